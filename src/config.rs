@@ -1,0 +1,183 @@
+//! `finops.toml`: the settings, read once and checked once.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The whole of `finops.toml`. Every key is optional; unknown keys are errors.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Prefix of the names of everything that the engine owns in the cloud.
+    pub namespace: String,
+    /// The stage: `production`, `staging`, …
+    pub environment: String,
+    /// Where spend, alerts and deliveries are kept.
+    pub store: StoreConfig,
+    /// Where usage and bills are read. None given: Claude Code's session logs, where they usually are.
+    #[serde(rename = "source")]
+    pub sources: Vec<SourceConfig>,
+    /// Who is told. None given: standard output of `finops run`.
+    #[serde(rename = "notify")]
+    pub channels: Vec<ChannelConfig>,
+    /// Further price books, the most trusted first; the built-in book wins over them, `policies/prices` over that.
+    #[serde(rename = "price_book")]
+    pub price_books: Vec<PriceBookConfig>,
+    /// The folder with `budgets/`, `prices/`, …, relative to the configuration file.
+    pub policies: PathBuf,
+    /// Bounds of one run.
+    pub limits: LimitsConfig,
+    /// The folder that relative paths start from: that of the configuration file. Not a key of the file.
+    #[serde(skip)]
+    pub base: PathBuf,
+    /// The file that was read, if any. Not a key of the file.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            namespace: "finops".to_owned(),
+            environment: "local".to_owned(),
+            store: StoreConfig::default(),
+            sources: Vec::new(),
+            channels: Vec::new(),
+            price_books: Vec::new(),
+            policies: PathBuf::from("policies"),
+            limits: LimitsConfig::default(),
+            base: PathBuf::new(),
+            file: None,
+        }
+    }
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// `sqlite:PATH` or `memory:`. Empty: `ledger.db` in the platform's data folder.
+    pub url: String,
+    /// Days after recording for which calls and hourly sums are kept in detail. Daily totals are kept for good.
+    pub detail_days: u32,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        StoreConfig { url: String::new(), detail_days: 90 }
+    }
+}
+
+/// The formats that usage is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceKind {
+    /// Claude Code session logs (JSONL).
+    ClaudeCode,
+    /// OpenAI Codex session logs (JSONL).
+    Codex,
+    /// LiteLLM spend logs (JSON, JSONL).
+    Litellm,
+    /// The plain format of this program (JSONL, CSV): `docs/usage-format.md`.
+    Plain,
+    /// FOCUS 1.0 to 1.2 cost and usage (CSV).
+    Focus,
+}
+
+/// `[[source]]`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceConfig {
+    /// Becomes the `source` dimension of what it reads.
+    pub name: String,
+    /// The format. Not given: detected per file.
+    #[serde(default)]
+    pub kind: Option<SourceKind>,
+    /// Files, folders (searched for `.jsonl`, `.json`, `.csv`, also `.gz` and `.zst`) or globs; `~` is the home folder.
+    /// Not given: where the format's tool keeps its logs.
+    #[serde(default)]
+    pub paths: Vec<String>,
+    /// Dimensions set on every record of this source that does not say: `team = "search"`.
+    #[serde(default)]
+    pub defaults: std::collections::BTreeMap<crate::domain::dimension::Dimension, String>,
+}
+
+/// The kinds of channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChannelKind {
+    /// Text on standard output.
+    Stdout,
+    /// One JSON document a line, appended to a file.
+    File,
+    /// A Slack incoming webhook.
+    Slack,
+    /// An HTTP POST of JSON, signed.
+    Webhook,
+}
+
+/// `[[notify]]`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelConfig {
+    /// The name that policies send to.
+    pub name: String,
+    /// What it is.
+    pub kind: ChannelKind,
+    /// `file`: where it writes, relative to the configuration file.
+    #[serde(default)]
+    pub path: Option<PathBuf>,
+    /// `slack`, `webhook`: where the address is found: `env:NAME`. A webhook address is a credential, so that it is never
+    /// written here, except for loopback addresses.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// `webhook`: where the key of the HMAC-SHA256 signature is found: `env:NAME`.
+    #[serde(default)]
+    pub secret: Option<String>,
+    /// `slack`, `webhook`: hosts that messages may go to, beside `hooks.slack.com` and loopback.
+    #[serde(default)]
+    pub allowed_hosts: Vec<String>,
+}
+
+/// The formats of price books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PriceBookKind {
+    /// The TOML format of this program.
+    Finops,
+    /// LiteLLM's `model_prices_and_context_window.json`.
+    Litellm,
+    /// genai-prices' `data.json`, version 2.
+    GenaiPrices,
+}
+
+/// `[[price_book]]`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PriceBookConfig {
+    /// The name in receipts.
+    pub name: String,
+    /// Its format.
+    pub kind: PriceBookKind,
+    /// The file, relative to the configuration file.
+    pub path: PathBuf,
+}
+
+/// `[limits]`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Seconds after which a run stops cleanly and leaves the rest to the next one.
+    pub time_budget_seconds: u64,
+    /// Seconds that one attempt to deliver a message may take.
+    pub delivery_timeout_seconds: u64,
+    /// Attempts to deliver a message within one run.
+    pub delivery_attempts: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        LimitsConfig { time_budget_seconds: 600, delivery_timeout_seconds: 10, delivery_attempts: 4 }
+    }
+}

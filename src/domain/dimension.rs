@@ -1,0 +1,131 @@
+//! What spend can be broken down by.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::label::Label;
+
+/// One axis that every charge carries a value for. The order is the order of storage: new ones go to the end.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Dimension {
+    /// Who sells the call: `anthropic`, `openai`, `bedrock`, `google`, … (`gen_ai.provider.name`, shortened).
+    Provider,
+    /// The model as the response names it (`gen_ai.response.model`).
+    Model,
+    /// FOCUS `ServiceName`, for rows of a bill.
+    Service,
+    /// The account or sub-account that pays (FOCUS `SubAccountId`).
+    Account,
+    /// The team that owns the call.
+    Team,
+    /// The agent or application that made the call (`gen_ai.agent.name`).
+    Agent,
+    /// The workflow that the call belongs to (`gen_ai.workflow.name`).
+    Workflow,
+    /// The user on whose behalf the call was made.
+    User,
+    /// The project, repository or working folder.
+    Project,
+    /// The configured source that reported the call.
+    Source,
+    /// The service tier that was billed: `standard`, `batch`, `flex`, `priority`.
+    Tier,
+    /// FOCUS `ChargeCategory`: `Usage`, `Purchase`, `Tax`, `Credit`, `Adjustment`. Credits never mask usage.
+    Category,
+}
+
+impl Dimension {
+    /// All of them, in storage order.
+    pub const ALL: [Dimension; 12] = [
+        Dimension::Provider,
+        Dimension::Model,
+        Dimension::Service,
+        Dimension::Account,
+        Dimension::Team,
+        Dimension::Agent,
+        Dimension::Workflow,
+        Dimension::User,
+        Dimension::Project,
+        Dimension::Source,
+        Dimension::Tier,
+        Dimension::Category,
+    ];
+
+    /// The name in reports, policies and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Dimension::Provider => "provider",
+            Dimension::Model => "model",
+            Dimension::Service => "service",
+            Dimension::Account => "account",
+            Dimension::Team => "team",
+            Dimension::Agent => "agent",
+            Dimension::Workflow => "workflow",
+            Dimension::User => "user",
+            Dimension::Project => "project",
+            Dimension::Source => "source",
+            Dimension::Tier => "tier",
+            Dimension::Category => "category",
+        }
+    }
+}
+
+impl fmt::Display for Dimension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is no dimension.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[error("`{text}` is not a dimension")]
+pub struct UnknownDimension {
+    text: String,
+}
+
+impl FromStr for Dimension {
+    type Err = UnknownDimension;
+    fn from_str(text: &str) -> Result<Self, UnknownDimension> {
+        Dimension::ALL
+            .into_iter()
+            .find(|d| d.name() == text)
+            .ok_or_else(|| UnknownDimension { text: text.chars().take(40).collect() })
+    }
+}
+
+/// A value for every dimension; the empty label where a source does not say.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Debug)]
+pub struct Dimensions([Label; Dimension::ALL.len()]);
+
+impl Dimensions {
+    /// The value of one dimension.
+    #[must_use]
+    pub fn get(&self, dimension: Dimension) -> Label {
+        self.0.get(dimension as usize).copied().unwrap_or_default()
+    }
+
+    /// Sets the value of one dimension.
+    pub fn set(&mut self, dimension: Dimension, value: Label) {
+        if let Some(slot) = self.0.get_mut(dimension as usize) {
+            *slot = value;
+        }
+    }
+
+    /// The same with one value set: for building in one expression.
+    #[must_use]
+    pub fn with(mut self, dimension: Dimension, value: &str) -> Self {
+        self.set(dimension, Label::new(value));
+        self
+    }
+
+    /// Dimension and value pairs in storage order, empty ones included.
+    pub fn iter(&self) -> impl Iterator<Item = (Dimension, Label)> + '_ {
+        Dimension::ALL.into_iter().zip(self.0.iter().copied())
+    }
+}

@@ -1,0 +1,188 @@
+//! Small copyable handles for the names that repeat millions of times (models, teams, projects).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{OnceLock, RwLock};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Longest name kept, in bytes. Names come from logs that anyone can write: a megabyte "model name" is an attack on the
+/// memory of the reader, not a name.
+pub const MAX_LABEL_BYTES: usize = 512;
+
+/// A name, interned for the life of the process: copying costs nothing, comparing for equality costs one integer compare.
+///
+/// The empty label means "not given". Ordering is by text, so that output never depends on the order of interning.
+///
+/// ```
+/// use finops::domain::label::Label;
+/// let a = Label::new("claude-sonnet-4-6");
+/// assert_eq!(a, Label::new("claude-sonnet-4-6"));
+/// assert_eq!(a.as_str(), "claude-sonnet-4-6");
+/// assert!(Label::EMPTY.is_empty());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Label(u32);
+
+#[derive(Default)]
+struct Interner {
+    by_text: HashMap<&'static str, u32>,
+    texts: Vec<&'static str>,
+}
+
+fn interner() -> &'static RwLock<Interner> {
+    static INTERNER: OnceLock<RwLock<Interner>> = OnceLock::new();
+    INTERNER.get_or_init(|| {
+        let mut first = Interner::default();
+        first.by_text.insert("", 0);
+        first.texts.push("");
+        RwLock::new(first)
+    })
+}
+
+impl Label {
+    /// The label of "not given".
+    pub const EMPTY: Label = Label(0);
+
+    /// Interns `text`. Text beyond [`MAX_LABEL_BYTES`] is cut at a character border; a reader that must not lose it
+    /// rejects the record first.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        if text.is_empty() {
+            return Self::EMPTY;
+        }
+        let text = cut(text);
+        // A poisoned lock still holds consistent data: every write below finishes or does not start.
+        if let Some(&id) = interner().read().unwrap_or_else(|e| e.into_inner()).by_text.get(text) {
+            return Label(id);
+        }
+        let mut table = interner().write().unwrap_or_else(|e| e.into_inner());
+        if let Some(&id) = table.by_text.get(text) {
+            return Label(id);
+        }
+        let Ok(id) = u32::try_from(table.texts.len()) else { return Self::EMPTY };
+        let kept: &'static str = Box::leak(text.to_owned().into_boxed_str());
+        table.texts.push(kept);
+        table.by_text.insert(kept, id);
+        Label(id)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        let table = interner().read().unwrap_or_else(|e| e.into_inner());
+        table.texts.get(self.0 as usize).copied().unwrap_or("")
+    }
+
+    /// Whether this is the label of "not given".
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The handle as a dense index, unique within this process only; never store it.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+fn cut(text: &str) -> &str {
+    if text.len() <= MAX_LABEL_BYTES {
+        return text;
+    }
+    let mut end = MAX_LABEL_BYTES;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or("")
+}
+
+impl From<&str> for Label {
+    fn from(text: &str) -> Self {
+        Label::new(text)
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl PartialOrd for Label {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Label {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        if self.0 == other.0 { std::cmp::Ordering::Equal } else { self.as_str().cmp(other.as_str()) }
+    }
+}
+
+impl Serialize for Label {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Label {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Ok(Label::new(&text))
+    }
+}
+
+/// A lock-free front of the interner for one reader: a hot loop interns through this.
+#[derive(Default)]
+pub struct LabelCache {
+    known: HashMap<Box<str>, Label, rustc_hash::FxBuildHasher>,
+}
+
+/// Entries after which a cache starts anew: names that never repeat must not grow it without bound.
+const CACHE_LIMIT: usize = 65_536;
+
+impl LabelCache {
+    /// The label of `text`, from the cache where it is known.
+    pub fn get(&mut self, text: &str) -> Label {
+        if let Some(&label) = self.known.get(text) {
+            return label;
+        }
+        if self.known.len() >= CACHE_LIMIT {
+            self.known.clear();
+        }
+        let label = Label::new(text);
+        self.known.insert(text.into(), label);
+        label
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut_at_a_character_border() {
+        let text = "é".repeat(MAX_LABEL_BYTES);
+        let label = Label::new(&text);
+        assert_eq!(label.as_str().len(), MAX_LABEL_BYTES);
+        assert!(text.starts_with(label.as_str()));
+    }
+
+    #[test]
+    fn order_is_by_text_whatever_the_order_of_interning() {
+        let (z, a) = (Label::new("order-z"), Label::new("order-a"));
+        assert!(a < z);
+        let mut cache = LabelCache::default();
+        assert_eq!(cache.get("order-z"), z);
+        assert_eq!(cache.get("order-z"), z);
+    }
+}

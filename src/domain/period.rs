@@ -1,0 +1,165 @@
+//! Half-open spans of time `[start, end)` and the calendar periods that budgets and reports use.
+
+use std::fmt;
+
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+/// A half-open span `[start, end)` of UTC instants.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Period {
+    /// First instant inside.
+    pub start: DateTime<Utc>,
+    /// First instant after.
+    pub end: DateTime<Utc>,
+}
+
+impl Period {
+    /// A span; an `end` before `start` gives the empty span at `start`.
+    #[must_use]
+    pub fn new(start: DateTime<Utc>, end: DateTime<Utc>) -> Self {
+        Period { start, end: end.max(start) }
+    }
+
+    /// Whether the instant lies inside.
+    #[must_use]
+    pub fn contains(&self, at: DateTime<Utc>) -> bool {
+        self.start <= at && at < self.end
+    }
+
+    /// Its length.
+    #[must_use]
+    pub fn length(&self) -> TimeDelta {
+        self.end - self.start
+    }
+
+    /// The part of it before `now`.
+    #[must_use]
+    pub fn until(&self, now: DateTime<Utc>) -> Period {
+        Period::new(self.start, self.end.min(now))
+    }
+
+    /// The span of equal length that ends where this one starts: what a trend compares with.
+    #[must_use]
+    pub fn previous(&self) -> Period {
+        Period::new(self.start - self.length(), self.start)
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.start.format("%Y-%m-%dT%H:%MZ"), self.end.format("%Y-%m-%dT%H:%MZ"))
+    }
+}
+
+/// A recurring calendar period. Weeks start on Monday (ISO 8601).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Calendar {
+    /// From midnight to midnight.
+    Day,
+    /// From Monday to Monday.
+    Week,
+    /// From the first of a month to the first of the next.
+    Month,
+    /// Three calendar months, starting with January, April, July or October.
+    Quarter,
+    /// A calendar year.
+    Year,
+}
+
+impl Calendar {
+    /// The period that contains `at`, by the calendar of `zone`.
+    #[must_use]
+    pub fn around(self, at: DateTime<Utc>, zone: Tz) -> Period {
+        let day = at.with_timezone(&zone).date_naive();
+        let first = match self {
+            Calendar::Day => day,
+            Calendar::Week => day - Days::new(u64::from(day.weekday().num_days_from_monday())),
+            Calendar::Month => day.with_day(1).unwrap_or(day),
+            Calendar::Quarter => {
+                NaiveDate::from_ymd_opt(day.year(), (day.month0() / 3) * 3 + 1, 1).unwrap_or(day)
+            }
+            Calendar::Year => NaiveDate::from_ymd_opt(day.year(), 1, 1).unwrap_or(day),
+        };
+        let next = match self {
+            Calendar::Day => first + Days::new(1),
+            Calendar::Week => first + Days::new(7),
+            Calendar::Month => first + Months::new(1),
+            Calendar::Quarter => first + Months::new(3),
+            Calendar::Year => first + Months::new(12),
+        };
+        Period::new(midnight(first, zone), midnight(next, zone))
+    }
+}
+
+/// The first instant of a day in a zone. Where a clock change skips midnight, the first instant after the gap.
+#[must_use]
+pub fn midnight(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
+    let local = day.and_time(NaiveTime::MIN);
+    for minutes in (0..=180).step_by(15) {
+        if let Some(at) = zone.from_local_datetime(&(local + TimeDelta::minutes(minutes))).earliest() {
+            return at.with_timezone(&Utc);
+        }
+    }
+    local.and_utc()
+}
+
+/// Hours since 1970-01-01T00:00Z: the grain at which spend is summed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Hour(pub i64);
+
+impl Hour {
+    /// The hour that contains an instant.
+    #[must_use]
+    pub fn of(at: DateTime<Utc>) -> Self {
+        Hour(at.timestamp().div_euclid(3600))
+    }
+
+    /// Its first instant.
+    #[must_use]
+    pub fn start(self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.0.saturating_mul(3600), 0).unwrap_or(DateTime::UNIX_EPOCH)
+    }
+
+    /// The first hour of the same UTC day.
+    #[must_use]
+    pub fn day(self) -> Hour {
+        Hour(self.0.div_euclid(24) * 24)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn calendar_periods_follow_the_zone_and_its_clock_changes() {
+        for (calendar, zone, now, start, end) in [
+            (Calendar::Month, "UTC", "2026-11-24T08:00:00Z", "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"),
+            (Calendar::Month, "America/New_York", "2026-11-01T03:00:00Z", "2026-10-01T04:00:00Z", "2026-11-01T04:00:00Z"),
+            (Calendar::Day, "America/New_York", "2026-11-01T12:00:00Z", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"),
+            (Calendar::Week, "UTC", "2026-11-22T23:59:59Z", "2026-11-16T00:00:00Z", "2026-11-23T00:00:00Z"),
+            (Calendar::Quarter, "UTC", "2026-11-24T08:00:00Z", "2026-10-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+            (Calendar::Year, "UTC", "2026-02-28T08:00:00Z", "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+            // Midnight does not exist on this day in this zone.
+            (Calendar::Day, "America/Santiago", "2026-09-06T12:00:00Z", "2026-09-06T04:00:00Z", "2026-09-07T03:00:00Z"),
+        ] {
+            let period = calendar.around(at(now), zone.parse().unwrap());
+            assert_eq!((period.start, period.end), (at(start), at(end)), "{calendar:?} in {zone} around {now}");
+        }
+    }
+
+    #[test]
+    fn the_end_is_outside() {
+        let period = Period::new(at("2026-11-01T00:00:00Z"), at("2026-12-01T00:00:00Z"));
+        assert!(period.contains(period.start) && !period.contains(period.end));
+        assert_eq!(period.previous().end, period.start);
+        assert_eq!(Hour::of(at("1969-12-31T23:30:00Z")), Hour(-1));
+    }
+}

@@ -1,0 +1,222 @@
+//! Spend: charges summed by hour and dimensions. What budgets, forecasts and reports read.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::charge::{Charge, Outcome};
+use super::dimension::{Dimension, Dimensions};
+use super::label::Label;
+use super::money::{Currency, MoneyError, add_exact};
+use super::period::{Hour, Period};
+use super::usage::{Bucket, Requests, Tokens, UsageEvent};
+
+/// Where a figure comes from. Two bases are alternative views of the same spend and are never mixed in one sum.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Basis {
+    /// Computed from usage and the price book, minutes after the call.
+    #[default]
+    Metered,
+    /// `BilledCost` of the provider's bill: what the invoice will say.
+    Billed,
+    /// `EffectiveCost` of the bill: amortised, after discounts.
+    Effective,
+}
+
+impl Basis {
+    /// All of them; the position is what stores keep.
+    pub const ALL: [Basis; 3] = [Basis::Metered, Basis::Billed, Basis::Effective];
+
+    /// The name in reports, policies and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Basis::Metered => "metered",
+            Basis::Billed => "billed",
+            Basis::Effective => "effective",
+        }
+    }
+}
+
+/// What a row of spend is summed by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct SpendKey {
+    /// The hour of the charge; the first hour of the UTC day for rows whose hourly detail has expired.
+    pub hour: Hour,
+    /// Where the figure comes from.
+    pub basis: Basis,
+    /// Currency of the cost.
+    pub currency: Currency,
+    /// Values of all dimensions.
+    pub dimensions: Dimensions,
+}
+
+/// Sums of tokens per bucket, wide enough for any number of records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TokenSums {
+    buckets: [i128; Bucket::ALL.len()],
+    /// Part of output.
+    pub reasoning: i128,
+}
+
+impl TokenSums {
+    /// The sum of one bucket.
+    #[must_use]
+    pub fn get(&self, bucket: Bucket) -> i128 {
+        self.buckets.get(bucket as usize).copied().unwrap_or(0)
+    }
+
+    /// Sets the sum of one bucket.
+    pub fn set(&mut self, bucket: Bucket, sum: i128) {
+        if let Some(slot) = self.buckets.get_mut(bucket as usize) {
+            *slot = sum;
+        }
+    }
+
+    /// All buckets together; reasoning is inside output.
+    #[must_use]
+    pub fn total(&self) -> i128 {
+        self.buckets.iter().sum()
+    }
+
+    fn add(&mut self, other: &TokenSums, sign: i128) {
+        for (slot, more) in self.buckets.iter_mut().zip(other.buckets) {
+            *slot += sign * more;
+        }
+        self.reasoning += sign * other.reasoning;
+    }
+}
+
+impl From<&Tokens> for TokenSums {
+    fn from(tokens: &Tokens) -> Self {
+        let mut sums = TokenSums { reasoning: i128::from(tokens.reasoning), ..TokenSums::default() };
+        tokens.iter().for_each(|(bucket, n)| sums.set(bucket, i128::from(n)));
+        sums
+    }
+}
+
+/// The measures of one row of spend. Sums are exact; taking away what was added gives back what was there before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sums {
+    /// Usage events (metered) or bill rows (billed).
+    pub events: i64,
+    /// Tokens, of priced and unpriced events.
+    pub tokens: TokenSums,
+    /// Web searches, fetches, code executions, file searches.
+    pub requests: [i64; 4],
+    /// Cost of the priced events, in the key's currency.
+    pub cost: Decimal,
+    /// What the sources themselves say it cost, where they say so.
+    pub reported_cost: Decimal,
+    /// Events that have no honest price.
+    pub unpriced_events: i64,
+    /// Their tokens.
+    pub unpriced_tokens: i128,
+    /// The most that the unpriced events may cost.
+    pub unpriced_worst_case: Decimal,
+}
+
+impl Sums {
+    /// The measures of one charged event.
+    #[must_use]
+    pub fn of(event: &UsageEvent, charge: &Charge) -> Self {
+        let Requests { web_searches, web_fetches, code_executions, file_searches } = event.requests;
+        let unpriced = matches!(charge.outcome, Outcome::Unpriced(_));
+        Sums {
+            events: 1,
+            tokens: TokenSums::from(&event.tokens),
+            requests: [web_searches, web_fetches, code_executions, file_searches].map(i64::from),
+            cost: charge.cost,
+            reported_cost: event.reported_cost.unwrap_or_default(),
+            unpriced_events: i64::from(unpriced),
+            unpriced_tokens: if unpriced { i128::from(event.tokens.total()) } else { 0 },
+            unpriced_worst_case: if unpriced { charge.worst_case } else { Decimal::ZERO },
+        }
+    }
+
+    /// Adds another row's measures.
+    pub fn add(&mut self, other: &Sums) -> Result<(), MoneyError> {
+        self.combine(other, 1)
+    }
+
+    /// Takes another row's measures away.
+    pub fn subtract(&mut self, other: &Sums) -> Result<(), MoneyError> {
+        self.combine(other, -1)
+    }
+
+    fn combine(&mut self, other: &Sums, sign: i64) -> Result<(), MoneyError> {
+        let money = |a: Decimal, b: Decimal| add_exact(a, if sign < 0 { -b } else { b });
+        self.cost = money(self.cost, other.cost)?;
+        self.reported_cost = money(self.reported_cost, other.reported_cost)?;
+        self.unpriced_worst_case = money(self.unpriced_worst_case, other.unpriced_worst_case)?;
+        self.events += sign * other.events;
+        self.tokens.add(&other.tokens, i128::from(sign));
+        for (slot, more) in self.requests.iter_mut().zip(other.requests) {
+            *slot += sign * more;
+        }
+        self.unpriced_events += sign * other.unpriced_events;
+        self.unpriced_tokens += i128::from(sign) * other.unpriced_tokens;
+        Ok(())
+    }
+
+    /// Whether nothing is left in it, so that the row can go.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events == 0
+            && self.tokens == TokenSums::default()
+            && self.requests == [0; 4]
+            && self.cost.is_zero()
+            && self.reported_cost.is_zero()
+            && self.unpriced_events == 0
+            && self.unpriced_tokens == 0
+            && self.unpriced_worst_case.is_zero()
+    }
+}
+
+/// The key under which a metered event is summed.
+#[must_use]
+pub fn metered_key(event: &UsageEvent) -> SpendKey {
+    let mut dimensions = event.dimensions;
+    if dimensions.get(Dimension::Category).is_empty() {
+        dimensions.set(Dimension::Category, usage_category());
+    }
+    SpendKey { hour: Hour::of(event.at), basis: Basis::Metered, currency: Currency::USD, dimensions }
+}
+
+/// FOCUS `ChargeCategory` of metered spend.
+#[must_use]
+pub fn usage_category() -> Label {
+    static USAGE: std::sync::OnceLock<Label> = std::sync::OnceLock::new();
+    *USAGE.get_or_init(|| Label::new("Usage"))
+}
+
+/// One billing period of one bill, complete: recording it replaces what was recorded under the same identity before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bill {
+    /// Who issued it and for what: source, billing account, billing period. A later bill of the same identity replaces it.
+    pub identity: String,
+    /// The billing period.
+    pub period: Period,
+    /// Its rows, summed by key; no key twice.
+    pub rows: Vec<(SpendKey, Sums)>,
+}
+
+/// A recorded bill changed: what an already recorded day cost before and costs now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restatement {
+    /// When the change was seen.
+    pub seen_at: chrono::DateTime<chrono::Utc>,
+    /// [`Bill::identity`].
+    pub bill: String,
+    /// First hour of the UTC day that changed.
+    pub day: Hour,
+    /// Basis of both figures.
+    pub basis: Basis,
+    /// Currency of both figures.
+    pub currency: Currency,
+    /// The day's cost before.
+    pub old: Decimal,
+    /// The day's cost now.
+    pub new: Decimal,
+}

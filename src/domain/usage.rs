@@ -1,0 +1,371 @@
+//! One call to a model as observed in some log, normalised to disjoint token buckets, and how several observations of the
+//! same call become one.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::dimension::{Dimension, Dimensions};
+use super::label::Label;
+
+/// The disjoint token buckets: a call's tokens are the sum over them, a call's price too. The order is the order of storage.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Bucket {
+    /// Text input at the plain input rate.
+    InputUncached,
+    /// Input read from the prompt cache.
+    CacheRead,
+    /// Input written to a prompt cache for 5 minutes (also a write without a stated time to live).
+    CacheWrite5m,
+    /// Input written to a prompt cache for 1 hour.
+    CacheWrite1h,
+    /// Input written to a prompt cache for 30 minutes (OpenAI).
+    CacheWrite30m,
+    /// Input written to a prompt cache for 12 hours (OpenAI).
+    CacheWrite12h,
+    /// Output, reasoning included.
+    Output,
+}
+
+impl Bucket {
+    /// All of them, in storage order.
+    pub const ALL: [Bucket; 7] = [
+        Bucket::InputUncached,
+        Bucket::CacheRead,
+        Bucket::CacheWrite5m,
+        Bucket::CacheWrite1h,
+        Bucket::CacheWrite30m,
+        Bucket::CacheWrite12h,
+        Bucket::Output,
+    ];
+
+    /// The name in receipts; reports add `_tokens`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Bucket::InputUncached => "input_uncached",
+            Bucket::CacheRead => "cache_read",
+            Bucket::CacheWrite5m => "cache_write_5m",
+            Bucket::CacheWrite1h => "cache_write_1h",
+            Bucket::CacheWrite30m => "cache_write_30m",
+            Bucket::CacheWrite12h => "cache_write_12h",
+            Bucket::Output => "output",
+        }
+    }
+}
+
+/// The largest token count one record may claim. A real call has at most some millions; usage reports sum up to 1e13.
+/// Beyond this a record is absurd and is rejected, so that no sum of theirs can overflow.
+pub const MAX_TOKENS: u64 = 10_000_000_000_000_000;
+
+/// Tokens of one call per bucket. `reasoning` is a part of output, never added to it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Debug)]
+pub struct Tokens {
+    buckets: [u64; Bucket::ALL.len()],
+    /// Part of [`Bucket::Output`], kept for prices that differ and for reports.
+    pub reasoning: u64,
+}
+
+impl Tokens {
+    /// The count of one bucket.
+    #[must_use]
+    pub fn get(&self, bucket: Bucket) -> u64 {
+        self.buckets.get(bucket as usize).copied().unwrap_or(0)
+    }
+
+    /// Sets the count of one bucket.
+    pub fn set(&mut self, bucket: Bucket, count: u64) {
+        if let Some(slot) = self.buckets.get_mut(bucket as usize) {
+            *slot = count;
+        }
+    }
+
+    /// The same with one bucket set: for building in one expression.
+    #[must_use]
+    pub fn with(mut self, bucket: Bucket, count: u64) -> Self {
+        self.set(bucket, count);
+        self
+    }
+
+    /// Bucket and count pairs in storage order, zeros included.
+    pub fn iter(&self) -> impl Iterator<Item = (Bucket, u64)> + '_ {
+        Bucket::ALL.into_iter().zip(self.buckets.iter().copied())
+    }
+
+    /// Size of the prompt that decides price thresholds: everything but output.
+    #[must_use]
+    pub fn prompt(&self) -> u64 {
+        self.iter().filter(|(b, _)| *b != Bucket::Output).fold(0, |sum, (_, n)| sum.saturating_add(n))
+    }
+
+    /// All tokens of the call.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.prompt().saturating_add(self.get(Bucket::Output))
+    }
+}
+
+/// Things of a call that are billed by count, not by token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Debug, Serialize, Deserialize)]
+pub struct Requests {
+    /// Server-side web searches.
+    pub web_searches: u32,
+    /// Server-side web fetches.
+    pub web_fetches: u32,
+    /// Server-side code executions.
+    pub code_executions: u32,
+    /// File searches.
+    pub file_searches: u32,
+}
+
+/// The true identity of a call, whatever file, copy or delivery it was read from: 128 bits of a cryptographic digest, so
+/// that nobody can hide spend behind a crafted collision.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventId(pub [u8; 16]);
+
+impl EventId {
+    /// The identity of the parts that the format's rules name, such as `["response", "msg_01"]`. The first part is the
+    /// name space: two formats that carry the *same* provider's id use the same one, so that a call seen by both counts once.
+    #[must_use]
+    pub fn of(parts: &[&[u8]]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        let mut id = [0_u8; 16];
+        hasher.finalize_xof().fill(&mut id);
+        EventId(id)
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl fmt::Debug for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl std::str::FromStr for EventId {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{}` is not an event id of 32 hexadecimal digits", text.chars().take(40).collect::<String>());
+        if text.len() != 32 || !text.is_ascii() {
+            return Err(wrong());
+        }
+        let mut id = [0_u8; 16];
+        for (slot, pair) in id.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
+            *slot = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+        }
+        Ok(EventId(id))
+    }
+}
+
+/// How trustworthy an observation's usage is against other observations of the same call. Greater wins.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Rank {
+    /// Of the source, where one call may be seen by several kinds of source; 0 where that cannot be.
+    pub authority: u8,
+    /// Whether the call had ended (`stop_reason` given). A streaming partial has not.
+    pub complete: bool,
+    /// Time that the observed record itself carries.
+    pub at: DateTime<Utc>,
+    /// Line number in its file: of two records with the same time the later line wins.
+    pub line: u64,
+}
+
+/// One observation of one call, normalised. Copyable: names are interned.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct UsageEvent {
+    /// Who this call is.
+    pub id: EventId,
+    /// When the call was made; decides the hour it is charged to and the price that applies.
+    pub at: DateTime<Utc>,
+    /// Provider, model, tier, team, agent, … `Source` is set by the engine.
+    pub dimensions: Dimensions,
+    /// Session or conversation, for telling copies apart.
+    pub session: Label,
+    /// A copy on a side track (subagent replay): attributed to it only if no main-track copy exists.
+    pub sidechain: bool,
+    /// Disjoint token counts.
+    pub tokens: Tokens,
+    /// Counts billed per request.
+    pub requests: Requests,
+    /// `fast`, or empty.
+    pub speed: Label,
+    /// Inference geography (`us`), or empty.
+    pub geo: Label,
+    /// Standing of the usage against other observations.
+    pub rank: Rank,
+    /// What the source says the call cost, in USD. Kept beside the computed cost, never used in its place.
+    pub reported_cost: Option<Decimal>,
+}
+
+/// Dimensions that describe the usage and come with it from the winning observation; all others come from the observation
+/// that the call is attributed to.
+pub const USAGE_DIMENSIONS: [Dimension; 3] = [Dimension::Provider, Dimension::Model, Dimension::Tier];
+
+impl UsageEvent {
+    /// An observation with only identity, time, provider and model set: the start for an adapter's record.
+    #[must_use]
+    pub fn new(id: EventId, at: DateTime<Utc>, provider: Label, model: Label) -> Self {
+        let mut dimensions = Dimensions::default();
+        dimensions.set(Dimension::Provider, provider);
+        dimensions.set(Dimension::Model, model);
+        UsageEvent {
+            id,
+            at,
+            dimensions,
+            session: Label::EMPTY,
+            sidechain: false,
+            tokens: Tokens::default(),
+            requests: Requests::default(),
+            speed: Label::EMPTY,
+            geo: Label::EMPTY,
+            rank: Rank { authority: 0, complete: true, at, line: 0 },
+            reported_cost: None,
+        }
+    }
+
+    /// The provider.
+    #[must_use]
+    pub fn provider(&self) -> Label {
+        self.dimensions.get(Dimension::Provider)
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> Label {
+        self.dimensions.get(Dimension::Model)
+    }
+
+    /// The service tier.
+    #[must_use]
+    pub fn tier(&self) -> Label {
+        self.dimensions.get(Dimension::Tier)
+    }
+
+    /// Makes one call of two observations of it.
+    ///
+    /// The usage is that of the observation with the greater [`Rank`], whole: never a sum, never a maximum per field, since
+    /// a final record may correct a count *down*. The attribution (time, session, team, …) is that of the earliest
+    /// observation that is not a side-track copy. Both choices are a maximum over a total order, so the result does not
+    /// depend on the order or grouping in which observations arrive.
+    ///
+    /// ```text
+    /// merge(a, b) == merge(b, a)    merge(a, merge(b, c)) == merge(merge(a, b), c)    merge(a, a) == a
+    /// ```
+    #[must_use]
+    pub fn merge(self, other: UsageEvent) -> UsageEvent {
+        let usage = if self.usage_order(&other) == Ordering::Less { &other } else { &self };
+        let place = if self.place_order(&other) == Ordering::Greater { &other } else { &self };
+        let mut dimensions = place.dimensions;
+        for dimension in USAGE_DIMENSIONS {
+            dimensions.set(dimension, usage.dimensions.get(dimension));
+        }
+        UsageEvent {
+            id: self.id,
+            at: place.at,
+            dimensions,
+            session: place.session,
+            sidechain: place.sidechain,
+            tokens: usage.tokens,
+            requests: usage.requests,
+            speed: usage.speed,
+            geo: usage.geo,
+            rank: usage.rank,
+            reported_cost: usage.reported_cost,
+        }
+    }
+
+    fn usage_order(&self, other: &UsageEvent) -> Ordering {
+        let output = |e: &UsageEvent| e.tokens.get(Bucket::Output);
+        self.rank
+            .cmp(&other.rank)
+            .then_with(|| output(self).cmp(&output(other)))
+            .then_with(|| self.tokens.cmp(&other.tokens))
+            .then_with(|| self.requests.cmp(&other.requests))
+            .then_with(|| {
+                let key = |e: &UsageEvent| (USAGE_DIMENSIONS.map(|d| e.dimensions.get(d)), e.speed, e.geo, e.reported_cost);
+                key(self).cmp(&key(other))
+            })
+    }
+
+    fn place_order(&self, other: &UsageEvent) -> Ordering {
+        self.sidechain
+            .cmp(&other.sidechain)
+            .then_with(|| self.at.cmp(&other.at))
+            .then_with(|| self.session.cmp(&other.session))
+            .then_with(|| {
+                let others = |e: &UsageEvent| {
+                    let mut place = e.dimensions;
+                    USAGE_DIMENSIONS.into_iter().for_each(|d| place.set(d, Label::EMPTY));
+                    place
+                };
+                others(self).cmp(&others(other))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn arbitrary() -> impl Strategy<Value = UsageEvent> {
+        (0..3_i64, 0..3_i64, any::<bool>(), any::<bool>(), 0..3_u64, 0..3_u64, 0..3_usize, 0..3_usize, 0..2_u64).prop_map(
+            |(at, rank_at, sidechain, complete, line, output, session, team, input)| {
+                let time = |s| DateTime::from_timestamp(1_790_000_000 + s, 0).unwrap();
+                let models = ["m-a", "m-b", "m-c"];
+                let mut e = UsageEvent::new(EventId([1; 16]), time(at), "p".into(), models[session].into());
+                e.sidechain = sidechain;
+                e.session = ["s-a", "s-b", "s-c"][session].into();
+                e.dimensions.set(Dimension::Team, ["t-a", "t-b", "t-c"][team].into());
+                e.tokens = Tokens::default().with(Bucket::Output, output).with(Bucket::InputUncached, input);
+                e.rank = Rank { authority: 0, complete, at: time(rank_at), line };
+                e
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn merging_does_not_depend_on_order_grouping_or_repetition(a in arbitrary(), b in arbitrary(), c in arbitrary()) {
+            prop_assert_eq!(a.merge(b), b.merge(a));
+            prop_assert_eq!(a.merge(b.merge(c)), a.merge(b).merge(c));
+            prop_assert_eq!(a.merge(a), a);
+            prop_assert_eq!(a.merge(b).merge(b), a.merge(b));
+        }
+    }
+
+    #[test]
+    fn a_final_record_beats_a_larger_partial_and_may_correct_downwards() {
+        let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+        let mut partial = UsageEvent::new(EventId([2; 16]), at, "anthropic".into(), "m".into());
+        partial.rank.complete = false;
+        partial.tokens = Tokens::default().with(Bucket::Output, 900).with(Bucket::CacheRead, 50);
+        let mut last = partial;
+        last.rank.complete = true;
+        last.tokens = Tokens::default().with(Bucket::Output, 210);
+        assert_eq!(partial.merge(last).tokens, last.tokens);
+    }
+
+    #[test]
+    fn identities_keep_their_parts_apart() {
+        assert_ne!(EventId::of(&[b"a", b"bc"]), EventId::of(&[b"ab", b"c"]));
+        let id = EventId::of(&[b"response", b"msg_01"]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert!("xyz".parse::<EventId>().is_err());
+    }
+}

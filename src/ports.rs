@@ -1,0 +1,281 @@
+//! The sockets: every trait that the engine needs from the world, on one page.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use thiserror::Error;
+
+use crate::domain::charge::Charge;
+use crate::domain::label::Label;
+use crate::domain::money::MoneyError;
+use crate::domain::notification::Notification;
+use crate::domain::period::Period;
+use crate::domain::spend::{Bill, Restatement, SpendKey, Sums};
+use crate::domain::usage::{EventId, UsageEvent};
+
+// ---------------------------------------------------------------- reading usage
+
+/// Where an adapter stands in one of its inputs (a file, a page of an API). Its content is the adapter's own business; the
+/// ledger stores it in the same transaction as the events that it covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint(pub Vec<u8>);
+
+/// The checkpoints of one source by the adapter's own key.
+pub type Checkpoints = HashMap<String, Checkpoint>;
+
+/// A record that was not usable. The rest of its file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The file, `-` for standard input.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u64,
+    /// The offending field, where one is to blame.
+    pub field: Option<String>,
+    /// What is wrong with it, lower case, no full stop.
+    pub reason: String,
+    /// The record as read, cut at [`Rejection::RAW_LIMIT`].
+    pub raw: Vec<u8>,
+}
+
+impl Rejection {
+    /// Bytes of a rejected record that are kept.
+    pub const RAW_LIMIT: usize = 1 << 20;
+}
+
+/// Reads usage or bills from somewhere.
+pub trait UsageSource {
+    /// The configured name; becomes the `source` dimension.
+    fn name(&self) -> Label;
+
+    /// Hands everything that `known` does not cover to the sink, in any order, each input's events before the checkpoint
+    /// that covers them. Bad records are rejected into the sink; only a failure of the source as a whole is an error.
+    fn read(&mut self, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError>;
+}
+
+/// Takes what a source reads.
+pub trait Sink {
+    /// An observation of a call.
+    fn usage(&mut self, event: UsageEvent) -> Result<(), StoreError>;
+    /// A complete billing period of a bill.
+    fn bill(&mut self, bill: Bill) -> Result<(), StoreError>;
+    /// Everything handed over before from the input `key` is covered by `at`.
+    fn checkpoint(&mut self, key: &str, at: Checkpoint) -> Result<(), StoreError>;
+    /// A record that is not usable.
+    fn reject(&mut self, rejection: Rejection);
+    /// A record that is understood and is no spend, by kind: `failed_calls`, `response_cache_hits`, `synthetic`, …
+    fn exclude(&mut self, kind: &'static str, count: u64);
+    /// Something worth telling once, with how often it occurred: `input excludes cached tokens`, …
+    fn warn(&mut self, about: &str, count: u64);
+    /// Lines and bytes read since the last call, and files begun: for counts and progress.
+    fn progress(&mut self, read: Progress);
+}
+
+/// What was read since the last call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Files opened with something new in them.
+    pub files: u64,
+    /// Lines or records.
+    pub lines: u64,
+    /// Bytes as stored (compressed where the file is).
+    pub bytes: u64,
+    /// Bytes found that are still to be read: told once per source, before reading.
+    pub expected_bytes: u64,
+}
+
+/// A source failed as a whole.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// Could not be read.
+    #[error("cannot read `{what}`: {cause}")]
+    Read {
+        /// File or address.
+        what: String,
+        /// Why.
+        cause: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The ledger refused what was read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Prices calls.
+pub trait Pricer {
+    /// The charge of a call: priced, or unpriced with a reason.
+    fn price(&self, event: &UsageEvent) -> Charge;
+}
+
+// ---------------------------------------------------------------- the ledger
+
+/// What goes into the ledger in one transaction.
+#[derive(Clone, Debug, Default)]
+pub struct RecordBatch {
+    /// Observations, in any order, repetitions allowed.
+    pub events: Vec<UsageEvent>,
+    /// Checkpoints that the events reach, by source name and key.
+    pub checkpoints: Vec<(String, String, Checkpoint)>,
+}
+
+/// What recording did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Calls that the ledger did not know.
+    pub recorded: u64,
+    /// Distinct calls that it knew from before this handle was opened and met again through it.
+    pub known: u64,
+    /// Observations that repeated a call, whether they changed it or not.
+    pub duplicates: u64,
+    /// Calls among the newly recorded that have no price.
+    pub unpriced: u64,
+    /// Change of the ledger's total cost, in USD.
+    pub cost: Decimal,
+}
+
+impl Recorded {
+    /// Adds the outcome of another batch.
+    pub fn absorb(&mut self, other: &Recorded) -> Result<(), MoneyError> {
+        self.recorded += other.recorded;
+        self.known += other.known;
+        self.duplicates += other.duplicates;
+        self.unpriced += other.unpriced;
+        self.cost = crate::domain::money::add_exact(self.cost, other.cost)?;
+        Ok(())
+    }
+}
+
+/// How long detail is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Days after recording for which a call's own record and hourly sums are kept. Daily totals stay.
+    pub detail_days: u32,
+}
+
+/// The record of what was spent. Every method is atomic; two processes may use one ledger at the same time.
+pub trait Ledger {
+    /// Records observations: each call once, by identity, whatever was recorded before, priced after merging.
+    /// All or nothing, with the checkpoints.
+    fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError>;
+
+    /// Records a bill, replacing an earlier one of the same identity; what changed on days recorded before is kept as
+    /// restatements and returned.
+    fn replace_bill(&mut self, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError>;
+
+    /// The checkpoints of a source.
+    fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError>;
+
+    /// Visits the rows of spend whose hour starts within the period, in any order, each key once.
+    fn spend(&mut self, period: Period, visit: &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError>;
+
+    /// The span of hours that have spend; `None` when nothing is recorded.
+    fn span(&mut self) -> Result<Option<Period>, StoreError>;
+
+    /// One call with its charge, while its detail is kept.
+    fn event(&mut self, id: EventId) -> Result<Option<(UsageEvent, Charge)>, StoreError>;
+
+    /// Restatements, oldest first.
+    fn restatements(&mut self) -> Result<Vec<Restatement>, StoreError>;
+
+    /// Drops detail that has outlived its retention and folds its hours into days. Totals do not change, and a call whose
+    /// detail is gone is still counted once.
+    fn expire(&mut self, retention: Retention, now: DateTime<Utc>) -> Result<u64, StoreError>;
+}
+
+/// What a store can answer instead of what was asked.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Another process holds the write lock for longer than the time allowed.
+    #[error("the ledger `{path}` is locked by another process")]
+    Locked {
+        /// The store.
+        path: String,
+    },
+    /// The file is no ledger or is damaged. Nothing was written.
+    #[error("the ledger `{path}` cannot be used: {cause}")]
+    Damaged {
+        /// The store.
+        path: String,
+        /// What is wrong.
+        cause: String,
+    },
+    /// Written by a later version.
+    #[error("the ledger `{path}` has schema version {found}, this program knows up to {known}")]
+    TooNew {
+        /// The store.
+        path: String,
+        /// Its version.
+        found: i64,
+        /// The newest known one.
+        known: i64,
+    },
+    /// Someone else changed what this change was based on: read again and decide again.
+    #[error("`{what}` was changed by another run in the meantime")]
+    Conflict {
+        /// What.
+        what: String,
+    },
+    /// The store failed: disk full, no permission, network.
+    #[error("the ledger `{path}` failed: {cause}")]
+    Failed {
+        /// The store.
+        path: String,
+        /// Why.
+        cause: String,
+    },
+    /// A sum needs more digits than money has.
+    #[error(transparent)]
+    Money(#[from] MoneyError),
+}
+
+// ---------------------------------------------------------------- telling people
+
+/// Proof that a channel accepted a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// What the channel answered: a status, a message id of its own.
+    pub answer: String,
+}
+
+/// A channel did not accept a message.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[error("{message}")]
+pub struct DeliveryError {
+    /// Why, without secrets.
+    pub message: String,
+    /// Whether and when trying again makes sense.
+    pub retry: Retry,
+}
+
+/// Whether and when trying again makes sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Soon, with backoff.
+    Backoff,
+    /// Not before this time has passed (`Retry-After`).
+    After(Duration),
+    /// Not without a change of configuration; the message stays and is tried again at the next run.
+    Never,
+}
+
+/// Delivers messages to one channel.
+pub trait Notifier: Send {
+    /// The configured name of the channel.
+    fn channel(&self) -> &str;
+
+    /// Makes one attempt. `timeout` bounds it. Success means that the channel has accepted the message for good.
+    fn deliver(&self, message: &Notification, timeout: Duration) -> Result<Receipt, DeliveryError>;
+}
+
+// ---------------------------------------------------------------- the world
+
+/// Tells and passes time.
+pub trait Clock {
+    /// The current instant.
+    fn now(&self) -> DateTime<Utc>;
+    /// Waits.
+    fn sleep(&self, duration: Duration);
+}
