@@ -65,7 +65,10 @@ pub struct StoreConfig {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        StoreConfig { url: String::new(), detail_days: 90 }
+        StoreConfig {
+            url: String::new(),
+            detail_days: 90,
+        }
     }
 }
 
@@ -178,6 +181,10 @@ pub struct LimitsConfig {
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        LimitsConfig { time_budget_seconds: 600, delivery_timeout_seconds: 10, delivery_attempts: 4 }
+        LimitsConfig {
+            time_budget_seconds: 600,
+            delivery_timeout_seconds: 10,
+            delivery_attempts: 4,
+        }
     }
 }

@@ -1,1 +1,11 @@
-//! adapters
+//! The plugs: the only place that names a vendor or a file format.
+
+pub mod clock;
+pub mod console;
+pub mod files;
+pub mod memory;
+pub mod policies;
+pub mod prices;
+pub mod slack;
+pub mod sqlite;
+pub mod webhook;

@@ -1,1 +1,2 @@
-fn main(){}
+#![allow(missing_docs)]
+fn main() {}

@@ -1,11 +1,22 @@
 //! The switch: arguments in, text and an exit code out. Decides nothing. One file per command.
 
-use std::ffi::OsString;
+pub mod alert;
+pub mod args;
+pub mod budget;
+pub mod completions;
+pub mod config;
+pub mod init;
+pub mod price;
+pub mod record;
+pub mod report;
+pub mod run;
+pub mod text;
+pub mod wire;
+
 use std::io::Write;
-use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::ValueEnum;
 
 use crate::config::Config;
 
@@ -37,12 +48,20 @@ pub struct CliError {
 impl CliError {
     /// Wrong usage, configuration or input: exit code 2.
     pub fn usage(message: impl Into<String>) -> Self {
-        CliError { exit: Exit::Usage, message: message.into(), hint: None }
+        CliError {
+            exit: Exit::Usage,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// Could not complete: exit code 3.
     pub fn incomplete(message: impl Into<String>) -> Self {
-        CliError { exit: Exit::Incomplete, message: message.into(), hint: None }
+        CliError {
+            exit: Exit::Incomplete,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// The same with a hint.

@@ -89,13 +89,21 @@ impl Charge {
     /// A priced call.
     #[must_use]
     pub fn priced(cost: Decimal, entry: Label) -> Self {
-        Charge { cost, worst_case: cost, outcome: Outcome::Priced(entry) }
+        Charge {
+            cost,
+            worst_case: cost,
+            outcome: Outcome::Priced(entry),
+        }
     }
 
     /// A call without an honest price.
     #[must_use]
     pub fn unpriced(reason: UnpricedReason, worst_case: Decimal) -> Self {
-        Charge { cost: Decimal::ZERO, worst_case, outcome: Outcome::Unpriced(reason) }
+        Charge {
+            cost: Decimal::ZERO,
+            worst_case,
+            outcome: Outcome::Unpriced(reason),
+        }
     }
 
     /// Whether there is a price.

@@ -95,7 +95,9 @@ impl FromStr for Dimension {
         Dimension::ALL
             .into_iter()
             .find(|d| d.name() == text)
-            .ok_or_else(|| UnknownDimension { text: text.chars().take(40).collect() })
+            .ok_or_else(|| UnknownDimension {
+                text: text.chars().take(40).collect(),
+            })
     }
 }
 

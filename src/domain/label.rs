@@ -60,7 +60,9 @@ impl Label {
         if let Some(&id) = table.by_text.get(text) {
             return Label(id);
         }
-        let Ok(id) = u32::try_from(table.texts.len()) else { return Self::EMPTY };
+        let Ok(id) = u32::try_from(table.texts.len()) else {
+            return Self::EMPTY;
+        };
         let kept: &'static str = Box::leak(text.to_owned().into_boxed_str());
         table.texts.push(kept);
         table.by_text.insert(kept, id);
@@ -124,7 +126,11 @@ impl PartialOrd for Label {
 
 impl Ord for Label {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        if self.0 == other.0 { std::cmp::Ordering::Equal } else { self.as_str().cmp(other.as_str()) }
+        if self.0 == other.0 {
+            std::cmp::Ordering::Equal
+        } else {
+            self.as_str().cmp(other.as_str())
+        }
     }
 }
 

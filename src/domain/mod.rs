@@ -1,10 +1,15 @@
 //! The nouns. Pure, synchronous, deterministic: no clock, no I/O, no vendor's wire format.
 
+pub mod alert;
+pub mod budget;
 pub mod charge;
 pub mod dimension;
+pub mod forecast;
 pub mod label;
 pub mod money;
 pub mod notification;
 pub mod period;
+pub mod price;
 pub mod spend;
+pub mod stats;
 pub mod usage;

@@ -19,7 +19,10 @@ impl Period {
     /// A span; an `end` before `start` gives the empty span at `start`.
     #[must_use]
     pub fn new(start: DateTime<Utc>, end: DateTime<Utc>) -> Self {
-        Period { start, end: end.max(start) }
+        Period {
+            start,
+            end: end.max(start),
+        }
     }
 
     /// Whether the instant lies inside.
@@ -49,7 +52,12 @@ impl Period {
 
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} to {}", self.start.format("%Y-%m-%dT%H:%MZ"), self.end.format("%Y-%m-%dT%H:%MZ"))
+        write!(
+            f,
+            "{} to {}",
+            self.start.format("%Y-%m-%dT%H:%MZ"),
+            self.end.format("%Y-%m-%dT%H:%MZ")
+        )
     }
 }
 
@@ -78,9 +86,7 @@ impl Calendar {
             Calendar::Day => day,
             Calendar::Week => day - Days::new(u64::from(day.weekday().num_days_from_monday())),
             Calendar::Month => day.with_day(1).unwrap_or(day),
-            Calendar::Quarter => {
-                NaiveDate::from_ymd_opt(day.year(), (day.month0() / 3) * 3 + 1, 1).unwrap_or(day)
-            }
+            Calendar::Quarter => NaiveDate::from_ymd_opt(day.year(), (day.month0() / 3) * 3 + 1, 1).unwrap_or(day),
             Calendar::Year => NaiveDate::from_ymd_opt(day.year(), 1, 1).unwrap_or(day),
         };
         let next = match self {
@@ -99,7 +105,10 @@ impl Calendar {
 pub fn midnight(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
     let local = day.and_time(NaiveTime::MIN);
     for minutes in (0..=180).step_by(15) {
-        if let Some(at) = zone.from_local_datetime(&(local + TimeDelta::minutes(minutes))).earliest() {
+        if let Some(at) = zone
+            .from_local_datetime(&(local + TimeDelta::minutes(minutes)))
+            .earliest()
+        {
             return at.with_timezone(&Utc);
         }
     }
@@ -141,17 +150,63 @@ mod tests {
     #[test]
     fn calendar_periods_follow_the_zone_and_its_clock_changes() {
         for (calendar, zone, now, start, end) in [
-            (Calendar::Month, "UTC", "2026-11-24T08:00:00Z", "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"),
-            (Calendar::Month, "America/New_York", "2026-11-01T03:00:00Z", "2026-10-01T04:00:00Z", "2026-11-01T04:00:00Z"),
-            (Calendar::Day, "America/New_York", "2026-11-01T12:00:00Z", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"),
-            (Calendar::Week, "UTC", "2026-11-22T23:59:59Z", "2026-11-16T00:00:00Z", "2026-11-23T00:00:00Z"),
-            (Calendar::Quarter, "UTC", "2026-11-24T08:00:00Z", "2026-10-01T00:00:00Z", "2027-01-01T00:00:00Z"),
-            (Calendar::Year, "UTC", "2026-02-28T08:00:00Z", "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+            (
+                Calendar::Month,
+                "UTC",
+                "2026-11-24T08:00:00Z",
+                "2026-11-01T00:00:00Z",
+                "2026-12-01T00:00:00Z",
+            ),
+            (
+                Calendar::Month,
+                "America/New_York",
+                "2026-11-01T03:00:00Z",
+                "2026-10-01T04:00:00Z",
+                "2026-11-01T04:00:00Z",
+            ),
+            (
+                Calendar::Day,
+                "America/New_York",
+                "2026-11-01T12:00:00Z",
+                "2026-11-01T04:00:00Z",
+                "2026-11-02T05:00:00Z",
+            ),
+            (
+                Calendar::Week,
+                "UTC",
+                "2026-11-22T23:59:59Z",
+                "2026-11-16T00:00:00Z",
+                "2026-11-23T00:00:00Z",
+            ),
+            (
+                Calendar::Quarter,
+                "UTC",
+                "2026-11-24T08:00:00Z",
+                "2026-10-01T00:00:00Z",
+                "2027-01-01T00:00:00Z",
+            ),
+            (
+                Calendar::Year,
+                "UTC",
+                "2026-02-28T08:00:00Z",
+                "2026-01-01T00:00:00Z",
+                "2027-01-01T00:00:00Z",
+            ),
             // Midnight does not exist on this day in this zone.
-            (Calendar::Day, "America/Santiago", "2026-09-06T12:00:00Z", "2026-09-06T04:00:00Z", "2026-09-07T03:00:00Z"),
+            (
+                Calendar::Day,
+                "America/Santiago",
+                "2026-09-06T12:00:00Z",
+                "2026-09-06T04:00:00Z",
+                "2026-09-07T03:00:00Z",
+            ),
         ] {
             let period = calendar.around(at(now), zone.parse().unwrap());
-            assert_eq!((period.start, period.end), (at(start), at(end)), "{calendar:?} in {zone} around {now}");
+            assert_eq!(
+                (period.start, period.end),
+                (at(start), at(end)),
+                "{calendar:?} in {zone} around {now}"
+            );
         }
     }
 

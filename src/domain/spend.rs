@@ -11,7 +11,9 @@ use super::period::{Hour, Period};
 use super::usage::{Bucket, Requests, Tokens, UsageEvent};
 
 /// Where a figure comes from. Two bases are alternative views of the same spend and are never mixed in one sum.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Basis {
@@ -90,7 +92,10 @@ impl TokenSums {
 
 impl From<&Tokens> for TokenSums {
     fn from(tokens: &Tokens) -> Self {
-        let mut sums = TokenSums { reasoning: i128::from(tokens.reasoning), ..TokenSums::default() };
+        let mut sums = TokenSums {
+            reasoning: i128::from(tokens.reasoning),
+            ..TokenSums::default()
+        };
         tokens.iter().for_each(|(bucket, n)| sums.set(bucket, i128::from(n)));
         sums
     }
@@ -121,7 +126,12 @@ impl Sums {
     /// The measures of one charged event.
     #[must_use]
     pub fn of(event: &UsageEvent, charge: &Charge) -> Self {
-        let Requests { web_searches, web_fetches, code_executions, file_searches } = event.requests;
+        let Requests {
+            web_searches,
+            web_fetches,
+            code_executions,
+            file_searches,
+        } = event.requests;
         let unpriced = matches!(charge.outcome, Outcome::Unpriced(_));
         Sums {
             events: 1,
@@ -181,7 +191,12 @@ pub fn metered_key(event: &UsageEvent) -> SpendKey {
     if dimensions.get(Dimension::Category).is_empty() {
         dimensions.set(Dimension::Category, usage_category());
     }
-    SpendKey { hour: Hour::of(event.at), basis: Basis::Metered, currency: Currency::USD, dimensions }
+    SpendKey {
+        hour: Hour::of(event.at),
+        basis: Basis::Metered,
+        currency: Currency::USD,
+        dimensions,
+    }
 }
 
 /// FOCUS `ChargeCategory` of metered spend.

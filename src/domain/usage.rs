@@ -100,7 +100,9 @@ impl Tokens {
     /// Size of the prompt that decides price thresholds: everything but output.
     #[must_use]
     pub fn prompt(&self) -> u64 {
-        self.iter().filter(|(b, _)| *b != Bucket::Output).fold(0, |sum, (_, n)| sum.saturating_add(n))
+        self.iter()
+            .filter(|(b, _)| *b != Bucket::Output)
+            .fold(0, |sum, (_, n)| sum.saturating_add(n))
     }
 
     /// All tokens of the call.
@@ -159,7 +161,12 @@ impl fmt::Debug for EventId {
 impl std::str::FromStr for EventId {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is not an event id of 32 hexadecimal digits", text.chars().take(40).collect::<String>());
+        let wrong = || {
+            format!(
+                "`{}` is not an event id of 32 hexadecimal digits",
+                text.chars().take(40).collect::<String>()
+            )
+        };
         if text.len() != 32 || !text.is_ascii() {
             return Err(wrong());
         }
@@ -233,7 +240,12 @@ impl UsageEvent {
             requests: Requests::default(),
             speed: Label::EMPTY,
             geo: Label::EMPTY,
-            rank: Rank { authority: 0, complete: true, at, line: 0 },
+            rank: Rank {
+                authority: 0,
+                complete: true,
+                at,
+                line: 0,
+            },
             reported_cost: None,
         }
     }
@@ -268,8 +280,16 @@ impl UsageEvent {
     /// ```
     #[must_use]
     pub fn merge(self, other: UsageEvent) -> UsageEvent {
-        let usage = if self.usage_order(&other) == Ordering::Less { &other } else { &self };
-        let place = if self.place_order(&other) == Ordering::Greater { &other } else { &self };
+        let usage = if self.usage_order(&other) == Ordering::Less {
+            &other
+        } else {
+            &self
+        };
+        let place = if self.place_order(&other) == Ordering::Greater {
+            &other
+        } else {
+            &self
+        };
         let mut dimensions = place.dimensions;
         for dimension in USAGE_DIMENSIONS {
             dimensions.set(dimension, usage.dimensions.get(dimension));
@@ -297,7 +317,14 @@ impl UsageEvent {
             .then_with(|| self.tokens.cmp(&other.tokens))
             .then_with(|| self.requests.cmp(&other.requests))
             .then_with(|| {
-                let key = |e: &UsageEvent| (USAGE_DIMENSIONS.map(|d| e.dimensions.get(d)), e.speed, e.geo, e.reported_cost);
+                let key = |e: &UsageEvent| {
+                    (
+                        USAGE_DIMENSIONS.map(|d| e.dimensions.get(d)),
+                        e.speed,
+                        e.geo,
+                        e.reported_cost,
+                    )
+                };
                 key(self).cmp(&key(other))
             })
     }
@@ -324,19 +351,37 @@ mod tests {
     use proptest::prelude::*;
 
     fn arbitrary() -> impl Strategy<Value = UsageEvent> {
-        (0..3_i64, 0..3_i64, any::<bool>(), any::<bool>(), 0..3_u64, 0..3_u64, 0..3_usize, 0..3_usize, 0..2_u64).prop_map(
-            |(at, rank_at, sidechain, complete, line, output, session, team, input)| {
-                let time = |s| DateTime::from_timestamp(1_790_000_000 + s, 0).unwrap();
-                let models = ["m-a", "m-b", "m-c"];
-                let mut e = UsageEvent::new(EventId([1; 16]), time(at), "p".into(), models[session].into());
-                e.sidechain = sidechain;
-                e.session = ["s-a", "s-b", "s-c"][session].into();
-                e.dimensions.set(Dimension::Team, ["t-a", "t-b", "t-c"][team].into());
-                e.tokens = Tokens::default().with(Bucket::Output, output).with(Bucket::InputUncached, input);
-                e.rank = Rank { authority: 0, complete, at: time(rank_at), line };
-                e
-            },
+        (
+            0..3_i64,
+            0..3_i64,
+            any::<bool>(),
+            any::<bool>(),
+            0..3_u64,
+            0..3_u64,
+            0..3_usize,
+            0..3_usize,
+            0..2_u64,
         )
+            .prop_map(
+                |(at, rank_at, sidechain, complete, line, output, session, team, input)| {
+                    let time = |s| DateTime::from_timestamp(1_790_000_000 + s, 0).unwrap();
+                    let models = ["m-a", "m-b", "m-c"];
+                    let mut e = UsageEvent::new(EventId([1; 16]), time(at), "p".into(), models[session].into());
+                    e.sidechain = sidechain;
+                    e.session = ["s-a", "s-b", "s-c"][session].into();
+                    e.dimensions.set(Dimension::Team, ["t-a", "t-b", "t-c"][team].into());
+                    e.tokens = Tokens::default()
+                        .with(Bucket::Output, output)
+                        .with(Bucket::InputUncached, input);
+                    e.rank = Rank {
+                        authority: 0,
+                        complete,
+                        at: time(rank_at),
+                        line,
+                    };
+                    e
+                },
+            )
     }
 
     proptest! {

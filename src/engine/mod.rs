@@ -1,1 +1,7 @@
-//! engine
+//! The verbs: one use case per file. Read once, decide purely, write once.
+
+pub mod collect;
+pub mod cycle;
+pub mod evaluate;
+pub mod notify;
+pub mod report;

@@ -1,1 +1,9 @@
-fn main(){}
+//! The one integration binary: everything that needs more than one module.
+
+mod alerts;
+mod channels;
+mod cli;
+mod files;
+mod ledger;
+mod prices;
+mod support;

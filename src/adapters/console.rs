@@ -1,0 +1,1 @@
+//! Channels on this machine: standard output and files.

@@ -1,0 +1,1 @@
+//! Usage and bills in files: one file per format.

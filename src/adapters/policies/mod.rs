@@ -1,0 +1,1 @@
+//! What the owner writes, read from TOML.

@@ -1,0 +1,1 @@
+//! Generic HTTP webhooks, signed.

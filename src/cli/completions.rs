@@ -1,0 +1,1 @@
+//! `finops completions` and `finops man`.

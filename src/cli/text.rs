@@ -1,0 +1,1 @@
+//! Tables, bars, sparklines and numbers as people read them.

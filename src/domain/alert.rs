@@ -1,0 +1,1 @@
+//! Alerts and their lifecycle, as one pure function.

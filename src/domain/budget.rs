@@ -1,0 +1,1 @@
+//! Budgets: what may be spent, by whom, until when.

@@ -1,0 +1,1 @@
+//! Where a period's spend will end, with an interval.

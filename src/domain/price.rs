@@ -1,0 +1,1 @@
+//! Prices: books, entries, rules and the receipt of a call.

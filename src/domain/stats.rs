@@ -1,0 +1,1 @@
+//! Statistics over floats. Results are estimates, never money.

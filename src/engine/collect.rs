@@ -1,0 +1,1 @@
+//! Collects usage from sources into the ledger.

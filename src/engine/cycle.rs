@@ -1,0 +1,1 @@
+//! One whole run: collect, record, evaluate, alert, notify.

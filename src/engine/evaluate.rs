@@ -1,0 +1,1 @@
+//! Evaluates budgets and moves alerts.

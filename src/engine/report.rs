@@ -1,0 +1,1 @@
+//! Sums spend by chosen dimensions.

@@ -1,0 +1,1 @@
+//! Budgets, forecasts and alerts: tables, properties and the seeded simulation.

@@ -1,0 +1,1 @@
+//! Channels against real HTTP servers on loopback.

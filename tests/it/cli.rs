@@ -1,0 +1,1 @@
+//! The real binary: what it prints and how it exits.

@@ -1,0 +1,1 @@
+//! Usage formats: fixtures and hostile input.
