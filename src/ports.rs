@@ -261,6 +261,29 @@ pub enum Retry {
     Never,
 }
 
+/// A message that no channel has accepted yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pending {
+    /// The message, as decided.
+    pub message: Notification,
+    /// Failed attempts so far, over all runs.
+    pub attempts: u32,
+}
+
+/// Messages on their way. They enter it in the same transaction as the alert step that they tell
+/// (see the alert store), and leave it only when their channel has accepted them.
+pub trait Outbox {
+    /// Takes the sole right to deliver and answers what waits, oldest first; nothing while another process holds the right.
+    /// The right ends with [`Outbox::release`] or with the process.
+    fn claim(&mut self) -> Result<Vec<Pending>, StoreError>;
+    /// The channel accepted the message: it leaves the outbox, the receipt stays.
+    fn delivered(&mut self, id: &str, receipt: &Receipt, at: DateTime<Utc>) -> Result<(), StoreError>;
+    /// An attempt failed: the message stays, with the reason.
+    fn failed(&mut self, id: &str, reason: &str, at: DateTime<Utc>) -> Result<(), StoreError>;
+    /// Gives the right to deliver back.
+    fn release(&mut self) -> Result<(), StoreError>;
+}
+
 /// Delivers messages to one channel.
 pub trait Notifier: Send {
     /// The configured name of the channel.
