@@ -237,7 +237,7 @@ fn thresholds<'a>(price: &'a Price, tier: Option<&'a Tier>) -> impl Iterator<Ite
             all.push(own);
         }
     }
-    all.sort_by(|a, b| b.prompt.cmp(&a.prompt));
+    all.sort_by_key(|a| std::cmp::Reverse(a.prompt));
     all.into_iter().map(Some)
 }
 
