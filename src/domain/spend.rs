@@ -235,3 +235,35 @@ pub struct Restatement {
     /// The day's cost now.
     pub new: Decimal,
 }
+
+/// What a new version of a bill changes on days that an old version had: one entry per day, basis and currency whose cost
+/// differs. A day that is new in the bill is no restatement.
+pub fn restatements(
+    bill: &Bill,
+    before: &[(SpendKey, Sums)],
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<Vec<Restatement>, MoneyError> {
+    type Days = std::collections::BTreeMap<(Hour, Basis, Currency), Decimal>;
+    let days = |rows: &[(SpendKey, Sums)]| -> Result<Days, MoneyError> {
+        let mut days = Days::new();
+        for (key, sums) in rows {
+            let slot = days.entry((key.hour.day(), key.basis, key.currency)).or_default();
+            *slot = add_exact(*slot, sums.cost)?;
+        }
+        Ok(days)
+    };
+    let new = days(&bill.rows)?;
+    Ok(days(before)?
+        .into_iter()
+        .map(|((day, basis, currency), old)| Restatement {
+            seen_at: now,
+            bill: bill.identity.clone(),
+            day,
+            basis,
+            currency,
+            old,
+            new: new.get(&(day, basis, currency)).copied().unwrap_or_default(),
+        })
+        .filter(|r| r.old != r.new)
+        .collect())
+}

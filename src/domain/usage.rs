@@ -2,6 +2,8 @@
 //! same call become one.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -343,6 +345,28 @@ impl UsageEvent {
                 others(self).cmp(&others(other))
             })
     }
+}
+
+/// The observations of one batch, each call once, in the order of first occurrence.
+#[must_use]
+pub fn merge_all(observations: &[UsageEvent]) -> Vec<UsageEvent> {
+    let mut places: HashMap<EventId, usize, rustc_hash::FxBuildHasher> = HashMap::default();
+    places.reserve(observations.len());
+    let mut events: Vec<UsageEvent> = Vec::with_capacity(observations.len());
+    for observation in observations {
+        match places.entry(observation.id) {
+            Entry::Vacant(slot) => {
+                slot.insert(events.len());
+                events.push(*observation);
+            }
+            Entry::Occupied(slot) => {
+                if let Some(event) = events.get_mut(*slot.get()) {
+                    *event = event.merge(*observation);
+                }
+            }
+        }
+    }
+    events
 }
 
 #[cfg(test)]

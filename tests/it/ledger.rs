@@ -1,1 +1,385 @@
 //! The ledger contract, run on every store.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use finops::adapters::memory::MemoryLedger;
+use finops::adapters::sqlite::SqliteLedger;
+use finops::domain::charge::{Charge, UnpricedReason};
+use finops::domain::dimension::{Dimension, Dimensions};
+use finops::domain::label::Label;
+use finops::domain::money::Currency;
+use finops::domain::period::{Hour, Period};
+use finops::domain::spend::{Basis, Bill, SpendKey, Sums};
+use finops::domain::usage::{Bucket, EventId, Tokens, UsageEvent};
+use finops::ports::{Checkpoint, Ledger, Pricer, RecordBatch, Retention, StoreError};
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+/// 3 dollars a million of everything, except for models that begin with `unknown`.
+struct Flat;
+
+impl Pricer for Flat {
+    fn price(&self, event: &UsageEvent) -> Charge {
+        let cost = Decimal::from(event.tokens.total()) * Decimal::new(3, 6);
+        if event.model().as_str().starts_with("unknown") {
+            return Charge::unpriced(UnpricedReason::UnknownModel, cost);
+        }
+        Charge::priced(cost, Label::new("test/flat"))
+    }
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn now() -> DateTime<Utc> {
+    at("2026-11-24T12:00:00Z")
+}
+
+fn call(n: u64) -> UsageEvent {
+    let time = at("2026-11-01T00:00:00Z") + TimeDelta::minutes(i64::try_from(n % 20_000).unwrap());
+    let model = ["claude-sonnet-4-6", "gpt-5", "unknown-model"][usize::try_from(n % 3).unwrap()];
+    let mut event = UsageEvent::new(
+        EventId::of(&[b"test", &n.to_le_bytes()]),
+        time,
+        "p".into(),
+        model.into(),
+    );
+    event.dimensions.set(
+        Dimension::Team,
+        Label::new(["search", "support"][usize::try_from(n % 2).unwrap()]),
+    );
+    event.session = "s-1".into();
+    event.tokens = Tokens::default()
+        .with(Bucket::InputUncached, 100 + n)
+        .with(Bucket::Output, 7);
+    event.requests.web_searches = u32::from(n.is_multiple_of(5));
+    event.reported_cost = n.is_multiple_of(7).then(|| Decimal::new(1, 4));
+    event
+}
+
+fn batch(events: impl IntoIterator<Item = UsageEvent>) -> RecordBatch {
+    RecordBatch {
+        events: events.into_iter().collect(),
+        checkpoints: Vec::new(),
+    }
+}
+
+type Rows = BTreeMap<SpendKey, Sums>;
+
+fn always() -> Period {
+    Period::new(at("2000-01-01T00:00:00Z"), at("2100-01-01T00:00:00Z"))
+}
+
+fn rows(ledger: &mut dyn Ledger) -> Rows {
+    let mut rows = Rows::new();
+    ledger
+        .spend(always(), &mut |key, sums| {
+            rows.entry(*key).or_default().add(sums).unwrap()
+        })
+        .unwrap();
+    rows
+}
+
+fn total(ledger: &mut dyn Ledger) -> Sums {
+    let mut total = Sums::default();
+    rows(ledger).values().for_each(|s| total.add(s).unwrap());
+    total
+}
+
+fn stores(test: impl Fn(&str, &mut dyn FnMut() -> Box<dyn Ledger>)) {
+    test("memory", &mut || Box::new(MemoryLedger::new()));
+    let folder = tempfile::tempdir().unwrap();
+    let mut number = 0;
+    test("sqlite", &mut || {
+        number += 1;
+        Box::new(SqliteLedger::open(&folder.path().join(format!("{number}/ledger.db"))).unwrap())
+    });
+}
+
+#[test]
+fn a_call_counts_once_however_often_and_in_whatever_pieces_it_comes() {
+    stores(|store, open| {
+        let mut ledger = open();
+        let first = ledger.record(&batch((0..5000).map(call)), &Flat, now()).unwrap();
+        assert_eq!((first.recorded, first.duplicates, first.known), (5000, 0, 0), "{store}");
+        let once = rows(&mut *ledger);
+        assert_eq!(total(&mut *ledger).events, 5000);
+        assert_eq!(
+            total(&mut *ledger).unpriced_events,
+            i64::try_from(first.unpriced).unwrap()
+        );
+        assert_eq!(
+            total(&mut *ledger).cost,
+            first.cost,
+            "{store}: the outcome tells the change of the total"
+        );
+        for chunk in (0..5000).rev().collect::<Vec<_>>().chunks(777) {
+            let again = ledger
+                .record(&batch(chunk.iter().chain(chunk).copied().map(call)), &Flat, now())
+                .unwrap();
+            assert_eq!((again.recorded, again.cost), (0, Decimal::ZERO), "{store}");
+            assert_eq!(again.duplicates, 2 * chunk.len() as u64);
+        }
+        assert_eq!(rows(&mut *ledger), once, "{store}");
+    });
+}
+
+#[test]
+fn a_better_observation_replaces_usage_and_an_earlier_one_the_attribution() {
+    stores(|store, open| {
+        let mut ledger = open();
+        let mut partial = call(1);
+        partial.rank.complete = false;
+        partial.tokens = Tokens::default().with(Bucket::Output, 1).with(Bucket::CacheRead, 900);
+        ledger.record(&batch([partial]), &Flat, now()).unwrap();
+        let mut last = call(1);
+        last.at += TimeDelta::hours(2);
+        last.dimensions.set(Dimension::Team, "late".into());
+        let outcome = ledger.record(&batch([last]), &Flat, now()).unwrap();
+        assert_eq!((outcome.recorded, outcome.duplicates), (0, 1), "{store}");
+        let rows = rows(&mut *ledger);
+        assert_eq!(rows.len(), 1, "{store}: the old row is gone");
+        let (key, sums) = rows.first_key_value().unwrap();
+        assert_eq!(key.dimensions.get(Dimension::Team), "support".into(), "{store}");
+        assert_eq!(key.hour, Hour::of(partial.at), "{store}");
+        assert_eq!(
+            (sums.tokens.get(Bucket::Output), sums.tokens.get(Bucket::CacheRead)),
+            (7, 0),
+            "{store}"
+        );
+        let (event, charge) = ledger.event(last.id).unwrap().unwrap();
+        assert_eq!(event, partial.merge(last));
+        assert_eq!(charge, Flat.price(&event));
+    });
+}
+
+#[test]
+fn checkpoints_are_stored_with_what_they_cover() {
+    stores(|store, open| {
+        let mut ledger = open();
+        let mut first = batch([call(1)]);
+        first
+            .checkpoints
+            .push(("logs".into(), "a.jsonl".into(), Checkpoint(b"1".to_vec())));
+        ledger.record(&first, &Flat, now()).unwrap();
+        first.checkpoints[0].2 = Checkpoint(b"2".to_vec());
+        ledger.record(&first, &Flat, now()).unwrap();
+        assert_eq!(
+            ledger.checkpoints("logs").unwrap()["a.jsonl"],
+            Checkpoint(b"2".to_vec()),
+            "{store}"
+        );
+        assert!(ledger.checkpoints("other").unwrap().is_empty());
+    });
+}
+
+fn bill(rows: &[(&str, &str, i64)]) -> Bill {
+    let row = |&(day, category, cents): &(&str, &str, i64)| {
+        let dimensions = Dimensions::default()
+            .with(Dimension::Category, category)
+            .with(Dimension::Provider, "aws");
+        let hour = Hour::of(at(day));
+        let key = SpendKey {
+            hour,
+            basis: Basis::Billed,
+            currency: Currency::USD,
+            dimensions,
+        };
+        (
+            key,
+            Sums {
+                events: 1,
+                cost: Decimal::new(cents, 2),
+                ..Sums::default()
+            },
+        )
+    };
+    let period = Period::new(at("2026-10-01T00:00:00Z"), at("2026-11-01T00:00:00Z"));
+    Bill {
+        identity: "focus/1/2026-10".into(),
+        period,
+        rows: rows.iter().map(row).collect(),
+    }
+}
+
+#[test]
+fn a_bill_replaces_its_period_and_what_changed_is_kept() {
+    stores(|store, open| {
+        let mut ledger = open();
+        let (d1, d2, d3) = ("2026-10-01T00:00:00Z", "2026-10-02T00:00:00Z", "2026-10-03T00:00:00Z");
+        let first = bill(&[(d1, "Usage", 1000), (d1, "Credit", -400), (d2, "Usage", 500)]);
+        assert!(ledger.replace_bill(&first, now()).unwrap().is_empty(), "{store}");
+        assert!(
+            ledger.replace_bill(&first, now()).unwrap().is_empty(),
+            "{store}: the same again changes nothing"
+        );
+        assert_eq!(total(&mut *ledger).cost, Decimal::new(1100, 2));
+        let second = bill(&[(d1, "Usage", 1000), (d2, "Usage", 700), (d3, "Usage", 1)]);
+        let restated = ledger.replace_bill(&second, now()).unwrap();
+        let days: Vec<_> = restated.iter().map(|r| (r.day, r.old, r.new)).collect();
+        let day = |text| Hour::of(at(text));
+        assert_eq!(
+            days,
+            [
+                (day(d1), Decimal::new(600, 2), Decimal::new(1000, 2)),
+                (day(d2), Decimal::new(500, 2), Decimal::new(700, 2))
+            ],
+            "{store}"
+        );
+        assert_eq!(ledger.restatements().unwrap(), restated);
+        assert_eq!(total(&mut *ledger).cost, Decimal::new(1701, 2));
+        assert_eq!(rows(&mut *ledger).len(), 3, "{store}: the withdrawn credit left no row");
+    });
+}
+
+#[test]
+fn expiry_keeps_daily_totals_and_identities() {
+    stores(|store, open| {
+        let mut ledger = open();
+        let recorded_at = at("2026-11-20T00:00:00Z");
+        ledger.record(&batch((0..3000).map(call)), &Flat, recorded_at).unwrap();
+        let before = total(&mut *ledger);
+        let later = recorded_at + TimeDelta::days(95);
+        let gone = ledger.expire(Retention { detail_days: 90 }, later).unwrap();
+        assert_eq!(gone, 3000, "{store}");
+        assert_eq!(total(&mut *ledger), before, "{store}");
+        assert!(
+            rows(&mut *ledger).keys().all(|k| k.hour == k.hour.day()),
+            "{store}: hours are folded into days"
+        );
+        assert_eq!(ledger.event(call(1).id).unwrap(), None);
+        let again = ledger.record(&batch((0..3001).map(call)), &Flat, later).unwrap();
+        assert_eq!(
+            (again.recorded, again.duplicates),
+            (1, 3000),
+            "{store}: a call without detail is still counted once"
+        );
+        assert_eq!(ledger.expire(Retention { detail_days: 90 }, later).unwrap(), 0);
+        assert!(ledger.event(call(3000).id).unwrap().is_some(), "{store}");
+    });
+}
+
+#[test]
+fn spend_is_asked_by_half_open_periods() {
+    stores(|store, open| {
+        let mut ledger = open();
+        assert_eq!(ledger.span().unwrap(), None);
+        ledger.record(&batch((0..600).map(call)), &Flat, now()).unwrap();
+        let period = Period::new(at("2026-11-01T01:00:00Z"), at("2026-11-01T03:00:00Z"));
+        let mut hours = std::collections::BTreeSet::new();
+        ledger
+            .spend(period, &mut |key, _| {
+                hours.insert(key.hour.start());
+            })
+            .unwrap();
+        assert_eq!(
+            hours.into_iter().collect::<Vec<_>>(),
+            [period.start, at("2026-11-01T02:00:00Z")],
+            "{store}"
+        );
+        let span = Period::new(at("2026-11-01T00:00:00Z"), at("2026-11-01T10:00:00Z"));
+        assert_eq!(ledger.span().unwrap(), Some(span), "{store}");
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    /// Any batches in any order give what the reference gives: SQLite equals memory, row by row.
+    #[test]
+    fn stores_agree(batches in proptest::collection::vec(proptest::collection::vec((0..60_u64, 0..4_u8), 0..80), 1..8)) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let mut memory = MemoryLedger::new();
+        for calls in batches {
+            // A fresh handle each time: nothing may live only in the handle.
+            let mut sqlite = SqliteLedger::open(&path).unwrap();
+            let calls = batch(calls.into_iter().map(|(n, variant)| {
+                let mut event = call(n);
+                event.rank.complete = variant & 1 == 0;
+                event.sidechain = variant & 2 != 0;
+                event.at += TimeDelta::hours(i64::from(variant));
+                event.tokens.set(Bucket::CacheRead, u64::from(variant));
+                event
+            }));
+            let (a, b) = (sqlite.record(&calls, &Flat, now()).unwrap(), memory.record(&calls, &Flat, now()).unwrap());
+            prop_assert_eq!((a.recorded, a.duplicates, a.unpriced, a.cost), (b.recorded, b.duplicates, b.unpriced, b.cost));
+            prop_assert_eq!(rows(&mut sqlite), rows(&mut memory));
+        }
+    }
+}
+
+#[test]
+fn two_handles_at_once_count_each_call_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    std::thread::scope(|scope| {
+        for thread in 0..4_u64 {
+            let path = &path;
+            scope.spawn(move || {
+                let mut ledger = SqliteLedger::open(path).unwrap();
+                for chunk in 0..10 {
+                    let first = (chunk + thread) % 10 * 300;
+                    ledger
+                        .record(&batch((first..first + 300).map(call)), &Flat, now())
+                        .unwrap();
+                }
+            });
+        }
+    });
+    let mut ledger = SqliteLedger::open(&path).unwrap();
+    let mut memory = MemoryLedger::new();
+    memory.record(&batch((0..3000).map(call)), &Flat, now()).unwrap();
+    assert_eq!(rows(&mut ledger), rows(&mut memory));
+}
+
+#[test]
+fn a_file_that_is_no_ledger_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("notes.txt");
+    std::fs::write(&text, "this is not a database, it is a text of some length".repeat(30)).unwrap();
+    let before = std::fs::read(&text).unwrap();
+    assert!(matches!(SqliteLedger::open(&text), Err(StoreError::Damaged { .. })));
+    assert_eq!(std::fs::read(&text).unwrap(), before);
+
+    let other = folder.path().join("other.db");
+    rusqlite::Connection::open(&other)
+        .unwrap()
+        .execute_batch("CREATE TABLE theirs (x)")
+        .unwrap();
+    let Err(error) = SqliteLedger::open(&other) else {
+        panic!("another program's database must be refused")
+    };
+    assert!(
+        error.to_string().ends_with("it is the database of another program"),
+        "{error}"
+    );
+
+    let newer = folder.path().join("newer.db");
+    drop(SqliteLedger::open(&newer).unwrap());
+    rusqlite::Connection::open(&newer)
+        .unwrap()
+        .execute_batch("PRAGMA user_version = 99")
+        .unwrap();
+    assert!(matches!(
+        SqliteLedger::open(&newer),
+        Err(StoreError::TooNew { found: 99, .. })
+    ));
+}
+
+#[test]
+fn a_damaged_row_is_an_error_not_a_wrong_sum() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let mut ledger = SqliteLedger::open(&path).unwrap();
+    ledger.record(&batch((0..10).map(call)), &Flat, now()).unwrap();
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch("UPDATE spend_hour SET body = substr(body, 2)")
+        .unwrap();
+    assert!(matches!(
+        ledger.spend(always(), &mut |_, _| {}),
+        Err(StoreError::Damaged { .. })
+    ));
+}

@@ -1,4 +1,16 @@
 //! The one integration binary: everything that needs more than one module.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::wildcard_enum_match_arm,
+    clippy::float_arithmetic,
+    clippy::disallowed_methods,
+    reason = "a test that panics has done its job"
+)]
 
 mod alerts;
 mod architecture;

@@ -1,1 +1,122 @@
-//! The embedded store: one SQLite file.
+//! The embedded store: one SQLite file that everyone can open, back up and copy.
+
+mod blocks;
+mod codec;
+mod index;
+pub mod ledger;
+mod names;
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+
+use crate::ports::StoreError;
+
+pub use ledger::SqliteLedger;
+
+/// Marks the file as ours (`FINO`), so that another program's database is never written to.
+const APPLICATION_ID: i64 = 0x4649_4e4f;
+
+/// How long a writer waits for another process. A batch takes far below a second; a minute means that something hangs.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The steps from each schema version to the next. Never change one that was released: append.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE name (number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+    CREATE TABLE event_block (no INTEGER PRIMARY KEY, recorded_at INTEGER NOT NULL, events INTEGER NOT NULL, body BLOB NOT NULL);
+    CREATE TABLE event_index (part INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (part, seq)) WITHOUT ROWID;
+    CREATE TABLE spend_hour (hour INTEGER PRIMARY KEY, body BLOB NOT NULL);
+    CREATE TABLE spend_day (hour INTEGER PRIMARY KEY, body BLOB NOT NULL);
+    CREATE TABLE bill (identity TEXT PRIMARY KEY, recorded_at INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE restatement (no INTEGER PRIMARY KEY, body TEXT NOT NULL);
+    CREATE TABLE checkpoint (source TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (source, key)) WITHOUT ROWID;
+"];
+
+/// Opens a store, creating or migrating it. A file that is not one of ours is refused and left as it is.
+pub fn open(path: &Path) -> Result<Connection, StoreError> {
+    let shown = path.display().to_string();
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|e| StoreError::Failed {
+            path: shown.clone(),
+            cause: e.to_string(),
+        })?;
+    }
+    let fail = |e: rusqlite::Error| failed(&shown, &e);
+    let mut conn = Connection::open(path).map_err(fail)?;
+    conn.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    // One statement, one snapshot: another process may be creating the store right now.
+    let (application, version, tables): (i64, i64, i64) = conn
+        .query_row(
+            "SELECT application_id, (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_master)
+             FROM pragma_application_id",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .map_err(fail)?;
+    if application != APPLICATION_ID && (application != 0 || tables > 0) {
+        return Err(StoreError::Damaged {
+            path: shown,
+            cause: "it is the database of another program".to_owned(),
+        });
+    }
+    if version > known {
+        return Err(StoreError::TooNew {
+            path: shown,
+            found: version,
+            known,
+        });
+    }
+    write_ahead(&conn).map_err(fail)?;
+    conn.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000;")
+        .map_err(fail)?;
+    if version < known {
+        migrate(&mut conn, known).map_err(fail)?;
+    }
+    Ok(conn)
+}
+
+/// Switches to write-ahead logging. SQLite answers "busy" at once, without waiting, when another process is just switching.
+fn write_ahead(conn: &Connection) -> rusqlite::Result<()> {
+    let mut result = Ok(());
+    for _ in 0..100 {
+        result = conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()));
+        match &result {
+            Err(e)
+                if matches!(
+                    e.sqlite_error_code(),
+                    Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+                ) =>
+            {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            _ => break,
+        }
+    }
+    result
+}
+
+fn migrate(conn: &mut Connection, known: i64) -> rusqlite::Result<()> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Asked again under the lock: another process may have migrated in the meantime.
+    let version: i64 = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    for step in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+        tx.execute_batch(step)?;
+    }
+    tx.execute_batch(&format!(
+        "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {known};"
+    ))?;
+    tx.commit()
+}
+
+/// What an SQLite error means to the user of a store.
+pub(crate) fn failed(path: &str, error: &rusqlite::Error) -> StoreError {
+    let path = path.to_owned();
+    let cause = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked { path },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged { path, cause },
+        _ => StoreError::Failed { path, cause },
+    }
+}

@@ -1,0 +1,194 @@
+//! The [`Ledger`] in memory.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::charge::Charge;
+use crate::domain::money::add_exact;
+use crate::domain::period::{Hour, Period};
+use crate::domain::spend::{Bill, Restatement, SpendKey, Sums, metered_key, restatements};
+use crate::domain::usage::{EventId, UsageEvent, merge_all};
+use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, RecordBatch, Recorded, Retention, StoreError};
+
+#[derive(Clone)]
+struct Detail {
+    event: UsageEvent,
+    charge: Charge,
+    recorded_at: DateTime<Utc>,
+}
+
+/// A ledger that lives as long as the process. The reference that the other stores are compared with.
+#[derive(Clone, Default)]
+pub struct MemoryLedger {
+    details: HashMap<EventId, Option<Detail>>,
+    spend: BTreeMap<SpendKey, Sums>,
+    bills: BTreeMap<String, Vec<(SpendKey, Sums)>>,
+    restatements: Vec<Restatement>,
+    checkpoints: BTreeMap<(String, String), Checkpoint>,
+    met: HashSet<EventId>,
+}
+
+impl MemoryLedger {
+    /// An empty ledger.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn move_spend(&mut self, key: SpendKey, sums: &Sums, add: bool) -> Result<(), StoreError> {
+        let slot = self.spend.entry(key).or_default();
+        if add {
+            slot.add(sums)?
+        } else {
+            slot.subtract(sums)?
+        }
+        if slot.is_empty() {
+            self.spend.remove(&key);
+        }
+        Ok(())
+    }
+
+    fn observe(
+        &mut self,
+        event: &UsageEvent,
+        pricer: &dyn Pricer,
+        now: DateTime<Utc>,
+        out: &mut Recorded,
+    ) -> Result<(), StoreError> {
+        let first_met = self.met.insert(event.id);
+        let Some(known) = self.details.get(&event.id).cloned() else {
+            let charge = pricer.price(event);
+            self.move_spend(metered_key(event), &Sums::of(event, &charge), true)?;
+            self.details.insert(
+                event.id,
+                Some(Detail {
+                    event: *event,
+                    charge,
+                    recorded_at: now,
+                }),
+            );
+            out.recorded += 1;
+            out.unpriced += u64::from(!charge.is_priced());
+            out.cost = add_exact(out.cost, charge.cost)?;
+            return Ok(());
+        };
+        out.duplicates += 1;
+        let Some(old) = known else { return Ok(()) };
+        out.known += u64::from(first_met);
+        let better = old.event.merge(*event);
+        if better != old.event {
+            let charge = pricer.price(&better);
+            self.move_spend(metered_key(&old.event), &Sums::of(&old.event, &old.charge), false)?;
+            self.move_spend(metered_key(&better), &Sums::of(&better, &charge), true)?;
+            out.cost = add_exact(out.cost, charge.cost - old.charge.cost)?;
+            self.details.insert(
+                event.id,
+                Some(Detail {
+                    event: better,
+                    charge,
+                    recorded_at: old.recorded_at,
+                }),
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Ledger for MemoryLedger {
+    fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
+        let events = merge_all(&batch.events);
+        let mut out = Recorded {
+            duplicates: (batch.events.len() - events.len()) as u64,
+            ..Recorded::default()
+        };
+        for event in &events {
+            self.observe(event, pricer, now, &mut out)?;
+        }
+        for (source, key, checkpoint) in &batch.checkpoints {
+            self.checkpoints
+                .insert((source.clone(), key.clone()), checkpoint.clone());
+        }
+        Ok(out)
+    }
+
+    fn replace_bill(&mut self, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
+        let old = self.bills.insert(bill.identity.clone(), bill.rows.clone());
+        let restated = match &old {
+            Some(before) => restatements(bill, before, now)?,
+            None => Vec::new(),
+        };
+        for (key, sums) in old.unwrap_or_default() {
+            self.move_spend(key, &sums, false)?;
+        }
+        for (key, sums) in &bill.rows {
+            self.move_spend(*key, sums, true)?;
+        }
+        self.restatements.extend(restated.iter().cloned());
+        Ok(restated)
+    }
+
+    fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError> {
+        let of_source = self.checkpoints.iter().filter(|((s, _), _)| s == source);
+        Ok(of_source
+            .map(|((_, key), checkpoint)| (key.clone(), checkpoint.clone()))
+            .collect())
+    }
+
+    fn spend(&mut self, period: Period, visit: &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError> {
+        self.spend
+            .iter()
+            .filter(|(key, _)| period.contains(key.hour.start()))
+            .for_each(|(key, sums)| visit(key, sums));
+        Ok(())
+    }
+
+    fn span(&mut self) -> Result<Option<Period>, StoreError> {
+        let (first, last) = (self.spend.keys().next(), self.spend.keys().next_back());
+        Ok(first
+            .zip(last)
+            .map(|(a, b)| Period::new(a.hour.start(), Hour(b.hour.0 + 1).start())))
+    }
+
+    fn event(&mut self, id: EventId) -> Result<Option<(UsageEvent, Charge)>, StoreError> {
+        Ok(self
+            .details
+            .get(&id)
+            .and_then(|d| d.as_ref())
+            .map(|d| (d.event, d.charge)))
+    }
+
+    fn restatements(&mut self) -> Result<Vec<Restatement>, StoreError> {
+        Ok(self.restatements.clone())
+    }
+
+    fn expire(&mut self, retention: Retention, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let before = now - TimeDelta::days(i64::from(retention.detail_days));
+        let last_hour = Hour::of(before).day();
+        let old: Vec<(SpendKey, Sums)> = self
+            .spend
+            .iter()
+            .filter(|(key, _)| key.hour < last_hour)
+            .map(|(k, s)| (*k, *s))
+            .collect();
+        for (key, sums) in old {
+            self.move_spend(key, &sums, false)?;
+            self.move_spend(
+                SpendKey {
+                    hour: key.hour.day(),
+                    ..key
+                },
+                &sums,
+                true,
+            )?;
+        }
+        let mut gone = 0;
+        for detail in self.details.values_mut() {
+            if detail.as_ref().is_some_and(|d| d.recorded_at < before) {
+                *detail = None;
+                gone += 1;
+            }
+        }
+        Ok(gone)
+    }
+}

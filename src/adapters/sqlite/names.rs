@@ -1,0 +1,116 @@
+//! Numbers for names: the store keeps each name once.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::codec::{Broken, Names};
+use super::failed;
+use crate::domain::label::Label;
+use crate::ports::StoreError;
+
+/// What is known of the name table so far. Numbers never change, so that this only grows; after a rolled back transaction
+/// it must be forgotten.
+#[derive(Default)]
+pub struct NameCache {
+    numbers: HashMap<Label, u64, rustc_hash::FxBuildHasher>,
+    labels: HashMap<u64, Label, rustc_hash::FxBuildHasher>,
+}
+
+impl NameCache {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.numbers.clear();
+        self.labels.clear();
+    }
+}
+
+/// The name table within one transaction.
+pub struct StoredNames<'a> {
+    /// The transaction.
+    pub conn: &'a Connection,
+    /// The store, for errors.
+    pub path: &'a str,
+    /// What is known.
+    pub cache: &'a mut NameCache,
+}
+
+/// A failure of the codec or of the store.
+pub enum CodecError {
+    /// The bytes are damaged.
+    Broken,
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<Broken> for CodecError {
+    fn from(_: Broken) -> Self {
+        CodecError::Broken
+    }
+}
+
+impl CodecError {
+    /// As an error of the store at `path`.
+    pub fn at(self, path: &str) -> StoreError {
+        match self {
+            CodecError::Broken => StoreError::Damaged {
+                path: path.to_owned(),
+                cause: "a packed row cannot be read".to_owned(),
+            },
+            CodecError::Store(error) => error,
+        }
+    }
+}
+
+impl Names for StoredNames<'_> {
+    type Error = CodecError;
+
+    fn number(&mut self, label: Label) -> Result<u64, CodecError> {
+        if label.is_empty() {
+            return Ok(0);
+        }
+        if let Some(&number) = self.cache.numbers.get(&label) {
+            return Ok(number);
+        }
+        let fail = |e: rusqlite::Error| CodecError::Store(failed(self.path, &e));
+        let text = label.as_str();
+        let known: Option<i64> = self
+            .conn
+            .prepare_cached("SELECT number FROM name WHERE text = ?")
+            .and_then(|mut s| s.query_row([text], |row| row.get(0)).optional())
+            .map_err(fail)?;
+        let number = match known {
+            Some(number) => number,
+            None => {
+                self.conn
+                    .prepare_cached("INSERT INTO name (text) VALUES (?)")
+                    .and_then(|mut s| s.execute([text]))
+                    .map_err(fail)?;
+                self.conn.last_insert_rowid()
+            }
+        };
+        let number = u64::try_from(number).map_err(|_| Broken)?;
+        self.cache.numbers.insert(label, number);
+        self.cache.labels.insert(number, label);
+        Ok(number)
+    }
+
+    fn label(&mut self, number: u64) -> Result<Label, CodecError> {
+        if number == 0 {
+            return Ok(Label::EMPTY);
+        }
+        if let Some(&label) = self.cache.labels.get(&number) {
+            return Ok(label);
+        }
+        let key = i64::try_from(number).map_err(|_| Broken)?;
+        let text: Option<String> = self
+            .conn
+            .prepare_cached("SELECT text FROM name WHERE number = ?")
+            .and_then(|mut s| s.query_row([key], |row| row.get(0)).optional())
+            .map_err(|e| CodecError::Store(failed(self.path, &e)))?;
+        let label = Label::new(&text.ok_or(Broken)?);
+        self.cache.labels.insert(number, label);
+        self.cache.numbers.insert(label, number);
+        Ok(label)
+    }
+}
