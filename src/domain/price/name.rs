@@ -113,6 +113,11 @@ pub(super) fn candidates(provider: &str, model: &str) -> Vec<Candidate> {
         let Some(base) = list.0.get(at).cloned() else { break };
         if let Some((family, day)) = cut_date(&base.name) {
             list.push(Candidate {
+                name: format!("{family}-{day}"),
+                how: "date written out",
+                ..base.clone()
+            });
+            list.push(Candidate {
                 name: family,
                 snapshot: Some(day),
                 how: "family of the dated snapshot",
