@@ -59,14 +59,20 @@ fn outcome(quote: &Quote) -> String {
     }
 }
 
+/// Data that lies beside the checkout, where it does.
+fn shared(name: &str) -> std::path::PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let beside = root.join("../shared/data").join(name);
+    if beside.exists() {
+        beside
+    } else {
+        root.join("../../shared/data").join(name)
+    }
+}
+
 #[test]
 fn the_shared_truth_table_comes_out() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/pricing-cases-dev.csv");
-    let file = if file.exists() {
-        file
-    } else {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/pricing-cases-dev.csv")
-    };
+    let file = shared("pricing-cases-dev.csv");
     let Ok(mut rows) = csv::Reader::from_path(&file) else {
         println!("skipped: no shared truth table");
         return;
@@ -442,11 +448,8 @@ fn versions_of_a_book_are_compared() {
 
 #[test]
 fn the_shared_books_load_whole() {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/pricebooks");
-    let (lite, genai) = (
-        shared.join("litellm-1.109.1-model_prices_and_context_window.json"),
-        shared.join("genai-prices-v2-data-2026-08-21.json"),
-    );
+    let lite = shared("pricebooks/litellm-1.109.1-model_prices_and_context_window.json");
+    let genai = shared("pricebooks/genai-prices-v2-data-2026-08-21.json");
     if !lite.exists() {
         println!("skipped: no shared price books");
         return;
@@ -484,6 +487,45 @@ proptest::proptest! {
         for line in &quote.lines {
             let back = Decimal::from(line.quantity) * line.rate * line.factor / Decimal::from(line.per);
             proptest::prop_assert_eq!(back, line.amount);
+        }
+    }
+}
+
+/// USD per million: input, output, cache read, 5-minute write, 1-hour write.
+#[rustfmt::skip]
+const RATES: &[(&str, &str, [&str; 5])] = &[
+    ("anthropic", "claude-sonnet-4-5-20250929", ["3", "15", "0.3", "3.75", "6"]),
+    ("anthropic", "claude-haiku-4-5-20251001", ["1", "5", "0.1", "1.25", "2"]),
+    ("anthropic", "claude-opus-4-5-20251101", ["5", "25", "0.5", "6.25", "10"]),
+    ("anthropic", "claude-sonnet-4-20250514", ["3", "15", "0.3", "3.75", "6"]),
+    ("anthropic", "claude-opus-4-1-20250805", ["15", "75", "1.5", "18.75", "30"]),
+    ("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", ["3.3", "16.5", "0.33", "4.125", "6.6"]),
+    ("bedrock", "global.anthropic.claude-haiku-4-5-20251001-v1:0", ["1", "5", "0.1", "1.25", "2"]),
+    ("bedrock", "us.amazon.nova-lite-v1:0", ["0.06", "0.24", "0.015", "0", "0"]),
+    ("openai", "gpt-5-2025-08-07", ["1.25", "10", "0.125", "-", "-"]),
+    ("openai", "gpt-5-mini-2025-08-07", ["0.25", "2", "0.025", "-", "-"]),
+    ("openai", "gpt-4o-2024-08-06", ["2.5", "10", "1.25", "-", "-"]),
+    ("openai", "gpt-4.1-mini-2025-04-14", ["0.4", "1.6", "0.1", "-", "-"]),
+    ("google", "gemini-2.5-pro", ["1.25", "10", "0.125", "-", "-"]),
+    ("google", "gemini-2.5-flash", ["0.3", "2.5", "0.03", "-", "-"]),
+];
+
+#[test]
+fn common_models_have_their_published_rates() {
+    let pricer = pricer();
+    for (provider, model, rates) in RATES {
+        for (at, rate) in [0, 4, 1, 2, 3].into_iter().zip(rates) {
+            let mut counts = [0; 7];
+            counts[at] = 100_000;
+            let quote = pricer.books().quote(&call("2026-10-20", provider, model, "", counts));
+            let expected = rate
+                .parse::<Decimal>()
+                .map(|r| (r / Decimal::TEN).normalize().to_string());
+            assert_eq!(
+                outcome(&quote),
+                expected.unwrap_or("NoRate".to_owned()),
+                "{provider} {model} {at}"
+            );
         }
     }
 }

@@ -34,6 +34,12 @@ pub fn provider_key(provider: &str) -> String {
         "x-ai" | "x_ai" | "x.ai" => "xai",
         "mistral_ai" | "mistralai" | "mistral-ai" => "mistral",
         "text-completion-openai" => "openai",
+        "moonshotai" | "moonshot_ai" => "moonshot",
+        "cohere_chat" => "cohere",
+        "together_ai" | "together-ai" | "togetherai" => "together",
+        "fireworks_ai" | "fireworks-ai" => "fireworks",
+        "groq_ai" => "groq",
+        "deepseek_ai" | "deepseek-ai" => "deepseek",
         _ => return lower,
     };
     key.to_owned()
