@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
 use super::period::{Period, midnight};
-use super::stats::{RunRate, probability_above, share};
+use super::stats::{RunRate, percent, probability_above, share};
 
 /// Complete days below which there is no forecast.
 pub const MIN_COMPLETE_DAYS: usize = 3;
@@ -26,6 +26,12 @@ pub struct Forecast {
 }
 
 impl Forecast {
+    /// The probability in whole percent that the period ends above `bound`.
+    #[must_use]
+    pub fn chance_above(&self, bound: Decimal) -> Decimal {
+        percent(self.probability_above(bound))
+    }
+
     /// The probability, 0 to 1, that the period ends above `bound`.
     #[must_use]
     pub fn probability_above(&self, bound: Decimal) -> f64 {

@@ -106,3 +106,9 @@ pub fn share(part: i64, whole: i64) -> f64 {
         (part as f64 / whole as f64).clamp(0.0, 1.0)
     }
 }
+
+/// A share of 0 to 1 as whole percent.
+#[must_use]
+pub fn percent(share: f64) -> Decimal {
+    Decimal::from_f64(share * 100.0).unwrap_or_default().round()
+}
