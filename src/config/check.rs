@@ -145,7 +145,15 @@ mod tests {
         )
         .unwrap();
         let found: Vec<String> = check(&config).iter().map(ToString::to_string).collect();
-        insta::assert_snapshot!(found.join("\n"), @"");
+        insta::assert_snapshot!(found.join("\n"), @r#"
+        `mysql:x` is not a store address
+        two `[[source]]` have the name `a`
+        source `a` has neither `kind` nor `paths`
+        channel `f` of kind `file` has no `path`
+        the `url` of channel `s` is not of the form `env:NAME`
+        the `secret` of channel `w` is not of the form `env:NAME`
+        `limits.delivery_attempts` is 0
+        "#);
         assert!(check(&Config::default()).is_empty());
     }
 

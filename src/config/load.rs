@@ -156,10 +156,22 @@ mod tests {
 
     #[test]
     fn errors_name_line_column_and_what_was_meant() {
-        insta::assert_snapshot!(error("namespace = \"x\"\n[[source]]\nnaem = \"logs\"\n"), @"");
-        insta::assert_snapshot!(error("[[notify]]\nname = \"x\"\nkind = \"slak\"\n"), @"");
-        insta::assert_snapshot!(error("[limits]\ntime_budget_seconds = \"long\"\n"), @"");
-        insta::assert_snapshot!(error("[store\n"), @"");
+        insta::assert_snapshot!(error("namespace = \"x\"\n[[source]]\nnaem = \"logs\"\n"), @r#"
+        `finops.toml:3:1`: unknown field `naem`
+        hint: known here: name, kind, paths, defaults
+        "#);
+        insta::assert_snapshot!(error("[[notify]]\nname = \"x\"\nkind = \"slak\"\n"), @r#"
+        `finops.toml:3:8`: unknown variant `slak`
+        hint: did you mean `slack`?
+        "#);
+        insta::assert_snapshot!(error("[limits]\ntime_budget_seconds = \"long\"\n"), @r#"
+        `finops.toml:2:23`: invalid type: string "long", expected u64
+        hint: `finops config schema` describes every key
+        "#);
+        insta::assert_snapshot!(error("[store\n"), @r#"
+        `finops.toml:1:7`: unclosed table, expected `]`
+        hint: `finops config schema` describes every key
+        "#);
     }
 
     #[test]
