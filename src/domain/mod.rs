@@ -5,6 +5,7 @@ pub mod budget;
 pub mod charge;
 pub mod dimension;
 pub mod forecast;
+pub mod glob;
 pub mod label;
 pub mod money;
 pub mod notification;

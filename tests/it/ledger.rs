@@ -270,7 +270,9 @@ fn spend_is_asked_by_half_open_periods() {
         let period = Period::new(at("2026-11-01T01:00:00Z"), at("2026-11-01T03:00:00Z"));
         let mut hours = std::collections::BTreeSet::new();
         ledger
-            .spend(period, &mut |key, _| drop(hours.insert(key.hour.start())))
+            .spend(period, &mut |key, _| {
+                hours.insert(key.hour.start());
+            })
             .unwrap();
         assert_eq!(
             hours.into_iter().collect::<Vec<_>>(),
