@@ -126,23 +126,27 @@ pub fn nearest<'a>(given: &str, candidates: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein distance in characters.
+/// Edits (insert, delete, replace, swap of neighbours) from one text to the other.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for (y, pair) in b.iter().zip(row.windows(2)) {
-            let (diagonal, above) = match pair {
-                [diagonal, above] => (*diagonal, *above),
-                _ => (0, 0),
-            };
-            let left = next.last().copied().unwrap_or(0);
-            next.push((diagonal + usize::from(x != *y)).min(above + 1).min(left + 1));
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let at = |rows: &[Vec<usize>], i: usize, j: usize| rows.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0);
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let left = row.last().copied().unwrap_or(0) + 1;
+            let mut best = left
+                .min(at(&rows, i, j + 1) + 1)
+                .min(at(&rows, i, j) + usize::from(x != y));
+            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
+            if swapped {
+                best = best.min(at(&rows, i - 1, j - 1) + 1);
+            }
+            row.push(best);
         }
-        row = next;
+        rows.push(row);
     }
-    row.last().copied().unwrap_or(0)
+    at(&rows, a.len(), b.len())
 }
 
 #[cfg(test)]
@@ -158,7 +162,7 @@ mod tests {
     fn errors_name_line_column_and_what_was_meant() {
         insta::assert_snapshot!(error("namespace = \"x\"\n[[source]]\nnaem = \"logs\"\n"), @r#"
         `finops.toml:3:1`: unknown field `naem`
-        hint: known here: name, kind, paths, defaults
+        hint: did you mean `name`?
         "#);
         insta::assert_snapshot!(error("[[notify]]\nname = \"x\"\nkind = \"slak\"\n"), @r#"
         `finops.toml:3:8`: unknown variant `slak`
@@ -177,6 +181,7 @@ mod tests {
     #[test]
     fn distances_count_edits() {
         assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("naem", "name"), 1);
         assert_eq!(nearest("chanel", &["channel", "source"]), Some("channel"));
         assert_eq!(nearest("zzz", &["channel", "source"]), None);
     }

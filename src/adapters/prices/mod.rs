@@ -1,1 +1,143 @@
-//! Price books: the built-in one, policies, LiteLLM's and genai-prices' formats.
+//! Price books from files, the built-in book, and the pricer that the ledger uses.
+
+mod builtin;
+mod format;
+mod genai;
+mod json;
+mod litellm;
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::domain::charge::Charge;
+use crate::domain::price::{Book, Books};
+use crate::domain::usage::UsageEvent;
+use crate::ports::Pricer;
+
+pub use builtin::built_in;
+
+/// The formats of price books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BookKind {
+    /// The TOML format of this program.
+    Finops,
+    /// LiteLLM's `model_prices_and_context_window.json`.
+    Litellm,
+    /// genai-prices' `data.json`, version 2.
+    GenaiPrices,
+}
+
+/// A further book to load.
+#[derive(Clone, Debug)]
+pub struct BookSpec {
+    /// The name in receipts.
+    pub name: String,
+    /// Its format.
+    pub kind: BookKind,
+    /// The file; for [`BookKind::Finops`] also a folder.
+    pub path: PathBuf,
+}
+
+/// A price book is not usable.
+#[derive(Debug, Error)]
+pub enum PriceBookError {
+    /// The file cannot be read.
+    #[error("cannot read price book `{path}`: {cause}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: String,
+    },
+    /// The file is not in its format.
+    #[error("price book `{path}` is not usable: {cause}")]
+    Format {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: String,
+    },
+}
+
+/// Prices calls from books.
+#[derive(Debug)]
+pub struct BookPricer {
+    books: Books,
+    warnings: Vec<String>,
+}
+
+impl BookPricer {
+    /// The books themselves: for receipts and lists.
+    #[must_use]
+    pub fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// What was skipped while loading, each with its count.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
+
+impl Pricer for BookPricer {
+    fn price(&self, event: &UsageEvent) -> Charge {
+        self.books.charge(event)
+    }
+}
+
+/// Loads the books in order of trust: the policies' `prices/*.toml`, the built-in book, then further ones as given.
+pub fn load(policies_dir: Option<&Path>, books: &[BookSpec]) -> Result<BookPricer, PriceBookError> {
+    let mut all = Vec::new();
+    let mut warnings = Vec::new();
+    if let Some(folder) = policies_dir.map(|p| p.join("prices")).filter(|p| p.is_dir()) {
+        let mut own = Book::new("policies", "");
+        own.overlay = true;
+        format::read_folder(&folder, &mut own)?;
+        all.push(own);
+    }
+    all.push(built_in()?);
+    for spec in books {
+        all.push(read(spec, &mut warnings)?);
+    }
+    Ok(BookPricer {
+        books: Books::new(all),
+        warnings,
+    })
+}
+
+/// Loads one book alone.
+pub fn read(spec: &BookSpec, warnings: &mut Vec<String>) -> Result<Book, PriceBookError> {
+    let shown = spec.path.display().to_string();
+    if spec.kind == BookKind::Finops {
+        let mut book = Book::new(&spec.name, "");
+        if spec.path.is_dir() {
+            format::read_folder(&spec.path, &mut book)?;
+        } else {
+            format::read_into(&text_of(&spec.path)?, &shown, &mut book)?;
+        }
+        return Ok(book);
+    }
+    let text = text_of(&spec.path)?;
+    let parsed = if spec.kind == BookKind::Litellm {
+        litellm::parse(&spec.name, &text)
+    } else {
+        genai::parse(&spec.name, &text)
+    };
+    let (book, skipped) = parsed.map_err(|cause| PriceBookError::Format {
+        path: shown.clone(),
+        cause,
+    })?;
+    for (what, count) in skipped {
+        warnings.push(format!("price book `{shown}`: {count} {what}"));
+    }
+    Ok(book)
+}
+
+fn text_of(path: &Path) -> Result<String, PriceBookError> {
+    std::fs::read_to_string(path).map_err(|e| PriceBookError::Read {
+        path: path.display().to_string(),
+        cause: e.to_string(),
+    })
+}

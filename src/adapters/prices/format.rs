@@ -1,0 +1,276 @@
+//! The TOML format of price books: one file per provider, rates as text so that no float ever holds them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::{NaiveDate, NaiveTime};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer};
+
+use super::{PriceBookError, text_of};
+use crate::domain::money::parse_decimal;
+use crate::domain::price::{Above, Book, Entry, Hours, NameMap, Price, Rates, Tier, provider_key};
+use crate::domain::usage::Bucket;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    providers: Vec<String>,
+    #[serde(default)]
+    version: String,
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    checked: String,
+    #[serde(default)]
+    entry: Vec<EntryFile>,
+    #[serde(default)]
+    map: Vec<MapFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MapFile {
+    #[serde(default)]
+    provider: String,
+    name: String,
+    model: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EntryFile {
+    model: String,
+    #[serde(default)]
+    aliases: Vec<String>,
+    source: Option<String>,
+    checked: Option<String>,
+    price: Vec<PriceFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PriceFile {
+    from: Option<NaiveDate>,
+    to: Option<NaiveDate>,
+    hours: Option<HoursFile>,
+    #[serde(default)]
+    rates: RatesFile,
+    #[serde(default)]
+    above: Vec<AboveFile>,
+    #[serde(default)]
+    tiers: BTreeMap<String, TierFile>,
+    #[serde(default)]
+    speeds: BTreeMap<String, Amount>,
+    #[serde(default)]
+    geographies: BTreeMap<String, Amount>,
+    web_search_1000: Option<Amount>,
+    #[serde(default)]
+    note: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HoursFile {
+    from: String,
+    to: String,
+    #[serde(default)]
+    weekdays: Vec<u32>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RatesFile {
+    input: Option<Amount>,
+    cache_read: Option<Amount>,
+    cache_write_5m: Option<Amount>,
+    cache_write_30m: Option<Amount>,
+    cache_write_1h: Option<Amount>,
+    cache_write_12h: Option<Amount>,
+    output: Option<Amount>,
+    reasoning: Option<Amount>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AboveFile {
+    prompt: u64,
+    #[serde(default)]
+    inclusive: bool,
+    rates: RatesFile,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TierFile {
+    factor: Option<Amount>,
+    #[serde(default)]
+    rates: RatesFile,
+    #[serde(default)]
+    above: Vec<AboveFile>,
+}
+
+/// An amount as text (`"0.25"`) or a whole number.
+#[derive(Clone, Copy)]
+struct Amount(Decimal);
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            Whole(u32),
+            Text(String),
+            Float(f64),
+        }
+        let amount = match Either::deserialize(deserializer)? {
+            Either::Whole(whole) => Decimal::from(whole),
+            Either::Text(text) => parse_decimal(&text).map_err(serde::de::Error::custom)?,
+            Either::Float(float) => {
+                let message = format!("write the amount `{float}` in quotes, so that it is read exactly");
+                return Err(serde::de::Error::custom(message));
+            }
+        };
+        if amount.is_sign_negative() && !amount.is_zero() {
+            return Err(serde::de::Error::custom(format!("the amount `{amount}` is negative")));
+        }
+        Ok(Amount(amount))
+    }
+}
+
+/// Adds all `*.toml` of a folder, by name.
+pub(super) fn read_folder(folder: &Path, book: &mut Book) -> Result<(), PriceBookError> {
+    let failed = |e: std::io::Error| PriceBookError::Read {
+        path: folder.display().to_string(),
+        cause: e.to_string(),
+    };
+    let mut files = Vec::new();
+    for item in std::fs::read_dir(folder).map_err(failed)? {
+        let path = item.map_err(failed)?.path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+        .iter()
+        .try_for_each(|path| read_into(&text_of(path)?, &path.display().to_string(), book))
+}
+
+/// Adds one file's entries and maps to a book.
+pub(super) fn read_into(text: &str, path: &str, book: &mut Book) -> Result<(), PriceBookError> {
+    let wrong = |cause: String| PriceBookError::Format {
+        path: path.to_owned(),
+        cause,
+    };
+    let file: File = toml::from_str(text).map_err(|e| wrong(e.to_string().trim_end().to_owned()))?;
+    if file.providers.is_empty() && !file.entry.is_empty() {
+        return Err(wrong("`providers` is missing".to_owned()));
+    }
+    if file.version > book.version {
+        book.version.clone_from(&file.version);
+    }
+    for map in file.map {
+        book.map(NameMap {
+            provider: map.provider,
+            name: map.name,
+            model: map.model,
+        });
+    }
+    for entry in file.entry {
+        let prices = entry.price.into_iter().map(price).collect::<Result<Vec<_>, _>>();
+        let ready = Entry {
+            prices: prices.map_err(|e| wrong(format!("entry `{}`: {e}", entry.model)))?,
+            id: entry.model,
+            aliases: entry.aliases,
+            clause: None,
+            source: entry.source.unwrap_or_else(|| file.source.clone()),
+            checked: entry.checked.unwrap_or_else(|| file.checked.clone()),
+        };
+        for provider in &file.providers {
+            if !book.add(&provider_key(provider), ready.clone()) {
+                return Err(wrong(format!("entry `{}` of `{provider}` is there already", ready.id)));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn price(file: PriceFile) -> Result<Price, String> {
+    if let (Some(from), Some(to)) = (file.from, file.to)
+        && from >= to
+    {
+        return Err(format!("`from` {from} is not before `to` {to}"));
+    }
+    let time = |text: &str| {
+        NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| format!("`{text}` is not a time of day such as `00:30`"))
+    };
+    let hours = file
+        .hours
+        .map(|h| {
+            Ok::<_, String>(Hours {
+                from: time(&h.from)?,
+                to: time(&h.to)?,
+                weekdays: h.weekdays,
+            })
+        })
+        .transpose()?;
+    let amounts = |map: BTreeMap<String, Amount>| map.into_iter().map(|(k, v)| (k.to_lowercase(), v.0)).collect();
+    Ok(Price {
+        from: file.from,
+        to: file.to,
+        hours,
+        rates: rates(&file.rates),
+        above: above(file.above),
+        tiers: file
+            .tiers
+            .into_iter()
+            .map(|(name, t)| {
+                let tier = Tier {
+                    factor: t.factor.map(|f| f.0),
+                    rates: rates(&t.rates),
+                    above: above(t.above),
+                };
+                (name.to_lowercase(), tier)
+            })
+            .collect(),
+        speeds: amounts(file.speeds),
+        geographies: amounts(file.geographies),
+        web_search_1000: file.web_search_1000.map(|a| a.0),
+        note: file.note,
+    })
+}
+
+fn above(list: Vec<AboveFile>) -> Vec<Above> {
+    let mut all: Vec<Above> = list
+        .into_iter()
+        .map(|a| Above {
+            prompt: a.prompt,
+            inclusive: a.inclusive,
+            rates: rates(&a.rates),
+        })
+        .collect();
+    all.sort_by_key(|a| a.prompt);
+    all
+}
+
+fn rates(file: &RatesFile) -> Rates {
+    let mut rates = Rates::default();
+    rates.reasoning = file.reasoning.map(|a| a.0);
+    let pairs = [
+        (Bucket::InputUncached, file.input),
+        (Bucket::CacheRead, file.cache_read),
+        (Bucket::CacheWrite5m, file.cache_write_5m),
+        (Bucket::CacheWrite30m, file.cache_write_30m),
+        (Bucket::CacheWrite1h, file.cache_write_1h),
+        (Bucket::CacheWrite12h, file.cache_write_12h),
+        (Bucket::Output, file.output),
+    ];
+    for (bucket, amount) in pairs {
+        if let Some(amount) = amount {
+            rates.set(bucket, amount.0);
+        }
+    }
+    rates
+}

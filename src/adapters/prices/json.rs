@@ -1,0 +1,1 @@
+//! Numbers of JSON documents, read from their text.

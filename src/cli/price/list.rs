@@ -1,0 +1,81 @@
+//! `finops price list`.
+
+use chrono::{DateTime, Utc};
+
+use super::{instant, load, put_rows, warn};
+use crate::cli::{CliError, Context, Exit};
+use crate::domain::price::provider_key;
+use crate::domain::usage::Bucket;
+
+/// Which prices to list.
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// Only this provider's
+    #[arg(long)]
+    provider: Option<String>,
+    /// The prices that held then: a date or an RFC 3339 time [default: now]
+    #[arg(long, value_parser = instant)]
+    at: Option<DateTime<Utc>>,
+}
+
+pub(super) fn run(ctx: &mut Context<'_>, args: &ListArgs) -> Result<Exit, CliError> {
+    let pricer = load(ctx)?;
+    warn(ctx, pricer.warnings());
+    let day = args.at.unwrap_or(ctx.now).date_naive();
+    let only = args.provider.as_deref().map(provider_key);
+    let mut rows = Vec::new();
+    for book in pricer.books().books() {
+        for (provider, entry) in book.entries() {
+            if only.as_deref().is_some_and(|only| only != provider) {
+                continue;
+            }
+            let Some(price) = entry.on(day) else { continue };
+            let mut row = vec![provider.to_owned(), entry.id.clone()];
+            row.extend(
+                [
+                    Bucket::InputUncached,
+                    Bucket::CacheRead,
+                    Bucket::CacheWrite5m,
+                    Bucket::CacheWrite1h,
+                    Bucket::Output,
+                ]
+                .map(|b| {
+                    price
+                        .rates
+                        .get(b)
+                        .map(|r| r.normalize().to_string())
+                        .unwrap_or_default()
+                }),
+            );
+            row.push(price.tiers.keys().cloned().collect::<Vec<_>>().join(" "));
+            row.push(
+                price
+                    .above
+                    .iter()
+                    .map(|a| a.prompt.to_string())
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            );
+            row.push(price.from.map(|d| d.to_string()).unwrap_or_default());
+            row.push(price.to.map(|d| d.to_string()).unwrap_or_default());
+            row.push(book.name.clone());
+            rows.push(row);
+        }
+    }
+    let header = [
+        "provider",
+        "model",
+        "input",
+        "cache_read",
+        "cache_write_5m",
+        "cache_write_1h",
+        "output",
+        "tiers",
+        "thresholds",
+        "from",
+        "to",
+        "book",
+    ];
+    put_rows(ctx, &header, &rows, "prices")?;
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,188 @@
+//! `finops price`: what a call costs, what the books say, and where they differ.
+
+mod check;
+mod list;
+mod quote;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+
+use super::{CliError, Context, Exit, Format};
+use crate::adapters::prices::{self, BookKind, BookPricer, BookSpec, PriceBookError};
+use crate::config::PriceBookKind;
+
+/// The arguments of `finops price`.
+#[derive(Debug, clap::Args)]
+pub struct PriceArgs {
+    #[command(subcommand)]
+    command: PriceCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum PriceCommand {
+    /// Price one call and show the receipt
+    Quote(quote::QuoteArgs),
+    /// List the prices that hold
+    List(list::ListArgs),
+    /// Find entries that vanished, became free, changed, or on which two books disagree
+    Check(check::CheckArgs),
+}
+
+/// Runs `finops price`.
+pub fn run(ctx: &mut Context<'_>, args: &PriceArgs) -> Result<Exit, CliError> {
+    match &args.command {
+        PriceCommand::Quote(args) => quote::run(ctx, args),
+        PriceCommand::List(args) => list::run(ctx, args),
+        PriceCommand::Check(args) => check::run(ctx, args),
+    }
+}
+
+/// Loads the books that the settings name: `policies/prices` over the built-in book over the configured ones.
+pub fn load(ctx: &Context<'_>) -> Result<BookPricer, CliError> {
+    let specs: Vec<BookSpec> = ctx
+        .config
+        .price_books
+        .iter()
+        .map(|book| BookSpec {
+            name: book.name.clone(),
+            kind: match book.kind {
+                PriceBookKind::Finops => BookKind::Finops,
+                PriceBookKind::Litellm => BookKind::Litellm,
+                PriceBookKind::GenaiPrices => BookKind::GenaiPrices,
+            },
+            path: ctx.config.base.join(&book.path),
+        })
+        .collect();
+    let policies = ctx.config.base.join(&ctx.config.policies);
+    prices::load(Some(&policies), &specs).map_err(unusable)
+}
+
+fn unusable(error: PriceBookError) -> CliError {
+    CliError::usage(error.to_string())
+        .hint("`finops price check` and docs/pricing.md tell what a price book looks like")
+}
+
+fn warn(ctx: &mut Context<'_>, warnings: &[String]) {
+    if ctx.verbosity > 0 {
+        for warning in warnings {
+            // Talk that cannot be shown is no reason to fail.
+            let _ = writeln!(ctx.err, "warning: {warning}");
+        }
+    }
+}
+
+/// A day, taken at its first second, or an instant.
+fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return Ok(day.and_time(NaiveTime::MIN).and_utc());
+    }
+    DateTime::parse_from_rfc3339(text)
+        .map(|at| at.with_timezone(&Utc))
+        .map_err(|_| format!("`{text}` is neither a date such as 2026-10-20 nor an RFC 3339 time"))
+}
+
+fn put(ctx: &mut Context<'_>, text: &str) -> Result<(), CliError> {
+    ctx.out
+        .write_all(text.as_bytes())
+        .map_err(|cause| CliError::incomplete(format!("cannot write the output: {cause}")))
+}
+
+/// Rows in the format asked for; JSON is an array of objects of text.
+fn put_rows(ctx: &mut Context<'_>, header: &[&str], rows: &[Vec<String>], key: &str) -> Result<(), CliError> {
+    let object = |row: &Vec<String>| -> serde_json::Value {
+        header
+            .iter()
+            .zip(row)
+            .map(|(k, v)| ((*k).to_owned(), serde_json::Value::from(v.clone())))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    let text = match ctx.format {
+        Format::Json => {
+            let all: Vec<serde_json::Value> = rows.iter().map(object).collect();
+            format!("{:#}\n", serde_json::json!({ "schema_version": 1, key: all }))
+        }
+        Format::Jsonl => rows.iter().map(|row| format!("{}\n", object(row))).collect(),
+        Format::Csv => csv_text(header, rows)?,
+        Format::Markdown => {
+            let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+            let head = line(header.iter().map(|h| (*h).to_owned()).collect());
+            let rule = line(header.iter().map(|_| "---".to_owned()).collect());
+            let body = rows
+                .iter()
+                .map(|r| line(r.iter().map(|c| shown(c).replace('|', "\\|")).collect()));
+            format!("{head}{rule}{}", body.collect::<String>())
+        }
+        Format::Table => table(header, rows),
+    };
+    put(ctx, &text)
+}
+
+fn csv_text(header: &[&str], rows: &[Vec<String>]) -> Result<String, CliError> {
+    let failed = |cause: String| CliError::incomplete(format!("cannot write the output: {cause}"));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(header).map_err(|e| failed(e.to_string()))?;
+    for row in rows {
+        writer.write_record(row).map_err(|e| failed(e.to_string()))?;
+    }
+    let bytes = writer.into_inner().map_err(|e| failed(e.to_string()))?;
+    String::from_utf8(bytes).map_err(|e| failed(e.to_string()))
+}
+
+/// Columns padded to their widest cell; numbers to the right.
+fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let number = |cell: &str| cell.chars().next().is_some_and(|c| c.is_ascii_digit());
+    let columns: Vec<(usize, bool)> = header
+        .iter()
+        .enumerate()
+        .map(|(at, name)| {
+            let cells = || rows.iter().filter_map(move |row| row.get(at));
+            let width = cells()
+                .map(|c| c.chars().count())
+                .max()
+                .unwrap_or(0)
+                .max(name.chars().count());
+            (
+                width,
+                cells().any(|c| number(c)) && cells().all(|c| c.is_empty() || number(c)),
+            )
+        })
+        .collect();
+    let line = |cells: &mut dyn Iterator<Item = String>| {
+        let padded: Vec<String> = cells
+            .zip(&columns)
+            .map(|(c, (width, right))| {
+                if *right {
+                    format!("{c:>width$}")
+                } else {
+                    format!("{c:<width$}")
+                }
+            })
+            .collect();
+        format!("{}\n", padded.join("  ").trim_end())
+    };
+    let mut text = line(&mut header.iter().map(|h| (*h).to_owned()));
+    for row in rows {
+        text.push_str(&line(&mut row.iter().map(|c| shown(c))));
+    }
+    text
+}
+
+/// Without anything that a terminal would obey: names come from files that anyone may write.
+fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_and_instants_are_read() {
+        assert_eq!(instant("2026-10-20").unwrap().to_rfc3339(), "2026-10-20T00:00:00+00:00");
+        assert_eq!(
+            instant("2026-10-20T01:00:00+01:00").unwrap().to_rfc3339(),
+            "2026-10-20T00:00:00+00:00"
+        );
+        assert!(instant("yesterday").is_err());
+    }
+}

@@ -1,1 +1,0 @@
-//! Prices: books, entries, rules and the receipt of a call.

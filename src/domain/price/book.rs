@@ -1,0 +1,245 @@
+//! What a price book says: entries per provider, each with prices that hold for a time.
+
+use std::collections::BTreeMap;
+
+use chrono::{Datelike, NaiveDate, NaiveTime};
+use rust_decimal::Decimal;
+use rustc_hash::FxHashMap;
+
+use super::clause::Clause;
+use crate::domain::usage::Bucket;
+
+/// Rates in USD per million tokens; a rate that the book does not give is absent, which is not zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    buckets: [Option<Decimal>; Bucket::ALL.len()],
+    /// Of the reasoning part of output, only where it differs from output.
+    pub reasoning: Option<Decimal>,
+}
+
+impl Rates {
+    /// The rate of one bucket.
+    #[must_use]
+    pub fn get(&self, bucket: Bucket) -> Option<Decimal> {
+        self.buckets.get(bucket as usize).copied().flatten()
+    }
+
+    /// Sets the rate of one bucket.
+    pub fn set(&mut self, bucket: Bucket, rate: Decimal) {
+        if let Some(slot) = self.buckets.get_mut(bucket as usize) {
+            *slot = Some(rate);
+        }
+    }
+
+    /// Whether no rate is given at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.reasoning.is_none() && self.buckets.iter().all(Option::is_none)
+    }
+
+    /// Bucket and rate pairs that are given.
+    pub fn iter(&self) -> impl Iterator<Item = (Bucket, Decimal)> + '_ {
+        Bucket::ALL
+            .into_iter()
+            .filter_map(|b| self.get(b).map(|rate| (b, rate)))
+    }
+}
+
+/// Rates for prompts beyond a size; they replace the base rates of the whole request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Above {
+    /// Tokens of the whole prompt.
+    pub prompt: u64,
+    /// Whether a prompt of exactly that size is above already (xAI).
+    pub inclusive: bool,
+    /// The rates; one that is absent stays as below.
+    pub rates: Rates,
+}
+
+impl Above {
+    /// Whether a prompt of this size pays these rates.
+    #[must_use]
+    pub fn covers(&self, prompt: u64) -> bool {
+        prompt > self.prompt || (self.inclusive && prompt == self.prompt)
+    }
+}
+
+/// What a service tier changes: a factor on every rate, or rates of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tier {
+    /// On every token rate, thresholds included.
+    pub factor: Option<Decimal>,
+    /// Own rates; one that is absent falls back to the standard rate, and the receipt says so.
+    pub rates: Rates,
+    /// Own rates above thresholds.
+    pub above: Vec<Above>,
+}
+
+/// A part of every day, UTC, that may wrap midnight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hours {
+    /// First instant.
+    pub from: NaiveTime,
+    /// First instant no longer in it. Equal to `from`: the whole day.
+    pub to: NaiveTime,
+    /// ISO weekdays (Monday is 1); empty: all.
+    pub weekdays: Vec<u32>,
+}
+
+impl Hours {
+    /// Whether the time of that day lies within.
+    #[must_use]
+    pub fn contains(&self, day: NaiveDate, time: NaiveTime) -> bool {
+        let on = self.weekdays.is_empty() || self.weekdays.contains(&day.weekday().number_from_monday());
+        on && if self.from < self.to {
+            self.from <= time && time < self.to
+        } else {
+            self.from <= time || time < self.to
+        }
+    }
+}
+
+/// What a model costs for a time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Price {
+    /// First UTC day; none: always.
+    pub from: Option<NaiveDate>,
+    /// First UTC day on which it no longer holds.
+    pub to: Option<NaiveDate>,
+    /// Only at these hours.
+    pub hours: Option<Hours>,
+    /// The standard rates.
+    pub rates: Rates,
+    /// Rates for large prompts, by rising threshold.
+    pub above: Vec<Above>,
+    /// By tier: `batch`, `flex`, `priority`, …
+    pub tiers: BTreeMap<String, Tier>,
+    /// Factors on the token cost by speed: `fast`.
+    pub speeds: BTreeMap<String, Decimal>,
+    /// Factors on the token cost by geography. `*` is any other one that is named, the empty name none named.
+    pub geographies: BTreeMap<String, Decimal>,
+    /// USD per 1,000 web searches.
+    pub web_search_1000: Option<Decimal>,
+    /// Said on receipts.
+    pub note: String,
+}
+
+impl Price {
+    /// Whether it holds on that day.
+    #[must_use]
+    pub fn holds_on(&self, day: NaiveDate) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day < to)
+    }
+}
+
+/// A model in a book.
+#[derive(Clone, Debug, Default)]
+pub struct Entry {
+    /// Its key in the book.
+    pub id: String,
+    /// Other exact names.
+    pub aliases: Vec<String>,
+    /// How names are matched beyond the exact ones.
+    pub clause: Option<Clause>,
+    /// Tried from the last to the first.
+    pub prices: Vec<Price>,
+    /// Where the figures are published.
+    pub source: String,
+    /// When they were last compared with the source.
+    pub checked: String,
+}
+
+impl Entry {
+    /// The price on that day, whatever the hour; none when the book has none.
+    #[must_use]
+    pub fn on(&self, day: NaiveDate) -> Option<&Price> {
+        self.prices.iter().rev().find(|p| p.holds_on(day))
+    }
+}
+
+/// A name that only its owner can explain, and the model it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameMap {
+    /// Provider of the call; empty: any.
+    pub provider: String,
+    /// The name in the logs.
+    pub name: String,
+    /// The model's name in a book.
+    pub model: String,
+}
+
+/// The entries of one provider.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shelf {
+    pub(super) entries: Vec<Entry>,
+    index: FxHashMap<String, usize>,
+}
+
+impl Shelf {
+    pub(super) fn find(&self, name: &str) -> Option<&Entry> {
+        match self.index.get(name) {
+            Some(at) => self.entries.get(*at),
+            None => self
+                .entries
+                .iter()
+                .find(|e| e.clause.as_ref().is_some_and(|c| c.matches(name))),
+        }
+    }
+}
+
+/// One price book.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    /// In receipts.
+    pub name: String,
+    /// Of the book's content.
+    pub version: String,
+    /// An overlay adds to the next book: where it has no price on a date, the next one is asked.
+    pub overlay: bool,
+    pub(super) shelves: FxHashMap<String, Shelf>,
+    pub(super) maps: Vec<NameMap>,
+}
+
+impl Book {
+    /// An empty book.
+    #[must_use]
+    pub fn new(name: &str, version: &str) -> Self {
+        Book {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            ..Book::default()
+        }
+    }
+
+    /// Adds an entry under a provider. A name that is taken keeps its first entry; false if that made this one unreachable.
+    pub fn add(&mut self, provider: &str, entry: Entry) -> bool {
+        let shelf = self.shelves.entry(provider.to_owned()).or_default();
+        let at = shelf.entries.len();
+        let mut reachable = entry.clause.is_some();
+        for name in std::iter::once(&entry.id).chain(&entry.aliases) {
+            shelf.index.entry(name.to_lowercase()).or_insert_with(|| {
+                reachable = true;
+                at
+            });
+        }
+        shelf.entries.push(entry);
+        reachable
+    }
+
+    /// Adds a name of the owner's.
+    pub fn map(&mut self, map: NameMap) {
+        self.maps.push(map);
+    }
+
+    /// Every entry with its provider, sorted by both.
+    #[must_use]
+    pub fn entries(&self) -> Vec<(&str, &Entry)> {
+        let mut all: Vec<(&str, &Entry)> = self
+            .shelves
+            .iter()
+            .flat_map(|(p, s)| s.entries.iter().map(move |e| (p.as_str(), e)))
+            .collect();
+        all.sort_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)));
+        all
+    }
+}

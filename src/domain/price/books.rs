@@ -1,0 +1,327 @@
+//! Several books in order of trust: which entry prices a call.
+
+use std::sync::{Arc, Mutex};
+
+use chrono::{Datelike, NaiveDate, NaiveTime};
+use rust_decimal::Decimal;
+use rustc_hash::FxHashMap;
+
+use super::book::{Book, Entry, Rates};
+use super::card::{Prepared, Segment, Terms};
+use super::name::{Candidate, candidates, is_opaque, provider_key};
+use crate::domain::charge::{Charge, UnpricedReason};
+use crate::domain::label::Label;
+use crate::domain::money::{add_exact, mul_exact};
+use crate::domain::usage::{Bucket, Tokens, UsageEvent};
+
+/// The model name of records that stand for no call. They cost nothing by rule.
+pub(super) const SYNTHETIC: &str = "<synthetic>";
+
+/// Books, the most trusted first.
+#[derive(Debug, Default)]
+pub struct Books {
+    books: Vec<Book>,
+    worst: FxHashMap<String, Rates>,
+    worst_of_all: Rates,
+    cache: Mutex<FxHashMap<Key, Arc<Plan>>>,
+}
+
+type Key = (Label, Label, Label, Label, Label, i32);
+
+/// How calls of one kind are charged on one day.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Tried in order; the first whose hours contain the call's.
+    pub(super) segments: Vec<Segment>,
+    pub(super) reason: Option<UnpricedReason>,
+    pub(super) label: Label,
+    pub(super) book: String,
+    pub(super) version: String,
+    pub(super) provider: String,
+    pub(super) entry: String,
+    pub(super) matched: String,
+    pub(super) source: String,
+    pub(super) checked: String,
+}
+
+impl Plan {
+    pub(super) fn at(&self, day: NaiveDate, time: NaiveTime) -> Result<(&Segment, &Prepared), UnpricedReason> {
+        if let Some(reason) = self.reason {
+            return Err(reason);
+        }
+        let segment = self
+            .segments
+            .iter()
+            .find(|s| s.hours.as_ref().is_none_or(|h| h.contains(day, time)))
+            .ok_or(UnpricedReason::NoPriceOnDate)?;
+        match &segment.price {
+            Ok(prepared) => Ok((segment, prepared)),
+            Err(reason) => Err(*reason),
+        }
+    }
+}
+
+impl Books {
+    /// Puts books in order of trust.
+    #[must_use]
+    pub fn new(books: Vec<Book>) -> Self {
+        let mut worst: FxHashMap<String, Rates> = FxHashMap::default();
+        let mut worst_of_all = Rates::default();
+        for (provider, entry) in books.iter().flat_map(Book::entries) {
+            let Some(price) = entry.prices.iter().rev().find(|p| p.to.is_none()) else {
+                continue;
+            };
+            let tiers = price.tiers.values();
+            let all = std::iter::once(&price.rates)
+                .chain(price.above.iter().map(|a| &a.rates))
+                .chain(tiers.flat_map(|t| std::iter::once(&t.rates).chain(t.above.iter().map(|a| &a.rates))));
+            for rates in all {
+                for sum in [worst.entry(provider.to_owned()).or_default(), &mut worst_of_all] {
+                    rates
+                        .iter()
+                        .for_each(|(b, r)| sum.set(b, sum.get(b).map_or(r, |s| s.max(r))));
+                }
+            }
+        }
+        Books {
+            books,
+            worst,
+            worst_of_all,
+            cache: Mutex::default(),
+        }
+    }
+
+    /// The books.
+    #[must_use]
+    pub fn books(&self) -> &[Book] {
+        &self.books
+    }
+
+    /// What a call costs.
+    #[must_use]
+    pub fn charge(&self, event: &UsageEvent) -> Charge {
+        let plan = self.plan(event);
+        let cost = plan
+            .at(event.at.date_naive(), event.at.time())
+            .and_then(|(_, prepared)| prepared.cost(&event.tokens, &event.requests));
+        match cost {
+            Ok(cost) => Charge::priced(cost, plan.label),
+            Err(reason) => Charge::unpriced(reason, self.worst_case(event)),
+        }
+    }
+
+    pub(super) fn plan(&self, event: &UsageEvent) -> Arc<Plan> {
+        let day = event.at.date_naive();
+        let key = (
+            event.provider(),
+            event.model(),
+            event.tier(),
+            event.speed,
+            event.geo,
+            day.num_days_from_ce(),
+        );
+        // A poisoned lock still guards a usable cache: entries are only ever added whole.
+        let mut cache = match self.cache.lock() {
+            Ok(cache) => cache,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        Arc::clone(cache.entry(key).or_insert_with(|| Arc::new(self.resolve(event, day))))
+    }
+
+    /// The highest rates of the provider's entries, or of all when it has none, on these tokens.
+    fn worst_case(&self, event: &UsageEvent) -> Decimal {
+        let rates = self
+            .worst
+            .get(&provider_key(event.provider().as_str()))
+            .unwrap_or(&self.worst_of_all);
+        let highest_input = Bucket::ALL
+            .into_iter()
+            .filter(|b| *b != Bucket::Output)
+            .filter_map(|b| rates.get(b))
+            .max();
+        worst_sum(rates, highest_input.unwrap_or_default(), &event.tokens).unwrap_or(Decimal::MAX)
+    }
+
+    fn resolve(&self, event: &UsageEvent, day: NaiveDate) -> Plan {
+        let (provider, model) = (provider_key(event.provider().as_str()), event.model().as_str());
+        if model == SYNTHETIC {
+            return synthetic();
+        }
+        if model.trim().is_empty() {
+            return unpriced(UnpricedReason::ModelMissing);
+        }
+        let own = self.books.iter().flat_map(|b| &b.maps).find(|m| {
+            m.name.eq_ignore_ascii_case(model) && (m.provider.is_empty() || provider_key(&m.provider) == provider)
+        });
+        let name = own.map_or(model, |m| m.model.as_str());
+        if is_opaque(name) {
+            return unpriced(UnpricedReason::OpaqueName);
+        }
+        let mut tries = candidates(&provider, name);
+        let mut shelf = provider;
+        if shelf.is_empty()
+            && let Some((head, _)) = name.split_once('/')
+        {
+            // A call without a provider may name it in the model.
+            shelf = provider_key(head);
+            tries = candidates(&shelf, name);
+        }
+        let mut failed: Option<UnpricedReason> = None;
+        let mut needs_date = false;
+        for book in &self.books {
+            let Some((candidate, entry)) = find(book, &shelf, &tries, day) else {
+                continue;
+            };
+            let plan = prepare(book, &shelf, entry, candidate, event, day, own.is_some());
+            match plan
+                .segments
+                .iter()
+                .map(|s| &s.price)
+                .find_map(|p| p.as_ref().err())
+                .copied()
+                .or(plan.reason)
+            {
+                None if needs_date && plan.segments.iter().any(|s| !s.dated) => {}
+                None => return plan,
+                Some(reason) => {
+                    needs_date |= reason == UnpricedReason::NoPriceOnDate && !book.overlay;
+                    failed = failed.or(Some(reason));
+                }
+            }
+        }
+        unpriced(failed.unwrap_or(UnpricedReason::UnknownModel))
+    }
+}
+
+fn worst_sum(rates: &Rates, input: Decimal, tokens: &Tokens) -> Option<Decimal> {
+    let mut sum = Decimal::ZERO;
+    for (bucket, count) in tokens.iter() {
+        let rate = rates.get(bucket).unwrap_or(input);
+        let rate = mul_exact(rate, Decimal::new(1, 6)).ok()?;
+        sum = add_exact(sum, mul_exact(Decimal::from(count), rate).ok()?).ok()?;
+    }
+    Some(sum.normalize())
+}
+
+fn find<'a, 'c>(
+    book: &'a Book,
+    provider: &str,
+    tries: &'c [Candidate],
+    day: NaiveDate,
+) -> Option<(&'c Candidate, &'a Entry)> {
+    let shelf = book.shelves.get(provider)?;
+    tries
+        .iter()
+        // A snapshot from after the call cannot have answered it.
+        .filter(|c| c.snapshot.is_none_or(|s| s <= day))
+        .find_map(|c| {
+            let entry = shelf.find(&c.name)?;
+            let places = c.geography.is_empty() || entry.prices.iter().any(|p| !p.geographies.is_empty());
+            let existed = c
+                .snapshot
+                .is_none_or(|s| entry.on(s).is_some() || entry.on(day).is_some());
+            (places && existed).then_some((c, entry))
+        })
+}
+
+fn prepare(
+    book: &Book,
+    provider: &str,
+    entry: &Entry,
+    candidate: &Candidate,
+    event: &UsageEvent,
+    day: NaiveDate,
+    mapped: bool,
+) -> Plan {
+    let (tier, speed, geo) = (
+        event.tier().as_str().to_lowercase(),
+        event.speed.as_str().to_lowercase(),
+        event.geo.as_str().to_lowercase(),
+    );
+    let geography = if candidate.geography.is_empty() {
+        &geo
+    } else {
+        &candidate.geography
+    };
+    let terms = Terms {
+        tier: &tier,
+        speed: &speed,
+        geography,
+        free: candidate.free,
+    };
+    let mut segments = Vec::new();
+    for price in entry.prices.iter().rev().filter(|p| p.holds_on(day)) {
+        segments.push(Segment {
+            hours: price.hours.clone(),
+            price: Prepared::new(price, entry, terms),
+            from: price.from.map(|d| d.to_string()).unwrap_or_default(),
+            dated: price.from.is_some() || price.to.is_some(),
+        });
+        if price.hours.is_none() {
+            break;
+        }
+    }
+    let from = segments.first().map(|s| s.from.as_str()).filter(|f| !f.is_empty());
+    let label = format!("{}/{provider}/{}@{}", book.name, entry.id, from.unwrap_or("always"));
+    let map = if mapped { "own map, " } else { "" };
+    Plan {
+        reason: segments.is_empty().then_some(UnpricedReason::NoPriceOnDate),
+        segments,
+        label: Label::new(&label),
+        book: book.name.clone(),
+        version: book.version.clone(),
+        provider: provider.to_owned(),
+        entry: entry.id.clone(),
+        matched: format!("{map}{}", candidate.how),
+        source: entry.source.clone(),
+        checked: entry.checked.clone(),
+    }
+}
+
+fn unpriced(reason: UnpricedReason) -> Plan {
+    Plan {
+        segments: Vec::new(),
+        reason: Some(reason),
+        label: Label::EMPTY,
+        book: String::new(),
+        version: String::new(),
+        provider: String::new(),
+        entry: String::new(),
+        matched: String::new(),
+        source: String::new(),
+        checked: String::new(),
+    }
+}
+
+fn synthetic() -> Plan {
+    let mut price = super::book::Price {
+        web_search_1000: Some(Decimal::ZERO),
+        ..Default::default()
+    };
+    Bucket::ALL.into_iter().for_each(|b| price.rates.set(b, Decimal::ZERO));
+    let entry = Entry {
+        id: SYNTHETIC.to_owned(),
+        ..Entry::default()
+    };
+    let terms = Terms {
+        tier: "",
+        speed: "",
+        geography: "",
+        free: false,
+    };
+    let segment = Segment {
+        hours: None,
+        price: Prepared::new(&price, &entry, terms),
+        from: String::new(),
+        dated: false,
+    };
+    Plan {
+        segments: vec![segment],
+        reason: None,
+        label: Label::new("rule/synthetic"),
+        book: "rule".to_owned(),
+        entry: "synthetic".to_owned(),
+        matched: "rule: a record that stands for no call costs nothing".to_owned(),
+        ..unpriced(UnpricedReason::UnknownModel)
+    }
+}

@@ -1,0 +1,316 @@
+//! A price made ready: one list rate, origin and factor per bucket and prompt size, and the same as whole numbers for speed.
+
+use rust_decimal::Decimal;
+
+use super::book::{Above, Entry, Hours, Price, Rates, Tier};
+use crate::domain::charge::UnpricedReason;
+use crate::domain::money::mul_exact;
+use crate::domain::usage::{Bucket, Requests, Tokens};
+
+/// A factor on the token cost and why it applies.
+pub(super) type Factor = (String, Decimal);
+
+/// What the call asks for beside the model.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a> {
+    pub(super) tier: &'a str,
+    pub(super) speed: &'a str,
+    pub(super) geography: &'a str,
+    pub(super) free: bool,
+}
+
+/// The rate of one bucket with its origin.
+#[derive(Clone, Debug)]
+pub(super) struct Rated {
+    /// USD per million tokens before factors.
+    pub(super) list: Decimal,
+    pub(super) rule: String,
+    units: i128,
+}
+
+/// The rates of one prompt size.
+#[derive(Clone, Debug)]
+pub(super) struct Card {
+    pub(super) above: Option<Above>,
+    pub(super) buckets: [Option<Rated>; Bucket::ALL.len()],
+    pub(super) reasoning: Option<Rated>,
+}
+
+/// All that is needed to charge calls of one (provider, model, tier, speed, geography) on one day at some hours.
+#[derive(Clone, Debug)]
+pub(super) struct Prepared {
+    /// By falling threshold, the base last.
+    pub(super) cards: Vec<Card>,
+    pub(super) factors: Vec<Factor>,
+    pub(super) web_search_1000: Option<Decimal>,
+    pub(super) notes: Vec<String>,
+    search_units: Option<i128>,
+    scale: u32,
+}
+
+/// The price with the hours at which it applies.
+#[derive(Clone, Debug)]
+pub(super) struct Segment {
+    pub(super) hours: Option<Hours>,
+    pub(super) price: Result<Prepared, UnpricedReason>,
+    pub(super) from: String,
+    /// Whether the book dates this price.
+    pub(super) dated: bool,
+}
+
+/// Rates are per million tokens.
+const MILLION_SCALE: u32 = 6;
+/// 28 decimals are what a decimal holds.
+const MAX_SCALE: u32 = 28;
+
+impl Prepared {
+    pub(super) fn new(price: &Price, entry: &Entry, terms: Terms<'_>) -> Result<Self, UnpricedReason> {
+        let mut notes = Vec::new();
+        for note in [&price.note] {
+            if !note.is_empty() {
+                notes.push(note.clone());
+            }
+        }
+        let tier = tier_of(price, terms.tier)?;
+        let mut factors = Vec::new();
+        if let Some(factor) = speed_of(price, terms.speed)? {
+            factors.push((format!("speed {}", terms.speed), factor));
+        }
+        if let Some((what, factor)) = geography_of(price, terms.geography)? {
+            if terms.geography.is_empty() {
+                notes.push(format!(
+                    "book disagreement: `{}` without a geography is taken as in-region",
+                    entry.id
+                ));
+            }
+            factors.push((what, factor));
+        }
+        if terms.free {
+            factors.push(("free variant".to_owned(), Decimal::ZERO));
+        }
+        let mut cards: Vec<Card> = thresholds(price, tier)
+            .map(|above| card(price, tier, terms.tier, above))
+            .collect();
+        cards.push(card(price, tier, terms.tier, None));
+        let mut prepared = Prepared {
+            cards,
+            factors,
+            web_search_1000: price.web_search_1000,
+            notes,
+            search_units: None,
+            scale: 0,
+        };
+        prepared.scale_up()?;
+        Ok(prepared)
+    }
+
+    /// Every effective rate as a whole number of 10^-scale USD.
+    fn scale_up(&mut self) -> Result<(), UnpricedReason> {
+        let mut factor = Decimal::ONE;
+        for (_, one) in &self.factors {
+            factor = mul_exact(factor, *one).map_err(|_| UnpricedReason::OutOfRange)?;
+        }
+        let effective = |list: Decimal| -> Result<Decimal, UnpricedReason> {
+            Ok(mul_exact(list, factor)
+                .map_err(|_| UnpricedReason::OutOfRange)?
+                .normalize())
+        };
+        let search = self.web_search_1000.map(|d| d.normalize());
+        let mut scale = search.map_or(0, |d| d.scale() + 3);
+        for rated in self.cards.iter().flat_map(Card::rated) {
+            scale = scale.max(effective(rated.list)?.scale() + MILLION_SCALE);
+        }
+        if scale > MAX_SCALE {
+            return Err(UnpricedReason::OutOfRange);
+        }
+        let units = |rate: Decimal, per: u32| {
+            10_i128
+                .checked_pow(scale - per - rate.scale())
+                .and_then(|p| rate.mantissa().checked_mul(p))
+                .ok_or(UnpricedReason::OutOfRange)
+        };
+        self.search_units = search.map(|d| units(d, 3)).transpose()?;
+        for rated in self.cards.iter_mut().flat_map(Card::rated_mut) {
+            rated.units = units(effective(rated.list)?, MILLION_SCALE)?;
+        }
+        self.scale = scale;
+        Ok(())
+    }
+
+    /// The rates that the prompt's size calls for.
+    pub(super) fn card(&self, prompt: u64) -> Option<&Card> {
+        self.cards
+            .iter()
+            .find(|c| c.above.as_ref().is_none_or(|a| a.covers(prompt)))
+    }
+
+    /// The exact cost.
+    pub(super) fn cost(&self, tokens: &Tokens, requests: &Requests) -> Result<Decimal, UnpricedReason> {
+        let card = self.card(tokens.prompt()).ok_or(UnpricedReason::NoRate)?;
+        let mut sum = 0_i128;
+        let mut add = |count: u64, units: i128| -> Result<(), UnpricedReason> {
+            sum = i128::from(count)
+                .checked_mul(units)
+                .and_then(|part| sum.checked_add(part))
+                .ok_or(UnpricedReason::OutOfRange)?;
+            Ok(())
+        };
+        for ((bucket, count), rated) in tokens.iter().zip(&card.buckets) {
+            let mut count = count;
+            if bucket == Bucket::Output
+                && let Some(reasoning) = &card.reasoning
+            {
+                let part = tokens.reasoning.min(count);
+                count -= part;
+                add(part, reasoning.units)?;
+            }
+            if count > 0 {
+                add(count, rated.as_ref().ok_or(UnpricedReason::NoRate)?.units)?;
+            }
+        }
+        if requests.web_searches > 0 {
+            add(
+                u64::from(requests.web_searches),
+                self.search_units.ok_or(UnpricedReason::NoRate)?,
+            )?;
+        }
+        Decimal::try_from_i128_with_scale(sum, self.scale)
+            .map(|cost| cost.normalize())
+            .map_err(|_| UnpricedReason::OutOfRange)
+    }
+}
+
+impl Card {
+    fn rated(&self) -> impl Iterator<Item = &Rated> {
+        self.buckets.iter().flatten().chain(&self.reasoning)
+    }
+
+    fn rated_mut(&mut self) -> impl Iterator<Item = &mut Rated> {
+        self.buckets.iter_mut().flatten().chain(&mut self.reasoning)
+    }
+}
+
+/// The tier's own terms; nothing for the standard tier.
+fn tier_of<'a>(price: &'a Price, tier: &str) -> Result<Option<&'a Tier>, UnpricedReason> {
+    if let Some(own) = price.tiers.get(tier) {
+        return Ok(Some(own));
+    }
+    match tier {
+        "" | "standard" | "default" | "auto" | "on_demand" | "on-demand" | "standard_only" => Ok(None),
+        "batches" => price.tiers.get("batch").map(Some).ok_or(UnpricedReason::UnknownTier),
+        // The service tier `fast` is another name of `priority`.
+        "fast" => price.tiers.get("priority").map(Some).ok_or(UnpricedReason::UnknownTier),
+        _ => Err(UnpricedReason::UnknownTier),
+    }
+}
+
+fn speed_of(price: &Price, speed: &str) -> Result<Option<Decimal>, UnpricedReason> {
+    match price.speeds.get(speed) {
+        Some(factor) => Ok(Some(*factor)),
+        None if matches!(speed, "" | "standard" | "normal" | "default") => Ok(None),
+        None => Err(UnpricedReason::UnknownTier),
+    }
+}
+
+fn geography_of(price: &Price, geography: &str) -> Result<Option<Factor>, UnpricedReason> {
+    let named = |factor: &Decimal| {
+        let what = if geography.is_empty() {
+            "in-region".to_owned()
+        } else {
+            format!("geography {geography}")
+        };
+        (*factor != Decimal::ONE).then_some((what, *factor))
+    };
+    if let Some(factor) = price.geographies.get(geography) {
+        return Ok(named(factor));
+    }
+    if matches!(geography, "" | "global" | "default" | "not_available" | "none") {
+        return Ok(None);
+    }
+    price.geographies.get("*").map(named).ok_or(UnpricedReason::UnknownTier)
+}
+
+fn thresholds<'a>(price: &'a Price, tier: Option<&'a Tier>) -> impl Iterator<Item = Option<&'a Above>> {
+    let mut all: Vec<&Above> = price.above.iter().collect();
+    for own in tier.into_iter().flat_map(|t| &t.above) {
+        if !all.iter().any(|a| a.prompt == own.prompt) {
+            all.push(own);
+        }
+    }
+    all.sort_by_key(|a| std::cmp::Reverse(a.prompt));
+    all.into_iter().map(Some)
+}
+
+fn card(price: &Price, tier: Option<&Tier>, tier_name: &str, above: Option<&Above>) -> Card {
+    let level = |list: &'_ [Above]| -> Option<Rates> {
+        let at = above?.prompt;
+        // A bucket that the upper level leaves out keeps the rate of the next lower one.
+        let mut merged = Rates::default();
+        for step in list.iter().filter(|a| a.prompt <= at) {
+            for (bucket, rate) in step.rates.iter() {
+                merged.set(bucket, rate);
+            }
+            merged.reasoning = step.rates.reasoning.or(merged.reasoning);
+        }
+        Some(merged)
+    };
+    let (upper, tier_upper) = (level(&price.above), tier.and_then(|t| level(&t.above)));
+    let size = above.map(|a| format!("prompt {} {}", if a.inclusive { "≥" } else { ">" }, a.prompt));
+    let pick = |of: &dyn Fn(&Rates) -> Option<Decimal>| -> Option<Rated> {
+        let rated = |list: Decimal, parts: [&str; 2]| {
+            let parts: Vec<&str> = parts.into_iter().filter(|p| !p.is_empty()).collect();
+            Rated {
+                list,
+                rule: if parts.is_empty() {
+                    "standard".to_owned()
+                } else {
+                    parts.join(", ")
+                },
+                units: 0,
+            }
+        };
+        let size = size.as_deref().unwrap_or("");
+        let standard_upper = upper.as_ref().and_then(of);
+        if let Some(tier) = tier {
+            if let Some(rate) = tier_upper.as_ref().and_then(of) {
+                return Some(rated(rate, [size, tier_name]));
+            }
+            if let Some(factor) = tier.factor
+                && let Some(rate) = standard_upper.or_else(|| of(&price.rates))
+                && let Ok(rate) = mul_exact(rate, factor)
+            {
+                let size = if standard_upper.is_some() { size } else { "" };
+                return Some(rated(rate, [size, tier_name]));
+            }
+            if standard_upper.is_none()
+                && let Some(rate) = of(&tier.rates)
+            {
+                return Some(rated(rate, ["", tier_name]));
+            }
+        }
+        let missing = if tier.is_some() {
+            "no own rate in this tier: standard"
+        } else {
+            ""
+        };
+        standard_upper
+            .map(|rate| rated(rate, [size, missing]))
+            .or_else(|| of(&price.rates).map(|rate| rated(rate, ["", missing])))
+    };
+    let mut buckets = Bucket::ALL.map(|bucket| pick(&|rates| rates.get(bucket)));
+    let input = buckets.first().cloned().flatten();
+    if let (Some(read), Some(input)) = (buckets.get_mut(Bucket::CacheRead as usize), input)
+        && read.is_none()
+    {
+        // Without a rate of its own a cached token is an input token.
+        *read = Some(Rated {
+            rule: format!("{}, no cache discount", input.rule),
+            ..input
+        });
+    }
+    Card {
+        above: above.cloned(),
+        buckets,
+        reasoning: pick(&|rates| rates.reasoning),
+    }
+}

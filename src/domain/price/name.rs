@@ -1,0 +1,297 @@
+//! The names under which a model may stand in a book, in the order in which they are tried. Never a substring, never the
+//! nearest name: a step either yields the same model or nothing.
+
+use chrono::NaiveDate;
+
+/// A name to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub(super) name: String,
+    /// Geography that the name carried.
+    pub(super) geography: String,
+    /// Date of the snapshot that was cut off the name.
+    pub(super) snapshot: Option<NaiveDate>,
+    /// The free variant of a paid model.
+    pub(super) free: bool,
+    /// How it came about, for the receipt.
+    pub(super) how: &'static str,
+}
+
+/// One spelling for each provider, whatever the log calls it.
+#[must_use]
+pub fn provider_key(provider: &str) -> String {
+    let lower = provider.trim().to_lowercase();
+    let key = match lower.as_str() {
+        "aws" | "aws.bedrock" | "aws_bedrock" | "amazon" | "amazon-bedrock" | "amazon_bedrock" | "bedrock_converse" => {
+            "bedrock"
+        }
+        "gemini" | "gcp.gemini" | "gcp.gen_ai" | "google-ai" | "google_ai" | "google-gla" => "google",
+        "vertex_ai" | "vertex-ai" | "vertexai" | "gcp.vertex_ai" | "google-vertex" | "vertex_ai-anthropic_models" => {
+            "vertex"
+        }
+        "az.ai.openai" | "azure.ai.openai" | "azure_openai" | "azure-openai" | "azure_ai" | "az.ai.inference"
+        | "azure.ai.inference" | "azure_text" => "azure",
+        "x-ai" | "x_ai" | "x.ai" => "xai",
+        "mistral_ai" | "mistralai" | "mistral-ai" => "mistral",
+        "text-completion-openai" => "openai",
+        _ => return lower,
+    };
+    key.to_owned()
+}
+
+const GEOGRAPHIES: [&str; 14] = [
+    "us", "eu", "apac", "jp", "au", "ca", "sa", "me", "af", "uk", "in", "us-gov", "global", "regional",
+];
+
+/// Whether only a map of the owner's can tell which model is meant.
+pub(super) fn is_opaque(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    lower.starts_with("arn:")
+        && [
+            "application-inference-profile/",
+            "provisioned-model/",
+            "custom-model",
+            "imported-model/",
+        ]
+        .iter()
+        .any(|kind| lower.contains(kind))
+}
+
+pub(super) fn candidates(provider: &str, model: &str) -> Vec<Candidate> {
+    let mut list = List(Vec::new());
+    let lower = model.trim().to_lowercase();
+    let first = Candidate {
+        name: lower.clone(),
+        geography: String::new(),
+        snapshot: None,
+        free: false,
+        how: if lower == model {
+            "exact id"
+        } else {
+            "exact id but for case"
+        },
+    };
+    list.push(first.clone());
+    let mut stem = first;
+    if let Some((head, rest)) = lower.split_once('/')
+        && provider_key(head) == provider
+    {
+        stem = Candidate {
+            name: rest.to_owned(),
+            how: "provider-qualified id",
+            ..stem
+        };
+        list.push(stem.clone());
+    }
+    for prefix in [
+        "models/",
+        "publishers/google/models/",
+        "publishers/anthropic/models/",
+        "google/",
+        "anthropic/",
+    ] {
+        if matches!(provider, "google" | "vertex")
+            && let Some(rest) = stem.name.strip_prefix(prefix)
+        {
+            stem = Candidate {
+                name: rest.to_owned(),
+                how: "provider-qualified id",
+                ..stem
+            };
+            list.push(stem.clone());
+        }
+    }
+    match provider {
+        "bedrock" => bedrock(&mut list, stem),
+        "openrouter" => openrouter(&mut list, &stem),
+        _ => {
+            let stem = fine_tune(&mut list, stem);
+            claude(&mut list, stem);
+        }
+    }
+    for at in 0..list.0.len() {
+        let Some(base) = list.0.get(at).cloned() else { break };
+        if let Some((family, day)) = cut_date(&base.name) {
+            list.push(Candidate {
+                name: family,
+                snapshot: Some(day),
+                how: "family of the dated snapshot",
+                ..base
+            });
+        }
+    }
+    list.0
+}
+
+struct List(Vec<Candidate>);
+
+impl List {
+    fn push(&mut self, candidate: Candidate) {
+        if !self.0.iter().any(|c| c.name == candidate.name) {
+            self.0.push(candidate);
+        }
+    }
+}
+
+fn bedrock(list: &mut List, mut stem: Candidate) {
+    if stem.name.starts_with("arn:")
+        && let Some((kind, last)) = stem.name.rsplit_once('/')
+        && (kind.ends_with(":foundation-model") || kind.ends_with(":inference-profile"))
+    {
+        stem = Candidate {
+            name: last.to_owned(),
+            how: "last part of the ARN",
+            ..stem
+        };
+        list.push(stem.clone());
+    }
+    for mark in ["converse/", "invoke/"] {
+        if let Some(rest) = stem.name.strip_prefix(mark) {
+            stem = Candidate {
+                name: rest.to_owned(),
+                how: "region path",
+                ..stem
+            };
+            list.push(stem.clone());
+        }
+    }
+    if let Some((region, rest)) = stem.name.split_once('/')
+        && region.contains('-')
+        && region.ends_with(|c: char| c.is_ascii_digit())
+    {
+        stem = Candidate {
+            name: rest.to_owned(),
+            geography: region.to_owned(),
+            how: "region path",
+            ..stem
+        };
+        list.push(stem.clone());
+    }
+    let cut = |name: &str| {
+        let mut name = name;
+        // A context size may follow the version: `-v1:0:200k`.
+        if let Some((head, size)) = name.rsplit_once(':')
+            && size.ends_with('k')
+        {
+            name = head;
+        }
+        let head = match name.rsplit_once(':') {
+            Some((head, minor)) if minor.bytes().all(|b| b.is_ascii_digit()) => head,
+            _ => name,
+        };
+        match head.rsplit_once("-v") {
+            Some((base, major)) if !major.is_empty() && major.bytes().all(|b| b.is_ascii_digit()) => base.to_owned(),
+            _ => head.to_owned(),
+        }
+    };
+    list.push(Candidate {
+        name: cut(&stem.name),
+        how: "without the version suffix",
+        ..stem.clone()
+    });
+    if let Some((geography, rest)) = stem.name.split_once('.')
+        && GEOGRAPHIES.contains(&geography)
+        && rest.contains('.')
+    {
+        let placed = Candidate {
+            name: rest.to_owned(),
+            geography: geography.to_owned(),
+            how: "geography prefix kept as an attribute",
+            ..stem
+        };
+        list.push(Candidate {
+            name: cut(rest),
+            ..placed.clone()
+        });
+        list.push(placed);
+    }
+}
+
+fn openrouter(list: &mut List, stem: &Candidate) {
+    if let Some((base, variant)) = stem.name.rsplit_once(':')
+        && matches!(variant, "free" | "extended")
+    {
+        list.push(Candidate {
+            name: base.to_owned(),
+            free: variant == "free",
+            how: "variant kept as an attribute",
+            ..stem.clone()
+        });
+    }
+}
+
+fn fine_tune(list: &mut List, stem: Candidate) -> Candidate {
+    let Some(rest) = stem.name.strip_prefix("ft:") else {
+        return stem;
+    };
+    let base = rest.split(':').next().unwrap_or(rest);
+    let tuned = Candidate {
+        name: format!("ft:{base}"),
+        how: "fine-tune entry of the base model",
+        ..stem
+    };
+    list.push(tuned.clone());
+    tuned
+}
+
+fn claude(list: &mut List, mut stem: Candidate) {
+    if let Some((base, version)) = stem.name.split_once('@') {
+        let name = if matches!(version, "default" | "latest") {
+            base.to_owned()
+        } else {
+            format!("{base}-{version}")
+        };
+        stem = Candidate {
+            name,
+            how: "version after `@`",
+            ..stem
+        };
+        list.push(stem.clone());
+    }
+    let Some(rest) = stem.name.strip_prefix("claude-") else {
+        return;
+    };
+    let rest = rest.replace('.', "-");
+    let rest = rest.strip_suffix("-latest").unwrap_or(&rest).to_owned();
+    list.push(Candidate {
+        name: format!("claude-{rest}"),
+        how: "canonical spelling",
+        ..stem.clone()
+    });
+    // Both word orders occur: `claude-4-5-sonnet` and `claude-sonnet-4-5`.
+    for family in ["opus", "sonnet", "haiku", "fable", "mythos"] {
+        let Some((version, tail)) = rest.split_once(&format!("-{family}")) else {
+            continue;
+        };
+        let numeric = !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        if numeric && (tail.is_empty() || tail.starts_with('-')) {
+            list.push(Candidate {
+                name: format!("claude-{family}-{version}{tail}"),
+                how: "canonical spelling",
+                ..stem.clone()
+            });
+        }
+    }
+}
+
+fn cut_date(name: &str) -> Option<(String, NaiveDate)> {
+    let dashed = name
+        .len()
+        .checked_sub(11)
+        .and_then(|at| Some((name.get(..at)?, name.get(at..)?)));
+    if let Some((family, tail)) = dashed
+        && let Ok(day) = NaiveDate::parse_from_str(tail, "-%Y-%m-%d")
+    {
+        return Some((family.to_owned(), day));
+    }
+    let (family, tail) = name
+        .len()
+        .checked_sub(9)
+        .and_then(|at| Some((name.get(..at)?, name.get(at..)?)))?;
+    let digits = tail.strip_prefix('-')?;
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let day = NaiveDate::parse_from_str(digits, "%Y%m%d").ok()?;
+    Some((family.to_owned(), day))
+}
