@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use thiserror::Error;
 
+use crate::domain::alert::{Alert, Silence, Transition};
 use crate::domain::charge::Charge;
 use crate::domain::label::Label;
 use crate::domain::money::MoneyError;
@@ -283,6 +284,37 @@ pub trait Outbox {
     /// Gives the right to deliver back.
     fn release(&mut self) -> Result<(), StoreError>;
 }
+
+/// What one evaluation or one person's deed changes: stored whole or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct AlertCommit {
+    /// Alerts as they are afterwards; their `version` is the one they were read with (0: new). Stores count it up.
+    pub alerts: Vec<Alert>,
+    /// Changes of state.
+    pub transitions: Vec<Transition>,
+    /// Messages, into the outbox.
+    pub messages: Vec<Notification>,
+}
+
+/// Keeps alerts, their history and silences. Every method is atomic.
+pub trait AlertStore {
+    /// Alerts that are not resolved or whose period ends after `since`; all of them when it is not given.
+    fn alerts(&mut self, since: Option<DateTime<Utc>>) -> Result<Vec<Alert>, StoreError>;
+    /// The transitions of an alert, oldest first.
+    fn history(&mut self, alert_id: &str) -> Result<Vec<Transition>, StoreError>;
+    /// All silences.
+    fn silences(&mut self) -> Result<Vec<Silence>, StoreError>;
+    /// Stores a silence, replacing one of the same id.
+    fn silence(&mut self, silence: &Silence) -> Result<(), StoreError>;
+    /// Stores a change, with the messages that tell it, in one transaction. [`StoreError::Conflict`] if an alert was changed
+    /// since it was read.
+    fn commit(&mut self, commit: &AlertCommit) -> Result<(), StoreError>;
+}
+
+/// A store of alerts with its outbox.
+pub trait AlertsAndOutbox: AlertStore + Outbox {}
+
+impl<T: AlertStore + Outbox> AlertsAndOutbox for T {}
 
 /// Delivers messages to one channel.
 pub trait Notifier: Send {

@@ -1,1 +1,188 @@
-//! Budgets: what may be spent, by whom, until when.
+//! Budgets: what may be spent, on what, until when, and who is told.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use rust_decimal::Decimal;
+
+use super::dimension::{Dimension, Dimensions};
+use super::glob::glob_matches;
+use super::money::Money;
+use super::notification::Severity;
+use super::period::{Calendar, Period};
+use super::spend::{Basis, SpendKey};
+
+/// Which charges something is about: for each named dimension, patterns of which one must match. Empty: all charges.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope(pub BTreeMap<Dimension, Vec<String>>);
+
+impl Scope {
+    /// Whether charges with these dimensions are inside.
+    #[must_use]
+    pub fn matches(&self, dimensions: &Dimensions) -> bool {
+        self.0
+            .iter()
+            .all(|(d, patterns)| patterns.iter().any(|p| glob_matches(p, dimensions.get(*d).as_str())))
+    }
+
+    /// The scope in words: `team=search`, or `everything`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        if self.0.is_empty() {
+            return "everything".to_owned();
+        }
+        self.0
+            .iter()
+            .map(|(d, p)| format!("{d}={}", p.join("|")))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}
+
+/// What a threshold is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ThresholdKind {
+    /// What has been spent.
+    Actual,
+    /// What will have been spent when the period ends.
+    Forecast,
+}
+
+impl ThresholdKind {
+    /// The name in policies and alert kinds.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ThresholdKind::Actual => "actual",
+            ThresholdKind::Forecast => "forecast",
+        }
+    }
+}
+
+impl FromStr for ThresholdKind {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "actual" => Ok(ThresholdKind::Actual),
+            "forecast" => Ok(ThresholdKind::Forecast),
+            other => Err(format!("`{other}` is neither `actual` nor `forecast`")),
+        }
+    }
+}
+
+/// One rung of a budget's ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    /// Percent of the amount.
+    pub percent: Decimal,
+    /// What is compared.
+    pub kind: ThresholdKind,
+    /// How urgent a breach is.
+    pub severity: Severity,
+}
+
+/// The time a budget is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BudgetPeriod {
+    /// Recurring.
+    Calendar(Calendar),
+    /// Once.
+    Custom(Period),
+}
+
+/// What may be spent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Unique name.
+    pub name: String,
+    /// What it is about.
+    pub scope: Scope,
+    /// How much.
+    pub amount: Money,
+    /// For which time.
+    pub period: BudgetPeriod,
+    /// The zone whose days and months count.
+    pub zone: Tz,
+    /// Metered or billed spend.
+    pub basis: Basis,
+    /// FOCUS charge categories that count. Credits count only where named, so that they never mask usage.
+    pub categories: Vec<String>,
+    /// Whether unpriced events count with what they may cost at most.
+    pub count_unpriced: bool,
+    /// The ladder.
+    pub thresholds: Vec<Threshold>,
+    /// Who owns it.
+    pub owner: Option<String>,
+    /// Where it says what to do.
+    pub runbook: Option<String>,
+    /// Channels; empty: all.
+    pub channels: Vec<String>,
+    /// Hours after which a firing, unacknowledged alert is told again; 0: never.
+    pub remind_every_hours: u32,
+}
+
+impl Budget {
+    /// 80 % forecast and 100 % actual.
+    #[must_use]
+    pub fn default_ladder() -> Vec<Threshold> {
+        vec![
+            Threshold {
+                percent: Decimal::from(80),
+                kind: ThresholdKind::Forecast,
+                severity: Severity::Warning,
+            },
+            Threshold {
+                percent: Decimal::ONE_HUNDRED,
+                kind: ThresholdKind::Actual,
+                severity: Severity::Critical,
+            },
+        ]
+    }
+
+    /// The period around an instant; a custom period is itself.
+    #[must_use]
+    pub fn period_at(&self, now: DateTime<Utc>) -> Period {
+        match self.period {
+            BudgetPeriod::Calendar(calendar) => calendar.around(now, self.zone),
+            BudgetPeriod::Custom(period) => period,
+        }
+    }
+
+    /// Whether a row of spend counts.
+    #[must_use]
+    pub fn counts(&self, key: &SpendKey) -> bool {
+        let category = key.dimensions.get(Dimension::Category);
+        key.basis == self.basis
+            && key.currency == self.amount.currency()
+            && self
+                .categories
+                .iter()
+                .any(|c| c.eq_ignore_ascii_case(category.as_str()))
+            && self.scope.matches(&key.dimensions)
+    }
+
+    /// The period in words: `month`.
+    #[must_use]
+    pub fn period_name(&self) -> &'static str {
+        match self.period {
+            BudgetPeriod::Calendar(Calendar::Day) => "day",
+            BudgetPeriod::Calendar(Calendar::Week) => "week",
+            BudgetPeriod::Calendar(Calendar::Month) => "month",
+            BudgetPeriod::Calendar(Calendar::Quarter) => "quarter",
+            BudgetPeriod::Calendar(Calendar::Year) => "year",
+            BudgetPeriod::Custom(_) => "period",
+        }
+    }
+
+    /// A digest of the definition: the alert names the version it was decided by.
+    #[must_use]
+    pub fn version(&self) -> String {
+        blake3::hash(format!("{self:?}").as_bytes())
+            .to_hex()
+            .chars()
+            .take(12)
+            .collect()
+    }
+}

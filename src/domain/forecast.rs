@@ -1,1 +1,142 @@
-//! Where a period's spend will end, with an interval.
+//! Where a period's spend will end, with an interval. An estimate, typed so: it is shown and compared, never added to spend.
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
+use chrono_tz::Tz;
+use rust_decimal::Decimal;
+
+use super::period::{Period, midnight};
+use super::stats::{RunRate, percent, probability_above, share};
+
+/// Complete days below which there is no forecast.
+pub const MIN_COMPLETE_DAYS: usize = 3;
+
+/// A projected end of a period.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast {
+    /// Middle of the projection: spent so far plus the run rate of what is left.
+    pub end: Decimal,
+    /// Lower end of the 80 % interval.
+    pub low: Decimal,
+    /// Upper end of the 80 % interval.
+    pub high: Decimal,
+    /// Complete days that it rests on.
+    pub days: usize,
+    /// The day on which the bound will be passed, within the period.
+    pub runs_out: Option<NaiveDate>,
+}
+
+impl Forecast {
+    /// The probability in whole percent that the period ends above `bound`.
+    #[must_use]
+    pub fn chance_above(&self, bound: Decimal) -> Decimal {
+        percent(self.probability_above(bound))
+    }
+
+    /// The probability, 0 to 1, that the period ends above `bound`.
+    #[must_use]
+    pub fn probability_above(&self, bound: Decimal) -> f64 {
+        probability_above(bound, self.end, self.high)
+    }
+}
+
+/// Projects a period's end from the days before `now`.
+///
+/// `daily` holds complete local days, oldest first, without gaps, today left out; `spent` is the period's spend so far.
+/// Spend to date plus, for each coming day, the level of the last 7 days times the factor of its weekday.
+#[must_use]
+pub fn forecast(
+    period: Period,
+    zone: Tz,
+    daily: &[(NaiveDate, Decimal)],
+    spent: Decimal,
+    bound: Decimal,
+    now: DateTime<Utc>,
+) -> Option<Forecast> {
+    if daily.len() < MIN_COMPLETE_DAYS || !period.contains(now) {
+        return None;
+    }
+    let weekday = |day: NaiveDate| day.weekday().num_days_from_monday() as usize;
+    let days: Vec<(usize, Decimal)> = daily.iter().map(|(day, cost)| (weekday(*day), *cost)).collect();
+    let rate = RunRate::of(&days)?;
+    let today = now.with_timezone(&zone).date_naive();
+    let mut ahead = Vec::new();
+    let mut day = today;
+    let mut sum = spent;
+    let mut runs_out = if spent > bound { Some(today) } else { None };
+    while midnight(day, zone) < period.end && ahead.len() < 400 {
+        let next = day + Days::new(1);
+        let (start, end) = (midnight(day, zone), midnight(next, zone));
+        let left = share(
+            (end.min(period.end) - now.max(start)).num_seconds(),
+            (end - start).num_seconds(),
+        );
+        ahead.push((weekday(day), left));
+        let [_, cost, _] = rate.ahead(&[(weekday(day), left)], daily.len());
+        sum += cost;
+        if runs_out.is_none() && sum > bound {
+            runs_out = Some(day);
+        }
+        day = next;
+    }
+    let [low, middle, high] = rate.ahead(&ahead, daily.len());
+    Some(Forecast {
+        end: spent + middle,
+        low: spent + low,
+        high: spent + high,
+        days: daily.len(),
+        runs_out,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::period::Calendar;
+
+    fn november(days: &[i64], now: &str, spent: i64) -> Option<Forecast> {
+        let now: DateTime<Utc> = now.parse().unwrap();
+        let first = NaiveDate::from_ymd_opt(2026, 11, 1).unwrap();
+        let daily: Vec<_> = (0..)
+            .map(|d| first + Days::new(d))
+            .zip(days.iter().map(|d| Decimal::from(*d)))
+            .collect();
+        forecast(
+            Calendar::Month.around(now, Tz::UTC),
+            Tz::UTC,
+            &daily,
+            spent.into(),
+            250.into(),
+            now,
+        )
+    }
+
+    #[test]
+    fn silent_below_three_complete_days() {
+        assert_eq!(november(&[10, 10], "2026-11-03T00:00:00Z", 20), None);
+        assert!(november(&[10, 10, 10], "2026-11-04T00:00:00Z", 30).is_some());
+    }
+
+    #[test]
+    fn steady_spend_goes_on() {
+        let forecast = november(&[10; 10], "2026-11-11T00:00:00Z", 100).unwrap();
+        assert_eq!(
+            (forecast.end, forecast.low, forecast.high),
+            (300.into(), 300.into(), 300.into())
+        );
+        assert_eq!(forecast.runs_out, NaiveDate::from_ymd_opt(2026, 11, 26));
+        assert!(forecast.probability_above(250.into()) > 0.99);
+    }
+
+    #[test]
+    fn weekends_are_expected_to_be_weekends() {
+        // November 2026 begins on a Sunday: two whole weeks of 20 on workdays, nothing at weekends.
+        let days: Vec<i64> = (0..14).map(|d| if d % 7 == 0 || d % 7 == 6 { 0 } else { 20 }).collect();
+        let forecast = november(&days, "2026-11-15T00:00:00Z", 200).unwrap();
+        let (low, high) = (Decimal::from(400), Decimal::from(450));
+        assert!(
+            forecast.end > low && forecast.end < high,
+            "11 workdays and 5 weekend days are ahead: {forecast:?}"
+        );
+        assert!(forecast.low < forecast.end && forecast.end < forecast.high);
+    }
+}

@@ -1,1 +1,114 @@
 //! Statistics over floats. Results are estimates, never money.
+#![expect(clippy::float_arithmetic, reason = "the one module where estimates are computed")]
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
+
+/// Days of history from which weekday factors are taken: below two weeks each weekday has one value at most.
+const WEEKDAY_DAYS: usize = 14;
+
+/// z of the 80 % interval of the normal distribution (10 % on either side).
+const Z80: f64 = 1.281_551_6;
+
+/// A daily run rate: what a coming day will cost, by weekday, and how much days scatter around it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRate {
+    mean: f64,
+    factors: [f64; 7],
+    deviation: f64,
+}
+
+impl RunRate {
+    /// From complete days, oldest first, each with its weekday (Monday 0). `None` below 3 days: silence beats guessing.
+    #[must_use]
+    pub fn of(days: &[(usize, Decimal)]) -> Option<RunRate> {
+        if days.len() < 3 {
+            return None;
+        }
+        let values: Vec<(usize, f64)> = days.iter().map(|(w, v)| (*w % 7, v.to_f64().unwrap_or(0.0))).collect();
+        let count = values.len() as f64;
+        let mean = values.iter().map(|(_, v)| v).sum::<f64>() / count;
+        let mut factors = [1.0; 7];
+        if values.len() >= WEEKDAY_DAYS && mean > 0.0 {
+            for (weekday, factor) in factors.iter_mut().enumerate() {
+                let same: Vec<f64> = values.iter().filter(|(w, _)| *w == weekday).map(|(_, v)| *v).collect();
+                // Shrunk towards 1 by one pseudo-day, so that a single odd Sunday does not decide all Sundays.
+                *factor = (same.iter().sum::<f64>() / mean + 1.0) / (same.len() as f64 + 1.0);
+            }
+        }
+        // The level is that of the days since the last complete week: a rise shows at once, a weekend does not look like a fall.
+        let recent: Vec<&(usize, f64)> = values.iter().rev().take(7).collect();
+        let level = |set: &[&(usize, f64)]| {
+            let expected: f64 = set.iter().map(|(w, _)| factors.get(*w).copied().unwrap_or(1.0)).sum();
+            if expected > 0.0 {
+                set.iter().map(|(_, v)| v).sum::<f64>() / expected
+            } else {
+                0.0
+            }
+        };
+        let level = level(&recent);
+        let squares: f64 = values
+            .iter()
+            .rev()
+            .take(28)
+            .map(|(w, v)| (v - level * factors.get(*w).copied().unwrap_or(1.0)).powi(2))
+            .sum();
+        let deviation = (squares / (count.min(28.0) - 1.0)).sqrt();
+        Some(RunRate {
+            mean: level,
+            factors,
+            deviation,
+        })
+    }
+
+    /// What these coming days (weekday, share of the day that is left) will cost: low, middle, high of the 80 % interval.
+    /// The scatter of single days adds up by the root, the doubt about the level itself in proportion.
+    #[must_use]
+    pub fn ahead(&self, days: &[(usize, f64)], observed: usize) -> [Decimal; 3] {
+        let middle: f64 = days
+            .iter()
+            .map(|(w, s)| self.mean * self.factors.get(w % 7).copied().unwrap_or(1.0) * s)
+            .sum();
+        let length: f64 = days.iter().map(|(_, s)| s).sum();
+        let doubt = length / (observed.min(7) as f64).sqrt();
+        let spread = Z80 * self.deviation * (length + doubt * doubt).sqrt();
+        [middle - spread, middle, middle + spread]
+            .map(|v| Decimal::from_f64(v.max(0.0)).unwrap_or_default().round_dp(6))
+    }
+
+    /// What one coming day of this weekday will cost.
+    #[must_use]
+    pub fn day(&self, weekday: usize) -> Decimal {
+        let value = self.mean * self.factors.get(weekday % 7).copied().unwrap_or(1.0);
+        Decimal::from_f64(value.max(0.0)).unwrap_or_default().round_dp(6)
+    }
+}
+
+/// The probability that a quantity exceeds `bound`, given the middle and upper end of its 80 % interval.
+#[must_use]
+pub fn probability_above(bound: Decimal, middle: Decimal, high: Decimal) -> f64 {
+    let [bound, middle, high] = [bound, middle, high].map(|v| v.to_f64().unwrap_or(0.0));
+    let sigma = (high - middle) / Z80;
+    if sigma <= 0.0 {
+        return if middle > bound { 1.0 } else { 0.0 };
+    }
+    // Logistic approximation of the normal distribution, within 0.01 of it (Bowling et al. 2009).
+    let z = (middle - bound) / sigma;
+    1.0 / (1.0 + (-(0.07056 * z.powi(3) + 1.5976 * z)).exp())
+}
+
+/// The share of a span that has passed, 0 to 1.
+#[must_use]
+pub fn share(part: i64, whole: i64) -> f64 {
+    if whole <= 0 {
+        1.0
+    } else {
+        (part as f64 / whole as f64).clamp(0.0, 1.0)
+    }
+}
+
+/// A share of 0 to 1 as whole percent.
+#[must_use]
+pub fn percent(share: f64) -> Decimal {
+    Decimal::from_f64(share * 100.0).unwrap_or_default().round()
+}

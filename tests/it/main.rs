@@ -13,9 +13,11 @@
 )]
 
 mod alerts;
+mod architecture;
 mod channels;
 mod cli;
 mod files;
 mod ledger;
 mod prices;
 mod support;
+mod tour;

@@ -1,5 +1,6 @@
 //! The embedded store: one SQLite file that everyone can open, back up and copy.
 
+pub mod alerts;
 mod blocks;
 mod codec;
 mod index;
@@ -13,6 +14,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use crate::ports::StoreError;
 
+pub use alerts::SqliteAlerts;
 pub use ledger::SqliteLedger;
 
 /// Marks the file as ours (`FINO`), so that another program's database is never written to.
@@ -31,6 +33,12 @@ const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE bill (identity TEXT PRIMARY KEY, recorded_at INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE restatement (no INTEGER PRIMARY KEY, body TEXT NOT NULL);
     CREATE TABLE checkpoint (source TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (source, key)) WITHOUT ROWID;
+    CREATE TABLE alert (id TEXT PRIMARY KEY, version INTEGER NOT NULL, open INTEGER NOT NULL, period_end INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE transition (no INTEGER PRIMARY KEY, alert_id TEXT NOT NULL, body TEXT NOT NULL);
+    CREATE INDEX transition_alert ON transition (alert_id);
+    CREATE TABLE silence (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE outbox (no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, attempts INTEGER NOT NULL DEFAULT 0, reason TEXT, body TEXT NOT NULL);
+    CREATE TABLE receipt (id TEXT PRIMARY KEY, at INTEGER NOT NULL, answer TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
 "];
 
 /// Opens a store, creating or migrating it. A file that is not one of ours is refused and left as it is.

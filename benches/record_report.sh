@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Records DATA into a fresh ledger and prints the token totals of the report: one whole process run of each, for a benchmark.
+#
+#   record_report.sh FINOPS DATA
+#
+# DATA is a file, or a home folder with .claude/projects in it.
+set -euo pipefail
+[ $# = 2 ] || { sed -n '4,6p' "$0" >&2; exit 2; }
+finops=$1 data=$2
+[ -d "$data/.claude/projects" ] && data=$data/.claude/projects
+
+fresh=$(mktemp -d)
+trap 'rm -rf "$fresh"' EXIT
+store=sqlite:$fresh/ledger.db
+# An empty configuration: the one of the current folder is not part of the measurement.
+: >"$fresh/finops.toml"
+flags=(--config "$fresh/finops.toml" --store "$store" --format json)
+
+"$finops" "${flags[@]}" record "$data" >"$fresh/record.json"
+"$finops" "${flags[@]}" report --from 2000-01-01 --to 2100-01-01 --by model >"$fresh/report.json"
+python3 - "$fresh/report.json" <<'PY'
+import json
+import sys
+
+total = json.load(open(sys.argv[1]))["total"]
+buckets = ("input_uncached", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+print(json.dumps({"totals": {bucket: total[bucket + "_tokens"] for bucket in buckets}}))
+PY

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Installs what the tests need, if it is missing, and runs every check.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/lib.sh
+
+need_rust
+cap_jobs
+command -v python3 >/dev/null || install_missing python3
+cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
+
+run cargo fmt --check
+run cargo clippy --all-targets --locked -- -D warnings
+run cargo test --locked

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Builds finops and runs the main job over examples/tour: two months of made-up usage of three teams.
+# Everything it writes is below target/tour. Only the build's progress goes to standard error.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/lib.sh
+
+need_rust
+cap_jobs
+cargo build --release --locked --bin finops >&2
+PATH="${CARGO_TARGET_DIR:-$PWD/target}/release:$PATH"
+
+rm -rf target/tour
+mkdir -p target/tour
+flags=(--config examples/tour/finops.toml --store sqlite:target/tour/ledger.db --now 2026-11-24T12:00:00Z)
+
+run finops "${flags[@]}" run
+run finops "${flags[@]}" budget
+run finops "${flags[@]}" report --by team,model

@@ -1,1 +1,0 @@
-//! Evaluates budgets and moves alerts.
