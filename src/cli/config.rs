@@ -2,8 +2,9 @@
 
 use clap::Subcommand;
 
-use super::{CliError, Context, Exit};
+use super::{CliError, Context, Exit, text, wire};
 use crate::config::{Config, StoreUrl};
+use crate::ports::UsageSource;
 
 /// The arguments of `finops config`.
 #[derive(Debug, clap::Args)]
@@ -63,17 +64,26 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
             format!("store        {}{state}", path.display())
         }
     });
-    if config.sources.is_empty() {
-        lines.push("source       claude-code, where Claude Code keeps its logs".to_owned());
-    }
-    for source in &config.sources {
-        let kind = source.kind.map_or_else(|| "any format".to_owned(), |kind| word(&kind));
-        let paths = if source.paths.is_empty() {
-            "at the usual place".to_owned()
-        } else {
-            source.paths.join(", ")
+    for source in wire::configured(ctx) {
+        let (files, missing) = source.found();
+        let name = source.name();
+        let kind = config.sources.iter().find(|given| given.name == name.as_str());
+        let kind = match kind.map(|given| given.kind) {
+            Some(Some(kind)) => word(&kind),
+            Some(None) => "any format".to_owned(),
+            None => "Claude Code at its usual place, since none is configured".to_owned(),
         };
-        lines.push(format!("source       {}: {kind}, {paths}", source.name));
+        lines.push(format!(
+            "source       {name}: {kind}; {} files",
+            text::count(files.len())
+        ));
+        let named = kind_has_paths(config, name.as_str());
+        lines.extend(
+            missing
+                .iter()
+                .filter(|_| named)
+                .map(|path| format!("             {} (NOT FOUND)", path.display())),
+        );
     }
     if config.channels.is_empty() {
         lines.push("channel      standard output of `finops run`".to_owned());
@@ -91,6 +101,14 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
         writeln!(ctx.out, "{line}")?;
     }
     Ok(if missing { Exit::Findings } else { Exit::Fine })
+}
+
+/// Whether the settings name the paths of a source: the usual places of a tool may be missing.
+fn kind_has_paths(config: &Config, name: &str) -> bool {
+    config
+        .sources
+        .iter()
+        .any(|source| source.name == name && !source.paths.is_empty())
 }
 
 /// The name of a unit variant as the file spells it.

@@ -12,7 +12,7 @@ use crate::config::{SourceConfig, SourceKind};
 use crate::domain::money::{Currency, Money};
 use crate::engine::collect::{Collection, collect};
 
-mod progress;
+pub mod progress;
 
 /// The arguments of `finops record`.
 #[derive(Debug, clap::Args)]

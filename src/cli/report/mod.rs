@@ -1,8 +1,8 @@
 //! `finops report`.
 
-mod period;
-mod records;
-mod table;
+pub mod period;
+pub mod records;
+pub mod table;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;

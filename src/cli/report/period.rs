@@ -56,7 +56,7 @@ fn last_days(span: Period, zone: Tz) -> Period {
 
 /// A whole calendar month is compared with the month before, all else with the span of equal length before; a period that
 /// is not over with as much of the one before.
-fn before(period: Period, zone: Tz, now: DateTime<Utc>) -> Period {
+pub fn before(period: Period, zone: Tz, now: DateTime<Utc>) -> Period {
     let elapsed = period.until(now.max(period.start)).length();
     let month = Calendar::Month.around(period.start, zone);
     let whole = if month == period {

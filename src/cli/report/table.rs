@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
 use super::shown_name;
-use crate::cli::text::{self, Align, Column, count, money, paint, tokens};
+use crate::cli::text::{self, Align, Column, count, money, money_to, paint, tokens};
 use crate::domain::money::Money;
 use crate::domain::spend::Sums;
 use crate::domain::usage::Bucket;
@@ -23,8 +23,8 @@ pub struct Look {
     pub now: DateTime<Utc>,
 }
 
-/// Widest sparkline.
-const SPARK_WIDTH: usize = 31;
+/// Bars of a sparkline, the widest first: a narrow terminal gets fewer.
+const SPARK_BARS: [usize; 4] = [31, 16, 11, 8];
 
 /// All kinds of cache writes together.
 pub fn cache_writes(sums: &Sums) -> i128 {
@@ -81,7 +81,8 @@ fn title(report: &Report) -> String {
     )
 }
 
-fn unpriced(section: &Section) -> Option<String> {
+/// What is not in the totals, in one line.
+pub fn unpriced(section: &Section) -> Option<String> {
     let sums = &section.total.sums;
     (sums.unpriced_events > 0).then(|| {
         format!(
@@ -130,28 +131,34 @@ fn body(report: &Report, section: &Section, look: Look) -> String {
             cut: false,
         });
     }
-    let draw_row = |row: &Row, mut cells: Vec<String>| {
-        cells.extend(wanted.figures(row, section));
+    let places = if all.cost.abs() < Decimal::TEN { 4 } else { 2 };
+    let draw_row = |row: &Row, mut cells: Vec<String>, bars: usize| {
+        cells.extend(wanted.figures(row, section, places));
         if wanted.spark {
             let spent = row.daily.get(..days).unwrap_or(&row.daily);
-            cells.push(text::sparkline(&narrowed(spent), look.unicode));
+            cells.push(text::sparkline(&narrowed(spent, bars), look.unicode));
         }
         cells
     };
-    let mut rows: Vec<Vec<String>> = section
-        .rows
-        .iter()
-        .map(|row| {
+    let draw_all = |bars: usize| -> Vec<Vec<String>> {
+        let body = section.rows.iter().map(|row| {
             let pairs = by.iter().zip(&row.key);
             let names = pairs.map(|(axis, value)| shown_name(*axis, &value.to_string()));
-            draw_row(row, names.collect())
-        })
-        .collect();
-    let mut names = vec![String::new(); by.len()];
-    if let Some(first) = names.first_mut() {
-        *first = "total".to_owned();
+            draw_row(row, names.collect(), bars)
+        });
+        let mut names = vec![String::new(); by.len()];
+        if let Some(first) = names.first_mut() {
+            *first = "total".to_owned();
+        }
+        body.chain([draw_row(&section.total, names, bars)]).collect()
+    };
+    let mut rows = Vec::new();
+    for bars in SPARK_BARS {
+        rows = draw_all(bars);
+        if !wanted.spark || text::natural_width(&columns, &rows) <= look.width {
+            break;
+        }
     }
-    rows.push(draw_row(&section.total, names));
     text::table(&columns, &rows, 1, look.width, look.unicode)
 }
 
@@ -177,8 +184,8 @@ fn name_column(axis: Axis) -> Column {
 }
 
 /// Neighbouring days summed, so that a long period fits.
-fn narrowed(days: &[Decimal]) -> Vec<Decimal> {
-    let per_bar = days.len().div_ceil(SPARK_WIDTH).max(1);
+fn narrowed(days: &[Decimal], bars: usize) -> Vec<Decimal> {
+    let per_bar = days.len().div_ceil(bars).max(1);
     days.chunks(per_bar).map(|chunk| chunk.iter().sum()).collect()
 }
 
@@ -197,7 +204,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn figures(self, row: &Row, section: &Section) -> Vec<String> {
+    fn figures(self, row: &Row, section: &Section, places: u32) -> Vec<String> {
         let sums = &row.sums;
         let bucket = |bucket| tokens(sums.tokens.get(bucket));
         let cells = [
@@ -207,7 +214,7 @@ impl Wanted {
             (self.write, tokens(cache_writes(sums))),
             (self.output, bucket(Bucket::Output)),
             (self.unpriced, count(sums.unpriced_events)),
-            (self.cost, money(Money::new(sums.cost, section.currency))),
+            (self.cost, money_to(Money::new(sums.cost, section.currency), places)),
             (self.trend, text::percent_change(row.previous.cost, sums.cost)),
         ];
         cells

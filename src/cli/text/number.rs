@@ -32,10 +32,16 @@ pub fn count(number: impl ToString) -> String {
 #[must_use]
 pub fn money(amount: Money) -> String {
     let small = amount.amount().abs() < Decimal::ONE && !amount.is_zero();
-    let value = amount.rounded(if small { 4 } else { 2 });
-    if small && value.is_zero() {
+    money_to(amount, if small { 4 } else { 2 })
+}
+
+/// An amount with so many decimals, for columns that line up; `<$0.01` for what would be shown as nothing.
+#[must_use]
+pub fn money_to(amount: Money, places: u32) -> String {
+    let value = amount.rounded(places);
+    if value.is_zero() && !amount.is_zero() {
         let sign = if amount.amount().is_sign_negative() { ">-" } else { "<" };
-        return with_currency(sign, "0.0001", amount.currency());
+        return with_currency(sign, &Decimal::new(1, places).to_string(), amount.currency());
     }
     let sign = if value.is_sign_negative() { "-" } else { "" };
     with_currency(sign, &grouped(&value.abs().to_string()), amount.currency())

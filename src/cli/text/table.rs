@@ -32,18 +32,26 @@ const MIN_NAME: usize = 8;
 /// Spaces between columns.
 const GAP: usize = 2;
 
+/// Columns of the terminal that a table takes when nothing is cut or dropped.
+#[must_use]
+pub fn natural_width(columns: &[Column], rows: &[Vec<String>]) -> usize {
+    let widths = measured(columns, rows);
+    widths.iter().map(|(_, width)| width).sum::<usize>() + GAP * widths.len().saturating_sub(1)
+}
+
+fn measured(columns: &[Column], rows: &[Vec<String>]) -> Vec<(usize, usize)> {
+    let measure = |(index, column): (usize, &Column)| {
+        let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.width());
+        (index, cells.max().unwrap_or(0).max(column.header.width()))
+    };
+    columns.iter().enumerate().map(measure).collect()
+}
+
 /// Draws rows under headers within `width` columns: drops columns that may go, then cuts names.
 /// A line is drawn before the last `footer` rows.
 #[must_use]
 pub fn table(columns: &[Column], rows: &[Vec<String>], footer: usize, width: usize, unicode: bool) -> String {
-    let mut kept: Vec<(usize, usize)> = columns
-        .iter()
-        .enumerate()
-        .map(|(index, column)| {
-            let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.width());
-            (index, cells.max().unwrap_or(0).max(column.header.width()))
-        })
-        .collect();
+    let mut kept = measured(columns, rows);
     let column = |index: usize| columns.get(index);
     let needed = |kept: &[(usize, usize)], cut: bool| -> usize {
         let widths = kept.iter().map(|&(index, width)| match column(index) {
