@@ -249,6 +249,34 @@ fn the_commands_of_the_documents_exist() {
     assert!(seen >= 4, "only {seen} commands found");
 }
 
+#[test]
+fn the_command_lines_of_the_readme_are_understood() {
+    let text = read(&root().join("README.md"));
+    let mut seen = 0;
+    for line in fenced(&text) {
+        let line = line.trim_start_matches("$ ");
+        if !line.starts_with("finops ") {
+            continue;
+        }
+        seen += 1;
+        let outcome = finops::cli::args::Cli::tree().try_get_matches_from(line.split_whitespace());
+        assert!(outcome.is_ok(), "`{line}`: {}", outcome.unwrap_err());
+    }
+    assert!(seen >= 8, "only {seen} command lines found");
+}
+
+#[test]
+fn the_settings_of_the_readme_are_valid() {
+    let text = read(&root().join("README.md"));
+    let block = text
+        .split("```toml\n")
+        .find(|block| block.starts_with("# finops.toml"))
+        .unwrap();
+    let block = block.split("```").next().unwrap();
+    let config: finops::config::Config = toml::from_str(block).unwrap();
+    assert_eq!((config.sources.len(), config.channels.len()), (1, 1));
+}
+
 #[cfg(unix)]
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
