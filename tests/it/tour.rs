@@ -70,6 +70,52 @@ fn the_tour_counts_each_call_once_and_names_what_has_no_price() {
 }
 
 #[test]
+fn the_readme_shows_the_exact_output() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, rest) = readme.split_once("<!-- tour:begin").unwrap();
+    let (block, _) = rest.split_once("<!-- tour:end -->").unwrap();
+    let (_, block) = block.split_once("```text\n").unwrap();
+    let shown = block.trim_end().trim_end_matches("```");
+    if shown.trim().is_empty() {
+        println!("skipped: scripts/readme-output.sh has not filled the README yet");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("sqlite:{}", folder.path().join("ledger.db").display());
+    let mut expected = String::new();
+    for line in shown.lines().filter(|line| line.starts_with("$ ")) {
+        if !expected.is_empty() {
+            expected.push('\n');
+        }
+        expected.push_str(&format!("{line}\n"));
+        let Some(args) = line.strip_prefix("$ finops ") else {
+            continue;
+        };
+        let args = args.split(' ').map(|arg| {
+            if arg.starts_with("sqlite:") {
+                store.as_str()
+            } else {
+                arg
+            }
+        });
+        let output = Command::new(env!("CARGO_BIN_EXE_finops"))
+            .current_dir(root.join("examples/tour"))
+            .env("NO_COLOR", "1")
+            .env("COLUMNS", "100")
+            .env("LC_ALL", "C.UTF-8")
+            .args(args)
+            .output()
+            .unwrap();
+        expected.push_str(&String::from_utf8_lossy(&output.stdout));
+    }
+    assert!(
+        shown == expected,
+        "run scripts/readme-output.sh; now it is:\n{expected}"
+    );
+}
+
+#[test]
 fn the_generator_writes_the_committed_usage() {
     let tour = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tour");
     let fresh = tempfile::tempdir().unwrap();
