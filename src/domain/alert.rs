@@ -75,6 +75,9 @@ pub struct Alert {
     pub told_at: Option<DateTime<Utc>>,
     /// Whether anyone was told that it fires, this time.
     pub told_firing: bool,
+    /// The channels that were told that it fires: they are told how it goes on, whatever the policy says by then.
+    #[serde(default)]
+    pub told_to: Vec<String>,
     /// Messages decided so far: numbers them.
     pub tellings: u64,
     /// Until when it is acknowledged, and by whom.
@@ -174,6 +177,7 @@ pub fn message_id(alert: &Alert, channel: &str) -> String {
 impl Alert {
     /// An alert about a condition that has not been seen yet; [`step`] decides whether it comes to life.
     #[must_use]
+    #[expect(clippy::too_many_arguments, reason = "they are the identity, and an identity has no optional part")]
     pub fn new(
         policy: &str,
         kind: &str,
@@ -200,6 +204,7 @@ impl Alert {
             evaluated_at: now,
             told_at: None,
             told_firing: false,
+            told_to: Vec::new(),
             tellings: 0,
             acknowledged: None,
             title: String::new(),

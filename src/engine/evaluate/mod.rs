@@ -103,7 +103,11 @@ pub fn decide(
             if threshold.kind == ThresholdKind::Actual && after.alert.state.is_active() {
                 firing = firing.max(Some(threshold.percent));
             }
-            let told_to = if status.budget.channels.is_empty() { channels } else { &status.budget.channels };
+            if after.tell == Some(Told::Firing) {
+                let named = &status.budget.channels;
+                after.alert.told_to = if named.is_empty() { channels.to_vec() } else { named.clone() };
+            }
+            let told_to = &after.alert.told_to;
             let reason = after.transitions.last().map(|t| t.reason.clone()).unwrap_or_default();
             let messages = after.tell.into_iter().flat_map(|told| {
                 told_to.iter().map(|c| text::notification(status, threshold, &after.alert, told, &reason, c)).collect::<Vec<_>>()
@@ -118,7 +122,7 @@ pub fn decide(
         let quiet = Behaviour { confirmations: 1, remind_after: None };
         let Some(after) = step(alert, &Verdict::Over(reason), None, quiet, now) else { continue };
         let messages = match after.tell {
-            Some(told) => channels.iter().map(|c| farewell(&after.alert, told, reason, c, now)).collect(),
+            Some(told) => after.alert.told_to.iter().map(|c| farewell(&after.alert, told, reason, c, now)).collect(),
             None => Vec::new(),
         };
         absorb(&mut decided, after, messages);
