@@ -42,6 +42,7 @@ fresh=$(mktemp -d "$bench/second.XXXXXX")
 trap 'rm -rf "$fresh"' EXIT
 : >"$fresh/finops.toml"
 python3 - "$finops" --config "$fresh/finops.toml" --store "sqlite:$fresh/ledger.db" --format json record "$data/.claude/projects" <<'PY'
+import json
 import os
 import statistics
 import subprocess
@@ -62,13 +63,19 @@ def once(command):
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit, answer.decode()
 
 
+def tell(answer):
+    keys = ("files", "lines", "events", "recorded", "duplicates", "unpriced", "rejected", "cost_usd")
+    answer = json.loads(answer)
+    print("               " + ", ".join(f"{key} {answer[key]}" for key in keys))
+
+
 command = sys.argv[1:]
 wall, cpu, peak, answer = once(command)
 print(f"first record:  {wall:.2f} s wall, {cpu:.2f} s CPU, {peak:.0f} MiB peak")
-print(answer.strip())
+tell(answer)
 again = [once(command) for _ in range(11)]
 wall = statistics.median(run[0] for run in again) * 1000
 cpu = statistics.median(run[1] for run in again) * 1000
 print(f"nothing new:   {wall:.0f} ms wall, {cpu:.0f} ms CPU, {max(run[2] for run in again):.0f} MiB peak (median of {len(again)})")
-print(again[-1][3].strip())
+tell(again[-1][3])
 PY

@@ -1,1 +1,119 @@
 //! Channels on this machine: standard output and files.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::webhook::document;
+use crate::domain::notification::Notification;
+use crate::ports::{DeliveryError, Notifier, Receipt, Retry};
+
+/// Writes messages as text.
+pub struct StdoutChannel {
+    name: String,
+    out: Mutex<Box<dyn Write + Send>>,
+}
+
+impl StdoutChannel {
+    /// A channel that writes to `out`.
+    #[must_use]
+    pub fn new(name: String, out: Box<dyn Write + Send>) -> Self {
+        StdoutChannel {
+            name,
+            out: Mutex::new(out),
+        }
+    }
+}
+
+/// A message as text. Control characters in foreign names are replaced, so that they cannot steer a terminal.
+#[must_use]
+pub fn text(message: &Notification) -> String {
+    let test = if message.test { "[TEST] " } else { "" };
+    let mut text = format!("{test}[{}] {}\n", message.told, message.title);
+    if !message.summary.is_empty() {
+        text += &format!("  {}\n", message.summary);
+    }
+    let width = message
+        .facts
+        .iter()
+        .map(|f| f.label.chars().count())
+        .max()
+        .unwrap_or_default();
+    for fact in &message.facts {
+        text += &format!("  {:width$}  {}\n", fact.label, fact.value);
+    }
+    for line in &message.lines {
+        text += &format!("  - {line}\n");
+    }
+    let owner = message.owner.iter().map(|o| format!(", owner {o}"));
+    let runbook = message.runbook.iter().map(|r| format!(", runbook {r}"));
+    text += &format!(
+        "  alert {}{}\n",
+        message.alert_id,
+        owner.chain(runbook).collect::<String>()
+    );
+    text.chars()
+        .map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c })
+        .collect()
+}
+
+fn io(error: &std::io::Error) -> DeliveryError {
+    DeliveryError {
+        message: error.to_string(),
+        retry: Retry::Backoff,
+    }
+}
+
+impl Notifier for StdoutChannel {
+    fn channel(&self) -> &str {
+        &self.name
+    }
+
+    fn deliver(&self, message: &Notification, _timeout: Duration) -> Result<Receipt, DeliveryError> {
+        let mut out = self.out.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        out.write_all(text(message).as_bytes())
+            .and_then(|()| out.flush())
+            .map_err(|e| io(&e))?;
+        Ok(Receipt {
+            answer: "written".to_owned(),
+        })
+    }
+}
+
+/// Appends messages to a file, one JSON document a line.
+pub struct FileChannel {
+    name: String,
+    path: PathBuf,
+}
+
+impl FileChannel {
+    /// A channel that appends to the file at `path`.
+    #[must_use]
+    pub fn new(name: String, path: PathBuf) -> Self {
+        FileChannel { name, path }
+    }
+}
+
+impl Notifier for FileChannel {
+    fn channel(&self) -> &str {
+        &self.name
+    }
+
+    fn deliver(&self, message: &Notification, _timeout: Duration) -> Result<Receipt, DeliveryError> {
+        let line = document(message)? + "\n";
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.path)
+            .map_err(|e| io(&e))?;
+        // One write in append mode: two processes do not interleave, a killed one leaves a whole line or none.
+        file.write_all(line.as_bytes())
+            .and_then(|()| file.sync_data())
+            .map_err(|e| io(&e))?;
+        Ok(Receipt {
+            answer: "appended".to_owned(),
+        })
+    }
+}

@@ -3,9 +3,11 @@
 pub mod clock;
 pub mod console;
 pub mod files;
+pub mod http;
 pub mod memory;
 pub mod policies;
 pub mod prices;
+pub mod secret;
 pub mod slack;
 pub mod sqlite;
 pub mod webhook;

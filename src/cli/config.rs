@@ -1,1 +1,120 @@
 //! `finops config`.
+
+use clap::Subcommand;
+
+use super::{CliError, Context, Exit, text, wire};
+use crate::config::{Config, StoreUrl};
+use crate::ports::UsageSource;
+
+/// The arguments of `finops config`.
+#[derive(Debug, clap::Args)]
+pub struct ConfigArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// What can be done with settings.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check the settings and explain them
+    Check,
+    /// Print the JSON Schema of finops.toml
+    Schema,
+    /// Print the settings in force, defaults included
+    Show,
+}
+
+impl ConfigArgs {
+    /// Whether the settings are read.
+    #[must_use]
+    pub fn needs_config(&self) -> bool {
+        !matches!(self.command, ConfigCommand::Schema)
+    }
+}
+
+/// Runs `finops config`.
+pub fn run(ctx: &mut Context<'_>, args: &ConfigArgs) -> Result<Exit, CliError> {
+    match args.command {
+        ConfigCommand::Check => check(ctx),
+        ConfigCommand::Schema => {
+            let schema = schemars::schema_for!(Config);
+            writeln!(ctx.out, "{}", serde_json::to_string_pretty(&schema)?)?;
+            Ok(Exit::Fine)
+        }
+        ConfigCommand::Show => {
+            let text = toml::to_string_pretty(&ctx.config)
+                .map_err(|cause| CliError::incomplete(format!("cannot write the settings: {cause}")))?;
+            write!(ctx.out, "{text}")?;
+            Ok(Exit::Fine)
+        }
+    }
+}
+
+fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
+    let config = &ctx.config;
+    let mut lines = vec![match &config.file {
+        Some(file) => format!("settings     {}", file.display()),
+        None => "settings     none found: the defaults".to_owned(),
+    }];
+    lines.push(match config.store_url()? {
+        StoreUrl::Memory => "store        memory, gone when the command ends".to_owned(),
+        StoreUrl::Sqlite(path) => {
+            let state = if path.exists() { "" } else { " (not there yet)" };
+            format!("store        {}{state}", path.display())
+        }
+    });
+    for source in wire::configured(ctx) {
+        let (files, missing) = source.found();
+        let name = source.name();
+        let kind = config.sources.iter().find(|given| given.name == name.as_str());
+        let kind = match kind.map(|given| given.kind) {
+            Some(Some(kind)) => word(&kind),
+            Some(None) => "any format".to_owned(),
+            None => "Claude Code at its usual place, since none is configured".to_owned(),
+        };
+        lines.push(format!(
+            "source       {name}: {kind}; {} files",
+            text::count(files.len())
+        ));
+        let named = kind_has_paths(config, name.as_str());
+        lines.extend(
+            missing
+                .iter()
+                .filter(|_| named)
+                .map(|path| format!("             {} (NOT FOUND)", path.display())),
+        );
+    }
+    if config.channels.is_empty() {
+        lines.push("channel      standard output of `finops run`".to_owned());
+    }
+    for channel in &config.channels {
+        lines.push(format!("channel      {}: {}", channel.name, word(&channel.kind)));
+    }
+    for book in &config.price_books {
+        let path = config.resolve(&book.path);
+        let state = if path.is_file() { "" } else { " (NOT FOUND)" };
+        lines.push(format!("price book   {}: {}{state}", book.name, path.display()));
+    }
+    let missing = lines.iter().any(|line| line.ends_with("(NOT FOUND)"));
+    for line in lines {
+        writeln!(ctx.out, "{line}")?;
+    }
+    Ok(if missing { Exit::Findings } else { Exit::Fine })
+}
+
+/// Whether the settings name the paths of a source: the usual places of a tool may be missing.
+fn kind_has_paths(config: &Config, name: &str) -> bool {
+    config
+        .sources
+        .iter()
+        .any(|source| source.name == name && !source.paths.is_empty())
+}
+
+/// The name of a unit variant as the file spells it.
+fn word(kind: &impl serde::Serialize) -> String {
+    serde_json::to_value(kind)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}

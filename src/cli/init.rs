@@ -1,1 +1,68 @@
 //! `finops init`.
+
+use std::path::{Path, PathBuf};
+
+use super::{CliError, Context, Exit};
+
+/// The arguments of `finops init`.
+#[derive(Debug, clap::Args)]
+pub struct InitArgs {
+    /// The folder to write to
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub dir: PathBuf,
+}
+
+const SETTINGS: &str = include_str!("init/finops.toml");
+const BUDGET: &str = include_str!("init/budget.toml");
+
+/// Writes the files; overwrites nothing.
+pub fn run(ctx: &mut Context<'_>, args: &InitArgs) -> Result<Exit, CliError> {
+    let files = [("finops.toml", SETTINGS), ("policies/budgets/example.toml", BUDGET)];
+    for (name, _) in files {
+        let path = args.dir.join(name);
+        if path.exists() {
+            return Err(CliError::usage(format!("`{}` exists already", path.display()))
+                .hint("nothing was written; move it away, or name another folder: `finops init DIR`"));
+        }
+    }
+    for (name, text) in files {
+        let path = args.dir.join(name);
+        write(&path, text).map_err(|cause| {
+            CliError::incomplete(format!("cannot write `{}`: {cause}", path.display()))
+                .hint("check the folder and its permissions")
+        })?;
+        writeln!(ctx.out, "wrote {}", path.display())?;
+    }
+    if ctx.verbosity > 0 {
+        let _ = writeln!(
+            ctx.err,
+            "next: read finops.toml, then `finops config check` and `finops run`"
+        );
+    }
+    Ok(Exit::Fine)
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::File::create_new(path).and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, check};
+
+    #[test]
+    fn the_example_is_valid_also_with_every_comment_lifted() {
+        let config: Config = toml::from_str(super::SETTINGS).unwrap();
+        assert!(check(&config).is_empty());
+        let lifted: String = super::SETTINGS
+            .lines()
+            .map(|line| format!("{}\n", line.strip_prefix("#: ").unwrap_or(line)))
+            .collect();
+        let config: Config = toml::from_str(&lifted).unwrap();
+        assert!(check(&config).is_empty());
+        assert!(!config.channels.is_empty() && !config.price_books.is_empty());
+    }
+}

@@ -13,12 +13,17 @@ pub mod run;
 pub mod text;
 pub mod wire;
 
+mod start;
+
 use std::io::Write;
 
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 
-use crate::config::Config;
+pub use start::main;
+
+use crate::config::{Config, ConfigError};
+use crate::ports::StoreError;
 
 /// How a command ended. The process exits with the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +37,19 @@ pub enum Exit {
     Usage = 2,
     /// Could not complete or could not verify.
     Incomplete = 3,
+}
+
+impl Exit {
+    /// The exit code of the process.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Fine => 0,
+            Exit::Findings => 1,
+            Exit::Usage => 2,
+            Exit::Incomplete => 3,
+        }
+    }
 }
 
 /// An expected error: what happened and what to do.
@@ -72,6 +90,56 @@ impl CliError {
     }
 }
 
+impl From<std::io::Error> for CliError {
+    fn from(error: std::io::Error) -> Self {
+        CliError::incomplete(format!("cannot write the output: {error}"))
+    }
+}
+
+impl From<serde_json::Error> for CliError {
+    fn from(error: serde_json::Error) -> Self {
+        CliError::incomplete(format!("cannot write the output: {error}"))
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        CliError {
+            hint,
+            ..CliError::usage(error.to_string())
+        }
+    }
+}
+
+impl From<crate::domain::money::MoneyError> for CliError {
+    fn from(error: crate::domain::money::MoneyError) -> Self {
+        CliError::incomplete(error.to_string())
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let hint = match &error {
+            StoreError::Locked { .. } => "nothing was written; run it again when the other process has ended",
+            StoreError::Damaged { .. } => {
+                "nothing was overwritten; restore the file from a backup, or move it away and record again"
+            }
+            StoreError::TooNew { .. } => {
+                "nothing was written; use the newer program that wrote it, or another `--store`"
+            }
+            StoreError::Conflict { .. } => "run it again: it decides anew on what is true now",
+            StoreError::Failed { .. } => {
+                "check the path, its permissions and the free space; `--store sqlite:PATH` uses another"
+            }
+            StoreError::Money(_) => {
+                "an amount in the input is absurdly large; `finops record --rejects FILE` shows what was refused"
+            }
+        };
+        CliError::incomplete(error.to_string()).hint(hint)
+    }
+}
+
 /// Output formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -84,6 +152,7 @@ pub enum Format {
     /// Comma-separated values with a header.
     Csv,
     /// A Markdown table.
+    #[value(alias = "md")]
     Markdown,
 }
 

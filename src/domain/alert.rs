@@ -177,7 +177,10 @@ pub fn message_id(alert: &Alert, channel: &str) -> String {
 impl Alert {
     /// An alert about a condition that has not been seen yet; [`step`] decides whether it comes to life.
     #[must_use]
-    #[expect(clippy::too_many_arguments, reason = "they are the identity, and an identity has no optional part")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the identity, and an identity has no optional part"
+    )]
     pub fn new(
         policy: &str,
         kind: &str,

@@ -1,1 +1,118 @@
-//! Delivers pending messages.
+//! Delivers what waits in the outbox: every message at least once, under one identity; channels fail apart.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use crate::ports::{Clock, Notifier, Outbox, Retry, StoreError};
+
+/// The first pause before trying again; it doubles with each attempt.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+/// Bounds of one delivery.
+#[derive(Clone, Copy, Debug)]
+pub struct DeliveryLimits {
+    /// Attempts per message within this run.
+    pub attempts: u32,
+    /// Time for one attempt.
+    pub timeout: Duration,
+    /// Time for all of them.
+    pub budget: Duration,
+}
+
+/// What delivering did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeliverySummary {
+    /// Messages accepted by their channel.
+    pub delivered: u64,
+    /// Messages that stay for the next run.
+    pub waiting: u64,
+    /// Channels that failed, with the last reason.
+    pub failed: BTreeMap<String, String>,
+}
+
+/// Delivers everything that waits, oldest first per channel. A channel that has failed for good in this run gets nothing
+/// more; the others do.
+pub fn deliver_pending(
+    outbox: &mut dyn Outbox,
+    channels: &[Box<dyn Notifier>],
+    clock: &dyn Clock,
+    limits: DeliveryLimits,
+    jitter_seed: u64,
+) -> Result<DeliverySummary, StoreError> {
+    let pending = outbox.claim()?;
+    let started = clock.now();
+    let budget = TimeDelta::from_std(limits.budget).unwrap_or(TimeDelta::MAX);
+    let mut jitter = Jitter(jitter_seed);
+    let mut summary = DeliverySummary::default();
+    let mut result = Ok(());
+    for waiting in pending {
+        let message = &waiting.message;
+        let Some(channel) = channels.iter().find(|c| c.channel() == message.channel) else {
+            summary.waiting += 1;
+            summary.failed.insert(
+                message.channel.clone(),
+                "no channel of this name is configured".to_owned(),
+            );
+            continue;
+        };
+        if summary.failed.contains_key(&message.channel) {
+            summary.waiting += 1;
+            continue;
+        }
+        let mut attempt = 1;
+        let outcome = loop {
+            match channel.deliver(message, limits.timeout) {
+                Ok(receipt) => break Ok(receipt),
+                Err(error) => {
+                    let pause = match error.retry {
+                        Retry::Never => break Err(error),
+                        Retry::Backoff => jitter.below(FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(MAX_PAUSE)),
+                        Retry::After(pause) => pause,
+                    };
+                    let until = clock.now() + TimeDelta::from_std(pause).unwrap_or(TimeDelta::MAX);
+                    if attempt >= limits.attempts || until - started > budget {
+                        break Err(error);
+                    }
+                    clock.sleep(pause);
+                    attempt += 1;
+                }
+            }
+        };
+        let stored = match outcome {
+            Ok(receipt) => {
+                summary.delivered += 1;
+                outbox.delivered(&message.id, &receipt, clock.now())
+            }
+            Err(error) => {
+                summary.waiting += 1;
+                summary.failed.insert(message.channel.clone(), error.message.clone());
+                outbox.failed(&message.id, &error.message, clock.now())
+            }
+        };
+        if stored.is_err() {
+            result = stored;
+            break;
+        }
+    }
+    outbox.release()?;
+    result.map(|()| summary)
+}
+
+/// Evenly spread pauses from a seed (SplitMix64): many clients that failed together do not come back together.
+struct Jitter(u64);
+
+impl Jitter {
+    fn below(&mut self, bound: Duration) -> Duration {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let bound = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX).max(1);
+        Duration::from_millis((z ^ (z >> 31)) % bound)
+    }
+}

@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use finops::adapters::prices::{BookPricer, load};
+use finops::adapters::prices::{BookKind, BookPricer, BookSpec, load};
 use finops::domain::charge::Outcome;
 use finops::domain::dimension::Dimension;
 use finops::domain::price::Quote;
@@ -59,14 +59,20 @@ fn outcome(quote: &Quote) -> String {
     }
 }
 
+/// Data that lies beside the checkout, where it does.
+fn shared(name: &str) -> std::path::PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let beside = root.join("../shared/data").join(name);
+    if beside.exists() {
+        beside
+    } else {
+        root.join("../../shared/data").join(name)
+    }
+}
+
 #[test]
 fn the_shared_truth_table_comes_out() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/pricing-cases-dev.csv");
-    let file = if file.exists() {
-        file
-    } else {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/pricing-cases-dev.csv")
-    };
+    let file = shared("pricing-cases-dev.csv");
     let Ok(mut rows) = csv::Reader::from_path(&file) else {
         println!("skipped: no shared truth table");
         return;
@@ -273,4 +279,253 @@ fn the_list_follows_the_date() {
     };
     assert!(row("2025-06-09").starts_with("openai,o3,10,2.5,"));
     assert!(row("2025-06-10").starts_with("openai,o3,2,0.5,"));
+}
+
+fn fixture(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/fixtures/prices")
+        .join(name)
+}
+
+fn spec(name: &str, kind: BookKind, path: std::path::PathBuf) -> BookSpec {
+    BookSpec {
+        name: name.to_owned(),
+        kind,
+        path,
+    }
+}
+
+fn costs(pricer: &BookPricer, at: &str, model: &str, options: &str, n: Counts) -> String {
+    outcome(&pricer.books().quote(&call(at, "acme", model, options, n)))
+}
+
+#[test]
+fn the_litellm_format_is_read() {
+    let pricer = load(None, &[spec("lite", BookKind::Litellm, fixture("litellm.json"))]).unwrap();
+    let day = "2026-10-20";
+    let cost = |model, options, n| costs(&pricer, day, model, options, n);
+    assert_eq!(cost("swift-1", "", [1000, 0, 0, 0, 100, 60, 0]), "0.0007");
+    assert_eq!(cost("acme/swift-1", "", [0, 0, 1000, 1000, 0, 0, 0]), "0.001");
+    assert_eq!(cost("swift-1", "", [128_001, 0, 0, 0, 0, 0, 0]), "0.0768006");
+    assert_eq!(cost("swift-1", "tier=flex", [128_001, 0, 0, 0, 0, 0, 0]), "0.0256002");
+    assert_eq!(cost("swift-1", "tier=flex", [1000, 0, 0, 0, 100, 0, 0]), "0.0004");
+    assert_eq!(
+        cost("swift-1", "speed=fast,geo=us", [1000, 0, 0, 0, 0, 0, 0]),
+        "0.00066"
+    );
+    assert_eq!(cost("swift-1", "", [0, 0, 0, 0, 0, 0, 3]), "0.06");
+    assert_eq!(cost("range-1", "", [256_000, 0, 0, 0, 0, 0, 0]), "0.0128");
+    assert_eq!(cost("range-1", "", [256_001, 0, 0, 0, 1, 0, 0]), "0.06400225");
+    assert_eq!(cost("painter", "", [1, 0, 0, 0, 0, 0, 0]), "UnknownModel");
+    // 17:00 UTC on a Friday is Saturday in Shanghai.
+    assert_eq!(
+        costs(&pricer, "2026-10-23T17:00:00Z", "night-1", "", [1000, 0, 0, 0, 0, 0, 0]),
+        "0.001"
+    );
+    assert_eq!(
+        costs(&pricer, "2026-10-23T12:00:00Z", "night-1", "", [1000, 0, 0, 0, 0, 0, 0]),
+        "0.002"
+    );
+    let edge = |n| {
+        outcome(
+            &pricer
+                .books()
+                .quote(&call(day, "xai", "edge-1", "", [n, 0, 0, 0, 0, 0, 0])),
+        )
+    };
+    assert_eq!((edge(199_999).as_str(), edge(200_000).as_str()), ("0.199999", "0.4"));
+    assert_eq!(pricer.warnings().len(), 3, "{:?}", pricer.warnings());
+    let receipt = pricer
+        .books()
+        .quote(&call(day, "acme", "swift-1", "tier=flex", [1000, 0, 0, 0, 100, 0, 0]));
+    assert!(receipt.lines[1].rule.contains("no own rate"), "{:?}", receipt.lines);
+}
+
+#[test]
+fn the_genai_format_is_read() {
+    let pricer = load(None, &[spec("genai", BookKind::GenaiPrices, fixture("genai.json"))]).unwrap();
+    let cost = |at, model, options, n| costs(&pricer, at, model, options, n);
+    let thousand = [1000, 0, 0, 0, 0, 0, 0];
+    assert_eq!(cost("2026-03-12", "calm-1-20260101", "", thousand), "0.003");
+    assert_eq!(
+        cost("2026-03-12", "calm-1", "", [200_001, 0, 0, 0, 0, 0, 0]),
+        "1.200006"
+    );
+    assert_eq!(cost("2026-03-13", "Calm-One-7", "", thousand), "0.002");
+    assert_eq!(cost("2026-03-13", "calm-1", "tier=batch", thousand), "0.001");
+    assert_eq!(cost("2026-03-13", "calm-1", "speed=fast", thousand), "0.004");
+    assert_eq!(cost("2026-03-13", "calm-1-5", "", thousand), "UnknownModel");
+    assert_eq!(cost("2026-03-13T00:29:59Z", "night-2", "", thousand), "0.000135");
+    assert_eq!(cost("2026-03-13T00:30:00Z", "night-2", "", thousand), "0.00027");
+    assert_eq!(pricer.warnings().len(), 2, "{:?}", pricer.warnings());
+}
+
+#[test]
+fn a_file_of_another_format_is_an_error() {
+    for (kind, file) in [
+        (BookKind::Litellm, "genai.json"),
+        (BookKind::GenaiPrices, "litellm.json"),
+        (BookKind::Finops, "litellm.json"),
+        (BookKind::Litellm, "absent.json"),
+    ] {
+        let error = load(None, &[spec("book", kind, fixture(file))])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(file), "{error}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("prices")).unwrap();
+    let path = folder.path().join("prices/a.toml");
+    std::fs::write(
+        &path,
+        "providers = [\"x\"]\n[[entry]]\nmodel = \"m\"\nprice = [{ rates = { input = 0.25 } }]\n",
+    )
+    .unwrap();
+    let error = load(Some(folder.path()), &[]).unwrap_err().to_string();
+    assert!(error.contains("quotes") && error.contains("a.toml"), "{error}");
+}
+
+#[test]
+fn the_owners_book_and_map_win() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("prices")).unwrap();
+    std::fs::copy(fixture("own.toml"), folder.path().join("prices/own.toml")).unwrap();
+    let pricer = load(Some(folder.path()), &[]).unwrap();
+    let quote = |at, provider, model| {
+        pricer
+            .books()
+            .quote(&call(at, provider, model, "", [1000, 0, 0, 0, 0, 0, 0]))
+    };
+    let own = quote("2026-11-02", "anthropic", "claude-haiku-4-5-20251001");
+    assert_eq!((outcome(&own).as_str(), own.book.as_str()), ("0.0009", "policies"));
+    assert_eq!(own.matched_by, "family of the dated snapshot");
+    let own = quote("2026-11-02", "anthropic", "claude-haiku-4.5");
+    assert_eq!((outcome(&own).as_str(), own.book.as_str()), ("0.0009", "policies"));
+    let before = quote("2026-10-31", "anthropic", "claude-haiku-4-5");
+    assert_eq!((outcome(&before).as_str(), before.book.as_str()), ("0.001", "built-in"));
+    let arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/x";
+    let mapped = quote("2026-10-20", "bedrock", arn);
+    assert_eq!(outcome(&mapped), "0.0033");
+    assert!(mapped.matched_by.starts_with("own map"), "{}", mapped.matched_by);
+    assert_eq!(
+        outcome(&quote("2026-10-20", "bedrock", &format!("{arn}y"))),
+        "OpaqueName"
+    );
+}
+
+#[test]
+fn versions_of_a_book_are_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, rates: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("providers = [\"acme\"]\n{rates}")).unwrap();
+        path.display().to_string()
+    };
+    let entry = |model: &str, input: &str| {
+        format!("[[entry]]\nmodel = \"{model}\"\nprice = [{{ rates = {{ input = \"{input}\" }} }}]\n")
+    };
+    let old = write(
+        "old.toml",
+        &(entry("a", "1") + &entry("b", "2") + &entry("c", "3") + &entry("d", "4")),
+    );
+    let new = write("new.toml", &(entry("a", "1") + &entry("b", "0") + &entry("c", "3.5")));
+    let (exit, text) = command(finops::cli::Format::Csv, &format!("check --old {old} --new {new}"));
+    assert_eq!(exit, "Findings");
+    let lines: Vec<&str> = text.lines().skip(1).collect();
+    assert_eq!(
+        lines,
+        [
+            "newly zero,acme,b,input_uncached,2,0",
+            "changed,acme,c,input_uncached,3,3.5",
+            "vanished,acme,d,,,"
+        ]
+    );
+    assert_eq!(
+        command(finops::cli::Format::Csv, &format!("check --old {old} --new {old}")).0,
+        "Fine"
+    );
+}
+
+#[test]
+fn the_shared_books_load_whole() {
+    let lite = shared("pricebooks/litellm-1.109.1-model_prices_and_context_window.json");
+    let genai = shared("pricebooks/genai-prices-v2-data-2026-08-21.json");
+    if !lite.exists() {
+        println!("skipped: no shared price books");
+        return;
+    }
+    let specs = [
+        spec("lite", BookKind::Litellm, lite),
+        spec("genai", BookKind::GenaiPrices, genai),
+    ];
+    let pricer = load(None, &specs).unwrap();
+    println!("{:?}", pricer.warnings());
+    assert!(pricer.books().books()[1].entries().len() > 2000);
+    assert!(pricer.books().books()[2].entries().len() > 1200);
+}
+
+proptest::proptest! {
+    #[test]
+    fn receipts_add_up_to_the_charge(
+        counts in proptest::array::uniform5(0_u64..2_000_000),
+        searches in 0_u64..50,
+        model in proptest::sample::select(vec![
+            ("anthropic", "claude-sonnet-4-5", ""),
+            ("anthropic", "claude-opus-4-8", "geo=us,speed=fast,tier=batch"),
+            ("bedrock", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0", ""),
+            ("anthropic", "claude-sonnet-4-6", ""),
+        ]),
+    ) {
+        thread_local!(static PRICER: BookPricer = pricer());
+        let [a, b, c, d, e] = counts;
+        let searches = if model.0 == "anthropic" { searches } else { 0 };
+        let event = call("2026-10-20", model.0, model.1, model.2, [a, b, c, d, e, 0, searches]);
+        let quote = PRICER.with(|p| p.books().quote(&event));
+        proptest::prop_assert!(quote.charge.is_priced());
+        let sum: Decimal = quote.lines.iter().map(|l| l.amount).sum();
+        proptest::prop_assert_eq!(sum, quote.charge.cost);
+        for line in &quote.lines {
+            let back = Decimal::from(line.quantity) * line.rate * line.factor / Decimal::from(line.per);
+            proptest::prop_assert_eq!(back, line.amount);
+        }
+    }
+}
+
+/// USD per million: input, output, cache read, 5-minute write, 1-hour write.
+#[rustfmt::skip]
+const RATES: &[(&str, &str, [&str; 5])] = &[
+    ("anthropic", "claude-sonnet-4-5-20250929", ["3", "15", "0.3", "3.75", "6"]),
+    ("anthropic", "claude-haiku-4-5-20251001", ["1", "5", "0.1", "1.25", "2"]),
+    ("anthropic", "claude-opus-4-5-20251101", ["5", "25", "0.5", "6.25", "10"]),
+    ("anthropic", "claude-sonnet-4-20250514", ["3", "15", "0.3", "3.75", "6"]),
+    ("anthropic", "claude-opus-4-1-20250805", ["15", "75", "1.5", "18.75", "30"]),
+    ("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", ["3.3", "16.5", "0.33", "4.125", "6.6"]),
+    ("bedrock", "global.anthropic.claude-haiku-4-5-20251001-v1:0", ["1", "5", "0.1", "1.25", "2"]),
+    ("bedrock", "us.amazon.nova-lite-v1:0", ["0.06", "0.24", "0.015", "0", "0"]),
+    ("openai", "gpt-5-2025-08-07", ["1.25", "10", "0.125", "-", "-"]),
+    ("openai", "gpt-5-mini-2025-08-07", ["0.25", "2", "0.025", "-", "-"]),
+    ("openai", "gpt-4o-2024-08-06", ["2.5", "10", "1.25", "-", "-"]),
+    ("openai", "gpt-4.1-mini-2025-04-14", ["0.4", "1.6", "0.1", "-", "-"]),
+    ("google", "gemini-2.5-pro", ["1.25", "10", "0.125", "-", "-"]),
+    ("google", "gemini-2.5-flash", ["0.3", "2.5", "0.03", "-", "-"]),
+];
+
+#[test]
+fn common_models_have_their_published_rates() {
+    let pricer = pricer();
+    for (provider, model, rates) in RATES {
+        for (at, rate) in [0, 4, 1, 2, 3].into_iter().zip(rates) {
+            let mut counts = [0; 7];
+            counts[at] = 100_000;
+            let quote = pricer.books().quote(&call("2026-10-20", provider, model, "", counts));
+            let expected = rate
+                .parse::<Decimal>()
+                .map(|r| (r / Decimal::TEN).normalize().to_string());
+            assert_eq!(
+                outcome(&quote),
+                expected.unwrap_or("NoRate".to_owned()),
+                "{provider} {model} {at}"
+            );
+        }
+    }
 }

@@ -1,1 +1,273 @@
-//! What the owner writes, read from TOML.
+//! What the owner writes, read from TOML: budgets.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::domain::budget::{Budget, BudgetPeriod, Scope, Threshold, ThresholdKind};
+use crate::domain::dimension::Dimension;
+use crate::domain::money::{Currency, Money, parse_decimal};
+use crate::domain::notification::Severity;
+use crate::domain::period::{Calendar, Period};
+use crate::domain::spend::Basis;
+
+/// A policy file cannot be used.
+#[derive(Debug, Error)]
+pub enum PolicyError {
+    /// Could not be read.
+    #[error("cannot read `{path}`: {cause}")]
+    Read {
+        /// The file or folder.
+        path: String,
+        /// Why.
+        cause: String,
+    },
+    /// Is not what a policy looks like. The cause names line and column.
+    #[error("`{path}` is not usable: {cause}")]
+    Parse {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: String,
+    },
+    /// A value makes no sense.
+    #[error("`{path}`: budget `{budget}`: {cause}")]
+    Value {
+        /// The file.
+        path: String,
+        /// The budget's name.
+        budget: String,
+        /// Why.
+        cause: String,
+    },
+}
+
+/// A file below `policies/budgets/`.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetFile {
+    /// The budgets.
+    #[serde(default, rename = "budget")]
+    pub budgets: Vec<BudgetPolicy>,
+}
+
+/// One or several patterns.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Patterns {
+    /// One.
+    One(String),
+    /// Any of several.
+    Many(Vec<String>),
+}
+
+/// When a budget begins anew.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PeriodPolicy {
+    /// Midnight to midnight.
+    Day,
+    /// Monday to Monday.
+    Week,
+    /// A calendar month.
+    Month,
+    /// Three calendar months.
+    Quarter,
+    /// A calendar year.
+    Year,
+    /// Once, from an instant to an instant.
+    Custom {
+        /// First instant.
+        #[schemars(with = "String")]
+        start: DateTime<Utc>,
+        /// First instant after.
+        #[schemars(with = "String")]
+        end: DateTime<Utc>,
+    },
+}
+
+/// One rung of the ladder.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ThresholdPolicy {
+    /// Percent of the amount.
+    pub percent: u32,
+    /// `actual` or `forecast`.
+    pub kind: String,
+    /// How urgent; by default `critical` from 100 % actual on, else `warning`.
+    #[serde(default)]
+    pub severity: Option<Severity>,
+}
+
+/// `[[budget]]`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetPolicy {
+    /// Unique name.
+    pub name: String,
+    /// Patterns per dimension; not given: everything.
+    #[serde(default)]
+    pub scope: BTreeMap<Dimension, Patterns>,
+    /// How much, as text, so that it is exact: `"2000.00 USD"`.
+    pub amount: String,
+    /// Currency, where the amount does not name it; dollars by default.
+    #[serde(default)]
+    pub currency: Option<String>,
+    /// When it begins anew.
+    pub period: PeriodPolicy,
+    /// Time zone of its days, such as `Europe/Berlin`; UTC by default.
+    #[serde(default)]
+    pub time_zone: Option<String>,
+    /// `metered` (default), `billed` or `effective`.
+    #[serde(default)]
+    pub basis: Basis,
+    /// FOCUS charge categories that count; `Usage` by default.
+    #[serde(default)]
+    pub categories: Vec<String>,
+    /// Whether unpriced events count with what they may cost at most.
+    #[serde(default)]
+    pub count_unpriced_worst_case: bool,
+    /// The ladder; 80 % forecast and 100 % actual by default.
+    #[serde(default, rename = "threshold")]
+    pub thresholds: Vec<ThresholdPolicy>,
+    /// Who owns it.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// Where it says what to do.
+    #[serde(default)]
+    pub runbook: Option<String>,
+    /// Channels; all by default.
+    #[serde(default)]
+    pub channels: Vec<String>,
+    /// Hours after which a firing alert is told again; 24 by default, 0 for never.
+    #[serde(default)]
+    pub remind_every_hours: Option<u32>,
+}
+
+/// Reads every budget below `<folder>/budgets/`, sorted by name. No folder: no budgets.
+pub fn load_budgets(folder: &Path) -> Result<Vec<Budget>, PolicyError> {
+    let mut budgets: Vec<(Budget, PathBuf)> = Vec::new();
+    for path in toml_files(&folder.join("budgets"))? {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(&path).map_err(|e| PolicyError::Read {
+            path: shown.clone(),
+            cause: e.to_string(),
+        })?;
+        let file: BudgetFile = toml::from_str(&text).map_err(|e| PolicyError::Parse {
+            path: shown.clone(),
+            cause: e.to_string().trim().to_owned(),
+        })?;
+        for policy in file.budgets {
+            let name = policy.name.clone();
+            let fail = |cause: String| PolicyError::Value {
+                path: shown.clone(),
+                budget: name.clone(),
+                cause,
+            };
+            if let Some((_, first)) = budgets.iter().find(|(b, _)| b.name == name) {
+                return Err(fail(format!("the name is taken already, in `{}`", first.display())));
+            }
+            budgets.push((policy.budget().map_err(fail)?, path.clone()));
+        }
+    }
+    let mut budgets: Vec<Budget> = budgets.into_iter().map(|(b, _)| b).collect();
+    budgets.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(budgets)
+}
+
+fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, PolicyError> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let fail = |e: std::io::Error| PolicyError::Read {
+        path: folder.display().to_string(),
+        cause: e.to_string(),
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        let name = path.to_string_lossy();
+        if name.ends_with(".toml") && !name.ends_with(".test.toml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+impl BudgetPolicy {
+    /// The budget, checked.
+    fn budget(self) -> Result<Budget, String> {
+        if self.name.trim().is_empty() {
+            return Err("a budget needs a name".to_owned());
+        }
+        let (amount, unit) = match self.amount.trim().split_once(' ') {
+            Some((amount, unit)) => (amount, Some(unit.to_owned())),
+            None => (self.amount.as_str(), None),
+        };
+        let amount = parse_decimal(amount).map_err(|e| format!("`amount`: {e}"))?;
+        if amount.is_sign_negative() {
+            return Err("`amount` is negative".to_owned());
+        }
+        let currency = match unit.as_ref().or(self.currency.as_ref()) {
+            Some(code) => code.parse::<Currency>().map_err(|e| format!("`currency`: {e}"))?,
+            None => Currency::USD,
+        };
+        let zone = self.time_zone.as_deref().unwrap_or("UTC");
+        let zone = zone
+            .parse()
+            .map_err(|_| format!("`time_zone`: `{zone}` is not a time zone"))?;
+        let period = match self.period {
+            PeriodPolicy::Day => BudgetPeriod::Calendar(Calendar::Day),
+            PeriodPolicy::Week => BudgetPeriod::Calendar(Calendar::Week),
+            PeriodPolicy::Month => BudgetPeriod::Calendar(Calendar::Month),
+            PeriodPolicy::Quarter => BudgetPeriod::Calendar(Calendar::Quarter),
+            PeriodPolicy::Year => BudgetPeriod::Calendar(Calendar::Year),
+            PeriodPolicy::Custom { start, end } if start < end => BudgetPeriod::Custom(Period::new(start, end)),
+            PeriodPolicy::Custom { .. } => return Err("`period`: the end is not after the start".to_owned()),
+        };
+        let mut thresholds = Vec::new();
+        for t in &self.thresholds {
+            let kind: ThresholdKind = t.kind.parse().map_err(|e| format!("`threshold.kind`: {e}"))?;
+            let grave = kind == ThresholdKind::Actual && t.percent >= 100;
+            let severity = t
+                .severity
+                .unwrap_or(if grave { Severity::Critical } else { Severity::Warning });
+            thresholds.push(Threshold {
+                percent: t.percent.into(),
+                kind,
+                severity,
+            });
+        }
+        if thresholds.is_empty() {
+            thresholds = Budget::default_ladder();
+        }
+        let scope = self.scope.into_iter().map(|(dimension, patterns)| match patterns {
+            Patterns::One(one) => (dimension, vec![one]),
+            Patterns::Many(many) => (dimension, many),
+        });
+        Ok(Budget {
+            name: self.name,
+            scope: Scope(scope.collect()),
+            amount: Money::new(amount, currency),
+            period,
+            zone,
+            basis: self.basis,
+            categories: if self.categories.is_empty() {
+                vec!["Usage".to_owned()]
+            } else {
+                self.categories
+            },
+            count_unpriced: self.count_unpriced_worst_case,
+            thresholds,
+            owner: self.owner,
+            runbook: self.runbook,
+            channels: self.channels,
+            remind_every_hours: self.remind_every_hours.unwrap_or(24),
+        })
+    }
+}

@@ -213,6 +213,7 @@ fn price(file: PriceFile) -> Result<Price, String> {
                 from: time(&h.from)?,
                 to: time(&h.to)?,
                 weekdays: h.weekdays,
+                weekday_offset_minutes: 0,
             })
         })
         .transpose()?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Datelike, NaiveDate, NaiveTime};
+use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta};
 use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
@@ -84,13 +84,16 @@ pub struct Hours {
     pub to: NaiveTime,
     /// ISO weekdays (Monday is 1); empty: all.
     pub weekdays: Vec<u32>,
+    /// East of UTC, of the place whose weekday counts.
+    pub weekday_offset_minutes: i64,
 }
 
 impl Hours {
     /// Whether the time of that day lies within.
     #[must_use]
     pub fn contains(&self, day: NaiveDate, time: NaiveTime) -> bool {
-        let on = self.weekdays.is_empty() || self.weekdays.contains(&day.weekday().number_from_monday());
+        let there = day.and_time(time) + TimeDelta::minutes(self.weekday_offset_minutes);
+        let on = self.weekdays.is_empty() || self.weekdays.contains(&there.weekday().number_from_monday());
         on && if self.from < self.to {
             self.from <= time && time < self.to
         } else {

@@ -272,9 +272,20 @@ fn prepare(
         version: book.version.clone(),
         provider: provider.to_owned(),
         entry: entry.id.clone(),
-        matched: format!("{map}{}", candidate.how),
+        matched: format!("{map}{}{}", candidate.how, indirect(entry, &candidate.name)),
         source: entry.source.clone(),
         checked: entry.checked.clone(),
+    }
+}
+
+/// How the entry knows a name that is not its own.
+fn indirect(entry: &Entry, name: &str) -> &'static str {
+    if entry.id.to_lowercase() == name {
+        ""
+    } else if entry.clause.is_some() {
+        ", by the book's match clause"
+    } else {
+        ", an alias of the entry"
     }
 }
 

@@ -46,10 +46,12 @@ fn open_end(pattern: &str, rest: &str) -> bool {
     }
     let open = |c: char| !c.is_ascii_alphanumeric();
     if !rest.starts_with(open) && !pattern.ends_with(open) {
-        // The clause stops within a word: only a date that it began may go on (`…-2025` + `0514`).
+        // The clause stops within a word: only a date or revision that it began may go on
+        // (`…-2025` + `0514`, `…-0` + `01`).
         let before = pattern.bytes().rev().take_while(u8::is_ascii_digit).count();
         let after = rest.bytes().take_while(u8::is_ascii_digit).count();
-        if before == 0 || after == 0 || before + after < 6 {
+        let revision = pattern.ends_with("-0") && after == 2;
+        if before == 0 || after == 0 || (before + after < 6 && !revision) {
             return false;
         }
         return rest.get(after..).is_some_and(|rest| open_end("-", rest));
@@ -78,6 +80,7 @@ mod tests {
         assert!(starts("opus-5", "opus-5"));
         assert!(starts("sonnet-4-2025", "sonnet-4-20250514"));
         assert!(starts("flash", "flash-preview-05-20"));
+        assert!(starts("flash-0", "flash-001"));
         assert!(!starts("opus-5", "opus-5-5"));
         assert!(!starts("opus-5", "opus-5.5"));
         assert!(!starts("opus-5", "opus-50"));

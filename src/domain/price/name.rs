@@ -34,6 +34,12 @@ pub fn provider_key(provider: &str) -> String {
         "x-ai" | "x_ai" | "x.ai" => "xai",
         "mistral_ai" | "mistralai" | "mistral-ai" => "mistral",
         "text-completion-openai" => "openai",
+        "moonshotai" | "moonshot_ai" => "moonshot",
+        "cohere_chat" => "cohere",
+        "together_ai" | "together-ai" | "togetherai" => "together",
+        "fireworks_ai" | "fireworks-ai" => "fireworks",
+        "groq_ai" => "groq",
+        "deepseek_ai" | "deepseek-ai" => "deepseek",
         _ => return lower,
     };
     key.to_owned()
@@ -112,6 +118,11 @@ pub(super) fn candidates(provider: &str, model: &str) -> Vec<Candidate> {
     for at in 0..list.0.len() {
         let Some(base) = list.0.get(at).cloned() else { break };
         if let Some((family, day)) = cut_date(&base.name) {
+            list.push(Candidate {
+                name: format!("{family}-{day}"),
+                how: "date written out",
+                ..base.clone()
+            });
             list.push(Candidate {
                 name: family,
                 snapshot: Some(day),

@@ -53,7 +53,12 @@ pub fn evaluate(
         match store.commit(&decided.commit) {
             Ok(()) => {
                 let messages = decided.commit.messages.len();
-                return Ok(Evaluation { statuses, changed: decided.changed, active: decided.active, messages });
+                return Ok(Evaluation {
+                    statuses,
+                    changed: decided.changed,
+                    active: decided.active,
+                    messages,
+                });
             }
             Err(StoreError::Conflict { .. }) if attempt < ATTEMPTS => {}
             Err(error) => return Err(error),
@@ -93,11 +98,24 @@ pub fn decide(
         for threshold in ladder {
             let fresh = new_alert(status, threshold, now);
             let before = left.remove(fresh.id.as_str()).cloned().unwrap_or(fresh);
-            let mut suppressed = silenced.map(|s| format!("silenced by {} until {}: {}", s.by, s.until.format("%Y-%m-%d %H:%M UTC"), s.reason));
+            let mut suppressed = silenced.map(|s| {
+                format!(
+                    "silenced by {} until {}: {}",
+                    s.by,
+                    s.until.format("%Y-%m-%d %H:%M UTC"),
+                    s.reason
+                )
+            });
             if threshold.kind == ThresholdKind::Forecast && firing.is_some_and(|percent| percent >= threshold.percent) {
                 suppressed = Some("inhibited: the budget is already spent".to_owned());
             }
-            let after = step(&before, &judge(status, threshold, complete), suppressed, behaviour(status, threshold), now);
+            let after = step(
+                &before,
+                &judge(status, threshold, complete),
+                suppressed,
+                behaviour(status, threshold),
+                now,
+            );
             let Some(mut after) = after else { continue };
             after.alert.title = text::title(status, threshold);
             if threshold.kind == ThresholdKind::Actual && after.alert.state.is_active() {
@@ -105,24 +123,48 @@ pub fn decide(
             }
             if after.tell == Some(Told::Firing) {
                 let named = &status.budget.channels;
-                after.alert.told_to = if named.is_empty() { channels.to_vec() } else { named.clone() };
+                after.alert.told_to = if named.is_empty() {
+                    channels.to_vec()
+                } else {
+                    named.clone()
+                };
             }
             let told_to = &after.alert.told_to;
             let reason = after.transitions.last().map(|t| t.reason.clone()).unwrap_or_default();
             let messages = after.tell.into_iter().flat_map(|told| {
-                told_to.iter().map(|c| text::notification(status, threshold, &after.alert, told, &reason, c)).collect::<Vec<_>>()
+                told_to
+                    .iter()
+                    .map(|c| text::notification(status, threshold, &after.alert, told, &reason, c))
+                    .collect::<Vec<_>>()
             });
             let messages = messages.collect();
             absorb(&mut decided, after, messages);
         }
     }
     // What is left belongs to a period that has ended or to a budget or threshold that is gone.
-    for alert in left.into_values().filter(|a| a.state != State::Resolved && a.kind != "test") {
-        let reason = if alert.period.end <= now { "the period has ended" } else { "its budget or threshold is gone" };
-        let quiet = Behaviour { confirmations: 1, remind_after: None };
-        let Some(after) = step(alert, &Verdict::Over(reason), None, quiet, now) else { continue };
+    for alert in left
+        .into_values()
+        .filter(|a| a.state != State::Resolved && a.kind != "test")
+    {
+        let reason = if alert.period.end <= now {
+            "the period has ended"
+        } else {
+            "its budget or threshold is gone"
+        };
+        let quiet = Behaviour {
+            confirmations: 1,
+            remind_after: None,
+        };
+        let Some(after) = step(alert, &Verdict::Over(reason), None, quiet, now) else {
+            continue;
+        };
         let messages = match after.tell {
-            Some(told) => after.alert.told_to.iter().map(|c| farewell(&after.alert, told, reason, c, now)).collect(),
+            Some(told) => after
+                .alert
+                .told_to
+                .iter()
+                .map(|c| farewell(&after.alert, told, reason, c, now))
+                .collect(),
             None => Vec::new(),
         };
         absorb(&mut decided, after, messages);
@@ -160,8 +202,16 @@ fn behaviour(status: &BudgetStatus, threshold: &Threshold) -> Behaviour {
     let hours = status.budget.remind_every_hours;
     Behaviour {
         // A forecast must hold at two evaluations in a row; what is spent is spent.
-        confirmations: if threshold.kind == ThresholdKind::Forecast { 2 } else { 1 },
-        remind_after: if hours > 0 { Some(TimeDelta::hours(i64::from(hours))) } else { None },
+        confirmations: if threshold.kind == ThresholdKind::Forecast {
+            2
+        } else {
+            1
+        },
+        remind_after: if hours > 0 {
+            Some(TimeDelta::hours(i64::from(hours)))
+        } else {
+            None
+        },
     }
 }
 
@@ -170,19 +220,31 @@ fn judge(status: &BudgetStatus, threshold: &Threshold, complete: bool) -> Verdic
         return Verdict::Over("the period has ended");
     }
     let found = match threshold.kind {
-        ThresholdKind::Actual => {
-            verdict(exact_percent(status, status.spent), threshold.percent, threshold.percent, "spend was restated below the threshold")
-        }
+        ThresholdKind::Actual => verdict(
+            exact_percent(status, status.spent),
+            threshold.percent,
+            threshold.percent,
+            "spend was restated below the threshold",
+        ),
         ThresholdKind::Forecast => match &status.forecast {
             Some(f) => {
                 let clear = threshold.percent - Decimal::from(HYSTERESIS);
-                verdict(exact_percent(status, f.end), threshold.percent, clear, "the forecast has fallen below the threshold")
+                verdict(
+                    exact_percent(status, f.end),
+                    threshold.percent,
+                    clear,
+                    "the forecast has fallen below the threshold",
+                )
             }
             None => Verdict::Unknown,
         },
     };
     // Missing data makes spend look smaller than it is.
-    if complete || found == Verdict::Above { found } else { Verdict::Unknown }
+    if complete || found == Verdict::Above {
+        found
+    } else {
+        Verdict::Unknown
+    }
 }
 
 fn exact_percent(status: &BudgetStatus, value: Decimal) -> Decimal {

@@ -62,22 +62,36 @@ impl BudgetStatus {
     pub fn percent(&self, value: Decimal) -> Decimal {
         let amount = self.budget.amount.amount();
         let percent = (value * Decimal::ONE_HUNDRED).checked_div(amount);
-        percent.unwrap_or(if value.is_zero() { Decimal::ZERO } else { Decimal::from(999) }).round_dp(1)
+        percent
+            .unwrap_or(if value.is_zero() {
+                Decimal::ZERO
+            } else {
+                Decimal::from(999)
+            })
+            .round_dp(1)
     }
 
     /// Percent of the period that has passed, to one decimal.
     #[must_use]
     pub fn percent_of_period(&self) -> Decimal {
-        let passed = (self.now - self.period.start).num_seconds().clamp(0, self.period.length().num_seconds());
+        let passed = (self.now - self.period.start)
+            .num_seconds()
+            .clamp(0, self.period.length().num_seconds());
         let whole = self.period.length().num_seconds().max(1);
         (Decimal::from(passed * 100) / Decimal::from(whole)).round_dp(1)
     }
 }
 
 /// Reads the ledger once and computes where every budget stands.
-pub fn statuses(budgets: &[Budget], ledger: &mut dyn Ledger, now: DateTime<Utc>) -> Result<Vec<BudgetStatus>, StoreError> {
+pub fn statuses(
+    budgets: &[Budget],
+    ledger: &mut dyn Ledger,
+    now: DateTime<Utc>,
+) -> Result<Vec<BudgetStatus>, StoreError> {
     let mut gathering: Vec<Gathering<'_>> = budgets.iter().map(|budget| Gathering::new(budget, now)).collect();
-    let Some(start) = gathering.iter().map(|g| g.from).min() else { return Ok(Vec::new()) };
+    let Some(start) = gathering.iter().map(|g| g.from).min() else {
+        return Ok(Vec::new());
+    };
     let mut failure = None;
     ledger.spend(Period::new(start, now), &mut |key, sums| {
         for gathered in &mut gathering {
@@ -88,7 +102,10 @@ pub fn statuses(budgets: &[Budget], ledger: &mut dyn Ledger, now: DateTime<Utc>)
     })?;
     match failure {
         Some(error) => Err(error.into()),
-        None => gathering.into_iter().map(|g| g.status().map_err(StoreError::from)).collect(),
+        None => gathering
+            .into_iter()
+            .map(|g| g.status().map_err(StoreError::from))
+            .collect(),
     }
 }
 
@@ -105,8 +122,14 @@ struct Gathering<'a> {
 }
 
 /// What a budget may be split by, the most telling first.
-const SPLITS: [Dimension; 6] =
-    [Dimension::Team, Dimension::Agent, Dimension::Workflow, Dimension::Project, Dimension::Model, Dimension::Service];
+const SPLITS: [Dimension; 6] = [
+    Dimension::Team,
+    Dimension::Agent,
+    Dimension::Workflow,
+    Dimension::Project,
+    Dimension::Model,
+    Dimension::Service,
+];
 
 impl<'a> Gathering<'a> {
     fn new(budget: &'a Budget, now: DateTime<Utc>) -> Self {
@@ -116,7 +139,16 @@ impl<'a> Gathering<'a> {
         let before = Period::new(earlier.start, (earlier.start + (now - period.start)).min(period.start));
         let from = before.start.min(now - TimeDelta::days(HISTORY_DAYS)).min(period.start);
         let by = SPLITS.into_iter().map(|d| (d, HashMap::new())).collect();
-        Gathering { budget, now, period, before, from, spent: Sums::default(), daily: BTreeMap::new(), by }
+        Gathering {
+            budget,
+            now,
+            period,
+            before,
+            from,
+            spent: Sums::default(),
+            daily: BTreeMap::new(),
+            by,
+        }
     }
 
     fn row(&mut self, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
@@ -143,7 +175,11 @@ impl<'a> Gathering<'a> {
     }
 
     fn cost(&self, sums: &Sums) -> Result<Decimal, MoneyError> {
-        if self.budget.count_unpriced { add_exact(sums.cost, sums.unpriced_worst_case) } else { Ok(sums.cost) }
+        if self.budget.count_unpriced {
+            add_exact(sums.cost, sums.unpriced_worst_case)
+        } else {
+            Ok(sums.cost)
+        }
     }
 
     fn status(self) -> Result<BudgetStatus, MoneyError> {
@@ -168,8 +204,12 @@ impl<'a> Gathering<'a> {
     fn complete_days(&self) -> Vec<(NaiveDate, Decimal)> {
         let zone = self.budget.zone;
         let today = self.now.with_timezone(&zone).date_naive();
-        let oldest = (self.now - TimeDelta::days(HISTORY_DAYS)).with_timezone(&zone).date_naive();
-        let Some(first) = self.daily.keys().copied().find(|d| *d > oldest) else { return Vec::new() };
+        let oldest = (self.now - TimeDelta::days(HISTORY_DAYS))
+            .with_timezone(&zone)
+            .date_naive();
+        let Some(first) = self.daily.keys().copied().find(|d| *d > oldest) else {
+            return Vec::new();
+        };
         let mut days = Vec::new();
         let mut day = first;
         while day < today && midnight(day, zone) < self.now {
@@ -182,14 +222,23 @@ impl<'a> Gathering<'a> {
     fn contributors(&self) -> Vec<Contributor> {
         let telling = |d: &&Dimension| {
             self.by.get(d).is_some_and(|values| {
-                values.iter().filter(|(name, [now, _])| !name.is_empty() && !now.is_zero()).count() > 1
+                values
+                    .iter()
+                    .filter(|(name, [now, _])| !name.is_empty() && !now.is_zero())
+                    .count()
+                    > 1
             })
         };
         let dimension = SPLITS.iter().find(telling).copied().unwrap_or(Dimension::Model);
         let values = self.by.get(&dimension).into_iter().flatten();
         let mut all: Vec<Contributor> = values
             .filter(|(_, [now, _])| !now.is_zero())
-            .map(|(name, [now, before])| Contributor { dimension, name: *name, cost: *now, before: *before })
+            .map(|(name, [now, before])| Contributor {
+                dimension,
+                name: *name,
+                cost: *now,
+                before: *before,
+            })
             .collect();
         all.sort_by(|a, b| b.cost.cmp(&a.cost).then_with(|| a.name.cmp(&b.name)));
         all.truncate(CONTRIBUTORS);

@@ -15,7 +15,11 @@ use crate::domain::notification::{Fact, Notification, Severity, Told};
 pub fn amount(value: Decimal, status: &BudgetStatus) -> String {
     let currency = status.budget.amount.currency();
     let money = Money::new(value.abs(), currency);
-    let places = if value.abs() < Decimal::ONE && !value.is_zero() { 4 } else { 2 };
+    let places = if value.abs() < Decimal::ONE && !value.is_zero() {
+        4
+    } else {
+        2
+    };
     let text = money.rounded(places).to_string();
     let (whole, cents) = text.split_once('.').unwrap_or((&text, "00"));
     let mut grouped = String::new();
@@ -25,7 +29,11 @@ pub fn amount(value: Decimal, status: &BudgetStatus) -> String {
         }
         grouped.push(digit);
     }
-    let sign = if value.is_sign_negative() && !value.is_zero() { "-" } else { "" };
+    let sign = if value.is_sign_negative() && !value.is_zero() {
+        "-"
+    } else {
+        ""
+    };
     match currency.code() {
         "USD" => format!("{sign}${grouped}.{cents}"),
         code => format!("{sign}{grouped}.{cents} {code}"),
@@ -38,15 +46,28 @@ pub fn title(status: &BudgetStatus, threshold: &Threshold) -> String {
     let (name, period) = (&status.budget.name, status.budget.period_name());
     match (threshold.kind, &status.forecast) {
         (ThresholdKind::Forecast, Some(forecast)) => {
-            format!("{name}: on course for {} % of this {period}'s budget", status.percent(forecast.end).round())
+            format!(
+                "{name}: on course for {} % of this {period}'s budget",
+                status.percent(forecast.end).round()
+            )
         }
-        _ => format!("{name}: {} % of this {period}'s budget is spent", status.percent(status.spent).round()),
+        _ => format!(
+            "{name}: {} % of this {period}'s budget is spent",
+            status.percent(status.spent).round()
+        ),
     }
 }
 
 /// The message of one telling for one channel.
 #[must_use]
-pub fn notification(status: &BudgetStatus, threshold: &Threshold, alert: &Alert, told: Told, reason: &str, channel: &str) -> Notification {
+pub fn notification(
+    status: &BudgetStatus,
+    threshold: &Threshold,
+    alert: &Alert,
+    told: Told,
+    reason: &str,
+    channel: &str,
+) -> Notification {
     let budget = &status.budget;
     let mut labels = BTreeMap::from([
         ("budget".to_owned(), budget.name.clone()),
@@ -65,7 +86,11 @@ pub fn notification(status: &BudgetStatus, threshold: &Threshold, alert: &Alert,
         channel: channel.to_owned(),
         alert_id: alert.id.clone(),
         told,
-        severity: if told == Told::Resolved { Severity::Info } else { alert.severity },
+        severity: if told == Told::Resolved {
+            Severity::Info
+        } else {
+            alert.severity
+        },
         kind: alert.kind.clone(),
         title,
         summary: summary(status, threshold),
@@ -99,7 +124,10 @@ fn summary(status: &BudgetStatus, threshold: &Threshold) -> String {
 }
 
 fn facts(status: &BudgetStatus) -> Vec<Fact> {
-    let fact = |label: &str, value: String| Fact { label: label.to_owned(), value };
+    let fact = |label: &str, value: String| Fact {
+        label: label.to_owned(),
+        value,
+    };
     let mut facts = vec![
         fact(
             "Spent",
@@ -111,7 +139,14 @@ fn facts(status: &BudgetStatus) -> Vec<Fact> {
                 status.budget.basis.name()
             ),
         ),
-        fact("Period", format!("{} % has passed, ends {}", status.percent_of_period(), status.period.end.format("%Y-%m-%d %H:%M UTC"))),
+        fact(
+            "Period",
+            format!(
+                "{} % has passed, ends {}",
+                status.percent_of_period(),
+                status.period.end.format("%Y-%m-%d %H:%M UTC")
+            ),
+        ),
     ];
     match &status.forecast {
         Some(f) => {
@@ -123,7 +158,9 @@ fn facts(status: &BudgetStatus) -> Vec<Fact> {
                 amount(f.high, status)
             );
             facts.push(fact("Projected end", range));
-            let day = f.runs_out.map_or("not in this period".to_owned(), |d| d.format("%Y-%m-%d").to_string());
+            let day = f
+                .runs_out
+                .map_or("not in this period".to_owned(), |d| d.format("%Y-%m-%d").to_string());
             facts.push(fact("Runs out", day));
         }
         None => facts.push(fact("Projected end", "unknown: fewer than 3 complete days".to_owned())),
@@ -137,13 +174,20 @@ fn lines(status: &BudgetStatus) -> Vec<String> {
         let change = if c.before.is_zero() {
             "new".to_owned()
         } else {
-            let percent = ((c.cost - c.before) * Decimal::ONE_HUNDRED).checked_div(c.before).unwrap_or_default().round();
+            let percent = ((c.cost - c.before) * Decimal::ONE_HUNDRED)
+                .checked_div(c.before)
+                .unwrap_or_default()
+                .round();
             format!("{}{percent} %", if percent.is_sign_negative() { "" } else { "+" })
         };
         let name = if c.name.is_empty() { "(none)" } else { c.name.as_str() };
         let before = amount(c.before, status);
         let period = status.budget.period_name();
-        lines.push(format!("{} {name}: {} ({change}, {before} by then last {period})", c.dimension, amount(c.cost, status)));
+        lines.push(format!(
+            "{} {name}: {} ({change}, {before} by then last {period})",
+            c.dimension,
+            amount(c.cost, status)
+        ));
     }
     if status.unpriced_events > 0 {
         lines.push(format!(
@@ -151,7 +195,11 @@ fn lines(status: &BudgetStatus) -> Vec<String> {
             status.unpriced_events,
             status.unpriced_tokens,
             amount(status.unpriced_worst_case, status),
-            if status.budget.count_unpriced { ", counted" } else { ", not counted" }
+            if status.budget.count_unpriced {
+                ", counted"
+            } else {
+                ", not counted"
+            }
         ));
     }
     lines
@@ -196,7 +244,10 @@ pub fn figures(status: &BudgetStatus) -> serde_json::Value {
 fn data(status: &BudgetStatus, threshold: &Threshold) -> serde_json::Value {
     let mut data = figures(status);
     if let Some(map) = data.as_object_mut() {
-        map.insert("threshold_percent".to_owned(), threshold.percent.normalize().to_string().into());
+        map.insert(
+            "threshold_percent".to_owned(),
+            threshold.percent.normalize().to_string().into(),
+        );
         map.insert("threshold_kind".to_owned(), threshold.kind.name().into());
     }
     data

@@ -64,7 +64,9 @@ fn commit(alerts: &[Alert], message_ids: &[&str]) -> AlertCommit {
 
 fn contract(store: &mut dyn AlertsAndOutbox) {
     let (one, two) = (alert("one"), alert("two"));
-    store.commit(&commit(std::slice::from_ref(&one), &["m1", "m2"])).unwrap();
+    store
+        .commit(&commit(std::slice::from_ref(&one), &["m1", "m2"]))
+        .unwrap();
     let stored = store.alerts(None).unwrap();
     assert_eq!(
         stored,

@@ -1,9 +1,17 @@
 //! `finops.toml`: the settings, read once and checked once.
 
+mod check;
+mod load;
+mod store;
+
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use check::check;
+pub use load::ConfigError;
+pub use store::{StoreUrl, default_ledger};
 
 /// The whole of `finops.toml`. Every key is optional; unknown keys are errors.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]

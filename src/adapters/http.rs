@@ -1,0 +1,145 @@
+//! One way to POST a message: bounded, to allowed hosts only, with answers sorted into "delivered", "again" and "never".
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::ports::{DeliveryError, Receipt, Retry};
+
+/// Characters of an answer that are kept in a receipt or an error.
+const ANSWER_LIMIT: usize = 200;
+
+/// The longest `Retry-After` that is believed.
+const MAX_RETRY_AFTER: u64 = 3600;
+
+/// Splits an address into scheme, host and the rest; user names in it are refused.
+fn split(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    if authority.contains('@') || authority.contains(char::is_whitespace) {
+        return None;
+    }
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next()?,
+        None => authority.split(':').next()?,
+    };
+    if host.is_empty() { None } else { Some((scheme, host)) }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Whether an address points to this machine.
+#[must_use]
+pub fn is_loopback_url(url: &str) -> bool {
+    split(url).is_some_and(|(_, host)| is_loopback(host))
+}
+
+/// Refuses addresses that are not HTTPS to an allowed host; loopback is allowed without TLS. A webhook address from a
+/// configuration must not become a way to reach hosts inside a network.
+pub fn check(url: &SecretString, allowed: &[String]) -> Result<(), String> {
+    match split(url.expose_secret()) {
+        Some((_, host)) if is_loopback(host) => Ok(()),
+        Some(("https", host)) if allowed.iter().any(|a| a.eq_ignore_ascii_case(host)) => Ok(()),
+        Some(("https", host)) => Err(format!("the host `{host}` is not allowed: name it in `allowed_hosts`")),
+        Some(_) => Err("the address is not https".to_owned()),
+        None => Err("the address is not usable".to_owned()),
+    }
+}
+
+/// Makes one POST of JSON.
+pub fn post(
+    url: &SecretString,
+    headers: &[(&str, &str)],
+    body: &str,
+    timeout: Duration,
+) -> Result<Receipt, DeliveryError> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .user_agent(concat!("finops/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .into();
+    let mut request = agent
+        .post(url.expose_secret())
+        .header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut response = request.send(body).map_err(|e| {
+        // The address may be in the error's text: only its kind is told.
+        let message = match e {
+            ureq::Error::Timeout(_) => "no answer in time".to_owned(),
+            ureq::Error::HostNotFound => "the host was not found".to_owned(),
+            ureq::Error::ConnectionFailed => "no connection".to_owned(),
+            ureq::Error::Io(io) => format!("the connection failed: {}", io.kind()),
+            ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "TLS failed".to_owned(),
+            _ => "the request failed".to_owned(),
+        };
+        DeliveryError {
+            message,
+            retry: Retry::Backoff,
+        }
+    })?;
+    let status = response.status().as_u16();
+    let after = response
+        .headers()
+        .get("retry-after")
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.trim().parse::<u64>().ok());
+    let reader = response.body_mut().with_config().limit(64 * 1024);
+    let answer: String = reader
+        .read_to_string()
+        .unwrap_or_default()
+        .chars()
+        .take(ANSWER_LIMIT)
+        .collect();
+    let answer = answer
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect::<String>();
+    let message = format!("answered {status} {answer}").trim().to_owned();
+    match status {
+        200..=299 => Ok(Receipt { answer: message }),
+        408 | 425 | 429 | 500..=599 => {
+            let retry = after.map_or(Retry::Backoff, |s| {
+                Retry::After(Duration::from_secs(s.min(MAX_RETRY_AFTER)))
+            });
+            Err(DeliveryError { message, retry })
+        }
+        _ => Err(DeliveryError {
+            message,
+            retry: Retry::Never,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_to_allowed_hosts_or_loopback() {
+        let allowed = vec!["hooks.slack.com".to_owned()];
+        for (url, ok) in [
+            ("https://hooks.slack.com/services/x", true),
+            ("http://hooks.slack.com/services/x", false),
+            ("https://hooks.slack.com.example.com/x", false),
+            ("https://user@hooks.slack.com/x", false),
+            ("https://169.254.169.254/latest", false),
+            ("http://127.0.0.1:8080/x", true),
+            ("http://[::1]:8080/x", true),
+            ("http://localhost/x", true),
+            ("http://127.0.0.1@example.com/x", false),
+            ("hooks.slack.com", false),
+        ] {
+            assert_eq!(
+                check(&SecretString::from(url.to_owned()), &allowed).is_ok(),
+                ok,
+                "{url}"
+            );
+        }
+    }
+}

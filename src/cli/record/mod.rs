@@ -1,0 +1,196 @@
+//! `finops record`.
+
+use std::io::BufWriter;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use serde_json::json;
+
+use super::text::{clean, count, money};
+use super::{CliError, Context, Exit, Format, wire};
+use crate::config::{SourceConfig, SourceKind};
+use crate::domain::money::{Currency, Money};
+use crate::engine::collect::{Collection, collect};
+
+pub mod progress;
+
+/// The arguments of `finops record`.
+#[derive(Debug, clap::Args)]
+pub struct RecordArgs {
+    /// Files, folders or globs; `-` is standard input. None: the configured sources
+    #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    pub paths: Vec<String>,
+    /// The format [default: detected per file]
+    #[arg(long, value_enum, value_name = "KIND", requires = "paths")]
+    pub source: Option<KindArg>,
+    /// The `source` dimension of what is read
+    #[arg(long, default_value = "files", requires = "paths")]
+    pub name: String,
+    /// Exit with 1 when a call has no price
+    #[arg(long)]
+    pub strict: bool,
+    /// Keep rejected records in this file, one JSON object a line
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub rejects: Option<PathBuf>,
+}
+
+/// A source kind on the command line, spelled as in the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KindArg(pub SourceKind);
+
+impl ValueEnum for KindArg {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[
+            KindArg(SourceKind::ClaudeCode),
+            KindArg(SourceKind::Codex),
+            KindArg(SourceKind::Litellm),
+            KindArg(SourceKind::Plain),
+            KindArg(SourceKind::Focus),
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(match self.0 {
+            SourceKind::ClaudeCode => "claude-code".into(),
+            SourceKind::Codex => "codex".into(),
+            SourceKind::Litellm => "litellm".into(),
+            SourceKind::Plain => "plain".into(),
+            SourceKind::Focus => "focus".into(),
+        })
+    }
+}
+
+/// Records what the paths, or the configured sources, hold.
+pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
+    let given = (!args.paths.is_empty()).then(|| {
+        [SourceConfig {
+            name: args.name.clone(),
+            kind: args.source.map(|kind| kind.0),
+            paths: args.paths.clone(),
+            defaults: std::collections::BTreeMap::new(),
+        }]
+    });
+    let mut sources = wire::sources(ctx, given.as_ref().map(<[_; 1]>::as_slice))?;
+    let pricer = wire::pricer(ctx)?;
+    let mut ledger = wire::ledger(ctx)?;
+    let mut rejects = match &args.rejects {
+        None => None,
+        Some(path) => Some(BufWriter::new(std::fs::File::create(path).map_err(|cause| {
+            CliError::usage(format!("cannot write `{}`: {cause}", path.display()))
+                .hint("rejected records would be kept there; nothing was read")
+        })?)),
+    };
+    let bar = progress::Bar::new(ctx.interactive);
+    let collection = collect(
+        &mut sources,
+        ledger.as_mut(),
+        pricer.as_ref(),
+        ctx.now,
+        &mut |read| bar.advance(read),
+        rejects.as_mut().map(|file| file as &mut dyn std::io::Write),
+    );
+    bar.finish();
+    if let Some(mut file) = rejects {
+        std::io::Write::flush(&mut file)?;
+    }
+    let collection = collection?;
+    talk(ctx, &collection, args.rejects.is_none());
+    match ctx.format {
+        Format::Table => writeln!(ctx.out, "{}", summary(&collection))?,
+        Format::Jsonl => writeln!(ctx.out, "{}", document(&collection))?,
+        Format::Json => writeln!(ctx.out, "{:#}", document(&collection))?,
+        Format::Csv | Format::Markdown => {
+            return Err(CliError::usage("`finops record` has no such format").hint("use `--format json` or `jsonl`"));
+        }
+    }
+    Ok(exit(&collection, args.strict))
+}
+
+/// How recording ended: what could not be read weighs more than what was refused, and that more than what has no price.
+#[must_use]
+pub fn exit(collection: &Collection, strict: bool) -> Exit {
+    if !collection.failed_sources.is_empty() {
+        Exit::Incomplete
+    } else if collection.rejected > 0 {
+        Exit::Usage
+    } else if strict && collection.recorded.unpriced > 0 {
+        Exit::Findings
+    } else {
+        Exit::Fine
+    }
+}
+
+/// The outcome for programs.
+#[must_use]
+pub fn document(collection: &Collection) -> serde_json::Value {
+    json!({
+        "schema_version": 1,
+        "files": collection.files,
+        "lines": collection.lines,
+        "events": collection.events(),
+        "recorded": collection.recorded.recorded,
+        "duplicates": collection.recorded.duplicates,
+        "excluded": collection.excluded_total(),
+        "excluded_by_kind": collection.excluded,
+        "unpriced": collection.recorded.unpriced,
+        "rejected": collection.rejected,
+        "bills": collection.bills,
+        "restatements": collection.restatements.len(),
+        "cost_usd": collection.recorded.cost.normalize().to_string(),
+        "failed_sources": collection.failed_sources.iter().map(|failed| failed.source.as_str()).collect::<Vec<_>>(),
+    })
+}
+
+/// The outcome in one line for people.
+#[must_use]
+pub fn summary(collection: &Collection) -> String {
+    let recorded = &collection.recorded;
+    let mut text = format!(
+        "recorded {} new calls, {}, from {} lines in {} files",
+        count(recorded.recorded),
+        money(Money::new(recorded.cost, Currency::USD)),
+        count(collection.lines),
+        count(collection.files),
+    );
+    for (number, what) in [
+        (recorded.known, "known before"),
+        (recorded.duplicates, "repeated"),
+        (collection.excluded_total(), "no spend"),
+        (recorded.unpriced, "unpriced"),
+        (collection.rejected, "rejected"),
+        (collection.bills, "bills"),
+    ] {
+        if number > 0 {
+            text.push_str(&format!("; {} {what}", count(number)));
+        }
+    }
+    text
+}
+
+/// Tells on `err` what went wrong, the first rejections one by one.
+pub fn talk(ctx: &mut Context<'_>, collection: &Collection, suggest_rejects: bool) {
+    if ctx.verbosity > 0 {
+        for (about, times) in &collection.warnings {
+            let _ = writeln!(ctx.err, "warning: {} ({} times)", clean(about), count(*times));
+        }
+    }
+    for rejection in &collection.first_rejections {
+        let field = rejection
+            .field
+            .as_ref()
+            .map_or_else(String::new, |field| format!("`{field}`: "));
+        let text = format!("{}:{}: {field}{}", rejection.file, rejection.line, rejection.reason);
+        let _ = writeln!(ctx.err, "rejected: {}", clean(&text));
+    }
+    let shown = u64::try_from(collection.first_rejections.len()).unwrap_or(u64::MAX);
+    if collection.rejected > shown {
+        let _ = writeln!(ctx.err, "rejected: {} more", count(collection.rejected - shown));
+    }
+    if collection.rejected > 0 && suggest_rejects && ctx.verbosity > 0 {
+        let _ = writeln!(ctx.err, "hint: `finops record PATH --rejects FILE` keeps all of them");
+    }
+    for failed in &collection.failed_sources {
+        let _ = writeln!(ctx.err, "error: source `{}`: {}", failed.source, clean(&failed.message));
+        let _ = writeln!(ctx.err, "hint: {}", failed.hint);
+    }
+}

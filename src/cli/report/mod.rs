@@ -1,0 +1,129 @@
+//! `finops report`.
+
+pub mod period;
+pub mod records;
+pub mod table;
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+
+use super::{CliError, Context, Exit, Format, text, wire};
+use crate::domain::dimension::Dimension;
+use crate::domain::spend::Basis;
+use crate::engine::report::{Axis, Filter, Report, ReportQuery, report};
+
+/// The arguments of `finops report`.
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// What rows are summed by: hour, day, week (its Monday), month, and provider, model, service, account, team, agent,
+    /// workflow, user, project, source, tier, category
+    #[arg(long, value_name = "AXIS,…", value_delimiter = ',', default_value = "model")]
+    pub by: Vec<Axis>,
+    /// First day [default: the first of this month, or 30 days before the last spend if this month has none]
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<NaiveDate>,
+    /// The day after the last one: the end is outside [default: the end of this month]
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<NaiveDate>,
+    /// Where the figures come from: from usage and prices, from the bill, or from the bill amortised
+    #[arg(long, value_enum, default_value = "metered")]
+    pub basis: BasisArg,
+    /// Only this spend: `team=search`, `model=claude-*`; several of one dimension: any of them
+    #[arg(long = "where", value_name = "DIMENSION=GLOB", value_parser = Filter::parse)]
+    pub filters: Vec<Filter>,
+    /// Show this many names, the others as one row
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub top: Option<u32>,
+    /// Whose days, weeks and months: an IANA time zone
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub zone: Tz,
+}
+
+/// A basis on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum BasisArg {
+    /// Computed from usage and prices
+    Metered,
+    /// What the invoice says
+    Billed,
+    /// Amortised, after discounts
+    Effective,
+}
+
+impl From<BasisArg> for Basis {
+    fn from(arg: BasisArg) -> Basis {
+        match arg {
+            BasisArg::Metered => Basis::Metered,
+            BasisArg::Billed => Basis::Billed,
+            BasisArg::Effective => Basis::Effective,
+        }
+    }
+}
+
+/// Shows what was spent.
+pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
+    let mut ledger = wire::ledger(ctx)?;
+    let span = ledger.span()?;
+    let (period, previous) = period::chosen(args.from, args.to, args.zone, ctx.now, span)?;
+    let query = ReportQuery {
+        by: distinct(&args.by),
+        period,
+        previous,
+        basis: args.basis.into(),
+        filters: args.filters.clone(),
+        top: args.top.and_then(|top| usize::try_from(top).ok()),
+        zone: args.zone,
+    };
+    let report = report(ledger.as_mut(), query)?;
+    write(ctx, &report)?;
+    if span.is_none() && ctx.verbosity > 0 {
+        let _ = writeln!(
+            ctx.err,
+            "hint: the ledger is empty; `finops record PATH` or `finops run` fills it"
+        );
+    }
+    Ok(Exit::Fine)
+}
+
+/// Writes a report in the chosen format.
+pub fn write(ctx: &mut Context<'_>, report: &Report) -> Result<(), CliError> {
+    match ctx.format {
+        Format::Table => {
+            let look = table::Look {
+                width: ctx.width,
+                unicode: text::unicode_locale(),
+                color: ctx.color,
+                now: ctx.now,
+            };
+            write!(ctx.out, "{}", table::draw(report, look))?;
+        }
+        Format::Json => writeln!(ctx.out, "{:#}", records::document(report))?,
+        Format::Jsonl => {
+            for row in records::rows(report) {
+                writeln!(ctx.out, "{row}")?;
+            }
+        }
+        Format::Csv => ctx.out.write_all(&records::csv(report)?)?,
+        Format::Markdown => write!(ctx.out, "{}", records::markdown(report))?,
+    }
+    Ok(())
+}
+
+fn distinct(by: &[Axis]) -> Vec<Axis> {
+    let mut out: Vec<Axis> = Vec::new();
+    for axis in by {
+        if !out.contains(axis) {
+            out.push(*axis);
+        }
+    }
+    out
+}
+
+/// What an unknown value is called for people.
+fn shown_name(axis: Axis, value: &str) -> String {
+    match (axis, value) {
+        (Axis::Of(Dimension::Team), "") => "(no team)".to_owned(),
+        (_, "") => "(not given)".to_owned(),
+        (_, value) => text::clean(value),
+    }
+}

@@ -1,0 +1,226 @@
+//! Reports for people: an aligned table with sparklines and trends.
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use rust_decimal::Decimal;
+
+use super::shown_name;
+use crate::cli::text::{self, Align, Column, count, money, money_to, paint, tokens};
+use crate::domain::money::Money;
+use crate::domain::spend::Sums;
+use crate::domain::usage::Bucket;
+use crate::engine::report::{Axis, Report, Row, Section};
+
+/// How it may look.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Columns of the terminal.
+    pub width: usize,
+    /// More than ASCII.
+    pub unicode: bool,
+    /// Colour.
+    pub color: bool,
+    /// Days after it have no bars.
+    pub now: DateTime<Utc>,
+}
+
+/// Bars of a sparkline, the widest first: a narrow terminal gets fewer.
+const SPARK_BARS: [usize; 4] = [31, 16, 11, 8];
+
+/// All kinds of cache writes together.
+pub fn cache_writes(sums: &Sums) -> i128 {
+    [
+        Bucket::CacheWrite5m,
+        Bucket::CacheWrite1h,
+        Bucket::CacheWrite30m,
+        Bucket::CacheWrite12h,
+    ]
+    .map(|bucket| sums.tokens.get(bucket))
+    .iter()
+    .sum()
+}
+
+/// The report as text, with a line break at its end.
+pub fn draw(report: &Report, look: Look) -> String {
+    let mut out = paint(&title(report), 1, look.color);
+    out.push('\n');
+    for section in &report.sections {
+        out.push('\n');
+        if section.rows.is_empty() {
+            out.push_str("no spend\n");
+            continue;
+        }
+        out.push_str(&body(report, section, look));
+        out.push('\n');
+        if let Some(line) = unpriced(section) {
+            out.push_str(&paint(&line, 33, look.color));
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn title(report: &Report) -> String {
+    let query = &report.query;
+    let day = |at: DateTime<Utc>| {
+        let local = at.with_timezone(&query.zone);
+        if local.time() == chrono::NaiveTime::MIN {
+            local.date_naive().to_string()
+        } else {
+            at.to_rfc3339_opts(SecondsFormat::Secs, true)
+        }
+    };
+    let last = query.period.end - TimeDelta::seconds(1);
+    let by: Vec<&str> = query.by.iter().map(|axis| axis.name()).collect();
+    format!(
+        "{} spend by {}, {} to {} ({})",
+        query.basis.name(),
+        by.join(", "),
+        day(query.period.start),
+        last.with_timezone(&query.zone).date_naive(),
+        query.zone.name()
+    )
+}
+
+/// What is not in the totals, in one line.
+pub fn unpriced(section: &Section) -> Option<String> {
+    let sums = &section.total.sums;
+    (sums.unpriced_events > 0).then(|| {
+        format!(
+            "unpriced: {} calls, {} tokens, not in these totals; at most {} more",
+            count(sums.unpriced_events),
+            tokens(sums.unpriced_tokens),
+            money(Money::new(sums.unpriced_worst_case, section.currency))
+        )
+    })
+}
+
+fn body(report: &Report, section: &Section, look: Look) -> String {
+    let by = &report.query.by;
+    let timeless = !by.iter().any(|axis| axis.is_time());
+    let days = days_until(report, look.now);
+    let trend = section.rows.iter().any(|row| !row.previous.cost.is_zero()) || !section.total.previous.cost.is_zero();
+    let all = &section.total.sums;
+    let mut columns: Vec<Column> = by.iter().map(|axis| name_column(*axis)).collect();
+    let mut figure = |wanted: bool, header: &str, drop_order: u8| {
+        if wanted {
+            columns.push(Column {
+                header: header.to_owned(),
+                align: Align::Right,
+                drop_order,
+                cut: false,
+            });
+        }
+        wanted
+    };
+    let wanted = Wanted {
+        calls: figure(true, "calls", 2),
+        input: figure(all.tokens.total() > 0, "input", 5),
+        read: figure(all.tokens.get(Bucket::CacheRead) > 0, "cache read", 6),
+        write: figure(cache_writes(all) > 0, "cache write", 7),
+        output: figure(all.tokens.total() > 0, "output", 4),
+        unpriced: figure(all.unpriced_events > 0, "unpriced", 3),
+        cost: figure(true, "cost", 0),
+        trend: figure(trend, "trend", 1),
+        spark: timeless && days > 1,
+    };
+    if wanted.spark {
+        columns.push(Column {
+            header: "by day".to_owned(),
+            align: Align::Left,
+            drop_order: 8,
+            cut: false,
+        });
+    }
+    let places = if all.cost.abs() < Decimal::TEN { 4 } else { 2 };
+    let draw_row = |row: &Row, mut cells: Vec<String>, bars: usize| {
+        cells.extend(wanted.figures(row, section, places));
+        if wanted.spark {
+            let spent = row.daily.get(..days).unwrap_or(&row.daily);
+            cells.push(text::sparkline(&narrowed(spent, bars), look.unicode));
+        }
+        cells
+    };
+    let draw_all = |bars: usize| -> Vec<Vec<String>> {
+        let body = section.rows.iter().map(|row| {
+            let pairs = by.iter().zip(&row.key);
+            let names = pairs.map(|(axis, value)| shown_name(*axis, &value.to_string()));
+            draw_row(row, names.collect(), bars)
+        });
+        let mut names = vec![String::new(); by.len()];
+        if let Some(first) = names.first_mut() {
+            *first = "total".to_owned();
+        }
+        body.chain([draw_row(&section.total, names, bars)]).collect()
+    };
+    let mut rows = Vec::new();
+    for bars in SPARK_BARS {
+        rows = draw_all(bars);
+        if !wanted.spark || text::natural_width(&columns, &rows) <= look.width {
+            break;
+        }
+    }
+    text::table(&columns, &rows, 1, look.width, look.unicode)
+}
+
+/// Days of the period that have begun.
+fn days_until(report: &Report, now: DateTime<Utc>) -> usize {
+    let query = &report.query;
+    let all = report.sections.first().map_or(0, |section| section.total.daily.len());
+    if now >= query.period.end || now < query.period.start {
+        return all;
+    }
+    let day = |at: DateTime<Utc>| at.with_timezone(&query.zone).date_naive();
+    let begun = (day(now) - day(query.period.start)).num_days() + 1;
+    usize::try_from(begun).unwrap_or(all).min(all)
+}
+
+fn name_column(axis: Axis) -> Column {
+    Column {
+        header: axis.name().to_owned(),
+        align: Align::Left,
+        drop_order: 0,
+        cut: !axis.is_time(),
+    }
+}
+
+/// Neighbouring days summed, so that a long period fits.
+fn narrowed(days: &[Decimal], bars: usize) -> Vec<Decimal> {
+    let per_bar = days.len().div_ceil(bars).max(1);
+    days.chunks(per_bar).map(|chunk| chunk.iter().sum()).collect()
+}
+
+/// Which columns have something to say.
+#[derive(Clone, Copy)]
+struct Wanted {
+    calls: bool,
+    input: bool,
+    read: bool,
+    write: bool,
+    output: bool,
+    unpriced: bool,
+    cost: bool,
+    trend: bool,
+    spark: bool,
+}
+
+impl Wanted {
+    fn figures(self, row: &Row, section: &Section, places: u32) -> Vec<String> {
+        let sums = &row.sums;
+        let bucket = |bucket| tokens(sums.tokens.get(bucket));
+        let cells = [
+            (self.calls, count(sums.events)),
+            (self.input, bucket(Bucket::InputUncached)),
+            (self.read, bucket(Bucket::CacheRead)),
+            (self.write, tokens(cache_writes(sums))),
+            (self.output, bucket(Bucket::Output)),
+            (self.unpriced, count(sums.unpriced_events)),
+            (self.cost, money_to(Money::new(sums.cost, section.currency), places)),
+            (self.trend, text::percent_change(row.previous.cost, sums.cost)),
+        ];
+        cells
+            .into_iter()
+            .filter(|(wanted, _)| *wanted)
+            .map(|(_, cell)| cell)
+            .collect()
+    }
+}

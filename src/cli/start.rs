@@ -1,0 +1,183 @@
+//! From the arguments of the process to the command that runs: settings, streams, colour, errors.
+
+use std::cell::Cell;
+use std::ffi::OsString;
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::Path;
+
+use clap::error::ErrorKind;
+use comfy_table::Table;
+
+use super::args::{Cli, Command, Global};
+use super::{CliError, ColorWhen, Context, Exit, Format};
+use crate::adapters::clock::SystemClock;
+use crate::config::Config;
+use crate::ports::Clock;
+
+/// Runs one command line. Data goes to `out`, everything else to `err`.
+pub fn main(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+    let broken = Cell::new(false);
+    let mut pipe = BufWriter::new(Pipe {
+        inner: out,
+        broken: &broken,
+    });
+    let outcome = start(args, &mut pipe, err).and_then(|exit| {
+        pipe.flush()?;
+        Ok(exit)
+    });
+    match outcome {
+        Ok(exit) => exit,
+        // `finops report | head` is no failure.
+        Err(_) if broken.get() => Exit::Fine,
+        Err(error) => {
+            let _ = writeln!(err, "error: {}", error.message);
+            if let Some(hint) = &error.hint {
+                let _ = writeln!(err, "hint: {hint}");
+            }
+            error.exit
+        }
+    }
+}
+
+/// Remembers that the reader of the output went away.
+struct Pipe<'a> {
+    inner: &'a mut dyn Write,
+    broken: &'a Cell<bool>,
+}
+
+impl Pipe<'_> {
+    fn note<T>(&self, result: std::io::Result<T>) -> std::io::Result<T> {
+        if let Err(error) = &result
+            && error.kind() == std::io::ErrorKind::BrokenPipe
+        {
+            self.broken.set(true);
+        }
+        result
+    }
+}
+
+impl Write for Pipe<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let result = self.inner.write(bytes);
+        self.note(result)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let result = self.inner.flush();
+        self.note(result)
+    }
+}
+
+fn start(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, CliError> {
+    let (cli, output) = match Cli::read(args) {
+        Ok(read) => read,
+        Err(error) => return told_by_clap(&error, out, err),
+    };
+    let config = settings(&cli)?;
+    let format = cli
+        .global
+        .format
+        .or_else(|| output.as_deref().and_then(format_of))
+        .unwrap_or(Format::Table);
+    let terminal = std::io::stdout().is_terminal() && output.is_none();
+    let mut file = Vec::new();
+    let mut ctx = Context {
+        config,
+        format,
+        now: cli.global.now.unwrap_or_else(|| SystemClock.now()),
+        color: color(cli.global.color, terminal),
+        interactive: std::io::stderr().is_terminal() && !cli.global.quiet,
+        width: width(terminal),
+        verbosity: verbosity(&cli.global),
+        out: if output.is_some() { &mut file } else { out },
+        err,
+    };
+    let exit = dispatch(&mut ctx, &cli.command)?;
+    // A command that fails leaves an earlier file alone.
+    if let Some(path) = output {
+        std::fs::write(&path, &file).map_err(|cause| {
+            CliError::incomplete(format!("cannot write `{}`: {cause}", path.display()))
+                .hint("check the folder and its permissions")
+        })?;
+    }
+    Ok(exit)
+}
+
+fn dispatch(ctx: &mut Context<'_>, command: &Command) -> Result<Exit, CliError> {
+    match command {
+        Command::Run(args) => super::run::run(ctx, args),
+        Command::Record(args) => super::record::run(ctx, args),
+        Command::Report(args) => super::report::run(ctx, args),
+        Command::Budget(args) => super::budget::run(ctx, args),
+        Command::Alert(args) => super::alert::run(ctx, args),
+        Command::Price(args) => super::price::run(ctx, args),
+        Command::Init(args) => super::init::run(ctx, args),
+        Command::Config(args) => super::config::run(ctx, args),
+        Command::Completions(args) => super::completions::run(ctx, args),
+        Command::Man(args) => super::completions::man(ctx, args),
+    }
+}
+
+fn told_by_clap(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, CliError> {
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let text = error.render();
+    if asked {
+        write!(out, "{text}")?;
+        Ok(Exit::Fine)
+    } else {
+        let _ = write!(err, "{text}");
+        Ok(Exit::Usage)
+    }
+}
+
+fn settings(cli: &Cli) -> Result<Config, CliError> {
+    if !cli.command.needs_config() {
+        return Ok(Config::default());
+    }
+    let mut config = Config::find(cli.global.config.as_deref())?;
+    if let Some(url) = &cli.global.store {
+        config.store.url.clone_from(url);
+        crate::config::StoreUrl::parse(url, Path::new(""))?;
+    }
+    Ok(config)
+}
+
+fn format_of(path: &Path) -> Option<Format> {
+    match path.extension()?.to_str()? {
+        "json" => Some(Format::Json),
+        "jsonl" | "ndjson" => Some(Format::Jsonl),
+        "csv" => Some(Format::Csv),
+        "md" | "markdown" => Some(Format::Markdown),
+        _ => None,
+    }
+}
+
+fn color(when: ColorWhen, terminal: bool) -> bool {
+    match when {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto => {
+            let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+            terminal && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        }
+    }
+}
+
+/// Columns where there is no terminal to ask.
+const DEFAULT_WIDTH: usize = 100;
+
+fn width(terminal: bool) -> usize {
+    let told = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let asked = || terminal.then(|| Table::new().width()).flatten().map(usize::from);
+    told.or_else(asked)
+        .filter(|&columns| columns > 0)
+        .unwrap_or(DEFAULT_WIDTH)
+}
+
+fn verbosity(global: &Global) -> u8 {
+    if global.quiet {
+        0
+    } else {
+        global.verbose.saturating_add(1)
+    }
+}

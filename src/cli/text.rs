@@ -1,1 +1,0 @@
-//! Tables, bars, sparklines and numbers as people read them.

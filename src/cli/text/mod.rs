@@ -1,0 +1,113 @@
+//! Tables, bars, sparklines and numbers as people read them.
+
+mod number;
+mod table;
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+pub use number::{count, money, money_to, percent_change, tokens};
+pub use table::{Align, Column, natural_width, table};
+
+/// Whether the locale of the environment can show more than ASCII.
+#[must_use]
+pub fn unicode_locale() -> bool {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
+    is_unicode(locale.as_deref())
+}
+
+fn is_unicode(locale: Option<&str>) -> bool {
+    locale.is_some_and(|text| {
+        let text = text.to_ascii_lowercase();
+        text.contains("utf-8") || text.contains("utf8")
+    })
+}
+
+/// The text without anything that a terminal would obey: control characters, and marks that turn the reading direction,
+/// become `?`. Names come from logs that anyone can write.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            let turning =
+                matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+            if c.is_control() || turning { '?' } else { c }
+        })
+        .collect()
+}
+
+const SPARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+const ASCII_SPARKS: [char; 8] = ['.', ':', '-', '=', '+', '*', '#', '@'];
+
+/// A line of small bars, one per value, scaled to the largest; a blank where there is nothing.
+#[must_use]
+pub fn sparkline(values: &[Decimal], unicode: bool) -> String {
+    let max = values.iter().copied().max().unwrap_or_default();
+    let steps = if unicode { SPARKS } else { ASCII_SPARKS };
+    values
+        .iter()
+        .map(|value| {
+            if *value <= Decimal::ZERO || max <= Decimal::ZERO {
+                return ' ';
+            }
+            // Division may round: this is a picture.
+            let level = (*value * Decimal::from(steps.len() - 1)).checked_div(max);
+            let level = level.and_then(|level| level.round().to_usize()).unwrap_or(0);
+            steps.get(level).copied().unwrap_or(' ')
+        })
+        .collect()
+}
+
+/// A bar of `width` characters that is filled to `part` of `whole`; more than full stays full.
+#[must_use]
+pub fn bar(part: Decimal, whole: Decimal, width: usize, unicode: bool) -> String {
+    let (full, empty) = if unicode { ("█", "░") } else { ("#", ".") };
+    let filled = (part.max(Decimal::ZERO) * Decimal::from(width))
+        .checked_div(whole)
+        .and_then(|cells| cells.round().to_usize())
+        .unwrap_or(0)
+        .min(width);
+    format!("{}{}", full.repeat(filled), empty.repeat(width - filled))
+}
+
+/// The text in `color` (an SGR number) where `on`.
+#[must_use]
+pub fn paint(text: &str, color: u8, on: bool) -> String {
+    if on {
+        format!("\u{1b}[{color}m{text}\u{1b}[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn d(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn pictures_have_an_ascii_form() {
+        let values = ["0", "1", "4", "8"].map(d);
+        assert_eq!(sparkline(&values, true), " ▂▅█");
+        assert_eq!(sparkline(&values, false), " :+@");
+        assert_eq!(bar(d("0.5"), d("1"), 4, true), "██░░");
+        assert_eq!(bar(d("9"), d("1"), 4, false), "####");
+        assert_eq!(bar(d("9"), d("0"), 2, false), "..");
+    }
+
+    #[test]
+    fn names_cannot_command_the_terminal() {
+        assert_eq!(clean("a\u{1b}[31mb\r\n\u{202e}c\u{9b}d"), "a?[31mb???c?d");
+        assert_eq!(clean("Zürich 東京"), "Zürich 東京");
+    }
+
+    #[test]
+    fn locales_say_whether_they_are_unicode() {
+        assert!(is_unicode(Some("en_US.UTF-8")) && is_unicode(Some("C.utf8")));
+        assert!(!is_unicode(Some("C")) && !is_unicode(None));
+    }
+}

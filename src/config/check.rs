@@ -1,0 +1,165 @@
+//! What the settings must mean beyond their form.
+
+use std::collections::BTreeSet;
+
+use super::{ChannelConfig, ChannelKind, Config, ConfigError, StoreUrl};
+
+/// Everything that is wrong with the settings, in the order of the file's sections.
+#[must_use]
+pub fn check(config: &Config) -> Vec<ConfigError> {
+    let mut problems = Vec::new();
+    if !config.store.url.is_empty()
+        && let Err(problem) = StoreUrl::parse(&config.store.url, &config.base)
+    {
+        problems.push(problem);
+    }
+    if config.store.detail_days == 0 {
+        problems.push(ConfigError::new(
+            "`store.detail_days` is 0",
+            "calls must stay known for at least a day to be counted once; the default is 90",
+        ));
+    }
+    names(&mut problems, "source", config.sources.iter().map(|s| s.name.as_str()));
+    for source in config.sources.iter().filter(|s| s.kind.is_none() && s.paths.is_empty()) {
+        problems.push(ConfigError::new(
+            format!("source `{}` has neither `kind` nor `paths`", source.name),
+            "give one of them: the kind says where the tool keeps its logs",
+        ));
+    }
+    names(&mut problems, "notify", config.channels.iter().map(|c| c.name.as_str()));
+    config.channels.iter().for_each(|c| channel(&mut problems, c));
+    names(
+        &mut problems,
+        "price_book",
+        config.price_books.iter().map(|b| b.name.as_str()),
+    );
+    for (key, value) in [
+        ("time_budget_seconds", config.limits.time_budget_seconds),
+        ("delivery_timeout_seconds", config.limits.delivery_timeout_seconds),
+        ("delivery_attempts", u64::from(config.limits.delivery_attempts)),
+    ] {
+        if value == 0 {
+            problems.push(ConfigError::new(
+                format!("`limits.{key}` is 0"),
+                "give a number above 0, or leave the key out",
+            ));
+        }
+    }
+    problems
+}
+
+fn names<'a>(problems: &mut Vec<ConfigError>, section: &str, names: impl Iterator<Item = &'a str>) {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if name.trim().is_empty() {
+            problems.push(ConfigError::new(
+                format!("a `[[{section}]]` has an empty `name`"),
+                "reports and policies refer to it by name: give it one",
+            ));
+        } else if !seen.insert(name) {
+            problems.push(ConfigError::new(
+                format!("two `[[{section}]]` have the name `{name}`"),
+                "give each a name of its own",
+            ));
+        }
+    }
+}
+
+fn channel(problems: &mut Vec<ConfigError>, channel: &ChannelConfig) {
+    let name = &channel.name;
+    match channel.kind {
+        ChannelKind::Stdout => {}
+        ChannelKind::File if channel.path.is_none() => problems.push(ConfigError::new(
+            format!("channel `{name}` of kind `file` has no `path`"),
+            "say where it writes: `path = \"alerts.jsonl\"`",
+        )),
+        ChannelKind::File => {}
+        ChannelKind::Slack | ChannelKind::Webhook => {
+            match channel.url.as_deref() {
+                None => problems.push(ConfigError::new(
+                    format!("channel `{name}` has no `url`"),
+                    "name the environment variable that holds the address: `url = \"env:SLACK_WEBHOOK_URL\"`",
+                )),
+                Some(url) if is_reference(url) || is_loopback(url) => {}
+                Some(_) => problems.push(ConfigError::new(
+                    format!("the `url` of channel `{name}` is not of the form `env:NAME`"),
+                    "an address that accepts messages is a credential: put it into the environment",
+                )),
+            }
+            if channel.secret.as_deref().is_some_and(|secret| !is_reference(secret)) {
+                problems.push(ConfigError::new(
+                    format!("the `secret` of channel `{name}` is not of the form `env:NAME`"),
+                    "put the key into the environment and name the variable here",
+                ));
+            }
+        }
+    }
+}
+
+fn is_reference(text: &str) -> bool {
+    text.strip_prefix("env:")
+        .is_some_and(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+}
+
+fn is_loopback(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
+    let host = authority
+        .strip_prefix("[::1]")
+        .map_or_else(|| authority.split(':').next().unwrap_or(""), |_| "[::1]");
+    ["127.0.0.1", "localhost", "[::1]"].contains(&host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_named() {
+        let config: Config = toml::from_str(
+            r#"
+            [store]
+            url = "mysql:x"
+            [[source]]
+            name = "a"
+            [[source]]
+            name = "a"
+            kind = "codex"
+            [[notify]]
+            name = "f"
+            kind = "file"
+            [[notify]]
+            name = "s"
+            kind = "slack"
+            url = "https://example.com/secret"
+            [[notify]]
+            name = "w"
+            kind = "webhook"
+            url = "http://127.0.0.1:9/x"
+            secret = "plain"
+            [limits]
+            delivery_attempts = 0
+            "#,
+        )
+        .unwrap();
+        let found: Vec<String> = check(&config).iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(found.join("\n"), @r#"
+        `mysql:x` is not a store address
+        two `[[source]]` have the name `a`
+        source `a` has neither `kind` nor `paths`
+        channel `f` of kind `file` has no `path`
+        the `url` of channel `s` is not of the form `env:NAME`
+        the `secret` of channel `w` is not of the form `env:NAME`
+        `limits.delivery_attempts` is 0
+        "#);
+        assert!(check(&Config::default()).is_empty());
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        assert!(is_loopback("http://localhost:80/x") && is_loopback("http://[::1]:9/"));
+        assert!(!is_loopback("http://localhost.example.com/") && !is_loopback("http://127.0.0.1@example.com/"));
+    }
+}

@@ -1,0 +1,188 @@
+//! Finding and reading `finops.toml`, with errors that point at the place.
+
+use std::path::{Path, PathBuf};
+
+use super::Config;
+
+/// The name of the file in the current folder.
+const FILE_NAME: &str = "finops.toml";
+
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    message: String,
+    hint: Option<String>,
+}
+
+impl ConfigError {
+    pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        ConfigError {
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl Config {
+    /// Reads the settings from `path`, else from `finops.toml` in the current folder, else takes the defaults.
+    pub fn find(path: Option<&Path>) -> Result<Config, ConfigError> {
+        match path {
+            Some(path) => Config::read(path),
+            None if Path::new(FILE_NAME).is_file() => Config::read(Path::new(FILE_NAME)),
+            None => Ok(Config::default()),
+        }
+    }
+
+    /// Reads and checks a file.
+    pub fn read(path: &Path) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|cause| {
+            ConfigError::new(
+                format!("cannot read `{}`: {cause}", path.display()),
+                "`finops init` writes a commented one",
+            )
+        })?;
+        let mut config = Config::parse(&text, path)?;
+        config.base = path.parent().map(PathBuf::from).unwrap_or_default();
+        config.file = Some(path.to_owned());
+        match super::check(&config).into_iter().next() {
+            Some(first) => Err(first),
+            None => Ok(config),
+        }
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
+        toml::from_str(text.trim_start_matches('\u{feff}')).map_err(|error: toml::de::Error| {
+            let place = error.span().map(|span| line_and_column(text, span.start));
+            let at = place.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
+            let message = error.message().trim().replace('\n', ", ");
+            ConfigError {
+                message: format!("`{}{at}`: {}", path.display(), short(&message)),
+                hint: Some(suggestion(&message)),
+            }
+        })
+    }
+
+    /// A path of the settings, made absolute or relative to the current folder.
+    #[must_use]
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        self.base.join(path)
+    }
+
+    /// The folder of the policies.
+    #[must_use]
+    pub fn policies_dir(&self) -> PathBuf {
+        self.resolve(&self.policies)
+    }
+}
+
+fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    (line, column)
+}
+
+/// The message without the list of what would be valid: that is the hint's business.
+fn short(message: &str) -> &str {
+    match message.split_once(", expected") {
+        Some((head, _)) if message.starts_with("unknown") => head,
+        _ => message,
+    }
+}
+
+/// What was probably meant.
+fn suggestion(message: &str) -> String {
+    const READ: &str = "`finops config schema` describes every key";
+    if !message.starts_with("unknown") {
+        return READ.to_owned();
+    }
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let Some(given) = quoted.next() else {
+        return READ.to_owned();
+    };
+    let known: Vec<&str> = quoted.collect();
+    match nearest(given, &known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => READ.to_owned(),
+        None => format!("known here: {}", known.join(", ")),
+    }
+}
+
+/// The candidate that is close enough to be what was meant.
+#[must_use]
+pub fn nearest<'a>(given: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    candidates
+        .iter()
+        .map(|candidate| (distance(given, candidate), *candidate))
+        .filter(|(steps, candidate)| *steps * 3 <= candidate.chars().count().max(given.chars().count()))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Edits (insert, delete, replace, swap of neighbours) from one text to the other.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let at = |rows: &[Vec<usize>], i: usize, j: usize| rows.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0);
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let left = row.last().copied().unwrap_or(0) + 1;
+            let mut best = left
+                .min(at(&rows, i, j + 1) + 1)
+                .min(at(&rows, i, j) + usize::from(x != y));
+            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
+            if swapped {
+                best = best.min(at(&rows, i - 1, j - 1) + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    at(&rows, a.len(), b.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        let error = Config::parse(text, Path::new("finops.toml")).unwrap_err();
+        format!("{error}\nhint: {}", error.hint().unwrap())
+    }
+
+    #[test]
+    fn errors_name_line_column_and_what_was_meant() {
+        insta::assert_snapshot!(error("namespace = \"x\"\n[[source]]\nnaem = \"logs\"\n"), @r#"
+        `finops.toml:3:1`: unknown field `naem`
+        hint: did you mean `name`?
+        "#);
+        insta::assert_snapshot!(error("[[notify]]\nname = \"x\"\nkind = \"slak\"\n"), @r#"
+        `finops.toml:3:8`: unknown variant `slak`
+        hint: did you mean `slack`?
+        "#);
+        insta::assert_snapshot!(error("[limits]\ntime_budget_seconds = \"long\"\n"), @r#"
+        `finops.toml:2:23`: invalid type: string "long", expected u64
+        hint: `finops config schema` describes every key
+        "#);
+        insta::assert_snapshot!(error("[store\n"), @r#"
+        `finops.toml:1:7`: unclosed table, expected `]`
+        hint: `finops config schema` describes every key
+        "#);
+    }
+
+    #[test]
+    fn distances_count_edits() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("naem", "name"), 1);
+        assert_eq!(nearest("chanel", &["channel", "source"]), Some("channel"));
+        assert_eq!(nearest("zzz", &["channel", "source"]), None);
+    }
+}

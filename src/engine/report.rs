@@ -1,1 +1,0 @@
-//! Sums spend by chosen dimensions.

@@ -1,0 +1,114 @@
+//! What rows are summed by: a dimension, or a span of time.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, SecondsFormat, Utc};
+use chrono_tz::Tz;
+
+use crate::domain::dimension::{Dimension, Dimensions};
+use crate::domain::label::Label;
+use crate::domain::period::Hour;
+
+/// One axis of a report.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Axis {
+    /// The hour, UTC.
+    Hour,
+    /// The day in the zone of the report.
+    Day,
+    /// The week in that zone, by its Monday.
+    Week,
+    /// The month in that zone, by its first day.
+    Month,
+    /// The value of a dimension.
+    Of(Dimension),
+}
+
+impl Axis {
+    /// The name on the command line, in headers and in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Axis::Hour => "hour",
+            Axis::Day => "day",
+            Axis::Week => "week",
+            Axis::Month => "month",
+            Axis::Of(dimension) => dimension.name(),
+        }
+    }
+
+    /// Whether it is a span of time.
+    #[must_use]
+    pub fn is_time(self) -> bool {
+        !matches!(self, Axis::Of(_))
+    }
+
+    pub(super) fn value(self, hour: Hour, day: NaiveDate, dimensions: &Dimensions) -> AxisValue {
+        match self {
+            Axis::Hour => AxisValue::Hour(hour),
+            Axis::Day => AxisValue::Date(day),
+            Axis::Week => AxisValue::Date(day - Days::new(u64::from(day.weekday().num_days_from_monday()))),
+            Axis::Month => AxisValue::Date(day.with_day(1).unwrap_or(day)),
+            Axis::Of(dimension) => AxisValue::Name(dimensions.get(dimension)),
+        }
+    }
+}
+
+/// A name that is no axis.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UnknownAxis(String);
+
+impl FromStr for Axis {
+    type Err = UnknownAxis;
+    fn from_str(text: &str) -> Result<Self, UnknownAxis> {
+        Ok(match text.trim() {
+            "hour" => Axis::Hour,
+            "day" => Axis::Day,
+            "week" => Axis::Week,
+            "month" => Axis::Month,
+            other => Axis::Of(
+                other
+                    .parse()
+                    .map_err(|_| UnknownAxis(format!("{}, hour, day, week, month", unknown_dimension(other))))?,
+            ),
+        })
+    }
+}
+
+pub(super) fn unknown_dimension(text: &str) -> String {
+    let known = Dimension::ALL.map(Dimension::name).join(", ");
+    let text: String = text.chars().take(40).collect();
+    format!("`{text}` is none of {known}")
+}
+
+/// The value of one axis in one row.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum AxisValue {
+    /// An hour.
+    Hour(Hour),
+    /// A day, or the first day of a week or month.
+    Date(NaiveDate),
+    /// The value of a dimension; empty where nothing is known.
+    Name(Label),
+    /// All names beyond the top ones.
+    Other,
+}
+
+impl fmt::Display for AxisValue {
+    /// `2026-11-24`, RFC 3339 for hours, the name, `other`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AxisValue::Hour(hour) => f.write_str(&hour.start().to_rfc3339_opts(SecondsFormat::Secs, true)),
+            AxisValue::Date(date) => write!(f, "{}", date.format("%Y-%m-%d")),
+            AxisValue::Name(name) => f.write_str(name.as_str()),
+            AxisValue::Other => f.write_str("other"),
+        }
+    }
+}
+
+/// The day of an instant in a zone.
+pub(super) fn day_in(at: DateTime<Utc>, zone: Tz) -> NaiveDate {
+    at.with_timezone(&zone).date_naive()
+}

@@ -1,0 +1,198 @@
+//! Adds rows of spend up, ranks and sorts them.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{NaiveDate, TimeDelta};
+use rust_decimal::Decimal;
+use rustc_hash::FxHashMap;
+
+use super::axis::day_in;
+use super::{Axis, AxisValue, ReportQuery, Row, Section, selects};
+use crate::domain::money::{Currency, MoneyError, add_exact};
+use crate::domain::period::Hour;
+use crate::domain::spend::{SpendKey, Sums};
+
+/// Longest daily series, so that a report over a thousand years stays small.
+const MAX_DAYS: usize = 4_000;
+
+type Rows = FxHashMap<Vec<AxisValue>, Row>;
+
+pub(super) struct Builder<'a> {
+    query: &'a ReportQuery,
+    shift: TimeDelta,
+    first_day: NaiveDate,
+    days: usize,
+    sections: BTreeMap<(bool, Currency), Rows>,
+    /// The last hour seen and its day: neighbouring rows mostly share it, and zones are slow.
+    last: (Hour, NaiveDate),
+    key: Vec<AxisValue>,
+}
+
+impl<'a> Builder<'a> {
+    pub fn new(query: &'a ReportQuery) -> Self {
+        let period = query.period;
+        let first_day = day_in(period.start, query.zone);
+        let end = day_in((period.end - TimeDelta::nanoseconds(1)).max(period.start), query.zone);
+        let days = usize::try_from((end - first_day).num_days() + 1)
+            .unwrap_or(1)
+            .min(MAX_DAYS);
+        let hour = Hour::of(period.start);
+        Builder {
+            query,
+            shift: period.start - query.previous.start,
+            first_day,
+            days,
+            sections: BTreeMap::new(),
+            last: (hour, day_in(hour.start(), query.zone)),
+            key: Vec::new(),
+        }
+    }
+
+    pub fn add(&mut self, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
+        if !self.selects(key) {
+            return Ok(());
+        }
+        let day = self.day(key.hour);
+        let offset = usize::try_from((day - self.first_day).num_days()).ok();
+        let row = self.row(key, key.hour);
+        row.sums.add(sums)?;
+        if let Some(slot) = offset.and_then(|at| row.daily.get_mut(at)) {
+            *slot = add_exact(*slot, sums.cost)?;
+        }
+        Ok(())
+    }
+
+    pub fn add_previous(&mut self, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
+        if !self.selects(key) {
+            return Ok(());
+        }
+        let moved = Hour::of(key.hour.start() + self.shift);
+        self.row(key, moved).previous.add(sums)
+    }
+
+    fn selects(&self, key: &SpendKey) -> bool {
+        key.basis == self.query.basis && selects(&self.query.filters, &key.dimensions)
+    }
+
+    fn day(&mut self, hour: Hour) -> NaiveDate {
+        if self.last.0 != hour {
+            self.last = (hour, day_in(hour.start(), self.query.zone));
+        }
+        self.last.1
+    }
+
+    fn row(&mut self, key: &SpendKey, hour: Hour) -> &mut Row {
+        let day = self.day(hour);
+        let values = self.query.by.iter().map(|axis| axis.value(hour, day, &key.dimensions));
+        self.key.clear();
+        self.key.extend(values);
+        let rows = self
+            .sections
+            .entry((key.currency != Currency::USD, key.currency))
+            .or_default();
+        if !rows.contains_key(self.key.as_slice()) {
+            rows.insert(self.key.clone(), empty(self.key.clone(), self.days));
+        }
+        let days = self.days;
+        rows.entry(self.key.clone())
+            .or_insert_with_key(|key| empty(key.clone(), days))
+    }
+
+    pub fn finish(self) -> Result<Vec<Section>, MoneyError> {
+        let mut sections = Vec::new();
+        for ((_, currency), rows) in self.sections {
+            let total = sum(Vec::new(), self.days, rows.values())?;
+            let rows = match self.query.top {
+                Some(top) => fold(self.query, rows, top, self.days)?,
+                None => rows.into_values().collect(),
+            };
+            // What was only spent before is in the total's trend; a row of zeros would say nothing.
+            let mut rows: Vec<Row> = rows.into_iter().filter(|row| !row.sums.is_empty()).collect();
+            rows.sort_by_cached_key(|row| order(&self.query.by, row));
+            if !total.sums.is_empty() {
+                sections.push(Section { currency, rows, total });
+            }
+        }
+        if sections.is_empty() {
+            sections.push(Section {
+                currency: Currency::USD,
+                rows: Vec::new(),
+                total: empty(Vec::new(), self.days),
+            });
+        }
+        Ok(sections)
+    }
+}
+
+fn empty(key: Vec<AxisValue>, days: usize) -> Row {
+    Row {
+        key,
+        sums: Sums::default(),
+        previous: Sums::default(),
+        daily: vec![Decimal::ZERO; days],
+    }
+}
+
+fn absorb(into: &mut Row, row: &Row) -> Result<(), MoneyError> {
+    into.sums.add(&row.sums)?;
+    into.previous.add(&row.previous)?;
+    for (slot, more) in into.daily.iter_mut().zip(&row.daily) {
+        *slot = add_exact(*slot, *more)?;
+    }
+    Ok(())
+}
+
+fn sum<'r>(key: Vec<AxisValue>, days: usize, rows: impl Iterator<Item = &'r Row>) -> Result<Row, MoneyError> {
+    let mut total = empty(key, days);
+    for row in rows {
+        absorb(&mut total, row)?;
+    }
+    Ok(total)
+}
+
+/// Keeps the names that cost most over the whole period and folds the others into one row per span of time.
+fn fold(query: &ReportQuery, rows: Rows, top: usize, days: usize) -> Result<Vec<Row>, MoneyError> {
+    let only_time = query.by.iter().all(|axis| axis.is_time());
+    let ranked = |axis: &Axis| only_time || !axis.is_time();
+    let names = |row: &Row| -> Vec<AxisValue> {
+        let pairs = query.by.iter().zip(&row.key);
+        pairs
+            .filter(|(axis, _)| ranked(axis))
+            .map(|(_, value)| *value)
+            .collect()
+    };
+    let mut costs: BTreeMap<Vec<AxisValue>, Decimal> = BTreeMap::new();
+    for row in rows.values() {
+        let slot = costs.entry(names(row)).or_default();
+        *slot = add_exact(*slot, row.sums.cost)?;
+    }
+    let mut ranking: Vec<_> = costs.into_iter().collect();
+    ranking.sort_by_key(|(_, cost)| Reverse(*cost));
+    let kept: BTreeSet<Vec<AxisValue>> = ranking.into_iter().take(top).map(|(names, _)| names).collect();
+    let mut folded: BTreeMap<Vec<AxisValue>, Row> = BTreeMap::new();
+    for row in rows.into_values() {
+        let key = if kept.contains(&names(&row)) {
+            row.key.clone()
+        } else {
+            let pairs = query.by.iter().zip(&row.key);
+            pairs
+                .map(|(axis, value)| if ranked(axis) { AxisValue::Other } else { *value })
+                .collect()
+        };
+        let slot = folded.entry(key.clone()).or_insert_with(|| empty(key, days));
+        absorb(slot, &row)?;
+    }
+    Ok(folded.into_values().collect())
+}
+
+/// Time ascending, `other` last, cost descending, names ascending.
+fn order(by: &[Axis], row: &Row) -> (Vec<AxisValue>, bool, Reverse<Decimal>, Vec<AxisValue>) {
+    let times = by.iter().zip(&row.key).filter(|(axis, _)| axis.is_time());
+    (
+        times.map(|(_, value)| *value).collect(),
+        row.key.contains(&AxisValue::Other),
+        Reverse(row.sums.cost),
+        row.key.clone(),
+    )
+}

@@ -1,0 +1,123 @@
+//! Sums spend by chosen axes, with what the same was before.
+
+mod axis;
+mod build;
+
+use chrono_tz::Tz;
+use globset::GlobMatcher;
+use rust_decimal::Decimal;
+
+pub use axis::{Axis, AxisValue, UnknownAxis};
+
+use crate::domain::dimension::{Dimension, Dimensions};
+use crate::domain::money::Currency;
+use crate::domain::period::Period;
+use crate::domain::spend::{Basis, Sums};
+use crate::ports::{Ledger, StoreError};
+
+/// What a report is asked for.
+#[derive(Clone, Debug)]
+pub struct ReportQuery {
+    /// What the rows are summed by, in order.
+    pub by: Vec<Axis>,
+    /// Charges whose hour starts within it.
+    pub period: Period,
+    /// What the trend compares with. Its rows are moved forward by the distance of the two starts.
+    pub previous: Period,
+    /// Where the figures come from.
+    pub basis: Basis,
+    /// Which spend counts.
+    pub filters: Vec<Filter>,
+    /// How many names are shown; the others become one row.
+    pub top: Option<usize>,
+    /// Whose days, weeks and months.
+    pub zone: Tz,
+}
+
+/// Spend counts if its value of the dimension matches. Several filters of one dimension: any of them has to.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// The dimension.
+    pub dimension: Dimension,
+    /// A glob over its value.
+    pub glob: GlobMatcher,
+}
+
+impl Filter {
+    /// A filter from `dimension=glob`.
+    pub fn parse(text: &str) -> Result<Filter, String> {
+        let (name, pattern) = text
+            .split_once('=')
+            .ok_or_else(|| format!("`{text}` is not of the form `dimension=glob`"))?;
+        let dimension = name.trim().parse().map_err(|_| axis::unknown_dimension(name))?;
+        let glob = globset::Glob::new(pattern.trim()).map_err(|cause| format!("`{pattern}` is not a glob: {cause}"))?;
+        Ok(Filter {
+            dimension,
+            glob: glob.compile_matcher(),
+        })
+    }
+}
+
+/// Whether spend with these values counts.
+#[must_use]
+pub fn selects(filters: &[Filter], dimensions: &Dimensions) -> bool {
+    filters.iter().all(|filter| {
+        filters
+            .iter()
+            .filter(|other| other.dimension == filter.dimension)
+            .any(|other| other.glob.is_match(dimensions.get(other.dimension).as_str()))
+    })
+}
+
+/// One line of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// A value per axis of the query.
+    pub key: Vec<AxisValue>,
+    /// The measures within the period.
+    pub sums: Sums,
+    /// The measures of the same in the period before.
+    pub previous: Sums,
+    /// Cost per day of the period, days without spend included.
+    pub daily: Vec<Decimal>,
+}
+
+/// The rows of one currency: two currencies are never added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Of all its amounts.
+    pub currency: Currency,
+    /// Time ascending, then cost descending, then names.
+    pub rows: Vec<Row>,
+    /// All of them together.
+    pub total: Row,
+}
+
+/// A report.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What was asked.
+    pub query: ReportQuery,
+    /// One per currency, US dollars first; one without rows where there is no spend.
+    pub sections: Vec<Section>,
+}
+
+/// Reads the ledger once per period and sums.
+pub fn report(ledger: &mut dyn Ledger, query: ReportQuery) -> Result<Report, StoreError> {
+    let mut builder = build::Builder::new(&query);
+    let mut failed = None;
+    ledger.spend(query.period, &mut |key, sums| {
+        failed = failed.take().or_else(|| builder.add(key, sums).err());
+    })?;
+    ledger.spend(query.previous, &mut |key, sums| {
+        failed = failed.take().or_else(|| builder.add_previous(key, sums).err());
+    })?;
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    let sections = builder.finish()?;
+    Ok(Report { query, sections })
+}
+
+#[cfg(test)]
+mod tests;
