@@ -78,6 +78,9 @@ pub struct Alert {
     /// The channels that were told that it fires: they are told how it goes on, whatever the policy says by then.
     #[serde(default)]
     pub told_to: Vec<String>,
+    /// A person called it over while its condition held: it stays over until the condition was seen to be gone.
+    #[serde(default)]
+    pub dismissed: bool,
     /// Messages decided so far: numbers them.
     pub tellings: u64,
     /// Until when it is acknowledged, and by whom.
@@ -208,6 +211,7 @@ impl Alert {
             told_at: None,
             told_firing: false,
             told_to: Vec::new(),
+            dismissed: false,
             tellings: 0,
             acknowledged: None,
             title: String::new(),
@@ -246,6 +250,8 @@ pub fn step(
         });
     };
     match (before.state, verdict) {
+        (State::Resolved, Verdict::Above) if before.dismissed => return None,
+        (State::Resolved, Verdict::Clear(_)) if before.dismissed => alert.dismissed = false,
         (State::Resolved, Verdict::Above) => {
             alert.opened_at = now;
             alert.confirmations = 1;
@@ -341,13 +347,15 @@ pub fn resolve(before: &Alert, by: &str, reason: &str, now: DateTime<Utc>) -> Op
         return None;
     }
     let told = if before.told_firing { Some(Told::Resolved) } else { None };
-    Some(moved(
+    let mut step = moved(
         before,
         State::Resolved,
         &format!("resolved by {by}: {reason}"),
         told,
         now,
-    ))
+    );
+    step.alert.dismissed = true;
+    Some(step)
 }
 
 fn moved(before: &Alert, to: State, reason: &str, tell: Option<Told>, now: DateTime<Utc>) -> Step {

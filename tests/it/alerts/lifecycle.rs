@@ -188,3 +188,56 @@ proptest! {
         prop_assert!(open == (alert.told_firing && alert.state.is_active()) || alert.state == State::Resolved);
     }
 }
+
+#[test]
+fn an_alert_resolved_by_a_person_comes_back_only_if_seen_anew() {
+    use finops::domain::alert::resolve;
+    use finops::ports::AlertCommit;
+    let mut scene = Scene::new(to_out("100"));
+    scene.spend("2026-11-02", 120);
+    assert_eq!(scene.run("2026-11-02T12:00:00Z"), ["budget_actual firing out"]);
+    let alert = scene.store.alerts(None).unwrap().remove(0);
+    let done = resolve(&alert, "ann", "agreed", at("2026-11-02T13:00:00Z")).unwrap();
+    scene
+        .store
+        .commit(&AlertCommit {
+            alerts: vec![done.alert],
+            transitions: done.transitions,
+            messages: Vec::new(),
+        })
+        .unwrap();
+    assert_eq!(scene.run("2026-11-02T14:00:00Z"), NOTHING, "still the same condition");
+    assert_eq!(scene.run("2026-11-04T14:00:00Z"), NOTHING, "and no reminder");
+    scene.spend("2026-11-02", 50);
+    assert_eq!(scene.run_with("2026-11-04T15:00:00Z", false), NOTHING);
+    scene.spend("2026-11-02", 120);
+    assert_eq!(
+        scene.run("2026-11-04T16:00:00Z"),
+        NOTHING,
+        "it was not known to be over"
+    );
+    scene.spend("2026-11-02", 50);
+    assert_eq!(scene.run("2026-11-04T17:00:00Z"), NOTHING);
+    scene.spend("2026-11-02", 130);
+    assert_eq!(scene.run("2026-11-04T18:00:00Z"), ["budget_actual firing out"]);
+}
+
+#[test]
+fn a_look_at_the_past_ends_nothing_of_later_periods() {
+    let mut scene = Scene::new(to_out("100"));
+    scene.spend("2026-11-02", 120);
+    assert_eq!(scene.run("2026-11-02T12:00:00Z"), ["budget_actual firing out"]);
+    assert_eq!(scene.run("2026-10-31T23:00:00Z"), NOTHING);
+    assert_eq!(scene.run("2026-11-02T13:00:00Z"), NOTHING);
+}
+
+#[test]
+fn a_rung_or_a_budget_given_twice_is_one_alert() {
+    let mut budget = to_out("100");
+    budget.thresholds.extend(Budget::default_ladder());
+    let mut scene = Scene::new(budget.clone());
+    scene.budgets.push(budget);
+    scene.spend("2026-11-02", 120);
+    assert_eq!(scene.run("2026-11-02T12:00:00Z"), ["budget_actual firing out"]);
+    assert_eq!(scene.run("2026-11-02T13:00:00Z"), NOTHING);
+}
