@@ -70,6 +70,10 @@ pub fn post(
     }
     let mut response = request.send(body).map_err(|e| {
         // The address may be in the error's text: only its kind is told.
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the client's errors are open-ended, and their text may hold the address"
+        )]
         let message = match e {
             ureq::Error::Timeout(_) => "no answer in time".to_owned(),
             ureq::Error::HostNotFound => "the host was not found".to_owned(),

@@ -174,6 +174,7 @@ pub fn message_id(alert: &Alert, channel: &str) -> String {
 impl Alert {
     /// An alert about a condition that has not been seen yet; [`step`] decides whether it comes to life.
     #[must_use]
+    #[expect(clippy::too_many_arguments, reason = "all but the last two are the alert's identity")]
     pub fn new(
         policy: &str,
         kind: &str,
