@@ -72,6 +72,27 @@ fn redacted(answer: &str, url: &str) -> String {
     }
 }
 
+/// Why no answer came. The address may be in the error's text: only its kind is told.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a foreign enum that grows; unknown failures are tried again"
+)]
+fn unsent(error: &ureq::Error) -> DeliveryError {
+    let message = match error {
+        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
+        ureq::Error::HostNotFound => "the host was not found".to_owned(),
+        ureq::Error::ConnectionFailed => "no connection".to_owned(),
+        ureq::Error::Io(io) => format!("the connection failed: {}", io.kind()),
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "TLS failed".to_owned(),
+        _ => "the request failed".to_owned(),
+    };
+    let retry = match error {
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Retry::Never,
+        _ => Retry::Backoff,
+    };
+    DeliveryError { message, retry }
+}
+
 /// Makes one POST of JSON.
 #[expect(
     clippy::wildcard_enum_match_arm,
@@ -101,22 +122,7 @@ pub fn post(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let mut response = request.send(body).map_err(|e| {
-        // The address may be in the error's text: only its kind is told.
-        let retry = match e {
-            ureq::Error::BadUri(_) | ureq::Error::Http(_) => Retry::Never,
-            _ => Retry::Backoff,
-        };
-        let message = match e {
-            ureq::Error::Timeout(_) => "no answer in time".to_owned(),
-            ureq::Error::HostNotFound => "the host was not found".to_owned(),
-            ureq::Error::ConnectionFailed => "no connection".to_owned(),
-            ureq::Error::Io(io) => format!("the connection failed: {}", io.kind()),
-            ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "TLS failed".to_owned(),
-            _ => "the request failed".to_owned(),
-        };
-        DeliveryError { message, retry }
-    })?;
+    let mut response = request.send(body).map_err(|e| unsent(&e))?;
     let status = response.status().as_u16();
     let after = response
         .headers()

@@ -136,6 +136,12 @@ fn a_webhook_signs_its_body_and_names_the_message() {
     both(&url)[1]
         .deliver(&message("m1", "c"), Duration::from_secs(2))
         .unwrap();
+    // Computed with Python's hmac, so that the recipe of docs/channels.md holds.
+    let known = signature(&"key".to_owned().into(), "1790000000", r#"{"id":"m1"}"#);
+    assert_eq!(
+        known,
+        "a3a1a411dab15bd9b76f8a359beef41136f0954ac6ac261e5f8bd0202fe3cf6b"
+    );
     let request = seen.lock().unwrap()[0].clone();
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     let head = head.to_lowercase();
