@@ -94,10 +94,6 @@ fn unsent(error: &ureq::Error) -> DeliveryError {
 }
 
 /// Makes one POST of JSON.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the client's errors are open-ended, and their text may hold the address"
-)]
 pub fn post(
     url: &SecretString,
     headers: &[(&str, &str)],
