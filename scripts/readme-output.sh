@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 tour=$(mktemp) readme=$(mktemp)
 trap 'rm -f "$tour" "$readme"' EXIT
-NO_COLOR=1 COLUMNS=100 ./scripts/tour.sh >"$tour"
+NO_COLOR=1 COLUMNS=100 LC_ALL=C.UTF-8 ./scripts/tour.sh >"$tour"
 awk -v tour="$tour" '
   /^<!-- tour:end -->$/ { inside = 0 }
   !inside { print }

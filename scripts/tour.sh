@@ -12,8 +12,12 @@ PATH="${CARGO_TARGET_DIR:-$PWD/target}/release:$PATH"
 
 rm -rf target/tour
 mkdir -p target/tour
-flags=(--config examples/tour/finops.toml --store sqlite:target/tour/ledger.db --now 2026-11-24T12:00:00Z)
+flags=(--store sqlite:../../target/tour/ledger.db --now 2026-11-24T12:00:00Z)
 
-run finops "${flags[@]}" run
-run finops "${flags[@]}" budget
-run finops "${flags[@]}" report --by team,model
+# Its finops.toml lies there.
+run cd examples/tour
+for command in run budget 'report --by team,model'; do
+  echo
+  # shellcheck disable=SC2086 # words on purpose
+  run finops "${flags[@]}" $command
+done

@@ -249,6 +249,62 @@ fn the_commands_of_the_documents_exist() {
     assert!(seen >= 4, "only {seen} commands found");
 }
 
+#[test]
+fn the_command_lines_of_the_readme_are_understood() {
+    let text = read(&root().join("README.md"));
+    let mut seen = 0;
+    for line in fenced(&text) {
+        let line = line.trim_start_matches("$ ");
+        if !line.starts_with("finops ") {
+            continue;
+        }
+        seen += 1;
+        let outcome = finops::cli::args::Cli::tree().try_get_matches_from(line.split_whitespace());
+        assert!(outcome.is_ok(), "`{line}`: {}", outcome.unwrap_err());
+    }
+    assert!(seen >= 8, "only {seen} command lines found");
+}
+
+#[test]
+fn the_settings_of_the_readme_are_valid() {
+    let text = read(&root().join("README.md"));
+    let block = text
+        .split("```toml\n")
+        .find(|block| block.starts_with("# finops.toml"))
+        .unwrap();
+    let block = block.split("```").next().unwrap();
+    let config: finops::config::Config = toml::from_str(block).unwrap();
+    assert_eq!((config.sources.len(), config.channels.len()), (1, 1));
+}
+
+#[test]
+fn the_budgets_that_people_copy_are_valid() {
+    let readme = read(&root().join("README.md"));
+    let block = readme
+        .split("```toml\n")
+        .find(|block| block.starts_with("# policies/budgets/"))
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("budgets")).unwrap();
+    fs::write(
+        folder.path().join("budgets/readme.toml"),
+        block.split("```").next().unwrap(),
+    )
+    .unwrap();
+    fs::copy(
+        root().join("src/cli/init/budget.toml"),
+        folder.path().join("budgets/init.toml"),
+    )
+    .unwrap();
+    let copied = finops::adapters::policies::load_budgets(folder.path()).unwrap();
+    assert_eq!(
+        copied.iter().map(|budget| budget.name.as_str()).collect::<Vec<_>>(),
+        ["everything", "search"]
+    );
+    let tour = finops::adapters::policies::load_budgets(&root().join("examples/tour/policies")).unwrap();
+    assert_eq!(tour.len(), 4);
+}
+
 #[cfg(unix)]
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
