@@ -202,7 +202,7 @@ fn list(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, all: bool) -> Re
                         cut: name == "what",
                     });
                     let text = table(&columns, &rows, 0, ctx.width, unicode_locale());
-                    ctx.out.write_all(text.as_bytes())?;
+                    writeln!(ctx.out, "{}", text.trim_end())?;
                 }
             }
         }

@@ -60,7 +60,7 @@ impl<R: Read> Lines<R> {
                 let (from, to) = (self.start, searched + found);
                 self.start = to + 1;
                 self.offset += (to + 1 - from) as u64;
-                if skipping {
+                if skipping || to - from > MAX_RECORD {
                     return Ok(Step::TooLong { end: self.offset });
                 }
                 let bytes = self.buffer.get(from..to).unwrap_or_default();
