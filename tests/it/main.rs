@@ -8,6 +8,8 @@
     clippy::print_stderr,
     clippy::wildcard_enum_match_arm,
     clippy::float_arithmetic,
+    clippy::too_many_arguments,
+    clippy::type_complexity,
     clippy::disallowed_methods,
     reason = "a test that panics has done its job"
 )]
