@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 
-use super::{CliError, Context};
+use super::{CliError, Context, Format};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::console::{FileChannel, StdoutChannel};
 use crate::adapters::files::{FileFormat, FileSource, FileSourceOptions, discover};
@@ -81,7 +81,7 @@ fn build(ctx: &Context<'_>, channel: &ChannelConfig) -> Result<Box<dyn Notifier>
     let name = channel.name.clone();
     let url = || secret::resolve(channel.url.as_deref().ok_or("`url` is missing")?, &env);
     Ok(match channel.kind {
-        ChannelKind::Stdout => Box::new(StdoutChannel::new(name, Box::new(std::io::stdout()))),
+        ChannelKind::Stdout => Box::new(StdoutChannel::new(name, terminal(ctx.format))),
         ChannelKind::File => {
             let path = channel.path.as_ref().ok_or("`path` is missing")?;
             Box::new(FileChannel::new(name, ctx.config.resolve(path)))
@@ -96,6 +96,15 @@ fn build(ctx: &Context<'_>, channel: &ChannelConfig) -> Result<Box<dyn Notifier>
             Box::new(Webhook::new(name, url()?, key, &channel.allowed_hosts)?)
         }
     })
+}
+
+/// Where text for people goes: beside data for programs it would make that unreadable.
+fn terminal(format: Format) -> Box<dyn std::io::Write + Send> {
+    if format == Format::Table {
+        Box::new(std::io::stdout())
+    } else {
+        Box::new(std::io::stderr())
+    }
 }
 
 /// The bounds of delivering.

@@ -267,3 +267,24 @@ fn a_run_over_configured_sources_tells_the_month() {
     assert!(out(&output).contains("$3.0"), "{}", out(&output));
     assert!(home.path().join("x.db").is_file());
 }
+
+#[test]
+fn a_run_for_programs_writes_nothing_but_json_on_stdout_also_when_an_alert_fires() {
+    let home = Home::new();
+    home.write("usage.jsonl", USAGE);
+    home.write(
+        "finops.toml",
+        "[store]\nurl = \"sqlite:x.db\"\n[[source]]\nname = \"app\"\npaths = [\"usage.jsonl\"]\n",
+    );
+    home.write(
+        "policies/budgets/b.toml",
+        "[[budget]]\nname = \"all\"\namount = \"1 USD\"\nperiod = \"month\"\n",
+    );
+    let args = ["run", "--now", NOW, "--format", "json", "--fail-on", "firing"];
+    let output = home.run(&args);
+    assert_eq!(code(&output), 1, "{}", err(&output));
+    assert_eq!(json(&output)["delivery"]["delivered"], 1);
+    assert!(err(&output).contains("firing] all: "), "{}", err(&output));
+    let again = json(&home.run(&args));
+    assert_eq!(again["delivery"]["delivered"], 0, "told once");
+}

@@ -76,11 +76,12 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
     };
     let report = report(ledger.as_mut(), query)?;
     write(ctx, &report)?;
-    if span.is_none() && ctx.verbosity > 0 {
-        let _ = writeln!(
-            ctx.err,
-            "hint: the ledger is empty; `finops record PATH` or `finops run` fills it"
-        );
+    if ctx.verbosity > 0 && report.sections.iter().all(|section| section.rows.is_empty()) {
+        let hint = match span {
+            None => "the ledger is empty; `finops record PATH` or `finops run` fills it".to_owned(),
+            Some(span) => format!("the ledger has spend from {span}; `--from`, `--to`, `--basis` and `--where` choose"),
+        };
+        let _ = writeln!(ctx.err, "hint: {hint}");
     }
     Ok(Exit::Fine)
 }

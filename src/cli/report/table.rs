@@ -8,7 +8,7 @@ use crate::cli::text::{self, Align, Column, count, money, money_to, paint, token
 use crate::domain::money::Money;
 use crate::domain::spend::Sums;
 use crate::domain::usage::Bucket;
-use crate::engine::report::{Axis, Report, Row, Section};
+use crate::engine::report::{Axis, AxisValue, Report, Row, Section};
 
 /// How it may look.
 #[derive(Clone, Copy, Debug)]
@@ -114,10 +114,10 @@ fn body(report: &Report, section: &Section, look: Look) -> String {
     };
     let wanted = Wanted {
         calls: figure(true, "calls", 2),
-        input: figure(all.tokens.total() > 0, "input", 5),
-        read: figure(all.tokens.get(Bucket::CacheRead) > 0, "cache read", 6),
-        write: figure(cache_writes(all) > 0, "cache write", 7),
-        output: figure(all.tokens.total() > 0, "output", 4),
+        input: figure(all.tokens.total() > 0, "input", 6),
+        read: figure(all.tokens.get(Bucket::CacheRead) > 0, "cache read", 7),
+        write: figure(cache_writes(all) > 0, "cache write", 8),
+        output: figure(all.tokens.total() > 0, "output", 5),
         unpriced: figure(all.unpriced_events > 0, "unpriced", 3),
         cost: figure(true, "cost", 0),
         trend: figure(trend, "trend", 1),
@@ -127,7 +127,7 @@ fn body(report: &Report, section: &Section, look: Look) -> String {
         columns.push(Column {
             header: "by day".to_owned(),
             align: Align::Left,
-            drop_order: 8,
+            drop_order: 4,
             cut: false,
         });
     }
@@ -207,6 +207,22 @@ impl Wanted {
     fn figures(self, row: &Row, section: &Section, places: u32) -> Vec<String> {
         let sums = &row.sums;
         let bucket = |bucket| tokens(sums.tokens.get(bucket));
+        // What nobody could price did not cost nothing.
+        let cost = if sums.cost.is_zero() && sums.unpriced_events > 0 {
+            "unpriced".to_owned()
+        } else {
+            money_to(Money::new(sums.cost, section.currency), places)
+        };
+        // A single day says nothing about another single day.
+        let timed = row
+            .key
+            .iter()
+            .any(|value| matches!(value, AxisValue::Date(_) | AxisValue::Hour(_)));
+        let trend = if timed {
+            String::new()
+        } else {
+            text::percent_change(row.previous.cost, sums.cost)
+        };
         let cells = [
             (self.calls, count(sums.events)),
             (self.input, bucket(Bucket::InputUncached)),
@@ -214,8 +230,8 @@ impl Wanted {
             (self.write, tokens(cache_writes(sums))),
             (self.output, bucket(Bucket::Output)),
             (self.unpriced, count(sums.unpriced_events)),
-            (self.cost, money_to(Money::new(sums.cost, section.currency), places)),
-            (self.trend, text::percent_change(row.previous.cost, sums.cost)),
+            (self.cost, cost),
+            (self.trend, trend),
         ];
         cells
             .into_iter()
@@ -233,7 +249,7 @@ mod tests {
     use crate::domain::money::Currency;
     use crate::domain::period::Period;
     use crate::domain::spend::{Basis, TokenSums};
-    use crate::engine::report::{AxisValue, ReportQuery};
+    use crate::engine::report::ReportQuery;
 
     fn row(key: &[&str], cost: &str, previous: &str) -> Row {
         let mut tokens = TokenSums::default();
@@ -313,12 +329,12 @@ mod tests {
         insta::assert_snapshot!(drawn(60, true), @r#"
         metered spend by team, model, 2026-11-01 to 2026-11-30 (UTC)
 
-        team       model           calls  unpriced       cost  trend
-        ─────────  ──────────────  ─────  ────────  ─────────  ─────
-        search     claude-sonnet…  1,234         2  $1,234.50  +23 %
-        (no team)  evil?[31m|name  1,234         2     <$0.01    new
-        ─────────  ──────────────  ─────  ────────  ─────────  ─────
-        total                      1,234         2  $1,234.50  +23 %
+        team       model                            cost  trend
+        ─────────  ──────────────────────────  ─────────  ─────
+        search     claude-sonnet-4-5-20250929  $1,234.50  +23 %
+        (no team)  evil?[31m|name                 <$0.01    new
+        ─────────  ──────────────────────────  ─────────  ─────
+        total                                  $1,234.50  +23 %
         unpriced: 2 calls, 5.00k tokens, not in these totals; at most $0.5000 more
         "#);
         assert!(
@@ -334,12 +350,12 @@ mod tests {
         insta::assert_snapshot!(drawn(120, false), @r#"
         metered spend by team, model, 2026-11-01 to 2026-11-30 (UTC)
 
-        team       model                     calls  input  cache read  cache write  output  unpriced       cost  trend  by day
-        ---------  ------------------------  -----  -----  ----------  -----------  ------  --------  ---------  -----  --------
-        search     claude-sonnet-4-5-20250~  1,234  1.23M       98.8M        4.32k   45.7k         2  $1,234.50  +23 %  :#=+*=@:
-        (no team)  evil?[31m|name            1,234  1.23M       98.8M        4.32k   45.7k         2     <$0.01    new  :#=+*=@:
-        ---------  ------------------------  -----  -----  ----------  -----------  ------  --------  ---------  -----  --------
-        total                                1,234  1.23M       98.8M        4.32k   45.7k         2  $1,234.50  +23 %  :#=+*=@:
+        team       model                       calls  input  cache read  output  unpriced       cost  trend  by day
+        ---------  --------------------------  -----  -----  ----------  ------  --------  ---------  -----  --------
+        search     claude-sonnet-4-5-20250929  1,234  1.23M       98.8M   45.7k         2  $1,234.50  +23 %  :#=+*=@:
+        (no team)  evil?[31m|name              1,234  1.23M       98.8M   45.7k         2     <$0.01    new  :#=+*=@:
+        ---------  --------------------------  -----  -----  ----------  ------  --------  ---------  -----  --------
+        total                                  1,234  1.23M       98.8M   45.7k         2  $1,234.50  +23 %  :#=+*=@:
         unpriced: 2 calls, 5.00k tokens, not in these totals; at most $0.5000 more
         "#);
         assert!(drawn(120, false).is_ascii());

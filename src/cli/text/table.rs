@@ -26,8 +26,11 @@ pub struct Column {
     pub cut: bool,
 }
 
-/// Narrowest column of names after cutting.
+/// Narrowest column of names after cutting, where nothing else can give way.
 const MIN_NAME: usize = 8;
+
+/// Width of names that is kept by dropping other columns: model names differ at their end.
+const GOOD_NAME: usize = 26;
 
 /// Spaces between columns.
 const GAP: usize = 2;
@@ -55,7 +58,7 @@ pub fn table(columns: &[Column], rows: &[Vec<String>], footer: usize, width: usi
     let column = |index: usize| columns.get(index);
     let needed = |kept: &[(usize, usize)], cut: bool| -> usize {
         let widths = kept.iter().map(|&(index, width)| match column(index) {
-            Some(column) if cut && column.cut => width.min(MIN_NAME),
+            Some(column) if cut && column.cut => width.min(GOOD_NAME),
             _ => width,
         });
         widths.sum::<usize>() + GAP * kept.len().saturating_sub(1)
