@@ -86,7 +86,7 @@ pub enum What {
 
 fn duration(text: &str) -> Result<TimeDelta, String> {
     let wrong = || format!("`{text}` is not a time such as 30m, 24h or 7d");
-    let (number, unit) = text.split_at(text.len().saturating_sub(1));
+    let (number, unit) = text.split_at(text.char_indices().last().map_or(0, |(at, _)| at));
     let number: i64 = number.parse().map_err(|_| wrong())?;
     let length = match unit {
         "m" => TimeDelta::try_minutes(number),
@@ -170,17 +170,8 @@ fn find(store: &mut dyn AlertsAndOutbox, id: &str) -> Result<Alert, CliError> {
 /// Stores what a person did and tells everyone who was told that the alert fires.
 fn deed(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, step: Step, said: &str) -> Result<Exit, CliError> {
     let channels = wire::channels(ctx)?;
-    let budgets = wire::budgets(ctx)?;
-    let only = budgets
-        .iter()
-        .find(|b| b.name == step.alert.policy)
-        .map(|b| b.channels.clone())
-        .unwrap_or_default();
     let reason = step.transitions.last().map(|t| t.reason.clone()).unwrap_or_default();
-    let told_to = channels
-        .iter()
-        .map(|c| c.channel())
-        .filter(|c| only.is_empty() || only.iter().any(|o| o == c));
+    let told_to = step.alert.told_to.iter().map(String::as_str);
     let messages = step
         .tell
         .into_iter()
@@ -297,4 +288,17 @@ fn test(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, only: Option<&st
         writeln!(ctx.err, "{channel}: message {id} {state}")?;
     }
     told(ctx, &summary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_and_nonsense_is_refused() {
+        assert_eq!(duration("24h"), Ok(TimeDelta::hours(24)));
+        for text in ["", "h", "5é", "-1h", "0m", "999999999999999d"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
 }
