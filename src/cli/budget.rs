@@ -1,12 +1,214 @@
 //! `finops budget`.
 
-use super::{CliError, Context, Exit};
+use rust_decimal::Decimal;
+use serde_json::Value;
+
+use super::text::{bar, clean, paint, unicode_locale};
+use super::{CliError, Context, Exit, Format, wire};
+use crate::domain::glob::glob_matches;
+use crate::engine::evaluate::BudgetStatus;
+use crate::engine::evaluate::status::statuses;
+use crate::engine::evaluate::text::{amount, figures};
 
 /// The arguments of `finops budget`.
 #[derive(Debug, clap::Args)]
-pub struct BudgetArgs {}
+pub struct BudgetArgs {
+    /// Only budgets whose name matches, `*` and `?` allowed
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+}
 
-/// Runs `finops budget`.
-pub fn run(_ctx: &mut Context<'_>, _args: &BudgetArgs) -> Result<Exit, CliError> {
-    Err(CliError::incomplete("`finops budget` is not available in this build"))
+/// Cells of a bar.
+const BAR: usize = 24;
+
+/// Shows where budgets stand.
+pub fn run(ctx: &mut Context<'_>, args: &BudgetArgs) -> Result<Exit, CliError> {
+    let mut budgets = wire::budgets(ctx)?;
+    if let Some(name) = &args.name {
+        budgets.retain(|b| glob_matches(name, &b.name));
+        if budgets.is_empty() {
+            return Err(
+                CliError::usage(format!("no budget matches `{name}`")).hint("`finops budget` lists all of them")
+            );
+        }
+    }
+    let statuses = statuses(&budgets, wire::ledger(ctx)?.as_mut(), ctx.now)?;
+    let rows: Vec<Value> = statuses.iter().map(figures).collect();
+    match ctx.format {
+        Format::Table if statuses.is_empty() => {
+            writeln!(
+                ctx.out,
+                "no budgets: write one below `{}`",
+                ctx.config.policies_dir().join("budgets").display()
+            )?;
+        }
+        Format::Table => {
+            for status in &statuses {
+                let text = block(ctx, status);
+                ctx.out.write_all(text.as_bytes())?;
+            }
+        }
+        Format::Json => writeln!(
+            ctx.out,
+            "{:#}",
+            serde_json::json!({ "schema_version": 1, "budgets": rows })
+        )?,
+        Format::Jsonl => rows.iter().try_for_each(|row| writeln!(ctx.out, "{row}"))?,
+        Format::Csv | Format::Markdown => table(ctx, &rows)?,
+    }
+    Ok(Exit::Fine)
+}
+
+/// The bar with its pace marker: what is spent, against how much of the period has passed.
+fn pace(status: &BudgetStatus, unicode: bool, color: bool) -> String {
+    let whole = status.budget.amount.amount();
+    let drawn = bar(status.spent, whole, BAR, unicode);
+    let at = (status.percent_of_period() * Decimal::from(BAR) / Decimal::ONE_HUNDRED).round();
+    let at = usize::try_from(at.mantissa()).unwrap_or(0).min(BAR - 1);
+    let marker = if unicode { '┃' } else { '|' };
+    let text: String = drawn
+        .chars()
+        .enumerate()
+        .map(|(i, c)| if i == at { marker } else { c })
+        .collect();
+    let percent = status.percent(status.spent);
+    let ahead = status.forecast.as_ref().is_some_and(|f| f.end > whole);
+    let code = if percent >= Decimal::ONE_HUNDRED {
+        31
+    } else if ahead {
+        33
+    } else {
+        32
+    };
+    paint(&text, code, color)
+}
+
+/// One budget in one line.
+#[must_use]
+pub fn line(ctx: &Context<'_>, status: &BudgetStatus) -> String {
+    let unicode = unicode_locale();
+    let end = match &status.forecast {
+        Some(f) => format!("on course for {} %", status.percent(f.end).round()),
+        None => "no forecast below 3 complete days".to_owned(),
+    };
+    format!(
+        "{:<16} {} {:>5} % of {}, {end}",
+        clean(&status.budget.name),
+        pace(status, unicode, ctx.color),
+        status.percent(status.spent).round(),
+        amount(status.budget.amount.amount(), status),
+    )
+}
+
+fn block(ctx: &Context<'_>, status: &BudgetStatus) -> String {
+    let unicode = unicode_locale();
+    let (budget, money) = (&status.budget, |value| amount(value, status));
+    let owner = budget
+        .owner
+        .as_ref()
+        .map(|o| format!(", owner {}", clean(o)))
+        .unwrap_or_default();
+    let mut text = format!(
+        "{} ({}, {} {}{owner})\n  {} {} of {} ({} %), {} % of the {} has passed\n",
+        paint(&clean(&budget.name), 1, ctx.color),
+        clean(&budget.scope.text()),
+        budget.period_name(),
+        status.period.start.with_timezone(&budget.zone).format("from %Y-%m-%d"),
+        pace(status, unicode, ctx.color),
+        money(status.spent),
+        money(budget.amount.amount()),
+        status.percent(status.spent),
+        status.percent_of_period(),
+        budget.period_name(),
+    );
+    match &status.forecast {
+        Some(f) => {
+            let out = f
+                .runs_out
+                .map_or("it lasts".to_owned(), |day| format!("runs out {day}"));
+            text += &format!(
+                "  projected end {} ({} %), 80 % range {} to {}, {out}\n",
+                money(f.end),
+                status.percent(f.end),
+                money(f.low),
+                money(f.high),
+            );
+        }
+        None => text += "  projected end unknown: fewer than 3 complete days\n",
+    }
+    let names: Vec<String> = status
+        .contributors
+        .iter()
+        .map(|c| format!("{} {}", clean(c.name.as_str()), money(c.cost)))
+        .collect();
+    if let Some(first) = status.contributors.first() {
+        text += &format!("  most by {}: {}\n", first.dimension, names.join(", "));
+    }
+    if status.unpriced_events > 0 {
+        text += &format!(
+            "  unpriced: {} events, at most {}{}\n",
+            status.unpriced_events,
+            money(status.unpriced_worst_case),
+            if budget.count_unpriced {
+                ", counted"
+            } else {
+                ", not counted"
+            }
+        );
+    }
+    text
+}
+
+const COLUMNS: [&str; 8] = [
+    "budget",
+    "scope",
+    "currency",
+    "amount",
+    "spent",
+    "spent_percent",
+    "period_percent",
+    "unpriced_events",
+];
+
+fn table(ctx: &mut Context<'_>, rows: &[Value]) -> Result<(), CliError> {
+    let cell = |row: &Value, column: &str| match row.get(column) {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    };
+    if ctx.format == Format::Markdown {
+        writeln!(
+            ctx.out,
+            "| {} |\n|{}",
+            COLUMNS.join(" | "),
+            " --- |".repeat(COLUMNS.len())
+        )?;
+        for row in rows {
+            let cells: Vec<String> = COLUMNS
+                .iter()
+                .map(|c| clean(&cell(row, c)).replace('|', "\\|"))
+                .collect();
+            writeln!(ctx.out, "| {} |", cells.join(" | "))?;
+        }
+        return Ok(());
+    }
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let failed = |e: csv::Error| CliError::incomplete(format!("cannot write CSV: {e}"));
+    writer.write_record(COLUMNS).map_err(failed)?;
+    for row in rows {
+        // A cell that begins like a formula would be run by a spreadsheet.
+        let cells = COLUMNS.iter().map(|c| {
+            let text = cell(row, c);
+            if text.starts_with(['=', '+', '@']) {
+                format!("'{text}")
+            } else {
+                text
+            }
+        });
+        writer.write_record(cells).map_err(failed)?;
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|e| CliError::incomplete(format!("cannot write CSV: {e}")))?;
+    Ok(ctx.out.write_all(&bytes)?)
 }

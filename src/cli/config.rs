@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::{CliError, Context, Exit, text, wire};
+use crate::adapters::policies::load_budgets;
 use crate::config::{Config, StoreUrl};
 use crate::ports::UsageSource;
 
@@ -96,11 +97,52 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
         let state = if path.is_file() { "" } else { " (NOT FOUND)" };
         lines.push(format!("price book   {}: {}{state}", book.name, path.display()));
     }
+    lines.extend(budgets(config)?);
     let missing = lines.iter().any(|line| line.ends_with("(NOT FOUND)"));
     for line in lines {
         writeln!(ctx.out, "{line}")?;
     }
     Ok(if missing { Exit::Findings } else { Exit::Fine })
+}
+
+/// The budgets with where they tell; a channel that does not exist would be found out only when it matters.
+fn budgets(config: &Config) -> Result<Vec<String>, CliError> {
+    let folder = config.policies_dir();
+    let budgets = load_budgets(&folder)
+        .map_err(|cause| CliError::usage(cause.to_string()).hint("`finops init DIR` writes an example budget"))?;
+    if budgets.is_empty() {
+        return Ok(vec![format!(
+            "budget       none in {}",
+            folder.join("budgets").display()
+        )]);
+    }
+    let mut lines = Vec::new();
+    for budget in budgets {
+        for channel in &budget.channels {
+            let known = config.channels.iter().any(|given| given.name == *channel);
+            if !known {
+                let names: Vec<&str> = config.channels.iter().map(|given| given.name.as_str()).collect();
+                return Err(CliError::usage(format!(
+                    "budget `{}` tells channel `{channel}`, which is not configured",
+                    budget.name
+                ))
+                .hint(format!("configured are: {}", names.join(", "))));
+            }
+        }
+        let told = if budget.channels.is_empty() {
+            "all channels".to_owned()
+        } else {
+            budget.channels.join(", ")
+        };
+        lines.push(format!(
+            "budget       {}: {} per {} for {}, tells {told}",
+            budget.name,
+            text::money(budget.amount),
+            budget.period_name(),
+            budget.scope.text(),
+        ));
+    }
+    Ok(lines)
 }
 
 /// Whether the settings name the paths of a source: the usual places of a tool may be missing.

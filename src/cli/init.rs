@@ -53,15 +53,29 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
 mod tests {
     use crate::config::{Config, check};
 
+    fn lifted(text: &str) -> String {
+        let lines = text.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line));
+        lines.map(|line| format!("{line}\n")).collect()
+    }
+
+    #[test]
+    fn the_example_budget_is_valid_also_with_every_comment_lifted() {
+        for (text, count) in [(super::BUDGET.to_owned(), 1), (lifted(super::BUDGET), 2)] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::create_dir(dir.path().join("budgets")).unwrap();
+            std::fs::write(dir.path().join("budgets/a.toml"), text).unwrap();
+            assert_eq!(
+                crate::adapters::policies::load_budgets(dir.path()).unwrap().len(),
+                count
+            );
+        }
+    }
+
     #[test]
     fn the_example_is_valid_also_with_every_comment_lifted() {
         let config: Config = toml::from_str(super::SETTINGS).unwrap();
         assert!(check(&config).is_empty());
-        let lifted: String = super::SETTINGS
-            .lines()
-            .map(|line| format!("{}\n", line.strip_prefix("#: ").unwrap_or(line)))
-            .collect();
-        let config: Config = toml::from_str(&lifted).unwrap();
+        let config: Config = toml::from_str(&lifted(super::SETTINGS)).unwrap();
         assert!(check(&config).is_empty());
         assert!(!config.channels.is_empty() && !config.price_books.is_empty());
     }

@@ -1,13 +1,15 @@
 //! `finops run`.
 
 use super::record::{document, exit, progress, summary, talk};
-use super::{CliError, Context, Exit, Format, report, text, wire};
+use super::{CliError, Context, Exit, Format, budget, report, text, wire};
+use crate::adapters::clock::SystemClock;
 use crate::domain::money::Money;
 use crate::domain::period::Calendar;
 use crate::domain::spend::Basis;
-use crate::engine::collect::{Collection, collect};
+use crate::engine::cycle::{Cycle, Parts, cycle};
+use crate::engine::evaluate::text::figures;
 use crate::engine::report::{Report, ReportQuery, report as sum};
-use crate::ports::Ledger;
+use crate::ports::{Ledger, Retention};
 
 /// The arguments of `finops run`.
 #[derive(Debug, clap::Args)]
@@ -32,24 +34,49 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     if matches!(ctx.format, Format::Csv | Format::Markdown) {
         return Err(CliError::usage("`finops run` has no such format").hint("use `--format json` or `jsonl`"));
     }
+    let budgets = wire::budgets(ctx)?;
+    let channels = wire::channels(ctx)?;
     let mut sources = wire::sources(ctx, None)?;
     let pricer = wire::pricer(ctx)?;
     let mut ledger = wire::ledger(ctx)?;
+    let mut alerts = wire::alerts(ctx)?;
     let bar = progress::Bar::new(ctx.interactive);
-    let collection = collect(
-        &mut sources,
-        ledger.as_mut(),
-        pricer.as_ref(),
+    let done = cycle(
+        Parts {
+            sources: &mut sources,
+            pricer: pricer.as_ref(),
+            ledger: ledger.as_mut(),
+            alerts: alerts.as_mut(),
+            budgets: &budgets,
+            channels: &channels,
+            clock: &SystemClock,
+            limits: wire::delivery(ctx),
+            retention: Retention {
+                detail_days: ctx.config.store.detail_days,
+            },
+            observer: &mut |read| bar.advance(read),
+        },
         ctx.now,
-        &mut |read| bar.advance(read),
-        None,
     );
     bar.finish();
-    let collection = collection?;
-    talk(ctx, &collection, true);
+    let done = done?;
+    talk(ctx, &done.collection, true);
+    for (channel, reason) in &done.delivery.failed {
+        writeln!(
+            ctx.err,
+            "warning: channel `{channel}` did not accept its messages: {reason}"
+        )?;
+    }
     let month = this_month(ctx, ledger.as_mut())?;
-    tell(ctx, &collection, &month)?;
-    Ok(exit(&collection, args.strict))
+    tell(ctx, &done, &month)?;
+    let mut code = exit(&done.collection, args.strict);
+    if !done.delivery.failed.is_empty() {
+        code = code.max(Exit::Incomplete);
+    }
+    if args.fail_on == Some(FailOn::Firing) && !done.evaluation.active.is_empty() && code == Exit::Fine {
+        code = Exit::Findings;
+    }
+    Ok(code)
 }
 
 fn this_month(ctx: &Context<'_>, ledger: &mut dyn Ledger) -> Result<Report, CliError> {
@@ -66,13 +93,24 @@ fn this_month(ctx: &Context<'_>, ledger: &mut dyn Ledger) -> Result<Report, CliE
     Ok(sum(ledger, query)?)
 }
 
-fn tell(ctx: &mut Context<'_>, collection: &Collection, month: &Report) -> Result<(), CliError> {
+fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report) -> Result<(), CliError> {
+    let collection = &done.collection;
     match ctx.format {
         Format::Json | Format::Jsonl => {
             let whole = serde_json::json!({
                 "schema_version": 1,
                 "collected": document(collection),
                 "month": report::records::document(month),
+                "budgets": done.evaluation.statuses.iter().map(figures).collect::<Vec<_>>(),
+                "alerts": {
+                    "changed": done.evaluation.changed.iter().map(|(alert, _)| alert).collect::<Vec<_>>(),
+                    "active": done.evaluation.active,
+                },
+                "delivery": {
+                    "delivered": done.delivery.delivered,
+                    "waiting": done.delivery.waiting,
+                    "failed": done.delivery.failed,
+                },
             });
             if ctx.format == Format::Json {
                 writeln!(ctx.out, "{whole:#}")?;
@@ -95,6 +133,18 @@ fn tell(ctx: &mut Context<'_>, collection: &Collection, month: &Report) -> Resul
                     writeln!(ctx.out, "{line}")?;
                 }
             }
+            for status in &done.evaluation.statuses {
+                writeln!(ctx.out, "{}", budget::line(ctx, status))?;
+            }
+            let (alerts, delivery) = (&done.evaluation, &done.delivery);
+            writeln!(
+                ctx.out,
+                "alerts: {} active, {} changed; messages: {} delivered, {} waiting",
+                alerts.active.len(),
+                alerts.changed.len(),
+                delivery.delivered,
+                delivery.waiting
+            )?;
         }
     }
     Ok(())

@@ -164,7 +164,7 @@ fn color(when: ColorWhen, terminal: bool) -> bool {
 }
 
 /// Columns where there is no terminal to ask.
-const DEFAULT_WIDTH: usize = 100;
+const DEFAULT_WIDTH: usize = 120;
 
 fn width(terminal: bool) -> usize {
     let told = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());

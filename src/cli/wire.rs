@@ -5,12 +5,20 @@ use std::path::{Path, PathBuf};
 use chrono::TimeDelta;
 
 use super::{CliError, Context};
+use crate::adapters::clock::SystemClock;
+use crate::adapters::console::{FileChannel, StdoutChannel};
 use crate::adapters::files::{FileFormat, FileSource, FileSourceOptions, discover};
-use crate::adapters::memory::MemoryLedger;
-use crate::adapters::sqlite::SqliteLedger;
-use crate::config::{SourceConfig, SourceKind, StoreUrl};
+use crate::adapters::memory::{MemoryAlerts, MemoryLedger};
+use crate::adapters::policies::load_budgets;
+use crate::adapters::secret;
+use crate::adapters::slack::Slack;
+use crate::adapters::sqlite::{SqliteAlerts, SqliteLedger};
+use crate::adapters::webhook::Webhook;
+use crate::config::{ChannelConfig, ChannelKind, SourceConfig, SourceKind, StoreUrl};
+use crate::domain::budget::Budget;
 use crate::domain::label::Label;
-use crate::ports::{Ledger, Pricer, UsageSource};
+use crate::engine::notify::DeliveryLimits;
+use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, UsageSource};
 
 /// The ledger that the settings name.
 pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
@@ -26,6 +34,79 @@ pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
             Box::new(SqliteLedger::open(&path)?)
         }
     })
+}
+
+/// The alerts beside the ledger.
+pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
+    Ok(match ctx.config.store_url()? {
+        StoreUrl::Memory => Box::new(MemoryAlerts::new()),
+        StoreUrl::Sqlite(path) => Box::new(SqliteAlerts::open(&path)?),
+    })
+}
+
+/// The budgets of the policies folder.
+pub fn budgets(ctx: &Context<'_>) -> Result<Vec<Budget>, CliError> {
+    load_budgets(&ctx.config.policies_dir())
+        .map_err(|e| CliError::usage(e.to_string()).hint("CONTRIBUTING.md shows a budget with every key"))
+}
+
+/// The configured channels; standard output where none is configured. A channel whose secret is missing is named, and its
+/// messages wait: the others are told.
+pub fn channels(ctx: &mut Context<'_>) -> Result<Vec<Box<dyn Notifier>>, CliError> {
+    let stdout = ChannelConfig {
+        name: "stdout".to_owned(),
+        kind: ChannelKind::Stdout,
+        path: None,
+        url: None,
+        secret: None,
+        allowed_hosts: Vec::new(),
+    };
+    let configured = if ctx.config.channels.is_empty() {
+        vec![stdout]
+    } else {
+        ctx.config.channels.clone()
+    };
+    let mut channels: Vec<Box<dyn Notifier>> = Vec::new();
+    for channel in configured {
+        match build(ctx, &channel) {
+            Ok(built) => channels.push(built),
+            Err(cause) => writeln!(ctx.err, "warning: channel `{}` cannot be used: {cause}", channel.name)?,
+        }
+    }
+    Ok(channels)
+}
+
+fn build(ctx: &Context<'_>, channel: &ChannelConfig) -> Result<Box<dyn Notifier>, String> {
+    let env = |name: &str| std::env::var(name).ok();
+    let name = channel.name.clone();
+    let url = || secret::resolve(channel.url.as_deref().ok_or("`url` is missing")?, &env);
+    Ok(match channel.kind {
+        ChannelKind::Stdout => Box::new(StdoutChannel::new(name, Box::new(std::io::stdout()))),
+        ChannelKind::File => {
+            let path = channel.path.as_ref().ok_or("`path` is missing")?;
+            Box::new(FileChannel::new(name, ctx.config.resolve(path)))
+        }
+        ChannelKind::Slack => Box::new(Slack::new(name, url()?, &channel.allowed_hosts)?),
+        ChannelKind::Webhook => {
+            let key = channel
+                .secret
+                .as_deref()
+                .map(|spec| secret::resolve(spec, &env))
+                .transpose()?;
+            Box::new(Webhook::new(name, url()?, key, &channel.allowed_hosts)?)
+        }
+    })
+}
+
+/// The bounds of delivering.
+#[must_use]
+pub fn delivery(ctx: &Context<'_>) -> DeliveryLimits {
+    let limits = &ctx.config.limits;
+    DeliveryLimits {
+        attempts: limits.delivery_attempts.max(1),
+        timeout: std::time::Duration::from_secs(limits.delivery_timeout_seconds.max(1)),
+        budget: std::time::Duration::from_secs(limits.time_budget_seconds),
+    }
 }
 
 /// The price books: `policies/prices` over the built-in one over the configured ones.
@@ -79,7 +160,8 @@ fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Vec<FileSo
                 .iter()
                 .map(|(dimension, value)| (*dimension, Label::new(value)))
                 .collect(),
-            latest: ctx.now + CLOCK_SKEW,
+            // `--now` may lie in the past, to look at an earlier state: what happened since is no less plausible.
+            latest: ctx.now.max(SystemClock.now()) + CLOCK_SKEW,
         })
     };
     sources.iter().map(build).collect()

@@ -51,10 +51,15 @@ impl Config {
         let mut config = Config::parse(&text, path)?;
         config.base = path.parent().map(PathBuf::from).unwrap_or_default();
         config.file = Some(path.to_owned());
-        match super::check(&config).into_iter().next() {
-            Some(first) => Err(first),
-            None => Ok(config),
-        }
+        let mut problems = super::check(&config).into_iter();
+        let Some(first) = problems.next() else {
+            return Ok(config);
+        };
+        let more: String = problems.map(|problem| format!("; {problem}")).collect();
+        Err(ConfigError {
+            message: format!("`{}`: {first}{more}", path.display()),
+            hint: first.hint,
+        })
     }
 
     fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {

@@ -1,1 +1,64 @@
-//! One whole run: collect, record, evaluate, alert, notify.
+//! One whole run: collect → record → evaluate → alert → notify.
+
+use chrono::{DateTime, Utc};
+
+use super::collect::{Collection, collect};
+use super::evaluate::{Evaluation, evaluate};
+use super::notify::{DeliveryLimits, DeliverySummary, deliver_pending};
+use crate::domain::budget::Budget;
+use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, Progress, Retention, StoreError, UsageSource};
+
+/// What a run works with.
+pub struct Parts<'a> {
+    /// Where usage comes from.
+    pub sources: &'a mut [Box<dyn UsageSource>],
+    /// Prices.
+    pub pricer: &'a dyn Pricer,
+    /// The record of spend.
+    pub ledger: &'a mut dyn Ledger,
+    /// Alerts and messages on their way.
+    pub alerts: &'a mut dyn AlertsAndOutbox,
+    /// What may be spent.
+    pub budgets: &'a [Budget],
+    /// Who is told.
+    pub channels: &'a [Box<dyn Notifier>],
+    /// Real time, for pauses between attempts.
+    pub clock: &'a dyn Clock,
+    /// Bounds of delivering.
+    pub limits: DeliveryLimits,
+    /// How long detail is kept.
+    pub retention: Retention,
+    /// Told of progress in reading.
+    pub observer: &'a mut dyn FnMut(&Progress),
+}
+
+/// What a run did.
+#[derive(Debug)]
+pub struct Cycle {
+    /// Collecting and recording.
+    pub collection: Collection,
+    /// Budgets and alerts.
+    pub evaluation: Evaluation,
+    /// Telling.
+    pub delivery: DeliverySummary,
+    /// Calls whose detail has expired.
+    pub expired: u64,
+}
+
+/// Runs once. A step that is killed leaves the ledger as it was before or after it; the next run goes on from there.
+pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> {
+    let collection = collect(parts.sources, parts.ledger, parts.pricer, now, parts.observer, None)?;
+    let complete = collection.failed_sources.is_empty();
+    let names: Vec<String> = parts.channels.iter().map(|c| c.channel().to_owned()).collect();
+    let evaluation = evaluate(parts.budgets, &names, parts.ledger, parts.alerts, complete, now)?;
+    // The seed spreads the pauses of many installations; the clock's own digits do.
+    let seed = parts.clock.now().timestamp_micros().unsigned_abs();
+    let delivery = deliver_pending(parts.alerts, parts.channels, parts.clock, parts.limits, seed)?;
+    let expired = parts.ledger.expire(parts.retention, now)?;
+    Ok(Cycle {
+        collection,
+        evaluation,
+        delivery,
+        expired,
+    })
+}

@@ -1,1 +1,269 @@
 //! The real binary: what it prints and how it exits.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        Home(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_finops"));
+        command
+            .args(args)
+            .current_dir(self.path())
+            .env_clear()
+            .env("HOME", self.path())
+            .env("XDG_DATA_HOME", self.path().join("data"))
+            .env("LC_ALL", "C.UTF-8");
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_str(&out(output)).unwrap_or_else(|cause| panic!("{cause}: {}{}", out(output), err(output)))
+}
+
+const NOW: &str = "2026-11-24T12:00:00Z";
+
+/// Two priced calls of two teams, one of a model that nobody knows, and a repetition.
+const USAGE: &str = r#"{"id":"a","ts":"2026-11-03T10:00:00Z","provider":"anthropic","model":"claude-sonnet-4-6","input_tokens":1000000,"output_tokens":1000,"team":"search"}
+{"id":"b","ts":"2026-11-04T10:00:00Z","provider":"anthropic","model":"claude-haiku-4-5","input_tokens":2000,"cache_read_tokens":50000,"output_tokens":100,"team":"=ads|x"}
+{"id":"c","ts":"2026-11-04T11:00:00Z","provider":"anthropic","model":"claude-nobody-9","input_tokens":2000,"output_tokens":100,"team":"search"}
+{"id":"a","ts":"2026-11-03T10:00:00Z","provider":"anthropic","model":"claude-sonnet-4-6","input_tokens":1000000,"output_tokens":1000,"team":"search"}
+"#;
+
+fn recorded() -> Home {
+    let home = Home::new();
+    home.write("usage.jsonl", USAGE);
+    let output = home.run(&["record", "usage.jsonl", "--now", NOW, "--format", "json"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    home
+}
+
+#[test]
+fn every_command_has_help_and_wrong_usage_exits_with_2() {
+    let home = Home::new();
+    for command in [
+        "run",
+        "record",
+        "report",
+        "budget",
+        "alert",
+        "price",
+        "init",
+        "config",
+        "completions",
+        "man",
+    ] {
+        let output = home.run(&[command, "--help"]);
+        assert_eq!(code(&output), 0, "{command}");
+        assert!(out(&output).contains("Usage:") && err(&output).is_empty(), "{command}");
+    }
+    for wrong in [
+        &["reprot"][..],
+        &["report", "--by", "colour"],
+        &["report", "--where", "team"],
+        &["report", "--from", "yesterday"],
+        &["report", "--from", "2026-11-02", "--to", "2026-11-01"],
+        &["--store", "mysql:x", "report"],
+        &["--config", "nowhere.toml", "report"],
+        &["-q", "-v", "report"],
+    ] {
+        let output = home.run(wrong);
+        assert_eq!(code(&output), 2, "{wrong:?}");
+        assert!(out(&output).is_empty(), "{wrong:?} writes talk on stdout");
+        assert!(err(&output).starts_with("error: "), "{wrong:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn recording_counts_once_and_says_so() {
+    let home = Home::new();
+    home.write("usage.jsonl", USAGE);
+    let args = ["--format", "json", "record", "usage.jsonl", "--now", NOW];
+    let first = json(&home.run(&args));
+    assert_eq!(first["recorded"], 3);
+    assert_eq!(first["duplicates"], 1);
+    assert_eq!(first["unpriced"], 1);
+    assert_eq!(first["lines"], 4);
+    assert!(home.path().join("data/finops/ledger.db").is_file());
+    let second = json(&home.run(&args));
+    assert_eq!((&second["recorded"], &second["cost_usd"]), (&0.into(), &"0".into()));
+}
+
+#[test]
+fn bad_records_and_strictness_decide_the_exit_code() {
+    let home = Home::new();
+    home.write("usage.jsonl", USAGE);
+    let strict = home.run(&["record", "usage.jsonl", "--now", NOW, "--strict"]);
+    assert_eq!(code(&strict), 1, "{}", err(&strict));
+    home.write(
+        "bad.jsonl",
+        &format!(
+            "{USAGE}{{\"id\":\"z\",\"ts\":\"1970-01-01T00:00:00Z\",\"provider\":\"p\",\"model\":\"m\",\"output_tokens\":-1}}\n"
+        ),
+    );
+    let bad = home.run(&["record", "bad.jsonl", "--now", NOW, "--rejects", "rejects.jsonl"]);
+    assert_eq!(code(&bad), 2);
+    assert!(err(&bad).contains("bad.jsonl:5: "), "{}", err(&bad));
+    assert!(!std::fs::read(home.path().join("rejects.jsonl")).unwrap().is_empty());
+    let missing = home.run(&["record", "nowhere.jsonl", "--now", NOW]);
+    assert_eq!(code(&missing), 3);
+    assert!(err(&missing).contains("hint: "), "{}", err(&missing));
+}
+
+#[test]
+fn a_report_is_data_on_stdout_in_every_format() {
+    let home = recorded();
+    let report = json(&home.run(&["report", "--by", "team", "--format", "json", "--now", NOW]));
+    assert_eq!(report["schema_version"], 1);
+    assert_eq!(report["rows"][0]["team"], "search");
+    assert_eq!(report["rows"][0]["input_uncached_tokens"], 1_002_000);
+    assert_eq!(report["rows"][0]["cost_usd"], "3.015");
+    assert_eq!(report["rows"][0]["unpriced_events"], 1);
+    assert_eq!(report["total"]["events"], 3);
+    assert_eq!(report["period"]["start"], "2026-11-01T00:00:00Z");
+
+    let lines = out(&home.run(&["report", "--by", "day,model", "--format", "jsonl", "--now", NOW]));
+    assert_eq!(lines.lines().count(), 3);
+    assert!(lines.contains("\"day\":\"2026-11-03\""));
+
+    let csv = out(&home.run(&["report", "--by", "team", "--format", "csv", "--now", NOW]));
+    assert!(csv.contains("\n'=ads|x,"), "{csv}");
+    let markdown = out(&home.run(&["report", "--by", "team", "--format", "markdown", "--now", NOW]));
+    assert!(markdown.contains("| =ads\\|x | "), "{markdown}");
+}
+
+#[test]
+fn output_goes_to_a_file_in_the_format_of_its_name() {
+    let home = recorded();
+    for args in [
+        ["--output", "a.json", "report", "--now", NOW],
+        ["report", "--output", "a.json", "--now", NOW],
+    ] {
+        let output = home.run(&args);
+        assert_eq!((code(&output), out(&output)), (0, String::new()), "{}", err(&output));
+        let text = std::fs::read_to_string(home.path().join("a.json")).unwrap();
+        assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+        std::fs::remove_file(home.path().join("a.json")).unwrap();
+    }
+}
+
+#[test]
+fn colour_is_only_where_it_is_wanted() {
+    let home = recorded();
+    let plain = home.run(&["report", "--now", NOW]);
+    assert!(!out(&plain).contains('\u{1b}'));
+    let coloured = home.run(&["report", "--now", NOW, "--color", "always"]);
+    assert!(out(&coloured).contains('\u{1b}'));
+    let ascii = home
+        .command(&["report", "--now", NOW])
+        .env("LC_ALL", "C")
+        .output()
+        .unwrap();
+    assert!(out(&ascii).is_ascii());
+}
+
+#[test]
+fn a_broken_configuration_is_pointed_at() {
+    let home = Home::new();
+    home.write("finops.toml", "namespace = \"a\"\n\n[stoer]\nurl = \"memory:\"\n");
+    let output = home.run(&["report"]);
+    assert_eq!(code(&output), 2);
+    insta::assert_snapshot!(err(&output), @r#"
+    error: `finops.toml:3:2`: unknown field `stoer`
+    hint: did you mean `store`?
+    "#);
+    // What does not need the settings works all the same.
+    assert_eq!(code(&home.run(&["completions", "bash"])), 0);
+    assert_eq!(code(&home.run(&["config", "schema"])), 0);
+}
+
+#[test]
+fn init_writes_what_check_accepts_and_overwrites_nothing() {
+    let home = Home::new();
+    assert_eq!(code(&home.run(&["init"])), 0);
+    let check = home.run(&["config", "check"]);
+    assert_eq!(code(&check), 0, "{}{}", out(&check), err(&check));
+    assert!(out(&check).contains("finops.db"), "{}", out(&check));
+    home.write("finops.toml", "namespace = \"mine\"\n");
+    let again = home.run(&["init"]);
+    assert_eq!(code(&again), 2);
+    assert!(err(&again).contains("exists already"));
+    assert_eq!(
+        std::fs::read_to_string(home.path().join("finops.toml")).unwrap(),
+        "namespace = \"mine\"\n"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_ledger_is_left_alone() {
+    let home = Home::new();
+    home.write(
+        "notes.db",
+        "these are my notes, not a database, and they are long enough to be a header\n",
+    );
+    let output = home.run(&["--store", "sqlite:notes.db", "report"]);
+    assert_eq!(code(&output), 3, "{}", err(&output));
+    assert!(err(&output).contains("hint: "));
+    assert!(
+        std::fs::read_to_string(home.path().join("notes.db"))
+            .unwrap()
+            .starts_with("these")
+    );
+}
+
+#[test]
+fn completions_and_man_pages_are_written() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(out(&home.run(&["completions", shell])).contains("finops"), "{shell}");
+    }
+    assert!(out(&home.run(&["man"])).contains(".TH finops 1"));
+    assert_eq!(code(&home.run(&["man", "--out", "man"])), 0);
+    assert!(home.path().join("man/finops-report.1").is_file());
+}
+
+#[test]
+fn a_run_over_configured_sources_tells_the_month() {
+    let home = Home::new();
+    home.write("logs/usage.jsonl", USAGE);
+    home.write(
+        "finops.toml",
+        "[store]\nurl = \"sqlite:x.db\"\n[[source]]\nname = \"app\"\npaths = [\"logs\"]\n",
+    );
+    let output = home.run(&["run", "--now", NOW]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    assert!(out(&output).contains("$3.0"), "{}", out(&output));
+    assert!(home.path().join("x.db").is_file());
+}

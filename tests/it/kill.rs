@@ -60,7 +60,11 @@ period = "month"
 
 fn finops(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_finops"));
-    command.current_dir(folder).env("HOME", folder).env_remove("XDG_DATA_HOME").env("NO_COLOR", "1");
+    command
+        .current_dir(folder)
+        .env("HOME", folder)
+        .env_remove("XDG_DATA_HOME")
+        .env("NO_COLOR", "1");
     command.args(["--config", "finops.toml", "--now", "2026-11-24T12:00:00Z"]);
     command.stdin(Stdio::null());
     command
@@ -83,13 +87,27 @@ fn append(folder: &Path, round: u64, random: &mut Random) {
     let again = text.lines().next().unwrap().to_owned();
     writeln!(text, "{again}").unwrap();
     let file = folder.join(format!("usage/{}.jsonl", random.next() % 5));
-    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
+    let mut file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)
+        .unwrap();
     file.write_all(text.as_bytes()).unwrap();
 }
 
 fn totals(folder: &Path, store: &str) -> serde_json::Value {
     let mut command = finops(folder);
-    command.args(["--store", store, "report", "--by", "day,team", "--from", "2026-11-01", "--to", "2026-12-01"]);
+    command.args([
+        "--store",
+        store,
+        "report",
+        "--by",
+        "day,team",
+        "--from",
+        "2026-11-01",
+        "--to",
+        "2026-12-01",
+    ]);
     let output = command.args(["--format", "json"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
@@ -100,14 +118,20 @@ fn told(folder: &Path, file: &str) -> BTreeMap<(String, String), BTreeSet<String
     for line in std::fs::read_to_string(folder.join(file)).unwrap_or_default().lines() {
         let message: serde_json::Value = serde_json::from_str(line).expect("a killed writer leaves no half line");
         let text = |key: &str| message[key].as_str().unwrap().to_owned();
-        messages.entry((text("alert_id"), text("told"))).or_default().insert(text("id"));
+        messages
+            .entry((text("alert_id"), text("told")))
+            .or_default()
+            .insert(text("id"));
     }
     messages
 }
 
 #[test]
 fn killed_at_random_moments_nothing_is_lost_doubled_or_told_under_two_identities() {
-    let seed = std::env::var("FINOPS_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(42);
+    let seed = std::env::var("FINOPS_SEED")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(42);
     println!("seed {seed} (set FINOPS_SEED to replay another)");
     let mut random = Random(seed);
     let folder = tempfile::tempdir().unwrap();
@@ -121,28 +145,45 @@ fn killed_at_random_moments_nothing_is_lost_doubled_or_told_under_two_identities
     for round in 0..KILLS {
         append(folder, round, &mut random);
         let mut run = finops(folder);
-        let mut child = run.arg("run").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = run
+            .arg("run")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(Duration::from_micros(random.next() % 60_000));
         finished += u64::from(child.try_wait().unwrap().is_some());
         child.kill().unwrap();
         child.wait().unwrap();
     }
     println!("{finished} of {KILLS} runs had finished before they were killed");
-    assert!(finished < KILLS, "no run was killed while it worked: the test tests nothing");
+    assert!(
+        finished < KILLS,
+        "no run was killed while it worked: the test tests nothing"
+    );
     for _ in 0..2 {
         let last = finops(folder).arg("run").output().unwrap();
         assert!(last.status.success(), "{}", String::from_utf8_lossy(&last.stderr));
     }
 
-    let clean = finops(folder).args(["--store", "sqlite:clean.db", "record", "usage"]).output().unwrap();
+    let clean = finops(folder)
+        .args(["--store", "sqlite:clean.db", "record", "usage"])
+        .output()
+        .unwrap();
     assert!(clean.status.success(), "{}", String::from_utf8_lossy(&clean.stderr));
     let (killed, clean) = (totals(folder, "sqlite:ledger.db"), totals(folder, "sqlite:clean.db"));
     assert_eq!(killed["rows"], clean["rows"]);
     assert_eq!(killed["total"]["events"], KILLS * CALLS_PER_ROUND);
 
     let ops = told(folder, "told.jsonl");
-    assert!(ops.keys().any(|(_, told)| told == "firing"), "the budget of the search team must have fired: {ops:?}");
-    assert_eq!(ops.keys().collect::<Vec<_>>(), told(folder, "told-owner.jsonl").keys().collect::<Vec<_>>());
+    assert!(
+        ops.keys().any(|(_, told)| told == "firing"),
+        "the budget of the search team must have fired: {ops:?}"
+    );
+    assert_eq!(
+        ops.keys().collect::<Vec<_>>(),
+        told(folder, "told-owner.jsonl").keys().collect::<Vec<_>>()
+    );
     for (step, ids) in ops.iter().chain(&told(folder, "told-owner.jsonl")) {
         assert_eq!(ids.len(), 1, "{step:?} was told under several identities: {ids:?}");
     }

@@ -19,6 +19,7 @@ mod architecture;
 mod channels;
 mod cli;
 mod files;
+mod kill;
 mod ledger;
 mod prices;
 mod support;

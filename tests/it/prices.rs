@@ -177,6 +177,15 @@ const CASES: &[Case] = &[
     ("2026-10-20T12:00:00Z", "deepseek", "deepseek-chat", "", [M, 0, 0, 0, 0, 0, 0], "0.27"),
     ("2026-10-20T16:30:00Z", "deepseek", "deepseek-chat", "", [M, 0, 0, 0, 0, 0, 0], "0.135"),
     ("2026-10-20T00:29:59Z", "deepseek", "deepseek-chat", "", [M, 0, 0, 0, 0, 0, 0], "0.135"),
+    // Friday 17:00 UTC is Saturday in Shanghai; Monday 02:00 UTC is a busy hour.
+    ("2026-10-23T17:00:00Z", "deepseek", "deepseek-v4-pro", "", [M, 0, 0, 0, 0, 0, 0], "0.66"),
+    ("2026-10-26T02:00:00Z", "deepseek", "deepseek-v4-pro", "", [M, 0, 0, 0, 0, 0, 0], "1.32"),
+    ("2026-08-20T02:00:00Z", "deepseek", "deepseek-v4-pro", "", [M, 0, 0, 0, 0, 0, 0], "0.435"),
+    // The same model at another provider; a threshold that includes its own size.
+    ("2026-05-20", "vertex", "gemini-2.0-flash-001", "", [M, 0, 0, 0, 0, 0, 0], "0.15"),
+    ("2026-05-20", "google", "gemini-2.0-flash-001", "", [M, 0, 0, 0, 0, 0, 0], "0.1"),
+    ("2026-05-20", "xai", "grok-4", "", [127_999, 0, 0, 0, 0, 0, 0], "0.383997"),
+    ("2026-05-20", "xai", "grok-4", "", [128_000, 0, 0, 0, 0, 0, 0], "0.768"),
     // A dated snapshot with its own price; fine-tunes; spellings.
     ("2026-10-20", "openai", "gpt-4o-2024-05-13", "", [M, M, 0, 0, 0, 0, 0], "10"),
     ("2026-10-20", "openai", "ft:gpt-4o-2024-08-06:org::id", "tier=batch", [M, 0, 0, 0, 0, 0, 0], "1.875"),
@@ -410,6 +419,31 @@ fn the_owners_book_and_map_win() {
     assert_eq!(
         outcome(&quote("2026-10-20", "bedrock", &format!("{arn}y"))),
         "OpaqueName"
+    );
+}
+
+#[test]
+fn a_price_of_another_time_is_not_borrowed() {
+    let dated = spec("dated", BookKind::Finops, fixture("dated.toml"));
+    let lite = spec("lite", BookKind::Litellm, fixture("litellm.json"));
+    let genai = spec("genai", BookKind::GenaiPrices, fixture("genai.json"));
+    let thousand = [1000, 0, 0, 0, 0, 0, 0];
+    let both = load(None, &[dated.clone(), lite]).unwrap();
+    assert_eq!(costs(&both, "2026-11-02", "swift-1", "", thousand), "0.007");
+    assert_eq!(costs(&both, "2026-10-02", "swift-1", "", thousand), "NoPriceOnDate");
+    let unpriced = both
+        .books()
+        .charge(&call("2026-10-02", "acme", "swift-1", "", thousand));
+    assert_eq!(
+        unpriced.worst_case.to_string(),
+        "0.009",
+        "the highest current rate of the provider"
+    );
+    let both = load(None, &[dated, genai]).unwrap();
+    assert_eq!(
+        costs(&both, "2026-10-02", "calm-1", "", thousand),
+        "0.002",
+        "the second book dates its price"
     );
 }
 

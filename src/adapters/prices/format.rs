@@ -77,6 +77,8 @@ struct HoursFile {
     to: String,
     #[serde(default)]
     weekdays: Vec<u32>,
+    #[serde(default)]
+    weekday_offset_hours: i8,
 }
 
 #[derive(Default, Deserialize)]
@@ -213,7 +215,7 @@ fn price(file: PriceFile) -> Result<Price, String> {
                 from: time(&h.from)?,
                 to: time(&h.to)?,
                 weekdays: h.weekdays,
-                weekday_offset_minutes: 0,
+                weekday_offset_minutes: i64::from(h.weekday_offset_hours) * 60,
             })
         })
         .transpose()?;

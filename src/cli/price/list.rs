@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{instant, load, put_rows, warn};
 use crate::cli::{CliError, Context, Exit};
-use crate::domain::price::provider_key;
+use crate::domain::price::{Hours, provider_key};
 use crate::domain::usage::Bucket;
 
 /// Which prices to list.
@@ -18,6 +18,16 @@ pub struct ListArgs {
     at: Option<DateTime<Utc>>,
 }
 
+fn hours(hours: &Hours) -> String {
+    let span = format!("{}-{}", hours.from.format("%H:%M"), hours.to.format("%H:%M"));
+    let days: Vec<String> = hours.weekdays.iter().map(u32::to_string).collect();
+    if days.is_empty() {
+        span
+    } else {
+        format!("{span} weekdays {}", days.join(" "))
+    }
+}
+
 pub(super) fn run(ctx: &mut Context<'_>, args: &ListArgs) -> Result<Exit, CliError> {
     let pricer = load(ctx)?;
     warn(ctx, pricer.warnings());
@@ -29,37 +39,39 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &ListArgs) -> Result<Exit, CliErr
             if only.as_deref().is_some_and(|only| only != provider) {
                 continue;
             }
-            let Some(price) = entry.on(day) else { continue };
-            let mut row = vec![provider.to_owned(), entry.id.clone()];
-            row.extend(
-                [
-                    Bucket::InputUncached,
-                    Bucket::CacheRead,
-                    Bucket::CacheWrite5m,
-                    Bucket::CacheWrite1h,
-                    Bucket::Output,
-                ]
-                .map(|b| {
+            for price in entry.all_on(day) {
+                let mut row = vec![provider.to_owned(), entry.id.clone()];
+                row.extend(
+                    [
+                        Bucket::InputUncached,
+                        Bucket::CacheRead,
+                        Bucket::CacheWrite5m,
+                        Bucket::CacheWrite1h,
+                        Bucket::Output,
+                    ]
+                    .map(|b| {
+                        price
+                            .rates
+                            .get(b)
+                            .map(|r| r.normalize().to_string())
+                            .unwrap_or_default()
+                    }),
+                );
+                row.push(price.tiers.keys().cloned().collect::<Vec<_>>().join(" "));
+                row.push(
                     price
-                        .rates
-                        .get(b)
-                        .map(|r| r.normalize().to_string())
-                        .unwrap_or_default()
-                }),
-            );
-            row.push(price.tiers.keys().cloned().collect::<Vec<_>>().join(" "));
-            row.push(
-                price
-                    .above
-                    .iter()
-                    .map(|a| a.prompt.to_string())
-                    .collect::<Vec<_>>()
-                    .join(" "),
-            );
-            row.push(price.from.map(|d| d.to_string()).unwrap_or_default());
-            row.push(price.to.map(|d| d.to_string()).unwrap_or_default());
-            row.push(book.name.clone());
-            rows.push(row);
+                        .above
+                        .iter()
+                        .map(|a| a.prompt.to_string())
+                        .collect::<Vec<_>>()
+                        .join(" "),
+                );
+                row.push(price.from.map(|d| d.to_string()).unwrap_or_default());
+                row.push(price.to.map(|d| d.to_string()).unwrap_or_default());
+                row.push(price.hours.as_ref().map(hours).unwrap_or_default());
+                row.push(book.name.clone());
+                rows.push(row);
+            }
         }
     }
     let header = [
@@ -74,6 +86,7 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &ListArgs) -> Result<Exit, CliErr
         "thresholds",
         "from",
         "to",
+        "hours_utc",
         "book",
     ];
     put_rows(ctx, &header, &rows, "prices")?;

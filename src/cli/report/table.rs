@@ -224,3 +224,124 @@ impl Wanted {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::Tz;
+
+    use super::*;
+    use crate::domain::money::Currency;
+    use crate::domain::period::Period;
+    use crate::domain::spend::{Basis, TokenSums};
+    use crate::engine::report::{AxisValue, ReportQuery};
+
+    fn row(key: &[&str], cost: &str, previous: &str) -> Row {
+        let mut tokens = TokenSums::default();
+        tokens.set(Bucket::InputUncached, 1_234_567);
+        tokens.set(Bucket::CacheRead, 98_765_432);
+        tokens.set(Bucket::CacheWrite5m, 4_321);
+        tokens.set(Bucket::Output, 45_678);
+        let cost: Decimal = cost.parse().unwrap();
+        Row {
+            key: key.iter().map(|name| AxisValue::Name((*name).into())).collect(),
+            sums: Sums {
+                events: 1_234,
+                tokens,
+                cost,
+                unpriced_events: 2,
+                unpriced_tokens: 5_000,
+                unpriced_worst_case: "0.5".parse().unwrap(),
+                ..Sums::default()
+            },
+            previous: Sums {
+                cost: previous.parse().unwrap(),
+                ..Sums::default()
+            },
+            daily: (0..30).map(|day| cost * Decimal::from(day % 7)).collect(),
+        }
+    }
+
+    fn drawn(width: usize, unicode: bool) -> String {
+        let at = |text: &str| text.parse().unwrap();
+        let query = ReportQuery {
+            by: vec!["team".parse().unwrap(), "model".parse().unwrap()],
+            period: Period::new(at("2026-11-01T00:00:00Z"), at("2026-12-01T00:00:00Z")),
+            previous: Period::new(at("2026-10-01T00:00:00Z"), at("2026-11-01T00:00:00Z")),
+            basis: Basis::Metered,
+            filters: Vec::new(),
+            top: None,
+            zone: Tz::UTC,
+        };
+        let section = Section {
+            currency: Currency::USD,
+            rows: vec![
+                row(&["search", "claude-sonnet-4-5-20250929"], "1234.5", "1000"),
+                row(&["", "evil\u{1b}[31m|name"], "0.004", "0"),
+            ],
+            total: row(&[], "1234.504", "1000"),
+        };
+        let report = Report {
+            query,
+            sections: vec![section],
+        };
+        let look = Look {
+            width,
+            unicode,
+            color: false,
+            now: at("2026-11-24T12:00:00Z"),
+        };
+        draw(&report, look)
+    }
+
+    #[test]
+    fn a_wide_terminal_gets_everything() {
+        insta::assert_snapshot!(drawn(140, true), @r#"
+        metered spend by team, model, 2026-11-01 to 2026-11-30 (UTC)
+
+        team       model                       calls  input  cache read  cache write  output  unpriced       cost  trend  by day
+        ─────────  ──────────────────────────  ─────  ─────  ──────────  ───────────  ──────  ────────  ─────────  ─────  ────────────────────────
+        search     claude-sonnet-4-5-20250929  1,234  1.23M       98.8M        4.32k   45.7k         2  $1,234.50  +23 %   ▂▃▅▆▇█ ▂▃▅▆▇█ ▂▃▅▆▇█ ▂▃
+        (no team)  evil?[31m|name              1,234  1.23M       98.8M        4.32k   45.7k         2     <$0.01    new   ▂▃▅▆▇█ ▂▃▅▆▇█ ▂▃▅▆▇█ ▂▃
+        ─────────  ──────────────────────────  ─────  ─────  ──────────  ───────────  ──────  ────────  ─────────  ─────  ────────────────────────
+        total                                  1,234  1.23M       98.8M        4.32k   45.7k         2  $1,234.50  +23 %   ▂▃▅▆▇█ ▂▃▅▆▇█ ▂▃▅▆▇█ ▂▃
+        unpriced: 2 calls, 5.00k tokens, not in these totals; at most $0.5000 more
+        "#);
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_what_matters() {
+        insta::assert_snapshot!(drawn(60, true), @r#"
+        metered spend by team, model, 2026-11-01 to 2026-11-30 (UTC)
+
+        team       model           calls  unpriced       cost  trend
+        ─────────  ──────────────  ─────  ────────  ─────────  ─────
+        search     claude-sonnet…  1,234         2  $1,234.50  +23 %
+        (no team)  evil?[31m|name  1,234         2     <$0.01    new
+        ─────────  ──────────────  ─────  ────────  ─────────  ─────
+        total                      1,234         2  $1,234.50  +23 %
+        unpriced: 2 calls, 5.00k tokens, not in these totals; at most $0.5000 more
+        "#);
+        assert!(
+            drawn(60, true)
+                .lines()
+                .skip(2)
+                .all(|line| line.chars().count() <= 60 || line.starts_with("unpriced"))
+        );
+    }
+
+    #[test]
+    fn without_unicode_it_is_ascii() {
+        insta::assert_snapshot!(drawn(120, false), @r#"
+        metered spend by team, model, 2026-11-01 to 2026-11-30 (UTC)
+
+        team       model                     calls  input  cache read  cache write  output  unpriced       cost  trend  by day
+        ---------  ------------------------  -----  -----  ----------  -----------  ------  --------  ---------  -----  --------
+        search     claude-sonnet-4-5-20250~  1,234  1.23M       98.8M        4.32k   45.7k         2  $1,234.50  +23 %  :#=+*=@:
+        (no team)  evil?[31m|name            1,234  1.23M       98.8M        4.32k   45.7k         2     <$0.01    new  :#=+*=@:
+        ---------  ------------------------  -----  -----  ----------  -----------  ------  --------  ---------  -----  --------
+        total                                1,234  1.23M       98.8M        4.32k   45.7k         2  $1,234.50  +23 %  :#=+*=@:
+        unpriced: 2 calls, 5.00k tokens, not in these totals; at most $0.5000 more
+        "#);
+        assert!(drawn(120, false).is_ascii());
+    }
+}

@@ -153,10 +153,20 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The price on that day, whatever the hour; none when the book has none.
+    /// The prices of that day in the order in which they are tried: those of some hours, then the one for all others.
+    pub fn all_on(&self, day: NaiveDate) -> impl Iterator<Item = &Price> {
+        let mut over = false;
+        self.prices.iter().rev().filter(move |p| {
+            let wanted = !over && p.holds_on(day);
+            over |= wanted && p.hours.is_none();
+            wanted
+        })
+    }
+
+    /// The price of most hours of that day; none when the book has none.
     #[must_use]
     pub fn on(&self, day: NaiveDate) -> Option<&Price> {
-        self.prices.iter().rev().find(|p| p.holds_on(day))
+        self.all_on(day).last()
     }
 }
 

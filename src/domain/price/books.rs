@@ -250,16 +250,13 @@ fn prepare(
         free: candidate.free,
     };
     let mut segments = Vec::new();
-    for price in entry.prices.iter().rev().filter(|p| p.holds_on(day)) {
+    for price in entry.all_on(day) {
         segments.push(Segment {
             hours: price.hours.clone(),
             price: Prepared::new(price, entry, terms),
             from: price.from.map(|d| d.to_string()).unwrap_or_default(),
             dated: price.from.is_some() || price.to.is_some(),
         });
-        if price.hours.is_none() {
-            break;
-        }
     }
     let from = segments.first().map(|s| s.from.as_str()).filter(|f| !f.is_empty());
     let label = format!("{}/{provider}/{}@{}", book.name, entry.id, from.unwrap_or("always"));

@@ -34,9 +34,11 @@ impl<'a> Builder<'a> {
         let period = query.period;
         let first_day = day_in(period.start, query.zone);
         let end = day_in((period.end - TimeDelta::nanoseconds(1)).max(period.start), query.zone);
-        let days = usize::try_from((end - first_day).num_days() + 1)
-            .unwrap_or(1)
-            .min(MAX_DAYS);
+        let timed = query.by.iter().any(|axis| axis.is_time());
+        let days = match usize::try_from((end - first_day).num_days() + 1) {
+            Ok(days) if !timed => days.min(MAX_DAYS),
+            _ => 0,
+        };
         let hour = Hour::of(period.start);
         Builder {
             query,
@@ -55,12 +57,13 @@ impl<'a> Builder<'a> {
         }
         let day = self.day(key.hour);
         let offset = usize::try_from((day - self.first_day).num_days()).ok();
-        let row = self.row(key, key.hour);
-        row.sums.add(sums)?;
-        if let Some(slot) = offset.and_then(|at| row.daily.get_mut(at)) {
-            *slot = add_exact(*slot, sums.cost)?;
-        }
-        Ok(())
+        self.change(key, key.hour, |row| {
+            row.sums.add(sums)?;
+            if let Some(slot) = offset.and_then(|at| row.daily.get_mut(at)) {
+                *slot = add_exact(*slot, sums.cost)?;
+            }
+            Ok(())
+        })
     }
 
     pub fn add_previous(&mut self, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
@@ -68,7 +71,7 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         let moved = Hour::of(key.hour.start() + self.shift);
-        self.row(key, moved).previous.add(sums)
+        self.change(key, moved, |row| row.previous.add(sums))
     }
 
     fn selects(&self, key: &SpendKey) -> bool {
@@ -82,21 +85,19 @@ impl<'a> Builder<'a> {
         self.last.1
     }
 
-    fn row(&mut self, key: &SpendKey, hour: Hour) -> &mut Row {
+    fn change<T>(&mut self, key: &SpendKey, hour: Hour, change: impl FnOnce(&mut Row) -> T) -> T {
         let day = self.day(hour);
         let values = self.query.by.iter().map(|axis| axis.value(hour, day, &key.dimensions));
         self.key.clear();
         self.key.extend(values);
-        let rows = self
-            .sections
-            .entry((key.currency != Currency::USD, key.currency))
-            .or_default();
-        if !rows.contains_key(self.key.as_slice()) {
-            rows.insert(self.key.clone(), empty(self.key.clone(), self.days));
+        let section = (key.currency != Currency::USD, key.currency);
+        let rows = self.sections.entry(section).or_default();
+        // The key is copied only for a row that is new.
+        if let Some(row) = rows.get_mut(self.key.as_slice()) {
+            return change(row);
         }
-        let days = self.days;
-        rows.entry(self.key.clone())
-            .or_insert_with_key(|key| empty(key.clone(), days))
+        let fresh = empty(self.key.clone(), self.days);
+        change(rows.entry(self.key.clone()).or_insert(fresh))
     }
 
     pub fn finish(self) -> Result<Vec<Section>, MoneyError> {

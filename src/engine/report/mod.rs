@@ -78,7 +78,7 @@ pub struct Row {
     pub sums: Sums,
     /// The measures of the same in the period before.
     pub previous: Sums,
-    /// Cost per day of the period, days without spend included.
+    /// Cost per day of the period, days without spend included; empty where rows are spans of time.
     pub daily: Vec<Decimal>,
 }
 
