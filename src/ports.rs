@@ -321,6 +321,11 @@ pub trait Notifier: Send {
     /// The configured name of the channel.
     fn channel(&self) -> &str;
 
+    /// The least time between two messages to this channel.
+    fn pace(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Makes one attempt. `timeout` bounds it. Success means that the channel has accepted the message for good.
     fn deliver(&self, message: &Notification, timeout: Duration) -> Result<Receipt, DeliveryError>;
 }

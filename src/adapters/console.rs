@@ -31,31 +31,48 @@ impl StdoutChannel {
 #[must_use]
 pub fn text(message: &Notification) -> String {
     let test = if message.test { "[TEST] " } else { "" };
-    let mut text = format!("{test}[{}] {}\n", message.told, message.title);
+    let mut text = format!(
+        "{test}[{} {}] {}\n",
+        message.severity,
+        message.told,
+        shown(&message.title)
+    );
     if !message.summary.is_empty() {
-        text += &format!("  {}\n", message.summary);
+        text += &format!("  {}\n", shown(&message.summary));
     }
     let width = message
         .facts
         .iter()
-        .map(|f| f.label.chars().count())
+        .map(|f| shown(&f.label).chars().count())
         .max()
         .unwrap_or_default();
     for fact in &message.facts {
-        text += &format!("  {:width$}  {}\n", fact.label, fact.value);
+        text += &format!("  {:width$}  {}\n", shown(&fact.label), shown(&fact.value));
     }
     for line in &message.lines {
-        text += &format!("  - {line}\n");
+        text += &format!("  - {}\n", shown(line));
     }
-    let owner = message.owner.iter().map(|o| format!(", owner {o}"));
-    let runbook = message.runbook.iter().map(|r| format!(", runbook {r}"));
+    let owner = message.owner.iter().map(|o| format!(", owner {}", shown(o)));
+    let runbook = message.runbook.iter().map(|r| format!(", runbook {}", shown(r)));
     text += &format!(
         "  alert {}{}\n",
-        message.alert_id,
+        shown(&message.alert_id),
         owner.chain(runbook).collect::<String>()
     );
+    text
+}
+
+/// Foreign text that stays on its line: control characters, line separators and characters that turn the direction of
+/// writing would let a name forge other lines.
+fn shown(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c })
+        .map(|c| match c {
+            '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                '\u{fffd}'
+            }
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        })
         .collect()
 }
 

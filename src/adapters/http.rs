@@ -48,6 +48,30 @@ pub fn check(url: &SecretString, allowed: &[String]) -> Result<(), String> {
     }
 }
 
+/// Seconds of a `Retry-After`: a number, or an HTTP date, which is counted from the answer's own `Date` so that the clocks
+/// of the two machines need not agree.
+fn retry_after(value: &str, date: Option<&str>) -> Option<u64> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(seconds);
+    }
+    let until = chrono::DateTime::parse_from_rfc2822(value).ok()?;
+    let from = chrono::DateTime::parse_from_rfc2822(date?.trim()).ok()?;
+    Some(u64::try_from((until - from).num_seconds()).unwrap_or(0))
+}
+
+/// An answer that repeats the address, or its path, must not carry it into a log.
+fn redacted(answer: &str, url: &str) -> String {
+    let answer = answer.replace(url, "[address]");
+    let path = url
+        .split_once("://")
+        .and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
+    match path {
+        Some(path) if path.len() > 1 => answer.replace(path, "[address]"),
+        _ => answer,
+    }
+}
+
 /// Makes one POST of JSON.
 pub fn post(
     url: &SecretString,
@@ -55,13 +79,18 @@ pub fn post(
     body: &str,
     timeout: Duration,
 ) -> Result<Receipt, DeliveryError> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
+    let agent = ureq::Agent::config_builder()
         .timeout_global(Some(timeout))
         .max_redirects(0)
         .http_status_as_error(false)
-        .user_agent(concat!("finops/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .into();
+        .user_agent(concat!("finops/", env!("CARGO_PKG_VERSION")));
+    // A proxy from the environment does not see this machine's loopback.
+    let agent = if is_loopback_url(url.expose_secret()) {
+        agent.proxy(None)
+    } else {
+        agent
+    };
+    let agent: ureq::Agent = agent.build().into();
     let mut request = agent
         .post(url.expose_secret())
         .header("content-type", "application/json");
@@ -70,10 +99,10 @@ pub fn post(
     }
     let mut response = request.send(body).map_err(|e| {
         // The address may be in the error's text: only its kind is told.
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "the client's errors are open-ended, and their text may hold the address"
-        )]
+        let retry = match e {
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => Retry::Never,
+            _ => Retry::Backoff,
+        };
         let message = match e {
             ureq::Error::Timeout(_) => "no answer in time".to_owned(),
             ureq::Error::HostNotFound => "the host was not found".to_owned(),
@@ -82,21 +111,16 @@ pub fn post(
             ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "TLS failed".to_owned(),
             _ => "the request failed".to_owned(),
         };
-        DeliveryError {
-            message,
-            retry: Retry::Backoff,
-        }
+        DeliveryError { message, retry }
     })?;
     let status = response.status().as_u16();
     let after = response
         .headers()
         .get("retry-after")
         .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.trim().parse::<u64>().ok());
+        .and_then(|v| retry_after(v, response.headers().get("date").and_then(|d| d.to_str().ok())));
     let reader = response.body_mut().with_config().limit(64 * 1024);
-    let answer: String = reader
-        .read_to_string()
-        .unwrap_or_default()
+    let answer: String = redacted(&reader.read_to_string().unwrap_or_default(), url.expose_secret())
         .chars()
         .take(ANSWER_LIMIT)
         .collect();

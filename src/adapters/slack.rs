@@ -107,7 +107,7 @@ pub fn payload(message: &Notification) -> Value {
         let lines: Vec<String> = message.lines.iter().map(|l| format!("• {}", escaped(l))).collect();
         blocks.push(section(&lines.join("\n")));
     }
-    let mut foot = vec![format!("{} · alert {}", message.told, message.alert_id)];
+    let mut foot = vec![format!("{} · alert {}", message.told, escaped(&message.alert_id))];
     foot.extend(message.owner.iter().map(|o| format!("owner {}", escaped(o))));
     foot.extend(message.runbook.iter().map(|r| format!("runbook {}", escaped(r))));
     let foot = cut(&foot.join(" · "), FIELD_LIMIT);
@@ -119,6 +119,11 @@ pub fn payload(message: &Notification) -> Value {
 impl Notifier for Slack {
     fn channel(&self) -> &str {
         &self.name
+    }
+
+    /// Slack hides messages that come faster.
+    fn pace(&self) -> Duration {
+        Duration::from_secs(1)
     }
 
     fn deliver(&self, message: &Notification, timeout: Duration) -> Result<Receipt, DeliveryError> {

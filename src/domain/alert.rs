@@ -75,6 +75,12 @@ pub struct Alert {
     pub told_at: Option<DateTime<Utc>>,
     /// Whether anyone was told that it fires, this time.
     pub told_firing: bool,
+    /// The channels that were told that it fires: they are told how it goes on, whatever the policy says by then.
+    #[serde(default)]
+    pub told_to: Vec<String>,
+    /// A person called it over while its condition held: it stays over until the condition was seen to be gone.
+    #[serde(default)]
+    pub dismissed: bool,
     /// Messages decided so far: numbers them.
     pub tellings: u64,
     /// Until when it is acknowledged, and by whom.
@@ -174,7 +180,10 @@ pub fn message_id(alert: &Alert, channel: &str) -> String {
 impl Alert {
     /// An alert about a condition that has not been seen yet; [`step`] decides whether it comes to life.
     #[must_use]
-    #[expect(clippy::too_many_arguments, reason = "all but the last two are the alert's identity")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the identity, and an identity has no optional part"
+    )]
     pub fn new(
         policy: &str,
         kind: &str,
@@ -201,6 +210,8 @@ impl Alert {
             evaluated_at: now,
             told_at: None,
             told_firing: false,
+            told_to: Vec::new(),
+            dismissed: false,
             tellings: 0,
             acknowledged: None,
             title: String::new(),
@@ -239,6 +250,8 @@ pub fn step(
         });
     };
     match (before.state, verdict) {
+        (State::Resolved, Verdict::Above) if before.dismissed => return None,
+        (State::Resolved, Verdict::Clear(_)) if before.dismissed => alert.dismissed = false,
         (State::Resolved, Verdict::Above) => {
             alert.opened_at = now;
             alert.confirmations = 1;
@@ -334,13 +347,15 @@ pub fn resolve(before: &Alert, by: &str, reason: &str, now: DateTime<Utc>) -> Op
         return None;
     }
     let told = if before.told_firing { Some(Told::Resolved) } else { None };
-    Some(moved(
+    let mut step = moved(
         before,
         State::Resolved,
         &format!("resolved by {by}: {reason}"),
         told,
         now,
-    ))
+    );
+    step.alert.dismissed = true;
+    Some(step)
 }
 
 fn moved(before: &Alert, to: State, reason: &str, tell: Option<Told>, now: DateTime<Utc>) -> Step {

@@ -13,6 +13,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
+/// How often a write to a locked store is tried.
+const STORE_ATTEMPTS: u32 = 5;
+
 /// Bounds of one delivery.
 #[derive(Clone, Copy, Debug)]
 pub struct DeliveryLimits {
@@ -50,6 +53,7 @@ pub fn deliver_pending(
     let mut jitter = Jitter(jitter_seed);
     let mut summary = DeliverySummary::default();
     let mut result = Ok(());
+    let mut told: BTreeMap<String, chrono::DateTime<chrono::Utc>> = BTreeMap::new();
     for waiting in pending {
         let message = &waiting.message;
         let Some(channel) = channels.iter().find(|c| c.channel() == message.channel) else {
@@ -63,6 +67,17 @@ pub fn deliver_pending(
         if summary.failed.contains_key(&message.channel) {
             summary.waiting += 1;
             continue;
+        }
+        if let Some(last) = told.get(&message.channel) {
+            let next = *last + TimeDelta::from_std(channel.pace()).unwrap_or(TimeDelta::MAX);
+            let pause = (next - clock.now()).to_std().unwrap_or_default();
+            if next - started > budget {
+                summary.waiting += 1;
+                continue;
+            }
+            if !pause.is_zero() {
+                clock.sleep(pause);
+            }
         }
         let mut attempt = 1;
         let outcome = loop {
@@ -83,24 +98,40 @@ pub fn deliver_pending(
                 }
             }
         };
-        let stored = match outcome {
+        let kept = match outcome {
             Ok(receipt) => {
                 summary.delivered += 1;
-                outbox.delivered(&message.id, &receipt, clock.now())
+                told.insert(message.channel.clone(), clock.now());
+                stored(clock, || outbox.delivered(&message.id, &receipt, clock.now()))
             }
             Err(error) => {
                 summary.waiting += 1;
                 summary.failed.insert(message.channel.clone(), error.message.clone());
-                outbox.failed(&message.id, &error.message, clock.now())
+                stored(clock, || outbox.failed(&message.id, &error.message, clock.now()))
             }
         };
-        if stored.is_err() {
-            result = stored;
+        if kept.is_err() {
+            result = kept;
             break;
         }
     }
     outbox.release()?;
     result.map(|()| summary)
+}
+
+/// Writes what happened, again while another process holds the lock: a message that was accepted and is not marked as such
+/// would be told twice.
+fn stored(clock: &dyn Clock, mut write: impl FnMut() -> Result<(), StoreError>) -> Result<(), StoreError> {
+    let mut left = STORE_ATTEMPTS;
+    loop {
+        match write() {
+            Err(StoreError::Locked { .. }) if left > 1 => {
+                left -= 1;
+                clock.sleep(FIRST_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Evenly spread pauses from a seed (SplitMix64): many clients that failed together do not come back together.

@@ -1,1 +1,323 @@
 //! Channels against real HTTP servers on loopback.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use finops::adapters::console::text;
+use finops::adapters::slack::{Slack, payload};
+use finops::adapters::webhook::{Webhook, signature};
+use finops::domain::notification::{Fact, Notification, Severity, Told};
+use finops::engine::notify::{DeliveryLimits, deliver_pending};
+use finops::ports::{Clock, DeliveryError, Notifier, Outbox, Pending, Receipt, Retry, StoreError};
+use proptest::prelude::*;
+use secrecy::SecretString;
+
+const T0: DateTime<Utc> = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+
+/// What the server does with a request.
+#[derive(Clone, Copy)]
+enum Play {
+    Answer(&'static str),
+    Hang,
+    /// Takes the request and closes without an answer: the reply is lost.
+    Lose,
+}
+
+fn serve(script: Vec<Play>) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook/s3cret", listener.local_addr().unwrap());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        for play in script {
+            let (mut peer, _) = listener.accept().unwrap();
+            let (mut request, mut chunk) = (Vec::new(), [0_u8; 4096]);
+            loop {
+                let read = peer.read(&mut chunk).unwrap();
+                request.extend_from_slice(&chunk[..read]);
+                let text = String::from_utf8_lossy(&request).into_owned();
+                let done = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+                    let head = head.to_lowercase();
+                    let length = head.lines().find_map(|l| l.strip_prefix("content-length: "));
+                    length.is_some_and(|l| body.len() >= l.trim().parse::<usize>().unwrap())
+                });
+                if done || read == 0 {
+                    log.lock().unwrap().push(text);
+                    break;
+                }
+            }
+            match play {
+                Play::Answer(head) => {
+                    let answer = format!("HTTP/1.1 {head}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+                    let _ = peer.write_all(answer.as_bytes());
+                }
+                Play::Hang => std::thread::sleep(Duration::from_secs(2)),
+                Play::Lose => {}
+            }
+            let _ = peer.shutdown(Shutdown::Both);
+        }
+    });
+    (url, seen)
+}
+
+fn message(id: &str, channel: &str) -> Notification {
+    Notification {
+        id: id.to_owned(),
+        channel: channel.to_owned(),
+        alert_id: "a1".to_owned(),
+        told: Told::Firing,
+        severity: Severity::Critical,
+        kind: "budget_actual".to_owned(),
+        title: "Budget <!channel> \u{1b}[31mé is spent".to_owned(),
+        summary: "see *this* & `that`\nforged".to_owned(),
+        facts: vec![Fact {
+            label: "Spent".to_owned(),
+            value: "$10.00 <of> $9.00".to_owned(),
+        }],
+        lines: vec!["team_a \u{202e}$9".to_owned()],
+        owner: Some("<@U1>".to_owned()),
+        runbook: None,
+        labels: BTreeMap::new(),
+        data: serde_json::Value::Null,
+        decided_at: T0,
+        test: true,
+    }
+}
+
+fn both(url: &str) -> Vec<Box<dyn Notifier>> {
+    let url = || SecretString::from(url.to_owned());
+    vec![
+        Box::new(Slack::new("c".to_owned(), url(), &[]).unwrap()),
+        Box::new(Webhook::new("c".to_owned(), url(), Some("key".to_owned().into()), &[]).unwrap()),
+    ]
+}
+
+#[test]
+fn every_http_channel_sorts_answers() {
+    let after = Retry::After(Duration::from_secs(7));
+    let dated = "503 Busy\r\nDate: Tue, 24 Nov 2026 10:00:00 GMT\r\nRetry-After: Tue, 24 Nov 2026 10:00:07 GMT";
+    let cases = [
+        (Play::Answer("200 OK"), None),
+        (Play::Answer("429 Slow\r\nRetry-After: 7"), Some(after)),
+        (Play::Answer(dated), Some(after)),
+        (Play::Answer("500 Oops"), Some(Retry::Backoff)),
+        (Play::Answer("403 No"), Some(Retry::Never)),
+        (
+            Play::Answer("302 Found\r\nLocation: http://127.0.0.1:1/x"),
+            Some(Retry::Never),
+        ),
+        (Play::Hang, Some(Retry::Backoff)),
+        (Play::Lose, Some(Retry::Backoff)),
+    ];
+    for (case, (play, expected)) in cases.into_iter().enumerate() {
+        for at in 0..2 {
+            let (url, seen) = serve(vec![play]);
+            let outcome = both(&url)[at].deliver(&message("m1", "c"), Duration::from_millis(500));
+            let error = outcome.err();
+            assert_eq!(
+                error.as_ref().map(|e| e.retry),
+                expected,
+                "case {case} channel {at}: {error:?}"
+            );
+            assert!(!format!("{error:?}").contains("s3cret"));
+            assert_eq!(seen.lock().unwrap().len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_webhook_signs_its_body_and_names_the_message() {
+    let (url, seen) = serve(vec![Play::Answer("200 OK")]);
+    both(&url)[1]
+        .deliver(&message("m1", "c"), Duration::from_secs(2))
+        .unwrap();
+    let request = seen.lock().unwrap()[0].clone();
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    let head = head.to_lowercase();
+    let expected = signature(&"key".to_owned().into(), "1790000000", body);
+    assert!(head.contains("idempotency-key: m1") && head.contains("x-finops-message-id: m1"));
+    assert!(head.contains("x-finops-timestamp: 1790000000"));
+    assert!(head.contains(&format!("x-finops-signature: v1={expected}")), "{head}");
+}
+
+struct FakeClock(Cell<DateTime<Utc>>, RefCell<Vec<Duration>>);
+
+impl Clock for FakeClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.0.get()
+    }
+    fn sleep(&self, duration: Duration) {
+        self.0.set(self.0.get() + TimeDelta::from_std(duration).unwrap());
+        self.1.borrow_mut().push(duration);
+    }
+}
+
+fn clock() -> FakeClock {
+    FakeClock(Cell::new(T0), RefCell::default())
+}
+
+#[derive(Default)]
+struct FakeOutbox {
+    waiting: Vec<Notification>,
+    locked: u32,
+    released: u32,
+}
+
+impl Outbox for FakeOutbox {
+    fn claim(&mut self) -> Result<Vec<Pending>, StoreError> {
+        let pending = |m: &Notification| Pending {
+            message: m.clone(),
+            attempts: 0,
+        };
+        Ok(self.waiting.iter().map(pending).collect())
+    }
+    fn delivered(&mut self, id: &str, _: &Receipt, _: DateTime<Utc>) -> Result<(), StoreError> {
+        if self.locked > 0 {
+            self.locked -= 1;
+            return Err(StoreError::Locked { path: "x".to_owned() });
+        }
+        self.waiting.retain(|m| m.id != id);
+        Ok(())
+    }
+    fn failed(&mut self, _: &str, _: &str, _: DateTime<Utc>) -> Result<(), StoreError> {
+        Ok(())
+    }
+    fn release(&mut self) -> Result<(), StoreError> {
+        self.released += 1;
+        Ok(())
+    }
+}
+
+struct Dead(Mutex<u32>, Retry);
+
+impl Notifier for Dead {
+    fn channel(&self) -> &str {
+        "dead"
+    }
+    fn deliver(&self, _: &Notification, _: Duration) -> Result<Receipt, DeliveryError> {
+        *self.0.lock().unwrap() += 1;
+        Err(DeliveryError {
+            message: "no".to_owned(),
+            retry: self.1,
+        })
+    }
+}
+
+const LIMITS: DeliveryLimits = DeliveryLimits {
+    attempts: 3,
+    timeout: Duration::from_secs(2),
+    budget: Duration::from_secs(60),
+};
+
+#[test]
+fn a_lost_reply_repeats_the_message_under_one_id_and_a_locked_store_is_tried_again() {
+    let (url, seen) = serve(vec![Play::Lose, Play::Answer("200 OK")]);
+    let mut outbox = FakeOutbox {
+        waiting: vec![message("m1", "c")],
+        locked: 2,
+        released: 0,
+    };
+    let channels = vec![both(&url).remove(1)];
+    let summary = deliver_pending(&mut outbox, &channels, &clock(), LIMITS, 1).unwrap();
+    assert_eq!((summary.delivered, summary.waiting), (1, 0));
+    assert!(outbox.waiting.is_empty() && outbox.released == 1);
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 2);
+    assert!(seen.iter().all(|r| r.to_lowercase().contains("idempotency-key: m1")));
+}
+
+#[test]
+fn channels_fail_apart_and_the_next_run_delivers() {
+    let (url, seen) = serve(vec![Play::Answer("200 OK"); 2]);
+    let all = vec![
+        message("m1", "dead"),
+        message("m2", "dead"),
+        message("m3", "c"),
+        message("m4", "gone"),
+        message("m5", "c"),
+    ];
+    let mut outbox = FakeOutbox {
+        waiting: all,
+        ..FakeOutbox::default()
+    };
+    let channels: Vec<Box<dyn Notifier>> = vec![Box::new(Dead(Mutex::new(0), Retry::Backoff)), both(&url).remove(0)];
+    let clock = clock();
+    let summary = deliver_pending(&mut outbox, &channels, &clock, LIMITS, 1).unwrap();
+    assert_eq!((summary.delivered, summary.waiting), (2, 3));
+    assert_eq!(summary.failed.keys().collect::<Vec<_>>(), ["dead", "gone"]);
+    // Two pauses of backoff for the dead channel's one tried message, then Slack's second between two messages.
+    assert_eq!(clock.1.borrow().len(), 3);
+    assert_eq!(clock.1.borrow().last(), Some(&Duration::from_secs(1)));
+    assert_eq!(seen.lock().unwrap().len(), 2);
+
+    let (url, _) = serve(vec![Play::Answer("200 OK"); 2]);
+    let webhook = Webhook::new("dead".to_owned(), url.into(), None, &[]).unwrap();
+    let summary = deliver_pending(&mut outbox, &[Box::new(webhook)], &clock, LIMITS, 1).unwrap();
+    assert_eq!((summary.delivered, outbox.waiting.len()), (2, 1));
+}
+
+#[test]
+fn a_retry_after_beyond_the_budget_waits_for_the_next_run() {
+    let mut outbox = FakeOutbox {
+        waiting: vec![message("m1", "dead")],
+        ..FakeOutbox::default()
+    };
+    let dead = Dead(Mutex::new(0), Retry::After(Duration::from_secs(61)));
+    let clock = clock();
+    let summary = deliver_pending(&mut outbox, &[Box::new(dead)], &clock, LIMITS, 1).unwrap();
+    assert_eq!((summary.waiting, outbox.waiting.len()), (1, 1));
+    assert!(clock.1.borrow().is_empty());
+}
+
+#[test]
+fn text_for_a_terminal_is_inert() {
+    let shown = text(&message("m1", "c"));
+    assert_eq!(shown.lines().count(), 5, "{shown}");
+    assert!(
+        shown.starts_with("[TEST] [critical firing] Budget <!channel> \u{fffd}[31mé is spent\n"),
+        "{shown}"
+    );
+    assert!(!shown.contains(['\u{1b}', '\u{202e}']));
+}
+
+fn strings(value: &serde_json::Value, visit: &mut dyn FnMut(&str)) {
+    let plain = value.get("type").and_then(|t| t.as_str()) == Some("plain_text");
+    match value {
+        serde_json::Value::String(s) => visit(s),
+        serde_json::Value::Array(all) => all.iter().for_each(|v| strings(v, visit)),
+        serde_json::Value::Object(map) if !plain => map.values().for_each(|v| strings(v, visit)),
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_message_is_within_the_limits_of_slack(
+        words in "[a<>&*`é日😀\n]{0,80}", times in 0_usize..80, count in 0_usize..30,
+    ) {
+        let long = words.repeat(times);
+        let mut m = message("m1", "c");
+        (m.title, m.summary, m.alert_id, m.runbook) = (long.clone(), long.clone(), words.clone(), Some(long.clone()));
+        m.facts = vec![Fact { label: long.clone(), value: long.clone() }; count];
+        m.lines = vec![long; count];
+        let payload = payload(&m);
+        let blocks = payload["blocks"].as_array().unwrap();
+        prop_assert!(blocks.len() <= 50);
+        prop_assert!(blocks[0]["text"]["text"].as_str().unwrap().chars().count() <= 150);
+        for block in blocks {
+            prop_assert!(block["text"]["text"].as_str().is_none_or(|t| t.chars().count() <= 3000));
+            let fields = block["fields"].as_array().map_or(&[][..], |f| f);
+            prop_assert!(fields.len() <= 10);
+            prop_assert!(fields.iter().all(|f| f["text"].as_str().unwrap().chars().count() <= 2000));
+        }
+        let mut bad = false;
+        strings(&payload, &mut |s| bad |= s.contains(['<', '>']));
+        prop_assert!(!bad);
+    }
+}

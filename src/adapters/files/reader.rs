@@ -60,6 +60,7 @@ impl<R: Read> Lines<R> {
                 let (from, to) = (self.start, searched + found);
                 self.start = to + 1;
                 self.offset += (to + 1 - from) as u64;
+                // A large read can bring the end of a line together with more than its limit.
                 if skipping || to - from > MAX_RECORD {
                     return Ok(Step::TooLong { end: self.offset });
                 }

@@ -229,7 +229,7 @@ fn receipt(ctx: &mut Context<'_>, args: &QuoteArgs, event: &UsageEvent, quote: &
     if !quote.source.is_empty() {
         let _ = writeln!(
             text,
-            "source   {} (checked {})",
+            "source   {} (figures as of {})",
             shown(&quote.source),
             shown(&quote.checked)
         );

@@ -146,9 +146,9 @@ pub struct Entry {
     pub clause: Option<Clause>,
     /// Tried from the last to the first.
     pub prices: Vec<Price>,
-    /// Where the figures are published.
+    /// Where the provider publishes them.
     pub source: String,
-    /// When they were last compared with the source.
+    /// As of when they were gathered; not that anyone has compared them with the source since.
     pub checked: String,
 }
 

@@ -52,7 +52,7 @@ pub struct Quote {
     pub notes: Vec<String>,
     /// Where the rates are published.
     pub source: String,
-    /// When they were compared with the source.
+    /// As of when they were gathered.
     pub checked: String,
 }
 

@@ -3,7 +3,7 @@
 pub mod status;
 pub mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
@@ -88,6 +88,7 @@ pub fn decide(
     now: DateTime<Utc>,
 ) -> Decided {
     let mut decided = Decided::default();
+    let mut seen = BTreeSet::new();
     let mut left: BTreeMap<&str, &Alert> = known.iter().map(|a| (a.id.as_str(), a)).collect();
     for status in statuses {
         let silenced = silences.iter().find(|s| s.mutes(&status.budget.name, now));
@@ -97,7 +98,15 @@ pub fn decide(
         ladder.sort_by_key(|t| (t.kind, std::cmp::Reverse(t.percent)));
         for threshold in ladder {
             let fresh = new_alert(status, threshold, now);
+            // A rung given twice is one alert: two first versions of it could never be stored.
+            if !seen.insert(fresh.id.clone()) {
+                continue;
+            }
             let before = left.remove(fresh.id.as_str()).cloned().unwrap_or(fresh);
+            if threshold.kind == ThresholdKind::Actual && before.dismissed {
+                // Whoever called the graver alert over has heard of it.
+                firing = firing.max(Some(threshold.percent));
+            }
             let mut suppressed = silenced.map(|s| {
                 format!(
                     "silenced by {} until {}: {}",
@@ -121,11 +130,15 @@ pub fn decide(
             if threshold.kind == ThresholdKind::Actual && after.alert.state.is_active() {
                 firing = firing.max(Some(threshold.percent));
             }
-            let told_to = if status.budget.channels.is_empty() {
-                channels
-            } else {
-                &status.budget.channels
-            };
+            if after.tell == Some(Told::Firing) {
+                let named = &status.budget.channels;
+                after.alert.told_to = if named.is_empty() {
+                    channels.to_vec()
+                } else {
+                    named.clone()
+                };
+            }
+            let told_to = &after.alert.told_to;
             let reason = after.transitions.last().map(|t| t.reason.clone()).unwrap_or_default();
             let messages = after.tell.into_iter().flat_map(|told| {
                 told_to
@@ -141,6 +154,8 @@ pub fn decide(
     for alert in left
         .into_values()
         .filter(|a| a.state != State::Resolved && a.kind != "test")
+        // Seen from the past (a clock set back, `--now`), later periods are not over.
+        .filter(|a| a.period.start <= now)
     {
         let reason = if alert.period.end <= now {
             "the period has ended"
@@ -155,7 +170,9 @@ pub fn decide(
             continue;
         };
         let messages = match after.tell {
-            Some(told) => channels
+            Some(told) => after
+                .alert
+                .told_to
                 .iter()
                 .map(|c| farewell(&after.alert, told, reason, c, now))
                 .collect(),

@@ -1,0 +1,121 @@
+//! Alerts as people and programs read them.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use crate::cli::text::{Align, Column, clean, table, unicode_locale};
+use crate::cli::{CliError, Context, Exit, Format};
+use crate::domain::alert::{Alert, State, Transition};
+use crate::ports::AlertsAndOutbox;
+
+/// Lists alerts.
+pub fn list(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, all: bool) -> Result<Exit, CliError> {
+    // Asked as of the end of time, only what is not resolved is left.
+    let mut alerts = store.alerts(if all { None } else { Some(DateTime::<Utc>::MAX_UTC) })?;
+    alerts.sort_by(|a, b| b.opened_at.cmp(&a.opened_at).then_with(|| a.id.cmp(&b.id)));
+    match ctx.format {
+        Format::Json => writeln!(ctx.out, "{:#}", json!({ "schema_version": 1, "alerts": alerts }))?,
+        Format::Jsonl => alerts
+            .iter()
+            .try_for_each(|alert| writeln!(ctx.out, "{}", json!(alert)))?,
+        Format::Table if alerts.is_empty() => writeln!(ctx.out, "no alerts")?,
+        Format::Table | Format::Csv | Format::Markdown => {
+            let names = ["id", "state", "severity", "budget", "threshold", "since", "what"];
+            let rows: Vec<Vec<String>> = alerts.iter().map(cells).collect();
+            match ctx.format {
+                Format::Csv => {
+                    let lines = std::iter::once(names.map(str::to_owned).to_vec()).chain(rows);
+                    for line in lines {
+                        let quoted: Vec<String> =
+                            line.iter().map(|c| format!("\"{}\"", c.replace('"', "\"\""))).collect();
+                        writeln!(ctx.out, "{}", quoted.join(","))?;
+                    }
+                }
+                Format::Markdown => {
+                    writeln!(ctx.out, "| {} |\n|{}", names.join(" | "), " --- |".repeat(names.len()))?;
+                    for row in rows {
+                        let row: Vec<String> = row.iter().map(|c| c.replace('|', "\\|")).collect();
+                        writeln!(ctx.out, "| {} |", row.join(" | "))?;
+                    }
+                }
+                Format::Table | Format::Json | Format::Jsonl => {
+                    let columns = names.map(|name| Column {
+                        header: name.to_owned(),
+                        align: Align::Left,
+                        drop_order: 0,
+                        cut: name == "what",
+                    });
+                    let text = table(&columns, &rows, 0, ctx.width, unicode_locale());
+                    writeln!(ctx.out, "{}", text.trim_end())?;
+                }
+            }
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+fn cells(alert: &Alert) -> Vec<String> {
+    let state = if alert.suppressed.is_some() && alert.state != State::Resolved {
+        format!("{}, suppressed", alert.state.name())
+    } else {
+        alert.state.name().to_owned()
+    };
+    vec![
+        alert.id.clone(),
+        state,
+        alert.severity.to_string(),
+        clean(&alert.policy),
+        alert.threshold.clone(),
+        alert.opened_at.format("%Y-%m-%d %H:%M").to_string(),
+        clean(&alert.title),
+    ]
+}
+
+/// Shows one alert with its history.
+pub fn show(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, id: &str) -> Result<Exit, CliError> {
+    let alert = super::find(store, id)?;
+    let history = store.history(&alert.id)?;
+    if matches!(ctx.format, Format::Json | Format::Jsonl) {
+        writeln!(
+            ctx.out,
+            "{:#}",
+            json!({ "schema_version": 1, "alert": alert, "history": history })
+        )?;
+        return Ok(Exit::Fine);
+    }
+    writeln!(
+        ctx.out,
+        "{}\n  {} {}, {}, {}",
+        clean(&alert.title),
+        alert.severity,
+        alert.state.name(),
+        alert.threshold,
+        alert.id
+    )?;
+    writeln!(ctx.out, "  period {}", alert.period)?;
+    if let Some(why) = &alert.suppressed {
+        writeln!(ctx.out, "  not told: {}", clean(why))?;
+    }
+    if let Some((until, by)) = &alert.acknowledged {
+        writeln!(
+            ctx.out,
+            "  acknowledged by {} until {}",
+            clean(by),
+            until.format("%Y-%m-%d %H:%M UTC")
+        )?;
+    }
+    for Transition {
+        at, from, to, reason, ..
+    } in history
+    {
+        let from = from.map_or("new", State::name);
+        writeln!(
+            ctx.out,
+            "  {}  {from} -> {}: {}",
+            at.format("%Y-%m-%d %H:%M UTC"),
+            to.name(),
+            clean(&reason)
+        )?;
+    }
+    Ok(Exit::Fine)
+}

@@ -1,1 +1,0 @@
-//! Budgets, forecasts and alerts: tables, properties and the seeded simulation.

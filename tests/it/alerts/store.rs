@@ -1,0 +1,155 @@
+//! The contract of alert stores, and what only the one on a file can do.
+
+use finops::adapters::memory::alerts::MemoryAlerts;
+use finops::adapters::sqlite::alerts::SqliteAlerts;
+use finops::domain::alert::{Alert, Silence, State, Transition};
+use finops::domain::notification::{Notification, Severity, Told};
+use finops::domain::period::Period;
+use finops::ports::{AlertCommit, AlertsAndOutbox, Receipt, StoreError};
+
+use super::at;
+
+fn alert(policy: &str) -> Alert {
+    let period = Period::new(at("2026-11-01T00:00:00Z"), at("2026-12-01T00:00:00Z"));
+    let now = at("2026-11-10T12:00:00Z");
+    let mut alert = Alert::new(
+        policy,
+        "budget_actual",
+        "100 % actual".to_owned(),
+        "everything",
+        "metered",
+        period,
+        Severity::Critical,
+        now,
+    );
+    alert.state = State::Firing;
+    alert
+}
+
+fn message(id: &str) -> Notification {
+    Notification {
+        id: id.to_owned(),
+        channel: "out".to_owned(),
+        alert_id: "a".to_owned(),
+        told: Told::Firing,
+        severity: Severity::Critical,
+        kind: "budget_actual".to_owned(),
+        title: "title".to_owned(),
+        summary: String::new(),
+        facts: Vec::new(),
+        lines: Vec::new(),
+        owner: None,
+        runbook: None,
+        labels: Default::default(),
+        data: serde_json::json!({ "spent": "1.50" }),
+        decided_at: at("2026-11-10T12:00:00Z"),
+        test: false,
+    }
+}
+
+fn commit(alerts: &[Alert], message_ids: &[&str]) -> AlertCommit {
+    let transition = |a: &Alert| Transition {
+        alert_id: a.id.clone(),
+        at: a.opened_at,
+        from: None,
+        to: a.state,
+        reason: "because".to_owned(),
+    };
+    AlertCommit {
+        alerts: alerts.to_vec(),
+        transitions: alerts.iter().map(transition).collect(),
+        messages: message_ids.iter().map(|id| message(id)).collect(),
+    }
+}
+
+fn contract(store: &mut dyn AlertsAndOutbox) {
+    let (one, two) = (alert("one"), alert("two"));
+    store
+        .commit(&commit(std::slice::from_ref(&one), &["m1", "m2"]))
+        .unwrap();
+    let stored = store.alerts(None).unwrap();
+    assert_eq!(
+        stored,
+        [Alert {
+            version: 1,
+            ..one.clone()
+        }],
+        "what was written is read, counted up"
+    );
+    assert_eq!(store.history(&one.id).unwrap().len(), 1);
+
+    // Based on a version that is gone: nothing at all of the change is kept.
+    let stale = store.commit(&commit(&[two.clone(), one.clone()], &["m3"]));
+    assert!(matches!(stale, Err(StoreError::Conflict { .. })), "{stale:?}");
+    assert_eq!(store.alerts(None).unwrap(), stored);
+    assert!(store.history(&two.id).unwrap().is_empty());
+
+    // Messages wait in order until accepted; a failure is counted.
+    let at_noon = at("2026-11-10T12:00:00Z");
+    let ids = |store: &mut dyn AlertsAndOutbox| {
+        let waiting = store.claim().unwrap();
+        store.release().unwrap();
+        waiting
+            .into_iter()
+            .map(|p| (p.message.id, p.attempts))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        store.claim().unwrap().first().map(|p| p.message.clone()),
+        Some(message("m1"))
+    );
+    store.failed("m1", "refused", at_noon).unwrap();
+    let answer = Receipt {
+        answer: "ok".to_owned(),
+    };
+    store.delivered("m2", &answer, at_noon).unwrap();
+    store.delivered("m2", &answer, at_noon).unwrap();
+    store.release().unwrap();
+    assert_eq!(ids(store), [("m1".to_owned(), 1)]);
+
+    // Resolved alerts of a period that is over are history; the others are read for every decision.
+    let mut over = stored[0].clone();
+    over.state = State::Resolved;
+    store.commit(&commit(&[over], &[])).unwrap();
+    assert_eq!(store.alerts(Some(at("2026-11-30T23:00:00Z"))).unwrap().len(), 1);
+    assert_eq!(store.alerts(Some(at("2026-12-01T00:00:00Z"))).unwrap().len(), 0);
+    assert_eq!(store.alerts(None).unwrap().len(), 1);
+
+    let mut silence = Silence {
+        id: "s".to_owned(),
+        policy: "o*".to_owned(),
+        from: at_noon,
+        until: at("2026-11-10T16:00:00Z"),
+        by: "ann".to_owned(),
+        reason: "migration".to_owned(),
+    };
+    store.silence(&silence).unwrap();
+    silence.until = at_noon;
+    store.silence(&silence).unwrap();
+    assert_eq!(store.silences().unwrap(), [silence]);
+}
+
+#[test]
+fn memory_keeps_the_contract() {
+    contract(&mut MemoryAlerts::new());
+}
+
+#[test]
+fn sqlite_keeps_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    contract(&mut SqliteAlerts::open(&folder.path().join("ledger.db")).unwrap());
+}
+
+#[test]
+fn only_one_handle_delivers_at_a_time_and_messages_outlive_it() {
+    use finops::ports::{AlertStore, Outbox};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let mut first = SqliteAlerts::open(&path).unwrap();
+    let mut second = SqliteAlerts::open(&path).unwrap();
+    first.commit(&commit(&[alert("one")], &["m1"])).unwrap();
+    assert_eq!(first.claim().unwrap().len(), 1);
+    assert_eq!(second.claim().unwrap().len(), 0, "the right is taken");
+    drop(first);
+    assert_eq!(second.claim().unwrap().len(), 1, "the right ends with its holder");
+}
