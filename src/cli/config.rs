@@ -66,7 +66,6 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
         }
     });
     for source in wire::configured(ctx) {
-        let (files, missing) = source.found();
         let name = source.name();
         let kind = config.sources.iter().find(|given| given.name == name.as_str());
         let kind = match kind.map(|given| given.kind) {
@@ -74,17 +73,11 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
             Some(None) => "any format".to_owned(),
             None => "Claude Code at its usual place, since none is configured".to_owned(),
         };
-        lines.push(format!(
-            "source       {name}: {kind}; {} files",
-            text::count(files.len())
-        ));
-        let named = kind_has_paths(config, name.as_str());
-        lines.extend(
-            missing
-                .iter()
-                .filter(|_| named)
-                .map(|path| format!("             {} (NOT FOUND)", path.display())),
-        );
+        let found = match source.found() {
+            Ok(files) => format!("{} files", text::count(files)),
+            Err(cause) => format!("NOT FOUND: {cause}"),
+        };
+        lines.push(format!("source       {name}: {kind}; {found}"));
     }
     if config.channels.is_empty() {
         lines.push("channel      standard output of `finops run`".to_owned());
@@ -143,14 +136,6 @@ fn budgets(config: &Config) -> Result<Vec<String>, CliError> {
         ));
     }
     Ok(lines)
-}
-
-/// Whether the settings name the paths of a source: the usual places of a tool may be missing.
-fn kind_has_paths(config: &Config, name: &str) -> bool {
-    config
-        .sources
-        .iter()
-        .any(|source| source.name == name && !source.paths.is_empty())
 }
 
 /// The name of a unit variant as the file spells it.

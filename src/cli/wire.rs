@@ -1,13 +1,13 @@
 //! Builds adapters from the configuration.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chrono::TimeDelta;
 
 use super::{CliError, Context, Format};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::console::{FileChannel, StdoutChannel};
-use crate::adapters::files::{FileFormat, FileSource, FileSourceOptions, discover};
+use crate::adapters::files::{FileFormat, FileSource, FileSourceOptions};
 use crate::adapters::memory::{MemoryAlerts, MemoryLedger};
 use crate::adapters::policies::load_budgets;
 use crate::adapters::secret;
@@ -150,30 +150,35 @@ pub fn configured(ctx: &Context<'_>) -> Vec<FileSource> {
 }
 
 fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Vec<FileSource> {
-    let env = |name: &str| std::env::var(name).ok();
+    // `--now` may lie in the past, to look at an earlier state: what happened since is no less plausible.
+    let latest = ctx.now.max(SystemClock.now()) + CLOCK_SKEW;
     let build = |source: &SourceConfig| {
-        let given = source.paths.iter().map(|path| place(path, base, &env));
-        let paths: Vec<PathBuf> = match source.kind {
-            _ if !source.paths.is_empty() => given.collect(),
-            Some(SourceKind::ClaudeCode) => discover::claude_folders(&env),
-            Some(SourceKind::Codex) => discover::codex_folders(&env),
-            Some(SourceKind::Litellm | SourceKind::Plain | SourceKind::Focus) | None => Vec::new(),
-        };
-        FileSource::new(FileSourceOptions {
-            name: Label::new(&source.name),
-            format: source.kind.map(format),
-            paths,
-            must_exist: !source.paths.is_empty(),
-            defaults: source
-                .defaults
-                .iter()
-                .map(|(dimension, value)| (*dimension, Label::new(value)))
-                .collect(),
-            // `--now` may lie in the past, to look at an earlier state: what happened since is no less plausible.
-            latest: ctx.now.max(SystemClock.now()) + CLOCK_SKEW,
-        })
+        let (name, base) = (Label::new(&source.name), base.to_path_buf());
+        match source.kind {
+            Some(SourceKind::ClaudeCode) if source.paths.is_empty() => {
+                FileSource::default_claude(name, base, latest, env)
+            }
+            Some(SourceKind::Codex) if source.paths.is_empty() => FileSource::default_codex(name, base, latest, env),
+            kind => FileSource::new(FileSourceOptions {
+                name,
+                format: kind.map(format),
+                paths: source.paths.clone(),
+                base,
+                defaults: source
+                    .defaults
+                    .iter()
+                    .map(|(dimension, value)| (*dimension, Label::new(value)))
+                    .collect(),
+                latest,
+                env,
+            }),
+        }
     };
     sources.iter().map(build).collect()
+}
+
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// How far the clock of a machine that writes logs may be ahead before its records count as absurd.
@@ -187,11 +192,4 @@ fn format(kind: SourceKind) -> FileFormat {
         SourceKind::Plain => FileFormat::Plain,
         SourceKind::Focus => FileFormat::Focus,
     }
-}
-
-fn place(path: &str, base: &Path, env: &dyn Fn(&str) -> Option<String>) -> PathBuf {
-    if path == "-" {
-        return PathBuf::from(path);
-    }
-    base.join(discover::home(path, env))
 }

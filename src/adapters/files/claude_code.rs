@@ -1,305 +1,343 @@
-//! Claude Code session logs: several lines per call, copied between sessions; one call per `message.id`.
+//! Claude Code session logs: one response is written as several lines, all with the same message id.
 
 use chrono::{DateTime, Utc};
+use memchr::memmem::Finder;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::json::{Amount, Count, Text, When, not_json};
-use super::{LineFormat, Parsed, time};
 use crate::domain::dimension::Dimension;
-use crate::domain::label::{Label, LabelCache};
-use crate::domain::usage::{Bucket, EventId, Tokens, UsageEvent};
+use crate::domain::label::Label;
+use crate::domain::usage::{Bucket, EventId, Rank, UsageEvent};
 
-/// Reads Claude Code lines.
-pub(crate) struct ClaudeCode {
-    latest: DateTime<Utc>,
-    labels: LabelCache,
-    anthropic: Label,
-    bedrock: Label,
-    standard: Label,
-}
-
-impl ClaudeCode {
-    pub(crate) fn new(latest: DateTime<Utc>) -> Self {
-        let label = Label::new;
-        ClaudeCode {
-            latest,
-            labels: LabelCache::default(),
-            anthropic: label("anthropic"),
-            bedrock: label("bedrock"),
-            standard: label("standard"),
-        }
-    }
-}
+use super::line::{Context, Fault, LineFormat, Output};
+use super::scalar::{Scalar, reported};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Line<'a> {
     #[serde(borrow, default)]
-    timestamp: When<'a>,
+    r#type: Scalar<'a>,
     #[serde(borrow, default)]
-    session_id: Text<'a>,
+    timestamp: Scalar<'a>,
     #[serde(borrow, default)]
-    request_id: Text<'a>,
+    session_id: Scalar<'a>,
     #[serde(borrow, default)]
-    uuid: Text<'a>,
-    #[serde(default)]
-    is_sidechain: Option<bool>,
+    uuid: Scalar<'a>,
     #[serde(borrow, default)]
-    cwd: Text<'a>,
-    #[serde(rename = "costUSD", default)]
-    cost_usd: Amount,
+    request_id: Scalar<'a>,
     #[serde(borrow, default)]
-    message: Option<Message<'a>>,
+    cwd: Scalar<'a>,
     #[serde(borrow, default)]
-    data: Option<Data<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Data<'a> {
+    is_sidechain: Scalar<'a>,
     #[serde(borrow, default)]
-    message: Option<Wrapped<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Wrapped<'a> {
-    #[serde(borrow, default)]
-    timestamp: When<'a>,
-    #[serde(borrow, default)]
-    request_id: Text<'a>,
+    is_api_error_message: Scalar<'a>,
+    #[serde(borrow, default, rename = "costUSD")]
+    cost: Option<&'a RawValue>,
     #[serde(borrow, default)]
     message: Option<Message<'a>>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(borrow, default)]
-    id: Text<'a>,
+    id: Scalar<'a>,
     #[serde(borrow, default)]
-    model: Text<'a>,
+    model: Scalar<'a>,
     #[serde(borrow, default)]
-    stop_reason: Text<'a>,
+    stop_reason: Scalar<'a>,
     #[serde(borrow, default)]
     usage: Option<Usage<'a>>,
 }
 
 #[derive(Deserialize)]
 struct Usage<'a> {
-    #[serde(default)]
-    input_tokens: Count,
-    #[serde(default)]
-    output_tokens: Count,
-    #[serde(default)]
-    cache_creation_input_tokens: Count,
-    #[serde(default)]
-    cache_read_input_tokens: Count,
-    #[serde(default)]
-    cache_creation: Option<Split>,
     #[serde(borrow, default)]
-    service_tier: Text<'a>,
+    input_tokens: Scalar<'a>,
     #[serde(borrow, default)]
-    speed: Text<'a>,
+    output_tokens: Scalar<'a>,
     #[serde(borrow, default)]
-    inference_geo: Text<'a>,
-    #[serde(default)]
-    server_tool_use: Option<Tools>,
+    cache_creation_input_tokens: Scalar<'a>,
     #[serde(borrow, default)]
-    iterations: Option<Vec<Iteration<'a>>>,
-}
-
-#[derive(Deserialize, Default, Clone, Copy)]
-struct Split {
-    #[serde(default)]
-    ephemeral_5m_input_tokens: Count,
-    #[serde(default)]
-    ephemeral_1h_input_tokens: Count,
-}
-
-#[derive(Deserialize)]
-struct Tools {
-    #[serde(default)]
-    web_search_requests: Count,
-    #[serde(default)]
-    web_fetch_requests: Count,
+    cache_read_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_creation: Option<Creation<'a>>,
+    #[serde(borrow, default)]
+    output_tokens_details: Option<Details<'a>>,
+    #[serde(borrow, default)]
+    service_tier: Scalar<'a>,
+    #[serde(borrow, default)]
+    speed: Scalar<'a>,
+    #[serde(borrow, default)]
+    inference_geo: Scalar<'a>,
+    #[serde(borrow, default)]
+    server_tool_use: Option<Tools<'a>>,
+    #[serde(borrow, default)]
+    iterations: Option<&'a RawValue>,
+    // Of an iteration only.
+    #[serde(borrow, default)]
+    r#type: Scalar<'a>,
+    #[serde(borrow, default)]
+    model: Scalar<'a>,
 }
 
 #[derive(Deserialize)]
-struct Iteration<'a> {
-    #[serde(rename = "type", borrow, default)]
-    kind: Text<'a>,
+struct Creation<'a> {
     #[serde(borrow, default)]
-    model: Text<'a>,
-    #[serde(default)]
-    input_tokens: Count,
-    #[serde(default)]
-    output_tokens: Count,
-    #[serde(default)]
-    cache_creation_input_tokens: Count,
-    #[serde(default)]
-    cache_read_input_tokens: Count,
-    #[serde(default)]
-    cache_creation: Option<Split>,
+    ephemeral_5m_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    ephemeral_1h_input_tokens: Scalar<'a>,
 }
 
-impl LineFormat for ClaudeCode {
-    fn parse(&mut self, record: &[u8], line: u64, out: &mut Vec<UsageEvent>) -> Parsed {
-        // Most lines of real logs are user turns and tool results without usage; a byte search is 20 times cheaper than a parse.
-        if memchr::memmem::find(record, b"\"usage\"").is_none()
-            && record.first() == Some(&b'{')
-            && record.last() == Some(&b'}')
-        {
-            return Parsed::Other;
-        }
-        let parsed: Line<'_> = match serde_json::from_slice(record) {
-            Ok(parsed) => parsed,
-            Err(error) => return not_json(record, &error),
-        };
-        self.read(parsed, line, out).unwrap_or_else(|rejected| rejected)
-    }
+#[derive(Deserialize)]
+struct Details<'a> {
+    #[serde(borrow, default)]
+    thinking_tokens: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
+struct Tools<'a> {
+    #[serde(borrow, default)]
+    web_search_requests: Scalar<'a>,
+    #[serde(borrow, default)]
+    web_fetch_requests: Scalar<'a>,
+    #[serde(borrow, default)]
+    code_execution_requests: Scalar<'a>,
+}
+
+/// A `progress` line carries the line of a subagent one level down.
+#[derive(Deserialize)]
+struct Wrapper<'a> {
+    #[serde(borrow, default)]
+    message: Option<Line<'a>>,
+}
+
+/// Reads Claude Code lines.
+pub(super) struct ClaudeCode {
+    usage: Finder<'static>,
+    api_error: Finder<'static>,
 }
 
 impl ClaudeCode {
-    fn read(&mut self, parsed: Line<'_>, line: u64, out: &mut Vec<UsageEvent>) -> Result<Parsed, Parsed> {
-        let Line {
-            mut timestamp,
-            session_id,
-            mut request_id,
-            uuid,
-            is_sidechain,
-            cwd,
-            cost_usd,
-            message,
-            data,
-        } = parsed;
-        let message = match (message, data.and_then(|d| d.message)) {
-            (Some(message), _) => message,
-            (None, Some(wrapped)) => {
-                // A progress line: the message of an agent, wrapped; its own time and request stand inside.
-                if !matches!(wrapped.timestamp, When::Absent) {
-                    timestamp = wrapped.timestamp;
-                }
-                if !wrapped.request_id.is_empty() {
-                    request_id = wrapped.request_id;
-                }
-                match wrapped.message {
-                    Some(message) => message,
-                    None => return Ok(Parsed::Other),
-                }
-            }
-            (None, None) => return Ok(Parsed::Other),
-        };
-        let Some(usage) = message.usage else {
-            return Ok(Parsed::Other);
-        };
-        if message.model.as_str() == "<synthetic>" {
-            return Ok(Parsed::Excluded("synthetic"));
+    /// A reader; it has no state between lines.
+    pub fn new() -> Self {
+        ClaudeCode {
+            usage: Finder::new(b"\"usage\""),
+            api_error: Finder::new(b"\"isApiErrorMessage\""),
         }
-        let id = if !message.id.is_empty() {
-            EventId::of(&[b"response", message.id.as_str().as_bytes()])
-        } else if !request_id.is_empty() {
-            EventId::of(&[b"claude-request", request_id.as_str().as_bytes()])
-        } else if !uuid.is_empty() {
-            EventId::of(&[b"claude-line", uuid.as_str().as_bytes()])
-        } else {
-            return Err(Parsed::rejected(
-                "message.id",
-                "is missing, and so are requestId and uuid",
-            ));
-        };
-        let at = time::of_field(&timestamp, "timestamp", self.latest)?.at;
-        let model = message.model.label("message.model", &mut self.labels)?;
-        let on_bedrock = model.as_str().contains("anthropic.");
-        let mut event = UsageEvent::new(id, at, if on_bedrock { self.bedrock } else { self.anthropic }, model);
-        event.session = session_id.label("sessionId", &mut self.labels)?;
-        event
-            .dimensions
-            .set(Dimension::Project, cwd.label("cwd", &mut self.labels)?);
-        event.sidechain = is_sidechain.unwrap_or(false);
-        event.rank.complete = !message.stop_reason.is_empty();
-        event.rank.line = line;
-        event.reported_cost = cost_usd.0.filter(|c| !c.is_zero());
-        event.tokens = tokens(
-            [
-                usage.input_tokens,
-                usage.output_tokens,
-                usage.cache_read_input_tokens,
-                usage.cache_creation_input_tokens,
-            ],
-            usage.cache_creation,
-        )?;
-        let tier = usage
-            .service_tier
-            .label("message.usage.service_tier", &mut self.labels)?;
-        event
-            .dimensions
-            .set(Dimension::Tier, if tier.is_empty() { self.standard } else { tier });
-        event.speed = match usage.speed.as_str() {
-            "" | "standard" => Label::EMPTY,
-            _ => usage.speed.label("message.usage.speed", &mut self.labels)?,
-        };
-        event.geo = match usage.inference_geo.as_str() {
-            "" | "global" | "not_available" => Label::EMPTY,
-            _ => usage
-                .inference_geo
-                .label("message.usage.inference_geo", &mut self.labels)?,
-        };
-        if let Some(tools) = &usage.server_tool_use {
-            event.requests.web_searches = tools
-                .web_search_requests
-                .small("message.usage.server_tool_use.web_search_requests")?;
-            event.requests.web_fetches = tools
-                .web_fetch_requests
-                .small("message.usage.server_tool_use.web_fetch_requests")?;
-        }
-        for (n, iteration) in usage.iterations.iter().flatten().enumerate() {
-            if !matches!(iteration.kind.as_str(), "advisor_message" | "compaction") {
-                continue;
-            }
-            // Extra billable tokens that the top level does not contain, with a model of their own.
-            let mut extra = event;
-            let number = n.to_le_bytes();
-            extra.id = EventId::of(&[b"iteration", &id.0, &number]);
-            if !iteration.model.is_empty() {
-                extra.dimensions.set(
-                    Dimension::Model,
-                    iteration
-                        .model
-                        .label("message.usage.iterations.model", &mut self.labels)?,
-                );
-            }
-            extra.requests = crate::domain::usage::Requests::default();
-            extra.reported_cost = None;
-            extra.tokens = tokens(
-                [
-                    iteration.input_tokens,
-                    iteration.output_tokens,
-                    iteration.cache_read_input_tokens,
-                    iteration.cache_creation_input_tokens,
-                ],
-                iteration.cache_creation,
-            )?;
-            out.push(extra);
-        }
-        out.push(event);
-        Ok(Parsed::Usage)
+    }
+
+    /// Whether a whole line can be passed over: it has the outline of an object and names nothing that matters. Quotes
+    /// inside a JSON text are escaped, so the pattern cannot be hidden or faked by message content.
+    fn irrelevant(&self, text: &[u8]) -> bool {
+        text.first() == Some(&b'{')
+            && text.last() == Some(&b'}')
+            && self.usage.find(text).is_none()
+            && self.api_error.find(text).is_none()
     }
 }
 
-/// Input excludes cached tokens in this format. A write without a stated time to live lives 5 minutes.
-fn tokens([input, output, read, written]: [Count; 4], split: Option<Split>) -> Result<Tokens, Parsed> {
-    let split = split.unwrap_or_default();
-    let one_hour = split
-        .ephemeral_1h_input_tokens
-        .get("message.usage.cache_creation.ephemeral_1h_input_tokens")?;
-    let five_minutes = split
-        .ephemeral_5m_input_tokens
-        .get("message.usage.cache_creation.ephemeral_5m_input_tokens")?;
-    let written = written.get("message.usage.cache_creation_input_tokens")?;
-    let rest = written.saturating_sub(one_hour.saturating_add(five_minutes));
-    Ok(Tokens::default()
-        .with(Bucket::InputUncached, input.get("message.usage.input_tokens")?)
-        .with(Bucket::CacheRead, read.get("message.usage.cache_read_input_tokens")?)
-        .with(Bucket::CacheWrite5m, five_minutes.saturating_add(rest))
-        .with(Bucket::CacheWrite1h, one_hour)
-        .with(Bucket::Output, output.get("message.usage.output_tokens")?))
+impl LineFormat for ClaudeCode {
+    fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        if self.irrelevant(text.as_bytes()) {
+            return Ok(());
+        }
+        let line: Line<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        match line.r#type.str() {
+            "assistant" | "" => observe(&line, None, number, context, out),
+            "progress" => {
+                let Some(data) = line.data else { return Ok(()) };
+                // Other kinds of progress have data of other shapes and no usage.
+                let Ok(wrapper) = serde_json::from_str::<Wrapper<'_>>(data.get()) else {
+                    return Ok(());
+                };
+                match wrapper.message {
+                    Some(inner) if matches!(inner.r#type.str(), "assistant" | "") => {
+                        observe(&inner, Some(&line), number, context, out)
+                    }
+                    Some(_) | None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn or<'s, 'a>(own: &'s Scalar<'a>, outer: Option<&'s Scalar<'a>>) -> &'s Scalar<'a> {
+    if own.is_null() { outer.unwrap_or(own) } else { own }
+}
+
+fn observe(
+    line: &Line<'_>,
+    outer: Option<&Line<'_>>,
+    number: u64,
+    context: &mut Context,
+    out: &mut Output,
+) -> Result<(), Fault> {
+    let Some(message) = &line.message else { return Ok(()) };
+    if message.model.str() == "<synthetic>" {
+        out.excluded.push("synthetic");
+        return Ok(());
+    }
+    let used = |u: &Usage<'_>| {
+        ![
+            &u.input_tokens,
+            &u.output_tokens,
+            &u.cache_creation_input_tokens,
+            &u.cache_read_input_tokens,
+        ]
+        .iter()
+        .all(|s| s.is_null())
+    };
+    let Some(usage) = message.usage.as_ref().filter(|u| used(u)) else {
+        if line.is_api_error_message.is_true() {
+            out.excluded.push("failed_calls");
+        }
+        return Ok(());
+    };
+    let at = context.time(or(&line.timestamp, outer.map(|o| &o.timestamp)), "timestamp", out)?;
+    let key: [&[u8]; 2] = match (message.id.str(), line.request_id.str(), line.uuid.str()) {
+        ("", "", "") => {
+            return Err(Fault::field(
+                "message.id",
+                "missing, and no `requestId` or `uuid` either",
+            ));
+        }
+        ("", "", uuid) => [b"claude-code-line", uuid.as_bytes()],
+        ("", request, _) => [b"claude-code-request", request.as_bytes()],
+        (id, _, _) => [b"response", id.as_bytes()],
+    };
+    let model = context.label(&message.model, "message.model")?;
+    let mut event = usage_event(EventId::of(&key), at, model, usage, "message.usage", context)?;
+    event.session = context.label(or(&line.session_id, outer.map(|o| &o.session_id)), "sessionId")?;
+    event.dimensions.set(
+        Dimension::Project,
+        context.label(or(&line.cwd, outer.map(|o| &o.cwd)), "cwd")?,
+    );
+    event.sidechain = line.is_sidechain.is_true() || outer.is_some();
+    event.rank = Rank {
+        authority: 0,
+        complete: !message.stop_reason.is_null(),
+        at,
+        line: number,
+    };
+    event.reported_cost = reported(line.cost.map(RawValue::get), "costUSD")?;
+    if let Some(iterations) = usage.iterations {
+        extras(iterations, &key, &event, context, out)?;
+    }
+    out.events.push(event);
+    Ok(())
+}
+
+/// Iterations that the top level does not contain are calls of their own.
+fn extras(
+    raw: &RawValue,
+    key: &[&[u8]; 2],
+    parent: &UsageEvent,
+    context: &mut Context,
+    out: &mut Output,
+) -> Result<(), Fault> {
+    let entries: Option<Vec<Usage<'_>>> = serde_json::from_str(raw.get())
+        .map_err(|e| Fault::field("message.usage.iterations", format!("unexpected shape: {e}")))?;
+    for (n, entry) in entries.unwrap_or_default().iter().enumerate() {
+        if !matches!(entry.r#type.str(), "advisor_message" | "compaction") {
+            continue;
+        }
+        let own = context.label(&entry.model, "message.usage.iterations.model")?;
+        let model = if own.is_empty() { parent.model() } else { own };
+        let [space, id] = *key;
+        let id = EventId::of(&[space, id, b"iteration", n.to_string().as_bytes()]);
+        let mut event = usage_event(id, parent.at, model, entry, "message.usage.iterations", context)?;
+        event
+            .dimensions
+            .set(Dimension::Project, parent.dimensions.get(Dimension::Project));
+        if event.tier().is_empty() {
+            event.dimensions.set(Dimension::Tier, parent.tier());
+        }
+        event.session = parent.session;
+        event.sidechain = parent.sidechain;
+        event.rank = parent.rank;
+        out.events.push(event);
+    }
+    Ok(())
+}
+
+fn usage_event(
+    id: EventId,
+    at: DateTime<Utc>,
+    model: Label,
+    usage: &Usage<'_>,
+    path: &str,
+    context: &mut Context,
+) -> Result<UsageEvent, Fault> {
+    let named = |fault: Fault| Fault {
+        field: fault.field.map(|f| format!("{path}.{f}")),
+        reason: fault.reason,
+    };
+    let count = |value: &Scalar<'_>, field: &str| value.count(field).map_err(named);
+    let provider = context.labels.get(provider_of(model.as_str()));
+    let mut event = UsageEvent::new(id, at, provider, model);
+    let written = count(&usage.cache_creation_input_tokens, "cache_creation_input_tokens")?;
+    let (five, hour) = match &usage.cache_creation {
+        Some(split) => (
+            count(
+                &split.ephemeral_5m_input_tokens,
+                "cache_creation.ephemeral_5m_input_tokens",
+            )?,
+            count(
+                &split.ephemeral_1h_input_tokens,
+                "cache_creation.ephemeral_1h_input_tokens",
+            )?,
+        ),
+        None => (0, 0),
+    };
+    // What the split does not explain was written at the default time to live.
+    let five = five + written.saturating_sub(five + hour);
+    let output = count(&usage.output_tokens, "output_tokens")?;
+    event
+        .tokens
+        .set(Bucket::InputUncached, count(&usage.input_tokens, "input_tokens")?);
+    event.tokens.set(
+        Bucket::CacheRead,
+        count(&usage.cache_read_input_tokens, "cache_read_input_tokens")?,
+    );
+    event.tokens.set(Bucket::CacheWrite5m, five);
+    event.tokens.set(Bucket::CacheWrite1h, hour);
+    event.tokens.set(Bucket::Output, output);
+    if let Some(details) = &usage.output_tokens_details {
+        let thinking = count(&details.thinking_tokens, "output_tokens_details.thinking_tokens")?;
+        event.tokens.reasoning = thinking.min(output);
+    }
+    if let Some(tools) = &usage.server_tool_use {
+        let small = |value: &Scalar<'_>, field: &str| value.small(field).map_err(named);
+        event.requests.web_searches = small(&tools.web_search_requests, "server_tool_use.web_search_requests")?;
+        event.requests.web_fetches = small(&tools.web_fetch_requests, "server_tool_use.web_fetch_requests")?;
+        event.requests.code_executions = small(
+            &tools.code_execution_requests,
+            "server_tool_use.code_execution_requests",
+        )?;
+    }
+    event.dimensions.set(
+        Dimension::Tier,
+        context.label(&usage.service_tier, "service_tier").map_err(named)?,
+    );
+    if usage.speed.str() != "standard" {
+        event.speed = context.label(&usage.speed, "speed").map_err(named)?;
+    }
+    if !matches!(usage.inference_geo.str(), "global" | "not_available") {
+        event.geo = context.label(&usage.inference_geo, "inference_geo").map_err(named)?;
+    }
+    Ok(event)
+}
+
+/// Behind a gateway the shape of the model id tells who sells the call.
+fn provider_of(model: &str) -> &'static str {
+    if model.contains("anthropic.") || model.starts_with("arn:aws") {
+        "bedrock"
+    } else if model.contains('@') {
+        "vertex"
+    } else {
+        "anthropic"
+    }
 }

@@ -1,78 +1,55 @@
-//! OpenAI Codex session logs: usage is the growth of each session's cumulative counter.
+//! Codex session logs: usage is the growth of a cumulative counter, and forks begin with a copy of their parent.
 
-use chrono::{DateTime, Utc};
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::json::{Count, Text, When, not_json};
-use super::{LineFormat, Parsed, time};
 use crate::domain::dimension::Dimension;
-use crate::domain::label::LabelCache;
-use crate::domain::usage::{Bucket, EventId, Tokens, UsageEvent};
+use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
-/// Reads Codex lines of one file.
-pub(crate) struct Codex {
-    latest: DateTime<Utc>,
-    labels: LabelCache,
-    session: Session,
-    forks: u64,
-}
-
-/// What later lines of a file depend on.
-#[derive(Default, Serialize, Deserialize)]
-struct Session {
-    id: String,
-    /// The session whose history this file begins with a copy of. Its identity is shared: the copy counts once.
-    family: String,
-    cwd: String,
-    model: String,
-    total: Counter,
-    last_seen: String,
-    resets: u64,
-}
-
-#[derive(Default, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Counter {
-    input: u64,
-    cached: u64,
-    output: u64,
-    reasoning: u64,
-}
-
-impl Codex {
-    pub(crate) fn new(latest: DateTime<Utc>) -> Self {
-        Codex {
-            latest,
-            labels: LabelCache::default(),
-            session: Session::default(),
-            forks: 0,
-        }
-    }
-}
+use super::line::{Context, Fault, LineFormat, Output};
+use super::records::Records;
+use super::scalar::Scalar;
 
 #[derive(Deserialize)]
 struct Line<'a> {
     #[serde(borrow, default)]
-    timestamp: When<'a>,
-    #[serde(rename = "type", borrow, default)]
-    kind: Text<'a>,
+    timestamp: Scalar<'a>,
     #[serde(borrow, default)]
-    payload: Option<Payload<'a>>,
+    r#type: Scalar<'a>,
+    #[serde(borrow, default)]
+    payload: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Payload<'a> {
-    #[serde(rename = "type", borrow, default)]
-    kind: Text<'a>,
+struct Meta<'a> {
     #[serde(borrow, default)]
-    id: Text<'a>,
+    id: Scalar<'a>,
     #[serde(borrow, default)]
-    cwd: Text<'a>,
+    cwd: Scalar<'a>,
     #[serde(borrow, default)]
-    model: Text<'a>,
+    forked_from_id: Scalar<'a>,
     #[serde(borrow, default)]
-    forked_from_id: Text<'a>,
+    parent_thread_id: Scalar<'a>,
     #[serde(borrow, default)]
-    parent_thread_id: Text<'a>,
+    thread_source: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
+struct Turn<'a> {
+    #[serde(borrow, default)]
+    model: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow, default)]
+    r#type: Scalar<'a>,
     #[serde(borrow, default)]
     info: Option<Info<'a>>,
 }
@@ -80,171 +57,315 @@ struct Payload<'a> {
 #[derive(Deserialize)]
 struct Info<'a> {
     #[serde(borrow, default)]
-    model: Text<'a>,
-    #[serde(default)]
-    total_token_usage: Option<Usage>,
-    #[serde(default)]
-    last_token_usage: Option<Usage>,
+    model: Scalar<'a>,
+    #[serde(borrow, default)]
+    total_token_usage: Option<Usage<'a>>,
+    #[serde(borrow, default)]
+    last_token_usage: Option<Usage<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Usage {
-    #[serde(default)]
-    input_tokens: Count,
-    #[serde(default)]
-    cached_input_tokens: Count,
-    #[serde(default)]
-    output_tokens: Count,
-    #[serde(default)]
-    reasoning_output_tokens: Count,
+struct Usage<'a> {
+    #[serde(borrow, default)]
+    input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cached_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    output_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    reasoning_output_tokens: Scalar<'a>,
 }
 
-impl Usage {
-    fn counter(&self) -> Result<Counter, Parsed> {
-        Ok(Counter {
-            input: self.input_tokens.get("payload.info.input_tokens")?,
-            cached: self.cached_input_tokens.get("payload.info.cached_input_tokens")?,
-            output: self.output_tokens.get("payload.info.output_tokens")?,
-            reasoning: self
-                .reasoning_output_tokens
-                .get("payload.info.reasoning_output_tokens")?,
-        })
+/// Input (cached included), cached, output (reasoning included), reasoning.
+type Counts = [u64; 4];
+
+fn counts(usage: &Usage<'_>, path: &str) -> Result<Counts, Fault> {
+    let count = |value: &Scalar<'_>, field: &str| value.count(&format!("payload.info.{path}.{field}"));
+    Ok([
+        count(&usage.input_tokens, "input_tokens")?,
+        count(&usage.cached_input_tokens, "cached_input_tokens")?,
+        count(&usage.output_tokens, "output_tokens")?,
+        count(&usage.reasoning_output_tokens, "reasoning_output_tokens")?,
+    ])
+}
+
+/// The growth from `before` to `now`; none where a field fell.
+fn growth(before: &Counts, now: &Counts) -> Option<Counts> {
+    let mut grown = *now;
+    for (slot, old) in grown.iter_mut().zip(before) {
+        *slot = slot.checked_sub(*old)?;
+    }
+    Some(grown)
+}
+
+fn number(counts: &Counts) -> Vec<u8> {
+    counts.iter().flat_map(|n| n.to_le_bytes()).collect()
+}
+
+/// What later lines of a session depend on.
+#[derive(Default, Serialize, Deserialize)]
+struct State {
+    session: String,
+    parent: String,
+    child: bool,
+    cwd: String,
+    model: String,
+    total: Option<Counts>,
+    /// Times that the counter began anew: the same counter after a reset is another call.
+    resets: u64,
+    /// The last event without a counter: its time and usage.
+    lone: Option<(String, Counts)>,
+    /// Events of the parent that were met again; none once the child's own events have begun.
+    copied: Option<usize>,
+}
+
+/// Where the session files are, by the id in their first line; filled when the first fork is met.
+pub(super) struct Sessions {
+    files: Vec<PathBuf>,
+    by_id: std::cell::OnceCell<HashMap<String, PathBuf>>,
+}
+
+impl Sessions {
+    /// Looks among these files.
+    pub fn new(files: Vec<PathBuf>) -> Self {
+        Sessions {
+            files,
+            by_id: std::cell::OnceCell::new(),
+        }
+    }
+
+    fn path(&self, id: &str) -> Option<&PathBuf> {
+        let by_id = self.by_id.get_or_init(|| {
+            let mut known = HashMap::new();
+            for path in &self.files {
+                if let Some(id) = first_session(path) {
+                    known.entry(id).or_insert_with(|| path.clone());
+                }
+            }
+            known
+        });
+        by_id.get(id)
+    }
+
+    /// The distinct steps of a session's counter, in order.
+    fn history(&self, id: &str) -> Option<Vec<(Counts, Option<Counts>)>> {
+        let mut records = Records::new(File::open(self.path(id)?).ok()?, 0, 0);
+        let mut steps: Vec<(Counts, Option<Counts>)> = Vec::new();
+        while let Ok(Some(record)) = records.line() {
+            let Ok(line) = serde_json::from_slice::<Line<'_>>(record.bytes) else {
+                continue;
+            };
+            let Some((Some(total), last)) = info(&line).and_then(|i| pair(&i).ok()) else {
+                continue;
+            };
+            if steps.last().is_none_or(|(before, _)| *before != total) {
+                steps.push((total, last));
+            }
+        }
+        Some(steps)
     }
 }
 
-impl Counter {
-    /// The growth since an earlier state; `None` when the counter was reset in between.
-    fn since(self, earlier: Counter) -> Option<Counter> {
-        Some(Counter {
-            input: self.input.checked_sub(earlier.input)?,
-            cached: self.cached.checked_sub(earlier.cached)?,
-            output: self.output.checked_sub(earlier.output)?,
-            reasoning: self.reasoning.checked_sub(earlier.reasoning)?,
-        })
+fn first_session(path: &PathBuf) -> Option<String> {
+    let mut records = Records::new(File::open(path).ok()?, 0, 0);
+    let record = records.line().ok()??;
+    let line: Line<'_> = serde_json::from_slice(record.bytes.trim_ascii()).ok()?;
+    if line.r#type.str() != "session_meta" {
+        return None;
+    }
+    let meta: Meta<'_> = serde_json::from_str(line.payload?.get()).ok()?;
+    Some(meta.id.str().to_owned())
+}
+
+fn info<'a>(line: &Line<'a>) -> Option<Info<'a>> {
+    if line.r#type.str() != "event_msg" {
+        return None;
+    }
+    let message: Message<'a> = serde_json::from_str(line.payload?.get()).ok()?;
+    message.info.filter(|_| message.r#type.str() == "token_count")
+}
+
+fn pair(info: &Info<'_>) -> Result<(Option<Counts>, Option<Counts>), Fault> {
+    let one = |usage: &Option<Usage<'_>>, path: &str| usage.as_ref().map(|u| counts(u, path)).transpose();
+    Ok((
+        one(&info.total_token_usage, "total_token_usage")?,
+        one(&info.last_token_usage, "last_token_usage")?,
+    ))
+}
+
+/// Reads the lines of one session.
+pub(super) struct Codex {
+    state: State,
+    sessions: Rc<Sessions>,
+    parent: Option<Vec<(Counts, Option<Counts>)>>,
+    kinds: [Finder<'static>; 3],
+}
+
+impl Codex {
+    /// A reader for one file.
+    pub fn new(sessions: Rc<Sessions>) -> Self {
+        Codex {
+            state: State::default(),
+            sessions,
+            parent: None,
+            kinds: ["\"token_count\"", "\"session_meta\"", "\"turn_context\""].map(Finder::new),
+        }
+    }
+
+    fn begin(&mut self, meta: &Meta<'_>) {
+        // The copy of a parent brings its own meta line along; the first one is this session's.
+        if !self.state.session.is_empty() {
+            return;
+        }
+        self.state.session = meta.id.str().to_owned();
+        self.state.cwd = meta.cwd.str().to_owned();
+        let parent = [&meta.forked_from_id, &meta.parent_thread_id]
+            .into_iter()
+            .find(|id| !id.str().is_empty());
+        self.state.parent = parent.map_or("", Scalar::str).to_owned();
+        self.state.child = parent.is_some() || meta.thread_source.str() == "subagent";
+        self.state.copied = self.state.child.then_some(0);
+    }
+
+    /// Whether an event is a copy of the parent's; the first that is not ends the copy.
+    fn is_copy(&mut self, total: &Counts, last: Option<&Counts>, out: &mut Output) -> bool {
+        let Some(copied) = self.state.copied else { return false };
+        if self.parent.is_none() {
+            self.parent = self.sessions.history(&self.state.parent);
+        }
+        let Some(steps) = &self.parent else {
+            out.warnings
+                .push("forked sessions whose parent is missing: history not verified");
+            // What the counter held before this event was the parent's.
+            self.state.total = last.and_then(|last| growth(last, total));
+            self.state.copied = None;
+            return false;
+        };
+        if self.state.total.as_ref() == Some(total) {
+            return true;
+        }
+        match steps.get(copied) {
+            Some((step, step_last)) if step == total && step_last.as_ref() == last => {
+                self.state.total = Some(*total);
+                self.state.copied = Some(copied + 1);
+                true
+            }
+            Some(_) | None => {
+                self.state.copied = None;
+                false
+            }
+        }
+    }
+
+    /// The usage of an event and what tells it apart, or nothing for one that repeats.
+    fn step(
+        &mut self,
+        total: Option<Counts>,
+        last: Option<Counts>,
+        stamp: &str,
+        out: &mut Output,
+    ) -> Option<(Counts, EventId)> {
+        let session = self.state.session.clone();
+        let Some(total) = total else {
+            let last = last?;
+            let lone = (stamp.to_owned(), last);
+            if self.state.lone.as_ref() == Some(&lone) {
+                return None;
+            }
+            self.state.lone = Some(lone);
+            let id = EventId::of(&[b"codex-last", session.as_bytes(), stamp.as_bytes(), &number(&last)]);
+            return Some((last, id));
+        };
+        if self.is_copy(&total, last.as_ref(), out) {
+            return None;
+        }
+        let before = self.state.total.replace(total).unwrap_or_default();
+        let used = growth(&before, &total).unwrap_or_else(|| {
+            self.state.resets += 1;
+            last.unwrap_or(total)
+        });
+        let resets = self.state.resets.to_le_bytes();
+        let id = EventId::of(&[b"codex", session.as_bytes(), &number(&total), &resets]);
+        (used != Counts::default()).then_some((used, id))
     }
 }
 
 impl LineFormat for Codex {
-    fn parse(&mut self, record: &[u8], line: u64, out: &mut Vec<UsageEvent>) -> Parsed {
-        match serde_json::from_slice::<Line<'_>>(record) {
-            Ok(parsed) => self.read(&parsed, line, out).unwrap_or_else(|rejected| rejected),
-            Err(error) => not_json(record, &error),
+    fn record(&mut self, text: &str, line_number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        let whole = text.starts_with('{') && text.ends_with('}');
+        if whole && self.kinds.iter().all(|kind| kind.find(text.as_bytes()).is_none()) {
+            return Ok(());
         }
-    }
-
-    fn state(&self) -> String {
-        serde_json::to_string(&self.session).unwrap_or_default()
-    }
-
-    fn restore(&mut self, state: &str) {
-        self.session = serde_json::from_str(state).unwrap_or_default();
-    }
-
-    fn warnings(&mut self) -> Vec<(String, u64)> {
-        let forks = std::mem::take(&mut self.forks);
-        let text = "forked sessions share their parent's history, which is counted once";
-        if forks > 0 {
-            vec![(text.to_owned(), forks)]
-        } else {
-            Vec::new()
+        let line: Line<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        let shape = |e: serde_json::Error| Fault::field("payload", format!("unexpected shape: {e}"));
+        let Some(payload) = line.payload.map(RawValue::get) else {
+            return Ok(());
+        };
+        match line.r#type.str() {
+            "session_meta" => self.begin(&serde_json::from_str(payload).map_err(shape)?),
+            "turn_context" => {
+                let turn: Turn<'_> = serde_json::from_str(payload).map_err(shape)?;
+                if !turn.model.str().is_empty() {
+                    self.state.model = turn.model.str().to_owned();
+                }
+            }
+            "event_msg" => {
+                let message: Message<'_> = serde_json::from_str(payload).map_err(shape)?;
+                if let Some(info) = message.info.filter(|_| message.r#type.str() == "token_count") {
+                    return self.observe(&line, &info, line_number, context, out);
+                }
+            }
+            _ => {}
         }
+        Ok(())
+    }
+
+    fn save(&self) -> String {
+        serde_json::to_string(&self.state).unwrap_or_default()
+    }
+
+    fn load(&mut self, state: &str) {
+        self.state = serde_json::from_str(state).unwrap_or_default();
     }
 }
 
 impl Codex {
-    fn read(&mut self, parsed: &Line<'_>, line: u64, out: &mut Vec<UsageEvent>) -> Result<Parsed, Parsed> {
-        let Some(payload) = &parsed.payload else {
-            return Ok(Parsed::Other);
-        };
-        match (parsed.kind.as_str(), payload.kind.as_str()) {
-            // A fork repeats its parent's `session_meta` behind its own: the first one names the session.
-            ("session_meta", _) if self.session.id.is_empty() => {
-                self.session.id = payload.id.as_str().to_owned();
-                self.session.cwd = payload.cwd.as_str().to_owned();
-                let parent = if payload.forked_from_id.is_empty() {
-                    &payload.parent_thread_id
-                } else {
-                    &payload.forked_from_id
-                };
-                self.session.family = if parent.is_empty() { &payload.id } else { parent }.as_str().to_owned();
-                self.forks += u64::from(!parent.is_empty());
-                Ok(Parsed::Other)
-            }
-            ("turn_context", _) => {
-                if !payload.model.is_empty() {
-                    self.session.model = payload.model.as_str().to_owned();
-                }
-                Ok(Parsed::Other)
-            }
-            ("event_msg", "token_count") => match &payload.info {
-                Some(info) => self.count(&parsed.timestamp, info, line, out),
-                None => Ok(Parsed::Other),
-            },
-            _ => Ok(Parsed::Other),
-        }
-    }
-
-    fn count(
+    fn observe(
         &mut self,
-        when: &When<'_>,
+        line: &Line<'_>,
         info: &Info<'_>,
-        line: u64,
-        out: &mut Vec<UsageEvent>,
-    ) -> Result<Parsed, Parsed> {
-        let at = time::of_field(when, "timestamp", self.latest)?.at;
-        let total = info.total_token_usage.as_ref().map(Usage::counter).transpose()?;
-        let last = info.last_token_usage.as_ref().map(Usage::counter).transpose()?;
-        let growth = match (total, last) {
-            (Some(total), last) => {
-                let growth = total.since(self.session.total).unwrap_or_else(|| {
-                    self.session.resets += 1;
-                    last.unwrap_or(total)
-                });
-                self.session.total = total;
-                growth
-            }
-            (None, Some(last)) => {
-                let seen = format!("{at} {} {} {} {}", last.input, last.cached, last.output, last.reasoning);
-                if seen == self.session.last_seen {
-                    return Ok(Parsed::Excluded("reemissions"));
-                }
-                self.session.last_seen = seen;
-                last
-            }
-            (None, None) => return Ok(Parsed::Other),
+        line_number: u64,
+        context: &mut Context,
+        out: &mut Output,
+    ) -> Result<(), Fault> {
+        let (total, last) = pair(info)?;
+        let at = context.time(&line.timestamp, "timestamp", out)?;
+        let Some((used, id)) = self.step(total, last, &at.to_rfc3339(), out) else {
+            out.excluded.push("repeated_counters");
+            return Ok(());
         };
-        if growth == Counter::default() {
-            return Ok(Parsed::Excluded("reemissions"));
-        }
-        let identity = match total {
-            Some(t) => format!(
-                "{} {} {} {} {}",
-                self.session.resets, t.input, t.cached, t.output, t.reasoning
-            ),
-            None => self.session.last_seen.clone(),
-        };
-        let id = EventId::of(&[b"codex", self.session.family.as_bytes(), identity.as_bytes()]);
-        let model = if info.model.is_empty() {
-            Text(self.session.model.as_str().into())
+        let [input, cached, output, reasoning] = used;
+        let named = context.label(&info.model, "payload.info.model")?;
+        let state = |text: &str| Scalar::Text(text.to_owned().into());
+        let model = if named.is_empty() {
+            context.label(&state(&self.state.model), "turn_context.model")?
         } else {
-            info.model.clone()
+            named
         };
-        let model = model.label("payload.info.model", &mut self.labels)?;
-        let mut event = UsageEvent::new(id, at, self.labels.get("openai"), model);
-        event.session = self.labels.get(&self.session.id);
-        event
-            .dimensions
-            .set(Dimension::Project, self.labels.get(&self.session.cwd));
-        event.dimensions.set(Dimension::Tier, self.labels.get("standard"));
-        event.rank.line = line;
-        // Input includes cached tokens; where the data says otherwise, all of it is uncached.
-        let uncached = growth.input.checked_sub(growth.cached).unwrap_or(growth.input);
-        event.tokens = Tokens::default()
-            .with(Bucket::InputUncached, uncached)
-            .with(Bucket::CacheRead, growth.cached)
-            .with(Bucket::Output, growth.output);
-        event.tokens.reasoning = growth.reasoning.min(growth.output);
-        out.push(event);
-        Ok(Parsed::Usage)
+        let mut event = UsageEvent::new(id, at, context.labels.get("openai"), model);
+        let uncached = input.checked_sub(cached).unwrap_or_else(|| {
+            out.warnings.push("input excludes cached tokens (Codex)");
+            input
+        });
+        event.tokens.set(Bucket::InputUncached, uncached);
+        event.tokens.set(Bucket::CacheRead, cached);
+        event.tokens.set(Bucket::Output, output);
+        event.tokens.reasoning = reasoning.min(output);
+        event.session = context.label(&state(&self.state.session), "session_meta.id")?;
+        let project = context.label(&state(&self.state.cwd), "session_meta.cwd")?;
+        event.dimensions.set(Dimension::Project, project);
+        event.rank.line = line_number;
+        out.events.push(event);
+        Ok(())
     }
 }

@@ -1,55 +1,52 @@
-//! Recognises a format by its first records.
+//! Tells the format of a file by its first records.
 
-use serde::Deserialize;
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
 
 use super::FileFormat;
 
-#[derive(Deserialize)]
-struct Keys {
-    #[serde(rename = "sessionId", default)]
-    session_id: Option<serde::de::IgnoredAny>,
-    #[serde(rename = "parentUuid", default)]
-    parent_uuid: Option<Option<serde::de::IgnoredAny>>,
-    #[serde(rename = "type", default)]
-    kind: Option<serde_json::Value>,
-    #[serde(default)]
-    payload: Option<serde::de::IgnoredAny>,
-    #[serde(default)]
-    request_id: Option<serde::de::IgnoredAny>,
-    #[serde(rename = "startTime", default)]
-    start_time: Option<serde::de::IgnoredAny>,
-    #[serde(default)]
-    custom_llm_provider: Option<Option<serde::de::IgnoredAny>>,
-    #[serde(default)]
-    ts: Option<serde::de::IgnoredAny>,
-    #[serde(default)]
-    provider: Option<serde::de::IgnoredAny>,
-}
-
-/// The format of a record, if it shows.
-pub(crate) fn of_record(record: &[u8]) -> Option<FileFormat> {
-    if record.first() != Some(&b'{') {
-        return of_header(record);
-    }
-    let keys: Keys = serde_json::from_slice(record).ok()?;
-    let kind = keys.kind.as_ref().and_then(|k| k.as_str()).unwrap_or_default();
-    if matches!(kind, "session_meta" | "turn_context" | "event_msg" | "response_item") && keys.payload.is_some() {
-        return Some(FileFormat::Codex);
-    }
-    if keys.request_id.is_some() && keys.start_time.is_some() && keys.custom_llm_provider.is_some() {
+/// The format of a JSON record, by the keys that only it has.
+pub(super) fn by_record(text: &str) -> Option<FileFormat> {
+    let keys: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).ok()?;
+    let has = |key: &str| keys.contains_key(key);
+    if has("request_id") && has("startTime") && has("custom_llm_provider") {
         return Some(FileFormat::Litellm);
     }
-    if keys.session_id.is_some() || keys.parent_uuid.is_some() {
+    if has("parentUuid") || (has("sessionId") && (has("message") || has("uuid") || has("type"))) {
         return Some(FileFormat::ClaudeCode);
     }
-    (keys.ts.is_some() && keys.provider.is_some()).then_some(FileFormat::Plain)
+    let kind = keys.get("type").map_or("", |raw| raw.get().trim_matches('"'));
+    if has("payload") && matches!(kind, "session_meta" | "turn_context" | "event_msg" | "response_item") {
+        return Some(FileFormat::Codex);
+    }
+    if kind == "summary" && has("leafUuid") {
+        return Some(FileFormat::ClaudeCode);
+    }
+    if has("ts") && has("model") {
+        return Some(FileFormat::Plain);
+    }
+    None
 }
 
-fn of_header(record: &[u8]) -> Option<FileFormat> {
-    let row = super::plain::cells(record)?;
-    let has = |name: &str| row.iter().any(|cell| cell.trim() == name);
+/// The format of a CSV file, by its header.
+pub(super) fn by_header(line: &str) -> Option<FileFormat> {
+    let names: Vec<&str> = line.split(',').map(|name| name.trim().trim_matches('"')).collect();
+    let has = |name: &str| names.contains(&name);
     if has("BilledCost") && has("ChargeCategory") {
         return Some(FileFormat::Focus);
     }
-    (has("ts") && has("provider") && has("model")).then_some(FileFormat::PlainCsv)
+    (has("ts") && has("model")).then_some(FileFormat::Plain)
+}
+
+/// The format that a folder layout promises, for files whose first records say nothing.
+pub(super) fn by_path(path: &str) -> Option<FileFormat> {
+    if path.contains("/.claude/projects/") || path.contains("/.config/claude/projects/") {
+        Some(FileFormat::ClaudeCode)
+    } else if path.contains("/rollout-") && path.contains("sessions/") {
+        Some(FileFormat::Codex)
+    } else {
+        None
+    }
 }

@@ -1,107 +1,153 @@
-//! Finds the files of a source, each real file once.
+//! Finds the files that a configured path means: a file, a folder, a glob, `~`, or `-`.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::fs::Metadata;
+use std::path::{Component, Path, PathBuf};
 
-use crate::domain::glob::glob_matches;
+use walkdir::WalkDir;
 
-/// Endings of usage files; each also with `.gz` and `.zst`.
-const ENDINGS: [&str; 4] = [".jsonl", ".json", ".csv", ".ndjson"];
+use crate::ports::SourceError;
 
-/// The folders where Claude Code keeps its logs: `CLAUDE_CONFIG_DIR` (a comma-separated list), else the two usual ones.
-pub fn claude_folders(env: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
-    let listed = env("CLAUDE_CONFIG_DIR").filter(|l| !l.trim().is_empty());
-    let roots: Vec<PathBuf> = match listed {
-        Some(list) => list.split(',').map(|p| home(p.trim(), env)).collect(),
-        None => ["~/.config/claude", "~/.claude"].iter().map(|p| home(p, env)).collect(),
+/// One file to read.
+pub(super) struct Found {
+    /// Canonical path; the key of its checkpoint.
+    pub path: PathBuf,
+    /// Its size and time.
+    pub metadata: Metadata,
+    /// Named by the user rather than found in a folder.
+    pub named: bool,
+}
+
+/// Every real file once, in order of path, and whether standard input is among the paths.
+pub(super) fn discover(
+    paths: &[String],
+    base: &Path,
+    env: fn(&str) -> Option<String>,
+) -> Result<(Vec<Found>, bool), SourceError> {
+    let mut found = Vec::new();
+    let mut stdin = false;
+    for path in paths {
+        if path == "-" {
+            stdin = true;
+            continue;
+        }
+        let full = base.join(home(path, env));
+        if full.exists() {
+            collect(&full, &mut found)?;
+        } else if path.contains(['*', '?', '[', '{']) {
+            expand(base, &home(path, env), &mut found)?;
+        } else {
+            return Err(SourceError::Read {
+                what: path.clone(),
+                cause: "no such file or folder".to_owned(),
+                hint: format!("looked at `{}`", full.display()),
+            });
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path).then(b.named.cmp(&a.named)));
+    let mut seen = HashSet::new();
+    let mut inodes = HashSet::new();
+    found.retain(|f| seen.insert(f.path.clone()) && inode(&f.metadata).is_none_or(|id| inodes.insert(id)));
+    Ok((found, stdin))
+}
+
+#[cfg(unix)]
+fn inode(metadata: &Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn inode(_: &Metadata) -> Option<(u64, u64)> {
+    None
+}
+
+/// Replaces a leading `~`.
+pub(super) fn home(path: &str, env: fn(&str) -> Option<String>) -> PathBuf {
+    let rest = match path.strip_prefix('~') {
+        Some("") => Some(""),
+        Some(rest) => rest.strip_prefix('/'),
+        None => None,
     };
-    roots
-        .into_iter()
-        .map(|root| {
-            if root.ends_with("projects") {
-                root
-            } else {
-                root.join("projects")
-            }
-        })
-        .collect()
-}
-
-/// The folders where Codex keeps its logs: below `CODEX_HOME` (a comma-separated list), else `~/.codex`.
-pub fn codex_folders(env: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
-    let list = env("CODEX_HOME")
-        .filter(|l| !l.trim().is_empty())
-        .unwrap_or_else(|| "~/.codex".to_owned());
-    let roots = list.split(',').map(|p| home(p.trim(), env)).collect::<Vec<_>>();
-    roots
-        .iter()
-        .flat_map(|root| ["sessions", "archived_sessions"].map(|sub| root.join(sub)))
-        .collect()
-}
-
-/// Replaces a leading `~` by the home folder.
-pub fn home(path: &str, env: &dyn Fn(&str) -> Option<String>) -> PathBuf {
-    match path
-        .strip_prefix('~')
-        .filter(|rest| rest.is_empty() || rest.starts_with('/'))
-    {
-        Some(rest) => {
-            let home = env("HOME").or_else(|| env("USERPROFILE")).unwrap_or_default();
-            PathBuf::from(home + rest)
-        }
-        None => PathBuf::from(path),
+    match (rest, env("HOME")) {
+        (Some(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => PathBuf::from(path),
     }
 }
 
-/// The files that a path names: itself, everything in a folder that looks like usage, or what a glob matches.
-/// Sorted; an error names a path that does not exist.
-pub fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
-    let text = path.to_string_lossy();
-    let mut found = BTreeSet::new();
-    if text.contains(['*', '?']) && !path.exists() {
-        let fixed: PathBuf = path
-            .iter()
-            .take_while(|part| !part.to_string_lossy().contains(['*', '?']))
-            .collect();
-        for file in walk(&fixed) {
-            if glob_matches(&text, &file.to_string_lossy()) {
-                found.insert(real(&file));
-            }
-        }
-    } else if path.is_dir() {
-        found.extend(walk(path).filter(|f| is_usage_file(f)).map(|f| real(&f)));
-    } else if path.exists() {
-        found.insert(real(path));
-    } else {
-        return Err("no such file or folder".to_owned());
+fn failed(what: &Path, cause: impl ToString) -> SourceError {
+    SourceError::Read {
+        what: what.display().to_string(),
+        cause: cause.to_string(),
+        hint: "check the path and its permissions".to_owned(),
     }
-    Ok(found.into_iter().collect())
 }
 
-fn walk(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    let entries = walkdir::WalkDir::new(folder)
-        .follow_links(true)
-        .max_depth(32)
-        .into_iter()
-        .filter_map(Result::ok);
-    entries
-        .filter(|e| e.file_type().is_file())
-        .map(walkdir::DirEntry::into_path)
+fn add(path: &Path, named: bool, found: &mut Vec<Found>) -> Result<(), SourceError> {
+    // The other end of a pipe (`/dev/fd/63`) has a name, but no path that leads to it.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let metadata = path.metadata().map_err(|e| failed(&path, e))?;
+    // A pipe or device has no size and no offset, but can be read when it is named.
+    if metadata.is_file() || named {
+        found.push(Found { path, metadata, named });
+    }
+    Ok(())
 }
 
-fn is_usage_file(path: &Path) -> bool {
+fn collect(path: &Path, found: &mut Vec<Found>) -> Result<(), SourceError> {
+    if !path.is_dir() {
+        return add(path, true, found);
+    }
+    for entry in WalkDir::new(path).follow_links(true).into_iter().flatten() {
+        // Vanished files, broken links and closed folders below a folder are not what the user named.
+        if entry.file_type().is_file() && usable(entry.path()) {
+            let _ = add(entry.path(), false, found);
+        }
+    }
+    Ok(())
+}
+
+/// Endings under which usage is found in folders.
+fn usable(path: &Path) -> bool {
     let name = path
         .file_name()
-        .map(|n| n.to_string_lossy().to_lowercase())
+        .map(|n| n.to_string_lossy().to_ascii_lowercase())
         .unwrap_or_default();
     let name = name
         .strip_suffix(".gz")
         .or_else(|| name.strip_suffix(".zst"))
         .unwrap_or(&name);
-    ENDINGS.iter().any(|ending| name.ends_with(ending)) && !name.ends_with(".expected.json")
+    [".jsonl", ".ndjson", ".json", ".csv"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
 }
 
-/// The canonical path, so that a file met through a link or two globs is one file.
-fn real(path: &Path) -> PathBuf {
-    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
+/// Finds what a glob means. The base folder is taken as it is, whatever characters its name has.
+fn expand(base: &Path, given: &Path, found: &mut Vec<Found>) -> Result<(), SourceError> {
+    let wrong = |e: globset::Error| SourceError::Read {
+        what: given.display().to_string(),
+        cause: e.to_string(),
+        hint: "`*`, `**`, `?`, `[ab]` and `{a,b}` are understood".to_owned(),
+    };
+    let base: PathBuf = base.components().collect();
+    let given: PathBuf = given.components().filter(|c| *c != Component::CurDir).collect();
+    let pattern = Path::new(&globset::escape(&base.to_string_lossy())).join(&given);
+    let glob = globset::GlobBuilder::new(&pattern.to_string_lossy())
+        .literal_separator(true)
+        .build()
+        .map_err(wrong)?
+        .compile_matcher();
+    let fixed: PathBuf = given
+        .components()
+        .take_while(|c| match c {
+            Component::Normal(part) => !part.to_string_lossy().contains(['*', '?', '[', '{']),
+            Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => true,
+        })
+        .collect();
+    for entry in WalkDir::new(base.join(fixed)).follow_links(true).into_iter().flatten() {
+        if entry.file_type().is_file() && glob.is_match(entry.path()) {
+            let _ = add(entry.path(), true, found);
+        }
+    }
+    Ok(())
 }

@@ -1,292 +1,322 @@
-//! LiteLLM spend logs: rows of `LiteLLM_SpendLogs`, as JSON lines or a JSON array. `prompt_tokens` include cached tokens.
+//! LiteLLM spend log rows, where the prompt count includes cached tokens, for every provider.
 
-use chrono::{DateTime, Utc};
+use std::borrow::Cow;
+
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::json::{Amount, Count, Text, When, not_json};
-use super::{LineFormat, Parsed, time};
 use crate::domain::dimension::Dimension;
-use crate::domain::label::LabelCache;
-use crate::domain::usage::{Bucket, EventId, Tokens, UsageEvent};
+use crate::domain::label::Label;
+use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
-/// Reads rows of spend logs.
-pub(crate) struct Litellm {
-    latest: DateTime<Utc>,
-    labels: LabelCache,
-    warnings: [(&'static str, u64); 2],
-}
-
-const EXCLUDES: usize = 0;
-const NO_TOKENS: usize = 1;
-
-impl Litellm {
-    pub(crate) fn new(latest: DateTime<Utc>) -> Self {
-        let warnings = [
-            ("input excludes cached tokens, although this format includes them", 0),
-            ("coverage gap: successful calls without any tokens", 0),
-        ];
-        Litellm {
-            latest,
-            labels: LabelCache::default(),
-            warnings,
-        }
-    }
-
-    fn warn(&mut self, which: usize) {
-        if let Some((_, count)) = self.warnings.get_mut(which) {
-            *count += 1;
-        }
-    }
-}
+use super::line::{Context, Fault, LineFormat, Output};
+use super::scalar::{Scalar, reported};
 
 #[derive(Deserialize)]
 struct Row<'a> {
     #[serde(borrow, default)]
-    request_id: Text<'a>,
+    request_id: Scalar<'a>,
     #[serde(borrow, default)]
-    litellm_call_id: Text<'a>,
-    #[serde(default)]
-    spend: Amount,
-    #[serde(default)]
-    prompt_tokens: Count,
-    #[serde(default)]
-    completion_tokens: Count,
-    #[serde(rename = "startTime", borrow, default)]
-    start_time: When<'a>,
+    litellm_call_id: Scalar<'a>,
     #[serde(borrow, default)]
-    model: Text<'a>,
+    spend: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    custom_llm_provider: Text<'a>,
+    prompt_tokens: Scalar<'a>,
     #[serde(borrow, default)]
-    user: Text<'a>,
+    completion_tokens: Scalar<'a>,
+    #[serde(borrow, default, rename = "startTime")]
+    start_time: Scalar<'a>,
     #[serde(borrow, default)]
-    end_user: Text<'a>,
-    #[serde(default)]
-    metadata: Option<serde_json::Value>,
+    model: Scalar<'a>,
     #[serde(borrow, default)]
-    cache_hit: Text<'a>,
-    #[serde(default)]
-    request_tags: Option<serde_json::Value>,
+    custom_llm_provider: Scalar<'a>,
     #[serde(borrow, default)]
-    team_id: Text<'a>,
+    user: Scalar<'a>,
     #[serde(borrow, default)]
-    session_id: Text<'a>,
+    end_user: Scalar<'a>,
     #[serde(borrow, default)]
-    status: Text<'a>,
+    team_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    session_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    status: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_hit: Scalar<'a>,
+    #[serde(borrow, default)]
+    metadata: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    request_tags: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default)]
-struct Metadata {
-    user_api_key_team_alias: Option<String>,
-    user_api_key_project_alias: Option<String>,
-    user_api_key_user_id: Option<String>,
-    usage_object: Option<UsageObject>,
-    additional_usage_values: Option<UsageObject>,
-    cost_breakdown: Option<CostBreakdown>,
+struct Metadata<'a> {
+    #[serde(borrow, default)]
+    user_api_key_team_alias: Scalar<'a>,
+    #[serde(borrow, default)]
+    user_api_key_project_alias: Scalar<'a>,
+    #[serde(borrow, default)]
+    usage_object: Option<Usage<'a>>,
+    #[serde(borrow, default)]
+    cost_breakdown: Option<Breakdown<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Breakdown<'a> {
+    #[serde(borrow, default)]
+    service_tier: Scalar<'a>,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default)]
-struct CostBreakdown {
-    service_tier: Option<String>,
+struct Usage<'a> {
+    #[serde(borrow, default)]
+    cache_read_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_creation_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    prompt_tokens_details: Option<Prompt<'a>>,
+    #[serde(borrow, default)]
+    completion_tokens_details: Option<Completion<'a>>,
+    #[serde(borrow, default)]
+    server_tool_use: Option<Tools<'a>>,
+    #[serde(borrow, default)]
+    service_tier: Scalar<'a>,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default)]
-struct UsageObject {
-    prompt_tokens_details: Option<PromptDetails>,
-    completion_tokens_details: Option<CompletionDetails>,
-    cache_read_input_tokens: Count,
-    cache_creation_input_tokens: Count,
-    cache_creation: Option<Ttl>,
+struct Prompt<'a> {
+    #[serde(borrow, default)]
+    cached_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_creation_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_write_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_creation_token_details: Option<Split<'a>>,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default)]
-struct PromptDetails {
-    cached_tokens: Count,
-    cache_creation_tokens: Count,
-    cache_creation_token_details: Option<Ttl>,
+struct Split<'a> {
+    #[serde(borrow, default)]
+    ephemeral_5m_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    ephemeral_1h_input_tokens: Scalar<'a>,
 }
 
-#[derive(Deserialize, Default, Clone, Copy)]
-#[serde(default)]
-struct Ttl {
-    ephemeral_1h_input_tokens: Count,
+#[derive(Deserialize)]
+struct Completion<'a> {
+    #[serde(borrow, default)]
+    reasoning_tokens: Scalar<'a>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct CompletionDetails {
-    reasoning_tokens: Count,
+#[derive(Deserialize)]
+struct Tools<'a> {
+    #[serde(borrow, default)]
+    web_search_requests: Scalar<'a>,
 }
 
-/// A value that is JSON or JSON as text.
-fn unpacked<T: serde::de::DeserializeOwned>(value: Option<serde_json::Value>) -> Option<T> {
-    let value = value?;
-    match value.as_str() {
-        Some(text) => serde_json::from_str(text).ok(),
-        None => serde_json::from_value(value).ok(),
-    }
-}
+/// Reads LiteLLM rows.
+pub(super) struct Litellm;
+
+/// Mark of a call that the gateway answered from its own response cache.
+const CACHE_HIT: &str = "_cache_hit";
 
 impl LineFormat for Litellm {
-    fn parse(&mut self, record: &[u8], line: u64, out: &mut Vec<UsageEvent>) -> Parsed {
-        match serde_json::from_slice::<Row<'_>>(record) {
-            Ok(row) => self.read(record, row, line, out).unwrap_or_else(|rejected| rejected),
-            Err(error) => not_json(record, &error),
+    fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        let row: Row<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        if row.request_id.is_null() && row.litellm_call_id.is_null() && row.prompt_tokens.is_null() {
+            return Ok(());
         }
-    }
-
-    fn warnings(&mut self) -> Vec<(String, u64)> {
-        let told = self
-            .warnings
-            .iter()
-            .filter(|(_, n)| *n > 0)
-            .map(|(text, n)| ((*text).to_owned(), *n))
-            .collect();
-        self.warnings.iter_mut().for_each(|(_, n)| *n = 0);
-        told
+        if row.request_id.str().contains(CACHE_HIT) || row.cache_hit.is_true() {
+            out.excluded.push("response_cache_hits");
+            return Ok(());
+        }
+        let text = json_text(row.metadata, "metadata")?;
+        let metadata: Metadata<'_> = parse(text.as_deref(), "metadata")?.unwrap_or_default();
+        let tags = json_text(row.request_tags, "request_tags")?;
+        let tags: Vec<Scalar<'_>> = parse(tags.as_deref(), "request_tags")?.unwrap_or_default();
+        let at = context.time(&row.start_time, "startTime", out)?;
+        let provider = context.label(&row.custom_llm_provider, "custom_llm_provider")?;
+        let provider = context.labels.get(provider_of(provider.as_str()));
+        let model = context.label(&row.model, "model")?;
+        let mut event = UsageEvent::new(identity(&row, text.as_deref(), out), at, provider, model);
+        event.rank.line = number;
+        count_tokens(&row, metadata.usage_object.as_ref(), &mut event, out)?;
+        if event.tokens.total() == 0 {
+            if row.status.str() == "failure" {
+                out.excluded.push("failed_calls");
+                return Ok(());
+            }
+            out.warnings.push("successful calls without tokens: coverage gap");
+        }
+        describe(&row, &metadata, &tags, &mut event, context)?;
+        event.reported_cost = reported(row.spend.map(RawValue::get), "spend")?;
+        out.events.push(event);
+        Ok(())
     }
 }
 
-/// The provider as the price books name it.
-fn provider(name: &str) -> &str {
+/// JSON that may itself be wrapped in a JSON text, as database columns are.
+fn json_text<'a>(raw: Option<&'a RawValue>, field: &str) -> Result<Option<Cow<'a, str>>, Fault> {
+    match raw.map(RawValue::get) {
+        Some(text) if text.starts_with('"') => serde_json::from_str::<String>(text)
+            .map(|inner| (!inner.trim().is_empty()).then_some(Cow::Owned(inner)))
+            .map_err(|_| Fault::field(field, "not JSON")),
+        other => Ok(other.map(Cow::Borrowed)),
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: Option<&'a str>, field: &str) -> Result<Option<T>, Fault> {
+    text.map_or(Ok(None), serde_json::from_str::<Option<T>>)
+        .map_err(|e| Fault::field(field, format!("unexpected shape: {e}")))
+}
+
+fn identity(row: &Row<'_>, content: Option<&str>, out: &mut Output) -> EventId {
+    let id = row.request_id.str();
+    if id.is_empty() {
+        let call = row.litellm_call_id.str();
+        if !call.is_empty() {
+            return EventId::of(&[b"litellm-call", call.as_bytes()]);
+        }
+        out.warnings
+            .push("rows without `request_id` are told apart by their content");
+        let parts = format!(
+            "{:?} {:?} {:?} {:?} {:?}",
+            row.start_time, row.model, row.prompt_tokens, row.completion_tokens, row.session_id
+        );
+        return EventId::of(&[b"litellm-content", parts.as_bytes(), content.unwrap_or("").as_bytes()]);
+    }
+    // These are ids that the provider gave: other logs of the same call carry them too.
+    let theirs = ["msg_", "chatcmpl-", "resp_", "gen-"].iter().any(|p| id.starts_with(p));
+    let space: &[u8] = if theirs { b"response" } else { b"litellm" };
+    EventId::of(&[space, id.as_bytes()])
+}
+
+fn count_tokens(
+    row: &Row<'_>,
+    usage: Option<&Usage<'_>>,
+    event: &mut UsageEvent,
+    out: &mut Output,
+) -> Result<(), Fault> {
+    let prompt = row.prompt_tokens.count("prompt_tokens")?;
+    let output = row.completion_tokens.count("completion_tokens")?;
+    event.tokens.set(Bucket::Output, output);
+    let (empty, no_details, no_split) = (Usage::default(), Prompt::default(), Split::default());
+    let usage = usage.unwrap_or(&empty);
+    let details = usage.prompt_tokens_details.as_ref().unwrap_or(&no_details);
+    // The same number under two names: never both.
+    let first = |options: [(&Scalar<'_>, &str); 3]| {
+        let given = options.into_iter().find(|(value, _)| !value.is_null());
+        given.map_or(Ok(0), |(value, field)| {
+            value.count(&format!("metadata.usage_object.{field}"))
+        })
+    };
+    let read = first([
+        (&usage.cache_read_input_tokens, "cache_read_input_tokens"),
+        (&details.cached_tokens, "prompt_tokens_details.cached_tokens"),
+        (&Scalar::Null, ""),
+    ])?;
+    let split = details.cache_creation_token_details.as_ref().unwrap_or(&no_split);
+    let five = split.ephemeral_5m_input_tokens.count("ephemeral_5m_input_tokens")?;
+    let hour = split.ephemeral_1h_input_tokens.count("ephemeral_1h_input_tokens")?;
+    let written = first([
+        (&usage.cache_creation_input_tokens, "cache_creation_input_tokens"),
+        (
+            &details.cache_creation_tokens,
+            "prompt_tokens_details.cache_creation_tokens",
+        ),
+        (&details.cache_write_tokens, "prompt_tokens_details.cache_write_tokens"),
+    ])?
+    .max(five + hour);
+    let uncached = match prompt.checked_sub(read + written) {
+        Some(rest) => rest,
+        None => {
+            out.warnings.push("input excludes cached tokens (LiteLLM)");
+            prompt
+        }
+    };
+    let rest = written - five - hour;
+    let openai = matches!(event.provider().as_str(), "openai" | "azure");
+    let default = if openai {
+        Bucket::CacheWrite30m
+    } else {
+        Bucket::CacheWrite5m
+    };
+    event.tokens.set(Bucket::InputUncached, uncached);
+    event.tokens.set(Bucket::CacheRead, read);
+    event.tokens.set(Bucket::CacheWrite5m, five);
+    event.tokens.set(Bucket::CacheWrite1h, hour);
+    event.tokens.set(default, event.tokens.get(default) + rest);
+    if let Some(details) = &usage.completion_tokens_details {
+        event.tokens.reasoning = details.reasoning_tokens.count("reasoning_tokens")?.min(output);
+    }
+    if let Some(tools) = &usage.server_tool_use {
+        event.requests.web_searches = tools.web_search_requests.small("web_search_requests")?;
+    }
+    Ok(())
+}
+
+fn describe(
+    row: &Row<'_>,
+    metadata: &Metadata<'_>,
+    tags: &[Scalar<'_>],
+    event: &mut UsageEvent,
+    context: &mut Context,
+) -> Result<(), Fault> {
+    let mut team = context.label(&metadata.user_api_key_team_alias, "metadata.user_api_key_team_alias")?;
+    if team.is_empty() {
+        let id = context.label(&row.team_id, "team_id")?.as_str();
+        team = context.labels.get(id.strip_prefix("t-").unwrap_or(id));
+    }
+    let mut user = context.label(&row.end_user, "end_user")?;
+    if user.is_empty() {
+        user = context.label(&row.user, "user")?;
+    }
+    let mut agent = Label::EMPTY;
+    let mut workflow = Label::EMPTY;
+    for tag in tags {
+        let Some((key, value)) = tag.str().split_once(':') else {
+            continue;
+        };
+        let target = match key {
+            "agent" => &mut agent,
+            "workflow" => &mut workflow,
+            "team" => &mut team,
+            _ => continue,
+        };
+        *target = context.label(&Scalar::Text(value.into()), "request_tags")?;
+    }
+    let usage_tier = metadata.usage_object.as_ref().map(|u| &u.service_tier);
+    let cost_tier = metadata.cost_breakdown.as_ref().map(|b| &b.service_tier);
+    let mut tier = Label::EMPTY;
+    for value in [usage_tier, cost_tier].into_iter().flatten() {
+        if tier.is_empty() {
+            tier = context.label(value, "service_tier")?;
+        }
+    }
+    let project = context.label(
+        &metadata.user_api_key_project_alias,
+        "metadata.user_api_key_project_alias",
+    )?;
+    for (dimension, value) in [
+        (Dimension::Team, team),
+        (Dimension::User, user),
+        (Dimension::Agent, agent),
+        (Dimension::Workflow, workflow),
+        (Dimension::Tier, tier),
+        (Dimension::Project, project),
+    ] {
+        event.dimensions.set(dimension, value);
+    }
+    event.session = context.label(&row.session_id, "session_id")?;
+    Ok(())
+}
+
+fn provider_of(name: &str) -> &str {
     match name {
         "gemini" => "google",
         "vertex_ai" | "vertex_ai_beta" => "vertex",
         "bedrock_converse" => "bedrock",
-        "text-completion-openai" => "openai",
+        "azure_ai" | "azure_text" => "azure",
         other => other,
-    }
-}
-
-impl Litellm {
-    fn read(&mut self, raw: &[u8], row: Row<'_>, line: u64, out: &mut Vec<UsageEvent>) -> Result<Parsed, Parsed> {
-        let request = row.request_id.as_str();
-        if request.contains("_cache_hit") || row.cache_hit.as_str().eq_ignore_ascii_case("true") {
-            return Ok(Parsed::Excluded("response_cache_hits"));
-        }
-        let prompt = row.prompt_tokens.get("prompt_tokens")?;
-        let output = row.completion_tokens.get("completion_tokens")?;
-        if prompt == 0 && output == 0 {
-            if row.status.as_str() == "failure" {
-                return Ok(Parsed::Excluded("failed_calls"));
-            }
-            self.warn(NO_TOKENS);
-        }
-        let at = time::of_field(&row.start_time, "startTime", self.latest)?.at;
-        let metadata: Metadata = unpacked(row.metadata).unwrap_or_default();
-        let usage = metadata
-            .usage_object
-            .or(metadata.additional_usage_values)
-            .unwrap_or_default();
-        let details = usage.prompt_tokens_details.unwrap_or_default();
-        // Both names carry the same number; never add them.
-        let either = |a: Count, b: Count, field: &str| Ok::<u64, Parsed>(a.get(field)?.max(b.get(field)?));
-        let read = either(
-            usage.cache_read_input_tokens,
-            details.cached_tokens,
-            "cache_read_input_tokens",
-        )?;
-        let written = either(
-            usage.cache_creation_input_tokens,
-            details.cache_creation_tokens,
-            "cache_creation_input_tokens",
-        )?;
-        let ttl = details
-            .cache_creation_token_details
-            .or(usage.cache_creation)
-            .unwrap_or_default();
-        let one_hour = ttl
-            .ephemeral_1h_input_tokens
-            .get("ephemeral_1h_input_tokens")?
-            .min(written);
-        let uncached = prompt.checked_sub(read.saturating_add(written)).unwrap_or_else(|| {
-            self.warn(EXCLUDES);
-            prompt
-        });
-        let id = match (request, row.litellm_call_id.as_str()) {
-            ("", "") => EventId::of(&[b"litellm-content", raw]),
-            ("", call) => EventId::of(&[b"litellm", call.as_bytes()]),
-            // The provider's own id: the same call seen in another log counts once.
-            (id, _) if ["msg_", "chatcmpl-", "resp_", "gen-"].iter().any(|p| id.starts_with(p)) => {
-                EventId::of(&[b"response", id.as_bytes()])
-            }
-            (id, _) => EventId::of(&[b"litellm", id.as_bytes()]),
-        };
-        let model = row.model.label("model", &mut self.labels)?;
-        let mut event = UsageEvent::new(
-            id,
-            at,
-            self.labels.get(provider(row.custom_llm_provider.as_str())),
-            model,
-        );
-        let mut tokens = Tokens::default()
-            .with(Bucket::InputUncached, uncached)
-            .with(Bucket::CacheRead, read)
-            .with(Bucket::CacheWrite5m, written - one_hour)
-            .with(Bucket::CacheWrite1h, one_hour)
-            .with(Bucket::Output, output);
-        let reasoning = usage
-            .completion_tokens_details
-            .unwrap_or_default()
-            .reasoning_tokens
-            .get("reasoning_tokens")?;
-        tokens.reasoning = reasoning.min(output);
-        event.tokens = tokens;
-        event.rank.line = line;
-        event.session = row.session_id.label("session_id", &mut self.labels)?;
-        event.reported_cost = row.spend.0.filter(|c| !c.is_zero());
-        let tier = metadata
-            .cost_breakdown
-            .unwrap_or_default()
-            .service_tier
-            .unwrap_or_default();
-        let tier = if tier.is_empty() || tier == "default" {
-            "standard"
-        } else {
-            &tier
-        };
-        let team = metadata.user_api_key_team_alias.unwrap_or_default();
-        let team_id = row.team_id.as_str();
-        let team = if team.is_empty() {
-            team_id.strip_prefix("t-").unwrap_or(team_id)
-        } else {
-            &team
-        };
-        let user = metadata.user_api_key_user_id.unwrap_or_default();
-        let users = [row.end_user.as_str(), row.user.as_str(), &user];
-        let user = users.into_iter().find(|u| !u.is_empty()).unwrap_or_default();
-        let project = metadata.user_api_key_project_alias.unwrap_or_default();
-        let values = [
-            (Dimension::Tier, tier),
-            (Dimension::Team, team),
-            (Dimension::User, user),
-            (Dimension::Project, &project),
-        ];
-        for (dimension, value) in values {
-            event
-                .dimensions
-                .set(dimension, Text(value.into()).label(dimension.name(), &mut self.labels)?);
-        }
-        for tag in unpacked::<Vec<String>>(row.request_tags).unwrap_or_default() {
-            let Some((key, value)) = tag.split_once(':') else {
-                continue;
-            };
-            let dimension = match key {
-                "agent" => Dimension::Agent,
-                "workflow" => Dimension::Workflow,
-                "project" => Dimension::Project,
-                "team" if event.dimensions.get(Dimension::Team).is_empty() => Dimension::Team,
-                _ => continue,
-            };
-            event
-                .dimensions
-                .set(dimension, Text(value.into()).label("request_tags", &mut self.labels)?);
-        }
-        out.push(event);
-        Ok(Parsed::Usage)
     }
 }

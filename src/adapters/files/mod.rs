@@ -3,41 +3,59 @@
 mod claude_code;
 mod codex;
 mod detect;
-pub mod discover;
+mod discover;
 mod focus;
-mod json;
+mod line;
 mod litellm;
 mod plain;
-mod reader;
-mod source;
+mod position;
+mod read;
+mod records;
+mod scalar;
+mod sniff;
+mod table;
 mod time;
 
+use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
-pub use plain::FIELDS as PLAIN_FIELDS;
-pub use source::{FileSource, FileSourceOptions};
+use chrono::{DateTime, Utc};
+use thiserror::Error;
 
+use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::usage::UsageEvent;
+use crate::ports::{Checkpoints, Sink, SourceError, UsageSource};
 
-/// The formats that files are read in.
+pub use plain::KNOWN_KEYS as PLAIN_KEYS;
+
+/// A format of usage or bills in files.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum FileFormat {
     /// Claude Code session logs.
     ClaudeCode,
-    /// OpenAI Codex session logs.
+    /// Codex session logs.
     Codex,
-    /// LiteLLM spend logs.
+    /// LiteLLM spend log rows.
     Litellm,
-    /// The plain format of this program, as JSON lines.
+    /// The plain JSONL or CSV of docs/usage-format.md.
     Plain,
-    /// The plain format of this program, as CSV.
-    PlainCsv,
-    /// FOCUS cost and usage, as CSV.
+    /// FOCUS 1.0 to 1.2 CSV.
     Focus,
 }
 
 impl FileFormat {
-    /// The name in the configuration and in `--source`.
+    /// All of them.
+    pub const ALL: [FileFormat; 5] = [
+        FileFormat::ClaudeCode,
+        FileFormat::Codex,
+        FileFormat::Litellm,
+        FileFormat::Plain,
+        FileFormat::Focus,
+    ];
+
+    /// The name in the configuration and on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -45,68 +63,151 @@ impl FileFormat {
             FileFormat::Codex => "codex",
             FileFormat::Litellm => "litellm",
             FileFormat::Plain => "plain",
-            FileFormat::PlainCsv => "plain-csv",
             FileFormat::Focus => "focus",
         }
     }
 }
 
-impl FromStr for FileFormat {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        use FileFormat::{ClaudeCode, Codex, Focus, Litellm, Plain, PlainCsv};
-        [ClaudeCode, Codex, Litellm, Plain, PlainCsv, Focus]
-            .into_iter()
-            .find(|f| f.name() == text)
-            .ok_or_else(|| format!("`{text}` is not a usage format"))
+impl fmt::Display for FileFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
-/// What one record turned out to be.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Parsed {
-    /// Usage; the events were handed out.
-    Usage,
-    /// Something else that such files hold.
-    Other,
-    /// A call that is no spend, by kind.
-    Excluded(&'static str),
-    /// Not usable.
-    Rejected {
-        /// The offending field.
-        field: Option<String>,
-        /// What is wrong with it.
-        reason: String,
-    },
+/// A name that is no format.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[error("`{text}` is not a format; known are claude-code, codex, litellm, plain and focus")]
+pub struct UnknownFormat {
+    text: String,
 }
 
-impl Parsed {
-    pub(crate) fn rejected(field: &str, reason: impl Into<String>) -> Self {
-        let field = if field.is_empty() { None } else { Some(field.to_owned()) };
-        Parsed::Rejected {
-            field,
-            reason: reason.into(),
+impl FromStr for FileFormat {
+    type Err = UnknownFormat;
+    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
+        FileFormat::ALL
+            .into_iter()
+            .find(|f| f.name() == text)
+            .ok_or_else(|| UnknownFormat {
+                text: text.chars().take(40).collect(),
+            })
+    }
+}
+
+/// What to read and how.
+pub struct FileSourceOptions {
+    /// The configured name of the source.
+    pub name: Label,
+    /// The format; detected per file where not given.
+    pub format: Option<FileFormat>,
+    /// Files, folders (searched recursively, hidden ones too), globs, `~/…`, or `-` for standard input.
+    pub paths: Vec<String>,
+    /// Folder that relative paths start at.
+    pub base: PathBuf,
+    /// Values for dimensions that a record leaves empty.
+    pub defaults: Vec<(Dimension, Label)>,
+    /// Records of a later time are rejected as implausible.
+    pub latest: DateTime<Utc>,
+    /// Looks up an environment variable.
+    pub env: fn(&str) -> Option<String>,
+}
+
+impl FileSourceOptions {
+    /// Gives the defaults to dimensions that are empty.
+    fn fill_in(&self, event: &mut UsageEvent) {
+        for (dimension, value) in &self.defaults {
+            if event.dimensions.get(*dimension).is_empty() {
+                event.dimensions.set(*dimension, *value);
+            }
         }
     }
 }
 
-/// A format of one record per line (or per element of a JSON array).
-///
-/// To add a format: implement this in a file of its own, add a [`FileFormat`] variant, a line in `detect.rs`, and a fixture.
-pub(crate) trait LineFormat {
-    /// Reads one record.
-    fn parse(&mut self, record: &[u8], line: u64, out: &mut Vec<UsageEvent>) -> Parsed;
+/// Usage in files.
+pub struct FileSource {
+    options: FileSourceOptions,
+}
 
-    /// What must be remembered to go on behind the last record, as text.
-    fn state(&self) -> String {
-        String::new()
+impl FileSource {
+    /// A source over the configured paths.
+    #[must_use]
+    pub fn new(options: FileSourceOptions) -> Self {
+        FileSource { options }
     }
 
-    /// Goes on where [`LineFormat::state`] was taken.
-    fn restore(&mut self, _state: &str) {}
+    /// The session logs of Claude Code where that program keeps them: the folders of `CLAUDE_CONFIG_DIR` (a list with
+    /// commas), else `~/.config/claude/projects` and `~/.claude/projects`; those that exist. Finding none is no error.
+    #[must_use]
+    pub fn default_claude(name: Label, base: PathBuf, latest: DateTime<Utc>, env: fn(&str) -> Option<String>) -> Self {
+        let folders = listed("CLAUDE_CONFIG_DIR", &["~/.config/claude", "~/.claude"], env);
+        let paths = folders.into_iter().map(|f| match f.ends_with("projects") {
+            true => f,
+            false => f.join("projects"),
+        });
+        Self::of_existing(name, FileFormat::ClaudeCode, paths, base, latest, env)
+    }
 
-    /// Warnings gathered since the last call, with how often each occurred.
-    fn warnings(&mut self) -> Vec<(String, u64)> {
-        Vec::new()
+    /// The session logs of Codex: `sessions` and `archived_sessions` in the folders of `CODEX_HOME` (a list with commas),
+    /// else `~/.codex`; those that exist.
+    #[must_use]
+    pub fn default_codex(name: Label, base: PathBuf, latest: DateTime<Utc>, env: fn(&str) -> Option<String>) -> Self {
+        let folders = listed("CODEX_HOME", &["~/.codex"], env);
+        let paths = folders
+            .into_iter()
+            .flat_map(|f| [f.join("sessions"), f.join("archived_sessions")]);
+        Self::of_existing(name, FileFormat::Codex, paths, base, latest, env)
+    }
+
+    fn of_existing(
+        name: Label,
+        format: FileFormat,
+        paths: impl Iterator<Item = PathBuf>,
+        base: PathBuf,
+        latest: DateTime<Utc>,
+        env: fn(&str) -> Option<String>,
+    ) -> Self {
+        let paths = paths
+            .map(|p| base.join(p))
+            .filter(|p| p.is_dir())
+            .map(|p| p.to_string_lossy().into_owned())
+            .collect();
+        FileSource::new(FileSourceOptions {
+            name,
+            format: Some(format),
+            paths,
+            base,
+            defaults: Vec::new(),
+            latest,
+            env,
+        })
+    }
+
+    /// The paths that are read.
+    #[must_use]
+    pub fn paths(&self) -> &[String] {
+        &self.options.paths
+    }
+
+    /// How many files there are now; an error names a given path that does not exist.
+    pub fn found(&self) -> Result<usize, SourceError> {
+        let (found, _) = discover::discover(&self.options.paths, &self.options.base, self.options.env)?;
+        Ok(found.len())
+    }
+}
+
+fn listed(variable: &str, usual: &[&str], env: fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    let given = env(variable).unwrap_or_default();
+    let given: Vec<&str> = given.split(',').map(str::trim).filter(|f| !f.is_empty()).collect();
+    let folders = if given.is_empty() { usual } else { &given };
+    folders.iter().map(|f| discover::home(f, env)).collect()
+}
+
+impl UsageSource for FileSource {
+    fn name(&self) -> Label {
+        self.options.name
+    }
+
+    fn read(&mut self, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
+        let (found, stdin) = discover::discover(&self.options.paths, &self.options.base, self.options.env)?;
+        read::read_all(&self.options, &found, stdin, known, sink)
     }
 }

@@ -1,403 +1,280 @@
-//! The plain format of this program: one call a line, disjoint buckets, as JSON or CSV. `docs/usage-format.md`.
+//! The plain format of our own: one call a line with disjoint token buckets, as JSON Lines or CSV (docs/usage-format.md).
 
-use std::borrow::Cow;
 use std::fmt;
 
-use chrono::{DateTime, Utc};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
-use super::json::{Amount, Count, Text, When, not_json};
-use super::{LineFormat, Parsed, time};
 use crate::domain::dimension::Dimension;
-use crate::domain::label::{Label, LabelCache};
-use crate::domain::usage::{Bucket, EventId, Tokens, UsageEvent};
+use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
-/// Every field of the format, in the order of the documentation. A field beginning with `x_` is free for the writer's own use.
-pub const FIELDS: [&str; 29] = [
-    "id",
-    "ts",
-    "provider",
-    "model",
-    "service_tier",
-    "speed",
-    "geo",
-    "input_tokens",
-    "cache_read_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "cache_write_30m_tokens",
-    "cache_write_12h_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "web_searches",
-    "web_fetches",
-    "code_executions",
-    "file_searches",
-    "team",
-    "agent",
-    "workflow",
-    "user",
-    "project",
-    "account",
-    "session",
-    "cost_usd",
-    "latency_ms",
-    "status",
-];
+use super::line::{Context, Fault, LineFormat, Output};
+use super::scalar::{Scalar, reported};
 
-const BUCKETS: [(Bucket, &str); 7] = [
-    (Bucket::InputUncached, "input_tokens"),
-    (Bucket::CacheRead, "cache_read_tokens"),
-    (Bucket::CacheWrite5m, "cache_write_5m_tokens"),
-    (Bucket::CacheWrite1h, "cache_write_1h_tokens"),
-    (Bucket::CacheWrite30m, "cache_write_30m_tokens"),
-    (Bucket::CacheWrite12h, "cache_write_12h_tokens"),
-    (Bucket::Output, "output_tokens"),
-];
+macro_rules! keys {
+    ($($name:ident),* $(,)?) => {
+        /// Every key that a record may have, in the order of the documentation.
+        pub const KNOWN_KEYS: &[&str] = &[$(stringify!($name)),*];
 
-const DIMENSIONS: [(Dimension, &str); 7] = [
-    (Dimension::Team, "team"),
-    (Dimension::Agent, "agent"),
-    (Dimension::Workflow, "workflow"),
-    (Dimension::User, "user"),
-    (Dimension::Project, "project"),
-    (Dimension::Account, "account"),
-    (Dimension::Tier, "service_tier"),
-];
+        #[derive(Default)]
+        struct Record<'a> { $($name: Scalar<'a>),* }
 
-#[derive(Default)]
-struct Record<'a> {
-    id: Text<'a>,
-    ts: When<'a>,
-    provider: Text<'a>,
-    model: Text<'a>,
-    speed: Text<'a>,
-    geo: Text<'a>,
-    session: Text<'a>,
-    status: Text<'a>,
-    dimensions: [Text<'a>; DIMENSIONS.len()],
-    buckets: [Count; BUCKETS.len()],
-    reasoning: Count,
-    requests: [Count; 4],
-    cost: Amount,
-    unknown: Option<String>,
+        impl<'a> Record<'a> {
+            fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>> {
+                match key { $(stringify!($name) => Some(&mut self.$name),)* _ => None }
+            }
+            fn each(&self) -> impl Iterator<Item = (&'static str, &Scalar<'a>)> {
+                [$((stringify!($name), &self.$name)),*].into_iter()
+            }
+        }
+    };
 }
 
-/// Where the value of a field goes.
-enum Slot<'r, 'a> {
-    Text(&'r mut Text<'a>),
-    Count(&'r mut Count),
-    When(&'r mut When<'a>),
-    Amount(&'r mut Amount),
-    Ignored,
-    Unknown(&'r mut Option<String>),
-}
+keys!(
+    id,
+    ts,
+    provider,
+    model,
+    service_tier,
+    input_tokens,
+    cache_read_tokens,
+    cache_write_5m_tokens,
+    cache_write_1h_tokens,
+    cache_write_30m_tokens,
+    cache_write_12h_tokens,
+    output_tokens,
+    reasoning_tokens,
+    web_searches,
+    web_fetches,
+    code_executions,
+    speed,
+    geo,
+    team,
+    agent,
+    workflow,
+    user,
+    project,
+    account,
+    session,
+    cost_usd,
+    latency_ms,
+    status,
+);
 
-impl<'a> Record<'a> {
-    fn slot(&mut self, field: &str) -> Slot<'_, 'a> {
-        let [team, agent, workflow, user, project, account, tier] = &mut self.dimensions;
-        let [input, read, w5m, w1h, w30m, w12h, output] = &mut self.buckets;
-        let [searches, fetches, executions, file_searches] = &mut self.requests;
-        match field {
-            "id" => Slot::Text(&mut self.id),
-            "ts" => Slot::When(&mut self.ts),
-            "provider" => Slot::Text(&mut self.provider),
-            "model" => Slot::Text(&mut self.model),
-            "service_tier" => Slot::Text(tier),
-            "speed" => Slot::Text(&mut self.speed),
-            "geo" => Slot::Text(&mut self.geo),
-            "input_tokens" => Slot::Count(input),
-            "cache_read_tokens" => Slot::Count(read),
-            "cache_write_5m_tokens" => Slot::Count(w5m),
-            "cache_write_1h_tokens" => Slot::Count(w1h),
-            "cache_write_30m_tokens" => Slot::Count(w30m),
-            "cache_write_12h_tokens" => Slot::Count(w12h),
-            "output_tokens" => Slot::Count(output),
-            "reasoning_tokens" => Slot::Count(&mut self.reasoning),
-            "web_searches" => Slot::Count(searches),
-            "web_fetches" => Slot::Count(fetches),
-            "code_executions" => Slot::Count(executions),
-            "file_searches" => Slot::Count(file_searches),
-            "team" => Slot::Text(team),
-            "agent" => Slot::Text(agent),
-            "workflow" => Slot::Text(workflow),
-            "user" => Slot::Text(user),
-            "project" => Slot::Text(project),
-            "account" => Slot::Text(account),
-            "session" => Slot::Text(&mut self.session),
-            "cost_usd" => Slot::Amount(&mut self.cost),
-            "status" => Slot::Text(&mut self.status),
-            "latency_ms" => Slot::Ignored,
-            own if own.starts_with("x_") => Slot::Ignored,
-            _ => Slot::Unknown(&mut self.unknown),
+/// Reads plain records.
+pub(super) struct Plain;
+
+impl LineFormat for Plain {
+    fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        let mut fault = None;
+        let mut parser = serde_json::Deserializer::from_str(text);
+        let record = parser
+            .deserialize_map(Fields { fault: &mut fault })
+            .and_then(|record| parser.end().map(|()| record))
+            .map_err(|e| Fault::json(&e))?;
+        match fault {
+            Some(fault) => Err(fault),
+            None => observe(&record, number, context, out),
         }
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Record<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct V;
-        impl<'de> Visitor<'de> for V {
-            type Value = Record<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
+/// Reads one CSV row under its header.
+pub(super) fn csv_row(
+    header: &[String],
+    row: &csv::StringRecord,
+    number: u64,
+    context: &mut Context,
+    out: &mut Output,
+) -> Result<(), Fault> {
+    let mut record = Record::default();
+    for (key, value) in header.iter().zip(row.iter()) {
+        match record.slot(key) {
+            Some(slot) if !value.is_empty() => *slot = Scalar::Text(value.into()),
+            Some(_) => {}
+            None if key.starts_with("x_") => {}
+            None => return Err(unknown(key)),
+        }
+    }
+    observe(&record, number, context, out)
+}
+
+struct Fields<'f> {
+    fault: &'f mut Option<Fault>,
+}
+
+impl<'de> Visitor<'de> for Fields<'_> {
+    type Value = Record<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record<'de>, A::Error> {
+        let mut record = Record::default();
+        while let Some(key) = map.next_key_seed(Key)? {
+            // Money keeps its digits: a float would not.
+            if key == "cost_usd" {
+                let raw: &'de RawValue = map.next_value()?;
+                record.cost_usd = match raw.get() {
+                    "null" => Scalar::Null,
+                    text => Scalar::Text(text.into()),
+                };
+                continue;
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record<'de>, A::Error> {
-                let mut record = Record::default();
-                while let Some(key) = map.next_key::<Text<'de>>()? {
-                    match record.slot(key.as_str()) {
-                        Slot::Text(slot) => *slot = map.next_value()?,
-                        Slot::Count(slot) => *slot = map.next_value()?,
-                        Slot::When(slot) => *slot = map.next_value()?,
-                        Slot::Amount(slot) => *slot = map.next_value()?,
-                        Slot::Ignored => drop(map.next_value::<IgnoredAny>()?),
-                        Slot::Unknown(slot) => {
-                            map.next_value::<IgnoredAny>()?;
-                            slot.get_or_insert_with(|| key.as_str().chars().take(80).collect());
-                        }
+            match record.slot(&key) {
+                Some(slot) if slot.is_null() => *slot = map.next_value()?,
+                Some(_) => return Err(A::Error::custom(format!("`{key}` is given twice"))),
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                    if !key.starts_with("x_") && self.fault.is_none() {
+                        *self.fault = Some(unknown(&key));
                     }
                 }
-                Ok(record)
             }
         }
-        deserializer.deserialize_map(V)
+        Ok(record)
     }
 }
 
-/// Turns records of the plain format into events, whatever they were written as.
-struct Plain {
-    latest: DateTime<Utc>,
-    labels: LabelCache,
-    standard: Label,
-    warnings: [(&'static str, u64); 2],
-}
+struct Key;
 
-const NO_ID: usize = 0;
-const NO_ZONE: usize = 1;
-
-impl Plain {
-    fn new(latest: DateTime<Utc>) -> Self {
-        let warnings = [
-            (
-                "records without an `id` are told apart by their content: equal ones count once",
-                0,
-            ),
-            ("times without a zone are taken as UTC", 0),
-        ];
-        Plain {
-            latest,
-            labels: LabelCache::default(),
-            standard: Label::new("standard"),
-            warnings,
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = std::borrow::Cow<'de, str>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = std::borrow::Cow<'de, str>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Self::Value, E> {
+                Ok(v.into())
+            }
+            fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
+                Ok(v.to_owned().into())
+            }
         }
-    }
-
-    fn warn(&mut self, which: usize) {
-        if let Some((_, count)) = self.warnings.get_mut(which) {
-            *count += 1;
-        }
-    }
-
-    fn taken_warnings(&mut self) -> Vec<(String, u64)> {
-        let taken = self
-            .warnings
-            .iter()
-            .filter(|(_, n)| *n > 0)
-            .map(|(text, n)| ((*text).to_owned(), *n))
-            .collect();
-        self.warnings.iter_mut().for_each(|(_, n)| *n = 0);
-        taken
-    }
-
-    fn read(
-        &mut self,
-        raw: &[u8],
-        record: &Record<'_>,
-        line: u64,
-        out: &mut Vec<UsageEvent>,
-    ) -> Result<Parsed, Parsed> {
-        if let Some(field) = &record.unknown {
-            let near = nearest(field)
-                .map(|n| format!(", did you mean `{n}`"))
-                .unwrap_or_default();
-            return Err(Parsed::rejected(
-                field,
-                format!("is no field of the format{near}; own fields begin with `x_`"),
-            ));
-        }
-        let mut tokens = Tokens::default();
-        for ((bucket, field), count) in BUCKETS.into_iter().zip(record.buckets) {
-            tokens.set(bucket, count.get(field)?);
-        }
-        tokens.reasoning = record.reasoning.get("reasoning_tokens")?;
-        if tokens.reasoning > tokens.get(Bucket::Output) {
-            return Err(Parsed::rejected(
-                "reasoning_tokens",
-                "is more than output_tokens, of which it is a part",
-            ));
-        }
-        let failed = !matches!(record.status.as_str(), "" | "ok" | "success" | "OK" | "200");
-        if failed && tokens.total() == 0 {
-            return Ok(Parsed::Excluded("failed_calls"));
-        }
-        let instant = time::of_field(&record.ts, "ts", self.latest)?;
-        if instant.zone_assumed {
-            self.warn(NO_ZONE);
-        }
-        if record.provider.is_empty() {
-            return Err(Parsed::rejected("provider", "is missing"));
-        }
-        let id = if record.id.is_empty() {
-            self.warn(NO_ID);
-            EventId::of(&[b"plain-content", raw])
-        } else {
-            EventId::of(&[b"plain", record.id.as_str().as_bytes()])
-        };
-        let provider = record.provider.label("provider", &mut self.labels)?;
-        let model = record.model.label("model", &mut self.labels)?;
-        let mut event = UsageEvent::new(id, instant.at, provider, model);
-        for ((dimension, field), text) in DIMENSIONS.into_iter().zip(&record.dimensions) {
-            event.dimensions.set(dimension, text.label(field, &mut self.labels)?);
-        }
-        if event.tier().is_empty() {
-            event.dimensions.set(Dimension::Tier, self.standard);
-        }
-        event.tokens = tokens;
-        event.session = record.session.label("session", &mut self.labels)?;
-        event.speed = record.speed.label("speed", &mut self.labels)?;
-        event.geo = record.geo.label("geo", &mut self.labels)?;
-        event.rank.line = line;
-        event.reported_cost = record.cost.0;
-        let [searches, fetches, executions, file_searches] = record.requests;
-        event.requests.web_searches = searches.small("web_searches")?;
-        event.requests.web_fetches = fetches.small("web_fetches")?;
-        event.requests.code_executions = executions.small("code_executions")?;
-        event.requests.file_searches = file_searches.small("file_searches")?;
-        out.push(event);
-        Ok(Parsed::Usage)
+        deserializer.deserialize_str(Text)
     }
 }
 
-/// The known field with the fewest edits, if they are few.
-fn nearest(field: &str) -> Option<&'static str> {
-    FIELDS
-        .into_iter()
-        .map(|known| (edits(field, known), known))
-        .filter(|(n, _)| *n <= 3)
+fn unknown(key: &str) -> Fault {
+    let shown: String = key.chars().take(60).collect();
+    let nearest = KNOWN_KEYS
+        .iter()
+        .map(|known| (distance(&shown, known), known))
         .min()
-        .map(|(_, known)| known)
+        .map_or("id", |(_, known)| known);
+    Fault::field(&shown, format!("unknown key, the nearest known one is `{nearest}`"))
 }
 
-/// Levenshtein's distance.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
+/// Edits between two short words.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (i, x) in a.chars().enumerate() {
         let mut diagonal = i;
         let mut left = i + 1;
-        for (slot, y) in row.iter_mut().skip(1).zip(&b) {
-            let up = *slot;
-            left = (diagonal + usize::from(x != *y)).min(up + 1).min(left + 1);
-            diagonal = up;
-            *slot = left;
-        }
         if let Some(first) = row.first_mut() {
-            *first = i + 1;
+            *first = left;
+        }
+        for (slot, y) in row.iter_mut().skip(1).zip(b.chars()) {
+            let best = (diagonal + usize::from(x != y)).min(left + 1).min(*slot + 1);
+            diagonal = std::mem::replace(slot, best);
+            left = best;
         }
     }
-    row.last().copied().unwrap_or_default()
+    row.last().copied().unwrap_or(0)
 }
 
-/// One JSON object a line.
-pub(crate) struct PlainJson(Plain);
-
-impl PlainJson {
-    pub(crate) fn new(latest: DateTime<Utc>) -> Self {
-        PlainJson(Plain::new(latest))
-    }
-}
-
-impl LineFormat for PlainJson {
-    fn parse(&mut self, record: &[u8], line: u64, out: &mut Vec<UsageEvent>) -> Parsed {
-        match serde_json::from_slice::<Record<'_>>(record) {
-            Ok(parsed) => self
-                .0
-                .read(record, &parsed, line, out)
-                .unwrap_or_else(|rejected| rejected),
-            Err(error) => not_json(record, &error),
+fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+    let at = context.time(&r.ts, "ts", out)?;
+    let provider = context.label(&r.provider, "provider")?;
+    let model = context.label(&r.model, "model")?;
+    let id = match &r.id {
+        Scalar::Null => {
+            out.warnings
+                .push("records without `id` are told apart by their content");
+            content_id(r)
         }
-    }
-
-    fn warnings(&mut self) -> Vec<(String, u64)> {
-        self.0.taken_warnings()
-    }
-}
-
-/// CSV with a header of the same field names.
-pub(crate) struct PlainCsv {
-    plain: Plain,
-    header: Vec<String>,
-}
-
-impl PlainCsv {
-    pub(crate) fn new(latest: DateTime<Utc>) -> Self {
-        PlainCsv {
-            plain: Plain::new(latest),
-            header: Vec::new(),
+        Scalar::Text(text) => EventId::of(&[b"plain", text.as_bytes()]),
+        Scalar::Whole(n) => EventId::of(&[b"plain", n.to_string().as_bytes()]),
+        Scalar::Negative(_) | Scalar::Float(_) | Scalar::Bool(_) | Scalar::Other => {
+            return Err(Fault::field("id", "expected text"));
         }
+    };
+    let mut event = UsageEvent::new(id, at, provider, model);
+    event.rank.line = number;
+    for (bucket, value, field) in [
+        (Bucket::InputUncached, &r.input_tokens, "input_tokens"),
+        (Bucket::CacheRead, &r.cache_read_tokens, "cache_read_tokens"),
+        (Bucket::CacheWrite5m, &r.cache_write_5m_tokens, "cache_write_5m_tokens"),
+        (Bucket::CacheWrite1h, &r.cache_write_1h_tokens, "cache_write_1h_tokens"),
+        (
+            Bucket::CacheWrite30m,
+            &r.cache_write_30m_tokens,
+            "cache_write_30m_tokens",
+        ),
+        (
+            Bucket::CacheWrite12h,
+            &r.cache_write_12h_tokens,
+            "cache_write_12h_tokens",
+        ),
+        (Bucket::Output, &r.output_tokens, "output_tokens"),
+    ] {
+        event.tokens.set(bucket, value.count(field)?);
     }
+    event.tokens.reasoning = r.reasoning_tokens.count("reasoning_tokens")?;
+    if event.tokens.reasoning > event.tokens.get(Bucket::Output) {
+        return Err(Fault::field(
+            "reasoning_tokens",
+            "larger than `output_tokens`, of which it is a part",
+        ));
+    }
+    event.requests.web_searches = r.web_searches.small("web_searches")?;
+    event.requests.web_fetches = r.web_fetches.small("web_fetches")?;
+    event.requests.code_executions = r.code_executions.small("code_executions")?;
+    for (dimension, value, field) in [
+        (Dimension::Tier, &r.service_tier, "service_tier"),
+        (Dimension::Team, &r.team, "team"),
+        (Dimension::Agent, &r.agent, "agent"),
+        (Dimension::Workflow, &r.workflow, "workflow"),
+        (Dimension::User, &r.user, "user"),
+        (Dimension::Project, &r.project, "project"),
+        (Dimension::Account, &r.account, "account"),
+    ] {
+        event.dimensions.set(dimension, context.label(value, field)?);
+    }
+    event.session = context.label(&r.session, "session")?;
+    event.speed = context.label(&r.speed, "speed")?;
+    event.geo = context.label(&r.geo, "geo")?;
+    event.reported_cost = reported((!r.cost_usd.is_null()).then(|| r.cost_usd.str()), "cost_usd")?;
+    let failed = match r.status.str() {
+        "" => !r.status.is_null() && !matches!(r.status, Scalar::Text(_)),
+        status => !matches!(status, "ok" | "success"),
+    };
+    if failed && event.tokens.total() == 0 {
+        out.excluded.push("failed_calls");
+        return Ok(());
+    }
+    out.events.push(event);
+    Ok(())
 }
 
-/// One line of CSV as its cells.
-pub(crate) fn cells(record: &[u8]) -> Option<csv::StringRecord> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(record);
-    let mut row = csv::StringRecord::new();
-    matches!(reader.read_record(&mut row), Ok(true)).then_some(row)
-}
-
-impl LineFormat for PlainCsv {
-    fn parse(&mut self, record: &[u8], line: u64, out: &mut Vec<UsageEvent>) -> Parsed {
-        let Some(row) = cells(record) else {
-            return Parsed::rejected("", "is not UTF-8");
+/// The identity of a record that has none of its own: its content, whatever the order and spacing of its keys.
+fn content_id(record: &Record<'_>) -> EventId {
+    let mut text = String::new();
+    for (key, value) in record.each() {
+        let value = match value {
+            Scalar::Null | Scalar::Other => continue,
+            Scalar::Text(text) => text.to_string(),
+            Scalar::Whole(n) => n.to_string(),
+            Scalar::Negative(n) => n.to_string(),
+            Scalar::Float(n) => n.to_string(),
+            Scalar::Bool(b) => b.to_string(),
         };
-        if self.header.is_empty() {
-            self.header = row.iter().map(|cell| cell.trim().to_owned()).collect();
-            return Parsed::Other;
-        }
-        if row.len() != self.header.len() {
-            return Parsed::rejected(
-                "",
-                format!("has {} cells where the header has {}", row.len(), self.header.len()),
-            );
-        }
-        let mut parsed = Record::default();
-        for (field, cell) in self.header.iter().zip(row.iter()) {
-            match parsed.slot(field) {
-                Slot::Text(slot) => *slot = Text(Cow::Borrowed(cell)),
-                Slot::Count(slot) => *slot = Count::from_text(cell),
-                Slot::When(slot) => *slot = When::Text(Cow::Borrowed(cell)),
-                Slot::Amount(slot) => slot.0 = crate::domain::money::parse_decimal(cell).ok(),
-                Slot::Ignored => {}
-                Slot::Unknown(slot) => drop(slot.get_or_insert_with(|| field.clone())),
-            }
-        }
-        self.plain
-            .read(record, &parsed, line, out)
-            .unwrap_or_else(|rejected| rejected)
+        text.push_str(&format!("{key}:{}:{value};", value.len()));
     }
-
-    fn state(&self) -> String {
-        self.header.join(",")
-    }
-
-    fn restore(&mut self, state: &str) {
-        self.header = state.split(',').filter(|s| !s.is_empty()).map(str::to_owned).collect();
-    }
-
-    fn warnings(&mut self) -> Vec<(String, u64)> {
-        self.plain.taken_warnings()
-    }
+    EventId::of(&[b"plain-content", text.as_bytes()])
 }

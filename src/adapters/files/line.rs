@@ -1,0 +1,117 @@
+//! What every format of one record per line (or per JSON value) implements, and what it answers.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::label::{Label, LabelCache, MAX_LABEL_BYTES};
+use crate::domain::usage::UsageEvent;
+
+use super::scalar::Scalar;
+
+/// Why a record is not usable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// The field to blame, where one is.
+    pub field: Option<String>,
+    /// Lower case, no full stop.
+    pub reason: String,
+}
+
+impl Fault {
+    /// One field is to blame.
+    pub fn field(field: &str, reason: impl Into<String>) -> Self {
+        Fault {
+            field: Some(field.to_owned()),
+            reason: reason.into(),
+        }
+    }
+
+    /// The record as a whole is.
+    pub fn whole(reason: impl Into<String>) -> Self {
+        Fault {
+            field: None,
+            reason: reason.into(),
+        }
+    }
+
+    /// Text that does not parse as JSON of the expected shape.
+    pub fn json(error: &serde_json::Error) -> Self {
+        use serde_json::error::Category;
+        match error.classify() {
+            Category::Data => Fault::whole(format!("unexpected shape: {error}")),
+            Category::Syntax | Category::Eof | Category::Io => Fault::whole(format!("not valid JSON: {error}")),
+        }
+    }
+}
+
+/// What one record yields; reused from record to record.
+#[derive(Default)]
+pub(super) struct Output {
+    /// Observed calls.
+    pub events: Vec<UsageEvent>,
+    /// Understood, and no spend.
+    pub excluded: Vec<&'static str>,
+    /// Worth telling once per run.
+    pub warnings: Vec<&'static str>,
+}
+
+/// Bounds and caches that every format needs.
+pub(super) struct Context {
+    /// Records of a later time are rejected.
+    pub latest: DateTime<Utc>,
+    /// Names seen before.
+    pub labels: LabelCache,
+}
+
+impl Context {
+    /// The label of a field that may be absent.
+    pub fn label(&mut self, value: &Scalar<'_>, field: &str) -> Result<Label, Fault> {
+        let number;
+        let text = match value {
+            Scalar::Null => return Ok(Label::EMPTY),
+            Scalar::Text(text) => text.as_ref(),
+            Scalar::Whole(n) => {
+                number = n.to_string();
+                &number
+            }
+            Scalar::Negative(_) | Scalar::Float(_) | Scalar::Bool(_) | Scalar::Other => {
+                return Err(Fault::field(field, "expected text"));
+            }
+        };
+        if text.len() > MAX_LABEL_BYTES {
+            return Err(Fault::field(field, format!("longer than {MAX_LABEL_BYTES} bytes")));
+        }
+        Ok(self.labels.get(text))
+    }
+
+    /// The instant of a field, within the plausible span.
+    pub fn time(&self, value: &Scalar<'_>, field: &str, out: &mut Output) -> Result<DateTime<Utc>, Fault> {
+        let (at, zoned) = value.time(field)?;
+        if at.timestamp() < EARLIEST {
+            return Err(Fault::field(field, "implausible time before 2018"));
+        }
+        if at > self.latest {
+            return Err(Fault::field(field, "implausible time in the future"));
+        }
+        if !zoned {
+            out.warnings.push("times without a zone are taken as UTC");
+        }
+        Ok(at)
+    }
+}
+
+/// 2018-01-01: no priced language model is older.
+const EARLIEST: i64 = 1_514_764_800;
+
+/// One format of records.
+pub(super) trait LineFormat {
+    /// Reads one record. An output without events is a record that is no usage.
+    fn record(&mut self, text: &str, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault>;
+
+    /// State that the records after a checkpoint depend on, as JSON text; empty where there is none.
+    fn save(&self) -> String {
+        String::new()
+    }
+
+    /// Takes up what `save` gave.
+    fn load(&mut self, _state: &str) {}
+}

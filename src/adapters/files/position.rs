@@ -1,0 +1,67 @@
+//! Where reading a file stands: what a checkpoint of this adapter holds.
+
+use std::fs::Metadata;
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::usage::EventId;
+use crate::ports::Checkpoint;
+
+/// Bytes at the front of a file that tell whether it is still the same file.
+pub(super) const HEAD: usize = 1024;
+
+/// Serialised as JSON; a checkpoint that does not parse is as good as none, since identities make reading again safe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Position {
+    /// Size of the file when it was read.
+    pub size: u64,
+    /// Its time of change, in nanoseconds.
+    pub modified: u64,
+    /// Bytes read of the decoded stream.
+    pub offset: u64,
+    /// Line ends before that.
+    pub newlines: u64,
+    /// Length of the digested front.
+    pub head_len: usize,
+    /// Digest of the front.
+    pub head: String,
+    /// Name of the format.
+    pub format: String,
+    /// Whether reading can go on at `offset`.
+    pub resumable: bool,
+    /// State of the format.
+    pub state: String,
+}
+
+impl Position {
+    /// Reads a checkpoint.
+    pub fn parse(checkpoint: &Checkpoint) -> Option<Self> {
+        serde_json::from_slice(&checkpoint.0).ok()
+    }
+
+    /// Writes it.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Whether the file is as it was.
+    pub fn is_current(&self, metadata: &Metadata) -> bool {
+        self.size == metadata.len() && self.modified == modified(metadata)
+    }
+}
+
+/// Time of change in nanoseconds of the epoch; 0 where the system does not tell.
+pub(super) fn modified(metadata: &Metadata) -> u64 {
+    metadata
+        .modified()
+        .ok()
+        .and_then(|t| t.duration_since(UNIX_EPOCH).ok())
+        .and_then(|d| u64::try_from(d.as_nanos()).ok())
+        .unwrap_or(0)
+}
+
+/// Digest of the front of a file.
+pub(super) fn digest(head: &[u8]) -> String {
+    EventId::of(&[b"head", head]).to_string()
+}

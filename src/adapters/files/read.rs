@@ -1,0 +1,394 @@
+//! Reads files from where their checkpoints stand and hands their records to the format.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::rc::Rc;
+
+use serde::de::IgnoredAny;
+
+use crate::domain::label::LabelCache;
+use crate::ports::{Checkpoints, Progress, Rejection, Sink, SourceError, StoreError};
+
+use super::claude_code::ClaudeCode;
+use super::codex::{Codex, Sessions};
+use super::discover::Found;
+use super::focus::Bills;
+use super::line::{Context, Fault, LineFormat, Output};
+use super::litellm::Litellm;
+use super::plain::Plain;
+use super::position::{HEAD, Position, digest, modified};
+use super::records::{RECORD_LIMIT, Record, Records};
+use super::sniff::{DETECT_BYTES, Framing, Input, framing, recognise, unpack};
+use super::{FileFormat, FileSourceOptions, detect};
+
+/// Events after which a large file gets a checkpoint of its own, so that an interrupted run does not start over.
+const CHECKPOINT_EVENTS: u64 = 65_536;
+/// Lines after which progress is told.
+const PROGRESS_LINES: u64 = 4096;
+
+pub(super) fn read_all(
+    options: &FileSourceOptions,
+    found: &[Found],
+    stdin: bool,
+    known: &Checkpoints,
+    sink: &mut dyn Sink,
+) -> Result<(), SourceError> {
+    let mut run = Run {
+        options,
+        context: Context {
+            latest: options.latest,
+            labels: LabelCache::default(),
+        },
+        out: Output::default(),
+        progress: Progress::default(),
+        bills: Bills::default(),
+        bills_whole: true,
+        packed: false,
+        bill_positions: Vec::new(),
+        sessions: Rc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
+        sink,
+    };
+    let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);
+    let (current, todo): (Vec<_>, Vec<_>) = found
+        .iter()
+        .map(|f| (f, position(f)))
+        .partition(|(f, p)| p.as_ref().is_some_and(|p| p.is_current(&f.metadata)));
+    let expected_bytes = todo
+        .iter()
+        .map(|(f, p)| {
+            let done = p.as_ref().filter(|p| p.resumable && p.offset <= f.metadata.len());
+            f.metadata.len() - done.map_or(0, |p| p.offset)
+        })
+        .sum();
+    run.sink.progress(Progress {
+        expected_bytes,
+        ..Progress::default()
+    });
+    for (file, position) in todo {
+        run.one(file, position)?;
+    }
+    if stdin {
+        let input = unpack(Box::new(io::stdin().lock())).map_err(Stop::from);
+        match input.and_then(|(input, _)| run.stream(input, "-", true, None, None)) {
+            Ok(()) => {}
+            Err(Stop::Store(error)) => return Err(error.into()),
+            Err(Stop::Io(error)) => {
+                return Err(SourceError::Read {
+                    what: "-".to_owned(),
+                    cause: error.to_string(),
+                    hint: "standard input was named as a source".to_owned(),
+                });
+            }
+        }
+        run.tell(true);
+    }
+    // Other files may hold rows of the same bills, and a bill is replaced as a whole.
+    if !run.bill_positions.is_empty() {
+        let is_bill = |p: &Option<Position>| p.as_ref().is_some_and(|p| p.format == FileFormat::Focus.name());
+        for (file, position) in current.into_iter().filter(|(_, p)| is_bill(p)) {
+            run.one(file, position)?;
+        }
+    }
+    run.finish_bills()
+}
+
+pub(super) enum Stop {
+    Io(io::Error),
+    Store(StoreError),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Stop::Io(error)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Stop::Store(error)
+    }
+}
+
+pub(super) struct Run<'a> {
+    pub options: &'a FileSourceOptions,
+    pub context: Context,
+    pub out: Output,
+    pub progress: Progress,
+    pub bills: Bills,
+    bills_whole: bool,
+    packed: bool,
+    bill_positions: Vec<(String, Position)>,
+    sessions: Rc<Sessions>,
+    sink: &'a mut dyn Sink,
+}
+
+impl Run<'_> {
+    /// Reads one file; one that cannot be read is told and does not stop the others.
+    fn one(&mut self, found: &Found, position: Option<Position>) -> Result<(), SourceError> {
+        let name = found.path.to_string_lossy().into_owned();
+        match self.file(found, &name, position) {
+            Ok(()) => {}
+            Err(Stop::Store(error)) => return Err(error.into()),
+            Err(Stop::Io(error)) => self.reject(&name, 0, Fault::whole(format!("cannot be read: {error}")), b""),
+        }
+        self.tell(true);
+        Ok(())
+    }
+
+    fn finish_bills(&mut self) -> Result<(), SourceError> {
+        if !self.bills_whole {
+            self.sink
+                .warn("bills were kept as they are, since a file of theirs cannot be read", 1);
+            return Ok(());
+        }
+        for bill in std::mem::take(&mut self.bills).finish(self.options.name) {
+            self.sink.bill(bill)?;
+        }
+        for (name, position) in std::mem::take(&mut self.bill_positions) {
+            self.sink.checkpoint(&name, position.checkpoint())?;
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, found: &Found, name: &str, known: Option<Position>) -> Result<(), Stop> {
+        let mut file = File::open(&found.path)?;
+        self.progress.files += 1;
+        let mut head = Vec::with_capacity(HEAD);
+        Read::by_ref(&mut file).take(HEAD as u64).read_to_end(&mut head)?;
+        let fresh = Position {
+            size: found.metadata.len(),
+            modified: modified(&found.metadata),
+            offset: 0,
+            newlines: 0,
+            head_len: head.len(),
+            head: digest(&head),
+            format: String::new(),
+            resumable: false,
+            state: String::new(),
+        };
+        let resumed = known.filter(|k| {
+            let same = head.get(..k.head_len).is_some_and(|front| digest(front) == k.head);
+            k.resumable && same && k.offset <= fresh.size && k.size <= fresh.size
+        });
+        if let Some(known) = resumed {
+            file.seek(SeekFrom::Start(known.offset))?;
+            let format = known.format.parse().ok();
+            let position = Position {
+                offset: known.offset,
+                newlines: known.newlines,
+                state: known.state,
+                ..fresh
+            };
+            return self.stream(Box::new(file), name, found.named, Some(position), format);
+        }
+        let whole = Box::new(Cursor::new(head).chain(file));
+        let (input, packed) = unpack(whole)?;
+        // A pipe has no place to go back to.
+        let position = found.metadata.is_file().then_some(Position {
+            resumable: !packed,
+            ..fresh
+        });
+        self.packed = packed;
+        let read = self.stream(input, name, found.named, position, None);
+        if std::mem::take(&mut self.packed) {
+            // Progress is told in bytes as stored, which only the whole file has.
+            self.progress.bytes = found.metadata.len();
+        }
+        read
+    }
+
+    /// Reads a decoded stream. `resumed` is the format of one whose beginning was read before.
+    fn stream(
+        &mut self,
+        input: Input<'_>,
+        name: &str,
+        named: bool,
+        position: Option<Position>,
+        resumed: Option<FileFormat>,
+    ) -> Result<(), Stop> {
+        let (offset, newlines) = position.as_ref().map_or((0, 0), |p| (p.offset, p.newlines));
+        let mut records = Records::new(input, offset, newlines);
+        let (format, framing) = if let Some(format) = resumed {
+            (format, Framing::Lines)
+        } else {
+            records.skip_mark()?;
+            let front = records.peek(DETECT_BYTES)?;
+            if front.iter().all(u8::is_ascii_whitespace) {
+                return Ok(());
+            }
+            let framing = framing(front);
+            let format = self.options.format.or_else(|| recognise(front, framing));
+            match format.or_else(|| detect::by_path(name)) {
+                Some(format) => (format, framing),
+                None if named => {
+                    self.reject(name, 1, Fault::whole("no known usage format"), b"");
+                    return Ok(());
+                }
+                None => {
+                    self.sink.warn("files of no known usage format", 1);
+                    return Ok(());
+                }
+            }
+        };
+        let mut position = position.map(|p| Position {
+            format: format.name().to_owned(),
+            resumable: (p.resumable || resumed.is_some()) && framing == Framing::Lines,
+            ..p
+        });
+        let mut reader: Box<dyn LineFormat> = match format {
+            FileFormat::ClaudeCode => Box::new(ClaudeCode::new()),
+            FileFormat::Plain if framing == Framing::Table => {
+                self.plain_table(records, name)?;
+                return self.done(name, position);
+            }
+            FileFormat::Plain => Box::new(Plain),
+            FileFormat::Codex => Box::new(Codex::new(Rc::clone(&self.sessions))),
+            FileFormat::Litellm => Box::new(Litellm),
+            FileFormat::Focus => {
+                // A bill that is read in part must not replace a whole one.
+                let whole = std::mem::replace(&mut self.bills_whole, false);
+                self.focus_table(records, name)?;
+                self.bills_whole = whole;
+                self.bill_positions.extend(position.map(|p| (name.to_owned(), p)));
+                return Ok(());
+            }
+        };
+        if let Some(p) = position.as_ref().filter(|_| resumed.is_some()) {
+            reader.load(&p.state);
+        }
+        self.records(&mut records, name, framing, reader.as_mut(), position.as_mut())?;
+        self.done(name, position)
+    }
+
+    fn done(&mut self, name: &str, position: Option<Position>) -> Result<(), Stop> {
+        if let Some(position) = position {
+            self.sink.checkpoint(name, position.checkpoint())?;
+        }
+        Ok(())
+    }
+
+    fn records(
+        &mut self,
+        records: &mut Records<Input<'_>>,
+        name: &str,
+        framing: Framing,
+        reader: &mut dyn LineFormat,
+        mut position: Option<&mut Position>,
+    ) -> Result<(), Stop> {
+        let mut since_checkpoint = 0;
+        loop {
+            let (offset, newlines) = (records.offset, records.newlines);
+            let next = match framing {
+                Framing::Values => records.value()?,
+                Framing::Lines | Framing::Table => records.line()?,
+            };
+            let Some(record) = next else { break };
+            if self.record(&record, name, reader)? == Whole::Incomplete {
+                self.sink.warn("last records that are not complete yet", 1);
+                if let Some(position) = position.as_deref_mut() {
+                    (position.offset, position.newlines) = (offset, newlines);
+                    position.state = reader.save();
+                }
+                return Ok(());
+            }
+            self.progress.lines += 1;
+            self.progress.bytes += records.offset - offset;
+            if self.progress.lines >= PROGRESS_LINES {
+                self.tell(false);
+            }
+            since_checkpoint += self.hand_over()?;
+            if since_checkpoint >= CHECKPOINT_EVENTS {
+                since_checkpoint = 0;
+                if let Some(position) = position.as_deref_mut().filter(|p| p.resumable) {
+                    let part = Position {
+                        offset: records.offset,
+                        newlines: records.newlines,
+                        state: reader.save(),
+                        // Not of this size: a run that ends here has not read the file.
+                        size: records.offset.min(position.size.saturating_sub(1)),
+                        ..position.clone()
+                    };
+                    self.sink.checkpoint(name, part.checkpoint())?;
+                }
+            }
+        }
+        if let Some(position) = position {
+            (position.offset, position.newlines) = (records.offset, records.newlines);
+            position.state = reader.save();
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, record: &Record<'_>, name: &str, reader: &mut dyn LineFormat) -> Result<Whole, Stop> {
+        if record.too_long {
+            let reason = format!("longer than {RECORD_LIMIT} bytes");
+            self.reject(name, record.line, Fault::whole(reason), record.bytes);
+            return Ok(Whole::Complete);
+        }
+        let bytes = record.bytes.trim_ascii();
+        if bytes.is_empty() {
+            return Ok(Whole::Complete);
+        }
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(_) if !record.ended => return Ok(Whole::Incomplete),
+            Err(error) => {
+                let reason = format!("not valid UTF-8 at byte {}", error.valid_up_to());
+                self.reject(name, record.line, Fault::whole(reason), bytes);
+                return Ok(Whole::Complete);
+            }
+        };
+        if !record.ended && serde_json::from_str::<IgnoredAny>(text).is_err() {
+            return Ok(Whole::Incomplete);
+        }
+        let before = self.out.events.len();
+        if let Err(fault) = reader.record(text, record.line, &mut self.context, &mut self.out) {
+            self.out.events.truncate(before);
+            self.reject(name, record.line, fault, bytes);
+        }
+        Ok(Whole::Complete)
+    }
+
+    /// Gives what one record yielded to the sink; answers how many events.
+    pub fn hand_over(&mut self) -> Result<u64, Stop> {
+        let count = self.out.events.len() as u64;
+        for mut event in self.out.events.drain(..) {
+            self.options.fill_in(&mut event);
+            self.sink.usage(event)?;
+        }
+        for kind in self.out.excluded.drain(..) {
+            self.sink.exclude(kind, 1);
+        }
+        for about in self.out.warnings.drain(..) {
+            self.sink.warn(about, 1);
+        }
+        Ok(count)
+    }
+
+    pub fn reject(&mut self, file: &str, line: u64, fault: Fault, raw: &[u8]) {
+        self.out.excluded.clear();
+        self.sink.reject(Rejection {
+            file: file.to_owned(),
+            line,
+            field: fault.field,
+            reason: fault.reason,
+            raw: raw.get(..Rejection::RAW_LIMIT).unwrap_or(raw).to_vec(),
+        });
+    }
+
+    pub fn tell(&mut self, now: bool) {
+        if now || self.progress.lines >= PROGRESS_LINES {
+            let mut read = std::mem::take(&mut self.progress);
+            if self.packed {
+                read.bytes = 0;
+            }
+            self.sink.progress(read);
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Whole {
+    Complete,
+    Incomplete,
+}

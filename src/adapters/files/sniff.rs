@@ -1,0 +1,90 @@
+//! Tells by the first bytes of a stream how it is packed, how it is cut into records, and what they are.
+
+use std::io::{self, Cursor, Read};
+
+use serde::de::IgnoredAny;
+
+use super::records::Records;
+use super::{FileFormat, detect};
+
+/// Any stream of bytes.
+pub(super) type Input<'a> = Box<dyn Read + 'a>;
+
+/// How far detection looks.
+pub(super) const DETECT_BYTES: usize = 64 << 10;
+const DETECT_RECORDS: usize = 20;
+
+/// How a stream is cut.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// One record a line.
+    Lines,
+    /// JSON values that may span lines.
+    Values,
+    /// Rows under a header.
+    Table,
+}
+
+/// Decodes gzip and zstd, told by their first bytes; whether it did.
+pub(super) fn unpack(mut input: Input<'_>) -> io::Result<(Input<'_>, bool)> {
+    let mut magic = Vec::with_capacity(4);
+    Read::by_ref(&mut input).take(4).read_to_end(&mut magic)?;
+    let gzip = magic.starts_with(&[0x1F, 0x8B]);
+    let zstd = magic.starts_with(&[0x28, 0xB5, 0x2F, 0xFD]);
+    let input = Cursor::new(magic).chain(input);
+    Ok(if gzip {
+        (Box::new(flate2::read::MultiGzDecoder::new(input)), true)
+    } else if zstd {
+        let decoder = ruzstd::decoding::StreamingDecoder::new(input).map_err(|e| io::Error::other(e.to_string()))?;
+        (Box::new(decoder), true)
+    } else {
+        (Box::new(input), false)
+    })
+}
+
+/// An array, an object over several lines, objects one a line, or a table.
+pub(super) fn framing(front: &[u8]) -> Framing {
+    let mut lines = front
+        .split(|b| *b == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or(&[]);
+    match first.first() {
+        Some(b'[') => Framing::Values,
+        Some(b'{') => {
+            let cut = serde_json::from_slice::<IgnoredAny>(first).is_err_and(|e| e.is_eof());
+            // The line after a damaged record is a record; the line after `{` is a key.
+            let whole = |line: &[u8]| std::str::from_utf8(line).is_ok_and(|l| detect::by_record(l).is_some());
+            match lines.clone().next() {
+                Some(next) if cut && next.first() != Some(&b'{') && !lines.take(DETECT_RECORDS).any(whole) => {
+                    Framing::Values
+                }
+                _ => Framing::Lines,
+            }
+        }
+        _ if std::str::from_utf8(first).is_ok_and(|line| detect::by_header(line).is_some()) => Framing::Table,
+        _ => Framing::Lines,
+    }
+}
+
+/// The format of the first record that tells.
+pub(super) fn recognise(front: &[u8], framing: Framing) -> Option<FileFormat> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match framing {
+        Framing::Table => front
+            .split(|b| *b == b'\n')
+            .next()
+            .and_then(|l| detect::by_header(&text(l))),
+        Framing::Lines => front
+            .split(|b| *b == b'\n')
+            .take(DETECT_RECORDS)
+            .find_map(|line| detect::by_record(&text(line))),
+        Framing::Values => {
+            let mut values = Records::new(front, 0, 0);
+            (0..DETECT_RECORDS).find_map(|_| {
+                let value = values.value().ok()??;
+                detect::by_record(&text(value.bytes))
+            })
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Tables: rows of a CSV file under their header, for the formats that have one.
+
+use std::collections::HashMap;
+use std::io;
+
+use csv::StringRecord;
+
+use super::focus::Row;
+use super::line::Fault;
+use super::plain;
+use super::read::{Run, Stop};
+use super::records::Records;
+use super::sniff::{DETECT_BYTES, Input};
+
+impl Run<'_> {
+    /// Rows of the plain format.
+    pub fn plain_table(&mut self, records: Records<Input<'_>>, name: &str) -> Result<(), Stop> {
+        self.table(records, name, |run, header, row, line| {
+            plain::csv_row(header, row, line, &mut run.context, &mut run.out)
+        })
+    }
+
+    /// Rows of a bill.
+    pub fn focus_table(&mut self, records: Records<Input<'_>>, name: &str) -> Result<(), Stop> {
+        let mut columns = HashMap::new();
+        self.table(records, name, |run, header, values, _| {
+            if columns.is_empty() {
+                columns = header
+                    .iter()
+                    .cloned()
+                    .enumerate()
+                    .map(|(at, name)| (name, at))
+                    .collect();
+            }
+            let row = Row {
+                columns: &columns,
+                values,
+            };
+            run.bills
+                .add(&row, &run.options.defaults, run.options.name, &mut run.context)
+        })
+    }
+
+    fn table(
+        &mut self,
+        mut records: Records<Input<'_>>,
+        name: &str,
+        mut read: impl FnMut(&mut Self, &[String], &StringRecord, u64) -> Result<(), Fault>,
+    ) -> Result<(), Stop> {
+        // The parser counts the second half of a CRLF to the next row.
+        let crlf = u64::from(
+            records
+                .peek(DETECT_BYTES)?
+                .split(|b| *b == b'\n')
+                .next()
+                .is_some_and(|l| l.ends_with(b"\r")),
+        );
+        let mut table = csv::ReaderBuilder::new()
+            .flexible(true)
+            .trim(csv::Trim::All)
+            .from_reader(records);
+        let header: Vec<String> = table.headers().map_err(csv_io)?.iter().map(str::to_owned).collect();
+        let mut row = StringRecord::new();
+        loop {
+            let (line, byte) = (table.position().line() + crlf, table.position().byte());
+            match table.read_record(&mut row) {
+                Ok(false) => return Ok(()),
+                Ok(true) => {
+                    let line = row.position().map_or(line, |p| p.line() + crlf);
+                    let result = if row.len() == header.len() {
+                        read(self, &header, &row, line)
+                    } else {
+                        let reason = format!("{} values under {} names", row.len(), header.len());
+                        Err(Fault::whole(reason))
+                    };
+                    if let Err(fault) = result {
+                        self.reject(name, line, fault, row.as_slice().as_bytes());
+                    }
+                    self.hand_over()?;
+                }
+                Err(error) if error.is_io_error() => return Err(csv_io(error).into()),
+                Err(error) => self.reject(name, line, Fault::whole(error.to_string()), b""),
+            }
+            self.progress.lines += 1;
+            self.progress.bytes += table.position().byte() - byte;
+            self.tell(false);
+        }
+    }
+}
+
+fn csv_io(error: csv::Error) -> io::Error {
+    io::Error::other(error.to_string())
+}

@@ -1,0 +1,284 @@
+//! Claude Code session logs.
+
+use std::io::Write;
+
+use finops::adapters::files::FileSource;
+use finops::domain::dimension::Dimension;
+use finops::domain::usage::{Bucket, EventId};
+
+use super::{Kept, read_on, read_text};
+
+/// A line with every part that tells copies apart.
+struct Copy<'a> {
+    id: &'a str,
+    request: &'a str,
+    session: &'a str,
+    at: &'a str,
+    side: bool,
+    stop: &'a str,
+    output: u64,
+}
+
+const FINAL: Copy<'static> = Copy {
+    id: "msg_1",
+    request: "req_1",
+    session: "s-1",
+    at: "2026-10-20T08:15:04.120Z",
+    side: false,
+    stop: "\"end_turn\"",
+    output: 210,
+};
+
+fn line(c: &Copy<'_>) -> String {
+    format!(
+        r#"{{"parentUuid":null,"isSidechain":{},"cwd":"/srv/shop","sessionId":"{}","type":"assistant","uuid":"u","timestamp":"{}","requestId":"{}","message":{{"id":"{}","role":"assistant","model":"claude-sonnet-4-6","content":[],"stop_reason":{},"usage":{{"input_tokens":12,"cache_creation_input_tokens":900,"cache_read_input_tokens":41000,"cache_creation":{{"ephemeral_5m_input_tokens":200,"ephemeral_1h_input_tokens":600}},"output_tokens":{},"service_tier":"standard","speed":"fast","inference_geo":"global","server_tool_use":{{"web_search_requests":2}}}}}}}}"#,
+        c.side, c.session, c.at, c.request, c.id, c.stop, c.output
+    )
+}
+
+#[test]
+fn one_response_becomes_one_call_with_every_field() {
+    let kept = read_text("a.jsonl", line(&FINAL) + "\n");
+    let call = kept.only();
+    assert_eq!(call.id, EventId::of(&[b"response", b"msg_1"]));
+    assert_eq!(call.provider().as_str(), "anthropic");
+    assert_eq!(call.dimensions.get(Dimension::Project).as_str(), "/srv/shop");
+    assert_eq!(
+        (call.tier().as_str(), call.speed.as_str(), call.geo.as_str()),
+        ("standard", "fast", "")
+    );
+    assert_eq!(call.requests.web_searches, 2);
+    // 900 written, of which the split explains 800: the rest has the default time to live.
+    assert_eq!(kept.totals(), [12, 41000, 300, 600, 210, 0]);
+}
+
+#[test]
+fn every_kind_of_copy_counts_once_whatever_the_order() {
+    let partial = line(&Copy {
+        at: "2026-10-20T08:15:03.000Z",
+        stop: "null",
+        output: 900,
+        ..FINAL
+    });
+    let repeat = line(&FINAL);
+    let resumed = line(&Copy {
+        session: "s-2",
+        ..FINAL
+    });
+    let sidechain = line(&Copy {
+        side: true,
+        request: "req_s",
+        at: "2026-10-20T08:15:02.000Z",
+        ..FINAL
+    });
+    let gateway = line(&Copy { request: "", ..FINAL });
+    let own_side = line(&Copy {
+        id: "msg_2",
+        side: true,
+        output: 1,
+        ..FINAL
+    });
+    let mut lines = [partial, repeat.clone(), repeat, resumed, sidechain, gateway, own_side];
+    let forward = read_text("a.jsonl", lines.join("\n"));
+    lines.reverse();
+    let backward = read_text("a.jsonl", lines.join("\n"));
+    for kept in [forward, backward] {
+        assert_eq!((kept.calls.len(), kept.observed), (2, 7));
+        let call = kept.calls[&EventId::of(&[b"response", b"msg_1"])];
+        assert_eq!(call.tokens.get(Bucket::Output), 210);
+        assert_eq!(call.session.as_str(), "s-1");
+        assert_eq!(
+            call.at,
+            super::time("2026-10-20T08:15:03Z"),
+            "earliest copy on the main track"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_call_is_told_apart() {
+    let synthetic = line(&FINAL).replace("claude-sonnet-4-6", "<synthetic>");
+    let error = r#"{"type":"assistant","sessionId":"s","isApiErrorMessage":true,"message":{"id":"x","content":[]}}"#;
+    let quoted = r#"{"type":"user","sessionId":"s","message":{"content":"{\"usage\":{\"input_tokens\":5}}"}}"#;
+    let summary = r#"{"type":"user","sessionId":"s","toolUseResult":{"usage":{"input_tokens":5}},"message":{"role":"user","content":"x"}}"#;
+    let kept = read_text("a.jsonl", [&synthetic, error, quoted, summary].join("\n"));
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 0));
+    assert_eq!(kept.excluded.get("synthetic"), Some(&1));
+    assert_eq!(kept.excluded.get("failed_calls"), Some(&1));
+}
+
+#[test]
+fn wrapped_messages_and_extra_iterations_count() {
+    let advised = line(&FINAL).replace(
+        r#""service_tier""#,
+        r#""iterations":[{"type":"message","input_tokens":12,"output_tokens":210},{"type":"advisor_message","model":"claude-opus-4-8","input_tokens":900,"output_tokens":20}],"service_tier""#,
+    );
+    let inner = line(&Copy { id: "msg_3", ..FINAL });
+    let wrapped = format!(
+        r#"{{"type":"progress","sessionId":"s-1","timestamp":"2026-10-20T08:15:09.000Z","data":{{"type":"agent_progress","message":{inner}}}}}"#
+    );
+    let kept = read_text("a.jsonl", [advised, wrapped].join("\n"));
+    assert_eq!(kept.calls.len(), 3, "{:?}", kept.rejected);
+    let advisor = kept.calls[&EventId::of(&[b"response", b"msg_1", b"iteration", b"1"])];
+    assert_eq!(
+        (advisor.model().as_str(), advisor.tokens.total()),
+        ("claude-opus-4-8", 920)
+    );
+}
+
+#[test]
+fn bad_lines_are_rejected_by_name_and_the_rest_counts() {
+    let good = line(&FINAL);
+    let mut text = Vec::new();
+    let mut add = |bytes: &[u8]| {
+        text.extend_from_slice(bytes);
+        text.extend_from_slice(b"\r\n");
+    };
+    add("\u{feff}"
+        .as_bytes()
+        .iter()
+        .chain(good.as_bytes())
+        .copied()
+        .collect::<Vec<_>>()
+        .as_slice());
+    add(b"");
+    add(b"not json");
+    add(b"{\"sessionId\":\"\xff\xfe\"}");
+    add(good.replace(":12,", ":-12,").as_bytes());
+    add(good.replace(":12,", ":12.5,").as_bytes());
+    add(good.replace(":12,", ":\"many\",").as_bytes());
+    add(good.replace(":12,", ":99999999999999999,").as_bytes());
+    add(good.replace("2026-10-20", "1970-01-01").as_bytes());
+    add(good.replace("2026-10-20", "2027-10-20").as_bytes());
+    add(good.replace("claude-sonnet-4-6", &"m".repeat(600)).as_bytes());
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    add(good
+        .replace("\"content\":[]", &format!("\"content\":{deep}"))
+        .as_bytes());
+    add(good.replace("msg_1", "msg_2").replace(":12,", ":\"12\",").as_bytes());
+    add(good.replace("msg_1", "msg_3").replace(":12,", ":12.0,").as_bytes());
+    let kept = read_text("a.jsonl", text);
+    assert_eq!(kept.calls.len(), 3);
+    let faults: Vec<(u64, Option<&str>)> = kept.rejected.iter().map(|r| (r.line, r.field.as_deref())).collect();
+    let input = Some("message.usage.input_tokens");
+    let expected = [
+        (3, None),
+        (4, None),
+        (5, input),
+        (6, input),
+        (7, input),
+        (8, input),
+        (9, Some("timestamp")),
+        (10, Some("timestamp")),
+        (11, Some("message.model")),
+    ];
+    assert_eq!(faults, expected, "{:?}", kept.rejected);
+}
+
+#[test]
+fn growing_truncated_and_rotated_logs_are_read_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl");
+    let named = |n: u32| line(&FINAL).replace("msg_1", &format!("msg_{n}")) + "\n";
+    let mut kept = Kept::default();
+    let cut = named(2);
+    std::fs::write(&path, named(1) + &cut[..80]).unwrap();
+    read_on(folder.path(), &["a.jsonl"], &mut kept);
+    assert_eq!((kept.observed, kept.rejected.len()), (1, 0), "the cut line waits");
+
+    read_on(folder.path(), &["a.jsonl"], &mut kept);
+    assert_eq!(kept.progress.files, 1, "an unchanged file is not opened");
+
+    let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    write!(file, "{}{}", &cut[80..], named(3).trim_end()).unwrap();
+    read_on(folder.path(), &["a.jsonl"], &mut kept);
+    assert_eq!((kept.observed, kept.calls.len()), (3, 3), "only what is new is read");
+
+    write!(file, "\nbad\n").unwrap();
+    read_on(folder.path(), &["a.jsonl"], &mut kept);
+    assert_eq!((kept.observed, kept.rejected[0].line), (3, 4), "lines are counted on");
+
+    std::fs::write(&path, named(4)).unwrap();
+    read_on(folder.path(), &["a.jsonl"], &mut kept);
+    assert_eq!(kept.calls.len(), 4, "a shorter file is another file");
+
+    std::fs::write(&path, named(5).replace("/srv/shop", "/srv/other-shop") + &named(6)).unwrap();
+    read_on(folder.path(), &["a.jsonl"], &mut kept);
+    assert_eq!(kept.calls.len(), 6, "another beginning is another file");
+}
+
+#[test]
+fn one_file_by_two_names_hidden_folders_and_compression() {
+    let home = tempfile::tempdir().unwrap();
+    let projects = home.path().join(".claude/projects/p");
+    std::fs::create_dir_all(&projects).unwrap();
+    std::fs::write(projects.join("a.jsonl"), line(&FINAL)).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(projects.join("a.jsonl"), projects.join("b.jsonl")).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed
+        .write_all(line(&Copy { id: "msg_9", ..FINAL }).as_bytes())
+        .unwrap();
+    std::fs::write(projects.join("c.jsonl.gz"), packed.finish().unwrap()).unwrap();
+    let level = ruzstd::encoding::CompressionLevel::Fastest;
+    let text = line(&Copy { id: "msg_8", ..FINAL });
+    std::fs::write(
+        projects.join("d.jsonl.zst"),
+        ruzstd::encoding::compress_to_vec(text.as_bytes(), level),
+    )
+    .unwrap();
+    let mut kept = Kept::default();
+    read_on(home.path(), &[".", ".claude/projects/**/*.jsonl"], &mut kept);
+    assert_eq!(
+        (kept.observed, kept.calls.len(), kept.rejected.len()),
+        (3, 3, 0),
+        "{:?}",
+        kept.warnings
+    );
+}
+
+#[test]
+fn an_array_and_objects_over_several_lines_are_read() {
+    let pretty = line(&FINAL).replace(",\"", ",\n  \"");
+    let second = line(&Copy { id: "msg_2", ..FINAL });
+    for text in [
+        format!("[{pretty},\n{second}]"),
+        format!("[\n{second},\n{pretty}\n]\n"),
+        format!("{pretty}\n{second}\n"),
+    ] {
+        let kept = read_text("a.json", &text);
+        assert_eq!(
+            (kept.calls.len(), kept.rejected.len()),
+            (2, 0),
+            "{text} {:?}",
+            kept.warnings
+        );
+    }
+}
+
+#[test]
+fn a_cut_first_line_does_not_swallow_the_rest() {
+    let good = line(&FINAL);
+    let kept = read_text("a.jsonl", format!("{}\nnoise\n{good}\n", &good[..100]));
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (1, 2), "{:?}", kept.warnings);
+}
+
+#[test]
+fn the_usual_folders_are_found() {
+    let home = tempfile::tempdir().unwrap();
+    let name = || finops::domain::label::Label::new("claude-code");
+    let found = |env| {
+        let latest = super::time("2026-12-01T00:00:00Z");
+        FileSource::default_claude(name(), home.path().to_owned(), latest, env)
+            .paths()
+            .to_vec()
+    };
+    for folder in ["x/projects", "y/projects"] {
+        std::fs::create_dir_all(home.path().join(folder)).unwrap();
+    }
+    assert_eq!(
+        found(|key| (key == "CLAUDE_CONFIG_DIR").then(|| "x, y/projects,z".to_owned())).len(),
+        2
+    );
+    assert!(found(|key| (key == "HOME").then(|| "/nonexistent".to_owned())).is_empty());
+}

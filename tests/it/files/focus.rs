@@ -1,0 +1,109 @@
+//! FOCUS bills.
+
+use finops::domain::dimension::Dimension;
+use finops::domain::money::{add_exact, parse_decimal};
+use finops::domain::spend::{Basis, Bill};
+use rust_decimal::Decimal;
+
+use super::{Kept, read_on, read_text};
+
+const HEADER: &str = "BilledCost,EffectiveCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargeCategory,ChargePeriodStart,ProviderName,ServiceName,SubAccountId,Tags\r\n";
+
+fn row(billed: &str, effective: &str, account: &str, at: &str, tags: &str) -> String {
+    format!(
+        "{billed},{effective},{account},USD,2024-09-01 00:00:00,2024-10-01T00:00:00Z,Usage,{at},AWS,\"Amazon S3, EU\",NULL,{tags}\r\n"
+    )
+}
+
+fn total(bill: &Bill, basis: Basis) -> Decimal {
+    let of_basis = bill.rows.iter().filter(|(key, _)| key.basis == basis);
+    of_basis.fold(Decimal::ZERO, |sum, (_, row)| add_exact(sum, row.cost).unwrap())
+}
+
+#[test]
+fn rows_become_one_bill_per_account_and_period() {
+    let tags = r#""{""user_team"": ""search"", ""env"": ""dev""}""#;
+    let text = format!("\u{feff}{HEADER}")
+        + &row("0.10", "0.20", "a-1", "2024-09-18 22:00:00", tags)
+        + &row("0.01", "0.02", "a-1", "2024-09-18T22:00:00Z", tags)
+        + &row("-0.05", "0", "a-1", "2024-09-19", "null")
+        + &row("1e-7", "1e-7", "a-2", "2024-09-19", "")
+        + &row("much", "0", "a-1", "2024-09-19", "")
+        + &row("1", "", "a-1", "2024-09-19", "");
+    let kept = read_text("bill.csv", text);
+    let faults: Vec<_> = kept.rejected.iter().map(|r| (r.line, r.field.as_deref())).collect();
+    assert_eq!(faults, [(6, Some("BilledCost")), (7, Some("EffectiveCost"))]);
+    let [first, second] = kept.bills.as_slice() else {
+        panic!("{:?}", kept.bills)
+    };
+    assert_eq!((first.identity.as_str(), first.rows.len()), ("test/a-1/2024-09-01", 4));
+    assert_eq!(second.identity, "test/a-2/2024-09-01");
+    assert_eq!(total(first, Basis::Billed), parse_decimal("0.06").unwrap());
+    assert_eq!(total(first, Basis::Effective), parse_decimal("0.22").unwrap());
+    let (key, sums) = &first.rows[0];
+    let names = [
+        "aws",
+        "",
+        "Amazon S3, EU",
+        "a-1",
+        "search",
+        "",
+        "",
+        "",
+        "",
+        "test",
+        "",
+        "Usage",
+    ];
+    assert!(
+        Dimension::ALL
+            .iter()
+            .zip(names)
+            .all(|(d, n)| key.dimensions.get(*d).as_str() == n)
+    );
+    assert_eq!(
+        (sums.events, key.hour.start()),
+        (2, super::time("2024-09-18T22:00:00Z"))
+    );
+}
+
+#[test]
+fn a_bill_in_several_files_is_replaced_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, rows: &str| std::fs::write(folder.path().join(name), format!("{HEADER}{rows}")).unwrap();
+    write("1.csv", &row("1", "1", "a", "2024-09-18", ""));
+    write("2.csv", &row("2", "2", "a", "2024-09-19", ""));
+    let mut kept = Kept::default();
+    read_on(folder.path(), &["."], &mut kept);
+    read_on(folder.path(), &["."], &mut kept);
+    assert_eq!(kept.bills.len(), 1, "nothing new, nothing told");
+    write(
+        "2.csv",
+        &(row("2", "2", "a", "2024-09-19", "") + &row("3", "3", "a", "2024-09-20", "")),
+    );
+    read_on(folder.path(), &["."], &mut kept);
+    let totals: Vec<String> = kept.bills.iter().map(|b| total(b, Basis::Billed).to_string()).collect();
+    assert_eq!(totals, ["3", "6"]);
+}
+
+#[test]
+fn the_sample_of_the_specification_is_read_exactly() {
+    let Some(sample) = super::shared("data/focus-sample/focus_sample_1000.csv") else {
+        return;
+    };
+    let mut kept = Kept::default();
+    read_on(sample.parent().unwrap(), &["focus_sample_1000.csv"], &mut kept);
+    assert!(kept.rejected.is_empty(), "{:?}", kept.rejected[0].reason);
+    let mut expected = Decimal::ZERO;
+    let mut table = csv::Reader::from_path(&sample).unwrap();
+    let at = table.headers().unwrap().iter().position(|h| h == "BilledCost").unwrap();
+    for row in table.records() {
+        expected = add_exact(expected, parse_decimal(&row.unwrap()[at]).unwrap()).unwrap();
+    }
+    let read = kept
+        .bills
+        .iter()
+        .fold(Decimal::ZERO, |sum, b| add_exact(sum, total(b, Basis::Billed)).unwrap());
+    let rows: i64 = kept.bills.iter().flat_map(|b| &b.rows).map(|(_, s)| s.events).sum();
+    assert_eq!((read, rows), (expected, 2000), "each row once on each basis");
+}

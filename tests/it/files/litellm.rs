@@ -1,0 +1,70 @@
+//! LiteLLM spend log rows.
+
+use finops::domain::dimension::Dimension;
+use finops::domain::usage::{Bucket, EventId};
+
+use super::read_text;
+
+fn row(id: &str, provider: &str, cache_hit: &str, status: &str, tokens: [u64; 6]) -> String {
+    let [prompt, output, read, write, five, hour] = tokens;
+    let usage = format!(
+        r#"{{"usage_object":{{"prompt_tokens_details":{{"cached_tokens":{read},"cache_creation_tokens":{write},"cache_creation_token_details":{{"ephemeral_5m_input_tokens":{five},"ephemeral_1h_input_tokens":{hour}}}}},"cache_read_input_tokens":{read},"cache_creation_input_tokens":{write}}}}}"#
+    );
+    format!(
+        r#"{{"request_id":"{id}","spend":0.0152250000000000001,"prompt_tokens":{prompt},"completion_tokens":{output},"startTime":"2026-10-20 08:15:04.120000+00:00","model":"m-1","custom_llm_provider":"{provider}","user":"u-9","metadata":{},"cache_hit":"{cache_hit}","request_tags":"[\"workflow:wf-03\",\"agent:coder\"]","team_id":"t-docs","organization_id":null,"end_user":"","session_id":"s-44","status":"{status}"}}"#,
+        serde_json::to_string(&usage).unwrap()
+    )
+}
+
+#[test]
+fn cached_tokens_are_taken_out_of_the_prompt() {
+    let call = read_text(
+        "a.jsonl",
+        row(
+            "chatcmpl-1",
+            "gemini",
+            "None",
+            "success",
+            [9000, 400, 7000, 1500, 1000, 300],
+        ),
+    )
+    .only();
+    assert_eq!(call.id, EventId::of(&[b"response", b"chatcmpl-1"]));
+    let counts: Vec<u64> = Bucket::ALL.iter().map(|b| call.tokens.get(*b)).collect();
+    assert_eq!(counts, [500, 7000, 1200, 300, 0, 0, 400]);
+    let names = ["google", "m-1", "", "", "docs", "coder", "wf-03", "u-9"];
+    assert!(
+        Dimension::ALL
+            .iter()
+            .zip(names)
+            .all(|(d, n)| call.dimensions.get(*d).as_str() == n)
+    );
+    assert_eq!(call.reported_cost.unwrap().to_string(), "0.0152250000000000001");
+}
+
+#[test]
+fn what_is_no_spend_and_what_contradicts_itself_is_told() {
+    let rows = [
+        row(
+            "chatcmpl-1_cache_hit1792484104.25",
+            "openai",
+            "False",
+            "success",
+            [10, 1, 0, 0, 0, 0],
+        ),
+        row("chatcmpl-2", "openai", "True", "success", [10, 1, 0, 0, 0, 0]),
+        row("chatcmpl-3", "openai", "None", "failure", [0; 6]),
+        row("chatcmpl-4", "openai", "None", "failure", [10, 1, 0, 0, 0, 0]),
+        row("x-5", "openai", "None", "success", [10, 1, 90, 5, 0, 0]),
+        row("x-6", "openai", "None", "success", [0; 6]),
+    ];
+    let array = format!("[{}]", rows.join(",\n"));
+    for kept in [read_text("a.jsonl", rows.join("\n")), read_text("a.json", array)] {
+        assert_eq!((kept.calls.len(), kept.rejected.len()), (3, 0));
+        assert_eq!(kept.excluded.get("response_cache_hits"), Some(&2));
+        assert_eq!(kept.excluded.get("failed_calls"), Some(&1));
+        let odd = kept.calls[&EventId::of(&[b"litellm", b"x-5"])];
+        assert_eq!((odd.tokens.prompt(), odd.tokens.get(Bucket::CacheWrite30m)), (105, 5));
+        assert_eq!(kept.warnings.len(), 2, "{:?}", kept.warnings);
+    }
+}

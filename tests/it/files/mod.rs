@@ -1,0 +1,134 @@
+//! Usage formats: fixtures and hostile input.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+mod claude_code;
+mod codex;
+mod focus;
+mod generated;
+mod litellm;
+mod plain;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use finops::adapters::files::{FileFormat, FileSource, FileSourceOptions};
+use finops::domain::label::Label;
+use finops::domain::spend::Bill;
+use finops::domain::usage::{Bucket, EventId, UsageEvent};
+use finops::ports::{Checkpoint, Checkpoints, Progress, Rejection, Sink, StoreError, UsageSource};
+
+/// Keeps everything, calls merged by identity as a ledger does.
+#[derive(Default)]
+pub struct Kept {
+    pub calls: HashMap<EventId, UsageEvent>,
+    pub observed: usize,
+    pub bills: Vec<Bill>,
+    pub checkpoints: Checkpoints,
+    pub rejected: Vec<Rejection>,
+    pub excluded: BTreeMap<&'static str, u64>,
+    pub warnings: BTreeMap<String, u64>,
+    pub progress: Progress,
+}
+
+impl Sink for Kept {
+    fn usage(&mut self, event: UsageEvent) -> Result<(), StoreError> {
+        self.observed += 1;
+        self.calls
+            .entry(event.id)
+            .and_modify(|known| *known = known.merge(event))
+            .or_insert(event);
+        Ok(())
+    }
+    fn bill(&mut self, bill: Bill) -> Result<(), StoreError> {
+        self.bills.push(bill);
+        Ok(())
+    }
+    fn checkpoint(&mut self, key: &str, at: Checkpoint) -> Result<(), StoreError> {
+        self.checkpoints.insert(key.to_owned(), at);
+        Ok(())
+    }
+    fn reject(&mut self, rejection: Rejection) {
+        self.rejected.push(rejection);
+    }
+    fn exclude(&mut self, kind: &'static str, count: u64) {
+        *self.excluded.entry(kind).or_default() += count;
+    }
+    fn warn(&mut self, about: &str, count: u64) {
+        *self.warnings.entry(about.to_owned()).or_default() += count;
+    }
+    fn progress(&mut self, read: Progress) {
+        self.progress.files += read.files;
+        self.progress.lines += read.lines;
+        self.progress.bytes += read.bytes;
+        self.progress.expected_bytes += read.expected_bytes;
+    }
+}
+
+impl Kept {
+    /// Sums over the merged calls: uncached, read, 5m, 1h, output, reasoning.
+    pub fn totals(&self) -> [u64; 6] {
+        let sum = |bucket| self.calls.values().map(|e| e.tokens.get(bucket)).sum();
+        [
+            sum(Bucket::InputUncached),
+            sum(Bucket::CacheRead),
+            sum(Bucket::CacheWrite5m),
+            sum(Bucket::CacheWrite1h),
+            sum(Bucket::Output),
+            self.calls.values().map(|e| e.tokens.reasoning).sum(),
+        ]
+    }
+
+    pub fn only(&self) -> UsageEvent {
+        assert_eq!((self.calls.len(), self.rejected.as_slice()), (1, &[][..]));
+        *self.calls.values().next().unwrap()
+    }
+}
+
+/// Material that lies beside the project, if this machine has it. The folder is looked up at run time, so that a test
+/// binary can be pointed at another checkout.
+pub fn shared(path: &str) -> Option<PathBuf> {
+    let root = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+    let found = Path::new(&root).join("../shared").join(path);
+    if !found.exists() {
+        println!("skipped: nothing at {}", found.display());
+    }
+    found.exists().then_some(found)
+}
+
+pub fn time(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+pub fn source(base: &Path, format: Option<FileFormat>, paths: &[&str]) -> FileSource {
+    FileSource::new(FileSourceOptions {
+        name: Label::new("test"),
+        format,
+        paths: paths.iter().map(|p| (*p).to_owned()).collect(),
+        base: base.to_owned(),
+        defaults: Vec::new(),
+        latest: time("2026-12-01T00:00:00Z"),
+        env: |_| None,
+    })
+}
+
+/// Reads into what was kept before.
+pub fn read_on(base: &Path, paths: &[&str], kept: &mut Kept) {
+    let known = kept.checkpoints.clone();
+    source(base, None, paths).read(&known, kept).unwrap();
+}
+
+/// Writes one file and reads it.
+pub fn read_text(name: &str, content: impl AsRef<[u8]>) -> Kept {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(name), content).unwrap();
+    let mut kept = Kept::default();
+    read_on(folder.path(), &[name], &mut kept);
+    kept
+}
