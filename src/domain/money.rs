@@ -191,6 +191,9 @@ impl fmt::Display for Money {
 /// Adds without rounding: `Decimal` drops digits silently when a sum needs more than its 96 bits, so the result's scale
 /// is compared with what an exact sum needs.
 pub fn add_exact(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
+    if b.is_zero() {
+        return Ok(a);
+    }
     let sum = a.checked_add(b).ok_or(MoneyError::Overflow)?;
     if sum.scale() < a.scale().max(b.scale()) && !sum.is_zero() && !a.is_zero() && !b.is_zero() {
         // Digits may have been dropped. They were not if taking one part away again gives the other.

@@ -13,8 +13,9 @@ use crate::ports::{
     Checkpoint, Ledger, Pricer, Progress, RecordBatch, Recorded, Rejection, Sink, SourceError, StoreError, UsageSource,
 };
 
-/// Observations held before they are recorded: 30 MB of memory, and a kill loses at most this much work.
-const BATCH_EVENTS: usize = 100_000;
+/// Observations held before they are recorded: 70 MB of memory, and a kill loses at most this much work. Hourly sums and the
+/// identity index are rewritten once per batch, so that small batches cost more in writing than in reading.
+const BATCH_EVENTS: usize = 250_000;
 
 /// Rejections shown; all are counted.
 const SHOWN_REJECTIONS: usize = 10;

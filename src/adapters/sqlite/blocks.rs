@@ -53,7 +53,7 @@ pub fn store(names: &mut StoredNames<'_>, block: u32, rows: &[(UsageEvent, Charg
 /// (block, position).
 pub fn append(
     names: &mut StoredNames<'_>,
-    rows: &[(UsageEvent, Charge)],
+    rows: &[(&UsageEvent, Charge)],
     now: DateTime<Utc>,
 ) -> Result<Vec<(u32, usize)>, CodecError> {
     let path = names.path;

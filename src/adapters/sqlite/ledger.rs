@@ -147,13 +147,13 @@ impl Ledger for SqliteLedger {
                     blocks::store(&mut names, block, &rows)?;
                 }
             }
-            let mut fresh: Vec<(UsageEvent, Charge)> = Vec::new();
+            let mut fresh: Vec<(&UsageEvent, Charge)> = Vec::with_capacity(events.len());
             for (event, _) in events.iter().zip(&known).filter(|(_, known)| !**known) {
                 let charge = pricer.price(event);
                 give(&mut delta, event, &charge)?;
                 outcome.cost = crate::domain::money::add_exact(outcome.cost, charge.cost).map_err(money)?;
                 outcome.unpriced += u64::from(!charge.is_priced());
-                fresh.push((*event, charge));
+                fresh.push((event, charge));
             }
             outcome.recorded = fresh.len() as u64;
             let places = blocks::append(&mut names, &fresh, now)?;

@@ -76,6 +76,8 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
             known,
         });
     }
+    // Rows are packed blobs of many kilobytes; larger pages keep their overflow chains short. Only a new store takes it.
+    conn.execute_batch("PRAGMA page_size = 16384").map_err(fail)?;
     write_ahead(&conn).map_err(fail)?;
     conn.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000;")
         .map_err(fail)?;
