@@ -36,6 +36,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     }
     let budgets = wire::budgets(ctx)?;
     let channels = wire::channels(ctx)?;
+    let names = wire::channel_names(ctx);
     let mut sources = wire::sources(ctx, None)?;
     let pricer = wire::pricer(ctx)?;
     let mut ledger = wire::ledger(ctx)?;
@@ -49,6 +50,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
             alerts: alerts.as_mut(),
             budgets: &budgets,
             channels: &channels,
+            channel_names: &names,
             clock: &SystemClock,
             limits: wire::delivery(ctx),
             retention: Retention {

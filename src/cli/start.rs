@@ -136,8 +136,12 @@ fn settings(cli: &Cli) -> Result<Config, CliError> {
     }
     let mut config = Config::find(cli.global.config.as_deref())?;
     if let Some(url) = &cli.global.store {
-        config.store.url.clone_from(url);
-        crate::config::StoreUrl::parse(url, Path::new(""))?;
+        // A flag starts from the current folder, a setting from the folder of its file.
+        let here = std::env::current_dir()?;
+        config.store.url = match crate::config::StoreUrl::parse(url, &here)? {
+            crate::config::StoreUrl::Memory => url.clone(),
+            crate::config::StoreUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+        };
     }
     Ok(config)
 }

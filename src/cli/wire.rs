@@ -107,6 +107,15 @@ fn terminal(format: Format) -> Box<dyn std::io::Write + Send> {
     }
 }
 
+/// The names of all configured channels, also of those that cannot be used now.
+#[must_use]
+pub fn channel_names(ctx: &Context<'_>) -> Vec<String> {
+    match ctx.config.channels.as_slice() {
+        [] => vec!["stdout".to_owned()],
+        given => given.iter().map(|channel| channel.name.clone()).collect(),
+    }
+}
+
 /// The bounds of delivering.
 #[must_use]
 pub fn delivery(ctx: &Context<'_>) -> DeliveryLimits {

@@ -20,8 +20,10 @@ pub struct Parts<'a> {
     pub alerts: &'a mut dyn AlertsAndOutbox,
     /// What may be spent.
     pub budgets: &'a [Budget],
-    /// Who is told.
+    /// Who can be told now.
     pub channels: &'a [Box<dyn Notifier>],
+    /// Names of all configured channels: messages for one that cannot be used now wait for it.
+    pub channel_names: &'a [String],
     /// Real time, for pauses between attempts.
     pub clock: &'a dyn Clock,
     /// Bounds of delivering.
@@ -49,8 +51,7 @@ pub struct Cycle {
 pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> {
     let collection = collect(parts.sources, parts.ledger, parts.pricer, now, parts.observer, None)?;
     let complete = collection.failed_sources.is_empty();
-    let names: Vec<String> = parts.channels.iter().map(|c| c.channel().to_owned()).collect();
-    let evaluation = evaluate(parts.budgets, &names, parts.ledger, parts.alerts, complete, now)?;
+    let evaluation = evaluate(parts.budgets, parts.channel_names, parts.ledger, parts.alerts, complete, now)?;
     // The seed spreads the pauses of many installations; the clock's own digits do.
     let seed = parts.clock.now().timestamp_micros().unsigned_abs();
     let delivery = deliver_pending(parts.alerts, parts.channels, parts.clock, parts.limits, seed)?;
