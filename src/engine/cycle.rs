@@ -51,7 +51,14 @@ pub struct Cycle {
 pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> {
     let collection = collect(parts.sources, parts.ledger, parts.pricer, now, parts.observer, None)?;
     let complete = collection.failed_sources.is_empty();
-    let evaluation = evaluate(parts.budgets, parts.channel_names, parts.ledger, parts.alerts, complete, now)?;
+    let evaluation = evaluate(
+        parts.budgets,
+        parts.channel_names,
+        parts.ledger,
+        parts.alerts,
+        complete,
+        now,
+    )?;
     // The seed spreads the pauses of many installations; the clock's own digits do.
     let seed = parts.clock.now().timestamp_micros().unsigned_abs();
     let delivery = deliver_pending(parts.alerts, parts.channels, parts.clock, parts.limits, seed)?;
