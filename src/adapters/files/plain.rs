@@ -160,14 +160,21 @@ impl<'de> DeserializeSeed<'de> for Key {
     }
 }
 
+/// Edits up to which a key is taken for a slip of a known one.
+const NEAR: usize = 4;
+
 fn unknown(key: &str) -> Fault {
     let shown: String = key.chars().take(60).collect();
     let nearest = KNOWN_KEYS
         .iter()
         .map(|known| (distance(&shown, known), known))
         .min()
-        .map_or("id", |(_, known)| known);
-    Fault::field(&shown, format!("unknown key, the nearest known one is `{nearest}`"))
+        .filter(|(edits, _)| *edits <= NEAR);
+    let hint = match nearest {
+        Some((_, known)) => format!("the nearest known one is `{known}`"),
+        None => "keys of your own begin with `x_`".to_owned(),
+    };
+    Fault::field(&shown, format!("unknown key, {hint}"))
 }
 
 /// Edits between two short words.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -14,6 +15,9 @@ use crate::domain::money::{Currency, Money, parse_decimal};
 use crate::domain::notification::Severity;
 use crate::domain::period::{Calendar, Period};
 use crate::domain::spend::Basis;
+
+/// The largest amount of a budget: percentages of it must fit into 28 digits.
+const MAX_AMOUNT: Decimal = Decimal::from_parts(2_764_472_320, 232_830, 0, false, 0);
 
 /// A policy file cannot be used.
 #[derive(Debug, Error)]
@@ -212,6 +216,9 @@ impl BudgetPolicy {
         let amount = parse_decimal(amount).map_err(|e| format!("`amount`: {e}"))?;
         if amount.is_sign_negative() {
             return Err("`amount` is negative".to_owned());
+        }
+        if amount > MAX_AMOUNT {
+            return Err(format!("`amount` is above {MAX_AMOUNT}: absurd"));
         }
         let currency = match unit.as_ref().or(self.currency.as_ref()) {
             Some(code) => code.parse::<Currency>().map_err(|e| format!("`currency`: {e}"))?,
