@@ -60,7 +60,7 @@ pub fn deliver_pending(
             summary.waiting += 1;
             summary.failed.insert(
                 message.channel.clone(),
-                "no channel of this name is configured".to_owned(),
+                "it is not configured, or cannot be used now; its messages wait".to_owned(),
             );
             continue;
         };

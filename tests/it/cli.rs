@@ -288,3 +288,44 @@ fn a_run_for_programs_writes_nothing_but_json_on_stdout_also_when_an_alert_fires
     let again = json(&home.run(&args));
     assert_eq!(again["delivery"]["delivered"], 0, "told once");
 }
+
+#[test]
+fn a_channel_without_its_secret_gets_its_messages_once_it_has_one() {
+    let home = Home::new();
+    home.write("usage.jsonl", USAGE);
+    home.write(
+        "finops.toml",
+        "[[source]]\nname = \"app\"\npaths = [\"usage.jsonl\"]\n\n[[notify]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"env:HOOK\"\n\n\
+         [[notify]]\nname = \"log\"\nkind = \"file\"\npath = \"told.jsonl\"\n",
+    );
+    home.write(
+        "policies/budgets/b.toml",
+        "[[budget]]\nname = \"b\"\namount = \"1 USD\"\nperiod = \"month\"\n",
+    );
+    let args = ["--now", NOW, "--format", "json", "run"];
+    let first = home.run(&args);
+    assert_eq!(code(&first), 3, "{}", err(&first));
+    assert!(err(&first).contains("the environment has no `HOOK`"), "{}", err(&first));
+    assert_eq!(json(&first)["delivery"]["delivered"], 1, "the other channel is told");
+    assert_eq!(json(&first)["delivery"]["waiting"], 1);
+
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/hook", server.local_addr().unwrap());
+    let answer = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut stream, _) = server.accept().unwrap();
+        let mut seen = Vec::new();
+        let mut chunk = [0; 4096];
+        while !String::from_utf8_lossy(&seen).contains("\"schema_version\"") {
+            let read = stream.read(&mut chunk).unwrap();
+            seen.extend_from_slice(&chunk[..read]);
+        }
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            .unwrap();
+    });
+    let second = home.command(&args).env("HOOK", address).output().unwrap();
+    assert_eq!(code(&second), 0, "{}", err(&second));
+    assert_eq!(json(&second)["delivery"]["delivered"], 1, "only what waited is told");
+    answer.join().unwrap();
+}

@@ -135,7 +135,7 @@ fn header_currency(section: &Section, only_dollars: bool) -> Currency {
     if only_dollars {
         return Currency::USD;
     }
-    // Any currency but dollars has the neutral names.
+    // Any currency but dollars has the neutral names; `XXX` is the ISO 4217 code of "no currency".
     if section.currency == Currency::USD {
         "XXX".parse().unwrap_or(section.currency)
     } else {
