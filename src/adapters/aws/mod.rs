@@ -1,0 +1,7 @@
+//! Plugs to AWS: every service behind one client, one set of error words and one declared list of permissions.
+
+pub mod client;
+pub mod dynamodb;
+pub mod failure;
+
+pub use client::Aws;
