@@ -3,5 +3,6 @@
 pub mod collect;
 pub mod cycle;
 pub mod evaluate;
+pub mod explain;
 pub mod notify;
 pub mod report;
