@@ -15,7 +15,7 @@ use crate::domain::money::MoneyError;
 use crate::domain::notification::Notification;
 use crate::domain::period::Period;
 use crate::domain::spend::{Bill, Restatement, SpendKey, Sums};
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{EventBatch, EventId, UsageEvent};
 
 // ---------------------------------------------------------------- reading usage
 
@@ -59,8 +59,8 @@ pub trait UsageSource {
 
 /// Takes what a source reads.
 pub trait Sink {
-    /// An observation of a call.
-    fn usage(&mut self, event: UsageEvent) -> Result<(), StoreError>;
+    /// Observations of calls, repetitions allowed.
+    fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError>;
     /// A complete billing period of a bill.
     fn bill(&mut self, bill: Bill) -> Result<(), StoreError>;
     /// Everything handed over before from the input `key` is covered by `at`.
@@ -117,8 +117,8 @@ pub trait Pricer {
 /// What goes into the ledger in one transaction.
 #[derive(Clone, Debug, Default)]
 pub struct RecordBatch {
-    /// Observations, in any order, repetitions allowed.
-    pub events: Vec<UsageEvent>,
+    /// Observations, each call once.
+    pub events: EventBatch,
     /// Checkpoints that the events reach, by source name and key.
     pub checkpoints: Vec<(String, String, Checkpoint)>,
 }

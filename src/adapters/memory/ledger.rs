@@ -10,7 +10,7 @@ use crate::domain::charge::Charge;
 use crate::domain::money::{Currency, add_exact};
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, Bill, REPRICED, Restatement, SpendKey, Sums, metered_key, restatements};
-use crate::domain::usage::{EventId, UsageEvent, merge_all};
+use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
 #[derive(Clone)]
@@ -111,12 +111,11 @@ impl MemoryLedger {
 
 impl Ledger for MemoryLedger {
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
-        let events = merge_all(&batch.events);
         let mut out = Recorded {
-            duplicates: (batch.events.len() - events.len()) as u64,
+            duplicates: batch.events.repeated(),
             ..Recorded::default()
         };
-        for event in &events {
+        for event in batch.events.events() {
             self.observe(event, pricer, now, &mut out)?;
         }
         for (source, key, checkpoint) in &batch.checkpoints {

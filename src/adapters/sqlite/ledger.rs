@@ -16,7 +16,7 @@ use super::{detail, failed, open};
 use crate::domain::charge::Charge;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Bill, Restatement, SpendKey, Sums, metered_key};
-use crate::domain::usage::{EventId, UsageEvent, merge_all};
+use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
 pub(super) type Delta = HashMap<SpendKey, Sums, FxBuildHasher>;
@@ -90,7 +90,7 @@ pub(super) fn money(error: crate::domain::money::MoneyError) -> CodecError {
 
 impl Ledger for SqliteLedger {
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
-        let events = merge_all(&batch.events);
+        let events = batch.events.events();
         self.write(|conn, path, state| {
             let mut names = StoredNames {
                 conn,
@@ -98,7 +98,7 @@ impl Ledger for SqliteLedger {
                 cache: &mut state.names,
             };
             let mut outcome = Recorded {
-                duplicates: (batch.events.len() - events.len()) as u64,
+                duplicates: batch.events.repeated(),
                 ..Recorded::default()
             };
             let mut delta = Delta::default();
