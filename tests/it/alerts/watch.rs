@@ -41,7 +41,7 @@ struct Scene {
 impl Scene {
     fn record(&mut self, events: Vec<UsageEvent>) {
         let batch = RecordBatch {
-            events,
+            events: events.into_iter().collect(),
             ..RecordBatch::default()
         };
         self.ledger
