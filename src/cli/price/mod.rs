@@ -2,13 +2,16 @@
 
 mod check;
 mod list;
+mod missing;
 mod quote;
+pub mod receipt;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::{CliError, Context, Exit, Format};
 use crate::adapters::prices::{self, BookKind, BookPricer, BookSpec, PriceBookError};
 use crate::config::PriceBookKind;
+use crate::domain::price::NameMap;
 
 /// The arguments of `finops price`.
 #[derive(Debug, clap::Args)]
@@ -23,6 +26,8 @@ enum PriceCommand {
     Quote(quote::QuoteArgs),
     /// List the prices that hold
     List(list::ListArgs),
+    /// Show calls without a price, what they may cost, and what to write to price them
+    Missing(missing::MissingArgs),
     /// Find entries that vanished, became free, changed, or on which two books disagree
     Check(check::CheckArgs),
 }
@@ -32,6 +37,7 @@ pub fn run(ctx: &mut Context<'_>, args: &PriceArgs) -> Result<Exit, CliError> {
     match &args.command {
         PriceCommand::Quote(args) => quote::run(ctx, args),
         PriceCommand::List(args) => list::run(ctx, args),
+        PriceCommand::Missing(args) => missing::run(ctx, args),
         PriceCommand::Check(args) => check::run(ctx, args),
     }
 }
@@ -53,7 +59,8 @@ pub fn load(ctx: &Context<'_>) -> Result<BookPricer, CliError> {
         })
         .collect();
     let policies = ctx.config.base.join(&ctx.config.policies);
-    prices::load(Some(&policies), &specs).map_err(unusable)
+    let maps = ctx.config.price_maps.iter().map(NameMap::from).collect();
+    prices::load_with(Some(&policies), maps, &specs).map_err(unusable)
 }
 
 fn unusable(error: PriceBookError) -> CliError {
@@ -61,7 +68,7 @@ fn unusable(error: PriceBookError) -> CliError {
         .hint("`finops price check` and docs/pricing.md tell what a price book looks like")
 }
 
-fn warn(ctx: &mut Context<'_>, warnings: &[String]) {
+pub(super) fn warn(ctx: &mut Context<'_>, warnings: &[String]) {
     if ctx.verbosity > 0 {
         for warning in warnings {
             // Talk that cannot be shown is no reason to fail.
@@ -71,7 +78,7 @@ fn warn(ctx: &mut Context<'_>, warnings: &[String]) {
 }
 
 /// A day, taken at its first second, or an instant.
-fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return Ok(day.and_time(NaiveTime::MIN).and_utc());
     }
@@ -80,14 +87,19 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
         .map_err(|_| format!("`{text}` is neither a date such as 2026-10-20 nor an RFC 3339 time"))
 }
 
-fn put(ctx: &mut Context<'_>, text: &str) -> Result<(), CliError> {
+pub(super) fn put(ctx: &mut Context<'_>, text: &str) -> Result<(), CliError> {
     ctx.out
         .write_all(text.as_bytes())
         .map_err(|cause| CliError::incomplete(format!("cannot write the output: {cause}")))
 }
 
 /// Rows in the format asked for; JSON is an array of objects of text.
-fn put_rows(ctx: &mut Context<'_>, header: &[&str], rows: &[Vec<String>], key: &str) -> Result<(), CliError> {
+pub(super) fn put_rows(
+    ctx: &mut Context<'_>,
+    header: &[&str],
+    rows: &[Vec<String>],
+    key: &str,
+) -> Result<(), CliError> {
     let object = |row: &Vec<String>| -> serde_json::Value {
         header
             .iter()
@@ -129,7 +141,7 @@ fn csv_text(header: &[&str], rows: &[Vec<String>]) -> Result<String, CliError> {
 }
 
 /// Columns padded to their widest cell; numbers to the right.
-fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let number = |cell: &str| cell.chars().next().is_some_and(|c| c.is_ascii_digit());
     let columns: Vec<(usize, bool)> = header
         .iter()
@@ -168,7 +180,7 @@ fn table(header: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// Without anything that a terminal would obey: names come from files that anyone may write.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
