@@ -1,5 +1,7 @@
 //! Builds adapters from the configuration.
 
+mod cloud;
+
 use std::path::Path;
 
 use chrono::TimeDelta;
@@ -25,6 +27,7 @@ use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, UsageSource
 pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
     Ok(match ctx.config.store_url()? {
         StoreUrl::Memory => Box::new(MemoryLedger::new()),
+        StoreUrl::Dynamodb => cloud::ledger(ctx)?,
         StoreUrl::Sqlite(path) => {
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                 std::fs::create_dir_all(folder).map_err(|cause| {
@@ -41,6 +44,7 @@ pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
 pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
     Ok(match ctx.config.store_url()? {
         StoreUrl::Memory => Box::new(MemoryAlerts::new()),
+        StoreUrl::Dynamodb => cloud::alerts(ctx)?,
         StoreUrl::Sqlite(path) => Box::new(SqliteAlerts::open(&path)?),
     })
 }

@@ -1,5 +1,6 @@
 //! `finops.toml`: the settings, read once and checked once.
 
+mod aws;
 mod check;
 mod load;
 mod pricing;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use aws::{AwsConfig, is_account};
 pub use check::check;
 pub use load::ConfigError;
 pub use pricing::{PriceMapConfig, UnpricedConfig};
@@ -39,6 +41,8 @@ pub struct Config {
     pub price_maps: Vec<PriceMapConfig>,
     /// The alert about calls without a price.
     pub unpriced: UnpricedConfig,
+    /// The cloud account.
+    pub aws: AwsConfig,
     /// The folder with `budgets/`, `prices/`, …, relative to the configuration file.
     pub policies: PathBuf,
     /// Bounds of one run.
@@ -62,6 +66,7 @@ impl Default for Config {
             price_books: Vec::new(),
             price_maps: Vec::new(),
             unpriced: UnpricedConfig::default(),
+            aws: AwsConfig::default(),
             policies: PathBuf::from("policies"),
             limits: LimitsConfig::default(),
             base: PathBuf::new(),
@@ -74,7 +79,7 @@ impl Default for Config {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
-    /// `sqlite:PATH` or `memory:`. Empty: `ledger.db` in the platform's data folder.
+    /// `sqlite:PATH`, `dynamodb:` or `memory:`. Empty: `ledger.db` in the platform's data folder.
     pub url: String,
     /// Days after recording for which calls and hourly sums are kept in detail. Daily totals are kept for good.
     pub detail_days: u32,

@@ -79,7 +79,7 @@ impl Failure {
                 let message = inner.err().message().unwrap_or_default();
                 service(code, message, status)
             }
-            other => credentials(&chain(other)),
+            SdkError::ConstructionFailure(_) | _ => credentials(&chain(error)),
         };
         Failure {
             kind,

@@ -3,5 +3,6 @@
 pub mod client;
 pub mod dynamodb;
 pub mod failure;
+pub mod identity;
 
 pub use client::Aws;

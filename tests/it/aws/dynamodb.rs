@@ -54,10 +54,9 @@ fn call(n: u64) -> UsageEvent {
 }
 
 fn batch(events: impl IntoIterator<Item = UsageEvent>) -> RecordBatch {
-    RecordBatch {
-        events: events.into_iter().collect(),
-        checkpoints: Vec::new(),
-    }
+    let mut batch = RecordBatch::default();
+    events.into_iter().for_each(|event| batch.events.push(&event));
+    batch
 }
 
 fn rows(
@@ -98,5 +97,72 @@ fn a_bulk_load_costs_few_write_units() {
         let mut memory = MemoryLedger::new();
         memory.record(&batch((0..events).map(call)), &Flat, now()).unwrap();
         assert_eq!(rows(&mut ledger), rows(&mut memory), "{}", emulator.name);
+    }
+}
+
+#[test]
+fn two_writers_at_once_count_each_call_once() {
+    for emulator in emulators() {
+        let table = create_table(emulator);
+        std::thread::scope(|scope| {
+            for writer in 0..3_u64 {
+                let table = &table;
+                scope.spawn(move || {
+                    let mut ledger = open(emulator, table, now());
+                    for step in 0..6 {
+                        let first = (step + writer * 2) % 6 * 200;
+                        ledger
+                            .record(&batch((first..first + 200).map(call)), &Flat, now())
+                            .unwrap();
+                    }
+                });
+            }
+        });
+        let mut memory = MemoryLedger::new();
+        memory.record(&batch((0..1200).map(call)), &Flat, now()).unwrap();
+        assert_eq!(
+            rows(&mut open(emulator, &table, now())),
+            rows(&mut memory),
+            "{}",
+            emulator.name
+        );
+    }
+}
+
+#[test]
+fn many_small_batches_are_merged_and_stay_exact() {
+    for emulator in emulators() {
+        let table = create_table(emulator);
+        let mut memory = MemoryLedger::new();
+        let mut ledger = open(emulator, &table, now());
+        for step in 0..40_u64 {
+            // Overlapping batches, some calls better than before.
+            let calls = (step * 30..step * 30 + 60).map(|n| {
+                let mut event = call(n % 900);
+                event.rank.line = step;
+                event.tokens.set(Bucket::Output, step + n % 7);
+                event
+            });
+            let calls = batch(calls);
+            let later = now() + TimeDelta::hours(i64::try_from(step).unwrap());
+            if step % 10 == 9 {
+                // A fresh handle: nothing may live only in the handle.
+                ledger = open(emulator, &table, later);
+            }
+            let (a, b) = (
+                ledger.record(&calls, &Flat, later).unwrap(),
+                memory.record(&calls, &Flat, later).unwrap(),
+            );
+            assert_eq!(
+                (a.recorded, a.duplicates, a.cost),
+                (b.recorded, b.duplicates, b.cost),
+                "step {step}"
+            );
+        }
+        assert_eq!(rows(&mut ledger), rows(&mut memory), "{}", emulator.name);
+        for n in (0..900).step_by(61) {
+            let id = call(n).id;
+            assert_eq!(ledger.event(id).unwrap(), memory.event(id).unwrap());
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Everything on AWS, against emulators over HTTP.
 
+mod command;
 mod dynamodb;
 mod emulator;
 
@@ -9,7 +10,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use finops::adapters::aws::Aws;
 use finops::adapters::aws::client::CallLimits;
-use finops::adapters::aws::dynamodb::{DynamoLedger, Table};
+use finops::adapters::aws::dynamodb::{DynamoAlerts, DynamoLedger, Table};
+use finops::adapters::clock::SystemClock;
 use finops::ports::Retention;
 use serde_json::json;
 
@@ -58,6 +60,21 @@ pub fn create_table_named(emulator: &Emulator, name: &str) {
 pub fn ledger(emulator: &Emulator, now: DateTime<Utc>) -> DynamoLedger {
     let table = create_table(emulator);
     open(emulator, &table, now)
+}
+
+/// Alerts in a table of their own.
+pub fn alerts(emulator: &Emulator) -> DynamoAlerts {
+    let table = create_table(emulator);
+    open_alerts(emulator, &table)
+}
+
+pub fn open_alerts(emulator: &Emulator, table: &str) -> DynamoAlerts {
+    let now = "2026-11-10T12:00:00Z".parse().unwrap();
+    DynamoAlerts::new(
+        Table::new(connect(emulator), table.to_owned()),
+        Box::new(SystemClock),
+        now,
+    )
 }
 
 pub fn open(emulator: &Emulator, table: &str, now: DateTime<Utc>) -> DynamoLedger {

@@ -60,6 +60,13 @@ impl Chunk {
             .max()
     }
 
+    /// Entries in order: identity, origin by number, rank in it.
+    pub fn places(&self) -> impl Iterator<Item = ([u8; 16], u32, u64)> + '_ {
+        self.entries()
+            .zip(self.ranks.iter())
+            .map(|((id, origin), rank)| (id, origin, *rank))
+    }
+
     /// Entries in order: identity, origin by number.
     pub fn entries(&self) -> impl Iterator<Item = ([u8; 16], u32)> + '_ {
         self.ids.iter().copied().zip(self.origins.iter().copied())

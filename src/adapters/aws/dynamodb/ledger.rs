@@ -1,9 +1,11 @@
 //! The [`Ledger`] on DynamoDB. `docs/aws.md` shows the layout with sizes and costs.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::again::{all_places, final_trouble, recharge, visit_all};
 use super::bytes::{Broken, Reader, deflate, inflate, put_bytes};
 use super::head::{Bundle, Head, What};
 use super::identities;
@@ -14,8 +16,8 @@ use super::table::{Meter, Table};
 use crate::domain::charge::Charge;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Bill, Restatement, SpendKey, Sums, restatements};
-use crate::domain::usage::{EventId, UsageEvent, merge_all};
-use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, RecordBatch, Recorded, Retention, StoreError};
+use crate::domain::usage::{EventId, UsageEvent};
+use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
 /// Changes of checkpoints or restatements that are made one when there are more.
 const MAX_CHANGES: usize = 16;
@@ -54,15 +56,14 @@ impl DynamoLedger {
 
 impl Ledger for DynamoLedger {
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
-        let events = merge_all(&batch.events);
         let keep = self.keep_micros();
         let outcome = self.store.change(|store, head, draft| {
-            let outcome = record(store, head, draft, &events, pricer, keep, now)?;
+            let outcome = record(store, head, draft, batch.events.events(), pricer, keep, now)?;
             add_checkpoints(store, head, draft, &batch.checkpoints)?;
             Ok(outcome)
         })?;
         let mut recorded = outcome.recorded;
-        recorded.duplicates += (batch.events.len() - events.len()) as u64;
+        recorded.duplicates += batch.events.repeated();
         recorded.known = outcome.known.into_iter().map(|id| u64::from(self.met.insert(id))).sum();
         self.met.extend(outcome.fresh);
         Ok(recorded)
@@ -145,6 +146,26 @@ impl Ledger for DynamoLedger {
             let places = places(store, head, &[id])?;
             Ok(details(store, head, &places, keep, now)?.remove(&id))
         })
+    }
+
+    fn events(
+        &mut self,
+        period: Period,
+        visit: &mut dyn FnMut(&UsageEvent, &Charge) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let (keep, now) = (self.keep_micros(), self.opened);
+        let (head, places) = self
+            .store
+            .view(|store, head| Ok((head.clone(), all_places(store, head)?)))?;
+        // Blocks of calls are never rewritten: no writer can take them away meanwhile.
+        let visited = visit_all(&mut self.store, &head, places, keep, now, period, visit);
+        visited.map_err(|e| final_trouble(&self.store, e))
+    }
+
+    fn recharge(&mut self, ids: &[EventId], pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recharged, StoreError> {
+        let keep = self.keep_micros();
+        self.store
+            .change(|store, head, draft| recharge(store, head, draft, ids, pricer, keep, now))
     }
 
     fn restatements(&mut self) -> Result<Vec<Restatement>, StoreError> {
@@ -299,7 +320,8 @@ fn known_restatements(store: &mut Store, head: &Head) -> Result<Vec<Restatement>
     Ok(all)
 }
 
-fn add_restatements(store: &mut Store, head: &Head, draft: &mut Draft, new: &[Restatement]) -> Result<(), Trouble> {
+/// Adds restatements behind those that are there.
+pub fn add_restatements(store: &mut Store, head: &Head, draft: &mut Draft, new: &[Restatement]) -> Result<(), Trouble> {
     if new.is_empty() {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! The stores on DynamoDB: the ledger as immutable packed items under one conditionally replaced head, and alerts beside it.
 
+mod again;
 pub mod alerts;
 mod bytes;
 mod calls;

@@ -64,6 +64,19 @@ pub fn places(store: &mut Store, head: &Head, ids: &[EventId]) -> Result<HashMap
     Ok(found)
 }
 
+/// The block that holds the detail of a call.
+pub fn block_of(place: &Place) -> (Bundle, i64) {
+    let size = u64::from(place.origin.block.max(1));
+    let bundle = Bundle {
+        what: What::Calls,
+        stamp: place.origin.stamp,
+        first: 0,
+        parts: u32::try_from(place.origin.calls.div_ceil(size)).unwrap_or(u32::MAX),
+        pieces: 1,
+    };
+    (bundle, i64::try_from(place.rank / size).unwrap_or(i64::MAX))
+}
+
 /// The detail of calls at their places, where it is still kept at `now`. DynamoDB deletes what has expired late: it is left
 /// out here even while it is still there.
 pub fn details(
@@ -75,22 +88,14 @@ pub fn details(
 ) -> Result<Details, Trouble> {
     let oldest = now.timestamp_micros().saturating_sub(keep_micros);
     let mut wanted: BTreeMap<(Bundle, i64), Vec<(EventId, usize)>> = BTreeMap::new();
-    for (id, Place { origin, rank }) in places {
+    for (id, place) in places {
+        let origin = &place.origin;
         if expired(head, origin) || origin.recorded_at <= oldest {
             continue;
         }
-        let block = u64::from(origin.block.max(1));
-        let bundle = Bundle {
-            what: What::Calls,
-            stamp: origin.stamp,
-            first: 0,
-            parts: u32::try_from(origin.calls.div_ceil(block)).unwrap_or(u32::MAX),
-            pieces: 1,
-        };
-        let (part, inside) = (rank / block, rank % block);
-        let part = i64::try_from(part).unwrap_or(i64::MAX);
+        let inside = place.rank % u64::from(origin.block.max(1));
         let inside = usize::try_from(inside).unwrap_or(usize::MAX);
-        wanted.entry((bundle, part)).or_default().push((*id, inside));
+        wanted.entry(block_of(place)).or_default().push((*id, inside));
     }
     let bodies = store.load_parts(wanted.keys().copied().collect())?;
     let broken = store.broken("a block of calls");
@@ -176,7 +181,8 @@ pub fn record(
     Ok(out)
 }
 
-fn write_calls(
+/// Writes calls as one origin.
+pub fn write_calls(
     store: &mut Store,
     draft: &mut Draft,
     mut written: Vec<(UsageEvent, Charge)>,

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
     AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, TransactWriteItem, WriteRequest,
@@ -95,11 +96,11 @@ pub fn key_of(item: &Item) -> Option<Key> {
 
 /// Bytes that DynamoDB counts: names and values, UTF-8, numbers about two digits a byte.
 fn size(item: &Item) -> u64 {
-    let value = |value: &AttributeValue| match value {
-        AttributeValue::S(text) => text.len(),
-        AttributeValue::N(digits) => digits.len() / 2 + 2,
-        AttributeValue::B(blob) => blob.as_ref().len(),
-        _ => 1,
+    let value = |value: &AttributeValue| {
+        let text = value.as_s().map(String::len);
+        let digits = value.as_n().map(|digits| digits.len() / 2 + 2);
+        let bytes = value.as_b().map(|blob| blob.as_ref().len());
+        text.or(digits).or(bytes).unwrap_or(1)
     };
     item.iter().map(|(name, v)| name.len() + value(v)).sum::<usize>() as u64
 }
@@ -352,12 +353,13 @@ impl Table {
         match self.aws.wait(request.send()) {
             Ok(_) => Ok(true),
             Err(error) => {
-                let cancelled = error.as_service_error().and_then(|service| match service {
-                    aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(c) => {
-                        Some(c.cancellation_reasons().iter().filter_map(|r| r.code()).map(str::to_owned).collect::<Vec<_>>())
+                let cancelled = match error.as_service_error() {
+                    Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                        let reasons = cancelled.cancellation_reasons().iter();
+                        Some(reasons.filter_map(|r| r.code()).map(str::to_owned).collect::<Vec<_>>())
                     }
-                    _ => None,
-                });
+                    Some(_) | None => None,
+                };
                 match cancelled {
                     Some(reasons) if reasons.iter().any(|r| r == "ConditionalCheckFailed") => Ok(false),
                     Some(reasons) if reasons.iter().any(|r| r == "TransactionConflict") => Ok(false),
@@ -374,7 +376,7 @@ impl Table {
     /// Waits before another round, longer each time.
     pub fn pause(&self, round: u32) {
         let time = Duration::from_millis(50 << round.min(7));
-        self.aws.wait(tokio::time::sleep(time));
+        self.aws.wait(async { tokio::time::sleep(time).await });
     }
 }
 
