@@ -18,6 +18,7 @@ use crate::config::{ChannelConfig, ChannelKind, SourceConfig, SourceKind, StoreU
 use crate::domain::budget::Budget;
 use crate::domain::label::Label;
 use crate::engine::notify::DeliveryLimits;
+use crate::engine::watch::{UnpricedPolicy, WatchPolicy};
 use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, UsageSource};
 
 /// The ledger that the settings name.
@@ -48,6 +49,17 @@ pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
 pub fn budgets(ctx: &Context<'_>) -> Result<Vec<Budget>, CliError> {
     load_budgets(&ctx.config.policies_dir())
         .map_err(|e| CliError::usage(e.to_string()).hint("CONTRIBUTING.md shows a budget with every key"))
+}
+
+/// What is watched beside the budgets.
+pub fn watch(ctx: &Context<'_>) -> Result<WatchPolicy, CliError> {
+    let settings = &ctx.config.unpriced;
+    let above = settings.least().map_err(CliError::usage)?;
+    let unpriced = settings.alert.then(|| UnpricedPolicy {
+        above,
+        channels: settings.channels.clone(),
+    });
+    Ok(WatchPolicy { unpriced })
 }
 
 /// The configured channels; standard output where none is configured. A channel whose secret is missing is named, and its

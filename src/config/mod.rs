@@ -2,6 +2,7 @@
 
 mod check;
 mod load;
+mod pricing;
 mod store;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use check::check;
 pub use load::ConfigError;
+pub use pricing::{PriceMapConfig, UnpricedConfig};
 pub use store::{StoreUrl, default_ledger};
 
 /// The whole of `finops.toml`. Every key is optional; unknown keys are errors.
@@ -32,6 +34,11 @@ pub struct Config {
     /// Further price books, the most trusted first; the built-in book wins over them, `policies/prices` over that.
     #[serde(rename = "price_book")]
     pub price_books: Vec<PriceBookConfig>,
+    /// Names in the logs that only you can explain, the first that fits wins.
+    #[serde(rename = "price_map")]
+    pub price_maps: Vec<PriceMapConfig>,
+    /// The alert about calls without a price.
+    pub unpriced: UnpricedConfig,
     /// The folder with `budgets/`, `prices/`, …, relative to the configuration file.
     pub policies: PathBuf,
     /// Bounds of one run.
@@ -53,6 +60,8 @@ impl Default for Config {
             sources: Vec::new(),
             channels: Vec::new(),
             price_books: Vec::new(),
+            price_maps: Vec::new(),
+            unpriced: UnpricedConfig::default(),
             policies: PathBuf::from("policies"),
             limits: LimitsConfig::default(),
             base: PathBuf::new(),

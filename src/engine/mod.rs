@@ -4,5 +4,7 @@ pub mod collect;
 pub mod cycle;
 pub mod evaluate;
 pub mod explain;
+pub mod missing;
 pub mod notify;
 pub mod report;
+pub mod watch;
