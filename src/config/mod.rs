@@ -1,6 +1,7 @@
 //! `finops.toml`: the settings, read once and checked once.
 
 mod check;
+mod contract;
 mod load;
 mod pricing;
 mod store;
@@ -11,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::check;
+pub use contract::{CommitmentConfig, CommitmentKind, ContractConfig, CoversConfig, PerConfig};
 pub use load::ConfigError;
 pub use pricing::{PriceMapConfig, UnpricedConfig};
 pub use store::{StoreUrl, default_ledger};
@@ -37,6 +39,12 @@ pub struct Config {
     /// Names in the logs that only you can explain, the first that fits wins.
     #[serde(rename = "price_map")]
     pub price_maps: Vec<PriceMapConfig>,
+    /// What the account has agreed on list prices.
+    #[serde(rename = "contract")]
+    pub contracts: Vec<ContractConfig>,
+    /// Capacity and seats at a flat cost.
+    #[serde(rename = "commitment")]
+    pub commitments: Vec<CommitmentConfig>,
     /// The alert about calls without a price.
     pub unpriced: UnpricedConfig,
     /// The folder with `budgets/`, `prices/`, …, relative to the configuration file.
@@ -61,6 +69,8 @@ impl Default for Config {
             channels: Vec::new(),
             price_books: Vec::new(),
             price_maps: Vec::new(),
+            contracts: Vec::new(),
+            commitments: Vec::new(),
             unpriced: UnpricedConfig::default(),
             policies: PathBuf::from("policies"),
             limits: LimitsConfig::default(),
