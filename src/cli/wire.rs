@@ -224,12 +224,17 @@ fn env(name: &str) -> Option<String> {
 /// How far the clock of a machine that writes logs may be ahead before its records count as absurd.
 const CLOCK_SKEW: TimeDelta = TimeDelta::days(1);
 
-fn format(kind: SourceKind) -> FileFormat {
+/// The format of a kind.
+#[must_use]
+pub fn format(kind: SourceKind) -> FileFormat {
     match kind {
         SourceKind::ClaudeCode => FileFormat::ClaudeCode,
         SourceKind::Codex => FileFormat::Codex,
         SourceKind::Litellm => FileFormat::Litellm,
         SourceKind::Plain => FileFormat::Plain,
         SourceKind::Focus => FileFormat::Focus,
+        SourceKind::Otel => FileFormat::Otel,
+        SourceKind::Bedrock => FileFormat::Bedrock,
+        SourceKind::Body => FileFormat::Body,
     }
 }

@@ -107,12 +107,32 @@ pub enum SourceKind {
     ClaudeCode,
     /// OpenAI Codex session logs (JSONL).
     Codex,
-    /// LiteLLM spend logs (JSON, JSONL).
+    /// LiteLLM spend logs and logging payloads (JSON, JSONL).
     Litellm,
     /// The plain format of this program (JSONL, CSV): `docs/usage-format.md`.
     Plain,
     /// FOCUS 1.0 to 1.2 cost and usage (CSV).
     Focus,
+    /// OpenTelemetry GenAI traces (OTLP/JSON, one export request a line).
+    Otel,
+    /// Amazon Bedrock model invocation logs (JSON, JSONL).
+    Bedrock,
+    /// Response bodies of OpenAI, Azure OpenAI, OpenRouter, Anthropic, Bedrock Converse and Gemini (JSON, JSONL).
+    Body,
+}
+
+impl SourceKind {
+    /// All of them.
+    pub const ALL: [SourceKind; 8] = [
+        SourceKind::ClaudeCode,
+        SourceKind::Codex,
+        SourceKind::Litellm,
+        SourceKind::Plain,
+        SourceKind::Focus,
+        SourceKind::Otel,
+        SourceKind::Bedrock,
+        SourceKind::Body,
+    ];
 }
 
 /// `[[source]]`.
