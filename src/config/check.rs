@@ -50,6 +50,22 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
             ));
         }
     }
+    names(
+        &mut problems,
+        "contract",
+        config.contracts.iter().map(|c| c.name.as_str()),
+    );
+    names(
+        &mut problems,
+        "commitment",
+        config.commitments.iter().map(|c| c.name.as_str()),
+    );
+    if let Err((section, name, cause)) = config.terms() {
+        problems.push(ConfigError::new(
+            format!("the `[[{section}]]` `{name}` is not usable: {cause}"),
+            "docs/pricing.md shows one with every key",
+        ));
+    }
     if let Err(cause) = config.unpriced.least() {
         problems.push(ConfigError::new(
             format!("`unpriced.above` is not usable: {cause}"),

@@ -2,6 +2,7 @@
 
 mod aws;
 mod check;
+mod contract;
 mod load;
 mod pricing;
 mod store;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use aws::{AwsConfig, is_account};
 pub use check::check;
+pub use contract::{CommitmentConfig, CommitmentKind, ContractConfig, CoversConfig, PerConfig};
 pub use load::ConfigError;
 pub use pricing::{PriceMapConfig, UnpricedConfig};
 pub use store::{StoreUrl, default_ledger};
@@ -39,6 +41,12 @@ pub struct Config {
     /// Names in the logs that only you can explain, the first that fits wins.
     #[serde(rename = "price_map")]
     pub price_maps: Vec<PriceMapConfig>,
+    /// What the account has agreed on list prices.
+    #[serde(rename = "contract")]
+    pub contracts: Vec<ContractConfig>,
+    /// Capacity and seats at a flat cost.
+    #[serde(rename = "commitment")]
+    pub commitments: Vec<CommitmentConfig>,
     /// The alert about calls without a price.
     pub unpriced: UnpricedConfig,
     /// The cloud account.
@@ -65,6 +73,8 @@ impl Default for Config {
             channels: Vec::new(),
             price_books: Vec::new(),
             price_maps: Vec::new(),
+            contracts: Vec::new(),
+            commitments: Vec::new(),
             unpriced: UnpricedConfig::default(),
             aws: AwsConfig::default(),
             policies: PathBuf::from("policies"),
