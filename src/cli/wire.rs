@@ -94,6 +94,7 @@ pub fn channels(ctx: &mut Context<'_>) -> Result<Vec<Box<dyn Notifier>>, CliErro
         path: None,
         url: None,
         secret: None,
+        topic: None,
         allowed_hosts: Vec::new(),
     };
     let configured = if ctx.config.channels.is_empty() {
@@ -121,6 +122,7 @@ fn build(ctx: &Context<'_>, channel: &ChannelConfig) -> Result<Box<dyn Notifier>
             let path = channel.path.as_ref().ok_or("`path` is missing")?;
             Box::new(FileChannel::new(name, ctx.config.resolve(path)))
         }
+        ChannelKind::Sns => cloud::sns(ctx, name, channel.topic.as_deref().ok_or("`topic` is missing")?)?,
         ChannelKind::Slack => Box::new(Slack::new(name, url()?, &channel.allowed_hosts)?),
         ChannelKind::Webhook => {
             let key = channel

@@ -170,6 +170,8 @@ pub enum ChannelKind {
     Slack,
     /// An HTTP POST of JSON, signed.
     Webhook,
+    /// An SNS topic, for mail, queues, functions and chat.
+    Sns,
 }
 
 /// `[[notify]]`.
@@ -190,6 +192,9 @@ pub struct ChannelConfig {
     /// `webhook`: where the key of the HMAC-SHA256 signature is found: `env:NAME`.
     #[serde(default)]
     pub secret: Option<String>,
+    /// `sns`: the ARN of the topic.
+    #[serde(default)]
+    pub topic: Option<String>,
     /// `slack`, `webhook`: hosts that messages may go to, beside `hooks.slack.com` and loopback.
     #[serde(default)]
     pub allowed_hosts: Vec<String>,

@@ -3,6 +3,8 @@
 mod command;
 mod dynamodb;
 mod emulator;
+mod permissions;
+mod sns;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
