@@ -1,6 +1,8 @@
 //! `finops.toml`: the settings, read once and checked once.
 
+mod aws;
 mod check;
+mod contract;
 mod load;
 mod pricing;
 mod store;
@@ -10,7 +12,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use aws::{AwsConfig, is_account};
 pub use check::check;
+pub use contract::{CommitmentConfig, CommitmentKind, ContractConfig, CoversConfig, PerConfig};
 pub use load::ConfigError;
 pub use pricing::{PriceMapConfig, UnpricedConfig};
 pub use store::{StoreUrl, default_ledger};
@@ -37,8 +41,16 @@ pub struct Config {
     /// Names in the logs that only you can explain, the first that fits wins.
     #[serde(rename = "price_map")]
     pub price_maps: Vec<PriceMapConfig>,
+    /// What the account has agreed on list prices.
+    #[serde(rename = "contract")]
+    pub contracts: Vec<ContractConfig>,
+    /// Capacity and seats at a flat cost.
+    #[serde(rename = "commitment")]
+    pub commitments: Vec<CommitmentConfig>,
     /// The alert about calls without a price.
     pub unpriced: UnpricedConfig,
+    /// The cloud account.
+    pub aws: AwsConfig,
     /// The folder with `budgets/`, `prices/`, …, relative to the configuration file.
     pub policies: PathBuf,
     /// Bounds of one run.
@@ -61,7 +73,10 @@ impl Default for Config {
             channels: Vec::new(),
             price_books: Vec::new(),
             price_maps: Vec::new(),
+            contracts: Vec::new(),
+            commitments: Vec::new(),
             unpriced: UnpricedConfig::default(),
+            aws: AwsConfig::default(),
             policies: PathBuf::from("policies"),
             limits: LimitsConfig::default(),
             base: PathBuf::new(),
@@ -74,7 +89,7 @@ impl Default for Config {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
-    /// `sqlite:PATH` or `memory:`. Empty: `ledger.db` in the platform's data folder.
+    /// `sqlite:PATH`, `dynamodb:` or `memory:`. Empty: `ledger.db` in the platform's data folder.
     pub url: String,
     /// Days after recording for which calls and hourly sums are kept in detail. Daily totals are kept for good.
     pub detail_days: u32,

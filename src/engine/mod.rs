@@ -7,4 +7,5 @@ pub mod explain;
 pub mod missing;
 pub mod notify;
 pub mod report;
+pub mod view;
 pub mod watch;

@@ -497,3 +497,97 @@ fn calls_without_a_price_are_listed_with_what_to_write_and_priced_by_it() {
     assert_eq!((&free["priced"], &free["cost_usd"]), (&true.into(), &"0".into()));
     assert_eq!(free["book"], "rule");
 }
+
+#[test]
+fn contracts_and_flat_costs_make_the_effective_basis_until_a_bill_knows_better() {
+    let home = Home::new();
+    home.write("usage.jsonl", USAGE);
+    let bill = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,\
+                ChargePeriodEnd,ChargeCategory,ProviderName,ServiceName\n\
+                2.5,2.25,USD,1,2026-11-01T00:00:00Z,2026-12-01T00:00:00Z,2026-11-03T00:00:00Z,2026-11-04T00:00:00Z,Usage,Anthropic,Claude API\n";
+    let settings = r#"
+[store]
+url = "sqlite:x.db"
+[[contract]]
+name = "edp"
+provider = "anthropic"
+discount = "10 %"
+[[contract]]
+name = "resale"
+model = "claude-haiku-*"
+margin = "5 %"
+from = "2026-11-01"
+[[commitment]]
+name = "assistant seats"
+kind = "seats"
+dimensions = { provider = "anthropic", team = "search" }
+amount = "30 USD"
+units = 4
+per = "month"
+from = "2026-11-01"
+"#;
+    home.write("finops.toml", settings);
+    let record = |file: &str| assert_eq!(code(&home.run(&["record", file, "--now", NOW])), 0);
+    record("usage.jsonl");
+    let cost = |basis: &str, which: &str| {
+        let args = [
+            "report",
+            "--basis",
+            basis,
+            "--where",
+            which,
+            "--format",
+            "json",
+            "--now",
+            "2026-12-02T00:00:00Z",
+            "--from",
+            "2026-11-01",
+            "--to",
+            "2026-12-01",
+        ];
+        json(&home.run(&args))["total"]["cost_usd"].as_str().unwrap().to_owned()
+    };
+    // 3.015 and 0.0075 at list; 10 % less, the second 5 % more after that.
+    assert_eq!(cost("metered", "category=Usage"), "3.0225");
+    assert_eq!(cost("effective", "category=Usage"), "2.7205875");
+    assert_eq!(
+        cost("metered", "category=Purchase"),
+        "120",
+        "kept apart, exact over the month"
+    );
+    assert_eq!(cost("effective", "category=*"), "122.7205875");
+    let quote = json(&home.run(&[
+        "price",
+        "quote",
+        "--provider",
+        "anthropic",
+        "--model",
+        "claude-haiku-4-5",
+        "--input",
+        "1000000",
+        "--at",
+        "2026-11-04",
+        "--format",
+        "json",
+    ]));
+    let names: Vec<&str> = quote["contract"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|l| l["what"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["10 % discount", "5 % margin"]);
+    assert_eq!(
+        (&quote["list_cost_usd"], &quote["effective_cost_usd"]),
+        (&"1".into(), &"0.945".into())
+    );
+
+    home.write("bill.csv", bill);
+    record("bill.csv");
+    // The day that is billed counts as billed, the other as agreed; nothing twice.
+    assert_eq!(cost("effective", "category=Usage"), "2.2570875");
+    home.write("finops.toml", &settings.replace("10 %", "110 %"));
+    let output = home.run(&["report"]);
+    assert_eq!(code(&output), 2);
+    assert!(err(&output).contains("`[[contract]]` `edp`"), "{}", err(&output));
+}
