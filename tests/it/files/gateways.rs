@@ -131,15 +131,13 @@ fn gateway_rows_of_one_call_count_once() {
     };
     let tokens = r#""PromptTokens":1800,"CompletionTokens":220,"TotalTokens":2020"#;
     let none = r#""PromptTokens":0,"CompletionTokens":0"#;
-    let wrapped = format!(
-        r#"{{"time":"2026-10-20T08:15:04Z","category":"GatewayLlmLogs","correlationId":"c-3","properties":{{"modelName":"","deploymentName":"chat-prod","promptTokens":7,"completionTokens":1}}}}"#
-    );
+    let wrapped = r#"{"time":"2026-10-20T08:15:04Z","category":"GatewayLlmLogs","correlationId":"c-3","properties":{"modelName":"","deploymentName":"chat-prod","promptTokens":7,"completionTokens":1}}"#;
     let kept = lines(&[
         &row("c-1", 0, tokens),
         &row("c-1", 1, tokens),
         &row("c-1", 2, none),
         &row("c-2", 0, none),
-        &wrapped,
+        wrapped,
         &row("", 0, tokens),
         &row("c-4", 0, r#""PromptTokens":"x""#),
     ]);
