@@ -242,5 +242,8 @@ pub fn format(kind: SourceKind) -> FileFormat {
         SourceKind::Otel => FileFormat::Otel,
         SourceKind::Bedrock => FileFormat::Bedrock,
         SourceKind::Body => FileFormat::Body,
+        SourceKind::AzureApim => FileFormat::Apim,
+        SourceKind::Langfuse => FileFormat::Langfuse,
+        SourceKind::Helicone => FileFormat::Helicone,
     }
 }

@@ -124,11 +124,17 @@ pub enum SourceKind {
     Bedrock,
     /// Response bodies of OpenAI, Azure OpenAI, OpenRouter, Anthropic, Bedrock Converse and Gemini (JSON, JSONL).
     Body,
+    /// Azure API Management gateway logs of language model calls (JSON, JSONL, CSV).
+    AzureApim,
+    /// Langfuse observations (JSON, JSONL, CSV).
+    Langfuse,
+    /// Helicone exports (JSON, JSONL, CSV).
+    Helicone,
 }
 
 impl SourceKind {
     /// All of them.
-    pub const ALL: [SourceKind; 8] = [
+    pub const ALL: [SourceKind; 11] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::Litellm,
@@ -137,6 +143,9 @@ impl SourceKind {
         SourceKind::Otel,
         SourceKind::Bedrock,
         SourceKind::Body,
+        SourceKind::AzureApim,
+        SourceKind::Langfuse,
+        SourceKind::Helicone,
     ];
 }
 
