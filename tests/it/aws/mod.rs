@@ -3,7 +3,6 @@
 mod command;
 mod dynamodb;
 mod emulator;
-mod permissions;
 mod sns;
 
 use std::sync::atomic::{AtomicU32, Ordering};
