@@ -1,15 +1,18 @@
 //! `finops run`.
 
+use chrono::TimeDelta;
+
 use super::record::{document, exit, progress, summary, talk};
 use super::{CliError, Context, Exit, Format, budget, report, text, wire};
 use crate::adapters::clock::SystemClock;
 use crate::domain::money::Money;
 use crate::domain::period::Calendar;
 use crate::domain::spend::Basis;
+use crate::engine::bounded::Bounded;
 use crate::engine::cycle::{Cycle, Parts, cycle};
 use crate::engine::evaluate::text::figures;
 use crate::engine::report::{Report, ReportQuery, report as sum};
-use crate::ports::{Ledger, Retention};
+use crate::ports::{Clock, Ledger, Retention, UsageSource};
 
 /// The arguments of `finops run`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +40,10 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     let budgets = wire::budgets(ctx)?;
     let channels = wire::channels(ctx)?;
     let names = wire::channel_names(ctx);
-    let mut sources = wire::sources(ctx, None)?;
+    let until = SystemClock.now()
+        + TimeDelta::seconds(i64::try_from(ctx.config.limits.time_budget_seconds).unwrap_or(i64::from(u32::MAX)));
+    let bounded = |source| Box::new(Bounded::new(source, &SystemClock, until)) as Box<dyn UsageSource>;
+    let mut sources: Vec<_> = wire::sources(ctx, None)?.into_iter().map(bounded).collect();
     let pricer = wire::pricer(ctx)?;
     let mut ledger = wire::ledger(ctx)?;
     let mut alerts = wire::alerts(ctx)?;

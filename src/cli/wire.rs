@@ -22,7 +22,7 @@ use crate::domain::contract::Terms;
 use crate::domain::label::Label;
 use crate::engine::notify::DeliveryLimits;
 use crate::engine::view::View;
-use crate::engine::watch::{UnpricedPolicy, WatchPolicy};
+use crate::engine::watch::{RunPolicy, UnpricedPolicy, WatchPolicy};
 use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, UsageSource};
 
 /// The ledger that the settings name, with what the account has agreed over it.
@@ -68,6 +68,14 @@ pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
     })
 }
 
+/// Keeps the heartbeat of a run where the store has a place for it.
+pub fn heartbeat(ctx: &Context<'_>, request_id: &str, summary: &serde_json::Value) -> Result<(), CliError> {
+    match ctx.config.store_url()? {
+        StoreUrl::Dynamodb => cloud::heartbeat(ctx, request_id, summary),
+        StoreUrl::Memory | StoreUrl::Sqlite(_) => Ok(()),
+    }
+}
+
 /// The budgets of the policies folder.
 pub fn budgets(ctx: &Context<'_>) -> Result<Vec<Budget>, CliError> {
     load_budgets(&ctx.config.policies_dir())
@@ -82,7 +90,12 @@ pub fn watch(ctx: &Context<'_>) -> Result<WatchPolicy, CliError> {
         above,
         channels: settings.channels.clone(),
     });
-    Ok(WatchPolicy { unpriced })
+    let hours = |count: u32| (count > 0).then(|| TimeDelta::hours(i64::from(count)));
+    let runs = RunPolicy {
+        every: hours(ctx.config.runs.expected_every_hours),
+        stale_after: hours(ctx.config.runs.stale_after_hours),
+    };
+    Ok(WatchPolicy { unpriced, runs })
 }
 
 /// The configured channels; standard output where none is configured. A channel whose secret is missing is named, and its

@@ -4,7 +4,7 @@ use crate::cli::{CliError, Context};
 use crate::ports::{AlertsAndOutbox, Ledger, Notifier};
 
 #[cfg(feature = "aws")]
-pub use with_aws::{alerts, ledger, sns};
+pub use with_aws::{alerts, heartbeat, ledger, sns};
 
 #[cfg(feature = "aws")]
 mod with_aws {
@@ -12,6 +12,7 @@ mod with_aws {
 
     use super::{AlertsAndOutbox, CliError, Context, Ledger, Notifier};
     use crate::adapters::aws::client::{Aws, CallLimits};
+    use crate::adapters::aws::dynamodb::heartbeats;
     use crate::adapters::aws::dynamodb::{DynamoAlerts, DynamoLedger, Table, TableNames};
     use crate::adapters::aws::failure::Failure;
     use crate::adapters::aws::identity;
@@ -62,6 +63,13 @@ mod with_aws {
         Ok(Box::new(Sns::new(name, aws, topic)?))
     }
 
+    /// Keeps the heartbeat of a run.
+    pub fn heartbeat(ctx: &Context<'_>, request_id: &str, summary: &serde_json::Value) -> Result<(), CliError> {
+        let mut table = Table::new(connection(ctx)?, names(ctx).alerts);
+        heartbeats::keep(&mut table, request_id, &summary.to_string(), ctx.now)?;
+        Ok(())
+    }
+
     /// The alerts in the account.
     pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
         let table = Table::new(connection(ctx)?, names(ctx).alerts);
@@ -77,6 +85,12 @@ fn absent() -> CliError {
 /// There is no ledger on AWS in this build.
 #[cfg(not(feature = "aws"))]
 pub fn ledger(_: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
+    Err(absent())
+}
+
+/// There are no heartbeats in this build.
+#[cfg(not(feature = "aws"))]
+pub fn heartbeat(_: &Context<'_>, _: &str, _: &serde_json::Value) -> Result<(), CliError> {
     Err(absent())
 }
 

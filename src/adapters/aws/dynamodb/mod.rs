@@ -5,6 +5,7 @@ pub mod alerts;
 mod bytes;
 mod calls;
 mod head;
+pub mod heartbeats;
 mod identities;
 pub mod ledger;
 mod merge;
