@@ -43,8 +43,10 @@ pub struct Answer {
 /// Runs the job for one event. A source that fails does not fail the run; its name is in the summary.
 pub fn run(config: &Config, event: &Invocation, out: &mut dyn Write) -> Result<Answer, String> {
     let started = SystemClock.now();
-    let now = event.event["now"]
-        .as_str()
+    let now = event
+        .event
+        .get("now")
+        .and_then(Value::as_str)
         .and_then(|text| text.parse::<DateTime<Utc>>().ok())
         .unwrap_or(started);
     let config = within(config, event.deadline_ms, started)?;

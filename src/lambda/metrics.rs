@@ -10,20 +10,19 @@ const NAMESPACE: &str = "finops";
 
 /// Writes the metrics of one run. `summary` is what the run answered.
 pub fn emit(out: &mut dyn Write, environment: &str, summary: &Value, milliseconds: i64, at: DateTime<Utc>) {
-    let length = |value: &Value| Value::from(value.as_array().map_or(0, Vec::len));
-    let whole = |value: &Value| Value::from(value.as_u64().unwrap_or(0));
-    let collected = &summary["collected"];
+    let length = |path: &str| Value::from(summary.pointer(path).and_then(Value::as_array).map_or(0, Vec::len));
+    let whole = |path: &str| Value::from(summary.pointer(path).and_then(Value::as_u64).unwrap_or(0));
     let measures = [
         ("RunDuration", "Milliseconds", Value::from(milliseconds)),
         ("RunsCompleted", "Count", Value::from(1)),
-        ("CallsRecorded", "Count", whole(&collected["recorded"])),
-        ("CallsUnpriced", "Count", whole(&collected["unpriced"])),
-        ("RecordsRejected", "Count", whole(&collected["rejected"])),
-        ("SourcesFailed", "Count", length(&collected["failed_sources"])),
-        ("PaidRequests", "Count", whole(&collected["paid_requests"])),
-        ("AlertsActive", "Count", length(&summary["alerts"]["active"])),
-        ("MessagesDelivered", "Count", whole(&summary["delivery"]["delivered"])),
-        ("MessagesWaiting", "Count", whole(&summary["delivery"]["waiting"])),
+        ("CallsRecorded", "Count", whole("/collected/recorded")),
+        ("CallsUnpriced", "Count", whole("/collected/unpriced")),
+        ("RecordsRejected", "Count", whole("/collected/rejected")),
+        ("SourcesFailed", "Count", length("/collected/failed_sources")),
+        ("PaidRequests", "Count", whole("/collected/paid_requests")),
+        ("AlertsActive", "Count", length("/alerts/active")),
+        ("MessagesDelivered", "Count", whole("/delivery/delivered")),
+        ("MessagesWaiting", "Count", whole("/delivery/waiting")),
     ];
     let metrics: Vec<Value> = measures
         .iter()
