@@ -14,6 +14,7 @@
     reason = "a test that panics has done its job"
 )]
 
+mod admin;
 mod alerts;
 mod architecture;
 #[cfg(feature = "aws")]

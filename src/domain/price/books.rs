@@ -107,7 +107,7 @@ impl Books {
         let plan = self.plan(event);
         let cost = plan
             .at(event.at.date_naive(), event.at.time())
-            .and_then(|(_, prepared)| prepared.cost(&event.tokens, &event.requests));
+            .and_then(|(_, prepared)| prepared.cost(event));
         match cost {
             Ok(cost) => Charge::priced(cost, plan.label),
             Err(reason) => Charge::unpriced(reason, self.worst_case(event)),
