@@ -22,5 +22,6 @@ mod files;
 mod kill;
 mod ledger;
 mod prices;
+mod pricing_commands;
 mod support;
 mod tour;

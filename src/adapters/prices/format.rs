@@ -61,6 +61,7 @@ struct EntryFile {
 struct PriceFile {
     from: Option<NaiveDate>,
     to: Option<NaiveDate>,
+    known_from: Option<NaiveDate>,
     hours: Option<HoursFile>,
     #[serde(default)]
     rates: RatesFile,
@@ -238,6 +239,7 @@ fn price(file: PriceFile) -> Result<Price, String> {
     Ok(Price {
         from: file.from,
         to: file.to,
+        known_from: file.known_from,
         hours,
         rates: rates(&file.rates),
         above: above(file.above),

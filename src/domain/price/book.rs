@@ -111,6 +111,8 @@ pub struct Price {
     pub from: Option<NaiveDate>,
     /// First UTC day on which it no longer holds.
     pub to: Option<NaiveDate>,
+    /// The day on which the book's keeper learnt of it; none: as long as the book exists. Not when it holds: when it was known.
+    pub known_from: Option<NaiveDate>,
     /// Only at these hours.
     pub hours: Option<Hours>,
     /// The standard rates.
@@ -259,6 +261,23 @@ impl Book {
     /// Adds a name of the owner's.
     pub fn map(&mut self, map: NameMap) {
         self.maps.push(map);
+    }
+
+    /// The book as it was known on a day: without what was learnt later. A price that a later one ends has no end there.
+    #[must_use]
+    pub fn known_on(&self, day: NaiveDate) -> Book {
+        let mut book = self.clone();
+        for entry in book.shelves.values_mut().flat_map(|s| &mut s.entries) {
+            let known = |p: &Price| p.known_from.is_none_or(|from| from <= day);
+            let (kept, later): (Vec<Price>, Vec<Price>) = entry.prices.drain(..).partition(known);
+            entry.prices = kept;
+            for gone in later {
+                for price in entry.prices.iter_mut().filter(|p| p.to.is_some() && p.to == gone.from) {
+                    price.to = gone.to;
+                }
+            }
+        }
+        book
     }
 
     /// Every entry with its provider, sorted by both.

@@ -95,6 +95,12 @@ impl Books {
         }
     }
 
+    /// The books as they were known on a day.
+    #[must_use]
+    pub fn known_on(&self, day: NaiveDate) -> Books {
+        Books::new(self.books.iter().map(|book| book.known_on(day)).collect())
+    }
+
     /// The books.
     #[must_use]
     pub fn books(&self) -> &[Book] {
