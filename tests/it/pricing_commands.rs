@@ -192,3 +192,75 @@ fn a_price_change_is_shown_as_what_it_does_to_the_month() {
     assert!(text.contains("12 USD then, 15 USD now, +3 USD"), "{text}");
     assert!(text.contains("input_uncached: 3000000 × 3 / 1000000 = 9 USD"), "{text}");
 }
+
+/// Two models that share three free searches a day.
+const SEARCHES: &str = r#"
+providers = ["acme"]
+[[entry]]
+model = "s-1"
+[[entry.price]]
+rates = { input = 1 }
+web_search_1000 = 10
+free_searches = { count = 3, per = "day", group = "s" }
+[[entry]]
+model = "s-2"
+[[entry.price]]
+rates = { input = 1 }
+web_search_1000 = 20
+free_searches = { count = 3, per = "day", group = "s" }
+"#;
+
+fn searching(id: &str, at: &str, model: &str, searches: u32) -> String {
+    format!(
+        "{{\"id\":\"{id}\",\"ts\":\"{at}\",\"provider\":\"acme\",\"model\":\"{model}\",\"input_tokens\":1000000,\"output_tokens\":0,\"web_searches\":{searches}}}\n"
+    )
+}
+
+#[test]
+fn the_first_searches_of_a_day_are_free_whatever_the_order_of_recording() {
+    let day = "2026-11-03";
+    let lines = [
+        searching("a", &format!("{day}T08:10:00Z"), "s-1", 2),
+        searching("b", &format!("{day}T09:10:00Z"), "s-2", 2),
+        searching("c", &format!("{day}T10:10:00Z"), "s-1", 2),
+        searching("d", "2026-11-04T00:10:00Z", "s-2", 4),
+    ];
+    let mut totals = Vec::new();
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0]] {
+        let home = Home::new("", "");
+        home.write("policies/prices/own.toml", SEARCHES);
+        for n in order {
+            // Each in a run of its own, twice.
+            home.write("more.jsonl", &format!("{}{}", lines[n], lines[n]));
+            assert!(home.run(&["record", "more.jsonl", "--now", NOW]).status.success());
+        }
+        let cost = |args: &[&str]| {
+            let mut all = vec!["report"];
+            all.extend(args);
+            home.json(&all)["total"]["cost_usd"].as_str().unwrap().to_owned()
+        };
+        // 4 dollars of tokens. Day one: 2 free, then 1 of 2 free, then none: 0.02 + 0.02; day two: 3 of 4 free: 0.02.
+        assert_eq!(cost(&[]), "4.06");
+        assert_eq!(cost(&["--from", "2026-11-03", "--to", "2026-11-04"]), "3.04");
+        assert_eq!(cost(&["--from", "2026-11-04", "--to", "2026-11-05"]), "1.02");
+        totals.push(home.json(&["report", "--by", "hour,model"])["rows"].clone());
+        let id = |at: &str| {
+            let calls = home.json(&["explain", "--top", "9"]);
+            let calls = calls["calls"].as_array().unwrap().clone();
+            let call = calls
+                .iter()
+                .find(|c| c["at"].as_str().unwrap().starts_with(at))
+                .unwrap();
+            call["id"].as_str().unwrap().to_owned()
+        };
+        let second = home.json(&["explain", &id("2026-11-03T09")]);
+        assert_eq!(second["price"]["cost_usd"], "1.04", "the fee of the call is whole");
+        let free = &second["free_searches"];
+        assert_eq!(
+            (&free["used_before"], &free["free"], &free["amount_usd"]),
+            (&2.into(), &1.into(), &"-0.02".into())
+        );
+        assert_eq!(second["hour"]["sums"]["cost_usd"], "1.02", "the sum has it taken off");
+    }
+    assert_eq!(totals[0], totals[1]);
+}

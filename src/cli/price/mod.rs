@@ -13,7 +13,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::{CliError, Context, Exit, Format};
 use crate::adapters::prices::{self, BookKind, BookPricer, BookSpec, PriceBookError};
-use crate::config::PriceBookKind;
+use crate::config::{Config, PriceBookKind};
 use crate::domain::price::{Books, NameMap};
 
 /// The arguments of `finops price`.
@@ -50,11 +50,16 @@ pub fn run(ctx: &mut Context<'_>, args: &PriceArgs) -> Result<Exit, CliError> {
 
 /// Loads the books that the settings name: `policies/prices` over the built-in book over the configured ones.
 pub fn load(ctx: &Context<'_>) -> Result<BookPricer, CliError> {
-    let maps = ctx.config.price_maps.iter().map(NameMap::from).collect();
-    prices::load_with(Some(&ctx.config.policies_dir()), maps, &configured(ctx)).map_err(unusable)
+    load_from(&ctx.config)
 }
 
-fn configured(ctx: &Context<'_>) -> Vec<BookSpec> {
+/// The same from settings.
+pub fn load_from(config: &Config) -> Result<BookPricer, CliError> {
+    let maps = config.price_maps.iter().map(NameMap::from).collect();
+    prices::load_with(Some(&config.policies_dir()), maps, &configured(config)).map_err(unusable)
+}
+
+fn configured(config: &Config) -> Vec<BookSpec> {
     let spec = |book: &crate::config::PriceBookConfig| BookSpec {
         name: book.name.clone(),
         kind: match book.kind {
@@ -62,14 +67,14 @@ fn configured(ctx: &Context<'_>) -> Vec<BookSpec> {
             PriceBookKind::Litellm => BookKind::Litellm,
             PriceBookKind::GenaiPrices => BookKind::GenaiPrices,
         },
-        path: ctx.config.base.join(&book.path),
+        path: config.base.join(&book.path),
     };
-    ctx.config.price_books.iter().map(spec).collect()
+    config.price_books.iter().map(spec).collect()
 }
 
 /// The books with this one before all others: a configured book by its name, or a file.
 pub fn load_first(ctx: &Context<'_>, book: &str) -> Result<Books, CliError> {
-    let specs = configured(ctx);
+    let specs = configured(&ctx.config);
     let spec = match specs.into_iter().find(|spec| spec.name == book) {
         Some(spec) => spec,
         None => guess(book, Path::new(book))?,
