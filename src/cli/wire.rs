@@ -1,5 +1,7 @@
 //! Builds adapters from the configuration.
 
+mod cloud;
+
 use std::path::Path;
 
 use chrono::TimeDelta;
@@ -45,6 +47,7 @@ pub fn terms(ctx: &Context<'_>) -> Result<Terms, CliError> {
 fn stored(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
     Ok(match ctx.config.store_url()? {
         StoreUrl::Memory => Box::new(MemoryLedger::new()),
+        StoreUrl::Dynamodb => cloud::ledger(ctx)?,
         StoreUrl::Sqlite(path) => {
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                 std::fs::create_dir_all(folder).map_err(|cause| {
@@ -61,6 +64,7 @@ fn stored(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
 pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
     Ok(match ctx.config.store_url()? {
         StoreUrl::Memory => Box::new(MemoryAlerts::new()),
+        StoreUrl::Dynamodb => cloud::alerts(ctx)?,
         StoreUrl::Sqlite(path) => Box::new(SqliteAlerts::open(&path)?),
     })
 }
@@ -237,5 +241,8 @@ pub fn format(kind: SourceKind) -> FileFormat {
         SourceKind::Otel => FileFormat::Otel,
         SourceKind::Bedrock => FileFormat::Bedrock,
         SourceKind::Body => FileFormat::Body,
+        SourceKind::AzureApim => FileFormat::Apim,
+        SourceKind::Langfuse => FileFormat::Langfuse,
+        SourceKind::Helicone => FileFormat::Helicone,
     }
 }

@@ -19,6 +19,12 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
             "calls must stay known for at least a day to be counted once; the default is 90",
         ));
     }
+    for account in config.aws.allowed_accounts.iter().filter(|a| !super::is_account(a)) {
+        problems.push(ConfigError::new(
+            format!("`{account}` in `aws.allowed_accounts` is not an account id"),
+            "an account id has 12 digits",
+        ));
+    }
     names(&mut problems, "source", config.sources.iter().map(|s| s.name.as_str()));
     for source in config.sources.iter().filter(|s| s.kind.is_none() && s.paths.is_empty()) {
         problems.push(ConfigError::new(

@@ -1,5 +1,6 @@
 //! Usage and bills in files: one file per format.
 
+mod apim;
 mod bedrock;
 mod body;
 mod claude_code;
@@ -9,7 +10,9 @@ mod detect;
 mod discover;
 mod focus;
 mod gemini;
+mod helicone;
 mod keys;
+mod langfuse;
 mod line;
 mod litellm;
 mod otel;
@@ -61,11 +64,17 @@ pub enum FileFormat {
     Bedrock,
     /// Response bodies of providers.
     Body,
+    /// Azure API Management gateway logs.
+    Apim,
+    /// Langfuse observations.
+    Langfuse,
+    /// Helicone exports.
+    Helicone,
 }
 
 impl FileFormat {
     /// All of them.
-    pub const ALL: [FileFormat; 8] = [
+    pub const ALL: [FileFormat; 11] = [
         FileFormat::ClaudeCode,
         FileFormat::Codex,
         FileFormat::Litellm,
@@ -74,13 +83,36 @@ impl FileFormat {
         FileFormat::Otel,
         FileFormat::Bedrock,
         FileFormat::Body,
+        FileFormat::Apim,
+        FileFormat::Langfuse,
+        FileFormat::Helicone,
     ];
 
     /// Whether one file may hold its records beside those of others.
     fn is_mixed(self) -> bool {
         match self {
-            FileFormat::Litellm | FileFormat::Otel | FileFormat::Bedrock | FileFormat::Body => true,
+            FileFormat::Litellm
+            | FileFormat::Otel
+            | FileFormat::Bedrock
+            | FileFormat::Body
+            | FileFormat::Apim
+            | FileFormat::Langfuse
+            | FileFormat::Helicone => true,
             FileFormat::ClaudeCode | FileFormat::Codex | FileFormat::Plain | FileFormat::Focus => false,
+        }
+    }
+
+    /// Whether its records are also exported as tables, with their keys as names.
+    fn in_tables(self) -> bool {
+        match self {
+            FileFormat::Litellm | FileFormat::Apim | FileFormat::Langfuse | FileFormat::Helicone => true,
+            FileFormat::ClaudeCode
+            | FileFormat::Codex
+            | FileFormat::Plain
+            | FileFormat::Focus
+            | FileFormat::Otel
+            | FileFormat::Bedrock
+            | FileFormat::Body => false,
         }
     }
 
@@ -96,6 +128,9 @@ impl FileFormat {
             FileFormat::Otel => "otel",
             FileFormat::Bedrock => "bedrock",
             FileFormat::Body => "body",
+            FileFormat::Apim => "azure-apim",
+            FileFormat::Langfuse => "langfuse",
+            FileFormat::Helicone => "helicone",
         }
     }
 }

@@ -238,10 +238,17 @@ impl Run<'_> {
             | FileFormat::Plain
             | FileFormat::Otel
             | FileFormat::Bedrock
-            | FileFormat::Body => reader(format, self.options.format.is_none(), &self.shared),
+            | FileFormat::Body
+            | FileFormat::Apim
+            | FileFormat::Langfuse
+            | FileFormat::Helicone => reader(format, self.options.format.is_none(), &self.shared),
         };
         if let Some(p) = position.as_ref().filter(|_| resumed.is_some()) {
             reader.load(&p.state);
+        }
+        if framing == Framing::Table {
+            self.record_table(records, name, reader.as_mut())?;
+            return self.done(name, position);
         }
         self.records(&mut records, name, framing, reader.as_mut(), position.as_mut())?;
         self.done(name, position)

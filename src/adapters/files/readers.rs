@@ -4,11 +4,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::FileFormat;
+use super::apim::Apim;
 use super::bedrock::Bedrock;
 use super::body::Body;
 use super::claude_code::ClaudeCode;
 use super::codex::{Codex, Sessions};
 use super::detect;
+use super::helicone::Helicone;
+use super::langfuse::Langfuse;
 use super::line::{Context, Fault, LineFormat, Output};
 use super::litellm::Litellm;
 use super::otel::{Otel, Traces};
@@ -45,6 +48,9 @@ fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat> {
         FileFormat::Otel => Box::new(Otel::new(Rc::clone(&shared.traces))),
         FileFormat::Bedrock => Box::new(Bedrock),
         FileFormat::Body => Box::new(Body),
+        FileFormat::Apim => Box::new(Apim),
+        FileFormat::Langfuse => Box::new(Langfuse),
+        FileFormat::Helicone => Box::new(Helicone),
     }
 }
 

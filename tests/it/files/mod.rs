@@ -12,6 +12,7 @@ mod body;
 mod claude_code;
 mod codex;
 mod focus;
+mod gateways;
 mod generated;
 mod litellm;
 mod mixed;
