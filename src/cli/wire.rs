@@ -13,6 +13,7 @@ use crate::adapters::console::{FileChannel, StdoutChannel};
 use crate::adapters::files::{FileFormat, FileSource, FileSourceOptions};
 use crate::adapters::memory::{MemoryAlerts, MemoryLedger};
 use crate::adapters::policies::load_budgets;
+use crate::adapters::prices::BookPricer;
 use crate::adapters::secret;
 use crate::adapters::slack::Slack;
 use crate::adapters::sqlite::{SqliteAlerts, SqliteLedger};
@@ -27,15 +28,15 @@ use crate::engine::view::View;
 use crate::engine::watch::{UnpricedPolicy, WatchPolicy};
 use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, UsageSource};
 
-/// The ledger that the settings name, with what the account has agreed over it.
+/// The ledger that the settings name, as its account sees it.
 pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
-    let terms = terms(ctx)?;
-    let stored = stored(ctx)?;
-    Ok(if terms.is_empty() {
-        stored
-    } else {
-        Box::new(View::new(stored, terms, ctx.now))
-    })
+    let (terms, stored, settings) = (terms(ctx)?, stored(ctx)?, ctx.config.clone());
+    let books = move || {
+        super::price::load_from(&settings)
+            .map(BookPricer::into_books)
+            .map_err(|e| e.message)
+    };
+    Ok(Box::new(View::new(stored, terms, Box::new(books), ctx.now)))
 }
 
 /// What the account has agreed.

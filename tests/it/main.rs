@@ -25,5 +25,6 @@ mod files;
 mod kill;
 mod ledger;
 mod prices;
+mod pricing_commands;
 mod support;
 mod tour;
