@@ -14,6 +14,7 @@
     reason = "a test that panics has done its job"
 )]
 
+mod admin;
 mod alerts;
 mod architecture;
 #[cfg(feature = "aws")]
@@ -24,5 +25,6 @@ mod files;
 mod kill;
 mod ledger;
 mod prices;
+mod pricing_commands;
 mod support;
 mod tour;
