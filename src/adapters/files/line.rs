@@ -1,9 +1,12 @@
 //! What every format of one record per line (or per JSON value) implements, and what it answers.
 
+use std::io;
+
 use chrono::{DateTime, Utc};
 
 use crate::domain::label::{Label, LabelCache, MAX_LABEL_BYTES};
 use crate::domain::usage::UsageEvent;
+use crate::ports::StoreError;
 
 use super::scalar::Scalar;
 
@@ -114,4 +117,24 @@ pub(super) trait LineFormat {
 
     /// Takes up what `save` gave.
     fn load(&mut self, _state: &str) {}
+}
+
+/// Why reading a file ended before its end.
+pub(super) enum Stop {
+    Io(io::Error),
+    Store(StoreError),
+    /// The time is used up.
+    Time,
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Stop::Io(error)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Stop::Store(error)
+    }
 }

@@ -7,13 +7,13 @@ use std::rc::Rc;
 use serde::de::IgnoredAny;
 
 use crate::domain::label::LabelCache;
-use crate::ports::{Checkpoints, Progress, Rejection, Sink, SourceError, StoreError};
+use crate::ports::{Checkpoints, Progress, Rejection, Rest, Sink, SourceError};
 
 use super::claude_code::ClaudeCode;
 use super::codex::{Codex, Sessions};
 use super::discover::Found;
 use super::focus::Bills;
-use super::line::{Context, Fault, LineFormat, Output};
+use super::line::{Context, Fault, LineFormat, Output, Stop};
 use super::litellm::Litellm;
 use super::plain::Plain;
 use super::position::{HEAD, Position, digest, modified};
@@ -44,6 +44,7 @@ pub(super) fn read_all(
         bills: Bills::default(),
         bills_whole: true,
         packed: false,
+        stopped: false,
         bill_positions: Vec::new(),
         sessions: Rc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
         sink,
@@ -64,14 +65,25 @@ pub(super) fn read_all(
         expected_bytes,
         ..Progress::default()
     });
-    for (file, position) in todo {
-        run.one(file, position)?;
+    for (at, (file, position)) in todo.iter().enumerate() {
+        run.one(file, position.clone())?;
+        let rest = todo.get(at + usize::from(!run.stopped)..).unwrap_or_default();
+        if run.stopped || (!rest.is_empty() && run.sink.enough()) {
+            run.sink.left(Rest {
+                files: rest.len() as u64,
+                bytes: rest.iter().map(|(f, _)| f.metadata.len()).sum(),
+            });
+            // Bills of which files are still to be read stay as they are.
+            return Ok(());
+        }
     }
     if stdin {
         let input = unpack(Box::new(io::stdin().lock())).map_err(Stop::from);
         match input.and_then(|(input, _)| run.stream(input, "-", true, None, None)) {
             Ok(()) => {}
             Err(Stop::Store(error)) => return Err(error.into()),
+            // Standard input has no checkpoints, and is read to its end.
+            Err(Stop::Time) => {}
             Err(Stop::Io(error)) => {
                 return Err(SourceError::Read {
                     what: "-".to_owned(),
@@ -92,23 +104,6 @@ pub(super) fn read_all(
     run.finish_bills()
 }
 
-pub(super) enum Stop {
-    Io(io::Error),
-    Store(StoreError),
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Stop::Io(error)
-    }
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Stop::Store(error)
-    }
-}
-
 pub(super) struct Run<'a> {
     pub options: &'a FileSourceOptions,
     pub context: Context,
@@ -117,6 +112,7 @@ pub(super) struct Run<'a> {
     pub bills: Bills,
     bills_whole: bool,
     packed: bool,
+    stopped: bool,
     bill_positions: Vec<(String, Position)>,
     sessions: Rc<Sessions>,
     sink: &'a mut dyn Sink,
@@ -129,6 +125,7 @@ impl Run<'_> {
         match self.file(found, &name, position) {
             Ok(()) => {}
             Err(Stop::Store(error)) => return Err(error.into()),
+            Err(Stop::Time) => self.stopped = true,
             Err(Stop::Io(error)) => self.reject(&name, 0, Fault::whole(format!("cannot be read: {error}")), b""),
         }
         self.tell(true);
@@ -309,6 +306,9 @@ impl Run<'_> {
                         ..position.clone()
                     };
                     self.sink.checkpoint(name, part.checkpoint())?;
+                    if self.sink.enough() {
+                        return Err(Stop::Time);
+                    }
                 }
             }
         }

@@ -6,9 +6,9 @@ use std::io;
 use csv::StringRecord;
 
 use super::focus::Row;
-use super::line::Fault;
+use super::line::{Fault, Stop};
 use super::plain;
-use super::read::{Run, Stop};
+use super::read::Run;
 use super::records::Records;
 use super::sniff::{DETECT_BYTES, Input};
 
