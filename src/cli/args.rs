@@ -77,6 +77,8 @@ pub enum Command {
     Alert(super::alert::AlertArgs),
     /// Price a call, list and check price books
     Price(super::price::PriceArgs),
+    /// Explain what one recorded call cost, from the raw record to the sums; list calls
+    Explain(super::explain::ExplainArgs),
     /// Write a commented finops.toml and an example budget
     Init(super::init::InitArgs),
     /// Check, show and describe the settings
@@ -99,7 +101,8 @@ impl Command {
             | Command::Report(_)
             | Command::Budget(_)
             | Command::Alert(_)
-            | Command::Price(_) => true,
+            | Command::Price(_)
+            | Command::Explain(_) => true,
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod args;
 pub mod budget;
 pub mod completions;
 pub mod config;
+pub mod explain;
 pub mod init;
 pub mod price;
 pub mod record;

@@ -111,6 +111,7 @@ fn dispatch(ctx: &mut Context<'_>, command: &Command) -> Result<Exit, CliError> 
         Command::Budget(args) => super::budget::run(ctx, args),
         Command::Alert(args) => super::alert::run(ctx, args),
         Command::Price(args) => super::price::run(ctx, args),
+        Command::Explain(args) => super::explain::run(ctx, args),
         Command::Init(args) => super::init::run(ctx, args),
         Command::Config(args) => super::config::run(ctx, args),
         Command::Completions(args) => super::completions::run(ctx, args),

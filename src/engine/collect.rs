@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::spend::{Bill, Restatement};
-use crate::domain::usage::UsageEvent;
+use crate::domain::usage::{EventBatch, UsageEvent};
 use crate::ports::{
     Checkpoint, Ledger, Pricer, Progress, RecordBatch, Recorded, Rejection, Rest, Sink, SourceError, StoreError,
     UsageSource,
@@ -104,7 +104,7 @@ pub fn collect<'a>(
         rejects,
         enough,
         source: Label::EMPTY,
-        events: Vec::new(),
+        events: EventBatch::default(),
         checkpoints: HashMap::new(),
         out: Collection::default(),
     };
@@ -143,7 +143,7 @@ struct Collector<'a> {
     rejects: Option<&'a mut dyn Write>,
     enough: &'a dyn Fn() -> bool,
     source: Label,
-    events: Vec<UsageEvent>,
+    events: EventBatch,
     checkpoints: HashMap<String, Checkpoint>,
     out: Collection,
 }
@@ -173,9 +173,12 @@ impl Collector<'_> {
 }
 
 impl Sink for Collector<'_> {
-    fn usage(&mut self, mut event: UsageEvent) -> Result<(), StoreError> {
-        event.dimensions.set(Dimension::Source, self.source);
-        self.events.push(event);
+    fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError> {
+        for event in events {
+            let mut event = *event;
+            event.dimensions.set(Dimension::Source, self.source);
+            self.events.push(&event);
+        }
         if self.events.len() >= BATCH_EVENTS {
             self.flush()
         } else {

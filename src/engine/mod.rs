@@ -4,5 +4,6 @@ pub mod collect;
 pub mod cycle;
 pub mod deed;
 pub mod evaluate;
+pub mod explain;
 pub mod notify;
 pub mod report;

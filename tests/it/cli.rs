@@ -80,6 +80,7 @@ fn every_command_has_help_and_wrong_usage_exits_with_2() {
         "budget",
         "alert",
         "price",
+        "explain",
         "init",
         "config",
         "completions",
@@ -328,4 +329,73 @@ fn a_channel_without_its_secret_gets_its_messages_once_it_has_one() {
     assert_eq!(code(&second), 0, "{}", err(&second));
     assert_eq!(json(&second)["delivery"]["delivered"], 1, "only what waited is told");
     answer.join().unwrap();
+}
+
+#[test]
+fn a_call_is_explained_from_its_record_to_its_budget() {
+    let home = recorded();
+    home.write("finops.toml", "");
+    home.write(
+        "policies/budgets/a.toml",
+        "[[budget]]\nname = \"search\"\nscope = { team = \"search\" }\namount = \"100 USD\"\nperiod = \"month\"\n",
+    );
+    let list = json(&home.run(&["explain", "--top", "5", "--format", "json"]));
+    let calls = list["calls"].as_array().unwrap();
+    let costs: Vec<&str> = calls.iter().map(|c| c["usd"].as_str().unwrap()).collect();
+    assert_eq!(
+        costs,
+        ["3.015", "0.0075"],
+        "the most expensive first, unpriced ones apart"
+    );
+    let id = calls[0]["id"].as_str().unwrap();
+
+    let whole = json(&home.run(&["explain", id, "--format", "json"]));
+    assert_eq!(whole["stored"]["cost_usd"], "3.015");
+    assert_eq!(whole["price"]["cost_usd"], "3.015");
+    assert_eq!(whole["current"], true);
+    assert_eq!(whole["record"]["line"], 4, "of two equal copies the later line wins");
+    assert_eq!(whole["record"]["inputs"].as_array().unwrap().len(), 1);
+    assert_eq!(whole["hour"]["sums"]["cost_usd"], "3.015");
+    assert_eq!(whole["budgets"][0]["budget"], "search");
+    assert_eq!(whole["budgets"][0]["spent"], "3.015");
+    let lines = whole["price"]["receipt"].as_array().unwrap();
+    let sum: rust_decimal::Decimal = lines
+        .iter()
+        .map(|l| {
+            l["amount_usd"]
+                .as_str()
+                .unwrap()
+                .parse::<rust_decimal::Decimal>()
+                .unwrap()
+        })
+        .sum();
+    assert_eq!(sum.normalize().to_string(), "3.015", "the lines add up");
+
+    let page = out(&home.run(&["explain", &id[..8]]));
+    for said in [
+        "total",
+        "built-in",
+        "usage.jsonl",
+        "team=search",
+        "budget   search",
+        "line 4 of its file",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+
+    let unpriced = home.run(&["explain", "--top", "1", "--unpriced", "--format", "json"]);
+    let id = json(&unpriced)["calls"][0]["id"].as_str().unwrap().to_owned();
+    let output = home.run(&["explain", &id]);
+    assert_eq!(code(&output), 1, "unpriced is a finding");
+    assert!(out(&output).contains("unpriced: unknown model"), "{}", out(&output));
+
+    for wrong in ["0123456789abcdef0123456789abcdef", "0123", "xyz", "ab"] {
+        let output = home.run(&["explain", wrong]);
+        assert_eq!(code(&output), 2, "{wrong}");
+        assert!(
+            err(&output).contains("hint: `finops explain --top 10`"),
+            "{}",
+            err(&output)
+        );
+    }
 }

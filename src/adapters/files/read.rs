@@ -352,9 +352,10 @@ impl Run<'_> {
     /// Gives what one record yielded to the sink; answers how many events.
     pub fn hand_over(&mut self) -> Result<u64, Stop> {
         let count = self.out.events.len() as u64;
-        for mut event in self.out.events.drain(..) {
-            self.options.fill_in(&mut event);
-            self.sink.usage(event)?;
+        if count > 0 {
+            self.out.events.iter_mut().for_each(|e| self.options.fill_in(e));
+            self.sink.usage(&self.out.events)?;
+            self.out.events.clear();
         }
         for kind in self.out.excluded.drain(..) {
             self.sink.exclude(kind, 1);

@@ -3,6 +3,7 @@
 mod check;
 mod list;
 mod quote;
+pub mod receipt;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
@@ -61,7 +62,7 @@ fn unusable(error: PriceBookError) -> CliError {
         .hint("`finops price check` and docs/pricing.md tell what a price book looks like")
 }
 
-fn warn(ctx: &mut Context<'_>, warnings: &[String]) {
+pub(super) fn warn(ctx: &mut Context<'_>, warnings: &[String]) {
     if ctx.verbosity > 0 {
         for warning in warnings {
             // Talk that cannot be shown is no reason to fail.
@@ -71,7 +72,7 @@ fn warn(ctx: &mut Context<'_>, warnings: &[String]) {
 }
 
 /// A day, taken at its first second, or an instant.
-fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return Ok(day.and_time(NaiveTime::MIN).and_utc());
     }
@@ -80,14 +81,19 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
         .map_err(|_| format!("`{text}` is neither a date such as 2026-10-20 nor an RFC 3339 time"))
 }
 
-fn put(ctx: &mut Context<'_>, text: &str) -> Result<(), CliError> {
+pub(super) fn put(ctx: &mut Context<'_>, text: &str) -> Result<(), CliError> {
     ctx.out
         .write_all(text.as_bytes())
         .map_err(|cause| CliError::incomplete(format!("cannot write the output: {cause}")))
 }
 
 /// Rows in the format asked for; JSON is an array of objects of text.
-fn put_rows(ctx: &mut Context<'_>, header: &[&str], rows: &[Vec<String>], key: &str) -> Result<(), CliError> {
+pub(super) fn put_rows(
+    ctx: &mut Context<'_>,
+    header: &[&str],
+    rows: &[Vec<String>],
+    key: &str,
+) -> Result<(), CliError> {
     let object = |row: &Vec<String>| -> serde_json::Value {
         header
             .iter()
@@ -129,7 +135,7 @@ fn csv_text(header: &[&str], rows: &[Vec<String>]) -> Result<String, CliError> {
 }
 
 /// Columns padded to their widest cell; numbers to the right.
-fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let number = |cell: &str| cell.chars().next().is_some_and(|c| c.is_ascii_digit());
     let columns: Vec<(usize, bool)> = header
         .iter()
@@ -168,7 +174,7 @@ fn table(header: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// Without anything that a terminal would obey: names come from files that anyone may write.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 

@@ -38,12 +38,14 @@ pub struct Kept {
 }
 
 impl Sink for Kept {
-    fn usage(&mut self, event: UsageEvent) -> Result<(), StoreError> {
-        self.observed += 1;
-        self.calls
-            .entry(event.id)
-            .and_modify(|known| *known = known.merge(event))
-            .or_insert(event);
+    fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError> {
+        for event in events {
+            self.observed += 1;
+            self.calls
+                .entry(event.id)
+                .and_modify(|known| *known = known.merge(*event))
+                .or_insert(*event);
+        }
         Ok(())
     }
     fn bill(&mut self, bill: Bill) -> Result<(), StoreError> {
