@@ -22,5 +22,6 @@ mod files;
 mod kill;
 mod ledger;
 mod prices;
+mod simulation;
 mod support;
 mod tour;
