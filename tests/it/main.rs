@@ -18,6 +18,7 @@ mod alerts;
 mod architecture;
 mod channels;
 mod cli;
+mod cycle;
 mod files;
 mod kill;
 mod ledger;
