@@ -36,7 +36,7 @@ pub struct Global {
         hide_env_values = true
     )]
     pub config: Option<PathBuf>,
-    /// Where spend is kept: sqlite:PATH or memory:
+    /// Where spend is kept: sqlite:PATH, dynamodb: or memory:
     #[arg(
         long,
         global = true,

@@ -60,6 +60,10 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
     }];
     lines.push(match config.store_url()? {
         StoreUrl::Memory => "store        memory, gone when the command ends".to_owned(),
+        StoreUrl::Dynamodb => format!(
+            "store        the DynamoDB tables {0}-ai-costs-{1} and {0}-cost-alerts-{1}",
+            config.namespace, config.environment
+        ),
         StoreUrl::Sqlite(path) => {
             let state = if path.exists() { "" } else { " (not there yet)" };
             format!("store        {}{state}", path.display())

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::collect::{Collection, collect};
 use super::evaluate::{Evaluation, evaluate};
 use super::notify::{DeliveryLimits, DeliverySummary, deliver_pending};
+use super::watch::{WatchPolicy, watch_all};
 use crate::domain::budget::Budget;
 use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, Progress, Retention, StoreError, UsageSource};
 
@@ -22,6 +23,8 @@ pub struct Parts<'a> {
     pub alerts: &'a mut dyn AlertsAndOutbox,
     /// What may be spent.
     pub budgets: &'a [Budget],
+    /// What else is watched.
+    pub watch: &'a WatchPolicy,
     /// Who can be told now.
     pub channels: &'a [Box<dyn Notifier>],
     /// Names of all configured channels: messages for one that cannot be used now wait for it.
@@ -71,7 +74,7 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         &enough,
     )?;
     let complete = collection.failed_sources.is_empty() && collection.left.is_empty();
-    let evaluation = evaluate(
+    let mut evaluation = evaluate(
         parts.budgets,
         parts.channel_names,
         parts.ledger,
@@ -79,6 +82,17 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         complete,
         now,
     )?;
+    let watched = watch_all(
+        parts.watch,
+        parts.channel_names,
+        parts.ledger,
+        parts.alerts,
+        complete,
+        now,
+    )?;
+    evaluation.changed.extend(watched.changed);
+    evaluation.active.extend(watched.active);
+    evaluation.messages += watched.messages;
     // The seed spreads the pauses of many installations; the clock's own digits do.
     let seed = parts.clock.now().timestamp_micros().unsigned_abs();
     // One attempt at least is made, even where reading one huge file took all the time.

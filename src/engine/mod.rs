@@ -5,5 +5,8 @@ pub mod cycle;
 pub mod deed;
 pub mod evaluate;
 pub mod explain;
+pub mod missing;
 pub mod notify;
 pub mod report;
+pub mod view;
+pub mod watch;

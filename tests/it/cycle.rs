@@ -15,6 +15,7 @@ use finops::domain::spend::{SpendKey, Sums};
 use finops::domain::usage::UsageEvent;
 use finops::engine::cycle::{Cycle, Parts, cycle};
 use finops::engine::notify::DeliveryLimits;
+use finops::engine::watch::WatchPolicy;
 use finops::ports::{Clock, DeliveryError, Ledger, Notifier, Pricer, Receipt, Retention, UsageSource};
 use rust_decimal::Decimal;
 
@@ -102,6 +103,7 @@ impl Scene {
                 ledger: &mut self.ledger,
                 alerts: &mut self.alerts,
                 budgets: &[budget("all", "0.05")],
+                watch: &WatchPolicy::default(),
                 channels: &[Box::new(Log::default())],
                 channel_names: &["log".to_owned()],
                 clock: &Slow::default(),

@@ -16,6 +16,8 @@
 
 mod alerts;
 mod architecture;
+#[cfg(feature = "aws")]
+mod aws;
 mod channels;
 mod cli;
 mod cycle;

@@ -7,18 +7,19 @@ use std::rc::Rc;
 use serde::de::IgnoredAny;
 
 use crate::domain::label::LabelCache;
-use crate::ports::{Checkpoints, Progress, Rejection, Rest, Sink, SourceError};
+use crate::ports::{Checkpoints, Progress, Rejection, Sink, SourceError};
 
-use super::claude_code::ClaudeCode;
-use super::codex::{Codex, Sessions};
+use super::bedrock::exported;
+use super::codex::Sessions;
 use super::discover::Found;
 use super::focus::Bills;
-use super::line::{Context, Fault, LineFormat, Output, Stop};
-use super::litellm::Litellm;
-use super::plain::Plain;
+use super::line::{Context, Fault, LineFormat, Output};
 use super::position::{HEAD, Position, digest, modified};
+use super::readers::{Shared, reader};
 use super::records::{RECORD_LIMIT, Record, Records};
+use super::remember::{NoSpend, resume_traces};
 use super::sniff::{DETECT_BYTES, Framing, Input, framing, recognise, unpack};
+use super::stop::{Stop, Whole};
 use super::{FileFormat, FileSourceOptions, detect};
 
 /// Events after which a large file gets a checkpoint of its own, so that an interrupted run does not start over.
@@ -38,6 +39,7 @@ pub(super) fn read_all(
         context: Context {
             latest: options.latest,
             labels: LabelCache::default(),
+            fallback: None,
         },
         out: Output::default(),
         progress: Progress::default(),
@@ -46,7 +48,11 @@ pub(super) fn read_all(
         packed: false,
         stopped: false,
         bill_positions: Vec::new(),
-        sessions: Rc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
+        shared: Shared {
+            sessions: Rc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
+            traces: resume_traces(known),
+        },
+        no_spend: NoSpend::default(),
         sink,
     };
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);
@@ -67,33 +73,19 @@ pub(super) fn read_all(
     });
     for (at, (file, position)) in todo.iter().enumerate() {
         run.one(file, position.clone())?;
-        let rest = todo.get(at + usize::from(!run.stopped)..).unwrap_or_default();
-        if run.stopped || (!rest.is_empty() && run.sink.enough()) {
-            run.sink.left(Rest {
-                files: rest.len() as u64,
-                bytes: rest.iter().map(|(f, _)| f.metadata.len()).sum(),
-            });
+        if run.leaves(todo.get(at..).unwrap_or_default()) {
             // Bills of which files are still to be read stay as they are.
-            return Ok(());
+            return run.settle_traces().map_err(Stop::source);
         }
     }
     if stdin {
         let input = unpack(Box::new(io::stdin().lock())).map_err(Stop::from);
-        match input.and_then(|(input, _)| run.stream(input, "-", true, None, None)) {
-            Ok(()) => {}
-            Err(Stop::Store(error)) => return Err(error.into()),
-            // Standard input has no checkpoints, and is read to its end.
-            Err(Stop::Time) => {}
-            Err(Stop::Io(error)) => {
-                return Err(SourceError::Read {
-                    what: "-".to_owned(),
-                    cause: error.to_string(),
-                    hint: "standard input was named as a source".to_owned(),
-                });
-            }
-        }
+        input
+            .and_then(|(input, _)| run.stream(input, "-", true, None, None))
+            .map_err(Stop::source)?;
         run.tell(true);
     }
+    run.settle_traces().map_err(Stop::source)?;
     // Other files may hold rows of the same bills, and a bill is replaced as a whole.
     if !run.bill_positions.is_empty() {
         let is_bill = |p: &Option<Position>| p.as_ref().is_some_and(|p| p.format == FileFormat::Focus.name());
@@ -112,10 +104,11 @@ pub(super) struct Run<'a> {
     pub bills: Bills,
     bills_whole: bool,
     packed: bool,
-    stopped: bool,
+    pub stopped: bool,
     bill_positions: Vec<(String, Position)>,
-    sessions: Rc<Sessions>,
-    sink: &'a mut dyn Sink,
+    pub shared: Shared,
+    pub no_spend: NoSpend,
+    pub sink: &'a mut dyn Sink,
 }
 
 impl Run<'_> {
@@ -149,6 +142,7 @@ impl Run<'_> {
 
     fn file(&mut self, found: &Found, name: &str, known: Option<Position>) -> Result<(), Stop> {
         let mut file = File::open(&found.path)?;
+        self.context.fallback = found.metadata.modified().ok().map(Into::into);
         self.progress.files += 1;
         let mut head = Vec::with_capacity(HEAD);
         Read::by_ref(&mut file).take(HEAD as u64).read_to_end(&mut head)?;
@@ -233,14 +227,10 @@ impl Run<'_> {
             ..p
         });
         let mut reader: Box<dyn LineFormat> = match format {
-            FileFormat::ClaudeCode => Box::new(ClaudeCode::new()),
             FileFormat::Plain if framing == Framing::Table => {
                 self.plain_table(records, name)?;
                 return self.done(name, position);
             }
-            FileFormat::Plain => Box::new(Plain),
-            FileFormat::Codex => Box::new(Codex::new(Rc::clone(&self.sessions))),
-            FileFormat::Litellm => Box::new(Litellm),
             FileFormat::Focus => {
                 // A bill that is read in part must not replace a whole one.
                 let whole = std::mem::replace(&mut self.bills_whole, false);
@@ -249,9 +239,23 @@ impl Run<'_> {
                 self.bill_positions.extend(position.map(|p| (name.to_owned(), p)));
                 return Ok(());
             }
+            FileFormat::ClaudeCode
+            | FileFormat::Codex
+            | FileFormat::Litellm
+            | FileFormat::Plain
+            | FileFormat::Otel
+            | FileFormat::Bedrock
+            | FileFormat::Body
+            | FileFormat::Apim
+            | FileFormat::Langfuse
+            | FileFormat::Helicone => reader(format, self.options.format.is_none(), &self.shared),
         };
         if let Some(p) = position.as_ref().filter(|_| resumed.is_some()) {
             reader.load(&p.state);
+        }
+        if framing == Framing::Table {
+            self.record_table(records, name, reader.as_mut())?;
+            return self.done(name, position);
         }
         self.records(&mut records, name, framing, reader.as_mut(), position.as_mut())?;
         self.done(name, position)
@@ -294,7 +298,7 @@ impl Run<'_> {
                 self.tell(false);
             }
             since_checkpoint += self.hand_over()?;
-            if since_checkpoint >= CHECKPOINT_EVENTS {
+            if since_checkpoint >= CHECKPOINT_EVENTS && self.traces_ready(since_checkpoint)? {
                 since_checkpoint = 0;
                 if let Some(position) = position.as_deref_mut().filter(|p| p.resumable) {
                     let part = Position {
@@ -338,12 +342,15 @@ impl Run<'_> {
                 return Ok(Whole::Complete);
             }
         };
-        if !record.ended && serde_json::from_str::<IgnoredAny>(text).is_err() {
+        if !record.ended && serde_json::from_str::<IgnoredAny>(exported(text).unwrap_or(text)).is_err() {
             return Ok(Whole::Incomplete);
         }
         let before = self.out.events.len();
         if let Err(fault) = reader.record(text, record.line, &mut self.context, &mut self.out) {
             self.out.events.truncate(before);
+            self.reject(name, record.line, fault, bytes);
+        }
+        for fault in std::mem::take(&mut self.out.faults) {
             self.reject(name, record.line, fault, bytes);
         }
         Ok(Whole::Complete)
@@ -359,6 +366,9 @@ impl Run<'_> {
         }
         for kind in self.out.excluded.drain(..) {
             self.sink.exclude(kind, 1);
+        }
+        for (kind, id) in self.out.excluded_once.drain(..) {
+            self.sink.exclude(self.no_spend.kind(kind, id), 1);
         }
         for about in self.out.warnings.drain(..) {
             self.sink.warn(about, 1);
@@ -386,10 +396,4 @@ impl Run<'_> {
             self.sink.progress(read);
         }
     }
-}
-
-#[derive(PartialEq, Eq)]
-enum Whole {
-    Complete,
-    Incomplete,
 }

@@ -2,6 +2,7 @@
 
 mod lifecycle;
 mod store;
+mod watch;
 
 use std::collections::BTreeMap;
 

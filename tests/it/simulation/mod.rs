@@ -23,6 +23,7 @@ use finops::domain::usage::{Bucket, EventId, UsageEvent};
 use finops::engine::cycle::{Cycle, Parts, cycle};
 use finops::engine::deed::{self, Deed};
 use finops::engine::notify::DeliveryLimits;
+use finops::engine::watch::{UnpricedPolicy, WatchPolicy};
 use finops::ports::{AlertStore, Notifier, Retention, StoreError, UsageSource};
 use rust_decimal::Decimal;
 
@@ -97,6 +98,9 @@ fn run(shared: &Shared, manner: Manner) -> Result<Cycle, StoreError> {
             ledger: &mut ledger,
             alerts: &mut alerts,
             budgets: if manner.short { &budgets()[..2] } else { budgets() },
+            watch: &WatchPolicy {
+                unpriced: Some(UnpricedPolicy::default()),
+            },
             channels: &channels,
             channel_names: &["chat".to_owned(), "log".to_owned()],
             clock: &SimulatedClock {
