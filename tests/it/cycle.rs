@@ -23,7 +23,7 @@ use super::alerts::{at, budget};
 
 const NOW: &str = "2026-11-24T12:00:00Z";
 
-/// A minute passes at each look.
+/// A second passes at each look.
 #[derive(Default)]
 struct Slow(Mutex<Duration>);
 
@@ -33,7 +33,7 @@ impl Clock for Slow {
     }
     fn elapsed(&self) -> Duration {
         let mut passed = self.0.lock().unwrap();
-        *passed += Duration::from_secs(60);
+        *passed += Duration::from_secs(1);
         *passed
     }
     fn sleep(&self, _: Duration) {}
@@ -93,7 +93,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn run(&mut self, minutes: u64) -> Cycle {
+    fn run(&mut self, seconds: u64) -> Cycle {
         let path = self.folder.path();
         let mut sources = vec![source(path, "many", "many-*"), source(path, "huge", "huge")];
         cycle(
@@ -110,10 +110,10 @@ impl Scene {
                 limits: DeliveryLimits {
                     attempts: 1,
                     timeout: Duration::from_secs(10),
-                    budget: Duration::from_secs(minutes * 60),
+                    budget: Duration::from_secs(seconds),
                     at_once: 1,
                 },
-                time_budget: Duration::from_secs(minutes * 60),
+                time_budget: Duration::from_secs(seconds),
                 retention: Retention { detail_days: 90 },
                 observer: &mut |_| {},
             },
@@ -143,7 +143,7 @@ fn a_run_out_of_time_keeps_what_it_read_tells_and_goes_on_where_it_was() {
     // One long log: it is left and taken up in its middle.
     calls(&path, "huge", 70_000);
 
-    // Three quarters of five minutes: the clock is looked at before each source and between files.
+    // Three quarters of five seconds: the clock is looked at before each source and between files.
     let first = scene.run(5);
     let left: Vec<(&str, Option<u64>)> = first
         .collection
