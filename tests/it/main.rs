@@ -14,6 +14,7 @@
     reason = "a test that panics has done its job"
 )]
 
+mod admin;
 mod alerts;
 mod architecture;
 #[cfg(feature = "aws")]
@@ -25,6 +26,7 @@ mod files;
 mod kill;
 mod ledger;
 mod prices;
+mod pricing_commands;
 mod simulation;
 mod support;
 mod tour;

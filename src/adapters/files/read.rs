@@ -10,9 +10,9 @@ use crate::domain::label::LabelCache;
 use crate::ports::{Checkpoints, Progress, Rejection, Sink, SourceError};
 
 use super::bedrock::exported;
+use super::bills::Bills;
 use super::codex::Sessions;
 use super::discover::Found;
-use super::focus::Bills;
 use super::line::{Context, Fault, LineFormat, Output};
 use super::position::{HEAD, Position, digest, modified};
 use super::readers::{Shared, reader};
@@ -88,7 +88,10 @@ pub(super) fn read_all(
     run.settle_traces().map_err(Stop::source)?;
     // Other files may hold rows of the same bills, and a bill is replaced as a whole.
     if !run.bill_positions.is_empty() {
-        let is_bill = |p: &Option<Position>| p.as_ref().is_some_and(|p| p.format == FileFormat::Focus.name());
+        let is_bill = |p: &Option<Position>| {
+            p.as_ref()
+                .is_some_and(|p| p.format.parse().is_ok_and(FileFormat::is_bill))
+        };
         for (file, position) in current.into_iter().filter(|(_, p)| is_bill(p)) {
             run.one(file, position)?;
         }
@@ -102,10 +105,10 @@ pub(super) struct Run<'a> {
     pub out: Output,
     pub progress: Progress,
     pub bills: Bills,
-    bills_whole: bool,
+    pub bills_whole: bool,
     packed: bool,
     pub stopped: bool,
-    bill_positions: Vec<(String, Position)>,
+    pub bill_positions: Vec<(String, Position)>,
     pub shared: Shared,
     pub no_spend: NoSpend,
     pub sink: &'a mut dyn Sink,
@@ -122,21 +125,6 @@ impl Run<'_> {
             Err(Stop::Io(error)) => self.reject(&name, 0, Fault::whole(format!("cannot be read: {error}")), b""),
         }
         self.tell(true);
-        Ok(())
-    }
-
-    fn finish_bills(&mut self) -> Result<(), SourceError> {
-        if !self.bills_whole {
-            self.sink
-                .warn("bills were kept as they are, since a file of theirs cannot be read", 1);
-            return Ok(());
-        }
-        for bill in std::mem::take(&mut self.bills).finish(self.options.name) {
-            self.sink.bill(bill)?;
-        }
-        for (name, position) in std::mem::take(&mut self.bill_positions) {
-            self.sink.checkpoint(&name, position.checkpoint())?;
-        }
         Ok(())
     }
 
@@ -223,7 +211,7 @@ impl Run<'_> {
         };
         let mut position = position.map(|p| Position {
             format: format.name().to_owned(),
-            resumable: (p.resumable || resumed.is_some()) && framing == Framing::Lines,
+            resumable: (p.resumable || resumed.is_some()) && framing == Framing::Lines && !format.is_bill(),
             ..p
         });
         let mut reader: Box<dyn LineFormat> = match format {
@@ -248,7 +236,9 @@ impl Run<'_> {
             | FileFormat::Body
             | FileFormat::Apim
             | FileFormat::Langfuse
-            | FileFormat::Helicone => reader(format, self.options.format.is_none(), &self.shared),
+            | FileFormat::Helicone
+            | FileFormat::OpenaiAdmin
+            | FileFormat::AnthropicAdmin => reader(format, self.options.format.is_none(), &self.shared),
         };
         if let Some(p) = position.as_ref().filter(|_| resumed.is_some()) {
             reader.load(&p.state);
@@ -256,6 +246,13 @@ impl Run<'_> {
         if framing == Framing::Table {
             self.record_table(records, name, reader.as_mut())?;
             return self.done(name, position);
+        }
+        if format.is_bill() {
+            let whole = std::mem::replace(&mut self.bills_whole, false);
+            self.records(&mut records, name, framing, reader.as_mut(), None)?;
+            self.bills_whole = whole;
+            self.bill_positions.extend(position.map(|p| (name.to_owned(), p)));
+            return Ok(());
         }
         self.records(&mut records, name, framing, reader.as_mut(), position.as_mut())?;
         self.done(name, position)
@@ -350,9 +347,7 @@ impl Run<'_> {
             self.out.events.truncate(before);
             self.reject(name, record.line, fault, bytes);
         }
-        for fault in std::mem::take(&mut self.out.faults) {
-            self.reject(name, record.line, fault, bytes);
-        }
+        self.parts(name, record.line, bytes);
         Ok(Whole::Complete)
     }
 
