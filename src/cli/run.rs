@@ -1,18 +1,15 @@
 //! `finops run`.
 
-use chrono::TimeDelta;
-
 use super::record::{document, exit, progress, summary, talk};
-use super::{CliError, Context, Exit, Format, budget, report, text, wire};
+use super::{CliError, Context, Exit, Format, alert, budget, report, text, wire};
 use crate::adapters::clock::SystemClock;
 use crate::domain::money::Money;
 use crate::domain::period::Calendar;
 use crate::domain::spend::Basis;
-use crate::engine::bounded::Bounded;
 use crate::engine::cycle::{Cycle, Parts, cycle};
 use crate::engine::evaluate::text::figures;
 use crate::engine::report::{Report, ReportQuery, report as sum};
-use crate::ports::{Clock, Ledger, Retention, UsageSource};
+use crate::ports::{Ledger, Retention};
 
 /// The arguments of `finops run`.
 #[derive(Debug, clap::Args)]
@@ -40,10 +37,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     let budgets = wire::budgets(ctx)?;
     let channels = wire::channels(ctx)?;
     let names = wire::channel_names(ctx);
-    let until = SystemClock.now()
-        + TimeDelta::seconds(i64::try_from(ctx.config.limits.time_budget_seconds).unwrap_or(i64::from(u32::MAX)));
-    let bounded = |source| Box::new(Bounded::new(source, &SystemClock, until)) as Box<dyn UsageSource>;
-    let mut sources: Vec<_> = wire::sources(ctx, None)?.into_iter().map(bounded).collect();
+    let mut sources = wire::sources(ctx, None)?;
     let pricer = wire::pricer(ctx)?;
     let mut ledger = wire::ledger(ctx)?;
     let mut alerts = wire::alerts(ctx)?;
@@ -60,6 +54,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
             channel_names: &names,
             clock: &SystemClock,
             limits: wire::delivery(ctx),
+            time_budget: wire::time_budget(ctx),
             retention: Retention {
                 detail_days: ctx.config.store.detail_days,
             },
@@ -70,18 +65,10 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     bar.finish();
     let done = done?;
     talk(ctx, &done.collection, true);
-    for (channel, reason) in &done.delivery.failed {
-        writeln!(
-            ctx.err,
-            "warning: channel `{channel}` did not accept its messages: {reason}"
-        )?;
-    }
+    let told = alert::told(ctx, &done.delivery)?;
     let month = this_month(ctx, ledger.as_mut())?;
     tell(ctx, &done, &month)?;
-    let mut code = exit(&done.collection, args.strict);
-    if !done.delivery.failed.is_empty() {
-        code = code.max(Exit::Incomplete);
-    }
+    let mut code = exit(&done.collection, args.strict).max(told);
     if args.fail_on == Some(FailOn::Firing) && !done.evaluation.active.is_empty() && code == Exit::Fine {
         code = Exit::Findings;
     }
@@ -118,6 +105,7 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report) -> Result<(), CliEr
                 "delivery": {
                     "delivered": done.delivery.delivered,
                     "waiting": done.delivery.waiting,
+                    "late": done.delivery.late,
                     "failed": done.delivery.failed,
                 },
             });

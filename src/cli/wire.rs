@@ -176,8 +176,18 @@ pub fn delivery(ctx: &Context<'_>) -> DeliveryLimits {
     DeliveryLimits {
         attempts: limits.delivery_attempts.max(1),
         timeout: std::time::Duration::from_secs(limits.delivery_timeout_seconds.max(1)),
-        budget: std::time::Duration::from_secs(limits.time_budget_seconds),
+        budget: time_budget(ctx),
+        at_once: CHANNELS_AT_ONCE,
     }
+}
+
+/// Channels delivered to at the same time: threads that mostly wait.
+const CHANNELS_AT_ONCE: usize = 16;
+
+/// The time for a whole run.
+#[must_use]
+pub fn time_budget(ctx: &Context<'_>) -> std::time::Duration {
+    std::time::Duration::from_secs(ctx.config.limits.time_budget_seconds)
 }
 
 /// The price books: `policies/prices` over the built-in one over the configured ones.

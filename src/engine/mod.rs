@@ -1,8 +1,8 @@
 //! The verbs: one use case per file. Read once, decide purely, write once.
 
-pub mod bounded;
 pub mod collect;
 pub mod cycle;
+pub mod deed;
 pub mod evaluate;
 pub mod explain;
 pub mod missing;
