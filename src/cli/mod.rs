@@ -1,6 +1,7 @@
 //! The switch: arguments in, text and an exit code out. Decides nothing. One file per command.
 
 pub mod alert;
+pub mod anomaly;
 pub mod args;
 pub mod budget;
 pub mod completions;

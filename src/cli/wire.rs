@@ -1,6 +1,6 @@
 //! Builds adapters from the configuration.
 
-mod cloud;
+pub mod cloud;
 
 use std::path::Path;
 
@@ -23,6 +23,7 @@ use crate::domain::budget::Budget;
 use crate::domain::contract::Terms;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
+use crate::domain::signal::Signals;
 use crate::engine::notify::DeliveryLimits;
 use crate::engine::view::View;
 use crate::engine::watch::{RunPolicy, UnpricedPolicy, WatchPolicy};
@@ -71,6 +72,16 @@ pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
     })
 }
 
+/// What providers say about the account, asked if it is time to.
+pub fn signals(ctx: &Context<'_>, ledger: &mut dyn Ledger, pricer: &dyn Pricer) -> Result<Vec<Signals>, CliError> {
+    let aws = &ctx.config.aws;
+    if aws.anomalies || aws.budgets || aws.forecast {
+        cloud::signals(ctx, ledger, pricer)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
 /// Keeps the heartbeat of a run where the store has a place for it.
 pub fn heartbeat(ctx: &Context<'_>, request_id: &str, summary: &serde_json::Value) -> Result<(), CliError> {
     match ctx.config.store_url()? {
@@ -98,7 +109,11 @@ pub fn watch(ctx: &Context<'_>) -> Result<WatchPolicy, CliError> {
         every: hours(ctx.config.runs.expected_every_hours),
         stale_after: hours(ctx.config.runs.stale_after_hours),
     };
-    Ok(WatchPolicy { unpriced, runs })
+    Ok(WatchPolicy {
+        unpriced,
+        runs,
+        signals: Vec::new(),
+    })
 }
 
 /// The configured channels; standard output where none is configured. A channel whose secret is missing is named, and its
@@ -208,6 +223,9 @@ pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Ve
     if instead.is_none() {
         for source in ctx.config.sources.iter().filter(|s| s.key.is_some()) {
             sources.push(Box::new(live(ctx, source)?));
+        }
+        if !ctx.config.cost_explorers.is_empty() {
+            sources.extend(cloud::bills(ctx)?);
         }
     }
     Ok(sources)

@@ -10,5 +10,6 @@ pub mod notify;
 pub mod price_diff;
 pub mod report;
 pub mod reprice;
+pub mod signals;
 pub mod view;
 pub mod watch;
