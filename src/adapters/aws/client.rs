@@ -30,7 +30,7 @@ const ATTEMPT: Duration = Duration::from_secs(20);
 const OPERATION: Duration = Duration::from_secs(60);
 
 /// Attempts of one call. Adaptive mode adds jitter and slows the whole client down while AWS throttles.
-const ATTEMPTS: u32 = 6;
+const ATTEMPTS: u32 = 4;
 
 /// The bounds of one call to AWS.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
@@ -11,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 };
 use tokio::task::JoinSet;
 
-use crate::adapters::aws::client::Aws;
+use crate::adapters::aws::client::{Aws, BrokenOff};
 use crate::adapters::aws::failure::{Failure, Kind};
 
 /// Attributes by name.
@@ -117,7 +118,8 @@ impl Table {
     /// A table by its name. Nothing is asked yet.
     #[must_use]
     pub fn new(aws: Aws, name: String) -> Self {
-        let client = Client::new(aws.config());
+        let config = Builder::from(aws.config()).retry_classifier(BrokenOff).build();
+        let client = Client::from_conf(config);
         Table {
             aws,
             client,
