@@ -21,20 +21,32 @@ use crate::config::{ChannelConfig, ChannelKind, SourceConfig, SourceKind, StoreU
 use crate::domain::budget::Budget;
 use crate::domain::contract::Terms;
 use crate::domain::label::Label;
+use crate::domain::spend::Basis;
 use crate::engine::notify::DeliveryLimits;
 use crate::engine::view::View;
-use crate::engine::watch::{UnpricedPolicy, WatchPolicy};
+use crate::engine::watch::{CoveragePolicy, UnpricedPolicy, WatchPolicy};
 use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, UsageSource};
 
 /// The ledger that the settings name, as its account sees it.
 pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
+    ledger_with(ctx, false)
+}
+
+/// The same for these budgets, one of which may need its basis computed.
+pub fn ledger_for(ctx: &Context<'_>, budgets: &[Budget]) -> Result<Box<dyn Ledger>, CliError> {
+    ledger_with(ctx, budgets.iter().any(|b| b.basis == Basis::BilledFilled))
+}
+
+/// The same; `fill` computes the basis "billed, metered where late".
+pub fn ledger_with(ctx: &Context<'_>, fill: bool) -> Result<Box<dyn Ledger>, CliError> {
     let (terms, stored, settings) = (terms(ctx)?, stored(ctx)?, ctx.config.clone());
     let books = move || {
         super::price::load_from(&settings)
             .map(BookPricer::into_books)
             .map_err(|e| e.message)
     };
-    Ok(Box::new(View::new(stored, terms, Box::new(books), ctx.now)))
+    let view = View::new(stored, terms, Box::new(books), ctx.now);
+    Ok(Box::new(view.filling(fill)))
 }
 
 /// What the account has agreed.
@@ -83,7 +95,17 @@ pub fn watch(ctx: &Context<'_>) -> Result<WatchPolicy, CliError> {
         above,
         channels: settings.channels.clone(),
     });
-    Ok(WatchPolicy { unpriced })
+    let settings = &ctx.config.reconcile;
+    let coverage = match settings.bound().map_err(CliError::usage)? {
+        Some((least, above)) => Some(CoveragePolicy {
+            least,
+            above,
+            channels: settings.channels.clone(),
+            terms: terms(ctx)?,
+        }),
+        None => None,
+    };
+    Ok(WatchPolicy { unpriced, coverage })
 }
 
 /// The configured channels; standard output where none is configured. A channel whose secret is missing is named, and its

@@ -11,6 +11,7 @@ use crate::domain::money::{Currency, parse_decimal};
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, Bill, SpendKey, Sums};
 
+use super::focus_tokens;
 use super::line::{Context, Fault};
 use super::scalar::Scalar;
 use super::time::parse_time;
@@ -36,7 +37,7 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn get(&self, column: &str) -> &'a str {
+    pub(super) fn get(&self, column: &str) -> &'a str {
         let text = self
             .columns
             .get(column)
@@ -79,6 +80,7 @@ impl Bills {
         let at = row.time("ChargePeriodStart")?;
         let period = Period::new(row.time("BillingPeriodStart")?, row.time("BillingPeriodEnd")?);
         let dimensions = dimensions(row, defaults, source, context)?;
+        let tokens = focus_tokens::tokens(row);
         let account = row.get("BillingAccountId").to_owned();
         let draft = self.drafts.entry((account, period.start)).or_insert_with(|| Draft {
             period,
@@ -98,6 +100,7 @@ impl Bills {
             sum.add(&Sums {
                 events: 1,
                 cost,
+                tokens,
                 ..Sums::default()
             })
             .map_err(|e| Fault::field("BilledCost", e.to_string()))?;
@@ -143,6 +146,7 @@ fn dimensions(
         sub => sub,
     };
     dimensions.set(Dimension::Provider, name("ProviderName", &provider)?);
+    dimensions.set(Dimension::Model, name("x_Model", focus_tokens::model(row))?);
     dimensions.set(Dimension::Service, name("ServiceName", row.get("ServiceName"))?);
     dimensions.set(Dimension::Account, name("SubAccountId", account)?);
     dimensions.set(Dimension::Category, name("ChargeCategory", row.get("ChargeCategory"))?);

@@ -1,6 +1,6 @@
 //! Where each budget stands: figures only, no decision.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
@@ -11,7 +11,9 @@ use crate::domain::forecast::{Forecast, forecast};
 use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::period::{Period, midnight};
-use crate::domain::spend::{SpendKey, Sums};
+use crate::domain::spend::{Basis, SpendKey, Sums};
+use crate::engine::view::fill::Fill;
+use crate::engine::view::names::Names;
 use crate::ports::{Ledger, StoreError};
 
 /// Days of history that a forecast looks at.
@@ -54,6 +56,8 @@ pub struct BudgetStatus {
     pub unpriced_tokens: i128,
     /// The most they may cost.
     pub unpriced_worst_case: Decimal,
+    /// What else is to be said of the figures: where they are estimates.
+    pub notes: Vec<String>,
 }
 
 impl BudgetStatus {
@@ -100,13 +104,23 @@ pub fn statuses(
             }
         }
     })?;
-    match failure {
-        Some(error) => Err(error.into()),
-        None => gathering
-            .into_iter()
-            .map(|g| g.status().map_err(StoreError::from))
-            .collect(),
+    if let Some(error) = failure {
+        return Err(error.into());
     }
+    let providers: Vec<BTreeSet<Label>> = gathering.iter().map(|g| g.metered.clone()).collect();
+    let mut statuses = gathering
+        .into_iter()
+        .map(|g| g.status().map_err(StoreError::from))
+        .collect::<Result<Vec<_>, _>>()?;
+    if budgets.iter().any(|b| b.basis == Basis::BilledFilled) {
+        let fill = Fill::read(ledger, now)?;
+        for (status, providers) in statuses.iter_mut().zip(providers) {
+            if status.budget.basis == Basis::BilledFilled {
+                status.notes = fill.notes(&providers);
+            }
+        }
+    }
+    Ok(statuses)
 }
 
 /// The rows of one budget, summed the ways that its status needs.
@@ -119,6 +133,8 @@ struct Gathering<'a> {
     spent: Sums,
     daily: BTreeMap<NaiveDate, Decimal>,
     by: BTreeMap<Dimension, HashMap<Label, [Decimal; 2]>>,
+    /// Providers of the calls of the period, where a bill may be late.
+    metered: BTreeSet<Label>,
 }
 
 /// What a budget may be split by, the most telling first.
@@ -148,6 +164,7 @@ impl<'a> Gathering<'a> {
             spent: Sums::default(),
             daily: BTreeMap::new(),
             by,
+            metered: BTreeSet::new(),
         }
     }
 
@@ -155,6 +172,9 @@ impl<'a> Gathering<'a> {
         let at = key.hour.start();
         if at < self.from || !self.budget.counts(key) {
             return Ok(());
+        }
+        if self.budget.basis == Basis::BilledFilled && self.period.contains(at) {
+            self.metered.extend(Names::default().billed(key));
         }
         let cost = self.cost(sums)?;
         let day = at.with_timezone(&self.budget.zone).date_naive();
@@ -197,6 +217,7 @@ impl<'a> Gathering<'a> {
             unpriced_events: self.spent.unpriced_events,
             unpriced_tokens: self.spent.unpriced_tokens,
             unpriced_worst_case: self.spent.unpriced_worst_case,
+            notes: Vec::new(),
         })
     }
 

@@ -1,16 +1,18 @@
 //! Alerts on other things than budgets, with the same life: pending, firing, told once, resolved when it is over.
 
+mod coverage;
 mod unpriced;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+pub use coverage::{CoveragePolicy, coverage};
 pub use unpriced::{UnpricedPolicy, unpriced};
 
 use crate::domain::alert::{Alert, Behaviour, State, Step, Verdict, message_id, step};
 use crate::domain::notification::{Fact, Notification, Severity, Told};
-use crate::ports::{AlertCommit, AlertStore, Ledger, StoreError};
+use crate::ports::{AlertCommit, AlertStore, Ledger, Pricer, StoreError};
 
 /// Times that a decision is made anew because another run changed what it was based on.
 const ATTEMPTS: usize = 5;
@@ -20,6 +22,8 @@ const ATTEMPTS: usize = 5;
 pub struct WatchPolicy {
     /// Calls without a price; none: not watched.
     pub unpriced: Option<UnpricedPolicy>,
+    /// How much of each bill metering has seen; none: not watched.
+    pub coverage: Option<CoveragePolicy>,
 }
 
 /// Something that holds now and that people are to be told of.
@@ -53,6 +57,7 @@ pub struct Watched {
 /// Moves the alerts on everything that the policy names.
 pub fn watch_all(
     policy: &WatchPolicy,
+    pricer: &dyn Pricer,
     channels: &[String],
     ledger: &mut dyn Ledger,
     store: &mut dyn AlertStore,
@@ -63,15 +68,18 @@ pub fn watch_all(
         Some(policy) => unpriced(ledger, policy, now)?,
         None => Vec::new(),
     };
-    watch(
-        unpriced::KIND,
-        &conditions,
-        unpriced::OVER,
-        channels,
-        store,
-        complete,
-        now,
-    )
+    let over = unpriced::OVER;
+    let mut watched = watch(unpriced::KIND, &conditions, over, channels, store, complete, now)?;
+    let conditions = match &policy.coverage {
+        Some(policy) => coverage(ledger, pricer, policy, now)?,
+        None => Vec::new(),
+    };
+    let over = coverage::OVER;
+    let more = watch(coverage::KIND, &conditions, over, channels, store, complete, now)?;
+    watched.changed.extend(more.changed);
+    watched.active.extend(more.active);
+    watched.messages += more.messages;
+    Ok(watched)
 }
 
 /// Moves the alerts of one kind: a condition that is given holds, one that is not is over for the reason `over`.
