@@ -1,5 +1,6 @@
 //! The plugs: the only place that names a vendor or a file format.
 
+pub mod admin;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod clock;

@@ -83,6 +83,18 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
         };
         lines.push(format!("source       {name}: {kind}; {found}"));
     }
+    for source in config.sources.iter().filter(|s| s.key.is_some()) {
+        let kind = source.kind.as_ref().map_or_else(String::new, word);
+        let key = source.key.as_deref().unwrap_or_default();
+        let state = match key.strip_prefix("env:").map(std::env::var) {
+            Some(Ok(_)) => "",
+            Some(Err(_)) | None => " (NOT FOUND)",
+        };
+        lines.push(format!(
+            "source       {}: {kind}; asked with the key in {key}{state}",
+            source.name
+        ));
+    }
     if config.channels.is_empty() {
         lines.push("channel      standard output of `finops run`".to_owned());
     }

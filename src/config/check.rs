@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ChannelConfig, ChannelKind, Config, ConfigError, StoreUrl};
+use super::{ChannelConfig, ChannelKind, Config, ConfigError, SourceConfig, SourceKind, StoreUrl};
 
 /// Everything that is wrong with the settings, in the order of the file's sections.
 #[must_use]
@@ -26,6 +26,7 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
         ));
     }
     names(&mut problems, "source", config.sources.iter().map(|s| s.name.as_str()));
+    config.sources.iter().for_each(|s| source(&mut problems, s));
     for source in config.sources.iter().filter(|s| s.kind.is_none() && s.paths.is_empty()) {
         problems.push(ConfigError::new(
             format!("source `{}` has neither `kind` nor `paths`", source.name),
@@ -91,6 +92,31 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
         }
     }
     problems
+}
+
+fn source(problems: &mut Vec<ConfigError>, source: &SourceConfig) {
+    let live = matches!(source.kind, Some(SourceKind::OpenaiAdmin | SourceKind::AnthropicAdmin));
+    let name = &source.name;
+    let mut wrong = |what: &str, hint: &str| {
+        problems.push(ConfigError::new(format!("source `{name}` {what}"), hint));
+    };
+    if !live && (source.key.is_some() || source.url.is_some()) {
+        wrong(
+            "has a `key` or `url`, which its kind does not use",
+            "they belong to `openai-admin` and `anthropic-admin`",
+        );
+    } else if live && source.key.is_some() != source.paths.is_empty() {
+        wrong(
+            "has to have either `key` or `paths`",
+            "`key = \"env:NAME\"` asks the provider; `paths` are saved answers",
+        );
+    }
+    if source.key.as_ref().is_some_and(|key| !key.starts_with("env:")) {
+        wrong(
+            "has a key in the open",
+            "write `key = \"env:NAME\"` and put the key into the environment",
+        );
+    }
 }
 
 fn names<'a>(problems: &mut Vec<ConfigError>, section: &str, names: impl Iterator<Item = &'a str>) {

@@ -133,11 +133,15 @@ pub enum SourceKind {
     Langfuse,
     /// Helicone exports (JSON, JSONL, CSV).
     Helicone,
+    /// OpenAI's organization usage and costs: saved answers (JSON), or live with a `key`.
+    OpenaiAdmin,
+    /// Anthropic's usage and cost reports: saved answers (JSON), or live with a `key`.
+    AnthropicAdmin,
 }
 
 impl SourceKind {
     /// All of them.
-    pub const ALL: [SourceKind; 11] = [
+    pub const ALL: [SourceKind; 13] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::Litellm,
@@ -149,6 +153,8 @@ impl SourceKind {
         SourceKind::AzureApim,
         SourceKind::Langfuse,
         SourceKind::Helicone,
+        SourceKind::OpenaiAdmin,
+        SourceKind::AnthropicAdmin,
     ];
 }
 
@@ -168,6 +174,13 @@ pub struct SourceConfig {
     /// Dimensions set on every record of this source that does not say: `team = "search"`.
     #[serde(default)]
     pub defaults: std::collections::BTreeMap<crate::domain::dimension::Dimension, String>,
+    /// `openai-admin`, `anthropic-admin`: where the admin key is found: `env:NAME`. With it the interface is asked, without it
+    /// `paths` are saved answers.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// `openai-admin`, `anthropic-admin`: the address before the path, for a gateway of one's own. https, or loopback.
+    #[serde(default)]
+    pub url: Option<String>,
 }
 
 /// The kinds of channel.

@@ -1,7 +1,9 @@
 //! Usage and bills in files: one file per format.
 
+pub(crate) mod admin;
 mod apim;
 mod bedrock;
+pub(crate) mod bills;
 mod body;
 mod claude_code;
 mod codex;
@@ -38,7 +40,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-use crate::domain::dimension::Dimension;
+use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::usage::UsageEvent;
 use crate::ports::{Checkpoints, Sink, SourceError, UsageSource};
@@ -71,11 +73,15 @@ pub enum FileFormat {
     Langfuse,
     /// Helicone exports.
     Helicone,
+    /// Answers of OpenAI's organization usage and costs interfaces.
+    OpenaiAdmin,
+    /// Answers of Anthropic's usage and cost report interfaces.
+    AnthropicAdmin,
 }
 
 impl FileFormat {
     /// All of them.
-    pub const ALL: [FileFormat; 11] = [
+    pub const ALL: [FileFormat; 13] = [
         FileFormat::ClaudeCode,
         FileFormat::Codex,
         FileFormat::Litellm,
@@ -87,6 +93,8 @@ impl FileFormat {
         FileFormat::Apim,
         FileFormat::Langfuse,
         FileFormat::Helicone,
+        FileFormat::OpenaiAdmin,
+        FileFormat::AnthropicAdmin,
     ];
 
     /// Whether one file may hold its records beside those of others.
@@ -99,7 +107,29 @@ impl FileFormat {
             | FileFormat::Apim
             | FileFormat::Langfuse
             | FileFormat::Helicone => true,
-            FileFormat::ClaudeCode | FileFormat::Codex | FileFormat::Plain | FileFormat::Focus => false,
+            FileFormat::ClaudeCode
+            | FileFormat::Codex
+            | FileFormat::Plain
+            | FileFormat::Focus
+            | FileFormat::OpenaiAdmin
+            | FileFormat::AnthropicAdmin => false,
+        }
+    }
+
+    /// Whether it holds bills, all files of which are read together.
+    fn is_bill(self) -> bool {
+        match self {
+            FileFormat::Focus | FileFormat::OpenaiAdmin | FileFormat::AnthropicAdmin => true,
+            FileFormat::ClaudeCode
+            | FileFormat::Codex
+            | FileFormat::Litellm
+            | FileFormat::Plain
+            | FileFormat::Otel
+            | FileFormat::Bedrock
+            | FileFormat::Body
+            | FileFormat::Apim
+            | FileFormat::Langfuse
+            | FileFormat::Helicone => false,
         }
     }
 
@@ -113,7 +143,9 @@ impl FileFormat {
             | FileFormat::Focus
             | FileFormat::Otel
             | FileFormat::Bedrock
-            | FileFormat::Body => false,
+            | FileFormat::Body
+            | FileFormat::OpenaiAdmin
+            | FileFormat::AnthropicAdmin => false,
         }
     }
 
@@ -132,6 +164,8 @@ impl FileFormat {
             FileFormat::Apim => "azure-apim",
             FileFormat::Langfuse => "langfuse",
             FileFormat::Helicone => "helicone",
+            FileFormat::OpenaiAdmin => "openai-admin",
+            FileFormat::AnthropicAdmin => "anthropic-admin",
         }
     }
 }
@@ -184,11 +218,21 @@ pub struct FileSourceOptions {
 impl FileSourceOptions {
     /// Gives the defaults to dimensions that are empty.
     fn fill_in(&self, event: &mut UsageEvent) {
+        self.fill(&mut event.dimensions);
+    }
+
+    fn fill(&self, dimensions: &mut Dimensions) {
         for (dimension, value) in &self.defaults {
-            if event.dimensions.get(*dimension).is_empty() {
-                event.dimensions.set(*dimension, *value);
+            if dimensions.get(*dimension).is_empty() {
+                dimensions.set(*dimension, *value);
             }
         }
+    }
+
+    /// Gives rows of a bill the defaults and the name of the source.
+    fn place(&self, dimensions: &mut Dimensions) {
+        self.fill(dimensions);
+        dimensions.set(Dimension::Source, self.name);
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::FileFormat;
+use super::admin::{AnthropicAdmin, OpenaiAdmin};
 use super::apim::Apim;
 use super::bedrock::Bedrock;
 use super::body::Body;
@@ -51,6 +52,8 @@ fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat> {
         FileFormat::Apim => Box::new(Apim),
         FileFormat::Langfuse => Box::new(Langfuse),
         FileFormat::Helicone => Box::new(Helicone),
+        FileFormat::OpenaiAdmin => Box::new(OpenaiAdmin),
+        FileFormat::AnthropicAdmin => Box::new(AnthropicAdmin),
     }
 }
 
@@ -88,6 +91,11 @@ impl LineFormat for Mixed {
                 return Ok(());
             }
         };
+        if format.is_bill() {
+            return Err(Fault::whole(format!(
+                "a record of the format {format}, which needs a file of its own"
+            )));
+        }
         match self.of(format) {
             Some(reader) => reader.record(text, line, context, out),
             None => Ok(()),

@@ -5,7 +5,7 @@ use std::io;
 
 use csv::StringRecord;
 
-use super::focus::Row;
+use super::focus::{self, Row};
 use super::line::{Fault, LineFormat};
 use super::plain;
 use super::read::Run;
@@ -37,8 +37,8 @@ impl Run<'_> {
                 columns: &columns,
                 values,
             };
-            run.bills
-                .add(&row, &run.options.defaults, run.options.name, &mut run.context)
+            let options = run.options;
+            focus::add(&mut run.bills, &row, &options.defaults, options.name, &mut run.context)
         })
     }
 

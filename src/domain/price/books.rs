@@ -120,9 +120,7 @@ impl Books {
     #[must_use]
     pub fn charge(&self, event: &UsageEvent) -> Charge {
         let plan = self.plan(event);
-        let cost = plan
-            .at(event.at)
-            .and_then(|(_, prepared)| prepared.cost(&event.tokens, &event.requests));
+        let cost = plan.at(event.at).and_then(|(_, prepared)| prepared.cost(event));
         match cost {
             Ok(cost) => Charge::priced(cost, plan.label),
             Err(reason) => Charge::unpriced(reason, self.worst_case(event)),

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use super::book::{Above, Entry, Fees, Hours, Price, Rates, Tier};
 use crate::domain::charge::UnpricedReason;
 use crate::domain::money::mul_exact;
-use crate::domain::usage::{Bucket, Requests, Tokens};
+use crate::domain::usage::{Bucket, Requests, UsageEvent};
 
 /// A factor on the token cost and why it applies.
 pub(super) type Factor = (String, Decimal);
@@ -163,8 +163,9 @@ impl Prepared {
     }
 
     /// The exact cost.
-    pub(super) fn cost(&self, tokens: &Tokens, requests: &Requests) -> Result<Decimal, UnpricedReason> {
-        let card = self.card(tokens.prompt()).ok_or(UnpricedReason::NoRate)?;
+    pub(super) fn cost(&self, event: &UsageEvent) -> Result<Decimal, UnpricedReason> {
+        let (tokens, requests) = (&event.tokens, &event.requests);
+        let card = self.card(event.prompt_size()).ok_or(UnpricedReason::NoRate)?;
         let mut sum = 0_i128;
         let mut add = |count: u64, units: i128| -> Result<(), UnpricedReason> {
             sum = i128::from(count)

@@ -138,7 +138,7 @@ fn lines(prepared: &Prepared, event: &UsageEvent) -> Result<Vec<ReceiptLine>, Mo
         factor = mul_exact(factor, *one)?;
     }
     let mut lines = Vec::new();
-    let Some(card) = prepared.card(event.tokens.prompt()) else {
+    let Some(card) = prepared.card(event.prompt_size()) else {
         return Ok(lines);
     };
     let mut add = |what: &str, quantity: u64, rated: &Rated| -> Result<(), MoneyError> {

@@ -7,6 +7,7 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+mod admin;
 mod bedrock;
 mod body;
 mod claude_code;

@@ -11,7 +11,7 @@ use super::store::stamp;
 use super::table::{Item, Key, Table, keyed, number, text};
 use super::{damaged, failed};
 use crate::adapters::aws::failure::{Failure, Kind};
-use crate::domain::alert::{Alert, Silence, State, Transition};
+use crate::domain::alert::{Alert, Silence, Transition};
 use crate::domain::notification::Notification;
 use crate::ports::{AlertCommit, AlertStore, Clock, Outbox, Pending, Receipt, StoreError};
 
@@ -94,7 +94,7 @@ impl DynamoAlerts {
         };
         let mut item = self.encoded(alert_key(&alert.id), &next)?;
         item.insert("version".to_owned(), whole(next.version));
-        if next.state == State::Resolved {
+        if !next.is_open() {
             let until = next.period.end.max(next.evaluated_at).timestamp() + KEPT_DAYS * 86_400;
             item.insert("ttl".to_owned(), whole(until));
         }
@@ -192,7 +192,7 @@ impl AlertStore for DynamoAlerts {
     fn alerts(&mut self, since: Option<DateTime<Utc>>) -> Result<Vec<Alert>, StoreError> {
         let items = self.live("alert")?;
         let alerts: Result<Vec<Alert>, _> = items.iter().map(|item| self.decoded(item)).collect();
-        let wanted = |a: &Alert| a.state != State::Resolved || since.is_none_or(|at| a.period.end > at);
+        let wanted = |a: &Alert| a.is_open() || since.is_none_or(|at| a.period.end > at);
         Ok(alerts?.into_iter().filter(wanted).collect())
     }
 
