@@ -1,6 +1,7 @@
 //! Alerts on other things than budgets, with the same life: pending, firing, told once, resolved when it is over.
 
 mod coverage;
+mod runs;
 mod unpriced;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 pub use coverage::{CoveragePolicy, coverage};
+pub use runs::{RunPolicy, last_run, remember};
 pub use unpriced::{UnpricedPolicy, unpriced};
 
 use crate::domain::alert::{Alert, Behaviour, Silence, State, Step, Verdict, message_id, step};
@@ -24,6 +26,8 @@ pub struct WatchPolicy {
     pub unpriced: Option<UnpricedPolicy>,
     /// How much of each bill metering has seen; none: not watched.
     pub coverage: Option<CoveragePolicy>,
+    /// The job itself.
+    pub runs: RunPolicy,
 }
 
 /// Something that holds now and that people are to be told of.
@@ -68,18 +72,39 @@ pub fn watch_all(
         Some(policy) => unpriced(ledger, policy, now)?,
         None => Vec::new(),
     };
-    let over = unpriced::OVER;
-    let mut watched = watch(unpriced::KIND, &conditions, over, channels, store, complete, now)?;
-    let conditions = match &policy.coverage {
+    let mut all = watch(
+        unpriced::KIND,
+        &conditions,
+        unpriced::OVER,
+        channels,
+        store,
+        complete,
+        now,
+    )?;
+    if policy.runs.every.is_some() {
+        let missed = runs::missed(&policy.runs, last_run(ledger)?, now);
+        all.absorb(watch(runs::MISSED, &missed, runs::ON_TIME, channels, store, true, now)?);
+    }
+    if policy.runs.stale_after.is_some() {
+        let stale = runs::stale(&policy.runs, ledger, now)?;
+        all.absorb(watch(runs::STALE, &stale, runs::FRESH, channels, store, true, now)?);
+    }
+    let found = match &policy.coverage {
         Some(policy) => coverage(ledger, pricer, policy, now)?,
         None => Vec::new(),
     };
     let over = coverage::OVER;
-    let more = watch(coverage::KIND, &conditions, over, channels, store, complete, now)?;
-    watched.changed.extend(more.changed);
-    watched.active.extend(more.active);
-    watched.messages += more.messages;
-    Ok(watched)
+    all.absorb(watch(coverage::KIND, &found, over, channels, store, complete, now)?);
+    Ok(all)
+}
+
+impl Watched {
+    /// Adds what watching something else changed.
+    pub fn absorb(&mut self, other: Watched) {
+        self.changed.extend(other.changed);
+        self.active.extend(other.active);
+        self.messages += other.messages;
+    }
 }
 
 /// Moves the alerts of one kind: a condition that is given holds, one that is not is over for the reason `over`.
