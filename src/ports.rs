@@ -1,6 +1,7 @@
 //! The sockets: every trait that the engine needs from the world, on one page.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,7 +15,7 @@ use crate::domain::money::MoneyError;
 use crate::domain::notification::Notification;
 use crate::domain::period::Period;
 use crate::domain::spend::{Bill, Restatement, SpendKey, Sums};
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{EventBatch, EventId, UsageEvent};
 
 // ---------------------------------------------------------------- reading usage
 
@@ -58,8 +59,8 @@ pub trait UsageSource {
 
 /// Takes what a source reads.
 pub trait Sink {
-    /// An observation of a call.
-    fn usage(&mut self, event: UsageEvent) -> Result<(), StoreError>;
+    /// Observations of calls, repetitions allowed.
+    fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError>;
     /// A complete billing period of a bill.
     fn bill(&mut self, bill: Bill) -> Result<(), StoreError>;
     /// Everything handed over before from the input `key` is covered by `at`.
@@ -116,8 +117,8 @@ pub trait Pricer {
 /// What goes into the ledger in one transaction.
 #[derive(Clone, Debug, Default)]
 pub struct RecordBatch {
-    /// Observations, in any order, repetitions allowed.
-    pub events: Vec<UsageEvent>,
+    /// Observations, each call once.
+    pub events: EventBatch,
     /// Checkpoints that the events reach, by source name and key.
     pub checkpoints: Vec<(String, String, Checkpoint)>,
 }
@@ -149,6 +150,17 @@ impl Recorded {
     }
 }
 
+/// What pricing recorded calls anew did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recharged {
+    /// Calls whose charge is another one now.
+    pub changed: u64,
+    /// Change of the ledger's total cost, in USD.
+    pub cost: Decimal,
+    /// Days whose metered cost is another one now; kept by the store.
+    pub restatements: Vec<Restatement>,
+}
+
 /// How long detail is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
@@ -177,6 +189,18 @@ pub trait Ledger {
 
     /// One call with its charge, while its detail is kept.
     fn event(&mut self, id: EventId) -> Result<Option<(UsageEvent, Charge)>, StoreError>;
+
+    /// Visits every call made within the period whose detail is kept, in any order, until told to stop.
+    fn events(
+        &mut self,
+        period: Period,
+        visit: &mut dyn FnMut(&UsageEvent, &Charge) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+
+    /// Prices these calls anew and moves the sums by the differences; days whose cost changes become restatements. A call
+    /// whose detail is gone, or whose charge is the same, is left alone. Priced as stored at that moment, within the one
+    /// transaction, so that a call that is recorded better meanwhile is priced as the better one.
+    fn recharge(&mut self, ids: &[EventId], pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recharged, StoreError>;
 
     /// Restatements, oldest first.
     fn restatements(&mut self) -> Result<Vec<Restatement>, StoreError>;

@@ -1,29 +1,55 @@
 //! Builds adapters from the configuration.
 
+mod cloud;
+
 use std::path::Path;
 
 use chrono::TimeDelta;
 
 use super::{CliError, Context, Format};
+use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::console::{FileChannel, StdoutChannel};
 use crate::adapters::files::{FileFormat, FileSource, FileSourceOptions};
 use crate::adapters::memory::{MemoryAlerts, MemoryLedger};
 use crate::adapters::policies::load_budgets;
+use crate::adapters::prices::BookPricer;
 use crate::adapters::secret;
 use crate::adapters::slack::Slack;
 use crate::adapters::sqlite::{SqliteAlerts, SqliteLedger};
 use crate::adapters::webhook::Webhook;
 use crate::config::{ChannelConfig, ChannelKind, SourceConfig, SourceKind, StoreUrl};
 use crate::domain::budget::Budget;
+use crate::domain::contract::Terms;
+use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::engine::notify::DeliveryLimits;
+use crate::engine::view::View;
+use crate::engine::watch::{UnpricedPolicy, WatchPolicy};
 use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, UsageSource};
 
-/// The ledger that the settings name.
+/// The ledger that the settings name, as its account sees it.
 pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
+    let (terms, stored, settings) = (terms(ctx)?, stored(ctx)?, ctx.config.clone());
+    let books = move || {
+        super::price::load_from(&settings)
+            .map(BookPricer::into_books)
+            .map_err(|e| e.message)
+    };
+    Ok(Box::new(View::new(stored, terms, Box::new(books), ctx.now)))
+}
+
+/// What the account has agreed.
+pub fn terms(ctx: &Context<'_>) -> Result<Terms, CliError> {
+    ctx.config.terms().map_err(|(section, name, cause)| {
+        CliError::usage(format!("the `[[{section}]]` `{name}` is not usable: {cause}"))
+    })
+}
+
+fn stored(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
     Ok(match ctx.config.store_url()? {
         StoreUrl::Memory => Box::new(MemoryLedger::new()),
+        StoreUrl::Dynamodb => cloud::ledger(ctx)?,
         StoreUrl::Sqlite(path) => {
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                 std::fs::create_dir_all(folder).map_err(|cause| {
@@ -40,6 +66,7 @@ pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
 pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
     Ok(match ctx.config.store_url()? {
         StoreUrl::Memory => Box::new(MemoryAlerts::new()),
+        StoreUrl::Dynamodb => cloud::alerts(ctx)?,
         StoreUrl::Sqlite(path) => Box::new(SqliteAlerts::open(&path)?),
     })
 }
@@ -48,6 +75,17 @@ pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
 pub fn budgets(ctx: &Context<'_>) -> Result<Vec<Budget>, CliError> {
     load_budgets(&ctx.config.policies_dir())
         .map_err(|e| CliError::usage(e.to_string()).hint("CONTRIBUTING.md shows a budget with every key"))
+}
+
+/// What is watched beside the budgets.
+pub fn watch(ctx: &Context<'_>) -> Result<WatchPolicy, CliError> {
+    let settings = &ctx.config.unpriced;
+    let above = settings.least().map_err(CliError::usage)?;
+    let unpriced = settings.alert.then(|| UnpricedPolicy {
+        above,
+        channels: settings.channels.clone(),
+    });
+    Ok(WatchPolicy { unpriced })
 }
 
 /// The configured channels; standard output where none is configured. A channel whose secret is missing is named, and its
@@ -138,13 +176,44 @@ pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Ve
         Some(given) => files(ctx, given, Path::new("")),
         None => configured(ctx),
     };
-    Ok(sources
+    let mut sources: Vec<Box<dyn UsageSource>> = sources
         .into_iter()
         .map(|source| Box::new(source) as Box<dyn UsageSource>)
-        .collect())
+        .collect();
+    if instead.is_none() {
+        for source in ctx.config.sources.iter().filter(|s| s.key.is_some()) {
+            sources.push(Box::new(live(ctx, source)?));
+        }
+    }
+    Ok(sources)
 }
 
-/// The file sources of the settings: Claude Code's logs at their usual place where none is named.
+/// A source that asks a provider's interface.
+fn live(ctx: &Context<'_>, source: &SourceConfig) -> Result<AdminSource, CliError> {
+    let key = source.key.as_deref().unwrap_or_default();
+    AdminSource::new(AdminSourceOptions {
+        name: Label::new(&source.name),
+        whose: match source.kind {
+            Some(SourceKind::AnthropicAdmin) => Admin::Anthropic,
+            Some(_) | None => Admin::Openai,
+        },
+        key: secret::resolve(key, &env),
+        url: source.url.clone().unwrap_or_default(),
+        defaults: defaults(source),
+        budget: std::time::Duration::from_secs(ctx.config.limits.time_budget_seconds),
+        clock: Box::new(SystemClock),
+    })
+    .map_err(|cause| CliError::usage(format!("source `{}`: {cause}", source.name)).hint("give `url` an https address"))
+}
+
+fn defaults(source: &SourceConfig) -> Vec<(Dimension, Label)> {
+    let defaults = source.defaults.iter();
+    defaults
+        .map(|(dimension, value)| (*dimension, Label::new(value)))
+        .collect()
+}
+
+/// The file sources of the settings: Claude Code's logs at their usual place where no source is named.
 pub fn configured(ctx: &Context<'_>) -> Vec<FileSource> {
     if ctx.config.sources.is_empty() {
         let usual = SourceConfig {
@@ -152,10 +221,13 @@ pub fn configured(ctx: &Context<'_>) -> Vec<FileSource> {
             kind: Some(SourceKind::ClaudeCode),
             paths: Vec::new(),
             defaults: std::collections::BTreeMap::new(),
+            key: None,
+            url: None,
         };
         return files(ctx, &[usual], &ctx.config.base);
     }
-    files(ctx, &ctx.config.sources, &ctx.config.base)
+    let of_files: Vec<SourceConfig> = ctx.config.sources.iter().filter(|s| s.key.is_none()).cloned().collect();
+    files(ctx, &of_files, &ctx.config.base)
 }
 
 fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Vec<FileSource> {
@@ -173,11 +245,7 @@ fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Vec<FileSo
                 format: kind.map(format),
                 paths: source.paths.clone(),
                 base,
-                defaults: source
-                    .defaults
-                    .iter()
-                    .map(|(dimension, value)| (*dimension, Label::new(value)))
-                    .collect(),
+                defaults: defaults(source),
                 latest,
                 env,
             }),
@@ -193,12 +261,22 @@ fn env(name: &str) -> Option<String> {
 /// How far the clock of a machine that writes logs may be ahead before its records count as absurd.
 const CLOCK_SKEW: TimeDelta = TimeDelta::days(1);
 
-fn format(kind: SourceKind) -> FileFormat {
+/// The format of a kind.
+#[must_use]
+pub fn format(kind: SourceKind) -> FileFormat {
     match kind {
         SourceKind::ClaudeCode => FileFormat::ClaudeCode,
         SourceKind::Codex => FileFormat::Codex,
         SourceKind::Litellm => FileFormat::Litellm,
         SourceKind::Plain => FileFormat::Plain,
         SourceKind::Focus => FileFormat::Focus,
+        SourceKind::Otel => FileFormat::Otel,
+        SourceKind::Bedrock => FileFormat::Bedrock,
+        SourceKind::Body => FileFormat::Body,
+        SourceKind::AzureApim => FileFormat::Apim,
+        SourceKind::Langfuse => FileFormat::Langfuse,
+        SourceKind::Helicone => FileFormat::Helicone,
+        SourceKind::OpenaiAdmin => FileFormat::OpenaiAdmin,
+        SourceKind::AnthropicAdmin => FileFormat::AnthropicAdmin,
     }
 }

@@ -1,7 +1,10 @@
 //! `finops.toml`: the settings, read once and checked once.
 
+mod aws;
 mod check;
+mod contract;
 mod load;
+mod pricing;
 mod store;
 
 use std::path::PathBuf;
@@ -9,8 +12,11 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use aws::{AwsConfig, is_account};
 pub use check::check;
+pub use contract::{CommitmentConfig, CommitmentKind, ContractConfig, CoversConfig, PerConfig};
 pub use load::ConfigError;
+pub use pricing::{PriceMapConfig, UnpricedConfig};
 pub use store::{StoreUrl, default_ledger};
 
 /// The whole of `finops.toml`. Every key is optional; unknown keys are errors.
@@ -32,6 +38,19 @@ pub struct Config {
     /// Further price books, the most trusted first; the built-in book wins over them, `policies/prices` over that.
     #[serde(rename = "price_book")]
     pub price_books: Vec<PriceBookConfig>,
+    /// Names in the logs that only you can explain, the first that fits wins.
+    #[serde(rename = "price_map")]
+    pub price_maps: Vec<PriceMapConfig>,
+    /// What the account has agreed on list prices.
+    #[serde(rename = "contract")]
+    pub contracts: Vec<ContractConfig>,
+    /// Capacity and seats at a flat cost.
+    #[serde(rename = "commitment")]
+    pub commitments: Vec<CommitmentConfig>,
+    /// The alert about calls without a price.
+    pub unpriced: UnpricedConfig,
+    /// The cloud account.
+    pub aws: AwsConfig,
     /// The folder with `budgets/`, `prices/`, …, relative to the configuration file.
     pub policies: PathBuf,
     /// Bounds of one run.
@@ -53,6 +72,11 @@ impl Default for Config {
             sources: Vec::new(),
             channels: Vec::new(),
             price_books: Vec::new(),
+            price_maps: Vec::new(),
+            contracts: Vec::new(),
+            commitments: Vec::new(),
+            unpriced: UnpricedConfig::default(),
+            aws: AwsConfig::default(),
             policies: PathBuf::from("policies"),
             limits: LimitsConfig::default(),
             base: PathBuf::new(),
@@ -65,7 +89,7 @@ impl Default for Config {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
-    /// `sqlite:PATH` or `memory:`. Empty: `ledger.db` in the platform's data folder.
+    /// `sqlite:PATH`, `dynamodb:` or `memory:`. Empty: `ledger.db` in the platform's data folder.
     pub url: String,
     /// Days after recording for which calls and hourly sums are kept in detail. Daily totals are kept for good.
     pub detail_days: u32,
@@ -88,12 +112,47 @@ pub enum SourceKind {
     ClaudeCode,
     /// OpenAI Codex session logs (JSONL).
     Codex,
-    /// LiteLLM spend logs (JSON, JSONL).
+    /// LiteLLM spend logs and logging payloads (JSON, JSONL).
     Litellm,
     /// The plain format of this program (JSONL, CSV): `docs/usage-format.md`.
     Plain,
     /// FOCUS 1.0 to 1.2 cost and usage (CSV).
     Focus,
+    /// OpenTelemetry GenAI traces (OTLP/JSON, one export request a line).
+    Otel,
+    /// Amazon Bedrock model invocation logs (JSON, JSONL).
+    Bedrock,
+    /// Response bodies of OpenAI, Azure OpenAI, OpenRouter, Anthropic, Bedrock Converse and Gemini (JSON, JSONL).
+    Body,
+    /// Azure API Management gateway logs of language model calls (JSON, JSONL, CSV).
+    AzureApim,
+    /// Langfuse observations (JSON, JSONL, CSV).
+    Langfuse,
+    /// Helicone exports (JSON, JSONL, CSV).
+    Helicone,
+    /// OpenAI's organization usage and costs: saved answers (JSON), or live with a `key`.
+    OpenaiAdmin,
+    /// Anthropic's usage and cost reports: saved answers (JSON), or live with a `key`.
+    AnthropicAdmin,
+}
+
+impl SourceKind {
+    /// All of them.
+    pub const ALL: [SourceKind; 13] = [
+        SourceKind::ClaudeCode,
+        SourceKind::Codex,
+        SourceKind::Litellm,
+        SourceKind::Plain,
+        SourceKind::Focus,
+        SourceKind::Otel,
+        SourceKind::Bedrock,
+        SourceKind::Body,
+        SourceKind::AzureApim,
+        SourceKind::Langfuse,
+        SourceKind::Helicone,
+        SourceKind::OpenaiAdmin,
+        SourceKind::AnthropicAdmin,
+    ];
 }
 
 /// `[[source]]`.
@@ -112,6 +171,13 @@ pub struct SourceConfig {
     /// Dimensions set on every record of this source that does not say: `team = "search"`.
     #[serde(default)]
     pub defaults: std::collections::BTreeMap<crate::domain::dimension::Dimension, String>,
+    /// `openai-admin`, `anthropic-admin`: where the admin key is found: `env:NAME`. With it the interface is asked, without it
+    /// `paths` are saved answers.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// `openai-admin`, `anthropic-admin`: the address before the path, for a gateway of one's own. https, or loopback.
+    #[serde(default)]
+    pub url: Option<String>,
 }
 
 /// The kinds of channel.

@@ -217,12 +217,15 @@ pub struct Bill {
     pub rows: Vec<(SpendKey, Sums)>,
 }
 
-/// A recorded bill changed: what an already recorded day cost before and costs now.
+/// [`Restatement::bill`] of days that calls priced anew have changed.
+pub const REPRICED: &str = "reprice";
+
+/// A recorded bill or price changed: what an already recorded day cost before and costs now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restatement {
     /// When the change was seen.
     pub seen_at: chrono::DateTime<chrono::Utc>,
-    /// [`Bill::identity`].
+    /// [`Bill::identity`], or [`REPRICED`].
     pub bill: String,
     /// First hour of the UTC day that changed.
     pub day: Hour,

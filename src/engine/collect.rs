@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::spend::{Bill, Restatement};
-use crate::domain::usage::UsageEvent;
+use crate::domain::usage::{EventBatch, UsageEvent};
 use crate::ports::{
     Checkpoint, Ledger, Pricer, Progress, RecordBatch, Recorded, Rejection, Sink, SourceError, StoreError, UsageSource,
 };
@@ -89,7 +89,7 @@ pub fn collect<'a>(
         observer,
         rejects,
         source: Label::EMPTY,
-        events: Vec::new(),
+        events: EventBatch::default(),
         checkpoints: HashMap::new(),
         out: Collection::default(),
     };
@@ -120,7 +120,7 @@ struct Collector<'a> {
     observer: &'a mut dyn FnMut(&Progress),
     rejects: Option<&'a mut dyn Write>,
     source: Label,
-    events: Vec<UsageEvent>,
+    events: EventBatch,
     checkpoints: HashMap<String, Checkpoint>,
     out: Collection,
 }
@@ -150,9 +150,12 @@ impl Collector<'_> {
 }
 
 impl Sink for Collector<'_> {
-    fn usage(&mut self, mut event: UsageEvent) -> Result<(), StoreError> {
-        event.dimensions.set(Dimension::Source, self.source);
-        self.events.push(event);
+    fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError> {
+        for event in events {
+            let mut event = *event;
+            event.dimensions.set(Dimension::Source, self.source);
+            self.events.push(&event);
+        }
         if self.events.len() >= BATCH_EVENTS {
             self.flush()
         } else {

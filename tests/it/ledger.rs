@@ -1,6 +1,7 @@
 //! The ledger contract, run on every store.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use finops::adapters::memory::MemoryLedger;
@@ -96,6 +97,10 @@ fn stores(test: impl Fn(&str, &mut dyn FnMut() -> Box<dyn Ledger>)) {
         number += 1;
         Box::new(SqliteLedger::open(&folder.path().join(format!("{number}/ledger.db"))).unwrap())
     });
+    #[cfg(feature = "aws")]
+    for emulator in crate::aws::emulators() {
+        test(emulator.name, &mut || Box::new(crate::aws::ledger(emulator, now())));
+    }
 }
 
 #[test]
@@ -258,6 +263,79 @@ fn expiry_keeps_daily_totals_and_identities() {
         );
         assert_eq!(ledger.expire(Retention { detail_days: 90 }, later).unwrap(), 0);
         assert!(ledger.event(call(3000).id).unwrap().is_some(), "{store}");
+    });
+}
+
+/// Twice [`Flat`], and it knows every model.
+struct Dearer;
+
+impl Pricer for Dearer {
+    fn price(&self, event: &UsageEvent) -> Charge {
+        let cost = Decimal::from(event.tokens.total()) * Decimal::new(6, 6);
+        Charge::priced(cost, Label::new("test/dearer"))
+    }
+}
+
+#[test]
+fn calls_are_visited_by_half_open_periods_until_told_to_stop() {
+    stores(|store, open| {
+        let mut ledger = open();
+        ledger.record(&batch((0..3000).map(call)), &Flat, now()).unwrap();
+        let period = Period::new(at("2026-11-01T01:00:00Z"), at("2026-11-01T03:00:00Z"));
+        let mut seen = BTreeMap::new();
+        let mut go_on = |event: &UsageEvent, charge: &Charge| {
+            seen.insert(event.id, (*event, *charge));
+            ControlFlow::Continue(())
+        };
+        ledger.events(period, &mut go_on).unwrap();
+        assert_eq!(seen.len(), 120, "{store}");
+        for n in 60..180 {
+            let event = call(n);
+            assert_eq!(seen[&event.id], (event, Flat.price(&event)), "{store}");
+        }
+        let mut visited = 0;
+        let mut stop = |_: &UsageEvent, _: &Charge| {
+            visited += 1;
+            ControlFlow::Break(())
+        };
+        ledger.events(always(), &mut stop).unwrap();
+        assert_eq!(visited, 1, "{store}");
+    });
+}
+
+#[test]
+fn calls_priced_anew_move_the_sums_once_and_leave_restatements() {
+    stores(|store, open| {
+        let mut ledger = open();
+        ledger.record(&batch((0..3000).map(call)), &Flat, now()).unwrap();
+        let before = total(&mut *ledger);
+        // 2,880 calls are of the first two days; one id is not recorded, one stands twice.
+        let ids: Vec<EventId> = (0..2880).chain([9_999, 0]).map(|n| call(n).id).collect();
+        let out = ledger.recharge(&ids, &Dearer, now()).unwrap();
+        assert_eq!(out.changed, 2880, "{store}");
+        let mut reference = open();
+        reference.record(&batch((0..2880).map(call)), &Dearer, now()).unwrap();
+        reference.record(&batch((2880..3000).map(call)), &Flat, now()).unwrap();
+        assert_eq!(rows(&mut *ledger), rows(&mut *reference), "{store}");
+        let after = total(&mut *ledger);
+        assert_eq!(after.cost - before.cost, out.cost, "{store}");
+        assert!(after.unpriced_events < before.unpriced_events, "{store}");
+        let (days, news): (Vec<_>, Vec<_>) = out.restatements.iter().map(|r| (r.day, r.new)).unzip();
+        assert_eq!(
+            days,
+            [at("2026-11-01T00:00:00Z"), at("2026-11-02T00:00:00Z")].map(Hour::of),
+            "{store}"
+        );
+        let day = |day: Hour| -> Decimal {
+            let of_day = rows(&mut *ledger).into_iter().filter(|(k, _)| k.hour.day() == day);
+            of_day.map(|(_, s)| s.cost).sum()
+        };
+        let expected: Vec<Decimal> = days.into_iter().map(day).collect();
+        assert_eq!(news, expected, "{store}");
+        assert_eq!(ledger.restatements().unwrap(), out.restatements, "{store}");
+        assert_eq!(ledger.event(call(5).id).unwrap().unwrap().1, Dearer.price(&call(5)));
+        let again = ledger.recharge(&ids, &Dearer, now()).unwrap();
+        assert_eq!(again, finops::ports::Recharged::default(), "{store}: once is enough");
     });
 }
 

@@ -14,13 +14,17 @@
     reason = "a test that panics has done its job"
 )]
 
+mod admin;
 mod alerts;
 mod architecture;
+#[cfg(feature = "aws")]
+mod aws;
 mod channels;
 mod cli;
 mod files;
 mod kill;
 mod ledger;
 mod prices;
+mod pricing_commands;
 mod support;
 mod tour;

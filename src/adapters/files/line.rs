@@ -3,13 +3,14 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::label::{Label, LabelCache, MAX_LABEL_BYTES};
-use crate::domain::usage::UsageEvent;
+use crate::domain::usage::{EventId, UsageEvent};
 
+use super::bills::CostBucket;
 use super::scalar::Scalar;
 
 /// Why a record is not usable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// The field to blame, where one is.
     pub field: Option<String>,
     /// Lower case, no full stop.
@@ -50,8 +51,14 @@ pub(super) struct Output {
     pub events: Vec<UsageEvent>,
     /// Understood, and no spend.
     pub excluded: Vec<&'static str>,
+    /// Understood, and no spend, of records that have an identity: told again they are repetitions.
+    pub excluded_once: Vec<(&'static str, EventId)>,
     /// Worth telling once per run.
     pub warnings: Vec<&'static str>,
+    /// Costs of whole periods.
+    pub buckets: Vec<CostBucket>,
+    /// Parts of the record that are not usable, while the rest of it is.
+    pub faults: Vec<Fault>,
 }
 
 /// Bounds and caches that every format needs.
@@ -60,6 +67,8 @@ pub(super) struct Context {
     pub latest: DateTime<Utc>,
     /// Names seen before.
     pub labels: LabelCache,
+    /// The time of records that have none: their file's time of change.
+    pub fallback: Option<DateTime<Utc>>,
 }
 
 impl Context {

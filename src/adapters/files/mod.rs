@@ -1,20 +1,36 @@
 //! Usage and bills in files: one file per format.
 
+pub(crate) mod admin;
+mod apim;
+mod bedrock;
+pub(crate) mod bills;
+mod body;
 mod claude_code;
 mod codex;
+mod counts;
 mod detect;
 mod discover;
 mod focus;
+mod gemini;
+mod helicone;
+mod keys;
+mod langfuse;
 mod line;
 mod litellm;
+mod otel;
 mod plain;
 mod position;
 mod read;
+mod readers;
 mod records;
+mod remember;
 mod scalar;
 mod sniff;
+mod stop;
 mod table;
+mod tags;
 mod time;
+mod usage;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -23,11 +39,12 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-use crate::domain::dimension::Dimension;
+use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::usage::UsageEvent;
 use crate::ports::{Checkpoints, Sink, SourceError, UsageSource};
 
+pub use body::read_body;
 pub use plain::KNOWN_KEYS as PLAIN_KEYS;
 
 /// A format of usage or bills in files.
@@ -37,23 +54,99 @@ pub enum FileFormat {
     ClaudeCode,
     /// Codex session logs.
     Codex,
-    /// LiteLLM spend log rows.
+    /// LiteLLM spend log rows and logging payloads.
     Litellm,
     /// The plain JSONL or CSV of docs/usage-format.md.
     Plain,
     /// FOCUS 1.0 to 1.2 CSV.
     Focus,
+    /// OpenTelemetry GenAI traces, OTLP/JSON.
+    Otel,
+    /// Amazon Bedrock model invocation logs.
+    Bedrock,
+    /// Response bodies of providers.
+    Body,
+    /// Azure API Management gateway logs.
+    Apim,
+    /// Langfuse observations.
+    Langfuse,
+    /// Helicone exports.
+    Helicone,
+    /// Answers of OpenAI's organization usage and costs interfaces.
+    OpenaiAdmin,
+    /// Answers of Anthropic's usage and cost report interfaces.
+    AnthropicAdmin,
 }
 
 impl FileFormat {
     /// All of them.
-    pub const ALL: [FileFormat; 5] = [
+    pub const ALL: [FileFormat; 13] = [
         FileFormat::ClaudeCode,
         FileFormat::Codex,
         FileFormat::Litellm,
         FileFormat::Plain,
         FileFormat::Focus,
+        FileFormat::Otel,
+        FileFormat::Bedrock,
+        FileFormat::Body,
+        FileFormat::Apim,
+        FileFormat::Langfuse,
+        FileFormat::Helicone,
+        FileFormat::OpenaiAdmin,
+        FileFormat::AnthropicAdmin,
     ];
+
+    /// Whether one file may hold its records beside those of others.
+    fn is_mixed(self) -> bool {
+        match self {
+            FileFormat::Litellm
+            | FileFormat::Otel
+            | FileFormat::Bedrock
+            | FileFormat::Body
+            | FileFormat::Apim
+            | FileFormat::Langfuse
+            | FileFormat::Helicone => true,
+            FileFormat::ClaudeCode
+            | FileFormat::Codex
+            | FileFormat::Plain
+            | FileFormat::Focus
+            | FileFormat::OpenaiAdmin
+            | FileFormat::AnthropicAdmin => false,
+        }
+    }
+
+    /// Whether it holds bills, all files of which are read together.
+    fn is_bill(self) -> bool {
+        match self {
+            FileFormat::Focus | FileFormat::OpenaiAdmin | FileFormat::AnthropicAdmin => true,
+            FileFormat::ClaudeCode
+            | FileFormat::Codex
+            | FileFormat::Litellm
+            | FileFormat::Plain
+            | FileFormat::Otel
+            | FileFormat::Bedrock
+            | FileFormat::Body
+            | FileFormat::Apim
+            | FileFormat::Langfuse
+            | FileFormat::Helicone => false,
+        }
+    }
+
+    /// Whether its records are also exported as tables, with their keys as names.
+    fn in_tables(self) -> bool {
+        match self {
+            FileFormat::Litellm | FileFormat::Apim | FileFormat::Langfuse | FileFormat::Helicone => true,
+            FileFormat::ClaudeCode
+            | FileFormat::Codex
+            | FileFormat::Plain
+            | FileFormat::Focus
+            | FileFormat::Otel
+            | FileFormat::Bedrock
+            | FileFormat::Body
+            | FileFormat::OpenaiAdmin
+            | FileFormat::AnthropicAdmin => false,
+        }
+    }
 
     /// The name in the configuration and on the command line.
     #[must_use]
@@ -64,6 +157,14 @@ impl FileFormat {
             FileFormat::Litellm => "litellm",
             FileFormat::Plain => "plain",
             FileFormat::Focus => "focus",
+            FileFormat::Otel => "otel",
+            FileFormat::Bedrock => "bedrock",
+            FileFormat::Body => "body",
+            FileFormat::Apim => "azure-apim",
+            FileFormat::Langfuse => "langfuse",
+            FileFormat::Helicone => "helicone",
+            FileFormat::OpenaiAdmin => "openai-admin",
+            FileFormat::AnthropicAdmin => "anthropic-admin",
         }
     }
 }
@@ -76,9 +177,10 @@ impl fmt::Display for FileFormat {
 
 /// A name that is no format.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
-#[error("`{text}` is not a format; known are claude-code, codex, litellm, plain and focus")]
+#[error("`{text}` is not a format; known are {known}")]
 pub struct UnknownFormat {
     text: String,
+    known: String,
 }
 
 impl FromStr for FileFormat {
@@ -89,6 +191,7 @@ impl FromStr for FileFormat {
             .find(|f| f.name() == text)
             .ok_or_else(|| UnknownFormat {
                 text: text.chars().take(40).collect(),
+                known: FileFormat::ALL.map(FileFormat::name).join(", "),
             })
     }
 }
@@ -114,11 +217,21 @@ pub struct FileSourceOptions {
 impl FileSourceOptions {
     /// Gives the defaults to dimensions that are empty.
     fn fill_in(&self, event: &mut UsageEvent) {
+        self.fill(&mut event.dimensions);
+    }
+
+    fn fill(&self, dimensions: &mut Dimensions) {
         for (dimension, value) in &self.defaults {
-            if event.dimensions.get(*dimension).is_empty() {
-                event.dimensions.set(*dimension, *value);
+            if dimensions.get(*dimension).is_empty() {
+                dimensions.set(*dimension, *value);
             }
         }
+    }
+
+    /// Gives rows of a bill the defaults and the name of the source.
+    fn place(&self, dimensions: &mut Dimensions) {
+        self.fill(dimensions);
+        dimensions.set(Dimension::Source, self.name);
     }
 }
 

@@ -7,18 +7,19 @@ use std::rc::Rc;
 use serde::de::IgnoredAny;
 
 use crate::domain::label::LabelCache;
-use crate::ports::{Checkpoints, Progress, Rejection, Sink, SourceError, StoreError};
+use crate::ports::{Checkpoints, Progress, Rejection, Sink, SourceError};
 
-use super::claude_code::ClaudeCode;
-use super::codex::{Codex, Sessions};
+use super::bedrock::exported;
+use super::bills::Bills;
+use super::codex::Sessions;
 use super::discover::Found;
-use super::focus::Bills;
 use super::line::{Context, Fault, LineFormat, Output};
-use super::litellm::Litellm;
-use super::plain::Plain;
 use super::position::{HEAD, Position, digest, modified};
+use super::readers::{Shared, reader};
 use super::records::{RECORD_LIMIT, Record, Records};
+use super::remember::{NoSpend, resume_traces};
 use super::sniff::{DETECT_BYTES, Framing, Input, framing, recognise, unpack};
+use super::stop::Stop;
 use super::{FileFormat, FileSourceOptions, detect};
 
 /// Events after which a large file gets a checkpoint of its own, so that an interrupted run does not start over.
@@ -38,6 +39,7 @@ pub(super) fn read_all(
         context: Context {
             latest: options.latest,
             labels: LabelCache::default(),
+            fallback: None,
         },
         out: Output::default(),
         progress: Progress::default(),
@@ -45,7 +47,11 @@ pub(super) fn read_all(
         bills_whole: true,
         packed: false,
         bill_positions: Vec::new(),
-        sessions: Rc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
+        shared: Shared {
+            sessions: Rc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
+            traces: resume_traces(known),
+        },
+        no_spend: NoSpend::default(),
         sink,
     };
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);
@@ -69,44 +75,23 @@ pub(super) fn read_all(
     }
     if stdin {
         let input = unpack(Box::new(io::stdin().lock())).map_err(Stop::from);
-        match input.and_then(|(input, _)| run.stream(input, "-", true, None, None)) {
-            Ok(()) => {}
-            Err(Stop::Store(error)) => return Err(error.into()),
-            Err(Stop::Io(error)) => {
-                return Err(SourceError::Read {
-                    what: "-".to_owned(),
-                    cause: error.to_string(),
-                    hint: "standard input was named as a source".to_owned(),
-                });
-            }
-        }
+        input
+            .and_then(|(input, _)| run.stream(input, "-", true, None, None))
+            .map_err(Stop::source)?;
         run.tell(true);
     }
+    run.settle_traces().map_err(Stop::source)?;
     // Other files may hold rows of the same bills, and a bill is replaced as a whole.
     if !run.bill_positions.is_empty() {
-        let is_bill = |p: &Option<Position>| p.as_ref().is_some_and(|p| p.format == FileFormat::Focus.name());
+        let is_bill = |p: &Option<Position>| {
+            p.as_ref()
+                .is_some_and(|p| p.format.parse().is_ok_and(FileFormat::is_bill))
+        };
         for (file, position) in current.into_iter().filter(|(_, p)| is_bill(p)) {
             run.one(file, position)?;
         }
     }
     run.finish_bills()
-}
-
-pub(super) enum Stop {
-    Io(io::Error),
-    Store(StoreError),
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Stop::Io(error)
-    }
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Stop::Store(error)
-    }
 }
 
 pub(super) struct Run<'a> {
@@ -115,11 +100,12 @@ pub(super) struct Run<'a> {
     pub out: Output,
     pub progress: Progress,
     pub bills: Bills,
-    bills_whole: bool,
+    pub bills_whole: bool,
     packed: bool,
-    bill_positions: Vec<(String, Position)>,
-    sessions: Rc<Sessions>,
-    sink: &'a mut dyn Sink,
+    pub bill_positions: Vec<(String, Position)>,
+    pub shared: Shared,
+    pub no_spend: NoSpend,
+    pub sink: &'a mut dyn Sink,
 }
 
 impl Run<'_> {
@@ -135,23 +121,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn finish_bills(&mut self) -> Result<(), SourceError> {
-        if !self.bills_whole {
-            self.sink
-                .warn("bills were kept as they are, since a file of theirs cannot be read", 1);
-            return Ok(());
-        }
-        for bill in std::mem::take(&mut self.bills).finish(self.options.name) {
-            self.sink.bill(bill)?;
-        }
-        for (name, position) in std::mem::take(&mut self.bill_positions) {
-            self.sink.checkpoint(&name, position.checkpoint())?;
-        }
-        Ok(())
-    }
-
     fn file(&mut self, found: &Found, name: &str, known: Option<Position>) -> Result<(), Stop> {
         let mut file = File::open(&found.path)?;
+        self.context.fallback = found.metadata.modified().ok().map(Into::into);
         self.progress.files += 1;
         let mut head = Vec::with_capacity(HEAD);
         Read::by_ref(&mut file).take(HEAD as u64).read_to_end(&mut head)?;
@@ -232,18 +204,14 @@ impl Run<'_> {
         };
         let mut position = position.map(|p| Position {
             format: format.name().to_owned(),
-            resumable: (p.resumable || resumed.is_some()) && framing == Framing::Lines,
+            resumable: (p.resumable || resumed.is_some()) && framing == Framing::Lines && !format.is_bill(),
             ..p
         });
         let mut reader: Box<dyn LineFormat> = match format {
-            FileFormat::ClaudeCode => Box::new(ClaudeCode::new()),
             FileFormat::Plain if framing == Framing::Table => {
                 self.plain_table(records, name)?;
                 return self.done(name, position);
             }
-            FileFormat::Plain => Box::new(Plain),
-            FileFormat::Codex => Box::new(Codex::new(Rc::clone(&self.sessions))),
-            FileFormat::Litellm => Box::new(Litellm),
             FileFormat::Focus => {
                 // A bill that is read in part must not replace a whole one.
                 let whole = std::mem::replace(&mut self.bills_whole, false);
@@ -252,9 +220,32 @@ impl Run<'_> {
                 self.bill_positions.extend(position.map(|p| (name.to_owned(), p)));
                 return Ok(());
             }
+            FileFormat::ClaudeCode
+            | FileFormat::Codex
+            | FileFormat::Litellm
+            | FileFormat::Plain
+            | FileFormat::Otel
+            | FileFormat::Bedrock
+            | FileFormat::Body
+            | FileFormat::Apim
+            | FileFormat::Langfuse
+            | FileFormat::Helicone
+            | FileFormat::OpenaiAdmin
+            | FileFormat::AnthropicAdmin => reader(format, self.options.format.is_none(), &self.shared),
         };
         if let Some(p) = position.as_ref().filter(|_| resumed.is_some()) {
             reader.load(&p.state);
+        }
+        if framing == Framing::Table {
+            self.record_table(records, name, reader.as_mut())?;
+            return self.done(name, position);
+        }
+        if format.is_bill() {
+            let whole = std::mem::replace(&mut self.bills_whole, false);
+            self.records(&mut records, name, framing, reader.as_mut(), None)?;
+            self.bills_whole = whole;
+            self.bill_positions.extend(position.map(|p| (name.to_owned(), p)));
+            return Ok(());
         }
         self.records(&mut records, name, framing, reader.as_mut(), position.as_mut())?;
         self.done(name, position)
@@ -297,7 +288,7 @@ impl Run<'_> {
                 self.tell(false);
             }
             since_checkpoint += self.hand_over()?;
-            if since_checkpoint >= CHECKPOINT_EVENTS {
+            if since_checkpoint >= CHECKPOINT_EVENTS && self.traces_ready(since_checkpoint)? {
                 since_checkpoint = 0;
                 if let Some(position) = position.as_deref_mut().filter(|p| p.resumable) {
                     let part = Position {
@@ -338,7 +329,7 @@ impl Run<'_> {
                 return Ok(Whole::Complete);
             }
         };
-        if !record.ended && serde_json::from_str::<IgnoredAny>(text).is_err() {
+        if !record.ended && serde_json::from_str::<IgnoredAny>(exported(text).unwrap_or(text)).is_err() {
             return Ok(Whole::Incomplete);
         }
         let before = self.out.events.len();
@@ -346,18 +337,23 @@ impl Run<'_> {
             self.out.events.truncate(before);
             self.reject(name, record.line, fault, bytes);
         }
+        self.parts(name, record.line, bytes);
         Ok(Whole::Complete)
     }
 
     /// Gives what one record yielded to the sink; answers how many events.
     pub fn hand_over(&mut self) -> Result<u64, Stop> {
         let count = self.out.events.len() as u64;
-        for mut event in self.out.events.drain(..) {
-            self.options.fill_in(&mut event);
-            self.sink.usage(event)?;
+        if count > 0 {
+            self.out.events.iter_mut().for_each(|e| self.options.fill_in(e));
+            self.sink.usage(&self.out.events)?;
+            self.out.events.clear();
         }
         for kind in self.out.excluded.drain(..) {
             self.sink.exclude(kind, 1);
+        }
+        for (kind, id) in self.out.excluded_once.drain(..) {
+            self.sink.exclude(self.no_spend.kind(kind, id), 1);
         }
         for about in self.out.warnings.drain(..) {
             self.sink.warn(about, 1);

@@ -1,15 +1,17 @@
 //! The [`Ledger`] in memory.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::ControlFlow;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use rust_decimal::Decimal;
 
 use crate::domain::charge::Charge;
-use crate::domain::money::add_exact;
+use crate::domain::money::{Currency, add_exact};
 use crate::domain::period::{Hour, Period};
-use crate::domain::spend::{Bill, Restatement, SpendKey, Sums, metered_key, restatements};
-use crate::domain::usage::{EventId, UsageEvent, merge_all};
-use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, RecordBatch, Recorded, Retention, StoreError};
+use crate::domain::spend::{Basis, Bill, REPRICED, Restatement, SpendKey, Sums, metered_key, restatements};
+use crate::domain::usage::{EventId, UsageEvent};
+use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
 #[derive(Clone)]
 struct Detail {
@@ -47,6 +49,18 @@ impl MemoryLedger {
             self.spend.remove(&key);
         }
         Ok(())
+    }
+
+    fn metered_on(&self, day: Hour) -> Result<Decimal, StoreError> {
+        let of_day = self
+            .spend
+            .iter()
+            .filter(|(key, _)| key.basis == Basis::Metered && key.currency == Currency::USD && key.hour.day() == day);
+        let mut sum = Decimal::ZERO;
+        for (_, sums) in of_day {
+            sum = add_exact(sum, sums.cost)?;
+        }
+        Ok(sum)
     }
 
     fn observe(
@@ -97,12 +111,11 @@ impl MemoryLedger {
 
 impl Ledger for MemoryLedger {
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
-        let events = merge_all(&batch.events);
         let mut out = Recorded {
-            duplicates: (batch.events.len() - events.len()) as u64,
+            duplicates: batch.events.repeated(),
             ..Recorded::default()
         };
-        for event in &events {
+        for event in batch.events.events() {
             self.observe(event, pricer, now, &mut out)?;
         }
         for (source, key, checkpoint) in &batch.checkpoints {
@@ -156,6 +169,59 @@ impl Ledger for MemoryLedger {
             .get(&id)
             .and_then(|d| d.as_ref())
             .map(|d| (d.event, d.charge)))
+    }
+
+    fn events(
+        &mut self,
+        period: Period,
+        visit: &mut dyn FnMut(&UsageEvent, &Charge) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let kept = self.details.values().flatten().filter(|d| period.contains(d.event.at));
+        for detail in kept {
+            if visit(&detail.event, &detail.charge).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn recharge(&mut self, ids: &[EventId], pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recharged, StoreError> {
+        let mut out = Recharged::default();
+        let mut days: BTreeMap<Hour, Decimal> = BTreeMap::new();
+        for id in ids {
+            let Some(Some(old)) = self.details.get(id).cloned() else {
+                continue;
+            };
+            let charge = pricer.price(&old.event);
+            if charge == old.charge {
+                continue;
+            }
+            let key = metered_key(&old.event);
+            if let std::collections::btree_map::Entry::Vacant(slot) = days.entry(key.hour.day()) {
+                slot.insert(self.metered_on(key.hour.day())?);
+            }
+            self.move_spend(key, &Sums::of(&old.event, &old.charge), false)?;
+            self.move_spend(key, &Sums::of(&old.event, &charge), true)?;
+            out.changed += 1;
+            out.cost = add_exact(out.cost, charge.cost - old.charge.cost)?;
+            self.details.insert(*id, Some(Detail { charge, ..old }));
+        }
+        for (day, old) in days {
+            let new = self.metered_on(day)?;
+            if new != old {
+                out.restatements.push(Restatement {
+                    seen_at: now,
+                    bill: REPRICED.to_owned(),
+                    day,
+                    basis: Basis::Metered,
+                    currency: Currency::USD,
+                    old,
+                    new,
+                });
+            }
+        }
+        self.restatements.extend(out.restatements.iter().cloned());
+        Ok(out)
     }
 
     fn restatements(&mut self) -> Result<Vec<Restatement>, StoreError> {

@@ -5,6 +5,8 @@
 //! keeps it as a few segments, appended by batch and merged when they become many. A lookup loads one part, so that a small
 //! batch touches little of a large index.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, params};
 
 use super::codec::{Broken, Reader, put};
@@ -70,6 +72,22 @@ impl Index {
             .map(|(_, block)| *block)
             .collect();
         Ok(found.into_iter())
+    }
+
+    /// The blocks that may hold these calls, each with its calls.
+    pub fn blocks_of(
+        &mut self,
+        conn: &Connection,
+        path: &str,
+        ids: &[EventId],
+    ) -> Result<BTreeMap<u32, Vec<EventId>>, CodecError> {
+        let mut wanted: BTreeMap<u32, Vec<EventId>> = BTreeMap::new();
+        for id in ids {
+            for block in self.find(conn, path, *id)? {
+                wanted.entry(block).or_default().push(*id);
+            }
+        }
+        Ok(wanted)
     }
 
     /// Notes that a block holds the call.

@@ -1,6 +1,7 @@
 //! The [`Ledger`] on SQLite.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,14 +12,14 @@ use super::blocks::{self, Met};
 use super::codec::{Reader, get_spend, put_spend};
 use super::index::Index;
 use super::names::{CodecError, NameCache, StoredNames};
-use super::{failed, open};
+use super::{detail, failed, open};
 use crate::domain::charge::Charge;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Bill, Restatement, SpendKey, Sums, metered_key};
-use crate::domain::usage::{EventId, UsageEvent, merge_all};
-use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, RecordBatch, Recorded, Retention, StoreError};
+use crate::domain::usage::{EventId, UsageEvent};
+use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
-type Delta = HashMap<SpendKey, Sums, FxBuildHasher>;
+pub(super) type Delta = HashMap<SpendKey, Sums, FxBuildHasher>;
 
 /// A ledger in one SQLite file. Safe with several processes: each change is one immediate transaction.
 pub struct SqliteLedger {
@@ -83,13 +84,13 @@ fn refresh(conn: &Connection, path: &str, state: &mut State) -> Result<(), Codec
     Ok(())
 }
 
-fn money(error: crate::domain::money::MoneyError) -> CodecError {
+pub(super) fn money(error: crate::domain::money::MoneyError) -> CodecError {
     CodecError::Store(error.into())
 }
 
 impl Ledger for SqliteLedger {
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
-        let events = merge_all(&batch.events);
+        let events = batch.events.events();
         self.write(|conn, path, state| {
             let mut names = StoredNames {
                 conn,
@@ -97,7 +98,7 @@ impl Ledger for SqliteLedger {
                 cache: &mut state.names,
             };
             let mut outcome = Recorded {
-                duplicates: (batch.events.len() - events.len()) as u64,
+                duplicates: batch.events.repeated(),
                 ..Recorded::default()
             };
             let mut delta = Delta::default();
@@ -309,6 +310,22 @@ impl Ledger for SqliteLedger {
         Ok(None)
     }
 
+    fn events(
+        &mut self,
+        period: Period,
+        visit: &mut dyn FnMut(&UsageEvent, &Charge) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        detail::visit(&mut self.conn, &self.path, &mut self.state.names, period, visit)
+    }
+
+    fn recharge(&mut self, ids: &[EventId], pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recharged, StoreError> {
+        self.write(|conn, path, state| {
+            let wanted = state.index.blocks_of(conn, path, ids)?;
+            let cache = &mut state.names;
+            detail::recharge(&mut StoredNames { conn, path, cache }, wanted, pricer, now)
+        })
+    }
+
     fn restatements(&mut self) -> Result<Vec<Restatement>, StoreError> {
         let fail = |e: rusqlite::Error| failed(&self.path, &e);
         let mut statement = self
@@ -366,12 +383,12 @@ fn mark(known: &mut [bool], i: usize) {
 }
 
 /// The first hour that starts at or after an instant.
-fn first_hour(at: DateTime<Utc>) -> i64 {
+pub(super) fn first_hour(at: DateTime<Utc>) -> i64 {
     let hour = Hour::of(at);
     if hour.start() < at { hour.0 + 1 } else { hour.0 }
 }
 
-fn give(delta: &mut Delta, event: &UsageEvent, charge: &Charge) -> Result<(), CodecError> {
+pub(super) fn give(delta: &mut Delta, event: &UsageEvent, charge: &Charge) -> Result<(), CodecError> {
     delta
         .entry(metered_key(event))
         .or_default()
@@ -379,7 +396,7 @@ fn give(delta: &mut Delta, event: &UsageEvent, charge: &Charge) -> Result<(), Co
         .map_err(money)
 }
 
-fn take(delta: &mut Delta, event: &UsageEvent, charge: &Charge) -> Result<(), CodecError> {
+pub(super) fn take(delta: &mut Delta, event: &UsageEvent, charge: &Charge) -> Result<(), CodecError> {
     delta
         .entry(metered_key(event))
         .or_default()
@@ -388,7 +405,7 @@ fn take(delta: &mut Delta, event: &UsageEvent, charge: &Charge) -> Result<(), Co
 }
 
 /// Adds changes to the hourly sums.
-fn apply(names: &mut StoredNames<'_>, delta: Delta) -> Result<(), CodecError> {
+pub(super) fn apply(names: &mut StoredNames<'_>, delta: Delta) -> Result<(), CodecError> {
     let mut hours: BTreeMap<Hour, Delta> = BTreeMap::new();
     for (key, sums) in delta {
         hours.entry(key.hour).or_default().insert(key, sums);

@@ -3,6 +3,7 @@
 pub mod alerts;
 mod blocks;
 mod codec;
+mod detail;
 mod index;
 pub mod ledger;
 mod names;

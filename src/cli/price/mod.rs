@@ -1,14 +1,20 @@
 //! `finops price`: what a call costs, what the books say, and where they differ.
 
 mod check;
+mod diff;
 mod list;
+mod missing;
 mod quote;
+pub mod receipt;
+
+use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::{CliError, Context, Exit, Format};
 use crate::adapters::prices::{self, BookKind, BookPricer, BookSpec, PriceBookError};
-use crate::config::PriceBookKind;
+use crate::config::{Config, PriceBookKind};
+use crate::domain::price::{Books, NameMap};
 
 /// The arguments of `finops price`.
 #[derive(Debug, clap::Args)]
@@ -23,6 +29,10 @@ enum PriceCommand {
     Quote(quote::QuoteArgs),
     /// List the prices that hold
     List(list::ListArgs),
+    /// Show calls without a price, what they may cost, and what to write to price them
+    Missing(missing::MissingArgs),
+    /// Show what changed prices do to your usage, per month
+    Diff(diff::DiffArgs),
     /// Find entries that vanished, became free, changed, or on which two books disagree
     Check(check::CheckArgs),
 }
@@ -32,28 +42,69 @@ pub fn run(ctx: &mut Context<'_>, args: &PriceArgs) -> Result<Exit, CliError> {
     match &args.command {
         PriceCommand::Quote(args) => quote::run(ctx, args),
         PriceCommand::List(args) => list::run(ctx, args),
+        PriceCommand::Missing(args) => missing::run(ctx, args),
+        PriceCommand::Diff(args) => diff::run(ctx, args),
         PriceCommand::Check(args) => check::run(ctx, args),
     }
 }
 
 /// Loads the books that the settings name: `policies/prices` over the built-in book over the configured ones.
 pub fn load(ctx: &Context<'_>) -> Result<BookPricer, CliError> {
-    let specs: Vec<BookSpec> = ctx
-        .config
-        .price_books
-        .iter()
-        .map(|book| BookSpec {
-            name: book.name.clone(),
-            kind: match book.kind {
-                PriceBookKind::Finops => BookKind::Finops,
-                PriceBookKind::Litellm => BookKind::Litellm,
-                PriceBookKind::GenaiPrices => BookKind::GenaiPrices,
-            },
-            path: ctx.config.base.join(&book.path),
-        })
-        .collect();
-    let policies = ctx.config.base.join(&ctx.config.policies);
-    prices::load(Some(&policies), &specs).map_err(unusable)
+    load_from(&ctx.config)
+}
+
+/// The same from settings.
+pub fn load_from(config: &Config) -> Result<BookPricer, CliError> {
+    let maps = config.price_maps.iter().map(NameMap::from).collect();
+    prices::load_with(Some(&config.policies_dir()), maps, &configured(config)).map_err(unusable)
+}
+
+fn configured(config: &Config) -> Vec<BookSpec> {
+    let spec = |book: &crate::config::PriceBookConfig| BookSpec {
+        name: book.name.clone(),
+        kind: match book.kind {
+            PriceBookKind::Finops => BookKind::Finops,
+            PriceBookKind::Litellm => BookKind::Litellm,
+            PriceBookKind::GenaiPrices => BookKind::GenaiPrices,
+        },
+        path: config.base.join(&book.path),
+    };
+    config.price_books.iter().map(spec).collect()
+}
+
+/// The books with this one before all others: a configured book by its name, or a file.
+pub fn load_first(ctx: &Context<'_>, book: &str) -> Result<Books, CliError> {
+    let specs = configured(&ctx.config);
+    let spec = match specs.into_iter().find(|spec| spec.name == book) {
+        Some(spec) => spec,
+        None => guess(book, Path::new(book))?,
+    };
+    let first = prices::read(&spec, &mut Vec::new()).map_err(unusable)?;
+    let others = load(ctx)?;
+    let all = std::iter::once(first).chain(others.books().books().iter().cloned());
+    Ok(Books::new(all.collect()))
+}
+
+/// The format of a file by its beginning: TOML by name, a JSON array is genai-prices, an object LiteLLM.
+fn guess(name: &str, path: &Path) -> Result<BookSpec, CliError> {
+    let kind = if path.is_dir() || path.extension().is_some_and(|e| e == "toml") {
+        BookKind::Finops
+    } else {
+        let text = std::fs::read_to_string(path).map_err(|cause| {
+            CliError::usage(format!("cannot read price book `{}`: {cause}", path.display()))
+                .hint("name a file, or a `[[price_book]]` of the settings")
+        })?;
+        if text.trim_start().starts_with('[') {
+            BookKind::GenaiPrices
+        } else {
+            BookKind::Litellm
+        }
+    };
+    Ok(BookSpec {
+        name: name.to_owned(),
+        kind,
+        path: path.to_owned(),
+    })
 }
 
 fn unusable(error: PriceBookError) -> CliError {
@@ -61,7 +112,7 @@ fn unusable(error: PriceBookError) -> CliError {
         .hint("`finops price check` and docs/pricing.md tell what a price book looks like")
 }
 
-fn warn(ctx: &mut Context<'_>, warnings: &[String]) {
+pub(super) fn warn(ctx: &mut Context<'_>, warnings: &[String]) {
     if ctx.verbosity > 0 {
         for warning in warnings {
             // Talk that cannot be shown is no reason to fail.
@@ -71,7 +122,7 @@ fn warn(ctx: &mut Context<'_>, warnings: &[String]) {
 }
 
 /// A day, taken at its first second, or an instant.
-fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return Ok(day.and_time(NaiveTime::MIN).and_utc());
     }
@@ -80,14 +131,19 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
         .map_err(|_| format!("`{text}` is neither a date such as 2026-10-20 nor an RFC 3339 time"))
 }
 
-fn put(ctx: &mut Context<'_>, text: &str) -> Result<(), CliError> {
+pub(super) fn put(ctx: &mut Context<'_>, text: &str) -> Result<(), CliError> {
     ctx.out
         .write_all(text.as_bytes())
         .map_err(|cause| CliError::incomplete(format!("cannot write the output: {cause}")))
 }
 
 /// Rows in the format asked for; JSON is an array of objects of text.
-fn put_rows(ctx: &mut Context<'_>, header: &[&str], rows: &[Vec<String>], key: &str) -> Result<(), CliError> {
+pub(super) fn put_rows(
+    ctx: &mut Context<'_>,
+    header: &[&str],
+    rows: &[Vec<String>],
+    key: &str,
+) -> Result<(), CliError> {
     let object = |row: &Vec<String>| -> serde_json::Value {
         header
             .iter()
@@ -129,7 +185,7 @@ fn csv_text(header: &[&str], rows: &[Vec<String>]) -> Result<String, CliError> {
 }
 
 /// Columns padded to their widest cell; numbers to the right.
-fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let number = |cell: &str| cell.chars().next().is_some_and(|c| c.is_ascii_digit());
     let columns: Vec<(usize, bool)> = header
         .iter()
@@ -168,7 +224,7 @@ fn table(header: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// Without anything that a terminal would obey: names come from files that anyone may write.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 

@@ -1,13 +1,11 @@
 //! `finops price quote`.
 
-use std::fmt::Write as _;
-
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{instant, load, put, shown, table, warn};
-use crate::cli::{CliError, Context, Exit, Format};
-use crate::domain::charge::Outcome;
+use super::{instant, load, put, receipt, shown, warn};
+use crate::cli::{CliError, Context, Exit, Format, wire};
+use crate::domain::contract::Agreed;
 use crate::domain::dimension::Dimension;
 use crate::domain::price::Quote;
 use crate::domain::usage::{Bucket, EventId, MAX_TOKENS, Requests, Tokens, UsageEvent};
@@ -101,10 +99,11 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &QuoteArgs) -> Result<Exit, CliEr
     let pricer = load(ctx)?;
     warn(ctx, pricer.warnings());
     let quote = pricer.books().quote(&event);
+    let agreed = receipt::agreed(&wire::terms(ctx)?, &event, &quote)?;
     let text = match ctx.format {
-        Format::Json => format!("{:#}\n", document(args, &event, &quote)),
-        Format::Jsonl => format!("{}\n", document(args, &event, &quote)),
-        Format::Table | Format::Csv | Format::Markdown => return receipt(ctx, args, &event, &quote),
+        Format::Json => format!("{:#}\n", document(args, &event, &quote, &agreed)),
+        Format::Jsonl => format!("{}\n", document(args, &event, &quote, &agreed)),
+        Format::Table | Format::Csv | Format::Markdown => return show(ctx, args, &event, &quote, &agreed),
     };
     put(ctx, &text)?;
     Ok(exit(&quote))
@@ -118,122 +117,39 @@ fn exit(quote: &Quote) -> Exit {
     }
 }
 
-fn document(args: &QuoteArgs, event: &UsageEvent, quote: &Quote) -> Value {
-    let call = json!({
-        "provider": args.provider, "model": args.model, "at": event.at.to_rfc3339(),
-        "tier": args.tier, "speed": args.speed, "geo": args.geo,
-    });
-    if let Outcome::Unpriced(reason) = quote.charge.outcome {
-        return json!({
-            "schema_version": 1, "priced": false, "reason": reason, "text": reason.text(),
-            "worst_case_usd": quote.charge.worst_case.normalize().to_string(), "call": call,
+fn document(args: &QuoteArgs, event: &UsageEvent, quote: &Quote, agreed: &Agreed) -> Value {
+    let mut document = receipt::document(quote);
+    receipt::add_agreed(&mut document, quote, agreed);
+    if let Some(object) = document.as_object_mut() {
+        object.insert("schema_version".to_owned(), 1.into());
+        let call = json!({
+            "provider": args.provider, "model": args.model, "at": event.at.to_rfc3339(),
+            "tier": args.tier, "speed": args.speed, "geo": args.geo,
         });
+        object.insert("call".to_owned(), call);
     }
-    let lines: Vec<Value> = quote
-        .lines
-        .iter()
-        .map(|l| {
-            json!({
-                "what": l.what, "quantity": l.quantity, "rate_usd": l.rate.to_string(), "per": l.per,
-                "factor": l.factor.normalize().to_string(), "amount_usd": l.amount.to_string(), "rule": l.rule,
-            })
-        })
-        .collect();
-    let factors: Vec<Value> = quote
-        .factors
-        .iter()
-        .map(|(what, f)| json!({"what": what, "factor": f.normalize().to_string()}))
-        .collect();
-    json!({
-        "schema_version": 1, "priced": true, "cost_usd": quote.charge.cost.normalize().to_string(),
-        "receipt": lines, "factors": factors, "book": quote.book, "book_version": quote.version,
-        "provider": quote.provider, "entry": quote.entry, "valid_from": none_if_empty(&quote.valid_from),
-        "matched_by": quote.matched_by, "notes": quote.notes, "source": none_if_empty(&quote.source),
-        "checked": none_if_empty(&quote.checked), "call": call,
-    })
+    document
 }
 
-fn none_if_empty(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
-}
-
-fn receipt(ctx: &mut Context<'_>, args: &QuoteArgs, event: &UsageEvent, quote: &Quote) -> Result<Exit, CliError> {
-    let header = ["what", "quantity", "usd_rate", "per", "factor", "usd_amount", "rule"];
-    let mut rows: Vec<Vec<String>> = quote
-        .lines
-        .iter()
-        .map(|l| {
-            let numbers = [
-                l.quantity.to_string(),
-                l.rate.to_string(),
-                l.per.to_string(),
-                l.factor.normalize().to_string(),
-            ];
-            let mut row = vec![l.what.clone()];
-            row.extend(numbers);
-            row.extend([l.amount.to_string(), l.rule.clone()]);
-            row
-        })
-        .collect();
+fn show(
+    ctx: &mut Context<'_>,
+    args: &QuoteArgs,
+    event: &UsageEvent,
+    quote: &Quote,
+    agreed: &Agreed,
+) -> Result<Exit, CliError> {
     if ctx.format != Format::Table {
-        super::put_rows(ctx, &header, &rows, "receipt")?;
+        super::put_rows(ctx, &receipt::HEADER, &receipt::rows(quote), "receipt")?;
         return Ok(exit(quote));
     }
-    let mut text = format!(
-        "{} {} at {}\n",
+    let text = format!(
+        "{} {} at {}\n{}{}",
         shown(&args.provider),
         shown(&args.model),
-        event.at.format("%Y-%m-%d %H:%M UTC")
+        event.at.format("%Y-%m-%d %H:%M UTC"),
+        receipt::text(quote),
+        receipt::agreed_text(quote, agreed)
     );
-    if let Outcome::Unpriced(reason) = quote.charge.outcome {
-        let worst = quote.charge.worst_case.normalize();
-        let _ = writeln!(
-            text,
-            "unpriced: {reason}; at most {worst} USD by the provider's highest rates"
-        );
-        put(ctx, &text)?;
-        return Ok(Exit::Findings);
-    }
-    let total = quote.charge.cost.normalize().to_string();
-    let blank = String::new;
-    rows.push(vec![
-        "total".to_owned(),
-        blank(),
-        blank(),
-        blank(),
-        blank(),
-        total,
-        "USD".to_owned(),
-    ]);
-    text.push_str(&table(&header, &rows));
-    let since = if quote.valid_from.is_empty() {
-        String::new()
-    } else {
-        format!(", valid from {}", quote.valid_from)
-    };
-    let _ = writeln!(
-        text,
-        "book     {} {}, entry {}/{}{since}",
-        quote.book,
-        quote.version,
-        quote.provider,
-        shown(&quote.entry)
-    );
-    let _ = writeln!(text, "matched  by {}", quote.matched_by);
-    for (what, factor) in &quote.factors {
-        let _ = writeln!(text, "factor   {} × {}", factor.normalize(), shown(what));
-    }
-    for note in &quote.notes {
-        let _ = writeln!(text, "note     {}", shown(note));
-    }
-    if !quote.source.is_empty() {
-        let _ = writeln!(
-            text,
-            "source   {} (figures as of {})",
-            shown(&quote.source),
-            shown(&quote.checked)
-        );
-    }
     put(ctx, &text)?;
-    Ok(Exit::Fine)
+    Ok(exit(quote))
 }

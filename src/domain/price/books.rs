@@ -2,14 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use chrono::{Datelike, NaiveDate, NaiveTime};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
-use super::book::{Book, Entry, Rates};
+use super::book::{Allowance, Book, Entry, Rates};
 use super::card::{Prepared, Segment, Terms};
 use super::name::{Candidate, candidates, is_opaque, provider_key};
 use crate::domain::charge::{Charge, UnpricedReason};
+use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::{add_exact, mul_exact};
 use crate::domain::usage::{Bucket, Tokens, UsageEvent};
@@ -23,10 +24,21 @@ pub struct Books {
     books: Vec<Book>,
     worst: FxHashMap<String, Rates>,
     worst_of_all: Rates,
+    /// Whether a map asks for the account of a call.
+    by_account: bool,
     cache: Mutex<FxHashMap<Key, Arc<Plan>>>,
 }
 
-type Key = (Label, Label, Label, Label, Label, i32);
+/// What web searches cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchTerms {
+    /// USD for one.
+    pub rate: Decimal,
+    /// Those that cost nothing.
+    pub free: Option<Allowance>,
+}
+
+type Key = (Label, Label, Label, Label, Label, Label, i32);
 
 /// How calls of one kind are charged on one day.
 #[derive(Debug)]
@@ -45,14 +57,14 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn at(&self, day: NaiveDate, time: NaiveTime) -> Result<(&Segment, &Prepared), UnpricedReason> {
+    pub(super) fn at(&self, at: DateTime<Utc>) -> Result<(&Segment, &Prepared), UnpricedReason> {
         if let Some(reason) = self.reason {
             return Err(reason);
         }
         let segment = self
             .segments
             .iter()
-            .find(|s| s.hours.as_ref().is_none_or(|h| h.contains(day, time)))
+            .find(|s| s.hours.as_ref().is_none_or(|h| h.contains(at)))
             .ok_or(UnpricedReason::NoPriceOnDate)?;
         match &segment.price {
             Ok(prepared) => Ok((segment, prepared)),
@@ -84,11 +96,18 @@ impl Books {
             }
         }
         Books {
+            by_account: books.iter().flat_map(|b| &b.maps).any(|m| !m.account.is_empty()),
             books,
             worst,
             worst_of_all,
             cache: Mutex::default(),
         }
+    }
+
+    /// The books as they were known on a day.
+    #[must_use]
+    pub fn known_on(&self, day: NaiveDate) -> Books {
+        Books::new(self.books.iter().map(|book| book.known_on(day)).collect())
     }
 
     /// The books.
@@ -101,13 +120,23 @@ impl Books {
     #[must_use]
     pub fn charge(&self, event: &UsageEvent) -> Charge {
         let plan = self.plan(event);
-        let cost = plan
-            .at(event.at.date_naive(), event.at.time())
-            .and_then(|(_, prepared)| prepared.cost(&event.tokens, &event.requests));
+        let cost = plan.at(event.at).and_then(|(_, prepared)| prepared.cost(event));
         match cost {
             Ok(cost) => Charge::priced(cost, plan.label),
             Err(reason) => Charge::unpriced(reason, self.worst_case(event)),
         }
+    }
+
+    /// What web searches of calls like this one cost, where the book has a fee for them.
+    #[must_use]
+    pub fn search_terms(&self, event: &UsageEvent) -> Option<SearchTerms> {
+        let plan = self.plan(event);
+        let (_, prepared) = plan.at(event.at).ok()?;
+        let rate = mul_exact(prepared.price_fees.web_search?, Decimal::new(1, 3)).ok()?;
+        Some(SearchTerms {
+            rate,
+            free: prepared.price_fees.free_searches.clone(),
+        })
     }
 
     pub(super) fn plan(&self, event: &UsageEvent) -> Arc<Plan> {
@@ -115,6 +144,11 @@ impl Books {
         let key = (
             event.provider(),
             event.model(),
+            if self.by_account {
+                event.dimensions.get(Dimension::Account)
+            } else {
+                Label::EMPTY
+            },
             event.tier(),
             event.speed,
             event.geo,
@@ -145,18 +179,30 @@ impl Books {
     fn resolve(&self, event: &UsageEvent, day: NaiveDate) -> Plan {
         let (provider, model) = (provider_key(event.provider().as_str()), event.model().as_str());
         if model == SYNTHETIC {
-            return synthetic();
+            return free("synthetic", "rule: a record that stands for no call costs nothing");
         }
         if model.trim().is_empty() {
             return unpriced(UnpricedReason::ModelMissing);
         }
-        let own = self.books.iter().flat_map(|b| &b.maps).find(|m| {
-            m.name.eq_ignore_ascii_case(model) && (m.provider.is_empty() || provider_key(&m.provider) == provider)
-        });
+        let account = event.dimensions.get(Dimension::Account);
+        let own = self
+            .books
+            .iter()
+            .flat_map(|b| &b.maps)
+            .find(|m| m.covers(&provider, account.as_str(), model));
+        if let Some(own) = own.filter(|m| m.free) {
+            return free(
+                "declared free",
+                &format!("rule: own map, `{}` is declared free", own.name),
+            );
+        }
         let name = own.map_or(model, |m| m.model.as_str());
         if is_opaque(name) {
             return unpriced(UnpricedReason::OpaqueName);
         }
+        let provider = own
+            .filter(|m| !m.as_provider.is_empty())
+            .map_or(provider, |m| provider_key(&m.as_provider));
         let mut tries = candidates(&provider, name);
         let mut shelf = provider;
         if shelf.is_empty()
@@ -301,14 +347,13 @@ fn unpriced(reason: UnpricedReason) -> Plan {
     }
 }
 
-fn synthetic() -> Plan {
-    let mut price = super::book::Price {
-        web_search_1000: Some(Decimal::ZERO),
-        ..Default::default()
-    };
+/// A rule that something costs nothing, which is not the same as having no price.
+fn free(rule: &str, matched: &str) -> Plan {
+    let mut price = super::book::Price::default();
+    price.fees.web_search = Some(Decimal::ZERO);
     Bucket::ALL.into_iter().for_each(|b| price.rates.set(b, Decimal::ZERO));
     let entry = Entry {
-        id: SYNTHETIC.to_owned(),
+        id: rule.to_owned(),
         ..Entry::default()
     };
     let terms = Terms {
@@ -326,10 +371,10 @@ fn synthetic() -> Plan {
     Plan {
         segments: vec![segment],
         reason: None,
-        label: Label::new("rule/synthetic"),
+        label: Label::new(&format!("rule/{rule}")),
         book: "rule".to_owned(),
-        entry: "synthetic".to_owned(),
-        matched: "rule: a record that stands for no call costs nothing".to_owned(),
+        entry: rule.to_owned(),
+        matched: matched.to_owned(),
         ..unpriced(UnpricedReason::UnknownModel)
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::charge::Charge;
 use crate::domain::period::Hour;
 use crate::domain::spend::{Bill, Restatement, SpendKey};
 use crate::domain::usage::{EventId, UsageEvent};
-use crate::ports::{Checkpoints, Pricer, RecordBatch, Recorded, Retention};
+use crate::ports::{Checkpoints, Pricer, Recharged, RecordBatch, Recorded, Retention};
 
 /// Answers rows; everything else is empty.
 pub struct Rows(pub Vec<(SpendKey, Sums)>);
@@ -35,6 +35,16 @@ impl Ledger for Rows {
     }
     fn event(&mut self, _: EventId) -> Result<Option<(UsageEvent, Charge)>, StoreError> {
         Ok(None)
+    }
+    fn events(
+        &mut self,
+        _: Period,
+        _: &mut dyn FnMut(&UsageEvent, &Charge) -> std::ops::ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+    fn recharge(&mut self, _: &[EventId], _: &dyn Pricer, _: DateTime<Utc>) -> Result<Recharged, StoreError> {
+        Ok(Recharged::default())
     }
     fn restatements(&mut self) -> Result<Vec<Restatement>, StoreError> {
         Ok(Vec::new())

@@ -3,6 +3,7 @@
 mod lifecycle;
 mod simulation;
 mod store;
+mod watch;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use finops::domain::money::{Currency, Money};
 use finops::domain::period::{Calendar, Hour, Period};
 use finops::domain::spend::{Basis, Bill, Restatement, SpendKey, Sums};
 use finops::domain::usage::{EventId, UsageEvent};
-use finops::ports::{Checkpoints, Ledger, Pricer, RecordBatch, Recorded, Retention, StoreError};
+use finops::ports::{Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 use rust_decimal::Decimal;
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -100,6 +101,16 @@ impl Ledger for FakeLedger {
     }
     fn event(&mut self, _: EventId) -> Result<Option<(UsageEvent, Charge)>, StoreError> {
         Ok(None)
+    }
+    fn events(
+        &mut self,
+        _: Period,
+        _: &mut dyn FnMut(&UsageEvent, &Charge) -> std::ops::ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+    fn recharge(&mut self, _: &[EventId], _: &dyn Pricer, _: DateTime<Utc>) -> Result<Recharged, StoreError> {
+        Ok(Recharged::default())
     }
     fn restatements(&mut self) -> Result<Vec<Restatement>, StoreError> {
         Ok(Vec::new())

@@ -140,6 +140,14 @@ fn sqlite_keeps_the_contract() {
     contract(&mut SqliteAlerts::open(&folder.path().join("ledger.db")).unwrap());
 }
 
+#[cfg(feature = "aws")]
+#[test]
+fn dynamodb_keeps_the_contract() {
+    for emulator in crate::aws::emulators() {
+        contract(&mut crate::aws::alerts(emulator));
+    }
+}
+
 #[test]
 fn only_one_handle_delivers_at_a_time_and_messages_outlive_it() {
     use finops::ports::{AlertStore, Outbox};

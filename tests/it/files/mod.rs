@@ -7,11 +7,17 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+mod admin;
+mod bedrock;
+mod body;
 mod claude_code;
 mod codex;
 mod focus;
+mod gateways;
 mod generated;
 mod litellm;
+mod mixed;
+mod otel;
 mod plain;
 
 use std::collections::{BTreeMap, HashMap};
@@ -38,12 +44,14 @@ pub struct Kept {
 }
 
 impl Sink for Kept {
-    fn usage(&mut self, event: UsageEvent) -> Result<(), StoreError> {
-        self.observed += 1;
-        self.calls
-            .entry(event.id)
-            .and_modify(|known| *known = known.merge(event))
-            .or_insert(event);
+    fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError> {
+        for event in events {
+            self.observed += 1;
+            self.calls
+                .entry(event.id)
+                .and_modify(|known| *known = known.merge(*event))
+                .or_insert(*event);
+        }
         Ok(())
     }
     fn bill(&mut self, bill: Bill) -> Result<(), StoreError> {

@@ -1,0 +1,123 @@
+//! What one run remembers across the files of a source: records that are no spend, spans of traces, bills.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use crate::domain::usage::EventId;
+use crate::ports::{Checkpoint, Checkpoints, SourceError};
+
+use super::otel::Traces;
+use super::read::Run;
+use super::stop::Stop;
+
+/// Key of the checkpoint that holds the newest spans. No file has such a name: paths are absolute.
+pub(super) const TRACES: &str = "otel:spans";
+
+/// Records without spend that are told apart; beyond that counting them starts anew, which changes no sum of spend.
+const REMEMBERED: usize = 1 << 20;
+
+/// Records that are no spend, so that one delivered twice is told as a repetition.
+#[derive(Default)]
+pub(super) struct NoSpend {
+    seen: HashSet<EventId, rustc_hash::FxBuildHasher>,
+}
+
+impl NoSpend {
+    /// The kind of a record: its own at the first sight, a repetition after that.
+    pub fn kind(&mut self, kind: &'static str, id: EventId) -> &'static str {
+        if self.seen.len() >= REMEMBERED {
+            self.seen.clear();
+        }
+        if self.seen.insert(id) {
+            kind
+        } else {
+            "duplicate_records"
+        }
+    }
+}
+
+/// The spans that the run before knew.
+pub(super) fn resume_traces(known: &Checkpoints) -> Rc<RefCell<Traces>> {
+    let mut traces = Traces::default();
+    if let Some(saved) = known.get(TRACES) {
+        traces.load(&saved.0);
+    }
+    Rc::new(RefCell::new(traces))
+}
+
+/// Events without a moment at which no agent span waits, after which the waiting ones are priced: a file of agent spans
+/// alone would get no checkpoint otherwise.
+const PATIENCE: u64 = 4 * 65_536;
+
+impl Run<'_> {
+    /// Whether a checkpoint is possible now: none of the agent spans before it is waiting.
+    pub fn traces_ready(&mut self, since_checkpoint: u64) -> Result<bool, Stop> {
+        let (waiting, full) = {
+            let traces = self.shared.traces.borrow();
+            (traces.waiting(), traces.full())
+        };
+        if full || since_checkpoint >= PATIENCE {
+            self.settle_traces()?;
+        } else if waiting {
+            return Ok(false);
+        }
+        self.keep_traces()?;
+        Ok(true)
+    }
+
+    /// Prices the agent spans that no call was met for.
+    pub fn settle_traces(&mut self) -> Result<(), Stop> {
+        let events = self.shared.traces.borrow_mut().settle();
+        if !events.is_empty() {
+            self.sink.warn(
+                "agent spans priced themselves, since no call below them is known",
+                events.len() as u64,
+            );
+            self.out.events.extend(events);
+            self.hand_over()?;
+        }
+        self.keep_traces()
+    }
+
+    fn keep_traces(&mut self) -> Result<(), Stop> {
+        if let Some(saved) = self.shared.traces.borrow_mut().save() {
+            self.sink.checkpoint(TRACES, Checkpoint(saved))?;
+        }
+        Ok(())
+    }
+
+    /// What a record yielded beside its calls: costs of periods, and parts that are not usable.
+    pub fn parts(&mut self, name: &str, line: u64, bytes: &[u8]) {
+        for mut bucket in self.out.buckets.drain(..) {
+            let rows = bucket.rows.iter_mut();
+            rows.for_each(|row| self.options.place(&mut row.dimensions));
+            self.bills.bucket(bucket, (self.context.fallback, line));
+        }
+        for fault in std::mem::take(&mut self.out.faults) {
+            let excluded = std::mem::take(&mut self.out.excluded);
+            self.reject(name, line, fault, bytes);
+            self.out.excluded = excluded;
+        }
+    }
+
+    /// Tells the bills, now that all files of the source are read.
+    pub fn finish_bills(&mut self) -> Result<(), SourceError> {
+        if !self.bills_whole {
+            self.sink
+                .warn("bills were kept as they are, since a file of theirs cannot be read", 1);
+            return Ok(());
+        }
+        let (bills, faults) = std::mem::take(&mut self.bills).finish(self.options.name);
+        for fault in faults {
+            self.reject("", 0, fault, b"");
+        }
+        for bill in bills {
+            self.sink.bill(bill)?;
+        }
+        for (name, position) in std::mem::take(&mut self.bill_positions) {
+            self.sink.checkpoint(&name, position.checkpoint())?;
+        }
+        Ok(())
+    }
+}

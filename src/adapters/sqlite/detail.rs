@@ -1,0 +1,136 @@
+//! Single calls as the store keeps them: visiting all of them, and pricing some anew.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
+
+use chrono::{DateTime, Utc};
+use rusqlite::Connection;
+use rust_decimal::Decimal;
+
+use super::blocks;
+use super::codec::{Broken, Reader, get_spend};
+use super::failed;
+use super::ledger::{Delta, apply, give, money, take};
+use super::names::{CodecError, NameCache, StoredNames};
+use crate::domain::charge::Charge;
+use crate::domain::money::{Currency, add_exact};
+use crate::domain::period::{Hour, Period};
+use crate::domain::spend::{Basis, REPRICED, Restatement, metered_key};
+use crate::domain::usage::{EventId, UsageEvent};
+use crate::ports::{Pricer, Recharged, StoreError};
+
+/// Visits the calls of a period, block by block, within one read transaction: a batch recorded meanwhile is seen whole or
+/// not at all.
+pub(super) fn visit(
+    conn: &mut Connection,
+    path: &str,
+    cache: &mut NameCache,
+    period: Period,
+    visit: &mut dyn FnMut(&UsageEvent, &Charge) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    let fail = |e: rusqlite::Error| failed(path, &e);
+    let tx = conn.transaction().map_err(fail)?;
+    let numbers: Vec<u32> = tx
+        .prepare_cached("SELECT no FROM event_block ORDER BY no")
+        .and_then(|mut s| s.query_map([], |row| row.get(0))?.collect())
+        .map_err(fail)?;
+    let mut names = StoredNames { conn: &tx, path, cache };
+    for number in numbers {
+        let rows = blocks::load(&mut names, number).map_err(|e| e.at(path))?;
+        for (event, charge) in rows.iter().flatten().filter(|(event, _)| period.contains(event.at)) {
+            if visit(event, charge).is_break() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Prices the wanted calls of these blocks anew.
+pub(super) fn recharge(
+    names: &mut StoredNames<'_>,
+    wanted: BTreeMap<u32, Vec<EventId>>,
+    pricer: &dyn Pricer,
+    now: DateTime<Utc>,
+) -> Result<Recharged, CodecError> {
+    let mut out = Recharged::default();
+    let mut delta = Delta::default();
+    let mut days: BTreeMap<Hour, Decimal> = BTreeMap::new();
+    for (block, ids) in wanted {
+        let ids: HashSet<EventId> = ids.into_iter().collect();
+        let Some(mut rows) = blocks::load(names, block)? else {
+            continue;
+        };
+        let mut dirty = false;
+        for row in rows.iter_mut().filter(|row| ids.contains(&row.0.id)) {
+            let charge = pricer.price(&row.0);
+            if charge == row.1 {
+                continue;
+            }
+            let day = metered_key(&row.0).hour.day();
+            if let Entry::Vacant(slot) = days.entry(day) {
+                slot.insert(metered_on(names, day)?);
+            }
+            take(&mut delta, &row.0, &row.1)?;
+            give(&mut delta, &row.0, &charge)?;
+            out.changed += 1;
+            out.cost = add_exact(out.cost, charge.cost - row.1.cost).map_err(money)?;
+            row.1 = charge;
+            dirty = true;
+        }
+        if dirty {
+            blocks::store(names, block, &rows)?;
+        }
+    }
+    apply(names, delta)?;
+    for (day, old) in days {
+        let new = metered_on(names, day)?;
+        if new == old {
+            continue;
+        }
+        let restatement = Restatement {
+            seen_at: now,
+            bill: REPRICED.to_owned(),
+            day,
+            basis: Basis::Metered,
+            currency: Currency::USD,
+            old,
+            new,
+        };
+        let text = serde_json::to_string(&restatement).map_err(|_| Broken)?;
+        names
+            .conn
+            .execute("INSERT INTO restatement (body) VALUES (?)", [text])
+            .map_err(|e| CodecError::Store(failed(names.path, &e)))?;
+        out.restatements.push(restatement);
+    }
+    Ok(out)
+}
+
+/// Metered cost of a UTC day, in dollars.
+fn metered_on(names: &mut StoredNames<'_>, day: Hour) -> Result<Decimal, CodecError> {
+    let conn = names.conn;
+    let path = names.path;
+    let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
+    let mut statement = conn
+        .prepare_cached(
+            "SELECT hour, body FROM spend_day WHERE hour >= ?1 AND hour < ?1 + 24
+             UNION ALL SELECT hour, body FROM spend_hour WHERE hour >= ?1 AND hour < ?1 + 24",
+        )
+        .map_err(fail)?;
+    let mut rows = statement.query([day.0]).map_err(fail)?;
+    let mut sum = Decimal::ZERO;
+    while let Some(row) = rows.next().map_err(fail)? {
+        let hour = Hour(row.get(0).map_err(fail)?);
+        let body: Vec<u8> = row.get(1).map_err(fail)?;
+        let mut reader = Reader(&body);
+        while !reader.done() {
+            let (key, sums) = get_spend(&mut reader, hour, names)?;
+            if key.basis == Basis::Metered && key.currency == Currency::USD {
+                sum = add_exact(sum, sums.cost).map_err(money)?;
+            }
+        }
+    }
+    Ok(sum)
+}

@@ -1,0 +1,70 @@
+//! `finops explain`.
+
+mod show;
+
+use chrono::{DateTime, Utc};
+
+use super::price::{instant, receipt};
+use super::{CliError, Context, Exit, price, wire};
+use crate::domain::period::Period;
+use crate::engine::explain::{FindError, TopQuery, always, explain, find, top};
+use crate::engine::report::Filter;
+
+/// The arguments of `finops explain`.
+#[derive(Debug, clap::Args)]
+pub struct ExplainArgs {
+    /// The call: its id, or the beginning of it
+    #[arg(value_name = "EVENT_ID", required_unless_present = "top", conflicts_with = "top")]
+    pub id: Option<String>,
+    /// List the most expensive calls instead, with their ids
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub top: Option<u32>,
+    /// With --top: only calls without a price, by what they may cost at most
+    #[arg(long, requires = "top")]
+    pub unpriced: bool,
+    /// With --top: only these calls: `team=search`, `model=claude-*`
+    #[arg(long = "where", value_name = "DIMENSION=GLOB", value_parser = Filter::parse, requires = "top")]
+    pub filters: Vec<Filter>,
+    /// With --top: calls from this date or RFC 3339 time on
+    #[arg(long, value_name = "DATE", value_parser = instant, requires = "top")]
+    pub from: Option<DateTime<Utc>>,
+    /// With --top: calls before this date or RFC 3339 time
+    #[arg(long, value_name = "DATE", value_parser = instant, requires = "top")]
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// Explains a call, or lists calls.
+pub fn run(ctx: &mut Context<'_>, args: &ExplainArgs) -> Result<Exit, CliError> {
+    let mut ledger = wire::ledger(ctx)?;
+    let Some(id) = &args.id else {
+        let all = always();
+        let query = TopQuery {
+            period: Period::new(args.from.unwrap_or(all.start), args.to.unwrap_or(all.end)),
+            filters: args.filters.clone(),
+            unpriced: args.unpriced,
+            count: args.top.and_then(|n| usize::try_from(n).ok()).unwrap_or(1),
+        };
+        let calls = top(ledger.as_mut(), &query)?;
+        if calls.is_empty() && ctx.verbosity > 0 {
+            let _ = writeln!(ctx.err, "hint: no such call; `finops report` shows what is recorded");
+        }
+        return show::list(ctx, &calls);
+    };
+    let call = find(ledger.as_mut(), id).map_err(unfound)?;
+    let books = price::load(ctx)?;
+    let budgets = wire::budgets(ctx)?;
+    let explanation = explain(ledger.as_mut(), books.books(), &budgets, call)?;
+    let agreed = receipt::agreed(&wire::terms(ctx)?, &explanation.event, &explanation.quote)?;
+    show::explanation(ctx, &explanation, &agreed)
+}
+
+fn unfound(error: FindError) -> CliError {
+    let message = error.to_string();
+    match error {
+        FindError::Store(error) => error.into(),
+        FindError::NotAnId { .. } | FindError::Unknown { .. } => {
+            CliError::usage(message).hint("`finops explain --top 10` lists calls with their ids")
+        }
+        FindError::Ambiguous { .. } => CliError::usage(message).hint("give more digits"),
+    }
+}

@@ -1,0 +1,246 @@
+//! How several observations of one call become one, and batches in which each call stands once.
+
+use std::cmp::Ordering;
+
+use hashbrown::HashTable;
+
+use super::{Bucket, Dimension, Label, UsageEvent};
+
+/// Dimensions that describe the usage and come with it from the winning observation; all others come from the observation
+/// that the call is attributed to.
+pub const USAGE_DIMENSIONS: [Dimension; 3] = [Dimension::Provider, Dimension::Model, Dimension::Tier];
+
+impl UsageEvent {
+    /// Makes one call of two observations of it.
+    ///
+    /// The usage is that of the observation with the greater [`Rank`], whole: never a sum, never a maximum per field, since
+    /// a final record may correct a count *down*. The attribution (time, session, team, …) is that of the earliest
+    /// observation that is not a side-track copy. Both choices are a maximum over a total order, so the result does not
+    /// depend on the order or grouping in which observations arrive.
+    ///
+    /// ```text
+    /// merge(a, b) == merge(b, a)    merge(a, merge(b, c)) == merge(merge(a, b), c)    merge(a, a) == a
+    /// ```
+    #[must_use]
+    pub fn merge(self, other: UsageEvent) -> UsageEvent {
+        let usage = if self.usage_order(&other) == Ordering::Less {
+            &other
+        } else {
+            &self
+        };
+        let place = if self.place_order(&other) == Ordering::Greater {
+            &other
+        } else {
+            &self
+        };
+        let mut dimensions = place.dimensions;
+        for dimension in USAGE_DIMENSIONS {
+            dimensions.set(dimension, usage.dimensions.get(dimension));
+        }
+        UsageEvent {
+            id: self.id,
+            at: place.at,
+            dimensions,
+            session: place.session,
+            sidechain: place.sidechain,
+            tokens: usage.tokens,
+            requests: usage.requests,
+            speed: usage.speed,
+            geo: usage.geo,
+            rank: usage.rank,
+            reported_cost: usage.reported_cost,
+        }
+    }
+
+    fn usage_order(&self, other: &UsageEvent) -> Ordering {
+        let output = |e: &UsageEvent| e.tokens.get(Bucket::Output);
+        self.rank
+            .cmp(&other.rank)
+            .then_with(|| output(self).cmp(&output(other)))
+            .then_with(|| self.tokens.cmp(&other.tokens))
+            .then_with(|| self.requests.cmp(&other.requests))
+            .then_with(|| {
+                let key = |e: &UsageEvent| {
+                    (
+                        USAGE_DIMENSIONS.map(|d| e.dimensions.get(d)),
+                        e.speed,
+                        e.geo,
+                        e.reported_cost,
+                    )
+                };
+                key(self).cmp(&key(other))
+            })
+    }
+
+    fn place_order(&self, other: &UsageEvent) -> Ordering {
+        self.sidechain
+            .cmp(&other.sidechain)
+            .then_with(|| self.at.cmp(&other.at))
+            .then_with(|| self.session.cmp(&other.session))
+            .then_with(|| {
+                let others = |e: &UsageEvent| {
+                    let mut place = e.dimensions;
+                    USAGE_DIMENSIONS.into_iter().for_each(|d| place.set(d, Label::EMPTY));
+                    place
+                };
+                others(self).cmp(&others(other))
+            })
+    }
+}
+
+/// Observations with each call once: further ones of the same call are merged as they come.
+#[derive(Clone, Debug, Default)]
+pub struct EventBatch {
+    events: Vec<UsageEvent>,
+    places: HashTable<u32>,
+    repeated: u64,
+}
+
+impl EventBatch {
+    /// Adds an observation.
+    pub fn push(&mut self, observation: &UsageEvent) {
+        let events = &mut self.events;
+        let hash_of = |events: &[UsageEvent], place: u32| events.get(place as usize).map_or(0, |e| e.id.digits());
+        let digits = observation.id.digits();
+        let same = |place: &u32| events.get(*place as usize).is_some_and(|e| e.id == observation.id);
+        if let Some(place) = self.places.find(digits, same) {
+            self.repeated += 1;
+            if let Some(event) = events.get_mut(*place as usize) {
+                let better = event.merge(*observation);
+                if better != *event {
+                    *event = better;
+                }
+            }
+            return;
+        }
+        // A batch is cut long before its places need more than 32 bits.
+        let place = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        self.places
+            .insert_unique(digits, place, |place| hash_of(events, *place));
+        events.push(*observation);
+    }
+
+    /// The calls in the order of their first observation.
+    #[must_use]
+    pub fn events(&self) -> &[UsageEvent] {
+        &self.events
+    }
+
+    /// How many calls.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Observations that repeated a call of the batch.
+    #[must_use]
+    pub fn repeated(&self) -> u64 {
+        self.repeated
+    }
+
+    /// Empties it; the memory is kept for the next batch.
+    pub fn clear(&mut self) {
+        self.events.clear();
+        self.places.clear();
+        self.repeated = 0;
+    }
+}
+
+impl<'a> Extend<&'a UsageEvent> for EventBatch {
+    fn extend<I: IntoIterator<Item = &'a UsageEvent>>(&mut self, observations: I) {
+        observations.into_iter().for_each(|o| self.push(o));
+    }
+}
+
+impl FromIterator<UsageEvent> for EventBatch {
+    fn from_iter<I: IntoIterator<Item = UsageEvent>>(observations: I) -> Self {
+        let mut batch = EventBatch::default();
+        observations.into_iter().for_each(|o| batch.push(&o));
+        batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use proptest::prelude::*;
+
+    use super::super::{EventId, Rank, Tokens};
+    use super::*;
+
+    fn arbitrary() -> impl Strategy<Value = UsageEvent> {
+        (
+            0..3_i64,
+            0..3_i64,
+            any::<bool>(),
+            any::<bool>(),
+            0..3_u64,
+            0..3_u64,
+            0..3_usize,
+            0..3_usize,
+            0..2_u64,
+        )
+            .prop_map(
+                |(at, rank_at, sidechain, complete, line, output, session, team, input)| {
+                    let time = |s| DateTime::from_timestamp(1_790_000_000 + s, 0).unwrap();
+                    let models = ["m-a", "m-b", "m-c"];
+                    let mut e = UsageEvent::new(EventId([1; 16]), time(at), "p".into(), models[session].into());
+                    e.sidechain = sidechain;
+                    e.session = ["s-a", "s-b", "s-c"][session].into();
+                    e.dimensions.set(Dimension::Team, ["t-a", "t-b", "t-c"][team].into());
+                    e.tokens = Tokens::default()
+                        .with(Bucket::Output, output)
+                        .with(Bucket::InputUncached, input);
+                    e.rank = Rank {
+                        authority: 0,
+                        complete,
+                        at: time(rank_at),
+                        line,
+                    };
+                    e
+                },
+            )
+    }
+
+    proptest! {
+        #[test]
+        fn merging_does_not_depend_on_order_grouping_or_repetition(a in arbitrary(), b in arbitrary(), c in arbitrary()) {
+            prop_assert_eq!(a.merge(b), b.merge(a));
+            prop_assert_eq!(a.merge(b.merge(c)), a.merge(b).merge(c));
+            prop_assert_eq!(a.merge(a), a);
+            prop_assert_eq!(a.merge(b).merge(b), a.merge(b));
+        }
+    }
+
+    #[test]
+    fn a_final_record_beats_a_larger_partial_and_may_correct_downwards() {
+        let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+        let mut partial = UsageEvent::new(EventId([2; 16]), at, "anthropic".into(), "m".into());
+        partial.rank.complete = false;
+        partial.tokens = Tokens::default().with(Bucket::Output, 900).with(Bucket::CacheRead, 50);
+        let mut last = partial;
+        last.rank.complete = true;
+        last.tokens = Tokens::default().with(Bucket::Output, 210);
+        assert_eq!(partial.merge(last).tokens, last.tokens);
+    }
+
+    #[test]
+    fn a_batch_holds_each_call_once_and_counts_the_rest() {
+        let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+        let event = |n: u8| UsageEvent::new(EventId([n; 16]), at, "p".into(), "m".into());
+        let mut batch: EventBatch = [event(1), event(2), event(1)].into_iter().collect();
+        batch.extend([&event(2), &event(3)]);
+        let ids: Vec<EventId> = batch.events().iter().map(|e| e.id).collect();
+        assert_eq!(ids, [EventId([1; 16]), EventId([2; 16]), EventId([3; 16])]);
+        assert_eq!(batch.repeated(), 2);
+        batch.clear();
+        batch.push(&event(1));
+        assert_eq!((batch.len(), batch.repeated()), (1, 0));
+    }
+}
