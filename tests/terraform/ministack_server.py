@@ -5,7 +5,7 @@ from ministack.services import elasticache, rds
 
 # --- ElastiCache: the key, and minor upgrades
 
-new_group, group_xml = elasticache._create_replication_group, elasticache._rg_xml
+new_group, group_xml, cluster_xml = elasticache._create_replication_group, elasticache._rg_xml, elasticache._cluster_xml_inner
 
 
 def create_group(request):
@@ -22,7 +22,12 @@ def with_key(group):
     return group_xml(group) + (f"<KmsKeyId>{key}</KmsKeyId>" if key else "")
 
 
-elasticache._create_replication_group, elasticache._rg_xml = create_group, with_key
+def with_upgrades(cluster):
+    # The provider reads this one from the group's first node.
+    return cluster_xml(cluster) + f"<AutoMinorVersionUpgrade>{str(cluster.get('AutoMinorVersionUpgrade', True)).lower()}</AutoMinorVersionUpgrade>"
+
+
+elasticache._create_replication_group, elasticache._rg_xml, elasticache._cluster_xml_inner = create_group, with_key, with_upgrades
 
 # --- RDS: exported logs, and the key of Performance Insights
 

@@ -55,10 +55,10 @@ def run(kind, name, copy):
 
 def main(wanted):
     tools.WORK.mkdir(parents=True, exist_ok=True)
-    copies = {kind: tools.copy_of_terraform(f"round-trip-{kind}") for kind in tools.ACCOUNTS}
     todo = sorted(((kind, name) for kind in tools.ACCOUNTS for name in cases(kind, wanted)), key=lambda case: case[1] != "orchestrator")
     if not todo:
         sys.exit(f"error: no case is named {' '.join(wanted)}")
+    copies = {kind: tools.copy_of_terraform(f"round-trip-{kind}") for kind in {kind for kind, _ in todo}}
     failed = 0
     # Mostly waiting: the provider polls slowly, SQS most of all (which therefore goes first).
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:

@@ -1,6 +1,7 @@
 # Container Insights, alarms on services and load balancers.
 
 resource "aws_ecs_cluster" "this" {
+  #checkov:skip=CKV_AWS_65:the variable takes enabled or enhanced only, which checkov cannot see
   for_each = var.clusters
 
   name = each.key

@@ -123,8 +123,8 @@ variable "redis" {
   }
 
   validation {
-    condition     = try(var.redis.rotation_days >= 1 && var.redis.rotation_days <= 365, var.redis == null)
-    error_message = "redis.rotation_days must be from 1 to 365."
+    condition     = try(var.redis.rotation_days >= 1 && var.redis.rotation_days <= 90, var.redis == null)
+    error_message = "redis.rotation_days must be from 1 to 90."
   }
 
   validation {
