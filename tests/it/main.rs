@@ -23,6 +23,7 @@ mod channels;
 mod cli;
 mod cycle;
 mod files;
+mod focus_export;
 mod kill;
 mod ledger;
 mod prices;
