@@ -30,7 +30,16 @@ use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, UsageSource
 
 /// The ledger that the settings name, as its account sees it.
 pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
-    let (terms, stored, settings) = (terms(ctx)?, stored(ctx)?, ctx.config.clone());
+    view(ctx, stored(ctx, false)?)
+}
+
+/// The same, so that what it has answered for survives a power cut: for what cannot be read again.
+pub fn durable_ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
+    view(ctx, stored(ctx, true)?)
+}
+
+fn view(ctx: &Context<'_>, stored: Box<dyn Ledger>) -> Result<Box<dyn Ledger>, CliError> {
+    let (terms, settings) = (terms(ctx)?, ctx.config.clone());
     let books = move || {
         super::price::load_from(&settings)
             .map(BookPricer::into_books)
@@ -46,7 +55,7 @@ pub fn terms(ctx: &Context<'_>) -> Result<Terms, CliError> {
     })
 }
 
-fn stored(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
+fn stored(ctx: &Context<'_>, durable: bool) -> Result<Box<dyn Ledger>, CliError> {
     Ok(match ctx.config.store_url()? {
         StoreUrl::Memory => Box::new(MemoryLedger::new()),
         StoreUrl::Dynamodb => cloud::ledger(ctx)?,
@@ -57,7 +66,8 @@ fn stored(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
                         .hint("`--store sqlite:PATH` uses another place")
                 })?;
             }
-            Box::new(SqliteLedger::open(&path)?)
+            let ledger = SqliteLedger::open(&path)?;
+            Box::new(if durable { ledger.durable()? } else { ledger })
         }
     })
 }

@@ -22,6 +22,7 @@ mod aws;
 mod channels;
 mod cli;
 mod files;
+mod ingest;
 mod kill;
 mod ledger;
 mod prices;

@@ -20,6 +20,7 @@ mod litellm;
 mod otel;
 mod plain;
 mod position;
+mod posted;
 mod read;
 mod readers;
 mod records;
@@ -46,6 +47,7 @@ use crate::ports::{Checkpoints, Sink, SourceError, UsageSource};
 
 pub use body::read_body;
 pub use plain::KNOWN_KEYS as PLAIN_KEYS;
+pub use posted::{Inbox, Post, PostKind, Posted};
 
 /// A format of usage or bills in files.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
