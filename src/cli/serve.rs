@@ -62,7 +62,8 @@ pub fn run(ctx: &mut Context<'_>, args: &ServeArgs) -> Result<Exit, CliError> {
     let served = server.run(|posts| {
         let now = SystemClock.now();
         let (source, outcome) = inbox.source(posts, now, &known);
-        let recorded = collect(&mut [source], ledger.as_mut(), pricer.as_ref(), now, &mut |_| {}, None);
+        let (ledger, pricer) = (ledger.as_mut(), pricer.as_ref());
+        let recorded = collect(&mut [source], ledger, pricer, now, &mut |_| {}, None, &|| false);
         let failure = match recorded {
             Ok(collection) => collection
                 .failed_sources

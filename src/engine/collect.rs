@@ -10,7 +10,8 @@ use crate::domain::label::Label;
 use crate::domain::spend::{Bill, Restatement};
 use crate::domain::usage::{EventBatch, UsageEvent};
 use crate::ports::{
-    Checkpoint, Ledger, Pricer, Progress, RecordBatch, Recorded, Rejection, Sink, SourceError, StoreError, UsageSource,
+    Checkpoint, Ledger, Pricer, Progress, RecordBatch, Recorded, Rejection, Rest, Sink, SourceError, StoreError,
+    UsageSource,
 };
 
 /// Observations held before they are recorded: 70 MB of memory, and a kill loses at most this much work. Hourly sums and the
@@ -56,6 +57,17 @@ pub struct Collection {
     pub bills: u64,
     /// Sources that failed as a whole.
     pub failed_sources: Vec<FailedSource>,
+    /// What is left for the next run, since the time was used up. Nothing that is missing here was lost.
+    pub left: Vec<LeftOver>,
+}
+
+/// What a source has left for the next run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeftOver {
+    /// Its name.
+    pub source: Label,
+    /// How much; unknown for a source that was not begun.
+    pub rest: Option<Rest>,
 }
 
 impl Collection {
@@ -73,7 +85,8 @@ impl Collection {
 }
 
 /// Reads every source to its end and records what is new. A source that fails never stops the others; a ledger that fails
-/// stops everything, since nothing could be kept.
+/// stops everything, since nothing could be kept. Asked in between, `enough` says whether the time for it is used up: then
+/// what was read is recorded and the rest is left to the next run.
 pub fn collect<'a>(
     sources: &mut [Box<dyn UsageSource>],
     ledger: &'a mut dyn Ledger,
@@ -81,6 +94,7 @@ pub fn collect<'a>(
     now: DateTime<Utc>,
     observer: &'a mut dyn FnMut(&Progress),
     rejects: Option<&'a mut dyn Write>,
+    enough: &'a dyn Fn() -> bool,
 ) -> Result<Collection, StoreError> {
     let mut collector = Collector {
         ledger,
@@ -88,6 +102,7 @@ pub fn collect<'a>(
         now,
         observer,
         rejects,
+        enough,
         source: Label::EMPTY,
         events: EventBatch::default(),
         checkpoints: HashMap::new(),
@@ -95,6 +110,13 @@ pub fn collect<'a>(
     };
     for source in sources {
         collector.source = source.name();
+        if enough() {
+            collector.out.left.push(LeftOver {
+                source: collector.source,
+                rest: None,
+            });
+            continue;
+        }
         let known = collector.ledger.checkpoints(collector.source.as_str())?;
         match source.read(&known, &mut collector) {
             Ok(()) => {}
@@ -119,6 +141,7 @@ struct Collector<'a> {
     now: DateTime<Utc>,
     observer: &'a mut dyn FnMut(&Progress),
     rejects: Option<&'a mut dyn Write>,
+    enough: &'a dyn Fn() -> bool,
     source: Label,
     events: EventBatch,
     checkpoints: HashMap<String, Checkpoint>,
@@ -213,5 +236,16 @@ impl Sink for Collector<'_> {
         self.out.lines += read.lines;
         self.out.bytes += read.bytes;
         (self.observer)(&read);
+    }
+
+    fn enough(&self) -> bool {
+        (self.enough)()
+    }
+
+    fn left(&mut self, rest: Rest) {
+        self.out.left.push(LeftOver {
+            source: self.source,
+            rest: Some(rest),
+        });
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod collect;
 pub mod cycle;
+pub mod deed;
 pub mod evaluate;
 pub mod explain;
 pub mod missing;

@@ -25,6 +25,9 @@ impl Clock for Slept {
         let all: Duration = self.0.lock().unwrap().iter().sum();
         T0 + TimeDelta::from_std(all).unwrap()
     }
+    fn elapsed(&self) -> Duration {
+        self.0.lock().unwrap().iter().sum()
+    }
     fn sleep(&self, duration: Duration) {
         self.0.lock().unwrap().push(duration);
     }

@@ -19,7 +19,7 @@ use super::readers::{Shared, reader};
 use super::records::{RECORD_LIMIT, Record, Records};
 use super::remember::{NoSpend, resume_traces};
 use super::sniff::{DETECT_BYTES, Framing, Input, framing, recognise, unpack};
-use super::stop::Stop;
+use super::stop::{Stop, Whole};
 use super::{FileFormat, FileSourceOptions, detect};
 
 /// Events after which a large file gets a checkpoint of its own, so that an interrupted run does not start over.
@@ -55,8 +55,12 @@ pub(super) fn read_all(
         expected_bytes,
         ..Progress::default()
     });
-    for (file, position) in todo {
-        run.one(file, position)?;
+    for (at, (file, position)) in todo.iter().enumerate() {
+        run.one(file, position.clone())?;
+        if run.leaves(todo.get(at..).unwrap_or_default()) {
+            // Bills of which files are still to be read stay as they are.
+            return run.settle_traces().map_err(Stop::source);
+        }
     }
     if stdin {
         let input = unpack(Box::new(io::stdin().lock())).map_err(Stop::from);
@@ -87,6 +91,7 @@ pub(super) struct Run<'a> {
     pub bills: Bills,
     pub bills_whole: bool,
     packed: bool,
+    pub stopped: bool,
     pub bill_positions: Vec<(String, Position)>,
     pub shared: Shared,
     pub no_spend: NoSpend,
@@ -108,21 +113,21 @@ impl<'a> Run<'a> {
             bills: Bills::default(),
             bills_whole: true,
             packed: false,
+            stopped: false,
             bill_positions: Vec::new(),
             shared,
             no_spend: NoSpend::default(),
             sink,
         }
     }
-}
 
-impl Run<'_> {
     /// Reads one file; one that cannot be read is told and does not stop the others.
     fn one(&mut self, found: &Found, position: Option<Position>) -> Result<(), SourceError> {
         let name = found.path.to_string_lossy().into_owned();
         match self.file(found, &name, position) {
             Ok(()) => {}
             Err(Stop::Store(error)) => return Err(error.into()),
+            Err(Stop::Time) => self.stopped = true,
             Err(Stop::Io(error)) => self.reject(&name, 0, Fault::whole(format!("cannot be read: {error}")), b""),
         }
         self.tell(true);
@@ -308,6 +313,9 @@ impl Run<'_> {
                         ..position.clone()
                     };
                     self.sink.checkpoint(name, part.checkpoint())?;
+                    if self.sink.enough() {
+                        return Err(Stop::Time);
+                    }
                 }
             }
         }
@@ -389,10 +397,4 @@ impl Run<'_> {
             self.sink.progress(read);
         }
     }
-}
-
-#[derive(PartialEq, Eq)]
-enum Whole {
-    Complete,
-    Incomplete,
 }

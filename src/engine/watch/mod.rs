@@ -1,14 +1,16 @@
 //! Alerts on other things than budgets, with the same life: pending, firing, told once, resolved when it is over.
 
+mod runs;
 mod unpriced;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+pub use runs::{RunPolicy, last_run, remember};
 pub use unpriced::{UnpricedPolicy, unpriced};
 
-use crate::domain::alert::{Alert, Behaviour, State, Step, Verdict, message_id, step};
+use crate::domain::alert::{Alert, Behaviour, Silence, State, Step, Verdict, message_id, step};
 use crate::domain::notification::{Fact, Notification, Severity, Told};
 use crate::ports::{AlertCommit, AlertStore, Ledger, StoreError};
 
@@ -20,6 +22,8 @@ const ATTEMPTS: usize = 5;
 pub struct WatchPolicy {
     /// Calls without a price; none: not watched.
     pub unpriced: Option<UnpricedPolicy>,
+    /// The job itself.
+    pub runs: RunPolicy,
 }
 
 /// Something that holds now and that people are to be told of.
@@ -63,7 +67,7 @@ pub fn watch_all(
         Some(policy) => unpriced(ledger, policy, now)?,
         None => Vec::new(),
     };
-    watch(
+    let mut all = watch(
         unpriced::KIND,
         &conditions,
         unpriced::OVER,
@@ -71,7 +75,25 @@ pub fn watch_all(
         store,
         complete,
         now,
-    )
+    )?;
+    if policy.runs.every.is_some() {
+        let missed = runs::missed(&policy.runs, last_run(ledger)?, now);
+        all.absorb(watch(runs::MISSED, &missed, runs::ON_TIME, channels, store, true, now)?);
+    }
+    if policy.runs.stale_after.is_some() {
+        let stale = runs::stale(&policy.runs, ledger, now)?;
+        all.absorb(watch(runs::STALE, &stale, runs::FRESH, channels, store, true, now)?);
+    }
+    Ok(all)
+}
+
+impl Watched {
+    /// Adds what watching something else changed.
+    pub fn absorb(&mut self, other: Watched) {
+        self.changed.extend(other.changed);
+        self.active.extend(other.active);
+        self.messages += other.messages;
+    }
 }
 
 /// Moves the alerts of one kind: a condition that is given holds, one that is not is over for the reason `over`.
@@ -90,6 +112,10 @@ pub fn watch(
         let mut known = store.alerts(Some(now))?;
         known.retain(|alert| alert.kind == kind);
         let silences = store.silences()?;
+        let silenced = |alert: &Alert| {
+            let silence = silences.iter().find(|s| s.mutes(&alert.policy, now));
+            silence.map(Silence::text)
+        };
         let (mut watched, mut commit) = (Watched::default(), AlertCommit::default());
         let mut left: BTreeMap<&str, &Alert> = known.iter().map(|a| (a.id.as_str(), a)).collect();
         for condition in conditions {
@@ -98,10 +124,7 @@ pub fn watch(
                 .unwrap_or(&condition.alert)
                 .clone();
             before.title.clone_from(&condition.alert.title);
-            let suppressed = silences.iter().find(|s| s.mutes(&before.policy, now)).map(|s| {
-                let until = s.until.format("%Y-%m-%d %H:%M UTC");
-                format!("silenced by {} until {until}: {}", s.by, s.reason)
-            });
+            let suppressed = silenced(&before);
             if let Some(mut after) = step(&before, &Verdict::Above, suppressed, ONCE, now) {
                 if after.tell == Some(Told::Firing) {
                     let named = &condition.channels;
@@ -111,7 +134,7 @@ pub fn watch(
             }
         }
         for before in left.into_values().filter(|_| complete) {
-            if let Some(after) = step(before, &Verdict::Clear(over), None, ONCE, now) {
+            if let Some(after) = step(before, &Verdict::Clear(over), silenced(before), ONCE, now) {
                 absorb(&mut watched, &mut commit, after, None, over, now);
             }
         }
