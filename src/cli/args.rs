@@ -81,6 +81,8 @@ pub enum Command {
     Price(super::price::PriceArgs),
     /// Explain what one recorded call cost, from the raw record to the sums; list calls
     Explain(super::explain::ExplainArgs),
+    /// Compare metered, reported and billed cost, and say where they part
+    Reconcile(super::reconcile::ReconcileArgs),
     /// Price recorded calls anew and restate what changes
     Reprice(super::reprice::RepriceArgs),
     /// Write a commented finops.toml and an example budget
@@ -108,6 +110,7 @@ impl Command {
             | Command::Alert(_)
             | Command::Price(_)
             | Command::Explain(_)
+            | Command::Reconcile(_)
             | Command::Reprice(_) => true,
         }
     }

@@ -8,6 +8,7 @@ pub mod config;
 pub mod explain;
 pub mod init;
 pub mod price;
+pub mod reconcile;
 pub mod record;
 pub mod report;
 pub mod reprice;

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod missing;
 pub mod notify;
 pub mod price_diff;
+pub mod reconcile;
 pub mod report;
 pub mod reprice;
 pub mod view;

@@ -11,6 +11,7 @@ mod counts;
 mod detect;
 mod discover;
 mod focus;
+mod focus_tokens;
 mod gemini;
 mod helicone;
 mod keys;
