@@ -8,6 +8,7 @@ pub mod console;
 pub mod files;
 pub mod focus_csv;
 pub mod http;
+pub mod ingest;
 pub mod memory;
 pub mod policies;
 pub mod prices;

@@ -69,6 +69,8 @@ pub enum Command {
     Run(super::run::RunArgs),
     /// Record usage and bills from files
     Record(super::record::RecordArgs),
+    /// Receive usage over HTTP
+    Serve(super::serve::ServeArgs),
     /// Show what was spent
     Report(super::report::ReportArgs),
     /// Show budgets and their pace
@@ -104,6 +106,7 @@ impl Command {
             Command::Config(args) => args.needs_config(),
             Command::Run(_)
             | Command::Record(_)
+            | Command::Serve(_)
             | Command::Report(_)
             | Command::Budget(_)
             | Command::Alert(_)

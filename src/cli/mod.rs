@@ -14,6 +14,7 @@ pub mod record;
 pub mod report;
 pub mod reprice;
 pub mod run;
+pub mod serve;
 pub mod text;
 pub mod wire;
 

@@ -106,6 +106,7 @@ fn start(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mu
 fn dispatch(ctx: &mut Context<'_>, command: &Command) -> Result<Exit, CliError> {
     match command {
         Command::Run(args) => super::run::run(ctx, args),
+        Command::Serve(args) => super::serve::run(ctx, args),
         Command::Record(args) => super::record::run(ctx, args),
         Command::Report(args) => super::report::run(ctx, args),
         Command::Budget(args) => super::budget::run(ctx, args),

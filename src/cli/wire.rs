@@ -41,7 +41,16 @@ pub fn ledger_for(ctx: &Context<'_>, budgets: &[Budget]) -> Result<Box<dyn Ledge
 
 /// The same; `fill` computes the basis "billed, metered where late".
 pub fn ledger_with(ctx: &Context<'_>, fill: bool) -> Result<Box<dyn Ledger>, CliError> {
-    let (terms, stored, settings) = (terms(ctx)?, stored(ctx)?, ctx.config.clone());
+    view(ctx, stored(ctx, false)?, fill)
+}
+
+/// The same, so that what it has answered for survives a power cut: for what cannot be read again.
+pub fn durable_ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
+    view(ctx, stored(ctx, true)?, false)
+}
+
+fn view(ctx: &Context<'_>, stored: Box<dyn Ledger>, fill: bool) -> Result<Box<dyn Ledger>, CliError> {
+    let (terms, settings) = (terms(ctx)?, ctx.config.clone());
     let books = move || {
         super::price::load_from(&settings)
             .map(BookPricer::into_books)
@@ -58,7 +67,7 @@ pub fn terms(ctx: &Context<'_>) -> Result<Terms, CliError> {
     })
 }
 
-fn stored(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
+fn stored(ctx: &Context<'_>, durable: bool) -> Result<Box<dyn Ledger>, CliError> {
     Ok(match ctx.config.store_url()? {
         StoreUrl::Memory => Box::new(MemoryLedger::new()),
         StoreUrl::Dynamodb => cloud::ledger(ctx)?,
@@ -69,7 +78,8 @@ fn stored(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
                         .hint("`--store sqlite:PATH` uses another place")
                 })?;
             }
-            Box::new(SqliteLedger::open(&path)?)
+            let ledger = SqliteLedger::open(&path)?;
+            Box::new(if durable { ledger.durable()? } else { ledger })
         }
     })
 }

@@ -24,6 +24,7 @@ mod cli;
 mod cycle;
 mod files;
 mod focus_export;
+mod ingest;
 mod kill;
 mod ledger;
 mod prices;
