@@ -41,7 +41,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     let names = wire::channel_names(ctx);
     let mut sources = wire::sources(ctx, None)?;
     let pricer = wire::pricer(ctx)?;
-    let mut ledger = wire::ledger(ctx)?;
+    let mut ledger = wire::ledger_for(ctx, &budgets)?;
     let mut alerts = wire::alerts(ctx)?;
     let signals = wire::signals(ctx, ledger.as_mut(), pricer.as_ref())?;
     for unknown in signals.iter().flat_map(|s| &s.unknown) {

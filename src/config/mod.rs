@@ -16,7 +16,7 @@ pub use aws::{AwsConfig, CostExplorerConfig, is_account};
 pub use check::check;
 pub use contract::{CommitmentConfig, CommitmentKind, ContractConfig, CoversConfig, PerConfig};
 pub use load::ConfigError;
-pub use pricing::{PriceMapConfig, UnpricedConfig};
+pub use pricing::{PriceMapConfig, ReconcileConfig, UnpricedConfig};
 pub use store::{StoreUrl, default_ledger};
 
 /// The whole of `finops.toml`. Every key is optional; unknown keys are errors.
@@ -52,6 +52,8 @@ pub struct Config {
     /// What accounts are charged, asked of AWS.
     #[serde(rename = "cost_explorer")]
     pub cost_explorers: Vec<CostExplorerConfig>,
+    /// The alert about bills that metering does not cover.
+    pub reconcile: ReconcileConfig,
     /// The job itself.
     pub runs: RunsConfig,
     /// The cloud account.
@@ -82,6 +84,7 @@ impl Default for Config {
             commitments: Vec::new(),
             unpriced: UnpricedConfig::default(),
             cost_explorers: Vec::new(),
+            reconcile: ReconcileConfig::default(),
             runs: RunsConfig::default(),
             aws: AwsConfig::default(),
             policies: PathBuf::from("policies"),

@@ -68,7 +68,7 @@ impl Failure {
                 let cause = inner.as_connector_error().map_or_else(String::new, |e| chain(e));
                 match credentials(&cause) {
                     found if found.0 == Kind::Credentials => found,
-                    _ if inner.is_other() && inner.as_other().is_none() => (
+                    _ if inner.is_other() => (
                         Kind::Unreachable,
                         true,
                         "the connection broke off, after retries".to_owned(),

@@ -1,6 +1,6 @@
 //! Who we are to AWS: asked before anything is read or written.
 
-use super::client::{Aws, BrokenOff};
+use super::client::Aws;
 use super::failure::{Failure, Kind};
 use super::permissions::Permission;
 
@@ -12,8 +12,7 @@ pub const PERMISSION: Permission = Permission {
 
 /// The id of the account that the credentials belong to.
 pub fn account(aws: &Aws) -> Result<String, Failure> {
-    let config = aws_sdk_sts::config::Builder::from(aws.config()).retry_classifier(BrokenOff);
-    let client = aws_sdk_sts::Client::from_conf(config.build());
+    let client = aws_sdk_sts::Client::new(aws.config());
     let answer = aws
         .wait(client.get_caller_identity().send())
         .map_err(|e| Failure::of("sts:GetCallerIdentity", &e))?;

@@ -15,7 +15,7 @@ use super::failure::{Failure, Kind};
 use super::paid::PaidBudget;
 use super::permissions::Permission;
 use crate::domain::money::{Currency, parse_decimal};
-use crate::domain::period::Period;
+use crate::domain::period::{Calendar, Period};
 use crate::domain::signal::{ProviderAnomaly, ProviderBudget, ProviderForecast, Signals};
 use crate::ports::ProviderSignals;
 
@@ -160,7 +160,7 @@ impl AwsSignals {
 
     /// Cost budgets only: usage and coverage are no money.
     fn budget(&self, budget: &aws_sdk_budgets::types::Budget, now: DateTime<Utc>) -> Option<ProviderBudget> {
-        use aws_sdk_budgets::types::{BudgetType, TimeUnit};
+        use aws_sdk_budgets::types::BudgetType;
         if budget.budget_type() != &BudgetType::Cost {
             return None;
         }
@@ -172,11 +172,11 @@ impl AwsSignals {
         let calculated = budget.calculated_spend();
         let actual = calculated.and_then(|c| c.actual_spend()).and_then(money);
         let forecast = calculated.and_then(|c| c.forecasted_spend()).and_then(money);
-        let calendar = match budget.time_unit() {
-            TimeUnit::Daily => Some(crate::domain::period::Calendar::Day),
-            TimeUnit::Monthly => Some(crate::domain::period::Calendar::Month),
-            TimeUnit::Quarterly => Some(crate::domain::period::Calendar::Quarter),
-            TimeUnit::Annually => Some(crate::domain::period::Calendar::Year),
+        let calendar = match budget.time_unit().as_str() {
+            "DAILY" => Some(Calendar::Day),
+            "MONTHLY" => Some(Calendar::Month),
+            "QUARTERLY" => Some(Calendar::Quarter),
+            "ANNUALLY" => Some(Calendar::Year),
             _ => None,
         };
         #[expect(deprecated, reason = "budgets made before filter expressions still carry these")]

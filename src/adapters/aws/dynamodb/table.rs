@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
@@ -12,7 +11,7 @@ use aws_sdk_dynamodb::types::{
 };
 use tokio::task::JoinSet;
 
-use crate::adapters::aws::client::{Aws, BrokenOff};
+use crate::adapters::aws::client::Aws;
 use crate::adapters::aws::failure::{Failure, Kind};
 
 /// Attributes by name.
@@ -118,8 +117,7 @@ impl Table {
     /// A table by its name. Nothing is asked yet.
     #[must_use]
     pub fn new(aws: Aws, name: String) -> Self {
-        let config = Builder::from(aws.config()).retry_classifier(BrokenOff).build();
-        let client = Client::from_conf(config);
+        let client = Client::new(aws.config());
         Table {
             aws,
             client,
