@@ -13,6 +13,7 @@ pub mod money;
 pub mod notification;
 pub mod period;
 pub mod price;
+pub mod similar;
 pub mod spend;
 pub mod stats;
 pub mod usage;
