@@ -7,6 +7,7 @@ pub mod completions;
 pub mod config;
 pub mod explain;
 pub mod init;
+pub mod policy;
 pub mod price;
 pub mod record;
 pub mod report;

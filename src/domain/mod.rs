@@ -12,6 +12,7 @@ pub mod label;
 pub mod money;
 pub mod notification;
 pub mod period;
+pub mod policy_test;
 pub mod price;
 pub mod similar;
 pub mod spend;

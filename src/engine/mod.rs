@@ -7,6 +7,7 @@ pub mod evaluate;
 pub mod explain;
 pub mod missing;
 pub mod notify;
+pub mod policy_test;
 pub mod price_diff;
 pub mod report;
 pub mod reprice;

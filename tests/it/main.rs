@@ -25,6 +25,7 @@ mod cycle;
 mod files;
 mod kill;
 mod ledger;
+mod policies;
 mod prices;
 mod pricing_commands;
 mod simulation;
