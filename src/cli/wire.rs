@@ -25,7 +25,7 @@ use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::engine::notify::DeliveryLimits;
 use crate::engine::view::View;
-use crate::engine::watch::{UnpricedPolicy, WatchPolicy};
+use crate::engine::watch::{RunPolicy, UnpricedPolicy, WatchPolicy};
 use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, UsageSource};
 
 /// The ledger that the settings name, as its account sees it.
@@ -71,6 +71,14 @@ pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
     })
 }
 
+/// Keeps the heartbeat of a run where the store has a place for it.
+pub fn heartbeat(ctx: &Context<'_>, request_id: &str, summary: &serde_json::Value) -> Result<(), CliError> {
+    match ctx.config.store_url()? {
+        StoreUrl::Dynamodb => cloud::heartbeat(ctx, request_id, summary),
+        StoreUrl::Memory | StoreUrl::Sqlite(_) => Ok(()),
+    }
+}
+
 /// The budgets of the policies folder.
 pub fn budgets(ctx: &Context<'_>) -> Result<Vec<Budget>, CliError> {
     load_budgets(&ctx.config.policies_dir())
@@ -85,7 +93,12 @@ pub fn watch(ctx: &Context<'_>) -> Result<WatchPolicy, CliError> {
         above,
         channels: settings.channels.clone(),
     });
-    Ok(WatchPolicy { unpriced })
+    let hours = |count: u32| (count > 0).then(|| TimeDelta::hours(i64::from(count)));
+    let runs = RunPolicy {
+        every: hours(ctx.config.runs.expected_every_hours),
+        stale_after: hours(ctx.config.runs.stale_after_hours),
+    };
+    Ok(WatchPolicy { unpriced, runs })
 }
 
 /// The configured channels; standard output where none is configured. A channel whose secret is missing is named, and its
@@ -97,6 +110,7 @@ pub fn channels(ctx: &mut Context<'_>) -> Result<Vec<Box<dyn Notifier>>, CliErro
         path: None,
         url: None,
         secret: None,
+        topic: None,
         allowed_hosts: Vec::new(),
     };
     let configured = if ctx.config.channels.is_empty() {
@@ -124,6 +138,7 @@ fn build(ctx: &Context<'_>, channel: &ChannelConfig) -> Result<Box<dyn Notifier>
             let path = channel.path.as_ref().ok_or("`path` is missing")?;
             Box::new(FileChannel::new(name, ctx.config.resolve(path)))
         }
+        ChannelKind::Sns => cloud::sns(ctx, name, channel.topic.as_deref().ok_or("`topic` is missing")?)?,
         ChannelKind::Slack => Box::new(Slack::new(name, url()?, &channel.allowed_hosts)?),
         ChannelKind::Webhook => {
             let key = channel

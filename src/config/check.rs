@@ -139,6 +139,11 @@ fn channel(problems: &mut Vec<ConfigError>, channel: &ChannelConfig) {
             "say where it writes: `path = \"alerts.jsonl\"`",
         )),
         ChannelKind::File => {}
+        ChannelKind::Sns if channel.topic.is_none() => problems.push(ConfigError::new(
+            format!("channel `{name}` of kind `sns` has no `topic`"),
+            "name it by its ARN: `topic = \"arn:aws:sns:REGION:ACCOUNT:NAME\"`",
+        )),
+        ChannelKind::Sns => {}
         ChannelKind::Slack | ChannelKind::Webhook => {
             match channel.url.as_deref() {
                 None => problems.push(ConfigError::new(

@@ -49,6 +49,8 @@ pub struct Config {
     pub commitments: Vec<CommitmentConfig>,
     /// The alert about calls without a price.
     pub unpriced: UnpricedConfig,
+    /// The job itself.
+    pub runs: RunsConfig,
     /// The cloud account.
     pub aws: AwsConfig,
     /// The folder with `budgets/`, `prices/`, …, relative to the configuration file.
@@ -76,6 +78,7 @@ impl Default for Config {
             contracts: Vec::new(),
             commitments: Vec::new(),
             unpriced: UnpricedConfig::default(),
+            runs: RunsConfig::default(),
             aws: AwsConfig::default(),
             policies: PathBuf::from("policies"),
             limits: LimitsConfig::default(),
@@ -192,6 +195,8 @@ pub enum ChannelKind {
     Slack,
     /// An HTTP POST of JSON, signed.
     Webhook,
+    /// An SNS topic, for mail, queues, functions and chat.
+    Sns,
 }
 
 /// `[[notify]]`.
@@ -212,6 +217,9 @@ pub struct ChannelConfig {
     /// `webhook`: where the key of the HMAC-SHA256 signature is found: `env:NAME`.
     #[serde(default)]
     pub secret: Option<String>,
+    /// `sns`: the ARN of the topic.
+    #[serde(default)]
+    pub topic: Option<String>,
     /// `slack`, `webhook`: hosts that messages may go to, beside `hooks.slack.com` and loopback.
     #[serde(default)]
     pub allowed_hosts: Vec<String>,
@@ -239,6 +247,16 @@ pub struct PriceBookConfig {
     pub kind: PriceBookKind,
     /// The file, relative to the configuration file.
     pub path: PathBuf,
+}
+
+/// `[runs]`: alerts about the job itself.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunsConfig {
+    /// Runs come at least so often; a pause of twice that is told. 0: not watched (the function on AWS: 24).
+    pub expected_every_hours: u32,
+    /// Spend is at most so old. 0: not watched (the function on AWS: 48).
+    pub stale_after_hours: u32,
 }
 
 /// `[limits]`.

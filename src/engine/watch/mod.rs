@@ -1,11 +1,13 @@
 //! Alerts on other things than budgets, with the same life: pending, firing, told once, resolved when it is over.
 
+mod runs;
 mod unpriced;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+pub use runs::{RunPolicy, last_run, remember};
 pub use unpriced::{UnpricedPolicy, unpriced};
 
 use crate::domain::alert::{Alert, Behaviour, Silence, State, Step, Verdict, message_id, step};
@@ -20,6 +22,8 @@ const ATTEMPTS: usize = 5;
 pub struct WatchPolicy {
     /// Calls without a price; none: not watched.
     pub unpriced: Option<UnpricedPolicy>,
+    /// The job itself.
+    pub runs: RunPolicy,
 }
 
 /// Something that holds now and that people are to be told of.
@@ -63,7 +67,7 @@ pub fn watch_all(
         Some(policy) => unpriced(ledger, policy, now)?,
         None => Vec::new(),
     };
-    watch(
+    let mut all = watch(
         unpriced::KIND,
         &conditions,
         unpriced::OVER,
@@ -71,7 +75,25 @@ pub fn watch_all(
         store,
         complete,
         now,
-    )
+    )?;
+    if policy.runs.every.is_some() {
+        let missed = runs::missed(&policy.runs, last_run(ledger)?, now);
+        all.absorb(watch(runs::MISSED, &missed, runs::ON_TIME, channels, store, true, now)?);
+    }
+    if policy.runs.stale_after.is_some() {
+        let stale = runs::stale(&policy.runs, ledger, now)?;
+        all.absorb(watch(runs::STALE, &stale, runs::FRESH, channels, store, true, now)?);
+    }
+    Ok(all)
+}
+
+impl Watched {
+    /// Adds what watching something else changed.
+    pub fn absorb(&mut self, other: Watched) {
+        self.changed.extend(other.changed);
+        self.active.extend(other.active);
+        self.messages += other.messages;
+    }
 }
 
 /// Moves the alerts of one kind: a condition that is given holds, one that is not is over for the reason `over`.

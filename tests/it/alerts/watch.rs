@@ -55,6 +55,7 @@ impl Scene {
                 above: self.above.into(),
                 channels: Vec::new(),
             }),
+            ..WatchPolicy::default()
         };
         let channels = ["out".to_owned()];
         let now = at(&format!("{day}T12:00:00Z"));
