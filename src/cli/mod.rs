@@ -157,6 +157,8 @@ pub enum Format {
     /// A Markdown table.
     #[value(alias = "md")]
     Markdown,
+    /// One HTML file with everything in it, for `report`.
+    Html,
 }
 
 /// When to use colour.

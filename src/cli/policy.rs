@@ -48,7 +48,7 @@ struct Ran<'a> {
 
 /// Runs `finops policy`.
 pub fn run(ctx: &mut Context<'_>, args: &PolicyArgs) -> Result<Exit, CliError> {
-    if matches!(ctx.format, Format::Csv | Format::Markdown) {
+    if matches!(ctx.format, Format::Csv | Format::Markdown | Format::Html) {
         return Err(CliError::usage("`finops policy` has no such format").hint("use `--format json` or `jsonl`"));
     }
     let wanted = match &args.what {
@@ -101,7 +101,7 @@ pub fn run(ctx: &mut Context<'_>, args: &PolicyArgs) -> Result<Exit, CliError> {
             document(&ran, budgets.len(), &untested, wanted.is_none())
         )?,
         Format::Jsonl => ran.iter().try_for_each(|r| writeln!(ctx.out, "{}", record(r)))?,
-        Format::Table | Format::Csv | Format::Markdown => {
+        Format::Table | Format::Csv | Format::Markdown | Format::Html => {
             for each in &ran {
                 let text = shown(each, &folder, ctx.color);
                 ctx.out.write_all(text.as_bytes())?;

@@ -79,6 +79,9 @@ fn start(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mu
         .format
         .or_else(|| output.as_deref().and_then(format_of))
         .unwrap_or(Format::Table);
+    if format == Format::Html && !matches!(cli.command, Command::Report(_)) {
+        return Err(CliError::usage("only `finops report` has the format `html`").hint("use `--format json`"));
+    }
     let terminal = std::io::stdout().is_terminal() && output.is_none();
     let mut file = Vec::new();
     let mut ctx = Context {
@@ -155,6 +158,7 @@ fn format_of(path: &Path) -> Option<Format> {
         "jsonl" | "ndjson" => Some(Format::Jsonl),
         "csv" => Some(Format::Csv),
         "md" | "markdown" => Some(Format::Markdown),
+        "html" | "htm" => Some(Format::Html),
         _ => None,
     }
 }
