@@ -7,6 +7,7 @@ pub mod clock;
 pub mod console;
 pub mod files;
 pub mod http;
+pub mod ingest;
 pub mod memory;
 pub mod policies;
 pub mod prices;

@@ -9,10 +9,12 @@ pub mod explain;
 pub mod init;
 pub mod policy;
 pub mod price;
+pub mod reconcile;
 pub mod record;
 pub mod report;
 pub mod reprice;
 pub mod run;
+pub mod serve;
 pub mod text;
 pub mod wire;
 

@@ -9,6 +9,7 @@ pub mod missing;
 pub mod notify;
 pub mod policy_test;
 pub mod price_diff;
+pub mod reconcile;
 pub mod report;
 pub mod reprice;
 pub mod view;
