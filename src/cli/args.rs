@@ -85,6 +85,8 @@ pub enum Command {
     Explain(super::explain::ExplainArgs),
     /// Compare metered, reported and billed cost, and say where they part
     Reconcile(super::reconcile::ReconcileArgs),
+    /// Write spend as a FOCUS table for other tools
+    Export(super::export::ExportArgs),
     /// Price recorded calls anew and restate what changes
     Reprice(super::reprice::RepriceArgs),
     /// Write a commented finops.toml and an example budget
@@ -114,6 +116,7 @@ impl Command {
             | Command::Price(_)
             | Command::Explain(_)
             | Command::Reconcile(_)
+            | Command::Export(_)
             | Command::Reprice(_) => true,
         }
     }

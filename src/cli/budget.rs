@@ -162,7 +162,7 @@ fn block(ctx: &Context<'_>, status: &BudgetStatus) -> String {
     text
 }
 
-const COLUMNS: [&str; 8] = [
+const COLUMNS: [&str; 9] = [
     "budget",
     "scope",
     "currency",
@@ -171,6 +171,7 @@ const COLUMNS: [&str; 8] = [
     "spent_percent",
     "period_percent",
     "unpriced_events",
+    "unpriced_worst_case",
 ];
 
 fn table(ctx: &mut Context<'_>, rows: &[Value]) -> Result<(), CliError> {

@@ -118,6 +118,7 @@ fn dispatch(ctx: &mut Context<'_>, command: &Command) -> Result<Exit, CliError> 
         Command::Price(args) => super::price::run(ctx, args),
         Command::Explain(args) => super::explain::run(ctx, args),
         Command::Reconcile(args) => super::reconcile::run(ctx, args),
+        Command::Export(args) => super::export::run(ctx, args),
         Command::Reprice(args) => super::reprice::run(ctx, args),
         Command::Init(args) => super::init::run(ctx, args),
         Command::Config(args) => super::config::run(ctx, args),

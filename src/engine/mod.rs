@@ -5,6 +5,7 @@ pub mod cycle;
 pub mod deed;
 pub mod evaluate;
 pub mod explain;
+pub mod export;
 pub mod missing;
 pub mod notify;
 pub mod policy_test;

@@ -80,7 +80,9 @@ pub(super) fn gather(
     let mut cells: BTreeMap<Place, Sides> = BTreeMap::new();
     let mut failed: Option<MoneyError> = None;
     ledger.spend(period, &mut |key, sums| {
-        if key.currency != Currency::USD {
+        // Flat costs are no use of models.
+        let bought = key.basis == Basis::Metered && key.dimensions.get(Dimension::Category).as_str() == "Purchase";
+        if key.currency != Currency::USD || bought {
             return;
         }
         let provider = match key.basis {
@@ -124,9 +126,6 @@ pub(super) fn gather(
 fn add(cell: &mut Sides, terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
     let category = key.dimensions.get(Dimension::Category);
     if key.basis == Basis::Metered {
-        if category.as_str() == "Purchase" {
-            return Ok(());
-        }
         let metered = &mut cell.metered;
         let contracted = terms.agreed(&key.dimensions, key.hour.start(), sums.cost)?.contracted;
         metered.calls += sums.events;
