@@ -79,6 +79,8 @@ pub enum Command {
     Alert(super::alert::AlertArgs),
     /// Show anomalies that AWS found, and tell it what they were
     Anomaly(super::anomaly::AnomalyArgs),
+    /// Check policies and run the tests beside them
+    Policy(super::policy::PolicyArgs),
     /// Price a call, list and check price books
     Price(super::price::PriceArgs),
     /// Explain what one recorded call cost, from the raw record to the sums; list calls
@@ -113,6 +115,7 @@ impl Command {
             | Command::Budget(_)
             | Command::Alert(_)
             | Command::Anomaly(_)
+            | Command::Policy(_)
             | Command::Price(_)
             | Command::Explain(_)
             | Command::Reconcile(_)
