@@ -79,7 +79,7 @@ fn list(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
                 )?;
             }
         }
-        Format::Csv | Format::Markdown => {
+        Format::Csv | Format::Markdown | Format::Html => {
             return Err(CliError::usage("`finops anomaly` has no such format").hint("use `--format json` or `jsonl`"));
         }
     }
