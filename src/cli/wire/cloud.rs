@@ -1,9 +1,12 @@
 //! Builds the adapters to AWS, or says that this program has none.
 
 #[cfg(feature = "aws")]
-pub use with_aws::{alerts, bills, feedback, heartbeat, ledger, signals, sns};
+pub use with_aws::{alerts, bills, feedback, heartbeat, ledger, permissions, signals, sns};
 #[cfg(not(feature = "aws"))]
-pub use without_aws::{alerts, bills, feedback, heartbeat, ledger, signals, sns};
+pub use without_aws::{alerts, bills, feedback, heartbeat, ledger, permissions, signals, sns};
+
+/// Parts of the program, each with the IAM actions that it calls.
+pub type Permissions = Vec<(&'static str, Vec<&'static str>)>;
 
 /// What a person says about an anomaly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -24,7 +27,7 @@ mod with_aws {
 
     use chrono::TimeDelta;
 
-    use super::Said;
+    use super::{Permissions, Said};
     use crate::adapters::aws::client::{Aws, CallLimits};
     use crate::adapters::aws::cost_explorer::{CostExplorer, Grouping, Options};
     use crate::adapters::aws::dynamodb::{DynamoAlerts, DynamoLedger, Table, TableNames, heartbeats};
@@ -179,6 +182,18 @@ mod with_aws {
         Ok(vec![signals])
     }
 
+    /// The IAM actions of each part.
+    pub fn permissions() -> Result<Permissions, CliError> {
+        let mut parts = std::collections::BTreeMap::<&str, std::collections::BTreeSet<&str>>::new();
+        for part in crate::adapters::aws::permissions::ALL {
+            parts.entry(part.sid).or_default().extend(part.actions);
+        }
+        Ok(parts
+            .into_iter()
+            .map(|(sid, actions)| (sid, actions.into_iter().collect()))
+            .collect())
+    }
+
     /// Tells AWS what a person says about an anomaly.
     pub fn feedback(ctx: &Context<'_>, id: &str, said: Said) -> Result<(), CliError> {
         let said = match said {
@@ -194,7 +209,7 @@ mod with_aws {
 
 #[cfg(not(feature = "aws"))]
 mod without_aws {
-    use super::Said;
+    use super::{Permissions, Said};
     use crate::cli::{CliError, Context};
     use crate::domain::signal::Signals;
     use crate::ports::{AlertsAndOutbox, Ledger, Notifier, Pricer, UsageSource};
@@ -230,6 +245,11 @@ mod without_aws {
 
     /// There is nobody to ask in this build.
     pub fn signals(_: &Context<'_>, _: &mut dyn Ledger, _: &dyn Pricer) -> Result<Vec<Signals>, CliError> {
+        Err(absent())
+    }
+
+    /// Nothing is called in this build.
+    pub fn permissions() -> Result<Permissions, CliError> {
         Err(absent())
     }
 
