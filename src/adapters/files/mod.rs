@@ -12,6 +12,7 @@ mod position;
 mod read;
 mod records;
 mod scalar;
+mod scan;
 mod sniff;
 mod table;
 mod time;

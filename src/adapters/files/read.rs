@@ -241,7 +241,7 @@ impl Run<'_> {
                 self.plain_table(records, name)?;
                 return self.done(name, position);
             }
-            FileFormat::Plain => Box::new(Plain),
+            FileFormat::Plain => Box::new(Plain::default()),
             FileFormat::Codex => Box::new(Codex::new(Rc::clone(&self.sessions))),
             FileFormat::Litellm => Box::new(Litellm),
             FileFormat::Focus => {
