@@ -49,6 +49,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
             ledger: ledger.as_mut(),
             alerts: alerts.as_mut(),
             budgets: &budgets,
+            watch: &wire::watch(ctx)?,
             channels: &channels,
             channel_names: &names,
             clock: &SystemClock,

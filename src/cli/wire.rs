@@ -16,12 +16,32 @@ use crate::adapters::sqlite::{SqliteAlerts, SqliteLedger};
 use crate::adapters::webhook::Webhook;
 use crate::config::{ChannelConfig, ChannelKind, SourceConfig, SourceKind, StoreUrl};
 use crate::domain::budget::Budget;
+use crate::domain::contract::Terms;
 use crate::domain::label::Label;
 use crate::engine::notify::DeliveryLimits;
+use crate::engine::view::View;
+use crate::engine::watch::{UnpricedPolicy, WatchPolicy};
 use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, UsageSource};
 
-/// The ledger that the settings name.
+/// The ledger that the settings name, with what the account has agreed over it.
 pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
+    let terms = terms(ctx)?;
+    let stored = stored(ctx)?;
+    Ok(if terms.is_empty() {
+        stored
+    } else {
+        Box::new(View::new(stored, terms, ctx.now))
+    })
+}
+
+/// What the account has agreed.
+pub fn terms(ctx: &Context<'_>) -> Result<Terms, CliError> {
+    ctx.config.terms().map_err(|(section, name, cause)| {
+        CliError::usage(format!("the `[[{section}]]` `{name}` is not usable: {cause}"))
+    })
+}
+
+fn stored(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
     Ok(match ctx.config.store_url()? {
         StoreUrl::Memory => Box::new(MemoryLedger::new()),
         StoreUrl::Sqlite(path) => {
@@ -48,6 +68,17 @@ pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
 pub fn budgets(ctx: &Context<'_>) -> Result<Vec<Budget>, CliError> {
     load_budgets(&ctx.config.policies_dir())
         .map_err(|e| CliError::usage(e.to_string()).hint("CONTRIBUTING.md shows a budget with every key"))
+}
+
+/// What is watched beside the budgets.
+pub fn watch(ctx: &Context<'_>) -> Result<WatchPolicy, CliError> {
+    let settings = &ctx.config.unpriced;
+    let above = settings.least().map_err(CliError::usage)?;
+    let unpriced = settings.alert.then(|| UnpricedPolicy {
+        above,
+        channels: settings.channels.clone(),
+    });
+    Ok(WatchPolicy { unpriced })
 }
 
 /// The configured channels; standard output where none is configured. A channel whose secret is missing is named, and its
@@ -193,12 +224,17 @@ fn env(name: &str) -> Option<String> {
 /// How far the clock of a machine that writes logs may be ahead before its records count as absurd.
 const CLOCK_SKEW: TimeDelta = TimeDelta::days(1);
 
-fn format(kind: SourceKind) -> FileFormat {
+/// The format of a kind.
+#[must_use]
+pub fn format(kind: SourceKind) -> FileFormat {
     match kind {
         SourceKind::ClaudeCode => FileFormat::ClaudeCode,
         SourceKind::Codex => FileFormat::Codex,
         SourceKind::Litellm => FileFormat::Litellm,
         SourceKind::Plain => FileFormat::Plain,
         SourceKind::Focus => FileFormat::Focus,
+        SourceKind::Otel => FileFormat::Otel,
+        SourceKind::Bedrock => FileFormat::Bedrock,
+        SourceKind::Body => FileFormat::Body,
     }
 }

@@ -33,6 +33,39 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
         "price_book",
         config.price_books.iter().map(|b| b.name.as_str()),
     );
+    for map in &config.price_maps {
+        if map.free != map.model.is_empty() {
+            problems.push(ConfigError::new(
+                format!(
+                    "the `[[price_map]]` of `{}` has to have either `model` or `free = true`",
+                    map.name
+                ),
+                "`model` is the name in a price book; `free` is for models on machines of your own",
+            ));
+        }
+    }
+    names(
+        &mut problems,
+        "contract",
+        config.contracts.iter().map(|c| c.name.as_str()),
+    );
+    names(
+        &mut problems,
+        "commitment",
+        config.commitments.iter().map(|c| c.name.as_str()),
+    );
+    if let Err((section, name, cause)) = config.terms() {
+        problems.push(ConfigError::new(
+            format!("the `[[{section}]]` `{name}` is not usable: {cause}"),
+            "docs/pricing.md shows one with every key",
+        ));
+    }
+    if let Err(cause) = config.unpriced.least() {
+        problems.push(ConfigError::new(
+            format!("`unpriced.above` is not usable: {cause}"),
+            "give dollars as text: `above = \"1.50\"`",
+        ));
+    }
     for (key, value) in [
         ("time_budget_seconds", config.limits.time_budget_seconds),
         ("delivery_timeout_seconds", config.limits.delivery_timeout_seconds),

@@ -1,7 +1,9 @@
 //! `finops.toml`: the settings, read once and checked once.
 
 mod check;
+mod contract;
 mod load;
+mod pricing;
 mod store;
 
 use std::path::PathBuf;
@@ -10,7 +12,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::check;
+pub use contract::{CommitmentConfig, CommitmentKind, ContractConfig, CoversConfig, PerConfig};
 pub use load::ConfigError;
+pub use pricing::{PriceMapConfig, UnpricedConfig};
 pub use store::{StoreUrl, default_ledger};
 
 /// The whole of `finops.toml`. Every key is optional; unknown keys are errors.
@@ -32,6 +36,17 @@ pub struct Config {
     /// Further price books, the most trusted first; the built-in book wins over them, `policies/prices` over that.
     #[serde(rename = "price_book")]
     pub price_books: Vec<PriceBookConfig>,
+    /// Names in the logs that only you can explain, the first that fits wins.
+    #[serde(rename = "price_map")]
+    pub price_maps: Vec<PriceMapConfig>,
+    /// What the account has agreed on list prices.
+    #[serde(rename = "contract")]
+    pub contracts: Vec<ContractConfig>,
+    /// Capacity and seats at a flat cost.
+    #[serde(rename = "commitment")]
+    pub commitments: Vec<CommitmentConfig>,
+    /// The alert about calls without a price.
+    pub unpriced: UnpricedConfig,
     /// The folder with `budgets/`, `prices/`, …, relative to the configuration file.
     pub policies: PathBuf,
     /// Bounds of one run.
@@ -53,6 +68,10 @@ impl Default for Config {
             sources: Vec::new(),
             channels: Vec::new(),
             price_books: Vec::new(),
+            price_maps: Vec::new(),
+            contracts: Vec::new(),
+            commitments: Vec::new(),
+            unpriced: UnpricedConfig::default(),
             policies: PathBuf::from("policies"),
             limits: LimitsConfig::default(),
             base: PathBuf::new(),
@@ -88,12 +107,32 @@ pub enum SourceKind {
     ClaudeCode,
     /// OpenAI Codex session logs (JSONL).
     Codex,
-    /// LiteLLM spend logs (JSON, JSONL).
+    /// LiteLLM spend logs and logging payloads (JSON, JSONL).
     Litellm,
     /// The plain format of this program (JSONL, CSV): `docs/usage-format.md`.
     Plain,
     /// FOCUS 1.0 to 1.2 cost and usage (CSV).
     Focus,
+    /// OpenTelemetry GenAI traces (OTLP/JSON, one export request a line).
+    Otel,
+    /// Amazon Bedrock model invocation logs (JSON, JSONL).
+    Bedrock,
+    /// Response bodies of OpenAI, Azure OpenAI, OpenRouter, Anthropic, Bedrock Converse and Gemini (JSON, JSONL).
+    Body,
+}
+
+impl SourceKind {
+    /// All of them.
+    pub const ALL: [SourceKind; 8] = [
+        SourceKind::ClaudeCode,
+        SourceKind::Codex,
+        SourceKind::Litellm,
+        SourceKind::Plain,
+        SourceKind::Focus,
+        SourceKind::Otel,
+        SourceKind::Bedrock,
+        SourceKind::Body,
+    ];
 }
 
 /// `[[source]]`.

@@ -1,8 +1,10 @@
 //! The nouns. Pure, synchronous, deterministic: no clock, no I/O, no vendor's wire format.
 
 pub mod alert;
+pub mod billed;
 pub mod budget;
 pub mod charge;
+pub mod contract;
 pub mod dimension;
 pub mod forecast;
 pub mod glob;

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::collect::{Collection, collect};
 use super::evaluate::{Evaluation, evaluate};
 use super::notify::{DeliveryLimits, DeliverySummary, deliver_pending};
+use super::watch::{WatchPolicy, watch_all};
 use crate::domain::budget::Budget;
 use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, Progress, Retention, StoreError, UsageSource};
 
@@ -20,6 +21,8 @@ pub struct Parts<'a> {
     pub alerts: &'a mut dyn AlertsAndOutbox,
     /// What may be spent.
     pub budgets: &'a [Budget],
+    /// What else is watched.
+    pub watch: &'a WatchPolicy,
     /// Who can be told now.
     pub channels: &'a [Box<dyn Notifier>],
     /// Names of all configured channels: messages for one that cannot be used now wait for it.
@@ -51,7 +54,7 @@ pub struct Cycle {
 pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> {
     let collection = collect(parts.sources, parts.ledger, parts.pricer, now, parts.observer, None)?;
     let complete = collection.failed_sources.is_empty();
-    let evaluation = evaluate(
+    let mut evaluation = evaluate(
         parts.budgets,
         parts.channel_names,
         parts.ledger,
@@ -59,6 +62,17 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         complete,
         now,
     )?;
+    let watched = watch_all(
+        parts.watch,
+        parts.channel_names,
+        parts.ledger,
+        parts.alerts,
+        complete,
+        now,
+    )?;
+    evaluation.changed.extend(watched.changed);
+    evaluation.active.extend(watched.active);
+    evaluation.messages += watched.messages;
     // The seed spreads the pauses of many installations; the clock's own digits do.
     let seed = parts.clock.now().timestamp_micros().unsigned_abs();
     let delivery = deliver_pending(parts.alerts, parts.channels, parts.clock, parts.limits, seed)?;

@@ -55,10 +55,11 @@ pub enum FindError {
     Store(#[from] StoreError),
 }
 
-/// Every instant that a record can carry.
+/// Every instant that a record can carry: the years 1 to 9999, which every format can write.
 #[must_use]
 pub fn always() -> Period {
-    Period::new(DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC)
+    let year = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+    Period::new(year(-62_135_596_800), year(253_402_300_800))
 }
 
 /// Finds a call by its id or the beginning of it. A whole id is looked up; a beginning is searched for in every call.

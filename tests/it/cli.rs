@@ -284,8 +284,17 @@ fn a_run_for_programs_writes_nothing_but_json_on_stdout_also_when_an_alert_fires
     let args = ["run", "--now", NOW, "--format", "json", "--fail-on", "firing"];
     let output = home.run(&args);
     assert_eq!(code(&output), 1, "{}", err(&output));
-    assert_eq!(json(&output)["delivery"]["delivered"], 1);
+    assert_eq!(
+        json(&output)["delivery"]["delivered"],
+        2,
+        "the budget, and the call without a price"
+    );
     assert!(err(&output).contains("firing] all: "), "{}", err(&output));
+    assert!(
+        err(&output).contains("anthropic claude-nobody-9: 1 call without a price"),
+        "{}",
+        err(&output)
+    );
     let again = json(&home.run(&args));
     assert_eq!(again["delivery"]["delivered"], 0, "told once");
 }
@@ -296,7 +305,7 @@ fn a_channel_without_its_secret_gets_its_messages_once_it_has_one() {
     home.write("usage.jsonl", USAGE);
     home.write(
         "finops.toml",
-        "[[source]]\nname = \"app\"\npaths = [\"usage.jsonl\"]\n\n[[notify]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"env:HOOK\"\n\n\
+        "[[source]]\nname = \"app\"\npaths = [\"usage.jsonl\"]\n\n[unpriced]\nalert = false\n[[notify]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"env:HOOK\"\n\n\
          [[notify]]\nname = \"log\"\nkind = \"file\"\npath = \"told.jsonl\"\n",
     );
     home.write(
@@ -398,4 +407,187 @@ fn a_call_is_explained_from_its_record_to_its_budget() {
             err(&output)
         );
     }
+}
+
+#[test]
+fn calls_without_a_price_are_listed_with_what_to_write_and_priced_by_it() {
+    let home = Home::new();
+    let arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/x1";
+    home.write(
+        "usage.jsonl",
+        &format!(
+            r#"{{"id":"a","ts":"2026-11-03T10:00:00Z","provider":"bedrock","model":"{arn}","input_tokens":1000,"output_tokens":10}}
+{{"id":"b","ts":"2026-11-04T10:00:00Z","provider":"bedrock","model":"{arn}","input_tokens":1000,"output_tokens":10}}
+{{"id":"c","ts":"2026-11-04T11:00:00Z","provider":"ollama","model":"llama-9:70b","input_tokens":2000,"output_tokens":100}}
+{{"id":"d","ts":"2026-11-04T12:00:00Z","provider":"anthropic","model":"claude-haiku-4-5","input_tokens":2000,"output_tokens":100}}
+"#
+        ),
+    );
+    let settings = "[store]\nurl = \"sqlite:x.db\"\n[[source]]\nname = \"app\"\npaths = [\"usage.jsonl\"]\n";
+    home.write("finops.toml", settings);
+    let first = json(&home.run(&["run", "--now", NOW, "--format", "json"]));
+    let kinds = |run: &serde_json::Value| -> Vec<String> {
+        let changed = run["alerts"]["changed"].as_array().unwrap();
+        changed
+            .iter()
+            .map(|a| format!("{} {}", a["policy"].as_str().unwrap(), a["state"].as_str().unwrap()))
+            .collect()
+    };
+    assert_eq!(
+        kinds(&first),
+        [
+            format!("unpriced bedrock {arn} firing"),
+            "unpriced ollama llama-9:70b firing".to_owned()
+        ]
+    );
+    let output = home.run(&["price", "missing", "--format", "json"]);
+    assert_eq!(code(&output), 1);
+    let rows = json(&output)["missing"].as_array().unwrap().clone();
+    assert_eq!(rows.len(), 2);
+    let of = |reason: &str| rows.iter().find(|r| r["reason"] == reason).unwrap();
+    let opaque = of("opaque_name");
+    assert_eq!((&opaque["calls"], &opaque["tokens"]), (&2.into(), &"2020".into()));
+    assert_eq!(opaque["first"], "2026-11-03T10:00:00Z");
+    assert_eq!(opaque["last"], "2026-11-04T10:00:00Z");
+    assert!(of("unknown_model")["snippet"].as_str().unwrap().contains("llama-9:70b"));
+
+    // The snippet, with the one thing filled in that only the owner knows, and a rule for the own machine.
+    let snippet = opaque["snippet"].as_str().unwrap();
+    let map = snippet.replace(
+        "model = \"\"",
+        "model = \"us.anthropic.claude-sonnet-4-5-20250929-v1:0\"",
+    );
+    let own = "[[price_map]]\nprovider = \"ollama\"\nname = \"llama-*\"\nfree = true\n";
+    home.write("finops.toml", &format!("{settings}{map}{own}"));
+    let table = out(&home.run(&["price", "missing"]));
+    assert!(
+        table.contains("3 of them have a price by now: `finops reprice --from 2026-11-03`"),
+        "{table}"
+    );
+    let quote = json(&home.run(&[
+        "price",
+        "quote",
+        "--provider",
+        "bedrock",
+        "--model",
+        arn,
+        "--input",
+        "1000",
+        "--output",
+        "10",
+        "--at",
+        "2026-11-03",
+        "--format",
+        "json",
+    ]));
+    assert_eq!(quote["cost_usd"], "0.003465");
+    assert!(quote["matched_by"].as_str().unwrap().starts_with("own map"), "{quote}");
+    let free = json(&home.run(&[
+        "price",
+        "quote",
+        "--provider",
+        "ollama",
+        "--model",
+        "llama-9:70b",
+        "--input",
+        "9",
+        "--format",
+        "json",
+    ]));
+    assert_eq!((&free["priced"], &free["cost_usd"]), (&true.into(), &"0".into()));
+    assert_eq!(free["book"], "rule");
+}
+
+#[test]
+fn contracts_and_flat_costs_make_the_effective_basis_until_a_bill_knows_better() {
+    let home = Home::new();
+    home.write("usage.jsonl", USAGE);
+    let bill = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,\
+                ChargePeriodEnd,ChargeCategory,ProviderName,ServiceName\n\
+                2.5,2.25,USD,1,2026-11-01T00:00:00Z,2026-12-01T00:00:00Z,2026-11-03T00:00:00Z,2026-11-04T00:00:00Z,Usage,Anthropic,Claude API\n";
+    let settings = r#"
+[store]
+url = "sqlite:x.db"
+[[contract]]
+name = "edp"
+provider = "anthropic"
+discount = "10 %"
+[[contract]]
+name = "resale"
+model = "claude-haiku-*"
+margin = "5 %"
+from = "2026-11-01"
+[[commitment]]
+name = "assistant seats"
+kind = "seats"
+dimensions = { provider = "anthropic", team = "search" }
+amount = "30 USD"
+units = 4
+per = "month"
+from = "2026-11-01"
+"#;
+    home.write("finops.toml", settings);
+    let record = |file: &str| assert_eq!(code(&home.run(&["record", file, "--now", NOW])), 0);
+    record("usage.jsonl");
+    let cost = |basis: &str, which: &str| {
+        let args = [
+            "report",
+            "--basis",
+            basis,
+            "--where",
+            which,
+            "--format",
+            "json",
+            "--now",
+            "2026-12-02T00:00:00Z",
+            "--from",
+            "2026-11-01",
+            "--to",
+            "2026-12-01",
+        ];
+        json(&home.run(&args))["total"]["cost_usd"].as_str().unwrap().to_owned()
+    };
+    // 3.015 and 0.0075 at list; 10 % less, the second 5 % more after that.
+    assert_eq!(cost("metered", "category=Usage"), "3.0225");
+    assert_eq!(cost("effective", "category=Usage"), "2.7205875");
+    assert_eq!(
+        cost("metered", "category=Purchase"),
+        "120",
+        "kept apart, exact over the month"
+    );
+    assert_eq!(cost("effective", "category=*"), "122.7205875");
+    let quote = json(&home.run(&[
+        "price",
+        "quote",
+        "--provider",
+        "anthropic",
+        "--model",
+        "claude-haiku-4-5",
+        "--input",
+        "1000000",
+        "--at",
+        "2026-11-04",
+        "--format",
+        "json",
+    ]));
+    let names: Vec<&str> = quote["contract"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|l| l["what"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["10 % discount", "5 % margin"]);
+    assert_eq!(
+        (&quote["list_cost_usd"], &quote["effective_cost_usd"]),
+        (&"1".into(), &"0.945".into())
+    );
+
+    home.write("bill.csv", bill);
+    record("bill.csv");
+    // The day that is billed counts as billed, the other as agreed; nothing twice.
+    assert_eq!(cost("effective", "category=Usage"), "2.2570875");
+    home.write("finops.toml", &settings.replace("10 %", "110 %"));
+    let output = home.run(&["report"]);
+    assert_eq!(code(&output), 2);
+    assert!(err(&output).contains("`[[contract]]` `edp`"), "{}", err(&output));
 }

@@ -1,33 +1,138 @@
-//! Tells the format of a file by its first records.
+//! Tells the format of a record by the keys that only it has, and that of a table by its header.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+use memchr::memmem;
 
-use serde_json::value::RawValue;
+use super::{FileFormat, bedrock, keys};
 
-use super::FileFormat;
+/// What is known of a record so far: which of the keys below were seen, and the values that matter.
+#[derive(Default)]
+struct Seen<'t> {
+    keys: u32,
+    kind: &'t [u8],
+    object: &'t [u8],
+    /// The value of the key that may be an envelope around the record.
+    inner: Option<&'t [u8]>,
+}
 
-/// The format of a JSON record, by the keys that only it has.
+macro_rules! keys {
+    ($($name:ident = $key:literal),* $(,)?) => {
+        /// A key as one bit; 0 for one that does not matter.
+        fn bit(key: &[u8]) -> u32 {
+            match key { $($key => $name,)* _ => 0 }
+        }
+        keys!(@ 0; $($name)*);
+    };
+    (@ $at:expr; $name:ident $($rest:ident)*) => {
+        const $name: u32 = 1 << $at;
+        keys!(@ $at + 1; $($rest)*);
+    };
+    (@ $at:expr;) => {};
+}
+
+// The keys that tell formats apart.
+keys!(
+    REQUEST_ID = b"request_id",
+    START_TIME = b"startTime",
+    CUSTOM_LLM_PROVIDER = b"custom_llm_provider",
+    TRACE_ID = b"trace_id",
+    RESPONSE_COST = b"response_cost",
+    PARENT_UUID = b"parentUuid",
+    SESSION_ID = b"sessionId",
+    MESSAGE = b"message",
+    UUID = b"uuid",
+    TYPE = b"type",
+    PAYLOAD = b"payload",
+    LEAF_UUID = b"leafUuid",
+    TS = b"ts",
+    MODEL = b"model",
+    USAGE = b"usage",
+    USAGE_METADATA = b"usageMetadata",
+    CUSTOM_ID = b"custom_id",
+);
+
+/// How deep a record may lie in envelopes such as `{"response":{"body":{…}}}`.
+const ENVELOPES: u32 = 3;
+
+/// The format of a JSON record.
 pub(super) fn by_record(text: &str) -> Option<FileFormat> {
-    let keys: HashMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).ok()?;
-    let has = |key: &str| keys.contains_key(key);
-    if has("request_id") && has("startTime") && has("custom_llm_provider") {
-        return Some(FileFormat::Litellm);
+    match bedrock::exported(text) {
+        Some(record) => by_record(record),
+        None => by_keys(text.as_bytes(), 0),
     }
-    if has("parentUuid") || (has("sessionId") && (has("message") || has("uuid") || has("type"))) {
-        return Some(FileFormat::ClaudeCode);
+}
+
+fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
+    let mut seen = Seen::default();
+    let mut found = None;
+    keys::each(text, |key, value| {
+        let log = |value| memmem::find(value, b"ModelInvocationLog").is_some();
+        match key {
+            b"resourceSpans" | b"resource_spans" => found = Some(FileFormat::Otel),
+            b"schemaType" if value.starts_with(b"\"ModelInvocationLog\"") => found = Some(FileFormat::Bedrock),
+            b"message" | b"@message" if value.starts_with(b"\"") && log(value) => found = Some(FileFormat::Bedrock),
+            b"events" | b"logEvents" if log(value) => found = Some(FileFormat::Bedrock),
+            b"type" => seen.kind = value,
+            b"object" => seen.object = value,
+            b"meta" if memmem::find(value, b"billed_units").is_some() => found = Some(FileFormat::Body),
+            b"response" | b"body" | b"result" | b"message" if value.starts_with(b"{") => seen.inner = Some(value),
+            _ => {}
+        }
+        let bit = bit(key);
+        if bit != 0 {
+            seen.keys |= bit;
+            found = found.or_else(|| seen.early());
+        }
+        found.is_none()
+    });
+    found.or_else(|| seen.late()).or_else(|| {
+        let inner = seen.inner.filter(|_| depth < ENVELOPES)?;
+        by_keys(inner, depth + 1).filter(|format| *format == FileFormat::Body)
+    })
+}
+
+impl Seen<'_> {
+    fn has(&self, keys: u32) -> bool {
+        self.keys & keys == keys
     }
-    let kind = keys.get("type").map_or("", |raw| raw.get().trim_matches('"'));
-    if has("payload") && matches!(kind, "session_meta" | "turn_context" | "event_msg" | "response_item") {
-        return Some(FileFormat::Codex);
+
+    /// What is certain, whatever follows.
+    fn early(&self) -> Option<FileFormat> {
+        if self.has(REQUEST_ID | START_TIME | CUSTOM_LLM_PROVIDER) || self.has(TRACE_ID | RESPONSE_COST) {
+            Some(FileFormat::Litellm)
+        } else if self.has(PARENT_UUID) || self.has(SESSION_ID | MESSAGE) || self.has(SESSION_ID | UUID) {
+            Some(FileFormat::ClaudeCode)
+        } else if self.has(TS | MODEL) {
+            Some(FileFormat::Plain)
+        } else if self.has(USAGE_METADATA) {
+            Some(FileFormat::Body)
+        } else {
+            None
+        }
     }
-    if kind == "summary" && has("leafUuid") {
-        return Some(FileFormat::ClaudeCode);
+
+    /// What the keys tell together, when all are known.
+    fn late(&self) -> Option<FileFormat> {
+        let is = |value: &[u8], name: &str| {
+            let text = value.strip_prefix(b"\"").and_then(|v| v.strip_prefix(name.as_bytes()));
+            text.is_some_and(|rest| rest.starts_with(b"\""))
+        };
+        let codex = ["session_meta", "turn_context", "event_msg", "response_item"];
+        let bodies = [
+            "chat.completion",
+            "chat.completion.chunk",
+            "text_completion",
+            "response",
+        ];
+        if self.has(PAYLOAD) && codex.into_iter().any(|name| is(self.kind, name)) {
+            Some(FileFormat::Codex)
+        } else if self.has(SESSION_ID | TYPE) || self.has(LEAF_UUID) && is(self.kind, "summary") {
+            Some(FileFormat::ClaudeCode)
+        } else if self.has(USAGE) || self.has(CUSTOM_ID) || bodies.into_iter().any(|name| is(self.object, name)) {
+            Some(FileFormat::Body)
+        } else {
+            None
+        }
     }
-    if has("ts") && has("model") {
-        return Some(FileFormat::Plain);
-    }
-    None
 }
 
 /// The format of a CSV file, by its header.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::label::{Label, LabelCache, MAX_LABEL_BYTES};
-use crate::domain::usage::UsageEvent;
+use crate::domain::usage::{EventId, UsageEvent};
 
 use super::scalar::Scalar;
 
@@ -50,8 +50,12 @@ pub(super) struct Output {
     pub events: Vec<UsageEvent>,
     /// Understood, and no spend.
     pub excluded: Vec<&'static str>,
+    /// Understood, and no spend, of records that have an identity: told again they are repetitions.
+    pub excluded_once: Vec<(&'static str, EventId)>,
     /// Worth telling once per run.
     pub warnings: Vec<&'static str>,
+    /// Parts of the record that are not usable, while the rest of it is.
+    pub faults: Vec<Fault>,
 }
 
 /// Bounds and caches that every format needs.
@@ -60,6 +64,8 @@ pub(super) struct Context {
     pub latest: DateTime<Utc>,
     /// Names seen before.
     pub labels: LabelCache,
+    /// The time of records that have none: their file's time of change.
+    pub fallback: Option<DateTime<Utc>>,
 }
 
 impl Context {

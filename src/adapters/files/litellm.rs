@@ -1,4 +1,5 @@
-//! LiteLLM spend log rows, where the prompt count includes cached tokens, for every provider.
+//! LiteLLM spend log rows and logging payloads. The prompt count includes cached tokens, for every provider; identity is the request id
+//! (the payload's `id`), the call id where that is empty.
 
 use std::borrow::Cow;
 
@@ -7,8 +8,9 @@ use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::usage::{Bucket, EventId, UsageEvent};
+use crate::domain::usage::{EventId, UsageEvent};
 
+use super::counts::{Counts, Input};
 use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::{Scalar, reported};
 
@@ -16,10 +18,20 @@ use super::scalar::{Scalar, reported};
 struct Row<'a> {
     #[serde(borrow, default)]
     request_id: Scalar<'a>,
+    /// The payload's name of the request id.
+    #[serde(borrow, default)]
+    id: Scalar<'a>,
     #[serde(borrow, default)]
     litellm_call_id: Scalar<'a>,
     #[serde(borrow, default)]
     spend: Option<&'a RawValue>,
+    /// The payload's name of the spend.
+    #[serde(borrow, default)]
+    response_cost: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    total_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    response: Option<&'a RawValue>,
     #[serde(borrow, default)]
     prompt_tokens: Scalar<'a>,
     #[serde(borrow, default)]
@@ -114,7 +126,14 @@ struct Tools<'a> {
     web_search_requests: Scalar<'a>,
 }
 
-/// Reads LiteLLM rows.
+/// What a payload says the provider answered, for payloads without a usage object of their own.
+#[derive(Deserialize, Default)]
+struct Response<'a> {
+    #[serde(borrow, default)]
+    usage: Option<Usage<'a>>,
+}
+
+/// Reads LiteLLM rows and payloads.
 pub(super) struct Litellm;
 
 /// Mark of a call that the gateway answered from its own response cache.
@@ -122,12 +141,17 @@ const CACHE_HIT: &str = "_cache_hit";
 
 impl LineFormat for Litellm {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-        let row: Row<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
-        if row.request_id.is_null() && row.litellm_call_id.is_null() && row.prompt_tokens.is_null() {
+        let mut row: Row<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        if row.request_id.is_null() {
+            row.request_id = std::mem::take(&mut row.id);
+        }
+        if row.prompt_tokens.is_null() && (row.start_time.is_null() || row.custom_llm_provider.is_null()) {
             return Ok(());
         }
         if row.request_id.str().contains(CACHE_HIT) || row.cache_hit.is_true() {
-            out.excluded.push("response_cache_hits");
+            let told = format!("{}|{:?}", row.request_id.str(), row.start_time);
+            let id = EventId::of(&[b"litellm-cache", told.as_bytes()]);
+            out.excluded_once.push(("response_cache_hits", id));
             return Ok(());
         }
         let text = json_text(row.metadata, "metadata")?;
@@ -140,16 +164,27 @@ impl LineFormat for Litellm {
         let model = context.label(&row.model, "model")?;
         let mut event = UsageEvent::new(identity(&row, text.as_deref(), out), at, provider, model);
         event.rank.line = number;
-        count_tokens(&row, metadata.usage_object.as_ref(), &mut event, out)?;
+        let response = match metadata.usage_object {
+            // What a response looks like is the provider's business.
+            None => json_text(row.response, "response").unwrap_or_default(),
+            Some(_) => None,
+        };
+        let response: Response<'_> = response
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
+        let usage = metadata.usage_object.as_ref().or(response.usage.as_ref());
+        count_tokens(&row, usage, &mut event, out)?;
         if event.tokens.total() == 0 {
             if row.status.str() == "failure" {
-                out.excluded.push("failed_calls");
+                out.excluded_once.push(("failed_calls", event.id));
                 return Ok(());
             }
             out.warnings.push("successful calls without tokens: coverage gap");
         }
         describe(&row, &metadata, &tags, &mut event, context)?;
-        event.reported_cost = reported(row.spend.map(RawValue::get), "spend")?;
+        let cost = row.spend.or(row.response_cost);
+        event.reported_cost = reported(cost.map(RawValue::get), "spend")?;
         out.events.push(event);
         Ok(())
     }
@@ -199,7 +234,6 @@ fn count_tokens(
 ) -> Result<(), Fault> {
     let prompt = row.prompt_tokens.count("prompt_tokens")?;
     let output = row.completion_tokens.count("completion_tokens")?;
-    event.tokens.set(Bucket::Output, output);
     let (empty, no_details, no_split) = (Usage::default(), Prompt::default(), Split::default());
     let usage = usage.unwrap_or(&empty);
     let details = usage.prompt_tokens_details.as_ref().unwrap_or(&no_details);
@@ -227,28 +261,21 @@ fn count_tokens(
         (&details.cache_write_tokens, "prompt_tokens_details.cache_write_tokens"),
     ])?
     .max(five + hour);
-    let uncached = match prompt.checked_sub(read + written) {
-        Some(rest) => rest,
-        None => {
-            out.warnings.push("input excludes cached tokens (LiteLLM)");
-            prompt
-        }
-    };
     let rest = written - five - hour;
     let openai = matches!(event.provider().as_str(), "openai" | "azure");
-    let default = if openai {
-        Bucket::CacheWrite30m
-    } else {
-        Bucket::CacheWrite5m
+    let reasoning = usage.completion_tokens_details.as_ref().map(|d| &d.reasoning_tokens);
+    let counts = Counts {
+        input: prompt,
+        read,
+        write_5m: if openai { five } else { five + rest },
+        write_1h: hour,
+        write_30m: if openai { rest } else { 0 },
+        output,
+        reasoning: reasoning.map_or(Ok(0), |n| n.count("reasoning_tokens"))?,
+        total: row.total_tokens.count("total_tokens")?,
+        ..Counts::default()
     };
-    event.tokens.set(Bucket::InputUncached, uncached);
-    event.tokens.set(Bucket::CacheRead, read);
-    event.tokens.set(Bucket::CacheWrite5m, five);
-    event.tokens.set(Bucket::CacheWrite1h, hour);
-    event.tokens.set(default, event.tokens.get(default) + rest);
-    if let Some(details) = &usage.completion_tokens_details {
-        event.tokens.reasoning = details.reasoning_tokens.count("reasoning_tokens")?.min(output);
-    }
+    event.tokens = counts.tokens(Input::Includes, "LiteLLM", out);
     if let Some(tools) = &usage.server_tool_use {
         event.requests.web_searches = tools.web_search_requests.small("web_search_requests")?;
     }

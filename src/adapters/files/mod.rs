@@ -1,21 +1,32 @@
 //! Usage and bills in files: one file per format.
 
+mod bedrock;
+mod body;
 mod claude_code;
 mod codex;
+mod counts;
 mod detect;
 mod discover;
 mod focus;
+mod gemini;
+mod keys;
 mod line;
 mod litellm;
+mod otel;
 mod plain;
 mod position;
 mod read;
+mod readers;
 mod records;
+mod remember;
 mod scalar;
 mod scan;
 mod sniff;
+mod stop;
 mod table;
+mod tags;
 mod time;
+mod usage;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -29,6 +40,7 @@ use crate::domain::label::Label;
 use crate::domain::usage::UsageEvent;
 use crate::ports::{Checkpoints, Sink, SourceError, UsageSource};
 
+pub use body::read_body;
 pub use plain::KNOWN_KEYS as PLAIN_KEYS;
 
 /// A format of usage or bills in files.
@@ -38,23 +50,40 @@ pub enum FileFormat {
     ClaudeCode,
     /// Codex session logs.
     Codex,
-    /// LiteLLM spend log rows.
+    /// LiteLLM spend log rows and logging payloads.
     Litellm,
     /// The plain JSONL or CSV of docs/usage-format.md.
     Plain,
     /// FOCUS 1.0 to 1.2 CSV.
     Focus,
+    /// OpenTelemetry GenAI traces, OTLP/JSON.
+    Otel,
+    /// Amazon Bedrock model invocation logs.
+    Bedrock,
+    /// Response bodies of providers.
+    Body,
 }
 
 impl FileFormat {
     /// All of them.
-    pub const ALL: [FileFormat; 5] = [
+    pub const ALL: [FileFormat; 8] = [
         FileFormat::ClaudeCode,
         FileFormat::Codex,
         FileFormat::Litellm,
         FileFormat::Plain,
         FileFormat::Focus,
+        FileFormat::Otel,
+        FileFormat::Bedrock,
+        FileFormat::Body,
     ];
+
+    /// Whether one file may hold its records beside those of others.
+    fn is_mixed(self) -> bool {
+        match self {
+            FileFormat::Litellm | FileFormat::Otel | FileFormat::Bedrock | FileFormat::Body => true,
+            FileFormat::ClaudeCode | FileFormat::Codex | FileFormat::Plain | FileFormat::Focus => false,
+        }
+    }
 
     /// The name in the configuration and on the command line.
     #[must_use]
@@ -65,6 +94,9 @@ impl FileFormat {
             FileFormat::Litellm => "litellm",
             FileFormat::Plain => "plain",
             FileFormat::Focus => "focus",
+            FileFormat::Otel => "otel",
+            FileFormat::Bedrock => "bedrock",
+            FileFormat::Body => "body",
         }
     }
 }
@@ -77,9 +109,10 @@ impl fmt::Display for FileFormat {
 
 /// A name that is no format.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
-#[error("`{text}` is not a format; known are claude-code, codex, litellm, plain and focus")]
+#[error("`{text}` is not a format; known are {known}")]
 pub struct UnknownFormat {
     text: String,
+    known: String,
 }
 
 impl FromStr for FileFormat {
@@ -90,6 +123,7 @@ impl FromStr for FileFormat {
             .find(|f| f.name() == text)
             .ok_or_else(|| UnknownFormat {
                 text: text.chars().take(40).collect(),
+                known: FileFormat::ALL.map(FileFormat::name).join(", "),
             })
     }
 }

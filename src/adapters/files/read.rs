@@ -7,18 +7,19 @@ use std::rc::Rc;
 use serde::de::IgnoredAny;
 
 use crate::domain::label::LabelCache;
-use crate::ports::{Checkpoints, Progress, Rejection, Sink, SourceError, StoreError};
+use crate::ports::{Checkpoints, Progress, Rejection, Sink, SourceError};
 
-use super::claude_code::ClaudeCode;
-use super::codex::{Codex, Sessions};
+use super::bedrock::exported;
+use super::codex::Sessions;
 use super::discover::Found;
 use super::focus::Bills;
 use super::line::{Context, Fault, LineFormat, Output};
-use super::litellm::Litellm;
-use super::plain::Plain;
 use super::position::{HEAD, Position, digest, modified};
+use super::readers::{Shared, reader};
 use super::records::{RECORD_LIMIT, Record, Records};
+use super::remember::{NoSpend, resume_traces};
 use super::sniff::{DETECT_BYTES, Framing, Input, framing, recognise, unpack};
+use super::stop::Stop;
 use super::{FileFormat, FileSourceOptions, detect};
 
 /// Events after which a large file gets a checkpoint of its own, so that an interrupted run does not start over.
@@ -38,6 +39,7 @@ pub(super) fn read_all(
         context: Context {
             latest: options.latest,
             labels: LabelCache::default(),
+            fallback: None,
         },
         out: Output::default(),
         progress: Progress::default(),
@@ -45,7 +47,11 @@ pub(super) fn read_all(
         bills_whole: true,
         packed: false,
         bill_positions: Vec::new(),
-        sessions: Rc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
+        shared: Shared {
+            sessions: Rc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
+            traces: resume_traces(known),
+        },
+        no_spend: NoSpend::default(),
         sink,
     };
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);
@@ -69,19 +75,12 @@ pub(super) fn read_all(
     }
     if stdin {
         let input = unpack(Box::new(io::stdin().lock())).map_err(Stop::from);
-        match input.and_then(|(input, _)| run.stream(input, "-", true, None, None)) {
-            Ok(()) => {}
-            Err(Stop::Store(error)) => return Err(error.into()),
-            Err(Stop::Io(error)) => {
-                return Err(SourceError::Read {
-                    what: "-".to_owned(),
-                    cause: error.to_string(),
-                    hint: "standard input was named as a source".to_owned(),
-                });
-            }
-        }
+        input
+            .and_then(|(input, _)| run.stream(input, "-", true, None, None))
+            .map_err(Stop::source)?;
         run.tell(true);
     }
+    run.settle_traces().map_err(Stop::source)?;
     // Other files may hold rows of the same bills, and a bill is replaced as a whole.
     if !run.bill_positions.is_empty() {
         let is_bill = |p: &Option<Position>| p.as_ref().is_some_and(|p| p.format == FileFormat::Focus.name());
@@ -90,23 +89,6 @@ pub(super) fn read_all(
         }
     }
     run.finish_bills()
-}
-
-pub(super) enum Stop {
-    Io(io::Error),
-    Store(StoreError),
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Stop::Io(error)
-    }
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Stop::Store(error)
-    }
 }
 
 pub(super) struct Run<'a> {
@@ -118,8 +100,9 @@ pub(super) struct Run<'a> {
     bills_whole: bool,
     packed: bool,
     bill_positions: Vec<(String, Position)>,
-    sessions: Rc<Sessions>,
-    sink: &'a mut dyn Sink,
+    pub shared: Shared,
+    pub no_spend: NoSpend,
+    pub sink: &'a mut dyn Sink,
 }
 
 impl Run<'_> {
@@ -152,6 +135,7 @@ impl Run<'_> {
 
     fn file(&mut self, found: &Found, name: &str, known: Option<Position>) -> Result<(), Stop> {
         let mut file = File::open(&found.path)?;
+        self.context.fallback = found.metadata.modified().ok().map(Into::into);
         self.progress.files += 1;
         let mut head = Vec::with_capacity(HEAD);
         Read::by_ref(&mut file).take(HEAD as u64).read_to_end(&mut head)?;
@@ -236,14 +220,10 @@ impl Run<'_> {
             ..p
         });
         let mut reader: Box<dyn LineFormat> = match format {
-            FileFormat::ClaudeCode => Box::new(ClaudeCode::new()),
             FileFormat::Plain if framing == Framing::Table => {
                 self.plain_table(records, name)?;
                 return self.done(name, position);
             }
-            FileFormat::Plain => Box::new(Plain::default()),
-            FileFormat::Codex => Box::new(Codex::new(Rc::clone(&self.sessions))),
-            FileFormat::Litellm => Box::new(Litellm),
             FileFormat::Focus => {
                 // A bill that is read in part must not replace a whole one.
                 let whole = std::mem::replace(&mut self.bills_whole, false);
@@ -252,6 +232,13 @@ impl Run<'_> {
                 self.bill_positions.extend(position.map(|p| (name.to_owned(), p)));
                 return Ok(());
             }
+            FileFormat::ClaudeCode
+            | FileFormat::Codex
+            | FileFormat::Litellm
+            | FileFormat::Plain
+            | FileFormat::Otel
+            | FileFormat::Bedrock
+            | FileFormat::Body => reader(format, self.options.format.is_none(), &self.shared),
         };
         if let Some(p) = position.as_ref().filter(|_| resumed.is_some()) {
             reader.load(&p.state);
@@ -297,7 +284,7 @@ impl Run<'_> {
                 self.tell(false);
             }
             since_checkpoint += self.hand_over()?;
-            if since_checkpoint >= CHECKPOINT_EVENTS {
+            if since_checkpoint >= CHECKPOINT_EVENTS && self.traces_ready(since_checkpoint)? {
                 since_checkpoint = 0;
                 if let Some(position) = position.as_deref_mut().filter(|p| p.resumable) {
                     let part = Position {
@@ -338,12 +325,15 @@ impl Run<'_> {
                 return Ok(Whole::Complete);
             }
         };
-        if !record.ended && serde_json::from_str::<IgnoredAny>(text).is_err() {
+        if !record.ended && serde_json::from_str::<IgnoredAny>(exported(text).unwrap_or(text)).is_err() {
             return Ok(Whole::Incomplete);
         }
         let before = self.out.events.len();
         if let Err(fault) = reader.record(text, record.line, &mut self.context, &mut self.out) {
             self.out.events.truncate(before);
+            self.reject(name, record.line, fault, bytes);
+        }
+        for fault in std::mem::take(&mut self.out.faults) {
             self.reject(name, record.line, fault, bytes);
         }
         Ok(Whole::Complete)
@@ -359,6 +349,9 @@ impl Run<'_> {
         }
         for kind in self.out.excluded.drain(..) {
             self.sink.exclude(kind, 1);
+        }
+        for (kind, id) in self.out.excluded_once.drain(..) {
+            self.sink.exclude(self.no_spend.kind(kind, id), 1);
         }
         for about in self.out.warnings.drain(..) {
             self.sink.warn(about, 1);

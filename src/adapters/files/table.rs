@@ -8,9 +8,10 @@ use csv::StringRecord;
 use super::focus::Row;
 use super::line::Fault;
 use super::plain;
-use super::read::{Run, Stop};
+use super::read::Run;
 use super::records::Records;
 use super::sniff::{DETECT_BYTES, Input};
+use super::stop::Stop;
 
 impl Run<'_> {
     /// Rows of the plain format.

@@ -34,8 +34,15 @@ struct File {
 struct MapFile {
     #[serde(default)]
     provider: String,
+    #[serde(default)]
+    account: String,
     name: String,
+    #[serde(default)]
     model: String,
+    #[serde(default)]
+    as_provider: String,
+    #[serde(default)]
+    free: bool,
 }
 
 #[derive(Deserialize)]
@@ -174,11 +181,19 @@ pub(super) fn read_into(text: &str, path: &str, book: &mut Book) -> Result<(), P
         book.version.clone_from(&file.version);
     }
     for map in file.map {
-        book.map(NameMap {
-            provider: map.provider,
-            name: map.name,
-            model: map.model,
-        });
+        if map.free == map.model.is_empty() {
+            book.map(NameMap {
+                provider: map.provider,
+                account: map.account,
+                name: map.name,
+                model: map.model,
+                as_provider: map.as_provider,
+                free: map.free,
+            });
+        } else {
+            let name = map.name;
+            return Err(wrong(format!("map `{name}`: give either `model` or `free = true`")));
+        }
     }
     for entry in file.entry {
         let prices = entry.price.into_iter().map(price).collect::<Result<Vec<_>, _>>();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::domain::charge::Charge;
-use crate::domain::price::{Book, Books};
+use crate::domain::price::{Book, Books, NameMap};
 use crate::domain::usage::UsageEvent;
 use crate::ports::Pricer;
 
@@ -89,12 +89,26 @@ impl Pricer for BookPricer {
 
 /// Loads the books in order of trust: the policies' `prices/*.toml`, the built-in book, then further ones as given.
 pub fn load(policies_dir: Option<&Path>, books: &[BookSpec]) -> Result<BookPricer, PriceBookError> {
+    load_with(policies_dir, Vec::new(), books)
+}
+
+/// The same with maps of the owner's, which come before all others.
+pub fn load_with(
+    policies_dir: Option<&Path>,
+    maps: Vec<NameMap>,
+    books: &[BookSpec],
+) -> Result<BookPricer, PriceBookError> {
     let mut all = Vec::new();
     let mut warnings = Vec::new();
-    if let Some(folder) = policies_dir.map(|p| p.join("prices")).filter(|p| p.is_dir()) {
-        let mut own = Book::new("policies", "");
-        own.overlay = true;
+    let mut own = Book::new("policies", "");
+    own.overlay = true;
+    let folder = policies_dir.map(|p| p.join("prices")).filter(|p| p.is_dir());
+    let wanted = folder.is_some() || !maps.is_empty();
+    maps.into_iter().for_each(|map| own.map(map));
+    if let Some(folder) = folder {
         format::read_folder(&folder, &mut own)?;
+    }
+    if wanted {
         all.push(own);
     }
     all.push(built_in()?);

@@ -9,10 +9,11 @@ use rusqlite::Connection;
 use rust_decimal::Decimal;
 
 use super::blocks;
-use super::codec::{Broken, Reader, get_spend};
+use super::codec::Broken;
 use super::failed;
-use super::ledger::{Delta, apply, give, money, take};
+
 use super::names::{CodecError, NameCache, StoredNames};
+use super::spend::{Additions, Delta, apply, give, money, take, unpack};
 use crate::domain::charge::Charge;
 use crate::domain::money::{Currency, add_exact};
 use crate::domain::period::{Hour, Period};
@@ -83,7 +84,7 @@ pub(super) fn recharge(
             blocks::store(names, block, &rows)?;
         }
     }
-    apply(names, delta)?;
+    apply(names, Additions::default(), &[], delta)?;
     for (day, old) in days {
         let new = metered_on(names, day)?;
         if new == old {
@@ -124,13 +125,12 @@ fn metered_on(names: &mut StoredNames<'_>, day: Hour) -> Result<Decimal, CodecEr
     while let Some(row) = rows.next().map_err(fail)? {
         let hour = Hour(row.get(0).map_err(fail)?);
         let body: Vec<u8> = row.get(1).map_err(fail)?;
-        let mut reader = Reader(&body);
-        while !reader.done() {
-            let (key, sums) = get_spend(&mut reader, hour, names)?;
+        unpack(names, hour, &body, |key, sums| {
             if key.basis == Basis::Metered && key.currency == Currency::USD {
                 sum = add_exact(sum, sums.cost).map_err(money)?;
             }
-        }
+            Ok(())
+        })?;
     }
     Ok(sum)
 }

@@ -1,25 +1,23 @@
 //! The [`Ledger`] on SQLite.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
-use rustc_hash::FxBuildHasher;
 
 use super::blocks::{self, Met};
 use super::codec::{Reader, get_spend, put_spend};
 use super::index::Index;
 use super::names::{CodecError, NameCache, StoredNames};
-use super::{detail, failed, open};
+use super::spend::{Additions, Delta, apply, merge_into, money, unpack};
+use super::{detail, failed, open, record};
 use crate::domain::charge::Charge;
 use crate::domain::period::{Hour, Period};
-use crate::domain::spend::{Bill, Restatement, SpendKey, Sums, metered_key};
+use crate::domain::spend::{Bill, Restatement, SpendKey, Sums};
 use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
-
-pub(super) type Delta = HashMap<SpendKey, Sums, FxBuildHasher>;
 
 /// A ledger in one SQLite file. Safe with several processes: each change is one immediate transaction.
 pub struct SqliteLedger {
@@ -30,10 +28,10 @@ pub struct SqliteLedger {
 
 /// What the handle remembers between calls; all of it can be read again from the store.
 #[derive(Default)]
-struct State {
-    names: NameCache,
-    index: Index,
-    met: Met,
+pub(super) struct State {
+    pub names: NameCache,
+    pub index: Index,
+    pub met: Met,
     data_version: Option<i64>,
 }
 
@@ -84,93 +82,9 @@ fn refresh(conn: &Connection, path: &str, state: &mut State) -> Result<(), Codec
     Ok(())
 }
 
-pub(super) fn money(error: crate::domain::money::MoneyError) -> CodecError {
-    CodecError::Store(error.into())
-}
-
 impl Ledger for SqliteLedger {
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
-        let events = batch.events.events();
-        self.write(|conn, path, state| {
-            let mut names = StoredNames {
-                conn,
-                path,
-                cache: &mut state.names,
-            };
-            let mut outcome = Recorded {
-                duplicates: batch.events.repeated(),
-                ..Recorded::default()
-            };
-            let mut delta = Delta::default();
-            let mut known = vec![false; events.len()];
-            let mut wanted: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-            for (i, event) in events.iter().enumerate() {
-                for block in state.index.find(conn, path, event.id)? {
-                    wanted.entry(block).or_default().push(i);
-                }
-            }
-            for (block, candidates) in wanted {
-                let Some(mut rows) = blocks::load(&mut names, block)? else {
-                    // The detail has expired: the fingerprint is all that is left to know the call by.
-                    for i in candidates {
-                        mark(&mut known, i);
-                        outcome.duplicates += 1;
-                    }
-                    continue;
-                };
-                let places: HashMap<EventId, usize, FxBuildHasher> = rows
-                    .iter()
-                    .enumerate()
-                    .map(|(place, (event, _))| (event.id, place))
-                    .collect();
-                let mut dirty = false;
-                for i in candidates {
-                    let Some(event) = events.get(i) else { continue };
-                    let Some((place, row)) = places.get(&event.id).and_then(|p| Some((*p, rows.get_mut(*p)?))) else {
-                        continue;
-                    };
-                    mark(&mut known, i);
-                    outcome.duplicates += 1;
-                    outcome.known += u64::from(state.met.first_time(block, place));
-                    let better = row.0.merge(*event);
-                    if better == row.0 {
-                        continue;
-                    }
-                    let charge = pricer.price(&better);
-                    take(&mut delta, &row.0, &row.1)?;
-                    give(&mut delta, &better, &charge)?;
-                    outcome.cost =
-                        crate::domain::money::add_exact(outcome.cost, charge.cost - row.1.cost).map_err(money)?;
-                    *row = (better, charge);
-                    dirty = true;
-                }
-                if dirty {
-                    blocks::store(&mut names, block, &rows)?;
-                }
-            }
-            let mut fresh: Vec<(&UsageEvent, Charge)> = Vec::with_capacity(events.len());
-            for (event, _) in events.iter().zip(&known).filter(|(_, known)| !**known) {
-                let charge = pricer.price(event);
-                give(&mut delta, event, &charge)?;
-                outcome.cost = crate::domain::money::add_exact(outcome.cost, charge.cost).map_err(money)?;
-                outcome.unpriced += u64::from(!charge.is_priced());
-                fresh.push((event, charge));
-            }
-            outcome.recorded = fresh.len() as u64;
-            let places = blocks::append(&mut names, &fresh, now)?;
-            for ((event, _), (block, place)) in fresh.iter().zip(places) {
-                state.met.first_time(block, place);
-                state.index.insert(conn, path, event.id, block)?;
-            }
-            state.index.flush(conn, path)?;
-            apply(&mut names, delta)?;
-            for (source, key, Checkpoint(body)) in &batch.checkpoints {
-                conn.prepare_cached("INSERT OR REPLACE INTO checkpoint (source, key, body) VALUES (?, ?, ?)")
-                    .and_then(|mut s| s.execute(params![source, key, body]))
-                    .map_err(|e| CodecError::Store(failed(path, &e)))?;
-            }
-            Ok(outcome)
-        })
+        self.write(|conn, path, state| record::record(conn, path, state, batch, pricer, now))
     }
 
     fn replace_bill(&mut self, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
@@ -214,7 +128,7 @@ impl Ledger for SqliteLedger {
             if delta.is_empty() && old.is_some() {
                 return Ok(restated);
             }
-            apply(&mut names, delta)?;
+            apply(&mut names, Additions::default(), &[], delta)?;
             conn.execute(
                 "INSERT OR REPLACE INTO bill (identity, recorded_at, body) VALUES (?, ?, ?)",
                 params![bill.identity, now.timestamp(), body],
@@ -266,11 +180,11 @@ impl Ledger for SqliteLedger {
                 .map_err(fail)?
                 .as_blob()
                 .map_err(|_| CodecError::Broken.at(path))?;
-            let mut reader = Reader(body);
-            while !reader.done() {
-                let (key, sums) = get_spend(&mut reader, hour, &mut names).map_err(|e| e.at(path))?;
+            unpack(&mut names, hour, body, |key, sums| {
                 visit(&key, &sums);
-            }
+                Ok(())
+            })
+            .map_err(|e| e.at(path))?;
         }
         Ok(())
     }
@@ -293,13 +207,17 @@ impl Ledger for SqliteLedger {
     fn event(&mut self, id: EventId) -> Result<Option<(UsageEvent, Charge)>, StoreError> {
         let path = self.path.as_str();
         refresh(&self.conn, path, &mut self.state).map_err(|e| e.at(path))?;
-        let found = self.state.index.find(&self.conn, path, id).map_err(|e| e.at(path))?;
+        let found = self
+            .state
+            .index
+            .find(&self.conn, path, std::iter::once(id))
+            .map_err(|e| e.at(path))?;
         let mut names = StoredNames {
             conn: &self.conn,
             path,
             cache: &mut self.state.names,
         };
-        for block in found {
+        for (_, block) in found {
             let rows = blocks::load(&mut names, block)
                 .map_err(|e| e.at(path))?
                 .unwrap_or_default();
@@ -358,16 +276,14 @@ impl Ledger for SqliteLedger {
                     let hour = Hour(row.get(0).map_err(fail)?);
                     let body: Vec<u8> = row.get(1).map_err(fail)?;
                     let day = days.entry(hour.day()).or_default();
-                    let mut reader = Reader(&body);
-                    while !reader.done() {
-                        let (mut key, sums) = get_spend(&mut reader, hour, &mut names)?;
+                    unpack(&mut names, hour, &body, |mut key, sums| {
                         key.hour = hour.day();
-                        day.entry(key).or_default().add(&sums).map_err(money)?;
-                    }
+                        day.entry(key).or_default().add(&sums).map_err(money)
+                    })?;
                 }
             }
             for (day, rows) in days {
-                merge_into(&mut names, "spend_day", day, rows)?;
+                merge_into(&mut names, "spend_day", day, rows.into_iter().collect(), false)?;
             }
             conn.execute("DELETE FROM spend_hour WHERE hour < ?", [last_hour.0])
                 .map_err(fail)?;
@@ -376,72 +292,8 @@ impl Ledger for SqliteLedger {
     }
 }
 
-fn mark(known: &mut [bool], i: usize) {
-    if let Some(slot) = known.get_mut(i) {
-        *slot = true;
-    }
-}
-
 /// The first hour that starts at or after an instant.
 pub(super) fn first_hour(at: DateTime<Utc>) -> i64 {
     let hour = Hour::of(at);
     if hour.start() < at { hour.0 + 1 } else { hour.0 }
-}
-
-pub(super) fn give(delta: &mut Delta, event: &UsageEvent, charge: &Charge) -> Result<(), CodecError> {
-    delta
-        .entry(metered_key(event))
-        .or_default()
-        .add(&Sums::of(event, charge))
-        .map_err(money)
-}
-
-pub(super) fn take(delta: &mut Delta, event: &UsageEvent, charge: &Charge) -> Result<(), CodecError> {
-    delta
-        .entry(metered_key(event))
-        .or_default()
-        .subtract(&Sums::of(event, charge))
-        .map_err(money)
-}
-
-/// Adds changes to the hourly sums.
-pub(super) fn apply(names: &mut StoredNames<'_>, delta: Delta) -> Result<(), CodecError> {
-    let mut hours: BTreeMap<Hour, Delta> = BTreeMap::new();
-    for (key, sums) in delta {
-        hours.entry(key.hour).or_default().insert(key, sums);
-    }
-    hours
-        .into_iter()
-        .try_for_each(|(hour, rows)| merge_into(names, "spend_hour", hour, rows))
-}
-
-fn merge_into(names: &mut StoredNames<'_>, table: &str, hour: Hour, mut rows: Delta) -> Result<(), CodecError> {
-    let (conn, path) = (names.conn, names.path);
-    let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
-    let old: Option<Vec<u8>> = conn
-        .prepare_cached(&format!("SELECT body FROM {table} WHERE hour = ?"))
-        .and_then(|mut s| s.query_row([hour.0], |row| row.get(0)).optional())
-        .map_err(fail)?;
-    if let Some(body) = old {
-        let mut reader = Reader(&body);
-        while !reader.done() {
-            let (key, sums) = get_spend(&mut reader, hour, names)?;
-            rows.entry(key).or_default().add(&sums).map_err(money)?;
-        }
-    }
-    rows.retain(|_, sums| !sums.is_empty());
-    if rows.is_empty() {
-        conn.prepare_cached(&format!("DELETE FROM {table} WHERE hour = ?"))
-            .and_then(|mut s| s.execute([hour.0]))
-            .map_err(fail)?;
-        return Ok(());
-    }
-    let mut body = Vec::with_capacity(rows.len() * 64);
-    for (key, sums) in &rows {
-        put_spend(&mut body, key, sums, names)?;
-    }
-    conn.prepare_cached(&format!("INSERT OR REPLACE INTO {table} (hour, body) VALUES (?, ?)"))
-        .and_then(|mut s| s.execute(params![hour.0, body]))
-        .map_err(fail)?;
-    Ok(())
 }

@@ -4,7 +4,7 @@ mod show;
 
 use chrono::{DateTime, Utc};
 
-use super::price::instant;
+use super::price::{instant, receipt};
 use super::{CliError, Context, Exit, price, wire};
 use crate::domain::period::Period;
 use crate::engine::explain::{FindError, TopQuery, always, explain, find, top};
@@ -54,7 +54,8 @@ pub fn run(ctx: &mut Context<'_>, args: &ExplainArgs) -> Result<Exit, CliError> 
     let books = price::load(ctx)?;
     let budgets = wire::budgets(ctx)?;
     let explanation = explain(ledger.as_mut(), books.books(), &budgets, call)?;
-    show::explanation(ctx, &explanation)
+    let agreed = receipt::agreed(&wire::terms(ctx)?, &explanation.event, &explanation.quote)?;
+    show::explanation(ctx, &explanation, &agreed)
 }
 
 fn unfound(error: FindError) -> CliError {

@@ -9,6 +9,7 @@ use crate::cli::price::{put, put_rows, receipt};
 use crate::cli::text::{self, clean};
 use crate::cli::{CliError, Context, Exit, Format};
 use crate::domain::charge::{Charge, Outcome};
+use crate::domain::contract::Agreed;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::money::Money;
 use crate::domain::spend::Sums;
@@ -46,12 +47,12 @@ pub fn list(ctx: &mut Context<'_>, calls: &[(UsageEvent, Charge)]) -> Result<Exi
 }
 
 /// Shows one call.
-pub fn explanation(ctx: &mut Context<'_>, e: &Explanation) -> Result<Exit, CliError> {
+pub fn explanation(ctx: &mut Context<'_>, e: &Explanation, agreed: &Agreed) -> Result<Exit, CliError> {
     match ctx.format {
-        Format::Json => put(ctx, &format!("{:#}\n", document(e)))?,
-        Format::Jsonl => put(ctx, &format!("{}\n", document(e)))?,
+        Format::Json => put(ctx, &format!("{:#}\n", document(e, agreed)))?,
+        Format::Jsonl => put(ctx, &format!("{}\n", document(e, agreed)))?,
         Format::Csv | Format::Markdown => put_rows(ctx, &receipt::HEADER, &receipt::rows(&e.quote), "receipt")?,
-        Format::Table => put(ctx, &page(e))?,
+        Format::Table => put(ctx, &page(e, agreed))?,
     }
     Ok(if e.charge.is_priced() {
         Exit::Fine
@@ -60,7 +61,7 @@ pub fn explanation(ctx: &mut Context<'_>, e: &Explanation) -> Result<Exit, CliEr
     })
 }
 
-fn page(e: &Explanation) -> String {
+fn page(e: &Explanation, agreed: &Agreed) -> String {
     let event = &e.event;
     let mut out = format!(
         "call {}\n{} {} at {}\n\n",
@@ -81,6 +82,7 @@ fn page(e: &Explanation) -> String {
         );
     }
     out += &receipt::text(&e.quote);
+    out += &receipt::agreed_text(&e.quote, agreed);
     if let Some(reported) = event.reported_cost {
         let _ = writeln!(out, "reported {} USD by the source, kept beside", exact(reported));
     }
@@ -184,7 +186,7 @@ fn budget(counted: &Counted, cost: Decimal) -> String {
     )
 }
 
-fn document(e: &Explanation) -> Value {
+fn document(e: &Explanation, agreed: &Agreed) -> Value {
     let event = &e.event;
     let tokens: serde_json::Map<String, Value> = event
         .tokens
@@ -219,6 +221,8 @@ fn document(e: &Explanation) -> Value {
             })
         })
         .collect();
+    let mut price = receipt::document(&e.quote);
+    receipt::add_agreed(&mut price, &e.quote, agreed);
     json!({
         "schema_version": 1,
         "id": event.id.to_string(),
@@ -230,7 +234,7 @@ fn document(e: &Explanation) -> Value {
         "web_searches": event.requests.web_searches,
         "stored": stored,
         "current": e.is_current(),
-        "price": receipt::document(&e.quote),
+        "price": price,
         "reported_cost_usd": event.reported_cost.map(exact),
         "record": {
             "source": event.dimensions.get(Dimension::Source).as_str(),

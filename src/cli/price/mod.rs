@@ -2,6 +2,7 @@
 
 mod check;
 mod list;
+mod missing;
 mod quote;
 pub mod receipt;
 
@@ -10,6 +11,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use super::{CliError, Context, Exit, Format};
 use crate::adapters::prices::{self, BookKind, BookPricer, BookSpec, PriceBookError};
 use crate::config::PriceBookKind;
+use crate::domain::price::NameMap;
 
 /// The arguments of `finops price`.
 #[derive(Debug, clap::Args)]
@@ -24,6 +26,8 @@ enum PriceCommand {
     Quote(quote::QuoteArgs),
     /// List the prices that hold
     List(list::ListArgs),
+    /// Show calls without a price, what they may cost, and what to write to price them
+    Missing(missing::MissingArgs),
     /// Find entries that vanished, became free, changed, or on which two books disagree
     Check(check::CheckArgs),
 }
@@ -33,6 +37,7 @@ pub fn run(ctx: &mut Context<'_>, args: &PriceArgs) -> Result<Exit, CliError> {
     match &args.command {
         PriceCommand::Quote(args) => quote::run(ctx, args),
         PriceCommand::List(args) => list::run(ctx, args),
+        PriceCommand::Missing(args) => missing::run(ctx, args),
         PriceCommand::Check(args) => check::run(ctx, args),
     }
 }
@@ -54,7 +59,8 @@ pub fn load(ctx: &Context<'_>) -> Result<BookPricer, CliError> {
         })
         .collect();
     let policies = ctx.config.base.join(&ctx.config.policies);
-    prices::load(Some(&policies), &specs).map_err(unusable)
+    let maps = ctx.config.price_maps.iter().map(NameMap::from).collect();
+    prices::load_with(Some(&policies), maps, &specs).map_err(unusable)
 }
 
 fn unusable(error: PriceBookError) -> CliError {

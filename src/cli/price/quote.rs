@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::{instant, load, put, receipt, shown, warn};
-use crate::cli::{CliError, Context, Exit, Format};
+use crate::cli::{CliError, Context, Exit, Format, wire};
+use crate::domain::contract::Agreed;
 use crate::domain::dimension::Dimension;
 use crate::domain::price::Quote;
 use crate::domain::usage::{Bucket, EventId, MAX_TOKENS, Requests, Tokens, UsageEvent};
@@ -98,10 +99,11 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &QuoteArgs) -> Result<Exit, CliEr
     let pricer = load(ctx)?;
     warn(ctx, pricer.warnings());
     let quote = pricer.books().quote(&event);
+    let agreed = receipt::agreed(&wire::terms(ctx)?, &event, &quote)?;
     let text = match ctx.format {
-        Format::Json => format!("{:#}\n", document(args, &event, &quote)),
-        Format::Jsonl => format!("{}\n", document(args, &event, &quote)),
-        Format::Table | Format::Csv | Format::Markdown => return show(ctx, args, &event, &quote),
+        Format::Json => format!("{:#}\n", document(args, &event, &quote, &agreed)),
+        Format::Jsonl => format!("{}\n", document(args, &event, &quote, &agreed)),
+        Format::Table | Format::Csv | Format::Markdown => return show(ctx, args, &event, &quote, &agreed),
     };
     put(ctx, &text)?;
     Ok(exit(&quote))
@@ -115,8 +117,9 @@ fn exit(quote: &Quote) -> Exit {
     }
 }
 
-fn document(args: &QuoteArgs, event: &UsageEvent, quote: &Quote) -> Value {
+fn document(args: &QuoteArgs, event: &UsageEvent, quote: &Quote, agreed: &Agreed) -> Value {
     let mut document = receipt::document(quote);
+    receipt::add_agreed(&mut document, quote, agreed);
     if let Some(object) = document.as_object_mut() {
         object.insert("schema_version".to_owned(), 1.into());
         let call = json!({
@@ -128,17 +131,24 @@ fn document(args: &QuoteArgs, event: &UsageEvent, quote: &Quote) -> Value {
     document
 }
 
-fn show(ctx: &mut Context<'_>, args: &QuoteArgs, event: &UsageEvent, quote: &Quote) -> Result<Exit, CliError> {
+fn show(
+    ctx: &mut Context<'_>,
+    args: &QuoteArgs,
+    event: &UsageEvent,
+    quote: &Quote,
+    agreed: &Agreed,
+) -> Result<Exit, CliError> {
     if ctx.format != Format::Table {
         super::put_rows(ctx, &receipt::HEADER, &receipt::rows(quote), "receipt")?;
         return Ok(exit(quote));
     }
     let text = format!(
-        "{} {} at {}\n{}",
+        "{} {} at {}\n{}{}",
         shown(&args.provider),
         shown(&args.model),
         event.at.format("%Y-%m-%d %H:%M UTC"),
-        receipt::text(quote)
+        receipt::text(quote),
+        receipt::agreed_text(quote, agreed)
     );
     put(ctx, &text)?;
     Ok(exit(quote))

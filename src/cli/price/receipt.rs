@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 use super::{shown, table};
 use crate::domain::charge::Outcome;
+use crate::domain::contract::{Agreed, Terms};
+use crate::domain::money::MoneyError;
 use crate::domain::price::Quote;
+use crate::domain::usage::UsageEvent;
 
 /// The columns of a receipt's lines.
 pub const HEADER: [&str; 7] = ["what", "quantity", "usd_rate", "per", "factor", "usd_amount", "rule"];
@@ -77,6 +80,50 @@ pub fn text(quote: &Quote) -> String {
         );
     }
     text
+}
+
+/// What the account has agreed on this call.
+pub fn agreed(terms: &Terms, event: &UsageEvent, quote: &Quote) -> Result<Agreed, MoneyError> {
+    terms.agreed(&event.dimensions, event.at, quote.charge.cost)
+}
+
+/// The lines from list to effective cost; nothing where nothing is agreed.
+#[must_use]
+pub fn agreed_text(quote: &Quote, agreed: &Agreed) -> String {
+    if agreed.lines.is_empty() || !quote.charge.is_priced() {
+        return String::new();
+    }
+    let mut text = format!("list        {} USD\n", quote.charge.cost.normalize());
+    for line in &agreed.lines {
+        let sign = if line.amount.is_sign_negative() { "" } else { "+" };
+        let _ = writeln!(
+            text,
+            "  {sign}{} USD  {}: {}",
+            line.amount.normalize(),
+            shown(&line.name),
+            line.what
+        );
+    }
+    let _ = writeln!(text, "contracted  {} USD", agreed.contracted.normalize());
+    let _ = writeln!(text, "effective   {} USD", agreed.effective.normalize());
+    text
+}
+
+/// The same for programs, added to a receipt.
+pub fn add_agreed(document: &mut Value, quote: &Quote, agreed: &Agreed) {
+    let Some(object) = document.as_object_mut().filter(|_| quote.charge.is_priced()) else {
+        return;
+    };
+    let lines: Vec<Value> = agreed
+        .lines
+        .iter()
+        .map(|l| json!({"name": l.name, "what": l.what, "amount_usd": l.amount.normalize().to_string()}))
+        .collect();
+    let amount = |d: rust_decimal::Decimal| Value::from(d.normalize().to_string());
+    object.insert("list_cost_usd".to_owned(), amount(quote.charge.cost));
+    object.insert("contract".to_owned(), lines.into());
+    object.insert("contracted_cost_usd".to_owned(), amount(agreed.contracted));
+    object.insert("effective_cost_usd".to_owned(), amount(agreed.effective));
 }
 
 /// The whole receipt for programs, without a schema version.

@@ -40,23 +40,12 @@ pub struct KindArg(pub SourceKind);
 
 impl ValueEnum for KindArg {
     fn value_variants<'a>() -> &'a [Self] {
-        &[
-            KindArg(SourceKind::ClaudeCode),
-            KindArg(SourceKind::Codex),
-            KindArg(SourceKind::Litellm),
-            KindArg(SourceKind::Plain),
-            KindArg(SourceKind::Focus),
-        ]
+        static KINDS: std::sync::OnceLock<Vec<KindArg>> = std::sync::OnceLock::new();
+        KINDS.get_or_init(|| SourceKind::ALL.map(KindArg).to_vec())
     }
 
     fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-        Some(match self.0 {
-            SourceKind::ClaudeCode => "claude-code".into(),
-            SourceKind::Codex => "codex".into(),
-            SourceKind::Litellm => "litellm".into(),
-            SourceKind::Plain => "plain".into(),
-            SourceKind::Focus => "focus".into(),
-        })
+        Some(wire::format(self.0).name().into())
     }
 }
 

@@ -7,6 +7,8 @@ use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
 use super::clause::Clause;
+use super::name::provider_key;
+use crate::domain::glob::glob_matches;
 use crate::domain::usage::Bucket;
 
 /// Rates in USD per million tokens; a rate that the book does not give is absent, which is not zero.
@@ -171,14 +173,29 @@ impl Entry {
 }
 
 /// A name that only its owner can explain, and the model it stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameMap {
     /// Provider of the call; empty: any.
     pub provider: String,
-    /// The name in the logs.
+    /// Account of the call, `*` and `?` allowed; empty: any.
+    pub account: String,
+    /// The name in the logs, `*` and `?` allowed.
     pub name: String,
     /// The model's name in a book.
     pub model: String,
+    /// The provider under which the model is priced; empty: that of the call.
+    pub as_provider: String,
+    /// Nothing is charged for it: it runs on the owner's machines.
+    pub free: bool,
+}
+
+impl NameMap {
+    /// Whether a call is meant; `provider` in its one spelling.
+    pub(super) fn covers(&self, provider: &str, account: &str, model: &str) -> bool {
+        (self.provider.is_empty() || provider_key(&self.provider) == provider)
+            && (self.account.is_empty() || glob_matches(&self.account, account))
+            && glob_matches(&self.name.to_lowercase(), &model.to_lowercase())
+    }
 }
 
 /// The entries of one provider.

@@ -10,6 +10,7 @@ use super::book::{Book, Entry, Rates};
 use super::card::{Prepared, Segment, Terms};
 use super::name::{Candidate, candidates, is_opaque, provider_key};
 use crate::domain::charge::{Charge, UnpricedReason};
+use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::{add_exact, mul_exact};
 use crate::domain::usage::{Bucket, Tokens, UsageEvent};
@@ -23,10 +24,12 @@ pub struct Books {
     books: Vec<Book>,
     worst: FxHashMap<String, Rates>,
     worst_of_all: Rates,
+    /// Whether a map asks for the account of a call.
+    by_account: bool,
     cache: Mutex<FxHashMap<Key, Arc<Plan>>>,
 }
 
-type Key = (Label, Label, Label, Label, Label, i32);
+type Key = (Label, Label, Label, Label, Label, Label, i32);
 
 /// How calls of one kind are charged on one day.
 #[derive(Debug)]
@@ -84,6 +87,7 @@ impl Books {
             }
         }
         Books {
+            by_account: books.iter().flat_map(|b| &b.maps).any(|m| !m.account.is_empty()),
             books,
             worst,
             worst_of_all,
@@ -115,6 +119,11 @@ impl Books {
         let key = (
             event.provider(),
             event.model(),
+            if self.by_account {
+                event.dimensions.get(Dimension::Account)
+            } else {
+                Label::EMPTY
+            },
             event.tier(),
             event.speed,
             event.geo,
@@ -145,18 +154,30 @@ impl Books {
     fn resolve(&self, event: &UsageEvent, day: NaiveDate) -> Plan {
         let (provider, model) = (provider_key(event.provider().as_str()), event.model().as_str());
         if model == SYNTHETIC {
-            return synthetic();
+            return free("synthetic", "rule: a record that stands for no call costs nothing");
         }
         if model.trim().is_empty() {
             return unpriced(UnpricedReason::ModelMissing);
         }
-        let own = self.books.iter().flat_map(|b| &b.maps).find(|m| {
-            m.name.eq_ignore_ascii_case(model) && (m.provider.is_empty() || provider_key(&m.provider) == provider)
-        });
+        let account = event.dimensions.get(Dimension::Account);
+        let own = self
+            .books
+            .iter()
+            .flat_map(|b| &b.maps)
+            .find(|m| m.covers(&provider, account.as_str(), model));
+        if let Some(own) = own.filter(|m| m.free) {
+            return free(
+                "declared free",
+                &format!("rule: own map, `{}` is declared free", own.name),
+            );
+        }
         let name = own.map_or(model, |m| m.model.as_str());
         if is_opaque(name) {
             return unpriced(UnpricedReason::OpaqueName);
         }
+        let provider = own
+            .filter(|m| !m.as_provider.is_empty())
+            .map_or(provider, |m| provider_key(&m.as_provider));
         let mut tries = candidates(&provider, name);
         let mut shelf = provider;
         if shelf.is_empty()
@@ -301,14 +322,15 @@ fn unpriced(reason: UnpricedReason) -> Plan {
     }
 }
 
-fn synthetic() -> Plan {
+/// A rule that something costs nothing, which is not the same as having no price.
+fn free(rule: &str, matched: &str) -> Plan {
     let mut price = super::book::Price {
         web_search_1000: Some(Decimal::ZERO),
         ..Default::default()
     };
     Bucket::ALL.into_iter().for_each(|b| price.rates.set(b, Decimal::ZERO));
     let entry = Entry {
-        id: SYNTHETIC.to_owned(),
+        id: rule.to_owned(),
         ..Entry::default()
     };
     let terms = Terms {
@@ -326,10 +348,10 @@ fn synthetic() -> Plan {
     Plan {
         segments: vec![segment],
         reason: None,
-        label: Label::new("rule/synthetic"),
+        label: Label::new(&format!("rule/{rule}")),
         book: "rule".to_owned(),
-        entry: "synthetic".to_owned(),
-        matched: "rule: a record that stands for no call costs nothing".to_owned(),
+        entry: rule.to_owned(),
+        matched: matched.to_owned(),
         ..unpriced(UnpricedReason::UnknownModel)
     }
 }

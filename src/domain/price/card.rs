@@ -174,9 +174,8 @@ impl Prepared {
                 self.search_units.ok_or(UnpricedReason::NoRate)?,
             )?;
         }
-        Decimal::try_from_i128_with_scale(sum, self.scale)
-            .map(|cost| cost.normalize())
-            .map_err(|_| UnpricedReason::OutOfRange)
+        // Not normalised: amounts of one scale are added fastest.
+        Decimal::try_from_i128_with_scale(sum, self.scale).map_err(|_| UnpricedReason::OutOfRange)
     }
 }
 

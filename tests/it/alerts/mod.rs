@@ -3,6 +3,7 @@
 mod lifecycle;
 mod simulation;
 mod store;
+mod watch;
 
 use std::collections::BTreeMap;
 

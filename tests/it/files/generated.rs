@@ -2,6 +2,9 @@
 
 use std::process::Command;
 
+use finops::domain::dimension::Dimension;
+use finops::domain::usage::Bucket;
+
 use super::{Kept, read_on};
 
 fn check(mode: &str, out: &str) {
@@ -48,11 +51,41 @@ fn check(mode: &str, out: &str) {
         let of_day = kept.calls.values().filter(|e| e.at.date_naive().to_string() == *day);
         assert_eq!(of_day.count() as u64, row["events"], "{day}");
     }
+    by_label(&kept, &expected["by_team"], Dimension::Team);
+    for (kind, count) in expected["excluded"].as_object().unwrap() {
+        let seen = kept.excluded.get(kind.as_str()).copied().unwrap_or(0);
+        let repeated = if kind.starts_with("duplicate_") {
+            (kept.observed - kept.calls.len()) as u64
+        } else {
+            0
+        };
+        if mode == "mixed" {
+            assert_eq!(seen + repeated, *count, "{kind}");
+        }
+    }
     read_on(folder.path(), &[out], &mut kept);
     assert_eq!(
         (kept.totals(), kept.progress.lines),
         (totals, expected["lines"].as_u64().unwrap())
     );
+}
+
+fn by_label(kept: &Kept, expected: &serde_json::Value, dimension: Dimension) {
+    for (label, row) in expected.as_object().into_iter().flatten() {
+        let own = || {
+            kept.calls
+                .values()
+                .filter(|e| e.dimensions.get(dimension).as_str() == label)
+        };
+        assert_eq!(own().count() as u64, row["events"], "{label}");
+        let output: u64 = own().map(|e| e.tokens.get(Bucket::Output)).sum();
+        assert_eq!(output, row["output"], "{label}");
+    }
+}
+
+#[test]
+fn mixed_totals_are_exact() {
+    check("mixed", "mixed.jsonl");
 }
 
 #[test]

@@ -7,11 +7,15 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+mod bedrock;
+mod body;
 mod claude_code;
 mod codex;
 mod focus;
 mod generated;
 mod litellm;
+mod mixed;
+mod otel;
 mod plain;
 
 use std::collections::{BTreeMap, HashMap};

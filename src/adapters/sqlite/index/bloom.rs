@@ -34,7 +34,9 @@ impl Bloom {
     /// Adds a fingerprint.
     pub fn insert(&mut self, fingerprint: u64) {
         let place = self.place(fingerprint);
-        let Some(block) = self.blocks.get_mut(place) else { return };
+        let Some(block) = self.blocks.get_mut(place) else {
+            return;
+        };
         for (word, bit) in chosen(fingerprint) {
             if let Some(slot) = block.get_mut(word) {
                 *slot |= bit;

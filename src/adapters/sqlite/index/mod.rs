@@ -123,8 +123,12 @@ impl Index {
 /// A size of which there are too many runs.
 fn crowded(runs: &[Run]) -> Option<u32> {
     let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
-    runs.iter().for_each(|run| *counts.entry(size_class(run)).or_default() += 1);
-    counts.into_iter().find(|(_, count)| *count >= FAN).map(|(class, _)| class)
+    runs.iter()
+        .for_each(|run| *counts.entry(size_class(run)).or_default() += 1);
+    counts
+        .into_iter()
+        .find(|(_, count)| *count >= FAN)
+        .map(|(class, _)| class)
 }
 
 /// Makes one run of all runs of a size, with one page of each in memory.
@@ -138,7 +142,11 @@ fn merge(conn: &Connection, path: &str, runs: &mut Vec<Run>, class: u32) -> Resu
         heads.push(cursor.peek()?);
     }
     loop {
-        let least = heads.iter().enumerate().filter_map(|(n, head)| head.map(|e| (e, n))).min();
+        let least = heads
+            .iter()
+            .enumerate()
+            .filter_map(|(n, head)| head.map(|e| (e, n)))
+            .min();
         let Some((entry, n)) = least else { break };
         writer.push(entry)?;
         if let (Some(cursor), Some(head)) = (cursors.get_mut(n), heads.get_mut(n)) {
@@ -174,7 +182,8 @@ pub fn migrate(conn: &Connection, path: &str) -> Result<(), CodecError> {
             }
         }
     }
-    Index::default().add_entries(conn, path, entries)
+    Index::default().add_entries(conn, path, entries)?;
+    conn.execute_batch("DROP TABLE event_index").map_err(fail)
 }
 
 #[cfg(test)]
@@ -188,7 +197,11 @@ mod tests {
     #[test]
     fn every_call_is_found_after_any_number_of_merges() {
         let conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch(super::super::MIGRATIONS.last().unwrap().0).unwrap();
+        conn.execute_batch(
+            "CREATE TABLE event_run (no INTEGER PRIMARY KEY, entries INTEGER NOT NULL, fences BLOB NOT NULL, bloom BLOB NOT NULL);
+             CREATE TABLE event_run_page (no INTEGER PRIMARY KEY, body BLOB NOT NULL);",
+        )
+        .unwrap();
         let mut index = Index::default();
         let block = |n: u64| u32::try_from(n % 7).unwrap();
         let mut next = 0;

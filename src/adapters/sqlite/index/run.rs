@@ -43,7 +43,7 @@ pub fn list(conn: &Connection, path: &str) -> Result<Vec<Run>, CodecError> {
         let fences = row.get_ref(2).map_err(fail)?.as_blob().map_err(|_| Broken)?;
         runs.push(Run {
             no: row.get(0).map_err(fail)?,
-            entries: row.get(1).map_err(fail)?,
+            entries: usize::try_from(row.get::<_, i64>(1).map_err(fail)?).map_err(|_| Broken)?,
             fences: fences
                 .as_chunks::<8>()
                 .0
@@ -128,10 +128,7 @@ fn read_page(conn: &Connection, path: &str, run: i64, page: usize, into: &mut Ve
             let (entries, rest) = row.get_ref(0)?.as_blob()?.as_chunks::<ENTRY>();
             into.extend(entries.iter().map(|entry| {
                 let [a, b, c, d, e, f, g, h, block @ ..] = *entry;
-                (
-                    u64::from_le_bytes([a, b, c, d, e, f, g, h]),
-                    u32::from_le_bytes(block),
-                )
+                (u64::from_le_bytes([a, b, c, d, e, f, g, h]), u32::from_le_bytes(block))
             }));
             Ok(rest.is_empty())
         })
@@ -206,9 +203,10 @@ impl<'a> Writer<'a> {
     pub fn finish(mut self) -> Result<Run, CodecError> {
         self.flush()?;
         let fences: Vec<u8> = self.fences.iter().flat_map(|f| f.to_le_bytes()).collect();
+        let entries = i64::try_from(self.entries).map_err(|_| Broken)?;
         self.conn
             .prepare_cached("INSERT INTO event_run (no, entries, fences, bloom) VALUES (?, ?, ?, ?)")
-            .and_then(|mut s| s.execute(params![self.no, self.entries, fences, self.bloom.bytes()]))
+            .and_then(|mut s| s.execute(params![self.no, entries, fences, self.bloom.bytes()]))
             .map_err(|e| CodecError::Store(failed(self.path, &e)))?;
         Ok(Run {
             no: self.no,

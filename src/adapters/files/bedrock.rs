@@ -1,0 +1,266 @@
+//! Amazon Bedrock model invocation logs: files in S3 (gzip), CloudWatch exports and API answers that wrap them. The input count
+//! excludes cached tokens; identity is account, region and request id; how cache writes divide by time to live stands in the body only.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::domain::dimension::Dimension;
+use crate::domain::usage::{Bucket, EventId, UsageEvent};
+
+use super::counts::{Counts, Input};
+use super::line::{Context, Fault, LineFormat, Output};
+use super::scalar::Scalar;
+use super::tags;
+use super::usage::Usage;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Log<'a> {
+    #[serde(borrow, default)]
+    schema_type: Scalar<'a>,
+    #[serde(borrow, default)]
+    timestamp: Scalar<'a>,
+    #[serde(borrow, default)]
+    account_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    identity: Option<Identity<'a>>,
+    #[serde(borrow, default)]
+    region: Scalar<'a>,
+    #[serde(borrow, default)]
+    request_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    model_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    request_metadata: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error_code: Scalar<'a>,
+    #[serde(borrow, default)]
+    input: Option<Side<'a>>,
+    #[serde(borrow, default)]
+    output: Option<Side<'a>>,
+    // Wrappers.
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "@message")]
+    at_message: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    events: Option<Vec<Wrapped<'a>>>,
+    #[serde(borrow, default)]
+    log_events: Option<Vec<Wrapped<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Identity<'a> {
+    #[serde(borrow, default)]
+    arn: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
+struct Wrapped<'a> {
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Side<'a> {
+    #[serde(borrow)]
+    input_token_count: Scalar<'a>,
+    #[serde(borrow)]
+    cache_read_input_token_count: Scalar<'a>,
+    #[serde(borrow)]
+    cache_write_input_token_count: Scalar<'a>,
+    #[serde(borrow)]
+    output_token_count: Scalar<'a>,
+    #[serde(borrow)]
+    output_body_json: Option<&'a RawValue>,
+}
+
+/// The body of a call, or one chunk of it.
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow, default)]
+    message: Option<Carrier<'a>>,
+    #[serde(borrow, default)]
+    metadata: Option<Carrier<'a>>,
+    #[serde(borrow, default)]
+    usage: Option<Usage<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Carrier<'a> {
+    #[serde(borrow, default)]
+    usage: Option<Usage<'a>>,
+}
+
+/// The record in a line of an export from CloudWatch Logs to S3, which puts a time before it.
+pub(super) fn exported(text: &str) -> Option<&str> {
+    let begins = text.as_bytes().first().is_some_and(u8::is_ascii_digit);
+    let at = text.find(" {").filter(|at| begins && *at <= LONGEST_TIME)?;
+    text.get(at + 1..)
+}
+
+/// Bytes of a time at most.
+const LONGEST_TIME: usize = 40;
+
+/// Wrappers in wrappers that are opened.
+const DEEPEST: u32 = 3;
+
+/// Reads invocation logs.
+pub(super) struct Bedrock;
+
+impl LineFormat for Bedrock {
+    fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        one(exported(text).unwrap_or(text), number, DEEPEST, context, out)
+    }
+}
+
+fn one(text: &str, number: u64, depth: u32, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+    let log: Log<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+    if log.schema_type.str() == "ModelInvocationLog" {
+        return observe(&log, number, context, out);
+    }
+    let many = [log.events, log.log_events].into_iter().flatten().flatten();
+    let wrapped = [log.message, log.at_message].into_iter().chain(many.map(|w| w.message));
+    for message in wrapped.flatten().filter(|_| depth > 0) {
+        // Other messages of the same log group are no concern of ours.
+        let inner = match serde_json::from_str::<String>(message.get()) {
+            Ok(inner) if inner.contains("ModelInvocationLog") => inner,
+            Ok(_) => continue,
+            Err(_) => message.get().to_owned(),
+        };
+        let before = out.events.len();
+        if let Err(fault) = one(&inner, number, depth - 1, context, out) {
+            out.events.truncate(before);
+            out.faults.push(fault);
+        }
+    }
+    Ok(())
+}
+
+fn observe(log: &Log<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+    let request = log.request_id.str();
+    if request.is_empty() {
+        return Err(Fault::field("requestId", "missing"));
+    }
+    let (account, region) = (log.account_id.str(), log.region.str());
+    let id = EventId::of(&[b"bedrock", account.as_bytes(), region.as_bytes(), request.as_bytes()]);
+    let none = Side::default();
+    let (input, output) = (
+        log.input.as_ref().unwrap_or(&none),
+        log.output.as_ref().unwrap_or(&none),
+    );
+    let counts = [&input.input_token_count, &output.output_token_count];
+    let body = Body::of(output.output_body_json);
+    let counted = if counts.iter().any(|count| !count.is_null()) {
+        Some(from_log(input, output, &body)?)
+    } else {
+        body.counts(out)?
+    };
+    let Some(counts) = counted.filter(|c| c.input + c.output + c.read > 0 || log.error_code.is_null()) else {
+        if log.error_code.is_null() {
+            out.warnings.push("calls without usage: coverage gap");
+            out.excluded_once.push(("calls_without_usage", id));
+        } else {
+            out.excluded_once.push(("failed_calls", id));
+        }
+        return Ok(());
+    };
+    let at = context.time(&log.timestamp, "timestamp", out)?;
+    let model = context.label(&log.model_id, "modelId")?;
+    let mut event = UsageEvent::new(id, at, context.labels.get("bedrock"), model);
+    event.rank.line = number;
+    event.tokens = counts.tokens(Input::Excludes, "Bedrock invocation log", out);
+    tags::set_all(&mut event, log.request_metadata, context)?;
+    event
+        .dimensions
+        .set(Dimension::Account, context.label(&log.account_id, "accountId")?);
+    if let Some(identity) = log
+        .identity
+        .as_ref()
+        .filter(|_| event.dimensions.get(Dimension::User).is_empty())
+    {
+        event
+            .dimensions
+            .set(Dimension::User, context.label(&identity.arn, "identity.arn")?);
+    }
+    out.events.push(event);
+    Ok(())
+}
+
+fn from_log(input: &Side<'_>, output: &Side<'_>, body: &Body<'_>) -> Result<Counts, Fault> {
+    let written = input
+        .cache_write_input_token_count
+        .count("input.cacheWriteInputTokenCount")?;
+    let (_, hour) = if written > 0 { body.split()? } else { (0, 0) };
+    // What the split does not explain was written at the default time to live.
+    let hour = hour.min(written);
+    Ok(Counts {
+        input: input.input_token_count.count("input.inputTokenCount")?,
+        read: input
+            .cache_read_input_token_count
+            .count("input.cacheReadInputTokenCount")?,
+        write_5m: written - hour,
+        write_1h: hour,
+        output: output.output_token_count.count("output.outputTokenCount")?,
+        ..Counts::default()
+    })
+}
+
+/// A body that is parsed when it is needed: an object, or the chunks of a stream.
+struct Body<'a>(Option<&'a RawValue>);
+
+impl<'a> Body<'a> {
+    fn of(raw: Option<&'a RawValue>) -> Self {
+        Body(raw)
+    }
+
+    fn chunks(&self) -> Vec<Chunk<'a>> {
+        let text = self.0.map_or("", RawValue::get);
+        // A body of an unknown shape tells nothing, which is no fault of the log.
+        match text.as_bytes().first() {
+            Some(b'[') => serde_json::from_str(text).unwrap_or_default(),
+            Some(b'{') => serde_json::from_str(text).map(|chunk| vec![chunk]).unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The first usage object that has an input side: that of the whole call, or of the start of its stream.
+    fn split(&self) -> Result<(u64, u64), Fault> {
+        for chunk in self.chunks() {
+            let carried = [chunk.message, chunk.metadata]
+                .into_iter()
+                .flatten()
+                .filter_map(|c| c.usage);
+            for usage in carried.chain(chunk.usage) {
+                let split = usage.split()?;
+                if split != (0, 0) {
+                    return Ok(split);
+                }
+            }
+        }
+        Ok((0, 0))
+    }
+
+    /// The counts of a call whose log has none: the start of a stream has the input, its end the output.
+    fn counts(&self, out: &mut Output) -> Result<Option<Counts>, Fault> {
+        let mut all: Option<Counts> = None;
+        for chunk in self.chunks() {
+            let carried = [chunk.message, chunk.metadata]
+                .into_iter()
+                .flatten()
+                .filter_map(|c| c.usage);
+            for usage in carried.chain(chunk.usage) {
+                let Some(shape) = usage.shape() else { continue };
+                let tokens = usage.tokens(shape, false, out)?;
+                let counts = all.get_or_insert_with(Counts::default);
+                counts.input = counts.input.max(tokens.get(Bucket::InputUncached));
+                counts.read = counts.read.max(tokens.get(Bucket::CacheRead));
+                counts.write_5m = counts.write_5m.max(tokens.get(Bucket::CacheWrite5m));
+                counts.write_1h = counts.write_1h.max(tokens.get(Bucket::CacheWrite1h));
+                counts.output = counts.output.max(tokens.get(Bucket::Output));
+            }
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,272 @@
+//! One span of the GenAI conventions, whatever encoding it came in, as a call.
+
+use std::borrow::Cow;
+
+use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
+use crate::domain::usage::{EventId, UsageEvent};
+
+use super::super::counts::{Counts, Input};
+use super::super::line::{Context, Fault, Output};
+use super::super::scalar::Scalar;
+use super::super::tags;
+use super::traces::{Found, Traces, span_key};
+
+/// A span as its encoding gives it.
+pub(in super::super) struct Span<'a> {
+    /// Identity of its trace, in hexadecimal digits.
+    pub trace: Cow<'a, str>,
+    /// Its own identity within the trace.
+    pub id: Cow<'a, str>,
+    /// That of its parent; empty for a root.
+    pub parent: Cow<'a, str>,
+    /// When it began.
+    pub start: Scalar<'a>,
+    /// When it ended.
+    pub end: Scalar<'a>,
+    /// Whether its status is an error.
+    pub failed: bool,
+    /// Its attributes.
+    pub attributes: Attributes<'a>,
+}
+
+macro_rules! attributes {
+    ($($(#[doc = $doc:literal])* $field:ident: $($key:literal)|+;)*) => {
+        /// The attributes that matter.
+        #[derive(Default)]
+        pub(in super::super) struct Attributes<'a> {
+            $($(#[doc = $doc])* $field: Scalar<'a>,)*
+        }
+
+        impl<'a> Attributes<'a> {
+            /// Keeps an attribute that matters. The first of several names of one thing stays.
+            pub fn set(&mut self, key: &str, value: Scalar<'a>) {
+                match key {
+                    $($($key)|+ if self.$field.is_null() => self.$field = value,)*
+                    _ => {}
+                }
+            }
+        }
+    };
+}
+
+attributes! {
+    operation: "gen_ai.operation.name" | "llm.request.type";
+    provider: "gen_ai.provider.name";
+    /// The name before version 1.37 of the conventions.
+    system: "gen_ai.system";
+    request_model: "gen_ai.request.model" | "llm.request.model";
+    response_model: "gen_ai.response.model" | "llm.response.model";
+    response_id: "gen_ai.response.id";
+    conversation: "gen_ai.conversation.id" | "session.id";
+    agent: "gen_ai.agent.name" | "agent";
+    service: "service.name";
+    workflow: "gen_ai.workflow.name" | "workflow" | "workflow.name";
+    team: "team" | "team.name" | "service.team";
+    user: "user.id" | "enduser.id" | "user";
+    project: "project" | "project.name";
+    account: "cloud.account.id" | "account";
+    asked_tier: "openai.request.service_tier" | "gen_ai.openai.request.service_tier" | "gen_ai.request.service_tier";
+    tier: "openai.response.service_tier" | "gen_ai.openai.response.service_tier" | "gen_ai.response.service_tier";
+    error: "error.type";
+    input: "gen_ai.usage.input_tokens";
+    output: "gen_ai.usage.output_tokens";
+    old_input: "gen_ai.usage.prompt_tokens" | "llm.usage.prompt_tokens";
+    old_output: "gen_ai.usage.completion_tokens" | "llm.usage.completion_tokens";
+    read: "gen_ai.usage.cache_read.input_tokens" | "gen_ai.usage.cache_read_input_tokens" | "gen_ai.usage.input_tokens.cached";
+    written: "gen_ai.usage.cache_creation.input_tokens" | "gen_ai.usage.cache_creation_input_tokens"
+        | "gen_ai.usage.cache_write.input_tokens";
+    reasoning: "gen_ai.usage.reasoning.output_tokens" | "gen_ai.usage.output_tokens.reasoning" | "gen_ai.usage.reasoning_tokens";
+    total: "gen_ai.usage.total_tokens" | "llm.usage.total_tokens";
+}
+
+/// What a span does.
+#[derive(PartialEq, Eq)]
+enum Role {
+    /// Calls a model.
+    Call,
+    /// Repeats what the calls below it used.
+    Agent,
+    /// Anything else.
+    Other,
+}
+
+fn or<'s, 'a>(own: &'s Scalar<'a>, other: &'s Scalar<'a>) -> &'s Scalar<'a> {
+    if own.is_null() { other } else { own }
+}
+
+impl Attributes<'_> {
+    fn role(&self) -> Role {
+        let gen_ai = !(self.provider.is_null() && self.system.is_null());
+        match self.operation.str() {
+            "chat" | "text_completion" | "generate_content" | "embeddings" | "completion" | "embedding" => Role::Call,
+            "invoke_agent" | "invoke_workflow" => Role::Agent,
+            // Emitters of the first conventions named no operation.
+            "" if self.has_usage() && gen_ai => Role::Call,
+            _ => Role::Other,
+        }
+    }
+
+    fn has_usage(&self) -> bool {
+        let counts = [&self.input, &self.output, &self.old_input, &self.old_output];
+        counts.iter().any(|count| !count.is_null())
+    }
+
+    fn counts(&self, openai: bool) -> Result<Counts, Fault> {
+        let written = self.written.count("gen_ai.usage.cache_creation.input_tokens")?;
+        Ok(Counts {
+            input: or(&self.input, &self.old_input).count("gen_ai.usage.input_tokens")?,
+            read: self.read.count("gen_ai.usage.cache_read.input_tokens")?,
+            write_5m: if openai { 0 } else { written },
+            write_30m: if openai { written } else { 0 },
+            output: or(&self.output, &self.old_output).count("gen_ai.usage.output_tokens")?,
+            reasoning: self.reasoning.count("gen_ai.usage.reasoning.output_tokens")?,
+            total: self.total.count("gen_ai.usage.total_tokens")?,
+            ..Counts::default()
+        })
+    }
+}
+
+/// What surrounds a span.
+pub(in super::super) struct Around<'s, 'a> {
+    /// Attributes of the resource, for what the span itself does not say.
+    pub resource: &'s Attributes<'a>,
+    /// The instrumentation scope.
+    pub scope: &'s str,
+    /// Line of the record.
+    pub line: u64,
+}
+
+/// Reads one span.
+pub(in super::super) fn observe(
+    span: &Span<'_>,
+    around: &Around<'_, '_>,
+    traces: &mut Traces,
+    context: &mut Context,
+    out: &mut Output,
+) -> Result<(), Fault> {
+    let own = &span.attributes;
+    let role = own.role();
+    let key = span_key(&span.trace, &span.id);
+    let parent = span_key(&span.trace, &span.parent);
+    let mut found = Found::default();
+    if role == Role::Other || (role == Role::Agent && !own.has_usage()) {
+        traces.link(key, parent, None, &mut found);
+        tell(found, out);
+        return Ok(());
+    }
+    if key == 0 || span.trace.is_empty() {
+        return Err(Fault::field("spanId", "a span without identity"));
+    }
+    let id = match own.response_id.str() {
+        id if role == Role::Call && !id.is_empty() => known_response(id),
+        _ => None,
+    };
+    let id = id.unwrap_or_else(|| EventId::of(&[b"otel", span.trace.as_bytes(), span.id.as_bytes()]));
+    let failed = span.failed || !own.error.is_null();
+    let provider = or(&own.provider, &own.system);
+    let provider = context.label(provider, "gen_ai.provider.name")?;
+    let provider = context.labels.get(provider_of(provider.as_str()));
+    let counts = own.counts(matches!(provider.as_str(), "openai" | "azure"))?;
+    if role == Role::Call && (!own.has_usage() || (failed && counts.input + counts.output + counts.read == 0)) {
+        traces.link(key, parent, None, &mut found);
+        tell(found, out);
+        let kind = if failed { "failed_calls" } else { "calls_without_usage" };
+        if !failed {
+            out.warnings.push("calls without usage: coverage gap");
+        }
+        out.excluded_once.push((kind, id));
+        return Ok(());
+    }
+    let at = context.time(or(&span.start, &span.end), "startTimeUnixNano", out)?;
+    let model = context.label(or(&own.response_model, &own.request_model), "gen_ai.response.model")?;
+    let mut event = UsageEvent::new(id, at, provider, model);
+    event.rank.line = around.line;
+    let emitter = match around.scope {
+        "" => around.resource.service.str(),
+        scope => scope,
+    };
+    event.tokens = counts.tokens(Input::Includes, short(emitter), out);
+    describe(own, around.resource, &mut event, context)?;
+    if role == Role::Agent {
+        traces.link(key, parent, Some(event), &mut found);
+    } else {
+        traces.call(parent, &event, &mut found);
+        out.events.push(event);
+    }
+    tell(found, out);
+    Ok(())
+}
+
+fn known_response(id: &str) -> Option<EventId> {
+    let shared = tags::response_identity("response", id);
+    (tags::response_identity("otel", id) == shared).then_some(shared)
+}
+
+/// Emitters are named by strangers: a name is cut before it goes into a text.
+fn short(emitter: &str) -> &str {
+    let end = emitter.char_indices().nth(60).map_or(emitter.len(), |(at, _)| at);
+    match emitter.get(..end).unwrap_or("") {
+        "" => "OpenTelemetry",
+        name => name,
+    }
+}
+
+fn tell(found: Found, out: &mut Output) {
+    for id in found.repeats {
+        out.excluded_once.push(("parent_spans", id));
+    }
+    out.events.extend(found.taken_back);
+}
+
+fn describe(
+    own: &Attributes<'_>,
+    resource: &Attributes<'_>,
+    event: &mut UsageEvent,
+    context: &mut Context,
+) -> Result<(), Fault> {
+    let agent = or(or(&own.agent, &resource.agent), or(&resource.service, &own.service));
+    for (dimension, value, field) in [
+        (Dimension::Team, or(&own.team, &resource.team), "team"),
+        (Dimension::Agent, agent, "gen_ai.agent.name"),
+        (
+            Dimension::Workflow,
+            or(&own.workflow, &resource.workflow),
+            "gen_ai.workflow.name",
+        ),
+        (Dimension::User, or(&own.user, &resource.user), "user.id"),
+        (Dimension::Project, or(&own.project, &resource.project), "project"),
+        (
+            Dimension::Account,
+            or(&own.account, &resource.account),
+            "cloud.account.id",
+        ),
+    ] {
+        event.dimensions.set(dimension, context.label(value, field)?);
+    }
+    event.session = context.label(&own.conversation, "gen_ai.conversation.id")?;
+    let tier = or(&own.tier, &own.asked_tier);
+    let tier = match tier.str() {
+        "auto" => Label::EMPTY,
+        "default" => context.labels.get("standard"),
+        _ => context.label(tier, "openai.response.service_tier")?,
+    };
+    event.dimensions.set(Dimension::Tier, tier);
+    Ok(())
+}
+
+/// The provider as price books name it.
+fn provider_of(name: &str) -> &str {
+    match name {
+        "aws.bedrock" | "AWS" => "bedrock",
+        "azure.ai.openai" | "azure.ai.inference" | "az.ai.openai" | "az.ai.inference" | "Azure" => "azure",
+        "gcp.gemini" | "gcp.gen_ai" | "gemini" | "Google" => "google",
+        "gcp.vertex_ai" | "vertex_ai" | "VertexAI" => "vertex",
+        "x_ai" => "xai",
+        "mistral_ai" | "MistralAI" => "mistral",
+        "ibm.watsonx.ai" => "watsonx",
+        "Anthropic" => "anthropic",
+        "OpenAI" => "openai",
+        other => other,
+    }
+}

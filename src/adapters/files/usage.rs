@@ -1,0 +1,379 @@
+//! Usage objects of providers' response bodies, one reader for all shapes: their fields have distinct names. Input includes cached
+//! tokens in OpenAI's shapes (chat, responses) and excludes them in Anthropic's and Bedrock's (Messages, Converse).
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::domain::usage::{Requests, Tokens};
+
+use super::counts::{Counts, Input};
+use super::line::{Fault, Output};
+use super::scalar::Scalar;
+
+/// The `usage` object of a response body, of whichever provider.
+#[derive(Deserialize, Default)]
+pub(super) struct Usage<'a> {
+    // OpenAI chat completions and everything compatible with them.
+    #[serde(borrow, default)]
+    prompt_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    completion_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    total_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    prompt_tokens_details: Option<Details<'a>>,
+    #[serde(borrow, default)]
+    completion_tokens_details: Option<Details<'a>>,
+    /// DeepSeek and Moonshot say it here.
+    #[serde(borrow, default)]
+    prompt_cache_hit_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cached_tokens: Scalar<'a>,
+    /// What OpenRouter charged.
+    #[serde(borrow, default)]
+    pub cost: Option<&'a RawValue>,
+    // OpenAI responses, Anthropic messages.
+    #[serde(borrow, default)]
+    input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    output_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    input_tokens_details: Option<Details<'a>>,
+    #[serde(borrow, default)]
+    output_tokens_details: Option<Details<'a>>,
+    #[serde(borrow, default)]
+    cache_read_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_creation_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_creation: Option<Creation<'a>>,
+    #[serde(borrow, default)]
+    server_tool_use: Option<Tools<'a>>,
+    #[serde(borrow, default)]
+    pub service_tier: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub speed: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub inference_geo: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub iterations: Option<&'a RawValue>,
+    // Bedrock Converse.
+    #[serde(borrow, default, rename = "inputTokens")]
+    converse_input: Scalar<'a>,
+    #[serde(borrow, default, rename = "outputTokens")]
+    converse_output: Scalar<'a>,
+    #[serde(borrow, default, rename = "totalTokens")]
+    converse_total: Scalar<'a>,
+    #[serde(borrow, default, rename = "cacheReadInputTokens")]
+    converse_read: Scalar<'a>,
+    #[serde(borrow, default, rename = "cacheWriteInputTokens")]
+    converse_write: Scalar<'a>,
+    #[serde(borrow, default, rename = "cacheReadInputTokenCount")]
+    converse_read_count: Scalar<'a>,
+    #[serde(borrow, default, rename = "cacheWriteInputTokenCount")]
+    converse_write_count: Scalar<'a>,
+    #[serde(borrow, default, rename = "cacheDetails")]
+    converse_details: Option<Vec<CacheDetail<'a>>>,
+    // Cohere.
+    #[serde(borrow, default)]
+    billed_units: Option<Billed<'a>>,
+    // Of an iteration only.
+    #[serde(borrow, default, rename = "type")]
+    pub kind: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub model: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+struct Details<'a> {
+    #[serde(borrow, default)]
+    cached_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_write_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_creation_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_write_tokens_details: Option<Ttl<'a>>,
+    #[serde(borrow, default)]
+    reasoning_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    thinking_tokens: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+struct Ttl<'a> {
+    #[serde(borrow, default)]
+    ttl_30m_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    ttl_12h_tokens: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+struct Creation<'a> {
+    #[serde(borrow, default)]
+    ephemeral_5m_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    ephemeral_1h_input_tokens: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+struct Tools<'a> {
+    #[serde(borrow, default)]
+    web_search_requests: Scalar<'a>,
+    #[serde(borrow, default)]
+    web_fetch_requests: Scalar<'a>,
+    #[serde(borrow, default)]
+    code_execution_requests: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
+struct Billed<'a> {
+    #[serde(borrow, default)]
+    input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    output_tokens: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
+struct CacheDetail<'a> {
+    #[serde(borrow, default, rename = "inputTokens")]
+    input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    ttl: Scalar<'a>,
+}
+
+/// Whose usage object it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Shape {
+    /// OpenAI chat completions; also Azure OpenAI, OpenRouter and the many that are compatible.
+    Chat,
+    /// OpenAI responses.
+    Responses,
+    /// Anthropic messages.
+    Messages,
+    /// Bedrock Converse.
+    Converse,
+    /// Cohere, which tells what it bills beside what it used.
+    Cohere,
+}
+
+impl Shape {
+    fn input(self) -> Input {
+        match self {
+            Shape::Chat | Shape::Responses => Input::Includes,
+            Shape::Messages | Shape::Converse | Shape::Cohere => Input::Excludes,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Shape::Chat => "OpenAI chat body",
+            Shape::Responses => "OpenAI responses body",
+            Shape::Messages => "Anthropic body",
+            Shape::Converse => "Bedrock Converse body",
+            Shape::Cohere => "Cohere body",
+        }
+    }
+}
+
+impl<'a> Usage<'a> {
+    /// Whose it is; nothing where it has no usage field.
+    pub fn shape(&self) -> Option<Shape> {
+        let given = |fields: &[&Scalar<'_>]| fields.iter().any(|f| !f.is_null());
+        if self.billed_units.is_some() {
+            Some(Shape::Cohere)
+        } else if given(&[&self.prompt_tokens, &self.completion_tokens]) {
+            Some(Shape::Chat)
+        } else if given(&[&self.converse_input, &self.converse_output]) {
+            Some(Shape::Converse)
+        } else if self.input_tokens_details.is_some() || given(&[&self.total_tokens]) {
+            Some(Shape::Responses)
+        } else if given(&[
+            &self.input_tokens,
+            &self.output_tokens,
+            &self.cache_read_input_tokens,
+            &self.cache_creation_input_tokens,
+        ]) {
+            Some(Shape::Messages)
+        } else {
+            None
+        }
+    }
+
+    /// The disjoint tokens; `openai` says whose default time to live an unsplit cache write has.
+    pub fn tokens(&self, shape: Shape, openai: bool, out: &mut Output) -> Result<Tokens, Fault> {
+        let counts = match shape {
+            Shape::Chat => self.openai(
+                (&self.prompt_tokens, "prompt_tokens"),
+                (&self.completion_tokens, "completion_tokens"),
+                self.prompt_tokens_details.as_ref(),
+                self.completion_tokens_details.as_ref(),
+                openai,
+            ),
+            Shape::Responses => self.openai(
+                (&self.input_tokens, "input_tokens"),
+                (&self.output_tokens, "output_tokens"),
+                self.input_tokens_details.as_ref(),
+                self.output_tokens_details.as_ref(),
+                openai,
+            ),
+            Shape::Messages => self.messages(),
+            Shape::Converse => self.converse(),
+            Shape::Cohere => self.cohere(),
+        }?;
+        Ok(counts.tokens(shape.input(), shape.name(), out))
+    }
+
+    fn openai(
+        &self,
+        input: (&Scalar<'_>, &str),
+        output: (&Scalar<'_>, &str),
+        details: Option<&Details<'_>>,
+        completion: Option<&Details<'_>>,
+        openai: bool,
+    ) -> Result<Counts, Fault> {
+        let none = Details::default();
+        let (details, completion) = (details.unwrap_or(&none), completion.unwrap_or(&none));
+        // The same number under several names: never added up.
+        let read = first(&[
+            (&details.cached_tokens, "cached_tokens"),
+            (&self.cache_read_input_tokens, "cache_read_input_tokens"),
+            (&self.prompt_cache_hit_tokens, "prompt_cache_hit_tokens"),
+            (&self.cached_tokens, "cached_tokens"),
+        ])?;
+        let written = first(&[
+            (&details.cache_write_tokens, "cache_write_tokens"),
+            (&details.cache_creation_tokens, "cache_creation_tokens"),
+            (&self.cache_creation_input_tokens, "cache_creation_input_tokens"),
+        ])?;
+        let mut counts = Counts {
+            input: input.0.count(input.1)?,
+            read,
+            output: output.0.count(output.1)?,
+            reasoning: completion.reasoning_tokens.count("reasoning_tokens")?,
+            total: self.total_tokens.count("total_tokens")?,
+            ..Counts::default()
+        };
+        if let Some(ttl) = &details.cache_write_tokens_details {
+            counts.write_30m = ttl.ttl_30m_tokens.count("ttl_30m_tokens")?;
+            counts.write_12h = ttl.ttl_12h_tokens.count("ttl_12h_tokens")?;
+        }
+        if let Some(split) = &self.cache_creation {
+            split.read(&mut counts)?;
+        }
+        let rest = written.saturating_sub(counts.write_30m + counts.write_12h + counts.write_5m + counts.write_1h);
+        if openai {
+            counts.write_30m += rest;
+        } else {
+            counts.write_5m += rest;
+        }
+        Ok(counts)
+    }
+
+    fn messages(&self) -> Result<Counts, Fault> {
+        let mut counts = Counts {
+            input: self.input_tokens.count("input_tokens")?,
+            read: self.cache_read_input_tokens.count("cache_read_input_tokens")?,
+            output: self.output_tokens.count("output_tokens")?,
+            ..Counts::default()
+        };
+        if let Some(split) = &self.cache_creation {
+            split.read(&mut counts)?;
+        }
+        if let Some(details) = &self.output_tokens_details {
+            counts.reasoning = details.thinking_tokens.count("thinking_tokens")?;
+        }
+        let written = self.cache_creation_input_tokens.count("cache_creation_input_tokens")?;
+        counts.write_5m += written.saturating_sub(counts.write_5m + counts.write_1h);
+        Ok(counts)
+    }
+
+    /// What is used and not billed (a preamble of the provider's own) is no spend.
+    fn cohere(&self) -> Result<Counts, Fault> {
+        let Some(billed) = &self.billed_units else {
+            return Ok(Counts::default());
+        };
+        Ok(Counts {
+            input: billed.input_tokens.count("billed_units.input_tokens")?,
+            output: billed.output_tokens.count("billed_units.output_tokens")?,
+            ..Counts::default()
+        })
+    }
+
+    fn converse(&self) -> Result<Counts, Fault> {
+        let written = first(&[
+            (&self.converse_write, "cacheWriteInputTokens"),
+            (&self.converse_write_count, "cacheWriteInputTokenCount"),
+        ])?;
+        let (five, hour) = self.converse_split()?;
+        Ok(Counts {
+            input: self.converse_input.count("inputTokens")?,
+            read: first(&[
+                (&self.converse_read, "cacheReadInputTokens"),
+                (&self.converse_read_count, "cacheReadInputTokenCount"),
+            ])?,
+            write_5m: five + written.saturating_sub(five + hour),
+            write_1h: hour,
+            output: self.converse_output.count("outputTokens")?,
+            total: self.converse_total.count("totalTokens")?,
+            ..Counts::default()
+        })
+    }
+
+    fn converse_split(&self) -> Result<(u64, u64), Fault> {
+        let (mut five, mut hour) = (0, 0);
+        for detail in self.converse_details.iter().flatten() {
+            let count = detail.input_tokens.count("cacheDetails.inputTokens")?;
+            match detail.ttl.str() {
+                "1h" => hour += count,
+                _ => five += count,
+            }
+        }
+        Ok((five, hour))
+    }
+
+    /// How the cache writes divide into five minutes and one hour, as far as the object says.
+    pub fn split(&self) -> Result<(u64, u64), Fault> {
+        match &self.cache_creation {
+            Some(split) => {
+                let mut counts = Counts::default();
+                split.read(&mut counts)?;
+                Ok((counts.write_5m, counts.write_1h))
+            }
+            None => self.converse_split(),
+        }
+    }
+
+    /// What is billed per request.
+    pub fn requests(&self) -> Result<Requests, Fault> {
+        let Some(tools) = &self.server_tool_use else {
+            return Ok(Requests::default());
+        };
+        Ok(Requests {
+            web_searches: tools.web_search_requests.small("server_tool_use.web_search_requests")?,
+            web_fetches: tools.web_fetch_requests.small("server_tool_use.web_fetch_requests")?,
+            code_executions: tools
+                .code_execution_requests
+                .small("server_tool_use.code_execution_requests")?,
+            ..Requests::default()
+        })
+    }
+}
+
+impl Creation<'_> {
+    fn read(&self, counts: &mut Counts) -> Result<(), Fault> {
+        counts.write_5m = self
+            .ephemeral_5m_input_tokens
+            .count("cache_creation.ephemeral_5m_input_tokens")?;
+        counts.write_1h = self
+            .ephemeral_1h_input_tokens
+            .count("cache_creation.ephemeral_1h_input_tokens")?;
+        Ok(())
+    }
+}
+
+/// The first that is given.
+fn first(options: &[(&Scalar<'_>, &str)]) -> Result<u64, Fault> {
+    let given = options.iter().find(|(value, _)| !value.is_null());
+    given.map_or(Ok(0), |(value, field)| value.count(field))
+}

@@ -1,0 +1,206 @@
+//! `finops price missing`.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::{instant, load, put, put_rows, shown};
+use crate::cli::{CliError, Context, Exit, Format, wire};
+use crate::domain::charge::UnpricedReason;
+use crate::domain::money::add_exact;
+use crate::domain::period::Period;
+use crate::engine::explain::always;
+use crate::engine::missing::{Missing, missing};
+use crate::engine::report::Filter;
+
+/// Which calls.
+#[derive(Debug, clap::Args)]
+pub struct MissingArgs {
+    /// Calls from this date or RFC 3339 time on [default: all]
+    #[arg(long, value_name = "DATE", value_parser = instant)]
+    from: Option<DateTime<Utc>>,
+    /// Calls before this date or RFC 3339 time
+    #[arg(long, value_name = "DATE", value_parser = instant)]
+    to: Option<DateTime<Utc>>,
+    /// Only these calls: `team=search`, `model=claude-*`
+    #[arg(long = "where", value_name = "DIMENSION=GLOB", value_parser = Filter::parse)]
+    filters: Vec<Filter>,
+}
+
+pub(super) fn run(ctx: &mut Context<'_>, args: &MissingArgs) -> Result<Exit, CliError> {
+    let all = always();
+    let period = Period::new(args.from.unwrap_or(all.start), args.to.unwrap_or(all.end));
+    let pricer = load(ctx)?;
+    let found = missing(wire::ledger(ctx)?.as_mut(), &pricer, period, &args.filters)?;
+    match ctx.format {
+        Format::Json => {
+            let rows: Vec<Value> = found.iter().map(object).collect();
+            put(ctx, &format!("{:#}\n", json!({ "schema_version": 1, "missing": rows })))?;
+        }
+        Format::Jsonl => {
+            let rows: String = found.iter().map(|m| format!("{}\n", object(m))).collect();
+            put(ctx, &rows)?;
+        }
+        Format::Table if found.is_empty() => put(ctx, "every call has a price\n")?,
+        Format::Table | Format::Csv | Format::Markdown => {
+            let header = [
+                "provider",
+                "model",
+                "reason",
+                "calls",
+                "tokens",
+                "usd_at_most",
+                "first",
+                "last",
+            ];
+            let rows: Vec<Vec<String>> = found.iter().map(cells).collect();
+            put_rows(ctx, &header, &rows, "missing")?;
+            if ctx.format == Format::Table {
+                let text = help(&found)?;
+                put(ctx, &text)?;
+            }
+        }
+    }
+    Ok(if found.is_empty() { Exit::Fine } else { Exit::Findings })
+}
+
+fn reason(m: &Missing) -> &'static str {
+    m.reason.map_or("detail expired", UnpricedReason::text)
+}
+
+fn cells(m: &Missing) -> Vec<String> {
+    let time = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M").to_string();
+    vec![
+        m.provider.as_str().to_owned(),
+        m.model.as_str().to_owned(),
+        reason(m).to_owned(),
+        m.calls.to_string(),
+        m.tokens.to_string(),
+        m.worst_case.normalize().to_string(),
+        time(m.first),
+        time(m.last),
+    ]
+}
+
+fn object(m: &Missing) -> Value {
+    let advice = advice(m);
+    json!({
+        "provider": m.provider.as_str(), "model": m.model.as_str(), "reason": m.reason, "text": reason(m),
+        "calls": m.calls, "tokens": m.tokens.to_string(), "worst_case_usd": m.worst_case.normalize().to_string(),
+        "first": m.first, "last": m.last, "priced_now": m.priced_now,
+        "file": advice.file, "snippet": advice.snippet, "advice": advice.say,
+    })
+}
+
+/// The total, and what to write.
+fn help(found: &[Missing]) -> Result<String, CliError> {
+    let mut worst = rust_decimal::Decimal::ZERO;
+    for m in found {
+        worst = add_exact(worst, m.worst_case)?;
+    }
+    let calls: i64 = found.iter().map(|m| m.calls).sum();
+    let mut text = format!(
+        "\n{calls} calls are unpriced: in no total, at most {} USD more\n",
+        worst.normalize()
+    );
+    let now: i64 = found.iter().map(|m| m.priced_now).sum();
+    if let Some(first) = found.iter().filter(|m| m.priced_now > 0).map(|m| m.first).min() {
+        let _ = writeln!(
+            text,
+            "{now} of them have a price by now: `finops reprice --from {}` gives it to them",
+            first.format("%Y-%m-%d")
+        );
+    }
+    let mut told = BTreeSet::new();
+    for m in found.iter().filter(|m| m.priced_now < m.calls) {
+        let advice = advice(m);
+        let name = format!("{} {}", shown(m.provider.as_str()), shown(m.model.as_str()));
+        if !told.insert((name.clone(), advice.snippet.clone())) {
+            continue;
+        }
+        let _ = writeln!(text, "\n# {name}: {}", advice.say);
+        if let Some(snippet) = &advice.snippet {
+            let _ = write!(text, "# in {}:\n{snippet}", advice.file.unwrap_or_default());
+        }
+    }
+    text.push_str("\nthen `finops reprice --from DATE` prices what is recorded\n");
+    Ok(text)
+}
+
+struct Advice {
+    say: &'static str,
+    file: Option<&'static str>,
+    snippet: Option<String>,
+}
+
+/// Text as a TOML string.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn map(m: &Missing) -> String {
+    format!(
+        "[[price_map]]\nprovider = {}\nname = {}\nmodel = \"\"     # the model's name in a price book: `finops price list`\n",
+        quoted(m.provider.as_str()),
+        quoted(m.model.as_str())
+    )
+}
+
+fn overlay(m: &Missing, more: &str) -> String {
+    format!(
+        "providers = [{}]\n[[entry]]\nmodel = {}\n[[entry.price]]\nfrom = {}\nrates = {{ input = \"\", cache_read = \"\", cache_write_5m = \"\", output = \"\" }}     # USD per million tokens; leave out what does not exist\n{more}",
+        quoted(m.provider.as_str()),
+        quoted(m.model.as_str()),
+        quoted(&m.first.format("%Y-%m-%d").to_string()),
+    )
+}
+
+fn advice(m: &Missing) -> Advice {
+    const SETTINGS: Option<&str> = Some("finops.toml");
+    const OVERLAY: Option<&str> = Some("policies/prices/own.toml");
+    let (say, file, snippet) = match m.reason {
+        Some(UnpricedReason::UnknownModel) => (
+            "no price book knows it; write its price, or map it: `[[price_map]]` with `model`, or `free = true` for your own machines",
+            OVERLAY,
+            Some(overlay(m, "")),
+        ),
+        Some(UnpricedReason::OpaqueName) => ("only you know which model it stands for", SETTINGS, Some(map(m))),
+        Some(UnpricedReason::NoPriceOnDate) => (
+            "the books have no price for that time; write the one that held",
+            OVERLAY,
+            Some(overlay(m, "")),
+        ),
+        Some(UnpricedReason::UnknownTier) => (
+            "the books have no rate for its tier, speed or geography; write it",
+            OVERLAY,
+            Some(overlay(
+                m,
+                "tiers.batch = { factor = \"0.5\" }     # or speeds = { fast = 2 }, geographies = { us = \"1.1\" }\n",
+            )),
+        ),
+        Some(UnpricedReason::NoRate) => (
+            "a kind of token or request has no rate in the books; write all rates",
+            OVERLAY,
+            Some(overlay(m, "web_search_1000 = \"\"     # if it searches the web\n")),
+        ),
+        Some(UnpricedReason::ModelMissing) => (
+            "its records name no model: set it at the source (`defaults` of the `[[source]]`)",
+            None,
+            None,
+        ),
+        Some(UnpricedReason::UsageIncomplete) => (
+            "its records do not say how many tokens were read from the cache: no price would be honest",
+            None,
+            None,
+        ),
+        Some(UnpricedReason::OutOfRange) => ("its counts are absurd: look at the record", None, None),
+        None => (
+            "the calls' detail has expired: their sums stay unpriced, whatever the books say",
+            None,
+            None,
+        ),
+    };
+    Advice { say, file, snippet }
+}

@@ -1,0 +1,206 @@
+//! Alerts on other things than budgets, with the same life: pending, firing, told once, resolved when it is over.
+
+mod unpriced;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+pub use unpriced::{UnpricedPolicy, unpriced};
+
+use crate::domain::alert::{Alert, Behaviour, State, Step, Verdict, message_id, step};
+use crate::domain::notification::{Fact, Notification, Severity, Told};
+use crate::ports::{AlertCommit, AlertStore, Ledger, StoreError};
+
+/// Times that a decision is made anew because another run changed what it was based on.
+const ATTEMPTS: usize = 5;
+
+/// What is watched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchPolicy {
+    /// Calls without a price; none: not watched.
+    pub unpriced: Option<UnpricedPolicy>,
+}
+
+/// Something that holds now and that people are to be told of.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// The alert, as [`Alert::new`] makes it, with its title: its identity is the condition's.
+    pub alert: Alert,
+    /// Channels; empty: all.
+    pub channels: Vec<String>,
+    /// One or two sentences: how bad, and what to do.
+    pub summary: String,
+    /// Labelled figures.
+    pub facts: Vec<Fact>,
+    /// Names to route and filter by.
+    pub labels: BTreeMap<String, String>,
+    /// The figures for programs.
+    pub data: serde_json::Value,
+}
+
+/// What watching changed.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    /// Alerts that changed state, with what was decided to tell.
+    pub changed: Vec<(Alert, Option<Told>)>,
+    /// Alerts that are firing or acknowledged now.
+    pub active: Vec<Alert>,
+    /// Messages put into the outbox.
+    pub messages: usize,
+}
+
+/// Moves the alerts on everything that the policy names.
+pub fn watch_all(
+    policy: &WatchPolicy,
+    channels: &[String],
+    ledger: &mut dyn Ledger,
+    store: &mut dyn AlertStore,
+    complete: bool,
+    now: DateTime<Utc>,
+) -> Result<Watched, StoreError> {
+    let conditions = match &policy.unpriced {
+        Some(policy) => unpriced(ledger, policy, now)?,
+        None => Vec::new(),
+    };
+    watch(
+        unpriced::KIND,
+        &conditions,
+        unpriced::OVER,
+        channels,
+        store,
+        complete,
+        now,
+    )
+}
+
+/// Moves the alerts of one kind: a condition that is given holds, one that is not is over for the reason `over`.
+/// `complete` says whether everything was read: with data missing nothing is resolved.
+pub fn watch(
+    kind: &str,
+    conditions: &[Condition],
+    over: &'static str,
+    channels: &[String],
+    store: &mut dyn AlertStore,
+    complete: bool,
+    now: DateTime<Utc>,
+) -> Result<Watched, StoreError> {
+    let mut attempt = 0;
+    loop {
+        let mut known = store.alerts(Some(now))?;
+        known.retain(|alert| alert.kind == kind);
+        let silences = store.silences()?;
+        let (mut watched, mut commit) = (Watched::default(), AlertCommit::default());
+        let mut left: BTreeMap<&str, &Alert> = known.iter().map(|a| (a.id.as_str(), a)).collect();
+        for condition in conditions {
+            let mut before = left
+                .remove(condition.alert.id.as_str())
+                .unwrap_or(&condition.alert)
+                .clone();
+            before.title.clone_from(&condition.alert.title);
+            let suppressed = silences.iter().find(|s| s.mutes(&before.policy, now)).map(|s| {
+                let until = s.until.format("%Y-%m-%d %H:%M UTC");
+                format!("silenced by {} until {until}: {}", s.by, s.reason)
+            });
+            if let Some(mut after) = step(&before, &Verdict::Above, suppressed, ONCE, now) {
+                if after.tell == Some(Told::Firing) {
+                    let named = &condition.channels;
+                    after.alert.told_to = if named.is_empty() { channels } else { named }.to_vec();
+                }
+                absorb(&mut watched, &mut commit, after, Some(condition), "", now);
+            }
+        }
+        for before in left.into_values().filter(|_| complete) {
+            if let Some(after) = step(before, &Verdict::Clear(over), None, ONCE, now) {
+                absorb(&mut watched, &mut commit, after, None, over, now);
+            }
+        }
+        watched.messages = commit.messages.len();
+        attempt += 1;
+        match store.commit(&commit) {
+            Ok(()) => return Ok(watched),
+            Err(StoreError::Conflict { .. }) if attempt < ATTEMPTS => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Told when it begins and when it ends, and not again in between.
+const ONCE: Behaviour = Behaviour {
+    confirmations: 1,
+    remind_after: None,
+};
+
+fn absorb(
+    watched: &mut Watched,
+    commit: &mut AlertCommit,
+    after: Step,
+    condition: Option<&Condition>,
+    over: &str,
+    now: DateTime<Utc>,
+) {
+    if let Some(told) = after.tell {
+        for channel in &after.alert.told_to {
+            commit
+                .messages
+                .push(message(&after.alert, told, condition, over, channel, now));
+        }
+    }
+    if after.alert.state.is_active() {
+        watched.active.push(after.alert.clone());
+    }
+    if !after.transitions.is_empty() || after.tell.is_some() {
+        watched.changed.push((after.alert.clone(), after.tell));
+    }
+    commit.alerts.push(after.alert);
+    commit.transitions.extend(after.transitions);
+}
+
+fn message(
+    alert: &Alert,
+    told: Told,
+    condition: Option<&Condition>,
+    over: &str,
+    channel: &str,
+    now: DateTime<Utc>,
+) -> Notification {
+    let ended = alert.state == State::Resolved;
+    Notification {
+        id: message_id(alert, channel),
+        channel: channel.to_owned(),
+        alert_id: alert.id.clone(),
+        told,
+        severity: if ended { Severity::Info } else { alert.severity },
+        kind: alert.kind.clone(),
+        title: if ended {
+            format!("{}: resolved, {over}", alert.policy)
+        } else {
+            alert.title.clone()
+        },
+        summary: condition.map_or_else(
+            || format!("The alert on {} is over: {over}.", alert.threshold),
+            |c| c.summary.clone(),
+        ),
+        facts: condition.map(|c| c.facts.clone()).unwrap_or_default(),
+        lines: Vec::new(),
+        owner: None,
+        runbook: None,
+        labels: condition
+            .map(|c| c.labels.clone())
+            .unwrap_or_else(|| BTreeMap::from([("policy".to_owned(), alert.policy.clone())])),
+        data: condition.map_or_else(
+            || serde_json::json!({ "policy": alert.policy, "reason": over }),
+            |c| c.data.clone(),
+        ),
+        decided_at: now,
+        test: false,
+    }
+}
+
+/// One labelled figure.
+fn fact(label: &str, value: String) -> Fact {
+    Fact {
+        label: label.to_owned(),
+        value,
+    }
+}

@@ -1,0 +1,109 @@
+//! Amazon Bedrock model invocation logs.
+
+use std::io::Write as _;
+
+use finops::domain::dimension::Dimension;
+use finops::domain::usage::{Bucket, EventId};
+
+use super::{read_on, read_text};
+
+fn log(request: &str, rest: &str) -> String {
+    format!(
+        r#"{{"schemaType":"ModelInvocationLog","schemaVersion":"1.0","timestamp":"2026-10-20T08:15:04Z","accountId":"123456789012","identity":{{"arn":"arn:aws:iam::123456789012:role/app"}},"region":"eu-west-1","requestId":"{request}","operation":"Converse","modelId":"eu.m-1","requestMetadata":{{"team":"search","workflow":"wf-1"}},{rest}}}"#
+    )
+}
+
+const STREAM: &str = r#""input":{"inputTokenCount":40,"cacheReadInputTokenCount":1200,"cacheWriteInputTokenCount":3000},"output":{"outputBodyJson":[{"type":"message_start","message":{"usage":{"input_tokens":40,"cache_creation":{"ephemeral_5m_input_tokens":1000,"ephemeral_1h_input_tokens":2000},"output_tokens":1}}},{"type":"message_delta","usage":{"output_tokens":220}}],"outputTokenCount":220}"#;
+const CONVERSE: &str = r#""input":{"inputTokenCount":40,"cacheReadInputTokenCount":1200,"cacheWriteInputTokenCount":3000},"output":{"outputBodyJson":{"usage":{"inputTokens":40,"cacheDetails":[{"inputTokens":2000,"ttl":"1h"},{"inputTokens":1000,"ttl":"5m"}]}},"outputTokenCount":220}"#;
+const BODY_ONLY: &str = r#""input":{},"output":{"outputBodyJson":[{"messageStart":{}},{"metadata":{"usage":{"inputTokens":40,"cacheReadInputTokens":1200,"cacheWriteInputTokens":3000,"outputTokens":220,"totalTokens":4460,"cacheDetails":[{"inputTokens":2000,"ttl":"1h"}]}}}]}"#;
+
+#[test]
+fn the_write_split_comes_from_the_body_whatever_its_shape() {
+    for rest in [STREAM, CONVERSE, BODY_ONLY] {
+        let call = read_text("a.json", log("r-1", rest)).only();
+        let counts: Vec<u64> = Bucket::ALL.iter().map(|b| call.tokens.get(*b)).collect();
+        assert_eq!(counts, [40, 1200, 1000, 2000, 0, 0, 220], "{rest}");
+        assert_eq!(
+            call.id,
+            EventId::of(&[b"bedrock", b"123456789012", b"eu-west-1", b"r-1"])
+        );
+        let name = |d| call.dimensions.get(d).as_str();
+        assert_eq!(
+            (name(Dimension::Provider), name(Dimension::Model)),
+            ("bedrock", "eu.m-1")
+        );
+        assert_eq!((name(Dimension::Team), name(Dimension::Workflow)), ("search", "wf-1"));
+        assert_eq!(name(Dimension::Account), "123456789012");
+        assert_eq!(name(Dimension::User), "arn:aws:iam::123456789012:role/app");
+    }
+}
+
+#[test]
+fn exports_of_cloudwatch_are_unwrapped() {
+    let inner = log("r-1", CONVERSE);
+    let text = serde_json::to_string(&inner).unwrap();
+    for wrapped in [
+        format!("2026-10-20T08:15:05.120Z {inner}"),
+        format!(r#"{{"@timestamp":"x","@message":{text}}}"#),
+        format!(r#"{{"timestamp":1792484104250,"message":{text},"ingestionTime":1792484104251}}"#),
+        format!(
+            r#"{{"events":[{{"timestamp":1,"message":"hello"}},{{"timestamp":2,"message":{text}}}],"nextForwardToken":"f"}}"#
+        ),
+        format!(
+            r#"{{"messageType":"DATA_MESSAGE","logGroup":"g","logEvents":[{{"id":"1","timestamp":2,"message":{text}}}]}}"#
+        ),
+    ] {
+        assert_eq!(read_text("a.json", &wrapped).only().tokens.total(), 4460, "{wrapped}");
+    }
+}
+
+#[test]
+fn failures_repetitions_and_bad_records_are_told() {
+    let failed = log(
+        "r-2",
+        r#""errorCode":"ThrottlingException","input":{"inputBodyJson":{}}"#,
+    );
+    let cut = log("r-3", &format!(r#""errorCode":"ModelStreamErrorException",{CONVERSE}"#));
+    let lines = [
+        log("r-1", CONVERSE),
+        failed.clone(),
+        failed,
+        cut,
+        log("", CONVERSE),
+        log(
+            "r-4",
+            r#""input":{"inputTokenCount":-5},"output":{"outputTokenCount":1}"#,
+        ),
+        log("r-5", r#""input":{},"output":{}"#),
+        log("r-1", STREAM),
+        r#"{"schemaType":"ModelInvocationLog","#.to_owned(),
+        String::new(),
+    ];
+    let kept = read_text("a.jsonl", lines.join("\n"));
+    assert_eq!((kept.calls.len(), kept.observed), (2, 3));
+    assert_eq!(kept.excluded.get("failed_calls"), Some(&1));
+    assert_eq!(kept.excluded.get("duplicate_records"), Some(&1));
+    assert_eq!(kept.excluded.get("calls_without_usage"), Some(&1));
+    let told: Vec<_> = kept.rejected.iter().map(|r| (r.line, r.field.as_deref())).collect();
+    assert_eq!(
+        told,
+        [(5, Some("requestId")), (6, Some("input.inputTokenCount")), (9, None)]
+    );
+}
+
+#[test]
+fn the_layout_in_s3_is_read_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let hour = "AWSLogs/123456789012/BedrockModelInvocationLogs/eu-west-1/2026/10/20/08";
+    std::fs::create_dir_all(folder.path().join(hour)).unwrap();
+    for (n, request) in ["r-1", "r-2"].into_iter().enumerate() {
+        let path = folder.path().join(format!("{hour}/20261020T08{n}_x.json.gz"));
+        let mut packed =
+            flate2::write::GzEncoder::new(std::fs::File::create(path).unwrap(), flate2::Compression::fast());
+        packed.write_all(log(request, CONVERSE).as_bytes()).unwrap();
+        packed.finish().unwrap();
+    }
+    let mut kept = super::Kept::default();
+    read_on(folder.path(), &["AWSLogs"], &mut kept);
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (2, 0));
+}

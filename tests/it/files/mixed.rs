@@ -1,0 +1,197 @@
+//! One file with records of several formats, and what each of them says about the same kinds of call.
+
+use finops::adapters::files::FileFormat;
+use finops::domain::usage::Bucket;
+use finops::ports::UsageSource as _;
+
+use super::{Kept, read_text};
+
+/// Numbers that look random and are the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// One call: uncached, read, written for 5 minutes, written for 1 hour, output.
+struct Call {
+    n: u64,
+    tokens: [u64; 5],
+}
+
+impl Call {
+    fn litellm(&self) -> String {
+        let [plain, read, five, hour, output] = self.tokens;
+        let prompt = plain + read + five + hour;
+        let metadata = format!(
+            r#"{{"usage_object":{{"prompt_tokens_details":{{"cached_tokens":{read},"cache_creation_tokens":{},"cache_creation_token_details":{{"ephemeral_5m_input_tokens":{five},"ephemeral_1h_input_tokens":{hour}}}}}}}}}"#,
+            five + hour
+        );
+        format!(
+            r#"{{"request_id":"r-{}","prompt_tokens":{prompt},"completion_tokens":{output},"total_tokens":{},"startTime":"2026-10-20 08:00:00+00:00","model":"m","custom_llm_provider":"anthropic","metadata":{},"status":"success"}}"#,
+            self.n,
+            prompt + output,
+            serde_json::to_string(&metadata).unwrap()
+        )
+    }
+
+    /// The same as the callback's payload.
+    fn payload(&self) -> String {
+        let [plain, read, five, hour, output] = self.tokens;
+        let prompt = plain + read + five + hour;
+        format!(
+            r#"{{"id":"r-{}","trace_id":"t","litellm_call_id":"c","response_cost":0.25,"prompt_tokens":{prompt},"completion_tokens":{output},"startTime":1792483200.25,"model":"m","custom_llm_provider":"anthropic","cache_hit":null,"request_tags":["team:ads"],"metadata":{{"user_api_key_team_alias":"x"}},"response":{{"usage":{{"cache_read_input_tokens":{read},"cache_creation_input_tokens":{},"prompt_tokens_details":{{"cache_creation_token_details":{{"ephemeral_1h_input_tokens":{hour}}}}}}}}},"status":"success"}}"#,
+            self.n,
+            five + hour
+        )
+    }
+
+    fn bedrock(&self) -> String {
+        let [plain, read, five, hour, output] = self.tokens;
+        format!(
+            r#"{{"schemaType":"ModelInvocationLog","timestamp":"2026-10-20T08:00:00Z","accountId":"1","region":"r","requestId":"b-{}","modelId":"m","input":{{"inputTokenCount":{plain},"cacheReadInputTokenCount":{read},"cacheWriteInputTokenCount":{}}},"output":{{"outputTokenCount":{output},"outputBodyJson":{{"usage":{{"inputTokens":1,"cacheDetails":[{{"ttl":"1h","inputTokens":{hour}}}]}}}}}}}}"#,
+            self.n,
+            five + hour
+        )
+    }
+
+    fn body(&self) -> String {
+        let [plain, read, five, hour, output] = self.tokens;
+        format!(
+            r#"{{"created_at":1792483200,"id":"msg_{}","type":"message","role":"assistant","model":"m","usage":{{"input_tokens":{plain},"cache_read_input_tokens":{read},"cache_creation_input_tokens":{},"cache_creation":{{"ephemeral_5m_input_tokens":{five},"ephemeral_1h_input_tokens":{hour}}},"output_tokens":{output}}}}}"#,
+            self.n,
+            five + hour
+        )
+    }
+
+    fn spans(&self) -> String {
+        let [plain, read, five, hour, output] = self.tokens;
+        let count = |key: &str, n: u64| format!(r#"{{"key":"gen_ai.usage.{key}","value":{{"intValue":"{n}"}}}}"#);
+        let span = |id: &str, parent: &str, operation: &str| {
+            format!(
+                r#"{{"traceId":"{:032x}","spanId":"{id}","parentSpanId":"{parent}","startTimeUnixNano":"1792483200000000000","attributes":[{{"key":"gen_ai.operation.name","value":{{"stringValue":"{operation}"}}}},{}]}}"#,
+                self.n,
+                [
+                    count("input_tokens", plain + read + five + hour),
+                    count("output_tokens", output),
+                    count("cache_read.input_tokens", read),
+                    count("cache_creation.input_tokens", five + hour)
+                ]
+                .join(",")
+            )
+        };
+        format!(
+            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{},{}]}}]}}]}}"#,
+            span("a", "", "invoke_agent"),
+            span("c", "a", "chat")
+        )
+    }
+
+    fn plain(&self) -> String {
+        let [plain, read, five, hour, output] = self.tokens;
+        format!(
+            r#"{{"id":"p-{}","ts":"2026-10-20T08:00:00Z","provider":"anthropic","model":"m","input_tokens":{plain},"cache_read_tokens":{read},"cache_write_5m_tokens":{five},"cache_write_1h_tokens":{hour},"output_tokens":{output}}}"#,
+            self.n
+        )
+    }
+}
+
+#[test]
+fn records_of_all_formats_in_one_file_add_up_exactly() {
+    let mut dice = Dice(7);
+    let mut lines = Vec::new();
+    let mut expected = [0_u64; 6];
+    let mut splits = 0;
+    for n in 0..600 {
+        let mut tokens = [0; 5];
+        tokens.iter_mut().for_each(|t| *t = dice.roll(100_000));
+        let call = Call { n, tokens };
+        let line = match n % 6 {
+            0 => call.litellm(),
+            1 => call.payload(),
+            2 => call.bedrock(),
+            3 => call.body(),
+            4 => call.spans(),
+            _ => call.plain(),
+        };
+        // Traces do not say for how long the cache was written.
+        let unsplit = n % 6 == 4;
+        splits += u64::from(unsplit) * tokens[3];
+        expected.iter_mut().zip(tokens).for_each(|(sum, t)| *sum += t);
+        lines.push(line.clone());
+        if dice.roll(4) == 0 {
+            lines.insert(usize::try_from(dice.roll(lines.len() as u64)).unwrap(), line);
+        }
+    }
+    expected[2] += splits;
+    expected[3] -= splits;
+    let all = lines.join("\n");
+    let kept = read_text("a.jsonl", &all);
+    assert!(kept.rejected.is_empty(), "{:?}", kept.rejected.first());
+    assert_eq!((kept.calls.len(), kept.totals()), (600, expected));
+    assert_eq!(kept.excluded.get("parent_spans"), Some(&100));
+    assert!(
+        !kept.warnings.keys().any(|w| w.contains("excludes")),
+        "{:?}",
+        kept.warnings
+    );
+    let array = read_text("a.json", format!("[{}]", lines.join(",\n")));
+    assert_eq!(array.totals(), expected);
+    let pretty: Vec<String> = lines
+        .iter()
+        .map(|l| serde_json::to_string_pretty(&serde_json::from_str::<serde_json::Value>(l).unwrap()).unwrap())
+        .collect();
+    assert_eq!(read_text("a.json", pretty.join("\n")).totals(), expected);
+}
+
+#[test]
+fn a_named_format_reads_its_own_records_and_leaves_the_others() {
+    let call = Call {
+        n: 1,
+        tokens: [10, 0, 0, 0, 1],
+    };
+    let text = [call.litellm(), call.bedrock(), call.body(), call.spans()].join("\n");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.jsonl"), text).unwrap();
+    for format in [
+        FileFormat::Litellm,
+        FileFormat::Bedrock,
+        FileFormat::Body,
+        FileFormat::Otel,
+    ] {
+        let mut kept = Kept::default();
+        super::source(folder.path(), Some(format), &["a.jsonl"])
+            .read(&kept.checkpoints.clone(), &mut kept)
+            .unwrap();
+        assert_eq!(kept.only().tokens.get(Bucket::Output), 1, "{format}");
+    }
+}
+
+#[test]
+fn a_line_that_is_no_json_and_one_that_is_no_usage_do_not_stop_the_others() {
+    let call = Call {
+        n: 1,
+        tokens: [10, 0, 0, 0, 1],
+    };
+    let text = [
+        call.bedrock(),
+        "{\"hello\":1}".into(),
+        "hello".into(),
+        "{\"a\":".into(),
+        call.body(),
+        String::new(),
+    ]
+    .join("\n");
+    let kept = read_text("a.jsonl", text);
+    assert_eq!(
+        (kept.calls.len(), kept.excluded.get("records_without_usage")),
+        (2, Some(&1))
+    );
+    assert_eq!(kept.rejected.iter().map(|r| r.line).collect::<Vec<_>>(), [3, 4]);
+}

@@ -1,0 +1,146 @@
+//! OpenTelemetry GenAI traces.
+
+use finops::domain::dimension::Dimension;
+use finops::domain::usage::{Bucket, EventId};
+
+use super::{Kept, read_on, read_text};
+
+/// A span with text attributes and counts.
+fn span(id: &str, parent: &str, texts: &[(&str, &str)], counts: &[(&str, u64)]) -> String {
+    let texts = texts
+        .iter()
+        .map(|(key, value)| format!(r#"{{"key":"{key}","value":{{"stringValue":"{value}"}}}}"#));
+    let counts = counts
+        .iter()
+        .map(|(key, value)| format!(r#"{{"value":{{"intValue":"{value}"}},"key":"{key}"}}"#));
+    let attributes: Vec<String> = texts.chain(counts).collect();
+    format!(
+        r#"{{"traceId":"0AF7651916CD43DD8448EB211C80319C","spanId":"{id}","parentSpanId":"{parent}","name":"n","startTimeUnixNano":"1792484104250000000","attributes":[{}]}}"#,
+        attributes.join(",")
+    )
+}
+
+fn request(spans: &[String]) -> String {
+    format!(
+        r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"helpdesk"}}}}]}},"scopeSpans":[{{"scope":{{"name":"lib"}},"spans":[{}]}}]}}]}}"#,
+        spans.join(",")
+    )
+}
+
+const CHAT: [(&str, &str); 4] = [
+    ("gen_ai.operation.name", "chat"),
+    ("gen_ai.provider.name", "aws.bedrock"),
+    ("gen_ai.request.model", "m-asked"),
+    ("gen_ai.response.model", "m-1"),
+];
+
+const COUNTS: [(&str, u64); 5] = [
+    ("gen_ai.usage.input_tokens", 31_200),
+    ("gen_ai.usage.output_tokens", 150),
+    ("gen_ai.usage.cache_read.input_tokens", 30_000),
+    ("gen_ai.usage.cache_creation.input_tokens", 800),
+    ("gen_ai.usage.reasoning.output_tokens", 50),
+];
+
+fn agent(id: &str, parent: &str) -> String {
+    span(
+        id,
+        parent,
+        &[("gen_ai.operation.name", "invoke_agent"), CHAT[1], CHAT[2]],
+        &COUNTS,
+    )
+}
+
+#[test]
+fn a_call_has_disjoint_buckets_and_the_names_of_its_span_and_resource() {
+    let texts = [&CHAT[..], &[("team", "search"), ("gen_ai.conversation.id", "c-1")]].concat();
+    let call = read_text("a.jsonl", request(&[span("b7", "", &texts, &COUNTS)])).only();
+    let counts: Vec<u64> = Bucket::ALL.iter().map(|b| call.tokens.get(*b)).collect();
+    assert_eq!(
+        (counts, call.tokens.reasoning),
+        (vec![400, 30_000, 800, 0, 0, 0, 150], 50)
+    );
+    let name = |d| call.dimensions.get(d).as_str();
+    assert_eq!((name(Dimension::Provider), name(Dimension::Model)), ("bedrock", "m-1"));
+    assert_eq!((name(Dimension::Team), name(Dimension::Agent)), ("search", "helpdesk"));
+    assert_eq!(call.session.as_str(), "c-1");
+    assert_eq!(
+        call.id,
+        EventId::of(&[b"otel", b"0af7651916cd43dd8448eb211c80319c", b"b7"])
+    );
+}
+
+#[test]
+fn old_names_snake_case_and_a_providers_response_id_are_understood() {
+    let text = r#"{"resource_spans":[{"scope_spans":[{"spans":[{"trace_id":"aa","span_id":"b7","start_time_unix_nano":1792484104250000000,"attributes":[{"key":"gen_ai.system","value":{"string_value":"openai"}},{"key":"gen_ai.response.id","value":{"string_value":"chatcmpl-9"}},{"key":"gen_ai.usage.prompt_tokens","value":{"int_value":70}},{"key":"gen_ai.usage.completion_tokens","value":{"int_value":7}}]}]}]}]}"#;
+    let call = read_text("a.jsonl", text).only();
+    assert_eq!((call.tokens.prompt(), call.tokens.total()), (70, 77));
+    assert_eq!(call.id, EventId::of(&[b"response", b"chatcmpl-9"]));
+}
+
+#[test]
+fn failed_calls_repetitions_and_spans_without_identity_are_told() {
+    let failed = span("f1", "", &[CHAT[0], CHAT[1], ("error.type", "timeout")], &[]);
+    let cut = span("f2", "", &[&CHAT[..], &[("error.type", "timeout")]].concat(), &COUNTS);
+    let lines = [
+        request(&[failed.clone(), cut.clone(), span("", "", &CHAT, &COUNTS)]),
+        request(&[
+            failed,
+            cut,
+            span("n", "", &CHAT, &[("gen_ai.usage.input_tokens", u64::MAX)]),
+        ]),
+        request(&[span("x", "", &[("http.method", "GET")], &[])]),
+        "{\"resourceSpans\":[".to_owned() + &"[".repeat(10_000),
+        String::new(),
+    ];
+    let kept = read_text("a.jsonl", lines.join("\n"));
+    assert_eq!((kept.calls.len(), kept.observed), (1, 2));
+    assert_eq!(kept.excluded.get("failed_calls"), Some(&1));
+    assert_eq!(kept.excluded.get("duplicate_records"), Some(&1));
+    let reasons: Vec<String> = kept
+        .rejected
+        .iter()
+        .map(|r| format!("{}: {}", r.line, r.reason))
+        .collect();
+    assert_eq!(reasons.len(), 3, "{reasons:?}");
+    assert!(reasons[0].starts_with("1: a span without identity"));
+}
+
+#[test]
+fn agent_spans_count_only_where_no_call_below_them_does() {
+    let tool = span("t1", "a1", &[("gen_ai.operation.name", "execute_tool")], &[]);
+    let call = span("c1", "t1", &CHAT, &COUNTS);
+    let lone = agent("a2", "");
+    let all = [agent("a1", ""), tool, call, lone];
+    // Whatever the order, and over several lines.
+    for order in [[0, 1, 2, 3], [2, 1, 0, 3], [2, 0, 3, 1], [1, 3, 0, 2]] {
+        let text: Vec<String> = order.iter().map(|n| request(&[all[*n].clone()])).collect();
+        let kept = read_text("a.jsonl", text.join("\n"));
+        assert_eq!((kept.calls.len(), kept.totals()[4]), (2, 300), "{order:?}");
+        assert_eq!(kept.excluded.get("parent_spans"), Some(&1));
+        assert_eq!(kept.warnings.len(), 1, "{:?}", kept.warnings);
+    }
+}
+
+#[test]
+fn a_call_that_arrives_a_run_later_takes_its_agent_span_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl");
+    std::fs::write(&path, request(&[agent("a1", "")]) + "\n").unwrap();
+    let mut kept = Kept::default();
+    read_on(folder.path(), &["a.jsonl"], &mut kept);
+    assert_eq!(kept.totals()[4], 150);
+    let both = request(&[agent("a1", "")]) + "\n" + &request(&[span("c1", "a1", &CHAT, &COUNTS)]) + "\n";
+    std::fs::write(&path, both).unwrap();
+    read_on(folder.path(), &["a.jsonl"], &mut kept);
+    assert_eq!(kept.totals()[4], 150);
+    assert_eq!(kept.calls.values().filter(|c| c.tokens.total() > 0).count(), 1);
+}
+
+#[test]
+fn an_emitter_that_excludes_cached_tokens_is_named() {
+    let counts = [COUNTS[1], COUNTS[2], ("gen_ai.usage.input_tokens", 400)];
+    let kept = read_text("a.jsonl", request(&[span("b7", "", &CHAT, &counts)]));
+    assert_eq!(kept.warnings.get("input excludes cached tokens (lib)"), Some(&1));
+    assert_eq!(kept.only().tokens.prompt(), 30_400);
+}
