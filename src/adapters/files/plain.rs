@@ -11,7 +11,7 @@ use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
 use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::{Scalar, reported};
-use super::scan::{Field, Keys, Scan, Shape};
+use super::scan::{self, Forms, Keys, Want};
 
 macro_rules! keys {
     ($($name:ident),* $(,)?) => {
@@ -81,12 +81,12 @@ impl<'a> Record<'a> {
 /// Reads plain records.
 #[derive(Default)]
 pub(super) struct Plain {
-    shape: Shape,
+    forms: Forms,
 }
 
 impl LineFormat for Plain {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-        if let Some(record) = scanned(text, &mut self.shape) {
+        if let Some(record) = scanned(text, &mut self.forms) {
             return observe(&record, number, context, out);
         }
         let mut fault = None;
@@ -102,23 +102,32 @@ impl LineFormat for Plain {
     }
 }
 
-const KEYS: Keys = Keys {
-    object: 0,
-    names: KNOWN_KEYS,
+/// Keys that are not known need to be judged, money needs its digits.
+static KEYS: Keys = Keys {
+    wanted: &WANTED,
+    others: |key| key.starts_with("x_"),
 };
 
+static WANTED: [(&str, Want); KNOWN_KEYS.len()] = wanted();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn wanted() -> [(&'static str, Want); KNOWN_KEYS.len()] {
+    let mut wanted = [const { ("", Want::Leave) }; KNOWN_KEYS.len()];
+    let mut n = 0;
+    while n < KNOWN_KEYS.len() {
+        wanted[n] = match n == Key::cost_usd as usize {
+            true => (KNOWN_KEYS[n], Want::Raw(n as u8)),
+            false => (KNOWN_KEYS[n], Want::Slot(n as u8)),
+        };
+        n += 1;
+    }
+    wanted
+}
+
 /// The record from a scan; `None` when the general parser has to read and judge it.
-fn scanned<'a>(text: &'a str, shape: &mut Shape) -> Option<Record<'a>> {
+fn scanned<'a>(text: &'a str, forms: &mut Forms) -> Option<Record<'a>> {
     let mut record = Record::default();
-    Scan::record(text, shape, &KEYS, |scan, field| {
-        // Keys that are not known need to be judged, money needs its digits.
-        let slot = record.values.get_mut(usize::from(field))?;
-        if !slot.is_null() || field == Key::cost_usd as Field {
-            return None;
-        }
-        *slot = scan.scalar()?;
-        Some(())
-    })?;
+    scan::read(text, &KEYS, forms, &mut record.values)?;
     Some(record)
 }
 

@@ -45,6 +45,7 @@ pub(super) fn read_all(
         progress: Progress::default(),
         bills: Bills::default(),
         bills_whole: true,
+        buffer: Vec::new(),
         packed: false,
         bill_positions: Vec::new(),
         shared: Shared {
@@ -98,6 +99,8 @@ pub(super) struct Run<'a> {
     pub progress: Progress,
     pub bills: Bills,
     bills_whole: bool,
+    /// Of the records of the file before.
+    buffer: Vec<u8>,
     packed: bool,
     bill_positions: Vec<(String, Position)>,
     pub shared: Shared,
@@ -191,7 +194,7 @@ impl Run<'_> {
         resumed: Option<FileFormat>,
     ) -> Result<(), Stop> {
         let (offset, newlines) = position.as_ref().map_or((0, 0), |p| (p.offset, p.newlines));
-        let mut records = Records::new(input, offset, newlines);
+        let mut records = Records::with_buffer(input, offset, newlines, std::mem::take(&mut self.buffer));
         let (format, framing) = if let Some(format) = resumed {
             (format, Framing::Lines)
         } else {
@@ -244,6 +247,7 @@ impl Run<'_> {
             reader.load(&p.state);
         }
         self.records(&mut records, name, framing, reader.as_mut(), position.as_mut())?;
+        self.buffer = records.into_buffer();
         self.done(name, position)
     }
 

@@ -8,6 +8,7 @@ mod index;
 pub mod ledger;
 mod names;
 mod record;
+mod sort;
 mod spend;
 
 use std::path::Path;

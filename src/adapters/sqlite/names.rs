@@ -87,13 +87,17 @@ impl CodecError {
 impl Names for StoredNames<'_> {
     type Error = CodecError;
 
-    fn number(&mut self, label: Label) -> Result<u64, CodecError> {
+    #[inline]
+    fn known(&self, label: Label) -> Option<u64> {
         if label.is_empty() {
-            return Ok(0);
+            return Some(0);
         }
-        match self.cache.numbers.get(label.index()) {
-            Some(0) | None => {}
-            Some(number) => return Ok(*number),
+        self.cache.numbers.get(label.index()).copied().filter(|n| *n != 0)
+    }
+
+    fn number(&mut self, label: Label) -> Result<u64, CodecError> {
+        if let Some(number) = self.known(label) {
+            return Ok(number);
         }
         let fail = |e: rusqlite::Error| CodecError::Store(failed(self.path, &e));
         let text = label.as_str();

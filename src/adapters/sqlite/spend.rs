@@ -9,6 +9,7 @@ use rustc_hash::{FxBuildHasher, FxHasher};
 use super::codec::{Reader, get_spend, put_spend};
 use super::failed;
 use super::names::{CodecError, StoredNames};
+use super::sort::sort_spread;
 use crate::domain::charge::Charge;
 use crate::domain::money::MoneyError;
 use crate::domain::period::Hour;
@@ -50,22 +51,42 @@ pub fn unpack(
     Ok(())
 }
 
-/// Where a new call goes, for sorting.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    hour: Hour,
-    /// Calls of one key have one mix; calls of one mix nearly always have one key.
-    mix: u32,
-    /// Position in the batch.
-    call: u32,
-    charge: u32,
+/// Where a new call goes, as one number to sort by: its hour, the mix of its dimensions, its positions in the batch and among
+/// the charges. Calls of one key have one mix; calls of one mix nearly always have one key.
+#[derive(Clone, Copy)]
+struct Place(u128);
+
+impl Place {
+    fn new(hour: Hour, mix: u32, call: u32, charge: u32) -> Self {
+        // Hours of all instants fit into 32 bits; the offset keeps the order of those before 1970.
+        let hour = (hour.0 as u32) ^ (1 << 31);
+        Place(u128::from(hour) << 96 | u128::from(mix) << 64 | u128::from(call) << 32 | u128::from(charge))
+    }
+
+    fn hour(self) -> Hour {
+        let hour = ((self.0 >> 96) as u32) ^ (1 << 31);
+        Hour(i64::from(hour.cast_signed()))
+    }
+
+    fn hour_and_mix(self) -> u64 {
+        (self.0 >> 64) as u64
+    }
+
+    fn call(self) -> usize {
+        ((self.0 >> 32) as u32) as usize
+    }
+
+    fn charge(self) -> usize {
+        (self.0 as u32) as usize
+    }
 }
 
 /// The new calls of a batch, to be summed by key. Sorting costs much less memory than a map of sums when nearly every call has a
 /// key of its own.
 #[derive(Default)]
 pub struct Additions {
-    places: Vec<Place>,
+    /// [`Place`]s.
+    places: Vec<u128>,
     charges: Vec<Charge>,
 }
 
@@ -82,13 +103,10 @@ impl Additions {
     pub fn push(&mut self, call: u32, event: &UsageEvent, charge: Charge) {
         let mut hasher = FxHasher::default();
         event.dimensions.hash(&mut hasher);
-        self.places.push(Place {
-            hour: Hour::of(event.at),
-            mix: (hasher.finish() >> 32) as u32,
-            call,
-            // No batch has more than 32 bits of calls, of which `call` is one.
-            charge: u32::try_from(self.charges.len()).unwrap_or(u32::MAX),
-        });
+        let mix = (hasher.finish() >> 32) as u32;
+        // No batch has more than 32 bits of calls, of which `call` is one.
+        let place = u32::try_from(self.charges.len()).unwrap_or(u32::MAX);
+        self.places.push(Place::new(Hour::of(event.at), mix, call, place).0);
         self.charges.push(charge);
     }
 
@@ -98,14 +116,22 @@ impl Additions {
         events: &[UsageEvent],
         mut hour_done: impl FnMut(Hour, Vec<(SpendKey, Sums)>) -> Result<(), CodecError>,
     ) -> Result<(), CodecError> {
-        self.places.sort_unstable();
-        for hour in self.places.chunk_by(|a, b| a.hour == b.hour) {
+        let bounds = self.places.iter().min().zip(self.places.iter().max());
+        let (first, last) = bounds.map_or((0, 0), |(a, b)| (*a, *b));
+        // What tells places apart, in 32 bits, so that spreading them needs no wide division.
+        let shift = (128 - (last - first).leading_zeros()).saturating_sub(32);
+        let span = ((last - first) >> shift) as u64 + 1;
+        sort_spread(&mut self.places, |place, buckets| {
+            let spread = ((place - first) >> shift) as u64 * buckets as u64 / span;
+            usize::try_from(spread).unwrap_or(usize::MAX)
+        });
+        for hour in self.places.chunk_by(|a, b| Place(*a).hour() == Place(*b).hour()) {
             let mut rows: Vec<(SpendKey, Sums)> = Vec::new();
-            for same in hour.chunk_by(|a, b| a.mix == b.mix) {
+            for same in hour.chunk_by(|a, b| Place(*a).hour_and_mix() == Place(*b).hour_and_mix()) {
                 let first = rows.len();
-                for place in same {
-                    let charge = self.charges.get(place.charge as usize);
-                    let (Some(event), Some(charge)) = (events.get(place.call as usize), charge) else {
+                for place in same.iter().copied().map(Place) {
+                    let charge = self.charges.get(place.charge());
+                    let (Some(event), Some(charge)) = (events.get(place.call()), charge) else {
                         continue;
                     };
                     let key = metered_key(event);
@@ -122,7 +148,7 @@ impl Additions {
                 }
             }
             if let Some(place) = hour.first() {
-                hour_done(place.hour, rows)?;
+                hour_done(Place(*place).hour(), rows)?;
             }
         }
         Ok(())

@@ -149,8 +149,12 @@ impl Prepared {
         let card = self.card(tokens.prompt()).ok_or(UnpricedReason::NoRate)?;
         let mut sum = 0_i128;
         let mut add = |count: u64, units: i128| -> Result<(), UnpricedReason> {
-            sum = i128::from(count)
-                .checked_mul(units)
+            // Nearly all rates fit into 64 bits, where multiplying is one instruction.
+            let part = match u64::try_from(units) {
+                Ok(units) => i128::try_from(u128::from(count) * u128::from(units)).ok(),
+                Err(_) => i128::from(count).checked_mul(units),
+            };
+            sum = part
                 .and_then(|part| sum.checked_add(part))
                 .ok_or(UnpricedReason::OutOfRange)?;
             Ok(())

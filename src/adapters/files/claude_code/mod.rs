@@ -13,22 +13,22 @@ use crate::domain::usage::{Bucket, EventId, Rank, UsageEvent};
 use self::record::{Line, Usage, Wrapper};
 use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::{Scalar, reported};
-use super::scan::Shape;
+use super::scan::Forms;
 
 /// Reads Claude Code lines.
 pub(super) struct ClaudeCode {
     usage: Finder<'static>,
     api_error: Finder<'static>,
-    shape: Shape,
+    forms: Forms,
 }
 
 impl ClaudeCode {
-    /// A reader; all that it keeps between lines is the order of their keys.
+    /// A reader; all that it keeps between lines is their form.
     pub fn new() -> Self {
         ClaudeCode {
             usage: Finder::new(b"\"usage\""),
             api_error: Finder::new(b"\"isApiErrorMessage\""),
-            shape: Shape::default(),
+            forms: Forms::default(),
         }
     }
 
@@ -47,7 +47,10 @@ impl LineFormat for ClaudeCode {
         if self.irrelevant(text.as_bytes()) {
             return Ok(());
         }
-        let line = Line::read(text, &mut self.shape)?;
+        let line = match Line::scan(text, &mut self.forms) {
+            Some(line) => line,
+            None => Line::parse(text)?,
+        };
         match line.r#type.str() {
             "assistant" | "" => observe(&line, None, number, context, out),
             "progress" => {

@@ -1,11 +1,13 @@
 //! The fields of a Claude Code line that matter, read by a scan or, where a line is unusual, by the general parser.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::line::Fault;
 use super::super::scalar::Scalar;
-use super::super::scan::{Field, Keys, Scan, Shape};
+use super::super::scan::{self, Forms, Keys, Want};
 
 /// One line.
 #[derive(Default, Deserialize)]
@@ -114,188 +116,166 @@ pub struct Wrapper<'a> {
     pub message: Option<Line<'a>>,
 }
 
+/// Where the scan puts the values.
+#[derive(Clone, Copy)]
+enum Slot {
+    Type,
+    Timestamp,
+    SessionId,
+    Uuid,
+    RequestId,
+    Cwd,
+    IsSidechain,
+    IsApiErrorMessage,
+    Cost,
+    Id,
+    Model,
+    StopReason,
+    Input,
+    Output,
+    Written,
+    Read,
+    ServiceTier,
+    Speed,
+    InferenceGeo,
+    Iterations,
+    Written5m,
+    Written1h,
+    Thinking,
+    WebSearches,
+    WebFetches,
+    CodeExecutions,
+    Count,
+}
+
+type Values<'a> = [Scalar<'a>; Slot::Count as usize];
+
+const fn slot(slot: Slot) -> Want {
+    Want::Slot(slot as u8)
+}
+
+static LINE: Keys = Keys {
+    wanted: &[
+        ("type", slot(Slot::Type)),
+        ("timestamp", slot(Slot::Timestamp)),
+        ("sessionId", slot(Slot::SessionId)),
+        ("uuid", slot(Slot::Uuid)),
+        ("requestId", slot(Slot::RequestId)),
+        ("cwd", slot(Slot::Cwd)),
+        ("isSidechain", slot(Slot::IsSidechain)),
+        ("isApiErrorMessage", slot(Slot::IsApiErrorMessage)),
+        ("costUSD", Want::Raw(Slot::Cost as u8)),
+        ("message", Want::Object(&MESSAGE)),
+        // A wrapped line is rare.
+        ("data", Want::Leave),
+    ],
+    others: |_| true,
+};
+static MESSAGE: Keys = Keys {
+    wanted: &[
+        ("id", slot(Slot::Id)),
+        ("model", slot(Slot::Model)),
+        ("stop_reason", slot(Slot::StopReason)),
+        ("usage", Want::Object(&USAGE)),
+    ],
+    others: |_| true,
+};
+static USAGE: Keys = Keys {
+    wanted: &[
+        ("input_tokens", slot(Slot::Input)),
+        ("output_tokens", slot(Slot::Output)),
+        ("cache_creation_input_tokens", slot(Slot::Written)),
+        ("cache_read_input_tokens", slot(Slot::Read)),
+        ("service_tier", slot(Slot::ServiceTier)),
+        ("speed", slot(Slot::Speed)),
+        ("inference_geo", slot(Slot::InferenceGeo)),
+        ("iterations", Want::Raw(Slot::Iterations as u8)),
+        ("cache_creation", Want::Object(&CREATION)),
+        ("output_tokens_details", Want::Object(&DETAILS)),
+        ("server_tool_use", Want::Object(&TOOLS)),
+    ],
+    others: |_| true,
+};
+static CREATION: Keys = Keys {
+    wanted: &[
+        ("ephemeral_5m_input_tokens", slot(Slot::Written5m)),
+        ("ephemeral_1h_input_tokens", slot(Slot::Written1h)),
+    ],
+    others: |_| true,
+};
+static DETAILS: Keys = Keys {
+    wanted: &[("thinking_tokens", slot(Slot::Thinking))],
+    others: |_| true,
+};
+static TOOLS: Keys = Keys {
+    wanted: &[
+        ("web_search_requests", slot(Slot::WebSearches)),
+        ("web_fetch_requests", slot(Slot::WebFetches)),
+        ("code_execution_requests", slot(Slot::CodeExecutions)),
+    ],
+    others: |_| true,
+};
+
 impl<'a> Line<'a> {
-    /// Reads a line.
-    pub fn read(text: &'a str, shape: &mut Shape) -> Result<Self, Fault> {
-        match scanned(text, shape) {
-            Some(line) => Ok(line),
-            None => serde_json::from_str(text).map_err(|e| Fault::json(&e)),
-        }
-    }
-}
-
-const LINE: Keys = Keys {
-    object: 0,
-    names: &[
-        "type",
-        "timestamp",
-        "sessionId",
-        "uuid",
-        "requestId",
-        "cwd",
-        "isSidechain",
-        "isApiErrorMessage",
-        "message",
-        "costUSD",
-        "data",
-    ],
-};
-const MESSAGE: Keys = Keys {
-    object: 1,
-    names: &["id", "model", "stop_reason", "usage"],
-};
-const USAGE: Keys = Keys {
-    object: 2,
-    names: &[
-        "input_tokens",
-        "output_tokens",
-        "cache_creation_input_tokens",
-        "cache_read_input_tokens",
-        "service_tier",
-        "speed",
-        "inference_geo",
-        "type",
-        "model",
-        "cache_creation",
-        "output_tokens_details",
-        "server_tool_use",
-        "iterations",
-    ],
-};
-const CREATION: Keys = Keys {
-    object: 3,
-    names: &["ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"],
-};
-const DETAILS: Keys = Keys {
-    object: 4,
-    names: &["thinking_tokens"],
-};
-const TOOLS: Keys = Keys {
-    object: 5,
-    names: &["web_search_requests", "web_fetch_requests", "code_execution_requests"],
-};
-
-/// The line from a scan; `None` when the general parser has to read it.
-fn scanned<'a>(text: &'a str, shape: &mut Shape) -> Option<Line<'a>> {
-    let mut line = Line::default();
-    Scan::record(text, shape, &LINE, |scan, field| {
-        let slot = match field {
-            0 => &mut line.r#type,
-            1 => &mut line.timestamp,
-            2 => &mut line.session_id,
-            3 => &mut line.uuid,
-            4 => &mut line.request_id,
-            5 => &mut line.cwd,
-            6 => &mut line.is_sidechain,
-            7 => &mut line.is_api_error_message,
-            8 => return inner(scan, &mut line.message, &MESSAGE, message),
-            9 => return raw(scan, &mut line.cost),
-            // A wrapped line is rare.
-            10 => return None,
-            _ => return scan.skip(),
+    /// The line from a scan; `None` when the general parser has to read it.
+    pub fn scan(text: &'a str, forms: &mut Forms) -> Option<Self> {
+        let mut values: Values<'a> = std::array::from_fn(|_| Scalar::Null);
+        scan::read(text, &LINE, forms, &mut values)?;
+        let mut value = |slot: Slot| values.get_mut(slot as usize).map(std::mem::take).unwrap_or_default();
+        let (cost, iterations) = (value(Slot::Cost), value(Slot::Iterations));
+        let usage = Usage {
+            input_tokens: value(Slot::Input),
+            output_tokens: value(Slot::Output),
+            cache_creation_input_tokens: value(Slot::Written),
+            cache_read_input_tokens: value(Slot::Read),
+            cache_creation: Some(Creation {
+                ephemeral_5m_input_tokens: value(Slot::Written5m),
+                ephemeral_1h_input_tokens: value(Slot::Written1h),
+            }),
+            output_tokens_details: Some(Details {
+                thinking_tokens: value(Slot::Thinking),
+            }),
+            service_tier: value(Slot::ServiceTier),
+            speed: value(Slot::Speed),
+            inference_geo: value(Slot::InferenceGeo),
+            server_tool_use: Some(Tools {
+                web_search_requests: value(Slot::WebSearches),
+                web_fetch_requests: value(Slot::WebFetches),
+                code_execution_requests: value(Slot::CodeExecutions),
+            }),
+            iterations: raw(&iterations)?,
+            ..Usage::default()
         };
-        set(scan, slot)
-    })?;
-    Some(line)
+        Some(Line {
+            r#type: value(Slot::Type),
+            timestamp: value(Slot::Timestamp),
+            session_id: value(Slot::SessionId),
+            uuid: value(Slot::Uuid),
+            request_id: value(Slot::RequestId),
+            cwd: value(Slot::Cwd),
+            is_sidechain: value(Slot::IsSidechain),
+            is_api_error_message: value(Slot::IsApiErrorMessage),
+            cost: raw(&cost)?,
+            message: Some(Message {
+                id: value(Slot::Id),
+                model: value(Slot::Model),
+                stop_reason: value(Slot::StopReason),
+                usage: Some(usage),
+            }),
+            data: None,
+        })
+    }
+
+    /// The line from the general parser.
+    pub fn parse(text: &'a str) -> Result<Self, Fault> {
+        serde_json::from_str(text).map_err(|e| Fault::json(&e))
+    }
 }
 
-fn message<'a>(scan: &mut Scan<'a, '_>, message: &mut Message<'a>, field: Field) -> Option<()> {
-    let slot = match field {
-        0 => &mut message.id,
-        1 => &mut message.model,
-        2 => &mut message.stop_reason,
-        3 => return inner(scan, &mut message.usage, &USAGE, usage),
-        _ => return scan.skip(),
-    };
-    set(scan, slot)
-}
-
-fn usage<'a>(scan: &mut Scan<'a, '_>, usage: &mut Usage<'a>, field: Field) -> Option<()> {
-    let slot = match field {
-        0 => &mut usage.input_tokens,
-        1 => &mut usage.output_tokens,
-        2 => &mut usage.cache_creation_input_tokens,
-        3 => &mut usage.cache_read_input_tokens,
-        4 => &mut usage.service_tier,
-        5 => &mut usage.speed,
-        6 => &mut usage.inference_geo,
-        7 => &mut usage.r#type,
-        8 => &mut usage.model,
-        9 => {
-            return inner(
-                scan,
-                &mut usage.cache_creation,
-                &CREATION,
-                |scan, split, field| match field {
-                    0 => set(scan, &mut split.ephemeral_5m_input_tokens),
-                    1 => set(scan, &mut split.ephemeral_1h_input_tokens),
-                    _ => scan.skip(),
-                },
-            );
-        }
-        10 => {
-            return inner(
-                scan,
-                &mut usage.output_tokens_details,
-                &DETAILS,
-                |scan, details, field| match field {
-                    0 => set(scan, &mut details.thinking_tokens),
-                    _ => scan.skip(),
-                },
-            );
-        }
-        11 => {
-            return inner(
-                scan,
-                &mut usage.server_tool_use,
-                &TOOLS,
-                |scan, tools, field| match field {
-                    0 => set(scan, &mut tools.web_search_requests),
-                    1 => set(scan, &mut tools.web_fetch_requests),
-                    2 => set(scan, &mut tools.code_execution_requests),
-                    _ => scan.skip(),
-                },
-            );
-        }
-        12 => return raw(scan, &mut usage.iterations),
-        _ => return scan.skip(),
-    };
-    set(scan, slot)
-}
-
-/// Reads an inner object into its slot. As everywhere, a key given twice is the general parser's business.
-fn inner<'a, 's, T: Default>(
-    scan: &mut Scan<'a, 's>,
-    slot: &mut Option<T>,
-    keys: &Keys,
-    member: impl Fn(&mut Scan<'a, 's>, &mut T, Field) -> Option<()>,
-) -> Option<()> {
-    if slot.is_some() {
-        return None;
+fn raw<'a>(value: &Scalar<'a>) -> Option<Option<&'a RawValue>> {
+    if let Scalar::Text(Cow::Borrowed(text)) = value {
+        serde_json::from_str(text).ok().map(Some)
+    } else {
+        Some(None)
     }
-    if scan.object_follows()? {
-        let value = slot.insert(T::default());
-        scan.object(keys, |scan, field| member(scan, value, field))?;
-    }
-    Some(())
-}
-
-fn set<'a>(scan: &mut Scan<'a, '_>, slot: &mut Scalar<'a>) -> Option<()> {
-    if !slot.is_null() {
-        return None;
-    }
-    *slot = scan.scalar()?;
-    Some(())
-}
-
-/// A value kept as text.
-fn raw<'a>(scan: &mut Scan<'a, '_>, slot: &mut Option<&'a RawValue>) -> Option<()> {
-    if slot.is_some() {
-        return None;
-    }
-    match scan.raw()? {
-        "null" => {}
-        text => *slot = Some(serde_json::from_str(text).ok()?),
-    }
-    Some(())
 }

@@ -1,6 +1,8 @@
 //! A charged call as bytes.
 
-use super::{Broken, Names, Reader, get_counts, get_dimensions, put_decimal, put_dimensions, put_signed, put_small};
+use super::{
+    Broken, Names, Reader, get_counts, get_dimensions, put_decimal, put_dimensions, put_label, put_signed, put_small,
+};
 use crate::domain::charge::{Charge, Outcome, UnpricedReason};
 use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, Rank, Requests, Tokens, UsageEvent};
@@ -25,16 +27,17 @@ pub fn put_event<N: Names>(out: &mut Vec<u8>, e: &UsageEvent, charge: &Charge, n
             | flag(unpriced, UNPRICED)
             | flag(requests, REQUESTS),
     );
-    put_signed(out, i128::from(e.at.timestamp_micros()));
-    put_signed(
-        out,
-        i128::from(e.rank.at.timestamp_micros()) - i128::from(e.at.timestamp_micros()),
-    );
+    let at = e.at.timestamp_micros();
+    put_signed(out, i128::from(at));
+    match e.rank.at == e.at {
+        true => out.push(0),
+        false => put_signed(out, i128::from(e.rank.at.timestamp_micros()) - i128::from(at)),
+    }
     out.push(e.rank.authority);
     put_small(out, e.rank.line);
     put_dimensions(out, &e.dimensions, names)?;
     for label in [e.session, e.speed, e.geo] {
-        put_small(out, names.number(label)?);
+        put_label(out, label, names)?;
     }
     put_tokens(out, &e.tokens);
     if requests {
@@ -53,7 +56,7 @@ pub fn put_event<N: Names>(out: &mut Vec<u8>, e: &UsageEvent, charge: &Charge, n
     }
     match charge.outcome {
         Outcome::Priced(entry) => {
-            put_small(out, names.number(entry)?);
+            put_label(out, entry, names)?;
             put_decimal(out, charge.cost);
         }
         Outcome::Unpriced(reason) => {
@@ -135,14 +138,20 @@ pub(super) fn put_tokens(out: &mut Vec<u8>, tokens: &Tokens) {
     let place = out.len();
     out.push(0);
     let mut mask = 0_u8;
-    let counts = tokens.iter().map(|(_, n)| n).chain([tokens.reasoning]);
-    for (n, count) in counts.enumerate().filter(|(_, count)| *count != 0) {
+    let mut put = |n: usize, count: u64| {
+        if count == 0 {
+            return;
+        }
         mask |= 1 << n;
         match count.checked_mul(2) {
             Some(zigzag) => put_small(out, zigzag),
             None => put_signed(out, i128::from(count)),
         }
+    };
+    for (bucket, count) in tokens.iter() {
+        put(bucket as usize, count);
     }
+    put(Bucket::ALL.len(), tokens.reasoning);
     if let Some(slot) = out.get_mut(place) {
         *slot = mask;
     }

@@ -24,6 +24,8 @@ pub struct Broken;
 pub trait Names {
     /// What looking a name up can fail with.
     type Error: From<Broken>;
+    /// The number of a name that has been met before; 0 for no name.
+    fn known(&self, label: Label) -> Option<u64>;
     /// The number of a name, given out if new.
     fn number(&mut self, label: Label) -> Result<u64, Self::Error>;
     /// The name of a number.
@@ -41,18 +43,11 @@ pub fn put(out: &mut Vec<u8>, mut value: u128) {
 
 /// The same for the numbers that nearly all are.
 fn put_small(out: &mut Vec<u8>, mut value: u64) {
-    let mut bytes = [0_u8; 10];
-    let mut length = 0;
-    for slot in &mut bytes {
-        *slot = (value & 0x7f) as u8;
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;
-        length += 1;
-        if value == 0 {
-            break;
-        }
-        *slot |= 0x80;
     }
-    out.extend_from_slice(bytes.get(..length).unwrap_or(&[]));
+    out.push(value as u8);
 }
 
 fn put_signed(out: &mut Vec<u8>, value: i128) {
@@ -138,6 +133,15 @@ impl Reader<'_> {
     }
 }
 
+fn put_label<N: Names>(out: &mut Vec<u8>, label: Label, names: &mut N) -> Result<(), N::Error> {
+    let number = match names.known(label) {
+        Some(number) => number,
+        None => names.number(label)?,
+    };
+    put_small(out, number);
+    Ok(())
+}
+
 fn put_dimensions<N: Names>(out: &mut Vec<u8>, dimensions: &Dimensions, names: &mut N) -> Result<(), N::Error> {
     for (_, label) in dimensions.iter() {
         put_small(out, names.number(label)?);
@@ -196,6 +200,9 @@ mod tests {
     struct Nameless;
     impl Names for Nameless {
         type Error = Broken;
+        fn known(&self, _: Label) -> Option<u64> {
+            None
+        }
         fn number(&mut self, _: Label) -> Result<u64, Broken> {
             Ok(0)
         }

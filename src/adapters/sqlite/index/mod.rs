@@ -15,6 +15,7 @@ use rusqlite::Connection;
 use self::run::{Cursor, Entry, Run, Writer};
 use super::codec::Broken;
 use super::names::CodecError;
+use super::sort::sort_spread;
 use crate::domain::usage::EventId;
 
 /// Runs of like size that are merged into one.
@@ -103,15 +104,24 @@ impl Index {
     }
 
     /// Adds entries as one run.
-    pub fn add_entries(&mut self, conn: &Connection, path: &str, mut entries: Vec<Entry>) -> Result<(), CodecError> {
+    pub fn add_entries(&mut self, conn: &Connection, path: &str, entries: Vec<Entry>) -> Result<(), CodecError> {
         if entries.is_empty() {
             return Ok(());
         }
-        entries.sort_unstable();
+        let mut keys: Vec<u128> = entries
+            .iter()
+            .map(|(f, b)| u128::from(*f) << 32 | u128::from(*b))
+            .collect();
+        // Fingerprints are spread evenly over 64 bits.
+        sort_spread(&mut keys, |key, buckets| {
+            usize::try_from(((key >> 32) * buckets as u128) >> 64).unwrap_or(usize::MAX)
+        });
+        let entries = keys.into_iter().map(|key| ((key >> 32) as u64, key as u32));
         let runs = self.runs(conn, path)?;
         let no = runs.last().map_or(1, |run| run.no + 1);
         let mut writer = Writer::new(conn, path, no, entries.len());
-        entries.into_iter().try_for_each(|entry| writer.push(entry))?;
+        let mut entries = entries;
+        entries.try_for_each(|entry| writer.push(entry))?;
         runs.push(writer.finish()?);
         while let Some(class) = crowded(runs) {
             merge(conn, path, runs, class)?;
