@@ -47,8 +47,8 @@ impl Rejection {
     pub const RAW_LIMIT: usize = 1 << 20;
 }
 
-/// Reads usage or bills from somewhere.
-pub trait UsageSource {
+/// Reads usage or bills from somewhere, in a thread of its own.
+pub trait UsageSource: Send {
     /// The configured name; becomes the `source` dimension.
     fn name(&self) -> Label;
 
@@ -73,6 +73,22 @@ pub trait Sink {
     fn warn(&mut self, about: &str, count: u64);
     /// Lines and bytes read since the last call, and files begun: for counts and progress.
     fn progress(&mut self, read: Progress);
+    /// Whether the time for reading is used up. A source asks where it could go on later (between files, after a
+    /// checkpoint); if so, it says with [`Sink::left`] what it leaves to the next run, and returns.
+    fn enough(&self) -> bool {
+        false
+    }
+    /// What is left for the next run.
+    fn left(&mut self, _rest: Rest) {}
+}
+
+/// Input that was found and not read, or not to its end, since the time was used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rest {
+    /// Files.
+    pub files: u64,
+    /// Bytes as stored.
+    pub bytes: u64,
 }
 
 /// What was read since the last call.
@@ -322,7 +338,7 @@ pub struct AlertCommit {
 
 /// Keeps alerts, their history and silences. Every method is atomic.
 pub trait AlertStore {
-    /// Alerts that are not resolved or whose period ends after `since`; all of them when it is not given.
+    /// Alerts that are open ([`Alert::is_open`]) or whose period ends after `since`; all of them when it is not given.
     fn alerts(&mut self, since: Option<DateTime<Utc>>) -> Result<Vec<Alert>, StoreError>;
     /// The transitions of an alert, oldest first.
     fn history(&mut self, alert_id: &str) -> Result<Vec<Transition>, StoreError>;
@@ -340,8 +356,8 @@ pub trait AlertsAndOutbox: AlertStore + Outbox {}
 
 impl<T: AlertStore + Outbox> AlertsAndOutbox for T {}
 
-/// Delivers messages to one channel.
-pub trait Notifier: Send {
+/// Delivers messages to one channel. Channels are delivered to side by side, each from one thread at a time.
+pub trait Notifier: Send + Sync {
     /// The configured name of the channel.
     fn channel(&self) -> &str;
 
@@ -357,9 +373,11 @@ pub trait Notifier: Send {
 // ---------------------------------------------------------------- the world
 
 /// Tells and passes time.
-pub trait Clock {
-    /// The current instant.
+pub trait Clock: Send + Sync {
+    /// The current instant. It may jump: someone sets the clock.
     fn now(&self) -> DateTime<Utc>;
+    /// Time since some fixed instant: for measuring spans. It never goes back, whatever happens to the clock.
+    fn elapsed(&self) -> Duration;
     /// Waits.
     fn sleep(&self, duration: Duration);
 }

@@ -93,6 +93,49 @@ fn unsent(error: &ureq::Error) -> DeliveryError {
     DeliveryError { message, retry }
 }
 
+/// An answer of a page of data at most.
+const PAGE_LIMIT: u64 = 64 << 20;
+
+fn agent(url: &str, timeout: Duration) -> ureq::Agent {
+    let agent = ureq::Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .user_agent(concat!("finops/", env!("CARGO_PKG_VERSION")));
+    // A proxy from the environment does not see this machine's loopback.
+    let agent = if is_loopback_url(url) { agent.proxy(None) } else { agent };
+    agent.build().into()
+}
+
+/// What an answer that is no success says about trying again.
+fn refused(response: &mut ureq::http::Response<ureq::Body>, url: &str) -> DeliveryError {
+    let status = response.status().as_u16();
+    let after = response
+        .headers()
+        .get("retry-after")
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| retry_after(v, response.headers().get("date").and_then(|d| d.to_str().ok())));
+    let message = told(status, response, url);
+    let retry = match status {
+        408 | 425 | 429 | 500..=599 => after.map_or(Retry::Backoff, |s| {
+            Retry::After(Duration::from_secs(s.min(MAX_RETRY_AFTER)))
+        }),
+        _ => Retry::Never,
+    };
+    DeliveryError { message, retry }
+}
+
+/// The beginning of an answer, for receipts and errors.
+fn told(status: u16, response: &mut ureq::http::Response<ureq::Body>, url: &str) -> String {
+    let reader = response.body_mut().with_config().limit(64 * 1024);
+    let answer: String = redacted(&reader.read_to_string().unwrap_or_default(), url)
+        .chars()
+        .take(ANSWER_LIMIT)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    format!("answered {status} {answer}").trim().to_owned()
+}
+
 /// Makes one POST of JSON.
 pub fn post(
     url: &SecretString,
@@ -100,54 +143,32 @@ pub fn post(
     body: &str,
     timeout: Duration,
 ) -> Result<Receipt, DeliveryError> {
-    let agent = ureq::Agent::config_builder()
-        .timeout_global(Some(timeout))
-        .max_redirects(0)
-        .http_status_as_error(false)
-        .user_agent(concat!("finops/", env!("CARGO_PKG_VERSION")));
-    // A proxy from the environment does not see this machine's loopback.
-    let agent = if is_loopback_url(url.expose_secret()) {
-        agent.proxy(None)
-    } else {
-        agent
-    };
-    let agent: ureq::Agent = agent.build().into();
-    let mut request = agent
-        .post(url.expose_secret())
-        .header("content-type", "application/json");
+    let url = url.expose_secret();
+    let mut request = agent(url, timeout).post(url).header("content-type", "application/json");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let mut response = request.send(body).map_err(|e| unsent(&e))?;
-    let status = response.status().as_u16();
-    let after = response
-        .headers()
-        .get("retry-after")
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| retry_after(v, response.headers().get("date").and_then(|d| d.to_str().ok())));
-    let reader = response.body_mut().with_config().limit(64 * 1024);
-    let answer: String = redacted(&reader.read_to_string().unwrap_or_default(), url.expose_secret())
-        .chars()
-        .take(ANSWER_LIMIT)
-        .collect();
-    let answer = answer
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect::<String>();
-    let message = format!("answered {status} {answer}").trim().to_owned();
-    match status {
-        200..=299 => Ok(Receipt { answer: message }),
-        408 | 425 | 429 | 500..=599 => {
-            let retry = after.map_or(Retry::Backoff, |s| {
-                Retry::After(Duration::from_secs(s.min(MAX_RETRY_AFTER)))
-            });
-            Err(DeliveryError { message, retry })
-        }
-        _ => Err(DeliveryError {
-            message,
-            retry: Retry::Never,
-        }),
+    let status = response.status();
+    if status.is_success() {
+        let answer = told(status.as_u16(), &mut response, url);
+        return Ok(Receipt { answer });
     }
+    Err(refused(&mut response, url))
+}
+
+/// Makes one GET and answers the whole text.
+pub fn get(url: &str, headers: &[(&str, &str)], timeout: Duration) -> Result<String, DeliveryError> {
+    let mut request = agent(url, timeout).get(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut response = request.call().map_err(|e| unsent(&e))?;
+    if !response.status().is_success() {
+        return Err(refused(&mut response, url));
+    }
+    let reader = response.body_mut().with_config().limit(PAGE_LIMIT);
+    reader.read_to_string().map_err(|e| unsent(&e))
 }
 
 #[cfg(test)]

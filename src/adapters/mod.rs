@@ -1,5 +1,8 @@
 //! The plugs: the only place that names a vendor or a file format.
 
+pub mod admin;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod clock;
 pub mod console;
 pub mod files;

@@ -36,7 +36,7 @@ pub struct Global {
         hide_env_values = true
     )]
     pub config: Option<PathBuf>,
-    /// Where spend is kept: sqlite:PATH or memory:
+    /// Where spend is kept: sqlite:PATH, dynamodb: or memory:
     #[arg(
         long,
         global = true,
@@ -79,6 +79,8 @@ pub enum Command {
     Price(super::price::PriceArgs),
     /// Explain what one recorded call cost, from the raw record to the sums; list calls
     Explain(super::explain::ExplainArgs),
+    /// Price recorded calls anew and restate what changes
+    Reprice(super::reprice::RepriceArgs),
     /// Write a commented finops.toml and an example budget
     Init(super::init::InitArgs),
     /// Check, show and describe the settings
@@ -102,7 +104,8 @@ impl Command {
             | Command::Budget(_)
             | Command::Alert(_)
             | Command::Price(_)
-            | Command::Explain(_) => true,
+            | Command::Explain(_)
+            | Command::Reprice(_) => true,
         }
     }
 }

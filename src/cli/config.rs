@@ -60,6 +60,10 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
     }];
     lines.push(match config.store_url()? {
         StoreUrl::Memory => "store        memory, gone when the command ends".to_owned(),
+        StoreUrl::Dynamodb => format!(
+            "store        the DynamoDB tables {0}-ai-costs-{1} and {0}-cost-alerts-{1}",
+            config.namespace, config.environment
+        ),
         StoreUrl::Sqlite(path) => {
             let state = if path.exists() { "" } else { " (not there yet)" };
             format!("store        {}{state}", path.display())
@@ -78,6 +82,18 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
             Err(cause) => format!("NOT FOUND: {cause}"),
         };
         lines.push(format!("source       {name}: {kind}; {found}"));
+    }
+    for source in config.sources.iter().filter(|s| s.key.is_some()) {
+        let kind = source.kind.as_ref().map_or_else(String::new, word);
+        let key = source.key.as_deref().unwrap_or_default();
+        let state = match key.strip_prefix("env:").map(std::env::var) {
+            Some(Ok(_)) => "",
+            Some(Err(_)) | None => " (NOT FOUND)",
+        };
+        lines.push(format!(
+            "source       {}: {kind}; asked with the key in {key}{state}",
+            source.name
+        ));
     }
     if config.channels.is_empty() {
         lines.push("channel      standard output of `finops run`".to_owned());

@@ -10,6 +10,7 @@ pub mod init;
 pub mod price;
 pub mod record;
 pub mod report;
+pub mod reprice;
 pub mod run;
 pub mod text;
 pub mod wire;

@@ -1,7 +1,7 @@
 //! `finops run`.
 
 use super::record::{document, exit, progress, summary, talk};
-use super::{CliError, Context, Exit, Format, budget, report, text, wire};
+use super::{CliError, Context, Exit, Format, alert, budget, report, text, wire};
 use crate::adapters::clock::SystemClock;
 use crate::domain::money::Money;
 use crate::domain::period::Calendar;
@@ -54,6 +54,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
             channel_names: &names,
             clock: &SystemClock,
             limits: wire::delivery(ctx),
+            time_budget: wire::time_budget(ctx),
             retention: Retention {
                 detail_days: ctx.config.store.detail_days,
             },
@@ -64,18 +65,10 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     bar.finish();
     let done = done?;
     talk(ctx, &done.collection, true);
-    for (channel, reason) in &done.delivery.failed {
-        writeln!(
-            ctx.err,
-            "warning: channel `{channel}` did not accept its messages: {reason}"
-        )?;
-    }
+    let told = alert::told(ctx, &done.delivery)?;
     let month = this_month(ctx, ledger.as_mut())?;
     tell(ctx, &done, &month)?;
-    let mut code = exit(&done.collection, args.strict);
-    if !done.delivery.failed.is_empty() {
-        code = code.max(Exit::Incomplete);
-    }
+    let mut code = exit(&done.collection, args.strict).max(told);
     if args.fail_on == Some(FailOn::Firing) && !done.evaluation.active.is_empty() && code == Exit::Fine {
         code = Exit::Findings;
     }
@@ -112,6 +105,7 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report) -> Result<(), CliEr
                 "delivery": {
                     "delivered": done.delivery.delivered,
                     "waiting": done.delivery.waiting,
+                    "late": done.delivery.late,
                     "failed": done.delivery.failed,
                 },
             });

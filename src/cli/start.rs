@@ -112,6 +112,7 @@ fn dispatch(ctx: &mut Context<'_>, command: &Command) -> Result<Exit, CliError> 
         Command::Alert(args) => super::alert::run(ctx, args),
         Command::Price(args) => super::price::run(ctx, args),
         Command::Explain(args) => super::explain::run(ctx, args),
+        Command::Reprice(args) => super::reprice::run(ctx, args),
         Command::Init(args) => super::init::run(ctx, args),
         Command::Config(args) => super::config::run(ctx, args),
         Command::Completions(args) => super::completions::run(ctx, args),
@@ -140,7 +141,7 @@ fn settings(cli: &Cli) -> Result<Config, CliError> {
         // A flag starts from the current folder, a setting from the folder of its file.
         let here = std::env::current_dir()?;
         config.store.url = match crate::config::StoreUrl::parse(url, &here)? {
-            crate::config::StoreUrl::Memory => url.clone(),
+            crate::config::StoreUrl::Memory | crate::config::StoreUrl::Dynamodb => url.clone(),
             crate::config::StoreUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
         };
     }

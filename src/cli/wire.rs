@@ -1,15 +1,19 @@
 //! Builds adapters from the configuration.
 
+mod cloud;
+
 use std::path::Path;
 
 use chrono::TimeDelta;
 
 use super::{CliError, Context, Format};
+use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::console::{FileChannel, StdoutChannel};
 use crate::adapters::files::{FileFormat, FileSource, FileSourceOptions};
 use crate::adapters::memory::{MemoryAlerts, MemoryLedger};
 use crate::adapters::policies::load_budgets;
+use crate::adapters::prices::BookPricer;
 use crate::adapters::secret;
 use crate::adapters::slack::Slack;
 use crate::adapters::sqlite::{SqliteAlerts, SqliteLedger};
@@ -17,21 +21,22 @@ use crate::adapters::webhook::Webhook;
 use crate::config::{ChannelConfig, ChannelKind, SourceConfig, SourceKind, StoreUrl};
 use crate::domain::budget::Budget;
 use crate::domain::contract::Terms;
+use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::engine::notify::DeliveryLimits;
 use crate::engine::view::View;
 use crate::engine::watch::{UnpricedPolicy, WatchPolicy};
 use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, UsageSource};
 
-/// The ledger that the settings name, with what the account has agreed over it.
+/// The ledger that the settings name, as its account sees it.
 pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
-    let terms = terms(ctx)?;
-    let stored = stored(ctx)?;
-    Ok(if terms.is_empty() {
-        stored
-    } else {
-        Box::new(View::new(stored, terms, ctx.now))
-    })
+    let (terms, stored, settings) = (terms(ctx)?, stored(ctx)?, ctx.config.clone());
+    let books = move || {
+        super::price::load_from(&settings)
+            .map(BookPricer::into_books)
+            .map_err(|e| e.message)
+    };
+    Ok(Box::new(View::new(stored, terms, Box::new(books), ctx.now)))
 }
 
 /// What the account has agreed.
@@ -44,6 +49,7 @@ pub fn terms(ctx: &Context<'_>) -> Result<Terms, CliError> {
 fn stored(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
     Ok(match ctx.config.store_url()? {
         StoreUrl::Memory => Box::new(MemoryLedger::new()),
+        StoreUrl::Dynamodb => cloud::ledger(ctx)?,
         StoreUrl::Sqlite(path) => {
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                 std::fs::create_dir_all(folder).map_err(|cause| {
@@ -60,6 +66,7 @@ fn stored(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
 pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
     Ok(match ctx.config.store_url()? {
         StoreUrl::Memory => Box::new(MemoryAlerts::new()),
+        StoreUrl::Dynamodb => cloud::alerts(ctx)?,
         StoreUrl::Sqlite(path) => Box::new(SqliteAlerts::open(&path)?),
     })
 }
@@ -154,8 +161,18 @@ pub fn delivery(ctx: &Context<'_>) -> DeliveryLimits {
     DeliveryLimits {
         attempts: limits.delivery_attempts.max(1),
         timeout: std::time::Duration::from_secs(limits.delivery_timeout_seconds.max(1)),
-        budget: std::time::Duration::from_secs(limits.time_budget_seconds),
+        budget: time_budget(ctx),
+        at_once: CHANNELS_AT_ONCE,
     }
+}
+
+/// Channels delivered to at the same time: threads that mostly wait.
+const CHANNELS_AT_ONCE: usize = 16;
+
+/// The time for a whole run.
+#[must_use]
+pub fn time_budget(ctx: &Context<'_>) -> std::time::Duration {
+    std::time::Duration::from_secs(ctx.config.limits.time_budget_seconds)
 }
 
 /// The price books: `policies/prices` over the built-in one over the configured ones.
@@ -169,13 +186,44 @@ pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Ve
         Some(given) => files(ctx, given, Path::new("")),
         None => configured(ctx),
     };
-    Ok(sources
+    let mut sources: Vec<Box<dyn UsageSource>> = sources
         .into_iter()
         .map(|source| Box::new(source) as Box<dyn UsageSource>)
-        .collect())
+        .collect();
+    if instead.is_none() {
+        for source in ctx.config.sources.iter().filter(|s| s.key.is_some()) {
+            sources.push(Box::new(live(ctx, source)?));
+        }
+    }
+    Ok(sources)
 }
 
-/// The file sources of the settings: Claude Code's logs at their usual place where none is named.
+/// A source that asks a provider's interface.
+fn live(ctx: &Context<'_>, source: &SourceConfig) -> Result<AdminSource, CliError> {
+    let key = source.key.as_deref().unwrap_or_default();
+    AdminSource::new(AdminSourceOptions {
+        name: Label::new(&source.name),
+        whose: match source.kind {
+            Some(SourceKind::AnthropicAdmin) => Admin::Anthropic,
+            Some(_) | None => Admin::Openai,
+        },
+        key: secret::resolve(key, &env),
+        url: source.url.clone().unwrap_or_default(),
+        defaults: defaults(source),
+        budget: std::time::Duration::from_secs(ctx.config.limits.time_budget_seconds),
+        clock: Box::new(SystemClock),
+    })
+    .map_err(|cause| CliError::usage(format!("source `{}`: {cause}", source.name)).hint("give `url` an https address"))
+}
+
+fn defaults(source: &SourceConfig) -> Vec<(Dimension, Label)> {
+    let defaults = source.defaults.iter();
+    defaults
+        .map(|(dimension, value)| (*dimension, Label::new(value)))
+        .collect()
+}
+
+/// The file sources of the settings: Claude Code's logs at their usual place where no source is named.
 pub fn configured(ctx: &Context<'_>) -> Vec<FileSource> {
     if ctx.config.sources.is_empty() {
         let usual = SourceConfig {
@@ -183,10 +231,13 @@ pub fn configured(ctx: &Context<'_>) -> Vec<FileSource> {
             kind: Some(SourceKind::ClaudeCode),
             paths: Vec::new(),
             defaults: std::collections::BTreeMap::new(),
+            key: None,
+            url: None,
         };
         return files(ctx, &[usual], &ctx.config.base);
     }
-    files(ctx, &ctx.config.sources, &ctx.config.base)
+    let of_files: Vec<SourceConfig> = ctx.config.sources.iter().filter(|s| s.key.is_none()).cloned().collect();
+    files(ctx, &of_files, &ctx.config.base)
 }
 
 fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Vec<FileSource> {
@@ -204,11 +255,7 @@ fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Vec<FileSo
                 format: kind.map(format),
                 paths: source.paths.clone(),
                 base,
-                defaults: source
-                    .defaults
-                    .iter()
-                    .map(|(dimension, value)| (*dimension, Label::new(value)))
-                    .collect(),
+                defaults: defaults(source),
                 latest,
                 env,
             }),
@@ -236,5 +283,10 @@ pub fn format(kind: SourceKind) -> FileFormat {
         SourceKind::Otel => FileFormat::Otel,
         SourceKind::Bedrock => FileFormat::Bedrock,
         SourceKind::Body => FileFormat::Body,
+        SourceKind::AzureApim => FileFormat::Apim,
+        SourceKind::Langfuse => FileFormat::Langfuse,
+        SourceKind::Helicone => FileFormat::Helicone,
+        SourceKind::OpenaiAdmin => FileFormat::OpenaiAdmin,
+        SourceKind::AnthropicAdmin => FileFormat::AnthropicAdmin,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ChannelConfig, ChannelKind, Config, ConfigError, StoreUrl};
+use super::{ChannelConfig, ChannelKind, Config, ConfigError, SourceConfig, SourceKind, StoreUrl};
 
 /// Everything that is wrong with the settings, in the order of the file's sections.
 #[must_use]
@@ -19,7 +19,14 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
             "calls must stay known for at least a day to be counted once; the default is 90",
         ));
     }
+    for account in config.aws.allowed_accounts.iter().filter(|a| !super::is_account(a)) {
+        problems.push(ConfigError::new(
+            format!("`{account}` in `aws.allowed_accounts` is not an account id"),
+            "an account id has 12 digits",
+        ));
+    }
     names(&mut problems, "source", config.sources.iter().map(|s| s.name.as_str()));
+    config.sources.iter().for_each(|s| source(&mut problems, s));
     for source in config.sources.iter().filter(|s| s.kind.is_none() && s.paths.is_empty()) {
         problems.push(ConfigError::new(
             format!("source `{}` has neither `kind` nor `paths`", source.name),
@@ -79,6 +86,31 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
         }
     }
     problems
+}
+
+fn source(problems: &mut Vec<ConfigError>, source: &SourceConfig) {
+    let live = matches!(source.kind, Some(SourceKind::OpenaiAdmin | SourceKind::AnthropicAdmin));
+    let name = &source.name;
+    let mut wrong = |what: &str, hint: &str| {
+        problems.push(ConfigError::new(format!("source `{name}` {what}"), hint));
+    };
+    if !live && (source.key.is_some() || source.url.is_some()) {
+        wrong(
+            "has a `key` or `url`, which its kind does not use",
+            "they belong to `openai-admin` and `anthropic-admin`",
+        );
+    } else if live && source.key.is_some() != source.paths.is_empty() {
+        wrong(
+            "has to have either `key` or `paths`",
+            "`key = \"env:NAME\"` asks the provider; `paths` are saved answers",
+        );
+    }
+    if source.key.as_ref().is_some_and(|key| !key.starts_with("env:")) {
+        wrong(
+            "has a key in the open",
+            "write `key = \"env:NAME\"` and put the key into the environment",
+        );
+    }
 }
 
 fn names<'a>(problems: &mut Vec<ConfigError>, section: &str, names: impl Iterator<Item = &'a str>) {

@@ -1,5 +1,6 @@
 //! `finops.toml`: the settings, read once and checked once.
 
+mod aws;
 mod check;
 mod contract;
 mod load;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use aws::{AwsConfig, is_account};
 pub use check::check;
 pub use contract::{CommitmentConfig, CommitmentKind, ContractConfig, CoversConfig, PerConfig};
 pub use load::ConfigError;
@@ -47,6 +49,8 @@ pub struct Config {
     pub commitments: Vec<CommitmentConfig>,
     /// The alert about calls without a price.
     pub unpriced: UnpricedConfig,
+    /// The cloud account.
+    pub aws: AwsConfig,
     /// The folder with `budgets/`, `prices/`, …, relative to the configuration file.
     pub policies: PathBuf,
     /// Bounds of one run.
@@ -72,6 +76,7 @@ impl Default for Config {
             contracts: Vec::new(),
             commitments: Vec::new(),
             unpriced: UnpricedConfig::default(),
+            aws: AwsConfig::default(),
             policies: PathBuf::from("policies"),
             limits: LimitsConfig::default(),
             base: PathBuf::new(),
@@ -84,7 +89,7 @@ impl Default for Config {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
-    /// `sqlite:PATH` or `memory:`. Empty: `ledger.db` in the platform's data folder.
+    /// `sqlite:PATH`, `dynamodb:` or `memory:`. Empty: `ledger.db` in the platform's data folder.
     pub url: String,
     /// Days after recording for which calls and hourly sums are kept in detail. Daily totals are kept for good.
     pub detail_days: u32,
@@ -119,11 +124,21 @@ pub enum SourceKind {
     Bedrock,
     /// Response bodies of OpenAI, Azure OpenAI, OpenRouter, Anthropic, Bedrock Converse and Gemini (JSON, JSONL).
     Body,
+    /// Azure API Management gateway logs of language model calls (JSON, JSONL, CSV).
+    AzureApim,
+    /// Langfuse observations (JSON, JSONL, CSV).
+    Langfuse,
+    /// Helicone exports (JSON, JSONL, CSV).
+    Helicone,
+    /// OpenAI's organization usage and costs: saved answers (JSON), or live with a `key`.
+    OpenaiAdmin,
+    /// Anthropic's usage and cost reports: saved answers (JSON), or live with a `key`.
+    AnthropicAdmin,
 }
 
 impl SourceKind {
     /// All of them.
-    pub const ALL: [SourceKind; 8] = [
+    pub const ALL: [SourceKind; 13] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::Litellm,
@@ -132,6 +147,11 @@ impl SourceKind {
         SourceKind::Otel,
         SourceKind::Bedrock,
         SourceKind::Body,
+        SourceKind::AzureApim,
+        SourceKind::Langfuse,
+        SourceKind::Helicone,
+        SourceKind::OpenaiAdmin,
+        SourceKind::AnthropicAdmin,
     ];
 }
 
@@ -151,6 +171,13 @@ pub struct SourceConfig {
     /// Dimensions set on every record of this source that does not say: `team = "search"`.
     #[serde(default)]
     pub defaults: std::collections::BTreeMap<crate::domain::dimension::Dimension, String>,
+    /// `openai-admin`, `anthropic-admin`: where the admin key is found: `env:NAME`. With it the interface is asked, without it
+    /// `paths` are saved answers.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// `openai-admin`, `anthropic-admin`: the address before the path, for a gateway of one's own. https, or loopback.
+    #[serde(default)]
+    pub url: Option<String>,
 }
 
 /// The kinds of channel.

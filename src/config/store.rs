@@ -10,19 +10,22 @@ use super::{Config, ConfigError};
 pub enum StoreUrl {
     /// An SQLite file.
     Sqlite(PathBuf),
+    /// The tables of the namespace and environment in the account of `[aws]`.
+    Dynamodb,
     /// Memory: gone when the process ends.
     Memory,
 }
 
 impl StoreUrl {
-    /// Parses `sqlite:PATH` or `memory:`; relative paths start from `base`.
+    /// Parses `sqlite:PATH`, `dynamodb:` or `memory:`; relative paths start from `base`.
     pub fn parse(text: &str, base: &Path) -> Result<StoreUrl, ConfigError> {
         match text.split_once(':') {
             Some(("memory", "")) => Ok(StoreUrl::Memory),
+            Some(("dynamodb", "")) => Ok(StoreUrl::Dynamodb),
             Some(("sqlite", path)) if !path.is_empty() => Ok(StoreUrl::Sqlite(base.join(home(path)))),
             _ => Err(ConfigError::new(
                 format!("`{text}` is not a store address"),
-                "use `sqlite:PATH` or `memory:`",
+                "use `sqlite:PATH`, `dynamodb:` or `memory:`",
             )),
         }
     }
@@ -80,11 +83,12 @@ mod tests {
     fn addresses_are_files_or_memory() {
         let base = Path::new("conf");
         assert_eq!(StoreUrl::parse("memory:", base).unwrap(), StoreUrl::Memory);
+        assert_eq!(StoreUrl::parse("dynamodb:", base).unwrap(), StoreUrl::Dynamodb);
         assert_eq!(
             StoreUrl::parse("sqlite:a.db", base).unwrap(),
             StoreUrl::Sqlite(PathBuf::from("conf/a.db"))
         );
-        for wrong in ["", "a.db", "sqlite:", "postgres://x", "memory:x"] {
+        for wrong in ["", "a.db", "sqlite:", "postgres://x", "memory:x", "dynamodb:table"] {
             assert!(StoreUrl::parse(wrong, base).is_err(), "{wrong}");
         }
     }

@@ -63,9 +63,10 @@ pub fn forecast(
     let mut day = today;
     let mut sum = spent;
     let mut runs_out = if spent > bound { Some(today) } else { None };
-    while midnight(day, zone) < period.end && ahead.len() < 400 {
+    let mut start = midnight(day, zone);
+    while start < period.end && ahead.len() < 400 {
         let next = day + Days::new(1);
-        let (start, end) = (midnight(day, zone), midnight(next, zone));
+        let end = midnight(next, zone);
         let left = share(
             (end.min(period.end) - now.max(start)).num_seconds(),
             (end - start).num_seconds(),
@@ -76,7 +77,7 @@ pub fn forecast(
         if runs_out.is_none() && sum > bound {
             runs_out = Some(day);
         }
-        day = next;
+        (day, start) = (next, end);
     }
     let [low, middle, high] = rate.ahead(&ahead, daily.len());
     Some(Forecast {

@@ -1,5 +1,7 @@
 //! One whole run: collect → record → evaluate → alert → notify.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::collect::{Collection, collect};
@@ -29,12 +31,14 @@ pub struct Parts<'a> {
     pub channel_names: &'a [String],
     /// Real time, for pauses between attempts.
     pub clock: &'a dyn Clock,
-    /// Bounds of delivering.
+    /// Bounds of delivering; its time is what the run has left by then.
     pub limits: DeliveryLimits,
+    /// Time for the whole run.
+    pub time_budget: Duration,
     /// How long detail is kept.
     pub retention: Retention,
     /// Told of progress in reading.
-    pub observer: &'a mut dyn FnMut(&Progress),
+    pub observer: &'a mut (dyn FnMut(&Progress) + Send),
 }
 
 /// What a run did.
@@ -50,10 +54,26 @@ pub struct Cycle {
     pub expired: u64,
 }
 
-/// Runs once. A step that is killed leaves the ledger as it was before or after it; the next run goes on from there.
+/// The share of a run's time that is kept for evaluating and telling, however much there is to read: one part in four.
+const KEPT_SHARE: u32 = 4;
+
+/// Runs once. Reading stops while there is time left to evaluate what was read and to tell; the next run goes on from there.
+/// A step that is killed leaves the ledger as it was before or after it; the next run goes on from there.
 pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> {
-    let collection = collect(parts.sources, parts.ledger, parts.pricer, now, parts.observer, None)?;
-    let complete = collection.failed_sources.is_empty();
+    let (clock, started) = (parts.clock, parts.clock.elapsed());
+    let passed = || clock.elapsed().saturating_sub(started);
+    let for_reading = parts.time_budget - parts.time_budget / KEPT_SHARE;
+    let enough = || passed() >= for_reading;
+    let collection = collect(
+        parts.sources,
+        parts.ledger,
+        parts.pricer,
+        now,
+        parts.observer,
+        None,
+        &enough,
+    )?;
+    let complete = collection.failed_sources.is_empty() && collection.left.is_empty();
     let mut evaluation = evaluate(
         parts.budgets,
         parts.channel_names,
@@ -75,7 +95,13 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
     evaluation.messages += watched.messages;
     // The seed spreads the pauses of many installations; the clock's own digits do.
     let seed = parts.clock.now().timestamp_micros().unsigned_abs();
-    let delivery = deliver_pending(parts.alerts, parts.channels, parts.clock, parts.limits, seed)?;
+    // One attempt at least is made, even where reading one huge file took all the time.
+    let left = parts.time_budget.saturating_sub(passed()).max(parts.limits.timeout);
+    let limits = DeliveryLimits {
+        budget: parts.limits.budget.min(left),
+        ..parts.limits
+    };
+    let delivery = deliver_pending(parts.alerts, parts.channels, parts.clock, limits, seed)?;
     let expired = parts.ledger.expire(parts.retention, now)?;
     Ok(Cycle {
         collection,

@@ -12,9 +12,9 @@ use super::report::{Filter, selects};
 use crate::domain::budget::Budget;
 use crate::domain::charge::Charge;
 use crate::domain::dimension::Dimension;
-use crate::domain::money::add_exact;
+use crate::domain::money::{add_exact, mul_exact};
 use crate::domain::period::{Hour, Period};
-use crate::domain::price::{Books, Quote};
+use crate::domain::price::{Allowance, Books, Quote, provider_key};
 use crate::domain::spend::{SpendKey, Sums, metered_key};
 use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Ledger, StoreError};
@@ -152,6 +152,19 @@ pub struct Counted {
     pub spent: Decimal,
 }
 
+/// Searches of a call that a free allowance pays for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FreeSearches {
+    /// The allowance.
+    pub allowance: Allowance,
+    /// What was used of it by earlier calls.
+    pub used_before: u64,
+    /// Searches of this call that are free.
+    pub free: u64,
+    /// Their fee, which is not due.
+    pub amount: Decimal,
+}
+
 /// One call, explained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
@@ -161,6 +174,8 @@ pub struct Explanation {
     pub charge: Charge,
     /// What the price books say now, with the receipt.
     pub quote: Quote,
+    /// What of its search fees is not due.
+    pub free: Option<FreeSearches>,
     /// The inputs of its source from which it may have been read: all whose name holds its session, or the only one.
     pub inputs: Vec<String>,
     /// The row of spend that it is summed in.
@@ -232,6 +247,7 @@ pub fn explain(
     }
     Ok(Explanation {
         quote: books.quote(&event),
+        free: free_searches(ledger, books, &event)?,
         inputs: inputs(ledger, &event)?,
         event,
         charge,
@@ -241,6 +257,38 @@ pub fn explain(
         day: day_sums,
         budgets: counted,
     })
+}
+
+/// Of calls of one day or month the earliest use up the allowance.
+fn free_searches(
+    ledger: &mut dyn Ledger,
+    books: &Books,
+    event: &UsageEvent,
+) -> Result<Option<FreeSearches>, StoreError> {
+    let terms = |e: &UsageEvent| books.search_terms(e).and_then(|t| Some((t.rate, t.free?)));
+    let searches = u64::from(event.requests.web_searches);
+    let Some((rate, allowance)) = terms(event).filter(|_| searches > 0) else {
+        return Ok(None);
+    };
+    let account = |e: &UsageEvent| e.dimensions.get(Dimension::Account);
+    let mut used_before = 0_u64;
+    ledger.events(allowance.per.around(event.at), &mut |other, _| {
+        let earlier = other.requests.web_searches > 0
+            && (other.at, other.id) < (event.at, event.id)
+            && account(other) == account(event)
+            && provider_key(other.provider().as_str()) == provider_key(event.provider().as_str());
+        if earlier && terms(other).is_some_and(|(_, a)| a.group == allowance.group) {
+            used_before = used_before.saturating_add(u64::from(other.requests.web_searches));
+        }
+        ControlFlow::Continue(())
+    })?;
+    let free = searches.min(allowance.count.saturating_sub(used_before));
+    Ok(Some(FreeSearches {
+        amount: mul_exact(Decimal::from(free), rate)?,
+        allowance,
+        used_before,
+        free,
+    }))
 }
 
 fn inputs(ledger: &mut dyn Ledger, event: &UsageEvent) -> Result<Vec<String>, StoreError> {

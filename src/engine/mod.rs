@@ -2,10 +2,13 @@
 
 pub mod collect;
 pub mod cycle;
+pub mod deed;
 pub mod evaluate;
 pub mod explain;
 pub mod missing;
 pub mod notify;
+pub mod price_diff;
 pub mod report;
+pub mod reprice;
 pub mod view;
 pub mod watch;

@@ -2,39 +2,104 @@
 //!
 //! What is agreed is applied when spend is read and never stored. The rules:
 //!
+//! - web searches within a free allowance cost nothing: the earliest of a day or month, over all models that share it. Only
+//!   the sums know how many there were, so that the fee of each call stays whole and the sums carry what is free;
 //! - a commitment adds rows of category `Purchase` to the metered and the effective basis, hour by hour up to now;
 //! - metered use of models becomes effective cost (list → contracted → effective), but only on days on which no bill has
 //!   effective cost of the same provider: a bill knows better, and nothing counts twice.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 
 use crate::domain::billed::billed_provider;
 use crate::domain::charge::Charge;
 use crate::domain::contract::Terms;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::money::{Currency, MoneyError};
+use crate::domain::money::{Currency, MoneyError, add_exact, mul_exact};
 use crate::domain::period::{Hour, Period};
-use crate::domain::price::provider_key;
+use crate::domain::price::{Allowance, AllowancePeriod, Books, provider_key};
 use crate::domain::spend::{Basis, Bill, Restatement, SpendKey, Sums};
 use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
+
+/// Loads the price books when they are needed; the cause when they cannot be used.
+pub type LoadBooks = Box<dyn Fn() -> Result<Books, String>>;
 
 /// A ledger with the terms of its account.
 pub struct View {
     inner: Box<dyn Ledger>,
     terms: Terms,
+    books: LoadBooks,
+    loaded: Option<Arc<Books>>,
     now: DateTime<Utc>,
 }
 
 impl View {
     /// Puts terms over a ledger.
     #[must_use]
-    pub fn new(inner: Box<dyn Ledger>, terms: Terms, now: DateTime<Utc>) -> Self {
-        View { inner, terms, now }
+    pub fn new(inner: Box<dyn Ledger>, terms: Terms, books: LoadBooks, now: DateTime<Utc>) -> Self {
+        View {
+            inner,
+            terms,
+            books,
+            loaded: None,
+            now,
+        }
+    }
+
+    fn books(&mut self) -> Result<Arc<Books>, StoreError> {
+        if let Some(books) = &self.loaded {
+            return Ok(Arc::clone(books));
+        }
+        let books = (self.books)().map_err(|cause| StoreError::Failed {
+            path: "price books".to_owned(),
+            cause,
+        })?;
+        Ok(Arc::clone(self.loaded.insert(Arc::new(books))))
+    }
+
+    /// The stored rows of a period, with searches that cost nothing taken off.
+    fn stored(&mut self, period: Period, visit: &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError> {
+        // Rows with searches wait until it is known which are free; they are few.
+        let mut waiting: Vec<(SpendKey, Sums)> = Vec::new();
+        self.inner.spend(period, &mut |key, sums| {
+            if is_searching(key, sums) {
+                waiting.push((*key, *sums));
+            } else {
+                visit(key, sums);
+            }
+        })?;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let books = self.books()?;
+        let mut allowances = Allowances::new(&books);
+        if waiting.iter().any(|(key, _)| allowances.of(key).is_some()) {
+            // What was used before the period began, in the day or month around it.
+            let before = Period::new(AllowancePeriod::Month.around(period.start).start, period.start);
+            let mut earlier: Vec<(SpendKey, Sums)> = Vec::new();
+            self.inner.spend(before, &mut |key, sums| {
+                if is_searching(key, sums) {
+                    earlier.push((*key, *sums));
+                }
+            })?;
+            earlier.sort_by_key(|(key, _)| *key);
+            for (key, sums) in &earlier {
+                allowances.take(key, sums)?;
+            }
+        }
+        waiting.sort_by_key(|(key, _)| *key);
+        for (key, mut sums) in waiting {
+            let free = allowances.take(&key, &sums)?;
+            sums.cost = add_exact(sums.cost, -free)?;
+            visit(&key, &sums);
+        }
+        Ok(())
     }
 
     /// Days on which bills have effective cost, by provider.
@@ -84,6 +149,56 @@ impl Names {
     }
 }
 
+fn is_searching(key: &SpendKey, sums: &Sums) -> bool {
+    let [searches, ..] = sums.requests;
+    searches > 0 && key.basis == Basis::Metered && key.currency == Currency::USD
+}
+
+/// How much of each allowance is used.
+struct Allowances<'a> {
+    books: &'a Books,
+    /// By provider, account, group and day or month.
+    used: HashMap<(String, Label, String, Period), u64>,
+}
+
+impl<'a> Allowances<'a> {
+    fn new(books: &'a Books) -> Self {
+        Allowances {
+            books,
+            used: HashMap::new(),
+        }
+    }
+
+    fn of(&self, key: &SpendKey) -> Option<(Decimal, Allowance)> {
+        let of = |d| key.dimensions.get(d);
+        let (provider, model) = (of(Dimension::Provider), of(Dimension::Model));
+        let mut call = UsageEvent::new(EventId([0; 16]), key.hour.start(), provider, model);
+        call.dimensions = key.dimensions;
+        let terms = self.books.search_terms(&call)?;
+        Some((terms.rate, terms.free?))
+    }
+
+    /// Uses up the searches of a row; answers what of their fees is not due.
+    fn take(&mut self, key: &SpendKey, sums: &Sums) -> Result<Decimal, MoneyError> {
+        let [searches, ..] = sums.requests;
+        let (Some((rate, allowance)), Ok(searches)) = (self.of(key), u64::try_from(searches)) else {
+            return Ok(Decimal::ZERO);
+        };
+        let period = allowance.per.around(key.hour.start());
+        let of = |d| key.dimensions.get(d);
+        let provider = provider_key(of(Dimension::Provider).as_str());
+        let shared = (provider, of(Dimension::Account), allowance.group, period);
+        let used = self.used.entry(shared).or_default();
+        let free = searches.min(allowance.count.saturating_sub(*used));
+        *used = used.saturating_add(searches);
+        if sums.unpriced_events != 0 {
+            // Which of them were charged is not known: rather too much than too little.
+            return Ok(Decimal::ZERO);
+        }
+        Ok(mul_exact(Decimal::from(free), rate)?.min(sums.cost.max(Decimal::ZERO)))
+    }
+}
+
 fn effective(terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(SpendKey, Sums), MoneyError> {
     let at = key.hour.start();
     let cost = |amount| Ok(terms.agreed(&key.dimensions, at, amount)?.effective);
@@ -102,13 +217,14 @@ fn effective(terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(SpendKey, Su
 impl Ledger for View {
     fn spend(&mut self, period: Period, visit: &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError> {
         if self.terms.is_empty() {
-            return self.inner.spend(period, visit);
+            return self.stored(period, visit);
         }
         let billed = self.billed_days(period)?;
-        let terms = &self.terms;
+        let terms = self.terms.clone();
+        let terms = &terms;
         let mut names = Names::default();
         let mut failed: Option<MoneyError> = None;
-        self.inner.spend(period, &mut |key, sums| {
+        self.stored(period, &mut |key, sums| {
             visit(key, sums);
             let derived = key.basis == Basis::Metered
                 && key.currency == Currency::USD

@@ -1,6 +1,5 @@
 //! Channels against real HTTP servers on loopback.
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
@@ -151,20 +150,30 @@ fn a_webhook_signs_its_body_and_names_the_message() {
     assert!(head.contains(&format!("x-finops-signature: v1={expected}")), "{head}");
 }
 
-struct FakeClock(Cell<DateTime<Utc>>, RefCell<Vec<Duration>>);
+/// Time passes only by sleeping, and the date jumps back an hour at every look.
+#[derive(Default)]
+struct FakeClock(Mutex<Vec<Duration>>);
+
+impl FakeClock {
+    fn slept(&self) -> Vec<Duration> {
+        self.0.lock().unwrap().clone()
+    }
+}
 
 impl Clock for FakeClock {
     fn now(&self) -> DateTime<Utc> {
-        self.0.get()
+        T0 - TimeDelta::hours(i64::try_from(self.0.lock().unwrap().len()).unwrap())
+    }
+    fn elapsed(&self) -> Duration {
+        self.0.lock().unwrap().iter().sum()
     }
     fn sleep(&self, duration: Duration) {
-        self.0.set(self.0.get() + TimeDelta::from_std(duration).unwrap());
-        self.1.borrow_mut().push(duration);
+        self.0.lock().unwrap().push(duration);
     }
 }
 
 fn clock() -> FakeClock {
-    FakeClock(Cell::new(T0), RefCell::default())
+    FakeClock::default()
 }
 
 #[derive(Default)]
@@ -218,6 +227,7 @@ const LIMITS: DeliveryLimits = DeliveryLimits {
     attempts: 3,
     timeout: Duration::from_secs(2),
     budget: Duration::from_secs(60),
+    at_once: 1,
 };
 
 #[test]
@@ -257,8 +267,8 @@ fn channels_fail_apart_and_the_next_run_delivers() {
     assert_eq!((summary.delivered, summary.waiting), (2, 3));
     assert_eq!(summary.failed.keys().collect::<Vec<_>>(), ["dead", "gone"]);
     // Two pauses of backoff for the dead channel's one tried message, then Slack's second between two messages.
-    assert_eq!(clock.1.borrow().len(), 3);
-    assert_eq!(clock.1.borrow().last(), Some(&Duration::from_secs(1)));
+    assert_eq!(clock.slept().len(), 3);
+    assert_eq!(clock.slept().last(), Some(&Duration::from_secs(1)));
     assert_eq!(seen.lock().unwrap().len(), 2);
 
     let (url, _) = serve(vec![Play::Answer("200 OK"); 2]);
@@ -277,7 +287,103 @@ fn a_retry_after_beyond_the_budget_waits_for_the_next_run() {
     let clock = clock();
     let summary = deliver_pending(&mut outbox, &[Box::new(dead)], &clock, LIMITS, 1).unwrap();
     assert_eq!((summary.waiting, outbox.waiting.len()), (1, 1));
-    assert!(clock.1.borrow().is_empty());
+    assert!(clock.slept().is_empty());
+}
+
+/// Takes messages after a while.
+struct Slow(&'static str, Duration);
+
+impl Notifier for Slow {
+    fn channel(&self) -> &str {
+        self.0
+    }
+    fn deliver(&self, _: &Notification, timeout: Duration) -> Result<Receipt, DeliveryError> {
+        std::thread::sleep(self.1.min(timeout));
+        if self.1 > timeout {
+            let message = "no answer in time".to_owned();
+            let retry = Retry::Backoff;
+            return Err(DeliveryError { message, retry });
+        }
+        let answer = "ok".to_owned();
+        Ok(Receipt { answer })
+    }
+}
+
+#[test]
+fn a_channel_that_hangs_keeps_no_other_waiting_and_the_time_is_bounded() {
+    let second = Duration::from_secs(1);
+    let slow = |name| Box::new(Slow(name, second / 4)) as Box<dyn Notifier>;
+    let channels: Vec<Box<dyn Notifier>> = vec![Box::new(Slow("hung", second * 60)), slow("c"), slow("d"), slow("e")];
+    let messages = ["hung", "c", "d", "e"].map(|c| message(&format!("to {c}"), c));
+    let mut outbox = FakeOutbox {
+        waiting: messages.to_vec(),
+        locked: 2,
+        released: 0,
+    };
+    let limits = DeliveryLimits {
+        timeout: second * 60,
+        budget: second,
+        at_once: 16,
+        ..LIMITS
+    };
+    let clock = finops::adapters::clock::SystemClock;
+    let began = std::time::Instant::now();
+    let summary = deliver_pending(&mut outbox, &channels, &clock, limits, 1).unwrap();
+    assert_eq!((summary.delivered, summary.waiting), (3, 1), "{summary:?}");
+    assert_eq!(summary.failed.keys().collect::<Vec<_>>(), ["hung"]);
+    assert_eq!((outbox.waiting.len(), outbox.released), (1, 1));
+    assert!(began.elapsed() < second * 10, "the hung one would take a minute");
+}
+
+#[test]
+fn what_has_no_time_left_waits_and_is_counted() {
+    let (url, seen) = serve(vec![Play::Answer("200 OK"); 3]);
+    let mut outbox = FakeOutbox {
+        waiting: ["m1", "m2", "m3", "m4", "m5"].map(|id| message(id, "c")).to_vec(),
+        ..FakeOutbox::default()
+    };
+    let limits = DeliveryLimits {
+        budget: Duration::from_millis(2500),
+        ..LIMITS
+    };
+    let clock = clock();
+    // Slack's pace is one message a second.
+    let summary = deliver_pending(&mut outbox, &[both(&url).remove(0)], &clock, limits, 1).unwrap();
+    assert_eq!((summary.delivered, summary.waiting, summary.late), (3, 2, 2));
+    assert!(summary.failed.is_empty());
+    assert_eq!(seen.lock().unwrap().len(), 3);
+}
+
+#[test]
+fn a_store_that_fails_stops_every_channel() {
+    struct Broken(FakeOutbox);
+    impl Outbox for Broken {
+        fn claim(&mut self) -> Result<Vec<Pending>, StoreError> {
+            self.0.claim()
+        }
+        fn delivered(&mut self, _: &str, _: &Receipt, _: DateTime<Utc>) -> Result<(), StoreError> {
+            let (path, cause) = ("x".to_owned(), "disk full".to_owned());
+            Err(StoreError::Failed { path, cause })
+        }
+        fn failed(&mut self, _: &str, _: &str, _: DateTime<Utc>) -> Result<(), StoreError> {
+            Ok(())
+        }
+        fn release(&mut self) -> Result<(), StoreError> {
+            self.0.release()
+        }
+    }
+    for at_once in [1, 2] {
+        let waiting = (0..20).map(|n| message(&format!("m{n}"), ["c", "d"][n % 2])).collect();
+        let mut outbox = Broken(FakeOutbox {
+            waiting,
+            ..FakeOutbox::default()
+        });
+        let fast = |name| Box::new(Slow(name, Duration::ZERO)) as Box<dyn Notifier>;
+        let limits = DeliveryLimits { at_once, ..LIMITS };
+        let failed = deliver_pending(&mut outbox, &[fast("c"), fast("d")], &clock(), limits, 1);
+        assert!(matches!(failed, Err(StoreError::Failed { .. })), "{failed:?}");
+        assert_eq!(outbox.0.released, 1);
+    }
 }
 
 #[test]

@@ -97,6 +97,10 @@ fn stores(test: impl Fn(&str, &mut dyn FnMut() -> Box<dyn Ledger>)) {
         number += 1;
         Box::new(SqliteLedger::open(&folder.path().join(format!("{number}/ledger.db"))).unwrap())
     });
+    #[cfg(feature = "aws")]
+    for emulator in crate::aws::emulators() {
+        test(emulator.name, &mut || Box::new(crate::aws::ledger(emulator, now())));
+    }
 }
 
 #[test]

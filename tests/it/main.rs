@@ -14,13 +14,19 @@
     reason = "a test that panics has done its job"
 )]
 
+mod admin;
 mod alerts;
 mod architecture;
+#[cfg(feature = "aws")]
+mod aws;
 mod channels;
 mod cli;
+mod cycle;
 mod files;
 mod kill;
 mod ledger;
 mod prices;
+mod pricing_commands;
+mod simulation;
 mod support;
 mod tour;

@@ -448,6 +448,89 @@ fn a_price_of_another_time_is_not_borrowed() {
     );
 }
 
+/// One book of a single file in this program's format.
+fn own(text: &str) -> BookPricer {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.toml");
+    std::fs::write(&path, format!("providers = [\"acme\"]\n{text}")).unwrap();
+    load(None, &[spec("own", BookKind::Finops, path)]).unwrap()
+}
+
+#[test]
+fn hours_wrap_midnight_and_follow_their_zone() {
+    let pricer = own(r#"
+[[entry]]
+model = "night"
+[[entry.price]]
+rates = { input = 2 }
+[[entry.price]]
+rates = { input = 1 }
+hours = { from = "22:00", to = "06:00", zone = "America/New_York" }
+[[entry]]
+model = "weekend"
+[[entry.price]]
+rates = { input = 2 }
+[[entry.price]]
+rates = { input = 1 }
+hours = { from = "00:00", to = "00:00", weekdays = [6, 7], weekday_zone = "Asia/Shanghai" }
+"#);
+    let million = [M, 0, 0, 0, 0, 0, 0];
+    for (at, model, expected) in [
+        // New York is 4 hours behind in summer, 5 in winter.
+        ("2026-07-01T01:59:59Z", "night", "2"),
+        ("2026-07-01T02:00:00Z", "night", "1"),
+        ("2026-07-01T09:59:59Z", "night", "1"),
+        ("2026-07-01T10:00:00Z", "night", "2"),
+        ("2026-12-01T02:30:00Z", "night", "2"),
+        ("2026-12-01T10:30:00Z", "night", "1"),
+        // Friday 16:00 UTC is Saturday in Shanghai.
+        ("2026-11-20T15:59:59Z", "weekend", "2"),
+        ("2026-11-20T16:00:00Z", "weekend", "1"),
+        ("2026-11-22T15:59:59Z", "weekend", "1"),
+        ("2026-11-22T16:00:00Z", "weekend", "2"),
+    ] {
+        assert_eq!(costs(&pricer, at, model, "", million), expected, "{model} at {at}");
+    }
+}
+
+#[test]
+fn fees_and_minimums_are_lines_of_the_receipt() {
+    let pricer = own(r#"
+[[entry]]
+model = "tools"
+[[entry.price]]
+rates = { input = 1 }
+web_search_1000 = 10
+file_search_1000 = "2.5"
+request_1000 = 5
+minimum = "0.02"
+"#);
+    let mut event = call("2026-11-20", "acme", "tools", "", [1000, 0, 0, 0, 0, 0, 2]);
+    event.requests.file_searches = 4;
+    let quote = pricer.books().quote(&event);
+    let lines: Vec<String> = quote
+        .lines
+        .iter()
+        .map(|l| format!("{} {} {}", l.what, l.quantity, l.amount))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "input_uncached 1000 0.001",
+            "web_search 2 0.02",
+            "file_search 4 0.01",
+            "request 1 0.005"
+        ]
+    );
+    assert_eq!(outcome(&quote), "0.036");
+    let small = pricer
+        .books()
+        .quote(&call("2026-11-20", "acme", "tools", "", [1000, 0, 0, 0, 0, 0, 0]));
+    let lines: Vec<String> = small.lines.iter().map(|l| format!("{} {}", l.what, l.amount)).collect();
+    assert_eq!(lines, ["input_uncached 0.001", "request 0.005", "minimum 0.014"]);
+    assert_eq!(outcome(&small), "0.02");
+}
+
 #[test]
 fn versions_of_a_book_are_compared() {
     let folder = tempfile::tempdir().unwrap();

@@ -40,7 +40,8 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    fn cached(&self) -> u64 {
+    /// Read from and written to the cache.
+    pub fn cached(&self) -> u64 {
         self.read + self.write_5m + self.write_1h + self.write_30m + self.write_12h
     }
 
@@ -76,6 +77,17 @@ impl Counts {
             // Interned: there are as many texts as emitters.
             out.warnings.push(Label::new(&format!("{found} ({emitter})")).as_str());
         }
+        self.buckets(declared, evidence)
+    }
+
+    /// The disjoint buckets of a source that makes no claim: its numbers decide, and where they do not tell, input excludes cached
+    /// tokens.
+    pub fn tokens_by_evidence(&self) -> Tokens {
+        let evidence = self.evidence().unwrap_or(Input::Excludes);
+        self.buckets(evidence, evidence)
+    }
+
+    fn buckets(&self, declared: Input, evidence: Input) -> Tokens {
         let uncached = match (declared, evidence) {
             (Input::Includes, Input::Includes) => self.input.saturating_sub(self.cached()),
             (Input::Includes | Input::Excludes, Input::Excludes) | (Input::Excludes, Input::Includes) => self.input,

@@ -48,6 +48,12 @@ keys!(
     USAGE = b"usage",
     USAGE_METADATA = b"usageMetadata",
     CUSTOM_ID = b"custom_id",
+    USAGE_DETAILS = b"usageDetails",
+    CALCULATED_TOTAL_COST = b"calculatedTotalCost",
+    TRACE_CAMEL = b"traceId",
+    REQUEST_CREATED_AT = b"request_created_at",
+    CORRELATION_ID = b"CorrelationId",
+    PROMPT_TOKENS = b"PromptTokens",
 );
 
 /// How deep a record may lie in envelopes such as `{"response":{"body":{…}}}`.
@@ -71,8 +77,11 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             b"schemaType" if value.starts_with(b"\"ModelInvocationLog\"") => found = Some(FileFormat::Bedrock),
             b"message" | b"@message" if value.starts_with(b"\"") && log(value) => found = Some(FileFormat::Bedrock),
             b"events" | b"logEvents" if log(value) => found = Some(FileFormat::Bedrock),
+            b"properties" if memmem::find(value, b"romptTokens\"").is_some() => found = Some(FileFormat::Apim),
             b"type" => seen.kind = value,
+            b"object" if value.starts_with(b"\"page\"") => found = Some(FileFormat::OpenaiAdmin),
             b"object" => seen.object = value,
+            b"data" if memmem::find(value, b"\"starting_at\"").is_some() => found = Some(FileFormat::AnthropicAdmin),
             b"meta" if memmem::find(value, b"billed_units").is_some() => found = Some(FileFormat::Body),
             b"response" | b"body" | b"result" | b"message" if value.starts_with(b"{") => seen.inner = Some(value),
             _ => {}
@@ -105,6 +114,12 @@ impl Seen<'_> {
             Some(FileFormat::Plain)
         } else if self.has(USAGE_METADATA) {
             Some(FileFormat::Body)
+        } else if self.has(USAGE_DETAILS) || self.has(CALCULATED_TOTAL_COST) {
+            Some(FileFormat::Langfuse)
+        } else if self.has(REQUEST_ID | REQUEST_CREATED_AT) {
+            Some(FileFormat::Helicone)
+        } else if self.has(CORRELATION_ID | PROMPT_TOKENS) {
+            Some(FileFormat::Apim)
         } else {
             None
         }
@@ -125,6 +140,8 @@ impl Seen<'_> {
         ];
         if self.has(PAYLOAD) && codex.into_iter().any(|name| is(self.kind, name)) {
             Some(FileFormat::Codex)
+        } else if self.has(TRACE_CAMEL | START_TIME | TYPE) {
+            Some(FileFormat::Langfuse)
         } else if self.has(SESSION_ID | TYPE) || self.has(LEAF_UUID) && is(self.kind, "summary") {
             Some(FileFormat::ClaudeCode)
         } else if self.has(USAGE) || self.has(CUSTOM_ID) || bodies.into_iter().any(|name| is(self.object, name)) {
@@ -142,7 +159,13 @@ pub(super) fn by_header(line: &str) -> Option<FileFormat> {
     if has("BilledCost") && has("ChargeCategory") {
         return Some(FileFormat::Focus);
     }
-    (has("ts") && has("model")).then_some(FileFormat::Plain)
+    if has("ts") && has("model") {
+        return Some(FileFormat::Plain);
+    }
+    // Exports of records as tables have the records' keys as names.
+    let keys: Vec<String> = names.iter().map(|name| format!("{name:?}:null")).collect();
+    let format = by_keys(format!("{{{}}}", keys.join(",")).as_bytes(), ENVELOPES)?;
+    format.in_tables().then_some(format)
 }
 
 /// The format that a folder layout promises, for files whose first records say nothing.

@@ -8,24 +8,12 @@ use rust_decimal::Decimal;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, parse_decimal};
-use crate::domain::period::{Hour, Period};
-use crate::domain::spend::{Basis, Bill, SpendKey, Sums};
+use crate::domain::period::Period;
 
+use super::bills::{BillRow, Bills};
 use super::line::{Context, Fault};
 use super::scalar::Scalar;
 use super::time::parse_time;
-
-/// One bill being read: its period and its sums.
-struct Draft {
-    period: Period,
-    rows: HashMap<SpendKey, Sums>,
-}
-
-/// The bills of one source. All files of a source are read before any bill is told, since a bill may be spread over several.
-#[derive(Default)]
-pub(super) struct Bills {
-    drafts: BTreeMap<(String, DateTime<Utc>), Draft>,
-}
 
 /// The columns of one row.
 pub(super) struct Row<'a> {
@@ -36,7 +24,8 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn get(&self, column: &str) -> &'a str {
+    /// The text of a column; empty where it is null or absent.
+    pub fn get(&self, column: &str) -> &'a str {
         let text = self
             .columns
             .get(column)
@@ -45,14 +34,16 @@ impl<'a> Row<'a> {
         if text.eq_ignore_ascii_case("null") { "" } else { text }
     }
 
-    fn money(&self, column: &str) -> Result<Decimal, Fault> {
+    /// The amount of a column.
+    pub fn money(&self, column: &str) -> Result<Decimal, Fault> {
         match self.get(column) {
             "" => Err(Fault::field(column, "missing")),
             text => parse_decimal(text).map_err(|e| Fault::field(column, e.to_string())),
         }
     }
 
-    fn time(&self, column: &str) -> Result<DateTime<Utc>, Fault> {
+    /// The instant of a column.
+    pub fn time(&self, column: &str) -> Result<DateTime<Utc>, Fault> {
         match self.get(column) {
             "" => Err(Fault::field(column, "missing")),
             text => parse_time(text)
@@ -62,66 +53,29 @@ impl<'a> Row<'a> {
     }
 }
 
-impl Bills {
-    /// Adds one row to its bill.
-    pub fn add(
-        &mut self,
-        row: &Row<'_>,
-        defaults: &[(Dimension, Label)],
-        source: Label,
-        context: &mut Context,
-    ) -> Result<(), Fault> {
-        let (billed, effective) = (row.money("BilledCost")?, row.money("EffectiveCost")?);
-        let currency: Currency = row
-            .get("BillingCurrency")
-            .parse()
-            .map_err(|_| Fault::field("BillingCurrency", "not a currency code of three letters"))?;
-        let at = row.time("ChargePeriodStart")?;
-        let period = Period::new(row.time("BillingPeriodStart")?, row.time("BillingPeriodEnd")?);
-        let dimensions = dimensions(row, defaults, source, context)?;
-        let account = row.get("BillingAccountId").to_owned();
-        let draft = self.drafts.entry((account, period.start)).or_insert_with(|| Draft {
-            period,
-            rows: HashMap::new(),
-        });
-        draft.period.end = draft.period.end.max(period.end);
-        // Both bases or none: a row that does not fit leaves no half of itself behind.
-        let mut sums = Vec::with_capacity(2);
-        for (basis, cost) in [(Basis::Billed, billed), (Basis::Effective, effective)] {
-            let key = SpendKey {
-                hour: Hour::of(at),
-                basis,
-                currency,
-                dimensions,
-            };
-            let mut sum = draft.rows.get(&key).copied().unwrap_or_default();
-            sum.add(&Sums {
-                events: 1,
-                cost,
-                ..Sums::default()
-            })
-            .map_err(|e| Fault::field("BilledCost", e.to_string()))?;
-            sums.push((key, sum));
-        }
-        draft.rows.extend(sums);
-        Ok(())
-    }
-
-    /// The bills, complete, in order of account and period.
-    pub fn finish(self, source: Label) -> Vec<Bill> {
-        self.drafts
-            .into_iter()
-            .map(|((account, start), draft)| {
-                let mut rows: Vec<(SpendKey, Sums)> = draft.rows.into_iter().collect();
-                rows.sort_by_key(|(key, _)| *key);
-                Bill {
-                    identity: format!("{source}/{account}/{}", start.format("%Y-%m-%d")),
-                    period: draft.period,
-                    rows,
-                }
-            })
-            .collect()
-    }
+/// Adds one row to its bill.
+pub(super) fn add(
+    bills: &mut Bills,
+    row: &Row<'_>,
+    defaults: &[(Dimension, Label)],
+    source: Label,
+    context: &mut Context,
+) -> Result<(), Fault> {
+    let (billed, effective) = (row.money("BilledCost")?, row.money("EffectiveCost")?);
+    let currency: Currency = row
+        .get("BillingCurrency")
+        .parse()
+        .map_err(|_| Fault::field("BillingCurrency", "not a currency code of three letters"))?;
+    let at = row.time("ChargePeriodStart")?;
+    let period = Period::new(row.time("BillingPeriodStart")?, row.time("BillingPeriodEnd")?);
+    let row_of = BillRow {
+        at,
+        currency,
+        dimensions: dimensions(row, defaults, source, context)?,
+        billed,
+        effective,
+    };
+    bills.add(row.get("BillingAccountId").to_owned(), period, &row_of)
 }
 
 fn dimensions(

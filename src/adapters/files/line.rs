@@ -5,11 +5,12 @@ use chrono::{DateTime, Utc};
 use crate::domain::label::{Label, LabelCache, MAX_LABEL_BYTES};
 use crate::domain::usage::{EventId, UsageEvent};
 
+use super::bills::CostBucket;
 use super::scalar::Scalar;
 
 /// Why a record is not usable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// The field to blame, where one is.
     pub field: Option<String>,
     /// Lower case, no full stop.
@@ -54,6 +55,8 @@ pub(super) struct Output {
     pub excluded_once: Vec<(&'static str, EventId)>,
     /// Worth telling once per run.
     pub warnings: Vec<&'static str>,
+    /// Costs of whole periods.
+    pub buckets: Vec<CostBucket>,
     /// Parts of the record that are not usable, while the rest of it is.
     pub faults: Vec<Fault>,
 }

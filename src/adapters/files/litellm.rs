@@ -191,7 +191,7 @@ impl LineFormat for Litellm {
 }
 
 /// JSON that may itself be wrapped in a JSON text, as database columns are.
-fn json_text<'a>(raw: Option<&'a RawValue>, field: &str) -> Result<Option<Cow<'a, str>>, Fault> {
+pub(super) fn json_text<'a>(raw: Option<&'a RawValue>, field: &str) -> Result<Option<Cow<'a, str>>, Fault> {
     match raw.map(RawValue::get) {
         Some(text) if text.starts_with('"') => serde_json::from_str::<String>(text)
             .map(|inner| (!inner.trim().is_empty()).then_some(Cow::Owned(inner)))

@@ -1,6 +1,9 @@
 //! Usage and bills in files: one file per format.
 
+pub(crate) mod admin;
+mod apim;
 mod bedrock;
+pub(crate) mod bills;
 mod body;
 mod claude_code;
 mod codex;
@@ -9,7 +12,9 @@ mod detect;
 mod discover;
 mod focus;
 mod gemini;
+mod helicone;
 mod keys;
+mod langfuse;
 mod line;
 mod litellm;
 mod otel;
@@ -35,7 +40,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-use crate::domain::dimension::Dimension;
+use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::usage::UsageEvent;
 use crate::ports::{Checkpoints, Sink, SourceError, UsageSource};
@@ -62,11 +67,21 @@ pub enum FileFormat {
     Bedrock,
     /// Response bodies of providers.
     Body,
+    /// Azure API Management gateway logs.
+    Apim,
+    /// Langfuse observations.
+    Langfuse,
+    /// Helicone exports.
+    Helicone,
+    /// Answers of OpenAI's organization usage and costs interfaces.
+    OpenaiAdmin,
+    /// Answers of Anthropic's usage and cost report interfaces.
+    AnthropicAdmin,
 }
 
 impl FileFormat {
     /// All of them.
-    pub const ALL: [FileFormat; 8] = [
+    pub const ALL: [FileFormat; 13] = [
         FileFormat::ClaudeCode,
         FileFormat::Codex,
         FileFormat::Litellm,
@@ -75,13 +90,62 @@ impl FileFormat {
         FileFormat::Otel,
         FileFormat::Bedrock,
         FileFormat::Body,
+        FileFormat::Apim,
+        FileFormat::Langfuse,
+        FileFormat::Helicone,
+        FileFormat::OpenaiAdmin,
+        FileFormat::AnthropicAdmin,
     ];
 
     /// Whether one file may hold its records beside those of others.
     fn is_mixed(self) -> bool {
         match self {
-            FileFormat::Litellm | FileFormat::Otel | FileFormat::Bedrock | FileFormat::Body => true,
-            FileFormat::ClaudeCode | FileFormat::Codex | FileFormat::Plain | FileFormat::Focus => false,
+            FileFormat::Litellm
+            | FileFormat::Otel
+            | FileFormat::Bedrock
+            | FileFormat::Body
+            | FileFormat::Apim
+            | FileFormat::Langfuse
+            | FileFormat::Helicone => true,
+            FileFormat::ClaudeCode
+            | FileFormat::Codex
+            | FileFormat::Plain
+            | FileFormat::Focus
+            | FileFormat::OpenaiAdmin
+            | FileFormat::AnthropicAdmin => false,
+        }
+    }
+
+    /// Whether it holds bills, all files of which are read together.
+    fn is_bill(self) -> bool {
+        match self {
+            FileFormat::Focus | FileFormat::OpenaiAdmin | FileFormat::AnthropicAdmin => true,
+            FileFormat::ClaudeCode
+            | FileFormat::Codex
+            | FileFormat::Litellm
+            | FileFormat::Plain
+            | FileFormat::Otel
+            | FileFormat::Bedrock
+            | FileFormat::Body
+            | FileFormat::Apim
+            | FileFormat::Langfuse
+            | FileFormat::Helicone => false,
+        }
+    }
+
+    /// Whether its records are also exported as tables, with their keys as names.
+    fn in_tables(self) -> bool {
+        match self {
+            FileFormat::Litellm | FileFormat::Apim | FileFormat::Langfuse | FileFormat::Helicone => true,
+            FileFormat::ClaudeCode
+            | FileFormat::Codex
+            | FileFormat::Plain
+            | FileFormat::Focus
+            | FileFormat::Otel
+            | FileFormat::Bedrock
+            | FileFormat::Body
+            | FileFormat::OpenaiAdmin
+            | FileFormat::AnthropicAdmin => false,
         }
     }
 
@@ -97,6 +161,11 @@ impl FileFormat {
             FileFormat::Otel => "otel",
             FileFormat::Bedrock => "bedrock",
             FileFormat::Body => "body",
+            FileFormat::Apim => "azure-apim",
+            FileFormat::Langfuse => "langfuse",
+            FileFormat::Helicone => "helicone",
+            FileFormat::OpenaiAdmin => "openai-admin",
+            FileFormat::AnthropicAdmin => "anthropic-admin",
         }
     }
 }
@@ -149,11 +218,21 @@ pub struct FileSourceOptions {
 impl FileSourceOptions {
     /// Gives the defaults to dimensions that are empty.
     fn fill_in(&self, event: &mut UsageEvent) {
+        self.fill(&mut event.dimensions);
+    }
+
+    fn fill(&self, dimensions: &mut Dimensions) {
         for (dimension, value) in &self.defaults {
-            if event.dimensions.get(*dimension).is_empty() {
-                event.dimensions.set(*dimension, *value);
+            if dimensions.get(*dimension).is_empty() {
+                dimensions.set(*dimension, *value);
             }
         }
+    }
+
+    /// Gives rows of a bill the defaults and the name of the source.
+    fn place(&self, dimensions: &mut Dimensions) {
+        self.fill(dimensions);
+        dimensions.set(Dimension::Source, self.name);
     }
 }
 

@@ -10,16 +10,16 @@ use crate::domain::label::LabelCache;
 use crate::ports::{Checkpoints, Progress, Rejection, Sink, SourceError};
 
 use super::bedrock::exported;
+use super::bills::Bills;
 use super::codex::Sessions;
 use super::discover::Found;
-use super::focus::Bills;
 use super::line::{Context, Fault, LineFormat, Output};
 use super::position::{HEAD, Position, digest, modified};
 use super::readers::{Shared, reader};
 use super::records::{RECORD_LIMIT, Record, Records};
 use super::remember::{NoSpend, resume_traces};
 use super::sniff::{DETECT_BYTES, Framing, Input, framing, recognise, unpack};
-use super::stop::Stop;
+use super::stop::{Stop, Whole};
 use super::{FileFormat, FileSourceOptions, detect};
 
 /// Events after which a large file gets a checkpoint of its own, so that an interrupted run does not start over.
@@ -47,6 +47,7 @@ pub(super) fn read_all(
         bills_whole: true,
         buffer: Vec::new(),
         packed: false,
+        stopped: false,
         bill_positions: Vec::new(),
         shared: Shared {
             sessions: Rc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
@@ -71,8 +72,12 @@ pub(super) fn read_all(
         expected_bytes,
         ..Progress::default()
     });
-    for (file, position) in todo {
-        run.one(file, position)?;
+    for (at, (file, position)) in todo.iter().enumerate() {
+        run.one(file, position.clone())?;
+        if run.leaves(todo.get(at..).unwrap_or_default()) {
+            // Bills of which files are still to be read stay as they are.
+            return run.settle_traces().map_err(Stop::source);
+        }
     }
     if stdin {
         let input = unpack(Box::new(io::stdin().lock())).map_err(Stop::from);
@@ -84,7 +89,10 @@ pub(super) fn read_all(
     run.settle_traces().map_err(Stop::source)?;
     // Other files may hold rows of the same bills, and a bill is replaced as a whole.
     if !run.bill_positions.is_empty() {
-        let is_bill = |p: &Option<Position>| p.as_ref().is_some_and(|p| p.format == FileFormat::Focus.name());
+        let is_bill = |p: &Option<Position>| {
+            p.as_ref()
+                .is_some_and(|p| p.format.parse().is_ok_and(FileFormat::is_bill))
+        };
         for (file, position) in current.into_iter().filter(|(_, p)| is_bill(p)) {
             run.one(file, position)?;
         }
@@ -98,11 +106,12 @@ pub(super) struct Run<'a> {
     pub out: Output,
     pub progress: Progress,
     pub bills: Bills,
-    bills_whole: bool,
+    pub bills_whole: bool,
     /// Of the records of the file before.
     buffer: Vec<u8>,
     packed: bool,
-    bill_positions: Vec<(String, Position)>,
+    pub stopped: bool,
+    pub bill_positions: Vec<(String, Position)>,
     pub shared: Shared,
     pub no_spend: NoSpend,
     pub sink: &'a mut dyn Sink,
@@ -115,24 +124,10 @@ impl Run<'_> {
         match self.file(found, &name, position) {
             Ok(()) => {}
             Err(Stop::Store(error)) => return Err(error.into()),
+            Err(Stop::Time) => self.stopped = true,
             Err(Stop::Io(error)) => self.reject(&name, 0, Fault::whole(format!("cannot be read: {error}")), b""),
         }
         self.tell(true);
-        Ok(())
-    }
-
-    fn finish_bills(&mut self) -> Result<(), SourceError> {
-        if !self.bills_whole {
-            self.sink
-                .warn("bills were kept as they are, since a file of theirs cannot be read", 1);
-            return Ok(());
-        }
-        for bill in std::mem::take(&mut self.bills).finish(self.options.name) {
-            self.sink.bill(bill)?;
-        }
-        for (name, position) in std::mem::take(&mut self.bill_positions) {
-            self.sink.checkpoint(&name, position.checkpoint())?;
-        }
         Ok(())
     }
 
@@ -219,7 +214,7 @@ impl Run<'_> {
         };
         let mut position = position.map(|p| Position {
             format: format.name().to_owned(),
-            resumable: (p.resumable || resumed.is_some()) && framing == Framing::Lines,
+            resumable: (p.resumable || resumed.is_some()) && framing == Framing::Lines && !format.is_bill(),
             ..p
         });
         let mut reader: Box<dyn LineFormat> = match format {
@@ -241,10 +236,26 @@ impl Run<'_> {
             | FileFormat::Plain
             | FileFormat::Otel
             | FileFormat::Bedrock
-            | FileFormat::Body => reader(format, self.options.format.is_none(), &self.shared),
+            | FileFormat::Body
+            | FileFormat::Apim
+            | FileFormat::Langfuse
+            | FileFormat::Helicone
+            | FileFormat::OpenaiAdmin
+            | FileFormat::AnthropicAdmin => reader(format, self.options.format.is_none(), &self.shared),
         };
         if let Some(p) = position.as_ref().filter(|_| resumed.is_some()) {
             reader.load(&p.state);
+        }
+        if framing == Framing::Table {
+            self.record_table(records, name, reader.as_mut())?;
+            return self.done(name, position);
+        }
+        if format.is_bill() {
+            let whole = std::mem::replace(&mut self.bills_whole, false);
+            self.records(&mut records, name, framing, reader.as_mut(), None)?;
+            self.bills_whole = whole;
+            self.bill_positions.extend(position.map(|p| (name.to_owned(), p)));
+            return Ok(());
         }
         self.records(&mut records, name, framing, reader.as_mut(), position.as_mut())?;
         self.buffer = records.into_buffer();
@@ -300,6 +311,9 @@ impl Run<'_> {
                         ..position.clone()
                     };
                     self.sink.checkpoint(name, part.checkpoint())?;
+                    if self.sink.enough() {
+                        return Err(Stop::Time);
+                    }
                 }
             }
         }
@@ -337,9 +351,7 @@ impl Run<'_> {
             self.out.events.truncate(before);
             self.reject(name, record.line, fault, bytes);
         }
-        for fault in std::mem::take(&mut self.out.faults) {
-            self.reject(name, record.line, fault, bytes);
-        }
+        self.parts(name, record.line, bytes);
         Ok(Whole::Complete)
     }
 
@@ -383,10 +395,4 @@ impl Run<'_> {
             self.sink.progress(read);
         }
     }
-}
-
-#[derive(PartialEq, Eq)]
-enum Whole {
-    Complete,
-    Incomplete,
 }

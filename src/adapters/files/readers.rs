@@ -4,11 +4,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::FileFormat;
+use super::admin::{AnthropicAdmin, OpenaiAdmin};
+use super::apim::Apim;
 use super::bedrock::Bedrock;
 use super::body::Body;
 use super::claude_code::ClaudeCode;
 use super::codex::{Codex, Sessions};
 use super::detect;
+use super::helicone::Helicone;
+use super::langfuse::Langfuse;
 use super::line::{Context, Fault, LineFormat, Output};
 use super::litellm::Litellm;
 use super::otel::{Otel, Traces};
@@ -45,6 +49,11 @@ fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat> {
         FileFormat::Otel => Box::new(Otel::new(Rc::clone(&shared.traces))),
         FileFormat::Bedrock => Box::new(Bedrock),
         FileFormat::Body => Box::new(Body),
+        FileFormat::Apim => Box::new(Apim),
+        FileFormat::Langfuse => Box::new(Langfuse),
+        FileFormat::Helicone => Box::new(Helicone),
+        FileFormat::OpenaiAdmin => Box::new(OpenaiAdmin),
+        FileFormat::AnthropicAdmin => Box::new(AnthropicAdmin),
     }
 }
 
@@ -82,6 +91,11 @@ impl LineFormat for Mixed {
                 return Ok(());
             }
         };
+        if format.is_bill() {
+            return Err(Fault::whole(format!(
+                "a record of the format {format}, which needs a file of its own"
+            )));
+        }
         match self.of(format) {
             Some(reader) => reader.record(text, line, context, out),
             None => Ok(()),

@@ -1,11 +1,11 @@
-//! What one run remembers across the files of a source: records that are no spend, and spans of traces.
+//! What one run remembers across the files of a source: records that are no spend, spans of traces, bills.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
 
 use crate::domain::usage::EventId;
-use crate::ports::{Checkpoint, Checkpoints};
+use crate::ports::{Checkpoint, Checkpoints, SourceError};
 
 use super::otel::Traces;
 use super::read::Run;
@@ -83,6 +83,40 @@ impl Run<'_> {
     fn keep_traces(&mut self) -> Result<(), Stop> {
         if let Some(saved) = self.shared.traces.borrow_mut().save() {
             self.sink.checkpoint(TRACES, Checkpoint(saved))?;
+        }
+        Ok(())
+    }
+
+    /// What a record yielded beside its calls: costs of periods, and parts that are not usable.
+    pub fn parts(&mut self, name: &str, line: u64, bytes: &[u8]) {
+        for mut bucket in self.out.buckets.drain(..) {
+            let rows = bucket.rows.iter_mut();
+            rows.for_each(|row| self.options.place(&mut row.dimensions));
+            self.bills.bucket(bucket, (self.context.fallback, line));
+        }
+        for fault in std::mem::take(&mut self.out.faults) {
+            let excluded = std::mem::take(&mut self.out.excluded);
+            self.reject(name, line, fault, bytes);
+            self.out.excluded = excluded;
+        }
+    }
+
+    /// Tells the bills, now that all files of the source are read.
+    pub fn finish_bills(&mut self) -> Result<(), SourceError> {
+        if !self.bills_whole {
+            self.sink
+                .warn("bills were kept as they are, since a file of theirs cannot be read", 1);
+            return Ok(());
+        }
+        let (bills, faults) = std::mem::take(&mut self.bills).finish(self.options.name);
+        for fault in faults {
+            self.reject("", 0, fault, b"");
+        }
+        for bill in bills {
+            self.sink.bill(bill)?;
+        }
+        for (name, position) in std::mem::take(&mut self.bill_positions) {
+            self.sink.checkpoint(&name, position.checkpoint())?;
         }
         Ok(())
     }

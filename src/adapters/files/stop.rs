@@ -1,8 +1,11 @@
-//! Why reading ends early.
+//! Why reading ends early, and what is left then.
 
 use std::io;
 
-use crate::ports::{SourceError, StoreError};
+use super::discover::Found;
+use super::position::Position;
+use super::read::Run;
+use crate::ports::{Rest, SourceError, StoreError};
 
 /// Reading cannot go on: with this file, or at all.
 pub(super) enum Stop {
@@ -10,18 +13,23 @@ pub(super) enum Stop {
     Io(io::Error),
     /// The ledger refused what was read.
     Store(StoreError),
+    /// The time is used up: the next run goes on from the last checkpoint.
+    Time,
 }
 
 impl Stop {
     /// The failure of the source as a whole.
     pub fn source(self) -> SourceError {
-        match self {
-            Stop::Store(error) => error.into(),
-            Stop::Io(error) => SourceError::Read {
-                what: "-".to_owned(),
-                cause: error.to_string(),
-                hint: "standard input was named as a source".to_owned(),
-            },
+        let cause = match self {
+            Stop::Store(error) => return error.into(),
+            Stop::Io(error) => error.to_string(),
+            // Only files have checkpoints: standard input never stops for it.
+            Stop::Time => "the time is used up".to_owned(),
+        };
+        SourceError::Read {
+            what: "-".to_owned(),
+            cause,
+            hint: "standard input was named as a source".to_owned(),
         }
     }
 }
@@ -35,5 +43,28 @@ impl From<io::Error> for Stop {
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         Stop::Store(error)
+    }
+}
+
+/// Whether a record was read to its end.
+#[derive(PartialEq, Eq)]
+pub(super) enum Whole {
+    Complete,
+    Incomplete,
+}
+
+impl Run<'_> {
+    /// Whether the time is used up after the first of these files, which may have been left in its middle; then the sink is
+    /// told what is left.
+    pub fn leaves(&mut self, files: &[(&Found, Option<Position>)]) -> bool {
+        let rest = files.get(usize::from(!self.stopped)..).unwrap_or_default();
+        let leaves = self.stopped || (!rest.is_empty() && self.sink.enough());
+        if leaves {
+            self.sink.left(Rest {
+                files: rest.len() as u64,
+                bytes: rest.iter().map(|(found, _)| found.metadata.len()).sum(),
+            });
+        }
+        leaves
     }
 }

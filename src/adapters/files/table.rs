@@ -5,8 +5,8 @@ use std::io;
 
 use csv::StringRecord;
 
-use super::focus::Row;
-use super::line::Fault;
+use super::focus::{self, Row};
+use super::line::{Fault, LineFormat};
 use super::plain;
 use super::read::Run;
 use super::records::Records;
@@ -37,8 +37,30 @@ impl Run<'_> {
                 columns: &columns,
                 values,
             };
-            run.bills
-                .add(&row, &run.options.defaults, run.options.name, &mut run.context)
+            let options = run.options;
+            focus::add(&mut run.bills, &row, &options.defaults, options.name, &mut run.context)
+        })
+    }
+
+    /// Rows of a format whose records are objects elsewhere: a row is the object of its values.
+    pub fn record_table(
+        &mut self,
+        records: Records<Input<'_>>,
+        name: &str,
+        reader: &mut dyn LineFormat,
+    ) -> Result<(), Stop> {
+        self.table(records, name, |run, header, row, line| {
+            let values = header.iter().zip(row.iter());
+            let given = values.filter(|(_, value)| !value.is_empty() && !value.eq_ignore_ascii_case("null"));
+            let object: serde_json::Map<String, serde_json::Value> =
+                given.map(|(key, value)| (key.clone(), value.into())).collect();
+            let text = serde_json::Value::Object(object).to_string();
+            let before = run.out.events.len();
+            let result = reader.record(&text, line, &mut run.context, &mut run.out);
+            if result.is_err() {
+                run.out.events.truncate(before);
+            }
+            result
         })
     }
 

@@ -9,6 +9,7 @@ use crate::domain::dimension::Dimension;
 use crate::domain::usage::{EventId, UsageEvent};
 
 use super::line::{Context, Fault};
+use super::litellm::json_text;
 use super::scalar::Scalar;
 
 /// The dimension that a key of a caller's own names, if any.
@@ -41,7 +42,11 @@ pub(super) fn set_all(event: &mut UsageEvent, map: Option<&RawValue>, context: &
     let Some(map) = map.filter(|m| m.get().len() > 2) else {
         return Ok(());
     };
-    let Ok(map) = serde_json::from_str::<HashMap<Cow<'_, str>, Scalar<'_>>>(map.get()) else {
+    // Tables hold maps as text.
+    let Ok(Some(text)) = json_text(Some(map), "") else {
+        return Ok(());
+    };
+    let Ok(map) = serde_json::from_str::<HashMap<Cow<'_, str>, Scalar<'_>>>(&text) else {
         return Ok(());
     };
     for (key, value) in &map {

@@ -1,10 +1,10 @@
 //! Alerts, silences and the outbox in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::alert::{Alert, Silence, State, Transition};
+use crate::domain::alert::{Alert, Silence, Transition};
 use crate::ports::{AlertCommit, AlertStore, Outbox, Pending, Receipt, StoreError};
 
 /// Keeps alerts as long as the process lives.
@@ -26,7 +26,7 @@ impl MemoryAlerts {
 
 impl AlertStore for MemoryAlerts {
     fn alerts(&mut self, since: Option<DateTime<Utc>>) -> Result<Vec<Alert>, StoreError> {
-        let wanted = |a: &&Alert| a.state != State::Resolved || since.is_none_or(|at| a.period.end > at);
+        let wanted = |a: &&Alert| a.is_open() || since.is_none_or(|at| a.period.end > at);
         Ok(self.alerts.values().filter(wanted).cloned().collect())
     }
 
@@ -49,8 +49,10 @@ impl AlertStore for MemoryAlerts {
     }
 
     fn commit(&mut self, commit: &AlertCommit) -> Result<(), StoreError> {
+        let mut changed = BTreeSet::new();
         for alert in &commit.alerts {
-            if self.alerts.get(&alert.id).map_or(0, |a| a.version) != alert.version {
+            let current = self.alerts.get(&alert.id).map_or(0, |a| a.version);
+            if current != alert.version || !changed.insert(&alert.id) {
                 return Err(StoreError::Conflict {
                     what: format!("alert {}", alert.id),
                 });
@@ -66,11 +68,14 @@ impl AlertStore for MemoryAlerts {
             );
         }
         self.transitions.extend(commit.transitions.iter().cloned());
-        let pending = commit.messages.iter().map(|m| Pending {
-            message: m.clone(),
-            attempts: 0,
-        });
-        self.outbox.extend(pending);
+        for message in &commit.messages {
+            if self.outbox.iter().all(|p| p.message.id != message.id) {
+                self.outbox.push(Pending {
+                    message: message.clone(),
+                    attempts: 0,
+                });
+            }
+        }
         Ok(())
     }
 }

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{NaiveDate, NaiveTime};
+use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer};
 
 use super::{PriceBookError, text_of};
 use crate::domain::money::parse_decimal;
-use crate::domain::price::{Above, Book, Entry, Hours, NameMap, Price, Rates, Tier, provider_key};
+use crate::domain::price::{
+    Above, Allowance, AllowancePeriod, Book, Entry, Fees, Hours, NameMap, Price, Rates, Tier, provider_key,
+};
 use crate::domain::usage::Bucket;
 
 #[derive(Deserialize)]
@@ -61,6 +64,7 @@ struct EntryFile {
 struct PriceFile {
     from: Option<NaiveDate>,
     to: Option<NaiveDate>,
+    known_from: Option<NaiveDate>,
     hours: Option<HoursFile>,
     #[serde(default)]
     rates: RatesFile,
@@ -73,6 +77,11 @@ struct PriceFile {
     #[serde(default)]
     geographies: BTreeMap<String, Amount>,
     web_search_1000: Option<Amount>,
+    free_searches: Option<AllowanceFile>,
+    file_search_1000: Option<Amount>,
+    code_execution_1000: Option<Amount>,
+    request_1000: Option<Amount>,
+    minimum: Option<Amount>,
     #[serde(default)]
     note: String,
 }
@@ -82,10 +91,26 @@ struct PriceFile {
 struct HoursFile {
     from: String,
     to: String,
+    zone: Option<String>,
     #[serde(default)]
     weekdays: Vec<u32>,
-    #[serde(default)]
-    weekday_offset_hours: i8,
+    weekday_zone: Option<String>,
+    weekday_offset_hours: Option<i8>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AllowanceFile {
+    count: u64,
+    per: PerFile,
+    group: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PerFile {
+    Day,
+    Month,
 }
 
 #[derive(Default, Deserialize)]
@@ -196,7 +221,8 @@ pub(super) fn read_into(text: &str, path: &str, book: &mut Book) -> Result<(), P
         }
     }
     for entry in file.entry {
-        let prices = entry.price.into_iter().map(price).collect::<Result<Vec<_>, _>>();
+        let model = entry.model.as_str();
+        let prices: Result<Vec<_>, _> = entry.price.into_iter().map(|p| price(model, p)).collect();
         let ready = Entry {
             prices: prices.map_err(|e| wrong(format!("entry `{}`: {e}", entry.model)))?,
             id: entry.model,
@@ -214,30 +240,18 @@ pub(super) fn read_into(text: &str, path: &str, book: &mut Book) -> Result<(), P
     Ok(())
 }
 
-fn price(file: PriceFile) -> Result<Price, String> {
+fn price(model: &str, file: PriceFile) -> Result<Price, String> {
     if let (Some(from), Some(to)) = (file.from, file.to)
         && from >= to
     {
         return Err(format!("`from` {from} is not before `to` {to}"));
     }
-    let time = |text: &str| {
-        NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| format!("`{text}` is not a time of day such as `00:30`"))
-    };
-    let hours = file
-        .hours
-        .map(|h| {
-            Ok::<_, String>(Hours {
-                from: time(&h.from)?,
-                to: time(&h.to)?,
-                weekdays: h.weekdays,
-                weekday_offset_minutes: i64::from(h.weekday_offset_hours) * 60,
-            })
-        })
-        .transpose()?;
+    let hours = file.hours.map(hours).transpose()?;
     let amounts = |map: BTreeMap<String, Amount>| map.into_iter().map(|(k, v)| (k.to_lowercase(), v.0)).collect();
     Ok(Price {
         from: file.from,
         to: file.to,
+        known_from: file.known_from,
         hours,
         rates: rates(&file.rates),
         above: above(file.above),
@@ -255,8 +269,50 @@ fn price(file: PriceFile) -> Result<Price, String> {
             .collect(),
         speeds: amounts(file.speeds),
         geographies: amounts(file.geographies),
-        web_search_1000: file.web_search_1000.map(|a| a.0),
+        fees: Fees {
+            web_search: file.web_search_1000.map(|a| a.0),
+            free_searches: file.free_searches.map(|f| Allowance {
+                count: f.count,
+                per: match f.per {
+                    PerFile::Day => AllowancePeriod::Day,
+                    PerFile::Month => AllowancePeriod::Month,
+                },
+                group: f.group.unwrap_or_else(|| model.to_owned()),
+            }),
+            file_search: file.file_search_1000.map(|a| a.0),
+            code_execution: file.code_execution_1000.map(|a| a.0),
+            request: file.request_1000.map(|a| a.0),
+        },
+        minimum: file.minimum.map(|a| a.0),
         note: file.note,
+    })
+}
+
+/// The zone of a fixed distance east of UTC. The names have the sign of POSIX: west counts as positive.
+fn offset(hours: i8) -> String {
+    format!("Etc/GMT{:+}", -i16::from(hours))
+}
+
+fn hours(file: HoursFile) -> Result<Hours, String> {
+    let time = |text: &str| {
+        NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| format!("`{text}` is not a time of day such as `00:30`"))
+    };
+    let zone = |text: &str| text.parse::<Tz>().map_err(|_| format!("`{text}` is not a time zone"));
+    let own = file.zone.as_deref().map_or(Ok(Tz::UTC), zone)?;
+    let weekday_zone = match (&file.weekday_zone, file.weekday_offset_hours) {
+        (Some(name), _) => zone(name)?,
+        (None, Some(hours)) => zone(&offset(hours))?,
+        (None, None) => own,
+    };
+    if file.weekdays.iter().any(|day| !(1..=7).contains(day)) {
+        return Err("a weekday is none of 1 (Monday) to 7 (Sunday)".to_owned());
+    }
+    Ok(Hours {
+        from: time(&file.from)?,
+        to: time(&file.to)?,
+        zone: own,
+        weekdays: file.weekdays,
+        weekday_zone,
     })
 }
 

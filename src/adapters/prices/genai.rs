@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{NaiveDate, NaiveTime};
+use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::Deserialize;
@@ -150,8 +151,9 @@ fn hours(constraint: &Constraint) -> Option<Option<Hours>> {
     Some(Some(Hours {
         from,
         to,
+        zone: Tz::UTC,
         weekdays: Vec::new(),
-        weekday_offset_minutes: 0,
+        weekday_zone: Tz::UTC,
     }))
 }
 
@@ -213,7 +215,10 @@ fn price(raw: &Raw) -> Option<Price> {
         }
     }
     price.rates.reasoning = raw.get("output_reasoning_mtok").and_then(|r| decimal(r));
-    price.web_search_1000 = raw.get("web_searches_kcount").and_then(|r| decimal(r));
+    let fee = |key: &str| raw.get(key).and_then(|r| decimal(r));
+    price.fees.web_search = fee("web_searches_kcount");
+    price.fees.code_execution = fee("code_executions_kcount");
+    price.fees.request = fee("requests_kcount");
     Some(price)
 }
 

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveTime;
+use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::json::{Raw, decimal, object, scaled, text};
-use crate::domain::price::{Above, Book, Entry, Hours, Price, Rates, provider_key};
+use crate::domain::price::{Above, Allowance, AllowancePeriod, Book, Entry, Hours, Price, Rates, provider_key};
 use crate::domain::usage::Bucket;
 
 const MILLION: u32 = 1_000_000;
@@ -94,7 +95,9 @@ fn key(name: &str) -> Option<(Kind, Option<u64>, Option<&'static str>)> {
     let kind = match rest {
         "input_cost_per_token" => Some(Bucket::InputUncached),
         "output_cost_per_token" => Some(Bucket::Output),
-        "cache_read_input_token_cost" => Some(Bucket::CacheRead),
+        "cache_read_input_token_cost" | "explicit_cache_read_input_token_cost" | "input_cost_per_token_cache_hit" => {
+            Some(Bucket::CacheRead)
+        }
         "cache_creation_input_token_cost" => Some(Bucket::CacheWrite5m),
         "cache_creation_input_token_cost_above_1hr" => Some(Bucket::CacheWrite1h),
         "cache_creation_input_token_cost_above_12hr" => Some(Bucket::CacheWrite12h),
@@ -135,6 +138,14 @@ fn prices(fields: &Raw, inclusive: bool) -> Vec<Price> {
         let (Some((kind, above, tier)), Some(rate)) = (key(name), scaled(raw, MILLION)) else {
             continue;
         };
+        // Other names of the cache rate count only where it has none by its own name.
+        let other = matches!(
+            name.as_str(),
+            "explicit_cache_read_input_token_cost" | "input_cost_per_token_cache_hit"
+        );
+        if other && fields.contains_key("cache_read_input_token_cost") {
+            continue;
+        }
         let (rates, list) = match tier {
             Some(tier) => {
                 let own = price.tiers.entry(tier.to_owned()).or_default();
@@ -150,13 +161,38 @@ fn prices(fields: &Raw, inclusive: bool) -> Vec<Price> {
     ranges(fields, &mut price);
     factors(fields, &mut price);
     if let Some(costs) = fields.get("search_context_cost_per_query").and_then(|c| object(c)) {
-        price.web_search_1000 = costs.get("search_context_size_medium").and_then(|c| scaled(c, 1000));
-        if fields.contains_key("search_free_requests") {
-            "free search allowances are not applied".clone_into(&mut price.note);
+        // Logs do not say the size of the search context; medium is what providers take where nothing is asked for.
+        let size = |name: &str| costs.get(name).and_then(|c| scaled(c, 1000));
+        let (low, medium, high) = (
+            size("search_context_size_low"),
+            size("search_context_size_medium"),
+            size("search_context_size_high"),
+        );
+        price.fees.web_search = medium.or(low).or(high);
+        if low != high {
+            "web searches at the rate of the medium search context".clone_into(&mut price.note);
         }
+        price.fees.free_searches = allowance(fields);
     }
+    price.fees.file_search = fields.get("file_search_cost_per_1k_calls").and_then(|c| decimal(c));
+    price.fees.request = fields.get("input_cost_per_request").and_then(|c| scaled(c, 1000));
     let off_peak = off_peak(fields, &price);
     std::iter::once(price).chain(off_peak).collect()
+}
+
+/// `search_free_requests`: `{"count": 1500, "period": "day", "shared_group": "…"}`.
+fn allowance(fields: &Raw) -> Option<Allowance> {
+    let free = fields.get("search_free_requests").and_then(|f| object(f))?;
+    let per = match free.get("period").and_then(|p| text(p))?.as_str() {
+        "day" => AllowancePeriod::Day,
+        "month" => AllowancePeriod::Month,
+        _ => return None,
+    };
+    Some(Allowance {
+        count: free.get("count").and_then(|c| decimal(c))?.to_u64()?,
+        per,
+        group: free.get("shared_group").and_then(|g| text(g))?,
+    })
 }
 
 /// `tiered_pricing`: the range `lo < n <= hi` is chosen once for the whole request.
@@ -238,7 +274,11 @@ fn off_peak(fields: &Raw, base: &Price) -> Vec<Price> {
             set(&mut price.rates, kind, rate);
         }
     }
-    let zone = own.get("weekday_timezone").and_then(|z| text(z)).unwrap_or_default();
+    // A zone that nobody knows must not move a weekday.
+    let zone = own.get("weekday_timezone").and_then(|z| text(z));
+    let Ok(weekday_zone) = zone.as_deref().map_or(Ok(Tz::UTC), str::parse) else {
+        return Vec::new();
+    };
     let windows: Vec<Window> = own
         .get("windows")
         .and_then(|w| serde_json::from_str(w.get()).ok())
@@ -255,14 +295,13 @@ fn off_peak(fields: &Raw, base: &Price) -> Vec<Price> {
                 continue;
             };
             let weekdays = window.weekdays.clone();
-            // China has had one zone without summer time since 1991.
-            let weekday_offset_minutes = if zone == "Asia/Shanghai" { 8 * 60 } else { 0 };
             all.push(Price {
                 hours: Some(Hours {
                     from,
                     to,
+                    zone: Tz::UTC,
                     weekdays,
-                    weekday_offset_minutes,
+                    weekday_zone,
                 }),
                 ..price.clone()
             });

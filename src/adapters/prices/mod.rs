@@ -74,10 +74,25 @@ impl BookPricer {
         &self.books
     }
 
+    /// The books alone.
+    #[must_use]
+    pub fn into_books(self) -> Books {
+        self.books
+    }
+
     /// What was skipped while loading, each with its count.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+}
+
+impl From<Books> for BookPricer {
+    fn from(books: Books) -> Self {
+        BookPricer {
+            books,
+            warnings: Vec::new(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{failed, open};
-use crate::domain::alert::{Alert, Silence, State, Transition};
+use crate::domain::alert::{Alert, Silence, Transition};
 use crate::ports::{AlertCommit, AlertStore, Outbox, Pending, Receipt, StoreError};
 
 /// The alert tables of a store.
@@ -107,7 +107,7 @@ impl AlertStore for SqliteAlerts {
             };
             let body = encoded(&path, &next)?;
             let (old, new) = (alert.version.cast_signed(), next.version.cast_signed());
-            let (open, end) = (next.state != State::Resolved, next.period.end.timestamp());
+            let (open, end) = (next.is_open(), next.period.end.timestamp());
             let changed = if alert.version == 0 {
                 tx.execute(
                     "INSERT OR IGNORE INTO alert (id, version, open, period_end, body) VALUES (?, ?, ?, ?, ?)",

@@ -96,8 +96,8 @@ pub(super) fn recharge(
             day,
             basis: Basis::Metered,
             currency: Currency::USD,
-            old,
-            new,
+            old: old.normalize(),
+            new: new.normalize(),
         };
         let text = serde_json::to_string(&restatement).map_err(|_| Broken)?;
         names

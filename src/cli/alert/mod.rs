@@ -2,17 +2,15 @@
 
 mod show;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::json;
+use chrono::TimeDelta;
 
 use super::text::clean;
 use super::{CliError, Context, Exit, wire};
 use crate::adapters::clock::SystemClock;
-use crate::domain::alert::{Alert, Silence, State, Step, Transition, acknowledge, digest, message_id, resolve};
-use crate::domain::notification::{Notification, Severity, Told};
-use crate::domain::period::Period;
-use crate::engine::notify::deliver_pending;
-use crate::ports::{AlertCommit, AlertsAndOutbox};
+use crate::domain::alert::{Silence, digest};
+use crate::engine::deed::{self, Deed, DeedError};
+use crate::engine::notify::{DeliverySummary, deliver_pending};
+use crate::ports::AlertsAndOutbox;
 
 /// The arguments of `finops alert`.
 #[derive(Debug, clap::Args)]
@@ -107,19 +105,14 @@ pub fn run(ctx: &mut Context<'_>, args: &AlertArgs) -> Result<Exit, CliError> {
         What::List { all } => show::list(ctx, store, *all),
         What::Show { id } => show::show(ctx, store, id),
         What::Ack { id, length, by, reason } => {
-            let alert = find(store, id)?;
             let until = ctx.now + *length;
-            let step = acknowledge(&alert, until, by, reason, ctx.now).ok_or_else(|| {
-                CliError::usage(format!("alert `{}` is {}, not firing", alert.id, alert.state.name()))
-            })?;
             let said = format!("acknowledged until {}", until.format("%Y-%m-%d %H:%M UTC"));
-            deed(ctx, store, step, &said)
+            let (by, reason) = (by.clone(), reason.clone());
+            act(ctx, store, id, &Deed::Acknowledge { until, by, reason }, &said)
         }
         What::Resolve { id, by, reason } => {
-            let alert = find(store, id)?;
-            let step = resolve(&alert, by, reason, ctx.now)
-                .ok_or_else(|| CliError::usage(format!("alert `{}` is resolved already", alert.id)))?;
-            deed(ctx, store, step, "resolved")
+            let (by, reason) = (by.clone(), reason.clone());
+            act(ctx, store, id, &Deed::Resolve { by, reason }, "resolved")
         }
         What::Silence {
             budget,
@@ -128,16 +121,15 @@ pub fn run(ctx: &mut Context<'_>, args: &AlertArgs) -> Result<Exit, CliError> {
             reason,
         } => {
             let until = ctx.now + *length;
-            let id = digest(&["silence", budget, by, reason, &ctx.now.to_rfc3339()]);
             let silence = Silence {
-                id,
+                id: digest(&["silence", budget, by, reason, &ctx.now.to_rfc3339()]),
                 policy: budget.clone(),
                 from: ctx.now,
                 until,
                 by: by.clone(),
                 reason: reason.clone(),
             };
-            store.silence(&silence)?;
+            deed::silence(store, &silence)?;
             writeln!(
                 ctx.out,
                 "silenced `{}` until {}",
@@ -150,99 +142,63 @@ pub fn run(ctx: &mut Context<'_>, args: &AlertArgs) -> Result<Exit, CliError> {
     }
 }
 
-fn find(store: &mut dyn AlertsAndOutbox, id: &str) -> Result<Alert, CliError> {
-    let mut found: Vec<Alert> = store
-        .alerts(None)?
-        .into_iter()
-        .filter(|a| a.id.starts_with(id))
-        .collect();
-    match (found.pop(), found.len()) {
-        (Some(alert), 0) => Ok(alert),
-        (None, _) => {
-            Err(CliError::usage(format!("no alert has the id `{id}`")).hint("`finops alert list --all` shows all ids"))
-        }
-        (Some(_), more) => {
-            Err(CliError::usage(format!("{} alerts begin with `{id}`", more + 1)).hint("give more of the id"))
+impl From<DeedError> for CliError {
+    fn from(error: DeedError) -> Self {
+        let message = error.to_string();
+        match error {
+            DeedError::Store(error) => error.into(),
+            DeedError::Unknown { .. } => CliError::usage(message).hint("`finops alert list --all` shows all ids"),
+            DeedError::Ambiguous { .. } => CliError::usage(message).hint("give more of the id"),
+            DeedError::NotFiring { .. } | DeedError::Resolved { .. } => {
+                CliError::usage(message).hint("`finops alert show ID` says how it came to that")
+            }
         }
     }
 }
 
-/// Stores what a person did and tells everyone who was told that the alert fires.
-fn deed(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, step: Step, said: &str) -> Result<Exit, CliError> {
+/// Does what a person asks for and tells everyone who was told that the alert fires.
+fn act(
+    ctx: &mut Context<'_>,
+    store: &mut dyn AlertsAndOutbox,
+    id: &str,
+    what: &Deed,
+    said: &str,
+) -> Result<Exit, CliError> {
     let channels = wire::channels(ctx)?;
-    let reason = step.transitions.last().map(|t| t.reason.clone()).unwrap_or_default();
-    let told_to = step.alert.told_to.iter().map(String::as_str);
-    let messages = step
-        .tell
-        .into_iter()
-        .flat_map(|told| told_to.clone().map(move |c| (told, c)))
-        .map(|(told, channel)| {
-            message(
-                &step.alert,
-                told,
-                channel,
-                format!("{}: {reason}", step.alert.policy),
-                &reason,
-                ctx.now,
-            )
-        })
-        .collect();
-    let title = clean(&step.alert.title);
-    store.commit(&AlertCommit {
-        alerts: vec![step.alert],
-        transitions: step.transitions,
-        messages,
-    })?;
+    let alert = deed::act(store, id, what, ctx.now)?;
     let summary = deliver_pending(store, &channels, &SystemClock, wire::delivery(ctx), 1)?;
-    writeln!(ctx.out, "{said}: {title}")?;
+    writeln!(ctx.out, "{said}: {}", clean(&alert.title))?;
     told(ctx, &summary)
 }
 
-fn told(ctx: &mut Context<'_>, summary: &crate::engine::notify::DeliverySummary) -> Result<Exit, CliError> {
+/// Says what was not told, and how that ends the command.
+pub fn told(ctx: &mut Context<'_>, summary: &DeliverySummary) -> Result<Exit, CliError> {
     for (channel, reason) in &summary.failed {
         writeln!(
             ctx.err,
             "warning: channel `{channel}` did not accept its messages: {reason}"
         )?;
     }
-    Ok(if summary.failed.is_empty() {
+    if summary.late > 0 {
+        writeln!(
+            ctx.err,
+            "warning: no time was left for {} messages; the next run delivers them",
+            summary.late
+        )?;
+    }
+    Ok(if summary.failed.is_empty() && summary.late == 0 {
         Exit::Fine
     } else {
         Exit::Incomplete
     })
 }
 
-fn message(alert: &Alert, told: Told, channel: &str, title: String, summary: &str, now: DateTime<Utc>) -> Notification {
-    Notification {
-        id: message_id(alert, channel),
-        channel: channel.to_owned(),
-        alert_id: alert.id.clone(),
-        told,
-        severity: if told == Told::Firing {
-            alert.severity
-        } else {
-            Severity::Info
-        },
-        kind: alert.kind.clone(),
-        title,
-        summary: summary.to_owned(),
-        facts: Vec::new(),
-        lines: Vec::new(),
-        owner: None,
-        runbook: None,
-        labels: std::collections::BTreeMap::from([("budget".to_owned(), alert.policy.clone())]),
-        data: json!({ "budget": alert.policy, "threshold": alert.threshold, "reason": summary }),
-        decided_at: now,
-        test: alert.kind == "test",
-    }
-}
-
 fn test(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, only: Option<&str>) -> Result<Exit, CliError> {
     let channels = wire::channels(ctx)?;
-    let names: Vec<&str> = channels
-        .iter()
-        .map(|c| c.channel())
+    let names = channels.iter().map(|c| c.channel());
+    let names: Vec<String> = names
         .filter(|c| only.is_none_or(|o| o == *c))
+        .map(str::to_owned)
         .collect();
     if names.is_empty() {
         let wanted = only.unwrap_or("any");
@@ -250,34 +206,7 @@ fn test(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, only: Option<&st
             CliError::usage(format!("no channel `{wanted}` can be used")).hint("`finops config check` lists them")
         );
     }
-    let period = Period::new(ctx.now, ctx.now + TimeDelta::minutes(1));
-    let stamp = ctx.now.to_rfc3339();
-    let mut alert = Alert::new("test", "test", stamp, "", "", period, Severity::Info, ctx.now);
-    alert.title = "test of the way from finops to you".to_owned();
-    let before = store.alerts(None)?.into_iter().find(|a| a.id == alert.id);
-    alert = before.unwrap_or(alert);
-    // Tested twice within one second it is still two tests.
-    alert.tellings += 1;
-    let from = if alert.version == 0 { None } else { Some(alert.state) };
-    let reason = "a test: fired and resolved at once".to_owned();
-    let transitions = vec![Transition {
-        alert_id: alert.id.clone(),
-        at: ctx.now,
-        from,
-        to: State::Resolved,
-        reason,
-    }];
-    let text = "This is a test. Nothing is wrong; a real alert would reach you the same way.";
-    let messages: Vec<Notification> = names
-        .iter()
-        .map(|c| message(&alert, Told::Firing, c, alert.title.clone(), text, ctx.now))
-        .collect();
-    let sent: Vec<(String, String)> = messages.iter().map(|m| (m.channel.clone(), m.id.clone())).collect();
-    store.commit(&AlertCommit {
-        alerts: vec![alert],
-        transitions,
-        messages,
-    })?;
+    let sent = deed::test(store, &names, ctx.now)?;
     let summary = deliver_pending(store, &channels, &SystemClock, wire::delivery(ctx), 1)?;
     for (channel, id) in sent {
         let state = if summary.failed.contains_key(&channel) {

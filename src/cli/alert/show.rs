@@ -1,17 +1,17 @@
 //! Alerts as people and programs read them.
 
-use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::cli::text::{Align, Column, clean, table, unicode_locale};
 use crate::cli::{CliError, Context, Exit, Format};
 use crate::domain::alert::{Alert, State, Transition};
+use crate::engine::deed::find;
 use crate::ports::AlertsAndOutbox;
 
 /// Lists alerts.
 pub fn list(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, all: bool) -> Result<Exit, CliError> {
-    // Asked as of the end of time, only what is not resolved is left.
-    let mut alerts = store.alerts(if all { None } else { Some(DateTime::<Utc>::MAX_UTC) })?;
+    let mut alerts = store.alerts(None)?;
+    alerts.retain(|alert| all || alert.state != State::Resolved);
     alerts.sort_by(|a, b| b.opened_at.cmp(&a.opened_at).then_with(|| a.id.cmp(&b.id)));
     match ctx.format {
         Format::Json => writeln!(ctx.out, "{:#}", json!({ "schema_version": 1, "alerts": alerts }))?,
@@ -73,7 +73,7 @@ fn cells(alert: &Alert) -> Vec<String> {
 
 /// Shows one alert with its history.
 pub fn show(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, id: &str) -> Result<Exit, CliError> {
-    let alert = super::find(store, id)?;
+    let alert = find(store, id)?;
     let history = store.history(&alert.id)?;
     if matches!(ctx.format, Format::Json | Format::Jsonl) {
         writeln!(
@@ -103,6 +103,12 @@ pub fn show(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, id: &str) ->
             clean(by),
             until.format("%Y-%m-%d %H:%M UTC")
         )?;
+    }
+    for fact in &alert.facts {
+        writeln!(ctx.out, "  {}: {}", clean(&fact.label), clean(&fact.value))?;
+    }
+    for line in &alert.lines {
+        writeln!(ctx.out, "  - {}", clean(line))?;
     }
     for Transition {
         at, from, to, reason, ..

@@ -82,6 +82,19 @@ fn page(e: &Explanation, agreed: &Agreed) -> String {
         );
     }
     out += &receipt::text(&e.quote);
+    if let Some(free) = &e.free {
+        let _ = writeln!(
+            out,
+            "free     {} of {} searches, -{} USD: {} of {} a {} were used before, shared by `{}`; taken off in the sums",
+            free.free,
+            event.requests.web_searches,
+            exact(free.amount),
+            text::count(free.used_before),
+            text::count(free.allowance.count),
+            free.allowance.per.name(),
+            clean(&free.allowance.group)
+        );
+    }
     out += &receipt::agreed_text(&e.quote, agreed);
     if let Some(reported) = event.reported_cost {
         let _ = writeln!(out, "reported {} USD by the source, kept beside", exact(reported));
@@ -235,6 +248,10 @@ fn document(e: &Explanation, agreed: &Agreed) -> Value {
         "stored": stored,
         "current": e.is_current(),
         "price": price,
+        "free_searches": e.free.as_ref().map(|f| json!({
+            "free": f.free, "used_before": f.used_before, "count": f.allowance.count, "per": f.allowance.per.name(),
+            "group": f.allowance.group, "amount_usd": exact(-f.amount),
+        })),
         "reported_cost_usd": event.reported_cost.map(exact),
         "record": {
             "source": event.dimensions.get(Dimension::Source).as_str(),

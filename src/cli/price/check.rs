@@ -1,13 +1,13 @@
 //! `finops price check`: what a person should look at before a book prices anything.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
-use super::{load, put_rows, unusable, warn};
-use crate::adapters::prices::{self, BookKind, BookSpec};
+use super::{guess, load, put_rows, unusable, warn};
+use crate::adapters::prices;
 use crate::cli::{CliError, Context, Exit};
 use crate::domain::price::{Book, Entry};
 use crate::domain::usage::Bucket;
@@ -118,24 +118,4 @@ fn finding(
         .map(str::to_owned)
         .chain([text(before), text(after)])
         .collect()
-}
-
-/// The format of a file by its beginning: TOML by name, a JSON array is genai-prices, an object LiteLLM.
-fn guess(name: &str, path: &Path) -> Result<BookSpec, CliError> {
-    let kind = if path.is_dir() || path.extension().is_some_and(|e| e == "toml") {
-        BookKind::Finops
-    } else {
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| CliError::usage(format!("cannot read price book `{}`: {cause}", path.display())))?;
-        if text.trim_start().starts_with('[') {
-            BookKind::GenaiPrices
-        } else {
-            BookKind::Litellm
-        }
-    };
-    Ok(BookSpec {
-        name: name.to_owned(),
-        kind,
-        path: path.to_owned(),
-    })
 }

@@ -1,17 +1,20 @@
 //! `finops price`: what a call costs, what the books say, and where they differ.
 
 mod check;
+mod diff;
 mod list;
 mod missing;
 mod quote;
 pub mod receipt;
 
+use std::path::Path;
+
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::{CliError, Context, Exit, Format};
 use crate::adapters::prices::{self, BookKind, BookPricer, BookSpec, PriceBookError};
-use crate::config::PriceBookKind;
-use crate::domain::price::NameMap;
+use crate::config::{Config, PriceBookKind};
+use crate::domain::price::{Books, NameMap};
 
 /// The arguments of `finops price`.
 #[derive(Debug, clap::Args)]
@@ -28,6 +31,8 @@ enum PriceCommand {
     List(list::ListArgs),
     /// Show calls without a price, what they may cost, and what to write to price them
     Missing(missing::MissingArgs),
+    /// Show what changed prices do to your usage, per month
+    Diff(diff::DiffArgs),
     /// Find entries that vanished, became free, changed, or on which two books disagree
     Check(check::CheckArgs),
 }
@@ -38,29 +43,68 @@ pub fn run(ctx: &mut Context<'_>, args: &PriceArgs) -> Result<Exit, CliError> {
         PriceCommand::Quote(args) => quote::run(ctx, args),
         PriceCommand::List(args) => list::run(ctx, args),
         PriceCommand::Missing(args) => missing::run(ctx, args),
+        PriceCommand::Diff(args) => diff::run(ctx, args),
         PriceCommand::Check(args) => check::run(ctx, args),
     }
 }
 
 /// Loads the books that the settings name: `policies/prices` over the built-in book over the configured ones.
 pub fn load(ctx: &Context<'_>) -> Result<BookPricer, CliError> {
-    let specs: Vec<BookSpec> = ctx
-        .config
-        .price_books
-        .iter()
-        .map(|book| BookSpec {
-            name: book.name.clone(),
-            kind: match book.kind {
-                PriceBookKind::Finops => BookKind::Finops,
-                PriceBookKind::Litellm => BookKind::Litellm,
-                PriceBookKind::GenaiPrices => BookKind::GenaiPrices,
-            },
-            path: ctx.config.base.join(&book.path),
-        })
-        .collect();
-    let policies = ctx.config.base.join(&ctx.config.policies);
-    let maps = ctx.config.price_maps.iter().map(NameMap::from).collect();
-    prices::load_with(Some(&policies), maps, &specs).map_err(unusable)
+    load_from(&ctx.config)
+}
+
+/// The same from settings.
+pub fn load_from(config: &Config) -> Result<BookPricer, CliError> {
+    let maps = config.price_maps.iter().map(NameMap::from).collect();
+    prices::load_with(Some(&config.policies_dir()), maps, &configured(config)).map_err(unusable)
+}
+
+fn configured(config: &Config) -> Vec<BookSpec> {
+    let spec = |book: &crate::config::PriceBookConfig| BookSpec {
+        name: book.name.clone(),
+        kind: match book.kind {
+            PriceBookKind::Finops => BookKind::Finops,
+            PriceBookKind::Litellm => BookKind::Litellm,
+            PriceBookKind::GenaiPrices => BookKind::GenaiPrices,
+        },
+        path: config.base.join(&book.path),
+    };
+    config.price_books.iter().map(spec).collect()
+}
+
+/// The books with this one before all others: a configured book by its name, or a file.
+pub fn load_first(ctx: &Context<'_>, book: &str) -> Result<Books, CliError> {
+    let specs = configured(&ctx.config);
+    let spec = match specs.into_iter().find(|spec| spec.name == book) {
+        Some(spec) => spec,
+        None => guess(book, Path::new(book))?,
+    };
+    let first = prices::read(&spec, &mut Vec::new()).map_err(unusable)?;
+    let others = load(ctx)?;
+    let all = std::iter::once(first).chain(others.books().books().iter().cloned());
+    Ok(Books::new(all.collect()))
+}
+
+/// The format of a file by its beginning: TOML by name, a JSON array is genai-prices, an object LiteLLM.
+fn guess(name: &str, path: &Path) -> Result<BookSpec, CliError> {
+    let kind = if path.is_dir() || path.extension().is_some_and(|e| e == "toml") {
+        BookKind::Finops
+    } else {
+        let text = std::fs::read_to_string(path).map_err(|cause| {
+            CliError::usage(format!("cannot read price book `{}`: {cause}", path.display()))
+                .hint("name a file, or a `[[price_book]]` of the settings")
+        })?;
+        if text.trim_start().starts_with('[') {
+            BookKind::GenaiPrices
+        } else {
+            BookKind::Litellm
+        }
+    };
+    Ok(BookSpec {
+        name: name.to_owned(),
+        kind,
+        path: path.to_owned(),
+    })
 }
 
 fn unusable(error: PriceBookError) -> CliError {

@@ -57,6 +57,8 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
             kind: args.source.map(|kind| kind.0),
             paths: args.paths.clone(),
             defaults: std::collections::BTreeMap::new(),
+            key: None,
+            url: None,
         }]
     });
     let mut sources = wire::sources(ctx, given.as_ref().map(<[_; 1]>::as_slice))?;
@@ -76,7 +78,8 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
         pricer.as_ref(),
         ctx.now,
         &mut |read| bar.advance(read),
-        rejects.as_mut().map(|file| file as &mut dyn std::io::Write),
+        rejects.as_mut().map(|file| file as &mut (dyn std::io::Write + Send)),
+        &|| false,
     );
     bar.finish();
     if let Some(mut file) = rejects {
@@ -98,7 +101,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
 /// How recording ended: what could not be read weighs more than what was refused, and that more than what has no price.
 #[must_use]
 pub fn exit(collection: &Collection, strict: bool) -> Exit {
-    if !collection.failed_sources.is_empty() {
+    if !collection.failed_sources.is_empty() || !collection.left.is_empty() {
         Exit::Incomplete
     } else if collection.rejected > 0 {
         Exit::Usage
@@ -126,6 +129,11 @@ pub fn document(collection: &Collection) -> serde_json::Value {
         "bills": collection.bills,
         "restatements": collection.restatements.len(),
         "cost_usd": collection.recorded.cost.normalize().to_string(),
+        "left": collection.left.iter().map(|left| json!({
+            "source": left.source.as_str(),
+            "files": left.rest.map(|rest| rest.files),
+            "bytes": left.rest.map(|rest| rest.bytes),
+        })).collect::<Vec<_>>(),
         "failed_sources": collection.failed_sources.iter().map(|failed| failed.source.as_str()).collect::<Vec<_>>(),
     })
 }
@@ -177,6 +185,23 @@ pub fn talk(ctx: &mut Context<'_>, collection: &Collection, suggest_rejects: boo
     }
     if collection.rejected > 0 && suggest_rejects && ctx.verbosity > 0 {
         let _ = writeln!(ctx.err, "hint: `finops record PATH --rejects FILE` keeps all of them");
+    }
+    for left in &collection.left {
+        let what = left.rest.map_or_else(
+            || "it was not begun".to_owned(),
+            |rest| {
+                format!(
+                    "{} files, {} MB",
+                    count(rest.files),
+                    count(rest.bytes.div_ceil(1_000_000))
+                )
+            },
+        );
+        let _ = writeln!(
+            ctx.err,
+            "warning: the time budget is used up; source `{}` goes on at the next run: {what}",
+            left.source
+        );
     }
     for failed in &collection.failed_sources {
         let _ = writeln!(ctx.err, "error: source `{}`: {}", failed.source, clean(&failed.message));

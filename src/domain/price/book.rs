@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
+use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
 use super::clause::Clause;
 use super::name::provider_key;
 use crate::domain::glob::glob_matches;
+use crate::domain::period::{Calendar, Period};
 use crate::domain::usage::Bucket;
 
 /// Rates in USD per million tokens; a rate that the book does not give is absent, which is not zero.
@@ -77,31 +79,90 @@ pub struct Tier {
     pub above: Vec<Above>,
 }
 
-/// A part of every day, UTC, that may wrap midnight.
+/// A part of every day that may wrap midnight.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hours {
     /// First instant.
     pub from: NaiveTime,
     /// First instant no longer in it. Equal to `from`: the whole day.
     pub to: NaiveTime,
-    /// ISO weekdays (Monday is 1); empty: all.
+    /// The zone of both.
+    pub zone: Tz,
+    /// ISO weekdays (Monday is 1), of the instant itself, not of the window's beginning; empty: all.
     pub weekdays: Vec<u32>,
-    /// East of UTC, of the place whose weekday counts.
-    pub weekday_offset_minutes: i64,
+    /// The zone whose weekday counts.
+    pub weekday_zone: Tz,
 }
 
 impl Hours {
-    /// Whether the time of that day lies within.
+    /// Whether an instant lies within.
     #[must_use]
-    pub fn contains(&self, day: NaiveDate, time: NaiveTime) -> bool {
-        let there = day.and_time(time) + TimeDelta::minutes(self.weekday_offset_minutes);
-        let on = self.weekdays.is_empty() || self.weekdays.contains(&there.weekday().number_from_monday());
-        on && if self.from < self.to {
-            self.from <= time && time < self.to
-        } else {
-            self.from <= time || time < self.to
+    pub fn contains(&self, at: DateTime<Utc>) -> bool {
+        let weekday = || at.with_timezone(&self.weekday_zone).weekday().number_from_monday();
+        let time = at.with_timezone(&self.zone).time();
+        (self.weekdays.is_empty() || self.weekdays.contains(&weekday()))
+            && if self.from < self.to {
+                self.from <= time && time < self.to
+            } else {
+                self.from <= time || time < self.to
+            }
+    }
+}
+
+/// Uses that cost nothing, shared by a group of models.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// How many.
+    pub count: u64,
+    /// In how long.
+    pub per: AllowancePeriod,
+    /// Models of the same group share it.
+    pub group: String,
+}
+
+/// How long an allowance lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AllowancePeriod {
+    /// A UTC day.
+    Day,
+    /// A UTC calendar month.
+    Month,
+}
+
+impl AllowancePeriod {
+    /// The name in books and receipts.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            AllowancePeriod::Day => "day",
+            AllowancePeriod::Month => "month",
         }
     }
+
+    /// The day or month around an instant.
+    #[must_use]
+    pub fn around(self, at: DateTime<Utc>) -> Period {
+        let calendar = match self {
+            AllowancePeriod::Day => Calendar::Day,
+            AllowancePeriod::Month => Calendar::Month,
+        };
+        calendar.around(at, Tz::UTC)
+    }
+}
+
+/// Fees by count, in USD per thousand; one that the book does not give is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fees {
+    /// Web searches.
+    pub web_search: Option<Decimal>,
+    /// Web searches that cost nothing.
+    pub free_searches: Option<Allowance>,
+    /// File searches.
+    pub file_search: Option<Decimal>,
+    /// Code executions.
+    pub code_execution: Option<Decimal>,
+    /// The call itself.
+    pub request: Option<Decimal>,
 }
 
 /// What a model costs for a time.
@@ -111,6 +172,8 @@ pub struct Price {
     pub from: Option<NaiveDate>,
     /// First UTC day on which it no longer holds.
     pub to: Option<NaiveDate>,
+    /// The day on which the book's keeper learnt of it; none: as long as the book exists. Not when it holds: when it was known.
+    pub known_from: Option<NaiveDate>,
     /// Only at these hours.
     pub hours: Option<Hours>,
     /// The standard rates.
@@ -123,8 +186,10 @@ pub struct Price {
     pub speeds: BTreeMap<String, Decimal>,
     /// Factors on the token cost by geography. `*` is any other one that is named, the empty name none named.
     pub geographies: BTreeMap<String, Decimal>,
-    /// USD per 1,000 web searches.
-    pub web_search_1000: Option<Decimal>,
+    /// Fees by count.
+    pub fees: Fees,
+    /// The least that a call costs, USD.
+    pub minimum: Option<Decimal>,
     /// Said on receipts.
     pub note: String,
 }
@@ -259,6 +324,23 @@ impl Book {
     /// Adds a name of the owner's.
     pub fn map(&mut self, map: NameMap) {
         self.maps.push(map);
+    }
+
+    /// The book as it was known on a day: without what was learnt later. A price that a later one ends has no end there.
+    #[must_use]
+    pub fn known_on(&self, day: NaiveDate) -> Book {
+        let mut book = self.clone();
+        for entry in book.shelves.values_mut().flat_map(|s| &mut s.entries) {
+            let known = |p: &Price| p.known_from.is_none_or(|from| from <= day);
+            let (kept, later): (Vec<Price>, Vec<Price>) = entry.prices.drain(..).partition(known);
+            entry.prices = kept;
+            for gone in later {
+                for price in entry.prices.iter_mut().filter(|p| p.to.is_some() && p.to == gone.from) {
+                    price.to = gone.to;
+                }
+            }
+        }
+        book
     }
 
     /// Every entry with its provider, sorted by both.

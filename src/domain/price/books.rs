@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use chrono::{Datelike, NaiveDate, NaiveTime};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
-use super::book::{Book, Entry, Rates};
+use super::book::{Allowance, Book, Entry, Rates};
 use super::card::{Prepared, Segment, Terms};
 use super::name::{Candidate, candidates, is_opaque, provider_key};
 use crate::domain::charge::{Charge, UnpricedReason};
@@ -29,6 +29,15 @@ pub struct Books {
     cache: Mutex<FxHashMap<Key, Arc<Plan>>>,
 }
 
+/// What web searches cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchTerms {
+    /// USD for one.
+    pub rate: Decimal,
+    /// Those that cost nothing.
+    pub free: Option<Allowance>,
+}
+
 type Key = (Label, Label, Label, Label, Label, Label, i32);
 
 /// How calls of one kind are charged on one day.
@@ -48,14 +57,14 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn at(&self, day: NaiveDate, time: NaiveTime) -> Result<(&Segment, &Prepared), UnpricedReason> {
+    pub(super) fn at(&self, at: DateTime<Utc>) -> Result<(&Segment, &Prepared), UnpricedReason> {
         if let Some(reason) = self.reason {
             return Err(reason);
         }
         let segment = self
             .segments
             .iter()
-            .find(|s| s.hours.as_ref().is_none_or(|h| h.contains(day, time)))
+            .find(|s| s.hours.as_ref().is_none_or(|h| h.contains(at)))
             .ok_or(UnpricedReason::NoPriceOnDate)?;
         match &segment.price {
             Ok(prepared) => Ok((segment, prepared)),
@@ -95,6 +104,12 @@ impl Books {
         }
     }
 
+    /// The books as they were known on a day.
+    #[must_use]
+    pub fn known_on(&self, day: NaiveDate) -> Books {
+        Books::new(self.books.iter().map(|book| book.known_on(day)).collect())
+    }
+
     /// The books.
     #[must_use]
     pub fn books(&self) -> &[Book] {
@@ -105,13 +120,23 @@ impl Books {
     #[must_use]
     pub fn charge(&self, event: &UsageEvent) -> Charge {
         let plan = self.plan(event);
-        let cost = plan
-            .at(event.at.date_naive(), event.at.time())
-            .and_then(|(_, prepared)| prepared.cost(&event.tokens, &event.requests));
+        let cost = plan.at(event.at).and_then(|(_, prepared)| prepared.cost(event));
         match cost {
             Ok(cost) => Charge::priced(cost, plan.label),
             Err(reason) => Charge::unpriced(reason, self.worst_case(event)),
         }
+    }
+
+    /// What web searches of calls like this one cost, where the book has a fee for them.
+    #[must_use]
+    pub fn search_terms(&self, event: &UsageEvent) -> Option<SearchTerms> {
+        let plan = self.plan(event);
+        let (_, prepared) = plan.at(event.at).ok()?;
+        let rate = mul_exact(prepared.price_fees.web_search?, Decimal::new(1, 3)).ok()?;
+        Some(SearchTerms {
+            rate,
+            free: prepared.price_fees.free_searches.clone(),
+        })
     }
 
     pub(super) fn plan(&self, event: &UsageEvent) -> Arc<Plan> {
@@ -324,10 +349,8 @@ fn unpriced(reason: UnpricedReason) -> Plan {
 
 /// A rule that something costs nothing, which is not the same as having no price.
 fn free(rule: &str, matched: &str) -> Plan {
-    let mut price = super::book::Price {
-        web_search_1000: Some(Decimal::ZERO),
-        ..Default::default()
-    };
+    let mut price = super::book::Price::default();
+    price.fees.web_search = Some(Decimal::ZERO);
     Bucket::ALL.into_iter().for_each(|b| price.rates.set(b, Decimal::ZERO));
     let entry = Entry {
         id: rule.to_owned(),

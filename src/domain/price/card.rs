@@ -2,10 +2,10 @@
 
 use rust_decimal::Decimal;
 
-use super::book::{Above, Entry, Hours, Price, Rates, Tier};
+use super::book::{Above, Entry, Fees, Hours, Price, Rates, Tier};
 use crate::domain::charge::UnpricedReason;
 use crate::domain::money::mul_exact;
-use crate::domain::usage::{Bucket, Requests, Tokens};
+use crate::domain::usage::{Bucket, Requests, UsageEvent};
 
 /// A factor on the token cost and why it applies.
 pub(super) type Factor = (String, Decimal);
@@ -42,10 +42,22 @@ pub(super) struct Prepared {
     /// By falling threshold, the base last.
     pub(super) cards: Vec<Card>,
     pub(super) factors: Vec<Factor>,
-    pub(super) web_search_1000: Option<Decimal>,
+    pub(super) price_fees: Fees,
+    pub(super) minimum: Option<Decimal>,
     pub(super) notes: Vec<String>,
-    search_units: Option<i128>,
+    fees: Vec<Fee>,
+    minimum_units: Option<i128>,
     scale: u32,
+}
+
+/// A fee by count.
+#[derive(Clone, Debug)]
+pub(super) struct Fee {
+    pub(super) what: &'static str,
+    /// USD per thousand.
+    pub(super) rate: Decimal,
+    count: fn(&Requests) -> u32,
+    units: i128,
 }
 
 /// The price with the hours at which it applies.
@@ -95,9 +107,11 @@ impl Prepared {
         let mut prepared = Prepared {
             cards,
             factors,
-            web_search_1000: price.web_search_1000,
+            price_fees: price.fees.clone(),
+            minimum: price.minimum,
             notes,
-            search_units: None,
+            fees: fees(&price.fees),
+            minimum_units: None,
             scale: 0,
         };
         prepared.scale_up()?;
@@ -115,8 +129,9 @@ impl Prepared {
                 .map_err(|_| UnpricedReason::OutOfRange)?
                 .normalize())
         };
-        let search = self.web_search_1000.map(|d| d.normalize());
-        let mut scale = search.map_or(0, |d| d.scale() + 3);
+        let mut scale = self.fees.iter().map(|fee| fee.rate.scale() + 3).max().unwrap_or(0);
+        let minimum = self.minimum.map(|d| d.normalize());
+        scale = scale.max(minimum.map_or(0, |d| d.scale()));
         for rated in self.cards.iter().flat_map(Card::rated) {
             scale = scale.max(effective(rated.list)?.scale() + MILLION_SCALE);
         }
@@ -129,7 +144,10 @@ impl Prepared {
                 .and_then(|p| rate.mantissa().checked_mul(p))
                 .ok_or(UnpricedReason::OutOfRange)
         };
-        self.search_units = search.map(|d| units(d, 3)).transpose()?;
+        for fee in &mut self.fees {
+            fee.units = units(fee.rate, 3)?;
+        }
+        self.minimum_units = minimum.map(|d| units(d, 0)).transpose()?;
         for rated in self.cards.iter_mut().flat_map(Card::rated_mut) {
             rated.units = units(effective(rated.list)?, MILLION_SCALE)?;
         }
@@ -145,8 +163,9 @@ impl Prepared {
     }
 
     /// The exact cost.
-    pub(super) fn cost(&self, tokens: &Tokens, requests: &Requests) -> Result<Decimal, UnpricedReason> {
-        let card = self.card(tokens.prompt()).ok_or(UnpricedReason::NoRate)?;
+    pub(super) fn cost(&self, event: &UsageEvent) -> Result<Decimal, UnpricedReason> {
+        let (tokens, requests) = (&event.tokens, &event.requests);
+        let card = self.card(event.prompt_size()).ok_or(UnpricedReason::NoRate)?;
         let mut sum = 0_i128;
         let mut add = |count: u64, units: i128| -> Result<(), UnpricedReason> {
             // Nearly all rates fit into 64 bits, where multiplying is one instruction.
@@ -172,15 +191,45 @@ impl Prepared {
                 add(count, rated.as_ref().ok_or(UnpricedReason::NoRate)?.units)?;
             }
         }
-        if requests.web_searches > 0 {
-            add(
-                u64::from(requests.web_searches),
-                self.search_units.ok_or(UnpricedReason::NoRate)?,
-            )?;
+        if requests.web_searches > 0 && self.price_fees.web_search.is_none() {
+            return Err(UnpricedReason::NoRate);
         }
+        for fee in &self.fees {
+            add(u64::from((fee.count)(requests)), fee.units)?;
+        }
+        let sum = self.minimum_units.map_or(sum, |least| sum.max(least));
         // Not normalised: amounts of one scale are added fastest.
         Decimal::try_from_i128_with_scale(sum, self.scale).map_err(|_| UnpricedReason::OutOfRange)
     }
+}
+
+impl Prepared {
+    /// The fees of a call with how often each is due.
+    pub(super) fn fees(&self, requests: &Requests) -> impl Iterator<Item = (&Fee, u32)> {
+        self.fees
+            .iter()
+            .map(|fee| (fee, (fee.count)(requests)))
+            .filter(|(_, count)| *count > 0)
+    }
+}
+
+fn fees(price: &Fees) -> Vec<Fee> {
+    type Count = fn(&Requests) -> u32;
+    let all: [(&'static str, Option<Decimal>, Count); 4] = [
+        ("web_search", price.web_search, |r| r.web_searches),
+        ("file_search", price.file_search, |r| r.file_searches),
+        ("code_execution", price.code_execution, |r| r.code_executions),
+        ("request", price.request, |_| 1),
+    ];
+    let given = all.into_iter().filter_map(|(what, rate, count)| {
+        Some(Fee {
+            what,
+            rate: rate?.normalize(),
+            count,
+            units: 0,
+        })
+    });
+    given.collect()
 }
 
 impl Card {

@@ -7,8 +7,8 @@ mod clause;
 mod name;
 mod quote;
 
-pub use book::{Above, Book, Entry, Hours, NameMap, Price, Rates, Tier};
-pub use books::Books;
+pub use book::{Above, Allowance, AllowancePeriod, Book, Entry, Fees, Hours, NameMap, Price, Rates, Tier};
+pub use books::{Books, SearchTerms};
 pub use clause::Clause;
 pub use name::provider_key;
 pub use quote::{Quote, ReceiptLine};

@@ -5,19 +5,19 @@ use rust_decimal::Decimal;
 use super::books::{Books, Plan};
 use super::card::{Prepared, Rated};
 use crate::domain::charge::Charge;
-use crate::domain::money::{MoneyError, mul_exact};
+use crate::domain::money::{MoneyError, add_exact, mul_exact};
 use crate::domain::usage::{Bucket, UsageEvent};
 
 /// One line: quantity × rate ÷ per × factor = amount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceiptLine {
-    /// The bucket's name, `reasoning` or `web_search`.
+    /// The bucket's name, `reasoning`, a fee such as `web_search`, or `minimum`.
     pub what: String,
     /// Tokens or searches.
     pub quantity: u64,
     /// USD per `per`.
     pub rate: Decimal,
-    /// 1,000,000 for tokens, 1,000 for searches.
+    /// 1,000,000 for tokens, 1,000 for fees.
     pub per: u32,
     /// Product of the factors that apply.
     pub factor: Decimal,
@@ -64,17 +64,49 @@ impl Books {
         let plan = self.plan(event);
         let mut quote = blank(charge, &plan);
         if charge.is_priced()
-            && let Ok((segment, prepared)) = plan.at(event.at.date_naive(), event.at.time())
+            && let Ok((segment, prepared)) = plan.at(event.at)
         {
             quote.valid_from.clone_from(&segment.from);
             quote.factors.clone_from(&prepared.factors);
             quote.notes.clone_from(&prepared.notes);
             if let Some(hours) = &segment.hours {
                 quote.notes.push(format!(
-                    "from {} to {} UTC",
+                    "from {} to {} {}",
                     hours.from.format("%H:%M"),
-                    hours.to.format("%H:%M")
+                    hours.to.format("%H:%M"),
+                    hours.zone.name()
                 ));
+            }
+            if let Some(free) = prepared
+                .price_fees
+                .free_searches
+                .as_ref()
+                .filter(|_| event.requests.web_searches > 0)
+            {
+                quote.notes.push(format!(
+                    "{} searches a {} are free, shared by `{}`: taken off where calls are added up, the earliest first",
+                    free.count,
+                    free.per.name(),
+                    free.group
+                ));
+            }
+            for (what, count, rate) in [
+                (
+                    "file searches",
+                    event.requests.file_searches,
+                    prepared.price_fees.file_search,
+                ),
+                (
+                    "code executions",
+                    event.requests.code_executions,
+                    prepared.price_fees.code_execution,
+                ),
+            ] {
+                if count > 0 && rate.is_none() {
+                    quote
+                        .notes
+                        .push(format!("{count} {what} are not charged: the book has no fee for them"));
+                }
             }
             // The charge has been computed from the same figures, so that no line can be out of range.
             quote.lines = lines(prepared, event).unwrap_or_default();
@@ -106,7 +138,7 @@ fn lines(prepared: &Prepared, event: &UsageEvent) -> Result<Vec<ReceiptLine>, Mo
         factor = mul_exact(factor, *one)?;
     }
     let mut lines = Vec::new();
-    let Some(card) = prepared.card(event.tokens.prompt()) else {
+    let Some(card) = prepared.card(event.prompt_size()) else {
         return Ok(lines);
     };
     let mut add = |what: &str, quantity: u64, rated: &Rated| -> Result<(), MoneyError> {
@@ -142,23 +174,34 @@ fn lines(prepared: &Prepared, event: &UsageEvent) -> Result<Vec<ReceiptLine>, Mo
             add(bucket.name(), count, rated)?;
         }
     }
-    if let Some(rate) = prepared.web_search_1000
-        && event.requests.web_searches > 0
-    {
-        let quantity = u64::from(event.requests.web_searches);
+    for (fee, count) in prepared.fees(&event.requests) {
         lines.push(ReceiptLine {
-            what: "web_search".to_owned(),
-            quantity,
-            rate: rate.normalize(),
+            what: fee.what.to_owned(),
+            quantity: u64::from(count),
+            rate: fee.rate,
             per: 1_000,
             factor: Decimal::ONE,
-            amount: mul_exact(
-                Decimal::from(quantity),
-                mul_exact(rate.normalize(), Decimal::new(1, 3))?,
-            )?
-            .normalize(),
+            amount: mul_exact(Decimal::from(count), mul_exact(fee.rate, Decimal::new(1, 3))?)?.normalize(),
             rule: "fee".to_owned(),
         });
+    }
+    if let Some(least) = prepared.minimum {
+        let mut sum = Decimal::ZERO;
+        for line in &lines {
+            sum = add_exact(sum, line.amount)?;
+        }
+        if sum < least {
+            let missing = add_exact(least, -sum)?.normalize();
+            lines.push(ReceiptLine {
+                what: "minimum".to_owned(),
+                quantity: 1,
+                rate: missing,
+                per: 1,
+                factor: Decimal::ONE,
+                amount: missing,
+                rule: format!("a call costs at least {}", least.normalize()),
+            });
+        }
     }
     Ok(lines)
 }

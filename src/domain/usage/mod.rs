@@ -224,6 +224,14 @@ pub struct Rank {
     pub line: u64,
 }
 
+impl Rank {
+    /// Authority of a sum over many calls, as a provider's usage report tells it. No call of it is longer than a price threshold,
+    /// as far as is known.
+    pub const REPORT: u8 = 128;
+    /// The same of calls that are all longer than 200,000 tokens.
+    pub const REPORT_LONG: u8 = 129;
+}
+
 /// One observation of one call, normalised. Copyable: names are interned.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct UsageEvent {
@@ -275,6 +283,16 @@ impl UsageEvent {
                 line: 0,
             },
             reported_cost: None,
+        }
+    }
+
+    /// The size that price thresholds are compared with: of the prompt, for a sum over many calls that of any of them.
+    #[must_use]
+    pub fn prompt_size(&self) -> u64 {
+        match self.rank.authority {
+            Rank::REPORT => 0,
+            Rank::REPORT_LONG => 200_001,
+            _ => self.tokens.prompt(),
         }
     }
 

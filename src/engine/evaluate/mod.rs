@@ -21,6 +21,9 @@ const HYSTERESIS: u32 = 5;
 /// Times that a decision is made anew because another run changed what it was based on.
 const ATTEMPTS: usize = 5;
 
+/// Why an end is told that was not told when it came.
+const LATE: &str = "it ended while it was suppressed";
+
 /// What an evaluation found and changed.
 #[derive(Clone, Debug, Default)]
 pub struct Evaluation {
@@ -107,14 +110,7 @@ pub fn decide(
                 // Whoever called the graver alert over has heard of it.
                 firing = firing.max(Some(threshold.percent));
             }
-            let mut suppressed = silenced.map(|s| {
-                format!(
-                    "silenced by {} until {}: {}",
-                    s.by,
-                    s.until.format("%Y-%m-%d %H:%M UTC"),
-                    s.reason
-                )
-            });
+            let mut suppressed = silenced.map(Silence::text);
             if threshold.kind == ThresholdKind::Forecast && firing.is_some_and(|percent| percent >= threshold.percent) {
                 suppressed = Some("inhibited: the budget is already spent".to_owned());
             }
@@ -130,6 +126,10 @@ pub fn decide(
             if threshold.kind == ThresholdKind::Actual && after.alert.state.is_active() {
                 firing = firing.max(Some(threshold.percent));
             }
+            if after.tell.is_some() {
+                after.alert.facts = text::facts(status);
+                after.alert.lines = text::lines(status);
+            }
             if after.tell == Some(Told::Firing) {
                 let named = &status.budget.channels;
                 after.alert.told_to = if named.is_empty() {
@@ -139,7 +139,7 @@ pub fn decide(
                 };
             }
             let told_to = &after.alert.told_to;
-            let reason = after.transitions.last().map(|t| t.reason.clone()).unwrap_or_default();
+            let reason = after.transitions.last().map_or(LATE, |t| t.reason.as_str()).to_owned();
             let messages = after.tell.into_iter().flat_map(|told| {
                 told_to
                     .iter()
@@ -153,11 +153,13 @@ pub fn decide(
     // What is left belongs to a period that has ended or to a budget or threshold that is gone.
     for alert in left
         .into_values()
-        .filter(|a| a.state != State::Resolved && a.kind.starts_with("budget_"))
+        .filter(|a| a.is_open() && a.kind.starts_with("budget_"))
         // Seen from the past (a clock set back, `--now`), later periods are not over.
         .filter(|a| a.period.start <= now)
     {
-        let reason = if alert.period.end <= now {
+        let reason = if alert.state == State::Resolved {
+            LATE
+        } else if alert.period.end <= now {
             "the period has ended"
         } else {
             "its budget or threshold is gone"
@@ -166,7 +168,8 @@ pub fn decide(
             confirmations: 1,
             remind_after: None,
         };
-        let Some(after) = step(alert, &Verdict::Over(reason), None, quiet, now) else {
+        let silenced = silences.iter().find(|s| s.mutes(&alert.policy, now)).map(Silence::text);
+        let Some(after) = step(alert, &Verdict::Over(reason), silenced, quiet, now) else {
             continue;
         };
         let messages = match after.tell {

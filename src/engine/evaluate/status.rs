@@ -1,17 +1,18 @@
 //! Where each budget stands: figures only, no decision.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
+use rustc_hash::FxHashMap;
 
 use crate::domain::budget::Budget;
-use crate::domain::dimension::Dimension;
+use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::forecast::{Forecast, forecast};
 use crate::domain::label::Label;
-use crate::domain::money::{MoneyError, add_exact};
-use crate::domain::period::{Period, midnight};
-use crate::domain::spend::{SpendKey, Sums};
+use crate::domain::money::{Currency, MoneyError, add_exact};
+use crate::domain::period::{Hour, Period};
+use crate::domain::spend::{Basis, SpendKey, Sums};
 use crate::ports::{Ledger, StoreError};
 
 /// Days of history that a forecast looks at.
@@ -93,9 +94,16 @@ pub fn statuses(
         return Ok(Vec::new());
     };
     let mut failure = None;
+    // Many rows share few combinations of dimensions: whether one counts is asked once.
+    let mut kinds: FxHashMap<(Basis, Currency, Dimensions), usize> = FxHashMap::default();
     ledger.spend(Period::new(start, now), &mut |key, sums| {
+        let next = kinds.len();
+        let kind = *kinds.entry((key.basis, key.currency, key.dimensions)).or_insert(next);
         for gathered in &mut gathering {
-            if let Err(error) = gathered.row(key, sums) {
+            if kind == next {
+                gathered.kind(key);
+            }
+            if let Err(error) = gathered.row(kind, key, sums) {
                 failure.get_or_insert(error);
             }
         }
@@ -109,6 +117,12 @@ pub fn statuses(
     }
 }
 
+/// What one combination of dimensions cost in the period so far, and in the same part of the one before.
+struct Kind {
+    dimensions: Dimensions,
+    cost: [Decimal; 2],
+}
+
 /// The rows of one budget, summed the ways that its status needs.
 struct Gathering<'a> {
     budget: &'a Budget,
@@ -116,9 +130,15 @@ struct Gathering<'a> {
     period: Period,
     before: Period,
     from: DateTime<Utc>,
-    spent: Sums,
+    spent: Decimal,
+    unpriced_events: i64,
+    unpriced_tokens: i128,
+    unpriced_worst_case: Decimal,
     daily: BTreeMap<NaiveDate, Decimal>,
-    by: BTreeMap<Dimension, HashMap<Label, [Decimal; 2]>>,
+    /// By the number of the combination; `None` for one that does not count.
+    kinds: Vec<Option<Kind>>,
+    /// The last hour seen and its day: neighbouring rows mostly share it, and zones are slow.
+    last: (Hour, NaiveDate),
 }
 
 /// What a budget may be split by, the most telling first.
@@ -138,65 +158,76 @@ impl<'a> Gathering<'a> {
         // The same part of the period before: on the 10th, its first ten days.
         let before = Period::new(earlier.start, (earlier.start + (now - period.start)).min(period.start));
         let from = before.start.min(now - TimeDelta::days(HISTORY_DAYS)).min(period.start);
-        let by = SPLITS.into_iter().map(|d| (d, HashMap::new())).collect();
+        let hour = Hour::of(from);
         Gathering {
             budget,
             now,
             period,
             before,
             from,
-            spent: Sums::default(),
+            spent: Decimal::ZERO,
+            unpriced_events: 0,
+            unpriced_tokens: 0,
+            unpriced_worst_case: Decimal::ZERO,
             daily: BTreeMap::new(),
-            by,
+            kinds: Vec::new(),
+            last: (hour, day_in(hour, budget)),
         }
     }
 
-    fn row(&mut self, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
+    /// Takes note of a combination of dimensions that was not seen before.
+    fn kind(&mut self, key: &SpendKey) {
+        self.kinds.push(self.budget.counts(key).then_some(Kind {
+            dimensions: key.dimensions,
+            cost: [Decimal::ZERO; 2],
+        }));
+    }
+
+    fn row(&mut self, kind: usize, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
+        let Some(Some(kind)) = self.kinds.get_mut(kind) else {
+            return Ok(());
+        };
         let at = key.hour.start();
-        if at < self.from || !self.budget.counts(key) {
+        if at < self.from {
             return Ok(());
         }
-        let cost = self.cost(sums)?;
-        let day = at.with_timezone(&self.budget.zone).date_naive();
-        let slot = self.daily.entry(day).or_default();
-        *slot = add_exact(*slot, cost)?;
-        let current = self.period.contains(at);
-        if current {
-            self.spent.add(sums)?;
+        let cost = if self.budget.count_unpriced {
+            add_exact(sums.cost, sums.unpriced_worst_case)?
+        } else {
+            sums.cost
+        };
+        if self.last.0 != key.hour {
+            self.last = (key.hour, day_in(key.hour, self.budget));
         }
-        if current || self.before.contains(at) {
-            for (dimension, values) in &mut self.by {
-                let [now, before] = values.entry(key.dimensions.get(*dimension)).or_default();
-                let slot = if current { now } else { before };
-                *slot = add_exact(*slot, cost)?;
-            }
+        let slot = self.daily.entry(self.last.1).or_default();
+        *slot = add_exact(*slot, cost)?;
+        let [now, before] = &mut kind.cost;
+        if self.period.contains(at) {
+            *now = add_exact(*now, cost)?;
+            self.spent = add_exact(self.spent, cost)?;
+            self.unpriced_events += sums.unpriced_events;
+            self.unpriced_tokens += sums.unpriced_tokens;
+            self.unpriced_worst_case = add_exact(self.unpriced_worst_case, sums.unpriced_worst_case)?;
+        } else if self.before.contains(at) {
+            *before = add_exact(*before, cost)?;
         }
         Ok(())
     }
 
-    fn cost(&self, sums: &Sums) -> Result<Decimal, MoneyError> {
-        if self.budget.count_unpriced {
-            add_exact(sums.cost, sums.unpriced_worst_case)
-        } else {
-            Ok(sums.cost)
-        }
-    }
-
     fn status(self) -> Result<BudgetStatus, MoneyError> {
-        let spent = self.cost(&self.spent)?;
         let amount = self.budget.amount.amount();
         let daily = self.complete_days();
-        let forecast = forecast(self.period, self.budget.zone, &daily, spent, amount, self.now);
+        let forecast = forecast(self.period, self.budget.zone, &daily, self.spent, amount, self.now);
         Ok(BudgetStatus {
-            contributors: self.contributors(),
+            contributors: self.contributors()?,
             budget: self.budget.clone(),
             period: self.period,
             now: self.now,
-            spent,
+            spent: self.spent,
             forecast,
-            unpriced_events: self.spent.unpriced_events,
-            unpriced_tokens: self.spent.unpriced_tokens,
-            unpriced_worst_case: self.spent.unpriced_worst_case,
+            unpriced_events: self.unpriced_events,
+            unpriced_tokens: self.unpriced_tokens,
+            unpriced_worst_case: self.unpriced_worst_case,
         })
     }
 
@@ -212,36 +243,51 @@ impl<'a> Gathering<'a> {
         };
         let mut days = Vec::new();
         let mut day = first;
-        while day < today && midnight(day, zone) < self.now {
+        while day < today {
             days.push((day, self.daily.get(&day).copied().unwrap_or_default()));
             day = day + Days::new(1);
         }
         days
     }
 
-    fn contributors(&self) -> Vec<Contributor> {
-        let telling = |d: &&Dimension| {
-            self.by.get(d).is_some_and(|values| {
-                values
-                    .iter()
-                    .filter(|(name, [now, _])| !name.is_empty() && !now.is_zero())
-                    .count()
-                    > 1
-            })
-        };
-        let dimension = SPLITS.iter().find(telling).copied().unwrap_or(Dimension::Model);
-        let values = self.by.get(&dimension).into_iter().flatten();
-        let mut all: Vec<Contributor> = values
-            .filter(|(_, [now, _])| !now.is_zero())
-            .map(|(name, [now, before])| Contributor {
-                dimension,
-                name: *name,
-                cost: *now,
-                before: *before,
-            })
-            .collect();
-        all.sort_by(|a, b| b.cost.cmp(&a.cost).then_with(|| a.name.cmp(&b.name)));
-        all.truncate(CONTRIBUTORS);
-        all
+    /// The biggest values of the first dimension that has more than one.
+    fn contributors(&self) -> Result<Vec<Contributor>, MoneyError> {
+        let mut found = Vec::new();
+        for dimension in SPLITS {
+            found = self.split(dimension)?;
+            if found.iter().filter(|c| !c.name.is_empty()).count() > 1 {
+                break;
+            }
+            found.clear();
+        }
+        if found.is_empty() {
+            found = self.split(Dimension::Model)?;
+        }
+        found.sort_by(|a, b| b.cost.cmp(&a.cost).then_with(|| a.name.cmp(&b.name)));
+        found.truncate(CONTRIBUTORS);
+        Ok(found)
     }
+
+    fn split(&self, dimension: Dimension) -> Result<Vec<Contributor>, MoneyError> {
+        let mut values: FxHashMap<Label, [Decimal; 2]> = FxHashMap::default();
+        for kind in self.kinds.iter().flatten() {
+            let slots = values.entry(kind.dimensions.get(dimension)).or_default();
+            for (slot, more) in slots.iter_mut().zip(kind.cost) {
+                *slot = add_exact(*slot, more)?;
+            }
+        }
+        let spent = values.into_iter().filter(|(_, [now, _])| !now.is_zero());
+        Ok(spent
+            .map(|(name, [cost, before])| Contributor {
+                dimension,
+                name,
+                cost,
+                before,
+            })
+            .collect())
+    }
+}
+
+fn day_in(hour: Hour, budget: &Budget) -> NaiveDate {
+    hour.start().with_timezone(&budget.zone).date_naive()
 }

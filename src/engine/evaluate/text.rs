@@ -94,8 +94,8 @@ pub fn notification(
         kind: alert.kind.clone(),
         title,
         summary: summary(status, threshold),
-        facts: facts(status),
-        lines: lines(status),
+        facts: alert.facts.clone(),
+        lines: alert.lines.clone(),
         owner: budget.owner.clone(),
         runbook: budget.runbook.clone(),
         labels,
@@ -123,7 +123,9 @@ fn summary(status: &BudgetStatus, threshold: &Threshold) -> String {
     }
 }
 
-fn facts(status: &BudgetStatus) -> Vec<Fact> {
+/// The figures of a status, most important first.
+#[must_use]
+pub fn facts(status: &BudgetStatus) -> Vec<Fact> {
     let fact = |label: &str, value: String| Fact {
         label: label.to_owned(),
         value,
@@ -168,7 +170,9 @@ fn facts(status: &BudgetStatus) -> Vec<Fact> {
     facts
 }
 
-fn lines(status: &BudgetStatus) -> Vec<String> {
+/// What it was spent on and what is unpriced.
+#[must_use]
+pub fn lines(status: &BudgetStatus) -> Vec<String> {
     let mut lines = Vec::new();
     for c in &status.contributors {
         let change = if c.before.is_zero() {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 pub use unpriced::{UnpricedPolicy, unpriced};
 
-use crate::domain::alert::{Alert, Behaviour, State, Step, Verdict, message_id, step};
+use crate::domain::alert::{Alert, Behaviour, Silence, State, Step, Verdict, message_id, step};
 use crate::domain::notification::{Fact, Notification, Severity, Told};
 use crate::ports::{AlertCommit, AlertStore, Ledger, StoreError};
 
@@ -90,6 +90,10 @@ pub fn watch(
         let mut known = store.alerts(Some(now))?;
         known.retain(|alert| alert.kind == kind);
         let silences = store.silences()?;
+        let silenced = |alert: &Alert| {
+            let silence = silences.iter().find(|s| s.mutes(&alert.policy, now));
+            silence.map(Silence::text)
+        };
         let (mut watched, mut commit) = (Watched::default(), AlertCommit::default());
         let mut left: BTreeMap<&str, &Alert> = known.iter().map(|a| (a.id.as_str(), a)).collect();
         for condition in conditions {
@@ -98,10 +102,7 @@ pub fn watch(
                 .unwrap_or(&condition.alert)
                 .clone();
             before.title.clone_from(&condition.alert.title);
-            let suppressed = silences.iter().find(|s| s.mutes(&before.policy, now)).map(|s| {
-                let until = s.until.format("%Y-%m-%d %H:%M UTC");
-                format!("silenced by {} until {until}: {}", s.by, s.reason)
-            });
+            let suppressed = silenced(&before);
             if let Some(mut after) = step(&before, &Verdict::Above, suppressed, ONCE, now) {
                 if after.tell == Some(Told::Firing) {
                     let named = &condition.channels;
@@ -111,7 +112,7 @@ pub fn watch(
             }
         }
         for before in left.into_values().filter(|_| complete) {
-            if let Some(after) = step(before, &Verdict::Clear(over), None, ONCE, now) {
+            if let Some(after) = step(before, &Verdict::Clear(over), silenced(before), ONCE, now) {
                 absorb(&mut watched, &mut commit, after, None, over, now);
             }
         }

@@ -1,7 +1,6 @@
-//! Budgets, forecasts and alerts: tables, properties and the seeded simulation.
+//! Budgets, forecasts and alerts: tables, properties and the contract of their stores.
 
 mod lifecycle;
-mod simulation;
 mod store;
 mod watch;
 
@@ -19,11 +18,11 @@ use finops::domain::usage::{EventId, UsageEvent};
 use finops::ports::{Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 use rust_decimal::Decimal;
 
-fn at(text: &str) -> DateTime<Utc> {
+pub fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-fn budget(name: &str, amount: &str) -> Budget {
+pub fn budget(name: &str, amount: &str) -> Budget {
     Budget {
         name: name.to_owned(),
         scope: Scope::default(),
@@ -41,7 +40,7 @@ fn budget(name: &str, amount: &str) -> Budget {
     }
 }
 
-fn for_team(mut budget: Budget, team: &str) -> Budget {
+pub fn for_team(mut budget: Budget, team: &str) -> Budget {
     budget.scope = Scope(BTreeMap::from([(Dimension::Team, vec![team.to_owned()])]));
     budget
 }
@@ -53,12 +52,6 @@ struct FakeLedger(BTreeMap<(i64, &'static str), Decimal>);
 impl FakeLedger {
     fn set(&mut self, at: DateTime<Utc>, team: &'static str, cost: Decimal) {
         self.0.insert((Hour::of(at).0, team), cost);
-    }
-
-    fn total(&self, period: Period, team: &str) -> Decimal {
-        let inside = |hour: i64| period.contains(Hour(hour).start());
-        let rows = self.0.iter().filter(|((hour, t), _)| inside(*hour) && *t == team);
-        rows.map(|(_, cost)| *cost).sum()
     }
 }
 

@@ -84,6 +84,13 @@ fn contract(store: &mut dyn AlertsAndOutbox) {
     assert_eq!(store.alerts(None).unwrap(), stored);
     assert!(store.history(&two.id).unwrap().is_empty());
 
+    // New twice in one change, and new though it is known: neither is right.
+    for twice in [&[two.clone(), two.clone()][..], std::slice::from_ref(&one)] {
+        let refused = store.commit(&commit(twice, &["m4"]));
+        assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
+        assert_eq!(store.alerts(None).unwrap(), stored);
+    }
+
     // Messages wait in order until accepted; a failure is counted.
     let at_noon = at("2026-11-10T12:00:00Z");
     let ids = |store: &mut dyn AlertsAndOutbox| {
@@ -115,6 +122,20 @@ fn contract(store: &mut dyn AlertsAndOutbox) {
     assert_eq!(store.alerts(Some(at("2026-12-01T00:00:00Z"))).unwrap().len(), 0);
     assert_eq!(store.alerts(None).unwrap().len(), 1);
 
+    // One whose end is still to be told is not history, whatever its period.
+    let mut owing = store.alerts(None).unwrap().remove(0);
+    owing.owed = Some(Told::Resolved);
+    store.commit(&commit(&[owing], &[])).unwrap();
+    assert_eq!(store.alerts(Some(at("2027-12-01T00:00:00Z"))).unwrap().len(), 1);
+
+    // A message that is repeated waits once.
+    let mut three = alert("three");
+    for _ in 0..2 {
+        store.commit(&commit(std::slice::from_ref(&three), &["m5"])).unwrap();
+        three.version += 1;
+    }
+    assert_eq!(ids(store), [("m1".to_owned(), 1), ("m5".to_owned(), 0)]);
+
     let mut silence = Silence {
         id: "s".to_owned(),
         policy: "o*".to_owned(),
@@ -138,6 +159,14 @@ fn memory_keeps_the_contract() {
 fn sqlite_keeps_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     contract(&mut SqliteAlerts::open(&folder.path().join("ledger.db")).unwrap());
+}
+
+#[cfg(feature = "aws")]
+#[test]
+fn dynamodb_keeps_the_contract() {
+    for emulator in crate::aws::emulators() {
+        contract(&mut crate::aws::alerts(emulator));
+    }
 }
 
 #[test]

@@ -7,11 +7,13 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+mod admin;
 mod bedrock;
 mod body;
 mod claude_code;
 mod codex;
 mod focus;
+mod gateways;
 mod generated;
 mod litellm;
 mod mixed;

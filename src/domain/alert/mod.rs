@@ -1,14 +1,19 @@
 //! Alerts and their lifecycle, as one pure function.
 //!
 //! Two axes: the *state* (pending → firing → acknowledged → resolved) and the *suppression* (a silence, or a graver alert
-//! that says the same). A suppressed alert lives on; it is only not told.
+//! that says the same). A suppressed alert lives on; it is only not told. What it would have told in the meantime is owed, so
+//! that nobody is left believing that something still fires.
+
+mod step;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+pub use step::{acknowledge, resolve, step};
+
 use super::glob::glob_matches;
-use super::notification::{Severity, Told};
+use super::notification::{Fact, Severity, Told};
 use super::period::Period;
 
 /// Where an alert stands.
@@ -73,8 +78,11 @@ pub struct Alert {
     pub evaluated_at: DateTime<Utc>,
     /// When it was last told.
     pub told_at: Option<DateTime<Utc>>,
-    /// Whether anyone was told that it fires, this time.
+    /// Whether people believe that it fires: they were told so, and not since that it is over.
     pub told_firing: bool,
+    /// A telling that is due as soon as nothing suppresses it: that it is over, or that nobody looks after it any more.
+    #[serde(default)]
+    pub owed: Option<Told>,
     /// The channels that were told that it fires: they are told how it goes on, whatever the policy says by then.
     #[serde(default)]
     pub told_to: Vec<String>,
@@ -87,6 +95,12 @@ pub struct Alert {
     pub acknowledged: Option<(DateTime<Utc>, String)>,
     /// Title at the last evaluation.
     pub title: String,
+    /// The figures as they were told last.
+    #[serde(default)]
+    pub facts: Vec<Fact>,
+    /// Further lines as they were told last.
+    #[serde(default)]
+    pub lines: Vec<String>,
 }
 
 /// What an evaluation found about an alert's condition.
@@ -139,6 +153,9 @@ pub struct Step {
     pub tell: Option<Told>,
 }
 
+/// How a suppression by a silence begins, as against one by a graver alert.
+const SILENCED: &str = "silenced";
+
 /// Mutes the alerts of some policies for some time.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Silence {
@@ -157,6 +174,13 @@ pub struct Silence {
 }
 
 impl Silence {
+    /// What an alert says that it suppresses.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let until = self.until.format("%Y-%m-%d %H:%M UTC");
+        format!("{SILENCED} by {} until {until}: {}", self.by, self.reason)
+    }
+
     /// Whether it mutes a policy at an instant.
     #[must_use]
     pub fn mutes(&self, policy: &str, now: DateTime<Utc>) -> bool {
@@ -178,6 +202,22 @@ pub fn message_id(alert: &Alert, channel: &str) -> String {
 }
 
 impl Alert {
+    /// Whether later evaluations have to look at it whatever its period: it is not over, or its end is still to be told.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state != State::Resolved || self.owed.is_some()
+    }
+
+    /// The same with the suppression that holds at `now`: silences come and go between evaluations, what a graver alert
+    /// mutes is known from the last one.
+    #[must_use]
+    pub fn under(mut self, silences: &[Silence], now: DateTime<Utc>) -> Self {
+        let inhibited = self.suppressed.take().filter(|s| !s.starts_with(SILENCED));
+        let silence = silences.iter().find(|s| s.mutes(&self.policy, now));
+        self.suppressed = silence.map(Silence::text).or(inhibited);
+        self
+    }
+
     /// An alert about a condition that has not been seen yet; [`step`] decides whether it comes to life.
     #[must_use]
     #[expect(
@@ -210,172 +250,15 @@ impl Alert {
             evaluated_at: now,
             told_at: None,
             told_firing: false,
+            owed: None,
             told_to: Vec::new(),
             dismissed: false,
             tellings: 0,
             acknowledged: None,
             title: String::new(),
+            facts: Vec::new(),
+            lines: Vec::new(),
         }
-    }
-}
-
-/// Decides what an evaluation does to an alert. Pure: the same input gives the same step, in any process, at any time.
-///
-/// `None` when nothing is to be stored: the condition does not hold and did not hold before.
-#[must_use]
-pub fn step(
-    before: &Alert,
-    verdict: &Verdict,
-    suppressed: Option<String>,
-    behaviour: Behaviour,
-    now: DateTime<Utc>,
-) -> Option<Step> {
-    let mut alert = before.clone();
-    let mut transitions = Vec::new();
-    let mut tell = None;
-    let known = before.version > 0;
-    let mut go = |alert: &mut Alert, to: State, reason: &str| {
-        let from = if known || !transitions.is_empty() {
-            Some(alert.state)
-        } else {
-            None
-        };
-        alert.state = to;
-        transitions.push(Transition {
-            alert_id: alert.id.clone(),
-            at: now,
-            from,
-            to,
-            reason: reason.to_owned(),
-        });
-    };
-    match (before.state, verdict) {
-        (State::Resolved, Verdict::Above) if before.dismissed => return None,
-        (State::Resolved, Verdict::Clear(_)) if before.dismissed => alert.dismissed = false,
-        (State::Resolved, Verdict::Above) => {
-            alert.opened_at = now;
-            alert.confirmations = 1;
-            (alert.told_firing, alert.acknowledged) = (false, None);
-            let to = if behaviour.confirmations > 1 {
-                State::Pending
-            } else {
-                State::Firing
-            };
-            go(&mut alert, to, "the threshold is passed");
-        }
-        (State::Resolved, _) => return None,
-        (State::Pending, Verdict::Above) if now > before.evaluated_at => {
-            alert.confirmations += 1;
-            if alert.confirmations >= behaviour.confirmations {
-                go(
-                    &mut alert,
-                    State::Firing,
-                    "the threshold is passed at evaluations in a row",
-                );
-            }
-        }
-        // Evaluated twice at one instant: one observation.
-        (State::Pending, Verdict::Above | Verdict::Unknown) => {}
-        (State::Pending, Verdict::Within | Verdict::Clear(_)) => go(&mut alert, State::Resolved, "it did not last"),
-        (State::Pending, Verdict::Over(reason)) => go(&mut alert, State::Resolved, reason),
-        (State::Firing | State::Acknowledged, Verdict::Clear(reason) | Verdict::Over(reason)) => {
-            go(&mut alert, State::Resolved, reason);
-            if alert.told_firing {
-                tell = Some(Told::Resolved);
-            }
-        }
-        (State::Acknowledged, Verdict::Above | Verdict::Within | Verdict::Unknown) => {
-            if before.acknowledged.as_ref().is_none_or(|(until, _)| *until <= now) {
-                alert.acknowledged = None;
-                go(&mut alert, State::Firing, "the acknowledgement has expired");
-                // Told at once, as a reminder: whoever looked after it no longer does.
-                alert.told_at = alert.told_at.map(|_| DateTime::UNIX_EPOCH);
-            }
-        }
-        (State::Firing, Verdict::Above | Verdict::Within | Verdict::Unknown) => {}
-    }
-    alert.suppressed = suppressed;
-    if alert.state == State::Firing && alert.suppressed.is_none() {
-        if !alert.told_firing {
-            alert.told_firing = true;
-            tell = Some(Told::Firing);
-        } else if behaviour
-            .remind_after
-            .zip(alert.told_at)
-            .is_some_and(|(after, at)| now - at >= after)
-        {
-            tell = Some(Told::Reminder);
-        }
-    }
-    if tell.is_some() {
-        alert.told_at = Some(now);
-        alert.tellings += 1;
-    }
-    alert.evaluated_at = now.max(before.evaluated_at);
-    Some(Step {
-        alert,
-        transitions,
-        tell,
-    })
-}
-
-/// A person acknowledges: the alert stays true, reminders stop until `until`.
-#[must_use]
-pub fn acknowledge(before: &Alert, until: DateTime<Utc>, by: &str, reason: &str, now: DateTime<Utc>) -> Option<Step> {
-    if !before.state.is_active() {
-        return None;
-    }
-    let why = if reason.is_empty() {
-        format!("acknowledged by {by}")
-    } else {
-        format!("acknowledged by {by}: {reason}")
-    };
-    let told = if before.told_firing {
-        Some(Told::Acknowledged)
-    } else {
-        None
-    };
-    let mut step = moved(before, State::Acknowledged, &why, told, now);
-    step.alert.acknowledged = Some((until, by.to_owned()));
-    Some(step)
-}
-
-/// A person resolves: it comes back only if the condition is seen anew.
-#[must_use]
-pub fn resolve(before: &Alert, by: &str, reason: &str, now: DateTime<Utc>) -> Option<Step> {
-    if before.state == State::Resolved {
-        return None;
-    }
-    let told = if before.told_firing { Some(Told::Resolved) } else { None };
-    let mut step = moved(
-        before,
-        State::Resolved,
-        &format!("resolved by {by}: {reason}"),
-        told,
-        now,
-    );
-    step.alert.dismissed = true;
-    Some(step)
-}
-
-fn moved(before: &Alert, to: State, reason: &str, tell: Option<Told>, now: DateTime<Utc>) -> Step {
-    let mut alert = before.clone();
-    alert.state = to;
-    if tell.is_some() {
-        alert.told_at = Some(now);
-        alert.tellings += 1;
-    }
-    let transition = Transition {
-        alert_id: alert.id.clone(),
-        at: now,
-        from: Some(before.state),
-        to,
-        reason: reason.to_owned(),
-    };
-    Step {
-        alert,
-        transitions: vec![transition],
-        tell,
     }
 }
 

@@ -1,0 +1,340 @@
+//! The [`Ledger`] on DynamoDB. `docs/aws.md` shows the layout with sizes and costs.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::again::{all_places, final_trouble, recharge, visit_all};
+use super::bytes::{Broken, Reader, deflate, inflate, put_bytes};
+use super::head::{Bundle, Head, What};
+use super::identities;
+use super::record::{apply, day_of, details, places, record};
+use super::rows::{self, Rows};
+use super::store::{Draft, Store, Trouble};
+use super::table::{Meter, Table};
+use crate::domain::charge::Charge;
+use crate::domain::period::{Hour, Period};
+use crate::domain::spend::{Bill, Restatement, SpendKey, Sums, restatements};
+use crate::domain::usage::{EventId, UsageEvent};
+use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
+
+/// Changes of checkpoints or restatements that are made one when there are more.
+const MAX_CHANGES: usize = 16;
+
+/// A ledger in a DynamoDB table.
+pub struct DynamoLedger {
+    store: Store,
+    keep: Retention,
+    opened: DateTime<Utc>,
+    met: HashSet<EventId>,
+}
+
+impl DynamoLedger {
+    /// A ledger in `table`. `keep` sets the time to live of detail that is recorded; what has outlived it at `now` is not
+    /// shown, whether DynamoDB has deleted it or not.
+    #[must_use]
+    pub fn new(table: Table, keep: Retention, now: DateTime<Utc>) -> Self {
+        DynamoLedger {
+            store: Store::new(table),
+            keep,
+            opened: now,
+            met: HashSet::new(),
+        }
+    }
+
+    /// Requests and units used so far.
+    #[must_use]
+    pub fn meter(&self) -> Meter {
+        self.store.table.meter()
+    }
+
+    fn keep_micros(&self) -> i64 {
+        i64::from(self.keep.detail_days).saturating_mul(86_400_000_000)
+    }
+}
+
+impl Ledger for DynamoLedger {
+    fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
+        let keep = self.keep_micros();
+        let outcome = self.store.change(|store, head, draft| {
+            let outcome = record(store, head, draft, batch.events.events(), pricer, keep, now)?;
+            add_checkpoints(store, head, draft, &batch.checkpoints)?;
+            Ok(outcome)
+        })?;
+        let mut recorded = outcome.recorded;
+        recorded.duplicates += batch.events.repeated();
+        recorded.known = outcome.known.into_iter().map(|id| u64::from(self.met.insert(id))).sum();
+        self.met.extend(outcome.fresh);
+        Ok(recorded)
+    }
+
+    fn replace_bill(&mut self, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
+        let digest = digest(&bill.identity);
+        self.store.change(|store, head, draft| {
+            let before = match head.bills.get(&digest) {
+                Some(bundle) => Some(read_bill(store, *bundle, &bill.identity)?),
+                None => None,
+            };
+            let restated = match &before {
+                Some(before) => restatements(bill, before, now)?,
+                None => Vec::new(),
+            };
+            let mut delta = Rows::new();
+            for (key, sums) in before.iter().flatten() {
+                delta.entry(*key).or_default().subtract(sums)?;
+            }
+            for (key, sums) in &bill.rows {
+                delta.entry(*key).or_default().add(sums)?;
+            }
+            delta.retain(|_, sums| !sums.is_empty());
+            if delta.is_empty() && before.is_some() {
+                return Ok(restated);
+            }
+            apply(store, draft, delta, false)?;
+            let mut body = Vec::new();
+            put_bytes(&mut body, bill.identity.as_bytes());
+            body.extend(rows::pack(bill.rows.iter().map(|(key, sums)| (key, sums))));
+            let bundle = draft.add(What::Bill, 0, &body);
+            if let Some(old) = draft.head.bills.insert(digest, bundle) {
+                draft.drop(old);
+            }
+            add_restatements(store, head, draft, &restated)?;
+            Ok(restated)
+        })
+    }
+
+    fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError> {
+        let all = self.store.view(known_checkpoints)?;
+        let of_source = all.into_iter().filter(|((of, _), _)| of == source);
+        Ok(of_source.map(|((_, key), at)| (key, Checkpoint(at))).collect())
+    }
+
+    fn spend(&mut self, period: Period, visit: &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError> {
+        let days = day_of(Hour::of(period.start))..=day_of(Hour::of(period.end));
+        // Read whole before the first visit: a view that has to begin again must not visit twice.
+        let found = self.store.view(|store, head| {
+            let bundles: Vec<(i64, Bundle)> = head.days.range(days.clone()).map(|(n, d)| (*n, d.bundle(*n))).collect();
+            let bodies = store.load(bundles.iter().map(|(_, bundle)| *bundle))?;
+            let broken = store.broken("the spend of a day");
+            let mut all = Vec::new();
+            for (day, bundle) in bundles {
+                let body = bodies.get(&(bundle, day)).map(|b| b.as_slice()).unwrap_or_default();
+                all.extend(rows::unpack(body).map_err(&broken)?);
+            }
+            Ok(all)
+        })?;
+        let inside = found.iter().filter(|(key, _)| period.contains(key.hour.start()));
+        inside.for_each(|(key, sums)| visit(key, sums));
+        Ok(())
+    }
+
+    fn span(&mut self) -> Result<Option<Period>, StoreError> {
+        self.store.view(|_, head| {
+            let ends = head.days.first_key_value().zip(head.days.last_key_value());
+            Ok(ends.map(|((first, a), (last, b))| {
+                let start = Hour(first * 24 + i64::from(a.hours.0));
+                let end = Hour(last * 24 + i64::from(b.hours.1) + 1);
+                Period::new(start.start(), end.start())
+            }))
+        })
+    }
+
+    fn event(&mut self, id: EventId) -> Result<Option<(UsageEvent, Charge)>, StoreError> {
+        let (keep, now) = (self.keep_micros(), self.opened);
+        self.store.view(|store, head| {
+            let places = places(store, head, &[id])?;
+            Ok(details(store, head, &places, keep, now)?.remove(&id))
+        })
+    }
+
+    fn events(
+        &mut self,
+        period: Period,
+        visit: &mut dyn FnMut(&UsageEvent, &Charge) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let (keep, now) = (self.keep_micros(), self.opened);
+        let (head, places) = self
+            .store
+            .view(|store, head| Ok((head.clone(), all_places(store, head)?)))?;
+        // Blocks of calls are never rewritten: no writer can take them away meanwhile.
+        let visited = visit_all(&mut self.store, &head, places, keep, now, period, visit);
+        visited.map_err(|e| final_trouble(&self.store, e))
+    }
+
+    fn recharge(&mut self, ids: &[EventId], pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recharged, StoreError> {
+        let keep = self.keep_micros();
+        self.store
+            .change(|store, head, draft| recharge(store, head, draft, ids, pricer, keep, now))
+    }
+
+    fn restatements(&mut self) -> Result<Vec<Restatement>, StoreError> {
+        self.store.view(known_restatements)
+    }
+
+    fn expire(&mut self, retention: Retention, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let before = now - TimeDelta::days(i64::from(retention.detail_days));
+        let last_day = day_of(Hour::of(before));
+        let before = before.timestamp_micros();
+        self.store.change(|store, head, draft| {
+            let mut gone = 0;
+            if before > head.detail_before {
+                gone = expire_origins(store, head, draft, before)?;
+            }
+            let unfolded = head.days.range(..last_day).filter(|(_, day)| !day.folded);
+            let mut fold = Rows::new();
+            for (day, entry) in unfolded {
+                // A day whose only hour is the first is folded as it is.
+                if entry.hours == (0, 0) {
+                    continue;
+                }
+                let any = SpendKey {
+                    hour: Hour(day * 24),
+                    basis: crate::domain::spend::Basis::Metered,
+                    currency: crate::domain::money::Currency::USD,
+                    dimensions: crate::domain::dimension::Dimensions::default(),
+                };
+                fold.insert(any, Sums::default());
+            }
+            apply(store, draft, fold, true)?;
+            Ok(gone)
+        })
+    }
+}
+
+/// Moves the mark before which detail has expired; how many calls lose theirs.
+fn expire_origins(store: &mut Store, head: &Head, draft: &mut Draft, before: i64) -> Result<u64, Trouble> {
+    let touched: Vec<usize> = (0..head.segments.len())
+        .filter(|at| head.segments.get(*at).is_some_and(|s| s.oldest < before))
+        .collect();
+    if touched.is_empty() {
+        return Ok(0);
+    }
+    let lists = touched
+        .iter()
+        .filter_map(|at| head.segments.get(*at))
+        .map(|s| s.origins());
+    let bodies = store.load(lists)?;
+    let broken = store.broken("a segment of identities");
+    let mut gone = 0;
+    for at in touched {
+        let Some(segment) = draft.head.segments.get_mut(at) else {
+            continue;
+        };
+        let body = bodies
+            .get(&(segment.origins(), 0))
+            .map(|b| b.as_slice())
+            .unwrap_or_default();
+        let origins = identities::unpack_origins(body).map_err(&broken)?;
+        let live = |mark: i64| origins.iter().filter(move |o| o.recorded_at >= mark);
+        let newly = live(head.detail_before).filter(|o| o.recorded_at < before);
+        gone += newly.map(|o| o.calls).sum::<u64>();
+        segment.oldest = live(before).map(|o| o.recorded_at).min().unwrap_or(i64::MAX);
+    }
+    draft.head.detail_before = before;
+    Ok(gone)
+}
+
+fn digest(identity: &str) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = EventId::of(&[b"bill", identity.as_bytes()]).0;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+fn read_bill(store: &mut Store, bundle: Bundle, identity: &str) -> Result<Vec<(SpendKey, Sums)>, Trouble> {
+    let bodies = store.load([bundle])?;
+    let broken = store.broken("a bill");
+    let mut reader = Reader(bodies.get(&(bundle, 0)).map(|b| b.as_slice()).unwrap_or_default());
+    if reader.text().map_err(&broken)? != identity {
+        return Err(broken(Broken));
+    }
+    rows::unpack(reader.0).map_err(broken)
+}
+
+type AllCheckpoints = BTreeMap<(String, String), Vec<u8>>;
+
+fn known_checkpoints(store: &mut Store, head: &Head) -> Result<AllCheckpoints, Trouble> {
+    let bodies = store.load(head.checkpoints.iter().copied())?;
+    let broken = store.broken("checkpoints");
+    let mut all = AllCheckpoints::new();
+    for bundle in &head.checkpoints {
+        let body = bodies.get(&(*bundle, 0)).map(|b| b.as_slice()).unwrap_or_default();
+        let plain = inflate(body).map_err(&broken)?;
+        let mut reader = Reader(&plain);
+        while !reader.done() {
+            let source = reader.text().map_err(&broken)?.to_owned();
+            let key = reader.text().map_err(&broken)?.to_owned();
+            all.insert((source, key), reader.bytes().map_err(&broken)?.to_vec());
+        }
+    }
+    Ok(all)
+}
+
+fn add_checkpoints(
+    store: &mut Store,
+    head: &Head,
+    draft: &mut Draft,
+    given: &[(String, String, Checkpoint)],
+) -> Result<(), Trouble> {
+    if given.is_empty() {
+        return Ok(());
+    }
+    let mut all = known_checkpoints(store, head)?;
+    let mut changed = AllCheckpoints::new();
+    for (source, key, Checkpoint(at)) in given {
+        let name = (source.clone(), key.clone());
+        if all.get(&name) != Some(at) {
+            all.insert(name.clone(), at.clone());
+            changed.insert(name, at.clone());
+        }
+    }
+    if changed.is_empty() {
+        return Ok(());
+    }
+    if head.checkpoints.len() >= MAX_CHANGES {
+        std::mem::take(&mut draft.head.checkpoints)
+            .into_iter()
+            .for_each(|old| draft.drop(old));
+        changed = all;
+    }
+    let mut plain = Vec::new();
+    for ((source, key), at) in &changed {
+        [source.as_bytes(), key.as_bytes(), at]
+            .into_iter()
+            .for_each(|part| put_bytes(&mut plain, part));
+    }
+    let bundle = draft.add(What::Checkpoints, 0, &deflate(&plain));
+    draft.head.checkpoints.push(bundle);
+    Ok(())
+}
+
+fn known_restatements(store: &mut Store, head: &Head) -> Result<Vec<Restatement>, Trouble> {
+    let bodies = store.load(head.restatements.iter().copied())?;
+    let broken = store.broken("restatements");
+    let mut all = Vec::new();
+    for bundle in &head.restatements {
+        let body = bodies.get(&(*bundle, 0)).map(|b| b.as_slice()).unwrap_or_default();
+        let plain = inflate(body).map_err(&broken)?;
+        let some: Vec<Restatement> = serde_json::from_slice(&plain).map_err(|_| broken(Broken))?;
+        all.extend(some);
+    }
+    Ok(all)
+}
+
+/// Adds restatements behind those that are there.
+pub fn add_restatements(store: &mut Store, head: &Head, draft: &mut Draft, new: &[Restatement]) -> Result<(), Trouble> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let mut written = Vec::new();
+    if head.restatements.len() >= MAX_CHANGES {
+        written = known_restatements(store, head)?;
+        std::mem::take(&mut draft.head.restatements)
+            .into_iter()
+            .for_each(|old| draft.drop(old));
+    }
+    written.extend(new.iter().cloned());
+    let text = serde_json::to_vec(&written).map_err(|_| store.broken("restatements")(Broken))?;
+    let bundle = draft.add(What::Restatements, 0, &deflate(&text));
+    draft.head.restatements.push(bundle);
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! What AWS can answer instead of an answer, sorted into few kinds, in words that say what to do.
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use thiserror::Error;
+
+/// The kinds of failure that a caller may want to tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// AWS asked to slow down and kept asking until the retries were used up.
+    Throttled,
+    /// AWS failed on its side (5xx).
+    Unavailable,
+    /// No answer within the time allowed, or the connection broke.
+    Unreachable,
+    /// The credentials have expired.
+    Expired,
+    /// There are no credentials, or AWS does not know them.
+    Credentials,
+    /// The credentials do not allow the call.
+    Denied,
+    /// What was asked for does not exist.
+    Missing,
+    /// A condition of a write did not hold.
+    Condition,
+    /// Anything else that AWS refuses.
+    Refused,
+}
+
+/// A call to AWS that failed for good. Its text never holds a credential.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{words}")]
+pub struct Failure {
+    /// Which kind.
+    pub kind: Kind,
+    /// Whether the call may have been carried out all the same: the answer was lost, not the request.
+    pub ambiguous: bool,
+    words: String,
+}
+
+/// Characters of AWS's own message that are kept.
+const MESSAGE_LIMIT: usize = 300;
+
+impl Failure {
+    /// A failure with words of our own.
+    #[must_use]
+    pub fn new(kind: Kind, words: impl Into<String>) -> Self {
+        Failure {
+            kind,
+            ambiguous: false,
+            words: words.into(),
+        }
+    }
+
+    /// Sorts the error of the call `action` (such as `dynamodb:GetItem`).
+    pub fn of<E>(action: &str, error: &SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let (kind, ambiguous, words) = match error {
+            SdkError::TimeoutError(_) => (Kind::Unreachable, true, "no answer in time, after retries".to_owned()),
+            SdkError::DispatchFailure(inner) if inner.is_timeout() => {
+                (Kind::Unreachable, true, "no answer in time, after retries".to_owned())
+            }
+            SdkError::DispatchFailure(inner) if inner.is_io() => {
+                (Kind::Unreachable, true, "no connection, after retries".to_owned())
+            }
+            SdkError::DispatchFailure(inner) => {
+                let cause = inner.as_connector_error().map_or_else(String::new, |e| chain(e));
+                credentials(&cause)
+            }
+            SdkError::ResponseError(_) => (
+                Kind::Unreachable,
+                true,
+                "the answer broke off or is not what this service answers".to_owned(),
+            ),
+            SdkError::ServiceError(inner) => {
+                let status = inner.raw().status().as_u16();
+                let code = inner.err().code().unwrap_or("no code");
+                let message = inner.err().message().unwrap_or_default();
+                service(code, message, status)
+            }
+            SdkError::ConstructionFailure(_) | _ => credentials(&chain(error)),
+        };
+        Failure {
+            kind,
+            ambiguous,
+            words: format!("{action}: {words}"),
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self.kind {
+            Kind::Throttled => {
+                "the next run goes on where this one stopped; raise the limits of the service if it repeats"
+            }
+            Kind::Unavailable | Kind::Unreachable => "the next run goes on where this one stopped",
+            Kind::Expired => "renew the credentials and run again",
+            Kind::Credentials => "set AWS_PROFILE, or the access key in the environment, or run with a role",
+            Kind::Denied => "`finops aws permissions` lists the actions that each part needs",
+            Kind::Missing => "check namespace, environment and region; terraform creates the resources",
+            Kind::Condition => "run it again: it decides anew on what is true now",
+            Kind::Refused => "check the settings of this service",
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    clean(&text)
+}
+
+fn clean(text: &str) -> String {
+    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    plain.take(MESSAGE_LIMIT).collect()
+}
+
+/// A failure before the request left: most often the search for credentials.
+fn credentials(cause: &str) -> (Kind, bool, String) {
+    if cause.contains("credential") || cause.contains("Credential") || cause.contains("identity") {
+        return (Kind::Credentials, false, "no credentials were found".to_owned());
+    }
+    (Kind::Refused, false, format!("the request could not be made: {cause}"))
+}
+
+fn service(code: &str, message: &str, status: u16) -> (Kind, bool, String) {
+    let message = clean(message);
+    match code {
+        "ThrottlingException"
+        | "Throttling"
+        | "ThrottledException"
+        | "ProvisionedThroughputExceededException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        | "LimitExceededException"
+        | "SlowDown" => (Kind::Throttled, false, format!("throttled after retries ({code})")),
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+            (Kind::Expired, false, "the credentials have expired".to_owned())
+        }
+        "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "InvalidAccessKeyId"
+        | "AuthFailure"
+        | "MissingAuthenticationToken"
+        | "IncompleteSignature" => (
+            Kind::Credentials,
+            false,
+            format!("the credentials are not accepted ({code})"),
+        ),
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "AuthorizationError"
+        | "AuthorizationErrorException"
+        | "UnauthorizedOperation"
+        | "NotAuthorized" => (Kind::Denied, false, format!("access denied: {message}")),
+        "ResourceNotFoundException" | "NotFoundException" | "NotFound" | "NotFoundFault" => {
+            (Kind::Missing, false, format!("it does not exist: {message}"))
+        }
+        "ConditionalCheckFailedException" => (Kind::Condition, false, "a condition did not hold".to_owned()),
+        _ if status == 429 => (Kind::Throttled, false, format!("throttled after retries ({code})")),
+        _ if status >= 500 => (
+            Kind::Unavailable,
+            true,
+            format!("AWS answered {status} ({code}), after retries"),
+        ),
+        _ => (
+            Kind::Refused,
+            false,
+            format!("refused with {status} ({code}): {message}"),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_sorted_into_kinds_that_say_what_to_do() {
+        for (code, status, kind) in [
+            ("ThrottlingException", 400, Kind::Throttled),
+            ("TooManyRequests", 429, Kind::Throttled),
+            ("ExpiredTokenException", 400, Kind::Expired),
+            ("UnrecognizedClientException", 400, Kind::Credentials),
+            ("AccessDeniedException", 400, Kind::Denied),
+            ("ResourceNotFoundException", 400, Kind::Missing),
+            ("InternalServerError", 500, Kind::Unavailable),
+            ("ValidationException", 400, Kind::Refused),
+        ] {
+            assert_eq!(service(code, "", status).0, kind, "{code}");
+        }
+        assert!(
+            service("InternalServerError", "", 503).1,
+            "a 5xx may come after the write"
+        );
+    }
+}

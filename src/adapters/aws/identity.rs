@@ -1,0 +1,15 @@
+//! Who we are to AWS: asked before anything is read or written.
+
+use super::client::Aws;
+use super::failure::{Failure, Kind};
+
+/// The id of the account that the credentials belong to.
+pub fn account(aws: &Aws) -> Result<String, Failure> {
+    let client = aws_sdk_sts::Client::new(aws.config());
+    let answer = aws
+        .wait(client.get_caller_identity().send())
+        .map_err(|e| Failure::of("sts:GetCallerIdentity", &e))?;
+    answer
+        .account
+        .ok_or_else(|| Failure::new(Kind::Refused, "sts:GetCallerIdentity: the answer names no account"))
+}

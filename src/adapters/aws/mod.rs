@@ -1,0 +1,8 @@
+//! Plugs to AWS: every service behind one client, one set of error words and one declared list of permissions.
+
+pub mod client;
+pub mod dynamodb;
+pub mod failure;
+pub mod identity;
+
+pub use client::Aws;

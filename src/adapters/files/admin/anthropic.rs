@@ -1,0 +1,209 @@
+//! Anthropic's usage and cost reports, as pages of buckets. Input is what was neither read from nor written to a cache; amounts are cents.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::domain::dimension::{Dimension, Dimensions};
+use crate::domain::money::{Currency, mul_exact, parse_decimal};
+use crate::domain::period::Period;
+use crate::domain::usage::Rank;
+
+use super::super::bills::{BillRow, CostBucket};
+use super::super::counts::{Counts, Input};
+use super::super::line::{Context, Fault, LineFormat, Output};
+use super::super::scalar::Scalar;
+
+#[derive(Deserialize)]
+struct Page<'a> {
+    #[serde(borrow, default)]
+    data: Vec<Bucket<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Bucket<'a> {
+    #[serde(borrow, default)]
+    starting_at: Scalar<'a>,
+    #[serde(borrow, default)]
+    ending_at: Scalar<'a>,
+    #[serde(borrow, default)]
+    results: Vec<Row<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Row<'a> {
+    #[serde(borrow, default)]
+    uncached_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_creation: Option<Creation<'a>>,
+    #[serde(borrow, default)]
+    cache_read_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    output_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    server_tool_use: Option<Tools<'a>>,
+    #[serde(borrow, default)]
+    api_key_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    workspace_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    model: Scalar<'a>,
+    #[serde(borrow, default)]
+    service_tier: Scalar<'a>,
+    #[serde(borrow, default)]
+    context_window: Scalar<'a>,
+    #[serde(borrow, default)]
+    inference_geo: Scalar<'a>,
+    #[serde(borrow, default)]
+    speed: Scalar<'a>,
+    // Of costs.
+    #[serde(borrow, default)]
+    amount: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    currency: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+struct Creation<'a> {
+    #[serde(borrow, default)]
+    ephemeral_5m_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    ephemeral_1h_input_tokens: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
+struct Tools<'a> {
+    #[serde(borrow, default)]
+    web_search_requests: Scalar<'a>,
+}
+
+/// Reads pages.
+pub(in super::super) struct AnthropicAdmin;
+
+impl LineFormat for AnthropicAdmin {
+    fn record(&mut self, text: &str, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        let page: Page<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        for bucket in &page.data {
+            let start = context.time(&bucket.starting_at, "starting_at", out)?;
+            let (end, _) = bucket.ending_at.time("ending_at")?;
+            let mut costs: Option<Vec<BillRow>> = None;
+            for row in &bucket.results {
+                let told = match row.amount {
+                    Some(amount) => {
+                        cost(row, amount, start, context).map(|row| costs.get_or_insert_default().push(row))
+                    }
+                    None => usage(row, bucket, start, line, context, out),
+                };
+                // A row that is not usable does not take the others of its page along.
+                if let Err(fault) = told {
+                    out.faults.push(fault);
+                }
+            }
+            if let Some(rows) = costs {
+                out.buckets.push(CostBucket {
+                    account: "anthropic-costs",
+                    period: Period::new(start, end),
+                    rows,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn usage(
+    row: &Row<'_>,
+    bucket: &Bucket<'_>,
+    start: DateTime<Utc>,
+    line: u64,
+    context: &mut Context,
+    out: &mut Output,
+) -> Result<(), Fault> {
+    let none = Creation::default();
+    let creation = row.cache_creation.as_ref().unwrap_or(&none);
+    let counts = Counts {
+        input: row.uncached_input_tokens.count("uncached_input_tokens")?,
+        read: row.cache_read_input_tokens.count("cache_read_input_tokens")?,
+        write_5m: creation
+            .ephemeral_5m_input_tokens
+            .count("cache_creation.ephemeral_5m_input_tokens")?,
+        write_1h: creation
+            .ephemeral_1h_input_tokens
+            .count("cache_creation.ephemeral_1h_input_tokens")?,
+        output: row.output_tokens.count("output_tokens")?,
+        ..Counts::default()
+    };
+    let keys = [
+        &bucket.starting_at,
+        &bucket.ending_at,
+        &row.api_key_id,
+        &row.workspace_id,
+        &row.model,
+        &row.service_tier,
+        &row.context_window,
+        &row.inference_geo,
+        &row.speed,
+    ];
+    if row.model.is_null() {
+        out.warnings
+            .push("usage without a model cannot be priced: ask for it with `group_by[]=model`");
+    }
+    let names = (context.labels.get("anthropic"), context.label(&row.model, "model")?);
+    let mut event = super::bucket_event("anthropic-usage", &keys, start, names, line, context);
+    if row.context_window.str() == "200k-1M" {
+        event.rank.authority = Rank::REPORT_LONG;
+    }
+    event.tokens = counts.tokens(Input::Excludes, "Anthropic usage report", out);
+    if let Some(tools) = &row.server_tool_use {
+        event.requests.web_searches = tools.web_search_requests.small("server_tool_use.web_search_requests")?;
+    }
+    let tier = super::tier(&row.service_tier, context)?;
+    event.dimensions.set(Dimension::Tier, tier);
+    super::set(
+        &mut event,
+        Dimension::Project,
+        &row.workspace_id,
+        "workspace_id",
+        context,
+    )?;
+    event.session = context.label(&row.api_key_id, "api_key_id")?;
+    if row.speed.str() != "standard" {
+        event.speed = context.label(&row.speed, "speed")?;
+    }
+    if !matches!(row.inference_geo.str(), "global" | "not_available") {
+        event.geo = context.label(&row.inference_geo, "inference_geo")?;
+    }
+    out.events.push(event);
+    Ok(())
+}
+
+fn cost(row: &Row<'_>, amount: &RawValue, at: DateTime<Utc>, context: &mut Context) -> Result<BillRow, Fault> {
+    let wrong = |e: String| Fault::field("amount", e);
+    let cents = parse_decimal(amount.get().trim_matches('"')).map_err(|e| wrong(e.to_string()))?;
+    let value = mul_exact(cents, Decimal::new(1, 2)).map_err(|e| wrong(e.to_string()))?;
+    let currency: Currency = row
+        .currency
+        .str()
+        .to_ascii_uppercase()
+        .parse()
+        .map_err(|_| Fault::field("currency", "not a currency code of three letters"))?;
+    let mut dimensions = Dimensions::default();
+    for (dimension, label) in [
+        (Dimension::Provider, context.labels.get("anthropic")),
+        (Dimension::Model, context.label(&row.model, "model")?),
+        (Dimension::Service, context.labels.get("Claude API")),
+        (Dimension::Category, context.labels.get("Usage")),
+        (Dimension::Project, context.label(&row.workspace_id, "workspace_id")?),
+        (Dimension::Tier, super::tier(&row.service_tier, context)?),
+    ] {
+        dimensions.set(dimension, label);
+    }
+    Ok(BillRow {
+        at,
+        currency,
+        dimensions,
+        billed: value,
+        effective: value,
+    })
+}

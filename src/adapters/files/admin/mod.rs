@@ -1,0 +1,122 @@
+//! Answers of providers' administration interfaces: usage and cost in buckets of time. A bucket that is delivered again is a restatement
+//! and replaces the one before; a usage bucket is identified by its period and the values that it is grouped by.
+
+mod anthropic;
+mod openai;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use crate::domain::dimension::Dimension;
+use crate::domain::label::{Label, LabelCache};
+use crate::domain::usage::{EventId, Rank, UsageEvent};
+
+use super::bills::CostBucket;
+use super::line::{Context, Fault, LineFormat, Output};
+use super::scalar::Scalar;
+
+pub(super) use anthropic::AnthropicAdmin;
+pub(super) use openai::OpenaiAdmin;
+
+/// Whose interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admin {
+    /// OpenAI's organization usage and costs.
+    Openai,
+    /// Anthropic's usage and cost reports.
+    Anthropic,
+}
+
+/// What one page of an answer holds.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    /// Usage.
+    pub events: Vec<UsageEvent>,
+    /// Costs.
+    pub buckets: Vec<CostBucket>,
+    /// Things worth telling once.
+    pub warnings: Vec<&'static str>,
+    /// Records that are no spend.
+    pub excluded: Vec<&'static str>,
+    /// Parts that are not usable: the field and what is wrong with it.
+    pub faults: Vec<(Option<String>, String)>,
+    /// What the next page is asked with, if there is one.
+    pub next: Option<String>,
+}
+
+/// Reads one page that was answered at `answered`.
+pub(crate) fn page(whose: Admin, text: &str, answered: DateTime<Utc>, latest: DateTime<Utc>) -> Result<Page, String> {
+    #[derive(Deserialize)]
+    struct Paging<'a> {
+        #[serde(borrow, default)]
+        has_more: Scalar<'a>,
+        #[serde(borrow, default)]
+        next_page: Scalar<'a>,
+    }
+    let mut context = Context {
+        latest,
+        labels: LabelCache::default(),
+        fallback: Some(answered),
+    };
+    let mut out = Output::default();
+    let mut reader: Box<dyn LineFormat> = match whose {
+        Admin::Openai => Box::new(OpenaiAdmin),
+        Admin::Anthropic => Box::new(AnthropicAdmin),
+    };
+    reader
+        .record(text, 1, &mut context, &mut out)
+        .map_err(|fault| fault.reason)?;
+    let paging: Paging<'_> = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let next = paging.next_page.str();
+    Ok(Page {
+        events: out.events,
+        buckets: out.buckets,
+        warnings: out.warnings,
+        excluded: out.excluded,
+        faults: out.faults.into_iter().map(|f| (f.field, f.reason)).collect(),
+        next: (paging.has_more.is_true() && !next.is_empty()).then(|| next.to_owned()),
+    })
+}
+
+/// A usage bucket as an event: the sum of many calls. What is delivered later counts.
+fn bucket_event(
+    space: &str,
+    keys: &[&Scalar<'_>],
+    at: DateTime<Utc>,
+    (provider, model): (Label, Label),
+    line: u64,
+    context: &Context,
+) -> UsageEvent {
+    let told: Vec<String> = keys.iter().map(|key| format!("{key:?}")).collect();
+    let mut parts: Vec<&[u8]> = vec![space.as_bytes()];
+    parts.extend(told.iter().map(|t| t.as_bytes()));
+    let mut event = UsageEvent::new(EventId::of(&parts), at, provider, model);
+    event.rank = Rank {
+        authority: Rank::REPORT,
+        complete: true,
+        at: context.fallback.unwrap_or(at),
+        line,
+    };
+    event
+}
+
+/// The tier as price books name it.
+fn tier(value: &Scalar<'_>, context: &mut Context) -> Result<Label, Fault> {
+    match value.str() {
+        "default" => Ok(context.labels.get("standard")),
+        "auto" => Ok(Label::EMPTY),
+        _ => context.label(value, "service_tier"),
+    }
+}
+
+fn set(
+    event: &mut UsageEvent,
+    dimension: Dimension,
+    value: &Scalar<'_>,
+    field: &str,
+    context: &mut Context,
+) -> Result<(), Fault> {
+    let label = context.label(value, field)?;
+    event.dimensions.set(dimension, label);
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! OpenAI's organization usage and costs, as pages of buckets. Input includes cached tokens unless the uncached count is given beside it.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::domain::dimension::{Dimension, Dimensions};
+use crate::domain::label::Label;
+use crate::domain::money::{Currency, parse_decimal};
+use crate::domain::period::Period;
+
+use super::super::bills::{BillRow, CostBucket};
+use super::super::counts::{Counts, Input};
+use super::super::line::{Context, Fault, LineFormat, Output};
+use super::super::scalar::Scalar;
+
+#[derive(Deserialize)]
+struct Page<'a> {
+    #[serde(borrow, default)]
+    data: Vec<Bucket<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Bucket<'a> {
+    #[serde(borrow, default)]
+    start_time: Scalar<'a>,
+    #[serde(borrow, default)]
+    end_time: Scalar<'a>,
+    #[serde(borrow, default, alias = "result")]
+    results: Vec<Row<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Row<'a> {
+    #[serde(borrow, default)]
+    object: Scalar<'a>,
+    #[serde(borrow, default)]
+    input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    input_uncached_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    input_cached_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    input_cache_write_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    input_cache_write_30m_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    input_cache_write_12h_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    output_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    num_requests: Scalar<'a>,
+    #[serde(borrow, default)]
+    num_sessions: Scalar<'a>,
+    #[serde(borrow, default)]
+    project_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    user_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    api_key_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    model: Scalar<'a>,
+    #[serde(borrow, default)]
+    batch: Scalar<'a>,
+    #[serde(borrow, default)]
+    service_tier: Scalar<'a>,
+    #[serde(borrow, default)]
+    api_source: Scalar<'a>,
+    // Of costs.
+    #[serde(borrow, default)]
+    amount: Option<Amount<'a>>,
+    #[serde(borrow, default)]
+    line_item: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
+struct Amount<'a> {
+    #[serde(borrow, default)]
+    value: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    currency: Scalar<'a>,
+}
+
+/// Reads pages.
+pub(in super::super) struct OpenaiAdmin;
+
+impl LineFormat for OpenaiAdmin {
+    fn record(&mut self, text: &str, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        let page: Page<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        for bucket in &page.data {
+            let start = context.time(&bucket.start_time, "start_time", out)?;
+            let (end, _) = bucket.end_time.time("end_time")?;
+            let mut costs: Option<Vec<BillRow>> = None;
+            for row in &bucket.results {
+                let told = if row.object.str() == "organization.costs.result" {
+                    cost(row, start, context).map(|row| costs.get_or_insert_default().push(row))
+                } else {
+                    usage(row, bucket, start, line, context, out)
+                };
+                // A row that is not usable does not take the others of its page along.
+                if let Err(fault) = told {
+                    out.faults.push(fault);
+                }
+            }
+            if let Some(rows) = costs {
+                out.buckets.push(CostBucket {
+                    account: "openai-costs",
+                    period: Period::new(start, end),
+                    rows,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn usage(
+    row: &Row<'_>,
+    bucket: &Bucket<'_>,
+    start: DateTime<Utc>,
+    line: u64,
+    context: &mut Context,
+    out: &mut Output,
+) -> Result<(), Fault> {
+    let kind = row.object.str();
+    let kind = kind
+        .strip_prefix("organization.usage.")
+        .and_then(|k| k.strip_suffix(".result"))
+        .unwrap_or(kind);
+    let requests = row.num_requests.small("num_requests")?;
+    let model = context.label(&row.model, "model")?;
+    let keys = [
+        &row.object,
+        &bucket.start_time,
+        &bucket.end_time,
+        &row.project_id,
+        &row.user_id,
+        &row.api_key_id,
+        &row.model,
+        &row.batch,
+        &row.service_tier,
+        &row.api_source,
+    ];
+    let names = (context.labels.get("openai"), model);
+    let mut event = super::bucket_event("openai-usage", &keys, start, names, line, context);
+    match kind {
+        "completions" | "embeddings" | "moderations" => {
+            if row.model.is_null() {
+                out.warnings
+                    .push("usage without a model cannot be priced: ask for it with `group_by[]=model`");
+            }
+            event.tokens = counts(row)?.tokens(declared(row), "OpenAI usage", out);
+        }
+        "web_search_calls" => event.requests.web_searches = requests,
+        "file_search_calls" => event.requests.file_searches = requests,
+        "code_interpreter_sessions" => event.requests.code_executions = row.num_sessions.small("num_sessions")?,
+        // Images, audio and storage are not counted in tokens: the costs have them.
+        _ => {
+            out.excluded.push("usage_without_tokens");
+            return Ok(());
+        }
+    }
+    let tier = if row.batch.is_true() {
+        context.labels.get("batch")
+    } else {
+        super::tier(&row.service_tier, context)?
+    };
+    event.dimensions.set(Dimension::Tier, tier);
+    super::set(&mut event, Dimension::Project, &row.project_id, "project_id", context)?;
+    super::set(&mut event, Dimension::User, &row.user_id, "user_id", context)?;
+    event.session = context.label(&row.api_key_id, "api_key_id")?;
+    out.events.push(event);
+    Ok(())
+}
+
+fn declared(row: &Row<'_>) -> Input {
+    if row.input_uncached_tokens.is_null() {
+        Input::Includes
+    } else {
+        Input::Excludes
+    }
+}
+
+fn counts(row: &Row<'_>) -> Result<Counts, Fault> {
+    let input = if row.input_uncached_tokens.is_null() {
+        row.input_tokens.count("input_tokens")?
+    } else {
+        row.input_uncached_tokens.count("input_uncached_tokens")?
+    };
+    let half = row.input_cache_write_30m_tokens.count("input_cache_write_30m_tokens")?;
+    let twelve = row.input_cache_write_12h_tokens.count("input_cache_write_12h_tokens")?;
+    let written = row.input_cache_write_tokens.count("input_cache_write_tokens")?;
+    Ok(Counts {
+        input,
+        read: row.input_cached_tokens.count("input_cached_tokens")?,
+        // What the split does not explain was written at the default time to live.
+        write_30m: half + written.saturating_sub(half + twelve),
+        write_12h: twelve,
+        output: row.output_tokens.count("output_tokens")?,
+        ..Counts::default()
+    })
+}
+
+fn cost(row: &Row<'_>, at: DateTime<Utc>, context: &mut Context) -> Result<BillRow, Fault> {
+    let amount = row.amount.as_ref().ok_or_else(|| Fault::field("amount", "missing"))?;
+    let value = amount
+        .value
+        .map(|raw| raw.get().trim_matches('"'))
+        .ok_or_else(|| Fault::field("amount.value", "missing"))?;
+    let value = parse_decimal(value).map_err(|e| Fault::field("amount.value", e.to_string()))?;
+    let currency: Currency = amount
+        .currency
+        .str()
+        .to_ascii_uppercase()
+        .parse()
+        .map_err(|_| Fault::field("amount.currency", "not a currency code of three letters"))?;
+    let mut dimensions = Dimensions::default();
+    // `gpt-5-2025-08-07, input_tokens`
+    let item = context.label(&row.line_item, "line_item")?.as_str();
+    let model = item
+        .split_once(", ")
+        .map_or(Label::EMPTY, |(model, _)| context.labels.get(model));
+    for (dimension, label) in [
+        (Dimension::Provider, context.labels.get("openai")),
+        (Dimension::Model, model),
+        (Dimension::Service, context.labels.get("OpenAI API")),
+        (Dimension::Category, context.labels.get("Usage")),
+        (Dimension::Project, context.label(&row.project_id, "project_id")?),
+        (Dimension::User, context.label(&row.user_id, "user_id")?),
+    ] {
+        dimensions.set(dimension, label);
+    }
+    Ok(BillRow {
+        at,
+        currency,
+        dimensions,
+        billed: value,
+        effective: value,
+    })
+}

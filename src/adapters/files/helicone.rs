@@ -1,0 +1,122 @@
+//! Helicone exports (JSON, JSONL, CSV). The prompt count means what the provider means by it: it includes cached tokens except at
+//! Anthropic and Bedrock, and the numbers are asked. Identity is the request id; the later record counts.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::domain::dimension::Dimension;
+use crate::domain::usage::{EventId, UsageEvent};
+
+use super::counts::{Counts, Input};
+use super::line::{Context, Fault, LineFormat, Output};
+use super::scalar::{Scalar, reported};
+use super::tags;
+
+#[derive(Deserialize)]
+struct Row<'a> {
+    #[serde(borrow, default)]
+    request_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    request_created_at: Scalar<'a>,
+    #[serde(borrow, default)]
+    request_model: Scalar<'a>,
+    #[serde(borrow, default)]
+    response_model: Scalar<'a>,
+    #[serde(borrow, default)]
+    provider: Scalar<'a>,
+    #[serde(borrow, default)]
+    request_user_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    request_properties: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    response_status: Scalar<'a>,
+    #[serde(borrow, default)]
+    prompt_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    completion_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    total_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    prompt_cache_read_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    prompt_cache_write_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cost: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    cache_reference_id: Scalar<'a>,
+}
+
+/// What stands for "not from the cache".
+const NO_REFERENCE: &str = "00000000-0000-0000-0000-000000000000";
+
+/// Reads exports.
+pub(super) struct Helicone;
+
+impl LineFormat for Helicone {
+    fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        let row: Row<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        let id = row.request_id.str();
+        if id.is_empty() {
+            return Err(Fault::field("request_id", "missing"));
+        }
+        let id = EventId::of(&[b"helicone", id.as_bytes()]);
+        if !matches!(row.cache_reference_id.str(), "" | NO_REFERENCE) {
+            out.excluded_once.push(("response_cache_hits", id));
+            return Ok(());
+        }
+        let provider = context.label(&row.provider, "provider")?;
+        let provider = provider_of(&provider.as_str().to_ascii_lowercase());
+        let openai = matches!(provider.as_str(), "openai" | "azure");
+        let written = row.prompt_cache_write_tokens.count("prompt_cache_write_tokens")?;
+        let counts = Counts {
+            input: row.prompt_tokens.count("prompt_tokens")?,
+            read: row.prompt_cache_read_tokens.count("prompt_cache_read_tokens")?,
+            write_5m: if openai { 0 } else { written },
+            write_30m: if openai { written } else { 0 },
+            output: row.completion_tokens.count("completion_tokens")?,
+            total: row.total_tokens.count("total_tokens")?,
+            ..Counts::default()
+        };
+        if counts.input + counts.output + counts.read + written == 0 {
+            if row.response_status.count("response_status")? >= 400 {
+                out.excluded_once.push(("failed_calls", id));
+            } else {
+                out.warnings.push("calls without usage: coverage gap");
+                out.excluded_once.push(("calls_without_usage", id));
+            }
+            return Ok(());
+        }
+        let at = context.time(&row.request_created_at, "request_created_at", out)?;
+        let model = match row.response_model.str() {
+            "" => &row.request_model,
+            _ => &row.response_model,
+        };
+        let model = context.label(model, "response_model")?;
+        let mut event = UsageEvent::new(id, at, context.labels.get(&provider), model);
+        event.rank.line = number;
+        let declared = if matches!(provider.as_str(), "anthropic" | "bedrock") {
+            Input::Excludes
+        } else {
+            Input::Includes
+        };
+        event.tokens = counts.tokens(declared, "Helicone", out);
+        event.reported_cost = reported(row.cost.map(RawValue::get), "cost")?;
+        let user = context.label(&row.request_user_id, "request_user_id")?;
+        event.dimensions.set(Dimension::User, user);
+        tags::set_all(&mut event, row.request_properties, context)?;
+        out.events.push(event);
+        Ok(())
+    }
+}
+
+fn provider_of(name: &str) -> String {
+    match name {
+        "aws" | "amazon" => "bedrock",
+        "gemini" | "google_ai_studio" => "google",
+        "vertex_ai" | "google_vertex" => "vertex",
+        "azure_openai" => "azure",
+        "x.ai" | "x_ai" => "xai",
+        other => other,
+    }
+    .to_owned()
+}

@@ -1,0 +1,153 @@
+//! Langfuse observations, as its API and exports give them. The keys of a usage map are apart from each other, but what `input` contains
+//! depends on the SDK that sent it, so the numbers decide. Identity is the id; a record of the same id is an update and replaces.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::domain::dimension::Dimension;
+use crate::domain::usage::{EventId, UsageEvent};
+
+use super::body;
+use super::counts::Counts;
+use super::line::{Context, Fault, LineFormat, Output};
+use super::litellm::json_text;
+use super::scalar::{Scalar, reported};
+use super::tags;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Observation<'a> {
+    #[serde(borrow, default)]
+    id: Scalar<'a>,
+    #[serde(borrow, default)]
+    r#type: Scalar<'a>,
+    #[serde(borrow, default)]
+    start_time: Scalar<'a>,
+    #[serde(borrow, default)]
+    updated_at: Scalar<'a>,
+    #[serde(borrow, default)]
+    level: Scalar<'a>,
+    #[serde(borrow, default)]
+    model: Scalar<'a>,
+    #[serde(borrow, default)]
+    metadata: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    usage_details: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    cost_details: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    calculated_total_cost: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    total_price: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    user_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    session_id: Scalar<'a>,
+}
+
+/// Reads observations.
+pub(super) struct Langfuse;
+
+impl LineFormat for Langfuse {
+    fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        let seen: Observation<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        if !matches!(seen.r#type.str(), "GENERATION" | "EMBEDDING" | "") {
+            return Ok(());
+        }
+        if seen.id.str().is_empty() {
+            return Err(Fault::field("id", "missing"));
+        }
+        let id = EventId::of(&[b"langfuse", seen.id.str().as_bytes()]);
+        let details = json_text(seen.usage_details.or(seen.usage), "usageDetails")?;
+        let details: Option<HashMap<Cow<'_, str>, Scalar<'_>>> = details
+            .as_deref()
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|e| Fault::field("usageDetails", format!("unexpected shape: {e}")))?
+            .filter(|map: &HashMap<_, _>| !map.is_empty());
+        let Some(details) = details else {
+            if seen.level.str() == "ERROR" {
+                out.excluded_once.push(("failed_calls", id));
+            } else {
+                out.warnings.push("calls without usage: coverage gap");
+                out.excluded_once.push(("calls_without_usage", id));
+            }
+            return Ok(());
+        };
+        let at = context.time(&seen.start_time, "startTime", out)?;
+        let model = context.label(&seen.model, "model")?;
+        let provider = context.labels.get(body::by_model(model.as_str()));
+        let mut event = UsageEvent::new(id, at, provider, model);
+        event.rank.line = number;
+        if !seen.updated_at.is_null() {
+            event.rank.at = context.time(&seen.updated_at, "updatedAt", out)?;
+        }
+        event.tokens = counts(&details)?.tokens_by_evidence();
+        event.reported_cost = cost(&seen)?;
+        event.session = context.label(&seen.session_id, "sessionId")?;
+        event
+            .dimensions
+            .set(Dimension::User, context.label(&seen.user_id, "userId")?);
+        tags::set_all(&mut event, seen.metadata, context)?;
+        out.events.push(event);
+        Ok(())
+    }
+}
+
+fn counts(details: &HashMap<Cow<'_, str>, Scalar<'_>>) -> Result<Counts, Fault> {
+    let mut counts = Counts::default();
+    let mut reasoning = 0;
+    for (key, value) in details {
+        let slot = match key.as_ref() {
+            "input" | "promptTokens" => &mut counts.input,
+            "output" | "completionTokens" => &mut counts.output,
+            "total" | "totalTokens" => &mut counts.total,
+            "input_cached_tokens" | "cache_read_input_tokens" | "input_cache_read" => &mut counts.read,
+            "input_cache_creation_1h" => &mut counts.write_1h,
+            key if key.starts_with("input_cache_creation") || key == "cache_creation_input_tokens" => {
+                &mut counts.write_5m
+            }
+            key if key.starts_with("output_reasoning") => &mut reasoning,
+            _ => continue,
+        };
+        // The same number under two names: never both.
+        *slot = (*slot).max(value.count(&format!("usageDetails.{key}"))?);
+    }
+    // The whole write beside its parts.
+    if details.contains_key("cache_creation_input_tokens") && counts.write_1h > 0 {
+        counts.write_5m = counts.write_5m.saturating_sub(counts.write_1h);
+    }
+    // Some SDKs take the reasoning out of the output: then only both together make the total.
+    let without = [
+        counts.input + counts.output,
+        counts.input + counts.output + counts.cached(),
+    ];
+    if reasoning > counts.output || (counts.total > 0 && without.iter().any(|sum| sum + reasoning == counts.total)) {
+        counts.output += reasoning;
+    }
+    counts.reasoning = reasoning;
+    Ok(counts)
+}
+
+fn cost(seen: &Observation<'_>) -> Result<Option<rust_decimal::Decimal>, Fault> {
+    #[derive(Deserialize, Default)]
+    struct Costs<'a> {
+        #[serde(borrow, default)]
+        total: Option<&'a RawValue>,
+    }
+    let details = json_text(seen.cost_details, "costDetails")?;
+    let details: Costs<'_> = details
+        .as_deref()
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    let cost = [seen.calculated_total_cost, seen.total_price, details.total];
+    reported(
+        cost.into_iter().flatten().next().map(RawValue::get),
+        "calculatedTotalCost",
+    )
+}

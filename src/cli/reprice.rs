@@ -1,0 +1,134 @@
+//! `finops reprice`.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::price::{instant, load, load_first, put, put_rows};
+use super::text::count;
+use super::{CliError, Context, Exit, Format, wire};
+use crate::adapters::prices::BookPricer;
+use crate::domain::period::Period;
+use crate::engine::explain::always;
+use crate::engine::report::Filter;
+use crate::engine::reprice::{Change, ChangeKey, RepriceQuery, Repriced, reprice};
+
+/// The arguments of `finops reprice`.
+#[derive(Debug, clap::Args)]
+pub struct RepriceArgs {
+    /// Calls from this date or RFC 3339 time on
+    #[arg(long, value_name = "DATE", value_parser = instant)]
+    pub from: DateTime<Utc>,
+    /// Calls before this date or RFC 3339 time [default: all after]
+    #[arg(long, value_name = "DATE", value_parser = instant)]
+    pub to: Option<DateTime<Utc>>,
+    /// Ask this book before all others: a `[[price_book]]` by name, or a file
+    #[arg(long, value_name = "BOOK")]
+    pub book: Option<String>,
+    /// Only these calls: `team=search`, `model=claude-*`
+    #[arg(long = "where", value_name = "DIMENSION=GLOB", value_parser = Filter::parse)]
+    pub filters: Vec<Filter>,
+    /// Say what would change and store nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Prices recorded calls anew.
+pub fn run(ctx: &mut Context<'_>, args: &RepriceArgs) -> Result<Exit, CliError> {
+    let end = args.to.unwrap_or(always().end);
+    if end <= args.from {
+        return Err(CliError::usage("`--to` is not after `--from`")
+            .hint("`--to` is the day after the last one: for November `--from 2026-11-01 --to 2026-12-01`"));
+    }
+    let pricer: BookPricer = match &args.book {
+        Some(book) => load_first(ctx, book)?.into(),
+        None => load(ctx)?,
+    };
+    let query = RepriceQuery {
+        period: Period::new(args.from, end),
+        filters: args.filters.clone(),
+        dry_run: args.dry_run,
+    };
+    let done = reprice(wire::ledger(ctx)?.as_mut(), &pricer, &query, ctx.now)?;
+    match ctx.format {
+        Format::Json => put(ctx, &format!("{:#}\n", document(&done, args.dry_run)))?,
+        Format::Jsonl => put(ctx, &format!("{}\n", document(&done, args.dry_run)))?,
+        Format::Csv | Format::Markdown => rows(ctx, &done)?,
+        Format::Table => {
+            if !done.changes.is_empty() {
+                rows(ctx, &done)?;
+                put(ctx, "\n")?;
+            }
+            put(ctx, &summary(&done, args.dry_run))?;
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+fn rows(ctx: &mut Context<'_>, done: &Repriced) -> Result<(), CliError> {
+    let header = [
+        "provider",
+        "model",
+        "calls",
+        "usd_before",
+        "usd_after",
+        "priced_by",
+        "now_by",
+    ];
+    let row = |((provider, model, old, new), change): (&ChangeKey, &Change)| {
+        vec![
+            provider.as_str().to_owned(),
+            model.as_str().to_owned(),
+            change.calls.to_string(),
+            change.old.normalize().to_string(),
+            change.new.normalize().to_string(),
+            old.clone(),
+            new.clone(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = done.changes.iter().map(row).collect();
+    put_rows(ctx, &header, &rows, "changes")
+}
+
+fn summary(done: &Repriced, dry_run: bool) -> String {
+    let sign = if done.cost.is_sign_negative() { "" } else { "+" };
+    let mut text = format!(
+        "{} of {} calls {} another charge: {sign}{} USD\n",
+        count(done.changed),
+        count(done.calls),
+        if dry_run { "would get" } else { "got" },
+        done.cost.normalize()
+    );
+    if !dry_run && !done.restatements.is_empty() {
+        let days: std::collections::BTreeSet<_> = done.restatements.iter().map(|r| r.day.0).collect();
+        let _ = writeln!(text, "restated: {} days", days.len());
+    }
+    if done.left_out > 0 {
+        let _ = writeln!(
+            text,
+            "left as they are: {} calls, {} USD, whose detail has expired; sums alone cannot be priced anew exactly",
+            count(done.left_out),
+            done.left_out_cost.normalize()
+        );
+    }
+    text
+}
+
+fn document(done: &Repriced, dry_run: bool) -> Value {
+    let changes: Vec<Value> = done
+        .changes
+        .iter()
+        .map(|((provider, model, old, new), c)| {
+            json!({
+                "provider": provider.as_str(), "model": model.as_str(), "calls": c.calls, "priced_by": old, "now_by": new,
+                "cost_before_usd": c.old.normalize().to_string(), "cost_after_usd": c.new.normalize().to_string(),
+            })
+        })
+        .collect();
+    json!({
+        "schema_version": 1, "dry_run": dry_run, "calls": done.calls, "changed": done.changed,
+        "cost_change_usd": done.cost.normalize().to_string(), "changes": changes, "restatements": done.restatements,
+        "left_out": { "calls": done.left_out, "cost_usd": done.left_out_cost.normalize().to_string() },
+    })
+}

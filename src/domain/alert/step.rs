@@ -1,0 +1,166 @@
+//! The lifecycle: what an evaluation or a person does to an alert, as pure functions.
+
+use chrono::{DateTime, Utc};
+
+use super::{Alert, Behaviour, State, Step, Transition, Verdict};
+use crate::domain::notification::Told;
+
+/// Decides what an evaluation does to an alert. Pure: the same input gives the same step, in any process, at any time.
+///
+/// `None` when nothing is to be stored: the condition does not hold and did not hold before.
+#[must_use]
+pub fn step(
+    before: &Alert,
+    verdict: &Verdict,
+    suppressed: Option<String>,
+    behaviour: Behaviour,
+    now: DateTime<Utc>,
+) -> Option<Step> {
+    let mut alert = before.clone();
+    let mut transitions = Vec::new();
+    let known = before.version > 0;
+    let mut go = |alert: &mut Alert, to: State, reason: &str| {
+        let from = if known || !transitions.is_empty() {
+            Some(alert.state)
+        } else {
+            None
+        };
+        alert.state = to;
+        transitions.push(Transition {
+            alert_id: alert.id.clone(),
+            at: now,
+            from,
+            to,
+            reason: reason.to_owned(),
+        });
+    };
+    match (before.state, verdict) {
+        (State::Resolved, Verdict::Above) if !before.dismissed => {
+            alert.opened_at = now;
+            alert.confirmations = 1;
+            // Whoever was not told yet that it was over need not be told that it is not.
+            alert.told_firing = before.told_firing && before.owed.is_some();
+            (alert.owed, alert.acknowledged) = (None, None);
+            let to = if behaviour.confirmations > 1 {
+                State::Pending
+            } else {
+                State::Firing
+            };
+            go(&mut alert, to, "the threshold is passed");
+        }
+        (State::Resolved, Verdict::Clear(_)) if before.dismissed => alert.dismissed = false,
+        (State::Resolved, _) if before.owed.is_some() => {}
+        (State::Resolved, _) => return None,
+        (State::Pending, Verdict::Above) if now > before.evaluated_at => {
+            alert.confirmations += 1;
+            if alert.confirmations >= behaviour.confirmations {
+                go(
+                    &mut alert,
+                    State::Firing,
+                    "the threshold is passed at evaluations in a row",
+                );
+            }
+        }
+        // Evaluated twice at one instant: one observation.
+        (State::Pending, Verdict::Above | Verdict::Unknown) => {}
+        (State::Pending, Verdict::Within | Verdict::Clear(_)) => go(&mut alert, State::Resolved, "it did not last"),
+        (State::Pending | State::Firing | State::Acknowledged, Verdict::Over(reason))
+        | (State::Firing | State::Acknowledged, Verdict::Clear(reason)) => go(&mut alert, State::Resolved, reason),
+        (State::Acknowledged, Verdict::Above | Verdict::Within | Verdict::Unknown) => {
+            if before.acknowledged.as_ref().is_none_or(|(until, _)| *until <= now) {
+                alert.acknowledged = None;
+                go(&mut alert, State::Firing, "the acknowledgement has expired");
+                // Told even where reminders are off: whoever looked after it no longer does.
+                alert.owed = alert.told_firing.then_some(Told::Reminder);
+            }
+        }
+        (State::Firing, Verdict::Above | Verdict::Within | Verdict::Unknown) => {}
+    }
+    if before.state != State::Resolved && alert.state == State::Resolved {
+        alert.owed = alert.told_firing.then_some(Told::Resolved);
+    }
+    alert.suppressed = suppressed;
+    let tell = due(&alert, behaviour, now);
+    settle(&mut alert, tell, now);
+    alert.evaluated_at = now.max(before.evaluated_at);
+    Some(Step {
+        alert,
+        transitions,
+        tell,
+    })
+}
+
+/// What an alert has to tell now, if anything.
+fn due(alert: &Alert, behaviour: Behaviour, now: DateTime<Utc>) -> Option<Told> {
+    if alert.suppressed.is_some() {
+        return None;
+    }
+    let reminded = || {
+        let since = behaviour.remind_after.zip(alert.told_at);
+        since.is_some_and(|(after, at)| now - at >= after)
+    };
+    match alert.state {
+        State::Firing if !alert.told_firing => Some(Told::Firing),
+        State::Firing if alert.owed.is_some() || reminded() => Some(Told::Reminder),
+        State::Resolved => alert.owed,
+        State::Pending | State::Firing | State::Acknowledged => None,
+    }
+}
+
+/// Notes what is told, so that it is told once.
+fn settle(alert: &mut Alert, tell: Option<Told>, now: DateTime<Utc>) {
+    let Some(told) = tell else { return };
+    alert.owed = None;
+    alert.told_firing = told != Told::Resolved;
+    alert.told_at = Some(now);
+    alert.tellings += 1;
+}
+
+/// A person acknowledges: the alert stays true, reminders stop until `until`.
+#[must_use]
+pub fn acknowledge(before: &Alert, until: DateTime<Utc>, by: &str, reason: &str, now: DateTime<Utc>) -> Option<Step> {
+    if !before.state.is_active() {
+        return None;
+    }
+    let why = if reason.is_empty() {
+        format!("acknowledged by {by}")
+    } else {
+        format!("acknowledged by {by}: {reason}")
+    };
+    let mut alert = before.clone();
+    alert.acknowledged = Some((until, by.to_owned()));
+    alert.owed = None;
+    Some(moved(alert, State::Acknowledged, &why, Told::Acknowledged, now))
+}
+
+/// A person resolves: it comes back only if the condition is seen anew.
+#[must_use]
+pub fn resolve(before: &Alert, by: &str, reason: &str, now: DateTime<Utc>) -> Option<Step> {
+    if before.state == State::Resolved {
+        return None;
+    }
+    let mut alert = before.clone();
+    alert.dismissed = true;
+    alert.owed = before.told_firing.then_some(Told::Resolved);
+    let why = format!("resolved by {by}: {reason}");
+    Some(moved(alert, State::Resolved, &why, Told::Resolved, now))
+}
+
+/// Moves an alert by hand. Told are those who believe that it fires, unless it is suppressed.
+fn moved(mut alert: Alert, to: State, reason: &str, told: Told, now: DateTime<Utc>) -> Step {
+    let transition = Transition {
+        alert_id: alert.id.clone(),
+        at: now,
+        from: Some(alert.state),
+        to,
+        reason: reason.to_owned(),
+    };
+    alert.state = to;
+    let tell = (alert.told_firing && alert.suppressed.is_none()).then_some(told);
+    settle(&mut alert, tell, now);
+    Step {
+        alert,
+        transitions: vec![transition],
+        tell,
+    }
+}

@@ -1,0 +1,133 @@
+//! One channel's messages, one after the other: pace, pauses between attempts, and the time that is left.
+
+use std::time::Duration;
+
+use super::DeliveryLimits;
+use crate::domain::notification::Notification;
+use crate::ports::{Clock, DeliveryError, Notifier, Receipt, Retry};
+
+/// The first pause before trying again; it doubles with each attempt.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+/// When it began, and how long it may take. Measured apart from the clock's date, which someone may set meanwhile.
+pub struct Times<'a> {
+    clock: &'a dyn Clock,
+    limits: DeliveryLimits,
+    started: Duration,
+}
+
+impl<'a> Times<'a> {
+    pub fn new(clock: &'a dyn Clock, limits: DeliveryLimits) -> Self {
+        Times {
+            clock,
+            limits,
+            started: clock.elapsed(),
+        }
+    }
+
+    fn left(&self) -> Duration {
+        let passed = self.clock.elapsed().saturating_sub(self.started);
+        self.limits.budget.saturating_sub(passed)
+    }
+
+    /// Waits, if an attempt after the pause would still have time.
+    fn pause(&self, pause: Duration) -> bool {
+        if pause >= self.left() {
+            return false;
+        }
+        if !pause.is_zero() {
+            self.clock.sleep(pause);
+        }
+        true
+    }
+}
+
+/// How the attempts for one message ended.
+pub struct Attempted<'a> {
+    pub message: &'a Notification,
+    pub outcome: Result<Receipt, DeliveryError>,
+}
+
+/// One channel and what waits for it, oldest first.
+pub struct Lane<'a> {
+    channel: &'a dyn Notifier,
+    messages: Vec<&'a Notification>,
+    jitter: Jitter,
+}
+
+impl<'a> Lane<'a> {
+    pub fn new(channel: &'a dyn Notifier, first: &'a Notification, jitter_seed: u64) -> Self {
+        Lane {
+            channel,
+            messages: vec![first],
+            jitter: Jitter(jitter_seed),
+        }
+    }
+
+    pub fn channel(&self) -> &str {
+        self.channel.channel()
+    }
+
+    pub fn push(&mut self, message: &'a Notification) {
+        self.messages.push(message);
+    }
+
+    /// Delivers until something fails, `tell` says stop or the time is used up; answers how many messages had no time.
+    pub fn run(mut self, times: &Times<'_>, tell: &mut dyn FnMut(Attempted<'a>) -> bool) -> u64 {
+        let messages = std::mem::take(&mut self.messages);
+        let mut last = None;
+        for (done, message) in messages.iter().copied().enumerate() {
+            let since = |at: Duration| times.clock.elapsed().saturating_sub(at);
+            let pace = last.map_or(Duration::ZERO, |at| self.channel.pace().saturating_sub(since(at)));
+            if !times.pause(pace) {
+                return (messages.len() - done) as u64;
+            }
+            let outcome = self.message(message, times);
+            last = Some(times.clock.elapsed());
+            let failed = outcome.is_err();
+            if !tell(Attempted { message, outcome }) || failed {
+                break;
+            }
+        }
+        0
+    }
+
+    fn message(&mut self, message: &Notification, times: &Times<'_>) -> Result<Receipt, DeliveryError> {
+        let mut attempt = 1;
+        loop {
+            let timeout = times.limits.timeout.min(times.left());
+            let error = match self.channel.deliver(message, timeout) {
+                Ok(receipt) => return Ok(receipt),
+                Err(error) => error,
+            };
+            let pause = match error.retry {
+                Retry::Never => return Err(error),
+                Retry::Backoff => self
+                    .jitter
+                    .below(FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(MAX_PAUSE)),
+                Retry::After(pause) => pause,
+            };
+            if attempt >= times.limits.attempts || !times.pause(pause) {
+                return Err(error);
+            }
+            attempt += 1;
+        }
+    }
+}
+
+/// Evenly spread pauses from a seed (SplitMix64): many clients that failed together do not come back together.
+struct Jitter(u64);
+
+impl Jitter {
+    fn below(&mut self, bound: Duration) -> Duration {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let bound = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX).max(1);
+        Duration::from_millis((z ^ (z >> 31)) % bound)
+    }
+}

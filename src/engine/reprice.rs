@@ -1,0 +1,176 @@
+//! Prices recorded calls anew and writes the differences down as restatements.
+//!
+//! Safe to repeat and beside other runs: each step is one transaction of the ledger, which prices the calls as they are
+//! stored at that moment; what has its price already is left alone.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use super::report::{Filter, selects};
+use crate::domain::charge::{Charge, Outcome};
+use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
+use crate::domain::money::{MoneyError, add_exact};
+use crate::domain::period::Period;
+use crate::domain::spend::{Basis, Restatement};
+use crate::domain::usage::{EventId, UsageEvent};
+use crate::ports::{Ledger, Pricer, StoreError};
+
+/// Calls priced in one transaction: some megabytes of ids, and a kill loses at most this much work.
+const STEP: usize = 200_000;
+
+/// Which calls, and whether to store.
+#[derive(Clone, Debug)]
+pub struct RepriceQuery {
+    /// Calls made within it.
+    pub period: Period,
+    /// Which of them.
+    pub filters: Vec<Filter>,
+    /// Only say what would change.
+    pub dry_run: bool,
+}
+
+/// What changes for the calls of one model that were priced by one entry and are priced by another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// How many.
+    pub calls: i64,
+    /// Their cost as stored; unpriced calls have none.
+    pub old: Decimal,
+    /// Their cost now.
+    pub new: Decimal,
+}
+
+/// Provider, model, what priced the calls, what prices them now.
+pub type ChangeKey = (Label, Label, String, String);
+
+/// What pricing anew did, or would do.
+#[derive(Clone, Debug, Default)]
+pub struct Repriced {
+    /// Calls looked at.
+    pub calls: i64,
+    /// Calls whose charge is another one.
+    pub changed: i64,
+    /// Change of the total cost, USD.
+    pub cost: Decimal,
+    /// By model and entries.
+    pub changes: BTreeMap<ChangeKey, Change>,
+    /// Days whose cost was restated; empty for a dry run.
+    pub restatements: Vec<Restatement>,
+    /// Calls without detail: their sums cannot be priced anew exactly, since thresholds and tiers decide by the single
+    /// call, and are left as they are.
+    pub left_out: i64,
+    /// Their cost as it stays.
+    pub left_out_cost: Decimal,
+}
+
+/// Prices the calls of a period anew.
+pub fn reprice(
+    ledger: &mut dyn Ledger,
+    pricer: &dyn Pricer,
+    query: &RepriceQuery,
+    now: DateTime<Utc>,
+) -> Result<Repriced, StoreError> {
+    let mut out = Repriced::default();
+    let mut kept_cost = Decimal::ZERO;
+    let mut first = true;
+    loop {
+        let mut ids: Vec<EventId> = Vec::new();
+        let mut failed: Option<MoneyError> = None;
+        let mut looked = 0;
+        ledger.events(query.period, &mut |event, charge| {
+            if !selects(&query.filters, &event.dimensions) {
+                return ControlFlow::Continue(());
+            }
+            looked += 1;
+            if first {
+                match add_exact(kept_cost, charge.cost) {
+                    Ok(sum) => kept_cost = sum,
+                    Err(error) => failed = Some(error),
+                }
+            }
+            let new = pricer.price(event);
+            if new == *charge {
+                return ControlFlow::Continue(());
+            }
+            if first && let Err(error) = note(&mut out, event, charge, &new) {
+                failed = Some(error);
+            }
+            if !query.dry_run && ids.len() < STEP {
+                ids.push(event.id);
+            }
+            // The first visit sees everything, for the counts; later ones only what is left.
+            if first || ids.len() < STEP {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        })?;
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        if first {
+            out.calls = looked;
+        }
+        first = false;
+        if ids.is_empty() {
+            break;
+        }
+        let done = ledger.recharge(&ids, pricer, now)?;
+        out.restatements.extend(done.restatements);
+        if done.changed == 0 {
+            // Someone else was faster.
+            break;
+        }
+    }
+    leftovers(ledger, query, kept_cost, &mut out)?;
+    Ok(out)
+}
+
+fn note(out: &mut Repriced, event: &UsageEvent, old: &Charge, new: &Charge) -> Result<(), MoneyError> {
+    let by = |charge: &Charge| match charge.outcome {
+        Outcome::Priced(entry) => entry.as_str().to_owned(),
+        Outcome::Unpriced(reason) => format!("unpriced: {reason}"),
+    };
+    out.changed += 1;
+    out.cost = add_exact(out.cost, add_exact(new.cost, -old.cost)?)?;
+    let key = (event.provider(), event.model(), by(old), by(new));
+    let change = out.changes.entry(key).or_default();
+    change.calls += 1;
+    change.old = add_exact(change.old, old.cost)?;
+    change.new = add_exact(change.new, new.cost)?;
+    Ok(())
+}
+
+/// What the sums have more than the calls.
+fn leftovers(
+    ledger: &mut dyn Ledger,
+    query: &RepriceQuery,
+    kept_cost: Decimal,
+    out: &mut Repriced,
+) -> Result<(), StoreError> {
+    let (mut events, mut cost, mut failed) = (0, Decimal::ZERO, None);
+    ledger.spend(query.period, &mut |key, sums| {
+        // Flat costs are no calls.
+        let purchase = key.dimensions.get(Dimension::Category).as_str() == "Purchase";
+        if key.basis == Basis::Metered && !purchase && selects(&query.filters, &key.dimensions) {
+            events += sums.events;
+            match add_exact(cost, sums.cost) {
+                Ok(sum) => cost = sum,
+                Err(error) => failed = Some(error),
+            }
+        }
+    })?;
+    if let Some(error) = failed {
+        return Err(StoreError::from(error));
+    }
+    out.left_out = (events - out.calls).max(0);
+    if out.left_out > 0 {
+        let moved = if query.dry_run { Decimal::ZERO } else { out.cost };
+        out.left_out_cost = add_exact(cost, -add_exact(kept_cost, moved)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! Providers' administration interfaces, live, against servers on loopback.
+
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use finops::adapters::admin::{Admin, AdminSource, AdminSourceOptions};
+use finops::domain::dimension::Dimension;
+use finops::domain::label::Label;
+use finops::ports::{Clock, SourceError, UsageSource as _};
+use secrecy::SecretString;
+
+use crate::files::Kept;
+
+const T0: DateTime<Utc> = DateTime::from_timestamp(1_792_584_000, 0).unwrap();
+
+/// Time that passes only by sleeping.
+#[derive(Clone, Default)]
+struct Slept(Arc<Mutex<Vec<Duration>>>);
+
+impl Clock for Slept {
+    fn now(&self) -> DateTime<Utc> {
+        let all: Duration = self.0.lock().unwrap().iter().sum();
+        T0 + TimeDelta::from_std(all).unwrap()
+    }
+    fn elapsed(&self) -> Duration {
+        self.0.lock().unwrap().iter().sum()
+    }
+    fn sleep(&self, duration: Duration) {
+        self.0.lock().unwrap().push(duration);
+    }
+}
+
+/// Answers by the path and query of a request: status line with headers, body.
+fn serve(answer: impl Fn(&str, usize) -> (String, String) + Send + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        for peer in listener.incoming() {
+            let mut peer = peer.unwrap();
+            let mut head = String::new();
+            let mut lines = BufReader::new(peer.try_clone().unwrap());
+            while !head.ends_with("\r\n\r\n") && lines.read_line(&mut head).unwrap() > 0 {}
+            let mut seen = log.lock().unwrap();
+            let path = head.split(' ').nth(1).unwrap().to_owned();
+            let (status, body) = answer(&path, seen.len());
+            seen.push(head);
+            let text = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = peer.write_all(text.as_bytes());
+            let _ = peer.shutdown(std::net::Shutdown::Write);
+            let _ = lines.read_to_string(&mut String::new());
+        }
+    });
+    (url, seen)
+}
+
+fn source(whose: Admin, url: &str, clock: &Slept) -> AdminSource {
+    AdminSource::new(AdminSourceOptions {
+        name: Label::new("live"),
+        whose,
+        key: Ok(SecretString::from("sk-s3cret".to_owned())),
+        url: format!("{url}/"),
+        defaults: vec![(Dimension::Team, Label::new("docs"))],
+        budget: Duration::from_secs(600),
+        clock: Box::new(clock.clone()),
+    })
+    .unwrap()
+}
+
+fn read(source: &mut AdminSource, kept: &mut Kept) -> Result<(), SourceError> {
+    source.read(&kept.checkpoints.clone(), kept)
+}
+
+fn usage(start: i64, next: Option<&str>) -> String {
+    format!(
+        r#"{{"object":"page","data":[{{"start_time":{start},"end_time":{},"results":[{{"object":"organization.usage.completions.result","input_tokens":10,"output_tokens":1,"model":"gpt-5-mini-2025-08-07"}}]}}],"has_more":{},"next_page":{}}}"#,
+        start + 86_400,
+        next.is_some(),
+        next.map_or("null".to_owned(), |n| format!("{n:?}"))
+    )
+}
+
+const NONE: &str = r#"{"object":"page","data":[],"has_more":false,"next_page":null}"#;
+
+#[test]
+fn pages_are_followed_and_the_next_run_asks_only_for_what_may_have_changed() {
+    let (url, seen) = serve(|path, _| {
+        let body = if path.contains("/costs") {
+            r#"{"object":"page","data":[{"start_time":1792454400,"end_time":1792540800,"results":[{"object":"organization.costs.result","amount":{"value":0.25,"currency":"usd"},"line_item":"x, input"}]}],"has_more":false}"#.to_owned()
+        } else if path.contains("embeddings") {
+            NONE.to_owned()
+        } else if path.contains("page=p%2F2%3D") {
+            usage(1_792_540_800, None)
+        } else {
+            usage(1_792_454_400, Some("p/2="))
+        };
+        ("200 OK".to_owned(), body)
+    });
+    let clock = Slept::default();
+    let mut kept = Kept::default();
+    read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
+    assert_eq!((kept.calls.len(), kept.bills.len(), kept.checkpoints.len()), (2, 1, 3));
+    assert!(
+        kept.calls
+            .values()
+            .all(|c| c.dimensions.get(Dimension::Team).as_str() == "docs")
+    );
+    assert_eq!(kept.bills[0].identity, "live/openai-costs/2026-10-20T00");
+    let asked = std::mem::take(&mut *seen.lock().unwrap());
+    assert_eq!(asked.len(), 4);
+    assert!(
+        asked[0].contains("start_time=1789862400&") && asked[0].contains("group_by%5B%5D=model"),
+        "{}",
+        asked[0]
+    );
+    assert!(
+        asked
+            .iter()
+            .all(|head| head.to_lowercase().contains("authorization: bearer sk-s3cret"))
+    );
+    read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
+    assert_eq!(kept.calls.len(), 2);
+    assert!(seen.lock().unwrap()[0].contains("start_time=1791936000&"));
+}
+
+#[test]
+fn rate_limits_are_waited_for_and_outages_are_retried_within_the_budget() {
+    let (url, seen) = serve(|_, n| match n {
+        0 => ("429 Too Many\r\nRetry-After: 17".to_owned(), String::new()),
+        1 | 2 => ("503 Busy".to_owned(), String::new()),
+        _ => ("200 OK".to_owned(), NONE.to_owned()),
+    });
+    let clock = Slept::default();
+    read(&mut source(Admin::Anthropic, &url, &clock), &mut Kept::default()).unwrap();
+    let waits = clock.0.lock().unwrap().clone();
+    assert_eq!((waits.len(), waits[0]), (3, Duration::from_secs(17)));
+    let (second, third) = (waits[1].as_millis(), waits[2].as_millis());
+    assert!(
+        (1000..=2000).contains(&second) && (2000..=4000).contains(&third),
+        "{waits:?}"
+    );
+    assert!(seen.lock().unwrap()[0].to_lowercase().contains("x-api-key: sk-s3cret"));
+
+    let (url, seen) = serve(|_, _| ("429 Too Many\r\nRetry-After: 3000".to_owned(), String::new()));
+    let error = read(
+        &mut source(Admin::Openai, &url, &Slept::default()),
+        &mut Kept::default(),
+    )
+    .unwrap_err();
+    assert!(error.to_string().contains("answered 429"), "{error}");
+    assert_eq!(seen.lock().unwrap().len(), 3, "each question once");
+}
+
+#[test]
+fn a_refused_key_is_explained_and_never_shown() {
+    let (url, _) = serve(|path, _| match path.contains("costs") {
+        true => ("200 OK".to_owned(), NONE.to_owned()),
+        false => ("401 Unauthorized".to_owned(), "no such key: sk-s3cret".to_owned()),
+    });
+    let mut kept = Kept::default();
+    let error = read(&mut source(Admin::Openai, &url, &Slept::default()), &mut kept).unwrap_err();
+    let SourceError::Read { cause, hint, .. } = error else {
+        panic!()
+    };
+    assert!(cause.contains("401") && !cause.contains("s3cret"), "{cause}");
+    assert!(hint.contains("admin key"), "{hint}");
+    // What could be asked is kept.
+    assert_eq!(kept.checkpoints.len(), 1);
+}
+
+#[test]
+fn answers_that_are_no_answers_and_addresses_without_tls_are_refused() {
+    let (url, _) = serve(|_, _| ("200 OK".to_owned(), "<html>".to_owned()));
+    let error = read(
+        &mut source(Admin::Openai, &url, &Slept::default()),
+        &mut Kept::default(),
+    )
+    .unwrap_err();
+    assert!(error.to_string().contains("is not understood"), "{error}");
+    let options = AdminSourceOptions {
+        name: Label::new("live"),
+        whose: Admin::Openai,
+        key: Err("the environment has no `X`".to_owned()),
+        url: "http://example.com".to_owned(),
+        defaults: Vec::new(),
+        budget: Duration::from_secs(1),
+        clock: Box::new(Slept::default()),
+    };
+    assert!(AdminSource::new(options).is_err());
+}

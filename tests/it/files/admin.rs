@@ -1,0 +1,137 @@
+//! Saved answers of providers' administration interfaces.
+
+use finops::domain::dimension::Dimension;
+use finops::domain::spend::Basis;
+use finops::domain::usage::Bucket;
+
+use super::{Kept, read_on, read_text};
+
+fn openai_usage(cached: u64, output: u64) -> String {
+    format!(
+        r#"{{"object":"page","data":[{{"object":"bucket","start_time":1792454400,"end_time":1792540800,"results":[{{"object":"organization.usage.completions.result","input_tokens":50000,"input_cached_tokens":{cached},"output_tokens":{output},"num_model_requests":61,"project_id":"proj_docs","user_id":null,"api_key_id":null,"model":"gpt-5-mini-2025-08-07","batch":false,"service_tier":"default"}},{{"object":"organization.usage.completions.result","input_tokens":9,"input_uncached_tokens":4,"input_cached_tokens":2,"input_cache_write_tokens":3,"output_tokens":1,"project_id":"proj_docs","model":"gpt-5-mini-2025-08-07","batch":true}},{{"object":"organization.usage.images.result","images":3}},{{"object":"organization.usage.completions.result","input_tokens":-1}}]}}],"has_more":false,"next_page":null}}"#
+    )
+}
+
+fn openai_costs(value: &str, day: u64) -> String {
+    let start = 1_792_454_400 + day * 86_400;
+    format!(
+        r#"{{"object":"page","data":[{{"object":"bucket","start_time":{start},"end_time":{},"results":[{{"object":"organization.costs.result","amount":{{"value":{value},"currency":"usd"}},"line_item":"gpt-5-mini-2025-08-07, output_tokens","project_id":"proj_docs"}},{{"object":"organization.costs.result","amount":{{"value":1e-2,"currency":"usd"}},"line_item":null}}]}}],"has_more":false}}"#,
+        start + 86_400
+    )
+}
+
+const ANTHROPIC_USAGE: &str = r#"{"data":[{"starting_at":"2026-10-20T00:00:00Z","ending_at":"2026-10-21T00:00:00Z","results":[{"uncached_input_tokens":2200,"cache_creation":{"ephemeral_5m_input_tokens":900,"ephemeral_1h_input_tokens":300},"cache_read_input_tokens":64000,"output_tokens":1800,"server_tool_use":{"web_search_requests":3},"api_key_id":"apikey_docs","workspace_id":null,"model":"claude-sonnet-4-6","service_tier":"standard","context_window":"0-200k"}]}],"has_more":false,"next_page":null}"#;
+const ANTHROPIC_COSTS: &str = r#"{"data":[{"starting_at":"2026-10-20T00:00:00Z","ending_at":"2026-10-21T00:00:00Z","results":[{"currency":"USD","amount":"123.78912","workspace_id":"wrkspc_1","cost_type":"tokens","model":"claude-sonnet-4-6","service_tier":"standard","token_type":"output_tokens"},{"currency":"USD","amount":"x"}]}],"has_more":false,"next_page":null}"#;
+
+#[test]
+fn usage_buckets_have_disjoint_tokens_and_the_values_they_are_grouped_by() {
+    let kept = read_text("a.json", openai_usage(32_768, 4100));
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (2, 1));
+    assert_eq!(kept.excluded.get("usage_without_tokens"), Some(&1));
+    let of = |tier: &str| *kept.calls.values().find(|c| c.tier().as_str() == tier).unwrap();
+    let counts = |tier: &str| Bucket::ALL.map(|b| of(tier).tokens.get(b));
+    assert_eq!(counts("standard"), [17_232, 32_768, 0, 0, 0, 0, 4100]);
+    assert_eq!(counts("batch"), [4, 2, 0, 0, 3, 0, 1]);
+    assert_eq!(of("batch").dimensions.get(Dimension::Project).as_str(), "proj_docs");
+    // Sixty calls together are longer than any of them.
+    assert_eq!(
+        (of("standard").tokens.prompt(), of("standard").prompt_size()),
+        (50_000, 0)
+    );
+
+    let call = read_text("a.json", ANTHROPIC_USAGE).only();
+    assert_eq!(
+        Bucket::ALL.map(|b| call.tokens.get(b)),
+        [2200, 64_000, 900, 300, 0, 0, 1800]
+    );
+    assert_eq!((call.provider().as_str(), call.requests.web_searches), ("anthropic", 3));
+    let long = read_text("a.json", ANTHROPIC_USAGE.replace("0-200k", "200k-1M")).only();
+    assert!(long.id != call.id && long.prompt_size() > 200_000);
+}
+
+#[test]
+fn a_bucket_that_is_delivered_again_replaces() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String, minute: u64| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_792_600_000 + minute * 60);
+        std::fs::File::options()
+            .write(true)
+            .open(path)
+            .unwrap()
+            .set_modified(at)
+            .unwrap();
+    };
+    // The name of the later file sorts first.
+    write("z.json", openai_usage(0, 9999), 0);
+    write("a.json", openai_usage(32_768, 4100), 5);
+    write(
+        "costs-b.json",
+        openai_costs("7.25", 0) + "\n" + &openai_costs("1.5", 1),
+        0,
+    );
+    write(
+        "costs-a.json",
+        format!(
+            "[{},\n{}]",
+            openai_costs("0.0082", 0),
+            ANTHROPIC_COSTS.replace("\"data\"", "\"x\"")
+        ),
+        5,
+    );
+    let mut kept = Kept::default();
+    read_on(folder.path(), &["*.json"], &mut kept);
+    assert_eq!((kept.calls.len(), kept.totals()[4]), (2, 4101));
+    let billed: Vec<(String, String)> = kept
+        .bills
+        .iter()
+        .map(|bill| {
+            let rows = bill.rows.iter().filter(|(key, _)| key.basis == Basis::Billed);
+            let sum: rust_decimal::Decimal = rows.map(|(_, sums)| sums.cost).sum();
+            (bill.identity.clone(), sum.normalize().to_string())
+        })
+        .collect();
+    let bill = |day: &str, sum: &str| (format!("test/openai-costs/{day}T00"), sum.to_owned());
+    assert_eq!(billed, [bill("2026-10-20", "0.0182"), bill("2026-10-21", "1.51")]);
+    let (key, _) = kept.bills[0]
+        .rows
+        .iter()
+        .find(|(key, _)| !key.dimensions.get(Dimension::Model).is_empty())
+        .unwrap();
+    assert_eq!(key.dimensions.get(Dimension::Model).as_str(), "gpt-5-mini-2025-08-07");
+    assert_eq!(key.dimensions.get(Dimension::Source).as_str(), "test");
+    // Nothing new, nothing told; an older answer that comes late changes nothing.
+    let bills = kept.bills.len();
+    read_on(folder.path(), &["*.json"], &mut kept);
+    assert_eq!(kept.bills.len(), bills);
+    write("late.json", openai_costs("99", 0), 1);
+    read_on(folder.path(), &["*.json"], &mut kept);
+    let again = &kept.bills[bills];
+    assert_eq!(
+        (again.identity.as_str(), again.rows.len()),
+        ("test/openai-costs/2026-10-20T00", 4)
+    );
+    assert!(again.rows.iter().all(|(_, sums)| sums.cost < 1.into()));
+}
+
+#[test]
+fn amounts_in_cents_are_exact_and_a_bad_row_is_told() {
+    let kept = read_text("a.json", ANTHROPIC_COSTS);
+    assert_eq!((kept.bills.len(), kept.rejected.len()), (1, 1));
+    assert_eq!(kept.rejected[0].field.as_deref(), Some("amount"));
+    let costs: Vec<String> = kept.bills[0]
+        .rows
+        .iter()
+        .map(|(_, s)| s.cost.normalize().to_string())
+        .collect();
+    assert_eq!(costs, ["1.2378912", "1.2378912"]);
+}
+
+#[test]
+fn pages_among_other_records_are_refused() {
+    let body = r#"{"id":"msg_1","type":"message","created_at":1792483200,"model":"m","usage":{"input_tokens":1,"output_tokens":1}}"#;
+    let kept = read_text("a.jsonl", [body, &openai_costs("1", 0), ""].join("\n"));
+    assert_eq!((kept.calls.len(), kept.bills.len(), kept.rejected.len()), (1, 0, 1));
+    assert!(kept.rejected[0].reason.contains("needs a file of its own"));
+}

@@ -1,0 +1,166 @@
+//! What gateways and observability tools export: Langfuse, Helicone, Azure API Management.
+
+use finops::domain::dimension::Dimension;
+use finops::domain::usage::{Bucket, EventId, UsageEvent};
+
+use super::{Kept, read_text};
+
+fn counts(call: &UsageEvent) -> Vec<u64> {
+    Bucket::ALL.iter().map(|b| call.tokens.get(*b)).collect()
+}
+
+fn lines(lines: &[&str]) -> Kept {
+    read_text("a.jsonl", lines.join("\n") + "\n")
+}
+
+fn observation(id: &str, rest: &str) -> String {
+    format!(
+        r#"{{"sessionId":"s-1","id":"{id}","traceId":"tr-1","type":"GENERATION","startTime":"2026-10-20T08:15:04.120Z","model":"gpt-5-2025-08-07","userId":"u-9","metadata":{{"team":"search"}},{rest}}}"#
+    )
+}
+
+#[test]
+fn the_total_says_what_langfuse_input_contains() {
+    for (details, expected) in [
+        // Disjoint, as its own SDK for OpenAI sends them.
+        (
+            r#"{"input":464,"input_cached_tokens":1536,"output":300,"total":2300}"#,
+            [464, 1536, 0, 0, 0, 0, 300],
+        ),
+        // The whole prompt.
+        (
+            r#"{"input":2000,"input_cached_tokens":1536,"output":300,"total":2300}"#,
+            [464, 1536, 0, 0, 0, 0, 300],
+        ),
+        // Reasoning beside the output.
+        (
+            r#"{"input":464,"input_cached_tokens":1536,"output":200,"output_reasoning_tokens":100,"total":2300}"#,
+            [464, 1536, 0, 0, 0, 0, 300],
+        ),
+        // Reasoning inside, no total.
+        (
+            r#"{"input":464,"output":300,"output_reasoning":100}"#,
+            [464, 0, 0, 0, 0, 0, 300],
+        ),
+        (
+            r#"{"input":5,"input_cache_creation_5m":20,"input_cache_creation_1h":30,"cache_creation_input_tokens":50,"cache_read_input_tokens":7,"output":1}"#,
+            [5, 7, 20, 30, 0, 0, 1],
+        ),
+    ] {
+        let text = observation(
+            "obs-1",
+            &format!(r#""usageDetails":{details},"costDetails":{{"total":0.003772}}"#),
+        );
+        let call = read_text("a.json", text).only();
+        assert_eq!(counts(&call), expected, "{details}");
+        assert_eq!(call.reported_cost.unwrap().to_string(), "0.003772");
+        assert_eq!((call.provider().as_str(), call.session.as_str()), ("openai", "s-1"));
+        assert_eq!(call.dimensions.get(Dimension::Team).as_str(), "search");
+    }
+}
+
+#[test]
+fn the_last_langfuse_update_counts_and_only_generations_are_calls() {
+    let first = observation(
+        "obs-1",
+        r#""updatedAt":"2026-10-20T08:15:09Z","usageDetails":{"input":10,"output":50}"#,
+    );
+    let last = observation(
+        "obs-1",
+        r#""updatedAt":"2026-10-20T08:15:19Z","usageDetails":{"input":10,"output":5}"#,
+    );
+    let kept = lines(&[
+        &last,
+        &first,
+        &observation("span-1", r#""usageDetails":{}"#).replace("GENERATION", "SPAN"),
+        &observation("obs-2", r#""usageDetails":{},"level":"ERROR""#),
+        &observation("obs-3", r#""usageDetails":{"input":-1}"#),
+        "{\"usageDetails\":",
+    ]);
+    assert_eq!((kept.calls.len(), kept.totals()[4]), (1, 5));
+    assert_eq!(kept.excluded.get("failed_calls"), Some(&1));
+    assert_eq!(kept.rejected.iter().map(|r| r.line).collect::<Vec<_>>(), [5, 6]);
+}
+
+#[test]
+fn helicone_rows_are_read_as_json_and_as_a_table() {
+    let row = |id: &str, provider: &str, tokens: &str, rest: &str| {
+        format!(
+            r#"{{"request_id":"{id}","request_created_at":"2026-10-20T08:15:04.120Z","request_model":"m-asked","response_model":"m-1","provider":"{provider}","request_user_id":"u-9","request_properties":{{"team":"search"}},{tokens},"cost":0.00266{rest}}}"#
+        )
+    };
+    let tokens =
+        r#""prompt_tokens":1000,"completion_tokens":80,"prompt_cache_read_tokens":512,"prompt_cache_write_tokens":88"#;
+    let openai = row("h-1", "OPENAI", tokens, "");
+    let anthropic = row("h-2", "ANTHROPIC", tokens, "");
+    let kept = lines(&[
+        &openai,
+        &openai,
+        &anthropic,
+        &row(
+            "h-3",
+            "OPENAI",
+            tokens,
+            r#","cache_reference_id":"8b7c0000-0000-4000-8000-000000000001""#,
+        ),
+        &row("h-4", "OPENAI", r#""prompt_tokens":0"#, r#","response_status":429"#),
+        &row("", "OPENAI", tokens, ""),
+    ]);
+    let of = |kept: &Kept, id: &str| kept.calls[&EventId::of(&[b"helicone", id.as_bytes()])];
+    assert_eq!(counts(&of(&kept, "h-1")), [400, 512, 0, 0, 88, 0, 80]);
+    assert_eq!(counts(&of(&kept, "h-2")), [1000, 512, 88, 0, 0, 0, 80]);
+    assert_eq!((kept.calls.len(), kept.observed, kept.rejected.len()), (2, 3, 1));
+    assert_eq!(
+        (kept.excluded["failed_calls"], kept.excluded["response_cache_hits"]),
+        (1, 1)
+    );
+    let table = "request_id,request_created_at,response_model,provider,request_user_id,request_properties,prompt_tokens,completion_tokens,prompt_cache_read_tokens,prompt_cache_write_tokens,cost,cache_reference_id\n\
+        h-1,2026-10-20 08:15:04.120,m-1,OPENAI,u-9,\"{\"\"team\"\":\"\"search\"\"}\",1000,80,512,88,0.00266,NULL\n";
+    let call = read_text("a.csv", table).only();
+    let mut same = of(&kept, "h-1");
+    same.rank = call.rank;
+    assert_eq!(call, same);
+}
+
+#[test]
+fn gateway_rows_of_one_call_count_once() {
+    let row = |call: &str, sequence: u64, tokens: &str| {
+        format!(
+            r#"{{"TimeGenerated":"2026-10-20T08:15:04.1234567Z","CorrelationId":"{call}","SequenceNumber":{sequence},"ModelName":"gpt-4o","DeploymentName":"chat-prod",{tokens}}}"#
+        )
+    };
+    let tokens = r#""PromptTokens":1800,"CompletionTokens":220,"TotalTokens":2020"#;
+    let none = r#""PromptTokens":0,"CompletionTokens":0"#;
+    let wrapped = r#"{"time":"2026-10-20T08:15:04Z","category":"GatewayLlmLogs","correlationId":"c-3","properties":{"modelName":"","deploymentName":"chat-prod","promptTokens":7,"completionTokens":1}}"#;
+    let kept = lines(&[
+        &row("c-1", 0, tokens),
+        &row("c-1", 1, tokens),
+        &row("c-1", 2, none),
+        &row("c-2", 0, none),
+        wrapped,
+        &row("", 0, tokens),
+        &row("c-4", 0, r#""PromptTokens":"x""#),
+    ]);
+    assert_eq!((kept.calls.len(), kept.totals()[0], kept.totals()[4]), (2, 1807, 221));
+    let wrapped = kept.calls[&EventId::of(&[b"apim", b"c-3"])];
+    assert_eq!(
+        (wrapped.provider().as_str(), wrapped.model().as_str()),
+        ("azure", "chat-prod")
+    );
+    assert_eq!(kept.excluded.get("calls_without_usage"), Some(&1));
+    assert_eq!(kept.rejected.iter().map(|r| r.line).collect::<Vec<_>>(), [6, 7]);
+    assert!(kept.warnings.keys().any(|w| w.contains("upper bound")));
+}
+
+#[test]
+fn a_dump_of_litellm_rows_as_a_table_says_the_same() {
+    let table = "request_id,spend,prompt_tokens,completion_tokens,startTime,model,custom_llm_provider,metadata,cache_hit,request_tags,team_id,status\n\
+        chatcmpl-1,0.0152,9000,400,2026-10-20 08:15:04.12+00,m-1,anthropic,\"{\"\"usage_object\"\":{\"\"cache_read_input_tokens\"\":7000,\"\"cache_creation_input_tokens\"\":1500}}\",None,\"[\"\"agent:coder\"\"]\",t-docs,success\n\
+        chatcmpl-2,0,0,0,2026-10-20 08:15:05.12+00,m-1,anthropic,{},None,[],,failure\n";
+    let kept = read_text("a.csv", table);
+    assert_eq!(kept.excluded.get("failed_calls"), Some(&1));
+    let call = kept.only();
+    assert_eq!(counts(&call), [500, 7000, 1500, 0, 0, 0, 400]);
+    assert_eq!(call.dimensions.get(Dimension::Agent).as_str(), "coder");
+    assert_eq!(call.reported_cost.unwrap().to_string(), "0.0152");
+}
