@@ -20,6 +20,9 @@ use crate::ports::{
 /// loses at most this much work.
 const BATCH_EVENTS: usize = 131_072;
 
+/// Calls after which a batch is expected to become full: growing it step by step would copy all of it several times.
+const MANY: usize = 16_384;
+
 /// Rejections shown; all are counted.
 const SHOWN_REJECTIONS: usize = 10;
 
@@ -255,6 +258,9 @@ impl Collector<'_, '_> {
 
 impl Sink for Collector<'_, '_> {
     fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError> {
+        if self.events.len() >= MANY && self.events.capacity() < BATCH_EVENTS {
+            self.events.reserve(BATCH_EVENTS + MANY);
+        }
         for event in events {
             let mut event = *event;
             event.dimensions.set(Dimension::Source, self.source);

@@ -13,7 +13,7 @@ use super::codec::Broken;
 use super::failed;
 
 use super::names::{CodecError, NameCache, StoredNames};
-use super::spend::{Additions, Delta, apply, give, money, take, unpack};
+use super::spend::{self, Additions, Delta, apply, give, money, take};
 use crate::domain::charge::Charge;
 use crate::domain::money::{Currency, add_exact};
 use crate::domain::period::{Hour, Period};
@@ -84,7 +84,7 @@ pub(super) fn recharge(
             blocks::store(names, block, &rows)?;
         }
     }
-    apply(names, Additions::default(), &[], delta)?;
+    apply(names, &mut Additions::default(), &[], delta)?;
     for (day, old) in days {
         let new = metered_on(names, day)?;
         if new == old {
@@ -111,26 +111,12 @@ pub(super) fn recharge(
 
 /// Metered cost of a UTC day, in dollars.
 fn metered_on(names: &mut StoredNames<'_>, day: Hour) -> Result<Decimal, CodecError> {
-    let conn = names.conn;
-    let path = names.path;
-    let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
-    let mut statement = conn
-        .prepare_cached(
-            "SELECT hour, body FROM spend_day WHERE hour >= ?1 AND hour < ?1 + 24
-             UNION ALL SELECT hour, body FROM spend_hour WHERE hour >= ?1 AND hour < ?1 + 24",
-        )
-        .map_err(fail)?;
-    let mut rows = statement.query([day.0]).map_err(fail)?;
     let mut sum = Decimal::ZERO;
-    while let Some(row) = rows.next().map_err(fail)? {
-        let hour = Hour(row.get(0).map_err(fail)?);
-        let body: Vec<u8> = row.get(1).map_err(fail)?;
-        unpack(names, hour, &body, |key, sums| {
-            if key.basis == Basis::Metered && key.currency == Currency::USD {
-                sum = add_exact(sum, sums.cost).map_err(money)?;
-            }
-            Ok(())
-        })?;
-    }
+    spend::visit(names, day.0, day.0 + 24, &mut |key, sums| {
+        if key.basis == Basis::Metered && key.currency == Currency::USD {
+            sum = add_exact(sum, sums.cost).map_err(money)?;
+        }
+        Ok(())
+    })?;
     Ok(sum)
 }

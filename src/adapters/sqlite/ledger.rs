@@ -1,6 +1,5 @@
 //! The [`Ledger`] on SQLite.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -11,7 +10,7 @@ use super::blocks::{self, Met};
 use super::codec::{Reader, get_spend, put_spend};
 use super::index::Index;
 use super::names::{CodecError, NameCache, StoredNames};
-use super::spend::{Additions, Delta, apply, merge_into, money, unpack};
+use super::spend::{self, Additions, Delta, apply, money};
 use super::{detail, failed, open, record};
 use crate::domain::charge::Charge;
 use crate::domain::period::{Hour, Period};
@@ -32,6 +31,9 @@ pub(super) struct State {
     pub names: NameCache,
     pub index: Index,
     pub met: Met,
+    pub additions: Additions,
+    /// Where each new call of a batch went.
+    pub blocks: Vec<u32>,
     data_version: Option<i64>,
 }
 
@@ -128,7 +130,7 @@ impl Ledger for SqliteLedger {
             if delta.is_empty() && old.is_some() {
                 return Ok(restated);
             }
-            apply(&mut names, Additions::default(), &[], delta)?;
+            apply(&mut names, &mut Additions::default(), &[], delta)?;
             conn.execute(
                 "INSERT OR REPLACE INTO bill (identity, recorded_at, body) VALUES (?, ?, ?)",
                 params![bill.identity, now.timestamp(), body],
@@ -165,43 +167,21 @@ impl Ledger for SqliteLedger {
             path,
             cache: &mut self.state.names,
         };
-        let bounds = [first_hour(period.start), first_hour(period.end)];
-        let mut statement = tx
-            .prepare_cached(
-                "SELECT hour, body FROM spend_day WHERE hour >= ?1 AND hour < ?2
-                 UNION ALL SELECT hour, body FROM spend_hour WHERE hour >= ?1 AND hour < ?2",
-            )
-            .map_err(fail)?;
-        let mut rows = statement.query(bounds).map_err(fail)?;
-        while let Some(row) = rows.next().map_err(fail)? {
-            let hour = Hour(row.get(0).map_err(fail)?);
-            let body = row
-                .get_ref(1)
-                .map_err(fail)?
-                .as_blob()
-                .map_err(|_| CodecError::Broken.at(path))?;
-            unpack(&mut names, hour, body, |key, sums| {
-                visit(&key, &sums);
+        spend::visit(
+            &mut names,
+            first_hour(period.start),
+            first_hour(period.end),
+            &mut |key, sums| {
+                visit(key, sums);
                 Ok(())
-            })
-            .map_err(|e| e.at(path))?;
-        }
-        Ok(())
+            },
+        )
+        .map_err(|e| e.at(path))
     }
 
     fn span(&mut self) -> Result<Option<Period>, StoreError> {
-        let (first, last): (Option<i64>, Option<i64>) = self
-            .conn
-            .query_row(
-                "SELECT min(hour), max(hour) FROM (SELECT min(hour) AS hour FROM spend_hour UNION ALL SELECT max(hour)
-                 FROM spend_hour UNION ALL SELECT min(hour) FROM spend_day UNION ALL SELECT max(hour) FROM spend_day)",
-                [],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .map_err(|e| failed(&self.path, &e))?;
-        Ok(first
-            .zip(last)
-            .map(|(a, b)| Period::new(Hour(a).start(), Hour(b + 1).start())))
+        let span = spend::span(&self.conn, &self.path).map_err(|e| e.at(&self.path))?;
+        Ok(span.map(|(first, last)| Period::new(first.start(), Hour(last.0 + 1).start())))
     }
 
     fn event(&mut self, id: EventId) -> Result<Option<(UsageEvent, Charge)>, StoreError> {
@@ -260,33 +240,12 @@ impl Ledger for SqliteLedger {
         let before = now - TimeDelta::days(i64::from(retention.detail_days));
         let last_hour = Hour::of(before).day();
         self.write(|conn, path, state| {
-            let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
             let mut names = StoredNames {
                 conn,
                 path,
                 cache: &mut state.names,
             };
-            let mut days: BTreeMap<Hour, Delta> = BTreeMap::new();
-            {
-                let mut statement = conn
-                    .prepare("SELECT hour, body FROM spend_hour WHERE hour < ?")
-                    .map_err(fail)?;
-                let mut rows = statement.query([last_hour.0]).map_err(fail)?;
-                while let Some(row) = rows.next().map_err(fail)? {
-                    let hour = Hour(row.get(0).map_err(fail)?);
-                    let body: Vec<u8> = row.get(1).map_err(fail)?;
-                    let day = days.entry(hour.day()).or_default();
-                    unpack(&mut names, hour, &body, |mut key, sums| {
-                        key.hour = hour.day();
-                        day.entry(key).or_default().add(&sums).map_err(money)
-                    })?;
-                }
-            }
-            for (day, rows) in days {
-                merge_into(&mut names, "spend_day", day, rows.into_iter().collect(), false)?;
-            }
-            conn.execute("DELETE FROM spend_hour WHERE hour < ?", [last_hour.0])
-                .map_err(fail)?;
+            spend::fold(&mut names, last_hour)?;
             blocks::expire(&mut names, before)
         })
     }

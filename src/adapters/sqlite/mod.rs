@@ -57,6 +57,9 @@ const MIGRATIONS: [Migration; 2] = [("
     CREATE TABLE event_run_page (no INTEGER PRIMARY KEY, body BLOB NOT NULL);
     CREATE TABLE event_block_gone (no INTEGER PRIMARY KEY);
     INSERT INTO event_block_gone SELECT seq FROM event_index WHERE part = -1;
+    CREATE TABLE spend_part (no INTEGER PRIMARY KEY, body BLOB NOT NULL);
+    INSERT INTO spend_part SELECT hour * 64, body FROM spend_hour;
+    DROP TABLE spend_hour;
 ", Some(index::migrate))];
 
 /// Opens a store, creating or migrating it. A file that is not one of ours is refused and left as it is.

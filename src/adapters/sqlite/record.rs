@@ -11,7 +11,7 @@ use super::codec::Broken;
 use super::failed;
 use super::ledger::State;
 use super::names::{CodecError, StoredNames};
-use super::spend::{Additions, Delta, apply, give, money, take};
+use super::spend::{Delta, apply, give, money, take};
 use crate::domain::money::add_exact;
 use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoint, Pricer, RecordBatch, Recorded};
@@ -38,8 +38,9 @@ pub fn record(
         cache: &mut state.names,
     };
     let fresh = || events.iter().zip(0_u32..).zip(&known).filter(|(_, known)| !**known);
-    let mut additions = Additions::with_capacity(events.len());
-    let mut blocks = Vec::with_capacity(events.len());
+    let (additions, blocks) = (&mut state.additions, &mut state.blocks);
+    additions.clear();
+    blocks.clear();
     let mut appender = Appender::new(&names, now)?;
     for ((event, call), _) in fresh() {
         let charge = pricer.price(event);
@@ -52,7 +53,9 @@ pub fn record(
         additions.push(call, event, charge);
     }
     appender.flush(&names)?;
-    let calls = fresh().zip(blocks).map(|(((event, _), _), block)| (event.id, block));
+    let calls = fresh()
+        .zip(blocks.iter())
+        .map(|(((event, _), _), block)| (event.id, *block));
     state.index.add(conn, path, calls)?;
     apply(&mut names, additions, events, delta)?;
     for (source, key, Checkpoint(body)) in &batch.checkpoints {

@@ -5,8 +5,8 @@ const FEW: usize = 512;
 /// Items of a bucket on average.
 const BUCKET: usize = 32;
 
-/// Sorts by value. `place` gives the bucket, out of the number given to it, of a value; it must not fall when values rise.
-pub fn sort_spread(values: &mut Vec<u128>, place: impl Fn(u128, usize) -> usize) {
+/// Sorts by value; `spare` is memory to use. `place` gives the bucket, out of the number given to it, of a value; it must not fall when values rise.
+pub fn sort_spread(values: &mut Vec<u128>, spare: &mut Vec<u128>, place: impl Fn(u128, usize) -> usize) {
     if values.len() < FEW {
         values.sort_unstable();
         return;
@@ -25,18 +25,19 @@ pub fn sort_spread(values: &mut Vec<u128>, place: impl Fn(u128, usize) -> usize)
         sum += *end;
         *end = sum;
     }
-    let mut sorted = vec![0_u128; values.len()];
+    spare.clear();
+    spare.resize(values.len(), 0);
     for value in values.iter() {
         let Some(next) = ends.get_mut(bucket(*value)) else {
             continue;
         };
-        if let Some(slot) = sorted.get_mut(*next) {
+        if let Some(slot) = spare.get_mut(*next) {
             *slot = *value;
         }
         *next += 1;
     }
     // Each entry has moved on to where its bucket ends.
-    let mut rest = sorted.as_mut_slice();
+    let mut rest = spare.as_mut_slice();
     let mut start = 0;
     for end in ends.iter().take(buckets) {
         let Some((bucket, later)) = std::mem::take(&mut rest).split_at_mut_checked(end - start) else {
@@ -46,7 +47,7 @@ pub fn sort_spread(values: &mut Vec<u128>, place: impl Fn(u128, usize) -> usize)
         rest = later;
         start = *end;
     }
-    *values = sorted;
+    std::mem::swap(values, spare);
 }
 
 #[cfg(test)]
@@ -63,7 +64,7 @@ mod tests {
             }
             let mut expected = values.clone();
             expected.sort_unstable();
-            sort_spread(&mut values, |value, buckets| usize::try_from(((value >> 64) * buckets as u128) >> 64).unwrap());
+            sort_spread(&mut values, &mut Vec::new(), |value, buckets| usize::try_from(((value >> 64) * buckets as u128) >> 64).unwrap());
             prop_assert_eq!(values, expected);
         }
     }

@@ -27,6 +27,16 @@ const SMALLEST: usize = 8192;
 #[derive(Default)]
 pub struct Index {
     runs: Option<Vec<Run>>,
+    scratch: Scratch,
+}
+
+/// Memory that is used again from batch to batch.
+#[derive(Default)]
+struct Scratch {
+    keys: Vec<u128>,
+    spare: Vec<u128>,
+    wanted: Vec<(u64, u32)>,
+    possible: Vec<(u64, u32)>,
 }
 
 /// The part of an identity that the index keeps.
@@ -46,11 +56,12 @@ impl Index {
         self.runs = None;
     }
 
-    fn runs(&mut self, conn: &Connection, path: &str) -> Result<&mut Vec<Run>, CodecError> {
-        match &mut self.runs {
-            Some(runs) => Ok(runs),
-            slot @ None => Ok(slot.insert(run::list(conn, path)?)),
-        }
+    fn load(&mut self, conn: &Connection, path: &str) -> Result<(&mut Vec<Run>, &mut Scratch), CodecError> {
+        let runs = match &mut self.runs {
+            Some(runs) => runs,
+            slot @ None => slot.insert(run::list(conn, path)?),
+        };
+        Ok((runs, &mut self.scratch))
     }
 
     /// The blocks that may hold the calls: (position in `ids`, block), most often none or one for each.
@@ -61,18 +72,19 @@ impl Index {
         ids: impl Iterator<Item = EventId>,
     ) -> Result<Vec<(u32, u32)>, CodecError> {
         let mut found = Vec::new();
-        let runs = self.runs(conn, path)?;
+        let (runs, scratch) = self.load(conn, path)?;
         if runs.is_empty() {
             return Ok(found);
         }
-        let wanted: Vec<(u64, u32)> = ids.zip(0..).map(|(id, position)| (fingerprint(id), position)).collect();
-        let mut possible = Vec::new();
+        let Scratch { wanted, possible, .. } = scratch;
+        wanted.clear();
+        wanted.extend(ids.zip(0..).map(|(id, position)| (fingerprint(id), position)));
         for run in runs {
             run.prepare(conn, path, wanted.len())?;
             possible.clear();
             possible.extend(wanted.iter().copied().filter(|(f, _)| run.may_hold(*f)));
             possible.sort_unstable();
-            run.find(conn, path, &possible, &mut found)?;
+            run.find(conn, path, possible, &mut found)?;
         }
         Ok(found)
     }
@@ -99,29 +111,31 @@ impl Index {
         path: &str,
         calls: impl Iterator<Item = (EventId, u32)>,
     ) -> Result<(), CodecError> {
-        let entries = calls.map(|(id, block)| (fingerprint(id), block)).collect();
-        self.add_entries(conn, path, entries)
+        self.add_entries(conn, path, calls.map(|(id, block)| (fingerprint(id), block)))
     }
 
     /// Adds entries as one run.
-    pub fn add_entries(&mut self, conn: &Connection, path: &str, entries: Vec<Entry>) -> Result<(), CodecError> {
-        if entries.is_empty() {
+    pub fn add_entries(
+        &mut self,
+        conn: &Connection,
+        path: &str,
+        entries: impl Iterator<Item = Entry>,
+    ) -> Result<(), CodecError> {
+        let (runs, Scratch { keys, spare, .. }) = self.load(conn, path)?;
+        keys.clear();
+        keys.extend(entries.map(|(f, b)| u128::from(f) << 32 | u128::from(b)));
+        if keys.is_empty() {
             return Ok(());
         }
-        let mut keys: Vec<u128> = entries
-            .iter()
-            .map(|(f, b)| u128::from(*f) << 32 | u128::from(*b))
-            .collect();
         // Fingerprints are spread evenly over 64 bits.
-        sort_spread(&mut keys, |key, buckets| {
+        sort_spread(keys, spare, |key, buckets| {
             usize::try_from(((key >> 32) * buckets as u128) >> 64).unwrap_or(usize::MAX)
         });
-        let entries = keys.into_iter().map(|key| ((key >> 32) as u64, key as u32));
-        let runs = self.runs(conn, path)?;
         let no = runs.last().map_or(1, |run| run.no + 1);
-        let mut writer = Writer::new(conn, path, no, entries.len());
-        let mut entries = entries;
-        entries.try_for_each(|entry| writer.push(entry))?;
+        let mut writer = Writer::new(conn, path, no, keys.len());
+        for key in keys {
+            writer.push(((*key >> 32) as u64, *key as u32))?;
+        }
         runs.push(writer.finish()?);
         while let Some(class) = crowded(runs) {
             merge(conn, path, runs, class)?;
@@ -192,7 +206,7 @@ pub fn migrate(conn: &Connection, path: &str) -> Result<(), CodecError> {
             }
         }
     }
-    Index::default().add_entries(conn, path, entries)?;
+    Index::default().add_entries(conn, path, entries.into_iter())?;
     conn.execute_batch("DROP TABLE event_index").map_err(fail)
 }
 
