@@ -8,6 +8,7 @@
 //! 4. [`adapters`] the plugs: the only place that names a vendor or a file format.
 //! 5. [`config`] the settings, read once and checked once.
 //! 6. [`cli`] the switch: arguments in, text and an exit code out.
+//! 7. [`lambda`] the other switch: an event in, the summary of a run out.
 //!
 //! A module uses only what stands above it (`adapters` never use `engine`); `tests/it/architecture.rs` keeps that.
 //!
@@ -24,4 +25,5 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod lambda;
 pub mod ports;

@@ -73,6 +73,12 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
             "give dollars as text: `above = \"1.50\"`",
         ));
     }
+    if let Err(cause) = config.reconcile.bound() {
+        problems.push(ConfigError::new(
+            format!("`[reconcile]` is not usable: {cause}"),
+            "`min_coverage = \"95 %\"` is the least part of a bill that has to be metered",
+        ));
+    }
     for (key, value) in [
         ("time_budget_seconds", config.limits.time_budget_seconds),
         ("delivery_timeout_seconds", config.limits.delivery_timeout_seconds),
@@ -139,6 +145,11 @@ fn channel(problems: &mut Vec<ConfigError>, channel: &ChannelConfig) {
             "say where it writes: `path = \"alerts.jsonl\"`",
         )),
         ChannelKind::File => {}
+        ChannelKind::Sns if channel.topic.is_none() => problems.push(ConfigError::new(
+            format!("channel `{name}` of kind `sns` has no `topic`"),
+            "name it by its ARN: `topic = \"arn:aws:sns:REGION:ACCOUNT:NAME\"`",
+        )),
+        ChannelKind::Sns => {}
         ChannelKind::Slack | ChannelKind::Webhook => {
             match channel.url.as_deref() {
                 None => problems.push(ConfigError::new(

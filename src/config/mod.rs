@@ -16,7 +16,7 @@ pub use aws::{AwsConfig, is_account};
 pub use check::check;
 pub use contract::{CommitmentConfig, CommitmentKind, ContractConfig, CoversConfig, PerConfig};
 pub use load::ConfigError;
-pub use pricing::{PriceMapConfig, UnpricedConfig};
+pub use pricing::{PriceMapConfig, ReconcileConfig, UnpricedConfig};
 pub use store::{StoreUrl, default_ledger};
 
 /// The whole of `finops.toml`. Every key is optional; unknown keys are errors.
@@ -49,6 +49,10 @@ pub struct Config {
     pub commitments: Vec<CommitmentConfig>,
     /// The alert about calls without a price.
     pub unpriced: UnpricedConfig,
+    /// The alert about bills that metering does not cover.
+    pub reconcile: ReconcileConfig,
+    /// The job itself.
+    pub runs: RunsConfig,
     /// The cloud account.
     pub aws: AwsConfig,
     /// The folder with `budgets/`, `prices/`, …, relative to the configuration file.
@@ -76,6 +80,8 @@ impl Default for Config {
             contracts: Vec::new(),
             commitments: Vec::new(),
             unpriced: UnpricedConfig::default(),
+            reconcile: ReconcileConfig::default(),
+            runs: RunsConfig::default(),
             aws: AwsConfig::default(),
             policies: PathBuf::from("policies"),
             limits: LimitsConfig::default(),
@@ -192,6 +198,8 @@ pub enum ChannelKind {
     Slack,
     /// An HTTP POST of JSON, signed.
     Webhook,
+    /// An SNS topic, for mail, queues, functions and chat.
+    Sns,
 }
 
 /// `[[notify]]`.
@@ -212,6 +220,9 @@ pub struct ChannelConfig {
     /// `webhook`: where the key of the HMAC-SHA256 signature is found: `env:NAME`.
     #[serde(default)]
     pub secret: Option<String>,
+    /// `sns`: the ARN of the topic.
+    #[serde(default)]
+    pub topic: Option<String>,
     /// `slack`, `webhook`: hosts that messages may go to, beside `hooks.slack.com` and loopback.
     #[serde(default)]
     pub allowed_hosts: Vec<String>,
@@ -239,6 +250,16 @@ pub struct PriceBookConfig {
     pub kind: PriceBookKind,
     /// The file, relative to the configuration file.
     pub path: PathBuf,
+}
+
+/// `[runs]`: alerts about the job itself.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunsConfig {
+    /// Runs come at least so often; a pause of twice that is told. 0: not watched (the function on AWS: 24).
+    pub expected_every_hours: u32,
+    /// Spend is at most so old. 0: not watched (the function on AWS: 48).
+    pub stale_after_hours: u32,
 }
 
 /// `[limits]`.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::collect::{Collection, collect};
 use super::evaluate::{Evaluation, evaluate};
 use super::notify::{DeliveryLimits, DeliverySummary, deliver_pending};
-use super::watch::{WatchPolicy, watch_all};
+use super::watch::{WatchPolicy, remember, watch_all};
 use crate::domain::budget::Budget;
 use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, Progress, Retention, StoreError, UsageSource};
 
@@ -84,6 +84,7 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
     )?;
     let watched = watch_all(
         parts.watch,
+        parts.pricer,
         parts.channel_names,
         parts.ledger,
         parts.alerts,
@@ -102,6 +103,9 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         ..parts.limits
     };
     let delivery = deliver_pending(parts.alerts, parts.channels, parts.clock, limits, seed)?;
+    if parts.watch.runs.every.is_some() {
+        remember(parts.ledger, parts.pricer, now)?;
+    }
     let expired = parts.ledger.expire(parts.retention, now)?;
     Ok(Cycle {
         collection,

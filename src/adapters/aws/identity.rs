@@ -2,6 +2,13 @@
 
 use super::client::Aws;
 use super::failure::{Failure, Kind};
+use super::permissions::Permission;
+
+/// What asking calls.
+pub const PERMISSION: Permission = Permission {
+    sid: "WhoAmI",
+    actions: &["sts:GetCallerIdentity"],
+};
 
 /// The id of the account that the credentials belong to.
 pub fn account(aws: &Aws) -> Result<String, Failure> {

@@ -4,5 +4,7 @@ pub mod client;
 pub mod dynamodb;
 pub mod failure;
 pub mod identity;
+pub mod permissions;
+pub mod sns;
 
 pub use client::Aws;

@@ -20,8 +20,8 @@ use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBat
 
 /// A ledger in one SQLite file. Safe with several processes: each change is one immediate transaction.
 pub struct SqliteLedger {
-    conn: Connection,
-    path: String,
+    pub(super) conn: Connection,
+    pub(super) path: String,
     state: State,
 }
 

@@ -1,20 +1,22 @@
 //! Builds the adapters to AWS, or says that this program has none.
 
 use crate::cli::{CliError, Context};
-use crate::ports::{AlertsAndOutbox, Ledger};
+use crate::ports::{AlertsAndOutbox, Ledger, Notifier};
 
 #[cfg(feature = "aws")]
-pub use with_aws::{alerts, ledger};
+pub use with_aws::{alerts, heartbeat, ledger, sns};
 
 #[cfg(feature = "aws")]
 mod with_aws {
     use std::sync::OnceLock;
 
-    use super::{AlertsAndOutbox, CliError, Context, Ledger};
+    use super::{AlertsAndOutbox, CliError, Context, Ledger, Notifier};
     use crate::adapters::aws::client::{Aws, CallLimits};
+    use crate::adapters::aws::dynamodb::heartbeats;
     use crate::adapters::aws::dynamodb::{DynamoAlerts, DynamoLedger, Table, TableNames};
     use crate::adapters::aws::failure::Failure;
     use crate::adapters::aws::identity;
+    use crate::adapters::aws::sns::Sns;
     use crate::adapters::clock::SystemClock;
     use crate::ports::Retention;
 
@@ -55,6 +57,19 @@ mod with_aws {
         Ok(Box::new(DynamoLedger::new(table, keep, ctx.now)))
     }
 
+    /// A channel to a topic.
+    pub fn sns(ctx: &Context<'_>, name: String, topic: &str) -> Result<Box<dyn Notifier>, String> {
+        let aws = connection(ctx).map_err(|e| e.message)?;
+        Ok(Box::new(Sns::new(name, aws, topic)?))
+    }
+
+    /// Keeps the heartbeat of a run.
+    pub fn heartbeat(ctx: &Context<'_>, request_id: &str, summary: &serde_json::Value) -> Result<(), CliError> {
+        let mut table = Table::new(connection(ctx)?, names(ctx).alerts);
+        heartbeats::keep(&mut table, request_id, &summary.to_string(), ctx.now)?;
+        Ok(())
+    }
+
     /// The alerts in the account.
     pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
         let table = Table::new(connection(ctx)?, names(ctx).alerts);
@@ -71,6 +86,18 @@ fn absent() -> CliError {
 #[cfg(not(feature = "aws"))]
 pub fn ledger(_: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
     Err(absent())
+}
+
+/// There are no heartbeats in this build.
+#[cfg(not(feature = "aws"))]
+pub fn heartbeat(_: &Context<'_>, _: &str, _: &serde_json::Value) -> Result<(), CliError> {
+    Err(absent())
+}
+
+/// There are no topics in this build.
+#[cfg(not(feature = "aws"))]
+pub fn sns(_: &Context<'_>, _: String, _: &str) -> Result<Box<dyn Notifier>, String> {
+    Err(absent().message)
 }
 
 /// There are no alerts on AWS in this build.

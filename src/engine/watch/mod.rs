@@ -1,16 +1,20 @@
 //! Alerts on other things than budgets, with the same life: pending, firing, told once, resolved when it is over.
 
+mod coverage;
+mod runs;
 mod unpriced;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+pub use coverage::{CoveragePolicy, coverage};
+pub use runs::{RunPolicy, last_run, remember};
 pub use unpriced::{UnpricedPolicy, unpriced};
 
 use crate::domain::alert::{Alert, Behaviour, Silence, State, Step, Verdict, message_id, step};
 use crate::domain::notification::{Fact, Notification, Severity, Told};
-use crate::ports::{AlertCommit, AlertStore, Ledger, StoreError};
+use crate::ports::{AlertCommit, AlertStore, Ledger, Pricer, StoreError};
 
 /// Times that a decision is made anew because another run changed what it was based on.
 const ATTEMPTS: usize = 5;
@@ -20,6 +24,10 @@ const ATTEMPTS: usize = 5;
 pub struct WatchPolicy {
     /// Calls without a price; none: not watched.
     pub unpriced: Option<UnpricedPolicy>,
+    /// How much of each bill metering has seen; none: not watched.
+    pub coverage: Option<CoveragePolicy>,
+    /// The job itself.
+    pub runs: RunPolicy,
 }
 
 /// Something that holds now and that people are to be told of.
@@ -53,6 +61,7 @@ pub struct Watched {
 /// Moves the alerts on everything that the policy names.
 pub fn watch_all(
     policy: &WatchPolicy,
+    pricer: &dyn Pricer,
     channels: &[String],
     ledger: &mut dyn Ledger,
     store: &mut dyn AlertStore,
@@ -63,7 +72,7 @@ pub fn watch_all(
         Some(policy) => unpriced(ledger, policy, now)?,
         None => Vec::new(),
     };
-    watch(
+    let mut all = watch(
         unpriced::KIND,
         &conditions,
         unpriced::OVER,
@@ -71,7 +80,31 @@ pub fn watch_all(
         store,
         complete,
         now,
-    )
+    )?;
+    if policy.runs.every.is_some() {
+        let missed = runs::missed(&policy.runs, last_run(ledger)?, now);
+        all.absorb(watch(runs::MISSED, &missed, runs::ON_TIME, channels, store, true, now)?);
+    }
+    if policy.runs.stale_after.is_some() {
+        let stale = runs::stale(&policy.runs, ledger, now)?;
+        all.absorb(watch(runs::STALE, &stale, runs::FRESH, channels, store, true, now)?);
+    }
+    let found = match &policy.coverage {
+        Some(policy) => coverage(ledger, pricer, policy, now)?,
+        None => Vec::new(),
+    };
+    let over = coverage::OVER;
+    all.absorb(watch(coverage::KIND, &found, over, channels, store, complete, now)?);
+    Ok(all)
+}
+
+impl Watched {
+    /// Adds what watching something else changed.
+    pub fn absorb(&mut self, other: Watched) {
+        self.changed.extend(other.changed);
+        self.active.extend(other.active);
+        self.messages += other.messages;
+    }
 }
 
 /// Moves the alerts of one kind: a condition that is given holds, one that is not is over for the reason `over`.

@@ -21,7 +21,7 @@ pub fn finops(folder: &Path, emulator: &Emulator) -> Command {
     command
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

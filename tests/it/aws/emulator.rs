@@ -21,6 +21,31 @@ pub struct Emulator {
 }
 
 impl Emulator {
+    /// A call of the query protocol: its answer as text.
+    pub fn query(&self, service: &str, parameters: &[(&str, &str)]) -> String {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .build()
+            .into();
+        let credential = format!(
+            "AWS4-HMAC-SHA256 Credential=emulator/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
+        );
+        let form = parameters.iter().map(|(name, value)| (*name, *value));
+        let mut answer = agent
+            .post(&self.url)
+            .header("authorization", credential)
+            .send_form(form)
+            .unwrap();
+        let text = answer.body_mut().read_to_string().unwrap();
+        assert!(
+            answer.status().is_success(),
+            "{parameters:?}: {} {text}",
+            answer.status()
+        );
+        text
+    }
+
     /// A call of the JSON protocol.
     pub fn call(&self, service: &str, target: &str, body: &Value) -> Value {
         let agent: ureq::Agent = ureq::Agent::config_builder()

@@ -3,6 +3,8 @@
 mod command;
 mod dynamodb;
 mod emulator;
+mod lambda;
+mod sns;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

@@ -1,25 +1,99 @@
-"""moto's server with the few Cost Explorer calls that the tests need and moto does not have.
+"""moto's server with the few calls that the tests need and moto does not have.
 
-Their answers come from the JSON file named by FINOPS_MOTO_DATA, read at each call.
+Cost Explorer answers from the JSON file named by FINOPS_MOTO_DATA, read at each call:
+{"costs": [{"day", "service", "usage_type", "record_type", "amount"}], "estimated_from": day, "page_days": n,
+ "anomalies": [...], "forecast": {...}}
+Every call is a line of the file FINOPS_MOTO_DATA.log: what it asked, so that tests can count what would have been paid for.
 """
+import datetime
+import decimal
 import json
 import os
 
 import moto.server
 from moto.ce.responses import CostExplorerResponse
 
-
-def data(name, otherwise):
-    path = os.environ.get("FINOPS_MOTO_DATA")
-    if path and os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            return json.load(file).get(name, otherwise)
-    return otherwise
+PATH = os.environ.get("FINOPS_MOTO_DATA", "")
 
 
-def main():
-    moto.server.main()
+def data():
+    if PATH and os.path.exists(PATH):
+        with open(PATH, encoding="utf-8") as file:
+            return json.load(file)
+    return {}
 
+
+def log(call, body):
+    if PATH:
+        with open(PATH + ".log", "a", encoding="utf-8") as file:
+            file.write(json.dumps({"call": call, "body": body}) + "\n")
+
+
+def field(row, key):
+    return row.get({"LINKED_ACCOUNT": "account"}.get(key, key.lower()), "")
+
+
+def matches(row, wanted):
+    if "And" in wanted:
+        return all(matches(row, part) for part in wanted["And"])
+    if "Not" in wanted:
+        return not matches(row, wanted["Not"])
+    if "Dimensions" in wanted:
+        return field(row, wanted["Dimensions"]["Key"]) in wanted["Dimensions"]["Values"]
+    raise ValueError(f"a filter that these tests do not know: {wanted}")
+
+
+def get_cost_and_usage(self):
+    body = json.loads(self.body)
+    log("GetCostAndUsage", body)
+    known = data()
+    first = datetime.date.fromisoformat(body["TimePeriod"]["Start"][:10])
+    end = datetime.date.fromisoformat(body["TimePeriod"]["End"][:10])
+    days = [first + datetime.timedelta(days=n) for n in range((end - first).days)]
+    begin = int(body.get("NextPageToken") or 0)
+    size = known.get("page_days", 100)
+    by = body.get("GroupBy", [])
+    results = []
+    for day in days[begin:begin + size]:
+        groups = {}
+        for row in known.get("costs", []):
+            if row["day"] == str(day) and matches(row, body["Filter"]):
+                key = tuple(f"{g['Key']}${row.get('tag', '')}" if g["Type"] == "TAG" else field(row, g["Key"]) for g in by)
+                groups[key] = groups.get(key, decimal.Decimal(0)) + decimal.Decimal(row["amount"])
+        results.append({
+            "TimePeriod": {"Start": str(day), "End": str(day + datetime.timedelta(days=1))},
+            "Total": {},
+            "Estimated": str(day) >= known.get("estimated_from", "9999"),
+            "Groups": [
+                {"Keys": list(key), "Metrics": {m: {"Amount": str(amount), "Unit": "USD"} for m in body["Metrics"]}}
+                for key, amount in sorted(groups.items())
+            ],
+        })
+    answer = {"ResultsByTime": results, "GroupDefinitions": by}
+    if begin + size < len(days):
+        answer["NextPageToken"] = str(begin + size)
+    return json.dumps(answer)
+
+
+def get_anomalies(self):
+    body = json.loads(self.body)
+    log("GetAnomalies", body)
+    return json.dumps({"Anomalies": data().get("anomalies", [])})
+
+
+def get_cost_forecast(self):
+    log("GetCostForecast", json.loads(self.body))
+    return json.dumps(data().get("forecast", {}))
+
+
+def provide_anomaly_feedback(self):
+    body = json.loads(self.body)
+    log("ProvideAnomalyFeedback", body)
+    return json.dumps({"AnomalyId": body["AnomalyId"]})
+
+
+for call in (get_cost_and_usage, get_anomalies, get_cost_forecast, provide_anomaly_feedback):
+    setattr(CostExplorerResponse, call.__name__, call)
 
 if __name__ == "__main__":
-    main()
+    moto.server.main()

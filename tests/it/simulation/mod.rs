@@ -100,6 +100,7 @@ fn run(shared: &Shared, manner: Manner) -> Result<Cycle, StoreError> {
             budgets: if manner.short { &budgets()[..2] } else { budgets() },
             watch: &WatchPolicy {
                 unpriced: Some(UnpricedPolicy::default()),
+                ..WatchPolicy::default()
             },
             channels: &channels,
             channel_names: &["chat".to_owned(), "log".to_owned()],

@@ -1,6 +1,6 @@
 //! Alerts, silences and the outbox on DynamoDB: one item each, changed together in transactions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use chrono::{DateTime, Utc};
@@ -87,13 +87,19 @@ impl DynamoAlerts {
     }
 
     /// The writes of one alert with everything that tells of it.
-    fn alert_writes(&self, alert: &Alert, commit: &AlertCommit) -> Result<Vec<TransactWriteItem>, StoreError> {
+    fn alert_writes(
+        &self,
+        alert: &Alert,
+        commit: &AlertCommit,
+        token: &str,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let next = Alert {
             version: alert.version + 1,
             ..alert.clone()
         };
         let mut item = self.encoded(alert_key(&alert.id), &next)?;
         item.insert("version".to_owned(), whole(next.version));
+        item.insert("token".to_owned(), AttributeValue::S(token.to_owned()));
         if !next.is_open() {
             let until = next.period.end.max(next.evaluated_at).timestamp() + KEPT_DAYS * 86_400;
             item.insert("ttl".to_owned(), whole(until));
@@ -217,22 +223,35 @@ impl AlertStore for DynamoAlerts {
     /// its history in one transaction, its messages behind it: a crash in between leaves whole alerts, and the next
     /// evaluation decides on the others.
     fn commit(&mut self, commit: &AlertCommit) -> Result<(), StoreError> {
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = commit.alerts.iter().find(|a| !seen.insert(&a.id)) {
+            return Err(conflict(&twice.id));
+        }
+        // A message that waits already keeps its place and its attempts.
+        let fail = self.fail();
+        let waiting = self
+            .table
+            .get_all(commit.messages.iter().map(|m| outbox_key(&m.id)))
+            .map_err(fail)?;
+        let mut new = BTreeSet::new();
+        let fresh: Vec<(usize, &Notification)> = commit
+            .messages
+            .iter()
+            .enumerate()
+            .filter(|(_, m)| !waiting.contains_key(&outbox_key(&m.id)) && new.insert(&m.id))
+            .collect();
+        let token = format!("{:016x}", stamp());
         let mut groups: Vec<Vec<TransactWriteItem>> = Vec::new();
         for alert in &commit.alerts {
-            let mut writes = self.alert_writes(alert, commit)?;
-            for (n, message) in commit
-                .messages
-                .iter()
-                .enumerate()
-                .filter(|(_, m)| m.alert_id == alert.id)
-            {
-                writes.push(self.message_write(n, message)?);
+            let mut writes = self.alert_writes(alert, commit, &token)?;
+            for (n, message) in fresh.iter().filter(|(_, m)| m.alert_id == alert.id) {
+                writes.push(self.message_write(*n, message)?);
             }
             groups.push(writes);
         }
         let known = |id: &str| commit.alerts.iter().any(|a| a.id == id);
-        for (n, message) in commit.messages.iter().enumerate().filter(|(_, m)| !known(&m.alert_id)) {
-            groups.push(vec![self.message_write(n, message)?]);
+        for (n, message) in fresh.iter().filter(|(_, m)| !known(&m.alert_id)) {
+            groups.push(vec![self.message_write(*n, message)?]);
         }
         let batches = batched(groups);
         if batches.len() > 1 {
@@ -240,7 +259,7 @@ impl AlertStore for DynamoAlerts {
         }
         for batch in batches {
             let fail = self.fail();
-            if !self.table.transact(batch).map_err(fail)? && !self.was_written(commit)? {
+            if !self.table.transact(batch).map_err(fail)? && !self.was_written(commit, &token)? {
                 let first = commit.alerts.first().map_or("", |a| a.id.as_str());
                 return Err(conflict(first));
             }
@@ -270,25 +289,13 @@ fn batched(groups: Vec<Vec<TransactWriteItem>>) -> Vec<Vec<TransactWriteItem>> {
 }
 
 impl DynamoAlerts {
-    /// Whether the alerts are exactly as this commit leaves them: a retry of a write whose answer was lost fails its own
-    /// conditions.
-    fn was_written(&mut self, commit: &AlertCommit) -> Result<bool, StoreError> {
+    /// Whether the alerts carry the token of this commit: a retry of a write whose answer was lost fails its own conditions.
+    fn was_written(&mut self, commit: &AlertCommit, token: &str) -> Result<bool, StoreError> {
         let fail = self.fail();
-        let found = self
-            .table
-            .get_all(commit.alerts.iter().map(|a| alert_key(&a.id)))
-            .map_err(fail)?;
-        for alert in &commit.alerts {
-            let next = Alert {
-                version: alert.version + 1,
-                ..alert.clone()
-            };
-            match found.get(&alert_key(&alert.id)) {
-                Some(item) if self.decoded::<Alert>(item)? == next => {}
-                _ => return Ok(false),
-            }
-        }
-        Ok(!commit.alerts.is_empty())
+        let keys = commit.alerts.iter().map(|a| alert_key(&a.id));
+        let found = self.table.get_all(keys).map_err(fail)?;
+        let ours = |a: &Alert| found.get(&alert_key(&a.id)).and_then(|item| text(item, "token")) == Some(token);
+        Ok(!commit.alerts.is_empty() && commit.alerts.iter().all(ours))
     }
 }
 

@@ -5,6 +5,7 @@ pub mod alerts;
 mod bytes;
 mod calls;
 mod head;
+pub mod heartbeats;
 mod identities;
 pub mod ledger;
 mod merge;
@@ -18,7 +19,22 @@ pub use ledger::DynamoLedger;
 pub use table::{Meter, Table};
 
 use super::failure::Failure;
+use super::permissions::Permission;
 use crate::ports::StoreError;
+
+/// What the stores call. A transaction is authorised by the actions of its items.
+pub const PERMISSION: Permission = Permission {
+    sid: "Ledger",
+    actions: &[
+        "dynamodb:BatchGetItem",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+    ],
+};
 
 /// The tables of an installation.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -39,19 +39,30 @@ pub fn pack<'a>(rows: impl IntoIterator<Item = (&'a SpendKey, &'a Sums)>) -> Vec
         for (dimension, label) in key.dimensions.iter() {
             w.put_name(DIMENSIONS + dimension as usize, label);
         }
-        w.put_signed(EVENTS, sums.events);
+        // Taken apart completely: a new measure does not compile until it is stored.
+        let Sums {
+            events,
+            tokens,
+            requests,
+            cost,
+            reported_cost,
+            unpriced_events,
+            unpriced_tokens,
+            unpriced_worst_case,
+        } = *sums;
+        w.put_signed(EVENTS, events);
         for bucket in Bucket::ALL {
-            w.put_signed(TOKENS + bucket as usize, sums.tokens.get(bucket));
+            w.put_signed(TOKENS + bucket as usize, tokens.get(bucket));
         }
-        w.put_signed(TOKENS + Bucket::ALL.len(), sums.tokens.reasoning);
-        for (offset, count) in sums.requests.into_iter().enumerate() {
+        w.put_signed(TOKENS + Bucket::ALL.len(), tokens.reasoning);
+        for (offset, count) in requests.into_iter().enumerate() {
             w.put_signed(REQUESTS + offset, count);
         }
-        w.put_decimal(COST, sums.cost);
-        w.put_decimal(REPORTED, sums.reported_cost);
-        w.put_signed(UNPRICED, sums.unpriced_events);
-        w.put_signed(UNPRICED + 1, sums.unpriced_tokens);
-        w.put_decimal(UNPRICED + 2, sums.unpriced_worst_case);
+        w.put_decimal(COST, cost);
+        w.put_decimal(REPORTED, reported_cost);
+        w.put_signed(UNPRICED, unpriced_events);
+        w.put_signed(UNPRICED + 1, unpriced_tokens);
+        w.put_decimal(UNPRICED + 2, unpriced_worst_case);
         w.end_row();
     }
     w.finish(VERSION)

@@ -1,0 +1,342 @@
+//! The forms of one message for the kinds of subscribers of a topic, within the limits of SNS.
+
+use serde_json::{Value, json};
+
+use crate::domain::notification::{Notification, Told};
+
+/// Characters of a subject: SNS refuses longer ones, and anything but ASCII.
+const SUBJECT_LIMIT: usize = 100;
+
+/// Bytes of a message with all its forms: SNS takes 256 KB with the attributes.
+const MESSAGE_LIMIT: usize = 250_000;
+
+/// Bytes of what Amazon Q shows; it drops longer notifications.
+const CHAT_LIMIT: usize = 8_000;
+
+/// One line of ASCII, as SNS wants a subject.
+pub fn subject(message: &Notification) -> String {
+    let test = if message.test { "[TEST] " } else { "" };
+    let text = format!("{test}[{} {}] {}", message.severity, message.told, message.title);
+    let plain = text.chars().map(|c| match c {
+        '\u{2013}' | '\u{2014}' => '-',
+        c if c.is_ascii_graphic() || c == ' ' => c,
+        c if c.is_control() || c.is_whitespace() => ' ',
+        _ => '?',
+    });
+    let whole: String = plain.collect();
+    if whole.len() <= SUBJECT_LIMIT {
+        return whole;
+    }
+    format!("{}...", whole.get(..SUBJECT_LIMIT - 3).unwrap_or_default())
+}
+
+/// Plain text without control characters, cut at a character border.
+fn plain(text: &str, limit: usize) -> String {
+    let kept: String = text
+        .chars()
+        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
+        .take(limit)
+        .collect();
+    if kept.chars().count() == limit {
+        format!("{kept}…")
+    } else {
+        kept
+    }
+}
+
+/// The text of a mail.
+fn mail(message: &Notification, cut: &Rung) -> String {
+    let text = |t: &str| plain(t, cut.text);
+    let mut lines = Vec::new();
+    if message.test {
+        lines.push("This is a test. Nothing happened.".to_owned());
+    }
+    lines.push(text(&message.title));
+    if !message.summary.is_empty() {
+        lines.push(String::new());
+        lines.push(text(&message.summary));
+    }
+    if !message.facts.is_empty() {
+        lines.push(String::new());
+        let facts = message.facts.iter().take(cut.facts);
+        lines.extend(facts.map(|f| format!("{}: {}", text(&f.label), text(&f.value))));
+    }
+    if !message.lines.is_empty() && cut.lines > 0 {
+        lines.push(String::new());
+        lines.extend(
+            message
+                .lines
+                .iter()
+                .take(cut.lines)
+                .map(|line| format!("- {}", text(line))),
+        );
+        let left = message.lines.len().saturating_sub(cut.lines);
+        if left > 0 {
+            lines.push(format!("- and {left} more"));
+        }
+    }
+    lines.push(String::new());
+    lines.push(format!("{} · alert {}", message.told, text(&message.alert_id)));
+    lines.extend(message.owner.iter().map(|o| format!("owner: {}", text(o))));
+    lines.extend(message.runbook.iter().map(|r| format!("runbook: {}", text(r))));
+    lines.join("\n")
+}
+
+/// The whole message for programs.
+fn document(message: &Notification, cut: &Rung) -> Value {
+    let text = |t: &str| plain(t, cut.text);
+    let facts = message.facts.iter().take(cut.facts);
+    let mut document = json!({
+        "schema_version": 1,
+        "id": message.id,
+        "alert_id": message.alert_id,
+        "told": message.told,
+        "severity": message.severity,
+        "kind": message.kind,
+        "title": text(&message.title),
+        "summary": text(&message.summary),
+        "facts": facts.map(|f| json!({ "label": text(&f.label), "value": text(&f.value) })).collect::<Vec<_>>(),
+        "lines": message.lines.iter().take(cut.lines).map(|l| text(l)).collect::<Vec<_>>(),
+        "owner": message.owner,
+        "runbook": message.runbook,
+        "labels": message.labels,
+        "data": if cut.data { message.data.clone() } else { Value::Null },
+        "decided_at": message.decided_at,
+        "test": message.test,
+    });
+    if let (Some(left_out), Value::Object(fields)) = (cut.left_out, &mut document) {
+        fields.insert("left_out".to_owned(), Value::from(left_out));
+        if cut.lines == 0 {
+            ["owner", "runbook", "labels"]
+                .iter()
+                .for_each(|key| drop(fields.remove(*key)));
+        }
+    }
+    document
+}
+
+/// Escapes what would format or mention in chat.
+fn chat_text(text: &str, limit: usize) -> String {
+    let mut out = String::new();
+    for c in plain(text, limit).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '*' | '_' | '~' | '`' | '@' => {
+                out.push(c);
+                out.push('\u{200b}');
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The custom notification of Amazon Q in chat applications. Its thread is the alert.
+fn chat(message: &Notification) -> Value {
+    let mark = match message.told {
+        Told::Resolved => ":white_check_mark:",
+        Told::Acknowledged => ":eyes:",
+        Told::Firing | Told::Reminder => ":rotating_light:",
+    };
+    let test = if message.test { "[TEST] " } else { "" };
+    let mut description = chat_text(&message.summary, 1_000);
+    for fact in message.facts.iter().take(10) {
+        description.push_str(&format!(
+            "\n*{}:* {}",
+            chat_text(&fact.label, 80),
+            chat_text(&fact.value, 300)
+        ));
+    }
+    for line in &message.lines {
+        let more = format!("\n• {}", chat_text(line, 300));
+        if description.len() + more.len() > CHAT_LIMIT / 2 {
+            description.push_str("\n• …");
+            break;
+        }
+        description.push_str(&more);
+    }
+    let next: Vec<String> = message
+        .runbook
+        .iter()
+        .map(|r| format!("Runbook: {}", chat_text(r, 500)))
+        .chain([format!(
+            "Acknowledge: finops alert ack {}",
+            chat_text(&message.alert_id, 64)
+        )])
+        .collect();
+    json!({
+        "version": "1.0",
+        "source": "custom",
+        "id": message.id,
+        "content": {
+            "textType": "client-markdown",
+            "title": format!("{mark} {test}{}", chat_text(&message.title, 200)),
+            "description": description,
+            "nextSteps": next,
+            "keywords": [message.severity.to_string(), message.told.to_string(), message.kind],
+        },
+        "metadata": {
+            "threadId": message.alert_id,
+            "summary": chat_text(&message.title, 200),
+            "eventType": format!("{}_{}", message.kind, message.told),
+            "additionalContext": { "severity": message.severity.to_string() },
+        },
+    })
+}
+
+/// How much of a message is said.
+struct Rung {
+    text: usize,
+    facts: usize,
+    lines: usize,
+    data: bool,
+    left_out: Option<&'static str>,
+}
+
+/// What is given up, step by step, until a message fits: the figures for programs, then lines, then facts, then long texts.
+const LADDER: [Rung; 5] = [
+    Rung {
+        text: 20_000,
+        facts: 100,
+        lines: 1_000,
+        data: true,
+        left_out: None,
+    },
+    Rung {
+        text: 20_000,
+        facts: 100,
+        lines: 1_000,
+        data: false,
+        left_out: Some("data"),
+    },
+    Rung {
+        text: 2_000,
+        facts: 30,
+        lines: 20,
+        data: false,
+        left_out: Some("data, further lines and facts"),
+    },
+    Rung {
+        text: 500,
+        facts: 10,
+        lines: 5,
+        data: false,
+        left_out: Some("data, further lines and facts, long texts"),
+    },
+    Rung {
+        text: 200,
+        facts: 5,
+        lines: 0,
+        data: false,
+        left_out: Some("everything but the most important"),
+    },
+];
+
+/// The body for `MessageStructure=json`: the highest rung of the ladder that fits.
+#[must_use]
+pub fn body(message: &Notification) -> String {
+    let mut whole = String::new();
+    for rung in &LADDER {
+        let text = mail(message, rung);
+        let document = document(message, rung).to_string();
+        let forms = json!({
+            "default": text,
+            "email": text,
+            "email-json": document,
+            "sqs": document,
+            "lambda": document,
+            "https": chat(message).to_string(),
+            "sms": plain(&message.title, 140),
+        });
+        whole = forms.to_string();
+        if whole.len() <= MESSAGE_LIMIT {
+            break;
+        }
+    }
+    whole
+}
+
+/// What filter policies of subscriptions may select by.
+#[must_use]
+pub fn attributes(message: &Notification) -> Vec<(&'static str, String)> {
+    let mut all = vec![
+        ("severity", message.severity.to_string()),
+        ("kind", message.kind.clone()),
+        ("told", message.told.to_string()),
+    ];
+    all.extend(message.labels.get("team").map(|team| ("team", plain(team, 256))));
+    all.retain(|(_, value)| !value.trim().is_empty());
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::notification::{Fact, Severity};
+
+    fn message() -> Notification {
+        Notification {
+            id: "m1".to_owned(),
+            channel: "topic".to_owned(),
+            alert_id: "a1".to_owned(),
+            told: Told::Firing,
+            severity: Severity::Critical,
+            kind: "budget_actual".to_owned(),
+            title: "search spent 104 % of $250.00 — <!channel> ünd\nmore".to_owned(),
+            summary: "Stop.".to_owned(),
+            facts: vec![Fact {
+                label: "Spent".to_owned(),
+                value: "$260.00".to_owned(),
+            }],
+            lines: vec!["planner $200.00".to_owned()],
+            owner: Some("ann".to_owned()),
+            runbook: None,
+            labels: [("team".to_owned(), "search".to_owned())].into(),
+            data: json!({ "spent_usd": "260.00" }),
+            decided_at: "2026-11-10T12:00:00Z".parse().unwrap(),
+            test: false,
+        }
+    }
+
+    #[test]
+    fn a_subject_is_one_short_line_of_ascii() {
+        assert_eq!(
+            subject(&message()),
+            "[critical firing] search spent 104 % of $250.00 - <!channel> ?nd more"
+        );
+        let mut long = message();
+        long.title = "ß".repeat(300);
+        assert_eq!(subject(&long).len(), SUBJECT_LIMIT);
+    }
+
+    #[test]
+    fn a_message_of_any_size_fits_and_says_what_it_left_out() {
+        let forms = |m: &Notification| serde_json::from_str::<Value>(&body(m)).unwrap();
+        let small = forms(&message());
+        let document: Value = serde_json::from_str(small["sqs"].as_str().unwrap()).unwrap();
+        assert_eq!(document["data"]["spent_usd"], "260.00");
+        assert_eq!(document.get("left_out"), None);
+        let chat: Value = serde_json::from_str(small["https"].as_str().unwrap()).unwrap();
+        assert_eq!((&chat["version"], &chat["source"]), (&"1.0".into(), &"custom".into()));
+        assert_eq!(chat["metadata"]["threadId"], "a1");
+        assert!(chat["content"]["title"].as_str().unwrap().contains("&lt;!channel&gt;"));
+
+        let mut large = message();
+        large.data = json!(vec!["x"; 80_000]);
+        let kept: Value = serde_json::from_str(forms(&large)["sqs"].as_str().unwrap()).unwrap();
+        assert_eq!(
+            (kept["left_out"].as_str(), kept["lines"][0].as_str()),
+            (Some("data"), Some("planner $200.00"))
+        );
+
+        // Quotes double twice over, being JSON within JSON.
+        large.lines = vec!["\"\\".repeat(3_000); 300];
+        large.facts = vec![large.facts[0].clone(); 5_000];
+        large.summary = "\u{1}\"".repeat(100_000);
+        large.owner = Some("\"".repeat(100_000));
+        let whole = body(&large);
+        assert!(whole.len() <= MESSAGE_LIMIT, "{}", whole.len());
+    }
+}

@@ -1,0 +1,173 @@
+//! Alerts on what the provider says: its anomalies, its budgets that are spent, its budgets that see nothing.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rust_decimal::Decimal;
+
+use super::{Condition, fact};
+use crate::domain::alert::Alert;
+use crate::domain::dimension::Dimension;
+use crate::domain::money::{Money, add_exact};
+use crate::domain::notification::{Fact, Severity};
+use crate::domain::period::Period;
+use crate::domain::signal::{ProviderAnomaly, ProviderBudget, Signals};
+use crate::domain::spend::Basis;
+use crate::engine::explain::always;
+use crate::ports::{Ledger, StoreError};
+
+/// The kinds of these alerts, and why they end.
+pub const ANOMALY: (&str, &str) = ("aws_anomaly", "the anomaly has ended");
+/// See [`ANOMALY`].
+pub const BUDGET: (&str, &str) = ("aws_budget", "the budget is no longer spent, or our own alert on it says so now");
+/// See [`ANOMALY`].
+pub const DEAD: (&str, &str) = ("aws_budget_dead", "the budget sees spend now");
+
+/// Days after which an anomaly that ended is no longer told.
+const RECENT: TimeDelta = TimeDelta::days(3);
+
+/// Days of a period before a budget that sees nothing is called dead.
+const PATIENCE: TimeDelta = TimeDelta::days(3);
+
+/// Anomalies that hold: going on or just ended, and not called none by a person. A growing impact changes the alert, it does
+/// not make a second one.
+pub fn anomalies(signals: &Signals, now: DateTime<Utc>) -> Vec<Condition> {
+    let holds = |a: &&ProviderAnomaly| {
+        a.end.is_none_or(|end| now - end < RECENT) && !matches!(a.feedback.as_deref(), Some("NO" | "PLANNED_ACTIVITY"))
+    };
+    signals.anomalies.iter().filter(holds).map(|a| anomaly(a, now)).collect()
+}
+
+fn anomaly(a: &ProviderAnomaly, now: DateTime<Utc>) -> Condition {
+    let impact = Money::new(a.impact, crate::domain::money::Currency::USD);
+    let first = a.causes.first().map_or("several services", String::as_str);
+    let mut facts = vec![fact("Impact", impact.to_string()), fact("Since", a.start.format("%Y-%m-%d").to_string())];
+    for (label, value) in [("Spent", a.actual), ("Expected", a.expected)] {
+        facts.extend(value.map(|v| fact(label, Money::new(v, crate::domain::money::Currency::USD).to_string())));
+    }
+    facts.extend(a.causes.iter().take(5).map(|cause| fact("Cause", cause.clone())));
+    let identity = Identity {
+        kind: ANOMALY.0,
+        policy: "cost anomaly detection",
+        threshold: "anomaly",
+        scope: &a.id,
+        period: Period::new(a.start, always().end),
+    };
+    identity.condition(
+        format!("AWS sees an anomaly of {impact}: {first}"),
+        format!("`finops anomaly feedback {} yes|no|planned` tells AWS what it was.", a.id),
+        facts,
+        serde_json::json!({ "anomaly": a, "witnesses": ["aws"] }),
+        now,
+    )
+}
+
+/// Budgets of AWS that are spent, unless an alert of ours on a budget of the same name says so already: then AWS is its second
+/// witness, and the alert stays one.
+pub fn spent(signals: &Signals, ours: &[Alert], now: DateTime<Utc>) -> Vec<Condition> {
+    let told = |name: &str| {
+        ours.iter()
+            .any(|a| a.policy == name && a.kind == "budget_actual" && a.state.is_active() && a.period.contains(now))
+    };
+    let over = signals.budgets.iter().filter(|b| !b.limit.is_zero() && b.actual >= b.limit && !told(&b.name));
+    over.map(|b| budget(b, BUDGET.0, "100 % actual", now)).collect()
+}
+
+/// The names of budgets on which AWS and we agree: one alert, two witnesses.
+#[must_use]
+pub fn second_witness(signals: &Signals, ours: &[Alert]) -> Vec<String> {
+    let over = signals.budgets.iter().filter(|b| !b.limit.is_zero() && b.actual >= b.limit);
+    let both = over.filter(|b| {
+        ours.iter()
+            .any(|a| a.policy == b.name && a.kind == "budget_actual" && a.state.is_active())
+    });
+    both.map(|b| b.name.clone()).collect()
+}
+
+fn budget(b: &ProviderBudget, kind: &str, threshold: &str, now: DateTime<Utc>) -> Condition {
+    let money = |amount| Money::new(amount, b.currency).to_string();
+    let mut facts = vec![fact("Spent", money(b.actual)), fact("Budget", money(b.limit))];
+    facts.extend(b.forecast.map(|f| fact("AWS expects", money(f))));
+    facts.push(fact("Account", b.account.clone()));
+    let title = if kind == DEAD.0 {
+        format!("AWS budget {} sees nothing while there is spend", b.name)
+    } else {
+        format!("AWS budget {} is spent: {} of {}", b.name, money(b.actual), money(b.limit))
+    };
+    let summary = if kind == DEAD.0 {
+        "Its filter matches no charge, so that it can never warn. Tag filters are written `user:KEY$VALUE`."
+    } else {
+        "So says AWS Budgets; our own figures do not yet."
+    };
+    let identity = Identity {
+        kind,
+        policy: &b.name,
+        threshold,
+        scope: &b.account,
+        period: b.period.unwrap_or(Period::new(DateTime::UNIX_EPOCH, always().end)),
+    };
+    let data = serde_json::json!({ "budget": b, "witnesses": ["aws"] });
+    identity.condition(title, summary.to_owned(), facts, data, now)
+}
+
+/// Budgets that see nothing while what they are about is spent on.
+pub fn dead(signals: &Signals, ledger: &mut dyn Ledger, now: DateTime<Utc>) -> Result<Vec<Condition>, StoreError> {
+    let mut found = Vec::new();
+    for b in signals.budgets.iter().filter(|b| b.actual.is_zero()) {
+        let Some(period) = b.period.filter(|p| now - p.start >= PATIENCE) else { continue };
+        let mut sum = Decimal::ZERO;
+        let mut failed = None;
+        ledger.spend(period.until(now), &mut |key, sums| {
+            let service = key.dimensions.get(Dimension::Service);
+            let about = b.services.is_empty() || b.services.iter().any(|s| s == service.as_str());
+            let usage = key.dimensions.get(Dimension::Category).as_str() == "Usage";
+            if key.basis == Basis::Billed && key.currency == b.currency && about && usage {
+                match add_exact(sum, sums.cost) {
+                    Ok(more) => sum = more,
+                    Err(error) => failed = Some(error),
+                }
+            }
+        })?;
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        if sum > Decimal::ZERO {
+            let mut condition = budget(b, DEAD.0, "sees nothing", now);
+            condition.facts.push(fact("We see", Money::new(sum, b.currency).to_string()));
+            found.push(condition);
+        }
+    }
+    Ok(found)
+}
+
+struct Identity<'a> {
+    kind: &'a str,
+    policy: &'a str,
+    threshold: &'a str,
+    scope: &'a str,
+    period: Period,
+}
+
+impl Identity<'_> {
+    fn condition(
+        &self,
+        title: String,
+        summary: String,
+        facts: Vec<Fact>,
+        data: serde_json::Value,
+        now: DateTime<Utc>,
+    ) -> Condition {
+        let threshold = self.threshold.to_owned();
+        let (basis, severity) = (Basis::Billed.name(), Severity::Warning);
+        let mut alert = Alert::new(self.policy, self.kind, threshold, self.scope, basis, self.period, severity, now);
+        alert.title = title;
+        Condition {
+            alert,
+            channels: Vec::new(),
+            summary,
+            facts,
+            labels: BTreeMap::from([("account".to_owned(), self.scope.to_owned())]),
+            data,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Alerts about the job itself: a run was missed, or nothing new has come in for too long.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Condition, fact};
+use crate::domain::alert::Alert;
+use crate::domain::notification::Severity;
+use crate::domain::period::Period;
+use crate::engine::explain::always;
+use crate::ports::{Checkpoint, Ledger, RecordBatch, StoreError};
+
+/// The kinds of these alerts.
+pub const MISSED: &str = "run_missed";
+/// See [`MISSED`].
+pub const STALE: &str = "data_stale";
+
+/// Why they end.
+pub const ON_TIME: &str = "runs come on time again";
+/// See [`ON_TIME`].
+pub const FRESH: &str = "new spend has come in";
+
+/// The checkpoints of the job itself; no source of the settings can have a name with a space at its end.
+const SOURCE: &str = "finops run ";
+const LAST: &str = "last";
+
+/// When the job itself is alerted on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunPolicy {
+    /// Runs come at least so often. A pause of twice that is a missed run.
+    pub every: Option<TimeDelta>,
+    /// Spend is at most so old.
+    pub stale_after: Option<TimeDelta>,
+}
+
+/// When the job ran before, as the ledger remembers.
+pub fn last_run(ledger: &mut dyn Ledger) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let known = ledger.checkpoints(SOURCE)?;
+    let text = known.get(LAST).and_then(|Checkpoint(at)| std::str::from_utf8(at).ok());
+    Ok(text.and_then(|text| text.parse().ok()))
+}
+
+/// Remembers that the job ran.
+pub fn remember(
+    ledger: &mut dyn Ledger,
+    pricer: &dyn crate::ports::Pricer,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let mut batch = RecordBatch::default();
+    let at = Checkpoint(now.to_rfc3339().into_bytes());
+    batch.checkpoints.push((SOURCE.to_owned(), LAST.to_owned(), at));
+    ledger.record(&batch, pricer, now)?;
+    Ok(())
+}
+
+/// Whether a run was missed before this one.
+pub fn missed(policy: &RunPolicy, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Vec<Condition> {
+    let (Some(every), Some(last)) = (policy.every, last) else {
+        return Vec::new();
+    };
+    if now - last <= every * 2 {
+        return Vec::new();
+    }
+    let title = format!("no run for {}, one is due every {}", span(now - last), span(every));
+    let facts = vec![
+        fact("Last run before", last.format("%Y-%m-%d %H:%M UTC").to_string()),
+        fact("This run", now.format("%Y-%m-%d %H:%M UTC").to_string()),
+    ];
+    let data = serde_json::json!({ "last_run": last, "run": now, "due_every_seconds": every.num_seconds() });
+    vec![condition(
+        MISSED,
+        "missed run",
+        title,
+        "Alerts of that time come late. Look at the schedule and at the function's errors.",
+        facts,
+        data,
+        now,
+    )]
+}
+
+/// Whether nothing new has come in for too long.
+pub fn stale(policy: &RunPolicy, ledger: &mut dyn Ledger, now: DateTime<Utc>) -> Result<Vec<Condition>, StoreError> {
+    let (Some(after), Some(span_of_all)) = (policy.stale_after, ledger.span()?) else {
+        return Ok(Vec::new());
+    };
+    let newest = span_of_all.end.min(now);
+    if now - newest <= after {
+        return Ok(Vec::new());
+    }
+    let title = format!("the newest spend is {} old", span(now - newest));
+    let facts = vec![fact("Newest spend", newest.format("%Y-%m-%d %H:%M UTC").to_string())];
+    let data = serde_json::json!({ "newest": newest, "run": now, "stale_after_seconds": after.num_seconds() });
+    let summary =
+        "Budgets are evaluated on old figures. Look at the sources: a path, a role or a permission may have changed.";
+    Ok(vec![condition(STALE, "stale data", title, summary, facts, data, now)])
+}
+
+fn condition(
+    kind: &str,
+    threshold: &str,
+    title: String,
+    summary: &str,
+    facts: Vec<crate::domain::notification::Fact>,
+    data: serde_json::Value,
+    now: DateTime<Utc>,
+) -> Condition {
+    let for_ever = Period::new(DateTime::UNIX_EPOCH, always().end);
+    let severity = Severity::Warning;
+    let mut alert = Alert::new(
+        "finops run",
+        kind,
+        threshold.to_owned(),
+        "the job",
+        "clock",
+        for_ever,
+        severity,
+        now,
+    );
+    alert.title = title;
+    Condition {
+        alert,
+        channels: Vec::new(),
+        summary: summary.to_owned(),
+        facts,
+        labels: BTreeMap::new(),
+        data,
+    }
+}
+
+fn span(of: TimeDelta) -> String {
+    match of.num_hours() {
+        0 => format!("{} min", of.num_minutes()),
+        hours @ 1..=72 => format!("{hours} h"),
+        hours => format!("{} days", hours / 24),
+    }
+}

@@ -1,0 +1,4 @@
+output "finops" {
+  description = "Everything that the modules hand out."
+  value       = module.finops
+}

@@ -1,0 +1,46 @@
+variable "namespace" {
+  description = "First part of every name."
+  type        = string
+  default     = "huntaze"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,19}$", var.namespace))
+    error_message = "namespace must be 2 to 20 lower-case letters, digits and hyphens, and begin with a letter."
+  }
+}
+
+variable "environment" {
+  description = "Last part of the names that differ between installations."
+  type        = string
+  default     = "production"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,19}$", var.environment))
+    error_message = "environment must be 2 to 20 lower-case letters, digits and hyphens, and begin with a letter."
+  }
+}
+
+variable "account_id" {
+  description = "The AWS account to deploy to; with other credentials nothing happens."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be the twelve digits of an AWS account."
+  }
+}
+
+variable "region" {
+  description = "The region to deploy to."
+  type        = string
+  default     = "us-east-1"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be the name of an AWS region, such as us-east-1."
+  }
+}

@@ -1,0 +1,59 @@
+"""ministack with the few fields that the AWS provider writes and ministack 1.5 does not hand back. Address and port: its environment."""
+
+from ministack import app
+from ministack.services import elasticache, rds
+
+# --- ElastiCache: the key, and minor upgrades
+
+new_group, group_xml, cluster_xml = elasticache._create_replication_group, elasticache._rg_xml, elasticache._cluster_xml_inner
+
+
+def create_group(request):
+    answer = new_group(request)
+    group = elasticache._replication_groups.get(elasticache._p(request, "ReplicationGroupId"))
+    if group is not None:
+        group["KmsKeyId"] = elasticache._p(request, "KmsKeyId")
+        group["AutoMinorVersionUpgrade"] = elasticache._p(request, "AutoMinorVersionUpgrade", "true").lower() == "true"
+    return answer
+
+
+def with_key(group):
+    key = group.get("KmsKeyId")
+    return group_xml(group) + (f"<KmsKeyId>{key}</KmsKeyId>" if key else "")
+
+
+def with_upgrades(cluster):
+    # The provider reads this one from the group's first node.
+    return cluster_xml(cluster) + f"<AutoMinorVersionUpgrade>{str(cluster.get('AutoMinorVersionUpgrade', True)).lower()}</AutoMinorVersionUpgrade>"
+
+
+elasticache._create_replication_group, elasticache._rg_xml, elasticache._cluster_xml_inner = create_group, with_key, with_upgrades
+
+# --- RDS: exported logs, and the key of Performance Insights
+
+new_instance, instance_xml = rds._create_db_instance, rds._instance_xml
+
+
+def create_instance(request):
+    answer = new_instance(request)
+    instance = rds._instances.get(rds._p(request, "DBInstanceIdentifier"))
+    if instance is not None:
+        # `EnableCloudwatchLogsExports.member.1` and so on.
+        instance["LogsExported"] = [rds._p(request, key) for key in sorted(request) if key.startswith("EnableCloudwatchLogsExports.member.")]
+        instance["InsightsKey"] = rds._p(request, "PerformanceInsightsKMSKeyId")
+    return answer
+
+
+def with_logs(instance, *arguments, **named):
+    logs = "".join(f"<member>{name}</member>" for name in instance.get("LogsExported", []))
+    key = instance.get("InsightsKey")
+    text = instance_xml(instance, *arguments, **named)
+    text = text.replace("<EnabledCloudwatchLogsExports/>", f"<EnabledCloudwatchLogsExports>{logs}</EnabledCloudwatchLogsExports>")
+    return text + (f"<PerformanceInsightsKMSKeyId>{key}</PerformanceInsightsKMSKeyId>" if key else "")
+
+
+rds._create_db_instance, rds._instance_xml = create_instance, with_logs
+rds._ACTION_MAP["CreateDBInstance"] = create_instance
+
+if __name__ == "__main__":
+    app.main()
