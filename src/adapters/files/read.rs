@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
-use crate::domain::label::LabelCache;
 use crate::ports::{Checkpoints, Progress, Rejection, Sink, SourceError};
 
 use super::bedrock::exported;
@@ -105,11 +104,7 @@ impl<'a> Run<'a> {
     pub fn new(options: &'a FileSourceOptions, shared: Shared, sink: &'a mut dyn Sink) -> Self {
         Run {
             options,
-            context: Context {
-                latest: options.latest,
-                labels: LabelCache::default(),
-                fallback: None,
-            },
+            context: Context::new(options.latest),
             out: Output::default(),
             progress: Progress::default(),
             bills: Bills::default(),
