@@ -46,6 +46,8 @@ pub struct Collection {
     pub lines: u64,
     /// Bytes read.
     pub bytes: u64,
+    /// Requests that the provider charges for, each a cent.
+    pub paid_requests: u64,
     /// What was recorded, and what was known already.
     pub recorded: Recorded,
     /// Records that are no spend, by kind.
@@ -320,6 +322,7 @@ impl Sink for Collector<'_, '_> {
         self.reading.out.files += read.files;
         self.reading.out.lines += read.lines;
         self.reading.out.bytes += read.bytes;
+        self.reading.out.paid_requests += read.paid_requests;
         (self.reading.observer)(&read);
     }
 
