@@ -140,11 +140,13 @@ pub enum SourceKind {
     OpenaiAdmin,
     /// Anthropic's usage and cost reports: saved answers (JSON), or live with a `key`.
     AnthropicAdmin,
+    /// AWS Cost and Usage Reports (CSV).
+    Cur,
 }
 
 impl SourceKind {
     /// All of them.
-    pub const ALL: [SourceKind; 13] = [
+    pub const ALL: [SourceKind; 14] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::Litellm,
@@ -158,6 +160,7 @@ impl SourceKind {
         SourceKind::Helicone,
         SourceKind::OpenaiAdmin,
         SourceKind::AnthropicAdmin,
+        SourceKind::Cur,
     ];
 }
 

@@ -225,10 +225,10 @@ impl<'a> Run<'a> {
                 self.plain_table(records, name)?;
                 return self.done(name, position);
             }
-            FileFormat::Focus => {
+            FileFormat::Focus | FileFormat::Cur => {
                 // A bill that is read in part must not replace a whole one.
                 let whole = std::mem::replace(&mut self.bills_whole, false);
-                self.focus_table(records, name)?;
+                self.bill_table(records, name, format)?;
                 self.bills_whole = whole;
                 self.bill_positions.extend(position.map(|p| (name.to_owned(), p)));
                 return Ok(());

@@ -45,7 +45,7 @@ fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat> {
         FileFormat::Codex => Box::new(Codex::new(Rc::clone(&shared.sessions))),
         FileFormat::Litellm => Box::new(Litellm),
         // Bills are tables and have no reader of records.
-        FileFormat::Plain | FileFormat::Focus => Box::new(Plain),
+        FileFormat::Plain | FileFormat::Focus | FileFormat::Cur => Box::new(Plain),
         FileFormat::Otel => Box::new(Otel::new(Rc::clone(&shared.traces))),
         FileFormat::Bedrock => Box::new(Bedrock),
         FileFormat::Body => Box::new(Body),

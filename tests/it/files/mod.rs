@@ -12,6 +12,7 @@ mod bedrock;
 mod body;
 mod claude_code;
 mod codex;
+mod cur;
 mod focus;
 mod gateways;
 mod generated;
