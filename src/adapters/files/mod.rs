@@ -20,6 +20,8 @@ mod langfuse;
 mod line;
 mod litellm;
 mod otel;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod plain;
 mod position;
 mod posted;

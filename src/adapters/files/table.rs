@@ -10,6 +10,8 @@ use super::cur;
 use super::focus::{self, Row};
 use super::line::{Fault, LineFormat};
 use super::plain;
+#[cfg(not(feature = "parquet"))]
+use super::position::Position;
 use super::read::Run;
 use super::records::Records;
 use super::sniff::{DETECT_BYTES, Input};
@@ -53,6 +55,16 @@ impl Run<'_> {
             }
             result
         })
+    }
+
+    /// What a build without the decoder does with a Parquet file.
+    #[cfg(not(feature = "parquet"))]
+    pub fn parquet(&mut self, _: std::fs::File, name: &str, position: Position) -> Result<(), Stop> {
+        self.progress.bytes = position.size;
+        let reason = "a Parquet file, which this build cannot read: it lacks the feature `parquet`";
+        self.reject(name, 0, Fault::whole(reason), b"");
+        self.bills_whole = false;
+        Ok(())
     }
 
     fn table(

@@ -19,6 +19,7 @@ mod generated;
 mod litellm;
 mod mixed;
 mod otel;
+mod parquet;
 mod plain;
 
 use std::collections::{BTreeMap, HashMap};
