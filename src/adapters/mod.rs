@@ -6,6 +6,7 @@ pub mod aws;
 pub mod clock;
 pub mod console;
 pub mod files;
+pub mod focus_csv;
 pub mod http;
 pub mod ingest;
 pub mod memory;

@@ -77,12 +77,18 @@ pub enum Command {
     Budget(super::budget::BudgetArgs),
     /// Show, acknowledge, silence, resolve and test alerts
     Alert(super::alert::AlertArgs),
+    /// Show anomalies that AWS found, and tell it what they were
+    Anomaly(super::anomaly::AnomalyArgs),
+    /// Check policies and run the tests beside them
+    Policy(super::policy::PolicyArgs),
     /// Price a call, list and check price books
     Price(super::price::PriceArgs),
     /// Explain what one recorded call cost, from the raw record to the sums; list calls
     Explain(super::explain::ExplainArgs),
     /// Compare metered, reported and billed cost, and say where they part
     Reconcile(super::reconcile::ReconcileArgs),
+    /// Write spend as a FOCUS table for other tools
+    Export(super::export::ExportArgs),
     /// Price recorded calls anew and restate what changes
     Reprice(super::reprice::RepriceArgs),
     /// Write a commented finops.toml and an example budget
@@ -108,9 +114,12 @@ impl Command {
             | Command::Report(_)
             | Command::Budget(_)
             | Command::Alert(_)
+            | Command::Anomaly(_)
+            | Command::Policy(_)
             | Command::Price(_)
             | Command::Explain(_)
             | Command::Reconcile(_)
+            | Command::Export(_)
             | Command::Reprice(_) => true,
         }
     }

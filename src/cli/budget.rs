@@ -54,7 +54,7 @@ pub fn run(ctx: &mut Context<'_>, args: &BudgetArgs) -> Result<Exit, CliError> {
             serde_json::json!({ "schema_version": 1, "budgets": rows })
         )?,
         Format::Jsonl => rows.iter().try_for_each(|row| writeln!(ctx.out, "{row}"))?,
-        Format::Csv | Format::Markdown => table(ctx, &rows)?,
+        Format::Csv | Format::Markdown | Format::Html => table(ctx, &rows)?,
     }
     Ok(Exit::Fine)
 }
@@ -162,7 +162,7 @@ fn block(ctx: &Context<'_>, status: &BudgetStatus) -> String {
     text
 }
 
-const COLUMNS: [&str; 8] = [
+const COLUMNS: [&str; 9] = [
     "budget",
     "scope",
     "currency",
@@ -171,6 +171,7 @@ const COLUMNS: [&str; 8] = [
     "spent_percent",
     "period_percent",
     "unpriced_events",
+    "unpriced_worst_case",
 ];
 
 fn table(ctx: &mut Context<'_>, rows: &[Value]) -> Result<(), CliError> {

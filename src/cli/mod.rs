@@ -1,12 +1,15 @@
 //! The switch: arguments in, text and an exit code out. Decides nothing. One file per command.
 
 pub mod alert;
+pub mod anomaly;
 pub mod args;
 pub mod budget;
 pub mod completions;
 pub mod config;
 pub mod explain;
+pub mod export;
 pub mod init;
+pub mod policy;
 pub mod price;
 pub mod reconcile;
 pub mod record;
@@ -133,6 +136,9 @@ impl From<StoreError> for CliError {
                 "nothing was written; use the newer program that wrote it, or another `--store`"
             }
             StoreError::Conflict { .. } => "run it again: it decides anew on what is true now",
+            StoreError::Failed { path, .. } if path.starts_with("dynamodb:") => {
+                "a change is whole or not there at all: run it again when the cause is gone"
+            }
             StoreError::Failed { .. } => {
                 "check the path, its permissions and the free space; `--store sqlite:PATH` uses another"
             }
@@ -158,6 +164,8 @@ pub enum Format {
     /// A Markdown table.
     #[value(alias = "md")]
     Markdown,
+    /// One HTML file with everything in it, for `report`.
+    Html,
 }
 
 /// When to use colour.

@@ -25,9 +25,12 @@ pub struct ReconcileArgs {
     /// Only this provider, as calls name it
     #[arg(long)]
     pub provider: Option<String>,
-    /// Every day and model, also where bill and meter agree
+    /// Every day and model, also where bill and meter agree or the bill is late
     #[arg(long)]
     pub all: bool,
+    /// Tokens of both sides by kind, too
+    #[arg(long)]
+    pub tokens: bool,
     /// Exit with 1 when metering has seen less than this part of what is billed: `95`
     #[arg(long, value_name = "PERCENT")]
     pub min_coverage: Option<Decimal>,
@@ -67,7 +70,8 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
                 put(ctx, &format!("{line}\n"))?;
             }
         }
-        Format::Csv | Format::Markdown => days(ctx, &found, true)?,
+        Format::Csv | Format::Markdown if args.tokens => kinds(ctx, &found)?,
+        Format::Csv | Format::Markdown | Format::Html => days(ctx, &found, true)?,
         Format::Table => {
             let head = format!(
                 "bill against meter, {} to {} (UTC), USD\n\n",
@@ -80,6 +84,10 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
             } else {
                 providers(ctx, &found, &total)?;
                 days(ctx, &found, args.all)?;
+                if args.tokens {
+                    put(ctx, "\n")?;
+                    kinds(ctx, &found)?;
+                }
                 let text = closing(&found, &total)?;
                 put(ctx, &text)?;
             }
@@ -158,7 +166,11 @@ fn days(ctx: &mut Context<'_>, found: &Reconciliation, all: bool) -> Result<(), 
     let rows: Vec<Vec<String>> = found
         .cells
         .iter()
-        .filter(|c| all || parts(&c.gap).iter().any(|part| part.abs() >= Decimal::new(1, 2)))
+        .filter(|c| {
+            // What is only late says nothing yet.
+            let [causes @ .., _] = parts(&c.gap);
+            all || causes.iter().any(|part| part.abs() >= Decimal::new(1, 2))
+        })
         .map(|c| {
             let mut row = vec![
                 c.start.start().format("%Y-%m-%d").to_string(),
@@ -177,7 +189,7 @@ fn days(ctx: &mut Context<'_>, found: &Reconciliation, all: bool) -> Result<(), 
         put(
             ctx,
             if rows.is_empty() {
-                "\nno day differs by a cent or more\n"
+                "\nno billed day differs by a cent or more\n"
             } else {
                 "\n"
             },
@@ -189,6 +201,32 @@ fn days(ctx: &mut Context<'_>, found: &Reconciliation, all: bool) -> Result<(), 
     Ok(())
 }
 
+/// Tokens by day, provider, model and kind.
+fn kinds(ctx: &mut Context<'_>, found: &Reconciliation) -> Result<(), CliError> {
+    let header = ["day", "provider", "model", "kind", "metered", "billed", "difference"];
+    let mut rows = Vec::new();
+    for cell in &found.cells {
+        let counts_any = cell.billed.tokens.total() != 0;
+        for bucket in Bucket::ALL {
+            let (metered, billed) = (cell.metered.tokens.get(bucket), cell.billed.tokens.get(bucket));
+            if metered == 0 && billed == 0 {
+                continue;
+            }
+            let known = |text: String| if counts_any { text } else { String::new() };
+            rows.push(vec![
+                cell.start.start().format("%Y-%m-%d").to_string(),
+                cell.provider.as_str().to_owned(),
+                model(cell.model).to_owned(),
+                bucket.name().to_owned(),
+                metered.to_string(),
+                known(billed.to_string()),
+                known((billed - metered).to_string()),
+            ]);
+        }
+    }
+    put_rows(ctx, &header, &rows, "tokens")
+}
+
 fn model(label: Label) -> &'static str {
     if label.is_empty() { "(all)" } else { label.as_str() }
 }
@@ -196,11 +234,11 @@ fn model(label: Label) -> &'static str {
 /// What the figures mean, in words.
 fn closing(found: &Reconciliation, total: &Totals) -> Result<String, CliError> {
     let usd = |amount: Decimal| money(Money::new(amount, Currency::USD));
-    let mut text = format!(
-        "\nbilled less metered: {}. Metering has seen {} of what is billed.\n",
-        usd(total.gap.total()?),
-        percent(total)
-    );
+    let seen = match total.coverage() {
+        Some(percent) => format!("Metering has seen {} % of what is billed", percent.normalize()),
+        None => "Nothing is billed yet".to_owned(),
+    };
+    let mut text = format!("\nbilled less metered: {}. {seen}.\n", usd(total.gap.total()?));
     if total.unpriced > 0 {
         let _ = writeln!(
             text,

@@ -1,6 +1,6 @@
 //! Builds adapters from the configuration.
 
-mod cloud;
+pub mod cloud;
 
 use std::path::Path;
 
@@ -23,6 +23,7 @@ use crate::domain::budget::Budget;
 use crate::domain::contract::Terms;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
+use crate::domain::signal::Signals;
 use crate::domain::spend::Basis;
 use crate::engine::notify::DeliveryLimits;
 use crate::engine::view::View;
@@ -93,6 +94,16 @@ pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
     })
 }
 
+/// What providers say about the account, asked if it is time to.
+pub fn signals(ctx: &Context<'_>, ledger: &mut dyn Ledger, pricer: &dyn Pricer) -> Result<Vec<Signals>, CliError> {
+    let aws = &ctx.config.aws;
+    if aws.anomalies || aws.budgets || aws.forecast {
+        cloud::signals(ctx, ledger, pricer)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
 /// Keeps the heartbeat of a run where the store has a place for it.
 pub fn heartbeat(ctx: &Context<'_>, request_id: &str, summary: &serde_json::Value) -> Result<(), CliError> {
     match ctx.config.store_url()? {
@@ -134,6 +145,7 @@ pub fn watch(ctx: &Context<'_>) -> Result<WatchPolicy, CliError> {
         unpriced,
         coverage,
         runs,
+        signals: Vec::new(),
     })
 }
 
@@ -244,6 +256,9 @@ pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Ve
     if instead.is_none() {
         for source in ctx.config.sources.iter().filter(|s| s.key.is_some()) {
             sources.push(Box::new(live(ctx, source)?));
+        }
+        if !ctx.config.cost_explorers.is_empty() {
+            sources.extend(cloud::bills(ctx)?);
         }
     }
     Ok(sources)

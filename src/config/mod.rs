@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use aws::{AwsConfig, is_account};
+pub use aws::{AwsConfig, CostExplorerConfig, is_account};
 pub use check::check;
 pub use contract::{CommitmentConfig, CommitmentKind, ContractConfig, CoversConfig, PerConfig};
 pub use load::ConfigError;
@@ -49,6 +49,9 @@ pub struct Config {
     pub commitments: Vec<CommitmentConfig>,
     /// The alert about calls without a price.
     pub unpriced: UnpricedConfig,
+    /// What accounts are charged, asked of AWS.
+    #[serde(rename = "cost_explorer")]
+    pub cost_explorers: Vec<CostExplorerConfig>,
     /// The alert about bills that metering does not cover.
     pub reconcile: ReconcileConfig,
     /// The job itself.
@@ -80,6 +83,7 @@ impl Default for Config {
             contracts: Vec::new(),
             commitments: Vec::new(),
             unpriced: UnpricedConfig::default(),
+            cost_explorers: Vec::new(),
             reconcile: ReconcileConfig::default(),
             runs: RunsConfig::default(),
             aws: AwsConfig::default(),

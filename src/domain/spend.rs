@@ -219,6 +219,8 @@ pub struct Bill {
     pub period: Period,
     /// Its rows, summed by key; no key twice.
     pub rows: Vec<(SpendKey, Sums)>,
+    /// Days before this one were final when the bill was last read: only a change of theirs is a restatement. None: all were.
+    pub settled_before: Option<Hour>,
 }
 
 /// [`Restatement::bill`] of days that calls priced anew have changed.
@@ -271,6 +273,6 @@ pub fn restatements(
             old,
             new: new.get(&(day, basis, currency)).copied().unwrap_or_default(),
         })
-        .filter(|r| r.old != r.new)
+        .filter(|r| r.old != r.new && bill.settled_before.is_none_or(|open| r.day < open))
         .collect())
 }

@@ -41,6 +41,8 @@ pub struct Collection {
     pub lines: u64,
     /// Bytes read.
     pub bytes: u64,
+    /// Requests that the provider charges for, each a cent.
+    pub paid_requests: u64,
     /// What was recorded, and what was known already.
     pub recorded: Recorded,
     /// Records that are no spend, by kind.
@@ -235,6 +237,7 @@ impl Sink for Collector<'_> {
         self.out.files += read.files;
         self.out.lines += read.lines;
         self.out.bytes += read.bytes;
+        self.out.paid_requests += read.paid_requests;
         (self.observer)(&read);
     }
 

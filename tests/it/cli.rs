@@ -81,6 +81,7 @@ fn every_command_has_help_and_wrong_usage_exits_with_2() {
         "alert",
         "price",
         "explain",
+        "export",
         "reconcile",
         "reprice",
         "init",
@@ -180,6 +181,72 @@ fn output_goes_to_a_file_in_the_format_of_its_name() {
         assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
         std::fs::remove_file(home.path().join("a.json")).unwrap();
     }
+}
+
+/// Every element is closed in order; void ones need not be. Enough to see that no name broke out of its place.
+fn assert_nested(html: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    for tag in html.split('<').skip(1) {
+        let name = tag.split(['>', ' ', '\n']).next().unwrap();
+        if name.starts_with('!') || ["meta", "br"].contains(&name) {
+            continue;
+        }
+        match name.strip_prefix('/') {
+            Some(closed) => assert_eq!(open.pop(), Some(closed), "before `{}`", &tag[..tag.len().min(60)]),
+            None => open.push(name),
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[test]
+fn a_report_as_html_is_one_file_that_loads_nothing_and_obeys_no_name() {
+    let home = Home::new();
+    let evil = r#"\"><script src=\"https://example.com/x.js\"></script><img onerror='x' "#;
+    home.write("usage.jsonl", &USAGE.replace("=ads|x", evil));
+    home.run(&["record", "usage.jsonl", "--now", NOW]);
+    let args = ["report", "--by", "team,model", "--output", "r.html", "--now", NOW];
+    let output = home.run(&args);
+    assert_eq!((code(&output), out(&output)), (0, String::new()), "{}", err(&output));
+    let html = std::fs::read_to_string(home.path().join("r.html")).unwrap();
+    assert_nested(&html);
+    assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
+    assert!(
+        html.contains("&lt;script src=&quot;https://example.com/x.js&quot;&gt;"),
+        "{html}"
+    );
+    for loads in [
+        "<script",
+        "<img",
+        "<link",
+        "<iframe",
+        "src=\"",
+        "href=\"",
+        "url(",
+        "@import",
+        "javascript:",
+    ] {
+        assert!(!html.contains(loads), "{loads}");
+    }
+    // Rounded for people, exact for programs; what has no price is not shown as nothing.
+    assert!(html.contains(r#"<data value="3.015">$3.02</data>"#), "{html}");
+    assert!(
+        html.contains("Unpriced: 1 calls") && html.contains(">unpriced</span>"),
+        "{html}"
+    );
+    assert!(html.contains("<caption>") && html.matches("scope=\"row\"").count() > 6);
+
+    let timed = out(&home.run(&["report", "--by", "day", "--format", "html", "--now", NOW]));
+    assert_nested(&timed);
+    assert!(
+        timed.contains(r#"<time datetime="2026-11-03">"#) && timed.contains("Spend by day"),
+        "{timed}"
+    );
+    let empty = out(&home.run(&["report", "--format", "html", "--now", NOW, "--where", "team=nobody"]));
+    assert_nested(&empty);
+    assert!(empty.contains("No spend."));
+    let other = home.run(&["budget", "--format", "html"]);
+    assert_eq!(code(&other), 2, "{}", err(&other));
 }
 
 #[test]

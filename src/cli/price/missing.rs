@@ -44,7 +44,7 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &MissingArgs) -> Result<Exit, Cli
             put(ctx, &rows)?;
         }
         Format::Table if found.is_empty() => put(ctx, "every call has a price\n")?,
-        Format::Table | Format::Csv | Format::Markdown => {
+        Format::Table | Format::Csv | Format::Markdown | Format::Html => {
             let header = [
                 "provider",
                 "model",
@@ -125,7 +125,13 @@ fn help(found: &[Missing]) -> Result<String, CliError> {
             let _ = write!(text, "# in {}:\n{snippet}", advice.file.unwrap_or_default());
         }
     }
-    text.push_str("\nthen `finops reprice --from DATE` prices what is recorded\n");
+    if let Some(first) = found.iter().filter(|m| m.reason.is_some()).map(|m| m.first).min() {
+        let _ = writeln!(
+            text,
+            "\nthen `finops reprice --from {}` prices what is recorded",
+            first.format("%Y-%m-%d")
+        );
+    }
     Ok(text)
 }
 
