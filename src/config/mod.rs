@@ -103,6 +103,8 @@ pub struct StoreConfig {
     pub url: String,
     /// Days after recording for which calls and hourly sums are kept in detail. Daily totals are kept for good.
     pub detail_days: u32,
+    /// Milliseconds that a `sqlite:` store waits for another process that writes to it, before it is told as locked.
+    pub busy_timeout_ms: u64,
 }
 
 impl Default for StoreConfig {
@@ -110,6 +112,7 @@ impl Default for StoreConfig {
         StoreConfig {
             url: String::new(),
             detail_days: 90,
+            busy_timeout_ms: 30_000,
         }
     }
 }
