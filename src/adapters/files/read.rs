@@ -13,11 +13,11 @@ use super::bills::Bills;
 use super::codex::Sessions;
 use super::discover::Found;
 use super::line::{Context, Fault, LineFormat, Output};
-use super::position::{HEAD, Position, digest, modified};
+use super::position::{HEAD, Position, digest};
 use super::readers::{Shared, reader};
 use super::records::{RECORD_LIMIT, Record, Records};
 use super::remember::{NoSpend, resume_traces};
-use super::sniff::{DETECT_BYTES, Framing, Input, framing, recognise, unpack};
+use super::sniff::{DETECT_BYTES, Framing, Input, PARQUET, framing, recognise, unpack};
 use super::stop::{Stop, Whole};
 use super::{FileFormat, FileSourceOptions, detect};
 
@@ -138,17 +138,10 @@ impl<'a> Run<'a> {
         self.progress.files += 1;
         let mut head = Vec::with_capacity(HEAD);
         Read::by_ref(&mut file).take(HEAD as u64).read_to_end(&mut head)?;
-        let fresh = Position {
-            size: found.metadata.len(),
-            modified: modified(&found.metadata),
-            offset: 0,
-            newlines: 0,
-            head_len: head.len(),
-            head: digest(&head),
-            format: String::new(),
-            resumable: false,
-            state: String::new(),
-        };
+        let fresh = Position::fresh(&found.metadata, &head);
+        if head.starts_with(PARQUET) {
+            return self.parquet(file, name, fresh);
+        }
         let resumed = known.filter(|k| {
             let same = head.get(..k.head_len).is_some_and(|front| digest(front) == k.head);
             k.resumable && same && k.offset <= fresh.size && k.size <= fresh.size
@@ -223,10 +216,10 @@ impl<'a> Run<'a> {
                 self.plain_table(records, name)?;
                 return self.done(name, position);
             }
-            FileFormat::Focus => {
+            FileFormat::Focus | FileFormat::Cur => {
                 // A bill that is read in part must not replace a whole one.
                 let whole = std::mem::replace(&mut self.bills_whole, false);
-                self.focus_table(records, name)?;
+                self.bill_table(records, name, format)?;
                 self.bills_whole = whole;
                 self.bill_positions.extend(position.map(|p| (name.to_owned(), p)));
                 return Ok(());

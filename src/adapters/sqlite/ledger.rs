@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
@@ -38,10 +39,10 @@ pub(super) struct State {
 }
 
 impl SqliteLedger {
-    /// Opens the ledger at `path`, creating or migrating it.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    /// Opens the ledger at `path`, creating or migrating it; every use of it waits so long for another process.
+    pub fn open_within(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
         Ok(SqliteLedger {
-            conn: open(path)?,
+            conn: open(path, busy_timeout)?,
             path: path.display().to_string(),
             state: State::default(),
         })

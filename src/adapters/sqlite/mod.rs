@@ -24,8 +24,12 @@ pub use ledger::SqliteLedger;
 /// Marks the file as ours (`FINO`), so that another program's database is never written to.
 const APPLICATION_ID: i64 = 0x4649_4e4f;
 
-/// How long a writer waits for another process. A batch takes far below a second; a minute means that something hangs.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a writer waits for another process, if nothing else is said. A batch takes far below a second; half a minute means
+/// that something hangs.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longer than that nobody waits, and SQLite counts milliseconds in 31 bits.
+const MAX_BUSY_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Prepared statements that are kept: all that there are.
 const STATEMENTS: usize = 64;
@@ -62,8 +66,22 @@ const MIGRATIONS: [Migration; 2] = [("
     DROP TABLE spend_hour;
 ", Some(index::migrate))];
 
+impl SqliteLedger {
+    /// Opens the ledger at `path`, creating or migrating it.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_within(path, BUSY_TIMEOUT)
+    }
+}
+
+impl SqliteAlerts {
+    /// Opens the store at `path`, creating or migrating it.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_within(path, BUSY_TIMEOUT)
+    }
+}
+
 /// Opens a store, creating or migrating it. A file that is not one of ours is refused and left as it is.
-pub fn open(path: &Path) -> Result<Connection, StoreError> {
+pub fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
     let shown = path.display().to_string();
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|e| StoreError::Failed {
@@ -73,7 +91,7 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
     }
     let fail = |e: rusqlite::Error| failed(&shown, &e);
     let mut conn = Connection::open(path).map_err(fail)?;
-    conn.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    conn.busy_timeout(busy_timeout.min(MAX_BUSY_TIMEOUT)).map_err(fail)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     // One statement, one snapshot: another process may be creating the store right now.
@@ -200,7 +218,7 @@ mod tests {
             ))
             .unwrap();
         }
-        let conn = open(&path).unwrap();
+        let conn = open(&path, BUSY_TIMEOUT).unwrap();
         let found = index::Index::default().find(&conn, "test", std::iter::once(id));
         assert!(found.is_ok_and(|found| found == [(0, 3)]));
         let gone: i64 = conn
