@@ -358,5 +358,6 @@ pub fn format(kind: SourceKind) -> FileFormat {
         SourceKind::Helicone => FileFormat::Helicone,
         SourceKind::OpenaiAdmin => FileFormat::OpenaiAdmin,
         SourceKind::AnthropicAdmin => FileFormat::AnthropicAdmin,
+        SourceKind::Cur => FileFormat::Cur,
     }
 }

@@ -129,7 +129,7 @@ pub enum SourceKind {
     Litellm,
     /// The plain format of this program (JSONL, CSV): `docs/usage-format.md`.
     Plain,
-    /// FOCUS 1.0 to 1.2 cost and usage (CSV).
+    /// FOCUS 1.0 to 1.2 cost and usage (CSV; Parquet with the feature of that name).
     Focus,
     /// OpenTelemetry GenAI traces (OTLP/JSON, one export request a line).
     Otel,
@@ -147,11 +147,13 @@ pub enum SourceKind {
     OpenaiAdmin,
     /// Anthropic's usage and cost reports: saved answers (JSON), or live with a `key`.
     AnthropicAdmin,
+    /// AWS Cost and Usage Reports (CSV; Parquet with the feature of that name).
+    Cur,
 }
 
 impl SourceKind {
     /// All of them.
-    pub const ALL: [SourceKind; 13] = [
+    pub const ALL: [SourceKind; 14] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::Litellm,
@@ -165,6 +167,7 @@ impl SourceKind {
         SourceKind::Helicone,
         SourceKind::OpenaiAdmin,
         SourceKind::AnthropicAdmin,
+        SourceKind::Cur,
     ];
 }
 
