@@ -90,11 +90,12 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
 }
 
 fn this_month(ctx: &Context<'_>, ledger: &mut dyn Ledger) -> Result<Report, CliError> {
-    let period = Calendar::Month.around(ctx.now, chrono_tz::Tz::UTC);
+    let month = Calendar::Month.around(ctx.now, chrono_tz::Tz::UTC);
     let query = ReportQuery {
         by: Vec::new(),
-        period,
-        previous: report::period::before(period, chrono_tz::Tz::UTC, ctx.now),
+        // Seen from an earlier instant (`--now`), what came after it is not yet spent.
+        period: month.until(ctx.now),
+        previous: report::period::before(month, chrono_tz::Tz::UTC, ctx.now),
         basis: Basis::Metered,
         filters: Vec::new(),
         top: None,

@@ -79,10 +79,14 @@ fn stored(ctx: &Context<'_>, durable: bool) -> Result<Box<dyn Ledger>, CliError>
                         .hint("`--store sqlite:PATH` uses another place")
                 })?;
             }
-            let ledger = SqliteLedger::open(&path)?;
+            let ledger = SqliteLedger::open_within(&path, busy_timeout(ctx))?;
             Box::new(if durable { ledger.durable()? } else { ledger })
         }
     })
+}
+
+fn busy_timeout(ctx: &Context<'_>) -> std::time::Duration {
+    std::time::Duration::from_millis(ctx.config.store.busy_timeout_ms)
 }
 
 /// The alerts beside the ledger.
@@ -90,7 +94,7 @@ pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
     Ok(match ctx.config.store_url()? {
         StoreUrl::Memory => Box::new(MemoryAlerts::new()),
         StoreUrl::Dynamodb => cloud::alerts(ctx)?,
-        StoreUrl::Sqlite(path) => Box::new(SqliteAlerts::open(&path)?),
+        StoreUrl::Sqlite(path) => Box::new(SqliteAlerts::open_within(&path, busy_timeout(ctx))?),
     })
 }
 
@@ -354,5 +358,6 @@ pub fn format(kind: SourceKind) -> FileFormat {
         SourceKind::Helicone => FileFormat::Helicone,
         SourceKind::OpenaiAdmin => FileFormat::OpenaiAdmin,
         SourceKind::AnthropicAdmin => FileFormat::AnthropicAdmin,
+        SourceKind::Cur => FileFormat::Cur,
     }
 }

@@ -103,6 +103,8 @@ pub struct StoreConfig {
     pub url: String,
     /// Days after recording for which calls and hourly sums are kept in detail. Daily totals are kept for good.
     pub detail_days: u32,
+    /// Milliseconds that a `sqlite:` store waits for another process that writes to it, before it is told as locked.
+    pub busy_timeout_ms: u64,
 }
 
 impl Default for StoreConfig {
@@ -110,6 +112,7 @@ impl Default for StoreConfig {
         StoreConfig {
             url: String::new(),
             detail_days: 90,
+            busy_timeout_ms: 30_000,
         }
     }
 }
@@ -126,7 +129,7 @@ pub enum SourceKind {
     Litellm,
     /// The plain format of this program (JSONL, CSV): `docs/usage-format.md`.
     Plain,
-    /// FOCUS 1.0 to 1.2 cost and usage (CSV).
+    /// FOCUS 1.0 to 1.2 cost and usage (CSV; Parquet with the feature of that name).
     Focus,
     /// OpenTelemetry GenAI traces (OTLP/JSON, one export request a line).
     Otel,
@@ -144,11 +147,13 @@ pub enum SourceKind {
     OpenaiAdmin,
     /// Anthropic's usage and cost reports: saved answers (JSON), or live with a `key`.
     AnthropicAdmin,
+    /// AWS Cost and Usage Reports (CSV; Parquet with the feature of that name).
+    Cur,
 }
 
 impl SourceKind {
     /// All of them.
-    pub const ALL: [SourceKind; 13] = [
+    pub const ALL: [SourceKind; 14] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::Litellm,
@@ -162,6 +167,7 @@ impl SourceKind {
         SourceKind::Helicone,
         SourceKind::OpenaiAdmin,
         SourceKind::AnthropicAdmin,
+        SourceKind::Cur,
     ];
 }
 
@@ -270,7 +276,8 @@ pub struct RunsConfig {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
-    /// Seconds after which a run stops cleanly and leaves the rest to the next one.
+    /// Seconds for a whole run. Reading stops cleanly at three quarters of them and leaves the rest to the next run, so that
+    /// there is time to evaluate and to tell.
     pub time_budget_seconds: u64,
     /// Seconds that one attempt to deliver a message may take.
     pub delivery_timeout_seconds: u64,
