@@ -22,7 +22,6 @@ pub enum Said {
 #[cfg(feature = "aws")]
 mod with_aws {
     use std::cell::RefCell;
-    use std::rc::Rc;
     use std::sync::OnceLock;
 
     use chrono::TimeDelta;
@@ -33,7 +32,7 @@ mod with_aws {
     use crate::adapters::aws::dynamodb::{DynamoAlerts, DynamoLedger, Table, TableNames, heartbeats};
     use crate::adapters::aws::failure::Failure;
     use crate::adapters::aws::identity;
-    use crate::adapters::aws::paid::{FileMeter, MemoryMeter, MonthMeter, PaidBudget, TableMeter};
+    use crate::adapters::aws::paid::{FileMeter, MemoryMeter, MonthMeter, PaidBudget, SharedBudget, TableMeter};
     use crate::adapters::aws::signals::{AwsSignals, Feedback, Wanted, give_feedback};
     use crate::adapters::aws::sns::Sns;
     use crate::adapters::clock::SystemClock;
@@ -108,10 +107,10 @@ mod with_aws {
 
     thread_local! {
         /// What this run may still ask for money; a new one with the sources of each run.
-        static PAID: RefCell<Option<Rc<RefCell<PaidBudget>>>> = const { RefCell::new(None) };
+        static PAID: RefCell<Option<SharedBudget>> = const { RefCell::new(None) };
     }
 
-    fn paid(ctx: &Context<'_>, anew: bool) -> Result<Rc<RefCell<PaidBudget>>, CliError> {
+    fn paid(ctx: &Context<'_>, anew: bool) -> Result<SharedBudget, CliError> {
         let known = PAID.with(|slot| slot.borrow().clone());
         if let Some(budget) = known.filter(|_| !anew) {
             return Ok(budget);
@@ -127,8 +126,8 @@ mod with_aws {
         };
         let limits = &ctx.config.aws;
         let budget = PaidBudget::new(meter, limits.paid_requests_per_run, limits.paid_requests_per_month);
-        let budget = Rc::new(RefCell::new(budget));
-        PAID.with(|slot| slot.replace(Some(Rc::clone(&budget))));
+        let budget = SharedBudget::new(budget);
+        PAID.with(|slot| slot.replace(Some(budget.clone())));
         Ok(budget)
     }
 
@@ -159,7 +158,7 @@ mod with_aws {
                 Some(role) => own.assume(role, given.external_id.as_deref()),
                 None => own.clone(),
             };
-            sources.push(Box::new(CostExplorer::new(aws, options, Rc::clone(&paid))));
+            sources.push(Box::new(CostExplorer::new(aws, options, paid.clone())));
         }
         Ok(sources)
     }
@@ -202,7 +201,7 @@ mod with_aws {
             Said::Planned => Feedback::Planned,
         };
         let paid = paid(ctx, true)?;
-        give_feedback(&connection(ctx)?, id, said, &mut paid.borrow_mut(), ctx.now)?;
+        give_feedback(&connection(ctx)?, id, said, &mut paid.hold(), ctx.now)?;
         Ok(())
     }
 }
