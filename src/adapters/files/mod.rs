@@ -18,6 +18,7 @@ mod keys;
 mod langfuse;
 mod line;
 mod litellm;
+mod media;
 mod otel;
 mod plain;
 mod position;

@@ -46,6 +46,11 @@ keys!(
     cache_write_12h_tokens,
     output_tokens,
     reasoning_tokens,
+    audio_in_tokens,
+    audio_out_tokens,
+    image_in_tokens,
+    image_out_tokens,
+    video_in_tokens,
     web_searches,
     web_fetches,
     code_executions,
@@ -204,6 +209,11 @@ fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output)
             "cache_write_12h_tokens",
         ),
         (Bucket::Output, &r.output_tokens, "output_tokens"),
+        (Bucket::AudioIn, &r.audio_in_tokens, "audio_in_tokens"),
+        (Bucket::AudioOut, &r.audio_out_tokens, "audio_out_tokens"),
+        (Bucket::ImageIn, &r.image_in_tokens, "image_in_tokens"),
+        (Bucket::ImageOut, &r.image_out_tokens, "image_out_tokens"),
+        (Bucket::VideoIn, &r.video_in_tokens, "video_in_tokens"),
     ] {
         event.tokens.set(bucket, value.count(field)?);
     }

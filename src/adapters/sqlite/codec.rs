@@ -113,11 +113,16 @@ const COMPLETE: u8 = 2;
 const REPORTED: u8 = 4;
 const UNPRICED: u8 = 8;
 const REQUESTS: u8 = 16;
+const MEDIA: u8 = 32;
+
+/// Set in the first byte of a row of spend that has audio, images or video.
+const MEDIA_SUMS: u8 = 128;
 
 /// Appends one charged call.
 pub fn put_event<N: Names>(out: &mut Vec<u8>, e: &UsageEvent, charge: &Charge, names: &mut N) -> Result<(), N::Error> {
     let unpriced = matches!(charge.outcome, Outcome::Unpriced(_));
     let requests = e.requests != Requests::default();
+    let media = e.tokens.has_media();
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
     out.extend_from_slice(&e.id.0);
     out.push(
@@ -125,7 +130,8 @@ pub fn put_event<N: Names>(out: &mut Vec<u8>, e: &UsageEvent, charge: &Charge, n
             | flag(e.rank.complete, COMPLETE)
             | flag(e.reported_cost.is_some(), REPORTED)
             | flag(unpriced, UNPRICED)
-            | flag(requests, REQUESTS),
+            | flag(requests, REQUESTS)
+            | flag(media, MEDIA),
     );
     put_signed(out, i128::from(e.at.timestamp_micros()));
     put_signed(
@@ -140,9 +146,14 @@ pub fn put_event<N: Names>(out: &mut Vec<u8>, e: &UsageEvent, charge: &Charge, n
     }
     put_counts(
         out,
-        Bucket::ALL.into_iter().map(|b| i128::from(e.tokens.get(b))),
+        Bucket::TEXT.into_iter().map(|b| i128::from(e.tokens.get(b))),
         i128::from(e.tokens.reasoning),
     );
+    if media {
+        for bucket in Bucket::MEDIA {
+            put(out, u128::from(e.tokens.get(bucket)));
+        }
+    }
     if requests {
         let Requests {
             web_searches,
@@ -187,10 +198,15 @@ pub fn get_event<N: Names>(from: &mut Reader<'_>, names: &mut N) -> Result<(Usag
     let (session, speed, geo) = (label(from)?, label(from)?, label(from)?);
     let mut tokens = Tokens::default();
     let (counts, reasoning) = get_counts(from)?;
-    for (bucket, count) in Bucket::ALL.into_iter().zip(counts) {
+    for (bucket, count) in Bucket::TEXT.into_iter().zip(counts) {
         tokens.set(bucket, u64::try_from(count).map_err(|_| Broken)?);
     }
     tokens.reasoning = u64::try_from(reasoning).map_err(|_| Broken)?;
+    if flags & MEDIA != 0 {
+        for bucket in Bucket::MEDIA {
+            tokens.set(bucket, from.u64()?);
+        }
+    }
     let mut requests = Requests::default();
     if flags & REQUESTS != 0 {
         requests.web_searches = from.u32()?;
@@ -238,15 +254,21 @@ pub fn get_event<N: Names>(from: &mut Reader<'_>, names: &mut N) -> Result<(Usag
 
 /// Appends one row of spend; its hour is kept by the caller.
 pub fn put_spend<N: Names>(out: &mut Vec<u8>, key: &SpendKey, sums: &Sums, names: &mut N) -> Result<(), N::Error> {
-    out.push(key.basis as u8);
+    let media = Bucket::MEDIA.into_iter().any(|bucket| sums.tokens.get(bucket) != 0);
+    out.push(key.basis as u8 | if media { MEDIA_SUMS } else { 0 });
     out.extend_from_slice(key.currency.code().as_bytes());
     put_dimensions(out, &key.dimensions, names)?;
     put_signed(out, i128::from(sums.events));
     put_counts(
         out,
-        Bucket::ALL.into_iter().map(|b| sums.tokens.get(b)),
+        Bucket::TEXT.into_iter().map(|b| sums.tokens.get(b)),
         sums.tokens.reasoning,
     );
+    if media {
+        for bucket in Bucket::MEDIA {
+            put_signed(out, sums.tokens.get(bucket));
+        }
+    }
     for count in sums.requests {
         put_signed(out, i128::from(count));
     }
@@ -260,7 +282,9 @@ pub fn put_spend<N: Names>(out: &mut Vec<u8>, key: &SpendKey, sums: &Sums, names
 
 /// Reads one row of spend of an hour.
 pub fn get_spend<N: Names>(from: &mut Reader<'_>, hour: Hour, names: &mut N) -> Result<(SpendKey, Sums), N::Error> {
-    let basis = Basis::ALL.get(usize::from(from.byte()?)).copied().ok_or(Broken)?;
+    let first = from.byte()?;
+    let basis = usize::from(first & !MEDIA_SUMS);
+    let basis = Basis::ALL.get(basis).copied().ok_or(Broken)?;
     let code: [u8; 3] = from.array()?;
     let currency: Currency = std::str::from_utf8(&code)
         .ok()
@@ -272,10 +296,15 @@ pub fn get_spend<N: Names>(from: &mut Reader<'_>, hour: Hour, names: &mut N) -> 
         ..Sums::default()
     };
     let (counts, reasoning) = get_counts(from)?;
-    for (bucket, count) in Bucket::ALL.into_iter().zip(counts) {
+    for (bucket, count) in Bucket::TEXT.into_iter().zip(counts) {
         sums.tokens.set(bucket, count);
     }
     sums.tokens.reasoning = reasoning;
+    if first & MEDIA_SUMS != 0 {
+        for bucket in Bucket::MEDIA {
+            sums.tokens.set(bucket, from.signed()?);
+        }
+    }
     for slot in &mut sums.requests {
         *slot = from.i64()?;
     }
@@ -326,15 +355,15 @@ fn put_counts(out: &mut Vec<u8>, counts: impl Iterator<Item = i128> + Clone, rea
     all().for_each(|(_, n)| put_signed(out, n));
 }
 
-fn get_counts(from: &mut Reader<'_>) -> Result<([i128; Bucket::ALL.len()], i128), Broken> {
+fn get_counts(from: &mut Reader<'_>) -> Result<([i128; Bucket::TEXT.len()], i128), Broken> {
     let mask = from.byte()?;
-    let mut counts = [0_i128; Bucket::ALL.len()];
+    let mut counts = [0_i128; Bucket::TEXT.len()];
     for (i, slot) in counts.iter_mut().enumerate() {
         if mask & (1 << i) != 0 {
             *slot = from.signed()?;
         }
     }
-    let reasoning = if mask & (1 << Bucket::ALL.len()) != 0 {
+    let reasoning = if mask & (1 << Bucket::TEXT.len()) != 0 {
         from.signed()?
     } else {
         0
