@@ -8,6 +8,7 @@ mod body;
 mod claude_code;
 mod codex;
 mod counts;
+mod cur;
 mod detect;
 mod discover;
 mod focus;
@@ -20,6 +21,8 @@ mod line;
 mod litellm;
 mod media;
 mod otel;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod plain;
 mod position;
 mod posted;
@@ -28,6 +31,7 @@ mod readers;
 mod records;
 mod remember;
 mod scalar;
+mod scan;
 mod sniff;
 mod stop;
 mod table;
@@ -80,11 +84,13 @@ pub enum FileFormat {
     OpenaiAdmin,
     /// Answers of Anthropic's usage and cost report interfaces.
     AnthropicAdmin,
+    /// AWS Cost and Usage Reports.
+    Cur,
 }
 
 impl FileFormat {
     /// All of them.
-    pub const ALL: [FileFormat; 13] = [
+    pub const ALL: [FileFormat; 14] = [
         FileFormat::ClaudeCode,
         FileFormat::Codex,
         FileFormat::Litellm,
@@ -98,6 +104,7 @@ impl FileFormat {
         FileFormat::Helicone,
         FileFormat::OpenaiAdmin,
         FileFormat::AnthropicAdmin,
+        FileFormat::Cur,
     ];
 
     /// Whether one file may hold its records beside those of others.
@@ -115,14 +122,15 @@ impl FileFormat {
             | FileFormat::Plain
             | FileFormat::Focus
             | FileFormat::OpenaiAdmin
-            | FileFormat::AnthropicAdmin => false,
+            | FileFormat::AnthropicAdmin
+            | FileFormat::Cur => false,
         }
     }
 
     /// Whether it holds bills, all files of which are read together.
     fn is_bill(self) -> bool {
         match self {
-            FileFormat::Focus | FileFormat::OpenaiAdmin | FileFormat::AnthropicAdmin => true,
+            FileFormat::Focus | FileFormat::OpenaiAdmin | FileFormat::AnthropicAdmin | FileFormat::Cur => true,
             FileFormat::ClaudeCode
             | FileFormat::Codex
             | FileFormat::Litellm
@@ -148,7 +156,8 @@ impl FileFormat {
             | FileFormat::Bedrock
             | FileFormat::Body
             | FileFormat::OpenaiAdmin
-            | FileFormat::AnthropicAdmin => false,
+            | FileFormat::AnthropicAdmin
+            | FileFormat::Cur => false,
         }
     }
 
@@ -169,6 +178,7 @@ impl FileFormat {
             FileFormat::Helicone => "helicone",
             FileFormat::OpenaiAdmin => "openai-admin",
             FileFormat::AnthropicAdmin => "anthropic-admin",
+            FileFormat::Cur => "cur",
         }
     }
 }
