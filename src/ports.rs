@@ -48,8 +48,8 @@ impl Rejection {
     pub const RAW_LIMIT: usize = 1 << 20;
 }
 
-/// Reads usage or bills from somewhere.
-pub trait UsageSource {
+/// Reads usage or bills from somewhere, in a thread of its own.
+pub trait UsageSource: Send {
     /// The configured name; becomes the `source` dimension.
     fn name(&self) -> Label;
 
@@ -384,7 +384,7 @@ pub trait Notifier: Send + Sync {
 // ---------------------------------------------------------------- the world
 
 /// Tells and passes time.
-pub trait Clock: Sync {
+pub trait Clock: Send + Sync {
     /// The current instant. It may jump: someone sets the clock.
     fn now(&self) -> DateTime<Utc>;
     /// Time since some fixed instant: for measuring spans. It never goes back, whatever happens to the clock.

@@ -149,6 +149,23 @@ impl Sums {
         }
     }
 
+    /// Adds one charged event: the same as adding [`Sums::of`] it, without building that first.
+    pub fn add_event(&mut self, event: &UsageEvent, charge: &Charge) -> Result<(), MoneyError> {
+        if event.requests != Requests::default()
+            || event.reported_cost.is_some()
+            || matches!(charge.outcome, Outcome::Unpriced(_))
+        {
+            return self.add(&Sums::of(event, charge));
+        }
+        self.cost = add_exact(self.cost, charge.cost)?;
+        self.events += 1;
+        for (slot, (_, count)) in self.tokens.buckets.iter_mut().zip(event.tokens.iter()) {
+            *slot += i128::from(count);
+        }
+        self.tokens.reasoning += i128::from(event.tokens.reasoning);
+        Ok(())
+    }
+
     /// Adds another row's measures.
     pub fn add(&mut self, other: &Sums) -> Result<(), MoneyError> {
         self.combine(other, 1)

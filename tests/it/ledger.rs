@@ -461,7 +461,7 @@ fn a_damaged_row_is_an_error_not_a_wrong_sum() {
     ledger.record(&batch((0..10).map(call)), &Flat, now()).unwrap();
     rusqlite::Connection::open(&path)
         .unwrap()
-        .execute_batch("UPDATE spend_hour SET body = substr(body, 2)")
+        .execute_batch("UPDATE spend_part SET body = substr(body, 2)")
         .unwrap();
     assert!(matches!(
         ledger.spend(always(), &mut |_, _| {}),

@@ -31,6 +31,7 @@ mod readers;
 mod records;
 mod remember;
 mod scalar;
+mod scan;
 mod sniff;
 mod stop;
 mod table;

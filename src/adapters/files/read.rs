@@ -2,11 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
-use crate::domain::label::LabelCache;
 use crate::ports::{Checkpoints, Progress, Rejection, Sink, SourceError};
 
 use super::bedrock::exported;
@@ -35,7 +34,7 @@ pub(super) fn read_all(
     sink: &mut dyn Sink,
 ) -> Result<(), SourceError> {
     let shared = Shared {
-        sessions: Rc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
+        sessions: Arc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
         traces: resume_traces(known),
     };
     let mut run = Run::new(options, shared, sink);
@@ -90,6 +89,8 @@ pub(super) struct Run<'a> {
     pub progress: Progress,
     pub bills: Bills,
     pub bills_whole: bool,
+    /// Of the records of the file before.
+    buffer: Vec<u8>,
     packed: bool,
     pub stopped: bool,
     pub bill_positions: Vec<(String, Position)>,
@@ -103,15 +104,12 @@ impl<'a> Run<'a> {
     pub fn new(options: &'a FileSourceOptions, shared: Shared, sink: &'a mut dyn Sink) -> Self {
         Run {
             options,
-            context: Context {
-                latest: options.latest,
-                labels: LabelCache::default(),
-                fallback: None,
-            },
+            context: Context::new(options.latest),
             out: Output::default(),
             progress: Progress::default(),
             bills: Bills::default(),
             bills_whole: true,
+            buffer: Vec::new(),
             packed: false,
             stopped: false,
             bill_positions: Vec::new(),
@@ -185,7 +183,7 @@ impl<'a> Run<'a> {
         resumed: Option<FileFormat>,
     ) -> Result<(), Stop> {
         let (offset, newlines) = position.as_ref().map_or((0, 0), |p| (p.offset, p.newlines));
-        let mut records = Records::new(input, offset, newlines);
+        let mut records = Records::with_buffer(input, offset, newlines, std::mem::take(&mut self.buffer));
         let (format, framing) = if let Some(format) = resumed {
             (format, Framing::Lines)
         } else {
@@ -254,6 +252,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         self.records(&mut records, name, framing, reader.as_mut(), position.as_mut())?;
+        self.buffer = records.into_buffer();
         self.done(name, position)
     }
 

@@ -78,7 +78,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
         pricer.as_ref(),
         ctx.now,
         &mut |read| bar.advance(read),
-        rejects.as_mut().map(|file| file as &mut dyn std::io::Write),
+        rejects.as_mut().map(|file| file as &mut (dyn std::io::Write + Send)),
         &|| false,
     );
     bar.finish();
