@@ -1,9 +1,8 @@
 //! One way into every parser without a file or a ledger: what fuzzers and the replay of their corpus go through.
 
-use std::cell::RefCell;
 use std::io::Cursor;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 
@@ -17,6 +16,7 @@ use super::line::Fault;
 use super::otel::{Traces, protobuf};
 use super::read::Run;
 use super::readers::Shared;
+use super::readers::held;
 use super::{FileFormat, FileSourceOptions};
 
 /// What some bytes were read as.
@@ -56,10 +56,10 @@ pub fn probe(parser: Parser, bytes: &[u8]) -> Probed {
         latest: latest(),
         env: |_| None,
     };
-    let traces = Rc::new(RefCell::new(Traces::default()));
+    let traces = Arc::new(Mutex::new(Traces::default()));
     let shared = Shared {
-        sessions: Rc::new(Sessions::new(Vec::new())),
-        traces: Rc::clone(&traces),
+        sessions: Arc::new(Sessions::new(Vec::new())),
+        traces: Arc::clone(&traces),
     };
     let mut probed = Probed::default();
     let mut run = Run::new(&options, shared, &mut probed);
@@ -67,7 +67,7 @@ pub fn probe(parser: Parser, bytes: &[u8]) -> Probed {
     let read = match parser {
         Parser::File(_) => run.stream(Box::new(Cursor::new(bytes)), "probe", true, None, None),
         Parser::Protobuf => {
-            if let Err(fault) = protobuf::read(bytes, &mut traces.borrow_mut(), &mut run.context, &mut run.out) {
+            if let Err(fault) = protobuf::read(bytes, &mut held(&traces), &mut run.context, &mut run.out) {
                 run.reject("probe", 1, fault, bytes);
             }
             run.parts("probe", 1, bytes);
