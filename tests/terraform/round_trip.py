@@ -11,7 +11,9 @@ import time
 import tools
 
 # Round trips at a time.
-WORKERS = 3
+WORKERS = 4
+# What waits longest goes first.
+SLOW = ("database", "redis", "orchestrator", "monitor")
 CASES = tools.ROOT / "tests/terraform/cases"
 
 
@@ -55,12 +57,12 @@ def run(kind, name, copy):
 
 def main(wanted):
     tools.WORK.mkdir(parents=True, exist_ok=True)
-    todo = sorted(((kind, name) for kind in tools.ACCOUNTS for name in cases(kind, wanted)), key=lambda case: case[1] != "orchestrator")
+    todo = sorted(((kind, name) for kind in tools.ACCOUNTS for name in cases(kind, wanted)), key=lambda case: case[1] not in SLOW)
     if not todo:
         sys.exit(f"error: no case is named {' '.join(wanted)}")
     copies = {kind: tools.copy_of_terraform(f"round-trip-{kind}") for kind in {kind for kind, _ in todo}}
     failed = 0
-    # Mostly waiting: the provider polls slowly, SQS most of all (which therefore goes first).
+    # Mostly waiting, between polls of the provider.
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         for future in concurrent.futures.as_completed([pool.submit(run, kind, name, copies[kind]) for kind, name in todo]):
             try:
