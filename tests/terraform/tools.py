@@ -22,7 +22,7 @@ ACCOUNTS = {"moto": "123456789012", "ministack": "000000000000"}
 # Kilobytes of address space of one emulator: a runaway must not take the machine with it.
 MEMORY_KIB = 4_000_000
 # Seconds that one call of Terraform may take.
-LONGEST = 240
+LONGEST = 200
 
 
 class Failed(Exception):
@@ -108,6 +108,10 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+# Ended from outside, the emulators are stopped all the same.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: ended by a signal"))
 
 
 @contextlib.contextmanager
