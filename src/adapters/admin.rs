@@ -10,7 +10,7 @@ use crate::adapters::files::bills::of_bucket;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::usage::EventId;
-use crate::ports::{Checkpoint, Checkpoints, Clock, Progress, Rejection, Retry, Sink, SourceError, UsageSource};
+use crate::ports::{Checkpoint, Checkpoints, Clock, Progress, Rejection, Rest, Retry, Sink, SourceError, UsageSource};
 
 use super::http;
 
@@ -275,6 +275,10 @@ impl UsageSource for AdminSource {
         // A question that the key may not ask does not keep the others from being answered.
         let mut first = Ok(());
         for question in questions {
+            if sink.enough() {
+                sink.left(Rest::default());
+                break;
+            }
             match self.ask(question, key, known, deadline, sink) {
                 Ok(()) => {}
                 Err(error @ SourceError::Store(_)) => return Err(error),

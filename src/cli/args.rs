@@ -69,6 +69,8 @@ pub enum Command {
     Run(super::run::RunArgs),
     /// Record usage and bills from files
     Record(super::record::RecordArgs),
+    /// Receive usage over HTTP
+    Serve(super::serve::ServeArgs),
     /// Show what was spent
     Report(super::report::ReportArgs),
     /// Show budgets and their pace
@@ -79,6 +81,10 @@ pub enum Command {
     Price(super::price::PriceArgs),
     /// Explain what one recorded call cost, from the raw record to the sums; list calls
     Explain(super::explain::ExplainArgs),
+    /// Compare metered, reported and billed cost, and say where they part
+    Reconcile(super::reconcile::ReconcileArgs),
+    /// Write spend as a FOCUS table for other tools
+    Export(super::export::ExportArgs),
     /// Price recorded calls anew and restate what changes
     Reprice(super::reprice::RepriceArgs),
     /// Write a commented finops.toml and an example budget
@@ -100,11 +106,14 @@ impl Command {
             Command::Config(args) => args.needs_config(),
             Command::Run(_)
             | Command::Record(_)
+            | Command::Serve(_)
             | Command::Report(_)
             | Command::Budget(_)
             | Command::Alert(_)
             | Command::Price(_)
             | Command::Explain(_)
+            | Command::Reconcile(_)
+            | Command::Export(_)
             | Command::Reprice(_) => true,
         }
     }

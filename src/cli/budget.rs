@@ -32,7 +32,7 @@ pub fn run(ctx: &mut Context<'_>, args: &BudgetArgs) -> Result<Exit, CliError> {
             );
         }
     }
-    let statuses = statuses(&budgets, wire::ledger(ctx)?.as_mut(), ctx.now)?;
+    let statuses = statuses(&budgets, wire::ledger_for(ctx, &budgets)?.as_mut(), ctx.now)?;
     let rows: Vec<Value> = statuses.iter().map(figures).collect();
     match ctx.format {
         Format::Table if statuses.is_empty() => {
@@ -156,10 +156,13 @@ fn block(ctx: &Context<'_>, status: &BudgetStatus) -> String {
             }
         );
     }
+    for note in &status.notes {
+        text += &format!("  estimate: {}\n", clean(note));
+    }
     text
 }
 
-const COLUMNS: [&str; 8] = [
+const COLUMNS: [&str; 9] = [
     "budget",
     "scope",
     "currency",
@@ -168,6 +171,7 @@ const COLUMNS: [&str; 8] = [
     "spent_percent",
     "period_percent",
     "unpriced_events",
+    "unpriced_worst_case",
 ];
 
 fn table(ctx: &mut Context<'_>, rows: &[Value]) -> Result<(), CliError> {

@@ -6,12 +6,15 @@ pub mod budget;
 pub mod completions;
 pub mod config;
 pub mod explain;
+pub mod export;
 pub mod init;
 pub mod price;
+pub mod reconcile;
 pub mod record;
 pub mod report;
 pub mod reprice;
 pub mod run;
+pub mod serve;
 pub mod text;
 pub mod wire;
 

@@ -39,7 +39,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     let names = wire::channel_names(ctx);
     let mut sources = wire::sources(ctx, None)?;
     let pricer = wire::pricer(ctx)?;
-    let mut ledger = wire::ledger(ctx)?;
+    let mut ledger = wire::ledger_for(ctx, &budgets)?;
     let mut alerts = wire::alerts(ctx)?;
     let bar = progress::Bar::new(ctx.interactive);
     let done = cycle(

@@ -106,12 +106,15 @@ fn start(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mu
 fn dispatch(ctx: &mut Context<'_>, command: &Command) -> Result<Exit, CliError> {
     match command {
         Command::Run(args) => super::run::run(ctx, args),
+        Command::Serve(args) => super::serve::run(ctx, args),
         Command::Record(args) => super::record::run(ctx, args),
         Command::Report(args) => super::report::run(ctx, args),
         Command::Budget(args) => super::budget::run(ctx, args),
         Command::Alert(args) => super::alert::run(ctx, args),
         Command::Price(args) => super::price::run(ctx, args),
         Command::Explain(args) => super::explain::run(ctx, args),
+        Command::Reconcile(args) => super::reconcile::run(ctx, args),
+        Command::Export(args) => super::export::run(ctx, args),
         Command::Reprice(args) => super::reprice::run(ctx, args),
         Command::Init(args) => super::init::run(ctx, args),
         Command::Config(args) => super::config::run(ctx, args),

@@ -23,20 +23,41 @@ use crate::domain::budget::Budget;
 use crate::domain::contract::Terms;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
+use crate::domain::spend::Basis;
 use crate::engine::notify::DeliveryLimits;
 use crate::engine::view::View;
-use crate::engine::watch::{RunPolicy, UnpricedPolicy, WatchPolicy};
+use crate::engine::watch::{CoveragePolicy, RunPolicy, UnpricedPolicy, WatchPolicy};
 use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, UsageSource};
 
 /// The ledger that the settings name, as its account sees it.
 pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
-    let (terms, stored, settings) = (terms(ctx)?, stored(ctx)?, ctx.config.clone());
+    ledger_with(ctx, false)
+}
+
+/// The same for these budgets, one of which may need its basis computed.
+pub fn ledger_for(ctx: &Context<'_>, budgets: &[Budget]) -> Result<Box<dyn Ledger>, CliError> {
+    ledger_with(ctx, budgets.iter().any(|b| b.basis == Basis::BilledFilled))
+}
+
+/// The same; `fill` computes the basis "billed, metered where late".
+pub fn ledger_with(ctx: &Context<'_>, fill: bool) -> Result<Box<dyn Ledger>, CliError> {
+    view(ctx, stored(ctx, false)?, fill)
+}
+
+/// The same, so that what it has answered for survives a power cut: for what cannot be read again.
+pub fn durable_ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
+    view(ctx, stored(ctx, true)?, false)
+}
+
+fn view(ctx: &Context<'_>, stored: Box<dyn Ledger>, fill: bool) -> Result<Box<dyn Ledger>, CliError> {
+    let (terms, settings) = (terms(ctx)?, ctx.config.clone());
     let books = move || {
         super::price::load_from(&settings)
             .map(BookPricer::into_books)
             .map_err(|e| e.message)
     };
-    Ok(Box::new(View::new(stored, terms, Box::new(books), ctx.now)))
+    let view = View::new(stored, terms, Box::new(books), ctx.now);
+    Ok(Box::new(view.filling(fill)))
 }
 
 /// What the account has agreed.
@@ -46,7 +67,7 @@ pub fn terms(ctx: &Context<'_>) -> Result<Terms, CliError> {
     })
 }
 
-fn stored(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
+fn stored(ctx: &Context<'_>, durable: bool) -> Result<Box<dyn Ledger>, CliError> {
     Ok(match ctx.config.store_url()? {
         StoreUrl::Memory => Box::new(MemoryLedger::new()),
         StoreUrl::Dynamodb => cloud::ledger(ctx)?,
@@ -57,7 +78,8 @@ fn stored(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
                         .hint("`--store sqlite:PATH` uses another place")
                 })?;
             }
-            Box::new(SqliteLedger::open(&path)?)
+            let ledger = SqliteLedger::open(&path)?;
+            Box::new(if durable { ledger.durable()? } else { ledger })
         }
     })
 }
@@ -93,12 +115,26 @@ pub fn watch(ctx: &Context<'_>) -> Result<WatchPolicy, CliError> {
         above,
         channels: settings.channels.clone(),
     });
+    let settings = &ctx.config.reconcile;
+    let coverage = match settings.bound().map_err(CliError::usage)? {
+        Some((least, above)) => Some(CoveragePolicy {
+            least,
+            above,
+            channels: settings.channels.clone(),
+            terms: terms(ctx)?,
+        }),
+        None => None,
+    };
     let hours = |count: u32| (count > 0).then(|| TimeDelta::hours(i64::from(count)));
     let runs = RunPolicy {
         every: hours(ctx.config.runs.expected_every_hours),
         stale_after: hours(ctx.config.runs.stale_after_hours),
     };
-    Ok(WatchPolicy { unpriced, runs })
+    Ok(WatchPolicy {
+        unpriced,
+        coverage,
+        runs,
+    })
 }
 
 /// The configured channels; standard output where none is configured. A channel whose secret is missing is named, and its

@@ -73,6 +73,12 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
             "give dollars as text: `above = \"1.50\"`",
         ));
     }
+    if let Err(cause) = config.reconcile.bound() {
+        problems.push(ConfigError::new(
+            format!("`[reconcile]` is not usable: {cause}"),
+            "`min_coverage = \"95 %\"` is the least part of a bill that has to be metered",
+        ));
+    }
     for (key, value) in [
         ("time_budget_seconds", config.limits.time_budget_seconds),
         ("delivery_timeout_seconds", config.limits.delivery_timeout_seconds),

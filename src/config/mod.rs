@@ -16,7 +16,7 @@ pub use aws::{AwsConfig, is_account};
 pub use check::check;
 pub use contract::{CommitmentConfig, CommitmentKind, ContractConfig, CoversConfig, PerConfig};
 pub use load::ConfigError;
-pub use pricing::{PriceMapConfig, UnpricedConfig};
+pub use pricing::{PriceMapConfig, ReconcileConfig, UnpricedConfig};
 pub use store::{StoreUrl, default_ledger};
 
 /// The whole of `finops.toml`. Every key is optional; unknown keys are errors.
@@ -49,6 +49,8 @@ pub struct Config {
     pub commitments: Vec<CommitmentConfig>,
     /// The alert about calls without a price.
     pub unpriced: UnpricedConfig,
+    /// The alert about bills that metering does not cover.
+    pub reconcile: ReconcileConfig,
     /// The job itself.
     pub runs: RunsConfig,
     /// The cloud account.
@@ -78,6 +80,7 @@ impl Default for Config {
             contracts: Vec::new(),
             commitments: Vec::new(),
             unpriced: UnpricedConfig::default(),
+            reconcile: ReconcileConfig::default(),
             runs: RunsConfig::default(),
             aws: AwsConfig::default(),
             policies: PathBuf::from("policies"),

@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::contract::percent;
 use crate::domain::money::parse_decimal;
 use crate::domain::price::NameMap;
 
@@ -75,5 +76,42 @@ impl UnpricedConfig {
                 Ok(d)
             }
         })
+    }
+}
+
+/// `[reconcile]`: the alert about bills that metering does not cover.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReconcileConfig {
+    /// The least percentage of a provider's bill that metering has to have seen: `"95 %"`. Empty: no alert.
+    pub min_coverage: String,
+    /// Only where at least so many dollars are billed in a month.
+    pub above: String,
+    /// Channels; all by default.
+    pub channels: Vec<String>,
+}
+
+impl Default for ReconcileConfig {
+    fn default() -> Self {
+        ReconcileConfig {
+            min_coverage: String::new(),
+            above: "1".to_owned(),
+            channels: Vec::new(),
+        }
+    }
+}
+
+impl ReconcileConfig {
+    /// [`ReconcileConfig::min_coverage`] and [`ReconcileConfig::above`] as numbers; none where there is no alert.
+    pub fn bound(&self) -> Result<Option<(Decimal, Decimal)>, String> {
+        let above = parse_decimal(&self.above).map_err(|e| e.to_string())?;
+        if self.min_coverage.trim().is_empty() {
+            return Ok(None);
+        }
+        let least = percent(&self.min_coverage)?;
+        if least > Decimal::ONE_HUNDRED {
+            return Err(format!("`{}` is above 100 %", self.min_coverage));
+        }
+        Ok(Some((least, above)))
     }
 }

@@ -6,6 +6,7 @@ pub mod budget;
 pub mod charge;
 pub mod contract;
 pub mod dimension;
+pub mod focus;
 pub mod forecast;
 pub mod glob;
 pub mod label;

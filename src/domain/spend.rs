@@ -24,11 +24,14 @@ pub enum Basis {
     Billed,
     /// `EffectiveCost` of the bill: amortised, after discounts.
     Effective,
+    /// Billed, and behind what is billed metered spend, scaled by how the two compared last. Computed when read, never stored.
+    #[serde(rename = "billed, metered where late")]
+    BilledFilled,
 }
 
 impl Basis {
     /// All of them; the position is what stores keep.
-    pub const ALL: [Basis; 3] = [Basis::Metered, Basis::Billed, Basis::Effective];
+    pub const ALL: [Basis; 4] = [Basis::Metered, Basis::Billed, Basis::Effective, Basis::BilledFilled];
 
     /// The name in reports, policies and JSON.
     #[must_use]
@@ -37,6 +40,7 @@ impl Basis {
             Basis::Metered => "metered",
             Basis::Billed => "billed",
             Basis::Effective => "effective",
+            Basis::BilledFilled => "billed, metered where late",
         }
     }
 }

@@ -84,6 +84,7 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
     )?;
     let watched = watch_all(
         parts.watch,
+        parts.pricer,
         parts.channel_names,
         parts.ledger,
         parts.alerts,

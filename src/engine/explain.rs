@@ -176,7 +176,7 @@ pub struct Explanation {
     pub quote: Quote,
     /// What of its search fees is not due.
     pub free: Option<FreeSearches>,
-    /// The inputs of its source from which it may have been read: all whose name holds its session, or the only one.
+    /// The inputs of its source from which it may have been read: those whose name holds its session, or all.
     pub inputs: Vec<String>,
     /// The row of spend that it is summed in.
     pub key: SpendKey,
@@ -295,9 +295,9 @@ fn inputs(ledger: &mut dyn Ledger, event: &UsageEvent) -> Result<Vec<String>, St
     let source = event.dimensions.get(Dimension::Source);
     let mut known: Vec<String> = ledger.checkpoints(source.as_str())?.into_keys().collect();
     known.sort();
-    if known.len() > 1 {
-        let session = event.session.as_str();
-        known.retain(|input| !session.is_empty() && input.contains(session));
+    let session = event.session.as_str();
+    if !session.is_empty() && known.iter().any(|input| input.contains(session)) {
+        known.retain(|input| input.contains(session));
     }
     Ok(known)
 }

@@ -81,6 +81,8 @@ fn every_command_has_help_and_wrong_usage_exits_with_2() {
         "alert",
         "price",
         "explain",
+        "export",
+        "reconcile",
         "reprice",
         "init",
         "config",

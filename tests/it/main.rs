@@ -23,6 +23,8 @@ mod channels;
 mod cli;
 mod cycle;
 mod files;
+mod focus_export;
+mod ingest;
 mod kill;
 mod ledger;
 mod prices;

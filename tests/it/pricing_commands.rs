@@ -264,3 +264,142 @@ fn the_first_searches_of_a_day_are_free_whatever_the_order_of_recording() {
     }
     assert_eq!(totals[0], totals[1]);
 }
+
+/// Four days of one model: 1 M input tokens a day at 3 dollars, the third day metered with half of them, none on the fourth.
+const METERED: &str = r#"{"id":"a","ts":"2026-11-01T10:00:00Z","provider":"anthropic","model":"claude-sonnet-4-6","input_tokens":1000000,"output_tokens":0}
+{"id":"b","ts":"2026-11-02T10:00:00Z","provider":"anthropic","model":"claude-sonnet-4-6","input_tokens":1000000,"output_tokens":0}
+{"id":"c","ts":"2026-11-03T10:00:00Z","provider":"anthropic","model":"claude-sonnet-4-6","input_tokens":500000,"output_tokens":0}
+{"id":"e","ts":"2026-11-05T10:00:00Z","provider":"anthropic","model":"claude-sonnet-4-6","input_tokens":1000000,"output_tokens":0}
+{"id":"f","ts":"2026-11-06T10:00:00Z","provider":"openai","model":"gpt-5","input_tokens":1000000,"output_tokens":0,"cost_usd":"1.5"}
+"#;
+
+const BILL: &str = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,\
+ChargePeriodEnd,ChargeCategory,ProviderName,ServiceName,ConsumedQuantity,ConsumedUnit,SkuMeter,x_Model\n";
+
+fn billed(day: u32, cost: &str, category: &str, tokens: &str) -> String {
+    format!(
+        "{cost},{cost},USD,1,2026-11-01T00:00:00Z,2026-12-01T00:00:00Z,2026-11-{day:02}T00:00:00Z,2026-11-{:02}T00:00:00Z,{category},Anthropic,Claude API,{tokens},Tokens,input tokens,claude-sonnet-4-6\n",
+        day + 1
+    )
+}
+
+#[test]
+fn the_gap_between_bill_and_meter_is_split_into_its_causes() {
+    let contract = "[[contract]]\nname = \"edp\"\nprovider = \"anthropic\"\ndiscount = \"10 %\"\n";
+    let home = Home::new(&format!("{contract}[reconcile]\nmin_coverage = \"95 %\"\n"), METERED);
+    let bill: String = [
+        billed(1, "2.7", "Usage", "1000000"),
+        billed(2, "3.2", "Usage", "1000000"),
+        billed(3, "2.7", "Usage", "1000000"),
+        billed(4, "2.7", "Usage", "1000000"),
+        billed(4, "-0.5", "Credit", ""),
+    ]
+    .concat();
+    home.write("bill.csv", &format!("{BILL}{bill}"));
+    assert!(home.run(&["record", "bill.csv", "--now", NOW]).status.success());
+    let found = home.json(&["reconcile", "--period", "2026-11"]);
+    let gap = |day: usize| -> Vec<String> {
+        let gap = &found["cells"][day]["gap"];
+        [
+            "missing_calls",
+            "token_gap",
+            "price_gap",
+            "discount_credit",
+            "lag",
+            "total",
+        ]
+        .map(|part| gap[format!("{part}_usd")].as_str().unwrap().to_owned())
+        .to_vec()
+    };
+    // missing, tokens, price, discount, lag, total: billed with credits less metered at list price.
+    assert_eq!(gap(0), ["0", "0", "0", "-0.3", "0", "-0.3"], "as agreed");
+    assert_eq!(gap(1), ["0", "0", "0.5", "-0.3", "0", "0.2"], "a dearer price");
+    assert_eq!(gap(2), ["0", "1.5", "-0.15", "-0.15", "0", "1.2"], "half of the tokens");
+    assert_eq!(
+        gap(3),
+        ["2.7", "0", "0", "-0.5", "0", "2.2"],
+        "no call seen, and a credit"
+    );
+    assert_eq!(gap(4), ["0", "0", "0", "0", "-3", "-3"], "not billed yet");
+    let anthropic = &found["providers"]["anthropic"];
+    // Covered: 2.7 + 2.7 + 1.35 of 11.3.
+    assert_eq!(anthropic["coverage_percent"], "59.7");
+    assert_eq!(anthropic["billed_through"], "2026-11-04T00:00:00Z");
+    let openai = &found["providers"]["openai"];
+    assert_eq!(
+        (&openai["reported_usd"], &openai["reported_computed_usd"]),
+        (&"1.5".into(), &"1.25".into())
+    );
+    assert_eq!(openai["coverage_percent"], serde_json::Value::Null);
+    for part in ["metered_usd", "billed_usd", "credits_usd"] {
+        assert!(found["total"][part].is_string());
+    }
+    let table = home.run(&["reconcile", "--period", "2026-11", "--now", NOW]);
+    assert_eq!(table.status.code(), Some(1), "below the bound of the settings");
+    let text = String::from_utf8_lossy(&table.stdout).into_owned();
+    assert!(text.contains("Metering has seen 59.7 % of what is billed"), "{text}");
+
+    // The same bound raises an alert in a run, once, and a full bill ends it.
+    let alerts = |run: &serde_json::Value| -> Vec<String> {
+        let changed = run["alerts"]["changed"].as_array().unwrap();
+        changed
+            .iter()
+            .map(|a| format!("{} {}", a["title"].as_str().unwrap(), a["state"].as_str().unwrap()))
+            .collect()
+    };
+    home.write("empty.jsonl", "");
+    let settings = "[store]\nurl = \"sqlite:x.db\"\n[reconcile]\nmin_coverage = \"95 %\"\n[[source]]\nname = \"u\"\npaths = [\"empty.jsonl\"]\n";
+    home.write("finops.toml", &format!("{contract}{settings}"));
+    let run = home.json(&["run"]);
+    assert_eq!(
+        alerts(&run),
+        ["anthropic: metering has seen 59.7 % of what is billed for 2026-11 firing"]
+    );
+    assert_eq!(alerts(&home.json(&["run"])), [""; 0]);
+    home.write(
+        "finops.toml",
+        &format!("{contract}{}", settings.replace("95 %", "50 %")),
+    );
+    assert_eq!(alerts(&home.json(&["run"])).len(), 1, "over");
+}
+
+#[test]
+fn a_late_bill_is_filled_with_metered_spend_as_the_two_compared_last() {
+    let budget = "[[budget]]\nname = \"claude\"\nscope = { provider = [\"anthropic\"] }\namount = \"100 USD\"\nperiod = \"month\"\nbasis = \"billed, metered where late\"\n";
+    let home = Home::new("", METERED);
+    home.write("policies/budgets/b.toml", budget);
+    let bill = [
+        billed(1, "2.7", "Usage", "1000000"),
+        billed(2, "2.7", "Usage", "1000000"),
+    ]
+    .concat();
+    home.write("bill.csv", &format!("{BILL}{bill}"));
+    assert!(home.run(&["record", "bill.csv", "--now", NOW]).status.success());
+    // Billed 5.4 where 6 was metered: 0.9. The tail: (1.5 + 3) × 0.9 = 4.05; openai has no bill: 1.25.
+    let total = |which: &str| {
+        let args = [
+            "report",
+            "--basis",
+            "billed-filled",
+            "--where",
+            which,
+            "--by",
+            "provider",
+        ];
+        home.json(&args)["total"]["cost_usd"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(total("provider=anthropic"), "9.45");
+    assert_eq!(total("provider=openai"), "1.25");
+    let status = &home.json(&["budget"])["budgets"][0];
+    assert_eq!(status["spent"], "9.45");
+    let note = status["notes"][0].as_str().unwrap();
+    assert!(
+        note.starts_with("anthropic is billed to 2026-11-02; since then metered × 0.9"),
+        "{note}"
+    );
+    let text = home.run(&["budget", "--now", NOW]);
+    assert!(
+        String::from_utf8_lossy(&text.stdout).contains("estimate: anthropic is billed to"),
+        "the text says so"
+    );
+}

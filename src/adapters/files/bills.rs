@@ -9,7 +9,7 @@ use crate::domain::dimension::Dimensions;
 use crate::domain::label::Label;
 use crate::domain::money::Currency;
 use crate::domain::period::{Hour, Period};
-use crate::domain::spend::{Basis, Bill, SpendKey, Sums};
+use crate::domain::spend::{Basis, Bill, SpendKey, Sums, TokenSums};
 
 use super::line::Fault;
 
@@ -26,6 +26,8 @@ pub(crate) struct BillRow {
     pub billed: Decimal,
     /// Amortised, after discounts.
     pub effective: Decimal,
+    /// Tokens, where the bill counts them.
+    pub tokens: TokenSums,
 }
 
 /// The costs of one period as a provider's cost interface tells them, complete: a later one of the same account and period replaces it.
@@ -134,6 +136,7 @@ fn add_row(rows: &mut Rows, row: &BillRow) -> Result<(), Fault> {
         sum.add(&Sums {
             events: 1,
             cost,
+            tokens: row.tokens,
             ..Sums::default()
         })
         .map_err(|e| Fault::field("BilledCost", e.to_string()))?;

@@ -11,6 +11,7 @@ use crate::domain::money::{Currency, parse_decimal};
 use crate::domain::period::Period;
 
 use super::bills::{BillRow, Bills};
+use super::focus_tokens;
 use super::line::{Context, Fault};
 use super::scalar::Scalar;
 use super::time::parse_time;
@@ -25,7 +26,7 @@ pub(super) struct Row<'a> {
 
 impl<'a> Row<'a> {
     /// The text of a column; empty where it is null or absent.
-    pub fn get(&self, column: &str) -> &'a str {
+    pub(super) fn get(&self, column: &str) -> &'a str {
         let text = self
             .columns
             .get(column)
@@ -74,6 +75,7 @@ pub(super) fn add(
         dimensions: dimensions(row, defaults, source, context)?,
         billed,
         effective,
+        tokens: focus_tokens::tokens(row),
     };
     bills.add(row.get("BillingAccountId").to_owned(), period, &row_of)
 }
@@ -97,6 +99,7 @@ fn dimensions(
         sub => sub,
     };
     dimensions.set(Dimension::Provider, name("ProviderName", &provider)?);
+    dimensions.set(Dimension::Model, name("x_Model", focus_tokens::model(row))?);
     dimensions.set(Dimension::Service, name("ServiceName", row.get("ServiceName"))?);
     dimensions.set(Dimension::Account, name("SubAccountId", account)?);
     dimensions.set(Dimension::Category, name("ChargeCategory", row.get("ChargeCategory"))?);

@@ -11,6 +11,7 @@ mod counts;
 mod detect;
 mod discover;
 mod focus;
+mod focus_tokens;
 mod gemini;
 mod helicone;
 mod keys;
@@ -20,6 +21,7 @@ mod litellm;
 mod otel;
 mod plain;
 mod position;
+mod posted;
 mod read;
 mod readers;
 mod records;
@@ -46,6 +48,7 @@ use crate::ports::{Checkpoints, Sink, SourceError, UsageSource};
 
 pub use body::read_body;
 pub use plain::KNOWN_KEYS as PLAIN_KEYS;
+pub use posted::{Inbox, Post, PostKind, Posted};
 
 /// A format of usage or bills in files.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

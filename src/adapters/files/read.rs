@@ -34,27 +34,11 @@ pub(super) fn read_all(
     known: &Checkpoints,
     sink: &mut dyn Sink,
 ) -> Result<(), SourceError> {
-    let mut run = Run {
-        options,
-        context: Context {
-            latest: options.latest,
-            labels: LabelCache::default(),
-            fallback: None,
-        },
-        out: Output::default(),
-        progress: Progress::default(),
-        bills: Bills::default(),
-        bills_whole: true,
-        packed: false,
-        stopped: false,
-        bill_positions: Vec::new(),
-        shared: Shared {
-            sessions: Rc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
-            traces: resume_traces(known),
-        },
-        no_spend: NoSpend::default(),
-        sink,
+    let shared = Shared {
+        sessions: Rc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
+        traces: resume_traces(known),
     };
+    let mut run = Run::new(options, shared, sink);
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);
     let (current, todo): (Vec<_>, Vec<_>) = found
         .iter()
@@ -114,7 +98,29 @@ pub(super) struct Run<'a> {
     pub sink: &'a mut dyn Sink,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// A run that has read nothing yet.
+    pub fn new(options: &'a FileSourceOptions, shared: Shared, sink: &'a mut dyn Sink) -> Self {
+        Run {
+            options,
+            context: Context {
+                latest: options.latest,
+                labels: LabelCache::default(),
+                fallback: None,
+            },
+            out: Output::default(),
+            progress: Progress::default(),
+            bills: Bills::default(),
+            bills_whole: true,
+            packed: false,
+            stopped: false,
+            bill_positions: Vec::new(),
+            shared,
+            no_spend: NoSpend::default(),
+            sink,
+        }
+    }
+
     /// Reads one file; one that cannot be read is told and does not stop the others.
     fn one(&mut self, found: &Found, position: Option<Position>) -> Result<(), SourceError> {
         let name = found.path.to_string_lossy().into_owned();
@@ -177,7 +183,7 @@ impl Run<'_> {
     }
 
     /// Reads a decoded stream. `resumed` is the format of one whose beginning was read before.
-    fn stream(
+    pub fn stream(
         &mut self,
         input: Input<'_>,
         name: &str,

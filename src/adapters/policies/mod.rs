@@ -126,7 +126,7 @@ pub struct BudgetPolicy {
     /// Time zone of its days, such as `Europe/Berlin`; UTC by default.
     #[serde(default)]
     pub time_zone: Option<String>,
-    /// `metered` (default), `billed` or `effective`.
+    /// `metered` (default), `billed`, `effective` or `billed, metered where late`.
     #[serde(default)]
     pub basis: Basis,
     /// FOCUS charge categories that count; `Usage` by default.

@@ -23,8 +23,8 @@ pub(super) type Delta = HashMap<SpendKey, Sums, FxBuildHasher>;
 
 /// A ledger in one SQLite file. Safe with several processes: each change is one immediate transaction.
 pub struct SqliteLedger {
-    conn: Connection,
-    path: String,
+    pub(super) conn: Connection,
+    pub(super) path: String,
     state: State,
 }
 

@@ -105,7 +105,7 @@ fn page(e: &Explanation, agreed: &Agreed) -> String {
         [] => out += "file     not kept: it is one of the files of that source\n",
         [one] => drop(writeln!(out, "file     {}", clean(one))),
         several => {
-            for input in several.iter().take(5) {
+            for input in several.iter().take(3) {
                 let _ = writeln!(out, "file     {} (one of {})", clean(input), several.len());
             }
         }

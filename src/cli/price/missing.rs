@@ -125,7 +125,13 @@ fn help(found: &[Missing]) -> Result<String, CliError> {
             let _ = write!(text, "# in {}:\n{snippet}", advice.file.unwrap_or_default());
         }
     }
-    text.push_str("\nthen `finops reprice --from DATE` prices what is recorded\n");
+    if let Some(first) = found.iter().filter(|m| m.reason.is_some()).map(|m| m.first).min() {
+        let _ = writeln!(
+            text,
+            "\nthen `finops reprice --from {}` prices what is recorded",
+            first.format("%Y-%m-%d")
+        );
+    }
     Ok(text)
 }
 

@@ -11,6 +11,7 @@ use super::{CliError, Context, Exit, Format, text, wire};
 use crate::domain::dimension::Dimension;
 use crate::domain::spend::Basis;
 use crate::engine::report::{Axis, Filter, Report, ReportQuery, report};
+use crate::engine::view::fill::Fill;
 
 /// The arguments of `finops report`.
 #[derive(Debug, clap::Args)]
@@ -48,6 +49,8 @@ pub enum BasisArg {
     Billed,
     /// Amortised, after discounts
     Effective,
+    /// Billed, and metered where the bill is late, scaled by how the two compared last
+    BilledFilled,
 }
 
 impl From<BasisArg> for Basis {
@@ -56,13 +59,14 @@ impl From<BasisArg> for Basis {
             BasisArg::Metered => Basis::Metered,
             BasisArg::Billed => Basis::Billed,
             BasisArg::Effective => Basis::Effective,
+            BasisArg::BilledFilled => Basis::BilledFilled,
         }
     }
 }
 
 /// Shows what was spent.
 pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
-    let mut ledger = wire::ledger(ctx)?;
+    let mut ledger = wire::ledger_with(ctx, args.basis == BasisArg::BilledFilled)?;
     let span = ledger.span()?;
     let (period, previous) = period::chosen(args.from, args.to, args.zone, ctx.now, span)?;
     let query = ReportQuery {
@@ -76,6 +80,12 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
     };
     let report = report(ledger.as_mut(), query)?;
     write(ctx, &report)?;
+    if ctx.format == Format::Table && args.basis == BasisArg::BilledFilled {
+        let fill = Fill::read(ledger.as_mut(), ctx.now)?;
+        for note in fill.notes(&fill.tails.keys().copied().collect()) {
+            writeln!(ctx.out, "estimate: {}", text::clean(&note))?;
+        }
+    }
     if ctx.verbosity > 0 && report.sections.iter().all(|section| section.rows.is_empty()) {
         let hint = match span {
             None => "the ledger is empty; `finops record PATH` or `finops run` fills it".to_owned(),

@@ -1,11 +1,12 @@
 //! Where each budget stands: figures only, no decision.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
+use crate::domain::billed::billed_provider;
 use crate::domain::budget::Budget;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::forecast::{Forecast, forecast};
@@ -13,6 +14,7 @@ use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, SpendKey, Sums};
+use crate::engine::view::fill::Fill;
 use crate::ports::{Ledger, StoreError};
 
 /// Days of history that a forecast looks at.
@@ -55,6 +57,8 @@ pub struct BudgetStatus {
     pub unpriced_tokens: i128,
     /// The most they may cost.
     pub unpriced_worst_case: Decimal,
+    /// What else is to be said of the figures: where they are estimates.
+    pub notes: Vec<String>,
 }
 
 impl BudgetStatus {
@@ -108,13 +112,23 @@ pub fn statuses(
             }
         }
     })?;
-    match failure {
-        Some(error) => Err(error.into()),
-        None => gathering
-            .into_iter()
-            .map(|g| g.status().map_err(StoreError::from))
-            .collect(),
+    if let Some(error) = failure {
+        return Err(error.into());
     }
+    let late = budgets.iter().any(|b| b.basis == Basis::BilledFilled);
+    let fill = if late { Some(Fill::read(ledger, now)?) } else { None };
+    let mut statuses = Vec::with_capacity(gathering.len());
+    for gathered in gathering {
+        let notes = match &fill {
+            Some(fill) if gathered.budget.basis == Basis::BilledFilled => fill.notes(&gathered.providers()),
+            _ => Vec::new(),
+        };
+        statuses.push(BudgetStatus {
+            notes,
+            ..gathered.status()?
+        });
+    }
+    Ok(statuses)
 }
 
 /// What one combination of dimensions cost in the period so far, and in the same part of the one before.
@@ -228,7 +242,18 @@ impl<'a> Gathering<'a> {
             unpriced_events: self.unpriced_events,
             unpriced_tokens: self.unpriced_tokens,
             unpriced_worst_case: self.unpriced_worst_case,
+            notes: Vec::new(),
         })
+    }
+
+    /// The providers that it is spent on, in one spelling.
+    fn providers(&self) -> BTreeSet<Label> {
+        let spent = self
+            .kinds
+            .iter()
+            .flatten()
+            .filter(|kind| kind.cost.first().is_some_and(|now| !now.is_zero()));
+        spent.filter_map(|kind| billed_provider(&kind.dimensions)).collect()
     }
 
     /// Local days from the first one with spend to yesterday, those without spend included.

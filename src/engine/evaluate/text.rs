@@ -206,7 +206,13 @@ pub fn lines(status: &BudgetStatus) -> Vec<String> {
             }
         ));
     }
+    lines.extend(notes(status));
     lines
+}
+
+/// Lines for what is estimated.
+fn notes(status: &BudgetStatus) -> impl Iterator<Item = String> + '_ {
+    status.notes.iter().map(|note| format!("estimate: {note}"))
 }
 
 /// The figures for programs.
@@ -242,6 +248,7 @@ pub fn figures(status: &BudgetStatus) -> serde_json::Value {
         "unpriced_events": status.unpriced_events,
         "unpriced_tokens": status.unpriced_tokens.to_string(),
         "unpriced_worst_case": money(status.unpriced_worst_case),
+        "notes": status.notes,
     })
 }
 

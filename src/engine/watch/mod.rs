@@ -1,5 +1,6 @@
 //! Alerts on other things than budgets, with the same life: pending, firing, told once, resolved when it is over.
 
+mod coverage;
 mod runs;
 mod unpriced;
 
@@ -7,12 +8,13 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+pub use coverage::{CoveragePolicy, coverage};
 pub use runs::{RunPolicy, last_run, remember};
 pub use unpriced::{UnpricedPolicy, unpriced};
 
 use crate::domain::alert::{Alert, Behaviour, Silence, State, Step, Verdict, message_id, step};
 use crate::domain::notification::{Fact, Notification, Severity, Told};
-use crate::ports::{AlertCommit, AlertStore, Ledger, StoreError};
+use crate::ports::{AlertCommit, AlertStore, Ledger, Pricer, StoreError};
 
 /// Times that a decision is made anew because another run changed what it was based on.
 const ATTEMPTS: usize = 5;
@@ -22,6 +24,8 @@ const ATTEMPTS: usize = 5;
 pub struct WatchPolicy {
     /// Calls without a price; none: not watched.
     pub unpriced: Option<UnpricedPolicy>,
+    /// How much of each bill metering has seen; none: not watched.
+    pub coverage: Option<CoveragePolicy>,
     /// The job itself.
     pub runs: RunPolicy,
 }
@@ -57,6 +61,7 @@ pub struct Watched {
 /// Moves the alerts on everything that the policy names.
 pub fn watch_all(
     policy: &WatchPolicy,
+    pricer: &dyn Pricer,
     channels: &[String],
     ledger: &mut dyn Ledger,
     store: &mut dyn AlertStore,
@@ -84,6 +89,12 @@ pub fn watch_all(
         let stale = runs::stale(&policy.runs, ledger, now)?;
         all.absorb(watch(runs::STALE, &stale, runs::FRESH, channels, store, true, now)?);
     }
+    let found = match &policy.coverage {
+        Some(policy) => coverage(ledger, pricer, policy, now)?,
+        None => Vec::new(),
+    };
+    let over = coverage::OVER;
+    all.absorb(watch(coverage::KIND, &found, over, channels, store, complete, now)?);
     Ok(all)
 }
 

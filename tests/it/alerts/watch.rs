@@ -59,7 +59,16 @@ impl Scene {
         };
         let channels = ["out".to_owned()];
         let now = at(&format!("{day}T12:00:00Z"));
-        watch_all(&policy, &channels, &mut self.ledger, &mut self.store, complete, now).unwrap();
+        watch_all(
+            &policy,
+            &Knows(&[]),
+            &channels,
+            &mut self.ledger,
+            &mut self.store,
+            complete,
+            now,
+        )
+        .unwrap();
         let all = self.store.claim().unwrap();
         let told = all.iter().skip(self.seen);
         let told = told

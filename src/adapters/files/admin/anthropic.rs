@@ -200,6 +200,7 @@ fn cost(row: &Row<'_>, amount: &RawValue, at: DateTime<Utc>, context: &mut Conte
         dimensions.set(dimension, label);
     }
     Ok(BillRow {
+        tokens: crate::domain::spend::TokenSums::default(),
         at,
         currency,
         dimensions,

@@ -231,6 +231,7 @@ fn cost(row: &Row<'_>, at: DateTime<Utc>, context: &mut Context) -> Result<BillR
         dimensions.set(dimension, label);
     }
     Ok(BillRow {
+        tokens: crate::domain::spend::TokenSums::default(),
         at,
         currency,
         dimensions,

@@ -2,6 +2,7 @@
 //! count should include cached tokens; identity is the response id where it is a provider's, else trace and span; agent spans repeat their
 //! calls and count only where no call below them does.
 
+pub(super) mod protobuf;
 mod span;
 mod traces;
 
@@ -171,6 +172,10 @@ fn digits<'a>(id: Scalar<'a>) -> Cow<'a, str> {
 
 impl LineFormat for Otel {
     fn record(&mut self, text: &str, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        // A list would be taken for the fields of a request in their order.
+        if !text.trim_start().starts_with('{') {
+            return Err(Fault::whole("not an export request"));
+        }
         let request: Request<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
         let mut traces = self.traces.borrow_mut();
         for group in request.resource_spans {

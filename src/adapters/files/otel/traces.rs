@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use chrono::DateTime;
 
 use crate::domain::label::Label;
-use crate::domain::usage::{EventId, Tokens, UsageEvent};
+use crate::domain::usage::{EventId, UsageEvent};
 
 /// A span by its trace and its own id.
 pub(in super::super) type SpanKey = u64;
@@ -75,15 +75,13 @@ impl Traces {
             node.covered = true;
             let (next, priced) = (node.parent, node.priced.take());
             self.changed = true;
-            if let Some(held) = self.held.remove(&at) {
-                found.repeats.push(held.id);
-            } else if let Some((id, nanos)) = priced {
-                let mut nothing =
-                    UsageEvent::new(id, DateTime::from_timestamp_nanos(nanos), call.provider(), call.model());
-                nothing.tokens = Tokens::default();
+            let held = self.held.remove(&at).map(|held| held.id);
+            found.repeats.extend(held.or(priced.map(|(id, _)| id)));
+            if let Some((id, nanos)) = priced {
+                let at = DateTime::from_timestamp_nanos(nanos);
+                let mut nothing = UsageEvent::new(id, at, call.provider(), call.model());
                 nothing.rank.authority = 1;
                 found.taken_back.push(nothing);
-                found.repeats.push(id);
             }
             at = next;
         }
@@ -96,13 +94,14 @@ impl Traces {
         }
         let node = self.node(key);
         let known = std::mem::replace(&mut node.parent, parent);
-        let (covered, priced) = (node.covered, node.priced.is_some());
+        let covered = node.covered;
         match usage {
             Some(event) if covered => found.repeats.push(event.id),
-            Some(event) if !priced => {
+            // Also one that was priced before: recording it again changes nothing, and the time before may have failed.
+            Some(event) => {
                 self.held.insert(key, event);
             }
-            Some(_) | None => {}
+            None => {}
         }
         if covered && known != parent {
             // The way up is known only now.
@@ -241,7 +240,8 @@ mod tests {
         assert!(later.save().is_none());
         let mut found = Found::default();
         later.link(1, 0, Some(event(1)), &mut found);
-        assert!(!later.waiting());
+        assert_eq!(later.settle(), [event(1)]);
+        later.link(1, 0, Some(event(1)), &mut found);
         later.call(1, &event(3), &mut found);
         let merged = event(1).merge(*found.taken_back.first().unwrap());
         assert_eq!((merged.id, merged.tokens.total()), (EventId([1; 16]), 0));

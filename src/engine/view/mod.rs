@@ -6,26 +6,33 @@
 //!   the sums know how many there were, so that the fee of each call stays whole and the sums carry what is free;
 //! - a commitment adds rows of category `Purchase` to the metered and the effective basis, hour by hour up to now;
 //! - metered use of models becomes effective cost (list → contracted → effective), but only on days on which no bill has
-//!   effective cost of the same provider: a bill knows better, and nothing counts twice.
+//!   effective cost of the same provider: a bill knows better, and nothing counts twice;
+//! - where it is asked for, the basis "billed, metered where late" has the bill's rows, and behind the last day that a provider
+//!   has billed its metered rows, scaled by how the two compared last.
 
-use std::collections::{HashMap, HashSet};
+mod allowance;
+pub mod fill;
+pub mod names;
+
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use rust_decimal::Decimal;
 
-use crate::domain::billed::billed_provider;
 use crate::domain::charge::Charge;
 use crate::domain::contract::Terms;
-use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::money::{Currency, MoneyError, add_exact, mul_exact};
+use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::{Hour, Period};
-use crate::domain::price::{Allowance, AllowancePeriod, Books, provider_key};
+use crate::domain::price::{AllowancePeriod, Books};
 use crate::domain::spend::{Basis, Bill, Restatement, SpendKey, Sums};
 use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
+
+use allowance::{Allowances, is_searching};
+use fill::Fill;
+use names::Names;
 
 /// Loads the price books when they are needed; the cause when they cannot be used.
 pub type LoadBooks = Box<dyn Fn() -> Result<Books, String>>;
@@ -36,6 +43,7 @@ pub struct View {
     terms: Terms,
     books: LoadBooks,
     loaded: Option<Arc<Books>>,
+    fill: bool,
     now: DateTime<Utc>,
 }
 
@@ -48,8 +56,16 @@ impl View {
             terms,
             books,
             loaded: None,
+            fill: false,
             now,
         }
+    }
+
+    /// The same with the basis [`Basis::BilledFilled`], which costs a further look at the bills.
+    #[must_use]
+    pub fn filling(mut self, fill: bool) -> Self {
+        self.fill = fill;
+        self
     }
 
     fn books(&mut self) -> Result<Arc<Books>, StoreError> {
@@ -102,120 +118,8 @@ impl View {
         Ok(())
     }
 
-    /// Days on which bills have effective cost, by provider.
-    fn billed_days(&mut self, period: Period) -> Result<HashSet<(Label, Hour)>, StoreError> {
-        // The day of an hour that lies within may have begun before.
-        let whole = Period::new(Hour::of(period.start).day().start(), period.end);
-        let mut names = Names::default();
-        let mut days = HashSet::new();
-        self.inner.spend(whole, &mut |key, _| {
-            if key.basis == Basis::Effective
-                && let Some(provider) = names.billed(key)
-            {
-                days.insert((provider, key.hour.day()));
-            }
-        })?;
-        Ok(days)
-    }
-}
-
-/// Providers in one spelling, found once per name.
-#[derive(Default)]
-struct Names {
-    billed: HashMap<(Label, Label, bool), Option<Label>>,
-    metered: HashMap<Label, Label>,
-}
-
-impl Names {
-    fn billed(&mut self, key: &SpendKey) -> Option<Label> {
-        let of = |d| key.dimensions.get(d);
-        let name = (
-            of(Dimension::Provider),
-            of(Dimension::Service),
-            of(Dimension::Model).is_empty(),
-        );
-        *self
-            .billed
-            .entry(name)
-            .or_insert_with(|| billed_provider(&key.dimensions))
-    }
-
-    fn metered(&mut self, key: &SpendKey) -> Label {
-        let name = key.dimensions.get(Dimension::Provider);
-        *self
-            .metered
-            .entry(name)
-            .or_insert_with(|| Label::new(&provider_key(name.as_str())))
-    }
-}
-
-fn is_searching(key: &SpendKey, sums: &Sums) -> bool {
-    let [searches, ..] = sums.requests;
-    searches > 0 && key.basis == Basis::Metered && key.currency == Currency::USD
-}
-
-/// How much of each allowance is used.
-struct Allowances<'a> {
-    books: &'a Books,
-    /// By provider, account, group and day or month.
-    used: HashMap<(String, Label, String, Period), u64>,
-}
-
-impl<'a> Allowances<'a> {
-    fn new(books: &'a Books) -> Self {
-        Allowances {
-            books,
-            used: HashMap::new(),
-        }
-    }
-
-    fn of(&self, key: &SpendKey) -> Option<(Decimal, Allowance)> {
-        let of = |d| key.dimensions.get(d);
-        let (provider, model) = (of(Dimension::Provider), of(Dimension::Model));
-        let mut call = UsageEvent::new(EventId([0; 16]), key.hour.start(), provider, model);
-        call.dimensions = key.dimensions;
-        let terms = self.books.search_terms(&call)?;
-        Some((terms.rate, terms.free?))
-    }
-
-    /// Uses up the searches of a row; answers what of their fees is not due.
-    fn take(&mut self, key: &SpendKey, sums: &Sums) -> Result<Decimal, MoneyError> {
-        let [searches, ..] = sums.requests;
-        let (Some((rate, allowance)), Ok(searches)) = (self.of(key), u64::try_from(searches)) else {
-            return Ok(Decimal::ZERO);
-        };
-        let period = allowance.per.around(key.hour.start());
-        let of = |d| key.dimensions.get(d);
-        let provider = provider_key(of(Dimension::Provider).as_str());
-        let shared = (provider, of(Dimension::Account), allowance.group, period);
-        let used = self.used.entry(shared).or_default();
-        let free = searches.min(allowance.count.saturating_sub(*used));
-        *used = used.saturating_add(searches);
-        if sums.unpriced_events != 0 {
-            // Which of them were charged is not known: rather too much than too little.
-            return Ok(Decimal::ZERO);
-        }
-        Ok(mul_exact(Decimal::from(free), rate)?.min(sums.cost.max(Decimal::ZERO)))
-    }
-}
-
-fn effective(terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(SpendKey, Sums), MoneyError> {
-    let at = key.hour.start();
-    let cost = |amount| Ok(terms.agreed(&key.dimensions, at, amount)?.effective);
-    let key = SpendKey {
-        basis: Basis::Effective,
-        ..*key
-    };
-    let sums = Sums {
-        cost: cost(sums.cost)?,
-        unpriced_worst_case: cost(sums.unpriced_worst_case)?,
-        ..*sums
-    };
-    Ok((key, sums))
-}
-
-impl Ledger for View {
-    fn spend(&mut self, period: Period, visit: &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError> {
+    /// The rows of a period with what is agreed.
+    fn agreed(&mut self, period: Period, visit: &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError> {
         if self.terms.is_empty() {
             return self.stored(period, visit);
         }
@@ -246,6 +150,53 @@ impl Ledger for View {
             }
         }
         failed.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Days on which bills have effective cost, by provider.
+    fn billed_days(&mut self, period: Period) -> Result<HashSet<(Label, Hour)>, StoreError> {
+        // The day of an hour that lies within may have begun before.
+        let whole = Period::new(Hour::of(period.start).day().start(), period.end);
+        let mut names = Names::default();
+        let mut days = HashSet::new();
+        self.inner.spend(whole, &mut |key, _| {
+            if key.basis == Basis::Effective
+                && let Some(provider) = names.billed(key)
+            {
+                days.insert((provider, key.hour.day()));
+            }
+        })?;
+        Ok(days)
+    }
+}
+
+fn effective(terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(SpendKey, Sums), MoneyError> {
+    let at = key.hour.start();
+    let cost = |amount| Ok(terms.agreed(&key.dimensions, at, amount)?.effective);
+    let key = SpendKey {
+        basis: Basis::Effective,
+        ..*key
+    };
+    let sums = Sums {
+        cost: cost(sums.cost)?,
+        unpriced_worst_case: cost(sums.unpriced_worst_case)?,
+        ..*sums
+    };
+    Ok((key, sums))
+}
+
+impl Ledger for View {
+    fn spend(&mut self, period: Period, visit: &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError> {
+        if self.fill {
+            let fill = Fill::read(self.inner.as_mut(), self.now)?;
+            let mut names = Names::default();
+            return self.agreed(period, &mut |key, sums| {
+                visit(key, sums);
+                if let Some((key, sums)) = fill.row(&mut names, key, sums) {
+                    visit(&key, &sums);
+                }
+            });
+        }
+        self.agreed(period, visit)
     }
 
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {

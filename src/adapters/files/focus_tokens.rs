@@ -1,0 +1,102 @@
+//! Model and tokens of a bill's row, where its columns say: what makes a bill comparable with metered calls.
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+use super::focus::Row;
+use crate::domain::money::{mul_exact, parse_decimal};
+use crate::domain::spend::TokenSums;
+use crate::domain::usage::{Bucket, MAX_TOKENS};
+
+/// Columns that name a model; FOCUS has none, so that they are extensions.
+const MODEL: [&str; 3] = ["x_Model", "x_model", "x_ModelId"];
+
+/// Columns whose text tells the kind of token.
+const KIND: [&str; 5] = ["x_TokenType", "SkuMeter", "x_UsageType", "ChargeDescription", "SkuId"];
+
+/// The model, or nothing.
+pub(super) fn model<'a>(row: &Row<'a>) -> &'a str {
+    MODEL
+        .into_iter()
+        .map(|column| row.get(column))
+        .find(|text| !text.is_empty())
+        .unwrap_or("")
+}
+
+/// The tokens that the row charges; none where it does not count tokens or does not say which.
+pub(super) fn tokens(row: &Row<'_>) -> TokenSums {
+    let mut sums = TokenSums::default();
+    if !row.get("ChargeCategory").eq_ignore_ascii_case("usage") {
+        return sums;
+    }
+    let counted = [("ConsumedQuantity", "ConsumedUnit"), ("PricingQuantity", "PricingUnit")]
+        .into_iter()
+        .find_map(|(quantity, unit)| count(row.get(quantity), row.get(unit)));
+    if let (Some(count), Some(bucket)) = (counted, KIND.into_iter().find_map(|column| bucket(row.get(column)))) {
+        sums.set(bucket, count);
+    }
+    sums
+}
+
+fn count(quantity: &str, unit: &str) -> Option<i128> {
+    let unit = unit.to_lowercase();
+    let scale = match unit
+        .strip_suffix("tokens")
+        .or_else(|| unit.strip_suffix("token"))?
+        .trim()
+    {
+        "" => 1_u32,
+        "1k" | "k" | "1000" | "1,000" | "thousand" => 1_000,
+        "1m" | "m" | "1000000" | "1,000,000" | "million" => 1_000_000,
+        _ => return None,
+    };
+    let whole = mul_exact(parse_decimal(quantity).ok()?, Decimal::from(scale))
+        .ok()?
+        .normalize();
+    let sane = whole.scale() == 0 && whole.abs() <= Decimal::from(MAX_TOKENS);
+    whole.to_i128().filter(|_| sane)
+}
+
+fn bucket(text: &str) -> Option<Bucket> {
+    let text = text.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if has(&["cache"]) {
+        return if has(&["write", "creation"]) {
+            Some(match () {
+                () if has(&["1h", "1 hour", "one hour"]) => Bucket::CacheWrite1h,
+                () if has(&["12h", "12 hour"]) => Bucket::CacheWrite12h,
+                () if has(&["30m", "30 minute"]) => Bucket::CacheWrite30m,
+                () => Bucket::CacheWrite5m,
+            })
+        } else {
+            has(&["read", "hit", "cached"]).then_some(Bucket::CacheRead)
+        };
+    }
+    if has(&["output", "completion", "response"]) {
+        return Some(Bucket::Output);
+    }
+    has(&["input", "prompt"]).then_some(Bucket::InputUncached)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_and_units_are_told_from_their_names() {
+        for (text, expected) in [
+            ("USE1-Claude4.5Sonnet-input-tokens", Some(Bucket::InputUncached)),
+            ("gpt-5 Cached Input Tokens", Some(Bucket::CacheRead)),
+            ("claude cache write 1h", Some(Bucket::CacheWrite1h)),
+            ("cache_write_5m", Some(Bucket::CacheWrite5m)),
+            ("Output Tokens", Some(Bucket::Output)),
+            ("Web search", None),
+        ] {
+            assert_eq!(bucket(text), expected, "{text}");
+        }
+        assert_eq!(count("1.5", "1K tokens"), Some(1500));
+        assert_eq!(count("0.0000005", "1M tokens"), None, "no half token");
+        assert_eq!(count("7", "Tokens"), Some(7));
+        assert_eq!(count("7", "Requests"), None);
+    }
+}

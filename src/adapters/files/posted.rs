@@ -1,0 +1,220 @@
+//! Usage that was sent to us instead of read from a file: traces and records in the bodies of requests.
+
+use std::cell::RefCell;
+use std::io::{Cursor, Read as _};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
+use crate::domain::spend::Bill;
+use crate::domain::usage::UsageEvent;
+use crate::ports::{Checkpoint, Checkpoints, Progress, Rejection, Sink, SourceError, StoreError, UsageSource};
+
+use super::codex::Sessions;
+use super::otel::{Otel, Traces, protobuf};
+use super::read::Run;
+use super::readers::Shared;
+use super::remember::resume_traces;
+use super::stop::Stop;
+use super::{FileSourceOptions, line::LineFormat};
+
+/// How a body is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PostKind {
+    /// One OTLP/JSON export request.
+    JsonTraces,
+    /// One OTLP export request as protobuf.
+    ProtobufTraces,
+    /// Records of any format that files may have, one a line or as JSON values.
+    Records,
+}
+
+/// One body.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// Its encoding.
+    pub kind: PostKind,
+    /// Its bytes, unpacked.
+    pub body: Vec<u8>,
+}
+
+/// What became of one body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Posted {
+    /// Observations handed over.
+    pub accepted: u64,
+    /// Parts that were not usable.
+    pub rejected: u64,
+    /// What is wrong with the first of them.
+    pub first: Option<String>,
+    /// Nothing of it could be read.
+    pub unreadable: bool,
+}
+
+/// Keeps what later bodies need to know of earlier ones: the spans of traces.
+pub struct Inbox {
+    name: Label,
+    defaults: Vec<(Dimension, Label)>,
+    traces: Option<Rc<RefCell<Traces>>>,
+}
+
+impl Inbox {
+    /// An inbox of the configured name.
+    #[must_use]
+    pub fn new(name: Label, defaults: Vec<(Dimension, Label)>) -> Self {
+        Inbox {
+            name,
+            defaults,
+            traces: None,
+        }
+    }
+
+    /// A source of these bodies, received at `now`; records of a later day are refused. `known` is what the ledger keeps of this source. The second
+    /// part tells what became of each body once the source was read.
+    pub fn source(
+        &mut self,
+        posts: Vec<Post>,
+        now: DateTime<Utc>,
+        known: &Checkpoints,
+    ) -> (Box<dyn UsageSource>, Rc<RefCell<Vec<Posted>>>) {
+        let traces = self.traces.get_or_insert_with(|| resume_traces(known));
+        let outcome = Rc::new(RefCell::new(Vec::new()));
+        let source = PostedSource {
+            options: FileSourceOptions {
+                name: self.name,
+                format: None,
+                paths: Vec::new(),
+                base: PathBuf::new(),
+                defaults: self.defaults.clone(),
+                latest: now + CLOCK_SKEW,
+                env: |_| None,
+            },
+            shared: Shared {
+                sessions: Rc::new(Sessions::new(Vec::new())),
+                traces: Rc::clone(traces),
+            },
+            now,
+            posts,
+            outcome: Rc::clone(&outcome),
+        };
+        (Box::new(source), outcome)
+    }
+}
+
+struct PostedSource {
+    options: FileSourceOptions,
+    shared: Shared,
+    now: DateTime<Utc>,
+    posts: Vec<Post>,
+    outcome: Rc<RefCell<Vec<Posted>>>,
+}
+
+/// How far the clock of a sender may be ahead before its records count as absurd.
+const CLOCK_SKEW: TimeDelta = TimeDelta::days(1);
+
+/// The name of a body in rejections.
+const NAME: &str = "request";
+
+impl UsageSource for PostedSource {
+    fn name(&self) -> Label {
+        self.options.name
+    }
+
+    fn read(&mut self, _known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
+        let mut outcomes = Vec::with_capacity(self.posts.len());
+        for post in &self.posts {
+            let mut counting = Counting {
+                inner: &mut *sink,
+                posted: Posted::default(),
+            };
+            let mut run = Run::new(&self.options, self.shared.clone(), &mut counting);
+            // A body without times is of now, as far as anyone can tell.
+            run.context.fallback = Some(self.now);
+            match post.kind {
+                PostKind::Records => run.records_of(post, NAME),
+                PostKind::JsonTraces | PostKind::ProtobufTraces => run.traces_of(post, NAME),
+            }
+            .map_err(Stop::source)?;
+            let mut posted = counting.posted;
+            posted.unreadable = posted.accepted == 0 && posted.rejected > 0;
+            outcomes.push(posted);
+        }
+        // What waits for the calls below it is recorded all the same: an acknowledged span must not live in memory alone.
+        Run::new(&self.options, self.shared.clone(), sink)
+            .settle_traces()
+            .map_err(Stop::source)?;
+        *self.outcome.borrow_mut() = outcomes;
+        Ok(())
+    }
+}
+
+impl Run<'_> {
+    fn records_of(&mut self, post: &Post, name: &str) -> Result<(), Stop> {
+        // A body is whole: its last line ends, though nothing may say so.
+        let input = Box::new(Cursor::new(post.body.as_slice()).chain(&b"\n"[..]));
+        self.stream(input, name, true, None, None)?;
+        self.tell(true);
+        self.finish_bills().map_err(|error| match error {
+            SourceError::Store(error) => Stop::Store(error),
+            SourceError::Read { cause, .. } => Stop::Io(std::io::Error::other(cause)),
+        })
+    }
+
+    fn traces_of(&mut self, post: &Post, name: &str) -> Result<(), Stop> {
+        let traces = Rc::clone(&self.shared.traces);
+        let result = if post.kind == PostKind::ProtobufTraces {
+            protobuf::read(&post.body, &mut traces.borrow_mut(), &mut self.context, &mut self.out)
+        } else {
+            match std::str::from_utf8(&post.body) {
+                Ok(text) => Otel::new(traces).record(text, 1, &mut self.context, &mut self.out),
+                Err(_) => Err(super::line::Fault::whole("not valid UTF-8")),
+            }
+        };
+        if let Err(fault) = result {
+            self.reject(name, 1, fault, &post.body);
+        }
+        self.parts(name, 1, b"");
+        self.hand_over().map(|_| ())
+    }
+}
+
+/// Passes everything on and counts it.
+struct Counting<'a> {
+    inner: &'a mut dyn Sink,
+    posted: Posted,
+}
+
+impl Sink for Counting<'_> {
+    fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError> {
+        self.posted.accepted += events.len() as u64;
+        self.inner.usage(events)
+    }
+    fn bill(&mut self, bill: Bill) -> Result<(), StoreError> {
+        self.posted.accepted += 1;
+        self.inner.bill(bill)
+    }
+    fn checkpoint(&mut self, key: &str, at: Checkpoint) -> Result<(), StoreError> {
+        self.inner.checkpoint(key, at)
+    }
+    fn reject(&mut self, rejection: Rejection) {
+        self.posted.rejected += 1;
+        self.posted.first.get_or_insert_with(|| match &rejection.field {
+            Some(field) => format!("line {}: `{field}`: {}", rejection.line, rejection.reason),
+            None => format!("line {}: {}", rejection.line, rejection.reason),
+        });
+        self.inner.reject(rejection);
+    }
+    fn exclude(&mut self, kind: &'static str, count: u64) {
+        self.posted.accepted += count;
+        self.inner.exclude(kind, count);
+    }
+    fn warn(&mut self, about: &str, count: u64) {
+        self.inner.warn(about, count);
+    }
+    fn progress(&mut self, read: Progress) {
+        self.inner.progress(read);
+    }
+}

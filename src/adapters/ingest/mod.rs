@@ -1,0 +1,367 @@
+//! Receives usage over HTTP: OTLP traces at `/v1/traces`, records at `/v1/usage`. A request is answered with success when what it holds is
+//! durable, and with "later" when there is no room for it.
+
+mod request;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::files::{Post, PostKind, Posted};
+use request::{BUSY, Budget, Connection, Refusal, Request, Taken};
+
+/// Connections at a time.
+const CONNECTIONS: usize = 64;
+/// Bodies that wait to be recorded.
+const WAITING: usize = 256;
+/// Bytes of all bodies together: what overload may cost in memory.
+const MEMORY: usize = 64 << 20;
+/// Bodies that are recorded in one transaction.
+const TOGETHER: usize = 64;
+/// How often a stop is looked for.
+const LOOK: Duration = Duration::from_millis(100);
+/// Time for requests under way after a stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// One body on its way to the ledger.
+struct Job {
+    post: Post,
+    answer: SyncSender<Result<Posted, String>>,
+    taken: Taken,
+}
+
+/// What all connections share.
+struct Desk {
+    jobs: Mutex<Option<SyncSender<Job>>>,
+    budget: Arc<Budget>,
+    /// Digest of the token that requests have to bear.
+    token: Option<blake3::Hash>,
+    connections: AtomicUsize,
+    stop: Arc<AtomicBool>,
+}
+
+/// A server that listens.
+pub struct Server {
+    address: SocketAddr,
+    desk: Arc<Desk>,
+    jobs: Receiver<Job>,
+}
+
+/// What a server did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Requests that were recorded.
+    pub requests: u64,
+    /// Observations in them.
+    pub accepted: u64,
+    /// Parts that were not usable.
+    pub rejected: u64,
+}
+
+impl Server {
+    /// Listens at `address`. An address that others can reach needs a `token`.
+    pub fn start(address: &str, token: Option<&SecretString>, stop: Arc<AtomicBool>) -> Result<Self, String> {
+        let listener = TcpListener::bind(address).map_err(|e| format!("cannot listen at `{address}`: {e}"))?;
+        let bound = listener.local_addr().map_err(|e| e.to_string())?;
+        if !bound.ip().is_loopback() && token.is_none() {
+            return Err(format!("`{address}` can be reached by others and no token is given"));
+        }
+        let (sender, jobs) = sync_channel(WAITING);
+        let desk = Arc::new(Desk {
+            jobs: Mutex::new(Some(sender)),
+            budget: Budget::new(MEMORY),
+            token: token.map(|token| blake3::hash(token.expose_secret().as_bytes())),
+            connections: AtomicUsize::new(0),
+            stop,
+        });
+        let shared = Arc::clone(&desk);
+        std::thread::spawn(move || accept(&listener, &shared));
+        Ok(Server {
+            address: bound,
+            desk,
+            jobs,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Hands bodies to `record`, which answers for each what became of it when that is durable, until it is told to stop. Requests
+    /// that were accepted by then are recorded and answered.
+    pub fn run(self, mut record: impl FnMut(Vec<Post>) -> Result<Vec<Posted>, String>) -> Served {
+        let mut served = Served::default();
+        let mut stopped: Option<Instant> = None;
+        loop {
+            if stopped.is_none() && self.desk.stop.load(Ordering::Acquire) {
+                stopped = Some(Instant::now());
+                // No further jobs: the channel ends when those under way are done.
+                *self.desk.jobs.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                // Wakes the thread that waits for connections.
+                let _ = TcpStream::connect_timeout(&self.address, LOOK);
+            }
+            if stopped.is_some_and(|at| at.elapsed() > GRACE) {
+                return served;
+            }
+            match self.jobs.recv_timeout(LOOK) {
+                Ok(job) => {
+                    let mut jobs = vec![job];
+                    while jobs.len() < TOGETHER
+                        && let Ok(job) = self.jobs.try_recv()
+                    {
+                        jobs.push(job);
+                    }
+                    batch(jobs, &mut record, &mut served);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.answered();
+                    return served;
+                }
+            }
+        }
+    }
+
+    /// Waits for the last answers to be sent.
+    fn answered(&self) {
+        let until = Instant::now() + Duration::from_secs(1);
+        while self.desk.connections.load(Ordering::Acquire) > 0 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn batch(jobs: Vec<Job>, record: &mut impl FnMut(Vec<Post>) -> Result<Vec<Posted>, String>, served: &mut Served) {
+    let (mut posts, mut answers) = (Vec::new(), Vec::new());
+    for job in jobs {
+        posts.push(job.post);
+        answers.push((job.answer, job.taken));
+    }
+    match record(posts) {
+        Ok(outcomes) => {
+            let mut outcomes = outcomes.into_iter();
+            for (answer, taken) in answers {
+                let outcome = outcomes.next().unwrap_or_default();
+                served.requests += 1;
+                served.accepted += outcome.accepted;
+                served.rejected += outcome.rejected;
+                drop(taken);
+                let _ = answer.send(Ok(outcome));
+            }
+        }
+        Err(cause) => {
+            for (answer, _) in answers {
+                let _ = answer.send(Err(cause.clone()));
+            }
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, desk: &Arc<Desk>) {
+    for stream in listener.incoming() {
+        if desk.stop.load(Ordering::Acquire) {
+            return;
+        }
+        let Ok(stream) = stream else {
+            // Out of descriptors, for instance: some connections have to end first.
+            std::thread::sleep(LOOK);
+            continue;
+        };
+        if desk.connections.fetch_add(1, Ordering::AcqRel) >= CONNECTIONS {
+            desk.connections.fetch_sub(1, Ordering::AcqRel);
+            let mut connection = Connection::new(stream);
+            let _ = refuse(&mut connection, 429, "too many connections");
+            continue;
+        }
+        let shared = Arc::clone(desk);
+        let serve = move || {
+            converse(stream, &shared);
+            shared.connections.fetch_sub(1, Ordering::AcqRel);
+        };
+        if std::thread::Builder::new().spawn(serve).is_err() {
+            desk.connections.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// Answers the requests of one connection.
+fn converse(stream: TcpStream, desk: &Desk) {
+    let _ = stream.set_nodelay(true);
+    let mut connection = Connection::new(stream);
+    loop {
+        let request = connection.request(&desk.budget, |method, path, content_type, authorization, from_page| {
+            desk.allowed(method, path, content_type, authorization, from_page)
+        });
+        let request = match request {
+            Ok(request) => request,
+            Err(Refusal::Gone) => return,
+            Err(Refusal::Answer(status, reason)) => {
+                // What is left of the body is unread, so the connection cannot go on.
+                let _ = refuse(&mut connection, status, reason);
+                return;
+            }
+        };
+        let keep_alive = request.keep_alive && !desk.stop.load(Ordering::Acquire);
+        if desk.serve(request, &mut connection, keep_alive).is_err() || !keep_alive {
+            return;
+        }
+    }
+}
+
+fn refuse(connection: &mut Connection, status: u16, reason: &str) -> io::Result<()> {
+    let more = match status {
+        401 => "www-authenticate: Bearer\r\n",
+        429 | 503 => "retry-after: 1\r\n",
+        405 => "allow: POST\r\n",
+        _ => "",
+    };
+    let body = serde_json::json!({"code": status, "message": reason}).to_string();
+    let headers = format!("content-type: application/json\r\n{more}");
+    connection.answer(status, &headers, body.as_bytes(), false)?;
+    connection.stream.shutdown(std::net::Shutdown::Write)
+}
+
+impl Desk {
+    fn allowed(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        authorization: &str,
+        from_page: bool,
+    ) -> Result<(), (u16, &'static str)> {
+        if method == "GET" && path == "/healthz" {
+            return Ok(());
+        }
+        // A page in a browser on this machine could reach a port of it.
+        if from_page {
+            return Err((403, "requests of web pages are not taken"));
+        }
+        if let Some(token) = &self.token {
+            let given = authorization
+                .split_once(' ')
+                .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+                .map_or("", |(_, token)| token.trim());
+            // Comparing digests takes the same time whatever they are.
+            if blake3::hash(given.as_bytes()) != *token {
+                return Err((401, "a bearer token is needed"));
+            }
+        }
+        if !matches!(path, "/v1/traces" | "/v1/usage") {
+            return Err((404, "there are /v1/traces and /v1/usage"));
+        }
+        if method != "POST" {
+            return Err((405, "POST it"));
+        }
+        match kind(path, content_type) {
+            Some(_) => Ok(()),
+            None => Err((
+                415,
+                "traces are application/json or application/x-protobuf, usage is application/x-ndjson or application/json",
+            )),
+        }
+    }
+
+    fn serve(&self, request: Request, connection: &mut Connection, keep_alive: bool) -> io::Result<()> {
+        let Some(kind) = kind(&request.path, &request.content_type).filter(|_| request.method == "POST") else {
+            return connection.answer(200, "content-type: text/plain\r\n", b"ok\n", keep_alive);
+        };
+        let (answer, answered) = sync_channel(1);
+        let job = Job {
+            post: Post {
+                kind,
+                body: request.body,
+            },
+            answer,
+            taken: request.taken,
+        };
+        let sent = match &*self.jobs.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(jobs) => jobs.try_send(job),
+            None => return refuse(connection, 503, "the server stops").and(Err(io::ErrorKind::Other.into())),
+        };
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = sent {
+            let Refusal::Answer(status, reason) = BUSY else {
+                return Ok(());
+            };
+            return refuse(connection, status, reason).and(Err(io::ErrorKind::Other.into()));
+        }
+        match answered.recv() {
+            Ok(Ok(posted)) if posted.unreadable => {
+                let reason = posted.first.unwrap_or_default();
+                refuse(connection, 400, &reason).and(Err(io::ErrorKind::Other.into()))
+            }
+            Ok(Ok(posted)) => {
+                let (content_type, body) = success(kind, &posted);
+                let headers = format!("content-type: {content_type}\r\n");
+                connection.answer(200, &headers, &body, keep_alive)
+            }
+            // Nothing was recorded: the sender keeps it and tries again.
+            Ok(Err(_)) | Err(_) => {
+                refuse(connection, 503, "the ledger cannot be written now").and(Err(io::ErrorKind::Other.into()))
+            }
+        }
+    }
+}
+
+fn kind(path: &str, content_type: &str) -> Option<PostKind> {
+    match (path, content_type) {
+        ("/v1/traces", "application/json") => Some(PostKind::JsonTraces),
+        ("/v1/traces", "application/x-protobuf" | "application/protobuf") => Some(PostKind::ProtobufTraces),
+        (
+            "/v1/usage",
+            "application/json" | "application/x-ndjson" | "application/jsonl" | "application/x-jsonlines",
+        ) => Some(PostKind::Records),
+        _ => None,
+    }
+}
+
+/// The answer that the sender's protocol expects, with what was not usable.
+fn success(kind: PostKind, posted: &Posted) -> (&'static str, Vec<u8>) {
+    let message = posted.first.as_deref().unwrap_or("");
+    match kind {
+        PostKind::JsonTraces => {
+            let body = if posted.rejected == 0 {
+                serde_json::json!({})
+            } else {
+                serde_json::json!({"partialSuccess": {"rejectedSpans": posted.rejected.to_string(), "errorMessage": message}})
+            };
+            ("application/json", body.to_string().into_bytes())
+        }
+        PostKind::ProtobufTraces => ("application/x-protobuf", partial_success(posted.rejected, message)),
+        PostKind::Records => {
+            let body =
+                serde_json::json!({"accepted": posted.accepted, "rejected": posted.rejected, "error": posted.first});
+            ("application/json", body.to_string().into_bytes())
+        }
+    }
+}
+
+fn partial_success(rejected: u64, message: &str) -> Vec<u8> {
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Response {
+        #[prost(message, optional, tag = "1")]
+        partial_success: Option<Partial>,
+    }
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Partial {
+        #[prost(int64, tag = "1")]
+        rejected_spans: i64,
+        #[prost(string, tag = "2")]
+        error_message: String,
+    }
+    let partial = Partial {
+        rejected_spans: i64::try_from(rejected).unwrap_or(i64::MAX),
+        error_message: message.to_owned(),
+    };
+    let response = Response {
+        partial_success: (rejected > 0).then_some(partial),
+    };
+    prost::Message::encode_to_vec(&response)
+}

@@ -1,0 +1,112 @@
+//! The alert about a bill that metering does not cover: spend that no source has seen.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rust_decimal::Decimal;
+
+use super::{Condition, fact};
+use crate::domain::alert::Alert;
+use crate::domain::contract::Terms;
+use crate::domain::label::Label;
+use crate::domain::money::{Currency, Money};
+use crate::domain::notification::Severity;
+use crate::domain::period::{Calendar, Period};
+use crate::domain::spend::Basis;
+use crate::engine::reconcile::{Totals, reconcile};
+use crate::ports::{Ledger, Pricer, StoreError};
+
+/// The kind of these alerts.
+pub const KIND: &str = "coverage";
+
+/// Why they end.
+pub const OVER: &str = "metering covers the bill again, or its month is no longer looked at";
+
+/// When there is an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoveragePolicy {
+    /// The least percentage of a provider's bill that metering has to have seen.
+    pub least: Decimal,
+    /// Only where at least so many dollars are billed.
+    pub above: Decimal,
+    /// Channels; empty: all.
+    pub channels: Vec<String>,
+    /// What the account has agreed.
+    pub terms: Terms,
+}
+
+/// The conditions that hold: by provider, for this month and the one before.
+pub fn coverage(
+    ledger: &mut dyn Ledger,
+    pricer: &dyn Pricer,
+    policy: &CoveragePolicy,
+    now: DateTime<Utc>,
+) -> Result<Vec<Condition>, StoreError> {
+    let this = Calendar::Month.around(now, chrono_tz::Tz::UTC);
+    let last = Calendar::Month.around(this.start - TimeDelta::hours(1), chrono_tz::Tz::UTC);
+    let mut conditions = Vec::new();
+    for month in [last, this] {
+        let found = reconcile(ledger, pricer, &policy.terms, month, false, now)?;
+        for (provider, totals) in &found.providers {
+            if let Some(percent) = totals.coverage()
+                && percent < policy.least
+                && totals.billed >= policy.above
+            {
+                conditions.push(condition(policy, *provider, totals, percent, month, now));
+            }
+        }
+    }
+    Ok(conditions)
+}
+
+fn condition(
+    policy: &CoveragePolicy,
+    provider: Label,
+    totals: &Totals,
+    percent: Decimal,
+    month: Period,
+    now: DateTime<Utc>,
+) -> Condition {
+    let money = |amount: Decimal| Money::new(amount, Currency::USD).to_string();
+    let name = month.start.format("%Y-%m").to_string();
+    let mut alert = Alert::new(
+        &format!("coverage {provider}"),
+        KIND,
+        format!("{} % of the bill", policy.least.normalize()),
+        &format!("provider={provider}"),
+        Basis::Billed.name(),
+        month,
+        Severity::Warning,
+        now,
+    );
+    alert.title = format!("{provider}: metering has seen {percent} % of what is billed for {name}");
+    let unseen = totals.billed - totals.covered;
+    Condition {
+        alert,
+        channels: policy.channels.clone(),
+        summary: format!(
+            "{} of {} billed was not metered. `finops reconcile --period {name}` says on which days, and why.",
+            money(unseen),
+            money(totals.billed)
+        ),
+        facts: vec![
+            fact("Billed", money(totals.billed)),
+            fact("Metered", money(totals.contracted)),
+            fact("Missing calls", money(totals.gap.missing_events)),
+            fact("Token gap", money(totals.gap.tokens)),
+            fact("Price gap", money(totals.gap.price)),
+        ],
+        labels: BTreeMap::from([
+            ("provider".to_owned(), provider.as_str().to_owned()),
+            ("period".to_owned(), name.clone()),
+        ]),
+        data: serde_json::json!({
+            "provider": provider.as_str(),
+            "period": month,
+            "coverage_percent": percent.normalize().to_string(),
+            "least_percent": policy.least.normalize().to_string(),
+            "billed": totals.billed.normalize().to_string(),
+            "metered": totals.contracted.normalize().to_string(),
+        }),
+    }
+}

@@ -1,0 +1,459 @@
+//! `finops serve --ingest`: the real binary, over loopback.
+
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use prost::Message as _;
+
+struct Running {
+    child: Child,
+    address: String,
+    folder: tempfile::TempDir,
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_finops"));
+    command
+        .current_dir(folder)
+        .env_remove("FINOPS_CONFIG")
+        .args(["--store", "sqlite:l.db"]);
+    command
+}
+
+fn serve(args: &[&str]) -> Running {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = command(folder.path())
+        .args(["serve", "--ingest", "--listen", "127.0.0.1:0"])
+        .args(args)
+        .env("INGEST_TOKEN", "s3cret")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    err.read_line(&mut line).unwrap();
+    let address = line.trim().rsplit('/').next().unwrap().to_owned();
+    assert!(line.starts_with("listening at http://127.0.0.1:"), "{line}");
+    // Nobody reads what follows; the pipe must stay open all the same.
+    std::thread::spawn(move || err.read_to_string(&mut String::new()));
+    Running { child, address, folder }
+}
+
+impl Running {
+    /// Sends raw bytes and reads to the end of the connection.
+    fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let _ = stream.write_all(bytes);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    fn post(&self, path: &str, headers: &str, body: &[u8]) -> String {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
+            body.len()
+        );
+        self.raw(&[head.as_bytes(), body].concat())
+    }
+
+    fn calls(&self) -> u64 {
+        let out = command(self.folder.path())
+            .args([
+                "report",
+                "--from",
+                "2026-01-01",
+                "--to",
+                "2027-01-01",
+                "--by",
+                "source",
+                "--format",
+                "json",
+            ])
+            .output()
+            .unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+        report["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["events"].as_u64().unwrap())
+            .sum()
+    }
+
+    /// Asks it to end and waits.
+    fn stop(mut self) -> String {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let until = Instant::now() + Duration::from_secs(15);
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < until, "it did not end");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert!(status.success(), "{status}");
+        let mut text = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn line(n: u64) -> String {
+    format!(
+        "{{\"id\":\"e-{n}\",\"ts\":\"2026-10-20T08:15:04Z\",\"provider\":\"anthropic\",\"model\":\"claude-sonnet-4-6\",\"input_tokens\":5}}\n"
+    )
+}
+
+const NDJSON: &str = "Content-Type: application/x-ndjson\r\n";
+const JSON: &str = "Content-Type: application/json\r\n";
+const PROTOBUF: &str = "Content-Type: application/x-protobuf\r\n";
+
+fn span(id: &str, parent: &str, operation: &str) -> String {
+    format!(
+        r#"{{"traceId":"aa","spanId":"{id}","parentSpanId":"{parent}","startTimeUnixNano":"1792484104250000000","attributes":[{{"key":"gen_ai.operation.name","value":{{"stringValue":"{operation}"}}}},{{"key":"gen_ai.provider.name","value":{{"stringValue":"openai"}}}},{{"key":"gen_ai.usage.input_tokens","value":{{"intValue":"7"}}}}]}}"#
+    )
+}
+
+fn traces(spans: &[String]) -> Vec<u8> {
+    format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}]}}]}}]}}"#,
+        spans.join(",")
+    )
+    .into_bytes()
+}
+
+#[test]
+fn what_is_acknowledged_is_recorded_once_and_survives() {
+    let server = serve(&[]);
+    let answer = server.post("/v1/usage", NDJSON, (line(1) + &line(2) + "{\"id\":\"x\"}").as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(
+        answer.contains(r#""accepted":2"#) && answer.contains(r#""rejected":1"#),
+        "{answer}"
+    );
+    assert_eq!(server.calls(), 2);
+    // Sent again, packed, in chunks.
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all((line(2) + &line(3)).as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    let (front, back) = packed.split_at(10);
+    let mut chunks = format!("POST /v1/usage HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n{NDJSON}\r\n").into_bytes();
+    for part in [front, back] {
+        chunks.extend(format!("{:x}\r\n", part.len()).bytes());
+        chunks.extend_from_slice(part);
+        chunks.extend(b"\r\n");
+    }
+    chunks.extend(b"0\r\n\r\n");
+    assert!(server.raw(&chunks).starts_with("HTTP/1.1 200 "));
+    // The call of a trace arrives before its agent span, in a request of its own; the other agent span has no call.
+    let (call, agent, lone) = (
+        span("c1", "a1", "chat"),
+        span("a1", "", "invoke_agent"),
+        span("a2", "", "invoke_agent"),
+    );
+    let answer = server.post("/v1/traces", JSON, &traces(&[call]));
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("{}"),
+        "{answer}"
+    );
+    assert!(
+        server
+            .post("/v1/traces", JSON, &traces(&[agent, lone]))
+            .starts_with("HTTP/1.1 200 ")
+    );
+    assert_eq!(server.calls(), 5);
+    assert!(
+        server
+            .raw(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
+            .contains("ok")
+    );
+    let told = server.stop();
+    assert!(told.starts_with("recorded 4 requests"), "{told}");
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Pair {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(message, optional, tag = "2")]
+    value: Option<Any>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Any {
+    #[prost(string, optional, tag = "1")]
+    text: Option<String>,
+    #[prost(int64, optional, tag = "3")]
+    int: Option<i64>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Span {
+    #[prost(bytes = "vec", tag = "1")]
+    trace: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    id: Vec<u8>,
+    #[prost(fixed64, tag = "7")]
+    start: u64,
+    #[prost(message, repeated, tag = "9")]
+    attributes: Vec<Pair>,
+}
+
+/// A message whose only field of interest is a list of others.
+#[derive(Clone, PartialEq, prost::Message)]
+struct One {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    inner: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Two {
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    inner: Vec<Vec<u8>>,
+}
+
+#[test]
+fn protobuf_is_understood_and_answered_in_kind() {
+    let server = serve(&[]);
+    let text = |key: &str, value: &str| Pair {
+        key: key.to_owned(),
+        value: Some(Any {
+            text: Some(value.to_owned()),
+            int: None,
+        }),
+    };
+    let count = |n: i64| Pair {
+        key: "gen_ai.usage.input_tokens".to_owned(),
+        value: Some(Any {
+            text: None,
+            int: Some(n),
+        }),
+    };
+    let span = |id: u8, n: i64| Span {
+        trace: vec![1; 16],
+        id: vec![id; 8],
+        start: 1_792_484_104_250_000_000,
+        attributes: vec![
+            text("gen_ai.operation.name", "chat"),
+            text("gen_ai.provider.name", "openai"),
+            count(n),
+        ],
+    };
+    let request = |spans: &[Span]| {
+        let scope = Two {
+            inner: spans.iter().map(Span::encode_to_vec).collect(),
+        }
+        .encode_to_vec();
+        let resource = Two { inner: vec![scope] }.encode_to_vec();
+        One { inner: vec![resource] }.encode_to_vec()
+    };
+    let answer = server.post("/v1/traces", PROTOBUF, &request(&[span(1, 7), span(2, 8)]));
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.contains("content-length: 0"),
+        "{answer}"
+    );
+    // One span that is not usable is told in the protocol's own words.
+    let answer = server.post("/v1/traces", PROTOBUF, &request(&[span(2, 8), span(3, -1)]));
+    assert!(
+        answer.contains("application/x-protobuf") && answer.contains("negative count"),
+        "{answer}"
+    );
+    assert!(
+        server
+            .post("/v1/traces", PROTOBUF, b"\xff\xff\xff")
+            .starts_with("HTTP/1.1 400 ")
+    );
+    assert_eq!(server.calls(), 2);
+}
+
+#[test]
+fn requests_that_are_not_meant_for_it_are_refused() {
+    let server = serve(&["--token", "env:INGEST_TOKEN"]);
+    let bearer = "Authorization: Bearer s3cret\r\n";
+    let ok = line(1);
+    for (path, headers, body, status) in [
+        ("/v1/usage", NDJSON.to_owned(), ok.as_bytes(), 401),
+        (
+            "/v1/usage",
+            format!("Authorization: Bearer s3cre\r\n{NDJSON}"),
+            ok.as_bytes(),
+            401,
+        ),
+        (
+            "/v1/usage",
+            format!("{bearer}Content-Type: text/plain\r\n"),
+            ok.as_bytes(),
+            415,
+        ),
+        (
+            "/v1/usage",
+            format!("{bearer}Origin: http://a\r\n{NDJSON}"),
+            ok.as_bytes(),
+            403,
+        ),
+        ("/v1/metrics", format!("{bearer}{JSON}"), b"{}", 404),
+        (
+            "/v1/usage",
+            format!("{bearer}{NDJSON}Content-Encoding: br\r\n"),
+            ok.as_bytes(),
+            415,
+        ),
+        (
+            "/v1/usage",
+            format!("{bearer}{NDJSON}Content-Encoding: gzip\r\n"),
+            ok.as_bytes(),
+            400,
+        ),
+        (
+            "/v1/usage",
+            format!("{bearer}{NDJSON}Content-Length: 1\r\n"),
+            ok.as_bytes(),
+            400,
+        ),
+        ("/v1/usage", format!("{bearer}{NDJSON}"), b"{\"id\":", 400),
+        ("/v1/traces", format!("{bearer}{JSON}"), b"[]", 400),
+        ("/v1/usage", format!("{bearer}{NDJSON}"), ok.as_bytes(), 200),
+    ] {
+        let answer = server.post(path, &headers, body);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{path} {headers}: {answer}"
+        );
+    }
+    for (text, status) in [
+        (format!("GET /v1/usage HTTP/1.1\r\n{bearer}\r\n"), 405),
+        (
+            format!("POST /v1/usage HTTP/1.1\r\n{bearer}{NDJSON}Content-Length: 99999999999\r\n\r\n"),
+            413,
+        ),
+        (
+            format!("POST /v1/usage HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000)),
+            431,
+        ),
+        ("hello\r\n\r\n".to_owned(), 400),
+    ] {
+        let answer = server.raw(text.as_bytes());
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answer}");
+    }
+    // A small body that unpacks to a large one.
+    let mut bomb = GzEncoder::new(Vec::new(), Compression::fast());
+    for _ in 0..64 {
+        bomb.write_all(&vec![b' '; 1 << 20]).unwrap();
+    }
+    let answer = server.post(
+        "/v1/usage",
+        &format!("{bearer}{NDJSON}Content-Encoding: gzip\r\n"),
+        &bomb.finish().unwrap(),
+    );
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert_eq!(server.calls(), 1);
+    let out = Command::new(env!("CARGO_BIN_EXE_finops"))
+        .args(["--store", "memory:", "serve", "--ingest", "--listen", "0.0.0.0:0"])
+        .output()
+        .unwrap();
+    assert_eq!(out.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("no token is given"));
+}
+
+#[test]
+fn overload_is_answered_with_later_and_memory_stays_bounded() {
+    let server = serve(&[]);
+    // Bodies that are announced and never come hold their memory.
+    let head = format!(
+        "POST /v1/usage HTTP/1.1\r\n{NDJSON}Content-Length: {}\r\n\r\n",
+        19 << 20
+    );
+    let mut held = Vec::new();
+    let mut refused = 0;
+    for _ in 0..6 {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        let mut answer = [0; 400];
+        match stream.read(&mut answer) {
+            Ok(n) if n > 0 => {
+                let text = String::from_utf8_lossy(&answer[..n]).to_lowercase();
+                assert!(
+                    text.starts_with("http/1.1 429 ") && text.contains("retry-after: 1"),
+                    "{text}"
+                );
+                refused += 1;
+            }
+            _ => held.push(stream),
+        }
+    }
+    assert_eq!((held.len(), refused), (3, 3));
+    // Small ones still find room, and when the others go away there is room for all.
+    assert!(
+        server
+            .post("/v1/usage", NDJSON, line(1).as_bytes())
+            .starts_with("HTTP/1.1 200 ")
+    );
+    drop(held);
+    std::thread::sleep(Duration::from_millis(300));
+    let many: String = (0..100_000).map(line).collect();
+    assert!(
+        server
+            .post("/v1/usage", NDJSON, many.as_bytes())
+            .starts_with("HTTP/1.1 200 ")
+    );
+    assert_eq!(server.calls(), 100_000);
+    // More connections than it holds.
+    let open: Vec<TcpStream> = (0..64).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+    std::thread::sleep(Duration::from_millis(300));
+    let answer = server.post("/v1/usage", NDJSON, line(1).as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    drop(open);
+    server.stop();
+}
+
+#[test]
+fn many_senders_at_once_are_all_recorded() {
+    let server = serve(&[]);
+    std::thread::scope(|scope| {
+        for sender in 0..8_u64 {
+            let address = &server.address;
+            scope.spawn(move || {
+                let mut stream = TcpStream::connect(address).unwrap();
+                let mut answers = BufReader::new(stream.try_clone().unwrap());
+                for n in 0..25 {
+                    let body = line(sender * 100 + n);
+                    let text = format!(
+                        "POST /v1/usage HTTP/1.1\r\n{NDJSON}Content-Length: {}\r\n\r\n{body}",
+                        body.len()
+                    );
+                    stream.write_all(text.as_bytes()).unwrap();
+                    let (mut head, mut length) = (String::new(), 0);
+                    while !head.ends_with("\r\n\r\n") {
+                        answers.read_line(&mut head).unwrap();
+                    }
+                    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+                    for header in head.to_lowercase().lines() {
+                        if let Some(n) = header.strip_prefix("content-length: ") {
+                            length = n.parse().unwrap();
+                        }
+                    }
+                    answers.read_exact(&mut vec![0; length]).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(server.calls(), 200);
+    server.stop();
+}
