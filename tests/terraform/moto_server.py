@@ -12,6 +12,7 @@ from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.awslambda.models import LambdaFunction
 from moto.budgets.responses import BudgetsResponse
 from moto.ce.responses import CostExplorerResponse
+from moto.dynamodb.responses import DynamoHandler
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ecs.models import Service
 from moto.logs.responses import LogsResponse
@@ -216,6 +217,18 @@ def associate_kms_key(self):
     request = body(self)
     self.logs_backend.groups[request["logGroupName"]].kms_key_id = request["kmsKeyId"]
     return "{}"
+
+
+# --- DynamoDB: a key for a table that exists
+
+update_table = DynamoHandler.update_table
+
+
+@adds(DynamoHandler, "update_table")
+def with_encryption(self):
+    if self.body.get("SSESpecification"):
+        self.dynamodb_backend.get_table(self.body["TableName"]).sse_specification = self.body["SSESpecification"]
+    return update_table(self)
 
 
 # --- Lambda: where a function logs to
