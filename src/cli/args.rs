@@ -77,6 +77,8 @@ pub enum Command {
     Budget(super::budget::BudgetArgs),
     /// Show, acknowledge, silence, resolve and test alerts
     Alert(super::alert::AlertArgs),
+    /// Check policies and run the tests beside them
+    Policy(super::policy::PolicyArgs),
     /// Price a call, list and check price books
     Price(super::price::PriceArgs),
     /// Explain what one recorded call cost, from the raw record to the sums; list calls
@@ -110,6 +112,7 @@ impl Command {
             | Command::Report(_)
             | Command::Budget(_)
             | Command::Alert(_)
+            | Command::Policy(_)
             | Command::Price(_)
             | Command::Explain(_)
             | Command::Reconcile(_)

@@ -54,7 +54,7 @@ pub fn run(ctx: &mut Context<'_>, args: &BudgetArgs) -> Result<Exit, CliError> {
             serde_json::json!({ "schema_version": 1, "budgets": rows })
         )?,
         Format::Jsonl => rows.iter().try_for_each(|row| writeln!(ctx.out, "{row}"))?,
-        Format::Csv | Format::Markdown => table(ctx, &rows)?,
+        Format::Csv | Format::Markdown | Format::Html => table(ctx, &rows)?,
     }
     Ok(Exit::Fine)
 }

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::{CliError, Context, Exit, text, wire};
-use crate::adapters::policies::load_budgets;
+use crate::adapters::policies::{load_budgets, schema};
 use crate::config::{Config, StoreUrl};
 use crate::ports::UsageSource;
 
@@ -21,7 +21,11 @@ pub enum ConfigCommand {
     /// Check the settings and explain them
     Check,
     /// Print the JSON Schema of finops.toml
-    Schema,
+    Schema {
+        /// Of the files below `policies/` instead
+        #[arg(long)]
+        policies: bool,
+    },
     /// Print the settings in force, defaults included
     Show,
 }
@@ -30,7 +34,7 @@ impl ConfigArgs {
     /// Whether the settings are read.
     #[must_use]
     pub fn needs_config(&self) -> bool {
-        !matches!(self.command, ConfigCommand::Schema)
+        !matches!(self.command, ConfigCommand::Schema { .. })
     }
 }
 
@@ -38,9 +42,13 @@ impl ConfigArgs {
 pub fn run(ctx: &mut Context<'_>, args: &ConfigArgs) -> Result<Exit, CliError> {
     match args.command {
         ConfigCommand::Check => check(ctx),
-        ConfigCommand::Schema => {
-            let schema = schemars::schema_for!(Config);
-            writeln!(ctx.out, "{}", serde_json::to_string_pretty(&schema)?)?;
+        ConfigCommand::Schema { policies } => {
+            let schema = if policies {
+                schema()
+            } else {
+                schemars::schema_for!(Config).to_value()
+            };
+            writeln!(ctx.out, "{schema:#}")?;
             Ok(Exit::Fine)
         }
         ConfigCommand::Show => {

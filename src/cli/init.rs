@@ -14,10 +14,15 @@ pub struct InitArgs {
 
 const SETTINGS: &str = include_str!("init/finops.toml");
 const BUDGET: &str = include_str!("init/budget.toml");
+const BUDGET_TEST: &str = include_str!("init/budget.test.toml");
 
 /// Writes the files; overwrites nothing.
 pub fn run(ctx: &mut Context<'_>, args: &InitArgs) -> Result<Exit, CliError> {
-    let files = [("finops.toml", SETTINGS), ("policies/budgets/example.toml", BUDGET)];
+    let files = [
+        ("finops.toml", SETTINGS),
+        ("policies/budgets/example.toml", BUDGET),
+        ("policies/budgets/example.test.toml", BUDGET_TEST),
+    ];
     for (name, _) in files {
         let path = args.dir.join(name);
         if path.exists() {
@@ -36,7 +41,7 @@ pub fn run(ctx: &mut Context<'_>, args: &InitArgs) -> Result<Exit, CliError> {
     if ctx.verbosity > 0 {
         let _ = writeln!(
             ctx.err,
-            "next: read finops.toml, then `finops config check` and `finops run`"
+            "next: read finops.toml, then `finops config check`, `finops policy test` and `finops run`"
         );
     }
     Ok(Exit::Fine)

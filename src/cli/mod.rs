@@ -8,6 +8,7 @@ pub mod config;
 pub mod explain;
 pub mod export;
 pub mod init;
+pub mod policy;
 pub mod price;
 pub mod reconcile;
 pub mod record;
@@ -159,6 +160,8 @@ pub enum Format {
     /// A Markdown table.
     #[value(alias = "md")]
     Markdown,
+    /// One HTML file with everything in it, for `report`.
+    Html,
 }
 
 /// When to use colour.

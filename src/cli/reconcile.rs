@@ -71,7 +71,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
             }
         }
         Format::Csv | Format::Markdown if args.tokens => kinds(ctx, &found)?,
-        Format::Csv | Format::Markdown => days(ctx, &found, true)?,
+        Format::Csv | Format::Markdown | Format::Html => days(ctx, &found, true)?,
         Format::Table => {
             let head = format!(
                 "bill against meter, {} to {} (UTC), USD\n\n",

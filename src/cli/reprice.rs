@@ -54,7 +54,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RepriceArgs) -> Result<Exit, CliError> 
     match ctx.format {
         Format::Json => put(ctx, &format!("{:#}\n", document(&done, args.dry_run)))?,
         Format::Jsonl => put(ctx, &format!("{}\n", document(&done, args.dry_run)))?,
-        Format::Csv | Format::Markdown => rows(ctx, &done)?,
+        Format::Csv | Format::Markdown | Format::Html => rows(ctx, &done)?,
         Format::Table => {
             if !done.changes.is_empty() {
                 rows(ctx, &done)?;

@@ -31,7 +31,7 @@ pub enum FailOn {
 
 /// Collects, records, evaluates, moves alerts and tells.
 pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
-    if matches!(ctx.format, Format::Csv | Format::Markdown) {
+    if matches!(ctx.format, Format::Csv | Format::Markdown | Format::Html) {
         return Err(CliError::usage("`finops run` has no such format").hint("use `--format json` or `jsonl`"));
     }
     let budgets = wire::budgets(ctx)?;
@@ -115,7 +115,7 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report) -> Result<(), CliEr
                 writeln!(ctx.out, "{whole}")?;
             }
         }
-        Format::Table | Format::Csv | Format::Markdown => {
+        Format::Table | Format::Csv | Format::Markdown | Format::Html => {
             writeln!(ctx.out, "{}", summary(collection))?;
             for section in &month.sections {
                 let cost = text::money(Money::new(section.total.sums.cost, section.currency));

@@ -79,6 +79,9 @@ fn start(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mu
         .format
         .or_else(|| output.as_deref().and_then(format_of))
         .unwrap_or(Format::Table);
+    if format == Format::Html && !matches!(cli.command, Command::Report(_)) {
+        return Err(CliError::usage("only `finops report` has the format `html`").hint("use `--format json`"));
+    }
     let terminal = std::io::stdout().is_terminal() && output.is_none();
     let mut file = Vec::new();
     let mut ctx = Context {
@@ -111,6 +114,7 @@ fn dispatch(ctx: &mut Context<'_>, command: &Command) -> Result<Exit, CliError> 
         Command::Report(args) => super::report::run(ctx, args),
         Command::Budget(args) => super::budget::run(ctx, args),
         Command::Alert(args) => super::alert::run(ctx, args),
+        Command::Policy(args) => super::policy::run(ctx, args),
         Command::Price(args) => super::price::run(ctx, args),
         Command::Explain(args) => super::explain::run(ctx, args),
         Command::Reconcile(args) => super::reconcile::run(ctx, args),
@@ -157,6 +161,7 @@ fn format_of(path: &Path) -> Option<Format> {
         "jsonl" | "ndjson" => Some(Format::Jsonl),
         "csv" => Some(Format::Csv),
         "md" | "markdown" => Some(Format::Markdown),
+        "html" | "htm" => Some(Format::Html),
         _ => None,
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Config;
+use crate::domain::similar::nearest;
 
 /// The name of the file in the current folder.
 const FILE_NAME: &str = "finops.toml";
@@ -120,40 +121,6 @@ fn suggestion(message: &str) -> String {
     }
 }
 
-/// The candidate that is close enough to be what was meant.
-#[must_use]
-pub fn nearest<'a>(given: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    candidates
-        .iter()
-        .map(|candidate| (distance(given, candidate), *candidate))
-        .filter(|(steps, candidate)| *steps * 3 <= candidate.chars().count().max(given.chars().count()))
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// Edits (insert, delete, replace, swap of neighbours) from one text to the other.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let at = |rows: &[Vec<usize>], i: usize, j: usize| rows.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0);
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let left = row.last().copied().unwrap_or(0) + 1;
-            let mut best = left
-                .min(at(&rows, i, j + 1) + 1)
-                .min(at(&rows, i, j) + usize::from(x != y));
-            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
-            if swapped {
-                best = best.min(at(&rows, i - 1, j - 1) + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    at(&rows, a.len(), b.len())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,13 +148,5 @@ mod tests {
         `finops.toml:1:7`: unclosed table, expected `]`
         hint: `finops config schema` describes every key
         "#);
-    }
-
-    #[test]
-    fn distances_count_edits() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("naem", "name"), 1);
-        assert_eq!(nearest("chanel", &["channel", "source"]), Some("channel"));
-        assert_eq!(nearest("zzz", &["channel", "source"]), None);
     }
 }

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod export;
 pub mod missing;
 pub mod notify;
+pub mod policy_test;
 pub mod price_diff;
 pub mod reconcile;
 pub mod report;

@@ -407,6 +407,76 @@ fn strings(value: &serde_json::Value, visit: &mut dyn FnMut(&str)) {
     }
 }
 
+fn characters(value: &serde_json::Value) -> usize {
+    let mut sum = 0;
+    match value {
+        serde_json::Value::String(s) => sum += s.chars().count(),
+        serde_json::Value::Array(all) => sum += all.iter().map(characters).sum::<usize>(),
+        serde_json::Value::Object(map) => {
+            sum += map
+                .iter()
+                .filter(|(k, _)| *k != "type")
+                .map(|(_, v)| characters(v))
+                .sum::<usize>();
+        }
+        _ => {}
+    }
+    sum
+}
+
+/// All text of the blocks, and how many there are.
+fn shown(facts: Vec<Fact>, lines: Vec<String>) -> (String, usize) {
+    let mut m = message("m1", "c");
+    (m.facts, m.lines) = (facts, lines);
+    let payload = payload(&m);
+    let blocks = payload["blocks"].as_array().unwrap();
+    assert!(blocks.len() <= 50 && characters(&payload["blocks"]) <= 40_000);
+    let mut text = String::new();
+    strings(&payload["blocks"], &mut |s| text.push_str(&format!("{s}\n")));
+    (text, blocks.len())
+}
+
+#[test]
+fn what_is_too_much_for_slack_is_spread_then_shortened_then_counted() {
+    let fact = |n: usize, size: usize| Fact {
+        label: format!("Fact {n}."),
+        value: "Ω".repeat(size),
+    };
+    let all = |count: usize, size: usize| (0..count).map(|n| fact(n, size)).collect::<Vec<_>>();
+    let line = |n: usize| format!("line {n}. {}", "y ".repeat(60));
+    let lines: Vec<String> = (0..40).map(line).collect();
+
+    // More than ten facts, one that is no field, more lines than one section takes: spread, nothing is cut.
+    let mut facts = all(15, 20);
+    facts.insert(3, fact(99, 5_000));
+    let (text, blocks) = shown(facts, lines.clone());
+    assert!((0..15).all(|n| text.contains(&format!("*Fact {n}.*"))) && text.contains("*Fact 99.*"));
+    assert_eq!(text.matches('Ω').count(), 15 * 20 + 5_000);
+    assert!(lines.iter().all(|l| text.contains(l.trim_end())));
+    assert!(!text.contains("alert show") && blocks > 6, "{blocks}");
+
+    // Too long as it is: every fact is there, the long ones are cut, and it says where the rest is.
+    let (text, _) = shown(all(90, 900), Vec::new());
+    assert!((0..90).all(|n| text.contains(&format!("*Fact {n}.*"))));
+    assert!(
+        text.contains('…') && text.contains("Shortened. In full: `finops alert show a1`"),
+        "{text}"
+    );
+
+    // Too many: the first ones, and how many more there are.
+    let (text, _) = shown(all(2_000, 900), lines);
+    let facts = text.matches("*Fact ").count();
+    assert!(facts > 90 && text.contains(&format!("*Fact {}.*", facts - 1)));
+    let rest = format!("{} more facts, 40 more lines: `finops alert show a1`", 2_000 - facts);
+    assert!(text.contains(&rest), "{rest}: {text}");
+
+    // Many small facts are bounded by the number of blocks.
+    let (text, blocks) = shown(all(600, 3), Vec::new());
+    let facts = text.matches("*Fact ").count();
+    assert!(blocks == 50 && facts > 400, "{blocks} {facts}");
+    assert!(text.contains(&format!("{} more facts: `finops alert show a1`", 600 - facts)));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
@@ -428,6 +498,7 @@ proptest! {
             prop_assert!(fields.len() <= 10);
             prop_assert!(fields.iter().all(|f| f["text"].as_str().unwrap().chars().count() <= 2000));
         }
+        prop_assert!(characters(&payload["blocks"]) <= 40_000);
         let mut bad = false;
         strings(&payload, &mut |s| bad |= s.contains(['<', '>']));
         prop_assert!(!bad);

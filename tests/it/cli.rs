@@ -183,6 +183,72 @@ fn output_goes_to_a_file_in_the_format_of_its_name() {
     }
 }
 
+/// Every element is closed in order; void ones need not be. Enough to see that no name broke out of its place.
+fn assert_nested(html: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    for tag in html.split('<').skip(1) {
+        let name = tag.split(['>', ' ', '\n']).next().unwrap();
+        if name.starts_with('!') || ["meta", "br"].contains(&name) {
+            continue;
+        }
+        match name.strip_prefix('/') {
+            Some(closed) => assert_eq!(open.pop(), Some(closed), "before `{}`", &tag[..tag.len().min(60)]),
+            None => open.push(name),
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[test]
+fn a_report_as_html_is_one_file_that_loads_nothing_and_obeys_no_name() {
+    let home = Home::new();
+    let evil = r#"\"><script src=\"https://example.com/x.js\"></script><img onerror='x' "#;
+    home.write("usage.jsonl", &USAGE.replace("=ads|x", evil));
+    home.run(&["record", "usage.jsonl", "--now", NOW]);
+    let args = ["report", "--by", "team,model", "--output", "r.html", "--now", NOW];
+    let output = home.run(&args);
+    assert_eq!((code(&output), out(&output)), (0, String::new()), "{}", err(&output));
+    let html = std::fs::read_to_string(home.path().join("r.html")).unwrap();
+    assert_nested(&html);
+    assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
+    assert!(
+        html.contains("&lt;script src=&quot;https://example.com/x.js&quot;&gt;"),
+        "{html}"
+    );
+    for loads in [
+        "<script",
+        "<img",
+        "<link",
+        "<iframe",
+        "src=\"",
+        "href=\"",
+        "url(",
+        "@import",
+        "javascript:",
+    ] {
+        assert!(!html.contains(loads), "{loads}");
+    }
+    // Rounded for people, exact for programs; what has no price is not shown as nothing.
+    assert!(html.contains(r#"<data value="3.015">$3.02</data>"#), "{html}");
+    assert!(
+        html.contains("Unpriced: 1 calls") && html.contains(">unpriced</span>"),
+        "{html}"
+    );
+    assert!(html.contains("<caption>") && html.matches("scope=\"row\"").count() > 6);
+
+    let timed = out(&home.run(&["report", "--by", "day", "--format", "html", "--now", NOW]));
+    assert_nested(&timed);
+    assert!(
+        timed.contains(r#"<time datetime="2026-11-03">"#) && timed.contains("Spend by day"),
+        "{timed}"
+    );
+    let empty = out(&home.run(&["report", "--format", "html", "--now", NOW, "--where", "team=nobody"]));
+    assert_nested(&empty);
+    assert!(empty.contains("No spend."));
+    let other = home.run(&["budget", "--format", "html"]);
+    assert_eq!(code(&other), 2, "{}", err(&other));
+}
+
 #[test]
 fn colour_is_only_where_it_is_wanted() {
     let home = recorded();

@@ -403,3 +403,43 @@ fn a_late_bill_is_filled_with_metered_spend_as_the_two_compared_last() {
         "the text says so"
     );
 }
+
+#[test]
+fn a_bill_by_months_is_compared_by_the_month_and_counts_once() {
+    let usage = METERED.replace("2026-11", "2026-10");
+    let contract = "[[contract]]\nname = \"edp\"\nprovider = \"anthropic\"\ndiscount = \"10 %\"\n";
+    let home = Home::new(contract, &usage);
+    let row = "9.45,9.45,USD,1,2026-10-01T00:00:00Z,2026-11-01T00:00:00Z,2026-10-01T00:00:00Z,2026-11-01T00:00:00Z,Usage,Anthropic,Claude API,3500000,Tokens,input tokens,\n";
+    home.write("bill.csv", &format!("{BILL}{row}"));
+    assert!(home.run(&["record", "bill.csv", "--now", NOW]).status.success());
+    let found = home.json(&["reconcile", "--period", "2026-10", "--provider", "anthropic"]);
+    assert_eq!(
+        found["cells"].as_array().unwrap().len(),
+        1,
+        "one month, all models together"
+    );
+    assert_eq!(found["providers"]["anthropic"]["coverage_percent"], "100");
+    let gap = &found["cells"][0]["gap"];
+    assert_eq!(
+        (
+            &gap["price_gap_usd"],
+            &gap["token_gap_usd"],
+            &gap["discount_credit_usd"]
+        ),
+        (&"0".into(), &"0".into(), &"-1.05".into())
+    );
+    for basis in ["effective", "billed-filled"] {
+        let args = [
+            "report",
+            "--basis",
+            basis,
+            "--where",
+            "provider=anthropic",
+            "--from",
+            "2026-10-01",
+            "--to",
+            "2026-11-01",
+        ];
+        assert_eq!(home.json(&args)["total"]["cost_usd"], "9.45", "{basis}: the bill alone");
+    }
+}

@@ -7,6 +7,7 @@ use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
+use crate::domain::similar::nearest;
 use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
 use super::line::{Context, Fault, LineFormat, Output};
@@ -160,39 +161,13 @@ impl<'de> DeserializeSeed<'de> for Key {
     }
 }
 
-/// Edits up to which a key is taken for a slip of a known one.
-const NEAR: usize = 4;
-
 fn unknown(key: &str) -> Fault {
     let shown: String = key.chars().take(60).collect();
-    let nearest = KNOWN_KEYS
-        .iter()
-        .map(|known| (distance(&shown, known), known))
-        .min()
-        .filter(|(edits, _)| *edits <= NEAR);
-    let hint = match nearest {
-        Some((_, known)) => format!("the nearest known one is `{known}`"),
+    let hint = match nearest(&shown, KNOWN_KEYS) {
+        Some(known) => format!("the nearest known one is `{known}`"),
         None => "keys of your own begin with `x_`".to_owned(),
     };
     Fault::field(&shown, format!("unknown key, {hint}"))
-}
-
-/// Edits between two short words.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (slot, y) in row.iter_mut().skip(1).zip(b.chars()) {
-            let best = (diagonal + usize::from(x != y)).min(left + 1).min(*slot + 1);
-            diagonal = std::mem::replace(slot, best);
-            left = best;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {

@@ -1,4 +1,6 @@
-//! What the owner writes, read from TOML: budgets.
+//! What the owner writes, read from TOML: budgets and their tests.
+
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,6 +8,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -15,6 +18,8 @@ use crate::domain::money::{Currency, Money, parse_decimal};
 use crate::domain::notification::Severity;
 use crate::domain::period::{Calendar, Period};
 use crate::domain::spend::Basis;
+
+pub use tests::{TestFile, Tests, load_tests};
 
 /// The largest amount of a budget: percentages of it must fit into 28 digits.
 const MAX_AMOUNT: Decimal = Decimal::from_parts(2_764_472_320, 232_830, 0, false, 0);
@@ -155,16 +160,9 @@ pub struct BudgetPolicy {
 /// Reads every budget below `<folder>/budgets/`, sorted by name. No folder: no budgets.
 pub fn load_budgets(folder: &Path) -> Result<Vec<Budget>, PolicyError> {
     let mut budgets: Vec<(Budget, PathBuf)> = Vec::new();
-    for path in toml_files(&folder.join("budgets"))? {
+    for path in toml_files(&folder.join("budgets"), false)? {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(&path).map_err(|e| PolicyError::Read {
-            path: shown.clone(),
-            cause: e.to_string(),
-        })?;
-        let file: BudgetFile = toml::from_str(&text).map_err(|e| PolicyError::Parse {
-            path: shown.clone(),
-            cause: e.to_string().trim().to_owned(),
-        })?;
+        let file = budget_file(&path)?;
         for policy in file.budgets {
             let name = policy.name.clone();
             let fail = |cause: String| PolicyError::Value {
@@ -183,7 +181,24 @@ pub fn load_budgets(folder: &Path) -> Result<Vec<Budget>, PolicyError> {
     Ok(budgets)
 }
 
-fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, PolicyError> {
+fn budget_file(path: &Path) -> Result<BudgetFile, PolicyError> {
+    read(path)
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, PolicyError> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|e| PolicyError::Read {
+        path: shown.clone(),
+        cause: e.to_string(),
+    })?;
+    toml::from_str(text.trim_start_matches('\u{feff}')).map_err(|e| PolicyError::Parse {
+        path: shown,
+        cause: e.to_string().trim().to_owned(),
+    })
+}
+
+/// The policies of a folder, or the tests beside them.
+fn toml_files(folder: &Path, tests: bool) -> Result<Vec<PathBuf>, PolicyError> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
@@ -195,12 +210,27 @@ fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, PolicyError> {
     for entry in std::fs::read_dir(folder).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
         let name = path.to_string_lossy();
-        if name.ends_with(".toml") && !name.ends_with(".test.toml") {
+        if name.ends_with(".toml") && name.ends_with(".test.toml") == tests {
             files.push(path);
         }
     }
     files.sort();
     Ok(files)
+}
+
+/// The JSON Schema of every file below `policies/`, for editors: a file is one of these.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let mut generator = schemars::SchemaGenerator::default();
+    let budgets = generator.subschema_for::<BudgetFile>();
+    let tests = generator.subschema_for::<TestFile>();
+    serde_json::json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Policies of finops",
+        "description": "Files below policies/budgets: NAME.toml holds budgets, NAME.test.toml their tests.",
+        "anyOf": [budgets, tests],
+        "$defs": generator.take_definitions(true),
+    })
 }
 
 impl BudgetPolicy {

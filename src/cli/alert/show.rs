@@ -19,7 +19,7 @@ pub fn list(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, all: bool) -
             .iter()
             .try_for_each(|alert| writeln!(ctx.out, "{}", json!(alert)))?,
         Format::Table if alerts.is_empty() => writeln!(ctx.out, "no alerts")?,
-        Format::Table | Format::Csv | Format::Markdown => {
+        Format::Table | Format::Csv | Format::Markdown | Format::Html => {
             let names = ["id", "state", "severity", "budget", "threshold", "since", "what"];
             let rows: Vec<Vec<String>> = alerts.iter().map(cells).collect();
             match ctx.format {
@@ -38,7 +38,7 @@ pub fn list(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, all: bool) -
                         writeln!(ctx.out, "| {} |", row.join(" | "))?;
                     }
                 }
-                Format::Table | Format::Json | Format::Jsonl => {
+                Format::Table | Format::Html | Format::Json | Format::Jsonl => {
                     let columns = names.map(|name| Column {
                         header: name.to_owned(),
                         align: Align::Left,

@@ -51,7 +51,9 @@ pub fn explanation(ctx: &mut Context<'_>, e: &Explanation, agreed: &Agreed) -> R
     match ctx.format {
         Format::Json => put(ctx, &format!("{:#}\n", document(e, agreed)))?,
         Format::Jsonl => put(ctx, &format!("{}\n", document(e, agreed)))?,
-        Format::Csv | Format::Markdown => put_rows(ctx, &receipt::HEADER, &receipt::rows(&e.quote), "receipt")?,
+        Format::Csv | Format::Markdown | Format::Html => {
+            put_rows(ctx, &receipt::HEADER, &receipt::rows(&e.quote), "receipt")?
+        }
         Format::Table => put(ctx, &page(e, agreed))?,
     }
     Ok(if e.charge.is_priced() {

@@ -82,7 +82,7 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &DiffArgs) -> Result<Exit, CliErr
             let text = detail(&models)?;
             put(ctx, &text)?;
         }
-        Format::Csv | Format::Markdown => rows(ctx, &models)?,
+        Format::Csv | Format::Markdown | Format::Html => rows(ctx, &models)?,
     }
     Ok(Exit::Fine)
 }

@@ -44,7 +44,7 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &MissingArgs) -> Result<Exit, Cli
             put(ctx, &rows)?;
         }
         Format::Table if found.is_empty() => put(ctx, "every call has a price\n")?,
-        Format::Table | Format::Csv | Format::Markdown => {
+        Format::Table | Format::Csv | Format::Markdown | Format::Html => {
             let header = [
                 "provider",
                 "model",

@@ -168,7 +168,7 @@ pub(super) fn put_rows(
                 .map(|r| line(r.iter().map(|c| shown(c).replace('|', "\\|")).collect()));
             format!("{head}{rule}{}", body.collect::<String>())
         }
-        Format::Table => table(header, rows),
+        Format::Table | Format::Html => table(header, rows),
     };
     put(ctx, &text)
 }

@@ -103,7 +103,9 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &QuoteArgs) -> Result<Exit, CliEr
     let text = match ctx.format {
         Format::Json => format!("{:#}\n", document(args, &event, &quote, &agreed)),
         Format::Jsonl => format!("{}\n", document(args, &event, &quote, &agreed)),
-        Format::Table | Format::Csv | Format::Markdown => return show(ctx, args, &event, &quote, &agreed),
+        Format::Table | Format::Csv | Format::Markdown | Format::Html => {
+            return show(ctx, args, &event, &quote, &agreed);
+        }
     };
     put(ctx, &text)?;
     Ok(exit(&quote))

@@ -91,7 +91,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
         Format::Table => writeln!(ctx.out, "{}", summary(&collection))?,
         Format::Jsonl => writeln!(ctx.out, "{}", document(&collection))?,
         Format::Json => writeln!(ctx.out, "{:#}", document(&collection))?,
-        Format::Csv | Format::Markdown => {
+        Format::Csv | Format::Markdown | Format::Html => {
             return Err(CliError::usage("`finops record` has no such format").hint("use `--format json` or `jsonl`"));
         }
     }

@@ -1,5 +1,6 @@
 //! `finops report`.
 
+pub mod html;
 pub mod period;
 pub mod records;
 pub mod table;
@@ -98,16 +99,15 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
 
 /// Writes a report in the chosen format.
 pub fn write(ctx: &mut Context<'_>, report: &Report) -> Result<(), CliError> {
+    let look = table::Look {
+        width: ctx.width,
+        unicode: text::unicode_locale(),
+        color: ctx.color,
+        now: ctx.now,
+    };
     match ctx.format {
-        Format::Table => {
-            let look = table::Look {
-                width: ctx.width,
-                unicode: text::unicode_locale(),
-                color: ctx.color,
-                now: ctx.now,
-            };
-            write!(ctx.out, "{}", table::draw(report, look))?;
-        }
+        Format::Table => write!(ctx.out, "{}", table::draw(report, look))?,
+        Format::Html => write!(ctx.out, "{}", html::draw(report, look))?,
         Format::Json => writeln!(ctx.out, "{:#}", records::document(report))?,
         Format::Jsonl => {
             for row in records::rows(report) {

@@ -12,7 +12,7 @@ use crate::domain::usage::Bucket;
 use crate::engine::report::{Axis, Report, Row, Section};
 
 /// An exact amount without trailing zeros.
-fn exact(amount: Decimal) -> String {
+pub fn exact(amount: Decimal) -> String {
     amount.normalize().to_string()
 }
 

@@ -59,7 +59,8 @@ pub fn draw(report: &Report, look: Look) -> String {
     out
 }
 
-fn title(report: &Report) -> String {
+/// What the report is about, in one line.
+pub fn title(report: &Report) -> String {
     let query = &report.query;
     let day = |at: DateTime<Utc>| {
         let local = at.with_timezone(&query.zone);
@@ -163,7 +164,7 @@ fn body(report: &Report, section: &Section, look: Look) -> String {
 }
 
 /// Days of the period that have begun.
-fn days_until(report: &Report, now: DateTime<Utc>) -> usize {
+pub fn days_until(report: &Report, now: DateTime<Utc>) -> usize {
     let query = &report.query;
     let all = report.sections.first().map_or(0, |section| section.total.daily.len());
     if now >= query.period.end || now < query.period.start {

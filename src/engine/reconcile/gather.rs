@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
+use chrono::{DateTime, Utc};
+
 use super::{Billed, Metered, Reported};
 use crate::domain::contract::Terms;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError, add_exact};
-use crate::domain::period::{Calendar, Hour, Period};
+use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, SpendKey, Sums, TokenSums};
+use crate::engine::view::billed::{BilledDays, month};
 use crate::engine::view::names::Names;
 use crate::ports::{Ledger, StoreError};
 
@@ -30,52 +33,35 @@ pub(super) struct Gathered {
     pub(super) through: BTreeMap<Label, Hour>,
 }
 
-/// How fine a provider's bill is.
-#[derive(Default)]
-struct Grain {
-    days: BTreeSet<Hour>,
-    by_model: bool,
-}
-
-impl Grain {
-    /// A bill that has rows only on the first of a month is one of whole months.
-    fn monthly(&self) -> bool {
-        !self.days.is_empty() && self.days.iter().all(|day| month(*day) == *day)
-    }
-}
-
-fn month(day: Hour) -> Hour {
-    Hour::of(Calendar::Month.around(day.start(), chrono_tz::Tz::UTC).start)
-}
-
 pub(super) fn gather(
     ledger: &mut dyn Ledger,
     terms: &Terms,
     period: Period,
     detail: bool,
+    now: DateTime<Utc>,
 ) -> Result<Gathered, StoreError> {
     let mut names = Names::default();
-    let mut grains: BTreeMap<Label, Grain> = BTreeMap::new();
+    let mut bills = BilledDays::new(now);
+    let mut by_model: BTreeSet<Label> = BTreeSet::new();
     ledger.spend(period, &mut |key, _| {
         if key.basis == Basis::Billed
             && let Some(provider) = names.billed(key)
         {
-            let grain = grains.entry(provider).or_default();
-            grain.days.insert(key.hour.day());
-            grain.by_model |= !key.dimensions.get(Dimension::Model).is_empty();
+            bills.add(provider, key.hour);
+            if !key.dimensions.get(Dimension::Model).is_empty() {
+                by_model.insert(provider);
+            }
         }
     })?;
-    // A single billed day may be the first of a month by chance: then only that day is compared.
+    let billing: BTreeSet<Label> = bills.providers().collect();
     let place = |provider: Label, model: Label, hour: Hour| -> Place {
-        let grain = grains.get(&provider);
-        let monthly = grain.is_some_and(|g| g.monthly() && g.days.contains(&month(hour)));
-        let day = if monthly { month(hour) } else { hour.day() };
-        let model = if grain.is_some_and(|g| !g.by_model) {
-            Label::EMPTY
+        let day = if bills.is_monthly(provider, hour) {
+            month(hour)
         } else {
-            model
+            hour.day()
         };
-        (day, provider, model)
+        let all = billing.contains(&provider) && !by_model.contains(&provider);
+        (day, provider, if all { Label::EMPTY } else { model })
     };
     let mut cells: BTreeMap<Place, Sides> = BTreeMap::new();
     let mut failed: Option<MoneyError> = None;
@@ -116,9 +102,9 @@ pub(super) fn gather(
     if let Some(error) = failed {
         return Err(error.into());
     }
-    let through = grains
-        .iter()
-        .filter_map(|(provider, grain)| Some((*provider, *grain.days.last()?)))
+    let through = billing
+        .into_iter()
+        .filter_map(|provider| Some((provider, bills.through(provider)?)))
         .collect();
     Ok(Gathered { cells, through })
 }

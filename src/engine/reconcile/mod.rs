@@ -160,7 +160,7 @@ pub fn reconcile(
     detail: bool,
     now: DateTime<Utc>,
 ) -> Result<Reconciliation, StoreError> {
-    let gathered = gather::gather(ledger, terms, period.until(now), detail)?;
+    let gathered = gather::gather(ledger, terms, period.until(now), detail, now)?;
     let mut out = Reconciliation::default();
     for ((start, provider, model), sides) in gathered.cells {
         let through = gathered.through.get(&provider).copied();

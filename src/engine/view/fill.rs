@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::{Decimal, RoundingStrategy};
 
+use super::billed::{BilledDays, month};
 use super::names::Names;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
@@ -13,7 +14,7 @@ use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, SpendKey, Sums};
 use crate::ports::{Ledger, StoreError};
 
-/// Days that are compared: two billing periods.
+/// Days that are compared at least: two billing periods.
 const DAYS: i64 = 62;
 
 /// Decimals of a factor, and of what it scales: an estimate.
@@ -47,7 +48,9 @@ impl Fill {
         let (mut billed, mut metered): (Days, Days) = (Days::new(), Days::new());
         let mut names = Names::default();
         let mut failed: Option<MoneyError> = None;
-        let start = Hour::of(now - TimeDelta::days(DAYS)).day().start();
+        let mut bills = BilledDays::new(now);
+        // From the first of a month on, so that the row of a whole month is not cut off.
+        let start = month(Hour::of(now - TimeDelta::days(DAYS))).start();
         ledger.spend(Period::new(start, now), &mut |key, sums| {
             let (provider, days) = match key.basis {
                 Basis::Billed if is_usage(key) => (names.billed(key), &mut billed),
@@ -57,6 +60,9 @@ impl Fill {
             let Some(provider) = provider.filter(|_| key.currency == Currency::USD) else {
                 return;
             };
+            if key.basis == Basis::Billed {
+                bills.add(provider, key.hour);
+            }
             let slot = days.entry((provider, key.hour.day())).or_default();
             match add_exact(*slot, sums.cost) {
                 Ok(sum) => *slot = sum,
@@ -66,9 +72,8 @@ impl Fill {
         if let Some(error) = failed {
             return Err(error.into());
         }
-        let providers: BTreeSet<Label> = billed.keys().map(|(provider, _)| *provider).collect();
         let mut tails = BTreeMap::new();
-        for provider in providers {
+        for provider in bills.providers() {
             let of = |days: &Days| -> Vec<(Hour, Decimal)> {
                 days.iter()
                     .filter(|((p, _), _)| *p == provider)
@@ -76,7 +81,7 @@ impl Fill {
                     .collect()
             };
             let days = of(&billed);
-            let Some((through, _)) = days.iter().max_by_key(|(day, _)| *day).copied() else {
+            let Some(through) = bills.through(provider) else {
                 continue;
             };
             let first = days.iter().map(|(day, _)| *day).min().unwrap_or(through);

@@ -11,10 +11,10 @@
 //!   has billed its metered rows, scaled by how the two compared last.
 
 mod allowance;
+pub mod billed;
 pub mod fill;
 pub mod names;
 
-use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -22,7 +22,6 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::charge::Charge;
 use crate::domain::contract::Terms;
-use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::{Hour, Period};
 use crate::domain::price::{AllowancePeriod, Books};
@@ -31,6 +30,7 @@ use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
 use allowance::{Allowances, is_searching};
+use billed::{BilledDays, month};
 use fill::Fill;
 use names::Names;
 
@@ -132,7 +132,7 @@ impl View {
             visit(key, sums);
             let derived = key.basis == Basis::Metered
                 && key.currency == Currency::USD
-                && !billed.contains(&(names.metered(key), key.hour.day()));
+                && !billed.covers(names.metered(key), key.hour);
             if derived {
                 match effective(terms, key, sums) {
                     Ok((key, sums)) => visit(&key, &sums),
@@ -143,7 +143,7 @@ impl View {
         for basis in [Basis::Metered, Basis::Effective] {
             for row in terms.flat(period, self.now, basis) {
                 let (key, sums) = row?;
-                let known = basis == Basis::Effective && billed.contains(&(names.metered(&key), key.hour.day()));
+                let known = basis == Basis::Effective && billed.covers(names.metered(&key), key.hour);
                 if !known {
                     visit(&key, &sums);
                 }
@@ -153,16 +153,16 @@ impl View {
     }
 
     /// Days on which bills have effective cost, by provider.
-    fn billed_days(&mut self, period: Period) -> Result<HashSet<(Label, Hour)>, StoreError> {
-        // The day of an hour that lies within may have begun before.
-        let whole = Period::new(Hour::of(period.start).day().start(), period.end);
+    fn billed_days(&mut self, period: Period) -> Result<BilledDays, StoreError> {
+        // The row of a day or month that reaches into the period may stand before it.
+        let whole = Period::new(month(Hour::of(period.start)).start(), period.end);
         let mut names = Names::default();
-        let mut days = HashSet::new();
+        let mut days = BilledDays::new(self.now);
         self.inner.spend(whole, &mut |key, _| {
             if key.basis == Basis::Effective
                 && let Some(provider) = names.billed(key)
             {
-                days.insert((provider, key.hour.day()));
+                days.add(provider, key.hour);
             }
         })?;
         Ok(days)
