@@ -13,7 +13,7 @@ import tools
 # Round trips at a time.
 WORKERS = 4
 # What waits longest goes first.
-SLOW = ("database", "redis", "orchestrator", "monitor")
+SLOW = ("database", "redis", "orchestrator", "minimal", "monitor")
 CASES = tools.ROOT / "tests/terraform/cases"
 
 
@@ -39,7 +39,7 @@ def adopt(folder, env, case):
 def round_trip(folder, env, case):
     """Returns how many resources went through; fails when one of the steps does."""
     tools.init(folder)
-    if case:
+    if "imported" in case:
         adopt(folder, env, case)
     tools.terraform(folder, "apply", "-auto-approve", "-input=false", env=env)
     state = json.loads(tools.terraform(folder, "show", "-json", env=env)[1])
@@ -65,29 +65,30 @@ def count(module):
 
 def put(source, target):
     target.mkdir(parents=True, exist_ok=True)
-    for file in source.glob("*.tf"):
+    for file in (*source.glob("*.tf"), tools.ROOT / "terraform/.terraform.lock.hcl"):
         (target / file.name).write_bytes(file.read_bytes())
 
 
 def run(kind, name, copy):
     source, target = CASES / kind / name, copy / "cases" / name
-    # A case with this file is an example of ours, in an account that holds what `before/` makes.
+    # A case with this file is an example of ours, in an account that holds what `before/` makes, if there is one.
     settings = source / "case.json"
     case = json.loads(settings.read_text()) if settings.exists() else {}
     # Each case gets an emulator of its own: nothing of another is in it.
     with tools.emulator(kind) as address:
         env = tools.at_emulator(address)
         started = time.monotonic()
-        if case:
+        if (source / "before").exists():
             put(source / "before", target)
             tools.init(target)
             tools.terraform(target, "apply", "-auto-approve", "-input=false", env=env)
+        if case:
             target = copy / case["folder"]
             (target / "terraform.tfvars.json").write_text(json.dumps(case["variables"]))
         else:
             put(source, target)
         resources = round_trip(target, env, case)
-        adopted = f", {case['imported']} of them adopted" if case else ""
+        adopted = f", {case['imported']} of them adopted" if "imported" in case else ""
         return f"{kind:9} {name:13} {resources:3} resources{adopted}: applied, planned without a difference, destroyed ({time.monotonic() - started:.0f} s)"
 
 

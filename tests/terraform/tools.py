@@ -122,7 +122,9 @@ def emulator(kind):
         "moto": [sys.executable, str(ROOT / "tests/terraform/moto_server.py"), "-H", "127.0.0.1", "-p", str(port)],
         "ministack": [sys.executable, str(ROOT / "tests/terraform/ministack_server.py")],
     }[kind]
-    env = {**environment(), "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "HOME": tempfile.mkdtemp(dir=WORK), "PYTHONDONTWRITEBYTECODE": "1"}
+    # ministack keeps files in its home.
+    home = tempfile.mkdtemp(dir=WORK)
+    env = {**environment(), "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "HOME": home, "PYTHONDONTWRITEBYTECODE": "1"}
     log = WORK / f"{kind}-{port}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -139,6 +141,8 @@ def emulator(kind):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        shutil.rmtree(home, ignore_errors=True)
+        log.unlink(missing_ok=True)
 
 
 def wait_for(address, process, log):
