@@ -12,12 +12,16 @@ PATH="${CARGO_TARGET_DIR:-$PWD/target}/release:$PATH"
 
 rm -rf target/tour
 mkdir -p target/tour
-flags=(--store sqlite:../../target/tour/ledger.db --now 2026-11-24T12:00:00Z)
+store=(--store sqlite:../../target/tour/ledger.db)
+evening=(--now 2026-11-23T18:00:00Z) noon=(--now 2026-11-24T12:00:00Z)
 
 # Its finops.toml lies there.
 run cd examples/tour
+echo
+# The evening before: one forecast is seen for the first time. It is told when the next run sees it again.
+run finops "${store[@]}" "${evening[@]}" run
 for command in run budget 'report --by team,model'; do
   echo
   # shellcheck disable=SC2086 # words on purpose
-  run finops "${flags[@]}" $command
+  run finops "${store[@]}" "${noon[@]}" $command
 done

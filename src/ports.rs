@@ -14,6 +14,7 @@ use crate::domain::label::Label;
 use crate::domain::money::MoneyError;
 use crate::domain::notification::Notification;
 use crate::domain::period::Period;
+use crate::domain::signal::Signals;
 use crate::domain::spend::{Bill, Restatement, SpendKey, Sums};
 use crate::domain::usage::{EventBatch, EventId, UsageEvent};
 
@@ -47,8 +48,8 @@ impl Rejection {
     pub const RAW_LIMIT: usize = 1 << 20;
 }
 
-/// Reads usage or bills from somewhere.
-pub trait UsageSource {
+/// Reads usage or bills from somewhere, in a thread of its own.
+pub trait UsageSource: Send {
     /// The configured name; becomes the `source` dimension.
     fn name(&self) -> Label;
 
@@ -100,6 +101,8 @@ pub struct Progress {
     pub lines: u64,
     /// Bytes as stored (compressed where the file is).
     pub bytes: u64,
+    /// Requests that the provider charges for, each a cent.
+    pub paid_requests: u64,
     /// Bytes found that are still to be read: told once per source, before reading.
     pub expected_bytes: u64,
 }
@@ -126,6 +129,14 @@ pub enum SourceError {
 pub trait Pricer {
     /// The charge of a call: priced, or unpriced with a reason.
     fn price(&self, event: &UsageEvent) -> Charge;
+}
+
+/// Asks a provider what it says itself: anomalies, budgets, forecast.
+pub trait ProviderSignals {
+    /// Names the account that is asked.
+    fn name(&self) -> &str;
+    /// Asks. Each part fails alone and is then named as unknown.
+    fn ask(&mut self, now: DateTime<Utc>) -> Signals;
 }
 
 // ---------------------------------------------------------------- the ledger
@@ -373,7 +384,7 @@ pub trait Notifier: Send + Sync {
 // ---------------------------------------------------------------- the world
 
 /// Tells and passes time.
-pub trait Clock: Sync {
+pub trait Clock: Send + Sync {
     /// The current instant. It may jump: someone sets the clock.
     fn now(&self) -> DateTime<Utc>;
     /// Time since some fixed instant: for measuring spans. It never goes back, whatever happens to the clock.

@@ -77,6 +77,8 @@ pub enum Command {
     Budget(super::budget::BudgetArgs),
     /// Show, acknowledge, silence, resolve and test alerts
     Alert(super::alert::AlertArgs),
+    /// Show anomalies that AWS found, and tell it what they were
+    Anomaly(super::anomaly::AnomalyArgs),
     /// Check policies and run the tests beside them
     Policy(super::policy::PolicyArgs),
     /// Price a call, list and check price books
@@ -112,6 +114,7 @@ impl Command {
             | Command::Report(_)
             | Command::Budget(_)
             | Command::Alert(_)
+            | Command::Anomaly(_)
             | Command::Policy(_)
             | Command::Price(_)
             | Command::Explain(_)

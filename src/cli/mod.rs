@@ -1,6 +1,7 @@
 //! The switch: arguments in, text and an exit code out. Decides nothing. One file per command.
 
 pub mod alert;
+pub mod anomaly;
 pub mod args;
 pub mod budget;
 pub mod completions;
@@ -135,6 +136,9 @@ impl From<StoreError> for CliError {
                 "nothing was written; use the newer program that wrote it, or another `--store`"
             }
             StoreError::Conflict { .. } => "run it again: it decides anew on what is true now",
+            StoreError::Failed { path, .. } if path.starts_with("dynamodb:") => {
+                "a change is whole or not there at all: run it again when the cause is gone"
+            }
             StoreError::Failed { .. } => {
                 "check the path, its permissions and the free space; `--store sqlite:PATH` uses another"
             }

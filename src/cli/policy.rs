@@ -139,6 +139,7 @@ fn outcome(test: &PolicyTest, budget: &Budget) -> Result<Outcome, CliError> {
             identity: "test".to_owned(),
             period: Period::new(first, last),
             rows: test.spend.clone(),
+            settled_before: None,
         };
         ledger.replace_bill(&bill, last)?;
     }

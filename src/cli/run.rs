@@ -5,10 +5,12 @@ use super::{CliError, Context, Exit, Format, alert, budget, report, text, wire};
 use crate::adapters::clock::SystemClock;
 use crate::domain::money::Money;
 use crate::domain::period::Calendar;
+use crate::domain::signal::Signals;
 use crate::domain::spend::Basis;
 use crate::engine::cycle::{Cycle, Parts, cycle};
 use crate::engine::evaluate::text::figures;
 use crate::engine::report::{Report, ReportQuery, report as sum};
+use crate::engine::watch::{WatchPolicy, second_witness};
 use crate::ports::{Ledger, Retention};
 
 /// The arguments of `finops run`.
@@ -41,6 +43,14 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     let pricer = wire::pricer(ctx)?;
     let mut ledger = wire::ledger_for(ctx, &budgets)?;
     let mut alerts = wire::alerts(ctx)?;
+    let signals = wire::signals(ctx, ledger.as_mut(), pricer.as_ref())?;
+    for unknown in signals.iter().flat_map(|s| &s.unknown) {
+        writeln!(ctx.err, "error: AWS could not be asked for {unknown}")?;
+    }
+    let watch = WatchPolicy {
+        signals: signals.clone(),
+        ..wire::watch(ctx)?
+    };
     let bar = progress::Bar::new(ctx.interactive);
     let done = cycle(
         Parts {
@@ -49,7 +59,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
             ledger: ledger.as_mut(),
             alerts: alerts.as_mut(),
             budgets: &budgets,
-            watch: &wire::watch(ctx)?,
+            watch: &watch,
             channels: &channels,
             channel_names: &names,
             clock: &SystemClock,
@@ -63,12 +73,16 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
         ctx.now,
     );
     bar.finish();
-    let done = done?;
+    let mut done = done?;
+    done.collection.paid_requests += signals.iter().map(|s| s.paid_requests).sum::<u64>();
     talk(ctx, &done.collection, true);
     let told = alert::told(ctx, &done.delivery)?;
     let month = this_month(ctx, ledger.as_mut())?;
-    tell(ctx, &done, &month)?;
+    tell(ctx, &done, &month, &signals)?;
     let mut code = exit(&done.collection, args.strict).max(told);
+    if signals.iter().any(|s| !s.unknown.is_empty()) {
+        code = code.max(Exit::Incomplete);
+    }
     if args.fail_on == Some(FailOn::Firing) && !done.evaluation.active.is_empty() && code == Exit::Fine {
         code = Exit::Findings;
     }
@@ -76,11 +90,12 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
 }
 
 fn this_month(ctx: &Context<'_>, ledger: &mut dyn Ledger) -> Result<Report, CliError> {
-    let period = Calendar::Month.around(ctx.now, chrono_tz::Tz::UTC);
+    let month = Calendar::Month.around(ctx.now, chrono_tz::Tz::UTC);
     let query = ReportQuery {
         by: Vec::new(),
-        period,
-        previous: report::period::before(period, chrono_tz::Tz::UTC, ctx.now),
+        // Seen from an earlier instant (`--now`), what came after it is not yet spent.
+        period: month.until(ctx.now),
+        previous: report::period::before(month, chrono_tz::Tz::UTC, ctx.now),
         basis: Basis::Metered,
         filters: Vec::new(),
         top: None,
@@ -89,11 +104,11 @@ fn this_month(ctx: &Context<'_>, ledger: &mut dyn Ledger) -> Result<Report, CliE
     Ok(sum(ledger, query)?)
 }
 
-fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report) -> Result<(), CliError> {
+fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]) -> Result<(), CliError> {
     let collection = &done.collection;
     match ctx.format {
         Format::Json | Format::Jsonl => {
-            let whole = serde_json::json!({
+            let mut whole = serde_json::json!({
                 "schema_version": 1,
                 "collected": document(collection),
                 "month": report::records::document(month),
@@ -109,6 +124,16 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report) -> Result<(), CliEr
                     "failed": done.delivery.failed,
                 },
             });
+            if !signals.is_empty()
+                && let Some(fields) = whole.as_object_mut()
+            {
+                let both = signals.iter().flat_map(|s| second_witness(s, &done.evaluation.active));
+                let both: Vec<String> = both.collect();
+                fields.insert(
+                    "aws".to_owned(),
+                    serde_json::json!({ "signals": signals, "confirmed_budgets": both }),
+                );
+            }
             if ctx.format == Format::Json {
                 writeln!(ctx.out, "{whole:#}")?;
             } else {
@@ -132,6 +157,17 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report) -> Result<(), CliEr
             }
             for status in &done.evaluation.statuses {
                 writeln!(ctx.out, "{}", budget::line(ctx, status))?;
+            }
+            for forecast in signals.iter().filter_map(|s| s.forecast.as_ref()) {
+                let more = text::money(Money::new(forecast.mean, forecast.currency));
+                writeln!(
+                    ctx.out,
+                    "AWS expects {more} more in account {} this month",
+                    forecast.account
+                )?;
+            }
+            for name in signals.iter().flat_map(|s| second_witness(s, &done.evaluation.active)) {
+                writeln!(ctx.out, "AWS Budgets confirms: {} is spent", text::clean(&name))?;
             }
             let (alerts, delivery) = (&done.evaluation, &done.delivery);
             writeln!(

@@ -82,7 +82,9 @@ pub fn run(ctx: &mut Context<'_>, args: &ServeArgs) -> Result<Exit, CliError> {
             }
             None => {
                 failing = false;
-                Ok(outcome.take())
+                Ok(std::mem::take(
+                    &mut *outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+                ))
             }
         }
     });

@@ -1,6 +1,6 @@
 //! Builds adapters from the configuration.
 
-mod cloud;
+pub mod cloud;
 
 use std::path::Path;
 
@@ -23,6 +23,7 @@ use crate::domain::budget::Budget;
 use crate::domain::contract::Terms;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
+use crate::domain::signal::Signals;
 use crate::domain::spend::Basis;
 use crate::engine::notify::DeliveryLimits;
 use crate::engine::view::View;
@@ -78,10 +79,14 @@ fn stored(ctx: &Context<'_>, durable: bool) -> Result<Box<dyn Ledger>, CliError>
                         .hint("`--store sqlite:PATH` uses another place")
                 })?;
             }
-            let ledger = SqliteLedger::open(&path)?;
+            let ledger = SqliteLedger::open_within(&path, busy_timeout(ctx))?;
             Box::new(if durable { ledger.durable()? } else { ledger })
         }
     })
+}
+
+fn busy_timeout(ctx: &Context<'_>) -> std::time::Duration {
+    std::time::Duration::from_millis(ctx.config.store.busy_timeout_ms)
 }
 
 /// The alerts beside the ledger.
@@ -89,8 +94,18 @@ pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
     Ok(match ctx.config.store_url()? {
         StoreUrl::Memory => Box::new(MemoryAlerts::new()),
         StoreUrl::Dynamodb => cloud::alerts(ctx)?,
-        StoreUrl::Sqlite(path) => Box::new(SqliteAlerts::open(&path)?),
+        StoreUrl::Sqlite(path) => Box::new(SqliteAlerts::open_within(&path, busy_timeout(ctx))?),
     })
+}
+
+/// What providers say about the account, asked if it is time to.
+pub fn signals(ctx: &Context<'_>, ledger: &mut dyn Ledger, pricer: &dyn Pricer) -> Result<Vec<Signals>, CliError> {
+    let aws = &ctx.config.aws;
+    if aws.anomalies || aws.budgets || aws.forecast {
+        cloud::signals(ctx, ledger, pricer)
+    } else {
+        Ok(Vec::new())
+    }
 }
 
 /// Keeps the heartbeat of a run where the store has a place for it.
@@ -134,6 +149,7 @@ pub fn watch(ctx: &Context<'_>) -> Result<WatchPolicy, CliError> {
         unpriced,
         coverage,
         runs,
+        signals: Vec::new(),
     })
 }
 
@@ -245,6 +261,9 @@ pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Ve
         for source in ctx.config.sources.iter().filter(|s| s.key.is_some()) {
             sources.push(Box::new(live(ctx, source)?));
         }
+        if !ctx.config.cost_explorers.is_empty() {
+            sources.extend(cloud::bills(ctx)?);
+        }
     }
     Ok(sources)
 }
@@ -339,5 +358,6 @@ pub fn format(kind: SourceKind) -> FileFormat {
         SourceKind::Helicone => FileFormat::Helicone,
         SourceKind::OpenaiAdmin => FileFormat::OpenaiAdmin,
         SourceKind::AnthropicAdmin => FileFormat::AnthropicAdmin,
+        SourceKind::Cur => FileFormat::Cur,
     }
 }

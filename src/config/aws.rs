@@ -17,6 +17,12 @@ pub struct AwsConfig {
     pub paid_requests_per_month: u32,
     /// Hours within which a paid question is not asked again.
     pub refresh_hours: u32,
+    /// Whether Cost Anomaly Detection is asked (paid).
+    pub anomalies: bool,
+    /// Whether AWS Budgets is asked.
+    pub budgets: bool,
+    /// Whether Cost Explorer's forecast is asked (paid), to be shown beside ours.
+    pub forecast: bool,
 }
 
 impl Default for AwsConfig {
@@ -27,6 +33,9 @@ impl Default for AwsConfig {
             paid_requests_per_run: 6,
             paid_requests_per_month: 300,
             refresh_hours: 8,
+            anomalies: false,
+            budgets: false,
+            forecast: false,
         }
     }
 }
@@ -35,4 +44,54 @@ impl Default for AwsConfig {
 #[must_use]
 pub fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// `[[cost_explorer]]`: what an account is charged, as Cost Explorer says it. Each request costs $0.01.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CostExplorerConfig {
+    /// Becomes the `source` dimension of its rows.
+    pub name: String,
+    /// Services that are recorded, as patterns. Not given: those that sell AI.
+    #[serde(default = "ai_services")]
+    pub services: Vec<String>,
+    /// What usage is broken down by, at most two of `service`, `usage-type`, `account`, `region`, `tag:NAME`.
+    #[serde(default = "by_service_and_usage_type")]
+    pub group_by: Vec<String>,
+    /// Whether the last two weeks are asked by the hour.
+    #[serde(default)]
+    pub hourly: bool,
+    /// Whether discounts and credits are spread over what they belong to.
+    #[serde(default)]
+    pub net: bool,
+    /// Months that the first run asks for, this one included.
+    #[serde(default = "two")]
+    pub months: u32,
+    /// The role to take in another account. Not given: the own account.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// What that role asks for as `sts:ExternalId`.
+    #[serde(default)]
+    pub external_id: Option<String>,
+}
+
+fn ai_services() -> Vec<String> {
+    [
+        "*Bedrock*",
+        "Amazon SageMaker*",
+        "Amazon Q*",
+        "Amazon Kendra*",
+        "Amazon Comprehend*",
+        "Amazon Textract*",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+fn by_service_and_usage_type() -> Vec<String> {
+    vec!["service".to_owned(), "usage-type".to_owned()]
+}
+
+fn two() -> u32 {
+    2
 }

@@ -19,13 +19,30 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
             "calls must stay known for at least a day to be counted once; the default is 90",
         ));
     }
+    for source in &config.cost_explorers {
+        if source.group_by.is_empty() || source.group_by.len() > 2 {
+            problems.push(ConfigError::new(
+                format!(
+                    "`[[cost_explorer]]` `{}` groups by {} things",
+                    source.name,
+                    source.group_by.len()
+                ),
+                "Cost Explorer groups by one or two",
+            ));
+        }
+    }
     for account in config.aws.allowed_accounts.iter().filter(|a| !super::is_account(a)) {
         problems.push(ConfigError::new(
             format!("`{account}` in `aws.allowed_accounts` is not an account id"),
             "an account id has 12 digits",
         ));
     }
-    names(&mut problems, "source", config.sources.iter().map(|s| s.name.as_str()));
+    let explorers = config.cost_explorers.iter().map(|s| s.name.as_str());
+    names(
+        &mut problems,
+        "source",
+        config.sources.iter().map(|s| s.name.as_str()).chain(explorers),
+    );
     config.sources.iter().for_each(|s| source(&mut problems, s));
     for source in config.sources.iter().filter(|s| s.kind.is_none() && s.paths.is_empty()) {
         problems.push(ConfigError::new(

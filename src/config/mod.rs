@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use aws::{AwsConfig, is_account};
+pub use aws::{AwsConfig, CostExplorerConfig, is_account};
 pub use check::check;
 pub use contract::{CommitmentConfig, CommitmentKind, ContractConfig, CoversConfig, PerConfig};
 pub use load::ConfigError;
@@ -49,6 +49,9 @@ pub struct Config {
     pub commitments: Vec<CommitmentConfig>,
     /// The alert about calls without a price.
     pub unpriced: UnpricedConfig,
+    /// What accounts are charged, asked of AWS.
+    #[serde(rename = "cost_explorer")]
+    pub cost_explorers: Vec<CostExplorerConfig>,
     /// The alert about bills that metering does not cover.
     pub reconcile: ReconcileConfig,
     /// The job itself.
@@ -80,6 +83,7 @@ impl Default for Config {
             contracts: Vec::new(),
             commitments: Vec::new(),
             unpriced: UnpricedConfig::default(),
+            cost_explorers: Vec::new(),
             reconcile: ReconcileConfig::default(),
             runs: RunsConfig::default(),
             aws: AwsConfig::default(),
@@ -99,6 +103,8 @@ pub struct StoreConfig {
     pub url: String,
     /// Days after recording for which calls and hourly sums are kept in detail. Daily totals are kept for good.
     pub detail_days: u32,
+    /// Milliseconds that a `sqlite:` store waits for another process that writes to it, before it is told as locked.
+    pub busy_timeout_ms: u64,
 }
 
 impl Default for StoreConfig {
@@ -106,6 +112,7 @@ impl Default for StoreConfig {
         StoreConfig {
             url: String::new(),
             detail_days: 90,
+            busy_timeout_ms: 30_000,
         }
     }
 }
@@ -122,7 +129,7 @@ pub enum SourceKind {
     Litellm,
     /// The plain format of this program (JSONL, CSV): `docs/usage-format.md`.
     Plain,
-    /// FOCUS 1.0 to 1.2 cost and usage (CSV).
+    /// FOCUS 1.0 to 1.2 cost and usage (CSV; Parquet with the feature of that name).
     Focus,
     /// OpenTelemetry GenAI traces (OTLP/JSON, one export request a line).
     Otel,
@@ -140,11 +147,13 @@ pub enum SourceKind {
     OpenaiAdmin,
     /// Anthropic's usage and cost reports: saved answers (JSON), or live with a `key`.
     AnthropicAdmin,
+    /// AWS Cost and Usage Reports (CSV; Parquet with the feature of that name).
+    Cur,
 }
 
 impl SourceKind {
     /// All of them.
-    pub const ALL: [SourceKind; 13] = [
+    pub const ALL: [SourceKind; 14] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::Litellm,
@@ -158,6 +167,7 @@ impl SourceKind {
         SourceKind::Helicone,
         SourceKind::OpenaiAdmin,
         SourceKind::AnthropicAdmin,
+        SourceKind::Cur,
     ];
 }
 

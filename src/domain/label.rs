@@ -148,27 +148,62 @@ impl<'de> Deserialize<'de> for Label {
 }
 
 /// A lock-free front of the interner for one reader: a hot loop interns through this.
-#[derive(Default)]
 pub struct LabelCache {
-    known: HashMap<Box<str>, Label, rustc_hash::FxBuildHasher>,
+    /// Where a text was met last, by [`place`]: most names of a record are those of the records just before it.
+    recent: Vec<(&'static str, Label)>,
+    known: HashMap<&'static str, Label, rustc_hash::FxBuildHasher>,
 }
 
 /// Entries after which a cache starts anew: names that never repeat must not grow it without bound.
 const CACHE_LIMIT: usize = 65_536;
+/// Places for texts met last, a power of two.
+const RECENT: usize = 1024;
+
+impl Default for LabelCache {
+    fn default() -> Self {
+        LabelCache {
+            recent: vec![("", Label::EMPTY); RECENT],
+            known: HashMap::default(),
+        }
+    }
+}
 
 impl LabelCache {
     /// The label of `text`, from the cache where it is known.
     pub fn get(&mut self, text: &str) -> Label {
-        if let Some(&label) = self.known.get(text) {
-            return label;
+        let place = place(text);
+        match self.recent.get(place) {
+            Some((known, label)) if *known == text => return *label,
+            Some(_) | None => {}
         }
-        if self.known.len() >= CACHE_LIMIT {
-            self.known.clear();
+        let label = match self.known.get(text) {
+            Some(label) => *label,
+            None => {
+                if self.known.len() >= CACHE_LIMIT {
+                    self.known.clear();
+                }
+                let label = Label::new(text);
+                self.known.insert(label.as_str(), label);
+                label
+            }
+        };
+        // A text that was cut is not its label's.
+        if let Some(slot) = self.recent.get_mut(place).filter(|_| text.len() <= MAX_LABEL_BYTES) {
+            *slot = (label.as_str(), label);
         }
-        let label = Label::new(text);
-        self.known.insert(text.into(), label);
         label
     }
+}
+
+/// A cheap spread of texts over the places: numbers tend to stand at the end of a name, kinds at its beginning.
+fn place(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let (first, last) = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => (bytes.iter().fold(0, |sum, b| sum << 8 | u64::from(*b)), 0),
+    };
+    let mixed = (first ^ last.rotate_left(29) ^ bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 54) as usize % RECENT
 }
 
 #[cfg(test)]

@@ -194,6 +194,13 @@ pub fn add_exact(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
     if b.is_zero() {
         return Ok(a);
     }
+    // Amounts of one price have one scale: their digits are added as they are.
+    if a.scale() == b.scale()
+        && let Some(digits) = a.mantissa().checked_add(b.mantissa())
+        && let Ok(sum) = Decimal::try_from_i128_with_scale(digits, a.scale())
+    {
+        return Ok(sum);
+    }
     let sum = a.checked_add(b).ok_or(MoneyError::Overflow)?;
     if sum.scale() < a.scale().max(b.scale()) && !sum.is_zero() && !a.is_zero() && !b.is_zero() {
         // Digits may have been dropped. They were not if taking one part away again gives the other.

@@ -149,6 +149,23 @@ impl Sums {
         }
     }
 
+    /// Adds one charged event: the same as adding [`Sums::of`] it, without building that first.
+    pub fn add_event(&mut self, event: &UsageEvent, charge: &Charge) -> Result<(), MoneyError> {
+        if event.requests != Requests::default()
+            || event.reported_cost.is_some()
+            || matches!(charge.outcome, Outcome::Unpriced(_))
+        {
+            return self.add(&Sums::of(event, charge));
+        }
+        self.cost = add_exact(self.cost, charge.cost)?;
+        self.events += 1;
+        for (slot, (_, count)) in self.tokens.buckets.iter_mut().zip(event.tokens.iter()) {
+            *slot += i128::from(count);
+        }
+        self.tokens.reasoning += i128::from(event.tokens.reasoning);
+        Ok(())
+    }
+
     /// Adds another row's measures.
     pub fn add(&mut self, other: &Sums) -> Result<(), MoneyError> {
         self.combine(other, 1)
@@ -219,6 +236,8 @@ pub struct Bill {
     pub period: Period,
     /// Its rows, summed by key; no key twice.
     pub rows: Vec<(SpendKey, Sums)>,
+    /// Days before this one were final when the bill was last read: only a change of theirs is a restatement. None: all were.
+    pub settled_before: Option<Hour>,
 }
 
 /// [`Restatement::bill`] of days that calls priced anew have changed.
@@ -271,6 +290,6 @@ pub fn restatements(
             old,
             new: new.get(&(day, basis, currency)).copied().unwrap_or_default(),
         })
-        .filter(|r| r.old != r.new)
+        .filter(|r| r.old != r.new && bill.settled_before.is_none_or(|open| r.day < open))
         .collect())
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::thread;
 
 use chrono::{DateTime, Utc};
 
@@ -14,9 +16,12 @@ use crate::ports::{
     UsageSource,
 };
 
-/// Observations held before they are recorded: 70 MB of memory, and a kill loses at most this much work. Hourly sums and the
-/// identity index are rewritten once per batch, so that small batches cost more in writing than in reading.
-const BATCH_EVENTS: usize = 250_000;
+/// Calls held before they are recorded: 30 MB of memory, held three times (being filled, waiting, being recorded); a kill
+/// loses at most this much work.
+const BATCH_EVENTS: usize = 131_072;
+
+/// Calls after which a batch is expected to become full: growing it step by step would copy all of it several times.
+const MANY: usize = 16_384;
 
 /// Rejections shown; all are counted.
 const SHOWN_REJECTIONS: usize = 10;
@@ -41,6 +46,8 @@ pub struct Collection {
     pub lines: u64,
     /// Bytes read.
     pub bytes: u64,
+    /// Requests that the provider charges for, each a cent.
+    pub paid_requests: u64,
     /// What was recorded, and what was known already.
     pub recorded: Recorded,
     /// Records that are no spend, by kind.
@@ -87,68 +94,155 @@ impl Collection {
 /// Reads every source to its end and records what is new. A source that fails never stops the others; a ledger that fails
 /// stops everything, since nothing could be kept. Asked in between, `enough` says whether the time for it is used up: then
 /// what was read is recorded and the rest is left to the next run.
+///
+/// Reading has a thread of its own: while one batch is recorded, the next is read and merged.
 pub fn collect<'a>(
     sources: &mut [Box<dyn UsageSource>],
     ledger: &'a mut dyn Ledger,
     pricer: &'a dyn Pricer,
     now: DateTime<Utc>,
-    observer: &'a mut dyn FnMut(&Progress),
-    rejects: Option<&'a mut dyn Write>,
-    enough: &'a dyn Fn() -> bool,
+    observer: &'a mut (dyn FnMut(&Progress) + Send),
+    rejects: Option<&'a mut (dyn Write + Send)>,
+    enough: &'a (dyn Fn() -> bool + Sync),
 ) -> Result<Collection, StoreError> {
-    let mut collector = Collector {
+    let mut recorder = Recorder {
         ledger,
         pricer,
         now,
+        recorded: Recorded::default(),
+        restatements: Vec::new(),
+        bills: 0,
+    };
+    let mut reading = Reading {
         observer,
         rejects,
         enough,
-        source: Label::EMPTY,
-        events: EventBatch::default(),
-        checkpoints: HashMap::new(),
         out: Collection::default(),
     };
     for source in sources {
-        collector.source = source.name();
+        let name = source.name();
         if enough() {
-            collector.out.left.push(LeftOver {
-                source: collector.source,
+            reading.out.left.push(LeftOver {
+                source: name,
                 rest: None,
             });
             continue;
         }
-        let known = collector.ledger.checkpoints(collector.source.as_str())?;
-        match source.read(&known, &mut collector) {
+        let known = recorder.ledger.checkpoints(name.as_str())?;
+        let read = thread::scope(|scope| -> Result<Result<(), SourceError>, StoreError> {
+            // One batch may wait while another is recorded; an emptied one goes back to be filled again.
+            let (jobs, work) = mpsc::sync_channel(1);
+            let (back, emptied) = mpsc::channel();
+            let reader = thread::Builder::new().name("read".to_owned()).spawn_scoped(scope, || {
+                let mut collector = Collector {
+                    jobs,
+                    emptied,
+                    source: name,
+                    events: EventBatch::default(),
+                    checkpoints: HashMap::new(),
+                    reading: &mut reading,
+                };
+                let read = source.read(&known, &mut collector);
+                collector.flush().map_err(SourceError::from).and(read)
+            });
+            let reader = reader.map_err(|error| StoreError::Failed {
+                path: name.to_string(),
+                cause: format!("no thread to read it: {error}"),
+            })?;
+            // Leaving early drops the channel, at which the reader stops.
+            recorder.work(work, &back)?;
+            match reader.join() {
+                Ok(read) => Ok(read),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })?;
+        match read {
             Ok(()) => {}
             Err(SourceError::Store(error)) => return Err(error),
             Err(SourceError::Read { what, cause, hint }) => {
                 let message = format!("cannot read `{what}`: {cause}");
-                collector.out.failed_sources.push(FailedSource {
-                    source: collector.source,
+                reading.out.failed_sources.push(FailedSource {
+                    source: name,
                     message,
                     hint,
                 });
             }
         }
-        collector.flush()?;
     }
-    Ok(collector.out)
+    Ok(Collection {
+        recorded: recorder.recorded,
+        restatements: recorder.restatements,
+        bills: recorder.bills,
+        ..reading.out
+    })
 }
 
-struct Collector<'a> {
+/// What the reader hands to the recorder.
+enum Job {
+    Batch(RecordBatch),
+    Bill(Bill),
+}
+
+/// The side of the ledger.
+struct Recorder<'a> {
     ledger: &'a mut dyn Ledger,
     pricer: &'a dyn Pricer,
     now: DateTime<Utc>,
-    observer: &'a mut dyn FnMut(&Progress),
-    rejects: Option<&'a mut dyn Write>,
-    enough: &'a dyn Fn() -> bool,
-    source: Label,
-    events: EventBatch,
-    checkpoints: HashMap<String, Checkpoint>,
+    recorded: Recorded,
+    restatements: Vec<Restatement>,
+    bills: u64,
+}
+
+impl Recorder<'_> {
+    /// Records what comes until the reader has ended.
+    fn work(&mut self, jobs: Receiver<Job>, back: &Sender<EventBatch>) -> Result<(), StoreError> {
+        for job in jobs {
+            match job {
+                Job::Batch(mut batch) => {
+                    let recorded = self.ledger.record(&batch, self.pricer, self.now)?;
+                    self.recorded.absorb(&recorded)?;
+                    batch.events.clear();
+                    // A reader that has ended needs it no more.
+                    drop(back.send(batch.events));
+                }
+                Job::Bill(bill) => {
+                    let restated = self.ledger.replace_bill(&bill, self.now)?;
+                    self.restatements.extend(restated);
+                    self.bills += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the sources share on the side of reading.
+struct Reading<'a> {
+    observer: &'a mut (dyn FnMut(&Progress) + Send),
+    rejects: Option<&'a mut (dyn Write + Send)>,
+    enough: &'a (dyn Fn() -> bool + Sync),
     out: Collection,
 }
 
-impl Collector<'_> {
+/// The sink of one source.
+struct Collector<'a, 'r> {
+    jobs: SyncSender<Job>,
+    emptied: Receiver<EventBatch>,
+    source: Label,
+    events: EventBatch,
+    checkpoints: HashMap<String, Checkpoint>,
+    reading: &'a mut Reading<'r>,
+}
+
+impl Collector<'_, '_> {
+    fn send(&self, job: Job) -> Result<(), StoreError> {
+        // The recorder has failed, and its own error is the one that is told.
+        self.jobs.send(job).map_err(|_| StoreError::Failed {
+            path: self.source.to_string(),
+            cause: "recording has stopped".to_owned(),
+        })
+    }
+
     fn flush(&mut self) -> Result<(), StoreError> {
         if self.events.is_empty() && self.checkpoints.is_empty() {
             return Ok(());
@@ -159,21 +253,16 @@ impl Collector<'_> {
             .drain()
             .map(|(key, at)| (source.to_owned(), key, at))
             .collect();
-        let mut batch = RecordBatch {
-            events: std::mem::take(&mut self.events),
-            checkpoints,
-        };
-        let recorded = self.ledger.record(&batch, self.pricer, self.now)?;
-        self.out.recorded.absorb(&recorded)?;
-        // The allocation is used again for the next batch.
-        batch.events.clear();
-        self.events = batch.events;
-        Ok(())
+        let events = std::mem::replace(&mut self.events, self.emptied.try_recv().unwrap_or_default());
+        self.send(Job::Batch(RecordBatch { events, checkpoints }))
     }
 }
 
-impl Sink for Collector<'_> {
+impl Sink for Collector<'_, '_> {
     fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError> {
+        if self.events.len() >= MANY && self.events.capacity() < BATCH_EVENTS {
+            self.events.reserve(BATCH_EVENTS + MANY);
+        }
         for event in events {
             let mut event = *event;
             event.dimensions.set(Dimension::Source, self.source);
@@ -188,10 +277,7 @@ impl Sink for Collector<'_> {
 
     fn bill(&mut self, bill: Bill) -> Result<(), StoreError> {
         self.flush()?;
-        let restated = self.ledger.replace_bill(&bill, self.now)?;
-        self.out.restatements.extend(restated);
-        self.out.bills += 1;
-        Ok(())
+        self.send(Job::Bill(bill))
     }
 
     fn checkpoint(&mut self, key: &str, at: Checkpoint) -> Result<(), StoreError> {
@@ -200,8 +286,8 @@ impl Sink for Collector<'_> {
     }
 
     fn reject(&mut self, rejection: Rejection) {
-        self.out.rejected += 1;
-        if let Some(file) = &mut self.rejects {
+        self.reading.out.rejected += 1;
+        if let Some(file) = &mut self.reading.rejects {
             let line = serde_json::json!({
                 "file": rejection.file,
                 "line": rejection.line,
@@ -211,39 +297,41 @@ impl Sink for Collector<'_> {
             });
             if let Err(error) = writeln!(file, "{line}") {
                 *self
+                    .reading
                     .out
                     .warnings
                     .entry(format!("rejected records could not be kept: {error}"))
                     .or_default() += 1;
-                self.rejects = None;
+                self.reading.rejects = None;
             }
         }
-        if self.out.first_rejections.len() < SHOWN_REJECTIONS {
-            self.out.first_rejections.push(rejection);
+        if self.reading.out.first_rejections.len() < SHOWN_REJECTIONS {
+            self.reading.out.first_rejections.push(rejection);
         }
     }
 
     fn exclude(&mut self, kind: &'static str, count: u64) {
-        *self.out.excluded.entry(kind).or_default() += count;
+        *self.reading.out.excluded.entry(kind).or_default() += count;
     }
 
     fn warn(&mut self, about: &str, count: u64) {
-        *self.out.warnings.entry(about.to_owned()).or_default() += count;
+        *self.reading.out.warnings.entry(about.to_owned()).or_default() += count;
     }
 
     fn progress(&mut self, read: Progress) {
-        self.out.files += read.files;
-        self.out.lines += read.lines;
-        self.out.bytes += read.bytes;
-        (self.observer)(&read);
+        self.reading.out.files += read.files;
+        self.reading.out.lines += read.lines;
+        self.reading.out.bytes += read.bytes;
+        self.reading.out.paid_requests += read.paid_requests;
+        (self.reading.observer)(&read);
     }
 
     fn enough(&self) -> bool {
-        (self.enough)()
+        (self.reading.enough)()
     }
 
     fn left(&mut self, rest: Rest) {
-        self.out.left.push(LeftOver {
+        self.reading.out.left.push(LeftOver {
             source: self.source,
             rest: Some(rest),
         });

@@ -38,7 +38,7 @@ pub struct Parts<'a> {
     /// How long detail is kept.
     pub retention: Retention,
     /// Told of progress in reading.
-    pub observer: &'a mut dyn FnMut(&Progress),
+    pub observer: &'a mut (dyn FnMut(&Progress) + Send),
 }
 
 /// What a run did.

@@ -13,5 +13,6 @@ pub mod price_diff;
 pub mod reconcile;
 pub mod report;
 pub mod reprice;
+pub mod signals;
 pub mod view;
 pub mod watch;

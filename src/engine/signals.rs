@@ -11,7 +11,20 @@ const SOURCE: &str = "signals ";
 /// What was said last by this provider account, if anything.
 pub fn kept(ledger: &mut dyn Ledger, name: &str) -> Result<Option<Signals>, StoreError> {
     let known = ledger.checkpoints(SOURCE)?;
-    Ok(known.get(name).and_then(|Checkpoint(at)| serde_json::from_slice(at).ok()))
+    Ok(known
+        .get(name)
+        .and_then(|Checkpoint(at)| serde_json::from_slice(at).ok()))
+}
+
+/// What every account's provider said last.
+pub fn all(ledger: &mut dyn Ledger) -> Result<Vec<Signals>, StoreError> {
+    let known = ledger.checkpoints(SOURCE)?;
+    let mut by_name: Vec<_> = known.into_iter().collect();
+    by_name.sort_by(|a, b| a.0.cmp(&b.0));
+    let read = by_name
+        .iter()
+        .filter_map(|(_, Checkpoint(at))| serde_json::from_slice(at).ok());
+    Ok(read.collect())
 }
 
 /// What the provider says: asked if the last answer is older than `refresh`, else the last answer. A part that could not be
@@ -47,7 +60,9 @@ pub fn current(
     }
     if let Ok(body) = serde_json::to_vec(&signals) {
         let mut batch = RecordBatch::default();
-        batch.checkpoints.push((SOURCE.to_owned(), provider.name().to_owned(), Checkpoint(body)));
+        batch
+            .checkpoints
+            .push((SOURCE.to_owned(), provider.name().to_owned(), Checkpoint(body)));
         ledger.record(&batch, pricer, now)?;
     }
     Ok((signals, true))

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use finops::adapters::console::text;
+use finops::adapters::console::{FileChannel, text};
 use finops::adapters::slack::{Slack, payload};
 use finops::adapters::webhook::{Webhook, signature};
 use finops::domain::notification::{Fact, Notification, Severity, Told};
@@ -25,6 +25,8 @@ enum Play {
     Hang,
     /// Takes the request and closes without an answer: the reply is lost.
     Lose,
+    /// Sends exactly this and closes: the reply is cut.
+    Cut(&'static str),
 }
 
 fn serve(script: Vec<Play>) -> (String, Arc<Mutex<Vec<String>>>) {
@@ -57,6 +59,9 @@ fn serve(script: Vec<Play>) -> (String, Arc<Mutex<Vec<String>>>) {
                 }
                 Play::Hang => std::thread::sleep(Duration::from_secs(2)),
                 Play::Lose => {}
+                Play::Cut(part) => {
+                    let _ = peer.write_all(part.as_bytes());
+                }
             }
             let _ = peer.shutdown(Shutdown::Both);
         }
@@ -112,6 +117,18 @@ fn every_http_channel_sorts_answers() {
         ),
         (Play::Hang, Some(Retry::Backoff)),
         (Play::Lose, Some(Retry::Backoff)),
+        // Cut within the head nothing is known; once the status is there, the rest of the answer does not matter.
+        (Play::Cut("HTTP/1.1 20"), Some(Retry::Backoff)),
+        (Play::Cut("HTTP/1.1 200 OK\r\nContent-Le"), Some(Retry::Backoff)),
+        (Play::Cut("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nok"), None),
+        (
+            Play::Cut("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"),
+            None,
+        ),
+        (
+            Play::Cut("HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 100\r\n\r\nno"),
+            Some(after),
+        ),
     ];
     for (case, (play, expected)) in cases.into_iter().enumerate() {
         for at in 0..2 {
@@ -384,6 +401,37 @@ fn a_store_that_fails_stops_every_channel() {
         assert!(matches!(failed, Err(StoreError::Failed { .. })), "{failed:?}");
         assert_eq!(outbox.0.released, 1);
     }
+}
+
+#[test]
+fn writers_of_one_file_do_not_interleave() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("told.jsonl");
+    const EACH: usize = 25;
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let channel = FileChannel::new("log".to_owned(), path.clone());
+            scope.spawn(move || {
+                for n in 0..EACH {
+                    let mut message = message(&format!("{writer}-{n}"), "log");
+                    // Far longer than what a pipe or a buffer takes at once.
+                    message.summary = "wide é ".repeat(2_000 + n);
+                    channel.deliver(&message, Duration::from_secs(1)).unwrap();
+                }
+            });
+        }
+    });
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut ids: Vec<String> = text
+        .lines()
+        .map(|line| {
+            let message: serde_json::Value = serde_json::from_str(line).expect("a whole line");
+            message["id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((ids.len(), text.ends_with('\n')), (4 * EACH, true));
 }
 
 #[test]

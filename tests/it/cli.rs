@@ -313,15 +313,73 @@ fn a_file_that_is_no_ledger_is_left_alone() {
     );
 }
 
-#[test]
-fn completions_and_man_pages_are_written() {
-    let home = Home::new();
-    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        assert!(out(&home.run(&["completions", shell])).contains("finops"), "{shell}");
+/// Every command with its whole name, and its long options.
+fn commands(command: &clap::Command, name: &str, out: &mut Vec<(String, Vec<String>)>) {
+    let options = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    let options = options.filter_map(|arg| arg.get_long().map(str::to_owned)).collect();
+    out.push((name.to_owned(), options));
+    for inner in command.get_subcommands().filter(|c| c.get_name() != "help") {
+        commands(inner, &format!("{name}-{}", inner.get_name()), out);
     }
+}
+
+#[test]
+fn man_pages_name_every_option_of_every_command() {
+    let home = Home::new();
     assert!(out(&home.run(&["man"])).contains(".TH finops 1"));
     assert_eq!(code(&home.run(&["man", "--out", "man"])), 0);
-    assert!(home.path().join("man/finops-report.1").is_file());
+    let mut all = Vec::new();
+    commands(&finops::cli::args::Cli::tree(), "finops", &mut all);
+    assert!(all.len() > 20, "{all:?}");
+    for (name, options) in all {
+        let page = std::fs::read_to_string(home.path().join(format!("man/{name}.1"))).expect(&name);
+        assert!(page.contains(&format!(".TH {name} 1")), "{name}");
+        let shown = page.replace("\\-", "-");
+        assert!(shown.contains(".SH SYNOPSIS"), "{name}");
+        for option in options {
+            assert!(shown.contains(&format!("--{option}")), "{name} --{option}");
+        }
+    }
+}
+
+#[test]
+fn completions_know_every_command_and_option_and_complete() {
+    let home = Home::new();
+    let mut all = Vec::new();
+    commands(&finops::cli::args::Cli::tree(), "finops", &mut all);
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = out(&home.run(&["completions", shell]));
+        for (name, options) in &all {
+            let last = name.rsplit('-').next().unwrap();
+            assert!(script.contains(last), "{shell} {name}");
+            for option in options {
+                assert!(script.contains(option.as_str()), "{shell} {name} --{option}");
+            }
+        }
+    }
+    home.write("finops.bash", &out(&home.run(&["completions", "bash"])));
+    let complete = |words: &str, at: usize| {
+        let script = format!(
+            "set -e; . ./finops.bash; COMP_WORDS=({words}); COMP_CWORD={at}; \
+             _finops finops \"${{COMP_WORDS[{at}]}}\" \"${{COMP_WORDS[{}]}}\"; echo \"${{COMPREPLY[@]}}\"",
+            at - 1
+        );
+        let output = Command::new("bash")
+            .args(["-c", &script])
+            .current_dir(home.path())
+            .output();
+        let output = output.ok()?;
+        assert!(output.status.success(), "{}", err(&output));
+        Some(out(&output).trim().to_owned())
+    };
+    let Some(found) = complete("finops repo", 1) else {
+        println!("skipped: bash is not installed");
+        return;
+    };
+    assert_eq!(found, "report");
+    assert_eq!(complete("finops alert sil", 2).unwrap(), "silence");
+    assert_eq!(complete("finops report --fro", 2).unwrap(), "--from");
+    assert!(complete("finops report --format m", 3).unwrap().contains("markdown"));
 }
 
 #[test]

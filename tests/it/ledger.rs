@@ -206,6 +206,7 @@ fn bill(rows: &[(&str, &str, i64)]) -> Bill {
         identity: "focus/1/2026-10".into(),
         period,
         rows: rows.iter().map(row).collect(),
+        settled_before: None,
     }
 }
 
@@ -235,6 +236,12 @@ fn a_bill_replaces_its_period_and_what_changed_is_kept() {
         );
         assert_eq!(ledger.restatements().unwrap(), restated);
         assert_eq!(total(&mut *ledger).cost, Decimal::new(1701, 2));
+        let mut third = bill(&[(d1, "Usage", 1100), (d2, "Usage", 800), (d3, "Usage", 2)]);
+        third.settled_before = Some(day(d2));
+        let restated = ledger.replace_bill(&third, now()).unwrap();
+        assert_eq!(restated.len(), 1, "{store}: days that were open may change");
+        assert_eq!(restated[0].day, day(d1));
+        ledger.replace_bill(&second, now()).unwrap();
         assert_eq!(rows(&mut *ledger).len(), 3, "{store}: the withdrawn credit left no row");
     });
 }
@@ -454,7 +461,7 @@ fn a_damaged_row_is_an_error_not_a_wrong_sum() {
     ledger.record(&batch((0..10).map(call)), &Flat, now()).unwrap();
     rusqlite::Connection::open(&path)
         .unwrap()
-        .execute_batch("UPDATE spend_hour SET body = substr(body, 2)")
+        .execute_batch("UPDATE spend_part SET body = substr(body, 2)")
         .unwrap();
     assert!(matches!(
         ledger.spend(always(), &mut |_, _| {}),

@@ -33,3 +33,4 @@ mod pricing_commands;
 mod simulation;
 mod support;
 mod tour;
+mod trouble;

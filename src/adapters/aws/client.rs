@@ -5,12 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::tls;
 
 use super::failure::{Failure, Kind};
+use super::permissions::Permission;
+
+/// What taking a role calls.
+pub const ASSUME_ROLE: Permission = Permission {
+    sid: "OtherAccounts",
+    actions: &["sts:AssumeRole"],
+};
 
 /// Time for a TCP and TLS connection.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -22,7 +30,7 @@ const ATTEMPT: Duration = Duration::from_secs(20);
 const OPERATION: Duration = Duration::from_secs(60);
 
 /// Attempts of one call. Adaptive mode adds jitter and slows the whole client down while AWS throttles.
-const ATTEMPTS: u32 = 6;
+const ATTEMPTS: u32 = 4;
 
 /// The bounds of one call to AWS.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +108,23 @@ impl Aws {
             runtime: Arc::new(runtime),
             config,
         })
+    }
+
+    /// The same with the credentials of a role, most often in another account. They are fetched at the first call.
+    #[must_use]
+    pub fn assume(&self, role: &str, external_id: Option<&str>) -> Self {
+        let mut role = AssumeRoleProvider::builder(role)
+            .session_name("finops")
+            .configure(&self.config);
+        if let Some(id) = external_id {
+            role = role.external_id(id);
+        }
+        let provider = SharedCredentialsProvider::new(self.wait(role.build()));
+        let config = self.config.to_builder().credentials_provider(provider).build();
+        Aws {
+            runtime: Arc::clone(&self.runtime),
+            config,
+        }
     }
 
     /// What clients are made from.

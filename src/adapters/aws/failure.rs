@@ -66,7 +66,15 @@ impl Failure {
             }
             SdkError::DispatchFailure(inner) => {
                 let cause = inner.as_connector_error().map_or_else(String::new, |e| chain(e));
-                credentials(&cause)
+                match credentials(&cause) {
+                    found if found.0 == Kind::Credentials => found,
+                    _ if inner.is_other() => (
+                        Kind::Unreachable,
+                        true,
+                        "the connection broke off, after retries".to_owned(),
+                    ),
+                    other => other,
+                }
             }
             SdkError::ResponseError(_) => (
                 Kind::Unreachable,

@@ -1,10 +1,13 @@
 //! Plugs to AWS: every service behind one client, one set of error words and one declared list of permissions.
 
 pub mod client;
+pub mod cost_explorer;
 pub mod dynamodb;
 pub mod failure;
 pub mod identity;
+pub mod paid;
 pub mod permissions;
+pub mod signals;
 pub mod sns;
 
 pub use client::Aws;

@@ -11,7 +11,12 @@ pub struct Permission {
 
 /// Everything that the program may call on AWS.
 pub const ALL: &[Permission] = &[
+    super::client::ASSUME_ROLE,
+    super::cost_explorer::PERMISSION,
     super::dynamodb::PERMISSION,
     super::identity::PERMISSION,
+    super::signals::ANOMALIES,
+    super::signals::BUDGETS,
+    super::signals::FORECAST,
     super::sns::PERMISSION,
 ];

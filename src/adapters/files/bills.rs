@@ -119,7 +119,12 @@ fn identity(bucket: &CostBucket, source: Label) -> String {
 fn bill(identity: String, period: Period, rows: Rows) -> Bill {
     let mut rows: Vec<(SpendKey, Sums)> = rows.into_iter().collect();
     rows.sort_by_key(|(key, _)| *key);
-    Bill { identity, period, rows }
+    Bill {
+        identity,
+        period,
+        rows,
+        settled_before: None,
+    }
 }
 
 fn add_row(rows: &mut Rows, row: &BillRow) -> Result<(), Fault> {

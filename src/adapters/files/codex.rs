@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
@@ -122,7 +122,7 @@ struct State {
 /// Where the session files are, by the id in their first line; filled when the first fork is met.
 pub(super) struct Sessions {
     files: Vec<PathBuf>,
-    by_id: std::cell::OnceCell<HashMap<String, PathBuf>>,
+    by_id: std::sync::OnceLock<HashMap<String, PathBuf>>,
 }
 
 impl Sessions {
@@ -130,7 +130,7 @@ impl Sessions {
     pub fn new(files: Vec<PathBuf>) -> Self {
         Sessions {
             files,
-            by_id: std::cell::OnceCell::new(),
+            by_id: std::sync::OnceLock::new(),
         }
     }
 
@@ -196,14 +196,14 @@ fn pair(info: &Info<'_>) -> Result<(Option<Counts>, Option<Counts>), Fault> {
 /// Reads the lines of one session.
 pub(super) struct Codex {
     state: State,
-    sessions: Rc<Sessions>,
+    sessions: Arc<Sessions>,
     parent: Option<Vec<(Counts, Option<Counts>)>>,
     kinds: [Finder<'static>; 3],
 }
 
 impl Codex {
     /// A reader for one file.
-    pub fn new(sessions: Rc<Sessions>) -> Self {
+    pub fn new(sessions: Arc<Sessions>) -> Self {
         Codex {
             state: State::default(),
             sessions,

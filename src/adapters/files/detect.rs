@@ -159,6 +159,9 @@ pub(super) fn by_header(line: &str) -> Option<FileFormat> {
     if has("BilledCost") && has("ChargeCategory") {
         return Some(FileFormat::Focus);
     }
+    if has("line_item_line_item_type") || has("lineItem/LineItemType") {
+        return Some(FileFormat::Cur);
+    }
     if has("ts") && has("model") {
         return Some(FileFormat::Plain);
     }

@@ -117,7 +117,7 @@ fn usable(path: &Path) -> bool {
         .strip_suffix(".gz")
         .or_else(|| name.strip_suffix(".zst"))
         .unwrap_or(&name);
-    [".jsonl", ".ndjson", ".json", ".csv"]
+    [".jsonl", ".ndjson", ".json", ".csv", ".parquet"]
         .iter()
         .any(|ending| name.ends_with(ending))
 }

@@ -57,7 +57,8 @@ fn count(quantity: &str, unit: &str) -> Option<i128> {
     whole.to_i128().filter(|_| sane)
 }
 
-fn bucket(text: &str) -> Option<Bucket> {
+/// The kind of token that a text names.
+pub(super) fn bucket(text: &str) -> Option<Bucket> {
     let text = text.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if has(&["cache"]) {

@@ -72,6 +72,15 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// Nothing seen yet; records later than `latest` are rejected.
+    pub fn new(latest: DateTime<Utc>) -> Self {
+        Context {
+            latest,
+            labels: LabelCache::default(),
+            fallback: None,
+        }
+    }
+
     /// The label of a field that may be absent.
     pub fn label(&mut self, value: &Scalar<'_>, field: &str) -> Result<Label, Fault> {
         let number;

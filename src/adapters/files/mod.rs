@@ -8,6 +8,7 @@ mod body;
 mod claude_code;
 mod codex;
 mod counts;
+mod cur;
 mod detect;
 mod discover;
 mod focus;
@@ -19,6 +20,8 @@ mod langfuse;
 mod line;
 mod litellm;
 mod otel;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod plain;
 mod position;
 mod posted;
@@ -27,6 +30,7 @@ mod readers;
 mod records;
 mod remember;
 mod scalar;
+mod scan;
 mod sniff;
 mod stop;
 mod table;
@@ -79,11 +83,13 @@ pub enum FileFormat {
     OpenaiAdmin,
     /// Answers of Anthropic's usage and cost report interfaces.
     AnthropicAdmin,
+    /// AWS Cost and Usage Reports.
+    Cur,
 }
 
 impl FileFormat {
     /// All of them.
-    pub const ALL: [FileFormat; 13] = [
+    pub const ALL: [FileFormat; 14] = [
         FileFormat::ClaudeCode,
         FileFormat::Codex,
         FileFormat::Litellm,
@@ -97,6 +103,7 @@ impl FileFormat {
         FileFormat::Helicone,
         FileFormat::OpenaiAdmin,
         FileFormat::AnthropicAdmin,
+        FileFormat::Cur,
     ];
 
     /// Whether one file may hold its records beside those of others.
@@ -114,14 +121,15 @@ impl FileFormat {
             | FileFormat::Plain
             | FileFormat::Focus
             | FileFormat::OpenaiAdmin
-            | FileFormat::AnthropicAdmin => false,
+            | FileFormat::AnthropicAdmin
+            | FileFormat::Cur => false,
         }
     }
 
     /// Whether it holds bills, all files of which are read together.
     fn is_bill(self) -> bool {
         match self {
-            FileFormat::Focus | FileFormat::OpenaiAdmin | FileFormat::AnthropicAdmin => true,
+            FileFormat::Focus | FileFormat::OpenaiAdmin | FileFormat::AnthropicAdmin | FileFormat::Cur => true,
             FileFormat::ClaudeCode
             | FileFormat::Codex
             | FileFormat::Litellm
@@ -147,7 +155,8 @@ impl FileFormat {
             | FileFormat::Bedrock
             | FileFormat::Body
             | FileFormat::OpenaiAdmin
-            | FileFormat::AnthropicAdmin => false,
+            | FileFormat::AnthropicAdmin
+            | FileFormat::Cur => false,
         }
     }
 
@@ -168,6 +177,7 @@ impl FileFormat {
             FileFormat::Helicone => "helicone",
             FileFormat::OpenaiAdmin => "openai-admin",
             FileFormat::AnthropicAdmin => "anthropic-admin",
+            FileFormat::Cur => "cur",
         }
     }
 }

@@ -12,23 +12,18 @@ use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
 use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::{Scalar, reported};
+use super::scan::{self, Forms, Keys, Want};
 
 macro_rules! keys {
     ($($name:ident),* $(,)?) => {
+        /// A key of a record.
+        #[derive(Clone, Copy)]
+        #[expect(non_camel_case_types, reason = "the variants are spelled as the keys are")]
+        #[expect(dead_code, reason = "a key may be known and of no use here")]
+        enum Key { $($name),* }
+
         /// Every key that a record may have, in the order of the documentation.
         pub const KNOWN_KEYS: &[&str] = &[$(stringify!($name)),*];
-
-        #[derive(Default)]
-        struct Record<'a> { $($name: Scalar<'a>),* }
-
-        impl<'a> Record<'a> {
-            fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>> {
-                match key { $(stringify!($name) => Some(&mut self.$name),)* _ => None }
-            }
-            fn each(&self) -> impl Iterator<Item = (&'static str, &Scalar<'a>)> {
-                [$((stringify!($name), &self.$name)),*].into_iter()
-            }
-        }
     };
 }
 
@@ -63,11 +58,38 @@ keys!(
     status,
 );
 
+/// The values of a record by key.
+#[derive(Default)]
+struct Record<'a> {
+    values: [Scalar<'a>; KNOWN_KEYS.len()],
+}
+
+impl<'a> Record<'a> {
+    fn get(&self, key: Key) -> &Scalar<'a> {
+        self.values.get(key as usize).unwrap_or(&Scalar::Null)
+    }
+
+    fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>> {
+        let place = KNOWN_KEYS.iter().position(|known| *known == key)?;
+        self.values.get_mut(place)
+    }
+
+    fn each(&self) -> impl Iterator<Item = (&'static str, &Scalar<'a>)> {
+        KNOWN_KEYS.iter().copied().zip(&self.values)
+    }
+}
+
 /// Reads plain records.
-pub(super) struct Plain;
+#[derive(Default)]
+pub(super) struct Plain {
+    forms: Forms,
+}
 
 impl LineFormat for Plain {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        if let Some(record) = scanned(text, &mut self.forms) {
+            return observe(&record, number, context, out);
+        }
         let mut fault = None;
         let mut parser = serde_json::Deserializer::from_str(text);
         let record = parser
@@ -79,6 +101,35 @@ impl LineFormat for Plain {
             None => observe(&record, number, context, out),
         }
     }
+}
+
+/// Keys that are not known need to be judged, money needs its digits.
+static KEYS: Keys = Keys {
+    wanted: &WANTED,
+    others: |key| key.starts_with("x_"),
+};
+
+static WANTED: [(&str, Want); KNOWN_KEYS.len()] = wanted();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn wanted() -> [(&'static str, Want); KNOWN_KEYS.len()] {
+    let mut wanted = [const { ("", Want::Leave) }; KNOWN_KEYS.len()];
+    let mut n = 0;
+    while n < KNOWN_KEYS.len() {
+        wanted[n] = match n == Key::cost_usd as usize {
+            true => (KNOWN_KEYS[n], Want::Raw(n as u8)),
+            false => (KNOWN_KEYS[n], Want::Slot(n as u8)),
+        };
+        n += 1;
+    }
+    wanted
+}
+
+/// The record from a scan; `None` when the general parser has to read and judge it.
+fn scanned<'a>(text: &'a str, forms: &mut Forms) -> Option<Record<'a>> {
+    let mut record = Record::default();
+    scan::read(text, &KEYS, forms, &mut record.values)?;
+    Some(record)
 }
 
 /// Reads one CSV row under its header.
@@ -114,14 +165,15 @@ impl<'de> Visitor<'de> for Fields<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record<'de>, A::Error> {
         let mut record = Record::default();
-        while let Some(key) = map.next_key_seed(Key)? {
+        while let Some(key) = map.next_key_seed(KeyText)? {
             // Money keeps its digits: a float would not.
             if key == "cost_usd" {
                 let raw: &'de RawValue = map.next_value()?;
-                record.cost_usd = match raw.get() {
-                    "null" => Scalar::Null,
-                    text => Scalar::Text(text.into()),
-                };
+                if let (text, Some(slot)) = (raw.get(), record.slot(&key))
+                    && text != "null"
+                {
+                    *slot = Scalar::Text(text.into());
+                }
                 continue;
             }
             match record.slot(&key) {
@@ -139,9 +191,9 @@ impl<'de> Visitor<'de> for Fields<'_> {
     }
 }
 
-struct Key;
+struct KeyText;
 
-impl<'de> DeserializeSeed<'de> for Key {
+impl<'de> DeserializeSeed<'de> for KeyText {
     type Value = std::borrow::Cow<'de, str>;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         struct Text;
@@ -171,10 +223,10 @@ fn unknown(key: &str) -> Fault {
 }
 
 fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-    let at = context.time(&r.ts, "ts", out)?;
-    let provider = context.label(&r.provider, "provider")?;
-    let model = context.label(&r.model, "model")?;
-    let id = match &r.id {
+    let at = context.time(r.get(Key::ts), "ts", out)?;
+    let provider = context.label(r.get(Key::provider), "provider")?;
+    let model = context.label(r.get(Key::model), "model")?;
+    let id = match r.get(Key::id) {
         Scalar::Null => {
             out.warnings
                 .push("records without `id` are told apart by their content");
@@ -189,51 +241,62 @@ fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output)
     let mut event = UsageEvent::new(id, at, provider, model);
     event.rank.line = number;
     for (bucket, value, field) in [
-        (Bucket::InputUncached, &r.input_tokens, "input_tokens"),
-        (Bucket::CacheRead, &r.cache_read_tokens, "cache_read_tokens"),
-        (Bucket::CacheWrite5m, &r.cache_write_5m_tokens, "cache_write_5m_tokens"),
-        (Bucket::CacheWrite1h, &r.cache_write_1h_tokens, "cache_write_1h_tokens"),
+        (Bucket::InputUncached, r.get(Key::input_tokens), "input_tokens"),
+        (Bucket::CacheRead, r.get(Key::cache_read_tokens), "cache_read_tokens"),
+        (
+            Bucket::CacheWrite5m,
+            r.get(Key::cache_write_5m_tokens),
+            "cache_write_5m_tokens",
+        ),
+        (
+            Bucket::CacheWrite1h,
+            r.get(Key::cache_write_1h_tokens),
+            "cache_write_1h_tokens",
+        ),
         (
             Bucket::CacheWrite30m,
-            &r.cache_write_30m_tokens,
+            r.get(Key::cache_write_30m_tokens),
             "cache_write_30m_tokens",
         ),
         (
             Bucket::CacheWrite12h,
-            &r.cache_write_12h_tokens,
+            r.get(Key::cache_write_12h_tokens),
             "cache_write_12h_tokens",
         ),
-        (Bucket::Output, &r.output_tokens, "output_tokens"),
+        (Bucket::Output, r.get(Key::output_tokens), "output_tokens"),
     ] {
         event.tokens.set(bucket, value.count(field)?);
     }
-    event.tokens.reasoning = r.reasoning_tokens.count("reasoning_tokens")?;
+    event.tokens.reasoning = r.get(Key::reasoning_tokens).count("reasoning_tokens")?;
     if event.tokens.reasoning > event.tokens.get(Bucket::Output) {
         return Err(Fault::field(
             "reasoning_tokens",
             "larger than `output_tokens`, of which it is a part",
         ));
     }
-    event.requests.web_searches = r.web_searches.small("web_searches")?;
-    event.requests.web_fetches = r.web_fetches.small("web_fetches")?;
-    event.requests.code_executions = r.code_executions.small("code_executions")?;
+    event.requests.web_searches = r.get(Key::web_searches).small("web_searches")?;
+    event.requests.web_fetches = r.get(Key::web_fetches).small("web_fetches")?;
+    event.requests.code_executions = r.get(Key::code_executions).small("code_executions")?;
     for (dimension, value, field) in [
-        (Dimension::Tier, &r.service_tier, "service_tier"),
-        (Dimension::Team, &r.team, "team"),
-        (Dimension::Agent, &r.agent, "agent"),
-        (Dimension::Workflow, &r.workflow, "workflow"),
-        (Dimension::User, &r.user, "user"),
-        (Dimension::Project, &r.project, "project"),
-        (Dimension::Account, &r.account, "account"),
+        (Dimension::Tier, r.get(Key::service_tier), "service_tier"),
+        (Dimension::Team, r.get(Key::team), "team"),
+        (Dimension::Agent, r.get(Key::agent), "agent"),
+        (Dimension::Workflow, r.get(Key::workflow), "workflow"),
+        (Dimension::User, r.get(Key::user), "user"),
+        (Dimension::Project, r.get(Key::project), "project"),
+        (Dimension::Account, r.get(Key::account), "account"),
     ] {
         event.dimensions.set(dimension, context.label(value, field)?);
     }
-    event.session = context.label(&r.session, "session")?;
-    event.speed = context.label(&r.speed, "speed")?;
-    event.geo = context.label(&r.geo, "geo")?;
-    event.reported_cost = reported((!r.cost_usd.is_null()).then(|| r.cost_usd.str()), "cost_usd")?;
-    let failed = match r.status.str() {
-        "" => !r.status.is_null() && !matches!(r.status, Scalar::Text(_)),
+    event.session = context.label(r.get(Key::session), "session")?;
+    event.speed = context.label(r.get(Key::speed), "speed")?;
+    event.geo = context.label(r.get(Key::geo), "geo")?;
+    event.reported_cost = reported(
+        (!r.get(Key::cost_usd).is_null()).then(|| r.get(Key::cost_usd).str()),
+        "cost_usd",
+    )?;
+    let failed = match r.get(Key::status).str() {
+        "" => !r.get(Key::status).is_null() && !matches!(r.get(Key::status), Scalar::Text(_)),
         status => !matches!(status, "ok" | "success"),
     };
     if failed && event.tokens.total() == 0 {

@@ -35,6 +35,21 @@ pub(super) struct Position {
 }
 
 impl Position {
+    /// Where a file begins whose front is `head`.
+    pub fn fresh(metadata: &Metadata, head: &[u8]) -> Self {
+        Position {
+            size: metadata.len(),
+            modified: modified(metadata),
+            offset: 0,
+            newlines: 0,
+            head_len: head.len(),
+            head: digest(head),
+            format: String::new(),
+            resumable: false,
+            state: String::new(),
+        }
+    }
+
     /// Reads a checkpoint.
     pub fn parse(checkpoint: &Checkpoint) -> Option<Self> {
         serde_json::from_slice(&checkpoint.0).ok()
@@ -52,7 +67,7 @@ impl Position {
 }
 
 /// Time of change in nanoseconds of the epoch; 0 where the system does not tell.
-pub(super) fn modified(metadata: &Metadata) -> u64 {
+fn modified(metadata: &Metadata) -> u64 {
     metadata
         .modified()
         .ok()

@@ -1,9 +1,8 @@
 //! Usage that was sent to us instead of read from a file: traces and records in the bodies of requests.
 
-use std::cell::RefCell;
 use std::io::{Cursor, Read as _};
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -16,7 +15,8 @@ use crate::ports::{Checkpoint, Checkpoints, Progress, Rejection, Sink, SourceErr
 use super::codex::Sessions;
 use super::otel::{Otel, Traces, protobuf};
 use super::read::Run;
-use super::readers::Shared;
+use super::readers::{Shared, held};
+
 use super::remember::resume_traces;
 use super::stop::Stop;
 use super::{FileSourceOptions, line::LineFormat};
@@ -58,7 +58,7 @@ pub struct Posted {
 pub struct Inbox {
     name: Label,
     defaults: Vec<(Dimension, Label)>,
-    traces: Option<Rc<RefCell<Traces>>>,
+    traces: Option<Arc<Mutex<Traces>>>,
 }
 
 impl Inbox {
@@ -79,9 +79,9 @@ impl Inbox {
         posts: Vec<Post>,
         now: DateTime<Utc>,
         known: &Checkpoints,
-    ) -> (Box<dyn UsageSource>, Rc<RefCell<Vec<Posted>>>) {
+    ) -> (Box<dyn UsageSource>, Arc<Mutex<Vec<Posted>>>) {
         let traces = self.traces.get_or_insert_with(|| resume_traces(known));
-        let outcome = Rc::new(RefCell::new(Vec::new()));
+        let outcome = Arc::new(Mutex::new(Vec::new()));
         let source = PostedSource {
             options: FileSourceOptions {
                 name: self.name,
@@ -93,12 +93,12 @@ impl Inbox {
                 env: |_| None,
             },
             shared: Shared {
-                sessions: Rc::new(Sessions::new(Vec::new())),
-                traces: Rc::clone(traces),
+                sessions: Arc::new(Sessions::new(Vec::new())),
+                traces: Arc::clone(traces),
             },
             now,
             posts,
-            outcome: Rc::clone(&outcome),
+            outcome: Arc::clone(&outcome),
         };
         (Box::new(source), outcome)
     }
@@ -109,7 +109,7 @@ struct PostedSource {
     shared: Shared,
     now: DateTime<Utc>,
     posts: Vec<Post>,
-    outcome: Rc<RefCell<Vec<Posted>>>,
+    outcome: Arc<Mutex<Vec<Posted>>>,
 }
 
 /// How far the clock of a sender may be ahead before its records count as absurd.
@@ -146,7 +146,7 @@ impl UsageSource for PostedSource {
         Run::new(&self.options, self.shared.clone(), sink)
             .settle_traces()
             .map_err(Stop::source)?;
-        *self.outcome.borrow_mut() = outcomes;
+        *held(&self.outcome) = outcomes;
         Ok(())
     }
 }
@@ -164,9 +164,9 @@ impl Run<'_> {
     }
 
     fn traces_of(&mut self, post: &Post, name: &str) -> Result<(), Stop> {
-        let traces = Rc::clone(&self.shared.traces);
+        let traces = Arc::clone(&self.shared.traces);
         let result = if post.kind == PostKind::ProtobufTraces {
-            protobuf::read(&post.body, &mut traces.borrow_mut(), &mut self.context, &mut self.out)
+            protobuf::read(&post.body, &mut held(&traces), &mut self.context, &mut self.out)
         } else {
             match std::str::from_utf8(&post.body) {
                 Ok(text) => Otel::new(traces).record(text, 1, &mut self.context, &mut self.out),

@@ -2,11 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
-use crate::domain::label::LabelCache;
 use crate::ports::{Checkpoints, Progress, Rejection, Sink, SourceError};
 
 use super::bedrock::exported;
@@ -14,11 +13,11 @@ use super::bills::Bills;
 use super::codex::Sessions;
 use super::discover::Found;
 use super::line::{Context, Fault, LineFormat, Output};
-use super::position::{HEAD, Position, digest, modified};
+use super::position::{HEAD, Position, digest};
 use super::readers::{Shared, reader};
 use super::records::{RECORD_LIMIT, Record, Records};
 use super::remember::{NoSpend, resume_traces};
-use super::sniff::{DETECT_BYTES, Framing, Input, framing, recognise, unpack};
+use super::sniff::{DETECT_BYTES, Framing, Input, PARQUET, framing, recognise, unpack};
 use super::stop::{Stop, Whole};
 use super::{FileFormat, FileSourceOptions, detect};
 
@@ -35,7 +34,7 @@ pub(super) fn read_all(
     sink: &mut dyn Sink,
 ) -> Result<(), SourceError> {
     let shared = Shared {
-        sessions: Rc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
+        sessions: Arc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
         traces: resume_traces(known),
     };
     let mut run = Run::new(options, shared, sink);
@@ -90,6 +89,8 @@ pub(super) struct Run<'a> {
     pub progress: Progress,
     pub bills: Bills,
     pub bills_whole: bool,
+    /// Of the records of the file before.
+    buffer: Vec<u8>,
     packed: bool,
     pub stopped: bool,
     pub bill_positions: Vec<(String, Position)>,
@@ -103,15 +104,12 @@ impl<'a> Run<'a> {
     pub fn new(options: &'a FileSourceOptions, shared: Shared, sink: &'a mut dyn Sink) -> Self {
         Run {
             options,
-            context: Context {
-                latest: options.latest,
-                labels: LabelCache::default(),
-                fallback: None,
-            },
+            context: Context::new(options.latest),
             out: Output::default(),
             progress: Progress::default(),
             bills: Bills::default(),
             bills_whole: true,
+            buffer: Vec::new(),
             packed: false,
             stopped: false,
             bill_positions: Vec::new(),
@@ -140,17 +138,10 @@ impl<'a> Run<'a> {
         self.progress.files += 1;
         let mut head = Vec::with_capacity(HEAD);
         Read::by_ref(&mut file).take(HEAD as u64).read_to_end(&mut head)?;
-        let fresh = Position {
-            size: found.metadata.len(),
-            modified: modified(&found.metadata),
-            offset: 0,
-            newlines: 0,
-            head_len: head.len(),
-            head: digest(&head),
-            format: String::new(),
-            resumable: false,
-            state: String::new(),
-        };
+        let fresh = Position::fresh(&found.metadata, &head);
+        if head.starts_with(PARQUET) {
+            return self.parquet(file, name, fresh);
+        }
         let resumed = known.filter(|k| {
             let same = head.get(..k.head_len).is_some_and(|front| digest(front) == k.head);
             k.resumable && same && k.offset <= fresh.size && k.size <= fresh.size
@@ -192,7 +183,7 @@ impl<'a> Run<'a> {
         resumed: Option<FileFormat>,
     ) -> Result<(), Stop> {
         let (offset, newlines) = position.as_ref().map_or((0, 0), |p| (p.offset, p.newlines));
-        let mut records = Records::new(input, offset, newlines);
+        let mut records = Records::with_buffer(input, offset, newlines, std::mem::take(&mut self.buffer));
         let (format, framing) = if let Some(format) = resumed {
             (format, Framing::Lines)
         } else {
@@ -225,10 +216,10 @@ impl<'a> Run<'a> {
                 self.plain_table(records, name)?;
                 return self.done(name, position);
             }
-            FileFormat::Focus => {
+            FileFormat::Focus | FileFormat::Cur => {
                 // A bill that is read in part must not replace a whole one.
                 let whole = std::mem::replace(&mut self.bills_whole, false);
-                self.focus_table(records, name)?;
+                self.bill_table(records, name, format)?;
                 self.bills_whole = whole;
                 self.bill_positions.extend(position.map(|p| (name.to_owned(), p)));
                 return Ok(());
@@ -261,6 +252,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         self.records(&mut records, name, framing, reader.as_mut(), position.as_mut())?;
+        self.buffer = records.into_buffer();
         self.done(name, position)
     }
 

@@ -1,7 +1,6 @@
 //! The reader of each format, and the one that tells record by record which format it is.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::FileFormat;
 use super::admin::{AnthropicAdmin, OpenaiAdmin};
@@ -22,9 +21,14 @@ use super::plain::Plain;
 #[derive(Clone)]
 pub(super) struct Shared {
     /// Session files, for forks of sessions.
-    pub sessions: Rc<Sessions>,
+    pub sessions: Arc<Sessions>,
     /// Spans seen, for agent spans.
-    pub traces: Rc<RefCell<Traces>>,
+    pub traces: Arc<Mutex<Traces>>,
+}
+
+/// What readers share, held. A reader that panicked has left it whole: nothing is changed in two steps.
+pub(super) fn held<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The reader of a format; of one that was detected, one that also takes records of other formats among them.
@@ -42,11 +46,11 @@ pub(super) fn reader(format: FileFormat, detected: bool, shared: &Shared) -> Box
 fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat> {
     match format {
         FileFormat::ClaudeCode => Box::new(ClaudeCode::new()),
-        FileFormat::Codex => Box::new(Codex::new(Rc::clone(&shared.sessions))),
+        FileFormat::Codex => Box::new(Codex::new(Arc::clone(&shared.sessions))),
         FileFormat::Litellm => Box::new(Litellm),
         // Bills are tables and have no reader of records.
-        FileFormat::Plain | FileFormat::Focus => Box::new(Plain),
-        FileFormat::Otel => Box::new(Otel::new(Rc::clone(&shared.traces))),
+        FileFormat::Plain | FileFormat::Focus | FileFormat::Cur => Box::new(Plain::default()),
+        FileFormat::Otel => Box::new(Otel::new(Arc::clone(&shared.traces))),
         FileFormat::Bedrock => Box::new(Bedrock),
         FileFormat::Body => Box::new(Body),
         FileFormat::Apim => Box::new(Apim),

@@ -38,15 +38,28 @@ pub(super) struct Records<R> {
 impl<R: Read> Records<R> {
     /// Records of `input`, which stands at `offset` behind so many line ends.
     pub fn new(input: R, offset: u64, newlines: u64) -> Self {
+        Self::with_buffer(input, offset, newlines, Vec::new())
+    }
+
+    /// The same with a buffer that another stream has left.
+    pub fn with_buffer(input: R, offset: u64, newlines: u64, mut buffer: Vec<u8>) -> Self {
+        if buffer.len() != BUFFER {
+            buffer = vec![0; BUFFER];
+        }
         Records {
             input,
-            buffer: vec![0; BUFFER],
+            buffer,
             start: 0,
             end: 0,
             eof: false,
             offset,
             newlines,
         }
+    }
+
+    /// The buffer, for another stream.
+    pub fn into_buffer(self) -> Vec<u8> {
+        self.buffer
     }
 
     /// What is read ahead: at least `least` bytes and one line end, unless the stream has less.

@@ -1,14 +1,14 @@
 //! What one run remembers across the files of a source: records that are no spend, spans of traces, bills.
 
-use std::cell::RefCell;
 use std::collections::HashSet;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints, SourceError};
 
 use super::otel::Traces;
 use super::read::Run;
+use super::readers::held;
 use super::stop::Stop;
 
 /// Key of the checkpoint that holds the newest spans. No file has such a name: paths are absolute.
@@ -38,12 +38,12 @@ impl NoSpend {
 }
 
 /// The spans that the run before knew.
-pub(super) fn resume_traces(known: &Checkpoints) -> Rc<RefCell<Traces>> {
+pub(super) fn resume_traces(known: &Checkpoints) -> Arc<Mutex<Traces>> {
     let mut traces = Traces::default();
     if let Some(saved) = known.get(TRACES) {
         traces.load(&saved.0);
     }
-    Rc::new(RefCell::new(traces))
+    Arc::new(Mutex::new(traces))
 }
 
 /// Events without a moment at which no agent span waits, after which the waiting ones are priced: a file of agent spans
@@ -54,7 +54,7 @@ impl Run<'_> {
     /// Whether a checkpoint is possible now: none of the agent spans before it is waiting.
     pub fn traces_ready(&mut self, since_checkpoint: u64) -> Result<bool, Stop> {
         let (waiting, full) = {
-            let traces = self.shared.traces.borrow();
+            let traces = held(&self.shared.traces);
             (traces.waiting(), traces.full())
         };
         if full || since_checkpoint >= PATIENCE {
@@ -68,7 +68,7 @@ impl Run<'_> {
 
     /// Prices the agent spans that no call was met for.
     pub fn settle_traces(&mut self) -> Result<(), Stop> {
-        let events = self.shared.traces.borrow_mut().settle();
+        let events = held(&self.shared.traces).settle();
         if !events.is_empty() {
             self.sink.warn(
                 "agent spans priced themselves, since no call below them is known",
@@ -81,7 +81,7 @@ impl Run<'_> {
     }
 
     fn keep_traces(&mut self) -> Result<(), Stop> {
-        if let Some(saved) = self.shared.traces.borrow_mut().save() {
+        if let Some(saved) = held(&self.shared.traces).save() {
             self.sink.checkpoint(TRACES, Checkpoint(saved))?;
         }
         Ok(())

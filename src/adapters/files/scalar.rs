@@ -61,7 +61,21 @@ impl Scalar<'_> {
     }
 
     /// A count: 0 when absent, exact or refused.
+    #[inline]
     pub fn count(&self, field: &str) -> Result<u64, Fault> {
+        match self {
+            Scalar::Null => Ok(0),
+            Scalar::Whole(count) if *count <= MAX_TOKENS => Ok(*count),
+            Scalar::Whole(_)
+            | Scalar::Negative(_)
+            | Scalar::Float(_)
+            | Scalar::Text(_)
+            | Scalar::Bool(_)
+            | Scalar::Other => self.odd_count(field),
+        }
+    }
+
+    fn odd_count(&self, field: &str) -> Result<u64, Fault> {
         let count = match self {
             Scalar::Null => 0,
             Scalar::Whole(n) => *n,

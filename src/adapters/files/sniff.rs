@@ -12,6 +12,8 @@ pub(super) type Input<'a> = Box<dyn Read + 'a>;
 
 /// How far detection looks.
 pub(super) const DETECT_BYTES: usize = 64 << 10;
+/// How a Parquet file begins.
+pub(super) const PARQUET: &[u8] = b"PAR1";
 const DETECT_RECORDS: usize = 20;
 
 /// How a stream is cut.

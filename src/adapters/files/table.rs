@@ -5,9 +5,13 @@ use std::io;
 
 use csv::StringRecord;
 
+use super::FileFormat;
+use super::cur;
 use super::focus::{self, Row};
 use super::line::{Fault, LineFormat};
 use super::plain;
+#[cfg(not(feature = "parquet"))]
+use super::position::Position;
 use super::read::Run;
 use super::records::Records;
 use super::sniff::{DETECT_BYTES, Input};
@@ -22,23 +26,12 @@ impl Run<'_> {
     }
 
     /// Rows of a bill.
-    pub fn focus_table(&mut self, records: Records<Input<'_>>, name: &str) -> Result<(), Stop> {
-        let mut columns = HashMap::new();
+    pub fn bill_table(&mut self, records: Records<Input<'_>>, name: &str, format: FileFormat) -> Result<(), Stop> {
+        let mut columns = None;
         self.table(records, name, |run, header, values, _| {
-            if columns.is_empty() {
-                columns = header
-                    .iter()
-                    .cloned()
-                    .enumerate()
-                    .map(|(at, name)| (name, at))
-                    .collect();
-            }
-            let row = Row {
-                columns: &columns,
-                values,
-            };
-            let options = run.options;
-            focus::add(&mut run.bills, &row, &options.defaults, options.name, &mut run.context)
+            columns
+                .get_or_insert_with(|| Columns::new(format, header))
+                .add(run, values)
         })
     }
 
@@ -62,6 +55,16 @@ impl Run<'_> {
             }
             result
         })
+    }
+
+    /// What a build without the decoder does with a Parquet file.
+    #[cfg(not(feature = "parquet"))]
+    pub fn parquet(&mut self, _: std::fs::File, name: &str, position: Position) -> Result<(), Stop> {
+        self.progress.bytes = position.size;
+        let reason = "a Parquet file, which this build cannot read: it lacks the feature `parquet`";
+        self.reject(name, 0, Fault::whole(reason), b"");
+        self.bills_whole = false;
+        Ok(())
     }
 
     fn table(
@@ -108,6 +111,40 @@ impl Run<'_> {
             self.progress.bytes += table.position().byte() - byte;
             self.tell(false);
         }
+    }
+}
+
+/// The columns of a bill, however its rows are stored.
+pub(super) struct Columns {
+    format: FileFormat,
+    by_name: HashMap<String, usize>,
+}
+
+impl Columns {
+    /// Columns of these names.
+    pub fn new(format: FileFormat, names: &[String]) -> Self {
+        let name = |name: &String| match format == FileFormat::Cur {
+            true => cur::column(name),
+            false => name.clone(),
+        };
+        Columns {
+            format,
+            by_name: names.iter().enumerate().map(|(at, n)| (name(n), at)).collect(),
+        }
+    }
+
+    /// Adds a row to its bill.
+    pub fn add(&self, run: &mut Run<'_>, values: &StringRecord) -> Result<(), Fault> {
+        let row = Row {
+            columns: &self.by_name,
+            values,
+        };
+        let (options, bills, context) = (run.options, &mut run.bills, &mut run.context);
+        let add = match self.format == FileFormat::Cur {
+            true => cur::add,
+            false => focus::add,
+        };
+        add(bills, &row, &options.defaults, options.name, context)
     }
 }
 

@@ -72,19 +72,19 @@ fn common(text: &[u8]) -> Option<DateTime<Utc>> {
     else {
         return None;
     };
-    let number = |digits: &[u8]| {
-        digits.iter().try_fold(0_u32, |n, b| {
-            b.is_ascii_digit().then(|| n * 10 + u32::from(b.wrapping_sub(b'0')))
-        })
-    };
-    let year = i32::try_from(number(&[y1, y2, y3, y4])?).ok()?;
-    let date = NaiveDate::from_ymd_opt(year, number(&[m1, m2])?, number(&[d1, d2])?)?;
-    let time = date.and_hms_milli_opt(
-        number(&[h1, h2])?,
-        number(&[n1, n2])?,
-        number(&[s1, s2])?,
-        number(&[f1, f2, f3])?,
-    )?;
+    let mut digits = [y1, y2, y3, y4, m1, m2, d1, d2, h1, h2, n1, n2, s1, s2, f1, f2, f3];
+    let mut odd = false;
+    for digit in &mut digits {
+        *digit = digit.wrapping_sub(b'0');
+        odd |= *digit > 9;
+    }
+    if odd {
+        return None;
+    }
+    let [y1, y2, y3, y4, m1, m2, d1, d2, h1, h2, n1, n2, s1, s2, f1, f2, f3] = digits.map(u32::from);
+    let year = i32::try_from(y1 * 1000 + y2 * 100 + y3 * 10 + y4).ok()?;
+    let date = NaiveDate::from_ymd_opt(year, m1 * 10 + m2, d1 * 10 + d2)?;
+    let time = date.and_hms_milli_opt(h1 * 10 + h2, n1 * 10 + n2, s1 * 10 + s2, f1 * 100 + f2 * 10 + f3)?;
     Some(time.and_utc())
 }
 

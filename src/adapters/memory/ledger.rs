@@ -215,8 +215,8 @@ impl Ledger for MemoryLedger {
                     day,
                     basis: Basis::Metered,
                     currency: Currency::USD,
-                    old,
-                    new,
+                    old: old.normalize(),
+                    new: new.normalize(),
                 });
             }
         }

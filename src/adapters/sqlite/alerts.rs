@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -21,11 +22,11 @@ pub struct SqliteAlerts {
 }
 
 impl SqliteAlerts {
-    /// Opens the store at `path`, creating or migrating it.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    /// Opens the store at `path`, creating or migrating it; every use of it waits so long for another process.
+    pub fn open_within(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
         let mut lock_path = path.as_os_str().to_owned();
         lock_path.push(".outbox.lock");
-        let conn = open(path)?;
+        let conn = open(path, busy_timeout)?;
         // What people were told must survive a power cut, or it would be told again.
         conn.execute_batch("PRAGMA synchronous = FULL")
             .map_err(|e| failed(&path.display().to_string(), &e))?;

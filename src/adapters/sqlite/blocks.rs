@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::codec::{Broken, Reader, get_event, put_event};
 use super::failed;
@@ -49,57 +49,89 @@ pub fn store(names: &mut StoredNames<'_>, block: u32, rows: &[(UsageEvent, Charg
     Ok(())
 }
 
-/// Adds calls behind the last block, filling it first if it was begun on the same day. Answers where each call went:
-/// (block, position).
-pub fn append(
-    names: &mut StoredNames<'_>,
-    rows: &[(&UsageEvent, Charge)],
-    now: DateTime<Utc>,
-) -> Result<Vec<(u32, usize)>, CodecError> {
-    let path = names.path;
-    let conn: &Connection = names.conn;
-    let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
-    let last: Option<(i64, i64, i64)> = conn
-        .prepare_cached("SELECT no, recorded_at, events FROM event_block ORDER BY no DESC LIMIT 1")
-        .and_then(|mut s| s.query_row([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).optional())
-        .map_err(fail)?;
-    // Blocks that have expired leave no row behind, but the index still names them: their numbers are not used again.
-    let highest: i64 = conn
-        .prepare_cached("SELECT coalesce(max(seq), 0) FROM event_index WHERE part = -1")
-        .and_then(|mut s| s.query_row([], |r| r.get(0)))
-        .map_err(fail)?;
-    let seconds = now.timestamp();
-    let mut places = Vec::with_capacity(rows.len());
-    let mut rest = rows;
-    let mut next = last.map_or(0, |(no, ..)| no).max(highest) + 1;
-    let mut open = last.filter(|(_, at, n)| *n < BLOCK_EVENTS && at.div_euclid(86_400) == seconds.div_euclid(86_400));
-    while !rest.is_empty() {
-        let (no, recorded_at, held) = open.take().unwrap_or_else(|| {
-            next += 1;
-            (next - 1, seconds, 0)
-        });
-        let room = usize::try_from(BLOCK_EVENTS - held).unwrap_or(1).min(rest.len());
-        let (now_in, later) = rest.split_at(room);
-        rest = later;
-        let mut body: Vec<u8> = if held > 0 {
-            conn.prepare_cached("SELECT body FROM event_block WHERE no = ?")
-                .and_then(|mut s| s.query_row([no], |row| row.get(0)))
-                .map_err(fail)?
-        } else {
-            Vec::with_capacity(room * 96)
-        };
-        let block = u32::try_from(no).map_err(|_| Broken)?;
-        let first = usize::try_from(held).map_err(|_| Broken)?;
-        for (i, (event, charge)) in now_in.iter().enumerate() {
-            put_event(&mut body, event, charge, names)?;
-            places.push((block, first + i));
-        }
-        let events = held + i64::try_from(room).map_err(|_| Broken)?;
-        conn.prepare_cached("INSERT OR REPLACE INTO event_block (no, recorded_at, events, body) VALUES (?, ?, ?, ?)")
-            .and_then(|mut s| s.execute(params![no, recorded_at, events, body]))
+/// Adds calls behind the last block, filling it first if it was begun on the same day.
+pub struct Appender {
+    no: i64,
+    recorded_at: i64,
+    held: i64,
+    body: Vec<u8>,
+    changed: bool,
+}
+
+impl Appender {
+    /// Where the store ends.
+    pub fn new(names: &StoredNames<'_>, now: DateTime<Utc>) -> Result<Self, CodecError> {
+        let (conn, path) = (names.conn, names.path);
+        let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
+        let last: Option<(i64, i64, i64)> = conn
+            .prepare_cached("SELECT no, recorded_at, events FROM event_block ORDER BY no DESC LIMIT 1")
+            .and_then(|mut s| s.query_row([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).optional())
             .map_err(fail)?;
+        // Blocks that have expired leave no row behind, but the index still names them: their numbers are not used again.
+        let highest: i64 = conn
+            .prepare_cached("SELECT coalesce(max(no), 0) FROM event_block_gone")
+            .and_then(|mut s| s.query_row([], |r| r.get(0)))
+            .map_err(fail)?;
+        let seconds = now.timestamp();
+        let same_day = |at: i64| at.div_euclid(86_400) == seconds.div_euclid(86_400);
+        let open = last.filter(|(_, at, held)| *held < BLOCK_EVENTS && same_day(*at));
+        let Some((no, recorded_at, held)) = open else {
+            return Ok(Appender {
+                no: last.map_or(0, |(no, ..)| no).max(highest) + 1,
+                recorded_at: seconds,
+                held: 0,
+                body: Vec::new(),
+                changed: false,
+            });
+        };
+        let body = conn
+            .prepare_cached("SELECT body FROM event_block WHERE no = ?")
+            .and_then(|mut s| s.query_row([no], |row| row.get(0)))
+            .map_err(fail)?;
+        Ok(Appender {
+            no,
+            recorded_at,
+            held,
+            body,
+            changed: false,
+        })
     }
-    Ok(places)
+
+    /// Adds a call; answers where it went: (block, position).
+    pub fn push(
+        &mut self,
+        names: &mut StoredNames<'_>,
+        event: &UsageEvent,
+        charge: &Charge,
+        now: DateTime<Utc>,
+    ) -> Result<(u32, usize), CodecError> {
+        if self.held >= BLOCK_EVENTS {
+            self.flush(names)?;
+            self.no += 1;
+            self.held = 0;
+            self.recorded_at = now.timestamp();
+            self.body.clear();
+        }
+        put_event(&mut self.body, event, charge, names)?;
+        self.changed = true;
+        let position = usize::try_from(self.held).map_err(|_| Broken)?;
+        self.held += 1;
+        Ok((u32::try_from(self.no).map_err(|_| Broken)?, position))
+    }
+
+    /// Writes the block that is open.
+    pub fn flush(&mut self, names: &StoredNames<'_>) -> Result<(), CodecError> {
+        if std::mem::take(&mut self.changed) {
+            names
+                .conn
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO event_block (no, recorded_at, events, body) VALUES (?, ?, ?, ?)",
+                )
+                .and_then(|mut s| s.execute(params![self.no, self.recorded_at, self.held, self.body]))
+                .map_err(|e| CodecError::Store(failed(names.path, &e)))?;
+        }
+        Ok(())
+    }
 }
 
 /// Deletes blocks recorded before an instant; answers how many calls lost their detail.
@@ -119,13 +151,9 @@ pub fn expire(names: &mut StoredNames<'_>, before: DateTime<Utc>) -> Result<u64,
             .conn
             .execute("DELETE FROM event_block WHERE recorded_at < ?", [before.timestamp()])
             .map_err(fail)?;
-        // Part -1 of the index remembers the highest block number ever deleted.
         names
             .conn
-            .execute(
-                "INSERT OR REPLACE INTO event_index (part, seq, body) VALUES (-1, ?, x'')",
-                [highest],
-            )
+            .execute("INSERT OR REPLACE INTO event_block_gone (no) VALUES (?)", [highest])
             .map_err(fail)?;
     }
     u64::try_from(gone).map_err(|_| Broken.into())

@@ -9,10 +9,11 @@ use rusqlite::Connection;
 use rust_decimal::Decimal;
 
 use super::blocks;
-use super::codec::{Broken, Reader, get_spend};
+use super::codec::Broken;
 use super::failed;
-use super::ledger::{Delta, apply, give, money, take};
+
 use super::names::{CodecError, NameCache, StoredNames};
+use super::spend::{self, Additions, Delta, apply, give, money, take};
 use crate::domain::charge::Charge;
 use crate::domain::money::{Currency, add_exact};
 use crate::domain::period::{Hour, Period};
@@ -83,7 +84,7 @@ pub(super) fn recharge(
             blocks::store(names, block, &rows)?;
         }
     }
-    apply(names, delta)?;
+    apply(names, &mut Additions::default(), &[], delta)?;
     for (day, old) in days {
         let new = metered_on(names, day)?;
         if new == old {
@@ -95,8 +96,8 @@ pub(super) fn recharge(
             day,
             basis: Basis::Metered,
             currency: Currency::USD,
-            old,
-            new,
+            old: old.normalize(),
+            new: new.normalize(),
         };
         let text = serde_json::to_string(&restatement).map_err(|_| Broken)?;
         names
@@ -110,27 +111,12 @@ pub(super) fn recharge(
 
 /// Metered cost of a UTC day, in dollars.
 fn metered_on(names: &mut StoredNames<'_>, day: Hour) -> Result<Decimal, CodecError> {
-    let conn = names.conn;
-    let path = names.path;
-    let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
-    let mut statement = conn
-        .prepare_cached(
-            "SELECT hour, body FROM spend_day WHERE hour >= ?1 AND hour < ?1 + 24
-             UNION ALL SELECT hour, body FROM spend_hour WHERE hour >= ?1 AND hour < ?1 + 24",
-        )
-        .map_err(fail)?;
-    let mut rows = statement.query([day.0]).map_err(fail)?;
     let mut sum = Decimal::ZERO;
-    while let Some(row) = rows.next().map_err(fail)? {
-        let hour = Hour(row.get(0).map_err(fail)?);
-        let body: Vec<u8> = row.get(1).map_err(fail)?;
-        let mut reader = Reader(&body);
-        while !reader.done() {
-            let (key, sums) = get_spend(&mut reader, hour, names)?;
-            if key.basis == Basis::Metered && key.currency == Currency::USD {
-                sum = add_exact(sum, sums.cost).map_err(money)?;
-            }
+    spend::visit(names, day.0, day.0 + 24, &mut |key, sums| {
+        if key.basis == Basis::Metered && key.currency == Currency::USD {
+            sum = add_exact(sum, sums.cost).map_err(money)?;
         }
-    }
+        Ok(())
+    })?;
     Ok(sum)
 }

@@ -7,6 +7,9 @@ mod detail;
 mod index;
 pub mod ledger;
 mod names;
+mod record;
+mod sort;
+mod spend;
 
 use std::path::Path;
 use std::time::Duration;
@@ -21,11 +24,24 @@ pub use ledger::SqliteLedger;
 /// Marks the file as ours (`FINO`), so that another program's database is never written to.
 const APPLICATION_ID: i64 = 0x4649_4e4f;
 
-/// How long a writer waits for another process. A batch takes far below a second; a minute means that something hangs.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a writer waits for another process, if nothing else is said. A batch takes far below a second; half a minute means
+/// that something hangs.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longer than that nobody waits, and SQLite counts milliseconds in 31 bits.
+const MAX_BUSY_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// Prepared statements that are kept: all that there are.
+const STATEMENTS: usize = 64;
+
+/// A step from one schema version to the next: statements, and what no statement can say.
+type Migration = (
+    &'static str,
+    Option<fn(&Connection, &str) -> Result<(), names::CodecError>>,
+);
 
 /// The steps from each schema version to the next. Never change one that was released: append.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [Migration; 2] = [("
     CREATE TABLE name (number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
     CREATE TABLE event_block (no INTEGER PRIMARY KEY, recorded_at INTEGER NOT NULL, events INTEGER NOT NULL, body BLOB NOT NULL);
     CREATE TABLE event_index (part INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (part, seq)) WITHOUT ROWID;
@@ -40,10 +56,32 @@ const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE silence (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE outbox (no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, attempts INTEGER NOT NULL DEFAULT 0, reason TEXT, body TEXT NOT NULL);
     CREATE TABLE receipt (id TEXT PRIMARY KEY, at INTEGER NOT NULL, answer TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
-"];
+", None), ("
+    CREATE TABLE event_run (no INTEGER PRIMARY KEY, entries INTEGER NOT NULL, fences BLOB NOT NULL, bloom BLOB NOT NULL);
+    CREATE TABLE event_run_page (no INTEGER PRIMARY KEY, body BLOB NOT NULL);
+    CREATE TABLE event_block_gone (no INTEGER PRIMARY KEY);
+    INSERT INTO event_block_gone SELECT seq FROM event_index WHERE part = -1;
+    CREATE TABLE spend_part (no INTEGER PRIMARY KEY, body BLOB NOT NULL);
+    INSERT INTO spend_part SELECT hour * 64, body FROM spend_hour;
+    DROP TABLE spend_hour;
+", Some(index::migrate))];
+
+impl SqliteLedger {
+    /// Opens the ledger at `path`, creating or migrating it.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_within(path, BUSY_TIMEOUT)
+    }
+}
+
+impl SqliteAlerts {
+    /// Opens the store at `path`, creating or migrating it.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_within(path, BUSY_TIMEOUT)
+    }
+}
 
 /// Opens a store, creating or migrating it. A file that is not one of ours is refused and left as it is.
-pub fn open(path: &Path) -> Result<Connection, StoreError> {
+pub fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
     let shown = path.display().to_string();
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|e| StoreError::Failed {
@@ -53,7 +91,8 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
     }
     let fail = |e: rusqlite::Error| failed(&shown, &e);
     let mut conn = Connection::open(path).map_err(fail)?;
-    conn.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    conn.busy_timeout(busy_timeout.min(MAX_BUSY_TIMEOUT)).map_err(fail)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     // One statement, one snapshot: another process may be creating the store right now.
     let (application, version, tables): (i64, i64, i64) = conn
@@ -83,7 +122,7 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
     conn.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000;")
         .map_err(fail)?;
     if version < known {
-        migrate(&mut conn, known).map_err(fail)?;
+        migrate(&mut conn, &shown, known)?;
     }
     Ok(conn)
 }
@@ -108,17 +147,26 @@ fn write_ahead(conn: &Connection) -> rusqlite::Result<()> {
     result
 }
 
-fn migrate(conn: &mut Connection, known: i64) -> rusqlite::Result<()> {
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+fn migrate(conn: &mut Connection, path: &str, known: i64) -> Result<(), StoreError> {
+    let fail = |e: rusqlite::Error| failed(path, &e);
+    let tx = conn
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(fail)?;
     // Asked again under the lock: another process may have migrated in the meantime.
-    let version: i64 = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    for step in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
-        tx.execute_batch(step)?;
+    let version: i64 = tx
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(fail)?;
+    for (statements, convert) in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+        tx.execute_batch(statements).map_err(fail)?;
+        if let Some(convert) = convert {
+            convert(&tx, path).map_err(|e| e.at(path))?;
+        }
     }
     tx.execute_batch(&format!(
         "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {known};"
-    ))?;
-    tx.commit()
+    ))
+    .map_err(fail)?;
+    tx.commit().map_err(fail)
 }
 
 /// What an SQLite error means to the user of a store.
@@ -139,5 +187,43 @@ impl SqliteLedger {
             .execute_batch("PRAGMA synchronous = FULL")
             .map_err(|e| failed(&self.path, &e))?;
         Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::usage::EventId;
+
+    #[test]
+    fn calls_of_the_first_schema_are_still_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let id = EventId::of(&[b"response", b"msg_01"]);
+        {
+            let conn = Connection::open(&path).unwrap();
+            conn.execute_batch(MIGRATIONS.first().unwrap().0).unwrap();
+            let mut body = id.0[2..10].to_vec();
+            body.reverse();
+            body.push(3);
+            let part = u16::from_be_bytes([id.0[0], id.0[1]]) >> 4;
+            conn.execute(
+                "INSERT INTO event_index VALUES (?, 0, ?)",
+                rusqlite::params![part, body],
+            )
+            .unwrap();
+            conn.execute("INSERT INTO event_index VALUES (-1, 2, x'')", []).unwrap();
+            conn.execute_batch(&format!(
+                "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;"
+            ))
+            .unwrap();
+        }
+        let conn = open(&path, BUSY_TIMEOUT).unwrap();
+        let found = index::Index::default().find(&conn, "test", std::iter::once(id));
+        assert!(found.is_ok_and(|found| found == [(0, 3)]));
+        let gone: i64 = conn
+            .query_row("SELECT max(no) FROM event_block_gone", [], |r| r.get(0))
+            .unwrap();
+        assert_eq!(gone, 2);
     }
 }

@@ -1,7 +1,5 @@
 //! Numbers for names: the store keeps each name once.
 
-use std::collections::HashMap;
-
 use rusqlite::{Connection, OptionalExtension};
 
 use super::codec::{Broken, Names};
@@ -13,17 +11,41 @@ use crate::ports::StoreError;
 /// it must be forgotten.
 #[derive(Default)]
 pub struct NameCache {
-    numbers: HashMap<Label, u64, rustc_hash::FxBuildHasher>,
-    labels: HashMap<u64, Label, rustc_hash::FxBuildHasher>,
+    /// Number by label index, 0 where not known.
+    numbers: Vec<u64>,
+    /// Label by number, the empty one where not known.
+    labels: Vec<Label>,
 }
 
 impl NameCache {
+    fn note(&mut self, label: Label, number: u64) -> Result<(), Broken> {
+        let place = usize::try_from(number).map_err(|_| Broken)?;
+        // The store counts its names from 1 without gaps; a number far beyond is no name's.
+        if place > MOST_NAMES {
+            return Err(Broken);
+        }
+        if self.labels.len() <= place {
+            self.labels.resize(place + 1, Label::EMPTY);
+        }
+        if self.numbers.len() <= label.index() {
+            self.numbers.resize(label.index() + 1, 0);
+        }
+        if let (Some(known), Some(slot)) = (self.labels.get_mut(place), self.numbers.get_mut(label.index())) {
+            *known = label;
+            *slot = number;
+        }
+        Ok(())
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.numbers.clear();
         self.labels.clear();
     }
 }
+
+/// More names than any store has: a gigabyte of them.
+const MOST_NAMES: usize = 1 << 27;
 
 /// The name table within one transaction.
 pub struct StoredNames<'a> {
@@ -65,11 +87,16 @@ impl CodecError {
 impl Names for StoredNames<'_> {
     type Error = CodecError;
 
-    fn number(&mut self, label: Label) -> Result<u64, CodecError> {
+    #[inline]
+    fn known(&self, label: Label) -> Option<u64> {
         if label.is_empty() {
-            return Ok(0);
+            return Some(0);
         }
-        if let Some(&number) = self.cache.numbers.get(&label) {
+        self.cache.numbers.get(label.index()).copied().filter(|n| *n != 0)
+    }
+
+    fn number(&mut self, label: Label) -> Result<u64, CodecError> {
+        if let Some(number) = self.known(label) {
             return Ok(number);
         }
         let fail = |e: rusqlite::Error| CodecError::Store(failed(self.path, &e));
@@ -90,8 +117,7 @@ impl Names for StoredNames<'_> {
             }
         };
         let number = u64::try_from(number).map_err(|_| Broken)?;
-        self.cache.numbers.insert(label, number);
-        self.cache.labels.insert(number, label);
+        self.cache.note(label, number)?;
         Ok(number)
     }
 
@@ -99,8 +125,9 @@ impl Names for StoredNames<'_> {
         if number == 0 {
             return Ok(Label::EMPTY);
         }
-        if let Some(&label) = self.cache.labels.get(&number) {
-            return Ok(label);
+        let place = usize::try_from(number).map_err(|_| Broken)?;
+        if let Some(label) = self.cache.labels.get(place).filter(|l| !l.is_empty()) {
+            return Ok(*label);
         }
         let key = i64::try_from(number).map_err(|_| Broken)?;
         let text: Option<String> = self
@@ -109,8 +136,7 @@ impl Names for StoredNames<'_> {
             .and_then(|mut s| s.query_row([key], |row| row.get(0)).optional())
             .map_err(|e| CodecError::Store(failed(self.path, &e)))?;
         let label = Label::new(&text.ok_or(Broken)?);
-        self.cache.labels.insert(number, label);
-        self.cache.numbers.insert(label, number);
+        self.cache.note(label, number)?;
         Ok(label)
     }
 }

@@ -78,7 +78,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
         pricer.as_ref(),
         ctx.now,
         &mut |read| bar.advance(read),
-        rejects.as_mut().map(|file| file as &mut dyn std::io::Write),
+        rejects.as_mut().map(|file| file as &mut (dyn std::io::Write + Send)),
         &|| false,
     );
     bar.finish();
@@ -127,6 +127,7 @@ pub fn document(collection: &Collection) -> serde_json::Value {
         "unpriced": collection.recorded.unpriced,
         "rejected": collection.rejected,
         "bills": collection.bills,
+        "paid_requests": collection.paid_requests,
         "restatements": collection.restatements.len(),
         "cost_usd": collection.recorded.cost.normalize().to_string(),
         "left": collection.left.iter().map(|left| json!({
@@ -156,10 +157,19 @@ pub fn summary(collection: &Collection) -> String {
         (recorded.unpriced, "unpriced"),
         (collection.rejected, "rejected"),
         (collection.bills, "bills"),
+        (collection.restatements.len() as u64, "restated days"),
     ] {
         if number > 0 {
             text.push_str(&format!("; {} {what}", count(number)));
         }
+    }
+    if collection.paid_requests > 0 {
+        let cost = rust_decimal::Decimal::new(i64::try_from(collection.paid_requests).unwrap_or(i64::MAX), 2);
+        text.push_str(&format!(
+            "; {} paid requests, {}",
+            count(collection.paid_requests),
+            money(Money::new(cost, Currency::USD))
+        ));
     }
     text
 }

@@ -1,24 +1,45 @@
 //! Builds the adapters to AWS, or says that this program has none.
 
-use crate::cli::{CliError, Context};
-use crate::ports::{AlertsAndOutbox, Ledger, Notifier};
-
 #[cfg(feature = "aws")]
-pub use with_aws::{alerts, heartbeat, ledger, sns};
+pub use with_aws::{alerts, bills, feedback, heartbeat, ledger, signals, sns};
+#[cfg(not(feature = "aws"))]
+pub use without_aws::{alerts, bills, feedback, heartbeat, ledger, signals, sns};
+
+/// What a person says about an anomaly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Said {
+    /// It was one
+    Yes,
+    /// It was none
+    No,
+    /// It was planned
+    Planned,
+}
 
 #[cfg(feature = "aws")]
 mod with_aws {
+    use std::cell::RefCell;
+    use std::rc::Rc;
     use std::sync::OnceLock;
 
-    use super::{AlertsAndOutbox, CliError, Context, Ledger, Notifier};
+    use chrono::TimeDelta;
+
+    use super::Said;
     use crate::adapters::aws::client::{Aws, CallLimits};
-    use crate::adapters::aws::dynamodb::heartbeats;
-    use crate::adapters::aws::dynamodb::{DynamoAlerts, DynamoLedger, Table, TableNames};
+    use crate::adapters::aws::cost_explorer::{CostExplorer, Grouping, Options};
+    use crate::adapters::aws::dynamodb::{DynamoAlerts, DynamoLedger, Table, TableNames, heartbeats};
     use crate::adapters::aws::failure::Failure;
     use crate::adapters::aws::identity;
+    use crate::adapters::aws::paid::{FileMeter, MemoryMeter, MonthMeter, PaidBudget, TableMeter};
+    use crate::adapters::aws::signals::{AwsSignals, Feedback, Wanted, give_feedback};
     use crate::adapters::aws::sns::Sns;
     use crate::adapters::clock::SystemClock;
-    use crate::ports::Retention;
+    use crate::cli::{CliError, Context};
+    use crate::config::StoreUrl;
+    use crate::domain::label::Label;
+    use crate::domain::signal::Signals;
+    use crate::engine::signals::current;
+    use crate::ports::{AlertsAndOutbox, Ledger, Notifier, Pricer, Retention, UsageSource};
 
     impl From<Failure> for CliError {
         fn from(failure: Failure) -> Self {
@@ -27,21 +48,27 @@ mod with_aws {
     }
 
     /// The connection of this process, made once: looking for credentials and asking for the account take time.
-    pub fn connection(ctx: &Context<'_>) -> Result<Aws, CliError> {
+    fn connection(ctx: &Context<'_>) -> Result<Aws, CliError> {
         static CONNECTION: OnceLock<Aws> = OnceLock::new();
         if let Some(aws) = CONNECTION.get() {
             return Ok(aws.clone());
         }
-        let settings = &ctx.config.aws;
-        let aws = Aws::from_environment(settings.region.as_deref(), CallLimits::default())?;
-        if !settings.allowed_accounts.is_empty() {
-            let account = identity::account(&aws)?;
-            if !settings.allowed_accounts.contains(&account) {
-                return Err(CliError::incomplete(format!("the account `{account}` is not allowed"))
-                    .hint("nothing was read or written; name it in `aws.allowed_accounts`, or use other credentials"));
-            }
+        let aws = Aws::from_environment(ctx.config.aws.region.as_deref(), CallLimits::default())?;
+        if !ctx.config.aws.allowed_accounts.is_empty() {
+            allowed_account(ctx, &aws)?;
         }
         Ok(CONNECTION.get_or_init(|| aws).clone())
+    }
+
+    /// The account behind a connection, if it may be used.
+    fn allowed_account(ctx: &Context<'_>, aws: &Aws) -> Result<String, CliError> {
+        let account = identity::account(aws)?;
+        let allowed = &ctx.config.aws.allowed_accounts;
+        if allowed.is_empty() || allowed.contains(&account) {
+            return Ok(account);
+        }
+        Err(CliError::incomplete(format!("the account `{account}` is not allowed"))
+            .hint("nothing was read or written; name it in `aws.allowed_accounts`, or use other credentials"))
     }
 
     fn names(ctx: &Context<'_>) -> TableNames {
@@ -57,6 +84,12 @@ mod with_aws {
         Ok(Box::new(DynamoLedger::new(table, keep, ctx.now)))
     }
 
+    /// The alerts in the account.
+    pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
+        let table = Table::new(connection(ctx)?, names(ctx).alerts);
+        Ok(Box::new(DynamoAlerts::new(table, Box::new(SystemClock), ctx.now)))
+    }
+
     /// A channel to a topic.
     pub fn sns(ctx: &Context<'_>, name: String, topic: &str) -> Result<Box<dyn Notifier>, String> {
         let aws = connection(ctx).map_err(|e| e.message)?;
@@ -70,38 +103,138 @@ mod with_aws {
         Ok(())
     }
 
-    /// The alerts in the account.
-    pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
-        let table = Table::new(connection(ctx)?, names(ctx).alerts);
-        Ok(Box::new(DynamoAlerts::new(table, Box::new(SystemClock), ctx.now)))
+    thread_local! {
+        /// What this run may still ask for money; a new one with the sources of each run.
+        static PAID: RefCell<Option<Rc<RefCell<PaidBudget>>>> = const { RefCell::new(None) };
+    }
+
+    fn paid(ctx: &Context<'_>, anew: bool) -> Result<Rc<RefCell<PaidBudget>>, CliError> {
+        let known = PAID.with(|slot| slot.borrow().clone());
+        if let Some(budget) = known.filter(|_| !anew) {
+            return Ok(budget);
+        }
+        let meter: Box<dyn MonthMeter> = match ctx.config.store_url()? {
+            StoreUrl::Dynamodb => Box::new(TableMeter(Table::new(connection(ctx)?, names(ctx).costs))),
+            StoreUrl::Memory => Box::new(MemoryMeter::default()),
+            StoreUrl::Sqlite(path) => {
+                let mut beside = path.into_os_string();
+                beside.push(".paid-requests");
+                Box::new(FileMeter(beside.into()))
+            }
+        };
+        let limits = &ctx.config.aws;
+        let budget = PaidBudget::new(meter, limits.paid_requests_per_run, limits.paid_requests_per_month);
+        let budget = Rc::new(RefCell::new(budget));
+        PAID.with(|slot| slot.replace(Some(Rc::clone(&budget))));
+        Ok(budget)
+    }
+
+    fn refresh(ctx: &Context<'_>) -> TimeDelta {
+        TimeDelta::hours(i64::from(ctx.config.aws.refresh_hours))
+    }
+
+    /// The bills of Cost Explorer. An account that cannot be used fails alone, when it is read.
+    pub fn bills(ctx: &Context<'_>) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
+        let own = connection(ctx)?;
+        let paid = paid(ctx, true)?;
+        let mut sources: Vec<Box<dyn UsageSource>> = Vec::new();
+        for given in &ctx.config.cost_explorers {
+            let group_by: Result<Vec<Grouping>, String> =
+                given.group_by.iter().map(|text| Grouping::parse(text)).collect();
+            let options = Options {
+                name: Label::new(&given.name),
+                services: given.services.clone(),
+                group_by: group_by.map_err(CliError::usage)?,
+                hourly: given.hourly,
+                net: given.net,
+                months: given.months,
+                allowed_accounts: ctx.config.aws.allowed_accounts.clone(),
+                refresh: refresh(ctx),
+                now: ctx.now,
+            };
+            let aws = match &given.role {
+                Some(role) => own.assume(role, given.external_id.as_deref()),
+                None => own.clone(),
+            };
+            sources.push(Box::new(CostExplorer::new(aws, options, Rc::clone(&paid))));
+        }
+        Ok(sources)
+    }
+
+    /// What AWS says about the own account.
+    pub fn signals(ctx: &Context<'_>, ledger: &mut dyn Ledger, pricer: &dyn Pricer) -> Result<Vec<Signals>, CliError> {
+        let aws = connection(ctx)?;
+        let account = allowed_account(ctx, &aws)?;
+        let settings = &ctx.config.aws;
+        let wanted = Wanted {
+            anomalies: settings.anomalies,
+            budgets: settings.budgets,
+            forecast: settings.forecast,
+        };
+        let mut provider = AwsSignals::new(aws, account, wanted, paid(ctx, false)?);
+        let (mut signals, asked) = current(&mut provider, ledger, pricer, refresh(ctx), ctx.now)?;
+        if !asked {
+            signals.paid_requests = 0;
+        }
+        Ok(vec![signals])
+    }
+
+    /// Tells AWS what a person says about an anomaly.
+    pub fn feedback(ctx: &Context<'_>, id: &str, said: Said) -> Result<(), CliError> {
+        let said = match said {
+            Said::Yes => Feedback::Yes,
+            Said::No => Feedback::No,
+            Said::Planned => Feedback::Planned,
+        };
+        let paid = paid(ctx, true)?;
+        give_feedback(&connection(ctx)?, id, said, &mut paid.borrow_mut(), ctx.now)?;
+        Ok(())
     }
 }
 
 #[cfg(not(feature = "aws"))]
-fn absent() -> CliError {
-    CliError::usage("this program was built without AWS").hint("build it with `cargo build --features aws`")
-}
+mod without_aws {
+    use super::Said;
+    use crate::cli::{CliError, Context};
+    use crate::domain::signal::Signals;
+    use crate::ports::{AlertsAndOutbox, Ledger, Notifier, Pricer, UsageSource};
 
-/// There is no ledger on AWS in this build.
-#[cfg(not(feature = "aws"))]
-pub fn ledger(_: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
-    Err(absent())
-}
+    fn absent() -> CliError {
+        CliError::usage("this program was built without AWS").hint("build it with `cargo build --features aws`")
+    }
 
-/// There are no heartbeats in this build.
-#[cfg(not(feature = "aws"))]
-pub fn heartbeat(_: &Context<'_>, _: &str, _: &serde_json::Value) -> Result<(), CliError> {
-    Err(absent())
-}
+    /// There is no ledger on AWS in this build.
+    pub fn ledger(_: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
+        Err(absent())
+    }
 
-/// There are no topics in this build.
-#[cfg(not(feature = "aws"))]
-pub fn sns(_: &Context<'_>, _: String, _: &str) -> Result<Box<dyn Notifier>, String> {
-    Err(absent().message)
-}
+    /// There are no alerts on AWS in this build.
+    pub fn alerts(_: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
+        Err(absent())
+    }
 
-/// There are no alerts on AWS in this build.
-#[cfg(not(feature = "aws"))]
-pub fn alerts(_: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
-    Err(absent())
+    /// There are no topics in this build.
+    pub fn sns(_: &Context<'_>, _: String, _: &str) -> Result<Box<dyn Notifier>, String> {
+        Err(absent().message)
+    }
+
+    /// There are no heartbeats in this build.
+    pub fn heartbeat(_: &Context<'_>, _: &str, _: &serde_json::Value) -> Result<(), CliError> {
+        Err(absent())
+    }
+
+    /// There is no Cost Explorer in this build.
+    pub fn bills(_: &Context<'_>) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
+        Err(absent())
+    }
+
+    /// There is nobody to ask in this build.
+    pub fn signals(_: &Context<'_>, _: &mut dyn Ledger, _: &dyn Pricer) -> Result<Vec<Signals>, CliError> {
+        Err(absent())
+    }
+
+    /// There is nobody to tell in this build.
+    pub fn feedback(_: &Context<'_>, _: &str, _: Said) -> Result<(), CliError> {
+        Err(absent())
+    }
 }

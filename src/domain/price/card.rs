@@ -168,8 +168,12 @@ impl Prepared {
         let card = self.card(event.prompt_size()).ok_or(UnpricedReason::NoRate)?;
         let mut sum = 0_i128;
         let mut add = |count: u64, units: i128| -> Result<(), UnpricedReason> {
-            sum = i128::from(count)
-                .checked_mul(units)
+            // Nearly all rates fit into 64 bits, where multiplying is one instruction.
+            let part = match u64::try_from(units) {
+                Ok(units) => i128::try_from(u128::from(count) * u128::from(units)).ok(),
+                Err(_) => i128::from(count).checked_mul(units),
+            };
+            sum = part
                 .and_then(|part| sum.checked_add(part))
                 .ok_or(UnpricedReason::OutOfRange)?;
             Ok(())
@@ -194,9 +198,8 @@ impl Prepared {
             add(u64::from((fee.count)(requests)), fee.units)?;
         }
         let sum = self.minimum_units.map_or(sum, |least| sum.max(least));
-        Decimal::try_from_i128_with_scale(sum, self.scale)
-            .map(|cost| cost.normalize())
-            .map_err(|_| UnpricedReason::OutOfRange)
+        // Not normalised: amounts of one scale are added fastest.
+        Decimal::try_from_i128_with_scale(sum, self.scale).map_err(|_| UnpricedReason::OutOfRange)
     }
 }
 

@@ -120,6 +120,21 @@ impl EventBatch {
         events.push(*observation);
     }
 
+    /// For how many calls there is room.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.events.capacity()
+    }
+
+    /// Makes room for so many calls in all.
+    pub fn reserve(&mut self, calls: usize) {
+        self.events.reserve_exact(calls.saturating_sub(self.events.len()));
+        let events = &self.events;
+        let more = calls.saturating_sub(self.places.len());
+        self.places
+            .reserve(more, |place| events.get(*place as usize).map_or(0, |e| e.id.digits()));
+    }
+
     /// The calls in the order of their first observation.
     #[must_use]
     pub fn events(&self) -> &[UsageEvent] {

@@ -1,6 +1,7 @@
 //! Alerts on other things than budgets, with the same life: pending, firing, told once, resolved when it is over.
 
 mod coverage;
+mod provider;
 mod runs;
 mod unpriced;
 
@@ -9,11 +10,13 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 pub use coverage::{CoveragePolicy, coverage};
+pub use provider::second_witness;
 pub use runs::{RunPolicy, last_run, remember};
 pub use unpriced::{UnpricedPolicy, unpriced};
 
 use crate::domain::alert::{Alert, Behaviour, Silence, State, Step, Verdict, message_id, step};
 use crate::domain::notification::{Fact, Notification, Severity, Told};
+use crate::domain::signal::Signals;
 use crate::ports::{AlertCommit, AlertStore, Ledger, Pricer, StoreError};
 
 /// Times that a decision is made anew because another run changed what it was based on.
@@ -28,6 +31,8 @@ pub struct WatchPolicy {
     pub coverage: Option<CoveragePolicy>,
     /// The job itself.
     pub runs: RunPolicy,
+    /// What providers say, by account; none: not asked.
+    pub signals: Vec<Signals>,
 }
 
 /// Something that holds now and that people are to be told of.
@@ -95,6 +100,45 @@ pub fn watch_all(
     };
     let over = coverage::OVER;
     all.absorb(watch(coverage::KIND, &found, over, channels, store, complete, now)?);
+    if !policy.signals.is_empty() {
+        all.absorb(watch_providers(
+            &policy.signals,
+            channels,
+            ledger,
+            store,
+            complete,
+            now,
+        )?);
+    }
+    Ok(all)
+}
+
+/// Moves the alerts on what providers say. A part that could not be asked resolves nothing.
+fn watch_providers(
+    signals: &[Signals],
+    channels: &[String],
+    ledger: &mut dyn Ledger,
+    store: &mut dyn AlertStore,
+    complete: bool,
+    now: DateTime<Utc>,
+) -> Result<Watched, StoreError> {
+    let known = |part: &str| !signals.iter().any(|s| s.unknown.iter().any(|u| u.starts_with(part)));
+    let ours = store.alerts(Some(now))?;
+    let anomalies: Vec<Condition> = signals.iter().flat_map(|s| provider::anomalies(s, now)).collect();
+    let spent: Vec<Condition> = signals.iter().flat_map(|s| provider::spent(s, &ours, now)).collect();
+    let mut dead = Vec::new();
+    for one in signals {
+        dead.extend(provider::dead(one, ledger, now)?);
+    }
+    let mut all = Watched::default();
+    for ((kind, over), conditions, part) in [
+        (provider::ANOMALY, anomalies, "anomalies"),
+        (provider::BUDGET, spent, "budgets"),
+        (provider::DEAD, dead, "budgets"),
+    ] {
+        let whole = complete && known(part);
+        all.absorb(watch(kind, &conditions, over, channels, store, whole, now)?);
+    }
     Ok(all)
 }
 

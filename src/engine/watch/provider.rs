@@ -19,7 +19,10 @@ use crate::ports::{Ledger, StoreError};
 /// The kinds of these alerts, and why they end.
 pub const ANOMALY: (&str, &str) = ("aws_anomaly", "the anomaly has ended");
 /// See [`ANOMALY`].
-pub const BUDGET: (&str, &str) = ("aws_budget", "the budget is no longer spent, or our own alert on it says so now");
+pub const BUDGET: (&str, &str) = (
+    "aws_budget",
+    "the budget is no longer spent, or our own alert on it says so now",
+);
 /// See [`ANOMALY`].
 pub const DEAD: (&str, &str) = ("aws_budget_dead", "the budget sees spend now");
 
@@ -35,13 +38,21 @@ pub fn anomalies(signals: &Signals, now: DateTime<Utc>) -> Vec<Condition> {
     let holds = |a: &&ProviderAnomaly| {
         a.end.is_none_or(|end| now - end < RECENT) && !matches!(a.feedback.as_deref(), Some("NO" | "PLANNED_ACTIVITY"))
     };
-    signals.anomalies.iter().filter(holds).map(|a| anomaly(a, now)).collect()
+    signals
+        .anomalies
+        .iter()
+        .filter(holds)
+        .map(|a| anomaly(a, now))
+        .collect()
 }
 
 fn anomaly(a: &ProviderAnomaly, now: DateTime<Utc>) -> Condition {
     let impact = Money::new(a.impact, crate::domain::money::Currency::USD);
     let first = a.causes.first().map_or("several services", String::as_str);
-    let mut facts = vec![fact("Impact", impact.to_string()), fact("Since", a.start.format("%Y-%m-%d").to_string())];
+    let mut facts = vec![
+        fact("Impact", impact.to_string()),
+        fact("Since", a.start.format("%Y-%m-%d").to_string()),
+    ];
     for (label, value) in [("Spent", a.actual), ("Expected", a.expected)] {
         facts.extend(value.map(|v| fact(label, Money::new(v, crate::domain::money::Currency::USD).to_string())));
     }
@@ -55,7 +66,10 @@ fn anomaly(a: &ProviderAnomaly, now: DateTime<Utc>) -> Condition {
     };
     identity.condition(
         format!("AWS sees an anomaly of {impact}: {first}"),
-        format!("`finops anomaly feedback {} yes|no|planned` tells AWS what it was.", a.id),
+        format!(
+            "`finops anomaly feedback {} yes|no|planned` tells AWS what it was.",
+            a.id
+        ),
         facts,
         serde_json::json!({ "anomaly": a, "witnesses": ["aws"] }),
         now,
@@ -69,14 +83,20 @@ pub fn spent(signals: &Signals, ours: &[Alert], now: DateTime<Utc>) -> Vec<Condi
         ours.iter()
             .any(|a| a.policy == name && a.kind == "budget_actual" && a.state.is_active() && a.period.contains(now))
     };
-    let over = signals.budgets.iter().filter(|b| !b.limit.is_zero() && b.actual >= b.limit && !told(&b.name));
+    let over = signals
+        .budgets
+        .iter()
+        .filter(|b| !b.limit.is_zero() && b.actual >= b.limit && !told(&b.name));
     over.map(|b| budget(b, BUDGET.0, "100 % actual", now)).collect()
 }
 
 /// The names of budgets on which AWS and we agree: one alert, two witnesses.
 #[must_use]
 pub fn second_witness(signals: &Signals, ours: &[Alert]) -> Vec<String> {
-    let over = signals.budgets.iter().filter(|b| !b.limit.is_zero() && b.actual >= b.limit);
+    let over = signals
+        .budgets
+        .iter()
+        .filter(|b| !b.limit.is_zero() && b.actual >= b.limit);
     let both = over.filter(|b| {
         ours.iter()
             .any(|a| a.policy == b.name && a.kind == "budget_actual" && a.state.is_active())
@@ -92,7 +112,12 @@ fn budget(b: &ProviderBudget, kind: &str, threshold: &str, now: DateTime<Utc>) -
     let title = if kind == DEAD.0 {
         format!("AWS budget {} sees nothing while there is spend", b.name)
     } else {
-        format!("AWS budget {} is spent: {} of {}", b.name, money(b.actual), money(b.limit))
+        format!(
+            "AWS budget {} is spent: {} of {}",
+            b.name,
+            money(b.actual),
+            money(b.limit)
+        )
     };
     let summary = if kind == DEAD.0 {
         "Its filter matches no charge, so that it can never warn. Tag filters are written `user:KEY$VALUE`."
@@ -114,7 +139,9 @@ fn budget(b: &ProviderBudget, kind: &str, threshold: &str, now: DateTime<Utc>) -
 pub fn dead(signals: &Signals, ledger: &mut dyn Ledger, now: DateTime<Utc>) -> Result<Vec<Condition>, StoreError> {
     let mut found = Vec::new();
     for b in signals.budgets.iter().filter(|b| b.actual.is_zero()) {
-        let Some(period) = b.period.filter(|p| now - p.start >= PATIENCE) else { continue };
+        let Some(period) = b.period.filter(|p| now - p.start >= PATIENCE) else {
+            continue;
+        };
         let mut sum = Decimal::ZERO;
         let mut failed = None;
         ledger.spend(period.until(now), &mut |key, sums| {
@@ -133,7 +160,9 @@ pub fn dead(signals: &Signals, ledger: &mut dyn Ledger, now: DateTime<Utc>) -> R
         }
         if sum > Decimal::ZERO {
             let mut condition = budget(b, DEAD.0, "sees nothing", now);
-            condition.facts.push(fact("We see", Money::new(sum, b.currency).to_string()));
+            condition
+                .facts
+                .push(fact("We see", Money::new(sum, b.currency).to_string()));
             found.push(condition);
         }
     }
@@ -159,7 +188,16 @@ impl Identity<'_> {
     ) -> Condition {
         let threshold = self.threshold.to_owned();
         let (basis, severity) = (Basis::Billed.name(), Severity::Warning);
-        let mut alert = Alert::new(self.policy, self.kind, threshold, self.scope, basis, self.period, severity, now);
+        let mut alert = Alert::new(
+            self.policy,
+            self.kind,
+            threshold,
+            self.scope,
+            basis,
+            self.period,
+            severity,
+            now,
+        );
         alert.title = title;
         Condition {
             alert,

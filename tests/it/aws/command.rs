@@ -34,7 +34,7 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn text(output: &Output) -> String {
+pub fn text(output: &Output) -> String {
     format!(
         "{}\n{}\n{:?}",
         String::from_utf8_lossy(&output.stdout),

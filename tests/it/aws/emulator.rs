@@ -18,6 +18,8 @@ pub struct Emulator {
     pub name: &'static str,
     /// Where it listens.
     pub url: String,
+    /// moto: the file that Cost Explorer answers from.
+    pub data: Option<PathBuf>,
 }
 
 impl Emulator {
@@ -104,12 +106,31 @@ pub fn moto() -> Option<&'static Emulator> {
     MOTO.get_or_init(|| {
         let python = program("python")?;
         program("moto_server")?;
-        let port = free_port();
-        let script = root().join("tests/it/aws/moto_more.py");
-        let command = format!("'{}' '{}' -H 127.0.0.1 -p {port}", python.display(), script.display());
-        Some(start("moto", port, &command, "/moto-api/data.json"))
+        Some(start_moto(&python, "shared"))
     })
     .as_ref()
+}
+
+/// A moto of one's own, with Cost Explorer's answers in a file of one's own.
+pub fn moto_with(name: &str) -> Option<Emulator> {
+    let python = program("python")?;
+    program("moto_server")?;
+    Some(start_moto(&python, name))
+}
+
+fn start_moto(python: &Path, name: &str) -> Emulator {
+    let port = free_port();
+    let script = root().join("tests/it/aws/moto_more.py");
+    let data = root().join(format!("target/emulator-{name}-{}.json", std::process::id()));
+    let command = format!(
+        "FINOPS_MOTO_DATA='{}' '{}' '{}' -H 127.0.0.1 -p {port}",
+        data.display(),
+        python.display(),
+        script.display()
+    );
+    let mut emulator = start("moto", port, &command, "/moto-api/data.json");
+    emulator.data = Some(data);
+    emulator
 }
 
 /// ministack: DynamoDB, SNS and SQS, stricter than moto.
@@ -131,7 +152,7 @@ fn free_port() -> u16 {
 
 /// The shell ends the emulator, by its own process id, when this process ends and so closes the pipe.
 fn start(name: &'static str, port: u16, command: &str, health: &str) -> Emulator {
-    let log = root().join(format!("target/emulator-{name}-{}.log", std::process::id()));
+    let log = root().join(format!("target/emulator-{name}-{port}.log"));
     let guard = format!(
         "ulimit -v {MEMORY_KB}; exec 3<&0; {command} </dev/null >'{}' 2>&1 & pid=$!; read -r _ <&3; kill $pid",
         log.display()
@@ -155,7 +176,7 @@ fn start(name: &'static str, port: u16, command: &str, health: &str) -> Emulator
     let begun = Instant::now();
     loop {
         if agent.get(format!("{url}{health}")).call().is_ok() {
-            return Emulator { name, url };
+            return Emulator { name, url, data: None };
         }
         if begun.elapsed() > Duration::from_secs(60) {
             let mut text = String::new();

@@ -1,9 +1,13 @@
 //! Everything on AWS, against emulators over HTTP.
 
+mod bill;
 mod command;
 mod dynamodb;
 mod emulator;
 mod lambda;
+mod permissions;
+mod proxy;
+mod sixty_days;
 mod sns;
 
 use std::sync::atomic::{AtomicU32, Ordering};

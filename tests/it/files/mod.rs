@@ -12,12 +12,14 @@ mod bedrock;
 mod body;
 mod claude_code;
 mod codex;
+mod cur;
 mod focus;
 mod gateways;
 mod generated;
 mod litellm;
 mod mixed;
 mod otel;
+mod parquet;
 mod plain;
 
 use std::collections::{BTreeMap, HashMap};

@@ -229,6 +229,7 @@ impl Month {
             identity: identity.clone(),
             period,
             rows: days.into_iter().map(row).collect(),
+            settled_before: None,
         };
         self.truth.bill(&bill);
         world.bills.insert(identity, (issue + 1, bill));

@@ -8,9 +8,11 @@ use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, parse_decimal};
 use crate::domain::period::Period;
+use crate::domain::spend::TokenSums;
 
 use super::super::bills::{BillRow, CostBucket};
 use super::super::counts::{Counts, Input};
+use super::super::focus_tokens;
 use super::super::line::{Context, Fault, LineFormat, Output};
 use super::super::scalar::Scalar;
 
@@ -71,6 +73,8 @@ struct Row<'a> {
     amount: Option<Amount<'a>>,
     #[serde(borrow, default)]
     line_item: Scalar<'a>,
+    #[serde(borrow, default)]
+    quantity: Scalar<'a>,
 }
 
 #[derive(Deserialize)]
@@ -231,11 +235,21 @@ fn cost(row: &Row<'_>, at: DateTime<Utc>, context: &mut Context) -> Result<BillR
         dimensions.set(dimension, label);
     }
     Ok(BillRow {
-        tokens: crate::domain::spend::TokenSums::default(),
+        tokens: tokens(row, item),
         at,
         currency,
         dimensions,
         billed: value,
         effective: value,
     })
+}
+
+/// The tokens that a line item names and counts; a quantity without a unit is one of tokens.
+fn tokens(row: &Row<'_>, item: &str) -> TokenSums {
+    let mut sums = TokenSums::default();
+    let count = row.quantity.count("quantity").ok().filter(|n| *n > 0);
+    if let (Some(count), Some(bucket)) = (count, focus_tokens::bucket(item).filter(|_| item.contains("token"))) {
+        sums.set(bucket, i128::from(count));
+    }
+    sums
 }

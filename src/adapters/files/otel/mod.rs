@@ -7,14 +7,14 @@ mod span;
 mod traces;
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::fmt;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::line::{Context, Fault, LineFormat, Output};
+use super::readers::held;
 use super::scalar::Scalar;
 use span::{Around, Attributes, Span, observe};
 
@@ -150,12 +150,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Attributes<'a> {
 
 /// Reads OTLP/JSON.
 pub(super) struct Otel {
-    traces: Rc<RefCell<Traces>>,
+    traces: Arc<Mutex<Traces>>,
 }
 
 impl Otel {
     /// A reader that shares what is known of traces with the others of its source.
-    pub fn new(traces: Rc<RefCell<Traces>>) -> Self {
+    pub fn new(traces: Arc<Mutex<Traces>>) -> Self {
         Otel { traces }
     }
 }
@@ -177,7 +177,7 @@ impl LineFormat for Otel {
             return Err(Fault::whole("not an export request"));
         }
         let request: Request<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
-        let mut traces = self.traces.borrow_mut();
+        let mut traces = held(&self.traces);
         for group in request.resource_spans {
             let resource = group.resource.map(|r| r.attributes).unwrap_or_default();
             for scoped in group.scope_spans {

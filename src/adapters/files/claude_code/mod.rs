@@ -1,130 +1,34 @@
 //! Claude Code session logs: one response is written as several lines, all with the same message id.
 
+mod record;
+
 use chrono::{DateTime, Utc};
 use memchr::memmem::Finder;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, Rank, UsageEvent};
 
+use self::record::{Line, Usage, Wrapper};
 use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::{Scalar, reported};
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Line<'a> {
-    #[serde(borrow, default)]
-    r#type: Scalar<'a>,
-    #[serde(borrow, default)]
-    timestamp: Scalar<'a>,
-    #[serde(borrow, default)]
-    session_id: Scalar<'a>,
-    #[serde(borrow, default)]
-    uuid: Scalar<'a>,
-    #[serde(borrow, default)]
-    request_id: Scalar<'a>,
-    #[serde(borrow, default)]
-    cwd: Scalar<'a>,
-    #[serde(borrow, default)]
-    is_sidechain: Scalar<'a>,
-    #[serde(borrow, default)]
-    is_api_error_message: Scalar<'a>,
-    #[serde(borrow, default, rename = "costUSD")]
-    cost: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    message: Option<Message<'a>>,
-    #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow, default)]
-    id: Scalar<'a>,
-    #[serde(borrow, default)]
-    model: Scalar<'a>,
-    #[serde(borrow, default)]
-    stop_reason: Scalar<'a>,
-    #[serde(borrow, default)]
-    usage: Option<Usage<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Usage<'a> {
-    #[serde(borrow, default)]
-    input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    output_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    cache_creation_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    cache_read_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    cache_creation: Option<Creation<'a>>,
-    #[serde(borrow, default)]
-    output_tokens_details: Option<Details<'a>>,
-    #[serde(borrow, default)]
-    service_tier: Scalar<'a>,
-    #[serde(borrow, default)]
-    speed: Scalar<'a>,
-    #[serde(borrow, default)]
-    inference_geo: Scalar<'a>,
-    #[serde(borrow, default)]
-    server_tool_use: Option<Tools<'a>>,
-    #[serde(borrow, default)]
-    iterations: Option<&'a RawValue>,
-    // Of an iteration only.
-    #[serde(borrow, default)]
-    r#type: Scalar<'a>,
-    #[serde(borrow, default)]
-    model: Scalar<'a>,
-}
-
-#[derive(Deserialize)]
-struct Creation<'a> {
-    #[serde(borrow, default)]
-    ephemeral_5m_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    ephemeral_1h_input_tokens: Scalar<'a>,
-}
-
-#[derive(Deserialize)]
-struct Details<'a> {
-    #[serde(borrow, default)]
-    thinking_tokens: Scalar<'a>,
-}
-
-#[derive(Deserialize)]
-struct Tools<'a> {
-    #[serde(borrow, default)]
-    web_search_requests: Scalar<'a>,
-    #[serde(borrow, default)]
-    web_fetch_requests: Scalar<'a>,
-    #[serde(borrow, default)]
-    code_execution_requests: Scalar<'a>,
-}
-
-/// A `progress` line carries the line of a subagent one level down.
-#[derive(Deserialize)]
-struct Wrapper<'a> {
-    #[serde(borrow, default)]
-    message: Option<Line<'a>>,
-}
+use super::scan::Forms;
 
 /// Reads Claude Code lines.
 pub(super) struct ClaudeCode {
     usage: Finder<'static>,
     api_error: Finder<'static>,
+    forms: Forms,
 }
 
 impl ClaudeCode {
-    /// A reader; it has no state between lines.
+    /// A reader; all that it keeps between lines is their form.
     pub fn new() -> Self {
         ClaudeCode {
             usage: Finder::new(b"\"usage\""),
             api_error: Finder::new(b"\"isApiErrorMessage\""),
+            forms: Forms::default(),
         }
     }
 
@@ -143,7 +47,10 @@ impl LineFormat for ClaudeCode {
         if self.irrelevant(text.as_bytes()) {
             return Ok(());
         }
-        let line: Line<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        let line = match Line::scan(text, &mut self.forms) {
+            Some(line) => line,
+            None => Line::parse(text)?,
+        };
         match line.r#type.str() {
             "assistant" | "" => observe(&line, None, number, context, out),
             "progress" => {

@@ -1,0 +1,237 @@
+//! The paid questions: as few as possible, every page counted before it is asked.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_sdk_costexplorer::Client;
+use aws_sdk_costexplorer::config::Builder;
+use aws_sdk_costexplorer::types::{
+    DateInterval, Dimension, DimensionValues, Expression, Granularity, GroupDefinition, GroupDefinitionType,
+    ResultByTime,
+};
+use chrono::{DateTime, Days, NaiveDate, Utc};
+
+use super::rows::{self, Grouping, USAGE};
+use super::{HOURLY_DAYS, Options, midnight};
+use crate::adapters::aws::client::Aws;
+use crate::adapters::aws::failure::{Failure, Kind};
+use crate::adapters::aws::paid::PaidBudget;
+use crate::domain::label::Label;
+use crate::domain::period::Hour;
+use crate::domain::spend::{SpendKey, Sums};
+
+/// Attempts of one page. Each is paid for: the SDK's own retries are off.
+const ATTEMPTS: u32 = 3;
+
+/// Pages of one answer before it counts as endless.
+const MAX_PAGES: u32 = 200;
+
+/// One question.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// First day.
+    pub start: NaiveDate,
+    /// First day after.
+    pub end: NaiveDate,
+    /// Whether usage is asked for, or everything else.
+    pub usage: bool,
+    /// By the hour.
+    pub hourly: bool,
+    /// What it is broken down by.
+    pub by: Vec<Grouping>,
+}
+
+/// Everything that was answered.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// Rows, each key once.
+    pub rows: Vec<(SpendKey, Sums)>,
+    /// The first day that AWS calls estimated.
+    pub first_estimated: Option<NaiveDate>,
+    /// How many days are.
+    pub estimated_days: u64,
+}
+
+/// A client whose every attempt is one that we count.
+pub fn client(aws: &Aws) -> Client {
+    let config = Builder::from(aws.config())
+        .retry_config(RetryConfig::disabled())
+        .build();
+    Client::from_conf(config)
+}
+
+/// Asks everything about `start..end`.
+pub fn all(
+    aws: &Aws,
+    options: &Options,
+    account: Label,
+    start: NaiveDate,
+    end: NaiveDate,
+    paid: &mut PaidBudget,
+) -> Result<Answer, Failure> {
+    let client = client(aws);
+    let hours_from = end
+        .checked_sub_days(Days::new(HOURLY_DAYS + 1))
+        .unwrap_or(start)
+        .max(start);
+    let daily_end = if options.hourly { hours_from } else { end };
+    let question = |start, end, usage, hourly, by: &[Grouping]| Question {
+        start,
+        end,
+        usage,
+        hourly,
+        by: by.to_vec(),
+    };
+    let mut questions = vec![question(
+        start,
+        end,
+        false,
+        false,
+        &[Grouping::RecordType, Grouping::Service],
+    )];
+    if start < daily_end {
+        questions.push(question(start, daily_end, true, false, &options.group_by));
+    }
+    if options.hourly {
+        questions.push(question(hours_from, end, true, true, &options.group_by));
+    }
+    let mut rows = BTreeMap::new();
+    let mut estimated = std::collections::BTreeSet::new();
+    for question in questions {
+        for result in ask(aws, &client, options, &question, paid)? {
+            let period = result.time_period().ok_or_else(|| odd("a result has no period"))?;
+            let at = instant(period.start())?;
+            if result.estimated() {
+                estimated.insert(at.date_naive());
+            }
+            for group in result.groups() {
+                rows::add(&mut rows, options, account, &question.by, Hour::of(at), group)?;
+            }
+        }
+    }
+    Ok(Answer {
+        rows: rows.into_iter().collect(),
+        first_estimated: estimated.first().copied(),
+        estimated_days: estimated.len() as u64,
+    })
+}
+
+fn odd(what: &str) -> Failure {
+    Failure::new(Kind::Refused, format!("ce:GetCostAndUsage: {what}"))
+}
+
+/// Days come as `2026-11-01`, hours as `2026-11-01T05:00:00Z`.
+fn instant(text: &str) -> Result<DateTime<Utc>, Failure> {
+    let day = || text.parse::<NaiveDate>().ok().map(midnight);
+    let hour = || text.parse::<DateTime<Utc>>().ok();
+    day().or_else(hour).ok_or_else(|| odd(&format!("`{text}` is no date")))
+}
+
+fn grouped(by: &Grouping) -> GroupDefinition {
+    let (kind, key) = match by {
+        Grouping::Service => (GroupDefinitionType::Dimension, "SERVICE"),
+        Grouping::UsageType => (GroupDefinitionType::Dimension, "USAGE_TYPE"),
+        Grouping::Account => (GroupDefinitionType::Dimension, "LINKED_ACCOUNT"),
+        Grouping::Region => (GroupDefinitionType::Dimension, "REGION"),
+        Grouping::RecordType => (GroupDefinitionType::Dimension, "RECORD_TYPE"),
+        Grouping::Tag(name) => (GroupDefinitionType::Tag, name.as_str()),
+    };
+    GroupDefinition::builder().r#type(kind).key(key).build()
+}
+
+/// The filter: usage or not, and the services where they are named without patterns.
+fn filter(options: &Options, usage: bool) -> Expression {
+    let values = |key: Dimension, values: Vec<String>| {
+        Expression::builder()
+            .dimensions(DimensionValues::builder().key(key).set_values(Some(values)).build())
+            .build()
+    };
+    let kinds = values(Dimension::RecordType, USAGE.iter().map(|u| (*u).to_owned()).collect());
+    let kinds = if usage {
+        kinds
+    } else {
+        Expression::builder().not(kinds).build()
+    };
+    let patterns = options.services.iter().any(|s| s.contains(['*', '?', '[', '{']));
+    if patterns || options.services.is_empty() {
+        return kinds;
+    }
+    let services = values(Dimension::Service, options.services.clone());
+    Expression::builder().and(kinds).and(services).build()
+}
+
+/// One question, over all pages.
+fn ask(
+    aws: &Aws,
+    client: &Client,
+    options: &Options,
+    question: &Question,
+    paid: &mut PaidBudget,
+) -> Result<Vec<ResultByTime>, Failure> {
+    let edge = |day: NaiveDate| {
+        if question.hourly {
+            format!("{day}T00:00:00Z")
+        } else {
+            day.to_string()
+        }
+    };
+    let period = DateInterval::builder()
+        .start(edge(question.start))
+        .end(edge(question.end))
+        .build();
+    let period = period.map_err(|e| odd(&e.to_string()))?;
+    let granularity = if question.hourly {
+        Granularity::Hourly
+    } else {
+        Granularity::Daily
+    };
+    let mut results = Vec::new();
+    let mut token: Option<String> = None;
+    for _ in 0..MAX_PAGES {
+        let page = retried(aws, paid, options.now, || {
+            let request = client
+                .get_cost_and_usage()
+                .time_period(period.clone())
+                .granularity(granularity.clone())
+                .set_metrics(Some(
+                    rows::metrics(options)
+                        .iter()
+                        .map(|(name, _)| (*name).to_owned())
+                        .collect(),
+                ))
+                .set_group_by(Some(question.by.iter().map(grouped).collect()))
+                .filter(filter(options, question.usage))
+                .set_next_page_token(token.clone());
+            let answer = aws.wait(request.send());
+            answer.map_err(|e| Failure::of("ce:GetCostAndUsage", &e))
+        })?;
+        results.extend(page.results_by_time.unwrap_or_default());
+        token = page.next_page_token.filter(|t| !t.is_empty());
+        if token.is_none() {
+            return Ok(results);
+        }
+    }
+    Err(odd("the answer has no end"))
+}
+
+/// Tries again what may succeed later. Every attempt is taken from the budget before it is made.
+pub fn retried<T>(
+    aws: &Aws,
+    paid: &mut PaidBudget,
+    now: DateTime<Utc>,
+    mut attempt: impl FnMut() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let mut round = 1;
+    loop {
+        paid.take(now)?;
+        match attempt() {
+            Err(e) if round < ATTEMPTS && matches!(e.kind, Kind::Throttled | Kind::Unavailable | Kind::Unreachable) => {
+                let pause = Duration::from_millis(400 << round);
+                aws.wait(async { tokio::time::sleep(pause).await });
+                round += 1;
+            }
+            outcome => return outcome,
+        }
+    }
+}

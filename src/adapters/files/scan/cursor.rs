@@ -1,0 +1,199 @@
+//! A place in the text of a JSON record, and the values that can be read there without building anything.
+
+use memchr::memchr2;
+
+use super::super::scalar::Scalar;
+
+/// Nesting beyond this is left to the general parser.
+const MAX_DEPTH: u32 = 64;
+/// Bytes of a text that are looked at eight at a time before a search with wider steps takes over.
+const SHORT: usize = 64;
+
+/// A place in a text.
+pub struct Cursor<'a> {
+    pub text: &'a str,
+    pub at: usize,
+    depth: u32,
+}
+
+impl<'a> Cursor<'a> {
+    /// At the beginning.
+    pub fn new(text: &'a str) -> Self {
+        Cursor { text, at: 0, depth: 0 }
+    }
+
+    /// What follows.
+    pub fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or(&[])
+    }
+
+    /// The byte here, 0 at the end.
+    pub fn byte(&self) -> u8 {
+        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
+    }
+
+    /// Passes over white space.
+    pub fn blank(&mut self) {
+        while matches!(self.byte(), b' ' | b'\t' | b'\n' | b'\r') {
+            self.at += 1;
+        }
+    }
+
+    fn take(&mut self, byte: u8) -> Option<()> {
+        let found = self.byte() == byte;
+        self.at += usize::from(found);
+        found.then_some(())
+    }
+
+    /// Reads what stands between two brackets, item by item.
+    pub fn items(&mut self, open: u8, close: u8, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.take(open)?;
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return None;
+        }
+        self.blank();
+        if self.take(close).is_none() {
+            loop {
+                item(self)?;
+                self.blank();
+                if self.take(b',').is_none() {
+                    self.take(close)?;
+                    break;
+                }
+                self.blank();
+            }
+        }
+        self.depth -= 1;
+        Some(())
+    }
+
+    /// Reads a key and the colon behind it.
+    pub fn key(&mut self) -> Option<&'a str> {
+        let key = self.plain_text()?;
+        self.blank();
+        self.take(b':')?;
+        self.blank();
+        Some(key)
+    }
+
+    /// Reads a text without escapes.
+    fn plain_text(&mut self) -> Option<&'a str> {
+        self.take(b'"')?;
+        let from = self.at;
+        self.at = stop(self.text.as_bytes(), from, usize::MAX)?;
+        let text = self.text.get(from..self.at)?;
+        self.take(b'"')?;
+        Some(text)
+    }
+
+    /// Reads a simple value.
+    pub fn scalar(&mut self) -> Option<Scalar<'a>> {
+        match self.byte() {
+            b'"' => self.plain_text().map(|text| Scalar::Text(text.into())),
+            b'0'..=b'9' => self.whole().map(Scalar::Whole),
+            b't' => self.word("true").map(|()| Scalar::Bool(true)),
+            b'f' => self.word("false").map(|()| Scalar::Bool(false)),
+            b'n' => self.word("null").map(|()| Scalar::Null),
+            _ => None,
+        }
+    }
+
+    fn whole(&mut self) -> Option<u64> {
+        let rest = self.rest();
+        let mut value = 0_u64;
+        let mut length = 0;
+        // Eighteen digits cannot overflow.
+        for byte in rest.iter().take(18) {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            value = value * 10 + u64::from(digit);
+            length += 1;
+        }
+        self.at += length;
+        let padded = length > 1 && rest.first() == Some(&b'0');
+        (!padded && !matches!(self.byte(), b'.' | b'e' | b'E' | b'0'..=b'9')).then_some(value)
+    }
+
+    fn word(&mut self, word: &str) -> Option<()> {
+        let found = self.rest().starts_with(word.as_bytes());
+        self.at += word.len();
+        found.then_some(())
+    }
+
+    /// Passes over a value.
+    pub fn skip(&mut self) -> Option<()> {
+        match self.byte() {
+            b'"' => self.skip_text(),
+            b'{' => self.items(b'{', b'}', |cursor| {
+                cursor.key()?;
+                cursor.skip()
+            }),
+            b'[' => self.items(b'[', b']', Self::skip),
+            b'-' => {
+                self.at += 1;
+                self.skip_number()
+            }
+            b'0'..=b'9' => self.skip_number(),
+            _ => self.scalar().map(|_| ()),
+        }
+    }
+
+    fn skip_number(&mut self) -> Option<()> {
+        let number = self.rest();
+        let length = number
+            .iter()
+            .position(|b| !matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'))
+            .unwrap_or(number.len());
+        self.at += length;
+        let number = number.get(..length)?;
+        // The grammar of the rare kinds is the general parser's business.
+        let plain = number.iter().all(u8::is_ascii_digit) && (length == 1 || number.first() != Some(&b'0'));
+        (length > 0 && plain).then_some(())
+    }
+
+    fn skip_text(&mut self) -> Option<()> {
+        self.take(b'"')?;
+        let bytes = self.text.as_bytes();
+        loop {
+            let near = stop(bytes, self.at, SHORT)?;
+            self.at = match bytes.get(near)? {
+                b'"' | b'\\' => near,
+                _ => near + memchr2(b'"', b'\\', bytes.get(near..)?)?,
+            };
+            if self.take(b'"').is_some() {
+                return Some(());
+            }
+            // An escape is two bytes; the digits of `\u` hold neither a quote nor a backslash.
+            self.at += 2;
+        }
+    }
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// Where the next quote, backslash or control character stands, or about `within` bytes on if there is none before.
+fn stop(bytes: &[u8], from: usize, within: usize) -> Option<usize> {
+    // The lowest marked byte of each mask is exact (Hacker's Delight, 6-1); only bytes above a true one may be marked wrongly.
+    let zero = |x: u64| x.wrapping_sub(ONES) & !x & HIGHS;
+    let rest = bytes.get(from..)?;
+    let (words, tail) = rest.as_chunks::<8>();
+    let mut done = 0;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let control = word.wrapping_sub(0x20 * ONES) & !word & HIGHS;
+        let marks = zero(word ^ (u64::from(b'"') * ONES)) | zero(word ^ (u64::from(b'\\') * ONES)) | control;
+        if marks != 0 {
+            return Some(from + done + marks.trailing_zeros() as usize / 8);
+        }
+        done += 8;
+        if done >= within {
+            return Some(from + done);
+        }
+    }
+    let found = tail.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20))?;
+    Some(from + done + found)
+}

@@ -1,0 +1,155 @@
+//! The form of records: the bytes that are the same in all of them, and where between them the values stand.
+
+use super::super::scalar::Scalar;
+use super::cursor::Cursor;
+use super::raw;
+
+/// A value of a record that was walked through.
+pub struct Token {
+    pub from: usize,
+    pub to: usize,
+    pub kind: Kind,
+}
+
+/// What a value is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A simple value that is wanted.
+    Slot(u8),
+    /// A value whose text is wanted.
+    Raw(u8),
+    /// Not wanted.
+    Skip,
+}
+
+/// Forms that are remembered: programs write a few kinds of records in turns.
+const FORMS: usize = 4;
+/// Bytes up to which a value that is not wanted may be a fixed part of the form.
+const FIXED: usize = 128;
+
+/// The forms met last, the last first.
+#[derive(Default)]
+pub(in super::super) struct Forms {
+    known: Vec<Form>,
+}
+
+/// One form, as learned and as used.
+struct Form {
+    parts: Vec<Part>,
+    end: Vec<u8>,
+    steps: Vec<Step>,
+    tail: Vec<u8>,
+}
+
+/// A value and the bytes before it.
+struct Part {
+    before: Vec<u8>,
+    kind: Kind,
+    /// The value, if it is not wanted and was the same in all records so far.
+    fixed: Option<Vec<u8>>,
+}
+
+/// Bytes to compare and a value to read.
+struct Step {
+    fixed: Vec<u8>,
+    kind: Kind,
+}
+
+impl Forms {
+    /// Reads a record of a form that is known.
+    pub fn read<'a>(&mut self, text: &'a str, values: &mut [Scalar<'a>]) -> Option<()> {
+        let place = self.known.iter().position(|form| form.read(text, values).is_some())?;
+        if let Some(front) = self.known.get_mut(..=place) {
+            front.rotate_right(1);
+        }
+        Some(())
+    }
+
+    /// Learns the form of a record that was walked through.
+    pub fn learn(&mut self, text: &str, tokens: &[Token]) {
+        let bytes = text.as_bytes();
+        let mut parts = Vec::with_capacity(tokens.len());
+        let mut at = 0;
+        for token in tokens {
+            let (Some(before), Some(value)) = (bytes.get(at..token.from), bytes.get(token.from..token.to)) else {
+                return;
+            };
+            parts.push(Part {
+                before: before.to_vec(),
+                kind: token.kind,
+                fixed: (token.kind == Kind::Skip && value.len() <= FIXED).then(|| value.to_vec()),
+            });
+            at = token.to;
+        }
+        let end = bytes.get(at..).unwrap_or(&[]).to_vec();
+        let mut form = Form {
+            parts,
+            end,
+            steps: Vec::new(),
+            tail: Vec::new(),
+        };
+        if let Some(place) = self.known.iter().position(|known| known.is_like(&form)) {
+            // The same form with other values: what differs is no fixed part of it.
+            let known = self.known.remove(place);
+            for (part, old) in form.parts.iter_mut().zip(known.parts) {
+                if part.fixed != old.fixed {
+                    part.fixed = None;
+                }
+            }
+        }
+        form.compile();
+        self.known.truncate(FORMS - 1);
+        self.known.insert(0, form);
+    }
+}
+
+impl Form {
+    fn is_like(&self, other: &Form) -> bool {
+        self.end == other.end
+            && self.parts.len() == other.parts.len()
+            && self
+                .parts
+                .iter()
+                .zip(&other.parts)
+                .all(|(a, b)| a.kind == b.kind && a.before == b.before)
+    }
+
+    fn compile(&mut self) {
+        let mut fixed = Vec::new();
+        for part in &self.parts {
+            fixed.extend_from_slice(&part.before);
+            match &part.fixed {
+                Some(value) => fixed.extend_from_slice(value),
+                None => self.steps.push(Step {
+                    fixed: std::mem::take(&mut fixed),
+                    kind: part.kind,
+                }),
+            }
+        }
+        fixed.extend_from_slice(&self.end);
+        self.tail = fixed;
+    }
+
+    fn read<'a>(&self, text: &'a str, values: &mut [Scalar<'a>]) -> Option<()> {
+        let mut cursor = Cursor::new(text);
+        for (n, step) in self.steps.iter().enumerate() {
+            if !cursor.rest().starts_with(&step.fixed) {
+                return None;
+            }
+            if n == 0 {
+                values.fill(Scalar::Null);
+            }
+            cursor.at += step.fixed.len();
+            match step.kind {
+                Kind::Slot(slot) => *values.get_mut(usize::from(slot))? = cursor.scalar()?,
+                Kind::Raw(slot) => {
+                    let from = cursor.at;
+                    cursor.skip()?;
+                    *values.get_mut(usize::from(slot))? = raw(text.get(from..cursor.at)?);
+                }
+                Kind::Skip => cursor.skip()?,
+            }
+        }
+        (cursor.rest() == self.tail).then_some(())
+    }
+}

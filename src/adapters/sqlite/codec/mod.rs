@@ -1,0 +1,247 @@
+//! How calls and sums of spend are packed into bytes: variable-length integers, names by number.
+//!
+//! Packed rows are 4 to 8 times smaller than SQL rows and are written by the thousand in one statement. The layouts are
+//! versioned by the schema version of the store.
+
+mod call;
+mod sums;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use crate::domain::dimension::{Dimension, Dimensions};
+use crate::domain::label::Label;
+use crate::domain::usage::Bucket;
+
+pub use call::{get_event, put_event};
+pub use sums::{get_spend, put_spend};
+
+/// The bytes are not what this version writes.
+#[derive(Debug)]
+pub struct Broken;
+
+/// Numbers for names and back, backed by the store.
+pub trait Names {
+    /// What looking a name up can fail with.
+    type Error: From<Broken>;
+    /// The number of a name that has been met before; 0 for no name.
+    fn known(&self, label: Label) -> Option<u64>;
+    /// The number of a name, given out if new.
+    fn number(&mut self, label: Label) -> Result<u64, Self::Error>;
+    /// The name of a number.
+    fn label(&mut self, number: u64) -> Result<Label, Self::Error>;
+}
+
+/// Appends an unsigned integer, 7 bits a byte.
+pub fn put(out: &mut Vec<u8>, mut value: u128) {
+    while value > u128::from(u64::MAX) {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    put_small(out, value as u64);
+}
+
+/// The same for the numbers that nearly all are.
+fn put_small(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn put_signed(out: &mut Vec<u8>, value: i128) {
+    match i64::try_from(value) {
+        Ok(small) => put_small(out, ((small << 1) ^ (small >> 63)).cast_unsigned()),
+        Err(_) => put(out, ((value << 1) ^ (value >> 127)).cast_unsigned()),
+    }
+}
+
+fn put_decimal(out: &mut Vec<u8>, value: Decimal) {
+    out.push(value.scale() as u8);
+    put_signed(out, value.mantissa());
+}
+
+/// Reads what [`put`] and its kin wrote.
+pub struct Reader<'a>(pub &'a [u8]);
+
+impl Reader<'_> {
+    /// Whether everything is read.
+    pub fn done(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn byte(&mut self) -> Result<u8, Broken> {
+        let (&first, rest) = self.0.split_first().ok_or(Broken)?;
+        self.0 = rest;
+        Ok(first)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Broken> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(Broken)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    /// An unsigned integer.
+    pub fn get(&mut self) -> Result<u128, Broken> {
+        // Nine bytes hold 63 bits: nearly all numbers are read without wide arithmetic.
+        let mut small = 0_u64;
+        for (n, byte) in self.0.iter().take(9).enumerate() {
+            small |= u64::from(byte & 0x7f) << (7 * n);
+            if *byte < 0x80 {
+                self.0 = self.0.get(n + 1..).unwrap_or(&[]);
+                return Ok(u128::from(small));
+            }
+        }
+        let mut value = 0_u128;
+        for shift in (0..128).step_by(7) {
+            let byte = self.byte()?;
+            value |= u128::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(Broken)
+    }
+
+    /// An unsigned integer of at most 64 bits.
+    pub fn u64(&mut self) -> Result<u64, Broken> {
+        u64::try_from(self.get()?).map_err(|_| Broken)
+    }
+
+    fn u32(&mut self) -> Result<u32, Broken> {
+        u32::try_from(self.get()?).map_err(|_| Broken)
+    }
+
+    fn signed(&mut self) -> Result<i128, Broken> {
+        let value = self.get()?;
+        Ok((value >> 1).cast_signed() ^ -((value & 1).cast_signed()))
+    }
+
+    fn i64(&mut self) -> Result<i64, Broken> {
+        i64::try_from(self.signed()?).map_err(|_| Broken)
+    }
+
+    fn decimal(&mut self) -> Result<Decimal, Broken> {
+        let scale = u32::from(self.byte()?);
+        Decimal::try_from_i128_with_scale(self.signed()?, scale).map_err(|_| Broken)
+    }
+
+    fn time(&mut self) -> Result<DateTime<Utc>, Broken> {
+        DateTime::from_timestamp_micros(self.i64()?).ok_or(Broken)
+    }
+}
+
+fn put_label<N: Names>(out: &mut Vec<u8>, label: Label, names: &mut N) -> Result<(), N::Error> {
+    let number = match names.known(label) {
+        Some(number) => number,
+        None => names.number(label)?,
+    };
+    put_small(out, number);
+    Ok(())
+}
+
+fn put_dimensions<N: Names>(out: &mut Vec<u8>, dimensions: &Dimensions, names: &mut N) -> Result<(), N::Error> {
+    for (_, label) in dimensions.iter() {
+        put_small(out, names.number(label)?);
+    }
+    Ok(())
+}
+
+fn get_dimensions<N: Names>(from: &mut Reader<'_>, names: &mut N) -> Result<Dimensions, N::Error> {
+    let mut dimensions = Dimensions::default();
+    for dimension in Dimension::ALL {
+        let number = from.u64()?;
+        if number != 0 {
+            dimensions.set(dimension, names.label(number)?);
+        }
+    }
+    Ok(dimensions)
+}
+
+/// Buckets, most of them zero: a mask of those that are not, then their values. Bit 7 stands for reasoning.
+fn put_counts(out: &mut Vec<u8>, counts: impl Iterator<Item = i128> + Clone, reasoning: i128) {
+    let all = || {
+        counts
+            .clone()
+            .chain(std::iter::once(reasoning))
+            .enumerate()
+            .filter(|(_, n)| *n != 0)
+    };
+    out.push(all().fold(0_u8, |mask, (i, _)| mask | 1 << i));
+    all().for_each(|(_, n)| put_signed(out, n));
+}
+
+fn get_counts(from: &mut Reader<'_>) -> Result<([i128; Bucket::ALL.len()], i128), Broken> {
+    let mask = from.byte()?;
+    let mut counts = [0_i128; Bucket::ALL.len()];
+    for (i, slot) in counts.iter_mut().enumerate() {
+        if mask & (1 << i) != 0 {
+            *slot = from.signed()?;
+        }
+    }
+    let reasoning = if mask & (1 << Bucket::ALL.len()) != 0 {
+        from.signed()?
+    } else {
+        0
+    };
+    Ok((counts, reasoning))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::call::put_tokens;
+    use super::*;
+    use crate::domain::period::Hour;
+    use crate::domain::usage::Tokens;
+    use proptest::prelude::*;
+
+    struct Nameless;
+    impl Names for Nameless {
+        type Error = Broken;
+        fn known(&self, _: Label) -> Option<u64> {
+            None
+        }
+        fn number(&mut self, _: Label) -> Result<u64, Broken> {
+            Ok(0)
+        }
+        fn label(&mut self, _: u64) -> Result<Label, Broken> {
+            Ok(Label::EMPTY)
+        }
+    }
+
+    #[test]
+    fn tokens_of_a_call_are_packed_as_sums_are() {
+        for counts in [[0; 7], [1, 0, 300, 0, 0, u64::MAX, 127], [u64::MAX / 2; 7]] {
+            let mut tokens = Tokens::default();
+            Bucket::ALL.into_iter().zip(counts).for_each(|(b, n)| tokens.set(b, n));
+            tokens.reasoning = counts[6];
+            let (mut short, mut long) = (Vec::new(), Vec::new());
+            put_tokens(&mut short, &tokens);
+            put_counts(&mut long, counts.into_iter().map(i128::from), i128::from(counts[6]));
+            assert_eq!(short, long);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_come_back(value in any::<i128>(), small in any::<u64>(), mantissa in any::<i64>(), scale in 0_u32..28) {
+            let mut out = Vec::new();
+            put_signed(&mut out, value);
+            put(&mut out, u128::from(small));
+            put_decimal(&mut out, Decimal::new(mantissa, scale));
+            let mut from = Reader(&out);
+            prop_assert_eq!(from.signed().unwrap(), value);
+            prop_assert_eq!(from.u64().unwrap(), small);
+            prop_assert_eq!(from.decimal().unwrap(), Decimal::new(mantissa, scale));
+            prop_assert!(from.done());
+        }
+
+        #[test]
+        fn hostile_bytes_are_an_error_never_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            drop(get_event(&mut Reader(&bytes), &mut Nameless));
+            drop(get_spend(&mut Reader(&bytes), Hour(0), &mut Nameless));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! A row of spend as bytes.
+
+use super::{Broken, Names, Reader, get_counts, get_dimensions, put_counts, put_decimal, put_dimensions, put_signed};
+use crate::domain::money::Currency;
+use crate::domain::period::Hour;
+use crate::domain::spend::{Basis, SpendKey, Sums};
+use crate::domain::usage::Bucket;
+
+/// Appends one row of spend; its hour is kept by the caller.
+pub fn put_spend<N: Names>(out: &mut Vec<u8>, key: &SpendKey, sums: &Sums, names: &mut N) -> Result<(), N::Error> {
+    out.push(key.basis as u8);
+    out.extend_from_slice(key.currency.code().as_bytes());
+    put_dimensions(out, &key.dimensions, names)?;
+    put_signed(out, i128::from(sums.events));
+    put_counts(
+        out,
+        Bucket::ALL.into_iter().map(|b| sums.tokens.get(b)),
+        sums.tokens.reasoning,
+    );
+    for count in sums.requests {
+        put_signed(out, i128::from(count));
+    }
+    put_decimal(out, sums.cost);
+    put_decimal(out, sums.reported_cost);
+    put_signed(out, i128::from(sums.unpriced_events));
+    put_signed(out, sums.unpriced_tokens);
+    put_decimal(out, sums.unpriced_worst_case);
+    Ok(())
+}
+
+/// Reads one row of spend of an hour.
+pub fn get_spend<N: Names>(from: &mut Reader<'_>, hour: Hour, names: &mut N) -> Result<(SpendKey, Sums), N::Error> {
+    let basis = Basis::ALL.get(usize::from(from.byte()?)).copied().ok_or(Broken)?;
+    let code: [u8; 3] = from.array()?;
+    let currency: Currency = std::str::from_utf8(&code)
+        .ok()
+        .and_then(|c| c.parse().ok())
+        .ok_or(Broken)?;
+    let dimensions = get_dimensions(from, names)?;
+    let mut sums = Sums {
+        events: from.i64()?,
+        ..Sums::default()
+    };
+    let (counts, reasoning) = get_counts(from)?;
+    for (bucket, count) in Bucket::ALL.into_iter().zip(counts) {
+        sums.tokens.set(bucket, count);
+    }
+    sums.tokens.reasoning = reasoning;
+    for slot in &mut sums.requests {
+        *slot = from.i64()?;
+    }
+    sums.cost = from.decimal()?;
+    sums.reported_cost = from.decimal()?;
+    sums.unpriced_events = from.i64()?;
+    sums.unpriced_tokens = from.signed()?;
+    sums.unpriced_worst_case = from.decimal()?;
+    Ok((
+        SpendKey {
+            hour,
+            basis,
+            currency,
+            dimensions,
+        },
+        sums,
+    ))
+}

@@ -1,0 +1,132 @@
+//! Recording a batch: what of it is known, what is better than what is known, what is new.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, params};
+use rustc_hash::FxBuildHasher;
+
+use super::blocks::{self, Appender};
+use super::codec::Broken;
+use super::failed;
+use super::ledger::State;
+use super::names::{CodecError, StoredNames};
+use super::spend::{Delta, apply, give, money, take};
+use crate::domain::money::add_exact;
+use crate::domain::usage::{EventId, UsageEvent};
+use crate::ports::{Checkpoint, Pricer, RecordBatch, Recorded};
+
+/// Records a batch within a transaction.
+pub fn record(
+    conn: &Connection,
+    path: &str,
+    state: &mut State,
+    batch: &RecordBatch,
+    pricer: &dyn Pricer,
+    now: DateTime<Utc>,
+) -> Result<Recorded, CodecError> {
+    let events = batch.events.events();
+    let mut outcome = Recorded {
+        duplicates: batch.events.repeated(),
+        ..Recorded::default()
+    };
+    let mut delta = Delta::default();
+    let known = improve(conn, path, state, events, pricer, &mut delta, &mut outcome)?;
+    let mut names = StoredNames {
+        conn,
+        path,
+        cache: &mut state.names,
+    };
+    let fresh = || events.iter().zip(0_u32..).zip(&known).filter(|(_, known)| !**known);
+    let (additions, blocks) = (&mut state.additions, &mut state.blocks);
+    additions.clear();
+    blocks.clear();
+    let mut appender = Appender::new(&names, now)?;
+    for ((event, call), _) in fresh() {
+        let charge = pricer.price(event);
+        outcome.recorded += 1;
+        outcome.unpriced += u64::from(!charge.is_priced());
+        outcome.cost = add_exact(outcome.cost, charge.cost).map_err(money)?;
+        let (block, position) = appender.push(&mut names, event, &charge, now)?;
+        state.met.first_time(block, position);
+        blocks.push(block);
+        additions.push(call, event, charge);
+    }
+    appender.flush(&names)?;
+    let calls = fresh()
+        .zip(blocks.iter())
+        .map(|(((event, _), _), block)| (event.id, *block));
+    state.index.add(conn, path, calls)?;
+    apply(&mut names, additions, events, delta)?;
+    for (source, key, Checkpoint(body)) in &batch.checkpoints {
+        conn.prepare_cached("INSERT OR REPLACE INTO checkpoint (source, key, body) VALUES (?, ?, ?)")
+            .and_then(|mut s| s.execute(params![source, key, body]))
+            .map_err(|e| CodecError::Store(failed(path, &e)))?;
+    }
+    Ok(outcome)
+}
+
+/// Merges observations of known calls into what is stored; answers which calls are known.
+fn improve(
+    conn: &Connection,
+    path: &str,
+    state: &mut State,
+    events: &[UsageEvent],
+    pricer: &dyn Pricer,
+    delta: &mut Delta,
+    outcome: &mut Recorded,
+) -> Result<Vec<bool>, CodecError> {
+    let mut known = vec![false; events.len()];
+    let mut mark = |call: u32| -> Result<(), Broken> {
+        *known.get_mut(call as usize).ok_or(Broken)? = true;
+        Ok(())
+    };
+    let mut names = StoredNames {
+        conn,
+        path,
+        cache: &mut state.names,
+    };
+    let mut wanted: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (call, block) in state.index.find(conn, path, events.iter().map(|e| e.id))? {
+        wanted.entry(block).or_default().push(call);
+    }
+    for (block, candidates) in wanted {
+        let Some(mut rows) = blocks::load(&mut names, block)? else {
+            // The detail has expired: the fingerprint is all that is left to know the call by.
+            for call in candidates {
+                mark(call)?;
+                outcome.duplicates += 1;
+            }
+            continue;
+        };
+        let places: HashMap<EventId, usize, FxBuildHasher> = rows
+            .iter()
+            .enumerate()
+            .map(|(place, (event, _))| (event.id, place))
+            .collect();
+        let mut dirty = false;
+        for call in candidates {
+            let event = events.get(call as usize).ok_or(Broken)?;
+            let Some((place, row)) = places.get(&event.id).and_then(|p| Some((*p, rows.get_mut(*p)?))) else {
+                continue;
+            };
+            mark(call)?;
+            outcome.duplicates += 1;
+            outcome.known += u64::from(state.met.first_time(block, place));
+            let better = row.0.merge(*event);
+            if better == row.0 {
+                continue;
+            }
+            let charge = pricer.price(&better);
+            take(delta, &row.0, &row.1)?;
+            give(delta, &better, &charge)?;
+            outcome.cost = add_exact(outcome.cost, charge.cost - row.1.cost).map_err(money)?;
+            *row = (better, charge);
+            dirty = true;
+        }
+        if dirty {
+            blocks::store(&mut names, block, &rows)?;
+        }
+    }
+    Ok(known)
+}

@@ -1,0 +1,289 @@
+//! Cost Explorer, Budgets and Anomaly Detection through the real binary: what is asked, what it may cost, what is told.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use super::command::{finops, text};
+use super::emulator::{Emulator, moto_with};
+use super::proxy::{Fault, Proxy};
+
+const CONFIG: &str = "[store]\nurl = \"sqlite:ledger.db\"\n\
+    [[source]]\nname = \"app\"\nkind = \"plain\"\npaths = [\"usage.jsonl\"]\n\
+    [[cost_explorer]]\nname = \"bill\"\n\
+    [aws]\nallowed_accounts = [\"123456789012\"]\n";
+
+fn seed(emulator: &Emulator, known: &Value) {
+    std::fs::write(emulator.data.as_ref().unwrap(), known.to_string()).unwrap();
+}
+
+fn asked(emulator: &Emulator) -> Vec<Value> {
+    let log = emulator.data.as_ref().unwrap().with_extension("json.log");
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn run(folder: &Path, emulator: &Emulator, now: &str) -> (Value, Output) {
+    let mut command = finops(folder, emulator);
+    let output = command
+        .args(["--now", now, "run", "--format", "json"])
+        .output()
+        .unwrap();
+    let document = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    (document, output)
+}
+
+fn cost(day: &str, service: &str, record_type: &str, amount: &str) -> Value {
+    json!({ "day": day, "service": service, "usage_type": "USE1-tokens", "record_type": record_type, "amount": amount })
+}
+
+#[test]
+fn a_bill_is_asked_seldom_paged_whole_and_never_beyond_the_cap() {
+    let Some(emulator) = moto_with("bill") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("usage.jsonl"), "").unwrap();
+    std::fs::write(folder.join("finops.toml"), CONFIG).unwrap();
+    let costs = json!([
+        cost("2026-10-02", "Amazon Bedrock", "Usage", "1.0000000001"),
+        cost(
+            "2026-11-10",
+            "Claude Opus 4.5 (Amazon Bedrock Edition)",
+            "Usage",
+            "2.50"
+        ),
+        cost("2026-11-10", "Amazon Bedrock", "Credit", "-3.00"),
+        cost("2026-11-10", "Amazon Bedrock", "Tax", "0.25"),
+        cost("2026-11-10", "Amazon Elastic Compute Cloud - Compute", "Usage", "99.00"),
+    ]);
+    // 25 days a page: October and November are three pages for each of the two questions.
+    seed(
+        &emulator,
+        &json!({ "costs": costs, "page_days": 25, "estimated_from": "2026-11-23" }),
+    );
+    let (first, output) = run(folder, &emulator, "2026-11-24T12:00:00Z");
+    assert_eq!(first["collected"]["paid_requests"], 6, "{}", text(&output));
+    assert_eq!(first["collected"]["bills"], 2);
+    let requests = asked(&emulator);
+    assert_eq!(requests.len(), 6);
+    assert!(
+        requests
+            .iter()
+            .all(|r| r["body"]["TimePeriod"] == json!({ "Start": "2026-10-01", "End": "2026-11-25" })),
+        "the end is exclusive, so that today is inside"
+    );
+    let (again, _) = run(folder, &emulator, "2026-11-24T18:00:00Z");
+    assert_eq!(
+        again["collected"]["paid_requests"], 0,
+        "within the refresh interval nothing is asked"
+    );
+    // October is closed by now: only November is asked, in one page each.
+    let (later, _) = run(folder, &emulator, "2026-11-25T12:00:00Z");
+    assert_eq!(later["collected"]["paid_requests"], 2, "{later}");
+    assert_eq!(later["collected"]["restatements"], 0);
+
+    let report = finops(folder, &emulator)
+        .args([
+            "--now",
+            "2026-11-25T12:00:00Z",
+            "report",
+            "--basis",
+            "billed",
+            "--by",
+            "category,service,model",
+        ])
+        .args(["--from", "2026-10-01", "--to", "2026-12-01", "--format", "json"])
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+    let mut rows: Vec<(String, String)> = report["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let text = |key: &str| row[key].as_str().unwrap_or("").to_owned();
+            (
+                format!("{} {} {}", text("category"), text("service"), text("model")),
+                text("cost_usd"),
+            )
+        })
+        .collect();
+    rows.sort();
+    let expected = [
+        ("Credit Amazon Bedrock ", "-3"),
+        ("Tax Amazon Bedrock ", "0.25"),
+        ("Usage Amazon Bedrock USE1-tokens", "1.0000000001"),
+        ("Usage Claude Opus 4.5 (Amazon Bedrock Edition) Claude Opus 4.5", "2.5"),
+    ];
+    assert_eq!(rows, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
+
+    // A cap in the middle of an answer: nothing of it is recorded, the other sources are, and the exit code says so.
+    let before = asked(&emulator).len();
+    std::fs::write(
+        folder.join("finops.toml"),
+        format!("{CONFIG}paid_requests_per_month = 11\n"),
+    )
+    .unwrap();
+    seed(
+        &emulator,
+        &json!({ "costs": [cost("2026-11-10", "Amazon Bedrock", "Usage", "7.00")], "page_days": 10 }),
+    );
+    let (capped, output) = run(folder, &emulator, "2026-11-26T12:00:00Z");
+    assert_eq!(capped["collected"]["failed_sources"], json!(["bill"]));
+    assert_eq!(output.status.code(), Some(3));
+    assert!(
+        text(&output).contains("paid requests of 2026-11 are used up"),
+        "{}",
+        text(&output)
+    );
+    assert_eq!(asked(&emulator).len() - before, 3, "the eleventh was the last");
+    let (_, _) = run(folder, &emulator, "2026-11-27T12:00:00Z");
+    assert_eq!(
+        asked(&emulator).len() - before,
+        3,
+        "no more in this month, whatever run asks"
+    );
+}
+
+#[test]
+fn what_aws_says_is_told_beside_our_own_figures() {
+    let Some(emulator) = moto_with("said") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let account = "123456789012";
+    let call = r#"{"id":"c1","ts":"2026-11-10T10:00:00Z","provider":"anthropic","model":"claude-haiku-4-5-20251001","input_tokens":1000000,"output_tokens":0}"#;
+    std::fs::write(folder.join("usage.jsonl"), format!("{call}\n")).unwrap();
+    std::fs::write(
+        folder.join("finops.toml"),
+        format!("{CONFIG}anomalies = true\nbudgets = true\nforecast = true\n"),
+    )
+    .unwrap();
+    std::fs::create_dir_all(folder.join("policies/budgets")).unwrap();
+    let ours = "[[budget]]\nname = \"ours\"\namount = \"0.50 USD\"\nperiod = \"month\"\n";
+    std::fs::write(folder.join("policies/budgets/ours.toml"), ours).unwrap();
+    for (name, actual, filter) in [
+        ("ours", "60", json!({})),
+        ("theirs", "70", json!({})),
+        ("dead", "0", json!({ "Service": ["Amazon Bedrock"] })),
+        ("quiet", "0", json!({ "Service": ["Amazon Kendra"] })),
+    ] {
+        let budget = json!({
+            "AccountId": account,
+            "Budget": {
+                "BudgetName": name, "BudgetType": "COST", "TimeUnit": "MONTHLY", "CostFilters": filter,
+                "BudgetLimit": { "Amount": "50", "Unit": "USD" },
+                "CalculatedSpend": { "ActualSpend": { "Amount": actual, "Unit": "USD" }, "ForecastedSpend": { "Amount": "90", "Unit": "USD" } },
+            },
+        });
+        emulator.call("budgets", "AWSBudgetServiceGateway.CreateBudget", &budget);
+    }
+    let anomaly = |impact: u32| {
+        json!([{
+            "AnomalyId": "a-1", "AnomalyStartDate": "2026-11-22", "MonitorArn": "arn:aws:ce::123456789012:anomalymonitor/1",
+            "AnomalyScore": { "MaxScore": 1.0, "CurrentScore": 1.0 },
+            "Impact": { "MaxImpact": impact, "TotalImpact": impact },
+            "RootCauses": [{ "Service": "Amazon Bedrock", "Region": "us-east-1" }],
+        }])
+    };
+    let known = |impact: u32| {
+        json!({
+            "costs": [cost("2026-11-10", "Amazon Bedrock", "Usage", "2.50"), cost("2026-11-10", "Amazon Bedrock", "Credit", "-2.50")],
+            "anomalies": anomaly(impact),
+            "forecast": {
+                "Total": { "Amount": "12.34", "Unit": "USD" },
+                "ForecastResultsByTime": [{ "TimePeriod": { "Start": "2026-11-24", "End": "2026-12-01" }, "MeanValue": "12.34",
+                    "PredictionIntervalLowerBound": "10", "PredictionIntervalUpperBound": "15" }],
+            },
+        })
+    };
+    seed(&emulator, &known(100));
+    // The bill is read in the same run, after AWS was asked: dead budgets are seen by the next.
+    run(folder, &emulator, "2026-11-24T01:00:00Z");
+    let (said, output) = run(folder, &emulator, "2026-11-24T12:00:00Z");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let active = said["alerts"]["active"].as_array().unwrap();
+    let mut alerts: Vec<(&str, &str)> = active
+        .iter()
+        .map(|a| (a["kind"].as_str().unwrap(), a["policy"].as_str().unwrap()))
+        .filter(|(kind, _)| *kind != "budget_forecast")
+        .collect();
+    alerts.sort_unstable();
+    let expected = [
+        ("aws_anomaly", "cost anomaly detection"),
+        ("aws_budget", "theirs"),
+        ("aws_budget_dead", "dead"),
+        ("budget_actual", "ours"),
+    ];
+    assert_eq!(alerts, expected, "one alert on `ours`, with two witnesses");
+    assert_eq!(said["aws"]["confirmed_budgets"], json!(["ours"]));
+    assert_eq!(said["aws"]["signals"][0]["forecast"]["mean"], "12.34");
+    let interval = asked(&emulator)
+        .into_iter()
+        .find(|r| r["call"] == "GetAnomalies")
+        .unwrap();
+    assert_eq!(
+        interval["body"]["DateInterval"]["EndDate"], "2026-11-24",
+        "inclusive here"
+    );
+
+    // It grows: the alert is changed, nobody is told a second time.
+    seed(&emulator, &known(250));
+    let (grown, _) = run(folder, &emulator, "2026-11-25T00:00:00Z");
+    let alert = grown["alerts"]["active"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|a| a["kind"] == "aws_anomaly")
+        .unwrap()
+        .clone();
+    assert!(alert["title"].as_str().unwrap().contains("250.00"), "{alert}");
+    assert_eq!(alert["tellings"], 1);
+
+    let feedback = finops(folder, &emulator)
+        .args(["anomaly", "feedback", "a-1", "planned"])
+        .output()
+        .unwrap();
+    assert_eq!(feedback.status.code(), Some(0), "{}", text(&feedback));
+    let given = asked(&emulator)
+        .into_iter()
+        .find(|r| r["call"] == "ProvideAnomalyFeedback")
+        .unwrap();
+    assert_eq!(given["body"]["Feedback"], "PLANNED_ACTIVITY");
+    let list = finops(folder, &emulator).args(["anomaly", "list"]).output().unwrap();
+    assert!(
+        text(&list).contains("a-1  2026-11-22  $250.00  going on  Amazon Bedrock"),
+        "{}",
+        text(&list)
+    );
+}
+
+#[test]
+fn every_way_of_failing_has_its_words_and_exit_code_3() {
+    let Some(emulator) = super::emulator::moto() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    super::create_table_named(emulator, "broken-ai-costs-local");
+    std::fs::write(folder.path().join("finops.toml"), "namespace = \"broken\"\n").unwrap();
+    let proxy = Proxy::start(&emulator.url, 7);
+    let report = |fault: Fault| {
+        proxy.set(1000, &[fault]);
+        let mut command = finops(folder.path(), emulator);
+        command.env("AWS_ENDPOINT_URL", &proxy.url);
+        text(&command.args(["--store", "dynamodb:", "report"]).output().unwrap())
+    };
+    for (fault, words) in [
+        (Fault::Throttle, "throttled after retries (ThrottlingException)"),
+        (
+            Fault::Unavailable,
+            "AWS answered 503 (InternalServerError), after retries",
+        ),
+        (Fault::Cut, "the connection broke off, after retries"),
+        (Fault::Denied, "access denied: by the proxy"),
+        (Fault::Expired, "the credentials have expired"),
+    ] {
+        let said = report(fault);
+        assert!(said.contains(words) && said.ends_with("Some(3)"), "{fault:?}: {said}");
+    }
+}

@@ -1,0 +1,166 @@
+//! AWS Cost and Usage Reports.
+
+use finops::domain::dimension::Dimension;
+use finops::domain::spend::{Basis, Bill};
+use finops::domain::usage::Bucket;
+use rust_decimal::Decimal;
+
+use super::{Kept, read_on, read_text};
+
+const HEADER: &str = "bill_billing_period_start_date,bill_payer_account_id,line_item_usage_start_date,line_item_usage_account_id,line_item_line_item_type,line_item_product_code,line_item_usage_type,line_item_usage_amount,pricing_unit,line_item_unblended_cost,line_item_net_unblended_cost,line_item_resource_id,product,resource_tags,savings_plan_savings_plan_effective_cost,reservation_effective_cost\n";
+
+/// Kind, product code, type of usage, amount, unit, cost, resource, product map, savings plan's cost.
+fn row(columns: [&str; 9]) -> String {
+    let [kind, code, usage, amount, unit, cost, resource, product, plan] = columns;
+    format!(
+        "2026-10-01T00:00:00Z,111111111111,2026-10-20T08:00:00Z,123456789012,{kind},{code},{usage},{amount},{unit},{cost},,{resource},\"{product}\",\"{{\"\"user_team\"\":\"\"search\"\"}}\",{plan},\n"
+    )
+}
+
+fn sum(bill: &Bill, basis: Basis, pick: impl Fn(&str) -> bool) -> Decimal {
+    let rows = bill.rows.iter().filter(|(key, _)| key.basis == basis);
+    rows.filter(|(key, _)| pick(key.dimensions.get(Dimension::Category).as_str()))
+        .map(|(_, sums)| sums.cost)
+        .sum()
+}
+
+#[test]
+fn rows_become_one_bill_with_both_bases_and_their_tokens() {
+    let edition = "{\"\"product_name\"\":\"\"Claude Sonnet 4.6 (Amazon Bedrock Edition)\"\"}";
+    let nova = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/p1";
+    let rows = [
+        row([
+            "Usage",
+            "AmazonBedrock",
+            "USE1-NovaLite-output-tokens",
+            "42.5",
+            "1K tokens",
+            "0.0102",
+            nova,
+            "",
+            "",
+        ]),
+        row([
+            "Usage",
+            "x",
+            "USE1-MP:USE1_CacheReadInputTokenCount-Units",
+            "3.76",
+            "Units",
+            "1.2408",
+            "",
+            edition,
+            "",
+        ]),
+        row([
+            "Usage",
+            "x",
+            "USE1-MP:USE1_CacheWrite1hInputTokenCount-Units",
+            "0.5",
+            "Units",
+            "3",
+            "",
+            edition,
+            "",
+        ]),
+        row([
+            "Usage",
+            "AmazonBedrock",
+            "USW2-anthropic.claude-opus-4-8-mantle-input-tokens-standard",
+            "2",
+            "",
+            "0.01",
+            "",
+            "",
+            "",
+        ]),
+        row([
+            "SavingsPlanCoveredUsage",
+            "AmazonEC2",
+            "BoxUsage",
+            "1",
+            "Hrs",
+            "10",
+            "",
+            "",
+            "7",
+        ]),
+        row([
+            "SavingsPlanNegation",
+            "AmazonEC2",
+            "BoxUsage",
+            "1",
+            "Hrs",
+            "-10",
+            "",
+            "",
+            "",
+        ]),
+        row(["Credit", "AmazonEC2", "BoxUsage", "1", "Hrs", "-2.5", "", "", ""]),
+        row(["Tax", "AmazonEC2", "", "1", "", "0.7", "", "", ""]),
+        row(["EdpDiscount", "AmazonEC2", "", "1", "", "-0.1", "", "", ""]),
+        row(["Usage", "AmazonEC2", "", "1", "", "x", "", "", ""]),
+        "too,few\n".to_owned(),
+    ];
+    let kept = read_text("cur.csv", HEADER.to_owned() + &rows.concat());
+    assert_eq!((kept.bills.len(), kept.rejected.len()), (1, 2));
+    let bill = &kept.bills[0];
+    assert_eq!(bill.identity, "test/111111111111/2026-10-01");
+    assert_eq!(bill.period.end, super::time("2026-11-01T00:00:00Z"));
+    let of = |basis, category: &str| sum(bill, basis, |c| c == category).normalize().to_string();
+    assert_eq!(
+        (of(Basis::Billed, "Usage"), of(Basis::Effective, "Usage")),
+        ("4.261".into(), "11.261".into())
+    );
+    assert_eq!(
+        (
+            of(Basis::Billed, "Credit"),
+            of(Basis::Billed, "Tax"),
+            of(Basis::Billed, "Adjustment")
+        ),
+        ("-2.5".into(), "0.7".into(), "-0.1".into())
+    );
+    let tokens = |model: &str, bucket| -> i128 {
+        let rows = bill.rows.iter().filter(|(key, _)| key.basis == Basis::Billed);
+        rows.filter(|(key, _)| key.dimensions.get(Dimension::Model).as_str() == model)
+            .map(|(_, sums)| sums.tokens.get(bucket))
+            .sum()
+    };
+    assert_eq!(tokens("claude-sonnet-4-6", Bucket::CacheRead), 3_760_000);
+    assert_eq!(tokens("claude-sonnet-4-6", Bucket::CacheWrite1h), 500_000);
+    assert_eq!(tokens("amazon.nova-lite-v1:0", Bucket::Output), 42_500);
+    assert_eq!(tokens("anthropic.claude-opus-4-8", Bucket::InputUncached), 2000);
+    assert!(
+        bill.rows
+            .iter()
+            .all(|(key, _)| key.dimensions.get(Dimension::Team).as_str() == "search")
+    );
+}
+
+#[test]
+fn the_older_kind_is_read_too_and_a_delivery_replaces_the_period() {
+    let header = "identity/LineItemId,bill/BillingPeriodStartDate,bill/BillingPeriodEndDate,bill/PayerAccountId,lineItem/UsageStartDate,lineItem/UsageAccountId,lineItem/LineItemType,lineItem/ProductCode,lineItem/UsageType,lineItem/UsageAmount,lineItem/UnblendedCost,product/ProductName,resourceTags/user:team\n";
+    let line = |id: &str, cost: &str| {
+        format!(
+            "{id},2026-10-01T00:00:00Z,2026-11-01T00:00:00Z,1,2026-10-20T08:00:00Z,2,Usage,AmazonBedrock,USE1-NovaPro-input-tokens,5,{cost},Amazon Bedrock,ads\n"
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cur.csv");
+    // The same id twice is two rows.
+    std::fs::write(&path, header.to_owned() + &line("a", "1") + &line("a", "2")).unwrap();
+    let mut kept = Kept::default();
+    read_on(folder.path(), &["."], &mut kept);
+    std::fs::write(&path, header.to_owned() + &line("b", "1.25")).unwrap();
+    read_on(folder.path(), &["."], &mut kept);
+    let costs: Vec<String> = kept
+        .bills
+        .iter()
+        .map(|b| sum(b, Basis::Billed, |_| true).to_string())
+        .collect();
+    assert_eq!(costs, ["3", "1.25"]);
+    assert_eq!(kept.bills[0].identity, kept.bills[1].identity);
+    let (key, sums) = &kept.bills[1].rows[0];
+    let names = [Dimension::Team, Dimension::Service, Dimension::Model].map(|d| key.dimensions.get(d).as_str());
+    assert_eq!(names, ["ads", "Amazon Bedrock", "amazon.nova-pro-v1:0"]);
+    assert_eq!(sums.tokens.get(Bucket::InputUncached), 5000);
+}
