@@ -19,6 +19,7 @@ mod keys;
 mod langfuse;
 mod line;
 mod litellm;
+mod media;
 mod otel;
 #[cfg(feature = "parquet")]
 mod parquet;
