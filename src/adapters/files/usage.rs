@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::domain::usage::{Requests, Tokens};
+use crate::domain::usage::{MAX_TOKENS, Requests, Tokens};
 
 use super::counts::{Counts, Input};
 use super::line::{Fault, Output};
@@ -339,6 +339,10 @@ impl<'a> Usage<'a> {
             match detail.ttl.str() {
                 "1h" => hour += count,
                 _ => five += count,
+            }
+            // Any number of entries may follow.
+            if five.max(hour) > MAX_TOKENS {
+                return Err(Fault::field("cacheDetails", "more tokens than any call has"));
             }
         }
         Ok((five, hour))
