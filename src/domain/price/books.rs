@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
@@ -26,7 +26,7 @@ pub struct Books {
     worst_of_all: Rates,
     /// Whether a map asks for the account of a call.
     by_account: bool,
-    cache: Mutex<FxHashMap<Key, Arc<Plan>>>,
+    cache: Mutex<Cache>,
 }
 
 /// What web searches cost.
@@ -38,7 +38,17 @@ pub struct SearchTerms {
     pub free: Option<Allowance>,
 }
 
-type Key = (Label, Label, Label, Label, Label, Label, i32);
+type Key = (Label, Label, Label, Label, Label, Label, i64);
+
+/// Plans that were made, and where the last ones are found fastest.
+#[derive(Debug, Default)]
+struct Cache {
+    plans: FxHashMap<Key, Arc<Plan>>,
+    recent: Vec<Option<(Key, Arc<Plan>)>>,
+}
+
+/// Places for the plans used last.
+const RECENT: usize = 64;
 
 /// How calls of one kind are charged on one day.
 #[derive(Debug)]
@@ -119,10 +129,12 @@ impl Books {
     /// What a call costs.
     #[must_use]
     pub fn charge(&self, event: &UsageEvent) -> Charge {
-        let plan = self.plan(event);
-        let cost = plan.at(event.at).and_then(|(_, prepared)| prepared.cost(event));
-        match cost {
-            Ok(cost) => Charge::priced(cost, plan.label),
+        let priced = self.with_plan(event, |plan| {
+            let (_, prepared) = plan.at(event.at)?;
+            Ok((prepared.cost(event)?, plan.label))
+        });
+        match priced {
+            Ok((cost, entry)) => Charge::priced(cost, entry),
             Err(reason) => Charge::unpriced(reason, self.worst_case(event)),
         }
     }
@@ -140,7 +152,11 @@ impl Books {
     }
 
     pub(super) fn plan(&self, event: &UsageEvent) -> Arc<Plan> {
-        let day = event.at.date_naive();
+        self.with_plan(event, Arc::clone)
+    }
+
+    fn with_plan<T>(&self, event: &UsageEvent, with: impl FnOnce(&Arc<Plan>) -> T) -> T {
+        let day = event.at.timestamp().div_euclid(86_400);
         let key = (
             event.provider(),
             event.model(),
@@ -152,14 +168,29 @@ impl Books {
             event.tier(),
             event.speed,
             event.geo,
-            day.num_days_from_ce(),
+            day,
         );
         // A poisoned lock still guards a usable cache: entries are only ever added whole.
         let mut cache = match self.cache.lock() {
             Ok(cache) => cache,
             Err(poisoned) => poisoned.into_inner(),
         };
-        Arc::clone(cache.entry(key).or_insert_with(|| Arc::new(self.resolve(event, day))))
+        let Cache { plans, recent } = &mut *cache;
+        recent.resize(RECENT, None);
+        let spread = event.model().index() * 31 + event.tier().index() * 7 + usize::try_from(day).unwrap_or(0);
+        let slot = recent.get_mut(spread % RECENT);
+        if let Some(Some((known, plan))) = slot.as_deref()
+            && *known == key
+        {
+            return with(plan);
+        }
+        let plan = plans
+            .entry(key)
+            .or_insert_with(|| Arc::new(self.resolve(event, event.at.date_naive())));
+        if let Some(slot) = slot {
+            *slot = Some((key, Arc::clone(plan)));
+        }
+        with(plan)
     }
 
     /// The highest rates of the provider's entries, or of all when it has none, on these tokens.
