@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
 use super::book::{Allowance, Book, Entry, Rates};
 use super::card::{Prepared, Segment, Terms};
 use super::name::{Candidate, candidates, is_opaque, provider_key};
+use super::plan::{Cache, Plan, RECENT};
 use crate::domain::charge::{Charge, UnpricedReason};
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
@@ -36,51 +37,6 @@ pub struct SearchTerms {
     pub rate: Decimal,
     /// Those that cost nothing.
     pub free: Option<Allowance>,
-}
-
-type Key = (Label, Label, Label, Label, Label, Label, i64);
-
-/// Plans that were made, and where the last ones are found fastest.
-#[derive(Debug, Default)]
-struct Cache {
-    plans: FxHashMap<Key, Arc<Plan>>,
-    recent: Vec<Option<(Key, Arc<Plan>)>>,
-}
-
-/// Places for the plans used last.
-const RECENT: usize = 64;
-
-/// How calls of one kind are charged on one day.
-#[derive(Debug)]
-pub(super) struct Plan {
-    /// Tried in order; the first whose hours contain the call's.
-    pub(super) segments: Vec<Segment>,
-    pub(super) reason: Option<UnpricedReason>,
-    pub(super) label: Label,
-    pub(super) book: String,
-    pub(super) version: String,
-    pub(super) provider: String,
-    pub(super) entry: String,
-    pub(super) matched: String,
-    pub(super) source: String,
-    pub(super) checked: String,
-}
-
-impl Plan {
-    pub(super) fn at(&self, at: DateTime<Utc>) -> Result<(&Segment, &Prepared), UnpricedReason> {
-        if let Some(reason) = self.reason {
-            return Err(reason);
-        }
-        let segment = self
-            .segments
-            .iter()
-            .find(|s| s.hours.as_ref().is_none_or(|h| h.contains(at)))
-            .ok_or(UnpricedReason::NoPriceOnDate)?;
-        match &segment.price {
-            Ok(prepared) => Ok((segment, prepared)),
-            Err(reason) => Err(*reason),
-        }
-    }
 }
 
 impl Books {
