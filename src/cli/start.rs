@@ -114,6 +114,7 @@ fn dispatch(ctx: &mut Context<'_>, command: &Command) -> Result<Exit, CliError> 
         Command::Report(args) => super::report::run(ctx, args),
         Command::Budget(args) => super::budget::run(ctx, args),
         Command::Alert(args) => super::alert::run(ctx, args),
+        Command::Aws(args) => super::aws::run(ctx, args),
         Command::Anomaly(args) => super::anomaly::run(ctx, args),
         Command::Policy(args) => super::policy::run(ctx, args),
         Command::Price(args) => super::price::run(ctx, args),

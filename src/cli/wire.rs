@@ -25,6 +25,7 @@ use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::signal::Signals;
 use crate::domain::spend::Basis;
+use crate::engine::cycle::time_for_reading;
 use crate::engine::notify::DeliveryLimits;
 use crate::engine::view::View;
 use crate::engine::watch::{CoveragePolicy, RunPolicy, UnpricedPolicy, WatchPolicy};
@@ -280,7 +281,7 @@ fn live(ctx: &Context<'_>, source: &SourceConfig) -> Result<AdminSource, CliErro
         key: secret::resolve(key, &env),
         url: source.url.clone().unwrap_or_default(),
         defaults: defaults(source),
-        budget: std::time::Duration::from_secs(ctx.config.limits.time_budget_seconds),
+        budget: time_for_reading(time_budget(ctx)),
         clock: Box::new(SystemClock),
     })
     .map_err(|cause| CliError::usage(format!("source `{}`: {cause}", source.name)).hint("give `url` an https address"))

@@ -276,7 +276,8 @@ pub struct RunsConfig {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
-    /// Seconds after which a run stops cleanly and leaves the rest to the next one.
+    /// Seconds for a whole run. Reading stops cleanly at three quarters of them and leaves the rest to the next run, so that
+    /// there is time to evaluate and to tell.
     pub time_budget_seconds: u64,
     /// Seconds that one attempt to deliver a message may take.
     pub delivery_timeout_seconds: u64,

@@ -57,12 +57,18 @@ pub struct Cycle {
 /// The share of a run's time that is kept for evaluating and telling, however much there is to read: one part in four.
 const KEPT_SHARE: u32 = 4;
 
+/// The part of a run's time in which reading may go on.
+#[must_use]
+pub fn time_for_reading(budget: Duration) -> Duration {
+    budget - budget / KEPT_SHARE
+}
+
 /// Runs once. Reading stops while there is time left to evaluate what was read and to tell; the next run goes on from there.
 /// A step that is killed leaves the ledger as it was before or after it; the next run goes on from there.
 pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> {
     let (clock, started) = (parts.clock, parts.clock.elapsed());
     let passed = || clock.elapsed().saturating_sub(started);
-    let for_reading = parts.time_budget - parts.time_budget / KEPT_SHARE;
+    let for_reading = time_for_reading(parts.time_budget);
     let enough = || passed() >= for_reading;
     let collection = collect(
         parts.sources,

@@ -1,6 +1,11 @@
 # modules/security: every part has a switch of its own.
 
-mock_provider "aws" {}
+mock_provider "aws" {
+  # What ElastiCache takes as a token.
+  mock_data "aws_secretsmanager_random_password" {
+    defaults = { random_password = "0123456789abcdefghijklmnopqrstuv" }
+  }
+}
 
 variables {
   namespace   = "huntaze"

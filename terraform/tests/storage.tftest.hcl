@@ -71,7 +71,7 @@ run "other_rules_stay" {
   }
 }
 
-run "refuses_bad_values" {
+run "refuses_a_bad_namespace" {
   command = plan
 
   module {
@@ -80,10 +80,23 @@ run "refuses_bad_values" {
 
   variables {
     namespace = "Huntaze"
-    buckets   = { Media = {} }
   }
 
-  expect_failures = [var.namespace, var.buckets]
+  expect_failures = [var.namespace]
+}
+
+run "refuses_a_bad_bucket" {
+  command = plan
+
+  module {
+    source = "./modules/storage"
+  }
+
+  variables {
+    buckets = { Media = {} }
+  }
+
+  expect_failures = [var.buckets]
 }
 
 run "refuses_an_early_archive" {

@@ -424,6 +424,26 @@ fn a_run_for_programs_writes_nothing_but_json_on_stdout_also_when_an_alert_fires
     );
     let again = json(&home.run(&args));
     assert_eq!(again["delivery"]["delivered"], 0, "told once");
+    let id = again["alerts"]["active"][0]["id"].as_str().unwrap();
+    let shown = out(&home.run(&["alert", "show", id]));
+    assert!(
+        shown.contains("Spent: $3.02 of $1.00") && shown.contains("new -> firing"),
+        "{shown}"
+    );
+    let acted = home.run(&["alert", "ack", id, "--by", "ann", "--now", NOW]);
+    assert_eq!(code(&acted), 0, "{}", err(&acted));
+    assert!(
+        out(&acted).contains("acknowledged by ann") && out(&acted).contains("acknowledged until"),
+        "{}",
+        out(&acted)
+    );
+    let nothing = home.run(&["alert", "resolve", "ffff", "--reason", "x"]);
+    assert_eq!(
+        (code(&nothing), err(&nothing).contains("hint: ")),
+        (2, true),
+        "{}",
+        err(&nothing)
+    );
 }
 
 #[test]

@@ -55,6 +55,12 @@ fn call(n: u64) -> UsageEvent {
     event.tokens = Tokens::default()
         .with(Bucket::InputUncached, 100 + n)
         .with(Bucket::Output, 7);
+    if n.is_multiple_of(11) {
+        Bucket::MEDIA
+            .into_iter()
+            .zip(n..)
+            .for_each(|(b, count)| event.tokens.set(b, count));
+    }
     event.requests.web_searches = u32::from(n.is_multiple_of(5));
     event.reported_cost = n.is_multiple_of(7).then(|| Decimal::new(1, 4));
     event

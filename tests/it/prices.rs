@@ -647,3 +647,51 @@ fn common_models_have_their_published_rates() {
         }
     }
 }
+
+#[test]
+fn audio_images_and_video_have_rates_of_their_own_or_none() {
+    let pricer = own(r#"
+[[entry]]
+model = "hears"
+[[entry.price]]
+rates = { input = 1, output = 4, audio_in = 10, audio_out = 20 }
+above = [{ prompt = 1000, rates = { input = 2, audio_in = 30 } }]
+tiers.batch = { factor = "0.5" }
+[[entry]]
+model = "reads"
+[[entry.price]]
+rates = { input = 1, output = 4 }
+[[entry]]
+model = "listens"
+[[entry.price]]
+rates = { input = 1, output = 4 }
+audio_as_text = true
+"#);
+    let cost = |model: &str, tier: &str, tokens: &[(Bucket, u64)]| {
+        let mut event = call("2026-11-20", "acme", model, tier, [0; 7]);
+        tokens
+            .iter()
+            .for_each(|(bucket, count)| event.tokens.set(*bucket, *count));
+        let quote = pricer.books().quote(&event);
+        let sum: Decimal = quote.lines.iter().map(|l| l.amount).sum();
+        assert!(!quote.charge.is_priced() || sum == quote.charge.cost);
+        outcome(&quote)
+    };
+    use Bucket::{AudioIn, AudioOut, ImageIn, ImageOut, InputUncached, VideoIn};
+    assert_eq!(
+        cost("hears", "", &[(AudioIn, 100), (AudioOut, 50), (InputUncached, 100)]),
+        "0.0021"
+    );
+    assert_eq!(cost("hears", "tier=batch", &[(AudioIn, 100)]), "0.0005");
+    // Audio is part of the prompt that decides the threshold, audio that is answered is not.
+    assert_eq!(cost("hears", "", &[(AudioIn, 600), (InputUncached, 401)]), "0.018802");
+    assert_eq!(cost("hears", "", &[(AudioOut, 5000), (InputUncached, 1000)]), "0.101");
+    assert_eq!(cost("reads", "", &[(ImageIn, 300), (VideoIn, 700)]), "0.001", "as text");
+    assert_eq!(cost("reads", "", &[(AudioIn, 1)]), "NoRate");
+    assert_eq!(cost("reads", "", &[(ImageOut, 1)]), "NoRate");
+    assert_eq!(cost("listens", "", &[(AudioIn, 1000)]), "0.001");
+    let built_in = load(None, &[]).unwrap();
+    let mut heard = call("2026-11-20", "google", "gemini-2.5-flash", "", [0; 7]);
+    heard.tokens.set(AudioIn, 1_000_000);
+    assert_eq!(outcome(&built_in.books().quote(&heard)), "1");
+}

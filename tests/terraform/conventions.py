@@ -51,6 +51,16 @@ def complaints():
         if re.search(r"\b(huntaze|[0-9]{12})\b", re.sub(r"`[^`]*`|#.*|description .*|error_message .*", "", text)) and "examples" not in file.parts:
             yield f"{shown}: a name or an account of one installation"
 
+    # A panel of a metric that nobody writes stays empty for ever.
+    written = (tools.ROOT / "src/lambda/metrics.rs").read_text()
+    shown = re.findall(r"for name in \[(.*?)\]", (BASE / "modules/observability/dashboard.tf").read_text())
+    names = [name for group in shown for name in re.findall(r'"(\w+)"', group)]
+    if len(names) < 4:
+        yield "dashboard.tf: the metrics were not found"
+    for name in names:
+        if f'"{name}"' not in written:
+            yield f"dashboard.tf: `{name}` is not written by src/lambda/metrics.rs"
+
     locks = {file.read_bytes() for file in BASE.rglob(".terraform.lock.hcl") if ".terraform" not in file.parts}
     if len(locks) != 1:
         yield "the lock files of terraform/ and its examples differ"

@@ -1,7 +1,9 @@
 """ministack with the few fields that the AWS provider writes and ministack 1.5 does not hand back. Address and port: its environment."""
 
+import json
+
 from ministack import app
-from ministack.services import elasticache, rds
+from ministack.services import elasticache, rds, secretsmanager
 
 # --- ElastiCache: the key, and minor upgrades
 
@@ -54,6 +56,23 @@ def with_logs(instance, *arguments, **named):
 
 rds._create_db_instance, rds._instance_xml = create_instance, with_logs
 rds._ACTION_MAP["CreateDBInstance"] = create_instance
+
+# --- Secrets Manager: an end to rotation
+
+answer_secrets = secretsmanager.handle_request
+
+
+async def with_cancel(method, path, headers, body, query):
+    if not headers.get("x-amz-target", "").endswith(".CancelRotateSecret"):
+        return await answer_secrets(method, path, headers, body, query)
+    _, secret = secretsmanager._resolve(json.loads(body)["SecretId"])
+    secret["RotationEnabled"] = False
+    secret.pop("RotationLambdaARN", None)
+    secret.pop("RotationRules", None)
+    return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps({"ARN": secret["ARN"], "Name": secret["Name"]}).encode()
+
+
+secretsmanager.handle_request = with_cancel
 
 if __name__ == "__main__":
     app.main()

@@ -12,8 +12,10 @@ from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.awslambda.models import LambdaFunction
 from moto.budgets.responses import BudgetsResponse
 from moto.ce.responses import CostExplorerResponse
+from moto.dynamodb.responses import DynamoHandler
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ecs.models import Service
+from moto.logs.responses import LogsResponse
 from moto.rds.models import DBParameterGroup
 from moto.securityhub import urls as securityhub_urls
 from moto.securityhub.responses import SecurityHubResponse
@@ -205,6 +207,28 @@ def parameters_of_the_user(self, new_parameters):
     update_parameters(self, new_parameters)
     for parameter in new_parameters:
         self.parameters[parameter["ParameterName"]].setdefault("Source", "user")
+
+
+# --- CloudWatch Logs: a key for a group that exists
+
+
+@adds(LogsResponse)
+def associate_kms_key(self):
+    request = body(self)
+    self.logs_backend.groups[request["logGroupName"]].kms_key_id = request["kmsKeyId"]
+    return "{}"
+
+
+# --- DynamoDB: a key for a table that exists
+
+update_table = DynamoHandler.update_table
+
+
+@adds(DynamoHandler, "update_table")
+def with_encryption(self):
+    if self.body.get("SSESpecification"):
+        self.dynamodb_backend.get_table(self.body["TableName"]).sse_specification = self.body["SSESpecification"]
+    return update_table(self)
 
 
 # --- Lambda: where a function logs to

@@ -280,10 +280,10 @@ class Observability(unittest.TestCase):
 
 class Scaling(unittest.TestCase):
     def test_targets(self):
+        settings = [one["target_tracking_scaling_policy_configuration"][0] for one in values("aws_appautoscaling_policy")]
         self.assertEqual(
-            {one["target_tracking_scaling_policy_configuration"][0]["predefined_metric_specification"][0]["predefined_metric_type"]:
-             one["target_tracking_scaling_policy_configuration"][0]["target_value"] for one in values("aws_appautoscaling_policy")},
-            {"ECSServiceAverageCPUUtilization": 70, "ECSServiceAverageMemoryUtilization": 80},
+            {(one["predefined_metric_specification"][0]["predefined_metric_type"], one["target_value"]) for one in settings},
+            {("ECSServiceAverageCPUUtilization", 70), ("ECSServiceAverageMemoryUtilization", 80)},
         )
         self.assertEqual({one["resource_id"].split("/")[1] for one in values("aws_appautoscaling_target")}, CLUSTERS)
 

@@ -11,7 +11,9 @@ import time
 import tools
 
 # Round trips at a time.
-WORKERS = 3
+WORKERS = 4
+# What waits longest goes first.
+SLOW = ("database", "redis", "orchestrator", "minimal", "monitor")
 CASES = tools.ROOT / "tests/terraform/cases"
 
 
@@ -20,12 +22,32 @@ def cases(kind, wanted):
     return [name for name in found if not wanted or kind in wanted or f"{kind}/{name}" in wanted]
 
 
-def round_trip(folder, env):
-    """Returns how many resources went through; fails when one of the three steps fails."""
+def adopt(folder, env, case):
+    """What the plan of an adoption says before anything is done: all found, nothing lost."""
+    tools.terraform(folder, "plan", "-input=false", "-out=plan", env=env)
+    plan = json.loads(tools.terraform(folder, "show", "-json", "plan", env=env)[1])
+    changes = [one["change"] for one in plan["resource_changes"]]
+    found = {
+        "imported": sum("importing" in change for change in changes),
+        "destroyed_or_replaced": sum("delete" in change["actions"] for change in changes),
+    }
+    for name, number in found.items():
+        if number != case[name]:
+            raise tools.Failed(f"{folder.name}: {number} {name}, expected {case[name]}")
+
+
+def round_trip(folder, env, case):
+    """Returns how many resources went through; fails when one of the steps does."""
     tools.init(folder)
+    if "imported" in case:
+        adopt(folder, env, case)
     tools.terraform(folder, "apply", "-auto-approve", "-input=false", env=env)
     state = json.loads(tools.terraform(folder, "show", "-json", env=env)[1])
     resources = count(state["values"]["root_module"])
+    for name, wanted in case.get("outputs", {}).items():
+        seen = state["values"]["outputs"][name]["value"]
+        if seen != wanted:
+            raise tools.Failed(f"{folder.name}: output `{name}` is {seen}, expected {wanted}")
     code, text = tools.terraform(folder, "plan", "-input=false", "-detailed-exitcode", env=env, ok=(0, 2))
     if code == 2:
         raise tools.Failed(f"the second plan of {folder.name} is not empty\n{text[-6000:]}")
@@ -41,26 +63,43 @@ def count(module):
     return managed + sum(count(child) for child in module.get("child_modules", []))
 
 
+def put(source, target):
+    target.mkdir(parents=True, exist_ok=True)
+    for file in (*source.glob("*.tf"), tools.ROOT / "terraform/.terraform.lock.hcl"):
+        (target / file.name).write_bytes(file.read_bytes())
+
+
 def run(kind, name, copy):
+    source, target = CASES / kind / name, copy / "cases" / name
+    # A case with this file is an example of ours, in an account that holds what `before/` makes, if there is one.
+    settings = source / "case.json"
+    case = json.loads(settings.read_text()) if settings.exists() else {}
     # Each case gets an emulator of its own: nothing of another is in it.
     with tools.emulator(kind) as address:
-        target = copy / "cases" / name
-        target.mkdir(parents=True)
-        for file in (CASES / kind / name).iterdir():
-            (target / file.name).write_bytes(file.read_bytes())
+        env = tools.at_emulator(address)
         started = time.monotonic()
-        resources = round_trip(target, tools.at_emulator(address))
-        return f"{kind:9} {name:13} {resources:3} resources: applied, planned without a difference, destroyed ({time.monotonic() - started:.0f} s)"
+        if (source / "before").exists():
+            put(source / "before", target)
+            tools.init(target)
+            tools.terraform(target, "apply", "-auto-approve", "-input=false", env=env)
+        if case:
+            target = copy / case["folder"]
+            (target / "terraform.tfvars.json").write_text(json.dumps(case["variables"]))
+        else:
+            put(source, target)
+        resources = round_trip(target, env, case)
+        adopted = f", {case['imported']} of them adopted" if "imported" in case else ""
+        return f"{kind:9} {name:13} {resources:3} resources{adopted}: applied, planned without a difference, destroyed ({time.monotonic() - started:.0f} s)"
 
 
 def main(wanted):
     tools.WORK.mkdir(parents=True, exist_ok=True)
-    todo = sorted(((kind, name) for kind in tools.ACCOUNTS for name in cases(kind, wanted)), key=lambda case: case[1] != "orchestrator")
+    todo = sorted(((kind, name) for kind in tools.ACCOUNTS for name in cases(kind, wanted)), key=lambda case: case[1] not in SLOW)
     if not todo:
         sys.exit(f"error: no case is named {' '.join(wanted)}")
     copies = {kind: tools.copy_of_terraform(f"round-trip-{kind}") for kind in {kind for kind, _ in todo}}
     failed = 0
-    # Mostly waiting: the provider polls slowly, SQS most of all (which therefore goes first).
+    # Mostly waiting, between polls of the provider.
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         for future in concurrent.futures.as_completed([pool.submit(run, kind, name, copies[kind]) for kind, name in todo]):
             try:

@@ -22,7 +22,7 @@ ACCOUNTS = {"moto": "123456789012", "ministack": "000000000000"}
 # Kilobytes of address space of one emulator: a runaway must not take the machine with it.
 MEMORY_KIB = 4_000_000
 # Seconds that one call of Terraform may take.
-LONGEST = 240
+LONGEST = 200
 
 
 class Failed(Exception):
@@ -110,6 +110,10 @@ def free_port():
         return probe.getsockname()[1]
 
 
+# Ended from outside, the emulators are stopped all the same.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: ended by a signal"))
+
+
 @contextlib.contextmanager
 def emulator(kind):
     """Starts `moto` or `ministack` on a free loopback port, yields its address, stops that very process."""
@@ -118,7 +122,9 @@ def emulator(kind):
         "moto": [sys.executable, str(ROOT / "tests/terraform/moto_server.py"), "-H", "127.0.0.1", "-p", str(port)],
         "ministack": [sys.executable, str(ROOT / "tests/terraform/ministack_server.py")],
     }[kind]
-    env = {**environment(), "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "HOME": tempfile.mkdtemp(dir=WORK), "PYTHONDONTWRITEBYTECODE": "1"}
+    # ministack keeps files in its home.
+    home = tempfile.mkdtemp(dir=WORK)
+    env = {**environment(), "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "HOME": home, "PYTHONDONTWRITEBYTECODE": "1"}
     log = WORK / f"{kind}-{port}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -135,6 +141,8 @@ def emulator(kind):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        shutil.rmtree(home, ignore_errors=True)
+        log.unlink(missing_ok=True)
 
 
 def wait_for(address, process, log):

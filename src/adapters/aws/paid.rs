@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Utc};
@@ -15,7 +16,7 @@ use super::failure::{Failure, Kind};
 pub const PRICE: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
 
 /// Counts requests of a month for all processes that share the store.
-pub trait MonthMeter {
+pub trait MonthMeter: Send {
     /// Takes one of the month's requests, if fewer than `cap` are taken. It stays taken whatever happens then: a process that
     /// dies after the request must not give it back.
     fn take(&mut self, month: &str, cap: u32) -> Result<bool, Failure>;
@@ -70,6 +71,23 @@ impl PaidBudget {
     #[must_use]
     pub fn taken(&self) -> u32 {
         self.taken
+    }
+}
+
+/// The budget of a run, shared by everything that asks.
+#[derive(Clone)]
+pub struct SharedBudget(Arc<Mutex<PaidBudget>>);
+
+impl SharedBudget {
+    /// Shares a budget.
+    #[must_use]
+    pub fn new(budget: PaidBudget) -> Self {
+        SharedBudget(Arc::new(Mutex::new(budget)))
+    }
+
+    /// Takes hold of it. A holder that panicked left a count that is still true.
+    pub fn hold(&self) -> MutexGuard<'_, PaidBudget> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,8 +1,5 @@
 //! What AWS itself says about an account: Cost Anomaly Detection, AWS Budgets, Cost Explorer's forecast.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use aws_sdk_costexplorer::types::{
     Anomaly, AnomalyDateInterval, AnomalyFeedbackType, DateInterval, Granularity, Metric, RootCause,
 };
@@ -12,7 +9,7 @@ use rust_decimal::Decimal;
 use super::client::Aws;
 use super::cost_explorer::{client, retried};
 use super::failure::{Failure, Kind};
-use super::paid::PaidBudget;
+use super::paid::{PaidBudget, SharedBudget};
 use super::permissions::Permission;
 use crate::domain::money::{Currency, parse_decimal};
 use crate::domain::period::{Calendar, Period};
@@ -59,7 +56,7 @@ pub struct AwsSignals {
     aws: Aws,
     account: String,
     wanted: Wanted,
-    paid: Rc<RefCell<PaidBudget>>,
+    paid: SharedBudget,
 }
 
 fn day_start(day: NaiveDate) -> DateTime<Utc> {
@@ -74,7 +71,7 @@ fn cents(estimate: f64) -> Decimal {
 impl AwsSignals {
     /// Of the account that the credentials belong to.
     #[must_use]
-    pub fn new(aws: Aws, account: String, wanted: Wanted, paid: Rc<RefCell<PaidBudget>>) -> Self {
+    pub fn new(aws: Aws, account: String, wanted: Wanted, paid: SharedBudget) -> Self {
         AwsSignals {
             aws,
             account,
@@ -95,7 +92,7 @@ impl AwsSignals {
         let mut found = Vec::new();
         let mut token: Option<String> = None;
         for _ in 0..MAX_PAGES {
-            let page = retried(&self.aws, &mut self.paid.borrow_mut(), now, || {
+            let page = retried(&self.aws, &mut self.paid.hold(), now, || {
                 let request = client
                     .get_anomalies()
                     .date_interval(interval.clone())
@@ -204,7 +201,7 @@ impl AwsSignals {
             .end(end.to_string())
             .build();
         let interval = interval.map_err(|e| Failure::new(Kind::Refused, e.to_string()))?;
-        let answer = retried(&self.aws, &mut self.paid.borrow_mut(), now, || {
+        let answer = retried(&self.aws, &mut self.paid.hold(), now, || {
             let request = client
                 .get_cost_forecast()
                 .time_period(interval.clone())
@@ -238,7 +235,7 @@ impl ProviderSignals for AwsSignals {
     }
 
     fn ask(&mut self, now: DateTime<Utc>) -> Signals {
-        let before = self.paid.borrow().taken();
+        let before = self.paid.hold().taken();
         let mut signals = Signals {
             asked_at: now,
             ..Signals::default()
@@ -261,7 +258,7 @@ impl ProviderSignals for AwsSignals {
                 Err(failure) => signals_unknown(&mut signals.unknown, "forecast", &failure),
             }
         }
-        signals.paid_requests = u64::from(self.paid.borrow().taken() - before);
+        signals.paid_requests = u64::from(self.paid.hold().taken() - before);
         signals
     }
 }

@@ -35,6 +35,9 @@ pub(super) struct Counts {
     pub output: u64,
     /// The part of output that is reasoning.
     pub reasoning: u64,
+    /// The parts of input and output that are audio, images or video, in the order of [`Bucket::MEDIA`]; of input what was not
+    /// read from the cache.
+    pub media: [u64; Bucket::MEDIA.len()],
     /// The source's own total; 0 where it gives none.
     pub total: u64,
 }
@@ -92,15 +95,24 @@ impl Counts {
             (Input::Includes, Input::Includes) => self.input.saturating_sub(self.cached()),
             (Input::Includes | Input::Excludes, Input::Excludes) | (Input::Excludes, Input::Includes) => self.input,
         };
-        let mut tokens = Tokens::default()
+        let (mut uncached, mut output) = (uncached, self.output);
+        let mut tokens = Tokens::default();
+        for (bucket, count) in Bucket::MEDIA.into_iter().zip(self.media) {
+            // A part that is larger than what is left of its whole is no part.
+            let whole = if bucket.is_output() { &mut output } else { &mut uncached };
+            let part = count.min(*whole);
+            *whole -= part;
+            tokens.set(bucket, part);
+        }
+        let mut tokens = tokens
             .with(Bucket::InputUncached, uncached + self.beside)
             .with(Bucket::CacheRead, self.read)
             .with(Bucket::CacheWrite5m, self.write_5m)
             .with(Bucket::CacheWrite1h, self.write_1h)
             .with(Bucket::CacheWrite30m, self.write_30m)
             .with(Bucket::CacheWrite12h, self.write_12h)
-            .with(Bucket::Output, self.output);
-        tokens.reasoning = self.reasoning.min(self.output);
+            .with(Bucket::Output, output);
+        tokens.reasoning = self.reasoning.min(output);
         tokens
     }
 }

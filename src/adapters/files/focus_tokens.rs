@@ -61,6 +61,15 @@ fn count(quantity: &str, unit: &str) -> Option<i128> {
 pub(super) fn bucket(text: &str) -> Option<Bucket> {
     let text = text.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let answered = has(&["output", "completion", "response", " out "]);
+    match () {
+        () if has(&["audio"]) => return Some(if answered { Bucket::AudioOut } else { Bucket::AudioIn }),
+        () if has(&["image in", "image out", "image token", "image input", "image output"]) => {
+            return Some(if answered { Bucket::ImageOut } else { Bucket::ImageIn });
+        }
+        () if has(&["video"]) => return Some(Bucket::VideoIn),
+        () => {}
+    }
     if has(&["cache"]) {
         return if has(&["write", "creation"]) {
             Some(match () {
@@ -73,7 +82,7 @@ pub(super) fn bucket(text: &str) -> Option<Bucket> {
             has(&["read", "hit", "cached"]).then_some(Bucket::CacheRead)
         };
     }
-    if has(&["output", "completion", "response"]) {
+    if answered {
         return Some(Bucket::Output);
     }
     has(&["input", "prompt"]).then_some(Bucket::InputUncached)
@@ -91,6 +100,10 @@ mod tests {
             ("claude cache write 1h", Some(Bucket::CacheWrite1h)),
             ("cache_write_5m", Some(Bucket::CacheWrite5m)),
             ("Output Tokens", Some(Bucket::Output)),
+            ("audio in tokens", Some(Bucket::AudioIn)),
+            ("audio out tokens", Some(Bucket::AudioOut)),
+            ("GPT image output tokens", Some(Bucket::ImageOut)),
+            ("video in tokens", Some(Bucket::VideoIn)),
             ("Web search", None),
         ] {
             assert_eq!(bucket(text), expected, "{text}");

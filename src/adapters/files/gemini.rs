@@ -6,6 +6,7 @@ use crate::domain::usage::Tokens;
 
 use super::counts::{Counts, Input};
 use super::line::{Fault, Output};
+use super::media::{self, Modality};
 use super::scalar::Scalar;
 
 /// `usageMetadata`.
@@ -24,6 +25,12 @@ pub(super) struct Metadata<'a> {
     tool_use_prompt_token_count: Scalar<'a>,
     #[serde(borrow)]
     total_token_count: Scalar<'a>,
+    #[serde(borrow)]
+    prompt_tokens_details: Option<Vec<Modality<'a>>>,
+    #[serde(borrow)]
+    cache_tokens_details: Option<Vec<Modality<'a>>>,
+    #[serde(borrow)]
+    candidates_tokens_details: Option<Vec<Modality<'a>>>,
 }
 
 impl Metadata<'_> {
@@ -47,6 +54,11 @@ impl Metadata<'_> {
             beside: self.tool_use_prompt_token_count.count("toolUsePromptTokenCount")?,
             output: self.candidates_token_count.count("candidatesTokenCount")? + thoughts,
             reasoning: thoughts,
+            media: media::gemini(
+                self.prompt_tokens_details.as_deref(),
+                self.cache_tokens_details.as_deref(),
+                self.candidates_tokens_details.as_deref(),
+            )?,
             total: self.total_token_count.count("totalTokenCount")?,
             ..Counts::default()
         };

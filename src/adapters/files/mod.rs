@@ -19,12 +19,14 @@ mod keys;
 mod langfuse;
 mod line;
 mod litellm;
+mod media;
 mod otel;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod plain;
 mod position;
 mod posted;
+mod probe;
 mod read;
 mod readers;
 mod records;
@@ -53,6 +55,7 @@ use crate::ports::{Checkpoints, Sink, SourceError, UsageSource};
 pub use body::read_body;
 pub use plain::KNOWN_KEYS as PLAIN_KEYS;
 pub use posted::{Inbox, Post, PostKind, Posted};
+pub use probe::{Parser, Probed, probe};
 
 /// A format of usage or bills in files.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -41,6 +41,11 @@ keys!(
     cache_write_12h_tokens,
     output_tokens,
     reasoning_tokens,
+    audio_in_tokens,
+    audio_out_tokens,
+    image_in_tokens,
+    image_out_tokens,
+    video_in_tokens,
     web_searches,
     web_fetches,
     code_executions,
@@ -59,9 +64,16 @@ keys!(
 );
 
 /// The values of a record by key.
-#[derive(Default)]
 struct Record<'a> {
     values: [Scalar<'a>; KNOWN_KEYS.len()],
+}
+
+impl Default for Record<'_> {
+    fn default() -> Self {
+        Record {
+            values: std::array::from_fn(|_| Scalar::Null),
+        }
+    }
 }
 
 impl<'a> Record<'a> {
@@ -264,6 +276,11 @@ fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output)
             "cache_write_12h_tokens",
         ),
         (Bucket::Output, r.get(Key::output_tokens), "output_tokens"),
+        (Bucket::AudioIn, r.get(Key::audio_in_tokens), "audio_in_tokens"),
+        (Bucket::AudioOut, r.get(Key::audio_out_tokens), "audio_out_tokens"),
+        (Bucket::ImageIn, r.get(Key::image_in_tokens), "image_in_tokens"),
+        (Bucket::ImageOut, r.get(Key::image_out_tokens), "image_out_tokens"),
+        (Bucket::VideoIn, r.get(Key::video_in_tokens), "video_in_tokens"),
     ] {
         event.tokens.set(bucket, value.count(field)?);
     }

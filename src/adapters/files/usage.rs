@@ -4,10 +4,11 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::domain::usage::{Requests, Tokens};
+use crate::domain::usage::{MAX_TOKENS, Requests, Tokens};
 
 use super::counts::{Counts, Input};
 use super::line::{Fault, Output};
+use super::media::{self, Cached};
 use super::scalar::Scalar;
 
 /// The `usage` object of a response body, of whichever provider.
@@ -98,6 +99,12 @@ struct Details<'a> {
     reasoning_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     thinking_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    audio_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    image_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cached_tokens_details: Option<Cached<'a>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -251,6 +258,11 @@ impl<'a> Usage<'a> {
             read,
             output: output.0.count(output.1)?,
             reasoning: completion.reasoning_tokens.count("reasoning_tokens")?,
+            media: media::openai(
+                [&details.audio_tokens, &details.image_tokens],
+                [&completion.audio_tokens, &completion.image_tokens],
+                details.cached_tokens_details.as_ref(),
+            )?,
             total: self.total_tokens.count("total_tokens")?,
             ..Counts::default()
         };
@@ -327,6 +339,10 @@ impl<'a> Usage<'a> {
             match detail.ttl.str() {
                 "1h" => hour += count,
                 _ => five += count,
+            }
+            // Any number of entries may follow.
+            if five.max(hour) > MAX_TOKENS {
+                return Err(Fault::field("cacheDetails", "more tokens than any call has"));
             }
         }
         Ok((five, hour))

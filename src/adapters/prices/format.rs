@@ -83,6 +83,8 @@ struct PriceFile {
     request_1000: Option<Amount>,
     minimum: Option<Amount>,
     #[serde(default)]
+    audio_as_text: bool,
+    #[serde(default)]
     note: String,
 }
 
@@ -124,6 +126,11 @@ struct RatesFile {
     cache_write_12h: Option<Amount>,
     output: Option<Amount>,
     reasoning: Option<Amount>,
+    audio_in: Option<Amount>,
+    audio_out: Option<Amount>,
+    image_in: Option<Amount>,
+    image_out: Option<Amount>,
+    video_in: Option<Amount>,
 }
 
 #[derive(Deserialize)]
@@ -284,6 +291,7 @@ fn price(model: &str, file: PriceFile) -> Result<Price, String> {
             request: file.request_1000.map(|a| a.0),
         },
         minimum: file.minimum.map(|a| a.0),
+        audio_as_text: file.audio_as_text,
         note: file.note,
     })
 }
@@ -340,6 +348,11 @@ fn rates(file: &RatesFile) -> Rates {
         (Bucket::CacheWrite1h, file.cache_write_1h),
         (Bucket::CacheWrite12h, file.cache_write_12h),
         (Bucket::Output, file.output),
+        (Bucket::AudioIn, file.audio_in),
+        (Bucket::AudioOut, file.audio_out),
+        (Bucket::ImageIn, file.image_in),
+        (Bucket::ImageOut, file.image_out),
+        (Bucket::VideoIn, file.video_in),
     ];
     for (bucket, amount) in pairs {
         if let Some(amount) = amount {

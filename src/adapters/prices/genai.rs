@@ -157,13 +157,18 @@ fn hours(constraint: &Constraint) -> Option<Option<Hours>> {
     }))
 }
 
-const KEYS: [(&str, Bucket); 6] = [
+const KEYS: [(&str, Bucket); 11] = [
     ("input_mtok", Bucket::InputUncached),
     ("cache_read_mtok", Bucket::CacheRead),
     ("cache_write_mtok", Bucket::CacheWrite5m),
     ("cache_write_5m_mtok", Bucket::CacheWrite5m),
     ("cache_write_1h_mtok", Bucket::CacheWrite1h),
     ("output_mtok", Bucket::Output),
+    ("input_audio_mtok", Bucket::AudioIn),
+    ("output_audio_mtok", Bucket::AudioOut),
+    ("input_image_mtok", Bucket::ImageIn),
+    ("output_image_mtok", Bucket::ImageOut),
+    ("input_video_mtok", Bucket::VideoIn),
 ];
 
 #[derive(Deserialize)]

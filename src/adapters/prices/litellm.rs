@@ -102,6 +102,11 @@ fn key(name: &str) -> Option<(Kind, Option<u64>, Option<&'static str>)> {
         "cache_creation_input_token_cost_above_1hr" => Some(Bucket::CacheWrite1h),
         "cache_creation_input_token_cost_above_12hr" => Some(Bucket::CacheWrite12h),
         "output_cost_per_reasoning_token" => None,
+        "input_cost_per_audio_token" => Some(Bucket::AudioIn),
+        "output_cost_per_audio_token" => Some(Bucket::AudioOut),
+        "input_cost_per_image_token" => Some(Bucket::ImageIn),
+        "output_cost_per_image_token" => Some(Bucket::ImageOut),
+        "input_cost_per_video_token" => Some(Bucket::VideoIn),
         _ => return None,
     };
     Some((kind, above, tier))
@@ -326,6 +331,10 @@ mod tests {
             Some((Some(Bucket::InputUncached), None, None))
         );
         assert_eq!(key("output_cost_per_reasoning_token"), Some((None, None, None)));
-        assert_eq!(key("input_cost_per_audio_token"), None);
+        assert_eq!(
+            key("input_cost_per_audio_token_flex"),
+            Some((Some(Bucket::AudioIn), None, Some("flex")))
+        );
+        assert_eq!(key("input_cost_per_audio_per_second"), None);
     }
 }

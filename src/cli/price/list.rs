@@ -19,7 +19,8 @@ pub struct ListArgs {
 }
 
 fn hours(hours: &Hours) -> String {
-    let span = format!("{}-{}", hours.from.format("%H:%M"), hours.to.format("%H:%M"));
+    let (from, to) = (hours.from.format("%H:%M"), hours.to.format("%H:%M"));
+    let span = format!("{from}-{to} {}", hours.zone.name());
     let days: Vec<String> = hours.weekdays.iter().map(u32::to_string).collect();
     if days.is_empty() {
         span
@@ -57,6 +58,9 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &ListArgs) -> Result<Exit, CliErr
                             .unwrap_or_default()
                     }),
                 );
+                let media = Bucket::MEDIA.into_iter().filter_map(|b| Some((b, price.rates.get(b)?)));
+                let media: Vec<String> = media.map(|(b, r)| format!("{} {}", b.name(), r.normalize())).collect();
+                row.push(media.join(", "));
                 row.push(price.tiers.keys().cloned().collect::<Vec<_>>().join(" "));
                 row.push(
                     price
@@ -82,11 +86,12 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &ListArgs) -> Result<Exit, CliErr
         "cache_write_5m",
         "cache_write_1h",
         "output",
+        "media",
         "tiers",
         "thresholds",
         "from",
         "to",
-        "hours_utc",
+        "hours",
         "book",
     ];
     put_rows(ctx, &header, &rows, "prices")?;

@@ -46,6 +46,21 @@ pub struct QuoteArgs {
     /// The part of output that was reasoning
     #[arg(long, default_value_t = 0, value_parser = count())]
     reasoning: u64,
+    /// Audio in the prompt
+    #[arg(long, default_value_t = 0, value_parser = count())]
+    audio_in: u64,
+    /// Audio answered
+    #[arg(long, default_value_t = 0, value_parser = count())]
+    audio_out: u64,
+    /// Images in the prompt
+    #[arg(long, default_value_t = 0, value_parser = count())]
+    image_in: u64,
+    /// Images answered
+    #[arg(long, default_value_t = 0, value_parser = count())]
+    image_out: u64,
+    /// Video in the prompt
+    #[arg(long, default_value_t = 0, value_parser = count())]
+    video_in: u64,
     /// Server-side web searches
     #[arg(long, default_value_t = 0)]
     web_search: u32,
@@ -81,7 +96,12 @@ impl QuoteArgs {
             .with(Bucket::CacheWrite30m, self.cache_write_30m)
             .with(Bucket::CacheWrite1h, self.cache_write_1h)
             .with(Bucket::CacheWrite12h, self.cache_write_12h)
-            .with(Bucket::Output, self.output);
+            .with(Bucket::Output, self.output)
+            .with(Bucket::AudioIn, self.audio_in)
+            .with(Bucket::AudioOut, self.audio_out)
+            .with(Bucket::ImageIn, self.image_in)
+            .with(Bucket::ImageOut, self.image_out)
+            .with(Bucket::VideoIn, self.video_in);
         event.tokens.reasoning = self.reasoning;
         event.requests = Requests {
             web_searches: self.web_search,

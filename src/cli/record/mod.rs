@@ -199,12 +199,9 @@ pub fn talk(ctx: &mut Context<'_>, collection: &Collection, suggest_rejects: boo
     for left in &collection.left {
         let what = left.rest.map_or_else(
             || "it was not begun".to_owned(),
-            |rest| {
-                format!(
-                    "{} files, {} MB",
-                    count(rest.files),
-                    count(rest.bytes.div_ceil(1_000_000))
-                )
+            |rest| match (rest.files, rest.bytes.div_ceil(1_000_000)) {
+                (0, _) => "it was not read to its end".to_owned(),
+                (files, megabytes) => format!("{} files, {} MB", count(files), count(megabytes)),
             },
         );
         let _ = writeln!(

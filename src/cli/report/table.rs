@@ -39,6 +39,11 @@ pub fn cache_writes(sums: &Sums) -> i128 {
     .sum()
 }
 
+/// Audio, images and video together.
+fn media(sums: &Sums) -> i128 {
+    Bucket::MEDIA.map(|bucket| sums.tokens.get(bucket)).iter().sum()
+}
+
 /// The report as text, with a line break at its end.
 pub fn draw(report: &Report, look: Look) -> String {
     let mut out = paint(&title(report), 1, look.color);
@@ -119,6 +124,7 @@ fn body(report: &Report, section: &Section, look: Look) -> String {
         read: figure(all.tokens.get(Bucket::CacheRead) > 0, "cache read", 7),
         write: figure(cache_writes(all) > 0, "cache write", 8),
         output: figure(all.tokens.total() > 0, "output", 5),
+        media: figure(media(all) != 0, "media", 9),
         unpriced: figure(all.unpriced_events > 0, "unpriced", 3),
         cost: figure(true, "cost", 0),
         trend: figure(trend, "trend", 1),
@@ -198,6 +204,7 @@ struct Wanted {
     read: bool,
     write: bool,
     output: bool,
+    media: bool,
     unpriced: bool,
     cost: bool,
     trend: bool,
@@ -230,6 +237,7 @@ impl Wanted {
             (self.read, bucket(Bucket::CacheRead)),
             (self.write, tokens(cache_writes(sums))),
             (self.output, bucket(Bucket::Output)),
+            (self.media, tokens(media(sums))),
             (self.unpriced, count(sums.unpriced_events)),
             (self.cost, cost),
             (self.trend, trend),

@@ -1,9 +1,12 @@
 //! Builds the adapters to AWS, or says that this program has none.
 
 #[cfg(feature = "aws")]
-pub use with_aws::{alerts, bills, feedback, heartbeat, ledger, signals, sns};
+pub use with_aws::{alerts, bills, feedback, heartbeat, ledger, permissions, signals, sns};
 #[cfg(not(feature = "aws"))]
-pub use without_aws::{alerts, bills, feedback, heartbeat, ledger, signals, sns};
+pub use without_aws::{alerts, bills, feedback, heartbeat, ledger, permissions, signals, sns};
+
+/// Parts of the program, each with the IAM actions that it calls.
+pub type Permissions = Vec<(&'static str, Vec<&'static str>)>;
 
 /// What a person says about an anomaly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -19,18 +22,17 @@ pub enum Said {
 #[cfg(feature = "aws")]
 mod with_aws {
     use std::cell::RefCell;
-    use std::rc::Rc;
     use std::sync::OnceLock;
 
     use chrono::TimeDelta;
 
-    use super::Said;
+    use super::{Permissions, Said};
     use crate::adapters::aws::client::{Aws, CallLimits};
     use crate::adapters::aws::cost_explorer::{CostExplorer, Grouping, Options};
     use crate::adapters::aws::dynamodb::{DynamoAlerts, DynamoLedger, Table, TableNames, heartbeats};
     use crate::adapters::aws::failure::Failure;
     use crate::adapters::aws::identity;
-    use crate::adapters::aws::paid::{FileMeter, MemoryMeter, MonthMeter, PaidBudget, TableMeter};
+    use crate::adapters::aws::paid::{FileMeter, MemoryMeter, MonthMeter, PaidBudget, SharedBudget, TableMeter};
     use crate::adapters::aws::signals::{AwsSignals, Feedback, Wanted, give_feedback};
     use crate::adapters::aws::sns::Sns;
     use crate::adapters::clock::SystemClock;
@@ -105,10 +107,10 @@ mod with_aws {
 
     thread_local! {
         /// What this run may still ask for money; a new one with the sources of each run.
-        static PAID: RefCell<Option<Rc<RefCell<PaidBudget>>>> = const { RefCell::new(None) };
+        static PAID: RefCell<Option<SharedBudget>> = const { RefCell::new(None) };
     }
 
-    fn paid(ctx: &Context<'_>, anew: bool) -> Result<Rc<RefCell<PaidBudget>>, CliError> {
+    fn paid(ctx: &Context<'_>, anew: bool) -> Result<SharedBudget, CliError> {
         let known = PAID.with(|slot| slot.borrow().clone());
         if let Some(budget) = known.filter(|_| !anew) {
             return Ok(budget);
@@ -124,8 +126,8 @@ mod with_aws {
         };
         let limits = &ctx.config.aws;
         let budget = PaidBudget::new(meter, limits.paid_requests_per_run, limits.paid_requests_per_month);
-        let budget = Rc::new(RefCell::new(budget));
-        PAID.with(|slot| slot.replace(Some(Rc::clone(&budget))));
+        let budget = SharedBudget::new(budget);
+        PAID.with(|slot| slot.replace(Some(budget.clone())));
         Ok(budget)
     }
 
@@ -156,7 +158,7 @@ mod with_aws {
                 Some(role) => own.assume(role, given.external_id.as_deref()),
                 None => own.clone(),
             };
-            sources.push(Box::new(CostExplorer::new(aws, options, Rc::clone(&paid))));
+            sources.push(Box::new(CostExplorer::new(aws, options, paid.clone())));
         }
         Ok(sources)
     }
@@ -179,6 +181,18 @@ mod with_aws {
         Ok(vec![signals])
     }
 
+    /// The IAM actions of each part.
+    pub fn permissions() -> Result<Permissions, CliError> {
+        let mut parts = std::collections::BTreeMap::<&str, std::collections::BTreeSet<&str>>::new();
+        for part in crate::adapters::aws::permissions::ALL {
+            parts.entry(part.sid).or_default().extend(part.actions);
+        }
+        Ok(parts
+            .into_iter()
+            .map(|(sid, actions)| (sid, actions.into_iter().collect()))
+            .collect())
+    }
+
     /// Tells AWS what a person says about an anomaly.
     pub fn feedback(ctx: &Context<'_>, id: &str, said: Said) -> Result<(), CliError> {
         let said = match said {
@@ -187,14 +201,14 @@ mod with_aws {
             Said::Planned => Feedback::Planned,
         };
         let paid = paid(ctx, true)?;
-        give_feedback(&connection(ctx)?, id, said, &mut paid.borrow_mut(), ctx.now)?;
+        give_feedback(&connection(ctx)?, id, said, &mut paid.hold(), ctx.now)?;
         Ok(())
     }
 }
 
 #[cfg(not(feature = "aws"))]
 mod without_aws {
-    use super::Said;
+    use super::{Permissions, Said};
     use crate::cli::{CliError, Context};
     use crate::domain::signal::Signals;
     use crate::ports::{AlertsAndOutbox, Ledger, Notifier, Pricer, UsageSource};
@@ -230,6 +244,11 @@ mod without_aws {
 
     /// There is nobody to ask in this build.
     pub fn signals(_: &Context<'_>, _: &mut dyn Ledger, _: &dyn Pricer) -> Result<Vec<Signals>, CliError> {
+        Err(absent())
+    }
+
+    /// Nothing is called in this build.
+    pub fn permissions() -> Result<Permissions, CliError> {
         Err(absent())
     }
 

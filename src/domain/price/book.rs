@@ -188,6 +188,8 @@ pub struct Price {
     pub geographies: BTreeMap<String, Decimal>,
     /// Fees by count.
     pub fees: Fees,
+    /// Audio in the prompt is priced as text where it has no rate of its own.
+    pub audio_as_text: bool,
     /// The least that a call costs, USD.
     pub minimum: Option<Decimal>,
     /// Said on receipts.

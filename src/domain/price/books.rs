@@ -155,12 +155,7 @@ impl Books {
             .worst
             .get(&provider_key(event.provider().as_str()))
             .unwrap_or(&self.worst_of_all);
-        let highest_input = Bucket::ALL
-            .into_iter()
-            .filter(|b| *b != Bucket::Output)
-            .filter_map(|b| rates.get(b))
-            .max();
-        worst_sum(rates, highest_input.unwrap_or_default(), &event.tokens).unwrap_or(Decimal::MAX)
+        worst_sum(rates, &event.tokens).unwrap_or(Decimal::MAX)
     }
 
     fn resolve(&self, event: &UsageEvent, day: NaiveDate) -> Plan {
@@ -226,10 +221,24 @@ impl Books {
     }
 }
 
-fn worst_sum(rates: &Rates, input: Decimal, tokens: &Tokens) -> Option<Decimal> {
+/// A bucket that no entry has a rate for is taken at the highest one of its kind: prompt or answer, text or anything.
+fn worst_sum(rates: &Rates, tokens: &Tokens) -> Option<Decimal> {
+    let highest = |wanted: &dyn Fn(Bucket) -> bool| {
+        let of = Bucket::ALL.into_iter().filter(|b| wanted(*b));
+        of.filter_map(|b| rates.get(b)).max().unwrap_or_default()
+    };
+    let text_in = highest(&|b| !b.is_output() && Bucket::TEXT.contains(&b));
     let mut sum = Decimal::ZERO;
-    for (bucket, count) in tokens.iter() {
-        let rate = rates.get(bucket).unwrap_or(input);
+    for (bucket, count) in tokens.iter().filter(|(_, count)| *count > 0) {
+        let rate = rates.get(bucket).unwrap_or_else(|| {
+            if bucket.is_output() {
+                highest(&Bucket::is_output)
+            } else if Bucket::TEXT.contains(&bucket) {
+                text_in
+            } else {
+                highest(&|b| !b.is_output())
+            }
+        });
         let rate = mul_exact(rate, Decimal::new(1, 6)).ok()?;
         sum = add_exact(sum, mul_exact(Decimal::from(count), rate).ok()?).ok()?;
     }

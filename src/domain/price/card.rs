@@ -350,8 +350,8 @@ fn card(price: &Price, tier: Option<&Tier>, tier_name: &str, above: Option<&Abov
             .or_else(|| of(&price.rates).map(|rate| rated(rate, ["", missing])))
     };
     let mut buckets = Bucket::ALL.map(|bucket| pick(&|rates| rates.get(bucket)));
-    let input = buckets.first().cloned().flatten();
-    if let (Some(read), Some(input)) = (buckets.get_mut(Bucket::CacheRead as usize), input)
+    let text = buckets.first().cloned().flatten();
+    if let (Some(read), Some(input)) = (buckets.get_mut(Bucket::CacheRead as usize), text.clone())
         && read.is_none()
     {
         // Without a rate of its own a cached token is an input token.
@@ -359,6 +359,18 @@ fn card(price: &Price, tier: Option<&Tier>, tier_name: &str, above: Option<&Abov
             rule: format!("{}, no cache discount", input.rule),
             ..input
         });
+    }
+    // Where images and video are not priced apart they are priced as text; audio only where the book says so.
+    let audio = price.audio_as_text.then_some(Bucket::AudioIn);
+    for bucket in [Bucket::ImageIn, Bucket::VideoIn].into_iter().chain(audio) {
+        if let (Some(slot), Some(input)) = (buckets.get_mut(bucket as usize), &text)
+            && slot.is_none()
+        {
+            *slot = Some(Rated {
+                rule: format!("{}, as text", input.rule),
+                ..input.clone()
+            });
+        }
     }
     Card {
         above: above.cloned(),

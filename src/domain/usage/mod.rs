@@ -32,13 +32,48 @@ pub enum Bucket {
     CacheWrite30m,
     /// Input written to a prompt cache for 12 hours (OpenAI).
     CacheWrite12h,
-    /// Output, reasoning included.
+    /// Text output, reasoning included.
     Output,
+    /// Audio in the prompt.
+    AudioIn,
+    /// Audio answered.
+    AudioOut,
+    /// Images in the prompt.
+    ImageIn,
+    /// Images answered.
+    ImageOut,
+    /// Video in the prompt.
+    VideoIn,
 }
 
 impl Bucket {
-    /// All of them, in storage order.
-    pub const ALL: [Bucket; 7] = [
+    /// All of them, in storage order: those of text, then the others.
+    pub const ALL: [Bucket; 12] = [
+        Bucket::InputUncached,
+        Bucket::CacheRead,
+        Bucket::CacheWrite5m,
+        Bucket::CacheWrite1h,
+        Bucket::CacheWrite30m,
+        Bucket::CacheWrite12h,
+        Bucket::Output,
+        Bucket::AudioIn,
+        Bucket::AudioOut,
+        Bucket::ImageIn,
+        Bucket::ImageOut,
+        Bucket::VideoIn,
+    ];
+
+    /// Audio, images and video: most calls have none of it.
+    pub const MEDIA: [Bucket; 5] = [
+        Bucket::AudioIn,
+        Bucket::AudioOut,
+        Bucket::ImageIn,
+        Bucket::ImageOut,
+        Bucket::VideoIn,
+    ];
+
+    /// Text, cached or not.
+    pub const TEXT: [Bucket; 7] = [
         Bucket::InputUncached,
         Bucket::CacheRead,
         Bucket::CacheWrite5m,
@@ -59,7 +94,18 @@ impl Bucket {
             Bucket::CacheWrite30m => "cache_write_30m",
             Bucket::CacheWrite12h => "cache_write_12h",
             Bucket::Output => "output",
+            Bucket::AudioIn => "audio_in",
+            Bucket::AudioOut => "audio_out",
+            Bucket::ImageIn => "image_in",
+            Bucket::ImageOut => "image_out",
+            Bucket::VideoIn => "video_in",
         }
+    }
+
+    /// Whether the model made it; all else is prompt.
+    #[must_use]
+    pub fn is_output(self) -> bool {
+        matches!(self, Bucket::Output | Bucket::AudioOut | Bucket::ImageOut)
     }
 }
 
@@ -101,18 +147,24 @@ impl Tokens {
         Bucket::ALL.into_iter().zip(self.buckets.iter().copied())
     }
 
+    /// Whether there is anything but text.
+    #[must_use]
+    pub fn has_media(&self) -> bool {
+        Bucket::MEDIA.into_iter().any(|bucket| self.get(bucket) > 0)
+    }
+
     /// Size of the prompt that decides price thresholds: everything but output.
     #[must_use]
     pub fn prompt(&self) -> u64 {
         self.iter()
-            .filter(|(b, _)| *b != Bucket::Output)
+            .filter(|(b, _)| !b.is_output())
             .fold(0, |sum, (_, n)| sum.saturating_add(n))
     }
 
     /// All tokens of the call.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.prompt().saturating_add(self.get(Bucket::Output))
+        self.iter().fold(0, |sum, (_, n)| sum.saturating_add(n))
     }
 }
 

@@ -27,6 +27,7 @@ module "finops" {
   orchestrator = {
     email_subscriptions = [var.email]
     budget              = { limit_usd = var.monthly_budget_usd }
+    deletion_protection = var.deletion_protection
   }
 
   monitor = {

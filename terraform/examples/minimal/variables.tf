@@ -78,3 +78,10 @@ variable "monitor_zip" {
     error_message = "monitor_zip must name an existing .zip file."
   }
 }
+
+variable "deletion_protection" {
+  description = "Whether the tables refuse to be deleted. Apply with false before a destroy that is meant."
+  type        = bool
+  default     = true
+  nullable    = false
+}

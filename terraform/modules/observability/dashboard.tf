@@ -1,13 +1,43 @@
-# One page: what is spent, what is to come, what is firing. The metrics are written by finops-monitor.
+# One page: what is spent, what it comes to, what is firing. The finops metrics are those that finops-monitor writes to its log (embedded metric
+# format); the account's estimated charges are AWS's own, which exist in us-east-1 once billing alerts are allowed in the account's preferences.
 
 locals {
   alarm_arns = concat([for alarm in aws_cloudwatch_metric_alarm.service : alarm.arn], [for alarm in aws_cloudwatch_metric_alarm.requests : alarm.arn])
 
+  charges = ["AWS/Billing", "EstimatedCharges", "Currency", "USD"]
+
   panels = [
-    { title = "Spend, month to date (USD)", metrics = ["spend_month_to_date_usd"], stat = "Maximum", x = 0, y = 0 },
-    { title = "Forecast of the month (USD)", metrics = ["forecast_month_usd"], stat = "Maximum", x = 8, y = 0 },
-    { title = "Alerts firing", metrics = ["alerts_firing"], stat = "Maximum", x = 16, y = 0 },
-    { title = "Runs and their cost at Cost Explorer (USD)", metrics = ["runs", "cost_explorer_usd"], stat = "Sum", x = 0, y = 6 },
+    {
+      title   = "Spend of the account, month to date (USD)"
+      region  = "us-east-1"
+      stat    = "Maximum"
+      period  = 21600
+      metrics = [concat(local.charges, [{ label = "estimated charges" }])]
+    },
+    {
+      title  = "Forecast of the month at today's rate (USD)"
+      region = "us-east-1"
+      stat   = "Maximum"
+      period = 21600
+      metrics = [
+        concat(local.charges, [{ id = "charges", visible = false }]),
+        [{ expression = "charges / DAY(charges) * 30.4", label = "at today's rate", id = "forecast" }],
+      ]
+    },
+    {
+      title   = "Alerts firing, messages waiting"
+      region  = var.region
+      stat    = "Maximum"
+      period  = 3600
+      metrics = [for name in ["AlertsActive", "MessagesWaiting"] : [var.metric_namespace, name, "Environment", var.environment]]
+    },
+    {
+      title   = "Runs, failed sources, paid requests, calls without a price"
+      region  = var.region
+      stat    = "Sum"
+      period  = 3600
+      metrics = [for name in ["RunsCompleted", "SourcesFailed", "PaidRequests", "CallsUnpriced"] : [var.metric_namespace, name, "Environment", var.environment]]
+    },
   ]
 }
 
@@ -17,28 +47,28 @@ resource "aws_cloudwatch_dashboard" "spend" {
   dashboard_name = "${var.namespace}-finops-${var.environment}"
   dashboard_body = jsonencode({
     widgets = concat(
-      [for panel in local.panels : {
+      [for index, panel in local.panels : {
         type   = "metric"
-        x      = panel.x
-        y      = panel.y
-        width  = 8
+        x      = (index % 2) * 12
+        y      = floor(index / 2) * 6
+        width  = 12
         height = 6
         properties = {
           title   = panel.title
-          region  = var.region
+          region  = panel.region
           view    = "timeSeries"
           stat    = panel.stat
-          period  = 3600
-          metrics = [for metric in panel.metrics : [var.metric_namespace, metric, "namespace", var.namespace, "environment", var.environment]]
+          period  = panel.period
+          metrics = panel.metrics
         }
       }],
       # CloudWatch refuses a list of alarms without any.
       [for alarms in [local.alarm_arns] : {
         type   = "alarm"
-        x      = 8
-        y      = 6
-        width  = 16
-        height = 6
+        x      = 0
+        y      = 12
+        width  = 24
+        height = 3
         properties = {
           title  = "Alarms"
           alarms = alarms

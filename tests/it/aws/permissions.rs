@@ -29,4 +29,14 @@ fn declared_and_granted_actions_are_the_same() {
         declared.entry(part.sid.to_owned()).or_default().extend(actions);
     }
     assert_eq!(declared, granted);
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_finops"))
+        .args(["aws", "permissions", "--format", "json"])
+        .output()
+        .unwrap();
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        shown.as_array().unwrap().len(),
+        declared.len(),
+        "the command shows the same"
+    );
 }

@@ -29,7 +29,7 @@ fn usage_buckets_have_disjoint_tokens_and_the_values_they_are_grouped_by() {
     assert_eq!((kept.calls.len(), kept.rejected.len()), (2, 1));
     assert_eq!(kept.excluded.get("usage_without_tokens"), Some(&1));
     let of = |tier: &str| *kept.calls.values().find(|c| c.tier().as_str() == tier).unwrap();
-    let counts = |tier: &str| Bucket::ALL.map(|b| of(tier).tokens.get(b));
+    let counts = |tier: &str| Bucket::TEXT.map(|b| of(tier).tokens.get(b));
     assert_eq!(counts("standard"), [17_232, 32_768, 0, 0, 0, 0, 4100]);
     assert_eq!(counts("batch"), [4, 2, 0, 0, 3, 0, 1]);
     assert_eq!(of("batch").dimensions.get(Dimension::Project).as_str(), "proj_docs");
@@ -41,7 +41,7 @@ fn usage_buckets_have_disjoint_tokens_and_the_values_they_are_grouped_by() {
 
     let call = read_text("a.json", ANTHROPIC_USAGE).only();
     assert_eq!(
-        Bucket::ALL.map(|b| call.tokens.get(b)),
+        Bucket::TEXT.map(|b| call.tokens.get(b)),
         [2200, 64_000, 900, 300, 0, 0, 1800]
     );
     assert_eq!((call.provider().as_str(), call.requests.web_searches), ("anthropic", 3));

@@ -21,7 +21,7 @@ const BODY_ONLY: &str = r#""input":{},"output":{"outputBodyJson":[{"messageStart
 fn the_write_split_comes_from_the_body_whatever_its_shape() {
     for rest in [STREAM, CONVERSE, BODY_ONLY] {
         let call = read_text("a.json", log("r-1", rest)).only();
-        let counts: Vec<u64> = Bucket::ALL.iter().map(|b| call.tokens.get(*b)).collect();
+        let counts: Vec<u64> = Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect();
         assert_eq!(counts, [40, 1200, 1000, 2000, 0, 0, 220], "{rest}");
         assert_eq!(
             call.id,

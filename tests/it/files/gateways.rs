@@ -6,7 +6,7 @@ use finops::domain::usage::{Bucket, EventId, UsageEvent};
 use super::{Kept, read_text};
 
 fn counts(call: &UsageEvent) -> Vec<u64> {
-    Bucket::ALL.iter().map(|b| call.tokens.get(*b)).collect()
+    Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect()
 }
 
 fn lines(lines: &[&str]) -> Kept {

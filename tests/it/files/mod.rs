@@ -12,6 +12,7 @@ mod bedrock;
 mod body;
 mod claude_code;
 mod codex;
+mod corpus;
 mod cur;
 mod focus;
 mod gateways;

@@ -55,7 +55,7 @@ fn agent(id: &str, parent: &str) -> String {
 fn a_call_has_disjoint_buckets_and_the_names_of_its_span_and_resource() {
     let texts = [&CHAT[..], &[("team", "search"), ("gen_ai.conversation.id", "c-1")]].concat();
     let call = read_text("a.jsonl", request(&[span("b7", "", &texts, &COUNTS)])).only();
-    let counts: Vec<u64> = Bucket::ALL.iter().map(|b| call.tokens.get(*b)).collect();
+    let counts: Vec<u64> = Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect();
     assert_eq!(
         (counts, call.tokens.reasoning),
         (vec![400, 30_000, 800, 0, 0, 0, 150], 50)

@@ -14,7 +14,7 @@ const RECORD: &str = r#"{"id":"e1","ts":"2026-10-20T08:15:04.120Z","provider":"o
 fn every_field_has_its_place() {
     let call = read_text("a.jsonl", RECORD).only();
     assert_eq!(call.id, EventId::of(&[b"plain", b"e1"]));
-    let counts: Vec<u64> = Bucket::ALL.iter().map(|b| call.tokens.get(*b)).collect();
+    let counts: Vec<u64> = Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect();
     assert_eq!(counts, [10, 20, 1, 2, 3, 4, 30]);
     assert_eq!((call.tokens.reasoning, call.requests.web_searches), (5, 6));
     let names = [

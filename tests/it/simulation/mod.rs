@@ -67,6 +67,8 @@ struct Manner {
     tick: Duration,
     /// Without its second channel, without its last budget.
     short: bool,
+    /// With an alert on calls without a price.
+    watch: bool,
     at_once: usize,
     detail_days: u32,
 }
@@ -77,6 +79,7 @@ impl Manner {
             now,
             tick: Duration::ZERO,
             short: false,
+            watch: true,
             at_once: 1,
             detail_days: 400,
         }
@@ -99,7 +102,7 @@ fn run(shared: &Shared, manner: Manner) -> Result<Cycle, StoreError> {
             alerts: &mut alerts,
             budgets: if manner.short { &budgets()[..2] } else { budgets() },
             watch: &WatchPolicy {
-                unpriced: Some(UnpricedPolicy::default()),
+                unpriced: manner.watch.then(UnpricedPolicy::default),
                 ..WatchPolicy::default()
             },
             channels: &channels,
@@ -137,6 +140,7 @@ struct Month {
     now: DateTime<Utc>,
     detail_days: u32,
     threads: bool,
+    watch: bool,
 }
 
 impl Month {
@@ -151,6 +155,7 @@ impl Month {
             now: start,
             detail_days: if seed.is_multiple_of(8) { 30 } else { 400 },
             threads: seed.is_multiple_of(64),
+            watch: seed.is_multiple_of(4),
         }
     }
 
@@ -252,6 +257,7 @@ impl Month {
             now: self.now,
             tick: Duration::from_secs(if self.random.one_in(10) { 100 } else { 0 }),
             short: self.random.one_in(25),
+            watch: self.watch,
             at_once: if self.threads { 2 } else { 1 },
             detail_days: self.detail_days,
         };

@@ -7,9 +7,6 @@
 mod ask;
 mod rows;
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use chrono::{DateTime, Datelike as _, Days, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 pub use ask::{client, retried};
@@ -18,7 +15,7 @@ pub use rows::Grouping;
 use super::client::Aws;
 use super::failure::{Failure, Kind};
 use super::identity;
-use super::paid::PaidBudget;
+use super::paid::SharedBudget;
 use super::permissions::Permission;
 use crate::domain::label::Label;
 use crate::domain::period::{Hour, Period};
@@ -64,13 +61,13 @@ pub struct Options {
 pub struct CostExplorer {
     aws: Aws,
     options: Options,
-    paid: Rc<RefCell<PaidBudget>>,
+    paid: SharedBudget,
 }
 
 impl CostExplorer {
     /// Of one account.
     #[must_use]
-    pub fn new(aws: Aws, options: Options, paid: Rc<RefCell<PaidBudget>>) -> Self {
+    pub fn new(aws: Aws, options: Options, paid: SharedBudget) -> Self {
         CostExplorer { aws, options, paid }
     }
 
@@ -134,11 +131,11 @@ impl UsageSource for CostExplorer {
         let end = today + Days::new(1);
         let start = start(options, known);
         let account = self.account().map_err(|e| self.failed(&e))?;
-        let before = self.paid.borrow().taken();
-        let mut paid = self.paid.borrow_mut();
+        let before = self.paid.hold().taken();
+        let mut paid = self.paid.hold();
         let answer = ask::all(&self.aws, options, account, start, end, &mut paid);
         drop(paid);
-        let made = self.paid.borrow().taken() - before;
+        let made = self.paid.hold().taken() - before;
         sink.progress(Progress {
             paid_requests: u64::from(made),
             ..Progress::default()

@@ -7,7 +7,7 @@ use crate::domain::charge::{Charge, Outcome, UnpricedReason};
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::usage::{Bucket, EventId, Rank, Requests, Tokens, UsageEvent};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Calls of one block: about 150 KB.
 const BLOCK: u32 = 8192;
@@ -22,7 +22,7 @@ const AUTHORITY: usize = 3;
 const LINE: usize = 4;
 const LABELS: usize = 5; // session, speed, geo
 const TOKENS: usize = 8; // one column per bucket, then reasoning
-const REQUESTS: usize = TOKENS + 8;
+const REQUESTS: usize = TOKENS + Bucket::ALL.len() + 1;
 const REPORTED: usize = REQUESTS + 1; // scale, digits
 const OUTCOME: usize = REPORTED + 2; // entry or reason, scale, digits
 const DIMENSIONS: usize = OUTCOME + 3;

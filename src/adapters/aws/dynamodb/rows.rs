@@ -10,7 +10,7 @@ use crate::domain::period::Hour;
 use crate::domain::spend::{Basis, SpendKey, Sums};
 use crate::domain::usage::Bucket;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Spend by key.
 pub type Rows = BTreeMap<SpendKey, Sums>;
@@ -21,7 +21,7 @@ const CURRENCY: usize = 2;
 const DIMENSIONS: usize = 3;
 const EVENTS: usize = DIMENSIONS + Dimension::ALL.len();
 const TOKENS: usize = EVENTS + 1; // one column per bucket, then reasoning
-const REQUESTS: usize = TOKENS + 8;
+const REQUESTS: usize = TOKENS + Bucket::ALL.len() + 1;
 const COST: usize = REQUESTS + 4; // scale, digits
 const REPORTED: usize = COST + 2;
 const UNPRICED: usize = REPORTED + 2; // events, tokens, scale, digits

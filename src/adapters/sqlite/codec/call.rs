@@ -13,11 +13,13 @@ const COMPLETE: u8 = 2;
 const REPORTED: u8 = 4;
 const UNPRICED: u8 = 8;
 const REQUESTS: u8 = 16;
+const MEDIA: u8 = 32;
 
 /// Appends one charged call.
 pub fn put_event<N: Names>(out: &mut Vec<u8>, e: &UsageEvent, charge: &Charge, names: &mut N) -> Result<(), N::Error> {
     let unpriced = matches!(charge.outcome, Outcome::Unpriced(_));
     let requests = e.requests != Requests::default();
+    let media = e.tokens.has_media();
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
     out.extend_from_slice(&e.id.0);
     out.push(
@@ -25,7 +27,8 @@ pub fn put_event<N: Names>(out: &mut Vec<u8>, e: &UsageEvent, charge: &Charge, n
             | flag(e.rank.complete, COMPLETE)
             | flag(e.reported_cost.is_some(), REPORTED)
             | flag(unpriced, UNPRICED)
-            | flag(requests, REQUESTS),
+            | flag(requests, REQUESTS)
+            | flag(media, MEDIA),
     );
     let at = e.at.timestamp_micros();
     put_signed(out, i128::from(at));
@@ -40,6 +43,11 @@ pub fn put_event<N: Names>(out: &mut Vec<u8>, e: &UsageEvent, charge: &Charge, n
         put_label(out, label, names)?;
     }
     put_tokens(out, &e.tokens);
+    if media {
+        for bucket in Bucket::MEDIA {
+            put_small(out, e.tokens.get(bucket));
+        }
+    }
     if requests {
         let Requests {
             web_searches,
@@ -84,10 +92,15 @@ pub fn get_event<N: Names>(from: &mut Reader<'_>, names: &mut N) -> Result<(Usag
     let (session, speed, geo) = (label(from)?, label(from)?, label(from)?);
     let mut tokens = Tokens::default();
     let (counts, reasoning) = get_counts(from)?;
-    for (bucket, count) in Bucket::ALL.into_iter().zip(counts) {
+    for (bucket, count) in Bucket::TEXT.into_iter().zip(counts) {
         tokens.set(bucket, u64::try_from(count).map_err(|_| Broken)?);
     }
     tokens.reasoning = u64::try_from(reasoning).map_err(|_| Broken)?;
+    if flags & MEDIA != 0 {
+        for bucket in Bucket::MEDIA {
+            tokens.set(bucket, from.u64()?);
+        }
+    }
     let mut requests = Requests::default();
     if flags & REQUESTS != 0 {
         requests.web_searches = from.u32()?;
@@ -148,10 +161,10 @@ pub(super) fn put_tokens(out: &mut Vec<u8>, tokens: &Tokens) {
             None => put_signed(out, i128::from(count)),
         }
     };
-    for (bucket, count) in tokens.iter() {
-        put(bucket as usize, count);
+    for bucket in Bucket::TEXT {
+        put(bucket as usize, tokens.get(bucket));
     }
-    put(Bucket::ALL.len(), tokens.reasoning);
+    put(Bucket::TEXT.len(), tokens.reasoning);
     if let Some(slot) = out.get_mut(place) {
         *slot = mask;
     }

@@ -173,15 +173,15 @@ fn put_counts(out: &mut Vec<u8>, counts: impl Iterator<Item = i128> + Clone, rea
     all().for_each(|(_, n)| put_signed(out, n));
 }
 
-fn get_counts(from: &mut Reader<'_>) -> Result<([i128; Bucket::ALL.len()], i128), Broken> {
+fn get_counts(from: &mut Reader<'_>) -> Result<([i128; Bucket::TEXT.len()], i128), Broken> {
     let mask = from.byte()?;
-    let mut counts = [0_i128; Bucket::ALL.len()];
+    let mut counts = [0_i128; Bucket::TEXT.len()];
     for (i, slot) in counts.iter_mut().enumerate() {
         if mask & (1 << i) != 0 {
             *slot = from.signed()?;
         }
     }
-    let reasoning = if mask & (1 << Bucket::ALL.len()) != 0 {
+    let reasoning = if mask & (1 << Bucket::TEXT.len()) != 0 {
         from.signed()?
     } else {
         0
@@ -215,7 +215,7 @@ mod tests {
     fn tokens_of_a_call_are_packed_as_sums_are() {
         for counts in [[0; 7], [1, 0, 300, 0, 0, u64::MAX, 127], [u64::MAX / 2; 7]] {
             let mut tokens = Tokens::default();
-            Bucket::ALL.into_iter().zip(counts).for_each(|(b, n)| tokens.set(b, n));
+            Bucket::TEXT.into_iter().zip(counts).for_each(|(b, n)| tokens.set(b, n));
             tokens.reasoning = counts[6];
             let (mut short, mut long) = (Vec::new(), Vec::new());
             put_tokens(&mut short, &tokens);

@@ -6,17 +6,26 @@ use crate::domain::period::Hour;
 use crate::domain::spend::{Basis, SpendKey, Sums};
 use crate::domain::usage::Bucket;
 
+/// Set in the first byte of a row that has audio, images or video.
+const MEDIA: u8 = 128;
+
 /// Appends one row of spend; its hour is kept by the caller.
 pub fn put_spend<N: Names>(out: &mut Vec<u8>, key: &SpendKey, sums: &Sums, names: &mut N) -> Result<(), N::Error> {
-    out.push(key.basis as u8);
+    let media = Bucket::MEDIA.into_iter().any(|bucket| sums.tokens.get(bucket) != 0);
+    out.push(key.basis as u8 | if media { MEDIA } else { 0 });
     out.extend_from_slice(key.currency.code().as_bytes());
     put_dimensions(out, &key.dimensions, names)?;
     put_signed(out, i128::from(sums.events));
     put_counts(
         out,
-        Bucket::ALL.into_iter().map(|b| sums.tokens.get(b)),
+        Bucket::TEXT.into_iter().map(|b| sums.tokens.get(b)),
         sums.tokens.reasoning,
     );
+    if media {
+        for bucket in Bucket::MEDIA {
+            put_signed(out, sums.tokens.get(bucket));
+        }
+    }
     for count in sums.requests {
         put_signed(out, i128::from(count));
     }
@@ -30,7 +39,9 @@ pub fn put_spend<N: Names>(out: &mut Vec<u8>, key: &SpendKey, sums: &Sums, names
 
 /// Reads one row of spend of an hour.
 pub fn get_spend<N: Names>(from: &mut Reader<'_>, hour: Hour, names: &mut N) -> Result<(SpendKey, Sums), N::Error> {
-    let basis = Basis::ALL.get(usize::from(from.byte()?)).copied().ok_or(Broken)?;
+    let first = from.byte()?;
+    let basis = usize::from(first & !MEDIA);
+    let basis = Basis::ALL.get(basis).copied().ok_or(Broken)?;
     let code: [u8; 3] = from.array()?;
     let currency: Currency = std::str::from_utf8(&code)
         .ok()
@@ -42,10 +53,15 @@ pub fn get_spend<N: Names>(from: &mut Reader<'_>, hour: Hour, names: &mut N) -> 
         ..Sums::default()
     };
     let (counts, reasoning) = get_counts(from)?;
-    for (bucket, count) in Bucket::ALL.into_iter().zip(counts) {
+    for (bucket, count) in Bucket::TEXT.into_iter().zip(counts) {
         sums.tokens.set(bucket, count);
     }
     sums.tokens.reasoning = reasoning;
+    if first & MEDIA != 0 {
+        for bucket in Bucket::MEDIA {
+            sums.tokens.set(bucket, from.signed()?);
+        }
+    }
     for slot in &mut sums.requests {
         *slot = from.i64()?;
     }

@@ -1,0 +1,73 @@
+//! Audio, images and video in the usage objects of OpenAI and Gemini: parts of input and output that are priced apart.
+
+use serde::Deserialize;
+
+use crate::domain::usage::Bucket;
+
+use super::line::Fault;
+use super::scalar::Scalar;
+
+/// Counts in the order of [`Bucket::MEDIA`].
+pub(super) type Media = [u64; Bucket::MEDIA.len()];
+
+/// What of OpenAI's cached tokens is no text.
+#[derive(Deserialize, Default)]
+pub(super) struct Cached<'a> {
+    #[serde(borrow, default)]
+    audio_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    image_tokens: Scalar<'a>,
+}
+
+/// Audio and images of OpenAI's details of input and output. They stand apart only where they are priced apart.
+pub(super) fn openai(
+    [audio, images]: [&Scalar<'_>; 2],
+    [said, drawn]: [&Scalar<'_>; 2],
+    cached: Option<&Cached<'_>>,
+) -> Result<Media, Fault> {
+    let none = Cached::default();
+    let cached = cached.unwrap_or(&none);
+    let fresh = |all: &Scalar<'_>, read: &Scalar<'_>, name: &str| -> Result<u64, Fault> {
+        Ok(all.count(name)?.saturating_sub(read.count(name)?))
+    };
+    Ok([
+        fresh(audio, &cached.audio_tokens, "audio_tokens")?,
+        said.count("audio_tokens")?,
+        fresh(images, &cached.image_tokens, "image_tokens")?,
+        drawn.count("image_tokens")?,
+        0,
+    ])
+}
+
+/// The part of one of Gemini's counts that is text, audio, an image or video.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Modality<'a> {
+    #[serde(borrow)]
+    modality: Scalar<'a>,
+    #[serde(borrow)]
+    token_count: Scalar<'a>,
+}
+
+type List<'a> = Option<&'a [Modality<'a>]>;
+
+fn part(list: List<'_>, modality: &str) -> Result<u64, Fault> {
+    let mut sum = 0_u64;
+    for one in list.into_iter().flatten().filter(|m| m.modality.str() == modality) {
+        sum = sum.saturating_add(one.token_count.count("tokenCount")?);
+    }
+    Ok(sum)
+}
+
+/// Gemini's modalities of the prompt, of what was read from the cache, and of the answer.
+pub(super) fn gemini(prompt: List<'_>, cached: List<'_>, answer: List<'_>) -> Result<Media, Fault> {
+    let fresh =
+        |modality| -> Result<u64, Fault> { Ok(part(prompt, modality)?.saturating_sub(part(cached, modality)?)) };
+    Ok([
+        fresh("AUDIO")?,
+        part(answer, "AUDIO")?,
+        fresh("IMAGE")?,
+        part(answer, "IMAGE")?,
+        fresh("VIDEO")?,
+    ])
+}
