@@ -173,7 +173,9 @@ mod with_aws {
             budgets: settings.budgets,
             forecast: settings.forecast,
         };
-        let mut provider = AwsSignals::new(aws, account, wanted, paid(ctx, false)?);
+        // The sources of this run have begun its budget; without them this does, also in a process that has run before.
+        let budget = paid(ctx, ctx.config.cost_explorers.is_empty())?;
+        let mut provider = AwsSignals::new(aws, account, wanted, budget);
         let (mut signals, asked) = current(&mut provider, ledger, pricer, refresh(ctx), ctx.now)?;
         if !asked {
             signals.paid_requests = 0;
