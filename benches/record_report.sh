@@ -18,11 +18,12 @@ flags=(--config "$fresh/finops.toml" --store "$store" --format json)
 
 "$finops" "${flags[@]}" record "$data" >"$fresh/record.json"
 "$finops" "${flags[@]}" report --from 2000-01-01 --to 2100-01-01 --by model >"$fresh/report.json"
-python3 - "$fresh/report.json" <<'PY'
-import json
-import sys
-
-total = json.load(open(sys.argv[1]))["total"]
-buckets = ("input_uncached", "cache_read", "cache_write_5m", "cache_write_1h", "output")
-print(json.dumps({"totals": {bucket: total[bucket + "_tokens"] for bucket in buckets}}))
-PY
+# The total stands last, one key to a line.
+awk '
+  /"total": *{/ { inside = 1 }
+  inside && match($0, /"(input_uncached|cache_read|cache_write_5m|cache_write_1h|output)_tokens": *[0-9]+/) {
+    split(substr($0, RSTART, RLENGTH), pair, /_tokens": */)
+    sums = sums (sums == "" ? "" : ", ") pair[1] "\": " pair[2]
+  }
+  END { print "{\"totals\": {" sums "}}" }
+' "$fresh/report.json"

@@ -75,7 +75,7 @@ fn time(at: DateTime<Utc>) -> String {
 }
 
 fn cells(charge: &FocusCharge, account: &str) -> BTreeMap<&'static str, String> {
-    let of = |dimension| charge.dimensions.get(dimension).as_str().to_owned();
+    let of = |dimension| harmless(charge.dimensions.get(dimension).as_str());
     let or = |text: String, other: &str| if text.is_empty() { other.to_owned() } else { text };
     let month = Calendar::Month.around(charge.period.start, chrono_tz::Tz::UTC);
     let provider = or(of(Dimension::Provider), "unknown");
@@ -89,7 +89,7 @@ fn cells(charge: &FocusCharge, account: &str) -> BTreeMap<&'static str, String> 
         ("BillingPeriodEnd", time(month.end)),
         ("BillingPeriodStart", time(month.start)),
         ("ChargeCategory", category),
-        ("ChargeDescription", charge.description.clone()),
+        ("ChargeDescription", harmless(&charge.description)),
         (
             "ChargeFrequency",
             if purchase { "Recurring" } else { "Usage-Based" }.to_owned(),
@@ -115,7 +115,7 @@ fn cells(charge: &FocusCharge, account: &str) -> BTreeMap<&'static str, String> 
             format!("{provider}/{}/{}", or(model.clone(), "-"), charge.meter),
         ),
         ("SkuMeter", charge.meter.clone()),
-        ("SkuPriceId", charge.entry.clone()),
+        ("SkuPriceId", harmless(&charge.entry)),
         ("SubAccountId", of(Dimension::Account)),
         ("SubAccountName", of(Dimension::Account)),
         ("Tags", tags(charge)),
@@ -140,6 +140,15 @@ fn cells(charge: &FocusCharge, account: &str) -> BTreeMap<&'static str, String> 
         cells.insert("x_UnpricedWorstCase", number(worst));
     }
     cells
+}
+
+/// Names come from logs that anyone can write: one that a spreadsheet would run as a formula gets an apostrophe in front.
+fn harmless(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// Key and value pairs as a JSON object; nothing where there is none.

@@ -13,6 +13,7 @@ const USAGE: &str = r#"{"id":"a","ts":"2026-11-03T10:10:00Z","provider":"anthrop
 {"id":"c","ts":"2026-11-03T12:10:00Z","provider":"anthropic","model":"claude-opus-4-8","service_tier":"batch","input_tokens":333,"output_tokens":77,"account":"123456789012"}
 {"id":"d","ts":"2026-11-04T00:00:00Z","provider":"bedrock","model":"us.anthropic.claude-haiku-4-5-20251001-v1:0","input_tokens":10,"output_tokens":7}
 {"id":"e","ts":"2026-11-04T09:00:00Z","provider":"acme","model":"acme-9","input_tokens":5,"output_tokens":3,"team":"ads"}
+{"id":"g","ts":"2026-11-05T09:00:00Z","provider":"=1+1","model":"@SUM(A1)","input_tokens":5,"output_tokens":3,"user":"-2","team":"=x"}
 {"id":"f","ts":"2026-11-30T23:59:59Z","provider":"openai","model":"gpt-5","input_tokens":2000,"cache_read_tokens":8000,"output_tokens":1000,"reasoning_tokens":600}
 "#;
 

@@ -69,7 +69,12 @@ pub(super) struct Context {
     pub labels: LabelCache,
     /// The time of records that have none: their file's time of change.
     pub fallback: Option<DateTime<Utc>>,
+    /// Who sells a model, as told by its name.
+    providers: Vec<(Label, Label)>,
 }
+
+/// Models whose provider is remembered.
+const MODELS: usize = 32;
 
 impl Context {
     /// Nothing seen yet; records later than `latest` are rejected.
@@ -78,7 +83,20 @@ impl Context {
             latest,
             labels: LabelCache::default(),
             fallback: None,
+            providers: Vec::new(),
         }
+    }
+
+    /// Who sells a model, where its name tells; names are looked at once.
+    pub fn provider(&mut self, model: Label, of: fn(&str) -> &'static str) -> Label {
+        if let Some((_, provider)) = self.providers.iter().find(|(known, _)| *known == model) {
+            return *provider;
+        }
+        let provider = self.labels.get(of(model.as_str()));
+        if self.providers.len() < MODELS {
+            self.providers.push((model, provider));
+        }
+        provider
     }
 
     /// The label of a field that may be absent.

@@ -21,8 +21,9 @@ const CONNECTIONS: usize = 64;
 const WAITING: usize = 256;
 /// Bytes of all bodies together: what overload may cost in memory.
 const MEMORY: usize = 64 << 20;
-/// Bodies that are recorded in one transaction.
+/// Bodies that are recorded in one transaction, and about how many bytes of them: what is read of them needs memory too.
 const TOGETHER: usize = 64;
+const TOGETHER_BYTES: usize = 8 << 20;
 /// How often a stop is looked for.
 const LOOK: Duration = Duration::from_millis(100);
 /// Time for requests under way after a stop.
@@ -112,10 +113,13 @@ impl Server {
             }
             match self.jobs.recv_timeout(LOOK) {
                 Ok(job) => {
+                    let mut bytes = job.post.body.len();
                     let mut jobs = vec![job];
                     while jobs.len() < TOGETHER
+                        && bytes < TOGETHER_BYTES
                         && let Ok(job) = self.jobs.try_recv()
                     {
+                        bytes += job.post.body.len();
                         jobs.push(job);
                     }
                     batch(jobs, &mut record, &mut served);
@@ -203,8 +207,11 @@ fn converse(stream: TcpStream, desk: &Desk) {
             Ok(request) => request,
             Err(Refusal::Gone) => return,
             Err(Refusal::Answer(status, reason)) => {
-                // What is left of the body is unread, so the connection cannot go on.
-                let _ = refuse(&mut connection, status, reason);
+                // What is left of the body is unread, so the connection cannot go on. It is passed over for a moment, since closing
+                // on unread bytes would take the answer away from a sender that is still writing.
+                if refuse(&mut connection, status, reason).is_ok() {
+                    connection.drain();
+                }
                 return;
             }
         };

@@ -16,6 +16,8 @@ pub(super) const BODY_LIMIT: usize = 20 << 20;
 const ARRIVAL: Duration = Duration::from_secs(30);
 /// Time that a connection may be silent between requests.
 const IDLE: Duration = Duration::from_secs(60);
+/// Time for a sender to take notice of a refusal.
+const LINGER: Duration = Duration::from_secs(1);
 const CHUNK: usize = 16 << 10;
 
 /// Memory for bodies, shared by all connections.
@@ -246,6 +248,17 @@ impl Connection {
             body.extend_from_slice(&part);
             if self.exactly(2, taken)? != b"\r\n" {
                 return Err(Refusal::Answer(400, "the body is not chunked as it says"));
+            }
+        }
+    }
+
+    /// Passes over what the peer still sends, for a moment.
+    pub fn drain(&mut self) {
+        self.deadline = Instant::now() + LINGER;
+        loop {
+            self.ahead.clear();
+            if !matches!(self.more(), Ok(read) if read > 0) {
+                return;
             }
         }
     }

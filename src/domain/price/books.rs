@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
 use super::book::{Allowance, Book, Entry, Rates};
 use super::card::{Prepared, Segment, Terms};
 use super::name::{Candidate, candidates, is_opaque, provider_key};
+use super::plan::{Cache, Plan, RECENT};
 use crate::domain::charge::{Charge, UnpricedReason};
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
@@ -26,7 +27,7 @@ pub struct Books {
     worst_of_all: Rates,
     /// Whether a map asks for the account of a call.
     by_account: bool,
-    cache: Mutex<FxHashMap<Key, Arc<Plan>>>,
+    cache: Mutex<Cache>,
 }
 
 /// What web searches cost.
@@ -36,41 +37,6 @@ pub struct SearchTerms {
     pub rate: Decimal,
     /// Those that cost nothing.
     pub free: Option<Allowance>,
-}
-
-type Key = (Label, Label, Label, Label, Label, Label, i32);
-
-/// How calls of one kind are charged on one day.
-#[derive(Debug)]
-pub(super) struct Plan {
-    /// Tried in order; the first whose hours contain the call's.
-    pub(super) segments: Vec<Segment>,
-    pub(super) reason: Option<UnpricedReason>,
-    pub(super) label: Label,
-    pub(super) book: String,
-    pub(super) version: String,
-    pub(super) provider: String,
-    pub(super) entry: String,
-    pub(super) matched: String,
-    pub(super) source: String,
-    pub(super) checked: String,
-}
-
-impl Plan {
-    pub(super) fn at(&self, at: DateTime<Utc>) -> Result<(&Segment, &Prepared), UnpricedReason> {
-        if let Some(reason) = self.reason {
-            return Err(reason);
-        }
-        let segment = self
-            .segments
-            .iter()
-            .find(|s| s.hours.as_ref().is_none_or(|h| h.contains(at)))
-            .ok_or(UnpricedReason::NoPriceOnDate)?;
-        match &segment.price {
-            Ok(prepared) => Ok((segment, prepared)),
-            Err(reason) => Err(*reason),
-        }
-    }
 }
 
 impl Books {
@@ -119,10 +85,12 @@ impl Books {
     /// What a call costs.
     #[must_use]
     pub fn charge(&self, event: &UsageEvent) -> Charge {
-        let plan = self.plan(event);
-        let cost = plan.at(event.at).and_then(|(_, prepared)| prepared.cost(event));
-        match cost {
-            Ok(cost) => Charge::priced(cost, plan.label),
+        let priced = self.with_plan(event, |plan| {
+            let (_, prepared) = plan.at(event.at)?;
+            Ok((prepared.cost(event)?, plan.label))
+        });
+        match priced {
+            Ok((cost, entry)) => Charge::priced(cost, entry),
             Err(reason) => Charge::unpriced(reason, self.worst_case(event)),
         }
     }
@@ -140,7 +108,11 @@ impl Books {
     }
 
     pub(super) fn plan(&self, event: &UsageEvent) -> Arc<Plan> {
-        let day = event.at.date_naive();
+        self.with_plan(event, Arc::clone)
+    }
+
+    fn with_plan<T>(&self, event: &UsageEvent, with: impl FnOnce(&Arc<Plan>) -> T) -> T {
+        let day = event.at.timestamp().div_euclid(86_400);
         let key = (
             event.provider(),
             event.model(),
@@ -152,14 +124,29 @@ impl Books {
             event.tier(),
             event.speed,
             event.geo,
-            day.num_days_from_ce(),
+            day,
         );
         // A poisoned lock still guards a usable cache: entries are only ever added whole.
         let mut cache = match self.cache.lock() {
             Ok(cache) => cache,
             Err(poisoned) => poisoned.into_inner(),
         };
-        Arc::clone(cache.entry(key).or_insert_with(|| Arc::new(self.resolve(event, day))))
+        let Cache { plans, recent } = &mut *cache;
+        recent.resize(RECENT, None);
+        let spread = event.model().index() * 31 + event.tier().index() * 7 + usize::try_from(day).unwrap_or(0);
+        let slot = recent.get_mut(spread % RECENT);
+        if let Some(Some((known, plan))) = slot.as_deref()
+            && *known == key
+        {
+            return with(plan);
+        }
+        let plan = plans
+            .entry(key)
+            .or_insert_with(|| Arc::new(self.resolve(event, event.at.date_naive())));
+        if let Some(slot) = slot {
+            *slot = Some((key, Arc::clone(plan)));
+        }
+        with(plan)
     }
 
     /// The highest rates of the provider's entries, or of all when it has none, on these tokens.

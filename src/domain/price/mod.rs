@@ -5,6 +5,7 @@ mod books;
 mod card;
 mod clause;
 mod name;
+mod plan;
 mod quote;
 
 pub use book::{Above, Allowance, AllowancePeriod, Book, Entry, Fees, Hours, NameMap, Price, Rates, Tier};

@@ -2,8 +2,9 @@
 
 use rust_decimal::Decimal;
 
-use super::books::{Books, Plan};
+use super::books::Books;
 use super::card::{Prepared, Rated};
+use super::plan::Plan;
 use crate::domain::charge::Charge;
 use crate::domain::money::{MoneyError, add_exact, mul_exact};
 use crate::domain::usage::{Bucket, UsageEvent};

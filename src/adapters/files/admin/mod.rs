@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::domain::dimension::Dimension;
-use crate::domain::label::{Label, LabelCache};
+use crate::domain::label::Label;
 use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 use super::bills::CostBucket;
@@ -53,11 +53,8 @@ pub(crate) fn page(whose: Admin, text: &str, answered: DateTime<Utc>, latest: Da
         #[serde(borrow, default)]
         next_page: Scalar<'a>,
     }
-    let mut context = Context {
-        latest,
-        labels: LabelCache::default(),
-        fallback: Some(answered),
-    };
+    let mut context = Context::new(latest);
+    context.fallback = Some(answered);
     let mut out = Output::default();
     let mut reader: Box<dyn LineFormat> = match whose {
         Admin::Openai => Box::new(OpenaiAdmin),

@@ -44,12 +44,13 @@ impl ClaudeCode {
 
 impl LineFormat for ClaudeCode {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-        if self.irrelevant(text.as_bytes()) {
-            return Ok(());
-        }
-        let line = match Line::scan(text, &mut self.forms) {
+        let line = match Line::scan_known(text, &mut self.forms) {
             Some(line) => line,
-            None => Line::parse(text)?,
+            None if self.irrelevant(text.as_bytes()) => return Ok(()),
+            None => match Line::scan(text, &mut self.forms) {
+                Some(line) => line,
+                None => Line::parse(text)?,
+            },
         };
         match line.r#type.str() {
             "assistant" | "" => observe(&line, None, number, context, out),
@@ -116,7 +117,12 @@ fn observe(
         (id, _, _) => [b"response", id.as_bytes()],
     };
     let model = context.label(&message.model, "message.model")?;
-    let mut event = usage_event(EventId::of(&key), at, model, usage, "message.usage", context)?;
+    // Written where it is handed over from: a call is larger than what is read of its line.
+    out.events.push(blank(EventId::of(&key), at, model, context));
+    let Some(event) = out.events.last_mut() else {
+        return Ok(());
+    };
+    fill(event, usage, "message.usage", context)?;
     event.session = context.label(or(&line.session_id, outer.map(|o| &o.session_id)), "sessionId")?;
     event.dimensions.set(
         Dimension::Project,
@@ -131,9 +137,9 @@ fn observe(
     };
     event.reported_cost = reported(line.cost.map(RawValue::get), "costUSD")?;
     if let Some(iterations) = usage.iterations {
-        extras(iterations, &key, &event, context, out)?;
+        let parent = *event;
+        extras(iterations, &key, &parent, context, out)?;
     }
-    out.events.push(event);
     Ok(())
 }
 
@@ -155,7 +161,8 @@ fn extras(
         let model = if own.is_empty() { parent.model() } else { own };
         let [space, id] = *key;
         let id = EventId::of(&[space, id, b"iteration", n.to_string().as_bytes()]);
-        let mut event = usage_event(id, parent.at, model, entry, "message.usage.iterations", context)?;
+        let mut event = blank(id, parent.at, model, context);
+        fill(&mut event, entry, "message.usage.iterations", context)?;
         event
             .dimensions
             .set(Dimension::Project, parent.dimensions.get(Dimension::Project));
@@ -170,21 +177,17 @@ fn extras(
     Ok(())
 }
 
-fn usage_event(
-    id: EventId,
-    at: DateTime<Utc>,
-    model: Label,
-    usage: &Usage<'_>,
-    path: &str,
-    context: &mut Context,
-) -> Result<UsageEvent, Fault> {
+fn blank(id: EventId, at: DateTime<Utc>, model: Label, context: &mut Context) -> UsageEvent {
+    UsageEvent::new(id, at, context.provider(model, provider_of), model)
+}
+
+/// Takes over the usage; a fault names its field below `path`.
+fn fill(event: &mut UsageEvent, usage: &Usage<'_>, path: &str, context: &mut Context) -> Result<(), Fault> {
     let named = |fault: Fault| Fault {
         field: fault.field.map(|f| format!("{path}.{f}")),
         reason: fault.reason,
     };
     let count = |value: &Scalar<'_>, field: &str| value.count(field).map_err(named);
-    let provider = context.labels.get(provider_of(model.as_str()));
-    let mut event = UsageEvent::new(id, at, provider, model);
     let written = count(&usage.cache_creation_input_tokens, "cache_creation_input_tokens")?;
     let (five, hour) = match &usage.cache_creation {
         Some(split) => (
@@ -235,7 +238,7 @@ fn usage_event(
     if !matches!(usage.inference_geo.str(), "global" | "not_available") {
         event.geo = context.label(&usage.inference_geo, "inference_geo").map_err(named)?;
     }
-    Ok(event)
+    Ok(())
 }
 
 /// Behind a gateway the shape of the model id tells who sells the call.

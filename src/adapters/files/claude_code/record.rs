@@ -217,10 +217,21 @@ static TOOLS: Keys = Keys {
 };
 
 impl<'a> Line<'a> {
+    /// The line, if it is of a form that is known.
+    pub fn scan_known(text: &'a str, forms: &mut Forms) -> Option<Self> {
+        let mut values: Values<'a> = std::array::from_fn(|_| Scalar::Null);
+        forms.read(text, &mut values)?;
+        Self::of(values)
+    }
+
     /// The line from a scan; `None` when the general parser has to read it.
     pub fn scan(text: &'a str, forms: &mut Forms) -> Option<Self> {
         let mut values: Values<'a> = std::array::from_fn(|_| Scalar::Null);
-        scan::read(text, &LINE, forms, &mut values)?;
+        scan::walk_record(text, &LINE, forms, &mut values)?;
+        Self::of(values)
+    }
+
+    fn of(mut values: Values<'a>) -> Option<Self> {
         let mut value = |slot: Slot| values.get_mut(slot as usize).map(std::mem::take).unwrap_or_default();
         let (cost, iterations) = (value(Slot::Cost), value(Slot::Iterations));
         let usage = Usage {

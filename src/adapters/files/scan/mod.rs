@@ -43,6 +43,11 @@ pub(super) fn read<'a>(text: &'a str, keys: &Keys, forms: &mut Forms, values: &m
     if forms.read(text, values).is_some() {
         return Some(());
     }
+    walk_record(text, keys, forms, values)
+}
+
+/// The same for a record of a form that is not known.
+pub(super) fn walk_record<'a>(text: &'a str, keys: &Keys, forms: &mut Forms, values: &mut [Scalar<'a>]) -> Option<()> {
     values.fill(Scalar::Null);
     let mut cursor = Cursor::new(text);
     let mut tokens = Vec::with_capacity(32);
