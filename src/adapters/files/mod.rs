@@ -231,8 +231,9 @@ pub struct FileSourceOptions {
 }
 
 impl FileSourceOptions {
-    /// Gives the defaults to dimensions that are empty.
+    /// Gives the defaults to dimensions that are empty, and the source's name, which saves the engine a copy.
     fn fill_in(&self, event: &mut UsageEvent) {
+        event.dimensions.set(Dimension::Source, self.name);
         self.fill(&mut event.dimensions);
     }
 

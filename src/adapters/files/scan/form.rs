@@ -56,9 +56,20 @@ struct Step {
 }
 
 impl Forms {
-    /// Reads a record of a form that is known.
+    /// Reads a record of a form that is known into values that are null.
     pub fn read<'a>(&mut self, text: &'a str, values: &mut [Scalar<'a>]) -> Option<()> {
-        let place = self.known.iter().position(|form| form.read(text, values).is_some())?;
+        let mut place = None;
+        for (n, form) in self.known.iter().enumerate() {
+            match form.read(text, values) {
+                Read::Whole => {
+                    place = Some(n);
+                    break;
+                }
+                Read::Part => values.fill(Scalar::Null),
+                Read::Nothing => {}
+            }
+        }
+        let place = place?;
         if let Some(front) = self.known.get_mut(..=place) {
             front.rotate_right(1);
         }
@@ -130,27 +141,43 @@ impl Form {
         self.tail = fixed;
     }
 
-    fn read<'a>(&self, text: &'a str, values: &mut [Scalar<'a>]) -> Option<()> {
+    fn read<'a>(&self, text: &'a str, values: &mut [Scalar<'a>]) -> Read {
         let mut cursor = Cursor::new(text);
-        for (n, step) in self.steps.iter().enumerate() {
+        let mut read = Read::Nothing;
+        for step in &self.steps {
             if !begins_with(cursor.rest(), &step.fixed) {
-                return None;
-            }
-            if n == 0 {
-                values.fill(Scalar::Null);
+                return read;
             }
             cursor.at += step.fixed.len();
-            match step.kind {
-                Kind::Slot(slot) => *values.get_mut(usize::from(slot))? = cursor.scalar()?,
-                Kind::Raw(slot) => {
-                    let from = cursor.at;
-                    cursor.skip()?;
-                    *values.get_mut(usize::from(slot))? = raw(text.get(from..cursor.at)?);
-                }
-                Kind::Skip => cursor.skip()?,
+            read = Read::Part;
+            if step.read(&mut cursor, values).is_none() {
+                return read;
             }
         }
-        (cursor.rest() == self.tail).then_some(())
+        if cursor.rest() == self.tail { Read::Whole } else { read }
+    }
+}
+
+/// How far a record was of a form.
+enum Read {
+    Whole,
+    /// Some values were set.
+    Part,
+    Nothing,
+}
+
+impl Step {
+    fn read<'a>(&self, cursor: &mut Cursor<'a>, values: &mut [Scalar<'a>]) -> Option<()> {
+        match self.kind {
+            Kind::Slot(slot) => *values.get_mut(usize::from(slot))? = cursor.scalar()?,
+            Kind::Raw(slot) => {
+                let from = cursor.at;
+                cursor.skip()?;
+                *values.get_mut(usize::from(slot))? = raw(cursor.text.get(from..cursor.at)?);
+            }
+            Kind::Skip => cursor.skip()?,
+        }
+        Some(())
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Keys {
     pub others: fn(&str) -> bool,
 }
 
-/// Reads a record that is one object into `values`, which are null where nothing was given; `None` when the general parser
+/// Reads a record that is one object into `values`, which are null before, and after it where nothing was given; `None` when the general parser
 /// has to read it. A raw value is a text.
 pub(super) fn read<'a>(text: &'a str, keys: &Keys, forms: &mut Forms, values: &mut [Scalar<'a>]) -> Option<()> {
     if forms.read(text, values).is_some() {

@@ -19,7 +19,7 @@ use super::sort::sort_spread;
 use crate::domain::usage::EventId;
 
 /// Runs of like size that are merged into one.
-const FAN: usize = 8;
+const FAN: usize = 16;
 /// Entries up to which runs are of the first size.
 const SMALLEST: usize = 8192;
 
@@ -235,7 +235,7 @@ mod tests {
             assert!(index.add(&conn, "test", calls).is_ok());
             next += size;
         }
-        assert!(index.runs.as_ref().unwrap().len() < 20);
+        assert!(index.runs.as_ref().unwrap().len() < 32);
         let mut fresh = Index::default();
         for index in [&mut index, &mut fresh] {
             let Ok(found) = index.find(&conn, "test", (0..next + 5000).map(id)) else {
