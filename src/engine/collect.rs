@@ -267,13 +267,9 @@ impl Sink for Collector<'_, '_> {
             self.events.reserve(BATCH_EVENTS + MANY);
         }
         for event in events {
-            if event.dimensions.get(Dimension::Source) == self.source {
-                self.events.push(event);
-            } else {
-                let mut event = *event;
-                event.dimensions.set(Dimension::Source, self.source);
-                self.events.push(&event);
-            }
+            let mut event = *event;
+            event.dimensions.set(Dimension::Source, self.source);
+            self.events.push(&event);
         }
         if self.events.len() >= BATCH_EVENTS {
             self.flush()

@@ -231,9 +231,8 @@ pub struct FileSourceOptions {
 }
 
 impl FileSourceOptions {
-    /// Gives the defaults to dimensions that are empty, and the source's name, which saves the engine a copy.
+    /// Gives the defaults to dimensions that are empty.
     fn fill_in(&self, event: &mut UsageEvent) {
-        event.dimensions.set(Dimension::Source, self.name);
         self.fill(&mut event.dimensions);
     }
 
