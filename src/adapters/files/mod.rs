@@ -7,6 +7,7 @@ pub(crate) mod bills;
 mod body;
 mod claude_code;
 mod codex;
+mod columns;
 mod counts;
 mod cur;
 mod detect;
@@ -43,6 +44,7 @@ mod usage;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -53,6 +55,7 @@ use crate::domain::usage::UsageEvent;
 use crate::ports::{Checkpoints, Sink, SourceError, UsageSource};
 
 pub use body::read_body;
+pub use columns::Columns;
 pub use plain::KNOWN_KEYS as PLAIN_KEYS;
 pub use posted::{Inbox, Post, PostKind, Posted};
 pub use probe::{Parser, Probed, probe};
@@ -224,6 +227,8 @@ pub struct FileSourceOptions {
     pub base: PathBuf,
     /// Values for dimensions that a record leaves empty.
     pub defaults: Vec<(Dimension, Label)>,
+    /// How records of a foreign form are read as plain ones.
+    pub columns: Option<Arc<Columns>>,
     /// Records of a later time are rejected as implausible.
     pub latest: DateTime<Utc>,
     /// Looks up an environment variable.
@@ -305,6 +310,7 @@ impl FileSource {
             paths,
             base,
             defaults: Vec::new(),
+            columns: None,
             latest,
             env,
         })

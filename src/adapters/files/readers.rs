@@ -9,6 +9,7 @@ use super::bedrock::Bedrock;
 use super::body::Body;
 use super::claude_code::ClaudeCode;
 use super::codex::{Codex, Sessions};
+use super::columns::{Columns, Mapped};
 use super::detect;
 use super::helicone::Helicone;
 use super::langfuse::Langfuse;
@@ -24,6 +25,8 @@ pub(super) struct Shared {
     pub sessions: Arc<Sessions>,
     /// Spans seen, for agent spans.
     pub traces: Arc<Mutex<Traces>>,
+    /// How foreign records are read as plain ones.
+    pub columns: Option<Arc<Columns>>,
 }
 
 /// What readers share, held. A reader that panicked has left it whole: nothing is changed in two steps.
@@ -44,6 +47,9 @@ pub(super) fn reader(format: FileFormat, detected: bool, shared: &Shared) -> Box
 }
 
 fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat> {
+    if let Some(columns) = shared.columns.as_ref().filter(|_| format == FileFormat::Plain) {
+        return Box::new(Mapped(Arc::clone(columns)));
+    }
     match format {
         FileFormat::ClaudeCode => Box::new(ClaudeCode::new()),
         FileFormat::Codex => Box::new(Codex::new(Arc::clone(&shared.sessions))),
