@@ -371,5 +371,6 @@ pub fn format(kind: SourceKind) -> FileFormat {
         SourceKind::OpenaiAdmin => FileFormat::OpenaiAdmin,
         SourceKind::AnthropicAdmin => FileFormat::AnthropicAdmin,
         SourceKind::Cur => FileFormat::Cur,
+        SourceKind::CostExplorer => FileFormat::CostExplorer,
     }
 }

@@ -149,11 +149,13 @@ pub enum SourceKind {
     AnthropicAdmin,
     /// AWS Cost and Usage Reports (CSV; Parquet with the feature of that name).
     Cur,
+    /// Saved answers of AWS Cost Explorer (JSON). `[[cost_explorer]]` asks it live.
+    CostExplorer,
 }
 
 impl SourceKind {
     /// All of them.
-    pub const ALL: [SourceKind; 14] = [
+    pub const ALL: [SourceKind; 15] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::Litellm,
@@ -168,6 +170,7 @@ impl SourceKind {
         SourceKind::OpenaiAdmin,
         SourceKind::AnthropicAdmin,
         SourceKind::Cur,
+        SourceKind::CostExplorer,
     ];
 }
 

@@ -8,6 +8,7 @@ mod body;
 mod claude_code;
 mod codex;
 mod columns;
+mod cost_explorer;
 mod counts;
 mod cur;
 mod detect;
@@ -91,11 +92,13 @@ pub enum FileFormat {
     AnthropicAdmin,
     /// AWS Cost and Usage Reports.
     Cur,
+    /// Saved answers of AWS Cost Explorer.
+    CostExplorer,
 }
 
 impl FileFormat {
     /// All of them.
-    pub const ALL: [FileFormat; 14] = [
+    pub const ALL: [FileFormat; 15] = [
         FileFormat::ClaudeCode,
         FileFormat::Codex,
         FileFormat::Litellm,
@@ -110,6 +113,7 @@ impl FileFormat {
         FileFormat::OpenaiAdmin,
         FileFormat::AnthropicAdmin,
         FileFormat::Cur,
+        FileFormat::CostExplorer,
     ];
 
     /// Whether one file may hold its records beside those of others.
@@ -128,14 +132,19 @@ impl FileFormat {
             | FileFormat::Focus
             | FileFormat::OpenaiAdmin
             | FileFormat::AnthropicAdmin
-            | FileFormat::Cur => false,
+            | FileFormat::Cur
+            | FileFormat::CostExplorer => false,
         }
     }
 
     /// Whether it holds bills, all files of which are read together.
     fn is_bill(self) -> bool {
         match self {
-            FileFormat::Focus | FileFormat::OpenaiAdmin | FileFormat::AnthropicAdmin | FileFormat::Cur => true,
+            FileFormat::Focus
+            | FileFormat::OpenaiAdmin
+            | FileFormat::AnthropicAdmin
+            | FileFormat::Cur
+            | FileFormat::CostExplorer => true,
             FileFormat::ClaudeCode
             | FileFormat::Codex
             | FileFormat::Litellm
@@ -162,7 +171,8 @@ impl FileFormat {
             | FileFormat::Body
             | FileFormat::OpenaiAdmin
             | FileFormat::AnthropicAdmin
-            | FileFormat::Cur => false,
+            | FileFormat::Cur
+            | FileFormat::CostExplorer => false,
         }
     }
 
@@ -184,6 +194,7 @@ impl FileFormat {
             FileFormat::OpenaiAdmin => "openai-admin",
             FileFormat::AnthropicAdmin => "anthropic-admin",
             FileFormat::Cur => "cur",
+            FileFormat::CostExplorer => "cost-explorer",
         }
     }
 }

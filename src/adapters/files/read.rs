@@ -241,7 +241,8 @@ impl<'a> Run<'a> {
             | FileFormat::Langfuse
             | FileFormat::Helicone
             | FileFormat::OpenaiAdmin
-            | FileFormat::AnthropicAdmin => reader(format, self.options.format.is_none(), &self.shared),
+            | FileFormat::AnthropicAdmin
+            | FileFormat::CostExplorer => reader(format, self.options.format.is_none(), &self.shared),
         };
         if let Some(p) = position.as_ref().filter(|_| resumed.is_some()) {
             reader.load(&p.state);

@@ -10,6 +10,7 @@ use super::body::Body;
 use super::claude_code::ClaudeCode;
 use super::codex::{Codex, Sessions};
 use super::columns::{Columns, Mapped};
+use super::cost_explorer::CostExplorer;
 use super::detect;
 use super::helicone::Helicone;
 use super::langfuse::Langfuse;
@@ -64,6 +65,7 @@ fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat> {
         FileFormat::Helicone => Box::new(Helicone),
         FileFormat::OpenaiAdmin => Box::new(OpenaiAdmin),
         FileFormat::AnthropicAdmin => Box::new(AnthropicAdmin),
+        FileFormat::CostExplorer => Box::new(CostExplorer::default()),
     }
 }
 

@@ -14,6 +14,7 @@ mod claude_code;
 mod codex;
 mod columns;
 mod corpus;
+mod cost_explorer;
 mod cur;
 mod focus;
 mod gateways;
