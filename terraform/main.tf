@@ -64,6 +64,8 @@ module "monitor" {
   table_arns              = length(var.monitor.table_arns) > 0 ? var.monitor.table_arns : toset(values(module.orchestrator.table_arns))
   topic_arn               = module.orchestrator.topic_arn
   assume_role_arns        = var.monitor.assume_role_arns
+  usage_buckets           = var.monitor.usage_buckets
+  athena                  = var.monitor.athena
   secrets                 = var.monitor.secrets
   log_retention_days      = var.monitor.log_retention_days
   environment_variables   = var.monitor.environment_variables

@@ -107,6 +107,8 @@ variable "monitor" {
     memory_mb             = optional(number, 256)
     table_arns            = optional(set(string), [])
     assume_role_arns      = optional(set(string), [])
+    usage_buckets         = optional(set(string), [])
+    athena                = optional(object({ workgroup = string, database = string, table = string, buckets = set(string) }))
     secrets               = optional(set(string), [])
     log_retention_days    = optional(number, 30)
     environment_variables = optional(map(string), {})

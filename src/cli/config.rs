@@ -94,13 +94,23 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
     for source in config.sources.iter().filter(|s| s.key.is_some()) {
         let kind = source.kind.as_ref().map_or_else(String::new, word);
         let key = source.key.as_deref().unwrap_or_default();
+        // What is kept in the account is asked for when it is needed.
         let state = match key.strip_prefix("env:").map(std::env::var) {
             Some(Ok(_)) => "",
+            None if key.starts_with("secret:") => "",
             Some(Err(_)) | None => " (NOT FOUND)",
         };
         lines.push(format!(
             "source       {}: {kind}; asked with the key in {key}{state}",
             source.name
+        ));
+    }
+    for source in config.sources.iter().filter(|s| s.is_in_bucket()) {
+        let kind = source.kind.as_ref().map_or_else(|| "any format".to_owned(), word);
+        lines.push(format!(
+            "source       {}: {kind}; {}",
+            source.name,
+            source.paths.join(", ")
         ));
     }
     if config.channels.is_empty() {

@@ -5,13 +5,14 @@ pub mod cloud;
 use std::path::Path;
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
 
 use super::{CliError, Context, Format};
 use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::console::{FileChannel, StdoutChannel};
-use crate::adapters::files::{Columns, FileFormat, FileSource, FileSourceOptions};
+use crate::adapters::files::{Columns, FileFormat, FileSource, FileSourceOptions, ObjectSource};
 use crate::adapters::memory::{MemoryAlerts, MemoryLedger};
 use crate::adapters::policies::load_budgets;
 use crate::adapters::prices::BookPricer;
@@ -183,9 +184,8 @@ pub fn channels(ctx: &mut Context<'_>) -> Result<Vec<Box<dyn Notifier>>, CliErro
 }
 
 fn build(ctx: &Context<'_>, channel: &ChannelConfig) -> Result<Box<dyn Notifier>, String> {
-    let env = |name: &str| std::env::var(name).ok();
     let name = channel.name.clone();
-    let url = || secret::resolve(channel.url.as_deref().ok_or("`url` is missing")?, &env);
+    let url = || secret(ctx, channel.url.as_deref().ok_or("`url` is missing")?);
     Ok(match channel.kind {
         ChannelKind::Stdout => Box::new(StdoutChannel::new(name, terminal(ctx.format))),
         ChannelKind::File => {
@@ -195,11 +195,7 @@ fn build(ctx: &Context<'_>, channel: &ChannelConfig) -> Result<Box<dyn Notifier>
         ChannelKind::Sns => cloud::sns(ctx, name, channel.topic.as_deref().ok_or("`topic` is missing")?)?,
         ChannelKind::Slack => Box::new(Slack::new(name, url()?, &channel.allowed_hosts)?),
         ChannelKind::Webhook => {
-            let key = channel
-                .secret
-                .as_deref()
-                .map(|spec| secret::resolve(spec, &env))
-                .transpose()?;
+            let key = channel.secret.as_deref().map(|spec| secret(ctx, spec)).transpose()?;
             Box::new(Webhook::new(name, url()?, key, &channel.allowed_hosts)?)
         }
     })
@@ -263,11 +259,25 @@ pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Ve
         for source in ctx.config.sources.iter().filter(|s| s.key.is_some()) {
             sources.push(Box::new(live(ctx, source)?));
         }
+        for source in ctx.config.sources.iter().filter(|s| s.is_in_bucket()) {
+            sources.extend(in_buckets(ctx, source)?);
+        }
         if !ctx.config.cost_explorers.is_empty() {
             sources.extend(cloud::bills(ctx)?);
         }
+        if !ctx.config.athenas.is_empty() {
+            sources.extend(cloud::queries(ctx)?);
+        }
     }
     Ok(sources)
+}
+
+/// A secret where it is kept: `env:NAME`, or `secret:NAME` in the account's Secrets Manager.
+fn secret(ctx: &Context<'_>, spec: &str) -> Result<SecretString, String> {
+    match spec.strip_prefix("secret:") {
+        Some(name) => cloud::secret(ctx, name),
+        None => secret::resolve(spec, &env),
+    }
 }
 
 /// A source that asks a provider's interface.
@@ -279,7 +289,7 @@ fn live(ctx: &Context<'_>, source: &SourceConfig) -> Result<AdminSource, CliErro
             Some(SourceKind::AnthropicAdmin) => Admin::Anthropic,
             Some(_) | None => Admin::Openai,
         },
-        key: secret::resolve(key, &env),
+        key: secret(ctx, key),
         url: source.url.clone().unwrap_or_default(),
         defaults: defaults(source),
         budget: time_for_reading(time_budget(ctx)),
@@ -305,13 +315,13 @@ pub fn configured(ctx: &Context<'_>) -> Result<Vec<FileSource>, CliError> {
         };
         return files(ctx, &[usual], &ctx.config.base);
     }
-    let of_files: Vec<SourceConfig> = ctx.config.sources.iter().filter(|s| s.key.is_none()).cloned().collect();
+    let of_files = |source: &&SourceConfig| source.key.is_none() && !source.is_in_bucket();
+    let of_files: Vec<SourceConfig> = ctx.config.sources.iter().filter(of_files).cloned().collect();
     files(ctx, &of_files, &ctx.config.base)
 }
 
 fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Result<Vec<FileSource>, CliError> {
-    // `--now` may lie in the past, to look at an earlier state: what happened since is no less plausible.
-    let latest = ctx.now.max(SystemClock.now()) + CLOCK_SKEW;
+    let latest = latest(ctx);
     let build = |source: &SourceConfig| {
         let (name, base) = (Label::new(&source.name), base.to_path_buf());
         Ok(match source.kind {
@@ -332,6 +342,46 @@ fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Result<Vec
         })
     };
     sources.iter().map(build).collect()
+}
+
+/// Records of a later time are absurd. `--now` may lie in the past, to look at an earlier state: what happened since is no less plausible.
+fn latest(ctx: &Context<'_>) -> DateTime<Utc> {
+    ctx.now.max(SystemClock.now()) + CLOCK_SKEW
+}
+
+/// A source over objects: one for each bucket that its paths name.
+fn in_buckets(ctx: &Context<'_>, source: &SourceConfig) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
+    let mut buckets = std::collections::BTreeMap::<&str, Vec<String>>::new();
+    for path in source.paths.iter().filter_map(|path| path.strip_prefix("s3://")) {
+        let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+        // A listing goes from folder to folder.
+        let slash = if prefix.is_empty() || prefix.ends_with('/') {
+            ""
+        } else {
+            "/"
+        };
+        buckets.entry(bucket).or_default().push(format!("{prefix}{slash}"));
+    }
+    let mut sources: Vec<Box<dyn UsageSource>> = Vec::new();
+    for (bucket, prefixes) in buckets {
+        let options = FileSourceOptions {
+            name: Label::new(&source.name),
+            format: source.kind.map(format),
+            paths: Vec::new(),
+            base: std::path::PathBuf::new(),
+            defaults: defaults(source),
+            columns: columns(source)?,
+            latest: latest(ctx),
+            env,
+        };
+        let store = cloud::bucket(ctx, bucket, source.region.as_deref())?;
+        let objects = ObjectSource::new(options, store, format!("s3://{bucket}"), prefixes, ctx.now);
+        let objects = objects.map_err(|cause| {
+            CliError::usage(format!("source `{}`: {cause}", source.name)).hint("copy bills to a folder and name that")
+        })?;
+        sources.push(Box::new(objects));
+    }
+    Ok(sources)
 }
 
 /// How the records of a source of foreign form are read.

@@ -95,3 +95,64 @@ fn by_service_and_usage_type() -> Vec<String> {
 fn two() -> u32 {
     2
 }
+
+/// `[[athena]]`: a Cost and Usage Report in Athena, summed up where it lies by one statement. Athena charges for the bytes that it scans.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AthenaConfig {
+    /// Becomes the `source` dimension of its rows.
+    pub name: String,
+    /// The database.
+    pub database: String,
+    /// The table or view with the columns of CUR 2.0.
+    pub table: String,
+    /// The column of its partitions by month, `2026-10`.
+    #[serde(default = "billing_period")]
+    pub partition: String,
+    /// Products that are read, such as `AmazonBedrock`; `%` stands for anything. None given: all.
+    #[serde(default)]
+    pub products: Vec<String>,
+    /// Columns that tell dimensions: `team = "resource_tags_user_team"`.
+    #[serde(default)]
+    pub tags: std::collections::BTreeMap<crate::domain::dimension::Dimension, String>,
+    /// Whether the table has the columns of savings plans, reservations and net costs.
+    #[serde(default = "yes")]
+    pub amortized: bool,
+    /// The workgroup.
+    #[serde(default = "primary")]
+    pub workgroup: String,
+    /// Where Athena keeps its answers: `s3://BUCKET/PREFIX`. Not given: what the workgroup says.
+    #[serde(default)]
+    pub output: Option<String>,
+    /// Gigabytes that one statement may scan; beyond that it is stopped.
+    #[serde(default = "ten")]
+    pub max_scan_gb: u32,
+    /// Months that the first run reads, this one included.
+    #[serde(default = "two")]
+    pub months: u32,
+    /// Dimensions set on every row that does not say.
+    #[serde(default)]
+    pub defaults: std::collections::BTreeMap<crate::domain::dimension::Dimension, String>,
+    /// The role to take in another account. Not given: the own account.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// What that role asks for as `sts:ExternalId`.
+    #[serde(default)]
+    pub external_id: Option<String>,
+}
+
+fn billing_period() -> String {
+    "billing_period".to_owned()
+}
+
+fn primary() -> String {
+    "primary".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn ten() -> u32 {
+    10
+}

@@ -38,10 +38,16 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
         ));
     }
     let explorers = config.cost_explorers.iter().map(|s| s.name.as_str());
+    let athenas = config.athenas.iter().map(|s| s.name.as_str());
     names(
         &mut problems,
         "source",
-        config.sources.iter().map(|s| s.name.as_str()).chain(explorers),
+        config
+            .sources
+            .iter()
+            .map(|s| s.name.as_str())
+            .chain(explorers)
+            .chain(athenas),
     );
     config.sources.iter().for_each(|s| source(&mut problems, s));
     for source in config.sources.iter().filter(|s| s.kind.is_none() && s.paths.is_empty()) {
@@ -135,10 +141,19 @@ fn source(problems: &mut Vec<ConfigError>, source: &SourceConfig) {
             "they turn foreign columns into the fields of `kind = \"plain\"`",
         );
     }
-    if source.key.as_ref().is_some_and(|key| !key.starts_with("env:")) {
+    if source.is_in_bucket() && source.paths.iter().any(|path| !path.starts_with("s3://")) {
+        wrong("has paths in buckets and on this machine", "make two sources of them");
+    }
+    if source.region.is_some() && !source.is_in_bucket() {
+        wrong(
+            "has a `region`, which its paths do not use",
+            "it belongs to paths such as `s3://BUCKET/PREFIX`",
+        );
+    }
+    if source.key.as_ref().is_some_and(|key| !is_reference(key)) {
         wrong(
             "has a key in the open",
-            "write `key = \"env:NAME\"` and put the key into the environment",
+            "write `key = \"env:NAME\"` and put the key into the environment, or `key = \"secret:NAME\"` of Secrets Manager",
         );
     }
 }
@@ -197,8 +212,13 @@ fn channel(problems: &mut Vec<ConfigError>, channel: &ChannelConfig) {
 }
 
 fn is_reference(text: &str) -> bool {
-    text.strip_prefix("env:")
-        .is_some_and(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+    let allowed = |name: &str, more: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    };
+    match text.strip_prefix("secret:") {
+        Some(name) => allowed(name, "/_+=.@-:#"),
+        None => text.strip_prefix("env:").is_some_and(|name| allowed(name, "_")),
+    }
 }
 
 fn is_loopback(url: &str) -> bool {

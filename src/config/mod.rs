@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use aws::{AwsConfig, CostExplorerConfig, is_account};
+pub use aws::{AthenaConfig, AwsConfig, CostExplorerConfig, is_account};
 pub use check::check;
 pub use contract::{CommitmentConfig, CommitmentKind, ContractConfig, CoversConfig, PerConfig};
 pub use load::ConfigError;
@@ -52,6 +52,9 @@ pub struct Config {
     /// What accounts are charged, asked of AWS.
     #[serde(rename = "cost_explorer")]
     pub cost_explorers: Vec<CostExplorerConfig>,
+    /// Bills in Athena.
+    #[serde(rename = "athena")]
+    pub athenas: Vec<AthenaConfig>,
     /// The alert about bills that metering does not cover.
     pub reconcile: ReconcileConfig,
     /// The job itself.
@@ -84,6 +87,7 @@ impl Default for Config {
             commitments: Vec::new(),
             unpriced: UnpricedConfig::default(),
             cost_explorers: Vec::new(),
+            athenas: Vec::new(),
             reconcile: ReconcileConfig::default(),
             runs: RunsConfig::default(),
             aws: AwsConfig::default(),
@@ -183,7 +187,8 @@ pub struct SourceConfig {
     /// The format. Not given: detected per file.
     #[serde(default)]
     pub kind: Option<SourceKind>,
-    /// Files, folders (searched for `.jsonl`, `.json`, `.csv`, also `.gz` and `.zst`) or globs; `~` is the home folder.
+    /// Files, folders (searched for `.jsonl`, `.json`, `.csv`, also `.gz` and `.zst`) or globs; `~` is the home folder. With the feature
+    /// `aws` also `s3://BUCKET/PREFIX`, all of them or none.
     /// Not given: where the format's tool keeps its logs.
     #[serde(default)]
     pub paths: Vec<String>,
@@ -201,13 +206,24 @@ pub struct SourceConfig {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub start: Option<chrono::DateTime<chrono::Utc>>,
-    /// `openai-admin`, `anthropic-admin`: where the admin key is found: `env:NAME`. With it the interface is asked, without it
-    /// `paths` are saved answers.
+    /// `openai-admin`, `anthropic-admin`: where the admin key is found: `env:NAME`, or with the feature `aws` `secret:NAME` in Secrets
+    /// Manager (`secret:NAME#field` of a JSON secret). With it the interface is asked, without it `paths` are saved answers.
     #[serde(default)]
     pub key: Option<String>,
     /// `openai-admin`, `anthropic-admin`: the address before the path, for a gateway of one's own. https, or loopback.
     #[serde(default)]
     pub url: Option<String>,
+    /// The region of the buckets that `paths` name. Not given: that of `[aws]`.
+    #[serde(default)]
+    pub region: Option<String>,
+}
+
+impl SourceConfig {
+    /// Whether it is read from a bucket.
+    #[must_use]
+    pub fn is_in_bucket(&self) -> bool {
+        self.paths.iter().any(|path| path.starts_with("s3://"))
+    }
 }
 
 /// The kinds of channel.

@@ -46,6 +46,8 @@ run "role_is_what_the_code_declares" {
   variables {
     secrets          = ["slack-webhook"]
     assume_role_arns = ["arn:aws:iam::210987654321:role/finops-reader"]
+    usage_buckets    = ["huntaze-bedrock-logs"]
+    athena           = { workgroup = "finops", database = "billing", table = "cur2", buckets = ["huntaze-cur"] }
   }
 
   assert {
@@ -56,6 +58,11 @@ run "role_is_what_the_code_declares" {
   assert {
     condition     = one([for statement in jsondecode(aws_iam_role_policy.monitor.policy).Statement : statement.Resource if statement.Sid == "OtherAccounts"]) == ["arn:aws:iam::210987654321:role/finops-reader"]
     error_message = "only listed roles can be assumed"
+  }
+
+  assert {
+    condition     = one([for statement in jsondecode(aws_iam_role_policy.monitor.policy).Statement : statement.Resource if statement.Sid == "UsageObjects"]) == ["arn:aws:s3:::huntaze-bedrock-logs/*"]
+    error_message = "only objects of listed buckets can be read"
   }
 
   assert {
@@ -121,6 +128,8 @@ run "refuses_bad_values" {
     table_arns              = []
     topic_arn               = "huntaze-cost-alerts"
     assume_role_arns        = ["arn:aws:iam::210987654321:role/*"]
+    usage_buckets           = ["Logs/*"]
+    athena                  = { workgroup = "*", database = "billing", table = "cur2", buckets = [] }
     secrets                 = ["Slack Webhook"]
     log_retention_days      = 31
     dead_letter_queue_names = { one = "arn:aws:sqs:us-east-1:123456789012:queue" }
@@ -130,7 +139,7 @@ run "refuses_bad_values" {
 
   expect_failures = [
     var.namespace, var.environment, var.account_id, var.region, var.tags, var.kms_key_arn, var.zip_path, var.every_minutes, var.timeout_seconds,
-    var.memory_mb, var.table_arns, var.topic_arn, var.assume_role_arns, var.secrets, var.log_retention_days, var.dead_letter_queue_names,
+    var.memory_mb, var.table_arns, var.topic_arn, var.assume_role_arns, var.usage_buckets, var.athena, var.secrets, var.log_retention_days, var.dead_letter_queue_names,
     var.environment_variables, var.permissions_file,
   ]
 }

@@ -96,6 +96,17 @@ impl Failure {
         }
     }
 
+    /// Sorts an answer that is no success, of the call `action`.
+    #[must_use]
+    pub fn answered(action: &str, code: &str, message: &str, status: u16) -> Self {
+        let (kind, ambiguous, words) = service(code, message, status);
+        Failure {
+            kind,
+            ambiguous,
+            words: format!("{action}: {words}"),
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> &'static str {
@@ -169,9 +180,12 @@ fn service(code: &str, message: &str, status: u16) -> (Kind, bool, String) {
         | "AuthorizationErrorException"
         | "UnauthorizedOperation"
         | "NotAuthorized" => (Kind::Denied, false, format!("access denied: {message}")),
-        "ResourceNotFoundException" | "NotFoundException" | "NotFound" | "NotFoundFault" => {
-            (Kind::Missing, false, format!("it does not exist: {message}"))
-        }
+        "ResourceNotFoundException"
+        | "NotFoundException"
+        | "NotFound"
+        | "NotFoundFault"
+        | "NoSuchBucket"
+        | "NoSuchKey" => (Kind::Missing, false, format!("it does not exist: {message}")),
         "ConditionalCheckFailedException" => (Kind::Condition, false, "a condition did not hold".to_owned()),
         _ if status == 429 => (Kind::Throttled, false, format!("throttled after retries ({code})")),
         _ if status >= 500 => (

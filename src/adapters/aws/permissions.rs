@@ -11,10 +11,14 @@ pub struct Permission {
 
 /// Everything that the program may call on AWS.
 pub const ALL: &[Permission] = &[
+    super::athena::PERMISSION,
     super::client::ASSUME_ROLE,
     super::cost_explorer::PERMISSION,
     super::dynamodb::PERMISSION,
     super::identity::PERMISSION,
+    super::s3::LISTS,
+    super::s3::READS,
+    super::secrets::PERMISSION,
     super::signals::ANOMALIES,
     super::signals::BUDGETS,
     super::signals::FORECAST,

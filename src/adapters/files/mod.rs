@@ -11,6 +11,7 @@ mod columns;
 mod cost_explorer;
 mod counts;
 mod cur;
+mod cur_rows;
 mod detect;
 mod discover;
 mod focus;
@@ -22,6 +23,7 @@ mod langfuse;
 mod line;
 mod litellm;
 mod media;
+mod objects;
 mod otel;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -57,6 +59,8 @@ use crate::ports::{Checkpoints, Sink, SourceError, UsageSource};
 
 pub use body::read_body;
 pub use columns::Columns;
+pub use cur_rows::CurRows;
+pub use objects::{Listed, Object, ObjectSource, ObjectStore};
 pub use plain::KNOWN_KEYS as PLAIN_KEYS;
 pub use posted::{Inbox, Post, PostKind, Posted};
 pub use probe::{Parser, Probed, probe};

@@ -20,10 +20,10 @@ const CONNECTIONS: usize = 64;
 /// Bodies that wait to be recorded.
 const WAITING: usize = 256;
 /// Bytes of all bodies together: what overload may cost in memory.
-const MEMORY: usize = 64 << 20;
+const MEMORY: usize = 32 << 20;
 /// Bodies that are recorded in one transaction, and about how many bytes of them: what is read of them needs memory too.
 const TOGETHER: usize = 64;
-const TOGETHER_BYTES: usize = 8 << 20;
+const TOGETHER_BYTES: usize = 4 << 20;
 /// How often a stop is looked for.
 const LOOK: Duration = Duration::from_millis(100);
 /// Time for requests under way after a stop.

@@ -125,6 +125,11 @@ impl Connection {
     /// Reads more; nothing at the end of the stream. Time is counted over the whole request: a peer that sends a byte now and then
     /// does not hold a connection for ever.
     fn more(&mut self) -> Result<usize, Refusal> {
+        self.more_of(CHUNK)
+    }
+
+    /// The same, so many bytes at most.
+    fn more_of(&mut self, most: usize) -> Result<usize, Refusal> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Refusal::Answer(408, "the request took too long"));
@@ -132,7 +137,7 @@ impl Connection {
         self.stream.set_read_timeout(Some(left))?;
         let mut chunk = [0_u8; CHUNK];
         loop {
-            match self.stream.read(&mut chunk) {
+            match self.stream.read(chunk.get_mut(..most.min(CHUNK)).unwrap_or(&mut [])) {
                 Ok(read) => {
                     self.ahead.extend_from_slice(chunk.get(..read).unwrap_or(&[]));
                     return Ok(read);
@@ -208,8 +213,10 @@ impl Connection {
         if !taken.grow(length) {
             return Err(BUSY);
         }
+        // Grown step by step a buffer would take up to twice what the budget knows of.
+        self.ahead.reserve_exact(length.saturating_sub(self.ahead.len()));
         while self.ahead.len() < length {
-            if self.more()? == 0 {
+            if self.more_of(length - self.ahead.len())? == 0 {
                 return Err(Refusal::Gone);
             }
         }

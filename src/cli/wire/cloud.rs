@@ -1,9 +1,9 @@
 //! Builds the adapters to AWS, or says that this program has none.
 
 #[cfg(feature = "aws")]
-pub use with_aws::{alerts, bills, feedback, heartbeat, ledger, permissions, signals, sns};
+pub use with_aws::{alerts, bills, bucket, feedback, heartbeat, ledger, permissions, queries, secret, signals, sns};
 #[cfg(not(feature = "aws"))]
-pub use without_aws::{alerts, bills, feedback, heartbeat, ledger, permissions, signals, sns};
+pub use without_aws::{alerts, bills, bucket, feedback, heartbeat, ledger, permissions, queries, secret, signals, sns};
 
 /// Parts of the program, each with the IAM actions that it calls.
 pub type Permissions = Vec<(&'static str, Vec<&'static str>)>;
@@ -25,21 +25,27 @@ mod with_aws {
     use std::sync::OnceLock;
 
     use chrono::TimeDelta;
+    use secrecy::SecretString;
 
     use super::{Permissions, Said};
+    use crate::adapters::aws::athena::{self, Athena};
     use crate::adapters::aws::client::{Aws, CallLimits};
     use crate::adapters::aws::cost_explorer::{CostExplorer, Grouping, Options};
     use crate::adapters::aws::dynamodb::{DynamoAlerts, DynamoLedger, Table, TableNames, heartbeats};
     use crate::adapters::aws::failure::Failure;
     use crate::adapters::aws::identity;
     use crate::adapters::aws::paid::{FileMeter, MemoryMeter, MonthMeter, PaidBudget, SharedBudget, TableMeter};
+    use crate::adapters::aws::s3::Bucket;
+    use crate::adapters::aws::secrets;
     use crate::adapters::aws::signals::{AwsSignals, Feedback, Wanted, give_feedback};
     use crate::adapters::aws::sns::Sns;
     use crate::adapters::clock::SystemClock;
+    use crate::adapters::files::ObjectStore;
     use crate::cli::{CliError, Context};
     use crate::config::StoreUrl;
     use crate::domain::label::Label;
     use crate::domain::signal::Signals;
+    use crate::engine::cycle::time_for_reading;
     use crate::engine::signals::current;
     use crate::ports::{AlertsAndOutbox, Ledger, Notifier, Pricer, Retention, UsageSource};
 
@@ -96,6 +102,17 @@ mod with_aws {
     pub fn sns(ctx: &Context<'_>, name: String, topic: &str) -> Result<Box<dyn Notifier>, String> {
         let aws = connection(ctx).map_err(|e| e.message)?;
         Ok(Box::new(Sns::new(name, aws, topic)?))
+    }
+
+    /// A secret of the account.
+    pub fn secret(ctx: &Context<'_>, name: &str) -> Result<SecretString, String> {
+        let aws = connection(ctx).map_err(|e| e.message)?;
+        secrets::secret(&aws, name).map_err(|e| format!("{e}; {}", e.hint()))
+    }
+
+    /// A bucket with usage in it.
+    pub fn bucket(ctx: &Context<'_>, name: &str, region: Option<&str>) -> Result<Box<dyn ObjectStore>, CliError> {
+        Ok(Box::new(Bucket::new(&connection(ctx)?, name, region)))
     }
 
     /// Keeps the heartbeat of a run.
@@ -163,6 +180,47 @@ mod with_aws {
         Ok(sources)
     }
 
+    /// The bills in Athena.
+    pub fn queries(ctx: &Context<'_>) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
+        let own = connection(ctx)?;
+        let mut sources: Vec<Box<dyn UsageSource>> = Vec::new();
+        for given in &ctx.config.athenas {
+            let options = athena::Options {
+                name: Label::new(&given.name),
+                table: athena::sql::Table {
+                    database: given.database.clone(),
+                    table: given.table.clone(),
+                    partition: given.partition.clone(),
+                    products: given.products.clone(),
+                    tags: given.tags.clone(),
+                    amortized: given.amortized,
+                },
+                workgroup: given.workgroup.clone(),
+                output: given.output.clone(),
+                most_bytes: u64::from(given.max_scan_gb) * 1_000_000_000,
+                months: given.months,
+                defaults: given
+                    .defaults
+                    .iter()
+                    .map(|(dimension, value)| (*dimension, Label::new(value)))
+                    .collect(),
+                refresh: refresh(ctx),
+                patience: time_for_reading(std::time::Duration::from_secs(ctx.config.limits.time_budget_seconds)),
+                now: ctx.now,
+            };
+            let aws = match &given.role {
+                Some(role) => own.assume(role, given.external_id.as_deref()),
+                None => own.clone(),
+            };
+            let source = Athena::new(&aws, options).map_err(|cause| {
+                CliError::usage(format!("`[[athena]]` `{}`: {cause}", given.name))
+                    .hint("names are of letters, digits and `_`")
+            })?;
+            sources.push(Box::new(source));
+        }
+        Ok(sources)
+    }
+
     /// What AWS says about the own account.
     pub fn signals(ctx: &Context<'_>, ledger: &mut dyn Ledger, pricer: &dyn Pricer) -> Result<Vec<Signals>, CliError> {
         let aws = connection(ctx)?;
@@ -210,7 +268,10 @@ mod with_aws {
 
 #[cfg(not(feature = "aws"))]
 mod without_aws {
+    use secrecy::SecretString;
+
     use super::{Permissions, Said};
+    use crate::adapters::files::ObjectStore;
     use crate::cli::{CliError, Context};
     use crate::domain::signal::Signals;
     use crate::ports::{AlertsAndOutbox, Ledger, Notifier, Pricer, UsageSource};
@@ -234,6 +295,16 @@ mod without_aws {
         Err(absent().message)
     }
 
+    /// There are no secrets in this build.
+    pub fn secret(_: &Context<'_>, _: &str) -> Result<SecretString, String> {
+        Err(absent().message)
+    }
+
+    /// There are no buckets in this build.
+    pub fn bucket(_: &Context<'_>, _: &str, _: Option<&str>) -> Result<Box<dyn ObjectStore>, CliError> {
+        Err(absent())
+    }
+
     /// There are no heartbeats in this build.
     pub fn heartbeat(_: &Context<'_>, _: &str, _: &serde_json::Value) -> Result<(), CliError> {
         Err(absent())
@@ -241,6 +312,11 @@ mod without_aws {
 
     /// There is no Cost Explorer in this build.
     pub fn bills(_: &Context<'_>) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
+        Err(absent())
+    }
+
+    /// There is no Athena in this build.
+    pub fn queries(_: &Context<'_>) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
         Err(absent())
     }
 

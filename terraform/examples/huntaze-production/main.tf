@@ -51,6 +51,7 @@ module "finops" {
     every_minutes    = 60
     secrets          = ["slack-webhook"]
     assume_role_arns = var.assume_role_arns
+    usage_buckets    = var.usage_buckets
   }
 
   rate_limiter = {

@@ -98,6 +98,18 @@ variable "assume_role_arns" {
   }
 }
 
+variable "usage_buckets" {
+  description = "Buckets whose model invocation logs are read."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in var.usage_buckets : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", name))])
+    error_message = "usage_buckets must be names of S3 buckets."
+  }
+}
+
 variable "vpc_id" {
   description = "VPC of the ECS services and Redis."
   type        = string

@@ -11,6 +11,12 @@ locals {
     anomaly_monitors = ["arn:${local.partition}:ce::${var.account_id}:anomalymonitor/*"]
     budgets          = ["arn:${local.partition}:budgets::${var.account_id}:budget/*"]
     assume_roles     = sort(var.assume_role_arns)
+    usage_buckets    = [for name in sort(var.usage_buckets) : "arn:${local.partition}:s3:::${name}"]
+    usage_objects    = [for name in sort(var.usage_buckets) : "arn:${local.partition}:s3:::${name}/*"]
+    athena_workgroup = var.athena == null ? [] : ["arn:${local.partition}:athena:${var.region}:${var.account_id}:workgroup/${var.athena.workgroup}"]
+    athena_table = var.athena == null ? [] : [for part in ["catalog", "database/${var.athena.database}", "table/${var.athena.database}/${var.athena.table}"] :
+    "arn:${local.partition}:glue:${var.region}:${var.account_id}:${part}"]
+    athena_data = var.athena == null ? [] : flatten([for name in sort(var.athena.buckets) : ["arn:${local.partition}:s3:::${name}", "arn:${local.partition}:s3:::${name}/*"]])
     # Secrets Manager adds six characters to the name.
     secrets   = [for name in sort(var.secrets) : "arn:${local.partition}:secretsmanager:${var.region}:${var.account_id}:secret:${var.namespace}/${var.environment}/${name}-??????"]
     log_group = ["${local.log_group_arn}:log-stream:*"]

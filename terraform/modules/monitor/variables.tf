@@ -146,6 +146,29 @@ variable "assume_role_arns" {
   }
 }
 
+variable "usage_buckets" {
+  description = "Buckets whose model invocation logs are read, such as those of Bedrock. A bucket with a KMS key of its own needs a grant of that key."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in var.usage_buckets : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", name))])
+    error_message = "usage_buckets must be names of S3 buckets."
+  }
+}
+
+variable "athena" {
+  description = "The cost and usage report that is read with Athena: workgroup, database and table, and the buckets of the report and of Athena's answers. Null for none."
+  type        = object({ workgroup = string, database = string, table = string, buckets = set(string) })
+  default     = null
+
+  validation {
+    condition     = var.athena == null || try(alltrue([for name in [var.athena.workgroup, var.athena.database, var.athena.table] : can(regex("^[A-Za-z0-9_.-]+$", name))]) && length(var.athena.buckets) > 0, false)
+    error_message = "athena must name a workgroup, a database, a table and at least one bucket, without wildcards."
+  }
+}
+
 variable "secrets" {
   description = "Names of secrets to create, such as `slack-webhook`. Put the values in by hand or by pipeline: they never pass through Terraform."
   type        = set(string)

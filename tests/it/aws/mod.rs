@@ -1,5 +1,6 @@
 //! Everything on AWS, against emulators over HTTP.
 
+mod athena;
 mod bill;
 mod command;
 mod dynamodb;
@@ -9,6 +10,7 @@ mod permissions;
 mod proxy;
 mod sixty_days;
 mod sns;
+mod usage;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

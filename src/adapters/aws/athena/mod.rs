@@ -1,0 +1,311 @@
+//! A bill in Athena: one statement sums up a report of any size where it lies, and its rows are recorded.
+//!
+//! Only the partitions of open months are read: those that were not invoiced when they were last read. Scanning is stopped beyond a bound,
+//! and an answer is recorded whole or not at all.
+
+pub mod sql;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Datelike as _, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::client::Aws;
+use super::failure::{Failure, Kind};
+use super::permissions::Permission;
+use super::request::Service;
+use crate::adapters::clock::SystemClock;
+use crate::adapters::files::CurRows;
+use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
+use crate::domain::period::Hour;
+use crate::ports::{Checkpoint, Checkpoints, Clock as _, Progress, Sink, SourceError, UsageSource};
+use sql::{MOST_ROWS, OPEN, Table};
+
+/// What the source calls.
+pub const PERMISSION: Permission = Permission {
+    sid: "Athena",
+    actions: &[
+        "athena:StartQueryExecution",
+        "athena:GetQueryExecution",
+        "athena:GetQueryResults",
+        "athena:StopQueryExecution",
+    ],
+};
+
+/// How often a statement under way is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How a source asks.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its name, the `source` of its rows.
+    pub name: Label,
+    /// What is read.
+    pub table: Table,
+    /// The workgroup whose settings apply.
+    pub workgroup: String,
+    /// Where Athena keeps its answers, `s3://…`; nothing where the workgroup says it.
+    pub output: Option<String>,
+    /// Bytes that one statement may scan.
+    pub most_bytes: u64,
+    /// Months that the first run reads, this one included.
+    pub months: u32,
+    /// Values for dimensions that rows leave empty.
+    pub defaults: Vec<(Dimension, Label)>,
+    /// Time within which nothing is asked again.
+    pub refresh: TimeDelta,
+    /// Time that a statement may take.
+    pub patience: Duration,
+    /// The instant that counts as now.
+    pub now: DateTime<Utc>,
+}
+
+/// A source.
+pub struct Athena {
+    service: Service,
+    options: Options,
+}
+
+fn first_of(day: NaiveDate) -> NaiveDate {
+    day.with_day(1).unwrap_or(day)
+}
+
+fn text<'a>(known: &'a Checkpoints, key: &str) -> Option<&'a str> {
+    known.get(key).and_then(|Checkpoint(at)| std::str::from_utf8(at).ok())
+}
+
+/// The months that have to be read, oldest first.
+fn open_months(options: &Options, known: &Checkpoints) -> Vec<NaiveDate> {
+    let this = first_of(options.now.date_naive());
+    let closed = text(known, "closed").and_then(|day| day.parse::<NaiveDate>().ok());
+    let mut month = match closed {
+        Some(closed) => (first_of(closed) + Months::new(1)).min(this),
+        None => this - Months::new(options.months.clamp(1, 36) - 1),
+    };
+    let mut open = Vec::new();
+    while month <= this {
+        open.push(month);
+        month = month + Months::new(1);
+    }
+    open
+}
+
+/// The answer of a statement: names, and rows.
+struct Answer {
+    names: Vec<String>,
+    rows: Vec<Vec<String>>,
+    scanned: u64,
+}
+
+impl Athena {
+    /// A source.
+    ///
+    /// # Errors
+    /// A name of the settings that is none.
+    pub fn new(aws: &Aws, options: Options) -> Result<Self, String> {
+        options.table.check()?;
+        Ok(Athena {
+            service: Service::new(aws, "athena", None),
+            options,
+        })
+    }
+
+    fn call(&self, action: &'static str, body: &Value) -> Result<Value, Failure> {
+        let name = action.split_once(':').map_or(action, |(_, name)| name);
+        self.service.json(action, &format!("AmazonAthena.{name}"), body)
+    }
+
+    /// Sends the statement and waits for its answer.
+    fn ask(&self, statement: &str) -> Result<Answer, Failure> {
+        let options = &self.options;
+        let mut request = json!({
+            "QueryString": statement,
+            "QueryExecutionContext": { "Database": options.table.database },
+            "WorkGroup": options.workgroup,
+        });
+        if let (Some(output), Some(request)) = (&options.output, request.as_object_mut()) {
+            request.insert("ResultConfiguration".to_owned(), json!({ "OutputLocation": output }));
+        }
+        let started = self.call("athena:StartQueryExecution", &request)?;
+        let id = started
+            .get("QueryExecutionId")
+            .and_then(Value::as_str)
+            .ok_or_else(odd)?;
+        let id = json!({ "QueryExecutionId": id });
+        let scanned = match self.finished(&id) {
+            Ok(scanned) => scanned,
+            Err(failure) => {
+                // What nobody waits for is not to be paid for; if it has ended, there is nothing to stop.
+                let _ = self.call("athena:StopQueryExecution", &id);
+                return Err(failure);
+            }
+        };
+        self.rows(&id, scanned)
+    }
+
+    /// Waits until a statement has ended; the bytes that it scanned.
+    fn finished(&self, id: &Value) -> Result<u64, Failure> {
+        let began = SystemClock.elapsed();
+        loop {
+            let answer = self.call("athena:GetQueryExecution", id)?;
+            let execution = answer.get("QueryExecution").ok_or_else(odd)?;
+            let scanned = execution
+                .pointer("/Statistics/DataScannedInBytes")
+                .and_then(Value::as_u64)
+                .unwrap_or(0);
+            if scanned > self.options.most_bytes {
+                return Err(Failure::new(
+                    Kind::Refused,
+                    format!(
+                        "the statement was stopped: it scanned {scanned} bytes, `max_scan_gb` allows {}",
+                        self.options.most_bytes
+                    ),
+                ));
+            }
+            match execution.pointer("/Status/State").and_then(Value::as_str).unwrap_or("") {
+                "SUCCEEDED" => return Ok(scanned),
+                "FAILED" | "CANCELLED" => {
+                    let cause = execution
+                        .pointer("/Status/StateChangeReason")
+                        .and_then(Value::as_str)
+                        .unwrap_or("no reason");
+                    return Err(Failure::new(Kind::Refused, format!("the statement failed: {cause}")));
+                }
+                _ => {}
+            }
+            if SystemClock.elapsed().saturating_sub(began) > self.options.patience {
+                return Err(Failure::new(
+                    Kind::Unreachable,
+                    "the statement took too long and was stopped",
+                ));
+            }
+            SystemClock.sleep(LOOK);
+        }
+    }
+
+    fn rows(&self, id: &Value, scanned: u64) -> Result<Answer, Failure> {
+        let mut answer = Answer {
+            names: Vec::new(),
+            rows: Vec::new(),
+            scanned,
+        };
+        let mut request = id.clone();
+        loop {
+            let page = self.call("athena:GetQueryResults", &request)?;
+            let set = page.get("ResultSet").ok_or_else(odd)?;
+            let list = |pointer: &str| set.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+            let first = answer.names.is_empty();
+            if first {
+                let names = list("/ResultSetMetadata/ColumnInfo").filter_map(|column| column.get("Name")?.as_str());
+                answer.names = names.map(str::to_owned).collect();
+            }
+            for (at, row) in list("/Rows").enumerate() {
+                let cells = row.get("Data").and_then(Value::as_array).into_iter().flatten();
+                let cells = cells.map(|cell| {
+                    cell.get("VarCharValue")
+                        .and_then(Value::as_str)
+                        .unwrap_or("")
+                        .to_owned()
+                });
+                let cells: Vec<String> = cells.collect();
+                // The first row of a SELECT repeats the names.
+                if first && at == 0 && cells == answer.names {
+                    continue;
+                }
+                answer.rows.push(cells);
+            }
+            if answer.rows.len() > MOST_ROWS {
+                return Err(Failure::new(
+                    Kind::Refused,
+                    format!("the answer has more than {MOST_ROWS} rows: name `products`, or fewer `tags`"),
+                ));
+            }
+            match page.get("NextToken").and_then(Value::as_str) {
+                Some(token) => {
+                    if let Some(request) = request.as_object_mut() {
+                        request.insert("NextToken".to_owned(), token.into());
+                    }
+                }
+                None => return Ok(answer),
+            }
+        }
+    }
+
+    fn failed(&self, failure: &Failure) -> SourceError {
+        SourceError::Read {
+            what: format!(
+                "the Athena table {}.{}",
+                self.options.table.database, self.options.table.table
+            ),
+            cause: failure.to_string(),
+            hint: format!("nothing of this answer was recorded; {}", failure.hint()),
+        }
+    }
+}
+
+fn odd() -> Failure {
+    Failure::new(Kind::Unreachable, "athena: the answer is not what this service answers")
+}
+
+fn midnight(day: NaiveDate) -> DateTime<Utc> {
+    day.and_time(NaiveTime::MIN).and_utc()
+}
+
+impl UsageSource for Athena {
+    fn name(&self) -> Label {
+        self.options.name
+    }
+
+    fn read(&mut self, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
+        let options = &self.options;
+        let asked: Option<DateTime<Utc>> = text(known, "asked").and_then(|at| at.parse().ok());
+        if asked.is_some_and(|at| options.now >= at && options.now - at < options.refresh) {
+            return Ok(());
+        }
+        let months = open_months(options, known);
+        let named: Vec<String> = months.iter().map(|month| month.format("%Y-%m").to_string()).collect();
+        let answer = self
+            .ask(&options.table.statement(&named))
+            .map_err(|e| self.failed(&e))?;
+        sink.progress(Progress {
+            lines: answer.rows.len() as u64,
+            bytes: answer.scanned,
+            ..Progress::default()
+        });
+        let refused = |cause: String| self.failed(&Failure::new(Kind::Refused, cause));
+        let latest = options.now + TimeDelta::days(62);
+        let mut rows = CurRows::new(&answer.names, options.name, options.defaults.clone(), latest);
+        let column = |name: &str| answer.names.iter().position(|known| known == name);
+        let (period, open) = (column("bill_billing_period_start_date"), column(OPEN));
+        // A row that cannot be read makes its month's sum wrong: the answer is refused as a whole.
+        let mut invoiced: Vec<&NaiveDate> = months.iter().collect();
+        let mut seen: Vec<&str> = Vec::new();
+        for row in &answer.rows {
+            rows.add(row).map_err(refused)?;
+            let cell = |at: Option<usize>| at.and_then(|at| row.get(at)).map_or("", String::as_str);
+            let month = cell(period).get(..7).unwrap_or("");
+            seen.push(month);
+            if cell(open) != "0" {
+                invoiced.retain(|first| first.format("%Y-%m").to_string() != month);
+            }
+        }
+        // The months that were over when they were last read had their final days.
+        let settled = asked.map_or(options.now, |at| at).date_naive();
+        let settled = Hour::of(midnight(first_of(settled)));
+        for mut bill in rows.finish().map_err(refused)? {
+            bill.settled_before = Some(settled);
+            sink.bill(bill)?;
+        }
+        let this = first_of(options.now.date_naive());
+        let closed = months.iter().take_while(|month| {
+            let name = month.format("%Y-%m").to_string();
+            **month < this && invoiced.contains(month) && seen.contains(&name.as_str())
+        });
+        if let Some(closed) = closed.last() {
+            sink.checkpoint("closed", Checkpoint(closed.to_string().into_bytes()))?;
+        }
+        sink.checkpoint("asked", Checkpoint(options.now.to_rfc3339().into_bytes()))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,305 @@
+//! Signed requests to services of which one or two calls are needed: their SDKs would take longer to build than everything else here.
+//! Signing is AWS's own crate; retries and time limits are those of the other clients.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
+    sign,
+};
+use aws_sigv4::sign::v4;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+
+use super::client::Aws;
+use super::failure::{Failure, Kind};
+use crate::adapters::clock::SystemClock;
+use crate::ports::Clock as _;
+
+/// Time for one attempt, its body included.
+const ATTEMPT: Duration = Duration::from_secs(60);
+/// Attempts of one request.
+const ATTEMPTS: u32 = 4;
+/// The first wait before another attempt; it doubles.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// Credentials are asked for anew when they have so little time left.
+const MARGIN: TimeDelta = TimeDelta::minutes(5);
+/// Bytes of an answer in JSON or XML.
+const ANSWER: u64 = 16 << 20;
+
+/// One service in one region.
+pub struct Service {
+    aws: Aws,
+    name: &'static str,
+    region: String,
+    endpoint: String,
+    agent: ureq::Agent,
+    credentials: Mutex<Option<(Credentials, DateTime<Utc>)>>,
+}
+
+/// One request.
+struct Request<'r> {
+    /// The IAM action, for words.
+    action: &'static str,
+    method: &'static str,
+    path: &'r str,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+    limit: u64,
+}
+
+impl Service {
+    /// A service such as `s3`, in this region or else that of the connection.
+    #[must_use]
+    pub fn new(aws: &Aws, name: &'static str, region: Option<&str>) -> Self {
+        let config = aws.config();
+        let region = region
+            .or(config.region().map(AsRef::as_ref))
+            .unwrap_or("us-east-1")
+            .to_owned();
+        let suffix = if region.starts_with("cn-") {
+            "amazonaws.com.cn"
+        } else {
+            "amazonaws.com"
+        };
+        let endpoint = match config.endpoint_url() {
+            Some(given) => given.trim_end_matches('/').to_owned(),
+            None => format!("https://{name}.{region}.{suffix}"),
+        };
+        let agent = ureq::Agent::config_builder()
+            .timeout_global(Some(ATTEMPT))
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .user_agent(concat!("finops/", env!("CARGO_PKG_VERSION")));
+        // A proxy from the environment does not see this machine's loopback.
+        let agent = if crate::adapters::http::is_loopback_url(&endpoint) {
+            agent.proxy(None)
+        } else {
+            agent
+        };
+        Service {
+            aws: aws.clone(),
+            name,
+            region,
+            endpoint,
+            agent: agent.build().into(),
+            credentials: Mutex::new(None),
+        }
+    }
+
+    /// A call of the JSON protocol, `target` being such as `secretsmanager.GetSecretValue`.
+    pub fn json(&self, action: &'static str, target: &str, body: &Value) -> Result<Value, Failure> {
+        let answer = self.send(&Request {
+            action,
+            method: "POST",
+            path: "/",
+            headers: vec![
+                ("content-type", "application/x-amz-json-1.1".to_owned()),
+                ("x-amz-target", target.to_owned()),
+            ],
+            body: body.to_string(),
+            limit: ANSWER,
+        })?;
+        serde_json::from_slice(&answer).map_err(|_| {
+            Failure::new(
+                Kind::Unreachable,
+                format!("{action}: the answer is not what this service answers"),
+            )
+        })
+    }
+
+    /// A GET of a path with its query, both encoded already; at most `limit` bytes of it.
+    pub fn get(&self, action: &'static str, path: &str, limit: Option<u64>) -> Result<Vec<u8>, Failure> {
+        self.send(&Request {
+            action,
+            method: "GET",
+            path,
+            headers: Vec::new(),
+            body: String::new(),
+            limit: limit.unwrap_or(ANSWER),
+        })
+    }
+
+    fn send(&self, request: &Request<'_>) -> Result<Vec<u8>, Failure> {
+        let mut wait = FIRST_WAIT;
+        let mut attempt = 1;
+        loop {
+            let failure = match self.attempt(request) {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let again = matches!(failure.kind, Kind::Throttled | Kind::Unavailable | Kind::Unreachable);
+            if !again || attempt >= ATTEMPTS {
+                return Err(failure);
+            }
+            SystemClock.sleep(wait);
+            wait *= 2;
+            attempt += 1;
+        }
+    }
+
+    fn attempt(&self, request: &Request<'_>) -> Result<Vec<u8>, Failure> {
+        let Request { action, method, .. } = *request;
+        let url = format!("{}{}", self.endpoint, request.path);
+        let mut headers: Vec<(String, String)> = request
+            .headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
+        let signed = self.signed(request, &url)?;
+        headers.extend(signed);
+        let unsent = |error: &ureq::Error| unsent(error, action, request.limit);
+        let answer = if method == "POST" {
+            let mut call = self.agent.post(&url);
+            for (name, value) in &headers {
+                call = call.header(name, value);
+            }
+            call.send(&request.body)
+        } else {
+            let mut call = self.agent.get(&url);
+            for (name, value) in &headers {
+                call = call.header(name, value);
+            }
+            call.call()
+        };
+        let mut answer = answer.map_err(|e| unsent(&e))?;
+        let status = answer.status();
+        if status.is_success() {
+            let body = answer.body_mut().with_config().limit(request.limit).read_to_vec();
+            return body.map_err(|e| unsent(&e));
+        }
+        let text = answer.body_mut().with_config().limit(64 << 10).read_to_string();
+        let text = text.unwrap_or_default();
+        let (code, message) = told(&text);
+        Err(Failure::answered(action, &code, &message, status.as_u16()))
+    }
+
+    /// The headers that sign a request.
+    fn signed(&self, request: &Request<'_>, url: &str) -> Result<Vec<(String, String)>, Failure> {
+        let action = request.action;
+        let wrong = |cause: String| {
+            Failure::new(
+                Kind::Refused,
+                format!("{action}: the request cannot be signed: {cause}"),
+            )
+        };
+        let mut settings = SigningSettings::default();
+        if self.name == "s3" {
+            settings.percent_encoding_mode = PercentEncodingMode::Single;
+            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        }
+        let identity = self.credentials(action)?.into();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name(self.name)
+            .time(SystemClock.now().into())
+            .settings(settings)
+            .build()
+            .map_err(|e| wrong(e.to_string()))?
+            .into();
+        let headers = request.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let signable = SignableRequest::new(
+            request.method,
+            url,
+            headers,
+            SignableBody::Bytes(request.body.as_bytes()),
+        )
+        .map_err(|e| wrong(e.to_string()))?;
+        let (instructions, _) = sign(signable, &parameters)
+            .map_err(|e| wrong(e.to_string()))?
+            .into_parts();
+        Ok(instructions
+            .headers()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect())
+    }
+
+    /// Credentials that are still good for a while.
+    fn credentials(&self, action: &str) -> Result<Credentials, Failure> {
+        let mut kept = self
+            .credentials
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let now = SystemClock.now();
+        if let Some((credentials, until)) = kept.as_ref().filter(|(_, until)| *until > now + MARGIN) {
+            let _ = until;
+            return Ok(credentials.clone());
+        }
+        let missing = || Failure::new(Kind::Credentials, format!("{action}: no credentials were found"));
+        let provider = self.aws.config().credentials_provider().ok_or_else(missing)?;
+        let found = self.aws.wait(provider.provide_credentials()).map_err(|_| missing())?;
+        // What does not expire is looked up again once an hour: someone may have exchanged it.
+        let until = found.expiry().map_or(now + TimeDelta::hours(1), Into::into);
+        *kept = Some((found.clone(), until));
+        Ok(found)
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a foreign enum that grows; unknown failures are tried again"
+)]
+fn unsent(error: &ureq::Error, action: &str, limit: u64) -> Failure {
+    let cause = match error {
+        ureq::Error::Timeout(_) => "no answer in time",
+        ureq::Error::BodyExceedsLimit(_) => {
+            return Failure::new(Kind::Refused, format!("{action}: larger than {limit} bytes"));
+        }
+        _ => "no connection",
+    };
+    Failure::new(Kind::Unreachable, format!("{action}: {cause}, after retries"))
+}
+
+/// Code and message of an answer that is no success, in JSON or XML.
+fn told(text: &str) -> (String, String) {
+    if let Ok(json) = serde_json::from_str::<Value>(text) {
+        let get = |names: [&str; 2]| names.iter().find_map(|name| json.get(name)?.as_str());
+        let code = get(["__type", "code"]).unwrap_or("no code");
+        let code = code.rsplit('#').next().unwrap_or(code);
+        return (code.to_owned(), get(["message", "Message"]).unwrap_or("").to_owned());
+    }
+    let one = |tag| element(text, tag).unwrap_or("").to_owned();
+    let code = match one("Code") {
+        code if code.is_empty() => "no code".to_owned(),
+        code => code,
+    };
+    (code, one("Message"))
+}
+
+/// The text of the first element of this name: answers of S3 are flat, and their keys are asked for in URL encoding.
+pub fn element<'x>(xml: &'x str, tag: &str) -> Option<&'x str> {
+    let (_, rest) = xml.split_once(&format!("<{tag}>"))?;
+    rest.split_once(&format!("</{tag}>")).map(|(text, _)| text)
+}
+
+/// The texts of all elements of this name.
+pub fn elements<'x>(xml: &'x str, tag: &str) -> Vec<&'x str> {
+    let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
+    let parts = xml.split(open.as_str()).skip(1);
+    parts
+        .filter_map(|part| part.split_once(close.as_str()).map(|(text, _)| text))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_in_either_form() {
+        let json = r#"{"__type":"com.amazonaws#ResourceNotFoundException","Message":"no such secret"}"#;
+        assert_eq!(
+            told(json),
+            ("ResourceNotFoundException".to_owned(), "no such secret".to_owned())
+        );
+        let xml = "<?xml?><Error><Code>NoSuchBucket</Code><Message>gone</Message></Error>";
+        assert_eq!(told(xml), ("NoSuchBucket".to_owned(), "gone".to_owned()));
+        assert_eq!(told("<html>"), ("no code".to_owned(), String::new()));
+        let list = "<A><Key>1</Key></A><A><Key>2</Key></A><A><Key>";
+        assert_eq!(elements(list, "Key"), ["1", "2"]);
+    }
+}

@@ -1,0 +1,350 @@
+//! Usage in the objects of a bucket: listed by prefix and day, fetched several at a time, each read once.
+//!
+//! Days that are over are closed and not listed again; of those that are open the objects that were read are remembered. An object that
+//! cannot be fetched is told, and keeps its day open.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Cursor;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::label::Label;
+use crate::domain::usage::EventId;
+use crate::ports::{Checkpoint, Checkpoints, Progress, Rest, Sink, SourceError, UsageSource};
+
+use super::FileSourceOptions;
+use super::codex::Sessions;
+use super::line::Fault;
+use super::read::Run;
+use super::readers::Shared;
+use super::remember::resume_traces;
+use super::sniff::unpack;
+use super::stop::Stop;
+
+/// Objects fetched at a time: so many are in memory, packed, with one that waits to be read.
+const AT_A_TIME: usize = 8;
+
+/// Days that stay open: logs are delivered late.
+const OPEN_DAYS: u64 = 3;
+
+/// Pages of one listing at most, of a thousand objects each.
+const MAX_PAGES: u32 = 10_000;
+
+/// How deep folders are gone into below the prefix: account, service, region, year, month, day, hour, and some to spare.
+const DEEPEST: u32 = 12;
+
+/// Folders with bodies that were too large for the log itself: they hold no usage.
+const BODIES: &str = "/data/";
+
+/// One object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its name in the bucket.
+    pub key: String,
+    /// Bytes as stored.
+    pub size: u64,
+}
+
+/// One page of a listing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// Folders right below the prefix, each with its slash at the end.
+    pub folders: Vec<String>,
+    /// Objects right below the prefix.
+    pub objects: Vec<Object>,
+    /// What the next page is asked with, if there is one.
+    pub next: Option<String>,
+}
+
+/// Where objects are. Errors are words for people, without secrets.
+pub trait ObjectStore: Send + Sync {
+    /// One page of what is right below a prefix.
+    fn list(&self, prefix: &str, next: Option<&str>) -> Result<Listed, String>;
+    /// The bytes of an object, bounded.
+    fn get(&self, key: &str) -> Result<Vec<u8>, String>;
+}
+
+/// Usage in the objects of one bucket.
+pub struct ObjectSource {
+    options: FileSourceOptions,
+    store: Box<dyn ObjectStore>,
+    /// What `prefixes` are below: `s3://bucket`, for people and checkpoints.
+    place: String,
+    prefixes: Vec<String>,
+    now: DateTime<Utc>,
+}
+
+/// What is kept of a prefix from run to run.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Progressed {
+    /// The last day that is read whole and over.
+    closed: Option<NaiveDate>,
+    /// Objects that were read, by digest: of open days, and of no day.
+    read: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Progressed {
+    fn has(&self, day: Option<NaiveDate>, key: &str) -> bool {
+        self.read
+            .get(&named(day))
+            .is_some_and(|read| read.contains(&digest(key)))
+    }
+}
+
+fn named(day: Option<NaiveDate>) -> String {
+    day.map_or_else(String::new, |day| day.to_string())
+}
+
+fn digest(key: &str) -> String {
+    let [a, b, c, d, e, f, g, h, ..] = EventId::of(&[b"object", key.as_bytes()]).0;
+    format!("{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+}
+
+/// The day that a path names: `…/2026/10/20/…`.
+fn day_of(path: &str) -> Option<NaiveDate> {
+    let parts: Vec<&str> = path.split('/').collect();
+    parts.windows(3).find_map(|parts| match parts {
+        [year, month, day] if year.len() == 4 && month.len() == 2 && day.len() == 2 => {
+            NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
+        }
+        _ => None,
+    })
+}
+
+impl ObjectSource {
+    /// A source over these prefixes of a bucket. Bills are replaced as a whole and are no streams of objects.
+    pub fn new(
+        options: FileSourceOptions,
+        store: Box<dyn ObjectStore>,
+        place: String,
+        prefixes: Vec<String>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, String> {
+        if let Some(format) = options.format.filter(|format| format.is_bill()) {
+            return Err(format!(
+                "the format {format} is a bill, which is not read from a bucket object by object"
+            ));
+        }
+        Ok(ObjectSource {
+            options,
+            store,
+            place,
+            prefixes,
+            now,
+        })
+    }
+
+    fn failed(&self, what: &str, cause: String) -> SourceError {
+        SourceError::Read {
+            what: format!("{}/{what}", self.place),
+            cause,
+            hint: "what was read is recorded; the next run goes on from there".to_owned(),
+        }
+    }
+
+    /// Everything below a folder by day, without days that are closed.
+    fn find(
+        &self,
+        folder: &str,
+        depth: u32,
+        closed: Option<NaiveDate>,
+        found: &mut BTreeMap<Option<NaiveDate>, Vec<Object>>,
+    ) -> Result<(), SourceError> {
+        let mut next = None;
+        let mut folders = Vec::new();
+        for page in 0.. {
+            if page == MAX_PAGES {
+                return Err(self.failed(folder, "the listing does not end".to_owned()));
+            }
+            let listed = self
+                .store
+                .list(folder, next.as_deref())
+                .map_err(|cause| self.failed(folder, cause))?;
+            for object in listed
+                .objects
+                .into_iter()
+                .filter(|o| o.size > 0 && !o.key.ends_with('/'))
+            {
+                found.entry(day_of(&object.key)).or_default().push(object);
+            }
+            folders.extend(listed.folders);
+            next = listed.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        for folder in folders {
+            let over = day_of(&folder).is_some_and(|day| closed.is_some_and(|closed| day <= closed));
+            if !over && !folder.ends_with(BODIES) && depth < DEEPEST {
+                self.find(&folder, depth + 1, closed, found)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn prefix(&self, prefix: &str, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
+        let place = format!("{}/{prefix}", self.place);
+        let mut done: Progressed = known
+            .get(&place)
+            .and_then(|Checkpoint(kept)| serde_json::from_slice(kept).ok())
+            .unwrap_or_default();
+        let mut found = BTreeMap::new();
+        self.find(prefix, 0, done.closed, &mut found)?;
+        for (day, objects) in &mut found {
+            // A day that was closed inside of a prefix that names it.
+            let over = day.is_some_and(|day| done.closed.is_some_and(|closed| day <= closed));
+            objects.retain(|object| !over && !done.has(*day, &object.key));
+        }
+        let expected_bytes = found.values().flatten().map(|object| object.size).sum();
+        sink.progress(Progress {
+            expected_bytes,
+            ..Progress::default()
+        });
+        let shared = Shared {
+            sessions: Arc::new(Sessions::new(Vec::new())),
+            traces: resume_traces(known),
+            columns: self.options.columns.clone(),
+        };
+        let open_from = self
+            .now
+            .date_naive()
+            .checked_sub_days(Days::new(OPEN_DAYS))
+            .unwrap_or_default();
+        let (mut whole, mut left) = (true, Rest::default());
+        for (day, objects) in &found {
+            if left.files > 0 || sink.enough() {
+                left.files += objects.len() as u64;
+                left.bytes += objects.iter().map(|object| object.size).sum::<u64>();
+                continue;
+            }
+            let read = self.day(objects, &shared, sink)?;
+            whole &= read.len() == objects.len();
+            left.files += (objects.len() - read.len()) as u64;
+            done.read
+                .entry(named(*day))
+                .or_default()
+                .extend(read.iter().map(|key| digest(key)));
+            if let Some(day) = day.filter(|day| whole && *day < open_from) {
+                done.closed = done.closed.max(Some(day));
+            }
+            let closed = done.closed;
+            done.read.retain(|day, _| {
+                let day: Option<NaiveDate> = day.parse().ok();
+                day.is_none_or(|day| closed.is_none_or(|closed| day > closed))
+            });
+            let kept = serde_json::to_vec(&done).unwrap_or_default();
+            sink.checkpoint(&place, Checkpoint(kept))?;
+        }
+        if left.files > 0 {
+            sink.left(left);
+        }
+        Run::new(&self.options, shared, sink)
+            .settle_traces()
+            .map_err(Stop::source)
+    }
+
+    /// Reads the objects of a day; which of them are read.
+    fn day(&self, objects: &[Object], shared: &Shared, sink: &mut dyn Sink) -> Result<Vec<String>, SourceError> {
+        let mut read = Vec::with_capacity(objects.len());
+        let todo = Mutex::new(objects.iter());
+        let stop = AtomicBool::new(false);
+        let (sender, fetched) = sync_channel(0);
+        std::thread::scope(|scope| {
+            for _ in 0..AT_A_TIME.min(objects.len()) {
+                let (sender, todo, stop) = (sender.clone(), &todo, &stop);
+                scope.spawn(move || {
+                    while !stop.load(Ordering::Acquire) {
+                        let Some(object) = todo.lock().unwrap_or_else(PoisonError::into_inner).next() else {
+                            return;
+                        };
+                        if sender.send((object, self.store.get(&object.key))).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            let mut run = Run::new(&self.options, shared.clone(), sink);
+            let mut result = Ok(());
+            for (object, bytes) in &fetched {
+                result = self.one(&mut run, object, bytes, &mut read);
+                if result.is_err() || run.sink.enough() {
+                    break;
+                }
+            }
+            // Those that wait to hand something over find nobody, and end.
+            stop.store(true, Ordering::Release);
+            drop(fetched);
+            result
+        })?;
+        Ok(read)
+    }
+
+    fn one(
+        &self,
+        run: &mut Run<'_>,
+        object: &Object,
+        bytes: Result<Vec<u8>, String>,
+        read: &mut Vec<String>,
+    ) -> Result<(), SourceError> {
+        let name = format!("{}/{}", self.place, object.key);
+        run.progress.files += 1;
+        let outcome = match bytes {
+            Ok(bytes) => unpack(Box::new(Cursor::new(bytes)))
+                .map_err(Stop::from)
+                .and_then(|(input, _)| run.stream(input, &name, false, None, None))
+                .and_then(|()| run.hand_over().map(|_| ())),
+            Err(cause) => {
+                run.reject(&name, 0, Fault::whole(format!("cannot be fetched: {cause}")), b"");
+                run.tell(true);
+                return Ok(());
+            }
+        };
+        run.progress.bytes = object.size;
+        match outcome {
+            Ok(()) => read.push(object.key.clone()),
+            Err(Stop::Store(error)) => return Err(error.into()),
+            Err(Stop::Time) => {}
+            // It will not be better the next time.
+            Err(Stop::Io(error)) => {
+                run.reject(&name, 0, Fault::whole(format!("cannot be read: {error}")), b"");
+                read.push(object.key.clone());
+            }
+        }
+        run.tell(true);
+        Ok(())
+    }
+}
+
+impl UsageSource for ObjectSource {
+    fn name(&self) -> Label {
+        self.options.name
+    }
+
+    fn read(&mut self, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
+        self.prefixes
+            .iter()
+            .try_for_each(|prefix| self.prefix(prefix, known, sink))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_told_by_their_folders() {
+        let day = |text: &str| day_of(text).map(|day| day.to_string());
+        assert_eq!(
+            day("logs/AWSLogs/123456789012/BedrockModelInvocationLogs/us-east-1/2026/10/20/08/a.json.gz").as_deref(),
+            Some("2026-10-20")
+        );
+        for none in ["a/b.json", "2026/10/", "x/2026/13/01/a", "1/2/3"] {
+            assert_eq!(day(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Usage in buckets and keys in Secrets Manager, through the real binary and an emulator.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use super::command::{finops, text};
+use super::emulator::{Emulator, moto};
+
+fn put(emulator: &Emulator, path: &str, body: &[u8]) {
+    let agent: ureq::Agent = ureq::Agent::config_builder().proxy(None).build().into();
+    let credential =
+        "AWS4-HMAC-SHA256 Credential=emulator/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+    agent
+        .put(format!("{}{path}", emulator.url))
+        .header("authorization", credential)
+        .send(body)
+        .unwrap();
+}
+
+fn log(id: &str, at: &str, tokens: u64) -> Vec<u8> {
+    let record = json!({
+        "schemaType": "ModelInvocationLog", "schemaVersion": "1.0", "timestamp": at, "accountId": "123456789012",
+        "region": "us-east-1", "requestId": id, "operation": "Converse", "modelId": "amazon.nova-lite-v1:0",
+        "input": {"inputContentType": "application/json", "inputTokenCount": tokens},
+        "output": {"outputContentType": "application/json", "outputTokenCount": 1},
+    });
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, format!("{record}\n").as_bytes()).unwrap();
+    packed.finish().unwrap()
+}
+
+const ROOT: &str = "logs/AWSLogs/123456789012/BedrockModelInvocationLogs/us-east-1";
+
+fn record(folder: &Path, emulator: &Emulator, now: &str) -> (Value, Output) {
+    let mut command = finops(folder, emulator);
+    let output = command
+        .args(["--now", now, "record", "--format", "json"])
+        .output()
+        .unwrap();
+    (serde_json::from_slice(&output.stdout).unwrap_or(Value::Null), output)
+}
+
+#[test]
+fn objects_of_a_bucket_are_read_once_and_late_ones_too() {
+    let Some(emulator) = moto() else { return };
+    let bucket = format!("usage-{}", std::process::id());
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let config = format!(
+        "[store]\nurl = \"sqlite:ledger.db\"\n[[source]]\nname = \"bedrock\"\nkind = \"bedrock\"\npaths = [\"s3://{bucket}/logs\"]\n"
+    );
+    std::fs::write(folder.join("finops.toml"), config).unwrap();
+    let now = "2026-11-20T12:00:00Z";
+    let (_, output) = record(folder, emulator, now);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(
+        text(&output).contains("s3:ListBucket: it does not exist"),
+        "{}",
+        text(&output)
+    );
+
+    put(emulator, &format!("/{bucket}"), b"");
+    let object = |day: &str, name: &str| format!("/{bucket}/{ROOT}/2026/11/{day}/08/{name}.json.gz");
+    for n in 0..25 {
+        put(
+            emulator,
+            &object("10", &format!("a%20b%2B{n}")),
+            &log(&format!("r{n}"), "2026-11-10T08:00:00Z", 10),
+        );
+    }
+    put(
+        emulator,
+        &object("20", "a"),
+        &log("today", "2026-11-20T08:00:00Z", 1000),
+    );
+    put(
+        emulator,
+        &format!("/{bucket}/{ROOT}/2026/11/20/08/data/body.json.gz"),
+        &log("body", "2026-11-20T08:00:00Z", 7),
+    );
+    put(emulator, &object("20", "broken"), b"\x1F\x8B not gzip");
+    let (summary, output) = record(folder, emulator, now);
+    assert_eq!(summary["recorded"], 26, "{summary} {}", text(&output));
+    assert_eq!(summary["rejected"], 1, "{summary}");
+
+    // Nothing new: nothing is fetched. Late ones of open days are; a closed day is not listed again.
+    put(emulator, &object("19", "late"), &log("late", "2026-11-19T08:00:00Z", 5));
+    put(emulator, &object("20", "b"), &log("next", "2026-11-20T09:00:00Z", 5));
+    put(
+        emulator,
+        &object("09", "too-late"),
+        &log("too late", "2026-11-09T08:00:00Z", 5),
+    );
+    let (summary, _) = record(folder, emulator, now);
+    assert_eq!(
+        (&summary["recorded"], &summary["files"]),
+        (&json!(2), &json!(2)),
+        "{summary}"
+    );
+    let (summary, _) = record(folder, emulator, "2026-11-21T12:00:00Z");
+    assert_eq!(summary["files"], 0, "{summary}");
+}
+
+#[test]
+fn the_key_of_a_provider_comes_from_secrets_manager() {
+    let Some(emulator) = moto() else { return };
+    let name = format!("finops/test-{}/openai", std::process::id());
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let config = |key: &str| {
+        let settings = format!(
+            "[store]\nurl = \"sqlite:ledger.db\"\n[limits]\ntime_budget_seconds = 4\n[[source]]\nname = \"openai\"\nkind = \"openai-admin\"\nkey = \"{key}\"\nurl = \"http://127.0.0.1:9\"\n"
+        );
+        std::fs::write(folder.join("finops.toml"), settings).unwrap();
+        let (_, output) = record(folder, emulator, "2026-11-20T12:00:00Z");
+        text(&output)
+    };
+    let missing = config(&format!("secret:{name}"));
+    assert!(
+        missing.contains("secretsmanager:GetSecretValue: it does not exist"),
+        "{missing}"
+    );
+    emulator.call(
+        "secretsmanager",
+        "secretsmanager.CreateSecret",
+        &json!({"Name": name, "SecretString": "{\"admin\": \"sk-admin-test\"}"}),
+    );
+    let field = config(&format!("secret:{name}#other"));
+    assert!(field.contains("has no text `other`"), "{field}");
+    // With the key the provider is asked, which does not listen here.
+    let asked = config(&format!("secret:{name}#admin"));
+    assert!(!asked.contains("secret") && !asked.contains("sk-admin-test"), "{asked}");
+    assert!(asked.contains("openai"), "{asked}");
+}
