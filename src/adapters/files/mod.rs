@@ -39,6 +39,7 @@ mod table;
 mod tags;
 mod time;
 mod usage;
+mod value;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -193,24 +193,29 @@ impl EventId {
     pub fn of(parts: &[&[u8]]) -> Self {
         // One call of the hash over one short buffer takes a third of the time of the streaming interface.
         let mut buffer = [0_u8; 128];
-        let needed: usize = parts.iter().map(|p| p.len() + 8).sum();
-        let mut rest = buffer.get_mut(..needed).unwrap_or(&mut []);
-        let hash = if rest.is_empty() {
-            let mut hasher = blake3::Hasher::new();
-            for part in parts {
-                hasher.update(&(part.len() as u64).to_le_bytes());
-                hasher.update(part);
+        let mut end = 0;
+        let mut fits = true;
+        for part in parts {
+            let (length, text) = (end..end + 8, end + 8..end + 8 + part.len());
+            end = text.end;
+            if let Some(slot) = buffer.get_mut(length) {
+                slot.copy_from_slice(&(part.len() as u64).to_le_bytes());
             }
-            hasher.finalize()
-        } else {
-            for part in parts {
-                for bytes in [&(part.len() as u64).to_le_bytes()[..], part] {
-                    let (slot, after) = rest.split_at_mut(bytes.len());
-                    slot.copy_from_slice(bytes);
-                    rest = after;
+            match buffer.get_mut(text) {
+                Some(slot) => slot.copy_from_slice(part),
+                None => fits = false,
+            }
+        }
+        let hash = match buffer.get(..end).filter(|_| fits) {
+            Some(all) => blake3::hash(all),
+            None => {
+                let mut hasher = blake3::Hasher::new();
+                for part in parts {
+                    hasher.update(&(part.len() as u64).to_le_bytes());
+                    hasher.update(part);
                 }
+                hasher.finalize()
             }
-            blake3::hash(buffer.get(..needed).unwrap_or(&[]))
         };
         let mut id = [0_u8; 16];
         id.iter_mut().zip(hash.as_bytes()).for_each(|(to, from)| *to = *from);
