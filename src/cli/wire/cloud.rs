@@ -55,7 +55,7 @@ mod with_aws {
         if let Some(aws) = CONNECTION.get() {
             return Ok(aws.clone());
         }
-        let aws = Aws::from_environment(ctx.config.aws.region.as_deref(), CallLimits::default())?;
+        let aws = Aws::from_environment(ctx.config.aws.region.as_deref(), CallLimits::default(), &ctx.tracer)?;
         if !ctx.config.aws.allowed_accounts.is_empty() {
             allowed_account(ctx, &aws)?;
         }

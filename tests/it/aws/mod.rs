@@ -9,6 +9,7 @@ mod permissions;
 mod proxy;
 mod sixty_days;
 mod sns;
+mod traces;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
