@@ -48,7 +48,6 @@ impl Traces {
         let Some(exporter) = &self.exporter else { return };
         let (more, error) = outcome(result);
         let mut about: Attributes = vec![
-            ("faas.trigger", Value::from("timer")),
             ("faas.invocation_id", Value::from(event.request_id.as_str())),
             ("faas.coldstart", Value::Truth(cold)),
             ("cloud.resource_id", Value::from(event.function_arn.as_str())),
