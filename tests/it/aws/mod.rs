@@ -1,7 +1,9 @@
 //! Everything on AWS, against emulators over HTTP.
 
+mod accounts;
 mod bill;
 mod command;
+mod delivery;
 mod dynamodb;
 mod emulator;
 mod lambda;
@@ -22,7 +24,7 @@ use finops::adapters::clock::SystemClock;
 use finops::ports::Retention;
 use serde_json::json;
 
-pub use emulator::{Emulator, emulators};
+pub use emulator::{Emulator, emulators, ministack};
 
 const LIMITS: CallLimits = CallLimits {
     attempt: Duration::from_secs(20),
