@@ -138,6 +138,13 @@ fn source(problems: &mut Vec<ConfigError>, source: &SourceConfig) {
             "`key = \"env:NAME\"` asks the provider; `paths` are saved answers",
         );
     }
+    let maps = !source.columns.is_empty() || !source.values.is_empty() || source.start.is_some();
+    if maps && source.kind != Some(SourceKind::Plain) {
+        wrong(
+            "has `columns`, `values` or `start`, which its kind does not use",
+            "they turn foreign columns into the fields of `kind = \"plain\"`",
+        );
+    }
     if source.key.as_ref().is_some_and(|key| !key.starts_with("env:")) {
         wrong(
             "has a key in the open",
