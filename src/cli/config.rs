@@ -77,7 +77,7 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
             format!("store        {}{state}", path.display())
         }
     });
-    for source in wire::configured(ctx) {
+    for source in wire::configured(ctx)? {
         let name = source.name();
         let kind = config.sources.iter().find(|given| given.name == name.as_str());
         let kind = match kind.map(|given| given.kind) {

@@ -3,6 +3,7 @@
 pub mod cloud;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 
@@ -10,13 +11,14 @@ use super::{CliError, Context, Format};
 use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::console::{FileChannel, StdoutChannel};
-use crate::adapters::files::{FileFormat, FileSource, FileSourceOptions};
+use crate::adapters::files::{Columns, FileFormat, FileSource, FileSourceOptions};
 use crate::adapters::memory::{MemoryAlerts, MemoryLedger};
 use crate::adapters::policies::load_budgets;
 use crate::adapters::prices::BookPricer;
 use crate::adapters::secret;
 use crate::adapters::slack::Slack;
 use crate::adapters::sqlite::{SqliteAlerts, SqliteLedger};
+use crate::adapters::traces::{TracedChannel, TracedSource};
 use crate::adapters::webhook::Webhook;
 use crate::config::{ChannelConfig, ChannelKind, SourceConfig, SourceKind, StoreUrl};
 use crate::domain::budget::Budget;
@@ -174,6 +176,9 @@ pub fn channels(ctx: &mut Context<'_>) -> Result<Vec<Box<dyn Notifier>>, CliErro
     let mut channels: Vec<Box<dyn Notifier>> = Vec::new();
     for channel in configured {
         match build(ctx, &channel) {
+            Ok(built) if ctx.tracer.is_on() => {
+                channels.push(Box::new(TracedChannel::new(built, ctx.tracer.clone())));
+            }
             Ok(built) => channels.push(built),
             Err(cause) => writeln!(ctx.err, "warning: channel `{}` cannot be used: {cause}", channel.name)?,
         }
@@ -251,8 +256,8 @@ pub fn pricer(ctx: &Context<'_>) -> Result<Box<dyn Pricer>, CliError> {
 /// The sources of the settings, or these instead. Paths of the settings start from their folder, these from the current one.
 pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
     let sources = match instead {
-        Some(given) => files(ctx, given, Path::new("")),
-        None => configured(ctx),
+        Some(given) => files(ctx, given, Path::new(""))?,
+        None => configured(ctx)?,
     };
     let mut sources: Vec<Box<dyn UsageSource>> = sources
         .into_iter()
@@ -265,6 +270,10 @@ pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Ve
         if !ctx.config.cost_explorers.is_empty() {
             sources.extend(cloud::bills(ctx)?);
         }
+    }
+    if ctx.tracer.is_on() {
+        let traced = |source| Box::new(TracedSource::new(source, ctx.tracer.clone())) as Box<dyn UsageSource>;
+        sources = sources.into_iter().map(traced).collect();
     }
     Ok(sources)
 }
@@ -295,15 +304,12 @@ fn defaults(source: &SourceConfig) -> Vec<(Dimension, Label)> {
 }
 
 /// The file sources of the settings: Claude Code's logs at their usual place where no source is named.
-pub fn configured(ctx: &Context<'_>) -> Vec<FileSource> {
+pub fn configured(ctx: &Context<'_>) -> Result<Vec<FileSource>, CliError> {
     if ctx.config.sources.is_empty() {
         let usual = SourceConfig {
             name: "claude-code".to_owned(),
             kind: Some(SourceKind::ClaudeCode),
-            paths: Vec::new(),
-            defaults: std::collections::BTreeMap::new(),
-            key: None,
-            url: None,
+            ..SourceConfig::default()
         };
         return files(ctx, &[usual], &ctx.config.base);
     }
@@ -311,12 +317,12 @@ pub fn configured(ctx: &Context<'_>) -> Vec<FileSource> {
     files(ctx, &of_files, &ctx.config.base)
 }
 
-fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Vec<FileSource> {
+fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Result<Vec<FileSource>, CliError> {
     // `--now` may lie in the past, to look at an earlier state: what happened since is no less plausible.
     let latest = ctx.now.max(SystemClock.now()) + CLOCK_SKEW;
     let build = |source: &SourceConfig| {
         let (name, base) = (Label::new(&source.name), base.to_path_buf());
-        match source.kind {
+        Ok(match source.kind {
             Some(SourceKind::ClaudeCode) if source.paths.is_empty() => {
                 FileSource::default_claude(name, base, latest, env)
             }
@@ -327,12 +333,25 @@ fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Vec<FileSo
                 paths: source.paths.clone(),
                 base,
                 defaults: defaults(source),
+                columns: columns(source)?,
                 latest,
                 env,
             }),
-        }
+        })
     };
     sources.iter().map(build).collect()
+}
+
+/// How the records of a source of foreign form are read.
+fn columns(source: &SourceConfig) -> Result<Option<Arc<Columns>>, CliError> {
+    if source.columns.is_empty() && source.values.is_empty() {
+        return Ok(None);
+    }
+    match Columns::new(&source.columns, &source.values, source.start) {
+        Ok(columns) => Ok(Some(Arc::new(columns))),
+        Err(cause) => Err(CliError::usage(format!("source `{}`: {cause}", source.name))
+            .hint("docs/usage-format.md shows how foreign columns are named")),
+    }
 }
 
 fn env(name: &str) -> Option<String> {
@@ -360,5 +379,6 @@ pub fn format(kind: SourceKind) -> FileFormat {
         SourceKind::OpenaiAdmin => FileFormat::OpenaiAdmin,
         SourceKind::AnthropicAdmin => FileFormat::AnthropicAdmin,
         SourceKind::Cur => FileFormat::Cur,
+        SourceKind::CostExplorer => FileFormat::CostExplorer,
     }
 }

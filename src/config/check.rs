@@ -30,6 +30,16 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
                 "Cost Explorer groups by one or two",
             ));
         }
+        let patterns = source.services.is_empty() || source.services.iter().any(|s| s.contains(['*', '?', '[', '{']));
+        if patterns && !source.group_by.is_empty() && !source.group_by.iter().any(|by| by == "service") {
+            problems.push(ConfigError::new(
+                format!(
+                    "`[[cost_explorer]]` `{}` picks services by pattern and does not group by `service`",
+                    source.name
+                ),
+                "Cost Explorer would answer for all services: group by `service` too, or name the services in full",
+            ));
+        }
     }
     for account in config.aws.allowed_accounts.iter().filter(|a| !super::is_account(a)) {
         problems.push(ConfigError::new(
@@ -126,6 +136,13 @@ fn source(problems: &mut Vec<ConfigError>, source: &SourceConfig) {
         wrong(
             "has to have either `key` or `paths`",
             "`key = \"env:NAME\"` asks the provider; `paths` are saved answers",
+        );
+    }
+    let maps = !source.columns.is_empty() || !source.values.is_empty() || source.start.is_some();
+    if maps && source.kind != Some(SourceKind::Plain) {
+        wrong(
+            "has `columns`, `values` or `start`, which its kind does not use",
+            "they turn foreign columns into the fields of `kind = \"plain\"`",
         );
     }
     if source.key.as_ref().is_some_and(|key| !key.starts_with("env:")) {

@@ -149,11 +149,13 @@ pub enum SourceKind {
     AnthropicAdmin,
     /// AWS Cost and Usage Reports (CSV; Parquet with the feature of that name).
     Cur,
+    /// Saved answers of AWS Cost Explorer (JSON). `[[cost_explorer]]` asks it live.
+    CostExplorer,
 }
 
 impl SourceKind {
     /// All of them.
-    pub const ALL: [SourceKind; 14] = [
+    pub const ALL: [SourceKind; 15] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::Litellm,
@@ -168,11 +170,12 @@ impl SourceKind {
         SourceKind::OpenaiAdmin,
         SourceKind::AnthropicAdmin,
         SourceKind::Cur,
+        SourceKind::CostExplorer,
     ];
 }
 
 /// `[[source]]`.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
     /// Becomes the `source` dimension of what it reads.
@@ -187,6 +190,17 @@ pub struct SourceConfig {
     /// Dimensions set on every record of this source that does not say: `team = "search"`.
     #[serde(default)]
     pub defaults: std::collections::BTreeMap<crate::domain::dimension::Dimension, String>,
+    /// `plain`: which column of a foreign CSV or JSONL file is which field, `input_tokens = "ContextTokens"`; for counts, times and money
+    /// also a product such as `"mean_tokens * requests * 600"`. Columns that are not named are not read.
+    #[serde(default)]
+    pub columns: std::collections::BTreeMap<String, String>,
+    /// `plain` with `columns`: fields that are the same in every record, `model = "gpt-4o"`.
+    #[serde(default)]
+    pub values: std::collections::BTreeMap<String, String>,
+    /// `plain` with `columns`: the time that `ts` counts seconds from; not given, `ts` is a time.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub start: Option<chrono::DateTime<chrono::Utc>>,
     /// `openai-admin`, `anthropic-admin`: where the admin key is found: `env:NAME`. With it the interface is asked, without it
     /// `paths` are saved answers.
     #[serde(default)]

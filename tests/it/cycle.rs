@@ -81,6 +81,7 @@ fn source(folder: &Path, name: &str, paths: &str) -> Box<dyn UsageSource> {
         paths: vec![paths.to_owned()],
         base: folder.to_path_buf(),
         defaults: Vec::new(),
+        columns: None,
         latest: at(NOW),
         env: |_| None,
     }))

@@ -31,6 +31,23 @@ def with_upgrades(cluster):
 
 elasticache._create_replication_group, elasticache._rg_xml, elasticache._cluster_xml_inner = create_group, with_key, with_upgrades
 
+# --- ElastiCache: subnets of a network that another emulator keeps
+
+subnets_here = elasticache._resolve_subnets
+
+
+def resolve_subnets(request):
+    here = subnets_here(request)
+    if here is not None:
+        return here
+    names = [value for key, value in sorted(request.items()) if key.startswith("SubnetIds.")]
+    names = [name[0] if isinstance(name, list) else name for name in names]
+    zones = [f"us-east-1{letter}" for letter in "abcdef"]
+    return [{"SubnetIdentifier": name, "SubnetAvailabilityZone": {"Name": zone}} for name, zone in zip(names, zones)], "vpc-0123456789abcdef0"
+
+
+elasticache._resolve_subnets = resolve_subnets
+
 # --- RDS: exported logs, and the key of Performance Insights
 
 new_instance, instance_xml = rds._create_db_instance, rds._instance_xml

@@ -155,9 +155,21 @@ Queue.attributes = property(compact_redrive_policy)
 # --- Application Auto Scaling: tags
 
 
+register_target = ApplicationAutoScalingResponse.register_scalable_target
+SCALING_TAGS = {}
+
+
+@adds(ApplicationAutoScalingResponse, "register_scalable_target")
+def with_scaling_tags(self):
+    answer = register_target(self)
+    arn = json.loads(answer)["ScalableTargetARN"]
+    SCALING_TAGS[arn] = {**SCALING_TAGS.get(arn, {}), **(body(self).get("Tags") or {})}
+    return answer
+
+
 @adds(ApplicationAutoScalingResponse, "list_tags_for_resource")
-def no_scaling_tags(self):
-    return json.dumps({"Tags": {}})
+def scaling_tags(self):
+    return json.dumps({"Tags": SCALING_TAGS.get(body(self)["ResourceARN"], {})})
 
 
 # --- Security Hub: standards

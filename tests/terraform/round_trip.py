@@ -4,7 +4,9 @@ Every case is a folder in cases/EMULATOR; what they cover is the table in terraf
 """
 
 import concurrent.futures
+import contextlib
 import json
+import re
 import sys
 import time
 
@@ -15,7 +17,7 @@ WORKERS = 4
 # Round trips that may be taken once more: more than that is no bad luck.
 AGAIN = 2
 # What waits longest goes first.
-SLOW = ("database", "redis", "orchestrator", "minimal", "monitor")
+SLOW = ("production", "database", "redis", "orchestrator", "minimal", "monitor")
 CASES = tools.ROOT / "tests/terraform/cases"
 
 
@@ -71,22 +73,43 @@ def put(source, target):
         (target / file.name).write_bytes(file.read_bytes())
 
 
+def removable(copy, example):
+    """What keeps production from being destroyed by accident keeps a round trip from ending: an example without the switch gets it here."""
+    (example / "backend.tf").unlink(missing_ok=True)
+    if "deletion_protection" in (example / "variables.tf").read_text():
+        return
+    root = copy / "variables.tf"
+    text = re.sub(r"(deletion_protection +=) optional\(bool, true\)", r"\1 optional(bool, false)", root.read_text())
+    root.write_text(text)
+
+
 def run(kind, name, copy):
-    source, target = CASES / kind / name, copy / "cases" / name
+    source = CASES / kind / name
     # A case with this file is an example of ours, in an account that holds what `before/` makes, if there is one.
     settings = source / "case.json"
     case = json.loads(settings.read_text()) if settings.exists() else {}
-    # Each case gets an emulator of its own: nothing of another is in it.
-    with tools.emulator(kind) as address:
-        env = tools.at_emulator(address)
+    if "elsewhere" in case:
+        # Its switches are not those of the others.
+        copy = tools.copy_of_terraform(f"round-trip-{kind}-{name}")
+    target = copy / "cases" / name
+    with contextlib.ExitStack() as emulators:
+        # Each case gets emulators of its own: nothing of another is in them.
+        env = tools.at_emulator(emulators.enter_context(tools.emulator(kind)))
+        for other, services in case.get("elsewhere", {}).items():
+            # Its account is the access key.
+            env.update(tools.services_at(emulators.enter_context(tools.emulator(other)), services), AWS_ACCESS_KEY_ID=tools.ACCOUNTS[kind])
         started = time.monotonic()
+        variables = case.get("variables", {})
         if (source / "before").exists():
             put(source / "before", target)
             tools.init(target)
             tools.terraform(target, "apply", "-auto-approve", "-input=false", env=env)
+            outputs = json.loads(tools.terraform(target, "output", "-json", env=env)[1])
+            variables.update({name: one["value"] for name, one in outputs.items()})
         if case:
             target = copy / case["folder"]
-            (target / "terraform.tfvars.json").write_text(json.dumps(case["variables"]))
+            (target / "terraform.tfvars.json").write_text(json.dumps(variables))
+            removable(copy, target)
         else:
             put(source, target)
         resources = round_trip(target, env, case)

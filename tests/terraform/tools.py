@@ -79,8 +79,9 @@ def terraform(folder, *arguments, env=None, ok=(0,)):
 
 
 def init(folder):
+    """With the lock file as it is: a provider that it does not know is refused, and nothing is written into it."""
     plugins = plugin_dir()
-    arguments = ["init", "-input=false", "-backend=false"]
+    arguments = ["init", "-input=false", "-backend=false", "-lockfile=readonly"]
     if plugins:
         arguments.append(f"-plugin-dir={plugins}")
     terraform(folder, *arguments)
@@ -164,3 +165,8 @@ def at_emulator(address):
     """Terraform's environment for an emulator: also as its proxy, because account-level S3 calls go to `ACCOUNT.s3-control.…`."""
     port = address.rsplit(":", 1)[1]
     return environment(AWS_ENDPOINT_URL=address, AWS_ENDPOINT_URL_S3_CONTROL=f"http://s3-control.test:{port}", HTTP_PROXY=address, NO_PROXY="127.0.0.1,localhost")
+
+
+def services_at(address, services):
+    """Sends single services to an emulator of another kind."""
+    return {f"AWS_ENDPOINT_URL_{service.upper()}": address for service in services}

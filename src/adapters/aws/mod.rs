@@ -9,5 +9,6 @@ pub mod paid;
 pub mod permissions;
 pub mod signals;
 pub mod sns;
+mod traced;
 
 pub use client::Aws;

@@ -39,6 +39,8 @@ pub(crate) struct CostBucket {
     pub period: Period,
     /// Its rows.
     pub rows: Vec<BillRow>,
+    /// Whether it is a further part of the bucket before it, of the same file.
+    pub continues: bool,
 }
 
 /// Where a bucket was read: the later one counts.
@@ -75,6 +77,14 @@ impl Bills {
     /// Takes a bucket, unless a later one of its period is known.
     pub fn bucket(&mut self, bucket: CostBucket, order: Order) {
         let key = (bucket.account, bucket.period.start, bucket.period.end);
+        if let Some((known, whole)) = self.buckets.get_mut(&key).filter(|_| bucket.continues)
+            && known.0 == order.0
+            && known.1 < order.1
+        {
+            known.1 = order.1;
+            whole.rows.extend(bucket.rows);
+            return;
+        }
         let known = self.buckets.get(&key).map(|(order, _)| *order);
         if known.is_none_or(|known| known <= order) {
             self.buckets.insert(key, (order, bucket));

@@ -127,7 +127,7 @@ fn effective(row: &Row<'_>, kind: &str, billed: Decimal) -> Result<Decimal, Faul
 }
 
 /// The FOCUS category of a line item.
-fn category(kind: &str) -> &'static str {
+pub(super) fn category(kind: &str) -> &'static str {
     match kind {
         "RIFee" | "Fee" | "SavingsPlanRecurringFee" | "SavingsPlanUpfrontFee" => "Purchase",
         "Tax" => "Tax",
@@ -238,23 +238,8 @@ fn model(row: &Row<'_>, service: &str) -> String {
     {
         return name.to_owned();
     }
-    if let Some(edition) = service.strip_suffix(" (Amazon Bedrock Edition)") {
-        return edition.to_lowercase().replace([' ', '.'], "-");
-    }
-    let usage = row.get("line_item_usage_type");
-    let own = usage.split_once('-').map_or(usage, |(_, rest)| rest);
-    if let Some((name, _)) = own.split_once("-mantle-") {
-        return name.to_owned();
-    }
-    for (front, name) in [
-        ("NovaMicro-", "amazon.nova-micro-v1:0"),
-        ("NovaLite-", "amazon.nova-lite-v1:0"),
-        ("NovaPro-", "amazon.nova-pro-v1:0"),
-        ("NovaPremier-", "amazon.nova-premier-v1:0"),
-    ] {
-        if own.starts_with(front) {
-            return name.to_owned();
-        }
+    if let Some(model) = named_model(row.get("line_item_usage_type"), service) {
+        return model;
     }
     // An application's own profile: the user's map knows what it stands for.
     if resource.contains(":application-inference-profile/") {
@@ -263,11 +248,42 @@ fn model(row: &Row<'_>, service: &str) -> String {
     String::new()
 }
 
-/// The tokens that a row charges. Rows of the Marketplace count in millions, those of AWS itself in thousands, unless the row says.
+/// The model that the name of a Marketplace edition or a type of usage tells.
+pub(super) fn named_model(usage: &str, service: &str) -> Option<String> {
+    if let Some(edition) = service.strip_suffix(" (Amazon Bedrock Edition)") {
+        return Some(edition.to_lowercase().replace([' ', '.'], "-"));
+    }
+    let own = usage.split_once('-').map_or(usage, |(_, rest)| rest);
+    if let Some((name, _)) = own.split_once("-mantle-") {
+        return Some(name.to_owned());
+    }
+    let novas = [
+        ("NovaMicro-", "amazon.nova-micro-v1:0"),
+        ("NovaLite-", "amazon.nova-lite-v1:0"),
+        ("NovaPro-", "amazon.nova-pro-v1:0"),
+        ("NovaPremier-", "amazon.nova-premier-v1:0"),
+    ];
+    let nova = novas.into_iter().find(|(front, _)| own.starts_with(front));
+    nova.map(|(_, name)| name.to_owned())
+}
+
+/// The tokens that a row charges.
 fn tokens(row: &Row<'_>, kind: &str) -> TokenSums {
+    if category(kind) != "Usage" {
+        return TokenSums::default();
+    }
+    usage_tokens(
+        row.get("line_item_usage_type"),
+        row.get("line_item_usage_amount"),
+        row.get("pricing_unit"),
+    )
+}
+
+/// The tokens of an amount of usage. The Marketplace counts in millions, AWS itself in thousands, unless the unit says.
+pub(super) fn usage_tokens(usage: &str, amount: &str, unit: &str) -> TokenSums {
     let mut sums = TokenSums::default();
-    let usage = row.get("line_item_usage_type").to_lowercase();
-    if category(kind) != "Usage" || !usage.contains("token") {
+    let usage = usage.to_lowercase();
+    if !usage.contains("token") {
         return sums;
     }
     let has = |part: &str| usage.contains(part);
@@ -287,7 +303,7 @@ fn tokens(row: &Row<'_>, kind: &str) -> TokenSums {
     } else {
         return sums;
     };
-    let unit = row.get("pricing_unit").to_lowercase();
+    let unit = unit.to_lowercase();
     let scale = if unit.contains("1k") || unit.contains("thousand") {
         1_000_u32
     } else if unit.contains("1m") || unit.contains("million") || usage.contains("-mp:") {
@@ -297,7 +313,7 @@ fn tokens(row: &Row<'_>, kind: &str) -> TokenSums {
     } else {
         1_000
     };
-    let count = parse_decimal(row.get("line_item_usage_amount"))
+    let count = parse_decimal(amount)
         .ok()
         .and_then(|amount| mul_exact(amount, Decimal::from(scale)).ok())
         .map(|count| count.round())

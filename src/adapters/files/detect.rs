@@ -78,6 +78,7 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             b"message" | b"@message" if value.starts_with(b"\"") && log(value) => found = Some(FileFormat::Bedrock),
             b"events" | b"logEvents" if log(value) => found = Some(FileFormat::Bedrock),
             b"properties" if memmem::find(value, b"romptTokens\"").is_some() => found = Some(FileFormat::Apim),
+            b"ResultsByTime" if value.starts_with(b"[") => found = Some(FileFormat::CostExplorer),
             b"type" => seen.kind = value,
             b"object" if value.starts_with(b"\"page\"") => found = Some(FileFormat::OpenaiAdmin),
             b"object" => seen.object = value,

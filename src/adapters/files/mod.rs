@@ -7,6 +7,8 @@ pub(crate) mod bills;
 mod body;
 mod claude_code;
 mod codex;
+mod columns;
+mod cost_explorer;
 mod counts;
 mod cur;
 mod detect;
@@ -44,6 +46,7 @@ mod value;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -54,6 +57,7 @@ use crate::domain::usage::UsageEvent;
 use crate::ports::{Checkpoints, Sink, SourceError, UsageSource};
 
 pub use body::read_body;
+pub use columns::Columns;
 pub use plain::KNOWN_KEYS as PLAIN_KEYS;
 pub use posted::{Inbox, Post, PostKind, Posted};
 pub use probe::{Parser, Probed, probe};
@@ -89,11 +93,13 @@ pub enum FileFormat {
     AnthropicAdmin,
     /// AWS Cost and Usage Reports.
     Cur,
+    /// Saved answers of AWS Cost Explorer.
+    CostExplorer,
 }
 
 impl FileFormat {
     /// All of them.
-    pub const ALL: [FileFormat; 14] = [
+    pub const ALL: [FileFormat; 15] = [
         FileFormat::ClaudeCode,
         FileFormat::Codex,
         FileFormat::Litellm,
@@ -108,6 +114,7 @@ impl FileFormat {
         FileFormat::OpenaiAdmin,
         FileFormat::AnthropicAdmin,
         FileFormat::Cur,
+        FileFormat::CostExplorer,
     ];
 
     /// Whether one file may hold its records beside those of others.
@@ -126,14 +133,19 @@ impl FileFormat {
             | FileFormat::Focus
             | FileFormat::OpenaiAdmin
             | FileFormat::AnthropicAdmin
-            | FileFormat::Cur => false,
+            | FileFormat::Cur
+            | FileFormat::CostExplorer => false,
         }
     }
 
     /// Whether it holds bills, all files of which are read together.
     fn is_bill(self) -> bool {
         match self {
-            FileFormat::Focus | FileFormat::OpenaiAdmin | FileFormat::AnthropicAdmin | FileFormat::Cur => true,
+            FileFormat::Focus
+            | FileFormat::OpenaiAdmin
+            | FileFormat::AnthropicAdmin
+            | FileFormat::Cur
+            | FileFormat::CostExplorer => true,
             FileFormat::ClaudeCode
             | FileFormat::Codex
             | FileFormat::Litellm
@@ -160,7 +172,8 @@ impl FileFormat {
             | FileFormat::Body
             | FileFormat::OpenaiAdmin
             | FileFormat::AnthropicAdmin
-            | FileFormat::Cur => false,
+            | FileFormat::Cur
+            | FileFormat::CostExplorer => false,
         }
     }
 
@@ -182,6 +195,7 @@ impl FileFormat {
             FileFormat::OpenaiAdmin => "openai-admin",
             FileFormat::AnthropicAdmin => "anthropic-admin",
             FileFormat::Cur => "cur",
+            FileFormat::CostExplorer => "cost-explorer",
         }
     }
 }
@@ -225,6 +239,8 @@ pub struct FileSourceOptions {
     pub base: PathBuf,
     /// Values for dimensions that a record leaves empty.
     pub defaults: Vec<(Dimension, Label)>,
+    /// How records of a foreign form are read as plain ones.
+    pub columns: Option<Arc<Columns>>,
     /// Records of a later time are rejected as implausible.
     pub latest: DateTime<Utc>,
     /// Looks up an environment variable.
@@ -306,6 +322,7 @@ impl FileSource {
             paths,
             base,
             defaults: Vec::new(),
+            columns: None,
             latest,
             env,
         })

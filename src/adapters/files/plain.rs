@@ -162,6 +162,22 @@ pub(super) fn csv_row(
     observe(&record.record(), number, context, out)
 }
 
+/// Reads a record that was put together from another one; empty texts are absent.
+pub(super) fn of_values(
+    values: &[(&'static str, std::borrow::Cow<'_, str>)],
+    number: u64,
+    context: &mut Context,
+    out: &mut Output,
+) -> Result<(), Fault> {
+    let mut record = Record::default();
+    for (key, value) in values.iter().filter(|(_, value)| !value.is_empty()) {
+        if let Some(slot) = record.slot(key) {
+            *slot = Scalar::Text(value.as_ref().into());
+        }
+    }
+    observe(&record, number, context, out)
+}
+
 struct Fields<'f> {
     fault: &'f mut Option<Fault>,
 }
@@ -201,7 +217,8 @@ impl<'de> Visitor<'de> for Fields<'_> {
     }
 }
 
-struct KeyText;
+/// A key, borrowed where possible.
+pub(super) struct KeyText;
 
 impl<'de> DeserializeSeed<'de> for KeyText {
     type Value = std::borrow::Cow<'de, str>;

@@ -53,6 +53,7 @@ pub fn probe(parser: Parser, bytes: &[u8]) -> Probed {
         paths: Vec::new(),
         base: PathBuf::new(),
         defaults: Vec::new(),
+        columns: None,
         latest: latest(),
         env: |_| None,
     };
@@ -60,6 +61,7 @@ pub fn probe(parser: Parser, bytes: &[u8]) -> Probed {
     let shared = Shared {
         sessions: Arc::new(Sessions::new(Vec::new())),
         traces: Arc::clone(&traces),
+        columns: None,
     };
     let mut probed = Probed::default();
     let mut run = Run::new(&options, shared, &mut probed);

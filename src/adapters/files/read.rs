@@ -36,6 +36,7 @@ pub(super) fn read_all(
     let shared = Shared {
         sessions: Arc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
         traces: resume_traces(known),
+        columns: options.columns.clone(),
     };
     let mut run = Run::new(options, shared, sink);
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);
@@ -192,7 +193,12 @@ impl<'a> Run<'a> {
             if front.iter().all(u8::is_ascii_whitespace) {
                 return Ok(());
             }
-            let framing = framing(front);
+            // The header of a foreign table tells nothing.
+            let foreign = self.shared.columns.is_some() && !front.trim_ascii_start().starts_with(b"{");
+            let framing = match framing(front) {
+                Framing::Lines if foreign => Framing::Table,
+                known @ (Framing::Lines | Framing::Values | Framing::Table) => known,
+            };
             let format = self.options.format.or_else(|| recognise(front, framing));
             match format.or_else(|| detect::by_path(name)) {
                 Some(format) => (format, framing),
@@ -235,7 +241,8 @@ impl<'a> Run<'a> {
             | FileFormat::Langfuse
             | FileFormat::Helicone
             | FileFormat::OpenaiAdmin
-            | FileFormat::AnthropicAdmin => reader(format, self.options.format.is_none(), &self.shared),
+            | FileFormat::AnthropicAdmin
+            | FileFormat::CostExplorer => reader(format, self.options.format.is_none(), &self.shared),
         };
         if let Some(p) = position.as_ref().filter(|_| resumed.is_some()) {
             reader.load(&p.state);

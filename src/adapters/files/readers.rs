@@ -9,6 +9,8 @@ use super::bedrock::Bedrock;
 use super::body::Body;
 use super::claude_code::ClaudeCode;
 use super::codex::{Codex, Sessions};
+use super::columns::{Columns, Mapped};
+use super::cost_explorer::CostExplorer;
 use super::detect;
 use super::helicone::Helicone;
 use super::langfuse::Langfuse;
@@ -24,6 +26,8 @@ pub(super) struct Shared {
     pub sessions: Arc<Sessions>,
     /// Spans seen, for agent spans.
     pub traces: Arc<Mutex<Traces>>,
+    /// How foreign records are read as plain ones.
+    pub columns: Option<Arc<Columns>>,
 }
 
 /// What readers share, held. A reader that panicked has left it whole: nothing is changed in two steps.
@@ -44,6 +48,9 @@ pub(super) fn reader(format: FileFormat, detected: bool, shared: &Shared) -> Box
 }
 
 fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat> {
+    if let Some(columns) = shared.columns.as_ref().filter(|_| format == FileFormat::Plain) {
+        return Box::new(Mapped(Arc::clone(columns)));
+    }
     match format {
         FileFormat::ClaudeCode => Box::new(ClaudeCode::new()),
         FileFormat::Codex => Box::new(Codex::new(Arc::clone(&shared.sessions))),
@@ -58,6 +65,7 @@ fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat> {
         FileFormat::Helicone => Box::new(Helicone),
         FileFormat::OpenaiAdmin => Box::new(OpenaiAdmin),
         FileFormat::AnthropicAdmin => Box::new(AnthropicAdmin),
+        FileFormat::CostExplorer => Box::new(CostExplorer::default()),
     }
 }
 

@@ -20,8 +20,10 @@ use super::stop::Stop;
 impl Run<'_> {
     /// Rows of the plain format.
     pub fn plain_table(&mut self, records: Records<Input<'_>>, name: &str) -> Result<(), Stop> {
-        self.table(records, name, |run, header, row, line| {
-            plain::csv_row(header, row, line, &mut run.context, &mut run.out)
+        let columns = self.shared.columns.clone();
+        self.table(records, name, |run, header, row, line| match &columns {
+            Some(columns) => columns.csv_row(header, row, line, &mut run.context, &mut run.out),
+            None => plain::csv_row(header, row, line, &mut run.context, &mut run.out),
         })
     }
 

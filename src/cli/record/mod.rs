@@ -56,9 +56,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
             name: args.name.clone(),
             kind: args.source.map(|kind| kind.0),
             paths: args.paths.clone(),
-            defaults: std::collections::BTreeMap::new(),
-            key: None,
-            url: None,
+            ..SourceConfig::default()
         }]
     });
     let mut sources = wire::sources(ctx, given.as_ref().map(<[_; 1]>::as_slice))?;

@@ -70,9 +70,8 @@ module "finops" {
     block_public_s3 = true
     database = {
       family = "postgres16"
-      instance = var.database == null ? null : merge(var.database, {
-        performance_insights = true
-      })
+      # One or none: a condition would give "none" the type of an instance without its fields.
+      instance = one([for database in var.database[*] : merge(database, { performance_insights = true })])
     }
     cloudtrail   = true
     guardduty    = { min_severity = 4 }

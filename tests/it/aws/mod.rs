@@ -1,7 +1,9 @@
 //! Everything on AWS, against emulators over HTTP.
 
+mod accounts;
 mod bill;
 mod command;
+mod delivery;
 mod dynamodb;
 mod emulator;
 mod lambda;
@@ -9,6 +11,7 @@ mod permissions;
 mod proxy;
 mod sixty_days;
 mod sns;
+mod traces;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -21,7 +24,7 @@ use finops::adapters::clock::SystemClock;
 use finops::ports::Retention;
 use serde_json::json;
 
-pub use emulator::{Emulator, emulators};
+pub use emulator::{Emulator, emulators, ministack};
 
 const LIMITS: CallLimits = CallLimits {
     attempt: Duration::from_secs(20),

@@ -12,7 +12,9 @@ mod bedrock;
 mod body;
 mod claude_code;
 mod codex;
+mod columns;
 mod corpus;
+mod cost_explorer;
 mod cur;
 mod focus;
 mod gateways;
@@ -124,6 +126,7 @@ pub fn source(base: &Path, format: Option<FileFormat>, paths: &[&str]) -> FileSo
         paths: paths.iter().map(|p| (*p).to_owned()).collect(),
         base: base.to_owned(),
         defaults: Vec::new(),
+        columns: None,
         latest: time("2026-12-01T00:00:00Z"),
         env: |_| None,
     })

@@ -105,6 +105,7 @@ impl LineFormat for AnthropicAdmin {
                     account: "anthropic-costs",
                     period: Period::new(start, end),
                     rows,
+                    continues: false,
                 });
             }
         }

@@ -111,6 +111,7 @@ impl LineFormat for OpenaiAdmin {
                     account: "openai-costs",
                     period: Period::new(start, end),
                     rows,
+                    continues: false,
                 });
             }
         }

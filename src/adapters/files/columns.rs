@@ -1,0 +1,348 @@
+//! Records of any form as records of the plain format: which column of theirs is which field of ours (`[source.columns]`).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rust_decimal::prelude::ToPrimitive;
+use rust_decimal::{Decimal, RoundingStrategy};
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::domain::money::{mul_exact, parse_decimal};
+use crate::domain::similar::nearest;
+use crate::domain::usage::Requests;
+
+use super::line::{Context, Fault, LineFormat, Output};
+use super::plain::{KNOWN_KEYS, KeyText, of_values};
+
+/// Fields that are text, of which there is no product.
+const TEXT: [&str; 13] = [
+    "id",
+    "provider",
+    "model",
+    "service_tier",
+    "speed",
+    "geo",
+    "team",
+    "agent",
+    "workflow",
+    "user",
+    "project",
+    "account",
+    "session",
+];
+
+/// Without these no record is a call.
+const NEEDED: [&str; 3] = ["ts", "provider", "model"];
+
+/// How foreign records are read.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    fields: Vec<(&'static str, Term)>,
+    /// Foreign columns that are read.
+    wanted: Vec<String>,
+    /// What times are counted from, in seconds; without it they are times.
+    start: Option<DateTime<Utc>>,
+    has_id: bool,
+}
+
+/// Where the value of a field comes from.
+#[derive(Clone, Debug)]
+enum Term {
+    /// The same for every record.
+    Fixed(String),
+    /// A column, by its place among the wanted.
+    Column(usize),
+    /// The product of columns and numbers.
+    Product(Vec<Factor>),
+}
+
+#[derive(Clone, Debug)]
+enum Factor {
+    Column(usize),
+    Number(Decimal),
+}
+
+impl Columns {
+    /// From the settings: our field to their column, or to a product such as `"mean_tokens * requests * 600"`; our field to a value
+    /// that all records have.
+    ///
+    /// # Errors
+    /// A field that does not exist or is given twice, a product of text, or none of what makes a record a call.
+    pub fn new(
+        columns: &BTreeMap<String, String>,
+        values: &BTreeMap<String, String>,
+        start: Option<DateTime<Utc>>,
+    ) -> Result<Self, String> {
+        let mut built = Columns {
+            fields: Vec::new(),
+            wanted: Vec::new(),
+            start,
+            has_id: false,
+        };
+        for (field, text) in columns {
+            let known = known(field)?;
+            if values.contains_key(field) {
+                return Err(format!("`{field}` has both a column and a value"));
+            }
+            let term = built.term(known, text)?;
+            built.fields.push((known, term));
+        }
+        for (field, value) in values {
+            built.fields.push((known(field)?, Term::Fixed(value.clone())));
+        }
+        let has = |field: &str| built.fields.iter().any(|(known, _)| *known == field);
+        if let Some(missing) = NEEDED.into_iter().find(|field| !has(field)) {
+            return Err(format!("neither a column nor a value for `{missing}`"));
+        }
+        if start.is_some() && !columns.contains_key("ts") {
+            return Err("`start` needs a column for `ts`, the seconds since then".to_owned());
+        }
+        built.has_id = has("id");
+        Ok(built)
+    }
+
+    fn term(&mut self, field: &'static str, text: &str) -> Result<Term, String> {
+        let parts: Vec<&str> = text.split('*').map(str::trim).collect();
+        if parts.iter().any(|part| part.is_empty()) {
+            return Err(format!(
+                "`{text}` is neither a column nor a product of columns and numbers"
+            ));
+        }
+        if parts.len() > 1 && TEXT.contains(&field) {
+            return Err(format!("`{field}` is text: it is one column"));
+        }
+        if let [column] = parts.as_slice()
+            && (field != "ts" || self.start.is_none())
+        {
+            return Ok(Term::Column(self.want(column)));
+        }
+        let factors = parts.into_iter().map(|part| match parse_decimal(part) {
+            Ok(number) => Factor::Number(number),
+            Err(_) => Factor::Column(self.want(part)),
+        });
+        Ok(Term::Product(factors.collect()))
+    }
+
+    fn want(&mut self, column: &str) -> usize {
+        match self.wanted.iter().position(|known| known == column) {
+            Some(at) => at,
+            None => {
+                self.wanted.push(column.to_owned());
+                self.wanted.len() - 1
+            }
+        }
+    }
+
+    /// Reads one CSV row under its header.
+    pub(super) fn csv_row(
+        &self,
+        header: &[String],
+        row: &csv::StringRecord,
+        number: u64,
+        context: &mut Context,
+        out: &mut Output,
+    ) -> Result<(), Fault> {
+        let mut cells: Vec<Cow<'_, str>> = Vec::with_capacity(self.wanted.len());
+        for column in &self.wanted {
+            let at = header.iter().position(|name| name == column);
+            let at = at.ok_or_else(|| Fault::field(column, "no such column"))?;
+            cells.push(match row.get(at).unwrap_or("") {
+                "NULL" | "null" => "".into(),
+                cell => cell.into(),
+            });
+        }
+        self.observe(&cells, number, context, out)
+    }
+
+    fn observe(
+        &self,
+        cells: &[Cow<'_, str>],
+        number: u64,
+        context: &mut Context,
+        out: &mut Output,
+    ) -> Result<(), Fault> {
+        let cell = |at: usize| cells.get(at).map_or("", |cell| cell.trim());
+        let mut values: Vec<(&'static str, Cow<'_, str>)> = Vec::with_capacity(self.fields.len() + 1);
+        for (field, term) in &self.fields {
+            let value: Cow<'_, str> = match term {
+                Term::Fixed(text) => text.as_str().into(),
+                Term::Column(at) => cell(*at).into(),
+                Term::Product(factors) => match self.product(factors, cell)? {
+                    None => "".into(),
+                    Some(product) => self.valued(field, product)?.into(),
+                },
+            };
+            values.push((field, value));
+        }
+        if !self.has_id {
+            // Rows of a trace may be equal in all that they say: each is a call.
+            let content: Vec<String> = cells.iter().map(|c| format!("{}:{c}", c.len())).collect();
+            values.push(("id", format!("{};{number}", content.join(";")).into()));
+            out.warnings
+                .push("records without `id` are told apart by their content and their line");
+        }
+        let before = out.events.len();
+        of_values(&values, number, context, out)?;
+        if let Some(event) = out.events.get(before)
+            && event.tokens.total() == 0
+            && event.requests == Requests::default()
+            && event.reported_cost.is_none()
+        {
+            out.events.truncate(before);
+            out.excluded.push("records_without_usage");
+        }
+        Ok(())
+    }
+
+    /// The product; nothing when one of the columns is empty.
+    fn product<'c>(&self, factors: &[Factor], cell: impl Fn(usize) -> &'c str) -> Result<Option<Decimal>, Fault> {
+        let mut product = Decimal::ONE;
+        for factor in factors {
+            let (factor, column) = match factor {
+                Factor::Number(number) => (*number, ""),
+                Factor::Column(at) => {
+                    let (text, name) = (cell(*at), self.wanted.get(*at).map_or("", String::as_str));
+                    if text.is_empty() {
+                        return Ok(None);
+                    }
+                    (
+                        parse_decimal(text).map_err(|_| Fault::field(name, "not a number"))?,
+                        name,
+                    )
+                }
+            };
+            product = mul_exact(product, factor).map_err(|e| Fault::field(column, e.to_string()))?;
+        }
+        Ok(Some(product))
+    }
+
+    /// A product as the text of a field: money and times are exact, counts are rounded to whole ones.
+    fn valued(&self, field: &str, product: Decimal) -> Result<String, Fault> {
+        match (field, self.start) {
+            ("ts", Some(start)) => mul_exact(product, Decimal::from(1_000_000_000_u32))
+                .ok()
+                .and_then(|nanos| nanos.trunc().to_i64())
+                .and_then(|nanos| start.checked_add_signed(TimeDelta::nanoseconds(nanos)))
+                .map(|at| at.to_rfc3339())
+                .ok_or_else(|| Fault::field("ts", "not a time after the start")),
+            ("ts" | "cost_usd", _) => Ok(product.to_string()),
+            _ => Ok(product
+                .round_dp_with_strategy(0, RoundingStrategy::MidpointNearestEven)
+                .to_string()),
+        }
+    }
+}
+
+fn known(field: &str) -> Result<&'static str, String> {
+    KNOWN_KEYS
+        .iter()
+        .copied()
+        .find(|known| *known == field)
+        .ok_or_else(|| match nearest(field, KNOWN_KEYS) {
+            Some(near) => format!("`{field}` is no field of the plain format, the nearest is `{near}`"),
+            None => format!("`{field}` is no field of the plain format"),
+        })
+}
+
+/// Reads foreign JSON records.
+pub(super) struct Mapped(pub Arc<Columns>);
+
+impl LineFormat for Mapped {
+    fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        let mut parser = serde_json::Deserializer::from_str(text);
+        let cells = parser
+            .deserialize_map(Cells(&self.0.wanted))
+            .and_then(|cells| parser.end().map(|()| cells))
+            .map_err(|e| Fault::json(&e))?;
+        self.0.observe(&cells, number, context, out)
+    }
+}
+
+/// The texts of the wanted keys of an object.
+struct Cells<'w>(&'w [String]);
+
+impl<'de> Visitor<'de> for Cells<'_> {
+    type Value = Vec<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut cells: Vec<Option<Cow<'de, str>>> = vec![None; self.0.len()];
+        while let Some(key) = map.next_key_seed(KeyText)? {
+            let at = self.0.iter().position(|wanted| *wanted == *key);
+            let Some(cell) = at.and_then(|at| cells.get_mut(at)) else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            if cell.is_some() {
+                return Err(A::Error::custom(format!("`{key}` is given twice")));
+            }
+            // Numbers keep their digits.
+            let raw: &'de RawValue = map.next_value()?;
+            *cell = Some(match raw.get() {
+                "null" => "".into(),
+                text if text.starts_with('"') => Cow::Owned(serde_json::from_str(text).map_err(A::Error::custom)?),
+                text if text.starts_with(['{', '[']) => {
+                    return Err(A::Error::custom(format!("`{key}` is neither text nor a number")));
+                }
+                text => text.into(),
+            });
+        }
+        Ok(cells.into_iter().map(Option::unwrap_or_default).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs
+            .iter()
+            .map(|(field, text)| ((*field).to_owned(), (*text).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn settings_that_mean_nothing_are_refused() {
+        let fixed = [("provider", "openai"), ("model", "gpt-4o")];
+        let refused = |columns: &[(&str, &str)], start: Option<&str>| {
+            Columns::new(&map(columns), &map(&fixed), start.map(|at| at.parse().unwrap())).unwrap_err()
+        };
+        for (columns, start, expected) in [
+            (
+                &[("ts", "T"), ("input_token", "I")][..],
+                None,
+                "`input_token` is no field of the plain format, the nearest is `input_tokens`",
+            ),
+            (&[("input_tokens", "I")], None, "neither a column nor a value for `ts`"),
+            (
+                &[("ts", "T"), ("team", "a * b")],
+                None,
+                "`team` is text: it is one column",
+            ),
+            (
+                &[("ts", "T"), ("output_tokens", "a * ")],
+                None,
+                "`a * ` is neither a column nor a product of columns and numbers",
+            ),
+            (
+                &[("ts", "T"), ("model", "M")],
+                None,
+                "`model` has both a column and a value",
+            ),
+        ] {
+            assert_eq!(refused(columns, start), expected);
+        }
+        let fixed = [("provider", "openai"), ("model", "gpt-4o"), ("ts", "2026-10-01")];
+        let start = Some("2026-10-01T00:00:00Z".parse().unwrap());
+        assert!(Columns::new(&BTreeMap::new(), &map(&fixed), start).is_err());
+        assert!(Columns::new(&BTreeMap::new(), &map(&fixed), None).is_ok());
+    }
+}

@@ -1,0 +1,251 @@
+//! Saved answers of AWS Cost Explorer (`aws ce get-cost-and-usage`): costs by day or hour. An answer replaces an earlier one for the same
+//! period; a page that follows one with a token for the next is a part of the same answer.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+
+use crate::domain::dimension::{Dimension, Dimensions};
+use crate::domain::money::{Currency, parse_decimal};
+use crate::domain::period::Period;
+use crate::domain::spend::TokenSums;
+
+use super::bills::{BillRow, CostBucket};
+use super::cur;
+use super::line::{Context, Fault, LineFormat, Output};
+use super::scalar::Scalar;
+use super::tags;
+
+/// One page.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Page<'a> {
+    #[serde(borrow, default)]
+    group_definitions: Vec<Definition<'a>>,
+    #[serde(borrow, default)]
+    results_by_time: Vec<Slot<'a>>,
+    #[serde(borrow, default)]
+    next_page_token: Scalar<'a>,
+}
+
+/// What groups are made by.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition<'a> {
+    #[serde(borrow, default)]
+    r#type: Scalar<'a>,
+    #[serde(borrow, default)]
+    key: Scalar<'a>,
+}
+
+/// One day or hour.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Slot<'a> {
+    #[serde(borrow)]
+    time_period: Span<'a>,
+    #[serde(borrow, default)]
+    total: Metrics<'a>,
+    #[serde(borrow, default)]
+    groups: Vec<Group<'a>>,
+    #[serde(borrow, default)]
+    estimated: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Span<'a> {
+    #[serde(borrow, default)]
+    start: Scalar<'a>,
+    #[serde(borrow, default)]
+    end: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Group<'a> {
+    #[serde(borrow, default)]
+    keys: Vec<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    metrics: Metrics<'a>,
+}
+
+type Metrics<'a> = BTreeMap<String, Metric<'a>>;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metric<'a> {
+    #[serde(borrow, default)]
+    amount: Scalar<'a>,
+    #[serde(borrow, default)]
+    unit: Scalar<'a>,
+}
+
+/// What the invoice will say, and the same spread over what it belongs to; the first that was asked for counts.
+const BILLED: [&str; 2] = ["UnblendedCost", "NetUnblendedCost"];
+const EFFECTIVE: [&str; 2] = ["NetAmortizedCost", "AmortizedCost"];
+
+/// Reads saved answers.
+#[derive(Default)]
+pub(super) struct CostExplorer {
+    /// Whether the record before named a further page.
+    unfinished: bool,
+}
+
+impl LineFormat for CostExplorer {
+    fn record(&mut self, text: &str, _line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        let page: Page<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        let continues = std::mem::replace(&mut self.unfinished, !page.next_page_token.str().is_empty());
+        for result in &page.results_by_time {
+            let start = context.time(&result.time_period.start, "TimePeriod.Start", &mut Output::default())?;
+            // Exclusive, and for the present month still to come.
+            let (end, _) = result.time_period.end.time("TimePeriod.End")?;
+            if end <= start {
+                return Err(Fault::field("TimePeriod.End", "not after `TimePeriod.Start`"));
+            }
+            if result.estimated.is_true() {
+                out.warnings.push("costs that AWS still estimates");
+            }
+            let mut rows = Vec::with_capacity(result.groups.len());
+            let whole = Group {
+                keys: Vec::new(),
+                metrics: BTreeMap::new(),
+            };
+            let ungrouped = (page.group_definitions.is_empty()).then_some((&whole, &result.total));
+            let groups = result.groups.iter().map(|group| (group, &group.metrics));
+            for (group, metrics) in groups.chain(ungrouped) {
+                match row(&page.group_definitions, &group.keys, metrics, start, context) {
+                    Ok(Some(row)) => rows.push(row),
+                    Ok(None) => {}
+                    Err(fault) => out.faults.push(fault),
+                }
+            }
+            out.buckets.push(CostBucket {
+                account: "cost-explorer",
+                period: Period::new(start, end),
+                rows,
+                continues,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The row of a group; nothing where nothing was charged.
+fn row(
+    definitions: &[Definition<'_>],
+    keys: &[Cow<'_, str>],
+    metrics: &Metrics<'_>,
+    at: DateTime<Utc>,
+    context: &mut Context,
+) -> Result<Option<BillRow>, Fault> {
+    let asked = |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, metrics.get(name)?)));
+    let (billed, effective) = match (asked(BILLED), asked(EFFECTIVE)) {
+        (Some(billed), effective) => (billed, effective.unwrap_or(billed)),
+        (None, Some(effective)) => (effective, effective),
+        (None, None) => return Err(Fault::field("Metrics", "no cost: ask for `UnblendedCost`")),
+    };
+    let (cost, currency) = money(billed)?;
+    let (spread, other) = money(effective)?;
+    if currency != other {
+        return Err(Fault::field("Metrics", "two currencies in one group"));
+    }
+    let mut named = Named::default();
+    for (definition, key) in definitions.iter().zip(keys) {
+        match (definition.r#type.str(), definition.key.str()) {
+            ("TAG" | "COST_CATEGORY", name) => {
+                // The answer is `name$value`; no value: the tag is not set.
+                let value = key.split_once('$').map_or(key.as_ref(), |(_, value)| value);
+                let name = name.to_lowercase();
+                let name = ["user:", "aws:"]
+                    .iter()
+                    .find_map(|front| name.strip_prefix(front))
+                    .unwrap_or(&name);
+                named.tag = tags::dimension(name).map(|dimension| (dimension, value)).or(named.tag);
+            }
+            (_, "SERVICE") => named.service = key,
+            (_, "USAGE_TYPE") => named.usage = key,
+            (_, "LINKED_ACCOUNT") => named.account = key,
+            (_, "RECORD_TYPE") => named.record = key,
+            (_, "REGION") => named.region = key,
+            _ => {}
+        }
+    }
+    let tokens = match metrics.get("UsageQuantity") {
+        Some(quantity) if cur::category(named.record) == "Usage" => {
+            cur::usage_tokens(named.usage, quantity.amount.str(), quantity.unit.str())
+        }
+        Some(_) | None => TokenSums::default(),
+    };
+    if cost.is_zero() && spread.is_zero() && tokens == TokenSums::default() {
+        return Ok(None);
+    }
+    Ok(Some(BillRow {
+        at,
+        currency,
+        dimensions: named.dimensions(context)?,
+        billed: cost,
+        effective: spread,
+        tokens,
+    }))
+}
+
+/// What a group is about.
+struct Named<'a> {
+    service: &'a str,
+    usage: &'a str,
+    account: &'a str,
+    region: &'a str,
+    record: &'a str,
+    tag: Option<(Dimension, &'a str)>,
+}
+
+impl Default for Named<'_> {
+    fn default() -> Self {
+        Named {
+            service: "",
+            usage: "",
+            account: "",
+            region: "",
+            record: "Usage",
+            tag: None,
+        }
+    }
+}
+
+impl Named<'_> {
+    fn dimensions(&self, context: &mut Context) -> Result<Dimensions, Fault> {
+        let model = cur::named_model(self.usage, self.service).unwrap_or_default();
+        let tag = self.tag.map(|(dimension, value)| (dimension, "tag", value));
+        let mut dimensions = Dimensions::default();
+        for (dimension, field, text) in [
+            (Dimension::Provider, "provider", "aws"),
+            (Dimension::Service, "SERVICE", self.service),
+            (Dimension::Model, "USAGE_TYPE", &model),
+            (Dimension::Account, "LINKED_ACCOUNT", self.account),
+            (Dimension::Category, "RECORD_TYPE", cur::category(self.record)),
+            (Dimension::Project, "REGION", self.region),
+        ]
+        .into_iter()
+        .chain(tag)
+        {
+            let label = context.label(&Scalar::Text(text.into()), field)?;
+            dimensions.set(dimension, label);
+        }
+        Ok(dimensions)
+    }
+}
+
+fn money((name, metric): (&'static str, &Metric<'_>)) -> Result<(Decimal, Currency), Fault> {
+    let amount = parse_decimal(metric.amount.str()).map_err(|e| Fault::field(name, e.to_string()))?;
+    let currency = match metric.unit.str() {
+        "" => Currency::USD,
+        code => code
+            .parse()
+            .map_err(|_| Fault::field(name, "not in a currency of three letters"))?,
+    };
+    Ok((amount, currency))
+}
