@@ -81,6 +81,12 @@ impl<'a> Record<'a> {
 /// The same, owned where the text has escapes.
 struct Parsed<'a>([Scalar<'a>; KNOWN_KEYS.len()]);
 
+impl Default for Parsed<'_> {
+    fn default() -> Self {
+        Parsed(std::array::from_fn(|_| Scalar::Null))
+    }
+}
+
 impl<'a> Parsed<'a> {
     fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>> {
         let place = KNOWN_KEYS.iter().position(|known| *known == key)?;
@@ -150,7 +156,7 @@ pub(super) fn csv_row(
     context: &mut Context,
     out: &mut Output,
 ) -> Result<(), Fault> {
-    let mut record = Parsed(std::array::from_fn(|_| Scalar::Null));
+    let mut record = Parsed::default();
     for (key, value) in header.iter().zip(row.iter()) {
         match record.slot(key) {
             Some(slot) if !value.is_empty() => *slot = Scalar::Text(value.into()),
@@ -169,13 +175,13 @@ pub(super) fn of_values(
     context: &mut Context,
     out: &mut Output,
 ) -> Result<(), Fault> {
-    let mut record = Record::default();
+    let mut record = Parsed::default();
     for (key, value) in values.iter().filter(|(_, value)| !value.is_empty()) {
         if let Some(slot) = record.slot(key) {
             *slot = Scalar::Text(value.as_ref().into());
         }
     }
-    observe(&record, number, context, out)
+    observe(&record.record(), number, context, out)
 }
 
 struct Fields<'f> {
@@ -190,7 +196,7 @@ impl<'de> Visitor<'de> for Fields<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parsed<'de>, A::Error> {
-        let mut record = Parsed(std::array::from_fn(|_| Scalar::Null));
+        let mut record = Parsed::default();
         while let Some(key) = map.next_key_seed(KeyText)? {
             // Money keeps its digits: a float would not.
             if key == "cost_usd" {
