@@ -360,9 +360,7 @@ impl<'a> Run<'a> {
     pub fn hand_over(&mut self) -> Result<u64, Stop> {
         let count = self.out.events.len() as u64;
         if count > 0 {
-            if !self.options.defaults.is_empty() {
-                self.out.events.iter_mut().for_each(|e| self.options.fill_in(e));
-            }
+            self.options.fill_in(&mut self.out.events);
             self.sink.usage(&self.out.events)?;
             self.out.events.clear();
         }
