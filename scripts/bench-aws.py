@@ -4,12 +4,15 @@
 usage: target/emulators/bin/python scripts/bench-aws.py [PATH_OF_FINOPS_MONITOR] [ROUNDS]
 
 A small server stands for the Lambda runtime API and passes AWS calls on to moto. It notes when the first AWS call arrives after the
-start of the process. Peak memory is that of the process (wait4). Both programs are started in turns; medians are shown.
+start of the process, counts write units by DynamoDB's rules, and reads the peak memory of the process (VmHWM) when it has answered.
+Not that of wait4: there Linux counts what this script held when it forked. Both programs are started in turns; medians are shown.
 """
+import base64
 import http.client
 import http.server
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -49,6 +52,42 @@ urllib.request.urlopen(urllib.request.Request(api + "/invocation/" + request_id 
 '''
 
 
+def size(item):
+    """Bytes that DynamoDB counts: names and values, numbers about two digits a byte."""
+    def value(typed):
+        kind, inner = next(iter(typed.items()))
+        return {"S": lambda: len(inner.encode()), "N": lambda: len(inner) // 2 + 2, "B": lambda: len(base64.b64decode(inner))}.get(kind, lambda: 1)()
+    return sum(len(name) + value(typed) for name, typed in item.items())
+
+
+class Units:
+    """Write units: 1 per KB begun, 2 in a transaction; a change or a delete costs the larger of before and after."""
+
+    def __init__(self):
+        self.known, self.total = {}, 0
+
+    def write(self, table, item, key, factor=1):
+        at = (table, json.dumps({k: (item or key)[k] for k in ("pk", "sk")}, sort_keys=True))
+        new = size(item) if item else 0
+        self.total += factor * max(1, -(-max(new, self.known.get(at, 0)) // 1024))
+        self.known[at] = new if item else self.known.get(at, 0)
+
+    def take(self, name, body):
+        if name == "PutItem":
+            self.write(body["TableName"], body["Item"], None)
+        elif name in ("UpdateItem", "DeleteItem"):
+            self.write(body["TableName"], None, body["Key"])
+        elif name == "BatchWriteItem":
+            for table, requests in body["RequestItems"].items():
+                for request in requests:
+                    put, delete = request.get("PutRequest"), request.get("DeleteRequest")
+                    self.write(table, put and put["Item"], delete and delete["Key"])
+        elif name == "TransactWriteItems":
+            for one in body["TransactItems"]:
+                (verb, what), = one.items()
+                self.write(what["TableName"], what.get("Item"), what.get("Key"), 2)
+
+
 class Stand(http.server.BaseHTTPRequestHandler):
     """The runtime API and the way to moto."""
 
@@ -57,9 +96,26 @@ class Stand(http.server.BaseHTTPRequestHandler):
     left = 0
     first = None
     calls = []
+    units = Units()
+    pid = 0
+    peak = 0
 
     def log_message(self, *_):
         pass
+
+    def handle(self):
+        # A program that has answered goes away without a word.
+        try:
+            super().handle()
+        except ConnectionError:
+            pass
+
+    def note_peak(self):
+        try:
+            with open(f"/proc/{Stand.pid}/status", encoding="utf-8") as file:
+                Stand.peak = max(Stand.peak, int(re.search(r"VmHWM:\s+(\d+)", file.read()).group(1)) / 1024)
+        except OSError:
+            pass
 
     def answer(self, status, body, headers=()):
         self.send_response(status)
@@ -71,6 +127,7 @@ class Stand(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         if Stand.left == 0:
+            self.note_peak()
             self.answer(410, b"{}")
             return
         Stand.left -= 1
@@ -81,13 +138,16 @@ class Stand(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         if self.path.startswith("/2018-06-01/"):
+            self.note_peak()
             self.answer(202, b"{}")
             return
         if Stand.first is None:
             Stand.first = time.perf_counter()
         target = self.headers.get("x-amz-target", "")
         name = target.rsplit(".", 1)[-1] or ("Publish" if b"Action=Publish" in body else "GetCallerIdentity")
-        Stand.calls.append((name, len(body)))
+        Stand.calls.append(name)
+        if "DynamoDB" in target:
+            Stand.units.take(name, json.loads(body))
         upstream = http.client.HTTPConnection("127.0.0.1", Stand.moto)
         upstream.request("POST", self.path, body, {k: v for k, v in self.headers.items() if k.lower() != "connection"})
         reply = upstream.getresponse()
@@ -117,16 +177,27 @@ def start_moto(folder):
 
 
 def once(command, env, folder):
-    """Seconds to the first AWS call, peak memory in MB, the calls."""
-    Stand.left, Stand.first, Stand.calls = 1, None, []
+    """Seconds to the first AWS call, peak memory in MiB, the calls, the write units."""
+    Stand.left, Stand.first, Stand.calls, Stand.peak, Stand.units.total = 1, None, [], 0, 0
     began = time.perf_counter()
     process = subprocess.Popen(command, env=env, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = status
-    if Stand.first is None or status != 0:
+    Stand.pid = process.pid
+    output, _ = process.communicate()
+    if Stand.first is None or process.returncode != 0:
         raise SystemExit(f"error: {command[0]} failed\n{output.decode(errors='replace')[-2000:]}")
-    return Stand.first - began, usage.ru_maxrss / 1024, list(Stand.calls)
+    return Stand.first - began, Stand.peak, list(Stand.calls), Stand.units.total
+
+
+def told(what, run):
+    _, peak, names, units = run
+    print(f"{what}: {len(names)} requests ({', '.join(f'{names.count(n)} {n}' for n in sorted(set(names)))}), {units} write units, peak {peak:.1f} MiB")
+
+
+def add_calls(folder, first, count):
+    with open(os.path.join(folder, "usage.jsonl"), "a", encoding="utf-8") as file:
+        for n in range(first, first + count):
+            file.write(json.dumps({"id": f"c{n}", "ts": f"2026-11-{1 + n % 23:02}T{n // 23 % 24:02}:00:00Z", "provider": "anthropic",
+                                   "model": "claude-haiku-4-5-20251001", "input_tokens": 1000 + n % 9973, "output_tokens": n % 97}) + "\n")
 
 
 def main():
@@ -161,32 +232,29 @@ def main():
         os.makedirs(os.path.join(folder, "policies/budgets"))
         with open(os.path.join(folder, "policies/budgets/b.toml"), "w", encoding="utf-8") as file:
             file.write('[[budget]]\nname = "bill"\namount = "500 USD"\nperiod = "month"\nbasis = "billed"\n')
-        with open(os.path.join(folder, "usage.jsonl"), "w", encoding="utf-8") as file:
-            for n in range(1000):
-                file.write(json.dumps({"id": f"c{n}", "ts": f"2026-11-{1 + n % 23:02}T10:00:00Z", "provider": "anthropic",
-                                       "model": "claude-haiku-4-5-20251001", "input_tokens": 1000 + n, "output_tokens": n % 97}) + "\n")
+        add_calls(folder, 0, 1000)
         program = os.path.join(folder, "program.py")
         with open(program, "w", encoding="utf-8") as file:
             file.write(BOTO3)
         env["TOPIC"], env["CALLS"] = topic, os.path.join(folder, "calls.json")
-        _, _, first = once([MONITOR], env, folder)
-        names = [name for name, _ in first]
-        print(f"first run, 1,000 new calls, a bill of 480 rows, one alert: {len(names)} requests: "
-              + ", ".join(f"{names.count(n)} {n}" for n in sorted(set(names))))
+        told("first run, 1,000 new calls, a bill of 480 rows, one alert", once([MONITOR], env, folder))
         ours, theirs, steady = [], [], None
         for _ in range(ROUNDS):
-            began, memory, steady = once([MONITOR], env, folder)
-            ours.append((began, memory))
+            steady = once([MONITOR], env, folder)
+            ours.append(steady[:2])
             with open(env["CALLS"], "w", encoding="utf-8") as file:
-                json.dump([name for name, _ in steady], file)
+                json.dump(steady[2], file)
             theirs.append(once([sys.executable, program], env, folder)[:2])
-        names = [name for name, _ in steady]
-        print(f"a run with nothing new: {len(names)} requests: " + ", ".join(f"{names.count(n)} {n}" for n in sorted(set(names))))
+        told("a run with nothing new", steady)
         for name, taken in (("finops-monitor", ours), ("boto3", theirs)):
             starts, memory = [s for s, _ in taken], max(m for _, m in taken)
             print(f"{name}: first AWS request after {statistics.median(starts) * 1000:.1f} ms "
-                  f"(median of {len(starts)}, {min(starts) * 1000:.1f} to {max(starts) * 1000:.1f}), peak memory {memory:.1f} MB")
+                  f"(median of {len(starts)}, {min(starts) * 1000:.1f} to {max(starts) * 1000:.1f}), peak memory {memory:.1f} MiB")
         print(f"start: {statistics.median([s for s, _ in theirs]) / statistics.median([s for s, _ in ours]):.1f} times faster")
+        add_calls(folder, 1000, 100)
+        told("100 new calls", once([MONITOR], env, folder))
+        add_calls(folder, 1100, 100000)
+        told("100,000 new calls", once([MONITOR], env, folder))
     finally:
         moto.terminate()
         moto.wait()

@@ -7,8 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 need_rust
 cap_jobs
-cargo build --release --locked --bin finops >&2
-PATH="${CARGO_TARGET_DIR:-$PWD/target}/release:$PATH"
+cargo build --profile quick --locked --bin finops >&2
+PATH="${CARGO_TARGET_DIR:-$PWD/target}/quick:$PATH"
 
 rm -rf target/tour
 mkdir -p target/tour

@@ -15,4 +15,5 @@ pub mod prices;
 pub mod secret;
 pub mod slack;
 pub mod sqlite;
+pub mod traces;
 pub mod webhook;

@@ -30,6 +30,7 @@ use clap::ValueEnum;
 
 pub use start::main;
 
+use crate::adapters::traces::Tracer;
 use crate::config::{Config, ConfigError};
 use crate::ports::StoreError;
 
@@ -196,6 +197,8 @@ pub struct Context<'a> {
     pub width: usize,
     /// 0 quiet, 1 normal, 2 and more verbose.
     pub verbosity: u8,
+    /// Takes the spans of a run; off on the command line.
+    pub tracer: Tracer,
     /// Data.
     pub out: &'a mut dyn Write,
     /// Talk.

@@ -11,6 +11,7 @@ use comfy_table::Table;
 use super::args::{Cli, Command, Global};
 use super::{CliError, ColorWhen, Context, Exit, Format};
 use crate::adapters::clock::SystemClock;
+use crate::adapters::traces::Tracer;
 use crate::config::Config;
 use crate::ports::Clock;
 
@@ -92,6 +93,7 @@ fn start(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mu
         interactive: std::io::stderr().is_terminal() && !cli.global.quiet,
         width: width(terminal),
         verbosity: verbosity(&cli.global),
+        tracer: Tracer::default(),
         out: if output.is_some() { &mut file } else { out },
         err,
     };

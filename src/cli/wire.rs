@@ -19,6 +19,7 @@ use crate::adapters::prices::BookPricer;
 use crate::adapters::secret;
 use crate::adapters::slack::Slack;
 use crate::adapters::sqlite::{SqliteAlerts, SqliteLedger};
+use crate::adapters::traces::{TracedChannel, TracedSource};
 use crate::adapters::webhook::Webhook;
 use crate::config::{ChannelConfig, ChannelKind, SourceConfig, SourceKind, StoreUrl};
 use crate::domain::budget::Budget;
@@ -176,6 +177,9 @@ pub fn channels(ctx: &mut Context<'_>) -> Result<Vec<Box<dyn Notifier>>, CliErro
     let mut channels: Vec<Box<dyn Notifier>> = Vec::new();
     for channel in configured {
         match build(ctx, &channel) {
+            Ok(built) if ctx.tracer.is_on() => {
+                channels.push(Box::new(TracedChannel::new(built, ctx.tracer.clone())));
+            }
             Ok(built) => channels.push(built),
             Err(cause) => writeln!(ctx.err, "warning: channel `{}` cannot be used: {cause}", channel.name)?,
         }
@@ -268,6 +272,10 @@ pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Ve
         if !ctx.config.athenas.is_empty() {
             sources.extend(cloud::queries(ctx)?);
         }
+    }
+    if ctx.tracer.is_on() {
+        let traced = |source| Box::new(TracedSource::new(source, ctx.tracer.clone())) as Box<dyn UsageSource>;
+        sources = sources.into_iter().map(traced).collect();
     }
     Ok(sources)
 }

@@ -30,6 +30,16 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
                 "Cost Explorer groups by one or two",
             ));
         }
+        let patterns = source.services.is_empty() || source.services.iter().any(|s| s.contains(['*', '?', '[', '{']));
+        if patterns && !source.group_by.is_empty() && !source.group_by.iter().any(|by| by == "service") {
+            problems.push(ConfigError::new(
+                format!(
+                    "`[[cost_explorer]]` `{}` picks services by pattern and does not group by `service`",
+                    source.name
+                ),
+                "Cost Explorer would answer for all services: group by `service` too, or name the services in full",
+            ));
+        }
     }
     for account in config.aws.allowed_accounts.iter().filter(|a| !super::is_account(a)) {
         problems.push(ConfigError::new(

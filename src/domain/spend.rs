@@ -160,7 +160,9 @@ impl Sums {
         self.cost = add_exact(self.cost, charge.cost)?;
         self.events += 1;
         for (slot, (_, count)) in self.tokens.buckets.iter_mut().zip(event.tokens.iter()) {
-            *slot += i128::from(count);
+            if count > 0 {
+                *slot += i128::from(count);
+            }
         }
         self.tokens.reasoning += i128::from(event.tokens.reasoning);
         Ok(())

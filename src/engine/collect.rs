@@ -7,7 +7,6 @@ use std::thread;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::spend::{Bill, Restatement};
 use crate::domain::usage::{EventBatch, UsageEvent};
@@ -267,9 +266,7 @@ impl Sink for Collector<'_, '_> {
             self.events.reserve(BATCH_EVENTS + MANY);
         }
         for event in events {
-            let mut event = *event;
-            event.dimensions.set(Dimension::Source, self.source);
-            self.events.push(&event);
+            self.events.push_from(event, self.source);
         }
         if self.events.len() >= BATCH_EVENTS {
             self.flush()

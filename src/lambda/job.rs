@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{log, metrics};
 use crate::adapters::clock::SystemClock;
+use crate::adapters::traces::Tracer;
 use crate::cli::run::{RunArgs, run as run_once};
 use crate::cli::{Context, Format, wire};
 use crate::config::Config;
@@ -41,7 +42,7 @@ pub struct Answer {
 }
 
 /// Runs the job for one event. A source that fails does not fail the run; its name is in the summary.
-pub fn run(config: &Config, event: &Invocation, out: &mut dyn Write) -> Result<Answer, String> {
+pub fn run(config: &Config, event: &Invocation, tracer: Tracer, out: &mut dyn Write) -> Result<Answer, String> {
     let started = SystemClock.now();
     let now = event
         .event
@@ -60,6 +61,7 @@ pub fn run(config: &Config, event: &Invocation, out: &mut dyn Write) -> Result<A
         interactive: false,
         width: 120,
         verbosity: 1,
+        tracer,
         out: &mut answer,
         err: &mut talk,
     };
@@ -72,7 +74,7 @@ pub fn run(config: &Config, event: &Invocation, out: &mut dyn Write) -> Result<A
     let result = match outcome {
         Ok(exit) => {
             let milliseconds = (SystemClock.now() - started).num_milliseconds();
-            let config = ctx.config.clone();
+            let (config, tracer) = (ctx.config.clone(), ctx.tracer.clone());
             let mut summary: Value =
                 serde_json::from_slice(&answer).map_err(|e| format!("the summary is broken: {e}"))?;
             if let Value::Object(fields) = &mut summary {
@@ -90,6 +92,7 @@ pub fn run(config: &Config, event: &Invocation, out: &mut dyn Write) -> Result<A
                 interactive: false,
                 width: 120,
                 verbosity: 1,
+                tracer,
                 out: &mut nothing,
                 err: &mut said,
             };

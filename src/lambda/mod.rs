@@ -7,6 +7,7 @@ mod job;
 mod log;
 mod metrics;
 mod runtime;
+mod traces;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -33,14 +34,19 @@ pub fn main(env: &dyn Fn(&str) -> Option<String>, out: &mut dyn Write) -> Result
             return Err(message);
         }
     };
+    let mut traces = traces::Traces::new(env, out);
     loop {
         let Some(event) = runtime.next()? else { return Ok(()) };
-        match job::run(&config, &event, out) {
+        let tracer = traces.begin(&event);
+        let result = job::run(&config, &event, tracer, out);
+        match &result {
             Ok(answer) => runtime.answer(&event.request_id, &answer.summary)?,
             Err(message) => {
-                log::line(out, "error", &event.request_id, &message);
-                runtime.error(&event.request_id, &message)?;
+                log::line(out, "error", &event.request_id, message);
+                runtime.error(&event.request_id, message)?;
             }
         }
+        // The answer is given: a slow receiver of traces delays nobody.
+        traces.end(&event, &result, out);
     }
 }

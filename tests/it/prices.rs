@@ -246,6 +246,7 @@ fn command(format: finops::cli::Format, line: &str) -> (String, String) {
         interactive: false,
         width: 100,
         verbosity: 1,
+        tracer: Default::default(),
         out: &mut out,
         err: &mut err,
     };

@@ -10,9 +10,12 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::failure::{Failure, Kind};
 use super::permissions::Permission;
+use super::traced::TracedClient;
+use crate::adapters::traces::Tracer;
 
 /// What taking a role calls.
 pub const ASSUME_ROLE: Permission = Permission {
@@ -62,17 +65,22 @@ pub struct Aws {
 
 impl Aws {
     /// Connects with what the environment says: the SDK's own chain (environment, profile, container, instance), region and
-    /// `AWS_ENDPOINT_URL`.
-    pub fn from_environment(region: Option<&str>, limits: CallLimits) -> Result<Self, Failure> {
-        Self::connect(region, limits, None)
+    /// `AWS_ENDPOINT_URL`. `tracer` sees every attempt of a call.
+    pub fn from_environment(region: Option<&str>, limits: CallLimits, tracer: &Tracer) -> Result<Self, Failure> {
+        Self::connect(region, limits, None, tracer)
     }
 
     /// Connects to an emulator at `endpoint`, which accepts any credentials.
     pub fn at_emulator(endpoint: &str, limits: CallLimits) -> Result<Self, Failure> {
-        Self::connect(Some("us-east-1"), limits, Some(endpoint))
+        Self::connect(Some("us-east-1"), limits, Some(endpoint), &Tracer::default())
     }
 
-    fn connect(region: Option<&str>, limits: CallLimits, emulator: Option<&str>) -> Result<Self, Failure> {
+    fn connect(
+        region: Option<&str>,
+        limits: CallLimits,
+        emulator: Option<&str>,
+        tracer: &Tracer,
+    ) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -81,6 +89,14 @@ impl Aws {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
             .build_https();
+        let http = if tracer.is_on() {
+            SharedHttpClient::new(TracedClient {
+                client: http,
+                tracer: tracer.clone(),
+            })
+        } else {
+            http
+        };
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT.min(limits.attempt))
             .operation_attempt_timeout(limits.attempt)

@@ -1,6 +1,7 @@
 //! What AWS can answer instead of an answer, sorted into few kinds, in words that say what to do.
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use thiserror::Error;
 
 /// The kinds of failure that a caller may want to tell apart.
@@ -56,6 +57,9 @@ impl Failure {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
+        if let Some(refused) = role_refused(error) {
+            return refused;
+        }
         let (kind, ambiguous, words) = match error {
             SdkError::TimeoutError(_) => (Kind::Unreachable, true, "no answer in time, after retries".to_owned()),
             SdkError::DispatchFailure(inner) if inner.is_timeout() => {
@@ -123,6 +127,18 @@ impl Failure {
             Kind::Refused => "check the settings of this service",
         }
     }
+}
+
+/// A role that may not be taken shows inside the search for credentials, below any call made with it.
+fn role_refused(error: &dyn std::error::Error) -> Option<Failure> {
+    let mut at = error.source();
+    while let Some(inner) = at {
+        if let Some(refused) = inner.downcast_ref::<SdkError<AssumeRoleError>>() {
+            return Some(Failure::of("sts:AssumeRole", refused));
+        }
+        at = inner.source();
+    }
+    None
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

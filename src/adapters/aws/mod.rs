@@ -13,5 +13,6 @@ pub mod s3;
 pub mod secrets;
 pub mod signals;
 pub mod sns;
+mod traced;
 
 pub use client::Aws;

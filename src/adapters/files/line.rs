@@ -6,7 +6,9 @@ use crate::domain::label::{Label, LabelCache, MAX_LABEL_BYTES};
 use crate::domain::usage::{EventId, UsageEvent};
 
 use super::bills::CostBucket;
-use super::scalar::Scalar;
+use super::scan::Forms;
+use super::time::Times;
+use super::value::Value;
 
 /// Why a record is not usable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +71,18 @@ pub(super) struct Context {
     pub labels: LabelCache,
     /// The time of records that have none: their file's time of change.
     pub fallback: Option<DateTime<Utc>>,
+    /// Forms of records met so far, by format.
+    pub forms: FormsByFormat,
+    times: Times,
     /// Who sells a model, as told by its name.
     providers: Vec<(Label, Label)>,
+}
+
+/// Forms of records, by the format whose slots they fill.
+#[derive(Default)]
+pub(super) struct FormsByFormat {
+    pub claude_code: Forms,
+    pub plain: Forms,
 }
 
 /// Models whose provider is remembered.
@@ -83,6 +95,8 @@ impl Context {
             latest,
             labels: LabelCache::default(),
             fallback: None,
+            forms: FormsByFormat::default(),
+            times: Times::default(),
             providers: Vec::new(),
         }
     }
@@ -100,28 +114,35 @@ impl Context {
     }
 
     /// The label of a field that may be absent.
-    pub fn label(&mut self, value: &Scalar<'_>, field: &str) -> Result<Label, Fault> {
-        let number;
-        let text = match value {
-            Scalar::Null => return Ok(Label::EMPTY),
-            Scalar::Text(text) => text.as_ref(),
-            Scalar::Whole(n) => {
-                number = n.to_string();
-                &number
+    pub fn label<'v>(&mut self, value: impl Into<Value<'v>>, field: &str) -> Result<Label, Fault> {
+        match value.into() {
+            Value::Null => Ok(Label::EMPTY),
+            Value::Text(text) if text.len() <= MAX_LABEL_BYTES => Ok(self.labels.get(text)),
+            Value::Text(_) => Err(Fault::field(field, format!("longer than {MAX_LABEL_BYTES} bytes"))),
+            Value::Whole(n) => Ok(self.labels.get(&n.to_string())),
+            Value::Negative(_) | Value::Float(_) | Value::Bool(_) | Value::Other => {
+                Err(Fault::field(field, "expected text"))
             }
-            Scalar::Negative(_) | Scalar::Float(_) | Scalar::Bool(_) | Scalar::Other => {
-                return Err(Fault::field(field, "expected text"));
-            }
-        };
-        if text.len() > MAX_LABEL_BYTES {
-            return Err(Fault::field(field, format!("longer than {MAX_LABEL_BYTES} bytes")));
         }
-        Ok(self.labels.get(text))
     }
 
     /// The instant of a field, within the plausible span.
-    pub fn time(&self, value: &Scalar<'_>, field: &str, out: &mut Output) -> Result<DateTime<Utc>, Fault> {
-        let (at, zoned) = value.time(field)?;
+    pub fn time<'v>(
+        &mut self,
+        value: impl Into<Value<'v>>,
+        field: &str,
+        out: &mut Output,
+    ) -> Result<DateTime<Utc>, Fault> {
+        let value = value.into();
+        let usual = if let Value::Text(text) = value {
+            self.times.usual(text)
+        } else {
+            None
+        };
+        let (at, zoned) = match usual {
+            Some(at) => (at, true),
+            None => value.time(field)?,
+        };
         if at.timestamp() < EARLIEST {
             return Err(Fault::field(field, "implausible time before 2018"));
         }

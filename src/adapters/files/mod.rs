@@ -43,6 +43,7 @@ mod table;
 mod tags;
 mod time;
 mod usage;
+mod value;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -252,8 +253,10 @@ pub struct FileSourceOptions {
 
 impl FileSourceOptions {
     /// Gives the defaults to dimensions that are empty.
-    fn fill_in(&self, event: &mut UsageEvent) {
-        self.fill(&mut event.dimensions);
+    fn fill_in(&self, events: &mut [UsageEvent]) {
+        if !self.defaults.is_empty() {
+            events.iter_mut().for_each(|event| self.fill(&mut event.dimensions));
+        }
     }
 
     fn fill(&self, dimensions: &mut Dimensions) {

@@ -13,6 +13,7 @@ use crate::domain::usage::{Bucket, EventId, UsageEvent};
 use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::{Scalar, reported};
 use super::scan::{self, Forms, Keys, Want};
+use super::value::Value;
 
 macro_rules! keys {
     ($($name:ident),* $(,)?) => {
@@ -64,42 +65,45 @@ keys!(
 );
 
 /// The values of a record by key.
-struct Record<'a> {
-    values: [Scalar<'a>; KNOWN_KEYS.len()],
-}
-
-impl Default for Record<'_> {
-    fn default() -> Self {
-        Record {
-            values: std::array::from_fn(|_| Scalar::Null),
-        }
-    }
-}
+struct Record<'a>([Value<'a>; KNOWN_KEYS.len()]);
 
 impl<'a> Record<'a> {
-    fn get(&self, key: Key) -> &Scalar<'a> {
-        self.values.get(key as usize).unwrap_or(&Scalar::Null)
+    #[inline]
+    fn get(&self, key: Key) -> Value<'a> {
+        self.0.get(key as usize).copied().unwrap_or_default()
     }
 
+    fn each(&self) -> impl Iterator<Item = (&'static str, Value<'a>)> {
+        KNOWN_KEYS.iter().copied().zip(self.0)
+    }
+}
+
+/// The same, owned where the text has escapes.
+struct Parsed<'a>([Scalar<'a>; KNOWN_KEYS.len()]);
+
+impl Default for Parsed<'_> {
+    fn default() -> Self {
+        Parsed(std::array::from_fn(|_| Scalar::Null))
+    }
+}
+
+impl<'a> Parsed<'a> {
     fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>> {
         let place = KNOWN_KEYS.iter().position(|known| *known == key)?;
-        self.values.get_mut(place)
+        self.0.get_mut(place)
     }
 
-    fn each(&self) -> impl Iterator<Item = (&'static str, &Scalar<'a>)> {
-        KNOWN_KEYS.iter().copied().zip(&self.values)
+    fn record(&self) -> Record<'_> {
+        Record(self.0.each_ref().map(Value::from))
     }
 }
 
 /// Reads plain records.
-#[derive(Default)]
-pub(super) struct Plain {
-    forms: Forms,
-}
+pub(super) struct Plain;
 
 impl LineFormat for Plain {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-        if let Some(record) = scanned(text, &mut self.forms) {
+        if let Some(record) = scanned(text, &mut context.forms.plain) {
             return observe(&record, number, context, out);
         }
         let mut fault = None;
@@ -110,7 +114,7 @@ impl LineFormat for Plain {
             .map_err(|e| Fault::json(&e))?;
         match fault {
             Some(fault) => Err(fault),
-            None => observe(&record, number, context, out),
+            None => observe(&record.record(), number, context, out),
         }
     }
 }
@@ -139,8 +143,8 @@ const fn wanted() -> [(&'static str, Want); KNOWN_KEYS.len()] {
 
 /// The record from a scan; `None` when the general parser has to read and judge it.
 fn scanned<'a>(text: &'a str, forms: &mut Forms) -> Option<Record<'a>> {
-    let mut record = Record::default();
-    scan::read(text, &KEYS, forms, &mut record.values)?;
+    let mut record = Record([Value::Null; KNOWN_KEYS.len()]);
+    scan::read(text, &KEYS, forms, &mut record.0)?;
     Some(record)
 }
 
@@ -152,7 +156,7 @@ pub(super) fn csv_row(
     context: &mut Context,
     out: &mut Output,
 ) -> Result<(), Fault> {
-    let mut record = Record::default();
+    let mut record = Parsed::default();
     for (key, value) in header.iter().zip(row.iter()) {
         match record.slot(key) {
             Some(slot) if !value.is_empty() => *slot = Scalar::Text(value.into()),
@@ -161,7 +165,7 @@ pub(super) fn csv_row(
             None => return Err(unknown(key)),
         }
     }
-    observe(&record, number, context, out)
+    observe(&record.record(), number, context, out)
 }
 
 /// Reads a record that was put together from another one; empty texts are absent.
@@ -171,13 +175,13 @@ pub(super) fn of_values(
     context: &mut Context,
     out: &mut Output,
 ) -> Result<(), Fault> {
-    let mut record = Record::default();
+    let mut record = Parsed::default();
     for (key, value) in values.iter().filter(|(_, value)| !value.is_empty()) {
         if let Some(slot) = record.slot(key) {
             *slot = Scalar::Text(value.as_ref().into());
         }
     }
-    observe(&record, number, context, out)
+    observe(&record.record(), number, context, out)
 }
 
 struct Fields<'f> {
@@ -185,14 +189,14 @@ struct Fields<'f> {
 }
 
 impl<'de> Visitor<'de> for Fields<'_> {
-    type Value = Record<'de>;
+    type Value = Parsed<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record<'de>, A::Error> {
-        let mut record = Record::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parsed<'de>, A::Error> {
+        let mut record = Parsed::default();
         while let Some(key) = map.next_key_seed(KeyText)? {
             // Money keeps its digits: a float would not.
             if key == "cost_usd" {
@@ -256,14 +260,14 @@ fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output)
     let provider = context.label(r.get(Key::provider), "provider")?;
     let model = context.label(r.get(Key::model), "model")?;
     let id = match r.get(Key::id) {
-        Scalar::Null => {
+        Value::Null => {
             out.warnings
                 .push("records without `id` are told apart by their content");
             content_id(r)
         }
-        Scalar::Text(text) => EventId::of(&[b"plain", text.as_bytes()]),
-        Scalar::Whole(n) => EventId::of(&[b"plain", n.to_string().as_bytes()]),
-        Scalar::Negative(_) | Scalar::Float(_) | Scalar::Bool(_) | Scalar::Other => {
+        Value::Text(text) => EventId::of(&[b"plain", text.as_bytes()]),
+        Value::Whole(n) => EventId::of(&[b"plain", n.to_string().as_bytes()]),
+        Value::Negative(_) | Value::Float(_) | Value::Bool(_) | Value::Other => {
             return Err(Fault::field("id", "expected text"));
         }
     };
@@ -325,12 +329,11 @@ fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output)
     event.session = context.label(r.get(Key::session), "session")?;
     event.speed = context.label(r.get(Key::speed), "speed")?;
     event.geo = context.label(r.get(Key::geo), "geo")?;
-    event.reported_cost = reported(
-        (!r.get(Key::cost_usd).is_null()).then(|| r.get(Key::cost_usd).str()),
-        "cost_usd",
-    )?;
+    if let Value::Text(cost) = r.get(Key::cost_usd) {
+        event.reported_cost = reported(Some(cost), "cost_usd")?;
+    }
     let failed = match r.get(Key::status).str() {
-        "" => !r.get(Key::status).is_null() && !matches!(r.get(Key::status), Scalar::Text(_)),
+        "" => !r.get(Key::status).is_null() && !matches!(r.get(Key::status), Value::Text(_)),
         status => !matches!(status, "ok" | "success"),
     };
     if failed && event.tokens.total() == 0 {
@@ -346,12 +349,12 @@ fn content_id(record: &Record<'_>) -> EventId {
     let mut text = String::new();
     for (key, value) in record.each() {
         let value = match value {
-            Scalar::Null | Scalar::Other => continue,
-            Scalar::Text(text) => text.to_string(),
-            Scalar::Whole(n) => n.to_string(),
-            Scalar::Negative(n) => n.to_string(),
-            Scalar::Float(n) => n.to_string(),
-            Scalar::Bool(b) => b.to_string(),
+            Value::Null | Value::Other => continue,
+            Value::Text(text) => text.to_owned(),
+            Value::Whole(n) => n.to_string(),
+            Value::Negative(n) => n.to_string(),
+            Value::Float(n) => n.to_string(),
+            Value::Bool(b) => b.to_string(),
         };
         text.push_str(&format!("{key}:{}:{value};", value.len()));
     }

@@ -335,7 +335,7 @@ impl<'a> Run<'a> {
         if bytes.is_empty() {
             return Ok(Whole::Complete);
         }
-        let text = match std::str::from_utf8(bytes) {
+        let text = match simdutf8::compat::from_utf8(bytes) {
             Ok(text) => text,
             Err(_) if !record.ended => return Ok(Whole::Incomplete),
             Err(error) => {
@@ -360,7 +360,7 @@ impl<'a> Run<'a> {
     pub fn hand_over(&mut self) -> Result<u64, Stop> {
         let count = self.out.events.len() as u64;
         if count > 0 {
-            self.out.events.iter_mut().for_each(|e| self.options.fill_in(e));
+            self.options.fill_in(&mut self.out.events);
             self.sink.usage(&self.out.events)?;
             self.out.events.clear();
         }

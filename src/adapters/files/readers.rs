@@ -56,7 +56,7 @@ fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat> {
         FileFormat::Codex => Box::new(Codex::new(Arc::clone(&shared.sessions))),
         FileFormat::Litellm => Box::new(Litellm),
         // Bills are tables and have no reader of records.
-        FileFormat::Plain | FileFormat::Focus | FileFormat::Cur => Box::new(Plain::default()),
+        FileFormat::Plain | FileFormat::Focus | FileFormat::Cur => Box::new(Plain),
         FileFormat::Otel => Box::new(Otel::new(Arc::clone(&shared.traces))),
         FileFormat::Bedrock => Box::new(Bedrock),
         FileFormat::Body => Box::new(Body),

@@ -8,10 +8,9 @@ use rust_decimal::Decimal;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::domain::money::parse_decimal;
-use crate::domain::usage::MAX_TOKENS;
 
 use super::line::Fault;
-use super::time::{epoch, parse_time};
+use super::value::Value;
 
 /// Any value, borrowed where possible.
 #[derive(Default, Debug, Clone)]
@@ -33,9 +32,6 @@ pub(super) enum Scalar<'a> {
     Other,
 }
 
-/// Largest integer below which every integer has a float of its own.
-const EXACT_FLOAT: u64 = 1 << 53;
-
 impl Scalar<'_> {
     /// Whether nothing was given.
     pub fn is_null(&self) -> bool {
@@ -44,103 +40,28 @@ impl Scalar<'_> {
 
     /// The text; empty unless text.
     pub fn str(&self) -> &str {
-        match self {
-            Scalar::Text(text) => text,
-            Scalar::Null
-            | Scalar::Whole(_)
-            | Scalar::Negative(_)
-            | Scalar::Float(_)
-            | Scalar::Bool(_)
-            | Scalar::Other => "",
-        }
+        Value::from(self).str()
     }
 
     /// Whether it says yes, as JSON or as text.
     pub fn is_true(&self) -> bool {
-        matches!(self, Scalar::Bool(true)) || self.str().eq_ignore_ascii_case("true")
+        Value::from(self).is_true()
     }
 
     /// A count: 0 when absent, exact or refused.
-    #[inline]
     pub fn count(&self, field: &str) -> Result<u64, Fault> {
-        match self {
-            Scalar::Null => Ok(0),
-            Scalar::Whole(count) if *count <= MAX_TOKENS => Ok(*count),
-            Scalar::Whole(_)
-            | Scalar::Negative(_)
-            | Scalar::Float(_)
-            | Scalar::Text(_)
-            | Scalar::Bool(_)
-            | Scalar::Other => self.odd_count(field),
-        }
-    }
-
-    fn odd_count(&self, field: &str) -> Result<u64, Fault> {
-        let count = match self {
-            Scalar::Null => 0,
-            Scalar::Whole(n) => *n,
-            Scalar::Negative(_) => return Err(Fault::field(field, "negative count")),
-            Scalar::Float(value) => whole(&value.to_string(), field)
-                .and_then(|n| (n <= EXACT_FLOAT).then_some(n).ok_or_else(|| too_large(field)))?,
-            Scalar::Text(text) if text.trim().is_empty() => 0,
-            Scalar::Text(text) => whole(text.trim(), field)?,
-            Scalar::Bool(_) | Scalar::Other => return Err(Fault::field(field, "expected a whole number")),
-        };
-        if count > MAX_TOKENS {
-            return Err(too_large(field));
-        }
-        Ok(count)
+        Value::from(self).count(field)
     }
 
     /// A small count of requests.
     pub fn small(&self, field: &str) -> Result<u32, Fault> {
-        u32::try_from(self.count(field)?).map_err(|_| too_large(field))
+        Value::from(self).small(field)
     }
 
     /// An instant and whether it named its zone.
     pub fn time(&self, field: &str) -> Result<(DateTime<Utc>, bool), Fault> {
-        let wrong = || Fault::field(field, "not a time");
-        match self {
-            Scalar::Null => Err(Fault::field(field, "missing")),
-            Scalar::Text(text) => parse_time(text).ok_or_else(wrong),
-            Scalar::Whole(n) => epoch(Decimal::from(*n)).map(|t| (t, true)).ok_or_else(wrong),
-            Scalar::Negative(n) => epoch(Decimal::from(*n)).map(|t| (t, true)).ok_or_else(wrong),
-            Scalar::Float(value) => parse_decimal(&value.to_string())
-                .ok()
-                .and_then(epoch)
-                .map(|t| (t, true))
-                .ok_or_else(wrong),
-            Scalar::Bool(_) | Scalar::Other => Err(wrong()),
-        }
+        Value::from(self).time(field)
     }
-}
-
-fn too_large(field: &str) -> Fault {
-    Fault::field(field, format!("larger than {MAX_TOKENS}, or not exact"))
-}
-
-fn whole(text: &str, field: &str) -> Result<u64, Fault> {
-    let digits = match text.split_once('.') {
-        Some((whole, fraction)) if fraction.bytes().all(|b| b == b'0') => whole,
-        Some(_) => {
-            return Err(Fault::field(
-                field,
-                if text.starts_with('-') {
-                    "negative count"
-                } else {
-                    "not a whole number"
-                },
-            ));
-        }
-        None => text,
-    };
-    if digits.starts_with('-') {
-        return Err(Fault::field(field, "negative count"));
-    }
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Fault::field(field, "not a whole number"));
-    }
-    digits.parse().map_err(|_| too_large(field))
 }
 
 /// Reported money from its JSON or CSV text: exact; none for nothing, null and zero.

@@ -9,7 +9,7 @@ use crate::domain::money::{mul_exact, parse_decimal};
 /// An instant and whether the text named its zone. Offsets, fractions of up to nine digits, a space in place of the `T`, a
 /// date alone, and an epoch in digits are understood.
 pub(super) fn parse_time(text: &str) -> Option<(DateTime<Utc>, bool)> {
-    if let Some(at) = common(text.as_bytes()) {
+    if let Some(at) = Times::default().usual(text) {
         return Some((at, true));
     }
     let text = text.trim();
@@ -41,51 +41,42 @@ fn naive(text: &str) -> Option<NaiveDateTime> {
         .or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))
 }
 
-/// The one shape that nearly every record has, `2026-10-20T08:15:04.120Z`, without a general parser.
-fn common(text: &[u8]) -> Option<DateTime<Utc>> {
-    let &[
-        y1,
-        y2,
-        y3,
-        y4,
-        b'-',
-        m1,
-        m2,
-        b'-',
-        d1,
-        d2,
-        b'T',
-        h1,
-        h2,
-        b':',
-        n1,
-        n2,
-        b':',
-        s1,
-        s2,
-        b'.',
-        f1,
-        f2,
-        f3,
-        b'Z',
-    ] = text
-    else {
-        return None;
-    };
-    let mut digits = [y1, y2, y3, y4, m1, m2, d1, d2, h1, h2, n1, n2, s1, s2, f1, f2, f3];
-    let mut odd = false;
-    for digit in &mut digits {
-        *digit = digit.wrapping_sub(b'0');
-        odd |= *digit > 9;
+/// Reads the one shape that nearly every record has, `2026-10-20T08:15:04.120Z`, without a general parser. The records of a log lie near
+/// each other: the day of the one before is most often the day of the next.
+#[derive(Default)]
+pub(super) struct Times {
+    date: [u8; 10],
+    day: NaiveDate,
+}
+
+impl Times {
+    /// The instant, if the text is of that shape.
+    pub fn usual(&mut self, text: &str) -> Option<DateTime<Utc>> {
+        let (date, time) = text.as_bytes().split_first_chunk::<10>()?;
+        let &[b'T', h1, h2, b':', m1, m2, b':', s1, s2, b'.', f1, f2, f3, b'Z'] = time else {
+            return None;
+        };
+        if self.date != *date {
+            let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = date else {
+                return None;
+            };
+            let year = i32::try_from(number([y1, y2, y3, y4])?).ok()?;
+            self.day = NaiveDate::from_ymd_opt(year, number([m1, m2])?, number([d1, d2])?)?;
+            self.date = *date;
+        }
+        let (hour, minute, second) = (number([h1, h2])?, number([m1, m2])?, number([s1, s2])?);
+        let time = self
+            .day
+            .and_hms_milli_opt(hour, minute, second, number([f1, f2, f3])?)?;
+        Some(time.and_utc())
     }
-    if odd {
-        return None;
-    }
-    let [y1, y2, y3, y4, m1, m2, d1, d2, h1, h2, n1, n2, s1, s2, f1, f2, f3] = digits.map(u32::from);
-    let year = i32::try_from(y1 * 1000 + y2 * 100 + y3 * 10 + y4).ok()?;
-    let date = NaiveDate::from_ymd_opt(year, m1 * 10 + m2, d1 * 10 + d2)?;
-    let time = date.and_hms_milli_opt(h1 * 10 + h2, n1 * 10 + n2, s1 * 10 + s2, f1 * 100 + f2 * 10 + f3)?;
-    Some(time.and_utc())
+}
+
+fn number<const N: usize>(digits: [u8; N]) -> Option<u32> {
+    digits.into_iter().try_fold(0, |sum, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        (digit <= 9).then_some(sum * 10 + u32::from(digit))
+    })
 }
 
 /// The instant of an epoch whose unit its size tells: seconds, milliseconds, microseconds or nanoseconds.

@@ -1,9 +1,13 @@
 //! Numbers for names: the store keeps each name once.
 
+use std::hash::{Hash, Hasher};
+
 use rusqlite::{Connection, OptionalExtension};
+use rustc_hash::FxHasher;
 
 use super::codec::{Broken, Names};
 use super::failed;
+use crate::domain::dimension::Dimensions;
 use crate::domain::label::Label;
 use crate::ports::StoreError;
 
@@ -15,6 +19,27 @@ pub struct NameCache {
     numbers: Vec<u64>,
     /// Label by number, the empty one where not known.
     labels: Vec<Label>,
+    /// What dimensions were packed into, by [`place`].
+    packed: Vec<Packed>,
+}
+
+/// Dimensions and what they were packed into; nothing while empty.
+#[derive(Clone, Default)]
+struct Packed {
+    dimensions: Dimensions,
+    length: u8,
+    bytes: [u8; PACKED_BYTES],
+}
+
+/// Longest packed dimensions that are remembered: more than two bytes for each.
+const PACKED_BYTES: usize = 32;
+/// Packed dimensions that are remembered, a power of two: the calls of some sessions in turns.
+const PLACES: usize = 256;
+
+fn place(dimensions: &Dimensions) -> usize {
+    let mut hasher = FxHasher::default();
+    dimensions.hash(&mut hasher);
+    (hasher.finish() >> 32) as usize % PLACES
 }
 
 impl NameCache {
@@ -41,6 +66,7 @@ impl NameCache {
     pub fn clear(&mut self) {
         self.numbers.clear();
         self.labels.clear();
+        self.packed.clear();
     }
 }
 
@@ -119,6 +145,28 @@ impl Names for StoredNames<'_> {
         let number = u64::try_from(number).map_err(|_| Broken)?;
         self.cache.note(label, number)?;
         Ok(number)
+    }
+
+    fn put_packed(&self, dimensions: &Dimensions, out: &mut Vec<u8>) -> bool {
+        let known = self.cache.packed.get(place(dimensions));
+        let Some(known) = known.filter(|known| known.length > 0 && known.dimensions == *dimensions) else {
+            return false;
+        };
+        out.extend_from_slice(known.bytes.get(..usize::from(known.length)).unwrap_or(&[]));
+        true
+    }
+
+    fn remember_packed(&mut self, dimensions: &Dimensions, packed: &[u8]) {
+        let cache = &mut self.cache.packed;
+        cache.resize(PLACES, Packed::default());
+        let slot = cache.get_mut(place(dimensions));
+        let (Some(slot), Ok(length)) = (slot, u8::try_from(packed.len())) else {
+            return;
+        };
+        if let Some(bytes) = slot.bytes.get_mut(..packed.len()) {
+            bytes.copy_from_slice(packed);
+            (slot.dimensions, slot.length) = (*dimensions, length);
+        }
     }
 
     fn label(&mut self, number: u64) -> Result<Label, CodecError> {

@@ -61,7 +61,7 @@ mod with_aws {
         if let Some(aws) = CONNECTION.get() {
             return Ok(aws.clone());
         }
-        let aws = Aws::from_environment(ctx.config.aws.region.as_deref(), CallLimits::default())?;
+        let aws = Aws::from_environment(ctx.config.aws.region.as_deref(), CallLimits::default(), &ctx.tracer)?;
         if !ctx.config.aws.allowed_accounts.is_empty() {
             allowed_account(ctx, &aws)?;
         }
@@ -79,6 +79,9 @@ mod with_aws {
             .hint("nothing was read or written; name it in `aws.allowed_accounts`, or use other credentials"))
     }
 
+    /// What the right to deliver lasts longer than delivering may take: for clocks that differ.
+    const LEASE_RESERVE: std::time::Duration = std::time::Duration::from_secs(10);
+
     fn names(ctx: &Context<'_>) -> TableNames {
         TableNames::of(&ctx.config.namespace, &ctx.config.environment)
     }
@@ -95,7 +98,11 @@ mod with_aws {
     /// The alerts in the account.
     pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
         let table = Table::new(connection(ctx)?, names(ctx).alerts);
-        Ok(Box::new(DynamoAlerts::new(table, Box::new(SystemClock), ctx.now)))
+        let alerts = DynamoAlerts::new(table, Box::new(SystemClock), ctx.now);
+        let limits = crate::cli::wire::delivery(ctx);
+        Ok(Box::new(
+            alerts.holding_for(limits.budget + limits.timeout + LEASE_RESERVE),
+        ))
     }
 
     /// A channel to a topic.

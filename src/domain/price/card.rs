@@ -34,6 +34,8 @@ pub(super) struct Card {
     pub(super) above: Option<Above>,
     pub(super) buckets: [Option<Rated>; Bucket::ALL.len()],
     pub(super) reasoning: Option<Rated>,
+    /// The units of the buckets that have a rate, where that is all that counts: no rate of reasoning, none beyond 64 bits.
+    units: Option<[Option<u64>; Bucket::ALL.len()]>,
 }
 
 /// All that is needed to charge calls of one (provider, model, tier, speed, geography) on one day at some hours.
@@ -151,6 +153,11 @@ impl Prepared {
         for rated in self.cards.iter_mut().flat_map(Card::rated_mut) {
             rated.units = units(effective(rated.list)?, MILLION_SCALE)?;
         }
+        for card in &mut self.cards {
+            let small = card.rated().all(|rated| u64::try_from(rated.units).is_ok());
+            let units = |rated: &Option<Rated>| rated.as_ref().and_then(|r| u64::try_from(r.units).ok());
+            card.units = (small && card.reasoning.is_none()).then(|| card.buckets.each_ref().map(units));
+        }
         self.scale = scale;
         Ok(())
     }
@@ -168,27 +175,35 @@ impl Prepared {
         let card = self.card(event.prompt_size()).ok_or(UnpricedReason::NoRate)?;
         let mut sum = 0_i128;
         let mut add = |count: u64, units: i128| -> Result<(), UnpricedReason> {
-            // Nearly all rates fit into 64 bits, where multiplying is one instruction.
-            let part = match u64::try_from(units) {
-                Ok(units) => i128::try_from(u128::from(count) * u128::from(units)).ok(),
-                Err(_) => i128::from(count).checked_mul(units),
-            };
-            sum = part
+            sum = i128::from(count)
+                .checked_mul(units)
                 .and_then(|part| sum.checked_add(part))
                 .ok_or(UnpricedReason::OutOfRange)?;
             Ok(())
         };
-        for ((bucket, count), rated) in tokens.iter().zip(&card.buckets) {
-            let mut count = count;
-            if bucket == Bucket::Output
-                && let Some(reasoning) = &card.reasoning
-            {
-                let part = tokens.reasoning.min(count);
-                count -= part;
-                add(part, reasoning.units)?;
+        if let Some(units) = &card.units {
+            // What nearly all calls are.
+            let mut text = 0_u128;
+            for ((_, count), units) in tokens.iter().zip(units) {
+                if count > 0 {
+                    let part = u128::from(count) * u128::from(units.ok_or(UnpricedReason::NoRate)?);
+                    text = text.checked_add(part).ok_or(UnpricedReason::OutOfRange)?;
+                }
             }
-            if count > 0 {
-                add(count, rated.as_ref().ok_or(UnpricedReason::NoRate)?.units)?;
+            add(1, i128::try_from(text).map_err(|_| UnpricedReason::OutOfRange)?)?;
+        } else {
+            for ((bucket, count), rated) in tokens.iter().zip(&card.buckets) {
+                let mut count = count;
+                if bucket == Bucket::Output
+                    && let Some(reasoning) = &card.reasoning
+                {
+                    let part = tokens.reasoning.min(count);
+                    count -= part;
+                    add(part, reasoning.units)?;
+                }
+                if count > 0 {
+                    add(count, rated.as_ref().ok_or(UnpricedReason::NoRate)?.units)?;
+                }
             }
         }
         if requests.web_searches > 0 && self.price_fees.web_search.is_none() {
@@ -376,5 +391,6 @@ fn card(price: &Price, tier: Option<&Tier>, tier_name: &str, above: Option<&Abov
         above: above.cloned(),
         buckets,
         reasoning: pick(&|rates| rates.reasoning),
+        units: None,
     }
 }

@@ -99,6 +99,11 @@ pub struct EventBatch {
 impl EventBatch {
     /// Adds an observation.
     pub fn push(&mut self, observation: &UsageEvent) {
+        self.push_from(observation, observation.dimensions.get(Dimension::Source));
+    }
+
+    /// Adds an observation as one of a source.
+    pub fn push_from(&mut self, observation: &UsageEvent, source: Label) {
         let events = &mut self.events;
         let hash_of = |events: &[UsageEvent], place: u32| events.get(place as usize).map_or(0, |e| e.id.digits());
         let digits = observation.id.digits();
@@ -106,7 +111,9 @@ impl EventBatch {
         if let Some(place) = self.places.find(digits, same) {
             self.repeated += 1;
             if let Some(event) = events.get_mut(*place as usize) {
-                let better = event.merge(*observation);
+                let mut observation = *observation;
+                observation.dimensions.set(Dimension::Source, source);
+                let better = event.merge(observation);
                 if better != *event {
                     *event = better;
                 }
@@ -117,7 +124,11 @@ impl EventBatch {
         let place = u32::try_from(events.len()).unwrap_or(u32::MAX);
         self.places
             .insert_unique(digits, place, |place| hash_of(events, *place));
+        // A call is large: it is copied once, to where it stays.
         events.push(*observation);
+        if let Some(event) = events.last_mut() {
+            event.dimensions.set(Dimension::Source, source);
+        }
     }
 
     /// For how many calls there is room.

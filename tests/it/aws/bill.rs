@@ -14,11 +14,11 @@ const CONFIG: &str = "[store]\nurl = \"sqlite:ledger.db\"\n\
     [[cost_explorer]]\nname = \"bill\"\n\
     [aws]\nallowed_accounts = [\"123456789012\"]\n";
 
-fn seed(emulator: &Emulator, known: &Value) {
+pub(super) fn seed(emulator: &Emulator, known: &Value) {
     std::fs::write(emulator.data.as_ref().unwrap(), known.to_string()).unwrap();
 }
 
-fn asked(emulator: &Emulator) -> Vec<Value> {
+pub(super) fn asked(emulator: &Emulator) -> Vec<Value> {
     let log = emulator.data.as_ref().unwrap().with_extension("json.log");
     let text = std::fs::read_to_string(log).unwrap_or_default();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

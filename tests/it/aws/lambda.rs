@@ -13,7 +13,7 @@ use super::command::{copy, finops};
 use super::{Emulator, create_table_named, emulator::moto};
 
 /// An event as EventBridge Scheduler sends it to a universal target without an input of its own.
-fn scheduled(time: &str) -> Value {
+pub(super) fn scheduled(time: &str) -> Value {
     json!({
         "version": "0",
         "id": "27b3d2a8-9b1e-4a5e-8e0f-1f6f2c1e7a55",
@@ -29,10 +29,10 @@ fn scheduled(time: &str) -> Value {
 }
 
 /// What the stub was told: path and body.
-type Told = Arc<Mutex<Vec<(String, Value)>>>;
+pub(super) type Told = Arc<Mutex<Vec<(String, Value)>>>;
 
 /// Serves the events one after the other, then says that there are no more.
-fn stub(events: Vec<(Value, Duration)>) -> (String, Told) {
+pub(super) fn stub(events: Vec<(Value, Duration)>) -> (String, Told) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let told: Told = Told::default();
@@ -49,6 +49,7 @@ fn stub(events: Vec<(Value, Duration)>) -> (String, Told) {
                             let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + time;
                             let headers = format!(
                                 "Lambda-Runtime-Aws-Request-Id: request-{n}\r\nLambda-Runtime-Deadline-Ms: {}\r\n\
+                                 Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0\r\n\
                                  Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:finops-monitor\r\n",
                                 deadline.as_millis()
                             );
@@ -66,7 +67,7 @@ fn stub(events: Vec<(Value, Duration)>) -> (String, Told) {
     (address, told)
 }
 
-fn request(stream: &mut TcpStream) -> Option<(String, String)> {
+pub(super) fn request(stream: &mut TcpStream) -> Option<(String, String)> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|n| *n > 0)?;
@@ -87,7 +88,7 @@ fn request(stream: &mut TcpStream) -> Option<(String, String)> {
     Some((path, String::from_utf8(body).unwrap()))
 }
 
-fn respond(stream: &mut TcpStream, status: u16, headers: &str, body: &str) {
+pub(super) fn respond(stream: &mut TcpStream, status: u16, headers: &str, body: &str) {
     let _ = write!(
         stream,
         "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n{headers}\r\n{body}",
@@ -95,9 +96,10 @@ fn respond(stream: &mut TcpStream, status: u16, headers: &str, body: &str) {
     );
 }
 
-fn monitor(folder: &Path, emulator: &Emulator, api: &str) -> Output {
+pub(super) fn monitor(folder: &Path, emulator: &Emulator, api: &str) -> Command {
     let like = finops(folder, emulator);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_finops-monitor"));
+    let program = std::env::var("FINOPS_MONITOR").unwrap_or_else(|_| env!("CARGO_BIN_EXE_finops-monitor").to_owned());
+    let mut command = Command::new(program);
     command.current_dir(folder).env("AWS_LAMBDA_RUNTIME_API", api);
     for (name, value) in like.get_envs() {
         match value {
@@ -105,10 +107,10 @@ fn monitor(folder: &Path, emulator: &Emulator, api: &str) -> Output {
             None => command.env_remove(name),
         };
     }
-    command.output().unwrap()
+    command
 }
 
-fn lines(output: &Output) -> Vec<Value> {
+pub(super) fn lines(output: &Output) -> Vec<Value> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let lines = text.lines().filter(|line| line.starts_with('{'));
     lines.map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -136,7 +138,7 @@ fn events_are_answered_with_what_the_command_says() {
         (scheduled("2026-11-24T14:00:00Z"), Duration::from_secs(2)),
         (scheduled("2026-11-28T12:00:00Z"), hour),
     ]);
-    let output = monitor(folder.path(), emulator, &api);
+    let output = monitor(folder.path(), emulator, &api).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let told = told.lock().unwrap().clone();
     let paths: Vec<&str> = told
@@ -203,7 +205,7 @@ fn wrong_settings_are_told_to_the_runtime_before_the_first_event() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("finops.toml"), "namespce = \"x\"\n").unwrap();
     let (api, told) = stub(Vec::new());
-    let output = monitor(folder.path(), emulator, &api);
+    let output = monitor(folder.path(), emulator, &api).output().unwrap();
     assert!(!output.status.success());
     let told = told.lock().unwrap().clone();
     assert!(told[0].0.ends_with("/runtime/init/error"), "{told:?}");

@@ -1,8 +1,10 @@
 //! Everything on AWS, against emulators over HTTP.
 
+mod accounts;
 mod athena;
 mod bill;
 mod command;
+mod delivery;
 mod dynamodb;
 mod emulator;
 mod lambda;
@@ -10,6 +12,7 @@ mod permissions;
 mod proxy;
 mod sixty_days;
 mod sns;
+mod traces;
 mod usage;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,7 +26,7 @@ use finops::adapters::clock::SystemClock;
 use finops::ports::Retention;
 use serde_json::json;
 
-pub use emulator::{Emulator, emulators};
+pub use emulator::{Emulator, emulators, ministack};
 
 const LIMITS: CallLimits = CallLimits {
     attempt: Duration::from_secs(20),

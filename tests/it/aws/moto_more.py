@@ -2,7 +2,8 @@
 
 Cost Explorer answers from the JSON file named by FINOPS_MOTO_DATA, read at each call:
 {"costs": [{"day", "service", "usage_type", "record_type", "amount"}], "estimated_from": day, "page_days": n,
- "anomalies": [...], "forecast": {...}}
+ "anomalies": [...], "forecast": {...}}; a cost may have "hour", "account", "tag", "metrics" (amounts that differ, by metric) and
+"payer": the account that alone is told of it.
 Every call is a line of the file FINOPS_MOTO_DATA.log: what it asked, so that tests can count what would have been paid for.
 """
 import datetime
@@ -50,27 +51,35 @@ def get_cost_and_usage(self):
     first = datetime.date.fromisoformat(body["TimePeriod"]["Start"][:10])
     end = datetime.date.fromisoformat(body["TimePeriod"]["End"][:10])
     days = [first + datetime.timedelta(days=n) for n in range((end - first).days)]
+    hourly = body["Granularity"] == "HOURLY"
+    spans = [(day, hour) for day in days for hour in (range(24) if hourly else [None])]
     begin = int(body.get("NextPageToken") or 0)
-    size = known.get("page_days", 100)
+    size = known.get("page_days", 100) * (24 if hourly else 1)
     by = body.get("GroupBy", [])
+    costs = [row for row in known.get("costs", []) if row.get("payer", self.current_account) == self.current_account]
     results = []
-    for day in days[begin:begin + size]:
+    for day, hour in spans[begin:begin + size]:
         groups = {}
-        for row in known.get("costs", []):
-            if row["day"] == str(day) and matches(row, body["Filter"]):
+        for row in costs:
+            if row["day"] == str(day) and hour in (None, row.get("hour", 0)) and matches(row, body["Filter"]):
                 key = tuple(f"{g['Key']}${row.get('tag', '')}" if g["Type"] == "TAG" else field(row, g["Key"]) for g in by)
-                groups[key] = groups.get(key, decimal.Decimal(0)) + decimal.Decimal(row["amount"])
+                sums = groups.setdefault(key, dict.fromkeys(body["Metrics"], decimal.Decimal(0)))
+                for metric in sums:
+                    sums[metric] += decimal.Decimal(row.get("metrics", {}).get(metric, row["amount"]))
+        begins = datetime.datetime.combine(day, datetime.time(hour or 0))
+        ends = begins + datetime.timedelta(**({"hours": 1} if hourly else {"days": 1}))
+        form = "%Y-%m-%dT%H:%M:%SZ" if hourly else "%Y-%m-%d"
         results.append({
-            "TimePeriod": {"Start": str(day), "End": str(day + datetime.timedelta(days=1))},
+            "TimePeriod": {"Start": begins.strftime(form), "End": ends.strftime(form)},
             "Total": {},
             "Estimated": str(day) >= known.get("estimated_from", "9999"),
             "Groups": [
-                {"Keys": list(key), "Metrics": {m: {"Amount": str(amount), "Unit": "USD"} for m in body["Metrics"]}}
-                for key, amount in sorted(groups.items())
+                {"Keys": list(key), "Metrics": {m: {"Amount": str(amount), "Unit": "USD"} for m, amount in sums.items()}}
+                for key, sums in sorted(groups.items())
             ],
         })
     answer = {"ResultsByTime": results, "GroupDefinitions": by}
-    if begin + size < len(days):
+    if begin + size < len(spans):
         answer["NextPageToken"] = str(begin + size)
     return json.dumps(answer)
 

@@ -18,6 +18,8 @@ pub enum Fault {
     LostReply,
     Denied,
     Expired,
+    /// No answer for longer than anyone waits in these tests.
+    Hang,
 }
 
 /// A running proxy.
@@ -26,6 +28,8 @@ pub struct Proxy {
     /// Calls in a thousand that are broken, by one of these.
     rate: Arc<AtomicU64>,
     faults: Arc<Mutex<Vec<Fault>>>,
+    /// Only requests with this in them are broken.
+    only: Arc<Mutex<String>>,
     /// Calls that were broken, by how.
     pub broken: Arc<Mutex<BTreeMap<Fault, u64>>>,
 }
@@ -50,13 +54,15 @@ impl Proxy {
             url: format!("http://{}", listener.local_addr().unwrap()),
             rate: Arc::default(),
             faults: Arc::default(),
+            only: Arc::default(),
             broken: Arc::default(),
         };
         let upstream = upstream.trim_start_matches("http://").to_owned();
         let random = Arc::new(Mutex::new(Random(seed)));
-        let (rate, faults, broken) = (
+        let (rate, faults, only, broken) = (
             Arc::clone(&proxy.rate),
             Arc::clone(&proxy.faults),
+            Arc::clone(&proxy.only),
             Arc::clone(&proxy.broken),
         );
         std::thread::spawn(move || {
@@ -64,17 +70,20 @@ impl Proxy {
                 let Ok(mut stream) = stream else { continue };
                 let (upstream, random) = (upstream.clone(), Arc::clone(&random));
                 let (rate, faults, broken) = (Arc::clone(&rate), Arc::clone(&faults), Arc::clone(&broken));
+                let only = only.lock().unwrap().clone();
                 std::thread::spawn(move || {
+                    let Ok(asked) = request(&mut stream) else { return };
+                    let meant = only.is_empty() || String::from_utf8_lossy(&asked).contains(&only);
                     let fault = {
                         let mut random = random.lock().unwrap();
                         let faults = faults.lock().unwrap();
                         let hit = random.below(1000) < rate.load(Ordering::Relaxed) && !faults.is_empty();
-                        hit.then(|| faults[usize::try_from(random.below(faults.len() as u64)).unwrap()])
+                        (hit && meant).then(|| faults[usize::try_from(random.below(faults.len() as u64)).unwrap()])
                     };
                     if let Some(fault) = fault {
                         *broken.lock().unwrap().entry(fault).or_default() += 1;
                     }
-                    let _ = serve(&mut stream, &upstream, fault);
+                    let _ = serve(&mut stream, &asked, &upstream, fault);
                 });
             }
         });
@@ -86,10 +95,16 @@ impl Proxy {
         self.rate.store(per_thousand, Ordering::Relaxed);
         *self.faults.lock().unwrap() = faults.to_vec();
     }
+
+    /// Breaks nothing but requests that contain this.
+    pub fn only(&self, text: &str) {
+        text.clone_into(&mut self.only.lock().unwrap());
+    }
 }
 
 /// One request with its body, as it came, but for the connection header.
 fn request(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     let mut reader = BufReader::new(stream);
     let (mut whole, mut length) = (Vec::new(), 0);
     loop {
@@ -113,8 +128,13 @@ fn request(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     Ok(whole)
 }
 
-fn error(stream: &mut TcpStream, status: u16, code: &str) -> std::io::Result<()> {
-    let body = format!(r#"{{"__type":"{code}","message":"by the proxy"}}"#);
+fn error(stream: &mut TcpStream, asked: &[u8], status: u16, code: &str) -> std::io::Result<()> {
+    // The query protocol of STS and SNS answers in XML, the others in JSON.
+    let body = if asked.windows(7).any(|w| w == b"Action=") {
+        format!("<ErrorResponse><Error><Code>{code}</Code><Message>by the proxy</Message></Error></ErrorResponse>")
+    } else {
+        format!(r#"{{"__type":"{code}","message":"by the proxy"}}"#)
+    };
     write!(
         stream,
         "HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.0\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
@@ -122,20 +142,19 @@ fn error(stream: &mut TcpStream, status: u16, code: &str) -> std::io::Result<()>
     )
 }
 
-fn serve(stream: &mut TcpStream, upstream: &str, fault: Option<Fault>) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    let asked = request(stream)?;
+fn serve(stream: &mut TcpStream, asked: &[u8], upstream: &str, fault: Option<Fault>) -> std::io::Result<()> {
     match fault {
-        Some(Fault::Unavailable) => return error(stream, 503, "InternalServerError"),
-        Some(Fault::Throttle) => return error(stream, 400, "ThrottlingException"),
-        Some(Fault::Denied) => return error(stream, 400, "AccessDeniedException"),
-        Some(Fault::Expired) => return error(stream, 400, "ExpiredTokenException"),
+        Some(Fault::Unavailable) => return error(stream, asked, 503, "InternalServerError"),
+        Some(Fault::Throttle) => return error(stream, asked, 400, "ThrottlingException"),
+        Some(Fault::Denied) => return error(stream, asked, 400, "AccessDeniedException"),
+        Some(Fault::Expired) => return error(stream, asked, 400, "ExpiredTokenException"),
         Some(Fault::Cut) => return Ok(()),
+        Some(Fault::Hang) => std::thread::sleep(Duration::from_secs(60)),
         Some(Fault::Delay) => std::thread::sleep(Duration::from_millis(300)),
         Some(Fault::LostReply) | None => {}
     }
     let mut there = TcpStream::connect(upstream)?;
-    there.write_all(&asked)?;
+    there.write_all(asked)?;
     let mut reply = Vec::new();
     there.read_to_end(&mut reply)?;
     if fault == Some(Fault::LostReply) {

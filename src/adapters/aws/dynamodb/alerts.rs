@@ -1,6 +1,7 @@
 //! Alerts, silences and the outbox on DynamoDB: one item each, changed together in transactions.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use chrono::{DateTime, Utc};
@@ -21,8 +22,8 @@ const WRITES: usize = 100;
 /// Bytes of one transaction, below DynamoDB's 4 MB.
 const BYTES: usize = 3_500_000;
 
-/// Seconds that the right to deliver lasts without a sign of life: longer than one attempt with its pauses.
-const LEASE_SECONDS: i64 = 300;
+/// How long the right to deliver lasts without a sign of life, unless told otherwise.
+const LEASE: Duration = Duration::from_secs(300);
 
 /// Days that resolved alerts and receipts are kept after the alert's period, for the history.
 const KEPT_DAYS: i64 = 400;
@@ -33,6 +34,7 @@ pub struct DynamoAlerts {
     clock: Box<dyn Clock>,
     opened: DateTime<Utc>,
     owner: String,
+    lease: Duration,
 }
 
 impl DynamoAlerts {
@@ -45,7 +47,22 @@ impl DynamoAlerts {
             clock,
             opened: now,
             owner: format!("{:016x}", stamp()),
+            lease: LEASE,
         }
+    }
+
+    /// The right to deliver lasts so long without a sign of life. It must be longer than delivering may take in all: a channel
+    /// that says `Retry-After` is waited for without a word in between.
+    #[must_use]
+    pub fn holding_for(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// When the right to deliver ends if it is taken now.
+    fn lease_end(&self) -> i64 {
+        let seconds = i64::try_from(self.lease.as_secs()).unwrap_or(i64::MAX);
+        self.clock.now().timestamp().saturating_add(seconds)
     }
 
     fn fail(&self) -> impl Fn(Failure) -> StoreError + use<> {
@@ -149,7 +166,7 @@ impl DynamoAlerts {
 
     fn renew(&mut self) -> Result<(), StoreError> {
         let fail = self.fail();
-        let until = self.clock.now().timestamp() + LEASE_SECONDS;
+        let until = self.lease_end();
         let values = HashMap::from([
             (":until".to_owned(), whole(until)),
             (":me".to_owned(), AttributeValue::S(self.owner.clone())),
@@ -307,7 +324,7 @@ impl Outbox for DynamoAlerts {
         let now = self.clock.now().timestamp();
         let mut lease = keyed(lease_key());
         lease.insert("holder".to_owned(), AttributeValue::S(self.owner.clone()));
-        lease.insert("until_second".to_owned(), whole(now + LEASE_SECONDS));
+        lease.insert("until_second".to_owned(), whole(self.lease_end()));
         let values = HashMap::from([
             (":now".to_owned(), whole(now)),
             (":me".to_owned(), AttributeValue::S(self.owner.clone())),

@@ -4,31 +4,28 @@ mod record;
 
 use chrono::{DateTime, Utc};
 use memchr::memmem::Finder;
-use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, Rank, UsageEvent};
 
-use self::record::{Line, Usage, Wrapper};
+use self::record::{Line, Slot, Usage, Values, Wrapper};
 use super::line::{Context, Fault, LineFormat, Output};
-use super::scalar::{Scalar, reported};
-use super::scan::Forms;
+use super::scalar::reported;
+use super::value::Value;
 
 /// Reads Claude Code lines.
 pub(super) struct ClaudeCode {
     usage: Finder<'static>,
     api_error: Finder<'static>,
-    forms: Forms,
 }
 
 impl ClaudeCode {
-    /// A reader; all that it keeps between lines is their form.
+    /// A reader; it keeps nothing between lines.
     pub fn new() -> Self {
         ClaudeCode {
             usage: Finder::new(b"\"usage\""),
             api_error: Finder::new(b"\"isApiErrorMessage\""),
-            forms: Forms::default(),
         }
     }
 
@@ -44,68 +41,64 @@ impl ClaudeCode {
 
 impl LineFormat for ClaudeCode {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-        let line = match Line::scan_known(text, &mut self.forms) {
-            Some(line) => line,
-            None if self.irrelevant(text.as_bytes()) => return Ok(()),
-            None => match Line::scan(text, &mut self.forms) {
-                Some(line) => line,
-                None => Line::parse(text)?,
-            },
-        };
-        match line.r#type.str() {
-            "assistant" | "" => observe(&line, None, number, context, out),
-            "progress" => {
-                let Some(data) = line.data else { return Ok(()) };
-                // Other kinds of progress have data of other shapes and no usage.
-                let Ok(wrapper) = serde_json::from_str::<Wrapper<'_>>(data.get()) else {
-                    return Ok(());
-                };
-                match wrapper.message {
-                    Some(inner) if matches!(inner.r#type.str(), "assistant" | "") => {
-                        observe(&inner, Some(&line), number, context, out)
-                    }
-                    Some(_) | None => Ok(()),
-                }
+        let mut values = Values::default();
+        if values.scan_known(text, &mut context.forms.claude_code).is_none() {
+            if self.irrelevant(text.as_bytes()) {
+                return Ok(());
             }
-            _ => Ok(()),
+            if values.scan(text, &mut context.forms.claude_code).is_none() {
+                return general(&Line::parse(text)?, number, context, out);
+            }
+        }
+        if matches!(values.get(Slot::Type).str(), "assistant" | "") {
+            observe(&values, number, context, out)
+        } else {
+            Ok(())
         }
     }
 }
 
-fn or<'s, 'a>(own: &'s Scalar<'a>, outer: Option<&'s Scalar<'a>>) -> &'s Scalar<'a> {
-    if own.is_null() { outer.unwrap_or(own) } else { own }
+/// A line from the general parser. One of progress carries the line of a subagent.
+fn general(line: &Line<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+    match line.r#type.str() {
+        "assistant" | "" if line.message.is_some() => observe(&line.values(), number, context, out),
+        "progress" => {
+            let Some(data) = line.data else { return Ok(()) };
+            // Other kinds of progress have data of other shapes and no usage.
+            let Ok(wrapper) = serde_json::from_str::<Wrapper<'_>>(data.get()) else {
+                return Ok(());
+            };
+            let Some(inner) = wrapper.message else { return Ok(()) };
+            if inner.message.is_none() || !matches!(inner.r#type.str(), "assistant" | "") {
+                return Ok(());
+            }
+            let mut values = inner.values();
+            let outer = line.values();
+            for slot in [Slot::Timestamp, Slot::SessionId, Slot::Cwd] {
+                values.set(slot, values.get(slot).or(outer.get(slot)));
+            }
+            values.set(Slot::IsSidechain, Value::Bool(true));
+            observe(&values, number, context, out)
+        }
+        _ => Ok(()),
+    }
 }
 
-fn observe(
-    line: &Line<'_>,
-    outer: Option<&Line<'_>>,
-    number: u64,
-    context: &mut Context,
-    out: &mut Output,
-) -> Result<(), Fault> {
-    let Some(message) = &line.message else { return Ok(()) };
-    if message.model.str() == "<synthetic>" {
+fn observe(values: &Values<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+    let text = |slot: Slot| values.get(slot).str();
+    if text(Slot::Model) == "<synthetic>" {
         out.excluded.push("synthetic");
         return Ok(());
     }
-    let used = |u: &Usage<'_>| {
-        ![
-            &u.input_tokens,
-            &u.output_tokens,
-            &u.cache_creation_input_tokens,
-            &u.cache_read_input_tokens,
-        ]
-        .iter()
-        .all(|s| s.is_null())
-    };
-    let Some(usage) = message.usage.as_ref().filter(|u| used(u)) else {
-        if line.is_api_error_message.is_true() {
+    let used = [Slot::Input, Slot::Output, Slot::Written, Slot::Read];
+    if used.into_iter().all(|slot| values.get(slot).is_null()) {
+        if values.get(Slot::IsApiErrorMessage).is_true() {
             out.excluded.push("failed_calls");
         }
         return Ok(());
-    };
-    let at = context.time(or(&line.timestamp, outer.map(|o| &o.timestamp)), "timestamp", out)?;
-    let key: [&[u8]; 2] = match (message.id.str(), line.request_id.str(), line.uuid.str()) {
+    }
+    let at = context.time(values.get(Slot::Timestamp), "timestamp", out)?;
+    let key: [&[u8]; 2] = match (text(Slot::Id), text(Slot::RequestId), text(Slot::Uuid)) {
         ("", "", "") => {
             return Err(Fault::field(
                 "message.id",
@@ -116,27 +109,27 @@ fn observe(
         ("", request, _) => [b"claude-code-request", request.as_bytes()],
         (id, _, _) => [b"response", id.as_bytes()],
     };
-    let model = context.label(&message.model, "message.model")?;
+    let model = context.label(values.get(Slot::Model), "message.model")?;
     // Written where it is handed over from: a call is larger than what is read of its line.
     out.events.push(blank(EventId::of(&key), at, model, context));
     let Some(event) = out.events.last_mut() else {
         return Ok(());
     };
-    fill(event, usage, "message.usage", context)?;
-    event.session = context.label(or(&line.session_id, outer.map(|o| &o.session_id)), "sessionId")?;
-    event.dimensions.set(
-        Dimension::Project,
-        context.label(or(&line.cwd, outer.map(|o| &o.cwd)), "cwd")?,
-    );
-    event.sidechain = line.is_sidechain.is_true() || outer.is_some();
+    fill(event, values, "message.usage", context)?;
+    event.session = context.label(values.get(Slot::SessionId), "sessionId")?;
+    let project = context.label(values.get(Slot::Cwd), "cwd")?;
+    event.dimensions.set(Dimension::Project, project);
+    event.sidechain = values.get(Slot::IsSidechain).is_true();
     event.rank = Rank {
         authority: 0,
-        complete: !message.stop_reason.is_null(),
+        complete: !values.get(Slot::StopReason).is_null(),
         at,
         line: number,
     };
-    event.reported_cost = reported(line.cost.map(RawValue::get), "costUSD")?;
-    if let Some(iterations) = usage.iterations {
+    if let Value::Text(cost) = values.get(Slot::Cost) {
+        event.reported_cost = reported(Some(cost), "costUSD")?;
+    }
+    if let Value::Text(iterations) = values.get(Slot::Iterations) {
         let parent = *event;
         extras(iterations, &key, &parent, context, out)?;
     }
@@ -145,13 +138,13 @@ fn observe(
 
 /// Iterations that the top level does not contain are calls of their own.
 fn extras(
-    raw: &RawValue,
+    json: &str,
     key: &[&[u8]; 2],
     parent: &UsageEvent,
     context: &mut Context,
     out: &mut Output,
 ) -> Result<(), Fault> {
-    let entries: Option<Vec<Usage<'_>>> = serde_json::from_str(raw.get())
+    let entries: Option<Vec<Usage<'_>>> = serde_json::from_str(json)
         .map_err(|e| Fault::field("message.usage.iterations", format!("unexpected shape: {e}")))?;
     for (n, entry) in entries.unwrap_or_default().iter().enumerate() {
         if !matches!(entry.r#type.str(), "advisor_message" | "compaction") {
@@ -162,7 +155,7 @@ fn extras(
         let [space, id] = *key;
         let id = EventId::of(&[space, id, b"iteration", n.to_string().as_bytes()]);
         let mut event = blank(id, parent.at, model, context);
-        fill(&mut event, entry, "message.usage.iterations", context)?;
+        fill(&mut event, &entry.values(), "message.usage.iterations", context)?;
         event
             .dimensions
             .set(Dimension::Project, parent.dimensions.get(Dimension::Project));
@@ -182,61 +175,42 @@ fn blank(id: EventId, at: DateTime<Utc>, model: Label, context: &mut Context) ->
 }
 
 /// Takes over the usage; a fault names its field below `path`.
-fn fill(event: &mut UsageEvent, usage: &Usage<'_>, path: &str, context: &mut Context) -> Result<(), Fault> {
-    let named = |fault: Fault| Fault {
+fn fill(event: &mut UsageEvent, values: &Values<'_>, path: &str, context: &mut Context) -> Result<(), Fault> {
+    take_over(event, values, context).map_err(|fault| Fault {
         field: fault.field.map(|f| format!("{path}.{f}")),
         reason: fault.reason,
-    };
-    let count = |value: &Scalar<'_>, field: &str| value.count(field).map_err(named);
-    let written = count(&usage.cache_creation_input_tokens, "cache_creation_input_tokens")?;
-    let (five, hour) = match &usage.cache_creation {
-        Some(split) => (
-            count(
-                &split.ephemeral_5m_input_tokens,
-                "cache_creation.ephemeral_5m_input_tokens",
-            )?,
-            count(
-                &split.ephemeral_1h_input_tokens,
-                "cache_creation.ephemeral_1h_input_tokens",
-            )?,
-        ),
-        None => (0, 0),
-    };
+    })
+}
+
+fn take_over(event: &mut UsageEvent, values: &Values<'_>, context: &mut Context) -> Result<(), Fault> {
+    let count = |slot: Slot, field: &str| values.get(slot).count(field);
+    let small = |slot: Slot, field: &str| values.get(slot).small(field);
+    let written = count(Slot::Written, "cache_creation_input_tokens")?;
+    let five = count(Slot::Written5m, "cache_creation.ephemeral_5m_input_tokens")?;
+    let hour = count(Slot::Written1h, "cache_creation.ephemeral_1h_input_tokens")?;
     // What the split does not explain was written at the default time to live.
     let five = five + written.saturating_sub(five + hour);
-    let output = count(&usage.output_tokens, "output_tokens")?;
-    event
-        .tokens
-        .set(Bucket::InputUncached, count(&usage.input_tokens, "input_tokens")?);
-    event.tokens.set(
-        Bucket::CacheRead,
-        count(&usage.cache_read_input_tokens, "cache_read_input_tokens")?,
-    );
-    event.tokens.set(Bucket::CacheWrite5m, five);
-    event.tokens.set(Bucket::CacheWrite1h, hour);
-    event.tokens.set(Bucket::Output, output);
-    if let Some(details) = &usage.output_tokens_details {
-        let thinking = count(&details.thinking_tokens, "output_tokens_details.thinking_tokens")?;
-        event.tokens.reasoning = thinking.min(output);
+    let output = count(Slot::Output, "output_tokens")?;
+    let tokens = &mut event.tokens;
+    tokens.set(Bucket::InputUncached, count(Slot::Input, "input_tokens")?);
+    tokens.set(Bucket::CacheRead, count(Slot::Read, "cache_read_input_tokens")?);
+    tokens.set(Bucket::CacheWrite5m, five);
+    tokens.set(Bucket::CacheWrite1h, hour);
+    tokens.set(Bucket::Output, output);
+    tokens.reasoning = count(Slot::Thinking, "output_tokens_details.thinking_tokens")?.min(output);
+    let requests = &mut event.requests;
+    requests.web_searches = small(Slot::WebSearches, "server_tool_use.web_search_requests")?;
+    requests.web_fetches = small(Slot::WebFetches, "server_tool_use.web_fetch_requests")?;
+    requests.code_executions = small(Slot::CodeExecutions, "server_tool_use.code_execution_requests")?;
+    let tier = context.label(values.get(Slot::ServiceTier), "service_tier")?;
+    event.dimensions.set(Dimension::Tier, tier);
+    let speed = values.get(Slot::Speed);
+    if !speed.is_null() && speed.str() != "standard" {
+        event.speed = context.label(speed, "speed")?;
     }
-    if let Some(tools) = &usage.server_tool_use {
-        let small = |value: &Scalar<'_>, field: &str| value.small(field).map_err(named);
-        event.requests.web_searches = small(&tools.web_search_requests, "server_tool_use.web_search_requests")?;
-        event.requests.web_fetches = small(&tools.web_fetch_requests, "server_tool_use.web_fetch_requests")?;
-        event.requests.code_executions = small(
-            &tools.code_execution_requests,
-            "server_tool_use.code_execution_requests",
-        )?;
-    }
-    event.dimensions.set(
-        Dimension::Tier,
-        context.label(&usage.service_tier, "service_tier").map_err(named)?,
-    );
-    if usage.speed.str() != "standard" {
-        event.speed = context.label(&usage.speed, "speed").map_err(named)?;
-    }
-    if !matches!(usage.inference_geo.str(), "global" | "not_available") {
-        event.geo = context.label(&usage.inference_geo, "inference_geo").map_err(named)?;
+    let geo = values.get(Slot::InferenceGeo);
+    if !geo.is_null() && !matches!(geo.str(), "global" | "not_available") {
+        event.geo = context.label(geo, "inference_geo")?;
     }
     Ok(())
 }

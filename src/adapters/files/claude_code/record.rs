@@ -1,13 +1,12 @@
 //! The fields of a Claude Code line that matter, read by a scan or, where a line is unusual, by the general parser.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::line::Fault;
 use super::super::scalar::Scalar;
 use super::super::scan::{self, Forms, Keys, Want};
+use super::super::value::Value;
 
 /// One line.
 #[derive(Default, Deserialize)]
@@ -116,9 +115,9 @@ pub struct Wrapper<'a> {
     pub message: Option<Line<'a>>,
 }
 
-/// Where the scan puts the values.
+/// The values that matter.
 #[derive(Clone, Copy)]
-enum Slot {
+pub enum Slot {
     Type,
     Timestamp,
     SessionId,
@@ -127,6 +126,7 @@ enum Slot {
     Cwd,
     IsSidechain,
     IsApiErrorMessage,
+    /// As JSON text.
     Cost,
     Id,
     Model,
@@ -138,6 +138,7 @@ enum Slot {
     ServiceTier,
     Speed,
     InferenceGeo,
+    /// As JSON text.
     Iterations,
     Written5m,
     Written1h,
@@ -148,7 +149,40 @@ enum Slot {
     Count,
 }
 
-type Values<'a> = [Scalar<'a>; Slot::Count as usize];
+/// The values of one line, whoever read it.
+#[derive(Clone, Copy)]
+pub struct Values<'a>([Value<'a>; Slot::Count as usize]);
+
+impl Default for Values<'_> {
+    fn default() -> Self {
+        Values([Value::Null; Slot::Count as usize])
+    }
+}
+
+impl<'a> Values<'a> {
+    /// One value.
+    #[inline]
+    pub fn get(&self, slot: Slot) -> Value<'a> {
+        self.0.get(slot as usize).copied().unwrap_or_default()
+    }
+
+    /// Sets one value.
+    pub fn set(&mut self, slot: Slot, value: Value<'a>) {
+        if let Some(place) = self.0.get_mut(slot as usize) {
+            *place = value;
+        }
+    }
+
+    /// Reads a line of a form that is known.
+    pub fn scan_known(&mut self, text: &'a str, forms: &mut Forms) -> Option<()> {
+        forms.read(text, &mut self.0)
+    }
+
+    /// Reads a line; `None` when the general parser has to do it.
+    pub fn scan(&mut self, text: &'a str, forms: &mut Forms) -> Option<()> {
+        scan::walk_record(text, &LINE, forms, &mut self.0)
+    }
+}
 
 const fn slot(slot: Slot) -> Want {
     Want::Slot(slot as u8)
@@ -217,76 +251,73 @@ static TOOLS: Keys = Keys {
 };
 
 impl<'a> Line<'a> {
-    /// The line, if it is of a form that is known.
-    pub fn scan_known(text: &'a str, forms: &mut Forms) -> Option<Self> {
-        let mut values: Values<'a> = std::array::from_fn(|_| Scalar::Null);
-        forms.read(text, &mut values)?;
-        Self::of(values)
-    }
-
-    /// The line from a scan; `None` when the general parser has to read it.
-    pub fn scan(text: &'a str, forms: &mut Forms) -> Option<Self> {
-        let mut values: Values<'a> = std::array::from_fn(|_| Scalar::Null);
-        scan::walk_record(text, &LINE, forms, &mut values)?;
-        Self::of(values)
-    }
-
-    fn of(mut values: Values<'a>) -> Option<Self> {
-        let mut value = |slot: Slot| values.get_mut(slot as usize).map(std::mem::take).unwrap_or_default();
-        let (cost, iterations) = (value(Slot::Cost), value(Slot::Iterations));
-        let usage = Usage {
-            input_tokens: value(Slot::Input),
-            output_tokens: value(Slot::Output),
-            cache_creation_input_tokens: value(Slot::Written),
-            cache_read_input_tokens: value(Slot::Read),
-            cache_creation: Some(Creation {
-                ephemeral_5m_input_tokens: value(Slot::Written5m),
-                ephemeral_1h_input_tokens: value(Slot::Written1h),
-            }),
-            output_tokens_details: Some(Details {
-                thinking_tokens: value(Slot::Thinking),
-            }),
-            service_tier: value(Slot::ServiceTier),
-            speed: value(Slot::Speed),
-            inference_geo: value(Slot::InferenceGeo),
-            server_tool_use: Some(Tools {
-                web_search_requests: value(Slot::WebSearches),
-                web_fetch_requests: value(Slot::WebFetches),
-                code_execution_requests: value(Slot::CodeExecutions),
-            }),
-            iterations: raw(&iterations)?,
-            ..Usage::default()
-        };
-        Some(Line {
-            r#type: value(Slot::Type),
-            timestamp: value(Slot::Timestamp),
-            session_id: value(Slot::SessionId),
-            uuid: value(Slot::Uuid),
-            request_id: value(Slot::RequestId),
-            cwd: value(Slot::Cwd),
-            is_sidechain: value(Slot::IsSidechain),
-            is_api_error_message: value(Slot::IsApiErrorMessage),
-            cost: raw(&cost)?,
-            message: Some(Message {
-                id: value(Slot::Id),
-                model: value(Slot::Model),
-                stop_reason: value(Slot::StopReason),
-                usage: Some(usage),
-            }),
-            data: None,
-        })
-    }
-
     /// The line from the general parser.
     pub fn parse(text: &'a str) -> Result<Self, Fault> {
         serde_json::from_str(text).map_err(|e| Fault::json(&e))
     }
+
+    /// Its values and those of its message.
+    pub fn values(&self) -> Values<'_> {
+        let message = self.message.as_ref();
+        let mut values = message
+            .and_then(|m| m.usage.as_ref())
+            .map(Usage::values)
+            .unwrap_or_default();
+        for (slot, value) in [
+            (Slot::Type, &self.r#type),
+            (Slot::Timestamp, &self.timestamp),
+            (Slot::SessionId, &self.session_id),
+            (Slot::Uuid, &self.uuid),
+            (Slot::RequestId, &self.request_id),
+            (Slot::Cwd, &self.cwd),
+            (Slot::IsSidechain, &self.is_sidechain),
+            (Slot::IsApiErrorMessage, &self.is_api_error_message),
+        ] {
+            values.set(slot, value.into());
+        }
+        values.set(Slot::Cost, self.cost.map_or(Value::Null, |raw| Value::Text(raw.get())));
+        values.set(Slot::Model, Value::Null);
+        if let Some(message) = message {
+            values.set(Slot::Id, (&message.id).into());
+            values.set(Slot::Model, (&message.model).into());
+            values.set(Slot::StopReason, (&message.stop_reason).into());
+        }
+        values
+    }
 }
 
-fn raw<'a>(value: &Scalar<'a>) -> Option<Option<&'a RawValue>> {
-    if let Scalar::Text(Cow::Borrowed(text)) = value {
-        serde_json::from_str(text).ok().map(Some)
-    } else {
-        Some(None)
+impl Usage<'_> {
+    /// Its values, and the model if it names one.
+    pub fn values(&self) -> Values<'_> {
+        let mut values = Values::default();
+        for (slot, value) in [
+            (Slot::Input, &self.input_tokens),
+            (Slot::Output, &self.output_tokens),
+            (Slot::Written, &self.cache_creation_input_tokens),
+            (Slot::Read, &self.cache_read_input_tokens),
+            (Slot::ServiceTier, &self.service_tier),
+            (Slot::Speed, &self.speed),
+            (Slot::InferenceGeo, &self.inference_geo),
+            (Slot::Model, &self.model),
+        ] {
+            values.set(slot, value.into());
+        }
+        if let Some(split) = &self.cache_creation {
+            values.set(Slot::Written5m, (&split.ephemeral_5m_input_tokens).into());
+            values.set(Slot::Written1h, (&split.ephemeral_1h_input_tokens).into());
+        }
+        if let Some(details) = &self.output_tokens_details {
+            values.set(Slot::Thinking, (&details.thinking_tokens).into());
+        }
+        if let Some(tools) = &self.server_tool_use {
+            values.set(Slot::WebSearches, (&tools.web_search_requests).into());
+            values.set(Slot::WebFetches, (&tools.web_fetch_requests).into());
+            values.set(Slot::CodeExecutions, (&tools.code_execution_requests).into());
+        }
+        values.set(
+            Slot::Iterations,
+            self.iterations.map_or(Value::Null, |raw| Value::Text(raw.get())),
+        );
+        values
     }
 }

@@ -2,7 +2,7 @@
 
 use memchr::memchr2;
 
-use super::super::scalar::Scalar;
+use super::super::value::Value;
 
 /// Nesting beyond this is left to the general parser.
 const MAX_DEPTH: u32 = 64;
@@ -88,30 +88,24 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a simple value.
-    pub fn scalar(&mut self) -> Option<Scalar<'a>> {
+    #[inline]
+    pub fn scalar(&mut self) -> Option<Value<'a>> {
         match self.byte() {
-            b'"' => self.plain_text().map(|text| Scalar::Text(text.into())),
-            b'0'..=b'9' => self.whole().map(Scalar::Whole),
-            b't' => self.word("true").map(|()| Scalar::Bool(true)),
-            b'f' => self.word("false").map(|()| Scalar::Bool(false)),
-            b'n' => self.word("null").map(|()| Scalar::Null),
+            b'"' => self.plain_text().map(Value::Text),
+            b'0'..=b'9' => self.whole().map(Value::Whole),
+            b't' => self.word("true").map(|()| Value::Bool(true)),
+            b'f' => self.word("false").map(|()| Value::Bool(false)),
+            b'n' => self.word("null").map(|()| Value::Null),
             _ => None,
         }
     }
 
     fn whole(&mut self) -> Option<u64> {
         let rest = self.rest();
-        let mut value = 0_u64;
-        let mut length = 0;
-        // Eighteen digits cannot overflow.
-        for byte in rest.iter().take(18) {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                break;
-            }
-            value = value * 10 + u64::from(digit);
-            length += 1;
-        }
+        let (value, length) = match rest.first_chunk::<8>().and_then(|word| few_digits(*word)) {
+            Some(few) => few,
+            None => digits(rest),
+        };
         self.at += length;
         let padded = length > 1 && rest.first() == Some(&b'0');
         (!padded && !matches!(self.byte(), b'.' | b'e' | b'E' | b'0'..=b'9')).then_some(value)
@@ -175,17 +169,51 @@ impl<'a> Cursor<'a> {
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
+/// The number that a word begins with and its length, if it is shorter than the word.
+#[inline]
+fn few_digits(word: [u8; 8]) -> Option<(u64, usize)> {
+    let word = u64::from_le_bytes(word);
+    // A byte is a digit if its upper half is 3, and still is with 6 added to it.
+    let odd = ((word & (0xf0 * ONES)) | ((word.wrapping_add(6 * ONES) & (0xf0 * ONES)) >> 4)) ^ (0x33 * ONES);
+    let length = odd.trailing_zeros() / 8;
+    if length == 0 || length == 8 {
+        return None;
+    }
+    // Digits move to the end of the word, zeros fill its front; then pairs, fours and all eight are joined.
+    let digits = (word & (0x0f * ONES)) << (64 - 8 * length);
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+    let value = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff;
+    Some((value, length as usize))
+}
+
+/// The same, one by one. Eighteen digits cannot overflow.
+fn digits(rest: &[u8]) -> (u64, usize) {
+    let mut value = 0_u64;
+    let mut length = 0;
+    for byte in rest.iter().take(18) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        value = value * 10 + u64::from(digit);
+        length += 1;
+    }
+    (value, length)
+}
+
 /// Where the next quote, backslash or control character stands, or about `within` bytes on if there is none before.
+#[inline]
 fn stop(bytes: &[u8], from: usize, within: usize) -> Option<usize> {
     // The lowest marked byte of each mask is exact (Hacker's Delight, 6-1); only bytes above a true one may be marked wrongly.
-    let zero = |x: u64| x.wrapping_sub(ONES) & !x & HIGHS;
+    let zero = |x: u64| x.wrapping_sub(ONES) & !x;
     let rest = bytes.get(from..)?;
     let (words, tail) = rest.as_chunks::<8>();
     let mut done = 0;
     for word in words {
         let word = u64::from_le_bytes(*word);
-        let control = word.wrapping_sub(0x20 * ONES) & !word & HIGHS;
-        let marks = zero(word ^ (u64::from(b'"') * ONES)) | zero(word ^ (u64::from(b'\\') * ONES)) | control;
+        let control = word.wrapping_sub(0x20 * ONES) & !word;
+        let marks = (zero(word ^ (u64::from(b'"') * ONES)) | zero(word ^ (u64::from(b'\\') * ONES)) | control) & HIGHS;
         if marks != 0 {
             return Some(from + done + marks.trailing_zeros() as usize / 8);
         }
@@ -196,4 +224,30 @@ fn stop(bytes: &[u8], from: usize, within: usize) -> Option<usize> {
     }
     let found = tail.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20))?;
     Some(from + done + found)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn few_digits_are_read_as_many_are(number in "[0-9]{0,8}", after in "[ -~]{8}") {
+            let text = format!("{number}{after}");
+            let word = *text.as_bytes().first_chunk::<8>().unwrap();
+            let expected = digits(&word);
+            match few_digits(word) {
+                Some(few) => prop_assert_eq!(few, expected),
+                None => prop_assert!(expected.1 == 0 || expected.1 == 8),
+            }
+        }
+
+        #[test]
+        fn few_digits_are_told_from_any_bytes(word in any::<[u8; 8]>()) {
+            let expected = digits(&word);
+            prop_assert!(few_digits(word).is_none_or(|few| few == expected));
+        }
+    }
 }

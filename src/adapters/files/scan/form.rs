@@ -1,6 +1,11 @@
-//! The form of records: the bytes that are the same in all of them, and where between them the values stand.
+//! Forms of records: what a log's records have in common, so that the next one is compared where it is the same and read only
+//! where it differs.
+//!
+//! A program writes its records with the same keys in the same order, and most of its values are those of the record before. A form
+//! knows both. Its *close* steps take values that have rarely changed for fixed text; when one does change, the *wide* steps
+//! read all values, and the close ones are made anew.
 
-use super::super::scalar::Scalar;
+use super::super::value::Value;
 use super::cursor::Cursor;
 use super::raw;
 
@@ -24,53 +29,86 @@ pub enum Kind {
 
 /// Forms that are remembered: programs write a few kinds of records in turns.
 const FORMS: usize = 4;
-/// Bytes up to which a value that is not wanted may be a fixed part of the form.
+/// Bytes up to which a value may be a fixed part of the form.
 const FIXED: usize = 128;
+/// A value that changed more often than once in so many records is never taken for fixed: making the close steps costs as much as some
+/// records.
+const RARELY: u64 = 64;
 
 /// The forms met last, the last first.
 #[derive(Default)]
 pub(in super::super) struct Forms {
     known: Vec<Form>,
+    /// Where the values of the record stood that was read last by wide steps.
+    spans: Vec<(usize, usize)>,
 }
 
 /// One form, as learned and as used.
 struct Form {
     parts: Vec<Part>,
     end: Vec<u8>,
-    steps: Vec<Step>,
-    tail: Vec<u8>,
+    reads: u64,
+    wide: Steps,
+    close: Steps,
 }
 
 /// A value and the bytes before it.
 struct Part {
     before: Vec<u8>,
     kind: Kind,
-    /// The value, if it is not wanted and was the same in all records so far.
-    fixed: Option<Vec<u8>>,
+    /// The value in the record before; empty if it was too long to be kept.
+    last: Vec<u8>,
+    /// How often it was another one than in the record before.
+    changes: u64,
+}
+
+/// A record in the order of its bytes.
+#[derive(Default)]
+struct Steps {
+    steps: Vec<Step>,
+    tail: Fixed,
 }
 
 /// Bytes to compare and a value to read.
 struct Step {
-    fixed: Vec<u8>,
+    fixed: Fixed,
     kind: Kind,
+}
+
+/// Bytes to compare and the values in them.
+#[derive(Default)]
+struct Fixed {
+    bytes: Vec<u8>,
+    values: Vec<FixedValue>,
+}
+
+/// A wanted value among fixed bytes.
+struct FixedValue {
+    slot: usize,
+    kind: FixedKind,
+}
+
+enum FixedKind {
+    /// At this place of the fixed bytes.
+    Text(usize, usize),
+    Whole(u64),
+    Bool(bool),
 }
 
 impl Forms {
     /// Reads a record of a form that is known into values that are null.
-    pub fn read<'a>(&mut self, text: &'a str, values: &mut [Scalar<'a>]) -> Option<()> {
+    pub fn read<'a>(&mut self, text: &'a str, values: &mut [Value<'a>]) -> Option<()> {
         let mut place = None;
-        for (n, form) in self.known.iter().enumerate() {
-            match form.read(text, values) {
-                Read::Whole => {
-                    place = Some(n);
-                    break;
-                }
-                Read::Part => values.fill(Scalar::Null),
-                Read::Nothing => {}
+        for (n, form) in self.known.iter_mut().enumerate() {
+            if form.read(text, values, &mut self.spans) {
+                place = Some(n);
+                break;
             }
         }
         let place = place?;
-        if let Some(front) = self.known.get_mut(..=place) {
+        if place > 0
+            && let Some(front) = self.known.get_mut(..=place)
+        {
             front.rotate_right(1);
         }
         Some(())
@@ -88,7 +126,8 @@ impl Forms {
             parts.push(Part {
                 before: before.to_vec(),
                 kind: token.kind,
-                fixed: (token.kind == Kind::Skip && value.len() <= FIXED).then(|| value.to_vec()),
+                last: short(value),
+                changes: 0,
             });
             at = token.to;
         }
@@ -96,78 +135,155 @@ impl Forms {
         let mut form = Form {
             parts,
             end,
-            steps: Vec::new(),
-            tail: Vec::new(),
+            reads: 1,
+            wide: Steps::default(),
+            close: Steps::default(),
         };
-        if let Some(place) = self.known.iter().position(|known| known.is_like(&form)) {
-            // The same form with other values: what differs is no fixed part of it.
-            let known = self.known.remove(place);
-            for (part, old) in form.parts.iter_mut().zip(known.parts) {
-                if part.fixed != old.fixed {
-                    part.fixed = None;
-                }
-            }
-        }
-        form.compile();
+        form.wide = form.steps(|_| false);
+        form.close = form.steps(|part| !part.last.is_empty());
         self.known.truncate(FORMS - 1);
         self.known.insert(0, form);
     }
 }
 
-impl Form {
-    fn is_like(&self, other: &Form) -> bool {
-        self.end == other.end
-            && self.parts.len() == other.parts.len()
-            && self
-                .parts
-                .iter()
-                .zip(&other.parts)
-                .all(|(a, b)| a.kind == b.kind && a.before == b.before)
-    }
-
-    fn compile(&mut self) {
-        let mut fixed = Vec::new();
-        for part in &self.parts {
-            fixed.extend_from_slice(&part.before);
-            match &part.fixed {
-                Some(value) => fixed.extend_from_slice(value),
-                None => self.steps.push(Step {
-                    fixed: std::mem::take(&mut fixed),
-                    kind: part.kind,
-                }),
-            }
-        }
-        fixed.extend_from_slice(&self.end);
-        self.tail = fixed;
-    }
-
-    fn read<'a>(&self, text: &'a str, values: &mut [Scalar<'a>]) -> Read {
-        let mut cursor = Cursor::new(text);
-        let mut read = Read::Nothing;
-        for step in &self.steps {
-            if !begins_with(cursor.rest(), &step.fixed) {
-                return read;
-            }
-            cursor.at += step.fixed.len();
-            read = Read::Part;
-            if step.read(&mut cursor, values).is_none() {
-                return read;
-            }
-        }
-        if cursor.rest() == self.tail { Read::Whole } else { read }
+/// A value as it is kept for comparison.
+fn short(value: &[u8]) -> Vec<u8> {
+    if value.len() <= FIXED {
+        value.to_vec()
+    } else {
+        Vec::new()
     }
 }
 
-/// How far a record was of a form.
-enum Read {
-    Whole,
-    /// Some values were set.
-    Part,
-    Nothing,
+impl Form {
+    fn read<'a>(&mut self, text: &'a str, values: &mut [Value<'a>], spans: &mut Vec<(usize, usize)>) -> bool {
+        self.reads += 1;
+        if self.close.read(text, values, |_, _| {}) {
+            return true;
+        }
+        values.fill(Value::Null);
+        spans.clear();
+        if self.wide.read(text, values, |from, to| spans.push((from, to))) {
+            self.adjust(text.as_bytes(), spans);
+            return true;
+        }
+        values.fill(Value::Null);
+        self.reads -= 1;
+        false
+    }
+
+    /// Makes the close steps anew after a record that they did not fit.
+    fn adjust(&mut self, text: &[u8], spans: &[(usize, usize)]) {
+        for (part, (from, to)) in self.parts.iter_mut().zip(spans) {
+            let value = text.get(*from..*to).unwrap_or(&[]);
+            if part.last.is_empty() || part.last != value {
+                part.changes += 1;
+                part.last = short(value);
+            }
+        }
+        let reads = self.reads;
+        self.close =
+            self.steps(|part| !part.last.is_empty() && part.changes.saturating_mul(RARELY) <= reads.max(RARELY));
+    }
+
+    fn steps(&self, is_fixed: impl Fn(&Part) -> bool) -> Steps {
+        let mut steps = Steps::default();
+        for part in &self.parts {
+            steps.tail.bytes.extend_from_slice(&part.before);
+            if !(is_fixed(part) && steps.tail.add(part)) {
+                steps.steps.push(Step {
+                    fixed: std::mem::take(&mut steps.tail),
+                    kind: part.kind,
+                });
+            }
+        }
+        steps.tail.bytes.extend_from_slice(&self.end);
+        steps
+    }
+}
+
+impl Fixed {
+    /// Adds a value, if it can be a fixed one.
+    fn add(&mut self, part: &Part) -> bool {
+        let Ok(text) = std::str::from_utf8(&part.last) else {
+            return false;
+        };
+        let from = self.bytes.len();
+        let (slot, value) = match part.kind {
+            Kind::Skip => (None, Value::Null),
+            Kind::Slot(slot) => match Cursor::new(text).scalar() {
+                Some(value) => (Some(slot), value),
+                None => return false,
+            },
+            Kind::Raw(slot) => (Some(slot), raw(text)),
+        };
+        let kind = match value {
+            Value::Null => None,
+            // Of a simple text what stands between the quotes.
+            Value::Text(found) => {
+                let quote = usize::from(found.len() < text.len());
+                Some(FixedKind::Text(from + quote, from + quote + found.len()))
+            }
+            Value::Whole(n) => Some(FixedKind::Whole(n)),
+            Value::Bool(b) => Some(FixedKind::Bool(b)),
+            Value::Negative(_) | Value::Float(_) | Value::Other => return false,
+        };
+        self.bytes.extend_from_slice(&part.last);
+        let value = slot.zip(kind).map(|(slot, kind)| FixedValue {
+            slot: usize::from(slot),
+            kind,
+        });
+        self.values.extend(value);
+        true
+    }
+
+    /// Passes over the bytes if they stand here.
+    #[inline]
+    fn read<'a>(&self, cursor: &mut Cursor<'a>, values: &mut [Value<'a>]) -> bool {
+        let from = cursor.at;
+        if !cursor.rest().starts_with(&self.bytes) {
+            return false;
+        }
+        cursor.at = from + self.bytes.len();
+        for FixedValue { slot, kind } in &self.values {
+            let value = match *kind {
+                FixedKind::Text(start, end) => match cursor.text.get(from + start..from + end) {
+                    Some(text) => Value::Text(text),
+                    None => return false,
+                },
+                FixedKind::Whole(n) => Value::Whole(n),
+                FixedKind::Bool(b) => Value::Bool(b),
+            };
+            if let Some(place) = values.get_mut(*slot) {
+                *place = value;
+            }
+        }
+        true
+    }
+}
+
+impl Steps {
+    /// Reads a record and tells where each value stood; what is set is of no use if it is not of this form.
+    #[inline]
+    fn read<'a>(&self, text: &'a str, values: &mut [Value<'a>], mut span: impl FnMut(usize, usize)) -> bool {
+        let mut cursor = Cursor::new(text);
+        for step in &self.steps {
+            if !step.fixed.read(&mut cursor, values) {
+                return false;
+            }
+            let from = cursor.at;
+            if step.read(&mut cursor, values).is_none() {
+                return false;
+            }
+            span(from, cursor.at);
+        }
+        self.tail.read(&mut cursor, values) && cursor.at == text.len()
+    }
 }
 
 impl Step {
-    fn read<'a>(&self, cursor: &mut Cursor<'a>, values: &mut [Scalar<'a>]) -> Option<()> {
+    #[inline]
+    fn read<'a>(&self, cursor: &mut Cursor<'a>, values: &mut [Value<'a>]) -> Option<()> {
         match self.kind {
             Kind::Slot(slot) => *values.get_mut(usize::from(slot))? = cursor.scalar()?,
             Kind::Raw(slot) => {
@@ -178,22 +294,5 @@ impl Step {
             Kind::Skip => cursor.skip()?,
         }
         Some(())
-    }
-}
-
-/// Whether one begins with the other. The pieces of a form are short: comparing words in place is faster than a call.
-fn begins_with(text: &[u8], fixed: &[u8]) -> bool {
-    let Some(front) = text.get(..fixed.len()) else {
-        return false;
-    };
-    let same = |a: &[u8; 16], b: &[u8; 16]| u128::from_ne_bytes(*a) == u128::from_ne_bytes(*b);
-    let ((a, a_rest), (b, b_rest)) = (front.as_chunks::<16>(), fixed.as_chunks::<16>());
-    if !a.iter().zip(b).all(|(a, b)| same(a, b)) {
-        return false;
-    }
-    match (front.last_chunk::<16>(), fixed.last_chunk::<16>()) {
-        // The last words overlap those before: still one comparison.
-        (Some(a), Some(b)) => same(a, b),
-        _ => a_rest == b_rest,
     }
 }

@@ -13,7 +13,7 @@ mod form;
 
 use self::cursor::Cursor;
 use self::form::{Kind, Token};
-use super::scalar::Scalar;
+use super::value::Value;
 
 pub(super) use self::form::Forms;
 
@@ -39,7 +39,7 @@ pub(super) struct Keys {
 
 /// Reads a record that is one object into `values`, which are null before, and after it where nothing was given; `None` when the general parser
 /// has to read it. A raw value is a text.
-pub(super) fn read<'a>(text: &'a str, keys: &Keys, forms: &mut Forms, values: &mut [Scalar<'a>]) -> Option<()> {
+pub(super) fn read<'a>(text: &'a str, keys: &Keys, forms: &mut Forms, values: &mut [Value<'a>]) -> Option<()> {
     if forms.read(text, values).is_some() {
         return Some(());
     }
@@ -47,8 +47,8 @@ pub(super) fn read<'a>(text: &'a str, keys: &Keys, forms: &mut Forms, values: &m
 }
 
 /// The same for a record of a form that is not known.
-pub(super) fn walk_record<'a>(text: &'a str, keys: &Keys, forms: &mut Forms, values: &mut [Scalar<'a>]) -> Option<()> {
-    values.fill(Scalar::Null);
+pub(super) fn walk_record<'a>(text: &'a str, keys: &Keys, forms: &mut Forms, values: &mut [Value<'a>]) -> Option<()> {
+    values.fill(Value::Null);
     let mut cursor = Cursor::new(text);
     let mut tokens = Vec::with_capacity(32);
     walk(&mut cursor, keys, values, &mut tokens)?;
@@ -61,7 +61,7 @@ pub(super) fn walk_record<'a>(text: &'a str, keys: &Keys, forms: &mut Forms, val
     Some(())
 }
 
-fn walk<'a>(cursor: &mut Cursor<'a>, keys: &Keys, values: &mut [Scalar<'a>], tokens: &mut Vec<Token>) -> Option<()> {
+fn walk<'a>(cursor: &mut Cursor<'a>, keys: &Keys, values: &mut [Value<'a>], tokens: &mut Vec<Token>) -> Option<()> {
     cursor.items(b'{', b'}', |cursor| {
         let key = cursor.key()?;
         let wanted = keys.wanted.iter().find(|(name, _)| *name == key);
@@ -98,15 +98,15 @@ fn walk<'a>(cursor: &mut Cursor<'a>, keys: &Keys, values: &mut [Scalar<'a>], tok
     })
 }
 
-fn raw(text: &str) -> Scalar<'_> {
+fn raw(text: &str) -> Value<'_> {
     match text {
-        "null" => Scalar::Null,
-        text => Scalar::Text(text.into()),
+        "null" => Value::Null,
+        text => Value::Text(text),
     }
 }
 
 /// A key that is given twice is the general parser's business.
-fn set<'a>(values: &mut [Scalar<'a>], slot: u8, value: Scalar<'a>) -> Option<()> {
+fn set<'a>(values: &mut [Value<'a>], slot: u8, value: Value<'a>) -> Option<()> {
     let place = values.get_mut(usize::from(slot))?;
     if !place.is_null() {
         return None;

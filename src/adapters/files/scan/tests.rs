@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::*;
+use super::super::value::Value as Found;
+use super::{Forms, Keys, Want, read};
 
 static INNER: Keys = Keys {
     wanted: &[("a", Want::Slot(4)), ("raw", Want::Raw(5))],
@@ -25,7 +26,7 @@ static KEYS: Keys = Keys {
 const PATHS: [&[&str]; 6] = [&["a"], &["b"], &["c"], &["raw"], &["in", "a"], &["in", "raw"]];
 
 fn values(text: &str, forms: &mut Forms) -> Option<Vec<Value>> {
-    let mut values = vec![Scalar::Null; PATHS.len()];
+    let mut values = vec![Found::Null; PATHS.len()];
     read(text, &KEYS, forms, &mut values)?;
     let raw = |slot| slot == 3 || slot == 5;
     Some(
@@ -33,12 +34,12 @@ fn values(text: &str, forms: &mut Forms) -> Option<Vec<Value>> {
             .iter()
             .enumerate()
             .map(|(slot, value)| match value {
-                Scalar::Null => Value::Null,
-                Scalar::Text(text) if raw(slot) => serde_json::from_str(text).unwrap(),
-                Scalar::Text(text) => text.as_ref().into(),
-                Scalar::Whole(n) => (*n).into(),
-                Scalar::Bool(b) => (*b).into(),
-                Scalar::Negative(_) | Scalar::Float(_) | Scalar::Other => panic!("no scan reads these"),
+                Found::Null => Value::Null,
+                Found::Text(text) if raw(slot) => serde_json::from_str(text).unwrap(),
+                Found::Text(text) => (*text).into(),
+                Found::Whole(n) => (*n).into(),
+                Found::Bool(b) => (*b).into(),
+                Found::Negative(_) | Found::Float(_) | Found::Other => panic!("no scan reads these"),
             })
             .collect(),
     )
@@ -126,7 +127,7 @@ fn records_of_one_form_are_read_by_it() {
         assert_eq!(seen.map(|v| (v[0].clone(), v[1].clone())), Some((a.into(), "é".into())));
     }
     let text = record(5, "another one");
-    let mut read = vec![Scalar::Null; PATHS.len()];
+    let mut read = vec![Found::Null; PATHS.len()];
     assert!(forms.read(&text, &mut read).is_some());
     assert!(forms.read(r#"{"a":5}"#, &mut read).is_none());
 }

@@ -2,6 +2,7 @@
 
 use super::{
     Broken, Names, Reader, get_counts, get_dimensions, put_decimal, put_dimensions, put_label, put_signed, put_small,
+    put_small_signed,
 };
 use crate::domain::charge::{Charge, Outcome, UnpricedReason};
 use crate::domain::label::Label;
@@ -31,7 +32,7 @@ pub fn put_event<N: Names>(out: &mut Vec<u8>, e: &UsageEvent, charge: &Charge, n
             | flag(media, MEDIA),
     );
     let at = e.at.timestamp_micros();
-    put_signed(out, i128::from(at));
+    put_small_signed(out, at);
     match e.rank.at == e.at {
         true => out.push(0),
         false => put_signed(out, i128::from(e.rank.at.timestamp_micros()) - i128::from(at)),

@@ -30,6 +30,12 @@ pub trait Names {
     fn number(&mut self, label: Label) -> Result<u64, Self::Error>;
     /// The name of a number.
     fn label(&mut self, number: u64) -> Result<Label, Self::Error>;
+    /// Appends what these dimensions were packed into before, if it is remembered.
+    fn put_packed(&self, _dimensions: &Dimensions, _out: &mut Vec<u8>) -> bool {
+        false
+    }
+    /// May remember what dimensions were packed into.
+    fn remember_packed(&mut self, _dimensions: &Dimensions, _packed: &[u8]) {}
 }
 
 /// Appends an unsigned integer, 7 bits a byte.
@@ -43,16 +49,32 @@ pub fn put(out: &mut Vec<u8>, mut value: u128) {
 
 /// The same for the numbers that nearly all are.
 fn put_small(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
+    if value < 0x80 {
+        out.push(value as u8);
+        return;
+    }
+    // Ten bytes of 7 bits hold every number.
+    let mut bytes = [0_u8; 10];
+    let mut length = 0;
+    for byte in &mut bytes {
+        length += 1;
+        if value < 0x80 {
+            *byte = value as u8;
+            break;
+        }
+        *byte = (value & 0x7f) as u8 | 0x80;
         value >>= 7;
     }
-    out.push(value as u8);
+    out.extend_from_slice(bytes.get(..length).unwrap_or(&[]));
+}
+
+fn put_small_signed(out: &mut Vec<u8>, value: i64) {
+    put_small(out, ((value << 1) ^ (value >> 63)).cast_unsigned());
 }
 
 fn put_signed(out: &mut Vec<u8>, value: i128) {
     match i64::try_from(value) {
-        Ok(small) => put_small(out, ((small << 1) ^ (small >> 63)).cast_unsigned()),
+        Ok(small) => put_small_signed(out, small),
         Err(_) => put(out, ((value << 1) ^ (value >> 127)).cast_unsigned()),
     }
 }
@@ -143,9 +165,14 @@ fn put_label<N: Names>(out: &mut Vec<u8>, label: Label, names: &mut N) -> Result
 }
 
 fn put_dimensions<N: Names>(out: &mut Vec<u8>, dimensions: &Dimensions, names: &mut N) -> Result<(), N::Error> {
-    for (_, label) in dimensions.iter() {
-        put_small(out, names.number(label)?);
+    if names.put_packed(dimensions, out) {
+        return Ok(());
     }
+    let from = out.len();
+    for (_, label) in dimensions.iter() {
+        put_label(out, label, names)?;
+    }
+    names.remember_packed(dimensions, out.get(from..).unwrap_or(&[]));
     Ok(())
 }
 

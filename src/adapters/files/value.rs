@@ -1,0 +1,153 @@
+//! A value as it is looked at: what a [`Scalar`] holds or what a scan found, copied for the price of a text's address.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use crate::domain::money::parse_decimal;
+use crate::domain::usage::MAX_TOKENS;
+
+use super::line::Fault;
+use super::scalar::Scalar;
+use super::time::{epoch, parse_time};
+
+/// Any value.
+#[derive(Default, Debug, Clone, Copy)]
+pub(super) enum Value<'a> {
+    /// Absent or null.
+    #[default]
+    Null,
+    /// Text.
+    Text(&'a str),
+    /// A natural number.
+    Whole(u64),
+    /// A negative integer.
+    Negative(i64),
+    /// A number with a point or an exponent, or beyond 64 bits.
+    Float(f64),
+    /// True or false.
+    Bool(bool),
+    /// An array or object.
+    Other,
+}
+
+/// Largest integer below which every integer has a float of its own.
+const EXACT_FLOAT: u64 = 1 << 53;
+
+impl<'a> From<&'a Scalar<'_>> for Value<'a> {
+    fn from(scalar: &'a Scalar<'_>) -> Self {
+        match scalar {
+            Scalar::Null => Value::Null,
+            Scalar::Text(text) => Value::Text(text),
+            Scalar::Whole(n) => Value::Whole(*n),
+            Scalar::Negative(n) => Value::Negative(*n),
+            Scalar::Float(n) => Value::Float(*n),
+            Scalar::Bool(b) => Value::Bool(*b),
+            Scalar::Other => Value::Other,
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    /// Whether nothing was given.
+    pub fn is_null(self) -> bool {
+        matches!(self, Value::Null)
+    }
+
+    /// This, or another if nothing was given.
+    pub fn or(self, other: Value<'a>) -> Value<'a> {
+        if self.is_null() { other } else { self }
+    }
+
+    /// The text; empty unless text.
+    pub fn str(self) -> &'a str {
+        match self {
+            Value::Text(text) => text,
+            Value::Null | Value::Whole(_) | Value::Negative(_) | Value::Float(_) | Value::Bool(_) | Value::Other => "",
+        }
+    }
+
+    /// Whether it says yes, as JSON or as text.
+    pub fn is_true(self) -> bool {
+        matches!(self, Value::Bool(true)) || self.str().eq_ignore_ascii_case("true")
+    }
+
+    /// A count: 0 when absent, exact or refused.
+    #[inline]
+    pub fn count(self, field: &str) -> Result<u64, Fault> {
+        match self {
+            Value::Null => Ok(0),
+            Value::Whole(count) if count <= MAX_TOKENS => Ok(count),
+            Value::Whole(_) | Value::Negative(_) | Value::Float(_) | Value::Text(_) | Value::Bool(_) | Value::Other => {
+                self.odd_count(field)
+            }
+        }
+    }
+
+    #[cold]
+    fn odd_count(self, field: &str) -> Result<u64, Fault> {
+        let count = match self {
+            Value::Null => 0,
+            Value::Whole(n) => n,
+            Value::Negative(_) => return Err(Fault::field(field, "negative count")),
+            Value::Float(value) => whole(&value.to_string(), field)
+                .and_then(|n| (n <= EXACT_FLOAT).then_some(n).ok_or_else(|| too_large(field)))?,
+            Value::Text(text) if text.trim().is_empty() => 0,
+            Value::Text(text) => whole(text.trim(), field)?,
+            Value::Bool(_) | Value::Other => return Err(Fault::field(field, "expected a whole number")),
+        };
+        if count > MAX_TOKENS {
+            return Err(too_large(field));
+        }
+        Ok(count)
+    }
+
+    /// A small count of requests.
+    pub fn small(self, field: &str) -> Result<u32, Fault> {
+        u32::try_from(self.count(field)?).map_err(|_| too_large(field))
+    }
+
+    /// An instant and whether it named its zone.
+    pub fn time(self, field: &str) -> Result<(DateTime<Utc>, bool), Fault> {
+        let wrong = || Fault::field(field, "not a time");
+        match self {
+            Value::Null => Err(Fault::field(field, "missing")),
+            Value::Text(text) => parse_time(text).ok_or_else(wrong),
+            Value::Whole(n) => epoch(Decimal::from(n)).map(|t| (t, true)).ok_or_else(wrong),
+            Value::Negative(n) => epoch(Decimal::from(n)).map(|t| (t, true)).ok_or_else(wrong),
+            Value::Float(value) => parse_decimal(&value.to_string())
+                .ok()
+                .and_then(epoch)
+                .map(|t| (t, true))
+                .ok_or_else(wrong),
+            Value::Bool(_) | Value::Other => Err(wrong()),
+        }
+    }
+}
+
+fn too_large(field: &str) -> Fault {
+    Fault::field(field, format!("larger than {MAX_TOKENS}, or not exact"))
+}
+
+fn whole(text: &str, field: &str) -> Result<u64, Fault> {
+    let digits = match text.split_once('.') {
+        Some((whole, fraction)) if fraction.bytes().all(|b| b == b'0') => whole,
+        Some(_) => {
+            return Err(Fault::field(
+                field,
+                if text.starts_with('-') {
+                    "negative count"
+                } else {
+                    "not a whole number"
+                },
+            ));
+        }
+        None => text,
+    };
+    if digits.starts_with('-') {
+        return Err(Fault::field(field, "negative count"));
+    }
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(Fault::field(field, "not a whole number"));
+    }
+    digits.parse().map_err(|_| too_large(field))
+}

@@ -1,0 +1,131 @@
+//! The right to deliver, which two runs must not have at once however long a channel makes one of them wait; and a call that hangs.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use finops::adapters::aws::Aws;
+use finops::adapters::aws::client::CallLimits;
+use finops::adapters::aws::dynamodb::{DynamoAlerts, Table};
+use finops::cli::{CliError, Exit};
+use finops::domain::notification::Notification;
+use finops::engine::notify::{DeliveryLimits, deliver_pending};
+use finops::ports::{AlertCommit, AlertStore as _, Clock, DeliveryError, Notifier, Outbox as _, Receipt, Retry};
+
+use super::proxy::{Fault, Proxy};
+use super::{connect, create_table, emulators};
+
+fn start() -> DateTime<Utc> {
+    "2026-11-10T12:00:00Z".parse().unwrap()
+}
+
+/// Time passes only by sleeping; someone looks in while it does.
+#[derive(Clone)]
+struct Slept {
+    seconds: Arc<AtomicU64>,
+    #[expect(clippy::type_complexity, reason = "set once, in the test")]
+    meanwhile: Arc<Mutex<Option<Box<dyn FnMut() + Send>>>>,
+}
+
+impl Clock for Slept {
+    fn now(&self) -> DateTime<Utc> {
+        start() + TimeDelta::from_std(self.elapsed()).unwrap()
+    }
+    fn elapsed(&self) -> Duration {
+        Duration::from_secs(self.seconds.load(Ordering::SeqCst))
+    }
+    fn sleep(&self, duration: Duration) {
+        self.seconds.fetch_add(duration.as_secs(), Ordering::SeqCst);
+        if let Some(look) = self.meanwhile.lock().unwrap().as_mut() {
+            look();
+        }
+    }
+}
+
+/// Says "later" once, with a long pause.
+struct Busy(AtomicU32);
+
+impl Notifier for Busy {
+    fn channel(&self) -> &str {
+        "out"
+    }
+    fn deliver(&self, _: &Notification, _: Duration) -> Result<Receipt, DeliveryError> {
+        if self.0.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Err(DeliveryError {
+                message: "busy".to_owned(),
+                retry: Retry::After(Duration::from_secs(400)),
+            });
+        }
+        Ok(Receipt {
+            answer: "ok".to_owned(),
+        })
+    }
+}
+
+#[test]
+fn a_channel_that_makes_us_wait_long_is_still_ours_alone() {
+    for emulator in emulators() {
+        let table = create_table(emulator);
+        let clock = Slept {
+            seconds: Arc::default(),
+            meanwhile: Arc::default(),
+        };
+        let open = || {
+            let table = Table::new(connect(emulator), table.clone());
+            DynamoAlerts::new(table, Box::new(clock.clone()), start()).holding_for(Duration::from_secs(610))
+        };
+        let mut ours = open();
+        let message = serde_json::from_value(serde_json::json!({
+            "id": "m1", "channel": "out", "alert_id": "a", "told": "firing", "severity": "critical", "kind": "budget_actual", "title": "t",
+            "summary": "", "facts": [], "lines": [], "owner": null, "runbook": null, "labels": {}, "data": {}, "decided_at": start(), "test": false,
+        }));
+        let commit = AlertCommit {
+            messages: vec![message.unwrap()],
+            ..AlertCommit::default()
+        };
+        ours.commit(&commit).unwrap();
+
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (mut theirs, looked) = (open(), Arc::clone(&seen));
+        *clock.meanwhile.lock().unwrap() = Some(Box::new(move || {
+            looked.lock().unwrap().push(theirs.claim().unwrap().len());
+        }));
+        let channels: Vec<Box<dyn Notifier>> = vec![Box::new(Busy(AtomicU32::new(0)))];
+        let limits = DeliveryLimits {
+            attempts: 4,
+            timeout: Duration::from_secs(10),
+            budget: Duration::from_secs(600),
+            at_once: 1,
+        };
+        let done = deliver_pending(&mut ours, &channels, &clock, limits, 1).unwrap();
+        assert_eq!((done.delivered, done.waiting), (1, 0), "{}", emulator.name);
+        assert_eq!(
+            *seen.lock().unwrap(),
+            [0],
+            "{}: after 400 s the other run still waits",
+            emulator.name
+        );
+        assert!(open().claim().unwrap().is_empty(), "told once");
+    }
+}
+
+#[test]
+fn a_call_that_hangs_ends_in_words_and_exit_code_3() {
+    let Some(emulator) = super::emulator::moto() else {
+        return;
+    };
+    let proxy = Proxy::start(&emulator.url, 5);
+    proxy.set(1000, &[Fault::Hang]);
+    let limits = CallLimits {
+        attempt: Duration::from_millis(200),
+        operation: Duration::from_secs(2),
+        attempts: 2,
+    };
+    let mut table = Table::new(Aws::at_emulator(&proxy.url, limits).unwrap(), "any".to_owned());
+    let failure = table.get(("a".to_owned(), "b".to_owned())).unwrap_err();
+    assert!(proxy.broken.lock().unwrap()[&Fault::Hang] >= 2, "it was tried again");
+    let error = CliError::from(failure);
+    assert_eq!(error.exit, Exit::Incomplete);
+    assert_eq!(error.message, "dynamodb:GetItem: no answer in time, after retries");
+}
