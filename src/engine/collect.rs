@@ -15,12 +15,12 @@ use crate::ports::{
     UsageSource,
 };
 
-/// Calls held before they are recorded: 36 MB of memory, held twice (being filled, being recorded); a kill loses at most this
+/// Calls held before they are recorded: 22 MB of memory, held twice (being filled, being recorded); a kill loses at most this
 /// much work.
-const BATCH_EVENTS: usize = 131_072;
+const BATCH_EVENTS: usize = 81_920;
 
 /// Calls after which a batch is expected to become full: growing it step by step would copy all of it several times.
-const MANY: usize = 16_384;
+const MANY: usize = 8_192;
 
 /// Rejections shown; all are counted.
 const SHOWN_REJECTIONS: usize = 10;

@@ -255,6 +255,36 @@ fn unknown(key: &str) -> Fault {
     Fault::field(&shown, format!("unknown key, {hint}"))
 }
 
+const BUCKETS: [(Bucket, Key); Bucket::ALL.len()] = [
+    (Bucket::InputUncached, Key::input_tokens),
+    (Bucket::CacheRead, Key::cache_read_tokens),
+    (Bucket::CacheWrite5m, Key::cache_write_5m_tokens),
+    (Bucket::CacheWrite1h, Key::cache_write_1h_tokens),
+    (Bucket::CacheWrite30m, Key::cache_write_30m_tokens),
+    (Bucket::CacheWrite12h, Key::cache_write_12h_tokens),
+    (Bucket::Output, Key::output_tokens),
+    (Bucket::AudioIn, Key::audio_in_tokens),
+    (Bucket::AudioOut, Key::audio_out_tokens),
+    (Bucket::ImageIn, Key::image_in_tokens),
+    (Bucket::ImageOut, Key::image_out_tokens),
+    (Bucket::VideoIn, Key::video_in_tokens),
+];
+
+const DIMENSIONS: [(Dimension, Key); 7] = [
+    (Dimension::Tier, Key::service_tier),
+    (Dimension::Team, Key::team),
+    (Dimension::Agent, Key::agent),
+    (Dimension::Workflow, Key::workflow),
+    (Dimension::User, Key::user),
+    (Dimension::Project, Key::project),
+    (Dimension::Account, Key::account),
+];
+
+/// The key as it is spelled in a record.
+fn name(key: Key) -> &'static str {
+    KNOWN_KEYS.get(key as usize).copied().unwrap_or("")
+}
+
 fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
     let at = context.time(r.get(Key::ts), "ts", out)?;
     let provider = context.label(r.get(Key::provider), "provider")?;
@@ -273,37 +303,11 @@ fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output)
     };
     let mut event = UsageEvent::new(id, at, provider, model);
     event.rank.line = number;
-    for (bucket, value, field) in [
-        (Bucket::InputUncached, r.get(Key::input_tokens), "input_tokens"),
-        (Bucket::CacheRead, r.get(Key::cache_read_tokens), "cache_read_tokens"),
-        (
-            Bucket::CacheWrite5m,
-            r.get(Key::cache_write_5m_tokens),
-            "cache_write_5m_tokens",
-        ),
-        (
-            Bucket::CacheWrite1h,
-            r.get(Key::cache_write_1h_tokens),
-            "cache_write_1h_tokens",
-        ),
-        (
-            Bucket::CacheWrite30m,
-            r.get(Key::cache_write_30m_tokens),
-            "cache_write_30m_tokens",
-        ),
-        (
-            Bucket::CacheWrite12h,
-            r.get(Key::cache_write_12h_tokens),
-            "cache_write_12h_tokens",
-        ),
-        (Bucket::Output, r.get(Key::output_tokens), "output_tokens"),
-        (Bucket::AudioIn, r.get(Key::audio_in_tokens), "audio_in_tokens"),
-        (Bucket::AudioOut, r.get(Key::audio_out_tokens), "audio_out_tokens"),
-        (Bucket::ImageIn, r.get(Key::image_in_tokens), "image_in_tokens"),
-        (Bucket::ImageOut, r.get(Key::image_out_tokens), "image_out_tokens"),
-        (Bucket::VideoIn, r.get(Key::video_in_tokens), "video_in_tokens"),
-    ] {
-        event.tokens.set(bucket, value.count(field)?);
+    for (bucket, key) in BUCKETS {
+        let value = r.get(key);
+        if !value.is_null() {
+            event.tokens.set(bucket, value.count(name(key))?);
+        }
     }
     event.tokens.reasoning = r.get(Key::reasoning_tokens).count("reasoning_tokens")?;
     if event.tokens.reasoning > event.tokens.get(Bucket::Output) {
@@ -315,16 +319,11 @@ fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output)
     event.requests.web_searches = r.get(Key::web_searches).small("web_searches")?;
     event.requests.web_fetches = r.get(Key::web_fetches).small("web_fetches")?;
     event.requests.code_executions = r.get(Key::code_executions).small("code_executions")?;
-    for (dimension, value, field) in [
-        (Dimension::Tier, r.get(Key::service_tier), "service_tier"),
-        (Dimension::Team, r.get(Key::team), "team"),
-        (Dimension::Agent, r.get(Key::agent), "agent"),
-        (Dimension::Workflow, r.get(Key::workflow), "workflow"),
-        (Dimension::User, r.get(Key::user), "user"),
-        (Dimension::Project, r.get(Key::project), "project"),
-        (Dimension::Account, r.get(Key::account), "account"),
-    ] {
-        event.dimensions.set(dimension, context.label(value, field)?);
+    for (dimension, key) in DIMENSIONS {
+        let value = r.get(key);
+        if !value.is_null() {
+            event.dimensions.set(dimension, context.label(value, name(key))?);
+        }
     }
     event.session = context.label(r.get(Key::session), "session")?;
     event.speed = context.label(r.get(Key::speed), "speed")?;

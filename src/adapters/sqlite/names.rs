@@ -20,7 +20,58 @@ pub struct NameCache {
     /// Label by number, the empty one where not known.
     labels: Vec<Label>,
     /// What dimensions were packed into, by [`place`].
-    packed: Vec<Packed>,
+    packed: PackedCache,
+}
+
+/// Dimensions packed lately. Where hardly any come again, looking for them costs more than it saves: then it rests for a while.
+#[derive(Default)]
+struct PackedCache {
+    entries: Vec<Packed>,
+    hits: u32,
+    misses: u32,
+    idle: u32,
+}
+
+/// Questions after which the cache judges itself, and for how many it rests.
+const JUDGED: u32 = 1024;
+const REST: u32 = 16 * JUDGED;
+
+impl PackedCache {
+    fn is_idle(&mut self) -> bool {
+        self.idle = self.idle.saturating_sub(1);
+        self.idle > 0
+    }
+
+    fn hit(&mut self) {
+        self.hits += 1;
+        self.judge();
+    }
+
+    fn missed(&mut self) {
+        self.misses += 1;
+        self.judge();
+    }
+
+    fn judge(&mut self) {
+        if self.hits + self.misses >= JUDGED {
+            if self.hits < self.misses {
+                self.idle = REST;
+            }
+            (self.hits, self.misses) = (0, 0);
+        }
+    }
+
+    fn keep(&mut self, dimensions: &Dimensions, packed: &[u8]) {
+        self.entries.resize(PLACES, Packed::default());
+        let slot = self.entries.get_mut(place(dimensions));
+        let (Some(slot), Ok(length)) = (slot, u8::try_from(packed.len())) else {
+            return;
+        };
+        if let Some(bytes) = slot.bytes.get_mut(..packed.len()) {
+            bytes.copy_from_slice(packed);
+            (slot.dimensions, slot.length) = (*dimensions, length);
+        }
+    }
 }
 
 /// Dimensions and what they were packed into; nothing while empty.
@@ -66,7 +117,7 @@ impl NameCache {
     pub fn clear(&mut self) {
         self.numbers.clear();
         self.labels.clear();
-        self.packed.clear();
+        self.packed.entries.clear();
     }
 }
 
@@ -147,25 +198,25 @@ impl Names for StoredNames<'_> {
         Ok(number)
     }
 
-    fn put_packed(&self, dimensions: &Dimensions, out: &mut Vec<u8>) -> bool {
-        let known = self.cache.packed.get(place(dimensions));
+    fn put_packed(&mut self, dimensions: &Dimensions, out: &mut Vec<u8>) -> bool {
+        let cache = &mut self.cache.packed;
+        if cache.is_idle() {
+            return false;
+        }
+        let known = cache.entries.get(place(dimensions));
         let Some(known) = known.filter(|known| known.length > 0 && known.dimensions == *dimensions) else {
+            cache.missed();
             return false;
         };
         out.extend_from_slice(known.bytes.get(..usize::from(known.length)).unwrap_or(&[]));
+        cache.hit();
         true
     }
 
     fn remember_packed(&mut self, dimensions: &Dimensions, packed: &[u8]) {
         let cache = &mut self.cache.packed;
-        cache.resize(PLACES, Packed::default());
-        let slot = cache.get_mut(place(dimensions));
-        let (Some(slot), Ok(length)) = (slot, u8::try_from(packed.len())) else {
-            return;
-        };
-        if let Some(bytes) = slot.bytes.get_mut(..packed.len()) {
-            bytes.copy_from_slice(packed);
-            (slot.dimensions, slot.length) = (*dimensions, length);
+        if cache.idle == 0 {
+            cache.keep(dimensions, packed);
         }
     }
 

@@ -78,13 +78,16 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a text without escapes.
+    #[inline]
     fn plain_text(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
         let from = self.at;
-        self.at = stop(self.text.as_bytes(), from, usize::MAX)?;
-        let text = self.text.get(from..self.at)?;
-        self.take(b'"')?;
-        Some(text)
+        let end = stop(self.text.as_bytes(), from, usize::MAX)?;
+        if self.text.as_bytes().get(end) != Some(&b'"') {
+            return None;
+        }
+        self.at = end + 1;
+        self.text.get(from..end)
     }
 
     /// Reads a simple value.

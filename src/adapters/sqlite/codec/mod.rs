@@ -31,7 +31,7 @@ pub trait Names {
     /// The name of a number.
     fn label(&mut self, number: u64) -> Result<Label, Self::Error>;
     /// Appends what these dimensions were packed into before, if it is remembered.
-    fn put_packed(&self, _dimensions: &Dimensions, _out: &mut Vec<u8>) -> bool {
+    fn put_packed(&mut self, _dimensions: &Dimensions, _out: &mut Vec<u8>) -> bool {
         false
     }
     /// May remember what dimensions were packed into.
@@ -48,14 +48,19 @@ pub fn put(out: &mut Vec<u8>, mut value: u128) {
 }
 
 /// The same for the numbers that nearly all are.
-fn put_small(out: &mut Vec<u8>, mut value: u64) {
-    if value < 0x80 {
-        out.push(value as u8);
-        return;
+#[inline]
+fn put_small(out: &mut Vec<u8>, value: u64) {
+    match value {
+        0..0x80 => out.push(value as u8),
+        0x80..0x4000 => out.extend_from_slice(&[value as u8 | 0x80, (value >> 7) as u8]),
+        _ => put_longer(out, value),
     }
+}
+
+fn put_longer(out: &mut Vec<u8>, mut value: u64) {
     // Ten bytes of 7 bits hold every number.
     let mut bytes = [0_u8; 10];
-    let mut length = 0;
+    let mut length = out.len();
     for byte in &mut bytes {
         length += 1;
         if value < 0x80 {
@@ -65,7 +70,9 @@ fn put_small(out: &mut Vec<u8>, mut value: u64) {
         *byte = (value & 0x7f) as u8 | 0x80;
         value >>= 7;
     }
-    out.extend_from_slice(bytes.get(..length).unwrap_or(&[]));
+    // All ten and then back is faster than as many as there are.
+    out.extend_from_slice(&bytes);
+    out.truncate(length);
 }
 
 fn put_small_signed(out: &mut Vec<u8>, value: i64) {

@@ -63,11 +63,15 @@ impl Run {
         if self.bloom.is_some() || questions.saturating_mul(10) < self.fences.len() {
             return Ok(());
         }
-        let bytes: Vec<u8> = conn
+        let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
+        let mut statement = conn
             .prepare_cached("SELECT bloom FROM event_run WHERE no = ?")
-            .and_then(|mut s| s.query_row([self.no], |row| row.get(0)))
-            .map_err(|e| CodecError::Store(failed(path, &e)))?;
-        self.bloom = Some(Bloom::parse(&bytes)?);
+            .map_err(fail)?;
+        // Read where SQLite holds it: a filter of a large run has many megabytes.
+        let bloom = statement
+            .query_row([self.no], |row| Ok(Bloom::parse(row.get_ref(0)?.as_blob()?)))
+            .map_err(fail)?;
+        self.bloom = Some(bloom?);
         Ok(())
     }
 
