@@ -1,0 +1,190 @@
+//! Builds the sources that the settings name.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{cloud, env, secret, time_budget};
+use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions};
+use crate::adapters::clock::SystemClock;
+use crate::adapters::files::{Columns, FileFormat, FileSource, FileSourceOptions, ObjectSource};
+use crate::adapters::traces::TracedSource;
+use crate::cli::{CliError, Context};
+use crate::config::{SourceConfig, SourceKind};
+use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
+use crate::engine::cycle::time_for_reading;
+use crate::ports::{Clock, UsageSource};
+
+/// The sources of the settings, or these instead. Paths of the settings start from their folder, these from the current one.
+pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
+    let sources = match instead {
+        Some(given) => files(ctx, given, Path::new(""))?,
+        None => configured(ctx)?,
+    };
+    let mut sources: Vec<Box<dyn UsageSource>> = sources
+        .into_iter()
+        .map(|source| Box::new(source) as Box<dyn UsageSource>)
+        .collect();
+    if instead.is_none() {
+        for source in ctx.config.sources.iter().filter(|s| s.key.is_some()) {
+            sources.push(Box::new(live(ctx, source)?));
+        }
+        for source in ctx.config.sources.iter().filter(|s| s.is_in_bucket()) {
+            sources.extend(in_buckets(ctx, source)?);
+        }
+        if !ctx.config.cost_explorers.is_empty() {
+            sources.extend(cloud::bills(ctx)?);
+        }
+        if !ctx.config.athenas.is_empty() {
+            sources.extend(cloud::queries(ctx)?);
+        }
+    }
+    if ctx.tracer.is_on() {
+        let traced = |source| Box::new(TracedSource::new(source, ctx.tracer.clone())) as Box<dyn UsageSource>;
+        sources = sources.into_iter().map(traced).collect();
+    }
+    Ok(sources)
+}
+
+/// A source that asks a provider's interface.
+fn live(ctx: &Context<'_>, source: &SourceConfig) -> Result<AdminSource, CliError> {
+    let key = source.key.as_deref().unwrap_or_default();
+    AdminSource::new(AdminSourceOptions {
+        name: Label::new(&source.name),
+        whose: match source.kind {
+            Some(SourceKind::AnthropicAdmin) => Admin::Anthropic,
+            Some(_) | None => Admin::Openai,
+        },
+        key: secret(ctx, key),
+        url: source.url.clone().unwrap_or_default(),
+        defaults: defaults(source),
+        budget: time_for_reading(time_budget(ctx)),
+        clock: Box::new(SystemClock),
+    })
+    .map_err(|cause| CliError::usage(format!("source `{}`: {cause}", source.name)).hint("give `url` an https address"))
+}
+
+fn defaults(source: &SourceConfig) -> Vec<(Dimension, Label)> {
+    let defaults = source.defaults.iter();
+    defaults
+        .map(|(dimension, value)| (*dimension, Label::new(value)))
+        .collect()
+}
+
+/// The file sources of the settings: Claude Code's logs at their usual place where no source is named.
+pub fn configured(ctx: &Context<'_>) -> Result<Vec<FileSource>, CliError> {
+    if ctx.config.sources.is_empty() {
+        let usual = SourceConfig {
+            name: "claude-code".to_owned(),
+            kind: Some(SourceKind::ClaudeCode),
+            ..SourceConfig::default()
+        };
+        return files(ctx, &[usual], &ctx.config.base);
+    }
+    let of_files = |source: &&SourceConfig| source.key.is_none() && !source.is_in_bucket();
+    let of_files: Vec<SourceConfig> = ctx.config.sources.iter().filter(of_files).cloned().collect();
+    files(ctx, &of_files, &ctx.config.base)
+}
+
+fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Result<Vec<FileSource>, CliError> {
+    let latest = latest(ctx);
+    let build = |source: &SourceConfig| {
+        let (name, base) = (Label::new(&source.name), base.to_path_buf());
+        Ok(match source.kind {
+            Some(SourceKind::ClaudeCode) if source.paths.is_empty() => {
+                FileSource::default_claude(name, base, latest, env)
+            }
+            Some(SourceKind::Codex) if source.paths.is_empty() => FileSource::default_codex(name, base, latest, env),
+            kind => FileSource::new(FileSourceOptions {
+                name,
+                format: kind.map(format),
+                paths: source.paths.clone(),
+                base,
+                defaults: defaults(source),
+                columns: columns(source)?,
+                latest,
+                env,
+            }),
+        })
+    };
+    sources.iter().map(build).collect()
+}
+
+/// Records of a later time are absurd. `--now` may lie in the past, to look at an earlier state: what happened since is no less plausible.
+fn latest(ctx: &Context<'_>) -> DateTime<Utc> {
+    ctx.now.max(SystemClock.now()) + CLOCK_SKEW
+}
+
+/// A source over objects: one for each bucket that its paths name.
+fn in_buckets(ctx: &Context<'_>, source: &SourceConfig) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
+    let mut buckets = std::collections::BTreeMap::<&str, Vec<String>>::new();
+    for path in source.paths.iter().filter_map(|path| path.strip_prefix("s3://")) {
+        let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+        // A listing goes from folder to folder.
+        let slash = if prefix.is_empty() || prefix.ends_with('/') {
+            ""
+        } else {
+            "/"
+        };
+        buckets.entry(bucket).or_default().push(format!("{prefix}{slash}"));
+    }
+    let mut sources: Vec<Box<dyn UsageSource>> = Vec::new();
+    for (bucket, prefixes) in buckets {
+        let options = FileSourceOptions {
+            name: Label::new(&source.name),
+            format: source.kind.map(format),
+            paths: Vec::new(),
+            base: std::path::PathBuf::new(),
+            defaults: defaults(source),
+            columns: columns(source)?,
+            latest: latest(ctx),
+            env,
+        };
+        let store = cloud::bucket(ctx, bucket, source.region.as_deref())?;
+        let objects = ObjectSource::new(options, store, format!("s3://{bucket}"), prefixes, ctx.now);
+        let objects = objects.map_err(|cause| {
+            CliError::usage(format!("source `{}`: {cause}", source.name)).hint("copy bills to a folder and name that")
+        })?;
+        sources.push(Box::new(objects));
+    }
+    Ok(sources)
+}
+
+/// How the records of a source of foreign form are read.
+fn columns(source: &SourceConfig) -> Result<Option<Arc<Columns>>, CliError> {
+    if source.columns.is_empty() && source.values.is_empty() {
+        return Ok(None);
+    }
+    match Columns::new(&source.columns, &source.values, source.start) {
+        Ok(columns) => Ok(Some(Arc::new(columns))),
+        Err(cause) => Err(CliError::usage(format!("source `{}`: {cause}", source.name))
+            .hint("docs/usage-format.md shows how foreign columns are named")),
+    }
+}
+
+/// How far the clock of a machine that writes logs may be ahead before its records count as absurd.
+const CLOCK_SKEW: TimeDelta = TimeDelta::days(1);
+
+/// The format of a kind.
+#[must_use]
+pub fn format(kind: SourceKind) -> FileFormat {
+    match kind {
+        SourceKind::ClaudeCode => FileFormat::ClaudeCode,
+        SourceKind::Codex => FileFormat::Codex,
+        SourceKind::Litellm => FileFormat::Litellm,
+        SourceKind::Plain => FileFormat::Plain,
+        SourceKind::Focus => FileFormat::Focus,
+        SourceKind::Otel => FileFormat::Otel,
+        SourceKind::Bedrock => FileFormat::Bedrock,
+        SourceKind::Body => FileFormat::Body,
+        SourceKind::AzureApim => FileFormat::Apim,
+        SourceKind::Langfuse => FileFormat::Langfuse,
+        SourceKind::Helicone => FileFormat::Helicone,
+        SourceKind::OpenaiAdmin => FileFormat::OpenaiAdmin,
+        SourceKind::AnthropicAdmin => FileFormat::AnthropicAdmin,
+        SourceKind::Cur => FileFormat::Cur,
+        SourceKind::CostExplorer => FileFormat::CostExplorer,
+    }
+}
