@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::command::{copy, finops};
+use super::command::{copy, finops, text};
 use super::{Emulator, create_table_named, emulator::moto};
 
 /// An event as EventBridge Scheduler sends it to a universal target without an input of its own.
@@ -197,6 +197,54 @@ fn events_are_answered_with_what_the_command_says() {
     });
     let heartbeats = emulator.call("dynamodb", "DynamoDB_20120810.Query", &asked);
     assert_eq!(heartbeats["Count"], 3, "one a run");
+}
+
+#[test]
+fn the_function_and_the_command_leave_equal_reports_byte_for_byte() {
+    let Some(emulator) = moto() else { return };
+    let prepare = |namespace: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        copy(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tour"),
+            folder.path(),
+        );
+        let settings = std::fs::read_to_string(folder.path().join("finops.toml")).unwrap();
+        let settings = settings.replace("namespace = \"tour\"", &format!("namespace = \"{namespace}\""));
+        let more = "[store]\nurl = \"dynamodb:\"\n[runs]\nexpected_every_hours = 24\nstale_after_hours = 48\n";
+        std::fs::write(folder.path().join("finops.toml"), format!("{settings}\n{more}")).unwrap();
+        create_table_named(emulator, &format!("{namespace}-ai-costs-example"));
+        create_table_named(emulator, &format!("{namespace}-cost-alerts-example"));
+        folder
+    };
+    let (by_function, by_command) = (prepare("function"), prepare("command"));
+    let now = "2026-11-24T12:00:00Z";
+    let (api, told) = stub(vec![(scheduled(now), Duration::from_secs(900))]);
+    let output = monitor(by_function.path(), emulator, &api).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let run = |folder: &Path, args: &[&str]| {
+        let mut command = finops(folder, emulator);
+        command.args(["--now", now]).args(args);
+        text(&command.output().unwrap())
+    };
+    let said = run(by_command.path(), &["run", "--format", "jsonl"]);
+    let mut summary = told.lock().unwrap()[0].1.clone();
+    for added in ["exit_code", "request_id", "run_at", "milliseconds"] {
+        summary.as_object_mut().unwrap().remove(added);
+    }
+    let document = summary.to_string();
+    assert!(said.lines().any(|line| line == document), "{said}\n{document}");
+    for report in [
+        &["report", "--by", "day,team,model"][..],
+        &["report", "--by", "provider,model", "--format", "json"],
+        &["report", "--format", "csv", "--by", "agent"],
+        &["budget", "--format", "json"],
+        &["alert", "list", "--format", "json"],
+        &["explain", "--top", "5"],
+    ] {
+        let (function, command) = (run(by_function.path(), report), run(by_command.path(), report));
+        assert!(function.ends_with("Some(0)"), "{report:?}: {function}");
+        assert_eq!(function, command, "{report:?}");
+    }
 }
 
 #[test]

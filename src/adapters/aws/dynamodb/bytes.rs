@@ -10,11 +10,21 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use rust_decimal::Decimal;
 
+use super::fold;
 use crate::domain::label::Label;
 
 /// The bytes are not what this version writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken;
+
+/// Bytes of all columns from which each is folded by itself: below, what that takes in all weighs more.
+const LARGE: usize = 4096;
+
+/// A body deflated as one.
+const WHOLE: u8 = 0;
+
+/// A body with each column folded by itself.
+const BY_COLUMN: u8 = 1;
 
 /// Bytes that one body may unfold to: bounds the memory that a crafted item can take.
 const UNFOLDED_LIMIT: u64 = 256 << 20;
@@ -185,7 +195,7 @@ impl<const N: usize> ColumnWriter<N> {
         put_signed(self.column(column + 1), value.mantissa());
     }
 
-    /// The whole body.
+    /// The whole body: deflated as one while it is small, else each column in the form that suits it.
     pub fn finish(self, version: u8) -> Vec<u8> {
         let mut plain = Vec::new();
         put(&mut plain, self.rows as u128);
@@ -193,9 +203,17 @@ impl<const N: usize> ColumnWriter<N> {
         self.names
             .iter()
             .for_each(|name| put_bytes(&mut plain, name.as_str().as_bytes()));
-        self.columns.iter().for_each(|column| put_bytes(&mut plain, column));
         let mut out = vec![version];
-        out.extend(deflate(&plain));
+        if self.columns.iter().map(Vec::len).sum::<usize>() < LARGE {
+            self.columns.iter().for_each(|column| put_bytes(&mut plain, column));
+            out.push(WHOLE);
+            out.extend(deflate(&plain));
+        } else {
+            out.push(BY_COLUMN);
+            put_bytes(&mut out, &deflate(&plain));
+            put(&mut out, N as u128);
+            self.columns.iter().for_each(|column| fold::fold(column, &mut out));
+        }
         out
     }
 }
@@ -208,10 +226,23 @@ pub struct ColumnReader<'a, const N: usize> {
     pub rows: usize,
 }
 
-/// The version byte and the unfolded rest of a body.
+/// The unfolded body, after its version.
 pub fn unfold(body: &[u8], version: u8) -> Result<Vec<u8>, Broken> {
-    match body.split_first() {
-        Some((found, rest)) if *found == version => inflate(rest),
+    let mut reader = Reader(body);
+    if reader.byte()? != version {
+        return Err(Broken);
+    }
+    match reader.byte()? {
+        WHOLE => inflate(reader.0),
+        BY_COLUMN => {
+            let mut plain = inflate(reader.bytes()?)?;
+            let count: u32 = reader.fit()?;
+            let mut left = fold::limit();
+            for _ in 0..count {
+                put_bytes(&mut plain, &fold::unfold(&mut reader, &mut left)?);
+            }
+            if reader.done() { Ok(plain) } else { Err(Broken) }
+        }
         _ => Err(Broken),
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::charge::{Charge, Outcome, UnpricedReason};
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::usage::{Bucket, EventId, Rank, Requests, Tokens, UsageEvent};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Calls of one block: about 150 KB.
 const BLOCK: u32 = 8192;
@@ -23,7 +23,8 @@ const LINE: usize = 4;
 const LABELS: usize = 5; // session, speed, geo
 const TOKENS: usize = 8; // one column per bucket, then reasoning
 const REQUESTS: usize = TOKENS + Bucket::ALL.len() + 1;
-const REPORTED: usize = REQUESTS + 1; // scale, digits
+const FRACTION: usize = REQUESTS + 1;
+const REPORTED: usize = FRACTION + 1; // scale, digits
 const OUTCOME: usize = REPORTED + 2; // entry or reason, scale, digits
 const DIMENSIONS: usize = OUTCOME + 3;
 const COLUMNS: usize = DIMENSIONS + Dimension::ALL.len();
@@ -54,7 +55,7 @@ fn pack(calls: &[(UsageEvent, Charge)]) -> Vec<u8> {
         );
         w.put_signed(AT, micros.div_euclid(1_000_000));
         if subsecond {
-            w.put_signed(AT, micros.rem_euclid(1_000_000));
+            w.put_signed(FRACTION, micros.rem_euclid(1_000_000));
         }
         w.put_signed(RANK_AT, e.rank.at.timestamp_micros() - micros);
         w.column(AUTHORITY).push(e.rank.authority);
@@ -118,7 +119,11 @@ fn row(r: &mut ColumnReader<'_, COLUMNS>) -> Result<(UsageEvent, Charge), Broken
     let flags = r.column(FLAGS)?.byte()?;
     let has = |bit: u8| flags & bit != 0;
     let seconds: i64 = r.column(AT)?.fit_signed()?;
-    let fraction: i64 = if has(SUBSECOND) { r.column(AT)?.fit_signed()? } else { 0 };
+    let fraction: i64 = if has(SUBSECOND) {
+        r.column(FRACTION)?.fit_signed()?
+    } else {
+        0
+    };
     let micros = seconds
         .checked_mul(1_000_000)
         .and_then(|whole| whole.checked_add(fraction))
@@ -203,6 +208,12 @@ mod tests {
         let body = pack(&calls);
         assert_eq!(unpack(&body).unwrap(), calls);
         for cut in 0..body.len() {
+            assert!(unpack(&body[..cut]).is_err(), "cut at {cut}");
+        }
+        let many: Vec<_> = (0..3_000).map(|n| calls[n % 2]).collect();
+        let body = pack(&many);
+        assert_eq!(unpack(&body).unwrap(), many);
+        for cut in (0..body.len()).step_by(7) {
             assert!(unpack(&body[..cut]).is_err(), "cut at {cut}");
         }
     }

@@ -4,6 +4,7 @@ mod again;
 pub mod alerts;
 mod bytes;
 mod calls;
+mod fold;
 mod head;
 pub mod heartbeats;
 mod identities;

@@ -10,7 +10,7 @@ use crate::domain::period::Hour;
 use crate::domain::spend::{Basis, SpendKey, Sums};
 use crate::domain::usage::Bucket;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Spend by key.
 pub type Rows = BTreeMap<SpendKey, Sums>;
