@@ -113,6 +113,13 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
             source.paths.join(", ")
         ));
     }
+    for explorer in &config.cost_explorers {
+        lines.push(format!("source       {}: Cost Explorer", explorer.name));
+    }
+    for athena in &config.athenas {
+        let (name, database, table) = (&athena.name, &athena.database, &athena.table);
+        lines.push(format!("source       {name}: Athena, `{database}.{table}`"));
+    }
     if config.channels.is_empty() {
         lines.push("channel      standard output of `finops run`".to_owned());
     }
