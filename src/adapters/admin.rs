@@ -9,7 +9,6 @@ use crate::adapters::files::admin::{Page, page};
 use crate::adapters::files::bills::of_bucket;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
-use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints, Clock, Progress, Rejection, Rest, Retry, Sink, SourceError, UsageSource};
 
 use super::http;
@@ -150,7 +149,7 @@ impl AdminSource {
                     return Err(self.failure(failed.message, hint));
                 }
                 Retry::After(asked) => asked,
-                Retry::Backoff => jittered(wait, url, attempt, now),
+                Retry::Backoff => http::jittered(wait, url, attempt, now),
             };
             if attempt == MAX_ATTEMPTS || pause >= left {
                 return Err(self.failure(failed.message, "what was read before is kept; the next run goes on"));
@@ -287,14 +286,6 @@ impl UsageSource for AdminSource {
         }
         first
     }
-}
-
-/// Between half of the wait and the whole of it, so that many runs that failed together do not come again together.
-fn jittered(wait: Duration, url: &str, attempt: u32, now: DateTime<Utc>) -> Duration {
-    let nanos = now.timestamp_subsec_nanos().to_le_bytes();
-    let dice = EventId::of(&[url.as_bytes(), &attempt.to_le_bytes(), &nanos]).digits() % 500;
-    let half = wait / 2;
-    half + half * u32::try_from(dice).unwrap_or(0) / 500
 }
 
 /// A value in a query.

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::domain::usage::EventId;
 use crate::ports::{DeliveryError, Receipt, Retry};
 
 /// Characters of an answer that are kept in a receipt or an error.
@@ -171,9 +173,29 @@ pub fn get(url: &str, headers: &[(&str, &str)], timeout: Duration) -> Result<Str
     reader.read_to_string().map_err(|e| unsent(&e))
 }
 
+/// Between half of the wait and the whole of it, so that many runs that failed together do not come again together.
+pub(super) fn jittered(wait: Duration, url: &str, attempt: u32, now: DateTime<Utc>) -> Duration {
+    let nanos = now.timestamp_subsec_nanos().to_le_bytes();
+    let dice = EventId::of(&[url.as_bytes(), &attempt.to_le_bytes(), &nanos]).digits() % 500;
+    let half = wait / 2;
+    half + half * u32::try_from(dice).unwrap_or(0) / 500
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn waits_are_spread_over_the_second_half() {
+        let wait = Duration::from_secs(4);
+        let at = |nanos| DateTime::from_timestamp(1_795_000_000, nanos).unwrap();
+        let waits: Vec<Duration> = (0..50)
+            .map(|n| jittered(wait, "https://a.example", 1, at(n * 7919)))
+            .collect();
+        assert!(waits.iter().all(|w| (wait / 2..=wait).contains(w)), "{waits:?}");
+        let spread = waits.iter().max().zip(waits.iter().min()).map(|(a, b)| *a - *b);
+        assert!(spread > Some(Duration::from_secs(1)), "{spread:?}");
+    }
 
     #[test]
     fn only_https_to_allowed_hosts_or_loopback() {

@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::client::Aws;
 use super::failure::{Failure, Kind};
 use crate::adapters::clock::SystemClock;
+use crate::adapters::http::{is_loopback_url, jittered};
 use crate::ports::Clock as _;
 
 /// Time for one attempt, its body included.
@@ -74,7 +75,7 @@ impl Service {
             .http_status_as_error(false)
             .user_agent(concat!("finops/", env!("CARGO_PKG_VERSION")));
         // A proxy from the environment does not see this machine's loopback.
-        let agent = if crate::adapters::http::is_loopback_url(&endpoint) {
+        let agent = if is_loopback_url(&endpoint) {
             agent.proxy(None)
         } else {
             agent
@@ -134,7 +135,7 @@ impl Service {
             if !again || attempt >= ATTEMPTS {
                 return Err(failure);
             }
-            SystemClock.sleep(wait);
+            SystemClock.sleep(jittered(wait, &self.endpoint, attempt, SystemClock.now()));
             wait *= 2;
             attempt += 1;
         }
@@ -225,8 +226,7 @@ impl Service {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let now = SystemClock.now();
-        if let Some((credentials, until)) = kept.as_ref().filter(|(_, until)| *until > now + MARGIN) {
-            let _ = until;
+        if let Some((credentials, _)) = kept.as_ref().filter(|(_, until)| *until > now + MARGIN) {
             return Ok(credentials.clone());
         }
         let missing = || Failure::new(Kind::Credentials, format!("{action}: no credentials were found"));
