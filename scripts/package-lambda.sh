@@ -29,7 +29,7 @@ cap_jobs
 venv=target/packager
 if ! "$venv/bin/python" -c 'import importlib.metadata as m; assert m.version("cargo-lambda") and m.version("ziglang")' 2>/dev/null; then
   python3 -c 'import ensurepip' 2>/dev/null || install_missing python3-venv
-  python3 -m venv --clear "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check 'cargo-lambda==1.9.*' 'ziglang==0.15.*' || {
+  python3 -m venv --clear "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check 'cargo-lambda==1.9.*' 'ziglang==0.17.*' || {
     say 'error: could not install cargo-lambda and zig'
     exit 3
   }
