@@ -55,7 +55,7 @@ pub struct CostExplorerConfig {
     /// Services that are recorded, as patterns. Not given: those that sell AI.
     #[serde(default = "ai_services")]
     pub services: Vec<String>,
-    /// What usage is broken down by, at most two of `service`, `usage-type`, `account`, `region`, `tag:NAME`.
+    /// What usage is broken down by, at most two of `service`, `usage-type`, `account`, `tag:NAME`.
     #[serde(default = "by_service_and_usage_type")]
     pub group_by: Vec<String>,
     /// Whether the last two weeks are asked by the hour.

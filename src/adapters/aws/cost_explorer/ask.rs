@@ -133,7 +133,6 @@ fn grouped(by: &Grouping) -> GroupDefinition {
         Grouping::Service => (GroupDefinitionType::Dimension, "SERVICE"),
         Grouping::UsageType => (GroupDefinitionType::Dimension, "USAGE_TYPE"),
         Grouping::Account => (GroupDefinitionType::Dimension, "LINKED_ACCOUNT"),
-        Grouping::Region => (GroupDefinitionType::Dimension, "REGION"),
         Grouping::RecordType => (GroupDefinitionType::Dimension, "RECORD_TYPE"),
         Grouping::Tag(name) => (GroupDefinitionType::Tag, name.as_str()),
     };

@@ -22,8 +22,6 @@ pub enum Grouping {
     UsageType,
     /// The linked account.
     Account,
-    /// The region.
-    Region,
     /// A cost allocation tag.
     Tag(String),
     /// The record type: usage, credit, refund, tax, …
@@ -31,17 +29,16 @@ pub enum Grouping {
 }
 
 impl Grouping {
-    /// Reads `service`, `usage-type`, `account`, `region`, `tag:NAME`.
+    /// Reads `service`, `usage-type`, `account`, `tag:NAME`.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text {
             "service" => Ok(Grouping::Service),
             "usage-type" => Ok(Grouping::UsageType),
             "account" => Ok(Grouping::Account),
-            "region" => Ok(Grouping::Region),
             _ => match text.strip_prefix("tag:").filter(|name| !name.is_empty()) {
                 Some(name) => Ok(Grouping::Tag(name.to_owned())),
                 None => Err(format!(
-                    "`{text}` is nothing to group by: use `service`, `usage-type`, `account`, `region` or `tag:NAME`"
+                    "`{text}` is nothing to group by: use `service`, `usage-type`, `account` or `tag:NAME`"
                 )),
             },
         }
@@ -94,7 +91,6 @@ fn dimensions(options: &Options, account: Label, by: &[Grouping], keys: &[String
             }
             Grouping::UsageType => model = model.or(Some(Label::new(key))),
             Grouping::Account => dimensions.set(Dimension::Account, Label::new(key)),
-            Grouping::Region => dimensions.set(Dimension::Project, Label::new(key)),
             Grouping::RecordType => dimensions.set(Dimension::Category, Label::new(category(key))),
             Grouping::Tag(name) => {
                 // The answer is `name$value`; no value: the tag is not set.
