@@ -248,6 +248,15 @@ fn the_function_and_the_command_leave_equal_reports_byte_for_byte() {
 }
 
 #[test]
+fn started_by_hand_it_says_what_it_is() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_finops-monitor"));
+    let output = command.env_remove("AWS_LAMBDA_RUNTIME_API").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.starts_with("error: AWS_LAMBDA_RUNTIME_API is not set"), "{said}");
+}
+
+#[test]
 fn wrong_settings_are_told_to_the_runtime_before_the_first_event() {
     let Some(emulator) = moto() else { return };
     let folder = tempfile::tempdir().unwrap();
