@@ -39,18 +39,16 @@ PATH="$PWD/$venv/bin:$PATH"
 for arch in "${arches[@]}"; do
   target=x86_64-unknown-linux-gnu
   [ "$arch" = arm64 ] && target=aarch64-unknown-linux-gnu
-  # The standard library of the target: rustup brings it, so does a distribution's compiler; else it is built from its sources.
-  from_source=()
-  if [ ! -d "$(rustc --print target-libdir --target "$target")" ] && ! rustup target add "$target" 2>/dev/null; then
-    if [ ! -f "$(rustc --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock" ]; then
-      say "error: the compiler has no standard library for \`$target\`, and no sources of it"
-      say "hint: \`rustup target add $target\`, where rustup may download; or the package rust-src of the compiler's version"
+  # The standard library of the target: rustup brings it, so does a distribution's compiler.
+  if [ ! -d "$(rustc --print target-libdir --target "$target")" ]; then
+    rustup target add "$target" || {
+      say "error: the compiler has no standard library for \`$target\`"
+      say "hint: \`rustup target add $target\`, where rustup may download"
       exit 3
-    fi
-    from_source=(env RUSTC_BOOTSTRAP=1 CARGO_UNSTABLE_BUILD_STD=std,panic_unwind)
+    }
   fi
   # The profile is ours: without the option cargo-lambda would replace it by its own.
-  run "${from_source[@]}" cargo lambda build --release --locked --disable-optimizations --skip-target-check --features aws --bin finops-monitor \
+  run cargo lambda build --release --locked --disable-optimizations --skip-target-check --features aws --bin finops-monitor \
     --target "$target.2.34" --lambda-dir "target/lambda/$arch"
   python3 - "$arch" "$settings" <<'PY'
 import os, sys, zipfile
