@@ -93,7 +93,7 @@ fn a_bulk_load_costs_few_write_units() {
             "{}: {meter:?}: {per_thousand} write units per 1,000 calls",
             emulator.name
         );
-        assert!(per_thousand <= 60, "{}: {per_thousand}", emulator.name);
+        assert!(per_thousand <= 38, "{}: {per_thousand}", emulator.name);
         let mut memory = MemoryLedger::new();
         memory.record(&batch((0..events).map(call)), &Flat, now()).unwrap();
         assert_eq!(rows(&mut ledger), rows(&mut memory), "{}", emulator.name);
