@@ -1,7 +1,11 @@
 //! A bill in Athena: the statement that is sent, run by SQLite over the same rows that the file adapter reads, gives the same bill.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
 
+use finops::adapters::aws::Aws;
 use finops::adapters::aws::athena::sql::Table;
 use finops::adapters::aws::athena::{Athena, Options};
 use finops::domain::dimension::Dimension;
@@ -14,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::connect;
 use super::emulator::{Emulator, moto_with};
+use super::lambda::respond;
 use crate::files::{Kept, read_text, time};
 
 const HEADER: &str = "bill_billing_period_start_date,bill_payer_account_id,bill_invoice_id,line_item_usage_start_date,line_item_usage_account_id,line_item_line_item_type,line_item_product_code,line_item_usage_type,line_item_usage_amount,pricing_unit,line_item_unblended_cost,line_item_net_unblended_cost,line_item_currency_code,line_item_resource_id,resource_tags_user_team,savings_plan_savings_plan_effective_cost,savings_plan_total_commitment_to_date,savings_plan_used_commitment,reservation_effective_cost,reservation_unused_amortized_upfront_fee_for_billing_period,reservation_unused_recurring_fee,reservation_reservation_a_r_n";
@@ -268,4 +273,61 @@ fn an_answer_that_is_wrong_in_one_row_is_refused_whole() {
     let error = source.read(&Default::default(), &mut kept).unwrap_err().to_string();
     assert!(error.contains("line_item_unblended_cost"), "{error}");
     assert!(kept.bills.is_empty() && kept.checkpoints.is_empty());
+}
+
+/// Answers each call by its name and notes it, as long as it is asked.
+fn stub(answer: fn(&str) -> Value) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let called = Arc::<Mutex<Vec<String>>>::default();
+    let kept = Arc::clone(&called);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut name, mut length) = (String::new(), 0);
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                let Some((header, value)) = line.trim().split_once(": ") else {
+                    if line.trim().is_empty() {
+                        break;
+                    }
+                    continue;
+                };
+                match header.to_ascii_lowercase().as_str() {
+                    "x-amz-target" => name = value.rsplit('.').next().unwrap().to_owned(),
+                    "content-length" => length = value.parse().unwrap(),
+                    _ => {}
+                }
+            }
+            reader.read_exact(&mut vec![0; length]).unwrap();
+            let body = answer(&name).to_string();
+            kept.lock().unwrap().push(name);
+            respond(&mut stream, 200, "connection: close\r\n", &body);
+        }
+    });
+    (url, called)
+}
+
+#[test]
+fn a_statement_that_scans_too_much_is_stopped_and_nothing_is_recorded() {
+    let (url, called) = stub(|name| match name {
+        "StartQueryExecution" => json!({ "QueryExecutionId": "q" }),
+        "GetQueryExecution" => json!({ "QueryExecution": {
+            "Status": { "State": "RUNNING" }, "Statistics": { "DataScannedInBytes": 2_000_000_000_u64 },
+        } }),
+        _ => json!({}),
+    });
+    let aws = Aws::at_emulator(&url, super::LIMITS).unwrap();
+    let mut source = Athena::new(&aws, options("2026-11-20T12:00:00Z")).unwrap();
+    let mut kept = Kept::default();
+    let error = source.read(&Default::default(), &mut kept).unwrap_err().to_string();
+    assert!(error.contains("it scanned 2000000000 bytes"), "{error}");
+    assert!(kept.bills.is_empty());
+    let called = called.lock().unwrap();
+    assert_eq!(
+        *called,
+        ["StartQueryExecution", "GetQueryExecution", "StopQueryExecution"]
+    );
 }
