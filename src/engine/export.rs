@@ -17,7 +17,7 @@ use crate::domain::money::{Currency, MoneyError, add_exact, mul_exact};
 use crate::domain::period::{Hour, Period};
 use crate::domain::price::{Books, Quote};
 use crate::domain::spend::{Basis, Sums, metered_key};
-use crate::domain::usage::UsageEvent;
+use crate::domain::usage::{Unit, UnitKey, UsageEvent};
 use crate::ports::{Ledger, StoreError};
 
 /// The span of one charge.
@@ -33,7 +33,7 @@ pub enum Grain {
 type LineKey = (Hour, Dimensions, String, Decimal, u32, String, String);
 
 /// Quantity and calls.
-type Line = (u64, i64);
+type Line = (Decimal, i64);
 
 /// Span, dimensions, meter, reason.
 type UnpricedKey = (Hour, Dimensions, String, &'static str);
@@ -197,16 +197,29 @@ impl Gathered {
                 entry.clone(),
             );
             let slot = self.lines.entry(key).or_default();
-            slot.0 = slot.0.saturating_add(line.quantity);
+            slot.0 = add_exact(slot.0, line.quantity)?;
             slot.1 += 1;
         }
         Ok(())
     }
 }
 
+/// The FOCUS unit of what is priced by one: seconds, pictures, pages.
+fn consumed_of(meter: &str) -> Option<&'static str> {
+    Some(match UnitKey::parse(meter)?.unit {
+        Unit::AudioInSecond | Unit::AudioOutSecond | Unit::VideoInSecond | Unit::VideoOutSecond => "Seconds",
+        Unit::ImageIn | Unit::ImageOut => "Images",
+        Unit::Page => "Pages",
+        Unit::CharacterIn => "Characters",
+        Unit::RankQuery | Unit::MapQuery => "Requests",
+    })
+}
+
 fn of_line(terms: &Terms, key: &LineKey, (count, calls): Line, grain: Grain) -> Result<FocusCharge, MoneyError> {
     let (start, dimensions, meter, rate, per, rule, entry) = key;
-    let (consumed_unit, unit) = if meter.ends_with("tokens") {
+    let (consumed_unit, unit) = if let Some(unit) = consumed_of(meter) {
+        (unit, unit.to_owned())
+    } else if meter.ends_with("tokens") {
         ("Tokens", format!("{per} Tokens"))
     } else if *per == 1 {
         ("Requests", "Requests".to_owned())
@@ -216,7 +229,7 @@ fn of_line(terms: &Terms, key: &LineKey, (count, calls): Line, grain: Grain) -> 
     let share = Decimal::ONE
         .checked_div(Decimal::from(*per))
         .ok_or(MoneyError::Overflow)?;
-    let quantity = mul_exact(Decimal::from(count), share)?.normalize();
+    let quantity = mul_exact(count, share)?.normalize();
     let list = mul_exact(*rate, quantity)?.normalize();
     let at = start.start();
     let of_cost = terms.agreed(dimensions, at, list)?;
@@ -227,7 +240,7 @@ fn of_line(terms: &Terms, key: &LineKey, (count, calls): Line, grain: Grain) -> 
         currency: Currency::USD,
         meter: meter.clone(),
         description: format!("{meter} of {}, {rule}", dimensions.get(Dimension::Model)),
-        consumed: Some((Decimal::from(count), consumed_unit)),
+        consumed: Some((count, consumed_unit)),
         quantity,
         unit,
         list_unit_price: Some(*rate),

@@ -36,7 +36,7 @@ pub struct Side {
     /// The entries that priced them.
     pub entries: BTreeMap<String, i64>,
     /// The lines of all receipts, quantities and amounts added up.
-    pub lines: BTreeMap<LineKey, (u64, Decimal)>,
+    pub lines: BTreeMap<LineKey, (Decimal, Decimal)>,
 }
 
 /// A model whose calls cost something else.
@@ -109,7 +109,7 @@ fn add(side: &mut Side, event: &UsageEvent, as_of: AsOf<'_>) -> Result<(), Money
     for line in quote.lines {
         let key = (line.what, line.rate, line.per, line.factor, line.rule);
         let slot = side.lines.entry(key).or_default();
-        slot.0 = slot.0.saturating_add(line.quantity);
+        slot.0 = add_exact(slot.0, line.quantity)?;
         slot.1 = add_exact(slot.1, line.amount)?;
     }
     Ok(())

@@ -34,3 +34,4 @@ mod simulation;
 mod support;
 mod tour;
 mod trouble;
+mod units;

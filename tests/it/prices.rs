@@ -604,7 +604,7 @@ proptest::proptest! {
         let sum: Decimal = quote.lines.iter().map(|l| l.amount).sum();
         proptest::prop_assert_eq!(sum, quote.charge.cost);
         for line in &quote.lines {
-            let back = Decimal::from(line.quantity) * line.rate * line.factor / Decimal::from(line.per);
+            let back = line.quantity * line.rate * line.factor / Decimal::from(line.per);
             proptest::prop_assert_eq!(back, line.amount);
         }
     }

@@ -11,6 +11,7 @@ use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::usage::{EventId, Requests, Tokens, UsageEvent};
 
+use super::extras::{self, Seconds};
 use super::gemini::Metadata;
 use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::{Scalar, reported};
@@ -123,6 +124,7 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
     record.usage = record.usage.or(record.meta.take());
     let shape = record.usage.as_ref().and_then(Usage::shape);
     let gemini = record.usage_metadata.as_ref().filter(|m| m.is_usage());
+    let mut units = Label::EMPTY;
     if shape.is_none() && gemini.is_none() {
         if let Some(inner) = record.envelope().filter(|_| outer.depth < DEEPEST) {
             let outer = Outer {
@@ -132,6 +134,9 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
             };
             return one(inner.get(), outer, number, context, out);
         }
+        units = extras::of(text, Seconds::Heard)?;
+    }
+    if shape.is_none() && gemini.is_none() && units.is_empty() {
         let failed = record.failed() || outer.record.is_some_and(Record::failed);
         let id = identity(&record, text, out);
         if failed {
@@ -152,6 +157,7 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
     let id = identity(&record, text, out);
     let mut event = UsageEvent::new(id, at, context.labels.get(provider), model);
     event.rank.line = number;
+    event.extras = units;
     let tier = if outer.batch {
         context.labels.get("batch")
     } else {
@@ -168,7 +174,8 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
             event.tokens = usage.tokens(shape, openai, out)?;
             event.requests = usage.requests()?;
             count_items(record.output, &mut event.requests);
-            event.reported_cost = reported(usage.cost.map(RawValue::get), "usage.cost")?;
+            event.reported_cost = reported_cost(usage.cost.map(RawValue::get))?;
+            search_and_units(text, provider, &mut event)?;
             speed_and_place(usage, &mut event, context)?;
             iterations(usage, record.id.str(), &event, context, out)?;
         }
@@ -230,6 +237,33 @@ fn identity(record: &Record<'_>, text: &str, out: &mut Output) -> EventId {
     }
 }
 
+/// OpenRouter gives a number, Perplexity an object with a total.
+fn reported_cost(raw: Option<&str>) -> Result<Option<rust_decimal::Decimal>, Fault> {
+    #[derive(Deserialize)]
+    struct Parts<'a> {
+        #[serde(borrow, default)]
+        total_cost: Option<&'a RawValue>,
+    }
+    match raw {
+        Some(text) if text.starts_with('{') => {
+            let parts: Parts<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+            reported(parts.total_cost.map(RawValue::get), "usage.cost.total_cost")
+        }
+        _ => reported(raw, "usage.cost"),
+    }
+}
+
+/// Quantities that only some answers have.
+fn search_and_units(text: &str, provider: &str, event: &mut UsageEvent) -> Result<(), Fault> {
+    if provider == "perplexity" {
+        event.requests.web_searches = extras::perplexity_searches(text, event.model().as_str())?;
+    }
+    if event.requests.web_searches > 0 || event.tokens.total() == 0 {
+        event.extras = extras::of(text, Seconds::Heard)?;
+    }
+    Ok(())
+}
+
 /// Who sells the call: what the body says of itself, else what the name of the model tells.
 fn provider(record: &Record<'_>, shape: Option<Shape>, model: &str) -> &'static str {
     let usage = record.usage.as_ref();
@@ -237,6 +271,8 @@ fn provider(record: &Record<'_>, shape: Option<Shape>, model: &str) -> &'static 
         "cohere"
     } else if shape == Some(Shape::Converse) || model.contains("anthropic.") || model.starts_with("arn:aws") {
         "bedrock"
+    } else if by_model(model) == "perplexity" {
+        "perplexity"
     } else if !record.provider.is_null()
         || usage.is_some_and(|u| u.cost.is_some())
         || record.id.str().starts_with("gen-")
@@ -273,6 +309,9 @@ pub(super) fn by_model(model: &str) -> &'static str {
         ("ministral-", "mistral"),
         ("command-", "cohere"),
         ("embed-", "cohere"),
+        ("sonar", "perplexity"),
+        ("whisper-1", "openai"),
+        ("whisper-large", "groq"),
     ];
     known
         .iter()

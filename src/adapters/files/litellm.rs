@@ -11,7 +11,9 @@ use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
 use super::counts::{Counts, Input};
+use super::extras::{self, Seconds};
 use super::line::{Context, Fault, LineFormat, Output};
+use super::media;
 use super::scalar::{Scalar, reported};
 
 #[derive(Deserialize)]
@@ -50,6 +52,8 @@ struct Row<'a> {
     team_id: Scalar<'a>,
     #[serde(borrow, default)]
     session_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    call_type: Scalar<'a>,
     #[serde(borrow, default)]
     status: Scalar<'a>,
     #[serde(borrow, default)]
@@ -104,6 +108,12 @@ struct Prompt<'a> {
     cache_write_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     cache_creation_token_details: Option<Split<'a>>,
+    #[serde(borrow, default)]
+    audio_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    image_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    web_search_requests: Scalar<'a>,
 }
 
 #[derive(Deserialize, Default)]
@@ -114,10 +124,14 @@ struct Split<'a> {
     ephemeral_1h_input_tokens: Scalar<'a>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Completion<'a> {
     #[serde(borrow, default)]
     reasoning_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    audio_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    image_tokens: Scalar<'a>,
 }
 
 #[derive(Deserialize)]
@@ -141,6 +155,7 @@ const CACHE_HIT: &str = "_cache_hit";
 
 impl LineFormat for Litellm {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        let line = text;
         let mut row: Row<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
         if row.request_id.is_null() {
             row.request_id = std::mem::take(&mut row.id);
@@ -175,7 +190,10 @@ impl LineFormat for Litellm {
             .unwrap_or_default();
         let usage = metadata.usage_object.as_ref().or(response.usage.as_ref());
         count_tokens(&row, usage, &mut event, out)?;
-        if event.tokens.total() == 0 {
+        if event.tokens.total() == 0 || event.requests.web_searches > 0 {
+            event.extras = units(&row, line, text.as_deref())?;
+        }
+        if event.tokens.total() == 0 && event.extras.is_empty() {
             if row.status.str() == "failure" {
                 out.excluded_once.push(("failed_calls", event.id));
                 return Ok(());
@@ -188,6 +206,33 @@ impl LineFormat for Litellm {
         out.events.push(event);
         Ok(())
     }
+}
+
+/// What a row, its usage object and its answer say of quantities that are no tokens.
+fn units(row: &Row<'_>, line: &str, metadata: Option<&str>) -> Result<Label, Fault> {
+    let call = row.call_type.str();
+    let seconds = if call.contains("video") {
+        Seconds::Filmed
+    } else {
+        Seconds::Heard
+    };
+    let images = call.contains("image");
+    let answer = json_text(row.response, "response").unwrap_or_default();
+    // In the metadata the usage stands under a name of its own.
+    let usage = metadata.and_then(|text| {
+        let object: std::collections::BTreeMap<&str, &RawValue> = serde_json::from_str(text).ok()?;
+        Some(format!("{{\"usage\":{}}}", object.get("usage_object")?.get()))
+    });
+    let mut all = extras::of(line, seconds)?;
+    if let Some(usage) = usage {
+        all = extras::joined(all, extras::of(&usage, seconds)?);
+    }
+    if let Some(answer) = answer {
+        // Size and quality of pictures stand beside the answer.
+        let parameters = extras::parameters(line);
+        all = extras::joined(all, extras::read(&answer, &parameters, seconds, images)?);
+    }
+    Ok(all)
 }
 
 /// JSON that may itself be wrapped in a JSON text, as database columns are.
@@ -263,7 +308,8 @@ fn count_tokens(
     .max(five + hour);
     let rest = written - five - hour;
     let openai = matches!(event.provider().as_str(), "openai" | "azure");
-    let reasoning = usage.completion_tokens_details.as_ref().map(|d| &d.reasoning_tokens);
+    let no_completion = Completion::default();
+    let answer = usage.completion_tokens_details.as_ref().unwrap_or(&no_completion);
     let counts = Counts {
         input: prompt,
         read,
@@ -271,14 +317,20 @@ fn count_tokens(
         write_1h: hour,
         write_30m: if openai { rest } else { 0 },
         output,
-        reasoning: reasoning.map_or(Ok(0), |n| n.count("reasoning_tokens"))?,
+        reasoning: answer.reasoning_tokens.count("reasoning_tokens")?,
+        media: media::openai(
+            [&details.audio_tokens, &details.image_tokens],
+            [&answer.audio_tokens, &answer.image_tokens],
+            None,
+        )?,
         total: row.total_tokens.count("total_tokens")?,
         ..Counts::default()
     };
     event.tokens = counts.tokens(Input::Includes, "LiteLLM", out);
-    if let Some(tools) = &usage.server_tool_use {
-        event.requests.web_searches = tools.web_search_requests.small("web_search_requests")?;
-    }
+    // Both tell the same.
+    let tools = usage.server_tool_use.as_ref().map_or(&Scalar::Null, |t| &t.web_search_requests);
+    let told = [tools, &details.web_search_requests].into_iter().find(|n| !n.is_null());
+    event.requests.web_searches = told.map_or(Ok(0), |n| n.small("web_search_requests"))?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ mod cur;
 mod cur_rows;
 mod detect;
 mod discover;
+mod extras;
 mod focus;
 mod focus_tokens;
 mod gemini;

@@ -7,8 +7,9 @@ use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::similar::nearest;
-use crate::domain::usage::{Bucket, EventId, UsageEvent};
+use crate::domain::usage::{Bucket, EventId, Extras, UsageEvent};
 
 use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::{Scalar, reported};
@@ -62,6 +63,7 @@ keys!(
     cost_usd,
     latency_ms,
     status,
+    units,
 );
 
 /// The values of a record by key.
@@ -328,6 +330,9 @@ fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output)
     event.session = context.label(r.get(Key::session), "session")?;
     event.speed = context.label(r.get(Key::speed), "speed")?;
     event.geo = context.label(r.get(Key::geo), "geo")?;
+    if !r.get(Key::units).is_null() {
+        event.extras = units(r.get(Key::units))?;
+    }
     if let Value::Text(cost) = r.get(Key::cost_usd) {
         event.reported_cost = reported(Some(cost), "cost_usd")?;
     }
@@ -341,6 +346,14 @@ fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output)
     }
     out.events.push(event);
     Ok(())
+}
+
+/// Quantities that are no tokens: `audio_in_second=12.5 search_context=high`.
+#[cold]
+fn units(value: Value<'_>) -> Result<Label, Fault> {
+    let wrong = || Fault::field("units", "not amounts such as `audio_in_second=12.5 image_out:1024x1024=2`");
+    let extras = Extras::parse(value.str()).ok_or_else(wrong)?;
+    extras.label().ok_or_else(wrong)
 }
 
 /// The identity of a record that has none of its own: its content, whatever the order and spacing of its keys.

@@ -19,6 +19,10 @@ const FILES: &[(&str, &str)] = &[
         "openrouter.toml",
         include_str!("../../../policies/prices/openrouter.toml"),
     ),
+    (
+        "perplexity.toml",
+        include_str!("../../../policies/prices/perplexity.toml"),
+    ),
     ("vertex.toml", include_str!("../../../policies/prices/vertex.toml")),
     ("xai.toml", include_str!("../../../policies/prices/xai.toml")),
 ];

@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer};
 
+use super::units::{self, Sizes, UnitFile};
 use super::{PriceBookError, text_of};
 use crate::domain::money::parse_decimal;
 use crate::domain::price::{
@@ -76,7 +77,10 @@ struct PriceFile {
     speeds: BTreeMap<String, Amount>,
     #[serde(default)]
     geographies: BTreeMap<String, Amount>,
+    #[serde(default)]
+    units: BTreeMap<String, UnitFile>,
     web_search_1000: Option<Amount>,
+    search_context_1000: Option<Sizes>,
     free_searches: Option<AllowanceFile>,
     file_search_1000: Option<Amount>,
     code_execution_1000: Option<Amount>,
@@ -150,11 +154,13 @@ struct TierFile {
     rates: RatesFile,
     #[serde(default)]
     above: Vec<AboveFile>,
+    #[serde(default)]
+    units: BTreeMap<String, UnitFile>,
 }
 
 /// An amount as text (`"0.25"`) or a whole number.
 #[derive(Clone, Copy)]
-struct Amount(Decimal);
+pub(super) struct Amount(pub(super) Decimal);
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -254,6 +260,10 @@ fn price(model: &str, file: PriceFile) -> Result<Price, String> {
         return Err(format!("`from` {from} is not before `to` {to}"));
     }
     let hours = file.hours.map(hours).transpose()?;
+    let search_context = file.search_context_1000.unwrap_or_default();
+    if file.web_search_1000.is_none() && !search_context.by_size().is_empty() && search_context.medium().is_none() {
+        return Err("`search_context_1000` needs `medium`, which is what counts where a log names no size".to_owned());
+    }
     let amounts = |map: BTreeMap<String, Amount>| map.into_iter().map(|(k, v)| (k.to_lowercase(), v.0)).collect();
     Ok(Price {
         from: file.from,
@@ -270,14 +280,17 @@ fn price(model: &str, file: PriceFile) -> Result<Price, String> {
                     factor: t.factor.map(|f| f.0),
                     rates: rates(&t.rates),
                     above: above(t.above),
+                    units: units::units(t.units)?,
                 };
-                (name.to_lowercase(), tier)
+                Ok((name.to_lowercase(), tier))
             })
-            .collect(),
+            .collect::<Result<_, String>>()?,
         speeds: amounts(file.speeds),
         geographies: amounts(file.geographies),
+        units: units::units(file.units)?,
         fees: Fees {
-            web_search: file.web_search_1000.map(|a| a.0),
+            web_search: file.web_search_1000.map(|a| a.0).or(search_context.medium()),
+            search_context: search_context.by_size(),
             free_searches: file.free_searches.map(|f| Allowance {
                 count: f.count,
                 per: match f.per {

@@ -240,6 +240,7 @@ fn variant(price: &mut Price, variant: &Variant) {
                 factor: None,
                 rates: own.rates,
                 above: own.above,
+                ..Tier::default()
             },
         );
     } else if let Some(speed) = when("speed") {

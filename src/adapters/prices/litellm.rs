@@ -11,8 +11,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::json::{Raw, decimal, object, scaled, text};
+use super::units;
 use crate::domain::price::{Above, Allowance, AllowancePeriod, Book, Entry, Hours, Price, Rates, provider_key};
-use crate::domain::usage::Bucket;
+use crate::domain::usage::{Bucket, SearchContext};
 
 const MILLION: u32 = 1_000_000;
 const TIERS: [(&str, &str); 6] = [
@@ -45,8 +46,8 @@ pub(super) fn parse(name: &str, document: &str) -> Result<(Book, BTreeMap<&'stat
         };
         models += 1;
         let prices = prices(&fields, seller == "xai");
-        if prices.iter().all(|p| p.rates.is_empty()) {
-            skip("entries without token rates");
+        if prices.iter().all(|p| p.rates.is_empty() && p.units.is_empty()) {
+            skip("entries without rates that are understood");
             continue;
         }
         let provider = provider_of(&seller);
@@ -164,9 +165,10 @@ fn prices(fields: &Raw, inclusive: bool) -> Vec<Price> {
         }
     }
     ranges(fields, &mut price);
+    let mode = fields.get("mode").and_then(|m| text(m)).unwrap_or_default();
+    units::litellm(fields, &mode, &mut price);
     factors(fields, &mut price);
     if let Some(costs) = fields.get("search_context_cost_per_query").and_then(|c| object(c)) {
-        // Logs do not say the size of the search context; medium is what providers take where nothing is asked for.
         let size = |name: &str| costs.get(name).and_then(|c| scaled(c, 1000));
         let (low, medium, high) = (
             size("search_context_size_low"),
@@ -175,11 +177,16 @@ fn prices(fields: &Raw, inclusive: bool) -> Vec<Price> {
         );
         price.fees.web_search = medium.or(low).or(high);
         if low != high {
-            "web searches at the rate of the medium search context".clone_into(&mut price.note);
+            // Medium is what providers take where nothing is asked for.
+            let sizes = SearchContext::ALL.into_iter().zip([low, medium, high]);
+            price.fees.search_context = sizes.filter_map(|(size, rate)| Some((size, rate?))).collect();
         }
         price.fees.free_searches = allowance(fields);
     }
     price.fees.file_search = fields.get("file_search_cost_per_1k_calls").and_then(|c| decimal(c));
+    price.fees.code_execution = fields
+        .get("code_interpreter_cost_per_session")
+        .and_then(|c| scaled(c, 1000));
     price.fees.request = fields.get("input_cost_per_request").and_then(|c| scaled(c, 1000));
     let off_peak = off_peak(fields, &price);
     std::iter::once(price).chain(off_peak).collect()

@@ -5,6 +5,7 @@ mod format;
 mod genai;
 mod json;
 mod litellm;
+mod units;
 
 use std::path::{Path, PathBuf};
 

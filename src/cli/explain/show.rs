@@ -246,6 +246,7 @@ fn document(e: &Explanation, agreed: &Agreed) -> Value {
         "tokens": tokens,
         "speed": event.speed.as_str(),
         "geo": event.geo.as_str(),
+        "units": event.extras.as_str(),
         "web_searches": event.requests.web_searches,
         "stored": stored,
         "current": e.is_current(),

@@ -26,7 +26,7 @@ pub struct PriceArgs {
 #[derive(Debug, clap::Subcommand)]
 enum PriceCommand {
     /// Price one call and show the receipt
-    Quote(quote::QuoteArgs),
+    Quote(Box<quote::QuoteArgs>),
     /// List the prices that hold
     List(list::ListArgs),
     /// Show calls without a price, what they may cost, and what to write to price them

@@ -7,8 +7,12 @@ use super::{instant, load, put, receipt, shown, warn};
 use crate::cli::{CliError, Context, Exit, Format, wire};
 use crate::domain::contract::Agreed;
 use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
+use crate::domain::money::parse_decimal;
 use crate::domain::price::Quote;
-use crate::domain::usage::{Bucket, EventId, MAX_TOKENS, Requests, Tokens, UsageEvent};
+use crate::domain::usage::{
+    Bucket, EventId, Extras, MAX_TOKENS, MAX_UNITS, Requests, SearchContext, Tokens, Unit, UnitKey, UsageEvent,
+};
 
 /// The call to price; counts are tokens.
 #[derive(Debug, clap::Args)]
@@ -64,6 +68,12 @@ pub struct QuoteArgs {
     /// Server-side web searches
     #[arg(long, default_value_t = 0)]
     web_search: u32,
+    /// What is priced by one: `audio_in_second=12.5`, `image_out:1024x1024/hd=2`, `page=3`; again for more
+    #[arg(long = "unit", value_name = "UNIT=AMOUNT")]
+    units: Vec<String>,
+    /// How much each web search reads: low, medium, high
+    #[arg(long, value_parser = ["low", "medium", "high"])]
+    search_context: Option<String>,
     /// Service tier: batch, flex, priority, …
     #[arg(long, default_value = "")]
     tier: String,
@@ -110,7 +120,29 @@ impl QuoteArgs {
         event.dimensions.set(Dimension::Tier, self.tier.as_str().into());
         event.speed = self.speed.as_str().into();
         event.geo = self.geo.as_str().into();
+        event.extras = self.extras()?;
         Ok(event)
+    }
+
+    fn extras(&self) -> Result<Label, CliError> {
+        let mut extras = Extras::default();
+        extras.search_context = self.search_context.as_deref().and_then(SearchContext::of);
+        for text in &self.units {
+            let (name, amount) = text
+                .split_once('=')
+                .ok_or_else(|| CliError::usage(format!("`{text}` is not `UNIT=AMOUNT`")))?;
+            let known: Vec<&str> = Unit::ALL.into_iter().map(Unit::name).collect();
+            let key = UnitKey::parse(name).ok_or_else(|| {
+                CliError::usage(format!("`{name}` is no unit; there are {}", known.join(", ")))
+            })?;
+            let amount = parse_decimal(amount).map_err(|e| CliError::usage(format!("`{text}`: {e}")))?;
+            if !extras.add(key, amount) {
+                return Err(CliError::usage(format!(
+                    "`{text}`: an amount is from 0 to {MAX_UNITS} with at most 9 decimals"
+                )));
+            }
+        }
+        extras.label().ok_or_else(|| CliError::usage("too many units"))
     }
 }
 
@@ -146,7 +178,7 @@ fn document(args: &QuoteArgs, event: &UsageEvent, quote: &Quote, agreed: &Agreed
         object.insert("schema_version".to_owned(), 1.into());
         let call = json!({
             "provider": args.provider, "model": args.model, "at": event.at.to_rfc3339(),
-            "tier": args.tier, "speed": args.speed, "geo": args.geo,
+            "tier": args.tier, "speed": args.speed, "geo": args.geo, "units": event.extras.as_str(),
         });
         object.insert("call".to_owned(), call);
     }

@@ -140,7 +140,7 @@ pub fn document(quote: &Quote) -> Value {
         .iter()
         .map(|l| {
             json!({
-                "what": l.what, "quantity": l.quantity, "rate_usd": l.rate.to_string(), "per": l.per,
+                "what": l.what, "quantity": number(l.quantity), "rate_usd": l.rate.to_string(), "per": l.per,
                 "factor": l.factor.normalize().to_string(), "amount_usd": l.amount.to_string(), "rule": l.rule,
             })
         })
@@ -157,6 +157,11 @@ pub fn document(quote: &Quote) -> Value {
         "matched_by": quote.matched_by, "notes": quote.notes, "source": none_if_empty(&quote.source),
         "checked": none_if_empty(&quote.checked),
     })
+}
+
+/// A number as JSON writes it: whole where it is.
+fn number(quantity: rust_decimal::Decimal) -> Value {
+    serde_json::from_str(&quantity.normalize().to_string()).unwrap_or_default()
 }
 
 fn none_if_empty(text: &str) -> Option<&str> {

@@ -9,9 +9,10 @@ use rustc_hash::FxHashMap;
 
 use super::clause::Clause;
 use super::name::provider_key;
+use super::units::UnitRate;
 use crate::domain::glob::glob_matches;
 use crate::domain::period::{Calendar, Period};
-use crate::domain::usage::Bucket;
+use crate::domain::usage::{Bucket, SearchContext, UnitKey};
 
 /// Rates in USD per million tokens; a rate that the book does not give is absent, which is not zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +78,8 @@ pub struct Tier {
     pub rates: Rates,
     /// Own rates above thresholds.
     pub above: Vec<Above>,
+    /// Own rates of units; one that is absent has the factor on the standard rate.
+    pub units: BTreeMap<UnitKey, UnitRate>,
 }
 
 /// A part of every day that may wrap midnight.
@@ -155,6 +158,8 @@ impl AllowancePeriod {
 pub struct Fees {
     /// Web searches.
     pub web_search: Option<Decimal>,
+    /// Where they depend on how much a search reads; a size that is absent costs as `web_search`.
+    pub search_context: BTreeMap<SearchContext, Decimal>,
     /// Web searches that cost nothing.
     pub free_searches: Option<Allowance>,
     /// File searches.
@@ -186,6 +191,8 @@ pub struct Price {
     pub speeds: BTreeMap<String, Decimal>,
     /// Factors on the token cost by geography. `*` is any other one that is named, the empty name none named.
     pub geographies: BTreeMap<String, Decimal>,
+    /// Rates of seconds, pictures, pages and the like.
+    pub units: BTreeMap<UnitKey, UnitRate>,
     /// Fees by count.
     pub fees: Fees,
     /// Audio in the prompt is priced as text where it has no rate of its own.

@@ -14,7 +14,7 @@ use crate::domain::charge::{Charge, UnpricedReason};
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::{add_exact, mul_exact};
-use crate::domain::usage::{Bucket, Tokens, UsageEvent};
+use crate::domain::usage::{Bucket, Extras, Tokens, Unit, UsageEvent};
 
 /// The model name of records that stand for no call. They cost nothing by rule.
 pub(super) const SYNTHETIC: &str = "<synthetic>";
@@ -25,6 +25,8 @@ pub struct Books {
     books: Vec<Book>,
     worst: FxHashMap<String, Rates>,
     worst_of_all: Rates,
+    /// The highest rate of a unit by provider; the empty provider is any.
+    worst_units: FxHashMap<(String, Unit), Decimal>,
     /// Whether a map asks for the account of a call.
     by_account: bool,
     cache: Mutex<Cache>,
@@ -45,10 +47,18 @@ impl Books {
     pub fn new(books: Vec<Book>) -> Self {
         let mut worst: FxHashMap<String, Rates> = FxHashMap::default();
         let mut worst_of_all = Rates::default();
+        let mut worst_units: FxHashMap<(String, Unit), Decimal> = FxHashMap::default();
         for (provider, entry) in books.iter().flat_map(Book::entries) {
             let Some(price) = entry.prices.iter().rev().find(|p| p.to.is_none()) else {
                 continue;
             };
+            let units = price.tiers.values().flat_map(|t| &t.units).chain(&price.units);
+            for (key, rate) in units {
+                for who in [provider, ""] {
+                    let slot = worst_units.entry((who.to_owned(), key.unit)).or_default();
+                    *slot = rate.rate.max(*slot);
+                }
+            }
             let tiers = price.tiers.values();
             let all = std::iter::once(&price.rates)
                 .chain(price.above.iter().map(|a| &a.rates))
@@ -66,6 +76,7 @@ impl Books {
             books,
             worst,
             worst_of_all,
+            worst_units,
             cache: Mutex::default(),
         }
     }
@@ -100,7 +111,10 @@ impl Books {
     pub fn search_terms(&self, event: &UsageEvent) -> Option<SearchTerms> {
         let plan = self.plan(event);
         let (_, prepared) = plan.at(event.at).ok()?;
-        let rate = mul_exact(prepared.price_fees.web_search?, Decimal::new(1, 3)).ok()?;
+        // Sums do not tell how much each search read: rather too little is taken off than too much.
+        let fees = &prepared.price_fees;
+        let least = fees.search_context.values().copied().chain(fees.web_search).min()?;
+        let rate = mul_exact(least, Decimal::new(1, 3)).ok()?;
         Some(SearchTerms {
             rate,
             free: prepared.price_fees.free_searches.clone(),
@@ -151,11 +165,17 @@ impl Books {
 
     /// The highest rates of the provider's entries, or of all when it has none, on these tokens.
     fn worst_case(&self, event: &UsageEvent) -> Decimal {
-        let rates = self
-            .worst
-            .get(&provider_key(event.provider().as_str()))
-            .unwrap_or(&self.worst_of_all);
-        worst_sum(rates, &event.tokens).unwrap_or(Decimal::MAX)
+        let provider = provider_key(event.provider().as_str());
+        let rates = self.worst.get(&provider).unwrap_or(&self.worst_of_all);
+        let mut sum = worst_sum(rates, &event.tokens);
+        if !event.extras.is_empty() {
+            for (key, amount) in Extras::of(event.extras).units() {
+                let of = |who: &str| self.worst_units.get(&(who.to_owned(), key.unit)).copied();
+                let rate = of(&provider).or_else(|| of("")).unwrap_or_default();
+                sum = sum.and_then(|sum| add_exact(sum, mul_exact(*amount, rate).ok()?).ok());
+            }
+        }
+        sum.unwrap_or(Decimal::MAX)
     }
 
     fn resolve(&self, event: &UsageEvent, day: NaiveDate) -> Plan {

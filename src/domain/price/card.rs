@@ -3,6 +3,8 @@
 use rust_decimal::Decimal;
 
 use super::book::{Above, Entry, Fees, Hours, Price, Rates, Tier};
+use super::terms::{geography_of, speed_of, tier_of};
+use super::units::{RatedUnit, rated_units};
 use crate::domain::charge::UnpricedReason;
 use crate::domain::money::mul_exact;
 use crate::domain::usage::{Bucket, Requests, UsageEvent};
@@ -47,9 +49,13 @@ pub(super) struct Prepared {
     pub(super) price_fees: Fees,
     pub(super) minimum: Option<Decimal>,
     pub(super) notes: Vec<String>,
+    /// Rates of seconds, pictures and the like.
+    pub(super) units: Vec<RatedUnit>,
+    /// Whether it is they alone that are paid for: the book has no rate of tokens.
+    pub(super) by_unit: bool,
     fees: Vec<Fee>,
     minimum_units: Option<i128>,
-    scale: u32,
+    pub(super) scale: u32,
 }
 
 /// A fee by count.
@@ -112,10 +118,13 @@ impl Prepared {
             price_fees: price.fees.clone(),
             minimum: price.minimum,
             notes,
+            units: rated_units(price, tier, terms.tier),
+            by_unit: false,
             fees: fees(&price.fees),
             minimum_units: None,
             scale: 0,
         };
+        prepared.by_unit = !prepared.units.is_empty() && prepared.cards.iter().all(|c| c.rated().next().is_none());
         prepared.scale_up()?;
         Ok(prepared)
     }
@@ -171,6 +180,17 @@ impl Prepared {
 
     /// The exact cost.
     pub(super) fn cost(&self, event: &UsageEvent) -> Result<Decimal, UnpricedReason> {
+        if self.by_unit || !event.extras.is_empty() {
+            return self.cost_with_units(event);
+        }
+        let sum = self.counted(event)?;
+        let sum = self.minimum_units.map_or(sum, |least| sum.max(least));
+        // Not normalised: amounts of one scale are added fastest.
+        Decimal::try_from_i128_with_scale(sum, self.scale).map_err(|_| UnpricedReason::OutOfRange)
+    }
+
+    /// The cost of tokens and fees, in units of 10^-scale USD.
+    pub(super) fn counted(&self, event: &UsageEvent) -> Result<i128, UnpricedReason> {
         let (tokens, requests) = (&event.tokens, &event.requests);
         let card = self.card(event.prompt_size()).ok_or(UnpricedReason::NoRate)?;
         let mut sum = 0_i128;
@@ -212,13 +232,9 @@ impl Prepared {
         for fee in &self.fees {
             add(u64::from((fee.count)(requests)), fee.units)?;
         }
-        let sum = self.minimum_units.map_or(sum, |least| sum.max(least));
-        // Not normalised: amounts of one scale are added fastest.
-        Decimal::try_from_i128_with_scale(sum, self.scale).map_err(|_| UnpricedReason::OutOfRange)
+        Ok(sum)
     }
-}
 
-impl Prepared {
     /// The fees of a call with how often each is due.
     pub(super) fn fees(&self, requests: &Requests) -> impl Iterator<Item = (&Fee, u32)> {
         self.fees
@@ -255,46 +271,6 @@ impl Card {
     fn rated_mut(&mut self) -> impl Iterator<Item = &mut Rated> {
         self.buckets.iter_mut().flatten().chain(&mut self.reasoning)
     }
-}
-
-/// The tier's own terms; nothing for the standard tier.
-fn tier_of<'a>(price: &'a Price, tier: &str) -> Result<Option<&'a Tier>, UnpricedReason> {
-    if let Some(own) = price.tiers.get(tier) {
-        return Ok(Some(own));
-    }
-    match tier {
-        "" | "standard" | "default" | "auto" | "on_demand" | "on-demand" | "standard_only" => Ok(None),
-        "batches" => price.tiers.get("batch").map(Some).ok_or(UnpricedReason::UnknownTier),
-        // The service tier `fast` is another name of `priority`.
-        "fast" => price.tiers.get("priority").map(Some).ok_or(UnpricedReason::UnknownTier),
-        _ => Err(UnpricedReason::UnknownTier),
-    }
-}
-
-fn speed_of(price: &Price, speed: &str) -> Result<Option<Decimal>, UnpricedReason> {
-    match price.speeds.get(speed) {
-        Some(factor) => Ok(Some(*factor)),
-        None if matches!(speed, "" | "standard" | "normal" | "default") => Ok(None),
-        None => Err(UnpricedReason::UnknownTier),
-    }
-}
-
-fn geography_of(price: &Price, geography: &str) -> Result<Option<Factor>, UnpricedReason> {
-    let named = |factor: &Decimal| {
-        let what = if geography.is_empty() {
-            "in-region".to_owned()
-        } else {
-            format!("geography {geography}")
-        };
-        (*factor != Decimal::ONE).then_some((what, *factor))
-    };
-    if let Some(factor) = price.geographies.get(geography) {
-        return Ok(named(factor));
-    }
-    if matches!(geography, "" | "global" | "default" | "not_available" | "none") {
-        return Ok(None);
-    }
-    price.geographies.get("*").map(named).ok_or(UnpricedReason::UnknownTier)
 }
 
 fn thresholds<'a>(price: &'a Price, tier: Option<&'a Tier>) -> impl Iterator<Item = Option<&'a Above>> {

@@ -7,9 +7,12 @@ mod clause;
 mod name;
 mod plan;
 mod quote;
+mod terms;
+mod units;
 
 pub use book::{Above, Allowance, AllowancePeriod, Book, Entry, Fees, Hours, NameMap, Price, Rates, Tier};
 pub use books::{Books, SearchTerms};
 pub use clause::Clause;
 pub use name::provider_key;
 pub use quote::{Quote, ReceiptLine};
+pub use units::UnitRate;

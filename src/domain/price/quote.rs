@@ -5,20 +5,21 @@ use rust_decimal::Decimal;
 use super::books::Books;
 use super::card::{Prepared, Rated};
 use super::plan::Plan;
+use super::units::search_fee;
 use crate::domain::charge::Charge;
 use crate::domain::money::{MoneyError, add_exact, mul_exact};
-use crate::domain::usage::{Bucket, UsageEvent};
+use crate::domain::usage::{Bucket, Extras, UsageEvent};
 
 /// One line: quantity × rate ÷ per × factor = amount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceiptLine {
-    /// The bucket's name, `reasoning`, a fee such as `web_search`, or `minimum`.
+    /// The bucket's name, `reasoning`, a fee such as `web_search`, a unit such as `audio_in_second`, or `minimum`.
     pub what: String,
-    /// Tokens or searches.
-    pub quantity: u64,
+    /// Tokens, searches, or units such as seconds and pictures.
+    pub quantity: Decimal,
     /// USD per `per`.
     pub rate: Decimal,
-    /// 1,000,000 for tokens, 1,000 for fees.
+    /// 1,000,000 for tokens, 1,000 for fees, 1 for units.
     pub per: u32,
     /// Product of the factors that apply.
     pub factor: Decimal,
@@ -109,6 +110,25 @@ impl Books {
                         .push(format!("{count} {what} are not charged: the book has no fee for them"));
                 }
             }
+            if prepared.by_unit && event.tokens.total() > 0 {
+                quote.notes.push("tokens are not charged: the book has a price by unit only".to_owned());
+            }
+            if let Ok((_, without)) = prepared.unit_lines(event) {
+                for key in without {
+                    quote
+                        .notes
+                        .push(format!("{key} is not charged apart: the book prices this call by tokens"));
+                }
+            }
+            if let Some(size) = Extras::of(event.extras).search_context
+                && event.requests.web_searches > 0
+                && !prepared.price_fees.search_context.contains_key(&size)
+            {
+                quote.notes.push(format!(
+                    "the book has no fee of its own for the {} search context",
+                    size.name()
+                ));
+            }
             // The charge has been computed from the same figures, so that no line can be out of range.
             quote.lines = lines(prepared, event).unwrap_or_default();
         }
@@ -152,7 +172,7 @@ fn lines(prepared: &Prepared, event: &UsageEvent) -> Result<Vec<ReceiptLine>, Mo
             let (what, rule) = (what.to_owned(), rated.rule.clone());
             lines.push(ReceiptLine {
                 what,
-                quantity,
+                quantity: Decimal::from(quantity),
                 rate: rated.list.normalize(),
                 per: 1_000_000,
                 factor,
@@ -162,7 +182,9 @@ fn lines(prepared: &Prepared, event: &UsageEvent) -> Result<Vec<ReceiptLine>, Mo
         }
         Ok(())
     };
-    for ((bucket, count), rated) in event.tokens.iter().zip(&card.buckets) {
+    // Where units are paid for alone, tokens are not.
+    let paid = event.tokens.iter().zip(&card.buckets).filter(|_| !prepared.by_unit);
+    for ((bucket, count), rated) in paid {
         let mut count = count;
         if bucket == Bucket::Output
             && let Some(reasoning) = &card.reasoning
@@ -175,17 +197,26 @@ fn lines(prepared: &Prepared, event: &UsageEvent) -> Result<Vec<ReceiptLine>, Mo
             add(bucket.name(), count, rated)?;
         }
     }
+    let size = Extras::of(event.extras).search_context;
     for (fee, count) in prepared.fees(&event.requests) {
+        let (mut rate, mut rule) = (fee.rate, "fee".to_owned());
+        if fee.what == "web_search"
+            && let (Some(size), Some((own, true))) = (size, search_fee(&prepared.price_fees, size))
+        {
+            (rate, rule) = (own.normalize(), format!("fee, {} search context", size.name()));
+        }
         lines.push(ReceiptLine {
             what: fee.what.to_owned(),
-            quantity: u64::from(count),
-            rate: fee.rate,
+            quantity: Decimal::from(count),
+            rate,
             per: 1_000,
             factor: Decimal::ONE,
-            amount: mul_exact(Decimal::from(count), mul_exact(fee.rate, Decimal::new(1, 3))?)?.normalize(),
-            rule: "fee".to_owned(),
+            amount: mul_exact(Decimal::from(count), mul_exact(rate, Decimal::new(1, 3))?)?.normalize(),
+            rule,
         });
     }
+    let (units, _) = prepared.unit_lines(event)?;
+    lines.extend(units);
     if let Some(least) = prepared.minimum {
         let mut sum = Decimal::ZERO;
         for line in &lines {
@@ -195,7 +226,7 @@ fn lines(prepared: &Prepared, event: &UsageEvent) -> Result<Vec<ReceiptLine>, Mo
             let missing = add_exact(least, -sum)?.normalize();
             lines.push(ReceiptLine {
                 what: "minimum".to_owned(),
-                quantity: 1,
+                quantity: Decimal::ONE,
                 rate: missing,
                 per: 1,
                 factor: Decimal::ONE,

@@ -47,6 +47,7 @@ impl UsageEvent {
             requests: usage.requests,
             speed: usage.speed,
             geo: usage.geo,
+            extras: usage.extras,
             rank: usage.rank,
             reported_cost: usage.reported_cost,
         }
@@ -65,6 +66,7 @@ impl UsageEvent {
                         USAGE_DIMENSIONS.map(|d| e.dimensions.get(d)),
                         e.speed,
                         e.geo,
+                        e.extras,
                         e.reported_cost,
                     )
                 };

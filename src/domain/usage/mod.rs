@@ -1,6 +1,7 @@
 //! One call to a model as observed in some log, normalised to disjoint token buckets, and how several observations of the
 //! same call become one.
 
+mod extras;
 mod id;
 mod merge;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::dimension::{Dimension, Dimensions};
 use super::label::Label;
 
+pub use extras::{Extras, MAX_UNITS, SearchContext, Unit, UnitKey};
 pub use id::EventId;
 pub use merge::{EventBatch, USAGE_DIMENSIONS};
 
@@ -235,6 +237,8 @@ pub struct UsageEvent {
     pub speed: Label,
     /// Inference geography (`us`), or empty.
     pub geo: Label,
+    /// Rare quantities as [`Extras::label`] writes them, or empty.
+    pub extras: Label,
     /// Standing of the usage against other observations.
     pub rank: Rank,
     /// What the source says the call cost, in USD. Kept beside the computed cost, never used in its place.
@@ -258,6 +262,7 @@ impl UsageEvent {
             requests: Requests::default(),
             speed: Label::EMPTY,
             geo: Label::EMPTY,
+            extras: Label::EMPTY,
             rank: Rank {
                 authority: 0,
                 complete: true,
@@ -300,6 +305,11 @@ impl UsageEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_is_no_larger_for_what_few_calls_have() {
+        assert!(size_of::<UsageEvent>() <= 272, "{}", size_of::<UsageEvent>());
+    }
 
     #[test]
     fn the_prompt_is_all_that_is_not_output() {

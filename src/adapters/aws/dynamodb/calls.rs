@@ -5,6 +5,7 @@ use chrono::DateTime;
 use super::bytes::{Broken, ColumnReader, ColumnWriter, unfold};
 use crate::domain::charge::{Charge, Outcome, UnpricedReason};
 use crate::domain::dimension::{Dimension, Dimensions};
+use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, Rank, Requests, Tokens, UsageEvent};
 
 const VERSION: u8 = 3;
@@ -35,6 +36,7 @@ const HAS_REPORTED: u8 = 4;
 const UNPRICED: u8 = 8;
 const HAS_REQUESTS: u8 = 16;
 const SUBSECOND: u8 = 32;
+const HAS_EXTRAS: u8 = 64;
 
 /// Packs calls without their identities, in the order given.
 fn pack(calls: &[(UsageEvent, Charge)]) -> Vec<u8> {
@@ -51,7 +53,8 @@ fn pack(calls: &[(UsageEvent, Charge)]) -> Vec<u8> {
                 | flag(e.reported_cost.is_some(), HAS_REPORTED)
                 | flag(unpriced, UNPRICED)
                 | flag(requests, HAS_REQUESTS)
-                | flag(subsecond, SUBSECOND),
+                | flag(subsecond, SUBSECOND)
+                | flag(!e.extras.is_empty(), HAS_EXTRAS),
         );
         w.put_signed(AT, micros.div_euclid(1_000_000));
         if subsecond {
@@ -62,6 +65,10 @@ fn pack(calls: &[(UsageEvent, Charge)]) -> Vec<u8> {
         w.put(LINE, e.rank.line);
         for (offset, label) in [e.session, e.speed, e.geo].into_iter().enumerate() {
             w.put_name(LABELS + offset, label);
+        }
+        if !e.extras.is_empty() {
+            // In the column of places: so few calls have any that a column of their own does not pay.
+            w.put_name(LABELS + 2, e.extras);
         }
         for (bucket, count) in e.tokens.iter() {
             w.put(TOKENS + bucket as usize, count);
@@ -137,6 +144,11 @@ fn row(r: &mut ColumnReader<'_, COLUMNS>) -> Result<(UsageEvent, Charge), Broken
         line: r.column(LINE)?.fit()?,
     };
     let (session, speed, geo) = (r.name(LABELS)?, r.name(LABELS + 1)?, r.name(LABELS + 2)?);
+    let extras = if has(HAS_EXTRAS) {
+        r.name(LABELS + 2)?
+    } else {
+        Label::EMPTY
+    };
     let mut tokens = Tokens::default();
     for bucket in Bucket::ALL {
         tokens.set(bucket, r.column(TOKENS + bucket as usize)?.fit()?);
@@ -178,6 +190,7 @@ fn row(r: &mut ColumnReader<'_, COLUMNS>) -> Result<(UsageEvent, Charge), Broken
         requests,
         speed,
         geo,
+        extras,
         rank,
         reported_cost,
     };
@@ -198,6 +211,7 @@ mod tests {
             .with(Bucket::CacheRead, 7);
         event.tokens.reasoning = 3;
         event.requests.file_searches = 9;
+        event.extras = "page=3".into();
         event.rank.line = u64::MAX;
         event.rank.complete = false;
         event.reported_cost = Some(Decimal::new(-1, 28));

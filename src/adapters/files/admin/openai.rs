@@ -9,6 +9,7 @@ use crate::domain::label::Label;
 use crate::domain::money::{Currency, parse_decimal};
 use crate::domain::period::Period;
 use crate::domain::spend::TokenSums;
+use crate::domain::usage::{Extras, Unit, UnitKey};
 
 use super::super::bills::{BillRow, CostBucket};
 use super::super::counts::{Counts, Input};
@@ -54,6 +55,10 @@ struct Row<'a> {
     num_requests: Scalar<'a>,
     #[serde(borrow, default)]
     num_sessions: Scalar<'a>,
+    #[serde(borrow, default)]
+    seconds: Scalar<'a>,
+    #[serde(borrow, default)]
+    characters: Scalar<'a>,
     #[serde(borrow, default)]
     project_id: Scalar<'a>,
     #[serde(borrow, default)]
@@ -158,8 +163,18 @@ fn usage(
         }
         "web_search_calls" => event.requests.web_searches = requests,
         "file_search_calls" => event.requests.file_searches = requests,
+        "audio_transcriptions" | "audio_speeches" => {
+            let (unit, value, field) = if kind == "audio_speeches" {
+                (Unit::CharacterIn, &row.characters, "characters")
+            } else {
+                (Unit::AudioInSecond, &row.seconds, "seconds")
+            };
+            let mut extras = Extras::default();
+            let counted = extras.add(UnitKey::new(unit, ""), value.count(field)?.into());
+            event.extras = extras.label().filter(|_| counted).ok_or_else(|| Fault::field(field, "absurd"))?;
+        }
         "code_interpreter_sessions" => event.requests.code_executions = row.num_sessions.small("num_sessions")?,
-        // Images, audio and storage are not counted in tokens: the costs have them.
+        // Of images the quality is missing, storage is no call: the costs have them.
         _ => {
             out.excluded.push("usage_without_tokens");
             return Ok(());

@@ -16,6 +16,7 @@ const REPORTED: u8 = 4;
 const UNPRICED: u8 = 8;
 const REQUESTS: u8 = 16;
 const MEDIA: u8 = 32;
+const EXTRAS: u8 = 64;
 
 /// Appends one charged call, as the second schema had it.
 #[cfg(test)]
@@ -31,7 +32,8 @@ pub fn put_event<N: Names>(out: &mut Vec<u8>, e: &UsageEvent, charge: &Charge, n
             | flag(e.reported_cost.is_some(), REPORTED)
             | flag(unpriced, UNPRICED)
             | flag(requests, REQUESTS)
-            | flag(media, MEDIA),
+            | flag(media, MEDIA)
+            | flag(!e.extras.is_empty(), EXTRAS),
     );
     let at = e.at.timestamp_micros();
     put_small_signed(out, at);
@@ -61,6 +63,9 @@ pub fn put_event<N: Names>(out: &mut Vec<u8>, e: &UsageEvent, charge: &Charge, n
         for count in [web_searches, web_fetches, code_executions, file_searches] {
             put_small(out, u64::from(count));
         }
+    }
+    if !e.extras.is_empty() {
+        put_label(out, e.extras, names)?;
     }
     if let Some(cost) = e.reported_cost {
         put_decimal(out, cost);
@@ -111,6 +116,11 @@ pub fn get_event<N: Names>(from: &mut Reader<'_>, names: &mut N) -> Result<(Usag
         requests.code_executions = from.u32()?;
         requests.file_searches = from.u32()?;
     }
+    let extras = if flags & EXTRAS != 0 {
+        label(from)?
+    } else {
+        Label::EMPTY
+    };
     let reported_cost = if flags & REPORTED != 0 {
         Some(from.decimal()?)
     } else {
@@ -143,6 +153,7 @@ pub fn get_event<N: Names>(from: &mut Reader<'_>, names: &mut N) -> Result<(Usag
         requests,
         speed,
         geo,
+        extras,
         rank,
         reported_cost,
     };

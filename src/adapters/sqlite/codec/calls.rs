@@ -34,7 +34,8 @@ const ENTRY: usize = REQUESTS + 4;
 /// Scale, low and high half of the cost; of a call without a price the worst case.
 const COST: usize = ENTRY + 1;
 const REPORTED_COST: usize = COST + 3;
-const COLUMNS: usize = REPORTED_COST + 3;
+const EXTRAS: usize = REPORTED_COST + 3;
+const COLUMNS: usize = EXTRAS + 1;
 
 /// Calls being packed.
 #[derive(Default)]
@@ -123,6 +124,9 @@ fn each<N: Names>(
     set(SESSION, number_of(e.session, names)?);
     set(SPEED, number_of(e.speed, names)?);
     set(GEO, number_of(e.geo, names)?);
+    if !e.extras.is_empty() {
+        set(EXTRAS, number_of(e.extras, names)?);
+    }
     for (bucket, count) in e.tokens.iter() {
         set(TOKENS + bucket as usize, count);
     }
@@ -222,6 +226,10 @@ impl<'a> PackedCalls<'a> {
         }
         let mut label = |column: usize| -> Result<Label, N::Error> { names.label(of(column)) };
         let (session, speed, geo) = (label(SESSION)?, label(SPEED)?, label(GEO)?);
+        let extras = match of(EXTRAS) {
+            0 => Label::EMPTY,
+            _ => label(EXTRAS)?,
+        };
         let mut tokens = Tokens::default();
         for bucket in Bucket::ALL {
             tokens.set(bucket, of(TOKENS + bucket as usize));
@@ -255,6 +263,7 @@ impl<'a> PackedCalls<'a> {
             requests,
             speed,
             geo,
+            extras,
             rank: Rank {
                 authority: u8::try_from(of(AUTHORITY)).map_err(|_| Broken)?,
                 complete: flags & COMPLETE != 0,

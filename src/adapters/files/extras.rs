@@ -1,0 +1,243 @@
+//! Seconds, pictures, pages and searches of providers' answers and gateway rows. A record is looked through for them only where it
+//! has no tokens or did search, so that all others cost nothing more.
+
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::domain::label::Label;
+use crate::domain::money::parse_decimal;
+use crate::domain::usage::{Extras, SearchContext, Unit, UnitKey};
+
+use super::line::Fault;
+use super::scalar::Scalar;
+
+/// A number kept as its text, so that it is exact.
+type Number<'a> = Option<&'a RawValue>;
+
+#[derive(Deserialize, Default)]
+struct Answer<'a> {
+    #[serde(borrow, default)]
+    usage: Option<Used<'a>>,
+    /// Mistral's pages.
+    #[serde(borrow, default)]
+    usage_info: Option<Used<'a>>,
+    /// Cohere's searches.
+    #[serde(borrow, default)]
+    meta: Option<Used<'a>>,
+    #[serde(borrow, default)]
+    tools: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    web_search_options: Option<Search<'a>>,
+    /// Of a gateway's payload.
+    #[serde(borrow, default)]
+    standard_built_in_tools_params: Option<Tools<'a>>,
+    #[serde(borrow, default)]
+    model_parameters: Option<&'a RawValue>,
+    /// The pictures.
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize, Default)]
+struct Used<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Scalar<'a>,
+    #[serde(borrow, default)]
+    seconds: Number<'a>,
+    #[serde(borrow, default)]
+    duration_seconds: Number<'a>,
+    #[serde(borrow, default)]
+    pages_processed: Number<'a>,
+    #[serde(borrow, default)]
+    search_units: Number<'a>,
+    #[serde(borrow, default)]
+    search_context_size: Scalar<'a>,
+    #[serde(borrow, default)]
+    billed_units: Option<Billed<'a>>,
+    #[serde(borrow, default)]
+    prompt_tokens_details: Option<Parts<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Billed<'a> {
+    #[serde(borrow, default)]
+    search_units: Number<'a>,
+}
+
+/// A gateway's counts beside the tokens of a prompt.
+#[derive(Deserialize)]
+struct Parts<'a> {
+    #[serde(borrow, default)]
+    character_count: Number<'a>,
+    #[serde(borrow, default)]
+    image_count: Number<'a>,
+    #[serde(borrow, default)]
+    audio_length_seconds: Number<'a>,
+    #[serde(borrow, default)]
+    video_length_seconds: Number<'a>,
+}
+
+#[derive(Deserialize)]
+struct Tools<'a> {
+    #[serde(borrow, default)]
+    web_search_options: Option<Search<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Search<'a> {
+    #[serde(borrow, default)]
+    search_context_size: Scalar<'a>,
+}
+
+/// What a call asked for.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Parameters {
+    size: Option<String>,
+    quality: Option<String>,
+    web_search_options: Option<Asked>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Asked {
+    search_context_size: Option<String>,
+}
+
+/// Which side of a call its seconds are on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seconds {
+    /// Audio that was heard.
+    Heard,
+    /// Video that was made, in this resolution or size.
+    Filmed,
+}
+
+/// The rare quantities of an answer or row; a text without any gives the empty label. A shape that is not known is not judged here.
+pub(super) fn of(text: &str, seconds: Seconds) -> Result<Label, Fault> {
+    read(text, &parameters(text), seconds, false)
+}
+
+/// What was asked for, where a row says so: size and quality of pictures.
+pub(super) fn parameters(text: &str) -> Parameters {
+    let answer: Answer<'_> = serde_json::from_str(text).unwrap_or_default();
+    let raw = answer.model_parameters.map(RawValue::get);
+    raw.and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default()
+}
+
+/// The rare quantities of an answer to what was asked for; `images`: its data are pictures.
+pub(super) fn read(text: &str, parameters: &Parameters, seconds: Seconds, images: bool) -> Result<Label, Fault> {
+    let answer: Answer<'_> = serde_json::from_str(text).unwrap_or_default();
+    let mut extras = Extras::default();
+    let (size, quality) = (
+        parameters.size.as_deref().unwrap_or(""),
+        parameters.quality.as_deref().unwrap_or(""),
+    );
+    let variant = match (size, quality) {
+        (size, "") => size.to_owned(),
+        ("", quality) => quality.to_owned(),
+        (size, quality) => format!("{size}/{quality}"),
+    };
+    for used in [&answer.usage, &answer.usage_info, &answer.meta].into_iter().flatten() {
+        let unit = match seconds {
+            Seconds::Heard => UnitKey::new(Unit::AudioInSecond, ""),
+            Seconds::Filmed => UnitKey::new(Unit::VideoOutSecond, size),
+        };
+        if used.kind.is_null() || used.kind.str() == "duration" {
+            add(&mut extras, unit, used.seconds.or(used.duration_seconds), "seconds")?;
+        }
+        let plain = |unit| UnitKey::new(unit, "");
+        add(&mut extras, plain(Unit::Page), used.pages_processed, "pages_processed")?;
+        let searches = used.billed_units.as_ref().and_then(|b| b.search_units);
+        add(&mut extras, plain(Unit::RankQuery), used.search_units.or(searches), "search_units")?;
+        if let Some(parts) = &used.prompt_tokens_details {
+            for (unit, number, name) in [
+                (Unit::CharacterIn, parts.character_count, "character_count"),
+                (Unit::ImageIn, parts.image_count, "image_count"),
+                (Unit::AudioInSecond, parts.audio_length_seconds, "audio_length_seconds"),
+                (Unit::VideoInSecond, parts.video_length_seconds, "video_length_seconds"),
+            ] {
+                add(&mut extras, plain(unit), number, name)?;
+            }
+        }
+        extras.search_context = SearchContext::of(used.search_context_size.str()).or(extras.search_context);
+    }
+    if images {
+        let made: Vec<&RawValue> = answer
+            .data
+            .and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .unwrap_or_default();
+        let made = u32::try_from(made.len()).unwrap_or(u32::MAX);
+        if !extras.add(UnitKey::new(Unit::ImageOut, &variant), Decimal::from(made)) {
+            return Err(Fault::field("data", "more pictures than any call makes"));
+        }
+    }
+    let options = [
+        answer.web_search_options,
+        answer.standard_built_in_tools_params.and_then(|t| t.web_search_options),
+    ];
+    let asked = parameters.web_search_options.as_ref().and_then(|o| o.search_context_size.as_deref());
+    let told = options.iter().flatten().map(|option| option.search_context_size.str());
+    for size in told.chain(asked) {
+        extras.search_context = extras.search_context.or(SearchContext::of(size));
+    }
+    if extras.search_context.is_none() {
+        let tools: Vec<Search<'_>> = answer
+            .tools
+            .and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .unwrap_or_default();
+        extras.search_context = tools
+            .iter()
+            .find_map(|tool| SearchContext::of(tool.search_context_size.str()));
+    }
+    extras.label().ok_or_else(|| Fault::field("usage", "too many units"))
+}
+
+/// What Perplexity charges searches for: a call once, deep research each query.
+pub(super) fn perplexity_searches(text: &str, model: &str) -> Result<u32, Fault> {
+    #[derive(Deserialize, Default)]
+    struct Searched<'a> {
+        #[serde(borrow, default)]
+        num_search_queries: Scalar<'a>,
+    }
+    #[derive(Deserialize, Default)]
+    struct Outer<'a> {
+        #[serde(borrow, default)]
+        usage: Option<Searched<'a>>,
+    }
+    if !model.contains("deep-research") {
+        return Ok(1);
+    }
+    let outer: Outer<'_> = serde_json::from_str(text).unwrap_or_default();
+    let usage = outer.usage.unwrap_or_default();
+    usage.num_search_queries.small("num_search_queries")
+}
+
+/// Both of a row and of what stands inside it.
+pub(super) fn joined(one: Label, other: Label) -> Label {
+    if one.is_empty() || one == other {
+        return other;
+    }
+    let (mut all, more) = (Extras::of(one), Extras::of(other));
+    for (key, amount) in more.units() {
+        // The same amount may stand in both.
+        if !all.units().iter().any(|(known, _)| known.unit == key.unit) {
+            let _ = all.add(key.clone(), *amount);
+        }
+    }
+    all.search_context = all.search_context.or(more.search_context);
+    all.label().unwrap_or(one)
+}
+
+fn add(extras: &mut Extras, key: UnitKey, number: Number<'_>, field: &str) -> Result<(), Fault> {
+    let text = number.map_or("", RawValue::get).trim_matches('"');
+    if matches!(text, "" | "null") {
+        return Ok(());
+    }
+    let amount = parse_decimal(text).map_err(|_| Fault::field(field, "not a decimal number"))?;
+    if !extras.add(key, amount) {
+        return Err(Fault::field(field, "negative, absurd or finer than a billionth"));
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! What a call's tier, speed and geography mean for a price.
+
+use rust_decimal::Decimal;
+
+use super::book::{Price, Tier};
+use super::card::Factor;
+use crate::domain::charge::UnpricedReason;
+
+/// The tier's own terms; nothing for the standard tier.
+pub(super) fn tier_of<'a>(price: &'a Price, tier: &str) -> Result<Option<&'a Tier>, UnpricedReason> {
+    if let Some(own) = price.tiers.get(tier) {
+        return Ok(Some(own));
+    }
+    match tier {
+        "" | "standard" | "default" | "auto" | "on_demand" | "on-demand" | "standard_only" => Ok(None),
+        "batches" => price.tiers.get("batch").map(Some).ok_or(UnpricedReason::UnknownTier),
+        // The service tier `fast` is another name of `priority`.
+        "fast" => price.tiers.get("priority").map(Some).ok_or(UnpricedReason::UnknownTier),
+        _ => Err(UnpricedReason::UnknownTier),
+    }
+}
+
+pub(super) fn speed_of(price: &Price, speed: &str) -> Result<Option<Decimal>, UnpricedReason> {
+    match price.speeds.get(speed) {
+        Some(factor) => Ok(Some(*factor)),
+        None if matches!(speed, "" | "standard" | "normal" | "default") => Ok(None),
+        None => Err(UnpricedReason::UnknownTier),
+    }
+}
+
+pub(super) fn geography_of(price: &Price, geography: &str) -> Result<Option<Factor>, UnpricedReason> {
+    let named = |factor: &Decimal| {
+        let what = if geography.is_empty() {
+            "in-region".to_owned()
+        } else {
+            format!("geography {geography}")
+        };
+        (*factor != Decimal::ONE).then_some((what, *factor))
+    };
+    if let Some(factor) = price.geographies.get(geography) {
+        return Ok(named(factor));
+    }
+    if matches!(geography, "" | "global" | "default" | "not_available" | "none") {
+        return Ok(None);
+    }
+    price.geographies.get("*").map(named).ok_or(UnpricedReason::UnknownTier)
+}
