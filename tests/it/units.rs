@@ -45,7 +45,9 @@ fn pricer(folder: &Path) -> BookPricer {
 fn call(model: &str, tier: &str, units: &str) -> UsageEvent {
     let at = "2026-11-20T10:00:00Z".parse().unwrap();
     let mut event = UsageEvent::new(EventId::of(&[b"call"]), at, "acme".into(), model.into());
-    event.dimensions.set(finops::domain::dimension::Dimension::Tier, tier.into());
+    event
+        .dimensions
+        .set(finops::domain::dimension::Dimension::Tier, tier.into());
     event.extras = Extras::parse(units).unwrap().label().unwrap();
     event
 }
@@ -85,7 +87,11 @@ fn units_have_their_variants_tiers_factors_and_rounding() {
     abroad.geo = "us".into();
     assert_eq!(outcome(&pricer.books().quote(&abroad)), "0.022");
     let worst = pricer.books().quote(&call("brush", "", "image_out:512x512=2"));
-    assert_eq!(worst.charge.worst_case.normalize().to_string(), "0.16", "the dearest picture");
+    assert_eq!(
+        worst.charge.worst_case.normalize().to_string(),
+        "0.16",
+        "the dearest picture"
+    );
 }
 
 #[test]
@@ -139,9 +145,7 @@ fn books_of_others_give_units_where_tokens_are_not_what_is_paid() {
         ("asks", "", 1000, 1, "0.009"),
     ] {
         let mut event = call(model, "", units);
-        event
-            .tokens
-            .set(finops::domain::usage::Bucket::InputUncached, tokens);
+        event.tokens.set(finops::domain::usage::Bucket::InputUncached, tokens);
         event.requests.web_searches = searches;
         assert_eq!(outcome(&pricer.books().quote(&event)), expected, "{model} {units}");
     }
@@ -218,17 +222,57 @@ fn records_of_seconds_pictures_and_pages_come_out_at_their_price() {
     let (code, out, err) = run(&["record", "--store", "sqlite:ledger.db"]);
     assert_eq!(code, Some(0), "{out}{err}");
     let (_, out, _) = run(&[
-        "report", "--store", "sqlite:ledger.db", "--by", "model", "--from", "2026-10-01", "--to", "2026-11-01", "--format",
+        "report",
+        "--store",
+        "sqlite:ledger.db",
+        "--by",
+        "model",
+        "--from",
+        "2026-10-01",
+        "--to",
+        "2026-11-01",
+        "--format",
         "json",
     ]);
     let report: serde_json::Value = serde_json::from_str(&out).unwrap();
     for (model, _, _, cost) in RECORDS {
         let rows = report["rows"].as_array().unwrap();
         let row = rows.iter().find(|r| r["model"] == model);
-        assert_eq!(row.map(|r| r["cost_usd"].as_str().unwrap()), Some(cost), "{model}: {out}");
+        assert_eq!(
+            row.map(|r| r["cost_usd"].as_str().unwrap()),
+            Some(cost),
+            "{model}: {out}"
+        );
     }
     // What is stored is what was read: pricing it anew changes nothing.
     let (code, out, err) = run(&["reprice", "--store", "sqlite:ledger.db", "--from", "2026-10-01"]);
     assert_eq!(code, Some(0), "{out}{err}");
     assert!(!out.contains("restated"), "{out}");
+}
+
+#[test]
+fn metrics_are_refused_by_name_and_not_read_as_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = r#"{"resourceMetrics":[{"resource":{"attributes":[]},"scopeMetrics":[{"metrics":[{"name":"gen_ai.client.token.usage","histogram":{"aggregationTemporality":1,"dataPoints":[{"sum":1200,"count":"3","attributes":[{"key":"gen_ai.token.type","value":{"stringValue":"input"}}]}]}}]}]}]}"#;
+    std::fs::write(folder.path().join("metrics.jsonl"), format!("{metrics}\n")).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_finops"))
+        .args([
+            "record",
+            "--store",
+            "sqlite:x.db",
+            "metrics.jsonl",
+            "--now",
+            "2026-11-24T12:00:00Z",
+        ])
+        .current_dir(folder.path())
+        .env_clear()
+        .output()
+        .unwrap();
+    let told = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(told.contains("export traces instead"), "{told}");
+    assert!(told.contains("recorded 0 new calls"), "{told}");
 }

@@ -150,7 +150,12 @@ pub(super) fn read(text: &str, parameters: &Parameters, seconds: Seconds, images
         let plain = |unit| UnitKey::new(unit, "");
         add(&mut extras, plain(Unit::Page), used.pages_processed, "pages_processed")?;
         let searches = used.billed_units.as_ref().and_then(|b| b.search_units);
-        add(&mut extras, plain(Unit::RankQuery), used.search_units.or(searches), "search_units")?;
+        add(
+            &mut extras,
+            plain(Unit::RankQuery),
+            used.search_units.or(searches),
+            "search_units",
+        )?;
         if let Some(parts) = &used.prompt_tokens_details {
             for (unit, number, name) in [
                 (Unit::CharacterIn, parts.character_count, "character_count"),
@@ -177,7 +182,10 @@ pub(super) fn read(text: &str, parameters: &Parameters, seconds: Seconds, images
         answer.web_search_options,
         answer.standard_built_in_tools_params.and_then(|t| t.web_search_options),
     ];
-    let asked = parameters.web_search_options.as_ref().and_then(|o| o.search_context_size.as_deref());
+    let asked = parameters
+        .web_search_options
+        .as_ref()
+        .and_then(|o| o.search_context_size.as_deref());
     let told = options.iter().flatten().map(|option| option.search_context_size.str());
     for size in told.chain(asked) {
         extras.search_context = extras.search_context.or(SearchContext::of(size));

@@ -328,7 +328,10 @@ fn count_tokens(
     };
     event.tokens = counts.tokens(Input::Includes, "LiteLLM", out);
     // Both tell the same.
-    let tools = usage.server_tool_use.as_ref().map_or(&Scalar::Null, |t| &t.web_search_requests);
+    let tools = usage
+        .server_tool_use
+        .as_ref()
+        .map_or(&Scalar::Null, |t| &t.web_search_requests);
     let told = [tools, &details.web_search_requests].into_iter().find(|n| !n.is_null());
     event.requests.web_searches = told.map_or(Ok(0), |n| n.small("web_search_requests"))?;
     Ok(())

@@ -351,7 +351,12 @@ fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output)
 /// Quantities that are no tokens: `audio_in_second=12.5 search_context=high`.
 #[cold]
 fn units(value: Value<'_>) -> Result<Label, Fault> {
-    let wrong = || Fault::field("units", "not amounts such as `audio_in_second=12.5 image_out:1024x1024=2`");
+    let wrong = || {
+        Fault::field(
+            "units",
+            "not amounts such as `audio_in_second=12.5 image_out:1024x1024=2`",
+        )
+    };
     let extras = Extras::parse(value.str()).ok_or_else(wrong)?;
     extras.label().ok_or_else(wrong)
 }

@@ -261,6 +261,10 @@ impl Desk {
                 return Err((401, "a bearer token is needed"));
             }
         }
+        if path == "/v1/metrics" {
+            // Refused for good, so that an exporter does not try again.
+            return Err((404, "metrics tell no calls apart: export traces to /v1/traces"));
+        }
         if !matches!(path, "/v1/traces" | "/v1/usage") {
             return Err((404, "there are /v1/traces and /v1/usage"));
         }

@@ -56,7 +56,10 @@ pub(super) fn units(file: BTreeMap<String, UnitFile>) -> Result<BTreeMap<UnitKey
     for (name, value) in file {
         let key = UnitKey::parse(&name).ok_or_else(|| {
             let known: Vec<&str> = Unit::ALL.into_iter().map(Unit::name).collect();
-            format!("`{name}` is no unit; there are {}, each with `:variant` behind it", known.join(", "))
+            format!(
+                "`{name}` is no unit; there are {}, each with `:variant` behind it",
+                known.join(", ")
+            )
         })?;
         let zero = |amount: Option<Amount>| amount.map_or(Decimal::ZERO, |a| a.0);
         let rate = match value {
@@ -71,8 +74,11 @@ pub(super) fn units(file: BTreeMap<String, UnitFile>) -> Result<BTreeMap<UnitKey
             },
         };
         // What a line may come to has to fit: amounts have up to nine decimals.
-        if rate.rate.normalize().scale() > 18 || rate.least.normalize().scale() > 9 || rate.step.normalize().scale() > 9 {
-            return Err(format!("`{name}` has more than 18 decimals, or its rounding more than 9"));
+        if rate.rate.normalize().scale() > 18 || rate.least.normalize().scale() > 9 || rate.step.normalize().scale() > 9
+        {
+            return Err(format!(
+                "`{name}` has more than 18 decimals, or its rounding more than 9"
+            ));
         }
         all.insert(key, rate);
     }
@@ -118,7 +124,9 @@ pub(super) fn litellm(fields: &Raw, mode: &str, price: &mut Price) {
             ("image_generation" | "image_edit", "input_cost_per_image") => {
                 Some((UnitKey::new(Unit::ImageOut, ""), false, None))
             }
-            ("video_generation", "output_cost_per_second") => Some((UnitKey::new(Unit::VideoOutSecond, ""), false, None)),
+            ("video_generation", "output_cost_per_second") => {
+                Some((UnitKey::new(Unit::VideoOutSecond, ""), false, None))
+            }
             ("audio_speech", "output_cost_per_second") => Some((UnitKey::new(Unit::AudioOutSecond, ""), false, None)),
             ("rerank", "input_cost_per_query") => Some((UnitKey::new(Unit::RankQuery, ""), true, None)),
             // Of a chat it is the price of an hour of a machine, not of a call.

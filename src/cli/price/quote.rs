@@ -132,9 +132,8 @@ impl QuoteArgs {
                 .split_once('=')
                 .ok_or_else(|| CliError::usage(format!("`{text}` is not `UNIT=AMOUNT`")))?;
             let known: Vec<&str> = Unit::ALL.into_iter().map(Unit::name).collect();
-            let key = UnitKey::parse(name).ok_or_else(|| {
-                CliError::usage(format!("`{name}` is no unit; there are {}", known.join(", ")))
-            })?;
+            let key = UnitKey::parse(name)
+                .ok_or_else(|| CliError::usage(format!("`{name}` is no unit; there are {}", known.join(", "))))?;
             let amount = parse_decimal(amount).map_err(|e| CliError::usage(format!("`{text}`: {e}")))?;
             if !extras.add(key, amount) {
                 return Err(CliError::usage(format!(

@@ -111,13 +111,15 @@ impl Books {
                 }
             }
             if prepared.by_unit && event.tokens.total() > 0 {
-                quote.notes.push("tokens are not charged: the book has a price by unit only".to_owned());
+                quote
+                    .notes
+                    .push("tokens are not charged: the book has a price by unit only".to_owned());
             }
             if let Ok((_, without)) = prepared.unit_lines(event) {
                 for key in without {
-                    quote
-                        .notes
-                        .push(format!("{key} is not charged apart: the book prices this call by tokens"));
+                    quote.notes.push(format!(
+                        "{key} is not charged apart: the book prices this call by tokens"
+                    ));
                 }
             }
             if let Some(size) = Extras::of(event.extras).search_context

@@ -71,7 +71,8 @@ pub(super) fn rated_units(price: &Price, tier: Option<&Tier>, tier_name: &str) -
 /// The fee per thousand searches of that size, and whether the book has one for it.
 pub(super) fn search_fee(fees: &Fees, size: Option<SearchContext>) -> Option<(Decimal, bool)> {
     let own = size.and_then(|size| fees.search_context.get(&size)).copied();
-    own.map(|rate| (rate, true)).or(fees.web_search.map(|rate| (rate, false)))
+    own.map(|rate| (rate, true))
+        .or(fees.web_search.map(|rate| (rate, false)))
 }
 
 impl Prepared {
@@ -140,8 +141,7 @@ impl Prepared {
             counted.tokens = Default::default();
         }
         let sum = self.counted(&counted)?;
-        let mut sum =
-            Decimal::try_from_i128_with_scale(sum, self.scale).map_err(|_| UnpricedReason::OutOfRange)?;
+        let mut sum = Decimal::try_from_i128_with_scale(sum, self.scale).map_err(|_| UnpricedReason::OutOfRange)?;
         for line in &lines {
             sum = add_exact(sum, line.amount).map_err(out_of_range)?;
         }

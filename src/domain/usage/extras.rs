@@ -192,7 +192,11 @@ impl Extras {
     #[must_use]
     pub fn label(&self) -> Option<Label> {
         let context = self.search_context.filter(|c| *c != SearchContext::Medium);
-        let mut parts: Vec<String> = self.units.iter().map(|(key, amount)| format!("{key}={amount}")).collect();
+        let mut parts: Vec<String> = self
+            .units
+            .iter()
+            .map(|(key, amount)| format!("{key}={amount}"))
+            .collect();
         parts.extend(context.map(|c| format!("search_context={}", c.name())));
         let text = parts.join(" ");
         (text.len() <= crate::domain::label::MAX_LABEL_BYTES).then(|| Label::new(&text))

@@ -171,7 +171,10 @@ fn usage(
             };
             let mut extras = Extras::default();
             let counted = extras.add(UnitKey::new(unit, ""), value.count(field)?.into());
-            event.extras = extras.label().filter(|_| counted).ok_or_else(|| Fault::field(field, "absurd"))?;
+            event.extras = extras
+                .label()
+                .filter(|_| counted)
+                .ok_or_else(|| Fault::field(field, "absurd"))?;
         }
         "code_interpreter_sessions" => event.requests.code_executions = row.num_sessions.small("num_sessions")?,
         // Of images the quality is missing, storage is no call: the costs have them.

@@ -24,6 +24,8 @@ pub(super) use traces::Traces;
 struct Request<'a> {
     #[serde(borrow, default, rename = "resourceSpans", alias = "resource_spans")]
     resource_spans: Vec<ResourceSpans<'a>>,
+    #[serde(default, rename = "resourceMetrics", alias = "resource_metrics")]
+    resource_metrics: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -148,6 +150,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Attributes<'a> {
     }
 }
 
+/// Their sums have no call behind them: no identity, no split of cached tokens, no prompt size. They can be bounded, not priced.
+const METRICS: &str = "OTLP metrics are not read: their sums tell neither calls nor cached tokens apart; export traces instead (spans with `gen_ai.usage.*`)";
+
 /// Reads OTLP/JSON.
 pub(super) struct Otel {
     traces: Arc<Mutex<Traces>>,
@@ -177,6 +182,10 @@ impl LineFormat for Otel {
             return Err(Fault::whole("not an export request"));
         }
         let request: Request<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        if request.resource_metrics.is_some() {
+            out.warnings.push(METRICS);
+            out.excluded.push("metrics");
+        }
         let mut traces = held(&self.traces);
         for group in request.resource_spans {
             let resource = group.resource.map(|r| r.attributes).unwrap_or_default();
