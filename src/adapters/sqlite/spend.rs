@@ -97,7 +97,7 @@ pub fn apply(
 
 /// Parts of an hour that are made into one when there are more. A batch adds a part where it can: rewriting every hour that it
 /// touches would cost a load of many batches over the same time far more than reading a few parts.
-const MAX_PARTS: i64 = 8;
+const MAX_PARTS: i64 = 32;
 /// Numbers of parts per hour.
 const PARTS: i64 = 64;
 
@@ -109,21 +109,27 @@ fn parts_of(hour: Hour) -> [i64; 2] {
 /// The number of a further part of an hour; `None` when it has as many as may be.
 fn next_part(names: &StoredNames<'_>, hour: Hour) -> Result<Option<i64>, CodecError> {
     let [first, _] = parts_of(hour);
-    let last: Option<i64> = names
-        .conn
-        .prepare_cached("SELECT max(no) FROM spend_part WHERE no >= ? AND no < ?")
-        .and_then(|mut s| s.query_row(parts_of(hour), |row| row.get(0)))
-        .map_err(|e| CodecError::Store(failed(names.path, &e)))?;
-    let next = last.map_or(first, |no| no + 1);
+    let next = match names.cache.parts.get(&hour) {
+        Some(next) => *next,
+        None => {
+            let last: Option<i64> = names
+                .conn
+                .prepare_cached("SELECT max(no) FROM spend_part WHERE no >= ? AND no < ?")
+                .and_then(|mut s| s.query_row(parts_of(hour), |row| row.get(0)))
+                .map_err(|e| CodecError::Store(failed(names.path, &e)))?;
+            last.map_or(first, |no| no + 1)
+        }
+    };
     Ok((next - first < MAX_PARTS).then_some(next))
 }
 
-fn insert(names: &StoredNames<'_>, part: i64, body: &[u8]) -> Result<(), CodecError> {
+fn insert(names: &mut StoredNames<'_>, part: i64, body: &[u8]) -> Result<(), CodecError> {
     names
         .conn
         .prepare_cached("INSERT INTO spend_part (no, body) VALUES (?, ?)")
         .and_then(|mut s| s.execute(params![part, body]))
         .map_err(|e| CodecError::Store(failed(names.path, &e)))?;
+    names.cache.parts.insert(Hour(part.div_euclid(PARTS)), part + 1);
     Ok(())
 }
 
@@ -137,6 +143,7 @@ fn add_part(names: &mut StoredNames<'_>, hour: Hour, rows: Vec<(SpendKey, Sums)>
             conn.prepare_cached("DELETE FROM spend_part WHERE no >= ? AND no < ?")
                 .and_then(|mut s| s.execute(parts_of(hour)))
                 .map_err(|e| CodecError::Store(failed(path, &e)))?;
+            names.cache.parts.remove(&hour);
             (hour.0 * PARTS, rows)
         }
     };
@@ -310,6 +317,7 @@ pub fn fold(names: &mut StoredNames<'_>, end: Hour) -> Result<(), CodecError> {
     }
     conn.execute("DELETE FROM spend_part WHERE no < ?", [end.0 * PARTS])
         .map_err(fail)?;
+    names.cache.parts.clear();
     Ok(())
 }
 

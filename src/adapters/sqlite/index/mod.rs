@@ -162,7 +162,11 @@ impl Index {
         });
         let no = runs.last().map_or(1, |run| run.no + 1);
         let mut writer = Writer::new(conn, path, no, keys.len());
-        if keys.len() >= SMALLEST && recent.as_ref().is_none_or(|recent| recent.entries + keys.len() > RECENT) {
+        if keys.len() >= SMALLEST
+            && recent
+                .as_ref()
+                .is_none_or(|recent| recent.entries + keys.len() > RECENT)
+        {
             *recent = Some(Recent {
                 filter: Bloom::new(RECENT.max(keys.len())),
                 entries: 0,
