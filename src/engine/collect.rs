@@ -21,7 +21,7 @@ use crate::ports::{
 const BATCH_EVENTS: usize = 81_920;
 
 /// Calls after which a batch is expected to become full: growing it step by step would copy all of it several times.
-const MANY: usize = 8_192;
+const MANY: usize = 512;
 
 /// Rejections shown; all are counted.
 const SHOWN_REJECTIONS: usize = 10;

@@ -19,7 +19,7 @@ pub struct NameCache {
     numbers: Vec<u64>,
     /// Label by number, the empty one where not known.
     labels: Vec<Label>,
-    /// Number of the next part by hour, which another process may move on.
+    /// The layer of the next part by hour, which another process may move on.
     pub parts: HashMap<Hour, i64, FxBuildHasher>,
 }
 
