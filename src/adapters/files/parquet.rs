@@ -70,7 +70,7 @@ impl Run<'_> {
                 });
                 values.push_field(&text);
             }
-            let result = fault.map_or_else(|| columns.add(self, &values), Err);
+            let result = fault.map_or_else(|| columns.add(self, &values).map(|_| ()), Err);
             if let Err(fault) = result {
                 self.reject(name, at as u64 + 1, fault, values.as_slice().as_bytes());
             }
