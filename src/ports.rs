@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::domain::alert::{Alert, Silence, Transition};
 use crate::domain::charge::Charge;
+use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::MoneyError;
 use crate::domain::notification::Notification;
@@ -165,18 +166,6 @@ pub struct Recorded {
     pub cost: Decimal,
 }
 
-impl Recorded {
-    /// Adds the outcome of another batch.
-    pub fn absorb(&mut self, other: &Recorded) -> Result<(), MoneyError> {
-        self.recorded += other.recorded;
-        self.known += other.known;
-        self.duplicates += other.duplicates;
-        self.unpriced += other.unpriced;
-        self.cost = crate::domain::money::add_exact(self.cost, other.cost)?;
-        Ok(())
-    }
-}
-
 /// What pricing recorded calls anew did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recharged {
@@ -210,6 +199,19 @@ pub trait Ledger {
 
     /// Visits the rows of spend whose hour starts within the period, in any order, each key once.
     fn spend(&mut self, period: Period, visit: &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError>;
+
+    /// The same, where only some dimensions matter: rows may be summed over those that are not `wanted`, which are then empty;
+    /// a row with web searches never together with one without. A key may come more than once.
+    /// A store that cannot sum by itself visits what [`Ledger::spend`] does.
+    fn spend_by(
+        &mut self,
+        period: Period,
+        wanted: &[Dimension],
+        visit: &mut dyn FnMut(&SpendKey, &Sums),
+    ) -> Result<(), StoreError> {
+        let _ = wanted;
+        self.spend(period, visit)
+    }
 
     /// The span of hours that have spend; `None` when nothing is recorded.
     fn span(&mut self) -> Result<Option<Period>, StoreError>;

@@ -210,16 +210,22 @@ impl Sums {
 /// The key under which a metered event is summed.
 #[must_use]
 pub fn metered_key(event: &UsageEvent) -> SpendKey {
-    let mut dimensions = event.dimensions;
-    if dimensions.get(Dimension::Category).is_empty() {
-        dimensions.set(Dimension::Category, usage_category());
-    }
     SpendKey {
         hour: Hour::of(event.at),
         basis: Basis::Metered,
         currency: Currency::USD,
-        dimensions,
+        dimensions: metered_dimensions(event),
     }
+}
+
+/// The dimensions of that key.
+#[must_use]
+pub fn metered_dimensions(event: &UsageEvent) -> Dimensions {
+    let mut dimensions = event.dimensions;
+    if dimensions.get(Dimension::Category).is_empty() {
+        dimensions.set(Dimension::Category, usage_category());
+    }
+    dimensions
 }
 
 /// FOCUS `ChargeCategory` of metered spend.

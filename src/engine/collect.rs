@@ -8,6 +8,7 @@ use std::thread;
 use chrono::{DateTime, Utc};
 
 use crate::domain::label::Label;
+use crate::domain::money::add_exact;
 use crate::domain::spend::{Bill, Restatement};
 use crate::domain::usage::{EventBatch, UsageEvent};
 use crate::ports::{
@@ -193,13 +194,22 @@ struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
+    fn absorb(&mut self, more: &Recorded) -> Result<(), StoreError> {
+        self.recorded.recorded += more.recorded;
+        self.recorded.known += more.known;
+        self.recorded.duplicates += more.duplicates;
+        self.recorded.unpriced += more.unpriced;
+        self.recorded.cost = add_exact(self.recorded.cost, more.cost)?;
+        Ok(())
+    }
+
     /// Records what comes until the reader has ended.
     fn work(&mut self, jobs: Receiver<Job>, back: &Sender<EventBatch>) -> Result<(), StoreError> {
         for job in jobs {
             match job {
                 Job::Batch(mut batch) => {
                     let recorded = self.ledger.record(&batch, self.pricer, self.now)?;
-                    self.recorded.absorb(&recorded)?;
+                    self.absorb(&recorded)?;
                     batch.events.clear();
                     // A reader that has ended needs it no more.
                     drop(back.send(batch.events));

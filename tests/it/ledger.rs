@@ -89,6 +89,24 @@ fn rows(ledger: &mut dyn Ledger) -> Rows {
     rows
 }
 
+/// The rows over some dimensions only, those with web searches and those without apart; `summed` as the store sums them.
+fn by(ledger: &mut dyn Ledger, wanted: &[Dimension], summed: bool) -> BTreeMap<(SpendKey, bool), Sums> {
+    let mut rows = BTreeMap::<_, Sums>::new();
+    let mut add = |key: &SpendKey, sums: &Sums| {
+        let mut dimensions = Dimensions::default();
+        wanted.iter().for_each(|d| dimensions.set(*d, key.dimensions.get(*d)));
+        let key = SpendKey { dimensions, ..*key };
+        rows.entry((key, sums.requests[0] != 0)).or_default().add(sums).unwrap();
+    };
+    let read = match summed {
+        true => ledger.spend_by(always(), wanted, &mut add),
+        false => ledger.spend(always(), &mut add),
+    };
+    read.unwrap();
+    rows.retain(|_, sums| !sums.is_empty());
+    rows
+}
+
 fn total(ledger: &mut dyn Ledger) -> Sums {
     let mut total = Sums::default();
     rows(ledger).values().for_each(|s| total.add(s).unwrap());
@@ -400,6 +418,9 @@ proptest! {
             let (a, b) = (sqlite.record(&calls, &Flat, now()).unwrap(), memory.record(&calls, &Flat, now()).unwrap());
             prop_assert_eq!((a.recorded, a.duplicates, a.unpriced, a.cost), (b.recorded, b.duplicates, b.unpriced, b.cost));
             prop_assert_eq!(rows(&mut sqlite), rows(&mut memory));
+            for wanted in [&[][..], &[Dimension::Model], &[Dimension::Team, Dimension::Model], &Dimension::ALL] {
+                prop_assert_eq!(by(&mut sqlite, wanted, true), by(&mut memory, wanted, false));
+            }
             #[cfg(feature = "aws")]
             if let Some((emulator, table)) = &table {
                 let mut cloud = crate::aws::open(emulator, table, now());

@@ -46,7 +46,7 @@ impl Fault {
     }
 }
 
-/// What one record yields; reused from record to record.
+/// What records yield, until it is handed over.
 #[derive(Default)]
 pub(super) struct Output {
     /// Observed calls.
@@ -61,6 +61,13 @@ pub(super) struct Output {
     pub buckets: Vec<CostBucket>,
     /// Parts of the record that are not usable, while the rest of it is.
     pub faults: Vec<Fault>,
+}
+
+impl Output {
+    /// How much it holds that is still to be handed over.
+    pub fn held(&self) -> usize {
+        self.events.len() + self.excluded.len() + self.excluded_once.len() + self.warnings.len()
+    }
 }
 
 /// Bounds and caches that every format needs.

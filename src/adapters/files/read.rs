@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
-use crate::ports::{Checkpoints, Progress, Rejection, Sink, SourceError};
+use crate::ports::{Checkpoints, Progress, Sink, SourceError};
 
 use super::bedrock::exported;
 use super::bills::Bills;
@@ -25,6 +25,8 @@ use super::{FileFormat, FileSourceOptions, detect};
 const CHECKPOINT_EVENTS: u64 = 65_536;
 /// Lines after which progress is told.
 const PROGRESS_LINES: u64 = 4096;
+/// What records yielded is handed over when there is so much of it: less than the nearest cache holds.
+const HANDED_OVER: usize = 64;
 
 pub(super) fn read_all(
     options: &FileSourceOptions,
@@ -282,11 +284,19 @@ impl<'a> Run<'a> {
         loop {
             let (offset, newlines) = (records.offset, records.newlines);
             let next = match framing {
-                Framing::Values => records.value()?,
-                Framing::Lines | Framing::Table => records.line()?,
+                Framing::Values => records.value(),
+                Framing::Lines | Framing::Table => records.line(),
+            };
+            let next = match next {
+                Ok(next) => next,
+                Err(error) => {
+                    self.hand_over()?;
+                    return Err(error.into());
+                }
             };
             let Some(record) = next else { break };
             if self.record(&record, name, reader)? == Whole::Incomplete {
+                self.hand_over()?;
                 self.sink.warn("last records that are not complete yet", 1);
                 if let Some(position) = position.as_deref_mut() {
                     (position.offset, position.newlines) = (offset, newlines);
@@ -298,6 +308,9 @@ impl<'a> Run<'a> {
             self.progress.bytes += records.offset - offset;
             if self.progress.lines >= PROGRESS_LINES {
                 self.tell(false);
+            }
+            if self.out.held() < HANDED_OVER {
+                continue;
             }
             since_checkpoint += self.hand_over()?;
             if since_checkpoint >= CHECKPOINT_EVENTS && self.traces_ready(since_checkpoint)? {
@@ -318,6 +331,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        self.hand_over()?;
         if let Some(position) = position {
             (position.offset, position.newlines) = (records.offset, records.newlines);
             position.state = reader.save();
@@ -328,7 +342,7 @@ impl<'a> Run<'a> {
     fn record(&mut self, record: &Record<'_>, name: &str, reader: &mut dyn LineFormat) -> Result<Whole, Stop> {
         if record.too_long {
             let reason = format!("longer than {RECORD_LIMIT} bytes");
-            self.reject(name, record.line, Fault::whole(reason), record.bytes);
+            self.refuse(name, record.line, Fault::whole(reason), record.bytes);
             return Ok(Whole::Complete);
         }
         let bytes = record.bytes.trim_ascii();
@@ -340,51 +354,21 @@ impl<'a> Run<'a> {
             Err(_) if !record.ended => return Ok(Whole::Incomplete),
             Err(error) => {
                 let reason = format!("not valid UTF-8 at byte {}", error.valid_up_to());
-                self.reject(name, record.line, Fault::whole(reason), bytes);
+                self.refuse(name, record.line, Fault::whole(reason), bytes);
                 return Ok(Whole::Complete);
             }
         };
         if !record.ended && serde_json::from_str::<IgnoredAny>(exported(text).unwrap_or(text)).is_err() {
             return Ok(Whole::Incomplete);
         }
-        let before = self.out.events.len();
+        let before = (self.out.events.len(), self.out.excluded.len());
         if let Err(fault) = reader.record(text, record.line, &mut self.context, &mut self.out) {
-            self.out.events.truncate(before);
-            self.reject(name, record.line, fault, bytes);
+            self.out.events.truncate(before.0);
+            self.out.excluded.truncate(before.1);
+            self.refuse(name, record.line, fault, bytes);
         }
         self.parts(name, record.line, bytes);
         Ok(Whole::Complete)
-    }
-
-    /// Gives what one record yielded to the sink; answers how many events.
-    pub fn hand_over(&mut self) -> Result<u64, Stop> {
-        let count = self.out.events.len() as u64;
-        if count > 0 {
-            self.options.fill_in(&mut self.out.events);
-            self.sink.usage(&self.out.events)?;
-            self.out.events.clear();
-        }
-        for kind in self.out.excluded.drain(..) {
-            self.sink.exclude(kind, 1);
-        }
-        for (kind, id) in self.out.excluded_once.drain(..) {
-            self.sink.exclude(self.no_spend.kind(kind, id), 1);
-        }
-        for about in self.out.warnings.drain(..) {
-            self.sink.warn(about, 1);
-        }
-        Ok(count)
-    }
-
-    pub fn reject(&mut self, file: &str, line: u64, fault: Fault, raw: &[u8]) {
-        self.out.excluded.clear();
-        self.sink.reject(Rejection {
-            file: file.to_owned(),
-            line,
-            field: fault.field,
-            reason: fault.reason,
-            raw: raw.get(..Rejection::RAW_LIMIT).unwrap_or(raw).to_vec(),
-        });
     }
 
     pub fn tell(&mut self, now: bool) {

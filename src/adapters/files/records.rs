@@ -8,7 +8,7 @@ use crate::ports::Rejection;
 
 /// Longest record that is kept in memory. Longer ones (images in base64) are passed over, so memory stays bounded.
 pub(super) const RECORD_LIMIT: usize = 64 << 20;
-const BUFFER: usize = 256 << 10;
+const BUFFER: usize = 128 << 10;
 
 /// One record.
 pub(super) struct Record<'b> {

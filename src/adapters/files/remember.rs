@@ -1,11 +1,12 @@
-//! What one run remembers across the files of a source: records that are no spend, spans of traces, bills.
+//! What one run remembers across records and files of a source (records that are no spend, spans of traces, bills) and hands over.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use crate::domain::usage::EventId;
-use crate::ports::{Checkpoint, Checkpoints, SourceError};
+use crate::ports::{Checkpoint, Checkpoints, Rejection, SourceError};
 
+use super::line::Fault;
 use super::otel::Traces;
 use super::read::Run;
 use super::readers::held;
@@ -66,6 +67,42 @@ impl Run<'_> {
         Ok(true)
     }
 
+    /// Gives what records yielded to the sink; answers how many events.
+    pub fn hand_over(&mut self) -> Result<u64, Stop> {
+        let count = self.out.events.len() as u64;
+        if count > 0 {
+            self.options.fill_in(&mut self.out.events);
+            self.sink.usage(&self.out.events)?;
+            self.out.events.clear();
+        }
+        for kind in self.out.excluded.drain(..) {
+            self.sink.exclude(kind, 1);
+        }
+        for (kind, id) in self.out.excluded_once.drain(..) {
+            self.sink.exclude(self.no_spend.kind(kind, id), 1);
+        }
+        for about in self.out.warnings.drain(..) {
+            self.sink.warn(about, 1);
+        }
+        Ok(count)
+    }
+
+    pub fn reject(&mut self, file: &str, line: u64, fault: Fault, raw: &[u8]) {
+        self.out.excluded.clear();
+        self.refuse(file, line, fault, raw);
+    }
+
+    /// Rejects a record and leaves what those before it yielded.
+    pub fn refuse(&mut self, file: &str, line: u64, fault: Fault, raw: &[u8]) {
+        self.sink.reject(Rejection {
+            file: file.to_owned(),
+            line,
+            field: fault.field,
+            reason: fault.reason,
+            raw: raw.get(..Rejection::RAW_LIMIT).unwrap_or(raw).to_vec(),
+        });
+    }
+
     /// Prices the agent spans that no call was met for.
     pub fn settle_traces(&mut self) -> Result<(), Stop> {
         let events = held(&self.shared.traces).settle();
@@ -95,9 +132,7 @@ impl Run<'_> {
             self.bills.bucket(bucket, (self.context.fallback, line));
         }
         for fault in std::mem::take(&mut self.out.faults) {
-            let excluded = std::mem::take(&mut self.out.excluded);
-            self.reject(name, line, fault, bytes);
-            self.out.excluded = excluded;
+            self.refuse(name, line, fault, bytes);
         }
     }
 

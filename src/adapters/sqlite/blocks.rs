@@ -8,39 +8,33 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 
-use super::codec::{Broken, Reader, get_event, put_event};
+use super::codec::{Broken, Calls, PackedCalls};
 use super::failed;
 use super::names::{CodecError, StoredNames};
 use crate::domain::charge::Charge;
 use crate::domain::usage::UsageEvent;
 
-/// Calls after which a block is full: decoding one block for a single duplicate stays below a millisecond.
-const BLOCK_EVENTS: i64 = 1024;
+/// Calls after which a block is full: reading one block for a single duplicate stays far below a millisecond.
+const BLOCK_EVENTS: usize = 1024;
 
-/// Reads a block; `None` when its detail has expired.
-pub fn load(names: &mut StoredNames<'_>, block: u32) -> Result<Option<Vec<(UsageEvent, Charge)>>, CodecError> {
-    let path = names.path;
-    let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
-    let body: Option<Vec<u8>> = names
+/// The packed calls of a block; `None` when its detail has expired.
+pub fn body(names: &StoredNames<'_>, block: u32) -> Result<Option<Vec<u8>>, CodecError> {
+    names
         .conn
         .prepare_cached("SELECT body FROM event_block WHERE no = ?")
         .and_then(|mut s| s.query_row([block], |row| row.get(0)).optional())
-        .map_err(fail)?;
-    let Some(body) = body else { return Ok(None) };
-    let mut reader = Reader(&body);
-    let mut rows = Vec::with_capacity(usize::try_from(BLOCK_EVENTS).unwrap_or_default());
-    while !reader.done() {
-        rows.push(get_event(&mut reader, names)?);
-    }
-    Ok(Some(rows))
+        .map_err(|e| CodecError::Store(failed(names.path, &e)))
+}
+
+/// Unpacks all calls.
+pub fn unpack(names: &mut StoredNames<'_>, packed: &PackedCalls<'_>) -> Result<Vec<(UsageEvent, Charge)>, CodecError> {
+    (0..packed.ids().len()).map(|row| packed.get(row, names)).collect()
 }
 
 /// Writes a block back.
-pub fn store(names: &mut StoredNames<'_>, block: u32, rows: &[(UsageEvent, Charge)]) -> Result<(), CodecError> {
-    let mut body = Vec::with_capacity(rows.len() * 96);
-    for (event, charge) in rows {
-        put_event(&mut body, event, charge, names)?;
-    }
+pub fn store(names: &StoredNames<'_>, block: u32, calls: &mut Calls) -> Result<(), CodecError> {
+    let mut body = Vec::new();
+    calls.put(&mut body);
     names
         .conn
         .prepare_cached("UPDATE event_block SET body = ? WHERE no = ?")
@@ -50,20 +44,20 @@ pub fn store(names: &mut StoredNames<'_>, block: u32, rows: &[(UsageEvent, Charg
 }
 
 /// Adds calls behind the last block, filling it first if it was begun on the same day.
-pub struct Appender {
+pub struct Appender<'a> {
     no: i64,
     recorded_at: i64,
-    held: i64,
+    calls: &'a mut Calls,
     body: Vec<u8>,
     changed: bool,
 }
 
-impl Appender {
-    /// Where the store ends.
-    pub fn new(names: &StoredNames<'_>, now: DateTime<Utc>) -> Result<Self, CodecError> {
+impl<'a> Appender<'a> {
+    /// Where the store ends; `calls` is memory to use.
+    pub fn new(names: &StoredNames<'_>, now: DateTime<Utc>, calls: &'a mut Calls) -> Result<Self, CodecError> {
         let (conn, path) = (names.conn, names.path);
         let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
-        let last: Option<(i64, i64, i64)> = conn
+        let last: Option<(i64, i64, u32)> = conn
             .prepare_cached("SELECT no, recorded_at, events FROM event_block ORDER BY no DESC LIMIT 1")
             .and_then(|mut s| s.query_row([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).optional())
             .map_err(fail)?;
@@ -74,24 +68,25 @@ impl Appender {
             .map_err(fail)?;
         let seconds = now.timestamp();
         let same_day = |at: i64| at.div_euclid(86_400) == seconds.div_euclid(86_400);
-        let open = last.filter(|(_, at, held)| *held < BLOCK_EVENTS && same_day(*at));
-        let Some((no, recorded_at, held)) = open else {
-            return Ok(Appender {
-                no: last.map_or(0, |(no, ..)| no).max(highest) + 1,
-                recorded_at: seconds,
-                held: 0,
-                body: Vec::new(),
-                changed: false,
-            });
+        calls.clear();
+        let mut body = Vec::new();
+        let open = last.filter(|(_, at, held)| (*held as usize) < BLOCK_EVENTS && same_day(*at));
+        let (no, recorded_at) = match open {
+            Some((no, recorded_at, _)) => {
+                let open: Vec<u8> = conn
+                    .prepare_cached("SELECT body FROM event_block WHERE no = ?")
+                    .and_then(|mut s| s.query_row([no], |row| row.get(0)))
+                    .map_err(fail)?;
+                calls.resume(&PackedCalls::parse(&open)?);
+                body = open;
+                (no, recorded_at)
+            }
+            None => (last.map_or(0, |(no, ..)| no).max(highest) + 1, seconds),
         };
-        let body = conn
-            .prepare_cached("SELECT body FROM event_block WHERE no = ?")
-            .and_then(|mut s| s.query_row([no], |row| row.get(0)))
-            .map_err(fail)?;
         Ok(Appender {
             no,
             recorded_at,
-            held,
+            calls,
             body,
             changed: false,
         })
@@ -105,29 +100,30 @@ impl Appender {
         charge: &Charge,
         now: DateTime<Utc>,
     ) -> Result<(u32, usize), CodecError> {
-        if self.held >= BLOCK_EVENTS {
+        if self.calls.len() >= BLOCK_EVENTS {
             self.flush(names)?;
             self.no += 1;
-            self.held = 0;
             self.recorded_at = now.timestamp();
-            self.body.clear();
+            self.calls.clear();
         }
-        put_event(&mut self.body, event, charge, names)?;
+        let position = self.calls.len();
+        self.calls.push(event, charge, names)?;
         self.changed = true;
-        let position = usize::try_from(self.held).map_err(|_| Broken)?;
-        self.held += 1;
         Ok((u32::try_from(self.no).map_err(|_| Broken)?, position))
     }
 
     /// Writes the block that is open.
     pub fn flush(&mut self, names: &StoredNames<'_>) -> Result<(), CodecError> {
         if std::mem::take(&mut self.changed) {
+            self.body.clear();
+            self.calls.put(&mut self.body);
+            let held = u32::try_from(self.calls.len()).map_err(|_| Broken)?;
             names
                 .conn
                 .prepare_cached(
                     "INSERT OR REPLACE INTO event_block (no, recorded_at, events, body) VALUES (?, ?, ?, ?)",
                 )
-                .and_then(|mut s| s.execute(params![self.no, self.recorded_at, self.held, self.body]))
+                .and_then(|mut s| s.execute(params![self.no, self.recorded_at, held, self.body]))
                 .map_err(|e| CodecError::Store(failed(names.path, &e)))?;
         }
         Ok(())

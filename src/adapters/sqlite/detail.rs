@@ -8,12 +8,12 @@ use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 use rust_decimal::Decimal;
 
+use super::additions::Additions;
 use super::blocks;
-use super::codec::Broken;
+use super::codec::{Broken, Calls, PackedCalls};
 use super::failed;
-
 use super::names::{CodecError, NameCache, StoredNames};
-use super::spend::{self, Additions, Delta, apply, give, money, take};
+use super::spend::{self, Delta, apply, give, money, take};
 use crate::domain::charge::Charge;
 use crate::domain::money::{Currency, add_exact};
 use crate::domain::period::{Hour, Period};
@@ -38,7 +38,7 @@ pub(super) fn visit(
         .map_err(fail)?;
     let mut names = StoredNames { conn: &tx, path, cache };
     for number in numbers {
-        let rows = blocks::load(&mut names, number).map_err(|e| e.at(path))?;
+        let rows = load(&mut names, number).map_err(|e| e.at(path))?;
         for (event, charge) in rows.iter().flatten().filter(|(event, _)| period.contains(event.at)) {
             if visit(event, charge).is_break() {
                 return Ok(());
@@ -46,6 +46,14 @@ pub(super) fn visit(
         }
     }
     Ok(())
+}
+
+/// The calls of a block; `None` when its detail has expired.
+fn load(names: &mut StoredNames<'_>, block: u32) -> Result<Option<Vec<(UsageEvent, Charge)>>, CodecError> {
+    let Some(body) = blocks::body(names, block)? else {
+        return Ok(None);
+    };
+    blocks::unpack(names, &PackedCalls::parse(&body)?).map(Some)
 }
 
 /// Prices the wanted calls of these blocks anew.
@@ -60,28 +68,34 @@ pub(super) fn recharge(
     let mut days: BTreeMap<Hour, Decimal> = BTreeMap::new();
     for (block, ids) in wanted {
         let ids: HashSet<EventId> = ids.into_iter().collect();
-        let Some(mut rows) = blocks::load(names, block)? else {
+        let Some(body) = blocks::body(names, block)? else {
             continue;
         };
-        let mut dirty = false;
-        for row in rows.iter_mut().filter(|row| ids.contains(&row.0.id)) {
-            let charge = pricer.price(&row.0);
-            if charge == row.1 {
+        let packed = PackedCalls::parse(&body)?;
+        let mut changed: Option<Calls> = None;
+        for (place, _) in packed.ids().enumerate().filter(|(_, id)| ids.contains(id)) {
+            let (event, old) = packed.get(place, names)?;
+            let charge = pricer.price(&event);
+            if charge == old {
                 continue;
             }
-            let day = metered_key(&row.0).hour.day();
+            let day = metered_key(&event).hour.day();
             if let Entry::Vacant(slot) = days.entry(day) {
                 slot.insert(metered_on(names, day)?);
             }
-            take(&mut delta, &row.0, &row.1)?;
-            give(&mut delta, &row.0, &charge)?;
+            take(&mut delta, &event, &old)?;
+            give(&mut delta, &event, &charge)?;
             out.changed += 1;
-            out.cost = add_exact(out.cost, charge.cost - row.1.cost).map_err(money)?;
-            row.1 = charge;
-            dirty = true;
+            out.cost = add_exact(out.cost, charge.cost - old.cost).map_err(money)?;
+            let calls = changed.get_or_insert_with(|| {
+                let mut calls = Calls::default();
+                calls.resume(&packed);
+                calls
+            });
+            calls.replace(place, &event, &charge, names)?;
         }
-        if dirty {
-            blocks::store(names, block, &rows)?;
+        if let Some(mut calls) = changed {
+            blocks::store(names, block, &mut calls)?;
         }
     }
     apply(names, &mut Additions::default(), &[], delta)?;

@@ -7,13 +7,15 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use super::additions::Additions;
 use super::blocks::{self, Met};
-use super::codec::{Reader, get_spend, put_spend};
+use super::codec::{Calls, PackedCalls, Reader, Summing, get_spend, put_spend};
 use super::index::Index;
 use super::names::{CodecError, NameCache, StoredNames};
-use super::spend::{self, Additions, Delta, apply, money};
-use super::{detail, failed, open, record};
+use super::spend::{self, Delta, apply, money};
+use super::{detail, failed, open, record, write_ahead};
 use crate::domain::charge::Charge;
+use crate::domain::dimension::Dimension;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Bill, Restatement, SpendKey, Sums};
 use crate::domain::usage::{EventId, UsageEvent};
@@ -33,19 +35,31 @@ pub(super) struct State {
     pub index: Index,
     pub met: Met,
     pub additions: Additions,
+    pub calls: Calls,
+    pub summing: Summing,
     /// Where each new call of a batch went.
     pub blocks: Vec<u32>,
     data_version: Option<i64>,
+    /// Whether the store is still written without the log ahead of it.
+    new: bool,
 }
+
+/// Calls of a batch from which on a bulk load is expected to go on.
+const BULK: usize = 16_384;
 
 impl SqliteLedger {
     /// Opens the ledger at `path`, creating or migrating it; every use of it waits so long for another process.
     pub fn open_within(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
-        Ok(SqliteLedger {
-            conn: open(path, busy_timeout)?,
-            path: path.display().to_string(),
-            state: State::default(),
-        })
+        let conn = open(path, busy_timeout)?;
+        let path = path.display().to_string();
+        let mode: String = conn
+            .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+            .map_err(|e| failed(&path, &e))?;
+        let state = State {
+            new: mode != "wal",
+            ..State::default()
+        };
+        Ok(SqliteLedger { conn, path, state })
     }
 
     /// Runs `work` in one immediate transaction: all or nothing.
@@ -87,7 +101,12 @@ fn refresh(conn: &Connection, path: &str, state: &mut State) -> Result<(), Codec
 
 impl Ledger for SqliteLedger {
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
-        self.write(|conn, path, state| record::record(conn, path, state, batch, pricer, now))
+        let recorded = self.write(|conn, path, state| record::record(conn, path, state, batch, pricer, now))?;
+        if self.state.new && batch.events.len() < BULK {
+            self.state.new = false;
+            write_ahead(&self.conn).map_err(|e| failed(&self.path, &e))?;
+        }
+        Ok(recorded)
     }
 
     fn replace_bill(&mut self, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
@@ -180,6 +199,23 @@ impl Ledger for SqliteLedger {
         .map_err(|e| e.at(path))
     }
 
+    fn spend_by(
+        &mut self,
+        period: Period,
+        wanted: &[Dimension],
+        visit: &mut dyn FnMut(&SpendKey, &Sums),
+    ) -> Result<(), StoreError> {
+        let path = self.path.as_str();
+        let tx = self.conn.transaction().map_err(|e| failed(path, &e))?;
+        let mut names = StoredNames {
+            conn: &tx,
+            path,
+            cache: &mut self.state.names,
+        };
+        let hours = [period.start, period.end].map(first_hour);
+        spend::visit_summed(&mut names, hours, wanted, &mut self.state.summing, visit).map_err(|e| e.at(path))
+    }
+
     fn span(&mut self) -> Result<Option<Period>, StoreError> {
         let span = spend::span(&self.conn, &self.path).map_err(|e| e.at(&self.path))?;
         Ok(span.map(|(first, last)| Period::new(first.start(), Hour(last.0 + 1).start())))
@@ -199,11 +235,12 @@ impl Ledger for SqliteLedger {
             cache: &mut self.state.names,
         };
         for (_, block) in found {
-            let rows = blocks::load(&mut names, block)
-                .map_err(|e| e.at(path))?
-                .unwrap_or_default();
-            if let Some(row) = rows.into_iter().find(|(event, _)| event.id == id) {
-                return Ok(Some(row));
+            let Some(body) = blocks::body(&names, block).map_err(|e| e.at(path))? else {
+                continue;
+            };
+            let packed = PackedCalls::parse(&body).map_err(|e| CodecError::from(e).at(path))?;
+            if let Some(place) = packed.place(id) {
+                return packed.get(place, &mut names).map(Some).map_err(|e| e.at(path));
             }
         }
         Ok(None)

@@ -1,11 +1,13 @@
 //! The embedded store: one SQLite file that everyone can open, back up and copy.
 
+mod additions;
 pub mod alerts;
 mod blocks;
 mod codec;
 mod detail;
 mod index;
 pub mod ledger;
+mod migrate;
 mod names;
 mod record;
 mod sort;
@@ -41,7 +43,7 @@ type Migration = (
 );
 
 /// The steps from each schema version to the next. Never change one that was released: append.
-const MIGRATIONS: [Migration; 2] = [("
+const MIGRATIONS: [Migration; 3] = [("
     CREATE TABLE name (number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
     CREATE TABLE event_block (no INTEGER PRIMARY KEY, recorded_at INTEGER NOT NULL, events INTEGER NOT NULL, body BLOB NOT NULL);
     CREATE TABLE event_index (part INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (part, seq)) WITHOUT ROWID;
@@ -64,7 +66,7 @@ const MIGRATIONS: [Migration; 2] = [("
     CREATE TABLE spend_part (no INTEGER PRIMARY KEY, body BLOB NOT NULL);
     INSERT INTO spend_part SELECT hour * 64, body FROM spend_hour;
     DROP TABLE spend_hour;
-", Some(index::migrate))];
+", Some(index::migrate)), ("", Some(migrate::by_column))];
 
 impl SqliteLedger {
     /// Opens the ledger at `path`, creating or migrating it.
@@ -118,11 +120,17 @@ pub fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreErro
     }
     // Rows are packed blobs of many kilobytes; larger pages keep their overflow chains short. Only a new store takes it.
     conn.execute_batch("PRAGMA page_size = 16384").map_err(fail)?;
-    write_ahead(&conn).map_err(fail)?;
+    // What a bulk load adds to a new store is written once without the log ahead of it, else twice.
+    if application == 0 {
+        conn.query_row("PRAGMA journal_mode = TRUNCATE", [], |_| Ok(()))
+            .map_err(fail)?;
+    } else {
+        write_ahead(&conn).map_err(fail)?;
+    }
     conn.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000;")
         .map_err(fail)?;
     if version < known {
-        migrate(&mut conn, &shown, known)?;
+        bring_up(&mut conn, &shown, known)?;
     }
     Ok(conn)
 }
@@ -147,7 +155,7 @@ fn write_ahead(conn: &Connection) -> rusqlite::Result<()> {
     result
 }
 
-fn migrate(conn: &mut Connection, path: &str, known: i64) -> Result<(), StoreError> {
+fn bring_up(conn: &mut Connection, path: &str, known: i64) -> Result<(), StoreError> {
     let fail = |e: rusqlite::Error| failed(path, &e);
     let tx = conn
         .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -191,39 +199,4 @@ impl SqliteLedger {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::usage::EventId;
-
-    #[test]
-    fn calls_of_the_first_schema_are_still_known() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger.db");
-        let id = EventId::of(&[b"response", b"msg_01"]);
-        {
-            let conn = Connection::open(&path).unwrap();
-            conn.execute_batch(MIGRATIONS.first().unwrap().0).unwrap();
-            let mut body = id.0[2..10].to_vec();
-            body.reverse();
-            body.push(3);
-            let part = u16::from_be_bytes([id.0[0], id.0[1]]) >> 4;
-            conn.execute(
-                "INSERT INTO event_index VALUES (?, 0, ?)",
-                rusqlite::params![part, body],
-            )
-            .unwrap();
-            conn.execute("INSERT INTO event_index VALUES (-1, 2, x'')", []).unwrap();
-            conn.execute_batch(&format!(
-                "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;"
-            ))
-            .unwrap();
-        }
-        let conn = open(&path, BUSY_TIMEOUT).unwrap();
-        let found = index::Index::default().find(&conn, "test", std::iter::once(id));
-        assert!(found.is_ok_and(|found| found == [(0, 3)]));
-        let gone: i64 = conn
-            .query_row("SELECT max(no) FROM event_block_gone", [], |r| r.get(0))
-            .unwrap();
-        assert_eq!(gone, 2);
-    }
-}
+mod tests;

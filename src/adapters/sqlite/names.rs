@@ -1,13 +1,9 @@
 //! Numbers for names: the store keeps each name once.
 
-use std::hash::{Hash, Hasher};
-
 use rusqlite::{Connection, OptionalExtension};
-use rustc_hash::FxHasher;
 
 use super::codec::{Broken, Names};
 use super::failed;
-use crate::domain::dimension::Dimensions;
 use crate::domain::label::Label;
 use crate::ports::StoreError;
 
@@ -19,78 +15,6 @@ pub struct NameCache {
     numbers: Vec<u64>,
     /// Label by number, the empty one where not known.
     labels: Vec<Label>,
-    /// What dimensions were packed into, by [`place`].
-    packed: PackedCache,
-}
-
-/// Dimensions packed lately. Where hardly any come again, looking for them costs more than it saves: then it rests for a while.
-#[derive(Default)]
-struct PackedCache {
-    entries: Vec<Packed>,
-    hits: u32,
-    misses: u32,
-    idle: u32,
-}
-
-/// Questions after which the cache judges itself, and for how many it rests.
-const JUDGED: u32 = 1024;
-const REST: u32 = 16 * JUDGED;
-
-impl PackedCache {
-    fn is_idle(&mut self) -> bool {
-        self.idle = self.idle.saturating_sub(1);
-        self.idle > 0
-    }
-
-    fn hit(&mut self) {
-        self.hits += 1;
-        self.judge();
-    }
-
-    fn missed(&mut self) {
-        self.misses += 1;
-        self.judge();
-    }
-
-    fn judge(&mut self) {
-        if self.hits + self.misses >= JUDGED {
-            if self.hits < self.misses {
-                self.idle = REST;
-            }
-            (self.hits, self.misses) = (0, 0);
-        }
-    }
-
-    fn keep(&mut self, dimensions: &Dimensions, packed: &[u8]) {
-        self.entries.resize(PLACES, Packed::default());
-        let slot = self.entries.get_mut(place(dimensions));
-        let (Some(slot), Ok(length)) = (slot, u8::try_from(packed.len())) else {
-            return;
-        };
-        if let Some(bytes) = slot.bytes.get_mut(..packed.len()) {
-            bytes.copy_from_slice(packed);
-            (slot.dimensions, slot.length) = (*dimensions, length);
-        }
-    }
-}
-
-/// Dimensions and what they were packed into; nothing while empty.
-#[derive(Clone, Default)]
-struct Packed {
-    dimensions: Dimensions,
-    length: u8,
-    bytes: [u8; PACKED_BYTES],
-}
-
-/// Longest packed dimensions that are remembered: more than two bytes for each.
-const PACKED_BYTES: usize = 32;
-/// Packed dimensions that are remembered, a power of two: the calls of some sessions in turns.
-const PLACES: usize = 256;
-
-fn place(dimensions: &Dimensions) -> usize {
-    let mut hasher = FxHasher::default();
-    dimensions.hash(&mut hasher);
-    (hasher.finish() >> 32) as usize % PLACES
 }
 
 impl NameCache {
@@ -117,7 +41,6 @@ impl NameCache {
     pub fn clear(&mut self) {
         self.numbers.clear();
         self.labels.clear();
-        self.packed.entries.clear();
     }
 }
 
@@ -196,28 +119,6 @@ impl Names for StoredNames<'_> {
         let number = u64::try_from(number).map_err(|_| Broken)?;
         self.cache.note(label, number)?;
         Ok(number)
-    }
-
-    fn put_packed(&mut self, dimensions: &Dimensions, out: &mut Vec<u8>) -> bool {
-        let cache = &mut self.cache.packed;
-        if cache.is_idle() {
-            return false;
-        }
-        let known = cache.entries.get(place(dimensions));
-        let Some(known) = known.filter(|known| known.length > 0 && known.dimensions == *dimensions) else {
-            cache.missed();
-            return false;
-        };
-        out.extend_from_slice(known.bytes.get(..usize::from(known.length)).unwrap_or(&[]));
-        cache.hit();
-        true
-    }
-
-    fn remember_packed(&mut self, dimensions: &Dimensions, packed: &[u8]) {
-        let cache = &mut self.cache.packed;
-        if cache.idle == 0 {
-            cache.keep(dimensions, packed);
-        }
     }
 
     fn label(&mut self, number: u64) -> Result<Label, CodecError> {

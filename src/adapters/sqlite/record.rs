@@ -7,14 +7,18 @@ use rusqlite::{Connection, params};
 use rustc_hash::FxBuildHasher;
 
 use super::blocks::{self, Appender};
-use super::codec::Broken;
+use super::codec::{Broken, PackedCalls};
 use super::failed;
 use super::ledger::State;
 use super::names::{CodecError, StoredNames};
 use super::spend::{Delta, apply, give, money, take};
+use crate::domain::charge::Charge;
 use crate::domain::money::add_exact;
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{EventBatch, EventId, Rank, UsageEvent};
 use crate::ports::{Checkpoint, Pricer, RecordBatch, Recorded};
+
+/// Calls up to which each is looked for among the calls of a block one after another.
+const FEW: usize = 32;
 
 /// Records a batch within a transaction.
 pub fn record(
@@ -31,17 +35,18 @@ pub fn record(
         ..Recorded::default()
     };
     let mut delta = Delta::default();
-    let known = improve(conn, path, state, events, pricer, &mut delta, &mut outcome)?;
+    let known = improve(conn, path, state, &batch.events, pricer, &mut delta, &mut outcome)?;
     let mut names = StoredNames {
         conn,
         path,
         cache: &mut state.names,
     };
     let fresh = || events.iter().zip(0_u32..).zip(&known).filter(|(_, known)| !**known);
+    let ids = batch.events.ids();
     let (additions, blocks) = (&mut state.additions, &mut state.blocks);
     additions.clear();
     blocks.clear();
-    let mut appender = Appender::new(&names, now)?;
+    let mut appender = Appender::new(&names, now, &mut state.calls)?;
     for ((event, call), _) in fresh() {
         let charge = pricer.price(event);
         outcome.recorded += 1;
@@ -50,12 +55,11 @@ pub fn record(
         let (block, position) = appender.push(&mut names, event, &charge, now)?;
         state.met.first_time(block, position);
         blocks.push(block);
-        additions.push(call, event, charge);
+        additions.push(events, call, event, charge)?;
     }
     appender.flush(&names)?;
-    let calls = fresh()
-        .zip(blocks.iter())
-        .map(|(((event, _), _), block)| (event.id, *block));
+    let fresh_ids = ids.iter().zip(&known).filter(|(_, known)| !**known);
+    let calls = fresh_ids.zip(blocks.iter()).map(|((id, _), block)| (*id, *block));
     state.index.add(conn, path, calls)?;
     apply(&mut names, additions, events, delta)?;
     for (source, key, Checkpoint(body)) in &batch.checkpoints {
@@ -71,11 +75,12 @@ fn improve(
     conn: &Connection,
     path: &str,
     state: &mut State,
-    events: &[UsageEvent],
+    batch: &EventBatch,
     pricer: &dyn Pricer,
     delta: &mut Delta,
     outcome: &mut Recorded,
 ) -> Result<Vec<bool>, CodecError> {
+    let events = batch.events();
     let mut known = vec![false; events.len()];
     let mut mark = |call: u32| -> Result<(), Broken> {
         *known.get_mut(call as usize).ok_or(Broken)? = true;
@@ -87,11 +92,11 @@ fn improve(
         cache: &mut state.names,
     };
     let mut wanted: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for (call, block) in state.index.find(conn, path, events.iter().map(|e| e.id))? {
+    for (call, block) in state.index.find(conn, path, batch.ids().iter().copied())? {
         wanted.entry(block).or_default().push(call);
     }
     for (block, candidates) in wanted {
-        let Some(mut rows) = blocks::load(&mut names, block)? else {
+        let Some(body) = blocks::body(&names, block)? else {
             // The detail has expired: the fingerprint is all that is left to know the call by.
             for call in candidates {
                 mark(call)?;
@@ -99,33 +104,54 @@ fn improve(
             }
             continue;
         };
-        let places: HashMap<EventId, usize, FxBuildHasher> = rows
-            .iter()
-            .enumerate()
-            .map(|(place, (event, _))| (event.id, place))
-            .collect();
-        let mut dirty = false;
+        let packed = PackedCalls::parse(&body)?;
+        let mut places: HashMap<EventId, usize, FxBuildHasher> = HashMap::default();
+        if candidates.len() > FEW {
+            places.extend(packed.ids().zip(0..));
+        }
+        // What of the block got better, by place; a call may come more than once.
+        let mut better_rows: BTreeMap<usize, (UsageEvent, Charge)> = BTreeMap::new();
         for call in candidates {
             let event = events.get(call as usize).ok_or(Broken)?;
-            let Some((place, row)) = places.get(&event.id).and_then(|p| Some((*p, rows.get_mut(*p)?))) else {
-                continue;
+            let place = if places.is_empty() {
+                packed.place(event.id)
+            } else {
+                places.get(&event.id).copied()
             };
+            let Some(place) = place else { continue };
             mark(call)?;
             outcome.duplicates += 1;
             outcome.known += u64::from(state.met.first_time(block, place));
+            let row = match better_rows.get(&place) {
+                Some(row) => *row,
+                None => packed.get(place, &mut names)?,
+            };
             let better = row.0.merge(*event);
             if better == row.0 {
+                continue;
+            }
+            // Often only the line is a later one: then nothing that is summed has changed.
+            let rank = Rank {
+                authority: better.rank.authority,
+                ..row.0.rank
+            };
+            if (UsageEvent { rank, ..better }) == row.0 {
+                better_rows.insert(place, (better, row.1));
                 continue;
             }
             let charge = pricer.price(&better);
             take(delta, &row.0, &row.1)?;
             give(delta, &better, &charge)?;
             outcome.cost = add_exact(outcome.cost, charge.cost - row.1.cost).map_err(money)?;
-            *row = (better, charge);
-            dirty = true;
+            better_rows.insert(place, (better, charge));
         }
-        if dirty {
-            blocks::store(&mut names, block, &rows)?;
+        if !better_rows.is_empty() {
+            let calls = &mut state.calls;
+            calls.resume(&packed);
+            for (place, (event, charge)) in &better_rows {
+                calls.replace(*place, event, charge, &mut names)?;
+            }
+            blocks::store(&names, block, calls)?;
         }
     }
     Ok(known)

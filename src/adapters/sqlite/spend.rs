@@ -1,16 +1,17 @@
 //! Sums of spend: one packed row per hour, changed by what a batch adds and takes away.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{Hash, Hasher};
 
 use rusqlite::{OptionalExtension, params};
-use rustc_hash::{FxBuildHasher, FxHasher};
+use rustc_hash::FxBuildHasher;
 
-use super::codec::{Reader, get_spend, put_spend};
+use super::additions::{Additions, Row};
+use super::codec::{PackedRows, Rows, Summing};
 use super::failed;
 use super::names::{CodecError, StoredNames};
-use super::sort::sort_spread;
 use crate::domain::charge::Charge;
+use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::money::MoneyError;
 use crate::domain::period::Hour;
 use crate::domain::spend::{SpendKey, Sums, metered_key};
@@ -43,115 +44,12 @@ pub fn unpack(
     body: &[u8],
     mut visit: impl FnMut(SpendKey, Sums) -> Result<(), CodecError>,
 ) -> Result<(), CodecError> {
-    let mut reader = Reader(body);
-    while !reader.done() {
-        let (key, sums) = get_spend(&mut reader, hour, names)?;
+    let packed = PackedRows::parse(body)?;
+    for row in 0..packed.len() {
+        let (key, sums) = packed.get(row, hour, names)?;
         visit(key, sums)?;
     }
     Ok(())
-}
-
-/// Where a new call goes, as one number to sort by: its hour, the mix of its dimensions, its positions in the batch and among
-/// the charges. Calls of one key have one mix; calls of one mix nearly always have one key.
-#[derive(Clone, Copy)]
-struct Place(u128);
-
-impl Place {
-    fn new(hour: Hour, mix: u32, call: u32, charge: u32) -> Self {
-        // Hours of all instants fit into 32 bits; the offset keeps the order of those before 1970.
-        let hour = (hour.0 as u32) ^ (1 << 31);
-        Place(u128::from(hour) << 96 | u128::from(mix) << 64 | u128::from(call) << 32 | u128::from(charge))
-    }
-
-    fn hour(self) -> Hour {
-        let hour = ((self.0 >> 96) as u32) ^ (1 << 31);
-        Hour(i64::from(hour.cast_signed()))
-    }
-
-    fn hour_and_mix(self) -> u64 {
-        (self.0 >> 64) as u64
-    }
-
-    fn call(self) -> usize {
-        ((self.0 >> 32) as u32) as usize
-    }
-
-    fn charge(self) -> usize {
-        (self.0 as u32) as usize
-    }
-}
-
-/// The new calls of a batch, to be summed by key. Sorting costs much less memory than a map of sums when nearly every call has a
-/// key of its own.
-#[derive(Default)]
-pub struct Additions {
-    /// [`Place`]s.
-    places: Vec<u128>,
-    spare: Vec<u128>,
-    charges: Vec<Charge>,
-}
-
-impl Additions {
-    /// Forgets everything; the memory is used again.
-    pub fn clear(&mut self) {
-        self.places.clear();
-        self.charges.clear();
-    }
-
-    /// Notes the call at `call` of the batch.
-    pub fn push(&mut self, call: u32, event: &UsageEvent, charge: Charge) {
-        let mut hasher = FxHasher::default();
-        event.dimensions.hash(&mut hasher);
-        let mix = (hasher.finish() >> 32) as u32;
-        // No batch has more than 32 bits of calls, of which `call` is one.
-        let place = u32::try_from(self.charges.len()).unwrap_or(u32::MAX);
-        self.places.push(Place::new(Hour::of(event.at), mix, call, place).0);
-        self.charges.push(charge);
-    }
-
-    /// The sums by key, hour by hour.
-    fn sums(
-        &mut self,
-        events: &[UsageEvent],
-        mut hour_done: impl FnMut(Hour, Vec<(SpendKey, Sums)>) -> Result<(), CodecError>,
-    ) -> Result<(), CodecError> {
-        let bounds = self.places.iter().min().zip(self.places.iter().max());
-        let (first, last) = bounds.map_or((0, 0), |(a, b)| (*a, *b));
-        // What tells places apart, in 32 bits, so that spreading them needs no wide division.
-        let shift = (128 - (last - first).leading_zeros()).saturating_sub(32);
-        let span = ((last - first) >> shift) as u64 + 1;
-        sort_spread(&mut self.places, &mut self.spare, |place, buckets| {
-            let spread = ((place - first) >> shift) as u64 * buckets as u64 / span;
-            usize::try_from(spread).unwrap_or(usize::MAX)
-        });
-        for hour in self.places.chunk_by(|a, b| Place(*a).hour() == Place(*b).hour()) {
-            let mut rows: Vec<(SpendKey, Sums)> = Vec::new();
-            for same in hour.chunk_by(|a, b| Place(*a).hour_and_mix() == Place(*b).hour_and_mix()) {
-                let first = rows.len();
-                for place in same.iter().copied().map(Place) {
-                    let charge = self.charges.get(place.charge());
-                    let (Some(event), Some(charge)) = (events.get(place.call()), charge) else {
-                        continue;
-                    };
-                    let key = metered_key(event);
-                    let known = rows.iter().skip(first).position(|(k, _)| *k == key);
-                    let slot = match known.and_then(|n| rows.get_mut(first + n)) {
-                        Some((_, sums)) => sums,
-                        None => {
-                            rows.push((key, Sums::default()));
-                            let Some((_, sums)) = rows.last_mut() else { continue };
-                            sums
-                        }
-                    };
-                    slot.add_event(event, charge).map_err(money)?;
-                }
-            }
-            if let Some(place) = hour.first() {
-                hour_done(Place(*place).hour(), rows)?;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Adds the new calls of a batch, and what changed of older ones, to the hourly sums.
@@ -165,15 +63,36 @@ pub fn apply(
     for (key, sums) in delta {
         changed.entry(key.hour).or_default().push((key, sums));
     }
-    additions.sums(events, |hour, mut rows| {
-        let more = changed.remove(&hour).unwrap_or_default();
-        let distinct = more.is_empty();
-        rows.extend(more);
-        add_part(names, hour, rows, distinct)
-    })?;
+    additions.sort();
+    let (mut packed, mut body) = (Rows::default(), Vec::new());
+    for (hour, groups) in additions.hours() {
+        let rows = groups.iter().map(|group| additions.row(*group, events));
+        let more = changed.remove(&hour);
+        if let (None, Some(next)) = (&more, next_part(names, hour)?) {
+            packed.clear();
+            for row in rows {
+                match row? {
+                    (key, Row::Call(event, charge)) => packed.push_call(&key, event, charge, names)?,
+                    (key, Row::Sums(sums)) => packed.push(&key, sums, names)?,
+                }
+            }
+            body.clear();
+            packed.put(&mut body);
+            insert(names, next, &body)?;
+            continue;
+        }
+        let mut all = more.unwrap_or_default();
+        for row in rows {
+            all.push(match row? {
+                (key, Row::Call(event, charge)) => (key, Sums::of(event, charge)),
+                (key, Row::Sums(sums)) => (key, *sums),
+            });
+        }
+        add_part(names, hour, all)?;
+    }
     changed
         .into_iter()
-        .try_for_each(|(hour, rows)| add_part(names, hour, rows, false))
+        .try_for_each(|(hour, rows)| add_part(names, hour, rows))
 }
 
 /// Parts of an hour that are made into one when there are more. A batch adds a part where it can: rewriting every hour that it
@@ -187,38 +106,45 @@ fn parts_of(hour: Hour) -> [i64; 2] {
     [hour.0 * PARTS, (hour.0 + 1) * PARTS]
 }
 
-/// Adds rows to those of an hour. Unless they are `distinct`, a key may come twice.
-fn add_part(
-    names: &mut StoredNames<'_>,
-    hour: Hour,
-    mut rows: Vec<(SpendKey, Sums)>,
-    distinct: bool,
-) -> Result<(), CodecError> {
-    let (conn, path) = (names.conn, names.path);
-    let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
-    let last: Option<i64> = conn
+/// The number of a further part of an hour; `None` when it has as many as may be.
+fn next_part(names: &StoredNames<'_>, hour: Hour) -> Result<Option<i64>, CodecError> {
+    let [first, _] = parts_of(hour);
+    let last: Option<i64> = names
+        .conn
         .prepare_cached("SELECT max(no) FROM spend_part WHERE no >= ? AND no < ?")
         .and_then(|mut s| s.query_row(parts_of(hour), |row| row.get(0)))
-        .map_err(fail)?;
-    let [first, _] = parts_of(hour);
-    let mut next = last.map_or(first, |no| no + 1);
-    if next - first >= MAX_PARTS {
-        rows = merged(names, hour, rows, &part_bodies(names, hour)?)?;
-        conn.prepare_cached("DELETE FROM spend_part WHERE no >= ? AND no < ?")
-            .and_then(|mut s| s.execute(parts_of(hour)))
-            .map_err(fail)?;
-        next = first;
-    } else if !distinct {
-        rows = merged(names, hour, rows, &[])?;
-    }
+        .map_err(|e| CodecError::Store(failed(names.path, &e)))?;
+    let next = last.map_or(first, |no| no + 1);
+    Ok((next - first < MAX_PARTS).then_some(next))
+}
+
+fn insert(names: &StoredNames<'_>, part: i64, body: &[u8]) -> Result<(), CodecError> {
+    names
+        .conn
+        .prepare_cached("INSERT INTO spend_part (no, body) VALUES (?, ?)")
+        .and_then(|mut s| s.execute(params![part, body]))
+        .map_err(|e| CodecError::Store(failed(names.path, &e)))?;
+    Ok(())
+}
+
+/// Adds rows to those of an hour; a key may come twice.
+fn add_part(names: &mut StoredNames<'_>, hour: Hour, rows: Vec<(SpendKey, Sums)>) -> Result<(), CodecError> {
+    let (conn, path) = (names.conn, names.path);
+    let (part, rows) = match next_part(names, hour)? {
+        Some(next) => (next, merged(names, hour, rows, &[])?),
+        None => {
+            let rows = merged(names, hour, rows, &part_bodies(names, hour)?)?;
+            conn.prepare_cached("DELETE FROM spend_part WHERE no >= ? AND no < ?")
+                .and_then(|mut s| s.execute(parts_of(hour)))
+                .map_err(|e| CodecError::Store(failed(path, &e)))?;
+            (hour.0 * PARTS, rows)
+        }
+    };
     if rows.is_empty() {
         return Ok(());
     }
     let body = pack(names, &rows)?;
-    conn.prepare_cached("INSERT INTO spend_part (no, body) VALUES (?, ?)")
-        .and_then(|mut s| s.execute(params![next, body]))
-        .map_err(fail)?;
-    Ok(())
+    insert(names, part, &body)
 }
 
 fn part_bodies(names: &StoredNames<'_>, hour: Hour) -> Result<Vec<Vec<u8>>, CodecError> {
@@ -248,11 +174,13 @@ fn merged(
     Ok(sums_by_key.into_iter().filter(|(_, sums)| !sums.is_empty()).collect())
 }
 
-fn pack(names: &mut StoredNames<'_>, rows: &[(SpendKey, Sums)]) -> Result<Vec<u8>, CodecError> {
-    let mut body = Vec::with_capacity(rows.len() * 64);
+pub fn pack(names: &mut StoredNames<'_>, rows: &[(SpendKey, Sums)]) -> Result<Vec<u8>, CodecError> {
+    let mut packed = Rows::default();
     for (key, sums) in rows {
-        put_spend(&mut body, key, sums, names)?;
+        packed.push(key, sums, names)?;
     }
+    let mut body = Vec::new();
+    packed.put(&mut body);
     Ok(body)
 }
 
@@ -262,6 +190,56 @@ pub fn visit(
     first: i64,
     end: i64,
     visit: &mut dyn FnMut(&SpendKey, &Sums) -> Result<(), CodecError>,
+) -> Result<(), CodecError> {
+    by_hour(names, [first, end], |names, hour, bodies| match bodies {
+        [one] => unpack(names, hour, one, |key, sums| visit(&key, &sums)),
+        many => {
+            let rows = merged(names, hour, Vec::new(), many)?;
+            rows.iter().try_for_each(|(key, sums)| visit(key, sums))
+        }
+    })
+}
+
+/// Visits the same summed over the dimensions that are not wanted.
+pub fn visit_summed(
+    names: &mut StoredNames<'_>,
+    hours: [i64; 2],
+    wanted: &[Dimension],
+    memory: &mut Summing,
+    visit: &mut dyn FnMut(&SpendKey, &Sums),
+) -> Result<(), CodecError> {
+    let wanted = Dimension::ALL.map(|d| wanted.contains(&d));
+    let wanted = |d: Dimension| wanted.get(d as usize).is_some_and(|wanted| *wanted);
+    let mut rows: HashMap<(SpendKey, bool), Sums, FxBuildHasher> = HashMap::default();
+    by_hour(names, hours, |names, hour, bodies| {
+        rows.clear();
+        let packed: Vec<PackedRows<'_>> = bodies.iter().map(|b| PackedRows::parse(b)).collect::<Result<_, _>>()?;
+        if packed.len() > 1 && packed.iter().any(PackedRows::has_searches) {
+            // Whether a row has searches is known when its parts are added up.
+            for (mut key, sums) in merged(names, hour, Vec::new(), bodies)? {
+                let unwanted = Dimension::ALL.into_iter().filter(|d| !wanted(*d));
+                unwanted.for_each(|d| key.dimensions.set(d, Label::EMPTY));
+                visit(&key, &sums);
+            }
+            return Ok(());
+        }
+        for packed in packed {
+            packed.summed(hour, wanted, names, memory, |key, sums| {
+                let [searches, ..] = sums.requests;
+                rows.entry((key, searches != 0)).or_default().add(&sums).map_err(money)
+            })?;
+        }
+        let some = rows.iter().filter(|(_, sums)| !sums.is_empty());
+        some.for_each(|((key, _), sums)| visit(key, sums));
+        Ok(())
+    })
+}
+
+/// Visits the packed rows of the hours `first..end`, all of an hour together.
+fn by_hour(
+    names: &mut StoredNames<'_>,
+    [first, end]: [i64; 2],
+    mut visit: impl FnMut(&mut StoredNames<'_>, Hour, &[Vec<u8>]) -> Result<(), CodecError>,
 ) -> Result<(), CodecError> {
     let (conn, path) = (names.conn, names.path);
     let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
@@ -285,11 +263,7 @@ pub fn visit(
     let mut here: (i64, Vec<Vec<u8>>) = (first, Vec::new());
     let mut hour_done = |names: &mut StoredNames<'_>, (hour, bodies): (i64, Vec<Vec<u8>>)| match bodies.as_slice() {
         [] => Ok(()),
-        [one] => unpack(names, Hour(hour), one, |key, sums| visit(&key, &sums)),
-        many => {
-            let rows = merged(names, Hour(hour), Vec::new(), many)?;
-            rows.iter().try_for_each(|(key, sums)| visit(key, sums))
-        }
+        bodies => visit(names, Hour(hour), bodies),
     };
     while let Some(row) = rows.next().map_err(fail)? {
         let hour = row.get::<_, i64>(0).map_err(fail)?.div_euclid(PARTS);

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use hashbrown::HashTable;
 
-use super::{Bucket, Dimension, Label, UsageEvent};
+use super::{Bucket, Dimension, EventId, Label, UsageEvent};
 
 /// Dimensions that describe the usage and come with it from the winning observation; all others come from the observation
 /// that the call is attributed to.
@@ -92,6 +92,8 @@ impl UsageEvent {
 #[derive(Clone, Debug, Default)]
 pub struct EventBatch {
     events: Vec<UsageEvent>,
+    /// Of each event. They are compared far more often than the rest is read, and lie together here.
+    ids: Vec<EventId>,
     places: HashTable<u32>,
     repeated: u64,
 }
@@ -104,13 +106,12 @@ impl EventBatch {
 
     /// Adds an observation as one of a source.
     pub fn push_from(&mut self, observation: &UsageEvent, source: Label) {
-        let events = &mut self.events;
-        let hash_of = |events: &[UsageEvent], place: u32| events.get(place as usize).map_or(0, |e| e.id.digits());
+        let ids = &mut self.ids;
         let digits = observation.id.digits();
-        let same = |place: &u32| events.get(*place as usize).is_some_and(|e| e.id == observation.id);
+        let same = |place: &u32| ids.get(*place as usize) == Some(&observation.id);
         if let Some(place) = self.places.find(digits, same) {
             self.repeated += 1;
-            if let Some(event) = events.get_mut(*place as usize) {
+            if let Some(event) = self.events.get_mut(*place as usize) {
                 let mut observation = *observation;
                 observation.dimensions.set(Dimension::Source, source);
                 let better = event.merge(observation);
@@ -121,12 +122,12 @@ impl EventBatch {
             return;
         }
         // A batch is cut long before its places need more than 32 bits.
-        let place = u32::try_from(events.len()).unwrap_or(u32::MAX);
-        self.places
-            .insert_unique(digits, place, |place| hash_of(events, *place));
+        let place = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        self.places.insert_unique(digits, place, |place| digits_of(ids, *place));
+        ids.push(observation.id);
         // A call is large: it is copied once, to where it stays.
-        events.push(*observation);
-        if let Some(event) = events.last_mut() {
+        self.events.push(*observation);
+        if let Some(event) = self.events.last_mut() {
             event.dimensions.set(Dimension::Source, source);
         }
     }
@@ -140,16 +141,21 @@ impl EventBatch {
     /// Makes room for so many calls in all.
     pub fn reserve(&mut self, calls: usize) {
         self.events.reserve_exact(calls.saturating_sub(self.events.len()));
-        let events = &self.events;
+        self.ids.reserve_exact(calls.saturating_sub(self.ids.len()));
         let more = calls.saturating_sub(self.places.len());
-        self.places
-            .reserve(more, |place| events.get(*place as usize).map_or(0, |e| e.id.digits()));
+        self.places.reserve(more, |place| digits_of(&self.ids, *place));
     }
 
     /// The calls in the order of their first observation.
     #[must_use]
     pub fn events(&self) -> &[UsageEvent] {
         &self.events
+    }
+
+    /// Their identities.
+    #[must_use]
+    pub fn ids(&self) -> &[EventId] {
+        &self.ids
     }
 
     /// How many calls.
@@ -173,9 +179,14 @@ impl EventBatch {
     /// Empties it; the memory is kept for the next batch.
     pub fn clear(&mut self) {
         self.events.clear();
+        self.ids.clear();
         self.places.clear();
         self.repeated = 0;
     }
+}
+
+fn digits_of(ids: &[EventId], place: u32) -> u64 {
+    ids.get(place as usize).map_or(0, |id| id.digits())
 }
 
 impl<'a> Extend<&'a UsageEvent> for EventBatch {
@@ -197,7 +208,7 @@ mod tests {
     use chrono::DateTime;
     use proptest::prelude::*;
 
-    use super::super::{EventId, Rank, Tokens};
+    use super::super::{Rank, Tokens};
     use super::*;
 
     fn arbitrary() -> impl Strategy<Value = UsageEvent> {

@@ -44,6 +44,15 @@ impl Axis {
         !matches!(self, Axis::Of(_))
     }
 
+    /// The dimension, where it is one.
+    #[must_use]
+    pub fn dimension(self) -> Option<Dimension> {
+        match self {
+            Axis::Of(dimension) => Some(dimension),
+            Axis::Hour | Axis::Day | Axis::Week | Axis::Month => None,
+        }
+    }
+
     pub(super) fn value(self, hour: Hour, day: NaiveDate, dimensions: &Dimensions) -> AxisValue {
         match self {
             Axis::Hour => AxisValue::Hour(hour),

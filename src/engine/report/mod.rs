@@ -106,10 +106,17 @@ pub struct Report {
 pub fn report(ledger: &mut dyn Ledger, query: ReportQuery) -> Result<Report, StoreError> {
     let mut builder = build::Builder::new(&query);
     let mut failed = None;
-    ledger.spend(query.period, &mut |key, sums| {
+    let filtered = query.filters.iter().map(|filter| filter.dimension);
+    let wanted: Vec<Dimension> = query
+        .by
+        .iter()
+        .filter_map(|axis| axis.dimension())
+        .chain(filtered)
+        .collect();
+    ledger.spend_by(query.period, &wanted, &mut |key, sums| {
         failed = failed.take().or_else(|| builder.add(key, sums).err());
     })?;
-    ledger.spend(query.previous, &mut |key, sums| {
+    ledger.spend_by(query.previous, &wanted, &mut |key, sums| {
         failed = failed.take().or_else(|| builder.add_previous(key, sums).err());
     })?;
     if let Some(error) = failed {

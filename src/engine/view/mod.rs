@@ -22,6 +22,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::charge::Charge;
 use crate::domain::contract::Terms;
+use crate::domain::dimension::Dimension;
 use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::{Hour, Period};
 use crate::domain::price::{AllowancePeriod, Books};
@@ -90,6 +91,16 @@ impl View {
                 visit(key, sums);
             }
         })?;
+        self.less_free(waiting, period, visit)
+    }
+
+    /// Visits rows with searches, those that cost nothing taken off.
+    fn less_free(
+        &mut self,
+        mut waiting: Vec<(SpendKey, Sums)>,
+        period: Period,
+        visit: &mut dyn FnMut(&SpendKey, &Sums),
+    ) -> Result<(), StoreError> {
         if waiting.is_empty() {
             return Ok(());
         }
@@ -197,6 +208,37 @@ impl Ledger for View {
             });
         }
         self.agreed(period, visit)
+    }
+
+    fn spend_by(
+        &mut self,
+        period: Period,
+        wanted: &[Dimension],
+        visit: &mut dyn FnMut(&SpendKey, &Sums),
+    ) -> Result<(), StoreError> {
+        // What is agreed may depend on any dimension.
+        if self.fill || !self.terms.is_empty() {
+            return self.spend(period, visit);
+        }
+        let mut searching = false;
+        self.inner.spend_by(period, wanted, &mut |key, sums| {
+            if is_searching(key, sums) {
+                searching = true;
+            } else {
+                visit(key, sums);
+            }
+        })?;
+        if !searching {
+            return Ok(());
+        }
+        // Which searches are free is decided among the rows as they are stored.
+        let mut waiting: Vec<(SpendKey, Sums)> = Vec::new();
+        self.inner.spend(period, &mut |key, sums| {
+            if is_searching(key, sums) {
+                waiting.push((*key, *sums));
+            }
+        })?;
+        self.less_free(waiting, period, visit)
     }
 
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {

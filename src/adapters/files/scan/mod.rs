@@ -78,10 +78,8 @@ fn walk<'a>(cursor: &mut Cursor<'a>, keys: &Keys, values: &mut [Value<'a>], toke
                 Kind::Raw(*slot)
             }
             Some(Want::Object(inner)) if cursor.byte() == b'{' => return walk(cursor, inner, values, tokens),
-            Some(Want::Object(_)) if cursor.byte() == b'n' => {
-                cursor.skip()?;
-                Kind::Skip
-            }
+            // No value of the form: a record that has an object here is of another one.
+            Some(Want::Object(_)) if cursor.byte() == b'n' => return cursor.skip(),
             Some(Want::Object(_) | Want::Leave) => return None,
             None if (keys.others)(key) => {
                 cursor.skip()?;

@@ -133,6 +133,21 @@ fn records_of_one_form_are_read_by_it() {
 }
 
 #[test]
+fn an_object_where_none_was_before_is_looked_into() {
+    let mut forms = Forms::default();
+    assert!(values(r#"{"in":null}"#, &mut forms).is_some());
+    for (record, expected) in [
+        (r#"{"in":{"a":false}}"#, false.into()),
+        (r#"{"in":null}"#, Value::Null),
+        (r#"{"in":{"a":true}}"#, true.into()),
+    ] {
+        let seen = values(record, &mut forms).unwrap();
+        let of = PATHS.iter().position(|path| *path == ["in", "a"]).unwrap();
+        assert_eq!(seen[of], expected, "{record}");
+    }
+}
+
+#[test]
 fn odd_records_are_left_to_the_general_parser() {
     let mut forms = Forms::default();
     for odd in [

@@ -1,10 +1,11 @@
-//! A charged call as bytes.
+//! A charged call as bytes, one number behind the other: what the first two schemas of the store had.
 
-use super::{
-    Broken, Names, Reader, get_counts, get_dimensions, put_decimal, put_dimensions, put_label, put_signed, put_small,
-    put_small_signed,
-};
-use crate::domain::charge::{Charge, Outcome, UnpricedReason};
+use super::{Broken, Names, Reader, get_counts, get_dimensions};
+#[cfg(test)]
+use super::{put_decimal, put_dimensions, put_label, put_signed, put_small, put_small_signed};
+#[cfg(test)]
+use crate::domain::charge::Outcome;
+use crate::domain::charge::{Charge, UnpricedReason};
 use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, Rank, Requests, Tokens, UsageEvent};
 use chrono::DateTime;
@@ -16,7 +17,8 @@ const UNPRICED: u8 = 8;
 const REQUESTS: u8 = 16;
 const MEDIA: u8 = 32;
 
-/// Appends one charged call.
+/// Appends one charged call, as the second schema had it.
+#[cfg(test)]
 pub fn put_event<N: Names>(out: &mut Vec<u8>, e: &UsageEvent, charge: &Charge, names: &mut N) -> Result<(), N::Error> {
     let unpriced = matches!(charge.outcome, Outcome::Unpriced(_));
     let requests = e.requests != Requests::default();
@@ -148,6 +150,7 @@ pub fn get_event<N: Names>(from: &mut Reader<'_>, names: &mut N) -> Result<(Usag
 }
 
 /// The same bytes as [`put_counts`], without wide arithmetic.
+#[cfg(test)]
 pub(super) fn put_tokens(out: &mut Vec<u8>, tokens: &Tokens) {
     let place = out.len();
     out.push(0);

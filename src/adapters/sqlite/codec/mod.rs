@@ -4,6 +4,10 @@
 //! versioned by the schema version of the store.
 
 mod call;
+mod calls;
+mod columns;
+mod rows;
+mod summed;
 mod sums;
 
 use chrono::{DateTime, Utc};
@@ -13,7 +17,12 @@ use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::usage::Bucket;
 
-pub use call::{get_event, put_event};
+pub use call::get_event;
+#[cfg(test)]
+pub use call::put_event;
+pub use calls::{Calls, PackedCalls};
+pub use rows::{PackedRows, Rows};
+pub use summed::Summing;
 pub use sums::{get_spend, put_spend};
 
 /// The bytes are not what this version writes.
@@ -30,12 +39,6 @@ pub trait Names {
     fn number(&mut self, label: Label) -> Result<u64, Self::Error>;
     /// The name of a number.
     fn label(&mut self, number: u64) -> Result<Label, Self::Error>;
-    /// Appends what these dimensions were packed into before, if it is remembered.
-    fn put_packed(&mut self, _dimensions: &Dimensions, _out: &mut Vec<u8>) -> bool {
-        false
-    }
-    /// May remember what dimensions were packed into.
-    fn remember_packed(&mut self, _dimensions: &Dimensions, _packed: &[u8]) {}
 }
 
 /// Appends an unsigned integer, 7 bits a byte.
@@ -76,13 +79,13 @@ fn put_longer(out: &mut Vec<u8>, mut value: u64) {
 }
 
 fn put_small_signed(out: &mut Vec<u8>, value: i64) {
-    put_small(out, ((value << 1) ^ (value >> 63)).cast_unsigned());
+    put_small(out, unsigned(value));
 }
 
 fn put_signed(out: &mut Vec<u8>, value: i128) {
     match i64::try_from(value) {
         Ok(small) => put_small_signed(out, small),
-        Err(_) => put(out, ((value << 1) ^ (value >> 127)).cast_unsigned()),
+        Err(_) => put(out, unsigned_wide(value)),
     }
 }
 
@@ -144,8 +147,7 @@ impl Reader<'_> {
     }
 
     fn signed(&mut self) -> Result<i128, Broken> {
-        let value = self.get()?;
-        Ok((value >> 1).cast_signed() ^ -((value & 1).cast_signed()))
+        Ok(signed_wide(self.get()?))
     }
 
     fn i64(&mut self) -> Result<i64, Broken> {
@@ -163,23 +165,40 @@ impl Reader<'_> {
 }
 
 fn put_label<N: Names>(out: &mut Vec<u8>, label: Label, names: &mut N) -> Result<(), N::Error> {
-    let number = match names.known(label) {
-        Some(number) => number,
-        None => names.number(label)?,
-    };
-    put_small(out, number);
+    put_small(out, number_of(label, names)?);
     Ok(())
 }
 
-fn put_dimensions<N: Names>(out: &mut Vec<u8>, dimensions: &Dimensions, names: &mut N) -> Result<(), N::Error> {
-    if names.put_packed(dimensions, out) {
-        return Ok(());
+#[inline]
+fn number_of<N: Names>(label: Label, names: &mut N) -> Result<u64, N::Error> {
+    match names.known(label) {
+        Some(number) => Ok(number),
+        None => names.number(label),
     }
-    let from = out.len();
+}
+
+/// A signed number as an unsigned one that is small where it is (zigzag).
+fn unsigned(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
+}
+
+fn signed(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
+}
+
+/// The same of wide numbers; one that fits into 64 bits is the same number there.
+fn unsigned_wide(value: i128) -> u128 {
+    ((value << 1) ^ (value >> 127)).cast_unsigned()
+}
+
+fn signed_wide(value: u128) -> i128 {
+    (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
+}
+
+fn put_dimensions<N: Names>(out: &mut Vec<u8>, dimensions: &Dimensions, names: &mut N) -> Result<(), N::Error> {
     for (_, label) in dimensions.iter() {
         put_label(out, label, names)?;
     }
-    names.remember_packed(dimensions, out.get(from..).unwrap_or(&[]));
     Ok(())
 }
 

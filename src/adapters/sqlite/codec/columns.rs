@@ -1,0 +1,298 @@
+//! Numbers of many rows, kept by column: each as its distance from the least of its column, in as few bytes as the greatest
+//! distance needs (frame of reference). One row can be read without the others, one column without the others too.
+
+use super::{Broken, Reader, put_small};
+
+/// Rows above which nothing of ours is: no store holds so many in one piece.
+const MOST_ROWS: usize = 1 << 28;
+
+/// Rows being collected, in `K` columns of at most 64.
+pub struct Frame<const K: usize> {
+    rows: usize,
+    /// Each as long as up to its last number that is not zero.
+    columns: [Vec<u64>; K],
+}
+
+impl<const K: usize> Default for Frame<K> {
+    fn default() -> Self {
+        const { assert!(K <= 64, "a column is a bit of the mask of those that are there") };
+        Frame {
+            rows: 0,
+            columns: std::array::from_fn(|_| Vec::new()),
+        }
+    }
+}
+
+impl<const K: usize> Frame<K> {
+    /// Sets a number of the row that is being added, once; what is not set is zero.
+    #[inline]
+    pub fn set(&mut self, column: usize, value: u64) {
+        if value != 0
+            && let Some(column) = self.columns.get_mut(column)
+        {
+            if column.len() < self.rows {
+                column.resize(self.rows, 0);
+            }
+            column.push(value);
+        }
+    }
+
+    /// Sets a number of a row that has ended.
+    pub fn replace(&mut self, row: usize, column: usize, value: u64) {
+        let Some(column) = self.columns.get_mut(column) else {
+            return;
+        };
+        if row < self.rows && column.len() <= row {
+            column.resize(row + 1, 0);
+        }
+        if let Some(slot) = column.get_mut(row) {
+            *slot = value;
+        }
+    }
+
+    /// Ends the row that is being added.
+    #[inline]
+    pub fn end_row(&mut self) {
+        self.rows += 1;
+    }
+
+    /// How many rows have ended.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Forgets all rows; the memory is used again.
+    pub fn clear(&mut self) {
+        self.rows = 0;
+        self.columns.iter_mut().for_each(Vec::clear);
+    }
+
+    /// Appends all rows.
+    pub fn put(&mut self, out: &mut Vec<u8>) {
+        let rows = self.rows;
+        put_small(out, rows as u64);
+        let present = self.columns.iter().enumerate().filter(|(_, c)| !c.is_empty());
+        let mask = present.fold(0_u64, |mask, (n, _)| mask | 1 << n);
+        out.extend_from_slice(&mask.to_le_bytes());
+        for column in self.columns.iter_mut().filter(|c| !c.is_empty()) {
+            column.resize(rows, 0);
+            put_column(out, column);
+        }
+    }
+
+    /// Goes on where packed rows end.
+    pub fn resume(&mut self, packed: &Columns<'_, K>) {
+        self.rows = packed.rows;
+        for (column, packed) in self.columns.iter_mut().zip(&packed.columns) {
+            column.clear();
+            if packed.is_zero() {
+                continue;
+            }
+            packed.decode(self.rows, column);
+        }
+    }
+}
+
+fn put_column(out: &mut Vec<u8>, values: &[u64]) {
+    let (least, greatest) = values
+        .iter()
+        .fold((u64::MAX, 0), |(least, greatest), v| (least.min(*v), greatest.max(*v)));
+    let least = least.min(greatest);
+    let width = bytes_of(greatest - least);
+    out.push(width as u8);
+    put_small(out, least);
+    let from = out.len();
+    out.resize(from + width * values.len(), 0);
+    let Some(body) = out.get_mut(from..) else { return };
+    match width {
+        1 => pack::<1>(body, values, least),
+        2 => pack::<2>(body, values, least),
+        3 => pack::<3>(body, values, least),
+        4 => pack::<4>(body, values, least),
+        5 => pack::<5>(body, values, least),
+        6 => pack::<6>(body, values, least),
+        7 => pack::<7>(body, values, least),
+        8 => pack::<8>(body, values, least),
+        _ => {}
+    }
+}
+
+fn bytes_of(value: u64) -> usize {
+    (64 - value.leading_zeros()).div_ceil(8) as usize
+}
+
+fn pack<const W: usize>(out: &mut [u8], values: &[u64], least: u64) {
+    for (slot, value) in out.as_chunks_mut::<W>().0.iter_mut().zip(values) {
+        if let Some(bytes) = value.wrapping_sub(least).to_le_bytes().first_chunk::<W>() {
+            *slot = *bytes;
+        }
+    }
+}
+
+fn unpack<const W: usize>(bytes: &[u8], least: u64, into: &mut Vec<u64>) {
+    into.extend(bytes.as_chunks::<W>().0.iter().map(|chunk| {
+        let mut wide = [0_u8; 8];
+        if let Some(low) = wide.first_chunk_mut::<W>() {
+            *low = *chunk;
+        }
+        u64::from_le_bytes(wide).wrapping_add(least)
+    }));
+}
+
+/// One packed column; the default is one of zeros.
+#[derive(Clone, Copy, Default)]
+pub struct Column<'a> {
+    least: u64,
+    width: usize,
+    bytes: &'a [u8],
+}
+
+impl Column<'_> {
+    /// The number of a row.
+    #[inline]
+    pub fn get(&self, row: usize) -> u64 {
+        let from = row.saturating_mul(self.width);
+        let bytes = self.bytes.get(from..from.saturating_add(self.width)).unwrap_or(&[]);
+        let mut wide = [0_u8; 8];
+        wide.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = *byte);
+        self.least.wrapping_add(u64::from_le_bytes(wide))
+    }
+
+    /// The one number of all rows, if it is one.
+    pub fn constant(&self) -> Option<u64> {
+        (self.width == 0).then_some(self.least)
+    }
+
+    /// Whether all rows are zero.
+    pub fn is_zero(&self) -> bool {
+        self.constant() == Some(0)
+    }
+
+    /// The numbers of all rows, in place of what `into` holds.
+    pub fn decode(&self, rows: usize, into: &mut Vec<u64>) {
+        into.clear();
+        match self.width {
+            0 => into.resize(rows, self.least),
+            1 => unpack::<1>(self.bytes, self.least, into),
+            2 => unpack::<2>(self.bytes, self.least, into),
+            3 => unpack::<3>(self.bytes, self.least, into),
+            4 => unpack::<4>(self.bytes, self.least, into),
+            5 => unpack::<5>(self.bytes, self.least, into),
+            6 => unpack::<6>(self.bytes, self.least, into),
+            7 => unpack::<7>(self.bytes, self.least, into),
+            _ => unpack::<8>(self.bytes, self.least, into),
+        }
+    }
+}
+
+/// Packed rows.
+pub struct Columns<'a, const K: usize> {
+    /// How many.
+    pub rows: usize,
+    columns: [Column<'a>; K],
+}
+
+impl<'a, const K: usize> Columns<'a, K> {
+    /// Reads what [`Frame::put`] wrote.
+    pub fn parse(from: &mut Reader<'a>) -> Result<Self, Broken> {
+        let rows = usize::try_from(from.u64()?).map_err(|_| Broken)?;
+        if rows > MOST_ROWS {
+            return Err(Broken);
+        }
+        let mask = u64::from_le_bytes(from.array()?);
+        if K < 64 && mask >> K != 0 {
+            return Err(Broken);
+        }
+        let mut columns = [Column::default(); K];
+        for (_, column) in (0..).zip(&mut columns).filter(|(n, _)| mask & (1_u64 << n) != 0) {
+            let width = usize::from(from.byte()?);
+            let least = from.u64()?;
+            if width > 8 {
+                return Err(Broken);
+            }
+            let (bytes, rest) = from.0.split_at_checked(width * rows).ok_or(Broken)?;
+            from.0 = rest;
+            *column = Column { least, width, bytes };
+        }
+        Ok(Columns { rows, columns })
+    }
+
+    /// A column.
+    #[inline]
+    pub fn column(&self, column: usize) -> Column<'a> {
+        self.columns.get(column).copied().unwrap_or_default()
+    }
+
+    /// One number.
+    #[inline]
+    pub fn get(&self, column: usize, row: usize) -> u64 {
+        self.columns.get(column).map_or(0, |c| c.get(row))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn rows_come_back_one_by_one_by_column_and_to_go_on(
+            rows in prop::collection::vec((any::<u64>(), 0..5_u64, 0..70_000_u64, prop::bool::weighted(0.1)), 0..200),
+            cut in 0..200_usize,
+        ) {
+            let fill = |frame: &mut Frame<5>, rows: &[(u64, u64, u64, bool)]| {
+                for (a, b, c, d) in rows {
+                    frame.set(0, *a);
+                    frame.set(1, *b);
+                    frame.set(2, 1_000_000 + c);
+                    frame.set(4, u64::from(*d));
+                    frame.end_row();
+                }
+            };
+            let (mut whole, mut parts) = (Frame::<5>::default(), Frame::<5>::default());
+            fill(&mut whole, &rows);
+            let mut bytes = Vec::new();
+            whole.put(&mut bytes);
+            let packed = Columns::<5>::parse(&mut Reader(&bytes)).unwrap();
+            prop_assert_eq!(packed.rows, rows.len());
+            for (n, (a, b, c, d)) in rows.iter().enumerate() {
+                let read: Vec<u64> = (0..5).map(|k| packed.get(k, n)).collect();
+                prop_assert_eq!(read, [*a, *b, 1_000_000 + c, 0, u64::from(*d)]);
+            }
+            let mut column = Vec::new();
+            packed.column(2).decode(rows.len(), &mut column);
+            prop_assert!(column.iter().zip(&rows).all(|(read, row)| *read == 1_000_000 + row.2));
+
+            let (first, second) = rows.split_at(cut.min(rows.len()));
+            fill(&mut parts, first);
+            let mut half = Vec::new();
+            parts.put(&mut half);
+            let mut resumed = Frame::<5>::default();
+            resumed.resume(&Columns::parse(&mut Reader(&half)).unwrap());
+            fill(&mut resumed, second);
+            let mut again = Vec::new();
+            resumed.put(&mut again);
+            let again = Columns::<5>::parse(&mut Reader(&again)).unwrap();
+            prop_assert!((0..rows.len()).all(|n| (0..5).all(|k| again.get(k, n) == packed.get(k, n))));
+
+            for row in 0..rows.len() {
+                resumed.replace(row, 3, row as u64);
+                resumed.replace(row, 0, 0);
+            }
+            let mut changed = Vec::new();
+            resumed.put(&mut changed);
+            let changed = Columns::<5>::parse(&mut Reader(&changed)).unwrap();
+            prop_assert!((0..rows.len()).all(|n| changed.get(3, n) == n as u64 && changed.get(0, n) == 0
+                && [1, 2, 4].into_iter().all(|k| changed.get(k, n) == packed.get(k, n))));
+        }
+
+        #[test]
+        fn hostile_bytes_are_an_error_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            if let Ok(packed) = Columns::<5>::parse(&mut Reader(&bytes)) {
+                let _ = (0..5).map(|k| packed.get(k, packed.rows)).max();
+            }
+        }
+    }
+}

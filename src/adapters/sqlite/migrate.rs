@@ -1,0 +1,70 @@
+//! From rows whose numbers stand one behind the other, as the first two schemas had them, to columns.
+
+use rusqlite::{Connection, params};
+
+use super::codec::{Broken, Calls, Reader, get_event, get_spend};
+use super::names::{CodecError, NameCache, StoredNames};
+use super::{blocks, failed, spend};
+use crate::domain::period::Hour;
+
+/// Packs calls and sums by column.
+pub fn by_column(conn: &Connection, path: &str) -> Result<(), CodecError> {
+    calls(conn, path)?;
+    sums(conn, path)
+}
+
+fn calls(conn: &Connection, path: &str) -> Result<(), CodecError> {
+    let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
+    let mut cache = NameCache::default();
+    let cache = &mut cache;
+    let mut names = StoredNames { conn, path, cache };
+    let numbers: Vec<u32> = conn
+        .prepare("SELECT no FROM event_block")
+        .and_then(|mut s| s.query_map([], |row| row.get(0))?.collect())
+        .map_err(fail)?;
+    let mut calls = Calls::default();
+    for number in numbers {
+        let old = blocks::body(&names, number)?.ok_or(Broken)?;
+        let mut reader = Reader(&old);
+        calls.clear();
+        while !reader.done() {
+            let (event, charge) = get_event(&mut reader, &mut names)?;
+            calls.push(&event, &charge, &mut names)?;
+        }
+        blocks::store(&names, number, &mut calls)?;
+    }
+    Ok(())
+}
+
+fn sums(conn: &Connection, path: &str) -> Result<(), CodecError> {
+    let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
+    let mut cache = NameCache::default();
+    let cache = &mut cache;
+    let mut names = StoredNames { conn, path, cache };
+    for (number, table) in [("no", "spend_part"), ("hour", "spend_day")] {
+        let numbers: Vec<i64> = conn
+            .prepare(&format!("SELECT {number} FROM {table}"))
+            .and_then(|mut s| s.query_map([], |row| row.get(0))?.collect())
+            .map_err(fail)?;
+        for at in numbers {
+            let old: Vec<u8> = conn
+                .query_row(&format!("SELECT body FROM {table} WHERE {number} = ?"), [at], |row| {
+                    row.get(0)
+                })
+                .map_err(fail)?;
+            let mut reader = Reader(&old);
+            let mut rows = Vec::new();
+            while !reader.done() {
+                // The hour is kept by the number.
+                rows.push(get_spend(&mut reader, Hour(0), &mut names)?);
+            }
+            let body = spend::pack(&mut names, &rows)?;
+            conn.execute(
+                &format!("UPDATE {table} SET body = ? WHERE {number} = ?"),
+                params![body, at],
+            )
+            .map_err(fail)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Ledgers of older schemas.
+
+use chrono::DateTime;
+use rust_decimal::Decimal;
+
+use super::*;
+use crate::domain::charge::{Charge, UnpricedReason};
+use crate::domain::dimension::Dimension;
+use crate::domain::period::Period;
+use crate::domain::spend::{Sums, metered_key};
+use crate::domain::usage::{Bucket, EventId, UsageEvent};
+use crate::ports::Ledger;
+
+#[test]
+fn calls_of_the_first_schema_are_still_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let id = EventId::of(&[b"response", b"msg_01"]);
+    {
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch(MIGRATIONS.first().unwrap().0).unwrap();
+        let mut body = id.0[2..10].to_vec();
+        body.reverse();
+        body.push(3);
+        let part = u16::from_be_bytes([id.0[0], id.0[1]]) >> 4;
+        conn.execute(
+            "INSERT INTO event_index VALUES (?, 0, ?)",
+            rusqlite::params![part, body],
+        )
+        .unwrap();
+        conn.execute("INSERT INTO event_index VALUES (-1, 2, x'')", []).unwrap();
+        conn.execute_batch(&format!(
+            "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;"
+        ))
+        .unwrap();
+    }
+    let conn = open(&path, BUSY_TIMEOUT).unwrap();
+    let found = index::Index::default().find(&conn, "test", std::iter::once(id));
+    assert!(found.is_ok_and(|found| found == [(0, 3)]));
+    let gone: i64 = conn
+        .query_row("SELECT max(no) FROM event_block_gone", [], |r| r.get(0))
+        .unwrap();
+    assert_eq!(gone, 2);
+}
+
+#[test]
+fn calls_and_sums_of_the_second_schema_come_out_by_column() {
+    let at = DateTime::from_timestamp(1_790_000_000, 123_456_000).unwrap();
+    let mut calls = Vec::new();
+    for n in 0..40_u8 {
+        let id = EventId::of(&[b"response", &[n]]);
+        let mut event = UsageEvent::new(id, at, "anthropic".into(), "claude-x".into());
+        event.at -= chrono::TimeDelta::microseconds(i64::from(n) * 1_001);
+        event.session = "s".into();
+        event.sidechain = n % 2 == 0;
+        event.rank.line = u64::from(n);
+        event
+            .dimensions
+            .set(Dimension::Team, ["a", "b"][usize::from(n % 2)].into());
+        event.tokens.set(Bucket::Output, u64::from(n) << (n % 40));
+        event.tokens.set(Bucket::AudioIn, u64::from(n % 3));
+        event.tokens.reasoning = u64::from(n / 2);
+        event.requests.web_fetches = u32::from(n % 5);
+        event.reported_cost = (n % 4 == 0).then(|| Decimal::new(-i64::from(n), 7));
+        let cost = Decimal::from_i128_with_scale(i128::from(n) << 70, 12);
+        let charge = match n % 6 {
+            0 => Charge::unpriced(UnpricedReason::NoRate, cost),
+            _ => Charge::priced(cost, "book/entry".into()),
+        };
+        calls.push((event, charge));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    {
+        let conn = Connection::open(&path).unwrap();
+        for (statements, _) in &MIGRATIONS[..2] {
+            conn.execute_batch(statements).unwrap();
+        }
+        let mut cache = names::NameCache::default();
+        let mut names = names::StoredNames {
+            conn: &conn,
+            path: "test",
+            cache: &mut cache,
+        };
+        let mut block = Vec::new();
+        let mut part = Vec::new();
+        for (event, charge) in &calls {
+            assert!(codec::put_event(&mut block, event, charge, &mut names).is_ok());
+            let (key, sums) = (metered_key(event), Sums::of(event, charge));
+            assert!(codec::put_spend(&mut part, &key, &sums, &mut names).is_ok());
+        }
+        conn.execute("INSERT INTO event_block VALUES (1, 0, 40, ?)", [block])
+            .unwrap();
+        let hour = metered_key(&calls[0].0).hour.0;
+        conn.execute(
+            "INSERT INTO spend_part VALUES (?, ?)",
+            rusqlite::params![hour * 64, part],
+        )
+        .unwrap();
+        let ids = calls.iter().map(|(event, _)| (event.id, 1));
+        assert!(index::Index::default().add(&conn, "test", ids).is_ok());
+        conn.execute_batch(&format!(
+            "DROP TABLE event_index; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 2;"
+        ))
+        .unwrap();
+    }
+    let mut ledger = SqliteLedger::open(&path).unwrap();
+    let mut expected = Sums::default();
+    for (event, charge) in &calls {
+        assert_eq!(ledger.event(event.id).unwrap(), Some((*event, *charge)));
+        expected.add(&Sums::of(event, charge)).unwrap();
+    }
+    let always = Period::new(DateTime::UNIX_EPOCH, at + chrono::TimeDelta::days(1));
+    for wanted in [&[][..], &[Dimension::Team], &Dimension::ALL] {
+        let mut sums = Sums::default();
+        ledger
+            .spend_by(always, wanted, &mut |_, row| sums.add(row).unwrap())
+            .unwrap();
+        assert_eq!(sums, expected);
+    }
+    let mut sums = Sums::default();
+    ledger.spend(always, &mut |_, row| sums.add(row).unwrap()).unwrap();
+    assert_eq!(sums, expected);
+}
