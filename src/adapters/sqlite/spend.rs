@@ -127,6 +127,22 @@ fn insert(names: &StoredNames<'_>, part: i64, body: &[u8]) -> Result<(), CodecEr
     Ok(())
 }
 
+/// Adds the rows of a new bill, in which no key comes twice: those of an hour that stand side by side are packed as they are.
+pub fn append(names: &mut StoredNames<'_>, rows: &[(SpendKey, Sums)]) -> Result<(), CodecError> {
+    for same in rows.chunk_by(|(a, _), (b, _)| a.hour == b.hour) {
+        let Some((first, _)) = same.first() else { continue };
+        let plain = same.iter().all(|(_, sums)| !sums.is_empty());
+        match next_part(names, first.hour)?.filter(|_| plain) {
+            Some(next) => {
+                let body = pack(names, same)?;
+                insert(names, next, &body)?;
+            }
+            None => add_part(names, first.hour, same.to_vec())?,
+        }
+    }
+    Ok(())
+}
+
 /// Adds rows to those of an hour; a key may come twice.
 fn add_part(names: &mut StoredNames<'_>, hour: Hour, rows: Vec<(SpendKey, Sums)>) -> Result<(), CodecError> {
     let (conn, path) = (names.conn, names.path);
