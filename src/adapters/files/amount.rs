@@ -16,7 +16,7 @@ const DIGITS: usize = 18;
 
 impl Amount {
     /// An amount of these digits; none if its scale is none that a decimal may have.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "parquet"))]
     pub fn new(digits: i64, scale: u32) -> Option<Self> {
         (scale <= Decimal::MAX_SCALE).then_some(Amount { digits, scale })
     }
