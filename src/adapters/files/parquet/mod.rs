@@ -163,11 +163,15 @@ impl Cells {
         Ok(())
     }
 
-    /// Puts the texts of a row together.
-    fn take(&mut self, row: usize) -> Result<(), Fault> {
+    /// Puts the texts of a row together; those of its costs only where they are needed.
+    fn take(&mut self, row: usize, costs: bool) -> Result<(), Fault> {
         self.values.clear();
         let mut fault = None;
-        for cell in &self.cells {
+        for (at, cell) in self.cells.iter().enumerate() {
+            if !costs && (at == self.billed || at == self.effective) {
+                self.values.push_field("");
+                continue;
+            }
             match cell.text(row) {
                 Ok(text) => self.values.push_field(&text),
                 Err(reason) => {
@@ -236,7 +240,7 @@ impl Run<'_> {
         if !std::mem::replace(whole, true) {
             cells.read_rest(rows).map_err(wrong)?;
         }
-        if let Err(fault) = cells.take(row) {
+        if let Err(fault) = cells.take(row, fast.is_none()) {
             return Ok(Err(fault));
         }
         if let Some(((known, (billed, effective)), hour)) = fast {
