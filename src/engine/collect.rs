@@ -16,12 +16,12 @@ use crate::ports::{
     UsageSource,
 };
 
-/// Calls held before they are recorded: 22 MB of memory, held twice (being filled, being recorded); a kill loses at most this
+/// Calls held before they are recorded: 21 MB of memory, held twice (being filled, being recorded); a kill loses at most this
 /// much work.
 const BATCH_EVENTS: usize = 81_920;
 
-/// Calls after which a batch is expected to become full: growing it step by step would copy all of it several times.
-const MANY: usize = 8_192;
+/// Calls after which a batch gets room for all that it may hold: growing it step by step would copy it several times.
+const MANY: usize = 512;
 
 /// Rejections shown; all are counted.
 const SHOWN_REJECTIONS: usize = 10;

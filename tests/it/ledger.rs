@@ -432,6 +432,32 @@ proptest! {
     }
 }
 
+/// More batches over the same hours than the store keeps apart, a folded day among them.
+#[test]
+fn hours_of_many_batches_are_summed_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let mut sqlite = SqliteLedger::open(&path).unwrap();
+    let mut memory = MemoryLedger::new();
+    for round in 0..80_u64 {
+        if round % 16 == 5 {
+            sqlite = SqliteLedger::open(&path).unwrap();
+        }
+        let calls = batch((0..30).map(|n| call(n * 40 + 7 * round)));
+        sqlite.record(&calls, &Flat, now()).unwrap();
+        memory.record(&calls, &Flat, now()).unwrap();
+        if round == 50 {
+            let retention = Retention { detail_days: 23 };
+            sqlite.expire(retention, now()).unwrap();
+            memory.expire(retention, now()).unwrap();
+        }
+    }
+    assert_eq!(rows(&mut sqlite), rows(&mut memory));
+    assert_eq!(sqlite.span().unwrap(), memory.span().unwrap());
+    let wanted = [Dimension::Model];
+    assert_eq!(by(&mut sqlite, &wanted, true), by(&mut memory, &wanted, false));
+}
+
 #[test]
 fn two_handles_at_once_count_each_call_once() {
     let folder = tempfile::tempdir().unwrap();

@@ -286,6 +286,15 @@ fn name(key: Key) -> &'static str {
 }
 
 fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+    let before = out.events.len();
+    let result = call(r, number, context, out);
+    if result.is_err() {
+        out.events.truncate(before);
+    }
+    result
+}
+
+fn call(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
     let at = context.time(r.get(Key::ts), "ts", out)?;
     let provider = context.label(r.get(Key::provider), "provider")?;
     let model = context.label(r.get(Key::model), "model")?;
@@ -301,7 +310,11 @@ fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output)
             return Err(Fault::field("id", "expected text"));
         }
     };
-    let mut event = UsageEvent::new(id, at, provider, model);
+    // Written where it is handed over from: a call is larger than what is read of its line.
+    out.events.push(UsageEvent::new(id, at, provider, model));
+    let Some(event) = out.events.last_mut() else {
+        return Ok(());
+    };
     event.rank.line = number;
     for (bucket, key) in BUCKETS {
         let value = r.get(key);
@@ -336,10 +349,9 @@ fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output)
         status => !matches!(status, "ok" | "success"),
     };
     if failed && event.tokens.total() == 0 {
+        out.events.pop();
         out.excluded.push("failed_calls");
-        return Ok(());
     }
-    out.events.push(event);
     Ok(())
 }
 

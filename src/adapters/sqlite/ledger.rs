@@ -94,6 +94,7 @@ fn refresh(conn: &Connection, path: &str, state: &mut State) -> Result<(), Codec
         .map_err(|e| CodecError::Store(failed(path, &e)))?;
     if state.data_version.is_some_and(|known| known != version) {
         state.index.clear();
+        state.names.parts.clear();
     }
     state.data_version = Some(version);
     Ok(())

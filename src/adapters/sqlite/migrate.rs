@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::codec::{Broken, Calls, Reader, get_event, get_spend};
 use super::names::{CodecError, NameCache, StoredNames};
-use super::{blocks, failed, spend};
+use super::{blocks, failed, parts, spend};
 use crate::domain::period::Hour;
 
 /// Packs calls and sums by column.
@@ -59,9 +59,15 @@ fn sums(conn: &Connection, path: &str) -> Result<(), CodecError> {
                 rows.push(get_spend(&mut reader, Hour(0), &mut names)?);
             }
             let body = spend::pack(&mut names, &rows)?;
+            // Parts of an hour had stood side by side; an hour of today has another number in each layer.
+            let new = if table == "spend_part" {
+                parts::number(at.rem_euclid(64), at.div_euclid(64))
+            } else {
+                at
+            };
             conn.execute(
-                &format!("UPDATE {table} SET body = ? WHERE {number} = ?"),
-                params![body, at],
+                &format!("UPDATE {table} SET {number} = ?, body = ? WHERE {number} = ?"),
+                params![new, body, at],
             )
             .map_err(fail)?;
         }

@@ -9,6 +9,7 @@ mod index;
 pub mod ledger;
 mod migrate;
 mod names;
+mod parts;
 mod record;
 mod sort;
 mod spend;

@@ -1,10 +1,14 @@
 //! Numbers for names: the store keeps each name once.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension};
+use rustc_hash::FxBuildHasher;
 
 use super::codec::{Broken, Names};
 use super::failed;
 use crate::domain::label::Label;
+use crate::domain::period::Hour;
 use crate::ports::StoreError;
 
 /// What is known of the name table so far. Numbers never change, so that this only grows; after a rolled back transaction
@@ -15,6 +19,8 @@ pub struct NameCache {
     numbers: Vec<u64>,
     /// Label by number, the empty one where not known.
     labels: Vec<Label>,
+    /// The layer of the next part by hour, which another process may move on.
+    pub parts: HashMap<Hour, i64, FxBuildHasher>,
 }
 
 impl NameCache {
@@ -41,6 +47,7 @@ impl NameCache {
     pub fn clear(&mut self) {
         self.numbers.clear();
         self.labels.clear();
+        self.parts.clear();
     }
 }
 

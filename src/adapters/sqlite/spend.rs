@@ -9,6 +9,7 @@ use super::additions::{Additions, Row};
 use super::codec::{PackedRows, Rows, Summing};
 use super::failed;
 use super::names::{CodecError, StoredNames};
+use super::parts;
 use crate::domain::charge::Charge;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
@@ -68,7 +69,7 @@ pub fn apply(
     for (hour, groups) in additions.hours() {
         let rows = groups.iter().map(|group| additions.row(*group, events));
         let more = changed.remove(&hour);
-        if let (None, Some(next)) = (&more, next_part(names, hour)?) {
+        if let (None, Some(layer)) = (&more, parts::next(names, hour)?) {
             packed.clear();
             for row in rows {
                 match row? {
@@ -78,7 +79,7 @@ pub fn apply(
             }
             body.clear();
             packed.put(&mut body);
-            insert(names, next, &body)?;
+            parts::insert(names, layer, hour, &body)?;
             continue;
         }
         let mut all = more.unwrap_or_default();
@@ -95,47 +96,15 @@ pub fn apply(
         .try_for_each(|(hour, rows)| add_part(names, hour, rows))
 }
 
-/// Parts of an hour that are made into one when there are more. A batch adds a part where it can: rewriting every hour that it
-/// touches would cost a load of many batches over the same time far more than reading a few parts.
-const MAX_PARTS: i64 = 8;
-/// Numbers of parts per hour.
-const PARTS: i64 = 64;
-
-/// The numbers that the parts of an hour may have.
-fn parts_of(hour: Hour) -> [i64; 2] {
-    [hour.0 * PARTS, (hour.0 + 1) * PARTS]
-}
-
-/// The number of a further part of an hour; `None` when it has as many as may be.
-fn next_part(names: &StoredNames<'_>, hour: Hour) -> Result<Option<i64>, CodecError> {
-    let [first, _] = parts_of(hour);
-    let last: Option<i64> = names
-        .conn
-        .prepare_cached("SELECT max(no) FROM spend_part WHERE no >= ? AND no < ?")
-        .and_then(|mut s| s.query_row(parts_of(hour), |row| row.get(0)))
-        .map_err(|e| CodecError::Store(failed(names.path, &e)))?;
-    let next = last.map_or(first, |no| no + 1);
-    Ok((next - first < MAX_PARTS).then_some(next))
-}
-
-fn insert(names: &StoredNames<'_>, part: i64, body: &[u8]) -> Result<(), CodecError> {
-    names
-        .conn
-        .prepare_cached("INSERT INTO spend_part (no, body) VALUES (?, ?)")
-        .and_then(|mut s| s.execute(params![part, body]))
-        .map_err(|e| CodecError::Store(failed(names.path, &e)))?;
-    Ok(())
-}
-
 /// Adds the rows of a new bill, in which no key comes twice: those of an hour that stand side by side are packed as they are.
 pub fn append(names: &mut StoredNames<'_>, rows: &[(SpendKey, Sums)]) -> Result<(), CodecError> {
     for same in rows.chunk_by(|(a, _), (b, _)| a.hour == b.hour) {
         let Some((first, _)) = same.first() else { continue };
         let plain = same.iter().all(|(_, sums)| !sums.is_empty());
-        match next_part(names, first.hour)?.filter(|_| plain) {
-            Some(next) => {
+        match parts::next(names, first.hour)?.filter(|_| plain) {
+            Some(layer) => {
                 let body = pack(names, same)?;
-                insert(names, next, &body)?;
+                parts::insert(names, layer, first.hour, &body)?;
             }
             None => add_part(names, first.hour, same.to_vec())?,
         }
@@ -145,30 +114,18 @@ pub fn append(names: &mut StoredNames<'_>, rows: &[(SpendKey, Sums)]) -> Result<
 
 /// Adds rows to those of an hour; a key may come twice.
 fn add_part(names: &mut StoredNames<'_>, hour: Hour, rows: Vec<(SpendKey, Sums)>) -> Result<(), CodecError> {
-    let (conn, path) = (names.conn, names.path);
-    let (part, rows) = match next_part(names, hour)? {
-        Some(next) => (next, merged(names, hour, rows, &[])?),
+    let (layer, rows) = match parts::next(names, hour)? {
+        Some(layer) => (layer, merged(names, hour, rows, &[])?),
         None => {
-            let rows = merged(names, hour, rows, &part_bodies(names, hour)?)?;
-            conn.prepare_cached("DELETE FROM spend_part WHERE no >= ? AND no < ?")
-                .and_then(|mut s| s.execute(parts_of(hour)))
-                .map_err(|e| CodecError::Store(failed(path, &e)))?;
-            (hour.0 * PARTS, rows)
+            let bodies = parts::take(names, hour)?;
+            (0, merged(names, hour, rows, &bodies)?)
         }
     };
     if rows.is_empty() {
         return Ok(());
     }
     let body = pack(names, &rows)?;
-    insert(names, part, &body)
-}
-
-fn part_bodies(names: &StoredNames<'_>, hour: Hour) -> Result<Vec<Vec<u8>>, CodecError> {
-    names
-        .conn
-        .prepare_cached("SELECT body FROM spend_part WHERE no >= ? AND no < ?")
-        .and_then(|mut s| s.query_map(parts_of(hour), |row| row.get(0))?.collect())
-        .map_err(|e| CodecError::Store(failed(names.path, &e)))
+    parts::insert(names, layer, hour, &body)
 }
 
 /// Rows and packed rows of an hour, each key once, without those of which nothing is left.
@@ -270,27 +227,19 @@ fn by_hour(
             days.insert(row.get(0).map_err(fail)?, vec![row.get(1).map_err(fail)?]);
         }
     }
-    let mut statement = conn
-        .prepare_cached("SELECT no, body FROM spend_part WHERE no >= ? AND no < ? ORDER BY no")
-        .map_err(fail)?;
-    let mut rows = statement
-        .query([first.saturating_mul(PARTS), end.saturating_mul(PARTS)])
-        .map_err(fail)?;
-    let mut here: (i64, Vec<Vec<u8>>) = (first, Vec::new());
-    let mut hour_done = |names: &mut StoredNames<'_>, (hour, bodies): (i64, Vec<Vec<u8>>)| match bodies.as_slice() {
-        [] => Ok(()),
-        bodies => visit(names, Hour(hour), bodies),
-    };
-    while let Some(row) = rows.next().map_err(fail)? {
-        let hour = row.get::<_, i64>(0).map_err(fail)?.div_euclid(PARTS);
-        if hour != here.0 {
-            let bodies = days.remove(&hour).unwrap_or_default();
-            hour_done(names, std::mem::replace(&mut here, (hour, bodies)))?;
+    parts::each(names, [first, end], |names, hour, mut bodies| {
+        // A folded day has the number of its first hour.
+        for day in days.extract_if(..=hour, |_, _| true) {
+            if day.0 == hour {
+                bodies.extend(day.1);
+            } else {
+                visit(names, Hour(day.0), &day.1)?;
+            }
         }
-        here.1.push(row.get(1).map_err(fail)?);
-    }
-    hour_done(names, here)?;
-    days.into_iter().try_for_each(|day| hour_done(names, day))
+        visit(names, Hour(hour), &bodies)
+    })?;
+    days.into_iter()
+        .try_for_each(|(hour, bodies)| visit(names, Hour(hour), &bodies))
 }
 
 /// Folds the hours before `end` into days. Totals do not change.
@@ -298,21 +247,16 @@ pub fn fold(names: &mut StoredNames<'_>, end: Hour) -> Result<(), CodecError> {
     let (conn, path) = (names.conn, names.path);
     let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
     let mut days: BTreeMap<Hour, Delta> = BTreeMap::new();
-    {
-        let mut statement = conn
-            .prepare("SELECT no, body FROM spend_part WHERE no < ?")
-            .map_err(fail)?;
-        let mut rows = statement.query([end.0 * PARTS]).map_err(fail)?;
-        while let Some(row) = rows.next().map_err(fail)? {
-            let hour = Hour(row.get::<_, i64>(0).map_err(fail)?.div_euclid(PARTS));
-            let body: Vec<u8> = row.get(1).map_err(fail)?;
-            let day = days.entry(hour.day()).or_default();
-            unpack(names, hour, &body, |mut key, sums| {
+    parts::each(names, [i64::MIN, end.0], |names, hour, bodies| {
+        let hour = Hour(hour);
+        let day = days.entry(hour.day()).or_default();
+        bodies.iter().try_for_each(|body| {
+            unpack(names, hour, body, |mut key, sums| {
                 key.hour = hour.day();
                 day.entry(key).or_default().add(&sums).map_err(money)
-            })?;
-        }
-    }
+            })
+        })
+    })?;
     for (day, rows) in days {
         let old: Option<Vec<u8>> = conn
             .prepare_cached("SELECT body FROM spend_day WHERE hour = ?")
@@ -324,20 +268,18 @@ pub fn fold(names: &mut StoredNames<'_>, end: Hour) -> Result<(), CodecError> {
             .and_then(|mut s| s.execute(params![day.0, body]))
             .map_err(fail)?;
     }
-    conn.execute("DELETE FROM spend_part WHERE no < ?", [end.0 * PARTS])
-        .map_err(fail)?;
-    Ok(())
+    parts::delete_before(names, end.0)
 }
 
 /// The first and the last hour that have spend.
 pub fn span(conn: &rusqlite::Connection, path: &str) -> Result<Option<(Hour, Hour)>, CodecError> {
-    let (first, last): (Option<i64>, Option<i64>) = conn
-        .query_row(
-            "SELECT min(hour), max(hour) FROM (SELECT min(no) >> 6 AS hour FROM spend_part UNION ALL SELECT max(no) >> 6
-             FROM spend_part UNION ALL SELECT min(hour) FROM spend_day UNION ALL SELECT max(hour) FROM spend_day)",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
+    let days: (Option<i64>, Option<i64>) = conn
+        .query_row("SELECT min(hour), max(hour) FROM spend_day", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .map_err(|e| CodecError::Store(failed(path, &e)))?;
-    Ok(first.zip(last).map(|(a, b)| (Hour(a), Hour(b))))
+    let both = [parts::span(conn, path)?, days.0.zip(days.1)];
+    let first = both.iter().flatten().map(|(first, _)| *first).min();
+    let last = both.iter().flatten().map(|(_, last)| *last).max();
+    Ok(first.zip(last).map(|(first, last)| (Hour(first), Hour(last))))
 }

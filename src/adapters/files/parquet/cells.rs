@@ -32,6 +32,8 @@ pub(super) struct Column {
     /// Rows of the group that are passed over.
     behind: usize,
     present: Vec<i16>,
+    /// Counts the times that values were read.
+    batch: u32,
     raw: Raw,
     texts: Texts,
     numbers: Vec<u32>,
@@ -59,6 +61,7 @@ impl Column {
             reader: None,
             behind: 0,
             present: Vec::new(),
+            batch: 0,
             raw,
             texts: Texts::new(),
             numbers: Vec::new(),
@@ -89,10 +92,10 @@ impl Column {
         self.amounts.clear();
     }
 
-    /// Reads the last of the rows that were left out.
+    /// Reads the last of the rows that were left out, of which only a few texts are needed.
     pub fn again(&mut self, rows: usize) -> Result<()> {
         self.behind = self.behind.saturating_sub(rows);
-        self.read_texts(rows)
+        self.read(rows)
     }
 
     /// Reads the values of so many rows as they are stored.
@@ -131,8 +134,9 @@ impl Column {
     /// Reads so many rows as numbers that stand for texts.
     pub fn read_texts(&mut self, rows: usize) -> Result<()> {
         self.read(rows)?;
-        let (descr, texts) = (&self.descr, &mut self.texts);
-        let spread = |bits: u64| (bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize;
+        // Values lie where they are until the next ones are read.
+        self.batch += 1;
+        let (descr, texts, batch) = (&self.descr, &mut self.texts, self.batch);
         let of_bytes = |value: ByteArray| {
             Field::convert_byte_array(descr, value)
                 .map_err(|e| e.to_string())
@@ -155,31 +159,31 @@ impl Column {
         }
         match &self.raw {
             Raw::Int(values) => number!(values, |v| {
-                texts.number(&v.to_le_bytes(), spread(u64::from(v.cast_unsigned())), || {
+                texts.number(&v.to_le_bytes(), u64::from(v.cast_unsigned()), 0, || {
                     text(&Field::convert_int32(descr, *v))
                 })
             }),
             Raw::Long(values) => number!(values, |v| {
-                texts.number(&v.to_le_bytes(), spread(v.cast_unsigned()), || {
+                texts.number(&v.to_le_bytes(), v.cast_unsigned(), 0, || {
                     text(&Field::convert_int64(descr, *v))
                 })
             }),
             Raw::Float(values) => number!(values, |v| {
-                texts.number(&v.to_le_bytes(), spread(u64::from(v.to_bits())), || {
+                texts.number(&v.to_le_bytes(), u64::from(v.to_bits()), 0, || {
                     text(&Field::convert_float(descr, *v))
                 })
             }),
             Raw::Double(values) => number!(values, |v| {
-                texts.number(&v.to_le_bytes(), spread(v.to_bits()), || {
+                texts.number(&v.to_le_bytes(), v.to_bits(), 0, || {
                     text(&Field::convert_double(descr, *v))
                 })
             }),
             Raw::Bytes(values) => number!(values, |v| {
                 let bytes = v.as_bytes();
-                texts.number(bytes, spread(bytes.as_ptr() as u64), || of_bytes(v.clone()))
+                texts.number(bytes, bytes.as_ptr() as u64, batch, || of_bytes(v.clone()))
             }),
             Raw::Fixed(values) => number!(values, |v| {
-                texts.number(v.as_bytes(), spread(v.as_bytes().as_ptr() as u64), || {
+                texts.number(v.as_bytes(), v.as_bytes().as_ptr() as u64, batch, || {
                     of_bytes(ByteArray::from(v.as_bytes().to_vec()))
                 })
             }),
@@ -255,14 +259,25 @@ impl Column {
         text.map_or(Ok(String::new()), Clone::clone)
     }
 
-    /// The text of a row of amounts.
+    /// The text of a row from its value.
     fn stored(&self, row: usize) -> Text {
         let level = self.descr.max_def_level();
         if level > 0 && self.present.get(row) != Some(&level) {
             return Ok(String::new());
         }
-        let before = self.present.iter().take(row).filter(|l| **l == level).count();
-        let at = if level > 0 { before } else { row };
+        let length = match &self.raw {
+            Raw::Int(values) => values.len(),
+            Raw::Long(values) => values.len(),
+            Raw::Float(values) => values.len(),
+            Raw::Double(values) => values.len(),
+            Raw::Bytes(values) => values.len(),
+            Raw::Fixed(values) => values.len(),
+        };
+        let at = if level == 0 || length == self.present.len() {
+            row
+        } else {
+            self.present.iter().take(row).filter(|l| **l == level).count()
+        };
         let field = match &self.raw {
             Raw::Int(values) => values.get(at).map(|v| Ok(Field::convert_int32(&self.descr, *v))),
             Raw::Long(values) => values.get(at).map(|v| Ok(Field::convert_int64(&self.descr, *v))),

@@ -16,11 +16,23 @@ pub(super) struct Texts {
     /// The values as they are stored, and as texts or what is wrong with them.
     known: Vec<(Box<[u8]>, Text)>,
     numbers: HashTable<u32>,
-    /// Numbers by where their values lie: those from a dictionary lie in one place each.
-    recent: Vec<u32>,
+    /// The values met last.
+    recent: Vec<Recent>,
     hours: Vec<Option<Hour>>,
     hasher: RandomState,
     bytes: usize,
+}
+
+/// A value by what tells it without a look at its bytes.
+#[derive(Clone, Copy, Default)]
+struct Recent {
+    /// Where it lies, or its bits.
+    id: u64,
+    length: usize,
+    /// The batch in which it lies there.
+    batch: u32,
+    /// None yet where it is 0.
+    number: u32,
 }
 
 /// Places of [`Texts::recent`], a power of two.
@@ -34,26 +46,35 @@ impl Texts {
         Texts {
             known: vec![(Box::default(), Ok(String::new()))],
             numbers: HashTable::new(),
-            recent: vec![0; RECENT],
+            recent: vec![Recent::default(); RECENT],
             hours: Vec::new(),
             hasher: RandomState::new(),
             bytes: 0,
         }
     }
 
-    /// The number of a value, which lies in `place`.
-    pub fn number(&mut self, value: &[u8], place: usize, text: impl FnOnce() -> Text) -> Result<u32> {
+    /// The number of a value. Values of one batch with one `id` and length are one value.
+    pub fn number(&mut self, value: &[u8], id: u64, batch: u32, text: impl FnOnce() -> Text) -> Result<u32> {
         let known = |number: u32| {
             self.known
                 .get(number as usize)
                 .is_some_and(|(known, _)| **known == *value)
         };
-        let place = (place ^ place >> 12) % RECENT;
-        if let Some(number) = self.recent.get(place)
-            && *number != 0
-            && known(*number)
-        {
-            return Ok(*number);
+        let place = (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize % RECENT;
+        let now = |number| Recent {
+            id,
+            length: value.len(),
+            batch,
+            number,
+        };
+        if let Some(met) = self.recent.get_mut(place).filter(|met| met.number > 0 && met.id == id) {
+            if met.length == value.len() && met.batch == batch {
+                return Ok(met.number);
+            }
+            if known(met.number) {
+                *met = now(met.number);
+                return Ok(met.number);
+            }
         }
         let hash = self.hasher.hash_one(value);
         let number = match self.numbers.find(hash, |number| known(*number)) {
@@ -74,7 +95,7 @@ impl Texts {
             }
         };
         if let Some(slot) = self.recent.get_mut(place) {
-            *slot = number;
+            *slot = now(number);
         }
         Ok(number)
     }

@@ -78,7 +78,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a text without escapes.
-    #[inline]
+    #[inline(always)]
     fn plain_text(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
         let from = self.at;
@@ -90,8 +90,8 @@ impl<'a> Cursor<'a> {
         self.text.get(from..end)
     }
 
-    /// Reads a simple value.
-    #[inline]
+    /// Reads a simple value. Always inline: a value that goes through memory on its way out costs more than finding it.
+    #[inline(always)]
     pub fn scalar(&mut self) -> Option<Value<'a>> {
         match self.byte() {
             b'"' => self.plain_text().map(Value::Text),
@@ -103,6 +103,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline(always)]
     fn whole(&mut self) -> Option<u64> {
         let rest = self.rest();
         let (value, length) = match rest.first_chunk::<8>().and_then(|word| few_digits(*word)) {
@@ -206,7 +207,7 @@ fn digits(rest: &[u8]) -> (u64, usize) {
 }
 
 /// Where the next quote, backslash or control character stands, or about `within` bytes on if there is none before.
-#[inline]
+#[inline(always)]
 fn stop(bytes: &[u8], from: usize, within: usize) -> Option<usize> {
     // The lowest marked byte of each mask is exact (Hacker's Delight, 6-1); only bytes above a true one may be marked wrongly.
     let zero = |x: u64| x.wrapping_sub(ONES) & !x;

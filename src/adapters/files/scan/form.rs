@@ -272,7 +272,7 @@ impl Steps {
                 return false;
             }
             let from = cursor.at;
-            if step.read(&mut cursor, values).is_none() {
+            if !step.read(&mut cursor, values) {
                 return false;
             }
             span(from, cursor.at);
@@ -282,17 +282,23 @@ impl Steps {
 }
 
 impl Step {
-    #[inline]
-    fn read<'a>(&self, cursor: &mut Cursor<'a>, values: &mut [Value<'a>]) -> Option<()> {
+    #[inline(always)]
+    fn read<'a>(&self, cursor: &mut Cursor<'a>, values: &mut [Value<'a>]) -> bool {
         match self.kind {
-            Kind::Slot(slot) => *values.get_mut(usize::from(slot))? = cursor.scalar()?,
+            Kind::Slot(slot) => match (cursor.scalar(), values.get_mut(usize::from(slot))) {
+                (Some(value), Some(place)) => *place = value,
+                _ => return false,
+            },
             Kind::Raw(slot) => {
                 let from = cursor.at;
-                cursor.skip()?;
-                *values.get_mut(usize::from(slot))? = raw(cursor.text.get(from..cursor.at)?);
+                let skipped = cursor.skip().and_then(|()| cursor.text.get(from..cursor.at));
+                match (skipped, values.get_mut(usize::from(slot))) {
+                    (Some(text), Some(place)) => *place = raw(text),
+                    _ => return false,
+                }
             }
-            Kind::Skip => cursor.skip()?,
+            Kind::Skip => return cursor.skip().is_some(),
         }
-        Some(())
+        true
     }
 }

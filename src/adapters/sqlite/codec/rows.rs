@@ -77,6 +77,13 @@ impl Rows {
         }
     }
 
+    fn count(&mut self, low: usize, high: usize, count: u64) {
+        match count.checked_mul(2) {
+            Some(zigzag) => self.frame.set(low, zigzag),
+            None => self.wide(low, high, i128::from(count)),
+        }
+    }
+
     fn decimal(&mut self, column: usize, high: usize, value: Decimal) {
         self.frame.set(column, u64::from(value.scale()));
         self.wide(column + 1, high, value.mantissa());
@@ -119,11 +126,11 @@ impl Rows {
         }
         self.key(key.basis, key.currency, &key.dimensions, names)?;
         self.frame.set(EVENTS, unsigned(1));
-        for (bucket, count) in event.tokens.iter() {
+        for (bucket, count) in event.tokens.iter().filter(|(_, count)| *count != 0) {
             let n = bucket as usize;
-            self.wide(TOKENS + n, HIGH_TOKENS + n, i128::from(count));
+            self.count(TOKENS + n, HIGH_TOKENS + n, count);
         }
-        self.wide(REASONING, HIGH_REASONING, i128::from(event.tokens.reasoning));
+        self.count(REASONING, HIGH_REASONING, event.tokens.reasoning);
         self.decimal(COST, HIGH_COST, charge.cost);
         self.frame.end_row();
         Ok(())

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
+use self::bloom::Bloom;
 use self::run::{Cursor, Entry, Run, Writer};
 use super::codec::Broken;
 use super::names::CodecError;
@@ -27,8 +28,19 @@ const SMALLEST: usize = 8192;
 #[derive(Default)]
 pub struct Index {
     runs: Option<Vec<Run>>,
+    recent: Option<Recent>,
     scratch: Scratch,
 }
+
+/// One filter over the runs that a bulk load has added: nearly all questions of the load are answered by it alone.
+struct Recent {
+    filter: Bloom,
+    entries: usize,
+    runs: Vec<i64>,
+}
+
+/// Entries of that filter, after which it begins anew.
+const RECENT: usize = 1 << 20;
 
 /// Memory that is used again from batch to batch.
 #[derive(Default)]
@@ -36,6 +48,7 @@ struct Scratch {
     keys: Vec<u128>,
     spare: Vec<u128>,
     wanted: Vec<(u64, u32)>,
+    doubtful: Vec<(u64, u32)>,
     possible: Vec<(u64, u32)>,
 }
 
@@ -54,14 +67,19 @@ impl Index {
     /// Forgets what was loaded: another process has written, or a transaction was rolled back.
     pub fn clear(&mut self) {
         self.runs = None;
+        self.recent = None;
     }
 
-    fn load(&mut self, conn: &Connection, path: &str) -> Result<(&mut Vec<Run>, &mut Scratch), CodecError> {
+    fn load(
+        &mut self,
+        conn: &Connection,
+        path: &str,
+    ) -> Result<(&mut Vec<Run>, &mut Option<Recent>, &mut Scratch), CodecError> {
         let runs = match &mut self.runs {
             Some(runs) => runs,
             slot @ None => slot.insert(run::list(conn, path)?),
         };
-        Ok((runs, &mut self.scratch))
+        Ok((runs, &mut self.recent, &mut self.scratch))
     }
 
     /// The blocks that may hold the calls: (position in `ids`, block), most often none or one for each.
@@ -72,17 +90,28 @@ impl Index {
         ids: impl Iterator<Item = EventId>,
     ) -> Result<Vec<(u32, u32)>, CodecError> {
         let mut found = Vec::new();
-        let (runs, scratch) = self.load(conn, path)?;
+        let (runs, recent, scratch) = self.load(conn, path)?;
         if runs.is_empty() {
             return Ok(found);
         }
-        let Scratch { wanted, possible, .. } = scratch;
+        let Scratch {
+            wanted,
+            doubtful,
+            possible,
+            ..
+        } = scratch;
         wanted.clear();
         wanted.extend(ids.zip(0..).map(|(id, position)| (fingerprint(id), position)));
+        doubtful.clear();
+        if let Some(recent) = recent {
+            doubtful.extend(wanted.iter().copied().filter(|(f, _)| recent.filter.may_hold(*f)));
+        }
         for run in runs {
-            run.prepare(conn, path, wanted.len())?;
+            let covered = recent.as_ref().is_some_and(|recent| recent.runs.contains(&run.no));
+            let asked = if covered { &*doubtful } else { &*wanted };
+            run.prepare(conn, path, asked.len())?;
             possible.clear();
-            possible.extend(wanted.iter().copied().filter(|(f, _)| run.may_hold(*f)));
+            possible.extend(asked.iter().copied().filter(|(f, _)| run.may_hold(*f)));
             possible.sort_unstable();
             run.find(conn, path, possible, &mut found)?;
         }
@@ -121,7 +150,7 @@ impl Index {
         path: &str,
         entries: impl Iterator<Item = Entry>,
     ) -> Result<(), CodecError> {
-        let (runs, Scratch { keys, spare, .. }) = self.load(conn, path)?;
+        let (runs, recent, Scratch { keys, spare, .. }) = self.load(conn, path)?;
         keys.clear();
         keys.extend(entries.map(|(f, b)| u128::from(f) << 32 | u128::from(b)));
         if keys.is_empty() {
@@ -133,12 +162,28 @@ impl Index {
         });
         let no = runs.last().map_or(1, |run| run.no + 1);
         let mut writer = Writer::new(conn, path, no, keys.len());
-        for key in keys {
+        if keys.len() >= SMALLEST
+            && recent
+                .as_ref()
+                .is_none_or(|recent| recent.entries + keys.len() > RECENT)
+        {
+            *recent = Some(Recent {
+                filter: Bloom::new(RECENT.max(keys.len())),
+                entries: 0,
+                runs: Vec::new(),
+            });
+        }
+        for key in &*keys {
             writer.push(((*key >> 32) as u64, *key as u32))?;
         }
         runs.push(writer.finish()?);
+        if let Some(recent) = recent.as_mut().filter(|recent| recent.entries + keys.len() <= RECENT) {
+            keys.iter().for_each(|key| recent.filter.insert((*key >> 32) as u64));
+            recent.entries += keys.len();
+            recent.runs.push(no);
+        }
         while let Some(class) = crowded(runs) {
-            merge(conn, path, runs, class)?;
+            merge(conn, path, runs, class, recent.as_mut())?;
         }
         Ok(())
     }
@@ -156,7 +201,13 @@ fn crowded(runs: &[Run]) -> Option<u32> {
 }
 
 /// Makes one run of all runs of a size, with one page of each in memory.
-fn merge(conn: &Connection, path: &str, runs: &mut Vec<Run>, class: u32) -> Result<(), CodecError> {
+fn merge(
+    conn: &Connection,
+    path: &str,
+    runs: &mut Vec<Run>,
+    class: u32,
+    recent: Option<&mut Recent>,
+) -> Result<(), CodecError> {
     let no = runs.last().map_or(1, |run| run.no + 1);
     let (old, kept): (Vec<Run>, Vec<Run>) = std::mem::take(runs).into_iter().partition(|r| size_class(r) == class);
     let mut cursors: Vec<Cursor<'_>> = old.iter().map(|run| Cursor::new(conn, path, run)).collect();
@@ -179,6 +230,11 @@ fn merge(conn: &Connection, path: &str, runs: &mut Vec<Run>, class: u32) -> Resu
         }
     }
     let merged = writer.finish()?;
+    if let Some(recent) = recent
+        && old.iter().all(|run| recent.runs.contains(&run.no))
+    {
+        recent.runs.push(no);
+    }
     for run in &old {
         run.delete(conn, path)?;
     }
