@@ -1,6 +1,7 @@
 //! Usage and bills in files: one file per format.
 
 pub(crate) mod admin;
+mod amount;
 mod apim;
 mod bedrock;
 pub(crate) mod bills;
@@ -18,12 +19,14 @@ mod extras;
 mod focus;
 mod focus_tokens;
 mod gemini;
+mod grid;
 mod helicone;
 mod keys;
 mod langfuse;
 mod line;
 mod litellm;
 mod media;
+mod memo;
 mod objects;
 mod otel;
 #[cfg(feature = "parquet")]
@@ -38,6 +41,7 @@ mod records;
 mod remember;
 mod scalar;
 mod scan;
+mod sheet;
 mod sniff;
 mod stop;
 mod table;
