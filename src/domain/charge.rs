@@ -52,7 +52,7 @@ impl UnpricedReason {
             UnpricedReason::NoPriceOnDate => "no price on that date",
             UnpricedReason::UnknownTier => "no rate for that tier, speed or geography",
             UnpricedReason::UsageIncomplete => "usage incomplete",
-            UnpricedReason::NoRate => "a token bucket has no rate",
+            UnpricedReason::NoRate => "a kind of token, unit or request has no rate",
             UnpricedReason::ModelMissing => "model missing",
             UnpricedReason::OutOfRange => "price out of range",
         }

@@ -129,6 +129,9 @@ fn period_of(start: Hour, grain: Grain) -> Period {
 
 /// `cache_write_5m` is metered as `cache write 5m tokens`.
 fn meter(what: &str) -> String {
+    if UnitKey::parse(what).is_some() {
+        return what.to_owned();
+    }
     match what {
         "web_search" => "web searches".to_owned(),
         "file_search" => "file searches".to_owned(),

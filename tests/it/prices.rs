@@ -327,7 +327,8 @@ fn the_litellm_format_is_read() {
     assert_eq!(cost("swift-1", "", [0, 0, 0, 0, 0, 0, 3]), "0.06");
     assert_eq!(cost("range-1", "", [256_000, 0, 0, 0, 0, 0, 0]), "0.0128");
     assert_eq!(cost("range-1", "", [256_001, 0, 0, 0, 1, 0, 0]), "0.06400225");
-    assert_eq!(cost("painter", "", [1, 0, 0, 0, 0, 0, 0]), "UnknownModel");
+    // Its pictures have a price, and nobody counted them.
+    assert_eq!(cost("painter", "", [1, 0, 0, 0, 0, 0, 0]), "UsageIncomplete");
     // 17:00 UTC on a Friday is Saturday in Shanghai.
     assert_eq!(
         costs(&pricer, "2026-10-23T17:00:00Z", "night-1", "", [1000, 0, 0, 0, 0, 0, 0]),

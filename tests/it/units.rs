@@ -19,8 +19,8 @@ geographies = { us = "1.1" }
 [[entry]]
 model = "brush"
 [[entry.price]]
-units = { "image_out:1024x1024" = "0.04", "image_out:1024x1024/hd" = "0.08" }
-tiers.flex = { units = { "image_out:1024x1024" = "0.01" } }
+units = { "images_out:1024x1024" = "0.04", "images_out:1024x1024/hd" = "0.08" }
+tiers.flex = { units = { "images_out:1024x1024" = "0.01" } }
 
 [[entry]]
 model = "seer"
@@ -71,14 +71,14 @@ fn units_have_their_variants_tiers_factors_and_rounding() {
         ("ear", "batch", "audio_in_second=12.5", "0.00625"),
         // Seconds that nobody counted are not nothing, and pictures are no seconds.
         ("ear", "", "", "Unpriced(UsageIncomplete)"),
-        ("ear", "", "image_out=1", "Unpriced(NoRate)"),
-        ("brush", "", "image_out:1024x1024=3", "0.12"),
-        ("brush", "", "image_out:1024x1024/hd=1", "0.08"),
-        ("brush", "flex", "image_out:1024x1024=3", "0.03"),
-        ("brush", "flex", "image_out:1024x1024/hd=1", "0.08"),
+        ("ear", "", "images_out=1", "Unpriced(NoRate)"),
+        ("brush", "", "images_out:1024x1024=3", "0.12"),
+        ("brush", "", "images_out:1024x1024/hd=1", "0.08"),
+        ("brush", "flex", "images_out:1024x1024=3", "0.03"),
+        ("brush", "flex", "images_out:1024x1024/hd=1", "0.08"),
         // Where the price depends on the size, one that has none is not guessed.
-        ("brush", "", "image_out:512x512=1", "Unpriced(NoRate)"),
-        ("brush", "", "image_out=1", "Unpriced(NoRate)"),
+        ("brush", "", "images_out:512x512=1", "Unpriced(NoRate)"),
+        ("brush", "", "images_out=1", "Unpriced(NoRate)"),
     ] {
         let quote = pricer.books().quote(&call(model, tier, units));
         assert_eq!(outcome(&quote), expected, "{model} {tier} {units}");
@@ -86,7 +86,7 @@ fn units_have_their_variants_tiers_factors_and_rounding() {
     let mut abroad = call("ear", "", "audio_in_second=20");
     abroad.geo = "us".into();
     assert_eq!(outcome(&pricer.books().quote(&abroad)), "0.022");
-    let worst = pricer.books().quote(&call("brush", "", "image_out:512x512=2"));
+    let worst = pricer.books().quote(&call("brush", "", "images_out:512x512=2"));
     assert_eq!(
         worst.charge.worst_case.normalize().to_string(),
         "0.16",
@@ -139,7 +139,7 @@ fn books_of_others_give_units_where_tokens_are_not_what_is_paid() {
         ("film", "video_out_second=8", 0, 0, "3.2"),
         ("film", "video_out_second:720p=8", 0, 0, "3.2"),
         ("film", "video_out_second:4k=8", 0, 0, "4.8"),
-        ("both", "image_out=1", 1000, 0, "0.001"),
+        ("both", "images_out=1", 1000, 0, "0.001"),
         ("machine", "audio_in_second=1", 0, 0, "Unpriced(UnknownModel)"),
         ("asks", "search_context=high", 1000, 1, "0.013"),
         ("asks", "", 1000, 1, "0.009"),

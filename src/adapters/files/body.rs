@@ -174,8 +174,8 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
             event.tokens = usage.tokens(shape, openai, out)?;
             event.requests = usage.requests()?;
             count_items(record.output, &mut event.requests);
-            event.reported_cost = reported_cost(usage.cost.map(RawValue::get))?;
-            search_and_units(text, provider, &mut event)?;
+            event.reported_cost = extras::reported_cost(usage.cost.map(RawValue::get))?;
+            extras::search_and_units(text, provider, &mut event)?;
             speed_and_place(usage, &mut event, context)?;
             iterations(usage, record.id.str(), &event, context, out)?;
         }
@@ -235,33 +235,6 @@ fn identity(record: &Record<'_>, text: &str, out: &mut Output) -> EventId {
             tags::content_identity("body", text)
         }
     }
-}
-
-/// OpenRouter gives a number, Perplexity an object with a total.
-fn reported_cost(raw: Option<&str>) -> Result<Option<rust_decimal::Decimal>, Fault> {
-    #[derive(Deserialize)]
-    struct Parts<'a> {
-        #[serde(borrow, default)]
-        total_cost: Option<&'a RawValue>,
-    }
-    match raw {
-        Some(text) if text.starts_with('{') => {
-            let parts: Parts<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
-            reported(parts.total_cost.map(RawValue::get), "usage.cost.total_cost")
-        }
-        _ => reported(raw, "usage.cost"),
-    }
-}
-
-/// Quantities that only some answers have.
-fn search_and_units(text: &str, provider: &str, event: &mut UsageEvent) -> Result<(), Fault> {
-    if provider == "perplexity" {
-        event.requests.web_searches = extras::perplexity_searches(text, event.model().as_str())?;
-    }
-    if event.requests.web_searches > 0 || event.tokens.total() == 0 {
-        event.extras = extras::of(text, Seconds::Heard)?;
-    }
-    Ok(())
 }
 
 /// Who sells the call: what the body says of itself, else what the name of the model tells.

@@ -7,10 +7,10 @@ use serde_json::value::RawValue;
 
 use crate::domain::label::Label;
 use crate::domain::money::parse_decimal;
-use crate::domain::usage::{Extras, SearchContext, Unit, UnitKey};
+use crate::domain::usage::{Extras, SearchContext, Unit, UnitKey, UsageEvent};
 
 use super::line::Fault;
-use super::scalar::Scalar;
+use super::scalar::{Scalar, reported};
 
 /// A number kept as its text, so that it is exact.
 type Number<'a> = Option<&'a RawValue>;
@@ -93,7 +93,7 @@ struct Search<'a> {
 /// What a call asked for.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(super) struct Parameters {
+struct Parameters {
     size: Option<String>,
     quality: Option<String>,
     web_search_options: Option<Asked>,
@@ -120,14 +120,14 @@ pub(super) fn of(text: &str, seconds: Seconds) -> Result<Label, Fault> {
 }
 
 /// What was asked for, where a row says so: size and quality of pictures.
-pub(super) fn parameters(text: &str) -> Parameters {
+fn parameters(text: &str) -> Parameters {
     let answer: Answer<'_> = serde_json::from_str(text).unwrap_or_default();
     let raw = answer.model_parameters.map(RawValue::get);
     raw.and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default()
 }
 
 /// The rare quantities of an answer to what was asked for; `images`: its data are pictures.
-pub(super) fn read(text: &str, parameters: &Parameters, seconds: Seconds, images: bool) -> Result<Label, Fault> {
+fn read(text: &str, parameters: &Parameters, seconds: Seconds, images: bool) -> Result<Label, Fault> {
     let answer: Answer<'_> = serde_json::from_str(text).unwrap_or_default();
     let mut extras = Extras::default();
     let (size, quality) = (
@@ -203,7 +203,7 @@ pub(super) fn read(text: &str, parameters: &Parameters, seconds: Seconds, images
 }
 
 /// What Perplexity charges searches for: a call once, deep research each query.
-pub(super) fn perplexity_searches(text: &str, model: &str) -> Result<u32, Fault> {
+fn perplexity_searches(text: &str, model: &str) -> Result<u32, Fault> {
     #[derive(Deserialize, Default)]
     struct Searched<'a> {
         #[serde(borrow, default)]
@@ -222,8 +222,58 @@ pub(super) fn perplexity_searches(text: &str, model: &str) -> Result<u32, Fault>
     usage.num_search_queries.small("num_search_queries")
 }
 
+/// OpenRouter gives a number, Perplexity an object with a total.
+pub(super) fn reported_cost(raw: Option<&str>) -> Result<Option<Decimal>, Fault> {
+    #[derive(Deserialize)]
+    struct Parts<'a> {
+        #[serde(borrow, default)]
+        total_cost: Option<&'a RawValue>,
+    }
+    match raw {
+        Some(text) if text.starts_with('{') => {
+            let parts: Parts<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+            reported(parts.total_cost.map(RawValue::get), "usage.cost.total_cost")
+        }
+        _ => reported(raw, "usage.cost"),
+    }
+}
+
+/// Quantities that only some answers have.
+pub(super) fn search_and_units(text: &str, provider: &str, event: &mut UsageEvent) -> Result<(), Fault> {
+    if provider == "perplexity" {
+        event.requests.web_searches = perplexity_searches(text, event.model().as_str())?;
+    }
+    if event.requests.web_searches > 0 || event.tokens.total() == 0 {
+        event.extras = of(text, Seconds::Heard)?;
+    }
+    Ok(())
+}
+
+/// What a gateway's row, its usage object and its answer say of quantities that are no tokens.
+pub(super) fn of_row(call: &str, line: &str, metadata: Option<&str>, answer: Option<&str>) -> Result<Label, Fault> {
+    let seconds = if call.contains("video") {
+        Seconds::Filmed
+    } else {
+        Seconds::Heard
+    };
+    // In the metadata the usage stands under a name of its own.
+    let usage = metadata.and_then(|text| {
+        let object: std::collections::BTreeMap<&str, &RawValue> = serde_json::from_str(text).ok()?;
+        Some(format!("{{\"usage\":{}}}", object.get("usage_object")?.get()))
+    });
+    let mut all = of(line, seconds)?;
+    if let Some(usage) = usage {
+        all = joined(all, of(&usage, seconds)?);
+    }
+    if let Some(answer) = answer {
+        // Size and quality of pictures stand beside the answer.
+        all = joined(all, read(answer, &parameters(line), seconds, call.contains("image"))?);
+    }
+    Ok(all)
+}
+
 /// Both of a row and of what stands inside it.
-pub(super) fn joined(one: Label, other: Label) -> Label {
+fn joined(one: Label, other: Label) -> Label {
     if one.is_empty() || one == other {
         return other;
     }

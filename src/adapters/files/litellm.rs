@@ -11,7 +11,7 @@ use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
 use super::counts::{Counts, Input};
-use super::extras::{self, Seconds};
+use super::extras;
 use super::line::{Context, Fault, LineFormat, Output};
 use super::media;
 use super::scalar::{Scalar, reported};
@@ -191,7 +191,8 @@ impl LineFormat for Litellm {
         let usage = metadata.usage_object.as_ref().or(response.usage.as_ref());
         count_tokens(&row, usage, &mut event, out)?;
         if event.tokens.total() == 0 || event.requests.web_searches > 0 {
-            event.extras = units(&row, line, text.as_deref())?;
+            let answer = json_text(row.response, "response").unwrap_or_default();
+            event.extras = extras::of_row(row.call_type.str(), line, text.as_deref(), answer.as_deref())?;
         }
         if event.tokens.total() == 0 && event.extras.is_empty() {
             if row.status.str() == "failure" {
@@ -206,33 +207,6 @@ impl LineFormat for Litellm {
         out.events.push(event);
         Ok(())
     }
-}
-
-/// What a row, its usage object and its answer say of quantities that are no tokens.
-fn units(row: &Row<'_>, line: &str, metadata: Option<&str>) -> Result<Label, Fault> {
-    let call = row.call_type.str();
-    let seconds = if call.contains("video") {
-        Seconds::Filmed
-    } else {
-        Seconds::Heard
-    };
-    let images = call.contains("image");
-    let answer = json_text(row.response, "response").unwrap_or_default();
-    // In the metadata the usage stands under a name of its own.
-    let usage = metadata.and_then(|text| {
-        let object: std::collections::BTreeMap<&str, &RawValue> = serde_json::from_str(text).ok()?;
-        Some(format!("{{\"usage\":{}}}", object.get("usage_object")?.get()))
-    });
-    let mut all = extras::of(line, seconds)?;
-    if let Some(usage) = usage {
-        all = extras::joined(all, extras::of(&usage, seconds)?);
-    }
-    if let Some(answer) = answer {
-        // Size and quality of pictures stand beside the answer.
-        let parameters = extras::parameters(line);
-        all = extras::joined(all, extras::read(&answer, &parameters, seconds, images)?);
-    }
-    Ok(all)
 }
 
 /// JSON that may itself be wrapped in a JSON text, as database columns are.

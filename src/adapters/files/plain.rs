@@ -366,7 +366,7 @@ fn units(value: Value<'_>) -> Result<Label, Fault> {
     let wrong = || {
         Fault::field(
             "units",
-            "not amounts such as `audio_in_second=12.5 image_out:1024x1024=2`",
+            "not amounts such as `audio_in_second=12.5 images_out:1024x1024=2`",
         )
     };
     let extras = Extras::parse(value.str()).ok_or_else(wrong)?;

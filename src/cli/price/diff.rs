@@ -7,7 +7,7 @@ use chrono::{NaiveDate, TimeDelta};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use super::{load, load_first, put, put_rows, shown};
+use super::{load, load_first, put, put_rows, receipt, shown};
 use crate::cli::text::{percent_change, tokens};
 use crate::cli::{CliError, Context, Exit, Format, wire};
 use crate::domain::label::Label;
@@ -170,7 +170,7 @@ fn document(models: &Models, args: &DiffArgs, period: Period) -> Result<Value, C
             .iter()
             .map(|((what, rate, per, factor, rule), (quantity, amount))| {
                 json!({
-                    "what": what, "quantity": quantity, "rate_usd": rate.to_string(), "per": per,
+                    "what": what, "quantity": receipt::number(*quantity), "rate_usd": rate.to_string(), "per": per,
                     "factor": factor.normalize().to_string(), "amount_usd": amount.normalize().to_string(), "rule": rule,
                 })
             })

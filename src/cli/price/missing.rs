@@ -187,9 +187,12 @@ fn advice(m: &Missing) -> Advice {
             )),
         ),
         Some(UnpricedReason::NoRate) => (
-            "a kind of token or request has no rate in the books; write all rates",
+            "a kind of token, unit or request has no rate in the books; write all rates",
             OVERLAY,
-            Some(overlay(m, "web_search_1000 = \"\"     # if it searches the web\n")),
+            Some(overlay(
+                m,
+                "web_search_1000 = \"\"     # if it searches the web\nunits = {}     # if it is sold by the piece: { page = \"0.004\" }; `finops explain` names them\n",
+            )),
         ),
         Some(UnpricedReason::ModelMissing) => (
             "its records name no model: set it at the source (`defaults` of the `[[source]]`)",
@@ -197,7 +200,7 @@ fn advice(m: &Missing) -> Advice {
             None,
         ),
         Some(UnpricedReason::UsageIncomplete) => (
-            "its records do not say how many tokens were read from the cache: no price would be honest",
+            "its records do not say all that is paid for (tokens read from the cache; seconds, pictures, pages): no price would be honest",
             None,
             None,
         ),

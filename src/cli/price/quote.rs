@@ -68,7 +68,7 @@ pub struct QuoteArgs {
     /// Server-side web searches
     #[arg(long, default_value_t = 0)]
     web_search: u32,
-    /// What is priced by one: `audio_in_second=12.5`, `image_out:1024x1024/hd=2`, `page=3`; again for more
+    /// What is priced by one: `audio_in_second=12.5`, `images_out:1024x1024/hd=2`, `page=3`; again for more
     #[arg(long = "unit", value_name = "UNIT=AMOUNT")]
     units: Vec<String>,
     /// How much each web search reads: low, medium, high

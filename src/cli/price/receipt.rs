@@ -160,7 +160,8 @@ pub fn document(quote: &Quote) -> Value {
 }
 
 /// A number as JSON writes it: whole where it is.
-fn number(quantity: rust_decimal::Decimal) -> Value {
+#[must_use]
+pub fn number(quantity: rust_decimal::Decimal) -> Value {
     serde_json::from_str(&quantity.normalize().to_string()).unwrap_or_default()
 }
 

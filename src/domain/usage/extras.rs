@@ -56,8 +56,8 @@ impl Unit {
         match self {
             Unit::AudioInSecond => "audio_in_second",
             Unit::AudioOutSecond => "audio_out_second",
-            Unit::ImageIn => "image_in",
-            Unit::ImageOut => "image_out",
+            Unit::ImageIn => "images_in",
+            Unit::ImageOut => "images_out",
             Unit::Page => "page",
             Unit::CharacterIn => "character_in",
             Unit::RankQuery => "rank_query",
@@ -94,7 +94,7 @@ impl UnitKey {
         }
     }
 
-    /// Reads `image_out` or `image_out:1024x1024/hd`.
+    /// Reads `images_out` or `images_out:1024x1024/hd`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (name, variant) = text.split_once(':').unwrap_or((text, ""));
@@ -202,7 +202,7 @@ impl Extras {
         (text.len() <= crate::domain::label::MAX_LABEL_BYTES).then(|| Label::new(&text))
     }
 
-    /// Reads what a person or program wrote in the form that a call keeps: `image_out:1024x1024=2 search_context=high`. Nothing where
+    /// Reads what a person or program wrote in the form that a call keeps: `images_out:1024x1024=2 search_context=high`. Nothing where
     /// a part is no amount of a unit.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -257,6 +257,6 @@ mod tests {
         assert_eq!(Extras::of(label), extras);
         assert!(Extras::default().label().unwrap().is_empty());
         assert_eq!(UnitKey::new(Unit::ImageOut, "a b=c:d").variant, "abcd");
-        assert_eq!(UnitKey::parse("image_out:a=b"), None);
+        assert_eq!(UnitKey::parse("images_out:a=b"), None);
     }
 }
