@@ -14,7 +14,7 @@ use crate::domain::usage::{EventId, Requests, Tokens, UsageEvent};
 use super::extras::{self, Seconds};
 use super::gemini::Metadata;
 use super::line::{Context, Fault, LineFormat, Output};
-use super::scalar::{Scalar, reported};
+use super::scalar::Scalar;
 use super::tags;
 use super::usage::{Shape, Usage};
 
