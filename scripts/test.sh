@@ -12,7 +12,7 @@ cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 ||
 install_emulators
 
 run cargo fmt --check
-# One build for all tests: with AWS. The README's commands build without it.
-run cargo clippy --all-targets --locked --features aws -- -D warnings
-run cargo test --locked --features aws
+# One build for all tests: with AWS and Parquet. The README's commands build without it.
+run cargo clippy --all-targets --locked --features aws,parquet -- -D warnings
+run cargo test --locked --features aws,parquet
 run ./scripts/terraform.sh

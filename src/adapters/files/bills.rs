@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use rustc_hash::FxBuildHasher;
 
 use crate::domain::dimension::Dimensions;
 use crate::domain::label::Label;
-use crate::domain::money::Currency;
+use crate::domain::money::{Currency, MoneyError};
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, Bill, SpendKey, Sums, TokenSums};
+use crate::domain::usage::Bucket;
 
+use super::amount::Cost;
 use super::line::Fault;
 
 /// One row of a bill.
@@ -50,28 +53,126 @@ type BucketKey = (&'static str, DateTime<Utc>, DateTime<Utc>);
 
 type Rows = HashMap<SpendKey, Sums>;
 
-/// One bill being read: its period and its sums.
-struct Draft {
-    period: Period,
-    rows: Rows,
+/// Rows of one bill, currency and dimensions, of all hours.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub(super) struct Place(u32);
+
+/// What the rows of a place have in common.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Common {
+    bill: u32,
+    currency: Currency,
+    dimensions: Dimensions,
+}
+
+/// The sums of one place and hour.
+struct Slot {
+    hour: Hour,
+    place: Place,
+    rows: u32,
+    billed: Decimal,
+    effective: Decimal,
 }
 
 /// The bills of one source. All files of a source are read before any bill is told, since a bill may be spread over several.
 #[derive(Default)]
 pub(super) struct Bills {
-    drafts: BTreeMap<(String, DateTime<Utc>), Draft>,
+    /// Billing account and start of the billing period.
+    numbers: BTreeMap<(String, DateTime<Utc>), u32>,
+    periods: Vec<Period>,
+    places: HashMap<Common, Place, FxBuildHasher>,
+    /// By place, and the hour and slot of the row before: rows of a bill tend to follow in time.
+    common: Vec<(Common, Hour, usize)>,
+    by_hour: HashMap<(Place, Hour), usize, FxBuildHasher>,
+    slots: Vec<Slot>,
+    /// By slot.
+    tokens: HashMap<usize, TokenSums, FxBuildHasher>,
     buckets: BTreeMap<BucketKey, (Order, CostBucket)>,
 }
 
 impl Bills {
-    /// Adds one row to the bill of an account and period.
-    pub fn add(&mut self, account: String, period: Period, row: &BillRow) -> Result<(), Fault> {
-        let draft = self.drafts.entry((account, period.start)).or_insert_with(|| Draft {
-            period,
-            rows: HashMap::new(),
-        });
-        draft.period.end = draft.period.end.max(period.end);
-        add_row(&mut draft.rows, row)
+    /// Where rows of an account, period, currency and dimensions are summed.
+    pub fn place(
+        &mut self,
+        account: &str,
+        period: Period,
+        currency: Currency,
+        dimensions: Dimensions,
+    ) -> Result<Place, Fault> {
+        let next = |length: usize| u32::try_from(length).map_err(|_| Fault::whole("more bills than can be told apart"));
+        let key = (account.to_owned(), period.start);
+        let bill = match self.numbers.get(&key) {
+            Some(bill) => *bill,
+            None => {
+                let bill = next(self.periods.len())?;
+                self.periods.push(period);
+                self.numbers.insert(key, bill);
+                bill
+            }
+        };
+        if let Some(known) = self.periods.get_mut(bill as usize) {
+            known.end = known.end.max(period.end);
+        }
+        let common = Common {
+            bill,
+            currency,
+            dimensions,
+        };
+        if let Some(place) = self.places.get(&common) {
+            return Ok(*place);
+        }
+        let place = Place(next(self.common.len())?);
+        self.common.push((common, Hour(i64::MIN), 0));
+        self.places.insert(common, place);
+        Ok(place)
+    }
+
+    /// Adds one row to a place: both bases or none, so that a row that does not fit leaves no half of itself behind.
+    pub fn put(
+        &mut self,
+        place: Place,
+        hour: Hour,
+        billed: Cost,
+        effective: Cost,
+        tokens: Option<&TokenSums>,
+    ) -> Result<(), Fault> {
+        let Some((_, last, slot)) = self.common.get_mut(place.0 as usize) else {
+            return Err(Fault::whole("of no known bill"));
+        };
+        if *last != hour {
+            *slot = *self.by_hour.entry((place, hour)).or_insert_with(|| {
+                self.slots.push(Slot {
+                    hour,
+                    place,
+                    rows: 0,
+                    billed: Decimal::ZERO,
+                    effective: Decimal::ZERO,
+                });
+                self.slots.len() - 1
+            });
+            *last = hour;
+        }
+        let number = *slot;
+        let Some(slot) = self.slots.get_mut(number) else {
+            return Err(Fault::whole("of no known bill"));
+        };
+        let wrong = |e: MoneyError| Fault::field("BilledCost", e.to_string());
+        let sums = (
+            billed.added_to(slot.billed).map_err(wrong)?,
+            effective.added_to(slot.effective).map_err(wrong)?,
+        );
+        slot.rows = slot
+            .rows
+            .checked_add(1)
+            .ok_or_else(|| Fault::whole("more rows of one hour than can be counted"))?;
+        (slot.billed, slot.effective) = sums;
+        if let Some(tokens) = tokens.filter(|t| **t != TokenSums::default()) {
+            let sums = self.tokens.entry(number).or_default();
+            for bucket in Bucket::ALL {
+                sums.set(bucket, sums.get(bucket) + tokens.get(bucket));
+            }
+        }
+        Ok(())
     }
 
     /// Takes a bucket, unless a later one of its period is known.
@@ -91,22 +192,103 @@ impl Bills {
         }
     }
 
-    /// The bills, complete, in order of account and period; and what could not be added up.
-    pub fn finish(self, source: Label) -> (Vec<Bill>, Vec<Fault>) {
+    /// The bills, complete, in order of account and period, each built when it is asked for; and what could not be added up.
+    pub fn finish(self, source: Label) -> (impl Iterator<Item = Bill>, Vec<Fault>) {
         let mut faults = Vec::new();
-        let drafts = self.drafts.into_iter().map(|((account, start), draft)| {
-            let identity = format!("{source}/{account}/{}", start.format("%Y-%m-%d"));
-            bill(identity, draft.period, draft.rows)
-        });
-        let buckets = self.buckets.into_values().map(|(_, bucket)| {
-            of_bucket(&bucket, source).unwrap_or_else(|fault| {
-                faults.push(fault);
-                bill(identity(&bucket, source), bucket.period, Rows::new())
+        let buckets: Vec<Bill> = self
+            .buckets
+            .into_values()
+            .map(|(_, bucket)| {
+                of_bucket(&bucket, source).unwrap_or_else(|fault| {
+                    faults.push(fault);
+                    bill(identity(&bucket, source), bucket.period, Rows::new())
+                })
+            })
+            .collect();
+        let (common, slots, tokens) = (self.common, self.slots, self.tokens);
+        let mut by_bill = sorted(&common, &slots, self.periods.len());
+        let numbers: Vec<((String, DateTime<Utc>), u32)> = self.numbers.into_iter().collect();
+        let drafts = numbers.into_iter().filter_map(move |((account, start), number)| {
+            let slots_of = by_bill.get_mut(number as usize).map(std::mem::take)?;
+            Some(Bill {
+                identity: format!("{source}/{account}/{}", start.format("%Y-%m-%d")),
+                period: *self.periods.get(number as usize)?,
+                rows: rows(&common, &slots, &tokens, &slots_of),
+                settled_before: None,
             })
         });
-        let bills = drafts.chain(buckets).collect();
-        (bills, faults)
+        (drafts.chain(buckets), faults)
     }
+}
+
+/// The slots of each bill, in order of hour, currency and dimensions.
+fn sorted(common: &[(Common, Hour, usize)], slots: &[Slot], bills: usize) -> Vec<Vec<u32>> {
+    let mut order: Vec<u32> = (0_u32..).take(common.len()).collect();
+    // Names are compared once per place here, not once per row.
+    order.sort_by_key(|place| common.get(*place as usize).map(|(common, ..)| *common));
+    let mut ranks = vec![0_u32; order.len()];
+    for (rank, place) in (0_u32..).zip(order) {
+        if let Some(slot) = ranks.get_mut(place as usize) {
+            *slot = rank;
+        }
+    }
+    let mut by_bill: Vec<Vec<(i64, u32, u32)>> = vec![Vec::new(); bills];
+    // A place whose first row did not fit has none.
+    for (number, slot) in (0_u32..).zip(slots).filter(|(_, slot)| slot.rows > 0) {
+        let place = slot.place.0 as usize;
+        let (Some((common, ..)), Some(rank)) = (common.get(place), ranks.get(place)) else {
+            continue;
+        };
+        if let Some(list) = by_bill.get_mut(common.bill as usize) {
+            list.push((slot.hour.0, *rank, number));
+        }
+    }
+    let lists = by_bill.into_iter().map(|mut list| {
+        list.sort_unstable();
+        list.into_iter().map(|(_, _, number)| number).collect()
+    });
+    lists.collect()
+}
+
+/// The rows of slots that stand in order: of each hour those of one basis before those of the other.
+fn rows(
+    common: &[(Common, Hour, usize)],
+    slots: &[Slot],
+    tokens: &HashMap<usize, TokenSums, FxBuildHasher>,
+    of: &[u32],
+) -> Vec<(SpendKey, Sums)> {
+    let hour = |number: &u32| slots.get(*number as usize).map(|slot| slot.hour);
+    let mut rows = Vec::with_capacity(of.len() * 2);
+    for same in of.chunk_by(|a, b| hour(a) == hour(b)) {
+        for basis in [Basis::Billed, Basis::Effective] {
+            for number in same {
+                let Some(slot) = slots.get(*number as usize) else {
+                    continue;
+                };
+                let Some((common, ..)) = common.get(slot.place.0 as usize) else {
+                    continue;
+                };
+                let key = SpendKey {
+                    hour: slot.hour,
+                    basis,
+                    currency: common.currency,
+                    dimensions: common.dimensions,
+                };
+                let sums = Sums {
+                    events: i64::from(slot.rows),
+                    cost: if basis == Basis::Billed {
+                        slot.billed
+                    } else {
+                        slot.effective
+                    },
+                    tokens: tokens.get(&(*number as usize)).copied().unwrap_or_default(),
+                    ..Sums::default()
+                };
+                rows.push((key, sums));
+            }
+        }
+    }
+    rows
 }
 
 /// The bill of one bucket.

@@ -10,13 +10,15 @@ use rust_decimal::prelude::ToPrimitive;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, add_exact, mul_exact, parse_decimal};
-use crate::domain::period::Period;
+use crate::domain::period::{Hour, Period};
 use crate::domain::spend::TokenSums;
 use crate::domain::usage::{Bucket, MAX_TOKENS};
 
-use super::bills::{BillRow, Bills};
+use super::amount::Cost;
+use super::bills::Bills;
 use super::focus::Row;
 use super::line::{Context, Fault};
+use super::memo::{Known, Way};
 use super::scalar::Scalar;
 use super::tags;
 
@@ -47,7 +49,7 @@ pub(super) fn add(
     defaults: &[(Dimension, Label)],
     source: Label,
     context: &mut Context,
-) -> Result<(), Fault> {
+) -> Result<Known, Fault> {
     let kind = row.get("line_item_line_item_type");
     let billed = row.money("line_item_unblended_cost")?;
     let currency: Currency = match row.get("line_item_currency_code") {
@@ -64,19 +66,17 @@ pub(super) fn add(
             .ok_or_else(|| Fault::field("bill_billing_period_start_date", "not a time"))?,
         _ => row.time("bill_billing_period_end_date")?,
     };
-    let bill_row = BillRow {
-        at: row.time("line_item_usage_start_date")?,
-        currency,
-        dimensions: dimensions(row, kind, defaults, source, context)?,
-        billed,
-        effective: effective(row, kind, billed)?,
-        tokens: tokens(row, kind),
-    };
+    let hour = Hour::of(row.time("line_item_usage_start_date")?);
+    let dimensions = dimensions(row, kind, defaults, source, context)?;
+    let effective = effective(row, kind, billed)?;
     let payer = match row.get("bill_payer_account_id") {
         "" => "payer",
         payer => payer,
     };
-    bills.add(payer.to_owned(), Period::new(start, end), &bill_row)
+    let place = bills.place(payer, Period::new(start, end), currency, dimensions)?;
+    let tokens = tokens(row, kind);
+    bills.put(place, hour, Cost::Exact(billed), Cost::Exact(effective), Some(&tokens))?;
+    Ok(Known { place, way: Way::Row })
 }
 
 /// What a row costs when commitments are spread over what they cover.

@@ -44,13 +44,17 @@ impl CurRows {
             columns: &self.columns,
             values: &values,
         };
-        cur::add(&mut self.bills, &row, &self.defaults, self.source, &mut self.context).map_err(|fault| words(&fault))
+        cur::add(&mut self.bills, &row, &self.defaults, self.source, &mut self.context)
+            .map(|_| ())
+            .map_err(|fault| words(&fault))
     }
 
     /// The bills.
     pub fn finish(self) -> Result<Vec<Bill>, String> {
         let (bills, faults) = self.bills.finish(self.source);
-        faults.first().map_or(Ok(bills), |fault| Err(words(fault)))
+        faults
+            .first()
+            .map_or_else(|| Ok(bills.collect()), |fault| Err(words(fault)))
     }
 }
 

@@ -8,11 +8,13 @@ use rust_decimal::Decimal;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, parse_decimal};
-use crate::domain::period::Period;
+use crate::domain::period::{Hour, Period};
 
-use super::bills::{BillRow, Bills};
+use super::amount::Cost;
+use super::bills::Bills;
 use super::focus_tokens;
 use super::line::{Context, Fault};
+use super::memo::{Known, Way};
 use super::scalar::Scalar;
 use super::time::parse_time;
 
@@ -54,6 +56,25 @@ impl<'a> Row<'a> {
     }
 }
 
+/// Columns that decide where a row is summed, and whether it counts tokens.
+pub(super) const SHARED: [&str; 15] = [
+    "BillingCurrency",
+    "BillingPeriodStart",
+    "BillingPeriodEnd",
+    "BillingAccountId",
+    "ProviderName",
+    "ServiceProviderName",
+    "SubAccountId",
+    "x_Model",
+    "x_model",
+    "x_ModelId",
+    "ServiceName",
+    "ChargeCategory",
+    "Tags",
+    "ConsumedUnit",
+    "PricingUnit",
+];
+
 /// Adds one row to its bill.
 pub(super) fn add(
     bills: &mut Bills,
@@ -61,23 +82,23 @@ pub(super) fn add(
     defaults: &[(Dimension, Label)],
     source: Label,
     context: &mut Context,
-) -> Result<(), Fault> {
+) -> Result<Known, Fault> {
     let (billed, effective) = (row.money("BilledCost")?, row.money("EffectiveCost")?);
     let currency: Currency = row
         .get("BillingCurrency")
         .parse()
         .map_err(|_| Fault::field("BillingCurrency", "not a currency code of three letters"))?;
-    let at = row.time("ChargePeriodStart")?;
+    let hour = Hour::of(row.time("ChargePeriodStart")?);
     let period = Period::new(row.time("BillingPeriodStart")?, row.time("BillingPeriodEnd")?);
-    let row_of = BillRow {
-        at,
-        currency,
-        dimensions: dimensions(row, defaults, source, context)?,
-        billed,
-        effective,
-        tokens: focus_tokens::tokens(row),
+    let dimensions = dimensions(row, defaults, source, context)?;
+    let place = bills.place(row.get("BillingAccountId"), period, currency, dimensions)?;
+    let (way, tokens) = match focus_tokens::counts(row) {
+        true => (Way::Tokens, Some(focus_tokens::tokens(row))),
+        false => (Way::Costs, None),
     };
-    bills.add(row.get("BillingAccountId").to_owned(), period, &row_of)
+    let (billed, effective) = (Cost::Exact(billed), Cost::Exact(effective));
+    bills.put(place, hour, billed, effective, tokens.as_ref())?;
+    Ok(Known { place, way })
 }
 
 fn dimensions(

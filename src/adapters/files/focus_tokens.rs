@@ -23,13 +23,33 @@ pub(super) fn model<'a>(row: &Row<'a>) -> &'a str {
         .unwrap_or("")
 }
 
+/// Quantities and their units, the first that counts tokens first.
+const COUNTED: [(&str, &str); 2] = [("ConsumedQuantity", "ConsumedUnit"), ("PricingQuantity", "PricingUnit")];
+
+/// Columns that [`tokens`] reads and [`counts`] does not.
+pub(super) const READ: [&str; 7] = [
+    "ConsumedQuantity",
+    "PricingQuantity",
+    "x_TokenType",
+    "SkuMeter",
+    "x_UsageType",
+    "ChargeDescription",
+    "SkuId",
+];
+
+/// Whether the row may count tokens, by its category and units alone.
+pub(super) fn counts(row: &Row<'_>) -> bool {
+    let counted = || COUNTED.into_iter().any(|(_, unit)| scale(row.get(unit)).is_some());
+    row.get("ChargeCategory").eq_ignore_ascii_case("usage") && counted()
+}
+
 /// The tokens that the row charges; none where it does not count tokens or does not say which.
 pub(super) fn tokens(row: &Row<'_>) -> TokenSums {
     let mut sums = TokenSums::default();
     if !row.get("ChargeCategory").eq_ignore_ascii_case("usage") {
         return sums;
     }
-    let counted = [("ConsumedQuantity", "ConsumedUnit"), ("PricingQuantity", "PricingUnit")]
+    let counted = COUNTED
         .into_iter()
         .find_map(|(quantity, unit)| count(row.get(quantity), row.get(unit)));
     if let (Some(count), Some(bucket)) = (counted, KIND.into_iter().find_map(|column| bucket(row.get(column)))) {
@@ -38,18 +58,20 @@ pub(super) fn tokens(row: &Row<'_>) -> TokenSums {
     sums
 }
 
-fn count(quantity: &str, unit: &str) -> Option<i128> {
+/// How many tokens a unit is.
+fn scale(unit: &str) -> Option<u32> {
     let unit = unit.to_lowercase();
-    let scale = match unit
-        .strip_suffix("tokens")
-        .or_else(|| unit.strip_suffix("token"))?
-        .trim()
-    {
-        "" => 1_u32,
+    let number = unit.strip_suffix("tokens").or_else(|| unit.strip_suffix("token"))?;
+    Some(match number.trim() {
+        "" => 1,
         "1k" | "k" | "1000" | "1,000" | "thousand" => 1_000,
         "1m" | "m" | "1000000" | "1,000,000" | "million" => 1_000_000,
         _ => return None,
-    };
+    })
+}
+
+fn count(quantity: &str, unit: &str) -> Option<i128> {
+    let scale = scale(unit)?;
     let whole = mul_exact(parse_decimal(quantity).ok()?, Decimal::from(scale))
         .ok()?
         .normalize();

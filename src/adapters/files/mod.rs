@@ -1,6 +1,7 @@
 //! Usage and bills in files: one file per format.
 
 pub(crate) mod admin;
+mod amount;
 mod apim;
 mod bedrock;
 pub(crate) mod bills;
@@ -17,12 +18,14 @@ mod discover;
 mod focus;
 mod focus_tokens;
 mod gemini;
+mod grid;
 mod helicone;
 mod keys;
 mod langfuse;
 mod line;
 mod litellm;
 mod media;
+mod memo;
 mod objects;
 mod otel;
 #[cfg(feature = "parquet")]
@@ -37,6 +40,7 @@ mod records;
 mod remember;
 mod scalar;
 mod scan;
+mod sheet;
 mod sniff;
 mod stop;
 mod table;

@@ -17,6 +17,7 @@ use super::otel::{Traces, protobuf};
 use super::read::Run;
 use super::readers::Shared;
 use super::readers::held;
+use super::stop::Stop;
 use super::{FileFormat, FileSourceOptions};
 
 /// What some bytes were read as.
@@ -44,12 +45,28 @@ pub enum Parser {
 /// Reads bytes as a whole file, or as the body of a request.
 #[must_use]
 pub fn probe(parser: Parser, bytes: &[u8]) -> Probed {
+    let format = match parser {
+        Parser::File(format) => format,
+        Parser::Protobuf => Some(FileFormat::Otel),
+    };
+    probed(format, |run| match parser {
+        Parser::File(_) => run.stream(Box::new(Cursor::new(bytes)), "probe", true, None, None),
+        Parser::Protobuf => {
+            let traces = Arc::clone(&run.shared.traces);
+            if let Err(fault) = protobuf::read(bytes, &mut held(&traces), &mut run.context, &mut run.out) {
+                run.reject("probe", 1, fault, bytes);
+            }
+            run.parts("probe", 1, bytes);
+            run.hand_over().map(|_| ())
+        }
+    })
+}
+
+/// What a run without a ledger reads.
+pub(super) fn probed(format: Option<FileFormat>, read: impl FnOnce(&mut Run<'_>) -> Result<(), Stop>) -> Probed {
     let options = FileSourceOptions {
         name: Label::new("probe"),
-        format: match parser {
-            Parser::File(format) => format,
-            Parser::Protobuf => Some(FileFormat::Otel),
-        },
+        format,
         paths: Vec::new(),
         base: PathBuf::new(),
         defaults: Vec::new(),
@@ -57,26 +74,15 @@ pub fn probe(parser: Parser, bytes: &[u8]) -> Probed {
         latest: latest(),
         env: |_| None,
     };
-    let traces = Arc::new(Mutex::new(Traces::default()));
     let shared = Shared {
         sessions: Arc::new(Sessions::new(Vec::new())),
-        traces: Arc::clone(&traces),
+        traces: Arc::new(Mutex::new(Traces::default())),
         columns: None,
     };
     let mut probed = Probed::default();
     let mut run = Run::new(&options, shared, &mut probed);
     run.context.fallback = Some(latest());
-    let read = match parser {
-        Parser::File(_) => run.stream(Box::new(Cursor::new(bytes)), "probe", true, None, None),
-        Parser::Protobuf => {
-            if let Err(fault) = protobuf::read(bytes, &mut held(&traces), &mut run.context, &mut run.out) {
-                run.reject("probe", 1, fault, bytes);
-            }
-            run.parts("probe", 1, bytes);
-            run.hand_over().map(|_| ())
-        }
-    };
-    if read.and_then(|()| run.settle_traces()).is_err() {
+    if read(&mut run).and_then(|()| run.settle_traces()).is_err() {
         run.reject("probe", 0, Fault::whole("cannot be read"), b"");
     }
     // The sink below never fails.

@@ -62,6 +62,13 @@ impl<R: Read> Records<R> {
         self.buffer
     }
 
+    /// What was read ahead and the stream behind it, for a reader with a buffer of its own.
+    pub fn into_rest(mut self) -> (Vec<u8>, R) {
+        self.buffer.truncate(self.end);
+        self.buffer.drain(..self.start);
+        (self.buffer, self.input)
+    }
+
     /// What is read ahead: at least `least` bytes and one line end, unless the stream has less.
     pub fn peek(&mut self, least: usize) -> io::Result<&[u8]> {
         while !self.eof

@@ -5,15 +5,20 @@ use std::io;
 
 use csv::StringRecord;
 
+use crate::domain::spend::TokenSums;
+
 use super::FileFormat;
 use super::cur;
 use super::focus::{self, Row};
+use super::focus_tokens;
 use super::line::{Fault, LineFormat};
+use super::memo::Known;
 use super::plain;
 #[cfg(not(feature = "parquet"))]
 use super::position::Position;
 use super::read::Run;
 use super::records::Records;
+use super::sheet::Sheet;
 use super::sniff::{DETECT_BYTES, Input};
 use super::stop::Stop;
 
@@ -29,11 +34,24 @@ impl Run<'_> {
 
     /// Rows of a bill.
     pub fn bill_table(&mut self, records: Records<Input<'_>>, name: &str, format: FileFormat) -> Result<(), Stop> {
+        match Sheet::of(records, format)? {
+            Ok(sheet) => self.sheet(sheet, name),
+            Err(records) => self.bill_rows(records, name, format, 0),
+        }
+    }
+
+    /// Rows of a bill through a full parser, behind so many lines that were read before.
+    pub fn bill_rows(
+        &mut self,
+        records: Records<Input<'_>>,
+        name: &str,
+        format: FileFormat,
+        lines_before: u64,
+    ) -> Result<(), Stop> {
         let mut columns = None;
-        self.table(records, name, |run, header, values, _| {
-            columns
-                .get_or_insert_with(|| Columns::new(format, header))
-                .add(run, values)
+        self.table_behind(records, name, lines_before, |run, header, values, _| {
+            let columns = columns.get_or_insert_with(|| Columns::new(format, header));
+            columns.add(run, values).map(|_| ())
         })
     }
 
@@ -71,18 +89,29 @@ impl Run<'_> {
 
     fn table(
         &mut self,
+        records: Records<Input<'_>>,
+        name: &str,
+        read: impl FnMut(&mut Self, &[String], &StringRecord, u64) -> Result<(), Fault>,
+    ) -> Result<(), Stop> {
+        self.table_behind(records, name, 0, read)
+    }
+
+    fn table_behind(
+        &mut self,
         mut records: Records<Input<'_>>,
         name: &str,
+        lines_before: u64,
         mut read: impl FnMut(&mut Self, &[String], &StringRecord, u64) -> Result<(), Fault>,
     ) -> Result<(), Stop> {
         // The parser counts the second half of a CRLF to the next row.
-        let crlf = u64::from(
-            records
-                .peek(DETECT_BYTES)?
-                .split(|b| *b == b'\n')
-                .next()
-                .is_some_and(|l| l.ends_with(b"\r")),
-        );
+        let crlf = lines_before
+            + u64::from(
+                records
+                    .peek(DETECT_BYTES)?
+                    .split(|b| *b == b'\n')
+                    .next()
+                    .is_some_and(|l| l.ends_with(b"\r")),
+            );
         let mut table = csv::ReaderBuilder::new()
             .flexible(true)
             .trim(csv::Trim::All)
@@ -122,6 +151,20 @@ pub(super) struct Columns {
     by_name: HashMap<String, usize>,
 }
 
+/// What is read of a bill's columns.
+pub(super) struct Wanted {
+    /// Positions, ascending.
+    pub positions: Vec<usize>,
+    /// Those among them that decide where a row is summed, and how it is read.
+    pub shared: Vec<usize>,
+    /// Of the billed cost.
+    pub billed: usize,
+    /// Of the effective cost.
+    pub effective: usize,
+    /// Of the time of the charge.
+    pub at: usize,
+}
+
 impl Columns {
     /// Columns of these names.
     pub fn new(format: FileFormat, names: &[String]) -> Self {
@@ -135,8 +178,48 @@ impl Columns {
         }
     }
 
+    /// What is read of these columns, where rows of the same texts are summed alike.
+    pub fn wanted(&self) -> Option<Wanted> {
+        if self.format != FileFormat::Focus {
+            return None;
+        }
+        let own = ["BilledCost", "EffectiveCost", "ChargePeriodStart"];
+        let at = |name: &&str| self.by_name.get(*name).copied();
+        let mut shared: Vec<usize> = focus::SHARED.iter().filter_map(at).collect();
+        let mut positions: Vec<usize> = own.iter().chain(&focus_tokens::READ).filter_map(at).collect();
+        positions.extend(&shared);
+        shared.sort_unstable();
+        positions.sort_unstable();
+        let [billed, effective, charged] = own.each_ref().map(at);
+        Some(Wanted {
+            positions,
+            shared,
+            billed: billed?,
+            effective: effective?,
+            at: charged?,
+        })
+    }
+
+    /// The same columns for rows that hold only the `wanted` of them.
+    pub fn narrowed(&self, wanted: &Wanted) -> Columns {
+        let by_name = self.by_name.iter();
+        let by_name = by_name.filter_map(|(name, at)| Some((name.clone(), wanted.positions.binary_search(at).ok()?)));
+        Columns {
+            format: self.format,
+            by_name: by_name.collect(),
+        }
+    }
+
+    /// The tokens of a row.
+    pub fn tokens(&self, values: &StringRecord) -> TokenSums {
+        focus_tokens::tokens(&Row {
+            columns: &self.by_name,
+            values,
+        })
+    }
+
     /// Adds a row to its bill.
-    pub fn add(&self, run: &mut Run<'_>, values: &StringRecord) -> Result<(), Fault> {
+    pub fn add(&self, run: &mut Run<'_>, values: &StringRecord) -> Result<Known, Fault> {
         let row = Row {
             columns: &self.by_name,
             values,

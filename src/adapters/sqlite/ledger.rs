@@ -143,7 +143,9 @@ impl Ledger for SqliteLedger {
             }
             let mut body = Vec::new();
             for (key, sums) in &bill.rows {
-                delta.entry(*key).or_default().add(sums).map_err(money)?;
+                if old.is_some() {
+                    delta.entry(*key).or_default().add(sums).map_err(money)?;
+                }
                 super::codec::put(&mut body, u128::try_from(key.hour.0).map_err(|_| super::codec::Broken)?);
                 put_spend(&mut body, key, sums, &mut names)?;
             }
@@ -151,7 +153,12 @@ impl Ledger for SqliteLedger {
             if delta.is_empty() && old.is_some() {
                 return Ok(restated);
             }
-            apply(&mut names, &mut Additions::default(), &[], delta)?;
+            if old.is_some() {
+                apply(&mut names, &mut Additions::default(), &[], delta)?;
+            } else {
+                // A bill of millions of rows is not held a second time.
+                spend::append(&mut names, &bill.rows)?;
+            }
             conn.execute(
                 "INSERT OR REPLACE INTO bill (identity, recorded_at, body) VALUES (?, ?, ?)",
                 params![bill.identity, now.timestamp(), body],

@@ -96,6 +96,22 @@ pub fn apply(
         .try_for_each(|(hour, rows)| add_part(names, hour, rows))
 }
 
+/// Adds the rows of a new bill, in which no key comes twice: those of an hour that stand side by side are packed as they are.
+pub fn append(names: &mut StoredNames<'_>, rows: &[(SpendKey, Sums)]) -> Result<(), CodecError> {
+    for same in rows.chunk_by(|(a, _), (b, _)| a.hour == b.hour) {
+        let Some((first, _)) = same.first() else { continue };
+        let plain = same.iter().all(|(_, sums)| !sums.is_empty());
+        match parts::next(names, first.hour)?.filter(|_| plain) {
+            Some(layer) => {
+                let body = pack(names, same)?;
+                parts::insert(names, layer, first.hour, &body)?;
+            }
+            None => add_part(names, first.hour, same.to_vec())?,
+        }
+    }
+    Ok(())
+}
+
 /// Adds rows to those of an hour; a key may come twice.
 fn add_part(names: &mut StoredNames<'_>, hour: Hour, rows: Vec<(SpendKey, Sums)>) -> Result<(), CodecError> {
     let (layer, rows) = match parts::next(names, hour)? {

@@ -28,6 +28,7 @@ mod decoded {
 
     enum Column {
         Text(&'static str, Vec<&'static str>),
+        Optional(&'static str, Vec<Option<String>>),
         Millis(&'static str, Vec<i64>),
         Double(&'static str, Vec<f64>),
         /// With ten digits behind the point.
@@ -37,13 +38,19 @@ mod decoded {
     fn write(columns: &[Column]) -> Vec<u8> {
         let field = |column: &Column| {
             let (name, physical) = match column {
-                Column::Text(name, _) => (name, Physical::BYTE_ARRAY),
+                Column::Text(name, _) | Column::Optional(name, _) => (name, Physical::BYTE_ARRAY),
                 Column::Millis(name, _) | Column::Decimal(name, _) => (name, Physical::INT64),
                 Column::Double(name, _) => (name, Physical::DOUBLE),
             };
-            let field = Type::primitive_type_builder(name, physical).with_repetition(Repetition::REQUIRED);
+            let repetition = match column {
+                Column::Optional(..) => Repetition::OPTIONAL,
+                Column::Text(..) | Column::Millis(..) | Column::Double(..) | Column::Decimal(..) => {
+                    Repetition::REQUIRED
+                }
+            };
+            let field = Type::primitive_type_builder(name, physical).with_repetition(repetition);
             let field = match column {
-                Column::Text(..) => field.with_logical_type(Some(LogicalType::String)),
+                Column::Text(..) | Column::Optional(..) => field.with_logical_type(Some(LogicalType::String)),
                 Column::Millis(..) => field.with_converted_type(ConvertedType::TIMESTAMP_MILLIS),
                 Column::Double(..) => field,
                 Column::Decimal(..) => field
@@ -71,6 +78,12 @@ mod decoded {
                         .typed::<ByteArrayType>()
                         .write_batch(&values, None, None)
                         .unwrap();
+                }
+                Column::Optional(_, values) => {
+                    let levels: Vec<i16> = values.iter().map(|v| i16::from(v.is_some())).collect();
+                    let values: Vec<ByteArray> = values.iter().flatten().map(|v| ByteArray::from(v.as_str())).collect();
+                    let writer = writer.typed::<ByteArrayType>();
+                    writer.write_batch(&values, Some(&levels), None).unwrap();
                 }
                 Column::Millis(_, values) | Column::Decimal(_, values) => {
                     writer.typed::<Int64Type>().write_batch(values, None, None).unwrap();
@@ -163,5 +176,96 @@ mod decoded {
         }
         let kept = read_text("x.parquet", write(&[Column::Double("x", vec![1.0])]));
         assert!(kept.rejected[0].reason.contains("no known usage format"));
+    }
+
+    /// Values by turns that differ from column to column, so that rows meet again and again, and in ever new ways.
+    fn turns(texts: &[&'static str], rows: usize, step: usize) -> Vec<Option<String>> {
+        let text = |row: usize| texts[(row * step + row / 7 * (step + 3) + row / 611) % texts.len()];
+        (0..rows).map(text).map(|t| (t != "-").then(|| t.to_owned())).collect()
+    }
+
+    #[test]
+    fn many_rows_give_the_bills_and_faults_that_they_give_as_text() {
+        const ROWS: usize = 9_001;
+        let billed: Vec<f64> = (0..ROWS)
+            .map(|row| [0.1, -7.25, 3e-7, 1_234.567_8, 0.1 + 0.2, 0.0][row % 6] * if row % 11 == 0 { 3.0 } else { 1.0 })
+            .collect();
+        let effective: Vec<i64> = (0..ROWS)
+            .map(|row| (row as i64 * 7_919 % 1_000_003 - 300_000) * 1_000)
+            .collect();
+        let named: Vec<Option<String>> = (0..ROWS)
+            .map(|row| (row % 5 > 0).then(|| format!("{{\"team\":\"t{}\",\"Name\":\"{row}\"}}", row % 3)))
+            .collect();
+        let texts = [
+            (
+                "BillingCurrency",
+                turns(&["USD", "USD", "USD", "EUR", "dollars"], ROWS, 1),
+            ),
+            ("BillingAccountId", turns(&["a", "b", "-"], ROWS, 5)),
+            (
+                "BillingPeriodStart",
+                turns(&["2026-10-01T00:00:00Z", "2026-09-01"], ROWS, 3),
+            ),
+            (
+                "BillingPeriodEnd",
+                turns(&["2026-11-01T00:00:00Z", "2026-10-01", "2026-11-01"], ROWS, 2),
+            ),
+            (
+                "ChargePeriodStart",
+                turns(
+                    &["2026-10-05T07:00:00Z", "2026-10-05 08:00:00", "1790812800", "noon", "-"],
+                    ROWS,
+                    7,
+                ),
+            ),
+            ("ChargeCategory", turns(&["Usage", "Credit", "usage", "Tax"], ROWS, 3)),
+            ("ProviderName", turns(&["AWS", "-", "NULL"], ROWS, 2)),
+            (
+                "ServiceName",
+                turns(&["Bedrock", "Storage, all", "Say \"it\"", "-"], ROWS, 9),
+            ),
+            ("ConsumedUnit", turns(&["1K tokens", "Hours", "-", "Tokens"], ROWS, 5)),
+            ("ConsumedQuantity", turns(&["12", "0.5", "-", "much"], ROWS, 7)),
+            (
+                "SkuMeter",
+                turns(&["input", "output tokens", "cache read", "-"], ROWS, 3),
+            ),
+            ("Tags", named),
+        ];
+        let mut columns = vec![
+            Column::Double("BilledCost", billed.clone()),
+            Column::Decimal("EffectiveCost", effective.clone()),
+        ];
+        columns.extend(
+            texts
+                .iter()
+                .map(|(name, values)| Column::Optional(name, values.clone())),
+        );
+        let stored = read_text("bill.parquet", write(&columns));
+
+        let mut table = csv::Writer::from_writer(Vec::new());
+        table
+            .write_record(
+                ["BilledCost", "EffectiveCost"]
+                    .into_iter()
+                    .chain(texts.iter().map(|(name, _)| *name)),
+            )
+            .unwrap();
+        for row in 0..ROWS {
+            let costs = [billed[row].to_string(), Decimal::new(effective[row], 10).to_string()];
+            let others = texts.iter().map(|(_, values)| values[row].clone().unwrap_or_default());
+            table.write_record(costs.into_iter().chain(others)).unwrap();
+        }
+        let written = read_text("bill.csv", table.into_inner().unwrap());
+
+        assert!(stored.rejected.len() > 100 && stored.bills.len() > 4);
+        let faults = |kept: &Kept, header: u64| -> Vec<_> {
+            let rejected = kept.rejected.iter();
+            rejected
+                .map(|r| (r.line - header, r.field.clone(), r.reason.clone()))
+                .collect()
+        };
+        assert_eq!(faults(&stored, 0), faults(&written, 1));
+        assert_eq!(stored.bills, written.bills);
     }
 }

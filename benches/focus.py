@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Sums a bill by day and service, ours beside DuckDB in turns on the same files, and checks that every sum is equal.
+
+    focus.py FINOPS BILL [RUNS]
+
+FINOPS is a release build with the feature `parquet`; BILL is what gen_focus.py was told to write. Needs DuckDB (`pip install duckdb`).
+Ours is `finops record` into a fresh ledger and `finops report`, two whole processes; DuckDB's is one that runs a query. CPU-seconds are of
+all threads, user and system; memory is the largest resident set of a process.
+"""
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from decimal import Decimal
+
+QUERY = """
+import json, sys, duckdb
+duckdb.sql("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+rows = duckdb.sql(f\"\"\"
+  SELECT strftime(date_trunc('day', ChargePeriodStart), '%Y-%m-%d'), ServiceName, sum(BilledCost)::VARCHAR
+  FROM {sys.argv[1]} GROUP BY ALL ORDER BY ALL\"\"\").fetchall()
+json.dump(rows, sys.stdout)
+"""
+
+
+def once(command, quiet=False):
+    """CPU and wall seconds, peak memory in MiB, and the answer of one process."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL if quiet else None)
+    answer = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - start
+    if status != 0:
+        sys.exit(f"`{' '.join(command)}` failed")
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / unit, answer.decode()
+
+
+def ours(finops, bill):
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(os.path.abspath(bill))) as folder:
+        config = os.path.join(folder, "finops.toml")
+        open(config, "w").close()
+        flags = [finops, "--config", config, "--store", f"sqlite:{folder}/ledger.db", "--format", "json"]
+        record = once(flags + ["record", bill], quiet=True)
+        report = once(flags + "report --basis billed --by day,service --from 2000-01-01 --to 2100-01-01".split())
+        size = os.path.getsize(f"{folder}/ledger.db") / (1 << 20)
+    told = json.loads(record[3])
+    if told.get("rejected"):
+        sys.exit(f"{told['rejected']} rows were rejected")
+    sums = {(row["day"], row["service"]): Decimal(row["cost_usd"]) for row in json.loads(report[3])["rows"]}
+    return record[0] + report[0], record[1] + report[1], max(record[2], report[2]), sums, f"report {report[0]:.2f} s CPU, ledger {size:.0f} MiB"
+
+
+def peer(bill):
+    # Costs are read as decimals, or they would be sums of doubles.
+    table = f"read_csv('{bill}', types={{'BilledCost': 'DECIMAL(18,10)'}})" if bill.endswith(".csv") else f"read_parquet('{bill}')"
+    cpu, wall, peak, answer = once([sys.executable, "-c", QUERY, table])
+    return cpu, wall, peak, {(day, service): Decimal(cost) for day, service, cost in json.loads(answer)}, ""
+
+
+def main():
+    if len(sys.argv) not in (3, 4):
+        sys.exit(__doc__)
+    finops, bill, turns = sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) == 4 else 3
+    truth = peer(f"{bill}.parquet")[3]
+    print(f"{len(truth)} sums of day and service, {sum(truth.values())} in all")
+    for file in (f"{bill}.csv", f"{bill}.parquet", f"{bill}-double.parquet"):
+        runs = {"finops": [], "DuckDB": []}
+        for _ in range(turns):
+            runs["finops"].append(ours(finops, file))
+            runs["DuckDB"].append(peer(file))
+        print(f"{os.path.basename(file)}, {os.path.getsize(file) / (1 << 20):.0f} MiB, medians of {turns}")
+        medians = {}
+        for name, all_of in runs.items():
+            cpu, wall, peak = (statistics.median(run[at] for run in all_of) for at in range(3))
+            sums = all_of[0][3]
+            exact = all(run[3] == truth for run in all_of)
+            off = max(abs(sums.get(key, Decimal(0)) - cost) for key, cost in truth.items())
+            medians[name] = cpu
+            print(f"  {name:7} {cpu:6.2f} s CPU {wall:6.2f} s wall {peak:6.0f} MiB  {'exact' if exact else f'off by up to {off:.1e}'}  {all_of[0][4]}")
+        print(f"  finops has {medians['DuckDB'] / medians['finops']:.2f} of DuckDB's speed")
+        if not all(run[3] == truth for run in runs["finops"]):
+            sys.exit("the sums differ")
+
+
+main()

@@ -1,0 +1,157 @@
+//! Amounts of bills as digits and a scale: what millions of rows are summed by, exactly.
+
+use rust_decimal::Decimal;
+
+use crate::domain::money::{MoneyError, add_exact};
+
+/// An amount: `digits` times ten to the power of minus `scale`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Amount {
+    digits: i64,
+    scale: u32,
+}
+
+/// Digits that always fit.
+const DIGITS: usize = 18;
+
+impl Amount {
+    /// An amount of these digits; none if its scale is none that a decimal may have.
+    #[cfg(any(test, feature = "parquet"))]
+    pub fn new(digits: i64, scale: u32) -> Option<Self> {
+        (scale <= Decimal::MAX_SCALE).then_some(Amount { digits, scale })
+    }
+
+    /// The amount of a text of the usual shape, `-12.3450`; what is none, or longer, is for [`crate::domain::money::parse_decimal`].
+    pub fn usual(text: &[u8]) -> Option<Self> {
+        let (negative, number) = match text.split_first() {
+            Some((b'-', rest)) => (true, rest),
+            _ => (false, text),
+        };
+        if number.is_empty() || number.len() > DIGITS + 1 {
+            return None;
+        }
+        let mut digits = 0_i64;
+        let mut point = None;
+        for (at, byte) in number.iter().enumerate() {
+            let digit = byte.wrapping_sub(b'0');
+            if digit <= 9 {
+                digits = digits.wrapping_mul(10).wrapping_add(i64::from(digit));
+            } else if *byte == b'.' && point.is_none() {
+                point = Some(at);
+            } else {
+                return None;
+            }
+        }
+        let scale = match point {
+            // Digits on both sides.
+            Some(at) if at > 0 && at + 1 < number.len() => number.len() - 1 - at,
+            None if number.len() <= DIGITS => 0,
+            Some(_) | None => return None,
+        };
+        Some(Amount {
+            digits: if negative { -digits } else { digits },
+            scale: u32::try_from(scale).ok()?,
+        })
+    }
+
+    /// The sum of this and an amount.
+    pub fn added_to(self, sum: Decimal) -> Result<Decimal, MoneyError> {
+        let at_scale = |digits: i128, up: u32| digits.checked_mul(10_i128.checked_pow(up)?);
+        let (scale, mine) = (sum.scale(), i128::from(self.digits));
+        let both = if scale == self.scale {
+            Some((sum.mantissa(), mine))
+        } else if scale > self.scale {
+            at_scale(mine, scale - self.scale).map(|mine| (sum.mantissa(), mine))
+        } else {
+            at_scale(sum.mantissa(), self.scale - scale).map(|sum| (sum, mine))
+        };
+        let exact = both.and_then(|(a, b)| {
+            let digits = a.checked_add(b)?;
+            Decimal::try_from_i128_with_scale(digits, scale.max(self.scale)).ok()
+        });
+        exact.map_or_else(|| add_exact(sum, self.into()), Ok)
+    }
+}
+
+/// A cost of a row: short, or any other exact one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cost {
+    /// Of few digits.
+    Short(Amount),
+    /// Of any digits.
+    Exact(Decimal),
+}
+
+impl Cost {
+    /// The sum of this and an amount.
+    pub fn added_to(self, sum: Decimal) -> Result<Decimal, MoneyError> {
+        match self {
+            Cost::Short(amount) => amount.added_to(sum),
+            Cost::Exact(amount) => add_exact(sum, amount),
+        }
+    }
+}
+
+impl From<Amount> for Decimal {
+    fn from(amount: Amount) -> Decimal {
+        Decimal::from_i128_with_scale(i128::from(amount.digits), amount.scale)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::money::parse_decimal;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_text_means_what_the_parser_of_all_texts_says(text in "[-+]?[0-9]{0,12}[.]?[0-9]{0,12}|[-0-9.eE _]{0,8}") {
+            if let Some(amount) = Amount::usual(text.as_bytes()) {
+                prop_assert_eq!(parse_decimal(&text).unwrap(), Decimal::from(amount));
+            }
+        }
+
+        #[test]
+        fn a_sum_is_that_of_decimals(
+            a in any::<i128>(), down in 0_u32..127, s in 0_u32..28, b in any::<i64>(), t in 0_u32..28, few in 0_u32..63,
+        ) {
+            let Ok(sum) = Decimal::try_from_i128_with_scale(a >> down, s) else { return Ok(()) };
+            let amount = Amount::new(b >> few, t).unwrap();
+            let expected = add_exact(sum, Decimal::from(amount));
+            let got = amount.added_to(sum);
+            // Ours may be exact where dropping zeros was needed to tell so.
+            if let Ok(expected) = expected {
+                prop_assert_eq!(got.unwrap(), expected);
+            } else if let Ok(got) = got {
+                prop_assert_eq!(got.checked_sub(amount.into()), Some(sum));
+            }
+        }
+    }
+
+    #[test]
+    fn usual_amounts_are_read_here() {
+        for text in ["0", "12", "-0.0000080000", "123456789012345678", "12345678.0123456789"] {
+            assert_eq!(
+                Amount::usual(text.as_bytes()).map(Decimal::from),
+                parse_decimal(text).ok(),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "-",
+            ".",
+            "1.",
+            ".5",
+            "+1",
+            "1e3",
+            "NULL",
+            "1.2.3",
+            "1234567890123456789",
+            " 1",
+        ] {
+            assert_eq!(Amount::usual(text.as_bytes()), None, "{text}");
+        }
+    }
+}

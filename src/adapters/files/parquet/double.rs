@@ -1,0 +1,97 @@
+//! Short decimals from binary floating-point numbers, by integers alone.
+
+use super::super::amount::Amount;
+
+/// Digits of which any number is told apart from every other: two decimals of no more never mean the same number.
+const DIGITS: u32 = 15;
+/// Decimals that bills have at most, as a rule.
+const USUAL: u32 = 12;
+const FRACTION: u64 = (1 << 52) - 1;
+
+/// The decimal of up to 15 digits that means this very number, which is then also its shortest text; none if that has more.
+pub(super) fn short(bits: u64) -> Option<Amount> {
+    let (negative, exponent, fraction) = (bits >> 63 == 1, (bits >> 52) & 0x7ff, bits & FRACTION);
+    if exponent == 0 && fraction == 0 {
+        return Amount::new(0, 0);
+    }
+    // The number is `whole` divided by two to the power of `down`; very large and very small ones are left to the text.
+    let whole = fraction | (FRACTION + 1);
+    let down = 1075_u32.checked_sub(u32::try_from(exponent).ok()?)?;
+    if exponent == 0 || !(1..=100).contains(&down) {
+        return None;
+    }
+    [USUAL, DIGITS, 10, 8, 6, 4, 2].into_iter().find_map(|scale| {
+        let ten = 10_u128.pow(scale);
+        // Less than 53 and 50 bits.
+        let product = u128::from(whole) * ten;
+        let (mut digits, below) = (product >> down, product & ((1 << down) - 1));
+        let mut off = below;
+        if below >> (down - 1) == 1 {
+            digits += 1;
+            off = (1 << down) - below;
+        }
+        // Nearer to this number than to its neighbours; the one below a power of two is at half the distance.
+        let near = if fraction == 0 { 4 * off < ten } else { 2 * off < ten };
+        let digits = i64::try_from(digits)
+            .ok()
+            .filter(|digits| near && *digits < 10_i64.pow(DIGITS))?;
+        Amount::new(if negative { -digits } else { digits }, scale)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::money::parse_decimal;
+    use proptest::prelude::*;
+    use rust_decimal::Decimal;
+
+    fn check(number: f64) -> Option<Amount> {
+        let amount = short(number.to_bits());
+        if let Some(amount) = amount {
+            assert_eq!(
+                Decimal::from(amount),
+                parse_decimal(&number.to_string()).unwrap(),
+                "{number:?}"
+            );
+        }
+        amount
+    }
+
+    proptest! {
+        #[test]
+        fn what_it_tells_is_the_shortest_text(any in any::<f64>(), digits in -999_999_999_999_i64..999_999_999_999, scale in 0_u32..13) {
+            check(any);
+            let text = Decimal::new(digits, scale).to_string();
+            let amount = check(text.parse().unwrap());
+            prop_assert!(amount.is_some(), "{}", text);
+        }
+
+        #[test]
+        fn neighbours_are_never_taken_for_it(digits in 1_i64..99_999_999_999_999, scale in 0_u32..15, step in 0_u64..4) {
+            let number: f64 = Decimal::new(digits, scale).to_string().parse().unwrap();
+            check(f64::from_bits(number.to_bits() + step));
+        }
+    }
+
+    #[test]
+    fn usual_costs_are_short() {
+        for number in [
+            0.0,
+            -0.0,
+            0.1,
+            0.25,
+            1.0,
+            -12.5,
+            0.000_000_1,
+            1_234.567_89,
+            1_024.0,
+            0.5,
+        ] {
+            assert!(check(number).is_some(), "{number}");
+        }
+        for number in [f64::NAN, f64::INFINITY, 1e300, 5e-324, 0.1 + 0.2] {
+            assert!(short(number.to_bits()).is_none(), "{number}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The texts of a column by number: a value that comes again is known by its bytes, most often by where they lie.
+
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+use parquet::errors::{ParquetError, Result};
+
+use super::super::time::parse_time;
+use crate::domain::period::Hour;
+
+/// A text, or what is wrong with it.
+pub(super) type Text = std::result::Result<String, String>;
+
+/// The texts of a column, by number. Number 0 is that of nothing.
+pub(super) struct Texts {
+    /// The values as they are stored, and as texts or what is wrong with them.
+    known: Vec<(Box<[u8]>, Text)>,
+    numbers: HashTable<u32>,
+    /// The values met last.
+    recent: Vec<Recent>,
+    hours: Vec<Option<Hour>>,
+    hasher: RandomState,
+    bytes: usize,
+}
+
+/// A value by what tells it without a look at its bytes.
+#[derive(Clone, Copy, Default)]
+struct Recent {
+    /// Where it lies, or its bits.
+    id: u64,
+    length: usize,
+    /// The batch in which it lies there.
+    batch: u32,
+    /// None yet where it is 0.
+    number: u32,
+}
+
+/// Places of [`Texts::recent`], a power of two.
+const RECENT: usize = 4096;
+/// Bytes of texts after which a column forgets them.
+const LIMIT: usize = 16 << 20;
+
+impl Texts {
+    /// None yet but that of nothing.
+    pub fn new() -> Self {
+        Texts {
+            known: vec![(Box::default(), Ok(String::new()))],
+            numbers: HashTable::new(),
+            recent: vec![Recent::default(); RECENT],
+            hours: Vec::new(),
+            hasher: RandomState::new(),
+            bytes: 0,
+        }
+    }
+
+    /// The number of a value. Values of one batch with one `id` and length are one value.
+    pub fn number(&mut self, value: &[u8], id: u64, batch: u32, text: impl FnOnce() -> Text) -> Result<u32> {
+        let known = |number: u32| {
+            self.known
+                .get(number as usize)
+                .is_some_and(|(known, _)| **known == *value)
+        };
+        let place = (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize % RECENT;
+        let now = |number| Recent {
+            id,
+            length: value.len(),
+            batch,
+            number,
+        };
+        if let Some(met) = self.recent.get_mut(place).filter(|met| met.number > 0 && met.id == id) {
+            if met.length == value.len() && met.batch == batch {
+                return Ok(met.number);
+            }
+            if known(met.number) {
+                *met = now(met.number);
+                return Ok(met.number);
+            }
+        }
+        let hash = self.hasher.hash_one(value);
+        let number = match self.numbers.find(hash, |number| known(*number)) {
+            Some(number) => *number,
+            None => {
+                let number = u32::try_from(self.known.len())
+                    .map_err(|_| ParquetError::General("more texts than can be told apart".to_owned()))?;
+                self.known.push((value.into(), text()));
+                self.bytes += 2 * value.len() + 64;
+                let (hasher, values) = (&self.hasher, &self.known);
+                let of = |number: &u32| {
+                    values
+                        .get(*number as usize)
+                        .map_or(0, |(value, _)| hasher.hash_one(&**value))
+                };
+                self.numbers.insert_unique(hash, number, of);
+                number
+            }
+        };
+        if let Some(slot) = self.recent.get_mut(place) {
+            *slot = now(number);
+        }
+        Ok(number)
+    }
+
+    /// The hour that a text names.
+    pub fn hour(&mut self, number: u32) -> Option<Hour> {
+        while self.hours.len() < self.known.len() {
+            let text = self
+                .known
+                .get(self.hours.len())
+                .and_then(|(_, text)| text.as_ref().ok());
+            let at = text.and_then(|text| parse_time(text));
+            self.hours.push(at.map(|(at, _)| Hour::of(at)));
+        }
+        self.hours.get(number as usize).copied().flatten()
+    }
+
+    /// The text of a number.
+    pub fn text(&self, number: u32) -> Option<&Text> {
+        self.known.get(number as usize).map(|(_, text)| text)
+    }
+
+    /// Whether it is time to forget them.
+    pub fn full(&self) -> bool {
+        self.bytes > LIMIT
+    }
+}
