@@ -7,7 +7,7 @@ Needs DuckDB (`pip install duckdb`). The same ROWS and seed give the same rows. 
 one billing account, the hours of two billing periods (September and October 2026), rows in order of time and in no order
 within an hour; 20 sub accounts, 30 services, the large ones and a third of the others in each account; of 10,000,000 rows an hour
 has 1,700 of some 30,000 resources, each with four meters, for three days at a time; 24 teams, of which an account belongs to two,
-with two projects each; tags as JSON, absent from a seventh of the resources, with a name of the resource in a fifth; 4 % of the
+with two projects each; tags as JSON, absent from a seventh of the resources, with a name of the resource in a fifth; 1.5 % of the
 rows count tokens of a model; costs of ten decimals, 1.5 % credits below zero; commitments that make the effective cost differ.
 """
 import sys

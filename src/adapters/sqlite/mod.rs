@@ -136,12 +136,11 @@ pub fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreErro
     Ok(conn)
 }
 
-/// Switches to write-ahead logging. SQLite answers "busy" at once, without waiting, when another process is just switching.
+/// Switches to write-ahead logging. SQLite answers "busy" at once, without waiting, while another process switches or writes a new
+/// store without the log; after some tries the store is used as it is, which is as safe.
 fn write_ahead(conn: &Connection) -> rusqlite::Result<()> {
-    let mut result = Ok(());
-    for _ in 0..100 {
-        result = conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()));
-        match &result {
+    for _ in 0..25 {
+        match conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())) {
             Err(e)
                 if matches!(
                     e.sqlite_error_code(),
@@ -150,10 +149,10 @@ fn write_ahead(conn: &Connection) -> rusqlite::Result<()> {
             {
                 std::thread::sleep(Duration::from_millis(20));
             }
-            _ => break,
+            result => return result,
         }
     }
-    result
+    Ok(())
 }
 
 fn bring_up(conn: &mut Connection, path: &str, known: i64) -> Result<(), StoreError> {
