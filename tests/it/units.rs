@@ -152,12 +152,24 @@ fn books_of_others_give_units_where_tokens_are_not_what_is_paid() {
 }
 
 /// Records of several makers, and what the report has to say of each.
-const RECORDS: [(&str, &str, &str, &str); 7] = [
+const RECORDS: [(&str, &str, &str, &str); 9] = [
     (
         "whisper-1",
         r#"{"id":"tr-1","created":1792484104,"model":"whisper-1","text":"hi","usage":{"type":"duration","seconds":90}}"#,
         "body",
         "0.009",
+    ),
+    (
+        "gemini-2.5-flash",
+        r#"{"responseId":"g-1","createTime":"2026-10-20T08:15:04Z","modelVersion":"gemini-2.5-flash","candidates":[{"content":{},"groundingMetadata":{"webSearchQueries":["a","b"]}}],"usageMetadata":{"promptTokenCount":1000,"candidatesTokenCount":0,"totalTokenCount":1000}}"#,
+        "body",
+        "0.0003",
+    ),
+    (
+        "gemini-3.1-flash-lite",
+        r#"{"responseId":"g-2","createTime":"2026-10-20T08:15:04Z","modelVersion":"gemini-3.1-flash-lite","candidates":[{"groundingMetadata":{"webSearchQueries":["a","b"]}},{}],"usageMetadata":{"promptTokenCount":1000,"candidatesTokenCount":0,"totalTokenCount":1000}}"#,
+        "body",
+        "0.00025",
     ),
     (
         "sonar-pro",
@@ -244,6 +256,13 @@ fn records_of_seconds_pictures_and_pages_come_out_at_their_price() {
             "{model}: {out}"
         );
     }
+    // Both answers of Gemini searched, within what is free; how often is told.
+    let searches = |model: &str| {
+        let rows = report["rows"].as_array().unwrap();
+        rows.iter().find(|r| r["model"] == model).unwrap()["web_searches"].clone()
+    };
+    assert_eq!(searches("gemini-2.5-flash"), 1);
+    assert_eq!(searches("gemini-3.1-flash-lite"), 2);
     // What is stored is what was read: pricing it anew changes nothing.
     let (code, out, err) = run(&["reprice", "--store", "sqlite:ledger.db", "--from", "2026-10-01"]);
     assert_eq!(code, Some(0), "{out}{err}");

@@ -60,6 +60,8 @@ struct Record<'a> {
     usage: Option<Usage<'a>>,
     #[serde(borrow, default, rename = "usageMetadata")]
     usage_metadata: Option<Metadata<'a>>,
+    #[serde(borrow, default)]
+    candidates: Option<&'a RawValue>,
     /// Where Cohere's older answers and its embeddings keep their usage.
     #[serde(borrow, default)]
     meta: Option<Usage<'a>>,
@@ -181,6 +183,7 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
         }
         (_, _, Some(gemini)) => {
             event.tokens = gemini.tokens(out)?;
+            event.requests.web_searches = extras::grounded(record.candidates, model.as_str());
         }
         (Some(_) | None, _, None) => {}
     }

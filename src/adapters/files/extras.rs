@@ -249,6 +249,28 @@ pub(super) fn search_and_units(text: &str, provider: &str, event: &mut UsageEven
     Ok(())
 }
 
+/// The searches that Gemini charges for an answer grounded in them: from generation 3 on each query, before that the answer.
+pub(super) fn grounded(candidates: Option<&RawValue>, model: &str) -> u32 {
+    #[derive(Deserialize)]
+    struct Candidate<'a> {
+        #[serde(borrow, default, rename = "groundingMetadata")]
+        grounding: Option<Grounding<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Grounding<'a> {
+        #[serde(borrow, default, rename = "webSearchQueries")]
+        queries: Option<Vec<Scalar<'a>>>,
+    }
+    let Some(text) = candidates.map(RawValue::get).filter(|t| t.contains("webSearchQueries")) else {
+        return 0;
+    };
+    let all: Vec<Candidate<'_>> = serde_json::from_str(text).unwrap_or_default();
+    let queries = all.iter().filter_map(|c| c.grounding.as_ref()?.queries.as_ref());
+    let queries = u32::try_from(queries.map(Vec::len).sum::<usize>()).unwrap_or(u32::MAX);
+    let before = ["gemini-1", "gemini-2"].iter().any(|front| model.contains(front));
+    if before { queries.min(1) } else { queries }
+}
+
 /// What a gateway's row, its usage object and its answer say of quantities that are no tokens.
 pub(super) fn of_row(call: &str, line: &str, metadata: Option<&str>, answer: Option<&str>) -> Result<Label, Fault> {
     let seconds = if call.contains("video") {
