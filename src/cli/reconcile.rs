@@ -242,14 +242,14 @@ fn closing(found: &Reconciliation, total: &Totals) -> Result<String, CliError> {
     if total.unpriced > 0 {
         let _ = writeln!(
             text,
-            "{} metered calls have no price: `finops price missing` says what to write; until then the price gap holds them",
+            "metered calls without a price: {}; `finops price missing` says what to write, and until then the price gap holds them",
             count(total.unpriced)
         );
     }
     if total.reported.calls > 0 {
         let _ = writeln!(
             text,
-            "{} calls came with a cost of their own: {}, where {} was computed for them",
+            "calls with a cost of their own: {}, {} in all where {} was computed",
             count(total.reported.calls),
             usd(total.reported.cost),
             usd(total.reported.computed)

@@ -101,15 +101,17 @@ fn help(found: &[Missing]) -> Result<String, CliError> {
         worst = add_exact(worst, m.worst_case)?;
     }
     let calls: i64 = found.iter().map(|m| m.calls).sum();
+    let are = if calls == 1 { "call is" } else { "calls are" };
     let mut text = format!(
-        "\n{calls} calls are unpriced: in no total, at most {} USD more\n",
+        "\n{calls} {are} unpriced: in no total, at most {} USD more\n",
         worst.normalize()
     );
     let now: i64 = found.iter().map(|m| m.priced_now).sum();
     if let Some(first) = found.iter().filter(|m| m.priced_now > 0).map(|m| m.first).min() {
+        let has = if now == 1 { "has" } else { "have" };
         let _ = writeln!(
             text,
-            "{now} of them have a price by now: `finops reprice --from {}` gives it to them",
+            "{now} of them {has} a price by now: `finops reprice --from {}` gives it to them",
             first.format("%Y-%m-%d")
         );
     }
