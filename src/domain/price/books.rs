@@ -1,6 +1,6 @@
 //! Several books in order of trust: which entry prices a call.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -23,13 +23,53 @@ pub(super) const SYNTHETIC: &str = "<synthetic>";
 #[derive(Debug, Default)]
 pub struct Books {
     books: Vec<Book>,
-    worst: FxHashMap<String, Rates>,
-    worst_of_all: Rates,
-    /// The highest rate of a unit by provider; the empty provider is any.
-    worst_units: FxHashMap<(String, Unit), Decimal>,
+    /// Looked for when a call has no price: it needs every entry.
+    worst: OnceLock<Worst>,
     /// Whether a map asks for the account of a call.
     by_account: bool,
     cache: Mutex<Cache>,
+}
+
+/// The highest rates of the books.
+#[derive(Debug, Default)]
+struct Worst {
+    by_provider: FxHashMap<String, Rates>,
+    of_all: Rates,
+    /// The highest rate of a unit by provider; the empty provider is any.
+    units: FxHashMap<(String, Unit), Decimal>,
+}
+
+impl Worst {
+    fn of(books: &[Book]) -> Self {
+        let mut highest = Worst::default();
+        for (provider, entry) in books.iter().flat_map(Book::entries) {
+            let Some(price) = entry.prices.iter().rev().find(|p| p.to.is_none()) else {
+                continue;
+            };
+            let units = price.tiers.values().flat_map(|t| &t.units).chain(&price.units);
+            for (key, rate) in units {
+                for who in [provider, ""] {
+                    let slot = highest.units.entry((who.to_owned(), key.unit)).or_default();
+                    *slot = rate.rate.max(*slot);
+                }
+            }
+            let tiers = price.tiers.values();
+            let all = std::iter::once(&price.rates)
+                .chain(price.above.iter().map(|a| &a.rates))
+                .chain(tiers.flat_map(|t| std::iter::once(&t.rates).chain(t.above.iter().map(|a| &a.rates))));
+            let Worst {
+                by_provider, of_all, ..
+            } = &mut highest;
+            for rates in all {
+                for sum in [by_provider.entry(provider.to_owned()).or_default(), &mut *of_all] {
+                    rates
+                        .iter()
+                        .for_each(|(b, r)| sum.set(b, sum.get(b).map_or(r, |s| s.max(r))));
+                }
+            }
+        }
+        highest
+    }
 }
 
 /// What web searches cost.
@@ -45,38 +85,10 @@ impl Books {
     /// Puts books in order of trust.
     #[must_use]
     pub fn new(books: Vec<Book>) -> Self {
-        let mut worst: FxHashMap<String, Rates> = FxHashMap::default();
-        let mut worst_of_all = Rates::default();
-        let mut worst_units: FxHashMap<(String, Unit), Decimal> = FxHashMap::default();
-        for (provider, entry) in books.iter().flat_map(Book::entries) {
-            let Some(price) = entry.prices.iter().rev().find(|p| p.to.is_none()) else {
-                continue;
-            };
-            let units = price.tiers.values().flat_map(|t| &t.units).chain(&price.units);
-            for (key, rate) in units {
-                for who in [provider, ""] {
-                    let slot = worst_units.entry((who.to_owned(), key.unit)).or_default();
-                    *slot = rate.rate.max(*slot);
-                }
-            }
-            let tiers = price.tiers.values();
-            let all = std::iter::once(&price.rates)
-                .chain(price.above.iter().map(|a| &a.rates))
-                .chain(tiers.flat_map(|t| std::iter::once(&t.rates).chain(t.above.iter().map(|a| &a.rates))));
-            for rates in all {
-                for sum in [worst.entry(provider.to_owned()).or_default(), &mut worst_of_all] {
-                    rates
-                        .iter()
-                        .for_each(|(b, r)| sum.set(b, sum.get(b).map_or(r, |s| s.max(r))));
-                }
-            }
-        }
         Books {
             by_account: books.iter().flat_map(|b| &b.maps).any(|m| !m.account.is_empty()),
             books,
-            worst,
-            worst_of_all,
-            worst_units,
+            worst: OnceLock::new(),
             cache: Mutex::default(),
         }
     }
@@ -166,11 +178,12 @@ impl Books {
     /// The highest rates of the provider's entries, or of all when it has none, on these tokens.
     fn worst_case(&self, event: &UsageEvent) -> Decimal {
         let provider = provider_key(event.provider().as_str());
-        let rates = self.worst.get(&provider).unwrap_or(&self.worst_of_all);
+        let worst = self.worst.get_or_init(|| Worst::of(&self.books));
+        let rates = worst.by_provider.get(&provider).unwrap_or(&worst.of_all);
         let mut sum = worst_sum(rates, &event.tokens);
         if !event.extras.is_empty() {
             for (key, amount) in Extras::of(event.extras).units() {
-                let of = |who: &str| self.worst_units.get(&(who.to_owned(), key.unit)).copied();
+                let of = |who: &str| worst.units.get(&(who.to_owned(), key.unit)).copied();
                 let rate = of(&provider).or_else(|| of("")).unwrap_or_default();
                 sum = sum.and_then(|sum| add_exact(sum, mul_exact(*amount, rate).ok()?).ok());
             }

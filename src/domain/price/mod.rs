@@ -7,6 +7,7 @@ mod clause;
 mod name;
 mod plan;
 mod quote;
+mod shelf;
 mod terms;
 mod units;
 
