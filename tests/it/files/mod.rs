@@ -24,6 +24,7 @@ mod mixed;
 mod otel;
 mod parquet;
 mod plain;
+mod side_by_side;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
