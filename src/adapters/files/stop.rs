@@ -68,7 +68,7 @@ pub(super) enum Extent {
 impl Run<'_> {
     /// Whether the time was used up while files were read side by side; then the sink is told what is left of them and of the others.
     pub fn leaves_behind(&mut self, left: &[&Found], others: &[Todo<'_>]) -> bool {
-        let leaves = !left.is_empty() || (!others.is_empty() && self.sink.enough());
+        let leaves = !left.is_empty();
         if leaves {
             let rest = left.iter().copied().chain(others.iter().map(|(found, _)| *found));
             let bytes = rest.clone().map(|found| found.metadata.len()).sum();
