@@ -82,6 +82,7 @@ fn source(folder: &Path, name: &str, paths: &str) -> Box<dyn UsageSource> {
         base: folder.to_path_buf(),
         defaults: Vec::new(),
         columns: None,
+        asked: None,
         latest: at(NOW),
         env: |_| None,
     }))

@@ -1,5 +1,7 @@
 //! Amounts of bills as digits and a scale: what millions of rows are summed by, exactly.
 
+use std::num::NonZeroU32;
+
 use rust_decimal::Decimal;
 
 use crate::domain::money::{MoneyError, add_exact};
@@ -8,7 +10,8 @@ use crate::domain::money::{MoneyError, add_exact};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Amount {
     digits: i64,
-    scale: u32,
+    /// One more than it is, so that "none" takes no room of its own.
+    scale: NonZeroU32,
 }
 
 /// Digits that always fit.
@@ -18,7 +21,11 @@ impl Amount {
     /// An amount of these digits; none if its scale is none that a decimal may have.
     #[cfg(any(test, feature = "parquet"))]
     pub fn new(digits: i64, scale: u32) -> Option<Self> {
-        (scale <= Decimal::MAX_SCALE).then_some(Amount { digits, scale })
+        if scale > Decimal::MAX_SCALE {
+            return None;
+        }
+        let scale = NonZeroU32::new(scale + 1)?;
+        Some(Amount { digits, scale })
     }
 
     /// The amount of a text of the usual shape, `-12.3450`; what is none, or longer, is for [`crate::domain::money::parse_decimal`].
@@ -50,24 +57,28 @@ impl Amount {
         };
         Some(Amount {
             digits: if negative { -digits } else { digits },
-            scale: u32::try_from(scale).ok()?,
+            scale: NonZeroU32::new(u32::try_from(scale + 1).ok()?)?,
         })
+    }
+
+    fn scale(self) -> u32 {
+        self.scale.get() - 1
     }
 
     /// The sum of this and an amount.
     pub fn added_to(self, sum: Decimal) -> Result<Decimal, MoneyError> {
         let at_scale = |digits: i128, up: u32| digits.checked_mul(10_i128.checked_pow(up)?);
-        let (scale, mine) = (sum.scale(), i128::from(self.digits));
-        let both = if scale == self.scale {
+        let (scale, own, mine) = (sum.scale(), self.scale(), i128::from(self.digits));
+        let both = if scale == own {
             Some((sum.mantissa(), mine))
-        } else if scale > self.scale {
-            at_scale(mine, scale - self.scale).map(|mine| (sum.mantissa(), mine))
+        } else if scale > own {
+            at_scale(mine, scale - own).map(|mine| (sum.mantissa(), mine))
         } else {
-            at_scale(sum.mantissa(), self.scale - scale).map(|sum| (sum, mine))
+            at_scale(sum.mantissa(), own - scale).map(|sum| (sum, mine))
         };
         let exact = both.and_then(|(a, b)| {
             let digits = a.checked_add(b)?;
-            Decimal::try_from_i128_with_scale(digits, scale.max(self.scale)).ok()
+            Decimal::try_from_i128_with_scale(digits, scale.max(own)).ok()
         });
         exact.map_or_else(|| add_exact(sum, self.into()), Ok)
     }
@@ -92,9 +103,53 @@ impl Cost {
     }
 }
 
+/// A sum of costs: short as long as it can be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Total {
+    /// Of few digits.
+    Short(Amount),
+    /// Of any digits.
+    Exact(Decimal),
+}
+
+impl Total {
+    /// The sum of nothing.
+    pub const ZERO: Total = Total::Short(Amount {
+        digits: 0,
+        scale: NonZeroU32::MIN,
+    });
+
+    /// The sum of this and a cost.
+    #[inline]
+    pub fn plus(self, cost: Cost) -> Result<Total, MoneyError> {
+        if let (Total::Short(sum), Cost::Short(amount)) = (self, cost)
+            && sum.scale == amount.scale
+            && let Some(digits) = sum.digits.checked_add(amount.digits)
+        {
+            return Ok(Total::Short(Amount { digits, ..sum }));
+        }
+        let sum = cost.added_to(self.into())?;
+        let short = i64::try_from(sum.mantissa()).ok();
+        let short = short.and_then(|digits| {
+            let scale = NonZeroU32::new(sum.scale() + 1)?;
+            Some(Total::Short(Amount { digits, scale }))
+        });
+        Ok(short.unwrap_or(Total::Exact(sum)))
+    }
+}
+
+impl From<Total> for Decimal {
+    fn from(total: Total) -> Decimal {
+        match total {
+            Total::Short(amount) => amount.into(),
+            Total::Exact(sum) => sum,
+        }
+    }
+}
+
 impl From<Amount> for Decimal {
     fn from(amount: Amount) -> Decimal {
-        Decimal::from_i128_with_scale(i128::from(amount.digits), amount.scale)
+        Decimal::from_i128_with_scale(i128::from(amount.digits), amount.scale())
     }
 }
 
@@ -125,6 +180,25 @@ mod tests {
                 prop_assert_eq!(got.unwrap(), expected);
             } else if let Ok(got) = got {
                 prop_assert_eq!(got.checked_sub(amount.into()), Some(sum));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_total_is_the_sum_of_decimals(
+            costs in prop::collection::vec((any::<bool>(), any::<i64>(), 0_u32..63, 0_u32..8), 1..20),
+        ) {
+            let (mut total, mut sum) = (Total::ZERO, Decimal::ZERO);
+            for (exact, digits, few, scale) in costs {
+                let cost = Decimal::new(digits >> few, scale);
+                let given = match exact {
+                    true => Cost::Exact(cost),
+                    false => Cost::Short(Amount::new(digits >> few, scale).unwrap()),
+                };
+                total = total.plus(given).unwrap();
+                sum = add_exact(sum, cost).unwrap();
+                prop_assert_eq!(Decimal::from(total), sum);
             }
         }
     }

@@ -13,7 +13,8 @@ use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, Bill, SpendKey, Sums, TokenSums};
 use crate::domain::usage::Bucket;
 
-use super::amount::Cost;
+use super::amount::{Cost, Total};
+use super::asked::Asked;
 use super::line::Fault;
 
 /// One row of a bill.
@@ -70,8 +71,8 @@ struct Slot {
     hour: Hour,
     place: Place,
     rows: u32,
-    billed: Decimal,
-    effective: Decimal,
+    billed: Total,
+    effective: Total,
 }
 
 /// The bills of one source. All files of a source are read before any bill is told, since a bill may be spread over several.
@@ -81,24 +82,43 @@ pub(super) struct Bills {
     numbers: BTreeMap<(String, DateTime<Utc>), u32>,
     periods: Vec<Period>,
     places: HashMap<Common, Place, FxBuildHasher>,
-    /// By place, and the hour and slot of the row before: rows of a bill tend to follow in time.
-    common: Vec<(Common, Hour, usize)>,
-    by_hour: HashMap<(Place, Hour), usize, FxBuildHasher>,
+    /// By place.
+    common: Vec<Common>,
+    /// By place, the hour and slot of the row before: rows of a bill tend to follow in time.
+    last: Vec<(Hour, u32)>,
+    by_hour: HashMap<(Place, Hour), u32, FxBuildHasher>,
     slots: Vec<Slot>,
     /// By slot.
-    tokens: HashMap<usize, TokenSums, FxBuildHasher>,
+    tokens: HashMap<u32, TokenSums, FxBuildHasher>,
     buckets: BTreeMap<BucketKey, (Order, CostBucket)>,
+    asked: Option<Asked>,
 }
 
 impl Bills {
+    /// None yet, of which so much is asked.
+    pub fn of(asked: Option<Asked>) -> Self {
+        Bills {
+            asked,
+            ..Bills::default()
+        }
+    }
+
+    /// The one basis of which sums are kept, or both.
+    fn basis(&self) -> Option<Basis> {
+        self.asked.as_ref().and_then(|asked| asked.basis)
+    }
+
     /// Where rows of an account, period, currency and dimensions are summed.
     pub fn place(
         &mut self,
         account: &str,
         period: Period,
         currency: Currency,
-        dimensions: Dimensions,
+        mut dimensions: Dimensions,
     ) -> Result<Place, Fault> {
+        if let Some(asked) = &self.asked {
+            asked.narrow(&mut dimensions);
+        }
         let next = |length: usize| u32::try_from(length).map_err(|_| Fault::whole("more bills than can be told apart"));
         let key = (account.to_owned(), period.start);
         let bill = match self.numbers.get(&key) {
@@ -122,12 +142,14 @@ impl Bills {
             return Ok(*place);
         }
         let place = Place(next(self.common.len())?);
-        self.common.push((common, Hour(i64::MIN), 0));
+        self.common.push(common);
+        self.last.push((Hour(i64::MIN), 0));
         self.places.insert(common, place);
         Ok(place)
     }
 
-    /// Adds one row to a place: both bases or none, so that a row that does not fit leaves no half of itself behind.
+    /// Adds one row to a place.
+    #[inline]
     pub fn put(
         &mut self,
         place: Place,
@@ -136,31 +158,39 @@ impl Bills {
         effective: Cost,
         tokens: Option<&TokenSums>,
     ) -> Result<(), Fault> {
-        let Some((_, last, slot)) = self.common.get_mut(place.0 as usize) else {
+        let only = self.basis();
+        let Some((last, slot)) = self.last.get_mut(place.0 as usize) else {
             return Err(Fault::whole("of no known bill"));
         };
         if *last != hour {
+            let next = u32::try_from(self.slots.len());
+            let next = next.map_err(|_| Fault::whole("more sums than can be told apart"))?;
             *slot = *self.by_hour.entry((place, hour)).or_insert_with(|| {
                 self.slots.push(Slot {
                     hour,
                     place,
                     rows: 0,
-                    billed: Decimal::ZERO,
-                    effective: Decimal::ZERO,
+                    billed: Total::ZERO,
+                    effective: Total::ZERO,
                 });
-                self.slots.len() - 1
+                next
             });
             *last = hour;
         }
         let number = *slot;
-        let Some(slot) = self.slots.get_mut(number) else {
+        let Some(slot) = self.slots.get_mut(number as usize) else {
             return Err(Fault::whole("of no known bill"));
         };
         let wrong = |e: MoneyError| Fault::field("BilledCost", e.to_string());
-        let sums = (
-            billed.added_to(slot.billed).map_err(wrong)?,
-            effective.added_to(slot.effective).map_err(wrong)?,
-        );
+        // Both or none, so that a row that does not fit leaves no half of itself behind.
+        let sums = match only {
+            None => (
+                slot.billed.plus(billed).map_err(wrong)?,
+                slot.effective.plus(effective).map_err(wrong)?,
+            ),
+            Some(Basis::Effective) => (slot.billed, slot.effective.plus(effective).map_err(wrong)?),
+            Some(_) => (slot.billed.plus(billed).map_err(wrong)?, slot.effective),
+        };
         slot.rows = slot
             .rows
             .checked_add(1)
@@ -194,6 +224,10 @@ impl Bills {
 
     /// The bills, complete, in order of account and period, each built when it is asked for; and what could not be added up.
     pub fn finish(self, source: Label) -> (impl Iterator<Item = Bill>, Vec<Fault>) {
+        let bases = match self.basis() {
+            None => vec![Basis::Billed, Basis::Effective],
+            Some(one) => vec![one],
+        };
         let mut faults = Vec::new();
         let buckets: Vec<Bill> = self
             .buckets
@@ -213,7 +247,7 @@ impl Bills {
             Some(Bill {
                 identity: format!("{source}/{account}/{}", start.format("%Y-%m-%d")),
                 period: *self.periods.get(number as usize)?,
-                rows: rows(&common, &slots, &tokens, &slots_of),
+                rows: rows(&common, &slots, &tokens, &slots_of, &bases),
                 settled_before: None,
             })
         });
@@ -222,10 +256,10 @@ impl Bills {
 }
 
 /// The slots of each bill, in order of hour, currency and dimensions.
-fn sorted(common: &[(Common, Hour, usize)], slots: &[Slot], bills: usize) -> Vec<Vec<u32>> {
+fn sorted(common: &[Common], slots: &[Slot], bills: usize) -> Vec<Vec<u32>> {
     let mut order: Vec<u32> = (0_u32..).take(common.len()).collect();
     // Names are compared once per place here, not once per row.
-    order.sort_by_key(|place| common.get(*place as usize).map(|(common, ..)| *common));
+    order.sort_by_key(|place| common.get(*place as usize).copied());
     let mut ranks = vec![0_u32; order.len()];
     for (rank, place) in (0_u32..).zip(order) {
         if let Some(slot) = ranks.get_mut(place as usize) {
@@ -236,7 +270,7 @@ fn sorted(common: &[(Common, Hour, usize)], slots: &[Slot], bills: usize) -> Vec
     // A place whose first row did not fit has none.
     for (number, slot) in (0_u32..).zip(slots).filter(|(_, slot)| slot.rows > 0) {
         let place = slot.place.0 as usize;
-        let (Some((common, ..)), Some(rank)) = (common.get(place), ranks.get(place)) else {
+        let (Some(common), Some(rank)) = (common.get(place), ranks.get(place)) else {
             continue;
         };
         if let Some(list) = by_bill.get_mut(common.bill as usize) {
@@ -252,20 +286,21 @@ fn sorted(common: &[(Common, Hour, usize)], slots: &[Slot], bills: usize) -> Vec
 
 /// The rows of slots that stand in order: of each hour those of one basis before those of the other.
 fn rows(
-    common: &[(Common, Hour, usize)],
+    common: &[Common],
     slots: &[Slot],
-    tokens: &HashMap<usize, TokenSums, FxBuildHasher>,
+    tokens: &HashMap<u32, TokenSums, FxBuildHasher>,
     of: &[u32],
+    bases: &[Basis],
 ) -> Vec<(SpendKey, Sums)> {
     let hour = |number: &u32| slots.get(*number as usize).map(|slot| slot.hour);
-    let mut rows = Vec::with_capacity(of.len() * 2);
+    let mut rows = Vec::with_capacity(of.len() * bases.len());
     for same in of.chunk_by(|a, b| hour(a) == hour(b)) {
-        for basis in [Basis::Billed, Basis::Effective] {
+        for basis in bases.iter().copied() {
             for number in same {
                 let Some(slot) = slots.get(*number as usize) else {
                     continue;
                 };
-                let Some((common, ..)) = common.get(slot.place.0 as usize) else {
+                let Some(common) = common.get(slot.place.0 as usize) else {
                     continue;
                 };
                 let key = SpendKey {
@@ -277,11 +312,11 @@ fn rows(
                 let sums = Sums {
                     events: i64::from(slot.rows),
                     cost: if basis == Basis::Billed {
-                        slot.billed
+                        slot.billed.into()
                     } else {
-                        slot.effective
+                        slot.effective.into()
                     },
-                    tokens: tokens.get(&(*number as usize)).copied().unwrap_or_default(),
+                    tokens: tokens.get(number).copied().unwrap_or_default(),
                     ..Sums::default()
                 };
                 rows.push((key, sums));

@@ -12,7 +12,7 @@ use crate::domain::usage::{Bucket, MAX_TOKENS};
 const MODEL: [&str; 3] = ["x_Model", "x_model", "x_ModelId"];
 
 /// Columns whose text tells the kind of token.
-const KIND: [&str; 5] = ["x_TokenType", "SkuMeter", "x_UsageType", "ChargeDescription", "SkuId"];
+pub(super) const KIND: [&str; 5] = ["x_TokenType", "SkuMeter", "x_UsageType", "ChargeDescription", "SkuId"];
 
 /// The model, or nothing.
 pub(super) fn model<'a>(row: &Row<'a>) -> &'a str {
@@ -24,7 +24,8 @@ pub(super) fn model<'a>(row: &Row<'a>) -> &'a str {
 }
 
 /// Quantities and their units, the first that counts tokens first.
-const COUNTED: [(&str, &str); 2] = [("ConsumedQuantity", "ConsumedUnit"), ("PricingQuantity", "PricingUnit")];
+pub(super) const COUNTED: [(&str, &str); 2] =
+    [("ConsumedQuantity", "ConsumedUnit"), ("PricingQuantity", "PricingUnit")];
 
 /// Columns that [`tokens`] reads and [`counts`] does not.
 pub(super) const READ: [&str; 7] = [
@@ -51,7 +52,7 @@ pub(super) fn tokens(row: &Row<'_>) -> TokenSums {
     }
     let counted = COUNTED
         .into_iter()
-        .find_map(|(quantity, unit)| count(row.get(quantity), row.get(unit)));
+        .find_map(|(quantity, unit)| count(row.get(quantity), scale(row.get(unit))?));
     if let (Some(count), Some(bucket)) = (counted, KIND.into_iter().find_map(|column| bucket(row.get(column)))) {
         sums.set(bucket, count);
     }
@@ -59,7 +60,7 @@ pub(super) fn tokens(row: &Row<'_>) -> TokenSums {
 }
 
 /// How many tokens a unit is.
-fn scale(unit: &str) -> Option<u32> {
+pub(super) fn scale(unit: &str) -> Option<u32> {
     let unit = unit.to_lowercase();
     let number = unit.strip_suffix("tokens").or_else(|| unit.strip_suffix("token"))?;
     Some(match number.trim() {
@@ -70,11 +71,14 @@ fn scale(unit: &str) -> Option<u32> {
     })
 }
 
-fn count(quantity: &str, unit: &str) -> Option<i128> {
-    let scale = scale(unit)?;
-    let whole = mul_exact(parse_decimal(quantity).ok()?, Decimal::from(scale))
-        .ok()?
-        .normalize();
+/// The tokens of a quantity of units that are so many each; none where that is no whole number.
+pub(super) fn count(quantity: &str, scale: u32) -> Option<i128> {
+    count_of(parse_decimal(quantity).ok()?, scale)
+}
+
+/// The same.
+pub(super) fn count_of(quantity: Decimal, scale: u32) -> Option<i128> {
+    let whole = mul_exact(quantity, Decimal::from(scale)).ok()?.normalize();
     let sane = whole.scale() == 0 && whole.abs() <= Decimal::from(MAX_TOKENS);
     whole.to_i128().filter(|_| sane)
 }
@@ -130,9 +134,9 @@ mod tests {
         ] {
             assert_eq!(bucket(text), expected, "{text}");
         }
-        assert_eq!(count("1.5", "1K tokens"), Some(1500));
-        assert_eq!(count("0.0000005", "1M tokens"), None, "no half token");
-        assert_eq!(count("7", "Tokens"), Some(7));
-        assert_eq!(count("7", "Requests"), None);
+        assert_eq!(count("1.5", 1_000), Some(1500));
+        assert_eq!(count("0.0000005", 1_000_000), None, "no half token");
+        assert_eq!(count("7", scale("Tokens").unwrap()), Some(7));
+        assert_eq!(scale("Requests"), None);
     }
 }

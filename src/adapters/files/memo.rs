@@ -97,7 +97,7 @@ impl Memo {
 }
 
 /// Both halves of a product: each bit of it depends on most of both factors.
-fn mixed(a: u64, b: u64) -> u64 {
+pub(super) fn mixed(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
 }

@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 mod amount;
 mod apim;
+mod asked;
 mod bedrock;
 pub(crate) mod bills;
 mod body;
@@ -64,6 +65,7 @@ use crate::domain::label::Label;
 use crate::domain::usage::UsageEvent;
 use crate::ports::{Checkpoints, Sink, SourceError, UsageSource};
 
+pub use asked::Asked;
 pub use body::read_body;
 pub use columns::Columns;
 pub use cur_rows::CurRows;
@@ -251,6 +253,8 @@ pub struct FileSourceOptions {
     pub defaults: Vec<(Dimension, Label)>,
     /// How records of a foreign form are read as plain ones.
     pub columns: Option<Arc<Columns>>,
+    /// What is asked of bills; everything where it is not given.
+    pub asked: Option<Asked>,
     /// Records of a later time are rejected as implausible.
     pub latest: DateTime<Utc>,
     /// Looks up an environment variable.
@@ -335,6 +339,7 @@ impl FileSource {
             base,
             defaults: Vec::new(),
             columns: None,
+            asked: None,
             latest,
             env,
         })

@@ -90,6 +90,7 @@ impl Inbox {
                 base: PathBuf::new(),
                 defaults: self.defaults.clone(),
                 columns: None,
+                asked: None,
                 latest: now + CLOCK_SKEW,
                 env: |_| None,
             },

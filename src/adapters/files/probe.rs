@@ -71,6 +71,7 @@ pub(super) fn probed(format: Option<FileFormat>, read: impl FnOnce(&mut Run<'_>)
         base: PathBuf::new(),
         defaults: Vec::new(),
         columns: None,
+        asked: None,
         latest: latest(),
         env: |_| None,
     };

@@ -117,7 +117,7 @@ impl<'a> Run<'a> {
             context: Context::new(options.latest),
             out: Output::default(),
             progress: Progress::default(),
-            bills: Bills::default(),
+            bills: Bills::of(options.asked.clone()),
             bills_whole: true,
             buffer: Vec::new(),
             packed: false,

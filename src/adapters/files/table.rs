@@ -5,9 +5,10 @@ use std::io;
 
 use csv::StringRecord;
 
-use crate::domain::spend::TokenSums;
+use crate::domain::spend::{Basis, TokenSums};
 
 use super::FileFormat;
+use super::asked::Asked;
 use super::cur;
 use super::focus::{self, Row};
 use super::focus_tokens;
@@ -34,7 +35,7 @@ impl Run<'_> {
 
     /// Rows of a bill.
     pub fn bill_table(&mut self, records: Records<Input<'_>>, name: &str, format: FileFormat) -> Result<(), Stop> {
-        match Sheet::of(records, format)? {
+        match Sheet::of(records, format, self.options.asked.as_ref())? {
             Ok(sheet) => self.sheet(sheet, name),
             Err(records) => self.bill_rows(records, name, format, 0),
         }
@@ -50,7 +51,7 @@ impl Run<'_> {
     ) -> Result<(), Stop> {
         let mut columns = None;
         self.table_behind(records, name, lines_before, |run, header, values, _| {
-            let columns = columns.get_or_insert_with(|| Columns::new(format, header));
+            let columns = columns.get_or_insert_with(|| Columns::new(format, header, run.options.asked.as_ref()));
             columns.add(run, values).map(|_| ())
         })
     }
@@ -166,16 +167,29 @@ pub(super) struct Wanted {
 }
 
 impl Columns {
-    /// Columns of these names.
-    pub fn new(format: FileFormat, names: &[String]) -> Self {
+    /// Columns of these names, as far as they are needed.
+    pub fn new(format: FileFormat, names: &[String], asked: Option<&Asked>) -> Self {
         let name = |name: &String| match format == FileFormat::Cur {
             true => cur::column(name),
             false => name.clone(),
         };
-        Columns {
-            format,
-            by_name: names.iter().enumerate().map(|(at, n)| (name(n), at)).collect(),
+        let mut by_name: HashMap<String, usize> = names.iter().enumerate().map(|(at, n)| (name(n), at)).collect();
+        if let Some(asked) = asked.filter(|_| format == FileFormat::Focus) {
+            by_name.retain(|name, _| asked.needs(name));
+            let costs = match asked.basis {
+                Some(Basis::Billed) => Some(("BilledCost", "EffectiveCost")),
+                Some(Basis::Effective) => Some(("EffectiveCost", "BilledCost")),
+                Some(Basis::Metered | Basis::BilledFilled) | None => None,
+            };
+            // Of a cost that is not asked for no sum is kept.
+            if let Some((asked, other)) = costs
+                && let Some(at) = by_name.get(asked).copied()
+                && let Some(other) = by_name.get_mut(other)
+            {
+                *other = at;
+            }
         }
+        Columns { format, by_name }
     }
 
     /// What is read of these columns, where rows of the same texts are summed alike.
@@ -190,6 +204,7 @@ impl Columns {
         positions.extend(&shared);
         shared.sort_unstable();
         positions.sort_unstable();
+        positions.dedup();
         let [billed, effective, charged] = own.each_ref().map(at);
         Some(Wanted {
             positions,
@@ -208,6 +223,12 @@ impl Columns {
             format: self.format,
             by_name: by_name.collect(),
         }
+    }
+
+    /// Where the column of a name is.
+    #[cfg(feature = "parquet")]
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
     }
 
     /// The tokens of a row.

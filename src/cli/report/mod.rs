@@ -1,6 +1,7 @@
 //! `finops report`.
 
 pub mod html;
+mod look;
 pub mod period;
 pub mod records;
 pub mod table;
@@ -8,6 +9,7 @@ pub mod table;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
+use super::record::KindArg;
 use super::{CliError, Context, Exit, Format, text, wire};
 use crate::domain::dimension::Dimension;
 use crate::domain::spend::Basis;
@@ -39,6 +41,13 @@ pub struct ReportArgs {
     /// Whose days, weeks and months: an IANA time zone
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub zone: Tz,
+    /// Report what these files, folders or globs hold instead of the ledger, and record nothing; `-` is standard input. Of a FOCUS
+    /// bill only the columns are read that the report needs
+    #[arg(long, value_name = "PATH", num_args = 1.., value_hint = clap::ValueHint::AnyPath)]
+    pub files: Vec<String>,
+    /// The format of these files [default: detected per file]
+    #[arg(long, value_enum, value_name = "KIND", requires = "files")]
+    pub source: Option<KindArg>,
 }
 
 /// A basis on the command line.
@@ -67,7 +76,13 @@ impl From<BasisArg> for Basis {
 
 /// Shows what was spent.
 pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
-    let mut ledger = wire::ledger_with(ctx, args.basis == BasisArg::BilledFilled)?;
+    let (mut ledger, exit) = match args.files.is_empty() {
+        true => (
+            wire::ledger_with(ctx, args.basis == BasisArg::BilledFilled)?,
+            Exit::Fine,
+        ),
+        false => look::look(ctx, args)?,
+    };
     let span = ledger.span()?;
     let (period, previous) = period::chosen(args.from, args.to, args.zone, ctx.now, span)?;
     let query = ReportQuery {
@@ -89,12 +104,15 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
     }
     if ctx.verbosity > 0 && report.sections.iter().all(|section| section.rows.is_empty()) {
         let hint = match span {
-            None => "the ledger is empty; `finops record PATH` or `finops run` fills it".to_owned(),
-            Some(span) => format!("the ledger has spend from {span}; `--from`, `--to`, `--basis` and `--where` choose"),
+            None if args.files.is_empty() => {
+                "the ledger is empty; `finops record PATH` or `finops run` fills it".to_owned()
+            }
+            None => "the files hold no spend".to_owned(),
+            Some(span) => format!("there is spend from {span}; `--from`, `--to`, `--basis` and `--where` choose"),
         };
         let _ = writeln!(ctx.err, "hint: {hint}");
     }
-    Ok(Exit::Fine)
+    Ok(exit)
 }
 
 /// Writes a report in the chosen format.

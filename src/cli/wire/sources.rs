@@ -8,14 +8,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{cloud, env, secret, time_budget};
 use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions};
 use crate::adapters::clock::SystemClock;
-use crate::adapters::files::{Columns, FileFormat, FileSource, FileSourceOptions, ObjectSource};
+use crate::adapters::files::{Asked, Columns, FileFormat, FileSource, FileSourceOptions, ObjectSource};
+use crate::adapters::memory::MemoryLedger;
 use crate::adapters::traces::TracedSource;
 use crate::cli::{CliError, Context};
 use crate::config::{SourceConfig, SourceKind};
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::engine::cycle::time_for_reading;
-use crate::ports::{Clock, UsageSource};
+use crate::ports::{Clock, Ledger, UsageSource};
 
 /// The sources of the settings, or these instead. Paths of the settings start from their folder, these from the current one.
 pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
@@ -46,6 +47,29 @@ pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Ve
         sources = sources.into_iter().map(traced).collect();
     }
     Ok(sources)
+}
+
+/// A source over these paths from the current folder, and the ledger in memory that it is read into.
+pub fn look(
+    ctx: &Context<'_>,
+    given: &SourceConfig,
+    asked: Asked,
+    fill: bool,
+) -> Result<(FileSource, Box<dyn Ledger>), CliError> {
+    // What is agreed may depend on any dimension, and on both bases.
+    let asked = (!fill && super::terms(ctx)?.is_empty()).then_some(asked);
+    let source = FileSource::new(FileSourceOptions {
+        name: Label::new(&given.name),
+        format: given.kind.map(format),
+        paths: given.paths.clone(),
+        base: std::path::PathBuf::new(),
+        defaults: defaults(given),
+        columns: columns(given)?,
+        asked,
+        latest: latest(ctx),
+        env,
+    });
+    Ok((source, super::view(ctx, Box::new(MemoryLedger::new()), fill)?))
 }
 
 /// A source that asks a provider's interface.
@@ -104,6 +128,7 @@ fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Result<Vec
                 base,
                 defaults: defaults(source),
                 columns: columns(source)?,
+                asked: None,
                 latest,
                 env,
             }),
@@ -139,6 +164,7 @@ fn in_buckets(ctx: &Context<'_>, source: &SourceConfig) -> Result<Vec<Box<dyn Us
             base: std::path::PathBuf::new(),
             defaults: defaults(source),
             columns: columns(source)?,
+            asked: None,
             latest: latest(ctx),
             env,
         };

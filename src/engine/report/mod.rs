@@ -102,17 +102,18 @@ pub struct Report {
     pub sections: Vec<Section>,
 }
 
+/// The dimensions that a report tells spend apart by.
+#[must_use]
+pub fn wanted(by: &[Axis], filters: &[Filter]) -> Vec<Dimension> {
+    let filtered = filters.iter().map(|filter| filter.dimension);
+    by.iter().filter_map(|axis| axis.dimension()).chain(filtered).collect()
+}
+
 /// Reads the ledger once per period and sums.
 pub fn report(ledger: &mut dyn Ledger, query: ReportQuery) -> Result<Report, StoreError> {
     let mut builder = build::Builder::new(&query);
     let mut failed = None;
-    let filtered = query.filters.iter().map(|filter| filter.dimension);
-    let wanted: Vec<Dimension> = query
-        .by
-        .iter()
-        .filter_map(|axis| axis.dimension())
-        .chain(filtered)
-        .collect();
+    let wanted = wanted(&query.by, &query.filters);
     ledger.spend_by(query.period, &wanted, &mut |key, sums| {
         failed = failed.take().or_else(|| builder.add(key, sums).err());
     })?;

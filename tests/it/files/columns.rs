@@ -32,6 +32,7 @@ fn read_on(file: &Path, columns: &Arc<Columns>, kept: &mut Kept) {
         base: "/".into(),
         defaults: Vec::new(),
         columns: Some(Arc::clone(columns)),
+        asked: None,
         latest: time("2026-12-01T00:00:00Z"),
         env: |_| None,
     });

@@ -23,6 +23,7 @@ mod litellm;
 mod mixed;
 mod otel;
 mod parquet;
+mod parquet_encodings;
 mod plain;
 mod side_by_side;
 
@@ -128,6 +129,7 @@ pub fn source(base: &Path, format: Option<FileFormat>, paths: &[&str]) -> FileSo
         base: base.to_owned(),
         defaults: Vec::new(),
         columns: None,
+        asked: None,
         latest: time("2026-12-01T00:00:00Z"),
         env: |_| None,
     })

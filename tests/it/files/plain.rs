@@ -103,6 +103,7 @@ fn defaults_fill_what_a_record_leaves_open() {
         base: folder.path().to_owned(),
         defaults: vec![(Dimension::Team, "own".into()), (Dimension::Agent, "own".into())],
         columns: None,
+        asked: None,
         latest: super::time("2026-12-01T00:00:00Z"),
         env: |_| Some(".".to_owned()),
     });

@@ -5,27 +5,36 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::{DateTime, TimeDelta};
 use csv::StringRecord;
-use parquet::data_type::Decimal as Stored;
+use parquet::basic::Type as Physical;
+use parquet::data_type::{ByteArray, Decimal as Stored};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
+use parquet::schema::types::ColumnDescPtr;
 use rust_decimal::Decimal;
 use serde_json::Value;
 
+mod bill;
 mod cells;
+mod codes;
+mod combine;
+mod costs;
 mod double;
+mod pages;
+mod runs;
+mod segment;
 mod texts;
+mod values;
 
-use cells::Column;
+use bill::Bill;
+use texts::Text;
 
-use super::amount::Cost;
 use super::detect;
 use super::line::Fault;
-use super::memo::{Memo, Way};
 use super::position::Position;
 use super::read::Run;
 use super::stop::Stop;
-use super::table::{Columns, Wanted};
+use super::table::Columns;
 
 /// Rows that are read at once.
 const BATCH: usize = 4096;
@@ -68,9 +77,9 @@ impl Run<'_> {
         let Some(format) = detect::by_header(&names.join(",")).filter(|f| f.is_bill()) else {
             return Ok(None);
         };
-        let columns = Columns::new(format, &names);
-        if let Some(mut cells) = columns.wanted().and_then(|wanted| Cells::of(&columns, wanted, &reader)) {
-            self.cells(&mut cells, &reader, name)?;
+        let columns = Columns::new(format, &names, self.options.asked.as_ref());
+        if let Some(mut bill) = columns.wanted().and_then(|wanted| Bill::of(&columns, &wanted, &reader)) {
+            self.cells(&mut bill, &reader, name)?;
             return Ok(Some(format.name().to_owned()));
         }
         let mut values = StringRecord::new();
@@ -96,163 +105,34 @@ impl Run<'_> {
     }
 }
 
-/// A bill whose columns are read each by itself.
-struct Cells {
-    columns: Columns,
-    /// In order of [`Wanted::positions`].
-    cells: Vec<Column>,
-    /// Of these the ones that rows share.
-    shared: Vec<usize>,
-    billed: usize,
-    effective: usize,
-    at: usize,
-    memo: Memo,
-    key: Vec<u8>,
-    values: StringRecord,
-}
-
-impl Cells {
-    /// None where a wanted column holds more than one value a row, or values of another kind.
-    fn of(columns: &Columns, wanted: Wanted, reader: &SerializedFileReader<File>) -> Option<Self> {
-        let schema = reader.metadata().file_metadata().schema_descr();
-        let column = |root: &usize| {
-            let mut leaves = (0..schema.num_columns()).filter(|leaf| schema.get_column_root_idx(*leaf) == *root);
-            let leaf = leaves.next()?;
-            Column::new(leaf, schema.column(leaf)).filter(|_| leaves.next().is_none())
-        };
-        let place = |at: usize| wanted.positions.binary_search(&at).ok();
-        Some(Cells {
-            cells: wanted.positions.iter().map(column).collect::<Option<Vec<_>>>()?,
-            shared: wanted.shared.iter().filter_map(|at| place(*at)).collect(),
-            billed: place(wanted.billed)?,
-            effective: place(wanted.effective)?,
-            at: place(wanted.at)?,
-            columns: columns.narrowed(&wanted),
-            memo: Memo::default(),
-            key: Vec::new(),
-            values: StringRecord::new(),
-        })
-    }
-
-    /// Reads the next rows of a group, without the columns that only few rows need.
-    fn read(&mut self, rows: usize) -> Result<(), ParquetError> {
-        if self.cells.iter_mut().fold(false, |any, cell| cell.bounded() | any) {
-            // The numbers of texts have another meaning now.
-            self.memo = Memo::default();
-        }
-        for (at, cell) in self.cells.iter_mut().enumerate() {
-            if at == self.billed || at == self.effective {
-                cell.read_amounts(rows)?;
-            } else if at == self.at || self.shared.contains(&at) {
-                cell.read_texts(rows)?;
-            } else {
-                cell.pass(rows);
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads what was passed over.
-    fn read_rest(&mut self, rows: usize) -> Result<(), ParquetError> {
-        for (at, cell) in self.cells.iter_mut().enumerate() {
-            let own = [self.billed, self.effective, self.at].contains(&at) || self.shared.contains(&at);
-            if !own {
-                cell.again(rows)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Puts the texts of a row together; those of its costs only where they are needed.
-    fn take(&mut self, row: usize, costs: bool) -> Result<(), Fault> {
-        self.values.clear();
-        let mut fault = None;
-        for (at, cell) in self.cells.iter().enumerate() {
-            if !costs && (at == self.billed || at == self.effective) {
-                self.values.push_field("");
-                continue;
-            }
-            match cell.text(row) {
-                Ok(text) => self.values.push_field(&text),
-                Err(reason) => {
-                    self.values.push_field("");
-                    fault = Some(Fault::whole(reason));
-                }
-            }
-        }
-        fault.map_or(Ok(()), Err)
-    }
-}
-
 impl Run<'_> {
-    fn cells(&mut self, cells: &mut Cells, reader: &SerializedFileReader<File>, name: &str) -> Result<(), RowsEnd> {
-        let mut number = 0;
+    fn cells(&mut self, bill: &mut Bill, reader: &SerializedFileReader<File>, name: &str) -> Result<(), RowsEnd> {
+        let mut before = 0;
         for group in 0..reader.num_row_groups() {
             let group = reader.get_row_group(group).map_err(wrong)?;
-            for cell in &mut cells.cells {
-                cell.open(group.as_ref()).map_err(wrong)?;
-            }
+            bill.open(group.as_ref()).map_err(wrong)?;
             let mut left = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
             while left > 0 {
                 let rows = left.min(BATCH);
                 left -= rows;
-                cells.read(rows).map_err(wrong)?;
-                let mut whole = false;
-                for row in 0..rows {
-                    number += 1;
-                    if let Err(fault) = self.cell_row(cells, row, rows, &mut whole)? {
-                        self.reject(name, number, fault, cells.values.as_slice().as_bytes());
+                bill.read(group.as_ref(), rows).map_err(wrong)?;
+                let mut row = 0;
+                while row < rows {
+                    row = bill.known_rows(&mut self.bills, row).map_err(wrong)?;
+                    if row < rows
+                        && let Err(fault) = bill.row(self, group.as_ref(), row).map_err(wrong)?
+                    {
+                        self.reject(name, before + row as u64 + 1, fault, bill.last_row());
                     }
+                    row += 1;
                 }
+                before += rows as u64;
                 self.hand_over().map_err(RowsEnd::Stop)?;
                 self.progress.lines += rows as u64;
                 self.tell(false);
             }
         }
         Ok(())
-    }
-
-    /// Adds one row, with whatever of it is known.
-    fn cell_row(
-        &mut self,
-        cells: &mut Cells,
-        row: usize,
-        rows: usize,
-        whole: &mut bool,
-    ) -> Result<Result<(), Fault>, RowsEnd> {
-        cells.key.clear();
-        for at in &cells.shared {
-            let number = cells.cells.get(*at).map_or(0, |cell| cell.number(row));
-            cells.key.extend_from_slice(&number.to_le_bytes());
-        }
-        let (known, hash) = cells.memo.get(&cells.key);
-        let amount = |at: usize| cells.cells.get(at).and_then(|cell| cell.amount(row));
-        let costs = amount(cells.billed).zip(amount(cells.effective));
-        let hour = cells.cells.get_mut(cells.at).and_then(|cell| cell.hour(row));
-        let fast = known.filter(|known| known.way != Way::Row).zip(costs).zip(hour);
-        if let Some(((known, (billed, effective)), hour)) = fast
-            && known.way == Way::Costs
-        {
-            return Ok(self
-                .bills
-                .put(known.place, hour, Cost::Short(billed), Cost::Short(effective), None));
-        }
-        if !std::mem::replace(whole, true) {
-            cells.read_rest(rows).map_err(wrong)?;
-        }
-        if let Err(fault) = cells.take(row, fast.is_none()) {
-            return Ok(Err(fault));
-        }
-        if let Some(((known, (billed, effective)), hour)) = fast {
-            let tokens = cells.columns.tokens(&cells.values);
-            let (billed, effective) = (Cost::Short(billed), Cost::Short(effective));
-            return Ok(self.bills.put(known.place, hour, billed, effective, Some(&tokens)));
-        }
-        Ok(cells.columns.add(self, &cells.values).map(|found| {
-            if known.is_none() {
-                cells.memo.insert(&cells.key, hash, found);
-            }
-        }))
     }
 }
 
@@ -263,6 +143,24 @@ fn wrong(error: ParquetError) -> RowsEnd {
 enum RowsEnd {
     Fault(Fault),
     Stop(Stop),
+}
+
+/// The text of a value of a column as it is stored, or what is wrong with it.
+fn text_of(column: &ColumnDescPtr, value: &[u8]) -> Text {
+    let short = || "a value that is too short".to_owned();
+    let four = || value.first_chunk::<4>().ok_or_else(short);
+    let eight = || value.first_chunk::<8>().ok_or_else(short);
+    let field = match column.physical_type() {
+        Physical::INT32 => Field::convert_int32(column, i32::from_le_bytes(*four()?)),
+        Physical::INT64 => Field::convert_int64(column, i64::from_le_bytes(*eight()?)),
+        Physical::FLOAT => Field::Float(f32::from_le_bytes(*four()?)),
+        Physical::DOUBLE => Field::Double(f64::from_le_bytes(*eight()?)),
+        Physical::BYTE_ARRAY | Physical::FIXED_LEN_BYTE_ARRAY => {
+            Field::convert_byte_array(column, ByteArray::from(value.to_vec())).map_err(|error| error.to_string())?
+        }
+        Physical::BOOLEAN | Physical::INT96 => return Err("a value of no text".to_owned()),
+    };
+    text(&field)
 }
 
 /// A value as a table of text would have it.

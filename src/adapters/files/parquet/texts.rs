@@ -5,8 +5,10 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 use parquet::errors::{ParquetError, Result};
 
+use super::super::focus_tokens;
 use super::super::time::parse_time;
 use crate::domain::period::Hour;
+use crate::domain::usage::Bucket;
 
 /// A text, or what is wrong with it.
 pub(super) type Text = std::result::Result<String, String>;
@@ -19,6 +21,7 @@ pub(super) struct Texts {
     /// The values met last.
     recent: Vec<Recent>,
     hours: Vec<Option<Hour>>,
+    buckets: Vec<Option<Bucket>>,
     hasher: RandomState,
     bytes: usize,
 }
@@ -48,13 +51,19 @@ impl Texts {
             numbers: HashTable::new(),
             recent: vec![Recent::default(); RECENT],
             hours: Vec::new(),
+            buckets: Vec::new(),
             hasher: RandomState::new(),
             bytes: 0,
         }
     }
 
-    /// The number of a value. Values of one batch with one `id` and length are one value.
-    pub fn number(&mut self, value: &[u8], id: u64, batch: u32, text: impl FnOnce() -> Text) -> Result<u32> {
+    /// The number of a value. A value that is longer than eight bytes stays where it lies as long as `batch` is the same.
+    pub fn number(&mut self, value: &[u8], batch: u32, text: impl FnOnce() -> Text) -> Result<u32> {
+        // A short one is told by its bits, wherever it lies.
+        let (id, batch) = match short(value) {
+            Some(bits) => (bits, 0),
+            None => (value.as_ptr() as u64, batch),
+        };
         let known = |number: u32| {
             self.known
                 .get(number as usize)
@@ -113,6 +122,21 @@ impl Texts {
         self.hours.get(number as usize).copied().flatten()
     }
 
+    /// The kind of token that a text names.
+    pub fn bucket(&mut self, number: u32) -> Option<Bucket> {
+        while self.buckets.len() < self.known.len() {
+            let text = self.known.get(self.buckets.len());
+            let text = text.and_then(|(_, text)| text.as_ref().ok());
+            self.buckets.push(text.and_then(|text| focus_tokens::bucket(text)));
+        }
+        self.buckets.get(number as usize).copied().flatten()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.known.len()
+    }
+
     /// The text of a number.
     pub fn text(&self, number: u32) -> Option<&Text> {
         self.known.get(number as usize).map(|(_, text)| text)
@@ -122,4 +146,9 @@ impl Texts {
     pub fn full(&self) -> bool {
         self.bytes > LIMIT
     }
+}
+
+/// The bits of a value of up to eight bytes.
+fn short(value: &[u8]) -> Option<u64> {
+    (value.len() <= 8).then(|| value.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
 }

@@ -8,6 +8,7 @@ use csv::StringRecord;
 
 use super::FileFormat;
 use super::amount::{Amount, Cost};
+use super::asked::Asked;
 use super::grid::Grid;
 use super::line::Fault;
 use super::memo::{Memo, Way};
@@ -131,7 +132,11 @@ impl<'b> Fields<'b> {
 
 impl<'i> Sheet<'i> {
     /// A table of which the header is read; as it was if it is for the full parser.
-    pub fn of(mut records: Records<Input<'i>>, format: FileFormat) -> io::Result<Result<Self, Records<Input<'i>>>> {
+    pub fn of(
+        mut records: Records<Input<'i>>,
+        format: FileFormat,
+        asked: Option<&Asked>,
+    ) -> io::Result<Result<Self, Records<Input<'i>>>> {
         let front = records.peek(DETECT_BYTES)?;
         let Some(end) = memchr::memchr(b'\n', front) else {
             return Ok(Err(records));
@@ -148,7 +153,7 @@ impl<'i> Sheet<'i> {
             }
             _ => return Ok(Err(records)),
         };
-        let columns = Columns::new(format, &names);
+        let columns = Columns::new(format, &names, asked);
         let Some(wanted) = columns.wanted() else {
             return Ok(Err(records));
         };

@@ -1,0 +1,282 @@
+//! A bill whose columns are read each by itself, of each row no more than its place needs.
+
+use std::fs::File;
+
+use csv::StringRecord;
+use parquet::errors::Result;
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+
+use super::super::amount::Cost;
+use super::super::bills::{Bills, Place};
+use super::super::focus_tokens;
+use super::super::line::Fault;
+use super::super::memo::{Memo, Way};
+use super::super::read::Run;
+use super::super::table::{Columns, Wanted};
+use super::cells::{Column, Role};
+use super::combine::{Combined, Met};
+use crate::domain::period::Hour;
+use crate::domain::spend::TokenSums;
+
+/// The columns of a bill and what is known of its rows.
+pub(super) struct Bill {
+    columns: Columns,
+    /// In order of [`Wanted::positions`].
+    cells: Vec<Column>,
+    /// Of these the ones that rows share.
+    shared: Vec<usize>,
+    /// Those that few rows need.
+    rest: Vec<usize>,
+    billed: usize,
+    effective: usize,
+    at: usize,
+    /// Quantities with their units.
+    counted: [(Option<usize>, Option<usize>); 2],
+    /// Those that may name a kind of token, the first one first.
+    kinds: Vec<usize>,
+    combined: Combined,
+    /// Over all row groups, by the numbers of texts.
+    memo: Memo,
+    key: Vec<u8>,
+    values: StringRecord,
+}
+
+impl Bill {
+    /// None where a wanted column holds more than one value a row, or values of another kind.
+    pub fn of(columns: &Columns, wanted: &Wanted, reader: &SerializedFileReader<File>) -> Option<Self> {
+        let schema = reader.metadata().file_metadata().schema_descr();
+        let named = |name: &str| {
+            columns
+                .position(name)
+                .and_then(|at| wanted.positions.binary_search(&at).ok())
+        };
+        let amounts = [wanted.billed, wanted.effective];
+        let quantities = focus_tokens::COUNTED.map(|(quantity, _)| columns.position(quantity));
+        let column = |root: &usize| {
+            let mut leaves = (0..schema.num_columns()).filter(|leaf| schema.get_column_root_idx(*leaf) == *root);
+            let leaf = leaves.next()?;
+            let role = match amounts.contains(root) || quantities.contains(&Some(*root)) {
+                true => Role::Amount,
+                false => Role::Text,
+            };
+            Column::new(leaf, schema.column(leaf), role).filter(|_| leaves.next().is_none())
+        };
+        let place = |at: usize| wanted.positions.binary_search(&at).ok();
+        let own = [wanted.billed, wanted.effective, wanted.at];
+        let rest = wanted.positions.iter();
+        let rest = rest.filter(|at| !own.contains(at) && !wanted.shared.contains(at));
+        Some(Bill {
+            cells: wanted.positions.iter().map(column).collect::<Option<Vec<_>>>()?,
+            shared: wanted.shared.iter().filter_map(|at| place(*at)).collect(),
+            rest: rest.filter_map(|at| place(*at)).collect(),
+            billed: place(wanted.billed)?,
+            effective: place(wanted.effective)?,
+            at: place(wanted.at)?,
+            counted: focus_tokens::COUNTED.map(|(quantity, unit)| (named(quantity), named(unit))),
+            kinds: focus_tokens::KIND.into_iter().filter_map(named).collect(),
+            columns: columns.narrowed(wanted),
+            combined: Combined::new(),
+            memo: Memo::default(),
+            key: Vec::new(),
+            values: StringRecord::new(),
+        })
+    }
+
+    /// Goes on with a row group.
+    pub fn open(&mut self, group: &dyn RowGroupReader) -> Result<()> {
+        self.cells.iter_mut().try_for_each(|cell| cell.open(group))
+    }
+
+    /// Reads the next rows of a group, without the columns that only few rows need.
+    pub fn read(&mut self, group: &dyn RowGroupReader, rows: usize) -> Result<()> {
+        if self.cells.iter_mut().fold(false, |any, cell| cell.bounded() | any) {
+            // The numbers of texts have another meaning now.
+            self.memo = Memo::default();
+            self.combined.clear();
+        }
+        for (at, cell) in self.cells.iter_mut().enumerate() {
+            if self.rest.contains(&at) {
+                cell.pass(rows);
+            } else {
+                cell.read(group, rows)?;
+            }
+        }
+        let cells = &self.cells;
+        self.combined
+            .combine(self.shared.iter().filter_map(|at| cells.get(*at)), rows);
+        Ok(())
+    }
+
+    /// Adds rows from one on, until the end or one of which more is read than its costs and its hour: that one.
+    pub fn known_rows(&mut self, bills: &mut Bills, from: usize) -> Result<usize> {
+        let [Some(billed), Some(effective)] = [self.billed, self.effective].map(|at| self.cells.get(at)) else {
+            return Ok(from);
+        };
+        let Some(charged) = self.cells.get(self.at) else {
+            return Ok(from);
+        };
+        let mut row = from;
+        let mut hour: Option<(u32, Hour)> = None;
+        let mut last: Option<(u64, Place)> = None;
+        let costs = billed.amounts().iter().zip(effective.amounts());
+        for costs in costs.skip(from) {
+            let (Some(billed), Some(effective)) = costs else { break };
+            let key = self.combined.key(row);
+            let place = match last {
+                Some((same, place)) if same == key => place,
+                _ => match self.combined.get(key) {
+                    Some(met) if met.known.way == Way::Costs => met.known.place,
+                    _ => break,
+                },
+            };
+            last = Some((key, place));
+            let code = charged.codes.code(row);
+            let now = match hour {
+                Some((same, hour)) if same == code => hour,
+                _ => match charged.known_hour(code) {
+                    Some(hour) => hour,
+                    None => break,
+                },
+            };
+            hour = Some((code, now));
+            // What does not fit is told with the row.
+            if bills
+                .put(place, now, Cost::Short(*billed), Cost::Short(*effective), None)
+                .is_err()
+            {
+                break;
+            }
+            row += 1;
+        }
+        Ok(row)
+    }
+
+    /// Adds one of these rows, with whatever of it is known.
+    pub fn row(
+        &mut self,
+        run: &mut Run<'_>,
+        group: &dyn RowGroupReader,
+        row: usize,
+    ) -> Result<std::result::Result<(), Fault>> {
+        let amount = |at: usize| self.cells.get(at).and_then(|cell| *cell.amounts().get(row)?);
+        let costs = amount(self.billed).zip(amount(self.effective));
+        let hour = match self.cells.get_mut(self.at) {
+            Some(cell) => cell.hour(row)?,
+            None => None,
+        };
+        let combination = self.combined.key(row);
+        let mut met = self.combined.get(combination);
+        if met.is_none() {
+            met = self.recall(row)?;
+            if let Some(met) = met {
+                self.combined.insert(combination, met);
+            }
+        }
+        if let Some(((met, (billed, effective)), hour)) =
+            met.filter(|met| met.known.way != Way::Row).zip(costs).zip(hour)
+        {
+            let (billed, effective) = (Cost::Short(billed), Cost::Short(effective));
+            let place = met.known.place;
+            if met.known.way == Way::Costs {
+                return Ok(run.bills.put(place, hour, billed, effective, None));
+            }
+            let tokens = self.tokens(group, row, met.scales)?;
+            return Ok(run.bills.put(place, hour, billed, effective, Some(&tokens)));
+        }
+        for at in &self.rest {
+            if let Some(cell) = self.cells.get_mut(*at) {
+                cell.need(group)?;
+            }
+        }
+        if let Err(fault) = self.take(row)? {
+            return Ok(Err(fault));
+        }
+        let found = match self.columns.add(run, &self.values) {
+            Ok(found) => found,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        if met.is_none() {
+            // The key is still that of this row.
+            let (_, hash) = self.memo.get(&self.key);
+            self.memo.insert(&self.key, hash, found);
+        }
+        Ok(Ok(()))
+    }
+
+    /// What is known of a row by its texts.
+    fn recall(&mut self, row: usize) -> Result<Option<Met>> {
+        self.key.clear();
+        for at in &self.shared {
+            if let Some(cell) = self.cells.get_mut(*at) {
+                self.key.extend_from_slice(&cell.number(row)?.to_le_bytes());
+            }
+        }
+        let (Some(known), _) = self.memo.get(&self.key) else {
+            return Ok(None);
+        };
+        let mut scales = [0; 2];
+        for (slot, (_, unit)) in scales.iter_mut().zip(self.counted) {
+            if let Some(cell) = unit.and_then(|at| self.cells.get_mut(at)) {
+                *slot = cell
+                    .text(row)?
+                    .ok()
+                    .and_then(|unit| focus_tokens::scale(&unit))
+                    .unwrap_or(0);
+            }
+        }
+        Ok(Some(Met { known, scales }))
+    }
+
+    /// The tokens of a row, by as few columns as tell them.
+    fn tokens(&mut self, group: &dyn RowGroupReader, row: usize, scales: [u32; 2]) -> Result<TokenSums> {
+        let mut sums = TokenSums::default();
+        let mut counted = None;
+        for ((quantity, _), scale) in self.counted.into_iter().zip(scales) {
+            let Some(cell) = quantity.filter(|_| scale > 0).and_then(|at| self.cells.get_mut(at)) else {
+                continue;
+            };
+            cell.need(group)?;
+            counted = match cell.amounts().get(row).copied().flatten() {
+                Some(amount) => focus_tokens::count_of(amount.into(), scale),
+                None => cell.text(row)?.ok().and_then(|text| focus_tokens::count(&text, scale)),
+            };
+            if counted.is_some() {
+                break;
+            }
+        }
+        let Some(counted) = counted else {
+            return Ok(sums);
+        };
+        for at in &self.kinds {
+            if let Some(cell) = self.cells.get_mut(*at) {
+                cell.need(group)?;
+                if let Some(bucket) = cell.bucket(row)? {
+                    sums.set(bucket, counted);
+                    break;
+                }
+            }
+        }
+        Ok(sums)
+    }
+
+    /// Puts the texts of a row together.
+    fn take(&mut self, row: usize) -> Result<std::result::Result<(), Fault>> {
+        self.values.clear();
+        let mut fault = None;
+        for cell in &mut self.cells {
+            match cell.text(row)? {
+                Ok(text) => self.values.push_field(&text),
+                Err(reason) => {
+                    self.values.push_field("");
+                    fault = Some(Fault::whole(reason));
+                }
+            }
+        }
+        Ok(fault.map_or(Ok(()), Err))
+    }
+
+    /// The texts of the row that was put together last.
+    pub fn last_row(&self) -> &[u8] {
+        self.values.as_slice().as_bytes()
+    }
+}

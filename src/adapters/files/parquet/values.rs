@@ -1,0 +1,105 @@
+//! Values by the general reader of the `parquet` crate, one after the other: for columns that are written in an unusual way.
+
+use parquet::column::reader::ColumnReader;
+use parquet::data_type::{AsBytes, ByteArray, FixedLenByteArray};
+use parquet::errors::{ParquetError, Result};
+
+/// Values as they are stored.
+enum Raw {
+    Int(Vec<i32>),
+    Long(Vec<i64>),
+    Float(Vec<f32>),
+    Double(Vec<f64>),
+    Bytes(Vec<ByteArray>),
+    Fixed(Vec<FixedLenByteArray>),
+}
+
+/// The rows of a column that were read last.
+pub(super) struct Values {
+    reader: ColumnReader,
+    level: i16,
+    present: Vec<i16>,
+    raw: Raw,
+}
+
+impl Values {
+    /// The values of a column chunk, with the level of those that are there.
+    pub fn new(reader: ColumnReader, level: i16) -> Result<Self> {
+        let raw = match &reader {
+            ColumnReader::Int32ColumnReader(_) => Raw::Int(Vec::new()),
+            ColumnReader::Int64ColumnReader(_) => Raw::Long(Vec::new()),
+            ColumnReader::FloatColumnReader(_) => Raw::Float(Vec::new()),
+            ColumnReader::DoubleColumnReader(_) => Raw::Double(Vec::new()),
+            ColumnReader::ByteArrayColumnReader(_) => Raw::Bytes(Vec::new()),
+            ColumnReader::FixedLenByteArrayColumnReader(_) => Raw::Fixed(Vec::new()),
+            ColumnReader::BoolColumnReader(_) | ColumnReader::Int96ColumnReader(_) => {
+                return Err(ParquetError::General("a column of another type".to_owned()));
+            }
+        };
+        Ok(Values {
+            reader,
+            level,
+            present: Vec::new(),
+            raw,
+        })
+    }
+
+    /// Reads so many rows behind those that are passed over.
+    pub fn read(&mut self, behind: usize, rows: usize) -> Result<()> {
+        let short_of = || ParquetError::General("a column has fewer values than there are rows".to_owned());
+        self.present.clear();
+        macro_rules! take {
+            ($reader:expr, $values:expr) => {{
+                $values.clear();
+                if behind > 0 && $reader.skip_records(behind)? != behind {
+                    return Err(short_of());
+                }
+                let mut done = 0;
+                while done < rows {
+                    let (read, ..) = $reader.read_records(rows - done, Some(&mut self.present), None, $values)?;
+                    if read == 0 {
+                        return Err(short_of());
+                    }
+                    done += read;
+                }
+            }};
+        }
+        match (&mut self.reader, &mut self.raw) {
+            (ColumnReader::Int32ColumnReader(reader), Raw::Int(values)) => take!(reader, values),
+            (ColumnReader::Int64ColumnReader(reader), Raw::Long(values)) => take!(reader, values),
+            (ColumnReader::FloatColumnReader(reader), Raw::Float(values)) => take!(reader, values),
+            (ColumnReader::DoubleColumnReader(reader), Raw::Double(values)) => take!(reader, values),
+            (ColumnReader::ByteArrayColumnReader(reader), Raw::Bytes(values)) => take!(reader, values),
+            (ColumnReader::FixedLenByteArrayColumnReader(reader), Raw::Fixed(values)) => take!(reader, values),
+            _ => return Err(ParquetError::General("a column of two types".to_owned())),
+        }
+        Ok(())
+    }
+
+    /// Visits the bytes of each row's value, in order; none where there is none.
+    pub fn visit(&self, rows: usize, mut visit: impl FnMut(Option<&[u8]>) -> Result<()>) -> Result<()> {
+        let wrong = || ParquetError::General("a column has fewer values than it says".to_owned());
+        macro_rules! each {
+            ($values:expr, |$value:ident| $bytes:expr) => {{
+                let mut values = $values.iter();
+                for row in 0..rows {
+                    if self.level > 0 && *self.present.get(row).ok_or_else(wrong)? != self.level {
+                        visit(None)?;
+                        continue;
+                    }
+                    let $value = values.next().ok_or_else(wrong)?;
+                    visit(Some($bytes))?;
+                }
+            }};
+        }
+        match &self.raw {
+            Raw::Int(values) => each!(values, |v| &v.to_le_bytes()),
+            Raw::Long(values) => each!(values, |v| &v.to_le_bytes()),
+            Raw::Float(values) => each!(values, |v| &v.to_le_bytes()),
+            Raw::Double(values) => each!(values, |v| &v.to_le_bytes()),
+            Raw::Bytes(values) => each!(values, |v| v.as_bytes()),
+            Raw::Fixed(values) => each!(values, |v| v.as_bytes()),
+        }
+        Ok(())
+    }
+}

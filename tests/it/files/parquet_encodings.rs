@@ -1,0 +1,412 @@
+//! Parquet bills however their values are encoded: they are the bills that the same rows are as text.
+#![cfg(feature = "parquet")]
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parquet::basic::{Compression, ConvertedType, Encoding, LogicalType, Repetition, Type as Physical};
+use parquet::column::writer::ColumnWriter;
+use parquet::data_type::{ByteArray, FixedLenByteArray};
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{ColumnPath, Type, TypePtr};
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+use super::{Kept, read_text};
+use finops::adapters::files::{Asked, FileSource, FileSourceOptions};
+use finops::domain::dimension::Dimension;
+use finops::domain::label::Label;
+use finops::domain::spend::Basis;
+use finops::ports::UsageSource;
+
+/// How a column is stored.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Text,
+    /// Bytes of which nobody says that they are text.
+    Bytes,
+    Millis,
+    Micros,
+    Double,
+    Float,
+    /// Decimals with so many digits behind the point.
+    Int(u32),
+    Long(u32),
+    Fixed(u32, i32),
+    Decimal(u32),
+}
+
+/// A value: a number of [`Kind`], or the position of a text.
+type Value = Option<i64>;
+
+#[derive(Clone, Debug)]
+struct Column {
+    name: &'static str,
+    kind: Kind,
+    /// Whether the schema allows that there is no value.
+    optional: bool,
+    texts: &'static [&'static str],
+    values: Vec<Value>,
+}
+
+impl Column {
+    fn field(&self) -> TypePtr {
+        let (physical, length) = match self.kind {
+            Kind::Text | Kind::Bytes | Kind::Decimal(_) => (Physical::BYTE_ARRAY, 0),
+            Kind::Millis | Kind::Micros | Kind::Long(_) => (Physical::INT64, 0),
+            Kind::Double => (Physical::DOUBLE, 0),
+            Kind::Float => (Physical::FLOAT, 0),
+            Kind::Int(_) => (Physical::INT32, 0),
+            Kind::Fixed(_, length) => (Physical::FIXED_LEN_BYTE_ARRAY, length),
+        };
+        let field = Type::primitive_type_builder(self.name, physical).with_length(length);
+        let field = field.with_repetition(if self.optional {
+            Repetition::OPTIONAL
+        } else {
+            Repetition::REQUIRED
+        });
+        let decimal = |precision, scale| (ConvertedType::DECIMAL, precision, i32::try_from(scale).unwrap());
+        let (converted, precision, scale) = match self.kind {
+            Kind::Text => {
+                let field = field.with_logical_type(Some(LogicalType::String));
+                return Arc::new(field.build().unwrap());
+            }
+            Kind::Bytes | Kind::Double | Kind::Float => (ConvertedType::NONE, -1, -1),
+            Kind::Millis => (ConvertedType::TIMESTAMP_MILLIS, -1, -1),
+            Kind::Micros => (ConvertedType::TIMESTAMP_MICROS, -1, -1),
+            Kind::Int(scale) => decimal(9, scale),
+            Kind::Long(scale) => decimal(18, scale),
+            Kind::Fixed(scale, length) => decimal(if length < 16 { 11 } else { 38 }, scale),
+            Kind::Decimal(scale) => decimal(18, scale),
+        };
+        let field = field.with_converted_type(converted).with_precision(precision);
+        Arc::new(field.with_scale(scale).build().unwrap())
+    }
+
+    fn present(&self) -> impl Iterator<Item = i64> + '_ {
+        self.values.iter().flatten().copied()
+    }
+
+    fn text(&self, at: i64) -> &'static str {
+        self.texts[usize::try_from(at).unwrap() % self.texts.len()]
+    }
+
+    fn float(at: i64) -> f64 {
+        [0.1, -7.25, 3e-7, 1_234.567_8, 0.1 + 0.2, 0.0, 1e18, 12.0][usize::try_from(at).unwrap() % 8]
+    }
+
+    /// As a table of text has it.
+    fn shown(&self, value: Value) -> String {
+        let Some(value) = value else { return String::new() };
+        match self.kind {
+            Kind::Text | Kind::Bytes => self.text(value).to_owned(),
+            Kind::Millis | Kind::Micros => value.to_string(),
+            Kind::Double => Self::float(value).to_string(),
+            Kind::Float => (Self::float(value) as f32).to_string(),
+            Kind::Int(scale) | Kind::Long(scale) | Kind::Fixed(scale, _) | Kind::Decimal(scale) => {
+                Decimal::new(value, scale).to_string()
+            }
+        }
+    }
+
+    fn write(&self, writer: &mut ColumnWriter<'_>, rows: std::ops::Range<usize>) {
+        let part = Column {
+            values: self.values[rows].to_vec(),
+            ..self.clone()
+        };
+        let levels: Vec<i16> = part.values.iter().map(|v| i16::from(v.is_some())).collect();
+        let levels = self.optional.then_some(levels.as_slice());
+        macro_rules! write {
+            ($writer:expr, $of:expr) => {{
+                let values: Vec<_> = part.present().map($of).collect();
+                $writer.write_batch(&values, levels, None).unwrap();
+            }};
+        }
+        match writer {
+            ColumnWriter::Int32ColumnWriter(writer) => write!(writer, |v| i32::try_from(v).unwrap()),
+            ColumnWriter::Int64ColumnWriter(writer) => write!(writer, |v| v),
+            ColumnWriter::DoubleColumnWriter(writer) => write!(writer, Self::float),
+            ColumnWriter::FloatColumnWriter(writer) => write!(writer, |v| Self::float(v) as f32),
+            ColumnWriter::FixedLenByteArrayColumnWriter(writer) => {
+                let Kind::Fixed(_, length) = self.kind else { panic!() };
+                let start = 16 - usize::try_from(length).unwrap();
+                write!(writer, |v| FixedLenByteArray::from(
+                    i128::from(v).to_be_bytes()[start..].to_vec()
+                ));
+            }
+            ColumnWriter::ByteArrayColumnWriter(writer) => match self.kind {
+                Kind::Decimal(_) => write!(writer, |v: i64| ByteArray::from(v.to_be_bytes().to_vec())),
+                _ => write!(writer, |v| ByteArray::from(self.text(v))),
+            },
+            ColumnWriter::BoolColumnWriter(_) | ColumnWriter::Int96ColumnWriter(_) => panic!(),
+        }
+    }
+}
+
+fn stored(columns: &[Column], properties: WriterProperties, group: usize) -> Vec<u8> {
+    let fields = columns.iter().map(Column::field).collect();
+    let schema = Type::group_type_builder("bill").with_fields(fields).build().unwrap();
+    let mut bytes = Vec::new();
+    let mut file = SerializedFileWriter::new(&mut bytes, Arc::new(schema), Arc::new(properties)).unwrap();
+    let rows = columns[0].values.len();
+    for start in (0..rows).step_by(group) {
+        let mut writer = file.next_row_group().unwrap();
+        for column in columns {
+            let mut of_column = writer.next_column().unwrap().unwrap();
+            column.write(of_column.untyped(), start..rows.min(start + group));
+            of_column.close().unwrap();
+        }
+        writer.close().unwrap();
+    }
+    file.close().unwrap();
+    bytes
+}
+
+fn written(columns: &[Column]) -> Vec<u8> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record(columns.iter().map(|c| c.name)).unwrap();
+    for row in 0..columns[0].values.len() {
+        table
+            .write_record(columns.iter().map(|c| c.shown(c.values[row])))
+            .unwrap();
+    }
+    table.into_inner().unwrap()
+}
+
+fn faults(kept: &Kept, header: u64) -> Vec<(u64, Option<String>, String)> {
+    let rejected = kept.rejected.iter();
+    rejected
+        .map(|r| (r.line - header, r.field.clone(), r.reason.clone()))
+        .collect()
+}
+
+/// How a file is written.
+#[derive(Clone, Debug)]
+struct Way {
+    dictionary: bool,
+    /// Bytes of a dictionary, after which the rest of the chunk has its values themselves.
+    overflow: usize,
+    newer: bool,
+    page_rows: usize,
+    delta: bool,
+    snappy: bool,
+    index: bool,
+    group: usize,
+    /// One column that is written the other way.
+    odd: usize,
+}
+
+impl Way {
+    fn properties(&self, columns: &[Column]) -> WriterProperties {
+        let mut properties = WriterProperties::builder()
+            .set_writer_version(if self.newer {
+                WriterVersion::PARQUET_2_0
+            } else {
+                WriterVersion::PARQUET_1_0
+            })
+            .set_compression(if self.snappy {
+                Compression::SNAPPY
+            } else {
+                Compression::UNCOMPRESSED
+            })
+            .set_dictionary_enabled(self.dictionary)
+            .set_dictionary_page_size_limit(self.overflow)
+            .set_data_page_row_count_limit(self.page_rows)
+            .set_write_batch_size(self.page_rows.min(64))
+            .set_offset_index_disabled(!self.index);
+        for (at, column) in columns.iter().enumerate() {
+            if at % 11 == self.odd % 11 {
+                let path = ColumnPath::from(column.name);
+                properties = properties.set_column_dictionary_enabled(path, !self.dictionary);
+            }
+            if self.delta {
+                properties = Self::delta(properties, column);
+            }
+        }
+        properties.build()
+    }
+
+    fn delta(properties: WriterPropertiesBuilder, column: &Column) -> WriterPropertiesBuilder {
+        let encoding = match column.kind {
+            Kind::Text | Kind::Bytes | Kind::Decimal(_) => Encoding::DELTA_LENGTH_BYTE_ARRAY,
+            Kind::Millis | Kind::Micros | Kind::Int(_) | Kind::Long(_) => Encoding::DELTA_BINARY_PACKED,
+            Kind::Double | Kind::Float => Encoding::BYTE_STREAM_SPLIT,
+            Kind::Fixed(..) => Encoding::DELTA_BYTE_ARRAY,
+        };
+        properties.set_column_encoding(ColumnPath::from(column.name), encoding)
+    }
+}
+
+fn ways() -> impl Strategy<Value = Way> {
+    let sizes = (
+        prop_oneof![Just(1_usize << 20), 16_usize..400],
+        prop_oneof![Just(20_000_usize), 1_usize..300],
+        prop_oneof![Just(usize::MAX >> 1), 40_usize..700],
+    );
+    (any::<[bool; 5]>(), sizes, 0_usize..22).prop_map(|(flags, (overflow, page_rows, group), odd)| Way {
+        dictionary: flags[0],
+        newer: flags[1],
+        delta: flags[2],
+        snappy: flags[3],
+        index: flags[4],
+        overflow,
+        page_rows,
+        group,
+        odd,
+    })
+}
+
+/// Everything, or what a report may need.
+fn questions() -> impl Strategy<Value = Option<Asked>> {
+    let dimensions = prop::sample::subsequence(Dimension::ALL.to_vec(), 0..4);
+    let basis = prop::sample::select(vec![None, Some(Basis::Billed), Some(Basis::Effective)]);
+    prop::option::of((dimensions, basis).prop_map(|(dimensions, basis)| Asked { dimensions, basis }))
+}
+
+/// Writes one file and reads what is asked of it.
+fn read(name: &str, content: Vec<u8>, asked: Option<Asked>) -> Kept {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(name), content).unwrap();
+    let mut source = FileSource::new(FileSourceOptions {
+        name: Label::new("test"),
+        format: None,
+        paths: vec![name.to_owned()],
+        base: folder.path().to_owned(),
+        defaults: Vec::new(),
+        columns: None,
+        asked,
+        latest: super::time("2026-12-01T00:00:00Z"),
+        env: |_| None,
+    });
+    let mut kept = Kept::default();
+    source.read(&HashMap::new(), &mut kept).unwrap();
+    kept
+}
+
+const TAGS: [&str; 7] = [
+    r#"{"team":"ads"}"#,
+    r#"{"team":"search","project":"p-1"}"#,
+    "{}",
+    "",
+    r#"{"user_agent":"x","user:user":"ann"}"#,
+    "{",
+    r#"{"team":"ads","Name":"a name that is longer than a few bytes"}"#,
+];
+
+/// A column of these texts.
+fn texts(name: &'static str, texts: &'static [&'static str]) -> (&'static str, Kind, &'static [&'static str], i64) {
+    (name, Kind::Text, texts, 0)
+}
+
+/// A table of so many rows that depends on two numbers alone: values come in runs, by turns, and one by one.
+fn table(rows: usize, seed: u64, pick: u64) -> Vec<Column> {
+    let (start, hour) = (1_790_812_800_000, 3_600_000);
+    let money = [
+        Kind::Long(10),
+        Kind::Double,
+        Kind::Fixed(6, 16),
+        Kind::Int(4),
+        Kind::Decimal(9),
+        Kind::Fixed(3, 5),
+        Kind::Text,
+        Kind::Float,
+    ];
+    let money = |at: u64| money[usize::try_from((pick >> (at * 3)) % 8).unwrap()];
+    let amounts: &[&str] = &["1.5", "-0.25", "much", "1e3", "NULL", "12345678901234567890.5"];
+    let columns = [
+        ("BilledCost", money(0), amounts, 90_000_000),
+        ("EffectiveCost", money(1), amounts, 70_000_000),
+        texts("BillingCurrency", &["USD", "USD", "USD", "USD", "EUR", "dollars"]),
+        texts("BillingAccountId", &["a", "b"]),
+        ("BillingPeriodStart", Kind::Millis, &[], start),
+        ("BillingPeriodEnd", Kind::Micros, &[], (start + 31 * 24 * hour) * 1000),
+        ("ChargePeriodStart", Kind::Millis, &[], start),
+        texts("ChargeCategory", &["Usage", "Usage", "Credit", "usage", "Tax"]),
+        texts("ProviderName", &["AWS", "", "NULL"]),
+        texts("SubAccountId", &["s1", "s2", "s3", "s4"]),
+        texts("ServiceName", &["Bedrock", "Storage, all", "Say \"it\"", ""]),
+        texts("x_Model", &["m1", "", "acme.model-2"]),
+        texts("ConsumedUnit", &["1K tokens", "Hours", "", "Tokens"]),
+        ("ConsumedQuantity", money(2), amounts, 900_000),
+        texts("PricingUnit", &["Tokens", "1M tokens", "GB"]),
+        ("PricingQuantity", money(3), amounts, 900_000),
+        (
+            "SkuMeter",
+            Kind::Bytes,
+            &["input", "output tokens", "cache read", ""],
+            0,
+        ),
+        texts("ChargeDescription", &["completion", "nothing", "prompt"]),
+        texts("Tags", &TAGS),
+    ];
+    let mut state = seed | 1;
+    let mut random = move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    };
+    let column = |(name, kind, texts, base): (&'static str, Kind, &'static [&'static str], i64)| {
+        let (turns, optional) = (random() % 4, random() % 3 > 0);
+        let mut last = 0;
+        let values = (0..rows).map(|row| {
+            let next = i64::try_from(random()).unwrap();
+            last = match turns {
+                0 => i64::try_from(row / 97).unwrap(),
+                1 => i64::try_from(row % 5).unwrap(),
+                2 if next % 50 > 0 => last,
+                _ => next % 4_000,
+            };
+            let hours = |unit: i64| base + last % 40 * hour * unit;
+            let value = match kind {
+                Kind::Text | Kind::Bytes | Kind::Double | Kind::Float => last,
+                Kind::Millis if name == "ChargePeriodStart" => hours(1),
+                Kind::Millis | Kind::Micros => base,
+                Kind::Int(_) | Kind::Long(_) | Kind::Fixed(..) | Kind::Decimal(_) => (last - 1_000) * (base / 9_000),
+            };
+            Some(value).filter(|_| !optional || next % 13 > 0)
+        });
+        let values = values.collect();
+        Column {
+            name,
+            kind,
+            optional,
+            texts,
+            values,
+        }
+    };
+    columns.map(column).into()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #[test]
+    fn any_encoding_gives_the_bills_and_faults_of_the_rows_as_text(
+        rows in prop_oneof![4 => 1_usize..600, 1 => Just(4_500)], seed in any::<u64>(), pick in any::<u64>(), way in ways(),
+        asked in questions(),
+    ) {
+        let columns = table(rows, seed, pick);
+        let text = read("bill.csv", written(&columns), asked.clone());
+        let binary = read("bill.parquet", stored(&columns, way.properties(&columns), way.group), asked);
+        prop_assert_eq!(faults(&binary, 0), faults(&text, 1));
+        prop_assert_eq!(binary.bills, text.bills);
+    }
+
+    #[test]
+    fn damage_is_a_failure_of_the_file_alone(
+        seed in any::<u64>(), pick in any::<u64>(), way in ways(),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 1_u8..), 1..12),
+    ) {
+        let columns = table(300, seed, pick);
+        let mut bytes = stored(&columns, way.properties(&columns), way.group);
+        for (at, bits) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] ^= bits;
+        }
+        // Whatever comes of it, it comes back, and a bill that was read in part replaces none.
+        let kept = read_text("bill.parquet", bytes);
+        let of_the_file = kept.rejected.iter().any(|r| r.line == 0);
+        prop_assert!(!of_the_file || kept.bills.is_empty());
+    }
+}
