@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::text::{clean, count, money, paint};
+use super::text::{clean, count, counted, money, paint};
 use super::{CliError, Context, Exit, Format, wire};
 use crate::adapters::memory::{MemoryAlerts, MemoryLedger};
 use crate::adapters::policies::load_tests;
@@ -108,21 +108,21 @@ pub fn run(ctx: &mut Context<'_>, args: &PolicyArgs) -> Result<Exit, CliError> {
             }
             let failed = failures(&ran);
             if check {
-                let budgets = counted(budgets.len(), "budget");
+                let budgets = counted(budgets.len() as u64, "budget");
                 writeln!(ctx.out, "{budgets} in {}", folder.display())?;
                 for name in &untested {
                     writeln!(ctx.out, "no test: {}", clean(name))?;
                 }
             }
-            writeln!(ctx.out, "{}, {} failed", counted(ran.len(), "test"), count(failed))?;
+            writeln!(
+                ctx.out,
+                "{}, {} failed",
+                counted(ran.len() as u64, "test"),
+                count(failed)
+            )?;
         }
     }
     Ok(if failures(&ran) > 0 { Exit::Findings } else { Exit::Fine })
-}
-
-fn counted(number: usize, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", count(number))
 }
 
 fn failures(ran: &[Ran<'_>]) -> usize {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::text::{clean, count, money};
+use super::text::{clean, count, counted, money};
 use super::{CliError, Context, Exit, Format, wire};
 use crate::config::{SourceConfig, SourceKind};
 use crate::domain::money::{Currency, Money};
@@ -141,20 +141,26 @@ pub fn document(collection: &Collection) -> serde_json::Value {
 #[must_use]
 pub fn summary(collection: &Collection) -> String {
     let recorded = &collection.recorded;
-    let mut text = format!(
-        "recorded {} new calls, {}, from {} lines in {} files",
-        count(recorded.recorded),
-        money(Money::new(recorded.cost, Currency::USD)),
-        count(collection.lines),
-        count(collection.files),
-    );
+    let new = counted(recorded.recorded, "new call");
+    let bills = counted(collection.bills, "bill");
+    // Whoever reads a bill alone is told of it alone.
+    let only_bills = collection.bills > 0 && collection.events() == 0;
+    let what = match only_bills {
+        true => bills,
+        false => format!("{new}, {}", money(Money::new(recorded.cost, Currency::USD))),
+    };
+    let (lines, files) = (counted(collection.lines, "line"), counted(collection.files, "file"));
+    let mut text = format!("recorded {what}, from {lines} in {files}");
     for (number, what) in [
         (recorded.known, "known before"),
         (recorded.duplicates, "repeated"),
         (collection.excluded_total(), "no spend"),
         (recorded.unpriced, "unpriced"),
         (collection.rejected, "rejected"),
-        (collection.bills, "bills"),
+        (
+            if only_bills { 0 } else { collection.bills },
+            if collection.bills == 1 { "bill" } else { "bills" },
+        ),
         (collection.restatements.len() as u64, "restated days"),
     ] {
         if number > 0 {
@@ -199,7 +205,7 @@ pub fn talk(ctx: &mut Context<'_>, collection: &Collection, suggest_rejects: boo
             || "it was not begun".to_owned(),
             |rest| match (rest.files, rest.bytes.div_ceil(1_000_000)) {
                 (0, _) => "it was not read to its end".to_owned(),
-                (files, megabytes) => format!("{} files, {} MB", count(files), count(megabytes)),
+                (files, megabytes) => format!("{}, {} MB", counted(files, "file"), count(megabytes)),
             },
         );
         let _ = writeln!(

@@ -28,6 +28,13 @@ pub fn count(number: impl ToString) -> String {
     grouped(&number.to_string())
 }
 
+/// So many of something whose plural ends in `s`: `1 file`, `2,000 files`.
+#[must_use]
+pub fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(number))
+}
+
 /// An amount: `$1,234.56`, `$0.0042`, `1,234.56 EUR`. Four decimals below one, two from there on.
 #[must_use]
 pub fn money(amount: Money) -> String {

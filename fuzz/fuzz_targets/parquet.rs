@@ -1,0 +1,62 @@
+//! Feeds the reader of Parquet bills: whole files, and small good ones with some bytes changed, which get further than what is made up.
+#![no_main]
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use finops::adapters::files::{FileSource, FileSourceOptions, Probed};
+use finops::domain::label::Label;
+use finops::ports::{Checkpoints, UsageSource};
+use libfuzzer_sys::fuzz_target;
+
+const SEEDS: [&[u8]; 3] = [
+    include_bytes!("../seeds/parquet/decimals.parquet"),
+    include_bytes!("../seeds/parquet/doubles.parquet"),
+    include_bytes!("../seeds/parquet/plain.parquet"),
+];
+
+/// The first byte says which file; then the changes, each a place and a byte to add to what is there.
+fn file(input: &[u8]) -> Vec<u8> {
+    let Some((which, rest)) = input.split_first() else {
+        return Vec::new();
+    };
+    let Some(seed) = SEEDS.get(usize::from(*which)) else {
+        return rest.to_vec();
+    };
+    let mut bytes = seed.to_vec();
+    for change in rest.chunks_exact(3) {
+        let place = usize::from(u16::from_le_bytes([change[0], change[1]])) % bytes.len();
+        bytes[place] = bytes[place].wrapping_add(change[2]);
+    }
+    bytes
+}
+
+fn path() -> &'static PathBuf {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| std::env::temp_dir().join(format!("finops-fuzz-{}.parquet", std::process::id())))
+}
+
+fuzz_target!(
+    // What the decoder panics about is caught by the reader, and no fault of it.
+    init: std::panic::set_hook(Box::new(|_| {})),
+    |input: &[u8]| {
+        std::fs::write(path(), file(input)).unwrap();
+        let mut source = FileSource::new(FileSourceOptions {
+            name: Label::new("probe"),
+            format: None,
+            paths: vec![path().to_string_lossy().into_owned()],
+            base: PathBuf::new(),
+            defaults: Vec::new(),
+            columns: None,
+            asked: None,
+            latest: chrono::DateTime::from_timestamp(1_798_761_600, 0).unwrap(),
+            env: |_| None,
+        });
+        let mut probed = Probed::default();
+        source.read(&Checkpoints::new(), &mut probed).unwrap();
+        if let Some(fault) = probed.fault() {
+            eprintln!("{fault}");
+            std::process::abort();
+        }
+    }
+);
