@@ -15,6 +15,7 @@ use crate::domain::label::Label;
 use crate::domain::money::MoneyError;
 use crate::domain::notification::Notification;
 use crate::domain::period::Period;
+pub use crate::domain::reading::{Progress, Rejection, Rest};
 use crate::domain::signal::Signals;
 use crate::domain::spend::{Bill, Restatement, SpendKey, Sums};
 use crate::domain::usage::{EventBatch, EventId, UsageEvent};
@@ -29,26 +30,6 @@ pub struct Checkpoint(pub Vec<u8>);
 /// The checkpoints of one source by the adapter's own key.
 pub type Checkpoints = HashMap<String, Checkpoint>;
 
-/// A record that was not usable. The rest of its file is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    /// The file, `-` for standard input.
-    pub file: String,
-    /// Line, from 1.
-    pub line: u64,
-    /// The offending field, where one is to blame.
-    pub field: Option<String>,
-    /// What is wrong with it, lower case, no full stop.
-    pub reason: String,
-    /// The record as read, cut at [`Rejection::RAW_LIMIT`].
-    pub raw: Vec<u8>,
-}
-
-impl Rejection {
-    /// Bytes of a rejected record that are kept.
-    pub const RAW_LIMIT: usize = 1 << 20;
-}
-
 /// Reads usage or bills from somewhere, in a thread of its own.
 pub trait UsageSource: Send {
     /// The configured name; becomes the `source` dimension.
@@ -59,10 +40,19 @@ pub trait UsageSource: Send {
     fn read(&mut self, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError>;
 }
 
-/// Takes what a source reads.
-pub trait Sink {
+/// Takes what a source reads. Threads that read side by side use it in turns.
+pub trait Sink: Send {
     /// Observations of calls, repetitions allowed.
     fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError>;
+    /// Calls of this source that were merged already, each once, and what is covered by them; ends when they are recorded and the batch is
+    /// empty. For a thread that collects on its own.
+    fn batch(&mut self, events: &mut EventBatch, checkpoints: Vec<(String, Checkpoint)>) -> Result<(), StoreError> {
+        self.usage(events.events())?;
+        events.clear();
+        checkpoints
+            .into_iter()
+            .try_for_each(|(key, at)| self.checkpoint(&key, at))
+    }
     /// A complete billing period of a bill.
     fn bill(&mut self, bill: Bill) -> Result<(), StoreError>;
     /// Everything handed over before from the input `key` is covered by `at`.
@@ -84,30 +74,6 @@ pub trait Sink {
     fn left(&mut self, _rest: Rest) {}
 }
 
-/// Input that was found and not read, or not to its end, since the time was used up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rest {
-    /// Files.
-    pub files: u64,
-    /// Bytes as stored.
-    pub bytes: u64,
-}
-
-/// What was read since the last call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Files opened with something new in them.
-    pub files: u64,
-    /// Lines or records.
-    pub lines: u64,
-    /// Bytes as stored (compressed where the file is).
-    pub bytes: u64,
-    /// Requests that the provider charges for, each a cent.
-    pub paid_requests: u64,
-    /// Bytes found that are still to be read: told once per source, before reading.
-    pub expected_bytes: u64,
-}
-
 /// A source failed as a whole.
 #[derive(Debug, Error)]
 pub enum SourceError {
@@ -127,7 +93,7 @@ pub enum SourceError {
 }
 
 /// Prices calls.
-pub trait Pricer {
+pub trait Pricer: Sync {
     /// The charge of a call: priced, or unpriced with a reason.
     fn price(&self, event: &UsageEvent) -> Charge;
 }
@@ -185,7 +151,7 @@ pub struct Retention {
 }
 
 /// The record of what was spent. Every method is atomic; two processes may use one ledger at the same time.
-pub trait Ledger {
+pub trait Ledger: Send {
     /// Records observations: each call once, by identity, whatever was recorded before, priced after merging.
     /// All or nothing, with the checkpoints.
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError>;

@@ -170,12 +170,16 @@ impl Default for LabelCache {
 
 impl LabelCache {
     /// The label of `text`, from the cache where it is known.
+    #[inline]
     pub fn get(&mut self, text: &str) -> Label {
         let place = place(text);
         match self.recent.get(place) {
-            Some((known, label)) if *known == text => return *label,
-            Some(_) | None => {}
+            Some((known, label)) if *known == text => *label,
+            Some(_) | None => self.get_at(text, place),
         }
+    }
+
+    fn get_at(&mut self, text: &str, place: usize) -> Label {
         let label = match self.known.get(text) {
             Some(label) => *label,
             None => {
@@ -196,6 +200,7 @@ impl LabelCache {
 }
 
 /// A cheap spread of texts over the places: numbers tend to stand at the end of a name, kinds at its beginning.
+#[inline]
 fn place(text: &str) -> usize {
     let bytes = text.as_bytes();
     let (first, last) = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {

@@ -15,6 +15,7 @@ pub mod notification;
 pub mod period;
 pub mod policy_test;
 pub mod price;
+pub mod reading;
 pub mod signal;
 pub mod similar;
 pub mod spend;

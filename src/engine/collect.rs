@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use chrono::{DateTime, Utc};
@@ -15,13 +16,6 @@ use crate::ports::{
     Checkpoint, Ledger, Pricer, Progress, RecordBatch, Recorded, Rejection, Rest, Sink, SourceError, StoreError,
     UsageSource,
 };
-
-/// Calls held before they are recorded: 21 MB of memory, held twice (being filled, being recorded); a kill loses at most this
-/// much work.
-const BATCH_EVENTS: usize = 81_920;
-
-/// Calls after which a batch gets room for all that it may hold: growing it step by step would copy it several times.
-const MANY: usize = 512;
 
 /// Rejections shown; all are counted.
 const SHOWN_REJECTIONS: usize = 10;
@@ -105,14 +99,14 @@ pub fn collect<'a>(
     rejects: Option<&'a mut (dyn Write + Send)>,
     enough: &'a (dyn Fn() -> bool + Sync),
 ) -> Result<Collection, StoreError> {
-    let mut recorder = Recorder {
+    let recorder = Mutex::new(Recorder {
         ledger,
         pricer,
         now,
         recorded: Recorded::default(),
         restatements: Vec::new(),
         bills: 0,
-    };
+    });
     let mut reading = Reading {
         observer,
         rejects,
@@ -128,13 +122,14 @@ pub fn collect<'a>(
             });
             continue;
         }
-        let known = recorder.ledger.checkpoints(name.as_str())?;
+        let known = held(&recorder).ledger.checkpoints(name.as_str())?;
         let read = thread::scope(|scope| -> Result<Result<(), SourceError>, StoreError> {
             // One batch is filled while another is recorded; an emptied one goes back to be filled again.
             let (jobs, work) = mpsc::sync_channel(0);
             let (back, emptied) = mpsc::channel();
             let reader = thread::Builder::new().name("read".to_owned()).spawn_scoped(scope, || {
                 let mut collector = Collector {
+                    recorder: &recorder,
                     jobs,
                     emptied,
                     source: name,
@@ -150,7 +145,7 @@ pub fn collect<'a>(
                 cause: format!("no thread to read it: {error}"),
             })?;
             // Leaving early drops the channel, at which the reader stops.
-            recorder.work(work, &back)?;
+            record(&recorder, work, &back)?;
             match reader.join() {
                 Ok(read) => Ok(read),
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -169,6 +164,7 @@ pub fn collect<'a>(
             }
         }
     }
+    let recorder = recorder.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(Collection {
         recorded: recorder.recorded,
         restatements: recorder.restatements,
@@ -203,26 +199,40 @@ impl Recorder<'_> {
         Ok(())
     }
 
-    /// Records what comes until the reader has ended.
-    fn work(&mut self, jobs: Receiver<Job>, back: &Sender<EventBatch>) -> Result<(), StoreError> {
-        for job in jobs {
-            match job {
-                Job::Batch(mut batch) => {
-                    let recorded = self.ledger.record(&batch, self.pricer, self.now)?;
-                    self.absorb(&recorded)?;
-                    batch.events.clear();
-                    // A reader that has ended needs it no more.
-                    drop(back.send(batch.events));
-                }
-                Job::Bill(bill) => {
-                    let restated = self.ledger.replace_bill(&bill, self.now)?;
-                    self.restatements.extend(restated);
-                    self.bills += 1;
-                }
-            }
-        }
+    /// Records a batch and empties it.
+    fn batch(&mut self, batch: &mut RecordBatch) -> Result<(), StoreError> {
+        let recorded = self.ledger.record(batch, self.pricer, self.now)?;
+        self.absorb(&recorded)?;
+        batch.events.clear();
         Ok(())
     }
+
+    fn bill(&mut self, bill: &Bill) -> Result<(), StoreError> {
+        let restated = self.ledger.replace_bill(bill, self.now)?;
+        self.restatements.extend(restated);
+        self.bills += 1;
+        Ok(())
+    }
+}
+
+/// Records what comes until the reader has ended.
+fn record(recorder: &Mutex<Recorder<'_>>, jobs: Receiver<Job>, back: &Sender<EventBatch>) -> Result<(), StoreError> {
+    for job in jobs {
+        match job {
+            Job::Batch(mut batch) => {
+                held(recorder).batch(&mut batch)?;
+                // A reader that has ended needs it no more.
+                drop(back.send(batch.events));
+            }
+            Job::Bill(bill) => held(recorder).bill(&bill)?,
+        }
+    }
+    Ok(())
+}
+
+/// The recorder, while it is this thread's. One that panicked ends the run.
+fn held<'m, 'r>(recorder: &'m Mutex<Recorder<'r>>) -> MutexGuard<'m, Recorder<'r>> {
+    recorder.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the sources share on the side of reading.
@@ -235,6 +245,7 @@ struct Reading<'a> {
 
 /// The sink of one source.
 struct Collector<'a, 'r> {
+    recorder: &'a Mutex<Recorder<'r>>,
     jobs: SyncSender<Job>,
     emptied: Receiver<EventBatch>,
     source: Label,
@@ -272,17 +283,28 @@ impl Collector<'_, '_> {
 
 impl Sink for Collector<'_, '_> {
     fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError> {
-        if self.events.len() >= MANY && self.events.capacity() < BATCH_EVENTS {
-            self.events.reserve(BATCH_EVENTS + MANY);
-        }
+        self.events.grow(events.len());
         for event in events {
             self.events.push_from(event, self.source);
         }
-        if self.events.len() >= BATCH_EVENTS {
-            self.flush()
-        } else {
-            Ok(())
+        if self.events.is_full() { self.flush() } else { Ok(()) }
+    }
+
+    fn batch(&mut self, events: &mut EventBatch, checkpoints: Vec<(String, Checkpoint)>) -> Result<(), StoreError> {
+        self.flush()?;
+        if events.is_empty() && checkpoints.is_empty() {
+            return Ok(());
         }
+        let source = self.source.as_str();
+        let checkpoints = checkpoints.into_iter();
+        let mut batch = RecordBatch {
+            events: std::mem::take(events),
+            checkpoints: checkpoints.map(|(key, at)| (source.to_owned(), key, at)).collect(),
+        };
+        // By the thread that has read it: what it reads next waits for this anyway.
+        held(self.recorder).batch(&mut batch)?;
+        *events = batch.events;
+        Ok(())
     }
 
     fn bill(&mut self, bill: Bill) -> Result<(), StoreError> {

@@ -121,6 +121,7 @@ impl Context {
     }
 
     /// The label of a field that may be absent.
+    #[inline]
     pub fn label<'v>(&mut self, value: impl Into<Value<'v>>, field: &str) -> Result<Label, Fault> {
         match value.into() {
             Value::Null => Ok(Label::EMPTY),

@@ -43,6 +43,7 @@ mod remember;
 mod scalar;
 mod scan;
 mod sheet;
+mod side_by_side;
 mod sniff;
 mod stop;
 mod table;

@@ -308,7 +308,8 @@ impl ObjectSource {
         match outcome {
             Ok(()) => read.push(object.key.clone()),
             Err(Stop::Store(error)) => return Err(error.into()),
-            Err(Stop::Time) => {}
+            // Objects are read one after another: none is left for later.
+            Err(Stop::Time | Stop::Later) => {}
             // It will not be better the next time.
             Err(Stop::Io(error)) => {
                 run.reject(&name, 0, Fault::whole(format!("cannot be read: {error}")), b"");

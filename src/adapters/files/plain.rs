@@ -13,7 +13,7 @@ use crate::domain::usage::{Bucket, EventId, Extras, UsageEvent};
 
 use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::{Scalar, reported};
-use super::scan::{self, Forms, Keys, Want};
+use super::scan::{self, Keys, Want};
 use super::value::Value;
 
 macro_rules! keys {
@@ -105,18 +105,20 @@ pub(super) struct Plain;
 
 impl LineFormat for Plain {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-        if let Some(record) = scanned(text, &mut context.forms.plain) {
+        // Some hundred bytes: filled where it is read.
+        let mut record = Record([Value::Null; KNOWN_KEYS.len()]);
+        if scan::read(text, &KEYS, &mut context.forms.plain, &mut record.0).is_some() {
             return observe(&record, number, context, out);
         }
         let mut fault = None;
         let mut parser = serde_json::Deserializer::from_str(text);
-        let record = parser
+        let parsed = parser
             .deserialize_map(Fields { fault: &mut fault })
-            .and_then(|record| parser.end().map(|()| record))
+            .and_then(|parsed| parser.end().map(|()| parsed))
             .map_err(|e| Fault::json(&e))?;
         match fault {
             Some(fault) => Err(fault),
-            None => observe(&record.record(), number, context, out),
+            None => observe(&parsed.record(), number, context, out),
         }
     }
 }
@@ -141,13 +143,6 @@ const fn wanted() -> [(&'static str, Want); KNOWN_KEYS.len()] {
         n += 1;
     }
     wanted
-}
-
-/// The record from a scan; `None` when the general parser has to read and judge it.
-fn scanned<'a>(text: &'a str, forms: &mut Forms) -> Option<Record<'a>> {
-    let mut record = Record([Value::Null; KNOWN_KEYS.len()]);
-    scan::read(text, &KEYS, forms, &mut record.0)?;
-    Some(record)
 }
 
 /// Reads one CSV row under its header.

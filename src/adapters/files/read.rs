@@ -17,8 +17,9 @@ use super::position::{HEAD, Position, digest};
 use super::readers::{Shared, reader};
 use super::records::{RECORD_LIMIT, Record, Records};
 use super::remember::{NoSpend, resume_traces};
+use super::side_by_side::{self, Rest, by_itself};
 use super::sniff::{DETECT_BYTES, Framing, Input, PARQUET, framing, recognise, unpack};
-use super::stop::{Stop, Whole};
+use super::stop::{Extent, Stop, Whole};
 use super::{FileFormat, FileSourceOptions, detect};
 
 /// Events after which a large file gets a checkpoint of its own, so that an interrupted run does not start over.
@@ -57,9 +58,13 @@ pub(super) fn read_all(
         expected_bytes,
         ..Progress::default()
     });
-    for (at, (file, position)) in todo.iter().enumerate() {
+    let Rest { in_order, left } = side_by_side::read(options, &run.shared, todo, run.sink)?;
+    if run.leaves_behind(&left, &in_order) {
+        return run.settle_traces().map_err(Stop::source);
+    }
+    for (at, (file, position)) in in_order.iter().enumerate() {
         run.one(file, position.clone())?;
-        if run.leaves(todo.get(at..).unwrap_or_default()) {
+        if run.leaves(in_order.get(at..).unwrap_or_default()) {
             // Bills of which files are still to be read stay as they are.
             return run.settle_traces().map_err(Stop::source);
         }
@@ -96,6 +101,8 @@ pub(super) struct Run<'a> {
     buffer: Vec<u8>,
     packed: bool,
     pub stopped: bool,
+    /// Whether only files are read that are understood each by itself.
+    pub by_itself: bool,
     pub bill_positions: Vec<(String, Position)>,
     pub shared: Shared,
     pub no_spend: NoSpend,
@@ -115,6 +122,7 @@ impl<'a> Run<'a> {
             buffer: Vec::new(),
             packed: false,
             stopped: false,
+            by_itself: false,
             bill_positions: Vec::new(),
             shared,
             no_spend: NoSpend::default(),
@@ -123,16 +131,21 @@ impl<'a> Run<'a> {
     }
 
     /// Reads one file; one that cannot be read is told and does not stop the others.
-    fn one(&mut self, found: &Found, position: Option<Position>) -> Result<(), SourceError> {
+    pub fn one(&mut self, found: &Found, position: Option<Position>) -> Result<Extent, SourceError> {
         let name = found.path.to_string_lossy().into_owned();
+        let mut extent = Extent::Whole;
         match self.file(found, &name, position) {
             Ok(()) => {}
             Err(Stop::Store(error)) => return Err(error.into()),
-            Err(Stop::Time) => self.stopped = true,
+            Err(Stop::Time) => (self.stopped, extent) = (true, Extent::Part),
+            Err(Stop::Later) => {
+                self.progress.files -= 1;
+                return Ok(Extent::Nothing);
+            }
             Err(Stop::Io(error)) => self.reject(&name, 0, Fault::whole(format!("cannot be read: {error}")), b""),
         }
         self.tell(true);
-        Ok(())
+        Ok(extent)
     }
 
     fn file(&mut self, found: &Found, name: &str, known: Option<Position>) -> Result<(), Stop> {
@@ -143,7 +156,10 @@ impl<'a> Run<'a> {
         Read::by_ref(&mut file).take(HEAD as u64).read_to_end(&mut head)?;
         let fresh = Position::fresh(&found.metadata, &head);
         if head.starts_with(PARQUET) {
-            return self.parquet(file, name, fresh);
+            return match self.by_itself {
+                true => Err(Stop::Later),
+                false => self.parquet(file, name, fresh),
+            };
         }
         let resumed = known.filter(|k| {
             let same = head.get(..k.head_len).is_some_and(|front| digest(front) == k.head);
@@ -204,6 +220,7 @@ impl<'a> Run<'a> {
             let format = self.options.format.or_else(|| recognise(front, framing));
             match format.or_else(|| detect::by_path(name)) {
                 Some(format) => (format, framing),
+                None if self.by_itself => return Err(Stop::Later),
                 None if named => {
                     self.reject(name, 1, Fault::whole("no known usage format"), b"");
                     return Ok(());
@@ -214,6 +231,9 @@ impl<'a> Run<'a> {
                 }
             }
         };
+        if self.by_itself && !by_itself(format) {
+            return Err(Stop::Later);
+        }
         let mut position = position.map(|p| Position {
             format: format.name().to_owned(),
             resumable: (p.resumable || resumed.is_some()) && framing == Framing::Lines && !format.is_bill(),
@@ -263,13 +283,6 @@ impl<'a> Run<'a> {
         self.records(&mut records, name, framing, reader.as_mut(), position.as_mut())?;
         self.buffer = records.into_buffer();
         self.done(name, position)
-    }
-
-    fn done(&mut self, name: &str, position: Option<Position>) -> Result<(), Stop> {
-        if let Some(position) = position {
-            self.sink.checkpoint(name, position.checkpoint())?;
-        }
-        Ok(())
     }
 
     fn records(

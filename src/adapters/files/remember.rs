@@ -8,6 +8,7 @@ use crate::ports::{Checkpoint, Checkpoints, Rejection, SourceError};
 
 use super::line::Fault;
 use super::otel::Traces;
+use super::position::Position;
 use super::read::Run;
 use super::readers::held;
 use super::stop::Stop;
@@ -115,6 +116,14 @@ impl Run<'_> {
             self.hand_over()?;
         }
         self.keep_traces()
+    }
+
+    /// Notes where a file stands that was read.
+    pub fn done(&mut self, name: &str, position: Option<Position>) -> Result<(), Stop> {
+        if let Some(position) = position {
+            self.sink.checkpoint(name, position.checkpoint())?;
+        }
+        Ok(())
     }
 
     fn keep_traces(&mut self) -> Result<(), Stop> {

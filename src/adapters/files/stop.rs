@@ -3,8 +3,8 @@
 use std::io;
 
 use super::discover::Found;
-use super::position::Position;
 use super::read::Run;
+use super::side_by_side::Todo;
 use crate::ports::{Rest, SourceError, StoreError};
 
 /// Reading cannot go on: with this file, or at all.
@@ -15,6 +15,8 @@ pub(super) enum Stop {
     Store(StoreError),
     /// The time is used up: the next run goes on from the last checkpoint.
     Time,
+    /// The file is not understood by itself: it is read after those that are.
+    Later,
 }
 
 impl Stop {
@@ -24,7 +26,7 @@ impl Stop {
             Stop::Store(error) => return error.into(),
             Stop::Io(error) => error.to_string(),
             // Only files have checkpoints: standard input never stops for it.
-            Stop::Time => "the time is used up".to_owned(),
+            Stop::Time | Stop::Later => "the time is used up".to_owned(),
         };
         SourceError::Read {
             what: "-".to_owned(),
@@ -53,10 +55,32 @@ pub(super) enum Whole {
     Incomplete,
 }
 
+/// How much of a file was read.
+#[derive(PartialEq, Eq)]
+pub(super) enum Extent {
+    Whole,
+    /// The time was used up before its end.
+    Part,
+    /// It is not understood by itself.
+    Nothing,
+}
+
 impl Run<'_> {
+    /// Whether the time was used up while files were read side by side; then the sink is told what is left of them and of the others.
+    pub fn leaves_behind(&mut self, left: &[&Found], others: &[Todo<'_>]) -> bool {
+        let leaves = !left.is_empty();
+        if leaves {
+            let rest = left.iter().copied().chain(others.iter().map(|(found, _)| *found));
+            let bytes = rest.clone().map(|found| found.metadata.len()).sum();
+            let files = rest.count() as u64;
+            self.sink.left(Rest { files, bytes });
+        }
+        leaves
+    }
+
     /// Whether the time is used up after the first of these files, which may have been left in its middle; then the sink is
     /// told what is left.
-    pub fn leaves(&mut self, files: &[(&Found, Option<Position>)]) -> bool {
+    pub fn leaves(&mut self, files: &[Todo<'_>]) -> bool {
         let rest = files.get(usize::from(!self.stopped)..).unwrap_or_default();
         let leaves = self.stopped || (!rest.is_empty() && self.sink.enough());
         if leaves {

@@ -127,7 +127,7 @@ pub fn load_with(
     if wanted {
         all.push(own);
     }
-    all.push(built_in()?);
+    all.push(built_in());
     for spec in books {
         all.push(read(spec, &mut warnings)?);
     }

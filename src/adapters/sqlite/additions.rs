@@ -63,7 +63,9 @@ impl Additions {
                 let first = events.get(group.call as usize);
                 group.mix == mix
                     && group.hour == hour
-                    && first.is_some_and(|first| metered_dimensions(first) == dimensions)
+                    && first.is_some_and(|first| {
+                        first.dimensions == event.dimensions || metered_dimensions(first) == dimensions
+                    })
             })
         };
         let Some(group) = self.known.find(mix, same) else {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
-use rustc_hash::FxHashMap;
 
 use super::clause::Clause;
 use super::name::provider_key;
+use super::shelf::Shelves;
 use super::units::UnitRate;
 use crate::domain::glob::glob_matches;
 use crate::domain::period::{Calendar, Period};
@@ -272,25 +272,6 @@ impl NameMap {
     }
 }
 
-/// The entries of one provider.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Shelf {
-    pub(super) entries: Vec<Entry>,
-    index: FxHashMap<String, usize>,
-}
-
-impl Shelf {
-    pub(super) fn find(&self, name: &str) -> Option<&Entry> {
-        match self.index.get(name) {
-            Some(at) => self.entries.get(*at),
-            None => self
-                .entries
-                .iter()
-                .find(|e| e.clause.as_ref().is_some_and(|c| c.matches(name))),
-        }
-    }
-}
-
 /// One price book.
 #[derive(Clone, Debug, Default)]
 pub struct Book {
@@ -300,7 +281,7 @@ pub struct Book {
     pub version: String,
     /// An overlay adds to the next book: where it has no price on a date, the next one is asked.
     pub overlay: bool,
-    pub(super) shelves: FxHashMap<String, Shelf>,
+    pub(super) shelves: Shelves,
     pub(super) maps: Vec<NameMap>,
 }
 
@@ -317,17 +298,13 @@ impl Book {
 
     /// Adds an entry under a provider. A name that is taken keeps its first entry; false if that made this one unreachable.
     pub fn add(&mut self, provider: &str, entry: Entry) -> bool {
-        let shelf = self.shelves.entry(provider.to_owned()).or_default();
-        let at = shelf.entries.len();
-        let mut reachable = entry.clause.is_some();
-        for name in std::iter::once(&entry.id).chain(&entry.aliases) {
-            shelf.index.entry(name.to_lowercase()).or_insert_with(|| {
-                reachable = true;
-                at
-            });
-        }
-        shelf.entries.push(entry);
-        reachable
+        self.shelves.add(provider, entry)
+    }
+
+    /// Adds the entries of a provider as a text that `read` understands, which happens when one of them is first asked for. No provider has
+    /// two texts, nor entries beside its text.
+    pub fn add_text(&mut self, provider: &'static str, text: &'static str, read: fn(&'static str) -> Book) {
+        self.shelves.add_text(provider, text, read);
     }
 
     /// Adds a name of the owner's.
@@ -339,7 +316,7 @@ impl Book {
     #[must_use]
     pub fn known_on(&self, day: NaiveDate) -> Book {
         let mut book = self.clone();
-        for entry in book.shelves.values_mut().flat_map(|s| &mut s.entries) {
+        for entry in book.shelves.entries_mut() {
             let known = |p: &Price| p.known_from.is_none_or(|from| from <= day);
             let (kept, later): (Vec<Price>, Vec<Price>) = entry.prices.drain(..).partition(known);
             entry.prices = kept;
@@ -358,7 +335,7 @@ impl Book {
         let mut all: Vec<(&str, &Entry)> = self
             .shelves
             .iter()
-            .flat_map(|(p, s)| s.entries.iter().map(move |e| (p.as_str(), e)))
+            .flat_map(|(p, s)| s.entries.iter().map(move |e| (p, e)))
             .collect();
         all.sort_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)));
         all

@@ -1,20 +1,20 @@
 //! Several books in order of trust: which entry prices a call.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
-use rustc_hash::FxHashMap;
 
-use super::book::{Allowance, Book, Entry, Rates};
+use super::book::{Allowance, Book, Entry};
 use super::card::{Prepared, Segment, Terms};
 use super::name::{Candidate, candidates, is_opaque, provider_key};
 use super::plan::{Cache, Plan, RECENT};
+use super::worst::Worst;
 use crate::domain::charge::{Charge, UnpricedReason};
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::money::{add_exact, mul_exact};
-use crate::domain::usage::{Bucket, Extras, Tokens, Unit, UsageEvent};
+use crate::domain::money::mul_exact;
+use crate::domain::usage::{Bucket, UsageEvent};
 
 /// The model name of records that stand for no call. They cost nothing by rule.
 pub(super) const SYNTHETIC: &str = "<synthetic>";
@@ -23,10 +23,8 @@ pub(super) const SYNTHETIC: &str = "<synthetic>";
 #[derive(Debug, Default)]
 pub struct Books {
     books: Vec<Book>,
-    worst: FxHashMap<String, Rates>,
-    worst_of_all: Rates,
-    /// The highest rate of a unit by provider; the empty provider is any.
-    worst_units: FxHashMap<(String, Unit), Decimal>,
+    /// Looked for when a call has no price: it needs every entry.
+    worst: OnceLock<Worst>,
     /// Whether a map asks for the account of a call.
     by_account: bool,
     cache: Mutex<Cache>,
@@ -45,38 +43,10 @@ impl Books {
     /// Puts books in order of trust.
     #[must_use]
     pub fn new(books: Vec<Book>) -> Self {
-        let mut worst: FxHashMap<String, Rates> = FxHashMap::default();
-        let mut worst_of_all = Rates::default();
-        let mut worst_units: FxHashMap<(String, Unit), Decimal> = FxHashMap::default();
-        for (provider, entry) in books.iter().flat_map(Book::entries) {
-            let Some(price) = entry.prices.iter().rev().find(|p| p.to.is_none()) else {
-                continue;
-            };
-            let units = price.tiers.values().flat_map(|t| &t.units).chain(&price.units);
-            for (key, rate) in units {
-                for who in [provider, ""] {
-                    let slot = worst_units.entry((who.to_owned(), key.unit)).or_default();
-                    *slot = rate.rate.max(*slot);
-                }
-            }
-            let tiers = price.tiers.values();
-            let all = std::iter::once(&price.rates)
-                .chain(price.above.iter().map(|a| &a.rates))
-                .chain(tiers.flat_map(|t| std::iter::once(&t.rates).chain(t.above.iter().map(|a| &a.rates))));
-            for rates in all {
-                for sum in [worst.entry(provider.to_owned()).or_default(), &mut worst_of_all] {
-                    rates
-                        .iter()
-                        .for_each(|(b, r)| sum.set(b, sum.get(b).map_or(r, |s| s.max(r))));
-                }
-            }
-        }
         Books {
             by_account: books.iter().flat_map(|b| &b.maps).any(|m| !m.account.is_empty()),
             books,
-            worst,
-            worst_of_all,
-            worst_units,
+            worst: OnceLock::new(),
             cache: Mutex::default(),
         }
     }
@@ -163,19 +133,9 @@ impl Books {
         with(plan)
     }
 
-    /// The highest rates of the provider's entries, or of all when it has none, on these tokens.
     fn worst_case(&self, event: &UsageEvent) -> Decimal {
-        let provider = provider_key(event.provider().as_str());
-        let rates = self.worst.get(&provider).unwrap_or(&self.worst_of_all);
-        let mut sum = worst_sum(rates, &event.tokens);
-        if !event.extras.is_empty() {
-            for (key, amount) in Extras::of(event.extras).units() {
-                let of = |who: &str| self.worst_units.get(&(who.to_owned(), key.unit)).copied();
-                let rate = of(&provider).or_else(|| of("")).unwrap_or_default();
-                sum = sum.and_then(|sum| add_exact(sum, mul_exact(*amount, rate).ok()?).ok());
-            }
-        }
-        sum.unwrap_or(Decimal::MAX)
+        let worst = self.worst.get_or_init(|| Worst::of(&self.books));
+        worst.case(event)
     }
 
     fn resolve(&self, event: &UsageEvent, day: NaiveDate) -> Plan {
@@ -239,30 +199,6 @@ impl Books {
         }
         unpriced(failed.unwrap_or(UnpricedReason::UnknownModel))
     }
-}
-
-/// A bucket that no entry has a rate for is taken at the highest one of its kind: prompt or answer, text or anything.
-fn worst_sum(rates: &Rates, tokens: &Tokens) -> Option<Decimal> {
-    let highest = |wanted: &dyn Fn(Bucket) -> bool| {
-        let of = Bucket::ALL.into_iter().filter(|b| wanted(*b));
-        of.filter_map(|b| rates.get(b)).max().unwrap_or_default()
-    };
-    let text_in = highest(&|b| !b.is_output() && Bucket::TEXT.contains(&b));
-    let mut sum = Decimal::ZERO;
-    for (bucket, count) in tokens.iter().filter(|(_, count)| *count > 0) {
-        let rate = rates.get(bucket).unwrap_or_else(|| {
-            if bucket.is_output() {
-                highest(&Bucket::is_output)
-            } else if Bucket::TEXT.contains(&bucket) {
-                text_in
-            } else {
-                highest(&|b| !b.is_output())
-            }
-        });
-        let rate = mul_exact(rate, Decimal::new(1, 6)).ok()?;
-        sum = add_exact(sum, mul_exact(Decimal::from(count), rate).ok()?).ok()?;
-    }
-    Some(sum.normalize())
 }
 
 fn find<'a, 'c>(

@@ -7,8 +7,10 @@ mod clause;
 mod name;
 mod plan;
 mod quote;
+mod shelf;
 mod terms;
 mod units;
+mod worst;
 
 pub use book::{Above, Allowance, AllowancePeriod, Book, Entry, Fees, Hours, NameMap, Price, Rates, Tier};
 pub use books::{Books, SearchTerms};

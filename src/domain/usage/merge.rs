@@ -90,6 +90,9 @@ impl UsageEvent {
     }
 }
 
+/// Calls after which a batch gets room for all that it may hold.
+const MANY: usize = 512;
+
 /// Observations with each call once: further ones of the same call are merged as they come.
 #[derive(Clone, Debug, Default)]
 pub struct EventBatch {
@@ -101,6 +104,9 @@ pub struct EventBatch {
 }
 
 impl EventBatch {
+    /// Calls that are recorded at once: 21 MB of memory, held twice (being filled, being recorded); a kill loses at most this much work.
+    pub const FULL: usize = 81_920;
+
     /// Adds an observation.
     pub fn push(&mut self, observation: &UsageEvent) {
         self.push_from(observation, observation.dimensions.get(Dimension::Source));
@@ -134,14 +140,21 @@ impl EventBatch {
         }
     }
 
-    /// For how many calls there is room.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.events.capacity()
+    /// Makes room for so many more calls: in a batch of many for all that it may hold, since growing it step by step would copy it
+    /// several times.
+    pub fn grow(&mut self, more: usize) {
+        if self.events.len() >= MANY && self.events.capacity() < Self::FULL {
+            self.reserve(Self::FULL + MANY.max(more));
+        }
     }
 
-    /// Makes room for so many calls in all.
-    pub fn reserve(&mut self, calls: usize) {
+    /// Whether it is time to record it.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.events.len() >= Self::FULL
+    }
+
+    fn reserve(&mut self, calls: usize) {
         self.events.reserve_exact(calls.saturating_sub(self.events.len()));
         self.ids.reserve_exact(calls.saturating_sub(self.ids.len()));
         let more = calls.saturating_sub(self.places.len());

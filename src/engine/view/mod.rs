@@ -36,7 +36,7 @@ use fill::Fill;
 use names::Names;
 
 /// Loads the price books when they are needed; the cause when they cannot be used.
-pub type LoadBooks = Box<dyn Fn() -> Result<Books, String>>;
+pub type LoadBooks = Box<dyn Fn() -> Result<Books, String> + Send>;
 
 /// A ledger with the terms of its account.
 pub struct View {

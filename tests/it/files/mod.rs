@@ -25,6 +25,7 @@ mod otel;
 mod parquet;
 mod parquet_encodings;
 mod plain;
+mod side_by_side;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};

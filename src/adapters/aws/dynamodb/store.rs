@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -48,7 +48,7 @@ impl From<crate::domain::money::MoneyError> for Trouble {
 }
 
 /// The bodies of parts, by what they belong to.
-pub type Bodies = HashMap<(Bundle, i64), Rc<Vec<u8>>>;
+pub type Bodies = HashMap<(Bundle, i64), Arc<Vec<u8>>>;
 
 /// The table of a ledger.
 pub struct Store {
@@ -177,7 +177,7 @@ impl Store {
         let mut found = Bodies::new();
         for part in parts {
             if let Some(body) = self.kept.get(&part) {
-                found.insert(part, Rc::clone(body));
+                found.insert(part, Arc::clone(body));
                 continue;
             }
             let mut whole = Vec::new();
@@ -190,7 +190,7 @@ impl Store {
                 pieces += 1;
             }
             if pieces == part.0.pieces {
-                let whole = Rc::new(whole);
+                let whole = Arc::new(whole);
                 self.keep(part, &whole);
                 found.insert(part, whole);
             }
@@ -198,13 +198,13 @@ impl Store {
         Ok(found)
     }
 
-    fn keep(&mut self, part: (Bundle, i64), body: &Rc<Vec<u8>>) {
+    fn keep(&mut self, part: (Bundle, i64), body: &Arc<Vec<u8>>) {
         if self.kept_bytes + body.len() > KEPT {
             self.kept.clear();
             self.kept_bytes = 0;
         }
         self.kept_bytes += body.len();
-        self.kept.insert(part, Rc::clone(body));
+        self.kept.insert(part, Arc::clone(body));
     }
 
     /// Reads under one head; again under the next where a writer has cleaned up behind it.

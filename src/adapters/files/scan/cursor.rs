@@ -209,15 +209,17 @@ fn digits(rest: &[u8]) -> (u64, usize) {
 /// Where the next quote, backslash or control character stands, or about `within` bytes on if there is none before.
 #[inline(always)]
 fn stop(bytes: &[u8], from: usize, within: usize) -> Option<usize> {
-    // The lowest marked byte of each mask is exact (Hacker's Delight, 6-1); only bytes above a true one may be marked wrongly.
-    let zero = |x: u64| x.wrapping_sub(ONES) & !x;
+    // The lowest marked byte of each difference is exact (Hacker's Delight, 6-1); only bytes above a true one may be marked wrongly. None of
+    // the three has its highest bit set, which all three differences have in common.
     let rest = bytes.get(from..)?;
     let (words, tail) = rest.as_chunks::<8>();
     let mut done = 0;
     for word in words {
         let word = u64::from_le_bytes(*word);
-        let control = word.wrapping_sub(0x20 * ONES) & !word;
-        let marks = (zero(word ^ (u64::from(b'"') * ONES)) | zero(word ^ (u64::from(b'\\') * ONES)) | control) & HIGHS;
+        let quote = (word ^ (u64::from(b'"') * ONES)).wrapping_sub(ONES);
+        let backslash = (word ^ (u64::from(b'\\') * ONES)).wrapping_sub(ONES);
+        let control = word.wrapping_sub(0x20 * ONES);
+        let marks = (quote | backslash | control) & !word & HIGHS;
         if marks != 0 {
             return Some(from + done + marks.trailing_zeros() as usize / 8);
         }

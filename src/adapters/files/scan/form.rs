@@ -31,6 +31,8 @@ pub enum Kind {
 const FORMS: usize = 4;
 /// Bytes up to which a value may be a fixed part of the form.
 const FIXED: usize = 128;
+/// Bytes up to which fixed parts are compared word by word.
+const SHORT: usize = 40;
 /// A value that changed more often than once in so many records is never taken for fixed: making the close steps costs as much as some
 /// records.
 const RARELY: u64 = 64;
@@ -241,7 +243,7 @@ impl Fixed {
     #[inline]
     fn read<'a>(&self, cursor: &mut Cursor<'a>, values: &mut [Value<'a>]) -> bool {
         let from = cursor.at;
-        if !cursor.rest().starts_with(&self.bytes) {
+        if !begins(cursor.rest(), &self.bytes) {
             return false;
         }
         cursor.at = from + self.bytes.len();
@@ -259,6 +261,24 @@ impl Fixed {
             }
         }
         true
+    }
+}
+
+/// Whether a text begins with another one: what is short is compared here, since calling a function costs as much.
+#[inline]
+fn begins(text: &[u8], with: &[u8]) -> bool {
+    let Some((front, _)) = text.split_at_checked(with.len()) else {
+        return false;
+    };
+    // Words from the front, and one that ends at the end, some of which may have been compared before.
+    match (front.last_chunk::<8>(), with.last_chunk::<8>()) {
+        (Some(last), Some(also)) if with.len() <= SHORT => {
+            let words = front.as_chunks::<8>().0.iter().zip(with.as_chunks::<8>().0);
+            let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+            let other = words.fold(word(last) ^ word(also), |other, (a, b)| other | (word(a) ^ word(b)));
+            other == 0
+        }
+        _ => front == with,
     }
 }
 

@@ -9,7 +9,9 @@ const MOST_ROWS: usize = 1 << 28;
 /// Rows being collected, in `K` columns of at most 64.
 pub struct Frame<const K: usize> {
     rows: usize,
-    /// Each as long as up to its last number that is not zero.
+    /// One bit for each column that has had a number other than zero.
+    present: u64,
+    /// Zero wherever nothing was set, and perhaps longer or shorter than there are rows.
     columns: [Vec<u64>; K],
 }
 
@@ -18,35 +20,34 @@ impl<const K: usize> Default for Frame<K> {
         const { assert!(K <= 64, "a column is a bit of the mask of those that are there") };
         Frame {
             rows: 0,
+            present: 0,
             columns: std::array::from_fn(|_| Vec::new()),
         }
     }
 }
 
+/// Rows for which a column gets room at first.
+const ROOM: usize = 64;
+
 impl<const K: usize> Frame<K> {
-    /// Sets a number of the row that is being added, once; what is not set is zero.
+    /// Sets a number of the row that is being added; what is not set is zero.
     #[inline]
     pub fn set(&mut self, column: usize, value: u64) {
-        if value != 0
-            && let Some(column) = self.columns.get_mut(column)
-        {
-            if column.len() < self.rows {
-                column.resize(self.rows, 0);
-            }
-            column.push(value);
+        if value != 0 {
+            self.replace(self.rows, column, value);
         }
     }
 
-    /// Sets a number of a row that has ended.
+    /// Sets a number of a row.
+    #[inline]
     pub fn replace(&mut self, row: usize, column: usize, value: u64) {
-        let Some(column) = self.columns.get_mut(column) else {
+        let Some(numbers) = self.columns.get_mut(column) else {
             return;
         };
-        if row < self.rows && column.len() <= row {
-            column.resize(row + 1, 0);
-        }
-        if let Some(slot) = column.get_mut(row) {
-            *slot = value;
+        self.present |= u64::from(value != 0) << column;
+        match numbers.get_mut(row) {
+            Some(slot) => *slot = value,
+            None => lengthen(numbers, row, value),
         }
     }
 
@@ -63,42 +64,72 @@ impl<const K: usize> Frame<K> {
 
     /// Forgets all rows; the memory is used again.
     pub fn clear(&mut self) {
-        self.rows = 0;
-        self.columns.iter_mut().for_each(Vec::clear);
+        // One row may have been begun and not ended.
+        let used = self.rows + 1;
+        for (_, numbers) in present(&mut self.columns, self.present) {
+            let used = used.min(numbers.len());
+            numbers.iter_mut().take(used).for_each(|number| *number = 0);
+        }
+        (self.rows, self.present) = (0, 0);
     }
 
     /// Appends all rows.
     pub fn put(&mut self, out: &mut Vec<u8>) {
         let rows = self.rows;
         put_small(out, rows as u64);
-        let present = self.columns.iter().enumerate().filter(|(_, c)| !c.is_empty());
-        let mask = present.fold(0_u64, |mask, (n, _)| mask | 1 << n);
-        out.extend_from_slice(&mask.to_le_bytes());
-        for column in self.columns.iter_mut().filter(|c| !c.is_empty()) {
-            column.resize(rows, 0);
-            put_column(out, column);
+        out.extend_from_slice(&self.present.to_le_bytes());
+        for (_, numbers) in present(&mut self.columns, self.present) {
+            if numbers.len() < rows {
+                numbers.resize(rows, 0);
+            }
+            put_column(out, numbers.get(..rows).unwrap_or(&[]));
         }
     }
 
     /// Goes on where packed rows end.
     pub fn resume(&mut self, packed: &Columns<'_, K>) {
+        self.clear();
         self.rows = packed.rows;
-        for (column, packed) in self.columns.iter_mut().zip(&packed.columns) {
-            column.clear();
-            if packed.is_zero() {
-                continue;
+        for ((n, numbers), packed) in (0..).zip(&mut self.columns).zip(&packed.columns) {
+            if !packed.is_zero() {
+                packed.decode(self.rows, numbers);
+                self.present |= 1 << n;
             }
-            packed.decode(self.rows, column);
+        }
+    }
+}
+
+/// The columns of a mask.
+fn present(columns: &mut [Vec<u64>], mask: u64) -> impl Iterator<Item = (usize, &mut Vec<u64>)> {
+    columns.iter_mut().enumerate().filter(move |(n, _)| mask >> n & 1 != 0)
+}
+
+#[cold]
+fn lengthen(numbers: &mut Vec<u64>, row: usize, value: u64) {
+    if value != 0 {
+        numbers.resize((row + 1).next_power_of_two().max(ROOM), 0);
+        if let Some(slot) = numbers.get_mut(row) {
+            *slot = value;
         }
     }
 }
 
 fn put_column(out: &mut Vec<u8>, values: &[u64]) {
-    let (least, greatest) = values
+    // Most columns are one number over and over, or small ones: found out for many numbers at a time, unlike the least and the greatest.
+    let first = values.first().copied().unwrap_or(0);
+    let (bits, other) = values
         .iter()
-        .fold((u64::MAX, 0), |(least, greatest), v| (least.min(*v), greatest.max(*v)));
-    let least = least.min(greatest);
-    let width = bytes_of(greatest - least);
+        .fold((0, 0), |(bits, other), v| (bits | v, other | (v ^ first)));
+    let (least, width) = if other == 0 {
+        (first, 0)
+    } else if bits < 1 << 8 {
+        (0, 1)
+    } else {
+        let (least, greatest) = values
+            .iter()
+            .fold((u64::MAX, 0), |(least, greatest), v| (least.min(*v), greatest.max(*v)));
+        (least, bytes_of(greatest - least))
+    };
     out.push(width as u8);
     put_small(out, least);
     let from = out.len();

@@ -1,0 +1,63 @@
+//! What reading tells beside what was read: how far it is, what was not usable, what is left.
+
+/// A record that was not usable. The rest of its file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The file, `-` for standard input.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u64,
+    /// The offending field, where one is to blame.
+    pub field: Option<String>,
+    /// What is wrong with it, lower case, no full stop.
+    pub reason: String,
+    /// The record as read, cut at [`Rejection::RAW_LIMIT`].
+    pub raw: Vec<u8>,
+}
+
+impl Rejection {
+    /// Bytes of a rejected record that are kept.
+    pub const RAW_LIMIT: usize = 1 << 20;
+}
+
+/// What was read since the last call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Files opened with something new in them.
+    pub files: u64,
+    /// Lines or records.
+    pub lines: u64,
+    /// Bytes as stored (compressed where the file is).
+    pub bytes: u64,
+    /// Requests that the provider charges for, each a cent.
+    pub paid_requests: u64,
+    /// Bytes found that are still to be read: told once per source, before reading.
+    pub expected_bytes: u64,
+}
+
+impl Progress {
+    /// Adds what was read after this.
+    pub fn add(&mut self, more: Progress) {
+        let Progress {
+            files,
+            lines,
+            bytes,
+            paid_requests,
+            expected_bytes,
+        } = more;
+        self.files += files;
+        self.lines += lines;
+        self.bytes += bytes;
+        self.paid_requests += paid_requests;
+        self.expected_bytes += expected_bytes;
+    }
+}
+
+/// Input that was found and not read, or not to its end, since the time was used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rest {
+    /// Files.
+    pub files: u64,
+    /// Bytes as stored.
+    pub bytes: u64,
+}
