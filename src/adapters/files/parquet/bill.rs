@@ -176,19 +176,18 @@ impl Bill {
             met.filter(|met| met.known.way != Way::Row).zip(costs).zip(hour)
         {
             let (billed, effective) = (Cost::Short(billed), Cost::Short(effective));
-            let place = met.known.place;
-            if met.known.way == Way::Costs {
-                return Ok(run.bills.put(place, hour, billed, effective, None));
+            let tokens = match met.known.way {
+                Way::Tokens => Some(self.tokens(group, row, met.scales)?),
+                Way::Costs | Way::Row => None,
+            };
+            let put = run.bills.put(met.known.place, hour, billed, effective, tokens.as_ref());
+            if put.is_err() {
+                // Its texts are told beside what is wrong.
+                self.take(group, row)?.ok();
             }
-            let tokens = self.tokens(group, row, met.scales)?;
-            return Ok(run.bills.put(place, hour, billed, effective, Some(&tokens)));
+            return Ok(put);
         }
-        for at in &self.rest {
-            if let Some(cell) = self.cells.get_mut(*at) {
-                cell.need(group)?;
-            }
-        }
-        if let Err(fault) = self.take(row)? {
+        if let Err(fault) = self.take(group, row)? {
             return Ok(Err(fault));
         }
         let found = match self.columns.add(run, &self.values) {
@@ -260,7 +259,12 @@ impl Bill {
     }
 
     /// Puts the texts of a row together.
-    fn take(&mut self, row: usize) -> Result<std::result::Result<(), Fault>> {
+    fn take(&mut self, group: &dyn RowGroupReader, row: usize) -> Result<std::result::Result<(), Fault>> {
+        for at in &self.rest {
+            if let Some(cell) = self.cells.get_mut(*at) {
+                cell.need(group)?;
+            }
+        }
         self.values.clear();
         let mut fault = None;
         for cell in &mut self.cells {

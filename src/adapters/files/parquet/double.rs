@@ -4,8 +4,16 @@ use super::super::amount::Amount;
 
 /// Digits of which any number is told apart from every other: two decimals of no more never mean the same number.
 const DIGITS: u32 = 15;
-/// Decimals that bills have at most, as a rule.
-const USUAL: u32 = 12;
+/// Digits behind the point that are tried, and ten to the power of each: first as many as bills have at most, as a rule.
+const SCALES: [(u32, u64); 7] = [
+    (12, 10_u64.pow(12)),
+    (DIGITS, 10_u64.pow(DIGITS)),
+    (10, 10_u64.pow(10)),
+    (8, 10_u64.pow(8)),
+    (6, 10_u64.pow(6)),
+    (4, 10_u64.pow(4)),
+    (2, 10_u64.pow(2)),
+];
 const FRACTION: u64 = (1 << 52) - 1;
 
 /// The decimal of up to 15 digits that means this very number, which is then also its shortest text; none if that has more.
@@ -20,8 +28,8 @@ pub(super) fn short(bits: u64) -> Option<Amount> {
     if exponent == 0 || !(1..=100).contains(&down) {
         return None;
     }
-    [USUAL, DIGITS, 10, 8, 6, 4, 2].into_iter().find_map(|scale| {
-        let ten = 10_u128.pow(scale);
+    SCALES.into_iter().find_map(|(scale, ten)| {
+        let ten = u128::from(ten);
         // Less than 53 and 50 bits.
         let product = u128::from(whole) * ten;
         let (mut digits, below) = (product >> down, product & ((1 << down) - 1));

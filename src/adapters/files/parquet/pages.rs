@@ -9,6 +9,9 @@ use parquet::schema::types::ColumnDescriptor;
 use super::runs::Runs;
 use super::segment::{Cursor, Dictionary, Found, Plain, Present, Read, Room, Segment, Unread, Values, wrong};
 
+/// Rows that are passed over at once: what a page says of its rows must not decide how much memory is taken.
+const STEP: usize = 1 << 16;
+
 /// The pages of one column in one row group.
 pub(super) struct Pages {
     reader: Box<dyn PageReader>,
@@ -71,7 +74,7 @@ impl Pages {
                 continue;
             }
             let mut segment = self.here()?.clone();
-            segment.rows = segment.rows.min(left);
+            segment.rows = segment.rows.min(left).min(STEP);
             let mut cursor = segment.cursor;
             cursor.skip(&segment, &mut self.present)?;
             self.advance(segment.rows, cursor);
