@@ -77,8 +77,8 @@ pub(super) fn read<'f>(
     let sink = Mutex::new(sink);
     let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
     let unread = Mutex::new((Vec::new(), Vec::new()));
-    let work = || -> Result<(), SourceError> {
-        let mut own = Own::new(options.name, &sink);
+    let work = |first: usize| -> Result<(), SourceError> {
+        let mut own = Own::new(options.name, &sink, first);
         let mut run = Run::new(options, shared.clone(), &mut own);
         run.by_itself = true;
         while !stopped.load(Ordering::Relaxed) {
@@ -101,8 +101,10 @@ pub(super) fn read<'f>(
     };
     thread::scope(|scope| {
         // Without a second thread the first reads all.
-        let other = thread::Builder::new().name("read".to_owned()).spawn_scoped(scope, work);
-        let read = work();
+        let other = thread::Builder::new().name("read".to_owned());
+        // Its first batch is half of one, so that the two do not want to record at the same time.
+        let other = other.spawn_scoped(scope, || work(EventBatch::FULL / 2));
+        let read = work(EventBatch::FULL);
         match other.map(thread::ScopedJoinHandle::join) {
             Ok(Ok(also)) => read.and(also),
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
@@ -124,6 +126,8 @@ struct Own<'a, 's> {
     source: Label,
     main: &'a Mutex<&'s mut dyn Sink>,
     events: EventBatch,
+    /// Calls at which the batch is recorded.
+    full: usize,
     checkpoints: Vec<(String, Checkpoint)>,
     told: Told,
 }
@@ -153,11 +157,12 @@ impl Told {
 }
 
 impl<'a, 's> Own<'a, 's> {
-    fn new(source: Label, main: &'a Mutex<&'s mut dyn Sink>) -> Self {
+    fn new(source: Label, main: &'a Mutex<&'s mut dyn Sink>, first: usize) -> Self {
         Own {
             source,
             main,
             events: EventBatch::default(),
+            full: first,
             checkpoints: Vec::new(),
             told: Told::default(),
         }
@@ -181,10 +186,11 @@ impl Sink for Own<'_, '_> {
         for event in events {
             self.events.push_from(event, self.source);
         }
-        if self.events.is_full() {
-            return self.flush();
+        if self.events.len() < self.full {
+            return Ok(());
         }
-        Ok(())
+        self.full = EventBatch::FULL;
+        self.flush()
     }
 
     fn bill(&mut self, bill: Bill) -> Result<(), StoreError> {
