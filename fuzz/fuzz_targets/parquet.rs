@@ -1,12 +1,8 @@
 //! Feeds the reader of Parquet bills: whole files, and small good ones with some bytes changed, which get further than what is made up.
 #![no_main]
 
-use std::path::PathBuf;
-use std::sync::OnceLock;
+mod shared;
 
-use finops::adapters::files::{FileSource, FileSourceOptions, Probed};
-use finops::domain::label::Label;
-use finops::ports::{Checkpoints, UsageSource};
 use libfuzzer_sys::fuzz_target;
 
 const SEEDS: [&[u8]; 3] = [
@@ -31,32 +27,8 @@ fn file(input: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn path() -> &'static PathBuf {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| std::env::temp_dir().join(format!("finops-fuzz-{}.parquet", std::process::id())))
-}
-
 fuzz_target!(
     // What the decoder panics about is caught by the reader, and no fault of it.
     init: std::panic::set_hook(Box::new(|_| {})),
-    |input: &[u8]| {
-        std::fs::write(path(), file(input)).unwrap();
-        let mut source = FileSource::new(FileSourceOptions {
-            name: Label::new("probe"),
-            format: None,
-            paths: vec![path().to_string_lossy().into_owned()],
-            base: PathBuf::new(),
-            defaults: Vec::new(),
-            columns: None,
-            asked: None,
-            latest: chrono::DateTime::from_timestamp(1_798_761_600, 0).unwrap(),
-            env: |_| None,
-        });
-        let mut probed = Probed::default();
-        source.read(&Checkpoints::new(), &mut probed).unwrap();
-        if let Some(fault) = probed.fault() {
-            eprintln!("{fault}");
-            std::process::abort();
-        }
-    }
+    |input: &[u8]| shared::read(&file(input), None)
 );

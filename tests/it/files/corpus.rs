@@ -1,8 +1,15 @@
 //! The fuzz targets' seeds, replayed: whole, cut short and with single bytes changed.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use finops::adapters::files::{FileFormat, Parser, probe};
+use finops::adapters::files::{Columns, FileFormat, FileSource, FileSourceOptions, Parser, Probed, probe};
+use finops::domain::label::Label;
+use finops::ports::{Checkpoints, UsageSource};
+
+use super::{source, time};
 
 /// Bytes that matter to some parser or other.
 const BYTES: [u8; 12] = *b"\0\"\\{}[],:-9\xFF";
@@ -63,5 +70,74 @@ fn every_parser_has_a_fuzz_target() {
     for format in FileFormat::ALL {
         let file = targets.join(format!("{}.rs", format.name().replace('-', "_")));
         assert!(file.is_file(), "{} is missing", file.display());
+    }
+}
+
+/// Seeds of targets that need a file or settings: read, whole and with single bytes changed.
+#[test]
+fn seeds_of_parquet_and_of_foreign_columns_are_read() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    let folder = tempfile::tempdir().unwrap();
+    let read = |bytes: &[u8], columns: Option<Arc<Columns>>| {
+        fs::write(folder.path().join("seed"), bytes).unwrap();
+        let mut source = source(folder.path(), None, &["seed"]);
+        if columns.is_some() {
+            source = FileSource::new(FileSourceOptions {
+                name: Label::new("test"),
+                format: Some(FileFormat::Plain),
+                paths: vec!["seed".to_owned()],
+                base: folder.path().to_owned(),
+                defaults: Vec::new(),
+                columns,
+                asked: None,
+                latest: time("2026-12-01T00:00:00Z"),
+                env: |_| None,
+            });
+        }
+        let mut probed = Probed::default();
+        source.read(&Checkpoints::new(), &mut probed).unwrap();
+        assert_eq!(probed.fault(), None);
+        probed
+    };
+    let texts = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+        pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+    };
+    let columns = texts(&[
+        ("ts", "offset * 0.5"),
+        ("model", "m"),
+        ("team", "who"),
+        ("input_tokens", "in"),
+    ]);
+    let columns = Columns::new(
+        &columns,
+        &texts(&[("provider", "openai")]),
+        Some(time("2026-10-01T00:00:00Z")),
+    );
+    let columns = Arc::new(columns.unwrap());
+    for name in ["table", "lines"] {
+        let bytes = fs::read(seeds.join("columns").join(name)).unwrap();
+        assert_eq!(read(&bytes, Some(Arc::clone(&columns))).events.len(), 2, "{name}");
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] = BYTES[at % BYTES.len()];
+            read(&changed, Some(Arc::clone(&columns)));
+        }
+    }
+    if cfg!(feature = "parquet") {
+        let mut bills = Vec::new();
+        for name in ["decimals", "doubles", "plain"] {
+            let bytes = fs::read(seeds.join("parquet").join(name).with_extension("parquet")).unwrap();
+            bills.push(read(&bytes, None).bills);
+            for at in (0..bytes.len()).step_by(29) {
+                let mut changed = bytes.clone();
+                changed[at] ^= 1 << (at % 8);
+                read(&changed, None);
+            }
+        }
+        assert_eq!(bills[0].len(), 1);
+        assert!(
+            bills.iter().all(|bill| *bill == bills[0]),
+            "the same rows, written in three ways"
+        );
     }
 }
