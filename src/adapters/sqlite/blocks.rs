@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
+use rustc_hash::FxBuildHasher;
 
 use super::codec::{Broken, Calls, PackedCalls};
 use super::failed;
@@ -157,7 +158,7 @@ pub fn expire(names: &mut StoredNames<'_>, before: DateTime<Utc>) -> Result<u64,
 
 /// Which calls a handle has met already, one bit each: for counting distinct calls without keeping their identities.
 #[derive(Default)]
-pub struct Met(HashMap<u32, Vec<u64>>);
+pub struct Met(HashMap<u32, Vec<u64>, FxBuildHasher>);
 
 impl Met {
     /// Notes a call; whether it is the first time.
