@@ -20,8 +20,9 @@ QUERY = """
 import json, sys, duckdb
 duckdb.sql("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
 rows = duckdb.sql(f\"\"\"
-  SELECT strftime(date_trunc('day', ChargePeriodStart), '%Y-%m-%d'), ServiceName, sum(BilledCost)::VARCHAR
-  FROM {sys.argv[1]} GROUP BY ALL ORDER BY ALL\"\"\").fetchall()
+  SELECT strftime(day, '%Y-%m-%d'), ServiceName, cost::VARCHAR FROM (
+    SELECT date_trunc('day', ChargePeriodStart) AS day, ServiceName, sum(BilledCost) AS cost FROM {sys.argv[1]} GROUP BY ALL
+  ) ORDER BY ALL\"\"\").fetchall()
 json.dump(rows, sys.stdout)
 """
 

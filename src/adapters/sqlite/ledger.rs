@@ -62,6 +62,15 @@ impl SqliteLedger {
         Ok(SqliteLedger { conn, path, state })
     }
 
+    /// A ledger of this handle alone, which ends with it. It lies in memory as long as it is small, then in a file without a name in
+    /// SQLite's folder for such files (`SQLITE_TMPDIR`, `TMPDIR`, `/var/tmp`).
+    pub fn temporary() -> Result<Self, StoreError> {
+        // SQLite's name for such a database is none.
+        let mut ledger = Self::open_within(Path::new(""), Duration::ZERO)?;
+        "temporary".clone_into(&mut ledger.path);
+        Ok(ledger)
+    }
+
     /// Runs `work` in one immediate transaction: all or nothing.
     fn write<T>(
         &mut self,

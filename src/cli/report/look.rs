@@ -1,4 +1,4 @@
-//! Reports of files, without a ledger: they are read into memory, and nothing is kept.
+//! Reports of files, without a ledger of the user's: they are read into one that ends with the report.
 
 use super::ReportArgs;
 use crate::adapters::files::Asked;

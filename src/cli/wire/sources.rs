@@ -9,7 +9,7 @@ use super::{cloud, env, secret, time_budget};
 use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::files::{Asked, Columns, FileFormat, FileSource, FileSourceOptions, ObjectSource};
-use crate::adapters::memory::MemoryLedger;
+use crate::adapters::sqlite::SqliteLedger;
 use crate::adapters::traces::TracedSource;
 use crate::cli::{CliError, Context};
 use crate::config::{SourceConfig, SourceKind};
@@ -49,7 +49,7 @@ pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Ve
     Ok(sources)
 }
 
-/// A source over these paths from the current folder, and the ledger in memory that it is read into.
+/// A source over these paths from the current folder, and the ledger that it is read into, which is kept nowhere.
 pub fn look(
     ctx: &Context<'_>,
     given: &SourceConfig,
@@ -69,7 +69,7 @@ pub fn look(
         latest: latest(ctx),
         env,
     });
-    Ok((source, super::view(ctx, Box::new(MemoryLedger::new()), fill)?))
+    Ok((source, super::view(ctx, Box::new(SqliteLedger::temporary()?), fill)?))
 }
 
 /// A source that asks a provider's interface.
