@@ -96,6 +96,11 @@ pub enum SourceError {
 pub trait Pricer: Sync {
     /// The charge of a call: priced, or unpriced with a reason.
     fn price(&self, event: &UsageEvent) -> Charge;
+
+    /// Appends the charges of several calls, each as [`Pricer::price`] gives it.
+    fn price_all(&self, events: &[&UsageEvent], charges: &mut Vec<Charge>) {
+        charges.extend(events.iter().map(|event| self.price(event)));
+    }
 }
 
 /// Asks a provider what it says itself: anomalies, budgets, forecast.

@@ -138,6 +138,17 @@ impl Dimensions {
         self
     }
 
+    /// Which dimensions have a value in any of these.
+    pub(crate) fn given<'a>(all: impl Iterator<Item = &'a Dimensions>) -> impl Fn(Dimension) -> bool {
+        let mut bits = [0; Dimension::ALL.len()];
+        for dimensions in all {
+            bits.iter_mut()
+                .zip(dimensions.0)
+                .for_each(|(bits, label)| *bits |= label.index());
+        }
+        move |dimension| bits.get(dimension as usize).is_some_and(|bits| *bits != 0)
+    }
+
     /// Dimension and value pairs in storage order, empty ones included.
     pub fn iter(&self) -> impl Iterator<Item = (Dimension, Label)> + '_ {
         Dimension::ALL.into_iter().zip(self.0.iter().copied())

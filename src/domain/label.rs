@@ -6,6 +6,8 @@ use std::sync::{OnceLock, RwLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::same::same;
+
 /// Longest name kept, in bytes. Names come from logs that anyone can write: a megabyte "model name" is an attack on the
 /// memory of the reader, not a name.
 pub const MAX_LABEL_BYTES: usize = 512;
@@ -170,15 +172,16 @@ impl Default for LabelCache {
 
 impl LabelCache {
     /// The label of `text`, from the cache where it is known.
-    #[inline]
+    #[inline(always)]
     pub fn get(&mut self, text: &str) -> Label {
         let place = place(text);
         match self.recent.get(place) {
-            Some((known, label)) if *known == text => *label,
+            Some((known, label)) if same(known.as_bytes(), text.as_bytes()) => *label,
             Some(_) | None => self.get_at(text, place),
         }
     }
 
+    #[inline(never)]
     fn get_at(&mut self, text: &str, place: usize) -> Label {
         let label = match self.known.get(text) {
             Some(label) => *label,
@@ -200,15 +203,27 @@ impl LabelCache {
 }
 
 /// A cheap spread of texts over the places: numbers tend to stand at the end of a name, kinds at its beginning.
-#[inline]
+#[inline(always)]
 fn place(text: &str) -> usize {
     let bytes = text.as_bytes();
     let (first, last) = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => (bytes.iter().fold(0, |sum, b| sum << 8 | u64::from(*b)), 0),
+        _ => short(bytes),
     };
     let mixed = (first ^ last.rotate_left(29) ^ bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 54) as usize % RECENT
+}
+
+/// The same ends of a text of less than eight bytes.
+#[inline(always)]
+fn short(bytes: &[u8]) -> (u64, u64) {
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(first), Some(last)) => (
+            u64::from(u32::from_le_bytes(*first)),
+            u64::from(u32::from_le_bytes(*last)),
+        ),
+        _ => (bytes.iter().fold(0, |sum, b| sum << 8 | u64::from(*b)), 0),
+    }
 }
 
 #[cfg(test)]

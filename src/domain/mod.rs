@@ -16,6 +16,7 @@ pub mod period;
 pub mod policy_test;
 pub mod price;
 pub mod reading;
+pub(crate) mod same;
 pub mod signal;
 pub mod similar;
 pub mod spend;

@@ -211,6 +211,36 @@ pub fn add_exact(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
     Ok(sum)
 }
 
+/// The exact sum of many amounts. Those of one scale are added as whole numbers.
+#[derive(Default)]
+pub(crate) struct Total {
+    /// By scale, of which there are 29.
+    digits: [i128; 29],
+    others: Decimal,
+}
+
+impl Total {
+    /// Adds an amount.
+    #[inline]
+    pub(crate) fn add(&mut self, amount: Decimal) -> Result<(), MoneyError> {
+        let slot = self.digits.get_mut(amount.scale() as usize);
+        match slot.and_then(|slot| Some((slot.checked_add(amount.mantissa())?, slot))) {
+            Some((sum, slot)) => *slot = sum,
+            None => self.others = add_exact(self.others, amount)?,
+        }
+        Ok(())
+    }
+
+    /// The sum.
+    pub(crate) fn sum(&self) -> Result<Decimal, MoneyError> {
+        let scales = (0..).zip(&self.digits).filter(|(_, digits)| **digits != 0);
+        scales.fold(Ok(self.others), |sum, (scale, digits)| {
+            let part = Decimal::try_from_i128_with_scale(*digits, scale).map_err(|_| MoneyError::Overflow)?;
+            add_exact(sum?, part)
+        })
+    }
+}
+
 /// Multiplies without rounding.
 pub fn mul_exact(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
     let product = a.checked_mul(b).ok_or(MoneyError::Overflow)?;

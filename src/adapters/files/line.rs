@@ -121,14 +121,21 @@ impl Context {
     }
 
     /// The label of a field that may be absent.
-    #[inline]
+    #[inline(always)]
     pub fn label<'v>(&mut self, value: impl Into<Value<'v>>, field: &str) -> Result<Label, Fault> {
         match value.into() {
             Value::Null => Ok(Label::EMPTY),
             Value::Text(text) if text.len() <= MAX_LABEL_BYTES => Ok(self.labels.get(text)),
+            odd => self.odd_label(odd, field),
+        }
+    }
+
+    #[cold]
+    fn odd_label(&mut self, value: Value<'_>, field: &str) -> Result<Label, Fault> {
+        match value {
             Value::Text(_) => Err(Fault::field(field, format!("longer than {MAX_LABEL_BYTES} bytes"))),
             Value::Whole(n) => Ok(self.labels.get(&n.to_string())),
-            Value::Negative(_) | Value::Float(_) | Value::Bool(_) | Value::Other => {
+            Value::Null | Value::Negative(_) | Value::Float(_) | Value::Bool(_) | Value::Other => {
                 Err(Fault::field(field, "expected text"))
             }
         }

@@ -101,6 +101,10 @@ impl Pricer for BookPricer {
     fn price(&self, event: &UsageEvent) -> Charge {
         self.books.charge(event)
     }
+
+    fn price_all(&self, events: &[&UsageEvent], charges: &mut Vec<Charge>) {
+        self.books.charge_all(events, charges);
+    }
 }
 
 /// Loads the books in order of trust: the policies' `prices/*.toml`, the built-in book, then further ones as given.

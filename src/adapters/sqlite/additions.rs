@@ -109,21 +109,30 @@ impl Additions {
         hours.filter_map(|groups| Some((groups.first()?.0, groups)))
     }
 
-    /// The row of a group.
-    pub fn row<'a>(&'a self, (_, place): (Hour, u32), events: &'a [UsageEvent]) -> Result<(SpendKey, Row<'a>), Broken> {
+    /// What a group adds up to.
+    pub fn row<'a>(&'a self, (_, place): (Hour, u32), events: &'a [UsageEvent]) -> Result<Row<'a>, Broken> {
         let group = self.groups.get(place as usize).ok_or(Broken)?;
         let event = events.get(group.call as usize).ok_or(Broken)?;
-        let row = match group.sums {
-            Some(place) => Row::Sums(self.sums.get(place as usize).ok_or(Broken)?),
-            None => Row::Call(event, &group.charge),
-        };
-        Ok((metered_key(event), row))
+        Ok(match group.sums {
+            Some(place) => Row::Sums(metered_key(event), self.sums.get(place as usize).ok_or(Broken)?),
+            None => Row::Call(event, group.charge),
+        })
     }
 }
 
-/// The measures of a row.
+/// A row of spend.
 pub enum Row<'a> {
     /// Of one call alone.
-    Call(&'a UsageEvent, &'a Charge),
-    Sums(&'a Sums),
+    Call(&'a UsageEvent, Charge),
+    Sums(SpendKey, &'a Sums),
+}
+
+impl Row<'_> {
+    /// With its key, as sums.
+    pub fn summed(self) -> (SpendKey, Sums) {
+        match self {
+            Row::Call(event, charge) => (metered_key(event), Sums::of(event, &charge)),
+            Row::Sums(key, sums) => (key, *sums),
+        }
+    }
 }

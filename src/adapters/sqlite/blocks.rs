@@ -4,12 +4,13 @@
 //! a block expire as a whole, and makes a bulk load a handful of inserts.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 use rustc_hash::FxBuildHasher;
 
-use super::codec::{Broken, Calls, PackedCalls};
+use super::codec::{Broken, Calls, Charged, PackedCalls};
 use super::failed;
 use super::names::{CodecError, StoredNames};
 use crate::domain::charge::Charge;
@@ -45,15 +46,17 @@ pub fn store(names: &StoredNames<'_>, block: u32, calls: &mut Calls) -> Result<(
 }
 
 /// Adds calls behind the last block, filling it first if it was begun on the same day.
-pub struct Appender<'a> {
+pub struct Appender<'a, 'e> {
     no: i64,
     recorded_at: i64,
     calls: &'a mut Calls,
+    /// Calls that are still to be added, all at once.
+    next: Vec<Charged<'e>>,
     body: Vec<u8>,
     changed: bool,
 }
 
-impl<'a> Appender<'a> {
+impl<'a, 'e> Appender<'a, 'e> {
     /// Where the store ends; `calls` is memory to use.
     pub fn new(names: &StoredNames<'_>, now: DateTime<Utc>, calls: &'a mut Calls) -> Result<Self, CodecError> {
         let (conn, path) = (names.conn, names.path);
@@ -88,33 +91,48 @@ impl<'a> Appender<'a> {
             no,
             recorded_at,
             calls,
+            next: Vec::with_capacity(Calls::TOGETHER),
             body,
             changed: false,
         })
     }
 
-    /// Adds a call; answers where it went: (block, position).
+    /// Adds a call; answers the block that it went to.
     pub fn push(
         &mut self,
         names: &mut StoredNames<'_>,
-        event: &UsageEvent,
-        charge: &Charge,
+        event: &'e UsageEvent,
+        charge: Charge,
         now: DateTime<Utc>,
-    ) -> Result<(u32, usize), CodecError> {
-        if self.calls.len() >= BLOCK_EVENTS {
+    ) -> Result<u32, CodecError> {
+        if self.len() >= BLOCK_EVENTS {
             self.flush(names)?;
             self.no += 1;
             self.recorded_at = now.timestamp();
             self.calls.clear();
         }
-        let position = self.calls.len();
-        self.calls.push(event, charge, names)?;
+        self.next.push((event, charge));
+        if self.next.len() >= Calls::TOGETHER {
+            self.add(names)?;
+        }
         self.changed = true;
-        Ok((u32::try_from(self.no).map_err(|_| Broken)?, position))
+        Ok(u32::try_from(self.no).map_err(|_| Broken)?)
+    }
+
+    /// Calls in the block that is open.
+    pub fn len(&self) -> usize {
+        self.calls.len() + self.next.len()
+    }
+
+    fn add(&mut self, names: &mut StoredNames<'_>) -> Result<(), CodecError> {
+        self.calls.extend(&self.next, names)?;
+        self.next.clear();
+        Ok(())
     }
 
     /// Writes the block that is open.
-    pub fn flush(&mut self, names: &StoredNames<'_>) -> Result<(), CodecError> {
+    pub fn flush(&mut self, names: &mut StoredNames<'_>) -> Result<(), CodecError> {
+        self.add(names)?;
         if std::mem::take(&mut self.changed) {
             self.body.clear();
             self.calls.put(&mut self.body);
@@ -163,14 +181,32 @@ pub struct Met(HashMap<u32, Vec<u64>, FxBuildHasher>);
 impl Met {
     /// Notes a call; whether it is the first time.
     pub fn first_time(&mut self, block: u32, position: usize) -> bool {
-        let words = self.0.entry(block).or_default();
         let (word, bit) = (position / 64, 1_u64 << (position % 64));
-        if words.len() <= word {
-            words.resize(word + 1, 0);
-        }
-        let Some(slot) = words.get_mut(word) else { return false };
+        let Some(slot) = self.word(block, word) else {
+            return false;
+        };
         let first = *slot & bit == 0;
         *slot |= bit;
         first
+    }
+
+    /// Notes calls that are new, and met with that.
+    pub fn note(&mut self, block: u32, positions: Range<usize>) {
+        let mut at = positions.start;
+        while at < positions.end {
+            let end = (at / 64 * 64 + 64).min(positions.end);
+            if let Some(slot) = self.word(block, at / 64) {
+                *slot |= (u64::MAX >> (64 - (end - at))) << (at % 64);
+            }
+            at = end;
+        }
+    }
+
+    fn word(&mut self, block: u32, word: usize) -> Option<&mut u64> {
+        let words = self.0.entry(block).or_default();
+        if words.len() <= word {
+            words.resize(word + 1, 0);
+        }
+        words.get_mut(word)
     }
 }

@@ -29,7 +29,7 @@ fn calls(conn: &Connection, path: &str) -> Result<(), CodecError> {
         calls.clear();
         while !reader.done() {
             let (event, charge) = get_event(&mut reader, &mut names)?;
-            calls.push(&event, &charge, &mut names)?;
+            calls.extend(&[(&event, charge)], &mut names)?;
         }
         blocks::store(&names, number, &mut calls)?;
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension};
 use rustc_hash::FxBuildHasher;
 
-use super::codec::{Broken, Names};
+use super::codec::{Broken, Names, UNKNOWN};
 use super::failed;
 use crate::domain::label::Label;
 use crate::domain::period::Hour;
@@ -15,7 +15,7 @@ use crate::ports::StoreError;
 /// it must be forgotten.
 #[derive(Default)]
 pub struct NameCache {
-    /// Number by label index, 0 where not known.
+    /// Number by label index, [`UNKNOWN`] where not known.
     numbers: Vec<u64>,
     /// Label by number, the empty one where not known.
     labels: Vec<Label>,
@@ -34,7 +34,7 @@ impl NameCache {
             self.labels.resize(place + 1, Label::EMPTY);
         }
         if self.numbers.len() <= label.index() {
-            self.numbers.resize(label.index() + 1, 0);
+            self.numbers.resize(label.index() + 1, UNKNOWN);
         }
         if let (Some(known), Some(slot)) = (self.labels.get_mut(place), self.numbers.get_mut(label.index())) {
             *known = label;
@@ -95,16 +95,15 @@ impl Names for StoredNames<'_> {
     type Error = CodecError;
 
     #[inline]
-    fn known(&self, label: Label) -> Option<u64> {
-        if label.is_empty() {
-            return Some(0);
-        }
-        self.cache.numbers.get(label.index()).copied().filter(|n| *n != 0)
+    fn known(&self, label: Label) -> u64 {
+        let number = self.cache.numbers.get(label.index()).copied().unwrap_or(UNKNOWN);
+        if label.is_empty() { 0 } else { number }
     }
 
     fn number(&mut self, label: Label) -> Result<u64, CodecError> {
-        if let Some(number) = self.known(label) {
-            return Ok(number);
+        match self.known(label) {
+            UNKNOWN => {}
+            number => return Ok(number),
         }
         let fail = |e: rusqlite::Error| CodecError::Store(failed(self.path, &e));
         let text = label.as_str();

@@ -7,13 +7,13 @@ use rusqlite::{Connection, params};
 use rustc_hash::FxBuildHasher;
 
 use super::blocks::{self, Appender};
-use super::codec::{Broken, PackedCalls};
+use super::codec::{Broken, Calls, PackedCalls};
 use super::failed;
 use super::ledger::State;
 use super::names::{CodecError, StoredNames};
 use super::spend::{Delta, apply, give, money, take};
 use crate::domain::charge::Charge;
-use crate::domain::money::add_exact;
+use crate::domain::money::{Total, add_exact};
 use crate::domain::usage::{EventBatch, EventId, Rank, UsageEvent};
 use crate::ports::{Checkpoint, Pricer, RecordBatch, Recorded};
 
@@ -41,23 +41,41 @@ pub fn record(
         path,
         cache: &mut state.names,
     };
-    let fresh = || events.iter().zip(0_u32..).zip(&known).filter(|(_, known)| !**known);
     let ids = batch.events.ids();
     let (additions, blocks) = (&mut state.additions, &mut state.blocks);
     additions.clear();
     blocks.clear();
     let mut appender = Appender::new(&names, now, &mut state.calls)?;
-    for ((event, call), _) in fresh() {
-        let charge = pricer.price(event);
-        outcome.recorded += 1;
-        outcome.unpriced += u64::from(!charge.is_priced());
-        outcome.cost = add_exact(outcome.cost, charge.cost).map_err(money)?;
-        let (block, position) = appender.push(&mut names, event, &charge, now)?;
-        state.met.first_time(block, position);
-        blocks.push(block);
-        additions.push(events, call, event, charge)?;
+    let mut position = appender.len();
+    let fresh: Vec<(u32, &UsageEvent)> = (0..)
+        .zip(events)
+        .zip(&known)
+        .filter(|(_, known)| !**known)
+        .map(|(call, _)| call)
+        .collect();
+    let (mut next, mut charges) = (Vec::new(), Vec::new());
+    let mut costs = Total::default();
+    for together in fresh.chunks(Calls::TOGETHER) {
+        next.clear();
+        next.extend(together.iter().map(|(_, event)| *event));
+        charges.clear();
+        pricer.price_all(&next, &mut charges);
+        for ((call, event), charge) in together.iter().zip(&charges) {
+            outcome.recorded += 1;
+            outcome.unpriced += u64::from(!charge.is_priced());
+            costs.add(charge.cost).map_err(money)?;
+            blocks.push(appender.push(&mut names, event, *charge, now)?);
+            additions.push(events, *call, event, *charge)?;
+        }
     }
-    appender.flush(&names)?;
+    outcome.cost = add_exact(outcome.cost, costs.sum().map_err(money)?).map_err(money)?;
+    appender.flush(&mut names)?;
+    for same in blocks.chunk_by(|a, b| a == b) {
+        if let Some(block) = same.first() {
+            state.met.note(*block, position..position + same.len());
+        }
+        position = 0;
+    }
     let fresh_ids = ids.iter().zip(&known).filter(|(_, known)| !**known);
     let calls = fresh_ids.zip(blocks.iter()).map(|((id, _), block)| (*id, *block));
     state.index.add(conn, path, calls)?;

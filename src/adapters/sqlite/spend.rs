@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, params};
 use rustc_hash::FxBuildHasher;
 
 use super::additions::{Additions, Row};
-use super::codec::{PackedRows, Rows, Summing};
+use super::codec::{Calls, PackedRows, Rows, Summing};
 use super::failed;
 use super::names::{CodecError, StoredNames};
 use super::parts;
@@ -66,6 +66,7 @@ pub fn apply(
     }
     additions.sort();
     let (mut packed, mut body) = (Rows::default(), Vec::new());
+    let mut calls = Vec::with_capacity(Calls::TOGETHER);
     for (hour, groups) in additions.hours() {
         let rows = groups.iter().map(|group| additions.row(*group, events));
         let more = changed.remove(&hour);
@@ -73,10 +74,18 @@ pub fn apply(
             packed.clear();
             for row in rows {
                 match row? {
-                    (key, Row::Call(event, charge)) => packed.push_call(&key, event, charge, names)?,
-                    (key, Row::Sums(sums)) => packed.push(&key, sums, names)?,
+                    Row::Call(event, charge) => {
+                        calls.push((event, charge));
+                        if calls.len() >= Calls::TOGETHER {
+                            packed.extend(&calls, names)?;
+                            calls.clear();
+                        }
+                    }
+                    Row::Sums(key, sums) => packed.push(&key, sums, names)?,
                 }
             }
+            packed.extend(&calls, names)?;
+            calls.clear();
             body.clear();
             packed.put(&mut body);
             parts::insert(names, layer, hour, &body)?;
@@ -84,10 +93,7 @@ pub fn apply(
         }
         let mut all = more.unwrap_or_default();
         for row in rows {
-            all.push(match row? {
-                (key, Row::Call(event, charge)) => (key, Sums::of(event, charge)),
-                (key, Row::Sums(sums)) => (key, *sums),
-            });
+            all.push(row?.summed());
         }
         add_part(names, hour, all)?;
     }

@@ -1,6 +1,6 @@
 //! Several books in order of trust: which entry prices a call.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -66,12 +66,20 @@ impl Books {
     /// What a call costs.
     #[must_use]
     pub fn charge(&self, event: &UsageEvent) -> Charge {
-        let priced = self.with_plan(event, |plan| {
-            let (_, prepared) = plan.at(event.at)?;
-            Ok((prepared.cost(event)?, plan.label))
-        });
+        self.charge_by(&mut self.cache(), event)
+    }
+
+    /// Appends what each of these calls costs.
+    pub fn charge_all(&self, events: &[&UsageEvent], charges: &mut Vec<Charge>) {
+        let mut cache = self.cache();
+        charges.extend(events.iter().map(|event| self.charge_by(&mut cache, event)));
+    }
+
+    fn charge_by(&self, cache: &mut Cache, event: &UsageEvent) -> Charge {
+        let plan = self.plan_by(cache, event);
+        let priced = plan.at(event.at).and_then(|(_, prepared)| prepared.cost(event));
         match priced {
-            Ok((cost, entry)) => Charge::priced(cost, entry),
+            Ok(cost) => Charge::priced(cost, plan.label),
             Err(reason) => Charge::unpriced(reason, self.worst_case(event)),
         }
     }
@@ -92,10 +100,15 @@ impl Books {
     }
 
     pub(super) fn plan(&self, event: &UsageEvent) -> Arc<Plan> {
-        self.with_plan(event, Arc::clone)
+        Arc::clone(self.plan_by(&mut self.cache(), event))
     }
 
-    fn with_plan<T>(&self, event: &UsageEvent, with: impl FnOnce(&Arc<Plan>) -> T) -> T {
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        // A poisoned lock still guards a usable cache: entries are only ever added whole.
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn plan_by<'c>(&self, cache: &'c mut Cache, event: &UsageEvent) -> &'c Arc<Plan> {
         let day = event.at.timestamp().div_euclid(86_400);
         let key = (
             event.provider(),
@@ -110,27 +123,17 @@ impl Books {
             event.geo,
             day,
         );
-        // A poisoned lock still guards a usable cache: entries are only ever added whole.
-        let mut cache = match self.cache.lock() {
-            Ok(cache) => cache,
-            Err(poisoned) => poisoned.into_inner(),
-        };
-        let Cache { plans, recent } = &mut *cache;
+        let make = || Arc::new(self.resolve(event, event.at.date_naive()));
+        let Cache { plans, recent } = cache;
         recent.resize(RECENT, None);
         let spread = event.model().index() * 31 + event.tier().index() * 7 + usize::try_from(day).unwrap_or(0);
-        let slot = recent.get_mut(spread % RECENT);
-        if let Some(Some((known, plan))) = slot.as_deref()
-            && *known == key
-        {
-            return with(plan);
+        let Some(slot) = recent.get_mut(spread % RECENT) else {
+            return plans.entry(key).or_insert_with(make);
+        };
+        if slot.as_ref().is_none_or(|(known, _)| *known != key) {
+            *slot = Some((key, Arc::clone(plans.entry(key).or_insert_with(make))));
         }
-        let plan = plans
-            .entry(key)
-            .or_insert_with(|| Arc::new(self.resolve(event, event.at.date_naive())));
-        if let Some(slot) = slot {
-            *slot = Some((key, Arc::clone(plan)));
-        }
-        with(plan)
+        &slot.get_or_insert_with(|| (key, make())).1
     }
 
     fn worst_case(&self, event: &UsageEvent) -> Decimal {

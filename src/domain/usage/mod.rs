@@ -161,6 +161,19 @@ impl Tokens {
         Bucket::ALL.into_iter().zip(self.buckets.iter().copied())
     }
 
+    /// In each bucket something that is zero where all of these have zero, and at least as large as the largest.
+    pub(crate) fn counted<'a>(all: impl Iterator<Item = &'a Tokens>) -> Tokens {
+        let mut bits = Tokens::default();
+        for tokens in all {
+            bits.buckets
+                .iter_mut()
+                .zip(tokens.buckets)
+                .for_each(|(bits, count)| *bits |= count);
+            bits.reasoning |= tokens.reasoning;
+        }
+        bits
+    }
+
     /// Whether there is anything but text.
     #[must_use]
     pub fn has_media(&self) -> bool {

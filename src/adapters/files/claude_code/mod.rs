@@ -170,6 +170,7 @@ fn extras(
     Ok(())
 }
 
+#[inline(always)]
 fn blank(id: EventId, at: DateTime<Utc>, model: Label, context: &mut Context) -> UsageEvent {
     UsageEvent::new(id, at, context.provider(model, provider_of), model)
 }

@@ -6,7 +6,7 @@ use super::super::value::Value;
 
 /// Nesting beyond this is left to the general parser.
 const MAX_DEPTH: u32 = 64;
-/// Bytes of a text that are looked at eight at a time before a search with wider steps takes over.
+/// Bytes of a text that are looked at sixteen at a time before a search with wider steps takes over.
 const SHORT: usize = 64;
 
 /// A place in a text.
@@ -82,7 +82,7 @@ impl<'a> Cursor<'a> {
     fn plain_text(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
         let from = self.at;
-        let end = stop(self.text.as_bytes(), from, usize::MAX)?;
+        let end = from + stop(self.rest())?;
         if self.text.as_bytes().get(end) != Some(&b'"') {
             return None;
         }
@@ -105,14 +105,9 @@ impl<'a> Cursor<'a> {
 
     #[inline(always)]
     fn whole(&mut self) -> Option<u64> {
-        let rest = self.rest();
-        let (value, length) = match rest.first_chunk::<8>().and_then(|word| few_digits(*word)) {
-            Some(few) => few,
-            None => digits(rest),
-        };
+        let (value, length) = natural(self.rest())?;
         self.at += length;
-        let padded = length > 1 && rest.first() == Some(&b'0');
-        (!padded && !matches!(self.byte(), b'.' | b'e' | b'E' | b'0'..=b'9')).then_some(value)
+        (!matches!(self.byte(), b'.' | b'e' | b'E' | b'0'..=b'9')).then_some(value)
     }
 
     fn word(&mut self, word: &str) -> Option<()> {
@@ -154,14 +149,23 @@ impl<'a> Cursor<'a> {
 
     fn skip_text(&mut self) -> Option<()> {
         self.take(b'"')?;
+        self.skip_to_quote()?;
+        self.take(b'"')
+    }
+
+    /// Passes over the rest of a text, up to the quote that ends it.
+    #[inline]
+    pub fn skip_to_quote(&mut self) -> Option<()> {
         let bytes = self.text.as_bytes();
         loop {
-            let near = stop(bytes, self.at, SHORT)?;
-            self.at = match bytes.get(near)? {
+            let rest = bytes.get(self.at..)?;
+            let window = rest.get(..SHORT).unwrap_or(rest);
+            let near = stop(window).unwrap_or(window.len().saturating_sub(1));
+            self.at += match rest.get(near)? {
                 b'"' | b'\\' => near,
-                _ => near + memchr2(b'"', b'\\', bytes.get(near..)?)?,
+                _ => near + memchr2(b'"', b'\\', rest.get(near..)?)?,
             };
-            if self.take(b'"').is_some() {
+            if self.byte() == b'"' {
                 return Some(());
             }
             // An escape is two bytes; the digits of `\u` hold neither a quote nor a backslash.
@@ -206,30 +210,47 @@ fn digits(rest: &[u8]) -> (u64, usize) {
     (value, length)
 }
 
-/// Where the next quote, backslash or control character stands, or about `within` bytes on if there is none before.
+/// The number that digits make at the beginning of a text and their count, without looking at what follows.
 #[inline(always)]
-fn stop(bytes: &[u8], from: usize, within: usize) -> Option<usize> {
-    // The lowest marked byte of each difference is exact (Hacker's Delight, 6-1); only bytes above a true one may be marked wrongly. None of
-    // the three has its highest bit set, which all three differences have in common.
-    let rest = bytes.get(from..)?;
-    let (words, tail) = rest.as_chunks::<8>();
-    let mut done = 0;
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        let quote = (word ^ (u64::from(b'"') * ONES)).wrapping_sub(ONES);
-        let backslash = (word ^ (u64::from(b'\\') * ONES)).wrapping_sub(ONES);
-        let control = word.wrapping_sub(0x20 * ONES);
-        let marks = (quote | backslash | control) & !word & HIGHS;
-        if marks != 0 {
-            return Some(from + done + marks.trailing_zeros() as usize / 8);
-        }
-        done += 8;
-        if done >= within {
-            return Some(from + done);
+pub fn natural(text: &[u8]) -> Option<(u64, usize)> {
+    let (value, length) = match text.first_chunk::<8>().and_then(|word| few_digits(*word)) {
+        Some(few) => few,
+        None => digits(text),
+    };
+    let padded = length > 1 && text.first() == Some(&b'0');
+    (length > 0 && !padded).then_some((value, length))
+}
+
+/// Where the next quote, backslash or control character stands.
+#[inline(always)]
+pub fn stop(text: &[u8]) -> Option<usize> {
+    // Two words at a time: most texts end within them, and how many there are is hard to predict.
+    let (blocks, tail) = text.as_chunks::<16>();
+    for (n, block) in blocks.iter().enumerate() {
+        let [low, high] = words(block).map(marks);
+        if low | high != 0 {
+            let (word, from) = if low != 0 { (low, 0) } else { (high, 8) };
+            return Some(n << 4 | from | (word.trailing_zeros() >> 3) as usize);
         }
     }
     let found = tail.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20))?;
-    Some(from + done + found)
+    Some(text.len() - tail.len() + found)
+}
+
+#[inline(always)]
+fn words(block: &[u8; 16]) -> [u64; 2] {
+    let both = u128::from_le_bytes(*block);
+    [both as u64, (both >> 64) as u64]
+}
+
+/// The highest bit of each byte that ends a text, of which the lowest is exact (Hacker's Delight, 6-1); only bytes above a true one may be
+/// marked wrongly. None of what is looked for has its highest bit set, which all three differences have in common.
+#[inline(always)]
+fn marks(word: u64) -> u64 {
+    let quote = (word ^ (u64::from(b'"') * ONES)).wrapping_sub(ONES);
+    let backslash = (word ^ (u64::from(b'\\') * ONES)).wrapping_sub(ONES);
+    let control = word.wrapping_sub(0x20 * ONES);
+    (quote | backslash | control) & !word & HIGHS
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@
 //! read all values, and the close ones are made anew.
 
 use super::super::value::Value;
-use super::cursor::Cursor;
+use super::cursor::{self, Cursor};
 use super::raw;
+use crate::domain::same::same;
 
 /// A value of a record that was walked through.
 pub struct Token {
@@ -31,8 +32,6 @@ pub enum Kind {
 const FORMS: usize = 4;
 /// Bytes up to which a value may be a fixed part of the form.
 const FIXED: usize = 128;
-/// Bytes up to which fixed parts are compared word by word.
-const SHORT: usize = 40;
 /// A value that changed more often than once in so many records is never taken for fixed: making the close steps costs as much as some
 /// records.
 const RARELY: u64 = 64;
@@ -58,10 +57,19 @@ struct Form {
 struct Part {
     before: Vec<u8>,
     kind: Kind,
+    sort: Sort,
     /// The value in the record before; empty if it was too long to be kept.
     last: Vec<u8>,
     /// How often it was another one than in the record before.
     changes: u64,
+}
+
+/// What the values at one place have been so far, where that makes them easier to read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Text,
+    Natural,
+    Any,
 }
 
 /// A record in the order of its bytes.
@@ -74,7 +82,20 @@ struct Steps {
 /// Bytes to compare and a value to read.
 struct Step {
     fixed: Fixed,
-    kind: Kind,
+    take: Take,
+}
+
+/// How a value is read.
+#[derive(Clone, Copy)]
+enum Take {
+    /// By its kind alone.
+    Any(Kind),
+    /// A text between quotes that belong to the fixed bytes.
+    Text(u8),
+    /// The same, not wanted.
+    SkipText,
+    /// A natural number.
+    Natural(u8),
 }
 
 /// Bytes to compare and the values in them.
@@ -128,6 +149,7 @@ impl Forms {
             parts.push(Part {
                 before: before.to_vec(),
                 kind: token.kind,
+                sort: sort(value),
                 last: short(value),
                 changes: 0,
             });
@@ -141,8 +163,8 @@ impl Forms {
             wide: Steps::default(),
             close: Steps::default(),
         };
-        form.wide = form.steps(|_| false);
-        form.close = form.steps(|part| !part.last.is_empty());
+        form.wide = form.steps(|_| false, |part| Take::Any(part.kind));
+        form.close = form.steps(|part| !part.last.is_empty(), Part::take);
         self.known.truncate(FORMS - 1);
         self.known.insert(0, form);
     }
@@ -157,15 +179,34 @@ fn short(value: &[u8]) -> Vec<u8> {
     }
 }
 
+fn sort(value: &[u8]) -> Sort {
+    match value.first() {
+        Some(b'"') => Sort::Text,
+        Some(b'0'..=b'9') => Sort::Natural,
+        _ => Sort::Any,
+    }
+}
+
+impl Part {
+    /// How a value that is like those before is read.
+    fn take(&self) -> Take {
+        match (self.kind, self.sort) {
+            (Kind::Slot(slot), Sort::Text) => Take::Text(slot),
+            (Kind::Slot(slot), Sort::Natural) => Take::Natural(slot),
+            (Kind::Skip, Sort::Text) => Take::SkipText,
+            (kind, _) => Take::Any(kind),
+        }
+    }
+}
+
 impl Form {
     fn read<'a>(&mut self, text: &'a str, values: &mut [Value<'a>], spans: &mut Vec<(usize, usize)>) -> bool {
         self.reads += 1;
-        if self.close.read(text, values, |_, _| {}) {
+        if self.close.read(text, values).is_some() {
             return true;
         }
         values.fill(Value::Null);
-        spans.clear();
-        if self.wide.read(text, values, |from, to| spans.push((from, to))) {
+        if self.wide.read_places(text, values, spans).is_some() {
             self.adjust(text.as_bytes(), spans);
             return true;
         }
@@ -181,22 +222,32 @@ impl Form {
             if part.last.is_empty() || part.last != value {
                 part.changes += 1;
                 part.last = short(value);
+                if part.sort != sort(value) {
+                    part.sort = Sort::Any;
+                }
             }
         }
         let reads = self.reads;
-        self.close =
-            self.steps(|part| !part.last.is_empty() && part.changes.saturating_mul(RARELY) <= reads.max(RARELY));
+        let rarely = |part: &Part| part.changes.saturating_mul(RARELY) <= reads.max(RARELY);
+        self.close = self.steps(|part| !part.last.is_empty() && rarely(part), Part::take);
     }
 
-    fn steps(&self, is_fixed: impl Fn(&Part) -> bool) -> Steps {
+    fn steps(&self, is_fixed: impl Fn(&Part) -> bool, take: impl Fn(&Part) -> Take) -> Steps {
         let mut steps = Steps::default();
         for part in &self.parts {
             steps.tail.bytes.extend_from_slice(&part.before);
-            if !(is_fixed(part) && steps.tail.add(part)) {
-                steps.steps.push(Step {
-                    fixed: std::mem::take(&mut steps.tail),
-                    kind: part.kind,
-                });
+            if is_fixed(part) && steps.tail.add(part) {
+                continue;
+            }
+            let take = take(part);
+            let quoted = matches!(take, Take::Text(_) | Take::SkipText);
+            if quoted {
+                steps.tail.bytes.push(b'"');
+            }
+            let fixed = std::mem::take(&mut steps.tail);
+            steps.steps.push(Step { fixed, take });
+            if quoted {
+                steps.tail.bytes.push(b'"');
             }
         }
         steps.tail.bytes.extend_from_slice(&self.end);
@@ -239,86 +290,93 @@ impl Fixed {
         true
     }
 
-    /// Passes over the bytes if they stand here.
-    #[inline]
-    fn read<'a>(&self, cursor: &mut Cursor<'a>, values: &mut [Value<'a>]) -> bool {
-        let from = cursor.at;
-        if !begins(cursor.rest(), &self.bytes) {
-            return false;
+    /// What follows the bytes, if the text begins with them.
+    #[inline(always)]
+    fn pass<'a>(&self, text: &'a str, values: &mut [Value<'a>]) -> Option<&'a str> {
+        let (front, rest) = text.split_at_checked(self.bytes.len())?;
+        if !same(front.as_bytes(), &self.bytes) {
+            return None;
         }
-        cursor.at = from + self.bytes.len();
+        if !self.values.is_empty() {
+            self.give(front, values)?;
+        }
+        Some(rest)
+    }
+
+    /// Gives the values among the bytes.
+    fn give<'a>(&self, front: &'a str, values: &mut [Value<'a>]) -> Option<()> {
         for FixedValue { slot, kind } in &self.values {
             let value = match *kind {
-                FixedKind::Text(start, end) => match cursor.text.get(from + start..from + end) {
-                    Some(text) => Value::Text(text),
-                    None => return false,
-                },
+                FixedKind::Text(start, end) => Value::Text(front.get(start..end)?),
                 FixedKind::Whole(n) => Value::Whole(n),
                 FixedKind::Bool(b) => Value::Bool(b),
             };
-            if let Some(place) = values.get_mut(*slot) {
-                *place = value;
-            }
+            *values.get_mut(*slot)? = value;
         }
-        true
-    }
-}
-
-/// Whether a text begins with another one: what is short is compared here, since calling a function costs as much.
-#[inline]
-fn begins(text: &[u8], with: &[u8]) -> bool {
-    let Some((front, _)) = text.split_at_checked(with.len()) else {
-        return false;
-    };
-    // Words from the front, and one that ends at the end, some of which may have been compared before.
-    match (front.last_chunk::<8>(), with.last_chunk::<8>()) {
-        (Some(last), Some(also)) if with.len() <= SHORT => {
-            let words = front.as_chunks::<8>().0.iter().zip(with.as_chunks::<8>().0);
-            let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
-            let other = words.fold(word(last) ^ word(also), |other, (a, b)| other | (word(a) ^ word(b)));
-            other == 0
-        }
-        _ => front == with,
+        Some(())
     }
 }
 
 impl Steps {
-    /// Reads a record and tells where each value stood; what is set is of no use if it is not of this form.
+    /// Reads a record; what is set is of no use if it is not of this form.
     #[inline]
-    fn read<'a>(&self, text: &'a str, values: &mut [Value<'a>], mut span: impl FnMut(usize, usize)) -> bool {
-        let mut cursor = Cursor::new(text);
+    fn read<'a>(&self, text: &'a str, values: &mut [Value<'a>]) -> Option<()> {
+        let mut rest = text;
         for step in &self.steps {
-            if !step.fixed.read(&mut cursor, values) {
-                return false;
-            }
-            let from = cursor.at;
-            if !step.read(&mut cursor, values) {
-                return false;
-            }
-            span(from, cursor.at);
+            rest = step.read(step.fixed.pass(rest, values)?, values)?;
         }
-        self.tail.read(&mut cursor, values) && cursor.at == text.len()
+        self.tail.pass(rest, values)?.is_empty().then_some(())
+    }
+
+    /// The same, and tells where each value stood.
+    fn read_places<'a>(&self, text: &'a str, values: &mut [Value<'a>], places: &mut Vec<(usize, usize)>) -> Option<()> {
+        places.clear();
+        let mut rest = text;
+        for step in &self.steps {
+            let value = step.fixed.pass(rest, values)?;
+            rest = step.read(value, values)?;
+            places.push((text.len() - value.len(), text.len() - rest.len()));
+        }
+        self.tail.pass(rest, values)?.is_empty().then_some(())
     }
 }
 
 impl Step {
+    /// Reads the value that a text begins with; answers what follows.
     #[inline(always)]
-    fn read<'a>(&self, cursor: &mut Cursor<'a>, values: &mut [Value<'a>]) -> bool {
-        match self.kind {
-            Kind::Slot(slot) => match (cursor.scalar(), values.get_mut(usize::from(slot))) {
-                (Some(value), Some(place)) => *place = value,
-                _ => return false,
-            },
-            Kind::Raw(slot) => {
-                let from = cursor.at;
-                let skipped = cursor.skip().and_then(|()| cursor.text.get(from..cursor.at));
-                match (skipped, values.get_mut(usize::from(slot))) {
-                    (Some(text), Some(place)) => *place = raw(text),
-                    _ => return false,
-                }
+    fn read<'a>(&self, text: &'a str, values: &mut [Value<'a>]) -> Option<&'a str> {
+        let (slot, value, rest) = match self.take {
+            // What ends the text is compared with the quote that follows.
+            Take::Text(slot) => {
+                let (value, rest) = text.split_at_checked(cursor::stop(text.as_bytes())?)?;
+                (slot, Value::Text(value), rest)
             }
-            Kind::Skip => return cursor.skip().is_some(),
-        }
-        true
+            Take::Natural(slot) => {
+                let (value, length) = cursor::natural(text.as_bytes())?;
+                (slot, Value::Whole(value), text.get(length..)?)
+            }
+            Take::SkipText => {
+                let mut cursor = Cursor::new(text);
+                cursor.skip_to_quote()?;
+                return text.get(cursor.at..);
+            }
+            Take::Any(kind) => return any(kind, text, values),
+        };
+        *values.get_mut(usize::from(slot))? = value;
+        Some(rest)
     }
+}
+
+/// The same for values of any sort.
+fn any<'a>(kind: Kind, text: &'a str, values: &mut [Value<'a>]) -> Option<&'a str> {
+    let mut cursor = Cursor::new(text);
+    match kind {
+        Kind::Slot(slot) => *values.get_mut(usize::from(slot))? = cursor.scalar()?,
+        Kind::Raw(slot) => {
+            cursor.skip()?;
+            *values.get_mut(usize::from(slot))? = raw(text.get(..cursor.at)?);
+        }
+        Kind::Skip => cursor.skip()?,
+    }
+    text.get(cursor.at..)
 }

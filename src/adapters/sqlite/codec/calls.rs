@@ -4,7 +4,7 @@ use chrono::DateTime;
 use rust_decimal::Decimal;
 
 use super::columns::{Columns, Frame};
-use super::{Broken, Names, Reader, number_of, signed, unsigned};
+use super::{Broken, Names, Reader, fill_labels, signed, unsigned};
 use crate::domain::charge::{Charge, Outcome, UnpricedReason};
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
@@ -37,14 +37,22 @@ const REPORTED_COST: usize = COST + 3;
 const EXTRAS: usize = REPORTED_COST + 3;
 const COLUMNS: usize = EXTRAS + 1;
 
+/// A call and what it costs.
+pub type Charged<'e> = (&'e UsageEvent, Charge);
+
 /// Calls being packed.
 #[derive(Default)]
 pub struct Calls {
     ids: Vec<EventId>,
     frame: Frame<COLUMNS>,
+    /// One call by itself.
+    one: Frame<COLUMNS>,
 }
 
 impl Calls {
+    /// Calls that are best added together: they lie in the nearest cache while their columns are filled one after another.
+    pub const TOGETHER: usize = 64;
+
     /// How many.
     pub fn len(&self) -> usize {
         self.frame.rows()
@@ -56,13 +64,14 @@ impl Calls {
         self.frame.clear();
     }
 
-    /// Adds a call.
-    #[inline]
-    pub fn push<N: Names>(&mut self, e: &UsageEvent, charge: &Charge, names: &mut N) -> Result<(), N::Error> {
-        let frame = &mut self.frame;
-        each(e, charge, names, |column, value| frame.set(column, value))?;
-        frame.end_row();
-        self.ids.push(e.id);
+    /// Adds calls.
+    pub fn extend<N: Names>(&mut self, calls: &[Charged<'_>], names: &mut N) -> Result<(), N::Error> {
+        if let Err(error) = fill(&mut self.frame, calls, names) {
+            *self = Calls::default();
+            return Err(error);
+        }
+        self.frame.end_rows(calls.len());
+        self.ids.extend(calls.iter().map(|(e, _)| e.id));
         Ok(())
     }
 
@@ -74,9 +83,13 @@ impl Calls {
         charge: &Charge,
         names: &mut N,
     ) -> Result<(), N::Error> {
-        let frame = &mut self.frame;
-        (0..COLUMNS).for_each(|column| frame.replace(row, column, 0));
-        each(e, charge, names, |column, value| frame.replace(row, column, value))
+        self.one.clear();
+        if let Err(error) = fill(&mut self.one, &[(e, *charge)], names) {
+            *self = Calls::default();
+            return Err(error);
+        }
+        (0..COLUMNS).for_each(|column| self.frame.replace(row, column, self.one.get(0, column)));
+        Ok(())
     }
 
     /// Appends all calls.
@@ -93,62 +106,80 @@ impl Calls {
     }
 }
 
-/// The numbers of a call, by column.
-#[inline]
-fn each<N: Names>(
-    e: &UsageEvent,
-    charge: &Charge,
-    names: &mut N,
-    mut set: impl FnMut(usize, u64),
-) -> Result<(), N::Error> {
-    let flag = |set: bool, bit: u64| if set { bit } else { 0 };
-    let unpriced = matches!(charge.outcome, Outcome::Unpriced(_));
-    let flags = flag(e.sidechain, SIDECHAIN)
-        | flag(e.rank.complete, COMPLETE)
-        | flag(e.reported_cost.is_some(), REPORTED)
-        | flag(unpriced, UNPRICED);
-    set(FLAGS, flags);
-    let at = e.at.timestamp_micros();
-    set(AT_MILLIS, ordered(at.div_euclid(1000)));
-    set(AT_MICROS, at.rem_euclid(1000).cast_unsigned());
-    if e.rank.at != e.at {
+/// The numbers of calls, column by column. What no call of them has is passed over.
+fn fill<N: Names>(frame: &mut Frame<COLUMNS>, calls: &[Charged<'_>], names: &mut N) -> Result<(), N::Error> {
+    let each = || calls.iter();
+    let events = || calls.iter().map(|(e, _)| *e);
+    frame.fill(FLAGS, each().map(flags));
+    frame.fill(AT_MILLIS, events().map(|e| ordered(e.at.timestamp_millis())));
+    frame.fill(
+        AT_MICROS,
+        events().map(|e| u64::from(e.at.timestamp_subsec_micros() % 1000)),
+    );
+    if events().any(|e| e.rank.at != e.at) {
         // Wrapping, so that the distance of any two instants fits.
-        let offset = e.rank.at.timestamp_micros().wrapping_sub(at);
-        set(RANK_OFFSET, unsigned(offset));
+        let micros = |e: &UsageEvent| (e.rank.at.timestamp_micros()).wrapping_sub(e.at.timestamp_micros());
+        frame.fill(RANK_OFFSET, events().map(|e| unsigned(micros(e))));
     }
-    set(AUTHORITY, u64::from(e.rank.authority));
-    set(LINE, e.rank.line);
-    for (n, label) in e.dimensions.iter() {
-        set(DIMENSIONS + n as usize, number_of(label, names)?);
+    frame.fill(AUTHORITY, events().map(|e| u64::from(e.rank.authority)));
+    frame.fill(LINE, events().map(|e| e.rank.line));
+    let given = Dimensions::given(events().map(|e| &e.dimensions));
+    for dimension in Dimension::ALL.into_iter().filter(|d| given(*d)) {
+        let labels = events().map(|e| e.dimensions.get(dimension));
+        fill_labels(frame, DIMENSIONS + dimension as usize, labels, names)?;
     }
-    set(SESSION, number_of(e.session, names)?);
-    set(SPEED, number_of(e.speed, names)?);
-    set(GEO, number_of(e.geo, names)?);
-    if !e.extras.is_empty() {
-        set(EXTRAS, number_of(e.extras, names)?);
+    fill_labels(frame, SESSION, events().map(|e| e.session), names)?;
+    fill_labels(frame, SPEED, events().map(|e| e.speed), names)?;
+    fill_labels(frame, GEO, events().map(|e| e.geo), names)?;
+    fill_labels(frame, EXTRAS, events().map(|e| e.extras), names)?;
+    let counted = Tokens::counted(events().map(|e| &e.tokens));
+    for bucket in Bucket::ALL.into_iter().filter(|b| counted.get(*b) != 0) {
+        frame.fill(TOKENS + bucket as usize, events().map(|e| e.tokens.get(bucket)));
     }
-    for (bucket, count) in e.tokens.iter() {
-        set(TOKENS + bucket as usize, count);
-    }
-    set(REASONING, e.tokens.reasoning);
-    if e.requests != Requests::default() {
-        let counts = requests(&e.requests);
-        (REQUESTS..).zip(counts).for_each(|(n, c)| set(n, u64::from(c)));
-    }
-    match charge.outcome {
-        Outcome::Priced(entry) => {
-            set(ENTRY, number_of(entry, names)?);
-            set_decimal(&mut set, COST, charge.cost);
-        }
-        Outcome::Unpriced(reason) => {
-            set(ENTRY, reason as u64);
-            set_decimal(&mut set, COST, charge.worst_case);
+    frame.fill(REASONING, events().map(|e| e.tokens.reasoning));
+    if events().any(|e| e.requests != Requests::default()) {
+        for n in 0..4 {
+            let count = |e: &UsageEvent| requests(&e.requests).get(n).map_or(0, |count| u64::from(*count));
+            frame.fill(REQUESTS + n, events().map(count));
         }
     }
-    if let Some(cost) = e.reported_cost {
-        set_decimal(&mut set, REPORTED_COST, cost);
+    let entry = |charge: &Charge| match charge.outcome {
+        Outcome::Priced(entry) => entry,
+        Outcome::Unpriced(_) => Label::EMPTY,
+    };
+    fill_labels(frame, ENTRY, each().map(|(_, charge)| entry(charge)), names)?;
+    for (row, (_, charge)) in (frame.rows()..).zip(calls) {
+        if let Outcome::Unpriced(reason) = charge.outcome {
+            frame.replace(row, ENTRY, reason as u64);
+        }
+    }
+    decimals(frame, COST, || {
+        each().map(|(_, charge)| match charge.outcome {
+            Outcome::Priced(_) => charge.cost,
+            Outcome::Unpriced(_) => charge.worst_case,
+        })
+    });
+    if events().any(|e| e.reported_cost.is_some()) {
+        decimals(frame, REPORTED_COST, || {
+            events().map(|e| e.reported_cost.unwrap_or_default())
+        });
     }
     Ok(())
+}
+
+fn flags((e, charge): &Charged<'_>) -> u64 {
+    let flag = |set: bool, bit: u64| if set { bit } else { 0 };
+    flag(e.sidechain, SIDECHAIN)
+        | flag(e.rank.complete, COMPLETE)
+        | flag(e.reported_cost.is_some(), REPORTED)
+        | flag(matches!(charge.outcome, Outcome::Unpriced(_)), UNPRICED)
+}
+
+fn decimals<I: Iterator<Item = Decimal>>(frame: &mut Frame<COLUMNS>, column: usize, values: impl Fn() -> I) {
+    let wide = |value: Decimal| super::unsigned_wide(value.mantissa());
+    frame.fill(column, values().map(|value| u64::from(value.scale())));
+    frame.fill(column + 1, values().map(|value| wide(value) as u64));
+    frame.fill(column + 2, values().map(|value| (wide(value) >> 64) as u64));
 }
 
 /// Keeps the order of times before 1970.
@@ -164,13 +195,6 @@ fn requests(requests: &Requests) -> [u32; 4] {
         file_searches,
     } = *requests;
     [web_searches, web_fetches, code_executions, file_searches]
-}
-
-fn set_decimal(set: &mut impl FnMut(usize, u64), column: usize, value: Decimal) {
-    let wide = super::unsigned_wide(value.mantissa());
-    set(column, u64::from(value.scale()));
-    set(column + 1, wide as u64);
-    set(column + 2, (wide >> 64) as u64);
 }
 
 /// Packed calls.

@@ -11,7 +11,7 @@ pub struct Frame<const K: usize> {
     rows: usize,
     /// One bit for each column that has had a number other than zero.
     present: u64,
-    /// Zero wherever nothing was set, and perhaps longer or shorter than there are rows.
+    /// Shorter than there are rows where the last ones are zero.
     columns: [Vec<u64>; K],
 }
 
@@ -25,9 +25,6 @@ impl<const K: usize> Default for Frame<K> {
         }
     }
 }
-
-/// Rows for which a column gets room at first.
-const ROOM: usize = 64;
 
 impl<const K: usize> Frame<K> {
     /// Sets a number of the row that is being added; what is not set is zero.
@@ -44,17 +41,54 @@ impl<const K: usize> Frame<K> {
         let Some(numbers) = self.columns.get_mut(column) else {
             return;
         };
-        self.present |= u64::from(value != 0) << column;
         match numbers.get_mut(row) {
             Some(slot) => *slot = value,
-            None => lengthen(numbers, row, value),
+            None if value == 0 => return,
+            None => {
+                numbers.resize(row, 0);
+                numbers.push(value);
+            }
         }
+        self.present |= u64::from(value != 0) << column;
     }
 
     /// Ends the row that is being added.
     #[inline]
     pub fn end_row(&mut self) {
-        self.rows += 1;
+        self.end_rows(1);
+    }
+
+    /// Sets a column of rows that are being added together.
+    #[inline(always)]
+    pub fn fill(&mut self, column: usize, values: impl Iterator<Item = u64>) {
+        let Some(numbers) = self.columns.get_mut(column) else {
+            return;
+        };
+        numbers.resize(self.rows, 0);
+        let mut bits = 0;
+        numbers.extend(values.map(|value| {
+            bits |= value;
+            value
+        }));
+        if bits == 0 {
+            numbers.truncate(self.rows);
+        }
+        self.present |= u64::from(bits != 0) << column;
+    }
+
+    /// Ends so many rows that were added together.
+    #[inline]
+    pub fn end_rows(&mut self, rows: usize) {
+        self.rows += rows;
+    }
+
+    /// A number of a row.
+    pub fn get(&self, row: usize, column: usize) -> u64 {
+        self.columns
+            .get(column)
+            .and_then(|numbers| numbers.get(row))
+            .copied()
+            .unwrap_or(0)
     }
 
     /// How many rows have ended.
@@ -64,12 +98,7 @@ impl<const K: usize> Frame<K> {
 
     /// Forgets all rows; the memory is used again.
     pub fn clear(&mut self) {
-        // One row may have been begun and not ended.
-        let used = self.rows + 1;
-        for (_, numbers) in present(&mut self.columns, self.present) {
-            let used = used.min(numbers.len());
-            numbers.iter_mut().take(used).for_each(|number| *number = 0);
-        }
+        present(&mut self.columns, self.present).for_each(|(_, numbers)| numbers.clear());
         (self.rows, self.present) = (0, 0);
     }
 
@@ -79,10 +108,8 @@ impl<const K: usize> Frame<K> {
         put_small(out, rows as u64);
         out.extend_from_slice(&self.present.to_le_bytes());
         for (_, numbers) in present(&mut self.columns, self.present) {
-            if numbers.len() < rows {
-                numbers.resize(rows, 0);
-            }
-            put_column(out, numbers.get(..rows).unwrap_or(&[]));
+            numbers.resize(rows, 0);
+            put_column(out, numbers);
         }
     }
 
@@ -102,16 +129,6 @@ impl<const K: usize> Frame<K> {
 /// The columns of a mask.
 fn present(columns: &mut [Vec<u64>], mask: u64) -> impl Iterator<Item = (usize, &mut Vec<u64>)> {
     columns.iter_mut().enumerate().filter(move |(n, _)| mask >> n & 1 != 0)
-}
-
-#[cold]
-fn lengthen(numbers: &mut Vec<u64>, row: usize, value: u64) {
-    if value != 0 {
-        numbers.resize((row + 1).next_power_of_two().max(ROOM), 0);
-        if let Some(slot) = numbers.get_mut(row) {
-            *slot = value;
-        }
-    }
 }
 
 fn put_column(out: &mut Vec<u8>, values: &[u64]) {

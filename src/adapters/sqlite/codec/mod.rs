@@ -17,10 +17,12 @@ use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::usage::Bucket;
 
+use columns::Frame;
+
 pub use call::get_event;
 #[cfg(test)]
 pub use call::put_event;
-pub use calls::{Calls, PackedCalls};
+pub use calls::{Calls, Charged, PackedCalls};
 pub use rows::{PackedRows, Rows};
 pub use summed::Summing;
 pub use sums::{get_spend, put_spend};
@@ -29,12 +31,15 @@ pub use sums::{get_spend, put_spend};
 #[derive(Debug)]
 pub struct Broken;
 
+/// In place of the number of a name that has none yet.
+pub const UNKNOWN: u64 = u64::MAX;
+
 /// Numbers for names and back, backed by the store.
 pub trait Names {
     /// What looking a name up can fail with.
     type Error: From<Broken>;
-    /// The number of a name that has been met before; 0 for no name.
-    fn known(&self, label: Label) -> Option<u64>;
+    /// The number of a name that has been met before, 0 for no name; otherwise [`UNKNOWN`].
+    fn known(&self, label: Label) -> u64;
     /// The number of a name, given out if new.
     fn number(&mut self, label: Label) -> Result<u64, Self::Error>;
     /// The name of a number.
@@ -172,9 +177,33 @@ fn put_label<N: Names>(out: &mut Vec<u8>, label: Label, names: &mut N) -> Result
 #[inline]
 fn number_of<N: Names>(label: Label, names: &mut N) -> Result<u64, N::Error> {
     match names.known(label) {
-        Some(number) => Ok(number),
-        None => names.number(label),
+        UNKNOWN => names.number(label),
+        number => Ok(number),
     }
+}
+
+/// Sets a column of rows that are being added together to the numbers of names.
+#[inline(always)]
+fn fill_labels<const K: usize, N: Names>(
+    frame: &mut Frame<K>,
+    column: usize,
+    labels: impl Iterator<Item = Label> + Clone,
+    names: &mut N,
+) -> Result<(), N::Error> {
+    let mut unknown = false;
+    let known = labels.clone().map(|label| names.known(label));
+    frame.fill(
+        column,
+        known.map(|number| {
+            unknown |= number == UNKNOWN;
+            number
+        }),
+    );
+    if unknown {
+        labels.clone().try_for_each(|label| number_of(label, names).map(drop))?;
+        frame.fill(column, labels.map(|label| names.known(label)));
+    }
+    Ok(())
 }
 
 /// A signed number as an unsigned one that is small where it is (zigzag).
@@ -253,8 +282,8 @@ mod tests {
     struct Nameless;
     impl Names for Nameless {
         type Error = Broken;
-        fn known(&self, _: Label) -> Option<u64> {
-            None
+        fn known(&self, _: Label) -> u64 {
+            UNKNOWN
         }
         fn number(&mut self, _: Label) -> Result<u64, Broken> {
             Ok(0)

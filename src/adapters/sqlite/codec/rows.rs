@@ -2,14 +2,16 @@
 
 use rust_decimal::Decimal;
 
+use super::calls::Charged;
 use super::columns::{Columns, Frame};
-use super::{Broken, Names, Reader, number_of, signed, signed_wide, unsigned, unsigned_wide};
-use crate::domain::charge::{Charge, Outcome};
+use super::{Broken, Names, Reader, fill_labels, number_of, signed, signed_wide, unsigned, unsigned_wide};
+use crate::domain::charge::Outcome;
 use crate::domain::dimension::{Dimension, Dimensions};
+use crate::domain::label::Label;
 use crate::domain::money::Currency;
 use crate::domain::period::Hour;
-use crate::domain::spend::{Basis, SpendKey, Sums};
-use crate::domain::usage::{Bucket, Requests, UsageEvent};
+use crate::domain::spend::{Basis, SpendKey, Sums, metered_key, usage_category};
+use crate::domain::usage::{Bucket, Requests, Tokens, UsageEvent};
 
 // The columns, in the order of storage.
 pub(super) const BASIS: usize = 0;
@@ -77,13 +79,6 @@ impl Rows {
         }
     }
 
-    fn count(&mut self, low: usize, high: usize, count: u64) {
-        match count.checked_mul(2) {
-            Some(zigzag) => self.frame.set(low, zigzag),
-            None => self.wide(low, high, i128::from(count)),
-        }
-    }
-
     fn decimal(&mut self, column: usize, high: usize, value: Decimal) {
         self.frame.set(column, u64::from(value.scale()));
         self.wide(column + 1, high, value.mantissa());
@@ -110,31 +105,69 @@ impl Rows {
         Ok(())
     }
 
-    /// Adds the row of one call: what [`Rows::push`] makes of [`Sums::of`] it, without building that first.
-    pub fn push_call<N: Names>(
-        &mut self,
-        key: &SpendKey,
-        event: &UsageEvent,
-        charge: &Charge,
-        names: &mut N,
-    ) -> Result<(), N::Error> {
-        let plain = event.requests == Requests::default()
-            && event.reported_cost.is_none()
-            && matches!(charge.outcome, Outcome::Priced(_));
+    /// Adds rows of one metered call each: what [`Rows::push`] makes of [`Sums::of`] them, column by column.
+    pub fn extend<N: Names>(&mut self, calls: &[Charged<'_>], names: &mut N) -> Result<(), N::Error> {
+        let events = || calls.iter().map(|(e, _)| *e);
+        let counted = Tokens::counted(events().map(|e| &e.tokens));
+        let large = Bucket::ALL
+            .into_iter()
+            .map(|b| counted.get(b))
+            .chain([counted.reasoning]);
+        let plain = large.fold(0, |bits, count| bits | count) >> 62 == 0 && calls.iter().all(is_plain);
         if !plain {
-            return self.push(key, &Sums::of(event, charge), names);
+            for (event, charge) in calls {
+                self.push(&metered_key(event), &Sums::of(event, charge), names)?;
+            }
+            return Ok(());
         }
-        self.key(key.basis, key.currency, &key.dimensions, names)?;
-        self.frame.set(EVENTS, unsigned(1));
-        for (bucket, count) in event.tokens.iter().filter(|(_, count)| *count != 0) {
-            let n = bucket as usize;
-            self.count(TOKENS + n, HIGH_TOKENS + n, count);
+        let filled = self.fill(calls, &counted, names);
+        if filled.is_err() {
+            *self = Rows::default();
         }
-        self.count(REASONING, HIGH_REASONING, event.tokens.reasoning);
-        self.decimal(COST, HIGH_COST, charge.cost);
-        self.frame.end_row();
+        filled
+    }
+
+    fn fill<N: Names>(&mut self, calls: &[Charged<'_>], counted: &Tokens, names: &mut N) -> Result<(), N::Error> {
+        let frame = &mut self.frame;
+        let events = || calls.iter().map(|(e, _)| *e);
+        frame.fill(BASIS, events().map(|_| Basis::Metered as u64));
+        let dollars = code(Currency::USD);
+        frame.fill(CURRENCY, events().map(|_| dollars));
+        let given = Dimensions::given(events().map(|e| &e.dimensions));
+        let category = usage_category();
+        for dimension in Dimension::ALL {
+            let column = DIMENSIONS + dimension as usize;
+            let label = |e: &UsageEvent| match e.dimensions.get(dimension) {
+                Label::EMPTY if dimension == Dimension::Category => category,
+                label => label,
+            };
+            if given(dimension) || dimension == Dimension::Category {
+                fill_labels(frame, column, events().map(label), names)?;
+            }
+        }
+        frame.fill(EVENTS, events().map(|_| unsigned(1)));
+        for bucket in Bucket::ALL.into_iter().filter(|b| counted.get(*b) != 0) {
+            frame.fill(TOKENS + bucket as usize, events().map(|e| e.tokens.get(bucket) << 1));
+        }
+        frame.fill(REASONING, events().map(|e| e.tokens.reasoning << 1));
+        frame.fill(COST, calls.iter().map(|(_, charge)| u64::from(charge.cost.scale())));
+        frame.fill(
+            COST + 1,
+            calls
+                .iter()
+                .map(|(_, charge)| unsigned_wide(charge.cost.mantissa()) as u64),
+        );
+        frame.end_rows(calls.len());
         Ok(())
     }
+}
+
+/// Whether a call has nothing but tokens and a price of usual size.
+fn is_plain((event, charge): &Charged<'_>) -> bool {
+    event.requests == Requests::default()
+        && event.reported_cost.is_none()
+        && matches!(charge.outcome, Outcome::Priced(_))
+        && i64::try_from(charge.cost.mantissa()).is_ok()
 }
 
 /// A currency as a number.
