@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Sums a bill by day and service, ours beside DuckDB in turns on the same files, and checks that every sum is equal.
 
-    focus.py FINOPS BILL [RUNS]
+    focus.py FINOPS BILL [RUNS [.csv] [.parquet] [-double.parquet]]
 
-FINOPS is a release build with the feature `parquet`; BILL is what gen_focus.py was told to write. Needs DuckDB (`pip install duckdb`).
-Ours is `finops report --files`, one process that records nothing, as DuckDB's query is one; and `finops record` into a fresh ledger with `finops report`,
-two. CPU-seconds are of all threads, user and system; memory is the largest resident set of a process.
+FINOPS is a release build with the feature `parquet`; BILL is what gen_focus.py was told to write, all three files or those named. Needs DuckDB (`pip install duckdb`).
+Ours is `finops report --files`, one process that records nothing, as DuckDB's query is one, with what the bill counts of tokens and without (`--costs-only`: what the
+query sums); and `finops record` into a fresh ledger with `finops report`, two. CPU-seconds are of all threads, user and system; memory is the largest resident set of a process.
 """
 import json
 import os
@@ -47,11 +47,11 @@ def sums_of(answer):
     return {(row["day"], row["service"]): Decimal(row["cost_usd"]) for row in json.loads(answer)["rows"]}
 
 
-def look(finops, bill):
+def look(finops, bill, *flags):
     with tempfile.TemporaryDirectory() as folder:
         config = os.path.join(folder, "finops.toml")
         open(config, "w").close()
-        cpu, wall, peak, answer = once([finops, "--config", config, "--format", "json"] + REPORT + ["--files", bill])
+        cpu, wall, peak, answer = once([finops, "--config", config, "--format", "json"] + REPORT + list(flags) + ["--files", bill])
     return cpu, wall, peak, sums_of(answer), ""
 
 
@@ -78,16 +78,17 @@ def peer(bill):
 
 
 def main():
-    if len(sys.argv) not in (3, 4):
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
-    finops, bill, turns = sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) == 4 else 3
+    finops, bill, turns = sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 3
     truth = peer(f"{bill}.parquet")[3]
     print(f"{len(truth)} sums of day and service, {sum(truth.values())} in all")
-    for file in (f"{bill}.csv", f"{bill}.parquet", f"{bill}-double.parquet"):
-        runs = {"DuckDB": [], "report --files": [], "record, report": []}
+    for file in (bill + ending for ending in sys.argv[4:] or (".csv", ".parquet", "-double.parquet")):
+        runs = {"DuckDB": [], "report --files": [], "costs only": [], "record, report": []}
         for _ in range(turns):
             runs["report --files"].append(look(finops, file))
             runs["DuckDB"].append(peer(file))
+            runs["costs only"].append(look(finops, file, "--costs-only"))
             runs["record, report"].append(ours(finops, file))
         print(f"{os.path.basename(file)}, {os.path.getsize(file) / (1 << 20):.0f} MiB, medians of {turns}")
         medians = {}
@@ -98,7 +99,7 @@ def main():
             off = max(abs(sums.get(key, Decimal(0)) - cost) for key, cost in truth.items())
             medians[name] = cpu
             print(f"  {name:14} {cpu:6.2f} s CPU {wall:6.2f} s wall {peak:6.0f} MiB  {'exact' if exact else f'off by up to {off:.1e}'}  {all_of[0][4]}")
-        for name in ("report --files", "record, report"):
+        for name in ("report --files", "costs only", "record, report"):
             print(f"  finops {name}: {medians['DuckDB'] / medians[name]:.2f} of DuckDB's speed")
         if not all(run[3] == truth for name, all_of in runs.items() if name != "DuckDB" for run in all_of):
             sys.exit("the sums differ")

@@ -100,6 +100,7 @@ fn this_month(ctx: &Context<'_>, ledger: &mut dyn Ledger) -> Result<Report, CliE
         filters: Vec::new(),
         top: None,
         zone: chrono_tz::Tz::UTC,
+        tokens: true,
     };
     Ok(sum(ledger, query)?)
 }

@@ -120,6 +120,174 @@ fn a_bill_is_reported_as_from_a_ledger_whatever_columns_the_report_needs() {
     }
 }
 
+/// Every dimension, span of time, filter and period that a report has, on both bases of a bill.
+fn questions() -> Vec<Vec<String>> {
+    let mut questions = Vec::new();
+    let axes =
+        "hour day week month provider model service account team agent workflow user project source tier category";
+    let filters = [
+        "",
+        "--where service=Bed*",
+        "--where team=t1 --where team=t2 --where category=Usage",
+        "--where model=m-1",
+        "--from 2026-10-01 --to 2026-11-01",
+        "--from 2026-10-05 --top 2",
+        "--to 2026-11-15",
+        "--zone America/New_York --from 2026-10-01",
+        "--where account=s1 --where provider=aws",
+        "--costs-only",
+        "--costs-only --where category=Usage",
+    ];
+    for (at, axis) in axes.split(' ').enumerate() {
+        for basis in ["billed", "effective"] {
+            for second in ["", ",day", ",service"] {
+                let filter = filters[(at + basis.len() + second.len()) % filters.len()];
+                let question = format!("--basis {basis} --by {axis}{second} {filter} --format json");
+                questions.push(question.split_whitespace().map(str::to_owned).collect());
+            }
+        }
+    }
+    questions.extend(filters.map(|filter| {
+        let question = format!("--basis billed --by day,service {filter} --format json");
+        question.split_whitespace().map(str::to_owned).collect()
+    }));
+    questions
+}
+
+fn assert_all_same(home: &Path, file: &str) {
+    let ledger = ["--store", "sqlite:ledger/l.db"];
+    assert!(
+        finops(home, &[&ledger[..], &["record", file]].concat())
+            .status
+            .success()
+    );
+    for question in questions() {
+        let question: Vec<&str> = question.iter().map(String::as_str).collect();
+        let looked = finops(home, &[&["report"][..], &question, &["--files", file]].concat());
+        let recorded = finops(home, &[&ledger[..], &["report"], &question].concat());
+        let text = |output: &Output| String::from_utf8(output.stdout.clone()).unwrap();
+        assert_eq!(text(&looked), text(&recorded), "{question:?}");
+        assert!(
+            looked.status.success() && text(&looked).contains("\"rows\""),
+            "{question:?}"
+        );
+    }
+    std::fs::remove_dir_all(home.join("ledger")).unwrap();
+}
+
+#[test]
+fn whatever_is_asked_of_a_bill_as_text_its_ledger_tells_the_same() {
+    let home = home(&[("bill.csv", &bill())]);
+    assert_all_same(home.path(), "bill.csv");
+}
+
+/// The same bill as Parquet, amounts as numbers of this type.
+#[cfg(feature = "parquet")]
+fn as_parquet(text: &str, money: &str) -> Vec<u8> {
+    use parquet::column::writer::ColumnWriter;
+    use parquet::data_type::ByteArray;
+    use rust_decimal::prelude::ToPrimitive;
+
+    let amounts = ["BilledCost", "EffectiveCost", "ConsumedQuantity"];
+    let mut table = csv::Reader::from_reader(text.as_bytes());
+    let names: Vec<String> = table.headers().unwrap().iter().map(str::to_owned).collect();
+    let rows: Vec<csv::StringRecord> = table.records().map(Result::unwrap).collect();
+    let columns = names.iter().map(|name| match amounts.contains(&name.as_str()) {
+        true => format!("required {};", money.replace('?', name)),
+        false => format!("optional binary {name} (UTF8);"),
+    });
+    let schema = format!("message bill {{ {} }}", columns.collect::<String>());
+    let schema = parquet::schema::parser::parse_message_type(&schema).unwrap();
+    let mut bytes = Vec::new();
+    let mut file =
+        parquet::file::writer::SerializedFileWriter::new(&mut bytes, schema.into(), Default::default()).unwrap();
+    for rows in rows.chunks(250) {
+        let mut group = file.next_row_group().unwrap();
+        for at in 0..names.len() {
+            let mut column = group.next_column().unwrap().unwrap();
+            let texts = rows.iter().map(|row| row.get(at).unwrap());
+            let number = |text: &str| text.parse::<rust_decimal::Decimal>().unwrap();
+            match column.untyped() {
+                ColumnWriter::DoubleColumnWriter(writer) => {
+                    let values: Vec<f64> = texts.map(|text| text.parse().unwrap()).collect();
+                    writer.write_batch(&values, None, None).unwrap();
+                }
+                ColumnWriter::Int64ColumnWriter(writer) => {
+                    let values: Vec<i64> = texts
+                        .map(|text| (number(text) * number("10000")).to_i64().unwrap())
+                        .collect();
+                    writer.write_batch(&values, None, None).unwrap();
+                }
+                ColumnWriter::ByteArrayColumnWriter(writer) => {
+                    let levels: Vec<i16> = texts.clone().map(|text| i16::from(!text.is_empty())).collect();
+                    let values: Vec<ByteArray> = texts.filter(|text| !text.is_empty()).map(ByteArray::from).collect();
+                    writer.write_batch(&values, Some(&levels), None).unwrap();
+                }
+                _ => panic!("no such column"),
+            }
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+    }
+    file.close().unwrap();
+    bytes
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn whatever_is_asked_of_a_bill_as_parquet_its_ledger_tells_the_same() {
+    for money in ["double ?", "int64 ? (DECIMAL(18,4))"] {
+        let home = home(&[]);
+        std::fs::write(home.path().join("bill.parquet"), as_parquet(&bill(), money)).unwrap();
+        assert_all_same(home.path(), "bill.parquet");
+        // What the bill is as text it is in this form too.
+        std::fs::write(home.path().join("bill.csv"), bill()).unwrap();
+        let report = |file| {
+            finops(
+                home.path(),
+                &[
+                    "report", "--basis", "billed", "--by", "day,team", "--format", "json", "--files", file,
+                ],
+            )
+        };
+        assert_eq!(report("bill.parquet").stdout, report("bill.csv").stdout);
+    }
+}
+
+#[test]
+fn a_report_of_costs_alone_tells_no_tokens_in_any_form() {
+    let home = home(&[("bill.csv", &bill()), ("usage.jsonl", USAGE)]);
+    for basis in ["billed", "metered"] {
+        for format in ["table", "json", "jsonl", "csv", "markdown", "html"] {
+            let report = ["--basis", basis, "--by", "day", "--format", format];
+            assert_same(
+                home.path(),
+                &["bill.csv", "usage.jsonl"],
+                &[&report[..], &["--costs-only"]].concat(),
+            );
+            let text = |args: &[&str]| {
+                let output = finops(
+                    home.path(),
+                    &[&["report"][..], &report, args, &["--files", "bill.csv", "usage.jsonl"]].concat(),
+                );
+                String::from_utf8(output.stdout).unwrap()
+            };
+            let (all, costs) = (text(&[]), text(&["--costs-only"]));
+            for word in ["input", "output", "cache"] {
+                let told = |text: &str| {
+                    text.to_lowercase().contains(&format!("{word}_"))
+                        || text.to_lowercase().contains(&format!(" {word} "))
+                };
+                assert!(!told(&costs) || format == "html", "{basis} {format} {costs}");
+                assert!(
+                    told(&all) || word == "cache" || format == "html",
+                    "{basis} {format} {all}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn terms_of_the_account_hold_for_files_too() {
     let home = home(&[("bill.csv", &bill()), ("usage.jsonl", USAGE)]);

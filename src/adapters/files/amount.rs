@@ -16,6 +16,9 @@ pub(super) struct Amount {
 
 /// Digits that always fit.
 const DIGITS: usize = 18;
+/// Digits that a number of 64 bits has at most.
+#[cfg(feature = "parquet")]
+const DIGITS_OF_LONG: u32 = 19;
 
 impl Amount {
     /// An amount of these digits; none if its scale is none that a decimal may have.
@@ -61,7 +64,14 @@ impl Amount {
         })
     }
 
-    fn scale(self) -> u32 {
+    /// Its digits.
+    #[cfg(feature = "parquet")]
+    pub fn digits(self) -> i64 {
+        self.digits
+    }
+
+    /// How many of them stand behind the point.
+    pub fn scale(self) -> u32 {
         self.scale.get() - 1
     }
 
@@ -118,6 +128,17 @@ impl Total {
         digits: 0,
         scale: NonZeroU32::MIN,
     });
+
+    /// Whether any amounts of this scale fit into this, as long as they come to less than the sum of so many digits.
+    #[cfg(feature = "parquet")]
+    pub fn has_room(self, scale: u32) -> bool {
+        // A decimal has 28 digits, and 19 are those of amounts to come; sums of the same scale are those of 64 bits.
+        let up = |by: u32| by + DIGITS_OF_LONG <= Decimal::MAX_SCALE;
+        match self {
+            Total::Short(sum) => sum.digits == 0 || up(sum.scale().abs_diff(scale)),
+            Total::Exact(_) => false,
+        }
+    }
 
     /// The sum of this and a cost.
     #[inline]
@@ -200,6 +221,23 @@ mod tests {
                 sum = add_exact(sum, cost).unwrap();
                 prop_assert_eq!(Decimal::from(total), sum);
             }
+        }
+    }
+
+    #[cfg(feature = "parquet")]
+    proptest! {
+        #[test]
+        fn where_there_is_room_many_amounts_are_their_sum(
+            start in any::<i64>(), down in 0_u32..63, s in 0_u32..28, t in 0_u32..28, amounts in prop::collection::vec(-(1_i64 << 50)..1 << 50, 1..40),
+        ) {
+            let before = Total::Short(Amount::new(start >> down, s).unwrap());
+            prop_assume!(before.has_room(t));
+            let mut one_by_one = before;
+            for digits in &amounts {
+                one_by_one = one_by_one.plus(Cost::Short(Amount::new(*digits, t).unwrap())).unwrap();
+            }
+            let at_once = before.plus(Cost::Short(Amount::new(amounts.iter().sum(), t).unwrap())).unwrap();
+            prop_assert_eq!(Decimal::from(at_once), Decimal::from(one_by_one));
         }
     }
 

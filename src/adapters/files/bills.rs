@@ -1,5 +1,7 @@
 //! Bills being put together: rows of a provider's bill, summed per billing account and period, and buckets of cost that replace each other.
 
+mod slots;
+
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
@@ -8,10 +10,9 @@ use rustc_hash::FxBuildHasher;
 
 use crate::domain::dimension::Dimensions;
 use crate::domain::label::Label;
-use crate::domain::money::{Currency, MoneyError};
+use crate::domain::money::Currency;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, Bill, SpendKey, Sums, TokenSums};
-use crate::domain::usage::Bucket;
 
 use super::amount::{Cost, Total};
 use super::asked::Asked;
@@ -108,6 +109,12 @@ impl Bills {
         self.asked.as_ref().and_then(|asked| asked.basis)
     }
 
+    /// The hour that rows of an hour are summed under.
+    #[inline]
+    pub fn hour(&self, hour: Hour) -> Hour {
+        self.asked.as_ref().map_or(hour, |asked| asked.hour(hour))
+    }
+
     /// Where rows of an account, period, currency and dimensions are summed.
     pub fn place(
         &mut self,
@@ -158,49 +165,10 @@ impl Bills {
         effective: Cost,
         tokens: Option<&TokenSums>,
     ) -> Result<(), Fault> {
-        let only = self.basis();
-        let Some((last, slot)) = self.last.get_mut(place.0 as usize) else {
-            return Err(Fault::whole("of no known bill"));
-        };
-        if *last != hour {
-            let next = u32::try_from(self.slots.len());
-            let next = next.map_err(|_| Fault::whole("more sums than can be told apart"))?;
-            *slot = *self.by_hour.entry((place, hour)).or_insert_with(|| {
-                self.slots.push(Slot {
-                    hour,
-                    place,
-                    rows: 0,
-                    billed: Total::ZERO,
-                    effective: Total::ZERO,
-                });
-                next
-            });
-            *last = hour;
-        }
-        let number = *slot;
-        let Some(slot) = self.slots.get_mut(number as usize) else {
-            return Err(Fault::whole("of no known bill"));
-        };
-        let wrong = |e: MoneyError| Fault::field("BilledCost", e.to_string());
-        // Both or none, so that a row that does not fit leaves no half of itself behind.
-        let sums = match only {
-            None => (
-                slot.billed.plus(billed).map_err(wrong)?,
-                slot.effective.plus(effective).map_err(wrong)?,
-            ),
-            Some(Basis::Effective) => (slot.billed, slot.effective.plus(effective).map_err(wrong)?),
-            Some(_) => (slot.billed.plus(billed).map_err(wrong)?, slot.effective),
-        };
-        slot.rows = slot
-            .rows
-            .checked_add(1)
-            .ok_or_else(|| Fault::whole("more rows of one hour than can be counted"))?;
-        (slot.billed, slot.effective) = sums;
+        let slot = self.slot(place, hour)?;
+        self.add(slot, billed, effective, 1)?;
         if let Some(tokens) = tokens.filter(|t| **t != TokenSums::default()) {
-            let sums = self.tokens.entry(number).or_default();
-            for bucket in Bucket::ALL {
-                sums.set(bucket, sums.get(bucket) + tokens.get(bucket));
-            }
+            self.count(slot, tokens);
         }
         Ok(())
     }

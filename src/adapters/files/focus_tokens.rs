@@ -3,6 +3,8 @@
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
+#[cfg(feature = "parquet")]
+use super::amount::Amount;
 use super::focus::Row;
 use crate::domain::money::{mul_exact, parse_decimal};
 use crate::domain::spend::TokenSums;
@@ -83,6 +85,18 @@ pub(super) fn count_of(quantity: Decimal, scale: u32) -> Option<i128> {
     whole.to_i128().filter(|_| sane)
 }
 
+/// The same of an amount.
+#[cfg(feature = "parquet")]
+pub(super) fn count_short(quantity: Amount, scale: u32) -> Option<i128> {
+    let (digits, ten) = (i128::from(quantity.digits()), 10_i128.checked_pow(quantity.scale())?);
+    let product = digits.checked_mul(i128::from(scale))?;
+    let (whole, rest) = match (i64::try_from(product), i64::try_from(ten)) {
+        (Ok(product), Ok(ten)) => (i128::from(product / ten), i128::from(product % ten)),
+        _ => (product / ten, product % ten),
+    };
+    (rest == 0 && whole.unsigned_abs() <= u128::from(MAX_TOKENS)).then_some(whole)
+}
+
 /// The kind of token that a text names.
 pub(super) fn bucket(text: &str) -> Option<Bucket> {
     let text = text.to_lowercase();
@@ -117,6 +131,19 @@ pub(super) fn bucket(text: &str) -> Option<Bucket> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "parquet")]
+    proptest::proptest! {
+        #[test]
+        fn a_short_quantity_counts_as_its_decimal(
+            digits in proptest::prelude::any::<i64>(), few in 0_u32..63, zeros in 0_u32..6, decimals in 0_u32..20, scale in 0_usize..3,
+        ) {
+            let digits = (digits >> few) / 10_i64.pow(zeros) * 10_i64.pow(zeros);
+            let scale = [1, 1_000, 1_000_000][scale];
+            let amount = Amount::new(digits, decimals).unwrap();
+            proptest::prop_assert_eq!(count_short(amount, scale), count_of(amount.into(), scale));
+        }
+    }
 
     #[test]
     fn kinds_and_units_are_told_from_their_names() {

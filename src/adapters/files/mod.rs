@@ -65,7 +65,7 @@ use crate::domain::label::Label;
 use crate::domain::usage::UsageEvent;
 use crate::ports::{Checkpoints, Sink, SourceError, UsageSource};
 
-pub use asked::Asked;
+pub use asked::{Asked, WholeDays};
 pub use body::read_body;
 pub use columns::Columns;
 pub use cur_rows::CurRows;

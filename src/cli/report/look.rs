@@ -1,24 +1,61 @@
 //! Reports of files, without a ledger of the user's: they are read into one that ends with the report.
 
-use super::ReportArgs;
-use crate::adapters::files::Asked;
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use super::{ReportArgs, period};
+use crate::adapters::files::{Asked, WholeDays};
 use crate::cli::record::{self, progress};
 use crate::cli::{CliError, Context, Exit, wire};
 use crate::config::SourceConfig;
+use crate::domain::period::{Hour, Period};
 use crate::domain::spend::Basis;
 use crate::engine::collect::collect;
-use crate::engine::report::wanted;
+use crate::engine::report::{Axis, wanted};
 use crate::ports::Ledger;
 
+/// What the files hold.
+pub struct Looked {
+    /// Where it is for as long as the report takes.
+    pub ledger: Box<dyn Ledger>,
+    /// How reading ended.
+    pub exit: Exit,
+    /// Whether hours of a day may be told as that day.
+    pub in_days: bool,
+}
+
+/// The days of which a report tells no part, whatever the files hold; none where it tells hours, or days of another zone.
+fn whole_days(args: &ReportArgs, now: DateTime<Utc>) -> Result<Option<WholeDays>, CliError> {
+    let (period, previous) = period::chosen(args.from, args.to, args.zone, now, None)?;
+    if args.zone != Tz::UTC || args.by.contains(&Axis::Hour) {
+        return Ok(None);
+    }
+    let is_cut = |at: &DateTime<Utc>| Hour::of(*at).day().start() != *at;
+    let cut = [period.start, period.end, previous.start, previous.end];
+    let cut = cut.iter().filter(|at| is_cut(at));
+    Ok(Some(WholeDays {
+        // What is later may choose another period.
+        before: (args.from.is_none() && args.to.is_none()).then(|| Hour::of(period.end)),
+        except: cut.map(|at| Hour::of(*at).day()).collect(),
+    }))
+}
+
+/// A span as far as it is known where days are told as a whole.
+pub fn in_whole_days(span: Period) -> Period {
+    let last = Hour::of(span.end - TimeDelta::seconds(1)).day();
+    Period::new(Hour::of(span.start).day().start(), last.start() + TimeDelta::days(1))
+}
+
 /// What the files hold, and how reading them ended: as it does when they are recorded.
-pub fn look(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<(Box<dyn Ledger>, Exit), CliError> {
+pub fn look(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Looked, CliError> {
     let given = SourceConfig {
         name: "files".to_owned(),
         kind: args.source.map(|kind| kind.0),
         paths: args.files.clone(),
         ..SourceConfig::default()
     };
-    let basis = Basis::from(args.basis);
+    let (basis, days) = (Basis::from(args.basis), whole_days(args, ctx.now)?);
+    let in_days = days.is_some();
     let asked = Asked {
         dimensions: wanted(&args.by, &args.filters),
         // A bill has no metered rows; one of its costs then only tells which hours there are.
@@ -26,6 +63,8 @@ pub fn look(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<(Box<dyn Ledger>
             Basis::Effective => Basis::Effective,
             Basis::Metered | Basis::Billed | Basis::BilledFilled => Basis::Billed,
         }),
+        days,
+        tokens: !args.costs_only,
     };
     let (source, mut ledger) = wire::look(ctx, &given, asked, basis == Basis::BilledFilled)?;
     let pricer = wire::pricer(ctx)?;
@@ -42,5 +81,9 @@ pub fn look(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<(Box<dyn Ledger>
     bar.finish();
     let collection = collection?;
     record::talk(ctx, &collection, true);
-    Ok((ledger, record::exit(&collection, false)))
+    Ok(Looked {
+        ledger,
+        exit: record::exit(&collection, false),
+        in_days,
+    })
 }

@@ -29,12 +29,15 @@ fn cost_key(currency: Currency, name: &str) -> String {
     }
 }
 
-fn measures(sums: &Sums, currency: Currency) -> Vec<(String, Value)> {
+/// What is told of sums; of tokens nothing, and not that there are none, where they are not `told`.
+fn measures(sums: &Sums, currency: Currency, told: bool) -> Vec<(String, Value)> {
     let mut out = vec![("events".to_owned(), Value::from(sums.events))];
-    for bucket in Bucket::ALL {
-        out.push((format!("{}_tokens", bucket.name()), number(sums.tokens.get(bucket))));
+    if told {
+        for bucket in Bucket::ALL {
+            out.push((format!("{}_tokens", bucket.name()), number(sums.tokens.get(bucket))));
+        }
+        out.push(("reasoning_tokens".to_owned(), number(sums.tokens.reasoning)));
     }
-    out.push(("reasoning_tokens".to_owned(), number(sums.tokens.reasoning)));
     let [web_searches, web_fetches, code_executions, file_searches] = sums.requests;
     for (name, value) in [
         ("web_searches", web_searches),
@@ -56,12 +59,12 @@ fn measures(sums: &Sums, currency: Currency) -> Vec<(String, Value)> {
     out
 }
 
-fn object(by: &[Axis], row: &Row, currency: Currency) -> Value {
+fn object(by: &[Axis], row: &Row, currency: Currency, tokens: bool) -> Value {
     let mut object = Map::new();
     for (axis, value) in by.iter().zip(&row.key) {
         object.insert(axis.name().to_owned(), Value::from(value.to_string()));
     }
-    object.extend(measures(&row.sums, currency));
+    object.extend(measures(&row.sums, currency, tokens));
     object.insert(
         cost_key(currency, "previous_cost"),
         Value::from(exact(row.previous.cost)),
@@ -75,7 +78,7 @@ pub fn rows(report: &Report) -> impl Iterator<Item = Value> + '_ {
         section
             .rows
             .iter()
-            .map(|row| object(&report.query.by, row, section.currency))
+            .map(|row| object(&report.query.by, row, section.currency, report.query.tokens))
     })
 }
 
@@ -85,7 +88,7 @@ pub fn document(report: &Report) -> Value {
     let totals: Vec<Value> = report
         .sections
         .iter()
-        .map(|s| object(&[], &s.total, s.currency))
+        .map(|s| object(&[], &s.total, s.currency, query.tokens))
         .collect();
     let mut document = json!({
         "schema_version": 1,
@@ -112,7 +115,11 @@ pub fn csv(report: &Report) -> Result<Vec<u8>, CliError> {
     let only_dollars = report.sections.iter().all(|section| section.currency == Currency::USD);
     for (at, section) in report.sections.iter().enumerate() {
         if at == 0 {
-            let names = measures(&Sums::default(), header_currency(section, only_dollars));
+            let names = measures(
+                &Sums::default(),
+                header_currency(section, only_dollars),
+                report.query.tokens,
+            );
             let by = report.query.by.iter().map(|axis| axis.name().to_owned());
             writer
                 .write_record(by.chain(names.into_iter().map(|(name, _)| name)))
@@ -120,7 +127,7 @@ pub fn csv(report: &Report) -> Result<Vec<u8>, CliError> {
         }
         for row in &section.rows {
             let key = row.key.iter().map(|value| safe_cell(&value.to_string()));
-            let values = measures(&row.sums, section.currency)
+            let values = measures(&row.sums, section.currency, report.query.tokens)
                 .into_iter()
                 .map(|(_, value)| plain(&value));
             writer.write_record(key.chain(values)).map_err(failed)?;
@@ -162,15 +169,9 @@ pub fn markdown(report: &Report) -> String {
     let by = &report.query.by;
     let mut header: Vec<String> = by.iter().map(|axis| axis.name().to_owned()).collect();
     let mut rule = vec!["---"; header.len()];
-    for name in [
-        "events",
-        "input",
-        "cache read",
-        "cache write",
-        "output",
-        "cost",
-        "unpriced",
-    ] {
+    let tokens = ["input", "cache read", "cache write", "output"];
+    let tokens = tokens.into_iter().filter(|_| report.query.tokens);
+    for name in ["events"].into_iter().chain(tokens).chain(["cost", "unpriced"]) {
         header.push(name.to_owned());
         rule.push("---:");
     }
@@ -184,29 +185,32 @@ pub fn markdown(report: &Report) -> String {
                 .zip(&row.key)
                 .map(|(axis, value)| escape(&shown_name(*axis, &value.to_string())))
                 .collect();
-            cells.extend(figures(&row.sums, section.currency));
+            cells.extend(figures(&row.sums, section.currency, report.query.tokens));
             out.push_str(&line(&cells));
         }
         let mut cells = vec![String::new(); by.len()];
         if let Some(first) = cells.first_mut() {
             *first = "**total**".to_owned();
         }
-        cells.extend(figures(&section.total.sums, section.currency));
+        cells.extend(figures(&section.total.sums, section.currency, report.query.tokens));
         out.push_str(&line(&cells));
     }
     out
 }
 
-fn figures(sums: &Sums, currency: Currency) -> Vec<String> {
-    vec![
-        text::count(sums.events),
-        text::tokens(sums.tokens.get(Bucket::InputUncached)),
-        text::tokens(sums.tokens.get(Bucket::CacheRead)),
-        text::tokens(super::table::cache_writes(sums)),
-        text::tokens(sums.tokens.get(Bucket::Output)),
-        text::money(Money::new(sums.cost, currency)),
-        text::count(sums.unpriced_events),
-    ]
+fn figures(sums: &Sums, currency: Currency, told: bool) -> Vec<String> {
+    let mut out = vec![text::count(sums.events)];
+    if told {
+        out.extend([
+            text::tokens(sums.tokens.get(Bucket::InputUncached)),
+            text::tokens(sums.tokens.get(Bucket::CacheRead)),
+            text::tokens(super::table::cache_writes(sums)),
+            text::tokens(sums.tokens.get(Bucket::Output)),
+        ]);
+    }
+    out.push(text::money(Money::new(sums.cost, currency)));
+    out.push(text::count(sums.unpriced_events));
+    out
 }
 
 /// A name without anything that Markdown or HTML would obey.

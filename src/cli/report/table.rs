@@ -296,6 +296,7 @@ mod tests {
             filters: Vec::new(),
             top: None,
             zone: Tz::UTC,
+            tokens: true,
         };
         let section = Section {
             currency: Currency::USD,

@@ -11,7 +11,7 @@ use super::axis::day_in;
 use super::{Axis, AxisValue, ReportQuery, Row, Section, selects};
 use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::Hour;
-use crate::domain::spend::{SpendKey, Sums};
+use crate::domain::spend::{SpendKey, Sums, TokenSums};
 
 /// Longest daily series, so that a report over a thousand years stays small.
 const MAX_DAYS: usize = 4_000;
@@ -55,6 +55,14 @@ impl<'a> Builder<'a> {
         if !self.selects(key) {
             return Ok(());
         }
+        let costs;
+        let sums = match self.query.tokens {
+            true => sums,
+            false => {
+                costs = without_tokens(sums);
+                &costs
+            }
+        };
         let day = self.day(key.hour);
         let offset = usize::try_from((day - self.first_day).num_days()).ok();
         self.change(key, key.hour, |row| {
@@ -70,6 +78,14 @@ impl<'a> Builder<'a> {
         if !self.selects(key) {
             return Ok(());
         }
+        let costs;
+        let sums = match self.query.tokens {
+            true => sums,
+            false => {
+                costs = without_tokens(sums);
+                &costs
+            }
+        };
         let moved = Hour::of(key.hour.start() + self.shift);
         self.change(key, moved, |row| row.previous.add(sums))
     }
@@ -132,6 +148,13 @@ fn empty(key: Vec<AxisValue>, days: usize) -> Row {
         sums: Sums::default(),
         previous: Sums::default(),
         daily: vec![Decimal::ZERO; days],
+    }
+}
+
+fn without_tokens(sums: &Sums) -> Sums {
+    Sums {
+        tokens: TokenSums::default(),
+        ..*sums
     }
 }
 

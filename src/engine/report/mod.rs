@@ -32,6 +32,8 @@ pub struct ReportQuery {
     pub top: Option<usize>,
     /// Whose days, weeks and months.
     pub zone: Tz,
+    /// Whether tokens are told, and not calls and costs alone.
+    pub tokens: bool,
 }
 
 /// Spend counts if its value of the dimension matches. Several filters of one dimension: any of them has to.

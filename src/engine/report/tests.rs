@@ -84,6 +84,7 @@ fn november(by: &str) -> ReportQuery {
         filters: Vec::new(),
         top: None,
         zone: Tz::UTC,
+        tokens: true,
     }
 }
 

@@ -1,12 +1,14 @@
 //! Parquet bills however their values are encoded: they are the bills that the same rows are as text.
 #![cfg(feature = "parquet")]
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parquet::basic::{Compression, ConvertedType, Encoding, LogicalType, Repetition, Type as Physical};
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::{ByteArray, FixedLenByteArray};
+use parquet::file::metadata::{ParquetMetaDataReader, ParquetMetaDataWriter};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
@@ -14,10 +16,11 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::{Kept, read_text};
-use finops::adapters::files::{Asked, FileSource, FileSourceOptions};
-use finops::domain::dimension::Dimension;
+use finops::adapters::files::{Asked, FileSource, FileSourceOptions, WholeDays};
+use finops::domain::dimension::{Dimension, Dimensions};
 use finops::domain::label::Label;
-use finops::domain::spend::Basis;
+use finops::domain::period::Hour;
+use finops::domain::spend::{Basis, SpendKey, Sums, TokenSums};
 use finops::ports::UsageSource;
 
 /// How a column is stored.
@@ -261,7 +264,21 @@ fn ways() -> impl Strategy<Value = Way> {
 fn questions() -> impl Strategy<Value = Option<Asked>> {
     let dimensions = prop::sample::subsequence(Dimension::ALL.to_vec(), 0..4);
     let basis = prop::sample::select(vec![None, Some(Basis::Billed), Some(Basis::Effective)]);
-    prop::option::of((dimensions, basis).prop_map(|(dimensions, basis)| Asked { dimensions, basis }))
+    let first = START / 3_600_000;
+    let days = prop::option::of(prop_oneof![
+        Just(WholeDays::default()),
+        (0_i64..3, prop::option::of(0_i64..60)).prop_map(move |(except, before)| WholeDays {
+            before: before.map(|hour| Hour(first + hour)),
+            except: vec![Hour(first + except * 24)],
+        }),
+    ]);
+    let asked = (dimensions, basis, days, any::<bool>()).prop_map(|(dimensions, basis, days, tokens)| Asked {
+        dimensions,
+        basis,
+        tokens,
+        days,
+    });
+    prop::option::of(asked)
 }
 
 /// Writes one file and reads what is asked of it.
@@ -299,9 +316,74 @@ fn texts(name: &'static str, texts: &'static [&'static str]) -> (&'static str, K
     (name, Kind::Text, texts, 0)
 }
 
+/// The first instant of the bills.
+const START: i64 = 1_790_812_800_000;
+
+/// What a report that asks for no more than this sums up, from all that a bill holds.
+fn narrowed(asked: &Asked, rows: &[(SpendKey, Sums)]) -> Vec<(SpendKey, Sums)> {
+    let mut sums: BTreeMap<SpendKey, Sums> = BTreeMap::new();
+    for (key, of) in rows
+        .iter()
+        .filter(|(key, _)| asked.basis.is_none_or(|b| b == key.basis))
+    {
+        let mut dimensions = Dimensions::default();
+        for dimension in &asked.dimensions {
+            dimensions.set(*dimension, key.dimensions.get(*dimension));
+        }
+        let hour = match &asked.days {
+            Some(days)
+                if days.before.is_none_or(|end| key.hour.day() < end) && !days.except.contains(&key.hour.day()) =>
+            {
+                key.hour.day()
+            }
+            _ => key.hour,
+        };
+        let key = SpendKey {
+            hour,
+            dimensions,
+            ..*key
+        };
+        let mut of = *of;
+        if !asked.tokens {
+            of.tokens = TokenSums::default();
+        }
+        sums.entry(key).or_default().add(&of).unwrap();
+    }
+    sums.into_iter().collect()
+}
+
+/// The same table without anything that is rejected.
+fn sound(columns: Vec<Column>) -> Vec<Column> {
+    let sound = |mut column: Column| {
+        column.texts = match column.name {
+            "BillingCurrency" => &["USD", "USD", "EUR"],
+            "Tags" => &TAGS[..5],
+            "BilledCost" | "EffectiveCost" => &["1.5", "-0.25", "1.125"],
+            _ => column.texts,
+        };
+        let time = column.name.ends_with("Start") || column.name.ends_with("End");
+        let needed = time || ["BilledCost", "EffectiveCost", "BillingCurrency"].contains(&column.name);
+        let given = column.values.iter().flatten().next().copied();
+        let given = given.unwrap_or(if time { START } else { 0 });
+        let double = matches!(column.kind, Kind::Double | Kind::Float);
+        for value in &mut column.values {
+            *value = value.or(needed.then_some(given));
+            // Sums of large amounts and of many digits are more than a decimal holds.
+            if let Some(number) = value
+                .as_mut()
+                .filter(|number| double && [4, 6].contains(&(**number % 8)))
+            {
+                *number += 1;
+            }
+        }
+        column
+    };
+    columns.into_iter().map(sound).collect()
+}
+
 /// A table of so many rows that depends on two numbers alone: values come in runs, by turns, and one by one.
 fn table(rows: usize, seed: u64, pick: u64) -> Vec<Column> {
-    let (start, hour) = (1_790_812_800_000, 3_600_000);
+    let (start, hour) = (START, 3_600_000);
     let money = [
         Kind::Long(10),
         Kind::Double,
@@ -394,6 +476,27 @@ proptest! {
     }
 
     #[test]
+    fn what_is_asked_of_a_bill_is_what_all_of_it_sums_up_to(
+        rows in prop_oneof![4 => 1_usize..600, 1 => Just(4_500)], seed in any::<u64>(), pick in any::<u64>(), way in ways(),
+        asked in questions(),
+    ) {
+        let Some(asked) = asked else { return Ok(()) };
+        let columns = sound(table(rows, seed, pick));
+        let bytes = stored(&columns, way.properties(&columns), way.group);
+        let whole = read("bill.parquet", bytes.clone(), None);
+        let part = read("bill.parquet", bytes, Some(asked.clone()));
+        prop_assert_eq!(faults(&whole, 0), vec![]);
+        prop_assert_eq!(faults(&part, 0), vec![]);
+        prop_assert_eq!(part.bills.len(), whole.bills.len());
+        for (part, whole) in part.bills.iter().zip(&whole.bills) {
+            prop_assert_eq!(&part.identity, &whole.identity);
+            let mut rows = part.rows.clone();
+            rows.sort_by_key(|(key, _)| *key);
+            prop_assert_eq!(rows, narrowed(&asked, &whole.rows));
+        }
+    }
+
+    #[test]
     fn damage_is_a_failure_of_the_file_alone(
         seed in any::<u64>(), pick in any::<u64>(), way in ways(),
         flips in prop::collection::vec((any::<prop::sample::Index>(), 1_u8..), 1..12),
@@ -408,5 +511,38 @@ proptest! {
         let kept = read_text("bill.parquet", bytes);
         let of_the_file = kept.rejected.iter().any(|r| r.line == 0);
         prop_assert!(!of_the_file || kept.bills.is_empty());
+    }
+}
+
+/// The same file, whose row groups say that they have so many rows.
+fn claiming(bytes: &[u8], rows: i64) -> Vec<u8> {
+    let metadata = ParquetMetaDataReader::new();
+    let metadata = metadata.parse_and_finish(&Bytes::from(bytes.to_vec())).unwrap();
+    let groups = metadata.row_groups().iter().map(|group| {
+        let group = group.clone().into_builder().set_num_rows(rows);
+        group.build().unwrap()
+    });
+    let metadata = metadata.clone().into_builder().set_row_groups(groups.collect()).build();
+    let mut out = bytes.to_vec();
+    ParquetMetaDataWriter::new(&mut out, &metadata).finish().unwrap();
+    out
+}
+
+#[test]
+fn rows_that_a_file_cannot_hold_are_a_failure_of_the_file() {
+    let columns = sound(table(500, 3, 0));
+    let bytes = stored(&columns, WriterProperties::builder().build(), 1_000);
+    let kept = read_text("bill.parquet", claiming(&bytes, 500));
+    assert_eq!((kept.rejected.len(), kept.bills.is_empty()), (0, false));
+    for (rows, told) in [
+        (1_000_000_000_000, "1000000000000 rows in"),
+        (i64::MAX, "rows in"),
+        (501, "fewer values than there are rows"),
+        (499, "a page of more rows than its row group"),
+    ] {
+        let kept = read_text("bill.parquet", claiming(&bytes, rows));
+        assert_eq!(kept.rejected.len(), 1, "{rows}");
+        assert!(kept.rejected[0].reason.contains(told), "{}", kept.rejected[0].reason);
+        assert!(kept.bills.is_empty(), "{rows}");
     }
 }

@@ -1,6 +1,7 @@
 //! A bill whose columns are read each by itself, of each row no more than its place needs.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use csv::StringRecord;
 use parquet::errors::Result;
@@ -14,7 +15,9 @@ use super::super::memo::{Memo, Way};
 use super::super::read::Run;
 use super::super::table::{Columns, Wanted};
 use super::cells::{Column, Role};
+use super::chunk::Chunks;
 use super::combine::{Combined, Met};
+use super::tally::Tally;
 use crate::domain::period::Hour;
 use crate::domain::spend::TokenSums;
 
@@ -22,28 +25,35 @@ use crate::domain::spend::TokenSums;
 pub(super) struct Bill {
     columns: Columns,
     /// In order of [`Wanted::positions`].
-    cells: Vec<Column>,
+    pub(super) cells: Vec<Column>,
     /// Of these the ones that rows share.
     shared: Vec<usize>,
     /// Those that few rows need.
     rest: Vec<usize>,
-    billed: usize,
-    effective: usize,
-    at: usize,
+    pub(super) billed: usize,
+    pub(super) effective: usize,
+    pub(super) at: usize,
     /// Quantities with their units.
     counted: [(Option<usize>, Option<usize>); 2],
     /// Those that may name a kind of token, the first one first.
     kinds: Vec<usize>,
-    combined: Combined,
+    pub(super) combined: Combined,
     /// Over all row groups, by the numbers of texts.
     memo: Memo,
     key: Vec<u8>,
     values: StringRecord,
+    chunks: Arc<Chunks>,
+    pub(super) tally: Tally,
 }
 
 impl Bill {
     /// None where a wanted column holds more than one value a row, or values of another kind.
-    pub fn of(columns: &Columns, wanted: &Wanted, reader: &SerializedFileReader<File>) -> Option<Self> {
+    pub fn of(
+        columns: &Columns,
+        wanted: &Wanted,
+        reader: &SerializedFileReader<File>,
+        chunks: Arc<Chunks>,
+    ) -> Option<Self> {
         let schema = reader.metadata().file_metadata().schema_descr();
         let named = |name: &str| {
             columns
@@ -55,9 +65,10 @@ impl Bill {
         let column = |root: &usize| {
             let mut leaves = (0..schema.num_columns()).filter(|leaf| schema.get_column_root_idx(*leaf) == *root);
             let leaf = leaves.next()?;
-            let role = match amounts.contains(root) || quantities.contains(&Some(*root)) {
-                true => Role::Amount,
-                false => Role::Text,
+            let role = match () {
+                () if amounts.contains(root) => Role::Amount,
+                () if quantities.contains(&Some(*root)) => Role::RareAmount,
+                () => Role::Text,
             };
             Column::new(leaf, schema.column(leaf), role).filter(|_| leaves.next().is_none())
         };
@@ -79,12 +90,15 @@ impl Bill {
             memo: Memo::default(),
             key: Vec::new(),
             values: StringRecord::new(),
+            chunks,
+            tally: Tally::default(),
         })
     }
 
     /// Goes on with a row group.
     pub fn open(&mut self, group: &dyn RowGroupReader) -> Result<()> {
-        self.cells.iter_mut().try_for_each(|cell| cell.open(group))
+        let chunks = &self.chunks;
+        self.cells.iter_mut().try_for_each(|cell| cell.open(group, chunks))
     }
 
     /// Reads the next rows of a group, without the columns that only few rows need.
@@ -107,8 +121,11 @@ impl Bill {
         Ok(())
     }
 
-    /// Adds rows from one on, until the end or one of which more is read than its costs and its hour: that one.
-    pub fn known_rows(&mut self, bills: &mut Bills, from: usize) -> Result<usize> {
+    /// Adds rows one by one, until `to` or one of which more is read than its costs and its hour: that one.
+    pub fn known_rows(&mut self, bills: &mut Bills, from: usize, to: usize) -> Result<usize> {
+        if from < to {
+            self.tally.hand_over(bills);
+        }
         let [Some(billed), Some(effective)] = [self.billed, self.effective].map(|at| self.cells.get(at)) else {
             return Ok(from);
         };
@@ -118,9 +135,14 @@ impl Bill {
         let mut row = from;
         let mut hour: Option<(u32, Hour)> = None;
         let mut last: Option<(u64, Place)> = None;
-        let costs = billed.amounts().iter().zip(effective.amounts());
-        for costs in costs.skip(from) {
-            let (Some(billed), Some(effective)) = costs else { break };
+        let same = self.billed == self.effective;
+        while row < to {
+            let Some(billed) = billed.costs.amount(row) else { break };
+            let effective = match same {
+                true => Some(billed),
+                false => effective.costs.amount(row),
+            };
+            let Some(effective) = effective else { break };
             let key = self.combined.key(row);
             let place = match last {
                 Some((same, place)) if same == key => place,
@@ -141,7 +163,7 @@ impl Bill {
             hour = Some((code, now));
             // What does not fit is told with the row.
             if bills
-                .put(place, now, Cost::Short(*billed), Cost::Short(*effective), None)
+                .put(place, now, Cost::Short(billed), Cost::Short(effective), None)
                 .is_err()
             {
                 break;
@@ -158,7 +180,7 @@ impl Bill {
         group: &dyn RowGroupReader,
         row: usize,
     ) -> Result<std::result::Result<(), Fault>> {
-        let amount = |at: usize| self.cells.get(at).and_then(|cell| *cell.amounts().get(row)?);
+        let amount = |at: usize| self.cells.get(at).and_then(|cell| cell.costs.amount(row));
         let costs = amount(self.billed).zip(amount(self.effective));
         let hour = match self.cells.get_mut(self.at) {
             Some(cell) => cell.hour(row)?,
@@ -203,7 +225,7 @@ impl Bill {
     }
 
     /// What is known of a row by its texts.
-    fn recall(&mut self, row: usize) -> Result<Option<Met>> {
+    pub(super) fn recall(&mut self, row: usize) -> Result<Option<Met>> {
         self.key.clear();
         for at in &self.shared {
             if let Some(cell) = self.cells.get_mut(*at) {
@@ -227,7 +249,7 @@ impl Bill {
     }
 
     /// The tokens of a row, by as few columns as tell them.
-    fn tokens(&mut self, group: &dyn RowGroupReader, row: usize, scales: [u32; 2]) -> Result<TokenSums> {
+    pub(super) fn tokens(&mut self, group: &dyn RowGroupReader, row: usize, scales: [u32; 2]) -> Result<TokenSums> {
         let mut sums = TokenSums::default();
         let mut counted = None;
         for ((quantity, _), scale) in self.counted.into_iter().zip(scales) {
@@ -235,8 +257,8 @@ impl Bill {
                 continue;
             };
             cell.need(group)?;
-            counted = match cell.amounts().get(row).copied().flatten() {
-                Some(amount) => focus_tokens::count_of(amount.into(), scale),
+            counted = match cell.amount(row) {
+                Some(amount) => focus_tokens::count_short(amount, scale),
                 None => cell.text(row)?.ok().and_then(|text| focus_tokens::count(&text, scale)),
             };
             if counted.is_some() {

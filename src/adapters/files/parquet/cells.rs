@@ -1,15 +1,18 @@
 //! Columns of a bill in Parquet, many rows at a time.
 
+use std::sync::Arc;
+
 use parquet::basic::Type as Physical;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::RowGroupReader;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::super::amount::Amount;
+use super::chunk::Chunks;
 use super::codes::Codes;
 use super::costs::Costs;
 use super::pages::Pages;
-use super::segment::{Dictionary, Found, Room, Segment, Unread};
+use super::segment::{Dictionary, Found, Plain, Room, Segment, Unread};
 use super::text_of;
 use super::texts::Text;
 use super::values::Values;
@@ -40,6 +43,8 @@ pub(super) enum Role {
     Text,
     /// Amounts, of which hardly one is that of another row.
     Amount,
+    /// Amounts of which few are looked at.
+    RareAmount,
 }
 
 /// One column.
@@ -59,7 +64,9 @@ pub(super) struct Column {
     spots: Vec<Spot>,
     room: Room,
     pub codes: Codes,
-    costs: Costs,
+    pub costs: Costs,
+    /// In place of costs, where the last rows are values of one size in one page and few are looked at.
+    few: Option<Few>,
     /// The hours of codes, as far as they were asked for, and of which dictionary the codes are.
     hours: Vec<Option<Hour>>,
     hours_of: u64,
@@ -86,7 +93,8 @@ impl Column {
             spots: Vec::new(),
             room: Room::default(),
             codes: Codes::new(),
-            costs: Costs::new(&descr),
+            costs: Costs::new(&descr, role == Role::RareAmount),
+            few: None,
             hours: Vec::new(),
             hours_of: 0,
             descr,
@@ -94,8 +102,10 @@ impl Column {
     }
 
     /// Goes on with the values of a row group.
-    pub fn open(&mut self, group: &dyn RowGroupReader) -> Result<()> {
-        let pages = group.get_column_page_reader(self.leaf)?;
+    pub fn open(&mut self, group: &dyn RowGroupReader, chunks: &Arc<Chunks>) -> Result<()> {
+        let of = group.metadata();
+        let chunk = of.columns().get(self.leaf).ok_or_else(no_such_column)?;
+        let pages = chunks.pages(chunk, usize::try_from(of.num_rows()).unwrap_or(0))?;
         (self.done, self.behind) = (0, 0);
         self.segments.clear();
         self.codes.turn();
@@ -161,6 +171,9 @@ impl Column {
     }
 
     fn begin(&mut self) {
+        if let Some(few) = &mut self.few {
+            few.size = 0;
+        }
         self.segments.clear();
         self.spots.clear();
         self.codes.begin();
@@ -182,7 +195,8 @@ impl Column {
                     let whole = segment.rows == self.rows;
                     self.codes.add(&self.descr, dictionary, at, &mut self.room, whole)?;
                 }
-                Role::Amount => self.costs.add(&self.descr, dictionary, at, &mut self.room)?,
+                Role::RareAmount if segment.rows == self.rows && Few::of(at, &mut self.few, &mut self.room) => {}
+                Role::Amount | Role::RareAmount => self.costs.add(&self.descr, dictionary, at, &mut self.room)?,
             }
             left = left.saturating_sub(segment.rows);
             self.segments.push(segment);
@@ -198,7 +212,7 @@ impl Column {
         let (codes, costs, descr) = (&mut self.codes, &mut self.costs, &self.descr);
         match self.role {
             Role::Text => values.visit(self.rows, |value| codes.push(descr, value)),
-            Role::Amount => values.visit(self.rows, |value| {
+            Role::Amount | Role::RareAmount => values.visit(self.rows, |value| {
                 costs.push(descr, value);
                 Ok(())
             }),
@@ -210,9 +224,13 @@ impl Column {
         self.codes.number(&self.descr, dictionary(&self.source), row)
     }
 
-    /// The amounts by row, where they are short ones.
-    pub fn amounts(&self) -> &[Option<Amount>] {
-        self.costs.each()
+    /// The amount of a row, if it is a short one.
+    pub fn amount(&mut self, row: usize) -> Option<Amount> {
+        let Some(few) = self.few.as_mut().filter(|few| few.size > 0) else {
+            return self.costs.amount(row);
+        };
+        let segment = self.segments.first()?;
+        self.costs.kind.amount(&self.descr, few.value(segment, row)?)
     }
 
     /// The hour of a row, if its text is a time.
@@ -252,7 +270,7 @@ impl Column {
                 let number = self.number(row)?;
                 Ok(self.codes.texts.text(number).cloned().unwrap_or(Ok(String::new())))
             }
-            Role::Amount => self.stored(row),
+            Role::Amount | Role::RareAmount => self.stored(row),
         }
     }
 
@@ -303,6 +321,62 @@ impl Column {
         }
         Ok(())
     }
+}
+
+/// Values of one size in one page of which few are looked at.
+struct Few {
+    /// Where they begin, and the bytes of each; 0 where this says nothing.
+    start: usize,
+    size: usize,
+    /// 1 or 0 for each row, if not all are alike.
+    levels: Vec<u32>,
+    /// A row and the values before it.
+    at: (usize, usize),
+}
+
+impl Few {
+    /// Whether the rows of a page are such ones.
+    fn of((segment, found): (&Segment, Found), few: &mut Option<Few>, room: &mut Room) -> bool {
+        let (Found::Fixed(start, _), Plain::Fixed(size)) = (found, segment.plain) else {
+            return false;
+        };
+        if room.present.count == 0 {
+            return false;
+        }
+        let few = few.get_or_insert(Few {
+            start: 0,
+            size: 0,
+            levels: Vec::new(),
+            at: (0, 0),
+        });
+        (few.start, few.size, few.at) = (start, size, (0, 0));
+        few.levels.clear();
+        if !room.present.all() {
+            room.present.take_levels(&mut few.levels);
+        }
+        true
+    }
+
+    /// The value of a row, if it has one. Rows are mostly asked for in order.
+    fn value<'s>(&mut self, segment: &'s Segment, row: usize) -> Option<&'s [u8]> {
+        let place = if self.levels.is_empty() {
+            row
+        } else {
+            let (from, before) = if self.at.0 <= row { self.at } else { (0, 0) };
+            let between = self.levels.get(from..row)?;
+            self.at = (row, before + between.iter().fold(0, |sum, level| sum + *level as usize));
+            if *self.levels.get(row)? != 1 {
+                return None;
+            }
+            self.at.1
+        };
+        let start = self.start.checked_add(place.checked_mul(self.size)?)?;
+        segment.bytes().get(start..start.checked_add(self.size)?)
+    }
+}
+
+fn no_such_column() -> ParquetError {
+    ParquetError::General("a row group without a column of its file".to_owned())
 }
 
 fn dictionary(source: &Source) -> Option<&Dictionary> {

@@ -90,7 +90,11 @@ impl Codes {
                 }
                 room.fill(found);
                 let before = self.each.len();
-                room.present.spread(&room.codes, nothing, &mut self.each);
+                if before == 0 && room.present.all() {
+                    std::mem::swap(&mut room.codes, &mut self.each);
+                } else {
+                    room.present.spread(&room.codes, nothing, &mut self.each);
+                }
                 if !self.local {
                     self.explain(column, dictionary, before)?;
                 }

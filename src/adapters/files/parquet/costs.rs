@@ -1,51 +1,79 @@
 //! The amounts of a column, straight from its values.
 
+use std::ops::Range;
+
 use parquet::basic::{ConvertedType, Type as Physical};
 use parquet::errors::Result;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::super::amount::Amount;
-use super::double::short;
+use super::double::{short, short_at};
 use super::segment::{Dictionary, Found, Room, Segment};
 use super::text_of;
 
 /// How values are amounts.
-#[derive(Clone, Copy)]
-enum Kind {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Decimals of so many digits behind the point.
     Int(u32),
+    /// The same.
     Long(u32),
+    /// The same.
     Fixed(u32),
+    /// Doubles.
     Double,
+    /// Doubles of which few are looked at, so that they are kept as they are.
+    Bits,
     /// By their text.
     Text,
 }
 
+/// What stands for amounts of another scale, or none.
+pub(super) const OTHER: i64 = i64::MIN;
+/// Bits of numbers of which the sum of [`MANY`] is still one of 64 bits.
+const FEW: u32 = 47;
+/// So many rows are summed at most.
+pub(super) const MANY: u32 = 1 << 15;
+
 /// The rows read last.
 pub(super) struct Costs {
-    kind: Kind,
-    each: Vec<Option<Amount>>,
+    pub kind: Kind,
+    /// By row, times ten to the power of minus `scale`.
+    digits: Vec<i64>,
+    scale: u32,
+    /// Of the rows with [`OTHER`] those that have an amount, ascending.
+    others: Vec<(usize, Amount)>,
     /// By code of the chunk's dictionary.
-    meanings: Vec<Option<Amount>>,
-    values: Vec<Option<Amount>>,
+    meanings: Vec<(i64, Option<Amount>)>,
+    values: Vec<i64>,
+    /// The same of values.
+    other_values: Vec<(usize, Amount)>,
 }
 
 impl Costs {
     /// None yet.
-    pub fn new(column: &ColumnDescPtr) -> Self {
+    pub fn new(column: &ColumnDescPtr, rare: bool) -> Self {
         let scale = u32::try_from(column.type_scale()).ok();
         let scale = scale.filter(|_| column.converted_type() == ConvertedType::DECIMAL);
         let kind = match (column.physical_type(), scale) {
             (Physical::INT32, Some(scale)) => Kind::Int(scale),
             (Physical::INT64, Some(scale)) => Kind::Long(scale),
             (Physical::FIXED_LEN_BYTE_ARRAY, Some(scale)) => Kind::Fixed(scale),
-            (Physical::DOUBLE, None) => Kind::Double,
+            (Physical::DOUBLE, None) => match rare {
+                true => Kind::Bits,
+                false => Kind::Double,
+            },
             _ => Kind::Text,
         };
         Costs {
             kind,
-            each: Vec::new(),
+            digits: Vec::new(),
+            // Of costs most have as many digits as this or fewer.
+            scale: scale.unwrap_or(10),
+            others: Vec::new(),
             meanings: Vec::new(),
             values: Vec::new(),
+            other_values: Vec::new(),
         }
     }
 
@@ -56,7 +84,16 @@ impl Costs {
 
     /// Begins with the next rows.
     pub fn begin(&mut self) {
-        self.each.clear();
+        // Where most rows have another scale it is that of the next ones.
+        if self.others.len() > self.digits.len() / 2
+            && let Some((_, amount)) = self.others.last()
+            && matches!(self.kind, Kind::Double | Kind::Text)
+        {
+            self.scale = amount.scale();
+            self.meanings.clear();
+        }
+        self.digits.clear();
+        self.others.clear();
     }
 
     /// Adds rows of a page.
@@ -67,68 +104,144 @@ impl Costs {
         (segment, found): (&Segment, Found),
         room: &mut Room,
     ) -> Result<()> {
-        let kind = self.kind;
         self.values.clear();
+        self.other_values.clear();
         match found {
             Found::Code(_) | Found::Codes => {
                 if let Some(dictionary) = dictionary.filter(|_| self.meanings.is_empty()) {
-                    let values =
-                        (0..dictionary.count()).map(|code| dictionary.value(code).and_then(|v| kind.amount(column, v)));
-                    self.meanings.extend(values);
+                    let meanings = (0..dictionary.count()).map(|code| self.told(column, dictionary.value(code)));
+                    self.meanings = meanings.collect();
                 }
                 room.fill(found);
-                let meaning = |code: &u32| self.meanings.get(*code as usize).copied().flatten();
-                self.values.extend(room.codes.iter().map(meaning));
+                for code in &room.codes {
+                    let (digits, other) = self.meanings.get(*code as usize).copied().unwrap_or((OTHER, None));
+                    if let Some(amount) = other {
+                        self.other_values.push((self.values.len(), amount));
+                    }
+                    self.values.push(digits);
+                }
             }
             Found::Fixed(start, end) => {
                 let bytes = segment.bytes().get(start..end).unwrap_or_default();
                 let (eights, _) = bytes.as_chunks::<8>();
-                match kind {
-                    Kind::Long(scale) => self.values.extend(
-                        eights
-                            .iter()
-                            .map(|eight| Amount::new(i64::from_le_bytes(*eight), scale)),
-                    ),
-                    Kind::Double => self
+                match self.kind {
+                    Kind::Long(_) | Kind::Bits => self
                         .values
-                        .extend(eights.iter().map(|eight| short(u64::from_le_bytes(*eight)))),
-                    Kind::Int(_) | Kind::Fixed(_) | Kind::Text => room.each_value(found, segment, |value, _| {
-                        self.values.push(kind.amount(column, value));
-                        Ok(())
-                    })?,
+                        .extend(eights.iter().map(|eight| i64::from_le_bytes(*eight))),
+                    Kind::Double => self.doubles(eights),
+                    Kind::Int(_) | Kind::Fixed(_) | Kind::Text => self.each_value(column, (segment, found), room)?,
                 }
             }
-            Found::Long => room.each_value(found, segment, |value, _| {
-                self.values.push(kind.amount(column, value));
-                Ok(())
-            })?,
+            Found::Long => self.each_value(column, (segment, found), room)?,
         }
-        if self.each.is_empty() && room.present.all() {
-            std::mem::swap(&mut self.values, &mut self.each);
+        let before = self.digits.len();
+        if before == 0 && room.present.all() {
+            std::mem::swap(&mut self.values, &mut self.digits);
         } else {
-            room.present.spread(&self.values, None, &mut self.each);
+            room.present.spread(&self.values, OTHER, &mut self.digits);
+        }
+        if !self.other_values.is_empty() {
+            let mut rows = room.present.rows();
+            let mut next = 0;
+            for (value, amount) in &self.other_values {
+                if let Some(row) = rows.nth(value - next) {
+                    self.others.push((before + row, *amount));
+                }
+                next = value + 1;
+            }
         }
         Ok(())
     }
 
-    /// Adds one row by its value.
-    pub fn push(&mut self, column: &ColumnDescPtr, value: Option<&[u8]>) {
-        self.each.push(value.and_then(|value| self.kind.amount(column, value)));
+    fn doubles(&mut self, eights: &[[u8; 8]]) {
+        let Some(ten) = 10_u64.checked_pow(self.scale) else {
+            return;
+        };
+        let others = &mut self.other_values;
+        self.values.extend(eights.iter().enumerate().map(|(at, eight)| {
+            let bits = u64::from_le_bytes(*eight);
+            short_at(bits, ten).unwrap_or_else(|| {
+                others.extend(short(bits).map(|amount| (at, amount)));
+                OTHER
+            })
+        }));
     }
 
-    /// By row, if it is a short one.
-    pub fn each(&self) -> &[Option<Amount>] {
-        &self.each
+    fn each_value(&mut self, column: &ColumnDescPtr, (segment, found): (&Segment, Found), room: &Room) -> Result<()> {
+        room.each_value(found, segment, |value, _| {
+            let (digits, other) = self.told(column, Some(value));
+            if let Some(amount) = other {
+                self.other_values.push((self.values.len(), amount));
+            }
+            self.values.push(digits);
+            Ok(())
+        })
+    }
+
+    /// How a value is kept: its digits, or the amount that they are not those of.
+    fn told(&self, column: &ColumnDescPtr, value: Option<&[u8]>) -> (i64, Option<Amount>) {
+        if self.kind == Kind::Bits {
+            let bits = value.and_then(|value| value.first_chunk());
+            return (bits.map_or(OTHER, |bits| i64::from_le_bytes(*bits)), None);
+        }
+        let Some(amount) = value.and_then(|value| self.kind.amount(column, value)) else {
+            return (OTHER, None);
+        };
+        let up = self.scale.checked_sub(amount.scale());
+        let digits = up.and_then(|up| amount.digits().checked_mul(10_i64.checked_pow(up)?));
+        match digits.filter(|digits| *digits != OTHER) {
+            Some(digits) => (digits, None),
+            None => (OTHER, Some(amount)),
+        }
+    }
+
+    /// Adds one row by its value.
+    pub fn push(&mut self, column: &ColumnDescPtr, value: Option<&[u8]>) {
+        let (digits, other) = self.told(column, value);
+        if let Some(amount) = other {
+            self.others.push((self.digits.len(), amount));
+        }
+        self.digits.push(digits);
+    }
+
+    /// The amount of a row, if it is a short one.
+    #[inline]
+    pub fn amount(&self, row: usize) -> Option<Amount> {
+        match self.digits.get(row)? {
+            &OTHER => {
+                let at = self.others.binary_search_by_key(&row, |(row, _)| *row).ok()?;
+                self.others.get(at).map(|(_, amount)| *amount)
+            }
+            bits if self.kind == Kind::Bits => short(bits.cast_unsigned()),
+            digits => Amount::new(*digits, self.scale),
+        }
+    }
+
+    /// The digits of rows.
+    pub fn digits(&self, rows: Range<usize>) -> &[i64] {
+        self.digits.get(rows).unwrap_or_default()
+    }
+
+    /// The digits and the scale of rows from the first of these on, as long as they are so few that their sum cannot be too many.
+    pub fn few(&self, rows: Range<usize>) -> (&[i64], u32) {
+        let digits = self.digits.get(rows).unwrap_or_default();
+        // Many at a time, since hardly ever one has more.
+        let short = |part: &[i64]| part.iter().fold(0, |bits, digits| bits | (digits ^ (digits >> 63))) >> FEW == 0;
+        let mut count: usize = digits.chunks(64).take_while(|part| short(part)).map(<[i64]>::len).sum();
+        let rest = digits.get(count..).unwrap_or_default();
+        count += rest.iter().take_while(|digits| short(&[**digits])).count();
+        (digits.get(..count).unwrap_or_default(), self.scale)
     }
 }
 
 impl Kind {
-    fn amount(self, column: &ColumnDescPtr, value: &[u8]) -> Option<Amount> {
+    /// The amount of a value.
+    pub fn amount(self, column: &ColumnDescPtr, value: &[u8]) -> Option<Amount> {
         match self {
             Kind::Int(scale) => Amount::new(i64::from(i32::from_le_bytes(*value.first_chunk()?)), scale),
             Kind::Long(scale) => Amount::new(i64::from_le_bytes(*value.first_chunk()?), scale),
             Kind::Fixed(scale) => Amount::new(signed(value)?, scale),
-            Kind::Double => short(u64::from_le_bytes(*value.first_chunk()?)),
+            Kind::Double | Kind::Bits => short(u64::from_le_bytes(*value.first_chunk()?)),
             Kind::Text => Amount::usual(text_of(column, value).ok()?.as_bytes()),
         }
     }

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 mod bill;
 mod cells;
+mod chunk;
 mod codes;
 mod combine;
 mod costs;
@@ -23,10 +24,12 @@ mod double;
 mod pages;
 mod runs;
 mod segment;
+mod tally;
 mod texts;
 mod values;
 
 use bill::Bill;
+use chunk::Chunks;
 use texts::Text;
 
 use super::detect;
@@ -38,6 +41,9 @@ use super::table::Columns;
 
 /// Rows that are read at once.
 const BATCH: usize = 4096;
+/// More rows than this for each byte of a file are none that someone wrote: even where all are alike a page says so anew. What is damaged
+/// must not keep the machine busy with rows that there are not.
+const ROWS_OF_A_BYTE: i128 = 4096;
 
 impl Run<'_> {
     /// Reads a Parquet file.
@@ -71,14 +77,25 @@ impl Run<'_> {
 
     /// Reads all rows; answers the name of their format.
     fn rows(&mut self, file: File, name: &str) -> Result<Option<String>, RowsEnd> {
+        let chunks = Chunks::of(file.try_clone().map_err(|error| wrong(error.into()))?);
         let reader = SerializedFileReader::new(file).map_err(wrong)?;
+        let groups = reader.metadata().row_groups().iter();
+        let claimed = groups.map(|group| i128::from(group.num_rows().max(0))).sum::<i128>();
+        if claimed > i128::from(chunks.length()) * ROWS_OF_A_BYTE {
+            let (length, rows) = (chunks.length(), claimed);
+            let reason = format!("not valid Parquet: it says that it has {rows} rows in {length} bytes");
+            return Err(RowsEnd::Fault(Fault::whole(reason)));
+        }
         let schema = reader.metadata().file_metadata().schema();
         let names: Vec<String> = schema.get_fields().iter().map(|f| f.name().to_owned()).collect();
         let Some(format) = detect::by_header(&names.join(",")).filter(|f| f.is_bill()) else {
             return Ok(None);
         };
         let columns = Columns::new(format, &names, self.options.asked.as_ref());
-        if let Some(mut bill) = columns.wanted().and_then(|wanted| Bill::of(&columns, &wanted, &reader)) {
+        if let Some(mut bill) = columns
+            .wanted()
+            .and_then(|wanted| Bill::of(&columns, &wanted, &reader, chunks))
+        {
             self.cells(&mut bill, &reader, name)?;
             return Ok(Some(format.name().to_owned()));
         }
@@ -118,10 +135,15 @@ impl Run<'_> {
                 bill.read(group.as_ref(), rows).map_err(wrong)?;
                 let mut row = 0;
                 while row < rows {
-                    row = bill.known_rows(&mut self.bills, row).map_err(wrong)?;
-                    if row < rows
-                        && let Err(fault) = bill.row(self, group.as_ref(), row).map_err(wrong)?
-                    {
+                    let until;
+                    (row, until) = bill
+                        .same_hour(&mut self.bills, group.as_ref(), row, rows)
+                        .map_err(wrong)?;
+                    row = bill.known_rows(&mut self.bills, row, until).map_err(wrong)?;
+                    if row == until {
+                        continue;
+                    }
+                    if let Err(fault) = bill.row(self, group.as_ref(), row).map_err(wrong)? {
                         self.reject(name, before + row as u64 + 1, fault, bill.last_row());
                     }
                     row += 1;
@@ -132,6 +154,7 @@ impl Run<'_> {
                 self.tell(false);
             }
         }
+        bill.tally.hand_over(&mut self.bills);
         Ok(())
     }
 }

@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use parquet::basic::{Encoding, Type as Physical};
-use parquet::column::page::{Page, PageReader};
+use parquet::column::page::Page;
 use parquet::schema::types::ColumnDescriptor;
 
+use super::chunk::Packed;
 use super::runs::Runs;
 use super::segment::{Cursor, Dictionary, Found, Plain, Present, Read, Room, Segment, Unread, Values, wrong};
 
@@ -14,7 +15,7 @@ const STEP: usize = 1 << 16;
 
 /// The pages of one column in one row group.
 pub(super) struct Pages {
-    reader: Box<dyn PageReader>,
+    packed: Packed,
     plain: Plain,
     optional: bool,
     /// Of the chunk, once it was met.
@@ -25,7 +26,7 @@ pub(super) struct Pages {
 
 impl Pages {
     /// The pages of a column that has one value a row at most.
-    pub fn new(reader: Box<dyn PageReader>, column: &ColumnDescriptor) -> Option<Self> {
+    pub fn new(packed: Packed, column: &ColumnDescriptor) -> Option<Self> {
         let plain = match column.physical_type() {
             Physical::INT32 | Physical::FLOAT => Plain::Fixed(4),
             Physical::INT64 | Physical::DOUBLE => Plain::Fixed(8),
@@ -36,7 +37,7 @@ impl Pages {
             Physical::BOOLEAN | Physical::INT96 => return None,
         };
         Some(Pages {
-            reader,
+            packed,
             plain,
             optional: match column.max_def_level() {
                 0 => false,
@@ -64,12 +65,12 @@ impl Pages {
         let mut left = rows;
         while left > 0 {
             if self.open.as_ref().is_none_or(|open| open.rows == 0)
-                && let Some(next) = self.reader.peek_next_page()?
+                && let Some(next) = self.packed.reader.peek_next_page()?
                 && !next.is_dict
                 && let Some(whole) = next.num_rows.or(next.num_levels)
                 && whole <= left
             {
-                self.reader.skip_next_page()?;
+                self.packed.reader.skip_next_page()?;
                 left -= whole;
                 continue;
             }
@@ -93,7 +94,7 @@ impl Pages {
     /// The rest of the page that is open, which has a row.
     fn here(&mut self) -> Read<&Segment> {
         while self.open.as_ref().is_none_or(|open| open.rows == 0) {
-            match self.reader.get_next_page()? {
+            match self.packed.next()? {
                 None => return Err(wrong("a column has fewer values than there are rows")),
                 Some(page) if page.is_dictionary_page() => {
                     if !matches!(page.encoding(), Encoding::PLAIN | Encoding::PLAIN_DICTIONARY) {
@@ -105,6 +106,9 @@ impl Pages {
                     self.dictionary = Some(Dictionary::of(page, self.plain)?);
                 }
                 Some(page) => {
+                    if page.num_values() as usize > self.packed.rows {
+                        return Err(wrong("a page of more rows than its row group"));
+                    }
                     let cursor = self.begin(&page)?;
                     self.open = Some(Segment {
                         rows: page.num_values() as usize,

@@ -160,9 +160,12 @@ fn unpack(bytes: &[u8], start: usize, width: u32, next: usize, count: usize, out
 }
 
 fn unpack_groups<const WIDTH: usize>(packed: &[u8], groups: usize, out: &mut Vec<u32>) {
+    let before = out.len();
+    out.resize(before + groups * 8, 0);
+    let (slots, _) = out.get_mut(before..).unwrap_or_default().as_chunks_mut::<8>();
     let mut rest = packed;
-    for _ in 0..groups {
-        let eight = match rest.first_chunk::<WINDOW>() {
+    for eight in slots {
+        *eight = match rest.first_chunk::<WINDOW>() {
             Some(window) => group::<WIDTH>(window),
             None => {
                 let mut window = [0; WINDOW];
@@ -170,7 +173,6 @@ fn unpack_groups<const WIDTH: usize>(packed: &[u8], groups: usize, out: &mut Vec
                 group::<WIDTH>(&window)
             }
         };
-        out.extend_from_slice(&eight);
         rest = rest.get(WIDTH..).unwrap_or_default();
     }
 }

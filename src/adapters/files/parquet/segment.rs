@@ -151,9 +151,21 @@ pub(super) struct Present {
 }
 
 impl Present {
+    /// 1 or 0 for each row, if not all are alike. They are taken away.
+    pub fn take_levels(&mut self, into: &mut Vec<u32>) {
+        std::mem::swap(&mut self.levels, into);
+    }
+
     /// Whether all have.
     pub fn all(&self) -> bool {
         self.count == self.rows
+    }
+
+    /// The rows that have.
+    pub fn rows(&self) -> impl Iterator<Item = usize> + '_ {
+        let all = if self.all() { self.rows } else { 0 };
+        let some = self.levels.iter().enumerate().filter(|(_, level)| **level == 1);
+        (0..all).chain(some.map(|(row, _)| row))
     }
 
     /// Appends `values` where rows have one, and `none` where they have none.
@@ -163,12 +175,26 @@ impl Present {
         } else if self.count == 0 {
             out.resize(out.len() + self.rows, none);
         } else {
-            let mut next = 0;
-            out.extend(self.levels.iter().map(|level| {
-                let value = values.get(next).copied().unwrap_or(none);
-                next += *level as usize;
-                if *level == 1 { value } else { none }
-            }));
+            let before = out.len();
+            out.resize(before + self.rows, none);
+            let (slots, last) = out.get_mut(before..).unwrap_or_default().as_chunks_mut::<8>();
+            let (levels, last_levels) = self.levels.as_chunks::<8>();
+            let mut rest = values;
+            let each = |slots: &mut [T], levels: &[u32], rest: &mut &[T]| {
+                for (slot, _) in slots.iter_mut().zip(levels).filter(|(_, level)| **level == 1) {
+                    if let Some((value, more)) = rest.split_first() {
+                        (*slot, *rest) = (*value, more);
+                    }
+                }
+            };
+            for (slots, levels) in slots.iter_mut().zip(levels) {
+                // Most have one, and most of their neighbours too.
+                match rest.split_first_chunk() {
+                    Some((eight, more)) if *levels == [1; 8] => (*slots, rest) = (*eight, more),
+                    _ => each(slots, levels, &mut rest),
+                }
+            }
+            each(last, last_levels, &mut rest);
         }
     }
 }
@@ -316,8 +342,10 @@ impl Cursor {
                 level
             }
             None => {
-                present.count = present.levels.iter().map(|level| *level as usize).sum();
-                present.levels.iter().copied().max().unwrap_or(0)
+                // In forms that a processor computes for several at once; rows are far fewer than numbers of 32 bits.
+                let count = present.levels.iter().fold(0_u32, |sum, level| sum.wrapping_add(*level));
+                present.count = count as usize;
+                present.levels.iter().fold(0, |bits, level| bits | level)
             }
         };
         if highest > 1 {

@@ -1,0 +1,199 @@
+//! Bytes of a Parquet file in memory that is used again and again: what is touched for the first time costs more than what is read.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use parquet::basic::Compression;
+use parquet::column::page::{Page, PageReader};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
+use snap::raw::{Decoder, decompress_len};
+
+/// Buffers that are kept for use again, and how large one of them may be: more than the pages of the columns that are read at once.
+const KEPT: usize = 64;
+const LARGEST: usize = 8 << 20;
+/// The header of a page mostly lies within so many bytes.
+const HEADER: usize = 512;
+/// Snappy makes 64 bytes of three at most.
+const MOST_OF_A_BYTE: usize = 22;
+
+/// Buffers that nothing uses now.
+#[derive(Clone, Default)]
+struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Pool {
+    /// A buffer of this length. What is in it is left from before.
+    fn take(&self, length: usize) -> Buffer {
+        let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fitting = free.iter().rposition(|buffer| buffer.len() >= length);
+        let mut bytes = match fitting {
+            Some(at) => free.swap_remove(at),
+            None => free.pop().unwrap_or_default(),
+        };
+        drop(free);
+        if bytes.len() < length {
+            bytes = vec![0; length];
+        }
+        Buffer {
+            bytes,
+            length,
+            pool: self.clone(),
+        }
+    }
+}
+
+/// A buffer that goes back when nothing uses it any more.
+struct Buffer {
+    bytes: Vec<u8>,
+    /// How many of them are used.
+    length: usize,
+    pool: Pool,
+}
+
+impl Buffer {
+    fn used(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(..self.length).unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let mut free = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if free.len() < KEPT && self.bytes.len() <= LARGEST {
+            free.push(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+/// The bytes of one file.
+pub(super) struct Chunks {
+    file: File,
+    length: u64,
+    pool: Pool,
+}
+
+impl Chunks {
+    /// Those of a file that is open.
+    pub fn of(file: File) -> Arc<Self> {
+        Arc::new(Chunks {
+            length: Length::len(&file),
+            file,
+            pool: Pool::default(),
+        })
+    }
+
+    /// How many there are.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The pages of a column chunk.
+    pub fn pages(self: &Arc<Self>, chunk: &ColumnChunkMetaData, rows: usize) -> Result<Packed> {
+        let snappy = chunk.compression() == Compression::SNAPPY;
+        let as_stored = snappy.then(|| {
+            let builder = chunk.clone().into_builder();
+            builder.set_compression(Compression::UNCOMPRESSED).build()
+        });
+        let as_stored = as_stored.transpose()?;
+        let chunk = as_stored.as_ref().unwrap_or(chunk);
+        Ok(Packed {
+            reader: Box::new(SerializedPageReader::new(self.clone(), chunk, rows, None)?),
+            decoder: snappy.then(Decoder::new),
+            pool: self.pool.clone(),
+            rows,
+        })
+    }
+}
+
+impl Length for Chunks {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for Chunks {
+    type T = BufReader<File>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T> {
+        let mut file = self.file.try_clone()?;
+        file.seek(SeekFrom::Start(start))?;
+        Ok(BufReader::with_capacity(HEADER, file))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        // Before memory is taken for what is not there.
+        if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
+            return Err(ParquetError::EOF("a page beyond the end of the file".to_owned()));
+        }
+        let mut buffer = self.pool.take(length);
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(buffer.used())?;
+        Ok(Bytes::from_owner(buffer))
+    }
+}
+
+/// The pages of a column chunk, unpacked when they are met.
+pub(super) struct Packed {
+    /// Finds the pages, and unpacks those that are not packed by Snappy.
+    pub reader: Box<dyn PageReader>,
+    decoder: Option<Decoder>,
+    pool: Pool,
+    /// Of the row group.
+    pub rows: usize,
+}
+
+impl Packed {
+    /// The next page.
+    pub fn next(&mut self) -> Result<Option<Page>> {
+        let Some(mut page) = self.reader.get_next_page()? else {
+            return Ok(None);
+        };
+        let Some(decoder) = &mut self.decoder else {
+            return Ok(Some(page));
+        };
+        let (stored, plain) = match &mut page {
+            Page::DataPageV2 { is_compressed, .. } if !*is_compressed => return Ok(Some(page)),
+            Page::DataPageV2 {
+                buf,
+                def_levels_byte_len,
+                rep_levels_byte_len,
+                ..
+            } => (
+                buf,
+                (*def_levels_byte_len as usize).saturating_add(*rep_levels_byte_len as usize),
+            ),
+            Page::DataPage { buf, .. } | Page::DictionaryPage { buf, .. } => (buf, 0),
+        };
+        let beyond = || ParquetError::General("levels beyond the end of their page".to_owned());
+        let (levels, values) = stored.split_at_checked(plain).ok_or_else(beyond)?;
+        if values.is_empty() {
+            return Ok(Some(page));
+        }
+        let length = decompress_len(values).map_err(packed)?;
+        if length > values.len().saturating_mul(MOST_OF_A_BYTE) {
+            return Err(ParquetError::General(
+                "a page that says it is longer than it can be".to_owned(),
+            ));
+        }
+        let mut buffer = self.pool.take(plain + length);
+        let (start, rest) = buffer.used().split_at_mut_checked(plain).ok_or_else(beyond)?;
+        start.copy_from_slice(levels);
+        decoder.decompress(values, rest).map_err(packed)?;
+        *stored = Bytes::from_owner(buffer);
+        Ok(Some(page))
+    }
+}
+
+fn packed(error: snap::Error) -> ParquetError {
+    ParquetError::General(format!("a page that does not unpack: {error}"))
+}
