@@ -233,10 +233,10 @@ impl Total {
 
     /// The sum.
     pub(crate) fn sum(&self) -> Result<Decimal, MoneyError> {
-        let scales = (0..).zip(&self.digits).filter(|(_, digits)| **digits != 0);
-        scales.fold(Ok(self.others), |sum, (scale, digits)| {
+        let mut scales = (0..).zip(&self.digits).filter(|(_, digits)| **digits != 0);
+        scales.try_fold(self.others, |sum, (scale, digits)| {
             let part = Decimal::try_from_i128_with_scale(*digits, scale).map_err(|_| MoneyError::Overflow)?;
-            add_exact(sum?, part)
+            add_exact(sum, part)
         })
     }
 }

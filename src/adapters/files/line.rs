@@ -123,10 +123,16 @@ impl Context {
     /// The label of a field that may be absent.
     #[inline(always)]
     pub fn label<'v>(&mut self, value: impl Into<Value<'v>>, field: &str) -> Result<Label, Fault> {
-        match value.into() {
-            Value::Null => Ok(Label::EMPTY),
-            Value::Text(text) if text.len() <= MAX_LABEL_BYTES => Ok(self.labels.get(text)),
-            odd => self.odd_label(odd, field),
+        let value = value.into();
+        if let Value::Text(text) = value
+            && text.len() <= MAX_LABEL_BYTES
+        {
+            return Ok(self.labels.get(text));
+        }
+        if value.is_null() {
+            Ok(Label::EMPTY)
+        } else {
+            self.odd_label(value, field)
         }
     }
 

@@ -58,22 +58,21 @@ impl<const K: usize> Frame<K> {
         self.end_rows(1);
     }
 
-    /// Sets a column of rows that are being added together.
+    /// Sets a column of rows that are being added together; answers the bits that any of the numbers has.
     #[inline(always)]
-    pub fn fill(&mut self, column: usize, values: impl Iterator<Item = u64>) {
+    pub fn fill(&mut self, column: usize, values: impl Iterator<Item = u64>) -> u64 {
         let Some(numbers) = self.columns.get_mut(column) else {
-            return;
+            return 0;
         };
         numbers.resize(self.rows, 0);
-        let mut bits = 0;
-        numbers.extend(values.map(|value| {
-            bits |= value;
-            value
-        }));
+        numbers.extend(values);
+        let added = numbers.get(self.rows..).unwrap_or(&[]);
+        let bits = added.iter().fold(0, |bits, value| bits | value);
         if bits == 0 {
             numbers.truncate(self.rows);
         }
         self.present |= u64::from(bits != 0) << column;
+        bits
     }
 
     /// Ends so many rows that were added together.

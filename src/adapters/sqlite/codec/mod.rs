@@ -190,16 +190,9 @@ fn fill_labels<const K: usize, N: Names>(
     labels: impl Iterator<Item = Label> + Clone,
     names: &mut N,
 ) -> Result<(), N::Error> {
-    let mut unknown = false;
-    let known = labels.clone().map(|label| names.known(label));
-    frame.fill(
-        column,
-        known.map(|number| {
-            unknown |= number == UNKNOWN;
-            number
-        }),
-    );
-    if unknown {
+    let bits = frame.fill(column, labels.clone().map(|label| names.known(label)));
+    // No store has so many names that their numbers have all bits together.
+    if bits == UNKNOWN {
         labels.clone().try_for_each(|label| number_of(label, names).map(drop))?;
         frame.fill(column, labels.map(|label| names.known(label)));
     }
