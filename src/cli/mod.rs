@@ -30,6 +30,7 @@ use clap::ValueEnum;
 
 pub use start::main;
 
+use crate::adapters::sqlite::SqliteLedger;
 use crate::adapters::traces::Tracer;
 use crate::config::{Config, ConfigError};
 use crate::ports::StoreError;
@@ -141,6 +142,9 @@ impl From<StoreError> for CliError {
             StoreError::Failed { path, .. } if path.starts_with("dynamodb:") => {
                 "a change is whole or not there at all: run it again when the cause is gone"
             }
+            StoreError::Failed { path, .. } if path == SqliteLedger::TEMPORARY => {
+                "a report of files needs room for them in the folder of temporary files: set `TMPDIR` to a folder that has it"
+            }
             StoreError::Failed { .. } => {
                 "check the path, its permissions and the free space; `--store sqlite:PATH` uses another"
             }
@@ -203,4 +207,20 @@ pub struct Context<'a> {
     pub out: &'a mut dyn Write,
     /// Talk.
     pub err: &'a mut dyn Write,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_without_a_path_is_made_room_for_by_its_folder() {
+        let failed = |path: &str| StoreError::Failed {
+            path: path.to_owned(),
+            cause: "database or disk is full".to_owned(),
+        };
+        let hint = |path: &str| CliError::from(failed(path)).hint.unwrap();
+        assert!(hint(SqliteLedger::TEMPORARY).contains("TMPDIR"));
+        assert!(hint("ledger.db").contains("--store"));
+    }
 }

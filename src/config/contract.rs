@@ -31,6 +31,9 @@ pub struct ContractConfig {
     /// Only calls of this source, `*` and `?` allowed.
     #[serde(default)]
     pub source: String,
+    /// Only calls of this service tier, `*` and `?` allowed.
+    #[serde(default)]
+    pub tier: String,
     /// Less than list: `"12.5 %"`.
     #[serde(default)]
     pub discount: Option<String>,
@@ -71,6 +74,8 @@ pub struct CoversConfig {
     pub account: String,
     /// The source, `*` and `?` allowed.
     pub source: String,
+    /// The service tier, `*` and `?` allowed: `provisioned_throughput`.
+    pub tier: String,
 }
 
 /// `[[commitment]]`: capacity or seats at a flat cost, used or not.
@@ -161,6 +166,7 @@ impl ContractConfig {
                 model: self.model.clone(),
                 account: self.account.clone(),
                 source: self.source.clone(),
+                tier: self.tier.clone(),
             },
             from,
             to,
@@ -204,6 +210,7 @@ impl CommitmentConfig {
                 model: c.model.clone(),
                 account: c.account.clone(),
                 source: c.source.clone(),
+                tier: c.tier.clone(),
             }),
         })
     }

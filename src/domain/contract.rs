@@ -24,6 +24,8 @@ pub struct Which {
     pub account: String,
     /// The configured source, `*` and `?` allowed.
     pub source: String,
+    /// The service tier, `*` and `?` allowed.
+    pub tier: String,
 }
 
 impl Which {
@@ -37,6 +39,7 @@ impl Which {
             && like(&self.model, Dimension::Model)
             && like(&self.account, Dimension::Account)
             && like(&self.source, Dimension::Source)
+            && like(&self.tier, Dimension::Tier)
     }
 }
 

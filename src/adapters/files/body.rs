@@ -181,10 +181,7 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
             speed_and_place(usage, &mut event, context)?;
             iterations(usage, record.id.str(), &event, context, out)?;
         }
-        (_, _, Some(gemini)) => {
-            event.tokens = gemini.tokens(out)?;
-            event.requests.web_searches = extras::grounded(record.candidates, model.as_str());
-        }
+        (_, _, Some(gemini)) => gemini.fill(&mut event, record.candidates, context, out)?,
         (Some(_) | None, _, None) => {}
     }
     out.events.push(event);

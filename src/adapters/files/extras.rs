@@ -271,6 +271,38 @@ pub(super) fn grounded(candidates: Option<&RawValue>, model: &str) -> u32 {
     if before { queries.min(1) } else { queries }
 }
 
+/// The map that an answer of Gemini is grounded in, if it is: the answer is charged, however many places it names.
+pub(super) fn mapped(candidates: Option<&RawValue>) -> Label {
+    #[derive(Deserialize)]
+    struct Candidate<'a> {
+        #[serde(borrow, default, rename = "groundingMetadata")]
+        grounding: Option<Grounding<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Grounding<'a> {
+        #[serde(borrow, default, rename = "groundingChunks")]
+        chunks: Option<Vec<Chunk<'a>>>,
+    }
+    #[derive(Deserialize)]
+    struct Chunk<'a> {
+        #[serde(borrow, default)]
+        maps: Option<&'a RawValue>,
+    }
+    let Some(text) = candidates.map(RawValue::get).filter(|t| t.contains("\"maps\"")) else {
+        return Label::EMPTY;
+    };
+    let all: Vec<Candidate<'_>> = serde_json::from_str(text).unwrap_or_default();
+    let mut chunks = all
+        .iter()
+        .filter_map(|c| c.grounding.as_ref()?.chunks.as_ref())
+        .flatten();
+    let mut extras = Extras::default();
+    if chunks.any(|chunk| chunk.maps.is_some()) {
+        let _ = extras.add(UnitKey::new(Unit::MapQuery, ""), Decimal::ONE);
+    }
+    extras.label().unwrap_or_default()
+}
+
 /// What a gateway's row, its usage object and its answer say of quantities that are no tokens.
 pub(super) fn of_row(call: &str, line: &str, metadata: Option<&str>, answer: Option<&str>) -> Result<Label, Fault> {
     let seconds = if call.contains("video") {

@@ -1,13 +1,17 @@
 //! Gemini's usage object: its prompt count includes cached tokens; the prompts of tools and the thoughts stand beside it.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use crate::domain::usage::Tokens;
+use crate::domain::dimension::Dimension;
+use crate::domain::usage::{Tokens, UsageEvent};
 
 use super::counts::{Counts, Input};
-use super::line::{Fault, Output};
+use super::extras;
+use super::line::{Context, Fault, Output};
 use super::media::{self, Modality};
 use super::scalar::Scalar;
+use super::value::Value;
 
 /// `usageMetadata`.
 #[derive(Deserialize, Default)]
@@ -31,6 +35,9 @@ pub(super) struct Metadata<'a> {
     cache_tokens_details: Option<Vec<Modality<'a>>>,
     #[serde(borrow)]
     candidates_tokens_details: Option<Vec<Modality<'a>>>,
+    /// Vertex AI's word for the tier.
+    #[serde(borrow)]
+    traffic_type: Scalar<'a>,
 }
 
 impl Metadata<'_> {
@@ -43,6 +50,30 @@ impl Metadata<'_> {
             &self.total_token_count,
         ];
         counts.iter().any(|count| !count.is_null())
+    }
+
+    /// Takes over the usage of an answer: tokens, searches of the web and of maps, and the tier if nothing else has told it.
+    pub fn fill(
+        &self,
+        event: &mut UsageEvent,
+        candidates: Option<&RawValue>,
+        context: &mut Context,
+        out: &mut Output,
+    ) -> Result<(), Fault> {
+        event.tokens = self.tokens(out)?;
+        event.requests.web_searches = extras::grounded(candidates, event.model().as_str());
+        event.extras = extras::mapped(candidates);
+        if event.tier().is_empty() {
+            let traffic = self.traffic_type.str().to_ascii_lowercase();
+            let tier = match traffic.as_str() {
+                "traffic_type_unspecified" => "",
+                "on_demand" => "standard",
+                other => other.strip_prefix("on_demand_").unwrap_or(other),
+            };
+            let tier = context.label(Value::Text(tier), "usageMetadata.trafficType")?;
+            event.dimensions.set(Dimension::Tier, tier);
+        }
+        Ok(())
     }
 
     /// The disjoint tokens. Thoughts are output that `candidatesTokenCount` does not contain.

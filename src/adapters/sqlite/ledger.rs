@@ -62,12 +62,15 @@ impl SqliteLedger {
         Ok(SqliteLedger { conn, path, state })
     }
 
+    /// What errors of [`SqliteLedger::temporary`] name in place of a path.
+    pub const TEMPORARY: &str = "temporary ledger";
+
     /// A ledger of this handle alone, which ends with it. It lies in memory as long as it is small, then in a file without a name in
     /// SQLite's folder for such files (`SQLITE_TMPDIR`, `TMPDIR`, `/var/tmp`).
     pub fn temporary() -> Result<Self, StoreError> {
         // SQLite's name for such a database is none.
         let mut ledger = Self::open_within(Path::new(""), Duration::ZERO)?;
-        "temporary".clone_into(&mut ledger.path);
+        Self::TEMPORARY.clone_into(&mut ledger.path);
         Ok(ledger)
     }
 

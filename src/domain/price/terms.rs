@@ -13,6 +13,8 @@ pub(super) fn tier_of<'a>(price: &'a Price, tier: &str) -> Result<Option<&'a Tie
     }
     match tier {
         "" | "standard" | "default" | "auto" | "on_demand" | "on-demand" | "standard_only" => Ok(None),
+        // Paid by the hour, which a commitment tells; what the call would cost without it is its list price.
+        "provisioned_throughput" => Ok(None),
         "batches" => price.tiers.get("batch").map(Some).ok_or(UnpricedReason::UnknownTier),
         // The service tier `fast` is another name of `priority`.
         "fast" => price.tiers.get("priority").map(Some).ok_or(UnpricedReason::UnknownTier),

@@ -18,6 +18,7 @@ mod cost_explorer;
 mod cur;
 mod focus;
 mod gateways;
+mod gemini;
 mod generated;
 mod litellm;
 mod mixed;

@@ -1,0 +1,109 @@
+//! What Vertex AI says of an answer beside its tokens.
+
+#[test]
+fn answers_of_vertex_tell_their_tier_and_their_maps() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = |n: u32, traffic: &str, grounding: &str| {
+        format!(
+            r#"{{"responseId":"v-{n}","createTime":"2026-10-20T08:15:04Z","modelVersion":"gemini-2.5-flash","candidates":[{{"content":{{}}{grounding}}}],"usageMetadata":{{"promptTokenCount":1000000,"totalTokenCount":1000000{traffic}}}}}"#
+        )
+    };
+    let maps = r#","groundingMetadata":{"groundingChunks":[{"web":{"uri":"u"}},{"maps":{"uri":"u","placeId":"p"}},{"maps":{"uri":"v"}}]}"#;
+    let records = [
+        answer(1, "", ""),
+        answer(2, r#","trafficType":"ON_DEMAND""#, maps),
+        answer(3, r#","trafficType":"PROVISIONED_THROUGHPUT""#, ""),
+        answer(4, r#","trafficType":"ON_DEMAND_PRIORITY""#, ""),
+        answer(
+            5,
+            r#","trafficType":"TRAFFIC_TYPE_UNSPECIFIED""#,
+            r#","groundingMetadata":{"groundingChunks":[{"web":{"uri":"maps"}}]}"#,
+        ),
+    ];
+    std::fs::write(folder.path().join("vertex.jsonl"), records.join("\n")).unwrap();
+    let settings = r#"
+[store]
+url = "sqlite:ledger.db"
+[[source]]
+name = "vertex"
+kind = "body"
+paths = ["vertex.jsonl"]
+[[commitment]]
+name = "pt"
+kind = "provisioned-throughput"
+dimensions = { provider = "google" }
+amount = "24 USD"
+per = "hour"
+from = "2026-10-20"
+to = "2026-10-21"
+covers = { tier = "provisioned_*" }
+"#;
+    std::fs::write(folder.path().join("finops.toml"), settings).unwrap();
+    let run = |args: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_finops"))
+            .args(args)
+            .args(["--now", "2026-11-24T12:00:00Z", "--format", "json"])
+            .current_dir(folder.path())
+            .env_clear()
+            .output()
+            .unwrap();
+        assert!(
+            output.status.code() < Some(2),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    assert_eq!(run(&["record"])["recorded"], 5);
+    let costs = |basis: &str| {
+        let args = [
+            "report",
+            "--by",
+            "tier",
+            "--basis",
+            basis,
+            "--where",
+            "category=Usage",
+            "--from",
+            "2026-10-01",
+            "--to",
+            "2026-11-01",
+        ];
+        let report = run(&args);
+        let rows = report["rows"].as_array().unwrap().iter();
+        let mut costs: Vec<(String, String, u64)> = rows
+            .map(|row| {
+                let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+                (
+                    text("tier"),
+                    text("cost_usd"),
+                    row["unpriced_events"].as_u64().unwrap_or(0),
+                )
+            })
+            .collect();
+        costs.sort();
+        costs
+    };
+    let row = |tier: &str, cost: &str, unpriced: u64| (tier.to_owned(), cost.to_owned(), unpriced);
+    let metered = [
+        row("", "0.6", 0),
+        row("priority", "0.54", 0),
+        row("provisioned_throughput", "0.3", 0),
+        row("standard", "0.3", 0),
+    ];
+    assert_eq!(costs("metered"), metered);
+    let mut effective = metered;
+    effective[2].1 = "0".to_owned();
+    assert_eq!(costs("effective"), effective);
+    let calls = run(&["explain", "--top", "9"]);
+    let receipts = calls["calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| run(&["explain", call["id"].as_str().unwrap()]).to_string());
+    assert_eq!(
+        receipts.filter(|receipt| receipt.contains("map_query")).count(),
+        1,
+        "{calls}"
+    );
+}
