@@ -8,10 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Config;
-use crate::domain::contract::{Commitment, Contract, ContractKind, Per, Terms, Which};
+use crate::domain::contract::{Commitment, Contract, ContractKind, Per, Terms};
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, Money, mul_exact, parse_decimal};
+use crate::domain::which::Which;
 
 /// `[[contract]]`: a percentage on list prices. Several that fit apply one on the other, in this order.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]

@@ -22,3 +22,4 @@ pub mod similar;
 pub mod spend;
 pub mod stats;
 pub mod usage;
+pub mod which;
