@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds finops twice: once to note which way its code goes over usage of our own making, then laid out for that (profile-guided
-# optimisation). The result is an eighth to a sixth faster and does the same. It takes twice as long as an ordinary release build.
+# optimisation). The result is about a tenth faster and does the same. It takes more than twice as long as an ordinary release build.
 #
 #   build-fastest.sh [--features FEATURES]
 #
