@@ -15,7 +15,7 @@ use super::spend::{Delta, apply, give, money, take};
 use crate::domain::charge::Charge;
 use crate::domain::money::{Total, add_exact};
 use crate::domain::usage::{EventBatch, EventId, Rank, UsageEvent};
-use crate::ports::{Checkpoint, Pricer, RecordBatch, Recorded};
+use crate::ports::{Checkpoint, Pricer, RecordBatch, Recorded, StoreError};
 
 /// Calls up to which each is looked for among the calls of a block one after another.
 const FEW: usize = 32;
@@ -47,19 +47,29 @@ pub fn record(
     blocks.clear();
     let mut appender = Appender::new(&names, now, &mut state.calls)?;
     let mut position = appender.len();
-    let fresh: Vec<(u32, &UsageEvent)> = (0..)
+    let mut fresh = (0_u32..)
         .zip(events)
         .zip(&known)
         .filter(|(_, known)| !**known)
-        .map(|(call, _)| call)
-        .collect();
-    let (mut next, mut charges) = (Vec::new(), Vec::new());
+        .map(|(call, _)| call);
+    let (mut together, mut next, mut charges) = (Vec::new(), Vec::new(), Vec::new());
     let mut costs = Total::default();
-    for together in fresh.chunks(Calls::TOGETHER) {
+    loop {
+        together.clear();
+        together.extend(fresh.by_ref().take(Calls::TOGETHER));
+        if together.is_empty() {
+            break;
+        }
         next.clear();
         next.extend(together.iter().map(|(_, event)| *event));
         charges.clear();
         pricer.price_all(&next, &mut charges);
+        if charges.len() != next.len() {
+            return Err(CodecError::Store(StoreError::Failed {
+                path: path.to_owned(),
+                cause: format!("{} of {} calls were priced", charges.len(), next.len()),
+            }));
+        }
         for ((call, event), charge) in together.iter().zip(&charges) {
             outcome.recorded += 1;
             outcome.unpriced += u64::from(!charge.is_priced());
