@@ -249,8 +249,16 @@ pub(super) fn search_and_units(text: &str, provider: &str, event: &mut UsageEven
     Ok(())
 }
 
-/// The searches that Gemini charges for an answer grounded in them: from generation 3 on each query, before that the answer.
-pub(super) fn grounded(candidates: Option<&RawValue>, model: &str) -> u32 {
+/// What an answer of Gemini was looked up in.
+pub(super) struct Grounded {
+    /// Searches that are charged: from generation 3 on each query, before that the answer.
+    pub web_searches: u32,
+    /// The map, if there was one: the answer is charged, however many places it names.
+    pub extras: Label,
+}
+
+/// What the answers to a prompt were looked up in; a shape that is not known is not judged here.
+pub(super) fn grounded(candidates: Option<&RawValue>, model: &str) -> Grounded {
     #[derive(Deserialize)]
     struct Candidate<'a> {
         #[serde(borrow, default, rename = "groundingMetadata")]
@@ -260,47 +268,34 @@ pub(super) fn grounded(candidates: Option<&RawValue>, model: &str) -> u32 {
     struct Grounding<'a> {
         #[serde(borrow, default, rename = "webSearchQueries")]
         queries: Option<Vec<Scalar<'a>>>,
-    }
-    let Some(text) = candidates.map(RawValue::get).filter(|t| t.contains("webSearchQueries")) else {
-        return 0;
-    };
-    let all: Vec<Candidate<'_>> = serde_json::from_str(text).unwrap_or_default();
-    let queries = all.iter().filter_map(|c| c.grounding.as_ref()?.queries.as_ref());
-    let queries = u32::try_from(queries.map(Vec::len).sum::<usize>()).unwrap_or(u32::MAX);
-    let before = ["gemini-1", "gemini-2"].iter().any(|front| model.contains(front));
-    if before { queries.min(1) } else { queries }
-}
-
-/// The map that an answer of Gemini is grounded in, if it is: the answer is charged, however many places it names.
-pub(super) fn mapped(candidates: Option<&RawValue>) -> Label {
-    #[derive(Deserialize)]
-    struct Candidate<'a> {
-        #[serde(borrow, default, rename = "groundingMetadata")]
-        grounding: Option<Grounding<'a>>,
-    }
-    #[derive(Deserialize)]
-    struct Grounding<'a> {
         #[serde(borrow, default, rename = "groundingChunks")]
-        chunks: Option<Vec<Chunk<'a>>>,
+        chunks: Option<&'a RawValue>,
     }
     #[derive(Deserialize)]
     struct Chunk<'a> {
         #[serde(borrow, default)]
         maps: Option<&'a RawValue>,
     }
-    let Some(text) = candidates.map(RawValue::get).filter(|t| t.contains("\"maps\"")) else {
-        return Label::EMPTY;
-    };
-    let all: Vec<Candidate<'_>> = serde_json::from_str(text).unwrap_or_default();
-    let mut chunks = all
-        .iter()
-        .filter_map(|c| c.grounding.as_ref()?.chunks.as_ref())
-        .flatten();
+    let text = candidates
+        .map(RawValue::get)
+        .filter(|t| t.contains("groundingMetadata"));
+    let all: Vec<Candidate<'_>> = text.and_then(|t| serde_json::from_str(t).ok()).unwrap_or_default();
+    let grounding = || all.iter().filter_map(|candidate| candidate.grounding.as_ref());
+    let queries = grounding()
+        .filter_map(|g| g.queries.as_ref())
+        .map(Vec::len)
+        .sum::<usize>();
+    let queries = u32::try_from(queries).unwrap_or(u32::MAX);
+    let before = ["gemini-1", "gemini-2"].iter().any(|front| model.contains(front));
     let mut extras = Extras::default();
-    if chunks.any(|chunk| chunk.maps.is_some()) {
+    let chunks = grounding().filter_map(|g| serde_json::from_str::<Vec<Chunk<'_>>>(g.chunks?.get()).ok());
+    if chunks.flatten().any(|chunk| chunk.maps.is_some()) {
         let _ = extras.add(UnitKey::new(Unit::MapQuery, ""), Decimal::ONE);
     }
-    extras.label().unwrap_or_default()
+    Grounded {
+        web_searches: if before { queries.min(1) } else { queries },
+        extras: extras.label().unwrap_or_default(),
+    }
 }
 
 /// What a gateway's row, its usage object and its answer say of quantities that are no tokens.

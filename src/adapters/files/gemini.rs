@@ -61,8 +61,9 @@ impl Metadata<'_> {
         out: &mut Output,
     ) -> Result<(), Fault> {
         event.tokens = self.tokens(out)?;
-        event.requests.web_searches = extras::grounded(candidates, event.model().as_str());
-        event.extras = extras::mapped(candidates);
+        let grounded = extras::grounded(candidates, event.model().as_str());
+        event.requests.web_searches = grounded.web_searches;
+        event.extras = grounded.extras;
         if event.tier().is_empty() {
             let traffic = self.traffic_type.str().to_ascii_lowercase();
             let tier = match traffic.as_str() {

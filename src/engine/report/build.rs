@@ -1,5 +1,6 @@
 //! Adds rows of spend up, ranks and sorts them.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,14 +56,7 @@ impl<'a> Builder<'a> {
         if !self.selects(key) {
             return Ok(());
         }
-        let costs;
-        let sums = match self.query.tokens {
-            true => sums,
-            false => {
-                costs = without_tokens(sums);
-                &costs
-            }
-        };
+        let sums = &self.told(sums);
         let day = self.day(key.hour);
         let offset = usize::try_from((day - self.first_day).num_days()).ok();
         self.change(key, key.hour, |row| {
@@ -78,16 +72,17 @@ impl<'a> Builder<'a> {
         if !self.selects(key) {
             return Ok(());
         }
-        let costs;
-        let sums = match self.query.tokens {
-            true => sums,
-            false => {
-                costs = without_tokens(sums);
-                &costs
-            }
-        };
+        let sums = &self.told(sums);
         let moved = Hour::of(key.hour.start() + self.shift);
         self.change(key, moved, |row| row.previous.add(sums))
+    }
+
+    /// What is told of sums.
+    fn told<'s>(&self, sums: &'s Sums) -> Cow<'s, Sums> {
+        match self.query.tokens {
+            true => Cow::Borrowed(sums),
+            false => Cow::Owned(without_tokens(sums)),
+        }
     }
 
     fn selects(&self, key: &SpendKey) -> bool {
