@@ -9,7 +9,7 @@ use crate::domain::dimension::Dimension;
 use crate::domain::period::Period;
 use crate::domain::spend::{Sums, metered_key};
 use crate::domain::usage::{Bucket, EventId, UsageEvent};
-use crate::ports::Ledger;
+use crate::ports::{Ledger, Pricer, RecordBatch};
 
 #[test]
 fn calls_of_the_first_schema_are_still_known() {
@@ -121,4 +121,34 @@ fn calls_and_sums_of_the_second_schema_come_out_by_column() {
     let mut sums = Sums::default();
     ledger.spend(always, &mut |_, row| sums.add(row).unwrap()).unwrap();
     assert_eq!(sums, expected);
+}
+
+/// A pricer that leaves calls out.
+struct Forgetful;
+
+impl Pricer for Forgetful {
+    fn price(&self, _: &UsageEvent) -> Charge {
+        Charge::unpriced(UnpricedReason::NoRate, Decimal::ZERO)
+    }
+    fn price_all(&self, events: &[&UsageEvent], charges: &mut Vec<Charge>) {
+        charges.extend(events.iter().skip(1).map(|event| self.price(event)));
+    }
+}
+
+#[test]
+fn calls_that_nobody_has_priced_are_not_recorded_as_fewer() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = SqliteLedger::open(&folder.path().join("ledger.db")).unwrap();
+    let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+    let ids = [EventId::of(&[b"response", b"a"]), EventId::of(&[b"response", b"b"])];
+    let batch = RecordBatch {
+        events: ids
+            .map(|id| UsageEvent::new(id, at, "p".into(), "m".into()))
+            .into_iter()
+            .collect(),
+        ..RecordBatch::default()
+    };
+    let error = ledger.record(&batch, &Forgetful, at).unwrap_err().to_string();
+    assert!(error.contains("1 of 2 calls were priced"), "{error}");
+    assert!(ids.into_iter().all(|id| ledger.event(id).unwrap().is_none()));
 }

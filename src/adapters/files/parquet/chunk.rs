@@ -179,12 +179,7 @@ impl Packed {
         if values.is_empty() {
             return Ok(Some(page));
         }
-        let length = decompress_len(values).map_err(packed)?;
-        if length > values.len().saturating_mul(MOST_OF_A_BYTE) {
-            return Err(ParquetError::General(
-                "a page that says it is longer than it can be".to_owned(),
-            ));
-        }
+        let length = unpacked_length(values)?;
         let mut buffer = self.pool.take(plain + length);
         let (start, rest) = buffer.used().split_at_mut_checked(plain).ok_or_else(beyond)?;
         start.copy_from_slice(levels);
@@ -194,6 +189,31 @@ impl Packed {
     }
 }
 
+/// How long Snappy's bytes say that they become, before memory is taken for that.
+fn unpacked_length(values: &[u8]) -> Result<usize> {
+    let length = decompress_len(values).map_err(packed)?;
+    if length > values.len().saturating_mul(MOST_OF_A_BYTE) {
+        let reason = "a page that says it is longer than it can be";
+        return Err(ParquetError::General(reason.to_owned()));
+    }
+    Ok(length)
+}
+
 fn packed(error: snap::Error) -> ParquetError {
     ParquetError::General(format!("a page that does not unpack: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_claims_what_its_bytes_cannot_become_is_refused() {
+        let packed = snap::raw::Encoder::new().compress_vec(&[7; 100_000]).unwrap();
+        assert_eq!(unpacked_length(&packed).unwrap(), 100_000, "the densest that there is");
+        // The length stands first, seven bits to a byte: here of four gigabytes.
+        let claims = [0xff, 0xff, 0xff, 0xff, 0x0f, 0, 7];
+        let error = unpacked_length(&claims).unwrap_err().to_string();
+        assert!(error.contains("longer than it can be"), "{error}");
+    }
 }
