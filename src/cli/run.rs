@@ -1,6 +1,6 @@
 //! `finops run`.
 
-use super::record::{document, exit, progress, summary, talk};
+use super::record::{REJECTS, document, exit, progress, summary, talk};
 use super::{CliError, Context, Exit, Format, alert, budget, report, text, wire};
 use crate::adapters::clock::SystemClock;
 use crate::domain::money::Money;
@@ -75,7 +75,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     bar.finish();
     let mut done = done?;
     done.collection.paid_requests += signals.iter().map(|s| s.paid_requests).sum::<u64>();
-    talk(ctx, &done.collection, true);
+    talk(ctx, &done.collection, Some(REJECTS));
     let told = alert::told(ctx, &done.delivery)?;
     let month = this_month(ctx, ledger.as_mut())?;
     tell(ctx, &done, &month, &signals)?;

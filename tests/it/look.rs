@@ -306,6 +306,71 @@ fn terms_of_the_account_hold_for_files_too() {
     );
 }
 
+/// A bill whose file ends in its middle, behind what tells its format.
+fn cut_bill() -> Vec<u8> {
+    use std::io::Write;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let bill = bill();
+    let (_, rows) = bill.split_once('\n').unwrap();
+    packed.write_all(bill.as_bytes()).unwrap();
+    (0..30).for_each(|_| packed.write_all(rows.as_bytes()).unwrap());
+    let mut packed = packed.finish().unwrap();
+    packed.truncate(packed.len() / 2);
+    packed
+}
+
+#[test]
+fn what_a_report_of_files_lacks_is_told_in_words_that_are_true_of_it() {
+    let home = home(&[("bill.csv", &bill()), ("usage.jsonl", USAGE), ("empty.jsonl", "")]);
+    let place = format!("{}/", home.path().canonicalize().unwrap().display());
+    std::fs::write(home.path().join("cut.csv.gz"), cut_bill()).unwrap();
+    let report = |files: &[&str]| {
+        let args = "report --basis billed --by month --from 2026-10-01 --format csv --files";
+        let args: Vec<&str> = args.split(' ').collect();
+        let output = finops(home.path(), &[&args[..], files].concat());
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&place, "");
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    let (code, rows, told) = report(&["cut.csv.gz", "bill.csv"]);
+    assert_eq!((code, rows.lines().count()), (2, 1), "{rows}");
+    insta::assert_snapshot!(told, @r"
+    warning: no bill is told, since a file of theirs cannot be read; a report without that file tells the others (1 times)
+    rejected: cut.csv.gz: cannot be read: incomplete deflate stream
+    hint: `finops --store memory: record PATH --rejects FILE` keeps all of them
+    warning: what is told above as not usable is missing from the report
+    hint: no spend could be read from the files
+    ");
+    // Terms of an account change what is asked of bills, and not what is told.
+    std::fs::write(
+        home.path().join("finops.toml"),
+        "[[contract]]\nname = \"c\"\nprovider = \"anthropic\"\ndiscount = \"10 %\"\nfrom = \"2026-01-01\"\n",
+    )
+    .unwrap();
+    assert_eq!(report(&["cut.csv.gz", "bill.csv"]), (code, rows, told));
+    std::fs::remove_file(home.path().join("finops.toml")).unwrap();
+
+    let (code, rows, told) = report(&["bill.csv"]);
+    assert_eq!((code, rows.lines().count(), told.as_str()), (0, 4, ""));
+    let (code, _, told) = report(&["empty.jsonl"]);
+    assert_eq!((code, told.as_str()), (0, "hint: the files hold no spend\n"));
+    let (code, _, told) = report(&["nowhere.csv"]);
+    assert_eq!(code, 3);
+    insta::assert_snapshot!(told, @r"
+    error: source `files`: cannot read `nowhere.csv`: no such file or folder
+    hint: looked at `nowhere.csv`
+    warning: what is told above as not usable is missing from the report
+    hint: no spend could be read from the files
+    ");
+
+    // When it is recorded, what is known of the bill does stay.
+    let recorded = finops(home.path(), &["--store", "memory:", "record", "cut.csv.gz"]);
+    let told = String::from_utf8(recorded.stderr).unwrap();
+    assert!(
+        told.contains("bills were kept as they are") && told.contains("hint: `finops record PATH"),
+        "{told}"
+    );
+}
+
 #[test]
 fn what_is_wrong_is_told_as_it_is_when_recording() {
     let bad = format!("{USAGE}{{\"id\":\"d\"}}\n");

@@ -48,6 +48,17 @@ const COLUMNS: [(&[Dimension], &[&str]); 5] = [
 ];
 
 impl Asked {
+    /// Everything that a bill tells.
+    #[must_use]
+    pub fn everything() -> Self {
+        Asked {
+            dimensions: Dimension::ALL.to_vec(),
+            basis: None,
+            tokens: true,
+            days: None,
+        }
+    }
+
     /// Whether a column of a FOCUS bill is needed.
     pub(super) fn needs(&self, column: &str) -> bool {
         if !self.tokens {

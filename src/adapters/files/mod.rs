@@ -253,7 +253,7 @@ pub struct FileSourceOptions {
     pub defaults: Vec<(Dimension, Label)>,
     /// How records of a foreign form are read as plain ones.
     pub columns: Option<Arc<Columns>>,
-    /// What is asked of bills; everything where it is not given.
+    /// What a report asks of bills; none where they are recorded, with all that they tell.
     pub asked: Option<Asked>,
     /// Records of a later time are rejected as implausible.
     pub latest: DateTime<Utc>,

@@ -148,8 +148,13 @@ impl Run<'_> {
     /// Tells the bills, now that all files of the source are read.
     pub fn finish_bills(&mut self) -> Result<(), SourceError> {
         if !self.bills_whole {
-            self.sink
-                .warn("bills were kept as they are, since a file of theirs cannot be read", 1);
+            let about = match self.options.asked {
+                Some(_) => {
+                    "no bill is told, since a file of theirs cannot be read; a report without that file tells the others"
+                }
+                None => "bills were kept as they are, since a file of theirs cannot be read",
+            };
+            self.sink.warn(about, 1);
             return Ok(());
         }
         let (bills, faults) = std::mem::take(&mut self.bills).finish(self.options.name);

@@ -11,6 +11,7 @@ use super::{CliError, Context, Exit, Format, wire};
 use crate::config::{SourceConfig, SourceKind};
 use crate::domain::money::{Currency, Money};
 use crate::engine::collect::{Collection, collect};
+use crate::ports::Rejection;
 
 pub mod progress;
 
@@ -84,7 +85,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
         std::io::Write::flush(&mut file)?;
     }
     let collection = collection?;
-    talk(ctx, &collection, args.rejects.is_none());
+    talk(ctx, &collection, args.rejects.is_none().then_some(REJECTS));
     match ctx.format {
         Format::Table => writeln!(ctx.out, "{}", summary(&collection))?,
         Format::Jsonl => writeln!(ctx.out, "{}", document(&collection))?,
@@ -178,8 +179,20 @@ pub fn summary(collection: &Collection) -> String {
     text
 }
 
-/// Tells on `err` what went wrong, the first rejections one by one.
-pub fn talk(ctx: &mut Context<'_>, collection: &Collection, suggest_rejects: bool) {
+/// Keeps everything that was rejected.
+pub const REJECTS: &str = "finops record PATH --rejects FILE";
+
+/// Where it is wrong, with a colon behind; a file as a whole has no line.
+fn place(rejection: &Rejection) -> String {
+    match (rejection.file.as_str(), rejection.line) {
+        ("", _) => String::new(),
+        (file, 0) => format!("{file}: "),
+        (file, line) => format!("{file}:{line}: "),
+    }
+}
+
+/// Tells on `err` what went wrong, the first rejections one by one; `rejects` is the command that keeps all of them.
+pub fn talk(ctx: &mut Context<'_>, collection: &Collection, rejects: Option<&str>) {
     if ctx.verbosity > 0 {
         for (about, times) in &collection.warnings {
             let _ = writeln!(ctx.err, "warning: {} ({} times)", clean(about), count(*times));
@@ -190,15 +203,15 @@ pub fn talk(ctx: &mut Context<'_>, collection: &Collection, suggest_rejects: boo
             .field
             .as_ref()
             .map_or_else(String::new, |field| format!("`{field}`: "));
-        let text = format!("{}:{}: {field}{}", rejection.file, rejection.line, rejection.reason);
+        let text = format!("{}{field}{}", place(rejection), rejection.reason);
         let _ = writeln!(ctx.err, "rejected: {}", clean(&text));
     }
     let shown = u64::try_from(collection.first_rejections.len()).unwrap_or(u64::MAX);
     if collection.rejected > shown {
         let _ = writeln!(ctx.err, "rejected: {} more", count(collection.rejected - shown));
     }
-    if collection.rejected > 0 && suggest_rejects && ctx.verbosity > 0 {
-        let _ = writeln!(ctx.err, "hint: `finops record PATH --rejects FILE` keeps all of them");
+    if let Some(command) = rejects.filter(|_| collection.rejected > 0 && ctx.verbosity > 0) {
+        let _ = writeln!(ctx.err, "hint: `{command}` keeps all of them");
     }
     for left in &collection.left {
         let what = left.rest.map_or_else(

@@ -80,10 +80,15 @@ pub fn look(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Looked, CliError
     );
     bar.finish();
     let collection = collection?;
-    record::talk(ctx, &collection, true);
-    Ok(Looked {
-        ledger,
-        exit: record::exit(&collection, false),
-        in_days,
-    })
+    // A report of files records nothing, and neither does what it advises.
+    let rejects = "finops --store memory: record PATH --rejects FILE";
+    record::talk(ctx, &collection, Some(rejects));
+    let exit = record::exit(&collection, false);
+    if exit != Exit::Fine && ctx.verbosity > 0 {
+        let _ = writeln!(
+            ctx.err,
+            "warning: what is told above as not usable is missing from the report"
+        );
+    }
+    Ok(Looked { ledger, exit, in_days })
 }

@@ -117,7 +117,8 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
             None if args.files.is_empty() => {
                 "the ledger is empty; `finops record PATH` or `finops run` fills it".to_owned()
             }
-            None => "the files hold no spend".to_owned(),
+            None if exit == Exit::Fine => "the files hold no spend".to_owned(),
+            None => "no spend could be read from the files".to_owned(),
             Some(span) => format!("there is spend from {span}; `--from`, `--to`, `--basis` and `--where` choose"),
         };
         let _ = writeln!(ctx.err, "hint: {hint}");

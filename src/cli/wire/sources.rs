@@ -57,7 +57,10 @@ pub fn look(
     fill: bool,
 ) -> Result<(FileSource, Box<dyn Ledger>), CliError> {
     // What is agreed may depend on any dimension, and on both bases.
-    let asked = (!fill && super::terms(ctx)?.is_empty()).then_some(asked);
+    let asked = match !fill && super::terms(ctx)?.is_empty() {
+        true => asked,
+        false => Asked::everything(),
+    };
     let source = FileSource::new(FileSourceOptions {
         name: Label::new(&given.name),
         format: given.kind.map(format),
@@ -65,7 +68,7 @@ pub fn look(
         base: std::path::PathBuf::new(),
         defaults: defaults(given),
         columns: columns(given)?,
-        asked,
+        asked: Some(asked),
         latest: latest(ctx),
         env,
     });
