@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -50,7 +51,7 @@ pub struct Collection {
     pub warnings: BTreeMap<String, u64>,
     /// Records that were not usable.
     pub rejected: u64,
-    /// The first of them.
+    /// The first of them, by source, file and line.
     pub first_rejections: Vec<Rejection>,
     /// Days of bills that changed after they had been recorded.
     pub restatements: Vec<Restatement>,
@@ -135,6 +136,7 @@ pub fn collect<'a>(
                     source: name,
                     events: EventBatch::default(),
                     checkpoints: HashMap::new(),
+                    shown_before: reading.out.first_rejections.len(),
                     reading: &mut reading,
                 };
                 let read = source.read(&known, &mut collector);
@@ -251,10 +253,26 @@ struct Collector<'a, 'r> {
     source: Label,
     events: EventBatch,
     checkpoints: HashMap<String, Checkpoint>,
+    /// Rejections shown of the sources before.
+    shown_before: usize,
     reading: &'a mut Reading<'r>,
 }
 
 impl Collector<'_, '_> {
+    /// Keeps a rejection that is among the first of its source by file and line, in whatever order threads tell them.
+    fn show(&mut self, rejection: Rejection) {
+        // In the order in which files are read, which is that of paths and not of their texts.
+        let (file, line) = (Path::new(&rejection.file), rejection.line);
+        let shown = &mut self.reading.out.first_rejections;
+        let own = shown.get(self.shown_before..).unwrap_or_default();
+        let at = own.partition_point(|known| (Path::new(&known.file), known.line) <= (file, line));
+        let at = self.shown_before + at;
+        if at < SHOWN_REJECTIONS {
+            shown.truncate(SHOWN_REJECTIONS - 1);
+            shown.insert(at, rejection);
+        }
+    }
+
     fn send(&self, job: Job) -> Result<(), StoreError> {
         // The recorder has failed, and its own error is the one that is told.
         self.jobs.send(job).map_err(|_| StoreError::Failed {
@@ -337,9 +355,7 @@ impl Sink for Collector<'_, '_> {
                 self.reading.rejects = None;
             }
         }
-        if self.reading.out.first_rejections.len() < SHOWN_REJECTIONS {
-            self.reading.out.first_rejections.push(rejection);
-        }
+        self.show(rejection);
     }
 
     fn exclude(&mut self, kind: &'static str, count: u64) {

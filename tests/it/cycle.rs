@@ -13,10 +13,14 @@ use finops::domain::label::Label;
 use finops::domain::notification::Notification;
 use finops::domain::spend::{SpendKey, Sums};
 use finops::domain::usage::UsageEvent;
+use finops::engine::collect::collect;
 use finops::engine::cycle::{Cycle, Parts, cycle};
 use finops::engine::notify::DeliveryLimits;
 use finops::engine::watch::WatchPolicy;
-use finops::ports::{Clock, DeliveryError, Ledger, Notifier, Pricer, Receipt, Retention, UsageSource};
+use finops::ports::{
+    Checkpoints, Clock, DeliveryError, Ledger, Notifier, Pricer, Receipt, Rejection, Retention, Sink, SourceError,
+    UsageSource,
+};
 use rust_decimal::Decimal;
 
 use super::alerts::{at, budget};
@@ -178,4 +182,50 @@ fn a_run_out_of_time_keeps_what_it_read_tells_and_goes_on_where_it_was() {
         "only the rest was new"
     );
     assert_eq!(third.collection.recorded.duplicates, 0, "nothing is read twice");
+}
+
+/// A source of rejections alone, in this order.
+struct Rejecting(&'static str, Vec<(&'static str, u64, &'static str)>);
+
+impl UsageSource for Rejecting {
+    fn name(&self) -> Label {
+        Label::new(self.0)
+    }
+    fn read(&mut self, _: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
+        for (file, line, reason) in &self.1 {
+            sink.reject(Rejection {
+                file: (*file).to_owned(),
+                line: *line,
+                field: None,
+                reason: (*reason).to_owned(),
+                raw: Vec::new(),
+            });
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn the_rejections_that_are_shown_do_not_depend_on_which_thread_was_faster() {
+    let of_one = |n: u64| ("b/1", n, "one");
+    let of_two = |n: u64| ("b-c/2", n, "two");
+    // Of one line several parts may be wrong: they stay in their order.
+    let ends = [("b/1", 9, "x"), ("b/1", 9, "a"), ("b/1", 0, "whole")];
+    let orders: [Vec<_>; 3] = [
+        (1..9).map(of_one).chain(ends).chain((1..9).map(of_two)).collect(),
+        (1..9).map(of_two).chain((1..9).map(of_one)).chain(ends).collect(),
+        (1..9).flat_map(|n| [of_two(n), of_one(n)]).chain(ends).collect(),
+    ];
+    for order in orders {
+        let first = Rejecting("first", vec![("z", 5, "other"), ("z", 4, "other")]);
+        let mut sources: Vec<Box<dyn UsageSource>> = vec![Box::new(first), Box::new(Rejecting("second", order))];
+        let mut ledger = MemoryLedger::new();
+        let done = collect(&mut sources, &mut ledger, &Cent, at(NOW), &mut |_| {}, None, &|| false).unwrap();
+        assert_eq!(done.rejected, 21);
+        let shown = done.first_rejections.iter();
+        let shown: Vec<_> = shown.map(|r| (r.file.as_str(), r.line, r.reason.as_str())).collect();
+        let mut expected = vec![("z", 4, "other"), ("z", 5, "other"), ("b/1", 0, "whole")];
+        expected.extend((1..8).map(of_one));
+        assert_eq!(shown, expected);
+    }
 }
