@@ -41,6 +41,10 @@ struct Row<'a> {
     #[serde(borrow, default)]
     prompt_cache_write_tokens: Scalar<'a>,
     #[serde(borrow, default)]
+    prompt_audio_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    completion_audio_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
     cost: Option<&'a RawValue>,
     #[serde(borrow, default)]
     cache_reference_id: Scalar<'a>,
@@ -68,15 +72,24 @@ impl LineFormat for Helicone {
         let provider = provider_of(&provider.as_str().to_ascii_lowercase());
         let openai = matches!(provider.as_str(), "openai" | "azure");
         let written = row.prompt_cache_write_tokens.count("prompt_cache_write_tokens")?;
-        let counts = Counts {
+        let heard = row.prompt_audio_tokens.count("prompt_audio_tokens")?;
+        let said = row.completion_audio_tokens.count("completion_audio_tokens")?;
+        let mut counts = Counts {
             input: row.prompt_tokens.count("prompt_tokens")?,
             read: row.prompt_cache_read_tokens.count("prompt_cache_read_tokens")?,
             write_5m: if openai { 0 } else { written },
             write_30m: if openai { written } else { 0 },
             output: row.completion_tokens.count("completion_tokens")?,
+            media: [heard, said, 0, 0, 0],
             total: row.total_tokens.count("total_tokens")?,
             ..Counts::default()
         };
+        // Audio is a part of the counts, of which some versions have taken it out: what is larger than its whole stands beside it.
+        for (whole, part) in [(&mut counts.input, heard), (&mut counts.output, said)] {
+            if part > *whole {
+                *whole += part;
+            }
+        }
         if counts.input + counts.output + counts.read + written == 0 {
             if row.response_status.count("response_status")? >= 400 {
                 out.excluded_once.push(("failed_calls", id));

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
 use super::body;
 use super::counts::Counts;
@@ -102,8 +102,18 @@ impl LineFormat for Langfuse {
 fn counts(details: &HashMap<Cow<'_, str>, Scalar<'_>>) -> Result<Counts, Fault> {
     let mut counts = Counts::default();
     let mut reasoning = 0;
+    let [mut heard, mut said, mut seen, mut drawn, mut watched] = [0; Bucket::MEDIA.len()];
+    // What integrations of Gemini tell of text, once they tell its modalities.
+    let (mut read, mut written) = (0, 0);
     for (key, value) in details {
         let slot = match key.as_ref() {
+            "input_audio" | "input_audio_tokens" | "input_modality_AUDIO" => &mut heard,
+            "output_audio" | "output_audio_tokens" | "output_modality_AUDIO" => &mut said,
+            "input_image" | "input_image_tokens" | "input_modality_IMAGE" => &mut seen,
+            "output_image" | "output_image_tokens" | "output_modality_IMAGE" => &mut drawn,
+            "input_video" | "input_video_tokens" | "input_modality_VIDEO" => &mut watched,
+            "input_modality_TEXT" => &mut read,
+            "output_modality_TEXT" => &mut written,
             "input" | "promptTokens" => &mut counts.input,
             "output" | "completionTokens" => &mut counts.output,
             "total" | "totalTokens" => &mut counts.total,
@@ -122,12 +132,22 @@ fn counts(details: &HashMap<Cow<'_, str>, Scalar<'_>>) -> Result<Counts, Fault> 
     if details.contains_key("cache_creation_input_tokens") && counts.write_1h > 0 {
         counts.write_5m = counts.write_5m.saturating_sub(counts.write_1h);
     }
-    // Some SDKs take the reasoning out of the output: then only both together make the total.
-    let without = [
-        counts.input + counts.output,
-        counts.input + counts.output + counts.cached(),
-    ];
-    if reasoning > counts.output || (counts.total > 0 && without.iter().any(|sum| sum + reasoning == counts.total)) {
+    counts.media = [heard, said, seen, drawn, watched];
+    let (prompt, answer) = (heard + seen + watched + read, said + drawn + written);
+    // Most take audio, images and modalities out of input and output, some the reasoning, too: what makes the total tells. Where
+    // nothing does, the keys of a map are apart, and reasoning is the part of the output that it is for the providers.
+    let makes_total = |(media, thought): (bool, bool)| {
+        let media = if media { prompt + answer } else { 0 };
+        let plain = counts.input + counts.output + media + if thought { reasoning } else { 0 };
+        counts.total > 0 && [plain, plain + counts.cached()].contains(&counts.total)
+    };
+    let ways = [(true, true), (true, false), (false, true), (false, false)];
+    let (media, thought) = ways.into_iter().find(|way| makes_total(*way)).unwrap_or((true, false));
+    if media || prompt > counts.input || answer > counts.output {
+        counts.input += prompt;
+        counts.output += answer;
+    }
+    if thought || reasoning > counts.output {
         counts.output += reasoning;
     }
     counts.reasoning = reasoning;

@@ -59,6 +59,83 @@ fn the_total_says_what_langfuse_input_contains() {
     }
 }
 
+/// Uncached, cached, output, reasoning, then the media.
+fn with_media(call: &UsageEvent) -> Vec<u64> {
+    let text = [Bucket::InputUncached, Bucket::CacheRead, Bucket::Output];
+    let mut all: Vec<u64> = text.iter().map(|b| call.tokens.get(*b)).collect();
+    all.push(call.tokens.reasoning);
+    all.extend(Bucket::MEDIA.iter().map(|b| call.tokens.get(*b)));
+    all
+}
+
+#[test]
+fn audio_that_langfuse_tells_has_its_own_buckets() {
+    for (details, expected) in [
+        // Apart, as its SDKs take it out of OpenAI's counts; the total has all of it.
+        (
+            r#"{"input":100,"input_audio_tokens":40,"input_cached_tokens":60,"output":20,"output_audio_tokens":30,"output_reasoning_tokens":5,"total":255}"#,
+            [100, 60, 25, 5, 40, 30, 0, 0, 0],
+        ),
+        // Without a total the keys are apart.
+        (
+            r#"{"input":100,"input_audio":40,"output":50,"output_audio":30}"#,
+            [100, 0, 50, 0, 40, 30, 0, 0, 0],
+        ),
+        // A total that has room for input and output alone makes it a part of them.
+        (
+            r#"{"input":140,"input_audio_tokens":40,"output":50,"output_audio_tokens":30,"total":190}"#,
+            [100, 0, 20, 0, 40, 30, 0, 0, 0],
+        ),
+        // More audio than input is no part of it, whatever the total says.
+        (
+            r#"{"input":10,"input_audio_tokens":40,"output":50,"total":60}"#,
+            [10, 0, 50, 0, 40, 0, 0, 0, 0],
+        ),
+        // Modalities of Gemini take the text out, too.
+        (
+            r#"{"input":0,"input_modality_TEXT":70,"input_modality_AUDIO":30,"input_modality_VIDEO":9,"input_modality_IMAGE":1,"output":0,"output_modality_TEXT":11,"output_modality_IMAGE":2,"total":123}"#,
+            [70, 0, 11, 0, 30, 0, 1, 2, 9],
+        ),
+    ] {
+        let text = observation("obs-1", &format!(r#""usageDetails":{details}"#));
+        assert_eq!(with_media(&read_text("a.json", text).only()), expected, "{details}");
+    }
+    let bad = observation("obs-1", r#""usageDetails":{"input":1,"output_audio_tokens":-4}"#);
+    let rejected = read_text("a.json", bad).rejected;
+    assert_eq!(rejected[0].field.as_deref(), Some("usageDetails.output_audio_tokens"));
+}
+
+#[test]
+fn audio_that_helicone_tells_has_its_own_buckets() {
+    let row = |tokens: &str| {
+        format!(
+            r#"{{"request_id":"h-1","request_created_at":"2026-10-20T08:15:04.120Z","response_model":"gpt-4o-audio","provider":"OPENAI",{tokens}}}"#
+        )
+    };
+    for (tokens, expected) in [
+        (
+            r#""prompt_tokens":1000,"prompt_audio_tokens":300,"prompt_cache_read_tokens":100,"completion_tokens":80,"completion_audio_tokens":50"#,
+            [600, 100, 30, 0, 300, 50, 0, 0, 0],
+        ),
+        (
+            r#""prompt_tokens":100,"prompt_audio_tokens":300,"completion_tokens":0,"completion_audio_tokens":50"#,
+            [100, 0, 0, 0, 300, 50, 0, 0, 0],
+        ),
+    ] {
+        assert_eq!(
+            with_media(&read_text("a.json", row(tokens)).only()),
+            expected,
+            "{tokens}"
+        );
+    }
+    let table = "request_id,request_created_at,response_model,provider,prompt_tokens,prompt_audio_tokens,completion_tokens,completion_audio_tokens\n\
+        h-1,2026-10-20 08:15:04.120,gpt-4o-audio,OPENAI,1000,300,80,50\n";
+    let call = read_text("a.csv", table).only();
+    assert_eq!(with_media(&call), [700, 0, 30, 0, 300, 50, 0, 0, 0]);
+    let bad = read_text("a.json", row(r#""prompt_tokens":1,"prompt_audio_tokens":-3"#)).rejected;
+    assert_eq!(bad[0].field.as_deref(), Some("prompt_audio_tokens"));
+}
+
 #[test]
 fn the_last_langfuse_update_counts_and_only_generations_are_calls() {
     let first = observation(
