@@ -15,7 +15,7 @@ use crate::domain::label::Label;
 use crate::domain::money::MoneyError;
 use crate::domain::notification::Notification;
 use crate::domain::period::Period;
-pub use crate::domain::reading::{Progress, Rejection, Rest};
+pub use crate::domain::reading::{Located, Progress, RecordPlace, Rejection, Rest};
 use crate::domain::signal::Signals;
 use crate::domain::spend::{Bill, Restatement, SpendKey, Sums};
 use crate::domain::usage::{EventBatch, EventId, UsageEvent};
@@ -72,6 +72,13 @@ pub trait Sink: Send {
     }
     /// What is left for the next run.
     fn left(&mut self, _rest: Rest) {}
+}
+
+/// Looks again at what a source was read from.
+pub trait RecordFinder {
+    /// Looks in the inputs of a call's source for the record that its usage was read from, until it is found or `enough` says
+    /// that the time is used up.
+    fn find(&mut self, call: &UsageEvent, inputs: &Checkpoints, enough: &(dyn Fn() -> bool + Sync)) -> Located;
 }
 
 /// A source failed as a whole.

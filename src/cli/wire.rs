@@ -26,7 +26,7 @@ use crate::engine::view::View;
 use crate::engine::watch::{CoveragePolicy, RunPolicy, UnpricedPolicy, WatchPolicy};
 use crate::ports::{AlertsAndOutbox, Ledger, Notifier, Pricer};
 
-pub use self::sources::{configured, format, look, sources};
+pub use self::sources::{configured, finder, format, look, sources};
 
 /// The ledger that the settings name, as its account sees it.
 pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {

@@ -1,4 +1,4 @@
-//! What reading tells beside what was read: how far it is, what was not usable, what is left.
+//! What reading tells beside what was read: how far it is, what was not usable, what is left, where a record stands.
 
 /// A record that was not usable. The rest of its file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,4 +60,34 @@ pub struct Rest {
     pub files: u64,
     /// Bytes as stored.
     pub bytes: u64,
+}
+
+/// Where a record stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordPlace {
+    /// The file.
+    pub file: String,
+    /// Line on which it begins, from 1.
+    pub line: u64,
+}
+
+/// What looking for the record of a call came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Located {
+    /// The record that the usage of the call was read from.
+    pub found: Option<RecordPlace>,
+    /// Other observations of the call that were met on the way.
+    pub others: u64,
+    /// The first of them.
+    pub another: Option<RecordPlace>,
+    /// Files that were read to their end, or to the record.
+    pub searched: u64,
+    /// Files that are gone or cannot be read.
+    pub unreadable: u64,
+    /// The first of them, with the cause.
+    pub first_unreadable: Option<String>,
+    /// Files that were not read, or not to their end, since the time was used up.
+    pub left: u64,
+    /// Inputs that are no files: a bucket, an interface.
+    pub elsewhere: u64,
 }

@@ -17,7 +17,7 @@ use crate::domain::period::{Hour, Period};
 use crate::domain::price::{Allowance, Books, Quote, provider_key};
 use crate::domain::spend::{SpendKey, Sums, metered_key};
 use crate::domain::usage::{EventId, UsageEvent};
-use crate::ports::{Ledger, StoreError};
+use crate::ports::{Ledger, Located, RecordFinder, StoreError};
 
 /// The fewest digits by which a call may be named.
 pub const MIN_PREFIX: usize = 4;
@@ -289,6 +289,17 @@ fn free_searches(
         used_before,
         free,
     }))
+}
+
+/// Finds the record that the usage of a call was read from, in what its source has read.
+pub fn locate(
+    ledger: &mut dyn Ledger,
+    finder: &mut dyn RecordFinder,
+    event: &UsageEvent,
+    enough: &(dyn Fn() -> bool + Sync),
+) -> Result<Located, StoreError> {
+    let source = event.dimensions.get(Dimension::Source);
+    Ok(finder.find(event, &ledger.checkpoints(source.as_str())?, enough))
 }
 
 fn inputs(ledger: &mut dyn Ledger, event: &UsageEvent) -> Result<Vec<String>, StoreError> {

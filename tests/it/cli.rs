@@ -539,11 +539,52 @@ fn a_call_is_explained_from_its_record_to_its_budget() {
         assert!(page.contains(said), "{said}: {page}");
     }
 
+    let file = home.path().join("usage.jsonl").canonicalize().unwrap();
+    let file = file.to_str().unwrap();
+    assert_eq!(whole["record"]["place"]["file"], file);
+    assert_eq!(whole["record"]["place"]["line"], 4);
+    let found = format!("\nfile     {file}:4, behind 1 other observation of the call\n");
+    assert!(page.contains(&found), "{page}");
+    let page = out(&home.run(&["explain", id, "--search-seconds", "0"]));
+    let named = format!("\nfile     not looked for: one of 1 input\n         {file}\n");
+    assert!(page.contains(&named), "{page}");
+    std::fs::remove_file(file).unwrap();
+    let page = out(&home.run(&["explain", id]));
+    let gone = format!("\nfile     not found in 1 file of its source\n         1 cannot be read: {file}: ");
+    assert!(page.contains(&gone), "{page}");
+    let lost = json(&home.run(&["explain", id, "--format", "json"]));
+    assert_eq!(lost["record"]["place"], serde_json::Value::Null);
+    assert_eq!(lost["record"]["search"]["files_unreadable"], 1);
+
     let unpriced = home.run(&["explain", "--top", "1", "--unpriced", "--format", "json"]);
     let id = json(&unpriced)["calls"][0]["id"].as_str().unwrap().to_owned();
     let output = home.run(&["explain", &id]);
     assert_eq!(code(&output), 1, "unpriced is a finding");
     assert!(out(&output).contains("unpriced: unknown model"), "{}", out(&output));
+
+    // What came by standard input stands in no file; columns of a foreign table are read as the settings say.
+    home.write(
+        "finops.toml",
+        "[[source]]\nname = \"table\"\nkind = \"plain\"\npaths = [\"table.csv\"]\ncolumns = { ts = \"when\", model = \"what\", output_tokens = \"out\" }\nvalues = { provider = \"anthropic\" }\n",
+    );
+    home.write("table.csv", "when,what,out\n2026-11-05T10:00:00Z,claude-haiku-4-5,9\n");
+    home.write(
+        "piped.jsonl",
+        &USAGE.replace("\"a\"", "\"p\"").replace("search", "piped"),
+    );
+    let piped = std::fs::File::open(home.path().join("piped.jsonl")).unwrap();
+    let args = ["record", "-", "--name", "pipe", "--now", NOW];
+    assert!(home.command(&args).stdin(piped).output().unwrap().status.success());
+    assert_eq!(code(&home.run(&["record", "--now", NOW])), 0);
+    for (which, said) in [
+        ("source=pipe", "\nfile     none: it came by standard input".to_owned()),
+        ("source=table", "/table.csv:2\n".to_owned()),
+    ] {
+        let list = home.run(&["explain", "--top", "1", "--where", which, "--format", "json"]);
+        let id = json(&list)["calls"][0]["id"].as_str().unwrap().to_owned();
+        let page = out(&home.run(&["explain", &id]));
+        assert!(page.contains(&said), "{page}");
+    }
 
     for wrong in ["0123456789abcdef0123456789abcdef", "0123", "xyz", "ab"] {
         let output = home.run(&["explain", wrong]);

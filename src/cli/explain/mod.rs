@@ -1,14 +1,20 @@
 //! `finops explain`.
 
+mod place;
 mod show;
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::price::{instant, receipt};
 use super::{CliError, Context, Exit, price, wire};
+use crate::adapters::clock::SystemClock;
+use crate::domain::dimension::Dimension;
 use crate::domain::period::Period;
-use crate::engine::explain::{FindError, TopQuery, always, explain, find, top};
+use crate::engine::explain::{FindError, TopQuery, always, explain, find, locate, top};
 use crate::engine::report::Filter;
+use crate::ports::Clock;
 
 /// The arguments of `finops explain`.
 #[derive(Debug, clap::Args)]
@@ -16,6 +22,9 @@ pub struct ExplainArgs {
     /// The call: its id, or the beginning of it
     #[arg(value_name = "EVENT_ID", required_unless_present = "top", conflicts_with = "top")]
     pub id: Option<String>,
+    /// For how long its record is looked for in the files that its source was read from; 0: not at all
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, conflicts_with = "top")]
+    pub search_seconds: u64,
     /// List the most expensive calls instead, with their ids
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub top: Option<u32>,
@@ -55,7 +64,16 @@ pub fn run(ctx: &mut Context<'_>, args: &ExplainArgs) -> Result<Exit, CliError> 
     let budgets = wire::budgets(ctx)?;
     let explanation = explain(ledger.as_mut(), books.books(), &budgets, call)?;
     let agreed = receipt::agreed(&wire::terms(ctx)?, &explanation.event, &explanation.quote)?;
-    show::explanation(ctx, &explanation, &agreed)
+    let located = match Duration::from_secs(args.search_seconds) {
+        Duration::ZERO => None,
+        most => {
+            let mut finder = wire::finder(ctx, explanation.event.dimensions.get(Dimension::Source))?;
+            let until = SystemClock.elapsed().saturating_add(most);
+            let enough = || SystemClock.elapsed() >= until;
+            Some(locate(ledger.as_mut(), &mut finder, &explanation.event, &enough)?)
+        }
+    };
+    show::explanation(ctx, &explanation, &agreed, located.as_ref())
 }
 
 fn unfound(error: FindError) -> CliError {

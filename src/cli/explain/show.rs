@@ -15,6 +15,9 @@ use crate::domain::money::Money;
 use crate::domain::spend::Sums;
 use crate::domain::usage::UsageEvent;
 use crate::engine::explain::{Counted, Explanation};
+use crate::ports::Located;
+
+use super::place;
 
 fn exact(amount: Decimal) -> String {
     amount.normalize().to_string()
@@ -47,14 +50,19 @@ pub fn list(ctx: &mut Context<'_>, calls: &[(UsageEvent, Charge)]) -> Result<Exi
 }
 
 /// Shows one call.
-pub fn explanation(ctx: &mut Context<'_>, e: &Explanation, agreed: &Agreed) -> Result<Exit, CliError> {
+pub fn explanation(
+    ctx: &mut Context<'_>,
+    e: &Explanation,
+    agreed: &Agreed,
+    located: Option<&Located>,
+) -> Result<Exit, CliError> {
     match ctx.format {
-        Format::Json => put(ctx, &format!("{:#}\n", document(e, agreed)))?,
-        Format::Jsonl => put(ctx, &format!("{}\n", document(e, agreed)))?,
+        Format::Json => put(ctx, &format!("{:#}\n", document(e, agreed, located)))?,
+        Format::Jsonl => put(ctx, &format!("{}\n", document(e, agreed, located)))?,
         Format::Csv | Format::Markdown | Format::Html => {
             put_rows(ctx, &receipt::HEADER, &receipt::rows(&e.quote), "receipt")?
         }
-        Format::Table => put(ctx, &page(e, agreed))?,
+        Format::Table => put(ctx, &page(e, agreed, located))?,
     }
     Ok(if e.charge.is_priced() {
         Exit::Fine
@@ -63,7 +71,7 @@ pub fn explanation(ctx: &mut Context<'_>, e: &Explanation, agreed: &Agreed) -> R
     })
 }
 
-fn page(e: &Explanation, agreed: &Agreed) -> String {
+fn page(e: &Explanation, agreed: &Agreed, located: Option<&Located>) -> String {
     let event = &e.event;
     let mut out = format!(
         "call {}\n{} {} at {}\n\n",
@@ -103,15 +111,7 @@ fn page(e: &Explanation, agreed: &Agreed) -> String {
     }
     let _ = writeln!(out, "\nfrom the raw record to the sums");
     let _ = writeln!(out, "record   {}", record(event));
-    match e.inputs.as_slice() {
-        [] => out += "file     not kept: it is one of the files of that source\n",
-        [one] => drop(writeln!(out, "file     {}", clean(one))),
-        several => {
-            for input in several.iter().take(3) {
-                let _ = writeln!(out, "file     {} (one of {})", clean(input), several.len());
-            }
-        }
-    }
+    out += &place::text(&e.inputs, located);
     let _ = writeln!(out, "summed   under {}", dimensions(&e.key.dimensions));
     let hour = e.key.hour.start();
     if e.folded {
@@ -201,7 +201,7 @@ fn budget(counted: &Counted, cost: Decimal) -> String {
     )
 }
 
-fn document(e: &Explanation, agreed: &Agreed) -> Value {
+fn document(e: &Explanation, agreed: &Agreed, located: Option<&Located>) -> Value {
     let event = &e.event;
     let tokens: serde_json::Map<String, Value> = event
         .tokens
@@ -264,6 +264,8 @@ fn document(e: &Explanation, agreed: &Agreed) -> Value {
             "complete": event.rank.complete,
             "sidechain": event.sidechain,
             "inputs": e.inputs,
+            "place": located.and_then(|l| l.found.as_ref()).map(place::object),
+            "search": located.map(place::search),
         },
         "hour": { "start": e.key.hour.start(), "folded_into_day": e.folded, "sums": measures(&e.hour) },
         "day": { "start": e.key.hour.day().start(), "sums": measures(&e.day) },

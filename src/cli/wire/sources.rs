@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{cloud, env, secret, time_budget};
 use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions};
 use crate::adapters::clock::SystemClock;
-use crate::adapters::files::{Asked, Columns, FileFormat, FileSource, FileSourceOptions, ObjectSource};
+use crate::adapters::files::{Asked, Columns, FileFinder, FileFormat, FileSource, FileSourceOptions, ObjectSource};
 use crate::adapters::sqlite::SqliteLedger;
 use crate::adapters::traces::TracedSource;
 use crate::cli::{CliError, Context};
@@ -73,6 +73,23 @@ pub fn look(
         env,
     });
     Ok((source, super::view(ctx, Box::new(SqliteLedger::temporary()?), fill)?))
+}
+
+/// Looks into the files of a source: as the settings read it, where they name it.
+pub fn finder(ctx: &Context<'_>, source: Label) -> Result<FileFinder, CliError> {
+    let named = ctx.config.sources.iter().find(|s| s.name == source.as_str());
+    let given = named.cloned().unwrap_or_default();
+    Ok(FileFinder::new(FileSourceOptions {
+        name: source,
+        format: given.kind.map(format),
+        paths: Vec::new(),
+        base: std::path::PathBuf::new(),
+        defaults: Vec::new(),
+        columns: columns(&given)?,
+        asked: None,
+        latest: latest(ctx),
+        env,
+    }))
 }
 
 /// A source that asks a provider's interface.

@@ -16,6 +16,7 @@ mod columns;
 mod corpus;
 mod cost_explorer;
 mod cur;
+mod find;
 mod focus;
 mod gateways;
 mod gemini;
