@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::support::{NOW, err, json, out, program};
+
 struct Home(tempfile::TempDir);
 
 impl Home {
@@ -21,14 +23,8 @@ impl Home {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_finops"));
-        command
-            .args(args)
-            .current_dir(self.path())
-            .env_clear()
-            .env("HOME", self.path())
-            .env("XDG_DATA_HOME", self.path().join("data"))
-            .env("LC_ALL", "C.UTF-8");
+        let mut command = program(self.path());
+        command.args(args);
         command
     }
 
@@ -37,23 +33,9 @@ impl Home {
     }
 }
 
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
 fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
-
-fn json(output: &Output) -> serde_json::Value {
-    serde_json::from_str(&out(output)).unwrap_or_else(|cause| panic!("{cause}: {}{}", out(output), err(output)))
-}
-
-const NOW: &str = "2026-11-24T12:00:00Z";
 
 /// Two priced calls of two teams, one of a model that nobody knows, and a repetition.
 const USAGE: &str = r#"{"id":"a","ts":"2026-11-03T10:00:00Z","provider":"anthropic","model":"claude-sonnet-4-6","input_tokens":1000000,"output_tokens":1000,"team":"search"}

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+
+use crate::support::program;
 
 /// Calls that pay in every way: caches, thresholds, a batch tier, a geography, searches, an account, tags, no price.
 const USAGE: &str = r#"{"id":"a","ts":"2026-11-03T10:10:00Z","provider":"anthropic","model":"claude-sonnet-4-5","input_tokens":1000,"cache_read_tokens":250000,"cache_write_5m_tokens":7,"cache_write_1h_tokens":11,"output_tokens":500,"web_searches":3,"team":"search, \"core\"","agent":"bot"}
@@ -49,14 +51,9 @@ impl Home {
     }
 
     fn run(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_finops"))
-            .args(args)
-            .args(["--now", "2026-12-02T00:00:00Z"])
-            .current_dir(self.0.path())
-            .env_clear()
-            .env("HOME", self.0.path())
-            .output()
-            .unwrap()
+        let mut command = program(self.0.path());
+        command.args(args).args(["--now", "2026-12-02T00:00:00Z"]);
+        command.output().unwrap()
     }
 
     fn rows(&self, args: &[&str]) -> Vec<BTreeMap<String, String>> {
@@ -356,13 +353,8 @@ fn what_has_no_receipt_any_more_is_a_charge_of_its_own() {
     );
     let before = home.total("metered");
     // Two days later all detail has expired.
-    let output = Command::new(env!("CARGO_BIN_EXE_finops"))
-        .args(["run", "--now", "2026-12-09T00:00:00Z"])
-        .current_dir(home.0.path())
-        .env_clear()
-        .env("HOME", home.0.path())
-        .output()
-        .unwrap();
+    let mut later = program(home.0.path());
+    let output = later.args(["run", "--now", "2026-12-09T00:00:00Z"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let rows = home.rows(&[]);
     assert!(rows.iter().all(|r| r["SkuMeter"] == "use without receipts"), "{rows:?}");

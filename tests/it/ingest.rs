@@ -10,6 +10,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message as _;
 
+use crate::support::program;
+
 struct Running {
     child: Child,
     address: String,
@@ -17,11 +19,8 @@ struct Running {
 }
 
 fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_finops"));
-    command
-        .current_dir(folder)
-        .env_remove("FINOPS_CONFIG")
-        .args(["--store", "sqlite:l.db"]);
+    let mut command = program(folder);
+    command.args(["--store", "sqlite:l.db"]);
     command
 }
 
@@ -363,7 +362,8 @@ fn requests_that_are_not_meant_for_it_are_refused() {
     );
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert_eq!(server.calls(), 1);
-    let out = Command::new(env!("CARGO_BIN_EXE_finops"))
+    let mut open = program(server.folder.path());
+    let out = open
         .args(["--store", "memory:", "serve", "--ingest", "--listen", "0.0.0.0:0"])
         .output()
         .unwrap();

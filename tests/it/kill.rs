@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
+
+use crate::support::{err, finops, json, now};
 
 const KILLS: u64 = 200;
 const CALLS_PER_ROUND: u64 = 200;
@@ -58,18 +60,6 @@ currency = "USD"
 period = "month"
 "#;
 
-fn finops(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_finops"));
-    command
-        .current_dir(folder)
-        .env("HOME", folder)
-        .env_remove("XDG_DATA_HOME")
-        .env("NO_COLOR", "1");
-    command.args(["--config", "finops.toml", "--now", "2026-11-24T12:00:00Z"]);
-    command.stdin(Stdio::null());
-    command
-}
-
 fn append(folder: &Path, round: u64, random: &mut Random) {
     let mut text = String::new();
     for i in 0..CALLS_PER_ROUND {
@@ -96,21 +86,11 @@ fn append(folder: &Path, round: u64, random: &mut Random) {
 }
 
 fn totals(folder: &Path, store: &str) -> serde_json::Value {
-    let mut command = finops(folder);
-    command.args([
-        "--store",
-        store,
-        "report",
-        "--by",
-        "day,team",
-        "--from",
-        "2026-11-01",
-        "--to",
-        "2026-12-01",
-    ]);
-    let output = command.args(["--format", "json"]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    let report = "report --by day,team --from 2026-11-01 --to 2026-12-01 --format json";
+    let report: Vec<&str> = ["--store", store].into_iter().chain(report.split(' ')).collect();
+    let output = finops(folder, &report);
+    assert!(output.status.success(), "{}", err(&output));
+    json(&output)
 }
 
 fn told(folder: &Path, file: &str) -> BTreeMap<(String, String), BTreeSet<String>> {
@@ -144,9 +124,9 @@ fn killed_at_random_moments_nothing_is_lost_doubled_or_told_under_two_identities
     let mut finished = 0;
     for round in 0..KILLS {
         append(folder, round, &mut random);
-        let mut run = finops(folder);
-        let mut child = run
+        let mut child = now(folder)
             .arg("run")
+            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -162,15 +142,12 @@ fn killed_at_random_moments_nothing_is_lost_doubled_or_told_under_two_identities
         "no run was killed while it worked: the test tests nothing"
     );
     for _ in 0..2 {
-        let last = finops(folder).arg("run").output().unwrap();
-        assert!(last.status.success(), "{}", String::from_utf8_lossy(&last.stderr));
+        let last = finops(folder, &["run"]);
+        assert!(last.status.success(), "{}", err(&last));
     }
 
-    let clean = finops(folder)
-        .args(["--store", "sqlite:clean.db", "record", "usage"])
-        .output()
-        .unwrap();
-    assert!(clean.status.success(), "{}", String::from_utf8_lossy(&clean.stderr));
+    let clean = finops(folder, &["--store", "sqlite:clean.db", "record", "usage"]);
+    assert!(clean.status.success(), "{}", err(&clean));
     let (killed, clean) = (totals(folder, "sqlite:ledger.db"), totals(folder, "sqlite:clean.db"));
     assert_eq!(killed["rows"], clean["rows"]);
     assert_eq!(killed["total"]["events"], KILLS * CALLS_PER_ROUND);

@@ -1,15 +1,9 @@
 //! `finops report --files`: what files hold, told as a ledger tells it that they were recorded in.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
-fn finops(home: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_finops"));
-    command.args(["--now", "2026-11-24T12:00:00Z"]).args(args);
-    command.current_dir(home).env_clear().env("HOME", home);
-    command.env("XDG_DATA_HOME", home.join("data")).env("LC_ALL", "C.UTF-8");
-    command.output().unwrap()
-}
+use crate::support::finops;
 
 fn home(files: &[(&str, &str)]) -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();

@@ -1,17 +1,12 @@
 //! Tests beside policies: the real binary runs them and says what is otherwise; the schema describes every key.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
+
+use crate::support::program;
 
 fn finops(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_finops"))
-        .args(args)
-        .current_dir(folder)
-        .env_clear()
-        .env("HOME", folder)
-        .env("LC_ALL", "C.UTF-8")
-        .output()
-        .unwrap()
+    program(folder).args(args).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -1,7 +1,9 @@
 //! Commands about prices over a recorded ledger, through the real binary.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
+
+use crate::support::{NOW, err, program};
 
 struct Home(tempfile::TempDir);
 
@@ -27,14 +29,7 @@ impl Home {
     }
 
     fn run(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_finops"))
-            .args(args)
-            .current_dir(self.path())
-            .env_clear()
-            .env("HOME", self.path())
-            .env("LC_ALL", "C.UTF-8")
-            .output()
-            .unwrap()
+        program(self.path()).args(args).output().unwrap()
     }
 
     fn json(&self, args: &[&str]) -> serde_json::Value {
@@ -45,12 +40,6 @@ impl Home {
         serde_json::from_str(&text).unwrap_or_else(|cause| panic!("{args:?}: {cause}: {text}{}", err(&output)))
     }
 }
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-const NOW: &str = "2026-11-24T12:00:00Z";
 
 /// Calls of two days, of a model that only the overlay knows, and of one that all books know.
 const USAGE: &str = r#"{"id":"a","ts":"2026-11-03T10:00:00Z","provider":"anthropic","model":"claude-sonnet-4-6","input_tokens":1000000,"output_tokens":1000}

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-const NOW: &str = "2026-11-24T12:00:00Z";
+use crate::support::{NOW, err, finops, json, now, out};
 
 const CONFIG: &str = r#"
 [store]
@@ -57,29 +57,10 @@ fn blake3(n: u32, name: &str) -> String {
     finops::domain::alert::digest(&[name, &n.to_string()])
 }
 
-fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_finops"));
-    command
-        .current_dir(folder)
-        .env_clear()
-        .env("HOME", folder)
-        .args(["--now", NOW]);
-    command
-}
-
-fn finops(folder: &Path, args: &[&str]) -> Output {
-    command(folder).args(args).output().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 fn events(folder: &Path) -> i64 {
     let output = finops(folder, &["report", "--format", "json"]);
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    report["total"]["events"].as_i64().unwrap()
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    json(&output)["total"]["events"].as_i64().unwrap()
 }
 
 fn assert_sound(ledger: &Path) {
@@ -108,8 +89,8 @@ fn a_ledger_that_another_process_holds_is_told_after_the_time_that_is_set() {
         began.elapsed() < Duration::from_secs(20),
         "thirty seconds are the default"
     );
-    assert_eq!(locked.status.code(), Some(3), "{}", said(&locked));
-    insta::assert_snapshot!(said(&locked), @r"
+    assert_eq!(locked.status.code(), Some(3), "{}", err(&locked));
+    insta::assert_snapshot!(err(&locked), @r"
     error: the ledger `ledger.db` is locked by another process
     hint: nothing was written; run it again when the other process has ended
     ");
@@ -139,14 +120,8 @@ fn a_disk_that_is_full_is_told_and_the_ledger_is_as_it_was() {
     limited.current_dir(path).env_clear().env("HOME", path);
     limited.args(["-c", &script, env!("CARGO_BIN_EXE_finops"), "--now", NOW, "run"]);
     let full = limited.output().unwrap();
-    assert_eq!(
-        full.status.code(),
-        Some(3),
-        "{}{}",
-        String::from_utf8_lossy(&full.stdout),
-        said(&full)
-    );
-    let text = said(&full);
+    assert_eq!(full.status.code(), Some(3), "{}{}", out(&full), err(&full));
+    let text = err(&full);
     assert!(
         text.starts_with("error: the ledger `") && text.contains("failed: "),
         "{text}"
@@ -176,8 +151,8 @@ fn output_that_cannot_be_written_is_told() {
         &["report", "--output", "/dev/full"],
     ] {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-        let output = command(path).args(args).stdout(full).output().unwrap();
-        assert_eq!(output.status.code(), Some(3), "{args:?}: {}", said(&output));
-        assert!(said(&output).contains("No space left"), "{args:?}: {}", said(&output));
+        let output = now(path).args(args).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {}", err(&output));
+        assert!(err(&output).contains("No space left"), "{args:?}: {}", err(&output));
     }
 }

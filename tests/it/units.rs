@@ -6,6 +6,8 @@ use finops::adapters::prices::{BookKind, BookPricer, BookSpec, load};
 use finops::domain::price::Quote;
 use finops::domain::usage::{EventId, Extras, UsageEvent};
 
+use crate::support::{err, finops, out};
+
 const OWN: &str = r#"
 providers = ["acme"]
 
@@ -221,15 +223,8 @@ fn records_of_seconds_pictures_and_pages_come_out_at_their_price() {
     }
     std::fs::write(folder.path().join("finops.toml"), sources).unwrap();
     let run = |args: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_finops"))
-            .args(args)
-            .args(["--now", "2026-11-24T12:00:00Z"])
-            .current_dir(folder.path())
-            .env_clear()
-            .output()
-            .unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code(), text(&output.stdout), text(&output.stderr))
+        let output = finops(folder.path(), args);
+        (output.status.code(), out(&output), err(&output))
     };
     let (code, out, err) = run(&["record", "--store", "sqlite:ledger.db"]);
     assert_eq!(code, Some(0), "{out}{err}");
@@ -274,19 +269,7 @@ fn metrics_are_refused_by_name_and_not_read_as_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let metrics = r#"{"resourceMetrics":[{"resource":{"attributes":[]},"scopeMetrics":[{"metrics":[{"name":"gen_ai.client.token.usage","histogram":{"aggregationTemporality":1,"dataPoints":[{"sum":1200,"count":"3","attributes":[{"key":"gen_ai.token.type","value":{"stringValue":"input"}}]}]}}]}]}]}"#;
     std::fs::write(folder.path().join("metrics.jsonl"), format!("{metrics}\n")).unwrap();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_finops"))
-        .args([
-            "record",
-            "--store",
-            "sqlite:x.db",
-            "metrics.jsonl",
-            "--now",
-            "2026-11-24T12:00:00Z",
-        ])
-        .current_dir(folder.path())
-        .env_clear()
-        .output()
-        .unwrap();
+    let output = finops(folder.path(), &["record", "--store", "sqlite:x.db", "metrics.jsonl"]);
     let told = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),

@@ -1,5 +1,7 @@
 //! What Vertex AI says of an answer beside its tokens.
 
+use crate::support::{err, finops, json};
+
 #[test]
 fn answers_of_vertex_tell_their_tier_and_their_maps() {
     let folder = tempfile::tempdir().unwrap();
@@ -40,19 +42,9 @@ covers = { tier = "provisioned_*" }
 "#;
     std::fs::write(folder.path().join("finops.toml"), settings).unwrap();
     let run = |args: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_finops"))
-            .args(args)
-            .args(["--now", "2026-11-24T12:00:00Z", "--format", "json"])
-            .current_dir(folder.path())
-            .env_clear()
-            .output()
-            .unwrap();
-        assert!(
-            output.status.code() < Some(2),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+        let output = finops(folder.path(), &[args, &["--format", "json"]].concat());
+        assert!(output.status.code() < Some(2), "{}", err(&output));
+        json(&output)
     };
     assert_eq!(run(&["record"])["recorded"], 5);
     let costs = |basis: &str| {
