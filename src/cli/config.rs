@@ -86,7 +86,7 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
             None => "Claude Code at its usual place, since none is configured".to_owned(),
         };
         let found = match source.found() {
-            Ok(files) => format!("{} files", text::count(files)),
+            Ok(files) => text::counted(files as u64, "file"),
             Err(cause) => format!("NOT FOUND: {cause}"),
         };
         lines.push(format!("source       {name}: {kind}; {found}"));

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::price::{load, put, put_rows};
 use super::text::{clean, count, money};
 use super::{CliError, Context, Exit, Format, wire};
+use crate::config::coverage;
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, Money};
 use crate::domain::period::{Calendar, Period};
@@ -31,8 +32,9 @@ pub struct ReconcileArgs {
     /// Tokens of both sides by kind, too
     #[arg(long)]
     pub tokens: bool,
-    /// Exit with 1 when metering has seen less than this part of what is billed: `95`
-    #[arg(long, value_name = "PERCENT")]
+    /// Exit with 1 when metering has seen less than this part of a provider's bill, and with 3 when nothing is billed: `95`
+    /// [default: `[reconcile] min_coverage`, if there is one]
+    #[arg(long, value_name = "PERCENT", value_parser = coverage)]
     pub min_coverage: Option<Decimal>,
 }
 
@@ -62,8 +64,13 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
         found.providers.retain(|name, _| name.as_str() == key);
     }
     let total = found.total()?;
+    let bound = Bound::of(ctx, args)?;
+    let short = bound.as_ref().map(|bound| bound.missed(&found)).unwrap_or_default();
     match ctx.format {
-        Format::Json => put(ctx, &format!("{:#}\n", document(&found, &total, period)?))?,
+        Format::Json => put(
+            ctx,
+            &format!("{:#}\n", document(&found, &total, period, bound.as_ref())?),
+        )?,
         Format::Jsonl => {
             for cell in &found.cells {
                 let line = cell_object(cell)?;
@@ -80,7 +87,9 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
             );
             put(ctx, &head)?;
             if found.cells.is_empty() {
-                put(ctx, "nothing is metered or billed in that time\n")?;
+                let of = args.provider.as_deref().map(|name| format!(" of `{}`", clean(name)));
+                let of = of.unwrap_or_default();
+                put(ctx, &format!("nothing{of} is metered or billed in that time\n"))?;
             } else {
                 providers(ctx, &found, &total)?;
                 days(ctx, &found, args.all)?;
@@ -93,21 +102,60 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
             }
         }
     }
-    let least = match args.min_coverage {
-        Some(least) => Some(least),
-        None => ctx
-            .config
-            .reconcile
-            .bound()
-            .map_err(CliError::usage)?
-            .map(|(least, _)| least),
-    };
-    let short = found
-        .providers
-        .values()
-        .filter_map(Totals::coverage)
-        .any(|percent| least.is_some_and(|least| percent < least));
-    Ok(if short { Exit::Findings } else { Exit::Fine })
+    for line in &short {
+        let _ = writeln!(ctx.err, "finding: {line}");
+    }
+    match args.min_coverage {
+        // What is not known passes no check.
+        Some(least) if total.coverage().is_none() => Err(CliError::incomplete(format!(
+            "nothing is billed in that time: whether metering has seen {} % of it cannot be told",
+            least.normalize()
+        ))
+        .hint("record the bill, or choose another time with `--period`")),
+        Some(_) | None if short.is_empty() => Ok(Exit::Fine),
+        Some(_) | None => Ok(Exit::Findings),
+    }
+}
+
+/// How much of a bill has to be metered.
+struct Bound {
+    least: Decimal,
+    /// Only of bills of so many dollars.
+    above: Decimal,
+    /// Who says so.
+    by: &'static str,
+}
+
+impl Bound {
+    fn of(ctx: &Context<'_>, args: &ReconcileArgs) -> Result<Option<Bound>, CliError> {
+        if let Some(least) = args.min_coverage {
+            return Ok(Some(Bound {
+                least,
+                above: Decimal::ZERO,
+                by: "--min-coverage",
+            }));
+        }
+        let bound = ctx.config.reconcile.bound().map_err(CliError::usage)?;
+        Ok(bound.map(|(least, above)| Bound {
+            least,
+            above,
+            by: "[reconcile] min_coverage",
+        }))
+    }
+
+    /// A line for each provider that has less.
+    fn missed(&self, found: &Reconciliation) -> Vec<String> {
+        let least = self.least.normalize();
+        let line = |(name, totals): (&Label, &Totals)| {
+            let percent = totals.short_of(self.least, self.above)?.normalize();
+            let name = clean(name.as_str());
+            Some(format!(
+                "{name}: metering has seen {percent} % of what is billed, less than the {least} % of `{}`",
+                self.by
+            ))
+        };
+        found.providers.iter().filter_map(line).collect()
+    }
 }
 
 fn shown(amount: Decimal) -> String {
@@ -314,7 +362,7 @@ fn totals_object(t: &Totals) -> Result<Value, CliError> {
     }))
 }
 
-fn document(found: &Reconciliation, total: &Totals, period: Period) -> Result<Value, CliError> {
+fn document(found: &Reconciliation, total: &Totals, period: Period, bound: Option<&Bound>) -> Result<Value, CliError> {
     let cells = found.cells.iter().map(cell_object).collect::<Result<Vec<_>, _>>()?;
     let mut providers = serde_json::Map::new();
     for (name, totals) in &found.providers {
@@ -322,6 +370,6 @@ fn document(found: &Reconciliation, total: &Totals, period: Period) -> Result<Va
     }
     Ok(json!({
         "schema_version": 1, "period": period, "currency": "USD", "cells": cells, "providers": providers,
-        "total": totals_object(total)?,
+        "total": totals_object(total)?, "min_coverage_percent": bound.map(|bound| amount(bound.least)),
     }))
 }

@@ -16,7 +16,7 @@ pub use aws::{AthenaConfig, AwsConfig, CostExplorerConfig, is_account};
 pub use check::check;
 pub use contract::{CommitmentConfig, CommitmentKind, ContractConfig, CoversConfig, PerConfig};
 pub use load::ConfigError;
-pub use pricing::{PriceMapConfig, ReconcileConfig, UnpricedConfig};
+pub use pricing::{PriceMapConfig, ReconcileConfig, UnpricedConfig, coverage};
 pub use store::{StoreUrl, default_ledger};
 
 /// The whole of `finops.toml`. Every key is optional; unknown keys are errors.

@@ -101,6 +101,15 @@ impl Default for ReconcileConfig {
     }
 }
 
+/// A part of a bill: `95` or `95 %`, all of it at most.
+pub fn coverage(text: &str) -> Result<Decimal, String> {
+    let least = percent(text)?;
+    if least > Decimal::ONE_HUNDRED {
+        return Err(format!("`{text}` is above 100 %"));
+    }
+    Ok(least)
+}
+
 impl ReconcileConfig {
     /// [`ReconcileConfig::min_coverage`] and [`ReconcileConfig::above`] as numbers; none where there is no alert.
     pub fn bound(&self) -> Result<Option<(Decimal, Decimal)>, String> {
@@ -108,10 +117,6 @@ impl ReconcileConfig {
         if self.min_coverage.trim().is_empty() {
             return Ok(None);
         }
-        let least = percent(&self.min_coverage)?;
-        if least > Decimal::ONE_HUNDRED {
-            return Err(format!("`{}` is above 100 %", self.min_coverage));
-        }
-        Ok(Some((least, above)))
+        Ok(Some((coverage(&self.min_coverage)?, above)))
     }
 }

@@ -31,6 +31,7 @@ mod look;
 mod policies;
 mod prices;
 mod pricing_commands;
+mod reconcile;
 mod simulation;
 mod support;
 mod tour;

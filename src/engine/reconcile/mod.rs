@@ -113,6 +113,13 @@ impl Totals {
         (self.billed > Decimal::ZERO).then(|| percent.round_dp(1))
     }
 
+    /// The coverage where it is below `least` percent, of a bill of at least `above` dollars.
+    #[must_use]
+    pub fn short_of(&self, least: Decimal, above: Decimal) -> Option<Decimal> {
+        self.coverage()
+            .filter(|percent| *percent < least && self.billed >= above)
+    }
+
     /// Adds those of another provider.
     pub fn add(&mut self, other: &Totals) -> Result<(), MoneyError> {
         for (sum, more) in [

@@ -10,7 +10,7 @@ use crate::domain::alert::Alert;
 use crate::domain::contract::Terms;
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, Money};
-use crate::domain::notification::Severity;
+use crate::domain::notification::{Fact, Severity};
 use crate::domain::period::{Calendar, Period};
 use crate::domain::spend::Basis;
 use crate::engine::reconcile::{Totals, reconcile};
@@ -20,7 +20,7 @@ use crate::ports::{Ledger, Pricer, StoreError};
 pub const KIND: &str = "coverage";
 
 /// Why they end.
-pub const OVER: &str = "metering covers the bill again, or its month is no longer looked at";
+pub const OVER: &str = "metering covers enough of the bill again, or the bound no longer applies to its month";
 
 /// When there is an alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +48,7 @@ pub fn coverage(
     for month in [last, this] {
         let found = reconcile(ledger, pricer, &policy.terms, month, false, now)?;
         for (provider, totals) in &found.providers {
-            if let Some(percent) = totals.coverage()
-                && percent < policy.least
-                && totals.billed >= policy.above
-            {
+            if let Some(percent) = totals.short_of(policy.least, policy.above) {
                 conditions.push(condition(policy, *provider, totals, percent, month, now));
             }
         }
@@ -79,7 +76,8 @@ fn condition(
         Severity::Warning,
         now,
     );
-    alert.title = format!("{provider}: metering has seen {percent} % of what is billed for {name}");
+    let seen = percent.normalize();
+    alert.title = format!("{provider}: metering has seen {seen} % of what is billed for {name}");
     let unseen = totals.billed - totals.covered;
     Condition {
         alert,
@@ -89,13 +87,7 @@ fn condition(
             money(unseen),
             money(totals.billed)
         ),
-        facts: vec![
-            fact("Billed", money(totals.billed)),
-            fact("Metered", money(totals.contracted)),
-            fact("Missing calls", money(totals.gap.missing_events)),
-            fact("Token gap", money(totals.gap.tokens)),
-            fact("Price gap", money(totals.gap.price)),
-        ],
+        facts: facts(totals),
         labels: BTreeMap::from([
             ("provider".to_owned(), provider.as_str().to_owned()),
             ("period".to_owned(), name.clone()),
@@ -109,4 +101,21 @@ fn condition(
             "metered": totals.contracted.normalize().to_string(),
         }),
     }
+}
+
+/// Both sides, and what keeps them apart, as far as it does.
+fn facts(totals: &Totals) -> Vec<Fact> {
+    let gap = &totals.gap;
+    let both = [("Billed", totals.billed), ("Metered", totals.contracted)];
+    let causes = [
+        ("Missing calls", gap.missing_events),
+        ("Token gap", gap.tokens),
+        ("Price gap", gap.price),
+        ("Metered, not billed yet", -gap.lag),
+    ];
+    let causes = causes.into_iter().filter(|(_, amount)| !amount.is_zero());
+    let shown = both.into_iter().chain(causes);
+    shown
+        .map(|(name, amount)| fact(name, Money::new(amount, Currency::USD).to_string()))
+        .collect()
 }

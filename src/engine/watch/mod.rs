@@ -212,12 +212,16 @@ const ONCE: Behaviour = Behaviour {
 fn absorb(
     watched: &mut Watched,
     commit: &mut AlertCommit,
-    after: Step,
+    mut after: Step,
     condition: Option<&Condition>,
     over: &str,
     now: DateTime<Utc>,
 ) {
     if let Some(told) = after.tell {
+        // Kept as they were told, for whoever looks at the alert later.
+        if let Some(condition) = condition {
+            after.alert.facts.clone_from(&condition.facts);
+        }
         for channel in &after.alert.told_to {
             commit
                 .messages

@@ -1,0 +1,183 @@
+//! Bills that metering does not cover, as their user meets them: the comparison, its exit code, the alert and its end.
+
+use std::path::Path;
+
+use crate::support::{err, finops, json, out};
+
+const SETTINGS: &str = r#"
+[store]
+url = "sqlite:ledger.db"
+
+[[source]]
+name = "app"
+paths = ["usage"]
+
+[[source]]
+name = "bill"
+paths = ["bills"]
+
+[reconcile]
+min_coverage = "95 %"
+"#;
+
+/// Two days of one model, of which the second is metered by half and a day is not billed yet; a provider without a bill.
+const USAGE: &str = r#"{"id":"a","ts":"2026-11-01T10:00:00Z","provider":"anthropic","model":"claude-sonnet-4-6","input_tokens":1000000,"cost_usd":"3.5"}
+{"id":"b","ts":"2026-11-02T10:00:00Z","provider":"anthropic","model":"claude-sonnet-4-6","input_tokens":2000000,"cost_usd":"6"}
+{"id":"c","ts":"2026-11-02T11:00:00Z","provider":"openai","model":"gpt-5","input_tokens":1000000,"cost_usd":"1.27"}
+{"id":"d","ts":"2026-11-23T11:00:00Z","provider":"anthropic","model":"claude-sonnet-4-6","input_tokens":100000}
+"#;
+
+/// The other half, and the calls of a model that nobody metered.
+const LATE: &str = r#"{"id":"e","ts":"2026-11-02T12:00:00Z","provider":"anthropic","model":"claude-sonnet-4-6","input_tokens":2000000}
+{"id":"f","ts":"2026-11-03T12:00:00Z","provider":"anthropic","model":"claude-haiku-4-5","input_tokens":3000000}
+"#;
+
+fn bill() -> String {
+    let mut text = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,\
+        ChargeCategory,ProviderName,ServiceName,ConsumedQuantity,ConsumedUnit,SkuMeter,x_Model\n"
+        .to_owned();
+    for (day, cost, tokens, model) in [
+        (1, "3", "1000000", "claude-sonnet-4-6"),
+        (2, "12", "4000000", "claude-sonnet-4-6"),
+        (3, "3", "3000000", "claude-haiku-4-5"),
+    ] {
+        text += &format!(
+            "{cost},{cost},USD,1,2026-11-01,2026-12-01,2026-11-{day:02}T00:00:00Z,Usage,Anthropic,Claude API,{tokens},Tokens,input tokens,{model}\n"
+        );
+    }
+    text
+}
+
+fn home() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("finops.toml", SETTINGS);
+    write("usage/app.jsonl", USAGE);
+    write("bills/november.csv", &bill());
+    folder
+}
+
+fn set(home: &Path, bound: &str) {
+    let settings = SETTINGS.replace("min_coverage = \"95 %\"", bound);
+    std::fs::write(home.join("finops.toml"), settings).unwrap();
+}
+
+#[test]
+fn a_bill_that_metering_does_not_cover_is_found_told_once_and_over_when_it_is() {
+    let home = home();
+    let home = home.path();
+    let check = finops(home, &["config", "check"]);
+    assert!(out(&check).contains("app: any format; 1 file\n"), "{}", out(&check));
+
+    let run = finops(home, &["run"]);
+    assert_eq!(run.status.code(), Some(0), "{}", err(&run));
+    insta::assert_snapshot!(out(&run), @r"
+    [warning firing] anthropic: metering has seen 50 % of what is billed for 2026-11
+      9.00 USD of 18.00 USD billed was not metered. `finops reconcile --period 2026-11` says on which days, and why.
+      Billed                   18.00 USD
+      Metered                  9.30 USD
+      Missing calls            3.00 USD
+      Token gap                6.00 USD
+      Metered, not billed yet  0.3000 USD
+      alert 1e6d8dc9cd5cc4ff
+    recorded 4 new calls, $10.55, from 7 lines in 2 files; 1 bill
+    this month: $10.55 metered
+    alerts: 1 active, 1 changed; messages: 1 delivered, 0 waiting
+    ");
+    assert!(!out(&finops(home, &["run"])).contains("metering"), "told once");
+
+    let month = ["reconcile", "--period", "2026-11"];
+    let found = finops(home, &month);
+    assert_eq!(found.status.code(), Some(1));
+    insta::assert_snapshot!(out(&found), @r"
+    bill against meter, 2026-11-01 to 2026-11-30 (UTC), USD
+
+    provider   metered  reported  billed  missing_calls  token_gap  price_gap  discount_credit  lag      coverage   billed_to
+    anthropic     9.30      9.50   18.00           3.00       6.00                              -0.3000  50 %      2026-11-03
+    openai        1.25      1.27                                                                -1.25    -
+    total        10.55     10.77   18.00           3.00       6.00                              -1.55    50 %
+
+           day  provider   model              calls  metered  reported  billed  missing_calls  token_gap  price_gap  discount_credit  lag
+    2026-11-02  anthropic  claude-sonnet-4-6      1     6.00      6.00   12.00                      6.00
+    2026-11-03  anthropic  claude-haiku-4-5       0                       3.00           3.00
+
+    billed less metered: $7.45. Metering has seen 50 % of what is billed.
+    calls with a cost of their own: 3, $10.77 in all where $10.25 was computed
+    openai has no bill in this time: all its $1.25 count as lag
+    ");
+    insta::assert_snapshot!(
+        err(&found),
+        @"finding: anthropic: metering has seen 50 % of what is billed, less than the 95 % of `[reconcile] min_coverage`"
+    );
+    let document = json(&finops(home, &[&month[..], &["--format", "json"]].concat()));
+    assert_eq!(document["min_coverage_percent"], "95");
+    assert_eq!(document["providers"]["anthropic"]["coverage_percent"], "50");
+    assert_eq!(document["providers"]["anthropic"]["reported_usd"], "9.5");
+
+    // The alert keeps the figures that it told.
+    let alerts = json(&finops(home, &["alert", "list", "--format", "json"]));
+    let id = alerts["alerts"][0]["id"].as_str().unwrap();
+    let shown = out(&finops(home, &["alert", "show", id]));
+    for figure in ["Billed: 18.00 USD", "Missing calls: 3.00 USD", "Token gap: 6.00 USD"] {
+        assert!(shown.contains(figure), "{shown}");
+    }
+
+    std::fs::write(home.join("usage/late.jsonl"), LATE).unwrap();
+    let run = out(&finops(home, &["run"]));
+    assert!(run.contains("[info resolved] coverage anthropic"), "{run}");
+    let covered = finops(home, &month);
+    assert_eq!((covered.status.code(), err(&covered)), (Some(0), String::new()));
+    assert!(out(&covered).contains("Metering has seen 100 % of what is billed"));
+}
+
+#[test]
+fn a_bound_holds_for_the_comparison_as_it_does_for_the_alert() {
+    let home = home();
+    let home = home.path();
+    set(home, "min_coverage = \"95 %\"\nabove = \"100\"");
+    let run = out(&finops(home, &["run"]));
+    assert!(!run.contains("firing"), "{run}");
+    let small = finops(home, &["reconcile"]);
+    assert_eq!(
+        (small.status.code(), err(&small)),
+        (Some(0), String::new()),
+        "a small bill"
+    );
+
+    let reconcile = |args: &[&str]| {
+        let output = finops(home, &[&["reconcile"], args].concat());
+        (output.status.code().unwrap(), err(&output))
+    };
+    // What is asked for by hand holds for bills of every size.
+    let (code, said) = reconcile(&["--min-coverage", "95 %"]);
+    assert_eq!(code, 1);
+    assert_eq!(
+        said,
+        "finding: anthropic: metering has seen 50 % of what is billed, less than the 95 % of `--min-coverage`\n"
+    );
+    assert_eq!(reconcile(&["--min-coverage", "50"]).0, 0);
+    for wrong in ["950", "-1", "most"] {
+        let (code, said) = reconcile(&["--min-coverage", wrong]);
+        assert!(code == 2 && said.contains(wrong), "{said}");
+    }
+    // Where nothing is billed nothing is known, and what is not known passes no check.
+    for nothing in [
+        &["--period", "2026-10"][..],
+        &["--provider", "openai"],
+        &["--provider", "nobody"],
+    ] {
+        let (code, said) = reconcile(&[nothing, &["--min-coverage", "95"]].concat());
+        assert_eq!(code, 3, "{said}");
+        assert!(said.starts_with("error: nothing is billed in that time: "), "{said}");
+        assert_eq!(reconcile(nothing).0, 0, "who does not ask is not told");
+    }
+    let nobody = out(&finops(home, &["reconcile", "--provider", "nobody"]));
+    assert!(
+        nobody.contains("nothing of `nobody` is metered or billed in that time"),
+        "{nobody}"
+    );
+}
