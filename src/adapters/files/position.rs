@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::usage::EventId;
 use crate::ports::Checkpoint;
 
+use super::FileFormat;
+
 /// Bytes at the front of a file that tell whether it is still the same file.
 pub(super) const HEAD: usize = 1024;
 
@@ -58,6 +60,11 @@ impl Position {
     /// Writes it.
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Whether rows of a bill were read there.
+    pub fn is_of_bill(&self) -> bool {
+        self.format.parse().is_ok_and(FileFormat::is_bill)
     }
 
     /// Whether the file is as it was.

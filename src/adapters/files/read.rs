@@ -79,11 +79,8 @@ pub(super) fn read_all(
     run.settle_traces().map_err(Stop::source)?;
     // Other files may hold rows of the same bills, and a bill is replaced as a whole.
     if !run.bill_positions.is_empty() {
-        let is_bill = |p: &Option<Position>| {
-            p.as_ref()
-                .is_some_and(|p| p.format.parse().is_ok_and(FileFormat::is_bill))
-        };
-        for (file, position) in current.into_iter().filter(|(_, p)| is_bill(p)) {
+        let of_bill = |p: &Option<Position>| p.as_ref().is_some_and(Position::is_of_bill);
+        for (file, position) in current.into_iter().filter(|(_, p)| of_bill(p)) {
             run.one(file, position)?;
         }
     }
@@ -134,6 +131,10 @@ impl<'a> Run<'a> {
     pub fn one(&mut self, found: &Found, position: Option<Position>) -> Result<Extent, SourceError> {
         let name = found.path.to_string_lossy().into_owned();
         let mut extent = Extent::Whole;
+        let of_bill = position.as_ref().is_some_and(Position::is_of_bill);
+        if of_bill && self.by_itself {
+            return Ok(Extent::Nothing);
+        }
         match self.file(found, &name, position) {
             Ok(()) => {}
             Err(Stop::Store(error)) => return Err(error.into()),
@@ -144,6 +145,7 @@ impl<'a> Run<'a> {
             }
             Err(Stop::Io(error)) => self.reject(&name, 0, Fault::whole(format!("cannot be read: {error}")), b""),
         }
+        self.miss_bill(of_bill, &name);
         self.tell(true);
         Ok(extent)
     }

@@ -145,6 +145,13 @@ impl Run<'_> {
         }
     }
 
+    /// Notes where rows of a bill stood before and none could be read now: what the other files have of it is not all of it.
+    pub fn miss_bill(&mut self, of_bill: bool, name: &str) {
+        if of_bill && self.bill_positions.last().is_none_or(|(last, _)| last != name) {
+            self.bills_whole = false;
+        }
+    }
+
     /// Tells the bills, now that all files of the source are read.
     pub fn finish_bills(&mut self) -> Result<(), SourceError> {
         if !self.bills_whole {

@@ -107,3 +107,39 @@ fn the_sample_of_the_specification_is_read_exactly() {
     let rows: i64 = kept.bills.iter().flat_map(|b| &b.rows).map(|(_, s)| s.events).sum();
     assert_eq!((read, rows), (expected, 2000), "each row once on each basis");
 }
+
+#[test]
+fn a_bill_of_several_files_stays_when_one_of_them_cannot_be_read_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let bill = |cost: &str| format!("{HEADER}{}", row(cost, cost, "a-1", "2024-09-19", ""));
+    let cut = [&[0x1F, 0x8B][..], b"cut short"].concat();
+    for large in [false, true] {
+        // With so much to read there are two threads.
+        let size = if large { 33 << 20 } else { 1 };
+        std::fs::write(file("usage.jsonl"), vec![b'\n'; size]).unwrap();
+        for unreadable in [&cut[..], b"no bill any more", b""] {
+            let mut kept = Kept::default();
+            std::fs::write(file("a.csv"), bill("3")).unwrap();
+            std::fs::write(file("b.csv"), bill("40")).unwrap();
+            read_on(folder.path(), &["*"], &mut kept);
+            assert_eq!(kept.bills.len(), 1);
+            std::fs::write(file("a.csv"), bill("31")).unwrap();
+            std::fs::write(file("b.csv"), unreadable).unwrap();
+            std::fs::write(file("usage.jsonl"), vec![b'\n'; size + 1]).unwrap();
+            read_on(folder.path(), &["*"], &mut kept);
+            assert_eq!(kept.bills.len(), 1, "it is replaced by a part of it");
+            assert!(
+                kept.warnings
+                    .keys()
+                    .any(|w| w.starts_with("bills were kept as they are"))
+            );
+            // Whole again, it is replaced as a whole.
+            std::fs::write(file("b.csv"), bill("400")).unwrap();
+            read_on(folder.path(), &["*"], &mut kept);
+            let total = kept.bills.last().map(|bill| total(bill, Basis::Billed));
+            assert_eq!((kept.bills.len(), total), (2, Some(Decimal::from(431))));
+            std::fs::write(file("usage.jsonl"), vec![b'\n'; size]).unwrap();
+        }
+    }
+}
