@@ -151,20 +151,46 @@ impl<'de> Deserialize<'de> for Label {
 
 /// A lock-free front of the interner for one reader: a hot loop interns through this.
 pub struct LabelCache {
-    /// Where a text was met last, by [`place`]: most names of a record are those of the records just before it.
-    recent: Vec<(&'static str, Label)>,
+    /// Texts met last, by [`place`]: most names of a record are those of the records just before it.
+    recent: Vec<Recent>,
     known: HashMap<&'static str, Label, rustc_hash::FxBuildHasher>,
 }
 
 /// Entries after which a cache starts anew: names that never repeat must not grow it without bound.
 const CACHE_LIMIT: usize = 65_536;
 /// Places for texts met last, a power of two.
-const RECENT: usize = 1024;
+const RECENT: usize = 2048;
+/// Bytes of a text that has a place there.
+const SHORT: usize = 59;
+
+/// A text and its label, in one line of the processor's cache.
+#[derive(Clone)]
+#[repr(align(64))]
+struct Recent {
+    text: [u8; SHORT],
+    length: u8,
+    label: Label,
+}
+
+impl Recent {
+    /// Stands for the empty text.
+    const EMPTY: Recent = Recent {
+        text: [0; SHORT],
+        length: 0,
+        label: Label::EMPTY,
+    };
+
+    #[inline(always)]
+    fn is(&self, text: &str) -> bool {
+        let known = self.text.get(..usize::from(self.length));
+        known.is_some_and(|known| same(known, text.as_bytes()))
+    }
+}
 
 impl Default for LabelCache {
     fn default() -> Self {
         LabelCache {
-            recent: vec![("", Label::EMPTY); RECENT],
+            recent: vec![Recent::EMPTY; RECENT],
             known: HashMap::default(),
         }
     }
@@ -176,7 +202,7 @@ impl LabelCache {
     pub fn get(&mut self, text: &str) -> Label {
         let place = place(text);
         match self.recent.get(place) {
-            Some((known, label)) if same(known.as_bytes(), text.as_bytes()) => *label,
+            Some(recent) if recent.is(text) => recent.label,
             Some(_) | None => self.get_at(text, place),
         }
     }
@@ -194,9 +220,12 @@ impl LabelCache {
                 label
             }
         };
-        // A text that was cut is not its label's.
-        if let Some(slot) = self.recent.get_mut(place).filter(|_| text.len() <= MAX_LABEL_BYTES) {
-            *slot = (label.as_str(), label);
+        if let Some(recent) = self.recent.get_mut(place)
+            && let Some(short) = recent.text.get_mut(..text.len())
+        {
+            short.copy_from_slice(text.as_bytes());
+            recent.length = text.len() as u8;
+            recent.label = label;
         }
         label
     }
@@ -211,7 +240,7 @@ fn place(text: &str) -> usize {
         _ => short(bytes),
     };
     let mixed = (first ^ last.rotate_left(29) ^ bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 54) as usize % RECENT
+    (mixed >> 53) as usize % RECENT
 }
 
 /// The same ends of a text of less than eight bytes.

@@ -190,11 +190,23 @@ impl fmt::Display for Money {
 
 /// Adds without rounding: `Decimal` drops digits silently when a sum needs more than its 96 bits, so the result's scale
 /// is compared with what an exact sum needs.
+#[inline]
 pub fn add_exact(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
+    // Amounts of one price have one scale: their digits are added as they are.
+    if a.scale() == b.scale() && !a.is_sign_negative() && !b.is_sign_negative() {
+        let digits = a.mantissa().unsigned_abs() + b.mantissa().unsigned_abs();
+        if digits >> 96 == 0 {
+            let (low, middle, high) = (digits as u32, (digits >> 32) as u32, (digits >> 64) as u32);
+            return Ok(Decimal::from_parts(low, middle, high, false, a.scale()));
+        }
+    }
+    add_any(a, b)
+}
+
+fn add_any(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
     if b.is_zero() {
         return Ok(a);
     }
-    // Amounts of one price have one scale: their digits are added as they are.
     if a.scale() == b.scale()
         && let Some(digits) = a.mantissa().checked_add(b.mantissa())
         && let Ok(sum) = Decimal::try_from_i128_with_scale(digits, a.scale())

@@ -148,6 +148,7 @@ impl Context {
     }
 
     /// The instant of a field, within the plausible span.
+    #[inline(always)]
     pub fn time<'v>(
         &mut self,
         value: impl Into<Value<'v>>,
@@ -155,16 +156,20 @@ impl Context {
         out: &mut Output,
     ) -> Result<DateTime<Utc>, Fault> {
         let value = value.into();
-        let usual = if let Value::Text(text) = value {
-            self.times.usual(text)
-        } else {
-            None
-        };
-        let (at, zoned) = match usual {
-            Some(at) => (at, true),
-            None => value.time(field)?,
-        };
-        if at.timestamp() < EARLIEST {
+        if let Value::Text(text) = value
+            && let Some(at) = self.times.usual(text)
+            && EARLIEST <= at
+            && at <= self.latest
+        {
+            return Ok(at);
+        }
+        self.odd_time(value, field, out)
+    }
+
+    #[cold]
+    fn odd_time(&self, value: Value<'_>, field: &str, out: &mut Output) -> Result<DateTime<Utc>, Fault> {
+        let (at, zoned) = value.time(field)?;
+        if at < EARLIEST {
             return Err(Fault::field(field, "implausible time before 2018"));
         }
         if at > self.latest {
@@ -178,7 +183,7 @@ impl Context {
 }
 
 /// 2018-01-01: no priced language model is older.
-const EARLIEST: i64 = 1_514_764_800;
+const EARLIEST: DateTime<Utc> = DateTime::from_timestamp_nanos(1_514_764_800_000_000_000);
 
 /// One format of records.
 pub(super) trait LineFormat {

@@ -182,10 +182,7 @@ impl<'a, 's> Own<'a, 's> {
 
 impl Sink for Own<'_, '_> {
     fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError> {
-        self.events.grow(events.len());
-        for event in events {
-            self.events.push_from(event, self.source);
-        }
+        self.events.extend_from(events, self.source);
         if self.events.len() < self.full {
             return Ok(());
         }
@@ -199,10 +196,10 @@ impl Sink for Own<'_, '_> {
     }
 
     fn checkpoint(&mut self, key: &str, at: Checkpoint) -> Result<(), StoreError> {
-        // Only the last of a file counts.
-        match self.checkpoints.iter_mut().rev().find(|(known, _)| known == key) {
-            Some((_, known)) => *known = at,
-            None => self.checkpoints.push((key.to_owned(), at)),
+        // Only the last of a file counts, and files are read one after another.
+        match self.checkpoints.last_mut() {
+            Some((known, last)) if known == key => *last = at,
+            _ => self.checkpoints.push((key.to_owned(), at)),
         }
         Ok(())
     }

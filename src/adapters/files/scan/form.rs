@@ -6,9 +6,7 @@
 //! read all values, and the close ones are made anew.
 
 use super::super::value::Value;
-use super::cursor::{self, Cursor};
-use super::raw;
-use crate::domain::same::same;
+use super::steps::{Steps, Take};
 
 /// A value of a record that was walked through.
 pub struct Token {
@@ -54,12 +52,12 @@ struct Form {
 }
 
 /// A value and the bytes before it.
-struct Part {
-    before: Vec<u8>,
-    kind: Kind,
+pub(super) struct Part {
+    pub before: Vec<u8>,
+    pub kind: Kind,
     sort: Sort,
     /// The value in the record before; empty if it was too long to be kept.
-    last: Vec<u8>,
+    pub last: Vec<u8>,
     /// How often it was another one than in the record before.
     changes: u64,
 }
@@ -70,52 +68,6 @@ enum Sort {
     Text,
     Natural,
     Any,
-}
-
-/// A record in the order of its bytes.
-#[derive(Default)]
-struct Steps {
-    steps: Vec<Step>,
-    tail: Fixed,
-}
-
-/// Bytes to compare and a value to read.
-struct Step {
-    fixed: Fixed,
-    take: Take,
-}
-
-/// How a value is read.
-#[derive(Clone, Copy)]
-enum Take {
-    /// By its kind alone.
-    Any(Kind),
-    /// A text between quotes that belong to the fixed bytes.
-    Text(u8),
-    /// The same, not wanted.
-    SkipText,
-    /// A natural number.
-    Natural(u8),
-}
-
-/// Bytes to compare and the values in them.
-#[derive(Default)]
-struct Fixed {
-    bytes: Vec<u8>,
-    values: Vec<FixedValue>,
-}
-
-/// A wanted value among fixed bytes.
-struct FixedValue {
-    slot: usize,
-    kind: FixedKind,
-}
-
-enum FixedKind {
-    /// At this place of the fixed bytes.
-    Text(usize, usize),
-    Whole(u64),
-    Bool(bool),
 }
 
 impl Forms {
@@ -150,7 +102,7 @@ impl Forms {
                 before: before.to_vec(),
                 kind: token.kind,
                 sort: sort(value),
-                last: short(value),
+                last: short(value).to_vec(),
                 changes: 0,
             });
             at = token.to;
@@ -163,20 +115,18 @@ impl Forms {
             wide: Steps::default(),
             close: Steps::default(),
         };
-        form.wide = form.steps(|_| false, |part| Take::Any(part.kind));
-        form.close = form.steps(|part| !part.last.is_empty(), Part::take);
+        form.wide
+            .make(&form.parts, &form.end, |_| false, |part| Take::Any(part.kind));
+        form.close
+            .make(&form.parts, &form.end, |part| !part.last.is_empty(), Part::take);
         self.known.truncate(FORMS - 1);
         self.known.insert(0, form);
     }
 }
 
 /// A value as it is kept for comparison.
-fn short(value: &[u8]) -> Vec<u8> {
-    if value.len() <= FIXED {
-        value.to_vec()
-    } else {
-        Vec::new()
-    }
+fn short(value: &[u8]) -> &[u8] {
+    if value.len() <= FIXED { value } else { &[] }
 }
 
 fn sort(value: &[u8]) -> Sort {
@@ -221,7 +171,8 @@ impl Form {
             let value = text.get(*from..*to).unwrap_or(&[]);
             if part.last.is_empty() || part.last != value {
                 part.changes += 1;
-                part.last = short(value);
+                part.last.clear();
+                part.last.extend_from_slice(short(value));
                 if part.sort != sort(value) {
                     part.sort = Sort::Any;
                 }
@@ -229,154 +180,7 @@ impl Form {
         }
         let reads = self.reads;
         let rarely = |part: &Part| part.changes.saturating_mul(RARELY) <= reads.max(RARELY);
-        self.close = self.steps(|part| !part.last.is_empty() && rarely(part), Part::take);
+        let fixed = |part: &Part| !part.last.is_empty() && rarely(part);
+        self.close.make(&self.parts, &self.end, fixed, Part::take);
     }
-
-    fn steps(&self, is_fixed: impl Fn(&Part) -> bool, take: impl Fn(&Part) -> Take) -> Steps {
-        let mut steps = Steps::default();
-        for part in &self.parts {
-            steps.tail.bytes.extend_from_slice(&part.before);
-            if is_fixed(part) && steps.tail.add(part) {
-                continue;
-            }
-            let take = take(part);
-            let quoted = matches!(take, Take::Text(_) | Take::SkipText);
-            if quoted {
-                steps.tail.bytes.push(b'"');
-            }
-            let fixed = std::mem::take(&mut steps.tail);
-            steps.steps.push(Step { fixed, take });
-            if quoted {
-                steps.tail.bytes.push(b'"');
-            }
-        }
-        steps.tail.bytes.extend_from_slice(&self.end);
-        steps
-    }
-}
-
-impl Fixed {
-    /// Adds a value, if it can be a fixed one.
-    fn add(&mut self, part: &Part) -> bool {
-        let Ok(text) = std::str::from_utf8(&part.last) else {
-            return false;
-        };
-        let from = self.bytes.len();
-        let (slot, value) = match part.kind {
-            Kind::Skip => (None, Value::Null),
-            Kind::Slot(slot) => match Cursor::new(text).scalar() {
-                Some(value) => (Some(slot), value),
-                None => return false,
-            },
-            Kind::Raw(slot) => (Some(slot), raw(text)),
-        };
-        let kind = match value {
-            Value::Null => None,
-            // Of a simple text what stands between the quotes.
-            Value::Text(found) => {
-                let quote = usize::from(found.len() < text.len());
-                Some(FixedKind::Text(from + quote, from + quote + found.len()))
-            }
-            Value::Whole(n) => Some(FixedKind::Whole(n)),
-            Value::Bool(b) => Some(FixedKind::Bool(b)),
-            Value::Negative(_) | Value::Float(_) | Value::Other => return false,
-        };
-        self.bytes.extend_from_slice(&part.last);
-        let value = slot.zip(kind).map(|(slot, kind)| FixedValue {
-            slot: usize::from(slot),
-            kind,
-        });
-        self.values.extend(value);
-        true
-    }
-
-    /// What follows the bytes, if the text begins with them.
-    #[inline(always)]
-    fn pass<'a>(&self, text: &'a str, values: &mut [Value<'a>]) -> Option<&'a str> {
-        let (front, rest) = text.split_at_checked(self.bytes.len())?;
-        if !same(front.as_bytes(), &self.bytes) {
-            return None;
-        }
-        if !self.values.is_empty() {
-            self.give(front, values)?;
-        }
-        Some(rest)
-    }
-
-    /// Gives the values among the bytes.
-    fn give<'a>(&self, front: &'a str, values: &mut [Value<'a>]) -> Option<()> {
-        for FixedValue { slot, kind } in &self.values {
-            let value = match *kind {
-                FixedKind::Text(start, end) => Value::Text(front.get(start..end)?),
-                FixedKind::Whole(n) => Value::Whole(n),
-                FixedKind::Bool(b) => Value::Bool(b),
-            };
-            *values.get_mut(*slot)? = value;
-        }
-        Some(())
-    }
-}
-
-impl Steps {
-    /// Reads a record; what is set is of no use if it is not of this form.
-    #[inline]
-    fn read<'a>(&self, text: &'a str, values: &mut [Value<'a>]) -> Option<()> {
-        let mut rest = text;
-        for step in &self.steps {
-            rest = step.read(step.fixed.pass(rest, values)?, values)?;
-        }
-        self.tail.pass(rest, values)?.is_empty().then_some(())
-    }
-
-    /// The same, and tells where each value stood.
-    fn read_places<'a>(&self, text: &'a str, values: &mut [Value<'a>], places: &mut Vec<(usize, usize)>) -> Option<()> {
-        places.clear();
-        let mut rest = text;
-        for step in &self.steps {
-            let value = step.fixed.pass(rest, values)?;
-            rest = step.read(value, values)?;
-            places.push((text.len() - value.len(), text.len() - rest.len()));
-        }
-        self.tail.pass(rest, values)?.is_empty().then_some(())
-    }
-}
-
-impl Step {
-    /// Reads the value that a text begins with; answers what follows.
-    #[inline(always)]
-    fn read<'a>(&self, text: &'a str, values: &mut [Value<'a>]) -> Option<&'a str> {
-        let (slot, value, rest) = match self.take {
-            // What ends the text is compared with the quote that follows.
-            Take::Text(slot) => {
-                let (value, rest) = text.split_at_checked(cursor::stop(text.as_bytes())?)?;
-                (slot, Value::Text(value), rest)
-            }
-            Take::Natural(slot) => {
-                let (value, length) = cursor::natural(text.as_bytes())?;
-                (slot, Value::Whole(value), text.get(length..)?)
-            }
-            Take::SkipText => {
-                let mut cursor = Cursor::new(text);
-                cursor.skip_to_quote()?;
-                return text.get(cursor.at..);
-            }
-            Take::Any(kind) => return any(kind, text, values),
-        };
-        *values.get_mut(usize::from(slot))? = value;
-        Some(rest)
-    }
-}
-
-/// The same for values of any sort.
-fn any<'a>(kind: Kind, text: &'a str, values: &mut [Value<'a>]) -> Option<&'a str> {
-    let mut cursor = Cursor::new(text);
-    match kind {
-        Kind::Slot(slot) => *values.get_mut(usize::from(slot))? = cursor.scalar()?,
-        Kind::Raw(slot) => {
-            cursor.skip()?;
-            *values.get_mut(usize::from(slot))? = raw(text.get(..cursor.at)?);
-        }
-        Kind::Skip => cursor.skip()?,
-    }
-    text.get(cursor.at..)
 }

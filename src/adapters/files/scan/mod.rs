@@ -10,6 +10,7 @@
 
 mod cursor;
 mod form;
+mod steps;
 
 use self::cursor::Cursor;
 use self::form::{Kind, Token};
