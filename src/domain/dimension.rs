@@ -107,13 +107,8 @@ impl FromStr for Dimension {
 pub struct Dimensions([Label; Dimension::ALL.len()]);
 
 impl Hash for Dimensions {
-    /// Two at a time: every call is looked up by all of them.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        const { assert!(Dimension::ALL.len().is_multiple_of(2), "none is left over") };
-        let half = |label: &Label| label.index() as u64;
-        for [a, b] in self.0.as_chunks::<2>().0 {
-            state.write_u64(half(a) << 32 | half(b));
-        }
+        self.hash_or(Dimension::Category, Label::EMPTY, state);
     }
 }
 
@@ -147,6 +142,21 @@ impl Dimensions {
                 .for_each(|(bits, label)| *bits |= label.index());
         }
         move |dimension| bits.get(dimension as usize).is_some_and(|bits| *bits != 0)
+    }
+
+    /// Hashes them as if one that is empty had a value. Nothing is copied for it: what was just written in small pieces is slow to read in
+    /// large ones.
+    #[inline(always)]
+    pub(crate) fn hash_or<H: Hasher>(&self, dimension: Dimension, value: Label, state: &mut H) {
+        const { assert!(Dimension::ALL.len().is_multiple_of(2), "none is left over") };
+        let half = |place: usize, label: Label| match label {
+            Label::EMPTY if place == dimension as usize => value.index() as u64,
+            label => label.index() as u64,
+        };
+        // Two at a time: every call is looked up by all of them.
+        for (pair, [a, b]) in self.0.as_chunks::<2>().0.iter().enumerate() {
+            state.write_u64(half(2 * pair, *a) << 32 | half(2 * pair + 1, *b));
+        }
     }
 
     /// Dimension and value pairs in storage order, empty ones included.

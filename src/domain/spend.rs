@@ -1,5 +1,7 @@
 //! Spend: charges summed by hour and dimensions. What budgets, forecasts and reports read.
 
+use std::hash::Hasher;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -214,18 +216,24 @@ pub fn metered_key(event: &UsageEvent) -> SpendKey {
         hour: Hour::of(event.at),
         basis: Basis::Metered,
         currency: Currency::USD,
-        dimensions: metered_dimensions(event),
+        dimensions: metered_dimensions(&event.dimensions),
     }
 }
 
 /// The dimensions of that key.
 #[must_use]
-pub fn metered_dimensions(event: &UsageEvent) -> Dimensions {
-    let mut dimensions = event.dimensions;
+pub fn metered_dimensions(of_event: &Dimensions) -> Dimensions {
+    let mut dimensions = *of_event;
     if dimensions.get(Dimension::Category).is_empty() {
         dimensions.set(Dimension::Category, usage_category());
     }
     dimensions
+}
+
+/// Hashes [`metered_dimensions`] without making them.
+#[inline]
+pub fn hash_metered<H: Hasher>(of_event: &Dimensions, state: &mut H) {
+    of_event.hash_or(Dimension::Category, usage_category(), state);
 }
 
 /// FOCUS `ChargeCategory` of metered spend.

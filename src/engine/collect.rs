@@ -301,10 +301,7 @@ impl Collector<'_, '_> {
 
 impl Sink for Collector<'_, '_> {
     fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError> {
-        self.events.grow(events.len());
-        for event in events {
-            self.events.push_from(event, self.source);
-        }
+        self.events.extend_from(events, self.source);
         if self.events.is_full() { self.flush() } else { Ok(()) }
     }
 

@@ -12,6 +12,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::codec::{Broken, Calls, Charged, PackedCalls};
 use super::failed;
+use super::later::{self, Later};
 use super::names::{CodecError, StoredNames};
 use crate::domain::charge::Charge;
 use crate::domain::usage::UsageEvent;
@@ -28,9 +29,16 @@ pub fn body(names: &StoredNames<'_>, block: u32) -> Result<Option<Vec<u8>>, Code
         .map_err(|e| CodecError::Store(failed(names.path, &e)))
 }
 
-/// Unpacks all calls.
-pub fn unpack(names: &mut StoredNames<'_>, packed: &PackedCalls<'_>) -> Result<Vec<(UsageEvent, Charge)>, CodecError> {
-    (0..packed.ids().len()).map(|row| packed.get(row, names)).collect()
+/// One call of a block.
+pub fn call(
+    names: &mut StoredNames<'_>,
+    packed: &PackedCalls<'_>,
+    later: &Later,
+    place: usize,
+) -> Result<(UsageEvent, Charge), CodecError> {
+    let (mut event, charge) = packed.get(place, names)?;
+    later.tell(place, &mut event);
+    Ok((event, charge))
 }
 
 /// Writes a block back.
@@ -46,17 +54,15 @@ pub fn store(names: &StoredNames<'_>, block: u32, calls: &mut Calls) -> Result<(
 }
 
 /// Adds calls behind the last block, filling it first if it was begun on the same day.
-pub struct Appender<'a, 'e> {
+pub struct Appender<'a> {
     no: i64,
     recorded_at: i64,
     calls: &'a mut Calls,
-    /// Calls that are still to be added, all at once.
-    next: Vec<Charged<'e>>,
     body: Vec<u8>,
     changed: bool,
 }
 
-impl<'a, 'e> Appender<'a, 'e> {
+impl<'a> Appender<'a> {
     /// Where the store ends; `calls` is memory to use.
     pub fn new(names: &StoredNames<'_>, now: DateTime<Utc>, calls: &'a mut Calls) -> Result<Self, CodecError> {
         let (conn, path) = (names.conn, names.path);
@@ -91,48 +97,44 @@ impl<'a, 'e> Appender<'a, 'e> {
             no,
             recorded_at,
             calls,
-            next: Vec::with_capacity(Calls::TOGETHER),
             body,
             changed: false,
         })
     }
 
-    /// Adds a call; answers the block that it went to.
-    pub fn push(
+    /// Adds calls, and for each of them the block that it went to.
+    pub fn extend(
         &mut self,
         names: &mut StoredNames<'_>,
-        event: &'e UsageEvent,
-        charge: Charge,
+        mut calls: &[Charged<'_>],
         now: DateTime<Utc>,
-    ) -> Result<u32, CodecError> {
-        if self.len() >= BLOCK_EVENTS {
-            self.flush(names)?;
-            self.no += 1;
-            self.recorded_at = now.timestamp();
-            self.calls.clear();
+        blocks: &mut Vec<u32>,
+    ) -> Result<(), CodecError> {
+        while !calls.is_empty() {
+            if self.len() >= BLOCK_EVENTS {
+                self.flush(names)?;
+                self.no += 1;
+                self.recorded_at = now.timestamp();
+                self.calls.clear();
+            }
+            let room = BLOCK_EVENTS - self.len();
+            let (fitting, rest) = calls.split_at_checked(room).unwrap_or((calls, &[]));
+            self.calls.extend(fitting, names)?;
+            self.changed = true;
+            let no = u32::try_from(self.no).map_err(|_| Broken)?;
+            blocks.extend(fitting.iter().map(|_| no));
+            calls = rest;
         }
-        self.next.push((event, charge));
-        if self.next.len() >= Calls::TOGETHER {
-            self.add(names)?;
-        }
-        self.changed = true;
-        Ok(u32::try_from(self.no).map_err(|_| Broken)?)
+        Ok(())
     }
 
     /// Calls in the block that is open.
     pub fn len(&self) -> usize {
-        self.calls.len() + self.next.len()
-    }
-
-    fn add(&mut self, names: &mut StoredNames<'_>) -> Result<(), CodecError> {
-        self.calls.extend(&self.next, names)?;
-        self.next.clear();
-        Ok(())
+        self.calls.len()
     }
 
     /// Writes the block that is open.
-    pub fn flush(&mut self, names: &mut StoredNames<'_>) -> Result<(), CodecError> {
-        self.add(names)?;
+    pub fn flush(&mut self, names: &StoredNames<'_>) -> Result<(), CodecError> {
         if std::mem::take(&mut self.changed) {
             self.body.clear();
             self.calls.put(&mut self.body);
@@ -162,6 +164,7 @@ pub fn expire(names: &mut StoredNames<'_>, before: DateTime<Utc>) -> Result<u64,
         )
         .map_err(fail)?;
     if gone > 0 {
+        later::expire(names.conn, path, before.timestamp())?;
         names
             .conn
             .execute("DELETE FROM event_block WHERE recorded_at < ?", [before.timestamp()])

@@ -12,6 +12,7 @@ use super::additions::Additions;
 use super::blocks;
 use super::codec::{Broken, Calls, PackedCalls};
 use super::failed;
+use super::later::Later;
 use super::names::{CodecError, NameCache, StoredNames};
 use super::spend::{self, Delta, apply, give, money, take};
 use crate::domain::charge::Charge;
@@ -53,7 +54,12 @@ fn load(names: &mut StoredNames<'_>, block: u32) -> Result<Option<Vec<(UsageEven
     let Some(body) = blocks::body(names, block)? else {
         return Ok(None);
     };
-    blocks::unpack(names, &PackedCalls::parse(&body)?).map(Some)
+    let (packed, later) = (PackedCalls::parse(&body)?, Later::load(names, block)?);
+    let calls = 0..packed.ids().len();
+    calls
+        .map(|place| blocks::call(names, &packed, &later, place))
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 /// Prices the wanted calls of these blocks anew.

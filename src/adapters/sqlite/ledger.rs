@@ -11,6 +11,7 @@ use super::additions::Additions;
 use super::blocks::{self, Met};
 use super::codec::{Calls, PackedCalls, Reader, Summing, get_spend, put_spend};
 use super::index::Index;
+use super::later::Later;
 use super::names::{CodecError, NameCache, StoredNames};
 use super::spend::{self, Delta, apply, money};
 use super::{detail, failed, open, record, write_ahead};
@@ -260,7 +261,9 @@ impl Ledger for SqliteLedger {
             };
             let packed = PackedCalls::parse(&body).map_err(|e| CodecError::from(e).at(path))?;
             if let Some(place) = packed.place(id) {
-                return packed.get(place, &mut names).map(Some).map_err(|e| e.at(path));
+                let later = Later::load(&names, block).map_err(|e| e.at(path))?;
+                let call = blocks::call(&mut names, &packed, &later, place);
+                return call.map(Some).map_err(|e| e.at(path));
             }
         }
         Ok(None)

@@ -6,6 +6,7 @@ mod blocks;
 mod codec;
 mod detail;
 mod index;
+mod later;
 pub mod ledger;
 mod migrate;
 mod names;
@@ -44,7 +45,7 @@ type Migration = (
 );
 
 /// The steps from each schema version to the next. Never change one that was released: append.
-const MIGRATIONS: [Migration; 3] = [("
+const MIGRATIONS: [Migration; 4] = [("
     CREATE TABLE name (number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
     CREATE TABLE event_block (no INTEGER PRIMARY KEY, recorded_at INTEGER NOT NULL, events INTEGER NOT NULL, body BLOB NOT NULL);
     CREATE TABLE event_index (part INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (part, seq)) WITHOUT ROWID;
@@ -67,7 +68,9 @@ const MIGRATIONS: [Migration; 3] = [("
     CREATE TABLE spend_part (no INTEGER PRIMARY KEY, body BLOB NOT NULL);
     INSERT INTO spend_part SELECT hour * 64, body FROM spend_hour;
     DROP TABLE spend_hour;
-", Some(index::migrate)), ("", Some(migrate::by_column))];
+", Some(index::migrate)), ("", Some(migrate::by_column)), ("
+    CREATE TABLE event_line (no INTEGER PRIMARY KEY, body BLOB NOT NULL);
+", None)];
 
 impl SqliteLedger {
     /// Opens the ledger at `path`, creating or migrating it.

@@ -7,8 +7,9 @@ use rusqlite::{Connection, params};
 use rustc_hash::FxBuildHasher;
 
 use super::blocks::{self, Appender};
-use super::codec::{Broken, Calls, PackedCalls};
+use super::codec::{Broken, Calls, Charged, PackedCalls};
 use super::failed;
+use super::later::Later;
 use super::ledger::State;
 use super::names::{CodecError, StoredNames};
 use super::spend::{Delta, apply, give, money, take};
@@ -48,38 +49,40 @@ pub fn record(
     let mut appender = Appender::new(&names, now, &mut state.calls)?;
     let mut position = appender.len();
     let mut fresh = (0_u32..)
-        .zip(events)
         .zip(&known)
         .filter(|(_, known)| !**known)
         .map(|(call, _)| call);
-    let (mut together, mut next, mut charges) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut places, mut next) = (Vec::new(), Vec::new());
+    let (mut charges, mut calls): (_, Vec<Charged<'_>>) = (Vec::new(), Vec::new());
     let mut costs = Total::default();
     loop {
-        together.clear();
-        together.extend(fresh.by_ref().take(Calls::TOGETHER));
-        if together.is_empty() {
+        places.clear();
+        places.extend(fresh.by_ref().take(Calls::TOGETHER));
+        if places.is_empty() {
             break;
         }
         next.clear();
-        next.extend(together.iter().map(|(_, event)| *event));
+        next.extend(places.iter().filter_map(|place| events.get(*place as usize)));
         charges.clear();
         pricer.price_all(&next, &mut charges);
-        if charges.len() != next.len() {
+        if charges.len() != places.len() {
             return Err(CodecError::Store(StoreError::Failed {
                 path: path.to_owned(),
-                cause: format!("{} of {} calls were priced", charges.len(), next.len()),
+                cause: format!("{} of {} calls were priced", charges.len(), places.len()),
             }));
         }
-        for ((call, event), charge) in together.iter().zip(&charges) {
+        calls.clear();
+        calls.extend(next.iter().copied().zip(charges.iter().copied()));
+        for charge in &charges {
             outcome.recorded += 1;
             outcome.unpriced += u64::from(!charge.is_priced());
             costs.add(charge.cost).map_err(money)?;
-            blocks.push(appender.push(&mut names, event, *charge, now)?);
-            additions.push(events, *call, event, *charge)?;
         }
+        appender.extend(&mut names, &calls, now, blocks)?;
+        additions.extend(events, &places, &calls)?;
     }
     outcome.cost = add_exact(outcome.cost, costs.sum().map_err(money)?).map_err(money)?;
-    appender.flush(&mut names)?;
+    appender.flush(&names)?;
     for same in blocks.chunk_by(|a, b| a == b) {
         if let Some(block) = same.first() {
             state.met.note(*block, position..position + same.len());
@@ -137,6 +140,7 @@ fn improve(
         if candidates.len() > FEW {
             places.extend(packed.ids().zip(0..));
         }
+        let mut later = Later::load(&names, block)?;
         // What of the block got better, by place; a call may come more than once.
         let mut better_rows: BTreeMap<usize, (UsageEvent, Charge)> = BTreeMap::new();
         for call in candidates {
@@ -152,7 +156,7 @@ fn improve(
             outcome.known += u64::from(state.met.first_time(block, place));
             let row = match better_rows.get(&place) {
                 Some(row) => *row,
-                None => packed.get(place, &mut names)?,
+                None => blocks::call(&mut names, &packed, &later, place)?,
             };
             let better = row.0.merge(*event);
             if better == row.0 {
@@ -164,7 +168,12 @@ fn improve(
                 ..row.0.rank
             };
             if (UsageEvent { rank, ..better }) == row.0 {
-                better_rows.insert(place, (better, row.1));
+                let line = better.rank.line;
+                if better.rank == (Rank { line, ..rank }) && !better_rows.contains_key(&place) {
+                    later.note(place, line);
+                } else {
+                    better_rows.insert(place, (better, row.1));
+                }
                 continue;
             }
             let charge = pricer.price(&better);
@@ -178,9 +187,11 @@ fn improve(
             calls.resume(&packed);
             for (place, (event, charge)) in &better_rows {
                 calls.replace(*place, event, charge, &mut names)?;
+                later.forget(*place);
             }
             blocks::store(&names, block, calls)?;
         }
+        later.store(&names, block)?;
     }
     Ok(known)
 }

@@ -81,7 +81,7 @@ pub fn apply(
                             calls.clear();
                         }
                     }
-                    Row::Sums(key, sums) => packed.push(&key, sums, names)?,
+                    Row::Sums((key, sums)) => packed.push(key, sums, names)?,
                 }
             }
             packed.extend(&calls, names)?;

@@ -92,6 +92,8 @@ impl UsageEvent {
 
 /// Calls after which a batch gets room for all that it may hold.
 const MANY: usize = 512;
+/// Observations that are looked for before any of them is added.
+const TOGETHER: usize = 64;
 
 /// Observations with each call once: further ones of the same call are merged as they come.
 #[derive(Clone, Debug, Default)]
@@ -114,21 +116,11 @@ impl EventBatch {
 
     /// Adds an observation as one of a source.
     pub fn push_from(&mut self, observation: &UsageEvent, source: Label) {
-        let ids = &mut self.ids;
-        let digits = observation.id.digits();
-        let same = |place: &u32| ids.get(*place as usize) == Some(&observation.id);
-        if let Some(place) = self.places.find(digits, same) {
-            self.repeated += 1;
-            if let Some(event) = self.events.get_mut(*place as usize) {
-                let mut observation = *observation;
-                observation.dimensions.set(Dimension::Source, source);
-                let better = event.merge(observation);
-                if better != *event {
-                    *event = better;
-                }
-            }
+        if let Some(place) = self.place(observation.id) {
+            self.merge(place, observation, source);
             return;
         }
+        let (ids, digits) = (&mut self.ids, observation.id.digits());
         // A batch is cut long before its places need more than 32 bits.
         let place = u32::try_from(ids.len()).unwrap_or(u32::MAX);
         self.places.insert_unique(digits, place, |place| digits_of(ids, *place));
@@ -140,9 +132,48 @@ impl EventBatch {
         }
     }
 
+    /// Where a call of the batch stands.
+    #[inline(always)]
+    fn place(&self, id: EventId) -> Option<u32> {
+        let same = |place: &u32| self.ids.get(*place as usize) == Some(&id);
+        self.places.find(id.digits(), same).copied()
+    }
+
+    /// Makes one call of two observations.
+    fn merge(&mut self, place: u32, observation: &UsageEvent, source: Label) {
+        self.repeated += 1;
+        if let Some(event) = self.events.get_mut(place as usize) {
+            let mut observation = *observation;
+            observation.dimensions.set(Dimension::Source, source);
+            let better = event.merge(observation);
+            if better != *event {
+                *event = better;
+            }
+        }
+    }
+
+    /// Adds observations as ones of a source.
+    pub fn extend_from(&mut self, observations: &[UsageEvent], source: Label) {
+        self.grow(observations.len());
+        // A large batch lies far from the processor: all are looked for first, so that it waits for several at a time and not for each.
+        let mut met = [None; TOGETHER];
+        for some in observations.chunks(TOGETHER) {
+            for (met, observation) in met.iter_mut().zip(some) {
+                *met = self.place(observation.id);
+            }
+            for (met, observation) in met.iter().zip(some) {
+                match met {
+                    Some(place) => self.merge(*place, observation, source),
+                    // One of these may have come before it just now.
+                    None => self.push_from(observation, source),
+                }
+            }
+        }
+    }
+
     /// Makes room for so many more calls: in a batch of many for all that it may hold, since growing it step by step would copy it
     /// several times.
-    pub fn grow(&mut self, more: usize) {
+    fn grow(&mut self, more: usize) {
         if self.events.len() >= MANY && self.events.capacity() < Self::FULL {
             self.reserve(Self::FULL + MANY.max(more));
         }
