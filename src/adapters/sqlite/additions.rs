@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 
-use super::codec::{Broken, Charged};
+use super::codec::Broken;
 use super::names::CodecError;
 use super::spend::money;
 use crate::domain::charge::Charge;
@@ -23,19 +23,46 @@ pub struct Additions {
     sums: Vec<(SpendKey, Sums)>,
     /// Groups by hour, in the order of the first call within it.
     order: Vec<(Hour, u32)>,
-    /// Of calls that are being added: the hour, the hash, and a group that may be theirs.
-    next: Vec<(Hour, u64, Option<u32>)>,
+    /// Of calls that are being added: which, the hour, the hash, and a group that may be theirs.
+    next: Vec<(u32, Hour, u64, Option<u32>)>,
 }
 
-/// Calls of one key.
+/// Calls of one key. Small, since there may be one for each call: what the first of them costs stays where it is.
 struct Group {
     hour: Hour,
     mix: u64,
     /// The first of them.
-    call: u32,
-    charge: Charge,
+    first: u32,
     /// Place of the sums, where there are more.
     sums: Option<u32>,
+}
+
+/// The calls that are added, each with its charge, in the order of adding.
+#[derive(Clone, Copy)]
+pub struct Added<'a> {
+    /// All calls of the batch.
+    pub events: &'a [UsageEvent],
+    /// Where in the batch those stand that are added.
+    pub places: &'a [u32],
+    /// What they cost.
+    pub charges: &'a [Charge],
+}
+
+impl<'a> Added<'a> {
+    /// What changes calls that are known only.
+    pub const NOTHING: Added<'static> = Added {
+        events: &[],
+        places: &[],
+        charges: &[],
+    };
+
+    fn event(&self, n: u32) -> Option<&'a UsageEvent> {
+        self.events.get(*self.places.get(n as usize)? as usize)
+    }
+
+    fn call(&self, n: u32) -> Result<(&'a UsageEvent, &'a Charge), Broken> {
+        self.event(n).zip(self.charges.get(n as usize)).ok_or(Broken)
+    }
 }
 
 impl Additions {
@@ -46,46 +73,47 @@ impl Additions {
         self.sums.clear();
     }
 
-    /// Adds calls, which stand at these places of the batch.
-    pub fn extend(&mut self, events: &[UsageEvent], places: &[u32], calls: &[Charged<'_>]) -> Result<(), CodecError> {
-        self.next.clear();
-        for (event, _) in calls {
+    /// Adds the calls from the `from`th on.
+    pub fn extend(&mut self, added: Added<'_>, from: usize) -> Result<(), CodecError> {
+        let mut next = std::mem::take(&mut self.next);
+        next.clear();
+        for n in from..added.places.len() {
+            let n = u32::try_from(n).map_err(|_| Broken)?;
+            let event = added.event(n).ok_or(Broken)?;
             let hour = Hour::of(event.at);
             let mut hasher = FxHasher::default();
             hour.hash(&mut hasher);
             hash_metered(&event.dimensions, &mut hasher);
-            self.next.push((hour, hasher.finish(), None));
+            next.push((n, hour, hasher.finish(), None));
         }
         // All are looked for before any is added: the processor waits for several at a time.
-        for (_, mix, found) in &mut self.next {
+        for (_, _, mix, found) in &mut next {
             let same = |group: &u32| self.groups.get(*group as usize).is_some_and(|g| g.mix == *mix);
             *found = self.known.find(*mix, same).copied();
         }
-        let mut next = std::mem::take(&mut self.next);
-        let added = next
-            .drain(..)
-            .zip(places.iter().zip(calls))
-            .try_for_each(|((hour, mix, found), (place, call))| self.add(events, (hour, mix), found, *place, call));
+        for (n, hour, mix, found) in &next {
+            self.add(added, *n, (*hour, *mix), *found)?;
+        }
         self.next = next;
-        added
+        Ok(())
     }
 
     /// Adds a call, perhaps to a group that was found for it.
     fn add(
         &mut self,
-        events: &[UsageEvent],
+        added: Added<'_>,
+        n: u32,
         (hour, mix): (Hour, u64),
         found: Option<u32>,
-        place: u32,
-        (event, charge): &Charged<'_>,
     ) -> Result<(), CodecError> {
+        let (event, charge) = added.call(n)?;
         let (groups, sums) = (&mut self.groups, &self.sums);
         let same = |group: &u32| {
             groups.get(*group as usize).is_some_and(|group| {
                 // The first call of a group of several was read long ago.
                 let first = match group.sums {
                     Some(place) => sums.get(place as usize).map(|(key, _)| &key.dimensions),
-                    None => events.get(group.call as usize).map(|first| &first.dimensions),
+                    None => added.event(group.first).map(|first| &first.dimensions),
                 };
                 group.mix == mix
                     && group.hour == hour
@@ -100,8 +128,7 @@ impl Additions {
             groups.push(Group {
                 hour,
                 mix,
-                call: place,
-                charge: *charge,
+                first: n,
                 sums: None,
             });
             self.known
@@ -112,9 +139,9 @@ impl Additions {
         let sums = match group.sums {
             Some(place) => self.sums.get_mut(place as usize),
             None => {
-                let first = events.get(group.call as usize).ok_or(Broken)?;
+                let (first, charge) = added.call(group.first)?;
                 group.sums = Some(u32::try_from(self.sums.len()).map_err(|_| Broken)?);
-                self.sums.push((metered_key(first), Sums::of(first, &group.charge)));
+                self.sums.push((metered_key(first), Sums::of(first, charge)));
                 self.sums.last_mut()
             }
         };
@@ -138,12 +165,12 @@ impl Additions {
     }
 
     /// What a group adds up to.
-    pub fn row<'a>(&'a self, (_, place): (Hour, u32), events: &'a [UsageEvent]) -> Result<Row<'a>, Broken> {
+    pub fn row<'a>(&'a self, (_, place): (Hour, u32), added: Added<'a>) -> Result<Row<'a>, Broken> {
         let group = self.groups.get(place as usize).ok_or(Broken)?;
-        Ok(match group.sums {
-            Some(place) => Row::Sums(self.sums.get(place as usize).ok_or(Broken)?),
-            None => Row::Call(events.get(group.call as usize).ok_or(Broken)?, group.charge),
-        })
+        match group.sums {
+            Some(place) => self.sums.get(place as usize).map(Row::Sums).ok_or(Broken),
+            None => added.call(group.first).map(|(event, charge)| Row::Call(event, *charge)),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 use rust_decimal::Decimal;
 
-use super::additions::Additions;
+use super::additions::{Added, Additions};
 use super::blocks;
 use super::codec::{Broken, Calls, PackedCalls};
 use super::failed;
@@ -104,7 +104,7 @@ pub(super) fn recharge(
             blocks::store(names, block, &mut calls)?;
         }
     }
-    apply(names, &mut Additions::default(), &[], delta)?;
+    apply(names, &mut Additions::default(), Added::NOTHING, delta)?;
     for (day, old) in days {
         let new = metered_on(names, day)?;
         if new == old {

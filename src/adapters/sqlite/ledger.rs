@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::additions::Additions;
+use super::additions::{Added, Additions};
 use super::blocks::{self, Met};
 use super::codec::{Calls, PackedCalls, Reader, Summing, get_spend, put_spend};
 use super::index::Index;
@@ -38,7 +38,9 @@ pub(super) struct State {
     pub additions: Additions,
     pub calls: Calls,
     pub summing: Summing,
-    /// Where each new call of a batch went.
+    /// Where each new call of a batch stands, what it costs, and where it went.
+    pub places: Vec<u32>,
+    pub charges: Vec<Charge>,
     pub blocks: Vec<u32>,
     data_version: Option<i64>,
     /// Whether the store is still written without the log ahead of it.
@@ -167,7 +169,7 @@ impl Ledger for SqliteLedger {
                 return Ok(restated);
             }
             if old.is_some() {
-                apply(&mut names, &mut Additions::default(), &[], delta)?;
+                apply(&mut names, &mut Additions::default(), Added::NOTHING, delta)?;
             } else {
                 // A bill of millions of rows is not held a second time.
                 spend::append(&mut names, &bill.rows)?;

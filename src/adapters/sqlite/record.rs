@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
 use rustc_hash::FxBuildHasher;
 
+use super::additions::Added;
 use super::blocks::{self, Appender};
 use super::codec::{Broken, Calls, Charged, PackedCalls};
 use super::failed;
@@ -52,34 +53,44 @@ pub fn record(
         .zip(&known)
         .filter(|(_, known)| !**known)
         .map(|(call, _)| call);
-    let (mut places, mut next) = (Vec::new(), Vec::new());
-    let (mut charges, mut calls): (_, Vec<Charged<'_>>) = (Vec::new(), Vec::new());
+    let State { places, charges, .. } = state;
+    places.clear();
+    charges.clear();
+    let (mut next, mut calls): (_, Vec<Charged<'_>>) = (Vec::new(), Vec::new());
     let mut costs = Total::default();
     loop {
-        places.clear();
+        let from = places.len();
         places.extend(fresh.by_ref().take(Calls::TOGETHER));
-        if places.is_empty() {
+        let added = places.get(from..).unwrap_or(&[]);
+        if added.is_empty() {
             break;
         }
         next.clear();
-        next.extend(places.iter().filter_map(|place| events.get(*place as usize)));
-        charges.clear();
-        pricer.price_all(&next, &mut charges);
+        next.extend(added.iter().filter_map(|place| events.get(*place as usize)));
+        pricer.price_all(&next, charges);
         if charges.len() != places.len() {
             return Err(CodecError::Store(StoreError::Failed {
                 path: path.to_owned(),
                 cause: format!("{} of {} calls were priced", charges.len(), places.len()),
             }));
         }
+        let priced = charges.get(from..).unwrap_or(&[]);
         calls.clear();
-        calls.extend(next.iter().copied().zip(charges.iter().copied()));
-        for charge in &charges {
+        calls.extend(next.iter().copied().zip(priced.iter().copied()));
+        for charge in priced {
             outcome.recorded += 1;
             outcome.unpriced += u64::from(!charge.is_priced());
             costs.add(charge.cost).map_err(money)?;
         }
         appender.extend(&mut names, &calls, now, blocks)?;
-        additions.extend(events, &places, &calls)?;
+        additions.extend(
+            Added {
+                events,
+                places,
+                charges,
+            },
+            from,
+        )?;
     }
     outcome.cost = add_exact(outcome.cost, costs.sum().map_err(money)?).map_err(money)?;
     appender.flush(&names)?;
@@ -92,7 +103,16 @@ pub fn record(
     let fresh_ids = ids.iter().zip(&known).filter(|(_, known)| !**known);
     let calls = fresh_ids.zip(blocks.iter()).map(|((id, _), block)| (*id, *block));
     state.index.add(conn, path, calls)?;
-    apply(&mut names, additions, events, delta)?;
+    apply(
+        &mut names,
+        additions,
+        Added {
+            events,
+            places,
+            charges,
+        },
+        delta,
+    )?;
     for (source, key, Checkpoint(body)) in &batch.checkpoints {
         conn.prepare_cached("INSERT OR REPLACE INTO checkpoint (source, key, body) VALUES (?, ?, ?)")
             .and_then(|mut s| s.execute(params![source, key, body]))

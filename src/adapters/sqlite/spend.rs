@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{OptionalExtension, params};
 use rustc_hash::FxBuildHasher;
 
-use super::additions::{Additions, Row};
+use super::additions::{Added, Additions, Row};
 use super::codec::{Calls, PackedRows, Rows, Summing};
 use super::failed;
 use super::names::{CodecError, StoredNames};
@@ -57,7 +57,7 @@ pub fn unpack(
 pub fn apply(
     names: &mut StoredNames<'_>,
     additions: &mut Additions,
-    events: &[UsageEvent],
+    added: Added<'_>,
     delta: Delta,
 ) -> Result<(), CodecError> {
     let mut changed: BTreeMap<Hour, Vec<(SpendKey, Sums)>> = BTreeMap::new();
@@ -68,7 +68,7 @@ pub fn apply(
     let (mut packed, mut body) = (Rows::default(), Vec::new());
     let mut calls = Vec::with_capacity(Calls::TOGETHER);
     for (hour, groups) in additions.hours() {
-        let rows = groups.iter().map(|group| additions.row(*group, events));
+        let rows = groups.iter().map(|group| additions.row(*group, added));
         let more = changed.remove(&hour);
         if let (None, Some(layer)) = (&more, parts::next(names, hour)?) {
             packed.clear();

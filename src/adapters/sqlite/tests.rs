@@ -9,7 +9,7 @@ use crate::domain::dimension::Dimension;
 use crate::domain::period::Period;
 use crate::domain::spend::{Sums, metered_key};
 use crate::domain::usage::{Bucket, EventId, UsageEvent};
-use crate::ports::{Ledger, Pricer, RecordBatch};
+use crate::ports::{Ledger, Pricer, RecordBatch, Retention};
 
 #[test]
 fn calls_of_the_first_schema_are_still_known() {
@@ -151,4 +151,58 @@ fn calls_that_nobody_has_priced_are_not_recorded_as_fewer() {
     let error = ledger.record(&batch, &Forgetful, at).unwrap_err().to_string();
     assert!(error.contains("1 of 2 calls were priced"), "{error}");
     assert!(ids.into_iter().all(|id| ledger.event(id).unwrap().is_none()));
+}
+
+/// Charges nothing.
+struct Free;
+
+impl Pricer for Free {
+    fn price(&self, _: &UsageEvent) -> Charge {
+        Charge::priced(Decimal::ZERO, "free".into())
+    }
+}
+
+#[test]
+fn a_later_line_is_kept_beside_the_block_until_the_call_itself_gets_better_or_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let mut ledger = SqliteLedger::open(&path).unwrap();
+    let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+    let call = |n: u8, line: u64, output: u64| {
+        let mut event = UsageEvent::new(EventId::of(&[b"response", &[n]]), at, "p".into(), "m".into());
+        event.rank.line = line;
+        event.tokens.set(Bucket::Output, output);
+        event
+    };
+    let mut record = |events: &[UsageEvent]| {
+        let batch = RecordBatch {
+            events: events.iter().copied().collect(),
+            ..RecordBatch::default()
+        };
+        ledger.record(&batch, &Free, at).unwrap();
+        let stored = events.first().and_then(|e| ledger.event(e.id).unwrap()).unwrap().0;
+        (stored.rank.line, stored.tokens.get(Bucket::Output))
+    };
+    let look = |sql: &str| -> Vec<u8> {
+        let conn = Connection::open(&path).unwrap();
+        conn.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let block = || look("SELECT body FROM event_block");
+    let lines = || look("SELECT coalesce((SELECT body FROM event_line), x'')");
+
+    let all: Vec<UsageEvent> = (0..100).map(|n| call(n, u64::from(n), 7)).collect();
+    record(&all);
+    let before = block();
+    assert_eq!(record(&[call(3, 900, 7), call(5, 800, 7)]), (900, 7));
+    assert!(block() == before, "a later line changed the block");
+    assert!(!lines().is_empty());
+    // Of three observations of one standing the last line wins, whatever came first.
+    assert_eq!(record(&[call(3, 850, 6)]), (900, 7));
+    assert_eq!(record(&[call(3, 950, 5)]), (950, 5));
+    assert!(block() != before);
+    assert_eq!(record(&[call(5, 790, 1)]), (800, 7));
+
+    let keep = Retention { detail_days: 1 };
+    assert_eq!(ledger.expire(keep, at + chrono::TimeDelta::days(3)).unwrap(), 100);
+    assert!(lines().is_empty());
 }
