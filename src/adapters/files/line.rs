@@ -81,6 +81,8 @@ pub(super) struct Context {
     /// Forms of records met so far, by format.
     pub forms: FormsByFormat,
     times: Times,
+    /// The response met last: a program writes the lines of one behind each other.
+    response: (Vec<u8>, EventId),
     /// Who sells a model, as told by its name.
     providers: Vec<(Label, Label)>,
 }
@@ -104,6 +106,7 @@ impl Context {
             fallback: None,
             forms: FormsByFormat::default(),
             times: Times::default(),
+            response: (Vec::new(), response(b"")),
             providers: Vec::new(),
         }
     }
@@ -118,6 +121,20 @@ impl Context {
             self.providers.push((model, provider));
         }
         provider
+    }
+
+    /// The identity of a provider's response.
+    pub fn response(&mut self, id: &[u8]) -> EventId {
+        if id.len() > MAX_LABEL_BYTES {
+            return response(id);
+        }
+        let (known, identity) = &mut self.response;
+        if known != id {
+            *identity = response(id);
+            known.clear();
+            known.extend_from_slice(id);
+        }
+        *identity
     }
 
     /// The label of a field that may be absent.
@@ -180,6 +197,10 @@ impl Context {
         }
         Ok(at)
     }
+}
+
+fn response(id: &[u8]) -> EventId {
+    EventId::of(&[b"response", id])
 }
 
 /// 2018-01-01: no priced language model is older.

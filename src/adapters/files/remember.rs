@@ -135,6 +135,9 @@ impl Run<'_> {
 
     /// What a record yielded beside its calls: costs of periods, and parts that are not usable.
     pub fn parts(&mut self, name: &str, line: u64, bytes: &[u8]) {
+        if self.out.buckets.is_empty() && self.out.faults.is_empty() {
+            return;
+        }
         for mut bucket in self.out.buckets.drain(..) {
             let rows = bucket.rows.iter_mut();
             rows.for_each(|row| self.options.place(&mut row.dimensions));

@@ -111,7 +111,11 @@ fn observe(values: &Values<'_>, number: u64, context: &mut Context, out: &mut Ou
     };
     let model = context.label(values.get(Slot::Model), "message.model")?;
     // Written where it is handed over from: a call is larger than what is read of its line.
-    out.events.push(blank(EventId::of(&key), at, model, context));
+    let identity = match key {
+        [b"response", id] => context.response(id),
+        key => EventId::of(&key),
+    };
+    out.events.push(blank(identity, at, model, context));
     let Some(event) = out.events.last_mut() else {
         return Ok(());
     };
