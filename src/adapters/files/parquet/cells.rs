@@ -12,12 +12,15 @@ use super::chunk::Chunks;
 use super::codes::Codes;
 use super::costs::Costs;
 use super::pages::Pages;
-use super::segment::{Dictionary, Found, Plain, Room, Segment, Unread};
-use super::text_of;
+use super::segment::{Dictionary, Room, Segment, Unread};
 use super::texts::Text;
 use super::values::Values;
 use crate::domain::period::Hour;
 use crate::domain::usage::Bucket;
+
+mod spots;
+
+use spots::{Few, Spot};
 
 /// Where values come from.
 enum Source {
@@ -25,15 +28,6 @@ enum Source {
     Pages(Pages),
     /// What pages are not read for.
     Values(Values),
-}
-
-/// Where the value of a row lies.
-#[derive(Clone, Copy)]
-enum Spot {
-    Nowhere,
-    Dictionary(u32),
-    /// Of the segment with this number.
-    Page(usize, usize, usize),
 }
 
 /// What rows are read as.
@@ -62,6 +56,8 @@ pub(super) struct Column {
     ready: bool,
     segments: Vec<Segment>,
     spots: Vec<Spot>,
+    /// Of how many rows the value was found by itself.
+    alone: u32,
     room: Room,
     pub codes: Codes,
     pub costs: Costs,
@@ -91,6 +87,7 @@ impl Column {
             ready: false,
             segments: Vec::new(),
             spots: Vec::new(),
+            alone: 0,
             room: Room::default(),
             codes: Codes::new(),
             costs: Costs::new(&descr, role == Role::RareAmount),
@@ -176,6 +173,7 @@ impl Column {
         }
         self.segments.clear();
         self.spots.clear();
+        self.alone = 0;
         self.codes.begin();
         self.costs.begin();
     }
@@ -272,106 +270,6 @@ impl Column {
             }
             Role::Amount | Role::RareAmount => self.stored(row),
         }
-    }
-
-    /// The text of a row from its value.
-    fn stored(&mut self, row: usize) -> Result<Text> {
-        let nothing = || Ok(Ok(String::new()));
-        let mut text = None;
-        if let Source::Values(values) = &self.source {
-            let mut at = 0;
-            values.visit(self.rows.min(row + 1), |value| {
-                text = value.filter(|_| at == row).map(|value| text_of(&self.descr, value));
-                at += 1;
-                Ok(())
-            })?;
-            return text.map_or_else(nothing, Ok);
-        }
-        if self.spots.is_empty() {
-            self.find_spots()?;
-        }
-        let value = match self.spots.get(row).copied().unwrap_or(Spot::Nowhere) {
-            Spot::Nowhere => None,
-            Spot::Dictionary(code) => dictionary(&self.source).and_then(|d| d.value(code as usize)),
-            Spot::Page(segment, start, end) => self.segments.get(segment).and_then(|s| s.bytes().get(start..end)),
-        };
-        value.map_or_else(nothing, |value| Ok(text_of(&self.descr, value)))
-    }
-
-    /// Finds where the values of the last rows lie.
-    fn find_spots(&mut self) -> Result<()> {
-        let mut values = Vec::new();
-        for (at, segment) in self.segments.iter().enumerate() {
-            let found = segment.again(&mut self.room).map_err(|unread| match unread {
-                Unread::Wrong(error) => error,
-                Unread::Unusual => ParquetError::General("a page that reads in two ways".to_owned()),
-            })?;
-            values.clear();
-            match found {
-                Found::Code(_) | Found::Codes => {
-                    self.room.fill(found);
-                    values.extend(self.room.codes.iter().map(|code| Spot::Dictionary(*code)));
-                }
-                Found::Fixed(..) | Found::Long => self.room.each_value(found, segment, |value, start| {
-                    values.push(Spot::Page(at, start, start + value.len()));
-                    Ok(())
-                })?,
-            }
-            self.room.present.spread(&values, Spot::Nowhere, &mut self.spots);
-        }
-        Ok(())
-    }
-}
-
-/// Values of one size in one page of which few are looked at.
-struct Few {
-    /// Where they begin, and the bytes of each; 0 where this says nothing.
-    start: usize,
-    size: usize,
-    /// 1 or 0 for each row, if not all are alike.
-    levels: Vec<u32>,
-    /// A row and the values before it.
-    at: (usize, usize),
-}
-
-impl Few {
-    /// Whether the rows of a page are such ones.
-    fn of((segment, found): (&Segment, Found), few: &mut Option<Few>, room: &mut Room) -> bool {
-        let (Found::Fixed(start, _), Plain::Fixed(size)) = (found, segment.plain) else {
-            return false;
-        };
-        if room.present.count == 0 {
-            return false;
-        }
-        let few = few.get_or_insert(Few {
-            start: 0,
-            size: 0,
-            levels: Vec::new(),
-            at: (0, 0),
-        });
-        (few.start, few.size, few.at) = (start, size, (0, 0));
-        few.levels.clear();
-        if !room.present.all() {
-            room.present.take_levels(&mut few.levels);
-        }
-        true
-    }
-
-    /// The value of a row, if it has one. Rows are mostly asked for in order.
-    fn value<'s>(&mut self, segment: &'s Segment, row: usize) -> Option<&'s [u8]> {
-        let place = if self.levels.is_empty() {
-            row
-        } else {
-            let (from, before) = if self.at.0 <= row { self.at } else { (0, 0) };
-            let between = self.levels.get(from..row)?;
-            self.at = (row, before + between.iter().fold(0, |sum, level| sum + *level as usize));
-            if *self.levels.get(row)? != 1 {
-                return None;
-            }
-            self.at.1
-        };
-        let start = self.start.checked_add(place.checked_mul(self.size)?)?;
-        segment.bytes().get(start..start.checked_add(self.size)?)
     }
 }
 

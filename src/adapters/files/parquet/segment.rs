@@ -161,6 +161,16 @@ impl Present {
         self.count == self.rows
     }
 
+    /// Where the value of a row stands among those that there are.
+    pub fn place(&self, row: usize) -> Option<usize> {
+        if self.all() {
+            return Some(row);
+        }
+        let has = self.levels.get(row).is_some_and(|level| *level == 1);
+        let before = self.levels.get(..row).filter(|_| has)?;
+        Some(before.iter().fold(0, |sum, level| sum + *level as usize))
+    }
+
     /// The rows that have.
     pub fn rows(&self) -> impl Iterator<Item = usize> + '_ {
         let all = if self.all() { self.rows } else { 0 };
