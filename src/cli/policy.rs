@@ -138,7 +138,7 @@ fn outcome(test: &PolicyTest, budget: &Budget) -> Result<Outcome, CliError> {
         let bill = Bill {
             identity: "test".to_owned(),
             period: Period::new(first, last),
-            rows: test.spend.clone(),
+            rows: test.spend.iter().copied().collect(),
             settled_before: None,
         };
         ledger.replace_bill(&bill, last)?;

@@ -12,6 +12,10 @@ use super::money::{Currency, MoneyError, add_exact};
 use super::period::{Hour, Period};
 use super::usage::{Bucket, Requests, Tokens, UsageEvent};
 
+mod rows;
+
+pub use rows::{HourRows, SpendRow, SpendRows};
+
 /// Where a figure comes from. Two bases are alternative views of the same spend and are never mixed in one sum.
 #[derive(
     Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
@@ -251,7 +255,7 @@ pub struct Bill {
     /// The billing period.
     pub period: Period,
     /// Its rows, summed by key; no key twice.
-    pub rows: Vec<(SpendKey, Sums)>,
+    pub rows: SpendRows,
     /// Days before this one were final when the bill was last read: only a change of theirs is a restatement. None: all were.
     pub settled_before: Option<Hour>,
 }
@@ -282,20 +286,20 @@ pub struct Restatement {
 /// differs. A day that is new in the bill is no restatement.
 pub fn restatements(
     bill: &Bill,
-    before: &[(SpendKey, Sums)],
+    before: impl IntoIterator<Item = (SpendKey, Sums)>,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Vec<Restatement>, MoneyError> {
     type Days = std::collections::BTreeMap<(Hour, Basis, Currency), Decimal>;
-    let days = |rows: &[(SpendKey, Sums)]| -> Result<Days, MoneyError> {
+    fn days(rows: impl Iterator<Item = (SpendKey, Sums)>) -> Result<Days, MoneyError> {
         let mut days = Days::new();
         for (key, sums) in rows {
             let slot = days.entry((key.hour.day(), key.basis, key.currency)).or_default();
             *slot = add_exact(*slot, sums.cost)?;
         }
         Ok(days)
-    };
-    let new = days(&bill.rows)?;
-    Ok(days(before)?
+    }
+    let new = days(bill.rows.iter())?;
+    Ok(days(before.into_iter())?
         .into_iter()
         .map(|((day, basis, currency), old)| Restatement {
             seen_at: now,

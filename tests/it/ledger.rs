@@ -271,6 +271,56 @@ fn a_bill_replaces_its_period_and_what_changed_is_kept() {
 }
 
 #[test]
+fn any_bill_in_place_of_any_other_leaves_what_it_has_itself() {
+    let hour = |n: usize| format!("2026-10-0{}T0{}:00:00Z", 1 + n % 3, n % 7);
+    // Rows of many hours in no order, hours that come and go, and nothing at all.
+    let bills: [&[(usize, &str, i64)]; 6] = [
+        &[
+            (9, "Usage", 5),
+            (0, "Usage", 1),
+            (0, "Tax", 2),
+            (4, "Usage", 3),
+            (9, "Tax", 4),
+            (1, "Usage", 0),
+        ],
+        &[(4, "Usage", 3), (0, "Usage", 1), (20, "Usage", 7)],
+        &[],
+        &[(2, "Credit", -9), (0, "Usage", 1), (2, "Usage", 9)],
+        &[(2, "Usage", 9), (0, "Usage", 1), (2, "Credit", -9)],
+        &[(0, "Usage", 1), (9, "Usage", 5), (0, "Tax", 3)],
+    ];
+    stores(|store, open| {
+        let mut ledger = open();
+        let other = Bill {
+            identity: "focus/2/2026-10".into(),
+            ..bill(&[("2026-10-01T00:00:00Z", "Usage", 100)])
+        };
+        ledger.replace_bill(&other, now()).unwrap();
+        let mut told = Vec::new();
+        for rows_of in bills {
+            let hours: Vec<String> = rows_of.iter().map(|(n, _, _)| hour(*n)).collect();
+            let given: Vec<_> = hours
+                .iter()
+                .zip(rows_of)
+                .map(|(h, row)| (h.as_str(), row.1, row.2))
+                .collect();
+            let new = bill(&given);
+            told.extend(ledger.replace_bill(&new, now()).unwrap());
+            let mut expected = Rows::new();
+            for (key, sums) in new.rows.iter().chain(other.rows.iter()) {
+                expected.entry(key).or_default().add(&sums).unwrap();
+            }
+            assert_eq!(rows(&mut *ledger), expected, "{store}");
+        }
+        assert_eq!(ledger.restatements().unwrap(), told, "{store}");
+        assert!(
+            told.iter().all(|r| r.old != r.new) && told.len() > 4,
+            "{store}: {told:?}"
+        );
+    });
+}
+
+#[test]
 fn expiry_keeps_daily_totals_and_identities() {
     stores(|store, open| {
         let mut ledger = open();

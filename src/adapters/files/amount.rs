@@ -65,7 +65,6 @@ impl Amount {
     }
 
     /// Its digits.
-    #[cfg(feature = "parquet")]
     pub fn digits(self) -> i64 {
         self.digits
     }
@@ -123,11 +122,11 @@ pub(super) enum Total {
 }
 
 impl Total {
-    /// The sum of nothing.
-    pub const ZERO: Total = Total::Short(Amount {
-        digits: 0,
-        scale: NonZeroU32::MIN,
-    });
+    /// The sum of so many digits at a scale.
+    pub fn short(digits: i64, scale: u8) -> Total {
+        let scale = NonZeroU32::MIN.saturating_add(u32::from(scale));
+        Total::Short(Amount { digits, scale })
+    }
 
     /// Whether any amounts of this scale fit into this, as long as they come to less than the sum of so many digits.
     #[cfg(feature = "parquet")]
@@ -210,7 +209,7 @@ mod tests {
         fn a_total_is_the_sum_of_decimals(
             costs in prop::collection::vec((any::<bool>(), any::<i64>(), 0_u32..63, 0_u32..8), 1..20),
         ) {
-            let (mut total, mut sum) = (Total::ZERO, Decimal::ZERO);
+            let (mut total, mut sum) = (Total::short(0, 0), Decimal::ZERO);
             for (exact, digits, few, scale) in costs {
                 let cost = Decimal::new(digits >> few, scale);
                 let given = match exact {

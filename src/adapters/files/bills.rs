@@ -12,9 +12,11 @@ use crate::domain::dimension::Dimensions;
 use crate::domain::label::Label;
 use crate::domain::money::Currency;
 use crate::domain::period::{Hour, Period};
-use crate::domain::spend::{Basis, Bill, SpendKey, Sums, TokenSums};
+use crate::domain::spend::{Basis, Bill, SpendKey, SpendRows, Sums, TokenSums};
 
-use super::amount::{Cost, Total};
+use slots::{HoursOfPlace, Slots};
+
+use super::amount::Cost;
 use super::asked::Asked;
 use super::line::Fault;
 
@@ -67,15 +69,6 @@ struct Common {
     dimensions: Dimensions,
 }
 
-/// The sums of one place and hour.
-struct Slot {
-    hour: Hour,
-    place: Place,
-    rows: u32,
-    billed: Total,
-    effective: Total,
-}
-
 /// The bills of one source. All files of a source are read before any bill is told, since a bill may be spread over several.
 #[derive(Default)]
 pub(super) struct Bills {
@@ -85,12 +78,11 @@ pub(super) struct Bills {
     places: HashMap<Common, Place, FxBuildHasher>,
     /// By place.
     common: Vec<Common>,
-    /// By place, the hour and slot of the row before: rows of a bill tend to follow in time.
-    last: Vec<(Hour, u32)>,
-    by_hour: HashMap<(Place, Hour), u32, FxBuildHasher>,
-    slots: Vec<Slot>,
-    /// By slot.
-    tokens: HashMap<u32, TokenSums, FxBuildHasher>,
+    /// By place.
+    hours: Vec<HoursOfPlace>,
+    /// Where rows of an hour are summed that came after those of later ones.
+    late: HashMap<(Place, Hour), u32, FxBuildHasher>,
+    slots: Slots,
     buckets: BTreeMap<BucketKey, (Order, CostBucket)>,
     asked: Option<Asked>,
 }
@@ -150,7 +142,7 @@ impl Bills {
         }
         let place = Place(next(self.common.len())?);
         self.common.push(common);
-        self.last.push((Hour(i64::MIN), 0));
+        self.hours.push(HoursOfPlace::default());
         self.places.insert(common, place);
         Ok(place)
     }
@@ -167,8 +159,8 @@ impl Bills {
     ) -> Result<(), Fault> {
         let slot = self.slot(place, hour)?;
         self.add(slot, billed, effective, 1)?;
-        if let Some(tokens) = tokens.filter(|t| **t != TokenSums::default()) {
-            self.count(slot, tokens);
+        if let Some(tokens) = tokens {
+            self.slots.count(slot, tokens);
         }
         Ok(())
     }
@@ -207,7 +199,7 @@ impl Bills {
                 })
             })
             .collect();
-        let (common, slots, tokens) = (self.common, self.slots, self.tokens);
+        let (common, slots) = (self.common, self.slots);
         let mut by_bill = sorted(&common, &slots, self.periods.len());
         let numbers: Vec<((String, DateTime<Utc>), u32)> = self.numbers.into_iter().collect();
         let drafts = numbers.into_iter().filter_map(move |((account, start), number)| {
@@ -215,7 +207,7 @@ impl Bills {
             Some(Bill {
                 identity: format!("{source}/{account}/{}", start.format("%Y-%m-%d")),
                 period: *self.periods.get(number as usize)?,
-                rows: rows(&common, &slots, &tokens, &slots_of, &bases),
+                rows: rows(&common, &slots, &slots_of, &bases),
                 settled_before: None,
             })
         });
@@ -224,7 +216,7 @@ impl Bills {
 }
 
 /// The slots of each bill, in order of hour, currency and dimensions.
-fn sorted(common: &[Common], slots: &[Slot], bills: usize) -> Vec<Vec<u32>> {
+fn sorted(common: &[Common], slots: &Slots, bills: usize) -> Vec<Vec<u32>> {
     let mut order: Vec<u32> = (0_u32..).take(common.len()).collect();
     // Names are compared once per place here, not once per row.
     order.sort_by_key(|place| common.get(*place as usize).copied());
@@ -236,7 +228,7 @@ fn sorted(common: &[Common], slots: &[Slot], bills: usize) -> Vec<Vec<u32>> {
     }
     let mut by_bill: Vec<Vec<(i64, u32, u32)>> = vec![Vec::new(); bills];
     // A place whose first row did not fit has none.
-    for (number, slot) in (0_u32..).zip(slots).filter(|(_, slot)| slot.rows > 0) {
+    for (number, slot) in (0_u32..).zip(slots.iter()).filter(|(_, slot)| slot.rows > 0) {
         let place = slot.place.0 as usize;
         let (Some(common), Some(rank)) = (common.get(place), ranks.get(place)) else {
             continue;
@@ -253,21 +245,13 @@ fn sorted(common: &[Common], slots: &[Slot], bills: usize) -> Vec<Vec<u32>> {
 }
 
 /// The rows of slots that stand in order: of each hour those of one basis before those of the other.
-fn rows(
-    common: &[Common],
-    slots: &[Slot],
-    tokens: &HashMap<u32, TokenSums, FxBuildHasher>,
-    of: &[u32],
-    bases: &[Basis],
-) -> Vec<(SpendKey, Sums)> {
-    let hour = |number: &u32| slots.get(*number as usize).map(|slot| slot.hour);
-    let mut rows = Vec::with_capacity(of.len() * bases.len());
+fn rows(common: &[Common], slots: &Slots, of: &[u32], bases: &[Basis]) -> SpendRows {
+    let hour = |number: &u32| slots.get(*number).map(|slot| slot.hour);
+    let mut rows = SpendRows::with_capacity(of.len() * bases.len());
     for same in of.chunk_by(|a, b| hour(a) == hour(b)) {
         for basis in bases.iter().copied() {
             for number in same {
-                let Some(slot) = slots.get(*number as usize) else {
-                    continue;
-                };
+                let Some(slot) = slots.get(*number) else { continue };
                 let Some(common) = common.get(slot.place.0 as usize) else {
                     continue;
                 };
@@ -277,17 +261,7 @@ fn rows(
                     currency: common.currency,
                     dimensions: common.dimensions,
                 };
-                let sums = Sums {
-                    events: i64::from(slot.rows),
-                    cost: if basis == Basis::Billed {
-                        slot.billed.into()
-                    } else {
-                        slot.effective.into()
-                    },
-                    tokens: tokens.get(number).copied().unwrap_or_default(),
-                    ..Sums::default()
-                };
-                rows.push((key, sums));
+                rows.push(&key, &slots.sums(slot, basis));
             }
         }
     }
@@ -317,7 +291,7 @@ fn bill(identity: String, period: Period, rows: Rows) -> Bill {
     Bill {
         identity,
         period,
-        rows,
+        rows: rows.into_iter().collect(),
         settled_before: None,
     }
 }

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use crate::domain::charge::Charge;
 use crate::domain::money::{Currency, add_exact};
 use crate::domain::period::{Hour, Period};
-use crate::domain::spend::{Basis, Bill, REPRICED, Restatement, SpendKey, Sums, metered_key, restatements};
+use crate::domain::spend::{Basis, Bill, REPRICED, Restatement, SpendKey, SpendRows, Sums, metered_key, restatements};
 use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
@@ -25,7 +25,7 @@ struct Detail {
 pub struct MemoryLedger {
     details: HashMap<EventId, Option<Detail>>,
     spend: BTreeMap<SpendKey, Sums>,
-    bills: BTreeMap<String, Vec<(SpendKey, Sums)>>,
+    bills: BTreeMap<String, SpendRows>,
     restatements: Vec<Restatement>,
     checkpoints: BTreeMap<(String, String), Checkpoint>,
     met: HashSet<EventId>,
@@ -128,14 +128,14 @@ impl Ledger for MemoryLedger {
     fn replace_bill(&mut self, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
         let old = self.bills.insert(bill.identity.clone(), bill.rows.clone());
         let restated = match &old {
-            Some(before) => restatements(bill, before, now)?,
+            Some(before) => restatements(bill, before.iter(), now)?,
             None => Vec::new(),
         };
-        for (key, sums) in old.unwrap_or_default() {
+        for (key, sums) in old.unwrap_or_default().iter() {
             self.move_spend(key, &sums, false)?;
         }
-        for (key, sums) in &bill.rows {
-            self.move_spend(*key, sums, true)?;
+        for (key, sums) in bill.rows.iter() {
+            self.move_spend(key, &sums, true)?;
         }
         self.restatements.extend(restated.iter().cloned());
         Ok(restated)

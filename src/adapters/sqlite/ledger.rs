@@ -5,15 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior};
 
-use super::additions::{Added, Additions};
+use super::additions::Additions;
+use super::bill;
 use super::blocks::{self, Met};
-use super::codec::{Calls, PackedCalls, Reader, Summing, get_spend, put_spend};
+use super::codec::{Calls, PackedCalls, Summing};
 use super::index::Index;
 use super::later::Later;
 use super::names::{CodecError, NameCache, StoredNames};
-use super::spend::{self, Delta, apply, money};
+use super::spend;
 use super::{detail, failed, open, record, write_ahead};
 use crate::domain::charge::Charge;
 use crate::domain::dimension::Dimension;
@@ -125,66 +126,10 @@ impl Ledger for SqliteLedger {
         Ok(recorded)
     }
 
-    fn replace_bill(&mut self, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
+    fn replace_bill(&mut self, given: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
         self.write(|conn, path, state| {
-            let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
-            let mut names = StoredNames {
-                conn,
-                path,
-                cache: &mut state.names,
-            };
-            let old: Option<Vec<u8>> = conn
-                .query_row("SELECT body FROM bill WHERE identity = ?", [&bill.identity], |row| {
-                    row.get(0)
-                })
-                .optional()
-                .map_err(fail)?;
-            let mut before = Vec::new();
-            if let Some(body) = &old {
-                let mut reader = Reader(body);
-                while !reader.done() {
-                    let hour = Hour(i64::try_from(reader.u64()?).map_err(|_| super::codec::Broken)?);
-                    before.push(get_spend(&mut reader, hour, &mut names)?);
-                }
-            }
-            let restated = if old.is_some() {
-                crate::domain::spend::restatements(bill, &before, now).map_err(money)?
-            } else {
-                Vec::new()
-            };
-            let mut delta = Delta::default();
-            for (key, sums) in &before {
-                delta.entry(*key).or_default().subtract(sums).map_err(money)?;
-            }
-            let mut body = Vec::new();
-            for (key, sums) in &bill.rows {
-                if old.is_some() {
-                    delta.entry(*key).or_default().add(sums).map_err(money)?;
-                }
-                super::codec::put(&mut body, u128::try_from(key.hour.0).map_err(|_| super::codec::Broken)?);
-                put_spend(&mut body, key, sums, &mut names)?;
-            }
-            delta.retain(|_, sums| !sums.is_empty());
-            if delta.is_empty() && old.is_some() {
-                return Ok(restated);
-            }
-            if old.is_some() {
-                apply(&mut names, &mut Additions::default(), Added::NOTHING, delta)?;
-            } else {
-                // A bill of millions of rows is not held a second time.
-                spend::append(&mut names, &bill.rows)?;
-            }
-            conn.execute(
-                "INSERT OR REPLACE INTO bill (identity, recorded_at, body) VALUES (?, ?, ?)",
-                params![bill.identity, now.timestamp(), body],
-            )
-            .map_err(fail)?;
-            for restatement in &restated {
-                let text = serde_json::to_string(restatement).map_err(|_| super::codec::Broken)?;
-                conn.execute("INSERT INTO restatement (body) VALUES (?)", [text])
-                    .map_err(fail)?;
-            }
-            Ok(restated)
+            let cache = &mut state.names;
+            bill::replace(&mut StoredNames { conn, path, cache }, given, now)
         })
     }
 

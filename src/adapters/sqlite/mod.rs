@@ -2,6 +2,7 @@
 
 mod additions;
 pub mod alerts;
+mod bill;
 mod blocks;
 mod codec;
 mod detail;
@@ -45,7 +46,7 @@ type Migration = (
 );
 
 /// The steps from each schema version to the next. Never change one that was released: append.
-const MIGRATIONS: [Migration; 4] = [("
+const MIGRATIONS: [Migration; 5] = [("
     CREATE TABLE name (number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
     CREATE TABLE event_block (no INTEGER PRIMARY KEY, recorded_at INTEGER NOT NULL, events INTEGER NOT NULL, body BLOB NOT NULL);
     CREATE TABLE event_index (part INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (part, seq)) WITHOUT ROWID;
@@ -70,7 +71,11 @@ const MIGRATIONS: [Migration; 4] = [("
     DROP TABLE spend_hour;
 ", Some(index::migrate)), ("", Some(migrate::by_column)), ("
     CREATE TABLE event_line (no INTEGER PRIMARY KEY, body BLOB NOT NULL);
-", None)];
+", None), ("
+    ALTER TABLE bill RENAME TO bill_whole;
+    CREATE TABLE bill (no INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE, recorded_at INTEGER NOT NULL);
+    CREATE TABLE bill_hour (bill INTEGER NOT NULL, hour INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (bill, hour)) WITHOUT ROWID;
+", Some(migrate::bills_by_hour))];
 
 impl SqliteLedger {
     /// Opens the ledger at `path`, creating or migrating it.

@@ -15,7 +15,7 @@ use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::MoneyError;
 use crate::domain::period::Hour;
-use crate::domain::spend::{SpendKey, Sums, metered_key};
+use crate::domain::spend::{HourRows, SpendKey, SpendRows, Sums, metered_key};
 use crate::domain::usage::UsageEvent;
 
 /// Changes by key.
@@ -102,24 +102,28 @@ pub fn apply(
         .try_for_each(|(hour, rows)| add_part(names, hour, rows))
 }
 
-/// Adds the rows of a new bill, in which no key comes twice: those of an hour that stand side by side are packed as they are.
-pub fn append(names: &mut StoredNames<'_>, rows: &[(SpendKey, Sums)]) -> Result<(), CodecError> {
-    for same in rows.chunk_by(|(a, _), (b, _)| a.hour == b.hour) {
-        let Some((first, _)) = same.first() else { continue };
-        let plain = same.iter().all(|(_, sums)| !sums.is_empty());
-        match parts::next(names, first.hour)?.filter(|_| plain) {
-            Some(layer) => {
-                let body = pack(names, same)?;
-                parts::insert(names, layer, first.hour, &body)?;
-            }
-            None => add_part(names, first.hour, same.to_vec())?,
+/// Adds the rows of a new bill, in which no key comes twice, and hands those of each hour over as they are packed.
+pub fn append(
+    names: &mut StoredNames<'_>,
+    rows: &SpendRows,
+    mut keep: impl FnMut(&StoredNames<'_>, Hour, &[u8]) -> Result<(), CodecError>,
+) -> Result<(), CodecError> {
+    let (mut packed, mut body) = (Rows::default(), Vec::new());
+    for part in rows.hours() {
+        let Some(hour) = part.hour() else { continue };
+        pack_hour(names, part, &mut packed, &mut body)?;
+        keep(names, hour, &body)?;
+        let plain = !part.packed().any(|row| row.is_empty());
+        match parts::next(names, hour)?.filter(|_| plain) {
+            Some(layer) => parts::insert(names, layer, hour, &body)?,
+            None => add_part(names, hour, part.iter().collect())?,
         }
     }
     Ok(())
 }
 
 /// Adds rows to those of an hour; a key may come twice.
-fn add_part(names: &mut StoredNames<'_>, hour: Hour, rows: Vec<(SpendKey, Sums)>) -> Result<(), CodecError> {
+pub fn add_part(names: &mut StoredNames<'_>, hour: Hour, rows: Vec<(SpendKey, Sums)>) -> Result<(), CodecError> {
     let (layer, rows) = match parts::next(names, hour)? {
         Some(layer) => (layer, merged(names, hour, rows, &[])?),
         None => {
@@ -130,7 +134,8 @@ fn add_part(names: &mut StoredNames<'_>, hour: Hour, rows: Vec<(SpendKey, Sums)>
     if rows.is_empty() {
         return Ok(());
     }
-    let body = pack(names, &rows)?;
+    let mut body = Vec::new();
+    pack(names, rows, &mut Rows::default(), &mut body)?;
     parts::insert(names, layer, hour, &body)
 }
 
@@ -153,14 +158,34 @@ fn merged(
     Ok(sums_by_key.into_iter().filter(|(_, sums)| !sums.is_empty()).collect())
 }
 
-pub fn pack(names: &mut StoredNames<'_>, rows: &[(SpendKey, Sums)]) -> Result<Vec<u8>, CodecError> {
-    let mut packed = Rows::default();
+/// Packs the rows of an hour of a bill, in place of what `packed` and `body` held.
+pub fn pack_hour(
+    names: &mut StoredNames<'_>,
+    rows: HourRows<'_>,
+    packed: &mut Rows,
+    body: &mut Vec<u8>,
+) -> Result<(), CodecError> {
+    packed.clear();
+    packed.extend_from(rows, names)?;
+    body.clear();
+    packed.put(body);
+    Ok(())
+}
+
+/// Packs rows of one hour, in place of what `packed` and `body` held.
+pub fn pack(
+    names: &mut StoredNames<'_>,
+    rows: impl IntoIterator<Item = (SpendKey, Sums)>,
+    packed: &mut Rows,
+    body: &mut Vec<u8>,
+) -> Result<(), CodecError> {
+    packed.clear();
     for (key, sums) in rows {
-        packed.push(key, sums, names)?;
+        packed.push(&key, &sums, names)?;
     }
-    let mut body = Vec::new();
-    packed.put(&mut body);
-    Ok(body)
+    body.clear();
+    packed.put(body);
+    Ok(())
 }
 
 /// Visits the rows of the hours `first..end`, each key once.
@@ -269,7 +294,8 @@ pub fn fold(names: &mut StoredNames<'_>, end: Hour) -> Result<(), CodecError> {
             .and_then(|mut s| s.query_row([day.0], |row| row.get(0)).optional())
             .map_err(fail)?;
         let rows = merged(names, day, rows.into_iter().collect(), old.as_slice())?;
-        let body = pack(names, &rows)?;
+        let mut body = Vec::new();
+        pack(names, rows, &mut Rows::default(), &mut body)?;
         conn.prepare_cached("INSERT OR REPLACE INTO spend_day (hour, body) VALUES (?, ?)")
             .and_then(|mut s| s.execute(params![day.0, body]))
             .map_err(fail)?;

@@ -5,9 +5,10 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::domain::charge::{Charge, UnpricedReason};
-use crate::domain::dimension::Dimension;
-use crate::domain::period::Period;
-use crate::domain::spend::{Sums, metered_key};
+use crate::domain::dimension::{Dimension, Dimensions};
+use crate::domain::money::Currency;
+use crate::domain::period::{Hour, Period};
+use crate::domain::spend::{Basis, Bill, SpendKey, Sums, metered_key};
 use crate::domain::usage::{Bucket, EventId, UsageEvent};
 use crate::ports::{Ledger, Pricer, RecordBatch, Retention};
 
@@ -121,6 +122,93 @@ fn calls_and_sums_of_the_second_schema_come_out_by_column() {
     let mut sums = Sums::default();
     ledger.spend(always, &mut |_, row| sums.add(row).unwrap()).unwrap();
     assert_eq!(sums, expected);
+}
+
+#[test]
+fn bills_of_the_fourth_schema_are_replaced_as_those_of_today() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let start = Hour(497_222).start();
+    let period = Period::new(start, start + chrono::TimeDelta::days(9));
+    let row = |n: i64| {
+        let key = SpendKey {
+            // In no order, as some sources tell them.
+            hour: Hour(497_222 + n * 7 % 50),
+            basis: Basis::Billed,
+            currency: Currency::USD,
+            dimensions: Dimensions::default().with(Dimension::Model, &format!("m{}", n / 50)),
+        };
+        let mut sums = Sums {
+            events: n,
+            cost: Decimal::new(n, 3),
+            ..Sums::default()
+        };
+        sums.tokens.set(Bucket::VideoIn, i128::from(n % 3));
+        (key, sums)
+    };
+    let rows: Vec<(SpendKey, Sums)> = (1..400).map(row).collect();
+    {
+        let conn = Connection::open(&path).unwrap();
+        for (statements, _) in &MIGRATIONS[..4] {
+            conn.execute_batch(statements).unwrap();
+        }
+        let mut cache = names::NameCache::default();
+        let mut names = names::StoredNames {
+            conn: &conn,
+            path: "test",
+            cache: &mut cache,
+        };
+        let mut body = Vec::new();
+        for (key, sums) in &rows {
+            codec::put(&mut body, u128::try_from(key.hour.0).unwrap());
+            assert!(codec::put_spend(&mut body, key, sums, &mut names).is_ok());
+        }
+        for (at, (key, sums)) in (0..).zip(&rows) {
+            let mut part = Vec::new();
+            let row = std::iter::once((*key, *sums));
+            assert!(spend::pack(&mut names, row, &mut codec::Rows::default(), &mut part).is_ok());
+            let number = parts::number(at / 50, key.hour.0);
+            conn.execute("INSERT INTO spend_part VALUES (?, ?)", rusqlite::params![number, part])
+                .unwrap();
+        }
+        conn.execute("INSERT INTO bill VALUES ('a', 5, ?), ('b', 6, x'')", [body])
+            .unwrap();
+        conn.execute_batch(&format!(
+            "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 4;"
+        ))
+        .unwrap();
+    }
+    let bill = |rows: &[(SpendKey, Sums)]| Bill {
+        identity: "a".to_owned(),
+        period,
+        rows: rows.iter().copied().collect(),
+        settled_before: None,
+    };
+    let stored = |ledger: &mut SqliteLedger| {
+        let mut found = Vec::new();
+        ledger
+            .spend(period, &mut |key, sums| found.push((*key, *sums)))
+            .unwrap();
+        found.sort_by_key(|(key, _)| *key);
+        found
+    };
+    let sorted = |mut rows: Vec<(SpendKey, Sums)>| {
+        rows.sort_by_key(|(key, _)| *key);
+        rows
+    };
+    let mut ledger = SqliteLedger::open(&path).unwrap();
+    assert_eq!(ledger.replace_bill(&bill(&rows), start).unwrap(), []);
+    assert!(stored(&mut ledger) == sorted(rows.clone()));
+    let kept: Vec<(String, i64)> = ledger
+        .conn
+        .prepare("SELECT identity, recorded_at FROM bill ORDER BY identity")
+        .and_then(|mut s| s.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+        .unwrap();
+    assert_eq!(kept, [("a".to_owned(), 5), ("b".to_owned(), 6)]);
+    let restated = ledger.replace_bill(&bill(&rows[200..]), start).unwrap();
+    let less: Decimal = restated.iter().map(|r| r.old - r.new).sum();
+    assert_eq!(less, rows[..200].iter().map(|(_, sums)| sums.cost).sum());
+    assert!(stored(&mut ledger) == sorted(rows[200..].to_vec()));
 }
 
 /// A pricer that leaves calls out.

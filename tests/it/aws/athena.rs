@@ -196,7 +196,7 @@ fn sums(bills: &[Bill]) -> Sums {
         .iter()
         .filter(|bill| bill.period.start >= time("2026-10-01T00:00:00Z"))
     {
-        for (key, row) in &bill.rows {
+        for (key, row) in bill.rows.iter() {
             let of = |dimension| key.dimensions.get(dimension).as_str().to_owned();
             let sum = sums
                 .entry((

@@ -44,11 +44,7 @@ const NOVA: [&str; 5] = [
 const DISK: [&str; 5] = ["EC2 - Other", "EBS:VolumeUsage.gp3", "7.5", "93", "GB-Mo"];
 
 fn rows(bill: &Bill, basis: Basis) -> Vec<(SpendKey, Sums)> {
-    bill.rows
-        .iter()
-        .filter(|(key, _)| key.basis == basis)
-        .copied()
-        .collect()
+    bill.rows.iter().filter(|(key, _)| key.basis == basis).collect()
 }
 
 fn total(bill: &Bill, basis: Basis) -> String {

@@ -159,7 +159,7 @@ fn the_older_kind_is_read_too_and_a_delivery_replaces_the_period() {
         .collect();
     assert_eq!(costs, ["3", "1.25"]);
     assert_eq!(kept.bills[0].identity, kept.bills[1].identity);
-    let (key, sums) = &kept.bills[1].rows[0];
+    let (key, sums) = kept.bills[1].rows.iter().next().unwrap();
     let names = [Dimension::Team, Dimension::Service, Dimension::Model].map(|d| key.dimensions.get(d).as_str());
     assert_eq!(names, ["ads", "Amazon Bedrock", "amazon.nova-pro-v1:0"]);
     assert_eq!(sums.tokens.get(Bucket::InputUncached), 5000);

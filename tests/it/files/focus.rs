@@ -40,7 +40,7 @@ fn rows_become_one_bill_per_account_and_period() {
     assert_eq!(second.identity, "test/a-2/2024-09-01");
     assert_eq!(total(first, Basis::Billed), parse_decimal("0.06").unwrap());
     assert_eq!(total(first, Basis::Effective), parse_decimal("0.22").unwrap());
-    let (key, sums) = &first.rows[0];
+    let (key, sums) = first.rows.iter().next().unwrap();
     let names = [
         "aws",
         "",
@@ -104,7 +104,12 @@ fn the_sample_of_the_specification_is_read_exactly() {
         .bills
         .iter()
         .fold(Decimal::ZERO, |sum, b| add_exact(sum, total(b, Basis::Billed)).unwrap());
-    let rows: i64 = kept.bills.iter().flat_map(|b| &b.rows).map(|(_, s)| s.events).sum();
+    let rows: i64 = kept
+        .bills
+        .iter()
+        .flat_map(|b| b.rows.iter())
+        .map(|(_, s)| s.events)
+        .sum();
     assert_eq!((read, rows), (expected, 2000), "each row once on each basis");
 }
 

@@ -119,7 +119,7 @@ mod decoded {
         let rows = kept
             .bills
             .iter()
-            .flat_map(|b| &b.rows)
+            .flat_map(|b| b.rows.iter())
             .filter(|(key, _)| key.basis == basis);
         rows.map(|(_, sums)| sums.cost).sum::<Decimal>().normalize().to_string()
     }

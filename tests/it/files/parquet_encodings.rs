@@ -20,7 +20,7 @@ use finops::adapters::files::{Asked, FileSource, FileSourceOptions, WholeDays};
 use finops::domain::dimension::{Dimension, Dimensions};
 use finops::domain::label::Label;
 use finops::domain::period::Hour;
-use finops::domain::spend::{Basis, SpendKey, Sums, TokenSums};
+use finops::domain::spend::{Basis, SpendKey, SpendRows, Sums, TokenSums};
 use finops::ports::UsageSource;
 
 /// How a column is stored.
@@ -320,7 +320,7 @@ fn texts(name: &'static str, texts: &'static [&'static str]) -> (&'static str, K
 const START: i64 = 1_790_812_800_000;
 
 /// What a report that asks for no more than this sums up, from all that a bill holds.
-fn narrowed(asked: &Asked, rows: &[(SpendKey, Sums)]) -> Vec<(SpendKey, Sums)> {
+fn narrowed(asked: &Asked, rows: &SpendRows) -> Vec<(SpendKey, Sums)> {
     let mut sums: BTreeMap<SpendKey, Sums> = BTreeMap::new();
     for (key, of) in rows
         .iter()
@@ -341,9 +341,9 @@ fn narrowed(asked: &Asked, rows: &[(SpendKey, Sums)]) -> Vec<(SpendKey, Sums)> {
         let key = SpendKey {
             hour,
             dimensions,
-            ..*key
+            ..key
         };
-        let mut of = *of;
+        let mut of = of;
         if !asked.tokens {
             of.tokens = TokenSums::default();
         }
@@ -490,7 +490,7 @@ proptest! {
         prop_assert_eq!(part.bills.len(), whole.bills.len());
         for (part, whole) in part.bills.iter().zip(&whole.bills) {
             prop_assert_eq!(&part.identity, &whole.identity);
-            let mut rows = part.rows.clone();
+            let mut rows: Vec<(SpendKey, Sums)> = part.rows.iter().collect();
             rows.sort_by_key(|(key, _)| *key);
             prop_assert_eq!(rows, narrowed(&asked, &whole.rows));
         }

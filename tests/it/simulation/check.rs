@@ -52,7 +52,7 @@ impl Truth {
                 slot.0 += cents;
             }
         }
-        for (key, sums) in self.bills.values().flat_map(|bill| &bill.rows) {
+        for (key, sums) in self.bills.values().flat_map(|bill| bill.rows.iter()) {
             days.entry((Basis::Billed, key.hour.day().0, Label::EMPTY))
                 .or_default()
                 .0 += sums.cost;

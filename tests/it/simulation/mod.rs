@@ -18,7 +18,7 @@ use finops::domain::dimension::{Dimension, Dimensions};
 use finops::domain::label::Label;
 use finops::domain::money::Currency;
 use finops::domain::period::Hour;
-use finops::domain::spend::{Basis, Bill, SpendKey, Sums};
+use finops::domain::spend::{Basis, Bill, SpendKey, SpendRows, Sums};
 use finops::domain::usage::{Bucket, EventId, UsageEvent};
 use finops::engine::cycle::{Cycle, Parts, cycle};
 use finops::engine::deed::{self, Deed};
@@ -207,7 +207,7 @@ impl Month {
         let (issue, before) = world
             .bills
             .remove(&identity)
-            .map_or((0, Vec::new()), |(n, b)| (n, b.rows));
+            .map_or((0, SpendRows::default()), |(n, b)| (n, b.rows));
         let usage = Dimensions::default().with(Dimension::Category, "Usage");
         let mut days: BTreeMap<Hour, Decimal> = before.iter().map(|(key, sums)| (key.hour, sums.cost)).collect();
         for cost in days.values_mut() {

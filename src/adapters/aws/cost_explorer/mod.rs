@@ -155,7 +155,7 @@ impl UsageSource for CostExplorer {
         while month < end {
             let next = month + Months::new(1);
             let period = Period::new(midnight(month), midnight(next));
-            let rows: Vec<_> = answer
+            let rows = answer
                 .rows
                 .iter()
                 .filter(|(key, _)| period.contains(key.hour.start()))

@@ -77,15 +77,15 @@ impl Ledger for DynamoLedger {
                 None => None,
             };
             let restated = match &before {
-                Some(before) => restatements(bill, before, now)?,
+                Some(before) => restatements(bill, before.iter().copied(), now)?,
                 None => Vec::new(),
             };
             let mut delta = Rows::new();
             for (key, sums) in before.iter().flatten() {
                 delta.entry(*key).or_default().subtract(sums)?;
             }
-            for (key, sums) in &bill.rows {
-                delta.entry(*key).or_default().add(sums)?;
+            for (key, sums) in bill.rows.iter() {
+                delta.entry(key).or_default().add(&sums)?;
             }
             delta.retain(|_, sums| !sums.is_empty());
             if delta.is_empty() && before.is_some() {
@@ -94,7 +94,7 @@ impl Ledger for DynamoLedger {
             apply(store, draft, delta, false)?;
             let mut body = Vec::new();
             put_bytes(&mut body, bill.identity.as_bytes());
-            body.extend(rows::pack(bill.rows.iter().map(|(key, sums)| (key, sums))));
+            body.extend(rows::pack(bill.rows.iter()));
             let bundle = draft.add(What::Bill, 0, &body);
             if let Some(old) = draft.head.bills.insert(digest, bundle) {
                 draft.drop(old);

@@ -1,5 +1,6 @@
 //! Rows of spend, packed: all hours of a day, or all rows of a bill, in one body.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use super::bytes::{Broken, ColumnReader, ColumnWriter, unfold};
@@ -28,10 +29,11 @@ const UNPRICED: usize = REPORTED + 2; // events, tokens, scale, digits
 const COLUMNS: usize = UNPRICED + 4;
 
 /// Packs rows.
-pub fn pack<'a>(rows: impl IntoIterator<Item = (&'a SpendKey, &'a Sums)>) -> Vec<u8> {
+pub fn pack<K: Borrow<SpendKey>, S: Borrow<Sums>>(rows: impl IntoIterator<Item = (K, S)>) -> Vec<u8> {
     let mut w = ColumnWriter::<COLUMNS>::new();
     let mut last = 0;
     for (key, sums) in rows {
+        let (key, sums) = (key.borrow(), sums.borrow());
         w.put_signed(HOUR, key.hour.0 - last);
         last = key.hour.0;
         w.put(BASIS, key.basis as u8);

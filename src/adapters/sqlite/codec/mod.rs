@@ -25,7 +25,9 @@ pub use call::put_event;
 pub use calls::{Calls, Charged, PackedCalls};
 pub use rows::{PackedRows, Rows};
 pub use summed::Summing;
-pub use sums::{get_spend, put_spend};
+pub use sums::get_spend;
+#[cfg(test)]
+pub use sums::put_spend;
 
 /// The bytes are not what this version writes.
 #[derive(Debug)]
@@ -83,10 +85,12 @@ fn put_longer(out: &mut Vec<u8>, mut value: u64) {
     out.truncate(length);
 }
 
+#[cfg(test)]
 fn put_small_signed(out: &mut Vec<u8>, value: i64) {
     put_small(out, unsigned(value));
 }
 
+#[cfg(test)]
 fn put_signed(out: &mut Vec<u8>, value: i128) {
     match i64::try_from(value) {
         Ok(small) => put_small_signed(out, small),
@@ -94,6 +98,7 @@ fn put_signed(out: &mut Vec<u8>, value: i128) {
     }
 }
 
+#[cfg(test)]
 fn put_decimal(out: &mut Vec<u8>, value: Decimal) {
     out.push(value.scale() as u8);
     put_signed(out, value.mantissa());
@@ -169,6 +174,7 @@ impl Reader<'_> {
     }
 }
 
+#[cfg(test)]
 fn put_label<N: Names>(out: &mut Vec<u8>, label: Label, names: &mut N) -> Result<(), N::Error> {
     put_small(out, number_of(label, names)?);
     Ok(())
@@ -217,6 +223,7 @@ fn signed_wide(value: u128) -> i128 {
     (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
 }
 
+#[cfg(test)]
 fn put_dimensions<N: Names>(out: &mut Vec<u8>, dimensions: &Dimensions, names: &mut N) -> Result<(), N::Error> {
     for (_, label) in dimensions.iter() {
         put_label(out, label, names)?;
@@ -236,6 +243,7 @@ fn get_dimensions<N: Names>(from: &mut Reader<'_>, names: &mut N) -> Result<Dime
 }
 
 /// Buckets, most of them zero: a mask of those that are not, then their values. Bit 7 stands for reasoning.
+#[cfg(test)]
 fn put_counts(out: &mut Vec<u8>, counts: impl Iterator<Item = i128> + Clone, reasoning: i128) {
     let all = || {
         counts

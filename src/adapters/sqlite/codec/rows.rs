@@ -10,7 +10,7 @@ use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::Currency;
 use crate::domain::period::Hour;
-use crate::domain::spend::{Basis, SpendKey, Sums, metered_key, usage_category};
+use crate::domain::spend::{Basis, HourRows, SpendKey, SpendRow, Sums, metered_key, usage_category};
 use crate::domain::usage::{Bucket, Requests, Tokens, UsageEvent};
 
 // The columns, in the order of storage.
@@ -68,40 +68,74 @@ impl Rows {
         Ok(())
     }
 
-    fn wide(&mut self, low: usize, high: usize, value: i128) {
+    fn wide(&mut self, row: usize, low: usize, high: usize, value: i128) {
         match i64::try_from(value) {
-            Ok(value) => self.frame.set(low, unsigned(value)),
+            Ok(value) => self.frame.replace(row, low, unsigned(value)),
             Err(_) => {
                 let wide = unsigned_wide(value);
-                self.frame.set(low, wide as u64);
-                self.frame.set(high, (wide >> 64) as u64);
+                self.frame.replace(row, low, wide as u64);
+                self.frame.replace(row, high, (wide >> 64) as u64);
             }
         }
     }
 
-    fn decimal(&mut self, column: usize, high: usize, value: Decimal) {
-        self.frame.set(column, u64::from(value.scale()));
-        self.wide(column + 1, high, value.mantissa());
+    fn decimal(&mut self, row: usize, column: usize, high: usize, value: Decimal) {
+        self.frame.replace(row, column, u64::from(value.scale()));
+        self.wide(row, column + 1, high, value.mantissa());
     }
 
     /// Adds a row.
     pub fn push<N: Names>(&mut self, key: &SpendKey, sums: &Sums, names: &mut N) -> Result<(), N::Error> {
         self.key(key.basis, key.currency, &key.dimensions, names)?;
-        self.frame.set(EVENTS, unsigned(sums.events));
+        self.measures(self.frame.rows(), sums);
+        self.frame.end_row();
+        Ok(())
+    }
+
+    fn measures(&mut self, row: usize, sums: &Sums) {
+        self.frame.replace(row, EVENTS, unsigned(sums.events));
         for bucket in Bucket::ALL {
             let n = bucket as usize;
-            self.wide(TOKENS + n, HIGH_TOKENS + n, sums.tokens.get(bucket));
+            self.wide(row, TOKENS + n, HIGH_TOKENS + n, sums.tokens.get(bucket));
         }
-        self.wide(REASONING, HIGH_REASONING, sums.tokens.reasoning);
+        self.wide(row, REASONING, HIGH_REASONING, sums.tokens.reasoning);
         for (n, count) in (REQUESTS..).zip(sums.requests) {
-            self.frame.set(n, unsigned(count));
+            self.frame.replace(row, n, unsigned(count));
         }
-        self.frame.set(UNPRICED_EVENTS, unsigned(sums.unpriced_events));
-        self.wide(UNPRICED_TOKENS, HIGH_UNPRICED_TOKENS, sums.unpriced_tokens);
-        self.decimal(COST, HIGH_COST, sums.cost);
-        self.decimal(REPORTED_COST, HIGH_REPORTED_COST, sums.reported_cost);
-        self.decimal(WORST_CASE, HIGH_WORST_CASE, sums.unpriced_worst_case);
-        self.frame.end_row();
+        self.frame.replace(row, UNPRICED_EVENTS, unsigned(sums.unpriced_events));
+        self.wide(row, UNPRICED_TOKENS, HIGH_UNPRICED_TOKENS, sums.unpriced_tokens);
+        self.decimal(row, COST, HIGH_COST, sums.cost);
+        self.decimal(row, REPORTED_COST, HIGH_REPORTED_COST, sums.reported_cost);
+        self.decimal(row, WORST_CASE, HIGH_WORST_CASE, sums.unpriced_worst_case);
+    }
+
+    /// Adds rows of a bill: what [`Rows::push`] makes of each, column by column.
+    pub fn extend_from<N: Names>(&mut self, rows: HourRows<'_>, names: &mut N) -> Result<(), N::Error> {
+        let filled = self.fill_from(rows, names);
+        if filled.is_err() {
+            *self = Rows::default();
+        }
+        filled
+    }
+
+    fn fill_from<N: Names>(&mut self, rows: HourRows<'_>, names: &mut N) -> Result<(), N::Error> {
+        let frame = &mut self.frame;
+        let rows: Vec<SpendRow<'_>> = rows.packed().collect();
+        frame.fill(BASIS, rows.iter().map(|row| row.basis() as u64));
+        frame.fill(CURRENCY, rows.iter().map(|row| code(row.currency())));
+        let given = Dimensions::given(rows.iter().map(SpendRow::dimensions));
+        for dimension in Dimension::ALL.into_iter().filter(|d| given(*d)) {
+            let labels = rows.iter().map(|row| row.dimensions().get(dimension));
+            fill_labels(frame, DIMENSIONS + dimension as usize, labels, names)?;
+        }
+        frame.fill(EVENTS, rows.iter().map(|row| unsigned(i64::from(row.few().0))));
+        frame.fill(COST, rows.iter().map(|row| u64::from(row.few().2)));
+        frame.fill(COST + 1, rows.iter().map(|row| unsigned(row.few().1)));
+        let first = frame.rows();
+        for (row, packed) in (first..).zip(&rows).filter(|(_, row)| row.has_more()) {
+            self.measures(row, &packed.sums());
+        }
+        self.frame.end_rows(rows.len());
         Ok(())
     }
 

@@ -1,6 +1,8 @@
-//! A row of spend as bytes.
+//! A row of spend as bytes one behind the other, as older schemas kept it.
 
-use super::{Broken, Names, Reader, get_counts, get_dimensions, put_counts, put_decimal, put_dimensions, put_signed};
+use super::{Broken, Names, Reader, get_counts, get_dimensions};
+#[cfg(test)]
+use super::{put_counts, put_decimal, put_dimensions, put_signed};
 use crate::domain::money::Currency;
 use crate::domain::period::Hour;
 use crate::domain::spend::{Basis, SpendKey, Sums};
@@ -9,7 +11,8 @@ use crate::domain::usage::Bucket;
 /// Set in the first byte of a row that has audio, images or video.
 const MEDIA: u8 = 128;
 
-/// Appends one row of spend; its hour is kept by the caller.
+/// Appends one row of spend as older schemas kept it; its hour is kept by the caller.
+#[cfg(test)]
 pub fn put_spend<N: Names>(out: &mut Vec<u8>, key: &SpendKey, sums: &Sums, names: &mut N) -> Result<(), N::Error> {
     let media = Bucket::MEDIA.into_iter().any(|bucket| sums.tokens.get(bucket) != 0);
     out.push(key.basis as u8 | if media { MEDIA } else { 0 });

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use super::*;
 use crate::domain::charge::{Charge, UnpricedReason};
 use crate::domain::period::Hour;
-use crate::domain::spend::{SpendKey, Sums, metered_key};
+use crate::domain::spend::{SpendKey, SpendRows, Sums, metered_key};
 use crate::domain::usage::{EventId, Tokens, UsageEvent};
 
 use super::call::put_tokens;
@@ -209,6 +209,41 @@ proptest! {
             one_by_one.push(&metered_key(event), &Sums::of(event, charge), &mut names).unwrap();
         }
         prop_assert_eq!(rows(&mut together, &mut names), rows(&mut one_by_one, &mut names));
+    }
+
+    #[test]
+    fn rows_of_a_bill_are_packed_as_one_by_one(calls in prop::collection::vec(charged(), 1..40), second in 0..40_usize) {
+        let calls = calls.iter().map(|(event, charge)| {
+            let key = SpendKey { hour: Hour(7), ..metered_key(event) };
+            (key, Sums::of(event, charge))
+        });
+        let all: SpendRows = calls.collect();
+        let mut names = Table::default();
+        let (mut together, mut one_by_one) = (Rows::default(), Rows::default());
+        // Behind rows that are there.
+        for (key, sums) in all.iter().take(second) {
+            together.push(&key, &sums, &mut names).unwrap();
+            one_by_one.push(&key, &sums, &mut names).unwrap();
+        }
+        for hour in all.hours() {
+            together.extend_from(hour, &mut names).unwrap();
+        }
+        for (key, sums) in all.iter() {
+            one_by_one.push(&key, &sums, &mut names).unwrap();
+        }
+        let bytes = [&mut together, &mut one_by_one].map(|rows| {
+            let mut body = Vec::new();
+            rows.put(&mut body);
+            body
+        });
+        prop_assert_eq!(&bytes[0], &bytes[1]);
+        let packed = PackedRows::parse(&bytes[0]).unwrap();
+        let back = (0..packed.len()).map(|row| packed.get(row, Hour(7), &mut names).unwrap());
+        prop_assert!(back.skip(second.min(all.len())).eq(all.iter()));
+        for hour in all.hours() {
+            let given = all.iter().any(|(key, _)| key.dimensions != Default::default());
+            prop_assert_eq!(together.extend_from(hour, &mut Full).is_err(), given);
+        }
     }
 }
 

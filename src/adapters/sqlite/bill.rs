@@ -1,0 +1,145 @@
+//! Bills as they were recorded last, hour by hour: what a newer one of the same identity is compared with.
+
+use std::cmp::Ordering;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{OptionalExtension, params};
+
+use super::codec::Rows;
+use super::failed;
+use super::names::{CodecError, StoredNames};
+use super::spend::{self, Delta, money};
+use crate::domain::period::Hour;
+use crate::domain::spend::{Bill, HourRows, Restatement, SpendRows, restatements};
+
+/// Records a bill in place of the one that is known; answers what that restates.
+pub fn replace(names: &mut StoredNames<'_>, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, CodecError> {
+    let path = names.path;
+    let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
+    let known: Option<i64> = names
+        .conn
+        .prepare_cached("SELECT no FROM bill WHERE identity = ?")
+        .and_then(|mut s| s.query_row([&bill.identity], |row| row.get(0)).optional())
+        .map_err(fail)?;
+    let Some(number) = known else {
+        let number = add(names, &bill.identity, now.timestamp())?;
+        spend::append(names, &bill.rows, |names, hour, body| put(names, number, hour, body))?;
+        return Ok(Vec::new());
+    };
+    let before = rows(names, number)?;
+    let restated = restatements(bill, before.iter(), now).map_err(money)?;
+    let mut changed = false;
+    for (hour, old, new) in by_hour(&before, &bill.rows) {
+        changed |= change(names, number, hour, old, new)?;
+    }
+    if changed {
+        names
+            .conn
+            .prepare_cached("UPDATE bill SET recorded_at = ? WHERE no = ?")
+            .and_then(|mut s| s.execute([now.timestamp(), number]))
+            .map_err(fail)?;
+    }
+    for restatement in &restated {
+        let text = serde_json::to_string(restatement).map_err(|_| CodecError::Broken)?;
+        names
+            .conn
+            .prepare_cached("INSERT INTO restatement (body) VALUES (?)")
+            .and_then(|mut s| s.execute([text]))
+            .map_err(fail)?;
+    }
+    Ok(restated)
+}
+
+/// Adds a bill that has no rows yet; answers its number.
+pub fn add(names: &StoredNames<'_>, identity: &str, recorded_at: i64) -> Result<i64, CodecError> {
+    names
+        .conn
+        .prepare_cached("INSERT INTO bill (identity, recorded_at) VALUES (?, ?)")
+        .and_then(|mut s| s.insert(params![identity, recorded_at]))
+        .map_err(|e| CodecError::Store(failed(names.path, &e)))
+}
+
+/// Keeps the packed rows of an hour of a bill.
+pub fn put(names: &StoredNames<'_>, number: i64, hour: Hour, body: &[u8]) -> Result<(), CodecError> {
+    names
+        .conn
+        .prepare_cached("INSERT OR REPLACE INTO bill_hour (bill, hour, body) VALUES (?, ?, ?)")
+        .and_then(|mut s| s.execute(params![number, hour.0, body]))
+        .map_err(|e| CodecError::Store(failed(names.path, &e)))?;
+    Ok(())
+}
+
+/// All rows of a bill.
+fn rows(names: &mut StoredNames<'_>, number: i64) -> Result<SpendRows, CodecError> {
+    let (conn, path) = (names.conn, names.path);
+    let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
+    let mut all = SpendRows::default();
+    let mut statement = conn
+        .prepare_cached("SELECT hour, body FROM bill_hour WHERE bill = ? ORDER BY hour")
+        .map_err(fail)?;
+    let mut found = statement.query([number]).map_err(fail)?;
+    while let Some(row) = found.next().map_err(fail)? {
+        let body = row.get_ref(1).and_then(|body| Ok(body.as_blob()?)).map_err(fail)?;
+        spend::unpack(names, Hour(row.get(0).map_err(fail)?), body, |key, sums| {
+            all.extend([(key, sums)]);
+            Ok(())
+        })?;
+    }
+    Ok(all)
+}
+
+/// The rows of two bills, hour by hour.
+fn by_hour<'a>(
+    old: &'a SpendRows,
+    new: &'a SpendRows,
+) -> impl Iterator<Item = (Hour, Option<HourRows<'a>>, Option<HourRows<'a>>)> {
+    let (mut old, mut new) = (old.hours().peekable(), new.hours().peekable());
+    std::iter::from_fn(move || {
+        let order = match (old.peek(), new.peek()) {
+            (Some(old), Some(new)) => old.hour().cmp(&new.hour()),
+            (Some(_), None) => Ordering::Less,
+            (None, _) => Ordering::Greater,
+        };
+        let old = old.next_if(|_| order.is_le());
+        let new = new.next_if(|_| order.is_ge());
+        let hour = old.or(new)?.hour()?;
+        Some((hour, old, new))
+    })
+}
+
+/// Makes what an hour of a bill was into what it is; whether that is something else.
+fn change(
+    names: &mut StoredNames<'_>,
+    number: i64,
+    hour: Hour,
+    old: Option<HourRows<'_>>,
+    new: Option<HourRows<'_>>,
+) -> Result<bool, CodecError> {
+    let mut delta = Delta::default();
+    for (key, sums) in old.into_iter().flat_map(HourRows::iter) {
+        delta.entry(key).or_default().subtract(&sums).map_err(money)?;
+    }
+    for (key, sums) in new.into_iter().flat_map(HourRows::iter) {
+        delta.entry(key).or_default().add(&sums).map_err(money)?;
+    }
+    delta.retain(|_, sums| !sums.is_empty());
+    if delta.is_empty() {
+        return Ok(false);
+    }
+    match new {
+        Some(rows) => {
+            let mut body = Vec::new();
+            spend::pack_hour(names, rows, &mut Rows::default(), &mut body)?;
+            put(names, number, hour, &body)?;
+        }
+        None => {
+            names
+                .conn
+                .prepare_cached("DELETE FROM bill_hour WHERE bill = ? AND hour = ?")
+                .and_then(|mut s| s.execute([number, hour.0]))
+                .map_err(|e| CodecError::Store(failed(names.path, &e)))?;
+        }
+    }
+    spend::add_part(names, hour, delta.into_iter().collect())?;
+    Ok(true)
+}
