@@ -447,7 +447,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     /// Any batches in any order give what the reference gives: SQLite and DynamoDB equal memory, row by row.
     #[test]
-    fn stores_agree(batches in proptest::collection::vec(proptest::collection::vec((0..60_u64, 0..4_u8), 0..80), 1..8)) {
+    fn stores_agree(batches in proptest::collection::vec(proptest::collection::vec((0..60_u64, 0..4_u8, 0..6_u64), 0..80), 1..8)) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.db");
         let mut memory = MemoryLedger::new();
@@ -457,8 +457,9 @@ proptest! {
         for calls in batches {
             // A fresh handle each time: nothing may live only in the handle.
             let mut sqlite = SqliteLedger::open(&path).unwrap();
-            let calls = batch(calls.into_iter().map(|(n, variant)| {
+            let calls = batch(calls.into_iter().map(|(n, variant, line)| {
                 let mut event = call(n);
+                event.rank.line = line;
                 event.rank.complete = variant & 1 == 0;
                 event.sidechain = variant & 2 != 0;
                 event.at += TimeDelta::hours(i64::from(variant));
@@ -468,6 +469,9 @@ proptest! {
             let (a, b) = (sqlite.record(&calls, &Flat, now()).unwrap(), memory.record(&calls, &Flat, now()).unwrap());
             prop_assert_eq!((a.recorded, a.duplicates, a.unpriced, a.cost), (b.recorded, b.duplicates, b.unpriced, b.cost));
             prop_assert_eq!(rows(&mut sqlite), rows(&mut memory));
+            for id in calls.events.ids() {
+                prop_assert_eq!(sqlite.event(*id).unwrap(), memory.event(*id).unwrap());
+            }
             for wanted in [&[][..], &[Dimension::Model], &[Dimension::Team, Dimension::Model], &Dimension::ALL] {
                 prop_assert_eq!(by(&mut sqlite, wanted, true), by(&mut memory, wanted, false));
             }
