@@ -12,14 +12,22 @@ use crate::domain::spend::{Basis, Bill, SpendKey, Sums, metered_key};
 use crate::domain::usage::{Bucket, EventId, UsageEvent};
 use crate::ports::{Ledger, Pricer, RecordBatch, Retention};
 
+/// A store as the first steps of the schema left it, without what was in it.
+fn older(path: &Path, steps: usize) -> Connection {
+    let conn = Connection::open(path).unwrap();
+    for (statements, _) in &MIGRATIONS[..steps] {
+        conn.execute_batch(statements).unwrap();
+    }
+    conn
+}
+
 #[test]
 fn calls_of_the_first_schema_are_still_known() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
     let id = EventId::of(&[b"response", b"msg_01"]);
     {
-        let conn = Connection::open(&path).unwrap();
-        conn.execute_batch(MIGRATIONS.first().unwrap().0).unwrap();
+        let conn = older(&path, 1);
         let mut body = id.0[2..10].to_vec();
         body.reverse();
         body.push(3);
@@ -73,10 +81,7 @@ fn calls_and_sums_of_the_second_schema_come_out_by_column() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.db");
     {
-        let conn = Connection::open(&path).unwrap();
-        for (statements, _) in &MIGRATIONS[..2] {
-            conn.execute_batch(statements).unwrap();
-        }
+        let conn = older(&path, 2);
         let mut cache = names::NameCache::default();
         let mut names = names::StoredNames {
             conn: &conn,
@@ -148,10 +153,7 @@ fn bills_of_the_fourth_schema_are_replaced_as_those_of_today() {
     };
     let rows: Vec<(SpendKey, Sums)> = (1..400).map(row).collect();
     {
-        let conn = Connection::open(&path).unwrap();
-        for (statements, _) in &MIGRATIONS[..4] {
-            conn.execute_batch(statements).unwrap();
-        }
+        let conn = older(&path, 4);
         let mut cache = names::NameCache::default();
         let mut names = names::StoredNames {
             conn: &conn,
