@@ -576,10 +576,31 @@ fn a_damaged_row_is_an_error_not_a_wrong_sum() {
     let path = folder.path().join("ledger.db");
     let mut ledger = SqliteLedger::open(&path).unwrap();
     ledger.record(&batch((0..10).map(call)), &Flat, now()).unwrap();
-    rusqlite::Connection::open(&path)
-        .unwrap()
-        .execute_batch("UPDATE spend_part SET body = substr(body, 2)")
-        .unwrap();
+    let seen_again = |line: u64| {
+        let mut event = call(1);
+        event.rank.line = line;
+        batch([event])
+    };
+    ledger.record(&seen_again(5), &Flat, now()).unwrap();
+    let bill = bill(&[("2026-10-01T00:00:00Z", "Usage", 100)]);
+    ledger.replace_bill(&bill, now()).unwrap();
+    let damage = |table: &str| {
+        let cut = rusqlite::Connection::open(&path)
+            .unwrap()
+            .execute(&format!("UPDATE {table} SET body = substr(body, 2)"), [])
+            .unwrap();
+        assert!(cut > 0, "{table} holds nothing");
+    };
+    damage("event_line");
+    assert!(matches!(ledger.event(call(1).id), Err(StoreError::Damaged { .. })));
+    let told = ledger.record(&seen_again(9), &Flat, now()).unwrap_err().to_string();
+    assert!(told.contains("ledger.db"), "{told}");
+    damage("bill_hour");
+    assert!(matches!(
+        ledger.replace_bill(&bill, now()),
+        Err(StoreError::Damaged { .. })
+    ));
+    damage("spend_part");
     assert!(matches!(
         ledger.spend(always(), &mut |_, _| {}),
         Err(StoreError::Damaged { .. })
