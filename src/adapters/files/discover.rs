@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs::Metadata;
 use std::path::{Component, Path, PathBuf};
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::ports::SourceError;
 
@@ -85,7 +85,10 @@ fn failed(what: &Path, cause: impl ToString) -> SourceError {
 
 fn add(path: &Path, named: bool, found: &mut Vec<Found>) -> Result<(), SourceError> {
     // The other end of a pipe (`/dev/fd/63`) has a name, but no path that leads to it.
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    add_canonical(path.canonicalize().unwrap_or_else(|_| path.to_owned()), named, found)
+}
+
+fn add_canonical(path: PathBuf, named: bool, found: &mut Vec<Found>) -> Result<(), SourceError> {
     let metadata = path.metadata().map_err(|e| failed(&path, e))?;
     // A pipe or device has no size and no offset, but can be read when it is named.
     if metadata.is_file() || named {
@@ -94,14 +97,37 @@ fn add(path: &Path, named: bool, found: &mut Vec<Found>) -> Result<(), SourceErr
     Ok(())
 }
 
+/// The canonical paths of what a walk comes by. Only links are looked up: all else lies where its folder does.
+#[derive(Default)]
+struct Canonical {
+    /// Of the folders that the walk is in, the outermost first.
+    folders: Vec<PathBuf>,
+}
+
+impl Canonical {
+    fn path(&mut self, entry: &DirEntry) -> PathBuf {
+        self.folders.truncate(entry.depth());
+        let path = match self.folders.last() {
+            Some(folder) if !entry.path_is_symlink() => folder.join(entry.file_name()),
+            _ => entry.path().canonicalize().unwrap_or_else(|_| entry.path().to_owned()),
+        };
+        if entry.file_type().is_dir() {
+            self.folders.push(path.clone());
+        }
+        path
+    }
+}
+
 fn collect(path: &Path, found: &mut Vec<Found>) -> Result<(), SourceError> {
     if !path.is_dir() {
         return add(path, true, found);
     }
+    let mut canonical = Canonical::default();
     for entry in WalkDir::new(path).follow_links(true).into_iter().flatten() {
+        let path = canonical.path(&entry);
         // Vanished files, broken links and closed folders below a folder are not what the user named.
         if entry.file_type().is_file() && usable(entry.path()) {
-            let _ = add(entry.path(), false, found);
+            let _ = add_canonical(path, false, found);
         }
     }
     Ok(())
@@ -144,9 +170,11 @@ fn expand(base: &Path, given: &Path, found: &mut Vec<Found>) -> Result<(), Sourc
             Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => true,
         })
         .collect();
+    let mut canonical = Canonical::default();
     for entry in WalkDir::new(base.join(fixed)).follow_links(true).into_iter().flatten() {
+        let path = canonical.path(&entry);
         if entry.file_type().is_file() && glob.is_match(entry.path()) {
-            let _ = add(entry.path(), true, found);
+            let _ = add_canonical(path, true, found);
         }
     }
     Ok(())

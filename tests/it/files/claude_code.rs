@@ -1,6 +1,7 @@
 //! Claude Code session logs.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use finops::adapters::files::FileSource;
 use finops::domain::dimension::Dimension;
@@ -227,14 +228,42 @@ fn one_file_by_two_names_hidden_folders_and_compression() {
         ruzstd::encoding::compress_to_vec(text.as_bytes(), level),
     )
     .unwrap();
+    // Links to folders and folders below them, a link in a circle, and a link that leads nowhere.
+    #[cfg(unix)]
+    for (from, to) in [
+        (".claude", "linked"),
+        (".claude/projects", "one/two"),
+        (".", "one/home"),
+        ("gone", "nowhere"),
+    ] {
+        let to = home.path().join(to);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(home.path().join(from), to).unwrap();
+    }
     let mut kept = Kept::default();
-    read_on(home.path(), &[".", ".claude/projects/**/*.jsonl"], &mut kept);
-    assert_eq!(
-        (kept.observed, kept.calls.len(), kept.rejected.len()),
-        (3, 3, 0),
-        "{:?}",
-        kept.warnings
-    );
+    for _ in 0..2 {
+        let paths = [
+            ".",
+            ".claude/projects/**/*.jsonl",
+            "linked",
+            "one/*/p/*.gz",
+            "one/home/one/two/p",
+        ];
+        read_on(home.path(), &paths, &mut kept);
+        assert_eq!(
+            (kept.observed, kept.calls.len(), kept.rejected.len()),
+            (3, 3, 0),
+            "{:?}",
+            kept.warnings
+        );
+        let real = home.path().canonicalize().unwrap().join(".claude/projects/p");
+        let mut read: Vec<_> = kept.checkpoints.keys().map(PathBuf::from).collect();
+        read.sort();
+        assert_eq!(
+            read,
+            ["a.jsonl", "c.jsonl.gz", "d.jsonl.zst"].map(|name| real.join(name))
+        );
+    }
 }
 
 #[test]
