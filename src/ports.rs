@@ -53,6 +53,10 @@ pub trait Sink: Send {
             .into_iter()
             .try_for_each(|(key, at)| self.checkpoint(&key, at))
     }
+    /// Whether what was handed over is still being recorded, so that handing over more would wait for it.
+    fn is_recording(&self) -> bool {
+        false
+    }
     /// A complete billing period of a bill.
     fn bill(&mut self, bill: Bill) -> Result<(), StoreError>;
     /// Everything handed over before from the input `key` is covered by `at`.
@@ -167,6 +171,27 @@ pub trait Ledger: Send {
     /// Records observations: each call once, by identity, whatever was recorded before, priced after merging.
     /// All or nothing, with the checkpoints.
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError>;
+
+    /// The same, where a store may still be writing when this returns: what is asked of it next waits for that.
+    /// [`Ledger::settle`] tells whether all of it was recorded; so does whatever else is asked first.
+    fn record_ahead(
+        &mut self,
+        batch: &RecordBatch,
+        pricer: &dyn Pricer,
+        now: DateTime<Utc>,
+    ) -> Result<Recorded, StoreError> {
+        self.record(batch, pricer, now)
+    }
+
+    /// Waits until what was recorded ahead is recorded.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Whether there is nothing to wait for.
+    fn is_settled(&self) -> bool {
+        true
+    }
 
     /// Records a bill, replacing an earlier one of the same identity; what changed on days recorded before is kept as
     /// restatements and returned.

@@ -167,6 +167,7 @@ pub fn collect<'a>(
         }
     }
     let recorder = recorder.into_inner().unwrap_or_else(PoisonError::into_inner);
+    recorder.ledger.settle()?;
     Ok(Collection {
         recorded: recorder.recorded,
         restatements: recorder.restatements,
@@ -203,7 +204,7 @@ impl Recorder<'_> {
 
     /// Records a batch and empties it.
     fn batch(&mut self, batch: &mut RecordBatch) -> Result<(), StoreError> {
-        let recorded = self.ledger.record(batch, self.pricer, self.now)?;
+        let recorded = self.ledger.record_ahead(batch, self.pricer, self.now)?;
         self.absorb(&recorded)?;
         batch.events.clear();
         Ok(())
@@ -320,6 +321,12 @@ impl Sink for Collector<'_, '_> {
         held(self.recorder).batch(&mut batch)?;
         *events = batch.events;
         Ok(())
+    }
+
+    fn is_recording(&self) -> bool {
+        self.recorder
+            .try_lock()
+            .map_or(true, |recorder| !recorder.ledger.is_settled())
     }
 
     fn bill(&mut self, bill: Bill) -> Result<(), StoreError> {

@@ -1,11 +1,11 @@
 //! Reads many files with two threads, where no file depends on what another holds.
 //!
-//! Each thread reads, merges what it has read, and waits while that is recorded, during which the other reads. Recording takes less
-//! time than reading, so that both are busy.
+//! Each thread reads, merges what it has read, and records that while the other reads. Recording takes less time than reading, so that
+//! both are busy: who has read enough records it when the other does not, and goes on reading while it does.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::domain::label::Label;
@@ -24,6 +24,12 @@ use super::{FileFormat, FileSourceOptions};
 const MANY_BYTES: u64 = 32 << 20;
 /// Threads that read. One more would wait: two already record half of the time.
 const READERS: usize = 2;
+/// Calls of which it is worth it to record them, when no other thread does.
+const ENOUGH: usize = EventBatch::FULL / 4 * 3;
+/// The same towards the end, where the other thread has little left to do meanwhile.
+const FEW: usize = EventBatch::FULL / 4;
+/// Bytes of a call in a log, as an estimate of how much is left.
+const BYTES_PER_CALL: u64 = 700;
 /// Rejections that are held back until it is this thread's turn.
 const HELD_BACK: usize = 64;
 
@@ -76,14 +82,17 @@ pub(super) fn read<'f>(
     }
     let sink = Mutex::new(sink);
     let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
+    // Bytes of the files that no thread has taken yet.
+    let ahead = AtomicU64::new(bytes);
     let unread = Mutex::new((Vec::new(), Vec::new()));
     let work = |first: usize| -> Result<(), SourceError> {
-        let mut own = Own::new(options.name, &sink, first);
+        let mut own = Own::new(options.name, &sink, &ahead, first);
         let mut run = Run::new(options, shared.clone(), &mut own);
         run.by_itself = true;
         while !stopped.load(Ordering::Relaxed) {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some((found, position)) = todo.get(at) else { break };
+            ahead.fetch_sub(found.metadata.len(), Ordering::Relaxed);
             match run.one(found, position.clone()) {
                 Ok(Extent::Whole) => {}
                 Ok(Extent::Part) => held(&unread).1.push(at),
@@ -103,8 +112,8 @@ pub(super) fn read<'f>(
         // Without a second thread the first reads all.
         let other = thread::Builder::new().name("read".to_owned());
         // Its first batch is half of one, so that the two do not want to record at the same time.
-        let other = other.spawn_scoped(scope, || work(EventBatch::FULL / 2));
-        let read = work(EventBatch::FULL);
+        let other = other.spawn_scoped(scope, || work(ENOUGH / 2));
+        let read = work(ENOUGH);
         match other.map(thread::ScopedJoinHandle::join) {
             Ok(Ok(also)) => read.and(also),
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
@@ -125,9 +134,11 @@ pub(super) fn read<'f>(
 struct Own<'a, 's> {
     source: Label,
     main: &'a Mutex<&'s mut dyn Sink>,
+    /// Bytes that no thread has taken yet.
+    ahead: &'a AtomicU64,
     events: EventBatch,
-    /// Calls at which the batch is recorded.
-    full: usize,
+    /// Calls from which on the batch is recorded when no other thread records.
+    enough: usize,
     checkpoints: Vec<(String, Checkpoint)>,
     told: Told,
 }
@@ -157,22 +168,32 @@ impl Told {
 }
 
 impl<'a, 's> Own<'a, 's> {
-    fn new(source: Label, main: &'a Mutex<&'s mut dyn Sink>, first: usize) -> Self {
+    fn new(source: Label, main: &'a Mutex<&'s mut dyn Sink>, ahead: &'a AtomicU64, first: usize) -> Self {
         Own {
             source,
             main,
+            ahead,
             events: EventBatch::default(),
-            full: first,
+            enough: first,
             checkpoints: Vec::new(),
             told: Told::default(),
         }
     }
 
-    /// Waits for this thread's turn, and until what it has read is recorded.
+    /// Waits for this thread's turn, and records what it has read.
     fn flush(&mut self) -> Result<(), StoreError> {
-        let mut main = held(self.main);
+        self.record(held(self.main))
+    }
+
+    fn record(&mut self, mut main: MutexGuard<'_, &'s mut dyn Sink>) -> Result<(), StoreError> {
         self.told.hand_on(*main);
         main.batch(&mut self.events, std::mem::take(&mut self.checkpoints))
+    }
+
+    /// Calls of which the next batch is made: less and less towards the end.
+    fn worth_it(&self) -> usize {
+        let share = self.ahead.load(Ordering::Relaxed) / (READERS as u64 * BYTES_PER_CALL);
+        usize::try_from(share).unwrap_or(ENOUGH).clamp(FEW, ENOUGH)
     }
 
     fn end(mut self) -> Result<(), StoreError> {
@@ -183,11 +204,18 @@ impl<'a, 's> Own<'a, 's> {
 impl Sink for Own<'_, '_> {
     fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError> {
         self.events.extend_from(events, self.source);
-        if self.events.len() < self.full {
+        if self.events.len() < self.enough {
             return Ok(());
         }
-        self.full = EventBatch::FULL;
-        self.flush()
+        let main = match self.main.try_lock() {
+            Ok(main) if !main.is_recording() || self.events.is_full() => main,
+            Ok(_) => return Ok(()),
+            Err(_) if !self.events.is_full() => return Ok(()),
+            Err(_) => held(self.main),
+        };
+        self.record(main)?;
+        self.enough = self.worth_it();
+        Ok(())
     }
 
     fn bill(&mut self, bill: Bill) -> Result<(), StoreError> {

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, DropBehavior, TransactionBehavior};
 
 use super::additions::Additions;
 use super::bill;
 use super::blocks::{self, Met};
 use super::codec::{Calls, PackedCalls, Summing};
+use super::handle::Handle;
 use super::index::Index;
 use super::later::Later;
 use super::names::{CodecError, NameCache, StoredNames};
@@ -25,7 +26,7 @@ use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBat
 
 /// A ledger in one SQLite file. Safe with several processes: each change is one immediate transaction.
 pub struct SqliteLedger {
-    pub(super) conn: Connection,
+    pub(super) handle: Handle,
     pub(super) path: String,
     state: State,
 }
@@ -63,7 +64,8 @@ impl SqliteLedger {
             new: mode != "wal",
             ..State::default()
         };
-        Ok(SqliteLedger { conn, path, state })
+        let handle = Handle::new(conn);
+        Ok(SqliteLedger { handle, path, state })
     }
 
     /// What errors of [`SqliteLedger::temporary`] name in place of a path.
@@ -78,28 +80,48 @@ impl SqliteLedger {
         Ok(ledger)
     }
 
+    /// What there is to work with, when the transaction before has ended.
+    fn ready(&mut self) -> Result<(&mut Connection, &str, &mut State), StoreError> {
+        let conn = self.handle.settled(&self.path);
+        if conn.is_err() {
+            self.state.forget();
+        }
+        Ok((conn?, &self.path, &mut self.state))
+    }
+
     /// Runs `work` in one immediate transaction: all or nothing.
     fn write<T>(
         &mut self,
         work: impl FnOnce(&Connection, &str, &mut State) -> Result<T, CodecError>,
     ) -> Result<T, StoreError> {
-        let path = self.path.as_str();
-        let tx = self
-            .conn
+        let written = self.begin(work)?;
+        self.handle.commit();
+        self.settle().map(|()| written)
+    }
+
+    /// Runs `work` in an immediate transaction that is left open if it succeeds.
+    fn begin<T>(
+        &mut self,
+        work: impl FnOnce(&Connection, &str, &mut State) -> Result<T, CodecError>,
+    ) -> Result<T, StoreError> {
+        let (conn, path, state) = self.ready()?;
+        let mut tx = conn
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|e| failed(path, &e))?;
-        let result = refresh(&tx, path, &mut self.state)
-            .and_then(|()| work(&tx, path, &mut self.state))
-            .and_then(|value| {
-                tx.commit()
-                    .map(|()| value)
-                    .map_err(|e| CodecError::Store(failed(path, &e)))
-            });
-        if result.is_err() {
-            self.state.names.clear();
-            self.state.index.clear();
+        let result = refresh(&tx, path, state).and_then(|()| work(&tx, path, state));
+        match &result {
+            Ok(_) => tx.set_drop_behavior(DropBehavior::Ignore),
+            Err(_) => state.forget(),
         }
         result.map_err(|e| e.at(path))
+    }
+}
+
+impl State {
+    /// Forgets what may not have been stored.
+    fn forget(&mut self) {
+        self.names.clear();
+        self.index.clear();
     }
 }
 
@@ -121,9 +143,33 @@ impl Ledger for SqliteLedger {
         let recorded = self.write(|conn, path, state| record::record(conn, path, state, batch, pricer, now))?;
         if self.state.new && batch.events.len() < BULK {
             self.state.new = false;
-            write_ahead(&self.conn).map_err(|e| failed(&self.path, &e))?;
+            let (conn, path, _) = self.ready()?;
+            write_ahead(conn).map_err(|e| failed(path, &e))?;
         }
         Ok(recorded)
+    }
+
+    fn record_ahead(
+        &mut self,
+        batch: &RecordBatch,
+        pricer: &dyn Pricer,
+        now: DateTime<Utc>,
+    ) -> Result<Recorded, StoreError> {
+        // With the log ahead of the store nothing is waited for.
+        if !self.state.new || batch.events.len() < BULK {
+            return self.record(batch, pricer, now);
+        }
+        let recorded = self.begin(|conn, path, state| record::record(conn, path, state, batch, pricer, now))?;
+        self.handle.commit_behind();
+        Ok(recorded)
+    }
+
+    fn settle(&mut self) -> Result<(), StoreError> {
+        self.ready().map(drop)
+    }
+
+    fn is_settled(&self) -> bool {
+        self.handle.is_settled()
     }
 
     fn replace_bill(&mut self, given: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
@@ -134,9 +180,9 @@ impl Ledger for SqliteLedger {
     }
 
     fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError> {
-        let fail = |e: rusqlite::Error| failed(&self.path, &e);
-        let mut statement = self
-            .conn
+        let (conn, path, _) = self.ready()?;
+        let fail = |e: rusqlite::Error| failed(path, &e);
+        let mut statement = conn
             .prepare_cached("SELECT key, body FROM checkpoint WHERE source = ?")
             .map_err(fail)?;
         let rows = statement
@@ -146,14 +192,14 @@ impl Ledger for SqliteLedger {
     }
 
     fn spend(&mut self, period: Period, visit: &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError> {
-        let path = self.path.as_str();
+        let (conn, path, state) = self.ready()?;
         let fail = |e: rusqlite::Error| failed(path, &e);
         // One read transaction, so that a batch recorded meanwhile is seen whole or not at all.
-        let tx = self.conn.transaction().map_err(fail)?;
+        let tx = conn.transaction().map_err(fail)?;
         let mut names = StoredNames {
             conn: &tx,
             path,
-            cache: &mut self.state.names,
+            cache: &mut state.names,
         };
         spend::visit(
             &mut names,
@@ -173,34 +219,34 @@ impl Ledger for SqliteLedger {
         wanted: &[Dimension],
         visit: &mut dyn FnMut(&SpendKey, &Sums),
     ) -> Result<(), StoreError> {
-        let path = self.path.as_str();
-        let tx = self.conn.transaction().map_err(|e| failed(path, &e))?;
+        let (conn, path, state) = self.ready()?;
+        let tx = conn.transaction().map_err(|e| failed(path, &e))?;
         let mut names = StoredNames {
             conn: &tx,
             path,
-            cache: &mut self.state.names,
+            cache: &mut state.names,
         };
         let hours = [period.start, period.end].map(first_hour);
-        spend::visit_summed(&mut names, hours, wanted, &mut self.state.summing, visit).map_err(|e| e.at(path))
+        spend::visit_summed(&mut names, hours, wanted, &mut state.summing, visit).map_err(|e| e.at(path))
     }
 
     fn span(&mut self) -> Result<Option<Period>, StoreError> {
-        let span = spend::span(&self.conn, &self.path).map_err(|e| e.at(&self.path))?;
+        let (conn, path, _) = self.ready()?;
+        let span = spend::span(conn, path).map_err(|e| e.at(path))?;
         Ok(span.map(|(first, last)| Period::new(first.start(), Hour(last.0 + 1).start())))
     }
 
     fn event(&mut self, id: EventId) -> Result<Option<(UsageEvent, Charge)>, StoreError> {
-        let path = self.path.as_str();
-        refresh(&self.conn, path, &mut self.state).map_err(|e| e.at(path))?;
-        let found = self
-            .state
+        let (conn, path, state) = self.ready()?;
+        refresh(conn, path, state).map_err(|e| e.at(path))?;
+        let found = state
             .index
-            .find(&self.conn, path, std::iter::once(id))
+            .find(conn, path, std::iter::once(id))
             .map_err(|e| e.at(path))?;
         let mut names = StoredNames {
-            conn: &self.conn,
+            conn,
             path,
-            cache: &mut self.state.names,
+            cache: &mut state.names,
         };
         for (_, block) in found {
             let Some(body) = blocks::body(&names, block).map_err(|e| e.at(path))? else {
@@ -221,7 +267,8 @@ impl Ledger for SqliteLedger {
         period: Period,
         visit: &mut dyn FnMut(&UsageEvent, &Charge) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        detail::visit(&mut self.conn, &self.path, &mut self.state.names, period, visit)
+        let (conn, path, state) = self.ready()?;
+        detail::visit(conn, path, &mut state.names, period, visit)
     }
 
     fn recharge(&mut self, ids: &[EventId], pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recharged, StoreError> {
@@ -233,14 +280,12 @@ impl Ledger for SqliteLedger {
     }
 
     fn restatements(&mut self) -> Result<Vec<Restatement>, StoreError> {
-        let fail = |e: rusqlite::Error| failed(&self.path, &e);
-        let mut statement = self
-            .conn
-            .prepare("SELECT body FROM restatement ORDER BY no")
-            .map_err(fail)?;
+        let (conn, path, _) = self.ready()?;
+        let fail = |e: rusqlite::Error| failed(path, &e);
+        let mut statement = conn.prepare("SELECT body FROM restatement ORDER BY no").map_err(fail)?;
         let texts = statement.query_map([], |row| row.get::<_, String>(0)).map_err(fail)?;
         texts
-            .map(|text| serde_json::from_str(&text.map_err(fail)?).map_err(|_| CodecError::Broken.at(&self.path)))
+            .map(|text| serde_json::from_str(&text.map_err(fail)?).map_err(|_| CodecError::Broken.at(path)))
             .collect()
     }
 

@@ -6,6 +6,7 @@ mod bill;
 mod blocks;
 mod codec;
 mod detail;
+mod handle;
 mod index;
 mod later;
 pub mod ledger;
@@ -198,9 +199,9 @@ pub(crate) fn failed(path: &str, error: &rusqlite::Error) -> StoreError {
 
 impl SqliteLedger {
     /// The same ledger, whose every change survives a power cut: slower, and for what cannot be read again.
-    pub fn durable(self) -> Result<Self, StoreError> {
-        self.conn
-            .execute_batch("PRAGMA synchronous = FULL")
+    pub fn durable(mut self) -> Result<Self, StoreError> {
+        let conn = self.handle.settled(&self.path)?;
+        conn.execute_batch("PRAGMA synchronous = FULL")
             .map_err(|e| failed(&self.path, &e))?;
         Ok(self)
     }

@@ -202,7 +202,9 @@ fn bills_of_the_fourth_schema_are_replaced_as_those_of_today() {
     assert_eq!(ledger.replace_bill(&bill(&rows), start).unwrap(), []);
     assert!(stored(&mut ledger) == sorted(rows.clone()));
     let kept: Vec<(String, i64)> = ledger
-        .conn
+        .handle
+        .settled("")
+        .unwrap()
         .prepare("SELECT identity, recorded_at FROM bill ORDER BY identity")
         .and_then(|mut s| s.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
         .unwrap();
@@ -295,4 +297,60 @@ fn a_later_line_is_kept_beside_the_block_until_the_call_itself_gets_better_or_go
     let keep = Retention { detail_days: 1 };
     assert_eq!(ledger.expire(keep, at + chrono::TimeDelta::days(3)).unwrap(), 100);
     assert!(lines().is_empty());
+}
+
+#[test]
+fn what_was_recorded_ahead_is_seen_by_the_next_question_and_a_commit_that_fails_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let mut ledger = SqliteLedger::open_within(&path, Duration::from_millis(20)).unwrap();
+    // Of two observations of a call the one of `m-1` wins.
+    let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+    let many = |first: u32| {
+        let calls = (first..).take(16_384).map(|n| {
+            let id = EventId::of(&[b"response", &n.to_le_bytes()]);
+            UsageEvent::new(id, at, "p".into(), format!("m-{}", first / 8192).as_str().into())
+        });
+        RecordBatch {
+            events: calls.collect(),
+            ..RecordBatch::default()
+        }
+    };
+    let models = |ledger: &mut SqliteLedger| {
+        let mut models = std::collections::BTreeMap::new();
+        let hour = Period::new(at, at + chrono::TimeDelta::hours(1));
+        ledger
+            .events(hour, &mut |event, _| {
+                *models
+                    .entry(event.dimensions.get(Dimension::Model).to_string())
+                    .or_insert(0) += 1;
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
+        models.into_iter().collect::<Vec<_>>()
+    };
+    let counts = |some: &[(&str, i32)]| some.iter().map(|(m, n)| ((*m).to_owned(), *n)).collect::<Vec<_>>();
+
+    ledger.record_ahead(&many(0), &Free, at).unwrap();
+    let recorded = ledger.record_ahead(&many(8192), &Free, at).unwrap();
+    assert_eq!((recorded.recorded, recorded.duplicates), (8192, 8192));
+    assert_eq!(models(&mut ledger), counts(&[("m-0", 8192), ("m-1", 16_384)]));
+
+    // Who reads holds the commit up for longer than it waits.
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM event_block").unwrap();
+    let recorded = ledger.record_ahead(&many(32_768), &Free, at).unwrap();
+    assert_eq!(recorded.recorded, 16_384);
+    assert!(matches!(ledger.settle(), Err(StoreError::Locked { .. })));
+    assert!(ledger.settle().is_ok());
+    reader.execute_batch("COMMIT").unwrap();
+    assert_eq!(models(&mut ledger), counts(&[("m-0", 8192), ("m-1", 16_384)]));
+    let recorded = ledger.record_ahead(&many(32_768), &Free, at).unwrap();
+    assert_eq!(recorded.recorded, 16_384, "none of it was stored, names neither");
+    drop(ledger);
+    let mut ledger = SqliteLedger::open(&path).unwrap();
+    assert_eq!(
+        models(&mut ledger),
+        counts(&[("m-0", 8192), ("m-1", 16_384), ("m-4", 16_384)])
+    );
 }

@@ -245,6 +245,23 @@ impl Ledger for View {
         self.inner.record(batch, pricer, now)
     }
 
+    fn record_ahead(
+        &mut self,
+        batch: &RecordBatch,
+        pricer: &dyn Pricer,
+        now: DateTime<Utc>,
+    ) -> Result<Recorded, StoreError> {
+        self.inner.record_ahead(batch, pricer, now)
+    }
+
+    fn settle(&mut self) -> Result<(), StoreError> {
+        self.inner.settle()
+    }
+
+    fn is_settled(&self) -> bool {
+        self.inner.is_settled()
+    }
+
     fn replace_bill(&mut self, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
         self.inner.replace_bill(bill, now)
     }

@@ -126,6 +126,11 @@ fn run(shared: &Shared, manner: Manner) -> Result<Cycle, StoreError> {
         },
         manner.now,
     );
+    let unsettled = shared.process().unsettled;
+    assert!(
+        done.is_err() || !unsettled,
+        "a run ended well without knowing whether it recorded all"
+    );
     shared.die();
     done
 }

@@ -87,6 +87,8 @@ pub struct Process {
     pub fate: Fate,
     pub calls: u32,
     pub dead: bool,
+    /// Whether something was recorded ahead of which nobody knows yet whether all of it was.
+    pub unsettled: bool,
     /// Runs a rival over the same world.
     pub rival: Option<fn(&Arc<Mutex<World>>, u64)>,
     silences: Vec<Silence>,
@@ -107,6 +109,7 @@ impl Shared {
             fate,
             calls: 0,
             dead: false,
+            unsettled: false,
             rival: None,
             silences: Vec::new(),
         };
@@ -120,7 +123,7 @@ impl Shared {
         self.world.lock().unwrap()
     }
 
-    fn process(&self) -> MutexGuard<'_, Process> {
+    pub fn process(&self) -> MutexGuard<'_, Process> {
         self.process.lock().unwrap()
     }
 
@@ -190,6 +193,20 @@ impl Shared {
 impl Ledger for Shared {
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
         self.store(|w| w.ledger.record(batch, pricer, now))
+    }
+    fn record_ahead(
+        &mut self,
+        batch: &RecordBatch,
+        pricer: &dyn Pricer,
+        now: DateTime<Utc>,
+    ) -> Result<Recorded, StoreError> {
+        self.process().unsettled = true;
+        self.record(batch, pricer, now)
+    }
+    fn settle(&mut self) -> Result<(), StoreError> {
+        self.store(|_| Ok(()))?;
+        self.process().unsettled = false;
+        Ok(())
     }
     fn replace_bill(&mut self, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
         self.store(|w| w.ledger.replace_bill(bill, now))
