@@ -19,6 +19,12 @@ pub fn step(
     let mut alert = before.clone();
     let mut transitions = Vec::new();
     let known = before.version > 0;
+    // Of what is not measured against a budget the threshold may be a least.
+    let seen = if before.kind.starts_with("budget_") {
+        "the threshold is passed"
+    } else {
+        "the condition holds"
+    };
     let mut go = |alert: &mut Alert, to: State, reason: &str| {
         let from = if known || !transitions.is_empty() {
             Some(alert.state)
@@ -46,7 +52,7 @@ pub fn step(
             } else {
                 State::Firing
             };
-            go(&mut alert, to, "the threshold is passed");
+            go(&mut alert, to, seen);
         }
         (State::Resolved, Verdict::Clear(_)) if before.dismissed => alert.dismissed = false,
         (State::Resolved, _) if before.owed.is_some() => {}
@@ -54,11 +60,7 @@ pub fn step(
         (State::Pending, Verdict::Above) if now > before.evaluated_at => {
             alert.confirmations += 1;
             if alert.confirmations >= behaviour.confirmations {
-                go(
-                    &mut alert,
-                    State::Firing,
-                    "the threshold is passed at evaluations in a row",
-                );
+                go(&mut alert, State::Firing, &format!("{seen} at evaluations in a row"));
             }
         }
         // Evaluated twice at one instant: one observation.
