@@ -51,11 +51,18 @@ say 'building the program that notes its way'
 RUSTFLAGS="${RUSTFLAGS:-}$processor -Cprofile-generate=$folder/noted" CARGO_TARGET_DIR=$folder/noting cargo build --release --locked --bin finops "${features[@]}" >&2
 
 # The usage of the tour, so many times that starting up is a small part of it: every call with an identity of its own, times to the
-# millisecond, as logs have them.
+# millisecond, as logs have them. Half of the copies are of users of their own, so that there are calls that nothing is added to.
 many() {
   sed 's/\(T[0-9:]*\)Z"/\1.250Z"/' | awk -v copies="$1" '
     { lines[NR] = $0 }
-    END { for (copy = 1; copy <= copies; copy++) for (n = 1; n <= NR; n++) { line = lines[n]; sub(/"id": *"/, "&" copy "-", line); print line } }'
+    END {
+      for (copy = 1; copy <= copies; copy++) for (n = 1; n <= NR; n++) {
+        line = lines[n]
+        sub(/"id": *"/, "&" copy "-", line)
+        if (copy % 2) sub(/"user": *"/, "&" copy "-", line)
+        print line
+      }
+    }'
 }
 say 'letting it work'
 : >"$folder/training/finops.toml"
@@ -73,6 +80,8 @@ done
 "$tool" merge -o "$folder/noted.profdata" "$folder/noted"
 
 say 'building the program'
+# What was built for other notes looks the same to cargo.
+rm -rf "$folder/release"
 RUSTFLAGS="${RUSTFLAGS:-}$processor -Cprofile-use=$folder/noted.profdata" CARGO_TARGET_DIR=$folder cargo build --release --locked --bin finops "${features[@]}" >&2
 rm -rf "$folder/noted" "$folder/training"
 say "built \`target/fastest/release/finops\`"
