@@ -165,3 +165,60 @@ fn killed_at_random_moments_nothing_is_lost_doubled_or_told_under_two_identities
         assert_eq!(ids.len(), 1, "{step:?} was told under several identities: {ids:?}");
     }
 }
+
+#[test]
+fn a_first_load_that_is_killed_leaves_whole_batches_and_goes_on_where_they_end() {
+    const FILES: u64 = 4;
+    const CALLS: u64 = 50_000;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::create_dir_all(folder.join("usage")).unwrap();
+    std::fs::write(folder.join("finops.toml"), CONFIG).unwrap();
+    // So many and so large that two threads read them, and that batches are committed behind them.
+    let long = "w".repeat(64);
+    for file in 0..FILES {
+        let mut text = String::new();
+        for n in file * CALLS..(file + 1) * CALLS {
+            writeln!(
+                text,
+                r#"{{"id":"c{n}","ts":"2026-11-{:02}T10:00:00Z","provider":"anthropic","model":"claude-haiku-4-5-20251001","input_tokens":{},"team":"t{}","workflow":"{long}"}}"#,
+                1 + n % 23,
+                n % 997,
+                n % 7,
+            )
+            .unwrap();
+        }
+        std::fs::write(folder.join(format!("usage/{file}.jsonl")), text).unwrap();
+    }
+    let record = |store: &str| {
+        let mut command = now(folder);
+        command.args(["--store", store, "record", "usage"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let begun = std::time::Instant::now();
+    assert!(record("sqlite:clean.db").status().unwrap().success());
+    let whole = u64::try_from(begun.elapsed().as_micros()).unwrap();
+    let clean = totals(folder, "sqlite:clean.db");
+    assert_eq!(clean["total"]["events"], FILES * CALLS);
+
+    let mut random = Random(7);
+    let mut partly = 0;
+    for kill in 0..5 {
+        let store = format!("sqlite:killed-{kill}.db");
+        let mut child = record(&store).spawn().unwrap();
+        // From the time on at which a first batch may be recorded.
+        std::thread::sleep(Duration::from_micros(whole / 4 + random.next() % (whole * 3 / 4)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let left = totals(folder, &store)["total"]["events"].as_u64().unwrap_or(0);
+        partly += u64::from(left > 0 && left < FILES * CALLS);
+        assert!(record(&store).status().unwrap().success());
+        let all = totals(folder, &store);
+        assert_eq!(all["rows"], clean["rows"], "killed with {left} calls recorded");
+    }
+    assert!(
+        partly > 0,
+        "no run was killed between two batches: the test tests nothing"
+    );
+}
