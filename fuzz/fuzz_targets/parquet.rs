@@ -5,9 +5,11 @@ mod shared;
 
 use libfuzzer_sys::fuzz_target;
 
-const SEEDS: [&[u8]; 3] = [
+const SEEDS: [&[u8]; 5] = [
     include_bytes!("../seeds/parquet/decimals.parquet"),
     include_bytes!("../seeds/parquet/doubles.parquet"),
+    include_bytes!("../seeds/parquet/group.parquet"),
+    include_bytes!("../seeds/parquet/map.parquet"),
     include_bytes!("../seeds/parquet/plain.parquet"),
 ];
 

@@ -125,7 +125,7 @@ fn seeds_of_parquet_and_of_foreign_columns_are_read() {
     }
     if cfg!(feature = "parquet") {
         let mut bills = Vec::new();
-        for name in ["decimals", "doubles", "plain"] {
+        for name in ["decimals", "doubles", "plain", "map", "group"] {
             let bytes = fs::read(seeds.join("parquet").join(name).with_extension("parquet")).unwrap();
             bills.push(read(&bytes, None).bills);
             for at in (0..bytes.len()).step_by(29) {
@@ -135,9 +135,12 @@ fn seeds_of_parquet_and_of_foreign_columns_are_read() {
             }
         }
         assert_eq!(bills[0].len(), 1);
+        let (texts, nested) = bills.split_at(3);
         assert!(
-            bills.iter().all(|bill| *bill == bills[0]),
+            texts.iter().all(|bill| *bill == bills[0]),
             "the same rows, written in three ways"
         );
+        assert_eq!(nested[0].len(), 1);
+        assert_eq!(nested[0], nested[1], "the same tags as a map and as a group");
     }
 }

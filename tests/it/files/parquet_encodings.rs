@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parquet::basic::{Compression, ConvertedType, Encoding, LogicalType, Repetition, Type as Physical};
+use parquet::basic::{
+    Compression, ConvertedType, Encoding, GzipLevel, LogicalType, Repetition, Type as Physical, ZstdLevel,
+};
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::{ByteArray, FixedLenByteArray};
 use parquet::file::metadata::{ParquetMetaDataReader, ParquetMetaDataWriter};
@@ -24,7 +26,7 @@ use finops::domain::spend::{Basis, SpendKey, SpendRows, Sums, TokenSums};
 use finops::ports::UsageSource;
 
 /// How a column is stored.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 enum Kind {
     Text,
     /// Bytes of which nobody says that they are text.
@@ -38,7 +40,14 @@ enum Kind {
     Long(u32),
     Fixed(u32, i32),
     Decimal(u32),
+    /// Keys and values, which the text has as JSON.
+    Map,
+    /// One value for each of [`FIELDS`], some of them none.
+    Group,
 }
+
+/// The fields of a column that is a group.
+const FIELDS: [&str; 3] = ["team", "user:user", "Name"];
 
 /// A value: a number of [`Kind`], or the position of a text.
 type Value = Option<i64>;
@@ -54,7 +63,91 @@ struct Column {
 }
 
 impl Column {
+    /// Of a map or a group.
+    fn nested(&self) -> Option<TypePtr> {
+        let text = |name: &str, repetition| {
+            let field = Type::primitive_type_builder(name, Physical::BYTE_ARRAY).with_repetition(repetition);
+            Arc::new(field.with_logical_type(Some(LogicalType::String)).build().unwrap())
+        };
+        let group = Type::group_type_builder(self.name).with_repetition(if self.optional {
+            Repetition::OPTIONAL
+        } else {
+            Repetition::REQUIRED
+        });
+        let group = match self.kind {
+            Kind::Map => {
+                let fields = vec![text("key", Repetition::REQUIRED), text("value", Repetition::OPTIONAL)];
+                let pairs = Type::group_type_builder("key_value").with_repetition(Repetition::REPEATED);
+                let pairs = pairs.with_fields(fields).build().unwrap();
+                let group = group.with_logical_type(Some(LogicalType::Map));
+                group.with_fields(vec![Arc::new(pairs)])
+            }
+            Kind::Group => group.with_fields(FIELDS.map(|name| text(name, Repetition::OPTIONAL)).into()),
+            _ => return None,
+        };
+        Some(Arc::new(group.build().unwrap()))
+    }
+
+    /// Where its values are.
+    fn paths(&self) -> Vec<ColumnPath> {
+        let path = |parts: &[&str]| ColumnPath::new(parts.iter().map(|part| (*part).to_owned()).collect());
+        match self.kind {
+            Kind::Map => ["key", "value"]
+                .map(|leaf| path(&[self.name, "key_value", leaf]))
+                .into(),
+            Kind::Group => FIELDS.map(|leaf| path(&[self.name, leaf])).into(),
+            _ => vec![path(&[self.name])],
+        }
+    }
+
+    /// The keys and values of a map or a group.
+    fn pairs(&self, at: i64) -> Vec<(String, Option<String>)> {
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(self.text(at)).unwrap();
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        match self.kind {
+            Kind::Group => FIELDS
+                .iter()
+                .map(|name| ((*name).to_owned(), object.get(*name).and_then(text)))
+                .collect(),
+            _ => object.iter().map(|(key, value)| (key.clone(), text(value))).collect(),
+        }
+    }
+
+    /// Writes one of the leaves of a map or a group.
+    fn write_leaf(&self, writer: &mut ColumnWriter<'_>, leaf: usize, rows: std::ops::Range<usize>) {
+        let (mut values, mut levels, mut repeats) = (Vec::new(), Vec::new(), Vec::new());
+        let outer = i16::from(self.optional);
+        let repeated = i16::from(self.kind == Kind::Map);
+        for value in &self.values[rows] {
+            let pairs = value.map(|at| self.pairs(at)).unwrap_or_default();
+            let pairs = match self.kind {
+                Kind::Group => value.and(pairs.get(leaf).cloned()).into_iter().collect(),
+                _ => pairs,
+            };
+            if pairs.is_empty() {
+                levels.push(if value.is_some() { outer } else { 0 });
+                repeats.push(0);
+            }
+            for (at, (key, value)) in pairs.into_iter().enumerate() {
+                let is_key = self.kind == Kind::Map && leaf == 0;
+                let value = if is_key { Some(key) } else { value };
+                let present = i16::from(value.is_some() && !is_key);
+                levels.push(outer + repeated + present);
+                repeats.push(i16::from(at > 0));
+                values.extend(value.map(|value| ByteArray::from(value.into_bytes())));
+            }
+        }
+        let ColumnWriter::ByteArrayColumnWriter(writer) = writer else {
+            panic!()
+        };
+        let repeats = (self.kind == Kind::Map).then_some(repeats.as_slice());
+        writer.write_batch(&values, Some(&levels), repeats).unwrap();
+    }
+
     fn field(&self) -> TypePtr {
+        if let Some(nested) = self.nested() {
+            return nested;
+        }
         let (physical, length) = match self.kind {
             Kind::Text | Kind::Bytes | Kind::Decimal(_) => (Physical::BYTE_ARRAY, 0),
             Kind::Millis | Kind::Micros | Kind::Long(_) => (Physical::INT64, 0),
@@ -62,6 +155,7 @@ impl Column {
             Kind::Float => (Physical::FLOAT, 0),
             Kind::Int(_) => (Physical::INT32, 0),
             Kind::Fixed(_, length) => (Physical::FIXED_LEN_BYTE_ARRAY, length),
+            Kind::Map | Kind::Group => panic!(),
         };
         let field = Type::primitive_type_builder(self.name, physical).with_length(length);
         let field = field.with_repetition(if self.optional {
@@ -82,6 +176,7 @@ impl Column {
             Kind::Long(scale) => decimal(18, scale),
             Kind::Fixed(scale, length) => decimal(if length < 16 { 11 } else { 38 }, scale),
             Kind::Decimal(scale) => decimal(18, scale),
+            Kind::Map | Kind::Group => panic!(),
         };
         let field = field.with_converted_type(converted).with_precision(precision);
         Arc::new(field.with_scale(scale).build().unwrap())
@@ -104,6 +199,15 @@ impl Column {
         let Some(value) = value else { return String::new() };
         match self.kind {
             Kind::Text | Kind::Bytes => self.text(value).to_owned(),
+            Kind::Map | Kind::Group => {
+                let pairs = self.pairs(value).into_iter();
+                serde_json::Value::from(
+                    pairs
+                        .map(|(key, value)| (key, value.into()))
+                        .collect::<serde_json::Map<_, _>>(),
+                )
+                .to_string()
+            }
             Kind::Millis | Kind::Micros => value.to_string(),
             Kind::Double => Self::float(value).to_string(),
             Kind::Float => (Self::float(value) as f32).to_string(),
@@ -156,9 +260,15 @@ fn stored(columns: &[Column], properties: WriterProperties, group: usize) -> Vec
     for start in (0..rows).step_by(group) {
         let mut writer = file.next_row_group().unwrap();
         for column in columns {
-            let mut of_column = writer.next_column().unwrap().unwrap();
-            column.write(of_column.untyped(), start..rows.min(start + group));
-            of_column.close().unwrap();
+            let rows = start..rows.min(start + group);
+            for leaf in 0..column.paths().len() {
+                let mut of_column = writer.next_column().unwrap().unwrap();
+                match column.kind {
+                    Kind::Map | Kind::Group => column.write_leaf(of_column.untyped(), leaf, rows.clone()),
+                    _ => column.write(of_column.untyped(), rows.clone()),
+                }
+                of_column.close().unwrap();
+            }
         }
         writer.close().unwrap();
     }
@@ -193,7 +303,7 @@ struct Way {
     newer: bool,
     page_rows: usize,
     delta: bool,
-    snappy: bool,
+    compression: Compression,
     index: bool,
     group: usize,
     /// One column that is written the other way.
@@ -208,11 +318,7 @@ impl Way {
             } else {
                 WriterVersion::PARQUET_1_0
             })
-            .set_compression(if self.snappy {
-                Compression::SNAPPY
-            } else {
-                Compression::UNCOMPRESSED
-            })
+            .set_compression(self.compression)
             .set_dictionary_enabled(self.dictionary)
             .set_dictionary_page_size_limit(self.overflow)
             .set_data_page_row_count_limit(self.page_rows)
@@ -220,7 +326,8 @@ impl Way {
             .set_offset_index_disabled(!self.index);
         for (at, column) in columns.iter().enumerate() {
             if at % 11 == self.odd % 11 {
-                let path = ColumnPath::from(column.name);
+                // Of a map only its values, so that keys are written in one way and values in another.
+                let path = column.paths().pop().unwrap();
                 properties = properties.set_column_dictionary_enabled(path, !self.dictionary);
             }
             if self.delta {
@@ -230,14 +337,18 @@ impl Way {
         properties.build()
     }
 
-    fn delta(properties: WriterPropertiesBuilder, column: &Column) -> WriterPropertiesBuilder {
+    fn delta(mut properties: WriterPropertiesBuilder, column: &Column) -> WriterPropertiesBuilder {
         let encoding = match column.kind {
             Kind::Text | Kind::Bytes | Kind::Decimal(_) => Encoding::DELTA_LENGTH_BYTE_ARRAY,
+            Kind::Map | Kind::Group => Encoding::DELTA_BYTE_ARRAY,
             Kind::Millis | Kind::Micros | Kind::Int(_) | Kind::Long(_) => Encoding::DELTA_BINARY_PACKED,
             Kind::Double | Kind::Float => Encoding::BYTE_STREAM_SPLIT,
             Kind::Fixed(..) => Encoding::DELTA_BYTE_ARRAY,
         };
-        properties.set_column_encoding(ColumnPath::from(column.name), encoding)
+        for path in column.paths() {
+            properties = properties.set_column_encoding(path, encoding);
+        }
+        properties
     }
 }
 
@@ -247,12 +358,21 @@ fn ways() -> impl Strategy<Value = Way> {
         prop_oneof![Just(20_000_usize), 1_usize..300],
         prop_oneof![Just(usize::MAX >> 1), 40_usize..700],
     );
-    (any::<[bool; 5]>(), sizes, 0_usize..22).prop_map(|(flags, (overflow, page_rows, group), odd)| Way {
+    let compression = prop::sample::select(vec![
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::SNAPPY,
+        Compression::ZSTD(ZstdLevel::default()),
+        Compression::GZIP(GzipLevel::default()),
+        Compression::LZ4_RAW,
+    ]);
+    let ways = (any::<[bool; 4]>(), compression, sizes, 0_usize..22);
+    ways.prop_map(|(flags, compression, (overflow, page_rows, group), odd)| Way {
         dictionary: flags[0],
         newer: flags[1],
         delta: flags[2],
-        snappy: flags[3],
-        index: flags[4],
+        compression,
+        index: flags[3],
         overflow,
         page_rows,
         group,
@@ -311,6 +431,17 @@ const TAGS: [&str; 7] = [
     r#"{"team":"ads","Name":"a name that is longer than a few bytes"}"#,
 ];
 
+/// Tags that a map can hold.
+const MAPS: [&str; 7] = [
+    r#"{"team":"ads"}"#,
+    r#"{"project":"p-1","team":"search"}"#,
+    "{}",
+    r#"{"user:user":"ann","user_agent":"x"}"#,
+    r#"{"project":"p-2","team":null}"#,
+    r#"{"Name":"a name that is longer than a few bytes","team":"ads"}"#,
+    r#"{"Name":"","team":""}"#,
+];
+
 /// A column of these texts.
 fn texts(name: &'static str, texts: &'static [&'static str]) -> (&'static str, Kind, &'static [&'static str], i64) {
     (name, Kind::Text, texts, 0)
@@ -357,7 +488,7 @@ fn sound(columns: Vec<Column>) -> Vec<Column> {
     let sound = |mut column: Column| {
         column.texts = match column.name {
             "BillingCurrency" => &["USD", "USD", "EUR"],
-            "Tags" => &TAGS[..5],
+            "Tags" if column.kind == Kind::Text => &TAGS[..5],
             "BilledCost" | "EffectiveCost" => &["1.5", "-0.25", "1.125"],
             _ => column.texts,
         };
@@ -420,7 +551,11 @@ fn table(rows: usize, seed: u64, pick: u64) -> Vec<Column> {
             0,
         ),
         texts("ChargeDescription", &["completion", "nothing", "prompt"]),
-        texts("Tags", &TAGS),
+        match (pick >> 40) % 4 {
+            0 => ("Tags", Kind::Map, &MAPS, 0),
+            1 => ("Tags", Kind::Group, &MAPS, 0),
+            _ => texts("Tags", &TAGS),
+        },
     ];
     let mut state = seed | 1;
     let mut random = move || {
@@ -442,7 +577,7 @@ fn table(rows: usize, seed: u64, pick: u64) -> Vec<Column> {
             };
             let hours = |unit: i64| base + last % 40 * hour * unit;
             let value = match kind {
-                Kind::Text | Kind::Bytes | Kind::Double | Kind::Float => last,
+                Kind::Text | Kind::Bytes | Kind::Double | Kind::Float | Kind::Map | Kind::Group => last,
                 Kind::Millis if name == "ChargePeriodStart" => hours(1),
                 Kind::Millis | Kind::Micros => base,
                 Kind::Int(_) | Kind::Long(_) | Kind::Fixed(..) | Kind::Decimal(_) => (last - 1_000) * (base / 9_000),

@@ -47,7 +47,7 @@ pub(super) struct Bill {
 }
 
 impl Bill {
-    /// None where a wanted column holds more than one value a row, or values of another kind.
+    /// None where a wanted column holds values of another kind, or lists.
     pub fn of(
         columns: &Columns,
         wanted: &Wanted,
@@ -63,14 +63,18 @@ impl Bill {
         let amounts = [wanted.billed, wanted.effective];
         let quantities = focus_tokens::COUNTED.map(|(quantity, _)| columns.position(quantity));
         let column = |root: &usize| {
-            let mut leaves = (0..schema.num_columns()).filter(|leaf| schema.get_column_root_idx(*leaf) == *root);
-            let leaf = leaves.next()?;
             let role = match () {
                 () if amounts.contains(root) => Role::Amount,
                 () if quantities.contains(&Some(*root)) => Role::RareAmount,
                 () => Role::Text,
             };
-            Column::new(leaf, schema.column(leaf), role).filter(|_| leaves.next().is_none())
+            let mut leaves = (0..schema.num_columns()).filter(|leaf| schema.get_column_root_idx(*leaf) == *root);
+            let leaf = leaves.next()?;
+            match role {
+                // Perhaps a map.
+                Role::Text if schema.column(leaf).path().parts().len() > 1 => Column::nested(schema, *root),
+                Role::Text | Role::Amount | Role::RareAmount => Column::new(leaf, schema.column(leaf), role),
+            }
         };
         let place = |at: usize| wanted.positions.binary_search(&at).ok();
         let own = [wanted.billed, wanted.effective, wanted.at];

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use parquet::basic::Type as Physical;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::RowGroupReader;
-use parquet::schema::types::ColumnDescPtr;
+use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 
 use super::super::amount::Amount;
 use super::chunk::Chunks;
 use super::codes::Codes;
 use super::costs::Costs;
+use super::nested::Nested;
 use super::pages::Pages;
 use super::segment::{Dictionary, Room, Segment, Unread};
 use super::texts::Text;
@@ -28,6 +29,8 @@ enum Source {
     Pages(Pages),
     /// What pages are not read for.
     Values(Values),
+    /// Several values a row.
+    Nested(Box<Nested>),
 }
 
 /// What rows are read as.
@@ -77,7 +80,11 @@ impl Column {
         if matches!(descr.physical_type(), Physical::BOOLEAN | Physical::INT96) {
             return None;
         }
-        Some(Column {
+        Some(Self::of(leaf, descr, role))
+    }
+
+    fn of(leaf: usize, descr: ColumnDescPtr, role: Role) -> Self {
+        Column {
             leaf,
             role,
             source: Source::None,
@@ -95,11 +102,25 @@ impl Column {
             hours: Vec::new(),
             hours_of: 0,
             descr,
+        }
+    }
+
+    /// The column of a root of the schema that holds several values a row; none where it is of a shape that is not read here.
+    pub fn nested(schema: &SchemaDescriptor, root: usize) -> Option<Self> {
+        let nested = Nested::of(schema, root)?;
+        let leaf = (0..schema.num_columns()).find(|leaf| schema.get_column_root_idx(*leaf) == root)?;
+        Some(Column {
+            source: Source::Nested(Box::new(nested)),
+            ..Self::of(leaf, schema.column(leaf), Role::Text)
         })
     }
 
     /// Goes on with the values of a row group.
     pub fn open(&mut self, group: &dyn RowGroupReader, chunks: &Arc<Chunks>) -> Result<()> {
+        if let Source::Nested(nested) = &mut self.source {
+            (self.done, self.behind) = (0, 0);
+            return nested.open(group, chunks);
+        }
         let of = group.metadata();
         let chunk = of.columns().get(self.leaf).ok_or_else(no_such_column)?;
         let pages = chunks.pages(chunk, usize::try_from(of.num_rows()).unwrap_or(0))?;
@@ -117,7 +138,7 @@ impl Column {
     /// Goes on with the general reader behind so many rows of the group.
     fn fall_back(&mut self, group: &dyn RowGroupReader, behind: usize) -> Result<()> {
         let reader = group.get_column_reader(self.leaf)?;
-        self.source = Source::Values(Values::new(reader, self.descr.max_def_level())?);
+        self.source = Source::Values(Values::new(reader, &self.descr)?);
         (self.done, self.behind) = (0, behind);
         self.codes.turn();
         Ok(())
@@ -129,6 +150,9 @@ impl Column {
         if full {
             self.codes.forget();
             self.hours.clear();
+        }
+        if let Source::Nested(nested) = &mut self.source {
+            nested.bound(full);
         }
         full
     }
@@ -152,6 +176,13 @@ impl Column {
     /// Reads so many rows.
     pub fn read(&mut self, group: &dyn RowGroupReader, rows: usize) -> Result<()> {
         self.rows = rows;
+        if let Source::Nested(nested) = &mut self.source {
+            self.codes.begin();
+            nested.read(group, self.behind, rows, &mut self.codes)?;
+            self.done += self.behind + rows;
+            (self.behind, self.ready) = (0, true);
+            return Ok(());
+        }
         match self.read_pages() {
             Ok(()) => {}
             Err(Unread::Wrong(error)) => return Err(error),
@@ -280,6 +311,6 @@ fn no_such_column() -> ParquetError {
 fn dictionary(source: &Source) -> Option<&Dictionary> {
     match source {
         Source::Pages(pages) => pages.dictionary.as_ref(),
-        Source::None | Source::Values(_) => None,
+        Source::None | Source::Values(_) | Source::Nested(_) => None,
     }
 }

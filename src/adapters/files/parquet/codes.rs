@@ -5,7 +5,7 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::segment::{Dictionary, Found, Room, Segment};
 use super::text_of;
-use super::texts::Texts;
+use super::texts::{Text, Texts};
 
 /// A meaning that was not looked up yet.
 const UNKNOWN: u32 = u32::MAX;
@@ -58,7 +58,7 @@ impl Codes {
     /// Begins with the next rows.
     pub fn begin(&mut self) {
         // Values lie where they are until the next ones are read.
-        self.batch += 1;
+        self.batch = self.batch.wrapping_add(1);
         self.local = true;
         self.same = None;
         self.each.clear();
@@ -126,6 +126,22 @@ impl Codes {
         Ok(())
     }
 
+    /// Adds one row by the number of its text.
+    pub fn push_number(&mut self, number: u32) {
+        self.local = false;
+        self.each.push(number);
+    }
+
+    /// The number of a text that was put together.
+    pub fn number_of(&mut self, text: Text) -> Result<u32> {
+        // It lies nowhere for long.
+        self.batch = self.batch.wrapping_add(1);
+        match text {
+            Ok(text) => self.texts.number(text.as_bytes(), self.batch, || Ok(text.clone())),
+            Err(_) => self.texts.keep(text),
+        }
+    }
+
     /// Turns codes of the dictionary into numbers of texts, from a row on.
     fn explain(&mut self, column: &ColumnDescPtr, dictionary: Option<&Dictionary>, from: usize) -> Result<()> {
         let mut each = std::mem::take(&mut self.each);
@@ -163,6 +179,11 @@ impl Codes {
     #[inline]
     pub fn code(&self, row: usize) -> u32 {
         self.same.or_else(|| self.each.get(row).copied()).unwrap_or(0)
+    }
+
+    /// The code of the last row.
+    pub fn last(&self) -> u32 {
+        self.each.last().copied().unwrap_or(0)
     }
 
     /// The code of all rows.

@@ -5,9 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::{DateTime, TimeDelta};
 use csv::StringRecord;
-use parquet::basic::Type as Physical;
+use parquet::basic::{Compression, Type as Physical};
 use parquet::data_type::{ByteArray, Decimal as Stored};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use parquet::schema::types::ColumnDescPtr;
@@ -21,7 +22,10 @@ mod codes;
 mod combine;
 mod costs;
 mod double;
+mod leaf;
+mod nested;
 mod pages;
+mod present;
 mod runs;
 mod segment;
 mod tally;
@@ -84,6 +88,20 @@ impl Run<'_> {
         if claimed > i128::from(chunks.length()) * ROWS_OF_A_BYTE {
             let (length, rows) = (chunks.length(), claimed);
             let reason = format!("not valid Parquet: it says that it has {rows} rows in {length} bytes");
+            return Err(RowsEnd::Fault(Fault::whole(reason)));
+        }
+        let chunks_of = |group: &RowGroupMetaData| {
+            group
+                .columns()
+                .iter()
+                .map(|chunk| chunk.compression())
+                .collect::<Vec<_>>()
+        };
+        let mut packed = reader.metadata().row_groups().iter().flat_map(chunks_of);
+        if let Some(unknown) = packed.find(|packed| !unpacked(*packed)) {
+            let name = unknown.to_string();
+            let name = name.split('(').next().unwrap_or_default();
+            let reason = format!("compressed with {name}, which is not read: write it with SNAPPY, ZSTD, GZIP or LZ4");
             return Err(RowsEnd::Fault(Fault::whole(reason)));
         }
         let schema = reader.metadata().file_metadata().schema();
@@ -156,6 +174,19 @@ impl Run<'_> {
         }
         bill.tally.hand_over(&mut self.bills);
         Ok(())
+    }
+}
+
+/// Whether columns that are compressed in a way can be read.
+fn unpacked(compression: Compression) -> bool {
+    match compression {
+        Compression::UNCOMPRESSED
+        | Compression::SNAPPY
+        | Compression::GZIP(_)
+        | Compression::LZ4
+        | Compression::LZ4_RAW
+        | Compression::ZSTD(_) => true,
+        Compression::BROTLI(_) | Compression::LZO => false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The pages of a column chunk: the `parquet` crate finds and unpacks them, their values are read here, many at a time.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use parquet::basic::{Encoding, Type as Physical};
@@ -7,8 +8,9 @@ use parquet::column::page::Page;
 use parquet::schema::types::ColumnDescriptor;
 
 use super::chunk::Packed;
+use super::present::Present;
 use super::runs::Runs;
-use super::segment::{Cursor, Dictionary, Found, Plain, Present, Read, Room, Segment, Unread, Values, wrong};
+use super::segment::{Cursor, Dictionary, Found, Plain, Read, Room, Segment, Unread, Values, wrong};
 
 /// Rows that are passed over at once: what a page says of its rows must not decide how much memory is taken.
 const STEP: usize = 1 << 16;
@@ -17,7 +19,10 @@ const STEP: usize = 1 << 16;
 pub(super) struct Pages {
     packed: Packed,
     plain: Plain,
-    optional: bool,
+    /// The level of a value that is there: how much around it may be absent.
+    full: u32,
+    /// Whether a row may have several values.
+    repeated: bool,
     /// Of the chunk, once it was met.
     pub dictionary: Option<Dictionary>,
     open: Option<Segment>,
@@ -25,7 +30,7 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// The pages of a column that has one value a row at most.
+    /// The pages of a column; none where they are too unusual.
     pub fn new(packed: Packed, column: &ColumnDescriptor) -> Option<Self> {
         let plain = match column.physical_type() {
             Physical::INT32 | Physical::FLOAT => Plain::Fixed(4),
@@ -39,7 +44,8 @@ impl Pages {
         Some(Pages {
             packed,
             plain,
-            optional: match column.max_def_level() {
+            full: u32::try_from(column.max_def_level()).ok()?,
+            repeated: match column.max_rep_level() {
                 0 => false,
                 1 => true,
                 _ => return None,
@@ -128,38 +134,58 @@ impl Pages {
     fn begin(&self, page: &Page) -> Read<Cursor> {
         let bytes = page.buffer().as_ref();
         let too_short = || wrong("levels beyond the end of their page");
-        let (levels, at) = match page {
+        let (repeats, levels) = match page {
             Page::DataPageV2 {
                 def_levels_byte_len,
                 rep_levels_byte_len,
                 ..
             } => {
                 let start = *rep_levels_byte_len as usize;
-                let end = start.saturating_add(*def_levels_byte_len as usize);
-                (start..end, end)
+                (0..start, start..start.saturating_add(*def_levels_byte_len as usize))
             }
-            Page::DataPage { .. } if !self.optional => (0..0, 0),
-            Page::DataPage { def_level_encoding, .. } => {
-                if *def_level_encoding != Encoding::RLE {
-                    return Err(Unread::Unusual);
-                }
-                let length = bytes.first_chunk().ok_or_else(too_short)?;
-                let end = 4_usize.saturating_add(u32::from_le_bytes(*length) as usize);
-                (4..end, end)
+            Page::DataPage {
+                def_level_encoding,
+                rep_level_encoding,
+                ..
+            } => {
+                // Each behind its length, where there are any.
+                let part = |has: bool, encoding: &Encoding, at: usize| match has {
+                    false => Ok(at..at),
+                    true if *encoding != Encoding::RLE => Err(Unread::Unusual),
+                    true => {
+                        let length = bytes.get(at..).and_then(|rest| rest.first_chunk());
+                        let start = at + 4;
+                        let length = u32::from_le_bytes(*length.ok_or_else(too_short)?) as usize;
+                        Ok(start..start.saturating_add(length))
+                    }
+                };
+                let repeats = part(self.repeated, rep_level_encoding, 0)?;
+                let levels = part(self.full > 0, def_level_encoding, repeats.end)?;
+                (repeats, levels)
             }
             Page::DictionaryPage { .. } => return Err(Unread::Unusual),
         };
-        if at > bytes.len() {
+        let at = levels.end;
+        if at > bytes.len() || repeats.end > levels.start {
             return Err(too_short());
         }
-        let levels = self
-            .optional
-            .then(|| Runs::new(levels.start, levels.end, 1))
-            .transpose()?;
+        let runs = |part: Range<usize>, highest: u32| {
+            let width = u32::BITS - highest.leading_zeros();
+            (highest > 0)
+                .then(|| Runs::new(part.start, part.end, width))
+                .transpose()
+        };
+        let cursor = |values: Values| -> Read<Cursor> {
+            Ok(Cursor {
+                repeats: runs(repeats.clone(), u32::from(self.repeated))?,
+                levels: runs(levels.clone(), self.full)?,
+                full: self.full,
+                values,
+            })
+        };
         let encoding = page.encoding();
         if encoding == Encoding::PLAIN {
-            let values = Values::Plain(at);
-            return Ok(Cursor { levels, values });
+            return cursor(Values::Plain(at));
         }
         if !matches!(encoding, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY) {
             return Err(Unread::Unusual);
@@ -170,7 +196,6 @@ impl Pages {
         // A page without any value may end here.
         let width = bytes.get(at).copied().unwrap_or(0);
         let start = bytes.len().min(at.saturating_add(1));
-        let values = Values::Codes(Runs::new(start, bytes.len(), u32::from(width))?);
-        Ok(Cursor { levels, values })
+        cursor(Values::Codes(Runs::new(start, bytes.len(), u32::from(width))?))
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use parquet::column::page::Page;
 use parquet::errors::ParquetError;
 
+use super::present::Present;
 use super::runs::Runs;
 
 /// Why a page is not read here.
@@ -116,8 +117,12 @@ fn all_below(codes: &[u32], limit: usize) -> bool {
 /// Where reading stands in a page.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor {
+    /// Of a column that may have several values a row: whether they begin one.
+    pub repeats: Option<Runs>,
     /// Of a column that may be empty: whether rows have a value.
     pub levels: Option<Runs>,
+    /// The level of those that have.
+    pub full: u32,
     pub values: Values,
 }
 
@@ -136,77 +141,8 @@ pub(super) struct Segment {
     pub plain: Plain,
     /// Values of the dictionary.
     pub codes: usize,
-    /// How many.
+    /// How many; of a column that may have several values a row, how many of these.
     pub rows: usize,
-}
-
-/// Which rows of a segment have a value.
-#[derive(Default)]
-pub(super) struct Present {
-    rows: usize,
-    /// How many of them.
-    pub count: usize,
-    /// 1 or 0 for each row, where not all are alike.
-    levels: Vec<u32>,
-}
-
-impl Present {
-    /// 1 or 0 for each row, if not all are alike. They are taken away.
-    pub fn take_levels(&mut self, into: &mut Vec<u32>) {
-        std::mem::swap(&mut self.levels, into);
-    }
-
-    /// Whether all have.
-    pub fn all(&self) -> bool {
-        self.count == self.rows
-    }
-
-    /// Where the value of a row stands among those that there are.
-    pub fn place(&self, row: usize) -> Option<usize> {
-        if self.all() {
-            return Some(row);
-        }
-        let has = self.levels.get(row).is_some_and(|level| *level == 1);
-        let before = self.levels.get(..row).filter(|_| has)?;
-        Some(before.iter().fold(0, |sum, level| sum + *level as usize))
-    }
-
-    /// The rows that have.
-    pub fn rows(&self) -> impl Iterator<Item = usize> + '_ {
-        let all = if self.all() { self.rows } else { 0 };
-        let some = self.levels.iter().enumerate().filter(|(_, level)| **level == 1);
-        (0..all).chain(some.map(|(row, _)| row))
-    }
-
-    /// Appends `values` where rows have one, and `none` where they have none.
-    pub fn spread<T: Copy>(&self, values: &[T], none: T, out: &mut Vec<T>) {
-        if self.count == self.rows {
-            out.extend_from_slice(values);
-        } else if self.count == 0 {
-            out.resize(out.len() + self.rows, none);
-        } else {
-            let before = out.len();
-            out.resize(before + self.rows, none);
-            let (slots, last) = out.get_mut(before..).unwrap_or_default().as_chunks_mut::<8>();
-            let (levels, last_levels) = self.levels.as_chunks::<8>();
-            let mut rest = values;
-            let each = |slots: &mut [T], levels: &[u32], rest: &mut &[T]| {
-                for (slot, _) in slots.iter_mut().zip(levels).filter(|(_, level)| **level == 1) {
-                    if let Some((value, more)) = rest.split_first() {
-                        (*slot, *rest) = (*value, more);
-                    }
-                }
-            };
-            for (slots, levels) in slots.iter_mut().zip(levels) {
-                // Most have one, and most of their neighbours too.
-                match rest.split_first_chunk() {
-                    Some((eight, more)) if *levels == [1; 8] => (*slots, rest) = (*eight, more),
-                    _ => each(slots, levels, &mut rest),
-                }
-            }
-            each(last, last_levels, &mut rest);
-        }
-    }
 }
 
 /// The values of a segment.
@@ -226,6 +162,8 @@ pub(super) enum Found {
 #[derive(Default)]
 pub(super) struct Room {
     pub present: Present,
+    /// 0 for each value that begins a row, where not all do.
+    repeats: Vec<u32>,
     pub codes: Vec<u32>,
     pub places: Vec<(usize, usize)>,
 }
@@ -238,6 +176,11 @@ impl Room {
             Found::Code(code) if self.present.count == self.present.rows => Some(code),
             Found::Code(_) | Found::Codes | Found::Fixed(..) | Found::Long => None,
         }
+    }
+
+    /// For each value 0 if it begins a row; empty where all do.
+    pub fn repeats(&self) -> &[u32] {
+        &self.repeats
     }
 
     /// Writes a code that all values have once for each.
@@ -287,6 +230,7 @@ impl Cursor {
     /// Reads the rows of a segment that begins here.
     pub fn read(&mut self, segment: &Segment, room: &mut Room) -> Read<Found> {
         let bytes = segment.bytes();
+        self.repeats(bytes, segment.rows, &mut room.repeats)?;
         self.present(bytes, segment.rows, &mut room.present)?;
         let count = room.present.count;
         match &mut self.values {
@@ -325,6 +269,9 @@ impl Cursor {
     /// Passes over them.
     pub fn skip(&mut self, segment: &Segment, present: &mut Present) -> Read<()> {
         let bytes = segment.bytes();
+        if let Some(repeats) = &mut self.repeats {
+            repeats.skip(bytes, segment.rows)?;
+        }
         self.present(bytes, segment.rows, present)?;
         match &mut self.values {
             Values::Codes(runs) => runs.skip(bytes, present.count)?,
@@ -340,6 +287,17 @@ impl Cursor {
         Ok(())
     }
 
+    fn repeats(&mut self, bytes: &[u8], count: usize, out: &mut Vec<u32>) -> Read<()> {
+        out.clear();
+        if let Some(repeats) = &mut self.repeats
+            && let Some(level) = repeats.take(bytes, count, out)?
+            && level > 0
+        {
+            out.resize(count, level);
+        }
+        Ok(())
+    }
+
     fn present(&mut self, bytes: &[u8], rows: usize, present: &mut Present) -> Read<()> {
         present.levels.clear();
         (present.rows, present.count) = (rows, rows);
@@ -348,8 +306,18 @@ impl Cursor {
         };
         let highest = match levels.take(bytes, rows, &mut present.levels)? {
             Some(level) => {
-                present.count = rows * usize::from(level == 1);
+                present.count = rows * usize::from(level == self.full);
                 level
+            }
+            None if self.full > 1 => {
+                let mut highest = 0;
+                for level in &mut present.levels {
+                    highest = highest.max(*level);
+                    *level = u32::from(*level == self.full);
+                    present.count += *level as usize;
+                }
+                present.count -= rows;
+                highest
             }
             None => {
                 // In forms that a processor computes for several at once; rows are far fewer than numbers of 32 bits.
@@ -358,7 +326,7 @@ impl Cursor {
                 present.levels.iter().fold(0, |bits, level| bits | level)
             }
         };
-        if highest > 1 {
+        if highest > self.full {
             return Err(wrong("a level that there is not"));
         }
         Ok(())

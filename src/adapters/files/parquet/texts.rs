@@ -89,8 +89,7 @@ impl Texts {
         let number = match self.numbers.find(hash, |number| known(*number)) {
             Some(number) => *number,
             None => {
-                let number = u32::try_from(self.known.len())
-                    .map_err(|_| ParquetError::General("more texts than can be told apart".to_owned()))?;
+                let number = u32::try_from(self.known.len()).map_err(|_| too_many())?;
                 self.known.push((value.into(), text()));
                 self.bytes += 2 * value.len() + 64;
                 let (hasher, values) = (&self.hasher, &self.known);
@@ -106,6 +105,14 @@ impl Texts {
         if let Some(slot) = self.recent.get_mut(place) {
             *slot = now(number);
         }
+        Ok(number)
+    }
+
+    /// The number of a text that is not looked for by its bytes.
+    pub fn keep(&mut self, text: Text) -> Result<u32> {
+        let number = u32::try_from(self.known.len()).map_err(|_| too_many())?;
+        self.bytes += 64 + text.as_ref().map_or_else(String::len, String::len);
+        self.known.push((Box::default(), text));
         Ok(number)
     }
 
@@ -146,6 +153,10 @@ impl Texts {
     pub fn full(&self) -> bool {
         self.bytes > LIMIT
     }
+}
+
+fn too_many() -> ParquetError {
+    ParquetError::General("more texts than can be told apart".to_owned())
 }
 
 /// The bits of a value of up to eight bytes.

@@ -3,6 +3,7 @@
 use parquet::column::reader::ColumnReader;
 use parquet::data_type::{AsBytes, ByteArray, FixedLenByteArray};
 use parquet::errors::{ParquetError, Result};
+use parquet::schema::types::ColumnDescriptor;
 
 /// Values as they are stored.
 enum Raw {
@@ -17,14 +18,18 @@ enum Raw {
 /// The rows of a column that were read last.
 pub(super) struct Values {
     reader: ColumnReader,
+    /// Of a value that is there.
     level: i16,
+    /// Whether a row may have several.
+    repeated: bool,
     present: Vec<i16>,
+    repeats: Vec<i16>,
     raw: Raw,
 }
 
 impl Values {
-    /// The values of a column chunk, with the level of those that are there.
-    pub fn new(reader: ColumnReader, level: i16) -> Result<Self> {
+    /// The values of a column chunk.
+    pub fn new(reader: ColumnReader, column: &ColumnDescriptor) -> Result<Self> {
         let raw = match &reader {
             ColumnReader::Int32ColumnReader(_) => Raw::Int(Vec::new()),
             ColumnReader::Int64ColumnReader(_) => Raw::Long(Vec::new()),
@@ -38,8 +43,10 @@ impl Values {
         };
         Ok(Values {
             reader,
-            level,
+            level: column.max_def_level(),
+            repeated: column.max_rep_level() > 0,
             present: Vec::new(),
+            repeats: Vec::new(),
             raw,
         })
     }
@@ -48,6 +55,8 @@ impl Values {
     pub fn read(&mut self, behind: usize, rows: usize) -> Result<()> {
         let short_of = || ParquetError::General("a column has fewer values than there are rows".to_owned());
         self.present.clear();
+        self.repeats.clear();
+        let mut repeats = self.repeated.then_some(&mut self.repeats);
         macro_rules! take {
             ($reader:expr, $values:expr) => {{
                 $values.clear();
@@ -56,7 +65,12 @@ impl Values {
                 }
                 let mut done = 0;
                 while done < rows {
-                    let (read, ..) = $reader.read_records(rows - done, Some(&mut self.present), None, $values)?;
+                    let (read, ..) = $reader.read_records(
+                        rows - done,
+                        Some(&mut self.present),
+                        repeats.as_deref_mut(),
+                        $values,
+                    )?;
                     if read == 0 {
                         return Err(short_of());
                     }
@@ -74,6 +88,16 @@ impl Values {
             _ => return Err(ParquetError::General("a column of two types".to_owned())),
         }
         Ok(())
+    }
+
+    /// How many values or nothings were read, of so many rows.
+    pub fn count(&self, rows: usize) -> usize {
+        if self.repeated { self.repeats.len() } else { rows }
+    }
+
+    /// Of these, 0 for those that begin a row; empty where all do.
+    pub fn repeats(&self) -> &[i16] {
+        &self.repeats
     }
 
     /// Visits the bytes of each row's value, in order; none where there is none.
