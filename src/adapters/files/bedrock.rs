@@ -95,8 +95,11 @@ struct Carrier<'a> {
 
 /// The record in a line of an export from CloudWatch Logs to S3, which puts a time before it.
 pub(super) fn exported(text: &str) -> Option<&str> {
-    let begins = text.as_bytes().first().is_some_and(u8::is_ascii_digit);
-    let at = text.find(" {").filter(|at| begins && *at <= LONGEST_TIME)?;
+    let front = text.as_bytes().get(..LONGEST_TIME + 2).unwrap_or(text.as_bytes());
+    if !front.first().is_some_and(u8::is_ascii_digit) {
+        return None;
+    }
+    let at = front.windows(2).position(|two| two == b" {")?;
     text.get(at + 1..)
 }
 

@@ -41,8 +41,8 @@ fn naive(text: &str) -> Option<NaiveDateTime> {
         .or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))
 }
 
-/// Reads the one shape that nearly every record has, `2026-10-20T08:15:04.120Z`, without a general parser. The records of a log lie near
-/// each other: the day of the one before is most often the day of the next.
+/// Reads the shapes that nearly every record has, `2026-10-20T08:15:04.120Z` and `2026-10-20 08:15:04+00:00`, without a general parser. The
+/// records of a log lie near each other: the day of the one before is most often the day of the next.
 #[derive(Default)]
 pub(super) struct Times {
     date: [u8; 10],
@@ -53,8 +53,13 @@ impl Times {
     /// The instant, if the text is of that shape.
     pub fn usual(&mut self, text: &str) -> Option<DateTime<Utc>> {
         let (date, time) = text.as_bytes().split_first_chunk::<10>()?;
-        let &[b'T', h1, h2, b':', m1, m2, b':', s1, s2, b'.', f1, f2, f3, b'Z'] = time else {
+        let (clock, rest) = time.split_first_chunk::<9>()?;
+        let &[b'T' | b' ', h1, h2, b':', m1, m2, b':', s1, s2] = clock else {
             return None;
+        };
+        let nanos = match rest {
+            &[b'.', f1, f2, f3, b'Z'] => number([f1, f2, f3])? * 1_000_000,
+            rest => fraction(rest)?,
         };
         if self.date != *date {
             let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = date else {
@@ -65,11 +70,22 @@ impl Times {
             self.date = *date;
         }
         let (hour, minute, second) = (number([h1, h2])?, number([m1, m2])?, number([s1, s2])?);
-        let time = self
-            .day
-            .and_hms_milli_opt(hour, minute, second, number([f1, f2, f3])?)?;
+        let time = self.day.and_hms_nano_opt(hour, minute, second, nanos)?;
         Some(time.and_utc())
     }
+}
+
+/// Nanoseconds of what stands behind the seconds of a time in UTC.
+fn fraction(rest: &[u8]) -> Option<u32> {
+    let digits = rest.strip_suffix(b"Z").or_else(|| rest.strip_suffix(b"+00:00"))?;
+    let digits = match digits {
+        [] => return Some(0),
+        [b'.', digits @ ..] if (1..=9).contains(&digits.len()) => digits,
+        _ => return None,
+    };
+    let mut nine = [b'0'; 9];
+    nine.iter_mut().zip(digits).for_each(|(slot, digit)| *slot = *digit);
+    number(nine)
 }
 
 fn number<const N: usize>(digits: [u8; N]) -> Option<u32> {
@@ -103,6 +119,9 @@ mod tests {
         let at = parse_time("2026-10-20T08:15:04.250Z").unwrap().0;
         for text in [
             "2026-10-20T10:15:04.250+02:00",
+            "2026-10-20T08:15:04.25Z",
+            "2026-10-20 08:15:04.250Z",
+            "2026-10-20 08:15:04.250+00:00",
             "2026-10-20T08:15:04.2500000Z",
             "2026-10-20T08:15:04.250000000Z",
             "2026-10-20 08:15:04.250000+00:00",
@@ -115,7 +134,21 @@ mod tests {
             assert_eq!(parse_time(text), Some((at, true)), "{text}");
         }
         assert_eq!(parse_time("2026-10-20 08:15:04.250"), Some((at, false)));
-        for wrong in ["", "yesterday", "2026-13-01T00:00:00.000Z"] {
+        let whole = parse_time("2026-10-20T08:15:04.000Z");
+        for text in [
+            "2026-10-20T08:15:04Z",
+            "2026-10-20 08:15:04+00:00",
+            "2026-10-20T09:15:04+01:00",
+        ] {
+            assert_eq!(parse_time(text), whole, "{text}");
+        }
+        for wrong in [
+            "",
+            "yesterday",
+            "2026-13-01T00:00:00.000Z",
+            "2026-10-20T08:15:04.Z",
+            "2026-10-20T08:15:04.x2Z",
+        ] {
             assert_eq!(parse_time(wrong), None, "{wrong}");
         }
     }

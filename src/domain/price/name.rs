@@ -26,9 +26,7 @@ pub fn provider_key(provider: &str) -> String {
             "bedrock"
         }
         "gemini" | "gcp.gemini" | "gcp.gen_ai" | "google-ai" | "google_ai" | "google-gla" => "google",
-        "vertex_ai" | "vertex-ai" | "vertexai" | "gcp.vertex_ai" | "google-vertex" | "vertex_ai-anthropic_models" => {
-            "vertex"
-        }
+        "vertex_ai" | "vertex-ai" | "vertexai" | "gcp.vertex_ai" | "google-vertex" => "vertex",
         "az.ai.openai" | "azure.ai.openai" | "azure_openai" | "azure-openai" | "azure_ai" | "az.ai.inference"
         | "azure.ai.inference" | "azure_text" => "azure",
         "x-ai" | "x_ai" | "x.ai" => "xai",
@@ -40,6 +38,8 @@ pub fn provider_key(provider: &str) -> String {
         "fireworks_ai" | "fireworks-ai" => "fireworks",
         "groq_ai" => "groq",
         "deepseek_ai" | "deepseek-ai" => "deepseek",
+        // A gateway tells the maker too: `vertex_ai-llama_models`.
+        _ if lower.starts_with("vertex_ai-") || lower == "vertex_ai_beta" => "vertex",
         _ => return lower,
     };
     key.to_owned()
