@@ -303,6 +303,9 @@ fn closing(found: &Reconciliation, total: &Totals) -> Result<String, CliError> {
             usd(total.reported.computed)
         );
     }
+    for currency in &found.other_currencies {
+        let _ = writeln!(text, "bills in {currency} are not compared: what is metered is in USD");
+    }
     for (name, totals) in found.providers.iter().filter(|(_, t)| t.through.is_none()) {
         let _ = writeln!(
             text,
@@ -370,6 +373,7 @@ fn document(found: &Reconciliation, total: &Totals, period: Period, bound: Optio
     }
     Ok(json!({
         "schema_version": 1, "period": period, "currency": "USD", "cells": cells, "providers": providers,
+        "other_currencies": found.other_currencies.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "total": totals_object(total)?, "min_coverage_percent": bound.map(|bound| amount(bound.least)),
     }))
 }

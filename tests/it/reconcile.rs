@@ -186,3 +186,26 @@ fn a_bound_holds_for_the_comparison_as_it_does_for_the_alert() {
         "{nobody}"
     );
 }
+
+#[test]
+fn taxes_credits_and_other_currencies_do_not_say_how_far_use_is_billed() {
+    let home = home();
+    let home = home.path();
+    let row = |cost: &str, currency: &str, day: u32, category: &str| {
+        format!(
+            "{cost},{cost},{currency},1,2026-11-01,2026-12-01,2026-11-{day:02}T00:00:00Z,{category},Anthropic,Claude API,,,,claude-sonnet-4-6\n"
+        )
+    };
+    let more = row("1.5", "USD", 22, "Tax") + &row("-0.5", "USD", 21, "Credit") + &row("9", "EUR", 20, "Usage");
+    std::fs::write(home.join("bills/november.csv"), bill() + &more).unwrap();
+    finops(home, &["run"]);
+    let found = json(&finops(home, &["reconcile", "--period", "2026-11", "--format", "json"]));
+    assert_eq!(
+        found["providers"]["anthropic"]["billed_through"],
+        "2026-11-03T00:00:00Z"
+    );
+    assert_eq!(found["providers"]["anthropic"]["gap"]["token_gap_usd"], "6");
+    assert_eq!(found["other_currencies"], serde_json::json!(["EUR"]));
+    let told = out(&finops(home, &["reconcile", "--period", "2026-11"]));
+    assert!(told.contains("bills in EUR are not compared"), "{told}");
+}

@@ -100,7 +100,10 @@ pub(super) struct Run<'a> {
     pub stopped: bool,
     /// Whether only files are read that are understood each by itself.
     pub by_itself: bool,
-    pub bill_positions: Vec<(String, Position)>,
+    /// The files that bills were read from; without a place where a row of it was refused, so that it is read and told again.
+    pub bill_positions: Vec<(String, Option<Position>)>,
+    /// Records refused so far.
+    pub refused: u64,
     pub shared: Shared,
     pub no_spend: NoSpend,
     pub sink: &'a mut dyn Sink,
@@ -121,6 +124,7 @@ impl<'a> Run<'a> {
             stopped: false,
             by_itself: false,
             bill_positions: Vec::new(),
+            refused: 0,
             shared,
             no_spend: NoSpend::default(),
             sink,
@@ -247,11 +251,9 @@ impl<'a> Run<'a> {
                 return self.done(name, position);
             }
             FileFormat::Focus | FileFormat::Cur => {
-                // A bill that is read in part must not replace a whole one.
-                let whole = std::mem::replace(&mut self.bills_whole, false);
-                self.bill_table(records, name, format)?;
-                self.bills_whole = whole;
-                self.bill_positions.extend(position.map(|p| (name.to_owned(), p)));
+                let sound = self.bill(|run| run.bill_table(records, name, format))?;
+                let position = position.map(|p| (name.to_owned(), Some(p).filter(|_| sound)));
+                self.bill_positions.extend(position);
                 return Ok(());
             }
             FileFormat::ClaudeCode
@@ -276,10 +278,8 @@ impl<'a> Run<'a> {
             return self.done(name, position);
         }
         if format.is_bill() {
-            let whole = std::mem::replace(&mut self.bills_whole, false);
-            self.records(&mut records, name, framing, reader.as_mut(), None)?;
-            self.bills_whole = whole;
-            self.bill_positions.extend(position.map(|p| (name.to_owned(), p)));
+            self.bill(|run| run.records(&mut records, name, framing, reader.as_mut(), None))?;
+            self.bill_positions.extend(position.map(|p| (name.to_owned(), Some(p))));
             return Ok(());
         }
         self.records(&mut records, name, framing, reader.as_mut(), position.as_mut())?;

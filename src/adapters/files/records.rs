@@ -29,6 +29,8 @@ pub(super) struct Records<R> {
     start: usize,
     end: usize,
     eof: bool,
+    /// The last byte that was read.
+    last: u8,
     /// Bytes of the decoded stream before the next record.
     pub offset: u64,
     /// Line ends before the next record.
@@ -52,9 +54,15 @@ impl<R: Read> Records<R> {
             start: 0,
             end: 0,
             eof: false,
+            last: b'\n',
             offset,
             newlines,
         }
+    }
+
+    /// Whether the stream, which was read to its end, ended with a line end.
+    pub fn ends_a_line(&self) -> bool {
+        self.last == b'\n'
     }
 
     /// The buffer, for another stream.
@@ -117,6 +125,7 @@ impl<R: Read> Records<R> {
                 }
                 Ok(read) => {
                     self.end += read;
+                    self.last = self.buffer.get(self.end - 1).copied().unwrap_or(self.last);
                     break;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -95,6 +95,7 @@ impl Run<'_> {
 
     /// Rejects a record and leaves what those before it yielded.
     pub fn refuse(&mut self, file: &str, line: u64, fault: Fault, raw: &[u8]) {
+        self.refused += 1;
         self.sink.reject(Rejection {
             file: file.to_owned(),
             line,
@@ -148,6 +149,14 @@ impl Run<'_> {
         }
     }
 
+    /// Reads rows of a bill; whether none of them was refused. One that is read in part must not replace a whole one.
+    pub fn bill(&mut self, read: impl FnOnce(&mut Self) -> Result<(), Stop>) -> Result<bool, Stop> {
+        let (whole, refused) = (std::mem::replace(&mut self.bills_whole, false), self.refused);
+        read(self)?;
+        self.bills_whole = whole;
+        Ok(self.refused == refused)
+    }
+
     /// Notes where rows of a bill stood before and none could be read now: what the other files have of it is not all of it.
     pub fn miss_bill(&mut self, of_bill: bool, name: &str) {
         if of_bill && self.bill_positions.last().is_none_or(|(last, _)| last != name) {
@@ -175,7 +184,9 @@ impl Run<'_> {
             self.sink.bill(bill)?;
         }
         for (name, position) in std::mem::take(&mut self.bill_positions) {
-            self.sink.checkpoint(&name, position.checkpoint())?;
+            if let Some(position) = position {
+                self.sink.checkpoint(&name, position.checkpoint())?;
+            }
         }
         Ok(())
     }

@@ -37,23 +37,28 @@ impl Run<'_> {
     pub fn bill_table(&mut self, records: Records<Input<'_>>, name: &str, format: FileFormat) -> Result<(), Stop> {
         match Sheet::of(records, format, self.options.asked.as_ref())? {
             Ok(sheet) => self.sheet(sheet, name),
-            Err(records) => self.bill_rows(records, name, format, 0),
+            Err(records) => self.bill_rows(records, name, format, 0, false),
         }
     }
 
-    /// Rows of a bill through a full parser, behind so many lines that were read before.
+    /// Rows of a bill through a full parser, behind so many lines that were read before; `cut` where the last of them had no end.
     pub fn bill_rows(
         &mut self,
         records: Records<Input<'_>>,
         name: &str,
         format: FileFormat,
         lines_before: u64,
+        cut: bool,
     ) -> Result<(), Stop> {
         let mut columns = None;
-        self.table_behind(records, name, lines_before, |run, header, values, _| {
+        let last = self.table_behind(records, name, lines_before, |run, header, values, _| {
             let columns = columns.get_or_insert_with(|| Columns::new(format, header, run.options.asked.as_ref()));
             columns.add(run, values).map(|_| ())
-        })
+        })?;
+        match last.refused && (cut || !last.ended) {
+            true => Err(cut_off()),
+            false => Ok(()),
+        }
     }
 
     /// Rows of a format whose records are objects elsewhere: a row is the object of its values.
@@ -94,7 +99,7 @@ impl Run<'_> {
         name: &str,
         read: impl FnMut(&mut Self, &[String], &StringRecord, u64) -> Result<(), Fault>,
     ) -> Result<(), Stop> {
-        self.table_behind(records, name, 0, read)
+        self.table_behind(records, name, 0, read).map(|_| ())
     }
 
     fn table_behind(
@@ -103,7 +108,7 @@ impl Run<'_> {
         name: &str,
         lines_before: u64,
         mut read: impl FnMut(&mut Self, &[String], &StringRecord, u64) -> Result<(), Fault>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Last, Stop> {
         // The parser counts the second half of a CRLF to the next row.
         let crlf = lines_before
             + u64::from(
@@ -119,10 +124,14 @@ impl Run<'_> {
             .from_reader(records);
         let header: Vec<String> = table.headers().map_err(csv_io)?.iter().map(str::to_owned).collect();
         let mut row = StringRecord::new();
+        let mut refused = false;
         loop {
             let (line, byte) = (table.position().line() + crlf, table.position().byte());
             match table.read_record(&mut row) {
-                Ok(false) => return Ok(()),
+                Ok(false) => {
+                    let ended = table.into_inner().ends_a_line();
+                    return Ok(Last { refused, ended });
+                }
                 Ok(true) => {
                     let line = row.position().map_or(line, |p| p.line() + crlf);
                     let result = if row.len() == header.len() {
@@ -131,19 +140,36 @@ impl Run<'_> {
                         let reason = format!("{} values under {} names", row.len(), header.len());
                         Err(Fault::whole(reason))
                     };
+                    refused = result.is_err();
                     if let Err(fault) = result {
                         self.reject(name, line, fault, row.as_slice().as_bytes());
                     }
                     self.hand_over()?;
                 }
                 Err(error) if error.is_io_error() => return Err(csv_io(error).into()),
-                Err(error) => self.reject(name, line, Fault::whole(error.to_string()), b""),
+                Err(error) => {
+                    refused = true;
+                    self.reject(name, line, Fault::whole(error.to_string()), b"");
+                }
             }
             self.progress.lines += 1;
             self.progress.bytes += table.position().byte() - byte;
             self.tell(false);
         }
     }
+}
+
+/// The last row of a table.
+struct Last {
+    /// Whether it was refused.
+    refused: bool,
+    /// Whether a line end stood behind it.
+    ended: bool,
+}
+
+/// What is said of a bill whose last row was refused and has no end: rows are missing of it.
+pub(super) fn cut_off() -> Stop {
+    io::Error::other("it ends in the middle of a row").into()
 }
 
 /// The columns of a bill, however its rows are stored.

@@ -31,6 +31,8 @@ pub(super) struct Gathered {
     pub(super) cells: BTreeMap<Place, Sides>,
     /// The last billed day of each provider; of a bill by months, the last day of the last month.
     pub(super) through: BTreeMap<Label, Hour>,
+    /// Of bills that are not compared.
+    pub(super) other_currencies: BTreeSet<Currency>,
 }
 
 pub(super) fn gather(
@@ -43,10 +45,18 @@ pub(super) fn gather(
     let mut names = Names::default();
     let mut bills = BilledDays::new(now);
     let mut by_model: BTreeSet<Label> = BTreeSet::new();
+    let mut other_currencies = BTreeSet::new();
     ledger.spend(period, &mut |key, _| {
-        if key.basis == Basis::Billed
-            && let Some(provider) = names.billed(key)
-        {
+        if key.basis != Basis::Billed {
+            return;
+        }
+        let Some(provider) = names.billed(key) else { return };
+        if key.currency != Currency::USD {
+            other_currencies.insert(key.currency);
+            return;
+        }
+        // Taxes, credits and fees come when they come: they do not say how far use is billed.
+        if matches!(key.dimensions.get(Dimension::Category).as_str(), "" | "Usage") {
             bills.add(provider, key.hour);
             if !key.dimensions.get(Dimension::Model).is_empty() {
                 by_model.insert(provider);
@@ -106,7 +116,11 @@ pub(super) fn gather(
         .into_iter()
         .filter_map(|provider| Some((provider, bills.through(provider)?)))
         .collect();
-    Ok(Gathered { cells, through })
+    Ok(Gathered {
+        cells,
+        through,
+        other_currencies,
+    })
 }
 
 fn add(cell: &mut Sides, terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {

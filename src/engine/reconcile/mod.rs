@@ -3,7 +3,7 @@
 mod gap;
 mod gather;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -12,7 +12,7 @@ pub use gap::Gap;
 
 use crate::domain::contract::Terms;
 use crate::domain::label::Label;
-use crate::domain::money::{MoneyError, add_exact};
+use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::TokenSums;
 use crate::ports::{Ledger, Pricer, StoreError};
@@ -147,6 +147,8 @@ pub struct Reconciliation {
     pub cells: Vec<Cell>,
     /// By provider.
     pub providers: BTreeMap<Label, Totals>,
+    /// Currencies of bills that are not compared.
+    pub other_currencies: BTreeSet<Currency>,
 }
 
 impl Reconciliation {
@@ -168,7 +170,10 @@ pub fn reconcile(
     now: DateTime<Utc>,
 ) -> Result<Reconciliation, StoreError> {
     let gathered = gather::gather(ledger, terms, period.until(now), detail, now)?;
-    let mut out = Reconciliation::default();
+    let mut out = Reconciliation {
+        other_currencies: gathered.other_currencies,
+        ..Reconciliation::default()
+    };
     for ((start, provider, model), sides) in gathered.cells {
         let through = gathered.through.get(&provider).copied();
         let lagging = through.is_none_or(|through| start > through);

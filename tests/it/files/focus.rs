@@ -87,6 +87,55 @@ fn a_bill_in_several_files_is_replaced_as_a_whole() {
 }
 
 #[test]
+fn a_bill_that_is_cut_off_does_not_replace_a_whole_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |text: &str| std::fs::write(folder.path().join("bill.csv"), text).unwrap();
+    let whole = HEADER.to_owned() + &row("1", "1", "a", "2024-09-18", "") + &row("2", "2", "a", "2024-09-19", "");
+    // Each value quoted in an unusual way goes through the full parser.
+    for whole in [whole.clone(), whole.replace("USD", "\"U\"SD")] {
+        for cut in [40, 90] {
+            let mut kept = Kept::default();
+            write(&whole[..whole.len() - cut]);
+            for _ in 0..2 {
+                read_on(folder.path(), &["."], &mut kept);
+            }
+            let told: Vec<_> = kept
+                .rejected
+                .iter()
+                .filter(|r| r.line == 0)
+                .map(|r| r.reason.as_str())
+                .collect();
+            assert_eq!(
+                told, ["cannot be read: it ends in the middle of a row"; 2],
+                "told at each run"
+            );
+            assert!(kept.bills.is_empty() && kept.checkpoints.is_empty(), "{cut}");
+        }
+    }
+    // A last row without an end that is whole is one.
+    write(whole.trim_end());
+    let mut kept = Kept::default();
+    read_on(folder.path(), &["."], &mut kept);
+    assert_eq!(
+        (kept.bills.len(), kept.rejected.len(), kept.checkpoints.len()),
+        (1, 0, 1)
+    );
+}
+
+#[test]
+fn a_row_that_is_refused_is_told_at_each_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = HEADER.to_owned() + &row("much", "1", "a", "2024-09-18", "") + &row("2", "2", "a", "2024-09-19", "");
+    std::fs::write(folder.path().join("bill.csv"), rows).unwrap();
+    let mut kept = Kept::default();
+    for run in 1..3 {
+        read_on(folder.path(), &["."], &mut kept);
+        assert_eq!((kept.rejected.len(), kept.bills.len()), (run, run));
+    }
+    assert_eq!(kept.bills[0], kept.bills[1], "the rest is told");
+}
+
+#[test]
 fn the_sample_of_the_specification_is_read_exactly() {
     let Some(sample) = super::shared("data/focus-sample/focus_sample_1000.csv") else {
         return;

@@ -54,7 +54,7 @@ impl Run<'_> {
     pub fn parquet(&mut self, file: File, name: &str, position: Position) -> Result<(), Stop> {
         let size = position.size;
         // A bill that is read in part must not replace a whole one.
-        let whole = std::mem::replace(&mut self.bills_whole, false);
+        let (whole, refused) = (std::mem::replace(&mut self.bills_whole, false), self.refused);
         // The decoder checks less than it should: what a damaged file makes of it is a failure of that file alone.
         let read = catch_unwind(AssertUnwindSafe(|| self.rows(file, name)));
         match read {
@@ -65,6 +65,7 @@ impl Run<'_> {
                     resumable: false,
                     ..position
                 };
+                let position = Some(position).filter(|_| self.refused == refused);
                 self.bill_positions.push((name.to_owned(), position));
             }
             Ok(Ok(None)) => {

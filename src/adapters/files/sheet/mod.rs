@@ -16,7 +16,7 @@ use super::read::Run;
 use super::records::{RECORD_LIMIT, Records};
 use super::sniff::{DETECT_BYTES, Input};
 use super::stop::Stop;
-use super::table::{Columns, Wanted};
+use super::table::{Columns, Wanted, cut_off};
 use super::time::parse_time;
 use crate::domain::period::Hour;
 
@@ -41,6 +41,8 @@ pub(super) struct Sheet<'i> {
     filled: usize,
     input: Input<'i>,
     ended: bool,
+    /// Whether the last row had no end.
+    cut: bool,
     /// Lines before the block.
     lines: u64,
     memo: Memo,
@@ -179,6 +181,7 @@ impl<'i> Sheet<'i> {
             filled,
             input,
             ended: false,
+            cut: false,
             lines: 1,
             memo: Memo::default(),
             hours: Hours::default(),
@@ -197,6 +200,7 @@ impl<'i> Sheet<'i> {
                     if self.block.last().is_some_and(|b| *b != b'\n') {
                         self.block.push(b'\n');
                         self.filled += 1;
+                        self.cut = true;
                     }
                 }
                 Ok(read) => self.filled += read,
@@ -265,7 +269,7 @@ impl Run<'_> {
             if grid.unusual || (sheet.ended && grid.whole < sheet.filled) {
                 let front = sheet.under_header(0, sheet.filled);
                 let rest: Input<'_> = Box::new(front.chain(sheet.input));
-                return self.bill_rows(Records::new(rest, 0, 0), name, sheet.format, lines_before);
+                return self.bill_rows(Records::new(rest, 0, 0), name, sheet.format, lines_before, sheet.cut);
             }
             if grid.whole == 0 {
                 if sheet.ended {
@@ -282,12 +286,16 @@ impl Run<'_> {
             let block = std::mem::take(&mut sheet.block);
             let rows = block.get(..grid.whole).unwrap_or_default();
             if simdutf8::basic::from_utf8(rows).is_ok() {
-                self.rows_of(&mut sheet, rows, &grid, name);
+                let refused = self.rows_of(&mut sheet, rows, &grid, name);
+                let last = sheet.ended && grid.whole == sheet.filled;
                 sheet.block = block;
+                if refused && last && sheet.cut {
+                    return Err(cut_off());
+                }
             } else {
                 sheet.block = block;
                 let front: Input<'_> = Box::new(sheet.under_header(0, grid.whole));
-                self.bill_rows(Records::new(front, 0, 0), name, sheet.format, lines_before)?;
+                self.bill_rows(Records::new(front, 0, 0), name, sheet.format, lines_before, sheet.cut)?;
                 sheet.lines += grid.rows.iter().map(|(_, quoted)| u64::from(*quoted) + 1).sum::<u64>();
             }
             self.hand_over()?;
@@ -297,8 +305,9 @@ impl Run<'_> {
         }
     }
 
-    /// The rows that a grid has found in a block.
-    fn rows_of(&mut self, sheet: &mut Sheet<'_>, block: &[u8], grid: &Grid, name: &str) {
+    /// The rows that a grid has found in a block; whether the last one was refused.
+    fn rows_of(&mut self, sheet: &mut Sheet<'_>, block: &[u8], grid: &Grid, name: &str) -> bool {
+        let mut refused = false;
         let (mut first, mut start) = (0, 0);
         for (end, quoted) in &grid.rows {
             let ends = grid.ends.get(first..*end as usize).unwrap_or_default();
@@ -308,7 +317,9 @@ impl Run<'_> {
             let row = block.get(start..next).unwrap_or_default();
             // An empty line is no row.
             if !matches!(row, [b'\n'] | [b'\r', b'\n']) {
-                if let Err(fault) = sheet.row(self, &fields) {
+                let result = sheet.row(self, &fields);
+                refused = result.is_err();
+                if let Err(fault) = result {
                     self.reject(name, line, fault, row.trim_ascii_end());
                 }
                 self.progress.lines += 1;
@@ -317,6 +328,7 @@ impl Run<'_> {
             sheet.lines += u64::from(*quoted) + 1;
             (first, start) = (*end as usize, next);
         }
+        refused
     }
 }
 
