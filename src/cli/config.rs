@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{CliError, Context, Exit, text, wire};
+use super::{CliError, Context, Exit, price, text, wire};
 use crate::adapters::policies::{load_budgets, schema};
 use crate::config::{Config, StoreUrl};
 use crate::ports::UsageSource;
@@ -136,7 +136,12 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
     for line in lines {
         writeln!(ctx.out, "{line}")?;
     }
-    Ok(if missing { Exit::Findings } else { Exit::Fine })
+    if missing {
+        return Ok(Exit::Findings);
+    }
+    // A book that cannot be used stops every run.
+    price::load(ctx)?;
+    Ok(Exit::Fine)
 }
 
 /// The budgets with where they tell; a channel that does not exist would be found out only when it matters.

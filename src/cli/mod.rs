@@ -33,6 +33,7 @@ pub use start::main;
 use crate::adapters::sqlite::SqliteLedger;
 use crate::adapters::traces::Tracer;
 use crate::config::{Config, ConfigError};
+use crate::engine::view::View;
 use crate::ports::StoreError;
 
 /// How a command ended. The process exits with the number.
@@ -144,6 +145,9 @@ impl From<StoreError> for CliError {
             }
             StoreError::Failed { path, .. } if path == SqliteLedger::TEMPORARY => {
                 "a report of files needs room for them in the folder of temporary files: set `TMPDIR` to a folder that has it"
+            }
+            StoreError::Failed { path, cause } if path == View::BOOKS => {
+                return CliError::usage(cause.clone()).hint(price::BOOKS_HINT);
             }
             StoreError::Failed { .. } => {
                 "check the path, its permissions and the free space; `--store sqlite:PATH` uses another"

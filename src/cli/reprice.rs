@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::price::{instant, load, load_first, put, put_rows};
@@ -81,14 +82,18 @@ fn rows(ctx: &mut Context<'_>, done: &Repriced) -> Result<(), CliError> {
             provider.as_str().to_owned(),
             model.as_str().to_owned(),
             change.calls.to_string(),
-            change.old.normalize().to_string(),
-            change.new.normalize().to_string(),
+            usd(change.old).unwrap_or_else(|| "unpriced".to_owned()),
+            usd(change.new).unwrap_or_else(|| "unpriced".to_owned()),
             old.clone(),
             new.clone(),
         ]
     };
     let rows: Vec<Vec<String>> = done.changes.iter().map(row).collect();
     put_rows(ctx, &header, &rows, "changes")
+}
+
+fn usd(amount: Option<Decimal>) -> Option<String> {
+    amount.map(|amount| amount.normalize().to_string())
 }
 
 fn summary(done: &Repriced, dry_run: bool) -> String {
@@ -100,9 +105,24 @@ fn summary(done: &Repriced, dry_run: bool) -> String {
         if dry_run { "would get" } else { "got" },
         done.cost.normalize()
     );
+    let calls = |of: fn(&Change) -> bool| done.changes.values().filter(|c| of(c)).map(|c| c.calls).sum::<i64>();
+    for (calls, told) in [
+        (
+            calls(|c| c.old.is_some() && c.new.is_none()),
+            "had a price and have none now; their cost is unknown, not zero",
+        ),
+        (
+            calls(|c| c.old.is_none() && c.new.is_some()),
+            "had no price and have one now",
+        ),
+    ] {
+        if calls > 0 {
+            let _ = writeln!(text, "of these {} {told}", count(calls));
+        }
+    }
     if !dry_run && !done.restatements.is_empty() {
         let days: std::collections::BTreeSet<_> = done.restatements.iter().map(|r| r.day.0).collect();
-        let _ = writeln!(text, "restated: {} days", days.len());
+        let _ = writeln!(text, "days restated: {}", days.len());
     }
     if done.left_out > 0 {
         let _ = writeln!(
@@ -122,7 +142,7 @@ fn document(done: &Repriced, dry_run: bool) -> Value {
         .map(|((provider, model, old, new), c)| {
             json!({
                 "provider": provider.as_str(), "model": model.as_str(), "calls": c.calls, "priced_by": old, "now_by": new,
-                "cost_before_usd": c.old.normalize().to_string(), "cost_after_usd": c.new.normalize().to_string(),
+                "cost_before_usd": usd(c.old), "cost_after_usd": usd(c.new),
             })
         })
         .collect();

@@ -38,10 +38,10 @@ pub struct RepriceQuery {
 pub struct Change {
     /// How many.
     pub calls: i64,
-    /// Their cost as stored; unpriced calls have none.
-    pub old: Decimal,
-    /// Their cost now.
-    pub new: Decimal,
+    /// Their cost as stored; none of calls that had no price.
+    pub old: Option<Decimal>,
+    /// Their cost now; none of calls that have no price.
+    pub new: Option<Decimal>,
 }
 
 /// Provider, model, what priced the calls, what prices them now.
@@ -140,8 +140,11 @@ fn note(out: &mut Repriced, event: &UsageEvent, old: &Charge, new: &Charge) -> R
     let key = (event.provider(), event.model(), by(old), by(new));
     let change = out.changes.entry(key).or_default();
     change.calls += 1;
-    change.old = add_exact(change.old, old.cost)?;
-    change.new = add_exact(change.new, new.cost)?;
+    for (sum, charge) in [(&mut change.old, old), (&mut change.new, new)] {
+        if charge.is_priced() {
+            *sum = Some(add_exact(sum.unwrap_or_default(), charge.cost)?);
+        }
+    }
     Ok(())
 }
 

@@ -41,6 +41,11 @@ impl Home {
     }
 }
 
+/// What was written to standard output.
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// Calls of two days, of a model that only the overlay knows, and of one that all books know.
 const USAGE: &str = r#"{"id":"a","ts":"2026-11-03T10:00:00Z","provider":"anthropic","model":"claude-sonnet-4-6","input_tokens":1000000,"output_tokens":1000}
 {"id":"b","ts":"2026-11-03T11:00:00Z","provider":"acme","model":"acme-1","input_tokens":1000000,"output_tokens":1000000}
@@ -106,10 +111,70 @@ fn repricing_restates_once_and_only_what_changed() {
     ];
     assert_eq!(home.json(&args)["cost_change_usd"], "4");
     assert_eq!(total()["cost_usd"], "19.015");
+    // A price that is gone is no price of zero.
+    std::fs::remove_file(home.path().join("policies/prices/own.toml")).unwrap();
+    let gone = ["reprice", "--from", "2026-11-01", "--dry-run"];
+    let told = text(&home.run(&gone));
+    assert!(
+        told.contains("had a price and have none now; their cost is unknown, not zero"),
+        "{told}"
+    );
+    let changes = home.json(&gone)["changes"].as_array().unwrap().clone();
+    assert!(
+        !changes.is_empty() && changes.iter().all(|change| change["cost_after_usd"].is_null()),
+        "{changes:?}"
+    );
     let wrong = home.run(&["reprice", "--from", "2026-11-04", "--to", "2026-11-04"]);
     assert_eq!(wrong.status.code(), Some(2));
     let wrong = home.run(&["reprice", "--from", "2026-11-04", "--book", "nowhere"]);
     assert_eq!(wrong.status.code(), Some(2), "{}", err(&wrong));
+}
+
+#[test]
+fn what_is_said_to_be_written_for_calls_without_a_price_works_as_it_stands() {
+    let usage = USAGE.to_owned()
+        + r#"{"id":"d","ts":"2026-11-04T12:00:00Z","provider":"acme","model":"acme-2","input_tokens":5}
+{"id":"e","ts":"2026-11-04T12:00:00Z","provider":"other.ai","model":"o \"1\"","input_tokens":5}
+"#;
+    let home = Home::new("", &usage);
+    let told = text(&home.run(&["price", "missing"]));
+    let mut file = None;
+    let mut files: std::collections::BTreeMap<&str, String> = std::collections::BTreeMap::new();
+    for line in told.lines() {
+        if let Some(name) = line.strip_prefix("# in ") {
+            file = name.strip_suffix(':');
+        } else if line.is_empty() || line.starts_with('#') {
+            file = None;
+        } else if let Some(file) = file {
+            // The prices, which only the owner knows.
+            *files.entry(file).or_default() += &(line.replace("\"\"", "\"1.5\"") + "\n");
+        }
+    }
+    assert_eq!(files.len(), 2, "{told}");
+    for (name, text) in files {
+        home.write(name, &text);
+    }
+    let check = home.run(&["config", "check"]);
+    assert!(check.status.success(), "{}", err(&check));
+    assert_eq!(home.json(&["reprice", "--from", "2026-11-01"])["changed"], 4);
+    assert!(home.run(&["price", "missing"]).status.success());
+}
+
+#[test]
+fn a_broken_book_is_an_error_of_the_settings_wherever_it_is_met() {
+    // A report asks the books about searches, of which some may be free.
+    let search = r#"{"id":"s","ts":"2026-11-03T10:00:00Z","provider":"anthropic","model":"claude-sonnet-4-6","input_tokens":5,"web_searches":2}"#;
+    let home = Home::new("", search);
+    home.write("policies/prices/own.toml", "providers = [\"acme\"]\nnonsense = 1\n");
+    for args in [&["report"][..], &["config", "check"], &["price", "list"], &["run"]] {
+        let output = home.run(args);
+        let told = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {told}");
+        assert!(
+            told.contains("own.toml") && told.contains("hint: `finops price check`"),
+            "{args:?}: {told}"
+        );
+    }
 }
 
 #[test]

@@ -40,7 +40,10 @@ pub(super) fn discover(
             return Err(SourceError::Read {
                 what: path.clone(),
                 cause: "no such file or folder".to_owned(),
-                hint: format!("looked at `{}`", full.display()),
+                hint: format!(
+                    "check its spelling; looked for it at `{}`, and patterns such as `logs/**/*.jsonl` may match nothing",
+                    full.display()
+                ),
             });
         }
     }

@@ -90,7 +90,7 @@ fn object(m: &Missing) -> Value {
         "provider": m.provider.as_str(), "model": m.model.as_str(), "reason": m.reason, "text": reason(m),
         "calls": m.calls, "tokens": m.tokens.to_string(), "worst_case_usd": m.worst_case.normalize().to_string(),
         "first": m.first, "last": m.last, "priced_now": m.priced_now,
-        "file": advice.file, "snippet": advice.snippet, "advice": advice.say,
+        "file": advice.file, "snippet": advice.snippet.as_ref().map(|snippet| advice.head(m) + snippet), "advice": advice.say,
     })
 }
 
@@ -115,7 +115,7 @@ fn help(found: &[Missing]) -> Result<String, CliError> {
             first.format("%Y-%m-%d")
         );
     }
-    let mut told = BTreeSet::new();
+    let (mut told, mut files) = (BTreeSet::new(), BTreeSet::new());
     for m in found.iter().filter(|m| m.priced_now < m.calls) {
         let advice = advice(m);
         let name = format!("{} {}", shown(m.provider.as_str()), shown(m.model.as_str()));
@@ -124,7 +124,14 @@ fn help(found: &[Missing]) -> Result<String, CliError> {
         }
         let _ = writeln!(text, "\n# {name}: {}", advice.say);
         if let Some(snippet) = &advice.snippet {
-            let _ = write!(text, "# in {}:\n{snippet}", advice.file.unwrap_or_default());
+            let file = advice.file.as_deref().unwrap_or_default();
+            // Once for each file.
+            let head = if files.insert(file.to_owned()) {
+                advice.head(m)
+            } else {
+                String::new()
+            };
+            let _ = write!(text, "# in {file}:\n{head}{snippet}");
         }
     }
     if let Some(first) = found.iter().filter(|m| m.reason.is_some()).map(|m| m.first).min() {
@@ -139,8 +146,23 @@ fn help(found: &[Missing]) -> Result<String, CliError> {
 
 struct Advice {
     say: &'static str,
-    file: Option<&'static str>,
+    file: Option<String>,
     snippet: Option<String>,
+}
+
+impl Advice {
+    /// What a file of prices begins with; nothing where the snippet is for the settings.
+    fn head(&self, m: &Missing) -> String {
+        let of_prices = self
+            .file
+            .as_ref()
+            .is_some_and(|file| *file == overlay_file(m.provider.as_str()));
+        if of_prices {
+            overlay_head(m.provider.as_str())
+        } else {
+            String::new()
+        }
+    }
 }
 
 /// Text as a TOML string.
@@ -156,33 +178,52 @@ fn map(m: &Missing) -> String {
     )
 }
 
+/// The file of a provider's own prices: a file has the prices of one.
+fn overlay_file(provider: &str) -> String {
+    let name: String = provider
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    format!("policies/prices/own-{name}.toml")
+}
+
+/// The head of such a file, once, before its entries.
+fn overlay_head(provider: &str) -> String {
+    format!("providers = [{}]\n", quoted(provider))
+}
+
 fn overlay(m: &Missing, more: &str) -> String {
     format!(
-        "providers = [{}]\n[[entry]]\nmodel = {}\n[[entry.price]]\nfrom = {}\nrates = {{ input = \"\", cache_read = \"\", cache_write_5m = \"\", output = \"\" }}     # USD per million tokens; leave out what does not exist\n{more}",
-        quoted(m.provider.as_str()),
+        "[[entry]]\nmodel = {}\n[[entry.price]]\nfrom = {}\nrates = {{ input = \"\", cache_read = \"\", cache_write_5m = \"\", output = \"\" }}     # USD per million tokens; leave out what does not exist\n{more}",
         quoted(m.model.as_str()),
         quoted(&m.first.format("%Y-%m-%d").to_string()),
     )
 }
 
 fn advice(m: &Missing) -> Advice {
-    const SETTINGS: Option<&str> = Some("finops.toml");
-    const OVERLAY: Option<&str> = Some("policies/prices/own.toml");
+    let settings = || Some("finops.toml".to_owned());
+    let overlay_file = || Some(overlay_file(m.provider.as_str()));
     let (say, file, snippet) = match m.reason {
         Some(UnpricedReason::UnknownModel) => (
             "no price book knows it; write its price, or map it: `[[price_map]]` with `model`, or `free = true` for your own machines",
-            OVERLAY,
+            overlay_file(),
             Some(overlay(m, "")),
         ),
-        Some(UnpricedReason::OpaqueName) => ("only you know which model it stands for", SETTINGS, Some(map(m))),
+        Some(UnpricedReason::OpaqueName) => ("only you know which model it stands for", settings(), Some(map(m))),
         Some(UnpricedReason::NoPriceOnDate) => (
             "the books have no price for that time; write the one that held",
-            OVERLAY,
+            overlay_file(),
             Some(overlay(m, "")),
         ),
         Some(UnpricedReason::UnknownTier) => (
             "the books have no rate for its tier, speed or geography; write it",
-            OVERLAY,
+            overlay_file(),
             Some(overlay(
                 m,
                 "tiers.batch = { factor = \"0.5\" }     # or speeds = { fast = 2 }, geographies = { us = \"1.1\" }\n",
@@ -190,7 +231,7 @@ fn advice(m: &Missing) -> Advice {
         ),
         Some(UnpricedReason::NoRate) => (
             "a kind of token, unit or request has no rate in the books; write all rates",
-            OVERLAY,
+            overlay_file(),
             Some(overlay(
                 m,
                 "web_search_1000 = \"\"     # if it searches the web\nunits = {}     # if it is sold by the piece: { page = \"0.004\" }; `finops explain` names them\n",

@@ -107,9 +107,11 @@ fn guess(name: &str, path: &Path) -> Result<BookSpec, CliError> {
     })
 }
 
+/// What to do about a price book that cannot be used.
+pub const BOOKS_HINT: &str = "`finops price check` and docs/pricing.md tell what a price book looks like";
+
 fn unusable(error: PriceBookError) -> CliError {
-    CliError::usage(error.to_string())
-        .hint("`finops price check` and docs/pricing.md tell what a price book looks like")
+    CliError::usage(error.to_string()).hint(BOOKS_HINT)
 }
 
 pub(super) fn warn(ctx: &mut Context<'_>, warnings: &[String]) {

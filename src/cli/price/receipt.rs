@@ -58,9 +58,8 @@ pub fn text(quote: &Quote) -> String {
     };
     let _ = writeln!(
         text,
-        "book     {} {}, entry {}/{}{since}",
-        quote.book,
-        quote.version,
+        "book     {}, entry {}/{}{since}",
+        format!("{} {}", quote.book, quote.version).trim_end(),
         quote.provider,
         shown(&quote.entry)
     );

@@ -69,12 +69,15 @@ impl View {
         self
     }
 
+    /// What errors about price books name in place of a store.
+    pub const BOOKS: &str = "price books";
+
     fn books(&mut self) -> Result<Arc<Books>, StoreError> {
         if let Some(books) = &self.loaded {
             return Ok(Arc::clone(books));
         }
         let books = (self.books)().map_err(|cause| StoreError::Failed {
-            path: "price books".to_owned(),
+            path: View::BOOKS.to_owned(),
             cause,
         })?;
         Ok(Arc::clone(self.loaded.insert(Arc::new(books))))
