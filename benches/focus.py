@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Sums a bill by day and service, ours beside DuckDB in turns on the same files, and checks that every sum is equal.
 
-    focus.py FINOPS BILL [RUNS [.csv] [.parquet] [-double.parquet]]
+    focus.py FINOPS BILL [RUNS [.csv] [.parquet] [-double.parquet] [-map.parquet]]
 
-FINOPS is a release build with the feature `parquet`; BILL is what gen_focus.py was told to write, all three files or those named. Needs DuckDB (`pip install duckdb`).
+FINOPS is a release build with the feature `parquet`; BILL is what gen_focus.py was told to write, all four files or those named. Needs DuckDB (`pip install duckdb`).
 Ours is `finops report --files`, one process that records nothing, as DuckDB's query is one, with what the bill counts of tokens and without (`--costs-only`: what the
 query sums); and `finops record` into a fresh ledger with `finops report`, two. CPU-seconds are of all threads, user and system; memory is the largest resident set of a process.
 """
@@ -83,7 +83,7 @@ def main():
     finops, bill, turns = sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 3
     truth = peer(f"{bill}.parquet")[3]
     print(f"{len(truth)} sums of day and service, {sum(truth.values())} in all")
-    for file in (bill + ending for ending in sys.argv[4:] or (".csv", ".parquet", "-double.parquet")):
+    for file in (bill + ending for ending in sys.argv[4:] or (".csv", ".parquet", "-double.parquet", "-map.parquet")):
         runs = {"DuckDB": [], "report --files": [], "costs only": [], "record, report": []}
         for _ in range(turns):
             runs["report --files"].append(look(finops, file))

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Writes a provider's bill of N rows in the form of FOCUS 1.2: one CSV and two Parquet files of the same rows.
+"""Writes a provider's bill of N rows in the form of FOCUS 1.2: one CSV and three Parquet files of the same rows.
 
-    gen_focus.py ROWS OUT        writes OUT.csv, OUT.parquet (costs as DECIMAL) and OUT-double.parquet (costs as DOUBLE)
+    gen_focus.py ROWS OUT        writes OUT.csv, OUT.parquet (costs as DECIMAL), OUT-double.parquet (costs as DOUBLE) and
+                                 OUT-map.parquet (costs as DOUBLE, tags as a map, packed with Zstandard)
 
 Needs DuckDB (`pip install duckdb`). The same ROWS and seed give the same rows. What the bill looks like, all of it below:
 one billing account, the hours of two billing periods (September and October 2026), rows in order of time and in no order
@@ -188,6 +189,8 @@ def main():
     money = ["BilledCost", "EffectiveCost", "ListCost", "ContractedCost", "ListUnitPrice", "ContractedUnitPrice", "ConsumedQuantity", "PricingQuantity"]
     doubles = ", ".join(f"{name}::DOUBLE AS {name}" for name in money)
     connection.execute(f"COPY (SELECT * REPLACE ({doubles}) FROM {stored}) TO '{out}-double.parquet' (FORMAT parquet, COMPRESSION snappy)")
+    tags = "CASE WHEN Tags IS NOT NULL THEN CAST(Tags::JSON AS MAP(VARCHAR, VARCHAR)) END AS Tags"
+    connection.execute(f"COPY (SELECT * REPLACE ({doubles}, {tags}) FROM {stored}) TO '{out}-map.parquet' (FORMAT parquet, COMPRESSION zstd)")
     tag = lambda key: f"json_extract_string(Tags, '$.{key}')"
     dimensions = f"ServiceName, SubAccountId, ChargeCategory, {tag('team')}, {tag('project')}, x_Model"
     for line in connection.execute(f"""

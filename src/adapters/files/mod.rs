@@ -31,6 +31,7 @@ mod media;
 mod memo;
 mod objects;
 mod otel;
+mod packed;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod plain;

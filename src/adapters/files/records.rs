@@ -31,6 +31,8 @@ pub(super) struct Records<R> {
     eof: bool,
     /// The last byte that was read.
     last: u8,
+    /// What went wrong while more was read ahead.
+    failed: Option<io::Error>,
     /// Bytes of the decoded stream before the next record.
     pub offset: u64,
     /// Line ends before the next record.
@@ -55,6 +57,7 @@ impl<R: Read> Records<R> {
             end: 0,
             eof: false,
             last: b'\n',
+            failed: None,
             offset,
             newlines,
         }
@@ -83,7 +86,14 @@ impl<R: Read> Records<R> {
             && self.end - self.start < RECORD_LIMIT
             && (self.end - self.start < least || memchr(b'\n', self.ahead()).is_none())
         {
-            self.fill()?;
+            if let Err(error) = self.fill() {
+                if self.start == self.end {
+                    return Err(error);
+                }
+                // What was read before it is for its reader; it is told behind that.
+                self.failed = Some(error);
+                break;
+            }
         }
         Ok(self.ahead())
     }
@@ -115,6 +125,9 @@ impl<R: Read> Records<R> {
         }
         if self.end == self.buffer.len() {
             self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+        if let Some(error) = self.failed.take() {
+            return Err(error);
         }
         let room = self.buffer.get_mut(self.end..).unwrap_or(&mut []);
         loop {

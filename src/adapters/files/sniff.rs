@@ -4,6 +4,7 @@ use std::io::{self, Cursor, Read};
 
 use serde::de::IgnoredAny;
 
+use super::packed::Packed;
 use super::records::Records;
 use super::{FileFormat, detect};
 
@@ -31,16 +32,11 @@ pub(super) enum Framing {
 pub(super) fn unpack(mut input: Input<'_>) -> io::Result<(Input<'_>, bool)> {
     let mut magic = Vec::with_capacity(4);
     Read::by_ref(&mut input).take(4).read_to_end(&mut magic)?;
-    let gzip = magic.starts_with(&[0x1F, 0x8B]);
-    let zstd = magic.starts_with(&[0x28, 0xB5, 0x2F, 0xFD]);
-    let input = Cursor::new(magic).chain(input);
-    Ok(if gzip {
-        (Box::new(flate2::read::MultiGzDecoder::new(input)), true)
-    } else if zstd {
-        let decoder = ruzstd::decoding::StreamingDecoder::new(input).map_err(|e| io::Error::other(e.to_string()))?;
-        (Box::new(decoder), true)
-    } else {
-        (Box::new(input), false)
+    let packed = Packed::begins(&magic);
+    let input = Box::new(Cursor::new(magic).chain(input));
+    Ok(match packed {
+        true => (Box::new(Packed::new(input)), true),
+        false => (input, false),
     })
 }
 

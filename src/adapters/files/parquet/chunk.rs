@@ -11,12 +11,16 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 use snap::raw::{Decoder, decompress_len};
+use zstd::bulk::Decompressor;
+use zstd::zstd_safe::get_frame_content_size;
 
 /// Buffers that are kept for use again, and how large one of them may be: more than the pages of the columns that are read at once.
 const KEPT: usize = 64;
 const LARGEST: usize = 8 << 20;
 /// The header of a page mostly lies within so many bytes.
 const HEADER: usize = 512;
+/// A page packed by Zstandard is at most so long: what it says of that must not decide how much memory is taken.
+const LARGEST_PAGE: usize = 1 << 30;
 /// Snappy makes 64 bytes of three at most.
 const MOST_OF_A_BYTE: usize = 22;
 
@@ -98,8 +102,8 @@ impl Chunks {
 
     /// The pages of a column chunk.
     pub fn pages(self: &Arc<Self>, chunk: &ColumnChunkMetaData, rows: usize) -> Result<Packed> {
-        let snappy = chunk.compression() == Compression::SNAPPY;
-        let as_stored = snappy.then(|| {
+        let unpacker = Unpacker::of(chunk.compression())?;
+        let as_stored = unpacker.as_ref().map(|_| {
             let builder = chunk.clone().into_builder();
             builder.set_compression(Compression::UNCOMPRESSED).build()
         });
@@ -107,7 +111,7 @@ impl Chunks {
         let chunk = as_stored.as_ref().unwrap_or(chunk);
         Ok(Packed {
             reader: Box::new(SerializedPageReader::new(self.clone(), chunk, rows, None)?),
-            decoder: snappy.then(Decoder::new),
+            unpacker,
             pool: self.pool.clone(),
             rows,
         })
@@ -146,7 +150,7 @@ impl ChunkReader for Chunks {
 pub(super) struct Packed {
     /// Finds the pages, and unpacks those that are not packed by Snappy.
     pub reader: Box<dyn PageReader>,
-    decoder: Option<Decoder>,
+    unpacker: Option<Unpacker>,
     pool: Pool,
     /// Of the row group.
     pub rows: usize,
@@ -158,7 +162,7 @@ impl Packed {
         let Some(mut page) = self.reader.get_next_page()? else {
             return Ok(None);
         };
-        let Some(decoder) = &mut self.decoder else {
+        let Some(unpacker) = &mut self.unpacker else {
             return Ok(Some(page));
         };
         let (stored, plain) = match &mut page {
@@ -179,13 +183,70 @@ impl Packed {
         if values.is_empty() {
             return Ok(Some(page));
         }
-        let length = unpacked_length(values)?;
-        let mut buffer = self.pool.take(plain + length);
-        let (start, rest) = buffer.used().split_at_mut_checked(plain).ok_or_else(beyond)?;
-        start.copy_from_slice(levels);
-        decoder.decompress(values, rest).map_err(packed)?;
-        *stored = Bytes::from_owner(buffer);
+        *stored = unpacker.unpack(levels, values, &self.pool)?;
         Ok(Some(page))
+    }
+}
+
+/// Unpacks pages into memory that was used before.
+enum Unpacker {
+    Snappy(Decoder),
+    Zstd(Decompressor<'static>),
+}
+
+impl Unpacker {
+    /// That of a way of packing; none where the `parquet` crate unpacks.
+    fn of(compression: Compression) -> Result<Option<Self>> {
+        Ok(match compression {
+            Compression::SNAPPY => Some(Unpacker::Snappy(Decoder::new())),
+            Compression::ZSTD(_) => Some(Unpacker::Zstd(Decompressor::new()?)),
+            Compression::UNCOMPRESSED
+            | Compression::GZIP(_)
+            | Compression::LZ4
+            | Compression::LZ4_RAW
+            | Compression::BROTLI(_)
+            | Compression::LZO => None,
+        })
+    }
+
+    /// The bytes of a page: its levels, which are not packed, and behind them its values.
+    fn unpack(&mut self, levels: &[u8], values: &[u8], pool: &Pool) -> Result<Bytes> {
+        let room = |length: usize| {
+            let mut buffer = pool.take(levels.len() + length);
+            buffer
+                .used()
+                .iter_mut()
+                .zip(levels)
+                .for_each(|(slot, byte)| *slot = *byte);
+            buffer
+        };
+        match self {
+            Unpacker::Snappy(decoder) => {
+                let mut buffer = room(unpacked_length(values)?);
+                let rest = buffer.used().get_mut(levels.len()..).unwrap_or_default();
+                decoder.decompress(values, rest).map_err(packed)?;
+                Ok(Bytes::from_owner(buffer))
+            }
+            Unpacker::Zstd(decompressor) => {
+                let length = get_frame_content_size(values).ok().flatten();
+                let length = length.and_then(|length| usize::try_from(length).ok());
+                if let Some(length) = length.filter(|length| *length <= LARGEST_PAGE) {
+                    let mut buffer = room(length);
+                    let rest = buffer.used().get_mut(levels.len()..).unwrap_or_default();
+                    if decompressor
+                        .decompress_to_buffer(values, rest)
+                        .is_ok_and(|read| read == length)
+                    {
+                        return Ok(Bytes::from_owner(buffer));
+                    }
+                }
+                // Of several frames, or by a writer that does not say how long they are.
+                let mut bytes = levels.to_vec();
+                let mut frames = zstd::Decoder::with_buffer(values)?.take(LARGEST_PAGE as u64);
+                frames.read_to_end(&mut bytes)?;
+                Ok(bytes.into())
+            }
+        }
     }
 }
 
@@ -206,6 +267,30 @@ fn packed(error: snap::Error) -> ParquetError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn zstandard_is_unpacked_whatever_its_frames_say_of_their_length() {
+        let text: Vec<u8> = (0..200_000_u32).map(|n| (n / 7 % 251) as u8).collect();
+        let (front, back) = text.split_at(90_000);
+        let streamed = |part: &[u8]| zstd::encode_all(part, 1).unwrap();
+        let told = |part: &[u8]| zstd::bulk::compress(part, 1).unwrap();
+        let mut unpacker = Unpacker::of(Compression::ZSTD(Default::default())).unwrap().unwrap();
+        let whole = [b"levels".as_slice(), &text].concat();
+        for packed in [
+            streamed(&text),
+            told(&text),
+            [told(front), told(back)].concat(),
+            [streamed(front), told(back)].concat(),
+        ] {
+            assert!(unpacker.unpack(b"levels", &packed, &Pool::default()).unwrap() == whole);
+            assert!(
+                unpacker
+                    .unpack(b"", &packed[..packed.len() - 9], &Pool::default())
+                    .is_err()
+            );
+        }
+        assert!(unpacker.unpack(b"", b"nothing of that kind", &Pool::default()).is_err());
+    }
 
     #[test]
     fn a_page_that_claims_what_its_bytes_cannot_become_is_refused() {
