@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::price::{instant, load, load_first, put, put_rows};
-use super::text::count;
+use super::text::{count, counted};
 use super::{CliError, Context, Exit, Format, wire};
 use crate::adapters::prices::BookPricer;
 use crate::domain::period::Period;
@@ -105,6 +105,13 @@ fn summary(done: &Repriced, dry_run: bool) -> String {
         if dry_run { "would get" } else { "got" },
         done.cost.normalize()
     );
+    if done.by_others > 0 {
+        let _ = writeln!(
+            text,
+            "another run gave theirs to {} meanwhile",
+            counted(u64::try_from(done.by_others).unwrap_or(0), "call")
+        );
+    }
     let calls = |of: fn(&Change) -> bool| done.changes.values().filter(|c| of(c)).map(|c| c.calls).sum::<i64>();
     for (calls, told) in [
         (
@@ -147,7 +154,7 @@ fn document(done: &Repriced, dry_run: bool) -> Value {
         })
         .collect();
     json!({
-        "schema_version": 1, "dry_run": dry_run, "calls": done.calls, "changed": done.changed,
+        "schema_version": 1, "dry_run": dry_run, "calls": done.calls, "changed": done.changed, "changed_by_others": done.by_others,
         "cost_change_usd": done.cost.normalize().to_string(), "changes": changes, "restatements": done.restatements,
         "left_out": { "calls": done.left_out, "cost_usd": done.left_out_cost.normalize().to_string() },
     })

@@ -54,6 +54,8 @@ pub struct Repriced {
     pub calls: i64,
     /// Calls whose charge is another one.
     pub changed: i64,
+    /// Calls that were to get another charge, and got it by another run meanwhile.
+    pub by_others: i64,
     /// Change of the total cost, USD.
     pub cost: Decimal,
     /// By model and entries.
@@ -77,6 +79,7 @@ pub fn reprice(
     let mut out = Repriced::default();
     let mut kept_cost = Decimal::ZERO;
     let mut first = true;
+    let mut written = (0, Decimal::ZERO);
     loop {
         let mut ids: Vec<EventId> = Vec::new();
         let mut failed: Option<MoneyError> = None;
@@ -120,6 +123,10 @@ pub fn reprice(
             break;
         }
         let done = ledger.recharge(&ids, pricer, now)?;
+        written = (
+            written.0 + i64::try_from(done.changed).unwrap_or(i64::MAX),
+            add_exact(written.1, done.cost)?,
+        );
         out.restatements.extend(done.restatements);
         if done.changed == 0 {
             // Someone else was faster.
@@ -127,6 +134,11 @@ pub fn reprice(
         }
     }
     leftovers(ledger, query, kept_cost, &mut out)?;
+    if !query.dry_run {
+        // What was seen is what this run was to do; what it wrote is what it did.
+        out.by_others = out.changed - written.0;
+        (out.changed, out.cost) = written;
+    }
     Ok(out)
 }
 

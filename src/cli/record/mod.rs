@@ -148,13 +148,20 @@ pub fn summary(collection: &Collection) -> String {
     let only_bills = collection.bills > 0 && collection.events() == 0;
     let what = match only_bills {
         true => bills,
+        // Better observations of calls that were known.
+        false if recorded.recorded == 0 && !recorded.cost.is_zero() => {
+            let sign = if recorded.cost.is_sign_positive() { "+" } else { "" };
+            let change = money(Money::new(recorded.cost, Currency::USD));
+            format!("{new}, known ones changed by {sign}{change}")
+        }
         false => format!("{new}, {}", money(Money::new(recorded.cost, Currency::USD))),
     };
     let (lines, files) = (counted(collection.lines, "line"), counted(collection.files, "file"));
     let mut text = format!("recorded {what}, from {lines} in {files}");
     for (number, what) in [
         (recorded.known, "known before"),
-        (recorded.duplicates, "repeated"),
+        // Those of known calls are told already.
+        (recorded.duplicates.saturating_sub(recorded.known), "repeated"),
         (collection.excluded_total(), "no spend"),
         (recorded.unpriced, "unpriced"),
         (collection.rejected, "rejected"),
@@ -195,7 +202,7 @@ fn place(rejection: &Rejection) -> String {
 pub fn talk(ctx: &mut Context<'_>, collection: &Collection, rejects: Option<&str>) {
     if ctx.verbosity > 0 {
         for (about, times) in &collection.warnings {
-            let _ = writeln!(ctx.err, "warning: {} ({} times)", clean(about), count(*times));
+            let _ = writeln!(ctx.err, "warning: {} ({})", clean(about), counted(*times, "time"));
         }
     }
     for rejection in &collection.first_rejections {
