@@ -351,7 +351,7 @@ fn what_a_report_of_files_lacks_is_told_in_words_that_are_true_of_it() {
     assert_eq!(code, 3);
     insta::assert_snapshot!(told, @r"
     error: source `files`: cannot read `nowhere.csv`: no such file or folder
-    hint: looked at `nowhere.csv`
+    hint: check the spelling; looked for it at `nowhere.csv`
     warning: what is told above as not usable is missing from the report
     hint: no spend could be read from the files
     ");

@@ -40,10 +40,7 @@ pub(super) fn discover(
             return Err(SourceError::Read {
                 what: path.clone(),
                 cause: "no such file or folder".to_owned(),
-                hint: format!(
-                    "check its spelling; looked for it at `{}`, and patterns such as `logs/**/*.jsonl` may match nothing",
-                    full.display()
-                ),
+                hint: format!("check the spelling; looked for it at `{}`", full.display()),
             });
         }
     }
