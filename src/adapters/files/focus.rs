@@ -1,9 +1,11 @@
 //! FOCUS 1.0 to 1.2 tables: the rows of a provider's bill, summed per billing account and billing period.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use serde::Deserialize;
 
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
@@ -127,9 +129,7 @@ fn dimensions(
     dimensions.set(Dimension::Source, source);
     let tags = row.get("Tags");
     if !tags.is_empty() {
-        let tags: BTreeMap<String, Scalar<'_>> =
-            serde_json::from_str(tags).map_err(|_| Fault::field("Tags", "not a JSON object"))?;
-        for (key, value) in &tags {
+        for (key, value) in &pairs(tags)? {
             let key = key.to_lowercase();
             let plain = key
                 .strip_prefix("user_")
@@ -152,4 +152,23 @@ fn dimensions(
         }
     }
     Ok(dimensions)
+}
+
+/// Tags: an object, or the list of keys and values that BigQuery makes of one.
+fn pairs(text: &str) -> Result<Vec<(Cow<'_, str>, Scalar<'_>)>, Fault> {
+    #[derive(Deserialize)]
+    struct Pair<'a> {
+        #[serde(borrow)]
+        key: Cow<'a, str>,
+        #[serde(borrow, default)]
+        value: Scalar<'a>,
+    }
+    if text.starts_with('[') {
+        let pairs: Vec<Pair<'_>> = serde_json::from_str(text)
+            .map_err(|_| Fault::field("Tags", "neither a JSON object nor a list of `key` and `value`"))?;
+        return Ok(pairs.into_iter().map(|pair| (pair.key, pair.value)).collect());
+    }
+    let tags: BTreeMap<Cow<'_, str>, Scalar<'_>> =
+        serde_json::from_str(text).map_err(|_| Fault::field("Tags", "not a JSON object"))?;
+    Ok(tags.into_iter().collect())
 }

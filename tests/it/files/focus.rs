@@ -68,6 +68,19 @@ fn rows_become_one_bill_per_account_and_period() {
 }
 
 #[test]
+fn tags_may_be_a_list_of_keys_and_values() {
+    let tags = r#""[{""key"":""team"",""value"":""ads"",""inherited"":false},{""key"":""project"",""value"":null}]""#;
+    let rows = row("1", "1", "a", "2024-09-18", tags) + &row("2", "2", "a", "2024-09-18", r#""[{""team"":""ads""}]""#);
+    let kept = read_text("bill.csv", HEADER.to_owned() + &rows);
+    let (key, _) = kept.bills[0].rows.iter().next().unwrap();
+    assert_eq!(key.dimensions.get(Dimension::Team).as_str(), "ads");
+    assert_eq!(
+        (kept.rejected[0].line, kept.rejected[0].field.as_deref()),
+        (3, Some("Tags"))
+    );
+}
+
+#[test]
 fn a_bill_in_several_files_is_replaced_as_a_whole() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, rows: &str| std::fs::write(folder.path().join(name), format!("{HEADER}{rows}")).unwrap();
