@@ -391,3 +391,98 @@ fn what_is_wrong_is_told_as_it_is_when_recording() {
     let foreign = finops(home.path(), &["report", "--source", "plain", "--files", "usage.jsonl"]);
     assert_eq!(foreign.status.code(), Some(2));
 }
+
+/// A Cost and Usage Report of two months, with what commitments cover, tokens, tags as a map and in a column, and net costs here and there.
+fn cost_and_usage() -> String {
+    let mut text = "bill_billing_period_start_date,bill_payer_account_id,line_item_usage_start_date,line_item_usage_account_id,\
+        line_item_line_item_type,line_item_product_code,line_item_usage_type,line_item_usage_amount,pricing_unit,line_item_currency_code,\
+        line_item_unblended_cost,line_item_net_unblended_cost,savings_plan_savings_plan_effective_cost,reservation_effective_cost,\
+        reservation_unused_recurring_fee,reservation_reservation_a_r_n,line_item_resource_id,resource_tags,resource_tags_user_project\n"
+        .to_owned();
+    let kinds = [
+        "Usage",
+        "SavingsPlanCoveredUsage",
+        "SavingsPlanNegation",
+        "DiscountedUsage",
+        "RIFee",
+        "Credit",
+        "Fee",
+    ];
+    for row in 0_usize..600 {
+        let month = 10 + row % 2;
+        let cost = format!("{}{}.{:04}", ["", "-"][row / 9 % 2], row % 7, row * 13 % 10_000);
+        let resource = match row % 10 {
+            0 => "arn:aws:bedrock:us-east-1::foundation-model/m-1".to_owned(),
+            at => format!("arn:aws:s3:::{row}/{at}"),
+        };
+        text.push_str(&format!(
+            "2026-{month}-01,acme,2026-{month}-{:02}T{:02}:00:00Z,{},{},{},{},{}.5,{},{},{cost},{},0.{row},4e-{},{},{},{resource},\"{{\"\"user_team\"\":\"\"t{}\"\"}}\",p{}\n",
+            row % 20 + 1, row % 24, ["s1", "s2", ""][row / 7 % 3], kinds[row / 4 % kinds.len()], ["Bedrock", "Storage"][row / 3 % 2],
+            ["USE1-x-output-tokens", "BoxUsage"][row / 5 % 2], row % 11, ["1K tokens", "Hrs"][row / 5 % 2], if row % 50 == 0 { "EUR" } else { "USD" },
+            ["", "1.25", "NULL"][row / 2 % 3], row % 9, row % 3, ["", "arn:r"][row / 11 % 2], row % 4, row % 6,
+        ));
+    }
+    text
+}
+
+#[test]
+fn whatever_is_asked_of_a_cost_and_usage_report_its_ledger_tells_the_same() {
+    let home = home(&[("cur.csv", &cost_and_usage())]);
+    assert_all_same(home.path(), "cur.csv");
+    let totals = |basis: &str| {
+        let report = [
+            "report",
+            "--basis",
+            basis,
+            "--by",
+            "category",
+            "--from",
+            "2026-10-01",
+            "--to",
+            "2026-12-01",
+            "--format",
+            "csv",
+            "--files",
+            "cur.csv",
+        ];
+        let told = finops(home.path(), &report).stdout;
+        let mut table = csv::Reader::from_reader(told.as_slice());
+        let names = table.headers().unwrap().clone();
+        let place = |name: &str| names.iter().position(|other| other == name).unwrap();
+        let places = [
+            0,
+            place("events"),
+            place("output_tokens"),
+            place("currency"),
+            place("currency") + 1,
+        ];
+        let mut rows: Vec<String> = table
+            .records()
+            .map(|row| places.map(|at| row.as_ref().unwrap()[at].to_owned()).join(" "))
+            .collect();
+        rows.sort();
+        rows
+    };
+    assert_eq!(
+        totals("billed"),
+        [
+            "Credit 2 0 EUR -7.455",
+            "Credit 82 0 USD 28.1632",
+            "Purchase 164 0 USD 14.2178",
+            "Purchase 4 0 EUR -15.82",
+            "Usage 342 921500 USD -12.9432",
+            "Usage 6 35000 EUR 12.015",
+        ]
+    );
+    assert_eq!(
+        totals("effective"),
+        [
+            "Credit 2 0 EUR -5.14",
+            "Credit 82 0 USD 47.4946",
+            "Purchase 164 0 USD 114.6008",
+            "Purchase 4 0 EUR -3.325",
+            "Usage 342 921500 USD 102.63018832",
+            "Usage 6 35000 EUR 2.78500004",
+        ]
+    );
+}

@@ -22,7 +22,6 @@ const DIGITS_OF_LONG: u32 = 19;
 
 impl Amount {
     /// An amount of these digits; none if its scale is none that a decimal may have.
-    #[cfg(any(test, feature = "parquet"))]
     pub fn new(digits: i64, scale: u32) -> Option<Self> {
         if scale > Decimal::MAX_SCALE {
             return None;
@@ -62,6 +61,32 @@ impl Amount {
             digits: if negative { -digits } else { digits },
             scale: NonZeroU32::new(u32::try_from(scale + 1).ok()?)?,
         })
+    }
+
+    /// The same of a text that may also have an exponent, `1.5e-07`.
+    #[inline]
+    pub fn of_text(text: &[u8]) -> Option<Self> {
+        Self::usual(text).or_else(|| Self::scientific(text))
+    }
+
+    fn scientific(text: &[u8]) -> Option<Self> {
+        let at = memchr::memchr2(b'e', b'E', text)?;
+        let amount = Self::usual(text.get(..at)?)?;
+        let (down, exponent) = match text.get(at + 1..)? {
+            [b'-', digits @ ..] => (true, digits),
+            [b'+', digits @ ..] => (false, digits),
+            digits => (false, digits),
+        };
+        if !(1..=2).contains(&exponent.len()) || !exponent.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let exponent = exponent.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+        if down {
+            return Amount::new(amount.digits, amount.scale() + exponent);
+        }
+        let up = exponent.saturating_sub(amount.scale());
+        let digits = amount.digits.checked_mul(10_i64.checked_pow(up)?)?;
+        Amount::new(digits, amount.scale().saturating_sub(exponent))
     }
 
     /// Its digits.
@@ -188,6 +213,13 @@ mod tests {
         }
 
         #[test]
+        fn a_text_with_an_exponent_means_what_the_parser_of_all_texts_says(text in "-?[0-9]{1,12}([.][0-9]{1,9})?[eE][-+]?[0-9]{1,3}") {
+            if let Some(amount) = Amount::of_text(text.as_bytes()) {
+                prop_assert_eq!(parse_decimal(&text).unwrap(), Decimal::from(amount), "{}", text);
+            }
+        }
+
+        #[test]
         fn a_sum_is_that_of_decimals(
             a in any::<i128>(), down in 0_u32..127, s in 0_u32..28, b in any::<i64>(), t in 0_u32..28, few in 0_u32..63,
         ) {
@@ -248,6 +280,15 @@ mod tests {
                 parse_decimal(text).ok(),
                 "{text}"
             );
+        }
+        for (text, expected) in [
+            ("1.5e-07", "0.00000015"),
+            ("4.0E-7", "0.0000004"),
+            ("-12E2", "-1200"),
+            ("1.25e1", "12.5"),
+        ] {
+            let amount = Amount::of_text(text.as_bytes());
+            assert_eq!(amount.map(Decimal::from), parse_decimal(expected).ok(), "{text}");
         }
         for text in [
             "",

@@ -16,7 +16,7 @@ use super::amount::Cost;
 use super::bills::Bills;
 use super::focus_tokens;
 use super::line::{Context, Fault};
-use super::memo::{Known, Way};
+use super::memo::{Known, Spread, Way};
 use super::scalar::Scalar;
 use super::time::parse_time;
 
@@ -100,7 +100,11 @@ pub(super) fn add(
     };
     let (billed, effective) = (Cost::Exact(billed), Cost::Exact(effective));
     bills.put(place, hour, billed, effective, tokens.as_ref())?;
-    Ok(Known { place, way })
+    Ok(Known {
+        place,
+        way,
+        spread: Spread::Own,
+    })
 }
 
 fn dimensions(

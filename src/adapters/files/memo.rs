@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 
 use super::bills::Place;
+use super::cur::Counted;
 
 /// What is known of rows with the same shared texts.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +14,8 @@ pub(super) struct Known {
     pub place: Place,
     /// What else of them is read.
     pub way: Way,
+    /// Where their effective cost stands.
+    pub spread: Spread,
 }
 
 /// How a row is read whose place is known.
@@ -22,8 +25,21 @@ pub(super) enum Way {
     Costs,
     /// These and its tokens.
     Tokens,
+    /// These and an amount of usage, which counts tokens like this.
+    Counted(Counted),
     /// As if nothing were known.
     Row,
+}
+
+/// Where the effective cost of a row stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Spread {
+    /// In its own column.
+    Own,
+    /// In the first column that is given of one of the lists that there are; where none is, in its own.
+    Listed(usize),
+    /// It is nothing.
+    Nothing,
 }
 
 /// Bytes of combinations after which all are forgotten: texts that never repeat must not grow the memory without bound.
@@ -81,6 +97,12 @@ impl Memo {
         self.entries.insert_unique(hash, entry, |entry| entry.hash);
     }
 
+    /// All that is known.
+    #[cfg(test)]
+    pub fn each(&self, mut visit: impl FnMut(Known)) {
+        self.entries.iter().for_each(|entry| visit(entry.known));
+    }
+
     fn hash(&self, texts: &[u8]) -> u64 {
         let [mut hash, other] = self.seed;
         let (lanes, rest) = texts.as_chunks::<16>();
@@ -112,6 +134,7 @@ mod tests {
         let known = Known {
             place: Place::default(),
             way: Way::Tokens,
+            spread: Spread::Own,
         };
         let (nothing, hash) = memo.get(b"a,b,");
         assert!(nothing.is_none());

@@ -53,6 +53,7 @@ mod tags;
 mod time;
 mod usage;
 mod value;
+mod wanted;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -22,6 +22,7 @@ use super::records::Records;
 use super::sheet::Sheet;
 use super::sniff::{DETECT_BYTES, Input};
 use super::stop::Stop;
+use super::wanted::{CostColumns, Wanted};
 
 impl Run<'_> {
     /// Rows of the plain format.
@@ -178,20 +179,6 @@ pub(super) struct Columns {
     by_name: HashMap<String, usize>,
 }
 
-/// What is read of a bill's columns.
-pub(super) struct Wanted {
-    /// Positions, ascending.
-    pub positions: Vec<usize>,
-    /// Those among them that decide where a row is summed, and how it is read.
-    pub shared: Vec<usize>,
-    /// Of the billed cost.
-    pub billed: usize,
-    /// Of the effective cost.
-    pub effective: usize,
-    /// Of the time of the charge.
-    pub at: usize,
-}
-
 impl Columns {
     /// Columns of these names, as far as they are needed.
     pub fn new(format: FileFormat, names: &[String], asked: Option<&Asked>) -> Self {
@@ -200,6 +187,9 @@ impl Columns {
             false => name.clone(),
         };
         let mut by_name: HashMap<String, usize> = names.iter().enumerate().map(|(at, n)| (name(n), at)).collect();
+        if let Some(asked) = asked.filter(|_| format == FileFormat::Cur) {
+            cur::narrow(&mut by_name, asked);
+        }
         if let Some(asked) = asked.filter(|_| format == FileFormat::Focus) {
             by_name.retain(|name, _| asked.needs(name));
             let costs = match asked.basis {
@@ -220,25 +210,29 @@ impl Columns {
 
     /// What is read of these columns, where rows of the same texts are summed alike.
     pub fn wanted(&self) -> Option<Wanted> {
-        if self.format != FileFormat::Focus {
-            return None;
+        if self.format == FileFormat::Cur {
+            return cur::wanted(&self.by_name);
         }
         let own = ["BilledCost", "EffectiveCost", "ChargePeriodStart"];
         let at = |name: &&str| self.by_name.get(*name).copied();
-        let mut shared: Vec<usize> = focus::SHARED.iter().filter_map(at).collect();
-        let mut positions: Vec<usize> = own.iter().chain(&focus_tokens::READ).filter_map(at).collect();
-        positions.extend(&shared);
-        shared.sort_unstable();
-        positions.sort_unstable();
-        positions.dedup();
         let [billed, effective, charged] = own.each_ref().map(at);
-        Some(Wanted {
-            positions,
-            shared,
-            billed: billed?,
-            effective: effective?,
+        let counted = focus_tokens::COUNTED.iter().map(|(quantity, _)| quantity);
+        let mut wanted = Wanted {
+            positions: focus_tokens::READ.iter().filter_map(at).collect(),
+            shared: focus::SHARED.iter().filter_map(at).collect(),
+            reduced: Vec::new(),
+            costs: CostColumns {
+                billed: billed?,
+                effective: Some(effective?),
+                or_billed: false,
+                lists: [const { Vec::new() }; 2],
+            },
             at: charged?,
-        })
+            quantity: None,
+            rare: counted.filter_map(at).collect(),
+        };
+        wanted.arrange();
+        Some(wanted)
     }
 
     /// The same columns for rows that hold only the `wanted` of them.

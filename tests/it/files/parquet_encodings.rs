@@ -1,6 +1,8 @@
 //! Parquet bills however their values are encoded: they are the bills that the same rows are as text.
 #![cfg(feature = "parquet")]
 
+mod cur;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 

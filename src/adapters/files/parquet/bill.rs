@@ -11,9 +11,10 @@ use super::super::amount::Cost;
 use super::super::bills::{Bills, Place};
 use super::super::focus_tokens;
 use super::super::line::Fault;
-use super::super::memo::{Memo, Way};
+use super::super::memo::{Memo, Spread, Way};
 use super::super::read::Run;
-use super::super::table::{Columns, Wanted};
+use super::super::table::Columns;
+use super::super::wanted::{CostColumns, Wanted};
 use super::cells::{Column, Role};
 use super::chunk::Chunks;
 use super::combine::{Combined, Met};
@@ -30,9 +31,12 @@ pub(super) struct Bill {
     shared: Vec<usize>,
     /// Those that few rows need.
     rest: Vec<usize>,
-    pub(super) billed: usize,
-    pub(super) effective: usize,
+    pub(super) costs: CostColumns,
+    /// Whether the columns of [`CostColumns::lists`] are read of all rows: as soon as one needs them.
+    listed: bool,
     pub(super) at: usize,
+    /// The amount of usage.
+    quantity: Option<usize>,
     /// Quantities with their units.
     counted: [(Option<usize>, Option<usize>); 2],
     /// Those that may name a kind of token, the first one first.
@@ -60,12 +64,11 @@ impl Bill {
                 .position(name)
                 .and_then(|at| wanted.positions.binary_search(&at).ok())
         };
-        let amounts = [wanted.billed, wanted.effective];
-        let quantities = focus_tokens::COUNTED.map(|(quantity, _)| columns.position(quantity));
+        let amounts: Vec<usize> = wanted.costs.all().collect();
         let column = |root: &usize| {
             let role = match () {
                 () if amounts.contains(root) => Role::Amount,
-                () if quantities.contains(&Some(*root)) => Role::RareAmount,
+                () if wanted.rare.contains(root) => Role::RareAmount,
                 () => Role::Text,
             };
             let mut leaves = (0..schema.num_columns()).filter(|leaf| schema.get_column_root_idx(*leaf) == *root);
@@ -77,16 +80,25 @@ impl Bill {
             }
         };
         let place = |at: usize| wanted.positions.binary_search(&at).ok();
-        let own = [wanted.billed, wanted.effective, wanted.at];
-        let rest = wanted.positions.iter();
-        let rest = rest.filter(|at| !own.contains(at) && !wanted.shared.contains(at));
+        let costs = wanted.costs.places(&wanted.positions)?;
+        let mut cells = wanted.positions.iter().map(column).collect::<Option<Vec<_>>>()?;
+        let mut shared: Vec<usize> = wanted.shared.iter().filter_map(|at| place(*at)).collect();
+        for (at, reduce) in &wanted.reduced {
+            let at = place(*at)?;
+            cells.get_mut(at)?.codes.reduce(*reduce);
+            shared.push(at);
+        }
+        let at = place(wanted.at)?;
+        let own = [Some(costs.billed), costs.effective, Some(at)];
+        let rest = (0..cells.len()).filter(|at| !own.contains(&Some(*at)) && !shared.contains(at));
         Some(Bill {
-            cells: wanted.positions.iter().map(column).collect::<Option<Vec<_>>>()?,
-            shared: wanted.shared.iter().filter_map(|at| place(*at)).collect(),
-            rest: rest.filter_map(|at| place(*at)).collect(),
-            billed: place(wanted.billed)?,
-            effective: place(wanted.effective)?,
-            at: place(wanted.at)?,
+            rest: rest.collect(),
+            cells,
+            shared,
+            costs,
+            listed: false,
+            at,
+            quantity: wanted.quantity.and_then(place),
             counted: focus_tokens::COUNTED.map(|(quantity, unit)| (named(quantity), named(unit))),
             kinds: focus_tokens::KIND.into_iter().filter_map(named).collect(),
             columns: columns.narrowed(wanted),
@@ -130,32 +142,31 @@ impl Bill {
         if from < to {
             self.tally.hand_over(bills);
         }
-        let [Some(billed), Some(effective)] = [self.billed, self.effective].map(|at| self.cells.get(at)) else {
-            return Ok(from);
-        };
-        let Some(charged) = self.cells.get(self.at) else {
+        let cells = &self.cells;
+        let (Some(billed), Some(charged)) = (cells.get(self.costs.billed), cells.get(self.at)) else {
             return Ok(from);
         };
         let mut row = from;
         let mut hour: Option<(u32, Hour)> = None;
-        let mut last: Option<(u64, Place)> = None;
-        let same = self.billed == self.effective;
+        let mut last: Option<(u64, Place, Spread)> = None;
         while row < to {
             let Some(billed) = billed.costs.amount(row) else { break };
-            let effective = match same {
-                true => Some(billed),
-                false => effective.costs.amount(row),
-            };
-            let Some(effective) = effective else { break };
             let key = self.combined.key(row);
-            let place = match last {
-                Some((same, place)) if same == key => place,
+            let (place, spread) = match last {
+                Some((same, place, spread)) if same == key => (place, spread),
                 _ => match self.combined.get(key) {
-                    Some(met) if met.known.way == Way::Costs => met.known.place,
+                    Some(met) if met.known.way == Way::Costs => (met.known.place, met.known.spread),
                     _ => break,
                 },
             };
-            last = Some((key, place));
+            last = Some((key, place, spread));
+            if !self.reads(spread) {
+                break;
+            }
+            let given = |at: usize| cells.get(at)?.costs.given(row);
+            let Some(effective) = self.costs.effective(spread, billed, given) else {
+                break;
+            };
             let code = charged.codes.code(row);
             let now = match hour {
                 Some((same, hour)) if same == code => hour,
@@ -184,8 +195,6 @@ impl Bill {
         group: &dyn RowGroupReader,
         row: usize,
     ) -> Result<std::result::Result<(), Fault>> {
-        let amount = |at: usize| self.cells.get(at).and_then(|cell| cell.costs.amount(row));
-        let costs = amount(self.billed).zip(amount(self.effective));
         let hour = match self.cells.get_mut(self.at) {
             Some(cell) => cell.hour(row)?,
             None => None,
@@ -198,12 +207,19 @@ impl Bill {
                 self.combined.insert(combination, met);
             }
         }
-        if let Some(((met, (billed, effective)), hour)) =
-            met.filter(|met| met.known.way != Way::Row).zip(costs).zip(hour)
-        {
+        let fast = met.filter(|met| met.known.way != Way::Row);
+        if fast.is_some_and(|met| !self.reads(met.known.spread)) {
+            self.read_lists(group)?;
+        }
+        let costs = fast.and_then(|met| {
+            let given = |at: usize| self.cells.get(at)?.costs.given(row);
+            let billed = given(self.costs.billed)??;
+            Some((billed, self.costs.effective(met.known.spread, billed, given)?))
+        });
+        if let Some(((met, (billed, effective)), hour)) = fast.zip(costs).zip(hour) {
             let (billed, effective) = (Cost::Short(billed), Cost::Short(effective));
             let tokens = match met.known.way {
-                Way::Tokens => Some(self.tokens(group, row, met.scales)?),
+                Way::Tokens | Way::Counted(_) => Some(self.tokens(group, row, met)?),
                 Way::Costs | Way::Row => None,
             };
             let put = run.bills.put(met.known.place, hour, billed, effective, tokens.as_ref());
@@ -226,6 +242,24 @@ impl Bill {
             self.memo.insert(&self.key, hash, found);
         }
         Ok(Ok(()))
+    }
+
+    /// Whether the columns are read in which an effective cost may stand.
+    fn reads(&self, spread: Spread) -> bool {
+        self.listed || self.costs.one() || !matches!(spread, Spread::Listed(_))
+    }
+
+    /// From these rows on reads the columns that lists name.
+    fn read_lists(&mut self, group: &dyn RowGroupReader) -> Result<()> {
+        for at in self.costs.lists.iter().flatten() {
+            if let Some(cell) = self.cells.get_mut(*at) {
+                cell.need(group)?;
+            }
+        }
+        let lists = &self.costs.lists;
+        self.rest.retain(|at| !lists.iter().flatten().any(|other| other == at));
+        self.listed = true;
+        Ok(())
     }
 
     /// What is known of a row by its texts.
@@ -253,8 +287,19 @@ impl Bill {
     }
 
     /// The tokens of a row, by as few columns as tell them.
-    pub(super) fn tokens(&mut self, group: &dyn RowGroupReader, row: usize, scales: [u32; 2]) -> Result<TokenSums> {
+    pub(super) fn tokens(&mut self, group: &dyn RowGroupReader, row: usize, met: Met) -> Result<TokenSums> {
+        let Met { known, scales } = met;
         let mut sums = TokenSums::default();
+        if let Way::Counted(counted) = known.way {
+            if let Some(cell) = self.quantity.and_then(|at| self.cells.get_mut(at)) {
+                cell.need(group)?;
+                sums = match cell.amount(row) {
+                    Some(amount) => counted.tokens(amount.into()),
+                    None => cell.text(row)?.map_or(sums, |text| counted.tokens_of_text(&text)),
+                };
+            }
+            return Ok(sums);
+        }
         let mut counted = None;
         for ((quantity, _), scale) in self.counted.into_iter().zip(scales) {
             let Some(cell) = quantity.filter(|_| scale > 0).and_then(|at| self.cells.get_mut(at)) else {

@@ -1,8 +1,10 @@
 //! The texts of a column as numbers: codes of the chunk's own dictionary where it has one, so that a row costs no look at its text.
 
+use parquet::basic::Type as Physical;
 use parquet::errors::{ParquetError, Result};
 use parquet::schema::types::ColumnDescPtr;
 
+use super::super::wanted::Reduce;
 use super::segment::{Dictionary, Found, Room, Segment};
 use super::text_of;
 use super::texts::{Text, Texts};
@@ -14,6 +16,8 @@ const UNKNOWN: u32 = u32::MAX;
 pub(super) struct Codes {
     /// All that the file has of this column.
     pub texts: Texts,
+    /// As much of a value as matters, where not all of it does.
+    reduce: Option<Reduce>,
     /// Whether codes are those of the chunk's dictionary, and not numbers of texts.
     local: bool,
     /// By code of the dictionary; the last is that of nothing.
@@ -33,6 +37,7 @@ impl Codes {
     pub fn new() -> Self {
         Codes {
             texts: Texts::new(),
+            reduce: None,
             local: false,
             meanings: Vec::new(),
             space: 0,
@@ -41,6 +46,11 @@ impl Codes {
             numbers: Vec::new(),
             batch: 0,
         }
+    }
+
+    /// Rows whose values are the same as far as they matter have one code.
+    pub fn reduce(&mut self, reduce: Reduce) {
+        self.reduce = Some(reduce);
     }
 
     /// From now on codes are those of another dictionary.
@@ -59,7 +69,8 @@ impl Codes {
     pub fn begin(&mut self) {
         // Values lie where they are until the next ones are read.
         self.batch = self.batch.wrapping_add(1);
-        self.local = true;
+        // Codes of a dictionary tell more than what matters.
+        self.local = self.reduce.is_none();
         self.same = None;
         self.each.clear();
     }
@@ -85,7 +96,10 @@ impl Codes {
         match found {
             Found::Code(_) | Found::Codes => {
                 if let Some(code) = room.one_code(found, nothing).filter(|_| whole) {
-                    self.same = Some(code);
+                    self.same = Some(match self.local {
+                        true => code,
+                        false => self.meaning(column, dictionary, code)?,
+                    });
                     return Ok(());
                 }
                 room.fill(found);
@@ -103,13 +117,14 @@ impl Codes {
                 if std::mem::take(&mut self.local) {
                     self.explain(column, dictionary, 0)?;
                 }
-                let (texts, numbers, batch) = (&mut self.texts, &mut self.numbers, self.batch);
+                let mut numbers = std::mem::take(&mut self.numbers);
                 numbers.clear();
                 room.each_value(found, segment, |value, _| {
-                    numbers.push(texts.number(value, batch, || text_of(column, value))?);
+                    numbers.push(self.value_number(column, value)?);
                     Ok(())
                 })?;
-                room.present.spread(numbers, 0, &mut self.each);
+                room.present.spread(&numbers, 0, &mut self.each);
+                self.numbers = numbers;
             }
         }
         Ok(())
@@ -120,7 +135,7 @@ impl Codes {
         self.local = false;
         let number = match value {
             None => 0,
-            Some(value) => self.texts.number(value, self.batch, || text_of(column, value))?,
+            Some(value) => self.value_number(column, value)?,
         };
         self.each.push(number);
         Ok(())
@@ -142,6 +157,16 @@ impl Codes {
         }
     }
 
+    /// The number of a value, as far as it matters.
+    fn value_number(&mut self, column: &ColumnDescPtr, value: &[u8]) -> Result<u32> {
+        let reduce = self.reduce.filter(|_| column.physical_type() == Physical::BYTE_ARRAY);
+        let value = match reduce.map_or(value, |reduce| reduce(value)) {
+            b"" if reduce.is_some() => return Ok(0),
+            value => value,
+        };
+        self.texts.number(value, self.batch, || text_of(column, value))
+    }
+
     /// Turns codes of the dictionary into numbers of texts, from a row on.
     fn explain(&mut self, column: &ColumnDescPtr, dictionary: Option<&Dictionary>, from: usize) -> Result<()> {
         let mut each = std::mem::take(&mut self.each);
@@ -156,10 +181,13 @@ impl Codes {
         let place = code as usize;
         match self.meanings.get_mut(place) {
             Some(known) if *known != UNKNOWN => Ok(*known),
-            Some(slot) => {
+            Some(_) => {
                 let value = dictionary.and_then(|d| d.value(place)).ok_or_else(no_such_code)?;
-                *slot = self.texts.number(value, self.batch, || text_of(column, value))?;
-                Ok(*slot)
+                let number = self.value_number(column, value)?;
+                if let Some(slot) = self.meanings.get_mut(place) {
+                    *slot = number;
+                }
+                Ok(number)
             }
             None => Err(no_such_code()),
         }

@@ -30,6 +30,8 @@ pub(super) enum Kind {
 
 /// What stands for amounts of another scale, or none.
 pub(super) const OTHER: i64 = i64::MIN;
+/// What stands for nothing at all.
+const ABSENT: i64 = i64::MIN + 1;
 /// Bits of numbers of which the sum of [`MANY`] is still one of 64 bits.
 const FEW: u32 = 47;
 /// So many rows are summed at most.
@@ -127,7 +129,7 @@ impl Costs {
                 match self.kind {
                     Kind::Long(_) | Kind::Bits => self
                         .values
-                        .extend(eights.iter().map(|eight| i64::from_le_bytes(*eight))),
+                        .extend(eights.iter().map(|eight| present(i64::from_le_bytes(*eight)))),
                     Kind::Double => self.doubles(eights),
                     Kind::Int(_) | Kind::Fixed(_) | Kind::Text => self.each_value(column, (segment, found), room)?,
                 }
@@ -138,7 +140,7 @@ impl Costs {
         if before == 0 && room.present.all() {
             std::mem::swap(&mut self.values, &mut self.digits);
         } else {
-            room.present.spread(&self.values, OTHER, &mut self.digits);
+            room.present.spread(&self.values, ABSENT, &mut self.digits);
         }
         if !self.other_values.is_empty() {
             let mut rows = room.present.rows();
@@ -182,14 +184,15 @@ impl Costs {
     fn told(&self, column: &ColumnDescPtr, value: Option<&[u8]>) -> (i64, Option<Amount>) {
         if self.kind == Kind::Bits {
             let bits = value.and_then(|value| value.first_chunk());
-            return (bits.map_or(OTHER, |bits| i64::from_le_bytes(*bits)), None);
+            return (bits.map_or(OTHER, |bits| present(i64::from_le_bytes(*bits))), None);
         }
         let Some(amount) = value.and_then(|value| self.kind.amount(column, value)) else {
-            return (OTHER, None);
+            let empty = self.kind == Kind::Text && value.is_some_and(|value| nothing(column, value));
+            return (if empty { ABSENT } else { OTHER }, None);
         };
         let up = self.scale.checked_sub(amount.scale());
         let digits = up.and_then(|up| amount.digits().checked_mul(10_i64.checked_pow(up)?));
-        match digits.filter(|digits| *digits != OTHER) {
+        match digits.filter(|digits| ![OTHER, ABSENT].contains(digits)) {
             Some(digits) => (digits, None),
             None => (OTHER, Some(amount)),
         }
@@ -197,7 +200,10 @@ impl Costs {
 
     /// Adds one row by its value.
     pub fn push(&mut self, column: &ColumnDescPtr, value: Option<&[u8]>) {
-        let (digits, other) = self.told(column, value);
+        let (digits, other) = match value {
+            Some(_) => self.told(column, value),
+            None => (ABSENT, None),
+        };
         if let Some(amount) = other {
             self.others.push((self.digits.len(), amount));
         }
@@ -208,12 +214,21 @@ impl Costs {
     #[inline]
     pub fn amount(&self, row: usize) -> Option<Amount> {
         match self.digits.get(row)? {
-            &OTHER => {
+            &(OTHER | ABSENT) => {
                 let at = self.others.binary_search_by_key(&row, |(row, _)| *row).ok()?;
                 self.others.get(at).map(|(_, amount)| *amount)
             }
             bits if self.kind == Kind::Bits => short(bits.cast_unsigned()),
             digits => Amount::new(*digits, self.scale),
+        }
+    }
+
+    /// The amount of a row, or nothing where it has none; none where it is not a short one.
+    #[inline]
+    pub fn given(&self, row: usize) -> Option<Option<Amount>> {
+        match self.digits.get(row) {
+            Some(&ABSENT) => Some(None),
+            _ => self.amount(row).map(Some),
         }
     }
 
@@ -245,6 +260,17 @@ impl Kind {
             Kind::Text => Amount::usual(text_of(column, value).ok()?.as_bytes()),
         }
     }
+}
+
+/// Digits or bits that do not say that there is nothing.
+#[inline]
+fn present(digits: i64) -> i64 {
+    if digits == ABSENT { OTHER } else { digits }
+}
+
+/// Whether a value is a text that tells nothing.
+fn nothing(column: &ColumnDescPtr, value: &[u8]) -> bool {
+    text_of(column, value).is_ok_and(|text| text.is_empty() || text.eq_ignore_ascii_case("null"))
 }
 
 /// A signed number of the most significant byte first, if it is a short one.

@@ -56,7 +56,7 @@ impl Tally {
             sum.slot = slot;
             self.touched.push(number);
         }
-        if sum.way == Way::Tokens {
+        if matches!(sum.way, Way::Tokens | Way::Counted(_)) {
             self.counting.push((row, number));
         }
         // Of fewer rows and digits than would make too many.
@@ -93,10 +93,10 @@ impl Bill {
     ) -> Result<(usize, usize)> {
         let single = (from, rows.min(from + FEW));
         // Of both costs there would be two sums.
-        if self.billed != self.effective {
+        if !self.costs.one() {
             return Ok((from, rows));
         }
-        let (Some(charged), Some(costs)) = (self.cells.get(self.at), self.cells.get(self.billed)) else {
+        let (Some(charged), Some(costs)) = (self.cells.get(self.at), self.cells.get(self.costs.billed)) else {
             return Ok(single);
         };
         let code = charged.codes.code(from);
@@ -139,7 +139,7 @@ impl Bill {
         for (row, number) in counting.drain(..) {
             let slot = self.tally.sums.get(number as usize).map(|sum| sum.slot);
             if let Some((met, slot)) = self.combined.met().get(number as usize).copied().zip(slot) {
-                let tokens = self.tokens(group, row, met.scales)?;
+                let tokens = self.tokens(group, row, met)?;
                 bills.add_tokens(slot, &tokens);
             }
         }
@@ -164,7 +164,7 @@ impl Bill {
             let slot = bills.slot(known.place, hour?).ok()?;
             bills.has_room(slot, MANY, scale).then_some(slot)
         };
-        let Some(costs) = self.cells.get(self.billed) else {
+        let Some(costs) = self.cells.get(self.costs.billed) else {
             return rows.start;
         };
         let digits = costs.costs.digits(rows.clone());

@@ -16,9 +16,11 @@ use super::read::Run;
 use super::records::{RECORD_LIMIT, Records};
 use super::sniff::{DETECT_BYTES, Input};
 use super::stop::Stop;
-use super::table::{Columns, Wanted, cut_off};
+use super::table::{Columns, cut_off};
 use super::time::parse_time;
+use super::wanted::Wanted;
 use crate::domain::period::Hour;
+use crate::domain::spend::TokenSums;
 
 /// Bytes that are cut at once: they stay near the processor.
 const BLOCK: usize = 256 << 10;
@@ -118,6 +120,18 @@ impl<'b> Fields<'b> {
         match self.raw(at) {
             [b'"', text @ .., b'"'] => text,
             text => text,
+        }
+    }
+
+    /// The amount of a field, or nothing where it has none; none where it is not a short one.
+    #[inline]
+    fn amount(&self, at: usize) -> Option<Option<Amount>> {
+        match self.plain(at) {
+            b"" => Some(None),
+            text => match Amount::of_text(text) {
+                None if text.eq_ignore_ascii_case(b"null") => Some(None),
+                amount => amount.map(Some),
+            },
         }
     }
 
@@ -221,16 +235,22 @@ impl<'i> Sheet<'i> {
         for (first, last) in &self.shared {
             self.texts.extend_from_slice(fields.span(*first, *last));
         }
+        for (at, reduce) in &self.wanted.reduced {
+            let text = reduce(fields.plain(*at));
+            // Behind it its length, so that what is before it can be told from it.
+            self.texts.extend_from_slice(text);
+            self.texts.extend_from_slice(&text.len().to_le_bytes());
+        }
         let (known, hash) = self.memo.get(&self.texts);
         if let Some(known) = known.filter(|known| known.way != Way::Row)
-            && let Some(billed) = Amount::usual(fields.plain(self.wanted.billed))
-            && let Some(effective) = Amount::usual(fields.plain(self.wanted.effective))
+            && let Some(billed) = Amount::of_text(fields.plain(self.wanted.costs.billed))
+            && let Some(effective) = self
+                .wanted
+                .costs
+                .effective(known.spread, billed, |at| fields.amount(at))
             && let Some(hour) = self.hours.of(fields.plain(self.wanted.at))
+            && let Some(tokens) = self.tokens(fields, known.way)
         {
-            let tokens = (known.way == Way::Tokens).then(|| {
-                self.take(fields);
-                self.columns.tokens(&self.values)
-            });
             let (billed, effective) = (Cost::Short(billed), Cost::Short(effective));
             return run.bills.put(known.place, hour, billed, effective, tokens.as_ref());
         }
@@ -240,6 +260,24 @@ impl<'i> Sheet<'i> {
             self.memo.insert(&self.texts, hash, found);
         }
         Ok(())
+    }
+
+    /// The tokens of a row, if it counts any; none where its amount of usage is not a short one.
+    fn tokens(&mut self, fields: &Fields<'_>, way: Way) -> Option<Option<TokenSums>> {
+        match way {
+            Way::Costs | Way::Row => Some(None),
+            Way::Tokens => {
+                self.take(fields);
+                Some(Some(self.columns.tokens(&self.values)))
+            }
+            Way::Counted(counted) => {
+                let quantity = match self.wanted.quantity {
+                    Some(at) => fields.amount(at)?,
+                    None => None,
+                };
+                Some(quantity.map(|quantity| counted.tokens(quantity.into())))
+            }
+        }
     }
 
     fn take(&mut self, fields: &Fields<'_>) {
@@ -332,5 +370,7 @@ impl Run<'_> {
     }
 }
 
+#[cfg(test)]
+mod cur_tests;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,192 @@
+//! AWS Cost and Usage Reports, 2.0 and the older kind: the rows of a payer's bill, summed per billing period. A delivery replaces the
+//! whole period; a line item's id is neither stable nor unique and is not used.
+
+mod columns;
+mod cost;
+mod usage;
+
+use std::collections::BTreeMap;
+
+use chrono::{Datelike, Months};
+
+use crate::domain::dimension::{Dimension, Dimensions};
+use crate::domain::label::Label;
+use crate::domain::money::Currency;
+use crate::domain::period::{Hour, Period};
+
+pub(super) use columns::{column, narrow, wanted};
+pub(super) use cost::category;
+pub(super) use usage::{Counted, named_model, usage_tokens};
+
+use cost::{effective, spread};
+
+use super::amount::Cost;
+use super::asked::Asked;
+use super::bills::Bills;
+use super::focus::Row;
+use super::line::{Context, Fault};
+use super::memo::{Known, Spread, Way};
+use super::scalar::Scalar;
+use super::tags;
+use super::wanted::{CostColumns, Reduce, Wanted};
+
+/// Adds one row to its bill.
+pub(super) fn add(
+    bills: &mut Bills,
+    row: &Row<'_>,
+    defaults: &[(Dimension, Label)],
+    source: Label,
+    context: &mut Context,
+) -> Result<Known, Fault> {
+    let kind = row.get("line_item_line_item_type");
+    let billed = row.money("line_item_unblended_cost")?;
+    let currency: Currency = match row.get("line_item_currency_code") {
+        "" => Currency::USD,
+        code => code
+            .parse()
+            .map_err(|_| Fault::field("line_item_currency_code", "not a currency code of three letters"))?,
+    };
+    let start = row.time("bill_billing_period_start_date")?;
+    let end = match row.get("bill_billing_period_end_date") {
+        "" => start
+            .with_day(1)
+            .and_then(|first| first.checked_add_months(Months::new(1)))
+            .ok_or_else(|| Fault::field("bill_billing_period_start_date", "not a time"))?,
+        _ => row.time("bill_billing_period_end_date")?,
+    };
+    let hour = Hour::of(row.time("line_item_usage_start_date")?);
+    let dimensions = dimensions(row, kind, defaults, source, context)?;
+    let effective = effective(row, kind, billed)?;
+    let payer = match row.get("bill_payer_account_id") {
+        "" => "payer",
+        payer => payer,
+    };
+    let place = bills.place(payer, Period::new(start, end), currency, dimensions)?;
+    let counted = match category(kind) {
+        "Usage" => Counted::of(row.get("line_item_usage_type"), row.get("pricing_unit")),
+        _ => None,
+    };
+    let tokens = counted.map(|counted| counted.tokens_of_text(row.get("line_item_usage_amount")));
+    let (billed, effective) = (Cost::Exact(billed), Cost::Exact(effective));
+    bills.put(place, hour, billed, effective, tokens.as_ref())?;
+    let (way, spread) = match (spread(row, kind), counted) {
+        (None, _) => (Way::Row, Spread::Own),
+        (Some(spread), None) => (Way::Costs, spread),
+        (Some(spread), Some(counted)) => (Way::Counted(counted), spread),
+    };
+    Ok(Known { place, way, spread })
+}
+
+fn dimensions(
+    row: &Row<'_>,
+    kind: &str,
+    defaults: &[(Dimension, Label)],
+    source: Label,
+    context: &mut Context,
+) -> Result<Dimensions, Fault> {
+    let product = map(row, "product")?;
+    let own = |key: &str| product.get(key).map_or("", |value| value.as_str());
+    let service = [
+        own("product_name"),
+        row.get("product_product_name"),
+        row.get("line_item_product_code"),
+    ]
+    .into_iter()
+    .find(|text| !text.is_empty())
+    .unwrap_or("");
+    let mut dimensions = Dimensions::default();
+    let mut name = |column: &str, text: &str| context.label(&Scalar::Text(text.into()), column);
+    for (dimension, column, text) in [
+        (Dimension::Provider, "provider", "aws"),
+        (Dimension::Service, "line_item_product_code", service),
+        (
+            Dimension::Account,
+            "line_item_usage_account_id",
+            row.get("line_item_usage_account_id"),
+        ),
+        (Dimension::Category, "line_item_line_item_type", category(kind)),
+        (
+            Dimension::User,
+            "line_item_iam_principal",
+            row.get("line_item_iam_principal"),
+        ),
+    ] {
+        dimensions.set(dimension, name(column, text)?);
+    }
+    dimensions.set(Dimension::Model, name("line_item_resource_id", &model(row, service))?);
+    dimensions.set(Dimension::Source, source);
+    let mut given = map(row, "resource_tags")?;
+    given.extend(map(row, "cost_category")?);
+    for (key, value) in flattened(row) {
+        given.entry(key).or_insert(value);
+    }
+    for (key, value) in &given {
+        if let Some(dimension) = tagged(key).filter(|_| !value.is_empty()) {
+            dimensions.set(dimension, name("resource_tags", value)?);
+        }
+    }
+    for (dimension, value) in defaults {
+        if dimensions.get(*dimension).is_empty() {
+            dimensions.set(*dimension, *value);
+        }
+    }
+    Ok(dimensions)
+}
+
+/// A column that holds a map as JSON.
+fn map(row: &Row<'_>, column: &str) -> Result<BTreeMap<String, String>, Fault> {
+    let text = row.get(column);
+    if !text.starts_with('{') {
+        return Ok(BTreeMap::new());
+    }
+    let map: BTreeMap<String, Scalar<'_>> =
+        serde_json::from_str(text).map_err(|_| Fault::field(column, "not a JSON object"))?;
+    Ok(map
+        .into_iter()
+        .map(|(key, value)| (key, value.str().to_owned()))
+        .collect())
+}
+
+/// The dimension that a tag sets, if any.
+fn tagged(key: &str) -> Option<Dimension> {
+    let key = key.to_lowercase();
+    let mut fronts = ["user_", "user:", "aws_", "aws:"].iter();
+    let plain = fronts.find_map(|front| key.strip_prefix(front)).unwrap_or(&key);
+    tags::dimension(plain)
+}
+
+/// The tag whose column this is, if it has one of its own.
+fn tag_of(column: &str) -> Option<&str> {
+    column
+        .strip_prefix("resource_tags_")
+        .or_else(|| column.strip_prefix("cost_category_"))
+}
+
+/// Tags that have columns of their own.
+fn flattened(row: &Row<'_>) -> Vec<(String, String)> {
+    let columns = row.columns.keys();
+    let mut found: Vec<(String, String)> = columns
+        .filter_map(|name| Some((tag_of(name)?.to_owned(), row.get(name).to_owned())))
+        .collect();
+    found.sort();
+    found
+}
+
+/// The model, where the row tells: by its resource, the name of a Marketplace edition, or the type of usage.
+fn model(row: &Row<'_>, service: &str) -> String {
+    let resource = row.get("line_item_resource_id");
+    if let Some((_, name)) = ["foundation-model/", ":inference-profile/"]
+        .iter()
+        .find_map(|part| resource.split_once(part))
+    {
+        return name.to_owned();
+    }
+    if let Some(model) = named_model(row.get("line_item_usage_type"), service) {
+        return model;
+    }
+    // An application's own profile: the user's map knows what it stands for.
+    if resource.contains(":application-inference-profile/") {
+        return resource.to_owned();
+    }
+    String::new()
+}
