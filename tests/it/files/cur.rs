@@ -164,3 +164,25 @@ fn the_older_kind_is_read_too_and_a_delivery_replaces_the_period() {
     assert_eq!(names, ["ads", "Amazon Bedrock", "amazon.nova-pro-v1:0"]);
     assert_eq!(sums.tokens.get(Bucket::InputUncached), 5000);
 }
+
+#[test]
+fn the_fee_of_a_reservation_is_spread_over_its_use_in_the_older_kind_too() {
+    let bill = read_text(
+        "cur.csv",
+        "bill/BillingPeriodStartDate,lineItem/UsageStartDate,lineItem/UsageAccountId,lineItem/LineItemType,lineItem/ProductCode,lineItem/UnblendedCost,reservation/ReservationARN,resourceTags/user:TEAM\n\
+         2026-10-01T00:00:00Z,2026-10-01T00:00:00Z,2,Fee,AmazonEC2,100,arn:aws:ec2:us-east-1:2:reserved-instances/r,ads\n\
+         2026-10-01T00:00:00Z,2026-10-01T00:00:00Z,2,Fee,AmazonEC2,7,,ads\n",
+    )
+    .bills
+    .remove(0);
+    assert_eq!(sum(&bill, Basis::Billed, |_| true).to_string(), "107");
+    assert_eq!(sum(&bill, Basis::Effective, |_| true).to_string(), "7");
+    let teams = bill
+        .rows
+        .iter()
+        .map(|(key, _)| key.dimensions.get(Dimension::Team).as_str());
+    assert!(
+        teams.into_iter().all(|team| team == "ads"),
+        "keys of tags are their owner's"
+    );
+}

@@ -39,7 +39,8 @@ pub(in super::super) fn column(name: &str) -> String {
         match c {
             '/' => column.push('_'),
             c if c.is_ascii_uppercase() => {
-                if before.is_ascii_lowercase() || before.is_ascii_digit() || (before.is_ascii_uppercase() && !of_owner) {
+                if before.is_ascii_lowercase() || before.is_ascii_digit() || (before.is_ascii_uppercase() && !of_owner)
+                {
                     column.push('_');
                 }
                 column.push(c.to_ascii_lowercase());

@@ -181,7 +181,7 @@ fn read(text: &[u8], full: bool) -> Probed {
     probed(None, |run| {
         let records = Records::new(Box::new(Cursor::new(text)) as Input<'_>, 0, 0);
         match full {
-            true => run.bill_rows(records, "bill", FileFormat::Cur, 0),
+            true => run.bill_rows(records, "bill", FileFormat::Cur, 0, false),
             false => run.bill_table(records, "bill", FileFormat::Cur),
         }
     })
