@@ -34,7 +34,7 @@ impl Clock for Slept {
 }
 
 /// Answers by the path and query of a request: status line with headers, body.
-fn serve(answer: impl Fn(&str, usize) -> (String, String) + Send + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
+pub fn serve(answer: impl Fn(&str, usize) -> (String, String) + Send + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -177,13 +177,32 @@ fn a_refused_key_is_explained_and_never_shown() {
 
 #[test]
 fn answers_that_are_no_answers_and_addresses_without_tls_are_refused() {
-    let (url, _) = serve(|_, _| ("200 OK".to_owned(), "<html>".to_owned()));
-    let error = read(
-        &mut source(Admin::Openai, &url, &Slept::default()),
-        &mut Kept::default(),
-    )
-    .unwrap_err();
-    assert!(error.to_string().contains("is not understood"), "{error}");
+    for whose in [Admin::Openai, Admin::Anthropic] {
+        for (answer, why) in [
+            ("<html>", "not a JSON object"),
+            ("", "not a JSON object"),
+            ("[]", "not a JSON object"),
+            ("{", "EOF"),
+            ("{}", "no `data`"),
+            (r#"{"hello":"world"}"#, "no `data`"),
+            (r#"{"data":null}"#, "no `data`"),
+            (r#"{"data":{}}"#, "unexpected shape"),
+            (r#"{"data":[{"hello":1}],"has_more":false}"#, "missing"),
+            (r#"{"data":[],"has_more":true,"next_page":null}"#, "`next_page`"),
+            (r#"{"data":[],"has_more":true}"#, "`next_page`"),
+        ] {
+            let (url, _) = serve(move |_, _| ("200 OK".to_owned(), answer.to_owned()));
+            let mut kept = Kept::default();
+            let error = read(&mut source(whose, &url, &Slept::default()), &mut kept).unwrap_err();
+            let error = error.to_string();
+            assert!(
+                error.contains("is not understood") && error.contains(why),
+                "{answer}: {error}"
+            );
+            // What was not answered is asked for again.
+            assert!(kept.checkpoints.is_empty(), "{answer}");
+        }
+    }
     let options = AdminSourceOptions {
         name: Label::new("live"),
         whose: Admin::Openai,

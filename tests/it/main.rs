@@ -27,6 +27,7 @@ mod focus_export;
 mod ingest;
 mod kill;
 mod ledger;
+mod live;
 mod look;
 mod policies;
 mod prices;

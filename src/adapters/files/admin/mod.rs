@@ -44,14 +44,28 @@ pub(crate) struct Page {
     pub next: Option<String>,
 }
 
-/// Reads one page that was answered at `answered`.
+/// Reads one page that was answered at `answered`. What is no page is no answer: it must not pass for one that says that nothing was used.
 pub(crate) fn page(whose: Admin, text: &str, answered: DateTime<Utc>, latest: DateTime<Utc>) -> Result<Page, String> {
     #[derive(Deserialize)]
     struct Paging<'a> {
         #[serde(borrow, default)]
+        data: Scalar<'a>,
+        #[serde(borrow, default)]
         has_more: Scalar<'a>,
         #[serde(borrow, default)]
         next_page: Scalar<'a>,
+    }
+    // A list would be taken for the fields of a page in their order.
+    if !text.trim_start().starts_with('{') {
+        return Err("not a JSON object".to_owned());
+    }
+    let paging: Paging<'_> = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    if paging.data.is_null() {
+        return Err("it has no `data`".to_owned());
+    }
+    let next = paging.next_page.str();
+    if paging.has_more.is_true() && next.is_empty() {
+        return Err("it has more pages and does not name the next in `next_page`".to_owned());
     }
     let mut context = Context::new(latest);
     context.fallback = Some(answered);
@@ -62,16 +76,17 @@ pub(crate) fn page(whose: Admin, text: &str, answered: DateTime<Utc>, latest: Da
     };
     reader
         .record(text, 1, &mut context, &mut out)
-        .map_err(|fault| fault.reason)?;
-    let paging: Paging<'_> = serde_json::from_str(text).map_err(|e| e.to_string())?;
-    let next = paging.next_page.str();
+        .map_err(|fault| match fault.field {
+            Some(field) => format!("`{field}`: {}", fault.reason),
+            None => fault.reason,
+        })?;
     Ok(Page {
         events: out.events,
         buckets: out.buckets,
         warnings: out.warnings,
         excluded: out.excluded,
         faults: out.faults.into_iter().map(|f| (f.field, f.reason)).collect(),
-        next: (paging.has_more.is_true() && !next.is_empty()).then(|| next.to_owned()),
+        next: paging.has_more.is_true().then(|| next.to_owned()),
     })
 }
 
