@@ -1,5 +1,6 @@
 //! Providers' administration interfaces, live: usage and cost in daily buckets, page by page, patient with rate limits.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
@@ -9,6 +10,7 @@ use crate::adapters::files::admin::{Page, page};
 use crate::adapters::files::bills::of_bucket;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
+use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints, Clock, Progress, Rejection, Rest, Retry, Sink, SourceError, UsageSource};
 
 use super::http;
@@ -221,6 +223,7 @@ impl AdminSource {
         };
         let base = format!("{url}{path}?{span}&{}", question.parameters).replace("[]", "%5B%5D");
         let mut address = base.clone();
+        let mut asked = HashSet::new();
         for _ in 0..MAX_PAGES {
             let text = self.fetch(&address, key, deadline)?;
             let answered = self.options.clock.now();
@@ -239,6 +242,12 @@ impl AdminSource {
             let next = page.next.clone();
             self.hand_over(page, sink, path)?;
             match next {
+                Some(next) if !asked.insert(EventId::of(&[next.as_bytes()])) => {
+                    return Err(self.failure(
+                        format!("the answer to `{path}` names a page that was asked for as the next one"),
+                        "pages that go round have no end; check what stands between this program and the provider",
+                    ));
+                }
                 Some(next) => address = format!("{base}&page={}", encoded(&next)),
                 None => {
                     let day = now.date_naive().to_string();

@@ -131,6 +131,24 @@ fn pages_are_followed_and_the_next_run_asks_only_for_what_may_have_changed() {
 }
 
 #[test]
+fn pages_that_go_round_are_not_followed() {
+    for round in [1, 3] {
+        let (url, seen) = serve(move |_, n| {
+            (
+                "200 OK".to_owned(),
+                usage(1_792_454_400, Some(&format!("p{}", n % round))),
+            )
+        });
+        let mut kept = Kept::default();
+        let error = read(&mut source(Admin::Openai, &url, &Slept::default()), &mut kept).unwrap_err();
+        assert!(error.to_string().contains("names a page that was asked for"), "{error}");
+        // Three questions, each until the first repetition.
+        assert_eq!(seen.lock().unwrap().len(), 3 * (round + 1));
+        assert!(kept.checkpoints.is_empty());
+    }
+}
+
+#[test]
 fn rate_limits_are_waited_for_and_outages_are_retried_within_the_budget() {
     let (url, seen) = serve(|_, n| match n {
         0 => ("429 Too Many\r\nRetry-After: 17".to_owned(), String::new()),
