@@ -135,12 +135,11 @@ impl AdminSource {
                     "the next run goes on; `limits.time_budget_seconds` gives more time",
                 ));
             }
-            let mut failed = match http::get(url, headers, TIMEOUT.min(left)) {
+            // Refusals like to quote what they refuse.
+            let failed = match http::get(url, headers, &[secret], TIMEOUT.min(left)) {
                 Ok(text) => return Ok(text),
                 Err(failed) => failed,
             };
-            // Refusals like to quote what they refuse.
-            failed.message = failed.message.replace(secret, "[key]");
             let pause = match failed.retry {
                 Retry::Never => {
                     let hint = if failed.message.contains("answered 401") || failed.message.contains("answered 403") {

@@ -62,16 +62,19 @@ fn retry_after(value: &str, date: Option<&str>) -> Option<u64> {
     Some(u64::try_from((until - from).num_seconds()).unwrap_or(0))
 }
 
-/// An answer that repeats the address, or its path, must not carry it into a log.
-fn redacted(answer: &str, url: &str) -> String {
-    let answer = answer.replace(url, "[address]");
+/// An answer that repeats the address, its path or a secret must not carry it into a log.
+fn redacted(answer: &str, url: &str, secrets: &[&str]) -> String {
+    let mut answer = answer.replace(url, "[address]");
     let path = url
         .split_once("://")
-        .and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
-    match path {
-        Some(path) if path.len() > 1 => answer.replace(path, "[address]"),
-        _ => answer,
+        .and_then(|(_, rest)| rest.find(['/', '?']).and_then(|at| rest.get(at..)));
+    if let Some(path) = path.filter(|path| path.len() > 1) {
+        answer = answer.replace(path, "[address]");
     }
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        answer = answer.replace(secret, "[secret]");
+    }
+    answer
 }
 
 /// Why no answer came. The address may be in the error's text: only its kind is told.
@@ -110,14 +113,14 @@ fn agent(url: &str, timeout: Duration) -> ureq::Agent {
 }
 
 /// What an answer that is no success says about trying again.
-fn refused(response: &mut ureq::http::Response<ureq::Body>, url: &str) -> DeliveryError {
+fn refused(response: &mut ureq::http::Response<ureq::Body>, url: &str, secrets: &[&str]) -> DeliveryError {
     let status = response.status().as_u16();
     let after = response
         .headers()
         .get("retry-after")
         .and_then(|v| v.to_str().ok())
         .and_then(|v| retry_after(v, response.headers().get("date").and_then(|d| d.to_str().ok())));
-    let message = told(status, response, url);
+    let message = told(status, response, url, secrets);
     let retry = match status {
         408 | 425 | 429 | 500..=599 => after.map_or(Retry::Backoff, |s| {
             Retry::After(Duration::from_secs(s.min(MAX_RETRY_AFTER)))
@@ -127,10 +130,10 @@ fn refused(response: &mut ureq::http::Response<ureq::Body>, url: &str) -> Delive
     DeliveryError { message, retry }
 }
 
-/// The beginning of an answer, for receipts and errors.
-fn told(status: u16, response: &mut ureq::http::Response<ureq::Body>, url: &str) -> String {
+/// The beginning of an answer, for receipts and errors. What must not be seen is taken out before it is cut, since a part of it is as bad.
+fn told(status: u16, response: &mut ureq::http::Response<ureq::Body>, url: &str, secrets: &[&str]) -> String {
     let reader = response.body_mut().with_config().limit(64 * 1024);
-    let answer: String = redacted(&reader.read_to_string().unwrap_or_default(), url)
+    let answer: String = redacted(&reader.read_to_string().unwrap_or_default(), url, secrets)
         .chars()
         .take(ANSWER_LIMIT)
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -138,10 +141,11 @@ fn told(status: u16, response: &mut ureq::http::Response<ureq::Body>, url: &str)
     format!("answered {status} {answer}").trim().to_owned()
 }
 
-/// Makes one POST of JSON.
+/// Makes one POST of JSON. Nothing that is told of the answer holds the address or one of the `secrets`.
 pub fn post(
     url: &SecretString,
     headers: &[(&str, &str)],
+    secrets: &[&str],
     body: &str,
     timeout: Duration,
 ) -> Result<Receipt, DeliveryError> {
@@ -153,21 +157,21 @@ pub fn post(
     let mut response = request.send(body).map_err(|e| unsent(&e))?;
     let status = response.status();
     if status.is_success() {
-        let answer = told(status.as_u16(), &mut response, url);
+        let answer = told(status.as_u16(), &mut response, url, secrets);
         return Ok(Receipt { answer });
     }
-    Err(refused(&mut response, url))
+    Err(refused(&mut response, url, secrets))
 }
 
-/// Makes one GET and answers the whole text.
-pub fn get(url: &str, headers: &[(&str, &str)], timeout: Duration) -> Result<String, DeliveryError> {
+/// Makes one GET and answers the whole text. Nothing that is told of a refusal holds the address or one of the `secrets`.
+pub fn get(url: &str, headers: &[(&str, &str)], secrets: &[&str], timeout: Duration) -> Result<String, DeliveryError> {
     let mut request = agent(url, timeout).get(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let mut response = request.call().map_err(|e| unsent(&e))?;
     if !response.status().is_success() {
-        return Err(refused(&mut response, url));
+        return Err(refused(&mut response, url, secrets));
     }
     let reader = response.body_mut().with_config().limit(PAGE_LIMIT);
     reader.read_to_string().map_err(|e| unsent(&e))
@@ -195,6 +199,18 @@ mod tests {
         assert!(waits.iter().all(|w| (wait / 2..=wait).contains(w)), "{waits:?}");
         let spread = waits.iter().max().zip(waits.iter().min()).map(|(a, b)| *a - *b);
         assert!(spread > Some(Duration::from_secs(1)), "{spread:?}");
+    }
+
+    #[test]
+    fn answers_lose_what_must_not_be_seen() {
+        for (answer, url, told) in [
+            ("at https://h/a/b?c=d!", "https://h/a/b?c=d", "at [address]!"),
+            ("no hook /a/b?c=d!", "https://h/a/b?c=d", "no hook [address]!"),
+            ("no ?token=t", "https://h?token=t", "no [address]"),
+            ("a/b is k1, not k2", "https://h/", "a/b is [secret], not k2"),
+        ] {
+            assert_eq!(redacted(answer, url, &["", "k1"]), told);
+        }
     }
 
     #[test]

@@ -82,6 +82,6 @@ impl Notifier for Webhook {
         if let Some(signed) = &signed {
             headers.push(("x-finops-signature", signed));
         }
-        http::post(&self.url, &headers, &body, timeout)
+        http::post(&self.url, &headers, signed.as_deref().as_slice(), &body, timeout)
     }
 }

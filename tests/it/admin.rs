@@ -194,6 +194,16 @@ fn a_refused_key_is_explained_and_never_shown() {
 }
 
 #[test]
+fn no_part_of_a_key_is_shown_where_an_answer_is_cut() {
+    for before in 185..=200 {
+        let (url, _) = serve(move |_, _| ("403 Forbidden".to_owned(), "-".repeat(before) + "sk-s3cret"));
+        let mut source = source(Admin::Anthropic, &url, &Slept::default());
+        let error = read(&mut source, &mut Kept::default()).unwrap_err().to_string();
+        assert!(error.contains("answered 403 ---") && !error.contains("sk"), "{error}");
+    }
+}
+
+#[test]
 fn answers_that_are_no_answers_and_addresses_without_tls_are_refused() {
     for whose in [Admin::Openai, Admin::Anthropic] {
         for (answer, why) in [

@@ -42,6 +42,6 @@ impl Notifier for Slack {
     }
 
     fn deliver(&self, message: &Notification, timeout: Duration) -> Result<Receipt, DeliveryError> {
-        http::post(&self.url, &[], &payload(message).to_string(), timeout)
+        http::post(&self.url, &[], &[], &payload(message).to_string(), timeout)
     }
 }
