@@ -140,6 +140,7 @@ impl AdminSource {
                 Ok(text) => return Ok(text),
                 Err(failed) => failed,
             };
+            let own = http::jittered(wait, url, attempt, now);
             let pause = match failed.retry {
                 Retry::Never => {
                     let hint = if failed.message.contains("answered 401") || failed.message.contains("answered 403") {
@@ -149,8 +150,9 @@ impl AdminSource {
                     };
                     return Err(self.failure(failed.message, hint));
                 }
-                Retry::After(asked) => asked,
-                Retry::Backoff => http::jittered(wait, url, attempt, now),
+                // An answer that asks for no wait, or for a time that has passed, must not use up all attempts at once.
+                Retry::After(asked) => asked.max(own),
+                Retry::Backoff => own,
             };
             if attempt == MAX_ATTEMPTS || pause >= left {
                 return Err(self.failure(failed.message, "what was read before is kept; the next run goes on"));

@@ -204,6 +204,24 @@ fn no_part_of_a_key_is_shown_where_an_answer_is_cut() {
 }
 
 #[test]
+fn an_answer_that_asks_for_no_wait_is_waited_for_all_the_same() {
+    for asked in ["0", "Wed, 21 Oct 2015 07:28:00 GMT"] {
+        let (url, seen) = serve(move |_, _| {
+            let date = "Date: Tue, 20 Oct 2026 12:00:00 GMT";
+            (format!("429 Too Many\r\n{date}\r\nRetry-After: {asked}"), String::new())
+        });
+        let clock = Slept::default();
+        read(&mut source(Admin::Anthropic, &url, &clock), &mut Kept::default()).unwrap_err();
+        let waits = clock.0.lock().unwrap().clone();
+        assert_eq!((waits.len(), seen.lock().unwrap().len()), (10, 12), "two questions");
+        for (wait, grown) in waits.iter().zip([1, 2, 4, 8, 16, 1, 2, 4, 8, 16]) {
+            let grown = Duration::from_secs(grown);
+            assert!((grown / 2..=grown).contains(wait), "{waits:?}");
+        }
+    }
+}
+
+#[test]
 fn answers_that_are_no_answers_and_addresses_without_tls_are_refused() {
     for whose in [Admin::Openai, Admin::Anthropic] {
         for (answer, why) in [

@@ -103,12 +103,12 @@ impl<'a> Lane<'a> {
                 Ok(receipt) => return Ok(receipt),
                 Err(error) => error,
             };
+            let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(MAX_PAUSE);
             let pause = match error.retry {
                 Retry::Never => return Err(error),
-                Retry::Backoff => self
-                    .jitter
-                    .below(FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(MAX_PAUSE)),
-                Retry::After(pause) => pause,
+                Retry::Backoff => self.jitter.below(longest),
+                // Who asks for no pause is not asked again at once all the same.
+                Retry::After(pause) => pause.max(self.jitter.below(longest)),
             };
             if attempt >= times.limits.attempts || !times.pause(pause) {
                 return Err(error);
