@@ -143,11 +143,7 @@ impl AdminSource {
             let own = http::jittered(wait, url, attempt, now);
             let pause = match failed.retry {
                 Retry::Never => {
-                    let hint = if failed.message.contains("answered 401") || failed.message.contains("answered 403") {
-                        "usage and costs need an admin key of the organisation; check the variable that `key` names"
-                    } else {
-                        "the provider does not know this question; check `url`"
-                    };
+                    let hint = hint(&failed.message);
                     return Err(self.failure(failed.message, hint));
                 }
                 // An answer that asks for no wait, or for a time that has passed, must not use up all attempts at once.
@@ -272,7 +268,9 @@ impl UsageSource for AdminSource {
     fn read(&mut self, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
         let key = match &self.options.key {
             Ok(key) => key,
-            Err(cause) => return Err(self.failure(cause.clone(), "put the admin key into the environment")),
+            Err(cause) => {
+                return Err(self.failure(cause.clone(), "put the admin key, and nothing else, where `key` says"));
+            }
         };
         let budget = TimeDelta::from_std(self.options.budget).unwrap_or(TimeDelta::MAX);
         let now = self.options.clock.now();
@@ -295,6 +293,18 @@ impl UsageSource for AdminSource {
             }
         }
         first
+    }
+}
+
+/// What to do about a refusal for good.
+fn hint(refusal: &str) -> &'static str {
+    let status = refusal.strip_prefix("answered ").unwrap_or_default();
+    match status.get(..3).unwrap_or_default() {
+        "401" | "403" => "usage and costs need an admin key of the organisation; check the variable that `key` names",
+        status if status.starts_with('3') => {
+            "the address answers with a redirect, which is not followed; write the address that it leads to into `url`"
+        }
+        _ => "the provider does not know this question; check `url`",
     }
 }
 

@@ -89,6 +89,8 @@ fn unsent(error: &ureq::Error) -> DeliveryError {
         ureq::Error::ConnectionFailed => "no connection".to_owned(),
         ureq::Error::Io(io) => format!("the connection failed: {}", io.kind()),
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "TLS failed".to_owned(),
+        ureq::Error::BadUri(_) => "the address is not usable".to_owned(),
+        ureq::Error::Http(_) => "the address or a header holds a character that is not allowed there".to_owned(),
         _ => "the request failed".to_owned(),
     };
     let retry = match error {

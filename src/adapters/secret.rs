@@ -1,6 +1,6 @@
 //! Secrets come from the environment, never from a file that is committed, and never reach a log.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// Resolves where a secret is kept: `env:NAME`. A loopback address may stand in the open.
 pub fn resolve(spec: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<SecretString, String> {
@@ -14,4 +14,15 @@ pub fn resolve(spec: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Secre
         return Ok(SecretString::from(spec.to_owned()));
     }
     Err("a webhook address is a credential: write `env:NAME` and put it into the environment".to_owned())
+}
+
+/// The secret that `spec` names, if it can stand in a header of HTTP. One that was copied with its line break cannot, and the request
+/// itself would not say why.
+pub fn for_header(spec: &str, secret: SecretString) -> Result<SecretString, String> {
+    if secret.expose_secret().contains(|c: char| c.is_control()) {
+        return Err(format!(
+            "`{spec}` holds a line break or another control character, which no key has"
+        ));
+    }
+    Ok(secret)
 }

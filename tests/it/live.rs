@@ -6,6 +6,8 @@ use std::process::Output;
 use crate::admin::serve;
 use crate::support::{err, program};
 
+const NONE: &str = r#"{"object":"page","data":[],"has_more":false,"next_page":null}"#;
+
 /// A folder whose settings name one live source.
 fn folder(url: &str, kind: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -40,4 +42,36 @@ fn an_answer_of_another_shape_is_not_taken_for_nothing() {
     let asked = seen.lock().unwrap().clone();
     assert_eq!(asked.len(), 4);
     assert_eq!(asked[0], asked[2], "the same days again");
+}
+
+#[test]
+fn a_key_that_no_header_takes_is_named_by_where_it_stands() {
+    let (url, seen) = serve(|_, _| ("200 OK".to_owned(), NONE.to_owned()));
+    let folder = folder(&url, "openai-admin");
+    for key in [
+        "sk-s3cret\n",
+        "sk-s3\r\nx-other: cret",
+        "sk-\u{7f}s3cret",
+        "sk-\u{1}s3cret",
+    ] {
+        let output = run_at(folder.path(), key, NOW, &["record"]);
+        let told = err(&output);
+        assert_eq!(output.status.code(), Some(3), "{told}");
+        assert!(told.contains("`env:ADMIN_KEY` holds a line break"), "{told}");
+        assert!(!told.contains("s3") && !told.contains("url"), "{told}");
+    }
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_redirect_is_named_as_one() {
+    let (url, seen) = serve(|_, _| ("302 Found\r\nLocation: http://127.0.0.1:9/".to_owned(), String::new()));
+    let output = record(folder(&url, "openai-admin").path());
+    assert_eq!(output.status.code(), Some(3));
+    assert!(
+        err(&output).contains("hint: the address answers with a redirect, which is not followed"),
+        "{}",
+        err(&output)
+    );
+    assert_eq!(seen.lock().unwrap().len(), 3);
 }

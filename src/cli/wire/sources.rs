@@ -9,6 +9,7 @@ use super::{cloud, env, secret, time_budget};
 use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::files::{Asked, Columns, FileFinder, FileFormat, FileSource, FileSourceOptions, ObjectSource};
+use crate::adapters::secret::for_header;
 use crate::adapters::sqlite::SqliteLedger;
 use crate::adapters::traces::TracedSource;
 use crate::cli::{CliError, Context};
@@ -101,7 +102,7 @@ fn live(ctx: &Context<'_>, source: &SourceConfig) -> Result<AdminSource, CliErro
             Some(SourceKind::AnthropicAdmin) => Admin::Anthropic,
             Some(_) | None => Admin::Openai,
         },
-        key: secret(ctx, key),
+        key: secret(ctx, key).and_then(|found| for_header(key, found)),
         url: source.url.clone().unwrap_or_default(),
         defaults: defaults(source),
         budget: time_for_reading(time_budget(ctx)),
