@@ -69,6 +69,7 @@ fn source(whose: Admin, url: &str, clock: &Slept) -> AdminSource {
         url: format!("{url}/"),
         defaults: vec![(Dimension::Team, Label::new("docs"))],
         budget: Duration::from_secs(600),
+        now: T0,
         clock: Box::new(clock.clone()),
     })
     .unwrap()
@@ -256,6 +257,7 @@ fn answers_that_are_no_answers_and_addresses_without_tls_are_refused() {
         url: "http://example.com".to_owned(),
         defaults: Vec::new(),
         budget: Duration::from_secs(1),
+        now: T0,
         clock: Box::new(Slept::default()),
     };
     assert!(AdminSource::new(options).is_err());

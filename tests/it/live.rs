@@ -41,7 +41,10 @@ fn an_answer_of_another_shape_is_not_taken_for_nothing() {
     }
     let asked = seen.lock().unwrap().clone();
     assert_eq!(asked.len(), 4);
-    assert_eq!(asked[0], asked[2], "the same days again");
+    assert!(
+        asked.iter().all(|head| head.contains("starting_at=2026-09-20T")),
+        "{asked:?}"
+    );
 }
 
 #[test]
@@ -74,4 +77,24 @@ fn a_redirect_is_named_as_one() {
         err(&output)
     );
     assert_eq!(seen.lock().unwrap().len(), 3);
+}
+
+#[test]
+fn the_days_that_are_asked_for_follow_now() {
+    let (url, seen) = serve(|_, _| ("200 OK".to_owned(), NONE.to_owned()));
+    let folder = folder(&url, "anthropic-admin");
+    let asked = |now: &str| {
+        let output = run_at(folder.path(), "sk-s3cret", now, &["record"]);
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        let heads = std::mem::take(&mut *seen.lock().unwrap());
+        let (_, day) = heads[0].split_once("starting_at=").unwrap();
+        day[..10].to_owned()
+    };
+    assert_eq!(asked("2026-03-31T12:00:00Z"), "2026-02-28");
+    assert_eq!(asked("2026-04-02T12:00:00Z"), "2026-03-24");
+    // A day that is yet to come is not one that was answered for.
+    let today = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now()).date_naive();
+    assert_eq!(asked("2199-01-01T00:00:00Z"), "2026-03-26");
+    let last = asked("2199-01-01T00:00:00Z").parse::<chrono::NaiveDate>().unwrap();
+    assert!((today - last).num_days() <= 8, "{last}");
 }

@@ -106,6 +106,7 @@ fn live(ctx: &Context<'_>, source: &SourceConfig) -> Result<AdminSource, CliErro
         url: source.url.clone().unwrap_or_default(),
         defaults: defaults(source),
         budget: time_for_reading(time_budget(ctx)),
+        now: ctx.now,
         clock: Box::new(SystemClock),
     })
     .map_err(|cause| CliError::usage(format!("source `{}`: {cause}", source.name)).hint("give `url` an https address"))
