@@ -186,7 +186,7 @@ impl AdminSource {
         }
         for (field, reason) in faults {
             sink.reject(Rejection {
-                file: path.to_owned(),
+                file: format!("{}{path}", self.options.url),
                 line: 0,
                 field,
                 reason,

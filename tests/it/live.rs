@@ -98,3 +98,23 @@ fn the_days_that_are_asked_for_follow_now() {
     let last = asked("2199-01-01T00:00:00Z").parse::<chrono::NaiveDate>().unwrap();
     assert!((today - last).num_days() <= 8, "{last}");
 }
+
+#[test]
+fn rejected_parts_of_a_live_answer_are_told_by_their_address_with_a_hint_that_is_true_for_them() {
+    let (url, _) = serve(|path, _| {
+        let body = match path.contains("cost_report") {
+            true => {
+                r#"{"data":[{"starting_at":"2026-10-20T00:00:00Z","ending_at":"2026-10-21T00:00:00Z","results":[{"amount":"x","currency":"USD"}]}],"has_more":false}"#
+            }
+            false => NONE,
+        };
+        ("200 OK".to_owned(), body.to_owned())
+    });
+    let told = err(&record(folder(&url, "anthropic-admin").path()));
+    assert!(
+        told.contains(&format!("rejected: {url}/v1/organizations/cost_report: `amount`: ")),
+        "{told}"
+    );
+    assert!(told.contains("hint: live answers are not kept"), "{told}");
+    assert!(!told.contains("hint: `finops record PATH"), "{told}");
+}

@@ -189,6 +189,10 @@ pub fn summary(collection: &Collection) -> String {
 /// Keeps everything that was rejected.
 pub const REJECTS: &str = "finops record PATH --rejects FILE";
 
+/// What to do about parts of an answer that was not read from a file.
+const LIVE: &str = "live answers are not kept: the next run asks again for the seven days before this one; an answer that is saved \
+    can be looked into with `finops record PATH --rejects FILE`";
+
 /// Where it is wrong, with a colon behind; a file as a whole has no line.
 fn place(rejection: &Rejection) -> String {
     match (rejection.file.as_str(), rejection.line) {
@@ -218,7 +222,15 @@ pub fn talk(ctx: &mut Context<'_>, collection: &Collection, rejects: Option<&str
         let _ = writeln!(ctx.err, "rejected: {} more", count(collection.rejected - shown));
     }
     if let Some(command) = rejects.filter(|_| collection.rejected > 0 && ctx.verbosity > 0) {
-        let _ = writeln!(ctx.err, "hint: `{command}` keeps all of them");
+        let live =
+            |rejection: &&Rejection| rejection.file.starts_with("https://") || rejection.file.starts_with("http://");
+        let live = collection.first_rejections.iter().filter(live).count();
+        if live < collection.first_rejections.len() {
+            let _ = writeln!(ctx.err, "hint: `{command}` keeps all of them");
+        }
+        if live > 0 {
+            let _ = writeln!(ctx.err, "hint: {LIVE}");
+        }
     }
     for left in &collection.left {
         let what = left.rest.map_or_else(
