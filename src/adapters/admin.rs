@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::adapters::files::admin::{Page, page};
+use crate::adapters::files::admin::{About, Page, page};
 use crate::adapters::files::bills::of_bucket;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
@@ -34,21 +34,25 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One question that a provider answers in pages.
 struct Question {
+    about: About,
     path: &'static str,
     parameters: &'static str,
 }
 
 const OPENAI: [Question; 3] = [
     Question {
+        about: About::Usage,
         path: "/v1/organization/usage/completions",
         parameters: "bucket_width=1d&limit=31&group_by[]=project_id&group_by[]=user_id&group_by[]=api_key_id&group_by[]=model\
             &group_by[]=batch&group_by[]=service_tier",
     },
     Question {
+        about: About::Usage,
         path: "/v1/organization/usage/embeddings",
         parameters: "bucket_width=1d&limit=31&group_by[]=project_id&group_by[]=user_id&group_by[]=api_key_id&group_by[]=model",
     },
     Question {
+        about: About::Costs,
         path: "/v1/organization/costs",
         parameters: "bucket_width=1d&limit=180&group_by[]=project_id&group_by[]=line_item",
     },
@@ -56,11 +60,13 @@ const OPENAI: [Question; 3] = [
 
 const ANTHROPIC: [Question; 2] = [
     Question {
+        about: About::Usage,
         path: "/v1/organizations/usage_report/messages",
         parameters: "bucket_width=1d&limit=31&group_by[]=model&group_by[]=api_key_id&group_by[]=workspace_id&group_by[]=service_tier\
             &group_by[]=context_window&group_by[]=inference_geo",
     },
     Question {
+        about: About::Costs,
         path: "/v1/organizations/cost_report",
         parameters: "bucket_width=1d&limit=31&group_by[]=workspace_id&group_by[]=description",
     },
@@ -227,7 +233,7 @@ impl AdminSource {
             let text = self.fetch(&address, key, deadline)?;
             let answered = self.options.clock.now();
             let latest = answered.max(now) + TimeDelta::days(1);
-            let page = page(self.options.whose, &text, answered, latest).map_err(|cause| {
+            let page = page(self.options.whose, question.about, &text, answered, latest).map_err(|cause| {
                 self.failure(
                     format!("the answer to `{path}` is not understood: {cause}"),
                     "if the address is right, the interface has changed",

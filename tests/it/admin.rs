@@ -235,6 +235,10 @@ fn answers_that_are_no_answers_and_addresses_without_tls_are_refused() {
             (r#"{"data":null}"#, "no `data`"),
             (r#"{"data":{}}"#, "unexpected shape"),
             (r#"{"data":[{"hello":1}],"has_more":false}"#, "missing"),
+            (
+                r#"{"data":[{"start_time":1792454400,"end_time":1792540800}],"has_more":false}"#,
+                "missing",
+            ),
             (r#"{"data":[],"has_more":true,"next_page":null}"#, "`next_page`"),
             (r#"{"data":[],"has_more":true}"#, "`next_page`"),
         ] {

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::process::Output;
+use std::sync::{Arc, Mutex};
 
 use crate::admin::serve;
-use crate::support::{err, program};
+use crate::support::{err, json, out, program};
 
 const NONE: &str = r#"{"object":"page","data":[],"has_more":false,"next_page":null}"#;
 
@@ -117,4 +118,51 @@ fn rejected_parts_of_a_live_answer_are_told_by_their_address_with_a_hint_that_is
     );
     assert!(told.contains("hint: live answers are not kept"), "{told}");
     assert!(!told.contains("hint: `finops record PATH"), "{told}");
+}
+
+fn costs(folder: &Path) -> serde_json::Value {
+    let args = [
+        "report",
+        "--from",
+        "2026-10-01",
+        "--to",
+        "2026-11-01",
+        "--basis",
+        "billed",
+        "--by",
+        "day",
+        "--format",
+        "json",
+    ];
+    let output = run_at(folder, "", NOW, &args);
+    json(&output)["rows"].clone()
+}
+
+/// Answers the costs and the completions with these bodies, one after another.
+fn two(first: &'static str, costs: [&'static str; 2]) -> (String, Arc<Mutex<usize>>) {
+    let round = Arc::new(Mutex::new(0));
+    let at = Arc::clone(&round);
+    let (url, _) = serve(move |path, _| {
+        let body = match (path.contains("/costs"), path.contains("completions")) {
+            (true, _) => costs[*at.lock().unwrap()],
+            (_, true) => first,
+            _ => NONE,
+        };
+        ("200 OK".to_owned(), body.to_owned())
+    });
+    (url, round)
+}
+
+#[test]
+fn a_day_without_costs_replaces_what_it_cost_before() {
+    let before = r#"{"object":"page","data":[{"object":"bucket","start_time":1792454400,"end_time":1792540800,"results":[{"object":"organization.costs.result","amount":{"value":2.5,"currency":"usd"},"line_item":"x, input"}]}],"has_more":false}"#;
+    let after = r#"{"object":"page","data":[{"object":"bucket","start_time":1792454400,"end_time":1792540800,"results":[]}],"has_more":false}"#;
+    let (url, round) = two(NONE, [before, after]);
+    let folder = folder(&url, "openai-admin");
+    assert!(record(folder.path()).status.success());
+    assert_eq!(costs(folder.path())[0]["cost_usd"], "2.5");
+    *round.lock().unwrap() = 1;
+    let output = record(folder.path());
+    assert!(output.status.success(), "{}{}", out(&output), err(&output));
+    assert_eq!(costs(folder.path()), serde_json::json!([]), "{}", costs(folder.path()));
 }

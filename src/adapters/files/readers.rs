@@ -63,8 +63,8 @@ fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat> {
         FileFormat::Apim => Box::new(Apim),
         FileFormat::Langfuse => Box::new(Langfuse),
         FileFormat::Helicone => Box::new(Helicone),
-        FileFormat::OpenaiAdmin => Box::new(OpenaiAdmin),
-        FileFormat::AnthropicAdmin => Box::new(AnthropicAdmin),
+        FileFormat::OpenaiAdmin => Box::new(OpenaiAdmin::default()),
+        FileFormat::AnthropicAdmin => Box::new(AnthropicAdmin::default()),
         FileFormat::CostExplorer => Box::new(CostExplorer::default()),
     }
 }

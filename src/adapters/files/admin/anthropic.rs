@@ -14,6 +14,7 @@ use super::super::bills::{BillRow, CostBucket};
 use super::super::counts::{Counts, Input};
 use super::super::line::{Context, Fault, LineFormat, Output};
 use super::super::scalar::Scalar;
+use super::About;
 
 #[derive(Deserialize)]
 struct Page<'a> {
@@ -27,8 +28,8 @@ struct Bucket<'a> {
     starting_at: Scalar<'a>,
     #[serde(borrow, default)]
     ending_at: Scalar<'a>,
-    #[serde(borrow, default)]
-    results: Vec<Row<'a>>,
+    #[serde(borrow, default, deserialize_with = "super::given")]
+    results: Option<Vec<Row<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -79,7 +80,11 @@ struct Tools<'a> {
 }
 
 /// Reads pages.
-pub(in super::super) struct AnthropicAdmin;
+#[derive(Default)]
+pub(in super::super) struct AnthropicAdmin {
+    /// What was asked, of a live answer.
+    pub about: Option<About>,
+}
 
 impl LineFormat for AnthropicAdmin {
     fn record(&mut self, text: &str, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
@@ -87,8 +92,9 @@ impl LineFormat for AnthropicAdmin {
         for bucket in &page.data {
             let start = context.time(&bucket.starting_at, "starting_at", out)?;
             let (end, _) = bucket.ending_at.time("ending_at")?;
-            let mut costs: Option<Vec<BillRow>> = None;
-            for row in &bucket.results {
+            let results = bucket.results.as_deref().unwrap_or_default();
+            let mut costs = super::begun(self.about, bucket.results.is_some(), results.len())?;
+            for row in results {
                 let told = match row.amount {
                     Some(amount) => {
                         cost(row, amount, start, context).map(|row| costs.get_or_insert_default().push(row))

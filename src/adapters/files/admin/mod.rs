@@ -5,13 +5,13 @@ mod anthropic;
 mod openai;
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::usage::{EventId, Rank, UsageEvent};
 
-use super::bills::CostBucket;
+use super::bills::{BillRow, CostBucket};
 use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::Scalar;
 
@@ -25,6 +25,15 @@ pub enum Admin {
     Openai,
     /// Anthropic's usage and cost reports.
     Anthropic,
+}
+
+/// What a question is about. A bucket without results does not tell by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    /// Tokens and requests.
+    Usage,
+    /// Costs.
+    Costs,
 }
 
 /// What one page of an answer holds.
@@ -44,8 +53,14 @@ pub(crate) struct Page {
     pub next: Option<String>,
 }
 
-/// Reads one page that was answered at `answered`. What is no page is no answer: it must not pass for one that says that nothing was used.
-pub(crate) fn page(whose: Admin, text: &str, answered: DateTime<Utc>, latest: DateTime<Utc>) -> Result<Page, String> {
+/// Reads one page of an answer about something, given at `answered`. What is no page is no answer: it must not pass for one that says that nothing was used.
+pub(crate) fn page(
+    whose: Admin,
+    about: About,
+    text: &str,
+    answered: DateTime<Utc>,
+    latest: DateTime<Utc>,
+) -> Result<Page, String> {
     #[derive(Deserialize)]
     struct Paging<'a> {
         #[serde(borrow, default)]
@@ -71,8 +86,8 @@ pub(crate) fn page(whose: Admin, text: &str, answered: DateTime<Utc>, latest: Da
     context.fallback = Some(answered);
     let mut out = Output::default();
     let mut reader: Box<dyn LineFormat> = match whose {
-        Admin::Openai => Box::new(OpenaiAdmin),
-        Admin::Anthropic => Box::new(AnthropicAdmin),
+        Admin::Openai => Box::new(OpenaiAdmin { about: Some(about) }),
+        Admin::Anthropic => Box::new(AnthropicAdmin { about: Some(about) }),
     };
     reader
         .record(text, 1, &mut context, &mut out)
@@ -88,6 +103,21 @@ pub(crate) fn page(whose: Admin, text: &str, answered: DateTime<Utc>, latest: Da
         faults: out.faults.into_iter().map(|f| (f.field, f.reason)).collect(),
         next: paging.has_more.is_true().then(|| next.to_owned()),
     })
+}
+
+/// A list that is told apart from none at all.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// The costs of a bucket before its results are read: none yet, unless it is one of costs whether it has results or not. A live answer
+/// has to name its results, so that a bucket that was cut short is not taken for an empty one.
+fn begun(about: Option<About>, named: bool, results: usize) -> Result<Option<Vec<BillRow>>, Fault> {
+    match about {
+        Some(_) if !named => Err(Fault::field("results", "missing")),
+        Some(About::Costs) if results == 0 => Ok(Some(Vec::new())),
+        _ => Ok(None),
+    }
 }
 
 /// A usage bucket as an event: the sum of many calls. What is delivered later counts.

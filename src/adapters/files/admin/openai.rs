@@ -16,6 +16,7 @@ use super::super::counts::{Counts, Input};
 use super::super::focus_tokens;
 use super::super::line::{Context, Fault, LineFormat, Output};
 use super::super::scalar::Scalar;
+use super::About;
 
 #[derive(Deserialize)]
 struct Page<'a> {
@@ -29,8 +30,8 @@ struct Bucket<'a> {
     start_time: Scalar<'a>,
     #[serde(borrow, default)]
     end_time: Scalar<'a>,
-    #[serde(borrow, default, alias = "result")]
-    results: Vec<Row<'a>>,
+    #[serde(borrow, default, alias = "result", deserialize_with = "super::given")]
+    results: Option<Vec<Row<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -91,7 +92,11 @@ struct Amount<'a> {
 }
 
 /// Reads pages.
-pub(in super::super) struct OpenaiAdmin;
+#[derive(Default)]
+pub(in super::super) struct OpenaiAdmin {
+    /// What was asked, of a live answer.
+    pub about: Option<About>,
+}
 
 impl LineFormat for OpenaiAdmin {
     fn record(&mut self, text: &str, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
@@ -99,8 +104,9 @@ impl LineFormat for OpenaiAdmin {
         for bucket in &page.data {
             let start = context.time(&bucket.start_time, "start_time", out)?;
             let (end, _) = bucket.end_time.time("end_time")?;
-            let mut costs: Option<Vec<BillRow>> = None;
-            for row in &bucket.results {
+            let results = bucket.results.as_deref().unwrap_or_default();
+            let mut costs = super::begun(self.about, bucket.results.is_some(), results.len())?;
+            for row in results {
                 let told = if row.object.str() == "organization.costs.result" {
                     cost(row, start, context).map(|row| costs.get_or_insert_default().push(row))
                 } else {
