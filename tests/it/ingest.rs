@@ -12,9 +12,9 @@ use prost::Message as _;
 
 use crate::support::program;
 
-struct Running {
+pub struct Running {
     child: Child,
-    address: String,
+    pub address: String,
     folder: tempfile::TempDir,
 }
 
@@ -24,7 +24,7 @@ fn command(folder: &Path) -> Command {
     command
 }
 
-fn serve(args: &[&str]) -> Running {
+pub fn serve(args: &[&str]) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let mut child = command(folder.path())
         .args(["serve", "--ingest", "--listen", "127.0.0.1:0"])
@@ -55,7 +55,7 @@ impl Running {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    fn post(&self, path: &str, headers: &str, body: &[u8]) -> String {
+    pub fn post(&self, path: &str, headers: &str, body: &[u8]) -> String {
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
             body.len()
@@ -63,7 +63,7 @@ impl Running {
         self.raw(&[head.as_bytes(), body].concat())
     }
 
-    fn calls(&self) -> u64 {
+    pub fn calls(&self) -> u64 {
         let out = command(self.folder.path())
             .args([
                 "report",
@@ -113,13 +113,13 @@ impl Drop for Running {
     }
 }
 
-fn line(n: u64) -> String {
+pub fn line(n: u64) -> String {
     format!(
         "{{\"id\":\"e-{n}\",\"ts\":\"2026-10-20T08:15:04Z\",\"provider\":\"anthropic\",\"model\":\"claude-sonnet-4-6\",\"input_tokens\":5}}\n"
     )
 }
 
-const NDJSON: &str = "Content-Type: application/x-ndjson\r\n";
+pub const NDJSON: &str = "Content-Type: application/x-ndjson\r\n";
 const JSON: &str = "Content-Type: application/json\r\n";
 const PROTOBUF: &str = "Content-Type: application/x-protobuf\r\n";
 

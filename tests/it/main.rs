@@ -33,6 +33,7 @@ mod policies;
 mod prices;
 mod pricing_commands;
 mod reconcile;
+mod serve;
 mod simulation;
 mod support;
 mod tour;

@@ -1,6 +1,7 @@
 //! Receives usage over HTTP: OTLP traces at `/v1/traces`, records at `/v1/usage`. A request is answered with success when what it holds is
 //! durable, and with "later" when there is no room for it.
 
+mod answers;
 mod request;
 
 use std::io;
@@ -12,11 +13,14 @@ use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::files::{Post, PostKind, Posted};
-use request::{BUSY, Budget, Connection, Refusal, Request, Taken};
+use super::files::{Post, Posted};
+use answers::{kind, refuse, success};
+use request::{BRIEF, BUSY, Budget, Connection, IDLE, Refusal, Request, Taken};
 
 /// Connections at a time.
 const CONNECTIONS: usize = 64;
+/// Beyond these none is kept for a further request, so that senders that keep theirs do not shut others out.
+const KEPT: usize = CONNECTIONS / 2;
 /// Bodies that wait to be recorded.
 const WAITING: usize = 256;
 /// Bytes of all bodies together: what overload may cost in memory.
@@ -200,9 +204,14 @@ fn converse(stream: TcpStream, desk: &Desk) {
     let _ = stream.set_nodelay(true);
     let mut connection = Connection::new(stream);
     loop {
-        let request = connection.request(&desk.budget, |method, path, content_type, authorization, from_page| {
-            desk.allowed(method, path, content_type, authorization, from_page)
-        });
+        let idle = if desk.crowded() { BRIEF } else { IDLE };
+        let request = connection.request(
+            idle,
+            &desk.budget,
+            |method, path, content_type, authorization, from_page| {
+                desk.allowed(method, path, content_type, authorization, from_page)
+            },
+        );
         let request = match request {
             Ok(request) => request,
             Err(Refusal::Gone) => return,
@@ -215,27 +224,18 @@ fn converse(stream: TcpStream, desk: &Desk) {
                 return;
             }
         };
-        let keep_alive = request.keep_alive && !desk.stop.load(Ordering::Acquire);
+        let keep_alive = request.keep_alive && !desk.crowded() && !desk.stop.load(Ordering::Acquire);
         if desk.serve(request, &mut connection, keep_alive).is_err() || !keep_alive {
             return;
         }
     }
 }
 
-fn refuse(connection: &mut Connection, status: u16, reason: &str) -> io::Result<()> {
-    let more = match status {
-        401 => "www-authenticate: Bearer\r\n",
-        429 | 503 => "retry-after: 1\r\n",
-        405 => "allow: POST\r\n",
-        _ => "",
-    };
-    let body = serde_json::json!({"code": status, "message": reason}).to_string();
-    let headers = format!("content-type: application/json\r\n{more}");
-    connection.answer(status, &headers, body.as_bytes(), false)?;
-    connection.stream.shutdown(std::net::Shutdown::Write)
-}
-
 impl Desk {
+    fn crowded(&self) -> bool {
+        self.connections.load(Ordering::Acquire) > KEPT
+    }
+
     fn allowed(
         &self,
         method: &str,
@@ -319,60 +319,4 @@ impl Desk {
             }
         }
     }
-}
-
-fn kind(path: &str, content_type: &str) -> Option<PostKind> {
-    match (path, content_type) {
-        ("/v1/traces", "application/json") => Some(PostKind::JsonTraces),
-        ("/v1/traces", "application/x-protobuf" | "application/protobuf") => Some(PostKind::ProtobufTraces),
-        (
-            "/v1/usage",
-            "application/json" | "application/x-ndjson" | "application/jsonl" | "application/x-jsonlines",
-        ) => Some(PostKind::Records),
-        _ => None,
-    }
-}
-
-/// The answer that the sender's protocol expects, with what was not usable.
-fn success(kind: PostKind, posted: &Posted) -> (&'static str, Vec<u8>) {
-    let message = posted.first.as_deref().unwrap_or("");
-    match kind {
-        PostKind::JsonTraces => {
-            let body = if posted.rejected == 0 {
-                serde_json::json!({})
-            } else {
-                serde_json::json!({"partialSuccess": {"rejectedSpans": posted.rejected.to_string(), "errorMessage": message}})
-            };
-            ("application/json", body.to_string().into_bytes())
-        }
-        PostKind::ProtobufTraces => ("application/x-protobuf", partial_success(posted.rejected, message)),
-        PostKind::Records => {
-            let body =
-                serde_json::json!({"accepted": posted.accepted, "rejected": posted.rejected, "error": posted.first});
-            ("application/json", body.to_string().into_bytes())
-        }
-    }
-}
-
-fn partial_success(rejected: u64, message: &str) -> Vec<u8> {
-    #[derive(Clone, PartialEq, prost::Message)]
-    struct Response {
-        #[prost(message, optional, tag = "1")]
-        partial_success: Option<Partial>,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    struct Partial {
-        #[prost(int64, tag = "1")]
-        rejected_spans: i64,
-        #[prost(string, tag = "2")]
-        error_message: String,
-    }
-    let partial = Partial {
-        rejected_spans: i64::try_from(rejected).unwrap_or(i64::MAX),
-        error_message: message.to_owned(),
-    };
-    let response = Response {
-        partial_success: (rejected > 0).then_some(partial),
-    };
-    prost::Message::encode_to_vec(&response)
 }

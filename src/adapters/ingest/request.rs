@@ -15,7 +15,9 @@ pub(super) const BODY_LIMIT: usize = 20 << 20;
 /// Time for a request to arrive once its first byte has.
 const ARRIVAL: Duration = Duration::from_secs(30);
 /// Time that a connection may be silent between requests.
-const IDLE: Duration = Duration::from_secs(60);
+pub(super) const IDLE: Duration = Duration::from_secs(60);
+/// The same where there are many connections.
+pub(super) const BRIEF: Duration = Duration::from_secs(5);
 /// Time for a sender to take notice of a refusal.
 const LINGER: Duration = Duration::from_secs(1);
 const CHUNK: usize = 16 << 10;
@@ -148,8 +150,8 @@ impl Connection {
         }
     }
 
-    fn head(&mut self) -> Result<Head, Refusal> {
-        self.deadline = Instant::now() + IDLE;
+    fn head(&mut self, idle: Duration) -> Result<Head, Refusal> {
+        self.deadline = Instant::now() + idle;
         let mut began = !self.ahead.is_empty();
         loop {
             let mut headers = [httparse::EMPTY_HEADER; HEADERS];
@@ -175,13 +177,14 @@ impl Connection {
         }
     }
 
-    /// The next request. `allowed` looks at method, path and headers before anything of the body is kept.
+    /// The next request, if it begins within `idle`. `allowed` looks at method, path and headers before anything of the body is kept.
     pub fn request(
         &mut self,
+        idle: Duration,
         budget: &Arc<Budget>,
         allowed: impl FnOnce(&str, &str, &str, &str, bool) -> Result<(), (u16, &'static str)>,
     ) -> Result<Request, Refusal> {
-        let head = self.head()?;
+        let head = self.head(idle)?;
         self.deadline = Instant::now() + ARRIVAL;
         let (method, path, content_type) = (&head.method, &head.path, &head.content_type);
         allowed(method, path, content_type, &head.authorization, head.from_page)

@@ -1,0 +1,61 @@
+//! `finops serve --ingest` with many connections, with requests that are none, and at its start.
+
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::ingest::{NDJSON, line, serve};
+
+/// Sends one record over a connection that is to stay and answers the head of what comes back.
+fn send(stream: &mut TcpStream, n: u64) -> String {
+    let body = line(n);
+    let text = format!(
+        "POST /v1/usage HTTP/1.1\r\nHost: x\r\n{NDJSON}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let _ = stream.write_all(text.as_bytes());
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut answers = BufReader::new(stream);
+    let (mut head, mut length) = (String::new(), 0);
+    while !head.ends_with("\r\n\r\n") && answers.read_line(&mut head).unwrap_or(0) > 0 {}
+    for header in head.to_lowercase().lines() {
+        if let Some(n) = header.strip_prefix("content-length: ") {
+            length = n.parse().unwrap();
+        }
+    }
+    let _ = answers.read_exact(&mut vec![0; length]);
+    head
+}
+
+#[test]
+fn senders_that_keep_their_connections_do_not_shut_others_out() {
+    let server = serve(&[]);
+    let mut kept: Vec<TcpStream> = Vec::new();
+    for n in 0..80 {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        let head = send(&mut stream, n);
+        assert!(head.starts_with("HTTP/1.1 200 "), "{n}: {head}");
+        kept.push(stream);
+    }
+    // The first ones are still served over the same connection.
+    for (n, stream) in (100..).zip(&mut kept[..8]) {
+        let head = send(stream, n);
+        assert!(head.starts_with("HTTP/1.1 200 "), "{n}: {head}");
+    }
+    assert_eq!(server.calls(), 88);
+}
+
+#[test]
+fn connections_that_say_nothing_are_ended_early_where_there_are_many() {
+    let server = serve(&[]);
+    let _silent: Vec<TcpStream> = (0..64).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let answer = server.post("/v1/usage", NDJSON, line(1).as_bytes());
+        if answer.starts_with("HTTP/1.1 200 ") {
+            return;
+        }
+        assert!(Instant::now() < until, "{answer}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
