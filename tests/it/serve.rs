@@ -59,3 +59,25 @@ fn connections_that_say_nothing_are_ended_early_where_there_are_many() {
         std::thread::sleep(Duration::from_millis(200));
     }
 }
+
+#[test]
+fn a_sender_beyond_the_cap_gets_its_answer_though_it_sends_a_body() {
+    let server = serve(&[]);
+    let _silent: Vec<TcpStream> = (0..64).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+    std::thread::sleep(Duration::from_millis(300));
+    let body = line(1).repeat(50_000);
+    let head = format!(
+        "POST /v1/usage HTTP/1.1\r\nHost: x\r\n{NDJSON}Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        // A sender whose pipe breaks takes that for an outage and does not look for an answer.
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+        assert!(answer.contains("retry-after: 1"), "{answer}");
+    }
+}

@@ -21,6 +21,8 @@ use request::{BRIEF, BUSY, Budget, Connection, IDLE, Refusal, Request, Taken};
 const CONNECTIONS: usize = 64;
 /// Beyond these none is kept for a further request, so that senders that keep theirs do not shut others out.
 const KEPT: usize = CONNECTIONS / 2;
+/// Connections beyond them that are told so with patience, at a time.
+const TURNED_AWAY: usize = 8;
 /// Bodies that wait to be recorded.
 const WAITING: usize = 256;
 /// Bytes of all bodies together: what overload may cost in memory.
@@ -47,6 +49,7 @@ struct Desk {
     /// Digest of the token that requests have to bear.
     token: Option<blake3::Hash>,
     connections: AtomicUsize,
+    turned_away: AtomicUsize,
     stop: Arc<AtomicBool>,
 }
 
@@ -82,6 +85,7 @@ impl Server {
             budget: Budget::new(MEMORY),
             token: token.map(|token| blake3::hash(token.expose_secret().as_bytes())),
             connections: AtomicUsize::new(0),
+            turned_away: AtomicUsize::new(0),
             stop,
         });
         let shared = Arc::clone(&desk);
@@ -184,8 +188,7 @@ fn accept(listener: &TcpListener, desk: &Arc<Desk>) {
         };
         if desk.connections.fetch_add(1, Ordering::AcqRel) >= CONNECTIONS {
             desk.connections.fetch_sub(1, Ordering::AcqRel);
-            let mut connection = Connection::new(stream);
-            let _ = refuse(&mut connection, 429, "too many connections");
+            turn_away(stream, desk);
             continue;
         }
         let shared = Arc::clone(desk);
@@ -196,6 +199,28 @@ fn accept(listener: &TcpListener, desk: &Arc<Desk>) {
         if std::thread::Builder::new().spawn(serve).is_err() {
             desk.connections.fetch_sub(1, Ordering::AcqRel);
         }
+    }
+}
+
+/// Refuses a connection. A sender that is still writing hears the answer only if what it writes is taken, which needs a thread; where
+/// there are too many of those it is answered and closed as it is.
+fn turn_away(stream: TcpStream, desk: &Arc<Desk>) {
+    let mut connection = Connection::new(stream);
+    // So little fits into what the system buffers for a fresh connection: this does not wait.
+    if refuse(&mut connection, 429, "too many connections").is_err() {
+        return;
+    }
+    if desk.turned_away.fetch_add(1, Ordering::AcqRel) >= TURNED_AWAY {
+        desk.turned_away.fetch_sub(1, Ordering::AcqRel);
+        return;
+    }
+    let shared = Arc::clone(desk);
+    let drain = move || {
+        connection.drain();
+        shared.turned_away.fetch_sub(1, Ordering::AcqRel);
+    };
+    if std::thread::Builder::new().spawn(drain).is_err() {
+        desk.turned_away.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -262,13 +262,15 @@ impl Connection {
         }
     }
 
-    /// Passes over what the peer still sends, for a moment.
+    /// Passes over what the peer still sends: for a moment, and no more than the largest request.
     pub fn drain(&mut self) {
         self.deadline = Instant::now() + LINGER;
-        loop {
+        let mut left = HEAD_LIMIT + BODY_LIMIT;
+        while left > 0 {
             self.ahead.clear();
-            if !matches!(self.more(), Ok(read) if read > 0) {
-                return;
+            match self.more() {
+                Ok(read) if read > 0 => left = left.saturating_sub(read),
+                Ok(_) | Err(_) => return,
             }
         }
     }
