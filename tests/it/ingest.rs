@@ -120,7 +120,7 @@ pub fn line(n: u64) -> String {
 }
 
 pub const NDJSON: &str = "Content-Type: application/x-ndjson\r\n";
-const JSON: &str = "Content-Type: application/json\r\n";
+pub const JSON: &str = "Content-Type: application/json\r\n";
 const PROTOBUF: &str = "Content-Type: application/x-protobuf\r\n";
 
 fn span(id: &str, parent: &str, operation: &str) -> String {

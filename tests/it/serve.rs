@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::ingest::{NDJSON, line, serve};
+use crate::ingest::{JSON, NDJSON, line, serve};
 
 /// Sends one record over a connection that is to stay and answers the head of what comes back.
 fn send(stream: &mut TcpStream, n: u64) -> String {
@@ -79,5 +79,23 @@ fn a_sender_beyond_the_cap_gets_its_answer_though_it_sends_a_body() {
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
         assert!(answer.contains("retry-after: 1"), "{answer}");
+    }
+}
+
+#[test]
+fn an_object_that_is_no_export_request_is_not_acknowledged() {
+    let server = serve(&[]);
+    for (body, status) in [
+        (r#"{"hello":"world"}"#, 400),
+        (r#"{"id":"a","input_tokens":3}"#, 400),
+        ("{}", 200),
+        (" { \n } ", 200),
+        (r#"{"resourceSpans":[]}"#, 200),
+        (r#"{"resource_spans":[],"x":1}"#, 200),
+        (r#"{"resourceLogs":[]}"#, 200),
+        (r#"{"resourceMetrics":[]}"#, 200),
+    ] {
+        let answer = server.post("/v1/traces", JSON, body.as_bytes());
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{body}: {answer}");
     }
 }

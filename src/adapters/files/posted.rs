@@ -172,7 +172,7 @@ impl Run<'_> {
             protobuf::read(&post.body, &mut held(&traces), &mut self.context, &mut self.out)
         } else {
             match std::str::from_utf8(&post.body) {
-                Ok(text) => Otel::new(traces).record(text, 1, &mut self.context, &mut self.out),
+                Ok(text) => Otel::strict(traces).record(text, 1, &mut self.context, &mut self.out),
                 Err(_) => Err(super::line::Fault::whole("not valid UTF-8")),
             }
         };

@@ -23,9 +23,23 @@ pub(super) use traces::Traces;
 #[derive(Deserialize)]
 struct Request<'a> {
     #[serde(borrow, default, rename = "resourceSpans", alias = "resource_spans")]
-    resource_spans: Vec<ResourceSpans<'a>>,
+    resource_spans: Option<Vec<ResourceSpans<'a>>>,
     #[serde(default, rename = "resourceMetrics", alias = "resource_metrics")]
     resource_metrics: Option<IgnoredAny>,
+    #[serde(default, rename = "resourceLogs", alias = "resource_logs")]
+    resource_logs: Option<IgnoredAny>,
+    #[serde(default, rename = "resourceProfiles", alias = "resource_profiles")]
+    resource_profiles: Option<IgnoredAny>,
+}
+
+impl Request<'_> {
+    /// Whether it names anything that an exporter sends.
+    fn is_export(&self) -> bool {
+        self.resource_spans.is_some()
+            || self.resource_metrics.is_some()
+            || self.resource_logs.is_some()
+            || self.resource_profiles.is_some()
+    }
 }
 
 #[derive(Deserialize)]
@@ -156,12 +170,19 @@ const METRICS: &str = "OTLP metrics are not read: their sums tell neither calls 
 /// Reads OTLP/JSON.
 pub(super) struct Otel {
     traces: Arc<Mutex<Traces>>,
+    /// Whether records that are no export requests are faults.
+    strict: bool,
 }
 
 impl Otel {
     /// A reader that shares what is known of traces with the others of its source.
     pub fn new(traces: Arc<Mutex<Traces>>) -> Self {
-        Otel { traces }
+        Otel { traces, strict: false }
+    }
+
+    /// The same for what was sent as an export request. A file may hold records of other formats, which this one leaves.
+    pub fn strict(traces: Arc<Mutex<Traces>>) -> Self {
+        Otel { traces, strict: true }
     }
 }
 
@@ -182,12 +203,17 @@ impl LineFormat for Otel {
             return Err(Fault::whole("not an export request"));
         }
         let request: Request<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        // An export of nothing is one too.
+        let inside = text.trim().trim_start_matches('{').trim_end_matches('}');
+        if self.strict && !request.is_export() && !inside.trim().is_empty() {
+            return Err(Fault::whole("not an export request"));
+        }
         if request.resource_metrics.is_some() {
             out.warnings.push(METRICS);
             out.excluded.push("metrics");
         }
         let mut traces = held(&self.traces);
-        for group in request.resource_spans {
+        for group in request.resource_spans.unwrap_or_default() {
             let resource = group.resource.map(|r| r.attributes).unwrap_or_default();
             for scoped in group.scope_spans {
                 let scope = scoped.scope.map(|s| s.name).unwrap_or_default();
