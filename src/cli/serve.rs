@@ -1,5 +1,6 @@
 //! `finops serve`.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -7,8 +8,9 @@ use super::text::count;
 use super::{CliError, Context, Exit, wire};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::files::Inbox;
-use crate::adapters::ingest::Server;
+use crate::adapters::ingest::{NotStarted, Server};
 use crate::adapters::secret;
+use crate::config::StoreUrl;
 use crate::domain::label::Label;
 use crate::engine::collect::collect;
 use crate::ports::Clock;
@@ -30,6 +32,20 @@ pub struct ServeArgs {
     pub name: String,
 }
 
+/// What helps against what kept it from starting.
+fn hint(cause: &NotStarted) -> &'static str {
+    match cause {
+        NotStarted::Open(_) => "`--listen 127.0.0.1:PORT`, or `--token env:NAME`",
+        NotStarted::Listen { cause, .. } if cause.kind() == ErrorKind::AddrInUse => {
+            "another program listens there; `--listen 127.0.0.1:PORT` takes another port"
+        }
+        NotStarted::Listen { cause, .. } if cause.kind() == ErrorKind::PermissionDenied => {
+            "low ports are not for every user; `--listen 127.0.0.1:PORT` takes another port"
+        }
+        NotStarted::Listen { .. } => "`--listen` takes an address of this machine and a port, such as 127.0.0.1:4318",
+    }
+}
+
 /// Receives until SIGTERM or SIGINT.
 pub fn run(ctx: &mut Context<'_>, args: &ServeArgs) -> Result<Exit, CliError> {
     let token = match &args.token {
@@ -43,6 +59,12 @@ pub fn run(ctx: &mut Context<'_>, args: &ServeArgs) -> Result<Exit, CliError> {
                 .hint("write `--token env:NAME` and put the token into the environment"));
         }
     };
+    if ctx.config.store_url()? == StoreUrl::Memory {
+        return Err(CliError::usage(
+            "`memory:` is gone with the process, and what is received would be acknowledged as kept",
+        )
+        .hint("`--store sqlite:PATH` keeps it"));
+    }
     let pricer = wire::pricer(ctx)?;
     let mut ledger = wire::durable_ledger(ctx)?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -51,7 +73,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ServeArgs) -> Result<Exit, CliError> {
             .map_err(|cause| CliError::incomplete(format!("cannot wait for signals: {cause}")))?;
     }
     let server = Server::start(&args.listen, token.as_ref(), stop)
-        .map_err(|cause| CliError::usage(cause).hint("`--listen 127.0.0.1:PORT`, or `--token env:NAME`"))?;
+        .map_err(|cause| CliError::usage(cause.to_string()).hint(hint(&cause)))?;
     writeln!(ctx.err, "listening at http://{}", server.address())?;
     ctx.err.flush()?;
     let name = Label::new(&args.name);

@@ -46,7 +46,7 @@ pub fn serve(args: &[&str]) -> Running {
 
 impl Running {
     /// Sends raw bytes and reads to the end of the connection.
-    fn raw(&self, bytes: &[u8]) -> String {
+    pub fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let _ = stream.write_all(bytes);
@@ -364,7 +364,7 @@ fn requests_that_are_not_meant_for_it_are_refused() {
     assert_eq!(server.calls(), 1);
     let mut open = program(server.folder.path());
     let out = open
-        .args(["--store", "memory:", "serve", "--ingest", "--listen", "0.0.0.0:0"])
+        .args(["--store", "sqlite:l.db", "serve", "--ingest", "--listen", "0.0.0.0:0"])
         .output()
         .unwrap();
     assert_eq!(out.status.code(), Some(2));

@@ -1,10 +1,11 @@
 //! `finops serve --ingest` with many connections, with requests that are none, and at its start.
 
 use std::io::{BufRead, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::ingest::{JSON, NDJSON, line, serve};
+use crate::support::{err, program};
 
 /// Sends one record over a connection that is to stay and answers the head of what comes back.
 fn send(stream: &mut TcpStream, n: u64) -> String {
@@ -97,5 +98,45 @@ fn an_object_that_is_no_export_request_is_not_acknowledged() {
     ] {
         let answer = server.post("/v1/traces", JSON, body.as_bytes());
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{body}: {answer}");
+    }
+}
+
+#[test]
+fn health_is_told_to_those_who_ask_for_the_head_alone() {
+    let server = serve(&["--token", "env:INGEST_TOKEN"]);
+    let answer = server.raw(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(
+        answer.contains("content-length: 3\r\n") && answer.ends_with("\r\n\r\n"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_told_with_what_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for (store, listen, cause, hint) in [
+        ("sqlite:l.db", taken.as_str(), "cannot listen", "takes another port"),
+        (
+            "sqlite:l.db",
+            "192.0.2.1:4318",
+            "cannot listen",
+            "an address of this machine",
+        ),
+        ("sqlite:l.db", "0.0.0.0:0", "no token is given", "`--token env:NAME`"),
+        ("memory:", "127.0.0.1:0", "`memory:`", "`--store sqlite:PATH`"),
+    ] {
+        let mut program = program(folder.path());
+        let output = program
+            .args(["--store", store, "serve", "--ingest", "--listen", listen])
+            .output()
+            .unwrap();
+        let told = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        let (before, after) = told.split_once("hint: ").unwrap();
+        assert!(before.contains(cause) && after.contains(hint), "{told}");
+        assert_eq!(after.contains("--token"), hint.contains("--token"), "{told}");
     }
 }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
 
 use super::files::{Post, Posted};
 use answers::{kind, refuse, success};
@@ -60,6 +61,22 @@ pub struct Server {
     jobs: Receiver<Job>,
 }
 
+/// Why a server does not start.
+#[derive(Debug, Error)]
+pub enum NotStarted {
+    /// The address cannot be listened at.
+    #[error("cannot listen at `{address}`: {cause}")]
+    Listen {
+        /// As it was given.
+        address: String,
+        /// Why.
+        cause: io::Error,
+    },
+    /// Others can reach it.
+    #[error("`{0}` can be reached by others and no token is given")]
+    Open(String),
+}
+
 /// What a server did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Served {
@@ -73,11 +90,15 @@ pub struct Served {
 
 impl Server {
     /// Listens at `address`. An address that others can reach needs a `token`.
-    pub fn start(address: &str, token: Option<&SecretString>, stop: Arc<AtomicBool>) -> Result<Self, String> {
-        let listener = TcpListener::bind(address).map_err(|e| format!("cannot listen at `{address}`: {e}"))?;
-        let bound = listener.local_addr().map_err(|e| e.to_string())?;
+    pub fn start(address: &str, token: Option<&SecretString>, stop: Arc<AtomicBool>) -> Result<Self, NotStarted> {
+        let failed = |cause| NotStarted::Listen {
+            address: address.to_owned(),
+            cause,
+        };
+        let listener = TcpListener::bind(address).map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
         if !bound.ip().is_loopback() && token.is_none() {
-            return Err(format!("`{address}` can be reached by others and no token is given"));
+            return Err(NotStarted::Open(address.to_owned()));
         }
         let (sender, jobs) = sync_channel(WAITING);
         let desk = Arc::new(Desk {
@@ -269,7 +290,7 @@ impl Desk {
         authorization: &str,
         from_page: bool,
     ) -> Result<(), (u16, &'static str)> {
-        if method == "GET" && path == "/healthz" {
+        if matches!(method, "GET" | "HEAD") && path == "/healthz" {
             return Ok(());
         }
         // A page in a browser on this machine could reach a port of it.
@@ -307,7 +328,11 @@ impl Desk {
 
     fn serve(&self, request: Request, connection: &mut Connection, keep_alive: bool) -> io::Result<()> {
         let Some(kind) = kind(&request.path, &request.content_type).filter(|_| request.method == "POST") else {
-            return connection.answer(200, "content-type: text/plain\r\n", b"ok\n", keep_alive);
+            let (headers, body) = ("content-type: text/plain\r\n", b"ok\n");
+            return match request.method.as_str() {
+                "HEAD" => connection.head_of_answer(200, headers, body.len(), keep_alive),
+                _ => connection.answer(200, headers, body, keep_alive),
+            };
         };
         let (answer, answered) = sync_channel(1);
         let job = Job {

@@ -277,16 +277,19 @@ impl Connection {
 
     /// Sends an answer.
     pub fn answer(&mut self, status: u16, headers: &str, body: &[u8], keep_alive: bool) -> io::Result<()> {
+        self.head_of_answer(status, headers, body.len(), keep_alive)?;
+        self.stream.write_all(body)
+    }
+
+    /// Sends an answer that is without its body.
+    pub fn head_of_answer(&mut self, status: u16, headers: &str, length: usize, keep_alive: bool) -> io::Result<()> {
         let connection = if keep_alive { "keep-alive" } else { "close" };
         let head = format!(
-            "HTTP/1.1 {status} {}\r\ncontent-length: {}\r\nconnection: {connection}\r\n{headers}\r\n",
-            reason(status),
-            body.len()
+            "HTTP/1.1 {status} {}\r\ncontent-length: {length}\r\nconnection: {connection}\r\n{headers}\r\n",
+            reason(status)
         );
         self.stream.set_write_timeout(Some(ARRIVAL))?;
-        self.stream.write_all(head.as_bytes())?;
-        self.stream.write_all(body)?;
-        self.stream.flush()
+        self.stream.write_all(head.as_bytes())
     }
 }
 
