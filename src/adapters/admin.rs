@@ -1,5 +1,7 @@
 //! Providers' administration interfaces, live: usage and cost in daily buckets, page by page, patient with rate limits.
 
+mod open;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints, Clock, Progress, Rejection, Rest, Retry, Sink, SourceError, UsageSource};
 
 use super::http;
+use open::Open;
 
 pub use crate::adapters::files::admin::Admin;
 
@@ -31,6 +34,10 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Time for one answer.
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Told with how often it occurred.
+const TAKEN_BACK: &str =
+    "results of usage that their bucket holds no longer were taken back: it was told anew under other values";
 
 /// One question that a provider answers in pages.
 struct Question {
@@ -204,6 +211,15 @@ impl AdminSource {
         Ok(())
     }
 
+    /// Keeps which results may still be restated; costs are replaced by the bucket.
+    fn keep(&self, question: &Question, open: &Open, sink: &mut dyn Sink) -> Result<(), SourceError> {
+        if question.about == About::Usage {
+            let (key, at) = open.save();
+            sink.checkpoint(key, at)?;
+        }
+        Ok(())
+    }
+
     fn ask(
         &self,
         question: &Question,
@@ -229,6 +245,7 @@ impl AdminSource {
         let base = format!("{url}{path}?{span}&{}", question.parameters).replace("[]", "%5B%5D");
         let mut address = base.clone();
         let mut asked = HashSet::new();
+        let mut open = Open::known(path, known);
         for _ in 0..MAX_PAGES {
             let text = self.fetch(&address, key, deadline)?;
             let answered = self.options.clock.now();
@@ -245,6 +262,7 @@ impl AdminSource {
                 ..Progress::default()
             });
             let next = page.next.clone();
+            open.note(&page);
             self.hand_over(page, sink, path)?;
             match next {
                 Some(next) if !asked.insert(EventId::of(&[next.as_bytes()])) => {
@@ -253,8 +271,18 @@ impl AdminSource {
                         "pages that go round have no end; check what stands between this program and the provider",
                     ));
                 }
-                Some(next) => address = format!("{base}&page={}", encoded(&next)),
+                Some(next) => {
+                    address = format!("{base}&page={}", encoded(&next));
+                    // What this page told is known also where the next one fails.
+                    self.keep(question, &open, sink)?;
+                }
                 None => {
+                    let nothing = open.taken_back(from, answered);
+                    if !nothing.is_empty() {
+                        sink.warn(TAKEN_BACK, nothing.len() as u64);
+                        sink.usage(&nothing)?;
+                    }
+                    self.keep(question, &open, sink)?;
                     // A `now` that is yet to come was not answered for.
                     let day = now.min(answered).date_naive().to_string();
                     sink.checkpoint(path, Checkpoint(day.into_bytes()))?;

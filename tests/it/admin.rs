@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use finops::adapters::admin::{Admin, AdminSource, AdminSourceOptions};
 use finops::domain::dimension::Dimension;
 use finops::domain::label::Label;
+use finops::domain::usage::UsageEvent;
 use finops::ports::{Clock, SourceError, UsageSource as _};
 use secrecy::SecretString;
 
@@ -107,7 +108,9 @@ fn pages_are_followed_and_the_next_run_asks_only_for_what_may_have_changed() {
     let clock = Slept::default();
     let mut kept = Kept::default();
     read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
-    assert_eq!((kept.calls.len(), kept.bills.len(), kept.checkpoints.len()), (2, 1, 3));
+    assert_eq!((kept.calls.len(), kept.bills.len()), (2, 1));
+    // How far each question was answered, and what of usage may still be restated.
+    assert_eq!(kept.checkpoints.len(), 5);
     assert!(
         kept.calls
             .values()
@@ -145,7 +148,71 @@ fn pages_that_go_round_are_not_followed() {
         assert!(error.to_string().contains("names a page that was asked for"), "{error}");
         // Three questions, each until the first repetition.
         assert_eq!(seen.lock().unwrap().len(), 3 * (round + 1));
-        assert!(kept.checkpoints.is_empty());
+        assert!(
+            kept.checkpoints
+                .keys()
+                .all(|key| !key.ends_with("completions") && !key.ends_with("costs"))
+        );
+    }
+}
+
+/// The bucket of a day with results of these service tiers and input tokens.
+fn tiers(day: i64, results: &[(&str, u64)]) -> String {
+    let results: Vec<String> = results
+        .iter()
+        .map(|(tier, input)| format!(r#"{{"object":"organization.usage.completions.result","input_tokens":{input},"model":"gpt-5-mini-2025-08-07","project_id":"p","api_key_id":"k","service_tier":{tier}}}"#))
+        .collect();
+    let start = 1_792_454_400 + day * 86_400;
+    format!(
+        r#"{{"start_time":{start},"end_time":{},"results":[{}]}}"#,
+        start + 86_400,
+        results.join(",")
+    )
+}
+
+#[test]
+fn usage_that_is_told_anew_under_other_values_counts_once() {
+    let (unnamed, named) = (("null", 10), ("\"default\"", 12));
+    // Each answer, and the tokens of both days after it.
+    let answers = [
+        (vec![tiers(0, &[unnamed]), tiers(-1, &[unnamed])], (10, 10)),
+        (vec![tiers(0, &[named]), tiers(-1, &[unnamed])], (12, 10)),
+        // A day that is left out is not one without usage, and one of which a part is not usable tells nothing of the others.
+        (vec![tiers(0, &[("null", 11)])], (11, 10)),
+        (vec![tiers(0, &[("\"default\"", 5), ("{}", 1)])], (16, 10)),
+        (vec![tiers(0, &[named, ("\"flex\"", 1)]), tiers(-1, &[])], (13, 0)),
+        (vec![tiers(0, &[]), tiers(-1, &[unnamed])], (0, 10)),
+    ];
+    let bodies: Vec<String> = answers
+        .iter()
+        .map(|(buckets, _)| format!(r#"{{"data":[{}],"has_more":false}}"#, buckets.join(",")))
+        .collect();
+    let round = Arc::new(Mutex::new(0));
+    let at = Arc::clone(&round);
+    let (url, _) = serve(move |path, _| {
+        let body = match path.contains("completions") {
+            true => bodies[*at.lock().unwrap()].clone(),
+            false => NONE.to_owned(),
+        };
+        ("200 OK".to_owned(), body)
+    });
+    let (clock, mut kept) = (Slept::default(), Kept::default());
+    for (number, (_, expected)) in answers.iter().enumerate() {
+        *round.lock().unwrap() = number;
+        clock.sleep(Duration::from_secs(60));
+        read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
+        let of = |day: i64| -> u64 {
+            let start = 1_792_454_400 + day * 86_400;
+            let calls = kept.calls.values().filter(|call| call.at.timestamp() == start);
+            calls.map(|call| call.tokens.total()).sum()
+        };
+        assert_eq!((of(0), of(-1)), *expected, "answer {number}");
+        // Whose it is stays known for what was taken back in between.
+        let whose = |call: &UsageEvent| (call.dimensions.get(Dimension::Project).as_str(), call.session.as_str());
+        assert!(
+            kept.calls.values().all(|call| whose(call) == ("p", "k")),
+            "answer {number}"
+        );
     }
 }
 
@@ -191,7 +258,7 @@ fn a_refused_key_is_explained_and_never_shown() {
     assert!(cause.contains("401") && !cause.contains("s3cret"), "{cause}");
     assert!(hint.contains("admin key"), "{hint}");
     // What could be asked is kept.
-    assert_eq!(kept.checkpoints.len(), 1);
+    assert_eq!(kept.checkpoints.keys().collect::<Vec<_>>(), ["/v1/organization/costs"]);
 }
 
 #[test]

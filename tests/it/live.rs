@@ -166,3 +166,52 @@ fn a_day_without_costs_replaces_what_it_cost_before() {
     assert!(output.status.success(), "{}{}", out(&output), err(&output));
     assert_eq!(costs(folder.path()), serde_json::json!([]), "{}", costs(folder.path()));
 }
+
+#[test]
+fn usage_that_is_told_anew_under_other_values_is_taken_back_in_the_ledger() {
+    let told = |tier: &str| {
+        format!(
+            r#"{{"data":[{{"start_time":1792454400,"end_time":1792540800,"results":[{{"object":"organization.usage.completions.result","input_tokens":1000000,"model":"gpt-5-mini-2025-08-07","service_tier":{tier}}}]}}],"has_more":false}}"#
+        )
+    };
+    let (url, _) = serve(move |path, n| {
+        let body = match path.contains("completions") {
+            true => told(if n < 3 { "null" } else { "\"default\"" }),
+            false => NONE.to_owned(),
+        };
+        ("200 OK".to_owned(), body)
+    });
+    let folder = folder(&url, "openai-admin");
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        let output = record(folder.path());
+        assert!(output.status.success(), "{}", err(&output));
+        let args = [
+            "report",
+            "--from",
+            "2026-10-01",
+            "--to",
+            "2026-11-01",
+            "--by",
+            "model",
+            "--format",
+            "json",
+        ];
+        let report = json(&run_at(folder.path(), "", NOW, &args));
+        let row = &report["rows"][0];
+        assert_eq!(
+            (&row["cost_usd"], &row["unpriced_events"]),
+            (&"0.25".into(), &0.into()),
+            "{row}"
+        );
+        tokens.push((
+            row["input_uncached_tokens"].clone(),
+            err(&output).contains("were taken back"),
+        ));
+    }
+    let million = serde_json::json!(1_000_000);
+    assert_eq!(
+        tokens,
+        [(million.clone(), false), (million.clone(), true), (million, false)]
+    );
+}

@@ -82,8 +82,19 @@ struct Tools<'a> {
 /// Reads pages.
 #[derive(Default)]
 pub(in super::super) struct AnthropicAdmin {
-    /// What was asked, of a live answer.
-    pub about: Option<About>,
+    about: Option<About>,
+    /// Starts of the buckets of a live answer.
+    pub told: Vec<DateTime<Utc>>,
+}
+
+impl AnthropicAdmin {
+    /// A reader of live answers to a question about something.
+    pub fn of(about: About) -> Self {
+        AnthropicAdmin {
+            about: Some(about),
+            told: Vec::new(),
+        }
+    }
 }
 
 impl LineFormat for AnthropicAdmin {
@@ -92,6 +103,9 @@ impl LineFormat for AnthropicAdmin {
         for bucket in &page.data {
             let start = context.time(&bucket.starting_at, "starting_at", out)?;
             let (end, _) = bucket.ending_at.time("ending_at")?;
+            if self.about.is_some() {
+                self.told.push(start);
+            }
             let results = bucket.results.as_deref().unwrap_or_default();
             let mut costs = super::begun(self.about, bucket.results.is_some(), results.len())?;
             for row in results {

@@ -43,6 +43,8 @@ pub(crate) struct Page {
     pub events: Vec<UsageEvent>,
     /// Costs.
     pub buckets: Vec<CostBucket>,
+    /// Starts of its buckets, also of empty ones.
+    pub told: Vec<DateTime<Utc>>,
     /// Things worth telling once.
     pub warnings: Vec<&'static str>,
     /// Records that are no spend.
@@ -85,19 +87,24 @@ pub(crate) fn page(
     let mut context = Context::new(latest);
     context.fallback = Some(answered);
     let mut out = Output::default();
-    let mut reader: Box<dyn LineFormat> = match whose {
-        Admin::Openai => Box::new(OpenaiAdmin { about: Some(about) }),
-        Admin::Anthropic => Box::new(AnthropicAdmin { about: Some(about) }),
+    let (read, told) = match whose {
+        Admin::Openai => {
+            let mut reader = OpenaiAdmin::of(about);
+            (reader.record(text, 1, &mut context, &mut out), reader.told)
+        }
+        Admin::Anthropic => {
+            let mut reader = AnthropicAdmin::of(about);
+            (reader.record(text, 1, &mut context, &mut out), reader.told)
+        }
     };
-    reader
-        .record(text, 1, &mut context, &mut out)
-        .map_err(|fault| match fault.field {
-            Some(field) => format!("`{field}`: {}", fault.reason),
-            None => fault.reason,
-        })?;
+    read.map_err(|fault| match fault.field {
+        Some(field) => format!("`{field}`: {}", fault.reason),
+        None => fault.reason,
+    })?;
     Ok(Page {
         events: out.events,
         buckets: out.buckets,
+        told,
         warnings: out.warnings,
         excluded: out.excluded,
         faults: out.faults.into_iter().map(|f| (f.field, f.reason)).collect(),

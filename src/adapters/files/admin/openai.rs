@@ -94,8 +94,19 @@ struct Amount<'a> {
 /// Reads pages.
 #[derive(Default)]
 pub(in super::super) struct OpenaiAdmin {
-    /// What was asked, of a live answer.
-    pub about: Option<About>,
+    about: Option<About>,
+    /// Starts of the buckets of a live answer.
+    pub told: Vec<DateTime<Utc>>,
+}
+
+impl OpenaiAdmin {
+    /// A reader of live answers to a question about something.
+    pub fn of(about: About) -> Self {
+        OpenaiAdmin {
+            about: Some(about),
+            told: Vec::new(),
+        }
+    }
 }
 
 impl LineFormat for OpenaiAdmin {
@@ -104,6 +115,9 @@ impl LineFormat for OpenaiAdmin {
         for bucket in &page.data {
             let start = context.time(&bucket.start_time, "start_time", out)?;
             let (end, _) = bucket.end_time.time("end_time")?;
+            if self.about.is_some() {
+                self.told.push(start);
+            }
             let results = bucket.results.as_deref().unwrap_or_default();
             let mut costs = super::begun(self.about, bucket.results.is_some(), results.len())?;
             for row in results {
