@@ -152,6 +152,8 @@ fn free_port() -> u16 {
 
 /// The shell ends the emulator, by its own process id, when this process ends and so closes the pipe.
 fn start(name: &'static str, port: u16, command: &str, health: &str) -> Emulator {
+    // It is not there where cargo builds elsewhere.
+    std::fs::create_dir_all(root().join("target")).unwrap();
     let log = root().join(format!("target/emulator-{name}-{port}.log"));
     let guard = format!(
         "ulimit -v {MEMORY_KB}; exec 3<&0; {command} </dev/null >'{}' 2>&1 & pid=$!; read -r _ <&3; kill $pid",
