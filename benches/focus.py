@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Sums a bill by day and service, ours beside DuckDB in turns on the same files, and checks that every sum is equal.
 
-    focus.py FINOPS BILL [RUNS [.csv] [.parquet] [-double.parquet] [-map.parquet]]
+    focus.py FINOPS BILL [RUNS [.csv] [.parquet] [-double.parquet] [-map.parquet] [-cur.csv] [-cur.parquet]]
 
-FINOPS is a release build with the feature `parquet`; BILL is what gen_focus.py was told to write, all four files or those named. Needs DuckDB (`pip install duckdb`).
+FINOPS is a release build with the feature `parquet`; BILL is what gen_focus.py was told to write, all four files or those named, with what gen_cur.py made of it.
+Needs DuckDB (`pip install duckdb`).
 Ours is `finops report --files`, one process that records nothing, as DuckDB's query is one, with what the bill counts of tokens and without (`--costs-only`: what the
 query sums); and `finops record` into a fresh ledger with `finops report`, two. CPU-seconds are of all threads, user and system; memory is the largest resident set of a process.
 """
@@ -20,8 +21,8 @@ QUERY = """
 import json, sys, duckdb
 duckdb.sql("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
 rows = duckdb.sql(f\"\"\"
-  SELECT strftime(day, '%Y-%m-%d'), ServiceName, cost::VARCHAR FROM (
-    SELECT date_trunc('day', ChargePeriodStart) AS day, ServiceName, sum(BilledCost) AS cost FROM {sys.argv[1]} GROUP BY ALL
+  SELECT strftime(day, '%Y-%m-%d'), service, cost::VARCHAR FROM (
+    SELECT date_trunc('day', {sys.argv[2]}) AS day, {sys.argv[3]} AS service, sum({sys.argv[4]}) AS cost FROM {sys.argv[1]} GROUP BY ALL
   ) ORDER BY ALL\"\"\").fetchall()
 json.dump(rows, sys.stdout)
 """
@@ -70,10 +71,17 @@ def ours(finops, bill):
     return record[0] + report[0], record[1] + report[1], max(record[2], report[2]), sums, f"report {report[0]:.2f} s CPU, ledger {size:.0f} MiB"
 
 
-def peer(bill):
-    # Costs are read as decimals, or they would be sums of doubles.
-    table = f"read_csv('{bill}', types={{'BilledCost': 'DECIMAL(18,10)'}})" if bill.endswith(".csv") else f"read_parquet('{bill}')"
-    cpu, wall, peak, answer = once([sys.executable, "-c", QUERY, table])
+def peer(bill, exact=False):
+    """DuckDB's query; `exact` sums what is stored as a double as the decimal that it means."""
+    of_cur, is_text = "-cur." in bill, bill.endswith(".csv")
+    day, service, cost = "ChargePeriodStart", "ServiceName", "BilledCost"
+    if of_cur:
+        name = "json_extract_string(product, 'product_name')" if is_text else "product['product_name']"
+        day, service, cost = "line_item_usage_start_date", name, "line_item_unblended_cost"
+    # Costs of a text are read as decimals, or they would be sums of doubles.
+    table = f"read_csv('{bill}', types={{'{cost}': 'DECIMAL(18,10)'}})" if is_text else f"read_parquet('{bill}')"
+    cost = f"{cost}::DECIMAL(18,10)" if exact else cost
+    cpu, wall, peak, answer = once([sys.executable, "-c", QUERY, table, day, service, cost])
     return cpu, wall, peak, {(day, service): Decimal(cost) for day, service, cost in json.loads(answer)}, ""
 
 
@@ -81,9 +89,9 @@ def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     finops, bill, turns = sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 3
-    truth = peer(f"{bill}.parquet")[3]
-    print(f"{len(truth)} sums of day and service, {sum(truth.values())} in all")
     for file in (bill + ending for ending in sys.argv[4:] or (".csv", ".parquet", "-double.parquet", "-map.parquet")):
+        truth = peer(f"{bill}-cur.parquet" if "-cur." in file else f"{bill}.parquet", exact=True)[3]
+        print(f"{len(truth)} sums of day and service, {sum(truth.values())} in all")
         runs = {"DuckDB": [], "report --files": [], "costs only": [], "record, report": []}
         for _ in range(turns):
             runs["report --files"].append(look(finops, file))
