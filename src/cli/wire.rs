@@ -117,7 +117,7 @@ pub fn heartbeat(ctx: &Context<'_>, request_id: &str, summary: &serde_json::Valu
 /// The budgets of the policies folder.
 pub fn budgets(ctx: &Context<'_>) -> Result<Vec<Budget>, CliError> {
     load_budgets(&ctx.config.policies_dir())
-        .map_err(|e| CliError::usage(e.to_string()).hint("CONTRIBUTING.md shows a budget with every key"))
+        .map_err(|e| CliError::usage(e.to_string()).hint("`finops config schema --policies` describes every key"))
 }
 
 /// What is watched beside the budgets.
