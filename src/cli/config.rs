@@ -87,7 +87,7 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
         };
         let found = match source.found() {
             Ok(files) => text::counted(files as u64, "file"),
-            Err(cause) => format!("NOT FOUND: {cause}"),
+            Err(cause) => format!("NOT READABLE: {cause}"),
         };
         lines.push(format!("source       {name}: {kind}; {found}"));
     }

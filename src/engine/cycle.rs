@@ -79,7 +79,7 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         None,
         &enough,
     )?;
-    let complete = collection.failed_sources.is_empty() && collection.left.is_empty();
+    let complete = collection.is_complete();
     let mut evaluation = evaluate(
         parts.budgets,
         parts.channel_names,
