@@ -266,3 +266,35 @@ fn settings_in_a_folder_of_any_name_find_their_files() {
         );
     }
 }
+
+#[test]
+fn a_clock_that_was_ahead_once_folds_nothing_away() {
+    let folder = home();
+    let path = folder.path();
+    calls(path, "a.jsonl", 30);
+    let at = |now: &str, args: &[&str]| {
+        let output = program(path).args(["--now", now]).args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", err(&output));
+        output
+    };
+    at(NOW, &["run"]);
+    let hours = || json(&at(NOW, &["report", "--by", "hour", "--format", "json"]))["rows"].clone();
+    let (before, ahead) = (hours(), "2027-11-24T12:00:00Z");
+    at(ahead, &["run"]);
+    at(ahead, &["run"]);
+    assert_eq!(hours(), before, "days have hours as before");
+    let dearest = out(&at(NOW, &["explain", "--top", "1"]));
+    assert!(dearest.contains("claude-haiku-4-5"), "{dearest}");
+
+    // With usage of that time, all of it is old.
+    let later =
+        r#"{"id":"z","ts":"2027-11-24T10:00:00Z","provider":"anthropic","model":"claude-haiku-4-5","output_tokens":1}"#;
+    std::fs::write(path.join("usage/b.jsonl"), later).unwrap();
+    at(ahead, &["run"]);
+    let whole_days = hours()
+        .as_array()
+        .unwrap()
+        .iter()
+        .all(|row| row["hour"].as_str().unwrap().ends_with("T00:00:00Z"));
+    assert!(whole_days, "{}", hours());
+}
