@@ -43,6 +43,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     let pricer = wire::pricer(ctx)?;
     let mut ledger = wire::ledger_for(ctx, &budgets)?;
     let mut alerts = wire::alerts(ctx)?;
+    wire::without_budgets(ctx, alerts.as_mut())?;
     let signals = wire::signals(ctx, ledger.as_mut(), pricer.as_ref())?;
     for unknown in signals.iter().flat_map(|s| &s.unknown) {
         writeln!(ctx.err, "error: AWS could not be asked for {unknown}")?;

@@ -298,3 +298,45 @@ fn a_clock_that_was_ahead_once_folds_nothing_away() {
         .all(|row| row["hour"].as_str().unwrap().ends_with("T00:00:00Z"));
     assert!(whole_days, "{}", hours());
 }
+
+#[test]
+fn policies_that_are_not_there_are_no_reason_to_resolve_alerts() {
+    let folder = home();
+    let path = folder.path();
+    calls(path, "a.jsonl", 30);
+    assert_eq!(finops(path, &["run"]).status.code(), Some(0));
+    let told = std::fs::read_to_string(path.join("told.jsonl")).unwrap();
+    assert!(told.contains("firing"), "{told}");
+    for gone in ["policies", "policies/budgets"] {
+        std::fs::rename(path.join(gone), path.join("elsewhere")).unwrap();
+        let output = finops(path, &["run"]);
+        assert_eq!(output.status.code(), Some(2), "{}", out(&output));
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(err(&output), @r"
+            error: there are no budgets at `policies/budgets`, and alerts of theirs are open: the first is of `all`
+            hint: nothing was read or told; where the budgets are meant to be gone, an empty folder says so
+            ");
+        }
+        std::fs::rename(path.join("elsewhere"), path.join(gone)).unwrap();
+    }
+    assert_eq!(finops(path, &["run"]).status.code(), Some(0));
+    assert_eq!(std::fs::read_to_string(path.join("told.jsonl")).unwrap(), told);
+
+    std::fs::write(path.join("finops.toml"), format!("policies = \"polices\"\n{CONFIG}")).unwrap();
+    for command in [&["run"][..], &["config", "check"], &["budget"]] {
+        let output = finops(path, command);
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {}", out(&output));
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(err(&output), @r"
+            error: there are no policies at `polices`
+            hint: `policies` of the settings names this folder; an empty one says that there are no budgets
+            ");
+        }
+    }
+    // Where they are meant to be gone, their alerts end.
+    std::fs::write(path.join("finops.toml"), CONFIG).unwrap();
+    std::fs::remove_file(path.join("policies/budgets/all.toml")).unwrap();
+    assert_eq!(finops(path, &["run"]).status.code(), Some(0));
+    let told = std::fs::read_to_string(path.join("told.jsonl")).unwrap();
+    assert!(told.contains("its budget or threshold is gone"), "{told}");
+}

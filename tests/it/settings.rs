@@ -1,0 +1,116 @@
+//! Settings, policies and arguments that mean nothing are refused, and what a command could not count or tell is said.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::support::{err, finops, json, now, out};
+
+const CONFIG: &str = r#"
+[store]
+url = "sqlite:ledger.db"
+
+[[source]]
+name = "app"
+kind = "plain"
+paths = ["*.jsonl"]
+
+[[notify]]
+name = "log"
+kind = "file"
+path = "told.log"
+"#;
+
+fn write(folder: &Path, name: &str, text: &str) {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+/// A folder with settings and one budget with these further keys.
+fn home(settings: &str, budget: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "finops.toml", &format!("{CONFIG}{settings}"));
+    let budget = format!("[[budget]]\nname = \"b\"\nperiod = \"month\"\n{budget}\n");
+    write(folder.path(), "policies/budgets/b.toml", &budget);
+    folder
+}
+
+/// So many dollars of a team in November.
+fn usage(dollars: u64, team: &str) -> String {
+    let output = dollars * 100_000;
+    format!(
+        r#"{{"id":"{dollars}{team}","ts":"2026-11-10T10:00:00Z","provider":"openai","model":"gpt-4o","output_tokens":{output},"team":"{team}"}}"#
+    )
+}
+
+#[test]
+fn names_that_are_wrong_pass_neither_a_check_nor_a_run() {
+    let amount = "amount = \"100 USD\"\n";
+    for (settings, budget, expected) in [
+        (
+            "[unpriced]\nchannels = [\"nochan\"]\n",
+            "",
+            "`unpriced.channels` names `nochan`, which is not configured",
+        ),
+        (
+            "[reconcile]\nchannels = [\"log\", \"no\"]\n",
+            "",
+            "`reconcile.channels` names `no`, which is not configured",
+        ),
+        (
+            "",
+            "channels = [\"lag\"]",
+            "budget `b` tells channel `lag`, which is not configured",
+        ),
+        (
+            "",
+            "categories = [\"usage\", \"Usgae\"]",
+            "`categories`: `Usgae` is no charge category of FOCUS; known are Usage, Purchase, Tax, Credit, Adjustment",
+        ),
+        (
+            "",
+            "scope = { model = \"gpt-*\", team = [] }",
+            "`scope.team` names nothing, so that nothing would count",
+        ),
+    ] {
+        let folder = home(settings, &format!("{amount}{budget}"));
+        for command in [&["config", "check"][..], &["run"]] {
+            let output = finops(folder.path(), command);
+            assert_eq!(output.status.code(), Some(2), "{expected}: {}", out(&output));
+            assert!(err(&output).contains(expected), "{expected}: {}", err(&output));
+        }
+    }
+}
+
+#[test]
+fn a_check_tells_what_cannot_be_used_and_obeys_no_name() {
+    let channels = r#"
+        [[notify]]
+        name = "chat"
+        kind = "slack"
+        url = "env:CHAT"
+        [[notify]]
+        name = "hook"
+        kind = "webhook"
+        url = "env:HOOK"
+    "#;
+    let folder = home(channels, "amount = \"100 USD\"\nscope = { team = \"\\u001b[31mred\" }");
+    write(folder.path(), "policies/budgets/below/c.toml", "");
+    write(folder.path(), "policies/budgets/README.md", "");
+    let mut command = now(folder.path());
+    let check = command
+        .args(["config", "check"])
+        .env("HOOK", "https://hooks.example.com/secret");
+    let output = check.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    insta::assert_snapshot!(out(&output), @r"
+    settings     finops.toml
+    store        ledger.db (not there yet)
+    source       app: plain; 0 files
+    channel      log: file
+    channel      chat: slack (NOT USABLE: the environment has no `CHAT`)
+    channel      hook: webhook (NOT USABLE: the host `hooks.example.com` is not allowed: name it in `allowed_hosts`)
+    budget       policies/budgets/below (NOT READ)
+    budget       b: $100.00 per month for team=?[31mred, tells all channels
+    ");
+}
