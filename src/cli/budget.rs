@@ -139,7 +139,10 @@ fn block(ctx: &Context<'_>, status: &BudgetStatus) -> String {
     let names: Vec<String> = status
         .contributors
         .iter()
-        .map(|c| format!("{} {}", clean(c.name.as_str()), money(c.cost)))
+        .map(|c| {
+            let name = if c.name.is_empty() { "(none)" } else { c.name.as_str() };
+            format!("{} {}", clean(name), money(c.cost))
+        })
         .collect();
     if let Some(first) = status.contributors.first() {
         text += &format!("  most by {}: {}\n", first.dimension, names.join(", "));
@@ -157,7 +160,7 @@ fn block(ctx: &Context<'_>, status: &BudgetStatus) -> String {
         );
     }
     for note in &status.notes {
-        text += &format!("  estimate: {}\n", clean(note));
+        text += &format!("  note: {}\n", clean(note));
     }
     text
 }

@@ -159,6 +159,9 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]
             }
             for status in &done.evaluation.statuses {
                 writeln!(ctx.out, "{}", budget::line(ctx, status))?;
+                for note in &status.notes {
+                    writeln!(ctx.out, "  note: {}", text::clean(note))?;
+                }
             }
             for forecast in signals.iter().filter_map(|s| s.forecast.as_ref()) {
                 let more = text::money(Money::new(forecast.mean, forecast.currency));

@@ -114,3 +114,28 @@ fn a_check_tells_what_cannot_be_used_and_obeys_no_name() {
     budget       b: $100.00 per month for team=?[31mred, tells all channels
     ");
 }
+
+#[test]
+fn a_budget_tells_what_it_cannot_count() {
+    let folder = home("", "amount = \"100 EUR\"");
+    let other = "[[budget]]\nname = \"bill\"\nperiod = \"month\"\namount = \"100 USD\"\nbasis = \"billed\"\n";
+    write(folder.path(), "policies/budgets/bill.toml", other);
+    write(folder.path(), "a.jsonl", &usage(500, "search"));
+    let run = out(&finops(folder.path(), &["run"]));
+    let euros = "note: 500.00 USD more in this scope is not counted: the budget is in EUR";
+    let bill = "note: no bill of this scope is recorded since 2026-10-01: nothing can count";
+    assert!(run.contains(euros) && run.contains(bill), "{run}");
+    let shown = out(&finops(folder.path(), &["budget"]));
+    assert!(shown.contains(euros) && shown.contains(bill), "{shown}");
+    let figures = json(&finops(folder.path(), &["budget", "b", "--format", "json"]));
+    assert_eq!(figures["budgets"][0]["notes"][0], euros.trim_start_matches("note: "));
+
+    // With a bill nothing is left to say.
+    let row = "BilledCost,EffectiveCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargeCategory,ChargePeriodStart,ProviderName\n\
+        5,5,a,USD,2026-11-01T00:00:00Z,2026-12-01T00:00:00Z,Usage,2026-11-03T00:00:00Z,AWS\n";
+    write(folder.path(), "bill.csv", row);
+    let recorded = finops(folder.path(), &["record", "bill.csv"]);
+    assert_eq!(recorded.status.code(), Some(0), "{}", err(&recorded));
+    let shown = out(&finops(folder.path(), &["budget", "bill"]));
+    assert!(!shown.contains("note: ") && shown.contains("$5.00 of"), "{shown}");
+}

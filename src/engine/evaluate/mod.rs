@@ -1,5 +1,6 @@
 //! Evaluates budgets and moves alerts: reads once, decides purely, writes once.
 
+mod left_out;
 pub mod status;
 pub mod text;
 

@@ -14,6 +14,7 @@ use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, SpendKey, Sums};
+use crate::engine::evaluate::left_out::LeftOut;
 use crate::engine::view::fill::Fill;
 use crate::ports::{Ledger, StoreError};
 
@@ -97,17 +98,20 @@ pub fn statuses(
     let Some(start) = gathering.iter().map(|g| g.from).min() else {
         return Ok(Vec::new());
     };
+    let mut left_out: Vec<LeftOut<'_>> = budgets.iter().map(|budget| LeftOut::new(budget, now)).collect();
     let mut failure = None;
     // Many rows share few combinations of dimensions: whether one counts is asked once.
     let mut kinds: FxHashMap<(Basis, Currency, Dimensions), usize> = FxHashMap::default();
     ledger.spend(Period::new(start, now), &mut |key, sums| {
         let next = kinds.len();
         let kind = *kinds.entry((key.basis, key.currency, key.dimensions)).or_insert(next);
-        for gathered in &mut gathering {
+        for (gathered, left_out) in gathering.iter_mut().zip(&mut left_out) {
             if kind == next {
                 gathered.kind(key);
+                left_out.kind(key);
             }
-            if let Err(error) = gathered.row(kind, key, sums) {
+            let read = gathered.row(kind, key, sums);
+            if let Err(error) = read.and_then(|()| left_out.row(kind, key, sums)) {
                 failure.get_or_insert(error);
             }
         }
@@ -118,11 +122,12 @@ pub fn statuses(
     let late = budgets.iter().any(|b| b.basis == Basis::BilledFilled);
     let fill = if late { Some(Fill::read(ledger, now)?) } else { None };
     let mut statuses = Vec::with_capacity(gathering.len());
-    for gathered in gathering {
-        let notes = match &fill {
+    for (gathered, left_out) in gathering.into_iter().zip(left_out) {
+        let mut notes = match &fill {
             Some(fill) if gathered.budget.basis == Basis::BilledFilled => fill.notes(&gathered.providers()),
             _ => Vec::new(),
         };
+        notes.extend(left_out.notes());
         statuses.push(BudgetStatus {
             notes,
             ..gathered.status()?
