@@ -139,3 +139,49 @@ fn a_budget_tells_what_it_cannot_count() {
     let shown = out(&finops(folder.path(), &["budget", "bill"]));
     assert!(!shown.contains("note: ") && shown.contains("$5.00 of"), "{shown}");
 }
+
+#[test]
+fn dates_beyond_all_calendars_are_refused() {
+    let folder = home("", "amount = \"100 USD\"");
+    let path = folder.path();
+    for wrong in [
+        &["report", "--from=-262143-01-01", "--to", "2026-01-01"][..],
+        &["report", "--to=+262142-12-31", "--zone", "Pacific/Kiritimati"],
+        &["export", "--focus", "1.2", "--from=+262142-12-01"],
+        &["reconcile", "--period", "+262142-12"],
+        &["reprice", "--from=-262143-01-01"],
+        &["price", "diff", "--since=-262143-01-01"],
+        &["price", "missing", "--from", "1899-12-31"],
+        &["budget", "--now=+262142-12-31T23:59:59Z"],
+        &["run", "--now=-262143-01-01T00:00:00Z"],
+    ] {
+        let output = crate::support::program(path).args(wrong).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", err(&output));
+        assert!(
+            err(&output).contains("is not of the years 1900 to 9999"),
+            "{wrong:?}: {}",
+            err(&output)
+        );
+    }
+    let early = usage(1, "x").replace("2026-11-10T10:00:00Z", "-262143-01-01T00:00:00Z");
+    write(path, "a.jsonl", &early);
+    assert_eq!(finops(path, &["run"]).status.code(), Some(2), "a rejected call");
+    for edge in ["1900-01-01T00:00:00Z", "9999-12-31T23:59:59Z"] {
+        for command in [&["run"][..], &["budget"], &["report", "--by", "week"], &["reconcile"]] {
+            let output = crate::support::program(path)
+                .args(["--now", edge])
+                .args(command)
+                .output()
+                .unwrap();
+            assert!(output.status.code() < Some(4), "{edge}, {command:?}: {}", err(&output));
+        }
+        let day = &edge[..10];
+        let output = finops(path, &["report", "--from", day, "--zone", "Pacific/Kiritimati"]);
+        assert!(output.status.code() < Some(4), "{edge}: {}", err(&output));
+    }
+    let custom = "period = { custom = { start = \"2026-01-01T00:00:00Z\", end = \"+262142-12-31T00:00:00Z\" } }";
+    let budget = format!("[[budget]]\nname = \"c\"\namount = \"1 USD\"\n{custom}\n");
+    write(path, "policies/budgets/c.toml", &budget);
+    let output = finops(path, &["budget"]);
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+}

@@ -14,6 +14,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use super::{CliError, Context, Exit, Format};
 use crate::adapters::prices::{self, BookKind, BookPricer, BookSpec, PriceBookError};
 use crate::config::{Config, PriceBookKind};
+use crate::domain::plausible::plausible;
 use crate::domain::price::{Books, NameMap};
 
 /// The arguments of `finops price`.
@@ -126,11 +127,12 @@ pub(super) fn warn(ctx: &mut Context<'_>, warnings: &[String]) {
 /// A day, taken at its first second, or an instant.
 pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return Ok(day.and_time(NaiveTime::MIN).and_utc());
+        return plausible(day.and_time(NaiveTime::MIN).and_utc());
     }
     DateTime::parse_from_rfc3339(text)
         .map(|at| at.with_timezone(&Utc))
         .map_err(|_| format!("`{text}` is neither a date such as 2026-10-20 nor an RFC 3339 time"))
+        .and_then(plausible)
 }
 
 pub(super) fn put(ctx: &mut Context<'_>, text: &str) -> Result<(), CliError> {
