@@ -79,7 +79,6 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     talk(ctx, &done.collection, Some(REJECTS));
     let told = alert::told(ctx, &done.delivery)?;
     let month = this_month(ctx, ledger.as_mut())?;
-    tell(ctx, &done, &month, &signals)?;
     let mut code = exit(&done.collection, args.strict).max(told);
     if signals.iter().any(|s| !s.unknown.is_empty()) {
         code = code.max(Exit::Incomplete);
@@ -87,6 +86,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     if args.fail_on == Some(FailOn::Firing) && !done.evaluation.active.is_empty() && code == Exit::Fine {
         code = Exit::Findings;
     }
+    tell(ctx, &done, &month, &signals).map_err(|error| error.after(code))?;
     Ok(code)
 }
 

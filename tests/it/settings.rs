@@ -185,3 +185,20 @@ fn dates_beyond_all_calendars_are_refused() {
     let output = finops(path, &["budget"]);
     assert_eq!(output.status.code(), Some(2), "{}", err(&output));
 }
+
+#[test]
+fn a_reader_that_goes_away_hides_no_finding() {
+    let folder = home("", "amount = \"1 USD\"");
+    write(folder.path(), "a.jsonl", &usage(500, "search"));
+    let unread = |args: &[&str]| {
+        let mut child = now(folder.path()).args(args).stdout(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        child.wait().unwrap().code()
+    };
+    assert_eq!(unread(&["run", "--fail-on", "firing"]), Some(1));
+    assert_eq!(unread(&["run", "--fail-on", "firing", "--format", "json"]), Some(1));
+    assert_eq!(unread(&["run"]), Some(0));
+    assert_eq!(unread(&["report"]), Some(0));
+    write(folder.path(), "b.jsonl", "{}\n");
+    assert_eq!(unread(&["run"]), Some(2), "a record that is refused");
+}

@@ -106,7 +106,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
         tokens: !args.costs_only,
     };
     let report = report(ledger.as_mut(), query)?;
-    write(ctx, &report)?;
+    write(ctx, &report).map_err(|error| error.after(exit))?;
     if ctx.format == Format::Table && args.basis == BasisArg::BilledFilled {
         let fill = Fill::read(ledger.as_mut(), ctx.now)?;
         for note in fill.notes(&fill.tails.keys().copied().collect()) {
