@@ -202,3 +202,47 @@ fn a_reader_that_goes_away_hides_no_finding() {
     write(folder.path(), "b.jsonl", "{}\n");
     assert_eq!(unread(&["run"]), Some(2), "a record that is refused");
 }
+
+#[test]
+fn no_table_runs_a_formula_out_of_a_log() {
+    let worst = "amount = \"1 USD\"\ncount_unpriced_worst_case = true\n";
+    let folder = home("", worst);
+    for (file, name) in [("at", "@SUM(1)"), ("minus", "-2+3"), ("tab", "\\t=1")] {
+        let budget = format!("[[budget]]\nname = \"{name}\"\nperiod = \"month\"\n{worst}");
+        write(folder.path(), &format!("policies/budgets/{file}.toml"), &budget);
+    }
+    let call = usage(9, "=cmd()").replace("gpt-4o", "=mystery-x");
+    write(folder.path(), "a.jsonl", &call);
+    assert_eq!(finops(folder.path(), &["run", "-q"]).status.code(), Some(0));
+    for command in [
+        "explain --top 3 --unpriced",
+        "price missing",
+        "alert list",
+        "budget",
+        "report --by team,model",
+        "price list",
+        "reconcile",
+    ] {
+        let args: Vec<&str> = command.split(' ').chain(["--format", "csv"]).collect();
+        let output = finops(folder.path(), &args);
+        let mut table = csv::ReaderBuilder::new()
+            .flexible(true)
+            .from_reader(output.stdout.as_slice());
+        for cell in table
+            .records()
+            .flat_map(|row| row.unwrap().iter().map(str::to_owned).collect::<Vec<_>>())
+        {
+            let number = cell
+                .trim_start_matches(['-', '+'])
+                .chars()
+                .all(|c| "0123456789 .,%$".contains(c));
+            assert!(
+                number || !cell.starts_with(['=', '+', '-', '@', '\t', '\r']),
+                "{command}: {cell:?}"
+            );
+        }
+        if !command.starts_with("price list") && command != "reconcile" {
+            assert!(out(&output).contains("'"), "{command}: {}", out(&output));
+        }
+    }
+}

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
+use super::text::csv_cell;
 use super::{CliError, Context, Exit, Format};
 use crate::adapters::prices::{self, BookKind, BookPricer, BookSpec, PriceBookError};
 use crate::config::{Config, PriceBookKind};
@@ -182,7 +183,8 @@ fn csv_text(header: &[&str], rows: &[Vec<String>]) -> Result<String, CliError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(header).map_err(|e| failed(e.to_string()))?;
     for row in rows {
-        writer.write_record(row).map_err(|e| failed(e.to_string()))?;
+        let cells = row.iter().map(|cell| csv_cell(cell));
+        writer.write_record(cells).map_err(|e| failed(e.to_string()))?;
     }
     let bytes = writer.into_inner().map_err(|e| failed(e.to_string()))?;
     String::from_utf8(bytes).map_err(|e| failed(e.to_string()))
