@@ -32,8 +32,7 @@ pub(super) struct LeftOut<'a> {
 }
 
 impl<'a> LeftOut<'a> {
-    pub fn new(budget: &'a Budget, now: DateTime<Utc>) -> Self {
-        let period = budget.period_at(now);
+    pub fn new(budget: &'a Budget, period: Period) -> Self {
         LeftOut {
             budget,
             period,
