@@ -19,6 +19,7 @@ struct Kind {
     billed: bool,
     /// Whether it would count if the budget counted bills.
     uncounted: bool,
+    metered: bool,
 }
 
 /// What one budget leaves out. None of it is zero, and none of it can be added.
@@ -58,6 +59,7 @@ impl<'a> LeftOut<'a> {
             other: Some(key.currency).filter(|other| counts && *other != currency),
             billed: key.basis == Basis::Billed && self.budget.scope.matches(&key.dimensions),
             uncounted: key.basis == Basis::Billed && self.budget.covers(key),
+            metered: key.basis == Basis::Metered && self.budget.covers(key),
         });
     }
 
@@ -66,12 +68,13 @@ impl<'a> LeftOut<'a> {
             other,
             billed,
             uncounted,
+            metered,
         }) = self.kinds.get(kind).copied()
         else {
             return Ok(());
         };
         self.billed |= billed && key.hour.start() >= self.from;
-        self.metered |= key.basis == Basis::Metered;
+        self.metered |= metered;
         if uncounted && self.period.contains(key.hour.start()) {
             self.uncounted = add_exact(self.uncounted, sums.cost)?;
         }
