@@ -525,6 +525,25 @@ fn what_is_too_much_for_slack_is_spread_then_shortened_then_counted() {
     assert!(text.contains(&format!("{} more facts: `finops alert show a1`", 600 - facts)));
 }
 
+#[test]
+fn a_foreign_name_forges_no_line_in_slack() {
+    let mut m = message("m1", "c");
+    let name = "agent\nSpent \u{202e}$0\u{2028}\u{200f}x";
+    (m.title, m.summary) = (name.to_owned(), name.to_owned());
+    m.facts = vec![Fact {
+        label: name.to_owned(),
+        value: name.to_owned(),
+    }];
+    (m.lines, m.owner, m.runbook) = (vec![name.to_owned()], Some(name.to_owned()), Some(name.to_owned()));
+    let text = payload(&m).to_string();
+    assert!(!text.contains(['\u{202e}', '\u{2028}', '\u{200f}']), "{text}");
+    assert_eq!(
+        text.matches("agent Spent  $0  x").count(),
+        9,
+        "each on its line: {text}"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
