@@ -1,13 +1,13 @@
 //! `finops alert`.
 
 mod show;
+mod silences;
 
 use chrono::TimeDelta;
 
 use super::text::clean;
 use super::{CliError, Context, Exit, wire};
 use crate::adapters::clock::SystemClock;
-use crate::domain::alert::{Silence, digest};
 use crate::engine::deed::{self, Deed, DeedError};
 use crate::engine::notify::{DeliverySummary, deliver_pending};
 use crate::ports::AlertsAndOutbox;
@@ -62,6 +62,17 @@ pub enum What {
         /// Why
         #[arg(long)]
         reason: String,
+    },
+    /// Silences that have not ended
+    Silences {
+        /// Ended ones too
+        #[arg(long)]
+        all: bool,
+    },
+    /// End a silence now
+    Unsilence {
+        /// Its id, or the beginning of it
+        id: String,
     },
     /// Call it over; it comes back only if it is seen anew
     Resolve {
@@ -119,25 +130,9 @@ pub fn run(ctx: &mut Context<'_>, args: &AlertArgs) -> Result<Exit, CliError> {
             length,
             by,
             reason,
-        } => {
-            let until = ctx.now + *length;
-            let silence = Silence {
-                id: digest(&["silence", budget, by, reason, &ctx.now.to_rfc3339()]),
-                policy: budget.clone(),
-                from: ctx.now,
-                until,
-                by: by.clone(),
-                reason: reason.clone(),
-            };
-            deed::silence(store, &silence)?;
-            writeln!(
-                ctx.out,
-                "silenced `{}` until {}",
-                clean(budget),
-                until.format("%Y-%m-%d %H:%M UTC")
-            )?;
-            Ok(Exit::Fine)
-        }
+        } => silences::silence(ctx, store, budget, *length, by, reason),
+        What::Silences { all } => silences::list(ctx, store, *all),
+        What::Unsilence { id } => silences::unsilence(ctx, store, id),
         What::Test { channel } => test(ctx, store, channel.as_deref()),
     }
 }
@@ -148,7 +143,12 @@ impl From<DeedError> for CliError {
         match error {
             DeedError::Store(error) => error.into(),
             DeedError::Unknown { .. } => CliError::usage(message).hint("`finops alert list --all` shows all ids"),
-            DeedError::Ambiguous { .. } => CliError::usage(message).hint("give more of the id"),
+            DeedError::Ambiguous { .. } | DeedError::AmbiguousSilence { .. } => {
+                CliError::usage(message).hint("give more of the id")
+            }
+            DeedError::UnknownSilence { .. } | DeedError::Ended { .. } => {
+                CliError::usage(message).hint("`finops alert silences` shows those that have not ended")
+            }
             DeedError::NotFiring { .. } | DeedError::Resolved { .. } => {
                 CliError::usage(message).hint("`finops alert show ID` says how it came to that")
             }
