@@ -1,7 +1,13 @@
 //! What people do about alerts and their messages, with the real program.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
+use std::sync::{Arc, Mutex};
+
+use finops::adapters::sqlite::SqliteAlerts;
+use finops::ports::Outbox;
 
 use super::support::{err, json, out, program};
 
@@ -41,6 +47,118 @@ fn finops(home: &Path, now: &str, args: &[&str]) -> Output {
 
 fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
+}
+
+/// A receiver that refuses what tells of a budget; answers its address and what it was asked to take.
+fn refusing(budget: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        while let Ok((mut peer, _)) = listener.accept() {
+            let (mut request, mut chunk) = (String::new(), [0; 4096]);
+            while !request.contains("\"schema_version\"") {
+                match peer.read(&mut chunk) {
+                    Ok(read) if read > 0 => request += &String::from_utf8_lossy(&chunk[..read]),
+                    _ => break,
+                }
+            }
+            let told = BUDGETS
+                .iter()
+                .find(|name| request.contains(&format!("\"budget\":\"{name}\"")));
+            log.lock().unwrap().push((*told.unwrap_or(&"?")).to_owned());
+            let status = if told == Some(&budget) { "400 Bad" } else { "200 OK" };
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = peer.write_all(answer.as_bytes());
+        }
+    });
+    (url, seen)
+}
+
+#[test]
+fn a_message_that_is_refused_keeps_no_other_waiting_and_ends_as_set_aside() {
+    let (url, seen) = refusing("b1");
+    let channel = format!("name = \"hook\"\nkind = \"webhook\"\nurl = \"{url}\"");
+    let home = home(&channel);
+    let run = |now| {
+        let output = finops(home.path(), now, &["--format", "json", "run"]);
+        (code(&output), json(&output)["delivery"].clone(), err(&output))
+    };
+    let (exit, delivery, said) = run("2025-11-11T12:00:00Z");
+    assert_eq!(
+        (exit, &delivery["delivered"], &delivery["waiting"]),
+        (3, &2.into(), &1.into()),
+        "{said}"
+    );
+    assert!(
+        said.contains("refused the message") && said.contains("answered 400; the next run tries it again"),
+        "{said}"
+    );
+    assert_eq!(*seen.lock().unwrap(), BUDGETS);
+
+    // The clock of deliveries is the real one: by then the message is old enough.
+    let (_, delivery, _) = run("2025-11-11T13:00:00Z");
+    assert_eq!((&delivery["waiting"], &delivery["set_aside"]), (&1.into(), &0.into()));
+    let (exit, delivery, said) = run("2025-11-11T14:00:00Z");
+    assert_eq!(
+        (exit, &delivery["waiting"], &delivery["set_aside"]),
+        (3, &0.into(), &1.into())
+    );
+    assert!(said.contains("it is set aside; `finops alert retry`"), "{said}");
+    let (exit, delivery, said) = run("2025-11-11T15:00:00Z");
+    assert_eq!(
+        (exit, &delivery["waiting"], &delivery["set_aside"]),
+        (0, &0.into(), &1.into()),
+        "{said}"
+    );
+    assert_eq!(seen.lock().unwrap().len(), 5, "the others once, this one three times");
+
+    let listed = out(&finops(home.path(), "2025-12-11T12:00:00Z", &["alert", "waiting"]));
+    assert!(
+        listed.contains("set aside") && listed.contains("answered 400"),
+        "{listed}"
+    );
+    let (url, seen) = refusing("");
+    settings(
+        home.path(),
+        &format!("name = \"hook\"\nkind = \"webhook\"\nurl = \"{url}\""),
+    );
+    let tried = finops(home.path(), "2025-12-11T12:00:00Z", &["alert", "retry"]);
+    assert_eq!(code(&tried), 0, "{}", err(&tried));
+    assert_eq!(out(&tried), "messages: 1 delivered, 0 waiting, 0 set aside\n");
+    assert_eq!(*seen.lock().unwrap(), ["b1"]);
+}
+
+#[test]
+fn a_test_says_that_it_waits_while_another_run_delivers() {
+    let home = home("name = \"log\"\nkind = \"file\"\npath = \"a.jsonl\"");
+    finops(home.path(), "2025-11-11T12:00:00Z", &["alert", "list"]);
+    let mut other = SqliteAlerts::open(&home.path().join("l.db")).unwrap();
+    other.claim().unwrap();
+    let test = finops(home.path(), "2025-11-11T12:00:00Z", &["alert", "test"]);
+    assert_eq!(code(&test), 3, "{}", err(&test));
+    assert!(
+        err(&test).contains("waits") && !err(&test).contains("accepted"),
+        "{}",
+        err(&test)
+    );
+    assert!(err(&test).contains("another run is delivering"), "{}", err(&test));
+    let run = finops(home.path(), "2025-11-11T12:00:01Z", &["run"]);
+    assert_eq!(code(&run), 3, "{}", err(&run));
+    assert!(
+        out(&run).ends_with("messages: 0 delivered, 4 waiting\n"),
+        "{}",
+        out(&run)
+    );
+    drop(other);
+    let test = finops(home.path(), "2025-11-11T12:00:02Z", &["alert", "test"]);
+    assert_eq!(
+        (code(&test), err(&test).contains("accepted")),
+        (0, true),
+        "{}",
+        err(&test)
+    );
 }
 
 #[test]

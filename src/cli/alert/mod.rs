@@ -2,6 +2,8 @@
 
 mod show;
 mod silences;
+mod told;
+mod waiting;
 
 use chrono::TimeDelta;
 
@@ -9,8 +11,10 @@ use super::text::clean;
 use super::{CliError, Context, Exit, wire};
 use crate::adapters::clock::SystemClock;
 use crate::engine::deed::{self, Deed, DeedError};
-use crate::engine::notify::{DeliverySummary, deliver_pending};
+use crate::engine::notify::deliver_pending;
 use crate::ports::AlertsAndOutbox;
+
+pub use told::told;
 
 /// The arguments of `finops alert`.
 #[derive(Debug, clap::Args)]
@@ -74,6 +78,10 @@ pub enum What {
         /// Its id, or the beginning of it
         id: String,
     },
+    /// Messages that no channel has accepted yet, and why
+    Waiting,
+    /// Try again now what waits, also what is set aside
+    Retry,
     /// Call it over; it comes back only if it is seen anew
     Resolve {
         /// Its id, or the beginning of it
@@ -133,6 +141,8 @@ pub fn run(ctx: &mut Context<'_>, args: &AlertArgs) -> Result<Exit, CliError> {
         } => silences::silence(ctx, store, budget, *length, by, reason),
         What::Silences { all } => silences::list(ctx, store, *all),
         What::Unsilence { id } => silences::unsilence(ctx, store, id),
+        What::Waiting => waiting::list(ctx, store),
+        What::Retry => waiting::retry(ctx, store),
         What::Test { channel } => test(ctx, store, channel.as_deref()),
     }
 }
@@ -171,28 +181,6 @@ fn act(
     told(ctx, &summary)
 }
 
-/// Says what was not told, and how that ends the command.
-pub fn told(ctx: &mut Context<'_>, summary: &DeliverySummary) -> Result<Exit, CliError> {
-    for (channel, reason) in &summary.failed {
-        writeln!(
-            ctx.err,
-            "warning: channel `{channel}` did not accept its messages: {reason}"
-        )?;
-    }
-    if summary.late > 0 {
-        writeln!(
-            ctx.err,
-            "warning: no time was left for {} messages; the next run delivers them",
-            summary.late
-        )?;
-    }
-    Ok(if summary.failed.is_empty() && summary.late == 0 {
-        Exit::Fine
-    } else {
-        Exit::Incomplete
-    })
-}
-
 fn test(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, only: Option<&str>) -> Result<Exit, CliError> {
     let channels = wire::channels(ctx)?;
     let names = channels.iter().map(|c| c.channel());
@@ -208,12 +196,11 @@ fn test(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, only: Option<&st
     }
     let sent = deed::test(store, &names, ctx.now)?;
     let summary = deliver_pending(store, &channels, &SystemClock, wire::delivery(ctx), 1)?;
+    // A message leaves the outbox only when its channel has accepted it, whoever delivered it.
+    let waiting = store.waiting()?;
     for (channel, id) in sent {
-        let state = if summary.failed.contains_key(&channel) {
-            "waits"
-        } else {
-            "accepted"
-        };
+        let waits = waiting.iter().any(|p| p.message.id == id);
+        let state = if waits { "waits" } else { "accepted" };
         writeln!(ctx.err, "{channel}: message {id} {state}")?;
     }
     told(ctx, &summary)

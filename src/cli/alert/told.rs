@@ -1,0 +1,66 @@
+//! What was not told, as people read it.
+
+use super::super::text::clean;
+use super::super::{CliError, Context, Exit};
+use crate::engine::notify::DeliverySummary;
+
+/// Refused messages that are named one by one.
+const NAMED: usize = 10;
+
+/// Says what was not told, and how that ends the command.
+pub fn told(ctx: &mut Context<'_>, summary: &DeliverySummary) -> Result<Exit, CliError> {
+    for (channel, reason) in &summary.failed {
+        writeln!(
+            ctx.err,
+            "warning: channel `{}` did not accept its messages: {reason}",
+            clean(channel)
+        )?;
+    }
+    for refused in summary.refused.iter().take(NAMED) {
+        let end = if refused.set_aside {
+            "it is set aside; `finops alert retry` tries it again"
+        } else {
+            "the next run tries it again"
+        };
+        writeln!(
+            ctx.err,
+            "warning: channel `{}` refused the message {} (`{}`): {}; {end}",
+            clean(&refused.channel),
+            refused.id,
+            clean(&refused.title),
+            refused.reason
+        )?;
+    }
+    let more = summary.refused.len().saturating_sub(NAMED);
+    if more > 0 {
+        writeln!(
+            ctx.err,
+            "warning: {} more refused; `finops alert waiting` lists them",
+            messages(more as u64)
+        )?;
+    }
+    if summary.late > 0 {
+        writeln!(
+            ctx.err,
+            "warning: no time was left for {} messages; the next run delivers them",
+            summary.late
+        )?;
+    }
+    if summary.taken {
+        writeln!(
+            ctx.err,
+            "warning: another run is delivering, so that {} not tried here; what it leaves waits for the next run",
+            match summary.waiting {
+                1 => "1 message was".to_owned(),
+                n => format!("{n} messages were"),
+            }
+        )?;
+    }
+    let all = summary.failed.is_empty() && summary.refused.is_empty() && summary.late == 0 && !summary.taken;
+    Ok(if all { Exit::Fine } else { Exit::Incomplete })
+}
+
+fn messages(count: u64) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} message{plural}")
+}
