@@ -303,6 +303,11 @@ pub trait Outbox {
     fn delivered(&mut self, id: &str, receipt: &Receipt, at: DateTime<Utc>) -> Result<(), StoreError>;
     /// An attempt failed: the message stays, as [`Pending::failed`] makes it.
     fn failed(&mut self, after: &Pending) -> Result<(), StoreError>;
+    /// The message leaves the outbox though nobody accepted it, since its channel is gone; instead of a receipt stays why.
+    fn withdrawn(&mut self, id: &str, why: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
+        let answer = format!("not delivered: {why}");
+        self.delivered(id, &Receipt { answer }, at)
+    }
     /// Gives the right to deliver back.
     fn release(&mut self) -> Result<(), StoreError>;
 }

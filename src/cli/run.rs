@@ -126,6 +126,7 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]
                     "taken": done.delivery.taken,
                     "failed": done.delivery.failed,
                     "refused": done.delivery.refused,
+                    "handed": done.delivery.handed,
                 },
             });
             if !signals.is_empty()

@@ -131,6 +131,28 @@ fn a_message_that_is_refused_keeps_no_other_waiting_and_ends_as_set_aside() {
 }
 
 #[test]
+fn a_channel_that_is_renamed_takes_what_waited_for_the_old_one() {
+    let home = home("name = \"old\"\nkind = \"file\"\npath = \"none/a.jsonl\"");
+    let first = finops(home.path(), "2025-11-11T12:00:00Z", &["run"]);
+    assert_eq!(code(&first), 3, "{}", err(&first));
+    settings(home.path(), "name = \"new\"\nkind = \"file\"\npath = \"a.jsonl\"");
+    let second = finops(home.path(), "2025-11-11T13:00:00Z", &["run"]);
+    assert_eq!(code(&second), 0, "{}", err(&second));
+    let said = "warning: channel `old` is not configured any more: 3 messages for it handed to `new`";
+    assert!(err(&second).contains(said), "{}", err(&second));
+    let third = finops(home.path(), "2025-12-02T12:00:00Z", &["run"]);
+    assert_eq!(
+        (code(&third), err(&third).contains("`old`")),
+        (0, false),
+        "{}",
+        err(&third)
+    );
+    let told = std::fs::read_to_string(home.path().join("a.jsonl")).unwrap();
+    assert_eq!(told.matches("\"told\":\"firing\"").count(), 3, "{told}");
+    assert_eq!(told.matches("\"told\":\"resolved\"").count(), 3, "{told}");
+}
+
+#[test]
 fn a_test_says_that_it_waits_while_another_run_delivers() {
     let home = home("name = \"log\"\nkind = \"file\"\npath = \"a.jsonl\"");
     finops(home.path(), "2025-11-11T12:00:00Z", &["alert", "list"]);

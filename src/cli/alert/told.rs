@@ -9,6 +9,20 @@ const NAMED: usize = 10;
 
 /// Says what was not told, and how that ends the command.
 pub fn told(ctx: &mut Context<'_>, summary: &DeliverySummary) -> Result<Exit, CliError> {
+    for moved in &summary.handed {
+        let (channel, many) = (clean(&moved.channel), messages(moved.messages));
+        let to = moved.to.iter().map(|to| format!("`{}`", clean(to)));
+        let to = to.collect::<Vec<_>>().join(", ");
+        let what = match (moved.dropped, to.is_empty()) {
+            (false, _) => format!("{many} for it handed to {to}"),
+            (true, false) => format!("{many} for it dropped, which {to} is told too"),
+            (true, true) => format!("{many} for it dropped"),
+        };
+        writeln!(
+            ctx.err,
+            "warning: channel `{channel}` is not configured any more: {what}"
+        )?;
+    }
     for (channel, reason) in &summary.failed {
         writeln!(
             ctx.err,

@@ -1,12 +1,14 @@
 //! Delivers what waits in the outbox: every message at least once, under one identity; channels side by side and apart.
 
+mod handover;
 mod lane;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use crate::ports::{Clock, Notifier, Outbox, Pending, Retry, StoreError};
+use crate::ports::{AlertsAndOutbox, Clock, Notifier, Outbox, Pending, Retry, StoreError};
+pub use handover::{Handed, Routes};
 use lane::{Attempted, Lane, Times};
 
 /// Pause before a locked store is tried again.
@@ -46,6 +48,8 @@ pub struct DeliverySummary {
     pub refused: Vec<Refusal>,
     /// Whether another process has the right to deliver, so that nothing was tried.
     pub taken: bool,
+    /// Messages for channels that are configured no more, and where they went.
+    pub handed: Vec<Handed>,
 }
 
 /// A message that its channel refused for good.
@@ -101,6 +105,20 @@ pub fn deliver_again(outbox: &mut dyn Outbox, delivery: Delivery<'_>) -> Result<
     let pending = outbox.claim()?;
     let outcome = delivery.deliver(outbox, pending, true);
     released(outbox, outcome)
+}
+
+/// The same as [`deliver_pending`], after messages for channels that are configured no more were handed to those of now.
+pub fn deliver_routed(
+    store: &mut dyn AlertsAndOutbox,
+    routes: &Routes<'_>,
+    delivery: Delivery<'_>,
+) -> Result<DeliverySummary, StoreError> {
+    let pending = store.claim()?;
+    let outcome = handover::hand_over(store, pending, routes, delivery.clock).and_then(|(pending, handed)| {
+        let summary = delivery.deliver(store, pending, false)?;
+        Ok(DeliverySummary { handed, ..summary })
+    });
+    released(store, outcome)
 }
 
 /// Gives the right to deliver back, also after a failure, which weighs more than a failure to give it back.

@@ -162,6 +162,12 @@ fn contract(store: &mut dyn AlertsAndOutbox) {
     }
     assert_eq!(ids(store), [("m1".to_owned(), 3), ("m5".to_owned(), 0)]);
 
+    // What is withdrawn leaves; told once means that it does not come back by itself.
+    store.claim().unwrap();
+    store.withdrawn("m5", "its channel is gone", at_noon).unwrap();
+    store.release().unwrap();
+    assert_eq!(ids(store), [("m1".to_owned(), 3)]);
+
     let mut silence = Silence {
         id: "s".to_owned(),
         policy: "o*".to_owned(),
