@@ -133,7 +133,8 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
 }
 
 /// The channels that the policy behind an alert names; none: all.
-fn named<'a>(budgets: &'a [Budget], watch: &'a WatchPolicy, alert: &Alert) -> &'a [String] {
+#[must_use]
+pub fn named<'a>(budgets: &'a [Budget], watch: &'a WatchPolicy, alert: &Alert) -> &'a [String] {
     let budget = budgets
         .iter()
         .find(|b| b.name == alert.policy && alert.kind.starts_with("budget_"));

@@ -140,6 +140,16 @@ fn a_channel_that_is_renamed_takes_what_waited_for_the_old_one() {
     assert_eq!(code(&second), 0, "{}", err(&second));
     let said = "warning: channel `old` is not configured any more: 3 messages for it handed to `new`";
     assert!(err(&second).contains(said), "{}", err(&second));
+    // Nobody that was told is left, and nothing waits: whoever looks after it tells those of now.
+    settings(home.path(), "name = \"newer\"\nkind = \"file\"\npath = \"a.jsonl\"");
+    let open = json(&finops(
+        home.path(),
+        "2025-11-11T14:00:00Z",
+        &["--format", "json", "alert", "list"],
+    ));
+    let id = open["alerts"][0]["id"].as_str().unwrap();
+    let acted = finops(home.path(), "2025-11-11T14:00:00Z", &["alert", "ack", id]);
+    assert_eq!(code(&acted), 0, "{}", err(&acted));
     let third = finops(home.path(), "2025-12-02T12:00:00Z", &["run"]);
     assert_eq!(
         (code(&third), err(&third).contains("`old`")),
@@ -149,6 +159,7 @@ fn a_channel_that_is_renamed_takes_what_waited_for_the_old_one() {
     );
     let told = std::fs::read_to_string(home.path().join("a.jsonl")).unwrap();
     assert_eq!(told.matches("\"told\":\"firing\"").count(), 3, "{told}");
+    assert_eq!(told.matches("\"told\":\"acknowledged\"").count(), 1, "{told}");
     assert_eq!(told.matches("\"told\":\"resolved\"").count(), 3, "{told}");
 }
 

@@ -9,9 +9,7 @@ use chrono::TimeDelta;
 
 use super::text::clean;
 use super::{CliError, Context, Exit, wire};
-use crate::adapters::clock::SystemClock;
 use crate::engine::deed::{self, Deed, DeedError};
-use crate::engine::notify::deliver_pending;
 use crate::ports::AlertsAndOutbox;
 
 pub use told::told;
@@ -176,7 +174,7 @@ fn act(
 ) -> Result<Exit, CliError> {
     let channels = wire::channels(ctx)?;
     let alert = deed::act(store, id, what, ctx.now)?;
-    let summary = deliver_pending(store, &channels, &SystemClock, wire::delivery(ctx), 1)?;
+    let summary = told::deliver(ctx, store, &channels)?;
     writeln!(ctx.out, "{said}: {}", clean(&alert.title))?;
     told(ctx, &summary)
 }
@@ -195,7 +193,7 @@ fn test(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, only: Option<&st
         );
     }
     let sent = deed::test(store, &names, ctx.now)?;
-    let summary = deliver_pending(store, &channels, &SystemClock, wire::delivery(ctx), 1)?;
+    let summary = told::deliver(ctx, store, &channels)?;
     // A message leaves the outbox only when its channel has accepted it, whoever delivered it.
     let waiting = store.waiting()?;
     for (channel, id) in sent {

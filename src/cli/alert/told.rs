@@ -1,11 +1,37 @@
-//! What was not told, as people read it.
+//! Delivering after a deed, and what was not told, as people read it.
 
 use super::super::text::clean;
-use super::super::{CliError, Context, Exit};
-use crate::engine::notify::DeliverySummary;
+use super::super::{CliError, Context, Exit, wire};
+use crate::adapters::clock::SystemClock;
+use crate::engine::cycle::named;
+use crate::engine::notify::{Delivery, DeliverySummary, Routes, deliver_pending, deliver_routed};
+use crate::ports::{AlertsAndOutbox, Notifier};
 
 /// Refused messages that are named one by one.
 const NAMED: usize = 10;
+
+/// Delivers what waits. Where the policies cannot be read, what waits for a channel that is gone is left to the next run.
+pub fn deliver(
+    ctx: &Context<'_>,
+    store: &mut dyn AlertsAndOutbox,
+    channels: &[Box<dyn Notifier>],
+) -> Result<DeliverySummary, CliError> {
+    let delivery = Delivery {
+        channels,
+        clock: &SystemClock,
+        limits: wire::delivery(ctx),
+        jitter_seed: 1,
+    };
+    let (Ok(budgets), Ok(watch)) = (wire::budgets(ctx), wire::watch(ctx)) else {
+        let Delivery { clock, limits, .. } = delivery;
+        return Ok(deliver_pending(store, channels, clock, limits, delivery.jitter_seed)?);
+    };
+    let routes = Routes {
+        configured: &wire::channel_names(ctx),
+        named: &|alert| named(&budgets, &watch, alert).to_vec(),
+    };
+    Ok(deliver_routed(store, &routes, delivery)?)
+}
 
 /// Says what was not told, and how that ends the command.
 pub fn told(ctx: &mut Context<'_>, summary: &DeliverySummary) -> Result<Exit, CliError> {
