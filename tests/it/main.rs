@@ -36,6 +36,7 @@ mod prices;
 mod pricing_commands;
 mod reconcile;
 mod serve;
+mod settings;
 mod simulation;
 mod support;
 mod tour;
