@@ -91,7 +91,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
         in_days,
     } = match args.files.is_empty() {
         true => look::Looked {
-            ledger: wire::ledger_with(ctx, args.basis == BasisArg::BilledFilled)?,
+            ledger: wire::filled_to_read(ctx, args.basis == BasisArg::BilledFilled)?,
             exit: Exit::Fine,
             in_days: false,
         },
