@@ -240,6 +240,18 @@ fn a_folder_that_may_not_be_read_is_told_and_resolves_nothing() {
     let output = run("2026-11-18T06:00:00Z", &["run"]);
     assert_eq!(output.status.code(), Some(2), "{}", err(&output));
     assert!(!told().contains("resolved"), "{}", told());
+
+    // Nor does a disk that is not there, under whose name there is an empty folder.
+    std::fs::rename(path.join("usage"), path.join("elsewhere")).unwrap();
+    std::fs::create_dir(path.join("usage")).unwrap();
+    let output = run("2026-11-18T12:00:00Z", &["run"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(
+        err(&output).contains("no file is left of those that were read before"),
+        "{}",
+        err(&output)
+    );
+    assert!(!told().contains("resolved"), "{}", told());
 }
 
 #[test]
