@@ -32,7 +32,7 @@ pub fn run(ctx: &mut Context<'_>, args: &BudgetArgs) -> Result<Exit, CliError> {
             );
         }
     }
-    let statuses = statuses(&budgets, wire::ledger_for(ctx, &budgets)?.as_mut(), ctx.now)?;
+    let statuses = statuses(&budgets, wire::ledger_to_read_for(ctx, &budgets)?.as_mut(), ctx.now)?;
     let rows: Vec<Value> = statuses.iter().map(figures).collect();
     match ctx.format {
         Format::Table if statuses.is_empty() => {

@@ -51,7 +51,13 @@ pub fn run(ctx: &mut Context<'_>, args: &ExportArgs) -> Result<Exit, CliError> {
     let (pricer, terms) = (load(ctx)?, wire::terms(ctx)?);
     let grain = if args.by == By::Hour { Grain::Hour } else { Grain::Day };
     let period = Period::new(start, end);
-    let charges = focus_charges(wire::ledger(ctx)?.as_mut(), pricer.books(), &terms, period, grain)?;
+    let charges = focus_charges(
+        wire::ledger_to_read(ctx)?.as_mut(),
+        pricer.books(),
+        &terms,
+        period,
+        grain,
+    )?;
     let account = format!("{}-{}", ctx.config.namespace, ctx.config.environment);
     focus_csv::write(&charges, &account, ctx.out)
         .map_err(|cause| CliError::incomplete(format!("cannot write the output: {cause}")))?;

@@ -58,7 +58,14 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
         .period
         .unwrap_or_else(|| Calendar::Month.around(ctx.now, chrono_tz::Tz::UTC));
     let (pricer, terms) = (load(ctx)?, wire::terms(ctx)?);
-    let mut found = reconcile(wire::ledger(ctx)?.as_mut(), &pricer, &terms, period, true, ctx.now)?;
+    let mut found = reconcile(
+        wire::ledger_to_read(ctx)?.as_mut(),
+        &pricer,
+        &terms,
+        period,
+        true,
+        ctx.now,
+    )?;
     if let Some(provider) = &args.provider {
         let key = crate::domain::price::provider_key(provider);
         found.cells.retain(|cell| cell.provider.as_str() == key);

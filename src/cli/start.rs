@@ -151,6 +151,7 @@ fn settings(cli: &Cli) -> Result<Config, CliError> {
     if let Some(url) = &cli.global.store {
         // A flag starts from the current folder, a setting from the folder of its file.
         let here = std::env::current_dir()?;
+        config.store.named = true;
         config.store.url = match crate::config::StoreUrl::parse(url, &here)? {
             crate::config::StoreUrl::Memory | crate::config::StoreUrl::Dynamodb => url.clone(),
             crate::config::StoreUrl::Sqlite(path) => format!("sqlite:{}", path.display()),

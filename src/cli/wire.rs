@@ -1,6 +1,7 @@
 //! Builds adapters from the configuration.
 
 pub mod cloud;
+mod reading;
 mod sources;
 
 use chrono::TimeDelta;
@@ -26,6 +27,7 @@ use crate::engine::view::View;
 use crate::engine::watch::{CoveragePolicy, RunPolicy, UnpricedPolicy, WatchPolicy};
 use crate::ports::{AlertsAndOutbox, Ledger, Notifier, Pricer};
 
+pub use self::reading::{alerts_to_read, filled_to_read, ledger_to_read, ledger_to_read_for};
 pub use self::sources::{configured, finder, format, look, sources};
 
 /// The ledger that the settings name, as its account sees it.

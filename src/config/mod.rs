@@ -113,6 +113,9 @@ pub struct StoreConfig {
     pub detail_days: u32,
     /// Milliseconds that a `sqlite:` store waits for another process that writes to it, before it is told as locked.
     pub busy_timeout_ms: u64,
+    /// Whether the address was given with the command. Not a key of the file.
+    #[serde(skip)]
+    pub named: bool,
 }
 
 impl Default for StoreConfig {
@@ -121,6 +124,7 @@ impl Default for StoreConfig {
             url: String::new(),
             detail_days: 90,
             busy_timeout_ms: 30_000,
+            named: false,
         }
     }
 }

@@ -151,6 +151,40 @@ fn a_report_is_data_on_stdout_in_every_format() {
 }
 
 #[test]
+fn a_name_that_looks_like_what_stands_for_others_is_told_apart() {
+    let home = Home::new();
+    let call = |team: &str, tokens: u32| {
+        format!(
+            r#"{{"id":"{team}{tokens}","ts":"2026-11-03T10:00:00Z","provider":"openai","model":"gpt-4o","output_tokens":{tokens},"team":"{team}"}}"#
+        ) + "\n"
+    };
+    let usage = [("other", 5000), ("(no team)", 4000), ("", 3000), ("ads", 2), ("web", 1)];
+    home.write("usage.jsonl", &usage.map(|(team, tokens)| call(team, tokens)).concat());
+    assert_eq!(code(&home.run(&["record", "usage.jsonl", "--now", NOW])), 0);
+    let report = |format: &str| {
+        let args = ["report", "--by", "team", "--top", "3", "--now", NOW, "--format", format];
+        home.run(&args)
+    };
+    let told = json(&report("json"));
+    let teams: Vec<&str> = told["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["team"].as_str().unwrap())
+        .collect();
+    assert_eq!(teams, ["other", "(no team)", "", "(other)"]);
+    let csv = out(&report("csv"));
+    assert!(csv.contains("\nother,") && csv.contains("\n(other),"), "{csv}");
+    for format in ["table", "markdown", "html"] {
+        let text = out(&report(format)).replace("&quot;", "\"");
+        assert!(
+            text.contains("\"(no team)\"") && text.contains("(other)"),
+            "{format}: {text}"
+        );
+    }
+}
+
+#[test]
 fn output_goes_to_a_file_in_the_format_of_its_name() {
     let home = recorded();
     for args in [

@@ -455,6 +455,15 @@ fn a_late_bill_is_filled_with_metered_spend_as_the_two_compared_last() {
         String::from_utf8_lossy(&text.stdout).contains("note: anthropic is billed to"),
         "the text says so"
     );
+    // What is scaled is told so in every form, beside the rows where those have no place for it.
+    for format in ["table", "json", "jsonl", "csv", "markdown", "html"] {
+        let report = ["report", "--basis", "billed-filled", "--now", NOW, "--format", format];
+        let output = home.run(&report);
+        let aside = matches!(format, "jsonl" | "csv");
+        let text = if aside { output.stderr } else { output.stdout };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert!(text.contains("anthropic is billed to 2026-11-02"), "{format}: {text}");
+    }
 }
 
 #[test]

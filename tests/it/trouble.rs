@@ -240,6 +240,18 @@ fn a_folder_that_may_not_be_read_is_told_and_resolves_nothing() {
     let output = run("2026-11-18T06:00:00Z", &["run"]);
     assert_eq!(output.status.code(), Some(2), "{}", err(&output));
     assert!(!told().contains("resolved"), "{}", told());
+
+    // Nor does a disk that is not there, under whose name there is an empty folder.
+    std::fs::rename(path.join("usage"), path.join("elsewhere")).unwrap();
+    std::fs::create_dir(path.join("usage")).unwrap();
+    let output = run("2026-11-18T12:00:00Z", &["run"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(
+        err(&output).contains("no file is left of those that were read before"),
+        "{}",
+        err(&output)
+    );
+    assert!(!told().contains("resolved"), "{}", told());
 }
 
 #[test]
@@ -344,4 +356,79 @@ fn policies_that_are_not_there_are_no_reason_to_resolve_alerts() {
     assert_eq!(finops(path, &["run"]).status.code(), Some(0));
     let told = std::fs::read_to_string(path.join("told.jsonl")).unwrap();
     assert!(told.contains("its budget or threshold is gone"), "{told}");
+}
+
+#[test]
+fn a_command_that_only_reads_makes_no_ledger() {
+    let folder = home();
+    let path = folder.path();
+    let commands = [
+        "report",
+        "budget",
+        "alert list",
+        "explain --top 1",
+        "export --focus 1.2",
+        "reconcile",
+        "price missing",
+    ];
+    for command in commands {
+        let args: Vec<&str> = command.split(' ').collect();
+        let output = finops(path, &[&["--store", "sqlite:ledgre.db"], args.as_slice()].concat());
+        assert_eq!(output.status.code(), Some(2), "{command}: {}", out(&output));
+        let told = err(&output).replace(&format!("{}/", path.display()), "");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(told, @r"
+            error: no such ledger: `ledgre.db`
+            hint: check `--store`; `finops run` and `finops record` create one
+            ");
+        }
+        // Before the first run there is nothing, and that is all right.
+        let output = finops(path, &args);
+        assert_ne!(output.status.code(), Some(2), "{command}: {}", err(&output));
+    }
+    let ledgers = std::fs::read_dir(path).unwrap().filter(|e| {
+        let name = e.as_ref().unwrap().file_name();
+        name.to_string_lossy().contains(".db")
+    });
+    assert_eq!(ledgers.count(), 0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_ledger_that_may_only_be_read_is_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = home();
+    let path = folder.path();
+    calls(path, "a.jsonl", 30);
+    assert_eq!(finops(path, &["run"]).status.code(), Some(0));
+    let set = |mode: [u32; 2]| {
+        for (name, mode) in [("ledger.db", mode[0]), ("", mode[1])] {
+            std::fs::set_permissions(path.join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    let commands = [
+        &["report", "--by", "day", "--format", "json"][..],
+        &["budget"],
+        &["alert", "list"],
+        &["explain", "--top", "3"],
+    ];
+    let read = |args: &[&str]| {
+        let output = nobody(path).args(["--now", NOW]).args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", err(&output));
+        out(&output)
+    };
+    let before = commands.map(read);
+    for mode in [[0o444, 0o555], [0o444, 0o755], [0o644, 0o555]] {
+        set(mode);
+        for (args, before) in commands.into_iter().zip(&before) {
+            assert_eq!(read(args), *before, "{args:?} {mode:?}");
+        }
+        let run = nobody(path).args(["--now", NOW, "run"]).output().unwrap();
+        assert!(
+            run.status.code() == Some(3) || mode[0] == 0o644,
+            "{mode:?}: {}",
+            err(&run)
+        );
+        set([0o644, 0o755]);
+    }
 }

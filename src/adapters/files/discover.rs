@@ -35,6 +35,11 @@ pub(super) struct Search {
 }
 
 impl Search {
+    /// Whether there is nothing to read.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty() && !self.stdin
+    }
+
     /// Whether all of the paths could be looked into.
     pub fn is_whole(&self) -> bool {
         self.unread.is_empty()

@@ -66,7 +66,9 @@ use thiserror::Error;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::usage::UsageEvent;
-use crate::ports::{Checkpoints, Sink, SourceError, UsageSource};
+use crate::ports::{Checkpoints, Progress, Sink, SourceError, UsageSource};
+
+use remember::TRACES;
 
 pub use asked::{Asked, WholeDays};
 pub use body::read_body;
@@ -378,6 +380,17 @@ impl UsageSource for FileSource {
 
     fn read(&mut self, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
         let search = discover::discover(&self.options.paths, &self.options.base, self.options.env)?;
+        if search.is_empty() && known.keys().any(|key| key != TRACES) {
+            // A disk that is not there looks so, and a folder that was cleared.
+            sink.warn(
+                "no file is left of those that were read before, and no alert is resolved",
+                1,
+            );
+            sink.progress(Progress {
+                unread: known.len() as u64,
+                ..Progress::default()
+            });
+        }
         read::read_all(&self.options, &search, known, sink)?;
         search.failure()
     }

@@ -24,18 +24,23 @@ pub struct SqliteAlerts {
 impl SqliteAlerts {
     /// Opens the store at `path`, creating or migrating it; every use of it waits so long for another process.
     pub fn open_within(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
-        let mut lock_path = path.as_os_str().to_owned();
-        lock_path.push(".outbox.lock");
         let conn = open(path, busy_timeout)?;
         // What people were told must survive a power cut, or it would be told again.
         conn.execute_batch("PRAGMA synchronous = FULL")
             .map_err(|e| failed(&path.display().to_string(), &e))?;
-        Ok(SqliteAlerts {
+        Ok(Self::of(conn, path))
+    }
+
+    /// The alert tables of an open store.
+    pub(super) fn of(conn: Connection, path: &Path) -> Self {
+        let mut lock_path = path.as_os_str().to_owned();
+        lock_path.push(".outbox.lock");
+        SqliteAlerts {
             conn,
             path: path.display().to_string(),
             lock_path: lock_path.into(),
             lock: None,
-        })
+        }
     }
 
     fn fail(&self) -> impl Fn(rusqlite::Error) -> StoreError + use<> {

@@ -60,12 +60,17 @@ impl SqliteLedger {
         let mode: String = conn
             .query_row("PRAGMA journal_mode", [], |row| row.get(0))
             .map_err(|e| failed(&path, &e))?;
+        Ok(Self::over(conn, path, mode != "wal"))
+    }
+
+    /// A ledger over an open store, which may be a `new` one.
+    pub(super) fn over(conn: Connection, path: String, new: bool) -> Self {
         let state = State {
-            new: mode != "wal",
+            new,
             ..State::default()
         };
         let handle = Handle::new(conn);
-        Ok(SqliteLedger { handle, path, state })
+        SqliteLedger { handle, path, state }
     }
 
     /// What errors of [`SqliteLedger::temporary`] name in place of a path.

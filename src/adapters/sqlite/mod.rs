@@ -13,6 +13,7 @@ pub mod ledger;
 mod migrate;
 mod names;
 mod parts;
+mod reader;
 mod record;
 mod sort;
 mod spend;

@@ -116,7 +116,10 @@ fn duration(text: &str) -> Result<TimeDelta, String> {
 
 /// Lists, shows and moves alerts.
 pub fn run(ctx: &mut Context<'_>, args: &AlertArgs) -> Result<Exit, CliError> {
-    let mut store = wire::alerts(ctx)?;
+    let mut store = match args.what {
+        None | Some(What::List { .. } | What::Show { .. }) => wire::alerts_to_read(ctx)?,
+        Some(_) => wire::alerts(ctx)?,
+    };
     let store = store.as_mut();
     match args.what.as_ref().unwrap_or(&What::List { all: false }) {
         What::List { all } => show::list(ctx, store, *all),

@@ -44,7 +44,7 @@ pub struct ExplainArgs {
 
 /// Explains a call, or lists calls.
 pub fn run(ctx: &mut Context<'_>, args: &ExplainArgs) -> Result<Exit, CliError> {
-    let mut ledger = wire::ledger(ctx)?;
+    let mut ledger = wire::ledger_to_read(ctx)?;
     let Some(id) = &args.id else {
         let all = always();
         let query = TopQuery {

@@ -66,7 +66,7 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &DiffArgs) -> Result<Exit, CliErr
         day: args.until.unwrap_or(today),
     };
     let period = Period::new(ctx.now - TimeDelta::days(DAYS), ctx.now);
-    let mut models = price_diff(wire::ledger(ctx)?.as_mut(), period, &args.filters, then, now)?;
+    let mut models = price_diff(wire::ledger_to_read(ctx)?.as_mut(), period, &args.filters, then, now)?;
     let calls: i64 = models.values().map(|m| m.calls).sum();
     models.retain(|_, model| args.all || model.differs());
     match ctx.format {

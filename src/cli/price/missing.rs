@@ -33,7 +33,7 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &MissingArgs) -> Result<Exit, Cli
     let all = always();
     let period = Period::new(args.from.unwrap_or(all.start), args.to.unwrap_or(all.end));
     let pricer = load(ctx)?;
-    let found = missing(wire::ledger(ctx)?.as_mut(), &pricer, period, &args.filters)?;
+    let found = missing(wire::ledger_to_read(ctx)?.as_mut(), &pricer, period, &args.filters)?;
     match ctx.format {
         Format::Json => {
             let rows: Vec<Value> = found.iter().map(object).collect();

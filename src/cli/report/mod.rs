@@ -14,7 +14,7 @@ use super::record::KindArg;
 use super::{CliError, Context, Exit, Format, text, wire};
 use crate::domain::dimension::Dimension;
 use crate::domain::spend::Basis;
-use crate::engine::report::{Axis, Filter, Report, ReportQuery, report};
+use crate::engine::report::{Axis, AxisValue, Filter, Report, ReportQuery, Section, report};
 use crate::engine::view::fill::Fill;
 
 /// The arguments of `finops report`.
@@ -91,7 +91,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
         in_days,
     } = match args.files.is_empty() {
         true => look::Looked {
-            ledger: wire::ledger_with(ctx, args.basis == BasisArg::BilledFilled)?,
+            ledger: wire::filled_to_read(ctx, args.basis == BasisArg::BilledFilled)?,
             exit: Exit::Fine,
             in_days: false,
         },
@@ -110,12 +110,16 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
         zone: args.zone,
         tokens: !args.costs_only,
     };
-    let report = report(ledger.as_mut(), query)?;
-    write(ctx, &report).map_err(|error| error.after(exit))?;
-    if ctx.format == Format::Table && args.basis == BasisArg::BilledFilled {
+    let mut report = report(ledger.as_mut(), query)?;
+    if args.basis == BasisArg::BilledFilled {
         let fill = Fill::read(ledger.as_mut(), ctx.now)?;
-        for note in fill.notes(&fill.tails.keys().copied().collect()) {
-            writeln!(ctx.out, "estimate: {}", text::clean(&note))?;
+        report.estimates = fill.notes(&fill.tails.keys().copied().collect());
+    }
+    write(ctx, &report).map_err(|error| error.after(exit))?;
+    // Rows alone have no place for it.
+    if matches!(ctx.format, Format::Csv | Format::Jsonl) && ctx.verbosity > 0 {
+        for note in &report.estimates {
+            let _ = writeln!(ctx.err, "estimate: {}", text::clean(note));
         }
     }
     if ctx.verbosity > 0 && report.sections.iter().all(|section| section.rows.is_empty()) {
@@ -165,11 +169,16 @@ fn distinct(by: &[Axis]) -> Vec<Axis> {
     out
 }
 
-/// What an unknown value is called for people.
-fn shown_name(axis: Axis, value: &str) -> String {
+/// What stands for a team, and for any other value, that nothing is known of.
+const UNKNOWN: [&str; 2] = ["(no team)", "(not given)"];
+
+/// A value as people read it. A name that looks like what stands for none is in quotation marks.
+fn shown_name(axis: Axis, section: &Section, value: &AxisValue) -> String {
+    let [no_team, not_given] = UNKNOWN;
     match (axis, value) {
-        (Axis::Of(Dimension::Team), "") => "(no team)".to_owned(),
-        (_, "") => "(not given)".to_owned(),
-        (_, value) => text::clean(value),
+        (Axis::Of(Dimension::Team), AxisValue::Name(name)) if name.is_empty() => no_team.to_owned(),
+        (_, AxisValue::Name(name)) if name.is_empty() => not_given.to_owned(),
+        (_, AxisValue::Name(name)) if UNKNOWN.contains(&name.as_str()) => format!("\"{name}\""),
+        (_, value) => text::clean(&section.value(value)),
     }
 }

@@ -7,7 +7,7 @@ use super::shown_name;
 use crate::cli::CliError;
 use crate::cli::text;
 use crate::domain::money::{Currency, Money};
-use crate::domain::spend::Sums;
+use crate::domain::spend::{Basis, Sums};
 use crate::domain::usage::Bucket;
 use crate::engine::report::{Axis, Report, Row, Section};
 
@@ -59,10 +59,11 @@ fn measures(sums: &Sums, currency: Currency, told: bool) -> Vec<(String, Value)>
     out
 }
 
-fn object(by: &[Axis], row: &Row, currency: Currency, tokens: bool) -> Value {
+fn object(by: &[Axis], row: &Row, section: &Section, tokens: bool) -> Value {
+    let currency = section.currency;
     let mut object = Map::new();
     for (axis, value) in by.iter().zip(&row.key) {
-        object.insert(axis.name().to_owned(), Value::from(value.to_string()));
+        object.insert(axis.name().to_owned(), Value::from(section.value(value)));
     }
     object.extend(measures(&row.sums, currency, tokens));
     object.insert(
@@ -72,13 +73,11 @@ fn object(by: &[Axis], row: &Row, currency: Currency, tokens: bool) -> Value {
     Value::Object(object)
 }
 
-/// The rows, each an object.
+/// The rows, each an object; those of which something was only spent before come last, so that what was before adds up, too.
 pub fn rows(report: &Report) -> impl Iterator<Item = Value> + '_ {
     report.sections.iter().flat_map(|section| {
-        section
-            .rows
-            .iter()
-            .map(|row| object(&report.query.by, row, section.currency, report.query.tokens))
+        let rows = section.rows.iter().chain(&section.gone);
+        rows.map(|row| object(&report.query.by, row, section, report.query.tokens))
     })
 }
 
@@ -88,7 +87,7 @@ pub fn document(report: &Report) -> Value {
     let totals: Vec<Value> = report
         .sections
         .iter()
-        .map(|s| object(&[], &s.total, s.currency, query.tokens))
+        .map(|s| object(&[], &s.total, s, query.tokens))
         .collect();
     let mut document = json!({
         "schema_version": 1,
@@ -100,6 +99,11 @@ pub fn document(report: &Report) -> Value {
         "rows": rows(report).collect::<Vec<_>>(),
         "total": totals.first(),
     });
+    if query.basis == Basis::BilledFilled
+        && let Some(object) = document.as_object_mut()
+    {
+        object.insert("estimates".to_owned(), Value::from(report.estimates.clone()));
+    }
     if totals.len() > 1
         && let Some(object) = document.as_object_mut()
     {
@@ -126,7 +130,7 @@ pub fn csv(report: &Report) -> Result<Vec<u8>, CliError> {
                 .map_err(failed)?;
         }
         for row in &section.rows {
-            let key = row.key.iter().map(|value| text::csv_cell(&value.to_string()));
+            let key = row.key.iter().map(|value| text::csv_cell(&section.value(value)));
             let values = measures(&row.sums, section.currency, report.query.tokens)
                 .into_iter()
                 .map(|(_, value)| plain(&value));
@@ -174,7 +178,7 @@ pub fn markdown(report: &Report) -> String {
             let mut cells: Vec<String> = by
                 .iter()
                 .zip(&row.key)
-                .map(|(axis, value)| escape(&shown_name(*axis, &value.to_string())))
+                .map(|(axis, value)| escape(&shown_name(*axis, section, value)))
                 .collect();
             cells.extend(figures(&row.sums, section.currency, report.query.tokens));
             out.push_str(&line(&cells));
@@ -185,6 +189,9 @@ pub fn markdown(report: &Report) -> String {
         }
         cells.extend(figures(&section.total.sums, section.currency, report.query.tokens));
         out.push_str(&line(&cells));
+    }
+    for note in &report.estimates {
+        out.push_str(&format!("\nEstimate: {}\n", escape(&text::clean(note))));
     }
     out
 }

@@ -61,6 +61,9 @@ pub fn draw(report: &Report, look: Look) -> String {
             out.push('\n');
         }
     }
+    for note in &report.estimates {
+        out.push_str(&format!("estimate: {}\n", text::clean(note)));
+    }
     out
 }
 
@@ -150,7 +153,7 @@ fn body(report: &Report, section: &Section, look: Look) -> String {
     let draw_all = |bars: usize| -> Vec<Vec<String>> {
         let body = section.rows.iter().map(|row| {
             let pairs = by.iter().zip(&row.key);
-            let names = pairs.map(|(axis, value)| shown_name(*axis, &value.to_string()));
+            let names = pairs.map(|(axis, value)| shown_name(*axis, section, value));
             draw_row(row, names.collect(), bars)
         });
         let mut names = vec![String::new(); by.len()];
@@ -304,11 +307,13 @@ mod tests {
                 row(&["search", "claude-sonnet-4-5-20250929"], "1234.5", "1000"),
                 row(&["", "evil\u{1b}[31m|name"], "0.004", "0"),
             ],
+            gone: Vec::new(),
             total: row(&[], "1234.504", "1000"),
         };
         let report = Report {
             query,
             sections: vec![section],
+            estimates: Vec::new(),
         };
         let look = Look {
             width,

@@ -119,17 +119,24 @@ impl<'a> Builder<'a> {
                 Some(top) => fold(self.query, rows, top, self.days)?,
                 None => rows.into_values().collect(),
             };
-            // What was only spent before is in the total's trend; a row of zeros would say nothing.
-            let mut rows: Vec<Row> = rows.into_iter().filter(|row| !row.sums.is_empty()).collect();
+            let (mut rows, mut gone): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| !row.sums.is_empty());
+            gone.retain(|row| !row.previous.is_empty());
             rows.sort_by_cached_key(|row| order(&self.query.by, row));
+            gone.sort_by_cached_key(|row| order(&self.query.by, row));
             if !total.sums.is_empty() {
-                sections.push(Section { currency, rows, total });
+                sections.push(Section {
+                    currency,
+                    rows,
+                    gone,
+                    total,
+                });
             }
         }
         if sections.is_empty() {
             sections.push(Section {
                 currency: Currency::USD,
                 rows: Vec::new(),
+                gone: Vec::new(),
                 total: empty(Vec::new(), self.days),
             });
         }

@@ -91,8 +91,32 @@ pub struct Section {
     pub currency: Currency,
     /// Time ascending, then cost descending, then names.
     pub rows: Vec<Row>,
+    /// What was only spent in the period before: it is in the total's trend, and a row of zeros would say nothing to people.
+    pub gone: Vec<Row>,
     /// All of them together.
     pub total: Row,
+}
+
+impl Section {
+    /// What all names beyond the top ones are called together: `other`, unless something has that name.
+    #[must_use]
+    pub fn rest(&self) -> &'static str {
+        let taken = |name: &str| {
+            let mut values = self.rows.iter().chain(&self.gone).flat_map(|row| &row.key);
+            values.any(|value| matches!(value, AxisValue::Name(given) if given.as_str() == name))
+        };
+        let names = ["other", "(other)", "(all others)"];
+        names.into_iter().find(|name| !taken(name)).unwrap_or("(the rest)")
+    }
+
+    /// A value of one of its rows as programs read it.
+    #[must_use]
+    pub fn value(&self, value: &AxisValue) -> String {
+        match value {
+            AxisValue::Other => self.rest().to_owned(),
+            AxisValue::Hour(_) | AxisValue::Date(_) | AxisValue::Name(_) => value.to_string(),
+        }
+    }
 }
 
 /// A report.
@@ -102,6 +126,8 @@ pub struct Report {
     pub query: ReportQuery,
     /// One per currency, US dollars first; one without rows where there is no spend.
     pub sections: Vec<Section>,
+    /// What is estimated in it, and how.
+    pub estimates: Vec<String>,
 }
 
 /// The dimensions that a report tells spend apart by.
@@ -126,7 +152,11 @@ pub fn report(ledger: &mut dyn Ledger, query: ReportQuery) -> Result<Report, Sto
         return Err(error.into());
     }
     let sections = builder.finish()?;
-    Ok(Report { query, sections })
+    Ok(Report {
+        query,
+        sections,
+        estimates: Vec::new(),
+    })
 }
 
 #[cfg(test)]

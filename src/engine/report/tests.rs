@@ -161,6 +161,22 @@ fn beyond_the_top_names_everything_is_other_per_day() {
 }
 
 #[test]
+fn what_was_before_adds_up_also_where_nothing_is_spent_now() {
+    for by in ["model", "day,model", "hour", "week,team"] {
+        for top in [None, Some(1)] {
+            let query = ReportQuery { top, ..november(by) };
+            let report = report(&mut Rows(sample()), query).unwrap();
+            let [section] = report.sections.as_slice() else {
+                panic!("one currency")
+            };
+            let rows = section.rows.iter().chain(&section.gone);
+            let before: Decimal = rows.map(|row| row.previous.cost).sum();
+            assert_eq!(before, section.total.previous.cost, "{by} {top:?}");
+        }
+    }
+}
+
+#[test]
 fn filters_of_one_dimension_are_alternatives_and_of_two_are_conditions() {
     let filters = |texts: &[&str]| texts.iter().map(|text| Filter::parse(text).unwrap()).collect();
     let cost = |texts: &[&str]| {

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::table::{Look, cache_writes, days_until, title, unpriced};
 use super::{records, shown_name};
-use crate::cli::text::{count, money, percent_change, tokens};
+use crate::cli::text::{self, count, money, percent_change, tokens};
 use crate::domain::money::Money;
 use crate::domain::usage::Bucket;
 use crate::engine::report::{AxisValue, Report, Row, Section};
@@ -55,6 +55,10 @@ pub fn draw(report: &Report, look: Look) -> String {
         }
         out.push_str(&chart::by_day(report, section, days_until(report, look.now)));
         out.push_str(&table(report, section, look));
+    }
+    for note in &report.estimates {
+        let line = escaped(&format!("Estimate: {}", text::clean(note)));
+        out.push_str(&format!("<p class=\"note\" role=\"note\">{line}</p>\n"));
     }
     out.push_str(&format!(
         "</main>\n<footer>\n<p>finops {}, as of {}. Amounts are rounded for display; the file holds the exact ones.</p>\n\
@@ -211,7 +215,7 @@ fn table(report: &Report, section: &Section, look: Look) -> String {
     for row in &section.rows {
         out.push_str("<tr role=\"row\">");
         for (axis, value) in by.iter().zip(&row.key) {
-            let name = escaped(&shown_name(*axis, &value.to_string()));
+            let name = escaped(&shown_name(*axis, section, value));
             let name = match value {
                 AxisValue::Date(_) | AxisValue::Hour(_) => format!("<time datetime=\"{name}\">{name}</time>"),
                 AxisValue::Name(_) | AxisValue::Other if name.len() <= SHORT => {
