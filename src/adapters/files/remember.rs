@@ -7,7 +7,7 @@ use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints, Rejection, SourceError};
 
 use super::line::Fault;
-use super::otel::Traces;
+use super::otel::{Found, Traces};
 use super::position::Position;
 use super::read::Run;
 use super::readers::held;
@@ -107,13 +107,15 @@ impl Run<'_> {
 
     /// Prices the agent spans that no call was met for.
     pub fn settle_traces(&mut self) -> Result<(), Stop> {
-        let events = held(&self.shared.traces).settle();
+        let mut found = Found::default();
+        let events = held(&self.shared.traces).settle(&mut found);
         if !events.is_empty() {
             self.sink.warn(
-                "agent spans priced themselves, since no call below them is known",
+                "spans of agents and of unknown operations priced themselves, since no call below them is known",
                 events.len() as u64,
             );
             self.out.events.extend(events);
+            found.tell(&mut self.out);
             self.hand_over()?;
         }
         self.keep_traces()
