@@ -29,6 +29,7 @@ mod line;
 mod litellm;
 mod media;
 mod memo;
+mod mixed;
 mod objects;
 mod otel;
 mod packed;
@@ -132,27 +133,6 @@ impl FileFormat {
         FileFormat::Cur,
         FileFormat::CostExplorer,
     ];
-
-    /// Whether one file may hold its records beside those of others.
-    fn is_mixed(self) -> bool {
-        match self {
-            FileFormat::Litellm
-            | FileFormat::Otel
-            | FileFormat::Bedrock
-            | FileFormat::Body
-            | FileFormat::Apim
-            | FileFormat::Langfuse
-            | FileFormat::Helicone => true,
-            FileFormat::ClaudeCode
-            | FileFormat::Codex
-            | FileFormat::Plain
-            | FileFormat::Focus
-            | FileFormat::OpenaiAdmin
-            | FileFormat::AnthropicAdmin
-            | FileFormat::Cur
-            | FileFormat::CostExplorer => false,
-        }
-    }
 
     /// Whether it holds bills, all files of which are read together.
     fn is_bill(self) -> bool {
