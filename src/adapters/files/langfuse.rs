@@ -11,12 +11,11 @@ use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
-use super::body;
 use super::counts::Counts;
-use super::line::{Context, Fault, LineFormat, Output};
+use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::litellm::json_text;
 use super::scalar::{Scalar, reported};
-use super::tags;
+use super::{seller, tags};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -91,7 +90,7 @@ impl LineFormat for Langfuse {
         };
         let at = context.time(&seen.start_time, "startTime", out)?;
         let model = context.label(&seen.model, "model")?;
-        let provider = context.labels.get(body::by_model(model.as_str()));
+        let provider = context.labels.get(seller::by_model(model.as_str()));
         let mut event = UsageEvent::new(id, at, provider, model);
         event.rank.line = number;
         if !seen.updated_at.is_null() {
@@ -131,7 +130,7 @@ fn gap(details: &Details<'_>, unit: &str) -> &'static str {
     let text = if !(unit.is_empty() || in_tokens(unit)) {
         format!("usage in {} instead of tokens: coverage gap", short(unit))
     } else if keys.is_empty() {
-        "calls without usage: coverage gap".to_owned()
+        NO_USAGE.to_owned()
     } else {
         let keys = keys.join(", ");
         format!(

@@ -92,6 +92,22 @@ fn other_names_of_langfuse_counts_are_known_and_what_counts_no_tokens_is_a_gap()
     }
 }
 
+#[test]
+fn the_name_of_a_model_tells_langfuse_who_sold_it() {
+    for (model, provider) in [
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock"),
+        ("amazon.nova-pro-v1:0", "bedrock"),
+        ("claude-sonnet-4-5@20250929", "vertex"),
+        ("models/gemini-2.5-flash", "google"),
+        ("azure/gpt-4o", "azure"),
+        ("some-deployment", ""),
+    ] {
+        let text = observation("obs-1", r#""usageDetails":{"input":1,"output":1}"#);
+        let call = read_text("a.json", text.replace("gpt-5-2025-08-07", model)).only();
+        assert_eq!((call.provider().as_str(), call.model().as_str()), (provider, model));
+    }
+}
+
 /// Uncached, cached, output, reasoning, then the media.
 fn with_media(call: &UsageEvent) -> Vec<u64> {
     let text = [Bucket::InputUncached, Bucket::CacheRead, Bucket::Output];

@@ -244,3 +244,87 @@ fn of_agent_spans_within_each_other_one_counts() {
         assert_eq!(kept.excluded.get("parent_spans"), Some(&1));
     }
 }
+
+/// The Vercel AI SDK names its steps and interfaces; outer steps repeat the inner ones.
+#[test]
+fn steps_of_the_vercel_ai_sdk_are_calls_of_the_provider_behind_the_interface() {
+    let names =
+        |provider: &'static str, model: &'static str| [("gen_ai.system", provider), ("gen_ai.request.model", model)];
+    let inner = [
+        ("ai.operationId", "ai.generateText.doGenerate"),
+        ("ai.response.id", "chatcmpl-7"),
+    ];
+    let outer = [
+        ("ai.operationId", "ai.generateText"),
+        ("ai.model.provider", "openai.chat"),
+        ("ai.model.id", "gpt-4o"),
+    ];
+    let tokens = [("gen_ai.usage.input_tokens", 2000), ("gen_ai.usage.output_tokens", 100)];
+    let cached = [("ai.usage.cachedInputTokens", 1500)];
+    let total = [("ai.usage.totalTokens", 2100)];
+    let rest = [
+        ("ai.usage.inputTokenDetails.noCacheTokens", 300),
+        ("ai.usage.inputTokenDetails.cacheWriteTokens", 200),
+    ];
+    for (provider, model, counts, seller, expected) in [
+        (
+            "openai.chat",
+            "gpt-4o",
+            [&tokens[..], &cached, &total].concat(),
+            "openai",
+            [500, 1500, 0, 100],
+        ),
+        // Of Claude, version 5 hands over what was neither read nor written, and makes a total of that.
+        (
+            "anthropic.messages",
+            "claude-sonnet-4-5",
+            [&tokens[..], &cached, &total].concat(),
+            "anthropic",
+            [2000, 1500, 0, 100],
+        ),
+        // Version 6 tells all parts.
+        (
+            "vertex.anthropic.messages",
+            "claude-sonnet-4-5",
+            [&tokens[..], &cached, &total, &rest].concat(),
+            "vertex",
+            [300, 1500, 200, 100],
+        ),
+    ] {
+        let call = span("c1", "o1", &[&inner[..], &names(provider, model)].concat(), &counts);
+        let around = span(
+            "o1",
+            "",
+            &outer,
+            &[("ai.usage.promptTokens", 2000), ("ai.usage.completionTokens", 100)],
+        );
+        let kept = read_text("a.jsonl", request(&[around, call]));
+        let call = kept.only();
+        let t = |bucket| call.tokens.get(bucket);
+        let seen = [
+            t(Bucket::InputUncached),
+            t(Bucket::CacheRead),
+            t(Bucket::CacheWrite5m),
+            t(Bucket::Output),
+        ];
+        assert_eq!((call.provider().as_str(), seen), (seller, expected), "{provider}");
+        assert_eq!(call.id, EventId::of(&[b"response", b"chatcmpl-7"]));
+        assert_eq!(
+            (kept.excluded.get("parent_spans"), kept.warnings.len()),
+            (Some(&1), 0),
+            "{:?}",
+            kept.warnings
+        );
+    }
+    let embed = [
+        ("ai.operationId", "ai.embed.doEmbed"),
+        ("ai.model.provider", "openai.embedding"),
+        ("ai.model.id", "text-embedding-3-small"),
+    ];
+    let call = read_text(
+        "a.jsonl",
+        request(&[span("e1", "", &embed, &[("ai.usage.tokens", 12)])]),
+    )
+    .only();
+    assert_eq!((call.provider().as_str(), call.tokens.prompt()), ("openai", 12));
+}

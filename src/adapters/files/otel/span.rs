@@ -3,13 +3,11 @@
 use std::borrow::Cow;
 
 use crate::domain::dimension::Dimension;
-use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
-use super::super::counts::Input;
-use super::super::line::{Context, Fault, Output};
+use super::super::line::{Context, Fault, NO_USAGE, Output};
 use super::super::scalar::Scalar;
-use super::super::tags;
+use super::super::{seller, tags, tier};
 use super::attributes::{Attributes, Role, or};
 use super::traces::{Found, Traces, span_key};
 
@@ -76,14 +74,23 @@ pub(in super::super) fn observe(
     let failed = span.failed || !own.error.is_null();
     let provider = or(&own.provider, &own.system);
     let provider = context.label(provider, "gen_ai.provider.name")?;
-    let provider = context.labels.get(provider_of(provider.as_str()));
-    let counts = own.counts(matches!(provider.as_str(), "openai" | "azure"))?;
+    let provider = match seller::named(provider.as_str()) {
+        // A framework, which sells nothing.
+        "" | "strands-agents" => own
+            .models()
+            .map(seller::by_model)
+            .find(|name| !name.is_empty())
+            .unwrap_or(""),
+        name => name,
+    };
+    let provider = context.labels.get(provider);
+    let (counts, declared) = own.counts(provider.as_str())?;
     if role == Role::Call && (!own.has_usage() || (failed && counts.input + counts.output + counts.read == 0)) {
         traces.link(key, parent, None, &mut found);
         found.tell(out);
         let kind = if failed { "failed_calls" } else { "calls_without_usage" };
         if !failed {
-            out.warnings.push("calls without usage: coverage gap");
+            out.warnings.push(NO_USAGE);
         }
         out.excluded_once.push((kind, id));
         return Ok(());
@@ -96,7 +103,7 @@ pub(in super::super) fn observe(
         "" => around.resource.service.str(),
         scope => scope,
     };
-    event.tokens = counts.tokens(Input::Includes, short(emitter), out);
+    event.tokens = counts.tokens(declared, short(emitter), out);
     describe(own, around.resource, &mut event, context)?;
     if matches!(role, Role::Agent | Role::Unknown) {
         traces.link(key, parent, Some(event), &mut found);
@@ -149,27 +156,7 @@ fn describe(
     }
     event.session = context.label(&own.conversation, "gen_ai.conversation.id")?;
     let tier = or(&own.tier, &own.asked_tier);
-    let tier = match tier.str() {
-        "auto" => Label::EMPTY,
-        "default" => context.labels.get("standard"),
-        _ => context.label(tier, "openai.response.service_tier")?,
-    };
+    let tier = tier::of(tier, "openai.response.service_tier", context)?;
     event.dimensions.set(Dimension::Tier, tier);
     Ok(())
-}
-
-/// The provider as price books name it.
-fn provider_of(name: &str) -> &str {
-    match name {
-        "aws.bedrock" | "AWS" => "bedrock",
-        "azure.ai.openai" | "azure.ai.inference" | "az.ai.openai" | "az.ai.inference" | "Azure" => "azure",
-        "gcp.gemini" | "gcp.gen_ai" | "gemini" | "Google" => "google",
-        "gcp.vertex_ai" | "vertex_ai" | "VertexAI" => "vertex",
-        "x_ai" => "xai",
-        "mistral_ai" | "MistralAI" => "mistral",
-        "ibm.watsonx.ai" => "watsonx",
-        "Anthropic" => "anthropic",
-        "OpenAI" => "openai",
-        other => other,
-    }
 }
