@@ -13,6 +13,7 @@ pub mod label;
 pub mod money;
 pub mod notification;
 pub mod period;
+pub mod plausible;
 pub mod policy_test;
 pub mod price;
 pub mod reading;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Days, Utc};
 
 use super::collect::{Collection, collect};
 use super::evaluate::{Evaluation, evaluate};
@@ -63,6 +63,13 @@ pub fn time_for_reading(budget: Duration) -> Duration {
     budget - budget / KEPT_SHARE
 }
 
+/// The instant from which the age of detail is counted: no later than a day after the newest spend. What is folded away is gone for good,
+/// and a clock that is ahead once must not do that to all of it.
+fn seen(ledger: &mut dyn Ledger, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
+    let newest = ledger.span()?.and_then(|span| span.end.checked_add_days(Days::new(1)));
+    Ok(newest.map_or(now, |newest| newest.min(now)))
+}
+
 /// Runs once. Reading stops while there is time left to evaluate what was read and to tell; the next run goes on from there.
 /// A step that is killed leaves the ledger as it was before or after it; the next run goes on from there.
 pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> {
@@ -79,7 +86,7 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         None,
         &enough,
     )?;
-    let complete = collection.failed_sources.is_empty() && collection.left.is_empty();
+    let complete = collection.is_complete();
     let mut evaluation = evaluate(
         parts.budgets,
         parts.channel_names,
@@ -112,7 +119,8 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
     if parts.watch.runs.every.is_some() {
         remember(parts.ledger, parts.pricer, now)?;
     }
-    let expired = parts.ledger.expire(parts.retention, now)?;
+    let until = seen(parts.ledger, now)?;
+    let expired = parts.ledger.expire(parts.retention, until)?;
     Ok(Cycle {
         collection,
         evaluation,

@@ -35,6 +35,7 @@ mod prices;
 mod pricing_commands;
 mod reconcile;
 mod serve;
+mod settings;
 mod simulation;
 mod support;
 mod tour;

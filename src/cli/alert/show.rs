@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::text::{Align, Column, clean, table, unicode_locale};
+use crate::cli::text::{Align, Column, clean, csv_cell, table, unicode_locale};
 use crate::cli::{CliError, Context, Exit, Format};
 use crate::domain::alert::{Alert, State, Transition};
 use crate::engine::deed::find;
@@ -26,8 +26,10 @@ pub fn list(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, all: bool) -
                 Format::Csv => {
                     let lines = std::iter::once(names.map(str::to_owned).to_vec()).chain(rows);
                     for line in lines {
-                        let quoted: Vec<String> =
-                            line.iter().map(|c| format!("\"{}\"", c.replace('"', "\"\""))).collect();
+                        let quoted: Vec<String> = line
+                            .iter()
+                            .map(|c| format!("\"{}\"", csv_cell(c).replace('"', "\"\"")))
+                            .collect();
                         writeln!(ctx.out, "{}", quoted.join(","))?;
                     }
                 }
