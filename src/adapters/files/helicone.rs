@@ -8,7 +8,7 @@ use crate::domain::dimension::Dimension;
 use crate::domain::usage::{EventId, UsageEvent};
 
 use super::counts::{Counts, Input};
-use super::line::{Context, Fault, LineFormat, Output};
+use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::{Scalar, reported};
 use super::tags;
 
@@ -94,7 +94,7 @@ impl LineFormat for Helicone {
             if row.response_status.count("response_status")? >= 400 {
                 out.excluded_once.push(("failed_calls", id));
             } else {
-                out.warnings.push("calls without usage: coverage gap");
+                out.warnings.push(NO_USAGE);
                 out.excluded_once.push(("calls_without_usage", id));
             }
             return Ok(());

@@ -208,6 +208,7 @@ impl ObjectSource {
             sessions: Arc::new(Sessions::new(Vec::new())),
             traces: resume_traces(known),
             columns: self.options.columns.clone(),
+            else_as: None,
         };
         let open_from = self
             .now

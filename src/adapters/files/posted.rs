@@ -98,6 +98,7 @@ impl Inbox {
                 sessions: Arc::new(Sessions::new(Vec::new())),
                 traces: Arc::clone(traces),
                 columns: None,
+                else_as: None,
             },
             now,
             posts,

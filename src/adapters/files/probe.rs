@@ -79,6 +79,7 @@ pub(super) fn probed(format: Option<FileFormat>, read: impl FnOnce(&mut Run<'_>)
         sessions: Arc::new(Sessions::new(Vec::new())),
         traces: Arc::new(Mutex::new(Traces::default())),
         columns: None,
+        else_as: None,
     };
     let mut probed = Probed::default();
     let mut run = Run::new(&options, shared, &mut probed);

@@ -40,6 +40,7 @@ pub(super) fn read_all(
         sessions: Arc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
         traces: resume_traces(known),
         columns: options.columns.clone(),
+        else_as: None,
     };
     let mut run = Run::new(options, shared, sink);
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);
@@ -226,7 +227,7 @@ impl<'a> Run<'a> {
                 known @ (Framing::Lines | Framing::Values | Framing::Table) => known,
             };
             let format = self.options.format.or_else(|| recognise(front, framing));
-            match format.or_else(|| detect::by_path(name)) {
+            match format.or_else(|| detect::by_path(name)).or(self.shared.else_as) {
                 Some(format) => (format, framing),
                 None if self.by_itself => return Err(Stop::Later),
                 None if named => {

@@ -178,6 +178,14 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
         };
         list.push(stem.clone());
     }
+    // Answers of Claude name the model as its maker does.
+    if stem.name.starts_with("claude-") {
+        list.push(Candidate {
+            name: format!("anthropic.{}", stem.name),
+            how: "maker's name of the model",
+            ..stem.clone()
+        });
+    }
     let cut = |name: &str| {
         let mut name = name;
         // A context size may follow the version: `-v1:0:200k`.

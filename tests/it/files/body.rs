@@ -88,6 +88,84 @@ fn batch_output_is_opened_and_billed_as_batch() {
 }
 
 #[test]
+fn batches_of_other_clouds_are_billed_as_batch_too() {
+    let gemini = r#"{"responseId":"g-9","modelVersion":"gemini-2.5-flash","createTime":"2026-10-20T08:15:04Z","usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":1}}"#;
+    let claude = r#"{"id":"msg_bdrk_01","type":"message","role":"assistant","model":"claude-sonnet-4-5-20250929","usage":{"input_tokens":10,"output_tokens":1}}"#;
+    for (line, provider) in [
+        (format!(r#"{{"key":"req-1","response":{gemini}}}"#), "google"),
+        (
+            format!(r#"{{"status":"","processed_time":"2026-10-20T08:15:04.1+00:00","request":{{"contents":[]}},"response":{gemini}}}"#),
+            "vertex",
+        ),
+        (format!(r#"{{"recordId":"R1","modelInput":{{"messages":[]}},"modelOutput":{claude}}}"#), "bedrock"),
+        (
+            r#"{"modelInput":{},"modelOutput":{"output":{"message":{}},"usage":{"inputTokens":10,"outputTokens":1,"totalTokens":11}},"recordId":"R2"}"#.to_owned(),
+            "bedrock",
+        ),
+    ] {
+        let call = read_text("a.jsonl", &line).only();
+        assert_eq!((call.provider().as_str(), call.tier().as_str()), (provider, "batch"), "{line}");
+        assert_eq!(counts(&call), [10, 0, 0, 0, 0, 0, 1], "{line}");
+    }
+    let lines = [
+        r#"{"recordId":"R3","modelInput":{},"error":{"errorCode":400}}"#,
+        r#"{"status":"Bad Request","processed_time":"2026-10-20T08:15:04Z","request":{},"response":{},"custom_id":"c"}"#,
+        r#"{"recordId":"R4","modelInput":{},"modelOutput":{"inputTextTokenCount":8,"results":[{"tokenCount":3}]}}"#,
+    ];
+    let kept = read_text("a.jsonl", lines.join("\n"));
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 0));
+    let told = ["failed_calls", "calls_without_usage"].map(|kind| kept.excluded.get(kind).copied());
+    assert_eq!(told, [Some(2), Some(1)]);
+}
+
+#[test]
+fn the_answer_tells_who_sold_it_and_at_which_tier() {
+    let claude = |id: &str| {
+        format!(
+            r#"{{"id":"{id}","type":"message","role":"assistant","model":"claude-sonnet-4-5-20250929","created_at":"2026-10-20T08:15:04Z","usage":{{"input_tokens":1,"output_tokens":1}}}}"#
+        )
+    };
+    let groq = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1792484104,"model":"llama-3.3-70b-versatile","x_groq":{"id":"req_1"},"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
+    let converse = r#"{"time":"2026-10-20T08:15:04Z","modelId":"zai.glm-4.7","usage":{"inputTokens":1,"outputTokens":1},"serviceTier":{"type":"priority"}}"#;
+    for (body, provider, tier) in [
+        (claude("msg_bdrk_015pNYi6"), "bedrock", ""),
+        (claude("msg_vrtx_015pNYi6"), "vertex", ""),
+        (claude("msg_015pNYi6"), "anthropic", ""),
+        (groq.to_owned(), "groq", ""),
+        (converse.to_owned(), "bedrock", "priority"),
+        (converse.replace("priority", "default"), "bedrock", "standard"),
+    ] {
+        let call = read_text("a.json", &body).only();
+        assert_eq!(
+            (call.provider().as_str(), call.tier().as_str()),
+            (provider, tier),
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn a_stream_that_never_tells_its_usage_is_a_gap_and_one_that_does_is_none() {
+    let chunk = |id: &str, rest: &str| {
+        format!(r#"{{"id":"{id}","object":"chat.completion.chunk","created":1792484104,"model":"gpt-4o",{rest}}}"#)
+    };
+    let part = r#""choices":[{"delta":{"content":"x"}}],"usage":null"#;
+    let end = r#""choices":[],"usage":{"prompt_tokens":7,"completion_tokens":5,"total_tokens":12}"#;
+    let response = r#"{"id":"resp_1","object":"response","created_at":1792484104,"status":"in_progress","model":"gpt-5","usage":null}"#;
+    let mut lines = Vec::new();
+    for _ in 0..100 {
+        lines.extend([chunk("chatcmpl-1", part), chunk("chatcmpl-2", part)]);
+    }
+    lines.extend([chunk("chatcmpl-2", end), response.to_owned()]);
+    let kept = read_text("a.jsonl", lines.join("\n"));
+    assert_eq!(kept.only().tokens.total(), 12);
+    assert_eq!(kept.excluded.get("calls_without_usage"), Some(&1));
+    assert_eq!(kept.warnings.get("calls without usage: coverage gap"), Some(&1));
+    let kept = read_text("a.jsonl", response.replace("in_progress", "completed"));
+    assert_eq!(kept.excluded.get("calls_without_usage"), Some(&1));
+}
+
+#[test]
 fn streams_without_usage_and_bodies_without_identity_are_told() {
     let chunk = |n: u64| {
         format!(

@@ -2,16 +2,15 @@
 
 mod record;
 
-use chrono::{DateTime, Utc};
 use memchr::memmem::Finder;
 
 use crate::domain::dimension::Dimension;
-use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, Rank, UsageEvent};
 
 use self::record::{Line, Slot, Usage, Values, Wrapper};
 use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::reported;
+use super::seller;
 use super::value::Value;
 
 /// Reads Claude Code lines.
@@ -115,7 +114,11 @@ fn observe(values: &Values<'_>, number: u64, context: &mut Context, out: &mut Ou
         [b"response", id] => context.response(id),
         key => EventId::of(&key),
     };
-    out.events.push(blank(identity, at, model, context));
+    let provider = match seller::by_response(text(Slot::Id)) {
+        "" => context.provider(model, provider_of),
+        cloud => context.labels.get(cloud),
+    };
+    out.events.push(UsageEvent::new(identity, at, provider, model));
     let Some(event) = out.events.last_mut() else {
         return Ok(());
     };
@@ -158,7 +161,12 @@ fn extras(
         let model = if own.is_empty() { parent.model() } else { own };
         let [space, id] = *key;
         let id = EventId::of(&[space, id, b"iteration", n.to_string().as_bytes()]);
-        let mut event = blank(id, parent.at, model, context);
+        // Who sold the message sold what was done for it.
+        let provider = match parent.provider() {
+            cloud if matches!(cloud.as_str(), "bedrock" | "vertex") => cloud,
+            _ => context.provider(model, provider_of),
+        };
+        let mut event = UsageEvent::new(id, parent.at, provider, model);
         fill(&mut event, &entry.values(), "message.usage.iterations", context)?;
         event
             .dimensions
@@ -172,11 +180,6 @@ fn extras(
         out.events.push(event);
     }
     Ok(())
-}
-
-#[inline(always)]
-fn blank(id: EventId, at: DateTime<Utc>, model: Label, context: &mut Context) -> UsageEvent {
-    UsageEvent::new(id, at, context.provider(model, provider_of), model)
 }
 
 /// Takes over the usage; a fault names its field below `path`.
