@@ -1,6 +1,8 @@
 //! LiteLLM spend log rows and logging payloads. The prompt count includes cached tokens, for every provider; identity is the request id
 //! (the payload's `id`), the call id where that is empty.
 
+mod row;
+
 use std::borrow::Cow;
 
 use serde::Deserialize;
@@ -16,136 +18,7 @@ use super::line::{Context, Fault, LineFormat, Output};
 use super::media;
 use super::scalar::{Scalar, reported};
 
-#[derive(Deserialize)]
-struct Row<'a> {
-    #[serde(borrow, default)]
-    request_id: Scalar<'a>,
-    /// The payload's name of the request id.
-    #[serde(borrow, default)]
-    id: Scalar<'a>,
-    #[serde(borrow, default)]
-    litellm_call_id: Scalar<'a>,
-    #[serde(borrow, default)]
-    spend: Option<&'a RawValue>,
-    /// The payload's name of the spend.
-    #[serde(borrow, default)]
-    response_cost: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    total_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    response: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    prompt_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    completion_tokens: Scalar<'a>,
-    #[serde(borrow, default, rename = "startTime")]
-    start_time: Scalar<'a>,
-    #[serde(borrow, default)]
-    model: Scalar<'a>,
-    #[serde(borrow, default)]
-    custom_llm_provider: Scalar<'a>,
-    #[serde(borrow, default)]
-    user: Scalar<'a>,
-    #[serde(borrow, default)]
-    end_user: Scalar<'a>,
-    #[serde(borrow, default)]
-    team_id: Scalar<'a>,
-    #[serde(borrow, default)]
-    session_id: Scalar<'a>,
-    #[serde(borrow, default)]
-    call_type: Scalar<'a>,
-    #[serde(borrow, default)]
-    status: Scalar<'a>,
-    #[serde(borrow, default)]
-    cache_hit: Scalar<'a>,
-    #[serde(borrow, default)]
-    metadata: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    request_tags: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize, Default)]
-struct Metadata<'a> {
-    #[serde(borrow, default)]
-    user_api_key_team_alias: Scalar<'a>,
-    #[serde(borrow, default)]
-    user_api_key_project_alias: Scalar<'a>,
-    #[serde(borrow, default)]
-    usage_object: Option<Usage<'a>>,
-    #[serde(borrow, default)]
-    cost_breakdown: Option<Breakdown<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Breakdown<'a> {
-    #[serde(borrow, default)]
-    service_tier: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default)]
-struct Usage<'a> {
-    #[serde(borrow, default)]
-    cache_read_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    cache_creation_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    prompt_tokens_details: Option<Prompt<'a>>,
-    #[serde(borrow, default)]
-    completion_tokens_details: Option<Completion<'a>>,
-    #[serde(borrow, default)]
-    server_tool_use: Option<Tools<'a>>,
-    #[serde(borrow, default)]
-    service_tier: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default)]
-struct Prompt<'a> {
-    #[serde(borrow, default)]
-    cached_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    cache_creation_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    cache_write_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    cache_creation_token_details: Option<Split<'a>>,
-    #[serde(borrow, default)]
-    audio_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    image_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    web_search_requests: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default)]
-struct Split<'a> {
-    #[serde(borrow, default)]
-    ephemeral_5m_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    ephemeral_1h_input_tokens: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default)]
-struct Completion<'a> {
-    #[serde(borrow, default)]
-    reasoning_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    audio_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    image_tokens: Scalar<'a>,
-}
-
-#[derive(Deserialize)]
-struct Tools<'a> {
-    #[serde(borrow, default)]
-    web_search_requests: Scalar<'a>,
-}
-
-/// What a payload says the provider answered, for payloads without a usage object of their own.
-#[derive(Deserialize, Default)]
-struct Response<'a> {
-    #[serde(borrow, default)]
-    usage: Option<Usage<'a>>,
-}
+use self::row::{Completion, Metadata, Prompt, Response, Row, Split, Usage};
 
 /// Reads LiteLLM rows and payloads.
 pub(super) struct Litellm;
