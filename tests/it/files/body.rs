@@ -59,6 +59,37 @@ fn each_shape_gives_its_buckets_and_provider() {
     assert_eq!(cost.unwrap().to_string(), "0.000151");
 }
 
+/// Reasoning that the seller's output count leaves out, in full at xAI, in the total alone at Gemini's endpoint in OpenAI's shape.
+#[test]
+fn reasoning_that_only_the_total_holds_is_output() {
+    let body = |model: &str, rest: &str| {
+        format!(
+            r#"{{"id":"c-1","object":"chat.completion","created":1792484104,"model":"{model}","choices":[],"usage":{{{rest}}}}}"#
+        )
+    };
+    let xai = r#""prompt_tokens":10120,"completion_tokens":1499,"total_tokens":14428,"prompt_tokens_details":{"cached_tokens":128},"completion_tokens_details":{"reasoning_tokens":2809}"#;
+    let rest = r#""prompt_tokens":20,"completion_tokens":30,"total_tokens":850"#;
+    for (text, provider, expected, reasoning, warned) in [
+        (body("grok-4.20", xai), "xai", [9992, 128, 0, 0, 0, 0, 4308], 2809, 0),
+        (body("gemini-2.5-pro", rest), "google", [20, 0, 0, 0, 0, 0, 830], 800, 0),
+        // What was kept of an answer, and another seller's, are not guessed at.
+        (
+            body("gemini-2.5-pro", rest).replace("chat.completion", "kept"),
+            "google",
+            [20, 0, 0, 0, 0, 0, 30],
+            0,
+            1,
+        ),
+        (body("gpt-5", rest), "openai", [20, 0, 0, 0, 0, 0, 30], 0, 1),
+    ] {
+        let kept = read_text("a.json", &text);
+        assert_eq!(kept.warnings.len(), warned, "{text}: {:?}", kept.warnings);
+        let call = kept.only();
+        assert_eq!(call.provider().as_str(), provider);
+        assert_eq!((counts(&call), call.tokens.reasoning), (expected.to_vec(), reasoning), "{text}");
+    }
+}
+
 #[test]
 fn iterations_of_another_model_are_calls_of_their_own() {
     let kept = read_text("a.jsonl", [ANTHROPIC, ANTHROPIC].join("\n"));

@@ -42,6 +42,26 @@ fn cached_tokens_are_taken_out_of_the_prompt() {
     assert_eq!(call.reported_cost.unwrap().to_string(), "0.0152250000000000001");
 }
 
+/// A row as the interface gives it: `fields` are added, `metadata` is its text.
+fn told(fields: &str, metadata: &str) -> String {
+    let metadata = serde_json::to_string(metadata).unwrap();
+    format!(
+        r#"{{"request_id":"r-1","spend":0,"startTime":"2026-10-20T08:15:04Z","metadata":{metadata},"cache_hit":"None","request_tags":"[]","status":"success",{fields}}}"#
+    )
+}
+
+#[test]
+fn reasoning_that_xai_leaves_out_of_the_output_is_added() {
+    for (total, expected) in [(14_428, (4308, 2809)), (11_619, (1499, 1499))] {
+        let fields = format!(
+            r#""call_type":"acompletion","model":"grok-4.20","custom_llm_provider":"xai","prompt_tokens":10120,"completion_tokens":1499,"total_tokens":{total}"#
+        );
+        let usage = r#"{"usage_object":{"prompt_tokens_details":{"cached_tokens":128},"completion_tokens_details":{"reasoning_tokens":2809}}}"#;
+        let call = read_text("a.json", told(&fields, usage)).only();
+        assert_eq!((call.tokens.get(Bucket::Output), call.tokens.reasoning), expected);
+    }
+}
+
 #[test]
 fn what_is_no_spend_and_what_contradicts_itself_is_told() {
     let rows = [

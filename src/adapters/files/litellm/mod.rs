@@ -17,6 +17,7 @@ use super::extras;
 use super::line::{Context, Fault, LineFormat, Output};
 use super::media;
 use super::scalar::{Scalar, reported};
+use super::thoughts::Thoughts;
 
 use self::row::{Completion, Metadata, Prompt, Response, Row, Split, Usage};
 
@@ -171,6 +172,7 @@ fn count_tokens(
             None,
         )?,
         total: row.total_tokens.count("total_tokens")?,
+        thoughts: Thoughts::of(event.provider().as_str(), false),
         ..Counts::default()
     };
     event.tokens = counts.tokens(Input::Includes, "LiteLLM", out);

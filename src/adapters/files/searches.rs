@@ -1,0 +1,50 @@
+//! Searches and other tools of a call that are charged by their number.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::domain::usage::Requests;
+
+use super::line::Fault;
+use super::scalar::Scalar;
+
+/// What Perplexity charges searches for: a call once, deep research each query.
+pub(super) fn of_perplexity(text: &str, model: &str) -> Result<u32, Fault> {
+    #[derive(Deserialize, Default)]
+    struct Searched<'a> {
+        #[serde(borrow, default)]
+        num_search_queries: Scalar<'a>,
+    }
+    #[derive(Deserialize, Default)]
+    struct Outer<'a> {
+        #[serde(borrow, default)]
+        usage: Option<Searched<'a>>,
+    }
+    if !model.contains("deep-research") {
+        return Ok(1);
+    }
+    let outer: Outer<'_> = serde_json::from_str(text).unwrap_or_default();
+    let usage = outer.usage.unwrap_or_default();
+    usage.num_search_queries.small("num_search_queries")
+}
+
+/// Calls of OpenAI's built-in tools stand among the output items.
+pub(super) fn of_items(output: Option<&RawValue>, requests: &mut Requests) {
+    #[derive(Deserialize)]
+    struct Item<'a> {
+        #[serde(borrow, default, rename = "type")]
+        kind: Scalar<'a>,
+    }
+    let Some(text) = output.map(RawValue::get).filter(|t| t.contains("_call\"")) else {
+        return;
+    };
+    for item in serde_json::from_str::<Vec<Item<'_>>>(text).unwrap_or_default() {
+        let count = match item.kind.str() {
+            "web_search_call" => &mut requests.web_searches,
+            "file_search_call" => &mut requests.file_searches,
+            "code_interpreter_call" => &mut requests.code_executions,
+            _ => continue,
+        };
+        *count = count.saturating_add(1);
+    }
+}
