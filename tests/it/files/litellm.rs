@@ -3,7 +3,7 @@
 use finops::domain::dimension::Dimension;
 use finops::domain::usage::{Bucket, EventId};
 
-use super::read_text;
+use super::{charged, read_text};
 
 fn row(id: &str, provider: &str, cache_hit: &str, status: &str, tokens: [u64; 6]) -> String {
     let [prompt, output, read, write, five, hour] = tokens;
@@ -59,6 +59,26 @@ fn reasoning_that_xai_leaves_out_of_the_output_is_added() {
         let usage = r#"{"usage_object":{"prompt_tokens_details":{"cached_tokens":128},"completion_tokens_details":{"reasoning_tokens":2809}}}"#;
         let call = read_text("a.json", told(&fields, usage)).only();
         assert_eq!((call.tokens.get(Bucket::Output), call.tokens.reasoning), expected);
+    }
+}
+
+/// 1,000,000 input tokens of a batch are no prompt of 1,000,000: $2.00, where a single call would be $7.25.
+#[test]
+fn a_row_that_sums_up_a_batch_is_charged_as_batch_and_below_the_thresholds() {
+    let fields = |kind: &str| {
+        format!(
+            r#""call_type":"{kind}","model":"gpt-5.4","custom_llm_provider":"openai","prompt_tokens":1000000,"completion_tokens":100000,"total_tokens":1100000"#
+        )
+    };
+    for (kind, metadata, tier, cost) in [
+        ("aretrieve_batch", "{}", "batch", "2"),
+        ("aresponses", r#"{"batch_models":["gpt-5.4"]}"#, "batch", "2"),
+        ("aresponses", r#"{"batch_models":[]}"#, "", "7.25"),
+        ("batch_completion", r#"{"batch_models":null}"#, "", "7.25"),
+    ] {
+        let call = read_text("a.json", told(&fields(kind), metadata)).only();
+        assert_eq!(call.tier().as_str(), tier, "{kind} {metadata}");
+        assert_eq!(charged(&call), cost, "{kind} {metadata}");
     }
 }
 

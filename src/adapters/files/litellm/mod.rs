@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 use super::counts::{Counts, Input};
 use super::extras;
@@ -76,11 +76,22 @@ impl LineFormat for Litellm {
             out.warnings.push("successful calls without tokens: coverage gap");
         }
         describe(&row, &metadata, &tags, &mut event, context)?;
+        if is_batch(&row, &metadata) {
+            // The sum of many calls: none of them is longer than a price threshold, as far as is known.
+            event.rank.authority = Rank::REPORT;
+            event.dimensions.set(Dimension::Tier, context.labels.get("batch"));
+        }
         let cost = row.spend.or(row.response_cost);
         event.reported_cost = reported(cost.map(RawValue::get), "spend")?;
         out.events.push(event);
         Ok(())
     }
+}
+
+/// Whether a row sums up a batch, as the gateway writes one when it fetches the results.
+fn is_batch(row: &Row<'_>, metadata: &Metadata<'_>) -> bool {
+    let models = metadata.batch_models.map_or("", RawValue::get);
+    row.call_type.str().ends_with("_batch") || models.contains('"')
 }
 
 /// JSON that may itself be wrapped in a JSON text, as database columns are.

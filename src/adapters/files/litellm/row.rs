@@ -63,6 +63,9 @@ pub(super) struct Metadata<'a> {
     pub usage_object: Option<Usage<'a>>,
     #[serde(borrow, default)]
     pub cost_breakdown: Option<Breakdown<'a>>,
+    /// The models of the batch that a row sums up.
+    #[serde(borrow, default)]
+    pub batch_models: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
