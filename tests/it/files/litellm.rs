@@ -1,9 +1,11 @@
 //! LiteLLM spend log rows.
 
+use finops::adapters::files::FileFormat;
 use finops::domain::dimension::Dimension;
 use finops::domain::usage::{Bucket, EventId};
+use finops::ports::{Checkpoints, UsageSource};
 
-use super::{charged, read_text};
+use super::{Kept, charged, read_text, source};
 
 fn row(id: &str, provider: &str, cache_hit: &str, status: &str, tokens: [u64; 6]) -> String {
     let [prompt, output, read, write, five, hour] = tokens;
@@ -79,6 +81,41 @@ fn a_row_that_sums_up_a_batch_is_charged_as_batch_and_below_the_thresholds() {
         let call = read_text("a.json", told(&fields(kind), metadata)).only();
         assert_eq!(call.tier().as_str(), tier, "{kind} {metadata}");
         assert_eq!(charged(&call), cost, "{kind} {metadata}");
+    }
+}
+
+#[test]
+fn a_page_of_the_interface_is_opened_and_what_is_no_row_is_counted() {
+    let row = |id: &str, prompt: &str| {
+        told(
+            &format!(
+                r#""model":"gpt-4o","custom_llm_provider":"openai","prompt_tokens":{prompt},"completion_tokens":100"#
+            ),
+            "{}",
+        )
+        .replace("r-1", id)
+    };
+    let rows = [row("r-1", "1000"), row("r-2", "-5"), row("r-3", "7"), "{}".to_owned()];
+    let page = format!(r#"{{"data":[{}],"total":4,"page":1}}"#, rows.join(","));
+    for format in [None, Some(FileFormat::Litellm)] {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = |text: &str| {
+            std::fs::write(folder.path().join("a.json"), text).unwrap();
+            let mut kept = Kept::default();
+            source(folder.path(), format, &["a.json"])
+                .read(&Checkpoints::new(), &mut kept)
+                .unwrap();
+            kept
+        };
+        let paged = kept(&page);
+        assert_eq!((paged.calls.len(), paged.totals()[0]), (2, 1007), "{format:?}");
+        assert_eq!(paged.excluded.get("records_without_usage"), Some(&1));
+        let wrong: Vec<_> = paged.rejected.iter().map(|r| r.field.as_deref().unwrap_or("")).collect();
+        assert_eq!(wrong, ["data[1].prompt_tokens"]);
+        if format.is_some() {
+            let none = kept(r#"{"error":"not found"}"#);
+            assert_eq!(none.excluded.get("records_without_usage"), Some(&1));
+        }
     }
 }
 

@@ -29,13 +29,48 @@ const CACHE_HIT: &str = "_cache_hit";
 
 impl LineFormat for Litellm {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-        let line = text;
-        let mut row: Row<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        let row: Row<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        if !row.is_call() {
+            let page: Option<Vec<&RawValue>> = row.data.and_then(|data| serde_json::from_str(data.get()).ok());
+            match page {
+                Some(rows) => page_of(&rows, number, context, out),
+                None => out.excluded.push("records_without_usage"),
+            }
+            return Ok(());
+        }
+        row.read(text, number, context, out)
+    }
+}
+
+/// A page of an answer of the gateway's. A row that is not usable does not take the others along.
+fn page_of(rows: &[&RawValue], number: u64, context: &mut Context, out: &mut Output) {
+    for (n, raw) in rows.iter().enumerate() {
+        let row: Result<Row<'_>, Fault> = serde_json::from_str(raw.get()).map_err(|e| Fault::json(&e));
+        let told = match row {
+            Ok(row) if row.is_call() => row.read(raw.get(), number, context, out),
+            Ok(_) => {
+                out.excluded.push("records_without_usage");
+                Ok(())
+            }
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = told {
+            let field = fault.field.map(|field| format!(".{field}")).unwrap_or_default();
+            out.faults.push(Fault::field(&format!("data[{n}]{field}"), fault.reason));
+        }
+    }
+}
+
+impl Row<'_> {
+    /// Whether it tells of a call at all.
+    fn is_call(&self) -> bool {
+        !self.prompt_tokens.is_null() || !(self.start_time.is_null() || self.custom_llm_provider.is_null())
+    }
+
+    fn read(mut self, line: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        let row = &mut self;
         if row.request_id.is_null() {
             row.request_id = std::mem::take(&mut row.id);
-        }
-        if row.prompt_tokens.is_null() && (row.start_time.is_null() || row.custom_llm_provider.is_null()) {
-            return Ok(());
         }
         if row.request_id.str().contains(CACHE_HIT) || row.cache_hit.is_true() {
             let told = format!("{}|{:?}", row.request_id.str(), row.start_time);
@@ -51,7 +86,7 @@ impl LineFormat for Litellm {
         let provider = context.label(&row.custom_llm_provider, "custom_llm_provider")?;
         let provider = context.labels.get(provider_of(provider.as_str()));
         let model = context.label(&row.model, "model")?;
-        let mut event = UsageEvent::new(identity(&row, text.as_deref(), out), at, provider, model);
+        let mut event = UsageEvent::new(identity(row, text.as_deref(), out), at, provider, model);
         event.rank.line = number;
         let response = match metadata.usage_object {
             // What a response looks like is the provider's business.
@@ -63,7 +98,7 @@ impl LineFormat for Litellm {
             .and_then(|text| serde_json::from_str(text).ok())
             .unwrap_or_default();
         let usage = metadata.usage_object.as_ref().or(response.usage.as_ref());
-        count_tokens(&row, usage, &mut event, out)?;
+        count_tokens(row, usage, &mut event, out)?;
         if event.tokens.total() == 0 || event.requests.web_searches > 0 {
             let answer = json_text(row.response, "response").unwrap_or_default();
             event.extras = extras::of_row(row.call_type.str(), line, text.as_deref(), answer.as_deref())?;
@@ -75,8 +110,8 @@ impl LineFormat for Litellm {
             }
             out.warnings.push("successful calls without tokens: coverage gap");
         }
-        describe(&row, &metadata, &tags, &mut event, context)?;
-        if is_batch(&row, &metadata) {
+        describe(row, &metadata, &tags, &mut event, context)?;
+        if is_batch(row, &metadata) {
             // The sum of many calls: none of them is longer than a price threshold, as far as is known.
             event.rank.authority = Rank::REPORT;
             event.dimensions.set(Dimension::Tier, context.labels.get("batch"));

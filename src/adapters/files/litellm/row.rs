@@ -51,6 +51,9 @@ pub(super) struct Row<'a> {
     pub metadata: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub request_tags: Option<&'a RawValue>,
+    /// The rows of a page.
+    #[serde(borrow, default)]
+    pub data: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
