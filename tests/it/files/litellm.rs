@@ -120,6 +120,34 @@ fn a_page_of_the_interface_is_opened_and_what_is_no_row_is_counted() {
 }
 
 #[test]
+fn usage_that_only_the_answer_of_a_payload_tells_is_read_in_its_own_shape() {
+    for (usage, expected, reasoning) in [
+        (
+            r#"{"input_tokens":2000,"input_tokens_details":{"cached_tokens":1024},"output_tokens":200,"output_tokens_details":{"reasoning_tokens":128}}"#,
+            [976, 1024, 0, 0, 0, 0, 200],
+            128,
+        ),
+        (
+            r#"{"prompt_tokens":2000,"prompt_tokens_details":{"cached_tokens":1024},"completion_tokens_details":{"reasoning_tokens":8}}"#,
+            [976, 1024, 0, 0, 0, 0, 200],
+            8,
+        ),
+        (
+            r#"{"cache_read_input_tokens":24,"cache_creation_input_tokens":1000,"cache_creation":{"ephemeral_5m_input_tokens":400,"ephemeral_1h_input_tokens":600}}"#,
+            [976, 24, 400, 600, 0, 0, 200],
+            0,
+        ),
+    ] {
+        let text = format!(
+            r#"{{"id":"resp_a1","trace_id":"t1","status":"success","custom_llm_provider":"openai","response_cost":0.0033,"startTime":1792484104.25,"model":"gpt-5-2025-08-07","total_tokens":2200,"prompt_tokens":2000,"completion_tokens":200,"metadata":{{}},"response":{{"id":"resp_a1","usage":{usage}}}}}"#
+        );
+        let call = read_text("a.json", text).only();
+        let counts: Vec<u64> = Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect();
+        assert_eq!((counts, call.tokens.reasoning), (expected.to_vec(), reasoning), "{usage}");
+    }
+}
+
+#[test]
 fn what_is_no_spend_and_what_contradicts_itself_is_told() {
     let rows = [
         row(

@@ -175,7 +175,8 @@ fn count_tokens(
     let output = row.completion_tokens.count("completion_tokens")?;
     let (empty, no_details, no_split) = (Usage::default(), Prompt::default(), Split::default());
     let usage = usage.unwrap_or(&empty);
-    let details = usage.prompt_tokens_details.as_ref().unwrap_or(&no_details);
+    let details = [&usage.prompt_tokens_details, &usage.input_tokens_details];
+    let details = details.into_iter().flatten().next().unwrap_or(&no_details);
     // The same number under two names: never both.
     let first = |options: [(&Scalar<'_>, &str); 3]| {
         let given = options.into_iter().find(|(value, _)| !value.is_null());
@@ -188,7 +189,8 @@ fn count_tokens(
         (&details.cached_tokens, "prompt_tokens_details.cached_tokens"),
         (&Scalar::Null, ""),
     ])?;
-    let split = details.cache_creation_token_details.as_ref().unwrap_or(&no_split);
+    let split = [&details.cache_creation_token_details, &usage.cache_creation];
+    let split = split.into_iter().flatten().next().unwrap_or(&no_split);
     let five = split.ephemeral_5m_input_tokens.count("ephemeral_5m_input_tokens")?;
     let hour = split.ephemeral_1h_input_tokens.count("ephemeral_1h_input_tokens")?;
     let written = first([
@@ -203,7 +205,8 @@ fn count_tokens(
     let rest = written - five - hour;
     let openai = matches!(event.provider().as_str(), "openai" | "azure");
     let no_completion = Completion::default();
-    let answer = usage.completion_tokens_details.as_ref().unwrap_or(&no_completion);
+    let answer = [&usage.completion_tokens_details, &usage.output_tokens_details];
+    let answer = answer.into_iter().flatten().next().unwrap_or(&no_completion);
     let counts = Counts {
         input: prompt,
         read,

@@ -87,6 +87,13 @@ pub(super) struct Usage<'a> {
     pub prompt_tokens_details: Option<Prompt<'a>>,
     #[serde(borrow, default)]
     pub completion_tokens_details: Option<Completion<'a>>,
+    // A payload may tell the answer's own usage alone: OpenAI responses, Anthropic messages.
+    #[serde(borrow, default)]
+    pub input_tokens_details: Option<Prompt<'a>>,
+    #[serde(borrow, default)]
+    pub output_tokens_details: Option<Completion<'a>>,
+    #[serde(borrow, default)]
+    pub cache_creation: Option<Split<'a>>,
     #[serde(borrow, default)]
     pub server_tool_use: Option<Tools<'a>>,
     #[serde(borrow, default)]
