@@ -250,8 +250,14 @@ fn prepare(
         geography,
         free: candidate.free,
     };
+    // Of these the host or region alone is told, for every model: a price without places holds in all of them.
+    let anywhere = candidate.geography.is_empty() && matches!(provider, "openai" | "vertex");
     let mut segments = Vec::new();
     for price in entry.all_on(day) {
+        let mut terms = terms;
+        if anywhere && price.geographies.is_empty() {
+            terms.geography = "";
+        }
         segments.push(Segment {
             hours: price.hours.clone(),
             price: Prepared::new(price, entry, terms),

@@ -147,6 +147,43 @@ fn usage_that_only_the_answer_of_a_payload_tells_is_read_in_its_own_shape() {
     }
 }
 
+/// Where a call was answered, and how fast, changes what it costs.
+#[test]
+fn places_and_speeds_that_a_row_tells_are_charged() {
+    let row = |model: &str, provider: &str, base: &str, metadata: &str| {
+        let fields = format!(
+            r#""model":"{model}","custom_llm_provider":"{provider}","api_base":"{base}","prompt_tokens":1000,"completion_tokens":100"#
+        );
+        let call = read_text("a.json", told(&fields, metadata)).only();
+        (call.geo.to_string(), call.speed.to_string(), charged(&call))
+    };
+    let residency = r#"{"cost_breakdown":{"data_residency":"eu"}}"#;
+    let location = r#"{"cost_breakdown":{"vertex_location":"us-east5"}}"#;
+    let global = r#"{"cost_breakdown":{"vertex_location":"global"},"usage_object":{"inference_geo":"not_available","speed":"standard"}}"#;
+    let fast = r#"{"usage_object":{"speed":"fast","inference_geo":"us"}}"#;
+    let (claude, opus) = ("claude-sonnet-4-5@20250929", "claude-opus-4-8");
+    for (model, provider, base, metadata, expected) in [
+        ("gpt-5.4", "openai", "", residency, ("eu", "", "0.0044")),
+        ("gpt-5.4", "openai", "https://eu.api.openai.com/v1", "{}", ("eu", "", "0.0044")),
+        ("gpt-5.4", "openai", "https://api.openai.com/v1", "{}", ("", "", "0.004")),
+        ("gpt-4o", "openai", "https://us.api.openai.com", "{}", ("us", "", "0.0035")),
+        (opus, "anthropic", "", fast, ("us", "fast", "0.0165")),
+        (claude, "vertex_ai", "", location, ("us-east5", "", "0.00495")),
+        (
+            claude,
+            "vertex_ai",
+            "https://us-east5-aiplatform.googleapis.com/v1/projects/x",
+            "{}",
+            ("us-east5", "", "0.00495"),
+        ),
+        (claude, "vertex_ai", "", global, ("", "", "0.0045")),
+        ("gemini-2.5-flash", "vertex_ai", "", location, ("us-east5", "", "0.00055")),
+    ] {
+        let (geo, speed, cost) = row(model, provider, base, metadata);
+        assert_eq!((geo.as_str(), speed.as_str(), cost.as_str()), expected, "{model} {base} {metadata}");
+    }
+}
+
 #[test]
 fn what_is_no_spend_and_what_contradicts_itself_is_told() {
     let rows = [

@@ -1,6 +1,7 @@
 //! LiteLLM spend log rows and logging payloads. The prompt count includes cached tokens, for every provider; identity is the request id
 //! (the payload's `id`), the call id where that is empty.
 
+mod place;
 mod row;
 
 use std::borrow::Cow;
@@ -111,6 +112,7 @@ impl Row<'_> {
             out.warnings.push("successful calls without tokens: coverage gap");
         }
         describe(row, &metadata, &tags, &mut event, context)?;
+        place::set(row, &metadata, usage, &mut event, context)?;
         if is_batch(row, &metadata) {
             // The sum of many calls: none of them is longer than a price threshold, as far as is known.
             event.rank.authority = Rank::REPORT;

@@ -51,6 +51,8 @@ pub(super) struct Row<'a> {
     pub metadata: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub request_tags: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub api_base: Scalar<'a>,
     /// The rows of a page.
     #[serde(borrow, default)]
     pub data: Option<&'a RawValue>,
@@ -75,6 +77,10 @@ pub(super) struct Metadata<'a> {
 pub(super) struct Breakdown<'a> {
     #[serde(borrow, default)]
     pub service_tier: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub data_residency: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub vertex_location: Scalar<'a>,
 }
 
 #[derive(Deserialize, Default)]
@@ -98,6 +104,10 @@ pub(super) struct Usage<'a> {
     pub server_tool_use: Option<Tools<'a>>,
     #[serde(borrow, default)]
     pub service_tier: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub speed: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub inference_geo: Scalar<'a>,
 }
 
 #[derive(Deserialize, Default)]
