@@ -28,18 +28,31 @@ pub(super) fn of_perplexity(text: &str, model: &str) -> Result<u32, Fault> {
     usage.num_search_queries.small("num_search_queries")
 }
 
-/// Calls of OpenAI's built-in tools stand among the output items.
+/// Calls of OpenAI's built-in tools stand among the output items. Opening a page that was found, or looking into it, costs nothing.
 pub(super) fn of_items(output: Option<&RawValue>, requests: &mut Requests) {
     #[derive(Deserialize)]
     struct Item<'a> {
         #[serde(borrow, default, rename = "type")]
         kind: Scalar<'a>,
+        #[serde(borrow, default)]
+        action: Option<&'a RawValue>,
     }
+    #[derive(Deserialize, Default)]
+    struct Action<'a> {
+        #[serde(borrow, default, rename = "type")]
+        kind: Scalar<'a>,
+    }
+    let looks = |action: Option<&RawValue>| {
+        let action = action.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let action: Action<'_> = action.unwrap_or_default();
+        matches!(action.kind.str(), "open_page" | "find_in_page")
+    };
     let Some(text) = output.map(RawValue::get).filter(|t| t.contains("_call\"")) else {
         return;
     };
     for item in serde_json::from_str::<Vec<Item<'_>>>(text).unwrap_or_default() {
         let count = match item.kind.str() {
+            "web_search_call" if looks(item.action) => continue,
             "web_search_call" => &mut requests.web_searches,
             "file_search_call" => &mut requests.file_searches,
             "code_interpreter_call" => &mut requests.code_executions,
