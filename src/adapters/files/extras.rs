@@ -224,6 +224,7 @@ pub(super) fn search_and_units(text: &str, provider: &str, event: &mut UsageEven
     if provider == "perplexity" {
         event.requests.web_searches = searches::of_perplexity(text, event.model().as_str())?;
     }
+    searches::of_model(event);
     if event.requests.web_searches > 0 || event.tokens.total() == 0 {
         event.extras = of(text, Seconds::Heard)?;
     }

@@ -3,10 +3,23 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::domain::usage::Requests;
+use crate::domain::usage::{Requests, UsageEvent};
 
 use super::line::Fault;
 use super::scalar::Scalar;
+
+/// Counts the search of a call to a model that always searches and that nothing else counts; deep research tells how many it made.
+pub(super) fn of_model(event: &mut UsageEvent) {
+    let (provider, model) = (event.provider().as_str(), event.model().as_str());
+    let always = match provider {
+        "perplexity" => model.contains("sonar") && !model.contains("deep-research"),
+        "openai" => model.contains("-search-preview") || model.contains("-search-api"),
+        _ => false,
+    };
+    if always && event.requests.web_searches == 0 && event.tokens.total() > 0 {
+        event.requests.web_searches = 1;
+    }
+}
 
 /// What Perplexity charges searches for: a call once, deep research each query.
 pub(super) fn of_perplexity(text: &str, model: &str) -> Result<u32, Fault> {

@@ -91,6 +91,22 @@ fn reasoning_that_only_the_total_holds_is_output() {
 }
 
 #[test]
+fn answers_of_models_that_always_search_have_a_search() {
+    let body = AZURE.replace(r#""prompt_filter_results":[],"#, "");
+    let body = |model: &str| body.replace("gpt-4o-2024-08-06", model);
+    for (model, searches) in [
+        ("gpt-4o-search-preview-2025-03-11", 1),
+        ("gpt-5-search-api", 1),
+        ("sonar", 1),
+        ("sonar-deep-research", 0),
+        ("gpt-4o", 0),
+    ] {
+        let call = read_text("a.json", body(model)).only();
+        assert_eq!(call.requests.web_searches, searches, "{model}");
+    }
+}
+
+#[test]
 fn iterations_of_another_model_are_calls_of_their_own() {
     let kept = read_text("a.jsonl", [ANTHROPIC, ANTHROPIC].join("\n"));
     assert_eq!((kept.calls.len(), kept.observed), (2, 4));

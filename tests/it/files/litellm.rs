@@ -184,6 +184,27 @@ fn places_and_speeds_that_a_row_tells_are_charged() {
     }
 }
 
+/// Models that search before each answer are charged for it, told or not; for sonar-pro by how much the search read.
+#[test]
+fn a_row_of_a_model_that_always_searches_has_a_search() {
+    let row = |model: &str, provider: &str, usage: &str| {
+        let fields = format!(
+            r#""model":"{model}","custom_llm_provider":"{provider}","prompt_tokens":1000,"completion_tokens":50"#
+        );
+        let call = read_text("a.json", told(&fields, &format!(r#"{{"usage_object":{{{usage}}}}}"#))).only();
+        (call.requests.web_searches, charged(&call))
+    };
+    for (model, provider, usage, searches, cost) in [
+        ("sonar-pro", "perplexity", r#""search_context_size":"low""#, 1, "0.00975"),
+        ("perplexity/sonar", "perplexity", r#""search_context_size":"high""#, 1, "0.01305"),
+        ("gpt-4o-search-preview-2025-03-11", "openai", "", 1, "0.028"),
+        ("gpt-5-search-api", "openai", r#""server_tool_use":{"web_search_requests":3}"#, 3, "0.03175"),
+        ("gpt-4o", "openai", "", 0, "0.003"),
+    ] {
+        assert_eq!(row(model, provider, usage), (searches, cost.to_owned()), "{model}");
+    }
+}
+
 #[test]
 fn what_is_no_spend_and_what_contradicts_itself_is_told() {
     let rows = [

@@ -18,6 +18,7 @@ use super::extras;
 use super::line::{Context, Fault, LineFormat, Output};
 use super::media;
 use super::scalar::{Scalar, reported};
+use super::searches;
 use super::thoughts::Thoughts;
 
 use self::row::{Completion, Metadata, Prompt, Response, Row, Split, Usage};
@@ -100,6 +101,7 @@ impl Row<'_> {
             .unwrap_or_default();
         let usage = metadata.usage_object.as_ref().or(response.usage.as_ref());
         count_tokens(row, usage, &mut event, out)?;
+        searches::of_model(&mut event);
         if event.tokens.total() == 0 || event.requests.web_searches > 0 {
             let answer = json_text(row.response, "response").unwrap_or_default();
             event.extras = extras::of_row(row.call_type.str(), line, text.as_deref(), answer.as_deref())?;
@@ -227,12 +229,13 @@ fn count_tokens(
         ..Counts::default()
     };
     event.tokens = counts.tokens(Input::Includes, "LiteLLM", out);
-    // Both tell the same.
+    // All tell the same.
     let tools = usage
         .server_tool_use
         .as_ref()
         .map_or(&Scalar::Null, |t| &t.web_search_requests);
-    let told = [tools, &details.web_search_requests].into_iter().find(|n| !n.is_null());
+    let told = [tools, &details.web_search_requests, &usage.num_search_queries];
+    let told = told.into_iter().find(|n| !n.is_null());
     event.requests.web_searches = told.map_or(Ok(0), |n| n.small("web_search_requests"))?;
     Ok(())
 }

@@ -106,6 +106,9 @@ pub(super) struct Usage<'a> {
     pub service_tier: Scalar<'a>,
     #[serde(borrow, default)]
     pub speed: Scalar<'a>,
+    /// Perplexity's deep research.
+    #[serde(borrow, default)]
+    pub num_search_queries: Scalar<'a>,
     #[serde(borrow, default)]
     pub inference_geo: Scalar<'a>,
 }
