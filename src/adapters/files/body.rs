@@ -184,7 +184,7 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
             event.reported_cost = extras::reported_cost(usage.cost.map(RawValue::get))?;
             extras::search_and_units(text, provider, &mut event)?;
             speed_and_place(usage, &mut event, context)?;
-            iterations(usage, record.id.str(), &event, context, out)?;
+            iterations(usage, record.id.str(), &mut event, context, out)?;
         }
         (_, _, Some(gemini)) => gemini.fill(&mut event, record.candidates, context, out)?,
         (Some(_) | None, _, None) => {}
@@ -326,18 +326,23 @@ fn speed_and_place(usage: &Usage<'_>, event: &mut UsageEvent, context: &mut Cont
     Ok(())
 }
 
-/// Iterations that the top level does not contain are calls of their own, with the parent's identity and their place.
+/// Iterations that the top level does not contain are calls of their own, with the parent's identity and their place. Of those that it sums
+/// up the longest prompt decides thresholds.
 fn iterations(
     usage: &Usage<'_>,
     id: &str,
-    parent: &UsageEvent,
+    parent: &mut UsageEvent,
     context: &mut Context,
     out: &mut Output,
 ) -> Result<(), Fault> {
     let Some(raw) = usage.iterations else { return Ok(()) };
     let entries: Option<Vec<Usage<'_>>> = serde_json::from_str(raw.get())
         .map_err(|e| Fault::field("usage.iterations", format!("unexpected shape: {e}")))?;
+    let mut longest = 0;
     for (n, entry) in entries.unwrap_or_default().iter().enumerate() {
+        if entry.kind.str() == "message" {
+            longest = entry.tokens(Shape::Messages, false, out)?.prompt().max(longest);
+        }
         if !matches!(entry.kind.str(), "advisor_message" | "compaction") {
             continue;
         }
@@ -357,6 +362,7 @@ fn iterations(
         event.reported_cost = None;
         out.events.push(event);
     }
+    parent.asked_at_most(longest);
     Ok(())
 }
 

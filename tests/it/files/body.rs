@@ -121,6 +121,38 @@ fn iterations_of_another_model_are_calls_of_their_own() {
     assert_eq!(advisor.requests.web_searches, 0);
 }
 
+/// The threshold of long prompts is one of each time that the model is asked, not of their sum.
+#[test]
+fn iterations_that_are_each_below_a_threshold_cost_the_lower_price() {
+    let with = |first: u64, second: u64| {
+        let all = first + second;
+        ANTHROPIC
+            .replace("claude-sonnet-4-6", "claude-sonnet-4-5-20250929")
+            .replace(r#""service_tier":"standard","inference_geo":"us","server_tool_use":{"web_search_requests":3},"#, "")
+            .replace(r#""cache_creation_input_tokens":90,"cache_read_input_tokens":5,"cache_creation":{"ephemeral_1h_input_tokens":60},"#, "")
+            .replace(r#""input_tokens":700"#, &format!(r#""input_tokens":{all}"#))
+            .replace(r#""input_tokens":300"#, &format!(r#""input_tokens":{first}"#))
+            .replace(r#""input_tokens":400"#, &format!(r#""input_tokens":{second}"#))
+    };
+    let line = |body: &str| {
+        format!(r#"{{"type":"assistant","timestamp":"2026-10-20T08:15:04Z","sessionId":"s-1","uuid":"u-1","message":{body}}}"#)
+    };
+    for (first, second, cost) in [
+        // 3 and 15, 6 and 22.5 dollars.
+        (100_000, 110_000, "0.63135"),
+        (100, 200_000, "0.60165"),
+        (100, 200_001, "1.202631"),
+    ] {
+        let body = with(first, second);
+        for kept in [read_text("a.json", &body), read_text("a.jsonl", line(&body))] {
+            let main = kept.calls[&EventId::of(&[b"response", b"msg_0Q"])];
+            assert_eq!(super::charged(&main), cost, "{first} {second}");
+            let advisor = kept.calls[&EventId::of(&[b"response", b"msg_0Q", b"iteration", b"1"])];
+            assert!(advisor.extras.is_empty());
+        }
+    }
+}
+
 #[test]
 fn batch_output_is_opened_and_billed_as_batch() {
     let ok = format!(
