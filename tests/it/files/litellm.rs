@@ -110,7 +110,11 @@ fn a_page_of_the_interface_is_opened_and_what_is_no_row_is_counted() {
         let paged = kept(&page);
         assert_eq!((paged.calls.len(), paged.totals()[0]), (2, 1007), "{format:?}");
         assert_eq!(paged.excluded.get("records_without_usage"), Some(&1));
-        let wrong: Vec<_> = paged.rejected.iter().map(|r| r.field.as_deref().unwrap_or("")).collect();
+        let wrong: Vec<_> = paged
+            .rejected
+            .iter()
+            .map(|r| r.field.as_deref().unwrap_or(""))
+            .collect();
         assert_eq!(wrong, ["data[1].prompt_tokens"]);
         if format.is_some() {
             let none = kept(r#"{"error":"not found"}"#);
@@ -143,7 +147,11 @@ fn usage_that_only_the_answer_of_a_payload_tells_is_read_in_its_own_shape() {
         );
         let call = read_text("a.json", text).only();
         let counts: Vec<u64> = Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect();
-        assert_eq!((counts, call.tokens.reasoning), (expected.to_vec(), reasoning), "{usage}");
+        assert_eq!(
+            (counts, call.tokens.reasoning),
+            (expected.to_vec(), reasoning),
+            "{usage}"
+        );
     }
 }
 
@@ -164,9 +172,27 @@ fn places_and_speeds_that_a_row_tells_are_charged() {
     let (claude, opus) = ("claude-sonnet-4-5@20250929", "claude-opus-4-8");
     for (model, provider, base, metadata, expected) in [
         ("gpt-5.4", "openai", "", residency, ("eu", "", "0.0044")),
-        ("gpt-5.4", "openai", "https://eu.api.openai.com/v1", "{}", ("eu", "", "0.0044")),
-        ("gpt-5.4", "openai", "https://api.openai.com/v1", "{}", ("", "", "0.004")),
-        ("gpt-4o", "openai", "https://us.api.openai.com", "{}", ("us", "", "0.0035")),
+        (
+            "gpt-5.4",
+            "openai",
+            "https://eu.api.openai.com/v1",
+            "{}",
+            ("eu", "", "0.0044"),
+        ),
+        (
+            "gpt-5.4",
+            "openai",
+            "https://api.openai.com/v1",
+            "{}",
+            ("", "", "0.004"),
+        ),
+        (
+            "gpt-4o",
+            "openai",
+            "https://us.api.openai.com",
+            "{}",
+            ("us", "", "0.0035"),
+        ),
         (opus, "anthropic", "", fast, ("us", "fast", "0.0165")),
         (claude, "vertex_ai", "", location, ("us-east5", "", "0.00495")),
         (
@@ -177,10 +203,20 @@ fn places_and_speeds_that_a_row_tells_are_charged() {
             ("us-east5", "", "0.00495"),
         ),
         (claude, "vertex_ai", "", global, ("", "", "0.0045")),
-        ("gemini-2.5-flash", "vertex_ai", "", location, ("us-east5", "", "0.00055")),
+        (
+            "gemini-2.5-flash",
+            "vertex_ai",
+            "",
+            location,
+            ("us-east5", "", "0.00055"),
+        ),
     ] {
         let (geo, speed, cost) = row(model, provider, base, metadata);
-        assert_eq!((geo.as_str(), speed.as_str(), cost.as_str()), expected, "{model} {base} {metadata}");
+        assert_eq!(
+            (geo.as_str(), speed.as_str(), cost.as_str()),
+            expected,
+            "{model} {base} {metadata}"
+        );
     }
 }
 
@@ -195,13 +231,51 @@ fn a_row_of_a_model_that_always_searches_has_a_search() {
         (call.requests.web_searches, charged(&call))
     };
     for (model, provider, usage, searches, cost) in [
-        ("sonar-pro", "perplexity", r#""search_context_size":"low""#, 1, "0.00975"),
-        ("perplexity/sonar", "perplexity", r#""search_context_size":"high""#, 1, "0.01305"),
+        (
+            "sonar-pro",
+            "perplexity",
+            r#""search_context_size":"low""#,
+            1,
+            "0.00975",
+        ),
+        (
+            "perplexity/sonar",
+            "perplexity",
+            r#""search_context_size":"high""#,
+            1,
+            "0.01305",
+        ),
         ("gpt-4o-search-preview-2025-03-11", "openai", "", 1, "0.028"),
-        ("gpt-5-search-api", "openai", r#""server_tool_use":{"web_search_requests":3}"#, 3, "0.03175"),
+        (
+            "gpt-5-search-api",
+            "openai",
+            r#""server_tool_use":{"web_search_requests":3}"#,
+            3,
+            "0.03175",
+        ),
         ("gpt-4o", "openai", "", 0, "0.003"),
     ] {
         assert_eq!(row(model, provider, usage), (searches, cost.to_owned()), "{model}");
+    }
+}
+
+#[test]
+fn a_model_of_azure_ai_is_not_priced_as_its_namesake_of_azure() {
+    for (provider, model, cost) in [
+        ("azure_ai", "mistral-large-latest", "0.0026"),
+        ("azure_ai", "azure_ai/mistral-large-latest", "0.0026"),
+        ("azure", "mistral-large-latest", "0.0104"),
+        ("azure_ai", "gpt-5.4", "0.004"),
+    ] {
+        let fields = format!(
+            r#""model":"{model}","custom_llm_provider":"{provider}","prompt_tokens":1000,"completion_tokens":100"#
+        );
+        let call = read_text("a.json", told(&fields, "{}")).only();
+        assert_eq!(
+            (call.provider().as_str(), charged(&call)),
+            ("azure", cost.to_owned()),
+            "{provider} {model}"
+        );
     }
 }
 

@@ -26,6 +26,9 @@ use self::row::{Completion, Metadata, Prompt, Response, Row, Split, Usage};
 /// Reads LiteLLM rows and payloads.
 pub(super) struct Litellm;
 
+/// Models that `azure` sells under the same name at another price than `azure_ai`.
+const SOLD_TWICE: [&str; 1] = ["mistral-large-latest"];
+
 /// Mark of a call that the gateway answered from its own response cache.
 const CACHE_HIT: &str = "_cache_hit";
 
@@ -58,7 +61,8 @@ fn page_of(rows: &[&RawValue], number: u64, context: &mut Context, out: &mut Out
         };
         if let Err(fault) = told {
             let field = fault.field.map(|field| format!(".{field}")).unwrap_or_default();
-            out.faults.push(Fault::field(&format!("data[{n}]{field}"), fault.reason));
+            out.faults
+                .push(Fault::field(&format!("data[{n}]{field}"), fault.reason));
         }
     }
 }
@@ -85,9 +89,12 @@ impl Row<'_> {
         let tags = json_text(row.request_tags, "request_tags")?;
         let tags: Vec<Scalar<'_>> = parse(tags.as_deref(), "request_tags")?.unwrap_or_default();
         let at = context.time(&row.start_time, "startTime", out)?;
-        let provider = context.label(&row.custom_llm_provider, "custom_llm_provider")?;
-        let provider = context.labels.get(provider_of(provider.as_str()));
-        let model = context.label(&row.model, "model")?;
+        let gateway = context.label(&row.custom_llm_provider, "custom_llm_provider")?.as_str();
+        let provider = context.labels.get(provider_of(gateway));
+        let mut model = context.label(&row.model, "model")?;
+        if gateway == "azure_ai" && SOLD_TWICE.contains(&model.as_str()) {
+            model = context.labels.get(&format!("azure_ai/{model}"));
+        }
         let mut event = UsageEvent::new(identity(row, text.as_deref(), out), at, provider, model);
         event.rank.line = number;
         let response = match metadata.usage_object {
