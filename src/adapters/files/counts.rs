@@ -214,7 +214,12 @@ mod tests {
             let mut out = Output::default();
             let tokens = counts.tokens(Input::Includes, "e", &mut out);
             let uncached = tokens.get(Bucket::InputUncached);
-            let seen = (tokens.get(Bucket::Output), tokens.reasoning, uncached, out.warnings.len());
+            let seen = (
+                tokens.get(Bucket::Output),
+                tokens.reasoning,
+                uncached,
+                out.warnings.len(),
+            );
             assert_eq!(seen, expected, "{counts:?}");
         }
     }

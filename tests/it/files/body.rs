@@ -86,7 +86,11 @@ fn reasoning_that_only_the_total_holds_is_output() {
         assert_eq!(kept.warnings.len(), warned, "{text}: {:?}", kept.warnings);
         let call = kept.only();
         assert_eq!(call.provider().as_str(), provider);
-        assert_eq!((counts(&call), call.tokens.reasoning), (expected.to_vec(), reasoning), "{text}");
+        assert_eq!(
+            (counts(&call), call.tokens.reasoning),
+            (expected.to_vec(), reasoning),
+            "{text}"
+        );
     }
 }
 
@@ -135,7 +139,9 @@ fn iterations_that_are_each_below_a_threshold_cost_the_lower_price() {
             .replace(r#""input_tokens":400"#, &format!(r#""input_tokens":{second}"#))
     };
     let line = |body: &str| {
-        format!(r#"{{"type":"assistant","timestamp":"2026-10-20T08:15:04Z","sessionId":"s-1","uuid":"u-1","message":{body}}}"#)
+        format!(
+            r#"{{"type":"assistant","timestamp":"2026-10-20T08:15:04Z","sessionId":"s-1","uuid":"u-1","message":{body}}}"#
+        )
     };
     for (first, second, cost) in [
         // 3 and 15, 6 and 22.5 dollars.

@@ -21,17 +21,29 @@ pub(super) fn set(
     event.geo = match event.provider().as_str() {
         "openai" => {
             let place = told(cost.map(|c| &c.data_residency));
-            let place = if place.is_empty() { before(host, ".api.openai.com") } else { &place };
+            let place = if place.is_empty() {
+                before(host, ".api.openai.com")
+            } else {
+                &place
+            };
             // Only these are endpoints with a price of their own.
-            context.labels.get(if matches!(place, "us" | "eu") { place } else { "" })
+            context
+                .labels
+                .get(if matches!(place, "us" | "eu") { place } else { "" })
         }
         "vertex" => {
             let place = told(cost.map(|c| &c.vertex_location));
-            let place = if place.is_empty() { before(host, "-aiplatform.googleapis.com") } else { &place };
+            let place = if place.is_empty() {
+                before(host, "-aiplatform.googleapis.com")
+            } else {
+                &place
+            };
             context.labels.get(if place == "global" { "" } else { place })
         }
         _ => match usage.map(|u| &u.inference_geo) {
-            Some(geo) if !matches!(geo.str(), "global" | "not_available") => context.label(geo, "usage.inference_geo")?,
+            Some(geo) if !matches!(geo.str(), "global" | "not_available") => {
+                context.label(geo, "usage.inference_geo")?
+            }
             _ => Label::EMPTY,
         },
     };
@@ -48,5 +60,7 @@ fn host(url: &str) -> &str {
 
 /// What stands before the end of a host's name; nothing where it ends otherwise.
 fn before<'h>(host: &'h str, end: &str) -> &'h str {
-    host.strip_suffix(end).filter(|front| !front.contains('.')).unwrap_or("")
+    host.strip_suffix(end)
+        .filter(|front| !front.contains('.'))
+        .unwrap_or("")
 }
