@@ -123,9 +123,11 @@ fn block(ctx: &Context<'_>, status: &BudgetStatus) -> String {
     );
     match &status.forecast {
         Some(f) => {
-            let out = f
-                .runs_out
-                .map_or("it lasts".to_owned(), |day| format!("runs out {day}"));
+            let out = match (status.spent_up, f.runs_out) {
+                (Some(day), _) => format!("spent since {day}"),
+                (None, Some(day)) => format!("runs out {day}"),
+                (None, None) => "it lasts".to_owned(),
+            };
             text += &format!(
                 "  projected end {} ({} %), 80 % range {} to {}, {out}\n",
                 money(f.end),

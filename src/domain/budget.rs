@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
@@ -150,12 +150,51 @@ impl Budget {
         }
     }
 
+    /// The periods that ended so lately that spend of theirs may still come in, the latest first. A custom period is not
+    /// among them: it stays the period that the budget is about.
+    #[must_use]
+    pub fn ended(&self, now: DateTime<Utc>) -> Vec<Period> {
+        let BudgetPeriod::Calendar(calendar) = self.period else {
+            return Vec::new();
+        };
+        let since = now - self.late();
+        let mut ended = Vec::new();
+        let mut next = calendar.around(now, self.zone);
+        loop {
+            next = calendar.around(next.start - TimeDelta::seconds(1), self.zone);
+            if next.end <= since {
+                return ended;
+            }
+            ended.push(next);
+        }
+    }
+
+    /// How long after the end of a period spend of it that comes in late is still told: logs come with the next run, or when a
+    /// laptop is opened again; bills some days into the next month. What ended earlier is history.
+    #[must_use]
+    pub fn late(&self) -> TimeDelta {
+        let days = match self.period {
+            BudgetPeriod::Calendar(Calendar::Day) if self.basis == Basis::Metered => 3,
+            BudgetPeriod::Calendar(Calendar::Week) if self.basis == Basis::Metered => 7,
+            BudgetPeriod::Calendar(_) | BudgetPeriod::Custom(_) => return Self::LATEST,
+        };
+        TimeDelta::days(days)
+    }
+
+    /// The longest that anything is told late.
+    pub const LATEST: TimeDelta = TimeDelta::days(10);
+
     /// Whether a row of spend counts.
     #[must_use]
     pub fn counts(&self, key: &SpendKey) -> bool {
+        key.basis == self.basis && self.covers(key)
+    }
+
+    /// The same on whatever basis.
+    #[must_use]
+    pub fn covers(&self, key: &SpendKey) -> bool {
         let category = key.dimensions.get(Dimension::Category);
-        key.basis == self.basis
-            && key.currency == self.amount.currency()
+        key.currency == self.amount.currency()
             && self
                 .categories
                 .iter()

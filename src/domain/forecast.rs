@@ -21,7 +21,7 @@ pub struct Forecast {
     pub high: Decimal,
     /// Complete days that it rests on.
     pub days: usize,
-    /// The day on which the bound will be passed, within the period.
+    /// The day to come on which the bound will be reached, within the period; nothing where it has been.
     pub runs_out: Option<NaiveDate>,
 }
 
@@ -62,7 +62,8 @@ pub fn forecast(
     let mut ahead = Vec::new();
     let mut day = today;
     let mut sum = spent;
-    let mut runs_out = if spent > bound { Some(today) } else { None };
+    let reached = spent >= bound;
+    let mut runs_out = None;
     let mut start = midnight(day, zone);
     while start < period.end && ahead.len() < 400 {
         let next = day + Days::new(1);
@@ -74,7 +75,7 @@ pub fn forecast(
         ahead.push((weekday(day), left));
         let [_, cost, _] = rate.ahead(&[(weekday(day), left)], daily.len());
         sum += cost;
-        if runs_out.is_none() && sum > bound {
+        if !reached && runs_out.is_none() && sum >= bound {
             runs_out = Some(day);
         }
         (day, start) = (next, end);
@@ -124,7 +125,7 @@ mod tests {
             (forecast.end, forecast.low, forecast.high),
             (300.into(), 300.into(), 300.into())
         );
-        assert_eq!(forecast.runs_out, NaiveDate::from_ymd_opt(2026, 11, 26));
+        assert_eq!(forecast.runs_out, NaiveDate::from_ymd_opt(2026, 11, 25));
         assert!(forecast.probability_above(250.into()) > 0.99);
     }
 

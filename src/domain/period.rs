@@ -132,6 +132,16 @@ impl Hour {
         DateTime::from_timestamp(self.0.saturating_mul(3600), 0).unwrap_or(DateTime::UNIX_EPOCH)
     }
 
+    /// The hour at which the sum of a UTC day stands when its hours are folded: one that is of the same date everywhere from
+    /// Hawaii (UTC-10) to New Zealand's summer (UTC+13), so that what is old stays on its day and in its month in their zones too.
+    #[must_use]
+    pub fn folded(self) -> Hour {
+        Hour(self.day().0 + Self::FOLDED)
+    }
+
+    /// That hour's number in its day.
+    pub const FOLDED: i64 = 10;
+
     /// The first hour of the same UTC day.
     #[must_use]
     pub fn day(self) -> Hour {

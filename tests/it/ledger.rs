@@ -332,7 +332,7 @@ fn expiry_keeps_daily_totals_and_identities() {
         assert_eq!(gone, 3000, "{store}");
         assert_eq!(total(&mut *ledger), before, "{store}");
         assert!(
-            rows(&mut *ledger).keys().all(|k| k.hour == k.hour.day()),
+            rows(&mut *ledger).keys().all(|k| k.hour == k.hour.folded()),
             "{store}: hours are folded into days"
         );
         assert_eq!(ledger.event(call(1).id).unwrap(), None);

@@ -26,6 +26,7 @@ mod files;
 mod focus_export;
 mod ingest;
 mod kill;
+mod late;
 mod ledger;
 mod live;
 mod look;

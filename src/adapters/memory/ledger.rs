@@ -241,7 +241,7 @@ impl Ledger for MemoryLedger {
             self.move_spend(key, &sums, false)?;
             self.move_spend(
                 SpendKey {
-                    hour: key.hour.day(),
+                    hour: key.hour.folded(),
                     ..key
                 },
                 &sums,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -128,7 +129,8 @@ pub struct BudgetPolicy {
     pub currency: Option<String>,
     /// When it begins anew.
     pub period: PeriodPolicy,
-    /// Time zone of its days, such as `Europe/Berlin`; UTC by default.
+    /// Time zone of its days, such as `Europe/Berlin`; UTC by default, and always for what bills say, which count by UTC days. Spend
+    /// is kept by the UTC hour: where midnight lies within one, that hour counts to the day in which it began.
     #[serde(default)]
     pub time_zone: Option<String>,
     /// `metered` (default), `billed`, `effective` or `billed, metered where late`.
@@ -255,9 +257,15 @@ impl BudgetPolicy {
             None => Currency::USD,
         };
         let zone = self.time_zone.as_deref().unwrap_or("UTC");
-        let zone = zone
+        let zone: Tz = zone
             .parse()
             .map_err(|_| format!("`time_zone`: `{zone}` is not a time zone"))?;
+        if zone != Tz::UTC && self.basis != Basis::Metered {
+            let basis = self.basis.name();
+            return Err(format!(
+                "`time_zone`: bills count by UTC days, so that `basis = \"{basis}\"` cannot follow {zone}; leave it out"
+            ));
+        }
         let period = match self.period {
             PeriodPolicy::Day => BudgetPeriod::Calendar(Calendar::Day),
             PeriodPolicy::Week => BudgetPeriod::Calendar(Calendar::Week),

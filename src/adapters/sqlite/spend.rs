@@ -253,24 +253,28 @@ fn by_hour(
         let mut statement = conn
             .prepare_cached("SELECT hour, body FROM spend_day WHERE hour >= ? AND hour < ?")
             .map_err(fail)?;
-        let mut rows = statement.query([first, end]).map_err(fail)?;
+        let mut rows = statement
+            .query([first - Hour::FOLDED, end - Hour::FOLDED])
+            .map_err(fail)?;
         while let Some(row) = rows.next().map_err(fail)? {
             days.insert(row.get(0).map_err(fail)?, vec![row.get(1).map_err(fail)?]);
         }
     }
     parts::each(names, [first, end], |names, hour, mut bodies| {
-        // A folded day has the number of its first hour.
-        for day in days.extract_if(..=hour, |_, _| true) {
-            if day.0 == hour {
+        // A folded day has the number of its first hour, to which the rows of bills that are replaced go.
+        let mut hour = Hour(hour);
+        for day in days.extract_if(..=hour.0, |_, _| true) {
+            if day.0 == hour.0 {
                 bodies.extend(day.1);
+                hour = hour.folded();
             } else {
-                visit(names, Hour(day.0), &day.1)?;
+                visit(names, Hour(day.0).folded(), &day.1)?;
             }
         }
-        visit(names, Hour(hour), &bodies)
+        visit(names, hour, &bodies)
     })?;
     days.into_iter()
-        .try_for_each(|(hour, bodies)| visit(names, Hour(hour), &bodies))
+        .try_for_each(|(day, bodies)| visit(names, Hour(day).folded(), &bodies))
 }
 
 /// Folds the hours before `end` into days. Totals do not change.
@@ -310,7 +314,8 @@ pub fn span(conn: &rusqlite::Connection, path: &str) -> Result<Option<(Hour, Hou
             Ok((row.get(0)?, row.get(1)?))
         })
         .map_err(|e| CodecError::Store(failed(path, &e)))?;
-    let both = [parts::span(conn, path)?, days.0.zip(days.1)];
+    let folded = |day: i64| Hour(day).folded().0;
+    let both = [parts::span(conn, path)?, days.0.map(folded).zip(days.1.map(folded))];
     let first = both.iter().flatten().map(|(first, _)| *first).min();
     let last = both.iter().flatten().map(|(_, last)| *last).max();
     Ok(first.zip(last).map(|(first, last)| (Hour(first), Hour(last))))

@@ -38,7 +38,8 @@ pub struct ReportArgs {
     /// Show this many names, the others as one row
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub top: Option<u32>,
-    /// Whose days, weeks and months: an IANA time zone
+    /// Whose days, weeks and months: an IANA time zone. Spend is kept by the hour: where midnight is at half past one, it counts to the day
+    /// in which it began. What bills say counts by UTC days
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub zone: Tz,
     /// Only calls and costs, no tokens: of bills they are then not read, which takes half of the time
@@ -79,6 +80,10 @@ impl From<BasisArg> for Basis {
 
 /// Shows what was spent.
 pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
+    if args.zone != Tz::UTC && args.basis != BasisArg::Metered {
+        let problem = format!("bills count by UTC days, not by those of {}", args.zone);
+        return Err(CliError::usage(problem).hint("leave `--zone` out, or report `--basis metered`"));
+    }
     let look::Looked {
         mut ledger,
         exit,

@@ -93,6 +93,9 @@ pub struct Alert {
     pub tellings: u64,
     /// Until when it is acknowledged, and by whom.
     pub acknowledged: Option<(DateTime<Utc>, String)>,
+    /// The amount of the budget that it was measured against last; nothing where there is none.
+    #[serde(default)]
+    pub against: Option<Decimal>,
     /// Title at the last evaluation.
     pub title: String,
     /// The figures as they were told last.
@@ -255,6 +258,7 @@ impl Alert {
             dismissed: false,
             tellings: 0,
             acknowledged: None,
+            against: None,
             title: String::new(),
             facts: Vec::new(),
             lines: Vec::new(),

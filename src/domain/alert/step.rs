@@ -57,7 +57,7 @@ pub fn step(
         (State::Resolved, Verdict::Clear(_)) if before.dismissed => alert.dismissed = false,
         (State::Resolved, _) if before.owed.is_some() => {}
         (State::Resolved, _) => return None,
-        (State::Pending, Verdict::Above) if now > before.evaluated_at => {
+        (State::Pending, Verdict::Above) if now != before.evaluated_at => {
             alert.confirmations += 1;
             if alert.confirmations >= behaviour.confirmations {
                 go(&mut alert, State::Firing, &format!("{seen} at evaluations in a row"));
@@ -81,10 +81,12 @@ pub fn step(
     if before.state != State::Resolved && alert.state == State::Resolved {
         alert.owed = alert.told_firing.then_some(Told::Resolved);
     }
+    // A clock that was ahead once must not hold back what is due until it is that late again.
+    alert.told_at = before.told_at.map(|at| at.min(now));
     alert.suppressed = suppressed;
     let tell = due(&alert, behaviour, now);
     settle(&mut alert, tell, now);
-    alert.evaluated_at = now.max(before.evaluated_at);
+    alert.evaluated_at = now;
     Some(Step {
         alert,
         transitions,

@@ -1,5 +1,6 @@
 //! Evaluates budgets and moves alerts: reads once, decides purely, writes once.
 
+mod gather;
 pub mod status;
 pub mod text;
 
@@ -8,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
-pub use status::BudgetStatus;
+pub use status::{BudgetStatus, Standings};
 
 use crate::domain::alert::{Alert, Behaviour, Silence, State, Step, Verdict, step, verdict};
-use crate::domain::budget::{Budget, Threshold, ThresholdKind};
+use crate::domain::budget::{Budget, BudgetPeriod, Threshold, ThresholdKind};
 use crate::domain::notification::{Notification, Told};
 use crate::ports::{AlertCommit, AlertStore, Ledger, StoreError};
 
@@ -46,10 +47,12 @@ pub fn evaluate(
     complete: bool,
     now: DateTime<Utc>,
 ) -> Result<Evaluation, StoreError> {
-    let statuses = status::statuses(budgets, ledger, now)?;
+    let Standings { current, mut ended } = status::standings(budgets, ledger, now)?;
+    let mut statuses = current.clone();
+    statuses.append(&mut ended);
     let mut attempt = 0;
     loop {
-        let known = store.alerts(Some(now))?;
+        let known = store.alerts(Some(now - Budget::LATEST))?;
         let silences = store.silences()?;
         let decided = decide(&statuses, channels, &known, &silences, complete, now);
         attempt += 1;
@@ -57,7 +60,7 @@ pub fn evaluate(
             Ok(()) => {
                 let messages = decided.commit.messages.len();
                 return Ok(Evaluation {
-                    statuses,
+                    statuses: current,
                     changed: decided.changed,
                     active: decided.active,
                     messages,
@@ -95,10 +98,12 @@ pub fn decide(
     let mut left: BTreeMap<&str, &Alert> = known.iter().map(|a| (a.id.as_str(), a)).collect();
     for status in statuses {
         let silenced = silences.iter().find(|s| s.mutes(&status.budget.name, now));
-        // The gravest actual threshold that fires: it mutes forecasts of no more than its own percentage.
+        // The gravest actual threshold that fires: it mutes lower ones, and forecasts of no more than its own percentage.
         let mut firing: Option<Decimal> = None;
         let mut ladder: Vec<&Threshold> = status.budget.thresholds.iter().collect();
         ladder.sort_by_key(|t| (t.kind, std::cmp::Reverse(t.percent)));
+        // Where a period that has ended was heading interests nobody.
+        ladder.retain(|t| t.kind == ThresholdKind::Actual || !is_late(status));
         for threshold in ladder {
             let fresh = new_alert(status, threshold, now);
             // A rung given twice is one alert: two first versions of it could never be stored.
@@ -111,17 +116,18 @@ pub fn decide(
                 firing = firing.max(Some(threshold.percent));
             }
             let mut suppressed = silenced.map(Silence::text);
-            if threshold.kind == ThresholdKind::Forecast && firing.is_some_and(|percent| percent >= threshold.percent) {
-                suppressed = Some("inhibited: the budget is already spent".to_owned());
+            if firing.is_some_and(|percent| percent >= threshold.percent) {
+                suppressed = Some(inhibited(threshold.kind).to_owned());
             }
             let after = step(
                 &before,
-                &judge(status, threshold, complete),
+                &judge(status, threshold, &before, complete),
                 suppressed,
                 behaviour(status, threshold),
                 now,
             );
             let Some(mut after) = after else { continue };
+            after.alert.against = Some(status.budget.amount.amount());
             after.alert.title = text::title(status, threshold);
             if threshold.kind == ThresholdKind::Actual && after.alert.state.is_active() {
                 firing = firing.max(Some(threshold.percent));
@@ -229,16 +235,43 @@ fn behaviour(status: &BudgetStatus, threshold: &Threshold) -> Behaviour {
     }
 }
 
-fn judge(status: &BudgetStatus, threshold: &Threshold, complete: bool) -> Verdict {
-    if !status.period.contains(status.now) {
-        return Verdict::Over("the period has ended");
+/// Why a graver alert mutes one of this kind.
+fn inhibited(kind: ThresholdKind) -> &'static str {
+    match kind {
+        ThresholdKind::Actual => "inhibited: a higher threshold is passed",
+        ThresholdKind::Forecast => "inhibited: the budget is already spent",
     }
+}
+
+/// Whether it is a recurring period that has ended: the budget is about the next one by now.
+fn is_late(status: &BudgetStatus) -> bool {
+    status.has_ended() && matches!(status.budget.period, BudgetPeriod::Calendar(_))
+}
+
+/// What the figures say of a threshold, whose alert stood so `before`.
+fn judge(status: &BudgetStatus, threshold: &Threshold, before: &Alert, complete: bool) -> Verdict {
+    if !status.period.contains(status.now) {
+        let lately = status.has_ended() && status.now - status.period.end < status.budget.late();
+        // What came in late: it is told once, and over at the next evaluation. What fired before ends here.
+        let unseen =
+            before.version == 0 || (before.state == State::Resolved && before.evaluated_at < status.period.end);
+        let is_above = exact_percent(status, status.spent) >= threshold.percent;
+        return if threshold.kind == ThresholdKind::Actual && lately && unseen && is_above {
+            Verdict::Above
+        } else {
+            Verdict::Over("the period has ended")
+        };
+    }
+    let raised = before
+        .against
+        .is_some_and(|amount| amount < status.budget.amount.amount());
+    let cleared = |otherwise| if raised { "the budget was raised" } else { otherwise };
     let found = match threshold.kind {
         ThresholdKind::Actual => verdict(
             exact_percent(status, status.spent),
             threshold.percent,
             threshold.percent,
-            "spend was restated below the threshold",
+            cleared("spend was restated below the threshold"),
         ),
         ThresholdKind::Forecast => match &status.forecast {
             Some(f) => {
@@ -247,7 +280,7 @@ fn judge(status: &BudgetStatus, threshold: &Threshold, complete: bool) -> Verdic
                     exact_percent(status, f.end),
                     threshold.percent,
                     clear,
-                    "the forecast has fallen below the threshold",
+                    cleared("the forecast has fallen below the threshold"),
                 )
             }
             None => Verdict::Unknown,

@@ -1,27 +1,20 @@
 //! Where each budget stands: figures only, no decision.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
-use crate::domain::billed::billed_provider;
+use super::gather::Gathering;
 use crate::domain::budget::Budget;
 use crate::domain::dimension::{Dimension, Dimensions};
-use crate::domain::forecast::{Forecast, forecast};
+use crate::domain::forecast::Forecast;
 use crate::domain::label::Label;
-use crate::domain::money::{Currency, MoneyError, add_exact};
-use crate::domain::period::{Hour, Period};
-use crate::domain::spend::{Basis, SpendKey, Sums};
+use crate::domain::money::Currency;
+use crate::domain::period::Period;
+use crate::domain::spend::Basis;
 use crate::engine::view::fill::Fill;
+use crate::engine::view::names::Names;
 use crate::ports::{Ledger, StoreError};
-
-/// Days of history that a forecast looks at.
-const HISTORY_DAYS: i64 = 56;
-
-/// Contributors named.
-const CONTRIBUTORS: usize = 3;
 
 /// Something that a budget was spent on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,12 +34,14 @@ pub struct Contributor {
 pub struct BudgetStatus {
     /// The budget.
     pub budget: Budget,
-    /// The period around the instant.
+    /// The period around the instant, or one that has ended lately.
     pub period: Period,
     /// The instant.
     pub now: DateTime<Utc>,
     /// Spent so far, in the budget's currency; with the worst case of unpriced events where the budget counts it.
     pub spent: Decimal,
+    /// The day, by the budget's zone, on which all of the amount had been spent.
+    pub spent_up: Option<NaiveDate>,
     /// The projected end of the period.
     pub forecast: Option<Forecast>,
     /// The biggest contributors.
@@ -62,6 +57,12 @@ pub struct BudgetStatus {
 }
 
 impl BudgetStatus {
+    /// Whether its period is over: what it stands at is what has come in of it.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.period.end <= self.now
+    }
+
     /// Percent of the amount that is spent, to one decimal; a budget of nothing is spent by anything.
     #[must_use]
     pub fn percent(&self, value: Decimal) -> Decimal {
@@ -87,17 +88,52 @@ impl BudgetStatus {
     }
 }
 
+/// Where budgets stand.
+#[derive(Clone, Debug, Default)]
+pub struct Standings {
+    /// In the periods around the instant, one for each budget.
+    pub current: Vec<BudgetStatus>,
+    /// In periods that have ended so lately that spend may still come in ([`Budget::ended`]).
+    pub ended: Vec<BudgetStatus>,
+}
+
 /// Reads the ledger once and computes where every budget stands.
 pub fn statuses(
     budgets: &[Budget],
     ledger: &mut dyn Ledger,
     now: DateTime<Utc>,
 ) -> Result<Vec<BudgetStatus>, StoreError> {
-    let mut gathering: Vec<Gathering<'_>> = budgets.iter().map(|budget| Gathering::new(budget, now)).collect();
-    let Some(start) = gathering.iter().map(|g| g.from).min() else {
+    let periods = budgets.iter().map(|budget| (budget, budget.period_at(now)));
+    read(periods.collect(), ledger, now)
+}
+
+/// The same with the periods that have ended lately.
+pub fn standings(budgets: &[Budget], ledger: &mut dyn Ledger, now: DateTime<Utc>) -> Result<Standings, StoreError> {
+    let mut periods: Vec<(&Budget, Period)> = budgets.iter().map(|b| (b, b.period_at(now))).collect();
+    for budget in budgets {
+        periods.extend(budget.ended(now).into_iter().map(|period| (budget, period)));
+    }
+    let mut current = read(periods, ledger, now)?;
+    let ended = current.split_off(budgets.len().min(current.len()));
+    Ok(Standings { current, ended })
+}
+
+fn read(
+    periods: Vec<(&Budget, Period)>,
+    ledger: &mut dyn Ledger,
+    now: DateTime<Utc>,
+) -> Result<Vec<BudgetStatus>, StoreError> {
+    let late = periods.iter().any(|(budget, _)| budget.basis == Basis::BilledFilled);
+    let fill = if late { Some(Fill::read(ledger, now)?) } else { None };
+    let mut gathering: Vec<Gathering<'_>> = periods
+        .into_iter()
+        .map(|(budget, period)| Gathering::new(budget, period, now))
+        .collect();
+    let Some(start) = gathering.iter().map(Gathering::from).min() else {
         return Ok(Vec::new());
     };
     let mut failure = None;
+    let mut names = Names::default();
     // Many rows share few combinations of dimensions: whether one counts is asked once.
     let mut kinds: FxHashMap<(Basis, Currency, Dimensions), usize> = FxHashMap::default();
     ledger.spend(Period::new(start, now), &mut |key, sums| {
@@ -105,7 +141,7 @@ pub fn statuses(
         let kind = *kinds.entry((key.basis, key.currency, key.dimensions)).or_insert(next);
         for gathered in &mut gathering {
             if kind == next {
-                gathered.kind(key);
+                gathered.kind(key, fill.as_ref(), &mut names);
             }
             if let Err(error) = gathered.row(kind, key, sums) {
                 failure.get_or_insert(error);
@@ -115,204 +151,6 @@ pub fn statuses(
     if let Some(error) = failure {
         return Err(error.into());
     }
-    let late = budgets.iter().any(|b| b.basis == Basis::BilledFilled);
-    let fill = if late { Some(Fill::read(ledger, now)?) } else { None };
-    let mut statuses = Vec::with_capacity(gathering.len());
-    for gathered in gathering {
-        let notes = match &fill {
-            Some(fill) if gathered.budget.basis == Basis::BilledFilled => fill.notes(&gathered.providers()),
-            _ => Vec::new(),
-        };
-        statuses.push(BudgetStatus {
-            notes,
-            ..gathered.status()?
-        });
-    }
-    Ok(statuses)
-}
-
-/// What one combination of dimensions cost in the period so far, and in the same part of the one before.
-struct Kind {
-    dimensions: Dimensions,
-    cost: [Decimal; 2],
-}
-
-/// The rows of one budget, summed the ways that its status needs.
-struct Gathering<'a> {
-    budget: &'a Budget,
-    now: DateTime<Utc>,
-    period: Period,
-    before: Period,
-    from: DateTime<Utc>,
-    spent: Decimal,
-    unpriced_events: i64,
-    unpriced_tokens: i128,
-    unpriced_worst_case: Decimal,
-    daily: BTreeMap<NaiveDate, Decimal>,
-    /// By the number of the combination; `None` for one that does not count.
-    kinds: Vec<Option<Kind>>,
-    /// The last hour seen and its day: neighbouring rows mostly share it, and zones are slow.
-    last: (Hour, NaiveDate),
-}
-
-/// What a budget may be split by, the most telling first.
-const SPLITS: [Dimension; 6] = [
-    Dimension::Team,
-    Dimension::Agent,
-    Dimension::Workflow,
-    Dimension::Project,
-    Dimension::Model,
-    Dimension::Service,
-];
-
-impl<'a> Gathering<'a> {
-    fn new(budget: &'a Budget, now: DateTime<Utc>) -> Self {
-        let period = budget.period_at(now);
-        let earlier = budget.period_at(period.start - TimeDelta::seconds(1));
-        // The same part of the period before: on the 10th, its first ten days.
-        let before = Period::new(earlier.start, (earlier.start + (now - period.start)).min(period.start));
-        let from = before.start.min(now - TimeDelta::days(HISTORY_DAYS)).min(period.start);
-        let hour = Hour::of(from);
-        Gathering {
-            budget,
-            now,
-            period,
-            before,
-            from,
-            spent: Decimal::ZERO,
-            unpriced_events: 0,
-            unpriced_tokens: 0,
-            unpriced_worst_case: Decimal::ZERO,
-            daily: BTreeMap::new(),
-            kinds: Vec::new(),
-            last: (hour, day_in(hour, budget)),
-        }
-    }
-
-    /// Takes note of a combination of dimensions that was not seen before.
-    fn kind(&mut self, key: &SpendKey) {
-        self.kinds.push(self.budget.counts(key).then_some(Kind {
-            dimensions: key.dimensions,
-            cost: [Decimal::ZERO; 2],
-        }));
-    }
-
-    fn row(&mut self, kind: usize, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
-        let Some(Some(kind)) = self.kinds.get_mut(kind) else {
-            return Ok(());
-        };
-        let at = key.hour.start();
-        if at < self.from {
-            return Ok(());
-        }
-        let cost = if self.budget.count_unpriced {
-            add_exact(sums.cost, sums.unpriced_worst_case)?
-        } else {
-            sums.cost
-        };
-        if self.last.0 != key.hour {
-            self.last = (key.hour, day_in(key.hour, self.budget));
-        }
-        let slot = self.daily.entry(self.last.1).or_default();
-        *slot = add_exact(*slot, cost)?;
-        let [now, before] = &mut kind.cost;
-        if self.period.contains(at) {
-            *now = add_exact(*now, cost)?;
-            self.spent = add_exact(self.spent, cost)?;
-            self.unpriced_events += sums.unpriced_events;
-            self.unpriced_tokens += sums.unpriced_tokens;
-            self.unpriced_worst_case = add_exact(self.unpriced_worst_case, sums.unpriced_worst_case)?;
-        } else if self.before.contains(at) {
-            *before = add_exact(*before, cost)?;
-        }
-        Ok(())
-    }
-
-    fn status(self) -> Result<BudgetStatus, MoneyError> {
-        let amount = self.budget.amount.amount();
-        let daily = self.complete_days();
-        let forecast = forecast(self.period, self.budget.zone, &daily, self.spent, amount, self.now);
-        Ok(BudgetStatus {
-            contributors: self.contributors()?,
-            budget: self.budget.clone(),
-            period: self.period,
-            now: self.now,
-            spent: self.spent,
-            forecast,
-            unpriced_events: self.unpriced_events,
-            unpriced_tokens: self.unpriced_tokens,
-            unpriced_worst_case: self.unpriced_worst_case,
-            notes: Vec::new(),
-        })
-    }
-
-    /// The providers that it is spent on, in one spelling.
-    fn providers(&self) -> BTreeSet<Label> {
-        let spent = self
-            .kinds
-            .iter()
-            .flatten()
-            .filter(|kind| kind.cost.first().is_some_and(|now| !now.is_zero()));
-        spent.filter_map(|kind| billed_provider(&kind.dimensions)).collect()
-    }
-
-    /// Local days from the first one with spend to yesterday, those without spend included.
-    fn complete_days(&self) -> Vec<(NaiveDate, Decimal)> {
-        let zone = self.budget.zone;
-        let today = self.now.with_timezone(&zone).date_naive();
-        let oldest = (self.now - TimeDelta::days(HISTORY_DAYS))
-            .with_timezone(&zone)
-            .date_naive();
-        let Some(first) = self.daily.keys().copied().find(|d| *d > oldest) else {
-            return Vec::new();
-        };
-        let mut days = Vec::new();
-        let mut day = first;
-        while day < today {
-            days.push((day, self.daily.get(&day).copied().unwrap_or_default()));
-            day = day + Days::new(1);
-        }
-        days
-    }
-
-    /// The biggest values of the first dimension that has more than one.
-    fn contributors(&self) -> Result<Vec<Contributor>, MoneyError> {
-        let mut found = Vec::new();
-        for dimension in SPLITS {
-            found = self.split(dimension)?;
-            if found.iter().filter(|c| !c.name.is_empty()).count() > 1 {
-                break;
-            }
-            found.clear();
-        }
-        if found.is_empty() {
-            found = self.split(Dimension::Model)?;
-        }
-        found.sort_by(|a, b| b.cost.cmp(&a.cost).then_with(|| a.name.cmp(&b.name)));
-        found.truncate(CONTRIBUTORS);
-        Ok(found)
-    }
-
-    fn split(&self, dimension: Dimension) -> Result<Vec<Contributor>, MoneyError> {
-        let mut values: FxHashMap<Label, [Decimal; 2]> = FxHashMap::default();
-        for kind in self.kinds.iter().flatten() {
-            let slots = values.entry(kind.dimensions.get(dimension)).or_default();
-            for (slot, more) in slots.iter_mut().zip(kind.cost) {
-                *slot = add_exact(*slot, more)?;
-            }
-        }
-        let spent = values.into_iter().filter(|(_, [now, _])| !now.is_zero());
-        Ok(spent
-            .map(|(name, [cost, before])| Contributor {
-                dimension,
-                name,
-                cost,
-                before,
-            })
-            .collect())
-    }
-}
-
-fn day_in(hour: Hour, budget: &Budget) -> NaiveDate {
-    hour.start().with_timezone(&budget.zone).date_naive()
+    let statuses = gathering.into_iter().map(|gathered| gathered.status(fill.as_ref()));
+    Ok(statuses.collect::<Result<_, _>>()?)
 }

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
 use super::status::BudgetStatus;
 use crate::domain::alert::{Alert, message_id};
-use crate::domain::budget::{Threshold, ThresholdKind};
+use crate::domain::budget::{BudgetPeriod, Threshold, ThresholdKind};
+use crate::domain::forecast::Forecast;
 use crate::domain::money::Money;
 use crate::domain::notification::{Fact, Notification, Severity, Told};
+use crate::domain::period::Calendar;
 
 /// An amount as people read it: `$1,240.00`, with cents; other currencies by code.
 #[must_use]
@@ -51,10 +54,30 @@ pub fn title(status: &BudgetStatus, threshold: &Threshold) -> String {
                 status.percent(forecast.end).round()
             )
         }
+        _ if status.has_ended() => format!(
+            "{name}: {} % of the budget of {} was spent",
+            status.percent(status.spent).round(),
+            ended(status)
+        ),
         _ => format!(
             "{name}: {} % of this {period}'s budget is spent",
             status.percent(status.spent).round()
         ),
+    }
+}
+
+/// A period that has ended, by name: `2026-11-10`, `November 2026`.
+fn ended(status: &BudgetStatus) -> String {
+    let zone = status.budget.zone;
+    let day = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
+    let (first, last) = (day(status.period.start), day(status.period.end - TimeDelta::seconds(1)));
+    match status.budget.period {
+        BudgetPeriod::Calendar(Calendar::Day) => first.to_string(),
+        BudgetPeriod::Calendar(Calendar::Month) => first.format("%B %Y").to_string(),
+        BudgetPeriod::Calendar(Calendar::Year) => first.format("%Y").to_string(),
+        BudgetPeriod::Calendar(Calendar::Week | Calendar::Quarter) | BudgetPeriod::Custom(_) => {
+            format!("{first} to {last}")
+        }
     }
 }
 
@@ -106,6 +129,15 @@ pub fn notification(
 }
 
 fn summary(status: &BudgetStatus, threshold: &Threshold) -> String {
+    if status.has_ended() {
+        return format!(
+            "{} of {} spent ({} %) in {}, which has ended.",
+            amount(status.spent, status),
+            amount(status.budget.amount.amount(), status),
+            status.percent(status.spent),
+            ended(status),
+        );
+    }
     let pace = format!(
         "{} of {} spent ({} %) when {} % of the {} has passed",
         amount(status.spent, status),
@@ -143,13 +175,24 @@ pub fn facts(status: &BudgetStatus) -> Vec<Fact> {
         ),
         fact(
             "Period",
-            format!(
-                "{} % has passed, ends {}",
-                status.percent_of_period(),
-                status.period.end.format("%Y-%m-%d %H:%M UTC")
-            ),
+            if status.has_ended() {
+                format!(
+                    "{}, ended {}",
+                    ended(status),
+                    status.period.end.format("%Y-%m-%d %H:%M UTC")
+                )
+            } else {
+                format!(
+                    "{} % has passed, ends {}",
+                    status.percent_of_period(),
+                    status.period.end.format("%Y-%m-%d %H:%M UTC")
+                )
+            },
         ),
     ];
+    if status.has_ended() {
+        return facts;
+    }
     match &status.forecast {
         Some(f) => {
             let range = format!(
@@ -160,14 +203,21 @@ pub fn facts(status: &BudgetStatus) -> Vec<Fact> {
                 amount(f.high, status)
             );
             facts.push(fact("Projected end", range));
-            let day = f
-                .runs_out
-                .map_or("not in this period".to_owned(), |d| d.format("%Y-%m-%d").to_string());
-            facts.push(fact("Runs out", day));
+            facts.push(fact("Runs out", runs_out(status, f)));
         }
         None => facts.push(fact("Projected end", "unknown: fewer than 3 complete days".to_owned())),
     }
     facts
+}
+
+/// When all of the amount is spent: a day to come, or the day on which it was.
+#[must_use]
+pub fn runs_out(status: &BudgetStatus, forecast: &Forecast) -> String {
+    match (status.spent_up, forecast.runs_out) {
+        (Some(day), _) => format!("spent since {day}"),
+        (None, Some(day)) => day.to_string(),
+        (None, None) => "not in this period".to_owned(),
+    }
 }
 
 /// What it was spent on and what is unpriced.
@@ -231,13 +281,14 @@ pub fn figures(status: &BudgetStatus) -> serde_json::Value {
         "spent": money(status.spent),
         "spent_percent": money(status.percent(status.spent)),
         "period_percent": money(status.percent_of_period()),
+        "spent_up": status.spent_up,
         "forecast": f.map(|f| serde_json::json!({
             "end": money(f.end),
             "low": money(f.low),
             "high": money(f.high),
             "percent": money(status.percent(f.end)),
             "days": f.days,
-            "runs_out": f.runs_out,
+            "runs_out": status.spent_up.or(f.runs_out),
         })),
         "contributors": status.contributors.iter().map(|c| serde_json::json!({
             "dimension": c.dimension.name(),

@@ -7,7 +7,9 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::billed::{BilledDays, month};
 use super::names::Names;
+use crate::domain::budget::Scope;
 use crate::domain::dimension::Dimension;
+use crate::domain::glob::glob_matches;
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::{Hour, Period};
@@ -22,8 +24,10 @@ const FACTOR_DECIMALS: u32 = 4;
 const COST_DECIMALS: u32 = 12;
 
 /// How a provider's bill stands against its metered spend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tail {
+    /// First hour of the first UTC day that is billed; nothing where bills begin before the days that are compared.
+    pub since: Option<Hour>,
     /// First hour of the last UTC day that is billed.
     pub through: Hour,
     /// Billed use of models on the compared days.
@@ -39,6 +43,41 @@ pub struct Tail {
 pub struct Fill {
     /// By provider, in the spelling of [`Names`].
     pub tails: BTreeMap<Label, Tail>,
+    /// What the rows of its bill name, by provider.
+    told: BTreeMap<Label, BTreeSet<Dimension>>,
+}
+
+/// Metered use that stands for rows of a bill which do not tell it apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Scaled {
+    /// Whose bill it is, in the spelling of [`Names`].
+    pub provider: Label,
+    tail: Tail,
+}
+
+impl Scaled {
+    /// What a metered row of a billed day stands for; nothing of another.
+    #[must_use]
+    pub fn of(&self, key: &SpendKey, sums: &Sums) -> Option<Sums> {
+        self.tail.covers(key.hour).then(|| scaled(sums, self.tail.factor))
+    }
+
+    /// What has to be said beside a figure with it.
+    #[must_use]
+    pub fn note(&self, provider: Label) -> String {
+        format!(
+            "the bill of {provider} does not tell this scope apart: on billed days metered × {}, as bill and meter compared",
+            self.tail.factor.normalize()
+        )
+    }
+}
+
+impl Tail {
+    /// Whether bills say what that hour cost.
+    fn covers(&self, hour: Hour) -> bool {
+        let day = hour.day();
+        day <= self.through && self.since.is_none_or(|since| since <= day)
+    }
 }
 
 impl Fill {
@@ -49,6 +88,7 @@ impl Fill {
         let mut names = Names::default();
         let mut failed: Option<MoneyError> = None;
         let mut bills = BilledDays::new(now);
+        let mut told: BTreeMap<Label, BTreeSet<Dimension>> = BTreeMap::new();
         // From the first of a month on, so that the row of a whole month is not cut off.
         let start = month(Hour::of(now - TimeDelta::days(DAYS))).start();
         ledger.spend(Period::new(start, now), &mut |key, sums| {
@@ -62,6 +102,12 @@ impl Fill {
             };
             if key.basis == Basis::Billed {
                 bills.add(provider, key.hour);
+                let told = told.entry(provider).or_default();
+                told.extend(
+                    Dimension::ALL
+                        .into_iter()
+                        .filter(|d| !key.dimensions.get(*d).is_empty()),
+                );
             }
             let slot = days.entry((provider, key.hour.day())).or_default();
             match add_exact(*slot, sums.cost) {
@@ -97,6 +143,7 @@ impl Fill {
                 .unwrap_or(Decimal::ONE)
                 .round_dp_with_strategy(FACTOR_DECIMALS, RoundingStrategy::MidpointAwayFromZero);
             let tail = Tail {
+                since: Some(first).filter(|first| first.start() > start),
                 through,
                 billed,
                 metered,
@@ -104,7 +151,7 @@ impl Fill {
             };
             tails.insert(provider, tail);
         }
-        Ok(Fill { tails })
+        Ok(Fill { tails, told })
     }
 
     /// The row of the filled basis that a row of another one makes.
@@ -117,23 +164,29 @@ impl Fill {
             Basis::Billed => Some((filled, *sums)),
             Basis::Metered if is_usage(key) => {
                 let tail = self.tails.get(&names.metered(key));
-                if tail.is_some_and(|tail| key.hour.day() <= tail.through) {
+                if tail.is_some_and(|tail| tail.covers(key.hour)) {
                     return None;
                 }
                 let factor = tail.map_or(Decimal::ONE, |tail| tail.factor);
-                let scaled = |amount: Decimal| {
-                    let product = amount.checked_mul(factor).unwrap_or(amount);
-                    product.round_dp_with_strategy(COST_DECIMALS, RoundingStrategy::MidpointAwayFromZero)
-                };
-                let sums = Sums {
-                    cost: scaled(sums.cost),
-                    unpriced_worst_case: scaled(sums.unpriced_worst_case),
-                    ..*sums
-                };
-                Some((filled, sums))
+                Some((filled, scaled(sums, factor)))
             }
             Basis::Metered | Basis::Effective | Basis::BilledFilled => None,
         }
+    }
+
+    /// How a metered row stands for rows of a bill within a scope that asks for something which that bill never names: its
+    /// rows are all outside, though some of what they charge is inside.
+    #[must_use]
+    pub fn untold(&self, names: &mut Names, key: &SpendKey, scope: &Scope) -> Option<Scaled> {
+        if key.basis != Basis::Metered || !is_usage(key) {
+            return None;
+        }
+        let provider = names.metered(key);
+        let (tail, told) = (self.tails.get(&provider)?, self.told.get(&provider)?);
+        let asked = |(dimension, patterns): (&Dimension, &Vec<String>)| {
+            !told.contains(dimension) && !patterns.iter().any(|pattern| glob_matches(pattern, ""))
+        };
+        scope.0.iter().any(asked).then_some(Scaled { provider, tail: *tail })
     }
 
     /// What has to be said beside a figure of this basis: how far each provider has billed, and what is estimated since.
@@ -152,6 +205,19 @@ impl Fill {
         let unbilled = wanted.iter().filter(|p| !self.tails.contains_key(*p));
         notes.extend(unbilled.map(|provider| format!("{provider} has no bill yet: metered as it is")));
         notes
+    }
+}
+
+/// The same with its amounts scaled.
+fn scaled(sums: &Sums, factor: Decimal) -> Sums {
+    let scaled = |amount: Decimal| {
+        let product = amount.checked_mul(factor).unwrap_or(amount);
+        product.round_dp_with_strategy(COST_DECIMALS, RoundingStrategy::MidpointAwayFromZero)
+    };
+    Sums {
+        cost: scaled(sums.cost),
+        unpriced_worst_case: scaled(sums.unpriced_worst_case),
+        ..*sums
     }
 }
 

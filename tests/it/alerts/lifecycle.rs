@@ -2,9 +2,9 @@
 
 use finops::adapters::memory::alerts::MemoryAlerts;
 use finops::domain::alert::{Alert, Behaviour, Silence, State, Transition, Verdict, acknowledge, step};
-use finops::domain::budget::Budget;
+use finops::domain::budget::{Budget, BudgetPeriod, Threshold, ThresholdKind};
 use finops::domain::notification::{Severity, Told};
-use finops::domain::period::Period;
+use finops::domain::period::{Calendar, Period};
 use finops::engine::deed::{self, Deed, DeedError, act};
 use finops::engine::evaluate::evaluate;
 use finops::ports::{AlertCommit, AlertStore, Outbox, StoreError};
@@ -358,4 +358,146 @@ fn a_deed_is_decided_anew_when_a_run_was_faster() {
     assert_eq!(store.history(&id).unwrap().len(), 2, "once");
     let again = act(&mut store, &id, &deed, now);
     assert!(matches!(again, Err(DeedError::Resolved { .. })), "{again:?}");
+}
+
+/// A budget that is told when it is spent, and not when that is to be expected.
+fn actual(amount: &str) -> Budget {
+    let mut budget = to_out(amount);
+    budget.thresholds.retain(|t| t.kind == ThresholdKind::Actual);
+    budget
+}
+
+#[test]
+fn a_day_that_is_read_on_the_next_morning_is_told_then_once() {
+    let mut scene = Scene::new(Budget {
+        period: BudgetPeriod::Calendar(Calendar::Day),
+        ..actual("20")
+    });
+    for day in 10..14 {
+        scene.spend(&format!("2026-11-{day}"), 100);
+        let told = scene.run(&format!("2026-11-{}T06:00:00Z", day + 1));
+        let over = told.iter().filter(|t| *t == "budget_actual resolved out").count();
+        assert_eq!((told.len() - over, over), (1, usize::from(day > 10)), "{told:?}");
+        assert!(told.contains(&"budget_actual firing out".to_owned()));
+    }
+    let title = scene.store.claim().unwrap().remove(0).message.title;
+    assert_eq!(title, "total: 500 % of the budget of 2026-11-10 was spent");
+    assert_eq!(scene.run("2026-11-14T12:00:00Z"), ["budget_actual resolved out"]);
+    assert_eq!(scene.run("2026-11-15T12:00:00Z"), NOTHING);
+}
+
+#[test]
+fn what_comes_in_after_the_end_of_a_month_is_told_while_it_is_news() {
+    let mut scene = Scene::new(actual("100"));
+    scene.spend("2026-11-15", 50);
+    assert_eq!(scene.run("2026-11-30T18:00:00Z"), NOTHING);
+    assert_eq!(scene.run("2026-12-01T00:05:00Z"), NOTHING, "50 %");
+    scene.spend("2026-11-30", 500);
+    assert_eq!(
+        scene.run_with("2026-12-02T00:05:00Z", false),
+        ["budget_actual firing out"]
+    );
+    let alert = scene.store.alerts(None).unwrap().remove(0);
+    assert_eq!(alert.title, "total: 550 % of the budget of November 2026 was spent");
+    assert_eq!(scene.run("2026-12-02T00:10:00Z"), ["budget_actual resolved out"]);
+    scene.spend("2026-11-29", 500);
+    assert_eq!(scene.run("2026-12-05T00:00:00Z"), NOTHING, "once");
+
+    let mut late = Scene::new(actual("100"));
+    late.spend("2026-11-30", 500);
+    assert_eq!(late.run("2026-12-12T00:00:00Z"), NOTHING, "that is history");
+    late.spend("2026-11-29", 500);
+    assert_eq!(late.run("2026-12-09T00:00:00Z"), ["budget_actual firing out"]);
+}
+
+#[test]
+fn what_fired_within_its_period_is_not_told_anew_after_it() {
+    let mut scene = Scene::new(actual("100"));
+    scene.spend("2026-11-20", 120);
+    assert_eq!(scene.run("2026-11-20T12:00:00Z"), ["budget_actual firing out"]);
+    scene.spend("2026-11-20", 50);
+    assert_eq!(scene.run("2026-11-21T12:00:00Z"), ["budget_actual resolved out"]);
+    scene.spend("2026-11-30", 120);
+    assert_eq!(
+        scene.run("2026-12-01T12:00:00Z"),
+        ["budget_actual firing out"],
+        "it came back late"
+    );
+    assert_eq!(scene.run("2026-12-01T13:00:00Z"), ["budget_actual resolved out"]);
+    assert_eq!(scene.run("2026-12-02T12:00:00Z"), NOTHING);
+
+    let end = at("2026-11-20T00:00:00Z");
+    let mut once = Scene::new(Budget {
+        period: BudgetPeriod::Custom(Period::new(at("2026-11-01T00:00:00Z"), end)),
+        ..actual("100")
+    });
+    once.spend("2026-11-19", 970);
+    assert_eq!(
+        once.run("2026-11-21T00:00:00Z"),
+        ["budget_actual firing out"],
+        "looked at after its end only"
+    );
+    assert_eq!(once.run("2026-11-21T01:00:00Z"), ["budget_actual resolved out"]);
+    assert_eq!(once.run("2026-11-22T00:00:00Z"), NOTHING);
+}
+
+#[test]
+fn of_several_rungs_passed_at_once_the_highest_is_told() {
+    let mut budget = to_out("100");
+    budget.thresholds = [50, 80, 100]
+        .map(|percent| Threshold {
+            percent: Decimal::from(percent),
+            kind: ThresholdKind::Actual,
+            severity: Severity::Warning,
+        })
+        .to_vec();
+    let mut scene = Scene::new(budget);
+    scene.spend("2026-11-02", 60);
+    assert_eq!(scene.run("2026-11-02T12:00:00Z"), ["budget_actual firing out"], "50 %");
+    scene.spend("2026-11-03", 440);
+    assert_eq!(
+        scene.run("2026-11-03T12:00:00Z"),
+        ["budget_actual firing out"],
+        "100 % and not 80 %"
+    );
+    assert_eq!(
+        scene.run("2026-11-04T12:00:00Z"),
+        ["budget_actual reminder out"],
+        "of the highest"
+    );
+    scene.spend("2026-11-03", 25);
+    let told = scene.run("2026-11-04T13:00:00Z");
+    assert_eq!(
+        told,
+        ["budget_actual resolved out", "budget_actual firing out"],
+        "80 % now"
+    );
+}
+
+#[test]
+fn a_budget_that_is_raised_is_no_spend_that_was_restated() {
+    let mut scene = Scene::new(to_out("100"));
+    scene.spend("2026-11-02", 120);
+    assert_eq!(scene.run("2026-11-02T12:00:00Z"), ["budget_actual firing out"]);
+    scene.budgets = vec![to_out("1000")];
+    assert_eq!(scene.run("2026-11-02T13:00:00Z"), ["budget_actual resolved out"]);
+    let title = scene.store.claim().unwrap().pop().unwrap().message.title;
+    assert_eq!(title, "total: resolved, the budget was raised");
+}
+
+#[test]
+fn a_clock_that_was_ahead_once_holds_nothing_back() {
+    let mut scene = Scene::new(to_out("300"));
+    for day in 1..=10 {
+        scene.spend(&format!("2026-11-{day:02}"), 18);
+    }
+    assert_eq!(scene.run("2026-11-12T12:00:00Z"), NOTHING, "two days ahead, once");
+    assert_eq!(scene.run("2026-11-10T13:00:00Z"), ["budget_forecast firing out"]);
+    assert_eq!(
+        scene.run("2026-11-12T13:00:00Z"),
+        ["budget_forecast reminder out"],
+        "ahead again"
+    );
+    assert_eq!(scene.run("2026-11-10T14:00:00Z"), NOTHING);
+    assert_eq!(scene.run("2026-11-11T14:00:00Z"), ["budget_forecast reminder out"]);
 }

@@ -236,7 +236,7 @@ pub fn apply(store: &mut Store, draft: &mut Draft, mut delta: Rows, fold: bool) 
         if fold {
             let mut folded = Rows::new();
             for (mut key, sums) in rows {
-                key.hour = key.hour.day();
+                key.hour = key.hour.folded();
                 folded.entry(key).or_default().add(&sums)?;
             }
             rows = folded;
