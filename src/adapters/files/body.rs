@@ -16,6 +16,7 @@ use super::gemini::Metadata;
 use super::iterations;
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::Scalar;
+use super::searches;
 use super::usage::{Shape, Usage};
 use super::{seller, tags, tier};
 
@@ -118,6 +119,11 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Whether it is a chat completion itself, not only what someone kept of it.
+    fn is_answer(&self) -> bool {
+        self.object.str().starts_with("chat.completion")
+    }
+
     fn failed(&self) -> bool {
         // Vertex AI's status is the reason of a failure, else empty.
         let refused = !self.processed_time.is_null() && !self.status.str().is_empty();
@@ -206,14 +212,13 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
     }
     match (shape, &record.usage, gemini) {
         (Some(shape), Some(usage), _) => {
-            let openai = matches!(provider, "openai" | "azure");
-            event.tokens = usage.tokens(shape, openai, out)?;
+            event.tokens = usage.tokens_of(shape, provider, record.is_answer(), out)?;
             event.requests = usage.requests()?;
-            count_items(record.output, &mut event.requests);
+            searches::of_items(record.output, &mut event.requests);
             event.reported_cost = extras::reported_cost(usage.cost.map(RawValue::get))?;
             extras::search_and_units(text, provider, &mut event)?;
             speed_and_place(usage, &mut event, context)?;
-            iterations::each(usage, record.id.str(), &event, context, out)?;
+            iterations::each(usage, record.id.str(), &mut event, context, out)?;
         }
         (_, _, Some(gemini)) => gemini.fill(&mut event, record.candidates, context, out)?,
         (Some(_) | None, _, None) => {}
@@ -344,27 +349,6 @@ fn speed_and_place(usage: &Usage<'_>, event: &mut UsageEvent, context: &mut Cont
     Ok(())
 }
 
-/// Calls of OpenAI's built-in tools stand among the output items.
-fn count_items(output: Option<&RawValue>, requests: &mut Requests) {
-    #[derive(Deserialize)]
-    struct Item<'a> {
-        #[serde(borrow, default, rename = "type")]
-        kind: Scalar<'a>,
-    }
-    let Some(text) = output.map(RawValue::get).filter(|t| t.contains("_call\"")) else {
-        return;
-    };
-    for item in serde_json::from_str::<Vec<Item<'_>>>(text).unwrap_or_default() {
-        let count = match item.kind.str() {
-            "web_search_call" => &mut requests.web_searches,
-            "file_search_call" => &mut requests.file_searches,
-            "code_interpreter_call" => &mut requests.code_executions,
-            _ => continue,
-        };
-        *count = count.saturating_add(1);
-    }
-}
-
 /// The buckets of a response body, for whoever has one at hand: nothing where it holds no usage.
 pub fn read_body(text: &str) -> Result<Option<(Tokens, Requests)>, String> {
     let mut record: Record<'_> = serde_json::from_str(text).map_err(|e| e.to_string())?;
@@ -374,8 +358,10 @@ pub fn read_body(text: &str) -> Result<Option<(Tokens, Requests)>, String> {
     if let Some(usage) = &record.usage
         && let Some(shape) = usage.shape()
     {
-        let openai = matches!(provider(&record, Some(shape), record.model.str()), "openai" | "azure");
-        let tokens = usage.tokens(shape, openai, &mut out).map_err(told)?;
+        let provider = provider(&record, Some(shape), record.model.str());
+        let tokens = usage
+            .tokens_of(shape, provider, record.is_answer(), &mut out)
+            .map_err(told)?;
         return Ok(Some((tokens, usage.requests().map_err(told)?)));
     }
     match record.usage_metadata.as_ref().filter(|m| m.is_usage()) {

@@ -88,6 +88,7 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             b"object" => seen.object = value,
             b"data" if memmem::find(value, b"\"starting_at\"").is_some() => found = Some(FileFormat::AnthropicAdmin),
             b"modelOutput" => found = Some(FileFormat::Body),
+            b"data" if memmem::find(value, b"\"custom_llm_provider\"").is_some() => found = Some(FileFormat::Litellm),
             b"meta" if memmem::find(value, b"billed_units").is_some() => found = Some(FileFormat::Body),
             b"response" | b"body" | b"result" | b"message" if value.starts_with(b"{") => seen.inner = Some(value),
             _ => {}

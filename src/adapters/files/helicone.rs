@@ -10,6 +10,7 @@ use crate::domain::usage::{EventId, UsageEvent};
 use super::counts::{Counts, Input};
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::{Scalar, reported};
+use super::searches;
 use super::tags;
 
 #[derive(Deserialize)]
@@ -113,6 +114,7 @@ impl LineFormat for Helicone {
             Input::Includes
         };
         event.tokens = counts.tokens(declared, "Helicone", out);
+        searches::of_model(&mut event);
         event.reported_cost = reported(row.cost.map(RawValue::get), "cost")?;
         let user = context.label(&row.request_user_id, "request_user_id")?;
         event.dimensions.set(Dimension::User, user);

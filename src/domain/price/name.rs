@@ -63,6 +63,15 @@ pub(super) fn is_opaque(name: &str) -> bool {
         .any(|kind| lower.contains(kind))
 }
 
+/// The spelling of a provider that sells some models at another price than its namesakes, which stand in its entry's name:
+/// `azure_ai/mistral-large-latest` is no `azure/mistral-large-latest`.
+pub(super) fn own_prefix(provider: &str) -> &'static str {
+    match provider.trim().to_lowercase().as_str() {
+        "azure_ai" | "az.ai.inference" | "azure.ai.inference" => "azure_ai/",
+        _ => "",
+    }
+}
+
 pub(super) fn candidates(provider: &str, model: &str) -> Vec<Candidate> {
     let mut list = List(Vec::new());
     let lower = model.trim().to_lowercase();

@@ -137,23 +137,36 @@ fn observe(values: &Values<'_>, number: u64, context: &mut Context, out: &mut Ou
         event.reported_cost = reported(Some(cost), "costUSD")?;
     }
     if let Value::Text(iterations) = values.get(Slot::Iterations) {
-        let parent = *event;
-        extras(iterations, &key, &parent, context, out)?;
+        let (parent, at) = (*event, out.events.len() - 1);
+        let longest = extras(iterations, &key, &parent, context, out)?;
+        if let Some(event) = out.events.get_mut(at) {
+            event.asked_at_most(longest);
+        }
     }
     Ok(())
 }
 
-/// Iterations that the top level does not contain are calls of their own.
+/// Prompts up to here cost the same at Anthropic, however many are summed up.
+const SHORT: u64 = 200_000;
+
+/// Iterations that the top level does not contain are calls of their own. Answers the longest prompt of those that it sums up, where that
+/// may decide the price.
 fn extras(
     json: &str,
     key: &[&[u8]; 2],
     parent: &UsageEvent,
     context: &mut Context,
     out: &mut Output,
-) -> Result<(), Fault> {
+) -> Result<u64, Fault> {
     let entries: Option<Vec<Usage<'_>>> = serde_json::from_str(json)
         .map_err(|e| Fault::field("message.usage.iterations", format!("unexpected shape: {e}")))?;
+    let mut longest = 0;
     for (n, entry) in entries.unwrap_or_default().iter().enumerate() {
+        if entry.r#type.str() == "message" && parent.tokens.prompt() > SHORT {
+            let mut one = *parent;
+            fill(&mut one, &entry.values(), "message.usage.iterations", context)?;
+            longest = one.tokens.prompt().max(longest);
+        }
         if !matches!(entry.r#type.str(), "advisor_message" | "compaction") {
             continue;
         }
@@ -179,7 +192,7 @@ fn extras(
         event.rank = parent.rank;
         out.events.push(event);
     }
-    Ok(())
+    Ok(longest)
 }
 
 /// Takes over the usage; a fault names its field below `path`.
