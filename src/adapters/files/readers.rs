@@ -1,5 +1,6 @@
 //! The reader of each format, and what the readers of one source share.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::FileFormat;
@@ -30,6 +31,18 @@ pub(super) struct Shared {
     pub columns: Option<Arc<Columns>>,
     /// What a file is taken for whose records and path tell nothing.
     pub else_as: Option<FileFormat>,
+}
+
+impl Shared {
+    /// What readers of these session files share.
+    pub fn new(sessions: Vec<PathBuf>, traces: Arc<Mutex<Traces>>, columns: Option<Arc<Columns>>) -> Self {
+        Shared {
+            sessions: Arc::new(Sessions::new(sessions)),
+            traces,
+            columns,
+            else_as: None,
+        }
+    }
 }
 
 /// What readers share, held. A reader that panicked has left it whole: nothing is changed in two steps.
