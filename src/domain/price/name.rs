@@ -34,6 +34,7 @@ pub fn provider_key(provider: &str) -> String {
         "text-completion-openai" => "openai",
         "moonshotai" | "moonshot_ai" => "moonshot",
         "cohere_chat" => "cohere",
+        "voyageai" | "voyage_ai" => "voyage",
         "together_ai" | "together-ai" | "togetherai" => "together",
         "fireworks_ai" | "fireworks-ai" => "fireworks",
         "groq_ai" => "groq",
@@ -58,6 +59,8 @@ pub(super) fn is_opaque(name: &str) -> bool {
             "provisioned-model/",
             "custom-model",
             "imported-model/",
+            "prompt-router/",
+            ":prompt/",
         ]
         .iter()
         .any(|kind| lower.contains(kind))
@@ -97,6 +100,14 @@ pub(super) fn candidates(provider: &str, model: &str) -> Vec<Candidate> {
             ..stem
         };
         list.push(stem.clone());
+    }
+    // The whole path of a model on Vertex AI: `projects/x/locations/y/publishers/…`.
+    if matches!(provider, "google" | "vertex")
+        && stem.name.starts_with("projects/")
+        && let Some(at) = stem.name.find("/publishers/")
+        && let Some(rest) = stem.name.get(at + 1..)
+    {
+        stem.name = rest.to_owned();
     }
     for prefix in [
         "models/",
