@@ -260,6 +260,40 @@ fn our_own_truth_table_comes_out() {
     assert_eq!(missed, 0);
 }
 
+/// Whatever a call costs under its name, it costs no more than what an unknown name says that it costs at most: fees and factors included.
+#[test]
+fn at_most_is_at_most() {
+    let pricer = pricer();
+    let mut compared = 0;
+    for (at, provider, model, options, counts, truth) in CASES {
+        let searching = [&counts[..6], &[10]].concat().try_into().unwrap();
+        for counts in [*counts, searching] {
+            let mut known = call(at, provider, model, options, counts);
+            known.requests.file_searches = u32::from(counts[6] > 0);
+            let cost = pricer.books().charge(&known);
+            if !cost.is_priced() || model.starts_with('<') {
+                continue;
+            }
+            let place = model.split_once('.').map_or("", |(place, _)| place);
+            let name = if *provider == "bedrock" { format!("{place}.no.such") } else { "no-such".to_owned() };
+            let unknown = pricer.books().charge(&UsageEvent {
+                dimensions: call(at, provider, &name, options, counts).dimensions,
+                ..known
+            });
+            assert!(!unknown.is_priced());
+            assert!(unknown.worst_case >= cost.cost, "{provider} {model} {options}: {} {truth}", unknown.worst_case);
+            compared += 1;
+        }
+    }
+    assert!(compared > 80, "{compared}");
+    let mut fast = call("2026-10-20", "anthropic", "my-opus", "speed=fast,geo=us", [100, 0, 0, 0, 10, 0, 10]);
+    let worst = |event: &UsageEvent| pricer.books().charge(event).worst_case;
+    assert!(worst(&fast) > "0.1".parse().unwrap());
+    let all = worst(&fast);
+    (fast.speed, fast.geo) = ("".into(), "".into());
+    assert!(all > worst(&fast));
+}
+
 #[derive(clap::Parser)]
 struct Line {
     #[command(flatten)]

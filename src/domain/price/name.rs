@@ -50,6 +50,12 @@ const GEOGRAPHIES: [&str; 14] = [
     "us", "eu", "apac", "jp", "au", "ca", "sa", "me", "af", "uk", "in", "us-gov", "global", "regional",
 ];
 
+/// Whether a name begins with a geography, as Bedrock's do.
+pub(super) fn names_a_place(name: &str) -> bool {
+    let front = name.rsplit('/').next().unwrap_or(name).split_once('.');
+    front.is_some_and(|(front, _)| GEOGRAPHIES.contains(&front))
+}
+
 /// Whether only a map of the owner's can tell which model is meant.
 pub(super) fn is_opaque(name: &str) -> bool {
     let lower = name.to_lowercase();
