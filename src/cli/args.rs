@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 use super::{ColorWhen, Format};
+use crate::domain::plausible::plausible;
 
 /// Records AI and cloud spend exactly and tells the right person once.
 ///
@@ -49,7 +50,7 @@ pub struct Global {
     #[arg(long, global = true, value_enum)]
     pub format: Option<Format>,
     /// The instant that counts as now, RFC 3339
-    #[arg(long, global = true, value_name = "RFC3339")]
+    #[arg(long, global = true, value_name = "RFC3339", value_parser = now)]
     pub now: Option<DateTime<Utc>>,
     /// When to use colour
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
@@ -60,6 +61,17 @@ pub struct Global {
     /// Say more; twice for even more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+}
+
+fn now(text: &str) -> Result<DateTime<Utc>, String> {
+    let now = text.parse().map_err(|cause: chrono::ParseError| cause.to_string())?;
+    plausible(now)
+}
+
+/// A day.
+pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
+    let day = text.parse().map_err(|cause: chrono::ParseError| cause.to_string())?;
+    plausible(day)
 }
 
 /// The commands.
@@ -75,7 +87,7 @@ pub enum Command {
     Report(super::report::ReportArgs),
     /// Show budgets and their pace
     Budget(super::budget::BudgetArgs),
-    /// Show, acknowledge, silence, resolve and test alerts
+    /// Show, acknowledge, silence, resolve and test alerts, and look after their messages
     Alert(super::alert::AlertArgs),
     /// Show what this program may do in an AWS account
     Aws(super::aws::AwsArgs),

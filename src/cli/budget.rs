@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use super::text::{bar, clean, paint, unicode_locale};
+use super::text::{bar, clean, csv_cell, paint, unicode_locale};
 use super::{CliError, Context, Exit, Format, wire};
 use crate::domain::glob::glob_matches;
 use crate::engine::evaluate::BudgetStatus;
@@ -141,7 +141,10 @@ fn block(ctx: &Context<'_>, status: &BudgetStatus) -> String {
     let names: Vec<String> = status
         .contributors
         .iter()
-        .map(|c| format!("{} {}", clean(c.name.as_str()), money(c.cost)))
+        .map(|c| {
+            let name = if c.name.is_empty() { "(none)" } else { c.name.as_str() };
+            format!("{} {}", clean(name), money(c.cost))
+        })
         .collect();
     if let Some(first) = status.contributors.first() {
         text += &format!("  most by {}: {}\n", first.dimension, names.join(", "));
@@ -159,7 +162,7 @@ fn block(ctx: &Context<'_>, status: &BudgetStatus) -> String {
         );
     }
     for note in &status.notes {
-        text += &format!("  estimate: {}\n", clean(note));
+        text += &format!("  note: {}\n", clean(note));
     }
     text
 }
@@ -202,15 +205,7 @@ fn table(ctx: &mut Context<'_>, rows: &[Value]) -> Result<(), CliError> {
     let failed = |e: csv::Error| CliError::incomplete(format!("cannot write CSV: {e}"));
     writer.write_record(COLUMNS).map_err(failed)?;
     for row in rows {
-        // A cell that begins like a formula would be run by a spreadsheet.
-        let cells = COLUMNS.iter().map(|c| {
-            let text = cell(row, c);
-            if text.starts_with(['=', '+', '@']) {
-                format!("'{text}")
-            } else {
-                text
-            }
-        });
+        let cells = COLUMNS.iter().map(|c| csv_cell(&cell(row, c)));
         writer.write_record(cells).map_err(failed)?;
     }
     let bytes = writer

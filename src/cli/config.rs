@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::{CliError, Context, Exit, price, text, wire};
-use crate::adapters::policies::{load_budgets, schema};
+use crate::adapters::policies::{not_read, schema};
 use crate::config::{Config, StoreUrl};
 use crate::ports::UsageSource;
 
@@ -62,6 +62,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ConfigArgs) -> Result<Exit, CliError> {
 
 fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
     let config = &ctx.config;
+    let mut sound = true;
     let mut lines = vec![match &config.file {
         Some(file) => format!("settings     {}", file.display()),
         None => "settings     none found: the defaults".to_owned(),
@@ -87,7 +88,10 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
         };
         let found = match source.found() {
             Ok(files) => text::counted(files as u64, "file"),
-            Err(cause) => format!("NOT FOUND: {cause}"),
+            Err(cause) => {
+                sound = false;
+                format!("NOT READABLE: {cause}")
+            }
         };
         lines.push(format!("source       {name}: {kind}; {found}"));
     }
@@ -98,7 +102,10 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
         let state = match key.strip_prefix("env:").map(std::env::var) {
             Some(Ok(_)) => "",
             None if key.starts_with("secret:") => "",
-            Some(Err(_)) | None => " (NOT FOUND)",
+            Some(Err(_)) | None => {
+                sound = false;
+                " (NOT FOUND)"
+            }
         };
         lines.push(format!(
             "source       {}: {kind}; asked with the key in {key}{state}",
@@ -124,19 +131,22 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
         lines.push("channel      standard output of `finops run`".to_owned());
     }
     for channel in &config.channels {
-        lines.push(format!("channel      {}: {}", channel.name, word(&channel.kind)));
+        let cause = wire::unusable(ctx, channel);
+        sound &= cause.is_none();
+        let state = cause.map_or_else(String::new, |cause| format!(" (NOT USABLE: {cause})"));
+        lines.push(format!("channel      {}: {}{state}", channel.name, word(&channel.kind)));
     }
     for book in &config.price_books {
         let path = config.resolve(&book.path);
+        sound &= path.is_file();
         let state = if path.is_file() { "" } else { " (NOT FOUND)" };
         lines.push(format!("price book   {}: {}{state}", book.name, path.display()));
     }
-    lines.extend(budgets(config)?);
-    let missing = lines.iter().any(|line| line.ends_with("(NOT FOUND)"));
+    lines.extend(budgets(ctx)?);
     for line in lines {
-        writeln!(ctx.out, "{line}")?;
+        writeln!(ctx.out, "{}", text::clean(&line))?;
     }
-    if missing {
+    if !sound {
         return Ok(Exit::Findings);
     }
     // A book that cannot be used stops every run.
@@ -145,29 +155,18 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
 }
 
 /// The budgets with where they tell; a channel that does not exist would be found out only when it matters.
-fn budgets(config: &Config) -> Result<Vec<String>, CliError> {
-    let folder = config.policies_dir();
-    let budgets = load_budgets(&folder)
-        .map_err(|cause| CliError::usage(cause.to_string()).hint("`finops init DIR` writes an example budget"))?;
-    if budgets.is_empty() {
-        return Ok(vec![format!(
-            "budget       none in {}",
-            folder.join("budgets").display()
-        )]);
-    }
+fn budgets(ctx: &Context<'_>) -> Result<Vec<String>, CliError> {
+    let folder = ctx.config.policies_dir();
+    let budgets = wire::budgets(ctx)?;
     let mut lines = Vec::new();
+    for path in not_read(&folder).map_err(|cause| CliError::usage(cause.to_string()))? {
+        lines.push(format!("budget       {} (NOT READ)", path.display()));
+    }
+    if budgets.is_empty() {
+        let folder = folder.join("budgets");
+        lines.push(format!("budget       none in {}", folder.display()));
+    }
     for budget in budgets {
-        for channel in &budget.channels {
-            let known = config.channels.iter().any(|given| given.name == *channel);
-            if !known {
-                let names: Vec<&str> = config.channels.iter().map(|given| given.name.as_str()).collect();
-                return Err(CliError::usage(format!(
-                    "budget `{}` tells channel `{channel}`, which is not configured",
-                    budget.name
-                ))
-                .hint(format!("configured are: {}", names.join(", "))));
-            }
-        }
         let told = if budget.channels.is_empty() {
             "all channels".to_owned()
         } else {

@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 
+use super::args::day;
 use super::price::load;
 use super::{CliError, Context, Exit, Format, wire};
 use crate::adapters::focus_csv;
@@ -15,10 +16,10 @@ pub struct ExportArgs {
     #[arg(long, value_name = "VERSION", value_parser = ["1.2"])]
     pub focus: String,
     /// First UTC day [default: the first of this month]
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub from: Option<NaiveDate>,
     /// The day after the last one: the end is outside [default: the end of the month of --from]
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub to: Option<NaiveDate>,
     /// The span of one row
     #[arg(long, value_enum, default_value = "day")]

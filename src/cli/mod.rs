@@ -72,6 +72,8 @@ pub struct CliError {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+    /// What the command had found out when its output failed.
+    pub found: Exit,
 }
 
 impl CliError {
@@ -81,6 +83,7 @@ impl CliError {
             exit: Exit::Usage,
             message: message.into(),
             hint: None,
+            found: Exit::Fine,
         }
     }
 
@@ -90,6 +93,7 @@ impl CliError {
             exit: Exit::Incomplete,
             message: message.into(),
             hint: None,
+            found: Exit::Fine,
         }
     }
 
@@ -98,6 +102,14 @@ impl CliError {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+impl CliError {
+    /// The same of a command whose work was done, with this outcome, before its output failed.
+    #[must_use]
+    pub fn after(self, found: Exit) -> Self {
+        CliError { found, ..self }
     }
 }
 

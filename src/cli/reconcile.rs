@@ -13,6 +13,7 @@ use crate::config::coverage;
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, Money};
 use crate::domain::period::{Calendar, Period};
+use crate::domain::plausible::plausible;
 use crate::domain::spend::TokenSums;
 use crate::domain::usage::Bucket;
 use crate::engine::reconcile::{Cell, Gap, Reconciliation, Totals, reconcile};
@@ -47,7 +48,7 @@ fn period(text: &str) -> Result<Period, String> {
             Calendar::Month,
         ),
     };
-    let at: DateTime<Utc> = day.and_time(NaiveTime::MIN).and_utc();
+    let at: DateTime<Utc> = plausible(day)?.and_time(NaiveTime::MIN).and_utc();
     Ok(calendar.around(at, chrono_tz::Tz::UTC))
 }
 

@@ -43,6 +43,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     let pricer = wire::pricer(ctx)?;
     let mut ledger = wire::ledger_for(ctx, &budgets)?;
     let mut alerts = wire::alerts(ctx)?;
+    wire::without_budgets(ctx, alerts.as_mut())?;
     let signals = wire::signals(ctx, ledger.as_mut(), pricer.as_ref())?;
     for unknown in signals.iter().flat_map(|s| &s.unknown) {
         writeln!(ctx.err, "error: AWS could not be asked for {unknown}")?;
@@ -78,7 +79,6 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     talk(ctx, &done.collection, Some(REJECTS));
     let told = alert::told(ctx, &done.delivery)?;
     let month = this_month(ctx, ledger.as_mut())?;
-    tell(ctx, &done, &month, &signals)?;
     let mut code = exit(&done.collection, args.strict).max(told);
     if signals.iter().any(|s| !s.unknown.is_empty()) {
         code = code.max(Exit::Incomplete);
@@ -86,6 +86,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     if args.fail_on == Some(FailOn::Firing) && !done.evaluation.active.is_empty() && code == Exit::Fine {
         code = Exit::Findings;
     }
+    tell(ctx, &done, &month, &signals).map_err(|error| error.after(code))?;
     Ok(code)
 }
 
@@ -122,7 +123,11 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]
                     "delivered": done.delivery.delivered,
                     "waiting": done.delivery.waiting,
                     "late": done.delivery.late,
+                    "set_aside": done.delivery.set_aside,
+                    "taken": done.delivery.taken,
                     "failed": done.delivery.failed,
+                    "refused": done.delivery.refused,
+                    "handed": done.delivery.handed,
                 },
             });
             if !signals.is_empty()
@@ -158,6 +163,9 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]
             }
             for status in &done.evaluation.statuses {
                 writeln!(ctx.out, "{}", budget::line(ctx, status))?;
+                for note in &status.notes {
+                    writeln!(ctx.out, "  note: {}", text::clean(note))?;
+                }
             }
             for forecast in signals.iter().filter_map(|s| s.forecast.as_ref()) {
                 let more = text::money(Money::new(forecast.mean, forecast.currency));
@@ -173,11 +181,15 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]
             let (alerts, delivery) = (&done.evaluation, &done.delivery);
             writeln!(
                 ctx.out,
-                "alerts: {} active, {} changed; messages: {} delivered, {} waiting",
+                "alerts: {} active, {} changed; messages: {} delivered, {} waiting{}",
                 alerts.active.len(),
                 alerts.changed.len(),
                 delivery.delivered,
-                delivery.waiting
+                delivery.waiting,
+                match delivery.set_aside {
+                    0 => String::new(),
+                    aside => format!(", {aside} set aside"),
+                }
             )?;
         }
     }

@@ -23,13 +23,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: 
         broken: &broken,
     });
     let outcome = start(args, &mut pipe, err).and_then(|exit| {
-        pipe.flush()?;
+        pipe.flush().map_err(|cause| CliError::from(cause).after(exit))?;
         Ok(exit)
     });
     match outcome {
         Ok(exit) => exit,
-        // `finops report | head` is no failure.
-        Err(_) if broken.get() => Exit::Fine,
+        // `finops report | head` is no failure, and `finops run | head` hides none.
+        Err(error) if broken.get() => error.found,
         Err(error) => {
             let _ = writeln!(err, "error: {}", error.message);
             if let Some(hint) = &error.hint {

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::{CliError, Context, Format};
 use crate::adapters::console::{FileChannel, StdoutChannel};
 use crate::adapters::memory::{MemoryAlerts, MemoryLedger};
-use crate::adapters::policies::load_budgets;
+use crate::adapters::policies::{has_budgets, load_budgets};
 use crate::adapters::prices::BookPricer;
 use crate::adapters::secret;
 use crate::adapters::slack::Slack;
@@ -114,10 +114,64 @@ pub fn heartbeat(ctx: &Context<'_>, request_id: &str, summary: &serde_json::Valu
     }
 }
 
-/// The budgets of the policies folder.
+/// The budgets of the policies folder. Where the settings say that there is one, it has to be there.
 pub fn budgets(ctx: &Context<'_>) -> Result<Vec<Budget>, CliError> {
-    load_budgets(&ctx.config.policies_dir())
-        .map_err(|e| CliError::usage(e.to_string()).hint("CONTRIBUTING.md shows a budget with every key"))
+    let folder = ctx.config.policies_dir();
+    let there = folder.try_exists().map_err(|cause| {
+        CliError::usage(format!("cannot look into the policies `{}`: {cause}", folder.display()))
+            .hint("check the folder and its permissions")
+    })?;
+    if ctx.config.policies_named && !there {
+        return Err(
+            CliError::usage(format!("there are no policies at `{}`", folder.display()))
+                .hint("`policies` of the settings names this folder; an empty one says that there are no budgets"),
+        );
+    }
+    let budgets = load_budgets(&folder)
+        .map_err(|e| CliError::usage(e.to_string()).hint("CONTRIBUTING.md shows a budget with every key"))?;
+    let names = channel_names(ctx);
+    for budget in &budgets {
+        if let Some(channel) = budget.channels.iter().find(|channel| !names.contains(channel)) {
+            return Err(CliError::usage(format!(
+                "budget `{}` tells channel `{channel}`, which is not configured",
+                budget.name
+            ))
+            .hint(format!("configured are: {}", names.join(", "))));
+        }
+    }
+    Ok(budgets)
+}
+
+/// Why a channel cannot be used as it is; nothing where that is asked of an account when it is needed.
+#[must_use]
+pub fn unusable(ctx: &Context<'_>, channel: &ChannelConfig) -> Option<String> {
+    let kept = |spec: &Option<String>| spec.as_deref().is_some_and(|spec| spec.starts_with("secret:"));
+    if channel.kind == ChannelKind::Sns || kept(&channel.url) || kept(&channel.secret) {
+        return None;
+    }
+    build(ctx, channel).err()
+}
+
+/// Refuses to run without the folder of budgets while alerts of theirs are open: that it is not there does not end them.
+pub fn without_budgets(ctx: &Context<'_>, alerts: &mut dyn AlertsAndOutbox) -> Result<(), CliError> {
+    let folder = ctx.config.policies_dir();
+    if has_budgets(&folder).map_err(|e| CliError::usage(e.to_string()))? {
+        return Ok(());
+    }
+    let known = alerts.alerts(Some(ctx.now))?;
+    let open = known
+        .iter()
+        .filter(|alert| alert.is_open() && alert.kind.starts_with("budget_"));
+    let Some(first) = open.min_by(|a, b| a.policy.cmp(&b.policy)) else {
+        return Ok(());
+    };
+    let folder = folder.join("budgets");
+    Err(CliError::usage(format!(
+        "there are no budgets at `{}`, and alerts of theirs are open: the first is of `{}`",
+        folder.display(),
+        first.policy
+    ))
+    .hint("nothing was read or told; where the budgets are meant to be gone, an empty folder says so"))
 }
 
 /// What is watched beside the budgets.

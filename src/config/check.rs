@@ -68,6 +68,21 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
     }
     names(&mut problems, "notify", config.channels.iter().map(|c| c.name.as_str()));
     config.channels.iter().for_each(|c| channel(&mut problems, c));
+    let known: Vec<&str> = match config.channels.as_slice() {
+        [] => vec!["stdout"],
+        given => given.iter().map(|c| c.name.as_str()).collect(),
+    };
+    for (section, told) in [
+        ("unpriced", &config.unpriced.channels),
+        ("reconcile", &config.reconcile.channels),
+    ] {
+        for channel in told.iter().filter(|c| !known.contains(&c.as_str())) {
+            problems.push(ConfigError::new(
+                format!("`{section}.channels` names `{channel}`, which is not configured"),
+                format!("configured are: {}", known.join(", ")),
+            ));
+        }
+    }
     names(
         &mut problems,
         "price_book",
@@ -269,6 +284,10 @@ mod tests {
             kind = "webhook"
             url = "http://127.0.0.1:9/x"
             secret = "plain"
+            [unpriced]
+            channels = ["w", "nochan"]
+            [reconcile]
+            channels = ["nobody"]
             [limits]
             delivery_attempts = 0
             "#,
@@ -282,6 +301,8 @@ mod tests {
         channel `f` of kind `file` has no `path`
         the `url` of channel `s` is not of the form `env:NAME`
         the `secret` of channel `w` is not of the form `env:NAME`
+        `unpriced.channels` names `nochan`, which is not configured
+        `reconcile.channels` names `nobody`, which is not configured
         `limits.delivery_attempts` is 0
         "#);
         assert!(check(&Config::default()).is_empty());

@@ -12,6 +12,7 @@ use crate::domain::contract::{Commitment, Contract, ContractKind, Per, Terms};
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, Money, mul_exact, parse_decimal};
+use crate::domain::plausible::plausible;
 use crate::domain::which::Which;
 
 /// `[[contract]]`: a percentage on list prices. Several that fit apply one on the other, in this order.
@@ -132,7 +133,9 @@ pub(super) fn percent(text: &str) -> Result<Decimal, String> {
 }
 
 fn day(text: &str) -> Result<NaiveDate, String> {
-    NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| format!("`{text}` is not a date such as 2026-11-01"))
+    NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .map_err(|_| format!("`{text}` is not a date such as 2026-11-01"))
+        .and_then(plausible)
 }
 
 fn span(from: Option<&str>, to: Option<&str>) -> Result<(Option<NaiveDate>, Option<NaiveDate>), String> {

@@ -52,6 +52,8 @@ impl Config {
         let mut config = Config::parse(&text, path)?;
         config.base = path.parent().map(PathBuf::from).unwrap_or_default();
         config.file = Some(path.to_owned());
+        let keys: toml::Table = toml::from_str(text.trim_start_matches('\u{feff}')).unwrap_or_default();
+        config.policies_named = keys.contains_key("policies");
         let mut problems = super::check(&config).into_iter();
         let Some(first) = problems.next() else {
             return Ok(config);

@@ -63,6 +63,9 @@ pub struct Config {
     pub aws: AwsConfig,
     /// The folder with `budgets/`, `prices/`, …, relative to the configuration file.
     pub policies: PathBuf,
+    /// Whether the file says where the policies are: then they have to be there. Not a key of the file.
+    #[serde(skip)]
+    pub policies_named: bool,
     /// Bounds of one run.
     pub limits: LimitsConfig,
     /// The folder that relative paths start from: that of the configuration file. Not a key of the file.
@@ -92,6 +95,7 @@ impl Default for Config {
             runs: RunsConfig::default(),
             aws: AwsConfig::default(),
             policies: PathBuf::from("policies"),
+            policies_named: false,
             limits: LimitsConfig::default(),
             base: PathBuf::new(),
             file: None,

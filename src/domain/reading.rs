@@ -25,6 +25,8 @@ impl Rejection {
 pub struct Progress {
     /// Files opened with something new in them.
     pub files: u64,
+    /// Files that could not be read, or not to their end: what they hold is unknown.
+    pub unread: u64,
     /// Lines or records.
     pub lines: u64,
     /// Bytes as stored (compressed where the file is).
@@ -40,12 +42,14 @@ impl Progress {
     pub fn add(&mut self, more: Progress) {
         let Progress {
             files,
+            unread,
             lines,
             bytes,
             paid_requests,
             expected_bytes,
         } = more;
         self.files += files;
+        self.unread += unread;
         self.lines += lines;
         self.bytes += bytes;
         self.paid_requests += paid_requests;

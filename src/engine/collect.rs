@@ -53,6 +53,8 @@ pub struct Collection {
     pub rejected: u64,
     /// The first of them, by source, file and line.
     pub first_rejections: Vec<Rejection>,
+    /// Files that could not be read. What they hold is unknown.
+    pub unread: u64,
     /// Days of bills that changed after they had been recorded.
     pub restatements: Vec<Restatement>,
     /// Bills recorded or replaced.
@@ -77,6 +79,12 @@ impl Collection {
     #[must_use]
     pub fn events(&self) -> u64 {
         self.recorded.recorded + self.recorded.known
+    }
+
+    /// Whether all that there is was read: else what is missing is unknown, and nothing may be concluded from it.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.failed_sources.is_empty() && self.left.is_empty() && self.unread == 0
     }
 
     /// Records that are no spend.
@@ -372,6 +380,7 @@ impl Sink for Collector<'_, '_> {
 
     fn progress(&mut self, read: Progress) {
         self.reading.out.files += read.files;
+        self.reading.out.unread += read.unread;
         self.reading.out.lines += read.lines;
         self.reading.out.bytes += read.bytes;
         self.reading.out.paid_requests += read.paid_requests;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Days, Utc};
 
 use super::collect::{Collection, collect};
 use super::evaluate::{Evaluation, evaluate};
-use super::notify::{DeliveryLimits, DeliverySummary, deliver_pending};
+use super::notify::{Delivery, DeliveryLimits, DeliverySummary, Routes, deliver_routed};
 use super::watch::{WatchPolicy, remember, watch_all};
+use crate::domain::alert::Alert;
 use crate::domain::budget::Budget;
 use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, Progress, Retention, StoreError, UsageSource};
 
@@ -63,6 +64,13 @@ pub fn time_for_reading(budget: Duration) -> Duration {
     budget - budget / KEPT_SHARE
 }
 
+/// The instant from which the age of detail is counted: no later than a day after the newest spend. What is folded away is gone for good,
+/// and a clock that is ahead once must not do that to all of it.
+fn seen(ledger: &mut dyn Ledger, now: DateTime<Utc>) -> Result<DateTime<Utc>, StoreError> {
+    let newest = ledger.span()?.and_then(|span| span.end.checked_add_days(Days::new(1)));
+    Ok(newest.map_or(now, |newest| newest.min(now)))
+}
+
 /// Runs once. Reading stops while there is time left to evaluate what was read and to tell; the next run goes on from there.
 /// A step that is killed leaves the ledger as it was before or after it; the next run goes on from there.
 pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> {
@@ -79,7 +87,7 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         None,
         &enough,
     )?;
-    let complete = collection.failed_sources.is_empty() && collection.left.is_empty();
+    let complete = collection.is_complete();
     let mut evaluation = evaluate(
         parts.budgets,
         parts.channel_names,
@@ -108,15 +116,35 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         budget: parts.limits.budget.min(left),
         ..parts.limits
     };
-    let delivery = deliver_pending(parts.alerts, parts.channels, parts.clock, limits, seed)?;
+    let routes = Routes {
+        configured: parts.channel_names,
+        named: &|alert| named(parts.budgets, parts.watch, alert).to_vec(),
+    };
+    let delivery = Delivery {
+        channels: parts.channels,
+        clock: parts.clock,
+        limits,
+        jitter_seed: seed,
+    };
+    let delivery = deliver_routed(parts.alerts, &routes, delivery)?;
     if parts.watch.runs.every.is_some() {
         remember(parts.ledger, parts.pricer, now)?;
     }
-    let expired = parts.ledger.expire(parts.retention, now)?;
+    let until = seen(parts.ledger, now)?;
+    let expired = parts.ledger.expire(parts.retention, until)?;
     Ok(Cycle {
         collection,
         evaluation,
         delivery,
         expired,
     })
+}
+
+/// The channels that the policy behind an alert names; none: all.
+#[must_use]
+pub fn named<'a>(budgets: &'a [Budget], watch: &'a WatchPolicy, alert: &Alert) -> &'a [String] {
+    let budget = budgets
+        .iter()
+        .find(|b| b.name == alert.policy && alert.kind.starts_with("budget_"));
+    budget.map_or_else(|| watch.named(&alert.kind), |b| &b.channels)
 }

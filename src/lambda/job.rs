@@ -11,6 +11,7 @@ use crate::adapters::traces::Tracer;
 use crate::cli::run::{RunArgs, run as run_once};
 use crate::cli::{Context, Format, wire};
 use crate::config::Config;
+use crate::domain::plausible::is_plausible;
 use crate::ports::Clock;
 
 /// Kept back from the time of an event: for ending cleanly and answering.
@@ -49,6 +50,7 @@ pub fn run(config: &Config, event: &Invocation, tracer: Tracer, out: &mut dyn Wr
         .get("now")
         .and_then(Value::as_str)
         .and_then(|text| text.parse::<DateTime<Utc>>().ok())
+        .filter(is_plausible)
         .unwrap_or(started);
     let config = within(config, event.deadline_ms, started)?;
     let (mut answer, mut talk) = (Vec::new(), Vec::new());

@@ -352,7 +352,9 @@ fn what_has_no_receipt_any_more_is_a_charge_of_its_own() {
         "[store]\nurl = \"sqlite:x.db\"\ndetail_days = 1\n[unpriced]\nalert = false\n[[source]]\nname = \"u\"\npaths = [\"usage.jsonl\"]\n",
     );
     let before = home.total("metered");
-    // Two days later all detail has expired.
+    // Two days later all detail has expired: there is spend of that time.
+    let call = r#"{"id":"later","ts":"2026-12-06T10:00:00Z","provider":"openai","model":"gpt-5","output_tokens":1}"#;
+    home.write("usage.jsonl", &format!("{USAGE}{call}\n"));
     let mut later = program(home.0.path());
     let output = later.args(["run", "--now", "2026-12-09T00:00:00Z"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -15,6 +15,7 @@
 )]
 
 mod admin;
+mod alert_commands;
 mod alerts;
 mod architecture;
 #[cfg(feature = "aws")]
@@ -35,6 +36,7 @@ mod prices;
 mod pricing_commands;
 mod reconcile;
 mod serve;
+mod settings;
 mod simulation;
 mod support;
 mod tour;

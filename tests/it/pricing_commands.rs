@@ -452,7 +452,7 @@ fn a_late_bill_is_filled_with_metered_spend_as_the_two_compared_last() {
     );
     let text = home.run(&["budget", "--now", NOW]);
     assert!(
-        String::from_utf8_lossy(&text.stdout).contains("estimate: anthropic is billed to"),
+        String::from_utf8_lossy(&text.stdout).contains("note: anthropic is billed to"),
         "the text says so"
     );
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::support::{NOW, err, finops, json, now, out};
+use crate::support::{NOW, err, finops, json, now, out, program};
 
 const CONFIG: &str = r#"
 [store]
@@ -155,4 +155,193 @@ fn output_that_cannot_be_written_is_told() {
         assert_eq!(output.status.code(), Some(3), "{args:?}: {}", err(&output));
         assert!(err(&output).contains("No space left"), "{args:?}: {}", err(&output));
     }
+}
+
+/// The program as someone who is not allowed everything, wherever the program lies: what it is started from is at hand already.
+#[cfg(target_os = "linux")]
+fn nobody(folder: &Path) -> Command {
+    use std::os::unix::fs::{MetadataExt, chown};
+    use std::os::unix::process::CommandExt;
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return program(folder);
+    }
+    for entry in walkdir::WalkDir::new(folder) {
+        chown(entry.unwrap().path(), Some(65_534), None).unwrap();
+    }
+    let mut command = Command::new("/proc/self/fd/0");
+    command.stdin(std::fs::File::open(env!("CARGO_BIN_EXE_finops")).unwrap());
+    command.current_dir(folder).env_clear().env("HOME", folder).uid(65_534);
+    command
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_folder_that_may_not_be_read_is_told_and_resolves_nothing() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = home();
+    let path = folder.path();
+    std::fs::write(
+        path.join("finops.toml"),
+        CONFIG.replace("\"usage\"", "\"usage/*/*.jsonl\""),
+    )
+    .unwrap();
+    std::fs::write(path.join("policies/budgets/all.toml"), BUDGET.replace("0.01", "300")).unwrap();
+    let spend = |name: &str, days: std::ops::Range<u32>| {
+        let line = |day| {
+            format!(
+                "{{\"id\":\"{day}\",\"ts\":\"2026-11-{day:02}T10:00:00Z\",\"provider\":\"openai\",\"model\":\"gpt-4o\",\"output_tokens\":1000000}}\n"
+            )
+        };
+        std::fs::create_dir(path.join("usage").join(name)).unwrap();
+        std::fs::write(
+            path.join("usage").join(name).join("a.jsonl"),
+            days.map(line).collect::<String>(),
+        )
+        .unwrap();
+    };
+    spend("open", 1..11);
+    let run = |now: &str, args: &[&str]| nobody(path).args(["--now", now]).args(args).output().unwrap();
+    for now in ["2026-11-11T00:00:00Z", "2026-11-11T06:00:00Z"] {
+        let output = run(now, &["run"]);
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    }
+    let told = || std::fs::read_to_string(path.join("told.jsonl")).unwrap();
+    assert!(told().contains("firing"), "{}", told());
+    spend("closed", 11..18);
+    nobody(path);
+    let closed = path.join("usage/closed");
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let output = run("2026-11-18T00:00:00Z", &["run"]);
+    assert_eq!(output.status.code(), Some(3), "{}", out(&output));
+    assert!(
+        err(&output).contains("/closed`: Permission denied (os error 13)"),
+        "{}",
+        err(&output)
+    );
+    assert!(!told().contains("resolved"), "{}", told());
+
+    // However it is named, it is told, and the others are read.
+    for named in ["usage", "usage/**/*.jsonl", "usage/closed/a.jsonl", "usage/closed"] {
+        let output = run(NOW, &["--store", "memory:", "record", "usage/open/a.jsonl", named]);
+        let (told, what) = (err(&output), out(&output));
+        assert_eq!(output.status.code(), Some(3), "{named}: {told}");
+        assert!(told.contains("Permission denied"), "{named}: {told}");
+        assert!(what.contains("10 new calls"), "{named}: {what}");
+    }
+    // What the pattern cannot mean does not matter.
+    let output = run(NOW, &["--store", "memory:", "record", "usage/open*/*.jsonl"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let check = out(&run(NOW, &["config", "check"]));
+    assert!(check.contains("app: plain; NOT READABLE: cannot read"), "{check}");
+
+    // What can be seen and not opened is refused, and resolves nothing either.
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(closed.join("a.jsonl"), std::fs::Permissions::from_mode(0o000)).unwrap();
+    let output = run("2026-11-18T06:00:00Z", &["run"]);
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert!(!told().contains("resolved"), "{}", told());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn settings_in_a_folder_of_any_name_find_their_files() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = home();
+    let strange = folder.path().join(std::ffi::OsStr::from_bytes(b"nu\xff[a]"));
+    std::fs::create_dir_all(strange.join("usage")).unwrap();
+    std::fs::copy(folder.path().join("finops.toml"), strange.join("finops.toml")).unwrap();
+    calls(folder.path(), "a.jsonl", 3);
+    std::fs::rename(folder.path().join("usage/a.jsonl"), strange.join("usage/a.jsonl")).unwrap();
+    for paths in ["usage/*.jsonl", "./usage/../*/a.jsonl", "*/**"] {
+        let settings = CONFIG.replace("\"usage\"", &format!("{paths:?}"));
+        std::fs::write(strange.join("finops.toml"), settings).unwrap();
+        let mut command = now(folder.path());
+        command.arg("--config").arg(strange.join("finops.toml"));
+        let output = command.args(["--store", "memory:", "record"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{paths}: {}", err(&output));
+        assert!(
+            out(&output).starts_with("recorded 3 new calls"),
+            "{paths}: {}",
+            out(&output)
+        );
+    }
+}
+
+#[test]
+fn a_clock_that_was_ahead_once_folds_nothing_away() {
+    let folder = home();
+    let path = folder.path();
+    calls(path, "a.jsonl", 30);
+    let early =
+        r#"{"id":"e","ts":"2026-11-05T03:00:00Z","provider":"anthropic","model":"claude-haiku-4-5","output_tokens":1}"#;
+    std::fs::write(path.join("usage/early.jsonl"), early).unwrap();
+    let at = |now: &str, args: &[&str]| {
+        let output = program(path).args(["--now", now]).args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", err(&output));
+        output
+    };
+    at(NOW, &["run"]);
+    let hours = || json(&at(NOW, &["report", "--by", "hour", "--format", "json"]))["rows"].clone();
+    let (before, ahead) = (hours(), "2027-11-24T12:00:00Z");
+    at(ahead, &["run"]);
+    at(ahead, &["run"]);
+    assert_eq!(hours(), before, "days have hours as before");
+    let dearest = out(&at(NOW, &["explain", "--top", "1"]));
+    assert!(dearest.contains("claude-haiku-4-5"), "{dearest}");
+
+    // With usage of that time, all of it is old.
+    let later =
+        r#"{"id":"z","ts":"2027-11-24T10:00:00Z","provider":"anthropic","model":"claude-haiku-4-5","output_tokens":1}"#;
+    std::fs::write(path.join("usage/b.jsonl"), later).unwrap();
+    at(ahead, &["run"]);
+    let hours = hours();
+    let told: Vec<&str> = hours
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["hour"].as_str().unwrap())
+        .collect();
+    assert!(told.iter().all(|hour| hour.ends_with("T10:00:00Z")), "{told:?}");
+}
+
+#[test]
+fn policies_that_are_not_there_are_no_reason_to_resolve_alerts() {
+    let folder = home();
+    let path = folder.path();
+    calls(path, "a.jsonl", 30);
+    assert_eq!(finops(path, &["run"]).status.code(), Some(0));
+    let told = std::fs::read_to_string(path.join("told.jsonl")).unwrap();
+    assert!(told.contains("firing"), "{told}");
+    for gone in ["policies", "policies/budgets"] {
+        std::fs::rename(path.join(gone), path.join("elsewhere")).unwrap();
+        let output = finops(path, &["run"]);
+        assert_eq!(output.status.code(), Some(2), "{}", out(&output));
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(err(&output), @r"
+            error: there are no budgets at `policies/budgets`, and alerts of theirs are open: the first is of `all`
+            hint: nothing was read or told; where the budgets are meant to be gone, an empty folder says so
+            ");
+        }
+        std::fs::rename(path.join("elsewhere"), path.join(gone)).unwrap();
+    }
+    assert_eq!(finops(path, &["run"]).status.code(), Some(0));
+    assert_eq!(std::fs::read_to_string(path.join("told.jsonl")).unwrap(), told);
+
+    std::fs::write(path.join("finops.toml"), format!("policies = \"polices\"\n{CONFIG}")).unwrap();
+    for command in [&["run"][..], &["config", "check"], &["budget"]] {
+        let output = finops(path, command);
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {}", out(&output));
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(err(&output), @r"
+            error: there are no policies at `polices`
+            hint: `policies` of the settings names this folder; an empty one says that there are no budgets
+            ");
+        }
+    }
+    // Where they are meant to be gone, their alerts end.
+    std::fs::write(path.join("finops.toml"), CONFIG).unwrap();
+    std::fs::remove_file(path.join("policies/budgets/all.toml")).unwrap();
+    assert_eq!(finops(path, &["run"]).status.code(), Some(0));
+    let told = std::fs::read_to_string(path.join("told.jsonl")).unwrap();
+    assert!(told.contains("its budget or threshold is gone"), "{told}");
 }

@@ -2,11 +2,16 @@
 
 use std::collections::HashSet;
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
+use globset::GlobMatcher;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::ports::SourceError;
+
+/// What makes a path a pattern.
+const GLOB: [char; 4] = ['*', '?', '[', '{'];
 
 /// One file to read.
 pub(super) struct Found {
@@ -18,37 +23,99 @@ pub(super) struct Found {
     pub named: bool,
 }
 
-/// Every real file once, in order of path, and whether standard input is among the paths.
-pub(super) fn discover(
-    paths: &[String],
-    base: &Path,
-    env: fn(&str) -> Option<String>,
-) -> Result<(Vec<Found>, bool), SourceError> {
-    let mut found = Vec::new();
-    let mut stdin = false;
+/// What the paths of a source lead to.
+#[derive(Default)]
+pub(super) struct Search {
+    /// Every real file once, in order of path.
+    pub found: Vec<Found>,
+    /// Whether standard input is among the paths.
+    pub stdin: bool,
+    /// What could not be looked into. What it holds is unknown, which is not the same as nothing.
+    unread: Vec<SourceError>,
+}
+
+impl Search {
+    /// Whether all of the paths could be looked into.
+    pub fn is_whole(&self) -> bool {
+        self.unread.is_empty()
+    }
+
+    /// The failure of the source, where a part of it could not be looked into.
+    pub fn failure(self) -> Result<(), SourceError> {
+        let more = self.unread.len().saturating_sub(1);
+        match self.unread.into_iter().next() {
+            None => Ok(()),
+            Some(SourceError::Read { what, cause, hint }) if more > 0 => Err(SourceError::Read {
+                what,
+                cause: format!("{cause}; and {more} more places"),
+                hint,
+            }),
+            Some(error) => Err(error),
+        }
+    }
+
+    fn fail(&mut self, what: &Path, cause: &impl ToString) {
+        let inside = what.strip_prefix(".").ok().filter(|path| !path.as_os_str().is_empty());
+        let what = inside.unwrap_or(what);
+        self.unread.push(SourceError::Read {
+            what: what.display().to_string(),
+            cause: cause.to_string(),
+            hint: "check the path and its permissions; what could be read is recorded".to_owned(),
+        });
+    }
+
+    /// Notes what a walk could not look into. Vanished files, broken links and links to a folder above hold nothing.
+    fn miss(&mut self, error: &walkdir::Error, matters: impl Fn(&Path) -> bool) {
+        let Some(cause) = error.io_error().filter(|e| e.kind() != ErrorKind::NotFound) else {
+            return;
+        };
+        let path = error.path().unwrap_or(Path::new(""));
+        if matters(path) {
+            self.fail(path, cause);
+        }
+    }
+
+    fn add(&mut self, path: PathBuf, named: bool) {
+        match path.metadata() {
+            // A pipe or device has no size and no offset, but can be read when it is named.
+            Ok(metadata) if metadata.is_file() || named => self.found.push(Found { path, metadata, named }),
+            Ok(_) => {}
+            Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+            Err(cause) => self.fail(&path, &cause),
+        }
+    }
+}
+
+/// Looks for the files of the paths. What cannot be looked into keeps nothing else from being found.
+pub(super) fn discover(paths: &[String], base: &Path, env: fn(&str) -> Option<String>) -> Result<Search, SourceError> {
+    let mut search = Search::default();
     for path in paths {
         if path == "-" {
-            stdin = true;
+            search.stdin = true;
             continue;
         }
-        let full = base.join(home(path, env));
-        if full.exists() {
-            collect(&full, &mut found)?;
-        } else if path.contains(['*', '?', '[', '{']) {
-            expand(base, &home(path, env), &mut found)?;
-        } else {
-            return Err(SourceError::Read {
+        let given = home(path, env);
+        let full = base.join(&given);
+        match full.try_exists() {
+            Ok(true) => collect(&full, &mut search),
+            _ if path.contains(GLOB) => expand(base, &given, &mut search)?,
+            Ok(false) => search.unread.push(SourceError::Read {
                 what: path.clone(),
                 cause: "no such file or folder".to_owned(),
                 hint: format!("check the spelling; looked for it at `{}`", full.display()),
-            });
+            }),
+            Err(cause) => search.fail(&full, &cause),
         }
     }
-    found.sort_by(|a, b| a.path.cmp(&b.path).then(b.named.cmp(&a.named)));
+    search
+        .found
+        .sort_by(|a, b| a.path.cmp(&b.path).then(b.named.cmp(&a.named)));
     let mut seen = HashSet::new();
     let mut inodes = HashSet::new();
-    found.retain(|f| seen.insert(f.path.clone()) && inode(&f.metadata).is_none_or(|id| inodes.insert(id)));
-    Ok((found, stdin))
+    search
+        .found
+        .retain(|f| seen.insert(f.path.clone()) && inode(&f.metadata).is_none_or(|id| inodes.insert(id)));
+    Ok(search)
 }
 
 #[cfg(unix)]
@@ -75,28 +142,6 @@ pub(super) fn home(path: &str, env: fn(&str) -> Option<String>) -> PathBuf {
     }
 }
 
-fn failed(what: &Path, cause: impl ToString) -> SourceError {
-    SourceError::Read {
-        what: what.display().to_string(),
-        cause: cause.to_string(),
-        hint: "check the path and its permissions".to_owned(),
-    }
-}
-
-fn add(path: &Path, named: bool, found: &mut Vec<Found>) -> Result<(), SourceError> {
-    // The other end of a pipe (`/dev/fd/63`) has a name, but no path that leads to it.
-    add_canonical(path.canonicalize().unwrap_or_else(|_| path.to_owned()), named, found)
-}
-
-fn add_canonical(path: PathBuf, named: bool, found: &mut Vec<Found>) -> Result<(), SourceError> {
-    let metadata = path.metadata().map_err(|e| failed(&path, e))?;
-    // A pipe or device has no size and no offset, but can be read when it is named.
-    if metadata.is_file() || named {
-        found.push(Found { path, metadata, named });
-    }
-    Ok(())
-}
-
 /// The canonical paths of what a walk comes by. Only links are looked up: all else lies where its folder does.
 #[derive(Default)]
 struct Canonical {
@@ -118,19 +163,23 @@ impl Canonical {
     }
 }
 
-fn collect(path: &Path, found: &mut Vec<Found>) -> Result<(), SourceError> {
+fn collect(path: &Path, search: &mut Search) {
     if !path.is_dir() {
-        return add(path, true, found);
+        // The other end of a pipe (`/dev/fd/63`) has a name, but no path that leads to it.
+        return search.add(path.canonicalize().unwrap_or_else(|_| path.to_owned()), true);
     }
     let mut canonical = Canonical::default();
-    for entry in WalkDir::new(path).follow_links(true).into_iter().flatten() {
-        let path = canonical.path(&entry);
-        // Vanished files, broken links and closed folders below a folder are not what the user named.
-        if entry.file_type().is_file() && usable(entry.path()) {
-            let _ = add_canonical(path, false, found);
+    for entry in WalkDir::new(path).follow_links(true) {
+        match entry {
+            Ok(entry) => {
+                let path = canonical.path(&entry);
+                if entry.file_type().is_file() && usable(entry.path()) {
+                    search.add(path, false);
+                }
+            }
+            Err(error) => search.miss(&error, |_| true),
         }
     }
-    Ok(())
 }
 
 /// Endings under which usage is found in folders.
@@ -148,34 +197,65 @@ fn usable(path: &Path) -> bool {
         .any(|ending| name.ends_with(ending))
 }
 
-/// Finds what a glob means. The base folder is taken as it is, whatever characters its name has.
-fn expand(base: &Path, given: &Path, found: &mut Vec<Found>) -> Result<(), SourceError> {
-    let wrong = |e: globset::Error| SourceError::Read {
-        what: given.display().to_string(),
-        cause: e.to_string(),
-        hint: "`*`, `**`, `?`, `[ab]` and `{a,b}` are understood".to_owned(),
-    };
-    let base: PathBuf = base.components().collect();
+/// Finds what a glob means. The folder that it starts from is taken as it is, whatever its name is made of.
+fn expand(base: &Path, given: &Path, search: &mut Search) -> Result<(), SourceError> {
+    // Where no folder is given, the current one has a name to start from.
+    let base: PathBuf = Path::new(".").join(base).components().collect();
     let given: PathBuf = given.components().filter(|c| *c != Component::CurDir).collect();
-    let pattern = Path::new(&globset::escape(&base.to_string_lossy())).join(&given);
-    let glob = globset::GlobBuilder::new(&pattern.to_string_lossy())
-        .literal_separator(true)
-        .build()
-        .map_err(wrong)?
-        .compile_matcher();
+    let glob = matcher(&given)?;
     let fixed: PathBuf = given
         .components()
         .take_while(|c| match c {
-            Component::Normal(part) => !part.to_string_lossy().contains(['*', '?', '[', '{']),
+            Component::Normal(part) => !part.to_string_lossy().contains(GLOB),
             Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => true,
         })
         .collect();
+    let start = base.join(fixed);
+    if let Ok(false) = start.try_exists() {
+        search.fail(&start, &"no such folder");
+        return Ok(());
+    }
+    // A pattern that begins at the root is matched with the whole path.
+    let relative = |path: &Path| match given.is_absolute() {
+        true => path.to_owned(),
+        false => path.strip_prefix(&base).unwrap_or(path).to_owned(),
+    };
     let mut canonical = Canonical::default();
-    for entry in WalkDir::new(base.join(fixed)).follow_links(true).into_iter().flatten() {
-        let path = canonical.path(&entry);
-        if entry.file_type().is_file() && glob.is_match(entry.path()) {
-            let _ = add_canonical(path, true, found);
+    for entry in WalkDir::new(&start).follow_links(true) {
+        match entry {
+            Ok(entry) => {
+                let path = canonical.path(&entry);
+                if entry.file_type().is_file() && glob.is_match(relative(entry.path())) {
+                    search.add(path, true);
+                }
+            }
+            Err(error) => search.miss(&error, |path| leads_on(&given, &relative(path))),
         }
     }
     Ok(())
+}
+
+fn matcher(pattern: &Path) -> Result<GlobMatcher, SourceError> {
+    let text = pattern.to_string_lossy();
+    let built = globset::GlobBuilder::new(&text).literal_separator(true).build();
+    built.map(|glob| glob.compile_matcher()).map_err(|e| SourceError::Read {
+        what: pattern.display().to_string(),
+        cause: e.to_string(),
+        hint: "`*`, `**`, `?`, `[ab]` and `{a,b}` are understood".to_owned(),
+    })
+}
+
+/// Whether what lies at or below a path may match a pattern, as far as its folders tell.
+fn leads_on(pattern: &Path, path: &Path) -> bool {
+    let mut front = PathBuf::new();
+    let mut parts = pattern.components();
+    for _ in path.components() {
+        let Some(part) = parts.next() else { return false };
+        if part.as_os_str().to_string_lossy().contains("**") {
+            return true;
+        }
+        front.push(part);
+    }
+    // A pattern that is cut within its braces is none.
+    matcher(&front).map_or(true, |glob| glob.is_match(path))
 }

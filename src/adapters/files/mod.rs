@@ -336,7 +336,8 @@ impl FileSource {
     ) -> Self {
         let paths = paths
             .map(|p| base.join(p))
-            .filter(|p| p.is_dir())
+            // What may not be looked at is there, as far as anyone knows.
+            .filter(|p| p.is_dir() || p.try_exists().is_err())
             .map(|p| p.to_string_lossy().into_owned())
             .collect();
         FileSource::new(FileSourceOptions {
@@ -358,10 +359,11 @@ impl FileSource {
         &self.options.paths
     }
 
-    /// How many files there are now; an error names a given path that does not exist.
+    /// How many files there are now; an error names what does not exist or cannot be looked into.
     pub fn found(&self) -> Result<usize, SourceError> {
-        let (found, _) = discover::discover(&self.options.paths, &self.options.base, self.options.env)?;
-        Ok(found.len())
+        let search = discover::discover(&self.options.paths, &self.options.base, self.options.env)?;
+        let found = search.found.len();
+        search.failure().map(|()| found)
     }
 }
 
@@ -378,7 +380,8 @@ impl UsageSource for FileSource {
     }
 
     fn read(&mut self, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
-        let (found, stdin) = discover::discover(&self.options.paths, &self.options.base, self.options.env)?;
-        read::read_all(&self.options, &found, stdin, known, sink)
+        let search = discover::discover(&self.options.paths, &self.options.base, self.options.env)?;
+        read::read_all(&self.options, &search, known, sink)?;
+        search.failure()
     }
 }

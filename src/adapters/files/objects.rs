@@ -299,7 +299,7 @@ impl ObjectSource {
                 .and_then(|(input, _)| run.stream(input, &name, false, None, None))
                 .and_then(|()| run.hand_over().map(|_| ())),
             Err(cause) => {
-                run.reject(&name, 0, Fault::whole(format!("cannot be fetched: {cause}")), b"");
+                run.unread(&name, &format!("cannot be fetched: {cause}"));
                 run.tell(true);
                 return Ok(());
             }

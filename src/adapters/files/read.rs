@@ -11,7 +11,7 @@ use crate::ports::{Checkpoints, Progress, Sink, SourceError};
 use super::bedrock::exported;
 use super::bills::Bills;
 use super::codex::Sessions;
-use super::discover::Found;
+use super::discover::{Found, Search};
 use super::line::{Context, Fault, LineFormat, Output};
 use super::position::{HEAD, Position, digest};
 use super::readers::{Shared, reader};
@@ -31,11 +31,11 @@ const HANDED_OVER: usize = 64;
 
 pub(super) fn read_all(
     options: &FileSourceOptions,
-    found: &[Found],
-    stdin: bool,
+    search: &Search,
     known: &Checkpoints,
     sink: &mut dyn Sink,
 ) -> Result<(), SourceError> {
+    let Search { found, stdin, .. } = search;
     let shared = Shared {
         sessions: Arc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
         traces: resume_traces(known),
@@ -69,7 +69,7 @@ pub(super) fn read_all(
             return run.settle_traces().map_err(Stop::source);
         }
     }
-    if stdin {
+    if *stdin {
         let input = unpack(Box::new(io::stdin().lock())).map_err(Stop::from);
         input
             .and_then(|(input, _)| run.stream(input, "-", true, None, None))
@@ -84,6 +84,8 @@ pub(super) fn read_all(
             run.one(file, position)?;
         }
     }
+    // Rows of the same bills may lie where nobody may look.
+    run.bills_whole &= search.is_whole() || run.bill_positions.is_empty();
     run.finish_bills()
 }
 
@@ -147,7 +149,7 @@ impl<'a> Run<'a> {
                 self.progress.files -= 1;
                 return Ok(Extent::Nothing);
             }
-            Err(Stop::Io(error)) => self.reject(&name, 0, Fault::whole(format!("cannot be read: {error}")), b""),
+            Err(Stop::Io(error)) => self.unread(&name, &format!("cannot be read: {error}")),
         }
         self.miss_bill(of_bill, &name);
         self.tell(true);

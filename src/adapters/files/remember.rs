@@ -149,6 +149,12 @@ impl Run<'_> {
         }
     }
 
+    /// Tells that a file cannot be read: what it holds is unknown.
+    pub fn unread(&mut self, name: &str, cause: &str) {
+        self.progress.unread += 1;
+        self.reject(name, 0, Fault::whole(cause), b"");
+    }
+
     /// Reads rows of a bill; whether none of them was refused. One that is read in part must not replace a whole one.
     pub fn bill(&mut self, read: impl FnOnce(&mut Self) -> Result<(), Stop>) -> Result<bool, Stop> {
         let (whole, refused) = (std::mem::replace(&mut self.bills_whole, false), self.refused);

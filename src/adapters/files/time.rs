@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::domain::money::{mul_exact, parse_decimal};
+use crate::domain::plausible::is_plausible;
 
 /// An instant and whether the text named its zone. Offsets, fractions of up to nine digits, a space in place of the `T`, a
 /// date alone, and an epoch in digits are understood.
@@ -12,6 +13,11 @@ pub(super) fn parse_time(text: &str) -> Option<(DateTime<Utc>, bool)> {
     if let Some(at) = Times::default().usual(text) {
         return Some((at, true));
     }
+    // What cannot be counted with is no time of a call.
+    unusual(text).filter(|(at, _)| is_plausible(at))
+}
+
+fn unusual(text: &str) -> Option<(DateTime<Utc>, bool)> {
     let text = text.trim();
     if let Ok(at) = text.parse::<DateTime<Utc>>() {
         return Some((at, true));

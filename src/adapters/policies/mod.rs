@@ -18,12 +18,16 @@ use crate::domain::dimension::Dimension;
 use crate::domain::money::{Currency, Money, parse_decimal};
 use crate::domain::notification::Severity;
 use crate::domain::period::{Calendar, Period};
+use crate::domain::plausible::plausible;
 use crate::domain::spend::Basis;
 
 pub use tests::{TestFile, Tests, load_tests};
 
 /// The largest amount of a budget: percentages of it must fit into 28 digits.
 const MAX_AMOUNT: Decimal = Decimal::from_parts(2_764_472_320, 232_830, 0, false, 0);
+
+/// The charge categories of FOCUS.
+const CATEGORIES: [&str; 5] = ["Usage", "Purchase", "Tax", "Credit", "Adjustment"];
 
 /// A policy file cannot be used.
 #[derive(Debug, Error)]
@@ -73,6 +77,13 @@ pub enum Patterns {
     One(String),
     /// Any of several.
     Many(Vec<String>),
+}
+
+impl Patterns {
+    /// Whether nothing can match.
+    fn is_empty(&self) -> bool {
+        matches!(self, Patterns::Many(many) if many.is_empty())
+    }
 }
 
 /// When a budget begins anew.
@@ -159,10 +170,19 @@ pub struct BudgetPolicy {
     pub remind_every_hours: Option<u32>,
 }
 
-/// Reads every budget below `<folder>/budgets/`, sorted by name. No folder: no budgets.
+/// Whether there is a folder of budgets, be it empty; on one that cannot be looked at an error.
+pub fn has_budgets(folder: &Path) -> Result<bool, PolicyError> {
+    let folder = folder.join("budgets");
+    folder.try_exists().map_err(|cause| PolicyError::Read {
+        path: folder.display().to_string(),
+        cause: cause.to_string(),
+    })
+}
+
+/// Reads every budget of `<folder>/budgets/`, sorted by name. No folder: no budgets.
 pub fn load_budgets(folder: &Path) -> Result<Vec<Budget>, PolicyError> {
     let mut budgets: Vec<(Budget, PathBuf)> = Vec::new();
-    for path in toml_files(&folder.join("budgets"), false)? {
+    for path in toml_files(folder, false)? {
         let shown = path.display().to_string();
         let file = budget_file(&path)?;
         for policy in file.budgets {
@@ -199,25 +219,39 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T, PolicyError> {
     })
 }
 
-/// The policies of a folder, or the tests beside them.
-fn toml_files(folder: &Path, tests: bool) -> Result<Vec<PathBuf>, PolicyError> {
-    if !folder.exists() {
+/// Folders beside the budgets of a policies folder: they are not read. Hidden ones are meant to be.
+pub fn not_read(folder: &Path) -> Result<Vec<PathBuf>, PolicyError> {
+    if !has_budgets(folder)? {
         return Ok(Vec::new());
     }
+    let mut others = entries(&folder.join("budgets"))?;
+    others.retain(|(path, name)| !name.starts_with('.') && path.is_dir());
+    Ok(others.into_iter().map(|(path, _)| path).collect())
+}
+
+/// What a folder holds, with names in small letters.
+fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>, PolicyError> {
     let fail = |e: std::io::Error| PolicyError::Read {
         path: folder.display().to_string(),
         cause: e.to_string(),
     };
-    let mut files = Vec::new();
+    let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(fail)? {
-        let path = entry.map_err(fail)?.path();
-        let name = path.to_string_lossy();
-        if name.ends_with(".toml") && name.ends_with(".test.toml") == tests {
-            files.push(path);
-        }
+        let entry = entry.map_err(fail)?;
+        found.push((entry.path(), entry.file_name().to_string_lossy().to_lowercase()));
     }
-    files.sort();
-    Ok(files)
+    found.sort();
+    Ok(found)
+}
+
+/// The policies of a folder, or the tests beside them.
+fn toml_files(folder: &Path, tests: bool) -> Result<Vec<PathBuf>, PolicyError> {
+    if !has_budgets(folder)? {
+        return Ok(Vec::new());
+    }
+    let mut files = entries(&folder.join("budgets"))?;
+    files.retain(|(_, name)| name.ends_with(".toml") && name.ends_with(".test.toml") == tests);
+    Ok(files.into_iter().map(|(path, _)| path).collect())
 }
 
 /// The JSON Schema of every file below `policies/`, for editors: a file is one of these.
@@ -272,7 +306,10 @@ impl BudgetPolicy {
             PeriodPolicy::Month => BudgetPeriod::Calendar(Calendar::Month),
             PeriodPolicy::Quarter => BudgetPeriod::Calendar(Calendar::Quarter),
             PeriodPolicy::Year => BudgetPeriod::Calendar(Calendar::Year),
-            PeriodPolicy::Custom { start, end } if start < end => BudgetPeriod::Custom(Period::new(start, end)),
+            PeriodPolicy::Custom { start, end } if start < end => {
+                let (start, end) = (plausible(start)?, plausible(end)?);
+                BudgetPeriod::Custom(Period::new(start, end))
+            }
             PeriodPolicy::Custom { .. } => return Err("`period`: the end is not after the start".to_owned()),
         };
         let mut thresholds = Vec::new();
@@ -290,6 +327,20 @@ impl BudgetPolicy {
         }
         if thresholds.is_empty() {
             thresholds = Budget::default_ladder();
+        }
+        if let Some((dimension, _)) = self.scope.iter().find(|(_, patterns)| patterns.is_empty()) {
+            return Err(format!(
+                "`scope.{dimension}` names nothing, so that nothing would count"
+            ));
+        }
+        for category in &self.categories {
+            let known = CATEGORIES.iter().any(|known| known.eq_ignore_ascii_case(category));
+            if !known {
+                let known = CATEGORIES.join(", ");
+                return Err(format!(
+                    "`categories`: `{category}` is no charge category of FOCUS; known are {known}"
+                ));
+            }
         }
         let scope = self.scope.into_iter().map(|(dimension, patterns)| match patterns {
             Patterns::One(one) => (dimension, vec![one]),

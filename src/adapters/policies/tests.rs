@@ -13,6 +13,7 @@ use crate::domain::budget::{Budget, ThresholdKind};
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::money::{Currency, parse_decimal};
 use crate::domain::period::{Hour, midnight};
+use crate::domain::plausible::plausible;
 use crate::domain::policy_test::{Expectation, PolicyTest, Standing};
 use crate::domain::spend::{Basis, SpendKey, Sums};
 
@@ -114,9 +115,8 @@ pub struct Tests {
 
 /// Reads the tests beside all budgets below `<folder>/budgets/`.
 pub fn load_tests(folder: &Path, budgets: &[Budget]) -> Result<Vec<Tests>, PolicyError> {
-    let folder = folder.join("budgets");
     let mut all = Vec::new();
-    for path in toml_files(&folder, true)? {
+    for path in toml_files(folder, true)? {
         let shown = path.display().to_string();
         let beside = path.to_string_lossy().replace(".test.toml", ".toml");
         let file: TestFile = super::read(&path)?;
@@ -160,6 +160,7 @@ impl TestPolicy {
         if evaluations.is_empty() || !evaluations.is_sorted() {
             return Err("`now` has to name one instant, or several in order".to_owned());
         }
+        evaluations.iter().try_for_each(|now| plausible(*now).map(|_| ()))?;
         let mut rows: BTreeMap<SpendKey, Sums> = BTreeMap::new();
         for spend in &self.spend {
             spend.add(budget, &mut rows)?;
@@ -197,8 +198,8 @@ fn amount(text: &str, budget: &Budget, key: &str) -> Result<Decimal, String> {
 impl SpendPolicy {
     fn days(&self) -> Result<(NaiveDate, NaiveDate), String> {
         let (from, to) = match (self.day, self.from, self.to) {
-            (Some(day), None, None) => (day, day + Days::new(1)),
-            (None, Some(from), Some(to)) => (from, to),
+            (Some(day), None, None) => (plausible(day)?, day + Days::new(1)),
+            (None, Some(from), Some(to)) => (plausible(from)?, plausible(to)?),
             _ => return Err("`spend` needs either `day`, or `from` and `to`".to_owned()),
         };
         match (to - from).num_days() {

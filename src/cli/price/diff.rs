@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::{load, load_first, put, put_rows, receipt, shown};
+use crate::cli::args::day;
 use crate::cli::text::{percent_change, tokens};
 use crate::cli::{CliError, Context, Exit, Format, wire};
 use crate::domain::label::Label;
@@ -23,10 +24,10 @@ const DAYS: i64 = 30;
 #[derive(Debug, clap::Args)]
 pub struct DiffArgs {
     /// The prices that held, and were known, on this day, against those of today
-    #[arg(long, value_name = "DATE", required_unless_present = "books")]
+    #[arg(long, value_name = "DATE", required_unless_present = "books", value_parser = day)]
     since: Option<NaiveDate>,
     /// Against those of this day instead, which may lie ahead: announced prices
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     until: Option<NaiveDate>,
     /// Given twice: the old and the new version of a book, each asked before all others
     #[arg(long = "book", value_name = "BOOK")]

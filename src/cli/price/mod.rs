@@ -11,9 +11,11 @@ use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
+use super::text::csv_cell;
 use super::{CliError, Context, Exit, Format};
 use crate::adapters::prices::{self, BookKind, BookPricer, BookSpec, PriceBookError};
 use crate::config::{Config, PriceBookKind};
+use crate::domain::plausible::plausible;
 use crate::domain::price::{Books, NameMap};
 
 /// The arguments of `finops price`.
@@ -126,11 +128,12 @@ pub(super) fn warn(ctx: &mut Context<'_>, warnings: &[String]) {
 /// A day, taken at its first second, or an instant.
 pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return Ok(day.and_time(NaiveTime::MIN).and_utc());
+        return plausible(day.and_time(NaiveTime::MIN).and_utc());
     }
     DateTime::parse_from_rfc3339(text)
         .map(|at| at.with_timezone(&Utc))
         .map_err(|_| format!("`{text}` is neither a date such as 2026-10-20 nor an RFC 3339 time"))
+        .and_then(plausible)
 }
 
 pub(super) fn put(ctx: &mut Context<'_>, text: &str) -> Result<(), CliError> {
@@ -180,7 +183,8 @@ fn csv_text(header: &[&str], rows: &[Vec<String>]) -> Result<String, CliError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(header).map_err(|e| failed(e.to_string()))?;
     for row in rows {
-        writer.write_record(row).map_err(|e| failed(e.to_string()))?;
+        let cells = row.iter().map(|cell| csv_cell(cell));
+        writer.write_record(cells).map_err(|e| failed(e.to_string()))?;
     }
     let bytes = writer.into_inner().map_err(|e| failed(e.to_string()))?;
     String::from_utf8(bytes).map_err(|e| failed(e.to_string()))

@@ -9,6 +9,7 @@ pub mod table;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
+use super::args::day;
 use super::record::KindArg;
 use super::{CliError, Context, Exit, Format, text, wire};
 use crate::domain::dimension::Dimension;
@@ -24,10 +25,10 @@ pub struct ReportArgs {
     #[arg(long, value_name = "AXIS,…", value_delimiter = ',', default_value = "model")]
     pub by: Vec<Axis>,
     /// First day [default: the first of this month, or 30 days before the last spend if this month has none]
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub from: Option<NaiveDate>,
     /// The day after the last one: the end is outside [default: the end of this month]
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub to: Option<NaiveDate>,
     /// Where the figures come from: from usage and prices, from the bill, or from the bill amortised
     #[arg(long, value_enum, default_value = "metered")]
@@ -110,7 +111,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
         tokens: !args.costs_only,
     };
     let report = report(ledger.as_mut(), query)?;
-    write(ctx, &report)?;
+    write(ctx, &report).map_err(|error| error.after(exit))?;
     if ctx.format == Format::Table && args.basis == BasisArg::BilledFilled {
         let fill = Fill::read(ledger.as_mut(), ctx.now)?;
         for note in fill.notes(&fill.tails.keys().copied().collect()) {

@@ -126,7 +126,7 @@ pub fn csv(report: &Report) -> Result<Vec<u8>, CliError> {
                 .map_err(failed)?;
         }
         for row in &section.rows {
-            let key = row.key.iter().map(|value| safe_cell(&value.to_string()));
+            let key = row.key.iter().map(|value| text::csv_cell(&value.to_string()));
             let values = measures(&row.sums, section.currency, report.query.tokens)
                 .into_iter()
                 .map(|(_, value)| plain(&value));
@@ -152,15 +152,6 @@ fn header_currency(section: &Section, only_dollars: bool) -> Currency {
 
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// A name that a spreadsheet would run as a formula gets an apostrophe in front.
-fn safe_cell(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
 }
 
 /// A Markdown table with the figures that people read.

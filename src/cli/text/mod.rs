@@ -37,6 +37,19 @@ pub fn clean(text: &str) -> String {
         .collect()
 }
 
+/// A cell of a CSV table: what a spreadsheet would run as a formula gets an apostrophe in front. Amounts with their sign stay as they
+/// are: nothing but digits and their punctuation is a formula that does no harm.
+#[must_use]
+pub fn csv_cell(text: &str) -> String {
+    let number = |rest: &str| rest.chars().all(|c| c.is_ascii_digit() || " .,%$".contains(c));
+    let amount = text.strip_prefix(['+', '-']).is_some_and(number);
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !amount {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
 const SPARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const ASCII_SPARKS: [char; 8] = ['.', ':', '-', '=', '+', '*', '#', '@'];
 

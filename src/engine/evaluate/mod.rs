@@ -1,6 +1,7 @@
 //! Evaluates budgets and moves alerts: reads once, decides purely, writes once.
 
 mod gather;
+mod left_out;
 pub mod status;
 pub mod text;
 

@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
 use super::gather::Gathering;
+use super::left_out::LeftOut;
 use crate::domain::budget::Budget;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::forecast::Forecast;
@@ -126,12 +127,16 @@ fn read(
     let late = periods.iter().any(|(budget, _)| budget.basis == Basis::BilledFilled);
     let fill = if late { Some(Fill::read(ledger, now)?) } else { None };
     let mut gathering: Vec<Gathering<'_>> = periods
-        .into_iter()
-        .map(|(budget, period)| Gathering::new(budget, period, now))
+        .iter()
+        .map(|(budget, period)| Gathering::new(budget, *period, now))
         .collect();
     let Some(start) = gathering.iter().map(Gathering::from).min() else {
         return Ok(Vec::new());
     };
+    let mut left_out: Vec<LeftOut<'_>> = periods
+        .iter()
+        .map(|(budget, period)| LeftOut::new(budget, *period))
+        .collect();
     let mut failure = None;
     let mut names = Names::default();
     // Many rows share few combinations of dimensions: whether one counts is asked once.
@@ -139,11 +144,13 @@ fn read(
     ledger.spend(Period::new(start, now), &mut |key, sums| {
         let next = kinds.len();
         let kind = *kinds.entry((key.basis, key.currency, key.dimensions)).or_insert(next);
-        for gathered in &mut gathering {
+        for (gathered, left_out) in gathering.iter_mut().zip(&mut left_out) {
             if kind == next {
                 gathered.kind(key, fill.as_ref(), &mut names);
+                left_out.kind(key);
             }
-            if let Err(error) = gathered.row(kind, key, sums) {
+            let read = gathered.row(kind, key, sums);
+            if let Err(error) = read.and_then(|()| left_out.row(kind, key, sums)) {
                 failure.get_or_insert(error);
             }
         }
@@ -151,6 +158,11 @@ fn read(
     if let Some(error) = failure {
         return Err(error.into());
     }
-    let statuses = gathering.into_iter().map(|gathered| gathered.status(fill.as_ref()));
-    Ok(statuses.collect::<Result<_, _>>()?)
+    let mut statuses = Vec::with_capacity(gathering.len());
+    for (gathered, left_out) in gathering.into_iter().zip(left_out) {
+        let mut status = gathered.status(fill.as_ref())?;
+        status.notes.extend(left_out.notes());
+        statuses.push(status);
+    }
+    Ok(statuses)
 }

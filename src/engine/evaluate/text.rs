@@ -260,9 +260,9 @@ pub fn lines(status: &BudgetStatus) -> Vec<String> {
     lines
 }
 
-/// Lines for what is estimated.
+/// Lines for what is estimated or left out.
 fn notes(status: &BudgetStatus) -> impl Iterator<Item = String> + '_ {
-    status.notes.iter().map(|note| format!("estimate: {note}"))
+    status.notes.iter().map(|note| format!("note: {note}"))
 }
 
 /// The figures for programs.

@@ -1,0 +1,86 @@
+//! What the figures of a budget leave out: spend in other currencies, and a bill that is not there.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rust_decimal::Decimal;
+
+use crate::domain::budget::Budget;
+use crate::domain::money::{Currency, Money, MoneyError, add_exact};
+use crate::domain::period::Period;
+use crate::domain::spend::{Basis, SpendKey, Sums};
+
+/// A combination of dimensions that a budget leaves out, or not.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// Its currency, where it would count but for that.
+    other: Option<Currency>,
+    /// Whether it is a row of a bill that the budget is about.
+    billed: bool,
+}
+
+/// What one budget leaves out. None of it is zero, and none of it can be added.
+pub(super) struct LeftOut<'a> {
+    budget: &'a Budget,
+    period: Period,
+    /// The start of the period before.
+    from: DateTime<Utc>,
+    /// By the number of the combination.
+    kinds: Vec<Kind>,
+    others: BTreeMap<Currency, Decimal>,
+    billed: bool,
+}
+
+impl<'a> LeftOut<'a> {
+    pub fn new(budget: &'a Budget, period: Period) -> Self {
+        LeftOut {
+            budget,
+            period,
+            from: budget.period_at(period.start - TimeDelta::seconds(1)).start,
+            kinds: Vec::new(),
+            others: BTreeMap::new(),
+            billed: false,
+        }
+    }
+
+    /// Takes note of a combination of dimensions that was not seen before.
+    pub fn kind(&mut self, key: &SpendKey) {
+        let currency = self.budget.amount.currency();
+        let counts = self.budget.counts(&SpendKey { currency, ..*key });
+        self.kinds.push(Kind {
+            other: Some(key.currency).filter(|other| counts && *other != currency),
+            billed: key.basis == Basis::Billed && self.budget.scope.matches(&key.dimensions),
+        });
+    }
+
+    pub fn row(&mut self, kind: usize, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
+        let Some(Kind { other, billed }) = self.kinds.get(kind).copied() else {
+            return Ok(());
+        };
+        self.billed |= billed && key.hour.start() >= self.from;
+        if let Some(currency) = other.filter(|_| self.period.contains(key.hour.start())) {
+            let slot = self.others.entry(currency).or_default();
+            *slot = add_exact(*slot, sums.cost)?;
+        }
+        Ok(())
+    }
+
+    /// What has to be said beside the figures.
+    pub fn notes(self) -> Vec<String> {
+        let own = self.budget.amount.currency();
+        let others = self.others.into_iter().filter(|(_, cost)| !cost.is_zero());
+        let mut notes: Vec<String> = others
+            .map(|(currency, cost)| {
+                let cost = Money::new(cost, currency);
+                format!("{cost} more in this scope is not counted: the budget is in {own}")
+            })
+            .collect();
+        if self.budget.basis == Basis::Billed && !self.billed {
+            let since = self.from.with_timezone(&self.budget.zone).format("%Y-%m-%d");
+            notes.push(format!(
+                "no bill of this scope is recorded since {since}: nothing can count"
+            ));
+        }
+        notes
+    }
+}

@@ -1,0 +1,248 @@
+//! Settings, policies and arguments that mean nothing are refused, and what a command could not count or tell is said.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::support::{err, finops, json, now, out};
+
+const CONFIG: &str = r#"
+[store]
+url = "sqlite:ledger.db"
+
+[[source]]
+name = "app"
+kind = "plain"
+paths = ["*.jsonl"]
+
+[[notify]]
+name = "log"
+kind = "file"
+path = "told.log"
+"#;
+
+fn write(folder: &Path, name: &str, text: &str) {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+/// A folder with settings and one budget with these further keys.
+fn home(settings: &str, budget: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "finops.toml", &format!("{CONFIG}{settings}"));
+    let budget = format!("[[budget]]\nname = \"b\"\nperiod = \"month\"\n{budget}\n");
+    write(folder.path(), "policies/budgets/b.toml", &budget);
+    folder
+}
+
+/// So many dollars of a team in November.
+fn usage(dollars: u64, team: &str) -> String {
+    let output = dollars * 100_000;
+    format!(
+        r#"{{"id":"{dollars}{team}","ts":"2026-11-10T10:00:00Z","provider":"openai","model":"gpt-4o","output_tokens":{output},"team":"{team}"}}"#
+    )
+}
+
+#[test]
+fn names_that_are_wrong_pass_neither_a_check_nor_a_run() {
+    let amount = "amount = \"100 USD\"\n";
+    for (settings, budget, expected) in [
+        (
+            "[unpriced]\nchannels = [\"nochan\"]\n",
+            "",
+            "`unpriced.channels` names `nochan`, which is not configured",
+        ),
+        (
+            "[reconcile]\nchannels = [\"log\", \"no\"]\n",
+            "",
+            "`reconcile.channels` names `no`, which is not configured",
+        ),
+        (
+            "",
+            "channels = [\"lag\"]",
+            "budget `b` tells channel `lag`, which is not configured",
+        ),
+        (
+            "",
+            "categories = [\"usage\", \"Usgae\"]",
+            "`categories`: `Usgae` is no charge category of FOCUS; known are Usage, Purchase, Tax, Credit, Adjustment",
+        ),
+        (
+            "",
+            "scope = { model = \"gpt-*\", team = [] }",
+            "`scope.team` names nothing, so that nothing would count",
+        ),
+    ] {
+        let folder = home(settings, &format!("{amount}{budget}"));
+        for command in [&["config", "check"][..], &["run"]] {
+            let output = finops(folder.path(), command);
+            assert_eq!(output.status.code(), Some(2), "{expected}: {}", out(&output));
+            assert!(err(&output).contains(expected), "{expected}: {}", err(&output));
+        }
+    }
+}
+
+#[test]
+fn a_check_tells_what_cannot_be_used_and_obeys_no_name() {
+    let channels = r#"
+        [[notify]]
+        name = "chat"
+        kind = "slack"
+        url = "env:CHAT"
+        [[notify]]
+        name = "hook"
+        kind = "webhook"
+        url = "env:HOOK"
+    "#;
+    let folder = home(channels, "amount = \"100 USD\"\nscope = { team = \"\\u001b[31mred\" }");
+    write(folder.path(), "policies/budgets/below/c.toml", "");
+    write(folder.path(), "policies/budgets/README.md", "");
+    let mut command = now(folder.path());
+    let check = command
+        .args(["config", "check"])
+        .env("HOOK", "https://hooks.example.com/secret");
+    let output = check.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    insta::assert_snapshot!(out(&output), @r"
+    settings     finops.toml
+    store        ledger.db (not there yet)
+    source       app: plain; 0 files
+    channel      log: file
+    channel      chat: slack (NOT USABLE: the environment has no `CHAT`)
+    channel      hook: webhook (NOT USABLE: the host `hooks.example.com` is not allowed: name it in `allowed_hosts`)
+    budget       policies/budgets/below (NOT READ)
+    budget       b: $100.00 per month for team=?[31mred, tells all channels
+    ");
+}
+
+#[test]
+fn a_budget_tells_what_it_cannot_count() {
+    let folder = home("", "amount = \"100 EUR\"");
+    let other = "[[budget]]\nname = \"bill\"\nperiod = \"month\"\namount = \"100 USD\"\nbasis = \"billed\"\n";
+    write(folder.path(), "policies/budgets/bill.toml", other);
+    write(folder.path(), "a.jsonl", &usage(500, "search"));
+    let run = out(&finops(folder.path(), &["run"]));
+    let euros = "note: 500.00 USD more in this scope is not counted: the budget is in EUR";
+    let bill = "note: no bill of this scope is recorded since 2026-10-01: nothing can count";
+    assert!(run.contains(euros) && run.contains(bill), "{run}");
+    let shown = out(&finops(folder.path(), &["budget"]));
+    assert!(shown.contains(euros) && shown.contains(bill), "{shown}");
+    let figures = json(&finops(folder.path(), &["budget", "b", "--format", "json"]));
+    assert_eq!(figures["budgets"][0]["notes"][0], euros.trim_start_matches("note: "));
+
+    // With a bill nothing is left to say.
+    let row = "BilledCost,EffectiveCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargeCategory,ChargePeriodStart,ProviderName\n\
+        5,5,a,USD,2026-11-01T00:00:00Z,2026-12-01T00:00:00Z,Usage,2026-11-03T00:00:00Z,AWS\n";
+    write(folder.path(), "bill.csv", row);
+    let recorded = finops(folder.path(), &["record", "bill.csv"]);
+    assert_eq!(recorded.status.code(), Some(0), "{}", err(&recorded));
+    let shown = out(&finops(folder.path(), &["budget", "bill"]));
+    assert!(!shown.contains("note: ") && shown.contains("$5.00 of"), "{shown}");
+}
+
+#[test]
+fn dates_beyond_all_calendars_are_refused() {
+    let folder = home("", "amount = \"100 USD\"");
+    let path = folder.path();
+    for wrong in [
+        &["report", "--from=-262143-01-01", "--to", "2026-01-01"][..],
+        &["report", "--to=+262142-12-31", "--zone", "Pacific/Kiritimati"],
+        &["export", "--focus", "1.2", "--from=+262142-12-01"],
+        &["reconcile", "--period", "+262142-12"],
+        &["reprice", "--from=-262143-01-01"],
+        &["price", "diff", "--since=-262143-01-01"],
+        &["price", "missing", "--from", "1899-12-31"],
+        &["budget", "--now=+262142-12-31T23:59:59Z"],
+        &["run", "--now=-262143-01-01T00:00:00Z"],
+    ] {
+        let output = crate::support::program(path).args(wrong).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", err(&output));
+        assert!(
+            err(&output).contains("is not of the years 1900 to 9999"),
+            "{wrong:?}: {}",
+            err(&output)
+        );
+    }
+    let early = usage(1, "x").replace("2026-11-10T10:00:00Z", "-262143-01-01T00:00:00Z");
+    write(path, "a.jsonl", &early);
+    assert_eq!(finops(path, &["run"]).status.code(), Some(2), "a rejected call");
+    for edge in ["1900-01-01T00:00:00Z", "9999-12-31T23:59:59Z"] {
+        for command in [&["run"][..], &["budget"], &["report", "--by", "week"], &["reconcile"]] {
+            let output = crate::support::program(path)
+                .args(["--now", edge])
+                .args(command)
+                .output()
+                .unwrap();
+            assert!(output.status.code() < Some(4), "{edge}, {command:?}: {}", err(&output));
+        }
+        let day = &edge[..10];
+        let output = finops(path, &["report", "--from", day, "--zone", "Pacific/Kiritimati"]);
+        assert!(output.status.code() < Some(4), "{edge}: {}", err(&output));
+    }
+    let custom = "period = { custom = { start = \"2026-01-01T00:00:00Z\", end = \"+262142-12-31T00:00:00Z\" } }";
+    let budget = format!("[[budget]]\nname = \"c\"\namount = \"1 USD\"\n{custom}\n");
+    write(path, "policies/budgets/c.toml", &budget);
+    let output = finops(path, &["budget"]);
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+}
+
+#[test]
+fn a_reader_that_goes_away_hides_no_finding() {
+    let folder = home("", "amount = \"1 USD\"");
+    write(folder.path(), "a.jsonl", &usage(500, "search"));
+    let unread = |args: &[&str]| {
+        let mut child = now(folder.path()).args(args).stdout(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        child.wait().unwrap().code()
+    };
+    assert_eq!(unread(&["run", "--fail-on", "firing"]), Some(1));
+    assert_eq!(unread(&["run", "--fail-on", "firing", "--format", "json"]), Some(1));
+    assert_eq!(unread(&["run"]), Some(0));
+    assert_eq!(unread(&["report"]), Some(0));
+    write(folder.path(), "b.jsonl", "{}\n");
+    assert_eq!(unread(&["run"]), Some(2), "a record that is refused");
+}
+
+#[test]
+fn no_table_runs_a_formula_out_of_a_log() {
+    let worst = "amount = \"1 USD\"\ncount_unpriced_worst_case = true\n";
+    let folder = home("", worst);
+    for (file, name) in [("at", "@SUM(1)"), ("minus", "-2+3"), ("tab", "\\t=1")] {
+        let budget = format!("[[budget]]\nname = \"{name}\"\nperiod = \"month\"\n{worst}");
+        write(folder.path(), &format!("policies/budgets/{file}.toml"), &budget);
+    }
+    let call = usage(9, "=cmd()").replace("gpt-4o", "=mystery-x");
+    write(folder.path(), "a.jsonl", &call);
+    assert_eq!(finops(folder.path(), &["run", "-q"]).status.code(), Some(0));
+    for command in [
+        "explain --top 3 --unpriced",
+        "price missing",
+        "alert list",
+        "budget",
+        "report --by team,model",
+        "price list",
+        "reconcile",
+    ] {
+        let args: Vec<&str> = command.split(' ').chain(["--format", "csv"]).collect();
+        let output = finops(folder.path(), &args);
+        let mut table = csv::ReaderBuilder::new()
+            .flexible(true)
+            .from_reader(output.stdout.as_slice());
+        for cell in table
+            .records()
+            .flat_map(|row| row.unwrap().iter().map(str::to_owned).collect::<Vec<_>>())
+        {
+            let number = cell
+                .trim_start_matches(['-', '+'])
+                .chars()
+                .all(|c| "0123456789 .,%$".contains(c));
+            assert!(
+                number || !cell.starts_with(['=', '+', '-', '@', '\t', '\r']),
+                "{command}: {cell:?}"
+            );
+        }
+        if !command.starts_with("price list") && command != "reconcile" {
+            assert!(out(&output).contains("'"), "{command}: {}", out(&output));
+        }
+    }
+}
