@@ -275,18 +275,32 @@ fn at_most_is_at_most() {
                 continue;
             }
             let place = model.split_once('.').map_or("", |(place, _)| place);
-            let name = if *provider == "bedrock" { format!("{place}.no.such") } else { "no-such".to_owned() };
+            let name = if *provider == "bedrock" {
+                format!("{place}.no.such")
+            } else {
+                "no-such".to_owned()
+            };
             let unknown = pricer.books().charge(&UsageEvent {
                 dimensions: call(at, provider, &name, options, counts).dimensions,
                 ..known
             });
             assert!(!unknown.is_priced());
-            assert!(unknown.worst_case >= cost.cost, "{provider} {model} {options}: {} {truth}", unknown.worst_case);
+            assert!(
+                unknown.worst_case >= cost.cost,
+                "{provider} {model} {options}: {} {truth}",
+                unknown.worst_case
+            );
             compared += 1;
         }
     }
     assert!(compared > 80, "{compared}");
-    let mut fast = call("2026-10-20", "anthropic", "my-opus", "speed=fast,geo=us", [100, 0, 0, 0, 10, 0, 10]);
+    let mut fast = call(
+        "2026-10-20",
+        "anthropic",
+        "my-opus",
+        "speed=fast,geo=us",
+        [100, 0, 0, 0, 10, 0, 10],
+    );
     let worst = |event: &UsageEvent| pricer.books().charge(event).worst_case;
     assert!(worst(&fast) > "0.1".parse().unwrap());
     let all = worst(&fast);

@@ -69,7 +69,9 @@ impl Highest {
             (placed, self.place),
             (!placed, self.no_place),
         ];
-        let due = factors.into_iter().filter(|(due, factor)| *due && *factor > Decimal::ONE);
+        let due = factors
+            .into_iter()
+            .filter(|(due, factor)| *due && *factor > Decimal::ONE);
         due.map(|(_, factor)| factor)
             .try_fold(Decimal::ONE, |all, one| mul_exact(all, one).ok())
     }
@@ -79,18 +81,21 @@ impl Worst {
     pub(super) fn of(books: &[Book]) -> Self {
         let mut highest = Worst::default();
         for (provider, entry) in books.iter().flat_map(Book::entries) {
-            let Some(price) = entry.prices.iter().rev().find(|p| p.to.is_none()) else {
-                continue;
-            };
-            let units = price.tiers.values().flat_map(|t| &t.units).chain(&price.units);
-            for (key, rate) in units {
-                for who in [provider, ""] {
-                    let slot = highest.units.entry((who.to_owned(), key.unit)).or_default();
-                    *slot = rate.rate.max(*slot);
+            // Those of some hours stand behind the one of all others.
+            for price in entry.prices.iter().rev().filter(|p| p.to.is_none()) {
+                let units = price.tiers.values().flat_map(|t| &t.units).chain(&price.units);
+                for (key, rate) in units {
+                    for who in [provider, ""] {
+                        let slot = highest.units.entry((who.to_owned(), key.unit)).or_default();
+                        *slot = rate.rate.max(*slot);
+                    }
+                }
+                highest.by_provider.entry(provider.to_owned()).or_default().take(price);
+                highest.of_all.take(price);
+                if price.hours.is_none() {
+                    break;
                 }
             }
-            highest.by_provider.entry(provider.to_owned()).or_default().take(price);
-            highest.of_all.take(price);
         }
         highest
     }
@@ -113,7 +118,12 @@ impl Worst {
     fn with_fees(&self, sum: Option<Decimal>, own: &Highest, event: &UsageEvent) -> Option<Decimal> {
         let mut sum = mul_exact(sum?, own.factor(event)?).ok()?;
         let requests = &event.requests;
-        let counts = [requests.web_searches, requests.file_searches, requests.code_executions, 1];
+        let counts = [
+            requests.web_searches,
+            requests.file_searches,
+            requests.code_executions,
+            1,
+        ];
         for (n, (count, fee)) in counts.into_iter().zip(own.fees).enumerate() {
             // A provider without such a fee may have one for this; a fee for the call itself is rare.
             let any = self.of_all.fees.get(n).copied().unwrap_or_default();
