@@ -130,7 +130,7 @@ fn provider_of(name: &str) -> String {
         "gemini" | "google_ai_studio" => "google",
         "vertex_ai" | "google_vertex" => "vertex",
         "azure_openai" => "azure",
-        "x.ai" | "x_ai" => "xai",
+        "x" | "x.ai" | "x_ai" => "xai",
         other => other,
     }
     .to_owned()

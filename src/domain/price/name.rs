@@ -34,6 +34,7 @@ pub fn provider_key(provider: &str) -> String {
         "text-completion-openai" => "openai",
         "moonshotai" | "moonshot_ai" => "moonshot",
         "cohere_chat" => "cohere",
+        "voyageai" | "voyage_ai" => "voyage",
         "together_ai" | "together-ai" | "togetherai" => "together",
         "fireworks_ai" | "fireworks-ai" => "fireworks",
         "groq_ai" => "groq",
@@ -49,6 +50,12 @@ const GEOGRAPHIES: [&str; 14] = [
     "us", "eu", "apac", "jp", "au", "ca", "sa", "me", "af", "uk", "in", "us-gov", "global", "regional",
 ];
 
+/// Whether a name begins with a geography, as Bedrock's do.
+pub(super) fn names_a_place(name: &str) -> bool {
+    let front = name.rsplit('/').next().unwrap_or(name).split_once('.');
+    front.is_some_and(|(front, _)| GEOGRAPHIES.contains(&front))
+}
+
 /// Whether only a map of the owner's can tell which model is meant.
 pub(super) fn is_opaque(name: &str) -> bool {
     let lower = name.to_lowercase();
@@ -58,6 +65,8 @@ pub(super) fn is_opaque(name: &str) -> bool {
             "provisioned-model/",
             "custom-model",
             "imported-model/",
+            "prompt-router/",
+            ":prompt/",
         ]
         .iter()
         .any(|kind| lower.contains(kind))
@@ -97,6 +106,14 @@ pub(super) fn candidates(provider: &str, model: &str) -> Vec<Candidate> {
             ..stem
         };
         list.push(stem.clone());
+    }
+    // The whole path of a model on Vertex AI: `projects/x/locations/y/publishers/…`.
+    if matches!(provider, "google" | "vertex")
+        && stem.name.starts_with("projects/")
+        && let Some(at) = stem.name.find("/publishers/")
+        && let Some(rest) = stem.name.get(at + 1..)
+    {
+        stem.name = rest.to_owned();
     }
     for prefix in [
         "models/",
