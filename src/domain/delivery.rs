@@ -99,8 +99,8 @@ impl Pending {
         self
     }
 
-    /// Whether it is set aside: refused for good again and again, for a day at least. It stays, and is tried again only when
-    /// someone asks for it.
+    /// Whether it is set aside: refused for good again and again, for a day at least. It stays and is tried at each run, but holds
+    /// nothing back any more and ends no run with an error.
     #[must_use]
     pub fn is_set_aside(&self) -> bool {
         self.refused >= REFUSALS

@@ -491,7 +491,7 @@ fn a_message_that_is_refused_holds_back_its_own_alert_alone() {
 }
 
 #[test]
-fn what_is_refused_for_a_day_is_set_aside_and_tried_again_when_someone_asks() {
+fn what_is_refused_for_a_day_is_set_aside_tried_on_and_in_nobodys_way() {
     let mut store = outbox(&[("m1", "a1"), ("m2", "a2")]);
     let mut run = |hours, retry| {
         let seen = Arc::default();
@@ -519,8 +519,8 @@ fn what_is_refused_for_a_day_is_set_aside_and_tried_again_when_someone_asks() {
     );
     assert_eq!(
         run(25, Retry::Refused),
-        (String::new(), 0, 1, None),
-        "it stays, and is left alone"
+        ("m1".to_owned(), 0, 1, None),
+        "it stays, and is tried"
     );
     // What the alert tells later is not held back any more.
     let later = Notification {
@@ -535,7 +535,7 @@ fn what_is_refused_for_a_day_is_set_aside_and_tried_again_when_someone_asks() {
     let seen = Arc::default();
     let channels: Vec<Box<dyn Notifier>> = vec![Box::new(Picky(Retry::Refused, Arc::clone(&seen)))];
     deliver_pending(&mut store, &channels, &Still(26), LIMITS, 1).unwrap();
-    assert_eq!(*seen.lock().unwrap(), ["m3"]);
+    assert_eq!(*seen.lock().unwrap(), ["m1", "m3"]);
 
     let (url, requests) = serve(vec![Play::Answer("200 OK"); 2]);
     let again = Delivery {

@@ -58,7 +58,7 @@ pub fn told(ctx: &mut Context<'_>, summary: &DeliverySummary) -> Result<Exit, Cl
     }
     for refused in summary.refused.iter().take(NAMED) {
         let end = if refused.set_aside {
-            "it is set aside; `finops alert retry` tries it again"
+            "it is set aside: still tried at each run, but told here no more"
         } else {
             "the next run tries it again"
         };

@@ -77,7 +77,8 @@ impl<'a> Lane<'a> {
     }
 
     /// Delivers until the channel fails, `tell` says stop or the time is used up; answers how many messages had no time. One that is
-    /// refused by itself holds back those of the same alert, so that people hear what happened in order, and no others.
+    /// refused by itself holds back those of the same alert, so that people hear what happened in order, and no others; one that is set
+    /// aside holds back none.
     pub fn run(mut self, times: &Times<'_>, tell: &mut dyn FnMut(Attempted<'a>) -> bool) -> u64 {
         let messages = std::mem::take(&mut self.messages);
         let mut last = None;
@@ -90,7 +91,7 @@ impl<'a> Lane<'a> {
             let since = |at: Duration| times.clock.elapsed().saturating_sub(at);
             let pace = last.map_or(Duration::ZERO, |at| self.channel.pace().saturating_sub(since(at)));
             if !times.pause(pace) {
-                let free = |p: &&&Pending| !held.contains(p.message.alert_id.as_str());
+                let free = |p: &&&Pending| !held.contains(p.message.alert_id.as_str()) && !p.is_set_aside();
                 return messages.iter().skip(done).filter(free).count() as u64;
             }
             let outcome = self.message(message, times);
@@ -98,7 +99,9 @@ impl<'a> Lane<'a> {
             let goes_on = match &outcome {
                 Ok(_) => true,
                 Err(error) => {
-                    held.insert(&message.alert_id);
+                    if !pending.is_set_aside() {
+                        held.insert(&message.alert_id);
+                    }
                     error.retry == Retry::Refused
                 }
             };

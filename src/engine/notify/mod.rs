@@ -100,7 +100,7 @@ pub fn deliver_pending(
     released(outbox, outcome)
 }
 
-/// The same, with what is set aside and what channels asked to wait for: someone says that they take it now.
+/// The same, also to channels that asked to be left alone: someone says that they take it now.
 pub fn deliver_again(outbox: &mut dyn Outbox, delivery: Delivery<'_>) -> Result<DeliverySummary, StoreError> {
     let pending = outbox.claim()?;
     let outcome = delivery.deliver(outbox, pending, true);
@@ -132,7 +132,7 @@ fn released(
 }
 
 impl Delivery<'_> {
-    /// Delivers what was claimed; `again`: also what is set aside, and to channels that asked to be left alone.
+    /// Delivers what was claimed; `again`: also to channels that asked to be left alone.
     fn deliver(
         self,
         outbox: &mut dyn Outbox,
@@ -142,17 +142,18 @@ impl Delivery<'_> {
         let claimed = !pending.is_empty();
         // Nothing waits, or another process delivers it.
         let pending = if claimed { pending } else { outbox.waiting()? };
-        let (aside, due): (Vec<&Pending>, Vec<&Pending>) = pending.iter().partition(|p| p.is_set_aside() && !again);
+        let aside = pending.iter().filter(|p| p.is_set_aside()).count() as u64;
+        let waiting = pending.len() as u64 - aside;
         let mut summary = DeliverySummary {
-            waiting: due.len() as u64,
-            set_aside: aside.len() as u64,
-            taken: !claimed && !due.is_empty(),
+            waiting,
+            set_aside: aside,
+            taken: !claimed && waiting > 0,
             ..DeliverySummary::default()
         };
         if !claimed {
             return Ok(summary);
         }
-        let lanes = self.lanes(&due, again, &mut summary);
+        let lanes = self.lanes(&pending, again, &mut summary);
         let mut keeper = Keeper {
             outbox,
             clock: self.clock,
@@ -171,12 +172,12 @@ impl Delivery<'_> {
     }
 
     /// What is due, by channel; of channels that get nothing now the summary says why.
-    fn lanes<'p>(&self, due: &[&'p Pending], again: bool, summary: &mut DeliverySummary) -> Vec<Lane<'p>>
+    fn lanes<'p>(&self, pending: &'p [Pending], again: bool, summary: &mut DeliverySummary) -> Vec<Lane<'p>>
     where
         Self: 'p,
     {
         let now = self.clock.now();
-        for waiting in due.iter().filter(|_| !again) {
+        for waiting in pending.iter().filter(|_| !again) {
             if let Some(until) = waiting.rests_until(now) {
                 let until = until.format("%Y-%m-%d %H:%M UTC");
                 let why = format!("it asked to be left alone until {until} ({})", waiting.reason);
@@ -184,7 +185,7 @@ impl Delivery<'_> {
             }
         }
         let mut lanes: Vec<Lane<'p>> = Vec::new();
-        for waiting in due.iter().copied() {
+        for waiting in pending {
             let name = &waiting.message.channel;
             if summary.failed.contains_key(name) {
                 continue;
@@ -268,13 +269,22 @@ impl Keeper<'_> {
         let kept = match outcome {
             Ok(receipt) => {
                 let kept = stored(clock, || outbox.delivered(&message.id, receipt, clock.now()));
+                let slot = match pending.is_set_aside() {
+                    true => &mut self.summary.set_aside,
+                    false => &mut self.summary.waiting,
+                };
+                *slot -= u64::from(kept.is_ok());
                 self.summary.delivered += u64::from(kept.is_ok());
-                self.summary.waiting -= u64::from(kept.is_ok());
                 kept
+            }
+            // It was named when it was set aside; at each run only its being there is counted.
+            Err(error) if error.retry == Retry::Refused && pending.is_set_aside() => {
+                let after = Pending::clone(pending).failed(error, clock.now());
+                stored(clock, || outbox.failed(&after))
             }
             Err(error) => {
                 let after = Pending::clone(pending).failed(error, clock.now());
-                let set_aside = after.is_set_aside();
+                let set_aside = after.is_set_aside() && !pending.is_set_aside();
                 self.summary.set_aside += u64::from(set_aside);
                 self.summary.waiting -= u64::from(set_aside);
                 if error.retry == Retry::Refused {

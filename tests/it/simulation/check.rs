@@ -1,6 +1,6 @@
 //! What must be true after every month, whatever happened in it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use finops::domain::alert::{State, message_id};
@@ -75,10 +75,9 @@ impl Truth {
     }
 }
 
-/// `aside` are alerts of which a message was set aside.
-pub fn check(budgets: &[Budget], world: &mut World, truth: &Truth, aside: &BTreeSet<String>, now: DateTime<Utc>) {
+pub fn check(budgets: &[Budget], world: &mut World, truth: &Truth, now: DateTime<Utc>) {
     totals(world, truth);
-    messages(world, aside);
+    messages(world);
     turns(world);
     history(world);
     alerts(budgets, world, truth, now);
@@ -101,7 +100,8 @@ fn totals(world: &mut World, truth: &Truth) {
 
 /// Nothing is lost or invented, a repetition is the same message to the letter, and each channel hears them in order: all of
 /// them, or where single ones are refused those of each alert, unless one of them was set aside.
-fn messages(world: &mut World, aside: &BTreeSet<String>) {
+fn messages(world: &mut World) {
+    let aside = &world.aside;
     let decided = &world.decided;
     let by_id: HashMap<&str, &Notification> = decided.iter().map(|m| (m.id.as_str(), m)).collect();
     assert_eq!(by_id.len(), decided.len(), "an id is decided once");

@@ -25,7 +25,7 @@ use finops::engine::cycle::{Cycle, Parts, cycle};
 use finops::engine::deed::{self, Deed};
 use finops::engine::notify::{Delivery, DeliveryLimits, deliver_again};
 use finops::engine::watch::{UnpricedPolicy, WatchPolicy};
-use finops::ports::{AlertStore, Notifier, Outbox, Pending, Retention, StoreError, UsageSource};
+use finops::ports::{AlertStore, Notifier, Retention, StoreError, UsageSource};
 use rust_decimal::Decimal;
 
 use super::alerts::{at, budget, for_team};
@@ -166,6 +166,7 @@ impl Month {
         let start = at("2026-10-20T00:00:00Z");
         let world = World {
             refuses: !seed.is_multiple_of(2),
+            aside: BTreeSet::new(),
             ..World::default()
         };
         Month {
@@ -354,16 +355,13 @@ impl Month {
             )
             .unwrap();
         }
-        let aside = self.again();
+        self.again();
         let mut world = self.world.lock().unwrap();
-        check::check(budgets(), &mut world, &self.truth, &aside, self.now);
+        check::check(budgets(), &mut world, &self.truth, self.now);
     }
 
-    /// Someone has what was set aside tried again; answers whose messages that are.
-    fn again(&self) -> BTreeSet<String> {
-        let waiting = self.world.lock().unwrap().alerts.waiting().unwrap();
-        let aside = waiting.into_iter().filter(Pending::is_set_aside);
-        let aside = aside.map(|p| p.message.alert_id).collect();
+    /// Someone has what was set aside tried again.
+    fn again(&self) {
         let mut shared = Shared::new(&self.world, Fate::Fine, 1);
         let channels: Vec<Box<dyn Notifier>> = vec![
             Box::new(Channel("chat", shared.clone())),
@@ -380,7 +378,6 @@ impl Month {
             jitter_seed: 1,
         };
         deliver_again(&mut shared, delivery).unwrap();
-        aside
     }
 }
 

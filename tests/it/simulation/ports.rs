@@ -1,6 +1,6 @@
 //! The ports of a process that may die at any call, over a world that outlives it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -54,6 +54,8 @@ pub struct World {
     pub received: Vec<Notification>,
     /// Whether channels refuse single messages for good.
     pub refuses: bool,
+    /// Alerts of which a message was set aside: it may be accepted after later ones.
+    pub aside: BTreeSet<String>,
 }
 
 /// What a process may meet.
@@ -301,7 +303,12 @@ impl Outbox for Shared {
         self.store(|w| w.alerts.delivered(id, receipt, at))
     }
     fn failed(&mut self, after: &Pending) -> Result<(), StoreError> {
-        self.store(|w| w.alerts.failed(after))
+        self.store(|w| {
+            if after.is_set_aside() {
+                w.aside.insert(after.message.alert_id.clone());
+            }
+            w.alerts.failed(after)
+        })
     }
     fn release(&mut self) -> Result<(), StoreError> {
         let id = self.process().id;
