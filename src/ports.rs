@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::domain::alert::{Alert, Silence, Transition};
 use crate::domain::charge::Charge;
+pub use crate::domain::delivery::{DeliveryError, Pending, Receipt, Retry};
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::MoneyError;
@@ -290,53 +291,23 @@ pub enum StoreError {
 
 // ---------------------------------------------------------------- telling people
 
-/// Proof that a channel accepted a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// What the channel answered: a status, a message id of its own.
-    pub answer: String,
-}
-
-/// A channel did not accept a message.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
-#[error("{message}")]
-pub struct DeliveryError {
-    /// Why, without secrets.
-    pub message: String,
-    /// Whether and when trying again makes sense.
-    pub retry: Retry,
-}
-
-/// Whether and when trying again makes sense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    /// Soon, with backoff.
-    Backoff,
-    /// Not before this time has passed (`Retry-After`).
-    After(Duration),
-    /// Not without a change of configuration; the message stays and is tried again at the next run.
-    Never,
-}
-
-/// A message that no channel has accepted yet.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pending {
-    /// The message, as decided.
-    pub message: Notification,
-    /// Failed attempts so far, over all runs.
-    pub attempts: u32,
-}
-
 /// Messages on their way. They enter it in the same transaction as the alert step that they tell
 /// (see the alert store), and leave it only when their channel has accepted them.
 pub trait Outbox {
     /// Takes the sole right to deliver and answers what waits, oldest first; nothing while another process holds the right.
     /// The right ends with [`Outbox::release`] or with the process.
     fn claim(&mut self) -> Result<Vec<Pending>, StoreError>;
+    /// What waits, oldest first, whoever has the right to deliver it.
+    fn waiting(&mut self) -> Result<Vec<Pending>, StoreError>;
     /// The channel accepted the message: it leaves the outbox, the receipt stays.
     fn delivered(&mut self, id: &str, receipt: &Receipt, at: DateTime<Utc>) -> Result<(), StoreError>;
-    /// An attempt failed: the message stays, with the reason.
-    fn failed(&mut self, id: &str, reason: &str, at: DateTime<Utc>) -> Result<(), StoreError>;
+    /// An attempt failed: the message stays, as [`Pending::failed`] makes it.
+    fn failed(&mut self, after: &Pending) -> Result<(), StoreError>;
+    /// The message leaves the outbox though nobody accepted it, since its channel is gone; instead of a receipt stays why.
+    fn withdrawn(&mut self, id: &str, why: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
+        let answer = format!("not delivered: {why}");
+        self.delivered(id, &Receipt { answer }, at)
+    }
     /// Gives the right to deliver back.
     fn release(&mut self) -> Result<(), StoreError>;
 }

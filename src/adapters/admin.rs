@@ -157,7 +157,7 @@ impl AdminSource {
             };
             let own = http::jittered(wait, url, attempt, now);
             let pause = match failed.retry {
-                Retry::Never => {
+                Retry::Refused | Retry::Never => {
                     let hint = hint(&failed.message);
                     return Err(self.failure(failed.message, hint));
                 }

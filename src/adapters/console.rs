@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use super::foreign::is_unruly;
 use super::webhook::document;
 use crate::domain::notification::Notification;
 use crate::ports::{DeliveryError, Notifier, Receipt, Retry};
@@ -62,18 +63,10 @@ pub fn text(message: &Notification) -> String {
     text
 }
 
-/// Foreign text that stays on its line: control characters, line separators and characters that turn the direction of
-/// writing would let a name forge other lines.
+/// Foreign text that stays on its line and steers no terminal.
 fn shown(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                '\u{fffd}'
-            }
-            c if c.is_control() => '\u{fffd}',
-            c => c,
-        })
-        .collect()
+    let shown = text.chars().map(|c| if is_unruly(c) { '\u{fffd}' } else { c });
+    shown.collect()
 }
 
 fn io(error: &std::io::Error) -> DeliveryError {

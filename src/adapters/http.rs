@@ -5,14 +5,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::domain::delivery::LONGEST_REST;
 use crate::domain::usage::EventId;
 use crate::ports::{DeliveryError, Receipt, Retry};
 
 /// Characters of an answer that are kept in a receipt or an error.
 const ANSWER_LIMIT: usize = 200;
-
-/// The longest `Retry-After` that is believed.
-const MAX_RETRY_AFTER: u64 = 3600;
 
 /// Splits an address into scheme, host and the rest; user names in it are refused.
 fn split(url: &str) -> Option<(&str, &str)> {
@@ -125,8 +123,10 @@ fn refused(response: &mut ureq::http::Response<ureq::Body>, url: &str, secrets: 
     let message = told(status, response, url, secrets);
     let retry = match status {
         408 | 425 | 429 | 500..=599 => after.map_or(Retry::Backoff, |s| {
-            Retry::After(Duration::from_secs(s.min(MAX_RETRY_AFTER)))
+            Retry::After(Duration::from_secs(s).min(LONGEST_REST))
         }),
+        // It is about what was sent; the next message may be fine.
+        400 | 413 | 422 => Retry::Refused,
         _ => Retry::Never,
     };
     DeliveryError { message, retry }

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod console;
 pub mod files;
 pub mod focus_csv;
+mod foreign;
 pub mod http;
 pub mod ingest;
 pub mod memory;

@@ -54,7 +54,7 @@ pub fn signature(secret: &SecretString, timestamp: &str, body: &str) -> String {
 pub fn document(message: &Notification) -> Result<String, DeliveryError> {
     let mut document = serde_json::to_value(message).map_err(|e| DeliveryError {
         message: format!("the message cannot be written: {e}"),
-        retry: Retry::Never,
+        retry: Retry::Refused,
     })?;
     if let Some(map) = document.as_object_mut() {
         map.insert("schema_version".to_owned(), 1.into());

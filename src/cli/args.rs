@@ -87,7 +87,7 @@ pub enum Command {
     Report(super::report::ReportArgs),
     /// Show budgets and their pace
     Budget(super::budget::BudgetArgs),
-    /// Show, acknowledge, silence, resolve and test alerts
+    /// Show, acknowledge, silence, resolve and test alerts, and look after their messages
     Alert(super::alert::AlertArgs),
     /// Show what this program may do in an AWS account
     Aws(super::aws::AwsArgs),

@@ -123,7 +123,11 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]
                     "delivered": done.delivery.delivered,
                     "waiting": done.delivery.waiting,
                     "late": done.delivery.late,
+                    "set_aside": done.delivery.set_aside,
+                    "taken": done.delivery.taken,
                     "failed": done.delivery.failed,
+                    "refused": done.delivery.refused,
+                    "handed": done.delivery.handed,
                 },
             });
             if !signals.is_empty()
@@ -177,11 +181,15 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]
             let (alerts, delivery) = (&done.evaluation, &done.delivery);
             writeln!(
                 ctx.out,
-                "alerts: {} active, {} changed; messages: {} delivered, {} waiting",
+                "alerts: {} active, {} changed; messages: {} delivered, {} waiting{}",
                 alerts.active.len(),
                 alerts.changed.len(),
                 delivery.delivered,
-                delivery.waiting
+                delivery.waiting,
+                match delivery.set_aside {
+                    0 => String::new(),
+                    aside => format!(", {aside} set aside"),
+                }
             )?;
         }
     }

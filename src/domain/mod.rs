@@ -5,6 +5,7 @@ pub mod billed;
 pub mod budget;
 pub mod charge;
 pub mod contract;
+pub mod delivery;
 pub mod dimension;
 pub mod focus;
 pub mod forecast;

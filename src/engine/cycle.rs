@@ -6,8 +6,9 @@ use chrono::{DateTime, Days, Utc};
 
 use super::collect::{Collection, collect};
 use super::evaluate::{Evaluation, evaluate};
-use super::notify::{DeliveryLimits, DeliverySummary, deliver_pending};
+use super::notify::{Delivery, DeliveryLimits, DeliverySummary, Routes, deliver_routed};
 use super::watch::{WatchPolicy, remember, watch_all};
+use crate::domain::alert::Alert;
 use crate::domain::budget::Budget;
 use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, Progress, Retention, StoreError, UsageSource};
 
@@ -115,7 +116,17 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         budget: parts.limits.budget.min(left),
         ..parts.limits
     };
-    let delivery = deliver_pending(parts.alerts, parts.channels, parts.clock, limits, seed)?;
+    let routes = Routes {
+        configured: parts.channel_names,
+        named: &|alert| named(parts.budgets, parts.watch, alert).to_vec(),
+    };
+    let delivery = Delivery {
+        channels: parts.channels,
+        clock: parts.clock,
+        limits,
+        jitter_seed: seed,
+    };
+    let delivery = deliver_routed(parts.alerts, &routes, delivery)?;
     if parts.watch.runs.every.is_some() {
         remember(parts.ledger, parts.pricer, now)?;
     }
@@ -127,4 +138,13 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         delivery,
         expired,
     })
+}
+
+/// The channels that the policy behind an alert names; none: all.
+#[must_use]
+pub fn named<'a>(budgets: &'a [Budget], watch: &'a WatchPolicy, alert: &Alert) -> &'a [String] {
+    let budget = budgets
+        .iter()
+        .find(|b| b.name == alert.policy && alert.kind.starts_with("budget_"));
+    budget.map_or_else(|| watch.named(&alert.kind), |b| &b.channels)
 }

@@ -64,6 +64,26 @@ pub enum DeedError {
         /// The alert.
         id: String,
     },
+    /// No such silence.
+    #[error("no silence has the id `{id}`")]
+    UnknownSilence {
+        /// As given.
+        id: String,
+    },
+    /// The id is too short.
+    #[error("{count} silences begin with `{id}`")]
+    AmbiguousSilence {
+        /// As given.
+        id: String,
+        /// How many.
+        count: usize,
+    },
+    /// There is nothing to take back.
+    #[error("silence `{id}` has ended already")]
+    Ended {
+        /// The silence.
+        id: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -109,6 +129,28 @@ pub fn act(store: &mut dyn AlertStore, id: &str, deed: &Deed, now: DateTime<Utc>
 /// Keeps a silence.
 pub fn silence(store: &mut dyn AlertStore, silence: &Silence) -> Result<(), DeedError> {
     again(|| Ok(store.silence(silence)?))
+}
+
+/// Ends the silence whose id begins with `id`; it stays as what was. Answers it as it is afterwards.
+pub fn unsilence(store: &mut dyn AlertStore, id: &str, now: DateTime<Utc>) -> Result<Silence, DeedError> {
+    again(|| {
+        let mut found = store.silences()?;
+        found.retain(|silence| silence.id.starts_with(id));
+        let count = found.len();
+        let id = || id.to_owned();
+        let mut silence = match (found.pop(), count) {
+            (Some(silence), 1) => silence,
+            (None, _) => return Err(DeedError::UnknownSilence { id: id() }),
+            (Some(_), count) => return Err(DeedError::AmbiguousSilence { id: id(), count }),
+        };
+        if silence.until <= now {
+            return Err(DeedError::Ended { id: silence.id });
+        }
+        // One that is still to come ends where it begins.
+        silence.until = now.max(silence.from);
+        store.silence(&silence)?;
+        Ok(silence)
+    })
 }
 
 /// Puts a message that is marked as a test into the outbox of these channels; answers channel and message id.

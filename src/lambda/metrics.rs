@@ -23,6 +23,7 @@ pub fn emit(out: &mut dyn Write, environment: &str, summary: &Value, millisecond
         ("AlertsActive", "Count", length("/alerts/active")),
         ("MessagesDelivered", "Count", whole("/delivery/delivered")),
         ("MessagesWaiting", "Count", whole("/delivery/waiting")),
+        ("MessagesSetAside", "Count", whole("/delivery/set_aside")),
     ];
     let metrics: Vec<Value> = measures
         .iter()

@@ -8,14 +8,18 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use finops::adapters::console::{FileChannel, text};
+use finops::adapters::memory::MemoryAlerts;
 use finops::adapters::slack::{Slack, payload};
 use finops::adapters::webhook::{Webhook, signature};
 use finops::domain::notification::{Fact, Notification, Severity, Told};
-use finops::engine::notify::{DeliveryLimits, deliver_pending};
-use finops::ports::{Clock, DeliveryError, Notifier, Outbox, Pending, Receipt, Retry, StoreError};
+use finops::engine::notify::{Delivery, DeliveryLimits, deliver_again, deliver_pending};
+use finops::ports::{
+    AlertCommit, AlertStore, Clock, DeliveryError, Notifier, Outbox, Pending, Receipt, Retry, StoreError,
+};
 use proptest::prelude::*;
 use secrecy::SecretString;
 
+const DAY: Duration = Duration::from_secs(86_400);
 const T0: DateTime<Utc> = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
 
 /// What the server does with a request.
@@ -109,8 +113,19 @@ fn every_http_channel_sorts_answers() {
         (Play::Answer("200 OK"), None),
         (Play::Answer("429 Slow\r\nRetry-After: 7"), Some(after)),
         (Play::Answer(dated), Some(after)),
+        (
+            Play::Answer("429 Slow\r\nRetry-After: 999999999999"),
+            Some(Retry::After(DAY)),
+        ),
         (Play::Answer("500 Oops"), Some(Retry::Backoff)),
+        // What is wrong with one message, and what is wrong with the channel.
+        (Play::Answer("400 Bad"), Some(Retry::Refused)),
+        (Play::Answer("413 Long"), Some(Retry::Refused)),
+        (Play::Answer("422 Odd"), Some(Retry::Refused)),
+        (Play::Answer("401 Who"), Some(Retry::Never)),
         (Play::Answer("403 No"), Some(Retry::Never)),
+        (Play::Answer("404 None"), Some(Retry::Never)),
+        (Play::Answer("410 Gone"), Some(Retry::Never)),
         (
             Play::Answer("302 Found\r\nLocation: http://127.0.0.1:1/x"),
             Some(Retry::Never),
@@ -202,11 +217,10 @@ struct FakeOutbox {
 
 impl Outbox for FakeOutbox {
     fn claim(&mut self) -> Result<Vec<Pending>, StoreError> {
-        let pending = |m: &Notification| Pending {
-            message: m.clone(),
-            attempts: 0,
-        };
-        Ok(self.waiting.iter().map(pending).collect())
+        self.waiting()
+    }
+    fn waiting(&mut self) -> Result<Vec<Pending>, StoreError> {
+        Ok(self.waiting.iter().cloned().map(Pending::new).collect())
     }
     fn delivered(&mut self, id: &str, _: &Receipt, _: DateTime<Utc>) -> Result<(), StoreError> {
         if self.locked > 0 {
@@ -216,7 +230,7 @@ impl Outbox for FakeOutbox {
         self.waiting.retain(|m| m.id != id);
         Ok(())
     }
-    fn failed(&mut self, _: &str, _: &str, _: DateTime<Utc>) -> Result<(), StoreError> {
+    fn failed(&mut self, _: &Pending) -> Result<(), StoreError> {
         Ok(())
     }
     fn release(&mut self) -> Result<(), StoreError> {
@@ -378,11 +392,14 @@ fn a_store_that_fails_stops_every_channel() {
         fn claim(&mut self) -> Result<Vec<Pending>, StoreError> {
             self.0.claim()
         }
+        fn waiting(&mut self) -> Result<Vec<Pending>, StoreError> {
+            self.0.waiting()
+        }
         fn delivered(&mut self, _: &str, _: &Receipt, _: DateTime<Utc>) -> Result<(), StoreError> {
             let (path, cause) = ("x".to_owned(), "disk full".to_owned());
             Err(StoreError::Failed { path, cause })
         }
-        fn failed(&mut self, _: &str, _: &str, _: DateTime<Utc>) -> Result<(), StoreError> {
+        fn failed(&mut self, _: &Pending) -> Result<(), StoreError> {
             Ok(())
         }
         fn release(&mut self) -> Result<(), StoreError> {
@@ -401,6 +418,159 @@ fn a_store_that_fails_stops_every_channel() {
         assert!(matches!(failed, Err(StoreError::Failed { .. })), "{failed:?}");
         assert_eq!(outbox.0.released, 1);
     }
+}
+
+/// Takes what does not tell of `a1`, and says what else it does with that; keeps what it was asked to take.
+struct Picky(Retry, Arc<Mutex<Vec<String>>>);
+
+impl Notifier for Picky {
+    fn channel(&self) -> &str {
+        "c"
+    }
+    fn deliver(&self, message: &Notification, _: Duration) -> Result<Receipt, DeliveryError> {
+        self.1.lock().unwrap().push(message.id.clone());
+        if message.alert_id == "a1" {
+            return Err(DeliveryError {
+                message: "answered 400".to_owned(),
+                retry: self.0,
+            });
+        }
+        let answer = "ok".to_owned();
+        Ok(Receipt { answer })
+    }
+}
+
+/// An outbox with these messages for `c`, by id and alert.
+fn outbox(messages: &[(&str, &str)]) -> MemoryAlerts {
+    let mut store = MemoryAlerts::new();
+    let of = |(id, alert): &(&str, &str)| Notification {
+        alert_id: (*alert).to_owned(),
+        ..message(id, "c")
+    };
+    let messages = messages.iter().map(of).collect();
+    let commit = AlertCommit {
+        messages,
+        ..AlertCommit::default()
+    };
+    store.commit(&commit).unwrap();
+    store
+}
+
+/// Stands still, so many hours after the messages were decided.
+struct Still(i64);
+
+impl Clock for Still {
+    fn now(&self) -> DateTime<Utc> {
+        T0 + TimeDelta::hours(self.0)
+    }
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+    fn sleep(&self, _: Duration) {}
+}
+
+#[test]
+fn a_message_that_is_refused_holds_back_its_own_alert_alone() {
+    for (retry, asked, delivered) in [
+        (Retry::Refused, &["m1", "m2", "m4"][..], 2),
+        (Retry::Never, &["m1", "m2"], 1),
+    ] {
+        let mut store = outbox(&[("m1", "a2"), ("m2", "a1"), ("m3", "a1"), ("m4", "a3")]);
+        let seen = Arc::default();
+        let channels: Vec<Box<dyn Notifier>> = vec![Box::new(Picky(retry, Arc::clone(&seen)))];
+        let summary = deliver_pending(&mut store, &channels, &Still(0), LIMITS, 1).unwrap();
+        assert_eq!(*seen.lock().unwrap(), asked, "m3 tells of what m2 could not");
+        assert_eq!((summary.delivered, summary.waiting), (delivered, 4 - delivered));
+        let refused: Vec<&str> = summary.refused.iter().map(|r| r.id.as_str()).collect();
+        let channel_failed = summary.failed.contains_key("c");
+        assert_eq!(
+            (refused.len(), channel_failed),
+            if delivered == 2 { (1, false) } else { (0, true) }
+        );
+    }
+}
+
+#[test]
+fn what_is_refused_for_a_day_is_set_aside_and_tried_again_when_someone_asks() {
+    let mut store = outbox(&[("m1", "a1"), ("m2", "a2")]);
+    let mut run = |hours, retry| {
+        let seen = Arc::default();
+        let channels: Vec<Box<dyn Notifier>> = vec![Box::new(Picky(retry, Arc::clone(&seen)))];
+        let summary = deliver_pending(&mut store, &channels, &Still(hours), LIMITS, 1).unwrap();
+        let asked = seen.lock().unwrap().clone();
+        (
+            asked.join(" "),
+            summary.waiting,
+            summary.set_aside,
+            summary.refused.first().map(|r| r.set_aside),
+        )
+    };
+    // An outage is no refusal, however long.
+    assert_eq!(run(0, Retry::Backoff), ("m1 m1 m1".to_owned(), 2, 0, None));
+    assert_eq!(run(40, Retry::Never), ("m1".to_owned(), 2, 0, None));
+    // Many refusals within a day are one bad day.
+    for hour in [1, 2, 3, 23] {
+        assert_eq!(run(hour, Retry::Refused).2, 0);
+    }
+    assert_eq!(
+        run(24, Retry::Refused),
+        ("m1".to_owned(), 0, 1, Some(true)),
+        "and it says so"
+    );
+    assert_eq!(
+        run(25, Retry::Refused),
+        (String::new(), 0, 1, None),
+        "it stays, and is left alone"
+    );
+    // What the alert tells later is not held back any more.
+    let later = Notification {
+        alert_id: "a1".to_owned(),
+        ..message("m3", "c")
+    };
+    let commit = AlertCommit {
+        messages: vec![later],
+        ..AlertCommit::default()
+    };
+    store.commit(&commit).unwrap();
+    let seen = Arc::default();
+    let channels: Vec<Box<dyn Notifier>> = vec![Box::new(Picky(Retry::Refused, Arc::clone(&seen)))];
+    deliver_pending(&mut store, &channels, &Still(26), LIMITS, 1).unwrap();
+    assert_eq!(*seen.lock().unwrap(), ["m3"]);
+
+    let (url, requests) = serve(vec![Play::Answer("200 OK"); 2]);
+    let again = Delivery {
+        channels: &[both(&url).remove(1)],
+        clock: &Still(27),
+        limits: LIMITS,
+        jitter_seed: 1,
+    };
+    let summary = deliver_again(&mut store, again).unwrap();
+    assert_eq!((summary.delivered, summary.waiting, summary.set_aside), (2, 0, 0));
+    assert_eq!(requests.lock().unwrap().len(), 2);
+    assert!(store.waiting().unwrap().is_empty());
+}
+
+#[test]
+fn a_rest_that_a_channel_asked_for_holds_over_runs_and_not_longer_than_a_day() {
+    let mut store = outbox(&[("m1", "a1"), ("m2", "a2")]);
+    let mut run = |hours, rest| {
+        let seen = Arc::default();
+        let channels: Vec<Box<dyn Notifier>> = vec![Box::new(Picky(Retry::After(rest), Arc::clone(&seen)))];
+        let summary = deliver_pending(&mut store, &channels, &Still(hours), LIMITS, 1).unwrap();
+        let asked = seen.lock().unwrap().len();
+        (
+            asked,
+            summary.waiting,
+            summary.failed.get("c").cloned().unwrap_or_default(),
+        )
+    };
+    assert_eq!(run(0, DAY * 1000), (1, 2, "answered 400".to_owned()));
+    let (asked, waiting, why) = run(23, DAY);
+    assert_eq!((asked, waiting), (0, 2));
+    assert!(why.starts_with("it asked to be left alone until 20"), "{why}");
+    assert_eq!(run(24, DAY).0, 1);
+    // A clock that was set back a month does not make it a month.
+    assert_eq!(run(24 - 24 * 30, DAY).0, 1);
 }
 
 #[test]
@@ -523,6 +693,25 @@ fn what_is_too_much_for_slack_is_spread_then_shortened_then_counted() {
     let facts = text.matches("*Fact ").count();
     assert!(blocks == 50 && facts > 400, "{blocks} {facts}");
     assert!(text.contains(&format!("{} more facts: `finops alert show a1`", 600 - facts)));
+}
+
+#[test]
+fn a_foreign_name_forges_no_line_in_slack() {
+    let mut m = message("m1", "c");
+    let name = "agent\nSpent \u{202e}$0\u{2028}\u{200f}x";
+    (m.title, m.summary) = (name.to_owned(), name.to_owned());
+    m.facts = vec![Fact {
+        label: name.to_owned(),
+        value: name.to_owned(),
+    }];
+    (m.lines, m.owner, m.runbook) = (vec![name.to_owned()], Some(name.to_owned()), Some(name.to_owned()));
+    let text = payload(&m).to_string();
+    assert!(!text.contains(['\u{202e}', '\u{2028}', '\u{200f}']), "{text}");
+    assert_eq!(
+        text.matches("agent Spent  $0  x").count(),
+        9,
+        "each on its line: {text}"
+    );
 }
 
 proptest! {

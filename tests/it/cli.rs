@@ -393,7 +393,7 @@ fn completions_know_every_command_and_option_and_complete() {
         return;
     };
     assert_eq!(found, "report");
-    assert_eq!(complete("finops alert sil", 2).unwrap(), "silence");
+    assert_eq!(complete("finops alert sil", 2).unwrap(), "silence silences");
     assert_eq!(complete("finops report --fro", 2).unwrap(), "--from");
     assert!(complete("finops report --format m", 3).unwrap().contains("markdown"));
 }

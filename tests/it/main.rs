@@ -15,6 +15,7 @@
 )]
 
 mod admin;
+mod alert_commands;
 mod alerts;
 mod architecture;
 #[cfg(feature = "aws")]

@@ -70,10 +70,7 @@ impl AlertStore for MemoryAlerts {
         self.transitions.extend(commit.transitions.iter().cloned());
         for message in &commit.messages {
             if self.outbox.iter().all(|p| p.message.id != message.id) {
-                self.outbox.push(Pending {
-                    message: message.clone(),
-                    attempts: 0,
-                });
+                self.outbox.push(Pending::new(message.clone()));
             }
         }
         Ok(())
@@ -85,16 +82,20 @@ impl Outbox for MemoryAlerts {
         Ok(self.outbox.clone())
     }
 
+    fn waiting(&mut self) -> Result<Vec<Pending>, StoreError> {
+        Ok(self.outbox.clone())
+    }
+
     fn delivered(&mut self, id: &str, _receipt: &Receipt, _at: DateTime<Utc>) -> Result<(), StoreError> {
         self.outbox.retain(|p| p.message.id != id);
         Ok(())
     }
 
-    fn failed(&mut self, id: &str, _reason: &str, _at: DateTime<Utc>) -> Result<(), StoreError> {
+    fn failed(&mut self, after: &Pending) -> Result<(), StoreError> {
         self.outbox
             .iter_mut()
-            .filter(|p| p.message.id == id)
-            .for_each(|p| p.attempts += 1);
+            .filter(|p| p.message.id == after.message.id)
+            .for_each(|p| *p = after.clone());
         Ok(())
     }
 

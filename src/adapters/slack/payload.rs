@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::adapters::foreign::is_unruly;
 use crate::domain::notification::{Notification, Severity, Told};
 
 /// Slack's limits, in characters: above them it answers 400 to the whole message.
@@ -35,7 +36,8 @@ pub fn payload(message: &Notification) -> Value {
         let short = short();
         if short.fits() { short } else { short.fitted() }
     };
-    json!({ "text": cut(&escaped(&format!("{}\n{}", title(message), message.summary)), FALLBACK_LIMIT), "blocks": body.blocks() })
+    let fallback = format!("{}\n{}", escaped(&title(message)), escaped(&message.summary));
+    json!({ "text": cut(&fallback, FALLBACK_LIMIT), "blocks": body.blocks() })
 }
 
 /// The parts of a message, escaped.
@@ -210,7 +212,8 @@ fn whole_entities(text: &str) -> &str {
 }
 
 /// Escapes text for mrkdwn: the three control characters by entity, so that neither `<!channel>` nor a link can be smuggled
-/// in; formatting characters get a zero-width space behind them, so that they format nothing.
+/// in; formatting characters get a zero-width space behind them, so that they format nothing; what forges a line or turns it is
+/// left out.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
@@ -222,7 +225,7 @@ fn escaped(text: &str) -> String {
                 out.push(c);
                 out.push('\u{200b}');
             }
-            c if c.is_control() && c != '\n' => out.push(' '),
+            c if is_unruly(c) => out.push(' '),
             c => out.push(c),
         }
     }
@@ -249,5 +252,5 @@ fn title(message: &Notification) -> String {
     };
     let test = if message.test { "[TEST] " } else { "" };
     let title = format!("{mark} {test}{}", message.title);
-    title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    title.chars().map(|c| if is_unruly(c) { ' ' } else { c }).collect()
 }

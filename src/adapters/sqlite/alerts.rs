@@ -165,18 +165,35 @@ impl Outbox for SqliteAlerts {
             return Ok(Vec::new());
         }
         self.lock = Some(file);
+        self.waiting()
+    }
+
+    fn waiting(&mut self) -> Result<Vec<Pending>, StoreError> {
         let mut statement = self
             .conn
-            .prepare_cached("SELECT attempts, body FROM outbox ORDER BY no")
+            .prepare_cached("SELECT body, attempts, refused, not_before, reason FROM outbox ORDER BY no")
             .map_err(self.fail())?;
         let rows = statement
-            .query_map([], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, String>(1)?)))
+            .query_map([], |row| {
+                let until: Option<i64> = row.get(3)?;
+                let reason: Option<String> = row.get(4)?;
+                Ok((
+                    row.get::<_, String>(0)?,
+                    row.get(1)?,
+                    row.get(2)?,
+                    until,
+                    reason.unwrap_or_default(),
+                ))
+            })
             .map_err(self.fail())?;
         rows.map(|row| {
-            let (attempts, body) = row.map_err(self.fail())?;
+            let (body, attempts, refused, until, reason) = row.map_err(self.fail())?;
             Ok(Pending {
                 message: decoded(&self.path, &body)?,
                 attempts,
+                refused,
+                not_before: until.and_then(|second| DateTime::from_timestamp(second, 0)),
+                reason,
             })
         })
         .collect()
@@ -197,10 +214,11 @@ impl Outbox for SqliteAlerts {
         tx.commit().map_err(&fail)
     }
 
-    fn failed(&mut self, id: &str, reason: &str, _at: DateTime<Utc>) -> Result<(), StoreError> {
+    fn failed(&mut self, after: &Pending) -> Result<(), StoreError> {
+        let until = after.not_before.map(|until| until.timestamp());
         let done = self.conn.execute(
-            "UPDATE outbox SET attempts = attempts + 1, reason = ? WHERE id = ?",
-            params![reason, id],
+            "UPDATE outbox SET attempts = ?, refused = ?, not_before = ?, reason = ? WHERE id = ?",
+            params![after.attempts, after.refused, until, after.reason, after.message.id],
         );
         done.map(|_| ()).map_err(self.fail())
     }

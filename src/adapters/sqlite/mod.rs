@@ -48,7 +48,7 @@ type Migration = (
 );
 
 /// The steps from each schema version to the next. Never change one that was released: append.
-const MIGRATIONS: [Migration; 5] = [("
+const MIGRATIONS: [Migration; 6] = [("
     CREATE TABLE name (number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
     CREATE TABLE event_block (no INTEGER PRIMARY KEY, recorded_at INTEGER NOT NULL, events INTEGER NOT NULL, body BLOB NOT NULL);
     CREATE TABLE event_index (part INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (part, seq)) WITHOUT ROWID;
@@ -77,7 +77,10 @@ const MIGRATIONS: [Migration; 5] = [("
     ALTER TABLE bill RENAME TO bill_whole;
     CREATE TABLE bill (no INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE, recorded_at INTEGER NOT NULL);
     CREATE TABLE bill_hour (bill INTEGER NOT NULL, hour INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (bill, hour)) WITHOUT ROWID;
-", Some(migrate::bills_by_hour))];
+", Some(migrate::bills_by_hour)), ("
+    ALTER TABLE outbox ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE outbox ADD COLUMN not_before INTEGER;
+", None)];
 
 impl SqliteLedger {
     /// Opens the ledger at `path`, creating or migrating it.

@@ -10,7 +10,7 @@ use crate::domain::money::Currency;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, Bill, SpendKey, Sums, metered_key};
 use crate::domain::usage::{Bucket, EventId, UsageEvent};
-use crate::ports::{Ledger, Pricer, RecordBatch, Retention};
+use crate::ports::{Ledger, Outbox, Pricer, RecordBatch, Retention};
 
 /// A store as the first steps of the schema left it, without what was in it.
 fn older(path: &Path, steps: usize) -> Connection {
@@ -213,6 +213,35 @@ fn bills_of_the_fourth_schema_are_replaced_as_those_of_today() {
     let less: Decimal = restated.iter().map(|r| r.old - r.new).sum();
     assert_eq!(less, rows[..200].iter().map(|(_, sums)| sums.cost).sum());
     assert!(stored(&mut ledger) == sorted(rows[200..].to_vec()));
+}
+
+#[test]
+fn a_message_that_waits_in_an_older_ledger_waits_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let message = serde_json::json!({
+        "id": "m1", "channel": "out", "alert_id": "a", "told": "firing", "severity": "critical", "kind": "budget_actual", "title": "t",
+        "summary": "", "facts": [], "lines": [], "owner": null, "runbook": null, "labels": {}, "data": {},
+        "decided_at": "2026-11-10T12:00:00Z", "test": false,
+    });
+    let conn = older(&path, 5);
+    let values = rusqlite::params!["m1", 7, "no connection", message.to_string()];
+    conn.execute(
+        "INSERT INTO outbox (id, attempts, reason, body) VALUES (?, ?, ?, ?)",
+        values,
+    )
+    .unwrap();
+    let version = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 5;");
+    conn.execute_batch(&version).unwrap();
+    drop(conn);
+    let waiting = SqliteAlerts::open(&path).unwrap().waiting().unwrap().remove(0);
+    let kept = (
+        waiting.attempts,
+        waiting.refused,
+        waiting.not_before,
+        waiting.reason.as_str(),
+    );
+    assert_eq!(kept, (7, 0, None, "no connection"));
 }
 
 /// A pricer that leaves calls out.

@@ -1,16 +1,18 @@
 //! `finops alert`.
 
 mod show;
+mod silences;
+mod told;
+mod waiting;
 
 use chrono::TimeDelta;
 
 use super::text::clean;
 use super::{CliError, Context, Exit, wire};
-use crate::adapters::clock::SystemClock;
-use crate::domain::alert::{Silence, digest};
 use crate::engine::deed::{self, Deed, DeedError};
-use crate::engine::notify::{DeliverySummary, deliver_pending};
 use crate::ports::AlertsAndOutbox;
+
+pub use told::told;
 
 /// The arguments of `finops alert`.
 #[derive(Debug, clap::Args)]
@@ -63,6 +65,21 @@ pub enum What {
         #[arg(long)]
         reason: String,
     },
+    /// Silences that have not ended
+    Silences {
+        /// Ended ones too
+        #[arg(long)]
+        all: bool,
+    },
+    /// End a silence now
+    Unsilence {
+        /// Its id, or the beginning of it
+        id: String,
+    },
+    /// Messages that no channel has accepted yet, and why
+    Waiting,
+    /// Try again now what waits, also what is set aside
+    Retry,
     /// Call it over; it comes back only if it is seen anew
     Resolve {
         /// Its id, or the beginning of it
@@ -122,25 +139,11 @@ pub fn run(ctx: &mut Context<'_>, args: &AlertArgs) -> Result<Exit, CliError> {
             length,
             by,
             reason,
-        } => {
-            let until = ctx.now + *length;
-            let silence = Silence {
-                id: digest(&["silence", budget, by, reason, &ctx.now.to_rfc3339()]),
-                policy: budget.clone(),
-                from: ctx.now,
-                until,
-                by: by.clone(),
-                reason: reason.clone(),
-            };
-            deed::silence(store, &silence)?;
-            writeln!(
-                ctx.out,
-                "silenced `{}` until {}",
-                clean(budget),
-                until.format("%Y-%m-%d %H:%M UTC")
-            )?;
-            Ok(Exit::Fine)
-        }
+        } => silences::silence(ctx, store, budget, *length, by, reason),
+        What::Silences { all } => silences::list(ctx, store, *all),
+        What::Unsilence { id } => silences::unsilence(ctx, store, id),
+        What::Waiting => waiting::list(ctx, store),
+        What::Retry => waiting::retry(ctx, store),
         What::Test { channel } => test(ctx, store, channel.as_deref()),
     }
 }
@@ -151,7 +154,12 @@ impl From<DeedError> for CliError {
         match error {
             DeedError::Store(error) => error.into(),
             DeedError::Unknown { .. } => CliError::usage(message).hint("`finops alert list --all` shows all ids"),
-            DeedError::Ambiguous { .. } => CliError::usage(message).hint("give more of the id"),
+            DeedError::Ambiguous { .. } | DeedError::AmbiguousSilence { .. } => {
+                CliError::usage(message).hint("give more of the id")
+            }
+            DeedError::UnknownSilence { .. } | DeedError::Ended { .. } => {
+                CliError::usage(message).hint("`finops alert silences` shows those that have not ended")
+            }
             DeedError::NotFiring { .. } | DeedError::Resolved { .. } => {
                 CliError::usage(message).hint("`finops alert show ID` says how it came to that")
             }
@@ -169,31 +177,9 @@ fn act(
 ) -> Result<Exit, CliError> {
     let channels = wire::channels(ctx)?;
     let alert = deed::act(store, id, what, ctx.now)?;
-    let summary = deliver_pending(store, &channels, &SystemClock, wire::delivery(ctx), 1)?;
+    let summary = told::deliver(ctx, store, &channels)?;
     writeln!(ctx.out, "{said}: {}", clean(&alert.title))?;
     told(ctx, &summary)
-}
-
-/// Says what was not told, and how that ends the command.
-pub fn told(ctx: &mut Context<'_>, summary: &DeliverySummary) -> Result<Exit, CliError> {
-    for (channel, reason) in &summary.failed {
-        writeln!(
-            ctx.err,
-            "warning: channel `{channel}` did not accept its messages: {reason}"
-        )?;
-    }
-    if summary.late > 0 {
-        writeln!(
-            ctx.err,
-            "warning: no time was left for {} messages; the next run delivers them",
-            summary.late
-        )?;
-    }
-    Ok(if summary.failed.is_empty() && summary.late == 0 {
-        Exit::Fine
-    } else {
-        Exit::Incomplete
-    })
 }
 
 fn test(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, only: Option<&str>) -> Result<Exit, CliError> {
@@ -210,13 +196,12 @@ fn test(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, only: Option<&st
         );
     }
     let sent = deed::test(store, &names, ctx.now)?;
-    let summary = deliver_pending(store, &channels, &SystemClock, wire::delivery(ctx), 1)?;
+    let summary = told::deliver(ctx, store, &channels)?;
+    // A message leaves the outbox only when its channel has accepted it, whoever delivered it.
+    let waiting = store.waiting()?;
     for (channel, id) in sent {
-        let state = if summary.failed.contains_key(&channel) {
-            "waits"
-        } else {
-            "accepted"
-        };
+        let waits = waiting.iter().any(|p| p.message.id == id);
+        let state = if waits { "waits" } else { "accepted" };
         writeln!(ctx.err, "{channel}: message {id} {state}")?;
     }
     told(ctx, &summary)

@@ -21,39 +21,42 @@ pub fn list(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, all: bool) -
         Format::Table if alerts.is_empty() => writeln!(ctx.out, "no alerts")?,
         Format::Table | Format::Csv | Format::Markdown | Format::Html => {
             let names = ["id", "state", "severity", "budget", "threshold", "since", "what"];
-            let rows: Vec<Vec<String>> = alerts.iter().map(cells).collect();
-            match ctx.format {
-                Format::Csv => {
-                    let lines = std::iter::once(names.map(str::to_owned).to_vec()).chain(rows);
-                    for line in lines {
-                        let quoted: Vec<String> = line
-                            .iter()
-                            .map(|c| format!("\"{}\"", csv_cell(c).replace('"', "\"\"")))
-                            .collect();
-                        writeln!(ctx.out, "{}", quoted.join(","))?;
-                    }
-                }
-                Format::Markdown => {
-                    writeln!(ctx.out, "| {} |\n|{}", names.join(" | "), " --- |".repeat(names.len()))?;
-                    for row in rows {
-                        let row: Vec<String> = row.iter().map(|c| c.replace('|', "\\|")).collect();
-                        writeln!(ctx.out, "| {} |", row.join(" | "))?;
-                    }
-                }
-                Format::Table | Format::Html | Format::Json | Format::Jsonl => {
-                    let columns = names.map(|name| Column {
-                        header: name.to_owned(),
-                        align: Align::Left,
-                        drop_order: 0,
-                        cut: name == "what",
-                    });
-                    let text = table(&columns, &rows, 0, ctx.width, unicode_locale());
-                    writeln!(ctx.out, "{}", text.trim_end())?;
-                }
-            }
+            rows(ctx, names, alerts.iter().map(cells).collect())?;
         }
     }
     Ok(Exit::Fine)
+}
+
+/// Rows of text under these names, in a format for people; a last column of text gives way where there is no room.
+pub fn rows<const N: usize>(ctx: &mut Context<'_>, names: [&str; N], rows: Vec<Vec<String>>) -> Result<(), CliError> {
+    match ctx.format {
+        Format::Csv => {
+            let lines = std::iter::once(names.map(str::to_owned).to_vec()).chain(rows);
+            for line in lines {
+                let cell = |c: &String| format!("\"{}\"", csv_cell(c).replace('"', "\"\""));
+                let quoted: Vec<String> = line.iter().map(cell).collect();
+                writeln!(ctx.out, "{}", quoted.join(","))?;
+            }
+        }
+        Format::Markdown => {
+            writeln!(ctx.out, "| {} |\n|{}", names.join(" | "), " --- |".repeat(names.len()))?;
+            for row in rows {
+                let row: Vec<String> = row.iter().map(|c| c.replace('|', "\\|")).collect();
+                writeln!(ctx.out, "| {} |", row.join(" | "))?;
+            }
+        }
+        Format::Table | Format::Html | Format::Json | Format::Jsonl => {
+            let columns = names.map(|name| Column {
+                header: name.to_owned(),
+                align: Align::Left,
+                drop_order: 0,
+                cut: matches!(name, "what" | "reason" | "last failure"),
+            });
+            let text = table(&columns, &rows, 0, ctx.width, unicode_locale());
+            writeln!(ctx.out, "{}", text.trim_end())?;
+        }
+    }
+    Ok(())
 }
 
 fn cells(alert: &Alert) -> Vec<String> {

@@ -1,10 +1,11 @@
 //! One channel's messages, one after the other: pace, pauses between attempts, and the time that is left.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::DeliveryLimits;
 use crate::domain::notification::Notification;
-use crate::ports::{Clock, DeliveryError, Notifier, Receipt, Retry};
+use crate::ports::{Clock, DeliveryError, Notifier, Pending, Receipt, Retry};
 
 /// The first pause before trying again; it doubles with each attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -47,19 +48,19 @@ impl<'a> Times<'a> {
 
 /// How the attempts for one message ended.
 pub struct Attempted<'a> {
-    pub message: &'a Notification,
+    pub pending: &'a Pending,
     pub outcome: Result<Receipt, DeliveryError>,
 }
 
 /// One channel and what waits for it, oldest first.
 pub struct Lane<'a> {
     channel: &'a dyn Notifier,
-    messages: Vec<&'a Notification>,
+    messages: Vec<&'a Pending>,
     jitter: Jitter,
 }
 
 impl<'a> Lane<'a> {
-    pub fn new(channel: &'a dyn Notifier, first: &'a Notification, jitter_seed: u64) -> Self {
+    pub fn new(channel: &'a dyn Notifier, first: &'a Pending, jitter_seed: u64) -> Self {
         Lane {
             channel,
             messages: vec![first],
@@ -71,24 +72,37 @@ impl<'a> Lane<'a> {
         self.channel.channel()
     }
 
-    pub fn push(&mut self, message: &'a Notification) {
+    pub fn push(&mut self, message: &'a Pending) {
         self.messages.push(message);
     }
 
-    /// Delivers until something fails, `tell` says stop or the time is used up; answers how many messages had no time.
+    /// Delivers until the channel fails, `tell` says stop or the time is used up; answers how many messages had no time. One that is
+    /// refused by itself holds back those of the same alert, so that people hear what happened in order, and no others.
     pub fn run(mut self, times: &Times<'_>, tell: &mut dyn FnMut(Attempted<'a>) -> bool) -> u64 {
         let messages = std::mem::take(&mut self.messages);
         let mut last = None;
-        for (done, message) in messages.iter().copied().enumerate() {
+        let mut held: BTreeSet<&str> = BTreeSet::new();
+        for (done, pending) in messages.iter().copied().enumerate() {
+            let message = &pending.message;
+            if held.contains(message.alert_id.as_str()) {
+                continue;
+            }
             let since = |at: Duration| times.clock.elapsed().saturating_sub(at);
             let pace = last.map_or(Duration::ZERO, |at| self.channel.pace().saturating_sub(since(at)));
             if !times.pause(pace) {
-                return (messages.len() - done) as u64;
+                let free = |p: &&&Pending| !held.contains(p.message.alert_id.as_str());
+                return messages.iter().skip(done).filter(free).count() as u64;
             }
             let outcome = self.message(message, times);
             last = Some(times.clock.elapsed());
-            let failed = outcome.is_err();
-            if !tell(Attempted { message, outcome }) || failed {
+            let goes_on = match &outcome {
+                Ok(_) => true,
+                Err(error) => {
+                    held.insert(&message.alert_id);
+                    error.retry == Retry::Refused
+                }
+            };
+            if !tell(Attempted { pending, outcome }) || !goes_on {
                 break;
             }
         }
@@ -105,7 +119,7 @@ impl<'a> Lane<'a> {
             };
             let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(MAX_PAUSE);
             let pause = match error.retry {
-                Retry::Never => return Err(error),
+                Retry::Refused | Retry::Never => return Err(error),
                 Retry::Backoff => self.jitter.below(longest),
                 // Who asks for no pause is not asked again at once all the same.
                 Retry::After(pause) => pause.max(self.jitter.below(longest)),

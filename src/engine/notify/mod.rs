@@ -1,12 +1,14 @@
 //! Delivers what waits in the outbox: every message at least once, under one identity; channels side by side and apart.
 
+mod handover;
 mod lane;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use crate::ports::{Clock, Notifier, Outbox, Pending, StoreError};
+use crate::ports::{AlertsAndOutbox, Clock, Notifier, Outbox, Pending, Retry, StoreError};
+pub use handover::{Handed, Routes};
 use lane::{Attempted, Lane, Times};
 
 /// Pause before a locked store is tried again.
@@ -38,8 +40,44 @@ pub struct DeliverySummary {
     pub waiting: u64,
     /// Those of them for which no time was left.
     pub late: u64,
+    /// Messages that are set aside: their channel refused them for good again and again.
+    pub set_aside: u64,
     /// Channels that failed, with the last reason.
     pub failed: BTreeMap<String, String>,
+    /// Messages that their channel refused in this run while it may take others.
+    pub refused: Vec<Refusal>,
+    /// Whether another process has the right to deliver, so that nothing was tried.
+    pub taken: bool,
+    /// Messages for channels that are configured no more, and where they went.
+    pub handed: Vec<Handed>,
+}
+
+/// A message that its channel refused for good.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Refusal {
+    /// The channel.
+    pub channel: String,
+    /// The message.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// What the channel said.
+    pub reason: String,
+    /// Whether it is set aside now; else it is tried again at the next run.
+    pub set_aside: bool,
+}
+
+/// What is delivered to, within which bounds.
+#[derive(Clone, Copy)]
+pub struct Delivery<'a> {
+    /// The channels that can be used now.
+    pub channels: &'a [Box<dyn Notifier>],
+    /// Real time.
+    pub clock: &'a dyn Clock,
+    /// Bounds.
+    pub limits: DeliveryLimits,
+    /// Spreads the pauses of many installations.
+    pub jitter_seed: u64,
 }
 
 /// Delivers everything that waits, oldest first per channel. A channel that has failed in this run gets nothing more; the
@@ -51,58 +89,117 @@ pub fn deliver_pending(
     limits: DeliveryLimits,
     jitter_seed: u64,
 ) -> Result<DeliverySummary, StoreError> {
+    let delivery = Delivery {
+        channels,
+        clock,
+        limits,
+        jitter_seed,
+    };
     let pending = outbox.claim()?;
-    let outcome = deliver(outbox, &pending, channels, clock, limits, jitter_seed);
-    // Given back also after a failure, which weighs more than a failure to give it back.
+    let outcome = delivery.deliver(outbox, pending, false);
+    released(outbox, outcome)
+}
+
+/// The same, with what is set aside and what channels asked to wait for: someone says that they take it now.
+pub fn deliver_again(outbox: &mut dyn Outbox, delivery: Delivery<'_>) -> Result<DeliverySummary, StoreError> {
+    let pending = outbox.claim()?;
+    let outcome = delivery.deliver(outbox, pending, true);
+    released(outbox, outcome)
+}
+
+/// The same as [`deliver_pending`], after messages for channels that are configured no more were handed to those of now.
+pub fn deliver_routed(
+    store: &mut dyn AlertsAndOutbox,
+    routes: &Routes<'_>,
+    delivery: Delivery<'_>,
+) -> Result<DeliverySummary, StoreError> {
+    let pending = store.claim()?;
+    let outcome = handover::hand_over(store, pending, routes, delivery.clock).and_then(|(pending, handed)| {
+        let summary = delivery.deliver(store, pending, false)?;
+        Ok(DeliverySummary { handed, ..summary })
+    });
+    released(store, outcome)
+}
+
+/// Gives the right to deliver back, also after a failure, which weighs more than a failure to give it back.
+fn released(
+    outbox: &mut dyn Outbox,
+    outcome: Result<DeliverySummary, StoreError>,
+) -> Result<DeliverySummary, StoreError> {
     let released = outbox.release();
     let summary = outcome?;
     released.map(|()| summary)
 }
 
-fn deliver(
-    outbox: &mut dyn Outbox,
-    pending: &[Pending],
-    channels: &[Box<dyn Notifier>],
-    clock: &dyn Clock,
-    limits: DeliveryLimits,
-    jitter_seed: u64,
-) -> Result<DeliverySummary, StoreError> {
-    let mut summary = DeliverySummary::default();
-    let mut lanes: Vec<Lane<'_>> = Vec::new();
-    for waiting in pending {
-        let message = &waiting.message;
-        if let Some(lane) = lanes.iter_mut().find(|lane| lane.channel() == message.channel) {
-            lane.push(message);
-        } else if let Some(channel) = channels.iter().find(|c| c.channel() == message.channel) {
-            let seed = jitter_seed.wrapping_add(lanes.len() as u64);
-            lanes.push(Lane::new(channel.as_ref(), message, seed));
-        } else {
-            summary.failed.insert(
-                message.channel.clone(),
-                "it is not configured, or cannot be used now; its messages wait".to_owned(),
-            );
+impl Delivery<'_> {
+    /// Delivers what was claimed; `again`: also what is set aside, and to channels that asked to be left alone.
+    fn deliver(
+        self,
+        outbox: &mut dyn Outbox,
+        pending: Vec<Pending>,
+        again: bool,
+    ) -> Result<DeliverySummary, StoreError> {
+        let claimed = !pending.is_empty();
+        // Nothing waits, or another process delivers it.
+        let pending = if claimed { pending } else { outbox.waiting()? };
+        let (aside, due): (Vec<&Pending>, Vec<&Pending>) = pending.iter().partition(|p| p.is_set_aside() && !again);
+        let mut summary = DeliverySummary {
+            waiting: due.len() as u64,
+            set_aside: aside.len() as u64,
+            taken: !claimed && !due.is_empty(),
+            ..DeliverySummary::default()
+        };
+        if !claimed {
+            return Ok(summary);
         }
+        let lanes = self.lanes(&due, again, &mut summary);
+        let mut keeper = Keeper {
+            outbox,
+            clock: self.clock,
+            summary,
+            failure: None,
+        };
+        let times = Times::new(self.clock, self.limits);
+        let threads = self.limits.at_once.min(lanes.len());
+        if threads > 1 {
+            side_by_side(lanes, threads, &times, &mut keeper);
+        } else {
+            one_by_one(lanes, &times, &mut keeper);
+        }
+        let Keeper { summary, failure, .. } = keeper;
+        failure.map_or(Ok(summary), Err)
     }
-    let mut keeper = Keeper {
-        outbox,
-        clock,
-        summary,
-        failure: None,
-    };
-    let times = Times::new(clock, limits);
-    let threads = limits.at_once.min(lanes.len());
-    if threads > 1 {
-        side_by_side(lanes, threads, &times, &mut keeper);
-    } else {
-        one_by_one(lanes, &times, &mut keeper);
-    }
-    let Keeper {
-        mut summary, failure, ..
-    } = keeper;
-    summary.waiting = (pending.len() as u64).saturating_sub(summary.delivered);
-    match failure {
-        Some(error) => Err(error),
-        None => Ok(summary),
+
+    /// What is due, by channel; of channels that get nothing now the summary says why.
+    fn lanes<'p>(&self, due: &[&'p Pending], again: bool, summary: &mut DeliverySummary) -> Vec<Lane<'p>>
+    where
+        Self: 'p,
+    {
+        let now = self.clock.now();
+        for waiting in due.iter().filter(|_| !again) {
+            if let Some(until) = waiting.rests_until(now) {
+                let until = until.format("%Y-%m-%d %H:%M UTC");
+                let why = format!("it asked to be left alone until {until} ({})", waiting.reason);
+                summary.failed.insert(waiting.message.channel.clone(), why);
+            }
+        }
+        let mut lanes: Vec<Lane<'p>> = Vec::new();
+        for waiting in due.iter().copied() {
+            let name = &waiting.message.channel;
+            if summary.failed.contains_key(name) {
+                continue;
+            }
+            if let Some(lane) = lanes.iter_mut().find(|lane| lane.channel() == name) {
+                lane.push(waiting);
+            } else if let Some(channel) = self.channels.iter().find(|c| c.channel() == name) {
+                let seed = self.jitter_seed.wrapping_add(lanes.len() as u64);
+                lanes.push(Lane::new(channel.as_ref(), waiting, seed));
+            } else {
+                let why = "it is not configured, or cannot be used now; its messages wait";
+                summary.failed.insert(name.clone(), why.to_owned());
+            }
+        }
+        lanes
     }
 }
 
@@ -166,19 +263,34 @@ struct Keeper<'a> {
 impl Keeper<'_> {
     /// Answers whether to go on. After a failure what was accepted is still tried to be written: else it is told twice.
     fn keep(&mut self, attempted: &Attempted<'_>) -> bool {
-        let Attempted { message, outcome } = attempted;
-        let (clock, outbox) = (self.clock, &mut *self.outbox);
+        let Attempted { pending, outcome } = attempted;
+        let (clock, outbox, message) = (self.clock, &mut *self.outbox, &pending.message);
         let kept = match outcome {
             Ok(receipt) => {
                 let kept = stored(clock, || outbox.delivered(&message.id, receipt, clock.now()));
                 self.summary.delivered += u64::from(kept.is_ok());
+                self.summary.waiting -= u64::from(kept.is_ok());
                 kept
             }
             Err(error) => {
-                self.summary
-                    .failed
-                    .insert(message.channel.clone(), error.message.clone());
-                stored(clock, || outbox.failed(&message.id, &error.message, clock.now()))
+                let after = Pending::clone(pending).failed(error, clock.now());
+                let set_aside = after.is_set_aside();
+                self.summary.set_aside += u64::from(set_aside);
+                self.summary.waiting -= u64::from(set_aside);
+                if error.retry == Retry::Refused {
+                    self.summary.refused.push(Refusal {
+                        channel: message.channel.clone(),
+                        id: message.id.clone(),
+                        title: message.title.clone(),
+                        reason: error.message.clone(),
+                        set_aside,
+                    });
+                } else {
+                    self.summary
+                        .failed
+                        .insert(message.channel.clone(), error.message.clone());
+                }
+                stored(clock, || outbox.failed(&after))
             }
         };
         if let Err(error) = kept {

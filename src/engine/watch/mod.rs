@@ -35,6 +35,19 @@ pub struct WatchPolicy {
     pub signals: Vec<Signals>,
 }
 
+impl WatchPolicy {
+    /// The channels that are told of alerts of a kind; none: all.
+    #[must_use]
+    pub fn named(&self, kind: &str) -> &[String] {
+        let named = match kind {
+            unpriced::KIND => self.unpriced.as_ref().map(|policy| &policy.channels),
+            coverage::KIND => self.coverage.as_ref().map(|policy| &policy.channels),
+            _ => None,
+        };
+        named.map_or(&[], Vec::as_slice)
+    }
+}
+
 /// Something that holds now and that people are to be told of.
 #[derive(Clone, Debug)]
 pub struct Condition {

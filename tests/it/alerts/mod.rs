@@ -1,5 +1,6 @@
 //! Budgets, forecasts and alerts: tables, properties and the contract of their stores.
 
+mod handover;
 mod lifecycle;
 mod store;
 mod watch;

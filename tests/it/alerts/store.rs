@@ -5,7 +5,7 @@ use finops::adapters::sqlite::alerts::SqliteAlerts;
 use finops::domain::alert::{Alert, Silence, State, Transition};
 use finops::domain::notification::{Notification, Severity, Told};
 use finops::domain::period::Period;
-use finops::ports::{AlertCommit, AlertsAndOutbox, Receipt, StoreError};
+use finops::ports::{AlertCommit, AlertsAndOutbox, DeliveryError, Receipt, Retry, StoreError};
 
 use super::at;
 
@@ -105,7 +105,13 @@ fn contract(store: &mut dyn AlertsAndOutbox) {
         store.claim().unwrap().first().map(|p| p.message.clone()),
         Some(message("m1"))
     );
-    store.failed("m1", "refused", at_noon).unwrap();
+    let fails = |store: &mut dyn AlertsAndOutbox, message: &str, retry| {
+        let one = store.waiting().unwrap().remove(0);
+        let message = message.to_owned();
+        let after = one.failed(&DeliveryError { message, retry }, at_noon);
+        store.failed(&after).unwrap();
+    };
+    fails(store, "answered 400", Retry::Refused);
     let answer = Receipt {
         answer: "ok".to_owned(),
     };
@@ -113,6 +119,26 @@ fn contract(store: &mut dyn AlertsAndOutbox) {
     store.delivered("m2", &answer, at_noon).unwrap();
     store.release().unwrap();
     assert_eq!(ids(store), [("m1".to_owned(), 1)]);
+
+    // How it failed is kept; anyone may look at what waits.
+    let state = |store: &mut dyn AlertsAndOutbox| {
+        let one = store.waiting().unwrap().remove(0);
+        (one.attempts, one.refused, one.not_before, one.reason)
+    };
+    assert_eq!(state(store), (1, 1, None, "answered 400".to_owned()));
+    store.claim().unwrap();
+    for (retry, until) in [
+        (
+            Retry::After(std::time::Duration::from_secs(3600)),
+            Some(at("2026-11-10T13:00:00Z")),
+        ),
+        (Retry::Never, None),
+    ] {
+        fails(store, "answered 4xx", retry);
+        let (_, refused, not_before, reason) = state(store);
+        assert_eq!((refused, not_before, reason.as_str()), (1, until, "answered 4xx"));
+    }
+    store.release().unwrap();
 
     // Resolved alerts of a period that is over are history; the others are read for every decision.
     let mut over = stored[0].clone();
@@ -134,7 +160,13 @@ fn contract(store: &mut dyn AlertsAndOutbox) {
         store.commit(&commit(std::slice::from_ref(&three), &["m5"])).unwrap();
         three.version += 1;
     }
-    assert_eq!(ids(store), [("m1".to_owned(), 1), ("m5".to_owned(), 0)]);
+    assert_eq!(ids(store), [("m1".to_owned(), 3), ("m5".to_owned(), 0)]);
+
+    // What is withdrawn leaves; told once means that it does not come back by itself.
+    store.claim().unwrap();
+    store.withdrawn("m5", "its channel is gone", at_noon).unwrap();
+    store.release().unwrap();
+    assert_eq!(ids(store), [("m1".to_owned(), 3)]);
 
     let mut silence = Silence {
         id: "s".to_owned(),
@@ -179,6 +211,11 @@ fn only_one_handle_delivers_at_a_time_and_messages_outlive_it() {
     first.commit(&commit(&[alert("one")], &["m1"])).unwrap();
     assert_eq!(first.claim().unwrap().len(), 1);
     assert_eq!(second.claim().unwrap().len(), 0, "the right is taken");
+    assert_eq!(
+        second.waiting().unwrap().len(),
+        1,
+        "and it can be seen that something waits"
+    );
     drop(first);
     assert_eq!(second.claim().unwrap().len(), 1, "the right ends with its holder");
 }

@@ -1,6 +1,6 @@
 //! What must be true after every month, whatever happened in it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use finops::domain::alert::{State, message_id};
@@ -75,9 +75,10 @@ impl Truth {
     }
 }
 
-pub fn check(budgets: &[Budget], world: &mut World, truth: &Truth, now: DateTime<Utc>) {
+/// `aside` are alerts of which a message was set aside.
+pub fn check(budgets: &[Budget], world: &mut World, truth: &Truth, aside: &BTreeSet<String>, now: DateTime<Utc>) {
     totals(world, truth);
-    messages(world);
+    messages(world, aside);
     turns(world);
     history(world);
     alerts(budgets, world, truth, now);
@@ -98,22 +99,30 @@ fn totals(world: &mut World, truth: &Truth) {
     assert_eq!(days, truth.days(), "totals are exact");
 }
 
-/// Nothing is lost or invented, a repetition is the same message to the letter, and each channel hears them in order.
-fn messages(world: &mut World) {
+/// Nothing is lost or invented, a repetition is the same message to the letter, and each channel hears them in order: all of
+/// them, or where single ones are refused those of each alert, unless one of them was set aside.
+fn messages(world: &mut World, aside: &BTreeSet<String>) {
     let decided = &world.decided;
     let by_id: HashMap<&str, &Notification> = decided.iter().map(|m| (m.id.as_str(), m)).collect();
     assert_eq!(by_id.len(), decided.len(), "an id is decided once");
-    let mut heard: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let order = |m: &'_ Notification| (m.channel.clone(), world.refuses.then(|| m.alert_id.clone()));
+    let mut heard: BTreeMap<_, Vec<&str>> = BTreeMap::new();
     let mut known = HashSet::new();
     for message in &world.received {
         assert_eq!(by_id.get(message.id.as_str()), Some(&message), "received as decided");
         if known.insert(message.id.as_str()) {
-            heard.entry(&message.channel).or_default().push(&message.id);
+            heard.entry(order(message)).or_default().push(&message.id);
         }
     }
-    let mut said: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut said: BTreeMap<_, Vec<&str>> = BTreeMap::new();
     for message in decided {
-        said.entry(&message.channel).or_default().push(&message.id);
+        said.entry(order(message)).or_default().push(&message.id);
+    }
+    for all in [&mut heard, &mut said] {
+        let late = all
+            .iter_mut()
+            .filter(|((_, alert), _)| alert.as_ref().is_some_and(|id| aside.contains(id)));
+        late.for_each(|(_, ids)| ids.sort_unstable());
     }
     assert_eq!(heard, said, "each channel hears everything, in order");
     assert!(world.alerts.claim().unwrap().is_empty(), "nothing waits");

@@ -6,7 +6,7 @@
 mod check;
 mod ports;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -22,9 +22,9 @@ use finops::domain::spend::{Basis, Bill, SpendKey, SpendRows, Sums};
 use finops::domain::usage::{Bucket, EventId, UsageEvent};
 use finops::engine::cycle::{Cycle, Parts, cycle};
 use finops::engine::deed::{self, Deed};
-use finops::engine::notify::DeliveryLimits;
+use finops::engine::notify::{Delivery, DeliveryLimits, deliver_again};
 use finops::engine::watch::{UnpricedPolicy, WatchPolicy};
-use finops::ports::{AlertStore, Notifier, Retention, StoreError, UsageSource};
+use finops::ports::{AlertStore, Notifier, Outbox, Pending, Retention, StoreError, UsageSource};
 use rust_decimal::Decimal;
 
 use super::alerts::{at, budget, for_team};
@@ -34,6 +34,12 @@ use ports::{Cents, Channel, Fate, Fault, Process, Random, Shared, SimulatedClock
 const DAYS: i64 = 60;
 const TEAMS: [&str; 2] = ["search", "support"];
 const SEEDS: u64 = 2_000;
+const LIMITS: DeliveryLimits = DeliveryLimits {
+    attempts: 3,
+    timeout: Duration::from_secs(10),
+    budget: Duration::from_secs(600),
+    at_once: 1,
+};
 
 /// Labels are interned behind a lock: once, not once per call.
 fn label(at: usize) -> Label {
@@ -113,10 +119,8 @@ fn run(shared: &Shared, manner: Manner) -> Result<Cycle, StoreError> {
                 passed: Mutex::default(),
             },
             limits: DeliveryLimits {
-                attempts: 3,
-                timeout: Duration::from_secs(10),
-                budget: Duration::from_secs(600),
                 at_once: manner.at_once,
+                ..LIMITS
             },
             time_budget: Duration::from_secs(600),
             retention: Retention {
@@ -151,9 +155,13 @@ struct Month {
 impl Month {
     fn new(seed: u64) -> Self {
         let start = at("2026-10-20T00:00:00Z");
+        let world = World {
+            refuses: !seed.is_multiple_of(2),
+            ..World::default()
+        };
         Month {
             random: Random(seed),
-            world: Arc::default(),
+            world: Arc::new(Mutex::new(world)),
             truth: Truth::default(),
             partial: Vec::new(),
             start,
@@ -333,8 +341,33 @@ impl Month {
             )
             .unwrap();
         }
+        let aside = self.again();
         let mut world = self.world.lock().unwrap();
-        check::check(budgets(), &mut world, &self.truth, self.now);
+        check::check(budgets(), &mut world, &self.truth, &aside, self.now);
+    }
+
+    /// Someone has what was set aside tried again; answers whose messages that are.
+    fn again(&self) -> BTreeSet<String> {
+        let waiting = self.world.lock().unwrap().alerts.waiting().unwrap();
+        let aside = waiting.into_iter().filter(Pending::is_set_aside);
+        let aside = aside.map(|p| p.message.alert_id).collect();
+        let mut shared = Shared::new(&self.world, Fate::Fine, 1);
+        let channels: Vec<Box<dyn Notifier>> = vec![
+            Box::new(Channel("chat", shared.clone())),
+            Box::new(Channel("log", shared.clone())),
+        ];
+        let delivery = Delivery {
+            channels: &channels,
+            clock: &SimulatedClock {
+                start: self.now,
+                tick: Duration::ZERO,
+                passed: Mutex::default(),
+            },
+            limits: LIMITS,
+            jitter_seed: 1,
+        };
+        deliver_again(&mut shared, delivery).unwrap();
+        aside
     }
 }
 

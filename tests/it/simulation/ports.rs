@@ -52,6 +52,8 @@ pub struct World {
     pub holder: Option<u64>,
     pub decided: Vec<Notification>,
     pub received: Vec<Notification>,
+    /// Whether channels refuse single messages for good.
+    pub refuses: bool,
 }
 
 /// What a process may meet.
@@ -292,11 +294,14 @@ impl Outbox for Shared {
             w.alerts.claim()
         })
     }
+    fn waiting(&mut self) -> Result<Vec<Pending>, StoreError> {
+        self.store(|w| w.alerts.waiting())
+    }
     fn delivered(&mut self, id: &str, receipt: &Receipt, at: DateTime<Utc>) -> Result<(), StoreError> {
         self.store(|w| w.alerts.delivered(id, receipt, at))
     }
-    fn failed(&mut self, id: &str, reason: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
-        self.store(|w| w.alerts.failed(id, reason, at))
+    fn failed(&mut self, after: &Pending) -> Result<(), StoreError> {
+        self.store(|w| w.alerts.failed(after))
     }
     fn release(&mut self) -> Result<(), StoreError> {
         let id = self.process().id;
@@ -324,6 +329,7 @@ impl Notifier for Channel {
             Err(DeliveryError { message, retry })
         };
         let chance = self.1.process().fate == Fate::Chance;
+        let refuses = self.1.world().refuses;
         let worse = if chance { self.1.process().random.below(12) } else { 11 };
         match self.1.fault() {
             Some(Fault::Before) => {
@@ -349,6 +355,7 @@ impl Notifier for Channel {
                     receive();
                     failed(Retry::Backoff)
                 }
+                5 if refuses => failed(Retry::Refused),
                 _ => {
                     receive();
                     let answer = "ok".to_owned();

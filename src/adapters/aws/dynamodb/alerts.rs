@@ -1,9 +1,11 @@
 //! Alerts, silences and the outbox on DynamoDB: one item each, changed together in transactions.
 
+mod outbox;
+
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,10 +13,10 @@ use serde::de::DeserializeOwned;
 use super::store::stamp;
 use super::table::{Item, Key, Table, keyed, number, text};
 use super::{damaged, failed};
-use crate::adapters::aws::failure::{Failure, Kind};
+use crate::adapters::aws::failure::Failure;
 use crate::domain::alert::{Alert, Silence, Transition};
 use crate::domain::notification::Notification;
-use crate::ports::{AlertCommit, AlertStore, Clock, Outbox, Pending, Receipt, StoreError};
+use crate::ports::{AlertCommit, AlertStore, Clock, StoreError};
 
 /// Writes of one transaction: DynamoDB's limit.
 const WRITES: usize = 100;
@@ -313,84 +315,5 @@ impl DynamoAlerts {
         let found = self.table.get_all(keys).map_err(fail)?;
         let ours = |a: &Alert| found.get(&alert_key(&a.id)).and_then(|item| text(item, "token")) == Some(token);
         Ok(!commit.alerts.is_empty() && commit.alerts.iter().all(ours))
-    }
-}
-
-impl Outbox for DynamoAlerts {
-    /// The right to deliver is a lease: it is renewed with every outcome, and ends five minutes after the last sign of life of
-    /// a holder that died.
-    fn claim(&mut self) -> Result<Vec<Pending>, StoreError> {
-        let fail = self.fail();
-        let now = self.clock.now().timestamp();
-        let mut lease = keyed(lease_key());
-        lease.insert("holder".to_owned(), AttributeValue::S(self.owner.clone()));
-        lease.insert("until_second".to_owned(), whole(self.lease_end()));
-        let values = HashMap::from([
-            (":now".to_owned(), whole(now)),
-            (":me".to_owned(), AttributeValue::S(self.owner.clone())),
-        ]);
-        let condition = "attribute_not_exists(pk) OR holder = :me OR until_second < :now";
-        if !self.table.put_if(lease, condition, values).map_err(fail)? {
-            return Ok(Vec::new());
-        }
-        let mut items = self.live("outbox")?;
-        items.sort_by(|a, b| text(a, "position").cmp(&text(b, "position")));
-        let pending = items.iter().map(|item| {
-            let attempts = number(item, "attempts").and_then(|n| u32::try_from(n).ok());
-            Ok(Pending {
-                message: self.decoded(item)?,
-                attempts: attempts.unwrap_or(0),
-            })
-        });
-        pending.collect()
-    }
-
-    fn delivered(&mut self, id: &str, receipt: &Receipt, at: DateTime<Utc>) -> Result<(), StoreError> {
-        let fail = self.fail();
-        let mut item = keyed(("receipt".to_owned(), id.to_owned()));
-        item.insert("at".to_owned(), AttributeValue::S(at.to_rfc3339()));
-        item.insert("answer".to_owned(), AttributeValue::S(receipt.answer.clone()));
-        item.insert("ttl".to_owned(), whole(at.timestamp() + KEPT_DAYS * 86_400));
-        let gone = Delete::builder()
-            .table_name(self.table.name())
-            .set_key(Some(keyed(outbox_key(id))));
-        let gone = gone
-            .build()
-            .map_err(|e| fail(Failure::new(Kind::Refused, e.to_string())))?;
-        let writes = vec![self.put(item, None)?, TransactWriteItem::builder().delete(gone).build()];
-        // A conflict with another transaction is no answer: this one has no conditions, so that it may just be tried again.
-        for round in 0..6 {
-            if self.table.transact(writes.clone()).map_err(&fail)? {
-                return self.renew();
-            }
-            self.table.pause(round);
-        }
-        Err(conflict(id))
-    }
-
-    fn failed(&mut self, id: &str, reason: &str, _at: DateTime<Utc>) -> Result<(), StoreError> {
-        let fail = self.fail();
-        let values = HashMap::from([
-            (":one".to_owned(), whole(1)),
-            (
-                ":reason".to_owned(),
-                AttributeValue::S(reason.chars().take(1000).collect()),
-            ),
-        ]);
-        let change = "SET last_failure = :reason ADD attempts :one";
-        // A message that is gone was delivered by someone else.
-        self.table
-            .update(outbox_key(id), change, Some("attribute_exists(pk)"), values)
-            .map_err(fail)?;
-        self.renew()
-    }
-
-    fn release(&mut self) -> Result<(), StoreError> {
-        let fail = self.fail();
-        let values = HashMap::from([(":me".to_owned(), AttributeValue::S(self.owner.clone()))]);
-        self.table
-            .delete_if(lease_key(), "holder = :me", values)
-            .map_err(fail)?;
-        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::adapters::foreign::is_unruly;
 use crate::domain::notification::{Notification, Told};
 
 /// Characters of a subject: SNS refuses longer ones, and anything but ASCII.
@@ -30,11 +31,11 @@ pub fn subject(message: &Notification) -> String {
     format!("{}...", whole.get(..SUBJECT_LIMIT - 3).unwrap_or_default())
 }
 
-/// Plain text without control characters, cut at a character border.
+/// Plain text that stays on its line, cut at a character border.
 fn plain(text: &str, limit: usize) -> String {
     let kept: String = text
         .chars()
-        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
+        .map(|c| if is_unruly(c) { ' ' } else { c })
         .take(limit)
         .collect();
     if kept.chars().count() == limit {
@@ -309,6 +310,20 @@ mod tests {
         let mut long = message();
         long.title = "ß".repeat(300);
         assert_eq!(subject(&long).len(), SUBJECT_LIMIT);
+    }
+
+    #[test]
+    fn a_foreign_name_forges_no_line_of_a_mail_or_a_chat() {
+        let mut forged = message();
+        forged.lines = vec!["planner\u{2028}$0.00\nSpent: \u{202e}$1.00".to_owned()];
+        let forms: Value = serde_json::from_str(&body(&forged)).unwrap();
+        let document: Value = serde_json::from_str(forms["sqs"].as_str().unwrap()).unwrap();
+        assert_eq!(document["lines"][0], "planner $0.00 Spent:  $1.00");
+        for form in ["email", "https"] {
+            let text = forms[form].as_str().unwrap();
+            assert!(text.contains("planner $0.00 Spent:  $1.00"), "{text}");
+            assert!(!text.contains(['\u{2028}', '\u{202e}']));
+        }
     }
 
     #[test]

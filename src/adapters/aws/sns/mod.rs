@@ -51,9 +51,9 @@ impl Sns {
 fn refused(failure: &Failure) -> DeliveryError {
     let retry = match failure.kind {
         Kind::Throttled | Kind::Unavailable | Kind::Unreachable => Retry::Backoff,
-        Kind::Expired | Kind::Credentials | Kind::Denied | Kind::Missing | Kind::Condition | Kind::Refused => {
-            Retry::Never
-        }
+        // It is about what was sent; the next message may be fine.
+        Kind::Refused => Retry::Refused,
+        Kind::Expired | Kind::Credentials | Kind::Denied | Kind::Missing | Kind::Condition => Retry::Never,
     };
     DeliveryError {
         message: failure.to_string(),
