@@ -173,11 +173,12 @@ fn budgets(ctx: &Context<'_>) -> Result<Vec<String>, CliError> {
             budget.channels.join(", ")
         };
         lines.push(format!(
-            "budget       {}: {} per {} for {}, tells {told}",
+            "budget       {}: {} per {} for {}, {}, tells {told}",
             budget.name,
             text::money(budget.amount),
             budget.period_name(),
             budget.scope.text(),
+            budget.basis.name(),
         ));
     }
     Ok(lines)

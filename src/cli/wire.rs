@@ -138,7 +138,7 @@ pub fn policies(config: &Config) -> Result<PathBuf, CliError> {
 pub fn budgets(ctx: &Context<'_>) -> Result<Vec<Budget>, CliError> {
     let folder = policies(&ctx.config)?;
     let budgets = load_budgets(&folder)
-        .map_err(|e| CliError::usage(e.to_string()).hint("CONTRIBUTING.md shows a budget with every key"))?;
+        .map_err(|e| CliError::usage(e.to_string()).hint("`finops config schema --policies` describes every key"))?;
     let names = channel_names(ctx);
     for budget in &budgets {
         if let Some(channel) = budget.channels.iter().find(|channel| !names.contains(channel)) {

@@ -247,3 +247,25 @@ fn what_is_folded_stays_on_its_day_in_most_zones_and_bills_are_of_utc_days() {
         "{text}"
     );
 }
+
+#[test]
+fn a_budget_of_calls_says_so_where_there_is_only_a_bill() {
+    let budget = "[[budget]]\nname = \"b\"\namount = \"100 USD\"\nperiod = \"month\"\n";
+    let home = Home::new(budget);
+    home.bill(&[("300", "2026-11-01", "2026-11-02")]);
+    home.run("2026-11-20T12:00:00Z");
+    let notes = home.budget("2026-11-20T12:00:00Z")["notes"].to_string();
+    assert!(
+        notes.contains("300.00 USD of bills in this scope is not counted"),
+        "{notes}"
+    );
+    home.calls(["2026-11-03T10:00:00Z".to_owned()]);
+    home.run("2026-11-20T12:00:00Z");
+    assert_eq!(home.budget("2026-11-20T12:00:00Z")["notes"], serde_json::json!([]));
+    let check = program(home.path()).args(["config", "check"]).output().unwrap();
+    let text = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert!(
+        text.contains("per month for everything, metered, tells all channels"),
+        "{text}"
+    );
+}

@@ -162,10 +162,29 @@ const CASES: &[Case] = &[
     // Bedrock: the geography is part of the name.
     ("2026-10-20", "aws.bedrock", "eu.anthropic.claude-haiku-4-5-20251001-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "1.1"),
     ("2026-10-20", "bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0", "", [1000, 0, 0, 0, 0, 0, 0], "0.0033"),
+    ("2026-10-20", "bedrock", "claude-sonnet-4-5-20250929", "", [1000, 0, 0, 0, 0, 0, 0], "0.0033"),
     ("2026-10-20", "bedrock", "anthropic.claude-3-haiku-20240307-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "0.25"),
     ("2026-10-20", "bedrock", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0", "", [M, 0, M, 0, 0, 0, 0], "0.06"),
     ("2026-10-20", "bedrock", "bedrock/us-east-1/amazon.nova-micro-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "0.035"),
     ("2026-10-20", "bedrock", "openai.gpt-5.6-sol", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.44"),
+    ("2026-10-20", "bedrock", "us.openai.gpt-5.6-sol", "", [300_000, 0, 0, 0, 1000, 0, 0], "2.673"),
+    ("2026-10-20", "bedrock", "global.openai.gpt-5.6-sol", "", [300_000, 0, 0, 0, 1000, 0, 0], "2.43"),
+    ("2026-10-20", "bedrock", "global.openai.gpt-5.4", "", [1000, 0, 0, 0, 1000, 0, 0], "0.0175"),
+    ("2026-10-20", "bedrock", "global.moonshotai.kimi-k3", "", [1000, 0, 0, 0, 1000, 0, 0], "0.018"),
+    ("2026-10-20", "bedrock", "in.moonshotai.kimi-k3", "", [1000, 0, 0, 0, 1000, 0, 0], "0.0198"),
+    ("2026-10-20", "bedrock", "us.openai.gpt-6-sol", "", [1000, 0, 0, 0, 1000, 0, 0], "0.0132"),
+    ("2026-10-20", "bedrock", "global.openai.gpt-6-sol", "", [1000, 0, 0, 0, 1000, 0, 0], "0.012"),
+    ("2026-10-20", "bedrock", "us.amazon.nova-lite-v1:0", "", [1000, 0, 0, 0, 1000, 0, 0], "0.0003"),
+    ("2026-10-20", "bedrock", "eu.amazon.nova-lite-v1:0", "", [1000, 0, 0, 0, 1000, 0, 0], "0.00039"),
+    ("2026-10-20", "bedrock", "eu.amazon.nova-micro-v1:0", "tier=batch", [2000, 0, 0, 0, 2000, 0, 0], "0.00023"),
+    ("2026-10-20", "bedrock", "eu.amazon.nova-pro-v1:0", "", [1000, 0, 0, 0, 1000, 0, 0], "0.00525"),
+    ("2026-10-20", "bedrock", "apac.amazon.nova-pro-v1:0", "", [1000, 0, 0, 0, 1000, 0, 0], "0.0042"),
+    ("2026-10-20", "bedrock", "eu.amazon.nova-2-lite-v1:0", "", [1000, 0, 0, 0, 1000, 0, 0], "0.004026"),
+    ("2026-10-20", "bedrock", "jp.amazon.nova-2-lite-v1:0", "", [1000, 0, 0, 0, 1000, 0, 0], "0.003707"),
+    ("2026-10-20", "bedrock", "us-gov.anthropic.claude-sonnet-4-5-20250929-v1:0", "", [1000, 0, 0, 0, 1000, 0, 0], "0.0216"),
+    ("2026-10-20", "bedrock", "bedrock/us-gov-west-1/amazon.nova-pro-v1:0", "", [1000, 0, 0, 0, 1000, 0, 0], "0.0048"),
+    ("2026-10-20", "bedrock", "bedrock/eu-north-1/deepseek.v3.2", "", [1000, 0, 0, 0, 1000, 0, 0], "0.00296"),
+    ("2026-10-20", "bedrock", "deepseek.v3.2", "", [1000, 0, 0, 0, 1000, 0, 0], "0.00247"),
     // Vertex, Azure, OpenRouter, Groq, DeepSeek.
     ("2026-10-20", "vertex_ai", "claude-sonnet-4-5@20250929", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.3"),
     ("2026-10-20", "vertex", "claude-sonnet-4-5@20250929", "geo=us-east5", [M / 10, 0, 0, 0, 0, 0, 0], "0.33"),
@@ -173,6 +192,9 @@ const CASES: &[Case] = &[
     ("2026-10-20", "azure", "azure/eu/gpt-5-2025-08-07", "", [M, 0, 0, 0, 0, 0, 0], "1.375"),
     ("2026-10-20", "azure", "gpt-5-2025-08-07", "geo=eu", [M, 0, 0, 0, 0, 0, 0], "1.375"),
     ("2026-10-20", "azure", "gpt-4o-2024-08-06", "", [M, 0, 0, 0, 0, 0, 0], "2.5"),
+    ("2026-10-20", "azure", "mistral-large-latest", "", [M, 0, 0, 0, 0, 0, 0], "8"),
+    ("2026-10-20", "azure_ai", "mistral-large-latest", "", [M, 0, 0, 0, M, 0, 0], "8"),
+    ("2026-10-20", "azure.ai.inference", "gpt-4o-2024-08-06", "", [M, 0, 0, 0, 0, 0, 0], "2.5"),
     ("2026-10-20", "openrouter", "anthropic/claude-sonnet-4:free", "", [1000, 0, 0, 0, 0, 0, 0], "0"),
     ("2026-10-20", "groq", "llama-3.3-70b-versatile", "", [M, 0, 0, 0, 0, 0, 0], "0.59"),
     ("2026-10-20T12:00:00Z", "deepseek", "deepseek-chat", "", [M, 0, 0, 0, 0, 0, 0], "0.27"),
@@ -194,6 +216,20 @@ const CASES: &[Case] = &[
     ("2026-10-20", "anthropic", "Claude-3-5-Sonnet-Latest", "", [1000, 0, 0, 0, 0, 0, 0], "0.003"),
     ("2026-10-20", "anthropic", "anthropic/claude-opus-4.8", "", [1000, 0, 0, 0, 0, 0, 0], "0.005"),
     ("2026-10-20", "openai", "gpt-5-2025-08-07", "", [M, 0, 0, 0, 0, 0, 0], "1.25"),
+    // Spellings of gateways and paths; what has a price in two public books that agree.
+    ("2026-10-20", "vertex_ai", "claude-3-5-sonnet-v2@20241022", "", [1000, 0, 0, 0, 0, 0, 0], "0.003"),
+    ("2026-10-20", "vertex", "projects/x/locations/us-central1/publishers/google/models/gemini-2.5-flash", "", [M, 0, 0, 0, 0, 0, 0], "0.3"),
+    ("2026-10-20", "bedrock", "amazon.titan-embed-text-v1", "", [M, 0, 0, 0, 0, 0, 0], "0.1"),
+    ("2026-10-20", "bedrock", "amazon.titan-embed-text-v2:0", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
+    ("2026-10-20", "gemini", "gemini-embedding-001", "tier=batch", [M, 0, 0, 0, 0, 0, 0], "0.075"),
+    ("2026-10-20", "openai", "gpt-realtime-2025-08-28", "", [M, M, 0, 0, M, 0, 0], "20.4"),
+    ("2026-10-20", "openai", "gpt-image-1", "", [M, 0, 0, 0, M, 0, 0], "45"),
+    ("2026-10-20", "cohere_chat", "command-a-03-2025", "", [M, 0, 0, 0, M, 0, 0], "12.5"),
+    ("2026-10-20", "cerebras", "cerebras/gpt-oss-120b", "", [M, 0, 0, 0, M, 0, 0], "1.1"),
+    ("2026-10-20", "voyageai", "voyage-3.5", "", [M, 0, 0, 0, 0, 0, 0], "0.06"),
+    ("2026-10-20", "moonshot", "kimi-k2.6", "", [M, M, 0, 0, 0, 0, 0], "1.11"),
+    ("2026-10-20", "bedrock", "arn:aws:bedrock:us-east-1:123456789012:default-prompt-router/anthropic.claude:1", "", [M, 0, 0, 0, 0, 0, 0], "OpaqueName"),
+    ("2026-10-20", "bedrock", "arn:aws:bedrock:us-east-1:123456789012:prompt/ABCDEFGHIJ:1", "", [M, 0, 0, 0, 0, 0, 0], "OpaqueName"),
     // Never a sibling's, a substring's or another provider's price.
     ("2026-10-20", "openai", "gpt-99-turbo", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
     ("2026-10-20", "openai", "gpt-4-turbo-ultra", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
@@ -223,6 +259,54 @@ fn our_own_truth_table_comes_out() {
         }
     }
     assert_eq!(missed, 0);
+}
+
+/// Whatever a call costs under its name, it costs no more than what an unknown name says that it costs at most: fees and factors included.
+#[test]
+fn at_most_is_at_most() {
+    let pricer = pricer();
+    let mut compared = 0;
+    for (at, provider, model, options, counts, truth) in CASES {
+        let searching = [&counts[..6], &[10]].concat().try_into().unwrap();
+        for counts in [*counts, searching] {
+            let mut known = call(at, provider, model, options, counts);
+            known.requests.file_searches = u32::from(counts[6] > 0);
+            let cost = pricer.books().charge(&known);
+            if !cost.is_priced() || model.starts_with('<') {
+                continue;
+            }
+            let place = model.split_once('.').map_or("", |(place, _)| place);
+            let name = if *provider == "bedrock" {
+                format!("{place}.no.such")
+            } else {
+                "no-such".to_owned()
+            };
+            let unknown = pricer.books().charge(&UsageEvent {
+                dimensions: call(at, provider, &name, options, counts).dimensions,
+                ..known
+            });
+            assert!(!unknown.is_priced());
+            assert!(
+                unknown.worst_case >= cost.cost,
+                "{provider} {model} {options}: {} {truth}",
+                unknown.worst_case
+            );
+            compared += 1;
+        }
+    }
+    assert!(compared > 80, "{compared}");
+    let mut fast = call(
+        "2026-10-20",
+        "anthropic",
+        "my-opus",
+        "speed=fast,geo=us",
+        [100, 0, 0, 0, 10, 0, 10],
+    );
+    let worst = |event: &UsageEvent| pricer.books().charge(event).worst_case;
+    assert!(worst(&fast) > "0.1".parse().unwrap());
+    let all = worst(&fast);
+    (fast.speed, fast.geo) = ("".into(), "".into());
+    assert!(all > worst(&fast));
 }
 
 #[derive(clap::Parser)]

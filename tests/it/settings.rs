@@ -111,7 +111,7 @@ fn a_check_tells_what_cannot_be_used_and_obeys_no_name() {
     channel      chat: slack (NOT USABLE: the environment has no `CHAT`)
     channel      hook: webhook (NOT USABLE: the host `hooks.example.com` is not allowed: name it in `allowed_hosts`)
     budget       policies/budgets/below (NOT READ)
-    budget       b: $100.00 per month for team=?[31mred, tells all channels
+    budget       b: $100.00 per month for team=?[31mred, metered, tells all channels
     ");
 }
 

@@ -1,6 +1,7 @@
 //! Amazon Bedrock model invocation logs: files in S3 (gzip), CloudWatch exports and API answers that wrap them. The input count
 //! excludes cached tokens; identity is account, region and request id; how cache writes divide by time to live stands in the body only.
 
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -8,10 +9,10 @@ use crate::domain::dimension::Dimension;
 use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
 use super::counts::{Counts, Input};
-use super::line::{Context, Fault, LineFormat, Output};
+use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::Scalar;
-use super::tags;
 use super::usage::Usage;
+use super::{tags, tier};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -85,12 +86,16 @@ struct Chunk<'a> {
     metadata: Option<Carrier<'a>>,
     #[serde(borrow, default)]
     usage: Option<Usage<'a>>,
+    #[serde(borrow, default, rename = "serviceTier")]
+    tier: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct Carrier<'a> {
     #[serde(borrow, default)]
     usage: Option<Usage<'a>>,
+    #[serde(borrow, default, rename = "serviceTier")]
+    tier: Option<&'a RawValue>,
 }
 
 /// The record in a line of an export from CloudWatch Logs to S3, which puts a time before it.
@@ -162,7 +167,7 @@ fn observe(log: &Log<'_>, number: u64, context: &mut Context, out: &mut Output) 
     };
     let Some(counts) = counted.filter(|c| c.input + c.output + c.read > 0 || log.error_code.is_null()) else {
         if log.error_code.is_null() {
-            out.warnings.push("calls without usage: coverage gap");
+            out.warnings.push(NO_USAGE);
             out.excluded_once.push(("calls_without_usage", id));
         } else {
             out.excluded_once.push(("failed_calls", id));
@@ -174,6 +179,9 @@ fn observe(log: &Log<'_>, number: u64, context: &mut Context, out: &mut Output) 
     let mut event = UsageEvent::new(id, at, context.labels.get("bedrock"), model);
     event.rank.line = number;
     event.tokens = counts.tokens(Input::Excludes, "Bedrock invocation log", out);
+    event
+        .dimensions
+        .set(Dimension::Tier, tier::of_bedrock(body.tier(), context)?);
     tags::set_all(&mut event, log.request_metadata, context)?;
     event
         .dimensions
@@ -226,6 +234,14 @@ impl<'a> Body<'a> {
             Some(b'{') => serde_json::from_str(text).map(|chunk| vec![chunk]).unwrap_or_default(),
             _ => Vec::new(),
         }
+    }
+
+    /// The tier that served the call; at the end of a stream. Most bodies name none, which is seen without parsing them.
+    fn tier(&self) -> Option<&'a RawValue> {
+        let text = self.0.map_or("", RawValue::get);
+        memmem::find(text.as_bytes(), b"\"serviceTier\"")?;
+        let of = |chunk: Chunk<'a>| chunk.tier.or(chunk.metadata.and_then(|carrier| carrier.tier));
+        self.chunks().into_iter().find_map(of)
     }
 
     /// The first usage object that has an input side: that of the whole call, or of the start of its stream.

@@ -13,10 +13,12 @@ use crate::domain::usage::{EventId, Requests, Tokens, UsageEvent};
 
 use super::extras::{self, Seconds};
 use super::gemini::Metadata;
-use super::line::{Context, Fault, LineFormat, Output};
+use super::iterations;
+use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::Scalar;
-use super::tags;
+use super::searches;
 use super::usage::{Shape, Usage};
+use super::{seller, tags, tier};
 
 #[derive(Deserialize, Default)]
 struct Record<'a> {
@@ -49,9 +51,13 @@ struct Record<'a> {
     #[serde(borrow, default)]
     provider: Scalar<'a>,
     #[serde(borrow, default)]
+    x_groq: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     prompt_filter_results: Option<&'a RawValue>,
     #[serde(borrow, default)]
     service_tier: Scalar<'a>,
+    #[serde(borrow, default, rename = "serviceTier")]
+    bedrock_tier: Option<&'a RawValue>,
     #[serde(borrow, default)]
     user: Scalar<'a>,
     #[serde(borrow, default)]
@@ -80,19 +86,48 @@ struct Record<'a> {
     result: Option<&'a RawValue>,
     #[serde(borrow, default)]
     message: Option<&'a RawValue>,
+    // Of batches of Gemini, Vertex AI and Bedrock.
+    #[serde(borrow, default)]
+    key: Scalar<'a>,
+    #[serde(borrow, default)]
+    processed_time: Scalar<'a>,
+    #[serde(borrow, default, rename = "modelOutput")]
+    model_output: Option<&'a RawValue>,
 }
 
 impl<'a> Record<'a> {
     fn envelope(&self) -> Option<&'a RawValue> {
         let object = |raw: &&'a RawValue| raw.get().starts_with('{');
-        [self.response, self.body, self.result, self.message]
+        [self.response, self.body, self.result, self.message, self.model_output]
             .into_iter()
             .flatten()
             .find(object)
     }
 
+    /// Whether it is a line of a batch's output.
+    fn of_batch(&self) -> bool {
+        let gemini = self.response.is_some() && !(self.key.is_null() && self.processed_time.is_null());
+        !self.custom_id.is_null() || self.model_output.is_some() || gemini
+    }
+
+    /// The cloud whose batches have such lines.
+    fn cloud(&self) -> &'static str {
+        match (self.model_output, self.processed_time.is_null()) {
+            (Some(_), _) => "bedrock",
+            (None, false) => "vertex",
+            (None, true) => "",
+        }
+    }
+
+    /// Whether it is a chat completion itself, not only what someone kept of it.
+    fn is_answer(&self) -> bool {
+        self.object.str().starts_with("chat.completion")
+    }
+
     fn failed(&self) -> bool {
-        self.error.is_some_and(|e| e.get() != "null") || self.status.str() == "failed"
+        // Vertex AI's status is the reason of a failure, else empty.
+        let refused = !self.processed_time.is_null() && !self.status.str().is_empty();
+        self.error.is_some_and(|e| e.get() != "null") || self.status.str() == "failed" || refused
     }
 }
 
@@ -101,6 +136,8 @@ impl<'a> Record<'a> {
 struct Outer<'s, 'a> {
     record: Option<&'s Record<'a>>,
     batch: bool,
+    /// The cloud that sold what stands inside; empty where the envelopes do not tell.
+    cloud: &'static str,
     depth: u32,
 }
 
@@ -115,6 +152,7 @@ impl LineFormat for Body {
         let outer = Outer {
             record: None,
             batch: false,
+            cloud: "",
             depth: 0,
         };
         one(text, outer, number, context, out)
@@ -130,7 +168,12 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
     if shape.is_none() && gemini.is_none() {
         if let Some(inner) = record.envelope().filter(|_| outer.depth < DEEPEST) {
             let outer = Outer {
-                batch: outer.batch || !record.custom_id.is_null(),
+                batch: outer.batch || record.of_batch(),
+                cloud: if outer.cloud.is_empty() {
+                    record.cloud()
+                } else {
+                    outer.cloud
+                },
                 depth: outer.depth + 1,
                 record: Some(outer.record.unwrap_or(&record)),
             };
@@ -140,13 +183,7 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
     }
     if shape.is_none() && gemini.is_none() && units.is_empty() {
         let failed = record.failed() || outer.record.is_some_and(Record::failed);
-        let id = identity(&record, text, out);
-        if failed {
-            out.excluded_once.push(("failed_calls", id));
-        } else if matches!(record.object.str(), "chat.completion" | "text_completion") {
-            out.warnings.push("calls without usage: coverage gap");
-            out.excluded_once.push(("calls_without_usage", id));
-        }
+        without_usage(&record, text, outer, failed, out);
         return Ok(());
     }
     let at = instant(&record, outer, context, out)?;
@@ -155,7 +192,10 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
         .find(|m| !m.is_null())
         .unwrap_or(&Scalar::Null);
     let model = context.label(model, "model")?;
-    let provider = provider(&record, shape, model.as_str());
+    let provider = match outer.cloud {
+        "" => provider(&record, shape, model.as_str()),
+        cloud => cloud,
+    };
     let id = identity(&record, text, out);
     let mut event = UsageEvent::new(id, at, context.labels.get(provider), model);
     event.rank.line = number;
@@ -172,20 +212,39 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
     }
     match (shape, &record.usage, gemini) {
         (Some(shape), Some(usage), _) => {
-            let openai = matches!(provider, "openai" | "azure");
-            event.tokens = usage.tokens(shape, openai, out)?;
+            event.tokens = usage.tokens_of(shape, provider, record.is_answer(), out)?;
             event.requests = usage.requests()?;
-            count_items(record.output, &mut event.requests);
+            searches::of_items(record.output, &mut event.requests);
             event.reported_cost = extras::reported_cost(usage.cost.map(RawValue::get))?;
             extras::search_and_units(text, provider, &mut event)?;
             speed_and_place(usage, &mut event, context)?;
-            iterations(usage, record.id.str(), &event, context, out)?;
+            iterations::each(usage, record.id.str(), &mut event, context, out)?;
         }
         (_, _, Some(gemini)) => gemini.fill(&mut event, record.candidates, context, out)?,
         (Some(_) | None, _, None) => {}
     }
     out.events.push(event);
     Ok(())
+}
+
+/// Says of a call that its record has no usage; a part of a stream may be followed by one that has it.
+fn without_usage(record: &Record<'_>, text: &str, outer: Outer<'_, '_>, failed: bool, out: &mut Output) {
+    let id = identity(record, text, out);
+    let part = matches!(record.object.str(), "chat.completion.chunk" | "text_completion");
+    let gap = match record.object.str() {
+        "chat.completion" | "chat.completion.chunk" | "text_completion" => true,
+        "response" => matches!(record.status.str(), "completed" | "incomplete"),
+        // A model whose answers tell their usage in a way that nobody here knows.
+        _ => outer.cloud == "bedrock",
+    };
+    if failed {
+        out.excluded_once.push(("failed_calls", id));
+    } else if part && !record.id.str().is_empty() {
+        out.unended.push(id);
+    } else if gap {
+        out.warnings.push(NO_USAGE);
+        out.excluded_once.push(("calls_without_usage", id));
+    }
 }
 
 fn instant(
@@ -202,6 +261,7 @@ fn instant(
             (&record.timestamp, "timestamp"),
             (&record.time, "time"),
             (&record.ts, "ts"),
+            (&record.processed_time, "processed_time"),
         ] {
             if !value.is_null() {
                 return context.time(value, field, out).map(Some);
@@ -244,7 +304,9 @@ fn provider(record: &Record<'_>, shape: Option<Shape>, model: &str) -> &'static 
         "cohere"
     } else if shape == Some(Shape::Converse) || model.contains("anthropic.") || model.starts_with("arn:aws") {
         "bedrock"
-    } else if by_model(model) == "perplexity" {
+    } else if !seller::by_response(record.id.str()).is_empty() {
+        seller::by_response(record.id.str())
+    } else if seller::by_model(model) == "perplexity" {
         "perplexity"
     } else if !record.provider.is_null()
         || usage.is_some_and(|u| u.cost.is_some())
@@ -253,43 +315,11 @@ fn provider(record: &Record<'_>, shape: Option<Shape>, model: &str) -> &'static 
         "openrouter"
     } else if record.prompt_filter_results.is_some() {
         "azure"
+    } else if record.x_groq.is_some() {
+        "groq"
     } else {
-        by_model(model)
+        seller::by_model(model)
     }
-}
-
-/// The provider that names its models so; empty where the name does not tell.
-pub(super) fn by_model(model: &str) -> &'static str {
-    let known = [
-        ("claude", "anthropic"),
-        ("gpt-oss", ""),
-        ("gpt-", "openai"),
-        ("chatgpt-", "openai"),
-        ("o1", "openai"),
-        ("o3", "openai"),
-        ("o4", "openai"),
-        ("codex-", "openai"),
-        ("computer-use-", "openai"),
-        ("text-embedding-", "openai"),
-        ("ft:gpt-", "openai"),
-        ("gemini-", "google"),
-        ("text-embedding-0", "google"),
-        ("grok-", "xai"),
-        ("deepseek-", "deepseek"),
-        ("mistral-", "mistral"),
-        ("codestral-", "mistral"),
-        ("magistral-", "mistral"),
-        ("ministral-", "mistral"),
-        ("command-", "cohere"),
-        ("embed-", "cohere"),
-        ("sonar", "perplexity"),
-        ("whisper-1", "openai"),
-        ("whisper-large", "groq"),
-    ];
-    known
-        .iter()
-        .find(|(front, _)| model.starts_with(front))
-        .map_or("", |(_, provider)| provider)
 }
 
 fn tier(record: &Record<'_>, context: &mut Context) -> Result<Label, Fault> {
@@ -298,11 +328,9 @@ fn tier(record: &Record<'_>, context: &mut Context) -> Result<Label, Fault> {
         Some(usage) if own.is_null() => &usage.service_tier,
         Some(_) | None => own,
     };
-    match tier.str() {
-        // What was asked for is not what was served.
-        "auto" => Ok(Label::EMPTY),
-        "default" => Ok(context.labels.get("standard")),
-        _ => context.label(tier, "service_tier"),
+    match tier.is_null() {
+        true => tier::of_bedrock(record.bedrock_tier, context),
+        false => tier::of(tier, "service_tier", context),
     }
 }
 
@@ -321,61 +349,6 @@ fn speed_and_place(usage: &Usage<'_>, event: &mut UsageEvent, context: &mut Cont
     Ok(())
 }
 
-/// Iterations that the top level does not contain are calls of their own, with the parent's identity and their place.
-fn iterations(
-    usage: &Usage<'_>,
-    id: &str,
-    parent: &UsageEvent,
-    context: &mut Context,
-    out: &mut Output,
-) -> Result<(), Fault> {
-    let Some(raw) = usage.iterations else { return Ok(()) };
-    let entries: Option<Vec<Usage<'_>>> = serde_json::from_str(raw.get())
-        .map_err(|e| Fault::field("usage.iterations", format!("unexpected shape: {e}")))?;
-    for (n, entry) in entries.unwrap_or_default().iter().enumerate() {
-        if !matches!(entry.kind.str(), "advisor_message" | "compaction") {
-            continue;
-        }
-        let own = context.label(&entry.model, "usage.iterations.model")?;
-        let mut event = *parent;
-        let number = n.to_string();
-        event.id = if id.is_empty() {
-            EventId::of(&[&parent.id.0, b"iteration", number.as_bytes()])
-        } else {
-            EventId::of(&[b"response", id.as_bytes(), b"iteration", number.as_bytes()])
-        };
-        if !own.is_empty() {
-            event.dimensions.set(Dimension::Model, own);
-        }
-        event.tokens = entry.tokens(Shape::Messages, false, out)?;
-        event.requests = entry.requests()?;
-        event.reported_cost = None;
-        out.events.push(event);
-    }
-    Ok(())
-}
-
-/// Calls of OpenAI's built-in tools stand among the output items.
-fn count_items(output: Option<&RawValue>, requests: &mut Requests) {
-    #[derive(Deserialize)]
-    struct Item<'a> {
-        #[serde(borrow, default, rename = "type")]
-        kind: Scalar<'a>,
-    }
-    let Some(text) = output.map(RawValue::get).filter(|t| t.contains("_call\"")) else {
-        return;
-    };
-    for item in serde_json::from_str::<Vec<Item<'_>>>(text).unwrap_or_default() {
-        let count = match item.kind.str() {
-            "web_search_call" => &mut requests.web_searches,
-            "file_search_call" => &mut requests.file_searches,
-            "code_interpreter_call" => &mut requests.code_executions,
-            _ => continue,
-        };
-        *count = count.saturating_add(1);
-    }
-}
-
 /// The buckets of a response body, for whoever has one at hand: nothing where it holds no usage.
 pub fn read_body(text: &str) -> Result<Option<(Tokens, Requests)>, String> {
     let mut record: Record<'_> = serde_json::from_str(text).map_err(|e| e.to_string())?;
@@ -385,8 +358,10 @@ pub fn read_body(text: &str) -> Result<Option<(Tokens, Requests)>, String> {
     if let Some(usage) = &record.usage
         && let Some(shape) = usage.shape()
     {
-        let openai = matches!(provider(&record, Some(shape), record.model.str()), "openai" | "azure");
-        let tokens = usage.tokens(shape, openai, &mut out).map_err(told)?;
+        let provider = provider(&record, Some(shape), record.model.str());
+        let tokens = usage
+            .tokens_of(shape, provider, record.is_answer(), &mut out)
+            .map_err(told)?;
         return Ok(Some((tokens, usage.requests().map_err(told)?)));
     }
     match record.usage_metadata.as_ref().filter(|m| m.is_usage()) {

@@ -361,6 +361,10 @@ impl Codex {
         event.tokens.set(Bucket::CacheRead, cached);
         event.tokens.set(Bucket::Output, output);
         event.tokens.reasoning = reasoning.min(output);
+        // Several requests may lie between two events: of the last one the prompt is known, of those before it what is left.
+        if let Some([asked, ..]) = last {
+            event.asked_at_most(input.saturating_sub(asked).max(asked));
+        }
         event.session = context.label(&state(&self.state.session), "session_meta.id")?;
         let project = context.label(&state(&self.state.cwd), "session_meta.cwd")?;
         event.dimensions.set(Dimension::Project, project);

@@ -11,7 +11,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::domain::money::{mul_exact, parse_decimal};
+use crate::domain::money::{add_exact, mul_exact, parse_decimal};
 use crate::domain::similar::nearest;
 use crate::domain::usage::Requests;
 
@@ -56,8 +56,8 @@ enum Term {
     Fixed(String),
     /// A column, by its place among the wanted.
     Column(usize),
-    /// The product of columns and numbers.
-    Product(Vec<Factor>),
+    /// A product of columns and numbers, less others.
+    Products(Vec<Factor>, Vec<Vec<Factor>>),
 }
 
 #[derive(Clone, Debug)]
@@ -67,8 +67,8 @@ enum Factor {
 }
 
 impl Columns {
-    /// From the settings: our field to their column, or to a product such as `"mean_tokens * requests * 600"`; our field to a value
-    /// that all records have.
+    /// From the settings: our field to their column, to a product such as `"mean_tokens * requests * 600"`, or to what others leave of
+    /// it, as in `"input_tokens - cached_tokens"`; our field to a value that all records have.
     ///
     /// # Errors
     /// A field that does not exist or is given twice, a product of text, or none of what makes a record a call.
@@ -106,25 +106,33 @@ impl Columns {
     }
 
     fn term(&mut self, field: &'static str, text: &str) -> Result<Term, String> {
-        let parts: Vec<&str> = text.split('*').map(str::trim).collect();
-        if parts.iter().any(|part| part.is_empty()) {
+        // A dash without spaces belongs to a name.
+        let products = text.split(" - ");
+        let products: Vec<Vec<&str>> = products.map(|part| part.split('*').map(str::trim).collect()).collect();
+        if products.iter().flatten().any(|part| part.is_empty()) {
             return Err(format!(
-                "`{text}` is neither a column nor a product of columns and numbers"
+                "`{text}` is neither a column nor a product or difference of columns and numbers"
             ));
         }
-        if parts.len() > 1 && TEXT.contains(&field) {
+        let is_one = matches!(products.as_slice(), [one] if one.len() == 1);
+        if !is_one && TEXT.contains(&field) {
             return Err(format!("`{field}` is text: it is one column"));
         }
-        if let [column] = parts.as_slice()
+        if let [one] = products.as_slice()
+            && let [column] = one.as_slice()
             && (field != "ts" || self.start.is_none())
         {
             return Ok(Term::Column(self.want(column)));
         }
-        let factors = parts.into_iter().map(|part| match parse_decimal(part) {
-            Ok(number) => Factor::Number(number),
-            Err(_) => Factor::Column(self.want(part)),
+        let mut products = products.into_iter().map(|parts| {
+            let factors = parts.into_iter().map(|part| match parse_decimal(part) {
+                Ok(number) => Factor::Number(number),
+                Err(_) => Factor::Column(self.want(part)),
+            });
+            factors.collect()
         });
-        Ok(Term::Product(factors.collect()))
+        let first = products.next().unwrap_or_default();
+        Ok(Term::Products(first, products.collect()))
     }
 
     fn want(&mut self, column: &str) -> usize {
@@ -171,9 +179,9 @@ impl Columns {
             let value: Cow<'_, str> = match term {
                 Term::Fixed(text) => text.as_str().into(),
                 Term::Column(at) => cell(*at).into(),
-                Term::Product(factors) => match self.product(factors, cell)? {
+                Term::Products(first, less) => match self.product(first, cell)? {
                     None => "".into(),
-                    Some(product) => self.valued(field, product)?.into(),
+                    Some(first) => self.valued(field, self.left(field, first, less, cell)?)?.into(),
                 },
             };
             values.push((field, value));
@@ -196,6 +204,25 @@ impl Columns {
             out.excluded.push("records_without_usage");
         }
         Ok(())
+    }
+
+    /// What others leave of a number; one that is empty takes nothing away.
+    fn left<'c>(
+        &self,
+        field: &str,
+        first: Decimal,
+        less: &[Vec<Factor>],
+        cell: impl Fn(usize) -> &'c str,
+    ) -> Result<Decimal, Fault> {
+        let mut left = first;
+        for factors in less {
+            let product = self.product(factors, &cell)?.unwrap_or_default();
+            left = add_exact(left, -product).map_err(|e| Fault::field(field, e.to_string()))?;
+        }
+        if !less.is_empty() && left.is_sign_negative() && !left.is_zero() {
+            return Err(Fault::field(field, format!("more is taken away than there is: {left}")));
+        }
+        Ok(left)
     }
 
     /// The product; nothing when one of the columns is empty.
@@ -330,7 +357,12 @@ mod tests {
             (
                 &[("ts", "T"), ("output_tokens", "a * ")],
                 None,
-                "`a * ` is neither a column nor a product of columns and numbers",
+                "`a * ` is neither a column nor a product or difference of columns and numbers",
+            ),
+            (
+                &[("ts", "T"), ("user", "a - b")],
+                None,
+                "`user` is text: it is one column",
             ),
             (
                 &[("ts", "T"), ("model", "M")],

@@ -4,6 +4,7 @@ use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, Tokens};
 
 use super::line::Output;
+use super::thoughts::Thoughts;
 
 /// What a source says about its input count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +32,12 @@ pub(super) struct Counts {
     pub write_12h: u64,
     /// Input beside the input count, such as the prompts of tools.
     pub beside: u64,
-    /// Output, reasoning included.
+    /// Output, with or without reasoning.
     pub output: u64,
-    /// The part of output that is reasoning.
+    /// Reasoning.
     pub reasoning: u64,
+    /// Whether output contains it, where the total does not tell.
+    pub thoughts: Thoughts,
     /// The parts of input and output that are audio, images or video, in the order of [`Bucket::MEDIA`]; of input what was not
     /// read from the cache.
     pub media: [u64; Bucket::MEDIA.len()],
@@ -56,16 +59,41 @@ impl Counts {
     /// total = input + output                        includes
     /// ```
     fn evidence(&self) -> Option<Input> {
-        let (cached, plain) = (self.cached(), self.input + self.beside + self.output);
+        let (cached, plain) = (self.cached(), self.plain());
+        // The same number of both: what is usual at the seller decides.
+        let thought = self.thoughts == Thoughts::Beside && self.total == plain + self.reasoning;
         if cached == 0 {
             None
-        } else if cached > self.input || self.total == plain + cached {
+        } else if cached > self.input || (self.total == plain + cached && !thought) {
             Some(Input::Excludes)
-        } else if self.total == plain {
+        } else if self.total == plain || thought {
             Some(Input::Includes)
         } else {
             None
         }
+    }
+
+    fn plain(&self) -> u64 {
+        self.input + self.beside + self.output
+    }
+
+    /// Output with all reasoning, and that part of it.
+    ///
+    /// ```text
+    /// total = input + output + reasoning            it stands beside output
+    /// reasoning > output, no total, xAI             the same
+    /// ```
+    fn answer(&self, evidence: Input) -> (u64, u64) {
+        let (plain, total) = (self.plain(), self.total);
+        let by_cache = evidence == Input::Excludes && total == plain + self.cached();
+        let beside = match self.thoughts {
+            _ if by_cache || total == plain => 0,
+            _ if total == plain + self.reasoning => self.reasoning,
+            Thoughts::Beside if total == 0 && self.reasoning > self.output => self.reasoning,
+            Thoughts::Rest if self.reasoning == 0 => total.saturating_sub(plain),
+            Thoughts::Within | Thoughts::Beside | Thoughts::Rest => 0,
+        };
+        (self.output + beside, self.reasoning.max(beside))
     }
 
     /// The disjoint buckets. A record that contradicts `declared` is told under the name of its emitter; one that was said to
@@ -79,6 +107,11 @@ impl Counts {
             };
             // Interned: there are as many texts as emitters.
             out.warnings.push(Label::new(&format!("{found} ({emitter})")).as_str());
+        }
+        let known = self.input + self.beside + self.answer(evidence).0;
+        if self.total > known && self.total != known + self.cached() {
+            let told = format!("totals hold tokens that no count tells, which are not charged ({emitter})");
+            out.warnings.push(Label::new(&told).as_str());
         }
         self.buckets(declared, evidence)
     }
@@ -95,7 +128,8 @@ impl Counts {
             (Input::Includes, Input::Includes) => self.input.saturating_sub(self.cached()),
             (Input::Includes | Input::Excludes, Input::Excludes) | (Input::Excludes, Input::Includes) => self.input,
         };
-        let (mut uncached, mut output) = (uncached, self.output);
+        let (mut output, reasoning) = self.answer(evidence);
+        let mut uncached = uncached;
         let mut tokens = Tokens::default();
         for (bucket, count) in Bucket::MEDIA.into_iter().zip(self.media) {
             // A part that is larger than what is left of its whole is no part.
@@ -112,7 +146,7 @@ impl Counts {
             .with(Bucket::CacheWrite30m, self.write_30m)
             .with(Bucket::CacheWrite12h, self.write_12h)
             .with(Bucket::Output, output);
-        tokens.reasoning = self.reasoning.min(output);
+        tokens.reasoning = reasoning.min(output);
         tokens
     }
 }
@@ -144,6 +178,49 @@ mod tests {
             let tokens = given.tokens(declared, "e", &mut out);
             let seen = (tokens.get(Bucket::InputUncached), out.warnings.len());
             assert_eq!(seen, (uncached, warned), "{declared:?} {given:?}");
+        }
+    }
+
+    #[test]
+    fn reasoning_beside_the_output_is_output_where_the_numbers_or_the_seller_tell() {
+        use Thoughts::{Beside, Rest, Within};
+        for (thoughts, [input, read, output, reasoning, total], expected) in [
+            // (output, of it reasoning, uncached, warnings)
+            (Beside, [10_120, 128, 1499, 2809, 14_428], (4308, 2809, 9992, 0)),
+            (Within, [10_120, 128, 1499, 2809, 14_428], (4308, 2809, 9992, 0)),
+            (Beside, [32, 0, 1, 386, 0], (387, 386, 32, 0)),
+            (Within, [32, 0, 1, 386, 0], (1, 1, 32, 0)),
+            // Within, as a gateway has it, and where nothing tells.
+            (Beside, [100, 0, 50, 20, 150], (50, 20, 100, 0)),
+            (Beside, [100, 0, 50, 20, 0], (50, 20, 100, 0)),
+            // As much was read from the cache.
+            (Beside, [100, 20, 50, 20, 170], (70, 20, 80, 0)),
+            (Within, [100, 20, 50, 20, 170], (50, 20, 100, 1)),
+            // What only the total tells is what was thought, or told.
+            (Rest, [20, 0, 30, 0, 850], (830, 800, 20, 0)),
+            (Rest, [20, 0, 30, 0, 50], (30, 0, 20, 0)),
+            (Within, [20, 0, 30, 0, 850], (30, 0, 20, 1)),
+            (Beside, [20, 0, 30, 5, 850], (30, 5, 20, 1)),
+        ] {
+            let counts = Counts {
+                input,
+                read,
+                output,
+                reasoning,
+                total,
+                thoughts,
+                ..Counts::default()
+            };
+            let mut out = Output::default();
+            let tokens = counts.tokens(Input::Includes, "e", &mut out);
+            let uncached = tokens.get(Bucket::InputUncached);
+            let seen = (
+                tokens.get(Bucket::Output),
+                tokens.reasoning,
+                uncached,
+                out.warnings.len(),
+            );
+            assert_eq!(seen, expected, "{counts:?}");
         }
     }
 }

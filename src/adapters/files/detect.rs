@@ -54,6 +54,8 @@ keys!(
     REQUEST_CREATED_AT = b"request_created_at",
     CORRELATION_ID = b"CorrelationId",
     PROMPT_TOKENS = b"PromptTokens",
+    RECORD_ID = b"recordId",
+    ERROR = b"error",
 );
 
 /// How deep a record may lie in envelopes such as `{"response":{"body":{…}}}`.
@@ -85,6 +87,8 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             b"object" if value.starts_with(b"\"page\"") => found = Some(FileFormat::OpenaiAdmin),
             b"object" => seen.object = value,
             b"data" if memmem::find(value, b"\"starting_at\"").is_some() => found = Some(FileFormat::AnthropicAdmin),
+            b"modelOutput" => found = Some(FileFormat::Body),
+            b"data" if memmem::find(value, b"\"custom_llm_provider\"").is_some() => found = Some(FileFormat::Litellm),
             b"meta" if memmem::find(value, b"billed_units").is_some() => found = Some(FileFormat::Body),
             b"response" | b"body" | b"result" | b"message" if value.starts_with(b"{") => seen.inner = Some(value),
             _ => {}
@@ -147,7 +151,11 @@ impl Seen<'_> {
             Some(FileFormat::Langfuse)
         } else if self.has(SESSION_ID | TYPE) || self.has(LEAF_UUID) && is(self.kind, "summary") {
             Some(FileFormat::ClaudeCode)
-        } else if self.has(USAGE) || self.has(CUSTOM_ID) || bodies.into_iter().any(|name| is(self.object, name)) {
+        } else if self.has(USAGE)
+            || self.has(CUSTOM_ID)
+            || self.has(RECORD_ID | ERROR)
+            || bodies.into_iter().any(|name| is(self.object, name))
+        {
             Some(FileFormat::Body)
         } else {
             None

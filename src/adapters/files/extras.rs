@@ -11,6 +11,7 @@ use crate::domain::usage::{Extras, SearchContext, Unit, UnitKey, UsageEvent};
 
 use super::line::Fault;
 use super::scalar::{Scalar, reported};
+use super::searches;
 
 /// A number kept as its text, so that it is exact.
 type Number<'a> = Option<&'a RawValue>;
@@ -202,26 +203,6 @@ fn read(text: &str, parameters: &Parameters, seconds: Seconds, images: bool) -> 
     extras.label().ok_or_else(|| Fault::field("usage", "too many units"))
 }
 
-/// What Perplexity charges searches for: a call once, deep research each query.
-fn perplexity_searches(text: &str, model: &str) -> Result<u32, Fault> {
-    #[derive(Deserialize, Default)]
-    struct Searched<'a> {
-        #[serde(borrow, default)]
-        num_search_queries: Scalar<'a>,
-    }
-    #[derive(Deserialize, Default)]
-    struct Outer<'a> {
-        #[serde(borrow, default)]
-        usage: Option<Searched<'a>>,
-    }
-    if !model.contains("deep-research") {
-        return Ok(1);
-    }
-    let outer: Outer<'_> = serde_json::from_str(text).unwrap_or_default();
-    let usage = outer.usage.unwrap_or_default();
-    usage.num_search_queries.small("num_search_queries")
-}
-
 /// OpenRouter gives a number, Perplexity an object with a total.
 pub(super) fn reported_cost(raw: Option<&str>) -> Result<Option<Decimal>, Fault> {
     #[derive(Deserialize)]
@@ -241,8 +222,9 @@ pub(super) fn reported_cost(raw: Option<&str>) -> Result<Option<Decimal>, Fault>
 /// Quantities that only some answers have.
 pub(super) fn search_and_units(text: &str, provider: &str, event: &mut UsageEvent) -> Result<(), Fault> {
     if provider == "perplexity" {
-        event.requests.web_searches = perplexity_searches(text, event.model().as_str())?;
+        event.requests.web_searches = searches::of_perplexity(text, event.model().as_str())?;
     }
+    searches::of_model(event);
     if event.requests.web_searches > 0 || event.tokens.total() == 0 {
         event.extras = of(text, Seconds::Heard)?;
     }

@@ -47,8 +47,9 @@ impl FileFinder {
             inner: opened,
             enough: looking.enough,
         }))?;
-        // A file of several formats is told apart anew, record by record.
-        let read_as = file.position.format.parse().ok().filter(|f: &FileFormat| !f.is_mixed());
+        // A file may hold several formats, which are told apart anew, record by record; one of a bill holds one.
+        let known: Option<FileFormat> = file.position.format.parse().ok();
+        let read_as = known.filter(|format| format.is_bill());
         let options = FileSourceOptions {
             name: self.options.name,
             format: read_as.or(self.options.format),
@@ -64,6 +65,7 @@ impl FileFinder {
             sessions: Arc::clone(sessions),
             traces: Arc::new(Mutex::new(Traces::default())),
             columns: self.options.columns.clone(),
+            else_as: known,
         };
         let mut run = Run::new(&options, shared, looking);
         run.context.fallback = changed;

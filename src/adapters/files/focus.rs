@@ -18,6 +18,7 @@ use super::focus_tokens;
 use super::line::{Context, Fault};
 use super::memo::{Known, Spread, Way};
 use super::scalar::Scalar;
+use super::tags;
 use super::time::parse_time;
 
 /// The columns of one row.
@@ -139,13 +140,9 @@ fn dimensions(
                 .strip_prefix("user_")
                 .or_else(|| key.strip_prefix("user:"))
                 .unwrap_or(&key);
-            let dimension = match plain {
-                "team" => Dimension::Team,
-                "agent" => Dimension::Agent,
-                "workflow" => Dimension::Workflow,
-                "user" => Dimension::User,
-                "project" => Dimension::Project,
-                _ => continue,
+            // The account of a row is a column of its own.
+            let Some(dimension) = tags::dimension(plain).filter(|d| *d != Dimension::Account) else {
+                continue;
             };
             dimensions.set(dimension, name("Tags", value.str())?);
         }

@@ -8,8 +8,9 @@ use crate::domain::dimension::Dimension;
 use crate::domain::usage::{EventId, UsageEvent};
 
 use super::counts::{Counts, Input};
-use super::line::{Context, Fault, LineFormat, Output};
+use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::{Scalar, reported};
+use super::searches;
 use super::tags;
 
 #[derive(Deserialize)]
@@ -94,7 +95,7 @@ impl LineFormat for Helicone {
             if row.response_status.count("response_status")? >= 400 {
                 out.excluded_once.push(("failed_calls", id));
             } else {
-                out.warnings.push("calls without usage: coverage gap");
+                out.warnings.push(NO_USAGE);
                 out.excluded_once.push(("calls_without_usage", id));
             }
             return Ok(());
@@ -113,6 +114,7 @@ impl LineFormat for Helicone {
             Input::Includes
         };
         event.tokens = counts.tokens(declared, "Helicone", out);
+        searches::of_model(&mut event);
         event.reported_cost = reported(row.cost.map(RawValue::get), "cost")?;
         let user = context.label(&row.request_user_id, "request_user_id")?;
         event.dimensions.set(Dimension::User, user);
@@ -128,7 +130,7 @@ fn provider_of(name: &str) -> String {
         "gemini" | "google_ai_studio" => "google",
         "vertex_ai" | "google_vertex" => "vertex",
         "azure_openai" => "azure",
-        "x.ai" | "x_ai" => "xai",
+        "x" | "x.ai" | "x_ai" => "xai",
         other => other,
     }
     .to_owned()

@@ -8,14 +8,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
-use super::body;
 use super::counts::Counts;
-use super::line::{Context, Fault, LineFormat, Output};
+use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::litellm::json_text;
 use super::scalar::{Scalar, reported};
-use super::tags;
+use super::{seller, tags};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,6 +36,9 @@ struct Observation<'a> {
     metadata: Option<&'a RawValue>,
     #[serde(borrow, default)]
     usage: Option<&'a RawValue>,
+    /// Of what `usage` counts; tokens where nothing is said.
+    #[serde(borrow, default)]
+    unit: Scalar<'a>,
     #[serde(borrow, default)]
     usage_details: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -63,31 +66,37 @@ impl LineFormat for Langfuse {
             return Err(Fault::field("id", "missing"));
         }
         let id = EventId::of(&[b"langfuse", seen.id.str().as_bytes()]);
-        let details = json_text(seen.usage_details.or(seen.usage), "usageDetails")?;
-        let details: Option<HashMap<Cow<'_, str>, Scalar<'_>>> = details
-            .as_deref()
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(|e| Fault::field("usageDetails", format!("unexpected shape: {e}")))?
-            .filter(|map: &HashMap<_, _>| !map.is_empty());
-        let Some(details) = details else {
+        let (details, usage) = (
+            json_text(seen.usage_details, "usageDetails")?,
+            json_text(seen.usage, "usage")?,
+        );
+        let details = details_of(details.as_deref(), "usageDetails")?;
+        let usage = details_of(usage.as_deref(), "usage")?;
+        let unit = [usage.get("unit"), Some(&seen.unit)];
+        let unit = unit
+            .into_iter()
+            .flatten()
+            .map(Scalar::str)
+            .find(|unit| !unit.is_empty());
+        let details = if details.is_empty() { &usage } else { &details };
+        let Some(counts) = counts(details)?.filter(|_| unit.is_none_or(in_tokens)) else {
             if seen.level.str() == "ERROR" {
                 out.excluded_once.push(("failed_calls", id));
             } else {
-                out.warnings.push("calls without usage: coverage gap");
+                out.warnings.push(gap(details, unit.unwrap_or("")));
                 out.excluded_once.push(("calls_without_usage", id));
             }
             return Ok(());
         };
         let at = context.time(&seen.start_time, "startTime", out)?;
         let model = context.label(&seen.model, "model")?;
-        let provider = context.labels.get(body::by_model(model.as_str()));
+        let provider = context.labels.get(seller::by_model(model.as_str()));
         let mut event = UsageEvent::new(id, at, provider, model);
         event.rank.line = number;
         if !seen.updated_at.is_null() {
             event.rank.at = context.time(&seen.updated_at, "updatedAt", out)?;
         }
-        event.tokens = counts(&details)?.tokens_by_evidence();
+        event.tokens = counts.tokens_by_evidence();
         event.reported_cost = cost(&seen)?;
         event.session = context.label(&seen.session_id, "sessionId")?;
         event
@@ -99,7 +108,49 @@ impl LineFormat for Langfuse {
     }
 }
 
-fn counts(details: &HashMap<Cow<'_, str>, Scalar<'_>>) -> Result<Counts, Fault> {
+/// A usage map: its keys are free.
+type Details<'a> = HashMap<Cow<'a, str>, Scalar<'a>>;
+
+fn details_of<'a>(text: Option<&'a str>, field: &str) -> Result<Details<'a>, Fault> {
+    let parsed: Option<Details<'a>> = text
+        .map(serde_json::from_str)
+        .transpose()
+        .map_err(|e| Fault::field(field, format!("unexpected shape: {e}")))?;
+    Ok(parsed.unwrap_or_default())
+}
+
+fn in_tokens(unit: &str) -> bool {
+    ["token", "tokens"].iter().any(|name| unit.eq_ignore_ascii_case(name))
+}
+
+/// What to say of usage of which nothing can be counted.
+fn gap(details: &Details<'_>, unit: &str) -> &'static str {
+    let mut keys: Vec<&str> = details.keys().map(Cow::as_ref).filter(|key| *key != "unit").collect();
+    keys.sort_unstable();
+    let text = if !(unit.is_empty() || in_tokens(unit)) {
+        format!("usage in {} instead of tokens: coverage gap", short(unit))
+    } else if keys.is_empty() {
+        NO_USAGE.to_owned()
+    } else {
+        let keys = keys.join(", ");
+        format!(
+            "usage without counts of input and output ({}): coverage gap",
+            short(&keys)
+        )
+    };
+    // Interned: there are as many texts as there are ways to write usage.
+    Label::new(&text).as_str()
+}
+
+/// Strangers choose keys and units: a name is cut before it goes into a text.
+fn short(name: &str) -> &str {
+    let end = name.char_indices().nth(60).map_or(name.len(), |(at, _)| at);
+    name.get(..end).unwrap_or("")
+}
+
+/// The counts of a usage map; none where it has neither input nor output.
+fn counts(details: &Details<'_>) -> Result<Option<Counts>, Fault> {
+    let mut known = false;
     let mut counts = Counts::default();
     let mut reasoning = 0;
     let [mut heard, mut said, mut seen, mut drawn, mut watched] = [0; Bucket::MEDIA.len()];
@@ -114,9 +165,14 @@ fn counts(details: &HashMap<Cow<'_, str>, Scalar<'_>>) -> Result<Counts, Fault> 
             "input_video" | "input_video_tokens" | "input_modality_VIDEO" => &mut watched,
             "input_modality_TEXT" => &mut read,
             "output_modality_TEXT" => &mut written,
-            "input" | "promptTokens" => &mut counts.input,
-            "output" | "completionTokens" => &mut counts.output,
-            "total" | "totalTokens" => &mut counts.total,
+            "input" | "promptTokens" | "prompt_tokens" | "inputTokens" | "input_tokens" | "prompt" => &mut counts.input,
+            "output" | "completionTokens" | "completion_tokens" | "outputTokens" | "output_tokens" | "completion" => {
+                &mut counts.output
+            }
+            "total" | "totalTokens" | "total_tokens" => {
+                counts.total = counts.total.max(value.count(&format!("usageDetails.{key}"))?);
+                continue;
+            }
             "input_cached_tokens" | "cache_read_input_tokens" | "input_cache_read" => &mut counts.read,
             "input_cache_creation_1h" => &mut counts.write_1h,
             key if key.starts_with("input_cache_creation") || key == "cache_creation_input_tokens" => {
@@ -125,8 +181,12 @@ fn counts(details: &HashMap<Cow<'_, str>, Scalar<'_>>) -> Result<Counts, Fault> 
             key if key.starts_with("output_reasoning") => &mut reasoning,
             _ => continue,
         };
+        known |= !value.is_null();
         // The same number under two names: never both.
         *slot = (*slot).max(value.count(&format!("usageDetails.{key}"))?);
+    }
+    if !known {
+        return Ok(None);
     }
     // The whole write beside its parts.
     if details.contains_key("cache_creation_input_tokens") && counts.write_1h > 0 {
@@ -151,7 +211,7 @@ fn counts(details: &HashMap<Cow<'_, str>, Scalar<'_>>) -> Result<Counts, Fault> 
         counts.output += reasoning;
     }
     counts.reasoning = reasoning;
-    Ok(counts)
+    Ok(Some(counts))
 }
 
 fn cost(seen: &Observation<'_>) -> Result<Option<rust_decimal::Decimal>, Fault> {

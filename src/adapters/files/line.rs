@@ -46,6 +46,9 @@ impl Fault {
     }
 }
 
+/// What is told of calls whose records say nothing of their usage.
+pub(super) const NO_USAGE: &str = "calls without usage: coverage gap";
+
 /// What records yield, until it is handed over.
 #[derive(Default)]
 pub(super) struct Output {
@@ -55,6 +58,8 @@ pub(super) struct Output {
     pub excluded: Vec<&'static str>,
     /// Understood, and no spend, of records that have an identity: told again they are repetitions.
     pub excluded_once: Vec<(&'static str, EventId)>,
+    /// Calls whose stream has said nothing of their usage so far: what follows may.
+    pub unended: Vec<EventId>,
     /// Worth telling once per run.
     pub warnings: Vec<&'static str>,
     /// Costs of whole periods.
@@ -66,7 +71,7 @@ pub(super) struct Output {
 impl Output {
     /// How much it holds that is still to be handed over.
     pub fn held(&self) -> usize {
-        self.events.len() + self.excluded.len() + self.excluded_once.len() + self.warnings.len()
+        self.events.len() + self.excluded.len() + self.excluded_once.len() + self.unended.len() + self.warnings.len()
     }
 }
 

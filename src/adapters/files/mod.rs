@@ -23,12 +23,14 @@ mod focus_tokens;
 mod gemini;
 mod grid;
 mod helicone;
+mod iterations;
 mod keys;
 mod langfuse;
 mod line;
 mod litellm;
 mod media;
 mod memo;
+mod mixed;
 mod objects;
 mod otel;
 mod packed;
@@ -44,12 +46,17 @@ mod records;
 mod remember;
 mod scalar;
 mod scan;
+mod searches;
+mod seller;
+mod shape;
 mod sheet;
 mod side_by_side;
 mod sniff;
 mod stop;
 mod table;
 mod tags;
+mod thoughts;
+mod tier;
 mod time;
 mod usage;
 mod value;
@@ -134,27 +141,6 @@ impl FileFormat {
         FileFormat::Cur,
         FileFormat::CostExplorer,
     ];
-
-    /// Whether one file may hold its records beside those of others.
-    fn is_mixed(self) -> bool {
-        match self {
-            FileFormat::Litellm
-            | FileFormat::Otel
-            | FileFormat::Bedrock
-            | FileFormat::Body
-            | FileFormat::Apim
-            | FileFormat::Langfuse
-            | FileFormat::Helicone => true,
-            FileFormat::ClaudeCode
-            | FileFormat::Codex
-            | FileFormat::Plain
-            | FileFormat::Focus
-            | FileFormat::OpenaiAdmin
-            | FileFormat::AnthropicAdmin
-            | FileFormat::Cur
-            | FileFormat::CostExplorer => false,
-        }
-    }
 
     /// Whether it holds bills, all files of which are read together.
     fn is_bill(self) -> bool {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,6 @@ use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints, Progress, Rest, Sink, SourceError, UsageSource};
 
 use super::FileSourceOptions;
-use super::codex::Sessions;
 use super::line::Fault;
 use super::read::Run;
 use super::readers::Shared;
@@ -204,11 +203,7 @@ impl ObjectSource {
             expected_bytes,
             ..Progress::default()
         });
-        let shared = Shared {
-            sessions: Arc::new(Sessions::new(Vec::new())),
-            traces: resume_traces(known),
-            columns: self.options.columns.clone(),
-        };
+        let shared = Shared::new(Vec::new(), resume_traces(known), self.options.columns.clone());
         let open_from = self
             .now
             .date_naive()

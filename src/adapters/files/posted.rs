@@ -12,7 +12,6 @@ use crate::domain::spend::Bill;
 use crate::domain::usage::UsageEvent;
 use crate::ports::{Checkpoint, Checkpoints, Progress, Rejection, Sink, SourceError, StoreError, UsageSource};
 
-use super::codex::Sessions;
 use super::otel::{Otel, Traces, protobuf};
 use super::read::Run;
 use super::readers::{Shared, held};
@@ -94,11 +93,7 @@ impl Inbox {
                 latest: now + CLOCK_SKEW,
                 env: |_| None,
             },
-            shared: Shared {
-                sessions: Arc::new(Sessions::new(Vec::new())),
-                traces: Arc::clone(traces),
-                columns: None,
-            },
+            shared: Shared::new(Vec::new(), Arc::clone(traces), None),
             now,
             posts,
             outcome: Arc::clone(&outcome),

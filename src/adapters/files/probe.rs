@@ -11,7 +11,6 @@ use crate::domain::spend::Bill;
 use crate::domain::usage::{Bucket, MAX_TOKENS, UsageEvent};
 use crate::ports::{Checkpoint, Progress, Rejection, Sink, StoreError};
 
-use super::codex::Sessions;
 use super::line::Fault;
 use super::otel::{Traces, protobuf};
 use super::read::Run;
@@ -75,11 +74,7 @@ pub(super) fn probed(format: Option<FileFormat>, read: impl FnOnce(&mut Run<'_>)
         latest: latest(),
         env: |_| None,
     };
-    let shared = Shared {
-        sessions: Arc::new(Sessions::new(Vec::new())),
-        traces: Arc::new(Mutex::new(Traces::default())),
-        columns: None,
-    };
+    let shared = Shared::new(Vec::new(), Arc::new(Mutex::new(Traces::default())), None);
     let mut probed = Probed::default();
     let mut run = Run::new(&options, shared, &mut probed);
     run.context.fallback = Some(latest());

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
-use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
@@ -10,7 +9,6 @@ use crate::ports::{Checkpoints, Progress, Sink, SourceError};
 
 use super::bedrock::exported;
 use super::bills::Bills;
-use super::codex::Sessions;
 use super::discover::{Found, Search};
 use super::line::{Context, Fault, LineFormat, Output};
 use super::position::{HEAD, Position, digest};
@@ -36,11 +34,8 @@ pub(super) fn read_all(
     sink: &mut dyn Sink,
 ) -> Result<(), SourceError> {
     let Search { found, stdin, .. } = search;
-    let shared = Shared {
-        sessions: Arc::new(Sessions::new(found.iter().map(|f| f.path.clone()).collect())),
-        traces: resume_traces(known),
-        columns: options.columns.clone(),
-    };
+    let sessions = found.iter().map(|f| f.path.clone()).collect();
+    let shared = Shared::new(sessions, resume_traces(known), options.columns.clone());
     let mut run = Run::new(options, shared, sink);
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);
     let (current, todo): (Vec<_>, Vec<_>) = found
@@ -226,7 +221,7 @@ impl<'a> Run<'a> {
                 known @ (Framing::Lines | Framing::Values | Framing::Table) => known,
             };
             let format = self.options.format.or_else(|| recognise(front, framing));
-            match format.or_else(|| detect::by_path(name)) {
+            match format.or_else(|| detect::by_path(name)).or(self.shared.else_as) {
                 Some(format) => (format, framing),
                 None if self.by_itself => return Err(Stop::Later),
                 None if named => {

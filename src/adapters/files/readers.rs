@@ -1,5 +1,6 @@
-//! The reader of each format, and the one that tells record by record which format it is.
+//! The reader of each format, and what the readers of one source share.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::FileFormat;
@@ -11,11 +12,11 @@ use super::claude_code::ClaudeCode;
 use super::codex::{Codex, Sessions};
 use super::columns::{Columns, Mapped};
 use super::cost_explorer::CostExplorer;
-use super::detect;
 use super::helicone::Helicone;
 use super::langfuse::Langfuse;
-use super::line::{Context, Fault, LineFormat, Output};
+use super::line::LineFormat;
 use super::litellm::Litellm;
+use super::mixed::{Mixed, Mostly};
 use super::otel::{Otel, Traces};
 use super::plain::Plain;
 
@@ -28,6 +29,20 @@ pub(super) struct Shared {
     pub traces: Arc<Mutex<Traces>>,
     /// How foreign records are read as plain ones.
     pub columns: Option<Arc<Columns>>,
+    /// What a file is taken for whose records and path tell nothing.
+    pub else_as: Option<FileFormat>,
+}
+
+impl Shared {
+    /// What readers of these session files share.
+    pub fn new(sessions: Vec<PathBuf>, traces: Arc<Mutex<Traces>>, columns: Option<Arc<Columns>>) -> Self {
+        Shared {
+            sessions: Arc::new(Sessions::new(sessions)),
+            traces,
+            columns,
+            else_as: None,
+        }
+    }
 }
 
 /// What readers share, held. A reader that panicked has left it whole: nothing is changed in two steps.
@@ -37,17 +52,34 @@ pub(super) fn held<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The reader of a format; of one that was detected, one that also takes records of other formats among them.
 pub(super) fn reader(format: FileFormat, detected: bool, shared: &Shared) -> Box<dyn LineFormat> {
-    if detected && format.is_mixed() {
-        return Box::new(Mixed {
-            usual: format,
-            shared: shared.clone(),
-            readers: Vec::new(),
-        });
+    if !detected || format.is_bill() {
+        return single(format, shared);
     }
-    single(format, shared)
+    match format {
+        FileFormat::ClaudeCode => Box::new(Mostly::new(format, "\"parentUuid\"", ClaudeCode::new(), shared)),
+        FileFormat::Codex => {
+            let codex = Codex::new(Arc::clone(&shared.sessions));
+            Box::new(Mostly::new(format, "\"payload\"", codex, shared))
+        }
+        FileFormat::Plain if shared.columns.is_none() => Box::new(Mostly::new(format, "\"ts\"", Plain, shared)),
+        FileFormat::Plain => single(format, shared),
+        FileFormat::Litellm
+        | FileFormat::Otel
+        | FileFormat::Bedrock
+        | FileFormat::Body
+        | FileFormat::Apim
+        | FileFormat::Langfuse
+        | FileFormat::Helicone
+        | FileFormat::Focus
+        | FileFormat::Cur
+        | FileFormat::OpenaiAdmin
+        | FileFormat::AnthropicAdmin
+        | FileFormat::CostExplorer => Box::new(Mixed::new(format, shared)),
+    }
 }
 
-fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat> {
+/// The reader of one format.
+pub(super) fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat> {
     if let Some(columns) = shared.columns.as_ref().filter(|_| format == FileFormat::Plain) {
         return Box::new(Mapped(Arc::clone(columns)));
     }
@@ -66,51 +98,5 @@ fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat> {
         FileFormat::OpenaiAdmin => Box::new(OpenaiAdmin::default()),
         FileFormat::AnthropicAdmin => Box::new(AnthropicAdmin::default()),
         FileFormat::CostExplorer => Box::new(CostExplorer::default()),
-    }
-}
-
-/// Reads records of several formats from one file.
-struct Mixed {
-    /// The format of records that do not tell.
-    usual: FileFormat,
-    shared: Shared,
-    readers: Vec<(FileFormat, Box<dyn LineFormat>)>,
-}
-
-impl Mixed {
-    fn of(&mut self, format: FileFormat) -> Option<&mut dyn LineFormat> {
-        let at = match self.readers.iter().position(|(known, _)| *known == format) {
-            Some(at) => at,
-            None => {
-                self.readers.push((format, single(format, &self.shared)));
-                self.readers.len() - 1
-            }
-        };
-        self.readers
-            .get_mut(at)
-            .map(|(_, reader)| reader.as_mut() as &mut dyn LineFormat)
-    }
-}
-
-impl LineFormat for Mixed {
-    fn record(&mut self, text: &str, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-        let format = match detect::by_record(text) {
-            Some(format) => format,
-            // What is no JSON at all is told as the damaged record that it is.
-            None if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() => self.usual,
-            None => {
-                out.excluded.push("records_without_usage");
-                return Ok(());
-            }
-        };
-        if format.is_bill() {
-            return Err(Fault::whole(format!(
-                "a record of the format {format}, which needs a file of its own"
-            )));
-        }
-        match self.of(format) {
-            Some(reader) => reader.record(text, line, context, out),
-            None => Ok(()),
-        }
     }
 }

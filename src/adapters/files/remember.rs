@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints, Rejection, SourceError};
 
-use super::line::Fault;
-use super::otel::Traces;
+use super::line::{Fault, NO_USAGE};
+use super::otel::{Found, Traces};
 use super::position::Position;
 use super::read::Run;
 use super::readers::held;
@@ -19,10 +19,15 @@ pub(super) const TRACES: &str = "otel:spans";
 /// Records without spend that are told apart; beyond that counting them starts anew, which changes no sum of spend.
 const REMEMBERED: usize = 1 << 20;
 
+/// Calls by their identity.
+type Calls = HashSet<EventId, rustc_hash::FxBuildHasher>;
+
 /// Records that are no spend, so that one delivered twice is told as a repetition.
 #[derive(Default)]
 pub(super) struct NoSpend {
-    seen: HashSet<EventId, rustc_hash::FxBuildHasher>,
+    seen: Calls,
+    /// Calls of the file whose streams have not told their usage so far.
+    streams: Calls,
 }
 
 impl NoSpend {
@@ -71,6 +76,16 @@ impl Run<'_> {
     /// Gives what records yielded to the sink; answers how many events.
     pub fn hand_over(&mut self) -> Result<u64, Stop> {
         let count = self.out.events.len() as u64;
+        let streams = &mut self.no_spend.streams;
+        streams.extend(self.out.unended.drain(..));
+        if !streams.is_empty() {
+            for event in &self.out.events {
+                streams.remove(&event.id);
+            }
+            if streams.len() >= REMEMBERED {
+                self.tell_streams();
+            }
+        }
         if count > 0 {
             self.options.fill_in(&mut self.out.events);
             self.sink.usage(&self.out.events)?;
@@ -107,20 +122,31 @@ impl Run<'_> {
 
     /// Prices the agent spans that no call was met for.
     pub fn settle_traces(&mut self) -> Result<(), Stop> {
-        let events = held(&self.shared.traces).settle();
+        let mut found = Found::default();
+        let events = held(&self.shared.traces).settle(&mut found);
         if !events.is_empty() {
             self.sink.warn(
-                "agent spans priced themselves, since no call below them is known",
+                "spans of agents and of unknown operations priced themselves, since no call below them is known",
                 events.len() as u64,
             );
             self.out.events.extend(events);
+            found.tell(&mut self.out);
             self.hand_over()?;
         }
         self.keep_traces()
     }
 
+    /// Tells the calls whose streams have ended without their usage.
+    fn tell_streams(&mut self) {
+        for id in std::mem::take(&mut self.no_spend.streams) {
+            self.sink.warn(NO_USAGE, 1);
+            self.sink.exclude(self.no_spend.kind("calls_without_usage", id), 1);
+        }
+    }
+
     /// Notes where a file stands that was read.
     pub fn done(&mut self, name: &str, position: Option<Position>) -> Result<(), Stop> {
+        self.tell_streams();
         if let Some(position) = position {
             self.sink.checkpoint(name, position.checkpoint())?;
         }

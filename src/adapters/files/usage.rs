@@ -6,10 +6,11 @@ use serde_json::value::RawValue;
 
 use crate::domain::usage::{MAX_TOKENS, Requests, Tokens};
 
-use super::counts::{Counts, Input};
+use super::counts::Counts;
 use super::line::{Fault, Output};
 use super::media::{self, Cached};
 use super::scalar::Scalar;
+pub(super) use super::shape::Shape;
 
 /// The `usage` object of a response body, of whichever provider.
 #[derive(Deserialize, Default)]
@@ -149,40 +150,6 @@ struct CacheDetail<'a> {
     ttl: Scalar<'a>,
 }
 
-/// Whose usage object it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Shape {
-    /// OpenAI chat completions; also Azure OpenAI, OpenRouter and the many that are compatible.
-    Chat,
-    /// OpenAI responses.
-    Responses,
-    /// Anthropic messages.
-    Messages,
-    /// Bedrock Converse.
-    Converse,
-    /// Cohere, which tells what it bills beside what it used.
-    Cohere,
-}
-
-impl Shape {
-    fn input(self) -> Input {
-        match self {
-            Shape::Chat | Shape::Responses => Input::Includes,
-            Shape::Messages | Shape::Converse | Shape::Cohere => Input::Excludes,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Shape::Chat => "OpenAI chat body",
-            Shape::Responses => "OpenAI responses body",
-            Shape::Messages => "Anthropic body",
-            Shape::Converse => "Bedrock Converse body",
-            Shape::Cohere => "Cohere body",
-        }
-    }
-}
-
 impl<'a> Usage<'a> {
     /// Whose it is; nothing where it has no usage field.
     pub fn shape(&self) -> Option<Shape> {
@@ -209,7 +176,12 @@ impl<'a> Usage<'a> {
 
     /// The disjoint tokens; `openai` says whose default time to live an unsplit cache write has.
     pub fn tokens(&self, shape: Shape, openai: bool, out: &mut Output) -> Result<Tokens, Fault> {
-        let counts = match shape {
+        Ok(self.counts(shape, openai)?.tokens(shape.input(), shape.name(), out))
+    }
+
+    /// The counts as they are told.
+    pub fn counts(&self, shape: Shape, openai: bool) -> Result<Counts, Fault> {
+        match shape {
             Shape::Chat => self.openai(
                 (&self.prompt_tokens, "prompt_tokens"),
                 (&self.completion_tokens, "completion_tokens"),
@@ -227,8 +199,7 @@ impl<'a> Usage<'a> {
             Shape::Messages => self.messages(),
             Shape::Converse => self.converse(),
             Shape::Cohere => self.cohere(),
-        }?;
-        Ok(counts.tokens(shape.input(), shape.name(), out))
+        }
     }
 
     fn openai(

@@ -4,18 +4,22 @@ use super::format;
 use crate::domain::price::Book;
 
 /// Provider and file.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 16] = [
     ("anthropic", include_str!("../../../policies/prices/anthropic.toml")),
     ("azure", include_str!("../../../policies/prices/azure.toml")),
     ("bedrock", include_str!("../../../policies/prices/bedrock.toml")),
+    ("cerebras", include_str!("../../../policies/prices/cerebras.toml")),
+    ("cohere", include_str!("../../../policies/prices/cohere.toml")),
     ("deepseek", include_str!("../../../policies/prices/deepseek.toml")),
     ("google", include_str!("../../../policies/prices/google.toml")),
     ("groq", include_str!("../../../policies/prices/groq.toml")),
     ("mistral", include_str!("../../../policies/prices/mistral.toml")),
+    ("moonshot", include_str!("../../../policies/prices/moonshot.toml")),
     ("openai", include_str!("../../../policies/prices/openai.toml")),
     ("openrouter", include_str!("../../../policies/prices/openrouter.toml")),
     ("perplexity", include_str!("../../../policies/prices/perplexity.toml")),
     ("vertex", include_str!("../../../policies/prices/vertex.toml")),
+    ("voyage", include_str!("../../../policies/prices/voyage.toml")),
     ("xai", include_str!("../../../policies/prices/xai.toml")),
 ];
 

@@ -83,7 +83,8 @@ pub struct Alert {
     /// A telling that is due as soon as nothing suppresses it: that it is over, or that nobody looks after it any more.
     #[serde(default)]
     pub owed: Option<Told>,
-    /// The channels that were told that it fires: they are told how it goes on, whatever the policy says by then.
+    /// The channels that were told that it fires: they are told how it goes on, whatever the policy says by then, as long as one of
+    /// them is configured.
     #[serde(default)]
     pub told_to: Vec<String>,
     /// A person called it over while its condition held: it stays over until the condition was seen to be gone.

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::book::{Allowance, Book, Entry};
 use super::card::{Prepared, Segment, Terms};
-use super::name::{Candidate, candidates, is_opaque, provider_key};
+use super::name::{Candidate, candidates, is_opaque, own_prefix, provider_key};
 use super::plan::{Cache, Plan, RECENT};
 use super::worst::Worst;
 use crate::domain::charge::{Charge, UnpricedReason};
@@ -169,6 +169,11 @@ impl Books {
             .filter(|m| !m.as_provider.is_empty())
             .map_or(provider, |m| provider_key(&m.as_provider));
         let mut tries = candidates(&provider, name);
+        let prefix = own_prefix(event.provider().as_str());
+        if !prefix.is_empty() && own.is_none() {
+            let own = candidates(&provider, &format!("{prefix}{name}"));
+            tries.splice(0..0, own.into_iter().take(1));
+        }
         let mut shelf = provider;
         if shelf.is_empty()
             && let Some((head, _)) = name.split_once('/')
@@ -250,8 +255,14 @@ fn prepare(
         geography,
         free: candidate.free,
     };
+    // Of these the host or region alone is told, for every model: a price without places holds in all of them.
+    let anywhere = candidate.geography.is_empty() && matches!(provider, "openai" | "vertex");
     let mut segments = Vec::new();
     for price in entry.all_on(day) {
+        let mut terms = terms;
+        if anywhere && price.geographies.is_empty() {
+            terms.geography = "";
+        }
         segments.push(Segment {
             hours: price.hours.clone(),
             price: Prepared::new(price, entry, terms),

@@ -34,6 +34,7 @@ pub fn provider_key(provider: &str) -> String {
         "text-completion-openai" => "openai",
         "moonshotai" | "moonshot_ai" => "moonshot",
         "cohere_chat" => "cohere",
+        "voyageai" | "voyage_ai" => "voyage",
         "together_ai" | "together-ai" | "togetherai" => "together",
         "fireworks_ai" | "fireworks-ai" => "fireworks",
         "groq_ai" => "groq",
@@ -49,6 +50,12 @@ const GEOGRAPHIES: [&str; 14] = [
     "us", "eu", "apac", "jp", "au", "ca", "sa", "me", "af", "uk", "in", "us-gov", "global", "regional",
 ];
 
+/// Whether a name begins with a geography, as Bedrock's do.
+pub(super) fn names_a_place(name: &str) -> bool {
+    let front = name.rsplit('/').next().unwrap_or(name).split_once('.');
+    front.is_some_and(|(front, _)| GEOGRAPHIES.contains(&front))
+}
+
 /// Whether only a map of the owner's can tell which model is meant.
 pub(super) fn is_opaque(name: &str) -> bool {
     let lower = name.to_lowercase();
@@ -58,9 +65,20 @@ pub(super) fn is_opaque(name: &str) -> bool {
             "provisioned-model/",
             "custom-model",
             "imported-model/",
+            "prompt-router/",
+            ":prompt/",
         ]
         .iter()
         .any(|kind| lower.contains(kind))
+}
+
+/// The spelling of a provider that sells some models at another price than its namesakes, which stand in its entry's name:
+/// `azure_ai/mistral-large-latest` is no `azure/mistral-large-latest`.
+pub(super) fn own_prefix(provider: &str) -> &'static str {
+    match provider.trim().to_lowercase().as_str() {
+        "azure_ai" | "az.ai.inference" | "azure.ai.inference" => "azure_ai/",
+        _ => "",
+    }
 }
 
 pub(super) fn candidates(provider: &str, model: &str) -> Vec<Candidate> {
@@ -88,6 +106,14 @@ pub(super) fn candidates(provider: &str, model: &str) -> Vec<Candidate> {
             ..stem
         };
         list.push(stem.clone());
+    }
+    // The whole path of a model on Vertex AI: `projects/x/locations/y/publishers/…`.
+    if matches!(provider, "google" | "vertex")
+        && stem.name.starts_with("projects/")
+        && let Some(at) = stem.name.find("/publishers/")
+        && let Some(rest) = stem.name.get(at + 1..)
+    {
+        stem.name = rest.to_owned();
     }
     for prefix in [
         "models/",
@@ -177,6 +203,14 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
             ..stem
         };
         list.push(stem.clone());
+    }
+    // Answers of Claude name the model as its maker does.
+    if stem.name.starts_with("claude-") {
+        list.push(Candidate {
+            name: format!("anthropic.{}", stem.name),
+            how: "maker's name of the model",
+            ..stem.clone()
+        });
     }
     let cut = |name: &str| {
         let mut name = name;

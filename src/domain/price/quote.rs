@@ -122,6 +122,11 @@ impl Books {
                     ));
                 }
             }
+            if let Some(longest) = Extras::of(event.extras).longest_prompt {
+                quote.notes.push(format!(
+                    "the model was asked several times, with prompts of {longest} tokens at most, to the thousand: these are compared with thresholds"
+                ));
+            }
             if let Some(size) = Extras::of(event.extras).search_context
                 && event.requests.web_searches > 0
                 && !prepared.price_fees.search_context.contains_key(&size)

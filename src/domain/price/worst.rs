@@ -3,57 +3,108 @@
 use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
-use super::book::{Book, Rates};
-use super::name::provider_key;
+use super::book::{Book, Price, Rates};
+use super::name::{names_a_place, provider_key};
+use crate::domain::label::Label;
 use crate::domain::money::{add_exact, mul_exact};
 use crate::domain::usage::{Bucket, Extras, Tokens, Unit, UsageEvent};
 
 /// The highest rates of the books.
 #[derive(Debug, Default)]
 pub(super) struct Worst {
-    by_provider: FxHashMap<String, Rates>,
-    of_all: Rates,
+    by_provider: FxHashMap<String, Highest>,
+    of_all: Highest,
     /// The highest rate of a unit by provider; the empty provider is any.
     units: FxHashMap<(String, Unit), Decimal>,
+}
+
+/// What is highest among the entries of a provider, or of all.
+#[derive(Clone, Debug, Default)]
+struct Highest {
+    rates: Rates,
+    /// Per thousand: web searches, file searches, code executions, calls.
+    fees: [Decimal; 4],
+    /// On the token cost, where a call names a tier, a speed, a place, and where it names no place.
+    tier: Decimal,
+    speed: Decimal,
+    place: Decimal,
+    no_place: Decimal,
+}
+
+impl Highest {
+    fn take(&mut self, price: &Price) {
+        let tiers = price.tiers.values();
+        let all = std::iter::once(&price.rates)
+            .chain(price.above.iter().map(|a| &a.rates))
+            .chain(tiers.flat_map(|t| std::iter::once(&t.rates).chain(t.above.iter().map(|a| &a.rates))));
+        for (bucket, rate) in all.flat_map(Rates::iter) {
+            let known = self.rates.get(bucket);
+            self.rates.set(bucket, known.map_or(rate, |known| known.max(rate)));
+        }
+        let fees = &price.fees;
+        let search = fees.search_context.values().copied().chain(fees.web_search).max();
+        let given = [search, fees.file_search, fees.code_execution, fees.request];
+        for (slot, fee) in self.fees.iter_mut().zip(given) {
+            *slot = fee.unwrap_or_default().max(*slot);
+        }
+        let places = &price.geographies;
+        let bare = places.get("").copied();
+        for (slot, factor) in [
+            (&mut self.tier, price.tiers.values().filter_map(|t| t.factor).max()),
+            (&mut self.speed, price.speeds.values().copied().max()),
+            (&mut self.place, places.values().copied().max()),
+            (&mut self.no_place, bare),
+        ] {
+            *slot = factor.unwrap_or(Decimal::ONE).max(*slot).max(Decimal::ONE);
+        }
+    }
+
+    /// What the token cost is multiplied with at most.
+    fn factor(&self, event: &UsageEvent) -> Option<Decimal> {
+        let given = |name: Label| !matches!(name.as_str(), "" | "standard" | "default" | "batch" | "flex");
+        let placed = !event.geo.is_empty() || names_a_place(event.model().as_str());
+        let factors = [
+            (given(event.tier()), self.tier),
+            (given(event.speed), self.speed),
+            (placed, self.place),
+            (!placed, self.no_place),
+        ];
+        let due = factors
+            .into_iter()
+            .filter(|(due, factor)| *due && *factor > Decimal::ONE);
+        due.map(|(_, factor)| factor)
+            .try_fold(Decimal::ONE, |all, one| mul_exact(all, one).ok())
+    }
 }
 
 impl Worst {
     pub(super) fn of(books: &[Book]) -> Self {
         let mut highest = Worst::default();
         for (provider, entry) in books.iter().flat_map(Book::entries) {
-            let Some(price) = entry.prices.iter().rev().find(|p| p.to.is_none()) else {
-                continue;
-            };
-            let units = price.tiers.values().flat_map(|t| &t.units).chain(&price.units);
-            for (key, rate) in units {
-                for who in [provider, ""] {
-                    let slot = highest.units.entry((who.to_owned(), key.unit)).or_default();
-                    *slot = rate.rate.max(*slot);
+            // Those of some hours stand behind the one of all others.
+            for price in entry.prices.iter().rev().filter(|p| p.to.is_none()) {
+                let units = price.tiers.values().flat_map(|t| &t.units).chain(&price.units);
+                for (key, rate) in units {
+                    for who in [provider, ""] {
+                        let slot = highest.units.entry((who.to_owned(), key.unit)).or_default();
+                        *slot = rate.rate.max(*slot);
+                    }
                 }
-            }
-            let tiers = price.tiers.values();
-            let all = std::iter::once(&price.rates)
-                .chain(price.above.iter().map(|a| &a.rates))
-                .chain(tiers.flat_map(|t| std::iter::once(&t.rates).chain(t.above.iter().map(|a| &a.rates))));
-            let Worst {
-                by_provider, of_all, ..
-            } = &mut highest;
-            for rates in all {
-                for sum in [by_provider.entry(provider.to_owned()).or_default(), &mut *of_all] {
-                    rates
-                        .iter()
-                        .for_each(|(b, r)| sum.set(b, sum.get(b).map_or(r, |s| s.max(r))));
+                highest.by_provider.entry(provider.to_owned()).or_default().take(price);
+                highest.of_all.take(price);
+                if price.hours.is_none() {
+                    break;
                 }
             }
         }
         highest
     }
 
-    /// The highest rates of the provider's entries, or of all when it has none, on these tokens.
+    /// The highest rates, fees and factors of the provider's entries, or of all when it has none, on this call.
     pub(super) fn case(&self, event: &UsageEvent) -> Decimal {
         let provider = provider_key(event.provider().as_str());
-        let rates = self.by_provider.get(&provider).unwrap_or(&self.of_all);
-        let mut sum = worst_sum(rates, &event.tokens);
+        let own = self.by_provider.get(&provider).unwrap_or(&self.of_all);
+        let mut sum = worst_sum(&own.rates, &event.tokens);
         if !event.extras.is_empty() {
             for (key, amount) in Extras::of(event.extras).units() {
                 let of = |who: &str| self.units.get(&(who.to_owned(), key.unit)).copied();
@@ -61,7 +112,28 @@ impl Worst {
                 sum = sum.and_then(|sum| add_exact(sum, mul_exact(*amount, rate).ok()?).ok());
             }
         }
-        sum.unwrap_or(Decimal::MAX)
+        self.with_fees(sum, own, event).unwrap_or(Decimal::MAX)
+    }
+
+    fn with_fees(&self, sum: Option<Decimal>, own: &Highest, event: &UsageEvent) -> Option<Decimal> {
+        let mut sum = mul_exact(sum?, own.factor(event)?).ok()?;
+        let requests = &event.requests;
+        let counts = [
+            requests.web_searches,
+            requests.file_searches,
+            requests.code_executions,
+            1,
+        ];
+        for (n, (count, fee)) in counts.into_iter().zip(own.fees).enumerate() {
+            // A provider without such a fee may have one for this; a fee for the call itself is rare.
+            let any = self.of_all.fees.get(n).copied().unwrap_or_default();
+            let fee = if fee.is_zero() && n < 3 { any } else { fee };
+            if count > 0 && !fee.is_zero() {
+                let one = mul_exact(fee, Decimal::new(1, 3)).ok()?;
+                sum = add_exact(sum, mul_exact(Decimal::from(count), one).ok()?).ok()?;
+            }
+        }
+        Some(sum.normalize())
     }
 }
 

@@ -151,10 +151,15 @@ pub struct Extras {
     units: Vec<(UnitKey, Decimal)>,
     /// Size of the search context, where it is not medium.
     pub search_context: Option<SearchContext>,
+    /// The longest prompt of those that the call sums up, to its thousand: so few texts are kept, and thresholds are whole thousands.
+    pub longest_prompt: Option<u64>,
 }
 
 /// The largest amount one record may claim: a year of seconds, a long book of characters. Beyond it the record is absurd.
 pub const MAX_UNITS: u32 = 1_000_000_000;
+
+/// Its name where a call keeps it.
+const LONGEST_PROMPT: &str = "longest_prompt";
 
 /// Decimals that an amount may have.
 const MAX_DECIMALS: u32 = 9;
@@ -198,6 +203,7 @@ impl Extras {
             .map(|(key, amount)| format!("{key}={amount}"))
             .collect();
         parts.extend(context.map(|c| format!("search_context={}", c.name())));
+        parts.extend(self.longest_prompt.map(|n| format!("{LONGEST_PROMPT}={n}")));
         let text = parts.join(" ");
         (text.len() <= crate::domain::label::MAX_LABEL_BYTES).then(|| Label::new(&text))
     }
@@ -225,6 +231,8 @@ impl Extras {
         for (name, value) in label.as_str().split(' ').filter_map(|part| part.split_once('=')) {
             if name == "search_context" {
                 extras.search_context = SearchContext::of(value);
+            } else if name == LONGEST_PROMPT {
+                extras.longest_prompt = value.parse().ok();
             } else if let (Some(key), Ok(amount)) = (UnitKey::parse(name), parse_decimal(value)) {
                 let _ = extras.add(key, amount);
             }
@@ -249,10 +257,11 @@ mod tests {
             assert!(!extras.add(UnitKey::new(Unit::Page, ""), amount(wrong)), "{wrong}");
         }
         extras.search_context = Some(SearchContext::High);
+        extras.longest_prompt = Some(110_500);
         let label = extras.label().unwrap();
         assert_eq!(
             label.as_str(),
-            "audio_in_second=12.75 video_out_second:720p=8 search_context=high"
+            "audio_in_second=12.75 video_out_second:720p=8 search_context=high longest_prompt=110500"
         );
         assert_eq!(Extras::of(label), extras);
         assert!(Extras::default().label().unwrap().is_empty());

@@ -286,14 +286,33 @@ impl UsageEvent {
         }
     }
 
-    /// The size that price thresholds are compared with: of the prompt, for a sum over many calls that of any of them.
+    /// The size that price thresholds are compared with: of the prompt, for a sum over many calls that of any of them, for a call
+    /// that asked the model several times that of the longest.
     #[must_use]
     pub fn prompt_size(&self) -> u64 {
         match self.rank.authority {
             Rank::REPORT => 0,
             Rank::REPORT_LONG => 200_001,
-            _ => self.tokens.prompt(),
+            _ if self.extras.is_empty() => self.tokens.prompt(),
+            _ => {
+                let longest = Extras::of(self.extras).longest_prompt.unwrap_or(u64::MAX);
+                self.tokens.prompt().min(longest)
+            }
         }
+    }
+
+    /// Notes that the model was asked several times, at most with a prompt of so many tokens; short ones decide no price.
+    pub fn asked_at_most(&mut self, longest: u64) {
+        /// The least threshold of any price.
+        const SHORT: u64 = 32_000;
+        let all = self.tokens.prompt();
+        if longest == 0 || longest >= all || all <= SHORT {
+            return;
+        }
+        let mut extras = Extras::of(self.extras);
+        let (thousands, rest) = (longest / 1000 * 1000, longest % 1000);
+        extras.longest_prompt = Some(thousands + if rest == 0 { 0 } else { 500 });
+        self.extras = extras.label().unwrap_or(self.extras);
     }
 
     /// The provider.
@@ -322,6 +341,23 @@ mod tests {
     #[test]
     fn a_call_is_no_larger_for_what_few_calls_have() {
         assert!(size_of::<UsageEvent>() <= 272, "{}", size_of::<UsageEvent>());
+    }
+
+    #[test]
+    fn of_several_prompts_the_longest_is_compared_with_thresholds() {
+        let mut event = UsageEvent::new(EventId([7; 16]), DateTime::UNIX_EPOCH, "p".into(), "m".into());
+        event.tokens.set(Bucket::InputUncached, 300_000);
+        for (longest, size) in [
+            (0, 300_000),
+            (300_000, 300_000),
+            (200_000, 200_000),
+            (200_001, 200_500),
+            (199_999, 199_500),
+        ] {
+            let mut one = event;
+            one.asked_at_most(longest);
+            assert_eq!(one.prompt_size(), size, "{longest}");
+        }
     }
 
     #[test]

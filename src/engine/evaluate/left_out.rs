@@ -1,4 +1,4 @@
-//! What the figures of a budget leave out: spend in other currencies, and a bill that is not there.
+//! What the figures of a budget leave out: spend in other currencies, a bill that is not there, and one that is not counted.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +17,9 @@ struct Kind {
     other: Option<Currency>,
     /// Whether it is a row of a bill that the budget is about.
     billed: bool,
+    /// Whether it would count if the budget counted bills.
+    uncounted: bool,
+    metered: bool,
 }
 
 /// What one budget leaves out. None of it is zero, and none of it can be added.
@@ -29,6 +32,9 @@ pub(super) struct LeftOut<'a> {
     kinds: Vec<Kind>,
     others: BTreeMap<Currency, Decimal>,
     billed: bool,
+    /// What bills say of the period, where the budget counts what is metered and nothing is.
+    uncounted: Decimal,
+    metered: bool,
 }
 
 impl<'a> LeftOut<'a> {
@@ -40,6 +46,8 @@ impl<'a> LeftOut<'a> {
             kinds: Vec::new(),
             others: BTreeMap::new(),
             billed: false,
+            uncounted: Decimal::ZERO,
+            metered: false,
         }
     }
 
@@ -50,14 +58,26 @@ impl<'a> LeftOut<'a> {
         self.kinds.push(Kind {
             other: Some(key.currency).filter(|other| counts && *other != currency),
             billed: key.basis == Basis::Billed && self.budget.scope.matches(&key.dimensions),
+            uncounted: key.basis == Basis::Billed && self.budget.covers(key),
+            metered: key.basis == Basis::Metered && self.budget.covers(key),
         });
     }
 
     pub fn row(&mut self, kind: usize, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
-        let Some(Kind { other, billed }) = self.kinds.get(kind).copied() else {
+        let Some(Kind {
+            other,
+            billed,
+            uncounted,
+            metered,
+        }) = self.kinds.get(kind).copied()
+        else {
             return Ok(());
         };
         self.billed |= billed && key.hour.start() >= self.from;
+        self.metered |= metered;
+        if uncounted && self.period.contains(key.hour.start()) {
+            self.uncounted = add_exact(self.uncounted, sums.cost)?;
+        }
         if let Some(currency) = other.filter(|_| self.period.contains(key.hour.start())) {
             let slot = self.others.entry(currency).or_default();
             *slot = add_exact(*slot, sums.cost)?;
@@ -79,6 +99,12 @@ impl<'a> LeftOut<'a> {
             let since = self.from.with_timezone(&self.budget.zone).format("%Y-%m-%d");
             notes.push(format!(
                 "no bill of this scope is recorded since {since}: nothing can count"
+            ));
+        }
+        if self.budget.basis == Basis::Metered && !self.metered && !self.uncounted.is_zero() {
+            let cost = Money::new(self.uncounted, own);
+            notes.push(format!(
+                "{cost} of bills in this scope is not counted: the budget counts calls; `basis = \"billed\"` counts bills"
             ));
         }
         notes

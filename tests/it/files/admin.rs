@@ -49,6 +49,30 @@ fn usage_buckets_have_disjoint_tokens_and_the_values_they_are_grouped_by() {
     assert!(long.id != call.id && long.prompt_size() > 200_000);
 }
 
+/// 3,000 of text and 2,000 of audio in, 110 and 300 out: whether the counts are those of all or of text alone.
+#[test]
+fn audio_of_a_usage_bucket_has_its_own_price() {
+    let page = |tokens: &str| {
+        format!(
+            r#"{{"object":"page","data":[{{"object":"bucket","start_time":1792454400,"end_time":1792540800,"results":[{{"object":"organization.usage.completions.result",{tokens},"input_audio_tokens":2000,"output_audio_tokens":300,"model":"gpt-4o-audio-preview-2024-12-17","batch":null,"service_tier":"default"}}]}}],"has_more":false}}"#
+        )
+    };
+    for tokens in [
+        r#""input_tokens":5000,"input_cached_tokens":0,"output_tokens":410,"input_text_tokens":3000,"output_text_tokens":110"#,
+        r#""input_tokens":3000,"output_tokens":110,"input_text_tokens":3000,"output_text_tokens":110"#,
+        r#""input_tokens":3000,"output_tokens":110"#,
+    ] {
+        let call = read_text("a.json", page(tokens)).only();
+        let buckets = [Bucket::InputUncached, Bucket::Output, Bucket::AudioIn, Bucket::AudioOut];
+        assert_eq!(buckets.map(|b| call.tokens.get(b)), [3000, 110, 2000, 300], "{tokens}");
+        assert_eq!(super::charged(&call), "0.1126");
+    }
+    let cached = r#""input_tokens":5000,"input_cached_tokens":1000,"input_cached_audio_tokens":600,"output_tokens":410,"input_text_tokens":3000,"output_text_tokens":110"#;
+    let call = read_text("a.json", page(cached)).only();
+    let buckets = [Bucket::InputUncached, Bucket::CacheRead, Bucket::AudioIn];
+    assert_eq!(buckets.map(|b| call.tokens.get(b)), [2600, 1000, 1400]);
+}
+
 #[test]
 fn a_bucket_that_is_delivered_again_replaces() {
     let folder = tempfile::tempdir().unwrap();

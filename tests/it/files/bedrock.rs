@@ -39,6 +39,31 @@ fn the_write_split_comes_from_the_body_whatever_its_shape() {
 }
 
 #[test]
+fn the_tier_that_served_a_call_stands_in_the_body() {
+    for (rest, tier) in [
+        (
+            CONVERSE.replace(r#""usage":"#, r#""serviceTier":{"type":"flex"},"usage":"#),
+            "flex",
+        ),
+        (
+            BODY_ONLY.replace(r#""metadata":{"#, r#""metadata":{"serviceTier":{"type":"priority"},"#),
+            "priority",
+        ),
+        (
+            CONVERSE.replace(r#""usage":"#, r#""serviceTier":{"type":"default"},"usage":"#),
+            "standard",
+        ),
+        (
+            CONVERSE.replace(r#""usage":"#, r#""text":"\"serviceTier\"","usage":"#),
+            "",
+        ),
+    ] {
+        let call = read_text("a.json", log("r-1", &rest)).only();
+        assert_eq!((call.tier().as_str(), call.tokens.total()), (tier, 4460), "{rest}");
+    }
+}
+
+#[test]
 fn exports_of_cloudwatch_are_unwrapped() {
     let inner = log("r-1", CONVERSE);
     let text = serde_json::to_string(&inner).unwrap();

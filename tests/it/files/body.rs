@@ -11,7 +11,7 @@ fn counts(call: &UsageEvent) -> Vec<u64> {
 }
 
 const CHAT: &str = r#"{"id":"chatcmpl-A1","object":"chat.completion","created":1792484104,"model":"gpt-5-2025-08-07","choices":[],"usage":{"prompt_tokens":2000,"completion_tokens":300,"total_tokens":2300,"prompt_tokens_details":{"cached_tokens":1536},"completion_tokens_details":{"reasoning_tokens":192}},"service_tier":"flex"}"#;
-const RESPONSES: &str = r#"{"id":"resp_B2","object":"response","created_at":1792484104,"status":"completed","model":"gpt-5.6-sol","output":[{"type":"web_search_call"},{"type":"message"},{"type":"web_search_call"}],"usage":{"input_tokens":15000,"input_tokens_details":{"cached_tokens":4000,"cache_write_tokens":10000},"output_tokens":1000,"output_tokens_details":{"reasoning_tokens":600},"total_tokens":16000},"service_tier":"default","metadata":{"team":"search"}}"#;
+const RESPONSES: &str = r#"{"id":"resp_B2","object":"response","created_at":1792484104,"status":"completed","model":"gpt-5.6-sol","output":[{"type":"web_search_call"},{"type":"message"},{"type":"web_search_call","action":{"type":"search"}},{"type":"web_search_call","action":{"type":"open_page","url":"https://e.x"}},{"type":"web_search_call","action":{"type":"find_in_page"}}],"usage":{"input_tokens":15000,"input_tokens_details":{"cached_tokens":4000,"cache_write_tokens":10000},"output_tokens":1000,"output_tokens_details":{"reasoning_tokens":600},"total_tokens":16000},"service_tier":"default","metadata":{"team":"search"}}"#;
 const OPENROUTER: &str = r#"{"id":"gen-9","object":"chat.completion","created":1792484104,"provider":"Google","model":"google/gemini-2.5-flash","usage":{"prompt_tokens":270,"completion_tokens":28,"total_tokens":298,"cost":0.000151,"prompt_tokens_details":{"cached_tokens":70,"cache_write_tokens":50}}}"#;
 const AZURE: &str = r#"{"id":"chatcmpl-Z","object":"chat.completion","created":1792484104,"model":"gpt-4o-2024-08-06","prompt_filter_results":[],"usage":{"prompt_tokens":10,"completion_tokens":2}}"#;
 const GEMINI: &str = r#"{"responseId":"g-51","modelVersion":"gemini-2.5-flash","createTime":"2026-10-20T08:15:04Z","usageMetadata":{"promptTokenCount":6000,"cachedContentTokenCount":4000,"toolUsePromptTokenCount":150,"candidatesTokenCount":500,"thoughtsTokenCount":1200,"totalTokenCount":7850}}"#;
@@ -59,6 +59,57 @@ fn each_shape_gives_its_buckets_and_provider() {
     assert_eq!(cost.unwrap().to_string(), "0.000151");
 }
 
+/// Reasoning that the seller's output count leaves out, in full at xAI, in the total alone at Gemini's endpoint in OpenAI's shape.
+#[test]
+fn reasoning_that_only_the_total_holds_is_output() {
+    let body = |model: &str, rest: &str| {
+        format!(
+            r#"{{"id":"c-1","object":"chat.completion","created":1792484104,"model":"{model}","choices":[],"usage":{{{rest}}}}}"#
+        )
+    };
+    let xai = r#""prompt_tokens":10120,"completion_tokens":1499,"total_tokens":14428,"prompt_tokens_details":{"cached_tokens":128},"completion_tokens_details":{"reasoning_tokens":2809}"#;
+    let rest = r#""prompt_tokens":20,"completion_tokens":30,"total_tokens":850"#;
+    for (text, provider, expected, reasoning, warned) in [
+        (body("grok-4.20", xai), "xai", [9992, 128, 0, 0, 0, 0, 4308], 2809, 0),
+        (body("gemini-2.5-pro", rest), "google", [20, 0, 0, 0, 0, 0, 830], 800, 0),
+        // What was kept of an answer, and another seller's, are not guessed at.
+        (
+            body("gemini-2.5-pro", rest).replace("chat.completion", "kept"),
+            "google",
+            [20, 0, 0, 0, 0, 0, 30],
+            0,
+            1,
+        ),
+        (body("gpt-5", rest), "openai", [20, 0, 0, 0, 0, 0, 30], 0, 1),
+    ] {
+        let kept = read_text("a.json", &text);
+        assert_eq!(kept.warnings.len(), warned, "{text}: {:?}", kept.warnings);
+        let call = kept.only();
+        assert_eq!(call.provider().as_str(), provider);
+        assert_eq!(
+            (counts(&call), call.tokens.reasoning),
+            (expected.to_vec(), reasoning),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn answers_of_models_that_always_search_have_a_search() {
+    let body = AZURE.replace(r#""prompt_filter_results":[],"#, "");
+    let body = |model: &str| body.replace("gpt-4o-2024-08-06", model);
+    for (model, searches) in [
+        ("gpt-4o-search-preview-2025-03-11", 1),
+        ("gpt-5-search-api", 1),
+        ("sonar", 1),
+        ("sonar-deep-research", 0),
+        ("gpt-4o", 0),
+    ] {
+        let call = read_text("a.json", body(model)).only();
+        assert_eq!(call.requests.web_searches, searches, "{model}");
+    }
+}
+
 #[test]
 fn iterations_of_another_model_are_calls_of_their_own() {
     let kept = read_text("a.jsonl", [ANTHROPIC, ANTHROPIC].join("\n"));
@@ -74,6 +125,40 @@ fn iterations_of_another_model_are_calls_of_their_own() {
     assert_eq!(advisor.requests.web_searches, 0);
 }
 
+/// The threshold of long prompts is one of each time that the model is asked, not of their sum.
+#[test]
+fn iterations_that_are_each_below_a_threshold_cost_the_lower_price() {
+    let with = |first: u64, second: u64| {
+        let all = first + second;
+        ANTHROPIC
+            .replace("claude-sonnet-4-6", "claude-sonnet-4-5-20250929")
+            .replace(r#""service_tier":"standard","inference_geo":"us","server_tool_use":{"web_search_requests":3},"#, "")
+            .replace(r#""cache_creation_input_tokens":90,"cache_read_input_tokens":5,"cache_creation":{"ephemeral_1h_input_tokens":60},"#, "")
+            .replace(r#""input_tokens":700"#, &format!(r#""input_tokens":{all}"#))
+            .replace(r#""input_tokens":300"#, &format!(r#""input_tokens":{first}"#))
+            .replace(r#""input_tokens":400"#, &format!(r#""input_tokens":{second}"#))
+    };
+    let line = |body: &str| {
+        format!(
+            r#"{{"type":"assistant","timestamp":"2026-10-20T08:15:04Z","sessionId":"s-1","uuid":"u-1","message":{body}}}"#
+        )
+    };
+    for (first, second, cost) in [
+        // 3 and 15, 6 and 22.5 dollars.
+        (100_000, 110_000, "0.63135"),
+        (100, 200_000, "0.60165"),
+        (100, 200_001, "1.202631"),
+    ] {
+        let body = with(first, second);
+        for kept in [read_text("a.json", &body), read_text("a.jsonl", line(&body))] {
+            let main = kept.calls[&EventId::of(&[b"response", b"msg_0Q"])];
+            assert_eq!(super::charged(&main), cost, "{first} {second}");
+            let advisor = kept.calls[&EventId::of(&[b"response", b"msg_0Q", b"iteration", b"1"])];
+            assert!(advisor.extras.is_empty());
+        }
+    }
+}
+
 #[test]
 fn batch_output_is_opened_and_billed_as_batch() {
     let ok = format!(
@@ -85,6 +170,84 @@ fn batch_output_is_opened_and_billed_as_batch() {
     assert_eq!((kept.calls.len(), kept.rejected.len()), (3, 0));
     assert!(kept.calls.values().all(|call| call.tier().as_str() == "batch"));
     assert_eq!(kept.excluded.get("failed_calls"), Some(&1));
+}
+
+#[test]
+fn batches_of_other_clouds_are_billed_as_batch_too() {
+    let gemini = r#"{"responseId":"g-9","modelVersion":"gemini-2.5-flash","createTime":"2026-10-20T08:15:04Z","usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":1}}"#;
+    let claude = r#"{"id":"msg_bdrk_01","type":"message","role":"assistant","model":"claude-sonnet-4-5-20250929","usage":{"input_tokens":10,"output_tokens":1}}"#;
+    for (line, provider) in [
+        (format!(r#"{{"key":"req-1","response":{gemini}}}"#), "google"),
+        (
+            format!(r#"{{"status":"","processed_time":"2026-10-20T08:15:04.1+00:00","request":{{"contents":[]}},"response":{gemini}}}"#),
+            "vertex",
+        ),
+        (format!(r#"{{"recordId":"R1","modelInput":{{"messages":[]}},"modelOutput":{claude}}}"#), "bedrock"),
+        (
+            r#"{"modelInput":{},"modelOutput":{"output":{"message":{}},"usage":{"inputTokens":10,"outputTokens":1,"totalTokens":11}},"recordId":"R2"}"#.to_owned(),
+            "bedrock",
+        ),
+    ] {
+        let call = read_text("a.jsonl", &line).only();
+        assert_eq!((call.provider().as_str(), call.tier().as_str()), (provider, "batch"), "{line}");
+        assert_eq!(counts(&call), [10, 0, 0, 0, 0, 0, 1], "{line}");
+    }
+    let lines = [
+        r#"{"recordId":"R3","modelInput":{},"error":{"errorCode":400}}"#,
+        r#"{"status":"Bad Request","processed_time":"2026-10-20T08:15:04Z","request":{},"response":{},"custom_id":"c"}"#,
+        r#"{"recordId":"R4","modelInput":{},"modelOutput":{"inputTextTokenCount":8,"results":[{"tokenCount":3}]}}"#,
+    ];
+    let kept = read_text("a.jsonl", lines.join("\n"));
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 0));
+    let told = ["failed_calls", "calls_without_usage"].map(|kind| kept.excluded.get(kind).copied());
+    assert_eq!(told, [Some(2), Some(1)]);
+}
+
+#[test]
+fn the_answer_tells_who_sold_it_and_at_which_tier() {
+    let claude = |id: &str| {
+        format!(
+            r#"{{"id":"{id}","type":"message","role":"assistant","model":"claude-sonnet-4-5-20250929","created_at":"2026-10-20T08:15:04Z","usage":{{"input_tokens":1,"output_tokens":1}}}}"#
+        )
+    };
+    let groq = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1792484104,"model":"llama-3.3-70b-versatile","x_groq":{"id":"req_1"},"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
+    let converse = r#"{"time":"2026-10-20T08:15:04Z","modelId":"zai.glm-4.7","usage":{"inputTokens":1,"outputTokens":1},"serviceTier":{"type":"priority"}}"#;
+    for (body, provider, tier) in [
+        (claude("msg_bdrk_015pNYi6"), "bedrock", ""),
+        (claude("msg_vrtx_015pNYi6"), "vertex", ""),
+        (claude("msg_015pNYi6"), "anthropic", ""),
+        (groq.to_owned(), "groq", ""),
+        (converse.to_owned(), "bedrock", "priority"),
+        (converse.replace("priority", "default"), "bedrock", "standard"),
+    ] {
+        let call = read_text("a.json", &body).only();
+        assert_eq!(
+            (call.provider().as_str(), call.tier().as_str()),
+            (provider, tier),
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn a_stream_that_never_tells_its_usage_is_a_gap_and_one_that_does_is_none() {
+    let chunk = |id: &str, rest: &str| {
+        format!(r#"{{"id":"{id}","object":"chat.completion.chunk","created":1792484104,"model":"gpt-4o",{rest}}}"#)
+    };
+    let part = r#""choices":[{"delta":{"content":"x"}}],"usage":null"#;
+    let end = r#""choices":[],"usage":{"prompt_tokens":7,"completion_tokens":5,"total_tokens":12}"#;
+    let response = r#"{"id":"resp_1","object":"response","created_at":1792484104,"status":"in_progress","model":"gpt-5","usage":null}"#;
+    let mut lines = Vec::new();
+    for _ in 0..100 {
+        lines.extend([chunk("chatcmpl-1", part), chunk("chatcmpl-2", part)]);
+    }
+    lines.extend([chunk("chatcmpl-2", end), response.to_owned()]);
+    let kept = read_text("a.jsonl", lines.join("\n"));
+    assert_eq!(kept.only().tokens.total(), 12);
+    assert_eq!(kept.excluded.get("calls_without_usage"), Some(&1));
+    assert_eq!(kept.warnings.get("calls without usage: coverage gap"), Some(&1));
+    let kept = read_text("a.jsonl", response.replace("in_progress", "completed"));
+    assert_eq!(kept.excluded.get("calls_without_usage"), Some(&1));
 }
 
 #[test]

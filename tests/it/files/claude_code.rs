@@ -54,6 +54,23 @@ fn one_response_becomes_one_call_with_every_field() {
 }
 
 #[test]
+fn the_id_of_a_response_tells_the_cloud_that_sold_it() {
+    for (id, provider) in [
+        ("msg_bdrk_1", "bedrock"),
+        ("msg_vrtx_1", "vertex"),
+        ("msg_1", "anthropic"),
+    ] {
+        let text = line(&Copy { id, ..FINAL });
+        // Twice, since the second line of a form is read in another way.
+        let call = read_text("a.jsonl", format!("{text}\n{text}\n")).only();
+        assert_eq!(
+            (call.provider().as_str(), call.model().as_str()),
+            (provider, "claude-sonnet-4-6")
+        );
+    }
+}
+
+#[test]
 fn every_kind_of_copy_counts_once_whatever_the_order() {
     let partial = line(&Copy {
         at: "2026-10-20T08:15:03.000Z",

@@ -141,3 +141,18 @@ fn a_growing_session_goes_on_with_its_counter() {
         (2, vec![[3000, 1000, 300], [1000, 4000, 200]])
     );
 }
+
+/// Two requests of 200,000 between two events are not one beyond the threshold of 272,000.
+#[test]
+fn growth_of_several_requests_is_no_long_prompt() {
+    let session = meta("s-1", "").replace("gpt-5-codex", "gpt-5.6-sol");
+    for (last, cost) in [
+        (Some([200_000, 0, 500]), "1.62"),
+        (Some([100_000, 0, 500]), "3.23"),
+        (Some([400_000, 0, 1000]), "3.23"),
+        (None, "3.23"),
+    ] {
+        let kept = read(&[("a.jsonl", session.clone() + &event(1, Some([400_000, 0, 1000]), last))]);
+        assert_eq!(super::charged(&kept.only()), cost, "{last:?}");
+    }
+}

@@ -94,6 +94,30 @@ fn a_foreign_table_is_read_by_the_names_of_its_columns() {
 }
 
 #[test]
+fn cached_tokens_are_taken_out_of_an_input_that_includes_them() {
+    let columns = columns(
+        &[
+            ("ts", "at"),
+            ("input_tokens", "input - cached - written * 2"),
+            ("cache_read_tokens", "cached"),
+            ("output_tokens", "out-put"),
+        ],
+        MODEL,
+        None,
+    );
+    let text = "at,input,cached,written,out-put\n\
+        2026-10-20,1000,300,50,7\n\
+        2026-10-20,1000,,,7\n\
+        2026-10-20,,300,,7\n\
+        2026-10-20,100,300,,7\n";
+    let kept = read_text("a.csv", text, &columns);
+    assert_eq!(kept.totals(), [1600, 600, 0, 0, 21, 0]);
+    assert_eq!(kept.rejected.len(), 1);
+    let reason = format!("{:?}", kept.rejected[0]);
+    assert!(reason.contains("more is taken away than there is: -200"), "{reason}");
+}
+
+#[test]
 fn times_are_counted_from_a_start_and_counts_are_products() {
     let columns = columns(
         &[

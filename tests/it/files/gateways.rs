@@ -59,6 +59,55 @@ fn the_total_says_what_langfuse_input_contains() {
     }
 }
 
+#[test]
+fn other_names_of_langfuse_counts_are_known_and_what_counts_no_tokens_is_a_gap() {
+    for usage in [
+        r#""usageDetails":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}"#,
+        r#""usageDetails":{"input_tokens":1000,"output_tokens":100,"total_tokens":1100}"#,
+        r#""usageDetails":{},"usage":{"input":1000,"output":100,"unit":"TOKENS"}"#,
+        r#""promptTokens":1000,"unit":"TOKENS","usageDetails":"{\"input\":1000,\"output\":100}","usage":null"#,
+    ] {
+        let call = read_text("a.json", observation("obs-1", usage)).only();
+        assert_eq!(counts(&call), [1000, 0, 0, 0, 0, 0, 100], "{usage}");
+    }
+    for (usage, told) in [
+        (
+            r#""usageDetails":{"total":1100,"x":3}"#,
+            "usage without counts of input and output (total, x): coverage gap",
+        ),
+        (
+            r#""usage":{"input":4000,"output":1200,"total":5200,"unit":"CHARACTERS"}"#,
+            "usage in CHARACTERS instead of tokens: coverage gap",
+        ),
+        (
+            r#""usageDetails":{"input":3},"usage":{"input":3,"unit":"IMAGES"}"#,
+            "usage in IMAGES instead of tokens: coverage gap",
+        ),
+        (r#""usage":{"unit":null}"#, "calls without usage: coverage gap"),
+    ] {
+        let kept = read_text("a.json", observation("obs-1", usage));
+        assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 0), "{usage}");
+        assert_eq!(kept.excluded.get("calls_without_usage"), Some(&1), "{usage}");
+        assert_eq!(kept.warnings.keys().collect::<Vec<_>>(), [told]);
+    }
+}
+
+#[test]
+fn the_name_of_a_model_tells_langfuse_who_sold_it() {
+    for (model, provider) in [
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock"),
+        ("amazon.nova-pro-v1:0", "bedrock"),
+        ("claude-sonnet-4-5@20250929", "vertex"),
+        ("models/gemini-2.5-flash", "google"),
+        ("azure/gpt-4o", "azure"),
+        ("some-deployment", ""),
+    ] {
+        let text = observation("obs-1", r#""usageDetails":{"input":1,"output":1}"#);
+        let call = read_text("a.json", text.replace("gpt-5-2025-08-07", model)).only();
+        assert_eq!((call.provider().as_str(), call.model().as_str()), (provider, model));
+    }
+}
+
 /// Uncached, cached, output, reasoning, then the media.
 fn with_media(call: &UsageEvent) -> Vec<u64> {
     let text = [Bucket::InputUncached, Bucket::CacheRead, Bucket::Output];

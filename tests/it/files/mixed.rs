@@ -4,7 +4,7 @@ use finops::adapters::files::FileFormat;
 use finops::domain::usage::Bucket;
 use finops::ports::UsageSource as _;
 
-use super::{Kept, read_text};
+use super::{Kept, read_on, read_text};
 
 /// Numbers that look random and are the same every time.
 struct Dice(u64);
@@ -91,6 +91,27 @@ impl Call {
             span("a", "", "invoke_agent"),
             span("c", "a", "chat")
         )
+    }
+
+    fn claude(&self) -> String {
+        let [plain, read, five, hour, output] = self.tokens;
+        format!(
+            r#"{{"parentUuid":null,"sessionId":"s","type":"assistant","uuid":"u","timestamp":"2026-10-20T08:00:00Z","message":{{"id":"c-{}","role":"assistant","model":"m","stop_reason":"end_turn","usage":{{"input_tokens":{plain},"cache_read_input_tokens":{read},"cache_creation":{{"ephemeral_5m_input_tokens":{five},"ephemeral_1h_input_tokens":{hour}}},"output_tokens":{output}}}}}}}"#,
+            self.n
+        )
+    }
+
+    /// A session whose counter has grown to this call.
+    fn codex(&self) -> [String; 2] {
+        let [plain, read, five, hour, output] = self.tokens;
+        [
+            r#"{"timestamp":"2026-10-20T07:00:00Z","type":"session_meta","payload":{"id":"x","cwd":"/srv"}}"#
+                .to_owned(),
+            format!(
+                r#"{{"timestamp":"2026-10-20T08:00:00Z","type":"event_msg","payload":{{"type":"token_count","info":{{"total_token_usage":{{"input_tokens":{},"cached_input_tokens":{read},"output_tokens":{output}}}}}}}}}"#,
+                plain + read + five + hour
+            ),
+        ]
     }
 
     fn plain(&self) -> String {
@@ -194,4 +215,57 @@ fn a_line_that_is_no_json_and_one_that_is_no_usage_do_not_stop_the_others() {
         (2, Some(&1))
     );
     assert_eq!(kept.rejected.iter().map(|r| r.line).collect::<Vec<_>>(), [3, 4]);
+}
+
+/// A session log holds lines that are no usage; what is a record of another format among them counts all the same.
+#[test]
+fn what_a_file_begins_with_does_not_decide_what_counts() {
+    let call = Call {
+        n: 1,
+        tokens: [10, 0, 0, 0, 1],
+    };
+    let [meta, counter] = call.codex();
+    let mut lines = [
+        call.claude(),
+        format!("{meta}\n{counter}"),
+        call.litellm(),
+        call.payload().replace("r-1", "r-2"),
+        call.bedrock(),
+        call.body(),
+        call.spans(),
+        call.plain(),
+    ];
+    for _ in 0..lines.len() {
+        lines.rotate_left(1);
+        let summary = r#"{"type":"summary","summary":"s","leafUuid":"l"}"#;
+        let kept = read_text(
+            "a.jsonl",
+            format!("{}\n{summary}\n{}\n", lines[0], lines[1..].join("\n")),
+        );
+        assert_eq!((kept.calls.len(), kept.rejected.len()), (8, 0), "{}", lines[0]);
+        assert_eq!(kept.totals(), [80, 0, 0, 0, 8, 0], "{}", lines[0]);
+    }
+}
+
+#[test]
+fn a_session_within_a_file_of_another_format_goes_on_where_it_stood() {
+    let call = |output| Call {
+        n: 1,
+        tokens: [10, 0, 0, 0, output],
+    };
+    let [meta, counter] = call(5).codex();
+    for first in [call(1).claude(), call(1).litellm(), call(1).plain()] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        let mut kept = Kept::default();
+        let mut text = format!("{first}\n{meta}\n{counter}\n");
+        std::fs::write(&path, &text).unwrap();
+        read_on(folder.path(), &["a.jsonl"], &mut kept);
+        assert_eq!(kept.totals()[4], 6, "{first}");
+        let [_, counter] = call(8).codex();
+        text += &format!("{counter}\n");
+        std::fs::write(&path, &text).unwrap();
+        read_on(folder.path(), &["a.jsonl"], &mut kept);
+        assert_eq!((kept.totals()[0], kept.totals()[4]), (20, 9), "{first}");
+    }
 }

@@ -143,6 +143,14 @@ pub fn read_on(base: &Path, paths: &[&str], kept: &mut Kept) {
     source(base, None, paths).read(&known, kept).unwrap();
 }
 
+/// What a call costs by the built-in book.
+pub fn charged(call: &UsageEvent) -> String {
+    let pricer = finops::adapters::prices::load(None, &[]).unwrap();
+    let quote = pricer.books().quote(call);
+    assert!(quote.charge.is_priced(), "{:?}", quote.charge);
+    quote.charge.cost.normalize().to_string()
+}
+
 /// Writes one file and reads it.
 pub fn read_text(name: &str, content: impl AsRef<[u8]>) -> Kept {
     let folder = tempfile::tempdir().unwrap();

@@ -144,3 +144,187 @@ fn an_emitter_that_excludes_cached_tokens_is_named() {
     assert_eq!(kept.warnings.get("input excludes cached tokens (lib)"), Some(&1));
     assert_eq!(kept.only().tokens.prompt(), 30_400);
 }
+
+/// Spans of emitters that have words of their own, each with what it says of itself.
+#[test]
+fn calls_of_other_emitters_count_whatever_they_call_the_operation() {
+    let old = [
+        ("gen_ai.usage.prompt_tokens", 1000),
+        ("gen_ai.usage.completion_tokens", 100),
+    ];
+    let inference = [
+        ("llm.token_count.prompt", 1000),
+        ("llm.token_count.completion", 100),
+        ("llm.token_count.prompt_details.cache_read", 600),
+        ("llm.token_count.completion_details.reasoning", 40),
+    ];
+    let litellm = [("gen_ai.system", "openai"), ("gen_ai.request.model", "gpt-4o")];
+    let openinference = [("llm.provider", "openai"), ("llm.model_name", "gpt-4o")];
+    for (operation, names, counts, expected) in [
+        // LiteLLM's callback, of the versions without and with the convention's name behind its own.
+        (
+            &[("llm.request.type", "acompletion")][..],
+            litellm,
+            &old[..],
+            [1000, 0, 100, 0],
+        ),
+        (
+            &[("llm.request.type", "acompletion"), ("gen_ai.operation.name", "chat")],
+            litellm,
+            &old,
+            [1000, 0, 100, 0],
+        ),
+        (&[("llm.request.type", "aresponses")], litellm, &old, [1000, 0, 100, 0]),
+        (
+            &[("gen_ai.operation.name", "responses")],
+            litellm,
+            &old,
+            [1000, 0, 100, 0],
+        ),
+        // Semantic Kernel.
+        (
+            &[("gen_ai.operation.name", "chat.completions")],
+            litellm,
+            &[
+                ("gen_ai.response.prompt_tokens", 1000),
+                ("gen_ai.response.completion_tokens", 100),
+            ],
+            [1000, 0, 100, 0],
+        ),
+        (
+            &[("openinference.span.kind", "LLM")],
+            openinference,
+            &inference,
+            [400, 600, 100, 40],
+        ),
+    ] {
+        let texts = [operation, &names].concat();
+        let kept = read_text("a.jsonl", request(&[span("b7", "", &texts, counts)]));
+        let call = kept.only();
+        let t = call.tokens;
+        let seen = [
+            t.get(Bucket::InputUncached),
+            t.get(Bucket::CacheRead),
+            t.get(Bucket::Output),
+            t.reasoning,
+        ];
+        assert_eq!(seen, expected, "{operation:?}");
+        assert_eq!((call.provider().as_str(), call.model().as_str()), ("openai", "gpt-4o"));
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    }
+}
+
+#[test]
+fn no_span_with_tokens_vanishes() {
+    let unknown =
+        |id: &str, parent: &str| span(id, parent, &[("gen_ai.operation.name", "judge"), CHAT[2]], &COUNTS[..2]);
+    let kept = read_text("a.jsonl", request(&[unknown("u1", "")]));
+    assert_eq!((kept.only().tokens.total(), kept.warnings.len()), (31_350, 1));
+    // With a call below it, it repeats that.
+    let kept = read_text(
+        "a.jsonl",
+        request(&[unknown("u1", ""), span("c1", "u1", &CHAT, &COUNTS[..2])]),
+    );
+    assert_eq!((kept.only().tokens.total(), kept.warnings.len()), (31_350, 0));
+    assert_eq!(kept.excluded.get("parent_spans"), Some(&1));
+    // What a tool says is said by the call that asked for it.
+    let tool = span("t1", "", &[("openinference.span.kind", "TOOL")], &COUNTS[..2]);
+    let kept = read_text("a.jsonl", request(&[tool]));
+    assert_eq!((kept.calls.len(), kept.excluded.get("tool_spans")), (0, Some(&1)));
+    assert_eq!(kept.warnings.len(), 1);
+}
+
+#[test]
+fn of_agent_spans_within_each_other_one_counts() {
+    let all = [agent("w1", ""), agent("a1", "w1"), agent("a2", "w1")];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+        let text: Vec<String> = order.iter().map(|n| request(&[all[*n].clone()])).collect();
+        let kept = read_text("a.jsonl", text.join("\n"));
+        assert_eq!((kept.calls.len(), kept.totals()[4]), (2, 300), "{order:?}");
+        assert_eq!(kept.excluded.get("parent_spans"), Some(&1));
+    }
+}
+
+/// The Vercel AI SDK names its steps and interfaces; outer steps repeat the inner ones.
+#[test]
+fn steps_of_the_vercel_ai_sdk_are_calls_of_the_provider_behind_the_interface() {
+    let names =
+        |provider: &'static str, model: &'static str| [("gen_ai.system", provider), ("gen_ai.request.model", model)];
+    let inner = [
+        ("ai.operationId", "ai.generateText.doGenerate"),
+        ("ai.response.id", "chatcmpl-7"),
+    ];
+    let outer = [
+        ("ai.operationId", "ai.generateText"),
+        ("ai.model.provider", "openai.chat"),
+        ("ai.model.id", "gpt-4o"),
+    ];
+    let tokens = [("gen_ai.usage.input_tokens", 2000), ("gen_ai.usage.output_tokens", 100)];
+    let cached = [("ai.usage.cachedInputTokens", 1500)];
+    let total = [("ai.usage.totalTokens", 2100)];
+    let rest = [
+        ("ai.usage.inputTokenDetails.noCacheTokens", 300),
+        ("ai.usage.inputTokenDetails.cacheWriteTokens", 200),
+    ];
+    for (provider, model, counts, seller, expected) in [
+        (
+            "openai.chat",
+            "gpt-4o",
+            [&tokens[..], &cached, &total].concat(),
+            "openai",
+            [500, 1500, 0, 100],
+        ),
+        // Of Claude, version 5 hands over what was neither read nor written, and makes a total of that.
+        (
+            "anthropic.messages",
+            "claude-sonnet-4-5",
+            [&tokens[..], &cached, &total].concat(),
+            "anthropic",
+            [2000, 1500, 0, 100],
+        ),
+        // Version 6 tells all parts.
+        (
+            "vertex.anthropic.messages",
+            "claude-sonnet-4-5",
+            [&tokens[..], &cached, &total, &rest].concat(),
+            "vertex",
+            [300, 1500, 200, 100],
+        ),
+    ] {
+        let call = span("c1", "o1", &[&inner[..], &names(provider, model)].concat(), &counts);
+        let around = span(
+            "o1",
+            "",
+            &outer,
+            &[("ai.usage.promptTokens", 2000), ("ai.usage.completionTokens", 100)],
+        );
+        let kept = read_text("a.jsonl", request(&[around, call]));
+        let call = kept.only();
+        let t = |bucket| call.tokens.get(bucket);
+        let seen = [
+            t(Bucket::InputUncached),
+            t(Bucket::CacheRead),
+            t(Bucket::CacheWrite5m),
+            t(Bucket::Output),
+        ];
+        assert_eq!((call.provider().as_str(), seen), (seller, expected), "{provider}");
+        assert_eq!(call.id, EventId::of(&[b"response", b"chatcmpl-7"]));
+        assert_eq!(
+            (kept.excluded.get("parent_spans"), kept.warnings.len()),
+            (Some(&1), 0),
+            "{:?}",
+            kept.warnings
+        );
+    }
+    let embed = [
+        ("ai.operationId", "ai.embed.doEmbed"),
+        ("ai.model.provider", "openai.embedding"),
+        ("ai.model.id", "text-embedding-3-small"),
+    ];
+    let call = read_text(
+        "a.jsonl",
+        request(&[span("e1", "", &embed, &[("ai.usage.tokens", 12)])]),
+    )
+    .only();
+    assert_eq!((call.provider().as_str(), call.tokens.prompt()), ("openai", 12));
+}

@@ -5,6 +5,7 @@
 
 mod check;
 mod ports;
+mod renamed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +34,7 @@ use ports::{Cents, Channel, Fate, Fault, Process, Random, Shared, SimulatedClock
 
 const DAYS: i64 = 60;
 const TEAMS: [&str; 2] = ["search", "support"];
+const NAMES: [&str; 2] = ["chat", "log"];
 const SEEDS: u64 = 2_000;
 const LIMITS: DeliveryLimits = DeliveryLimits {
     attempts: 3,
@@ -71,7 +73,11 @@ struct Manner {
     now: DateTime<Utc>,
     /// Time that passes at each look at the clock.
     tick: Duration,
-    /// Without its second channel, without its last budget.
+    /// What is configured.
+    names: &'static [&'static str],
+    /// How many of them can be used.
+    usable: usize,
+    /// Without its last budget.
     short: bool,
     /// With an alert on calls without a price.
     watch: bool,
@@ -84,6 +90,8 @@ impl Manner {
         Manner {
             now,
             tick: Duration::ZERO,
+            names: &NAMES,
+            usable: NAMES.len(),
             short: false,
             watch: true,
             at_once: 1,
@@ -95,10 +103,11 @@ impl Manner {
 /// One `finops run` over the world.
 fn run(shared: &Shared, manner: Manner) -> Result<Cycle, StoreError> {
     let mut sources: Vec<Box<dyn UsageSource>> = vec![Box::new(Source(label(2), shared.clone()))];
-    let mut channels: Vec<Box<dyn Notifier>> = vec![Box::new(Channel("chat", shared.clone()))];
-    if !manner.short {
-        channels.push(Box::new(Channel("log", shared.clone())));
-    }
+    let usable = manner.names.iter().take(manner.usable);
+    let channels: Vec<Box<dyn Notifier>> = usable
+        .map(|name| Box::new(Channel(name, shared.clone())) as Box<dyn Notifier>)
+        .collect();
+    let names: Vec<String> = manner.names.iter().map(|name| (*name).to_owned()).collect();
     let (mut ledger, mut alerts) = (shared.clone(), shared.clone());
     let done = cycle(
         Parts {
@@ -112,7 +121,7 @@ fn run(shared: &Shared, manner: Manner) -> Result<Cycle, StoreError> {
                 ..WatchPolicy::default()
             },
             channels: &channels,
-            channel_names: &["chat".to_owned(), "log".to_owned()],
+            channel_names: &names,
             clock: &SimulatedClock {
                 start: manner.now,
                 tick: manner.tick,
@@ -266,10 +275,14 @@ impl Month {
 
     fn run(&mut self) {
         self.world.lock().unwrap().now = self.now;
+        let tick = Duration::from_secs(if self.random.one_in(10) { 100 } else { 0 });
+        let short = self.random.one_in(25);
         let manner = Manner {
             now: self.now,
-            tick: Duration::from_secs(if self.random.one_in(10) { 100 } else { 0 }),
-            short: self.random.one_in(25),
+            tick,
+            names: &NAMES,
+            usable: if short { 1 } else { NAMES.len() },
+            short,
             watch: self.watch,
             at_once: if self.threads { 2 } else { 1 },
             detail_days: self.detail_days,

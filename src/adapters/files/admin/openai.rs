@@ -53,6 +53,22 @@ struct Row<'a> {
     #[serde(borrow, default)]
     output_tokens: Scalar<'a>,
     #[serde(borrow, default)]
+    input_text_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    input_audio_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    input_image_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    input_cached_audio_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    input_cached_image_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    output_text_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    output_audio_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    output_image_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
     num_requests: Scalar<'a>,
     #[serde(borrow, default)]
     num_sessions: Scalar<'a>,
@@ -225,7 +241,7 @@ fn declared(row: &Row<'_>) -> Input {
 }
 
 fn counts(row: &Row<'_>) -> Result<Counts, Fault> {
-    let input = if row.input_uncached_tokens.is_null() {
+    let mut input = if row.input_uncached_tokens.is_null() {
         row.input_tokens.count("input_tokens")?
     } else {
         row.input_uncached_tokens.count("input_uncached_tokens")?
@@ -233,15 +249,37 @@ fn counts(row: &Row<'_>) -> Result<Counts, Fault> {
     let half = row.input_cache_write_30m_tokens.count("input_cache_write_30m_tokens")?;
     let twelve = row.input_cache_write_12h_tokens.count("input_cache_write_12h_tokens")?;
     let written = row.input_cache_write_tokens.count("input_cache_write_tokens")?;
+    let count = |value: &Scalar<'_>, field: &str| value.count(field);
+    let mut heard = count(&row.input_audio_tokens, "input_audio_tokens")?;
+    let mut seen = count(&row.input_image_tokens, "input_image_tokens")?;
+    let said = count(&row.output_audio_tokens, "output_audio_tokens")?;
+    let drawn = count(&row.output_image_tokens, "output_image_tokens")?;
+    let mut output = count(&row.output_tokens, "output_tokens")?;
+    if is_of_all(&row.input_tokens, &row.input_text_tokens)? {
+        // Cached audio and images are among what was read from the cache.
+        heard = heard.saturating_sub(count(&row.input_cached_audio_tokens, "input_cached_audio_tokens")?);
+        seen = seen.saturating_sub(count(&row.input_cached_image_tokens, "input_cached_image_tokens")?);
+    } else {
+        input += heard + seen;
+    }
+    if !is_of_all(&row.output_tokens, &row.output_text_tokens)? {
+        output += said + drawn;
+    }
     Ok(Counts {
         input,
         read: row.input_cached_tokens.count("input_cached_tokens")?,
         // What the split does not explain was written at the default time to live.
         write_30m: half + written.saturating_sub(half + twelve),
         write_12h: twelve,
-        output: row.output_tokens.count("output_tokens")?,
+        output,
+        media: [heard, said, seen, drawn, 0],
         ..Counts::default()
     })
+}
+
+/// Whether a count is one of text, audio and images. As documented it is one of text; it is of all where the text told beside it is less.
+fn is_of_all(all: &Scalar<'_>, text: &Scalar<'_>) -> Result<bool, Fault> {
+    Ok(!text.is_null() && text.count("text tokens")? < all.count("tokens")?)
 }
 
 fn cost(row: &Row<'_>, at: DateTime<Utc>, context: &mut Context) -> Result<BillRow, Fault> {

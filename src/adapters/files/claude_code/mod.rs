@@ -2,16 +2,15 @@
 
 mod record;
 
-use chrono::{DateTime, Utc};
 use memchr::memmem::Finder;
 
 use crate::domain::dimension::Dimension;
-use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, Rank, UsageEvent};
 
 use self::record::{Line, Slot, Usage, Values, Wrapper};
 use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::reported;
+use super::seller;
 use super::value::Value;
 
 /// Reads Claude Code lines.
@@ -115,7 +114,11 @@ fn observe(values: &Values<'_>, number: u64, context: &mut Context, out: &mut Ou
         [b"response", id] => context.response(id),
         key => EventId::of(&key),
     };
-    out.events.push(blank(identity, at, model, context));
+    let provider = match seller::by_response(text(Slot::Id)) {
+        "" => context.provider(model, provider_of),
+        cloud => context.labels.get(cloud),
+    };
+    out.events.push(UsageEvent::new(identity, at, provider, model));
     let Some(event) = out.events.last_mut() else {
         return Ok(());
     };
@@ -134,23 +137,36 @@ fn observe(values: &Values<'_>, number: u64, context: &mut Context, out: &mut Ou
         event.reported_cost = reported(Some(cost), "costUSD")?;
     }
     if let Value::Text(iterations) = values.get(Slot::Iterations) {
-        let parent = *event;
-        extras(iterations, &key, &parent, context, out)?;
+        let (parent, at) = (*event, out.events.len() - 1);
+        let longest = extras(iterations, &key, &parent, context, out)?;
+        if let Some(event) = out.events.get_mut(at) {
+            event.asked_at_most(longest);
+        }
     }
     Ok(())
 }
 
-/// Iterations that the top level does not contain are calls of their own.
+/// Prompts up to here cost the same at Anthropic, however many are summed up.
+const SHORT: u64 = 200_000;
+
+/// Iterations that the top level does not contain are calls of their own. Answers the longest prompt of those that it sums up, where that
+/// may decide the price.
 fn extras(
     json: &str,
     key: &[&[u8]; 2],
     parent: &UsageEvent,
     context: &mut Context,
     out: &mut Output,
-) -> Result<(), Fault> {
+) -> Result<u64, Fault> {
     let entries: Option<Vec<Usage<'_>>> = serde_json::from_str(json)
         .map_err(|e| Fault::field("message.usage.iterations", format!("unexpected shape: {e}")))?;
+    let mut longest = 0;
     for (n, entry) in entries.unwrap_or_default().iter().enumerate() {
+        if entry.r#type.str() == "message" && parent.tokens.prompt() > SHORT {
+            let mut one = *parent;
+            fill(&mut one, &entry.values(), "message.usage.iterations", context)?;
+            longest = one.tokens.prompt().max(longest);
+        }
         if !matches!(entry.r#type.str(), "advisor_message" | "compaction") {
             continue;
         }
@@ -158,7 +174,12 @@ fn extras(
         let model = if own.is_empty() { parent.model() } else { own };
         let [space, id] = *key;
         let id = EventId::of(&[space, id, b"iteration", n.to_string().as_bytes()]);
-        let mut event = blank(id, parent.at, model, context);
+        // Who sold the message sold what was done for it.
+        let provider = match parent.provider() {
+            cloud if matches!(cloud.as_str(), "bedrock" | "vertex") => cloud,
+            _ => context.provider(model, provider_of),
+        };
+        let mut event = UsageEvent::new(id, parent.at, provider, model);
         fill(&mut event, &entry.values(), "message.usage.iterations", context)?;
         event
             .dimensions
@@ -171,12 +192,7 @@ fn extras(
         event.rank = parent.rank;
         out.events.push(event);
     }
-    Ok(())
-}
-
-#[inline(always)]
-fn blank(id: EventId, at: DateTime<Utc>, model: Label, context: &mut Context) -> UsageEvent {
-    UsageEvent::new(id, at, context.provider(model, provider_of), model)
+    Ok(longest)
 }
 
 /// Takes over the usage; a fault names its field below `path`.

@@ -2,6 +2,7 @@
 //! count should include cached tokens; identity is the response id where it is a provider's, else trace and span; agent spans repeat their
 //! calls and count only where no call below them does.
 
+mod attributes;
 pub(super) mod protobuf;
 mod span;
 mod traces;
@@ -16,9 +17,10 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use super::line::{Context, Fault, LineFormat, Output};
 use super::readers::held;
 use super::scalar::Scalar;
-use span::{Around, Attributes, Span, observe};
+use attributes::Attributes;
+use span::{Around, Span, observe};
 
-pub(super) use traces::Traces;
+pub(super) use traces::{Found, Traces};
 
 #[derive(Deserialize)]
 struct Request<'a> {

@@ -6,7 +6,8 @@ use prost::{Message, Oneof};
 
 use super::super::line::{Context, Fault, Output};
 use super::super::scalar::Scalar;
-use super::span::{Around, Attributes, Span, observe};
+use super::attributes::Attributes;
+use super::span::{Around, Span, observe};
 use super::traces::Traces;
 
 #[derive(Clone, PartialEq, Message)]

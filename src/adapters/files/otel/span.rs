@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 
 use crate::domain::dimension::Dimension;
-use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
-use super::super::counts::{Counts, Input};
-use super::super::line::{Context, Fault, Output};
+use super::super::line::{Context, Fault, NO_USAGE, Output};
 use super::super::scalar::Scalar;
-use super::super::tags;
+use super::super::{seller, tags, tier};
+use super::attributes::{Attributes, Role, or};
 use super::traces::{Found, Traces, span_key};
 
 /// A span as its encoding gives it.
@@ -28,103 +27,6 @@ pub(in super::super) struct Span<'a> {
     pub failed: bool,
     /// Its attributes.
     pub attributes: Attributes<'a>,
-}
-
-macro_rules! attributes {
-    ($($(#[doc = $doc:literal])* $field:ident: $($key:literal)|+;)*) => {
-        /// The attributes that matter.
-        #[derive(Default)]
-        pub(in super::super) struct Attributes<'a> {
-            $($(#[doc = $doc])* $field: Scalar<'a>,)*
-        }
-
-        impl<'a> Attributes<'a> {
-            /// Keeps an attribute that matters. The first of several names of one thing stays.
-            pub fn set(&mut self, key: &str, value: Scalar<'a>) {
-                match key {
-                    $($($key)|+ if self.$field.is_null() => self.$field = value,)*
-                    _ => {}
-                }
-            }
-        }
-    };
-}
-
-attributes! {
-    operation: "gen_ai.operation.name" | "llm.request.type";
-    provider: "gen_ai.provider.name";
-    /// The name before version 1.37 of the conventions.
-    system: "gen_ai.system";
-    request_model: "gen_ai.request.model" | "llm.request.model";
-    response_model: "gen_ai.response.model" | "llm.response.model";
-    response_id: "gen_ai.response.id";
-    conversation: "gen_ai.conversation.id" | "session.id";
-    agent: "gen_ai.agent.name" | "agent";
-    service: "service.name";
-    workflow: "gen_ai.workflow.name" | "workflow" | "workflow.name";
-    team: "team" | "team.name" | "service.team";
-    user: "user.id" | "enduser.id" | "user";
-    project: "project" | "project.name";
-    account: "cloud.account.id" | "account";
-    asked_tier: "openai.request.service_tier" | "gen_ai.openai.request.service_tier" | "gen_ai.request.service_tier";
-    tier: "openai.response.service_tier" | "gen_ai.openai.response.service_tier" | "gen_ai.response.service_tier";
-    error: "error.type";
-    input: "gen_ai.usage.input_tokens";
-    output: "gen_ai.usage.output_tokens";
-    old_input: "gen_ai.usage.prompt_tokens" | "llm.usage.prompt_tokens";
-    old_output: "gen_ai.usage.completion_tokens" | "llm.usage.completion_tokens";
-    read: "gen_ai.usage.cache_read.input_tokens" | "gen_ai.usage.cache_read_input_tokens" | "gen_ai.usage.input_tokens.cached";
-    written: "gen_ai.usage.cache_creation.input_tokens" | "gen_ai.usage.cache_creation_input_tokens"
-        | "gen_ai.usage.cache_write.input_tokens";
-    reasoning: "gen_ai.usage.reasoning.output_tokens" | "gen_ai.usage.output_tokens.reasoning" | "gen_ai.usage.reasoning_tokens";
-    total: "gen_ai.usage.total_tokens" | "llm.usage.total_tokens";
-}
-
-/// What a span does.
-#[derive(PartialEq, Eq)]
-enum Role {
-    /// Calls a model.
-    Call,
-    /// Repeats what the calls below it used.
-    Agent,
-    /// Anything else.
-    Other,
-}
-
-fn or<'s, 'a>(own: &'s Scalar<'a>, other: &'s Scalar<'a>) -> &'s Scalar<'a> {
-    if own.is_null() { other } else { own }
-}
-
-impl Attributes<'_> {
-    fn role(&self) -> Role {
-        let gen_ai = !(self.provider.is_null() && self.system.is_null());
-        match self.operation.str() {
-            "chat" | "text_completion" | "generate_content" | "embeddings" | "completion" | "embedding" => Role::Call,
-            "invoke_agent" | "invoke_workflow" => Role::Agent,
-            // Emitters of the first conventions named no operation.
-            "" if self.has_usage() && gen_ai => Role::Call,
-            _ => Role::Other,
-        }
-    }
-
-    fn has_usage(&self) -> bool {
-        let counts = [&self.input, &self.output, &self.old_input, &self.old_output];
-        counts.iter().any(|count| !count.is_null())
-    }
-
-    fn counts(&self, openai: bool) -> Result<Counts, Fault> {
-        let written = self.written.count("gen_ai.usage.cache_creation.input_tokens")?;
-        Ok(Counts {
-            input: or(&self.input, &self.old_input).count("gen_ai.usage.input_tokens")?,
-            read: self.read.count("gen_ai.usage.cache_read.input_tokens")?,
-            write_5m: if openai { 0 } else { written },
-            write_30m: if openai { written } else { 0 },
-            output: or(&self.output, &self.old_output).count("gen_ai.usage.output_tokens")?,
-            reasoning: self.reasoning.count("gen_ai.usage.reasoning.output_tokens")?,
-            total: self.total.count("gen_ai.usage.total_tokens")?,
-            ..Counts::default()
-        })
-    }
 }
 
 /// What surrounds a span.
@@ -150,9 +52,15 @@ pub(in super::super) fn observe(
     let key = span_key(&span.trace, &span.id);
     let parent = span_key(&span.trace, &span.parent);
     let mut found = Found::default();
-    if role == Role::Other || (role == Role::Agent && !own.has_usage()) {
+    if matches!(role, Role::Other | Role::Tool) {
         traces.link(key, parent, None, &mut found);
-        tell(found, out);
+        found.tell(out);
+        if role == Role::Tool {
+            let id = EventId::of(&[b"otel", span.trace.as_bytes(), span.id.as_bytes()]);
+            out.warnings
+                .push("spans of tools and retrievals say tokens, which are not charged");
+            out.excluded_once.push(("tool_spans", id));
+        }
         return Ok(());
     }
     if key == 0 || span.trace.is_empty() {
@@ -166,14 +74,23 @@ pub(in super::super) fn observe(
     let failed = span.failed || !own.error.is_null();
     let provider = or(&own.provider, &own.system);
     let provider = context.label(provider, "gen_ai.provider.name")?;
-    let provider = context.labels.get(provider_of(provider.as_str()));
-    let counts = own.counts(matches!(provider.as_str(), "openai" | "azure"))?;
+    let provider = match seller::named(provider.as_str()) {
+        // A framework, which sells nothing.
+        "" | "strands-agents" => own
+            .models()
+            .map(seller::by_model)
+            .find(|name| !name.is_empty())
+            .unwrap_or(""),
+        name => name,
+    };
+    let provider = context.labels.get(provider);
+    let (counts, declared) = own.counts(provider.as_str())?;
     if role == Role::Call && (!own.has_usage() || (failed && counts.input + counts.output + counts.read == 0)) {
         traces.link(key, parent, None, &mut found);
-        tell(found, out);
+        found.tell(out);
         let kind = if failed { "failed_calls" } else { "calls_without_usage" };
         if !failed {
-            out.warnings.push("calls without usage: coverage gap");
+            out.warnings.push(NO_USAGE);
         }
         out.excluded_once.push((kind, id));
         return Ok(());
@@ -186,15 +103,15 @@ pub(in super::super) fn observe(
         "" => around.resource.service.str(),
         scope => scope,
     };
-    event.tokens = counts.tokens(Input::Includes, short(emitter), out);
+    event.tokens = counts.tokens(declared, short(emitter), out);
     describe(own, around.resource, &mut event, context)?;
-    if role == Role::Agent {
+    if matches!(role, Role::Agent | Role::Unknown) {
         traces.link(key, parent, Some(event), &mut found);
     } else {
         traces.call(parent, &event, &mut found);
         out.events.push(event);
     }
-    tell(found, out);
+    found.tell(out);
     Ok(())
 }
 
@@ -210,13 +127,6 @@ fn short(emitter: &str) -> &str {
         "" => "OpenTelemetry",
         name => name,
     }
-}
-
-fn tell(found: Found, out: &mut Output) {
-    for id in found.repeats {
-        out.excluded_once.push(("parent_spans", id));
-    }
-    out.events.extend(found.taken_back);
 }
 
 fn describe(
@@ -246,27 +156,7 @@ fn describe(
     }
     event.session = context.label(&own.conversation, "gen_ai.conversation.id")?;
     let tier = or(&own.tier, &own.asked_tier);
-    let tier = match tier.str() {
-        "auto" => Label::EMPTY,
-        "default" => context.labels.get("standard"),
-        _ => context.label(tier, "openai.response.service_tier")?,
-    };
+    let tier = tier::of(tier, "openai.response.service_tier", context)?;
     event.dimensions.set(Dimension::Tier, tier);
     Ok(())
-}
-
-/// The provider as price books name it.
-fn provider_of(name: &str) -> &str {
-    match name {
-        "aws.bedrock" | "AWS" => "bedrock",
-        "azure.ai.openai" | "azure.ai.inference" | "az.ai.openai" | "az.ai.inference" | "Azure" => "azure",
-        "gcp.gemini" | "gcp.gen_ai" | "gemini" | "Google" => "google",
-        "gcp.vertex_ai" | "vertex_ai" | "VertexAI" => "vertex",
-        "x_ai" => "xai",
-        "mistral_ai" | "MistralAI" => "mistral",
-        "ibm.watsonx.ai" => "watsonx",
-        "Anthropic" => "anthropic",
-        "OpenAI" => "openai",
-        other => other,
-    }
 }

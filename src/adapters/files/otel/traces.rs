@@ -1,4 +1,5 @@
-//! Which spans of a trace repeat the usage of their descendants: agent spans are priced only where no call below them is.
+//! Which spans of a trace repeat the usage of their descendants: agent spans, and those of unknown operations, are priced only where
+//! neither a call nor another such span below them is.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,6 +7,8 @@ use chrono::DateTime;
 
 use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
+
+use super::super::line::Output;
 
 /// A span by its trace and its own id.
 pub(in super::super) type SpanKey = u64;
@@ -53,6 +56,16 @@ pub(in super::super) struct Found {
     pub repeats: Vec<EventId>,
     /// Agent spans that were priced by an earlier run and must not be: the same calls with nothing in them.
     pub taken_back: Vec<UsageEvent>,
+}
+
+impl Found {
+    /// Yields it.
+    pub fn tell(self, out: &mut Output) {
+        for id in self.repeats {
+            out.excluded_once.push(("parent_spans", id));
+        }
+        out.events.extend(self.taken_back);
+    }
 }
 
 impl Traces {
@@ -115,8 +128,14 @@ impl Traces {
         !self.held.is_empty()
     }
 
-    /// Agent spans that stand for calls that nothing else tells, at the end of what there is to read.
-    pub fn settle(&mut self) -> Vec<UsageEvent> {
+    /// Agent spans that stand for calls that nothing else tells, at the end of what there is to read. Of those within each other the
+    /// innermost, since the others repeat it.
+    pub fn settle(&mut self, found: &mut Found) -> Vec<UsageEvent> {
+        let within: Vec<(SpanKey, UsageEvent)> = self.held.iter().map(|(key, event)| (*key, *event)).collect();
+        for (key, event) in within {
+            let parent = self.nodes.get(&key).map_or(0, |node| node.parent);
+            self.call(parent, &event, found);
+        }
         while self.order.len() > REMEMBERED {
             if let Some(key) = self.order.pop_front() {
                 self.nodes.remove(&key);
@@ -212,6 +231,10 @@ mod tests {
         UsageEvent::new(EventId([n; 16]), at, "p".into(), "m".into())
     }
 
+    fn settled(traces: &mut Traces) -> Vec<UsageEvent> {
+        traces.settle(&mut Found::default())
+    }
+
     /// Root 1, tool 2, call 3 below it: whatever order they come in, the root is a repetition.
     #[test]
     fn the_order_of_spans_does_not_matter() {
@@ -226,21 +249,52 @@ mod tests {
                 }
             }
             assert_eq!(found.repeats, [EventId([1; 16])], "{order:?}");
-            assert!(traces.settle().is_empty() && !traces.waiting());
+            assert!(settled(&mut traces).is_empty() && !traces.waiting());
         }
+    }
+
+    /// Agents 1, 3 and 4, tool 2, each below the one before: whatever order they come in, the innermost agent stands for all.
+    #[test]
+    fn of_agent_spans_within_each_other_the_innermost_is_priced() {
+        for order in [[1, 2, 3, 4], [4, 3, 2, 1], [3, 1, 4, 2], [2, 4, 1, 3]] {
+            let mut traces = Traces::default();
+            let mut found = Found::default();
+            for span in order {
+                let usage = (span != 2).then(|| event(span));
+                traces.link(span.into(), u64::from(span) - 1, usage, &mut found);
+            }
+            assert_eq!(traces.settle(&mut found), [event(4)], "{order:?}");
+            found.repeats.sort();
+            assert_eq!(found.repeats, [EventId([1; 16]), EventId([3; 16])], "{order:?}");
+        }
+    }
+
+    #[test]
+    fn an_agent_span_of_a_later_run_takes_the_one_above_it_back() {
+        let mut traces = Traces::default();
+        traces.link(1, 0, Some(event(1)), &mut Found::default());
+        assert_eq!(settled(&mut traces), [event(1)]);
+        traces.link(2, 1, Some(event(2)), &mut Found::default());
+        let mut found = Found::default();
+        assert_eq!(traces.settle(&mut found), [event(2)]);
+        let back: Vec<_> = found.taken_back.iter().map(|e| (e.id, e.tokens.total())).collect();
+        assert_eq!(back, [(EventId([1; 16]), 0)]);
+        // Delivered once more, it still repeats.
+        traces.link(1, 0, Some(event(1)), &mut found);
+        assert!(!traces.waiting());
     }
 
     #[test]
     fn an_agent_span_without_calls_is_priced_until_one_is_met_in_a_later_run() {
         let mut traces = Traces::default();
         traces.link(1, 0, Some(event(1)), &mut Found::default());
-        assert_eq!(traces.settle(), [event(1)]);
+        assert_eq!(settled(&mut traces), [event(1)]);
         let mut later = Traces::default();
         later.load(&traces.save().unwrap());
         assert!(later.save().is_none());
         let mut found = Found::default();
         later.link(1, 0, Some(event(1)), &mut found);
-        assert_eq!(later.settle(), [event(1)]);
+        assert_eq!(settled(&mut later), [event(1)]);
         later.link(1, 0, Some(event(1)), &mut found);
         later.call(1, &event(3), &mut found);
         let merged = event(1).merge(*found.taken_back.first().unwrap());

@@ -1,6 +1,9 @@
 //! LiteLLM spend log rows and logging payloads. The prompt count includes cached tokens, for every provider; identity is the request id
 //! (the payload's `id`), the call id where that is empty.
 
+mod place;
+mod row;
+
 use std::borrow::Cow;
 
 use serde::Deserialize;
@@ -8,160 +11,72 @@ use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 use super::counts::{Counts, Input};
 use super::extras;
 use super::line::{Context, Fault, LineFormat, Output};
 use super::media;
 use super::scalar::{Scalar, reported};
+use super::searches;
+use super::thoughts::Thoughts;
 
-#[derive(Deserialize)]
-struct Row<'a> {
-    #[serde(borrow, default)]
-    request_id: Scalar<'a>,
-    /// The payload's name of the request id.
-    #[serde(borrow, default)]
-    id: Scalar<'a>,
-    #[serde(borrow, default)]
-    litellm_call_id: Scalar<'a>,
-    #[serde(borrow, default)]
-    spend: Option<&'a RawValue>,
-    /// The payload's name of the spend.
-    #[serde(borrow, default)]
-    response_cost: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    total_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    response: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    prompt_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    completion_tokens: Scalar<'a>,
-    #[serde(borrow, default, rename = "startTime")]
-    start_time: Scalar<'a>,
-    #[serde(borrow, default)]
-    model: Scalar<'a>,
-    #[serde(borrow, default)]
-    custom_llm_provider: Scalar<'a>,
-    #[serde(borrow, default)]
-    user: Scalar<'a>,
-    #[serde(borrow, default)]
-    end_user: Scalar<'a>,
-    #[serde(borrow, default)]
-    team_id: Scalar<'a>,
-    #[serde(borrow, default)]
-    session_id: Scalar<'a>,
-    #[serde(borrow, default)]
-    call_type: Scalar<'a>,
-    #[serde(borrow, default)]
-    status: Scalar<'a>,
-    #[serde(borrow, default)]
-    cache_hit: Scalar<'a>,
-    #[serde(borrow, default)]
-    metadata: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    request_tags: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize, Default)]
-struct Metadata<'a> {
-    #[serde(borrow, default)]
-    user_api_key_team_alias: Scalar<'a>,
-    #[serde(borrow, default)]
-    user_api_key_project_alias: Scalar<'a>,
-    #[serde(borrow, default)]
-    usage_object: Option<Usage<'a>>,
-    #[serde(borrow, default)]
-    cost_breakdown: Option<Breakdown<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Breakdown<'a> {
-    #[serde(borrow, default)]
-    service_tier: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default)]
-struct Usage<'a> {
-    #[serde(borrow, default)]
-    cache_read_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    cache_creation_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    prompt_tokens_details: Option<Prompt<'a>>,
-    #[serde(borrow, default)]
-    completion_tokens_details: Option<Completion<'a>>,
-    #[serde(borrow, default)]
-    server_tool_use: Option<Tools<'a>>,
-    #[serde(borrow, default)]
-    service_tier: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default)]
-struct Prompt<'a> {
-    #[serde(borrow, default)]
-    cached_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    cache_creation_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    cache_write_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    cache_creation_token_details: Option<Split<'a>>,
-    #[serde(borrow, default)]
-    audio_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    image_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    web_search_requests: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default)]
-struct Split<'a> {
-    #[serde(borrow, default)]
-    ephemeral_5m_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    ephemeral_1h_input_tokens: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default)]
-struct Completion<'a> {
-    #[serde(borrow, default)]
-    reasoning_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    audio_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    image_tokens: Scalar<'a>,
-}
-
-#[derive(Deserialize)]
-struct Tools<'a> {
-    #[serde(borrow, default)]
-    web_search_requests: Scalar<'a>,
-}
-
-/// What a payload says the provider answered, for payloads without a usage object of their own.
-#[derive(Deserialize, Default)]
-struct Response<'a> {
-    #[serde(borrow, default)]
-    usage: Option<Usage<'a>>,
-}
+use self::row::{Completion, Metadata, Prompt, Response, Row, Split, Usage};
 
 /// Reads LiteLLM rows and payloads.
 pub(super) struct Litellm;
+
+/// Models that `azure` sells under the same name at another price than `azure_ai`.
+const SOLD_TWICE: [&str; 1] = ["mistral-large-latest"];
 
 /// Mark of a call that the gateway answered from its own response cache.
 const CACHE_HIT: &str = "_cache_hit";
 
 impl LineFormat for Litellm {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-        let line = text;
-        let mut row: Row<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        let row: Row<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        if !row.is_call() {
+            let page: Option<Vec<&RawValue>> = row.data.and_then(|data| serde_json::from_str(data.get()).ok());
+            match page {
+                Some(rows) => page_of(&rows, number, context, out),
+                None => out.excluded.push("records_without_usage"),
+            }
+            return Ok(());
+        }
+        row.read(text, number, context, out)
+    }
+}
+
+/// A page of an answer of the gateway's. A row that is not usable does not take the others along.
+fn page_of(rows: &[&RawValue], number: u64, context: &mut Context, out: &mut Output) {
+    for (n, raw) in rows.iter().enumerate() {
+        let row: Result<Row<'_>, Fault> = serde_json::from_str(raw.get()).map_err(|e| Fault::json(&e));
+        let told = match row {
+            Ok(row) if row.is_call() => row.read(raw.get(), number, context, out),
+            Ok(_) => {
+                out.excluded.push("records_without_usage");
+                Ok(())
+            }
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = told {
+            let field = fault.field.map(|field| format!(".{field}")).unwrap_or_default();
+            out.faults
+                .push(Fault::field(&format!("data[{n}]{field}"), fault.reason));
+        }
+    }
+}
+
+impl Row<'_> {
+    /// Whether it tells of a call at all.
+    fn is_call(&self) -> bool {
+        !self.prompt_tokens.is_null() || !(self.start_time.is_null() || self.custom_llm_provider.is_null())
+    }
+
+    fn read(mut self, line: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        let row = &mut self;
         if row.request_id.is_null() {
             row.request_id = std::mem::take(&mut row.id);
-        }
-        if row.prompt_tokens.is_null() && (row.start_time.is_null() || row.custom_llm_provider.is_null()) {
-            return Ok(());
         }
         if row.request_id.str().contains(CACHE_HIT) || row.cache_hit.is_true() {
             let told = format!("{}|{:?}", row.request_id.str(), row.start_time);
@@ -174,10 +89,13 @@ impl LineFormat for Litellm {
         let tags = json_text(row.request_tags, "request_tags")?;
         let tags: Vec<Scalar<'_>> = parse(tags.as_deref(), "request_tags")?.unwrap_or_default();
         let at = context.time(&row.start_time, "startTime", out)?;
-        let provider = context.label(&row.custom_llm_provider, "custom_llm_provider")?;
-        let provider = context.labels.get(provider_of(provider.as_str()));
-        let model = context.label(&row.model, "model")?;
-        let mut event = UsageEvent::new(identity(&row, text.as_deref(), out), at, provider, model);
+        let gateway = context.label(&row.custom_llm_provider, "custom_llm_provider")?.as_str();
+        let provider = context.labels.get(provider_of(gateway));
+        let mut model = context.label(&row.model, "model")?;
+        if gateway == "azure_ai" && SOLD_TWICE.contains(&model.as_str()) {
+            model = context.labels.get(&format!("azure_ai/{model}"));
+        }
+        let mut event = UsageEvent::new(identity(row, text.as_deref(), out), at, provider, model);
         event.rank.line = number;
         let response = match metadata.usage_object {
             // What a response looks like is the provider's business.
@@ -189,7 +107,8 @@ impl LineFormat for Litellm {
             .and_then(|text| serde_json::from_str(text).ok())
             .unwrap_or_default();
         let usage = metadata.usage_object.as_ref().or(response.usage.as_ref());
-        count_tokens(&row, usage, &mut event, out)?;
+        count_tokens(row, usage, &mut event, out)?;
+        searches::of_model(&mut event);
         if event.tokens.total() == 0 || event.requests.web_searches > 0 {
             let answer = json_text(row.response, "response").unwrap_or_default();
             event.extras = extras::of_row(row.call_type.str(), line, text.as_deref(), answer.as_deref())?;
@@ -201,12 +120,24 @@ impl LineFormat for Litellm {
             }
             out.warnings.push("successful calls without tokens: coverage gap");
         }
-        describe(&row, &metadata, &tags, &mut event, context)?;
+        describe(row, &metadata, &tags, &mut event, context)?;
+        place::set(row, &metadata, usage, &mut event, context)?;
+        if is_batch(row, &metadata) {
+            // The sum of many calls: none of them is longer than a price threshold, as far as is known.
+            event.rank.authority = Rank::REPORT;
+            event.dimensions.set(Dimension::Tier, context.labels.get("batch"));
+        }
         let cost = row.spend.or(row.response_cost);
         event.reported_cost = reported(cost.map(RawValue::get), "spend")?;
         out.events.push(event);
         Ok(())
     }
+}
+
+/// Whether a row sums up a batch, as the gateway writes one when it fetches the results.
+fn is_batch(row: &Row<'_>, metadata: &Metadata<'_>) -> bool {
+    let models = metadata.batch_models.map_or("", RawValue::get);
+    row.call_type.str().ends_with("_batch") || models.contains('"')
 }
 
 /// JSON that may itself be wrapped in a JSON text, as database columns are.
@@ -255,7 +186,8 @@ fn count_tokens(
     let output = row.completion_tokens.count("completion_tokens")?;
     let (empty, no_details, no_split) = (Usage::default(), Prompt::default(), Split::default());
     let usage = usage.unwrap_or(&empty);
-    let details = usage.prompt_tokens_details.as_ref().unwrap_or(&no_details);
+    let details = [&usage.prompt_tokens_details, &usage.input_tokens_details];
+    let details = details.into_iter().flatten().next().unwrap_or(&no_details);
     // The same number under two names: never both.
     let first = |options: [(&Scalar<'_>, &str); 3]| {
         let given = options.into_iter().find(|(value, _)| !value.is_null());
@@ -268,7 +200,8 @@ fn count_tokens(
         (&details.cached_tokens, "prompt_tokens_details.cached_tokens"),
         (&Scalar::Null, ""),
     ])?;
-    let split = details.cache_creation_token_details.as_ref().unwrap_or(&no_split);
+    let split = [&details.cache_creation_token_details, &usage.cache_creation];
+    let split = split.into_iter().flatten().next().unwrap_or(&no_split);
     let five = split.ephemeral_5m_input_tokens.count("ephemeral_5m_input_tokens")?;
     let hour = split.ephemeral_1h_input_tokens.count("ephemeral_1h_input_tokens")?;
     let written = first([
@@ -283,7 +216,8 @@ fn count_tokens(
     let rest = written - five - hour;
     let openai = matches!(event.provider().as_str(), "openai" | "azure");
     let no_completion = Completion::default();
-    let answer = usage.completion_tokens_details.as_ref().unwrap_or(&no_completion);
+    let answer = [&usage.completion_tokens_details, &usage.output_tokens_details];
+    let answer = answer.into_iter().flatten().next().unwrap_or(&no_completion);
     let counts = Counts {
         input: prompt,
         read,
@@ -298,15 +232,17 @@ fn count_tokens(
             None,
         )?,
         total: row.total_tokens.count("total_tokens")?,
+        thoughts: Thoughts::of(event.provider().as_str(), false),
         ..Counts::default()
     };
     event.tokens = counts.tokens(Input::Includes, "LiteLLM", out);
-    // Both tell the same.
+    // All tell the same.
     let tools = usage
         .server_tool_use
         .as_ref()
         .map_or(&Scalar::Null, |t| &t.web_search_requests);
-    let told = [tools, &details.web_search_requests].into_iter().find(|n| !n.is_null());
+    let told = [tools, &details.web_search_requests, &usage.num_search_queries];
+    let told = told.into_iter().find(|n| !n.is_null());
     event.requests.web_searches = told.map_or(Ok(0), |n| n.small("web_search_requests"))?;
     Ok(())
 }

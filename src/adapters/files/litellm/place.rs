@@ -1,0 +1,66 @@
+//! Where a call was answered and how fast, as far as prices depend on it.
+
+use crate::domain::label::Label;
+use crate::domain::usage::UsageEvent;
+
+use super::super::line::{Context, Fault};
+use super::super::scalar::Scalar;
+use super::row::{Metadata, Row, Usage};
+
+/// Sets geography and speed: OpenAI's data residency, Vertex AI's location, else what the answer's usage says.
+pub(super) fn set(
+    row: &Row<'_>,
+    metadata: &Metadata<'_>,
+    usage: Option<&Usage<'_>>,
+    event: &mut UsageEvent,
+    context: &mut Context,
+) -> Result<(), Fault> {
+    let cost = metadata.cost_breakdown.as_ref();
+    let host = host(row.api_base.str());
+    let told = |value: Option<&Scalar<'_>>| value.map_or(String::new(), |v| v.str().to_ascii_lowercase());
+    event.geo = match event.provider().as_str() {
+        "openai" => {
+            let place = told(cost.map(|c| &c.data_residency));
+            let place = if place.is_empty() {
+                before(host, ".api.openai.com")
+            } else {
+                &place
+            };
+            // Only these are endpoints with a price of their own.
+            context
+                .labels
+                .get(if matches!(place, "us" | "eu") { place } else { "" })
+        }
+        "vertex" => {
+            let place = told(cost.map(|c| &c.vertex_location));
+            let place = if place.is_empty() {
+                before(host, "-aiplatform.googleapis.com")
+            } else {
+                &place
+            };
+            context.labels.get(if place == "global" { "" } else { place })
+        }
+        _ => match usage.map(|u| &u.inference_geo) {
+            Some(geo) if !matches!(geo.str(), "global" | "not_available") => {
+                context.label(geo, "usage.inference_geo")?
+            }
+            _ => Label::EMPTY,
+        },
+    };
+    if let Some(speed) = usage.map(|u| &u.speed).filter(|speed| speed.str() != "standard") {
+        event.speed = context.label(speed, "usage.speed")?;
+    }
+    Ok(())
+}
+
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', ':', '?']).next().unwrap_or("")
+}
+
+/// What stands before the end of a host's name; nothing where it ends otherwise.
+fn before<'h>(host: &'h str, end: &str) -> &'h str {
+    host.strip_suffix(end)
+        .filter(|front| !front.contains('.'))
+        .unwrap_or("")
+}

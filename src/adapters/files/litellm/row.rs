@@ -1,0 +1,163 @@
+//! The fields of a LiteLLM row or payload that matter.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::super::scalar::Scalar;
+
+#[derive(Deserialize)]
+pub(super) struct Row<'a> {
+    #[serde(borrow, default)]
+    pub request_id: Scalar<'a>,
+    /// The payload's name of the request id.
+    #[serde(borrow, default)]
+    pub id: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub litellm_call_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub spend: Option<&'a RawValue>,
+    /// The payload's name of the spend.
+    #[serde(borrow, default)]
+    pub response_cost: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub total_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub response: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub prompt_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub completion_tokens: Scalar<'a>,
+    #[serde(borrow, default, rename = "startTime")]
+    pub start_time: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub model: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub custom_llm_provider: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub user: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub end_user: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub team_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub session_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub call_type: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub status: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub cache_hit: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub metadata: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub request_tags: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub api_base: Scalar<'a>,
+    /// The rows of a page.
+    #[serde(borrow, default)]
+    pub data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize, Default)]
+pub(super) struct Metadata<'a> {
+    #[serde(borrow, default)]
+    pub user_api_key_team_alias: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub user_api_key_project_alias: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub usage_object: Option<Usage<'a>>,
+    #[serde(borrow, default)]
+    pub cost_breakdown: Option<Breakdown<'a>>,
+    /// The models of the batch that a row sums up.
+    #[serde(borrow, default)]
+    pub batch_models: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Breakdown<'a> {
+    #[serde(borrow, default)]
+    pub service_tier: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub data_residency: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub vertex_location: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+pub(super) struct Usage<'a> {
+    #[serde(borrow, default)]
+    pub cache_read_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub cache_creation_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub prompt_tokens_details: Option<Prompt<'a>>,
+    #[serde(borrow, default)]
+    pub completion_tokens_details: Option<Completion<'a>>,
+    // A payload may tell the answer's own usage alone: OpenAI responses, Anthropic messages.
+    #[serde(borrow, default)]
+    pub input_tokens_details: Option<Prompt<'a>>,
+    #[serde(borrow, default)]
+    pub output_tokens_details: Option<Completion<'a>>,
+    #[serde(borrow, default)]
+    pub cache_creation: Option<Split<'a>>,
+    #[serde(borrow, default)]
+    pub server_tool_use: Option<Tools<'a>>,
+    #[serde(borrow, default)]
+    pub service_tier: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub speed: Scalar<'a>,
+    /// Perplexity's deep research.
+    #[serde(borrow, default)]
+    pub num_search_queries: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub inference_geo: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+pub(super) struct Prompt<'a> {
+    #[serde(borrow, default)]
+    pub cached_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub cache_creation_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub cache_write_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub cache_creation_token_details: Option<Split<'a>>,
+    #[serde(borrow, default)]
+    pub audio_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub image_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub web_search_requests: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+pub(super) struct Split<'a> {
+    #[serde(borrow, default)]
+    pub ephemeral_5m_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub ephemeral_1h_input_tokens: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+pub(super) struct Completion<'a> {
+    #[serde(borrow, default)]
+    pub reasoning_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub audio_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub image_tokens: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Tools<'a> {
+    #[serde(borrow, default)]
+    pub web_search_requests: Scalar<'a>,
+}
+
+/// What a payload says the provider answered, for payloads without a usage object of their own.
+#[derive(Deserialize, Default)]
+pub(super) struct Response<'a> {
+    #[serde(borrow, default)]
+    pub usage: Option<Usage<'a>>,
+}

@@ -1,0 +1,180 @@
+//! Readers of files that hold records of several formats.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::FileFormat;
+use super::detect;
+use super::line::{Context, Fault, LineFormat, Output};
+use super::readers::{Shared, single};
+
+/// Tells record by record which format it is.
+pub(super) struct Mixed {
+    /// The format of records that do not tell.
+    usual: FileFormat,
+    shared: Shared,
+    readers: Vec<(FileFormat, Box<dyn LineFormat>)>,
+}
+
+impl Mixed {
+    /// A reader of records most of which are of one format.
+    pub fn new(usual: FileFormat, shared: &Shared) -> Self {
+        Mixed {
+            usual,
+            shared: shared.clone(),
+            readers: Vec::new(),
+        }
+    }
+
+    fn of(&mut self, format: FileFormat) -> Option<&mut dyn LineFormat> {
+        let at = match self.readers.iter().position(|(known, _)| *known == format) {
+            Some(at) => at,
+            None => {
+                self.readers.push((format, single(format, &self.shared)));
+                self.readers.len() - 1
+            }
+        };
+        self.readers
+            .get_mut(at)
+            .map(|(_, reader)| reader.as_mut() as &mut dyn LineFormat)
+    }
+
+    fn read(
+        &mut self,
+        format: FileFormat,
+        text: &str,
+        line: u64,
+        context: &mut Context,
+        out: &mut Output,
+    ) -> Result<(), Fault> {
+        if format.is_bill() {
+            return Err(Fault::whole(format!(
+                "a record of the format {format}, which needs a file of its own"
+            )));
+        }
+        match self.of(format) {
+            Some(reader) => reader.record(text, line, context, out),
+            None => Ok(()),
+        }
+    }
+
+    fn states(&self) -> BTreeMap<String, String> {
+        let states = self.readers.iter().map(|(format, reader)| (*format, reader.save()));
+        let kept = states.filter(|(_, state)| !state.is_empty());
+        kept.map(|(format, state)| (format.name().to_owned(), state)).collect()
+    }
+
+    fn take_up(&mut self, states: &BTreeMap<String, String>) {
+        for (format, state) in states {
+            if let Some(reader) = format.parse().ok().and_then(|format| self.of(format)) {
+                reader.load(state);
+            }
+        }
+    }
+}
+
+impl LineFormat for Mixed {
+    fn record(&mut self, text: &str, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        let format = match detect::by_record(text) {
+            Some(format) => format,
+            // What is no JSON at all is told as the damaged record that it is.
+            None if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() => self.usual,
+            None => {
+                out.excluded.push("records_without_usage");
+                return Ok(());
+            }
+        };
+        self.read(format, text, line, context, out)
+    }
+
+    fn save(&self) -> String {
+        let states = self.states();
+        match states.is_empty() {
+            true => String::new(),
+            false => serde_json::to_string(&states).unwrap_or_default(),
+        }
+    }
+
+    fn load(&mut self, state: &str) {
+        self.take_up(&serde_json::from_str(state).unwrap_or_default());
+    }
+}
+
+/// Reads records of one format, which costs what that format costs, and those of others among them.
+pub(super) struct Mostly<R> {
+    usual: FileFormat,
+    /// How records of the usual format begin, so that the format of those without usage need not be told.
+    sign: &'static str,
+    reader: R,
+    others: Mixed,
+}
+
+/// Bytes within which a record shows its sign.
+const SIGN_WITHIN: usize = 160;
+
+/// The states of the usual format and of the others.
+#[derive(Serialize, Deserialize)]
+struct States {
+    usual: String,
+    others: BTreeMap<String, String>,
+}
+
+impl<R: LineFormat> Mostly<R> {
+    /// A reader of `usual` records; `sign` is a key that they, and no others, have near their beginning.
+    pub fn new(usual: FileFormat, sign: &'static str, reader: R, shared: &Shared) -> Self {
+        Mostly {
+            usual,
+            sign,
+            reader,
+            others: Mixed::new(usual, shared),
+        }
+    }
+
+    fn shows_sign(&self, text: &str) -> bool {
+        let front = text.as_bytes().get(..SIGN_WITHIN).unwrap_or(text.as_bytes());
+        memchr::memmem::find(front, self.sign.as_bytes()).is_some()
+    }
+
+    /// The format of a record that the usual one makes nothing of.
+    #[cold]
+    fn other(&self, text: &str) -> Option<FileFormat> {
+        detect::by_record(text).filter(|format| *format != self.usual)
+    }
+}
+
+impl<R: LineFormat> LineFormat for Mostly<R> {
+    fn record(&mut self, text: &str, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        let (held, events, excluded) = (out.held(), out.events.len(), out.excluded.len());
+        let read = self.reader.record(text, line, context, out);
+        if read.is_ok() && (out.held() > held || self.shows_sign(text)) {
+            return read;
+        }
+        match self.other(text) {
+            Some(format) => {
+                out.events.truncate(events);
+                out.excluded.truncate(excluded);
+                self.others.read(format, text, line, context, out)
+            }
+            None => read,
+        }
+    }
+
+    fn save(&self) -> String {
+        let (usual, others) = (self.reader.save(), self.others.states());
+        match others.is_empty() {
+            true => usual,
+            false => serde_json::to_string(&States { usual, others }).unwrap_or_default(),
+        }
+    }
+
+    fn load(&mut self, state: &str) {
+        match serde_json::from_str::<States>(state) {
+            Ok(states) => {
+                self.reader.load(&states.usual);
+                self.others.take_up(&states.others);
+            }
+            Err(_) => self.reader.load(state),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The attributes of a span that matter, under the names that conventions and emitters have for them, and what they say of its role.
+
+use super::super::counts::{Counts, Input};
+use super::super::line::Fault;
+use super::super::scalar::Scalar;
+
+macro_rules! attributes {
+    ($($(#[doc = $doc:literal])* $field:ident: $($key:literal)|+;)*) => {
+        /// The attributes that matter.
+        #[derive(Default)]
+        pub(in super::super) struct Attributes<'a> {
+            $($(#[doc = $doc])* pub(super) $field: Scalar<'a>,)*
+        }
+
+        impl<'a> Attributes<'a> {
+            /// Keeps an attribute that matters. The first of several names of one thing stays.
+            pub fn set(&mut self, key: &str, value: Scalar<'a>) {
+                match key {
+                    $($($key)|+ if self.$field.is_null() => self.$field = value,)*
+                    _ => {}
+                }
+            }
+        }
+    };
+}
+
+attributes! {
+    operation: "gen_ai.operation.name";
+    /// What the Vercel AI SDK calls the operation.
+    step: "ai.operationId";
+    /// What OpenInference calls the operation.
+    kind: "openinference.span.kind";
+    /// The operation of emitters that follow no convention, LiteLLM's own word for it too.
+    request_type: "llm.request.type";
+    provider: "gen_ai.provider.name" | "llm.provider" | "ai.model.provider";
+    /// The name before version 1.37 of the conventions.
+    system: "gen_ai.system" | "llm.system";
+    request_model: "gen_ai.request.model" | "llm.request.model" | "llm.model_name" | "embedding.model_name"
+        | "ai.model.id";
+    response_model: "gen_ai.response.model" | "llm.response.model" | "ai.response.model";
+    response_id: "gen_ai.response.id" | "ai.response.id";
+    conversation: "gen_ai.conversation.id" | "session.id";
+    agent: "gen_ai.agent.name" | "agent";
+    service: "service.name";
+    workflow: "gen_ai.workflow.name" | "workflow" | "workflow.name";
+    team: "team" | "team.name" | "service.team";
+    user: "user.id" | "enduser.id" | "user";
+    project: "project" | "project.name";
+    account: "cloud.account.id" | "account";
+    asked_tier: "openai.request.service_tier" | "gen_ai.openai.request.service_tier" | "gen_ai.request.service_tier";
+    tier: "openai.response.service_tier" | "gen_ai.openai.response.service_tier" | "gen_ai.response.service_tier";
+    error: "error.type";
+    input: "gen_ai.usage.input_tokens";
+    output: "gen_ai.usage.output_tokens";
+    old_input: "gen_ai.usage.prompt_tokens" | "llm.usage.prompt_tokens" | "llm.token_count.prompt" | "gen_ai.response.prompt_tokens"
+        | "ai.usage.inputTokens" | "ai.usage.promptTokens" | "ai.usage.tokens";
+    old_output: "gen_ai.usage.completion_tokens" | "llm.usage.completion_tokens" | "llm.token_count.completion"
+        | "gen_ai.response.completion_tokens" | "ai.usage.outputTokens" | "ai.usage.completionTokens";
+    /// What the Vercel AI SDK says of cached tokens: a part of the input since its version 6, which tells the rest of it too.
+    sdk_read: "ai.usage.cachedInputTokens" | "ai.usage.inputTokenDetails.cacheReadTokens";
+    uncached: "ai.usage.inputTokenDetails.noCacheTokens";
+    read: "gen_ai.usage.cache_read.input_tokens" | "gen_ai.usage.cache_read_input_tokens" | "gen_ai.usage.input_tokens.cached"
+        | "llm.token_count.prompt_details.cache_read" | "gen_ai.usage.details.cache_read_tokens";
+    written: "gen_ai.usage.cache_creation.input_tokens" | "gen_ai.usage.cache_creation_input_tokens"
+        | "gen_ai.usage.cache_write.input_tokens" | "gen_ai.usage.cache_write_input_tokens"
+        | "llm.token_count.prompt_details.cache_write" | "gen_ai.usage.details.cache_write_tokens"
+        | "ai.usage.inputTokenDetails.cacheWriteTokens";
+    reasoning: "gen_ai.usage.reasoning.output_tokens" | "gen_ai.usage.output_tokens.reasoning" | "gen_ai.usage.reasoning_tokens"
+        | "llm.token_count.completion_details.reasoning" | "gen_ai.usage.details.reasoning_tokens" | "ai.usage.reasoningTokens"
+        | "ai.usage.outputTokenDetails.reasoningTokens";
+    total: "gen_ai.usage.total_tokens" | "llm.usage.total_tokens" | "llm.token_count.total" | "ai.usage.totalTokens";
+}
+
+/// What a span does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Calls a model.
+    Call,
+    /// Repeats what the calls below it used.
+    Agent,
+    /// An operation that nobody here has heard of, which says what it used: a call, unless calls lie below it.
+    Unknown,
+    /// Does something for a model, such as running a tool: what it says of tokens is another span's.
+    Tool,
+    /// Anything else.
+    Other,
+}
+
+/// The first of two that is given.
+pub(super) fn or<'s, 'a>(own: &'s Scalar<'a>, other: &'s Scalar<'a>) -> &'s Scalar<'a> {
+    if own.is_null() { other } else { own }
+}
+
+impl Attributes<'_> {
+    /// What the span does, told by the name of its operation and whether it says what it used.
+    pub fn role(&self) -> Role {
+        let names = [&self.operation, &self.step, &self.kind, &self.request_type];
+        let named = names.into_iter().map(Scalar::str).find(|name| !name.is_empty());
+        let gen_ai = !(self.provider.is_null() && self.system.is_null());
+        match named.unwrap_or("") {
+            "chat" | "text_completion" | "generate_content" | "embeddings" | "completion" | "embedding" => Role::Call,
+            // Semantic Kernel, OpenInference.
+            "chat.completions" | "text.completions" | "LLM" | "EMBEDDING" => Role::Call,
+            // LiteLLM's types of calls, the leading letter of the asynchronous ones included.
+            "acompletion"
+            | "atext_completion"
+            | "aembedding"
+            | "responses"
+            | "aresponses"
+            | "anthropic_messages"
+            | "agenerate_content"
+            | "generate_content_stream"
+            | "agenerate_content_stream" => Role::Call,
+            "invoke_agent" | "invoke_workflow" | "AGENT" | "CHAIN" if self.has_usage() => Role::Agent,
+            // The Vercel AI SDK: the innermost of its steps ask the provider.
+            step if step.starts_with("ai.")
+                && [".doGenerate", ".doStream", ".doEmbed"]
+                    .iter()
+                    .any(|end| step.ends_with(end)) =>
+            {
+                Role::Call
+            }
+            "execute_tool" | "ai.toolCall" | "create_agent" | "retrieval" | "TOOL" | "RETRIEVER" | "RERANKER"
+            | "GUARDRAIL" | "EVALUATOR" | "PROMPT"
+                if self.has_usage() =>
+            {
+                Role::Tool
+            }
+            // Emitters of the first conventions named no operation.
+            "" if self.has_usage() && gen_ai => Role::Call,
+            _ if self.has_usage() => Role::Unknown,
+            _ => Role::Other,
+        }
+    }
+
+    /// Whether it says what it used.
+    pub fn has_usage(&self) -> bool {
+        let counts = [&self.input, &self.output, &self.old_input, &self.old_output];
+        counts.iter().any(|count| !count.is_null())
+    }
+
+    /// What it used, and what its input count contains by the conventions or, where they say otherwise, by its emitter.
+    pub fn counts(&self, provider: &str) -> Result<(Counts, Input), Fault> {
+        let written = self.written.count("gen_ai.usage.cache_creation.input_tokens")?;
+        let openai = matches!(provider, "openai" | "azure");
+        let mut counts = Counts {
+            input: or(&self.input, &self.old_input).count("gen_ai.usage.input_tokens")?,
+            read: or(&self.read, &self.sdk_read).count("gen_ai.usage.cache_read.input_tokens")?,
+            write_5m: if openai { 0 } else { written },
+            write_30m: if openai { written } else { 0 },
+            output: or(&self.output, &self.old_output).count("gen_ai.usage.output_tokens")?,
+            reasoning: self.reasoning.count("gen_ai.usage.reasoning.output_tokens")?,
+            total: self.total.count("gen_ai.usage.total_tokens")?,
+            ..Counts::default()
+        };
+        if !self.uncached.is_null() {
+            counts.input = self.uncached.count("ai.usage.inputTokenDetails.noCacheTokens")?;
+            return Ok((counts, Input::Excludes));
+        }
+        let claude = matches!(provider, "anthropic" | "bedrock") || self.models().any(|model| model.contains("claude"));
+        if claude && !self.sdk_read.is_null() {
+            // Before version 6 the SDK handed over what Claude said, and made a total of that.
+            counts.total = 0;
+            return Ok((counts, Input::Excludes));
+        }
+        Ok((counts, Input::Includes))
+    }
+
+    /// The names of the model, that of the answer first.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        let names = [&self.response_model, &self.request_model];
+        names.into_iter().map(Scalar::str).filter(|name| !name.is_empty())
+    }
+}

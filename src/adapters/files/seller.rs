@@ -1,0 +1,207 @@
+//! Who sells a call, told by the names that records have for providers, models and responses.
+
+/// The provider as price books name it, from an emitter's name for it. The Vercel AI SDK writes its interface behind: `openai.chat`.
+pub(super) fn named(name: &str) -> &str {
+    match name {
+        "aws.bedrock" | "AWS" | "aws" | "amazon-bedrock" | "amazon_bedrock" => "bedrock",
+        "azure.ai.openai" | "azure.ai.inference" | "az.ai.openai" | "az.ai.inference" | "Azure" | "azure-openai" => {
+            "azure"
+        }
+        "gcp.gemini" | "gcp.gen_ai" | "gemini" | "Google" | "google_genai" => "google",
+        "gcp.vertex_ai" | "vertex_ai" | "VertexAI" | "vertexai" | "google_vertexai" | "google-vertex-ai"
+        | "google-vertex" => "vertex",
+        "x_ai" => "xai",
+        "mistral_ai" | "MistralAI" | "mistralai" => "mistral",
+        "ibm.watsonx.ai" => "watsonx",
+        "Anthropic" => "anthropic",
+        "OpenAI" => "openai",
+        other => match other.split_once('.') {
+            Some(("google", interface)) if interface.starts_with("vertex") => "vertex",
+            Some((front, _)) if WITH_INTERFACES.contains(&front) => named(front),
+            Some(_) | None => other,
+        },
+    }
+}
+
+/// Providers behind whose names the name of an interface may stand.
+const WITH_INTERFACES: [&str; 17] = [
+    "openai",
+    "anthropic",
+    "azure",
+    "azure-openai",
+    "google",
+    "vertex",
+    "bedrock",
+    "amazon-bedrock",
+    "xai",
+    "groq",
+    "mistral",
+    "cohere",
+    "deepseek",
+    "perplexity",
+    "openrouter",
+    "togetherai",
+    "fireworks",
+];
+
+/// The cloud that Anthropic's ids of messages name; empty for one of its own interface, and for other ids.
+pub(super) fn by_response(id: &str) -> &'static str {
+    match id.strip_prefix("msg_").and_then(|rest| rest.get(..5)) {
+        Some("bdrk_") => "bedrock",
+        Some("vrtx_") => "vertex",
+        Some(_) | None => "",
+    }
+}
+
+/// The provider that names its models so; empty where the name does not tell.
+pub(super) fn by_model(model: &str) -> &'static str {
+    if of_bedrock(model) {
+        return "bedrock";
+    }
+    // Vertex AI's versions of Claude.
+    if model.starts_with("claude-") && model.contains('@') {
+        return "vertex";
+    }
+    FRONTS
+        .iter()
+        .find(|(front, _)| model.starts_with(front))
+        .map_or("", |(_, provider)| provider)
+}
+
+/// How names of models begin, the longer of two before the shorter.
+const FRONTS: [(&str, &str); 42] = [
+    ("claude", "anthropic"),
+    ("gpt-oss", ""),
+    ("gpt-", "openai"),
+    ("chatgpt-", "openai"),
+    ("o1", "openai"),
+    ("o3", "openai"),
+    ("o4", "openai"),
+    ("codex-", "openai"),
+    ("computer-use-", "openai"),
+    ("text-embedding-0", "google"),
+    ("text-embedding-", "openai"),
+    ("ft:gpt-", "openai"),
+    ("gemini-", "google"),
+    ("models/gemini-", "google"),
+    ("grok-", "xai"),
+    ("deepseek-", "deepseek"),
+    ("mistral-", "mistral"),
+    ("open-mistral-", "mistral"),
+    ("open-mixtral-", "mistral"),
+    ("codestral-", "mistral"),
+    ("magistral-", "mistral"),
+    ("ministral-", "mistral"),
+    ("pixtral-", "mistral"),
+    ("devstral-", "mistral"),
+    ("voxtral-", "mistral"),
+    ("command-", "cohere"),
+    ("embed-", "cohere"),
+    ("sonar", "perplexity"),
+    ("whisper-1", "openai"),
+    ("whisper-large", "groq"),
+    // LiteLLM's names, as far as no other gateway has the same before its own: `openai/…` may be OpenRouter's.
+    ("bedrock/", "bedrock"),
+    ("azure/", "azure"),
+    ("vertex_ai/", "vertex"),
+    ("gemini/", "google"),
+    ("groq/", "groq"),
+    ("xai/", "xai"),
+    ("mistral/", "mistral"),
+    ("openrouter/", "openrouter"),
+    ("together_ai/", "together_ai"),
+    ("fireworks_ai/", "fireworks_ai"),
+    ("cohere_chat/", "cohere"),
+    ("text-completion-openai/", "openai"),
+];
+
+/// Whether a name is one of Amazon Bedrock's: an ARN, or a vendor before the model, perhaps behind a geography.
+fn of_bedrock(model: &str) -> bool {
+    if model.contains("anthropic.") || model.starts_with("arn:aws") {
+        return true;
+    }
+    let places = ["us", "eu", "apac", "jp", "au", "ca", "sa", "us-gov", "global"];
+    let name = match model.split_once('.') {
+        Some((place, rest)) if places.contains(&place) => rest,
+        Some(_) | None => model,
+    };
+    name.split_once('.')
+        .is_some_and(|(vendor, rest)| VENDORS.contains(&vendor) && !rest.is_empty())
+}
+
+const VENDORS: [&str; 19] = [
+    "ai21",
+    "amazon",
+    "cohere",
+    "deepseek",
+    "google",
+    "luma",
+    "meta",
+    "minimax",
+    "mistral",
+    "moonshot",
+    "moonshotai",
+    "nvidia",
+    "openai",
+    "qwen",
+    "stability",
+    "twelvelabs",
+    "writer",
+    "xai",
+    "zai",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_who_sells() {
+        for (name, seller) in [
+            ("openai.chat", "openai"),
+            ("openai.responses", "openai"),
+            ("anthropic.messages", "anthropic"),
+            ("google.generative-ai", "google"),
+            ("google.vertex.chat", "vertex"),
+            ("vertex.anthropic.messages", "vertex"),
+            ("azure-openai.chat", "azure"),
+            ("azure.responses", "azure"),
+            ("amazon-bedrock", "bedrock"),
+            ("xai.chat", "xai"),
+            ("google_vertexai", "vertex"),
+            ("aws.bedrock", "bedrock"),
+            ("ibm.watsonx.ai", "watsonx"),
+            ("my.gateway", "my.gateway"),
+        ] {
+            assert_eq!(named(name), seller, "{name}");
+        }
+        for (model, seller) in [
+            ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock"),
+            ("anthropic.claude-3-haiku-20240307-v1:0", "bedrock"),
+            ("amazon.nova-pro-v1:0", "bedrock"),
+            ("us.meta.llama3-3-70b-instruct-v1:0", "bedrock"),
+            ("openai.gpt-oss-120b-1:0", "bedrock"),
+            ("claude-sonnet-4-5@20250929", "vertex"),
+            ("claude-sonnet-4-5-20250929", "anthropic"),
+            ("text-embedding-005", "google"),
+            ("text-embedding-3-small", "openai"),
+            ("open-mistral-nemo", "mistral"),
+            ("models/gemini-2.5-flash", "google"),
+            ("vertex_ai/gemini-2.5-pro", "vertex"),
+            ("openai/gpt-4o", ""),
+            ("gpt-oss-120b", ""),
+            ("my.deployment", ""),
+            ("gpt-4.1", "openai"),
+        ] {
+            assert_eq!(by_model(model), seller, "{model}");
+        }
+        for (id, seller) in [
+            ("msg_bdrk_01", "bedrock"),
+            ("msg_vrtx_01", "vertex"),
+            ("msg_01", ""),
+            ("msg_é", ""),
+        ] {
+            assert_eq!(by_response(id), seller, "{id}");
+        }
+    }
+}
