@@ -4,6 +4,8 @@ pub mod cloud;
 mod reading;
 mod sources;
 
+use std::path::PathBuf;
+
 use chrono::TimeDelta;
 use secrecy::SecretString;
 
@@ -17,7 +19,7 @@ use crate::adapters::slack::Slack;
 use crate::adapters::sqlite::{SqliteAlerts, SqliteLedger};
 use crate::adapters::traces::TracedChannel;
 use crate::adapters::webhook::Webhook;
-use crate::config::{ChannelConfig, ChannelKind, StoreUrl};
+use crate::config::{ChannelConfig, ChannelKind, Config, StoreUrl};
 use crate::domain::budget::Budget;
 use crate::domain::contract::Terms;
 use crate::domain::signal::Signals;
@@ -116,19 +118,25 @@ pub fn heartbeat(ctx: &Context<'_>, request_id: &str, summary: &serde_json::Valu
     }
 }
 
-/// The budgets of the policies folder. Where the settings say that there is one, it has to be there.
-pub fn budgets(ctx: &Context<'_>) -> Result<Vec<Budget>, CliError> {
-    let folder = ctx.config.policies_dir();
+/// The folder of policies. Where the settings say that there is one, it has to be there.
+pub fn policies(config: &Config) -> Result<PathBuf, CliError> {
+    let folder = config.policies_dir();
     let there = folder.try_exists().map_err(|cause| {
         CliError::usage(format!("cannot look into the policies `{}`: {cause}", folder.display()))
             .hint("check the folder and its permissions")
     })?;
-    if ctx.config.policies_named && !there {
+    if config.policies_named && !there {
         return Err(
             CliError::usage(format!("there are no policies at `{}`", folder.display()))
                 .hint("`policies` of the settings names this folder; an empty one says that there are no budgets"),
         );
     }
+    Ok(folder)
+}
+
+/// The budgets of the policies folder.
+pub fn budgets(ctx: &Context<'_>) -> Result<Vec<Budget>, CliError> {
+    let folder = policies(&ctx.config)?;
     let budgets = load_budgets(&folder)
         .map_err(|e| CliError::usage(e.to_string()).hint("`finops config schema --policies` describes every key"))?;
     let names = channel_names(ctx);

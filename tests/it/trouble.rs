@@ -340,7 +340,7 @@ fn policies_that_are_not_there_are_no_reason_to_resolve_alerts() {
     assert_eq!(std::fs::read_to_string(path.join("told.jsonl")).unwrap(), told);
 
     std::fs::write(path.join("finops.toml"), format!("policies = \"polices\"\n{CONFIG}")).unwrap();
-    for command in [&["run"][..], &["config", "check"], &["budget"]] {
+    for command in [&["run"][..], &["config", "check"], &["budget"], &["record"]] {
         let output = finops(path, command);
         assert_eq!(output.status.code(), Some(2), "{command:?}: {}", out(&output));
         insta::allow_duplicates! {

@@ -30,8 +30,10 @@ pub(super) struct Search {
     pub found: Vec<Found>,
     /// Whether standard input is among the paths.
     pub stdin: bool,
-    /// What could not be looked into. What it holds is unknown, which is not the same as nothing.
-    unread: Vec<SourceError>,
+    /// The first place that could not be looked into. What it holds is unknown, which is not the same as nothing.
+    unread: Option<SourceError>,
+    /// How many more there are.
+    more: u64,
 }
 
 impl Search {
@@ -42,27 +44,37 @@ impl Search {
 
     /// Whether all of the paths could be looked into.
     pub fn is_whole(&self) -> bool {
-        self.unread.is_empty()
+        self.unread.is_none()
     }
 
     /// The failure of the source, where a part of it could not be looked into.
     pub fn failure(self) -> Result<(), SourceError> {
-        let more = self.unread.len().saturating_sub(1);
-        match self.unread.into_iter().next() {
-            None => Ok(()),
-            Some(SourceError::Read { what, cause, hint }) if more > 0 => Err(SourceError::Read {
+        match (self.unread, self.more) {
+            (None, _) => Ok(()),
+            (Some(SourceError::Read { what, cause, hint }), more) if more > 0 => Err(SourceError::Read {
                 what,
-                cause: format!("{cause}; and {more} more places"),
+                cause: format!(
+                    "{cause}; and {more} more {}",
+                    if more == 1 { "place" } else { "places" }
+                ),
                 hint,
             }),
-            Some(error) => Err(error),
+            (Some(error), _) => Err(error),
+        }
+    }
+
+    /// However many places there are, one is named.
+    fn miss(&mut self, error: SourceError) {
+        match &self.unread {
+            Some(_) => self.more += 1,
+            None => self.unread = Some(error),
         }
     }
 
     fn fail(&mut self, what: &Path, cause: &impl ToString) {
         let inside = what.strip_prefix(".").ok().filter(|path| !path.as_os_str().is_empty());
         let what = inside.unwrap_or(what);
-        self.unread.push(SourceError::Read {
+        self.miss(SourceError::Read {
             what: what.display().to_string(),
             cause: cause.to_string(),
             hint: "check the path and its permissions; what could be read is recorded".to_owned(),
@@ -70,7 +82,7 @@ impl Search {
     }
 
     /// Notes what a walk could not look into. Vanished files, broken links and links to a folder above hold nothing.
-    fn miss(&mut self, error: &walkdir::Error, matters: impl Fn(&Path) -> bool) {
+    fn pass_by(&mut self, error: &walkdir::Error, matters: impl Fn(&Path) -> bool) {
         let Some(cause) = error.io_error().filter(|e| e.kind() != ErrorKind::NotFound) else {
             return;
         };
@@ -104,7 +116,7 @@ pub(super) fn discover(paths: &[String], base: &Path, env: fn(&str) -> Option<St
         match full.try_exists() {
             Ok(true) => collect(&full, &mut search),
             _ if path.contains(GLOB) => expand(base, &given, &mut search)?,
-            Ok(false) => search.unread.push(SourceError::Read {
+            Ok(false) => search.miss(SourceError::Read {
                 what: path.clone(),
                 cause: "no such file or folder".to_owned(),
                 hint: format!("check the spelling; looked for it at `{}`", full.display()),
@@ -182,7 +194,7 @@ fn collect(path: &Path, search: &mut Search) {
                     search.add(path, false);
                 }
             }
-            Err(error) => search.miss(&error, |_| true),
+            Err(error) => search.pass_by(&error, |_| true),
         }
     }
 }
@@ -234,7 +246,7 @@ fn expand(base: &Path, given: &Path, search: &mut Search) -> Result<(), SourceEr
                     search.add(path, true);
                 }
             }
-            Err(error) => search.miss(&error, |path| leads_on(&given, &relative(path))),
+            Err(error) => search.pass_by(&error, |path| leads_on(&given, &relative(path))),
         }
     }
     Ok(())

@@ -122,7 +122,9 @@ pub fn load_with(
     let mut warnings = Vec::new();
     let mut own = Book::new("policies", "");
     own.overlay = true;
-    let folder = policies_dir.map(|p| p.join("prices")).filter(|p| p.is_dir());
+    // Prices that may not be looked at are not none.
+    let there = |p: &PathBuf| p.is_dir() || p.try_exists().is_err();
+    let folder = policies_dir.map(|p| p.join("prices")).filter(there);
     let wanted = folder.is_some() || !maps.is_empty();
     maps.into_iter().for_each(|map| own.map(map));
     if let Some(folder) = folder {

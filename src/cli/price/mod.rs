@@ -58,7 +58,8 @@ pub fn load(ctx: &Context<'_>) -> Result<BookPricer, CliError> {
 /// The same from settings.
 pub fn load_from(config: &Config) -> Result<BookPricer, CliError> {
     let maps = config.price_maps.iter().map(NameMap::from).collect();
-    prices::load_with(Some(&config.policies_dir()), maps, &configured(config)).map_err(unusable)
+    let policies = super::wire::policies(config)?;
+    prices::load_with(Some(&policies), maps, &configured(config)).map_err(unusable)
 }
 
 fn configured(config: &Config) -> Vec<BookSpec> {
