@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 
 use super::FileFormat;
@@ -104,8 +105,8 @@ impl LineFormat for Mixed {
 /// Reads records of one format, which costs what that format costs, and those of others among them.
 pub(super) struct Mostly<R> {
     usual: FileFormat,
-    /// How records of the usual format begin, so that the format of those without usage need not be told.
-    sign: &'static str,
+    /// What records of the usual format begin with, so that the format of those without usage need not be told.
+    sign: Finder<'static>,
     reader: R,
     others: Mixed,
 }
@@ -125,7 +126,7 @@ impl<R: LineFormat> Mostly<R> {
     pub fn new(usual: FileFormat, sign: &'static str, reader: R, shared: &Shared) -> Self {
         Mostly {
             usual,
-            sign,
+            sign: Finder::new(sign),
             reader,
             others: Mixed::new(usual, shared),
         }
@@ -133,7 +134,7 @@ impl<R: LineFormat> Mostly<R> {
 
     fn shows_sign(&self, text: &str) -> bool {
         let front = text.as_bytes().get(..SIGN_WITHIN).unwrap_or(text.as_bytes());
-        memchr::memmem::find(front, self.sign.as_bytes()).is_some()
+        self.sign.find(front).is_some()
     }
 
     /// The format of a record that the usual one makes nothing of.
