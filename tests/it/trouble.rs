@@ -370,6 +370,8 @@ fn a_command_that_only_reads_makes_no_ledger() {
         "export --focus 1.2",
         "reconcile",
         "price missing",
+        "alert silences",
+        "alert waiting",
     ];
     for command in commands {
         let args: Vec<&str> = command.split(' ').collect();

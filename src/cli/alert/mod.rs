@@ -117,7 +117,9 @@ fn duration(text: &str) -> Result<TimeDelta, String> {
 /// Lists, shows and moves alerts.
 pub fn run(ctx: &mut Context<'_>, args: &AlertArgs) -> Result<Exit, CliError> {
     let mut store = match args.what {
-        None | Some(What::List { .. } | What::Show { .. }) => wire::alerts_to_read(ctx)?,
+        None | Some(What::List { .. } | What::Show { .. } | What::Silences { .. } | What::Waiting) => {
+            wire::alerts_to_read(ctx)?
+        }
         Some(_) => wire::alerts(ctx)?,
     };
     let store = store.as_mut();
