@@ -163,6 +163,8 @@ const CASES: &[Case] = &[
     ("2026-10-20", "aws.bedrock", "eu.anthropic.claude-haiku-4-5-20251001-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "1.1"),
     ("2026-10-20", "bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0", "", [1000, 0, 0, 0, 0, 0, 0], "0.0033"),
     ("2026-10-20", "bedrock", "claude-sonnet-4-5-20250929", "", [1000, 0, 0, 0, 0, 0, 0], "0.0033"),
+    ("2026-10-20", "bedrock_mantle", "openai.gpt-5.6-sol", "", [1000, 0, 0, 0, 1000, 0, 0], "0.0264"),
+    ("2026-10-20", "bedrock_mantle", "gpt-5.6-sol", "", [1000, 0, 0, 0, 1000, 0, 0], "0.0264"),
     ("2026-10-20", "bedrock", "anthropic.claude-3-haiku-20240307-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "0.25"),
     ("2026-10-20", "bedrock", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0", "", [M, 0, M, 0, 0, 0, 0], "0.06"),
     ("2026-10-20", "bedrock", "bedrock/us-east-1/amazon.nova-micro-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "0.035"),

@@ -22,9 +22,8 @@ pub(super) struct Candidate {
 pub fn provider_key(provider: &str) -> String {
     let lower = provider.trim().to_lowercase();
     let key = match lower.as_str() {
-        "aws" | "aws.bedrock" | "aws_bedrock" | "amazon" | "amazon-bedrock" | "amazon_bedrock" | "bedrock_converse" => {
-            "bedrock"
-        }
+        "aws" | "aws.bedrock" | "aws_bedrock" | "amazon" | "amazon-bedrock" | "amazon_bedrock" | "bedrock_converse"
+        | "bedrock_mantle" | "bedrock-mantle" => "bedrock",
         "gemini" | "gcp.gemini" | "gcp.gen_ai" | "google-ai" | "google_ai" | "google-gla" => "google",
         "vertex_ai" | "vertex-ai" | "vertexai" | "gcp.vertex_ai" | "google-vertex" => "vertex",
         "az.ai.openai" | "azure.ai.openai" | "azure_openai" | "azure-openai" | "azure_ai" | "az.ai.inference"
@@ -204,13 +203,15 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
         };
         list.push(stem.clone());
     }
-    // Answers of Claude name the model as its maker does.
-    if stem.name.starts_with("claude-") {
-        list.push(Candidate {
-            name: format!("anthropic.{}", stem.name),
-            how: "maker's name of the model",
-            ..stem.clone()
-        });
+    // Answers name the model as its maker does.
+    for (family, maker) in [("claude-", "anthropic"), ("gpt-", "openai")] {
+        if stem.name.starts_with(family) {
+            list.push(Candidate {
+                name: format!("{maker}.{}", stem.name),
+                how: "maker's name of the model",
+                ..stem.clone()
+            });
+        }
     }
     let cut = |name: &str| {
         let mut name = name;

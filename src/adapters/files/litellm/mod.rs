@@ -307,7 +307,7 @@ fn provider_of(name: &str) -> &str {
     match name {
         "gemini" => "google",
         "vertex_ai" | "vertex_ai_beta" => "vertex",
-        "bedrock_converse" => "bedrock",
+        "bedrock_converse" | "bedrock_mantle" => "bedrock",
         "azure_ai" | "azure_text" => "azure",
         other => other,
     }
