@@ -78,7 +78,7 @@ pub enum What {
     },
     /// Messages that no channel has accepted yet, and why
     Waiting,
-    /// Try again now what waits, also what is set aside
+    /// Try again now all that waits, also where a channel asked to be left alone
     Retry,
     /// Call it over; it comes back only if it is seen anew
     Resolve {

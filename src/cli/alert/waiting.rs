@@ -53,7 +53,7 @@ pub fn list(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox) -> Result<Ex
     Ok(Exit::Fine)
 }
 
-/// Tries all of them now, also those that are set aside.
+/// Tries all of them now, also where a channel asked to be left alone.
 pub fn retry(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox) -> Result<Exit, CliError> {
     let channels = wire::channels(ctx)?;
     let delivery = Delivery {
