@@ -25,11 +25,11 @@ locals {
       ]
     },
     {
-      title   = "Alerts firing, messages waiting"
+      title   = "Alerts firing, messages waiting and set aside"
       region  = var.region
       stat    = "Maximum"
       period  = 3600
-      metrics = [for name in ["AlertsActive", "MessagesWaiting"] : [var.metric_namespace, name, "Environment", var.environment]]
+      metrics = [for name in ["AlertsActive", "MessagesWaiting", "MessagesSetAside"] : [var.metric_namespace, name, "Environment", var.environment]]
     },
     {
       title   = "Runs, failed sources, paid requests, calls without a price"
