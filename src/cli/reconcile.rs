@@ -97,7 +97,12 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
             if found.cells.is_empty() {
                 let of = args.provider.as_deref().map(|name| format!(" of `{}`", clean(name)));
                 let of = of.unwrap_or_default();
-                put(ctx, &format!("nothing{of} is metered or billed in that time\n"))?;
+                let months = if found.by_month.is_empty() {
+                    ""
+                } else {
+                    ", but what is billed by whole months"
+                };
+                put(ctx, &format!("nothing{of} is metered or billed in that time{months}\n"))?;
             } else {
                 providers(ctx, &found, &total)?;
                 days(ctx, &found, args.all)?;
@@ -242,14 +247,13 @@ fn days(ctx: &mut Context<'_>, found: &Reconciliation, all: bool) -> Result<(), 
         })
         .collect();
     if table {
-        put(
-            ctx,
-            if rows.is_empty() {
-                "\nno billed day differs by a cent or more\n"
-            } else {
-                "\n"
-            },
-        )?;
+        let billed = found.cells.iter().any(|cell| cell.billed.rows > 0);
+        let text = match (rows.is_empty(), billed) {
+            (true, true) => "\nno billed day differs by a cent or more\n",
+            (true, false) => "\nnothing is billed in that time: there is no day to compare\n",
+            (false, _) => "\n",
+        };
+        put(ctx, text)?;
     }
     if !rows.is_empty() || !table {
         put_rows(ctx, &header, &rows, "days")?;
@@ -313,6 +317,13 @@ fn closing(found: &Reconciliation, total: &Totals) -> Result<String, CliError> {
     }
     for currency in &found.other_currencies {
         let _ = writeln!(text, "bills in {currency} are not compared: what is metered is in USD");
+    }
+    for name in &found.by_month {
+        let _ = writeln!(
+            text,
+            "{} bills whole months: it is compared where the period has all of a month",
+            clean(name.as_str())
+        );
     }
     for (name, totals) in found.providers.iter().filter(|(_, t)| t.through.is_none()) {
         let _ = writeln!(
@@ -381,6 +392,7 @@ fn document(found: &Reconciliation, total: &Totals, period: Period, bound: Optio
     }
     Ok(json!({
         "schema_version": 1, "period": period, "currency": "USD", "cells": cells, "providers": providers,
+        "by_month": found.by_month.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
         "other_currencies": found.other_currencies.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "total": totals_object(total)?, "min_coverage_percent": bound.map(|bound| amount(bound.least)),
     }))

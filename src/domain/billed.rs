@@ -5,7 +5,7 @@ use super::label::Label;
 use super::price::provider_key;
 
 /// Words in the names of services that sell models.
-const MODEL_SERVICES: [&str; 12] = [
+const MODEL_SERVICES: [&str; 11] = [
     "bedrock",
     "openai",
     "anthropic",
@@ -16,8 +16,19 @@ const MODEL_SERVICES: [&str; 12] = [
     "gemini",
     "vertex",
     "generative",
-    "sagemaker",
     "mistral",
+];
+
+/// Words in the names of services that stand beside them under one roof: `Azure AI Search`, `Azure AI Speech`.
+const OTHER_SERVICES: [&str; 8] = [
+    "search",
+    "speech",
+    "vision",
+    "document",
+    "language",
+    "translator",
+    "video indexer",
+    "content safety",
 ];
 
 /// The provider, as calls name it, whose use a row of a bill charges; none where it is no use of models.
@@ -25,7 +36,9 @@ const MODEL_SERVICES: [&str; 12] = [
 pub fn billed_provider(dimensions: &Dimensions) -> Option<Label> {
     let service = dimensions.get(Dimension::Service).as_str().to_lowercase();
     let provider = dimensions.get(Dimension::Provider).as_str().trim().to_lowercase();
-    let sells_models = MODEL_SERVICES.iter().any(|word| service.contains(word));
+    let has = |words: &[&str]| words.iter().any(|word| service.contains(word));
+    let names_model = !dimensions.get(Dimension::Model).is_empty();
+    let sells_models = has(&MODEL_SERVICES) && (names_model || service.contains("openai") || !has(&OTHER_SERVICES));
     let is = |words: &[&str]| words.iter().any(|word| provider.contains(word));
     if is(&["amazon", "aws"]) {
         return sells_models.then(|| Label::new("bedrock"));
@@ -60,7 +73,7 @@ pub fn billed_provider(dimensions: &Dimensions) -> Option<Label> {
         "voyage",
         "zai",
     ];
-    let known = seller.contains(&key.as_str()) || sells_models || !dimensions.get(Dimension::Model).is_empty();
+    let known = seller.contains(&key.as_str()) || sells_models || names_model;
     known.then(|| Label::new(&key))
 }
 
@@ -74,7 +87,11 @@ mod tests {
             ("AWS", "Amazon Bedrock", Some("bedrock")),
             ("aws", "Claude Sonnet 4.5 (Amazon Bedrock Edition)", Some("bedrock")),
             ("Amazon Web Services", "Amazon Simple Queue Service", None),
+            // Notebooks and training are no calls of Bedrock's models.
+            ("AWS", "Amazon SageMaker", None),
             ("Microsoft", "Azure OpenAI Service", Some("azure")),
+            ("Microsoft", "Cognitive Services", Some("azure")),
+            ("Microsoft", "Azure AI Search", None),
             ("Google Cloud", "Vertex AI", Some("vertex")),
             ("Google Cloud", "Gemini API", Some("google")),
             ("anthropic", "Claude API", Some("anthropic")),

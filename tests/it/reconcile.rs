@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{err, finops, json, out};
+use crate::support::{err, finops, json, out, program};
 
 const SETTINGS: &str = r#"
 [store]
@@ -208,4 +208,254 @@ fn taxes_credits_and_other_currencies_do_not_say_how_far_use_is_billed() {
     assert_eq!(found["other_currencies"], serde_json::json!(["EUR"]));
     let told = out(&finops(home, &["reconcile", "--period", "2026-11"]));
     assert!(told.contains("bills in EUR are not compared"), "{told}");
+}
+
+/// What the comparison of November says of one provider.
+fn compared(
+    settings: &str,
+    usage: &str,
+    rows: &[(&str, u32, &str, &str, &str, &str, &str)],
+    period: &str,
+) -> serde_json::Value {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let mut bill = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,\
+        ChargePeriodEnd,ChargeCategory,ProviderName,ServiceName,ConsumedQuantity,ConsumedUnit,SkuMeter,x_Model\n"
+        .to_owned();
+    for (cost, day, provider, service, model, tokens, meter) in rows {
+        let unit = if tokens.is_empty() { "" } else { "Tokens" };
+        bill += &format!(
+            "{cost},{cost},USD,1,2026-11-01,2026-12-01,2026-11-{day:02}T00:00:00Z,2026-11-{:02}T00:00:00Z,Usage,{provider},{service},{tokens},{unit},{meter},{model}\n",
+            day + 1
+        );
+    }
+    std::fs::write(
+        home.join("finops.toml"),
+        format!("[store]\nurl = \"sqlite:ledger.db\"\n{settings}"),
+    )
+    .unwrap();
+    std::fs::write(home.join("usage.jsonl"), usage).unwrap();
+    std::fs::write(home.join("bill.csv"), bill).unwrap();
+    let recorded = finops(home, &["record", "usage.jsonl", "bill.csv"]);
+    assert!(recorded.status.success(), "{}", err(&recorded));
+    let december = ["--now", "2026-12-02T12:00:00Z"];
+    let asked = ["reconcile", "--period", period, "--format", "json"];
+    json(&program(home).args(december).args(asked).output().unwrap())
+}
+
+fn call(id: &str, provider: &str, model: &str, more: &str) -> String {
+    format!(
+        "{{\"id\":\"{id}\",\"ts\":\"2026-11-10T10:00:00Z\",\"provider\":\"{provider}\",\"model\":\"{model}\",{more}}}\n"
+    )
+}
+
+/// Coverage, missing calls, token gap, price gap, discount and lag of the whole.
+fn said(document: &serde_json::Value) -> [String; 6] {
+    let total = &document["total"];
+    let gap = |part: &str| total["gap"][format!("{part}_usd")].as_str().unwrap().to_owned();
+    [
+        total["coverage_percent"].as_str().unwrap_or("-").to_owned(),
+        gap("missing_calls"),
+        gap("token_gap"),
+        gap("price_gap"),
+        gap("discount_credit"),
+        gap("lag"),
+    ]
+}
+
+#[test]
+fn the_sides_meet_by_model_whatever_each_calls_it_and_fees_stand_apart() {
+    let million = "\"input_tokens\":1000000";
+    let bedrock = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+    for (what, settings, usage, rows) in [
+        (
+            "a snapshot of the family",
+            "",
+            call("a", "openai", "gpt-4o", million),
+            vec![(
+                "2.5",
+                10,
+                "OpenAI",
+                "API",
+                "gpt-4o-2024-08-06",
+                "1000000",
+                "input tokens",
+            )],
+        ),
+        (
+            "the edition on a bill of a cloud",
+            "",
+            call("a", "bedrock", bedrock, "\"input_tokens\":100000"),
+            vec![(
+                "0.33",
+                10,
+                "AWS",
+                "Amazon Bedrock",
+                "claude-sonnet-4-5",
+                "100000",
+                "input tokens",
+            )],
+        ),
+        (
+            "a name of one's own",
+            "[[price_map]]\nname = \"search\"\nprovider = \"openai\"\nmodel = \"gpt-4o\"\n",
+            call("a", "openai", "search", million),
+            vec![(
+                "2.5",
+                10,
+                "OpenAI",
+                "API",
+                "gpt-4o-2024-08-06",
+                "1000000",
+                "input tokens",
+            )],
+        ),
+        (
+            "searches in a row of their own",
+            "",
+            call(
+                "a",
+                "anthropic",
+                "claude-sonnet-4-6",
+                "\"input_tokens\":100000,\"web_searches\":100",
+            ),
+            vec![
+                (
+                    "0.3",
+                    10,
+                    "Anthropic",
+                    "API",
+                    "claude-sonnet-4-6",
+                    "100000",
+                    "input tokens",
+                ),
+                ("1", 10, "Anthropic", "API", "", "", ""),
+            ],
+        ),
+        (
+            "no model on that day, models on others",
+            "",
+            call("a", "openai", "gpt-4o", million),
+            vec![
+                ("2.5", 10, "OpenAI", "API", "", "", ""),
+                ("0", 11, "OpenAI", "API", "gpt-4o", "", ""),
+            ],
+        ),
+        (
+            "a service beside the models",
+            "",
+            call("a", "bedrock", bedrock, "\"input_tokens\":100000"),
+            vec![
+                (
+                    "0.33",
+                    10,
+                    "AWS",
+                    "Amazon Bedrock",
+                    "claude-sonnet-4-5",
+                    "100000",
+                    "input tokens",
+                ),
+                ("500", 10, "AWS", "Amazon SageMaker", "", "", ""),
+            ],
+        ),
+    ] {
+        let found = compared(settings, &usage, &rows, "2026-11");
+        assert_eq!(said(&found), ["100", "0", "0", "0", "0", "0"], "{what}: {found:#}");
+    }
+    // Two members of a family that both sides tell apart are compared one by one.
+    let usage = call("a", "openai", "gpt-4o", million) + &call("b", "openai", "gpt-4o-2024-05-13", million);
+    let rows = [
+        ("2.5", 10, "OpenAI", "API", "gpt-4o", "1000000", "input tokens"),
+        ("5", 10, "OpenAI", "API", "gpt-4o-2024-05-13", "1000000", "input tokens"),
+    ];
+    assert_eq!(
+        compared("", &usage, &rows, "2026-11")["cells"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn a_gap_is_put_down_to_its_cause_at_the_price_that_was_paid() {
+    let million = "\"input_tokens\":1000000";
+    let edp = "[[contract]]\nname = \"edp\"\nprovider = \"openai\"\ndiscount = \"20 %\"\n";
+    for (what, settings, more, bill, expected) in [
+        // Coverage is of tokens where the bill counts them: half are missing, whatever they cost.
+        (
+            "half, at half the price",
+            "",
+            million,
+            vec![("2.5", "2000000", "input tokens")],
+            ["50", "0", "2.5", "-2.5", "0", "0"],
+        ),
+        (
+            "all, at another price",
+            "",
+            million,
+            vec![("2.75", "1000000", "input tokens")],
+            ["100", "0", "0", "0.25", "0", "0"],
+        ),
+        (
+            "half of a batch",
+            "",
+            "\"service_tier\":\"batch\",\"input_tokens\":1000000",
+            vec![("2.5", "2000000", "input tokens")],
+            ["50", "0", "1.25", "0", "0", "0"],
+        ),
+        (
+            "half, by contract",
+            edp,
+            million,
+            vec![("4", "2000000", "input tokens")],
+            ["50", "0", "2", "0", "-0.5", "0"],
+        ),
+        (
+            "a kind in words that nobody knows",
+            "",
+            "\"input_tokens\":1000000,\"output_tokens\":1000000",
+            vec![("2.5", "1000000", "input tokens"), ("10", "1000000", "unheard of")],
+            ["100", "0", "0", "0", "0", "0"],
+        ),
+        (
+            "a kind that was not billed",
+            "",
+            "\"input_tokens\":1000000,\"output_tokens\":1000000",
+            vec![("2.5", "1000000", "input tokens")],
+            ["100", "0", "-10", "0", "0", "0"],
+        ),
+    ] {
+        let rows: Vec<_> = bill
+            .iter()
+            .map(|(cost, tokens, meter)| (*cost, 10, "OpenAI", "API", "gpt-4o", *tokens, *meter))
+            .collect();
+        let found = compared(settings, &call("a", "openai", "gpt-4o", more), &rows, "2026-11");
+        assert_eq!(said(&found), expected, "{what}: {found:#}");
+    }
+}
+
+#[test]
+fn a_day_says_what_its_month_says_and_a_part_of_a_billed_month_nothing() {
+    let usage = call("a", "openai", "gpt-4o", "\"input_tokens\":1000000");
+    let later = [("2", 11, "OpenAI", "API", "gpt-4o", "800000", "input tokens")];
+    let parts = ["-", "0", "-2.5", "0", "0", "0"];
+    assert_eq!(said(&compared("", &usage, &later, "2026-11-10")), parts);
+    let month = compared("", &usage, &later, "2026-11");
+    let day = &month["cells"][0];
+    assert_eq!(
+        (&day["day"], &day["gap"]["token_gap_usd"]),
+        (&"2026-11-10T00:00:00Z".into(), &"-2.5".into())
+    );
+
+    let monthly = [("2.5", 1, "OpenAI", "API", "gpt-4o", "1000000", "input tokens")];
+    assert_eq!(
+        said(&compared("", &usage, &monthly, "2026-11")),
+        ["100", "0", "0", "0", "0", "0"]
+    );
+    let part = compared("", &usage, &monthly, "2026-11-10");
+    assert_eq!(
+        (&part["cells"], &part["by_month"]),
+        (&serde_json::json!([]), &serde_json::json!(["openai"]))
+    );
 }

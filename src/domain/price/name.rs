@@ -217,25 +217,8 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
             });
         }
     }
-    let cut = |name: &str| {
-        let mut name = name;
-        // A context size may follow the version: `-v1:0:200k`.
-        if let Some((head, size)) = name.rsplit_once(':')
-            && size.ends_with('k')
-        {
-            name = head;
-        }
-        let head = match name.rsplit_once(':') {
-            Some((head, minor)) if minor.bytes().all(|b| b.is_ascii_digit()) => head,
-            _ => name,
-        };
-        match head.rsplit_once("-v") {
-            Some((base, major)) if !major.is_empty() && major.bytes().all(|b| b.is_ascii_digit()) => base.to_owned(),
-            _ => head.to_owned(),
-        }
-    };
     list.push(Candidate {
-        name: cut(&stem.name),
+        name: without_version(&stem.name),
         how: "without the version suffix",
         ..stem.clone()
     });
@@ -250,10 +233,28 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
             ..stem
         };
         list.push(Candidate {
-            name: cut(rest),
+            name: without_version(rest),
             ..placed.clone()
         });
         list.push(placed);
+    }
+}
+
+/// A name on Bedrock without the version at its end: `-v1:0`, and the context size that may follow it: `-v1:0:200k`.
+pub(super) fn without_version(name: &str) -> String {
+    let mut name = name;
+    if let Some((head, size)) = name.rsplit_once(':')
+        && size.ends_with('k')
+    {
+        name = head;
+    }
+    let head = match name.rsplit_once(':') {
+        Some((head, minor)) if minor.bytes().all(|b| b.is_ascii_digit()) => head,
+        _ => name,
+    };
+    match head.rsplit_once("-v") {
+        Some((base, major)) if !major.is_empty() && major.bytes().all(|b| b.is_ascii_digit()) => base.to_owned(),
+        _ => head.to_owned(),
     }
 }
 
@@ -324,7 +325,8 @@ fn claude(list: &mut List, mut stem: Candidate) {
     }
 }
 
-fn cut_date(name: &str) -> Option<(String, NaiveDate)> {
+/// A name that ends in the date of a snapshot, as its family and that date.
+pub(super) fn cut_date(name: &str) -> Option<(String, NaiveDate)> {
     let dashed = name
         .len()
         .checked_sub(11)

@@ -3,9 +3,9 @@
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::gather::{Place, Sides};
+use super::meet::{SAMPLE, sample};
 use crate::domain::money::{MoneyError, add_exact};
-use crate::domain::spend::TokenSums;
-use crate::domain::usage::{Bucket, EventId, Tokens, UsageEvent};
+use crate::domain::usage::{Bucket, Tokens};
 use crate::ports::Pricer;
 
 /// Billed less metered, by cause.
@@ -13,7 +13,7 @@ use crate::ports::Pricer;
 pub struct Gap {
     /// Billed where nothing was metered: calls that no source has seen.
     pub missing_events: Decimal,
-    /// Another number of tokens, at list price.
+    /// Another number of tokens, at the price that the metered ones have.
     pub tokens: Decimal,
     /// The same tokens at another price: what no other cause explains.
     pub price: Decimal,
@@ -46,66 +46,138 @@ impl Gap {
     }
 }
 
-/// Tokens of which a rate is asked: few enough to stay below every threshold.
-const SAMPLE: u64 = 1_000;
+/// Decimals of what is divided, in dollars.
+pub(super) const DECIMALS: u32 = 12;
 
-/// Decimals of a token gap in dollars: a rate times a count that both are exact, cut for display.
-const DECIMALS: u32 = 12;
+/// What a place says: why its sides differ, and how much of its bill metering has seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Split {
+    pub(super) gap: Gap,
+    pub(super) covered: Decimal,
+}
 
-pub(super) fn split(pricer: &dyn Pricer, place: Place, sides: &Sides, lagging: bool) -> Result<Gap, MoneyError> {
+pub(super) fn split(pricer: &dyn Pricer, place: Place, sides: &Sides, lagging: bool) -> Result<Split, MoneyError> {
     let (metered, billed) = (&sides.metered, &sides.billed);
     let mut gap = Gap::default();
+    let mut covered = Decimal::ZERO;
     if lagging {
         gap.lag = -metered.list;
         gap.discount = billed.credits;
         gap.price = billed.usage;
-        return Ok(gap);
+        return Ok(Split { gap, covered });
     }
     if metered.calls == 0 && metered.list.is_zero() {
         gap.missing_events = billed.usage;
         gap.discount = billed.credits;
-        return Ok(gap);
+        return Ok(Split { gap, covered });
     }
     gap.discount = add_exact(add_exact(metered.contracted, -metered.list)?, billed.credits)?;
-    gap.tokens = if billed.tokens.total() != 0 {
-        token_gap(pricer, place, &metered.tokens, &billed.tokens)?
+    covered = metered.contracted.min(billed.usage).max(Decimal::ZERO);
+    if billed.tokens.total() != 0 {
+        let kinds = kinds(pricer, place, sides)?;
+        gap.tokens = token_gap(&kinds, sides)?;
+        covered = seen(&kinds, billed.usage)?;
     } else if billed.usage.is_zero() {
         // Metered and not billed at all: none of its tokens were.
-        -metered.contracted
-    } else {
-        Decimal::ZERO
-    };
+        gap.tokens = -metered.contracted;
+    }
     let whole = add_exact(add_exact(billed.usage, billed.credits)?, -metered.list)?;
     gap.price = add_exact(whole, -add_exact(gap.discount, gap.tokens)?)?;
-    Ok(gap)
+    Ok(Split { gap, covered })
 }
 
-/// What the differing tokens cost at the list rate of each bucket.
-fn token_gap(
-    pricer: &dyn Pricer,
-    (day, provider, model): Place,
-    metered: &TokenSums,
-    billed: &TokenSums,
-) -> Result<Decimal, MoneyError> {
-    let mut gap = Decimal::ZERO;
+/// The tokens of one kind on both sides, with their value at list rates.
+struct Kind {
+    metered: Decimal,
+    billed: Decimal,
+    counts: (i128, i128),
+}
+
+impl Kind {
+    /// Whether the bill says how many there were. One that tells other kinds and not this one may have it in a row whose
+    /// unit or meter is not understood.
+    fn told(&self) -> bool {
+        self.counts.1 != 0
+    }
+}
+
+fn kinds(pricer: &dyn Pricer, (day, provider, model): Place, sides: &Sides) -> Result<Vec<Kind>, MoneyError> {
+    let mut kinds = Vec::new();
     for bucket in Bucket::ALL {
-        let more = billed.get(bucket) - metered.get(bucket);
-        if more == 0 {
+        let counts = (sides.metered.tokens.get(bucket), sides.billed.tokens.get(bucket));
+        if counts == (0, 0) {
             continue;
         }
-        let mut call = UsageEvent::new(EventId([0; 16]), day.start(), provider, model);
-        call.tokens = Tokens::default().with(bucket, SAMPLE);
+        let mut call = sample(day, provider, sides.rates_of(model), sides.account);
+        call.tokens = Tokens::default().with(bucket, u64::from(SAMPLE));
         let rate = pricer
             .price(&call)
             .cost
             .checked_div(Decimal::from(SAMPLE))
             .unwrap_or_default();
-        let more = Decimal::try_from_i128_with_scale(more, 0).map_err(|_| MoneyError::Overflow)?;
-        let amount = rate.checked_mul(more).ok_or(MoneyError::Overflow)?;
-        gap = add_exact(
-            gap,
-            amount.round_dp_with_strategy(DECIMALS, RoundingStrategy::MidpointAwayFromZero),
-        )?;
+        let value = |count: i128| {
+            let count = Decimal::try_from_i128_with_scale(count, 0).map_err(|_| MoneyError::Overflow)?;
+            let value = rate.checked_mul(count).ok_or(MoneyError::Overflow)?;
+            Ok::<_, MoneyError>(rounded(value))
+        };
+        kinds.push(Kind {
+            metered: value(counts.0)?,
+            billed: value(counts.1)?,
+            counts,
+        });
     }
-    Ok(gap)
+    Ok(kinds)
+}
+
+fn rounded(amount: Decimal) -> Decimal {
+    amount.round_dp_with_strategy(DECIMALS, RoundingStrategy::MidpointAwayFromZero)
+}
+
+fn sum(amounts: impl Iterator<Item = Decimal>) -> Result<Decimal, MoneyError> {
+    let mut amounts = amounts;
+    amounts.try_fold(Decimal::ZERO, add_exact)
+}
+
+/// What the differing tokens cost, at what the metered ones cost here: list rates times what tier, place and contract make
+/// of them.
+fn token_gap(kinds: &[Kind], sides: &Sides) -> Result<Decimal, MoneyError> {
+    let list = sum(kinds.iter().map(|kind| kind.metered))?;
+    let fees = sides.metered.unpriced > 0 || sides.requests != [0; 4];
+    let scaled = |value: Decimal| -> Result<Decimal, MoneyError> {
+        // Where the cost holds more than tokens, or less than all of them, it says nothing about their rates.
+        if list.is_zero() || fees {
+            return Ok(value);
+        }
+        let product = value.checked_mul(sides.metered.contracted);
+        let value = product.and_then(|product| product.checked_div(list));
+        value.map(rounded).ok_or(MoneyError::Overflow)
+    };
+    let told = || kinds.iter().filter(|kind| kind.told());
+    let billed = scaled(sum(told().map(|kind| kind.billed))?)?;
+    let metered = scaled(sum(told().map(|kind| kind.metered))?)?;
+    // What the bill charges beyond the kinds that it tells may be for those that it does not.
+    let untold = scaled(sum(kinds.iter().filter(|kind| !kind.told()).map(|kind| kind.metered))?)?;
+    let rest = add_exact(sides.billed.usage, -billed)?.max(Decimal::ZERO).min(untold);
+    add_exact(add_exact(billed, -metered)?, add_exact(rest, -untold)?)
+}
+
+/// How much of the bill's use metering has seen, by the kinds of tokens that the bill tells: a bill at another price is no
+/// less seen.
+fn seen(kinds: &[Kind], usage: Decimal) -> Result<Decimal, MoneyError> {
+    let told = || kinds.iter().filter(|kind| kind.told());
+    let all = sum(told().map(|kind| kind.billed))?;
+    let (part, whole) = if all > Decimal::ZERO {
+        (sum(told().map(|kind| kind.metered.min(kind.billed)))?, all)
+    } else {
+        // Without a rate, by their number.
+        let count = |count: i128| Decimal::try_from_i128_with_scale(count, 0).map_err(|_| MoneyError::Overflow);
+        let part = told().map(|kind| kind.counts.0.min(kind.counts.1)).sum();
+        (count(part)?, count(told().map(|kind| kind.counts.1).sum())?)
+    };
+    if part >= whole {
+        return Ok(usage.max(Decimal::ZERO));
+    }
+    let product = usage.checked_mul(part.max(Decimal::ZERO));
+    let seen = product.and_then(|product| product.checked_div(whole));
+    Ok(rounded(seen.ok_or(MoneyError::Overflow)?).max(Decimal::ZERO))
 }

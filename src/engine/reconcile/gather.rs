@@ -5,16 +5,17 @@ use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
 
+use super::meet::meet;
 use super::{Billed, Metered, Reported};
 use crate::domain::contract::Terms;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError, add_exact};
-use crate::domain::period::{Hour, Period};
+use crate::domain::period::{Calendar, Hour, Period};
 use crate::domain::spend::{Basis, SpendKey, Sums, TokenSums};
 use crate::engine::view::billed::{BilledDays, month};
 use crate::engine::view::names::Names;
-use crate::ports::{Ledger, StoreError};
+use crate::ports::{Ledger, Pricer, StoreError};
 
 /// Day, provider, model.
 pub(super) type Place = (Hour, Label, Label);
@@ -25,6 +26,58 @@ pub(super) struct Sides {
     pub(super) metered: Metered,
     pub(super) reported: Reported,
     pub(super) billed: Billed,
+    /// Rows of the bill that are about use.
+    pub(super) use_rows: i64,
+    /// Searches, fetches and executions that were metered.
+    pub(super) requests: [i64; 4],
+    /// The model whose rates hold; empty: the one that the place names.
+    pub(super) priced_as: Label,
+    /// An account of the calls: the owner's map of names may ask for it.
+    pub(super) account: Label,
+}
+
+impl Sides {
+    pub(super) fn is_metered(&self) -> bool {
+        self.metered.calls > 0 || !self.metered.list.is_zero()
+    }
+
+    pub(super) fn rates_of(&self, model: Label) -> Label {
+        if self.priced_as.is_empty() {
+            model
+        } else {
+            self.priced_as
+        }
+    }
+
+    /// Adds what another place says.
+    pub(super) fn add(&mut self, other: &Sides) -> Result<(), MoneyError> {
+        let (m, r, b) = (&mut self.metered, &mut self.reported, &mut self.billed);
+        for (sum, more) in [
+            (&mut m.list, other.metered.list),
+            (&mut m.contracted, other.metered.contracted),
+            (&mut r.cost, other.reported.cost),
+            (&mut r.computed, other.reported.computed),
+            (&mut b.usage, other.billed.usage),
+            (&mut b.credits, other.billed.credits),
+            (&mut b.other, other.billed.other),
+        ] {
+            *sum = add_exact(*sum, more)?;
+        }
+        m.calls += other.metered.calls;
+        m.unpriced += other.metered.unpriced;
+        m.tokens = plus(&m.tokens, &other.metered.tokens);
+        r.calls += other.reported.calls;
+        b.rows += other.billed.rows;
+        b.tokens = plus(&b.tokens, &other.billed.tokens);
+        self.use_rows += other.use_rows;
+        for (sum, more) in self.requests.iter_mut().zip(other.requests) {
+            *sum += more;
+        }
+        if self.account.is_empty() {
+            self.account = other.account;
+        }
+        Ok(())
+    }
 }
 
 pub(super) struct Gathered {
@@ -33,10 +86,13 @@ pub(super) struct Gathered {
     pub(super) through: BTreeMap<Label, Hour>,
     /// Of bills that are not compared.
     pub(super) other_currencies: BTreeSet<Currency>,
+    /// Providers that bill whole months, of which the period has only a part.
+    pub(super) by_month: BTreeSet<Label>,
 }
 
 pub(super) fn gather(
     ledger: &mut dyn Ledger,
+    pricer: &dyn Pricer,
     terms: &Terms,
     period: Period,
     detail: bool,
@@ -46,17 +102,23 @@ pub(super) fn gather(
     let mut bills = BilledDays::new(now);
     let mut by_model: BTreeSet<Label> = BTreeSet::new();
     let mut other_currencies = BTreeSet::new();
-    ledger.spend(period, &mut |key, _| {
+    // How far a provider has billed is said by the bills of later days too, and whether by months by those of the first.
+    let around = Period {
+        start: month(Hour::of(period.start)).start(),
+        end: now.max(period.end),
+    };
+    ledger.spend(around, &mut |key, _| {
         if key.basis != Basis::Billed {
             return;
         }
         let Some(provider) = names.billed(key) else { return };
         if key.currency != Currency::USD {
-            other_currencies.insert(key.currency);
+            if period.contains(key.hour.start()) {
+                other_currencies.insert(key.currency);
+            }
             return;
         }
-        // Taxes, credits and fees come when they come: they do not say how far use is billed.
-        if matches!(key.dimensions.get(Dimension::Category).as_str(), "" | "Usage") {
+        if is_use(key) {
             bills.add(provider, key.hour);
             if !key.dimensions.get(Dimension::Model).is_empty() {
                 by_model.insert(provider);
@@ -64,14 +126,18 @@ pub(super) fn gather(
         }
     })?;
     let billing: BTreeSet<Label> = bills.providers().collect();
-    let place = |provider: Label, model: Label, hour: Hour| -> Place {
-        let day = if bills.is_monthly(provider, hour) {
-            month(hour)
-        } else {
-            hour.day()
-        };
-        let all = billing.contains(&provider) && !by_model.contains(&provider);
-        (day, provider, if all { Label::EMPTY } else { model })
+    let mut by_month = BTreeSet::new();
+    let mut place = |provider: Label, model: Label, hour: Hour| -> Option<Place> {
+        if !bills.is_monthly(provider, hour) {
+            return Some((hour.day(), provider, model));
+        }
+        let start = month(hour);
+        let whole = Calendar::Month.around(start.start(), chrono_tz::Tz::UTC);
+        if whole.start < period.start || whole.end > period.end {
+            by_month.insert(provider);
+            return None;
+        }
+        Some((start, provider, model))
     };
     let mut cells: BTreeMap<Place, Sides> = BTreeMap::new();
     let mut failed: Option<MoneyError> = None;
@@ -86,18 +152,19 @@ pub(super) fn gather(
             Basis::Billed => names.billed(key),
             Basis::Effective | Basis::BilledFilled => None,
         };
-        if let Some(provider) = provider {
-            let cell = cells.entry(place(provider, key.dimensions.get(Dimension::Model), key.hour));
-            failed = failed.take().or_else(|| add(cell.or_default(), terms, key, sums).err());
+        let place = provider.and_then(|provider| place(provider, key.dimensions.get(Dimension::Model), key.hour));
+        if let Some(place) = place {
+            let cell = cells.entry(place).or_default();
+            failed = failed.take().or_else(|| add(cell, terms, key, sums).err());
         }
     })?;
     if detail {
         ledger.events(period, &mut |event, charge| {
-            if let Some(cost) = event.reported_cost {
-                let key = crate::domain::spend::metered_key(event);
-                let cell = cells
-                    .entry(place(names.metered(&key), event.model(), key.hour))
-                    .or_default();
+            let key = crate::domain::spend::metered_key(event);
+            if let Some(cost) = event.reported_cost
+                && let Some(place) = place(names.metered(&key), event.model(), key.hour)
+            {
+                let cell = cells.entry(place).or_default();
                 cell.reported.calls += 1;
                 let sums = add_exact(cell.reported.cost, cost)
                     .and_then(|sum| Ok((sum, add_exact(cell.reported.computed, charge.cost)?)));
@@ -112,15 +179,22 @@ pub(super) fn gather(
     if let Some(error) = failed {
         return Err(error.into());
     }
+    let without_models = billing.difference(&by_model).copied().collect();
     let through = billing
-        .into_iter()
-        .filter_map(|provider| Some((provider, bills.through(provider)?)))
+        .iter()
+        .filter_map(|provider| Some((*provider, bills.through(*provider)?)))
         .collect();
     Ok(Gathered {
-        cells,
+        cells: meet(pricer, cells, &without_models)?,
+        by_month,
         through,
         other_currencies,
     })
+}
+
+/// Whether a row of a bill is about use. Taxes, credits and fees come when they come: they do not say how far use is billed.
+fn is_use(key: &SpendKey) -> bool {
+    matches!(key.dimensions.get(Dimension::Category).as_str(), "" | "Usage")
 }
 
 fn add(cell: &mut Sides, terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
@@ -128,12 +202,19 @@ fn add(cell: &mut Sides, terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(
     if key.basis == Basis::Metered {
         let metered = &mut cell.metered;
         let contracted = terms.agreed(&key.dimensions, key.hour.start(), sums.cost)?.contracted;
+        cell.account = key.dimensions.get(Dimension::Account);
+        for (sum, more) in cell.requests.iter_mut().zip(sums.requests) {
+            *sum += more;
+        }
         metered.calls += sums.events;
         metered.unpriced += sums.unpriced_events;
         metered.tokens = plus(&metered.tokens, &sums.tokens);
         metered.list = add_exact(metered.list, sums.cost)?;
         metered.contracted = add_exact(metered.contracted, contracted)?;
         return Ok(());
+    }
+    if is_use(key) {
+        cell.use_rows += sums.events;
     }
     let billed = &mut cell.billed;
     billed.rows += sums.events;

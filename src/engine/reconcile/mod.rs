@@ -2,10 +2,11 @@
 
 mod gap;
 mod gather;
+mod meet;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
 pub use gap::Gap;
@@ -149,6 +150,8 @@ pub struct Reconciliation {
     pub providers: BTreeMap<Label, Totals>,
     /// Currencies of bills that are not compared.
     pub other_currencies: BTreeSet<Currency>,
+    /// Providers that bill whole months, of which the period has only a part: they are not compared.
+    pub by_month: BTreeSet<Label>,
 }
 
 impl Reconciliation {
@@ -169,18 +172,21 @@ pub fn reconcile(
     detail: bool,
     now: DateTime<Utc>,
 ) -> Result<Reconciliation, StoreError> {
-    let gathered = gather::gather(ledger, terms, period.until(now), detail, now)?;
+    let gathered = gather::gather(ledger, pricer, terms, period.until(now), detail, now)?;
     let mut out = Reconciliation {
         other_currencies: gathered.other_currencies,
+        by_month: gathered.by_month,
         ..Reconciliation::default()
     };
+    let last = Hour::of(period.end - TimeDelta::hours(1)).day();
     for ((start, provider, model), sides) in gathered.cells {
         let through = gathered.through.get(&provider).copied();
         let lagging = through.is_none_or(|through| start > through);
-        let gap = gap::split(pricer, (start, provider, model), &sides, lagging)?;
+        let gap::Split { gap, covered } = gap::split(pricer, (start, provider, model), &sides, lagging)?;
+        let through = through.map(|through| through.min(last));
         let totals = out.providers.entry(provider).or_default();
         totals.through = through;
-        let mut one = Totals {
+        let one = Totals {
             metered: sides.metered.list,
             contracted: sides.metered.contracted,
             calls: sides.metered.calls,
@@ -189,12 +195,9 @@ pub fn reconcile(
             billed: sides.billed.usage,
             credits: sides.billed.credits,
             gap,
-            covered: Decimal::ZERO,
+            covered,
             through,
         };
-        if !lagging {
-            one.covered = sides.metered.contracted.min(sides.billed.usage).max(Decimal::ZERO);
-        }
         totals.add(&one)?;
         out.cells.push(Cell {
             start,
