@@ -307,3 +307,20 @@ fn a_quiet_run_writes_its_alerts_and_nothing_else() {
     );
     assert_eq!(out(&quiet()), "");
 }
+
+#[test]
+fn a_budget_on_a_name_that_nothing_has_says_so() {
+    let folder = home("", "amount = \"1 USD\"\nscope = { team = \"serch\" }");
+    write(
+        folder.path(),
+        "a.jsonl",
+        &(usage(500, "search") + "\n" + &usage(5, "growth")),
+    );
+    finops(folder.path(), &["run"]);
+    let shown = out(&finops(folder.path(), &["budget"]));
+    let note = "note: nothing that is recorded of late has team `serch`, so that nothing can count; there is `search`, `growth`";
+    assert!(shown.contains(note), "{shown}");
+    let right = "[[budget]]\nname = \"b\"\nperiod = \"month\"\namount = \"1 USD\"\nscope = { team = \"s*\" }\n";
+    write(folder.path(), "policies/budgets/b.toml", right);
+    assert!(!out(&finops(folder.path(), &["budget"])).contains("note: "));
+}
