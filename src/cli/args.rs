@@ -64,14 +64,19 @@ pub struct Global {
 }
 
 fn now(text: &str) -> Result<DateTime<Utc>, String> {
-    let now = text.parse().map_err(|cause: chrono::ParseError| cause.to_string())?;
+    let now = text
+        .parse()
+        .map_err(|_| format!("`{text}` is no RFC 3339 time such as 2026-11-24T12:00:00Z"))?;
     plausible(now)
 }
 
 /// A day.
 pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
-    let day = text.parse().map_err(|cause: chrono::ParseError| cause.to_string())?;
-    plausible(day)
+    let written = |form| NaiveDate::parse_from_str(text, form).ok();
+    let compact = text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit());
+    let day = written("%Y-%m-%d").or_else(|| compact.then(|| written("%Y%m%d")).flatten());
+    day.ok_or_else(|| format!("`{text}` is no day of the calendar, written as 2026-11-24"))
+        .and_then(plausible)
 }
 
 /// The commands.

@@ -91,16 +91,17 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
 }
 
 fn this_month(ctx: &Context<'_>, ledger: &mut dyn Ledger) -> Result<Report, CliError> {
-    let month = Calendar::Month.around(ctx.now, chrono_tz::Tz::UTC);
+    let zone = ctx.config.report.zone().map_err(CliError::usage)?;
+    let month = Calendar::Month.around(ctx.now, zone);
     let query = ReportQuery {
         by: Vec::new(),
         // Seen from an earlier instant (`--now`), what came after it is not yet spent.
         period: month.until(ctx.now),
-        previous: report::period::before(month, chrono_tz::Tz::UTC, ctx.now),
+        previous: report::period::before(month, zone, ctx.now),
         basis: Basis::Metered,
         filters: Vec::new(),
         top: None,
-        zone: chrono_tz::Tz::UTC,
+        zone,
         tokens: true,
     };
     Ok(sum(ledger, query)?)
@@ -146,6 +147,8 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]
                 writeln!(ctx.out, "{whole}")?;
             }
         }
+        // Alerts of a channel that writes here are told already: from a job of cron these and errors are a mail, and no more.
+        Format::Table | Format::Csv | Format::Markdown | Format::Html if ctx.verbosity == 0 => {}
         Format::Table | Format::Csv | Format::Markdown | Format::Html => {
             writeln!(ctx.out, "{}", summary(collection))?;
             for section in &month.sections {

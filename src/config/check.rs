@@ -121,6 +121,12 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
             "give dollars as text: `above = \"1.50\"`",
         ));
     }
+    if let Err(cause) = config.report.zone() {
+        problems.push(ConfigError::new(
+            format!("`report.time_zone`: {cause}"),
+            "leave it out for UTC days",
+        ));
+    }
     if let Err(cause) = config.reconcile.bound() {
         problems.push(ConfigError::new(
             format!("`[reconcile]` is not usable: {cause}"),

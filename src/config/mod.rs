@@ -23,6 +23,8 @@ pub use store::{StoreUrl, default_ledger};
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// How reports count, where nothing else is asked for.
+    pub report: ReportConfig,
     /// Prefix of the names of everything that the engine owns in the cloud.
     pub namespace: String,
     /// The stage: `production`, `staging`, …
@@ -79,6 +81,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
+            report: ReportConfig::default(),
             namespace: "finops".to_owned(),
             environment: "local".to_owned(),
             store: StoreConfig::default(),
@@ -298,6 +301,40 @@ pub struct PriceBookConfig {
     pub kind: PriceBookKind,
     /// The file, relative to the configuration file.
     pub path: PathBuf,
+}
+
+/// `[report]`: how `finops report` and the line of `finops run` count.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportConfig {
+    /// Whose days, weeks and months, where `--zone` says nothing: an IANA time zone. Of metered spend: bills count by UTC days.
+    /// A budget has its own. Not given: UTC.
+    pub time_zone: Option<String>,
+}
+
+impl ReportConfig {
+    /// The zone, or what is wrong with it.
+    pub fn zone(&self) -> Result<chrono_tz::Tz, String> {
+        self.time_zone.as_deref().map_or(Ok(chrono_tz::Tz::UTC), time_zone)
+    }
+}
+
+/// A time zone by its name in the IANA database.
+pub fn time_zone(name: &str) -> Result<chrono_tz::Tz, String> {
+    name.parse().map_err(|_| {
+        let wanted = name.trim().replace(' ', "_").to_lowercase();
+        let like = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).find(|known| {
+            let known = known.to_lowercase();
+            known == wanted || known.rsplit('/').next() == Some(wanted.as_str())
+        });
+        let hint = like.unwrap_or("Europe/Berlin");
+        let how = if like.is_some() {
+            "did you mean"
+        } else {
+            "write one such as"
+        };
+        format!("`{name}` is no time zone of the IANA database; {how} `{hint}`")
+    })
 }
 
 /// `[runs]`: alerts about the job itself.

@@ -246,3 +246,81 @@ fn no_table_runs_a_formula_out_of_a_log() {
         }
     }
 }
+
+#[test]
+fn a_report_counts_by_the_days_of_its_zone_and_the_last_days_include_today() {
+    let folder = home("[report]\ntime_zone = \"America/New_York\"\n", "amount = \"100 USD\"");
+    let path = folder.path();
+    // Three in the morning of the 23rd in Greenwich is the evening of the 22nd in New York.
+    let calls = usage(1, "a").replace("2026-11-10T10:00:00Z", "2026-11-23T03:00:00Z");
+    write(path, "a.jsonl", &calls);
+    finops(path, &["run"]);
+    let first = |more: &[&str]| {
+        let asked = [&["report", "--by", "day", "--format", "json"], more].concat();
+        let report = json(&finops(path, &asked));
+        let day = report["rows"][0]["day"].as_str().unwrap_or("none").to_owned();
+        (day, report["zone"].as_str().unwrap().to_owned())
+    };
+    let is = |day: &str, zone: &str| (day.to_owned(), zone.to_owned());
+    assert_eq!(first(&[]), is("2026-11-22", "America/New_York"));
+    assert_eq!(first(&["--zone", "UTC"]), is("2026-11-23", "UTC"));
+    assert_eq!(
+        first(&["--basis", "billed"]),
+        is("none", "UTC"),
+        "bills count by UTC days"
+    );
+    // It is the 24th: two days reach back to the 23rd.
+    assert_eq!(first(&["--last", "2"]), is("none", "America/New_York"));
+    assert_eq!(first(&["--last", "2", "--zone", "UTC"]), is("2026-11-23", "UTC"));
+    assert_eq!(first(&["--last", "3"]), is("2026-11-22", "America/New_York"));
+
+    for (wrong, said) in [
+        (&["--zone", "berlin"][..], "did you mean `Europe/Berlin`"),
+        (&["--zone", "Nowhere"], "write one such as `Europe/Berlin`"),
+        (
+            &["--from", "yesterday"],
+            "`yesterday` is no day of the calendar, written as 2026-11-24",
+        ),
+        (&["--to", "2026-11-31"], "`2026-11-31` is no day of the calendar"),
+        (&["--last", "2", "--from", "2026-11-01"], "cannot be used with"),
+    ] {
+        let output = finops(path, &[&["report"], wrong].concat());
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        assert!(err(&output).contains(said), "{wrong:?}: {}", err(&output));
+    }
+    assert!(finops(path, &["report", "--from", "20261101"]).status.success());
+    write(path, "finops.toml", "[report]\ntime_zone = \"New York\"\n");
+    let said = err(&finops(path, &["report"]));
+    assert!(said.contains("did you mean `America/New_York`"), "{said}");
+}
+
+#[test]
+fn a_quiet_run_writes_its_alerts_and_nothing_else() {
+    let folder = home("", "amount = \"1 USD\"");
+    write(folder.path(), "finops.toml", CONFIG.split("[[notify]]").next().unwrap());
+    write(folder.path(), "a.jsonl", &usage(500, "search"));
+    let quiet = || finops(folder.path(), &["run", "--quiet"]);
+    let told = out(&quiet());
+    assert!(
+        told.starts_with("[critical firing]") && !told.contains("recorded"),
+        "{told}"
+    );
+    assert_eq!(out(&quiet()), "");
+}
+
+#[test]
+fn a_budget_on_a_name_that_nothing_has_says_so() {
+    let folder = home("", "amount = \"1 USD\"\nscope = { team = \"serch\" }");
+    write(
+        folder.path(),
+        "a.jsonl",
+        &(usage(500, "search") + "\n" + &usage(5, "growth")),
+    );
+    finops(folder.path(), &["run"]);
+    let shown = out(&finops(folder.path(), &["budget"]));
+    let note = "note: nothing that is recorded of late has team `serch`, so that nothing can count; there is `search`, `growth`";
+    assert!(shown.contains(note), "{shown}");
+    let right = "[[budget]]\nname = \"b\"\nperiod = \"month\"\namount = \"1 USD\"\nscope = { team = \"s*\" }\n";
+    write(folder.path(), "policies/budgets/b.toml", right);
+    assert!(!out(&finops(folder.path(), &["budget"])).contains("note: "));
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::adapters::foreign::is_unruly;
+use crate::adapters::foreign::{inert, is_unruly};
 use crate::domain::notification::{Notification, Severity, Told};
 
 /// Slack's limits, in characters: above them it answers 400 to the whole message.
@@ -211,25 +211,9 @@ fn whole_entities(text: &str) -> &str {
     }
 }
 
-/// Escapes text for mrkdwn: the three control characters by entity, so that neither `<!channel>` nor a link can be smuggled
-/// in; formatting characters get a zero-width space behind them, so that they format nothing; what forges a line or turns it is
-/// left out.
+/// Escapes text for mrkdwn.
 fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '*' | '_' | '~' | '`' => {
-                out.push(c);
-                out.push('\u{200b}');
-            }
-            c if is_unruly(c) => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
+    inert(text, &['*', '_', '~', '`'])
 }
 
 /// Cuts at a character border and never inside an entity.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::{ReportArgs, period};
+use super::{ReportArgs, days, period, zone};
 use crate::adapters::files::{Asked, WholeDays};
 use crate::cli::record::{self, progress};
 use crate::cli::{CliError, Context, Exit, wire};
@@ -25,9 +25,11 @@ pub struct Looked {
 }
 
 /// The days of which a report tells no part, whatever the files hold; none where it tells hours, or days of another zone.
-fn whole_days(args: &ReportArgs, now: DateTime<Utc>) -> Result<Option<WholeDays>, CliError> {
-    let (period, previous) = period::chosen(args.from, args.to, args.zone, now, None)?;
-    if args.zone != Tz::UTC || args.by.contains(&Axis::Hour) {
+fn whole_days(ctx: &Context<'_>, args: &ReportArgs) -> Result<Option<WholeDays>, CliError> {
+    let zone = zone(ctx, args)?;
+    let days = days(ctx, args, zone);
+    let (period, previous) = period::chosen(days, zone, ctx.now, None)?;
+    if zone != Tz::UTC || args.by.contains(&Axis::Hour) {
         return Ok(None);
     }
     let is_cut = |at: &DateTime<Utc>| Hour::of(*at).day().start() != *at;
@@ -35,7 +37,7 @@ fn whole_days(args: &ReportArgs, now: DateTime<Utc>) -> Result<Option<WholeDays>
     let cut = cut.iter().filter(|at| is_cut(at));
     Ok(Some(WholeDays {
         // What is later may choose another period.
-        before: (args.from.is_none() && args.to.is_none()).then(|| Hour::of(period.end)),
+        before: (days == (None, None)).then(|| Hour::of(period.end)),
         except: cut.map(|at| Hour::of(*at).day()).collect(),
     }))
 }
@@ -54,7 +56,7 @@ pub fn look(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Looked, CliError
         paths: args.files.clone(),
         ..SourceConfig::default()
     };
-    let (basis, days) = (Basis::from(args.basis), whole_days(args, ctx.now)?);
+    let (basis, days) = (Basis::from(args.basis), whole_days(ctx, args)?);
     let in_days = days.is_some();
     let asked = Asked {
         dimensions: wanted(&args.by, &args.filters),

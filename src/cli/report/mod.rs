@@ -6,12 +6,13 @@ pub mod period;
 pub mod records;
 pub mod table;
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
 
 use super::args::day;
 use super::record::KindArg;
 use super::{CliError, Context, Exit, Format, text, wire};
+use crate::config::time_zone;
 use crate::domain::dimension::Dimension;
 use crate::domain::spend::Basis;
 use crate::engine::report::{Axis, AxisValue, Filter, Report, ReportQuery, Section, report};
@@ -41,8 +42,12 @@ pub struct ReportArgs {
     pub top: Option<u32>,
     /// Whose days, weeks and months: an IANA time zone. Spend is kept by the hour: where midnight is at half past one, it counts to the day
     /// in which it began. What bills say counts by UTC days
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
-    pub zone: Tz,
+    /// [default: `[report] time_zone`, else UTC]
+    #[arg(long, value_name = "ZONE", value_parser = time_zone)]
+    pub zone: Option<Tz>,
+    /// The last so many days, today included
+    #[arg(long, value_name = "DAYS", conflicts_with_all = ["from", "to"], value_parser = clap::value_parser!(u32).range(1..=3660))]
+    pub last: Option<u32>,
     /// Only calls and costs, no tokens: of bills they are then not read, which takes half of the time
     #[arg(long)]
     pub costs_only: bool,
@@ -79,10 +84,31 @@ impl From<BasisArg> for Basis {
     }
 }
 
+/// Whose days the report counts by: those of bills are UTC days.
+fn zone(ctx: &Context<'_>, args: &ReportArgs) -> Result<Tz, CliError> {
+    match (args.zone, args.basis) {
+        (Some(zone), _) => Ok(zone),
+        (None, BasisArg::Metered) => ctx.config.report.zone().map_err(CliError::usage),
+        (None, _) => Ok(Tz::UTC),
+    }
+}
+
+/// The first day that is asked for, and the one after the last.
+fn days(ctx: &Context<'_>, args: &ReportArgs, zone: Tz) -> (Option<NaiveDate>, Option<NaiveDate>) {
+    let Some(last) = args.last else {
+        return (args.from, args.to);
+    };
+    let today = ctx.now.with_timezone(&zone).date_naive();
+    let first = today.checked_sub_days(Days::new(u64::from(last.saturating_sub(1))));
+    (first, today.succ_opt())
+}
+
 /// Shows what was spent.
 pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
-    if args.zone != Tz::UTC && args.basis != BasisArg::Metered {
-        let problem = format!("bills count by UTC days, not by those of {}", args.zone);
+    if let Some(zone) = args.zone.filter(|zone| *zone != Tz::UTC)
+        && args.basis != BasisArg::Metered
+    {
+        let problem = format!("bills count by UTC days, not by those of {zone}");
         return Err(CliError::usage(problem).hint("leave `--zone` out, or report `--basis metered`"));
     }
     let look::Looked {
@@ -97,9 +123,10 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
         },
         false => look::look(ctx, args)?,
     };
+    let zone = zone(ctx, args)?;
     let span = ledger.span()?;
     let span = if in_days { span.map(look::in_whole_days) } else { span };
-    let (period, previous) = period::chosen(args.from, args.to, args.zone, ctx.now, span)?;
+    let (period, previous) = period::chosen(days(ctx, args, zone), zone, ctx.now, span)?;
     let query = ReportQuery {
         by: distinct(&args.by),
         period,
@@ -107,7 +134,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
         basis: args.basis.into(),
         filters: args.filters.clone(),
         top: args.top.and_then(|top| usize::try_from(top).ok()),
-        zone: args.zone,
+        zone,
         tokens: !args.costs_only,
     };
     let mut report = report(ledger.as_mut(), query)?;

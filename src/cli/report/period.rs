@@ -11,8 +11,7 @@ const FALLBACK_DAYS: i64 = 30;
 
 /// The period and the one before.
 pub fn chosen(
-    from: Option<NaiveDate>,
-    to: Option<NaiveDate>,
+    (from, to): (Option<NaiveDate>, Option<NaiveDate>),
     zone: Tz,
     now: DateTime<Utc>,
     span: Option<Period>,
@@ -81,7 +80,7 @@ mod tests {
     fn shown(from: Option<&str>, to: Option<&str>, now: &str, span: Option<(&str, &str)>) -> String {
         let day = |text: &str| text.parse::<NaiveDate>().unwrap();
         let span = span.map(|(start, end)| Period::new(at(start), at(end)));
-        match chosen(from.map(day), to.map(day), Tz::UTC, at(now), span) {
+        match chosen((from.map(day), to.map(day)), Tz::UTC, at(now), span) {
             Ok((period, previous)) => format!("{period} after {previous}"),
             Err(error) => error.message,
         }

@@ -4,6 +4,7 @@ mod gather;
 mod left_out;
 pub mod status;
 pub mod text;
+mod unmet;
 
 use std::collections::{BTreeMap, BTreeSet};
 

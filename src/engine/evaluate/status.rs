@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::gather::Gathering;
 use super::left_out::LeftOut;
+use super::unmet::Unmet;
 use crate::domain::budget::Budget;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::forecast::Forecast;
@@ -137,6 +138,7 @@ fn read(
         .iter()
         .map(|(budget, period)| LeftOut::new(budget, *period))
         .collect();
+    let mut unmet: Vec<Unmet<'_>> = periods.iter().map(|(budget, _)| Unmet::new(budget)).collect();
     let mut failure = None;
     let mut names = Names::default();
     // Many rows share few combinations of dimensions: whether one counts is asked once.
@@ -144,6 +146,9 @@ fn read(
     ledger.spend(Period::new(start, now), &mut |key, sums| {
         let next = kinds.len();
         let kind = *kinds.entry((key.basis, key.currency, key.dimensions)).or_insert(next);
+        if kind == next {
+            unmet.iter_mut().for_each(|unmet| unmet.kind(key));
+        }
         for (gathered, left_out) in gathering.iter_mut().zip(&mut left_out) {
             if kind == next {
                 gathered.kind(key, fill.as_ref(), &mut names);
@@ -159,9 +164,10 @@ fn read(
         return Err(error.into());
     }
     let mut statuses = Vec::with_capacity(gathering.len());
-    for (gathered, left_out) in gathering.into_iter().zip(left_out) {
+    for ((gathered, left_out), unmet) in gathering.into_iter().zip(left_out).zip(unmet) {
         let mut status = gathered.status(fill.as_ref())?;
         status.notes.extend(left_out.notes());
+        status.notes.extend(unmet.notes());
         statuses.push(status);
     }
     Ok(statuses)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::adapters::foreign::is_unruly;
+use crate::adapters::foreign::{inert, is_unruly};
 use crate::domain::notification::{Notification, Told};
 
 /// Characters of a subject: SNS refuses longer ones, and anything but ASCII.
@@ -118,20 +118,7 @@ fn document(message: &Notification, cut: &Rung) -> Value {
 
 /// Escapes what would format or mention in chat.
 fn chat_text(text: &str, limit: usize) -> String {
-    let mut out = String::new();
-    for c in plain(text, limit).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '*' | '_' | '~' | '`' | '@' => {
-                out.push(c);
-                out.push('\u{200b}');
-            }
-            c => out.push(c),
-        }
-    }
-    out
+    inert(&plain(text, limit), &['*', '_', '~', '`', '@'])
 }
 
 /// The custom notification of Amazon Q in chat applications. Its thread is the alert.
