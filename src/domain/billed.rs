@@ -53,6 +53,12 @@ pub fn billed_provider(dimensions: &Dimensions) -> Option<Label> {
         "together",
         "fireworks",
         "moonshot",
+        "cerebras",
+        "dashscope",
+        "minimax",
+        "perplexity",
+        "voyage",
+        "zai",
     ];
     let known = seller.contains(&key.as_str()) || sells_models || !dimensions.get(Dimension::Model).is_empty();
     known.then(|| Label::new(&key))

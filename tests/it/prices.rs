@@ -222,7 +222,8 @@ const CASES: &[Case] = &[
     ("2026-10-20", "vertex_ai", "claude-3-5-sonnet-v2@20241022", "", [1000, 0, 0, 0, 0, 0, 0], "0.003"),
     ("2026-10-20", "vertex", "projects/x/locations/us-central1/publishers/google/models/gemini-2.5-flash", "", [M, 0, 0, 0, 0, 0, 0], "0.3"),
     ("2026-10-20", "bedrock", "amazon.titan-embed-text-v1", "", [M, 0, 0, 0, 0, 0, 0], "0.1"),
-    ("2026-10-20", "bedrock", "amazon.titan-embed-text-v2:0", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
+    ("2026-10-20", "bedrock", "amazon.titan-embed-text-v2:0", "", [M, 0, 0, 0, 0, 0, 0], "0.02"),
+    ("2026-10-20", "bedrock", "amazon.titan-embed-text-v3:0", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
     ("2026-10-20", "gemini", "gemini-embedding-001", "tier=batch", [M, 0, 0, 0, 0, 0, 0], "0.075"),
     ("2026-10-20", "openai", "gpt-realtime-2025-08-28", "", [M, M, 0, 0, M, 0, 0], "20.4"),
     ("2026-10-20", "openai", "gpt-image-1", "", [M, 0, 0, 0, M, 0, 0], "45"),
@@ -232,6 +233,47 @@ const CASES: &[Case] = &[
     ("2026-10-20", "moonshot", "kimi-k2.6", "", [M, M, 0, 0, 0, 0, 0], "1.11"),
     ("2026-10-20", "bedrock", "arn:aws:bedrock:us-east-1:123456789012:default-prompt-router/anthropic.claude:1", "", [M, 0, 0, 0, 0, 0, 0], "OpaqueName"),
     ("2026-10-20", "bedrock", "arn:aws:bedrock:us-east-1:123456789012:prompt/ABCDEFGHIJ:1", "", [M, 0, 0, 0, 0, 0, 0], "OpaqueName"),
+    // Qwen's ranges: the upper end of one belongs to it; the whole prompt decides, and the whole request pays.
+    ("2026-10-20", "dashscope", "qwen-flash", "", [256_000, 0, 0, 0, 1000, 0, 0], "0.0132"),
+    ("2026-10-20", "dashscope", "qwen-flash", "", [256_001, 0, 0, 0, 1000, 0, 0], "0.06600025"),
+    ("2026-10-20", "dashscope", "qwen3-coder-plus", "", [30_000, 2000, 0, 0, 0, 0, 0], "0.0302"),
+    ("2026-10-20", "dashscope", "qwen3-coder-plus", "", [30_000, 2001, 0, 0, 0, 0, 0], "0.05436018"),
+    ("2026-10-20", "alibaba", "qwen/qwen3-max", "", [128_000, 0, 0, 0, 0, 0, 0], "0.3072"),
+    ("2026-10-20", "qwen", "dashscope/qwen3-max", "", [128_001, 0, 0, 0, 0, 0, 0], "0.384003"),
+    ("2026-10-20", "alibaba_cloud", "qwen-plus-latest", "", [0, 0, 0, 0, M, 400_000, 0], "2.32"),
+    // Makers' own interfaces, under the names that gateways have for them; never at another seller's price.
+    ("2026-10-20", "z-ai", "GLM-4.6", "", [M, M, M, 0, M, 0, 0], "2.91"),
+    ("2026-10-20", "z.ai", "glm-4.5-flash", "", [M, 0, 0, 0, M, 0, 0], "0"),
+    ("2026-10-20", "zhipuai", "glm-4.6", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
+    ("2026-10-20", "minimax", "minimax/minimax-m3", "", [512_000, 0, 0, 0, 0, 0, 0], "0.1536"),
+    ("2026-10-20", "minimax", "MiniMax-M3", "", [512_001, 0, 0, 0, 0, 0, 0], "0.3072006"),
+    ("2026-10-20", "fireworks_ai", "accounts/fireworks/models/kimi-k2p6", "", [M, M, 0, 0, M, 0, 0], "5.11"),
+    ("2026-10-20", "fireworks", "fireworks_ai/kimi-k2p6", "tier=priority", [M, M, 0, 0, M, 0, 0], "7.72"),
+    ("2026-10-20", "fireworks", "accounts/fireworks/models/deepseek-v4-flash-0731", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
+    ("2026-10-20", "together_ai", "meta-llama/Llama-4-Scout-17B-16E-Instruct", "", [M, 0, 0, 0, M, 0, 0], "0.77"),
+    ("2026-10-20", "togetherai", "zai-org/GLM-5.2", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
+    ("2026-10-20", "perplexity", "sonar-deep-research", "", [M, 0, 0, 0, M, 500_000, 18], "7.59"),
+    ("2026-10-20", "moonshot", "kimi-k3.1-pro", "", [M, M, M, M, 0, 0, 0], "8.2"),
+    ("2026-10-20", "moonshot", "moonshot-v1-128k-vision-preview", "", [M, 0, 0, 0, M, 0, 0], "7"),
+    ("2026-10-20", "openai", "gpt-4o-transcribe-diarize", "", [M, 0, 0, 0, M, 0, 0], "12.5"),
+    ("2026-10-20", "openai", "gpt-image-2", "tier=batch", [M, M, 0, 0, M, 0, 0], "33.125"),
+    ("2026-10-20", "openai", "omni-moderation-latest", "", [M, 0, 0, 0, 0, 0, 0], "0"),
+    // Azure's embeddings are not at OpenAI's list price; what is sold as a model of Azure AI.
+    ("2026-10-20", "azure", "text-embedding-3-large", "", [M, 0, 0, 0, 0, 0, 0], "0.143"),
+    ("2026-10-20", "azure", "azure/eu/text-embedding-3-small", "", [M, 0, 0, 0, 0, 0, 0], "0.022"),
+    ("2026-10-20", "azure_ai", "azure_ai/claude-opus-4-8", "", [M, 0, 0, 0, 0, 0, 10], "5.1"),
+    ("2026-10-20", "azure_ai", "grok-4.6", "", [200_001, 0, 0, 0, 0, 0, 0], "0.800004"),
+    // Geographies, tiers and thresholds on Bedrock.
+    ("2026-10-20", "bedrock", "us.openai.gpt-6-astra", "", [M, 0, 0, 0, 0, 0, 0], "22"),
+    ("2026-10-20", "bedrock", "global.openai.gpt-6-astra", "tier=ultrafast", [1000, 0, 0, 0, 0, 0, 0], "0.06"),
+    ("2026-10-20", "bedrock", "global.xai.grok-4.7", "tier=priority", [M, M, 0, 0, 0, 0, 0], "4.375"),
+    ("2026-10-20", "bedrock", "us-gov.xai.grok-4.6", "", [M, M, 0, 0, 0, 0, 0], "3.3"),
+    ("2026-10-20", "bedrock", "us.zai.glm-5.3", "tier=batch", [M, 0, 0, 0, 0, 0, 0], "0.924"),
+    ("2026-10-20", "bedrock", "bedrock/ap-northeast-1/moonshotai.kimi-k2-thinking", "", [M, 0, 0, 0, 0, 0, 0], "0.73"),
+    ("2026-10-20", "bedrock", "anthropic.claude-v2:1", "", [M, 0, 0, 0, M, 0, 0], "32"),
+    ("2026-10-20", "bedrock", "bedrock/claude_platform/claude-opus-4-8", "geo=us", [M, 0, 0, 0, 0, 0, 10], "5.6"),
+    ("2026-10-20", "anthropic", "claude-haiku-5-5", "", [100_000, 0, 0, 0, 0, 0, 0], "0.01"),
+    ("2026-10-20", "anthropic", "claude-haiku-5-5", "", [100_001, 0, 0, 0, 0, 0, 0], "0.0500005"),
     // Never a sibling's, a substring's or another provider's price.
     ("2026-10-20", "openai", "gpt-99-turbo", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
     ("2026-10-20", "openai", "gpt-4-turbo-ultra", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
@@ -353,6 +395,38 @@ fn a_quote_shows_its_receipt() {
     let document: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((exit.as_str(), &document["cost_usd"]), ("Fine", &"0.001155".into()));
     assert_eq!(document["receipt"][0]["amount_usd"], "0.0011");
+}
+
+#[test]
+fn what_is_sold_by_the_piece_has_a_built_in_price() {
+    for (line, cost) in [
+        ("--provider cohere --model rerank-v3.5 --unit rank_query=3", "0.006"),
+        (
+            "--provider bedrock --model amazon.rerank-v1:0 --unit rank_query=3",
+            "0.003",
+        ),
+        (
+            "--provider azure_ai --model cohere-rerank-v4.0-pro --unit rank_query=2",
+            "0.005",
+        ),
+        (
+            "--provider minimax --model speech-2.6-hd --unit character_in=1234",
+            "0.1234",
+        ),
+        (
+            "--provider dashscope --model qwen-image-2.0 --unit images_out=3",
+            "0.105",
+        ),
+        (
+            "--provider bedrock --model amazon.nova-2-multimodal-embeddings-v1:0 --input 1000 --unit images_in=2",
+            "0.000255",
+        ),
+    ] {
+        let (code, text) = command(finops::cli::Format::Json, &format!("quote {line}"));
+        assert_eq!(code, "Fine", "{line}: {text}");
+        let sum = text.lines().filter(|l| l.contains(cost)).count();
+        assert!(sum > 0, "{line}: {text}");
+    }
 }
 
 #[test]
@@ -782,4 +856,17 @@ audio_as_text = true
     let mut heard = call("2026-11-20", "google", "gemini-2.5-flash", "", [0; 7]);
     heard.tokens.set(AudioIn, 1_000_000);
     assert_eq!(outcome(&built_in.books().quote(&heard)), "1");
+    for (provider, model, bucket, cost) in [
+        ("google", "gemini-2.5-flash-native-audio-preview-12-2025", AudioIn, "3"),
+        ("vertex", "gemini-live-2.5-flash-native-audio", AudioOut, "12"),
+        ("google", "gemini-3.8-live", VideoIn, "1"),
+        ("openai", "gpt-4o-mini-transcribe-2025-12-15", AudioIn, "3"),
+        ("openai", "gpt-image-2-2026-04-21", ImageOut, "30"),
+        ("azure", "us/gpt-4o-realtime-preview-2024-12-17", AudioOut, "88"),
+        ("bedrock", "amazon.nova-2-5-sonic", AudioIn, "3"),
+    ] {
+        let mut event = call("2026-11-20", provider, model, "", [0; 7]);
+        event.tokens.set(bucket, 1_000_000);
+        assert_eq!(outcome(&built_in.books().quote(&event)), cost, "{provider} {model}");
+    }
 }

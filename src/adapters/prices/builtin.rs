@@ -1,26 +1,31 @@
-//! The book that comes with the program: dated, one file per provider, each read when a call of that provider is first priced.
+//! The book that comes with the program: dated, one file per provider, of which an entry is read when a call to its model is first priced.
 
 use super::format;
-use crate::domain::price::Book;
+use crate::domain::price::{Book, Piece, Pieces, Reader};
 
 /// Provider and file.
-const FILES: [(&str, &str); 16] = [
+const FILES: [(&str, &str); 21] = [
     ("anthropic", include_str!("../../../policies/prices/anthropic.toml")),
     ("azure", include_str!("../../../policies/prices/azure.toml")),
     ("bedrock", include_str!("../../../policies/prices/bedrock.toml")),
     ("cerebras", include_str!("../../../policies/prices/cerebras.toml")),
     ("cohere", include_str!("../../../policies/prices/cohere.toml")),
+    ("dashscope", include_str!("../../../policies/prices/dashscope.toml")),
     ("deepseek", include_str!("../../../policies/prices/deepseek.toml")),
+    ("fireworks", include_str!("../../../policies/prices/fireworks.toml")),
     ("google", include_str!("../../../policies/prices/google.toml")),
     ("groq", include_str!("../../../policies/prices/groq.toml")),
+    ("minimax", include_str!("../../../policies/prices/minimax.toml")),
     ("mistral", include_str!("../../../policies/prices/mistral.toml")),
     ("moonshot", include_str!("../../../policies/prices/moonshot.toml")),
     ("openai", include_str!("../../../policies/prices/openai.toml")),
     ("openrouter", include_str!("../../../policies/prices/openrouter.toml")),
     ("perplexity", include_str!("../../../policies/prices/perplexity.toml")),
+    ("together", include_str!("../../../policies/prices/together.toml")),
     ("vertex", include_str!("../../../policies/prices/vertex.toml")),
     ("voyage", include_str!("../../../policies/prices/voyage.toml")),
     ("xai", include_str!("../../../policies/prices/xai.toml")),
+    ("zai", include_str!("../../../policies/prices/zai.toml")),
 ];
 
 /// The built-in book.
@@ -29,7 +34,8 @@ pub fn built_in() -> Book {
     let version = FILES.iter().filter_map(|(_, text)| version(text)).max();
     let mut book = Book::new("built-in", version.unwrap_or(""));
     for (provider, text) in FILES {
-        book.add_text(provider, text, read);
+        let reader = Reader { all: read, cut, one };
+        book.add_text(provider, text, reader);
     }
     book
 }
@@ -41,12 +47,36 @@ fn version(text: &str) -> Option<&str> {
 }
 
 /// The files are part of the program and read by a test: an error is not possible here, and would leave calls without a price.
-fn read(text: &'static str) -> Book {
+fn read(text: &str) -> Book {
     let mut book = Book::default();
     match format::read_into(text, "", &mut book) {
         Ok(()) => book,
         Err(_) => Book::default(),
     }
+}
+
+const ENTRY: &str = "\n[[entry]]\n";
+
+/// Names stand on lines of their own, before the first price of their entry.
+fn cut(text: &'static str) -> Pieces {
+    let mut pieces = text.split(ENTRY);
+    let head = pieces.next().unwrap_or_default();
+    let piece = |text: &'static str| {
+        let of_entry = text.lines().take_while(|line| !line.starts_with('['));
+        let named = of_entry.filter(|line| line.starts_with("model = ") || line.starts_with("aliases = "));
+        Piece {
+            names: named.flat_map(|line| line.split('"').skip(1).step_by(2)).collect(),
+            text,
+        }
+    };
+    Pieces {
+        head,
+        pieces: pieces.map(piece).collect(),
+    }
+}
+
+fn one(head: &str, piece: &str) -> Book {
+    read(&[head, ENTRY, piece].concat())
 }
 
 #[cfg(test)]
@@ -61,6 +91,18 @@ mod tests {
             assert!(book.entries().iter().all(|(of, _)| *of == provider));
             assert!(!book.entries().is_empty());
             assert_eq!(version(text), Some(book.version.as_str()));
+            let pieces = cut(text);
+            assert_eq!(pieces.pieces.len(), book.entries().len());
+            for piece in pieces.pieces {
+                let alone = one(pieces.head, piece.text);
+                let (of, alone) = alone.entries()[0];
+                assert_eq!(of, provider);
+                let names = std::iter::once(&alone.id).chain(&alone.aliases);
+                assert!(names.eq(&piece.names), "{piece:?}");
+                let all = book.entries();
+                let (_, whole) = all.iter().find(|(_, e)| e.id == alone.id).unwrap();
+                assert_eq!(format!("{whole:?}"), format!("{alone:?}"));
+            }
         }
         let count = FILES
             .iter()

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 
 use super::clause::Clause;
 use super::name::provider_key;
-use super::shelf::Shelves;
+use super::shelf::{Reader, Shelves};
 use super::units::UnitRate;
 use crate::domain::glob::glob_matches;
 use crate::domain::period::{Calendar, Period};
@@ -301,10 +301,10 @@ impl Book {
         self.shelves.add(provider, entry)
     }
 
-    /// Adds the entries of a provider as a text that `read` understands, which happens when one of them is first asked for. No provider has
-    /// two texts, nor entries beside its text.
-    pub fn add_text(&mut self, provider: &'static str, text: &'static str, read: fn(&'static str) -> Book) {
-        self.shelves.add_text(provider, text, read);
+    /// Adds the entries of a provider as a text that `reader` understands; each is read when it is first asked for. No provider has two texts,
+    /// nor entries beside its text.
+    pub fn add_text(&mut self, provider: &'static str, text: &'static str, reader: Reader) {
+        self.shelves.add_text(provider, text, reader);
     }
 
     /// Adds a name of the owner's.

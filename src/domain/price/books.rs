@@ -215,13 +215,12 @@ fn find<'a, 'c>(
     tries: &'c [Candidate],
     day: NaiveDate,
 ) -> Option<(&'c Candidate, &'a Entry)> {
-    let shelf = book.shelves.get(provider)?;
     tries
         .iter()
         // A snapshot from after the call cannot have answered it.
         .filter(|c| c.snapshot.is_none_or(|s| s <= day))
         .find_map(|c| {
-            let entry = shelf.find(&c.name)?;
+            let entry = book.shelves.find(provider, &c.name)?;
             let places = c.geography.is_empty() || entry.prices.iter().any(|p| !p.geographies.is_empty());
             let existed = c
                 .snapshot

@@ -17,4 +17,5 @@ pub use books::{Books, SearchTerms};
 pub use clause::Clause;
 pub use name::provider_key;
 pub use quote::{Quote, ReceiptLine};
+pub use shelf::{Piece, Pieces, Reader};
 pub use units::UnitRate;

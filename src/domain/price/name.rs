@@ -38,6 +38,10 @@ pub fn provider_key(provider: &str) -> String {
         "fireworks_ai" | "fireworks-ai" => "fireworks",
         "groq_ai" => "groq",
         "deepseek_ai" | "deepseek-ai" => "deepseek",
+        // Zhipu's Chinese platform has other prices and stays apart.
+        "z-ai" | "z_ai" | "z.ai" => "zai",
+        "minimax_ai" | "minimax-ai" | "minimaxai" => "minimax",
+        "alibaba" | "alibaba_cloud" | "alibaba-cloud" | "alibabacloud" | "qwen" => "dashscope",
         // A gateway tells the maker too: `vertex_ai-llama_models`.
         _ if lower.starts_with("vertex_ai-") || lower == "vertex_ai_beta" => "vertex",
         _ => return lower,

@@ -1,4 +1,4 @@
-//! The entries of a book by provider; those of a provider that no call asks for need not be read.
+//! The entries of a book by provider; those that no call asks for need not be read.
 
 use std::sync::OnceLock;
 
@@ -46,19 +46,86 @@ pub(super) struct Shelves {
     unread: Vec<Unread>,
 }
 
-/// A text with the entries of one provider, read when they are first asked for.
+/// The text of one provider's entries in pieces, so that one of them can be read without the others.
+#[derive(Clone, Debug)]
+pub struct Pieces {
+    /// What stands before the first entry and holds for all of them.
+    pub head: &'static str,
+    /// One for each entry.
+    pub pieces: Vec<Piece>,
+}
+
+/// The text of one entry.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// What the entry is called.
+    pub names: Vec<&'static str>,
+    /// The rest of it.
+    pub text: &'static str,
+}
+
+/// How a text with the entries of one provider is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader {
+    /// All of it.
+    pub all: fn(&'static str) -> Book,
+    /// Into pieces.
+    pub cut: fn(&'static str) -> Pieces,
+    /// One piece, with the head of its text.
+    pub one: fn(&'static str, &'static str) -> Book,
+}
+
+/// A text with the entries of one provider, each read when it is first asked for.
 #[derive(Clone, Debug)]
 struct Unread {
     provider: &'static str,
     text: &'static str,
-    read: fn(&'static str) -> Book,
+    reader: Reader,
     book: OnceLock<Box<Book>>,
+    cut: OnceLock<Box<Cut>>,
+}
+
+#[derive(Clone, Debug)]
+struct Cut {
+    head: &'static str,
+    pieces: Vec<(&'static str, OnceLock<Option<Box<Entry>>>)>,
+    index: FxHashMap<String, usize>,
+}
+
+impl Cut {
+    fn new(pieces: Pieces) -> Self {
+        let mut index = FxHashMap::default();
+        for (at, piece) in pieces.pieces.iter().enumerate() {
+            for name in &piece.names {
+                // A name that is taken keeps its first entry.
+                index.entry(name.to_lowercase()).or_insert(at);
+            }
+        }
+        Cut {
+            head: pieces.head,
+            pieces: pieces.pieces.iter().map(|p| (p.text, OnceLock::new())).collect(),
+            index,
+        }
+    }
 }
 
 impl Unread {
     fn shelf(&self) -> Option<&Shelf> {
-        let book = self.book.get_or_init(|| Box::new((self.read)(self.text)));
+        let book = self.book.get_or_init(|| Box::new((self.reader.all)(self.text)));
         book.shelves.read.get(self.provider)
+    }
+
+    fn find(&self, name: &str) -> Option<&Entry> {
+        let cut = self
+            .cut
+            .get_or_init(|| Box::new(Cut::new((self.reader.cut)(self.text))));
+        let (text, entry) = cut.pieces.get(*cut.index.get(name)?)?;
+        let read = || {
+            let book = (self.reader.one)(cut.head, text);
+            let shelf = book.shelves.read.into_iter().find(|(p, _)| p == self.provider);
+            shelf.and_then(|(_, s)| s.entries.into_iter().next()).map(Box::new)
+        };
+        entry.get_or_init(read).as_deref()
     }
 }
 
@@ -68,22 +135,23 @@ impl Shelves {
         self.read.entry(provider.to_owned()).or_default().add(entry)
     }
 
-    /// Adds a text that is read when its provider is asked for. No provider has two, nor entries beside it.
-    pub(super) fn add_text(&mut self, provider: &'static str, text: &'static str, read: fn(&'static str) -> Book) {
+    /// Adds a text whose entries are read when they are asked for. No provider has two, nor entries beside it.
+    pub(super) fn add_text(&mut self, provider: &'static str, text: &'static str, reader: Reader) {
         self.unread.push(Unread {
             provider,
             text,
-            read,
+            reader,
             book: OnceLock::new(),
+            cut: OnceLock::new(),
         });
     }
 
-    /// The entries of a provider.
-    pub(super) fn get(&self, provider: &str) -> Option<&Shelf> {
-        self.read.get(provider).or_else(|| {
-            let unread = self.unread.iter().find(|u| u.provider == provider)?;
-            unread.shelf()
-        })
+    /// The entry that a provider has under a name.
+    pub(super) fn find(&self, provider: &str, name: &str) -> Option<&Entry> {
+        match self.read.get(provider) {
+            Some(shelf) => shelf.find(name),
+            None => self.unread.iter().find(|u| u.provider == provider)?.find(name),
+        }
     }
 
     /// All of them, in no order.
