@@ -76,10 +76,11 @@ pub(super) fn is_opaque(name: &str) -> bool {
 }
 
 /// The spelling of a provider that sells some models at another price than its namesakes, which stand in its entry's name:
-/// `azure_ai/mistral-large-latest` is no `azure/mistral-large-latest`.
+/// `azure_ai/mistral-large-latest` is no `azure/mistral-large-latest`, `bedrock_mantle/x` no `bedrock/x`.
 pub(super) fn own_prefix(provider: &str) -> &'static str {
     match provider.trim().to_lowercase().as_str() {
         "azure_ai" | "az.ai.inference" | "azure.ai.inference" => "azure_ai/",
+        "bedrock_mantle" | "bedrock-mantle" => "bedrock_mantle/",
         _ => "",
     }
 }
@@ -199,6 +200,12 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
         && region.contains('-')
         && region.ends_with(|c: char| c.is_ascii_digit())
     {
+        // The Region is a part of the entry's name where its price is no multiple of the others.
+        list.push(Candidate {
+            name: format!("{region}/{}", without_version(rest)),
+            how: "region path",
+            ..stem.clone()
+        });
         stem = Candidate {
             name: rest.to_owned(),
             geography: region.to_owned(),
