@@ -139,6 +139,9 @@ const CASES: &[Case] = &[
     // One rate per bucket, thresholds over the whole prompt and for the whole request.
     ("2026-10-20", "anthropic", "claude-sonnet-4-5", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.3"),
     ("2026-10-20", "anthropic", "claude-sonnet-4-5", "", [200_000, 0, 0, 0, 0, 0, 0], "0.6"),
+    // As Claude Code is asked for a context of a million tokens.
+    ("2026-10-20", "anthropic", "claude-sonnet-4-6[1m]", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.3"),
+    ("2026-10-20", "anthropic", "claude-sonnet-4-5-20250929[1m]", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.3"),
     ("2026-10-20", "anthropic", "claude-sonnet-4-5", "", [1, 200_000, 0, 0, 1000, 0, 0], "0.142506"),
     ("2026-03-12", "anthropic", "claude-opus-4-6", "", [250_000, 0, 0, 0, 0, 0, 0], "2.5"),
     ("2026-03-13", "anthropic", "claude-opus-4-6", "", [250_000, 0, 0, 0, 0, 0, 0], "1.25"),

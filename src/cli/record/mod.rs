@@ -86,6 +86,9 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
     }
     let collection = collection?;
     talk(ctx, &collection, args.rejects.is_none().then_some(REJECTS));
+    if args.paths.is_empty() {
+        say_where(ctx, &collection)?;
+    }
     match ctx.format {
         Format::Table => writeln!(ctx.out, "{}", summary(&collection))?,
         Format::Jsonl => writeln!(ctx.out, "{}", document(&collection))?,
@@ -200,6 +203,18 @@ fn place(rejection: &Rejection) -> String {
         (file, 0) => format!("{file}: "),
         (file, line) => format!("{file}:{line}: "),
     }
+}
+
+/// Tells where logs were looked for, where there were none at all.
+pub fn say_where(ctx: &mut Context<'_>, collection: &Collection) -> Result<(), CliError> {
+    let nothing = collection.files == 0 && collection.failed_sources.is_empty();
+    if nothing
+        && ctx.verbosity > 0
+        && let Some(places) = wire::looked_in(ctx)?
+    {
+        writeln!(ctx.err, "hint: no logs were found; looked in {places}")?;
+    }
+    Ok(())
 }
 
 /// Tells on `err` what went wrong, the first rejections one by one; `rejects` is the command that keeps all of them.

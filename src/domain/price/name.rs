@@ -298,7 +298,9 @@ fn claude(list: &mut List, mut stem: Candidate) {
         return;
     };
     let rest = rest.replace('.', "-");
-    let rest = rest.strip_suffix("-latest").unwrap_or(&rest).to_owned();
+    // How Claude Code is asked for a context of a million tokens, which is of the same model.
+    let rest = rest.strip_suffix("[1m]").unwrap_or(&rest);
+    let rest = rest.strip_suffix("-latest").unwrap_or(rest).to_owned();
     list.push(Candidate {
         name: format!("claude-{rest}"),
         how: "canonical spelling",
