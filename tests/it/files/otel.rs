@@ -328,3 +328,103 @@ fn steps_of_the_vercel_ai_sdk_are_calls_of_the_provider_behind_the_interface() {
     .only();
     assert_eq!((call.provider().as_str(), call.tokens.prompt()), ("openai", 12));
 }
+
+/// Frameworks trace their calls, and so do the providers' libraries below them.
+#[test]
+fn a_call_that_is_told_by_two_instrumentations_counts_once() {
+    let view = span("v1", "", &CHAT, &COUNTS);
+    let inner = [&CHAT[..], &[("gen_ai.response.id", "msg_1")]].concat();
+    let inner = span("i1", "v1", &inner, &COUNTS);
+    for order in [[&view, &inner], [&inner, &view]] {
+        let text = request(&[order[0].clone()]) + "\n" + &request(&[order[1].clone()]);
+        let kept = read_text("a.jsonl", text);
+        assert_eq!((kept.totals()[4], kept.excluded.get("parent_spans")), (150, Some(&1)));
+        let spend: Vec<_> = kept.calls.values().filter(|c| c.tokens.total() > 0).collect();
+        assert_eq!(spend.first().unwrap().id, EventId::of(&[b"response", b"msg_1"]));
+    }
+    // A tool that the call ran asks for itself.
+    let tool = span("t1", "v1", &[("gen_ai.operation.name", "execute_tool")], &[]);
+    let below = span("i1", "t1", &CHAT, &COUNTS);
+    let kept = read_text("a.jsonl", request(&[below, tool, view]));
+    assert_eq!((kept.calls.len(), kept.totals()[4]), (2, 300));
+}
+
+#[test]
+fn writes_to_caches_are_told_apart_by_how_long_they_stay() {
+    let anthropic = [
+        CHAT[0],
+        ("gen_ai.provider.name", "anthropic"),
+        ("anthropic.response.service_tier", "priority"),
+    ];
+    for (five, hour) in [
+        (
+            "anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
+            "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+        ),
+        (
+            "gen_ai.usage.details.ephemeral_5m_input_tokens",
+            "gen_ai.usage.details.ephemeral_1h_input_tokens",
+        ),
+    ] {
+        for counts in [
+            [&COUNTS[..], &[(five, 200), (hour, 600)]].concat(),
+            [&COUNTS[..], &[(hour, 600)]].concat(),
+            [&COUNTS[..3], &[(five, 200), (hour, 600)]].concat(),
+        ] {
+            let call = read_text("a.jsonl", request(&[span("b7", "", &anthropic, &counts)])).only();
+            let counts: Vec<u64> = Bucket::TEXT.iter().take(4).map(|b| call.tokens.get(*b)).collect();
+            assert_eq!(counts, [400, 30_000, 200, 600]);
+            assert_eq!(call.dimensions.get(Dimension::Tier).as_str(), "priority");
+        }
+    }
+}
+
+/// LiteLLM's callback tells what was cached in a text as Python writes it.
+#[test]
+fn spans_of_litellm_tell_what_was_cached_in_their_usage_object() {
+    let usage = "{'completion_tokens': 400, 'prompt_tokens': 8553, 'note': 'it\\\\'s \\\"one\\\"', 'completion_tokens_details': {'reasoning_tokens': 7, 'text_tokens': None}, 'prompt_tokens_details': {'cached_tokens': 7000, 'cache_creation_tokens': 1500, 'cache_creation_token_details': {'ephemeral_5m_input_tokens': 600, 'ephemeral_1h_input_tokens': 900}}, 'cost': 8.7e-05, 'flag': True, 'cache_creation_input_tokens': 1500, 'cache_read_input_tokens': 7000}";
+    let plain = [
+        ("gen_ai.usage.input_tokens", 8553),
+        ("gen_ai.usage.output_tokens", 400),
+        ("gen_ai.usage.total_tokens", 8953),
+    ];
+    let names = |usage| {
+        [
+            ("llm.request.type", "completion"),
+            ("gen_ai.system", "anthropic"),
+            ("metadata.usage_object", usage),
+        ]
+    };
+    let kept = read_text("a.jsonl", request(&[span("b7", "", &names(usage), &plain)]));
+    let call = kept.only();
+    let counts: Vec<u64> = Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect();
+    assert_eq!(
+        (counts, call.tokens.reasoning),
+        (vec![53, 7000, 600, 900, 0, 0, 400], 7)
+    );
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    let cut = read_text("a.jsonl", request(&[span("b7", "", &names(&usage[..80]), &plain)]));
+    assert_eq!((cut.only().tokens.prompt(), cut.warnings.len()), (8553, 1));
+}
+
+#[test]
+fn what_gemini_thought_is_charged_where_only_the_total_tells() {
+    let gemini = [
+        CHAT[0],
+        ("gen_ai.provider.name", "gcp.gen_ai"),
+        ("gen_ai.request.model", "gemini-2.5-flash"),
+    ];
+    let counts = |output| {
+        [
+            ("gen_ai.usage.input_tokens", 6009),
+            ("gen_ai.usage.output_tokens", output),
+            ("gen_ai.usage.total_tokens", 7709),
+        ]
+    };
+    for (output, reasoning) in [(500, 1200), (1700, 0)] {
+        let kept = read_text("a.jsonl", request(&[span("b7", "", &gemini, &counts(output))]));
+        let tokens = kept.only().tokens;
+        assert_eq!((tokens.get(Bucket::Output), tokens.reasoning), (1700, reasoning));
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    }
+}

@@ -1,8 +1,10 @@
 //! The attributes of a span that matter, under the names that conventions and emitters have for them, and what they say of its role.
 
 use super::super::counts::{Counts, Input};
-use super::super::line::Fault;
+use super::super::line::{Fault, Output};
+use super::super::litellm;
 use super::super::scalar::Scalar;
+use super::super::thoughts::Thoughts;
 
 macro_rules! attributes {
     ($($(#[doc = $doc:literal])* $field:ident: $($key:literal)|+;)*) => {
@@ -48,8 +50,10 @@ attributes! {
     project: "project" | "project.name";
     account: "cloud.account.id" | "account";
     asked_tier: "openai.request.service_tier" | "gen_ai.openai.request.service_tier" | "gen_ai.request.service_tier";
-    tier: "openai.response.service_tier" | "gen_ai.openai.response.service_tier" | "gen_ai.response.service_tier";
+    tier: "openai.response.service_tier" | "gen_ai.openai.response.service_tier" | "gen_ai.response.service_tier"
+        | "anthropic.response.service_tier";
     error: "error.type";
+    tool: "gen_ai.tool.name" | "tool.name" | "mcp.method.name";
     input: "gen_ai.usage.input_tokens";
     output: "gen_ai.usage.output_tokens";
     old_input: "gen_ai.usage.prompt_tokens" | "llm.usage.prompt_tokens" | "llm.token_count.prompt" | "gen_ai.response.prompt_tokens"
@@ -65,9 +69,14 @@ attributes! {
         | "gen_ai.usage.cache_write.input_tokens" | "gen_ai.usage.cache_write_input_tokens"
         | "llm.token_count.prompt_details.cache_write" | "gen_ai.usage.details.cache_write_tokens"
         | "ai.usage.inputTokenDetails.cacheWriteTokens";
+    /// The parts of what was written, by how long it stays.
+    written_5m: "anthropic.usage.cache_creation.ephemeral_5m_input_tokens" | "gen_ai.usage.details.ephemeral_5m_input_tokens";
+    written_1h: "anthropic.usage.cache_creation.ephemeral_1h_input_tokens" | "gen_ai.usage.details.ephemeral_1h_input_tokens";
     reasoning: "gen_ai.usage.reasoning.output_tokens" | "gen_ai.usage.output_tokens.reasoning" | "gen_ai.usage.reasoning_tokens"
         | "llm.token_count.completion_details.reasoning" | "gen_ai.usage.details.reasoning_tokens" | "ai.usage.reasoningTokens"
         | "ai.usage.outputTokenDetails.reasoningTokens";
+    /// LiteLLM's usage as Python writes it, with what its spans have no attributes for.
+    usage_object: "metadata.usage_object";
     total: "gen_ai.usage.total_tokens" | "llm.usage.total_tokens" | "llm.token_count.total" | "ai.usage.totalTokens";
 }
 
@@ -133,6 +142,23 @@ impl Attributes<'_> {
         }
     }
 
+    /// Whether it is an agent or a tool: what these ask is not what was asked above them.
+    pub fn is_apart(&self) -> bool {
+        let names = [&self.operation, &self.step, &self.kind];
+        let apart = [
+            "execute_tool",
+            "ai.toolCall",
+            "TOOL",
+            "RETRIEVER",
+            "retrieval",
+            "invoke_agent",
+            "create_agent",
+            "AGENT",
+            "invoke_workflow",
+        ];
+        !self.tool.is_null() || names.iter().any(|name| apart.contains(&name.str()))
+    }
+
     /// Whether it says what it used.
     pub fn has_usage(&self) -> bool {
         let counts = [&self.input, &self.output, &self.old_input, &self.old_output];
@@ -140,19 +166,40 @@ impl Attributes<'_> {
     }
 
     /// What it used, and what its input count contains by the conventions or, where they say otherwise, by its emitter.
-    pub fn counts(&self, provider: &str) -> Result<(Counts, Input), Fault> {
+    pub fn counts(&self, provider: &str, out: &mut Output) -> Result<(Counts, Input), Fault> {
+        let five = self
+            .written_5m
+            .count("anthropic.usage.cache_creation.ephemeral_5m_input_tokens")?;
+        let hour = self
+            .written_1h
+            .count("anthropic.usage.cache_creation.ephemeral_1h_input_tokens")?;
         let written = self.written.count("gen_ai.usage.cache_creation.input_tokens")?;
+        let rest = written.max(five.saturating_add(hour)) - hour;
         let openai = matches!(provider, "openai" | "azure");
         let mut counts = Counts {
             input: or(&self.input, &self.old_input).count("gen_ai.usage.input_tokens")?,
             read: or(&self.read, &self.sdk_read).count("gen_ai.usage.cache_read.input_tokens")?,
-            write_5m: if openai { 0 } else { written },
-            write_30m: if openai { written } else { 0 },
+            write_5m: if openai { 0 } else { rest },
+            write_1h: hour,
+            write_30m: if openai { rest } else { 0 },
             output: or(&self.output, &self.old_output).count("gen_ai.usage.output_tokens")?,
             reasoning: self.reasoning.count("gen_ai.usage.reasoning.output_tokens")?,
             total: self.total.count("gen_ai.usage.total_tokens")?,
             ..Counts::default()
         };
+        // An emitter that tells what Gemini answered and not what it thought tells that by the total alone.
+        if matches!(provider, "google" | "vertex") && self.models().any(|model| model.contains("gemini")) {
+            counts.thoughts = Thoughts::Rest;
+        }
+        let told = [&self.read, &self.sdk_read, &self.written, &self.written_1h];
+        if !self.usage_object.str().is_empty() && told.iter().all(|count| count.is_null()) {
+            match litellm::of_python(self.usage_object.str(), provider, &counts)? {
+                Some(counts) => return Ok((counts, Input::Includes)),
+                None => out
+                    .warnings
+                    .push("usage objects of LiteLLM that are cut: what was cached is charged as uncached"),
+            }
+        }
         if !self.uncached.is_null() {
             counts.input = self.uncached.count("ai.usage.inputTokenDetails.noCacheTokens")?;
             return Ok((counts, Input::Excludes));

@@ -3,6 +3,7 @@
 //! calls and count only where no call below them does.
 
 mod attributes;
+mod node;
 pub(super) mod protobuf;
 mod span;
 mod traces;
