@@ -144,6 +144,13 @@ pub fn document(collection: &Collection) -> serde_json::Value {
 /// The outcome in one line for people.
 #[must_use]
 pub fn summary(collection: &Collection) -> String {
+    let (lines, files) = (counted(collection.lines, "line"), counted(collection.files, "file"));
+    sentence(collection, &format!("{lines} in {files}"))
+}
+
+/// The same with other words for what it is from.
+#[must_use]
+pub fn sentence(collection: &Collection, from: &str) -> String {
     let recorded = &collection.recorded;
     let new = counted(recorded.recorded, "new call");
     let bills = counted(collection.bills, "bill");
@@ -159,8 +166,7 @@ pub fn summary(collection: &Collection) -> String {
         }
         false => format!("{new}, {}", money(Money::new(recorded.cost, Currency::USD))),
     };
-    let (lines, files) = (counted(collection.lines, "line"), counted(collection.files, "file"));
-    let mut text = format!("recorded {what}, from {lines} in {files}");
+    let mut text = format!("recorded {what}, from {from}");
     for (number, what) in [
         (recorded.known, "known before"),
         // Those of known calls are told already.

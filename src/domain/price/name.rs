@@ -169,6 +169,24 @@ impl List {
     }
 }
 
+/// Whose models begin so, of those that Bedrock sells behind the name of their maker.
+const MAKERS: [(&str, &str); 14] = [
+    ("claude-", "anthropic"),
+    ("gpt-", "openai"),
+    ("nova-", "amazon"),
+    ("titan-", "amazon"),
+    ("llama", "meta"),
+    ("mistral-", "mistral"),
+    ("mixtral-", "mistral"),
+    ("ministral-", "mistral"),
+    ("magistral-", "mistral"),
+    ("pixtral-", "mistral"),
+    ("command-", "cohere"),
+    ("embed-", "cohere"),
+    ("rerank-", "cohere"),
+    ("jamba-", "ai21"),
+];
+
 fn bedrock(list: &mut List, mut stem: Candidate) {
     if stem.name.starts_with("arn:")
         && let Some((kind, last)) = stem.name.rsplit_once('/')
@@ -203,16 +221,6 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
         };
         list.push(stem.clone());
     }
-    // Answers name the model as its maker does.
-    for (family, maker) in [("claude-", "anthropic"), ("gpt-", "openai")] {
-        if stem.name.starts_with(family) {
-            list.push(Candidate {
-                name: format!("{maker}.{}", stem.name),
-                how: "maker's name of the model",
-                ..stem.clone()
-            });
-        }
-    }
     let cut = |name: &str| {
         let mut name = name;
         // A context size may follow the version: `-v1:0:200k`.
@@ -230,6 +238,16 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
             _ => head.to_owned(),
         }
     };
+    // Answers and some emitters name the model as its maker does, or leave the maker away.
+    if let Some((_, maker)) = MAKERS.iter().find(|(family, _)| stem.name.starts_with(family)) {
+        for name in [&stem.name, &cut(&stem.name)] {
+            list.push(Candidate {
+                name: format!("{maker}.{name}"),
+                how: "maker's name of the model",
+                ..stem.clone()
+            });
+        }
+    }
     list.push(Candidate {
         name: cut(&stem.name),
         how: "without the version suffix",
