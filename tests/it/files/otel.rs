@@ -428,3 +428,70 @@ fn what_gemini_thought_is_charged_where_only_the_total_tells() {
         assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
     }
 }
+
+/// Text attributes of other emitters, each with its own words for what was cached.
+#[test]
+fn what_was_cached_is_read_where_a_text_tells_it() {
+    let langsmith = r#"{\"input_tokens\":8553,\"output_tokens\":400,\"total_tokens\":8953,\"input_token_details\":{\"cache_read\":7000,\"cache_creation\":0,\"ephemeral_5m_input_tokens\":600,\"ephemeral_1h_input_tokens\":900},\"output_token_details\":{\"reasoning\":7}}"#;
+    let vercel = r#"{\"anthropic\":{\"usage\":{\"input_tokens\":53,\"output_tokens\":400,\"cache_creation_input_tokens\":1500,\"cache_read_input_tokens\":7000,\"cache_creation\":{\"ephemeral_5m_input_tokens\":600,\"ephemeral_1h_input_tokens\":900}}}}"#;
+    let included = [("gen_ai.usage.input_tokens", 8553), ("gen_ai.usage.output_tokens", 400)];
+    // Version 5 says what was neither read nor written, of streams also what was read.
+    let excluded = [("gen_ai.usage.input_tokens", 53), ("gen_ai.usage.output_tokens", 400)];
+    let streamed = [&excluded[..], &[("ai.usage.cachedInputTokens", 7000)]].concat();
+    for (text, counts, reasoning) in [
+        (("langsmith.metadata.usage_metadata", langsmith), &included[..], 7),
+        (("ai.response.providerMetadata", vercel), &excluded, 0),
+        (("ai.response.providerMetadata", vercel), &streamed, 0),
+    ] {
+        let names = [
+            CHAT[0],
+            ("gen_ai.system", "anthropic"),
+            ("gen_ai.request.model", "claude-sonnet-4-5"),
+            text,
+        ];
+        let kept = read_text("a.jsonl", request(&[span("b7", "", &names, counts)]));
+        let call = kept.only();
+        let counts: Vec<u64> = Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect();
+        assert_eq!(
+            (counts, call.tokens.reasoning),
+            (vec![53, 7000, 600, 900, 0, 0, 400], reasoning),
+            "{text:?}"
+        );
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    }
+}
+
+#[test]
+fn what_an_emitter_says_that_a_call_cost_is_kept() {
+    for name in ["gen_ai.cost.total_cost", "operation.cost"] {
+        let call = span("b7", "", &CHAT, &COUNTS);
+        let cost = format!(r#"{{"key":"{name}","value":{{"doubleValue":8.6984e-4}}}},"#);
+        let call = call.replacen(r#""attributes":["#, &format!(r#""attributes":[{cost}"#), 1);
+        let call = read_text("a.jsonl", request(&[call])).only();
+        assert_eq!(call.reported_cost.unwrap().to_string(), "0.00086984");
+    }
+}
+
+#[test]
+fn two_instrumentations_side_by_side_are_warned_of() {
+    let at = |id: &str, from: u64, to: u64, scope: &str| {
+        let times =
+            format!(r#""startTimeUnixNano":"17924841{from:02}000000000","endTimeUnixNano":"17924841{to:02}000000000""#);
+        let span = span(id, "", &CHAT, &COUNTS).replace(r#""startTimeUnixNano":"1792484104250000000""#, &times);
+        request(&[span]).replace(r#""name":"lib""#, &format!(r#""name":"{scope}""#))
+    };
+    let text = [
+        at("s1", 10, 20, "one"),
+        at("s2", 11, 19, "two"),
+        at("s3", 30, 40, "one"),
+    ]
+    .join("\n");
+    let kept = read_text("a.jsonl", text);
+    let about = "calls that look like one told by two instrumentations, and count twice (one, two)";
+    assert_eq!(
+        (kept.calls.len(), kept.warnings.get(about)),
+        (3, Some(&1)),
+        "{:?}",
+        kept.warnings
+    );
+}

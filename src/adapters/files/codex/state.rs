@@ -56,10 +56,10 @@ impl State {
         self.session = meta.id.str().to_owned();
         self.cwd = meta.cwd.str().to_owned();
         self.parent = meta.parent();
-        self.child = !self.parent.is_empty() || meta.is_subagent();
+        self.history_start = meta.history_start();
+        self.child = !self.parent.is_empty() || meta.is_subagent() || self.history_start.is_some();
         self.copied = self.child.then_some(0);
         self.began = line.timestamp.time("timestamp").ok().map(|(at, _)| at);
-        self.history_start = meta.history_start();
     }
 
     /// Takes up the model of a turn, and its tier where it tells one.

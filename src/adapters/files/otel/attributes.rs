@@ -1,9 +1,10 @@
 //! The attributes of a span that matter, under the names that conventions and emitters have for them, and what they say of its role.
 
+use rust_decimal::Decimal;
+
 use super::super::counts::{Counts, Input};
 use super::super::line::{Fault, Output};
-use super::super::litellm;
-use super::super::scalar::Scalar;
+use super::super::scalar::{Scalar, reported};
 use super::super::thoughts::Thoughts;
 
 macro_rules! attributes {
@@ -77,6 +78,12 @@ attributes! {
         | "ai.usage.outputTokenDetails.reasoningTokens";
     /// LiteLLM's usage as Python writes it, with what its spans have no attributes for.
     usage_object: "metadata.usage_object";
+    /// LangChain's usage, where LangSmith exports it.
+    usage_metadata: "langsmith.metadata.usage_metadata";
+    /// The provider's own words, where the Vercel AI SDK hands them over.
+    provider_metadata: "ai.response.providerMetadata";
+    /// What LiteLLM and Pydantic AI say that it cost, in USD.
+    cost: "gen_ai.cost.total_cost" | "operation.cost";
     total: "gen_ai.usage.total_tokens" | "llm.usage.total_tokens" | "llm.token_count.total" | "ai.usage.totalTokens";
 }
 
@@ -191,14 +198,8 @@ impl Attributes<'_> {
         if matches!(provider, "google" | "vertex") && self.models().any(|model| model.contains("gemini")) {
             counts.thoughts = Thoughts::Rest;
         }
-        let told = [&self.read, &self.sdk_read, &self.written, &self.written_1h];
-        if !self.usage_object.str().is_empty() && told.iter().all(|count| count.is_null()) {
-            match litellm::of_python(self.usage_object.str(), provider, &counts)? {
-                Some(counts) => return Ok((counts, Input::Includes)),
-                None => out
-                    .warnings
-                    .push("usage objects of LiteLLM that are cut: what was cached is charged as uncached"),
-            }
+        if let Some(told) = self.told(provider, &counts, out)? {
+            return Ok(told);
         }
         if !self.uncached.is_null() {
             counts.input = self.uncached.count("ai.usage.inputTokenDetails.noCacheTokens")?;
@@ -211,6 +212,18 @@ impl Attributes<'_> {
             return Ok((counts, Input::Excludes));
         }
         Ok((counts, Input::Includes))
+    }
+
+    /// What the emitter says that it cost. One that says no amount says nothing.
+    pub fn reported_cost(&self) -> Option<Decimal> {
+        let text = match &self.cost {
+            Scalar::Text(text) => text.to_string(),
+            Scalar::Whole(dollars) => dollars.to_string(),
+            // The digits that its emitter wrote or meant, and no calculation.
+            Scalar::Float(dollars) => dollars.to_string(),
+            Scalar::Null | Scalar::Negative(_) | Scalar::Bool(_) | Scalar::Other => return None,
+        };
+        reported(Some(&text), "cost").ok().flatten()
     }
 
     /// The names of the model, that of the answer first.

@@ -6,7 +6,9 @@ mod attributes;
 mod node;
 pub(super) mod protobuf;
 mod span;
+mod told;
 mod traces;
+mod twins;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
 use super::super::line::{Context, Fault, NO_USAGE, Output};
@@ -106,9 +107,27 @@ pub(in super::super) fn observe(
     };
     event.tokens = counts.tokens(declared, short(emitter), out);
     describe(own, around.resource, &mut event, context)?;
+    event.reported_cost = own.reported_cost();
     if matches!(role, Role::Agent | Role::Unknown) {
         traces.link(key, parent, own.is_apart(), Some(event), &mut found);
     } else if traces.call(key, parent, &event, &mut found) {
+        let end = span
+            .end
+            .time("endTimeUnixNano")
+            .ok()
+            .filter(|_| found.taken_back.is_empty());
+        let emitter = context.labels.get(short(emitter));
+        if let Some((end, _)) = end
+            && let Some(other) = traces.twins.meet(&event, emitter, end)
+        {
+            let [one, two] = if other < emitter {
+                [other, emitter]
+            } else {
+                [emitter, other]
+            };
+            let told = format!("calls that look like one told by two instrumentations, and count twice ({one}, {two})");
+            out.warnings.push(Label::new(&told).as_str());
+        }
         out.events.push(event);
     }
     found.tell(out);

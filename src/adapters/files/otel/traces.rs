@@ -10,6 +10,7 @@ use crate::domain::usage::{EventId, UsageEvent};
 
 use super::super::line::Output;
 use super::node::{Below, Node, SpanKey, brief};
+use super::twins::Twins;
 
 /// Spans remembered; beyond that the oldest are forgotten: 60 MB.
 const REMEMBERED: usize = 1 << 19;
@@ -25,6 +26,8 @@ pub(in super::super) struct Traces {
     /// Agent spans with usage that have no priced call below them so far.
     held: HashMap<SpanKey, UsageEvent>,
     changed: bool,
+    /// Calls that may be told twice.
+    pub(super) twins: Twins,
 }
 
 /// What a span turned out to be.
