@@ -84,9 +84,13 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
         let kind = match kind.map(|given| given.kind) {
             Some(Some(kind)) => word(&kind),
             Some(None) => "any format".to_owned(),
-            None => "Claude Code at its usual place, since none is configured".to_owned(),
+            None => "at its usual place, since no source is configured".to_owned(),
         };
         let found = match source.found() {
+            Ok(0) if !source.places().is_empty() => {
+                let places = source.places().iter().map(|place| place.display().to_string());
+                format!("0 files in {}", places.collect::<Vec<_>>().join(", "))
+            }
             Ok(files) => text::counted(files as u64, "file"),
             Err(cause) => {
                 sound = false;

@@ -1,6 +1,6 @@
 //! `finops run`.
 
-use super::record::{REJECTS, document, exit, progress, summary, talk};
+use super::record::{REJECTS, document, exit, progress, say_where, summary, talk};
 use super::{CliError, Context, Exit, Format, alert, budget, report, text, wire};
 use crate::adapters::clock::SystemClock;
 use crate::domain::money::Money;
@@ -77,6 +77,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     let mut done = done?;
     done.collection.paid_requests += signals.iter().map(|s| s.paid_requests).sum::<u64>();
     talk(ctx, &done.collection, Some(REJECTS));
+    say_where(ctx, &done.collection)?;
     let told = alert::told(ctx, &done.delivery)?;
     let month = this_month(ctx, ledger.as_mut())?;
     let mut code = exit(&done.collection, args.strict).max(told);

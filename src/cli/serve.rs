@@ -1,10 +1,13 @@
 //! `finops serve`.
 
-use std::io::ErrorKind;
+mod received;
+
+use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::text::count;
+use super::record::sentence;
+use super::text::counted;
 use super::{CliError, Context, Exit, wire};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::files::Inbox;
@@ -14,6 +17,7 @@ use crate::config::StoreUrl;
 use crate::domain::label::Label;
 use crate::engine::collect::collect;
 use crate::ports::Clock;
+use received::Received;
 
 /// The arguments of `finops serve`.
 #[derive(Debug, clap::Args)]
@@ -80,6 +84,8 @@ pub fn run(ctx: &mut Context<'_>, args: &ServeArgs) -> Result<Exit, CliError> {
     let known = ledger.checkpoints(name.as_str())?;
     let mut inbox = Inbox::new(name, Vec::new());
     let err = &mut *ctx.err;
+    let quiet = ctx.verbosity == 0;
+    let mut received = Received::default();
     let mut failing = false;
     let served = server.run(|posts| {
         let now = SystemClock.now();
@@ -87,11 +93,15 @@ pub fn run(ctx: &mut Context<'_>, args: &ServeArgs) -> Result<Exit, CliError> {
         let (ledger, pricer) = (ledger.as_mut(), pricer.as_ref());
         let recorded = collect(&mut [source], ledger, pricer, now, &mut |_| {}, None, &|| false);
         let failure = match recorded {
-            Ok(collection) => collection
-                .failed_sources
-                .into_iter()
-                .next()
-                .map(|failed| failed.message),
+            Ok(collection) => match collection.failed_sources.first() {
+                Some(failed) => Some(failed.message.clone()),
+                None => {
+                    let told: &mut dyn Write = if quiet { &mut io::sink() } else { err };
+                    // Whoever reads it may have gone away.
+                    let _ = received.add(&collection, now, told);
+                    None
+                }
+            },
             Err(error) => Some(error.to_string()),
         };
         // Told once, not with every request.
@@ -110,16 +120,10 @@ pub fn run(ctx: &mut Context<'_>, args: &ServeArgs) -> Result<Exit, CliError> {
             }
         }
     });
-    let text = format!(
-        "recorded {} requests with {} observations",
-        count(served.requests),
-        count(served.accepted)
-    );
-    let refused = if served.rejected > 0 {
-        format!("; {} rejected", count(served.rejected))
-    } else {
-        String::new()
-    };
-    writeln!(ctx.out, "{text}{refused}")?;
+    if !quiet {
+        received.end(ctx.err)?;
+    }
+    let requests = counted(served.requests, "request");
+    writeln!(ctx.out, "{}", sentence(&received.total, &requests))?;
     Ok(Exit::Fine)
 }

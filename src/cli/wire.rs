@@ -30,7 +30,7 @@ use crate::engine::watch::{CoveragePolicy, RunPolicy, UnpricedPolicy, WatchPolic
 use crate::ports::{AlertsAndOutbox, Ledger, Notifier, Pricer};
 
 pub use self::reading::{alerts_to_read, filled_to_read, ledger_to_read, ledger_to_read_for};
-pub use self::sources::{configured, finder, format, look, sources};
+pub use self::sources::{configured, finder, format, look, looked_in, sources};
 
 /// The ledger that the settings name, as its account sees it.
 pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {

@@ -63,7 +63,7 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
     for source in config.sources.iter().filter(|s| s.kind.is_none() && s.paths.is_empty()) {
         problems.push(ConfigError::new(
             format!("source `{}` has neither `kind` nor `paths`", source.name),
-            "give one of them: the kind says where the tool keeps its logs",
+            "give `paths`, or one of the kinds `claude-code` and `codex`, whose logs have a usual place",
         ));
     }
     names(&mut problems, "notify", config.channels.iter().map(|c| c.name.as_str()));
@@ -163,6 +163,13 @@ fn source(problems: &mut Vec<ConfigError>, source: &SourceConfig) {
         wrong(
             "has to have either `key` or `paths`",
             "`key = \"env:NAME\"` asks the provider; `paths` are saved answers",
+        );
+    }
+    let usual = matches!(source.kind, Some(SourceKind::ClaudeCode | SourceKind::Codex));
+    if source.kind.is_some() && !live && !usual && source.paths.is_empty() {
+        wrong(
+            "has no `paths`",
+            "name files, folders or patterns; only `claude-code` and `codex` have a usual place",
         );
     }
     let maps = !source.columns.is_empty() || !source.values.is_empty() || source.start.is_some();
@@ -278,6 +285,9 @@ mod tests {
             [[source]]
             name = "a"
             kind = "codex"
+            [[source]]
+            name = "b"
+            kind = "litellm"
             [[notify]]
             name = "f"
             kind = "file"
@@ -303,6 +313,7 @@ mod tests {
         insta::assert_snapshot!(found.join("\n"), @r#"
         `mysql:x` is not a store address
         two `[[source]]` have the name `a`
+        source `b` has no `paths`
         source `a` has neither `kind` nor `paths`
         channel `f` of kind `file` has no `path`
         the `url` of channel `s` is not of the form `env:NAME`

@@ -108,6 +108,54 @@ fn recording_counts_once_and_says_so() {
 }
 
 #[test]
+fn logs_are_read_where_tools_keep_them() {
+    let session = |id: &str| {
+        format!(
+            r#"{{"timestamp":"2026-11-05T08:00:00Z","type":"session_meta","payload":{{"id":"{id}"}}}}
+{{"timestamp":"2026-11-05T08:00:01Z","type":"turn_context","payload":{{"model":"gpt-5-codex"}}}}
+{{"timestamp":"2026-11-05T08:00:09Z","type":"event_msg","payload":{{"type":"token_count","info":{{"total_token_usage":{{"input_tokens":4000,"output_tokens":300}}}}}}}}
+"#
+        )
+    };
+    let message = r#"{"type":"assistant","timestamp":"2026-11-05T10:00:00Z","sessionId":"s","message":{"id":"msg_1","model":"claude-haiku-4-5","usage":{"input_tokens":9,"output_tokens":9}}}
+"#;
+    let home = Home::new();
+    let record = |variables: &[(&str, &str)]| {
+        let mut command = home.command(&["--store", "memory:", "--format", "json", "record", "--now", NOW]);
+        command.envs(variables.iter().copied()).output().unwrap()
+    };
+    let recorded = |variables: &[(&str, &str)]| json(&record(variables))["recorded"].clone();
+    let none = record(&[]);
+    assert_eq!(code(&none), 0);
+    for place in [".config/claude/projects", ".claude/projects", ".codex/sessions"] {
+        let place = home.path().join(place);
+        assert!(err(&none).contains(&place.display().to_string()), "{}", err(&none));
+    }
+    home.write(".codex/sessions/2026/11/05/rollout-1.jsonl", &session("s-1"));
+    home.write("elsewhere/claude/projects/p/s.jsonl", message);
+    let config = home.path().join("elsewhere");
+    let config = config.to_str().unwrap();
+    let without = record(&[]);
+    assert_eq!(
+        (json(&without)["recorded"].clone(), err(&without)),
+        (1.into(), String::new())
+    );
+    assert_eq!(recorded(&[("XDG_CONFIG_HOME", config)]), 2);
+    let codex = home.path().join(".codex/sessions");
+    assert_eq!(recorded(&[("CODEX_HOME", codex.to_str().unwrap())]), 1);
+    // What a variable names is as explicit as a path.
+    for variable in ["CLAUDE_CONFIG_DIR", "CODEX_HOME"] {
+        let missing = record(&[(variable, "nowhere")]);
+        assert_eq!(code(&missing), 3);
+        assert!(
+            err(&missing).contains("nowhere") && err(&missing).contains(variable),
+            "{}",
+            err(&missing)
+        );
+    }
+}
+
+#[test]
 fn bad_records_and_strictness_decide_the_exit_code() {
     let home = Home::new();
     home.write("usage.jsonl", USAGE);

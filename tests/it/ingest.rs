@@ -16,6 +16,7 @@ pub struct Running {
     child: Child,
     pub address: String,
     folder: tempfile::TempDir,
+    told: Option<std::thread::JoinHandle<String>>,
 }
 
 fn command(folder: &Path) -> Command {
@@ -39,9 +40,18 @@ pub fn serve(args: &[&str]) -> Running {
     err.read_line(&mut line).unwrap();
     let address = line.trim().rsplit('/').next().unwrap().to_owned();
     assert!(line.starts_with("listening at http://127.0.0.1:"), "{line}");
-    // Nobody reads what follows; the pipe must stay open all the same.
-    std::thread::spawn(move || err.read_to_string(&mut String::new()));
-    Running { child, address, folder }
+    // The pipe must stay open and be read, or it stops.
+    let told = std::thread::spawn(move || {
+        let mut text = String::new();
+        let _ = err.read_to_string(&mut text);
+        text
+    });
+    Running {
+        child,
+        address,
+        folder,
+        told: Some(told),
+    }
 }
 
 impl Running {
@@ -87,8 +97,8 @@ impl Running {
             .sum()
     }
 
-    /// Asks it to end and waits.
-    fn stop(mut self) -> String {
+    /// Asks it to end and waits; what it wrote to standard output and, behind the address, to standard error.
+    pub fn stop(mut self) -> (String, String) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let until = Instant::now() + Duration::from_secs(15);
@@ -102,7 +112,7 @@ impl Running {
         assert!(status.success(), "{status}");
         let mut text = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
-        text
+        (text, self.told.take().unwrap().join().unwrap())
     }
 }
 
@@ -182,8 +192,11 @@ fn what_is_acknowledged_is_recorded_once_and_survives() {
             .raw(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
             .contains("ok")
     );
-    let told = server.stop();
-    assert!(told.starts_with("recorded 4 requests"), "{told}");
+    let (told, _) = server.stop();
+    assert_eq!(
+        told,
+        "recorded 5 new calls, <$0.0001, from 4 requests; 1 repeated; 1 no spend; 2 unpriced; 1 rejected\n"
+    );
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

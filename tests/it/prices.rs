@@ -139,6 +139,9 @@ const CASES: &[Case] = &[
     // One rate per bucket, thresholds over the whole prompt and for the whole request.
     ("2026-10-20", "anthropic", "claude-sonnet-4-5", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.3"),
     ("2026-10-20", "anthropic", "claude-sonnet-4-5", "", [200_000, 0, 0, 0, 0, 0, 0], "0.6"),
+    // As Claude Code is asked for a context of a million tokens.
+    ("2026-10-20", "anthropic", "claude-sonnet-4-6[1m]", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.3"),
+    ("2026-10-20", "anthropic", "claude-sonnet-4-5-20250929[1m]", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.3"),
     ("2026-10-20", "anthropic", "claude-sonnet-4-5", "", [1, 200_000, 0, 0, 1000, 0, 0], "0.142506"),
     ("2026-03-12", "anthropic", "claude-opus-4-6", "", [250_000, 0, 0, 0, 0, 0, 0], "2.5"),
     ("2026-03-13", "anthropic", "claude-opus-4-6", "", [250_000, 0, 0, 0, 0, 0, 0], "1.25"),
@@ -163,6 +166,9 @@ const CASES: &[Case] = &[
     ("2026-10-20", "aws.bedrock", "eu.anthropic.claude-haiku-4-5-20251001-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "1.1"),
     ("2026-10-20", "bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0", "", [1000, 0, 0, 0, 0, 0, 0], "0.0033"),
     ("2026-10-20", "bedrock", "claude-sonnet-4-5-20250929", "", [1000, 0, 0, 0, 0, 0, 0], "0.0033"),
+    // The maker is left away.
+    ("2026-10-20", "bedrock", "claude-sonnet-4-5-20250929-v1:0", "", [1000, 0, 0, 0, 0, 0, 0], "0.0033"),
+    ("2026-10-20", "bedrock", "nova-lite-v1:0", "", [M, 0, M, 0, 0, 0, 0], "0.06"),
     ("2026-10-20", "bedrock_mantle", "openai.gpt-5.6-sol", "", [1000, 0, 0, 0, 1000, 0, 0], "0.0264"),
     ("2026-10-20", "bedrock_mantle", "gpt-5.6-sol", "", [1000, 0, 0, 0, 1000, 0, 0], "0.0264"),
     ("2026-10-20", "bedrock", "anthropic.claude-3-haiku-20240307-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "0.25"),

@@ -102,6 +102,36 @@ fn an_object_that_is_no_export_request_is_not_acknowledged() {
 }
 
 #[test]
+fn what_is_no_spend_or_has_no_price_is_told() {
+    let span = |id: &str, usage: &str| {
+        let operation = r#"{"key":"gen_ai.operation.name","value":{"stringValue":"chat"}}"#;
+        let body = format!(
+            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"aa","spanId":"{id}","startTimeUnixNano":"1792484104250000000","attributes":[{operation}{usage}]}}]}}]}}]}}"#
+        );
+        body.into_bytes()
+    };
+    let usage = r#",{"key":"gen_ai.usage.input_tokens","value":{"intValue":"7"}}"#;
+    for quiet in [false, true] {
+        let server = serve(if quiet { &["--quiet"] } else { &[] });
+        for (id, usage) in [("b1", ""), ("b2", ""), ("b3", usage)] {
+            let answer = server.post("/v1/traces", JSON, &span(id, usage));
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        }
+        let (out, err) = server.stop();
+        assert_eq!(
+            out,
+            "recorded 1 new call, $0.00, from 3 requests; 2 no spend; 1 unpriced\n"
+        );
+        let gap = "warning: calls without usage: coverage gap (1 time)";
+        let unpriced = "warning: calls without a price, which `finops price missing` names (1 time)";
+        let told: Vec<&str> = err.lines().collect();
+        // At once, and what came after it at the end.
+        let expected = if quiet { vec![] } else { vec![gap, unpriced, gap] };
+        assert_eq!(told, expected);
+    }
+}
+
+#[test]
 fn health_is_told_to_those_who_ask_for_the_head_alone() {
     let server = serve(&["--token", "env:INGEST_TOKEN"]);
     let answer = server.raw(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");

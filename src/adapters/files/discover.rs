@@ -63,8 +63,8 @@ impl Search {
         }
     }
 
-    /// However many places there are, one is named.
-    fn miss(&mut self, error: SourceError) {
+    /// Notes a place that could not be looked into. However many there are, one is named.
+    pub fn miss(&mut self, error: SourceError) {
         match &self.unread {
             Some(_) => self.more += 1,
             None => self.unread = Some(error),

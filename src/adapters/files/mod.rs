@@ -59,6 +59,7 @@ mod thoughts;
 mod tier;
 mod time;
 mod usage;
+mod usual;
 mod value;
 mod wanted;
 
@@ -75,7 +76,9 @@ use crate::domain::label::Label;
 use crate::domain::usage::UsageEvent;
 use crate::ports::{Checkpoints, Progress, Sink, SourceError, UsageSource};
 
+use discover::Search;
 use remember::TRACES;
+use usual::Usual;
 
 pub use asked::{Asked, WholeDays};
 pub use body::read_body;
@@ -279,63 +282,17 @@ impl FileSourceOptions {
 /// Usage in files.
 pub struct FileSource {
     options: FileSourceOptions,
+    usual: Usual,
 }
 
 impl FileSource {
     /// A source over the configured paths.
     #[must_use]
     pub fn new(options: FileSourceOptions) -> Self {
-        FileSource { options }
-    }
-
-    /// The session logs of Claude Code where that program keeps them: the folders of `CLAUDE_CONFIG_DIR` (a list with
-    /// commas), else `~/.config/claude/projects` and `~/.claude/projects`; those that exist. Finding none is no error.
-    #[must_use]
-    pub fn default_claude(name: Label, base: PathBuf, latest: DateTime<Utc>, env: fn(&str) -> Option<String>) -> Self {
-        let folders = listed("CLAUDE_CONFIG_DIR", &["~/.config/claude", "~/.claude"], env);
-        let paths = folders.into_iter().map(|f| match f.ends_with("projects") {
-            true => f,
-            false => f.join("projects"),
-        });
-        Self::of_existing(name, FileFormat::ClaudeCode, paths, base, latest, env)
-    }
-
-    /// The session logs of Codex: `sessions` and `archived_sessions` in the folders of `CODEX_HOME` (a list with commas),
-    /// else `~/.codex`; those that exist.
-    #[must_use]
-    pub fn default_codex(name: Label, base: PathBuf, latest: DateTime<Utc>, env: fn(&str) -> Option<String>) -> Self {
-        let folders = listed("CODEX_HOME", &["~/.codex"], env);
-        let paths = folders
-            .into_iter()
-            .flat_map(|f| [f.join("sessions"), f.join("archived_sessions")]);
-        Self::of_existing(name, FileFormat::Codex, paths, base, latest, env)
-    }
-
-    fn of_existing(
-        name: Label,
-        format: FileFormat,
-        paths: impl Iterator<Item = PathBuf>,
-        base: PathBuf,
-        latest: DateTime<Utc>,
-        env: fn(&str) -> Option<String>,
-    ) -> Self {
-        let paths = paths
-            .map(|p| base.join(p))
-            // What may not be looked at is there, as far as anyone knows.
-            .filter(|p| p.is_dir() || p.try_exists().is_err())
-            .map(|p| p.to_string_lossy().into_owned())
-            .collect();
-        FileSource::new(FileSourceOptions {
-            name,
-            format: Some(format),
-            paths,
-            base,
-            defaults: Vec::new(),
-            columns: None,
-            asked: None,
-            latest,
-            env,
-        })
+        FileSource {
+            options,
+            usual: Usual::default(),
+        }
     }
 
     /// The paths that are read.
@@ -346,17 +303,16 @@ impl FileSource {
 
     /// How many files there are now; an error names what does not exist or cannot be looked into.
     pub fn found(&self) -> Result<usize, SourceError> {
-        let search = discover::discover(&self.options.paths, &self.options.base, self.options.env)?;
+        let search = self.search()?;
         let found = search.found.len();
         search.failure().map(|()| found)
     }
-}
 
-fn listed(variable: &str, usual: &[&str], env: fn(&str) -> Option<String>) -> Vec<PathBuf> {
-    let given = env(variable).unwrap_or_default();
-    let given: Vec<&str> = given.split(',').map(str::trim).filter(|f| !f.is_empty()).collect();
-    let folders = if given.is_empty() { usual } else { &given };
-    folders.iter().map(|f| discover::home(f, env)).collect()
+    fn search(&self) -> Result<Search, SourceError> {
+        let mut search = discover::discover(&self.options.paths, &self.options.base, self.options.env)?;
+        self.usual.tell(&mut search);
+        Ok(search)
+    }
 }
 
 impl UsageSource for FileSource {
@@ -365,7 +321,7 @@ impl UsageSource for FileSource {
     }
 
     fn read(&mut self, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
-        let search = discover::discover(&self.options.paths, &self.options.base, self.options.env)?;
+        let search = self.search()?;
         if search.is_empty() && known.keys().any(|key| key != TRACES) {
             // A disk that is not there looks so, and a folder that was cleared.
             sink.warn(

@@ -86,6 +86,9 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
     }
     let collection = collection?;
     talk(ctx, &collection, args.rejects.is_none().then_some(REJECTS));
+    if args.paths.is_empty() {
+        say_where(ctx, &collection)?;
+    }
     match ctx.format {
         Format::Table => writeln!(ctx.out, "{}", summary(&collection))?,
         Format::Jsonl => writeln!(ctx.out, "{}", document(&collection))?,
@@ -141,6 +144,13 @@ pub fn document(collection: &Collection) -> serde_json::Value {
 /// The outcome in one line for people.
 #[must_use]
 pub fn summary(collection: &Collection) -> String {
+    let (lines, files) = (counted(collection.lines, "line"), counted(collection.files, "file"));
+    sentence(collection, &format!("{lines} in {files}"))
+}
+
+/// The same with other words for what it is from.
+#[must_use]
+pub fn sentence(collection: &Collection, from: &str) -> String {
     let recorded = &collection.recorded;
     let new = counted(recorded.recorded, "new call");
     let bills = counted(collection.bills, "bill");
@@ -156,8 +166,7 @@ pub fn summary(collection: &Collection) -> String {
         }
         false => format!("{new}, {}", money(Money::new(recorded.cost, Currency::USD))),
     };
-    let (lines, files) = (counted(collection.lines, "line"), counted(collection.files, "file"));
-    let mut text = format!("recorded {what}, from {lines} in {files}");
+    let mut text = format!("recorded {what}, from {from}");
     for (number, what) in [
         (recorded.known, "known before"),
         // Those of known calls are told already.
@@ -200,6 +209,18 @@ fn place(rejection: &Rejection) -> String {
         (file, 0) => format!("{file}: "),
         (file, line) => format!("{file}:{line}: "),
     }
+}
+
+/// Tells where logs were looked for, where there were none at all.
+pub fn say_where(ctx: &mut Context<'_>, collection: &Collection) -> Result<(), CliError> {
+    let nothing = collection.files == 0 && collection.failed_sources.is_empty();
+    if nothing
+        && ctx.verbosity > 0
+        && let Some(places) = wire::looked_in(ctx)?
+    {
+        writeln!(ctx.err, "hint: no logs were found; looked in {places}")?;
+    }
+    Ok(())
 }
 
 /// Tells on `err` what went wrong, the first rejections one by one; `rejects` is the command that keeps all of them.

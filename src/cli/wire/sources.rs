@@ -119,19 +119,42 @@ fn defaults(source: &SourceConfig) -> Vec<(Dimension, Label)> {
         .collect()
 }
 
-/// The file sources of the settings: Claude Code's logs at their usual place where no source is named.
+/// The file sources of the settings. Where no source is named: the logs of Claude Code and of Codex at their usual places, of those
+/// that are there.
 pub fn configured(ctx: &Context<'_>) -> Result<Vec<FileSource>, CliError> {
     if ctx.config.sources.is_empty() {
-        let usual = SourceConfig {
-            name: "claude-code".to_owned(),
-            kind: Some(SourceKind::ClaudeCode),
+        let usual = [SourceKind::ClaudeCode, SourceKind::Codex].map(|kind| SourceConfig {
+            name: format(kind).name().to_owned(),
+            kind: Some(kind),
             ..SourceConfig::default()
-        };
-        return files(ctx, &[usual], &ctx.config.base);
+        });
+        let mut sources = files(ctx, &usual, &ctx.config.base)?;
+        if sources.iter().any(FileSource::is_used) {
+            sources.retain(FileSource::is_used);
+        }
+        return Ok(sources);
     }
     let of_files = |source: &&SourceConfig| source.key.is_none() && !source.is_in_bucket();
     let of_files: Vec<SourceConfig> = ctx.config.sources.iter().filter(of_files).cloned().collect();
     files(ctx, &of_files, &ctx.config.base)
+}
+
+/// Where logs were looked for, where all sources are at their usual places and none of these holds a file.
+pub fn looked_in(ctx: &Context<'_>) -> Result<Option<String>, CliError> {
+    let config = &ctx.config;
+    let sources = configured(ctx)?;
+    let others =
+        config.sources.len() > sources.len() || !config.cost_explorers.is_empty() || !config.athenas.is_empty();
+    if others
+        || sources
+            .iter()
+            .any(|source| source.places().is_empty() || source.has_files())
+    {
+        return Ok(None);
+    }
+    let places = sources.iter().flat_map(FileSource::places);
+    let places: Vec<String> = places.map(|place| place.display().to_string()).collect();
+    Ok(Some(places.join(", ")))
 }
 
 fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Result<Vec<FileSource>, CliError> {

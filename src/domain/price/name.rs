@@ -174,6 +174,24 @@ impl List {
     }
 }
 
+/// Whose models begin so, of those that Bedrock sells behind the name of their maker.
+const MAKERS: [(&str, &str); 14] = [
+    ("claude-", "anthropic"),
+    ("gpt-", "openai"),
+    ("nova-", "amazon"),
+    ("titan-", "amazon"),
+    ("llama", "meta"),
+    ("mistral-", "mistral"),
+    ("mixtral-", "mistral"),
+    ("ministral-", "mistral"),
+    ("magistral-", "mistral"),
+    ("pixtral-", "mistral"),
+    ("command-", "cohere"),
+    ("embed-", "cohere"),
+    ("rerank-", "cohere"),
+    ("jamba-", "ai21"),
+];
+
 fn bedrock(list: &mut List, mut stem: Candidate) {
     if stem.name.starts_with("arn:")
         && let Some((kind, last)) = stem.name.rsplit_once('/')
@@ -214,11 +232,11 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
         };
         list.push(stem.clone());
     }
-    // Answers name the model as its maker does.
-    for (family, maker) in [("claude-", "anthropic"), ("gpt-", "openai")] {
-        if stem.name.starts_with(family) {
+    // Answers and some emitters name the model as its maker does, or leave the maker away.
+    if let Some((_, maker)) = MAKERS.iter().find(|(family, _)| stem.name.starts_with(family)) {
+        for name in [&stem.name, &without_version(&stem.name)] {
             list.push(Candidate {
-                name: format!("{maker}.{}", stem.name),
+                name: format!("{maker}.{name}"),
                 how: "maker's name of the model",
                 ..stem.clone()
             });
@@ -310,7 +328,9 @@ fn claude(list: &mut List, mut stem: Candidate) {
         return;
     };
     let rest = rest.replace('.', "-");
-    let rest = rest.strip_suffix("-latest").unwrap_or(&rest).to_owned();
+    // How Claude Code is asked for a context of a million tokens, which is of the same model.
+    let rest = rest.strip_suffix("[1m]").unwrap_or(&rest);
+    let rest = rest.strip_suffix("-latest").unwrap_or(rest).to_owned();
     list.push(Candidate {
         name: format!("claude-{rest}"),
         how: "canonical spelling",

@@ -156,3 +156,163 @@ fn growth_of_several_requests_is_no_long_prompt() {
         assert_eq!(super::charged(&kept.only()), cost, "{last:?}");
     }
 }
+
+/// An event of a counter that also tells what was written to caches: input, cached, written, output.
+fn writing(second: u32, total: [u64; 4], last: [u64; 4]) -> String {
+    let usage = |[input, cached, written, output]: [u64; 4]| {
+        format!(
+            r#"{{"input_tokens":{input},"cached_input_tokens":{cached},"cache_write_input_tokens":{written},"output_tokens":{output}}}"#
+        )
+    };
+    let (total, last) = (usage(total), usage(last));
+    format!(
+        r#"{{"timestamp":"2026-10-20T08:01:{second:02}.000Z","type":"event_msg","payload":{{"type":"token_count","info":{{"total_token_usage":{total},"last_token_usage":{last}}}}}}}
+"#
+    )
+}
+
+#[test]
+fn what_is_written_to_caches_has_its_own_price() {
+    let session = meta("s-1", "").replace("gpt-5-codex", "gpt-5.6-sol");
+    let first = [100_000, 20_000, 80_000, 1000];
+    let kept = read(&[("a.jsonl", session.clone() + &writing(1, first, first))]);
+    let call = kept.only();
+    assert_eq!(call.tokens.get(Bucket::InputUncached), 0);
+    assert_eq!(call.tokens.get(Bucket::CacheWrite30m), 80_000);
+    assert_eq!(super::charged(&call), "0.428");
+    // A version that does not tell them has the same calls.
+    let before = session + &event(1, Some([100_000, 20_000, 1000]), Some([100_000, 20_000, 1000]));
+    let before = before.replace(r#""reasoning_output_tokens":500"#, r#""reasoning_output_tokens":0"#);
+    assert_eq!(read(&[("a.jsonl", before)]).only().id, call.id);
+}
+
+/// The checkpoint of a version that read neither writes nor tiers: four counts, and no field that came later.
+fn saved_by_an_earlier_version(kept: &mut Kept) {
+    for checkpoint in kept.checkpoints.values_mut() {
+        let mut position: serde_json::Value = serde_json::from_slice(&checkpoint.0).unwrap();
+        let mut state: serde_json::Value = serde_json::from_str(position["state"].as_str().unwrap()).unwrap();
+        state["total"].as_array_mut().unwrap().truncate(4);
+        for later in ["tier", "began", "history_start", "writes"] {
+            state.as_object_mut().unwrap().remove(later).unwrap();
+        }
+        position["state"] = state.to_string().into();
+        checkpoint.0 = position.to_string().into_bytes();
+    }
+}
+
+#[test]
+fn a_session_that_an_earlier_version_has_read_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rollout-1.jsonl");
+    let first = [100_000, 20_000, 80_000, 1000];
+    let session = meta("s-1", "") + &writing(1, first, first);
+    std::fs::write(&path, &session).unwrap();
+    let mut kept = Kept::default();
+    read_on(folder.path(), &["."], &mut kept);
+    saved_by_an_earlier_version(&mut kept);
+    let more = writing(2, first, first) + &writing(3, [210_000, 120_000, 85_000, 1500], [110_000, 100_000, 5000, 500]);
+    std::fs::write(&path, session + &more).unwrap();
+    read_on(folder.path(), &["."], &mut kept);
+    assert_eq!(kept.observed, 2, "the repetition is none");
+    assert_eq!(counts(&kept), [[0, 20_000, 1000], [5000, 100_000, 500]]);
+    let written: u64 = kept.calls.values().map(|e| e.tokens.get(Bucket::CacheWrite30m)).sum();
+    assert_eq!(written, 85_000);
+}
+
+#[test]
+fn calls_are_priced_at_the_tier_that_the_session_asks_for() {
+    let settings = |tier: &str| {
+        format!(
+            r#"{{"timestamp":"2026-10-20T08:00:30.000Z","type":"event_msg","payload":{{"type":"thread_settings_applied","thread_settings":{{"model":"gpt-5.4"{tier}}}}}}}
+"#
+        )
+    };
+    let count = |second: u32, times: u64| {
+        let total = [100_000 * times, 20_000 * times, 1000 * times];
+        event(second, Some(total), Some([100_000, 20_000, 1000]))
+    };
+    for (tier, cost) in [
+        (r#","service_tier":"priority""#, "0.44"),
+        (r#","service_tier":"fast""#, "0.44"),
+        (r#","service_tier":null"#, "0.22"),
+        ("", "0.22"),
+    ] {
+        let text = meta("s-1", "") + &settings(tier) + &count(1, 1);
+        assert_eq!(super::charged(&read(&[("a.jsonl", text)]).only()), cost, "{tier}");
+    }
+    let turn = r#"{"timestamp":"2026-10-20T08:01:02.000Z","type":"turn_context","payload":{"model":"gpt-5.4","service_tier":"priority"}}
+"#;
+    let fast = settings(r#","service_tier":"priority""#);
+    let text =
+        meta("s-1", "") + &settings("") + &count(1, 1) + turn + &count(3, 2) + &settings("") + &count(4, 3) + &fast;
+    let kept = read(&[("a.jsonl", text + &count(5, 4))]);
+    let mut calls: Vec<&UsageEvent> = kept.calls.values().collect();
+    calls.sort_by_key(|call| call.at);
+    let costs: Vec<String> = calls.into_iter().map(super::charged).collect();
+    assert_eq!(costs, ["0.22", "0.44", "0.22", "0.44"]);
+}
+
+const COPY: [[u64; 3]; 3] = [[3000, 1000, 300], [1000, 4000, 200], [100, 0, 10]];
+
+fn own() -> String {
+    event(52, Some([9100, 5000, 510]), Some([100, 0, 10]))
+}
+
+#[test]
+fn a_parent_is_known_however_it_is_told() {
+    let spawned = r#","source":{"subagent":{"thread_spawn":{"parent_thread_id":"s-1","depth":1}}}"#;
+    let copied = event(50, Some(FIRST), Some(FIRST)) + &event(50, Some(SECOND), Some(STEP));
+    for child in [
+        meta("s-2", spawned) + &meta("s-1", r#","source":"cli""#) + &copied + &own(),
+        // Nothing but the parent's own first line.
+        meta("s-2", "") + &meta("s-1", "") + &copied + &own(),
+        // The last turn alone is copied.
+        meta("s-2", spawned) + &event(50, Some(SECOND), Some(STEP)) + &own(),
+        // The parent's lines are referred to, and its counter goes on.
+        meta("s-2", r#","forked_from_id":"s-1""#) + &own(),
+    ] {
+        let kept = read(&[("rollout-1.jsonl", parent()), ("rollout-2.jsonl", child.clone())]);
+        assert_eq!(counts(&kept), COPY, "{child}");
+        assert_eq!(kept.warnings.len(), 0);
+    }
+    // Its own first line again is no parent.
+    let again = parent() + &meta("s-1", "") + &event(30, Some([9100, 5000, 510]), Some([100, 0, 10]));
+    assert_eq!(counts(&read(&[("rollout-1.jsonl", again)])), COPY);
+}
+
+#[test]
+fn a_parent_that_is_packed_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let level = ruzstd::encoding::CompressionLevel::Fastest;
+    let packed = ruzstd::encoding::compress_to_vec(parent().as_bytes(), level);
+    std::fs::write(folder.path().join("rollout-1.jsonl.zst"), packed).unwrap();
+    let copied = event(50, Some(FIRST), Some(FIRST)) + &event(50, Some(SECOND), Some(STEP));
+    let child = meta("s-2", r#","forked_from_id":"s-1""#) + &copied + &own();
+    std::fs::write(folder.path().join("rollout-2.jsonl"), child).unwrap();
+    let mut kept = Kept::default();
+    read_on(folder.path(), &["."], &mut kept);
+    assert_eq!((counts(&kept), kept.warnings.len()), (COPY.to_vec(), 0));
+}
+
+#[test]
+fn a_copy_is_told_without_the_parent_by_numbers_and_by_time() {
+    // Lines of a copy have their own times, before the child began, or those of copying.
+    let at = |line: String, time: &str| line.replacen("08:01:50.000", time, 1);
+    let copied = at(event(50, Some(FIRST), Some(FIRST)), "07:30:00.000")
+        + &at(event(50, Some(SECOND), Some(STEP)), "08:00:00.200");
+    let child = meta("s-2", r#","forked_from_id":"s-1""#) + &copied + &own();
+    let kept = read(&[("rollout-2.jsonl", child)]);
+    assert_eq!(counts(&kept), [[100, 0, 10]]);
+    assert_eq!(kept.warnings.values().sum::<u64>(), 1, "the history is not verified");
+
+    let numbered: String = (meta("s-2", r#","parent_thread_id":"s-1","subagent_history_start_ordinal":4"#)
+        + &event(50, Some(FIRST), Some(FIRST))
+        + &event(50, Some(SECOND), Some(STEP))
+        + &own())
+        .lines()
+        .enumerate()
+        .map(|(n, line)| line.replacen('{', &format!(r#"{{"ordinal":{n},"#), 1) + "\n")
+        .collect();
+    let kept = read(&[("rollout-2.jsonl", numbered)]);
+    assert_eq!((counts(&kept), kept.warnings.len()), (vec![[100, 0, 10]], 0));
+}

@@ -328,3 +328,170 @@ fn steps_of_the_vercel_ai_sdk_are_calls_of_the_provider_behind_the_interface() {
     .only();
     assert_eq!((call.provider().as_str(), call.tokens.prompt()), ("openai", 12));
 }
+
+/// Frameworks trace their calls, and so do the providers' libraries below them.
+#[test]
+fn a_call_that_is_told_by_two_instrumentations_counts_once() {
+    let view = span("v1", "", &CHAT, &COUNTS);
+    let inner = [&CHAT[..], &[("gen_ai.response.id", "msg_1")]].concat();
+    let inner = span("i1", "v1", &inner, &COUNTS);
+    for order in [[&view, &inner], [&inner, &view]] {
+        let text = request(&[order[0].clone()]) + "\n" + &request(&[order[1].clone()]);
+        let kept = read_text("a.jsonl", text);
+        assert_eq!((kept.totals()[4], kept.excluded.get("parent_spans")), (150, Some(&1)));
+        let spend: Vec<_> = kept.calls.values().filter(|c| c.tokens.total() > 0).collect();
+        assert_eq!(spend.first().unwrap().id, EventId::of(&[b"response", b"msg_1"]));
+    }
+    // A tool that the call ran asks for itself.
+    let tool = span("t1", "v1", &[("gen_ai.operation.name", "execute_tool")], &[]);
+    let below = span("i1", "t1", &CHAT, &COUNTS);
+    let kept = read_text("a.jsonl", request(&[below, tool, view]));
+    assert_eq!((kept.calls.len(), kept.totals()[4]), (2, 300));
+}
+
+#[test]
+fn writes_to_caches_are_told_apart_by_how_long_they_stay() {
+    let anthropic = [
+        CHAT[0],
+        ("gen_ai.provider.name", "anthropic"),
+        ("anthropic.response.service_tier", "priority"),
+    ];
+    for (five, hour) in [
+        (
+            "anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
+            "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+        ),
+        (
+            "gen_ai.usage.details.ephemeral_5m_input_tokens",
+            "gen_ai.usage.details.ephemeral_1h_input_tokens",
+        ),
+    ] {
+        for counts in [
+            [&COUNTS[..], &[(five, 200), (hour, 600)]].concat(),
+            [&COUNTS[..], &[(hour, 600)]].concat(),
+            [&COUNTS[..3], &[(five, 200), (hour, 600)]].concat(),
+        ] {
+            let call = read_text("a.jsonl", request(&[span("b7", "", &anthropic, &counts)])).only();
+            let counts: Vec<u64> = Bucket::TEXT.iter().take(4).map(|b| call.tokens.get(*b)).collect();
+            assert_eq!(counts, [400, 30_000, 200, 600]);
+            assert_eq!(call.dimensions.get(Dimension::Tier).as_str(), "priority");
+        }
+    }
+}
+
+/// LiteLLM's callback tells what was cached in a text as Python writes it.
+#[test]
+fn spans_of_litellm_tell_what_was_cached_in_their_usage_object() {
+    let usage = "{'completion_tokens': 400, 'prompt_tokens': 8553, 'note': 'it\\\\'s \\\"one\\\"', 'completion_tokens_details': {'reasoning_tokens': 7, 'text_tokens': None}, 'prompt_tokens_details': {'cached_tokens': 7000, 'cache_creation_tokens': 1500, 'cache_creation_token_details': {'ephemeral_5m_input_tokens': 600, 'ephemeral_1h_input_tokens': 900}}, 'cost': 8.7e-05, 'flag': True, 'cache_creation_input_tokens': 1500, 'cache_read_input_tokens': 7000}";
+    let plain = [
+        ("gen_ai.usage.input_tokens", 8553),
+        ("gen_ai.usage.output_tokens", 400),
+        ("gen_ai.usage.total_tokens", 8953),
+    ];
+    let names = |usage| {
+        [
+            ("llm.request.type", "completion"),
+            ("gen_ai.system", "anthropic"),
+            ("metadata.usage_object", usage),
+        ]
+    };
+    let kept = read_text("a.jsonl", request(&[span("b7", "", &names(usage), &plain)]));
+    let call = kept.only();
+    let counts: Vec<u64> = Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect();
+    assert_eq!(
+        (counts, call.tokens.reasoning),
+        (vec![53, 7000, 600, 900, 0, 0, 400], 7)
+    );
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    let cut = read_text("a.jsonl", request(&[span("b7", "", &names(&usage[..80]), &plain)]));
+    assert_eq!((cut.only().tokens.prompt(), cut.warnings.len()), (8553, 1));
+}
+
+#[test]
+fn what_gemini_thought_is_charged_where_only_the_total_tells() {
+    let gemini = [
+        CHAT[0],
+        ("gen_ai.provider.name", "gcp.gen_ai"),
+        ("gen_ai.request.model", "gemini-2.5-flash"),
+    ];
+    let counts = |output| {
+        [
+            ("gen_ai.usage.input_tokens", 6009),
+            ("gen_ai.usage.output_tokens", output),
+            ("gen_ai.usage.total_tokens", 7709),
+        ]
+    };
+    for (output, reasoning) in [(500, 1200), (1700, 0)] {
+        let kept = read_text("a.jsonl", request(&[span("b7", "", &gemini, &counts(output))]));
+        let tokens = kept.only().tokens;
+        assert_eq!((tokens.get(Bucket::Output), tokens.reasoning), (1700, reasoning));
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    }
+}
+
+/// Text attributes of other emitters, each with its own words for what was cached.
+#[test]
+fn what_was_cached_is_read_where_a_text_tells_it() {
+    let langsmith = r#"{\"input_tokens\":8553,\"output_tokens\":400,\"total_tokens\":8953,\"input_token_details\":{\"cache_read\":7000,\"cache_creation\":0,\"ephemeral_5m_input_tokens\":600,\"ephemeral_1h_input_tokens\":900},\"output_token_details\":{\"reasoning\":7}}"#;
+    let vercel = r#"{\"anthropic\":{\"usage\":{\"input_tokens\":53,\"output_tokens\":400,\"cache_creation_input_tokens\":1500,\"cache_read_input_tokens\":7000,\"cache_creation\":{\"ephemeral_5m_input_tokens\":600,\"ephemeral_1h_input_tokens\":900}}}}"#;
+    let included = [("gen_ai.usage.input_tokens", 8553), ("gen_ai.usage.output_tokens", 400)];
+    // Version 5 says what was neither read nor written, of streams also what was read.
+    let excluded = [("gen_ai.usage.input_tokens", 53), ("gen_ai.usage.output_tokens", 400)];
+    let streamed = [&excluded[..], &[("ai.usage.cachedInputTokens", 7000)]].concat();
+    for (text, counts, reasoning) in [
+        (("langsmith.metadata.usage_metadata", langsmith), &included[..], 7),
+        (("ai.response.providerMetadata", vercel), &excluded, 0),
+        (("ai.response.providerMetadata", vercel), &streamed, 0),
+    ] {
+        let names = [
+            CHAT[0],
+            ("gen_ai.system", "anthropic"),
+            ("gen_ai.request.model", "claude-sonnet-4-5"),
+            text,
+        ];
+        let kept = read_text("a.jsonl", request(&[span("b7", "", &names, counts)]));
+        let call = kept.only();
+        let counts: Vec<u64> = Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect();
+        assert_eq!(
+            (counts, call.tokens.reasoning),
+            (vec![53, 7000, 600, 900, 0, 0, 400], reasoning),
+            "{text:?}"
+        );
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    }
+}
+
+#[test]
+fn what_an_emitter_says_that_a_call_cost_is_kept() {
+    for name in ["gen_ai.cost.total_cost", "operation.cost"] {
+        let call = span("b7", "", &CHAT, &COUNTS);
+        let cost = format!(r#"{{"key":"{name}","value":{{"doubleValue":8.6984e-4}}}},"#);
+        let call = call.replacen(r#""attributes":["#, &format!(r#""attributes":[{cost}"#), 1);
+        let call = read_text("a.jsonl", request(&[call])).only();
+        assert_eq!(call.reported_cost.unwrap().to_string(), "0.00086984");
+    }
+}
+
+#[test]
+fn two_instrumentations_side_by_side_are_warned_of() {
+    let at = |id: &str, from: u64, to: u64, scope: &str| {
+        let times =
+            format!(r#""startTimeUnixNano":"17924841{from:02}000000000","endTimeUnixNano":"17924841{to:02}000000000""#);
+        let span = span(id, "", &CHAT, &COUNTS).replace(r#""startTimeUnixNano":"1792484104250000000""#, &times);
+        request(&[span]).replace(r#""name":"lib""#, &format!(r#""name":"{scope}""#))
+    };
+    let text = [
+        at("s1", 10, 20, "one"),
+        at("s2", 11, 19, "two"),
+        at("s3", 30, 40, "one"),
+    ]
+    .join("\n");
+    let kept = read_text("a.jsonl", text);
+    let about = "calls that look like one told by two instrumentations, and count twice (one, two)";
+    assert_eq!(
+        (kept.calls.len(), kept.warnings.get(about)),
+        (3, Some(&1)),
+        "{:?}",
+        kept.warnings
+    );
+}

@@ -3,6 +3,7 @@
 
 mod place;
 mod row;
+mod usage;
 
 use std::borrow::Cow;
 
@@ -16,12 +17,14 @@ use crate::domain::usage::{EventId, Rank, UsageEvent};
 use super::counts::{Counts, Input};
 use super::extras;
 use super::line::{Context, Fault, LineFormat, Output};
-use super::media;
 use super::scalar::{Scalar, reported};
 use super::searches;
 use super::thoughts::Thoughts;
 
-use self::row::{Completion, Metadata, Prompt, Response, Row, Split, Usage};
+use self::row::{Metadata, Response, Row};
+use self::usage::Usage;
+
+pub(super) use self::usage::of_python;
 
 /// Reads LiteLLM rows and payloads.
 pub(super) struct Litellm;
@@ -182,68 +185,18 @@ fn count_tokens(
     event: &mut UsageEvent,
     out: &mut Output,
 ) -> Result<(), Fault> {
-    let prompt = row.prompt_tokens.count("prompt_tokens")?;
-    let output = row.completion_tokens.count("completion_tokens")?;
-    let (empty, no_details, no_split) = (Usage::default(), Prompt::default(), Split::default());
+    let empty = Usage::default();
     let usage = usage.unwrap_or(&empty);
-    let details = [&usage.prompt_tokens_details, &usage.input_tokens_details];
-    let details = details.into_iter().flatten().next().unwrap_or(&no_details);
-    // The same number under two names: never both.
-    let first = |options: [(&Scalar<'_>, &str); 3]| {
-        let given = options.into_iter().find(|(value, _)| !value.is_null());
-        given.map_or(Ok(0), |(value, field)| {
-            value.count(&format!("metadata.usage_object.{field}"))
-        })
-    };
-    let read = first([
-        (&usage.cache_read_input_tokens, "cache_read_input_tokens"),
-        (&details.cached_tokens, "prompt_tokens_details.cached_tokens"),
-        (&Scalar::Null, ""),
-    ])?;
-    let split = [&details.cache_creation_token_details, &usage.cache_creation];
-    let split = split.into_iter().flatten().next().unwrap_or(&no_split);
-    let five = split.ephemeral_5m_input_tokens.count("ephemeral_5m_input_tokens")?;
-    let hour = split.ephemeral_1h_input_tokens.count("ephemeral_1h_input_tokens")?;
-    let written = first([
-        (&usage.cache_creation_input_tokens, "cache_creation_input_tokens"),
-        (
-            &details.cache_creation_tokens,
-            "prompt_tokens_details.cache_creation_tokens",
-        ),
-        (&details.cache_write_tokens, "prompt_tokens_details.cache_write_tokens"),
-    ])?
-    .max(five + hour);
-    let rest = written - five - hour;
-    let openai = matches!(event.provider().as_str(), "openai" | "azure");
-    let no_completion = Completion::default();
-    let answer = [&usage.completion_tokens_details, &usage.output_tokens_details];
-    let answer = answer.into_iter().flatten().next().unwrap_or(&no_completion);
-    let counts = Counts {
-        input: prompt,
-        read,
-        write_5m: if openai { five } else { five + rest },
-        write_1h: hour,
-        write_30m: if openai { rest } else { 0 },
-        output,
-        reasoning: answer.reasoning_tokens.count("reasoning_tokens")?,
-        media: media::openai(
-            [&details.audio_tokens, &details.image_tokens],
-            [&answer.audio_tokens, &answer.image_tokens],
-            None,
-        )?,
+    let plain = Counts {
+        input: row.prompt_tokens.count("prompt_tokens")?,
+        output: row.completion_tokens.count("completion_tokens")?,
         total: row.total_tokens.count("total_tokens")?,
         thoughts: Thoughts::of(event.provider().as_str(), false),
         ..Counts::default()
     };
+    let counts = usage.counts(event.provider().as_str(), &plain)?;
     event.tokens = counts.tokens(Input::Includes, "LiteLLM", out);
-    // All tell the same.
-    let tools = usage
-        .server_tool_use
-        .as_ref()
-        .map_or(&Scalar::Null, |t| &t.web_search_requests);
-    let told = [tools, &details.web_search_requests, &usage.num_search_queries];
-    let told = told.into_iter().find(|n| !n.is_null());
-    event.requests.web_searches = told.map_or(Ok(0), |n| n.small("web_search_requests"))?;
+    event.requests.web_searches = usage.web_searches()?;
     Ok(())
 }
 

@@ -5,7 +5,8 @@ use crate::domain::usage::UsageEvent;
 
 use super::super::line::{Context, Fault};
 use super::super::scalar::Scalar;
-use super::row::{Metadata, Row, Usage};
+use super::row::{Metadata, Row};
+use super::usage::Usage;
 
 /// Sets geography and speed: OpenAI's data residency, Vertex AI's location, else what the answer's usage says.
 pub(super) fn set(

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::scalar::Scalar;
+use super::usage::Usage;
 
 #[derive(Deserialize)]
 pub(super) struct Row<'a> {
@@ -81,78 +82,6 @@ pub(super) struct Breakdown<'a> {
     pub data_residency: Scalar<'a>,
     #[serde(borrow, default)]
     pub vertex_location: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default)]
-pub(super) struct Usage<'a> {
-    #[serde(borrow, default)]
-    pub cache_read_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    pub cache_creation_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    pub prompt_tokens_details: Option<Prompt<'a>>,
-    #[serde(borrow, default)]
-    pub completion_tokens_details: Option<Completion<'a>>,
-    // A payload may tell the answer's own usage alone: OpenAI responses, Anthropic messages.
-    #[serde(borrow, default)]
-    pub input_tokens_details: Option<Prompt<'a>>,
-    #[serde(borrow, default)]
-    pub output_tokens_details: Option<Completion<'a>>,
-    #[serde(borrow, default)]
-    pub cache_creation: Option<Split<'a>>,
-    #[serde(borrow, default)]
-    pub server_tool_use: Option<Tools<'a>>,
-    #[serde(borrow, default)]
-    pub service_tier: Scalar<'a>,
-    #[serde(borrow, default)]
-    pub speed: Scalar<'a>,
-    /// Perplexity's deep research.
-    #[serde(borrow, default)]
-    pub num_search_queries: Scalar<'a>,
-    #[serde(borrow, default)]
-    pub inference_geo: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default)]
-pub(super) struct Prompt<'a> {
-    #[serde(borrow, default)]
-    pub cached_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    pub cache_creation_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    pub cache_write_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    pub cache_creation_token_details: Option<Split<'a>>,
-    #[serde(borrow, default)]
-    pub audio_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    pub image_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    pub web_search_requests: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default)]
-pub(super) struct Split<'a> {
-    #[serde(borrow, default)]
-    pub ephemeral_5m_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    pub ephemeral_1h_input_tokens: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default)]
-pub(super) struct Completion<'a> {
-    #[serde(borrow, default)]
-    pub reasoning_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    pub audio_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    pub image_tokens: Scalar<'a>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Tools<'a> {
-    #[serde(borrow, default)]
-    pub web_search_requests: Scalar<'a>,
 }
 
 /// What a payload says the provider answered, for payloads without a usage object of their own.

@@ -1,8 +1,11 @@
 //! The attributes of a span that matter, under the names that conventions and emitters have for them, and what they say of its role.
 
+use rust_decimal::Decimal;
+
 use super::super::counts::{Counts, Input};
-use super::super::line::Fault;
-use super::super::scalar::Scalar;
+use super::super::line::{Fault, Output};
+use super::super::scalar::{Scalar, reported};
+use super::super::thoughts::Thoughts;
 
 macro_rules! attributes {
     ($($(#[doc = $doc:literal])* $field:ident: $($key:literal)|+;)*) => {
@@ -48,8 +51,10 @@ attributes! {
     project: "project" | "project.name";
     account: "cloud.account.id" | "account";
     asked_tier: "openai.request.service_tier" | "gen_ai.openai.request.service_tier" | "gen_ai.request.service_tier";
-    tier: "openai.response.service_tier" | "gen_ai.openai.response.service_tier" | "gen_ai.response.service_tier";
+    tier: "openai.response.service_tier" | "gen_ai.openai.response.service_tier" | "gen_ai.response.service_tier"
+        | "anthropic.response.service_tier";
     error: "error.type";
+    tool: "gen_ai.tool.name" | "tool.name" | "mcp.method.name";
     input: "gen_ai.usage.input_tokens";
     output: "gen_ai.usage.output_tokens";
     old_input: "gen_ai.usage.prompt_tokens" | "llm.usage.prompt_tokens" | "llm.token_count.prompt" | "gen_ai.response.prompt_tokens"
@@ -65,9 +70,20 @@ attributes! {
         | "gen_ai.usage.cache_write.input_tokens" | "gen_ai.usage.cache_write_input_tokens"
         | "llm.token_count.prompt_details.cache_write" | "gen_ai.usage.details.cache_write_tokens"
         | "ai.usage.inputTokenDetails.cacheWriteTokens";
+    /// The parts of what was written, by how long it stays.
+    written_5m: "anthropic.usage.cache_creation.ephemeral_5m_input_tokens" | "gen_ai.usage.details.ephemeral_5m_input_tokens";
+    written_1h: "anthropic.usage.cache_creation.ephemeral_1h_input_tokens" | "gen_ai.usage.details.ephemeral_1h_input_tokens";
     reasoning: "gen_ai.usage.reasoning.output_tokens" | "gen_ai.usage.output_tokens.reasoning" | "gen_ai.usage.reasoning_tokens"
         | "llm.token_count.completion_details.reasoning" | "gen_ai.usage.details.reasoning_tokens" | "ai.usage.reasoningTokens"
         | "ai.usage.outputTokenDetails.reasoningTokens";
+    /// LiteLLM's usage as Python writes it, with what its spans have no attributes for.
+    usage_object: "metadata.usage_object";
+    /// LangChain's usage, where LangSmith exports it.
+    usage_metadata: "langsmith.metadata.usage_metadata";
+    /// The provider's own words, where the Vercel AI SDK hands them over.
+    provider_metadata: "ai.response.providerMetadata";
+    /// What LiteLLM and Pydantic AI say that it cost, in USD.
+    cost: "gen_ai.cost.total_cost" | "operation.cost";
     total: "gen_ai.usage.total_tokens" | "llm.usage.total_tokens" | "llm.token_count.total" | "ai.usage.totalTokens";
 }
 
@@ -133,6 +149,23 @@ impl Attributes<'_> {
         }
     }
 
+    /// Whether it is an agent or a tool: what these ask is not what was asked above them.
+    pub fn is_apart(&self) -> bool {
+        let names = [&self.operation, &self.step, &self.kind];
+        let apart = [
+            "execute_tool",
+            "ai.toolCall",
+            "TOOL",
+            "RETRIEVER",
+            "retrieval",
+            "invoke_agent",
+            "create_agent",
+            "AGENT",
+            "invoke_workflow",
+        ];
+        !self.tool.is_null() || names.iter().any(|name| apart.contains(&name.str()))
+    }
+
     /// Whether it says what it used.
     pub fn has_usage(&self) -> bool {
         let counts = [&self.input, &self.output, &self.old_input, &self.old_output];
@@ -140,19 +173,34 @@ impl Attributes<'_> {
     }
 
     /// What it used, and what its input count contains by the conventions or, where they say otherwise, by its emitter.
-    pub fn counts(&self, provider: &str) -> Result<(Counts, Input), Fault> {
+    pub fn counts(&self, provider: &str, out: &mut Output) -> Result<(Counts, Input), Fault> {
+        let five = self
+            .written_5m
+            .count("anthropic.usage.cache_creation.ephemeral_5m_input_tokens")?;
+        let hour = self
+            .written_1h
+            .count("anthropic.usage.cache_creation.ephemeral_1h_input_tokens")?;
         let written = self.written.count("gen_ai.usage.cache_creation.input_tokens")?;
+        let rest = written.max(five.saturating_add(hour)) - hour;
         let openai = matches!(provider, "openai" | "azure");
         let mut counts = Counts {
             input: or(&self.input, &self.old_input).count("gen_ai.usage.input_tokens")?,
             read: or(&self.read, &self.sdk_read).count("gen_ai.usage.cache_read.input_tokens")?,
-            write_5m: if openai { 0 } else { written },
-            write_30m: if openai { written } else { 0 },
+            write_5m: if openai { 0 } else { rest },
+            write_1h: hour,
+            write_30m: if openai { rest } else { 0 },
             output: or(&self.output, &self.old_output).count("gen_ai.usage.output_tokens")?,
             reasoning: self.reasoning.count("gen_ai.usage.reasoning.output_tokens")?,
             total: self.total.count("gen_ai.usage.total_tokens")?,
             ..Counts::default()
         };
+        // An emitter that tells what Gemini answered and not what it thought tells that by the total alone.
+        if matches!(provider, "google" | "vertex") && self.models().any(|model| model.contains("gemini")) {
+            counts.thoughts = Thoughts::Rest;
+        }
+        if let Some(told) = self.told(provider, &counts, out)? {
+            return Ok(told);
+        }
         if !self.uncached.is_null() {
             counts.input = self.uncached.count("ai.usage.inputTokenDetails.noCacheTokens")?;
             return Ok((counts, Input::Excludes));
@@ -164,6 +212,18 @@ impl Attributes<'_> {
             return Ok((counts, Input::Excludes));
         }
         Ok((counts, Input::Includes))
+    }
+
+    /// What the emitter says that it cost. One that says no amount says nothing.
+    pub fn reported_cost(&self) -> Option<Decimal> {
+        let text = match &self.cost {
+            Scalar::Text(text) => text.to_string(),
+            Scalar::Whole(dollars) => dollars.to_string(),
+            // The digits that its emitter wrote or meant, and no calculation.
+            Scalar::Float(dollars) => dollars.to_string(),
+            Scalar::Null | Scalar::Negative(_) | Scalar::Bool(_) | Scalar::Other => return None,
+        };
+        reported(Some(&text), "cost").ok().flatten()
     }
 
     /// The names of the model, that of the answer first.

@@ -3,9 +3,12 @@
 //! calls and count only where no call below them does.
 
 mod attributes;
+mod node;
 pub(super) mod protobuf;
 mod span;
+mod told;
 mod traces;
+mod twins;
 
 use std::borrow::Cow;
 use std::fmt;

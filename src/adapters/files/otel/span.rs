@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 
 use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
 use super::super::line::{Context, Fault, NO_USAGE, Output};
 use super::super::scalar::Scalar;
 use super::super::{seller, tags, tier};
 use super::attributes::{Attributes, Role, or};
-use super::traces::{Found, Traces, span_key};
+use super::node::span_key;
+use super::traces::{Found, Traces};
 
 /// A span as its encoding gives it.
 pub(in super::super) struct Span<'a> {
@@ -53,7 +55,7 @@ pub(in super::super) fn observe(
     let parent = span_key(&span.trace, &span.parent);
     let mut found = Found::default();
     if matches!(role, Role::Other | Role::Tool) {
-        traces.link(key, parent, None, &mut found);
+        traces.link(key, parent, own.is_apart(), None, &mut found);
         found.tell(out);
         if role == Role::Tool {
             let id = EventId::of(&[b"otel", span.trace.as_bytes(), span.id.as_bytes()]);
@@ -84,9 +86,9 @@ pub(in super::super) fn observe(
         name => name,
     };
     let provider = context.labels.get(provider);
-    let (counts, declared) = own.counts(provider.as_str())?;
+    let (counts, declared) = own.counts(provider.as_str(), out)?;
     if role == Role::Call && (!own.has_usage() || (failed && counts.input + counts.output + counts.read == 0)) {
-        traces.link(key, parent, None, &mut found);
+        traces.link(key, parent, false, None, &mut found);
         found.tell(out);
         let kind = if failed { "failed_calls" } else { "calls_without_usage" };
         if !failed {
@@ -105,10 +107,27 @@ pub(in super::super) fn observe(
     };
     event.tokens = counts.tokens(declared, short(emitter), out);
     describe(own, around.resource, &mut event, context)?;
+    event.reported_cost = own.reported_cost();
     if matches!(role, Role::Agent | Role::Unknown) {
-        traces.link(key, parent, Some(event), &mut found);
-    } else {
-        traces.call(parent, &event, &mut found);
+        traces.link(key, parent, own.is_apart(), Some(event), &mut found);
+    } else if traces.call(key, parent, &event, &mut found) {
+        let end = span
+            .end
+            .time("endTimeUnixNano")
+            .ok()
+            .filter(|_| found.taken_back.is_empty());
+        let emitter = context.labels.get(short(emitter));
+        if let Some((end, _)) = end
+            && let Some(other) = traces.twins.meet(&event, emitter, end)
+        {
+            let [one, two] = if other < emitter {
+                [other, emitter]
+            } else {
+                [emitter, other]
+            };
+            let told = format!("calls that look like one told by two instrumentations, and count twice ({one}, {two})");
+            out.warnings.push(Label::new(&told).as_str());
+        }
         out.events.push(event);
     }
     found.tell(out);

@@ -1,5 +1,5 @@
 //! Which spans of a trace repeat the usage of their descendants: agent spans, and those of unknown operations, are priced only where
-//! neither a call nor another such span below them is.
+//! neither a call nor another such span below them is. A model asks no model: a call with a call right below it is a view of that.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,31 +9,10 @@ use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
 use super::super::line::Output;
+use super::node::{Below, Node, SpanKey, brief};
+use super::twins::Twins;
 
-/// A span by its trace and its own id.
-pub(in super::super) type SpanKey = u64;
-
-/// The key of a span; 0 for none.
-pub(super) fn span_key(trace: &str, span: &str) -> SpanKey {
-    if span.is_empty() {
-        return 0;
-    }
-    let id = EventId::of(&[b"span", trace.as_bytes(), span.as_bytes()]);
-    let [a, b, c, d, e, f, g, h, ..] = id.0;
-    u64::from_le_bytes([a, b, c, d, e, f, g, h]).max(1)
-}
-
-/// What is known of a span that may have calls below it.
-#[derive(Clone, Copy, Default)]
-struct Node {
-    parent: SpanKey,
-    /// A priced call lies below.
-    covered: bool,
-    /// It was priced itself, before a call below it was met: its identity and time.
-    priced: Option<(EventId, i64)>,
-}
-
-/// Spans remembered; beyond that the oldest are forgotten: 40 MB.
+/// Spans remembered; beyond that the oldest are forgotten: 60 MB.
 const REMEMBERED: usize = 1 << 19;
 
 /// Spans that go into a checkpoint, the newest ones: a trace is rarely open for longer than that.
@@ -47,14 +26,16 @@ pub(in super::super) struct Traces {
     /// Agent spans with usage that have no priced call below them so far.
     held: HashMap<SpanKey, UsageEvent>,
     changed: bool,
+    /// Calls that may be told twice.
+    pub(super) twins: Twins,
 }
 
 /// What a span turned out to be.
 #[derive(Default)]
 pub(in super::super) struct Found {
-    /// Agent spans that are no spend of their own.
+    /// Spans that are no spend of their own.
     pub repeats: Vec<EventId>,
-    /// Agent spans that were priced by an earlier run and must not be: the same calls with nothing in them.
+    /// Spans that were priced before and must not be: the same calls with nothing in them.
     pub taken_back: Vec<UsageEvent>,
 }
 
@@ -77,22 +58,46 @@ impl Traces {
         self.nodes.entry(key).or_default()
     }
 
-    /// A priced call lies below `parent`.
-    pub fn call(&mut self, parent: SpanKey, call: &UsageEvent, found: &mut Found) {
-        let mut at = parent;
+    /// A call; whether it is spend of its own. One with the identity of the call below it is the same observation of that, and as good.
+    pub fn call(&mut self, key: SpanKey, parent: SpanKey, call: &UsageEvent, found: &mut Found) -> bool {
+        let (own, id) = (Below::of(call), brief(call.id));
+        let node = self.node(key);
+        node.parent = parent;
+        let covered = node.below >= own;
+        let repeats = covered && node.by != id;
+        if repeats {
+            found.repeats.push(call.id);
+        } else {
+            node.priced = call.at.timestamp_nanos_opt().map(|nanos| (call.id, nanos, own));
+        }
+        let (below, by) = if covered { (node.below, node.by) } else { (own, id) };
+        self.changed = true;
+        self.cover(parent, (below, by), (call.provider(), call.model()), found);
+        !repeats
+    }
+
+    /// Something lies below `from`; `names`: what it asked whom for.
+    fn cover(&mut self, from: SpanKey, (below, by): (Below, u64), names: (Label, Label), found: &mut Found) {
+        let (mut at, mut below) = (from, below);
         while at != 0 {
             let node = self.node(at);
-            if node.covered {
+            if node.below >= below {
                 return;
             }
-            node.covered = true;
-            let (next, priced) = (node.parent, node.priced.take());
+            (node.below, node.by) = (below, by);
+            let next = node.parent;
+            let priced = node
+                .priced
+                .take_if(|(id, _, by_what)| *by_what <= below && brief(*id) != by);
+            if node.apart {
+                below = Below::Apart;
+            }
             self.changed = true;
             let held = self.held.remove(&at).map(|held| held.id);
-            found.repeats.extend(held.or(priced.map(|(id, _)| id)));
-            if let Some((id, nanos)) = priced {
+            found.repeats.extend(held.or(priced.map(|(id, ..)| id)));
+            if let Some((id, nanos, _)) = priced {
                 let at = DateTime::from_timestamp_nanos(nanos);
-                let mut nothing = UsageEvent::new(id, at, call.provider(), call.model());
+                let mut nothing = UsageEvent::new(id, at, names.0, names.1);
                 nothing.rank.authority = 1;
                 found.taken_back.push(nothing);
             }
@@ -100,14 +105,17 @@ impl Traces {
         }
     }
 
-    /// A span that is no call: `usage` where it says what its descendants used.
-    pub fn link(&mut self, key: SpanKey, parent: SpanKey, usage: Option<UsageEvent>, found: &mut Found) {
+    /// A span that is no call: `usage` where it says what its descendants used, `apart` where it is an agent or a tool.
+    pub fn link(&mut self, key: SpanKey, parent: SpanKey, apart: bool, usage: Option<UsageEvent>, found: &mut Found) {
         if parent == 0 && usage.is_none() {
             return;
         }
         let node = self.node(key);
         let known = std::mem::replace(&mut node.parent, parent);
-        let covered = node.covered;
+        node.apart = apart;
+        let covered = node.below > Below::Nothing;
+        let below = if apart { Below::Apart } else { node.below };
+        let by = node.by;
         match usage {
             Some(event) if covered => found.repeats.push(event.id),
             // Also one that was priced before: recording it again changes nothing, and the time before may have failed.
@@ -118,8 +126,7 @@ impl Traces {
         }
         if covered && known != parent {
             // The way up is known only now.
-            let call = UsageEvent::new(EventId::of(&[]), DateTime::UNIX_EPOCH, Label::EMPTY, Label::EMPTY);
-            self.call(parent, &call, found);
+            self.cover(parent, (below, by), (Label::EMPTY, Label::EMPTY), found);
         }
     }
 
@@ -134,7 +141,8 @@ impl Traces {
         let within: Vec<(SpanKey, UsageEvent)> = self.held.iter().map(|(key, event)| (*key, *event)).collect();
         for (key, event) in within {
             let parent = self.nodes.get(&key).map_or(0, |node| node.parent);
-            self.call(parent, &event, found);
+            let names = (event.provider(), event.model());
+            self.cover(parent, (Below::Apart, brief(event.id)), names, found);
         }
         while self.order.len() > REMEMBERED {
             if let Some(key) = self.order.pop_front() {
@@ -146,7 +154,8 @@ impl Traces {
             .drain()
             .map(|(key, event)| {
                 if let Some(node) = self.nodes.get_mut(&key) {
-                    node.priced = event.at.timestamp_nanos_opt().map(|nanos| (event.id, nanos));
+                    let nanos = event.at.timestamp_nanos_opt();
+                    node.priced = nanos.map(|nanos| (event.id, nanos, Below::Apart));
                 }
                 event
             })
@@ -174,48 +183,14 @@ impl Traces {
             .skip(skipped)
             .filter_map(|k| Some((k, self.nodes.get(k)?)))
         {
-            bytes.extend_from_slice(&key.to_le_bytes());
-            bytes.extend_from_slice(&node.parent.to_le_bytes());
-            let (id, nanos) = node.priced.unwrap_or((EventId([0; 16]), 0));
-            bytes.push(u8::from(node.covered) | u8::from(node.priced.is_some()) << 1);
-            if node.priced.is_some() {
-                bytes.extend_from_slice(&id.0);
-                bytes.extend_from_slice(&nanos.to_le_bytes());
-            }
+            node.save(*key, &mut bytes);
         }
         Some(bytes)
     }
 
     /// Takes up what `save` gave; damaged bytes end it early.
     pub fn load(&mut self, mut bytes: &[u8]) {
-        fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-            let (front, rest) = bytes.split_first_chunk::<N>()?;
-            *bytes = rest;
-            Some(*front)
-        }
-        let mut next = || {
-            let key = u64::from_le_bytes(take::<8>(&mut bytes)?);
-            let parent = u64::from_le_bytes(take::<8>(&mut bytes)?);
-            let [flags] = take::<1>(&mut bytes)?;
-            let priced = if flags & 2 == 0 {
-                None
-            } else {
-                Some((
-                    EventId(take::<16>(&mut bytes)?),
-                    i64::from_le_bytes(take::<8>(&mut bytes)?),
-                ))
-            };
-            let covered = flags & 1 != 0;
-            Some((
-                key,
-                Node {
-                    parent,
-                    covered,
-                    priced,
-                },
-            ))
-        };
-        while let Some((key, node)) = next() {
+        while let Some((key, node)) = Node::load(&mut bytes) {
             *self.node(key) = node;
         }
         self.changed = false;
@@ -225,6 +200,7 @@ impl Traces {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::usage::Bucket;
 
     fn event(n: u8) -> UsageEvent {
         let at = DateTime::from_timestamp(1_790_000_000 + i64::from(n), 0).unwrap();
@@ -243,9 +219,9 @@ mod tests {
             let mut found = Found::default();
             for span in order {
                 match span {
-                    1 => traces.link(1, 0, Some(event(1)), &mut found),
-                    2 => traces.link(2, 1, None, &mut found),
-                    _ => traces.call(2, &event(3), &mut found),
+                    1 => traces.link(1, 0, true, Some(event(1)), &mut found),
+                    2 => traces.link(2, 1, true, None, &mut found),
+                    _ => assert!(traces.call(3, 2, &event(3), &mut found)),
                 }
             }
             assert_eq!(found.repeats, [EventId([1; 16])], "{order:?}");
@@ -261,7 +237,7 @@ mod tests {
             let mut found = Found::default();
             for span in order {
                 let usage = (span != 2).then(|| event(span));
-                traces.link(span.into(), u64::from(span) - 1, usage, &mut found);
+                traces.link(span.into(), u64::from(span) - 1, true, usage, &mut found);
             }
             assert_eq!(traces.settle(&mut found), [event(4)], "{order:?}");
             found.repeats.sort();
@@ -269,34 +245,99 @@ mod tests {
         }
     }
 
+    fn answer(n: u8) -> UsageEvent {
+        let mut call = event(n);
+        call.tokens.set(Bucket::Output, 100);
+        call
+    }
+
+    /// What is spend of the calls of a chain, each right below the one before, that come in this order.
+    fn spend(chain: &[UsageEvent], order: &[u64], between: Option<bool>) -> Vec<u8> {
+        let mut traces = Traces::default();
+        let mut kept = std::collections::BTreeMap::new();
+        for key in order {
+            // Keys of 10 and more are of what lies between.
+            let mut found = Found::default();
+            let parent = |key: u64| match between {
+                Some(_) if key > 1 => key + 9,
+                _ => key - 1,
+            };
+            match chain.get(usize::try_from(*key).unwrap().wrapping_sub(1)) {
+                Some(call) if traces.call(*key, parent(*key), call, &mut found) => {
+                    kept.insert(call.id.0[0], call.tokens.total());
+                }
+                Some(_) => {}
+                None => traces.link(*key, key - 10, between.unwrap(), None, &mut found),
+            }
+            for nothing in found.taken_back {
+                kept.insert(nothing.id.0[0], 0);
+            }
+            let mut later = Traces::default();
+            if let Some(saved) = traces.save() {
+                later.load(&saved);
+                traces = later;
+            }
+        }
+        kept.into_iter()
+            .filter(|(_, total)| *total > 0)
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    #[test]
+    fn a_call_above_a_call_is_a_view_of_it_in_any_order_and_over_runs() {
+        for order in [[1, 2, 3], [1, 3, 2], [2, 1, 3], [2, 3, 1], [3, 1, 2], [3, 2, 1]] {
+            assert_eq!(
+                spend(&[answer(1), answer(2), answer(3)], &order, None),
+                [3],
+                "{order:?}"
+            );
+        }
+        for order in [[1, 2], [2, 1]] {
+            assert_eq!(spend(&[answer(1), answer(1)], &order, None), [1], "the same identity");
+            let mut embedding = event(2);
+            embedding.tokens.set(Bucket::InputUncached, 9);
+            assert_eq!(
+                spend(&[answer(1), embedding], &order, None),
+                [1, 2],
+                "looked up by the gateway"
+            );
+        }
+        for order in [[1, 11, 2], [2, 11, 1], [11, 1, 2], [1, 2, 11], [2, 1, 11], [11, 2, 1]] {
+            let chain = [answer(1), answer(2)];
+            assert_eq!(spend(&chain, &order, Some(true)), [1, 2], "a tool that asks: {order:?}");
+            assert_eq!(spend(&chain, &order, Some(false)), [2], "a request: {order:?}");
+        }
+    }
+
     #[test]
     fn an_agent_span_of_a_later_run_takes_the_one_above_it_back() {
         let mut traces = Traces::default();
-        traces.link(1, 0, Some(event(1)), &mut Found::default());
+        traces.link(1, 0, true, Some(event(1)), &mut Found::default());
         assert_eq!(settled(&mut traces), [event(1)]);
-        traces.link(2, 1, Some(event(2)), &mut Found::default());
+        traces.link(2, 1, true, Some(event(2)), &mut Found::default());
         let mut found = Found::default();
         assert_eq!(traces.settle(&mut found), [event(2)]);
         let back: Vec<_> = found.taken_back.iter().map(|e| (e.id, e.tokens.total())).collect();
         assert_eq!(back, [(EventId([1; 16]), 0)]);
         // Delivered once more, it still repeats.
-        traces.link(1, 0, Some(event(1)), &mut found);
+        traces.link(1, 0, true, Some(event(1)), &mut found);
         assert!(!traces.waiting());
     }
 
     #[test]
     fn an_agent_span_without_calls_is_priced_until_one_is_met_in_a_later_run() {
         let mut traces = Traces::default();
-        traces.link(1, 0, Some(event(1)), &mut Found::default());
+        traces.link(1, 0, true, Some(event(1)), &mut Found::default());
         assert_eq!(settled(&mut traces), [event(1)]);
         let mut later = Traces::default();
         later.load(&traces.save().unwrap());
         assert!(later.save().is_none());
         let mut found = Found::default();
-        later.link(1, 0, Some(event(1)), &mut found);
+        later.link(1, 0, true, Some(event(1)), &mut found);
         assert_eq!(settled(&mut later), [event(1)]);
-        later.link(1, 0, Some(event(1)), &mut found);
-        later.call(1, &event(3), &mut found);
+        later.link(1, 0, true, Some(event(1)), &mut found);
+        later.call(3, 1, &event(3), &mut found);
         let merged = event(1).merge(*found.taken_back.first().unwrap());
         assert_eq!((merged.id, merged.tokens.total()), (EventId([1; 16]), 0));
         Traces::default().load(&[1, 2, 3]);

@@ -1,0 +1,237 @@
+//! The shapes of Codex's lines.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::super::line::Fault;
+use super::super::scalar::Scalar;
+
+#[derive(Deserialize)]
+pub(super) struct Line<'a> {
+    #[serde(borrow, default)]
+    pub timestamp: Scalar<'a>,
+    /// Its number in the session, in newer logs.
+    #[serde(borrow, default)]
+    pub ordinal: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub r#type: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub payload: Option<&'a RawValue>,
+}
+
+impl Line<'_> {
+    pub fn number(&self) -> Option<u64> {
+        whole(&self.ordinal)
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Meta<'a> {
+    #[serde(borrow, default)]
+    pub id: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub cwd: Scalar<'a>,
+    #[serde(borrow, default)]
+    forked_from_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    parent_thread_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    thread_source: Scalar<'a>,
+    /// `"cli"`, or an object that tells of whom this is a subagent.
+    #[serde(borrow, default)]
+    source: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    subagent_history_start_ordinal: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
+struct Source<'a> {
+    #[serde(borrow)]
+    subagent: Subagent<'a>,
+}
+
+#[derive(Deserialize)]
+struct Subagent<'a> {
+    #[serde(borrow)]
+    thread_spawn: Spawn<'a>,
+}
+
+#[derive(Deserialize)]
+struct Spawn<'a> {
+    #[serde(borrow, default)]
+    parent_thread_id: Scalar<'a>,
+}
+
+impl Meta<'_> {
+    /// The session that this one began as a copy of, as told in the three ways that versions of Codex have; empty where none.
+    pub fn parent(&self) -> String {
+        let source = self
+            .source
+            .and_then(|raw| serde_json::from_str::<Source<'_>>(raw.get()).ok());
+        let spawned = source.map(|source| source.subagent.thread_spawn.parent_thread_id);
+        let told = [
+            Some(&self.forked_from_id),
+            Some(&self.parent_thread_id),
+            spawned.as_ref(),
+        ];
+        let parent = told.into_iter().flatten().map(Scalar::str).find(|id| !id.is_empty());
+        parent.unwrap_or_default().to_owned()
+    }
+
+    pub fn is_subagent(&self) -> bool {
+        self.thread_source.str() == "subagent"
+    }
+
+    /// The number of the first line that is no copy.
+    pub fn history_start(&self) -> Option<u64> {
+        whole(&self.subagent_history_start_ordinal)
+    }
+}
+
+fn whole(value: &Scalar<'_>) -> Option<u64> {
+    match value {
+        Scalar::Whole(n) => Some(*n),
+        Scalar::Null | Scalar::Text(_) | Scalar::Negative(_) | Scalar::Float(_) | Scalar::Bool(_) | Scalar::Other => {
+            None
+        }
+    }
+}
+
+/// What a turn, or the session from here on, is asked with.
+#[derive(Deserialize)]
+pub(super) struct Settings<'a> {
+    #[serde(borrow, default)]
+    pub model: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub service_tier: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Message<'a> {
+    #[serde(borrow, default)]
+    pub r#type: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub info: Option<Info<'a>>,
+    #[serde(borrow, default)]
+    pub thread_settings: Option<Settings<'a>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Info<'a> {
+    #[serde(borrow, default)]
+    pub model: Scalar<'a>,
+    #[serde(borrow, default)]
+    total_token_usage: Option<Usage<'a>>,
+    #[serde(borrow, default)]
+    last_token_usage: Option<Usage<'a>>,
+}
+
+impl Info<'_> {
+    /// The counter and the usage of the last request.
+    pub fn counts(&self) -> Result<(Option<Counts>, Option<Counts>), Fault> {
+        let one = |usage: &Option<Usage<'_>>, path: &str| usage.as_ref().map(|u| u.counts(path)).transpose();
+        Ok((
+            one(&self.total_token_usage, "total_token_usage")?,
+            one(&self.last_token_usage, "last_token_usage")?,
+        ))
+    }
+}
+
+/// The usage that a line tells, if it tells any.
+pub(super) fn info<'a>(line: &Line<'a>) -> Option<Info<'a>> {
+    if line.r#type.str() != "event_msg" {
+        return None;
+    }
+    let message: Message<'a> = serde_json::from_str(line.payload?.get()).ok()?;
+    message.info.filter(|_| message.r#type.str() == "token_count")
+}
+
+#[derive(Deserialize)]
+struct Usage<'a> {
+    #[serde(borrow, default)]
+    input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cached_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_write_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    output_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    reasoning_output_tokens: Scalar<'a>,
+}
+
+impl Usage<'_> {
+    fn counts(&self, path: &str) -> Result<Counts, Fault> {
+        let count = |value: &Scalar<'_>, field: &str| value.count(&format!("payload.info.{path}.{field}"));
+        Ok(Counts {
+            input: count(&self.input_tokens, "input_tokens")?,
+            cached: count(&self.cached_input_tokens, "cached_input_tokens")?,
+            output: count(&self.output_tokens, "output_tokens")?,
+            reasoning: count(&self.reasoning_output_tokens, "reasoning_output_tokens")?,
+            written: count(&self.cache_write_input_tokens, "cache_write_input_tokens")?,
+        })
+    }
+}
+
+/// A counter, or its growth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<u64>", into = "[u64; 5]")]
+pub(super) struct Counts {
+    /// With what was read from caches and written to them.
+    pub input: u64,
+    pub cached: u64,
+    /// With reasoning.
+    pub output: u64,
+    pub reasoning: u64,
+    /// Written to caches.
+    pub written: u64,
+}
+
+impl From<Counts> for [u64; 5] {
+    fn from(counts: Counts) -> Self {
+        [
+            counts.input,
+            counts.cached,
+            counts.output,
+            counts.reasoning,
+            counts.written,
+        ]
+    }
+}
+
+/// States of versions that did not know writes have four numbers.
+impl From<Vec<u64>> for Counts {
+    fn from(saved: Vec<u64>) -> Self {
+        let mut saved = saved.into_iter();
+        let mut next = || saved.next().unwrap_or_default();
+        Counts {
+            input: next(),
+            cached: next(),
+            output: next(),
+            reasoning: next(),
+            written: next(),
+        }
+    }
+}
+
+impl Counts {
+    /// The growth since `before`; none where the counter fell. What was written is part of the input, and versions of Codex that do not
+    /// know it leave it away: where it alone is less, the counter has not fallen.
+    pub fn since(&self, before: &Counts) -> Option<Counts> {
+        Some(Counts {
+            input: self.input.checked_sub(before.input)?,
+            cached: self.cached.checked_sub(before.cached)?,
+            output: self.output.checked_sub(before.output)?,
+            reasoning: self.reasoning.checked_sub(before.reasoning)?,
+            written: self.written.saturating_sub(before.written),
+        })
+    }
+
+    /// What tells a step of the counter apart: without writes, so that calls keep the identity that they had before those were read.
+    pub fn identity(&self) -> Vec<u8> {
+        [self.input, self.cached, self.output, self.reasoning]
+            .iter()
+            .flat_map(|n| n.to_le_bytes())
+            .collect()
+    }
+}

@@ -1,0 +1,134 @@
+//! Codex session logs: usage is the growth of a cumulative counter, and forks begin with a copy of their parent.
+
+mod forks;
+mod lines;
+mod state;
+
+use std::sync::Arc;
+
+use memchr::memmem::Finder;
+use serde_json::value::RawValue;
+
+use crate::domain::dimension::Dimension;
+use crate::domain::usage::{Bucket, UsageEvent};
+
+use super::line::{Context, Fault, LineFormat, Output};
+use super::scalar::Scalar;
+use super::tier;
+use forks::Step;
+use lines::{Info, Line, Message};
+use state::State;
+
+pub(super) use forks::Sessions;
+
+/// Reads the lines of one session.
+pub(super) struct Codex {
+    state: State,
+    sessions: Arc<Sessions>,
+    /// The steps of the parent, once looked for.
+    parent: Option<Vec<Step>>,
+    kinds: [Finder<'static>; 4],
+}
+
+impl Codex {
+    /// A reader for one file.
+    pub fn new(sessions: Arc<Sessions>) -> Self {
+        Codex {
+            state: State::default(),
+            sessions,
+            parent: None,
+            kinds: [
+                "\"token_count\"",
+                "\"session_meta\"",
+                "\"turn_context\"",
+                "\"thread_settings_applied\"",
+            ]
+            .map(Finder::new),
+        }
+    }
+}
+
+impl LineFormat for Codex {
+    fn record(&mut self, text: &str, line_number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        let whole = text.starts_with('{') && text.ends_with('}');
+        if whole && self.kinds.iter().all(|kind| kind.find(text.as_bytes()).is_none()) {
+            return Ok(());
+        }
+        let line: Line<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        let shape = |e: serde_json::Error| Fault::field("payload", format!("unexpected shape: {e}"));
+        let Some(payload) = line.payload.map(RawValue::get) else {
+            return Ok(());
+        };
+        match line.r#type.str() {
+            "session_meta" => self.state.begin(&line, &serde_json::from_str(payload).map_err(shape)?),
+            "turn_context" => self.state.turn(&serde_json::from_str(payload).map_err(shape)?),
+            "event_msg" => {
+                let message: Message<'_> = serde_json::from_str(payload).map_err(shape)?;
+                match (message.r#type.str(), message.info, message.thread_settings) {
+                    ("token_count", Some(info), _) => return self.observe(&line, &info, line_number, context, out),
+                    ("thread_settings_applied", _, Some(settings)) => self.state.settings(&settings),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn save(&self) -> String {
+        serde_json::to_string(&self.state).unwrap_or_default()
+    }
+
+    fn load(&mut self, state: &str) {
+        self.state = serde_json::from_str(state).unwrap_or_default();
+    }
+}
+
+impl Codex {
+    fn observe(
+        &mut self,
+        line: &Line<'_>,
+        info: &Info<'_>,
+        line_number: u64,
+        context: &mut Context,
+        out: &mut Output,
+    ) -> Result<(), Fault> {
+        let (total, last) = info.counts()?;
+        let at = context.time(&line.timestamp, "timestamp", out)?;
+        let parent = (self.sessions.as_ref(), &mut self.parent);
+        let Some((used, id)) = self.state.step((total, last), (line, at), parent, out) else {
+            out.excluded.push("repeated_counters");
+            return Ok(());
+        };
+        let named = context.label(&info.model, "payload.info.model")?;
+        let state = |text: &str| Scalar::Text(text.to_owned().into());
+        let model = if named.is_empty() {
+            context.label(&state(&self.state.model), "turn_context.model")?
+        } else {
+            named
+        };
+        let mut event = UsageEvent::new(id, at, context.labels.get("openai"), model);
+        let cached = used.cached.saturating_add(used.written);
+        let uncached = used.input.checked_sub(cached).unwrap_or_else(|| {
+            out.warnings.push("input excludes cached tokens (Codex)");
+            used.input
+        });
+        event.tokens.set(Bucket::InputUncached, uncached);
+        event.tokens.set(Bucket::CacheRead, used.cached);
+        event.tokens.set(Bucket::CacheWrite30m, used.written);
+        event.tokens.set(Bucket::Output, used.output);
+        event.tokens.reasoning = used.reasoning.min(used.output);
+        // Several requests may lie between two events: of the last one the prompt is known, of those before it what is left.
+        if let Some(last) = last {
+            event.asked_at_most(used.input.saturating_sub(last.input).max(last.input));
+        }
+        event.session = context.label(&state(&self.state.session), "session_meta.id")?;
+        let project = context.label(&state(&self.state.cwd), "session_meta.cwd")?;
+        event.dimensions.set(Dimension::Project, project);
+        let tier = tier::of(&state(&self.state.tier), "service_tier", context)?;
+        event.dimensions.set(Dimension::Tier, tier);
+        event.rank.line = line_number;
+        out.events.push(event);
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! What later lines of a session depend on.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::usage::EventId;
+
+use super::super::line::Output;
+use super::forks::{Sessions, Step};
+use super::lines::{Counts, Line, Meta, Settings};
+
+/// A copy is written at once. No model answers so soon.
+const COPYING: TimeDelta = TimeDelta::seconds(1);
+
+/// Kept from run to run: fields that came later have defaults, so that what earlier versions saved is taken up.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct State {
+    pub session: String,
+    parent: String,
+    child: bool,
+    pub cwd: String,
+    pub model: String,
+    total: Option<Counts>,
+    /// Times that the counter began anew: the same counter after a reset is another call.
+    resets: u64,
+    /// The last event without a counter: its time and usage.
+    lone: Option<(String, Counts)>,
+    /// Events of the parent that were met again; none once the child's own events have begun.
+    copied: Option<usize>,
+    /// The service tier that is asked for.
+    #[serde(default)]
+    pub tier: String,
+    /// When the session was begun.
+    #[serde(default)]
+    began: Option<DateTime<Utc>>,
+    /// The number of the first line that is no copy.
+    #[serde(default)]
+    history_start: Option<u64>,
+    /// Whether `total` has what was written to caches.
+    #[serde(default)]
+    writes: bool,
+}
+
+impl State {
+    /// Takes up what a session tells of itself, and what the copy of a parent tells by bringing the parent's first line along.
+    pub fn begin(&mut self, line: &Line<'_>, meta: &Meta<'_>) {
+        if !self.session.is_empty() {
+            let fresh = self.parent.is_empty() && self.total.is_none() && self.lone.is_none();
+            if fresh && meta.id.str() != self.session {
+                self.parent = meta.id.str().to_owned();
+                self.child = true;
+                self.copied = Some(0);
+            }
+            return;
+        }
+        self.session = meta.id.str().to_owned();
+        self.cwd = meta.cwd.str().to_owned();
+        self.parent = meta.parent();
+        self.history_start = meta.history_start();
+        self.child = !self.parent.is_empty() || meta.is_subagent() || self.history_start.is_some();
+        self.copied = self.child.then_some(0);
+        self.began = line.timestamp.time("timestamp").ok().map(|(at, _)| at);
+    }
+
+    /// Takes up the model of a turn, and its tier where it tells one.
+    pub fn turn(&mut self, turn: &Settings<'_>) {
+        if !turn.model.str().is_empty() {
+            turn.model.str().clone_into(&mut self.model);
+        }
+        if !turn.service_tier.is_null() {
+            self.set_tier(turn);
+        }
+    }
+
+    /// Takes up all settings: where they tell no tier, it is the standard one.
+    pub fn settings(&mut self, settings: &Settings<'_>) {
+        self.turn(settings);
+        self.set_tier(settings);
+    }
+
+    fn set_tier(&mut self, settings: &Settings<'_>) {
+        // Its name in the settings of earlier versions.
+        self.tier = match settings.service_tier.str() {
+            "fast" => "priority",
+            tier => tier,
+        }
+        .to_owned();
+    }
+
+    /// The usage of an event and what tells it apart, or nothing for one that repeats. `parent` keeps the steps of the parent.
+    pub fn step(
+        &mut self,
+        (total, last): (Option<Counts>, Option<Counts>),
+        (line, at): (&Line<'_>, DateTime<Utc>),
+        (sessions, parent): (&Sessions, &mut Option<Vec<Step>>),
+        out: &mut Output,
+    ) -> Option<(Counts, EventId)> {
+        let session = self.session.clone();
+        let Some(total) = total else {
+            let last = last?;
+            let stamp = at.to_rfc3339();
+            let id = EventId::of(&[b"codex-last", session.as_bytes(), stamp.as_bytes(), &last.identity()]);
+            let lone = (stamp, last);
+            if self.lone.as_ref() == Some(&lone) {
+                return None;
+            }
+            self.lone = Some(lone);
+            return Some((last, id));
+        };
+        self.learn_writes(&total, last.as_ref());
+        if let Some(copied) = self.copied {
+            let copy = match self.number_of_copy(line) {
+                Some(copy) => copy.then_some(copied + 1),
+                None => {
+                    if parent.is_none() {
+                        *parent = sessions.history(&self.parent);
+                    }
+                    match parent {
+                        Some(steps) => self.place_in(steps, copied, &(total, last)),
+                        None => self.copied_unseen(copied, at, out),
+                    }
+                }
+            };
+            if copy.is_some() {
+                (self.copied, self.total) = (copy, Some(total));
+                return None;
+            }
+            self.copied = None;
+            // What the counter held before the first event of a child was its parent's, of which no line needs to be copied.
+            if self.total.is_none() {
+                self.total = last.and_then(|last| total.since(&last));
+            }
+        }
+        let before = self.total.replace(total).unwrap_or_default();
+        let used = total.since(&before).unwrap_or_else(|| {
+            self.resets += 1;
+            last.unwrap_or(total)
+        });
+        let resets = self.resets.to_le_bytes();
+        let id = EventId::of(&[b"codex", session.as_bytes(), &total.identity(), &resets]);
+        (used != Counts::default()).then_some((used, id))
+    }
+
+    /// What an earlier version saved of the counter is without writes: all but those of the last request were before.
+    fn learn_writes(&mut self, total: &Counts, last: Option<&Counts>) {
+        if let Some(before) = self.total.as_mut().filter(|_| !self.writes) {
+            let same = before.identity() == total.identity();
+            let fresh = last.filter(|_| !same).map_or(0, |last| last.written);
+            before.written = total.written.saturating_sub(fresh);
+        }
+        self.writes = true;
+    }
+
+    /// Whether a line is a copy by its number; nothing where numbers do not tell.
+    fn number_of_copy(&self, line: &Line<'_>) -> Option<bool> {
+        Some(line.number()? < self.history_start?)
+    }
+
+    /// The place behind a step of the parent, where the event is a copy of that or of the one before it. The copy may leave older ones away.
+    fn place_in(&self, steps: &[Step], copied: usize, event: &Step) -> Option<usize> {
+        if self.total == Some(event.0) {
+            return Some(copied);
+        }
+        let further = steps.get(copied..)?.iter().position(|step| step == event)?;
+        Some(copied + further + 1)
+    }
+
+    /// The same where the parent's lines are not there: what was told before the child began, or at once, is a copy.
+    fn copied_unseen(&self, copied: usize, at: DateTime<Utc>, out: &mut Output) -> Option<usize> {
+        if copied == 0 {
+            out.warnings
+                .push("forked sessions whose parent is missing: history not verified");
+        }
+        self.began
+            .filter(|began| at.signed_duration_since(*began) < COPYING)
+            .map(|_| copied + 1)
+    }
+}

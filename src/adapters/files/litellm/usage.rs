@@ -1,0 +1,192 @@
+//! LiteLLM's usage objects: what its rows, payloads and spans say beside their plain counts.
+
+use serde::Deserialize;
+
+use super::super::counts::Counts;
+use super::super::line::Fault;
+use super::super::media;
+use super::super::scalar::Scalar;
+
+#[derive(Deserialize, Default)]
+pub(super) struct Usage<'a> {
+    #[serde(borrow, default)]
+    cache_read_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_creation_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    prompt_tokens_details: Option<Prompt<'a>>,
+    #[serde(borrow, default)]
+    completion_tokens_details: Option<Completion<'a>>,
+    // A payload may tell the answer's own usage alone: OpenAI responses, Anthropic messages.
+    #[serde(borrow, default)]
+    input_tokens_details: Option<Prompt<'a>>,
+    #[serde(borrow, default)]
+    output_tokens_details: Option<Completion<'a>>,
+    #[serde(borrow, default)]
+    cache_creation: Option<Split<'a>>,
+    #[serde(borrow, default)]
+    server_tool_use: Option<Tools<'a>>,
+    #[serde(borrow, default)]
+    pub service_tier: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub speed: Scalar<'a>,
+    /// Perplexity's deep research.
+    #[serde(borrow, default)]
+    num_search_queries: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub inference_geo: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+struct Prompt<'a> {
+    #[serde(borrow, default)]
+    cached_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_creation_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_write_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_creation_token_details: Option<Split<'a>>,
+    #[serde(borrow, default)]
+    audio_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    image_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    web_search_requests: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+struct Split<'a> {
+    #[serde(borrow, default)]
+    ephemeral_5m_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    ephemeral_1h_input_tokens: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+struct Completion<'a> {
+    #[serde(borrow, default)]
+    reasoning_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    audio_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    image_tokens: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
+struct Tools<'a> {
+    #[serde(borrow, default)]
+    web_search_requests: Scalar<'a>,
+}
+
+impl Usage<'_> {
+    /// Plain counts with all that is told of their parts. The input count includes what was read from caches and written to them.
+    pub fn counts(&self, provider: &str, plain: &Counts) -> Result<Counts, Fault> {
+        let (no_details, no_split) = (Prompt::default(), Split::default());
+        let details = [&self.prompt_tokens_details, &self.input_tokens_details];
+        let details = details.into_iter().flatten().next().unwrap_or(&no_details);
+        // The same number under two names: never both.
+        let first = |options: [(&Scalar<'_>, &str); 3]| {
+            let given = options.into_iter().find(|(value, _)| !value.is_null());
+            given.map_or(Ok(0), |(value, field)| {
+                value.count(&format!("metadata.usage_object.{field}"))
+            })
+        };
+        let read = first([
+            (&self.cache_read_input_tokens, "cache_read_input_tokens"),
+            (&details.cached_tokens, "prompt_tokens_details.cached_tokens"),
+            (&Scalar::Null, ""),
+        ])?;
+        let split = [&details.cache_creation_token_details, &self.cache_creation];
+        let split = split.into_iter().flatten().next().unwrap_or(&no_split);
+        let five = split.ephemeral_5m_input_tokens.count("ephemeral_5m_input_tokens")?;
+        let hour = split.ephemeral_1h_input_tokens.count("ephemeral_1h_input_tokens")?;
+        let written = first([
+            (&self.cache_creation_input_tokens, "cache_creation_input_tokens"),
+            (
+                &details.cache_creation_tokens,
+                "prompt_tokens_details.cache_creation_tokens",
+            ),
+            (&details.cache_write_tokens, "prompt_tokens_details.cache_write_tokens"),
+        ])?
+        .max(five + hour);
+        let rest = written - five - hour;
+        let openai = matches!(provider, "openai" | "azure");
+        let no_completion = Completion::default();
+        let answer = [&self.completion_tokens_details, &self.output_tokens_details];
+        let answer = answer.into_iter().flatten().next().unwrap_or(&no_completion);
+        Ok(Counts {
+            read,
+            write_5m: if openai { five } else { five + rest },
+            write_1h: hour,
+            write_30m: if openai { rest } else { 0 },
+            reasoning: answer.reasoning_tokens.count("reasoning_tokens")?,
+            media: media::openai(
+                [&details.audio_tokens, &details.image_tokens],
+                [&answer.audio_tokens, &answer.image_tokens],
+                None,
+            )?,
+            ..*plain
+        })
+    }
+
+    /// Searches on the web, of which all tell the same.
+    pub fn web_searches(&self) -> Result<u32, Fault> {
+        let tools = self
+            .server_tool_use
+            .as_ref()
+            .map_or(&Scalar::Null, |t| &t.web_search_requests);
+        let details = [&self.prompt_tokens_details, &self.input_tokens_details];
+        let details = details.into_iter().flatten().next();
+        let details = details.map_or(&Scalar::Null, |d| &d.web_search_requests);
+        let told = [tools, details, &self.num_search_queries];
+        let told = told.into_iter().find(|n| !n.is_null());
+        told.map_or(Ok(0), |n| n.small("web_search_requests"))
+    }
+}
+
+/// The counts of a usage object as Python writes one, as LiteLLM's spans have it; nothing where it is cut.
+pub(in super::super) fn of_python(text: &str, provider: &str, plain: &Counts) -> Result<Option<Counts>, Fault> {
+    match serde_json::from_str::<Usage<'_>>(&json(text)) {
+        Ok(usage) => usage.counts(provider, plain).map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Python's literals in JSON: quotes of either kind, and three words.
+fn json(python: &str) -> String {
+    let mut json = String::with_capacity(python.len());
+    let mut chars = python.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\'' | '"' => {
+                json.push('"');
+                while let Some(inside) = chars.next().filter(|next| *next != c) {
+                    match inside {
+                        '"' => json.push_str("\\\""),
+                        '\\' => match chars.next() {
+                            Some('\'') => json.push('\''),
+                            escaped => json.extend(['\\'].into_iter().chain(escaped)),
+                        },
+                        _ => json.push(inside),
+                    }
+                }
+                json.push('"');
+            }
+            c if c.is_ascii_alphabetic() => {
+                let mut word = String::from(c);
+                while let Some(next) = chars.next_if(char::is_ascii_alphabetic) {
+                    word.push(next);
+                }
+                json.push_str(match word.as_str() {
+                    "None" => "null",
+                    "True" => "true",
+                    "False" => "false",
+                    other => other,
+                });
+            }
+            c => json.push(c),
+        }
+    }
+    json
+}

@@ -1,0 +1,116 @@
+//! What emitters tell of cached tokens in an attribute of text, where their spans have no attributes of their own for it.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::super::counts::{Counts, Input};
+use super::super::line::{Fault, Output};
+use super::super::litellm;
+use super::super::scalar::Scalar;
+use super::super::usage::{Shape, Usage};
+use super::attributes::Attributes;
+
+/// What the Vercel AI SDK hands over of the provider's answer.
+#[derive(Deserialize)]
+struct OfProvider<'a> {
+    #[serde(borrow, default)]
+    anthropic: Option<OfAnthropic<'a>>,
+}
+
+#[derive(Deserialize)]
+struct OfAnthropic<'a> {
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
+}
+
+/// LangChain's usage, as LangSmith exports it.
+#[derive(Deserialize)]
+struct OfLangchain<'a> {
+    #[serde(borrow, default)]
+    input_token_details: Option<Details<'a>>,
+    #[serde(borrow, default)]
+    output_token_details: Option<Details<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+struct Details<'a> {
+    #[serde(borrow, default)]
+    cache_read: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_creation: Scalar<'a>,
+    #[serde(borrow, default)]
+    ephemeral_5m_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    ephemeral_1h_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    reasoning: Scalar<'a>,
+}
+
+/// A text that is cut tells nothing.
+const CUT: &str = "usage in attributes of text that is cut: what was cached is charged as uncached";
+
+impl Attributes<'_> {
+    /// The counts with what is told of them in a text, and what the input count contains; nothing where no text tells.
+    pub(super) fn told(
+        &self,
+        provider: &str,
+        plain: &Counts,
+        out: &mut Output,
+    ) -> Result<Option<(Counts, Input)>, Fault> {
+        // The provider's own words are the whole of it.
+        let metadata: Option<OfProvider<'_>> = serde_json::from_str(self.provider_metadata.str()).ok();
+        if let Some(usage) = metadata.and_then(|m| m.anthropic?.usage)
+            && let Ok(usage) = serde_json::from_str::<Usage<'_>>(usage.get())
+            && usage.shape() == Some(Shape::Messages)
+        {
+            return Ok(Some((usage.counts(Shape::Messages, false)?, Input::Excludes)));
+        }
+        let attributes = [
+            &self.read,
+            &self.sdk_read,
+            &self.written,
+            &self.written_1h,
+            &self.uncached,
+        ];
+        if attributes.iter().any(|count| !count.is_null()) {
+            return Ok(None);
+        }
+        let (litellm, langchain) = (self.usage_object.str(), self.usage_metadata.str());
+        let counts = if !litellm.is_empty() {
+            litellm::of_python(litellm, provider, plain)?
+        } else if langchain.is_empty() {
+            return Ok(None);
+        } else {
+            of_langchain(langchain, provider, plain)?
+        };
+        if counts.is_none() {
+            out.warnings.push(CUT);
+        }
+        Ok(counts.map(|counts| (counts, Input::Includes)))
+    }
+}
+
+fn of_langchain(text: &str, provider: &str, plain: &Counts) -> Result<Option<Counts>, Fault> {
+    let Ok(usage) = serde_json::from_str::<OfLangchain<'_>>(text) else {
+        return Ok(None);
+    };
+    let input = usage.input_token_details.unwrap_or_default();
+    let count = |value: &Scalar<'_>, field: &str| value.count(&format!("usage_metadata.input_token_details.{field}"));
+    let five = count(&input.ephemeral_5m_input_tokens, "ephemeral_5m_input_tokens")?;
+    let hour = count(&input.ephemeral_1h_input_tokens, "ephemeral_1h_input_tokens")?;
+    // Nothing where its parts are told.
+    let written = count(&input.cache_creation, "cache_creation")?;
+    let rest = written.max(five.saturating_add(hour)) - hour;
+    let openai = matches!(provider, "openai" | "azure");
+    let output = usage.output_token_details.unwrap_or_default();
+    Ok(Some(Counts {
+        read: count(&input.cache_read, "cache_read")?,
+        write_5m: if openai { 0 } else { rest },
+        write_1h: hour,
+        write_30m: if openai { rest } else { 0 },
+        reasoning: output
+            .reasoning
+            .count("usage_metadata.output_token_details.reasoning")?,
+        ..*plain
+    }))
+}

@@ -1,0 +1,129 @@
+//! What was received so far, and what is told of it while more comes in.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::super::text::{clean, counted};
+use crate::domain::money::add_exact;
+use crate::engine::collect::Collection;
+
+/// A kind of warning is told at once, and after that so often at most.
+const AGAIN: TimeDelta = TimeDelta::hours(1);
+
+/// Kinds of warnings told apart: emitters are named by strangers.
+const KINDS: usize = 200;
+
+/// Kinds beyond that.
+const OTHERS: &str = "other warnings";
+
+/// What calls without a price are told as.
+const UNPRICED: &str = "calls without a price, which `finops price missing` names";
+
+/// A kind of warning.
+struct Told {
+    /// When it was told last.
+    at: DateTime<Utc>,
+    /// Times that it occurred since.
+    since: u64,
+}
+
+/// Sums up what requests brought.
+#[derive(Default)]
+pub(super) struct Received {
+    /// The sums.
+    pub total: Collection,
+    told: BTreeMap<String, Told>,
+}
+
+impl Received {
+    /// Adds what one batch of requests brought, and tells what is new or was not told for long.
+    pub fn add(&mut self, one: &Collection, now: DateTime<Utc>, err: &mut dyn Write) -> io::Result<()> {
+        let (sum, new) = (&mut self.total.recorded, &one.recorded);
+        sum.recorded += new.recorded;
+        sum.known += new.known;
+        sum.duplicates += new.duplicates;
+        sum.unpriced += new.unpriced;
+        sum.cost = add_exact(sum.cost, new.cost).unwrap_or(sum.cost);
+        self.total.rejected += one.rejected;
+        self.total.bills += one.bills;
+        for (kind, count) in &one.excluded {
+            *self.total.excluded.entry(kind).or_default() += count;
+        }
+        let unpriced = (UNPRICED, new.unpriced);
+        let warnings = one.warnings.iter().map(|(about, times)| (about.as_str(), *times));
+        for (about, times) in warnings.chain([unpriced]).filter(|(_, times)| *times > 0) {
+            self.warn(about, times, now, err)?;
+        }
+        Ok(())
+    }
+
+    fn warn(&mut self, about: &str, times: u64, now: DateTime<Utc>, err: &mut dyn Write) -> io::Result<()> {
+        let known = self.told.len() < KINDS || self.told.contains_key(about);
+        let about = if known { about } else { OTHERS };
+        match self.told.get_mut(about) {
+            Some(told) if now.signed_duration_since(told.at) < AGAIN => {
+                told.since += times;
+                Ok(())
+            }
+            Some(told) => {
+                let since = std::mem::take(&mut told.since) + times;
+                told.at = now;
+                say(about, since, err)
+            }
+            None => {
+                self.told.insert(about.to_owned(), Told { at: now, since: 0 });
+                say(about, times, err)
+            }
+        }
+    }
+
+    /// Tells what was not told yet.
+    pub fn end(&self, err: &mut dyn Write) -> io::Result<()> {
+        for (about, told) in self.told.iter().filter(|(_, told)| told.since > 0) {
+            say(about, told.since, err)?;
+        }
+        Ok(())
+    }
+}
+
+fn say(about: &str, times: u64, err: &mut dyn Write) -> io::Result<()> {
+    writeln!(err, "warning: {} ({})", clean(about), counted(times, "time"))?;
+    err.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_of_warning_is_told_at_once_then_hourly_and_at_the_end() {
+        let mut received = Received::default();
+        let mut err = Vec::new();
+        let mut one = Collection::default();
+        one.warnings.insert("gap".to_owned(), 2);
+        one.recorded.unpriced = 1;
+        for minute in [0, 1, 30, 61, 62] {
+            let now = DateTime::from_timestamp(1_790_000_000 + 60 * minute, 0).unwrap();
+            received.add(&one, now, &mut err).unwrap();
+            one.recorded.unpriced = 0;
+        }
+        received.end(&mut err).unwrap();
+        let told = String::from_utf8(err).unwrap();
+        let unpriced = format!("warning: {UNPRICED} (1 time)");
+        let expected = [
+            "warning: gap (2 times)",
+            &unpriced,
+            "warning: gap (6 times)",
+            "warning: gap (2 times)",
+        ];
+        assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+        assert_eq!(received.total.recorded.unpriced, 1);
+        for n in 0..2 * KINDS {
+            let now = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+            received.warn(&n.to_string(), 1, now, &mut io::sink()).unwrap();
+        }
+        assert_eq!(received.told.len(), KINDS + 1);
+    }
+}
