@@ -296,7 +296,8 @@ impl Book {
         }
     }
 
-    /// Adds an entry under a provider. A name that is taken keeps its first entry; false if that made this one unreachable.
+    /// Adds an entry under a provider. A name that is taken keeps its first entry, but an id comes before aliases; false if that made this
+    /// one unreachable.
     pub fn add(&mut self, provider: &str, entry: Entry) -> bool {
         self.shelves.add(provider, entry)
     }

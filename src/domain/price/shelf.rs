@@ -10,26 +10,32 @@ use super::book::{Book, Entry};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shelf {
     pub(super) entries: Vec<Entry>,
-    index: FxHashMap<String, usize>,
+    ids: FxHashMap<String, usize>,
+    aliases: FxHashMap<String, usize>,
 }
 
 impl Shelf {
-    /// Adds an entry. A name that is taken keeps its first entry; false if that made this one unreachable.
+    /// Adds an entry. A name that is taken keeps its first entry, but an entry's own id is never another one's alias; false if that made
+    /// this one unreachable.
     fn add(&mut self, entry: Entry) -> bool {
         let at = self.entries.len();
         let mut reachable = entry.clause.is_some();
-        for name in std::iter::once(&entry.id).chain(&entry.aliases) {
-            self.index.entry(name.to_lowercase()).or_insert_with(|| {
+        let mut name = |taken: &mut FxHashMap<String, usize>, name: &str| {
+            taken.entry(name.to_lowercase()).or_insert_with(|| {
                 reachable = true;
                 at
             });
+        };
+        name(&mut self.ids, &entry.id);
+        for alias in &entry.aliases {
+            name(&mut self.aliases, alias);
         }
         self.entries.push(entry);
         reachable
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Entry> {
-        match self.index.get(name) {
+        match self.ids.get(name).or_else(|| self.aliases.get(name)) {
             Some(at) => self.entries.get(*at),
             None => self
                 .entries
@@ -58,7 +64,7 @@ pub struct Pieces {
 /// The text of one entry.
 #[derive(Clone, Debug)]
 pub struct Piece {
-    /// What the entry is called.
+    /// What the entry is called, its id first.
     pub names: Vec<&'static str>,
     /// The rest of it.
     pub text: &'static str,
@@ -95,9 +101,11 @@ struct Cut {
 impl Cut {
     fn new(pieces: Pieces) -> Self {
         let mut index = FxHashMap::default();
-        for (at, piece) in pieces.pieces.iter().enumerate() {
-            for name in &piece.names {
-                // A name that is taken keeps its first entry.
+        let ids = pieces.pieces.iter().map(|p| p.names.get(..1).unwrap_or_default());
+        let aliases = pieces.pieces.iter().map(|p| p.names.get(1..).unwrap_or_default());
+        for (at, names) in ids.enumerate().chain(aliases.enumerate()) {
+            for name in names {
+                // A name that is taken keeps its first entry, and ids come before aliases.
                 index.entry(name.to_lowercase()).or_insert(at);
             }
         }
@@ -169,5 +177,37 @@ impl Shelves {
             }
         }
         self.read.values_mut().flat_map(|shelf| &mut shelf.entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(id: &str, aliases: &[&str]) -> Entry {
+        Entry {
+            id: id.to_owned(),
+            aliases: aliases.iter().map(|a| (*a).to_owned()).collect(),
+            ..Entry::default()
+        }
+    }
+
+    #[test]
+    fn ids_come_before_aliases_whether_entries_are_read_at_once_or_one_by_one() {
+        let mut shelf = Shelf::default();
+        assert!(shelf.add(entry("a/x", &["x", "y"])));
+        assert!(shelf.add(entry("X", &["y"])));
+        assert!(!shelf.add(entry("x", &["y"])), "both names are taken");
+        let found = |name| shelf.find(name).map(|e| e.id.as_str());
+        assert_eq!((found("x"), found("y"), found("z")), (Some("X"), Some("a/x"), None));
+        let piece = |names: &[&'static str]| Piece {
+            names: names.to_vec(),
+            text: "",
+        };
+        let cut = Cut::new(Pieces {
+            head: "",
+            pieces: vec![piece(&["a/x", "x", "y"]), piece(&["X", "y"]), piece(&[])],
+        });
+        assert_eq!((cut.index.get("x"), cut.index.get("y")), (Some(&1), Some(&0)));
     }
 }
