@@ -32,6 +32,7 @@ mod ledger;
 mod live;
 mod look;
 mod policies;
+mod price_map;
 mod prices;
 mod pricing_commands;
 mod reconcile;

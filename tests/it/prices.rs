@@ -60,7 +60,7 @@ fn outcome(quote: &Quote) -> String {
 }
 
 /// Data that lies beside the checkout, where it does.
-fn shared(name: &str) -> std::path::PathBuf {
+pub fn shared(name: &str) -> std::path::PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let beside = root.join("../shared/data").join(name);
     if beside.exists() {
@@ -274,6 +274,32 @@ const CASES: &[Case] = &[
     ("2026-10-20", "bedrock", "bedrock/claude_platform/claude-opus-4-8", "geo=us", [M, 0, 0, 0, 0, 0, 10], "5.6"),
     ("2026-10-20", "anthropic", "claude-haiku-5-5", "", [100_000, 0, 0, 0, 0, 0, 0], "0.01"),
     ("2026-10-20", "anthropic", "claude-haiku-5-5", "", [100_001, 0, 0, 0, 0, 0, 0], "0.0500005"),
+    // Thresholds of the same model at each of its sellers.
+    ("2026-11-18", "anthropic", "claude-haiku-5-5", "tier=batch", [50_001, 50_000, 0, 0, 1000, 0, 0], "0.01500025"),
+    ("2026-11-18", "bedrock", "eu.anthropic.claude-haiku-5-5", "", [50_001, 50_000, 0, 0, 1000, 0, 0], "0.03300055"),
+    ("2026-11-18", "vertex", "claude-haiku-5-5@default", "", [50_001, 50_000, 0, 0, 1000, 0, 0], "0.0300005"),
+    ("2026-11-18", "bedrock", "us.openai.gpt-5.4", "", [100_001, 420_000, 0, 0, 2000, 0, 0], "0.8305055"),
+    ("2026-11-18", "bedrock", "global.openai.gpt-5.5", "", [100_001, 420_000, 0, 0, 2000, 0, 0], "1.51001"),
+    ("2026-11-18", "vertex", "gemini-3.6-flash", "geo=europe-west4", [1000, 0, 0, 0, 1000, 0, 0], "0.00495"),
+    ("2027-01-01", "vertex", "gemini-3.7-flash", "geo=europe-west4", [1000, 0, 0, 0, 1000, 0, 0], "0.0099"),
+    ("2026-11-18", "vertex", "gemini-3.1-flash-lite", "geo=global", [1000, 0, 0, 0, 1000, 0, 0], "0.00175"),
+    // What is read from the cache has no discount in batches where no book gives one.
+    ("2026-11-18", "openai", "o3", "tier=batch", [10_001, 5000, 0, 0, 301, 0, 0], "0.013705"),
+    ("2025-06-09", "openai", "o3", "tier=batch", [1000, 1000, 0, 0, 0, 0, 0], "0.0075"),
+    ("2026-11-18", "openai", "gpt-5", "tier=batch", [1000, 1000, 0, 0, 0, 0, 0], "0.0006875"),
+    ("2026-11-18", "bedrock", "eu.amazon.nova-pro-v1:0", "tier=batch", [1000, 1000, 0, 0, 0, 0, 0], "0.0007875"),
+    ("2026-11-18", "bedrock", "us.amazon.nova-pro-v1:0", "tier=flex", [1000, 1000, 0, 0, 0, 0, 0], "0.0005"),
+    ("2026-11-18", "google", "gemini-3.6-flash", "tier=priority", [1000, 1000, 0, 0, 0, 0, 2], "0.029485"),
+    ("2026-11-18", "vertex", "gemini-3-pro-image", "", [1000, 20_000, 0, 0, 10, 0, 0], "0.00612"),
+    // Bedrock's mantle has prices of its own for some models, and so have some Regions.
+    ("2026-11-18", "bedrock", "bedrock_mantle/openai.gpt-6-sol", "", [1000, 0, 0, 0, 1000, 0, 0], "0.0132"),
+    ("2026-11-18", "bedrock_mantle", "openai.gpt-6-sol", "", [1000, 0, 0, 0, 1000, 0, 0], "0.0132"),
+    ("2026-11-18", "bedrock-mantle", "openai.gpt-6-luna-2026-09-03", "", [272_001, 0, 0, 0, 0, 0, 0], "0.05984022"),
+    ("2026-11-18", "bedrock_mantle", "anthropic.claude-haiku-4-5", "", [1000, 0, 0, 0, 1000, 0, 0], "0.006"),
+    ("2026-11-18", "bedrock", "openai.gpt-6-sol", "", [1000, 0, 0, 0, 1000, 0, 0], "0.012"),
+    ("2026-11-18", "bedrock", "bedrock/eu-west-2/qwen.qwen3-next-80b-a3b", "", [1000, 20_000, 0, 0, 1000, 0, 0], "0.00669"),
+    ("2026-11-18", "bedrock", "bedrock/converse/sa-east-1/meta.llama3-8b-instruct-v1:0", "", [1000, 0, 0, 0, 1000, 0, 0], "0.00151"),
+    ("2026-11-18", "openai", "ft:gpt-4o-2024-11-20:org::id", "", [0, 1000, 0, 0, 0, 0, 0], "0.001875"),
     // Never a sibling's, a substring's or another provider's price.
     ("2026-10-20", "openai", "gpt-99-turbo", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
     ("2026-10-20", "openai", "gpt-4-turbo-ultra", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
@@ -511,6 +537,66 @@ fn the_litellm_format_is_read() {
         .books()
         .quote(&call(day, "acme", "swift-1", "tier=flex", [1000, 0, 0, 0, 100, 0, 0]));
     assert!(receipt.lines[1].rule.contains("no own rate"), "{:?}", receipt.lines);
+}
+
+/// A key may begin with its provider and the rest be another one's name.
+#[test]
+fn an_exact_id_comes_before_what_another_key_is_also_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("map.json");
+    let model = |key: &str, seller: &str, rate: &str| {
+        format!(r#""{key}": {{"litellm_provider": "{seller}", "mode": "chat", "input_cost_per_token": {rate}}}"#)
+    };
+    let models = [
+        model("bedrock_mantle/openai.gpt-9", "bedrock_mantle", "2.2e-06"),
+        model("openai.gpt-9", "bedrock", "2e-06"),
+        model("perplexity/perplexity/sonar", "perplexity", "2.5e-07"),
+        model("perplexity/sonar", "perplexity", "1e-06"),
+    ];
+    std::fs::write(&path, format!("{{{}}}", models.join(","))).unwrap();
+    let pricer = load(None, &[spec("map", BookKind::Litellm, path)]).unwrap();
+    let book = pricer.books().books()[1].clone();
+    let alone = finops::domain::price::Books::new(vec![book]);
+    for (provider, model, entry, cost) in [
+        ("bedrock", "openai.gpt-9", "openai.gpt-9", "2"),
+        ("bedrock_mantle", "openai.gpt-9", "bedrock_mantle/openai.gpt-9", "2.2"),
+        (
+            "bedrock",
+            "bedrock_mantle/openai.gpt-9",
+            "bedrock_mantle/openai.gpt-9",
+            "2.2",
+        ),
+        ("perplexity", "perplexity/sonar", "perplexity/sonar", "1"),
+        ("perplexity", "sonar", "perplexity/sonar", "1"),
+    ] {
+        let quote = alone.quote(&call("2026-11-18", provider, model, "", [M, 0, 0, 0, 0, 0, 0]));
+        assert_eq!(
+            (quote.entry.as_str(), outcome(&quote).as_str()),
+            (entry, cost),
+            "{provider} {model}"
+        );
+    }
+}
+
+#[test]
+fn a_region_without_a_price_of_its_own_is_told() {
+    let pricer = pricer();
+    let told = |model: &str| {
+        let quote = pricer
+            .books()
+            .quote(&call("2026-11-18", "bedrock", model, "", [1000, 0, 0, 0, 0, 0, 0]));
+        assert!(quote.charge.is_priced(), "{model}");
+        quote
+            .notes
+            .iter()
+            .any(|n| n.contains("no price of its own for the Region"))
+    };
+    assert!(told("bedrock/eu-west-2/deepseek.r1"));
+    assert!(!told("bedrock/us-east-1/deepseek.r1"));
+    assert!(!told("deepseek.r1"));
+    assert!(!told("bedrock/eu-west-2/qwen.qwen3-next-80b-a3b"));
+    assert!(!told("bedrock/eu-west-1/minimax.minimax-m2.1"));
+    assert!(!told("bedrock/eu-west-1/anthropic.claude-haiku-4-5-20251001-v1:0"));
 }
 
 #[test]

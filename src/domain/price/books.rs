@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
-use super::book::{Allowance, Book, Entry};
+use super::book::{Allowance, Book, Entry, Price};
 use super::card::{Prepared, Segment, Terms};
 use super::name::{Candidate, candidates, is_opaque, own_prefix, provider_key};
 use super::plan::{Cache, Plan, RECENT};
@@ -172,7 +172,7 @@ impl Books {
         let prefix = own_prefix(event.provider().as_str());
         if !prefix.is_empty() && own.is_none() {
             let own = candidates(&provider, &format!("{prefix}{name}"));
-            tries.splice(0..0, own.into_iter().take(1));
+            tries.splice(0..0, own.into_iter().filter(|c| c.name.starts_with(prefix)));
         }
         let mut shelf = provider;
         if shelf.is_empty()
@@ -262,9 +262,17 @@ fn prepare(
         if anywhere && price.geographies.is_empty() {
             terms.geography = "";
         }
+        let mut prepared = Prepared::new(price, entry, terms);
+        if provider == "bedrock"
+            && is_other_region(price, geography)
+            && let Ok(prepared) = &mut prepared
+        {
+            let note = format!("the book has no price of its own for the Region `{geography}`: priced as in us-east-1");
+            prepared.notes.push(note);
+        }
         segments.push(Segment {
             hours: price.hours.clone(),
-            price: Prepared::new(price, entry, terms),
+            price: prepared,
             from: price.from.map(|d| d.to_string()).unwrap_or_default(),
             dated: price.from.is_some() || price.to.is_some(),
         });
@@ -284,6 +292,13 @@ fn prepare(
         source: entry.source.clone(),
         checked: entry.checked.clone(),
     }
+}
+
+/// Whether a Region of AWS is named for which a price says no more than that it is as everywhere.
+fn is_other_region(price: &Price, place: &str) -> bool {
+    let region = place.contains('-') && place.ends_with(|c: char| c.is_ascii_digit());
+    let everywhere = price.geographies.get("*").is_some_and(|f| *f == Decimal::ONE);
+    region && place != "us-east-1" && everywhere && !price.geographies.contains_key(place)
 }
 
 /// How the entry knows a name that is not its own.

@@ -76,10 +76,11 @@ pub(super) fn is_opaque(name: &str) -> bool {
 }
 
 /// The spelling of a provider that sells some models at another price than its namesakes, which stand in its entry's name:
-/// `azure_ai/mistral-large-latest` is no `azure/mistral-large-latest`.
+/// `azure_ai/mistral-large-latest` is no `azure/mistral-large-latest`, `bedrock_mantle/x` no `bedrock/x`.
 pub(super) fn own_prefix(provider: &str) -> &'static str {
     match provider.trim().to_lowercase().as_str() {
         "azure_ai" | "az.ai.inference" | "azure.ai.inference" => "azure_ai/",
+        "bedrock_mantle" | "bedrock-mantle" => "bedrock_mantle/",
         _ => "",
     }
 }
@@ -199,6 +200,12 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
         && region.contains('-')
         && region.ends_with(|c: char| c.is_ascii_digit())
     {
+        // The Region is a part of the entry's name where its price is no multiple of the others.
+        list.push(Candidate {
+            name: format!("{region}/{}", without_version(rest)),
+            how: "region path",
+            ..stem.clone()
+        });
         stem = Candidate {
             name: rest.to_owned(),
             geography: region.to_owned(),
@@ -217,25 +224,8 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
             });
         }
     }
-    let cut = |name: &str| {
-        let mut name = name;
-        // A context size may follow the version: `-v1:0:200k`.
-        if let Some((head, size)) = name.rsplit_once(':')
-            && size.ends_with('k')
-        {
-            name = head;
-        }
-        let head = match name.rsplit_once(':') {
-            Some((head, minor)) if minor.bytes().all(|b| b.is_ascii_digit()) => head,
-            _ => name,
-        };
-        match head.rsplit_once("-v") {
-            Some((base, major)) if !major.is_empty() && major.bytes().all(|b| b.is_ascii_digit()) => base.to_owned(),
-            _ => head.to_owned(),
-        }
-    };
     list.push(Candidate {
-        name: cut(&stem.name),
+        name: without_version(&stem.name),
         how: "without the version suffix",
         ..stem.clone()
     });
@@ -250,10 +240,29 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
             ..stem
         };
         list.push(Candidate {
-            name: cut(rest),
+            name: without_version(rest),
             ..placed.clone()
         });
         list.push(placed);
+    }
+}
+
+/// A name of Bedrock's without `-v1:0`.
+fn without_version(name: &str) -> String {
+    let mut name = name;
+    // A context size may follow the version: `-v1:0:200k`.
+    if let Some((head, size)) = name.rsplit_once(':')
+        && size.ends_with('k')
+    {
+        name = head;
+    }
+    let head = match name.rsplit_once(':') {
+        Some((head, minor)) if minor.bytes().all(|b| b.is_ascii_digit()) => head,
+        _ => name,
+    };
+    match head.rsplit_once("-v") {
+        Some((base, major)) if !major.is_empty() && major.bytes().all(|b| b.is_ascii_digit()) => base.to_owned(),
+        _ => head.to_owned(),
     }
 }
 
