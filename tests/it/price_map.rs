@@ -324,7 +324,5 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("*gpt-4o-mini-tts*", "plain | output | 12 | 10", "as the other book and Azure have it"),
     ("gemini-exp-1206", "*", "free in another row of the map"),
     // Fees.
-    ("*anthropic.claude-*", "searches 1 | all | NoRate | *", "no search is run on Bedrock"),
-    ("bedrock_mantle/openai.gpt-5.*", "searches 1 | all | NoRate | *", "no search is run on Bedrock"),
     ("azure_ai/gpt-6*", "searches 1 | web_search | 14 | 10", "the fee of the map's rows of azure"),
 ];
