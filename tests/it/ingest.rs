@@ -199,6 +199,23 @@ fn what_is_acknowledged_is_recorded_once_and_survives() {
     );
 }
 
+#[test]
+fn a_framework_and_the_library_below_it_tell_one_call_whatever_requests_they_come_in() {
+    let server = serve(&[]);
+    let (call, view) = (span("c1", "v1", "chat"), span("v1", "", "chat"));
+    let both = [span("v2", "", "chat"), span("c2", "v2", "chat")];
+    // Sent again, they are the same.
+    for _ in 0..2 {
+        for spans in [&[call.clone()][..], &[view.clone()], &both] {
+            let answer = server.post("/v1/traces", JSON, &traces(spans));
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        }
+        assert_eq!(server.calls(), 2);
+    }
+    let told = server.stop();
+    assert!(told.starts_with("recorded 2 new calls"), "{told}");
+}
+
 #[derive(Clone, PartialEq, prost::Message)]
 struct Pair {
     #[prost(string, tag = "1")]
