@@ -212,7 +212,7 @@ fn a_framework_and_the_library_below_it_tell_one_call_whatever_requests_they_com
         }
         assert_eq!(server.calls(), 2);
     }
-    let told = server.stop();
+    let (told, _) = server.stop();
     assert!(told.starts_with("recorded 2 new calls"), "{told}");
 }
 
