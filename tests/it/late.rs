@@ -59,6 +59,37 @@ impl Home {
         );
     }
 
+    /// The same with an account, a category and a provider, of one day each.
+    fn bill_of(&self, rows: &[(&str, &str, &str, &str)]) {
+        let header = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargeCategory,ProviderName,ServiceName\n";
+        let row = |(cost, account, day, category): &(&str, &str, &str, &str)| {
+            format!(
+                "{cost},{cost},USD,{account},2026-11-01T00:00:00Z,2026-12-01T00:00:00Z,{day}T00:00:00Z,{category},OpenAI,API\n"
+            )
+        };
+        self.write(
+            "bill.csv",
+            &format!("{header}{}", rows.iter().map(row).collect::<String>()),
+        );
+    }
+
+    /// Calls of ten dollars each of accounts.
+    fn calls_of(&self, calls: &[(&str, &str)]) {
+        let call = |(at, (account, day)): (usize, &(&str, &str))| {
+            format!(
+                r#"{{"id":"{at}","ts":"{day}T10:00:00Z","provider":"openai","model":"gpt-4o","output_tokens":1000000,"account":"{account}"}}"#
+            ) + "\n"
+        };
+        self.write("usage.jsonl", &calls.iter().enumerate().map(call).collect::<String>());
+    }
+
+    /// The cost of November so far, on a basis.
+    fn total(&self, now: &str, basis: &str) -> String {
+        let report = ["--now", now, "report", "--basis", basis, "--from", "2026-11-01"];
+        let report = self.json(&report);
+        report["total"]["cost_usd"].as_str().unwrap().to_owned()
+    }
+
     /// The titles that a run tells.
     fn run(&self, now: &str) -> Vec<String> {
         let run = program(self.path()).args(["--now", now, "run"]).output().unwrap();
@@ -268,4 +299,156 @@ fn a_budget_of_calls_says_so_where_there_is_only_a_bill() {
         text.contains("per month for everything, metered, tells all channels"),
         "{text}"
     );
+}
+
+const FILLED: &str = "period = \"month\"\nbasis = \"billed, metered where late\"\n";
+
+#[test]
+fn a_day_that_is_billed_in_part_hides_nothing_that_is_metered() {
+    let home = Home::new(&format!("[[budget]]\nname = \"all\"\namount = \"75 USD\"\n{FILLED}"));
+    let times = (6..=9).map(|day| format!("2026-11-{day:02}T09:00:00Z"));
+    let today = (1..=4).map(|hour| format!("2026-11-10T{hour:02}:00:00Z"));
+    home.calls(times.chain(today));
+    let now = "2026-11-10T11:00:00Z";
+    assert_eq!(
+        home.run(now),
+        ["[critical firing] all: 107 % of this month's budget is spent"]
+    );
+    let bill = |last: &str| {
+        let days = ["06", "07", "08", "09", "10"].map(|day| format!("2026-11-{day}"));
+        let cost = |n: usize| if n < 4 { "10" } else { last };
+        let rows: Vec<_> = days.iter().enumerate().collect();
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(n, day)| (cost(*n), "1", day.as_str(), "Usage"))
+            .collect();
+        home.bill_of(&rows);
+    };
+    // The bill of the day so far, as an interface of costs tells it.
+    bill("2");
+    assert_eq!(home.run(now), [""; 0]);
+    let status = home.budget(now);
+    assert_eq!(status["spent"], "80");
+    let notes = status["notes"].to_string();
+    assert!(
+        notes.contains("billed to 2026-11-10; since then metered × 1,")
+            && notes.contains("the bill of 2026-11-10 may be a part"),
+        "{notes}"
+    );
+    assert_eq!(home.total(now, "billed-filled"), "80");
+    // That day is over, and what there is of it was delivered at noon.
+    let later = "2026-11-12T11:00:00Z";
+    bill("22");
+    assert_eq!(home.run(later), [""; 0]);
+    assert_eq!(home.budget(later)["spent"], "80");
+    // More than the meter has seen counts, and a whole bill of less does once no more is to come.
+    bill("41");
+    home.run(later);
+    assert_eq!(home.budget(later)["spent"], "81");
+    bill("30");
+    home.run(later);
+    assert_eq!(home.budget(later)["spent"], "80");
+    assert_eq!(home.budget("2026-11-19T11:00:00Z")["spent"], "70");
+}
+
+#[test]
+fn a_bill_of_one_account_leaves_the_others_as_they_are_metered() {
+    let budget = |name: &str, account: &str| {
+        format!("[[budget]]\nname = \"{name}\"\nscope = {{ account = \"{account}\" }}\namount = \"25 USD\"\n{FILLED}")
+    };
+    let home = Home::new(&budget("b", "B"));
+    let days = ["2026-11-08", "2026-11-09", "2026-11-10"];
+    let calls = |accounts: [&'static str; 2]| {
+        let calls: Vec<_> = accounts.iter().flat_map(|a| days.map(|day| (*a, day))).collect();
+        home.calls_of(&calls);
+    };
+    calls(["A", "B"]);
+    let now = "2026-11-14T12:00:00Z";
+    assert_eq!(
+        home.run(now),
+        ["[critical firing] b: 120 % of this month's budget is spent"]
+    );
+    // Of account A half of the list price is billed.
+    home.bill_of(&days.map(|day| ("5", "A", day, "Usage")));
+    assert_eq!(home.run(now), [""; 0]);
+    let status = home.budget(now);
+    assert_eq!(status["spent"], "30");
+    assert!(
+        status["notes"]
+            .to_string()
+            .contains("openai account B has no bill yet: metered as it is"),
+        "{status}"
+    );
+    assert_eq!(home.total(now, "billed-filled"), "45");
+
+    // A second account whose bill is a day behind has its own last day.
+    let rows = days.iter().map(|day| ("5", "A", *day, "Usage"));
+    let rows: Vec<_> = rows
+        .chain(days[..2].iter().map(|day| ("20", "B", *day, "Usage")))
+        .collect();
+    home.bill_of(&rows);
+    home.run(now);
+    assert_eq!(home.budget(now)["spent"], "60", "40 billed, and 10 × 2");
+    assert_eq!(home.total(now, "billed-filled"), "75");
+
+    // Names of two kinds: what the bill calls A may be any of them. A scope that it does not name is told by the meter.
+    let home = Home::new(&budget("b", "production"));
+    let calls: Vec<_> = ["production", "test"]
+        .iter()
+        .flat_map(|a| days.map(|day| (*a, day)))
+        .collect();
+    home.calls_of(&calls);
+    home.bill_of(&days.map(|day| ("18", "org-1", day, "Usage")));
+    home.run(now);
+    assert_eq!(home.total(now, "billed-filled"), "54");
+    assert_eq!(home.budget(now)["spent"], "27");
+}
+
+#[test]
+fn taxes_and_purchases_take_no_use_away() {
+    let home = Home::new("");
+    let settings = std::fs::read_to_string(home.path().join("finops.toml")).unwrap();
+    let contract = "[[contract]]\nname = \"edp\"\nprovider = \"openai\"\ndiscount = \"10 %\"\n";
+    home.write("finops.toml", &format!("{settings}{contract}"));
+    home.calls((2..=4).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    home.bill_of(&[
+        ("60", "1", "2026-11-01", "Purchase"),
+        ("3", "1", "2026-11-02", "Tax"),
+        ("-5", "1", "2026-11-03", "Credit"),
+    ]);
+    let now = "2026-12-02T12:00:00Z";
+    home.run(now);
+    assert_eq!(home.total(now, "effective"), "85");
+    // Use that is billed takes the place of what is metered, but for the day that may be a part.
+    home.bill_of(&[
+        ("8", "1", "2026-11-02", "Usage"),
+        ("8", "1", "2026-11-03", "Usage"),
+        ("1", "1", "2026-11-04", "Usage"),
+    ]);
+    home.run("2026-11-04T12:00:00Z");
+    assert_eq!(
+        home.total("2026-11-04T12:00:00Z", "effective"),
+        "26",
+        "8 whole, 9 and 9 are more"
+    );
+}
+
+#[test]
+fn a_row_of_the_first_of_a_month_is_neither_doubled_nor_all_there_is() {
+    let home = Home::new("");
+    home.calls(["01", "05", "09", "10"].map(|day| format!("2026-11-{day}T10:00:00Z")));
+    // Of the month so far.
+    home.bill_of(&[("40", "1", "2026-11-01", "Usage")]);
+    home.run("2026-11-11T23:00:00Z");
+    assert_eq!(home.total("2026-11-11T23:00:00Z", "billed-filled"), "40");
+    // Of the first day alone.
+    home.bill_of(&[("10", "1", "2026-11-01", "Usage")]);
+    home.run("2026-12-02T00:00:00Z");
+    for now in ["2026-11-11T23:00:00Z", "2026-12-02T00:00:00Z", "2026-12-12T00:00:00Z"] {
+        assert_eq!(home.total(now, "billed-filled"), "40", "{now}");
+    }
+    // Of the whole month, at a discount, once it is over for good.
+    home.bill_of(&[("30", "1", "2026-11-01", "Usage")]);
+    home.run("2026-12-12T00:00:00Z");
+    assert_eq!(home.total("2026-12-12T00:00:00Z", "billed-filled"), "30");
 }

@@ -139,8 +139,8 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
     };
     let mut report = report(ledger.as_mut(), query)?;
     if args.basis == BasisArg::BilledFilled {
-        let fill = Fill::read(ledger.as_mut(), ctx.now)?;
-        report.estimates = fill.notes(&fill.tails.keys().copied().collect());
+        let fill = Fill::read(ledger.as_mut(), period.start, ctx.now)?;
+        report.estimates = fill.notes(&fill.providers());
     }
     write(ctx, &report).map_err(|error| error.after(exit))?;
     // Rows alone have no place for it.

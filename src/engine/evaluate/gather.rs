@@ -38,11 +38,11 @@ const SPLITS: [Dimension; 6] = [
 ];
 
 /// What one combination of dimensions cost in the period so far, and in the same part of the one before.
-struct Kind {
+struct Kind<'a> {
     dimensions: Dimensions,
     cost: [Decimal; 2],
     /// Metered use that stands for what a bill does not tell apart.
-    scaled: Option<Scaled>,
+    scaled: Option<Scaled<'a>>,
 }
 
 /// The last hour on which a provider's bill has a row.
@@ -66,7 +66,7 @@ pub(super) struct Gathering<'a> {
     unpriced_worst_case: Decimal,
     daily: BTreeMap<NaiveDate, Decimal>,
     /// By the number of the combination; `None` for one that does not count.
-    kinds: Vec<Option<Kind>>,
+    kinds: Vec<Option<Kind<'a>>>,
     /// The last hour seen and its day: neighbouring rows mostly share it, and zones are slow.
     last: (Hour, NaiveDate),
     /// How far bills go, by provider; nothing where what counts is metered.
@@ -108,7 +108,7 @@ impl<'a> Gathering<'a> {
     }
 
     /// Takes note of a combination of dimensions that was not seen before.
-    pub(super) fn kind(&mut self, key: &SpendKey, fill: Option<&Fill>, names: &mut Names) {
+    pub(super) fn kind(&mut self, key: &SpendKey, fill: Option<&'a Fill>, names: &mut Names) {
         let scaled = fill
             .filter(|_| self.budget.basis == Basis::BilledFilled && self.budget.covers(key))
             .and_then(|fill| fill.untold(names, key, &self.budget.scope));
@@ -178,8 +178,8 @@ impl<'a> Gathering<'a> {
     pub(super) fn status(self, fill: Option<&Fill>) -> Result<BudgetStatus, MoneyError> {
         let fill = fill.filter(|_| self.budget.basis == Basis::BilledFilled);
         let mut notes = fill.map_or_else(Vec::new, |fill| fill.notes(&self.providers()));
-        let untold: BTreeSet<(Label, Scaled)> = self.kinds.iter().flatten().filter_map(Kind::untold).collect();
-        notes.extend(untold.into_iter().map(|(provider, scaled)| scaled.note(provider)));
+        let untold: BTreeSet<String> = self.kinds.iter().flatten().filter_map(Kind::untold).collect();
+        notes.extend(untold);
         let (forecast, note) = self.forecast()?;
         notes.extend(note);
         Ok(BudgetStatus {
@@ -338,13 +338,11 @@ impl<'a> Gathering<'a> {
     }
 }
 
-impl Kind {
-    /// The provider whose bill does not tell this apart, where some of it was spent.
-    fn untold(&self) -> Option<(Label, Scaled)> {
+impl Kind<'_> {
+    /// What has to be said where a bill does not tell this apart, and some of it was spent.
+    fn untold(&self) -> Option<String> {
         let [now, _] = self.cost;
-        self.scaled
-            .filter(|_| !now.is_zero())
-            .map(|scaled| (scaled.provider, scaled))
+        self.scaled.filter(|_| !now.is_zero()).map(|scaled| scaled.note())
     }
 }
 

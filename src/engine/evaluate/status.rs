@@ -126,13 +126,17 @@ fn read(
     now: DateTime<Utc>,
 ) -> Result<Vec<BudgetStatus>, StoreError> {
     let late = periods.iter().any(|(budget, _)| budget.basis == Basis::BilledFilled);
-    let fill = if late { Some(Fill::read(ledger, now)?) } else { None };
     let mut gathering: Vec<Gathering<'_>> = periods
         .iter()
         .map(|(budget, period)| Gathering::new(budget, *period, now))
         .collect();
     let Some(start) = gathering.iter().map(Gathering::from).min() else {
         return Ok(Vec::new());
+    };
+    let fill = if late {
+        Some(Fill::read(ledger, start, now)?)
+    } else {
+        None
     };
     let mut left_out: Vec<LeftOut<'_>> = periods
         .iter()

@@ -20,7 +20,7 @@ pub fn month(day: Hour) -> Hour {
     Hour::of(month_of(day).start)
 }
 
-fn month_of(day: Hour) -> Period {
+pub(super) fn month_of(day: Hour) -> Period {
     Calendar::Month.around(day.start(), chrono_tz::Tz::UTC)
 }
 
@@ -48,9 +48,13 @@ impl BilledDays {
     /// and the month is over. While it goes on, the first day may be all that is billed so far.
     #[must_use]
     pub fn is_monthly(&self, provider: Label, day: Hour) -> bool {
+        month_of(day).end <= self.now && self.is_of_first_days(provider, day)
+    }
+
+    /// Whether the first day of this month has a row, and no other day of any month.
+    pub(super) fn is_of_first_days(&self, provider: Label, day: Hour) -> bool {
         let billed = self.days.get(&provider);
-        month_of(day).end <= self.now
-            && billed.is_some_and(|days| days.contains(&month(day)) && days.iter().all(|day| month(*day) == *day))
+        billed.is_some_and(|days| days.contains(&month(day)) && days.iter().all(|day| month(*day) == *day))
     }
 
     /// Whether that day is billed.

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::{Decimal, RoundingStrategy};
+use rustc_hash::FxHashSet;
 
-use super::billed::{BilledDays, month};
+use super::billed::month;
 use super::names::Names;
+use super::standing::{Collected, Standing, Standings};
 use crate::domain::budget::Scope;
-use crate::domain::dimension::Dimension;
+use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::glob::glob_matches;
 use crate::domain::label::Label;
-use crate::domain::money::{Currency, MoneyError, add_exact};
+use crate::domain::money::{Currency, MoneyError};
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, SpendKey, Sums};
 use crate::ports::{Ledger, StoreError};
@@ -19,139 +21,93 @@ use crate::ports::{Ledger, StoreError};
 /// Days that are compared at least: two billing periods.
 const DAYS: i64 = 62;
 
-/// Decimals of a factor, and of what it scales: an estimate.
-const FACTOR_DECIMALS: u32 = 4;
+/// Decimals of what a factor scales: an estimate.
 const COST_DECIMALS: u32 = 12;
 
-/// How a provider's bill stands against its metered spend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Tail {
-    /// First hour of the first UTC day that is billed; nothing where bills begin before the days that are compared.
-    pub since: Option<Hour>,
-    /// First hour of the last UTC day that is billed.
-    pub through: Hour,
-    /// Billed use of models on the compared days.
-    pub billed: Decimal,
-    /// Metered spend on the same days.
-    pub metered: Decimal,
-    /// Billed by metered; 1 where nothing was metered.
-    pub factor: Decimal,
-}
+/// Values of dimensions.
+type Values = BTreeMap<Dimension, BTreeSet<Label>>;
 
-/// The tails of all providers that have billed.
+/// How the bills of all providers stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fill {
     /// By provider, in the spelling of [`Names`].
-    pub tails: BTreeMap<Label, Tail>,
+    standings: Standings,
     /// What the rows of its bill name, by provider.
-    told: BTreeMap<Label, BTreeSet<Dimension>>,
+    told: BTreeMap<Label, Values>,
 }
 
 /// Metered use that stands for rows of a bill which do not tell it apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Scaled {
+#[derive(Clone, Copy, Debug)]
+pub struct Scaled<'a> {
     /// Whose bill it is, in the spelling of [`Names`].
     pub provider: Label,
-    tail: Tail,
+    standing: &'a Standing,
 }
 
-impl Scaled {
+impl Scaled<'_> {
     /// What a metered row of a billed day stands for; nothing of another.
     #[must_use]
     pub fn of(&self, key: &SpendKey, sums: &Sums) -> Option<Sums> {
-        self.tail.covers(key.hour).then(|| scaled(sums, self.tail.factor))
+        self.standing
+            .is_billed(key.hour)
+            .then(|| scaled(sums, self.standing.factor()))
     }
 
     /// What has to be said beside a figure with it.
     #[must_use]
-    pub fn note(&self, provider: Label) -> String {
+    pub fn note(&self) -> String {
         format!(
-            "the bill of {provider} does not tell this scope apart: on billed days metered × {}, as bill and meter compared",
-            self.tail.factor.normalize()
+            "the bill of {} does not tell this scope apart: on billed days metered × {}, as bill and meter compared",
+            self.provider,
+            self.standing.factor().normalize()
         )
     }
 }
 
-impl Tail {
-    /// Whether bills say what that hour cost.
-    fn covers(&self, hour: Hour) -> bool {
-        let day = hour.day();
-        day <= self.through && self.since.is_none_or(|since| since <= day)
-    }
-}
-
 impl Fill {
-    /// Compares bills with metered spend up to an instant.
-    pub fn read(ledger: &mut dyn Ledger, now: DateTime<Utc>) -> Result<Fill, StoreError> {
-        type Days = BTreeMap<(Label, Hour), Decimal>;
-        let (mut billed, mut metered): (Days, Days) = (Days::new(), Days::new());
+    /// Compares bills with metered spend up to an instant, for figures that begin at another.
+    pub fn read(ledger: &mut dyn Ledger, from: DateTime<Utc>, now: DateTime<Utc>) -> Result<Fill, StoreError> {
         let mut names = Names::default();
         let mut failed: Option<MoneyError> = None;
-        let mut bills = BilledDays::new(now);
-        let mut told: BTreeMap<Label, BTreeSet<Dimension>> = BTreeMap::new();
-        // From the first of a month on, so that the row of a whole month is not cut off.
-        let start = month(Hour::of(now - TimeDelta::days(DAYS))).start();
-        ledger.spend(Period::new(start, now), &mut |key, sums| {
-            let (provider, days) = match key.basis {
-                Basis::Billed if is_usage(key) => (names.billed(key), &mut billed),
-                Basis::Metered if is_usage(key) => (Some(names.metered(key)), &mut metered),
-                Basis::Billed | Basis::Metered | Basis::Effective | Basis::BilledFilled => (None, &mut metered),
-            };
-            let Some(provider) = provider.filter(|_| key.currency == Currency::USD) else {
+        let mut told: BTreeMap<Label, Values> = BTreeMap::new();
+        let mut seen: FxHashSet<(Label, Dimensions)> = FxHashSet::default();
+        let mut collected = Collected::new(now);
+        let compared = compared_from(now);
+        let start = compared.min(month(Hour::of(from)));
+        ledger.spend(Period::new(start.start(), now), &mut |key, sums| {
+            if !is_usage(key) || key.currency != Currency::USD {
                 return;
+            }
+            let account = key.dimensions.get(Dimension::Account);
+            let added = match key.basis {
+                Basis::Billed => match names.billed(key) {
+                    Some(provider) => {
+                        if seen.insert((provider, key.dimensions)) {
+                            let told = told.entry(provider).or_default();
+                            for dimension in Dimension::ALL {
+                                told.entry(dimension).or_default().insert(key.dimensions.get(dimension));
+                            }
+                        }
+                        collected.billed(provider, account, key.hour, Some(sums.cost))
+                    }
+                    None => Ok(()),
+                },
+                Basis::Metered => collected.metered(names.metered(key), account, key.hour, sums.cost),
+                Basis::Effective | Basis::BilledFilled => Ok(()),
             };
-            if key.basis == Basis::Billed {
-                bills.add(provider, key.hour);
-                let told = told.entry(provider).or_default();
-                told.extend(
-                    Dimension::ALL
-                        .into_iter()
-                        .filter(|d| !key.dimensions.get(*d).is_empty()),
-                );
-            }
-            let slot = days.entry((provider, key.hour.day())).or_default();
-            match add_exact(*slot, sums.cost) {
-                Ok(sum) => *slot = sum,
-                Err(error) => failed = Some(error),
-            }
+            failed = failed.take().or(added.err());
         })?;
         if let Some(error) = failed {
             return Err(error.into());
         }
-        let mut tails = BTreeMap::new();
-        for provider in bills.providers() {
-            let of = |days: &Days| -> Vec<(Hour, Decimal)> {
-                days.iter()
-                    .filter(|((p, _), _)| *p == provider)
-                    .map(|((_, day), cost)| (*day, *cost))
-                    .collect()
-            };
-            let days = of(&billed);
-            let Some(through) = bills.through(provider) else {
-                continue;
-            };
-            let first = days.iter().map(|(day, _)| *day).min().unwrap_or(through);
-            let sum = |days: &[(Hour, Decimal)]| -> Result<Decimal, MoneyError> {
-                days.iter()
-                    .filter(|(day, _)| first <= *day && *day <= through)
-                    .try_fold(Decimal::ZERO, |sum, (_, cost)| add_exact(sum, *cost))
-            };
-            let (billed, metered) = (sum(&days)?, sum(&of(&metered))?);
-            let factor = billed
-                .checked_div(metered)
-                .filter(|factor| !factor.is_sign_negative())
-                .unwrap_or(Decimal::ONE)
-                .round_dp_with_strategy(FACTOR_DECIMALS, RoundingStrategy::MidpointAwayFromZero);
-            let tail = Tail {
-                since: Some(first).filter(|first| first.start() > start),
-                through,
-                billed,
-                metered,
-                factor,
-            };
-            tails.insert(provider, tail);
-        }
-        Ok(Fill { tails, told })
+        let standings = collected.stand(start, Some(compared))?;
+        Ok(Fill { standings, told })
+    }
+
+    /// Providers with a bill.
+    #[must_use]
+    pub fn providers(&self) -> BTreeSet<Label> {
+        self.standings.providers().collect()
     }
 
     /// The row of the filled basis that a row of another one makes.
@@ -160,14 +116,22 @@ impl Fill {
             basis: Basis::BilledFilled,
             ..*key
         };
+        let account = key.dimensions.get(Dimension::Account);
         match key.basis {
+            // Rows of a day or month of which more was metered give way to that.
+            Basis::Billed if is_usage(key) && key.currency == Currency::USD => {
+                let standing = names.billed(key).and_then(|p| self.standings.of(p, account));
+                standing
+                    .is_none_or(|standing| standing.is_billed(key.hour))
+                    .then_some((filled, *sums))
+            }
             Basis::Billed => Some((filled, *sums)),
             Basis::Metered if is_usage(key) => {
-                let tail = self.tails.get(&names.metered(key));
-                if tail.is_some_and(|tail| tail.covers(key.hour)) {
+                let standing = self.standings.of(names.metered(key), account);
+                if standing.is_some_and(|standing| standing.is_billed(key.hour)) {
                     return None;
                 }
-                let factor = tail.map_or(Decimal::ONE, |tail| tail.factor);
+                let factor = standing.map_or(Decimal::ONE, Standing::factor);
                 Some((filled, scaled(sums, factor)))
             }
             Basis::Metered | Basis::Effective | Basis::BilledFilled => None,
@@ -177,35 +141,64 @@ impl Fill {
     /// How a metered row stands for rows of a bill within a scope that asks for something which that bill never names: its
     /// rows are all outside, though some of what they charge is inside.
     #[must_use]
-    pub fn untold(&self, names: &mut Names, key: &SpendKey, scope: &Scope) -> Option<Scaled> {
+    pub fn untold(&self, names: &mut Names, key: &SpendKey, scope: &Scope) -> Option<Scaled<'_>> {
         if key.basis != Basis::Metered || !is_usage(key) {
             return None;
         }
         let provider = names.metered(key);
-        let (tail, told) = (self.tails.get(&provider)?, self.told.get(&provider)?);
+        let told = self.told.get(&provider)?;
+        let standing = self.standings.of(provider, key.dimensions.get(Dimension::Account))?;
         let asked = |(dimension, patterns): (&Dimension, &Vec<String>)| {
-            !told.contains(dimension) && !patterns.iter().any(|pattern| glob_matches(pattern, ""))
+            let is_meant = |value: &Label| patterns.iter().any(|pattern| glob_matches(pattern, value.as_str()));
+            !told.get(dimension).is_some_and(|values| values.iter().any(is_meant))
         };
-        scope.0.iter().any(asked).then_some(Scaled { provider, tail: *tail })
+        scope.0.iter().any(asked).then_some(Scaled { provider, standing })
     }
 
     /// What has to be said beside a figure of this basis: how far each provider has billed, and what is estimated since.
     #[must_use]
     pub fn notes(&self, wanted: &BTreeSet<Label>) -> Vec<String> {
-        let tails = self.tails.iter().filter(|(provider, _)| wanted.contains(*provider));
-        let mut notes: Vec<String> = tails
-            .map(|(provider, tail)| {
-                format!(
-                    "{provider} is billed to {}; since then metered × {}, as bill and meter compared up to then",
-                    tail.through.start().format("%Y-%m-%d"),
-                    tail.factor.normalize()
-                )
-            })
-            .collect();
-        let unbilled = wanted.iter().filter(|p| !self.tails.contains_key(*p));
+        let mut notes = Vec::new();
+        for provider in wanted {
+            for (account, standing) in self.standings.of_provider(*provider) {
+                let whose = match account.is_empty() {
+                    true => provider.to_string(),
+                    false => format!("{provider} account {account}"),
+                };
+                let mut note = format!(
+                    "{whose} is billed to {}; since then metered × {}, as bill and meter compared up to then",
+                    standing.through(),
+                    standing.factor().normalize()
+                );
+                let parts: Vec<String> = standing.parts().collect();
+                if let [first, more @ ..] = parts.as_slice() {
+                    let last = more.last().map_or(String::new(), |last| format!(" to {last}"));
+                    note +=
+                        &format!("; the bill of {first}{last} may be a part, of which more is metered: that counts");
+                }
+                notes.push(note);
+            }
+            let others: Vec<String> = self.standings.unbilled(*provider).map(|a| a.to_string()).collect();
+            if let [first, more @ ..] = others.as_slice() {
+                let more = match more.len() {
+                    0 => String::new(),
+                    n => format!(" and {n} more"),
+                };
+                notes.push(format!(
+                    "{provider} account {first}{more} has no bill yet: metered as it is"
+                ));
+            }
+        }
+        let billed = self.providers();
+        let unbilled = wanted.iter().filter(|provider| !billed.contains(*provider));
         notes.extend(unbilled.map(|provider| format!("{provider} has no bill yet: metered as it is")));
         notes
     }
+}
+
+/// From when on bill and meter are compared: the first of a month, so that the row of a whole month is not cut off.
+pub(super) fn compared_from(now: DateTime<Utc>) -> Hour {
+    month(Hour::of(now - TimeDelta::days(DAYS)))
 }
 
 /// The same with its amounts scaled.

@@ -6,14 +6,16 @@
 //!   the sums know how many there were, so that the fee of each call stays whole and the sums carry what is free;
 //! - a commitment adds rows of category `Purchase` to the metered and the effective basis, hour by hour up to now;
 //! - metered use of models becomes effective cost (list → contracted → effective), but only on days on which no bill has
-//!   effective cost of the same provider: a bill knows better, and nothing counts twice;
-//! - where it is asked for, the basis "billed, metered where late" has the bill's rows, and behind the last day that a provider
+//!   effective cost of use of the same account: a bill knows better, and nothing counts twice. Taxes, credits and purchases
+//!   stand beside use. Of a day that may be billed in part the greater counts;
+//! - where it is asked for, the basis "billed, metered where late" has the bill's rows, and behind the last day that an account
 //!   has billed its metered rows, scaled by how the two compared last.
 
 mod allowance;
 pub mod billed;
 pub mod fill;
 pub mod names;
+mod standing;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::charge::Charge;
 use crate::domain::contract::Terms;
 use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::{Hour, Period};
 use crate::domain::price::{AllowancePeriod, Books};
@@ -32,8 +35,9 @@ use crate::ports::{Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded
 
 use allowance::{Allowances, is_searching};
 use billed::{BilledDays, month};
-use fill::Fill;
+use fill::{Fill, compared_from, is_usage};
 use names::Names;
+use standing::{Collected, Standings};
 
 /// Loads the price books when they are needed; the cause when they cannot be used.
 pub type LoadBooks = Box<dyn Fn() -> Result<Books, String> + Send>;
@@ -137,16 +141,29 @@ impl View {
         if self.terms.is_empty() {
             return self.stored(period, visit);
         }
-        let billed = self.billed_days(period)?;
+        let billed = self.billed(period)?;
         let terms = self.terms.clone();
         let terms = &terms;
         let mut names = Names::default();
         let mut failed: Option<MoneyError> = None;
         self.stored(period, &mut |key, sums| {
-            visit(key, sums);
+            let account = key.dimensions.get(Dimension::Account);
+            // Rows of a day or month of which more was metered give way to that.
+            let gives_way = key.basis == Basis::Effective
+                && is_usage(key)
+                && names
+                    .billed(key)
+                    .and_then(|provider| billed.use_of_models.of(provider, account))
+                    .is_some_and(|standing| !standing.is_billed(key.hour));
+            if !gives_way {
+                visit(key, sums);
+            }
             let derived = key.basis == Basis::Metered
                 && key.currency == Currency::USD
-                && !billed.covers(names.metered(key), key.hour);
+                && billed
+                    .use_of_models
+                    .of(names.metered(key), account)
+                    .is_none_or(|standing| !standing.is_billed(key.hour));
             if derived {
                 match effective(terms, key, sums) {
                     Ok((key, sums)) => visit(&key, &sums),
@@ -157,7 +174,7 @@ impl View {
         for basis in [Basis::Metered, Basis::Effective] {
             for row in terms.flat(period, self.now, basis) {
                 let (key, sums) = row?;
-                let known = basis == Basis::Effective && billed.covers(names.metered(&key), key.hour);
+                let known = basis == Basis::Effective && billed.has_flat(names.metered(&key), key.hour);
                 if !known {
                     visit(&key, &sums);
                 }
@@ -166,21 +183,68 @@ impl View {
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Days on which bills have effective cost, by provider.
-    fn billed_days(&mut self, period: Period) -> Result<BilledDays, StoreError> {
-        // The row of a day or month that reaches into the period may stand before it.
-        let whole = Period::new(month(Hour::of(period.start)).start(), period.end);
+    /// What bills have effective cost of.
+    fn billed(&mut self, period: Period) -> Result<Known, StoreError> {
+        // The row of a month that reaches into the period may stand before it, and whether a day is whole is told by those after it.
+        let start = month(Hour::of(period.start)).min(compared_from(self.now));
+        let whole = Period::new(start.start(), period.end.max(self.now));
+        let terms = self.terms.clone();
         let mut names = Names::default();
-        let mut days = BilledDays::new(self.now);
-        self.inner.spend(whole, &mut |key, _| {
-            if key.basis == Basis::Effective
-                && let Some(provider) = names.billed(key)
-            {
-                days.add(provider, key.hour);
-            }
+        let mut purchases = BilledDays::new(self.now);
+        let mut collected = Collected::new(self.now);
+        let mut failed: Option<MoneyError> = None;
+        self.stored(whole, &mut |key, sums| {
+            let account = key.dimensions.get(Dimension::Account);
+            let usd = key.currency == Currency::USD;
+            let added = match key.basis {
+                Basis::Effective => match names.billed(key) {
+                    Some(provider) if is_usage(key) => {
+                        collected.billed(provider, account, key.hour, usd.then_some(sums.cost))
+                    }
+                    Some(provider) if is_purchase(key) && !sums.cost.is_zero() => {
+                        purchases.add(provider, key.hour);
+                        Ok(())
+                    }
+                    Some(_) | None => Ok(()),
+                },
+                Basis::Metered if usd && is_usage(key) => terms
+                    .agreed(&key.dimensions, key.hour.start(), sums.cost)
+                    .and_then(|cost| collected.metered(names.metered(key), account, key.hour, cost.effective)),
+                Basis::Metered | Basis::Billed | Basis::BilledFilled => Ok(()),
+            };
+            failed = failed.take().or(added.err());
         })?;
-        Ok(days)
+        match failed {
+            Some(error) => Err(error.into()),
+            None => Ok(Known {
+                use_of_models: collected.stand(start, None)?,
+                purchases,
+            }),
+        }
     }
+}
+
+/// What bills have effective cost of.
+struct Known {
+    use_of_models: Standings,
+    purchases: BilledDays,
+}
+
+impl Known {
+    /// Whether what is paid by the hour or month is in a bill: as a purchase, or spread over the use that it covers.
+    fn has_flat(&self, provider: Label, hour: Hour) -> bool {
+        self.purchases.covers(provider, hour)
+            || self.purchases.is_of_first_days(provider, hour)
+            || self
+                .use_of_models
+                .of_provider(provider)
+                .any(|(_, standing)| standing.is_billed(hour))
+    }
+}
+
+fn is_purchase(key: &SpendKey) -> bool {
+    let category = key.dimensions.get(Dimension::Category);
+    category.as_str().eq_ignore_ascii_case("purchase")
 }
 
 fn effective(terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(SpendKey, Sums), MoneyError> {
@@ -201,7 +265,7 @@ fn effective(terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(SpendKey, Su
 impl Ledger for View {
     fn spend(&mut self, period: Period, visit: &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError> {
         if self.fill {
-            let fill = Fill::read(self.inner.as_mut(), self.now)?;
+            let fill = Fill::read(self.inner.as_mut(), period.start, self.now)?;
             let mut names = Names::default();
             return self.agreed(period, &mut |key, sums| {
                 visit(key, sums);
