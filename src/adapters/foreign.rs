@@ -67,7 +67,7 @@ mod tests {
                 "<!channel> & `<!here>` @all",
                 "&lt;!channel&gt; &amp; `&lt;!here&gt;` @\u{200b}all",
             ),
-            ("one ` alone, `` empty", "one ` alone, `` empty"),
+            ("one ` alone, `` empty", "one ` alone, ``\u{200b} empty"),
             ("`@here`", "`@\u{200b}here`"),
             ("a\nb", "a b"),
         ] {

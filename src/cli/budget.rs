@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use super::text::{bar, clean, csv_cell, paint, unicode_locale};
+use super::text::{bar, clean, counted, csv_cell, paint, unicode_locale};
 use super::{CliError, Context, Exit, Format, wire};
 use crate::domain::glob::glob_matches;
 use crate::engine::evaluate::BudgetStatus;
@@ -151,8 +151,8 @@ fn block(ctx: &Context<'_>, status: &BudgetStatus) -> String {
     }
     if status.unpriced_events > 0 {
         text += &format!(
-            "  unpriced: {} events, at most {}{}\n",
-            status.unpriced_events,
+            "  unpriced: {}, at most {}{}\n",
+            counted(status.unpriced_events.unsigned_abs(), "call"),
             money(status.unpriced_worst_case),
             if budget.count_unpriced {
                 ", counted"

@@ -99,9 +99,9 @@ fn usd(amount: Option<Decimal>) -> Option<String> {
 fn summary(done: &Repriced, dry_run: bool) -> String {
     let sign = if done.cost.is_sign_negative() { "" } else { "+" };
     let mut text = format!(
-        "{} of {} calls {} another charge: {sign}{} USD\n",
+        "{} of {} {} another charge: {sign}{} USD\n",
         count(done.changed),
-        count(done.calls),
+        counted(done.calls.unsigned_abs(), "call"),
         if dry_run { "would get" } else { "got" },
         done.cost.normalize()
     );
@@ -134,8 +134,8 @@ fn summary(done: &Repriced, dry_run: bool) -> String {
     if done.left_out > 0 {
         let _ = writeln!(
             text,
-            "left as they are: {} calls, {} USD, whose detail has expired; sums alone cannot be priced anew exactly",
-            count(done.left_out),
+            "left as they are: {}, {} USD, whose detail has expired; sums alone cannot be priced anew exactly",
+            counted(done.left_out.unsigned_abs(), "call"),
             done.left_out_cost.normalize()
         );
     }

@@ -75,11 +75,12 @@ fn start(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mu
         Err(error) => return told_by_clap(&error, out, err),
     };
     let config = settings(&cli)?;
-    let format = cli
-        .global
-        .format
-        .or_else(|| output.as_deref().and_then(format_of))
-        .unwrap_or(Format::Table);
+    let format = match (cli.global.format, &output) {
+        (Some(format), _) => format,
+        // What these write has one form.
+        (None, Some(path)) if !matches!(cli.command, Command::Completions(_) | Command::Man(_)) => format_of(path)?,
+        (None, _) => Format::Table,
+    };
     if format == Format::Html && !matches!(cli.command, Command::Report(_)) {
         return Err(CliError::usage("only `finops report` has the format `html`").hint("use `--format json`"));
     }
@@ -160,14 +161,22 @@ fn settings(cli: &Cli) -> Result<Config, CliError> {
     Ok(config)
 }
 
-fn format_of(path: &Path) -> Option<Format> {
-    match path.extension()?.to_str()? {
-        "json" => Some(Format::Json),
-        "jsonl" | "ndjson" => Some(Format::Jsonl),
-        "csv" => Some(Format::Csv),
-        "md" | "markdown" => Some(Format::Markdown),
-        "html" | "htm" => Some(Format::Html),
-        _ => None,
+/// The format that the extension of a file stands for; text where it has none.
+fn format_of(path: &Path) -> Result<Format, CliError> {
+    let Some(extension) = path.extension() else {
+        return Ok(Format::Table);
+    };
+    match extension.to_string_lossy().as_ref() {
+        "txt" | "text" | "log" => Ok(Format::Table),
+        "json" => Ok(Format::Json),
+        "jsonl" | "ndjson" => Ok(Format::Jsonl),
+        "csv" => Ok(Format::Csv),
+        "md" | "markdown" => Ok(Format::Markdown),
+        "html" | "htm" => Ok(Format::Html),
+        other => Err(
+            CliError::usage(format!("`{}`: no format has the extension `{other}`", path.display()))
+                .hint("end the name in .txt, .json, .jsonl, .csv, .md or .html, or choose with `--format`"),
+        ),
     }
 }
 

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Config;
+use crate::domain::amount::{amount_text, parse_amount};
 use crate::domain::contract::{Commitment, Contract, ContractKind, Per, Terms};
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
@@ -92,6 +93,7 @@ pub struct CommitmentConfig {
     #[serde(default)]
     pub dimensions: BTreeMap<Dimension, String>,
     /// What one unit costs, as text: `"39.60 USD"`.
+    #[serde(deserialize_with = "amount_text")]
     pub amount: String,
     /// For how long that pays: `hour` or `month`.
     pub per: PerConfig,
@@ -182,12 +184,8 @@ impl ContractConfig {
 
 impl CommitmentConfig {
     fn commitment(&self) -> Result<Commitment, String> {
-        let (amount, unit) = match self.amount.trim().split_once(' ') {
-            Some((amount, unit)) => (amount, unit),
-            None => (self.amount.as_str(), "USD"),
-        };
-        let amount = parse_decimal(amount).map_err(|e| format!("`amount`: {e}"))?;
-        let currency: Currency = unit.parse().map_err(|e| format!("`amount`: {e}"))?;
+        let (amount, unit) = parse_amount(&self.amount).map_err(|e| format!("`amount`: {e}"))?;
+        let currency = unit.unwrap_or(Currency::USD);
         if amount.is_sign_negative() || amount > Decimal::from(1_000_000_000) || amount.normalize().scale() > 6 {
             return Err("`amount` is negative, above 1,000,000,000, or has more than 6 decimals".to_owned());
         }

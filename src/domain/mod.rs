@@ -1,6 +1,7 @@
 //! The nouns. Pure, synchronous, deterministic: no clock, no I/O, no vendor's wire format.
 
 pub mod alert;
+pub mod amount;
 pub mod billed;
 pub mod budget;
 pub mod charge;

@@ -80,6 +80,14 @@ pub enum MoneyError {
         /// The start of the text.
         text: String,
     },
+    /// Text that is no amount with its currency.
+    #[error("`{text}` is no amount, write `{meant}`")]
+    Written {
+        /// The start of the text.
+        text: String,
+        /// What was probably meant, or what an amount looks like.
+        meant: String,
+    },
     /// Text that is no currency code.
     #[error("`{text}` is not a currency code of three letters")]
     Currency {

@@ -305,7 +305,10 @@ fn of_rest(
         description: if calls == 0 {
             "free allowances of the day".to_owned()
         } else {
-            format!("{calls} calls whose receipts are no longer kept, and free allowances")
+            format!(
+                "{calls} {} whose receipts are no longer kept, and free allowances",
+                if calls == 1 { "call" } else { "calls" }
+            )
         },
         consumed: Some((tokens, "Tokens")),
         quantity: sign,

@@ -13,6 +13,7 @@ use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::period::Period;
 use crate::domain::spend::Basis;
+use crate::domain::usage::Bucket;
 use crate::ports::{Ledger, Pricer, StoreError};
 
 /// Calls of one provider and model that have no price for one reason.
@@ -36,6 +37,8 @@ pub struct Missing {
     pub last: DateTime<Utc>,
     /// How many of them have a price in the books of today: pricing anew gives it to them.
     pub priced_now: i64,
+    /// Which kinds of tokens they have, in the order of [`Bucket::ALL`]; none where the detail is gone.
+    pub kinds: [bool; Bucket::ALL.len()],
 }
 
 type Key = (Label, Label, Option<UnpricedReason>);
@@ -64,6 +67,7 @@ pub fn missing(
                 first: event.at,
                 last: event.at,
                 priced_now: i64::from(pricer.price(event).is_priced()),
+                kinds: Bucket::ALL.map(|bucket| event.tokens.get(bucket) > 0),
             };
             failed = failed.take().or_else(|| absorb(&mut found, one).err());
         }
@@ -89,6 +93,7 @@ pub fn missing(
                 first: key.hour.start(),
                 last: key.hour.start(),
                 priced_now: 0,
+                kinds: [false; Bucket::ALL.len()],
             };
             failed = failed.take().or_else(|| absorb(&mut summed, one).err());
         }
@@ -126,5 +131,8 @@ fn absorb(found: &mut BTreeMap<Key, Missing>, one: Missing) -> Result<(), MoneyE
     slot.first = slot.first.min(one.first);
     slot.last = slot.last.max(one.last);
     slot.priced_now += one.priced_now;
+    for (has, more) in slot.kinds.iter_mut().zip(one.kinds) {
+        *has |= more;
+    }
     Ok(())
 }

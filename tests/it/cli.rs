@@ -295,7 +295,7 @@ fn a_report_as_html_is_one_file_that_loads_nothing_and_obeys_no_name() {
     // Rounded for people, exact for programs; what has no price is not shown as nothing.
     assert!(html.contains(r#"<data value="3.015">$3.02</data>"#), "{html}");
     assert!(
-        html.contains("Unpriced: 1 calls") && html.contains(">unpriced</span>"),
+        html.contains("Unpriced: 1 call, ") && html.contains(">unpriced</span>"),
         "{html}"
     );
     assert!(html.contains("<caption>") && html.matches("scope=\"row\"").count() > 6);

@@ -324,3 +324,87 @@ fn a_budget_on_a_name_that_nothing_has_says_so() {
     write(folder.path(), "policies/budgets/b.toml", right);
     assert!(!out(&finops(folder.path(), &["budget"])).contains("note: "));
 }
+
+#[test]
+fn what_is_written_otherwise_is_told_as_it_should_be() {
+    for (amount, said) in [
+        ("\"$100\"", "`amount`: `$100` is no amount, write `100 USD`"),
+        ("\"1,000 EUR\"", "`amount`: `1,000 EUR` is no amount, write `1000 EUR`"),
+        ("100", "expected an amount in quotation marks such as `\"100 USD\"`"),
+    ] {
+        let folder = home("", &format!("amount = {amount}"));
+        let output = finops(folder.path(), &["config", "check"]);
+        assert_eq!(output.status.code(), Some(2), "{amount}");
+        assert!(err(&output).contains(said), "{}", err(&output));
+    }
+    let folder = home("", "amount = \"1 USD\"");
+    for (args, said) in [
+        (&["report", "--by", "daily"][..], "did you mean `day`?"),
+        (&["report", "--by", "models"], "did you mean `model`?"),
+        (&["report", "--where", "taem=x"], "did you mean `team`?"),
+        (
+            &["report", "--output", "x.pdf"],
+            "`x.pdf`: no format has the extension `pdf`",
+        ),
+    ] {
+        let output = finops(folder.path(), args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(err(&output).contains(said), "{args:?}: {}", err(&output));
+    }
+    let said = err(&finops(folder.path(), &["report", "--files", "nope"]));
+    let place = folder.path().canonicalize().unwrap().join("nope");
+    assert!(
+        said.contains(&format!("looked for it at `{}`", place.display())),
+        "{said}"
+    );
+    for args in [
+        &["report", "--output", "x.pdf", "--format", "csv"][..],
+        &["report", "--output", "x.txt"],
+        &["completions", "bash", "--output", "finops.bash"],
+        &["man", "--output", "finops.1"],
+    ] {
+        let output = finops(folder.path(), args);
+        assert!(output.status.success(), "{args:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn lists_fit_the_terminal_and_one_call_is_no_calls() {
+    let folder = home("", "amount = \"1 USD\"");
+    let long = usage(5, "a-team-with-quite-a-long-name");
+    let unknown = long
+        .replace("\"id\":\"5", "\"id\":\"6")
+        .replace("gpt-4o", "gpt-unheard-of-2026-11-01-preview");
+    write(folder.path(), "a.jsonl", &format!("{long}\n{unknown}\n"));
+    finops(folder.path(), &["run"]);
+    for (width, args, kept) in [
+        (70, &["explain", "--top", "2"][..], &["usd", "model"][..]),
+        (100, &["price", "missing"], &["usd_at_most", "reason"]),
+        (100, &["alert", "list"], &["id", "state", "budget", "what"]),
+        (60, &["alert", "list"], &["id", "state", "what"]),
+    ] {
+        let output = now(folder.path())
+            .env("COLUMNS", width.to_string())
+            .args(args)
+            .output()
+            .unwrap();
+        let text = out(&output);
+        let table = text.split("\n\n").next().unwrap();
+        assert!(
+            table.lines().all(|line| line.chars().count() <= width),
+            "{args:?}\n{table}"
+        );
+        let header: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
+        assert!(kept.iter().all(|name| header.contains(name)), "{args:?}\n{table}");
+        assert!(table.lines().count() > 1, "{table}");
+    }
+    let wide = out(&finops(folder.path(), &["alert", "list"]));
+    assert!(wide.contains(" has spent ") || wide.contains("b: "), "{wide}");
+    for args in [&["report"][..], &["budget"]] {
+        let text = out(&finops(folder.path(), args));
+        assert!(text.contains("unpriced: 1 call, "), "{text}");
+    }
+    let text = out(&finops(folder.path(), &["price", "missing"]));
+    let rates = "rates = { input = \"\", cache_read = \"\", output = \"\" }";
+    assert!(text.contains(rates), "{text}");
+}

@@ -119,7 +119,10 @@ pub(super) fn discover(paths: &[String], base: &Path, env: fn(&str) -> Option<St
             Ok(false) => search.miss(SourceError::Read {
                 what: path.clone(),
                 cause: "no such file or folder".to_owned(),
-                hint: format!("check the spelling; looked for it at `{}`", full.display()),
+                hint: format!(
+                    "check the spelling; looked for it at `{}`",
+                    std::path::absolute(&full).unwrap_or(full).display()
+                ),
             }),
             Err(cause) => search.fail(&full, &cause),
         }

@@ -13,9 +13,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::domain::amount::{amount_text, parse_amount};
 use crate::domain::budget::{Budget, BudgetPeriod, Scope, Threshold, ThresholdKind};
 use crate::domain::dimension::Dimension;
-use crate::domain::money::{Currency, Money, parse_decimal};
+use crate::domain::money::{Currency, Money};
 use crate::domain::notification::Severity;
 use crate::domain::period::{Calendar, Period};
 use crate::domain::plausible::plausible;
@@ -134,6 +135,7 @@ pub struct BudgetPolicy {
     #[serde(default)]
     pub scope: BTreeMap<Dimension, Patterns>,
     /// How much, as text, so that it is exact: `"2000.00 USD"`.
+    #[serde(deserialize_with = "amount_text")]
     pub amount: String,
     /// Currency, where the amount does not name it; dollars by default.
     #[serde(default)]
@@ -275,20 +277,17 @@ impl BudgetPolicy {
         if self.name.trim().is_empty() {
             return Err("a budget needs a name".to_owned());
         }
-        let (amount, unit) = match self.amount.trim().split_once(' ') {
-            Some((amount, unit)) => (amount, Some(unit.to_owned())),
-            None => (self.amount.as_str(), None),
-        };
-        let amount = parse_decimal(amount).map_err(|e| format!("`amount`: {e}"))?;
+        let (amount, unit) = parse_amount(&self.amount).map_err(|e| format!("`amount`: {e}"))?;
         if amount.is_sign_negative() {
             return Err("`amount` is negative".to_owned());
         }
         if amount > MAX_AMOUNT {
             return Err(format!("`amount` is above {MAX_AMOUNT}: absurd"));
         }
-        let currency = match unit.as_ref().or(self.currency.as_ref()) {
-            Some(code) => code.parse::<Currency>().map_err(|e| format!("`currency`: {e}"))?,
-            None => Currency::USD,
+        let currency = match (unit, &self.currency) {
+            (Some(currency), _) => currency,
+            (None, Some(code)) => code.parse().map_err(|e| format!("`currency`: {e}"))?,
+            (None, None) => Currency::USD,
         };
         let zone = self.time_zone.as_deref().unwrap_or("UTC");
         let zone: Tz = zone

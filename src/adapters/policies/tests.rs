@@ -9,9 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PolicyError, budget_file, toml_files};
+use crate::domain::amount::parse_amount;
 use crate::domain::budget::{Budget, ThresholdKind};
 use crate::domain::dimension::{Dimension, Dimensions};
-use crate::domain::money::{Currency, parse_decimal};
+use crate::domain::money::parse_decimal;
 use crate::domain::period::{Hour, midnight};
 use crate::domain::plausible::plausible;
 use crate::domain::policy_test::{Expectation, PolicyTest, Standing};
@@ -184,15 +185,12 @@ impl TestPolicy {
 
 /// An amount, with or without the budget's currency.
 fn amount(text: &str, budget: &Budget, key: &str) -> Result<Decimal, String> {
-    let (number, unit) = text
-        .trim()
-        .split_once(' ')
-        .map_or((text.trim(), None), |(n, u)| (n, Some(u)));
+    let (amount, unit) = parse_amount(text).map_err(|cause| format!("`{key}`: {cause}"))?;
     let currency = budget.amount.currency();
-    if unit.is_some_and(|unit| unit.trim().parse::<Currency>() != Ok(currency)) {
+    if unit.is_some_and(|unit| unit != currency) {
         return Err(format!("`{key}`: the budget is in {currency}"));
     }
-    parse_decimal(number).map_err(|cause| format!("`{key}`: {cause}"))
+    Ok(amount)
 }
 
 impl SpendPolicy {

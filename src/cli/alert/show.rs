@@ -49,8 +49,15 @@ pub fn rows<const N: usize>(ctx: &mut Context<'_>, names: [&str; N], rows: Vec<V
             let columns = names.map(|name| Column {
                 header: name.to_owned(),
                 align: Align::Left,
-                drop_order: 0,
-                cut: matches!(name, "what" | "reason" | "last failure"),
+                // The title says what the threshold and the budget are.
+                drop_order: match name {
+                    "threshold" | "attempts" | "by" => 4,
+                    "since" | "from" => 3,
+                    "severity" => 2,
+                    "budget" | "channel" => 1,
+                    _ => 0,
+                },
+                cut: matches!(name, "budget" | "what" | "reason" | "last failure"),
             });
             let text = table(&columns, &rows, 0, ctx.width, unicode_locale());
             writeln!(ctx.out, "{}", text.trim_end())?;

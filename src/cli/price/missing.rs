@@ -11,6 +11,7 @@ use crate::cli::{CliError, Context, Exit, Format, wire};
 use crate::domain::charge::UnpricedReason;
 use crate::domain::money::add_exact;
 use crate::domain::period::Period;
+use crate::domain::usage::Bucket;
 use crate::engine::explain::always;
 use crate::engine::missing::{Missing, missing};
 use crate::engine::report::Filter;
@@ -198,11 +199,32 @@ fn overlay_head(provider: &str) -> String {
     format!("providers = [{}]\n", quoted(provider))
 }
 
+/// The rates that such a model has: those of every model, those of Claude, and those of what its calls were made of.
+fn rates(m: &Missing) -> String {
+    let claude = m.model.as_str().to_ascii_lowercase().contains("claude");
+    let has = |bucket: Bucket, used: bool| match bucket {
+        Bucket::InputUncached | Bucket::CacheRead | Bucket::Output => true,
+        Bucket::CacheWrite5m => used || claude,
+        _ => used,
+    };
+    let all = Bucket::ALL.into_iter().zip(m.kinds);
+    let rates = all.filter(|&(bucket, used)| has(bucket, used)).map(|(bucket, _)| {
+        let name = if bucket == Bucket::InputUncached {
+            "input"
+        } else {
+            bucket.name()
+        };
+        format!("{name} = \"\"")
+    });
+    rates.collect::<Vec<_>>().join(", ")
+}
+
 fn overlay(m: &Missing, more: &str) -> String {
     format!(
-        "[[entry]]\nmodel = {}\n[[entry.price]]\nfrom = {}\nrates = {{ input = \"\", cache_read = \"\", cache_write_5m = \"\", output = \"\" }}     # USD per million tokens; leave out what does not exist\n{more}",
+        "[[entry]]\nmodel = {}\n[[entry.price]]\nfrom = {}\nrates = {{ {} }}     # USD per million tokens; leave out what does not exist\n{more}",
         quoted(m.model.as_str()),
         quoted(&m.first.format("%Y-%m-%d").to_string()),
+        rates(m),
     )
 }
 

@@ -10,8 +10,9 @@ pub mod receipt;
 use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use unicode_width::UnicodeWidthStr;
 
-use super::text::csv_cell;
+use super::text::{Align, Column, GAP, csv_cell, fitted, shorten, unicode_locale};
 use super::{CliError, Context, Exit, Format};
 use crate::adapters::prices::{self, BookKind, BookPricer, BookSpec, PriceBookError};
 use crate::config::{Config, PriceBookKind};
@@ -174,7 +175,7 @@ pub(super) fn put_rows(
                 .map(|r| line(r.iter().map(|c| shown(c).replace('|', "\\|")).collect()));
             format!("{head}{rule}{}", body.collect::<String>())
         }
-        Format::Table | Format::Html => table(header, rows),
+        Format::Table | Format::Html => table(header, rows, ctx.width),
     };
     put(ctx, &text)
 }
@@ -191,43 +192,52 @@ fn csv_text(header: &[&str], rows: &[Vec<String>]) -> Result<String, CliError> {
     String::from_utf8(bytes).map_err(|e| failed(e.to_string()))
 }
 
-/// Columns padded to their widest cell; numbers to the right.
-pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+/// Which columns go first where there is no room, and which names may be cut: the first says what a row is about.
+fn column(at: usize, name: &str, numbers: bool) -> Column {
+    Column {
+        header: name.to_owned(),
+        align: if numbers { Align::Right } else { Align::Left },
+        drop_order: match name {
+            _ if at == 0 => 0,
+            "media" | "hours" | "book" | "priced_by" => 5,
+            "first" | "last" | "thresholds" | "tiers" => 4,
+            "team" | "to" => 3,
+            "tokens" | "at" => 2,
+            "now_by" | "reason" => 1,
+            _ => 0,
+        },
+        cut: at > 0 && !numbers,
+    }
+}
+
+/// Columns padded to their widest cell and fitted into `width`; numbers to the right.
+pub(super) fn table(header: &[&str], rows: &[Vec<String>], width: usize) -> String {
     let number = |cell: &str| cell.chars().next().is_some_and(|c| c.is_ascii_digit());
-    let columns: Vec<(usize, bool)> = header
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|c| shown(c)).collect()).collect();
+    let columns: Vec<Column> = header
         .iter()
         .enumerate()
         .map(|(at, name)| {
             let cells = || rows.iter().filter_map(move |row| row.get(at));
-            let width = cells()
-                .map(|c| c.chars().count())
-                .max()
-                .unwrap_or(0)
-                .max(name.chars().count());
-            (
-                width,
-                cells().any(|c| number(c)) && cells().all(|c| c.is_empty() || number(c)),
-            )
+            let numbers = cells().any(|c| number(c)) && cells().all(|c| c.is_empty() || number(c));
+            column(at, name, numbers)
         })
         .collect();
-    let line = |cells: &mut dyn Iterator<Item = String>| {
-        let padded: Vec<String> = cells
-            .zip(&columns)
-            .map(|(c, (width, right))| {
-                if *right {
-                    format!("{c:>width$}")
-                } else {
-                    format!("{c:<width$}")
-                }
-            })
-            .collect();
-        format!("{}\n", padded.join("  ").trim_end())
+    let kept = fitted(&columns, &rows, width);
+    let line = |row: &[String]| {
+        let padded = kept.iter().map(|&(at, width)| {
+            let cell = shorten(row.get(at).map_or("", String::as_str), width, unicode_locale());
+            let blank = " ".repeat(width.saturating_sub(cell.width()));
+            match columns.get(at).map(|c| c.align) {
+                Some(Align::Right) => blank + &cell,
+                _ => cell + &blank,
+            }
+        });
+        let padded: Vec<String> = padded.collect();
+        format!("{}\n", padded.join(&" ".repeat(GAP)).trim_end())
     };
-    let mut text = line(&mut header.iter().map(|h| (*h).to_owned()));
-    for row in rows {
-        text.push_str(&line(&mut row.iter().map(|c| shown(c))));
-    }
-    text
+    let names: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
+    std::iter::once(&names).chain(&rows).map(|row| line(row)).collect()
 }
 
 /// Without anything that a terminal would obey: names come from files that anyone may write.

@@ -50,7 +50,7 @@ pub fn text(quote: &Quote) -> String {
         total,
         "USD".to_owned(),
     ]);
-    let mut text = table(&HEADER, &rows);
+    let mut text = table(&HEADER, &rows, usize::MAX);
     let since = if quote.valid_from.is_empty() {
         String::new()
     } else {

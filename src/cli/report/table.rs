@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
 use super::shown_name;
-use crate::cli::text::{self, Align, Column, count, money, money_to, paint, tokens};
+use crate::cli::text::{self, Align, Column, count, counted, money, money_to, paint, tokens};
 use crate::domain::money::Money;
 use crate::domain::spend::Sums;
 use crate::domain::usage::Bucket;
@@ -95,8 +95,8 @@ pub fn unpriced(section: &Section) -> Option<String> {
     let sums = &section.total.sums;
     (sums.unpriced_events > 0).then(|| {
         format!(
-            "unpriced: {} calls, {} tokens, not in these totals; at most {} more",
-            count(sums.unpriced_events),
+            "unpriced: {}, {} tokens, not in these totals; at most {} more",
+            counted(sums.unpriced_events.unsigned_abs(), "call"),
             tokens(sums.unpriced_tokens),
             money(Money::new(sums.unpriced_worst_case, section.currency))
         )

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 pub use number::{count, counted, money, money_to, percent_change, tokens};
-pub use table::{Align, Column, natural_width, table};
+pub use table::{Align, Column, GAP, fitted, natural_width, shorten, table};
 
 /// Whether the locale of the environment can show more than ASCII.
 #[must_use]

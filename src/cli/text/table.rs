@@ -33,7 +33,7 @@ const MIN_NAME: usize = 8;
 const GOOD_NAME: usize = 26;
 
 /// Spaces between columns.
-const GAP: usize = 2;
+pub const GAP: usize = 2;
 
 /// Columns of the terminal that a table takes when nothing is cut or dropped.
 #[must_use]
@@ -54,6 +54,12 @@ fn measured(columns: &[Column], rows: &[Vec<String>]) -> Vec<(usize, usize)> {
 /// A line is drawn before the last `footer` rows.
 #[must_use]
 pub fn table(columns: &[Column], rows: &[Vec<String>], footer: usize, width: usize, unicode: bool) -> String {
+    draw(columns, rows, &fitted(columns, rows, width), footer, unicode)
+}
+
+/// Which columns fit into `width`, and how wide each may be.
+#[must_use]
+pub fn fitted(columns: &[Column], rows: &[Vec<String>], width: usize) -> Vec<(usize, usize)> {
     let mut kept = measured(columns, rows);
     let column = |index: usize| columns.get(index);
     let needed = |kept: &[(usize, usize)], cut: bool| -> usize {
@@ -87,7 +93,7 @@ pub fn table(columns: &[Column], rows: &[Vec<String>], footer: usize, width: usi
             None => break,
         }
     }
-    draw(columns, rows, &kept, footer, unicode)
+    kept
 }
 
 fn draw(columns: &[Column], rows: &[Vec<String>], kept: &[(usize, usize)], footer: usize, unicode: bool) -> String {

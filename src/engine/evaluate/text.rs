@@ -245,8 +245,9 @@ pub fn lines(status: &BudgetStatus) -> Vec<String> {
     }
     if status.unpriced_events > 0 {
         lines.push(format!(
-            "unpriced: {} events, {} tokens, at most {}{}",
+            "unpriced: {} {}, {} tokens, at most {}{}",
             status.unpriced_events,
+            if status.unpriced_events == 1 { "call" } else { "calls" },
             status.unpriced_tokens,
             amount(status.unpriced_worst_case, status),
             if status.budget.count_unpriced {

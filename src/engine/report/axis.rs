@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::period::Hour;
+use crate::domain::similar::nearest;
 
 /// One axis of a report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,16 +81,27 @@ impl FromStr for Axis {
             other => Axis::Of(
                 other
                     .parse()
-                    .map_err(|_| UnknownAxis(format!("{}, hour, day, week, month", unknown_dimension(other))))?,
+                    .map_err(|_| UnknownAxis(unknown(other, &["hour", "day", "week", "month"])))?,
             ),
         })
     }
 }
 
 pub(super) fn unknown_dimension(text: &str) -> String {
-    let known = Dimension::ALL.map(Dimension::name).join(", ");
+    unknown(text, &[])
+}
+
+/// What is known instead, and what was probably meant: `daily` and `days` are `day`.
+fn unknown(text: &str, more: &[&str]) -> String {
+    let known: Vec<&str> = Dimension::ALL
+        .iter()
+        .map(|d| d.name())
+        .chain(more.iter().copied())
+        .collect();
     let text: String = text.chars().take(40).collect();
-    format!("`{text}` is none of {known}")
+    let stem = text.strip_suffix("ly").unwrap_or(&text);
+    let meant = nearest(stem, &known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    format!("`{text}` is none of {}{meant}", known.join(", "))
 }
 
 /// The value of one axis in one row.
