@@ -63,6 +63,7 @@ module "monitor" {
   memory_mb               = var.monitor.memory_mb
   table_arns              = length(var.monitor.table_arns) > 0 ? var.monitor.table_arns : toset(values(module.orchestrator.table_arns))
   topic_arn               = module.orchestrator.topic_arn
+  alarm_topic_arns        = var.monitor.alarm_topic_arns
   assume_role_arns        = var.monitor.assume_role_arns
   usage_buckets           = var.monitor.usage_buckets
   athena                  = var.monitor.athena

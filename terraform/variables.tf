@@ -106,6 +106,7 @@ variable "monitor" {
     timeout_seconds       = optional(number, 300)
     memory_mb             = optional(number, 256)
     table_arns            = optional(set(string), [])
+    alarm_topic_arns      = optional(set(string), [])
     assume_role_arns      = optional(set(string), [])
     usage_buckets         = optional(set(string), [])
     athena                = optional(object({ workgroup = string, database = string, table = string, buckets = set(string) }))

@@ -145,6 +145,9 @@ impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let hint = match &error {
             StoreError::Locked { .. } => "nothing was written; run it again when the other process has ended",
+            StoreError::Damaged { path, .. } if path.starts_with("dynamodb:") => {
+                "nothing was overwritten; a point-in-time recovery of the table into another one has the item as it was"
+            }
             StoreError::Damaged { .. } => {
                 "nothing was overwritten; restore the file from a backup, or move it away and record again"
             }

@@ -93,6 +93,7 @@ run "alarms_follow_the_schedule" {
 
   variables {
     every_minutes           = 15
+    alarm_topic_arns        = ["arn:aws:sns:us-east-1:123456789012:operators"]
     dead_letter_queue_names = { rate_limiter = "huntaze-rate-limiter-queue-dlq" }
   }
 
@@ -104,6 +105,11 @@ run "alarms_follow_the_schedule" {
   assert {
     condition     = toset(keys(aws_cloudwatch_metric_alarm.dead_letters)) == toset(["rate_limiter", "schedule"]) && toset(keys(aws_cloudwatch_metric_alarm.counts)) == toset(["errors", "throttles"])
     error_message = "errors, throttles and every dead-letter queue are watched"
+  }
+
+  assert {
+    condition     = toset([for alarm in aws_cloudwatch_metric_alarm.said : alarm.metric_name]) == toset(["SourcesFailed", "MessagesWaiting", "MessagesSetAside"]) && alltrue([for alarm in aws_cloudwatch_metric_alarm.said : alarm.namespace == "finops" && alarm.dimensions["Environment"] == "production" && alarm.period == 900 && length(alarm.alarm_actions) == 2])
+    error_message = "what a run says of itself is watched, and told on a second way"
   }
 }
 
@@ -123,10 +129,11 @@ run "refuses_bad_values" {
     kms_key_arn             = "alias/key"
     zip_path                = "./tests/missing.zip"
     every_minutes           = 7
-    timeout_seconds         = 901
+    timeout_seconds         = 14
     memory_mb               = 64
     table_arns              = []
     topic_arn               = "huntaze-cost-alerts"
+    alarm_topic_arns        = ["operators@example.com"]
     assume_role_arns        = ["arn:aws:iam::210987654321:role/*"]
     usage_buckets           = ["Logs/*"]
     athena                  = { workgroup = "*", database = "billing", table = "cur2", buckets = [] }
@@ -139,7 +146,7 @@ run "refuses_bad_values" {
 
   expect_failures = [
     var.namespace, var.environment, var.account_id, var.region, var.tags, var.kms_key_arn, var.zip_path, var.every_minutes, var.timeout_seconds,
-    var.memory_mb, var.table_arns, var.topic_arn, var.assume_role_arns, var.usage_buckets, var.athena, var.secrets, var.log_retention_days, var.dead_letter_queue_names,
+    var.memory_mb, var.table_arns, var.topic_arn, var.alarm_topic_arns, var.assume_role_arns, var.usage_buckets, var.athena, var.secrets, var.log_retention_days, var.dead_letter_queue_names,
     var.environment_variables, var.permissions_file,
   ]
 }

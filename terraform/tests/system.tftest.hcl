@@ -59,7 +59,7 @@ run "monitor_only" {
   }
 
   assert {
-    condition     = length(module.monitor[0].alarm_names) == 6
+    condition     = length(module.monitor[0].alarm_names) == 9
     error_message = "errors, throttles, missed runs and three dead-letter queues are watched"
   }
 }
@@ -73,7 +73,7 @@ run "monitor_with_tables_made_elsewhere" {
   }
 
   assert {
-    condition     = length(output.table_names) == 0 && length(module.monitor[0].alarm_names) == 4
+    condition     = length(output.table_names) == 0 && length(module.monitor[0].alarm_names) == 7
     error_message = "no table is made, and no queue is watched but the scheduler's"
   }
 }

@@ -176,7 +176,7 @@ class Monitor(unittest.TestCase):
 
     def test_alarms(self):
         alarms = {one["alarm_name"]: one for one in values("aws_cloudwatch_metric_alarm")}
-        for name in ("finops-monitor-errors", "finops-monitor-throttles", "finops-monitor-missed", "dead-letters-schedule", "dead-letters-rate_limiter", "dead-letters-workflows"):
+        for name in ("finops-monitor-errors", "finops-monitor-throttles", "finops-monitor-missed", "finops-monitor-sources-failed", "finops-monitor-messages-waiting", "finops-monitor-messages-set-aside", "dead-letters-schedule", "dead-letters-rate_limiter", "dead-letters-workflows"):
             self.assertEqual(alarms[f"huntaze-{name}"]["alarm_actions"], [TOPIC], name)
         missed = alarms["huntaze-finops-monitor-missed"]
         self.assertEqual((missed["evaluation_periods"], missed["treat_missing_data"]), (2, "breaching"))

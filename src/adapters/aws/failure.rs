@@ -38,6 +38,9 @@ pub struct Failure {
     words: String,
 }
 
+/// What a signature that AWS calls too old or too new says.
+const CLOCK: &str = "this machine's clock is off";
+
 /// Characters of AWS's own message that are kept.
 const MESSAGE_LIMIT: usize = 300;
 
@@ -120,6 +123,7 @@ impl Failure {
             }
             Kind::Unavailable | Kind::Unreachable => "the next run goes on where this one stopped",
             Kind::Expired => "renew the credentials and run again",
+            Kind::Credentials if self.words.contains(CLOCK) => "set the clock of this machine, by NTP for instance",
             Kind::Credentials => "set AWS_PROFILE, or the access key in the environment, or run with a role",
             Kind::Denied => "`finops aws permissions` lists the actions that each part needs",
             Kind::Missing => "check namespace, environment and region; terraform creates the resources",
@@ -166,6 +170,32 @@ fn credentials(cause: &str) -> (Kind, bool, String) {
 
 fn service(code: &str, message: &str, status: u16) -> (Kind, bool, String) {
     let message = clean(message);
+    // DynamoDB and S3 say the same of a key as SNS, with another end.
+    match code
+        .strip_suffix("Exception")
+        .filter(|c| c.starts_with("KMS"))
+        .unwrap_or(code)
+    {
+        "KMSThrottling" => {
+            return (
+                Kind::Throttled,
+                false,
+                format!("the key is throttled after retries ({code})"),
+            );
+        }
+        "KMSAccessDenied" | "KMSDisabled" | "KMSInvalidState" | "KMSNotFound" | "KMSOptInRequired" => {
+            return (
+                Kind::Denied,
+                false,
+                format!("the encryption key cannot be used ({code}): {message}"),
+            );
+        }
+        _ => {}
+    }
+    if code == "RequestTimeTooSkewed" || (code.starts_with("InvalidSignature") && message.contains("Signature expired"))
+    {
+        return (Kind::Credentials, false, format!("{CLOCK} ({code}): {message}"));
+    }
     match code {
         "ThrottlingException"
         | "Throttling"
@@ -230,6 +260,10 @@ mod tests {
             ("UnrecognizedClientException", 400, Kind::Credentials),
             ("AccessDeniedException", 400, Kind::Denied),
             ("ResourceNotFoundException", 400, Kind::Missing),
+            ("KMSAccessDenied", 400, Kind::Denied),
+            ("KMSAccessDeniedException", 400, Kind::Denied),
+            ("KMSDisabled", 400, Kind::Denied),
+            ("KMSThrottling", 400, Kind::Throttled),
             ("InternalServerError", 500, Kind::Unavailable),
             ("ValidationException", 400, Kind::Refused),
         ] {
@@ -238,6 +272,16 @@ mod tests {
         assert!(
             service("InternalServerError", "", 503).1,
             "a 5xx may come after the write"
+        );
+        let skewed = Failure::answered(
+            "sts:GetCallerIdentity",
+            "InvalidSignatureException",
+            "Signature expired: now",
+            403,
+        );
+        assert!(
+            skewed.to_string().contains("clock is off") && skewed.hint().contains("clock"),
+            "{skewed}"
         );
     }
 }

@@ -1,7 +1,7 @@
 //! Usage in the objects of a bucket: listed by prefix and day, fetched several at a time, each read once.
 //!
 //! Days that are over are closed and not listed again; of those that are open the objects that were read are remembered. An object that
-//! cannot be fetched is told, and keeps its day open.
+//! cannot be fetched is told, and keeps its day open, and no other: such days come last, so that they keep nothing new waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
@@ -80,8 +80,11 @@ pub struct ObjectSource {
 /// What is kept of a prefix from run to run.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Progressed {
-    /// The last day that is read whole and over.
+    /// The last day that is over: it and those before it are read whole, but for those that lack something.
     closed: Option<NaiveDate>,
+    /// Days of which something could not be fetched when they were read last.
+    #[serde(default)]
+    lacking: BTreeSet<NaiveDate>,
     /// Objects that were read, by digest: of open days, and of no day.
     read: BTreeMap<String, BTreeSet<String>>,
 }
@@ -92,6 +95,25 @@ impl Progressed {
             .get(&named(day))
             .is_some_and(|read| read.contains(&digest(key)))
     }
+
+    /// Whether a day is read whole, so that nothing of it is looked at again.
+    fn is_closed(&self, day: NaiveDate) -> bool {
+        self.closed.is_some_and(|closed| day <= closed) && !self.lacking.contains(&day)
+    }
+
+    /// Days in the order in which they are read: those that lack something after all others.
+    fn order(&self, day: Option<NaiveDate>) -> (bool, Option<NaiveDate>) {
+        (day.is_some_and(|day| self.lacking.contains(&day)), day)
+    }
+}
+
+/// What became of the objects of a day. The others are left for the next run.
+#[derive(Default)]
+struct Day {
+    /// Names of those that were read.
+    read: Vec<String>,
+    /// How many could not be fetched.
+    failed: usize,
 }
 
 fn named(day: Option<NaiveDate>) -> String {
@@ -150,7 +172,7 @@ impl ObjectSource {
         &self,
         folder: &str,
         depth: u32,
-        closed: Option<NaiveDate>,
+        done: &Progressed,
         found: &mut BTreeMap<Option<NaiveDate>, Vec<Object>>,
     ) -> Result<(), SourceError> {
         let mut next = None;
@@ -177,9 +199,9 @@ impl ObjectSource {
             }
         }
         for folder in folders {
-            let over = day_of(&folder).is_some_and(|day| closed.is_some_and(|closed| day <= closed));
+            let over = day_of(&folder).is_some_and(|day| done.is_closed(day));
             if !over && !folder.ends_with(BODIES) && depth < DEEPEST {
-                self.find(&folder, depth + 1, closed, found)?;
+                self.find(&folder, depth + 1, done, found)?;
             }
         }
         Ok(())
@@ -192,10 +214,12 @@ impl ObjectSource {
             .and_then(|Checkpoint(kept)| serde_json::from_slice(kept).ok())
             .unwrap_or_default();
         let mut found = BTreeMap::new();
-        self.find(prefix, 0, done.closed, &mut found)?;
+        self.find(prefix, 0, &done, &mut found)?;
+        // What lacked something and is gone is not looked for again.
+        done.lacking.retain(|day| found.contains_key(&Some(*day)));
         for (day, objects) in &mut found {
             // A day that was closed inside of a prefix that names it.
-            let over = day.is_some_and(|day| done.closed.is_some_and(|closed| day <= closed));
+            let over = day.is_some_and(|day| done.is_closed(day));
             objects.retain(|object| !over && !done.has(*day, &object.key));
         }
         let expected_bytes = found.values().flatten().map(|object| object.size).sum();
@@ -209,28 +233,34 @@ impl ObjectSource {
             .date_naive()
             .checked_sub_days(Days::new(OPEN_DAYS))
             .unwrap_or_default();
-        let (mut whole, mut left) = (true, Rest::default());
-        for (day, objects) in &found {
+        let mut left = Rest::default();
+        let mut days: Vec<_> = found.into_iter().collect();
+        days.sort_by_key(|(day, _)| done.order(*day));
+        for (day, objects) in &days {
             if left.files > 0 || sink.enough() {
                 left.files += objects.len() as u64;
                 left.bytes += objects.iter().map(|object| object.size).sum::<u64>();
                 continue;
             }
-            let read = self.day(objects, &shared, sink)?;
-            whole &= read.len() == objects.len();
-            left.files += (objects.len() - read.len()) as u64;
+            let of_day = self.day(objects, &shared, sink)?;
+            left.files += objects.len().saturating_sub(of_day.read.len() + of_day.failed) as u64;
             done.read
                 .entry(named(*day))
                 .or_default()
-                .extend(read.iter().map(|key| digest(key)));
-            if let Some(day) = day.filter(|day| whole && *day < open_from) {
-                done.closed = done.closed.max(Some(day));
+                .extend(of_day.read.iter().map(|key| digest(key)));
+            if let Some(day) = *day {
+                if of_day.failed > 0 {
+                    done.lacking.insert(day);
+                } else if left.files == 0 {
+                    done.lacking.remove(&day);
+                }
+                if left.files == 0 && day < open_from {
+                    done.closed = done.closed.max(Some(day));
+                }
             }
-            let closed = done.closed;
-            done.read.retain(|day, _| {
-                let day: Option<NaiveDate> = day.parse().ok();
-                day.is_none_or(|day| closed.is_none_or(|closed| day > closed))
-            });
+            let mut read = std::mem::take(&mut done.read);
+            read.retain(|day, _| day.parse().map_or(true, |day| !done.is_closed(day)));
+            done.read = read;
             let kept = serde_json::to_vec(&done).unwrap_or_default();
             sink.checkpoint(&place, Checkpoint(kept))?;
         }
@@ -242,9 +272,9 @@ impl ObjectSource {
             .map_err(Stop::source)
     }
 
-    /// Reads the objects of a day; which of them are read.
-    fn day(&self, objects: &[Object], shared: &Shared, sink: &mut dyn Sink) -> Result<Vec<String>, SourceError> {
-        let mut read = Vec::with_capacity(objects.len());
+    /// Reads the objects of a day until the time is used up.
+    fn day(&self, objects: &[Object], shared: &Shared, sink: &mut dyn Sink) -> Result<Day, SourceError> {
+        let mut done = Day::default();
         let todo = Mutex::new(objects.iter());
         let stop = AtomicBool::new(false);
         let (sender, fetched) = sync_channel(0);
@@ -266,7 +296,7 @@ impl ObjectSource {
             let mut run = Run::new(&self.options, shared.clone(), sink);
             let mut result = Ok(());
             for (object, bytes) in &fetched {
-                result = self.one(&mut run, object, bytes, &mut read);
+                result = self.one(&mut run, object, bytes, &mut done);
                 if result.is_err() || run.sink.enough() {
                     break;
                 }
@@ -276,7 +306,7 @@ impl ObjectSource {
             drop(fetched);
             result
         })?;
-        Ok(read)
+        Ok(done)
     }
 
     fn one(
@@ -284,7 +314,7 @@ impl ObjectSource {
         run: &mut Run<'_>,
         object: &Object,
         bytes: Result<Vec<u8>, String>,
-        read: &mut Vec<String>,
+        done: &mut Day,
     ) -> Result<(), SourceError> {
         let name = format!("{}/{}", self.place, object.key);
         run.progress.files += 1;
@@ -296,19 +326,20 @@ impl ObjectSource {
             Err(cause) => {
                 run.unread(&name, &format!("cannot be fetched: {cause}"));
                 run.tell(true);
+                done.failed += 1;
                 return Ok(());
             }
         };
         run.progress.bytes = object.size;
         match outcome {
-            Ok(()) => read.push(object.key.clone()),
+            Ok(()) => done.read.push(object.key.clone()),
             Err(Stop::Store(error)) => return Err(error.into()),
             // Objects are read one after another: none is left for later.
             Err(Stop::Time | Stop::Later) => {}
             // It will not be better the next time.
             Err(Stop::Io(error)) => {
                 run.reject(&name, 0, Fault::whole(format!("cannot be read: {error}")), b"");
-                read.push(object.key.clone());
+                done.read.push(object.key.clone());
             }
         }
         run.tell(true);

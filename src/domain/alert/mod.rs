@@ -79,6 +79,7 @@ pub struct Alert {
     /// When it was last told.
     pub told_at: Option<DateTime<Utc>>,
     /// Whether people believe that it fires: they were told so, and not since that it is over.
+    #[serde(default)]
     pub told_firing: bool,
     /// A telling that is due as soon as nothing suppresses it: that it is over, or that nobody looks after it any more.
     #[serde(default)]

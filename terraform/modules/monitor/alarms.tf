@@ -8,6 +8,17 @@ locals {
     throttles = { metric = "Throttles", text = "a run of finops-monitor was not started: concurrency" }
   }
 
+  # What a run says of itself: it ends well for Lambda though a source cannot be read or nobody can be told.
+  said = {
+    sources-failed     = { metric = "SourcesFailed", text = "a source could not be read by ${local.said_periods} runs" }
+    messages-waiting   = { metric = "MessagesWaiting", text = "messages could not be told by ${local.said_periods} runs: look at the topic, its key and the log" }
+    messages-set-aside = { metric = "MessagesSetAside", text = "messages are refused by their channel for good: `finops alert retry` tries them again" }
+  }
+  said_periods = 3
+
+  # The first topic may be what is broken.
+  alarm_topics = concat([var.topic_arn], sort(var.alarm_topic_arns))
+
   dead_letters = merge(var.dead_letter_queue_names, { schedule = local.dead_letter_queue })
 }
 
@@ -25,9 +36,29 @@ resource "aws_cloudwatch_metric_alarm" "counts" {
   threshold           = 0
   comparison_operator = "GreaterThanThreshold"
   treat_missing_data  = "notBreaching"
-  alarm_actions       = [var.topic_arn]
-  ok_actions          = [var.topic_arn]
+  alarm_actions       = local.alarm_topics
+  ok_actions          = local.alarm_topics
   tags                = var.tags
+}
+
+resource "aws_cloudwatch_metric_alarm" "said" {
+  for_each = local.said
+
+  alarm_name          = "${var.namespace}-finops-monitor-${each.key}"
+  alarm_description   = each.value.text
+  namespace           = "finops"
+  metric_name         = each.value.metric
+  dimensions          = { Environment = var.environment }
+  statistic           = "Maximum"
+  period              = local.period
+  evaluation_periods  = local.said_periods
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  # A run that does not come is another alarm's.
+  treat_missing_data = "ignore"
+  alarm_actions      = local.alarm_topics
+  ok_actions         = local.alarm_topics
+  tags               = var.tags
 }
 
 # Silence is the failure that nothing else reports, so absent data alarms.
@@ -38,8 +69,8 @@ resource "aws_cloudwatch_metric_alarm" "missed" {
   threshold           = 1
   comparison_operator = "LessThanThreshold"
   treat_missing_data  = "breaching"
-  alarm_actions       = [var.topic_arn]
-  ok_actions          = [var.topic_arn]
+  alarm_actions       = local.alarm_topics
+  ok_actions          = local.alarm_topics
   tags                = var.tags
 
   metric_query {
@@ -86,7 +117,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   threshold           = 0
   comparison_operator = "GreaterThanThreshold"
   treat_missing_data  = "notBreaching"
-  alarm_actions       = [var.topic_arn]
-  ok_actions          = [var.topic_arn]
+  alarm_actions       = local.alarm_topics
+  ok_actions          = local.alarm_topics
   tags                = var.tags
 }

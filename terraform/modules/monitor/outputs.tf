@@ -27,6 +27,7 @@ output "alarm_names" {
   description = "Names of the alarms."
   value = concat(
     [for alarm in aws_cloudwatch_metric_alarm.counts : alarm.alarm_name],
+    [for alarm in aws_cloudwatch_metric_alarm.said : alarm.alarm_name],
     [aws_cloudwatch_metric_alarm.missed.alarm_name],
     [for alarm in aws_cloudwatch_metric_alarm.dead_letters : alarm.alarm_name],
   )

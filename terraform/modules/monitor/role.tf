@@ -5,7 +5,7 @@ locals {
 
   # What each kind of resource stands for here.
   kinds = {
-    tables           = concat(sort(var.table_arns), [for arn in sort(var.table_arns) : "${arn}/index/*"])
+    tables           = sort(var.table_arns)
     topic            = [var.topic_arn]
     key              = [var.kms_key_arn]
     anomaly_monitors = ["arn:${local.partition}:ce::${var.account_id}:anomalymonitor/*"]

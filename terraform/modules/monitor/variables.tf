@@ -95,8 +95,8 @@ variable "timeout_seconds" {
   nullable    = false
 
   validation {
-    condition     = var.timeout_seconds >= 10 && var.timeout_seconds <= 900
-    error_message = "timeout_seconds must be from 10 to 900, the most that Lambda allows."
+    condition     = var.timeout_seconds >= 30 && var.timeout_seconds <= 900
+    error_message = "timeout_seconds must be from 30, of which a run keeps 10 in reserve, to 900, the most that Lambda allows."
   }
 }
 
@@ -131,6 +131,18 @@ variable "topic_arn" {
   validation {
     condition     = can(regex("^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.topic_arn))
     error_message = "topic_arn must be the ARN of an SNS topic."
+  }
+}
+
+variable "alarm_topic_arns" {
+  description = "Further topics for the alarms, which help when the first one is what is broken: best one without its key, with an e-mail address."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.alarm_topic_arns : can(regex("^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", arn))]) && length(var.alarm_topic_arns) <= 4
+    error_message = "alarm_topic_arns must be ARNs of SNS topics, at most four: an alarm has five actions."
   }
 }
 

@@ -23,6 +23,7 @@ mod gemini;
 mod generated;
 mod litellm;
 mod mixed;
+mod objects;
 mod otel;
 mod parquet;
 mod parquet_encodings;

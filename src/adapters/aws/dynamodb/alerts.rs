@@ -83,7 +83,15 @@ impl DynamoAlerts {
 
     fn decoded<T: DeserializeOwned>(&self, item: &Item) -> Result<T, StoreError> {
         let body = text(item, "body").unwrap_or_default();
-        serde_json::from_str(body).map_err(|e| damaged(self.table.name(), &e.to_string()))
+        serde_json::from_str(body).map_err(|e| {
+            let key = |name| text(item, name).unwrap_or_default();
+            let (pk, sk) = (key("pk"), key("sk"));
+            let cause = format!(
+                "the item `pk` = `{pk}`, `sk` = `{sk}` is not what this program writes ({e}): look at it, and bring it back from a \
+                 point-in-time recovery or delete it"
+            );
+            damaged(self.table.name(), &cause)
+        })
     }
 
     fn encoded<T: Serialize>(&self, key: Key, value: &T) -> Result<Item, StoreError> {

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_sns::Client;
+use aws_sdk_sns::error::ProvideErrorMetadata as _;
 use aws_sdk_sns::types::MessageAttributeValue;
 
 use super::client::Aws;
@@ -48,12 +49,23 @@ impl Sns {
     }
 }
 
-fn refused(failure: &Failure) -> DeliveryError {
+/// Whether what SNS refuses is one message, and not all of them: a parameter that is not the topic.
+fn of_message(code: Option<&str>, words: &str) -> bool {
+    matches!(
+        code,
+        Some("InvalidParameter" | "InvalidParameterValue" | "ParameterValueInvalid")
+    ) && !words.contains("TopicArn")
+}
+
+/// `code` is what the service called it, if it answered at all.
+fn refused(failure: &Failure, code: Option<&str>) -> DeliveryError {
     let retry = match failure.kind {
         Kind::Throttled | Kind::Unavailable | Kind::Unreachable => Retry::Backoff,
         // It is about what was sent; the next message may be fine.
-        Kind::Refused => Retry::Refused,
-        Kind::Expired | Kind::Credentials | Kind::Denied | Kind::Missing | Kind::Condition => Retry::Never,
+        Kind::Refused if of_message(code, &failure.to_string()) => Retry::Refused,
+        Kind::Refused | Kind::Expired | Kind::Credentials | Kind::Denied | Kind::Missing | Kind::Condition => {
+            Retry::Never
+        }
     };
     DeliveryError {
         message: failure.to_string(),
@@ -74,9 +86,10 @@ impl Notifier for Sns {
                 .build();
             value.map(|value| (name.to_owned(), value))
         });
-        let values: HashMap<_, _> = values
-            .collect::<Result<_, _>>()
-            .map_err(|e| refused(&Failure::new(Kind::Refused, e.to_string())))?;
+        let values: HashMap<_, _> = values.collect::<Result<_, _>>().map_err(|e| DeliveryError {
+            message: e.to_string(),
+            retry: Retry::Refused,
+        })?;
         let mut request = self
             .client
             .publish()
@@ -98,10 +111,35 @@ impl Notifier for Sns {
                 message: "sns:Publish: no answer in time".to_owned(),
                 retry: Retry::Backoff,
             }),
-            Ok(Err(error)) => Err(refused(&Failure::of("sns:Publish", &error))),
+            Ok(Err(error)) => Err(refused(&Failure::of("sns:Publish", &error), error.code())),
             Ok(Ok(accepted)) => Ok(Receipt {
                 answer: format!("sns {}", accepted.message_id.unwrap_or_default()),
             }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_message_that_sns_cannot_take_is_set_aside() {
+        for (code, message, retry) in [
+            ("KMSDisabled", "key is disabled", Retry::Never),
+            ("KMSAccessDenied", "not authorized to perform kms:Decrypt", Retry::Never),
+            ("KMSThrottling", "slow down", Retry::Backoff),
+            ("InvalidSecurity", "not over HTTPS", Retry::Never),
+            ("InvalidParameter", "Invalid parameter: TopicArn", Retry::Never),
+            (
+                "InvalidParameter",
+                "Invalid parameter: Message too long",
+                Retry::Refused,
+            ),
+            ("InvalidParameter", "Invalid parameter: Subject", Retry::Refused),
+        ] {
+            let failure = Failure::answered("sns:Publish", code, message, 400);
+            assert_eq!(refused(&failure, Some(code)).retry, retry, "{code} {message}");
         }
     }
 }
