@@ -18,7 +18,7 @@ use crate::domain::notification::Notification;
 use crate::domain::period::Period;
 pub use crate::domain::reading::{Located, Progress, RecordPlace, Rejection, Rest};
 use crate::domain::signal::Signals;
-use crate::domain::spend::{Bill, Restatement, SpendKey, Sums};
+use crate::domain::spend::{Bill, KnownBill, Restatement, SpendKey, Sums};
 use crate::domain::usage::{EventBatch, EventId, UsageEvent};
 
 // ---------------------------------------------------------------- reading usage
@@ -197,6 +197,9 @@ pub trait Ledger: Send {
     /// Records a bill, replacing an earlier one of the same identity; what changed on days recorded before is kept as
     /// restatements and returned.
     fn replace_bill(&mut self, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError>;
+
+    /// The bills that have rows, in order of their identities.
+    fn bills(&mut self) -> Result<Vec<KnownBill>, StoreError>;
 
     /// The checkpoints of a source.
     fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError>;

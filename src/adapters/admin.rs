@@ -208,6 +208,9 @@ impl AdminSource {
         }
         page.excluded.iter().for_each(|kind| sink.exclude(kind, 1));
         page.warnings.iter().for_each(|about| sink.warn(about, 1));
+        if let Some((about, count)) = page.rounded {
+            sink.warn(&about, count);
+        }
         Ok(())
     }
 

@@ -98,6 +98,8 @@ pub enum Command {
     Aws(super::aws::AwsArgs),
     /// Show anomalies that AWS found, and tell it what they were
     Anomaly(super::anomaly::AnomalyArgs),
+    /// List the bills of the ledger, and take some back
+    Bill(super::bill::BillArgs),
     /// Check policies and run the tests beside them
     Policy(super::policy::PolicyArgs),
     /// Price a call, list and check price books
@@ -134,6 +136,7 @@ impl Command {
             | Command::Budget(_)
             | Command::Alert(_)
             | Command::Anomaly(_)
+            | Command::Bill(_)
             | Command::Policy(_)
             | Command::Price(_)
             | Command::Explain(_)

@@ -4,6 +4,7 @@ pub mod alert;
 pub mod anomaly;
 pub mod args;
 pub mod aws;
+pub mod bill;
 pub mod budget;
 pub mod completions;
 pub mod config;
@@ -168,7 +169,7 @@ impl From<StoreError> for CliError {
                 "check the path, its permissions and the free space; `--store sqlite:PATH` uses another"
             }
             StoreError::Money(_) => {
-                "an amount in the input is absurdly large; `finops record --rejects FILE` shows what was refused"
+                "an amount is absurdly large: `finops bill list` shows what the bills of the ledger come to, and `finops bill drop` takes one back"
             }
         };
         CliError::incomplete(error.to_string()).hint(hint)

@@ -140,6 +140,7 @@ fn outcome(test: &PolicyTest, budget: &Budget) -> Result<Outcome, CliError> {
             period: Period::new(first, last),
             rows: test.spend.iter().copied().collect(),
             settled_before: None,
+            formerly: None,
         };
         ledger.replace_bill(&bill, last)?;
     }

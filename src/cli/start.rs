@@ -119,6 +119,7 @@ fn dispatch(ctx: &mut Context<'_>, command: &Command) -> Result<Exit, CliError> 
         Command::Alert(args) => super::alert::run(ctx, args),
         Command::Aws(args) => super::aws::run(ctx, args),
         Command::Anomaly(args) => super::anomaly::run(ctx, args),
+        Command::Bill(args) => super::bill::run(ctx, args),
         Command::Policy(args) => super::policy::run(ctx, args),
         Command::Price(args) => super::price::run(ctx, args),
         Command::Explain(args) => super::explain::run(ctx, args),

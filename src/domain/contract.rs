@@ -7,7 +7,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::dimension::{Dimension, Dimensions};
 use super::label::Label;
-use super::money::{Money, MoneyError, add_exact, mul_exact};
+use super::money::{Money, MoneyError, add_exact, mul_bounded, mul_exact};
 use super::period::{Calendar, Hour, Period};
 use super::spend::{Basis, SpendKey, Sums};
 use super::which::Which;
@@ -117,7 +117,7 @@ impl Contract {
     }
 
     fn change(&self, cost: Decimal) -> Result<Decimal, MoneyError> {
-        let part = mul_exact(cost, mul_exact(self.percent, Decimal::new(1, 2))?.normalize())?.normalize();
+        let part = mul_bounded(cost, mul_exact(self.percent, Decimal::new(1, 2))?.normalize())?.normalize();
         Ok(match self.kind {
             ContractKind::Discount => -part,
             ContractKind::Margin => part,

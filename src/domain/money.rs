@@ -8,6 +8,13 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use written::Written;
+
+mod bounded;
+mod written;
+
+pub use bounded::{FINEST, bounded, mul_bounded, parse_amount};
+
 /// An ISO 4217 currency code, or a provider's own unit spelled in three capital letters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Currency([u8; 3]);
@@ -276,7 +283,7 @@ pub fn mul_exact(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
     Ok(product)
 }
 
-/// A decimal from its text, exactly: plain (`0.15`) or scientific (`3e-07`) notation, sign allowed.
+/// A decimal from its text, exactly: plain (`0.15`) or scientific (`3e-07`) notation, sign allowed. Zeros at its end are no digits.
 pub fn parse_decimal(text: &str) -> Result<Decimal, MoneyError> {
     let trimmed = text.trim();
     let parsed = if trimmed.contains(['e', 'E']) {
@@ -284,9 +291,14 @@ pub fn parse_decimal(text: &str) -> Result<Decimal, MoneyError> {
     } else {
         Decimal::from_str_exact(trimmed)
     };
-    parsed.map_err(|_| MoneyError::Amount {
-        text: trimmed.chars().take(40).collect(),
-    })
+    let parsed = parsed.ok().or_else(|| Written::of(trimmed)?.exact());
+    parsed.ok_or_else(|| no_amount(trimmed))
+}
+
+fn no_amount(text: &str) -> MoneyError {
+    MoneyError::Amount {
+        text: text.chars().take(40).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -311,6 +323,34 @@ mod tests {
         );
         assert!(parse_decimal("NaN").is_err());
         assert!(parse_decimal("").is_err());
+    }
+
+    #[test]
+    fn zeros_are_no_digits() {
+        for (text, expected) in [
+            ("0.130243000000000000000000000000000000", "0.130243"),
+            ("0E-6176", "0"),
+            ("-0.000000000000000000000000000000000000000", "0"),
+            ("0e+99999999999999999999", "0"),
+            ("12.50000000000000000000000000000000E1", "125"),
+            ("1.5E-27", "0.0000000000000000000000000015"),
+        ] {
+            let parsed = parse_decimal(text).map(|d| d.normalize().to_string());
+            assert_eq!(parsed.as_deref(), Ok(expected), "{text}");
+        }
+        for text in [
+            "1e-29",
+            "79228162514264337593543950336",
+            "1e29",
+            "1e",
+            "e1",
+            ".",
+            "1.2.3",
+            "--1",
+            "1e1.5",
+        ] {
+            assert!(parse_decimal(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::charge::{Charge, Outcome};
 use super::dimension::{Dimension, Dimensions};
 use super::label::Label;
-use super::money::{Currency, MoneyError, add_exact};
-use super::period::{Hour, Period};
+use super::money::{Currency, MoneyError, add_exact, bounded};
+use super::period::Hour;
 use super::usage::{Bucket, Requests, Tokens, UsageEvent};
 
+mod bill;
 mod rows;
 
+pub use bill::{Bill, Former, KnownBill};
 pub use rows::{HourRows, SpendRow, SpendRows};
 
 /// Where a figure comes from. Two bases are alternative views of the same spend and are never mixed in one sum.
@@ -163,7 +165,7 @@ impl Sums {
         {
             return self.add(&Sums::of(event, charge));
         }
-        self.cost = add_exact(self.cost, charge.cost)?;
+        self.cost = add_exact(self.cost, bounded(charge.cost))?;
         self.events += 1;
         for (slot, (_, count)) in self.tokens.buckets.iter_mut().zip(event.tokens.iter()) {
             if count > 0 {
@@ -185,7 +187,7 @@ impl Sums {
     }
 
     fn combine(&mut self, other: &Sums, sign: i64) -> Result<(), MoneyError> {
-        let money = |a: Decimal, b: Decimal| add_exact(a, if sign < 0 { -b } else { b });
+        let money = |a: Decimal, b: Decimal| add_exact(a, bounded(if sign < 0 { -b } else { b }));
         self.cost = money(self.cost, other.cost)?;
         self.reported_cost = money(self.reported_cost, other.reported_cost)?;
         self.unpriced_worst_case = money(self.unpriced_worst_case, other.unpriced_worst_case)?;
@@ -197,6 +199,15 @@ impl Sums {
         self.unpriced_events += sign * other.unpriced_events;
         self.unpriced_tokens += i128::from(sign) * other.unpriced_tokens;
         Ok(())
+    }
+
+    /// The same, no amount finer than [`bounded`] leaves it: those that were recorded before there was a bound may be.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        for amount in [&mut self.cost, &mut self.reported_cost, &mut self.unpriced_worst_case] {
+            *amount = bounded(*amount);
+        }
+        self
     }
 
     /// Whether nothing is left in it, so that the row can go.
@@ -245,19 +256,6 @@ pub fn hash_metered<H: Hasher>(of_event: &Dimensions, state: &mut H) {
 pub fn usage_category() -> Label {
     static USAGE: std::sync::OnceLock<Label> = std::sync::OnceLock::new();
     *USAGE.get_or_init(|| Label::new("Usage"))
-}
-
-/// One billing period of one bill, complete: recording it replaces what was recorded under the same identity before.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Bill {
-    /// Who issued it and for what: source, billing account, billing period. A later bill of the same identity replaces it.
-    pub identity: String,
-    /// The billing period.
-    pub period: Period,
-    /// Its rows, summed by key; no key twice.
-    pub rows: SpendRows,
-    /// Days before this one were final when the bill was last read: only a change of theirs is a restatement. None: all were.
-    pub settled_before: Option<Hour>,
 }
 
 /// [`Restatement::bill`] of days that calls priced anew have changed.

@@ -1,6 +1,9 @@
 //! Collects usage and bills from sources into the ledger, in bounded batches.
 
-use std::collections::{BTreeMap, HashMap};
+mod collection;
+mod twice;
+
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
@@ -11,6 +14,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::label::Label;
 use crate::domain::money::add_exact;
+use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Bill, Restatement};
 use crate::domain::usage::{EventBatch, UsageEvent};
 use crate::ports::{
@@ -18,81 +22,10 @@ use crate::ports::{
     UsageSource,
 };
 
+pub use collection::{Collection, FailedSource, LeftOver};
+
 /// Rejections shown; all are counted.
 const SHOWN_REJECTIONS: usize = 10;
-
-/// A source that failed as a whole. What it handed over before is recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedSource {
-    /// Its name.
-    pub source: Label,
-    /// What happened, with the cause.
-    pub message: String,
-    /// What to do.
-    pub hint: String,
-}
-
-/// What collecting did. Nothing that was read is missing from these counts.
-#[derive(Clone, Debug, Default)]
-pub struct Collection {
-    /// Files with something new in them.
-    pub files: u64,
-    /// Lines or records read.
-    pub lines: u64,
-    /// Bytes read.
-    pub bytes: u64,
-    /// Requests that the provider charges for, each a cent.
-    pub paid_requests: u64,
-    /// What was recorded, and what was known already.
-    pub recorded: Recorded,
-    /// Records that are no spend, by kind.
-    pub excluded: BTreeMap<&'static str, u64>,
-    /// Things worth telling once, with how often they occurred.
-    pub warnings: BTreeMap<String, u64>,
-    /// Records that were not usable.
-    pub rejected: u64,
-    /// The first of them, by source, file and line.
-    pub first_rejections: Vec<Rejection>,
-    /// Files that could not be read. What they hold is unknown.
-    pub unread: u64,
-    /// Days of bills that changed after they had been recorded.
-    pub restatements: Vec<Restatement>,
-    /// Bills recorded or replaced.
-    pub bills: u64,
-    /// Sources that failed as a whole.
-    pub failed_sources: Vec<FailedSource>,
-    /// What is left for the next run, since the time was used up. Nothing that is missing here was lost.
-    pub left: Vec<LeftOver>,
-}
-
-/// What a source has left for the next run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeftOver {
-    /// Its name.
-    pub source: Label,
-    /// How much; unknown for a source that was not begun.
-    pub rest: Option<Rest>,
-}
-
-impl Collection {
-    /// Distinct calls met in the input, whether the ledger knew them or not.
-    #[must_use]
-    pub fn events(&self) -> u64 {
-        self.recorded.recorded + self.recorded.known
-    }
-
-    /// Whether all that there is was read: else what is missing is unknown, and nothing may be concluded from it.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.failed_sources.is_empty() && self.left.is_empty() && self.unread == 0
-    }
-
-    /// Records that are no spend.
-    #[must_use]
-    pub fn excluded_total(&self) -> u64 {
-        self.excluded.values().sum()
-    }
-}
 
 /// Reads every source to its end and records what is new. A source that fails never stops the others; a ledger that fails
 /// stops everything, since nothing could be kept. Asked in between, `enough` says whether the time for it is used up: then
@@ -115,6 +48,7 @@ pub fn collect<'a>(
         recorded: Recorded::default(),
         restatements: Vec::new(),
         bills: 0,
+        billed: None,
     });
     let mut reading = Reading {
         observer,
@@ -176,6 +110,11 @@ pub fn collect<'a>(
     }
     let recorder = recorder.into_inner().unwrap_or_else(PoisonError::into_inner);
     recorder.ledger.settle()?;
+    if let Some(billed) = recorder.billed {
+        for about in twice::told(recorder.ledger, billed)? {
+            reading.out.warnings.insert(about, 1);
+        }
+    }
     Ok(Collection {
         recorded: recorder.recorded,
         restatements: recorder.restatements,
@@ -198,6 +137,8 @@ struct Recorder<'a> {
     recorded: Recorded,
     restatements: Vec<Restatement>,
     bills: u64,
+    /// The time of the bills that were recorded.
+    billed: Option<Period>,
 }
 
 impl Recorder<'_> {
@@ -222,6 +163,15 @@ impl Recorder<'_> {
         let restated = self.ledger.replace_bill(bill, self.now)?;
         self.restatements.extend(restated);
         self.bills += 1;
+        let hours = bill.rows.hours().filter_map(|rows| rows.hour());
+        let hours = hours.fold(None, |span: Option<(Hour, Hour)>, hour| {
+            Some(span.map_or((hour, hour), |(first, last)| (first.min(hour), last.max(hour))))
+        });
+        if let Some((first, last)) = hours {
+            let own = Period::new(first.start(), Hour(last.0 + 1).start());
+            let known = self.billed.unwrap_or(own);
+            self.billed = Some(Period::new(known.start.min(own.start), known.end.max(own.end)));
+        }
         Ok(())
     }
 }

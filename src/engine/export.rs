@@ -13,7 +13,7 @@ use crate::domain::charge::{Charge, Outcome};
 use crate::domain::contract::Terms;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::focus::FocusCharge;
-use crate::domain::money::{Currency, MoneyError, add_exact, mul_exact};
+use crate::domain::money::{Currency, MoneyError, add_exact, mul_bounded, mul_exact};
 use crate::domain::period::{Hour, Period};
 use crate::domain::price::{Books, Quote};
 use crate::domain::spend::{Basis, Sums, metered_key};
@@ -233,7 +233,7 @@ fn of_line(terms: &Terms, key: &LineKey, (count, calls): Line, grain: Grain) -> 
         .checked_div(Decimal::from(*per))
         .ok_or(MoneyError::Overflow)?;
     let quantity = mul_exact(count, share)?.normalize();
-    let list = mul_exact(*rate, quantity)?.normalize();
+    let list = mul_bounded(*rate, quantity)?.normalize();
     let at = start.start();
     let of_cost = terms.agreed(dimensions, at, list)?;
     let of_price = terms.agreed(dimensions, at, *rate)?;

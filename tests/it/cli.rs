@@ -61,6 +61,7 @@ fn every_command_has_help_and_wrong_usage_exits_with_2() {
         "report",
         "budget",
         "alert",
+        "bill",
         "price",
         "explain",
         "export",

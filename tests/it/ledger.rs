@@ -11,7 +11,7 @@ use finops::domain::dimension::{Dimension, Dimensions};
 use finops::domain::label::Label;
 use finops::domain::money::Currency;
 use finops::domain::period::{Hour, Period};
-use finops::domain::spend::{Basis, Bill, SpendKey, Sums};
+use finops::domain::spend::{Basis, Bill, Former, SpendKey, Sums};
 use finops::domain::usage::{Bucket, EventId, Tokens, UsageEvent};
 use finops::ports::{Checkpoint, Ledger, Pricer, RecordBatch, Retention, StoreError};
 use proptest::prelude::*;
@@ -231,6 +231,7 @@ fn bill(rows: &[(&str, &str, i64)]) -> Bill {
         period,
         rows: rows.iter().map(row).collect(),
         settled_before: None,
+        formerly: None,
     }
 }
 
@@ -267,6 +268,62 @@ fn a_bill_replaces_its_period_and_what_changed_is_kept() {
         assert_eq!(restated[0].day, day(d1));
         ledger.replace_bill(&second, now()).unwrap();
         assert_eq!(rows(&mut *ledger).len(), 3, "{store}: the withdrawn credit left no row");
+    });
+}
+
+#[test]
+fn a_bill_takes_its_rows_from_the_one_that_a_former_version_named_otherwise() {
+    stores(|store, open| {
+        let mut ledger = open();
+        let (d1, d2) = ("2026-10-01T00:00:00Z", "2026-10-02T00:00:00Z");
+        let mut rows: Vec<_> = bill(&[(d1, "Usage", 1000), (d2, "Usage", 500)]).rows.iter().collect();
+        let other = |(key, sums): &(SpendKey, Sums)| {
+            let dimensions = key.dimensions.with(Dimension::Provider, "google");
+            (SpendKey { dimensions, ..*key }, *sums)
+        };
+        let of_others: Vec<_> = rows.iter().map(other).collect();
+        rows.extend(of_others);
+        let former = Bill {
+            identity: "focus/1/2026-10-01".into(),
+            rows: rows.into_iter().collect(),
+            ..bill(&[])
+        };
+        ledger.replace_bill(&former, now()).unwrap();
+        let named = |rows: &[(&str, &str, i64)]| Bill {
+            identity: "focus/aws/1/2026-10-01".into(),
+            formerly: Some(Former {
+                identity: former.identity.clone(),
+                provider: "aws".into(),
+            }),
+            ..bill(rows)
+        };
+        let restated = ledger.replace_bill(&named(&[(d1, "Usage", 1000), (d2, "Usage", 700)]), now());
+        let days: Vec<_> = restated.unwrap().iter().map(|r| (r.old, r.new)).collect();
+        assert_eq!(days, [(Decimal::new(500, 2), Decimal::new(700, 2))], "{store}");
+        assert_eq!(
+            total(&mut *ledger).cost,
+            Decimal::new(3200, 2),
+            "{store}: nothing counts twice"
+        );
+        // As it was before, the rows of the other provider as they are.
+        for _ in 0..2 {
+            ledger.replace_bill(&named(&[(d1, "Usage", 900)]), now()).unwrap();
+            let bills = ledger.bills().unwrap();
+            let sums: Vec<_> = bills
+                .iter()
+                .map(|bill| (bill.identity.as_str(), bill.costs[&(Basis::Billed, Currency::USD)]))
+                .collect();
+            let expected = [
+                ("focus/1/2026-10-01", Decimal::new(1500, 2)),
+                ("focus/aws/1/2026-10-01", Decimal::new(900, 2)),
+            ];
+            assert_eq!(sums, expected, "{store}");
+        }
+        assert_eq!(total(&mut *ledger).cost, Decimal::new(2400, 2), "{store}");
+        // A bill of nothing is none.
+        ledger.replace_bill(&named(&[]), now()).unwrap();
+        let bills = ledger.bills().unwrap();
+        assert_eq!(bills.len(), 1, "{store}: {bills:?}");
     });
 }
 

@@ -20,6 +20,7 @@ mod alerts;
 mod architecture;
 #[cfg(feature = "aws")]
 mod aws;
+mod bills;
 mod channels;
 mod cli;
 mod cycle;

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use rust_decimal::Decimal;
 
-use crate::domain::money::{MoneyError, add_exact};
+use crate::domain::money::{FINEST, MoneyError, add_exact};
 
 /// An amount: `digits` times ten to the power of minus `scale`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,10 +63,10 @@ impl Amount {
         })
     }
 
-    /// The same of a text that may also have an exponent, `1.5e-07`.
+    /// The same of a text that may also have an exponent, `1.5e-07`, and no more digits behind the point than can be summed.
     #[inline]
     pub fn of_text(text: &[u8]) -> Option<Self> {
-        Self::usual(text).or_else(|| Self::scientific(text))
+        Self::usual(text).or_else(|| Self::scientific(text).filter(|amount| amount.scale() <= FINEST))
     }
 
     fn scientific(text: &[u8]) -> Option<Self> {

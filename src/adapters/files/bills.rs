@@ -1,19 +1,23 @@
 //! Bills being put together: rows of a provider's bill, summed per billing account and period, and buckets of cost that replace each other.
 
+mod deliveries;
+mod finish;
 mod slots;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use rustc_hash::FxBuildHasher;
 
-use crate::domain::dimension::Dimensions;
+use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::Currency;
 use crate::domain::period::{Hour, Period};
-use crate::domain::spend::{Basis, Bill, SpendKey, SpendRows, Sums, TokenSums};
+use crate::domain::spend::{Basis, Bill, SpendKey, Sums, TokenSums};
 
+pub(super) use deliveries::Delivery;
+pub(super) use finish::Told;
 use slots::{HoursOfPlace, Slots};
 
 use super::amount::Cost;
@@ -69,11 +73,50 @@ struct Common {
     dimensions: Dimensions,
 }
 
+/// What tells one bill of a source from another. Two providers are never one bill, and a period is the same at whatever hour it begins.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct BillKey {
+    account: String,
+    start: NaiveDate,
+    provider: Label,
+}
+
+impl BillKey {
+    fn identity(&self, source: Label) -> String {
+        let BillKey {
+            account,
+            start,
+            provider,
+        } = self;
+        format!("{source}/{provider}/{account}/{}", start.format("%Y-%m-%d"))
+    }
+
+    /// The identity in ledgers of a time when the bills of two providers could be one.
+    fn before(&self, source: Label) -> String {
+        format!("{source}/{}/{}", self.account, self.start.format("%Y-%m-%d"))
+    }
+
+    /// For people.
+    fn words(&self) -> String {
+        let of = if self.account.is_empty() {
+            "no account"
+        } else {
+            &self.account
+        };
+        format!("the bill of {} for {of} from {}", self.provider, self.start)
+    }
+}
+
 /// The bills of one source. All files of a source are read before any bill is told, since a bill may be spread over several.
 #[derive(Default)]
 pub(super) struct Bills {
-    /// Billing account and start of the billing period.
-    numbers: BTreeMap<(String, DateTime<Utc>), u32>,
+    /// With the delivery that it is a part of.
+    numbers: BTreeMap<(BillKey, u32), u32>,
+    /// Of which the rows are that come now; the first of them is no folder.
+    delivery: u32,
+    deliveries: Vec<Delivery>,
+    /// Bills of the file that is read.
+    touched: BTreeSet<BillKey>,
     periods: Vec<Period>,
     places: HashMap<Common, Place, FxBuildHasher>,
     /// By place.
@@ -107,6 +150,24 @@ impl Bills {
         self.asked.as_ref().map_or(hour, |asked| asked.hour(hour))
     }
 
+    /// From now on rows are of a folder beside which there are others; none: of no delivery of its own.
+    pub fn begin(&mut self, delivery: Option<&Delivery>) {
+        self.delivery = delivery.map_or(0, |delivery| {
+            let known = self.deliveries.iter().position(|known| known == delivery);
+            let at = known.unwrap_or_else(|| {
+                self.deliveries.push(delivery.clone());
+                self.deliveries.len() - 1
+            });
+            u32::try_from(at + 1).unwrap_or(u32::MAX)
+        });
+        self.touched.clear();
+    }
+
+    /// The identities of the bills that rows were of since the last beginning.
+    pub fn told(&self, source: Label) -> Vec<String> {
+        self.touched.iter().map(|key| key.identity(source)).collect()
+    }
+
     /// Where rows of an account, period, currency and dimensions are summed.
     pub fn place(
         &mut self,
@@ -115,11 +176,20 @@ impl Bills {
         currency: Currency,
         mut dimensions: Dimensions,
     ) -> Result<Place, Fault> {
+        let provider = dimensions.get(Dimension::Provider);
         if let Some(asked) = &self.asked {
             asked.narrow(&mut dimensions);
         }
         let next = |length: usize| u32::try_from(length).map_err(|_| Fault::whole("more bills than can be told apart"));
-        let key = (account.to_owned(), period.start);
+        let key = BillKey {
+            account: account.to_owned(),
+            start: period.start.date_naive(),
+            provider,
+        };
+        if !self.touched.contains(&key) {
+            self.touched.insert(key.clone());
+        }
+        let key = (key, self.delivery);
         let bill = match self.numbers.get(&key) {
             Some(bill) => *bill,
             None => {
@@ -181,91 +251,6 @@ impl Bills {
             self.buckets.insert(key, (order, bucket));
         }
     }
-
-    /// The bills, complete, in order of account and period, each built when it is asked for; and what could not be added up.
-    pub fn finish(self, source: Label) -> (impl Iterator<Item = Bill>, Vec<Fault>) {
-        let bases = match self.basis() {
-            None => vec![Basis::Billed, Basis::Effective],
-            Some(one) => vec![one],
-        };
-        let mut faults = Vec::new();
-        let buckets: Vec<Bill> = self
-            .buckets
-            .into_values()
-            .map(|(_, bucket)| {
-                of_bucket(&bucket, source).unwrap_or_else(|fault| {
-                    faults.push(fault);
-                    bill(identity(&bucket, source), bucket.period, Rows::new())
-                })
-            })
-            .collect();
-        let (common, slots) = (self.common, self.slots);
-        let mut by_bill = sorted(&common, &slots, self.periods.len());
-        let numbers: Vec<((String, DateTime<Utc>), u32)> = self.numbers.into_iter().collect();
-        let drafts = numbers.into_iter().filter_map(move |((account, start), number)| {
-            let slots_of = by_bill.get_mut(number as usize).map(std::mem::take)?;
-            Some(Bill {
-                identity: format!("{source}/{account}/{}", start.format("%Y-%m-%d")),
-                period: *self.periods.get(number as usize)?,
-                rows: rows(&common, &slots, &slots_of, &bases),
-                settled_before: None,
-            })
-        });
-        (drafts.chain(buckets), faults)
-    }
-}
-
-/// The slots of each bill, in order of hour, currency and dimensions.
-fn sorted(common: &[Common], slots: &Slots, bills: usize) -> Vec<Vec<u32>> {
-    let mut order: Vec<u32> = (0_u32..).take(common.len()).collect();
-    // Names are compared once per place here, not once per row.
-    order.sort_by_key(|place| common.get(*place as usize).copied());
-    let mut ranks = vec![0_u32; order.len()];
-    for (rank, place) in (0_u32..).zip(order) {
-        if let Some(slot) = ranks.get_mut(place as usize) {
-            *slot = rank;
-        }
-    }
-    let mut by_bill: Vec<Vec<(i64, u32, u32)>> = vec![Vec::new(); bills];
-    // A place whose first row did not fit has none.
-    for (number, slot) in (0_u32..).zip(slots.iter()).filter(|(_, slot)| slot.rows > 0) {
-        let place = slot.place.0 as usize;
-        let (Some(common), Some(rank)) = (common.get(place), ranks.get(place)) else {
-            continue;
-        };
-        if let Some(list) = by_bill.get_mut(common.bill as usize) {
-            list.push((slot.hour.0, *rank, number));
-        }
-    }
-    let lists = by_bill.into_iter().map(|mut list| {
-        list.sort_unstable();
-        list.into_iter().map(|(_, _, number)| number).collect()
-    });
-    lists.collect()
-}
-
-/// The rows of slots that stand in order: of each hour those of one basis before those of the other.
-fn rows(common: &[Common], slots: &Slots, of: &[u32], bases: &[Basis]) -> SpendRows {
-    let hour = |number: &u32| slots.get(*number).map(|slot| slot.hour);
-    let mut rows = SpendRows::with_capacity(of.len() * bases.len());
-    for same in of.chunk_by(|a, b| hour(a) == hour(b)) {
-        for basis in bases.iter().copied() {
-            for number in same {
-                let Some(slot) = slots.get(*number) else { continue };
-                let Some(common) = common.get(slot.place.0 as usize) else {
-                    continue;
-                };
-                let key = SpendKey {
-                    hour: slot.hour,
-                    basis,
-                    currency: common.currency,
-                    dimensions: common.dimensions,
-                };
-                rows.push(&key, &slots.sums(slot, basis));
-            }
-        }
-    }
-    rows
 }
 
 /// The bill of one bucket.
@@ -293,6 +278,7 @@ fn bill(identity: String, period: Period, rows: Rows) -> Bill {
         period,
         rows: rows.into_iter().collect(),
         settled_before: None,
+        formerly: None,
     }
 }
 

@@ -158,6 +158,9 @@ impl Columns {
         for column in &self.wanted {
             let at = header.iter().position(|name| name == column);
             let at = at.ok_or_else(|| Fault::field(column, "no such column"))?;
+            if header.iter().rposition(|name| name == column) != Some(at) {
+                return Err(Fault::field(column, "given twice"));
+            }
             cells.push(match row.get(at).unwrap_or("") {
                 "NULL" | "null" => "".into(),
                 cell => cell.into(),

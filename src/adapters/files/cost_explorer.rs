@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use crate::domain::dimension::{Dimension, Dimensions};
-use crate::domain::money::{Currency, parse_decimal};
+use crate::domain::money::Currency;
 use crate::domain::period::Period;
 use crate::domain::spend::TokenSums;
 
@@ -148,8 +148,8 @@ fn row(
         (None, Some(effective)) => (effective, effective),
         (None, None) => return Err(Fault::field("Metrics", "no cost: ask for `UnblendedCost`")),
     };
-    let (cost, currency) = money(billed)?;
-    let (spread, other) = money(effective)?;
+    let (cost, currency) = money(billed, context)?;
+    let (spread, other) = money(effective, context)?;
     if currency != other {
         return Err(Fault::field("Metrics", "two currencies in one group"));
     }
@@ -239,8 +239,10 @@ impl Named<'_> {
     }
 }
 
-fn money((name, metric): (&'static str, &Metric<'_>)) -> Result<(Decimal, Currency), Fault> {
-    let amount = parse_decimal(metric.amount.str()).map_err(|e| Fault::field(name, e.to_string()))?;
+fn money((name, metric): (&'static str, &Metric<'_>), context: &mut Context) -> Result<(Decimal, Currency), Fault> {
+    let amount = context
+        .amount(metric.amount.str())
+        .map_err(|e| Fault::field(name, e.to_string()))?;
     let currency = match metric.unit.str() {
         "" => Currency::USD,
         code => code

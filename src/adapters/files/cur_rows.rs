@@ -49,10 +49,15 @@ impl CurRows {
             .map_err(|fault| words(&fault))
     }
 
+    /// What is to be told of amounts that were rounded, and of how many.
+    pub fn rounded(&mut self) -> Option<(String, u64)> {
+        self.context.rounded.told()
+    }
+
     /// The bills.
     pub fn finish(self) -> Result<Vec<Bill>, String> {
-        let (bills, faults) = self.bills.finish(self.source);
-        faults
+        let (bills, told) = self.bills.finish(self.source);
+        told.faults
             .first()
             .map_or_else(|| Ok(bills.collect()), |fault| Err(words(fault)))
     }

@@ -208,6 +208,10 @@ fn usable(path: &Path) -> bool {
         .file_name()
         .map(|n| n.to_string_lossy().to_ascii_lowercase())
         .unwrap_or_default();
+    // Of a delivery: it holds no usage.
+    if name == "manifest.json" || name.ends_with("-manifest.json") {
+        return false;
+    }
     let name = name
         .strip_suffix(".gz")
         .or_else(|| name.strip_suffix(".zst"))

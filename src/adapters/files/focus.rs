@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
-use crate::domain::money::{Currency, parse_decimal};
+use crate::domain::money::Currency;
 use crate::domain::period::{Hour, Period};
 
 use super::amount::Cost;
@@ -41,10 +41,10 @@ impl<'a> Row<'a> {
     }
 
     /// The amount of a column.
-    pub fn money(&self, column: &str) -> Result<Decimal, Fault> {
+    pub fn money(&self, column: &str, context: &mut Context) -> Result<Decimal, Fault> {
         match self.get(column) {
             "" => Err(Fault::field(column, "missing")),
-            text => parse_decimal(text).map_err(|e| Fault::field(column, e.to_string())),
+            text => context.amount(text).map_err(|e| Fault::field(column, e.to_string())),
         }
     }
 
@@ -86,7 +86,8 @@ pub(super) fn add(
     source: Label,
     context: &mut Context,
 ) -> Result<Known, Fault> {
-    let (billed, effective) = (row.money("BilledCost")?, row.money("EffectiveCost")?);
+    let billed = row.money("BilledCost", context)?;
+    let effective = row.money("EffectiveCost", context)?;
     let currency: Currency = row
         .get("BillingCurrency")
         .parse()

@@ -1,8 +1,10 @@
 //! What every format of one record per line (or per JSON value) implements, and what it answers.
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 
 use crate::domain::label::{Label, LabelCache, MAX_LABEL_BYTES};
+use crate::domain::money::{FINEST, MoneyError, parse_amount};
 use crate::domain::usage::{EventId, UsageEvent};
 
 use super::bills::CostBucket;
@@ -85,11 +87,32 @@ pub(super) struct Context {
     pub fallback: Option<DateTime<Utc>>,
     /// Forms of records met so far, by format.
     pub forms: FormsByFormat,
+    /// Amounts of bills that were rounded.
+    pub rounded: Rounded,
     times: Times,
     /// The response met last: a program writes the lines of one behind each other.
     response: (Vec<u8>, EventId),
     /// Who sells a model, as told by its name.
     providers: Vec<(Label, Label)>,
+}
+
+/// Amounts that had more digits than can be summed.
+#[derive(Default)]
+pub(in crate::adapters) struct Rounded {
+    count: u64,
+    off: Decimal,
+}
+
+impl Rounded {
+    /// What is told of them, and of how many; nothing of none. From now on there were none.
+    pub fn told(&mut self) -> Option<(String, u64)> {
+        let Rounded { count, off } = std::mem::take(self);
+        let off = off.normalize();
+        let about = format!(
+            "amounts of bills were rounded to {FINEST} digits behind the point; all together they were {off} more"
+        );
+        (count > 0).then_some((about, count))
+    }
 }
 
 /// Forms of records, by the format whose slots they fill.
@@ -110,6 +133,7 @@ impl Context {
             labels: LabelCache::default(),
             fallback: None,
             forms: FormsByFormat::default(),
+            rounded: Rounded::default(),
             times: Times::default(),
             response: (Vec::new(), response(b"")),
             providers: Vec::new(),
@@ -126,6 +150,16 @@ impl Context {
             self.providers.push((model, provider));
         }
         provider
+    }
+
+    /// The amount of a bill, as it can be summed.
+    pub fn amount(&mut self, text: &str) -> Result<Decimal, MoneyError> {
+        let (amount, off) = parse_amount(text)?;
+        if let Some(off) = off {
+            self.rounded.count += 1;
+            self.rounded.off += off;
+        }
+        Ok(amount)
     }
 
     /// The identity of a provider's response.

@@ -5,11 +5,13 @@ mod amount;
 mod apim;
 mod asked;
 mod bedrock;
+mod bill_files;
 pub(crate) mod bills;
 mod body;
 mod claude_code;
 mod codex;
 mod columns;
+mod copies;
 mod cost_explorer;
 mod counts;
 mod cur;
@@ -28,10 +30,12 @@ mod keys;
 mod langfuse;
 mod line;
 mod litellm;
+mod manifests;
 mod media;
 mod memo;
 mod mixed;
 mod objects;
+mod one;
 mod otel;
 mod packed;
 #[cfg(feature = "parquet")]
@@ -235,6 +239,7 @@ impl FromStr for FileFormat {
 }
 
 /// What to read and how.
+#[derive(Clone)]
 pub struct FileSourceOptions {
     /// The configured name of the source.
     pub name: Label,

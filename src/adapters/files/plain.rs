@@ -156,8 +156,9 @@ pub(super) fn csv_row(
     let mut record = Parsed::default();
     for (key, value) in header.iter().zip(row.iter()) {
         match record.slot(key) {
-            Some(slot) if !value.is_empty() => *slot = Scalar::Text(value.into()),
-            Some(_) => {}
+            Some(_) if value.is_empty() => {}
+            Some(slot) if !slot.is_null() => return Err(Fault::field(key, "given twice")),
+            Some(slot) => *slot = Scalar::Text(value.into()),
             None if key.starts_with("x_") => {}
             None => return Err(unknown(key)),
         }

@@ -14,7 +14,7 @@ use super::FileFormat;
 pub(super) const HEAD: usize = 1024;
 
 /// Serialised as JSON; a checkpoint that does not parse is as good as none, since identities make reading again safe.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Position {
     /// Size of the file when it was read.
     pub size: u64,
@@ -50,6 +50,24 @@ impl Position {
             resumable: false,
             state: String::new(),
         }
+    }
+
+    /// Where the end of a file of bills is of which nothing counts.
+    pub fn of_bill(metadata: &Metadata) -> Self {
+        Position {
+            format: FileFormat::Focus.name().to_owned(),
+            ..Position::fresh(metadata, b"")
+        }
+    }
+
+    /// Keeps the identities of the bills that a file told.
+    pub fn name(&mut self, bills: &[String]) {
+        self.state = serde_json::to_string(bills).unwrap_or_default();
+    }
+
+    /// These identities.
+    pub fn names(&self) -> Vec<String> {
+        serde_json::from_str(&self.state).unwrap_or_default()
     }
 
     /// Reads a checkpoint.

@@ -1,23 +1,26 @@
 //! Reads files from where their checkpoints stand and hands their records to the format.
 
-use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
 
 use serde::de::IgnoredAny;
 
 use crate::ports::{Checkpoints, Progress, Sink, SourceError};
 
+use super::asked::Asked;
 use super::bedrock::exported;
+use super::bill_files::lie_beside;
 use super::bills::Bills;
 use super::discover::{Found, Search};
 use super::line::{Context, Fault, LineFormat, Output};
-use super::position::{HEAD, Position, digest};
+use super::position::Position;
 use super::readers::{Shared, reader};
 use super::records::{RECORD_LIMIT, Record, Records};
 use super::remember::{NoSpend, resume_traces};
 use super::side_by_side::{self, Rest, by_itself};
-use super::sniff::{DETECT_BYTES, Framing, Input, PARQUET, framing, recognise, unpack};
-use super::stop::{Extent, Stop, Whole};
+use super::sniff::{DETECT_BYTES, Framing, Input, framing, recognise, unpack};
+use super::stop::{Stop, Whole};
 use super::{FileFormat, FileSourceOptions, detect};
 
 /// Events after which a large file gets a checkpoint of its own, so that an interrupted run does not start over.
@@ -34,9 +37,23 @@ pub(super) fn read_all(
     sink: &mut dyn Sink,
 ) -> Result<(), SourceError> {
     let Search { found, stdin, .. } = search;
+    // Which of several deliveries counts is told by all that they tell.
+    let wide = options
+        .asked
+        .as_ref()
+        .filter(|_| lie_beside(found))
+        .map(|asked| FileSourceOptions {
+            asked: Some(Asked {
+                basis: asked.basis,
+                ..Asked::everything()
+            }),
+            ..options.clone()
+        });
+    let options = wide.as_ref().unwrap_or(options);
     let sessions = found.iter().map(|f| f.path.clone()).collect();
     let shared = Shared::new(sessions, resume_traces(known), options.columns.clone());
     let mut run = Run::new(options, shared, sink);
+    run.defer = true;
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);
     let (current, todo): (Vec<_>, Vec<_>) = found
         .iter()
@@ -72,12 +89,9 @@ pub(super) fn read_all(
         run.tell(true);
     }
     run.settle_traces().map_err(Stop::source)?;
-    // Other files may hold rows of the same bills, and a bill is replaced as a whole.
-    if !run.bill_positions.is_empty() {
-        let of_bill = |p: &Option<Position>| p.as_ref().is_some_and(Position::is_of_bill);
-        for (file, position) in current.into_iter().filter(|(_, p)| of_bill(p)) {
-            run.one(file, position)?;
-        }
+    run.bill_files(current, search, known)?;
+    if run.bills_left {
+        return Ok(());
     }
     // Rows of the same bills may lie where nobody may look.
     run.bills_whole &= search.is_whole() || run.bill_positions.is_empty();
@@ -93,7 +107,7 @@ pub(super) struct Run<'a> {
     pub bills_whole: bool,
     /// Of the records of the file before.
     buffer: Vec<u8>,
-    packed: bool,
+    pub packed: bool,
     pub stopped: bool,
     /// Whether only files are read that are understood each by itself.
     pub by_itself: bool,
@@ -103,6 +117,14 @@ pub(super) struct Run<'a> {
     pub refused: u64,
     pub shared: Shared,
     pub no_spend: NoSpend,
+    /// Whether files of bills are left for later, until all of them are known.
+    pub defer: bool,
+    /// Those that were.
+    pub deferred: BTreeSet<PathBuf>,
+    /// The time was used up before all of them were read.
+    pub bills_left: bool,
+    /// Identities of the bills that the files told when they were read before.
+    pub told_before: BTreeSet<String>,
     pub sink: &'a mut dyn Sink,
 }
 
@@ -124,75 +146,12 @@ impl<'a> Run<'a> {
             refused: 0,
             shared,
             no_spend: NoSpend::default(),
+            defer: false,
+            deferred: BTreeSet::new(),
+            bills_left: false,
+            told_before: BTreeSet::new(),
             sink,
         }
-    }
-
-    /// Reads one file; one that cannot be read is told and does not stop the others.
-    pub fn one(&mut self, found: &Found, position: Option<Position>) -> Result<Extent, SourceError> {
-        let name = found.path.to_string_lossy().into_owned();
-        let mut extent = Extent::Whole;
-        let of_bill = position.as_ref().is_some_and(Position::is_of_bill);
-        if of_bill && self.by_itself {
-            return Ok(Extent::Nothing);
-        }
-        match self.file(found, &name, position) {
-            Ok(()) => {}
-            Err(Stop::Store(error)) => return Err(error.into()),
-            Err(Stop::Time) => (self.stopped, extent) = (true, Extent::Part),
-            Err(Stop::Later) => {
-                self.progress.files -= 1;
-                return Ok(Extent::Nothing);
-            }
-            Err(Stop::Io(error)) => self.unread(&name, &format!("cannot be read: {error}")),
-        }
-        self.miss_bill(of_bill, &name);
-        self.tell(true);
-        Ok(extent)
-    }
-
-    fn file(&mut self, found: &Found, name: &str, known: Option<Position>) -> Result<(), Stop> {
-        let mut file = File::open(&found.path)?;
-        self.context.fallback = found.metadata.modified().ok().map(Into::into);
-        self.progress.files += 1;
-        let mut head = Vec::with_capacity(HEAD);
-        Read::by_ref(&mut file).take(HEAD as u64).read_to_end(&mut head)?;
-        let fresh = Position::fresh(&found.metadata, &head);
-        if head.starts_with(PARQUET) {
-            return match self.by_itself {
-                true => Err(Stop::Later),
-                false => self.parquet(file, name, fresh),
-            };
-        }
-        let resumed = known.filter(|k| {
-            let same = head.get(..k.head_len).is_some_and(|front| digest(front) == k.head);
-            k.resumable && same && k.offset <= fresh.size && k.size <= fresh.size
-        });
-        if let Some(known) = resumed {
-            file.seek(SeekFrom::Start(known.offset))?;
-            let format = known.format.parse().ok();
-            let position = Position {
-                offset: known.offset,
-                newlines: known.newlines,
-                state: known.state,
-                ..fresh
-            };
-            return self.stream(Box::new(file), name, found.named, Some(position), format);
-        }
-        let whole = Box::new(Cursor::new(head).chain(file));
-        let (input, packed) = unpack(whole)?;
-        // A pipe has no place to go back to.
-        let position = found.metadata.is_file().then_some(Position {
-            resumable: !packed,
-            ..fresh
-        });
-        self.packed = packed;
-        let read = self.stream(input, name, found.named, position, None);
-        if std::mem::take(&mut self.packed) {
-            // Progress is told in bytes as stored, which only the whole file has.
-            self.progress.bytes = found.metadata.len();
-        }
-        read
     }
 
     /// Reads a decoded stream. `resumed` is the format of one whose beginning was read before.
@@ -247,6 +206,7 @@ impl<'a> Run<'a> {
                 self.plain_table(records, name)?;
                 return self.done(name, position);
             }
+            FileFormat::Focus | FileFormat::Cur if self.defer => return Err(Stop::Later),
             FileFormat::Focus | FileFormat::Cur => {
                 let sound = self.bill(|run| run.bill_table(records, name, format))?;
                 let position = position.map(|p| (name.to_owned(), Some(p).filter(|_| sound)));

@@ -1,11 +1,12 @@
 //! What one run remembers across records and files of a source (records that are no spend, spans of traces, bills) and hands over.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 
 use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints, Rejection, SourceError};
 
+use super::bills::Told;
 use super::line::{Fault, NO_USAGE};
 use super::otel::{Found, Traces};
 use super::position::Position;
@@ -198,6 +199,9 @@ impl Run<'_> {
 
     /// Tells the bills, now that all files of the source are read.
     pub fn finish_bills(&mut self) -> Result<(), SourceError> {
+        if let Some((about, count)) = self.context.rounded.told() {
+            self.sink.warn(&about, count);
+        }
         if !self.bills_whole {
             let about = match self.options.asked {
                 Some(_) => {
@@ -208,11 +212,18 @@ impl Run<'_> {
             self.sink.warn(about, 1);
             return Ok(());
         }
-        let (bills, faults) = std::mem::take(&mut self.bills).finish(self.options.name);
+        let (bills, Told { faults, warnings }) = std::mem::take(&mut self.bills).finish(self.options.name);
+        let sound = faults.is_empty();
         for fault in faults {
             self.reject("", 0, fault, b"");
         }
+        warnings.iter().for_each(|about| self.sink.warn(about, 1));
+        let mut told = BTreeSet::new();
         for bill in bills {
+            told.insert(bill.identity.clone());
+            self.sink.bill(bill)?;
+        }
+        for bill in self.emptied(&told).into_iter().filter(|_| sound) {
             self.sink.bill(bill)?;
         }
         for (name, position) in std::mem::take(&mut self.bill_positions) {

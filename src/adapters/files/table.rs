@@ -177,6 +177,8 @@ pub(super) fn cut_off() -> Stop {
 pub(super) struct Columns {
     format: FileFormat,
     by_name: HashMap<String, usize>,
+    /// One that is read and is there twice: which of the two counts, nobody knows.
+    twice: Option<String>,
 }
 
 impl Columns {
@@ -205,11 +207,22 @@ impl Columns {
                 *other = at;
             }
         }
-        Columns { format, by_name }
+        let twice = names
+            .iter()
+            .enumerate()
+            .find(|(at, name)| decides(format, name) && names.iter().skip(at + 1).any(|other| other == *name));
+        Columns {
+            format,
+            by_name,
+            twice: twice.map(|(_, name)| name.clone()),
+        }
     }
 
     /// What is read of these columns, where rows of the same texts are summed alike.
     pub fn wanted(&self) -> Option<Wanted> {
+        if self.twice.is_some() {
+            return None;
+        }
         if self.format == FileFormat::Cur {
             return cur::wanted(&self.by_name);
         }
@@ -242,6 +255,7 @@ impl Columns {
         Columns {
             format: self.format,
             by_name: by_name.collect(),
+            twice: None,
         }
     }
 
@@ -261,6 +275,9 @@ impl Columns {
 
     /// Adds a row to its bill.
     pub fn add(&self, run: &mut Run<'_>, values: &StringRecord) -> Result<Known, Fault> {
+        if let Some(name) = &self.twice {
+            return Err(Fault::field(name, "given twice"));
+        }
         let row = Row {
             columns: &self.by_name,
             values,
@@ -271,6 +288,17 @@ impl Columns {
             false => focus::add,
         };
         add(bills, &row, &options.defaults, options.name, context)
+    }
+}
+
+/// Whether what a row costs, whose it is or when it was charged is told by a column.
+fn decides(format: FileFormat, name: &str) -> bool {
+    let own = ["BilledCost", "EffectiveCost", "ChargePeriodStart"];
+    match format == FileFormat::Cur {
+        true => ["line_item_", "bill_", "savings_plan_", "reservation_", "pricing_"]
+            .iter()
+            .any(|front| cur::column(name).starts_with(front)),
+        false => own.contains(&name) || focus::SHARED.contains(&name) || focus_tokens::READ.contains(&name),
     }
 }
 

@@ -7,9 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
 use crate::domain::charge::Charge;
+use crate::domain::dimension::Dimension;
 use crate::domain::money::{Currency, add_exact};
 use crate::domain::period::{Hour, Period};
-use crate::domain::spend::{Basis, Bill, REPRICED, Restatement, SpendKey, SpendRows, Sums, metered_key, restatements};
+use crate::domain::spend::{
+    Basis, Bill, KnownBill, REPRICED, Restatement, SpendKey, SpendRows, Sums, metered_key, restatements,
+};
 use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
@@ -126,12 +129,19 @@ impl Ledger for MemoryLedger {
     }
 
     fn replace_bill(&mut self, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
-        let old = self.bills.insert(bill.identity.clone(), bill.rows.clone());
-        let restated = match &old {
-            Some(before) => restatements(bill, before.iter(), now)?,
-            None => Vec::new(),
-        };
-        for (key, sums) in old.unwrap_or_default().iter() {
+        let mut old: Vec<(SpendKey, Sums)> = Vec::new();
+        if let Some(former) = bill.formerly.as_ref().filter(|former| former.identity != bill.identity)
+            && let Some(all) = self.bills.remove(&former.identity)
+        {
+            let is_of = |key: &SpendKey| key.dimensions.get(Dimension::Provider) == former.provider;
+            old.extend(all.iter().filter(|(key, _)| is_of(key)));
+            let rest = all.iter().filter(|(key, _)| !is_of(key)).collect();
+            self.bills.insert(former.identity.clone(), rest);
+        }
+        let known = self.bills.insert(bill.identity.clone(), bill.rows.clone());
+        old.extend(known.iter().flat_map(SpendRows::iter));
+        let restated = restatements(bill, old.iter().copied(), now)?;
+        for (key, sums) in old {
             self.move_spend(key, &sums, false)?;
         }
         for (key, sums) in bill.rows.iter() {
@@ -139,6 +149,14 @@ impl Ledger for MemoryLedger {
         }
         self.restatements.extend(restated.iter().cloned());
         Ok(restated)
+    }
+
+    fn bills(&mut self) -> Result<Vec<KnownBill>, StoreError> {
+        let mut all = Vec::new();
+        for (identity, rows) in &self.bills {
+            all.extend(KnownBill::of(identity.clone(), rows.iter()));
+        }
+        Ok(all)
     }
 
     fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError> {

@@ -9,35 +9,39 @@ use super::codec::Rows;
 use super::failed;
 use super::names::{CodecError, StoredNames};
 use super::spend::{self, Delta, money};
+use crate::domain::dimension::Dimension;
 use crate::domain::period::Hour;
-use crate::domain::spend::{Bill, HourRows, Restatement, SpendRows, restatements};
+use crate::domain::spend::{Bill, Former, HourRows, KnownBill, Restatement, SpendKey, SpendRows, restatements};
 
 /// Records a bill in place of the one that is known; answers what that restates.
 pub fn replace(names: &mut StoredNames<'_>, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, CodecError> {
     let path = names.path;
     let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
-    let known: Option<i64> = names
-        .conn
-        .prepare_cached("SELECT no FROM bill WHERE identity = ?")
-        .and_then(|mut s| s.query_row([&bill.identity], |row| row.get(0)).optional())
-        .map_err(fail)?;
-    let Some(number) = known else {
+    let known = number_of(names, &bill.identity)?;
+    let taken = match &bill.formerly {
+        Some(former) if former.identity != bill.identity => take_over(names, former)?,
+        Some(_) | None => SpendRows::default(),
+    };
+    let before = match known {
+        Some(number) => rows(names, number)?,
+        None => SpendRows::default(),
+    };
+    let restated = restatements(bill, taken.iter().chain(before.iter()), now).map_err(money)?;
+    if let Some(number) = known {
+        let mut changed = false;
+        for (hour, old, new) in by_hour(&before, &bill.rows) {
+            changed |= change(names, number, hour, old, new)?;
+        }
+        if changed {
+            names
+                .conn
+                .prepare_cached("UPDATE bill SET recorded_at = ? WHERE no = ?")
+                .and_then(|mut s| s.execute([now.timestamp(), number]))
+                .map_err(fail)?;
+        }
+    } else {
         let number = add(names, &bill.identity, now.timestamp())?;
         spend::append(names, &bill.rows, |names, hour, body| put(names, number, hour, body))?;
-        return Ok(Vec::new());
-    };
-    let before = rows(names, number)?;
-    let restated = restatements(bill, before.iter(), now).map_err(money)?;
-    let mut changed = false;
-    for (hour, old, new) in by_hour(&before, &bill.rows) {
-        changed |= change(names, number, hour, old, new)?;
-    }
-    if changed {
-        names
-            .conn
-            .prepare_cached("UPDATE bill SET recorded_at = ? WHERE no = ?")
-            .and_then(|mut s| s.execute([now.timestamp(), number]))
-            .map_err(fail)?;
     }
     for restatement in &restated {
         let text = serde_json::to_string(restatement).map_err(|_| CodecError::Broken)?;
@@ -48,6 +52,50 @@ pub fn replace(names: &mut StoredNames<'_>, bill: &Bill, now: DateTime<Utc>) -> 
             .map_err(fail)?;
     }
     Ok(restated)
+}
+
+fn number_of(names: &StoredNames<'_>, identity: &str) -> Result<Option<i64>, CodecError> {
+    names
+        .conn
+        .prepare_cached("SELECT no FROM bill WHERE identity = ?")
+        .and_then(|mut s| s.query_row([identity], |row| row.get(0)).optional())
+        .map_err(|e| CodecError::Store(failed(names.path, &e)))
+}
+
+/// Takes the rows of a provider out of a bill that was recorded by a former version.
+fn take_over(names: &mut StoredNames<'_>, former: &Former) -> Result<SpendRows, CodecError> {
+    let Some(number) = number_of(names, &former.identity)? else {
+        return Ok(SpendRows::default());
+    };
+    let all = rows(names, number)?;
+    let is_of = |key: &SpendKey| key.dimensions.get(Dimension::Provider) == former.provider;
+    let taken: SpendRows = all.iter().filter(|(key, _)| is_of(key)).collect();
+    if !taken.is_empty() {
+        let rest: SpendRows = all.iter().filter(|(key, _)| !is_of(key)).collect();
+        for (hour, old, new) in by_hour(&all, &rest) {
+            change(names, number, hour, old, new)?;
+        }
+    }
+    Ok(taken)
+}
+
+/// All bills that have rows.
+pub fn all(names: &mut StoredNames<'_>) -> Result<Vec<KnownBill>, CodecError> {
+    let (conn, path) = (names.conn, names.path);
+    let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
+    let mut statement = conn
+        .prepare_cached("SELECT no, identity FROM bill ORDER BY identity")
+        .map_err(fail)?;
+    let found = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(fail)?;
+    let mut all = Vec::new();
+    for bill in found {
+        let (number, identity): (i64, String) = bill.map_err(fail)?;
+        let rows = rows(names, number)?;
+        all.extend(KnownBill::of(identity, rows.iter()));
+    }
+    Ok(all)
 }
 
 /// Adds a bill that has no rows yet; answers its number.

@@ -20,7 +20,7 @@ use super::{detail, failed, open, record, write_ahead};
 use crate::domain::charge::Charge;
 use crate::domain::dimension::Dimension;
 use crate::domain::period::{Hour, Period};
-use crate::domain::spend::{Bill, Restatement, SpendKey, Sums};
+use crate::domain::spend::{Bill, KnownBill, Restatement, SpendKey, Sums};
 use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
@@ -182,6 +182,17 @@ impl Ledger for SqliteLedger {
             let cache = &mut state.names;
             bill::replace(&mut StoredNames { conn, path, cache }, given, now)
         })
+    }
+
+    fn bills(&mut self) -> Result<Vec<KnownBill>, StoreError> {
+        let (conn, path, state) = self.ready()?;
+        let tx = conn.transaction().map_err(|e| failed(path, &e))?;
+        let mut names = StoredNames {
+            conn: &tx,
+            path,
+            cache: &mut state.names,
+        };
+        bill::all(&mut names).map_err(|e| e.at(path))
     }
 
     fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError> {

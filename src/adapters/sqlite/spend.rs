@@ -48,7 +48,7 @@ pub fn unpack(
     let packed = PackedRows::parse(body)?;
     for row in 0..packed.len() {
         let (key, sums) = packed.get(row, hour, names)?;
-        visit(key, sums)?;
+        visit(key, sums.bounded())?;
     }
     Ok(())
 }

@@ -185,6 +185,7 @@ fn bills_of_the_fourth_schema_are_replaced_as_those_of_today() {
         period,
         rows: rows.iter().copied().collect(),
         settled_before: None,
+        formerly: None,
     };
     let stored = |ledger: &mut SqliteLedger| {
         let mut found = Vec::new();

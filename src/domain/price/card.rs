@@ -6,7 +6,7 @@ use super::book::{Above, Entry, Fees, Hours, Price, Rates, Tier};
 use super::terms::{geography_of, speed_of, tier_of};
 use super::units::{RatedUnit, rated_units};
 use crate::domain::charge::UnpricedReason;
-use crate::domain::money::mul_exact;
+use crate::domain::money::{FINEST, bounded, mul_exact};
 use crate::domain::usage::{Bucket, Requests, UsageEvent};
 
 /// A factor on the token cost and why it applies.
@@ -136,12 +136,12 @@ impl Prepared {
             factor = mul_exact(factor, *one).map_err(|_| UnpricedReason::OutOfRange)?;
         }
         let effective = |list: Decimal| -> Result<Decimal, UnpricedReason> {
-            Ok(mul_exact(list, factor)
-                .map_err(|_| UnpricedReason::OutOfRange)?
-                .normalize())
+            let rate = mul_exact(list, factor).map_err(|_| UnpricedReason::OutOfRange)?;
+            // What one token costs can be summed, so that any number of them can.
+            Ok(rate.normalize().round_dp(FINEST - MILLION_SCALE))
         };
         let mut scale = self.fees.iter().map(|fee| fee.rate.scale() + 3).max().unwrap_or(0);
-        let minimum = self.minimum.map(|d| d.normalize());
+        let minimum = self.minimum.map(|d| bounded(d).normalize());
         scale = scale.max(minimum.map_or(0, |d| d.scale()));
         for rated in self.cards.iter().flat_map(Card::rated) {
             scale = scale.max(effective(rated.list)?.scale() + MILLION_SCALE);
@@ -255,7 +255,7 @@ fn fees(price: &Fees) -> Vec<Fee> {
     let given = all.into_iter().filter_map(|(what, rate, count)| {
         Some(Fee {
             what,
-            rate: rate?.normalize(),
+            rate: rate?.normalize().round_dp(FINEST - 3),
             count,
             units: 0,
         })

@@ -7,7 +7,7 @@ use super::card::{Prepared, Rated};
 use super::plan::Plan;
 use super::units::search_fee;
 use crate::domain::charge::Charge;
-use crate::domain::money::{MoneyError, add_exact, mul_exact};
+use crate::domain::money::{MoneyError, add_exact, bounded, mul_bounded, mul_exact};
 use crate::domain::usage::{Bucket, Extras, UsageEvent};
 
 /// One line: quantity × rate ÷ per × factor = amount.
@@ -171,10 +171,8 @@ fn lines(prepared: &Prepared, event: &UsageEvent) -> Result<Vec<ReceiptLine>, Mo
     };
     let mut add = |what: &str, quantity: u64, rated: &Rated| -> Result<(), MoneyError> {
         if quantity > 0 {
-            let rate = mul_exact(
-                mul_exact(rated.list.normalize(), factor)?.normalize(),
-                Decimal::new(1, 6),
-            )?;
+            let rate = mul_exact(rated.list.normalize(), factor)?.normalize();
+            let rate = mul_bounded(rate, Decimal::new(1, 6))?;
             let amount = mul_exact(Decimal::from(quantity), rate)?.normalize();
             let (what, rule) = (what.to_owned(), rated.rule.clone());
             lines.push(ReceiptLine {
@@ -218,13 +216,13 @@ fn lines(prepared: &Prepared, event: &UsageEvent) -> Result<Vec<ReceiptLine>, Mo
             rate,
             per: 1_000,
             factor: Decimal::ONE,
-            amount: mul_exact(Decimal::from(count), mul_exact(rate, Decimal::new(1, 3))?)?.normalize(),
+            amount: mul_exact(Decimal::from(count), mul_bounded(rate, Decimal::new(1, 3))?)?.normalize(),
             rule,
         });
     }
     let (units, _) = prepared.unit_lines(event)?;
     lines.extend(units);
-    if let Some(least) = prepared.minimum {
+    if let Some(least) = prepared.minimum.map(bounded) {
         let mut sum = Decimal::ZERO;
         for line in &lines {
             sum = add_exact(sum, line.amount)?;

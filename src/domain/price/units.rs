@@ -7,7 +7,7 @@ use super::book::{Fees, Price, Tier};
 use super::card::Prepared;
 use super::quote::ReceiptLine;
 use crate::domain::charge::UnpricedReason;
-use crate::domain::money::{MoneyError, add_exact, mul_exact};
+use crate::domain::money::{MoneyError, add_exact, bounded, mul_bounded, mul_exact};
 use crate::domain::usage::{Extras, SearchContext, UnitKey, UsageEvent};
 
 /// What one unit costs.
@@ -113,7 +113,7 @@ impl Prepared {
                 rate,
                 per: 1,
                 factor,
-                amount: mul_exact(billed, mul_exact(rate, factor)?.normalize())?.normalize(),
+                amount: mul_bounded(billed, mul_exact(rate, factor)?.normalize())?.normalize(),
                 rule,
             });
         }
@@ -151,11 +151,11 @@ impl Prepared {
             (searches, self.price_fees.web_search, search_fee(&self.price_fees, size))
         {
             let more = add_exact(rate, -plain)
-                .and_then(|more| mul_exact(more.normalize(), Decimal::new(i64::from(searches), 3)))
+                .and_then(|more| mul_bounded(more.normalize(), Decimal::new(i64::from(searches), 3)))
                 .map_err(out_of_range)?;
             sum = add_exact(sum, more).map_err(out_of_range)?;
         }
-        Ok(self.minimum.map_or(sum, |least| sum.max(least)).normalize())
+        Ok(self.minimum.map_or(sum, |least| sum.max(bounded(least))).normalize())
     }
 }
 

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use super::book::{Book, Price, Rates};
 use super::name::{names_a_place, provider_key};
 use crate::domain::label::Label;
-use crate::domain::money::{add_exact, mul_exact};
+use crate::domain::money::{add_exact, mul_bounded, mul_exact};
 use crate::domain::usage::{Bucket, Extras, Tokens, Unit, UsageEvent};
 
 /// The highest rates of the books.
@@ -109,14 +109,14 @@ impl Worst {
             for (key, amount) in Extras::of(event.extras).units() {
                 let of = |who: &str| self.units.get(&(who.to_owned(), key.unit)).copied();
                 let rate = of(&provider).or_else(|| of("")).unwrap_or_default();
-                sum = sum.and_then(|sum| add_exact(sum, mul_exact(*amount, rate).ok()?).ok());
+                sum = sum.and_then(|sum| add_exact(sum, mul_bounded(*amount, rate).ok()?).ok());
             }
         }
         self.with_fees(sum, own, event).unwrap_or(Decimal::MAX)
     }
 
     fn with_fees(&self, sum: Option<Decimal>, own: &Highest, event: &UsageEvent) -> Option<Decimal> {
-        let mut sum = mul_exact(sum?, own.factor(event)?).ok()?;
+        let mut sum = mul_bounded(sum?, own.factor(event)?).ok()?;
         let requests = &event.requests;
         let counts = [
             requests.web_searches,
@@ -130,7 +130,7 @@ impl Worst {
             let fee = if fee.is_zero() && n < 3 { any } else { fee };
             if count > 0 && !fee.is_zero() {
                 let one = mul_exact(fee, Decimal::new(1, 3)).ok()?;
-                sum = add_exact(sum, mul_exact(Decimal::from(count), one).ok()?).ok()?;
+                sum = add_exact(sum, mul_bounded(Decimal::from(count), one).ok()?).ok()?;
             }
         }
         Some(sum.normalize())
@@ -156,7 +156,7 @@ fn worst_sum(rates: &Rates, tokens: &Tokens) -> Option<Decimal> {
             }
         });
         let rate = mul_exact(rate, Decimal::new(1, 6)).ok()?;
-        sum = add_exact(sum, mul_exact(Decimal::from(count), rate).ok()?).ok()?;
+        sum = add_exact(sum, mul_bounded(Decimal::from(count), rate).ok()?).ok()?;
     }
     Some(sum.normalize())
 }

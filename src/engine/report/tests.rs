@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use super::*;
 use crate::domain::charge::Charge;
 use crate::domain::period::Hour;
-use crate::domain::spend::{Bill, Restatement, SpendKey};
+use crate::domain::spend::{Bill, KnownBill, Restatement, SpendKey};
 use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoints, Pricer, Recharged, RecordBatch, Recorded, Retention};
 
@@ -20,6 +20,9 @@ impl Ledger for Rows {
         Ok(Recorded::default())
     }
     fn replace_bill(&mut self, _: &Bill, _: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
+        Ok(Vec::new())
+    }
+    fn bills(&mut self) -> Result<Vec<KnownBill>, StoreError> {
         Ok(Vec::new())
     }
     fn checkpoints(&mut self, _: &str) -> Result<Checkpoints, StoreError> {

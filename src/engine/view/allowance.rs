@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::money::{Currency, MoneyError, mul_exact};
+use crate::domain::money::{Currency, MoneyError, mul_bounded};
 use crate::domain::period::Period;
 use crate::domain::price::{Allowance, Books, provider_key};
 use crate::domain::spend::{Basis, SpendKey, Sums};
@@ -58,6 +58,6 @@ impl<'a> Allowances<'a> {
             // Which of them were charged is not known: rather too much than too little.
             return Ok(Decimal::ZERO);
         }
-        Ok(mul_exact(Decimal::from(free), rate)?.min(sums.cost.max(Decimal::ZERO)))
+        Ok(mul_bounded(Decimal::from(free), rate)?.min(sums.cost.max(Decimal::ZERO)))
     }
 }

@@ -29,7 +29,7 @@ use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::{Hour, Period};
 use crate::domain::price::{AllowancePeriod, Books};
-use crate::domain::spend::{Basis, Bill, Restatement, SpendKey, Sums};
+use crate::domain::spend::{Basis, Bill, KnownBill, Restatement, SpendKey, Sums};
 use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
@@ -331,6 +331,10 @@ impl Ledger for View {
 
     fn replace_bill(&mut self, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
         self.inner.replace_bill(bill, now)
+    }
+
+    fn bills(&mut self) -> Result<Vec<KnownBill>, StoreError> {
+        self.inner.bills()
     }
 
     fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError> {

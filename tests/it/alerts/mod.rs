@@ -14,7 +14,7 @@ use finops::domain::charge::Charge;
 use finops::domain::dimension::{Dimension, Dimensions};
 use finops::domain::money::{Currency, Money};
 use finops::domain::period::{Calendar, Hour, Period};
-use finops::domain::spend::{Basis, Bill, Restatement, SpendKey, Sums};
+use finops::domain::spend::{Basis, Bill, KnownBill, Restatement, SpendKey, Sums};
 use finops::domain::usage::{EventId, UsageEvent};
 use finops::ports::{Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 use rust_decimal::Decimal;
@@ -61,6 +61,9 @@ impl Ledger for FakeLedger {
         Ok(Recorded::default())
     }
     fn replace_bill(&mut self, _: &Bill, _: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
+        Ok(Vec::new())
+    }
+    fn bills(&mut self) -> Result<Vec<KnownBill>, StoreError> {
         Ok(Vec::new())
     }
     fn checkpoints(&mut self, _: &str) -> Result<Checkpoints, StoreError> {

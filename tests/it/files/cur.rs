@@ -104,7 +104,7 @@ fn rows_become_one_bill_with_both_bases_and_their_tokens() {
     let kept = read_text("cur.csv", HEADER.to_owned() + &rows.concat());
     assert_eq!((kept.bills.len(), kept.rejected.len()), (1, 2));
     let bill = &kept.bills[0];
-    assert_eq!(bill.identity, "test/111111111111/2026-10-01");
+    assert_eq!(bill.identity, "test/aws/111111111111/2026-10-01");
     assert_eq!(bill.period.end, super::time("2026-11-01T00:00:00Z"));
     let of = |basis, category: &str| sum(bill, basis, |c| c == category).normalize().to_string();
     assert_eq!(

@@ -36,8 +36,11 @@ fn rows_become_one_bill_per_account_and_period() {
     let [first, second] = kept.bills.as_slice() else {
         panic!("{:?}", kept.bills)
     };
-    assert_eq!((first.identity.as_str(), first.rows.len()), ("test/a-1/2024-09-01", 4));
-    assert_eq!(second.identity, "test/a-2/2024-09-01");
+    assert_eq!(
+        (first.identity.as_str(), first.rows.len()),
+        ("test/aws/a-1/2024-09-01", 4)
+    );
+    assert_eq!(second.identity, "test/aws/a-2/2024-09-01");
     assert_eq!(total(first, Basis::Billed), parse_decimal("0.06").unwrap());
     assert_eq!(total(first, Basis::Effective), parse_decimal("0.22").unwrap());
     let (key, sums) = first.rows.iter().next().unwrap();

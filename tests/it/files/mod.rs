@@ -16,6 +16,7 @@ mod columns;
 mod corpus;
 mod cost_explorer;
 mod cur;
+mod deliveries;
 mod find;
 mod focus;
 mod gateways;

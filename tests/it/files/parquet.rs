@@ -135,7 +135,7 @@ mod decoded {
         assert_eq!(costs(&kept, Basis::Billed), "0.7345678901");
         assert_eq!(costs(&kept, Basis::Effective), "0.1000001");
         let bill = &kept.bills[0];
-        assert_eq!(bill.identity, "test/a/2026-10-01");
+        assert_eq!(bill.identity, "test/aws/a/2026-10-01");
         assert!(
             bill.rows
                 .iter()

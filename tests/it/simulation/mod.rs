@@ -258,6 +258,7 @@ impl Month {
             period,
             rows: days.into_iter().map(row).collect(),
             settled_before: None,
+            formerly: None,
         };
         self.truth.bill(&bill);
         world.bills.insert(identity, (issue + 1, bill));

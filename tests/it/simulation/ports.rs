@@ -12,7 +12,7 @@ use finops::domain::charge::{Charge, UnpricedReason};
 use finops::domain::label::Label;
 use finops::domain::notification::{Notification, Told};
 use finops::domain::period::Period;
-use finops::domain::spend::{Bill, Restatement, SpendKey, Sums};
+use finops::domain::spend::{Bill, KnownBill, Restatement, SpendKey, Sums};
 use finops::domain::usage::{Bucket, EventId, UsageEvent};
 use finops::ports::{
     AlertCommit, AlertStore, Checkpoint, Checkpoints, Clock, DeliveryError, Ledger, Notifier, Outbox, Pending, Pricer,
@@ -214,6 +214,9 @@ impl Ledger for Shared {
     }
     fn replace_bill(&mut self, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
         self.store(|w| w.ledger.replace_bill(bill, now))
+    }
+    fn bills(&mut self) -> Result<Vec<KnownBill>, StoreError> {
+        self.store(|w| w.ledger.bills())
     }
     fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError> {
         self.store(|w| w.ledger.checkpoints(source))

@@ -293,6 +293,9 @@ impl UsageSource for Athena {
         // The months that were over when they were last read had their final days.
         let settled = asked.map_or(options.now, |at| at).date_naive();
         let settled = Hour::of(midnight(first_of(settled)));
+        if let Some((about, count)) = rows.rounded() {
+            sink.warn(&about, count);
+        }
         for mut bill in rows.finish().map_err(refused)? {
             bill.settled_before = Some(settled);
             sink.bill(bill)?;

@@ -166,6 +166,7 @@ impl UsageSource for CostExplorer {
                 period,
                 rows,
                 settled_before: Some(Hour::of(midnight(settled.unwrap_or(start)))),
+                formerly: None,
             })?;
             month = next;
         }

@@ -9,7 +9,7 @@ use crate::adapters::aws::failure::{Failure, Kind};
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::glob::glob_matches;
 use crate::domain::label::Label;
-use crate::domain::money::{Currency, parse_decimal};
+use crate::domain::money::{Currency, parse_amount};
 use crate::domain::period::Hour;
 use crate::domain::spend::{Basis, SpendKey, Sums};
 
@@ -157,7 +157,7 @@ pub fn add(
 
 fn amount(value: &MetricValue) -> Result<(rust_decimal::Decimal, Currency), Failure> {
     let odd = |e: crate::domain::money::MoneyError| Failure::new(Kind::Refused, format!("ce:GetCostAndUsage: {e}"));
-    let cost = parse_decimal(value.amount().unwrap_or("0")).map_err(odd)?;
+    let (cost, _) = parse_amount(value.amount().unwrap_or("0")).map_err(odd)?;
     let currency = value.unit().unwrap_or("USD").parse().map_err(odd)?;
     Ok((cost, currency))
 }

@@ -11,11 +11,12 @@ use super::head::{Bundle, Head, What};
 use super::identities;
 use super::record::{apply, day_of, details, places, record};
 use super::rows::{self, Rows};
-use super::store::{Draft, Store, Trouble};
+use super::store::{Bodies, Draft, Store, Trouble};
 use super::table::{Meter, Table};
 use crate::domain::charge::Charge;
+use crate::domain::dimension::Dimension;
 use crate::domain::period::{Hour, Period};
-use crate::domain::spend::{Bill, Restatement, SpendKey, Sums, restatements};
+use crate::domain::spend::{Bill, Former, KnownBill, Restatement, SpendKey, Sums, restatements};
 use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
@@ -72,35 +73,52 @@ impl Ledger for DynamoLedger {
     fn replace_bill(&mut self, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
         let digest = digest(&bill.identity);
         self.store.change(|store, head, draft| {
-            let before = match head.bills.get(&digest) {
-                Some(bundle) => Some(read_bill(store, *bundle, &bill.identity)?),
-                None => None,
-            };
-            let restated = match &before {
-                Some(before) => restatements(bill, before.iter().copied(), now)?,
+            let known = head.bills.get(&digest);
+            let mut before = match known {
+                Some(bundle) => read_bill(store, *bundle, &bill.identity)?,
                 None => Vec::new(),
             };
+            let taken = match &bill.formerly {
+                Some(former) if former.identity != bill.identity => take_over(store, head, draft, former)?,
+                Some(_) | None => Vec::new(),
+            };
+            let settled = known.is_some() && taken.is_empty();
+            before.extend(taken);
+            let restated = restatements(bill, before.iter().copied(), now)?;
             let mut delta = Rows::new();
-            for (key, sums) in before.iter().flatten() {
+            for (key, sums) in &before {
                 delta.entry(*key).or_default().subtract(sums)?;
             }
             for (key, sums) in bill.rows.iter() {
                 delta.entry(key).or_default().add(&sums)?;
             }
             delta.retain(|_, sums| !sums.is_empty());
-            if delta.is_empty() && before.is_some() {
+            if delta.is_empty() && settled {
                 return Ok(restated);
             }
             apply(store, draft, delta, false)?;
-            let mut body = Vec::new();
-            put_bytes(&mut body, bill.identity.as_bytes());
-            body.extend(rows::pack(bill.rows.iter()));
-            let bundle = draft.add(What::Bill, 0, &body);
+            let bundle = draft.add(What::Bill, 0, &packed(&bill.identity, bill.rows.iter()));
             if let Some(old) = draft.head.bills.insert(digest, bundle) {
                 draft.drop(old);
             }
             add_restatements(store, head, draft, &restated)?;
             Ok(restated)
+        })
+    }
+
+    fn bills(&mut self) -> Result<Vec<KnownBill>, StoreError> {
+        self.store.view(|store, head| {
+            let bodies = store.load(head.bills.values().copied())?;
+            let broken = store.broken("a bill");
+            let mut all = Vec::new();
+            for bundle in head.bills.values() {
+                let mut reader = Reader(body_of(&bodies, *bundle));
+                let identity = reader.text().map_err(&broken)?.to_owned();
+                let rows = rows::unpack(reader.0).map_err(&broken)?;
+                all.extend(KnownBill::of(identity, rows.into_iter()));
+            }
+            all.sort_by(|a, b| a.identity.cmp(&b.identity));
+            Ok(all)
         })
     }
 
@@ -125,7 +143,7 @@ impl Ledger for DynamoLedger {
             Ok(all)
         })?;
         let inside = found.iter().filter(|(key, _)| period.contains(key.hour.start()));
-        inside.for_each(|(key, sums)| visit(key, sums));
+        inside.for_each(|(key, sums)| visit(key, &sums.bounded()));
         Ok(())
     }
 
@@ -240,10 +258,50 @@ fn digest(identity: &str) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
+fn packed(identity: &str, bill: impl Iterator<Item = (SpendKey, Sums)>) -> Vec<u8> {
+    let mut body = Vec::new();
+    put_bytes(&mut body, identity.as_bytes());
+    body.extend(rows::pack(bill));
+    body
+}
+
+/// Takes the rows of a provider out of a bill that was recorded by a former version.
+fn take_over(
+    store: &mut Store,
+    head: &Head,
+    draft: &mut Draft,
+    former: &Former,
+) -> Result<Vec<(SpendKey, Sums)>, Trouble> {
+    let digest = digest(&former.identity);
+    let Some(bundle) = head.bills.get(&digest) else {
+        return Ok(Vec::new());
+    };
+    let all = read_bill(store, *bundle, &former.identity)?;
+    let is_of = |(key, _): &(SpendKey, Sums)| key.dimensions.get(Dimension::Provider) == former.provider;
+    let (taken, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(is_of);
+    if !taken.is_empty() {
+        draft.drop(*bundle);
+        draft.head.bills.remove(&digest);
+        if !rest.is_empty() {
+            // Two bundles of one commit have keys of their own.
+            let bundle = draft.add(What::Bill, 1, &packed(&former.identity, rest.into_iter()));
+            draft.head.bills.insert(digest, bundle);
+        }
+    }
+    Ok(taken)
+}
+
+fn body_of(bodies: &Bodies, bundle: Bundle) -> &[u8] {
+    bodies
+        .get(&(bundle, bundle.first))
+        .map(|b| b.as_slice())
+        .unwrap_or_default()
+}
+
 fn read_bill(store: &mut Store, bundle: Bundle, identity: &str) -> Result<Vec<(SpendKey, Sums)>, Trouble> {
     let bodies = store.load([bundle])?;
     let broken = store.broken("a bill");
-    let mut reader = Reader(bodies.get(&(bundle, 0)).map(|b| b.as_slice()).unwrap_or_default());
+    let mut reader = Reader(body_of(&bodies, bundle));
     if reader.text().map_err(&broken)? != identity {
         return Err(broken(Broken));
     }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::{Dimension, Dimensions};
-use crate::domain::money::{Currency, mul_exact, parse_decimal};
+use crate::domain::money::{Currency, mul_bounded};
 use crate::domain::period::Period;
 use crate::domain::usage::Rank;
 
@@ -201,8 +201,10 @@ fn usage(
 
 fn cost(row: &Row<'_>, amount: &RawValue, at: DateTime<Utc>, context: &mut Context) -> Result<BillRow, Fault> {
     let wrong = |e: String| Fault::field("amount", e);
-    let cents = parse_decimal(amount.get().trim_matches('"')).map_err(|e| wrong(e.to_string()))?;
-    let value = mul_exact(cents, Decimal::new(1, 2)).map_err(|e| wrong(e.to_string()))?;
+    let cents = context
+        .amount(amount.get().trim_matches('"'))
+        .map_err(|e| wrong(e.to_string()))?;
+    let value = mul_bounded(cents, Decimal::new(1, 2)).map_err(|e| wrong(e.to_string()))?;
     let currency: Currency = row
         .currency
         .str()

@@ -49,6 +49,8 @@ pub(crate) struct Page {
     pub warnings: Vec<&'static str>,
     /// Records that are no spend.
     pub excluded: Vec<&'static str>,
+    /// What is to be told of amounts that were rounded, and of how many.
+    pub rounded: Option<(String, u64)>,
     /// Parts that are not usable: the field and what is wrong with it.
     pub faults: Vec<(Option<String>, String)>,
     /// What the next page is asked with, if there is one.
@@ -106,6 +108,7 @@ pub(crate) fn page(
         buckets: out.buckets,
         told,
         warnings: out.warnings,
+        rounded: context.rounded.told(),
         excluded: out.excluded,
         faults: out.faults.into_iter().map(|f| (f.field, f.reason)).collect(),
         next: paging.has_more.is_true().then(|| next.to_owned()),

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
-use crate::domain::money::{Currency, parse_decimal};
+use crate::domain::money::Currency;
 use crate::domain::period::Period;
 use crate::domain::spend::TokenSums;
 use crate::domain::usage::{Extras, Unit, UnitKey};
@@ -288,7 +288,9 @@ fn cost(row: &Row<'_>, at: DateTime<Utc>, context: &mut Context) -> Result<BillR
         .value
         .map(|raw| raw.get().trim_matches('"'))
         .ok_or_else(|| Fault::field("amount.value", "missing"))?;
-    let value = parse_decimal(value).map_err(|e| Fault::field("amount.value", e.to_string()))?;
+    let value = context
+        .amount(value)
+        .map_err(|e| Fault::field("amount.value", e.to_string()))?;
     let currency: Currency = amount
         .currency
         .str()

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{Fault, Row, Spread};
+use super::{Context, Fault, Row, Spread};
 use crate::domain::money::add_exact;
 
 /// The cost after discounts, which is the effective one where nothing else is.
@@ -42,28 +42,30 @@ pub(super) fn spread(row: &Row<'_>, kind: &str) -> Option<Spread> {
 }
 
 /// What a row costs when commitments are spread over what they cover.
-pub(super) fn effective(row: &Row<'_>, kind: &str, billed: Decimal) -> Result<Decimal, Fault> {
-    let net = amount(row, NET)?;
+pub(super) fn effective(row: &Row<'_>, kind: &str, billed: Decimal, context: &mut Context) -> Result<Decimal, Fault> {
+    let net = amount(row, NET, context)?;
     let spread = match spread(row, kind) {
         Some(Spread::Nothing) => return Ok(Decimal::ZERO),
         Some(Spread::Own) => None,
         Some(Spread::Listed(list)) => {
             let mut columns = LISTS.get(list).into_iter().flatten();
-            columns.find_map(|column| amount(row, column).transpose()).transpose()?
+            columns
+                .find_map(|column| amount(row, column, context).transpose())
+                .transpose()?
         }
-        None => unused(row, kind)?,
+        None => unused(row, kind, context)?,
     };
     Ok(spread.or(net).unwrap_or(billed))
 }
 
 /// How much of a commitment was not used.
-fn unused(row: &Row<'_>, kind: &str) -> Result<Option<Decimal>, Fault> {
+fn unused(row: &Row<'_>, kind: &str, context: &mut Context) -> Result<Option<Decimal>, Fault> {
     let [total, used, upfront, recurring] = UNUSED;
     let (a, b, last, told) = if kind == "RIFee" {
-        let (upfront, unused) = (amount(row, upfront)?, amount(row, recurring)?);
+        let (upfront, unused) = (amount(row, upfront, context)?, amount(row, recurring, context)?);
         (upfront, unused, recurring, upfront.or(unused))
     } else {
-        let (total, of_it) = (amount(row, total)?, amount(row, used)?);
+        let (total, of_it) = (amount(row, total, context)?, amount(row, used, context)?);
         (total, of_it.map(|of_it| -of_it), used, total)
     };
     let sum = || add_exact(a.unwrap_or_default(), b.unwrap_or_default());
@@ -72,10 +74,10 @@ fn unused(row: &Row<'_>, kind: &str) -> Result<Option<Decimal>, Fault> {
 }
 
 /// The amount of a column, if it has one.
-fn amount(row: &Row<'_>, column: &str) -> Result<Option<Decimal>, Fault> {
+fn amount(row: &Row<'_>, column: &str, context: &mut Context) -> Result<Option<Decimal>, Fault> {
     match row.get(column) {
         "" => Ok(None),
-        _ => row.money(column).map(Some),
+        _ => row.money(column, context).map(Some),
     }
 }
 

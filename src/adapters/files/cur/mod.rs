@@ -39,7 +39,7 @@ pub(super) fn add(
     context: &mut Context,
 ) -> Result<Known, Fault> {
     let kind = row.get("line_item_line_item_type");
-    let billed = row.money("line_item_unblended_cost")?;
+    let billed = row.money("line_item_unblended_cost", context)?;
     let currency: Currency = match row.get("line_item_currency_code") {
         "" => Currency::USD,
         code => code
@@ -56,7 +56,7 @@ pub(super) fn add(
     };
     let hour = Hour::of(row.time("line_item_usage_start_date")?);
     let dimensions = dimensions(row, kind, defaults, source, context)?;
-    let effective = effective(row, kind, billed)?;
+    let effective = effective(row, kind, billed, context)?;
     let payer = match row.get("bill_payer_account_id") {
         "" => "payer",
         payer => payer,

@@ -10,6 +10,7 @@ use super::super::amount::Amount;
 use super::double::{short, short_at};
 use super::segment::{Dictionary, Found, Room, Segment};
 use super::text_of;
+use crate::domain::money::FINEST;
 
 /// How values are amounts.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,8 @@ impl Costs {
     pub fn new(column: &ColumnDescPtr, rare: bool) -> Self {
         let scale = u32::try_from(column.type_scale()).ok();
         let scale = scale.filter(|_| column.converted_type() == ConvertedType::DECIMAL);
+        // Finer ones are rounded, one by one.
+        let scale = scale.filter(|scale| *scale <= FINEST);
         let kind = match (column.physical_type(), scale) {
             (Physical::INT32, Some(scale)) => Kind::Int(scale),
             (Physical::INT64, Some(scale)) => Kind::Long(scale),

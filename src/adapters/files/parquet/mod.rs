@@ -275,15 +275,48 @@ fn object(row: &Row) -> Result<Value, String> {
 
 /// A stored decimal: a signed number of the most significant byte first, and a scale.
 fn decimal(stored: &Stored) -> Result<String, String> {
-    let wrong = || "a decimal that is too large".to_owned();
     let bytes = stored.data();
     let negative = bytes.first().is_some_and(|b| b & 0x80 != 0);
     let start = if negative { -1_i128 } else { 0 };
     let mantissa = bytes.iter().try_fold(start, |sum, byte| {
         sum.checked_mul(256).and_then(|s| s.checked_add(i128::from(*byte)))
     });
-    let scale = u32::try_from(stored.scale()).map_err(|_| wrong())?;
-    Decimal::try_from_i128_with_scale(mantissa.ok_or_else(wrong)?, scale)
-        .map(|d| d.to_string())
-        .map_err(|_| wrong())
+    let short = mantissa
+        .zip(u32::try_from(stored.scale()).ok())
+        .and_then(|(mantissa, scale)| Decimal::try_from_i128_with_scale(mantissa, scale).ok());
+    short.map_or_else(|| long_decimal(bytes, negative, stored.scale()), |d| Ok(d.to_string()))
+}
+
+/// The same of a number of any length.
+fn long_decimal(bytes: &[u8], negative: bool, scale: i32) -> Result<String, String> {
+    if bytes.len() > 32 {
+        return Err("a decimal that is too large".to_owned());
+    }
+    // Nine digits each, the last ones first.
+    let mut parts = vec![0_u64];
+    for byte in bytes {
+        // One less than the opposite, which has no sign.
+        let mut more = u64::from(if negative { !byte } else { *byte });
+        for part in &mut parts {
+            let sum = *part * 256 + more;
+            (*part, more) = (sum % 1_000_000_000, sum / 1_000_000_000);
+        }
+        if more > 0 {
+            parts.push(more);
+        }
+    }
+    if negative {
+        let full = parts.iter().take_while(|part| **part == 999_999_999).count();
+        parts.iter_mut().take(full).for_each(|part| *part = 0);
+        match parts.get_mut(full) {
+            Some(part) => *part += 1,
+            None => parts.push(1),
+        }
+    }
+    let digits: String = parts.iter().rev().map(|part| format!("{part:09}")).collect();
+    Ok(format!(
+        "{}{digits}e{}",
+        if negative { "-" } else { "" },
+        -i64::from(scale)
+    ))
 }

@@ -1,0 +1,202 @@
+//! The files of bills, read after all others: which of them count is known when all of them are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use chrono::DateTime;
+
+use super::bills::Delivery;
+use super::copies::held_by_others;
+use super::discover::{Found, Search};
+use super::manifests::Manifests;
+use super::position::Position;
+use super::read::Run;
+use super::side_by_side::Todo;
+use crate::domain::period::{Hour, Period};
+use crate::domain::spend::{Bill, SpendRows};
+use crate::ports::{Checkpoints, SourceError};
+
+/// Names that a file's checkpoint holds at most: what it told is known of files with fewer bills.
+const MOST_NAMES: usize = 4096;
+
+impl Run<'_> {
+    /// Reads the files of bills, if one of them is new, has changed, or has gone: a bill is replaced as a whole.
+    pub fn bill_files(
+        &mut self,
+        current: Vec<Todo<'_>>,
+        search: &Search,
+        known: &Checkpoints,
+    ) -> Result<(), SourceError> {
+        self.defer = false;
+        let deferred = std::mem::take(&mut self.deferred);
+        let deferred = search.found.iter().filter(|found| deferred.contains(&found.path));
+        let mut todo: Vec<Todo<'_>> = deferred
+            .map(|found| {
+                let position = known.get(found.path.to_string_lossy().as_ref());
+                (found, position.and_then(Position::parse))
+            })
+            .collect();
+        let gone = gone(search, known);
+        if todo.is_empty() && gone.is_empty() && self.bill_positions.is_empty() {
+            return Ok(());
+        }
+        let of_bill = |p: &Option<Position>| p.as_ref().is_some_and(Position::is_of_bill);
+        let (bills, _): (Vec<_>, Vec<_>) = current.into_iter().partition(|(_, p)| of_bill(p));
+        todo.extend(bills);
+        todo.sort_by(|a, b| a.0.path.cmp(&b.0.path));
+        let counted = self.counted(&todo);
+        for (at, (file, position)) in todo.iter().enumerate() {
+            let name = file.path.to_string_lossy().into_owned();
+            if let Some(position) = position.as_ref().filter(|p| p.is_of_bill()) {
+                self.told_before.extend(position.names());
+            }
+            let Some(delivery) = counted.get(&file.path) else {
+                // It is known what it holds: nothing that counts.
+                let seen = Position::of_bill(&file.metadata);
+                self.bill_positions.push((name, Some(seen)));
+                continue;
+            };
+            self.bills.begin(delivery.as_ref());
+            self.one(file, position.clone())?;
+            let told = self.bills.told(self.options.name);
+            let before = position.as_ref().map(Position::names).unwrap_or_default();
+            let silent = told.is_empty() && !before.is_empty();
+            let told = if silent { before } else { told };
+            if let Some((last, Some(position))) = self.bill_positions.last_mut()
+                && *last == name
+                && told.len() <= MOST_NAMES
+            {
+                position.name(&told);
+                if silent {
+                    // Nothing is not the same as a bill that comes to nothing.
+                    self.told_before.retain(|known| !told.contains(known));
+                    self.sink.warn(
+                        "files of bills have no rows any more: what they told stays where no other file tells it, and `finops bill drop` takes it back",
+                        1,
+                    );
+                }
+            }
+            if self.leaves(todo.get(at..).unwrap_or_default()) {
+                self.bills_left = true;
+                return Ok(());
+            }
+        }
+        self.bills.begin(None);
+        for (name, position) in gone {
+            // What it told alone stays: a folder may roll over.
+            self.told_before.retain(|told| !position.names().contains(told));
+            self.bill_positions.push((name, Some(Position::default())));
+        }
+        Ok(())
+    }
+
+    /// The files that count, with the folder that is told apart from those beside it.
+    fn counted(&mut self, todo: &[Todo<'_>]) -> BTreeMap<PathBuf, Option<Delivery>> {
+        let paths: Vec<&Path> = todo.iter().map(|(found, _)| found.path.as_path()).collect();
+        if paths.len() < 2 {
+            return paths.iter().map(|path| (path.to_path_buf(), None)).collect();
+        }
+        let manifests = Manifests::of(&paths);
+        for (path, missing) in &manifests.incomplete {
+            let reason = format!(
+                "it names {missing} files of a bill that are not there; bills stay as they were until they are"
+            );
+            self.unread(&path.to_string_lossy(), &reason);
+            self.bills_whole = false;
+        }
+        let paths: Vec<&Path> = paths
+            .into_iter()
+            .filter(|path| !manifests.superseded.contains(*path))
+            .collect();
+        // Of runs it is known which of them is the newest.
+        let runs = |path: &&Path| {
+            path.parent()
+                .is_some_and(|folder| manifests.submitted.contains_key(folder))
+        };
+        let others: Vec<&Path> = paths.iter().copied().filter(|path| !runs(path)).collect();
+        let held = held_by_others(&others);
+        if let Some(first) = held.first() {
+            let about = format!(
+                "files of bills hold nothing that another one does not hold, such as `{}`: they do not count",
+                first.display()
+            );
+            self.sink.warn(&about, held.len() as u64);
+        }
+        let held: BTreeSet<PathBuf> = held.into_iter().collect();
+        let folders = siblings(&paths);
+        let mut changed: BTreeMap<&Path, u64> = BTreeMap::new();
+        for (found, _) in todo {
+            if let Some(folder) = found.path.parent() {
+                let slot = changed.entry(folder).or_default();
+                *slot = Position::fresh(&found.metadata, b"").modified.max(*slot);
+            }
+        }
+        let counted = paths.iter().filter(|path| !held.contains(**path)).map(|path| {
+            let folder = path.parent().filter(|folder| folders.contains(folder));
+            let delivery = folder.map(|folder| Delivery {
+                folder: folder.to_owned(),
+                submitted: manifests.submitted.get(folder).copied().unwrap_or(0),
+                changed: changed.get(folder).copied().unwrap_or(0),
+            });
+            (path.to_path_buf(), delivery)
+        });
+        counted.collect()
+    }
+
+    /// Bills that files told before which are still there and tell them no more, as they are now: of nothing.
+    pub fn emptied(&self, told: &BTreeSet<String>) -> Vec<Bill> {
+        let start = DateTime::UNIX_EPOCH;
+        let gone = self.told_before.iter().filter(|identity| !told.contains(*identity));
+        gone.map(|identity| Bill {
+            identity: identity.clone(),
+            period: Period::new(start, Hour::of(start).start()),
+            rows: SpendRows::default(),
+            settled_before: None,
+            formerly: None,
+        })
+        .collect()
+    }
+}
+
+/// Files of bills that were read before and are not there now. Where not all places could be looked into, nobody knows.
+fn gone(search: &Search, known: &Checkpoints) -> Vec<(String, Position)> {
+    if !search.is_whole() || search.found.is_empty() {
+        return Vec::new();
+    }
+    let there: BTreeSet<String> = search
+        .found
+        .iter()
+        .map(|f| f.path.to_string_lossy().into_owned())
+        .collect();
+    // One that is there and not meant now, as `finops record` means one after the other, has not gone.
+    let gone = known
+        .iter()
+        .filter(|(name, _)| !there.contains(*name) && !Path::new(name).exists());
+    let gone = gone.filter_map(|(name, at)| Some((name.clone(), Position::parse(at).filter(Position::is_of_bill)?)));
+    gone.collect()
+}
+
+/// The folders that have others beside them, and are not named for what they hold, as in `date=2026-11-01`.
+pub(super) fn siblings<'p>(files: &[&'p Path]) -> BTreeSet<&'p Path> {
+    let plain = |folder: &Path| {
+        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+        name.is_some_and(|name| !name.contains('='))
+    };
+    let folders: BTreeSet<&Path> = files
+        .iter()
+        .filter_map(|file| file.parent())
+        .filter(|f| plain(f))
+        .collect();
+    let mut beside: BTreeMap<Option<&Path>, u32> = BTreeMap::new();
+    for folder in &folders {
+        *beside.entry(folder.parent()).or_default() += 1;
+    }
+    let many = |folder: &&Path| beside.get(&folder.parent()).is_some_and(|count| *count > 1);
+    folders.into_iter().filter(many).collect()
+}
+
+/// Whether folders of files lie beside each other, so that all must be known of bills in them.
+pub(super) fn lie_beside(found: &[Found]) -> bool {
+    let paths: Vec<&Path> = found.iter().map(|found| found.path.as_path()).collect();
+    !siblings(&paths).is_empty()
+}

@@ -1,0 +1,145 @@
+//! Files of a bill that hold what another file holds: a copy, a packed one, or one that has grown since.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use super::sniff::{Input, PARQUET, unpack};
+
+/// How far the first rows are looked for.
+const FRONT: u64 = 64 << 10;
+
+/// How two streams compare.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Compared {
+    Same,
+    /// The first is the beginning of the second.
+    Shorter,
+    /// The second is the beginning of the first.
+    Longer,
+    Other,
+}
+
+/// The files of which another one of these holds all rows. One that cannot be read is none.
+pub(super) fn held_by_others(files: &[&Path]) -> Vec<PathBuf> {
+    let mut alike: HashMap<Vec<u8>, Vec<&Path>> = HashMap::new();
+    for file in files {
+        if let Ok(Some(front)) = front(file) {
+            alike.entry(front).or_default().push(file);
+        }
+    }
+    let mut held = Vec::new();
+    for files in alike.into_values() {
+        let mut kept: Vec<&Path> = Vec::new();
+        for file in files {
+            let mut whole = true;
+            let mut shorter = Vec::new();
+            for other in &kept {
+                match compare(file, other).unwrap_or(Compared::Other) {
+                    Compared::Same | Compared::Shorter => whole = false,
+                    Compared::Longer => shorter.push(*other),
+                    Compared::Other => {}
+                }
+            }
+            held.extend(shorter.iter().map(|other| other.to_path_buf()));
+            kept.retain(|other| !shorter.contains(other));
+            match whole {
+                true => kept.push(file),
+                false => held.push(file.to_path_buf()),
+            }
+        }
+    }
+    held.sort();
+    held
+}
+
+fn open(path: &Path) -> io::Result<Input<'static>> {
+    Ok(unpack(Box::new(File::open(path)?))?.0)
+}
+
+/// The header and the first row; none where there is no row.
+fn front(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut front = Vec::new();
+    open(path)?.take(FRONT).read_to_end(&mut front)?;
+    if front.starts_with(PARQUET) {
+        return Ok(Some(front));
+    }
+    let mut ends = memchr::memchr_iter(b'\n', &front).chain([front.len()]);
+    let (header, row) = (ends.next().unwrap_or(0), ends.next().unwrap_or(0));
+    if front.get(header..row).unwrap_or_default().trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    front.truncate(row);
+    let end = front.trim_ascii_end().len();
+    front.truncate(end);
+    Ok(Some(front))
+}
+
+fn compare(a: &Path, b: &Path) -> io::Result<Compared> {
+    let (mut a, mut b) = (BufReader::new(open(a)?), BufReader::new(open(b)?));
+    let mut last = None;
+    let (mut first, mut table) = (true, true);
+    loop {
+        let (one, two) = (a.fill_buf()?, b.fill_buf()?);
+        if std::mem::take(&mut first) {
+            table = !one.starts_with(PARQUET);
+        }
+        let both = one.len().min(two.len());
+        if both == 0 {
+            // What goes on must not go on within the last row.
+            let cut =
+                |more: &[u8]| !table || (last != Some(b'\n') && !more.starts_with(b"\n") && !more.starts_with(b"\r\n"));
+            let found = match (one, two) {
+                ([], []) => Compared::Same,
+                ([], more) if !cut(more) => Compared::Shorter,
+                (more, []) if !cut(more) => Compared::Longer,
+                _ => Compared::Other,
+            };
+            // One that cannot be read to its end holds nothing of another.
+            io::copy(&mut a, &mut io::sink())?;
+            io::copy(&mut b, &mut io::sink())?;
+            return Ok(found);
+        }
+        let (front, other) = (one.get(..both).unwrap_or_default(), two.get(..both).unwrap_or_default());
+        if front != other {
+            return Ok(Compared::Other);
+        }
+        last = front.last().copied();
+        a.consume(both);
+        b.consume(both);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_and_beginnings_are_held_by_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let files = [
+            file("a.csv", b"x,y\n1,2\n3,4\n"),
+            file("b.csv", b"x,y\n1,2\n"),
+            file("c.csv", b"x,y\n1,2\n3,4\n"),
+            file("d.csv", b"x,y\n1,2\n3,4"),
+            // Not the beginning of a row, nor one that goes on otherwise.
+            file("e.csv", b"x,y\n1,2\n3,41\n"),
+            file("f.csv", b"x,y\n1,2\n3,5\n"),
+            file("header.csv", b"x,y\n"),
+            file("empty.csv", b""),
+        ];
+        let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+        let held = held_by_others(&paths);
+        let names: Vec<_> = held
+            .iter()
+            .map(|path| path.file_name().unwrap().to_str().unwrap())
+            .collect();
+        assert_eq!(names, ["b.csv", "c.csv", "d.csv"]);
+    }
+}

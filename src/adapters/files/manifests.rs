@@ -1,0 +1,142 @@
+//! What a manifest says of the deliveries of a bill: which files are the newest one, and when it was made.
+//!
+//! Cost Management of Azure writes a `manifest.json` into the folder of each run. A Cost and Usage Report has one per billing period, which
+//! names the files of the assembly that counts; so have AWS Data Exports, in a tree called `metadata` beside that of the `data`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+/// Bytes of a manifest at most.
+const LARGEST: u64 = 32 << 20;
+
+/// What all manifests say.
+#[derive(Default)]
+pub(super) struct Manifests {
+    /// When the run of a folder was submitted, in nanoseconds.
+    pub submitted: BTreeMap<PathBuf, i64>,
+    /// Files that were delivered before those that a manifest names.
+    pub superseded: BTreeSet<PathBuf>,
+    /// Manifests that name files of which some are not there, and how many.
+    pub incomplete: Vec<(PathBuf, usize)>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Manifest {
+    report_keys: Vec<String>,
+    data_files: Vec<String>,
+    blobs: Vec<Blob>,
+    run_info: RunInfo,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Blob {
+    blob_name: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RunInfo {
+    submitted_time: Option<DateTime<Utc>>,
+}
+
+impl Manifests {
+    /// Reads the manifests beside and above these files.
+    pub fn of(files: &[&Path]) -> Self {
+        let mut scopes: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+        for folder in files.iter().filter_map(|file| file.parent()) {
+            for folder in [Some(folder), folder.parent()].into_iter().flatten() {
+                scopes.insert(folder.to_owned(), folder.to_owned());
+                if let Some(metadata) = metadata(folder) {
+                    scopes.insert(metadata, folder.to_owned());
+                }
+            }
+        }
+        let mut found = Manifests::default();
+        for (place, scope) in scopes {
+            let (mut named, mut first) = (BTreeSet::new(), None);
+            for path in listed(&place) {
+                let Some(manifest) = read(&path) else { continue };
+                if let Some(at) = manifest.run_info.submitted_time.filter(|_| !manifest.blobs.is_empty()) {
+                    found
+                        .submitted
+                        .insert(place.clone(), at.timestamp_nanos_opt().unwrap_or(0));
+                }
+                let blobs = manifest.blobs.into_iter().map(|blob| blob.blob_name);
+                let keys = manifest.report_keys.into_iter().chain(manifest.data_files).chain(blobs);
+                named.extend(keys.map(|key| local(&scope, &key)));
+                first.get_or_insert(path);
+            }
+            let there: BTreeSet<&PathBuf> = named.iter().filter(|path| path.exists()).collect();
+            // One that was copied without its files tells nothing of those that are here.
+            if there.is_empty() {
+                continue;
+            }
+            if let Some(path) = first.filter(|_| there.len() < named.len()) {
+                found.incomplete.push((path, named.len() - there.len()));
+            }
+            let below = files
+                .iter()
+                .filter(|file| file.starts_with(&scope) && !named.contains(**file));
+            found.superseded.extend(below.map(|file| file.to_path_buf()));
+        }
+        found
+    }
+}
+
+/// Where AWS Data Exports keep the manifest of a folder below `data`.
+fn metadata(folder: &Path) -> Option<PathBuf> {
+    let name = folder.file_name()?;
+    let data = folder
+        .parent()
+        .filter(|above| above.file_name().is_some_and(|name| name == "data"))?;
+    Some(data.parent()?.join("metadata").join(name))
+}
+
+fn listed(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut paths: Vec<PathBuf> = paths
+        .filter(|path| {
+            let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase());
+            name.is_some_and(|name| name == "manifest.json" || name.ends_with("-manifest.json"))
+        })
+        .collect();
+    paths.sort();
+    paths
+}
+
+fn read(path: &Path) -> Option<Manifest> {
+    let metadata = path.metadata().ok()?;
+    if !metadata.is_file() || metadata.len() > LARGEST {
+        return None;
+    }
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// Where the file of a key is in a folder that was copied: behind that folder's own name in it, or right in it.
+fn local(scope: &Path, key: &str) -> PathBuf {
+    let parts: Vec<&str> = key.split('/').filter(|part| !part.is_empty()).collect();
+    let name = scope
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let behind = match parts.iter().rposition(|part| *part == name) {
+        Some(at) => parts.get(at + 1..).unwrap_or_default(),
+        None => parts.last().map(std::slice::from_ref).unwrap_or_default(),
+    };
+    let inside = behind.iter().map(Path::new).flat_map(Path::components);
+    // Nothing that a manifest says leads out of its folder.
+    scope.join(
+        inside
+            .filter(|part| matches!(part, Component::Normal(_)))
+            .collect::<PathBuf>(),
+    )
+}

@@ -1,0 +1,85 @@
+//! Reads one file from where its checkpoint stands.
+
+use std::fs::File;
+use std::io::{Cursor, Read, Seek, SeekFrom};
+
+use crate::ports::SourceError;
+
+use super::discover::Found;
+use super::position::{HEAD, Position, digest};
+use super::read::Run;
+use super::sniff::{PARQUET, unpack};
+use super::stop::{Extent, Stop};
+
+impl Run<'_> {
+    /// Reads one file; one that cannot be read is told and does not stop the others.
+    pub fn one(&mut self, found: &Found, position: Option<Position>) -> Result<Extent, SourceError> {
+        let name = found.path.to_string_lossy().into_owned();
+        let mut extent = Extent::Whole;
+        let of_bill = position.as_ref().is_some_and(Position::is_of_bill);
+        if of_bill && self.by_itself {
+            return Ok(Extent::Nothing);
+        }
+        match self.file(found, &name, position) {
+            Ok(()) => {}
+            Err(Stop::Store(error)) => return Err(error.into()),
+            Err(Stop::Time) => (self.stopped, extent) = (true, Extent::Part),
+            Err(Stop::Later) => {
+                self.progress.files -= 1;
+                self.progress.bytes = 0;
+                if self.defer {
+                    self.deferred.insert(found.path.clone());
+                }
+                return Ok(Extent::Nothing);
+            }
+            Err(Stop::Io(error)) => self.unread(&name, &format!("cannot be read: {error}")),
+        }
+        self.miss_bill(of_bill, &name);
+        self.tell(true);
+        Ok(extent)
+    }
+
+    fn file(&mut self, found: &Found, name: &str, known: Option<Position>) -> Result<(), Stop> {
+        let mut file = File::open(&found.path)?;
+        self.context.fallback = found.metadata.modified().ok().map(Into::into);
+        self.progress.files += 1;
+        let mut head = Vec::with_capacity(HEAD);
+        Read::by_ref(&mut file).take(HEAD as u64).read_to_end(&mut head)?;
+        let fresh = Position::fresh(&found.metadata, &head);
+        if head.starts_with(PARQUET) {
+            return match self.by_itself || self.defer {
+                true => Err(Stop::Later),
+                false => self.parquet(file, name, fresh),
+            };
+        }
+        let resumed = known.filter(|k| {
+            let same = head.get(..k.head_len).is_some_and(|front| digest(front) == k.head);
+            k.resumable && same && k.offset <= fresh.size && k.size <= fresh.size
+        });
+        if let Some(known) = resumed {
+            file.seek(SeekFrom::Start(known.offset))?;
+            let format = known.format.parse().ok();
+            let position = Position {
+                offset: known.offset,
+                newlines: known.newlines,
+                state: known.state,
+                ..fresh
+            };
+            return self.stream(Box::new(file), name, found.named, Some(position), format);
+        }
+        let whole = Box::new(Cursor::new(head).chain(file));
+        let (input, packed) = unpack(whole)?;
+        // A pipe has no place to go back to.
+        let position = found.metadata.is_file().then_some(Position {
+            resumable: !packed,
+            ..fresh
+        });
+        self.packed = packed;
+        let read = self.stream(input, name, found.named, position, None);
+        if std::mem::take(&mut self.packed) {
+            // Progress is told in bytes as stored, which only the whole file has.
+            self.progress.bytes = found.metadata.len();
+        }
+        read
+    }
+}

@@ -1,0 +1,98 @@
+//! Bills by the command: several sources, taking one back, amounts of any length.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{err, finops, json, out};
+
+const HEADER: &str = "BilledCost,EffectiveCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargeCategory,ChargePeriodStart,ProviderName,ServiceName\n";
+
+fn row(cost: &str, day: u32, provider: &str) -> String {
+    format!(
+        "{cost},{cost},acc,USD,2026-11-01T00:00:00Z,2026-12-01T00:00:00Z,Usage,2026-11-{day:02}T00:00:00Z,{provider},x\n"
+    )
+}
+
+fn home(settings: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("u")).unwrap();
+    let source = "[[source]]\nname = \"bill\"\npaths = [\"u\"]\n";
+    let text = format!("[store]\nurl = \"sqlite:l.db\"\n{source}{settings}");
+    fs::write(folder.path().join("finops.toml"), text).unwrap();
+    folder
+}
+
+fn billed(folder: &Path) -> String {
+    let report = finops(folder, &["report", "--basis", "billed", "--format", "json"]);
+    assert_eq!(report.status.code(), Some(0), "{}", err(&report));
+    json(&report)["rows"][0]["cost_usd"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_same_bill_under_two_names_is_told_and_can_be_taken_back() {
+    let home = home("");
+    let folder = home.path();
+    fs::write(folder.join("u/a.csv"), format!("{HEADER}{}", row("40", 1, "AWS"))).unwrap();
+    let first = finops(folder, &["record", "u/a.csv"]);
+    assert!(!err(&first).contains("both have bills"), "{}", err(&first));
+    let run = finops(folder, &["run"]);
+    let told = "`bill` and `files` both have bills of aws for `acc`, of 2026-11-01, and are added up";
+    assert!(err(&run).contains(told), "{}", err(&run));
+    assert_eq!(billed(folder), "80");
+    let bills = json(&finops(folder, &["bill", "list", "--format", "json"]));
+    let names: Vec<_> = bills["bills"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|bill| &bill["bill"])
+        .collect();
+    assert_eq!(names, ["bill/aws/acc/2026-11-01", "files/aws/acc/2026-11-01"]);
+    let dry = finops(folder, &["bill", "drop", "files/*", "--dry-run"]);
+    assert_eq!(
+        out(&dry),
+        "would take back `files/aws/acc/2026-11-01`: $40.00 billed in 2 rows\n"
+    );
+    assert_eq!(billed(folder), "80");
+    let unknown = finops(folder, &["bill", "drop", "files/*", "nothing"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert_eq!(billed(folder), "80", "all or none");
+    let dropped = finops(folder, &["bill", "drop", "files/*"]);
+    assert_eq!(
+        out(&dropped),
+        "took back `files/aws/acc/2026-11-01`: $40.00 billed in 2 rows\n"
+    );
+    assert_eq!(billed(folder), "40");
+    finops(folder, &["run"]);
+    assert_eq!(billed(folder), "40");
+    assert!(!out(&finops(folder, &["bill"])).contains("files/"));
+}
+
+#[test]
+fn a_ledger_stays_one_that_can_be_read_whatever_the_digits_are() {
+    let contracts =
+        "[[contract]]\nname = \"a\"\ndiscount = \"12.5 %\"\n[[contract]]\nname = \"b\"\ndiscount = \"8.25 %\"\n";
+    let home = home(contracts);
+    let folder = home.path();
+    let budget = "[[budget]]\nname = \"m\"\namount = \"200 USD\"\nperiod = \"month\"\nbasis = \"billed\"\n";
+    fs::create_dir_all(folder.join("policies/budgets")).unwrap();
+    fs::write(folder.join("policies/budgets/b.toml"), budget).unwrap();
+    let bill = row("80000.25", 10, "Google Cloud") + &row("2.3999999999999998e-08", 10, "Google Cloud");
+    fs::write(folder.join("u/a.csv"), format!("{HEADER}{bill}")).unwrap();
+    let heard = r#"{"id":"w","ts":"2026-11-10T10:00:00Z","provider":"groq","model":"whisper-large-v3","units":"audio_in_second=100.123456789"}
+{"id":"g","ts":"2026-11-10T10:00:00Z","provider":"openai","model":"gpt-4o","output_tokens":10000000}
+"#;
+    fs::write(folder.join("u/calls.jsonl"), heard).unwrap();
+    for _ in 0..2 {
+        let run = finops(folder, &["run"]);
+        assert_eq!(run.status.code(), Some(0), "{}", err(&run));
+    }
+    assert_eq!(billed(folder), "80000.250000024");
+    for basis in ["metered", "effective", "billed, metered where late"] {
+        let report = finops(folder, &["report", "--basis", basis, "--by", "day", "--format", "json"]);
+        assert_eq!(report.status.code(), Some(0), "{basis}: {}", err(&report));
+    }
+    for command in [&["reconcile"][..], &["export"], &["explain", "w"]] {
+        let done = finops(folder, command);
+        assert_ne!(done.status.code(), Some(3), "{command:?}: {}", err(&done));
+    }
+}

@@ -1,0 +1,317 @@
+//! Several files that hold the same bill: deliveries beside each other, copies, files that have gone.
+
+use std::fs;
+use std::path::Path;
+
+use finops::domain::money::add_exact;
+use finops::domain::spend::Basis;
+use rust_decimal::Decimal;
+
+use super::{Kept, read_on};
+
+const HEADER: &str = "BilledCost,EffectiveCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargeCategory,ChargePeriodStart,ProviderName,ServiceName,SubAccountId\n";
+
+fn row(cost: &str, account: &str, day: u32) -> String {
+    format!(
+        "{cost},{cost},acc,USD,2026-11-01T00:00:00Z,2026-12-01T00:00:00Z,Usage,2026-11-{day:02}T00:00:00Z,AWS,S3,{account}\n"
+    )
+}
+
+fn write(folder: &Path, name: &str, rows: &str) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, rows).unwrap();
+}
+
+/// What the bills of a folder come to, and what is told.
+fn read(folder: &Path, kept: &mut Kept) -> (String, Vec<String>) {
+    kept.bills.clear();
+    kept.warnings.clear();
+    read_on(folder, &["."], kept);
+    let rows = kept.bills.iter().flat_map(|bill| bill.rows.iter().collect::<Vec<_>>());
+    let costs = rows
+        .filter(|(key, _)| key.basis == Basis::Billed)
+        .map(|(_, sums)| sums.cost);
+    let sum = costs.fold(Decimal::ZERO, |sum, cost| add_exact(sum, cost).unwrap());
+    (sum.normalize().to_string(), kept.warnings.keys().cloned().collect())
+}
+
+fn total(folder: &Path) -> (String, Vec<String>) {
+    read(folder, &mut Kept::default())
+}
+
+#[test]
+fn of_runs_that_lie_beside_each_other_the_newest_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, rows: &str| {
+        write(
+            folder.path(),
+            &format!("20261101-20261130/{name}/part_0_0001.csv"),
+            &format!("{HEADER}{rows}"),
+        )
+    };
+    // Each has the month to date, in another order, the first day restated.
+    run("run1", &row("40", "a", 1));
+    run("run2", &(row("50", "a", 2) + &row("40", "a", 1)));
+    run("run3", &(row("60", "a", 3) + &row("50", "a", 2) + &row("41", "a", 1)));
+    let (sum, told) = total(folder.path());
+    assert_eq!(sum, "151");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("the newest counts, `") && told[0].contains("run3`"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn parts_of_a_bill_in_folders_are_added_up() {
+    for folders in [
+        ["team-a", "team-b"],
+        ["day=1", "day=2"],
+        [
+            "0f8fad5b-d9cb-469f-a165-70867728950e",
+            "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+        ],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, two] = folders;
+        write(
+            folder.path(),
+            &format!("{one}/a.csv"),
+            &format!("{HEADER}{}", row("40", "a", 1)),
+        );
+        write(
+            folder.path(),
+            &format!("{two}/a.csv"),
+            &format!("{HEADER}{}", row("7", "b", 1)),
+        );
+        assert_eq!(total(folder.path()), ("47".to_owned(), Vec::new()), "{folders:?}");
+    }
+    // The same account on other days, and on the same days at other costs: added up, and told where nobody can know.
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a/a.csv", &format!("{HEADER}{}", row("40", "a", 1)));
+    write(folder.path(), "b/a.csv", &format!("{HEADER}{}", row("7", "a", 2)));
+    assert_eq!(total(folder.path()), ("47".to_owned(), Vec::new()));
+    write(folder.path(), "c/a.csv", &format!("{HEADER}{}", row("3", "a", 2)));
+    let (sum, told) = total(folder.path());
+    assert_eq!(sum, "50");
+    assert!(
+        told.len() == 1 && told[0].contains("both hold days of the bill of aws for acc"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn manifests_name_the_delivery_that_counts() {
+    let export = |folder: &Path, run: &str, at: &str, rows: &str| {
+        let place = format!("export/20261101-20261130/{run}");
+        write(folder, &format!("{place}/part_0_0001.csv"), &format!("{HEADER}{rows}"));
+        let manifest = format!(
+            r#"{{"manifestVersion":"2024-04-01","blobCount":1,"exportConfig":{{"exportName":"export"}},"runInfo":{{"submittedTime":"{at}"}},"blobs":[{{"blobName":"costs/{place}/part_0_0001.csv","byteCount":9}}]}}"#
+        );
+        write(folder, &format!("{place}/manifest.json"), &manifest);
+    };
+    // The one that was submitted last was copied first.
+    let folder = tempfile::tempdir().unwrap();
+    export(
+        folder.path(),
+        "r2",
+        "2026-11-03T06:00:00Z",
+        &(row("41", "a", 1) + &row("50", "a", 2)),
+    );
+    export(folder.path(), "r1", "2026-11-02T06:00:00Z", &row("41", "a", 1));
+    assert_eq!(total(folder.path()), ("91".to_owned(), Vec::new()));
+
+    let assembly = |place: &str, name: &str| format!("{place}/{name}/bill-00001.csv");
+    let manifests: [(&str, &str, fn(&str) -> String); 2] = [
+        (
+            "reports/bill/20261101-20261201",
+            "reports/bill/20261101-20261201/bill-Manifest.json",
+            |key| format!(r#"{{"assemblyId":"new","reportKeys":["costs/{key}"]}}"#),
+        ),
+        (
+            "bill/data/BILLING_PERIOD=2026-11",
+            "bill/metadata/BILLING_PERIOD=2026-11/bill-Manifest.json",
+            |key| format!(r#"{{"dataFiles":["s3://bucket/costs/{key}"]}}"#),
+        ),
+    ];
+    for (place, manifest, text) in manifests {
+        let folder = tempfile::tempdir().unwrap();
+        let (new, old) = (
+            assembly(place, "2026-11-03T00:00:00Z-7c9e6679"),
+            assembly(place, "2026-11-04T00:00:00Z-0f8fad5b"),
+        );
+        write(folder.path(), &new, &format!("{HEADER}{}", row("12", "a", 1)));
+        // Nothing of it is in the other one, so that only the manifest can tell.
+        write(folder.path(), &old, &format!("{HEADER}{}", row("40", "b", 2)));
+        write(folder.path(), manifest, &text(&new));
+        let mut kept = Kept::default();
+        assert_eq!(read(folder.path(), &mut kept), ("12".to_owned(), Vec::new()), "{place}");
+        assert!(kept.rejected.is_empty(), "{:?}", kept.rejected);
+        read(folder.path(), &mut kept);
+        assert_eq!(kept.progress.files, 1, "it is known what the other one is");
+        // One of which a file is still on its way.
+        let more = text(&new).replace("\"]", "\",\"costs/bill-00002.csv\"]");
+        write(folder.path(), manifest, &more);
+        write(folder.path(), &new, &format!("{HEADER}{}", row("1", "a", 1)));
+        read(folder.path(), &mut kept);
+        assert!(kept.bills.is_empty(), "{place}: {:?}", kept.bills);
+        assert!(
+            kept.rejected[0]
+                .reason
+                .contains("it names 1 files of a bill that are not there")
+        );
+    }
+}
+
+#[test]
+fn copies_count_once_and_so_does_what_has_grown() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("{HEADER}{}", row("10", "a", 9));
+    write(folder.path(), "to-09.csv", &text);
+    write(folder.path(), "copy.csv", &text);
+    let (sum, told) = total(folder.path());
+    assert_eq!((sum.as_str(), told.len()), ("10", 1), "{told:?}");
+    write(folder.path(), "to-10.csv", &(text.clone() + &row("7", "a", 10)));
+    assert_eq!(total(folder.path()).0, "17");
+    // Parts of one delivery begin alike and differ.
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "1.csv", &(text.clone() + &row("1", "a", 10)));
+    write(folder.path(), "2.csv", &(text + &row("1", "a", 11)));
+    assert_eq!(total(folder.path()), ("22".to_owned(), Vec::new()));
+}
+
+#[test]
+fn files_that_have_gone_or_say_something_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let both = format!(
+        "{HEADER}{}{}",
+        row("40", "a", 1),
+        row("5", "a", 2).replace(",acc,", ",other,")
+    );
+    write(folder.path(), "a.csv", &both);
+    write(folder.path(), "b.csv", &format!("{HEADER}{}", row("7", "a", 2)));
+    let mut kept = Kept::default();
+    assert_eq!(read(folder.path(), &mut kept).0, "52");
+    // The account is told no more.
+    write(folder.path(), "a.csv", &format!("{HEADER}{}", row("41", "a", 1)));
+    assert_eq!(read(folder.path(), &mut kept).0, "48");
+    let empty: Vec<_> = kept
+        .bills
+        .iter()
+        .filter(|bill| bill.rows.is_empty())
+        .map(|bill| &bill.identity)
+        .collect();
+    assert_eq!(empty, ["test/aws/other/2026-11-01"]);
+    // A file of a bill that has gone makes the others be read at once, and only once.
+    fs::remove_file(folder.path().join("a.csv")).unwrap();
+    assert_eq!(read(folder.path(), &mut kept).0, "7");
+    assert!(read(folder.path(), &mut kept).1.is_empty() && kept.bills.is_empty());
+    // One without rows says nothing, and that is told.
+    write(folder.path(), "b.csv", HEADER);
+    let (_, told) = read(folder.path(), &mut kept);
+    assert!(kept.bills.is_empty());
+    assert!(told.len() == 1 && told[0].contains("have no rows any more"), "{told:?}");
+    // A folder rolls over: what was told stays.
+    fs::remove_file(folder.path().join("b.csv")).unwrap();
+    write(
+        folder.path(),
+        "c.csv",
+        &format!("{HEADER}{}", row("9", "a", 2).replace("2026-11-01", "2026-10-01")),
+    );
+    read(folder.path(), &mut kept);
+    let told: Vec<_> = kept.bills.iter().map(|bill| bill.identity.as_str()).collect();
+    assert_eq!(told, ["test/aws/acc/2026-10-01"]);
+}
+
+#[test]
+fn a_period_is_one_at_whatever_hour_it_begins_and_two_providers_are_two_bills() {
+    let folder = tempfile::tempdir().unwrap();
+    let later = row("7", "a", 3).replace(
+        "2026-11-01T00:00:00Z,2026-12-01T00:00:00Z",
+        "2026-11-01T08:00:00Z,2026-12-01T08:00:00Z",
+    );
+    write(
+        folder.path(),
+        "a.csv",
+        &format!(
+            "{HEADER}{}{later}{}",
+            row("40", "a", 1),
+            later.replace(",AWS,", ",Google,")
+        ),
+    );
+    let mut kept = Kept::default();
+    assert_eq!(read(folder.path(), &mut kept).0, "54");
+    let bills: Vec<_> = kept
+        .bills
+        .iter()
+        .map(|bill| (bill.identity.as_str(), bill.rows.len()))
+        .collect();
+    assert_eq!(
+        bills,
+        [("test/aws/acc/2026-11-01", 4), ("test/google/acc/2026-11-01", 2)]
+    );
+    let former: Vec<_> = kept
+        .bills
+        .iter()
+        .map(|bill| bill.formerly.as_ref().unwrap().identity.as_str())
+        .collect();
+    assert_eq!(former, ["test/acc/2026-11-01"; 2]);
+}
+
+#[test]
+fn amounts_of_many_digits_are_rounded_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = row("1.2345678901234567e-08", "a", 1)
+        + &row("123456.78", "a", 1)
+        + &row("0E-6176", "a", 1)
+        + &row("1.3877787807814457e-17", "a", 1)
+        + &row("0.130243000000000000000000000000000000", "a", 1);
+    write(folder.path(), "a.csv", &format!("{HEADER}{text}"));
+    let mut kept = Kept::default();
+    let (sum, told) = read(folder.path(), &mut kept);
+    assert_eq!(sum, "123456.910243012345678915");
+    assert!(kept.rejected.is_empty(), "{:?}", kept.rejected);
+    let [told] = told.as_slice() else { panic!("{told:?}") };
+    assert!(
+        told.starts_with("amounts of bills were rounded to 18 digits behind the point"),
+        "{told}"
+    );
+    // What comes to more than a sum holds is told and left out.
+    let most = "9999999999999999999999999999";
+    let text = row(most, "a", 1).repeat(8) + &row("1", "b", 1).replace(",acc,", ",other,");
+    write(folder.path(), "a.csv", &format!("{HEADER}{text}"));
+    let mut kept = Kept::default();
+    assert_eq!(read(folder.path(), &mut kept).0, "1");
+    assert!(
+        kept.rejected
+            .iter()
+            .any(|r| r.reason.contains("the bill of aws for acc from 2026-11-01 is left out")),
+        "{:?}",
+        kept.rejected
+    );
+}
+
+#[test]
+fn a_column_that_is_there_twice_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        "a.csv",
+        &format!("BilledCost,{HEADER}1,{}", row("2", "a", 1)),
+    );
+    let mut kept = Kept::default();
+    assert_eq!(read(folder.path(), &mut kept).0, "0");
+    assert_eq!(
+        (kept.rejected[0].field.as_deref(), kept.rejected[0].reason.as_str()),
+        (Some("BilledCost"), "given twice")
+    );
+    let mut kept = Kept::default();
+    write(
+        folder.path(),
+        "a.csv",
+        "id,ts,provider,model,input_tokens,input_tokens\na,2026-11-03T10:00:00Z,p,m,1000000,5\n",
+    );
+    read(folder.path(), &mut kept);
+    assert_eq!((kept.calls.len(), kept.rejected[0].reason.as_str()), (0, "given twice"));
+}
