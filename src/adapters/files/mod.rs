@@ -34,6 +34,7 @@ mod mixed;
 mod objects;
 mod otel;
 mod packed;
+mod page;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod plain;
