@@ -1,6 +1,8 @@
 //! Collects usage and bills from sources into the ledger, in bounded batches.
 
-use std::collections::{BTreeMap, HashMap};
+mod collection;
+
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
@@ -18,81 +20,10 @@ use crate::ports::{
     UsageSource,
 };
 
+pub use collection::{Collection, Complete, FailedSource, LeftOver};
+
 /// Rejections shown; all are counted.
 const SHOWN_REJECTIONS: usize = 10;
-
-/// A source that failed as a whole. What it handed over before is recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedSource {
-    /// Its name.
-    pub source: Label,
-    /// What happened, with the cause.
-    pub message: String,
-    /// What to do.
-    pub hint: String,
-}
-
-/// What collecting did. Nothing that was read is missing from these counts.
-#[derive(Clone, Debug, Default)]
-pub struct Collection {
-    /// Files with something new in them.
-    pub files: u64,
-    /// Lines or records read.
-    pub lines: u64,
-    /// Bytes read.
-    pub bytes: u64,
-    /// Requests that the provider charges for, each a cent.
-    pub paid_requests: u64,
-    /// What was recorded, and what was known already.
-    pub recorded: Recorded,
-    /// Records that are no spend, by kind.
-    pub excluded: BTreeMap<&'static str, u64>,
-    /// Things worth telling once, with how often they occurred.
-    pub warnings: BTreeMap<String, u64>,
-    /// Records that were not usable.
-    pub rejected: u64,
-    /// The first of them, by source, file and line.
-    pub first_rejections: Vec<Rejection>,
-    /// Files that could not be read. What they hold is unknown.
-    pub unread: u64,
-    /// Days of bills that changed after they had been recorded.
-    pub restatements: Vec<Restatement>,
-    /// Bills recorded or replaced.
-    pub bills: u64,
-    /// Sources that failed as a whole.
-    pub failed_sources: Vec<FailedSource>,
-    /// What is left for the next run, since the time was used up. Nothing that is missing here was lost.
-    pub left: Vec<LeftOver>,
-}
-
-/// What a source has left for the next run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeftOver {
-    /// Its name.
-    pub source: Label,
-    /// How much; unknown for a source that was not begun.
-    pub rest: Option<Rest>,
-}
-
-impl Collection {
-    /// Distinct calls met in the input, whether the ledger knew them or not.
-    #[must_use]
-    pub fn events(&self) -> u64 {
-        self.recorded.recorded + self.recorded.known
-    }
-
-    /// Whether all that there is was read: else what is missing is unknown, and nothing may be concluded from it.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.failed_sources.is_empty() && self.left.is_empty() && self.unread == 0
-    }
-
-    /// Records that are no spend.
-    #[must_use]
-    pub fn excluded_total(&self) -> u64 {
-        self.excluded.values().sum()
-    }
-}
 
 /// Reads every source to its end and records what is new. A source that fails never stops the others; a ledger that fails
 /// stops everything, since nothing could be kept. Asked in between, `enough` says whether the time for it is used up: then
@@ -381,6 +312,7 @@ impl Sink for Collector<'_, '_> {
     fn progress(&mut self, read: Progress) {
         self.reading.out.files += read.files;
         self.reading.out.unread += read.unread;
+        self.reading.out.unknown_costs += read.unknown_costs;
         self.reading.out.lines += read.lines;
         self.reading.out.bytes += read.bytes;
         self.reading.out.paid_requests += read.paid_requests;
