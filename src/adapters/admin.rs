@@ -1,24 +1,30 @@
 //! Providers' administration interfaces, live: usage and cost in daily buckets, page by page, patient with rate limits.
 
+mod fetch;
 mod open;
+mod questions;
+mod shares;
 
+use std::cell::Cell;
 use std::collections::HashSet;
-use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::adapters::files::admin::{About, Page, page};
 use crate::adapters::files::bills::of_bucket;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::usage::EventId;
-use crate::ports::{Checkpoint, Checkpoints, Clock, Progress, Rejection, Rest, Retry, Sink, SourceError, UsageSource};
+use crate::ports::{Checkpoint, Checkpoints, Clock, Progress, Rejection, Rest, Sink, SourceError, UsageSource};
 
 use super::http;
+use fetch::{MAX_TIMEOUTS, Unanswered};
 use open::Open;
+use questions::{Finer, Question};
 
 pub use crate::adapters::files::admin::Admin;
+pub use shares::Shares;
 
 /// Days that a first run asks for.
 const FIRST_DAYS: i64 = 31;
@@ -26,58 +32,9 @@ const FIRST_DAYS: i64 = 31;
 const RESTATED_DAYS: i64 = 7;
 /// Pages of one answer at most: a provider that never ends is not followed for ever.
 const MAX_PAGES: u32 = 1000;
-/// Attempts at one page.
-const MAX_ATTEMPTS: u32 = 6;
-/// The first wait before another attempt; it doubles.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// The longest wait that is not asked for by the provider.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// Time for one answer.
-const TIMEOUT: Duration = Duration::from_secs(60);
-
 /// Told with how often it occurred.
 const TAKEN_BACK: &str =
     "results of usage that their bucket holds no longer were taken back: it was told anew under other values";
-
-/// One question that a provider answers in pages.
-struct Question {
-    about: About,
-    path: &'static str,
-    parameters: &'static str,
-}
-
-const OPENAI: [Question; 3] = [
-    Question {
-        about: About::Usage,
-        path: "/v1/organization/usage/completions",
-        parameters: "bucket_width=1d&limit=31&group_by[]=project_id&group_by[]=user_id&group_by[]=api_key_id&group_by[]=model\
-            &group_by[]=batch&group_by[]=service_tier",
-    },
-    Question {
-        about: About::Usage,
-        path: "/v1/organization/usage/embeddings",
-        parameters: "bucket_width=1d&limit=31&group_by[]=project_id&group_by[]=user_id&group_by[]=api_key_id&group_by[]=model",
-    },
-    Question {
-        about: About::Costs,
-        path: "/v1/organization/costs",
-        parameters: "bucket_width=1d&limit=180&group_by[]=project_id&group_by[]=line_item",
-    },
-];
-
-const ANTHROPIC: [Question; 2] = [
-    Question {
-        about: About::Usage,
-        path: "/v1/organizations/usage_report/messages",
-        parameters: "bucket_width=1d&limit=31&group_by[]=model&group_by[]=api_key_id&group_by[]=workspace_id&group_by[]=service_tier\
-            &group_by[]=context_window&group_by[]=inference_geo",
-    },
-    Question {
-        about: About::Costs,
-        path: "/v1/organizations/cost_report",
-        parameters: "bucket_width=1d&limit=31&group_by[]=workspace_id&group_by[]=description",
-    },
-];
 
 /// What to ask and how.
 pub struct AdminSourceOptions {
@@ -91,8 +48,8 @@ pub struct AdminSourceOptions {
     pub url: String,
     /// Values for dimensions that a bucket leaves empty.
     pub defaults: Vec<(Dimension, Label)>,
-    /// Time for everything together.
-    pub budget: Duration,
+    /// The time for all questions, beside other sources.
+    pub time: Shares,
     /// The instant that counts as now: which days are asked for follows from it.
     pub now: DateTime<Utc>,
     /// Tells when an answer came, and passes time.
@@ -102,6 +59,8 @@ pub struct AdminSourceOptions {
 /// A provider's usage and costs.
 pub struct AdminSource {
     options: AdminSourceOptions,
+    /// Questions of this run that were not answered in time.
+    timeouts: Cell<u32>,
 }
 
 impl AdminSource {
@@ -120,61 +79,22 @@ impl AdminSource {
             ));
         }
         options.url.truncate(options.url.trim_end_matches('/').len());
-        Ok(AdminSource { options })
+        Ok(AdminSource {
+            options,
+            timeouts: Cell::new(0),
+        })
     }
 
-    fn failure(&self, cause: String, hint: &str) -> SourceError {
+    fn failure(&self, path: &str, cause: String, hint: &str) -> SourceError {
         SourceError::Read {
-            what: self.options.url.clone(),
+            what: format!("{}{path}", self.options.url),
             cause,
             hint: hint.to_owned(),
         }
     }
 
-    /// One page, with patience.
-    fn fetch(&self, url: &str, key: &SecretString, deadline: DateTime<Utc>) -> Result<String, SourceError> {
-        let secret = key.expose_secret();
-        let bearer = format!("Bearer {secret}");
-        let headers: &[(&str, &str)] = match self.options.whose {
-            Admin::Openai => &[("authorization", &bearer)],
-            Admin::Anthropic => &[("x-api-key", secret), ("anthropic-version", "2023-06-01")],
-        };
-        let mut wait = FIRST_WAIT;
-        let mut attempt = 1;
-        loop {
-            let now = self.options.clock.now();
-            let left = (deadline - now).to_std().unwrap_or_default();
-            if left.is_zero() {
-                return Err(self.failure(
-                    "no time is left".to_owned(),
-                    "the next run goes on; `limits.time_budget_seconds` gives more time",
-                ));
-            }
-            // Refusals like to quote what they refuse.
-            let failed = match http::get(url, headers, &[secret], TIMEOUT.min(left)) {
-                Ok(text) => return Ok(text),
-                Err(failed) => failed,
-            };
-            let own = http::jittered(wait, url, attempt, now);
-            let pause = match failed.retry {
-                Retry::Refused | Retry::Never => {
-                    let hint = hint(&failed.message);
-                    return Err(self.failure(failed.message, hint));
-                }
-                // An answer that asks for no wait, or for a time that has passed, must not use up all attempts at once.
-                Retry::After(asked) => asked.max(own),
-                Retry::Backoff => own,
-            };
-            if attempt == MAX_ATTEMPTS || pause >= left {
-                return Err(self.failure(failed.message, "what was read before is kept; the next run goes on"));
-            }
-            self.options.clock.sleep(pause);
-            wait = (wait * 2).min(LONGEST_WAIT);
-            attempt += 1;
-        }
-    }
-
-    fn hand_over(&self, page: Page, sink: &mut dyn Sink, path: &str) -> Result<(), SourceError> {
+    /// Hands over what a page holds; whether all of it was usable.
+    fn hand_over(&self, page: Page, sink: &mut dyn Sink, question: &Question) -> Result<bool, SourceError> {
         let name = self.options.name;
         let fill = |dimensions: &mut Dimensions| {
             for (dimension, value) in &self.options.defaults {
@@ -197,9 +117,17 @@ impl AdminSource {
                 Err(fault) => faults.push((fault.field, fault.reason)),
             }
         }
+        let whole = faults.is_empty();
+        if question.about == About::Costs && !whole {
+            // A bucket replaces the one before: what was refused is missing of it.
+            sink.progress(Progress {
+                unknown_costs: faults.len() as u64,
+                ..Progress::default()
+            });
+        }
         for (field, reason) in faults {
             sink.reject(Rejection {
-                file: format!("{}{path}", self.options.url),
+                file: format!("{}{}", self.options.url, question.path),
                 line: 0,
                 field,
                 reason,
@@ -211,7 +139,7 @@ impl AdminSource {
         if let Some((about, count)) = page.rounded {
             sink.warn(&about, count);
         }
-        Ok(())
+        Ok(whole)
     }
 
     /// Keeps which results may still be restated; costs are replaced by the bucket.
@@ -223,7 +151,8 @@ impl AdminSource {
         Ok(())
     }
 
-    fn ask(
+    /// Asks as finely as the provider answers.
+    fn ask_finest(
         &self,
         question: &Question,
         key: &SecretString,
@@ -231,6 +160,25 @@ impl AdminSource {
         deadline: DateTime<Utc>,
         sink: &mut dyn Sink,
     ) -> Result<(), SourceError> {
+        let mut result = Ok(());
+        for finer in question.finer {
+            result = self.ask(question, finer, key, known, deadline, sink);
+            if !matches!(result, Err(Unanswered::Refused(_))) {
+                break;
+            }
+        }
+        result.map_err(SourceError::from)
+    }
+
+    fn ask(
+        &self,
+        question: &Question,
+        finer: &Finer,
+        key: &SecretString,
+        known: &Checkpoints,
+        deadline: DateTime<Utc>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), Unanswered> {
         let now = self.options.now;
         let done = known
             .get(question.path)
@@ -245,17 +193,20 @@ impl AdminSource {
             Admin::Openai => format!("start_time={}", from.timestamp()),
             Admin::Anthropic => format!("starting_at={}", from.to_rfc3339_opts(SecondsFormat::Secs, true)),
         };
-        let base = format!("{url}{path}?{span}&{}", question.parameters).replace("[]", "%5B%5D");
+        let (parameters, further) = (question.parameters, finer.parameters);
+        let base = format!("{url}{path}?{span}&{parameters}{further}").replace("[]", "%5B%5D");
         let mut address = base.clone();
         let mut asked = HashSet::new();
         let mut open = Open::known(path, known);
+        let mut whole = true;
         for _ in 0..MAX_PAGES {
-            let text = self.fetch(&address, key, deadline)?;
+            let text = self.fetch((path, &address), finer.header, key, deadline)?;
             let answered = self.options.clock.now();
             let latest = answered.max(now) + TimeDelta::days(1);
             let page = page(self.options.whose, question.about, &text, answered, latest).map_err(|cause| {
                 self.failure(
-                    format!("the answer to `{path}` is not understood: {cause}"),
+                    path,
+                    format!("the answer is not understood: {cause}"),
                     "if the address is right, the interface has changed",
                 )
             })?;
@@ -266,13 +217,13 @@ impl AdminSource {
             });
             let next = page.next.clone();
             open.note(&page);
-            self.hand_over(page, sink, path)?;
+            whole &= self.hand_over(page, sink, question)?;
             match next {
                 Some(next) if !asked.insert(EventId::of(&[next.as_bytes()])) => {
-                    return Err(self.failure(
-                        format!("the answer to `{path}` names a page that was asked for as the next one"),
-                        "pages that go round have no end; check what stands between this program and the provider",
-                    ));
+                    let cause = "the answer names a page that was asked for as the next one".to_owned();
+                    let hint =
+                        "pages that go round have no end; check what stands between this program and the provider";
+                    return Err(self.failure(path, cause, hint).into());
                 }
                 Some(next) => {
                     address = format!("{base}&page={}", encoded(&next));
@@ -283,20 +234,22 @@ impl AdminSource {
                     let nothing = open.taken_back(from, answered);
                     if !nothing.is_empty() {
                         sink.warn(TAKEN_BACK, nothing.len() as u64);
-                        sink.usage(&nothing)?;
+                        sink.usage(&nothing).map_err(SourceError::from)?;
                     }
                     self.keep(question, &open, sink)?;
-                    // A `now` that is yet to come was not answered for.
-                    let day = now.min(answered).date_naive().to_string();
-                    sink.checkpoint(path, Checkpoint(day.into_bytes()))?;
-                    return Ok(());
+                    finer.lacks.iter().for_each(|about| sink.warn(about, 1));
+                    // A `now` that is yet to come was not answered for. Costs that were refused are asked for until they are known.
+                    let day = match whole || question.about == About::Usage {
+                        true => now.min(answered),
+                        false => from + TimeDelta::days(RESTATED_DAYS),
+                    };
+                    let at = Checkpoint(day.date_naive().to_string().into_bytes());
+                    return Ok(sink.checkpoint(path, at).map_err(SourceError::from)?);
                 }
             }
         }
-        Err(self.failure(
-            format!("`{path}` has more than {MAX_PAGES} pages"),
-            "the next run asks again",
-        ))
+        let cause = format!("the answer has more than {MAX_PAGES} pages");
+        Err(self.failure(path, cause, "the next run asks again").into())
     }
 }
 
@@ -309,43 +262,61 @@ impl UsageSource for AdminSource {
         let key = match &self.options.key {
             Ok(key) => key,
             Err(cause) => {
-                return Err(self.failure(cause.clone(), "put the admin key, and nothing else, where `key` says"));
+                return Err(self.failure(
+                    "",
+                    cause.clone(),
+                    "put the admin key, and nothing else, where `key` says",
+                ));
             }
         };
-        let budget = TimeDelta::from_std(self.options.budget).unwrap_or(TimeDelta::MAX);
+        self.timeouts.set(0);
+        let share = self.options.time.take(self.options.clock.elapsed());
+        let budget = TimeDelta::from_std(share).unwrap_or(TimeDelta::MAX);
         let now = self.options.clock.now();
         let deadline = now.checked_add_signed(budget).unwrap_or(DateTime::<Utc>::MAX_UTC);
-        let questions: &[Question] = match self.options.whose {
-            Admin::Openai => &OPENAI,
-            Admin::Anthropic => &ANTHROPIC,
-        };
         // A question that the key may not ask does not keep the others from being answered.
-        let mut first = Ok(());
-        for question in questions {
+        let mut failed = Vec::new();
+        for question in questions::of(self.options.whose) {
             if sink.enough() {
                 sink.left(Rest::default());
                 break;
             }
-            match self.ask(question, key, known, deadline, sink) {
+            if self.timeouts.get() >= MAX_TIMEOUTS {
+                let cause = "not asked, since the provider does not answer".to_owned();
+                failed.push((
+                    question.path,
+                    self.failure(question.path, cause, "the next run asks again"),
+                ));
+                continue;
+            }
+            match self.ask_finest(question, key, known, deadline, sink) {
                 Ok(()) => {}
                 Err(error @ SourceError::Store(_)) => return Err(error),
-                Err(error) => first = first.and(Err(error)),
+                Err(error) => failed.push((question.path, error)),
             }
         }
-        first
+        together(failed)
     }
 }
 
-/// What to do about a refusal for good.
-fn hint(refusal: &str) -> &'static str {
-    let status = refusal.strip_prefix("answered ").unwrap_or_default();
-    match status.get(..3).unwrap_or_default() {
-        "401" | "403" => "usage and costs need an admin key of the organisation; check the variable that `key` names",
-        status if status.starts_with('3') => {
-            "the address answers with a redirect, which is not followed; write the address that it leads to into `url`"
+/// The first failure, and in a few words what else failed.
+fn together(failed: Vec<(&'static str, SourceError)>) -> Result<(), SourceError> {
+    let mut failed = failed.into_iter();
+    let Some((_, mut first)) = failed.next() else {
+        return Ok(());
+    };
+    if let SourceError::Read { cause, .. } = &mut first {
+        let of_first = cause.clone();
+        for (path, other) in failed {
+            match other {
+                SourceError::Read { cause: other, .. } if other != of_first => {
+                    cause.push_str(&format!("; `{path}`: {other}"));
+                }
+                SourceError::Read { .. } | SourceError::Store(_) => cause.push_str(&format!("; `{path}`: the same")),
+            }
         }
-        _ => "the provider does not know this question; check `url`",
     }
+    Err(first)
 }
 
 /// A value in a query.

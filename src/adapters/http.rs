@@ -12,6 +12,9 @@ use crate::ports::{DeliveryError, Receipt, Retry};
 /// Characters of an answer that are kept in a receipt or an error.
 const ANSWER_LIMIT: usize = 200;
 
+/// What is told where no answer came in time.
+pub(super) const TIMED_OUT: &str = "no answer in time";
+
 /// Splits an address into scheme, host and the rest; user names in it are refused.
 fn split(url: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = url.split_once("://")?;
@@ -82,7 +85,8 @@ fn redacted(answer: &str, url: &str, secrets: &[&str]) -> String {
 )]
 fn unsent(error: &ureq::Error) -> DeliveryError {
     let message = match error {
-        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
+        ureq::Error::Timeout(_) => TIMED_OUT.to_owned(),
+        ureq::Error::BodyExceedsLimit(limit) => format!("answered with more than {} MiB", limit >> 20),
         ureq::Error::HostNotFound => "the host was not found".to_owned(),
         ureq::Error::ConnectionFailed => "no connection".to_owned(),
         ureq::Error::Io(io) => format!("the connection failed: {}", io.kind()),
@@ -92,7 +96,7 @@ fn unsent(error: &ureq::Error) -> DeliveryError {
         _ => "the request failed".to_owned(),
     };
     let retry = match error {
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Retry::Never,
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::BodyExceedsLimit(_) => Retry::Never,
         _ => Retry::Backoff,
     };
     DeliveryError { message, retry }

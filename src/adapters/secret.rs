@@ -24,5 +24,8 @@ pub fn for_header(spec: &str, secret: SecretString) -> Result<SecretString, Stri
             "`{spec}` holds a line break or another control character, which no key has"
         ));
     }
+    if !secret.expose_secret().is_ascii() {
+        return Err(format!("`{spec}` holds a character outside of ASCII, which no key has"));
+    }
     Ok(secret)
 }

@@ -78,6 +78,14 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     done.collection.paid_requests += signals.iter().map(|s| s.paid_requests).sum::<u64>();
     talk(ctx, &done.collection, Some(REJECTS));
     say_where(ctx, &done.collection)?;
+    let unknown = done.collection.unknown_costs;
+    if unknown > 0 && ctx.verbosity > 0 {
+        let parts = text::counted(unknown, "part");
+        writeln!(
+            ctx.err,
+            "warning: {parts} of bills could not be read: what they cost is missing, and no alert on a bill is resolved until they can"
+        )?;
+    }
     let told = alert::told(ctx, &done.delivery)?;
     let month = this_month(ctx, ledger.as_mut())?;
     let mut code = exit(&done.collection, args.strict).max(told);

@@ -27,6 +27,8 @@ pub struct Progress {
     pub files: u64,
     /// Files that could not be read, or not to their end: what they hold is unknown.
     pub unread: u64,
+    /// Rows of bills and of costs that were refused, and bills that were not told: what they cost is unknown.
+    pub unknown_costs: u64,
     /// Lines or records.
     pub lines: u64,
     /// Bytes as stored (compressed where the file is).
@@ -43,6 +45,7 @@ impl Progress {
         let Progress {
             files,
             unread,
+            unknown_costs,
             lines,
             bytes,
             paid_requests,
@@ -50,6 +53,7 @@ impl Progress {
         } = more;
         self.files += files;
         self.unread += unread;
+        self.unknown_costs += unknown_costs;
         self.lines += lines;
         self.bytes += bytes;
         self.paid_requests += paid_requests;

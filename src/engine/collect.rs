@@ -22,7 +22,7 @@ use crate::ports::{
     UsageSource,
 };
 
-pub use collection::{Collection, FailedSource, LeftOver};
+pub use collection::{Collection, Complete, FailedSource, LeftOver};
 
 /// Rejections shown; all are counted.
 const SHOWN_REJECTIONS: usize = 10;
@@ -331,6 +331,7 @@ impl Sink for Collector<'_, '_> {
     fn progress(&mut self, read: Progress) {
         self.reading.out.files += read.files;
         self.reading.out.unread += read.unread;
+        self.reading.out.unknown_costs += read.unknown_costs;
         self.reading.out.lines += read.lines;
         self.reading.out.bytes += read.bytes;
         self.reading.out.paid_requests += read.paid_requests;

@@ -87,7 +87,7 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         None,
         &enough,
     )?;
-    let complete = collection.is_complete();
+    let complete = collection.complete();
     let mut evaluation = evaluate(
         parts.budgets,
         parts.channel_names,

@@ -2,6 +2,7 @@
 
 use rust_decimal::Decimal;
 
+use super::collect::Complete;
 use super::evaluate::{BudgetStatus, evaluate};
 use crate::domain::alert::{Alert, State};
 use crate::domain::budget::{Budget, Threshold};
@@ -37,7 +38,7 @@ pub fn run(
 ) -> Result<Outcome, StoreError> {
     let mut status = None;
     for now in &test.evaluations {
-        let evaluated = evaluate(std::slice::from_ref(budget), &[], ledger, store, true, *now)?;
+        let evaluated = evaluate(std::slice::from_ref(budget), &[], ledger, store, Complete::ALL, *now)?;
         status = evaluated.statuses.into_iter().next();
     }
     let alerts = store.alerts(None)?;

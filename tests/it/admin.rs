@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use finops::adapters::admin::{Admin, AdminSource, AdminSourceOptions};
+use finops::adapters::admin::{Admin, AdminSource, AdminSourceOptions, Shares};
 use finops::domain::dimension::Dimension;
 use finops::domain::label::Label;
 use finops::domain::usage::UsageEvent;
@@ -69,7 +69,7 @@ fn source(whose: Admin, url: &str, clock: &Slept) -> AdminSource {
         key: Ok(SecretString::from("sk-s3cret".to_owned())),
         url: format!("{url}/"),
         defaults: vec![(Dimension::Team, Label::new("docs"))],
-        budget: Duration::from_secs(600),
+        time: Shares::new(clock.elapsed(), Duration::from_secs(600), 1),
         now: T0,
         clock: Box::new(clock.clone()),
     })
@@ -327,9 +327,160 @@ fn answers_that_are_no_answers_and_addresses_without_tls_are_refused() {
         key: Err("the environment has no `X`".to_owned()),
         url: "http://example.com".to_owned(),
         defaults: Vec::new(),
-        budget: Duration::from_secs(1),
+        time: Shares::new(Duration::ZERO, Duration::from_secs(1), 1),
         now: T0,
         clock: Box::new(Slept::default()),
     };
     assert!(AdminSource::new(options).is_err());
+}
+
+/// A day of Anthropic's usage: results of a million input tokens each.
+fn fast(results: &[&str]) -> String {
+    let results: Vec<String> = results
+        .iter()
+        .map(|keys| format!(r#"{{"uncached_input_tokens":1000000,"output_tokens":0,"model":"claude-opus-4-6"{keys}}}"#))
+        .collect();
+    format!(
+        r#"{{"data":[{{"starting_at":"2026-10-20T00:00:00Z","ending_at":"2026-10-21T00:00:00Z","results":[{}]}}],"has_more":false}}"#,
+        results.join(",")
+    )
+}
+
+#[test]
+fn anthropic_is_asked_for_speed_and_users_as_far_as_it_tells_them() {
+    // What is refused, the speeds and users that are told, and what is said of it.
+    for (refused, told, about) in [
+        ("", vec![("", "u-1"), ("fast", "sa-1")], ""),
+        ("account_id", vec![("", ""), ("fast", "")], "told without its users"),
+        (
+            "speed",
+            vec![("", "")],
+            "calls in fast mode are charged at the price of standard ones",
+        ),
+    ] {
+        let (url, seen) = serve(move |path, _| {
+            if !refused.is_empty() && path.contains(refused) {
+                return ("400 Bad Request".to_owned(), "no such group".to_owned());
+            }
+            let body = match (
+                path.contains("usage_report"),
+                path.contains("speed"),
+                path.contains("account_id"),
+            ) {
+                (false, ..) => r#"{"data":[],"has_more":false}"#.to_owned(),
+                (true, true, true) => fast(&[
+                    r#","speed":"standard","account_id":"u-1","service_account_id":null"#,
+                    r#","speed":"fast","account_id":null,"service_account_id":"sa-1""#,
+                ]),
+                (true, true, false) => fast(&[r#","speed":"standard""#, r#","speed":"fast""#]),
+                (true, false, _) => fast(&[r#","speed":null"#]),
+            };
+            ("200 OK".to_owned(), body)
+        });
+        let mut kept = Kept::default();
+        read(&mut source(Admin::Anthropic, &url, &Slept::default()), &mut kept).unwrap();
+        let mut found: Vec<_> = kept
+            .calls
+            .values()
+            .map(|call| (call.speed.as_str(), call.dimensions.get(Dimension::User).as_str()))
+            .collect();
+        found.sort_unstable();
+        assert_eq!(found, told, "{refused}");
+        assert_eq!(
+            kept.warnings.keys().any(|warning| warning.contains(about)),
+            !about.is_empty(),
+            "{:?}",
+            kept.warnings
+        );
+        for head in seen.lock().unwrap().iter() {
+            assert_eq!(
+                head.contains("anthropic-beta: fast-mode-2026-02-01"),
+                head.contains("speed"),
+                "{head}"
+            );
+        }
+    }
+}
+
+#[test]
+fn costs_that_are_refused_are_unknown_and_asked_for_again() {
+    let (url, seen) = serve(|path, _| {
+        let amount = if path.contains("costs") { r#""much""# } else { "1" };
+        let bucket = format!(
+            r#"{{"start_time":1792454400,"end_time":1792540800,"results":[{{"object":"organization.costs.result","amount":{{"value":{amount},"currency":"usd"}},"line_item":"x, input"}}]}}"#
+        );
+        let body = match path.contains("costs") {
+            true => format!(r#"{{"object":"page","data":[{bucket}],"has_more":false}}"#),
+            false => NONE.to_owned(),
+        };
+        ("200 OK".to_owned(), body)
+    });
+    let (clock, mut kept) = (Slept::default(), Kept::default());
+    for _ in 0..2 {
+        read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
+    }
+    assert_eq!((kept.rejected.len(), kept.progress.unknown_costs), (2, 2));
+    let seen = seen.lock().unwrap();
+    let costs: Vec<&String> = seen.iter().filter(|head| head.contains("/costs")).collect();
+    assert!(
+        costs.iter().all(|head| head.contains("start_time=1789862400&")),
+        "{costs:?}"
+    );
+    let usage: Vec<&String> = seen.iter().filter(|head| head.contains("/embeddings")).collect();
+    assert!(usage[1].contains("start_time=1791936000&"), "{usage:?}");
+}
+
+#[test]
+fn a_provider_that_does_not_answer_is_asked_twice_and_what_else_failed_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let held = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        listener
+            .incoming()
+            .for_each(|peer| held.lock().unwrap().push(peer.unwrap()))
+    });
+    let mut hanging = AdminSource::new(AdminSourceOptions {
+        name: Label::new("live"),
+        whose: Admin::Openai,
+        key: Ok(SecretString::from("sk-s3cret".to_owned())),
+        url,
+        defaults: Vec::new(),
+        // Its share is two seconds.
+        time: Shares::new(Duration::ZERO, Duration::from_secs(6), 3),
+        now: T0,
+        clock: Box::new(Slept::default()),
+    })
+    .unwrap();
+    let error = read(&mut hanging, &mut Kept::default()).unwrap_err().to_string();
+    assert_eq!(asked.lock().unwrap().len(), 2, "{error}");
+    assert!(
+        error.contains("/v1/organization/usage/completions`: no answer in time"),
+        "{error}"
+    );
+    assert!(
+        error.contains("`/v1/organization/costs`: not asked, since the provider does not answer"),
+        "{error}"
+    );
+
+    let (url, seen) = serve(|path, _| match path.contains("costs") {
+        true => ("200 OK".to_owned(), " ".repeat((64 << 20) + 1)),
+        false => ("403 Forbidden".to_owned(), "no".to_owned()),
+    });
+    let error = read(
+        &mut source(Admin::Openai, &url, &Slept::default()),
+        &mut Kept::default(),
+    )
+    .unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("usage/completions`: answered 403 no; `/v1/organization/usage/embeddings`: the same"),
+        "{error}"
+    );
+    assert!(
+        error.contains("`/v1/organization/costs`: answered with more than 64 MiB"),
+        "{error}"
+    );
+    assert_eq!(seen.lock().unwrap().len(), 3, "what is too long is not asked for again");
 }

@@ -92,14 +92,19 @@ impl Home {
 
     /// The titles that a run tells.
     fn run(&self, now: &str) -> Vec<String> {
+        let (code, text, errors) = self.outcome(now);
+        assert_eq!(code, Some(0), "{text}{errors}");
+        Self::titles(&text)
+    }
+
+    /// How a run ends, and what it says.
+    fn outcome(&self, now: &str) -> (Option<i32>, String, String) {
         let run = program(self.path()).args(["--now", now, "run"]).output().unwrap();
-        let text = String::from_utf8(run.stdout).unwrap();
-        assert_eq!(
-            run.status.code(),
-            Some(0),
-            "{text}{}",
-            String::from_utf8_lossy(&run.stderr)
-        );
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (run.status.code(), text(run.stdout), text(run.stderr))
+    }
+
+    fn titles(text: &str) -> Vec<String> {
         text.lines()
             .filter(|line| line.starts_with('['))
             .map(str::to_owned)
@@ -451,4 +456,43 @@ fn a_row_of_the_first_of_a_month_is_neither_doubled_nor_all_there_is() {
     home.bill_of(&[("30", "1", "2026-11-01", "Usage")]);
     home.run("2026-12-12T00:00:00Z");
     assert_eq!(home.total("2026-12-12T00:00:00Z", "billed-filled"), "30");
+}
+
+#[test]
+fn a_row_of_a_bill_that_is_refused_is_unknown_and_resolves_nothing_on_a_bill() {
+    let budget = |name: &str, amount: &str, basis: &str| {
+        format!(
+            "[[budget]]\nname = \"{name}\"\namount = \"{amount} USD\"\nperiod = \"month\"\nbasis = \"{basis}\"\n[[budget.threshold]]\npercent = 100\nkind = \"actual\"\n"
+        )
+    };
+    let home = Home::new(&(budget("bill", "200", "billed") + &budget("usage", "25", "metered")));
+    home.calls((1..=3).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    let rows = |cost| [(cost, "2026-11-01", "2026-11-02"), ("5", "2026-11-02", "2026-11-03")];
+    home.bill(&rows("300"));
+    assert_eq!(home.run("2026-11-21T12:00:00Z").len(), 2);
+    // Three hundred, written as no number is. At each run it is told, and what is metered is whole.
+    home.bill(&rows("\"300,00\""));
+    home.write(
+        "policies/budgets/b.toml",
+        &(budget("bill", "200", "billed") + &budget("usage", "45", "metered")),
+    );
+    for (hour, told) in [(13, 1), (14, 0)] {
+        let (code, text, errors) = home.outcome(&format!("2026-11-21T{hour}:00:00Z"));
+        assert_eq!(code, Some(2), "{text}{errors}");
+        let titles = Home::titles(&text);
+        assert_eq!(titles.len(), told, "{titles:?}");
+        assert!(
+            titles.iter().all(|title| title.contains("usage: resolved")),
+            "{titles:?}"
+        );
+        assert!(errors.contains("1 part of bills could not be read"), "{errors}");
+    }
+    // A broken line of usage leaves what is known, and keeps nothing from being resolved.
+    home.bill(&rows("30"));
+    home.calls(["2026-11-04T10:00:00Z".to_owned(), "\"".to_owned()]);
+    let (code, text, errors) = home.outcome("2026-11-21T15:00:00Z");
+    assert_eq!(code, Some(2), "{text}{errors}");
+    let titles = Home::titles(&text);
+    assert_eq!(titles.len(), 1, "{titles:?}");
+    assert!(titles[0].contains("bill: resolved, spend was restated"), "{titles:?}");
 }

@@ -88,6 +88,9 @@ struct Chunk<'a> {
     usage: Option<Usage<'a>>,
     #[serde(borrow, default, rename = "serviceTier")]
     tier: Option<&'a RawValue>,
+    /// At the end of a stream, in the words of the log.
+    #[serde(borrow, default, rename = "amazon-bedrock-invocationMetrics")]
+    metrics: Option<Side<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -161,7 +164,7 @@ fn observe(log: &Log<'_>, number: u64, context: &mut Context, out: &mut Output) 
     let counts = [&input.input_token_count, &output.output_token_count];
     let body = Body::of(output.output_body_json);
     let counted = if counts.iter().any(|count| !count.is_null()) {
-        Some(from_log(input, output, &body)?)
+        Some(from_log(input, output, &body, out)?)
     } else {
         body.counts(out)?
     };
@@ -199,23 +202,45 @@ fn observe(log: &Log<'_>, number: u64, context: &mut Context, out: &mut Output) 
     Ok(())
 }
 
-fn from_log(input: &Side<'_>, output: &Side<'_>, body: &Body<'_>) -> Result<Counts, Fault> {
-    let written = input
-        .cache_write_input_token_count
-        .count("input.cacheWriteInputTokenCount")?;
+/// The counts of a log. What it leaves out the body may tell.
+fn from_log(input: &Side<'_>, output: &Side<'_>, body: &Body<'_>, out: &mut Output) -> Result<Counts, Fault> {
+    let (read, written) = (
+        &input.cache_read_input_token_count,
+        &input.cache_write_input_token_count,
+    );
+    let uncounted = input.input_token_count.is_null() || output.output_token_count.is_null();
+    let uncached = read.is_null() || written.is_null();
+    let told = match uncounted || uncached && body.has_cache() {
+        true => body.counts(out)?.unwrap_or_default(),
+        false => Counts::default(),
+    };
+    let (whole_input, cached) = (told.input + told.cached(), told.cached());
+    let written = match written.is_null() {
+        true => told.write_5m + told.write_1h,
+        false => written.count("input.cacheWriteInputTokenCount")?,
+    };
     let (_, hour) = if written > 0 { body.split()? } else { (0, 0) };
     // What the split does not explain was written at the default time to live.
     let hour = hour.min(written);
-    Ok(Counts {
+    let mut counts = Counts {
         input: input.input_token_count.count("input.inputTokenCount")?,
-        read: input
-            .cache_read_input_token_count
-            .count("input.cacheReadInputTokenCount")?,
+        read: match read.is_null() {
+            true => told.read,
+            false => read.count("input.cacheReadInputTokenCount")?,
+        },
         write_5m: written - hour,
         write_1h: hour,
         output: output.output_token_count.count("output.outputTokenCount")?,
         ..Counts::default()
-    })
+    };
+    // A count of all input, of which the body takes the cached part out.
+    if input.input_token_count.is_null() || (cached > 0 && uncached && counts.input == whole_input) {
+        counts.input = told.input;
+    }
+    if output.output_token_count.is_null() {
+        counts.output = told.output;
+    }
+    Ok(counts)
 }
 
 /// A body that is parsed when it is needed: an object, or the chunks of a stream.
@@ -242,6 +267,12 @@ impl<'a> Body<'a> {
         memmem::find(text.as_bytes(), b"\"serviceTier\"")?;
         let of = |chunk: Chunk<'a>| chunk.tier.or(chunk.metadata.and_then(|carrier| carrier.tier));
         self.chunks().into_iter().find_map(of)
+    }
+
+    /// Whether it may tell of a cache, which is seen without parsing it.
+    fn has_cache(&self) -> bool {
+        let text = self.0.map_or("", RawValue::get);
+        memmem::find(text.as_bytes(), b"cache").is_some()
     }
 
     /// The first usage object that has an input side: that of the whole call, or of the start of its stream.
@@ -278,6 +309,17 @@ impl<'a> Body<'a> {
                 counts.write_5m = counts.write_5m.max(tokens.get(Bucket::CacheWrite5m));
                 counts.write_1h = counts.write_1h.max(tokens.get(Bucket::CacheWrite1h));
                 counts.output = counts.output.max(tokens.get(Bucket::Output));
+            }
+            if let Some(metrics) = chunk.metrics {
+                let counts = all.get_or_insert_with(Counts::default);
+                counts.input = counts.input.max(metrics.input_token_count.count("inputTokenCount")?);
+                counts.output = counts.output.max(metrics.output_token_count.count("outputTokenCount")?);
+                let read = &metrics.cache_read_input_token_count;
+                counts.read = counts.read.max(read.count("cacheReadInputTokenCount")?);
+                let written = metrics
+                    .cache_write_input_token_count
+                    .count("cacheWriteInputTokenCount")?;
+                counts.write_5m = counts.write_5m.max(written.saturating_sub(counts.write_1h));
             }
         }
         Ok(all)

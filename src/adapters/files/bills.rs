@@ -54,8 +54,8 @@ pub(crate) struct CostBucket {
     pub continues: bool,
 }
 
-/// Where a bucket was read: the later one counts.
-pub(super) type Order = (Option<DateTime<Utc>>, u64);
+/// When its file was changed, and how many were read before it: the later one counts.
+type Order = (Option<DateTime<Utc>>, u64);
 
 type BucketKey = (&'static str, DateTime<Utc>, DateTime<Utc>);
 
@@ -127,6 +127,8 @@ pub(super) struct Bills {
     late: HashMap<(Place, Hour), u32, FxBuildHasher>,
     slots: Slots,
     buckets: BTreeMap<BucketKey, (Order, CostBucket)>,
+    /// Buckets that were read.
+    buckets_read: u64,
     asked: Option<Asked>,
 }
 
@@ -235,12 +237,13 @@ impl Bills {
         Ok(())
     }
 
-    /// Takes a bucket, unless a later one of its period is known.
-    pub fn bucket(&mut self, bucket: CostBucket, order: Order) {
+    /// Takes a bucket of a file that was changed then, unless a later one of its period is known.
+    pub fn bucket(&mut self, bucket: CostBucket, changed: Option<DateTime<Utc>>) {
+        self.buckets_read += 1;
+        let order = (changed, self.buckets_read);
         let key = (bucket.account, bucket.period.start, bucket.period.end);
         if let Some((known, whole)) = self.buckets.get_mut(&key).filter(|_| bucket.continues)
             && known.0 == order.0
-            && known.1 < order.1
         {
             known.1 = order.1;
             whole.rows.extend(bucket.rows);

@@ -132,6 +132,11 @@ impl LineFormat for CostExplorer {
         }
         Ok(())
     }
+
+    fn unfinished(&self) -> Option<Fault> {
+        let reason = "names a further page that is not in this file: the pages of an answer are read from one file, in their order";
+        self.unfinished.then(|| Fault::field("NextPageToken", reason))
+    }
 }
 
 /// The row of a group; nothing where nothing was charged.

@@ -72,6 +72,11 @@ pub(super) fn by_record(text: &str) -> Option<FileFormat> {
 fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
     let mut seen = Seen::default();
     let mut found = None;
+    // Observations of a page, or of a trace.
+    let langfuse = |value| {
+        let keys: [&[u8]; 2] = [b"\"usageDetails\"", b"\"calculatedTotalCost\""];
+        keys.into_iter().any(|key| memmem::find(value, key).is_some())
+    };
     keys::each(text, |key, value| {
         let log = |value| memmem::find(value, b"ModelInvocationLog").is_some();
         match key {
@@ -87,6 +92,8 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             b"object" if value.starts_with(b"\"page\"") => found = Some(FileFormat::OpenaiAdmin),
             b"object" => seen.object = value,
             b"data" if memmem::find(value, b"\"starting_at\"").is_some() => found = Some(FileFormat::AnthropicAdmin),
+            b"data" | b"observations" if langfuse(value) => found = Some(FileFormat::Langfuse),
+            b"data" if memmem::find(value, b"\"request_created_at\"").is_some() => found = Some(FileFormat::Helicone),
             b"modelOutput" => found = Some(FileFormat::Body),
             b"data" if memmem::find(value, b"\"custom_llm_provider\"").is_some() => found = Some(FileFormat::Litellm),
             b"meta" if memmem::find(value, b"billed_units").is_some() => found = Some(FileFormat::Body),

@@ -193,13 +193,19 @@ fn collect(path: &Path, search: &mut Search) {
         match entry {
             Ok(entry) => {
                 let path = canonical.path(&entry);
-                if entry.file_type().is_file() && usable(entry.path()) {
+                if entry.file_type().is_file() && usable(entry.path()) && !is_body(entry.path()) {
                     search.add(path, false);
                 }
             }
             Err(error) => search.pass_by(&error, |_| true),
         }
     }
+}
+
+/// Whether it is the body of a call beside Bedrock's logs: the log counts it, a body on its own would be a second call.
+fn is_body(path: &Path) -> bool {
+    let mut parts = path.components().map(Component::as_os_str);
+    parts.any(|part| part == "BedrockModelInvocationLogs") && parts.rev().nth(1).is_some_and(|folder| folder == "data")
 }
 
 /// Endings under which usage is found in folders.
@@ -249,7 +255,7 @@ fn expand(base: &Path, given: &Path, search: &mut Search) -> Result<(), SourceEr
         match entry {
             Ok(entry) => {
                 let path = canonical.path(&entry);
-                if entry.file_type().is_file() && glob.is_match(relative(entry.path())) {
+                if entry.file_type().is_file() && !is_body(entry.path()) && glob.is_match(relative(entry.path())) {
                     search.add(path, true);
                 }
             }

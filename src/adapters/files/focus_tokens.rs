@@ -101,7 +101,7 @@ pub(super) fn count_short(quantity: Amount, scale: u32) -> Option<i128> {
 pub(super) fn bucket(text: &str) -> Option<Bucket> {
     let text = text.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let answered = has(&["output", "completion", "response", " out "]);
+    let answered = has(&["output", "completion", "response", " out ", "outp"]);
     match () {
         () if has(&["audio"]) => return Some(if answered { Bucket::AudioOut } else { Bucket::AudioIn }),
         () if has(&["image in", "image out", "image token", "image input", "image output"]) => {
@@ -109,6 +109,9 @@ pub(super) fn bucket(text: &str) -> Option<Bucket> {
         }
         () if has(&["video"]) => return Some(Bucket::VideoIn),
         () => {}
+    }
+    if has(&["cchd"]) {
+        return Some(Bucket::CacheRead);
     }
     if has(&["cache"]) {
         return if has(&["write", "creation"]) {
@@ -125,7 +128,7 @@ pub(super) fn bucket(text: &str) -> Option<Bucket> {
     if answered {
         return Some(Bucket::Output);
     }
-    has(&["input", "prompt"]).then_some(Bucket::InputUncached)
+    has(&["input", "prompt", " inp ", "-inp-"]).then_some(Bucket::InputUncached)
 }
 
 #[cfg(test)]
@@ -157,6 +160,10 @@ mod tests {
             ("audio out tokens", Some(Bucket::AudioOut)),
             ("GPT image output tokens", Some(Bucket::ImageOut)),
             ("video in tokens", Some(Bucket::VideoIn)),
+            ("gpt 4o 0806 Inp glbl Tokens", Some(Bucket::InputUncached)),
+            ("gpt 4o 0806 Outp glbl Tokens", Some(Bucket::Output)),
+            ("gpt-4o-0806-Batch-Inp-glbl", Some(Bucket::InputUncached)),
+            ("gpt 4.1 cchd Inp glbl Tokens", Some(Bucket::CacheRead)),
             ("Web search", None),
         ] {
             assert_eq!(bucket(text), expected, "{text}");

@@ -10,8 +10,7 @@ use crate::domain::usage::{EventId, UsageEvent};
 use super::counts::{Counts, Input};
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::{Scalar, reported};
-use super::searches;
-use super::tags;
+use super::{page, searches, tags};
 
 #[derive(Deserialize)]
 struct Row<'a> {
@@ -49,6 +48,9 @@ struct Row<'a> {
     cost: Option<&'a RawValue>,
     #[serde(borrow, default)]
     cache_reference_id: Scalar<'a>,
+    /// Of a page of the interface.
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
 }
 
 /// What stands for "not from the cache".
@@ -60,68 +62,79 @@ pub(super) struct Helicone;
 impl LineFormat for Helicone {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
         let row: Row<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
-        let id = row.request_id.str();
-        if id.is_empty() {
-            return Err(Fault::field("request_id", "missing"));
-        }
-        let id = EventId::of(&[b"helicone", id.as_bytes()]);
-        if !matches!(row.cache_reference_id.str(), "" | NO_REFERENCE) {
-            out.excluded_once.push(("response_cache_hits", id));
+        if let Some(rows) = row.data.and_then(page::records) {
+            page::each("data", &rows, out, |text, out| {
+                let row: Row<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+                read(&row, number, context, out)
+            });
             return Ok(());
         }
-        let provider = context.label(&row.provider, "provider")?;
-        let provider = provider_of(&provider.as_str().to_ascii_lowercase());
-        let openai = matches!(provider.as_str(), "openai" | "azure");
-        let written = row.prompt_cache_write_tokens.count("prompt_cache_write_tokens")?;
-        let heard = row.prompt_audio_tokens.count("prompt_audio_tokens")?;
-        let said = row.completion_audio_tokens.count("completion_audio_tokens")?;
-        let mut counts = Counts {
-            input: row.prompt_tokens.count("prompt_tokens")?,
-            read: row.prompt_cache_read_tokens.count("prompt_cache_read_tokens")?,
-            write_5m: if openai { 0 } else { written },
-            write_30m: if openai { written } else { 0 },
-            output: row.completion_tokens.count("completion_tokens")?,
-            media: [heard, said, 0, 0, 0],
-            total: row.total_tokens.count("total_tokens")?,
-            ..Counts::default()
-        };
-        // Audio is a part of the counts, of which some versions have taken it out: what is larger than its whole stands beside it.
-        for (whole, part) in [(&mut counts.input, heard), (&mut counts.output, said)] {
-            if part > *whole {
-                *whole += part;
-            }
-        }
-        if counts.input + counts.output + counts.read + written == 0 {
-            if row.response_status.count("response_status")? >= 400 {
-                out.excluded_once.push(("failed_calls", id));
-            } else {
-                out.warnings.push(NO_USAGE);
-                out.excluded_once.push(("calls_without_usage", id));
-            }
-            return Ok(());
-        }
-        let at = context.time(&row.request_created_at, "request_created_at", out)?;
-        let model = match row.response_model.str() {
-            "" => &row.request_model,
-            _ => &row.response_model,
-        };
-        let model = context.label(model, "response_model")?;
-        let mut event = UsageEvent::new(id, at, context.labels.get(&provider), model);
-        event.rank.line = number;
-        let declared = if matches!(provider.as_str(), "anthropic" | "bedrock") {
-            Input::Excludes
-        } else {
-            Input::Includes
-        };
-        event.tokens = counts.tokens(declared, "Helicone", out);
-        searches::of_model(&mut event);
-        event.reported_cost = reported(row.cost.map(RawValue::get), "cost")?;
-        let user = context.label(&row.request_user_id, "request_user_id")?;
-        event.dimensions.set(Dimension::User, user);
-        tags::set_all(&mut event, row.request_properties, context)?;
-        out.events.push(event);
-        Ok(())
+        read(&row, number, context, out)
     }
+}
+
+fn read(row: &Row<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+    let id = row.request_id.str();
+    if id.is_empty() {
+        return Err(Fault::field("request_id", "missing"));
+    }
+    let id = EventId::of(&[b"helicone", id.as_bytes()]);
+    if !matches!(row.cache_reference_id.str(), "" | NO_REFERENCE) {
+        out.excluded_once.push(("response_cache_hits", id));
+        return Ok(());
+    }
+    let provider = context.label(&row.provider, "provider")?;
+    let provider = provider_of(&provider.as_str().to_ascii_lowercase());
+    let openai = matches!(provider.as_str(), "openai" | "azure");
+    let written = row.prompt_cache_write_tokens.count("prompt_cache_write_tokens")?;
+    let heard = row.prompt_audio_tokens.count("prompt_audio_tokens")?;
+    let said = row.completion_audio_tokens.count("completion_audio_tokens")?;
+    let mut counts = Counts {
+        input: row.prompt_tokens.count("prompt_tokens")?,
+        read: row.prompt_cache_read_tokens.count("prompt_cache_read_tokens")?,
+        write_5m: if openai { 0 } else { written },
+        write_30m: if openai { written } else { 0 },
+        output: row.completion_tokens.count("completion_tokens")?,
+        media: [heard, said, 0, 0, 0],
+        total: row.total_tokens.count("total_tokens")?,
+        ..Counts::default()
+    };
+    // Audio is a part of the counts, of which some versions have taken it out: what is larger than its whole stands beside it.
+    for (whole, part) in [(&mut counts.input, heard), (&mut counts.output, said)] {
+        if part > *whole {
+            *whole += part;
+        }
+    }
+    if counts.input + counts.output + counts.read + written == 0 {
+        if row.response_status.count("response_status")? >= 400 {
+            out.excluded_once.push(("failed_calls", id));
+        } else {
+            out.warnings.push(NO_USAGE);
+            out.excluded_once.push(("calls_without_usage", id));
+        }
+        return Ok(());
+    }
+    let at = context.time(&row.request_created_at, "request_created_at", out)?;
+    let model = match row.response_model.str() {
+        "" => &row.request_model,
+        _ => &row.response_model,
+    };
+    let model = context.label(model, "response_model")?;
+    let mut event = UsageEvent::new(id, at, context.labels.get(&provider), model);
+    event.rank.line = number;
+    let declared = if matches!(provider.as_str(), "anthropic" | "bedrock") {
+        Input::Excludes
+    } else {
+        Input::Includes
+    };
+    event.tokens = counts.tokens(declared, "Helicone", out);
+    searches::of_model(&mut event);
+    event.reported_cost = reported(row.cost.map(RawValue::get), "cost")?;
+    let user = context.label(&row.request_user_id, "request_user_id")?;
+    event.dimensions.set(Dimension::User, user);
+    tags::set_all(&mut event, row.request_properties, context)?;
+    out.events.push(event);
+    Ok(())
 }
 
 fn provider_of(name: &str) -> String {

@@ -15,7 +15,7 @@ use super::counts::Counts;
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::litellm::json_text;
 use super::scalar::{Scalar, reported};
-use super::{seller, tags};
+use super::{page, seller, tags};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,6 +32,8 @@ struct Observation<'a> {
     level: Scalar<'a>,
     #[serde(borrow, default)]
     model: Scalar<'a>,
+    #[serde(borrow, default)]
+    provided_model_name: Scalar<'a>,
     #[serde(borrow, default)]
     metadata: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -51,6 +53,12 @@ struct Observation<'a> {
     user_id: Scalar<'a>,
     #[serde(borrow, default)]
     session_id: Scalar<'a>,
+    /// Of a page of the interface.
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    /// Of a trace.
+    #[serde(borrow, default)]
+    observations: Option<&'a RawValue>,
 }
 
 /// Reads observations.
@@ -58,54 +66,88 @@ pub(super) struct Langfuse;
 
 impl LineFormat for Langfuse {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-        let seen: Observation<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
-        if !matches!(seen.r#type.str(), "GENERATION" | "EMBEDDING" | "") {
-            return Ok(());
-        }
-        if seen.id.str().is_empty() {
-            return Err(Fault::field("id", "missing"));
-        }
-        let id = EventId::of(&[b"langfuse", seen.id.str().as_bytes()]);
-        let (details, usage) = (
-            json_text(seen.usage_details, "usageDetails")?,
-            json_text(seen.usage, "usage")?,
-        );
-        let details = details_of(details.as_deref(), "usageDetails")?;
-        let usage = details_of(usage.as_deref(), "usage")?;
-        let unit = [usage.get("unit"), Some(&seen.unit)];
-        let unit = unit
-            .into_iter()
-            .flatten()
-            .map(Scalar::str)
-            .find(|unit| !unit.is_empty());
-        let details = if details.is_empty() { &usage } else { &details };
-        let Some(counts) = counts(details)?.filter(|_| unit.is_none_or(in_tokens)) else {
-            if seen.level.str() == "ERROR" {
-                out.excluded_once.push(("failed_calls", id));
-            } else {
-                out.warnings.push(gap(details, unit.unwrap_or("")));
-                out.excluded_once.push(("calls_without_usage", id));
+        one(text, number, DEEPEST, context, out)
+    }
+}
+
+/// Observations in traces in pages are opened.
+const DEEPEST: u32 = 2;
+
+fn one(text: &str, number: u64, depth: u32, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+    let seen: Observation<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+    for (name, raw) in [("data", seen.data), ("observations", seen.observations)] {
+        if let Some(inner) = raw.filter(|_| depth > 0).and_then(page::records) {
+            let before = out.events.len();
+            page::each(name, &inner, out, |text, out| {
+                one(text, number, depth - 1, context, out)
+            });
+            // What a trace says of its calls.
+            let (session, user) = (
+                context.label(&seen.session_id, "sessionId")?,
+                context.label(&seen.user_id, "userId")?,
+            );
+            for event in out.events.iter_mut().skip(before) {
+                if event.session.is_empty() {
+                    event.session = session;
+                }
+                if event.dimensions.get(Dimension::User).is_empty() {
+                    event.dimensions.set(Dimension::User, user);
+                }
             }
             return Ok(());
-        };
-        let at = context.time(&seen.start_time, "startTime", out)?;
-        let model = context.label(&seen.model, "model")?;
-        let provider = context.labels.get(seller::by_model(model.as_str()));
-        let mut event = UsageEvent::new(id, at, provider, model);
-        event.rank.line = number;
-        if !seen.updated_at.is_null() {
-            event.rank.at = context.time(&seen.updated_at, "updatedAt", out)?;
         }
-        event.tokens = counts.tokens_by_evidence();
-        event.reported_cost = cost(&seen)?;
-        event.session = context.label(&seen.session_id, "sessionId")?;
-        event
-            .dimensions
-            .set(Dimension::User, context.label(&seen.user_id, "userId")?);
-        tags::set_all(&mut event, seen.metadata, context)?;
-        out.events.push(event);
-        Ok(())
     }
+    if !matches!(seen.r#type.str(), "GENERATION" | "EMBEDDING" | "") {
+        return Ok(());
+    }
+    if seen.id.str().is_empty() {
+        return Err(Fault::field("id", "missing"));
+    }
+    let id = EventId::of(&[b"langfuse", seen.id.str().as_bytes()]);
+    let (details, usage) = (
+        json_text(seen.usage_details, "usageDetails")?,
+        json_text(seen.usage, "usage")?,
+    );
+    let details = details_of(details.as_deref(), "usageDetails")?;
+    let usage = details_of(usage.as_deref(), "usage")?;
+    let unit = [usage.get("unit"), Some(&seen.unit)];
+    let unit = unit
+        .into_iter()
+        .flatten()
+        .map(Scalar::str)
+        .find(|unit| !unit.is_empty());
+    let details = if details.is_empty() { &usage } else { &details };
+    let Some(counts) = counts(details)?.filter(|_| unit.is_none_or(in_tokens)) else {
+        if seen.level.str() == "ERROR" {
+            out.excluded_once.push(("failed_calls", id));
+        } else {
+            out.warnings.push(gap(details, unit.unwrap_or("")));
+            out.excluded_once.push(("calls_without_usage", id));
+        }
+        return Ok(());
+    };
+    let at = context.time(&seen.start_time, "startTime", out)?;
+    let model = if seen.model.is_null() {
+        &seen.provided_model_name
+    } else {
+        &seen.model
+    };
+    let model = context.label(model, "model")?;
+    let provider = context.labels.get(seller::by_model(model.as_str()));
+    let mut event = UsageEvent::new(id, at, provider, model);
+    event.rank.line = number;
+    if !seen.updated_at.is_null() {
+        event.rank.at = context.time(&seen.updated_at, "updatedAt", out)?;
+    }
+    event.tokens = counts.tokens_by_evidence();
+    event.reported_cost = cost(&seen)?;
+    event.session = context.label(&seen.session_id, "sessionId")?;
+    event
+        .dimensions
+        .set(Dimension::User, context.label(&seen.user_id, "userId")?);
+    tags::set_all(&mut event, seen.metadata, context)?;
+    out.events.push(event);
+    Ok(())
 }
 
 /// A usage map: its keys are free.

@@ -68,6 +68,8 @@ pub(super) struct Output {
     pub buckets: Vec<CostBucket>,
     /// Parts of the record that are not usable, while the rest of it is.
     pub faults: Vec<Fault>,
+    /// How many of them say nothing of costs, in a format that holds bills.
+    pub faults_of_usage: u64,
 }
 
 impl Output {
@@ -253,6 +255,11 @@ pub(super) trait LineFormat {
     /// State that the records after a checkpoint depend on, as JSON text; empty where there is none.
     fn save(&self) -> String {
         String::new()
+    }
+
+    /// At the end of a file: what is missing of its last answer.
+    fn unfinished(&self) -> Option<Fault> {
+        None
     }
 
     /// Takes up what `save` gave.

@@ -38,6 +38,7 @@ mod objects;
 mod one;
 mod otel;
 mod packed;
+mod page;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod plain;

@@ -235,8 +235,9 @@ impl<'a> Run<'a> {
             return self.done(name, position);
         }
         if format.is_bill() {
-            self.bill(|run| run.records(&mut records, name, framing, reader.as_mut(), None))?;
-            self.bill_positions.extend(position.map(|p| (name.to_owned(), Some(p))));
+            let sound = self.bill_records(&mut records, name, framing, reader.as_mut())?;
+            let position = position.map(|p| (name.to_owned(), Some(p).filter(|_| sound)));
+            self.bill_positions.extend(position);
             return Ok(());
         }
         self.records(&mut records, name, framing, reader.as_mut(), position.as_mut())?;
@@ -244,7 +245,7 @@ impl<'a> Run<'a> {
         self.done(name, position)
     }
 
-    fn records(
+    pub fn records(
         &mut self,
         records: &mut Records<Input<'_>>,
         name: &str,

@@ -7,11 +7,13 @@ use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints, Rejection, SourceError};
 
 use super::bills::Told;
-use super::line::{Fault, NO_USAGE};
+use super::line::{Fault, LineFormat, NO_USAGE};
 use super::otel::{Found, Traces};
 use super::position::Position;
 use super::read::Run;
 use super::readers::held;
+use super::records::Records;
+use super::sniff::{Framing, Input};
 use super::stop::Stop;
 
 /// Key of the checkpoint that holds the newest spans. No file has such a name: paths are absolute.
@@ -169,7 +171,7 @@ impl Run<'_> {
         for mut bucket in self.out.buckets.drain(..) {
             let rows = bucket.rows.iter_mut();
             rows.for_each(|row| self.options.place(&mut row.dimensions));
-            self.bills.bucket(bucket, (self.context.fallback, line));
+            self.bills.bucket(bucket, self.context.fallback);
         }
         for fault in std::mem::take(&mut self.out.faults) {
             self.refuse(name, line, fault, bytes);
@@ -182,12 +184,35 @@ impl Run<'_> {
         self.reject(name, 0, Fault::whole(cause), b"");
     }
 
-    /// Reads rows of a bill; whether none of them was refused. One that is read in part must not replace a whole one.
+    /// Reads rows of a bill; whether no cost was refused: what that would be is unknown. One that is read in part must not replace a whole one.
     pub fn bill(&mut self, read: impl FnOnce(&mut Self) -> Result<(), Stop>) -> Result<bool, Stop> {
         let (whole, refused) = (std::mem::replace(&mut self.bills_whole, false), self.refused);
         read(self)?;
         self.bills_whole = whole;
-        Ok(self.refused == refused)
+        let of_usage = std::mem::take(&mut self.out.faults_of_usage);
+        let costs = (self.refused - refused).saturating_sub(of_usage);
+        self.progress.unknown_costs += costs;
+        Ok(costs == 0)
+    }
+
+    /// Reads a bill that consists of records; whether no cost was refused.
+    pub fn bill_records(
+        &mut self,
+        records: &mut Records<Input<'_>>,
+        name: &str,
+        framing: Framing,
+        reader: &mut dyn LineFormat,
+    ) -> Result<bool, Stop> {
+        let sound = self.bill(|run| {
+            run.records(records, name, framing, reader, None)?;
+            if let Some(fault) = reader.unfinished() {
+                run.refuse(name, 0, fault, b"");
+            }
+            Ok(())
+        })?;
+        // A part of an answer must not replace a whole one.
+        self.bills_whole &= reader.unfinished().is_none();
+        Ok(sound)
     }
 
     /// Notes where rows of a bill stood before and none could be read now: what the other files have of it is not all of it.
@@ -210,14 +235,18 @@ impl Run<'_> {
                 None => "bills were kept as they are, since a file of theirs cannot be read",
             };
             self.sink.warn(about, 1);
+            self.progress.unknown_costs += 1;
+            self.tell(true);
             return Ok(());
         }
         let (bills, Told { faults, warnings }) = std::mem::take(&mut self.bills).finish(self.options.name);
         let sound = faults.is_empty();
         for fault in faults {
+            self.progress.unknown_costs += 1;
             self.reject("", 0, fault, b"");
         }
         warnings.iter().for_each(|about| self.sink.warn(about, 1));
+        self.tell(true);
         let mut told = BTreeSet::new();
         for bill in bills {
             told.insert(bill.identity.clone());

@@ -26,6 +26,8 @@ fn unusual(text: &str) -> Option<(DateTime<Utc>, bool)> {
         "%Y-%m-%d %H:%M:%S%.f%#z",
         "%Y-%m-%dT%H:%M:%S%.f%#z",
         "%Y-%m-%d %H:%M:%S%.f %#z",
+        "%Y-%m-%dT%H:%M%#z",
+        "%Y-%m-%d %H:%M%#z",
     ] {
         if let Ok(at) = DateTime::parse_from_str(text, pattern) {
             return Some((at.to_utc(), true));
@@ -41,7 +43,13 @@ fn unusual(text: &str) -> Option<(DateTime<Utc>, bool)> {
 }
 
 fn naive(text: &str) -> Option<NaiveDateTime> {
-    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"]
+    let patterns = [
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%d %H:%M",
+    ];
+    patterns
         .iter()
         .find_map(|pattern| NaiveDateTime::parse_from_str(text, pattern).ok())
         .or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))
@@ -148,6 +156,17 @@ mod tests {
         ] {
             assert_eq!(parse_time(text), whole, "{text}");
         }
+        let minute = parse_time("2026-10-20T08:15:00Z");
+        for text in [
+            "2026-10-20T08:15Z",
+            "2026-10-20 08:15Z",
+            "2026-10-20 08:15 UTC",
+            "2026-10-20T09:15+01:00",
+            "2026-10-20 10:15+0200",
+        ] {
+            assert_eq!(parse_time(text), minute, "{text}");
+        }
+        assert_eq!(parse_time("2026-10-20T08:15"), minute.map(|(at, _)| (at, false)));
         for wrong in [
             "",
             "yesterday",

@@ -128,6 +128,7 @@ pub fn document(collection: &Collection) -> serde_json::Value {
         "excluded_by_kind": collection.excluded,
         "unpriced": collection.recorded.unpriced,
         "rejected": collection.rejected,
+        "unknown_costs": collection.unknown_costs,
         "bills": collection.bills,
         "paid_requests": collection.paid_requests,
         "restatements": collection.restatements.len(),

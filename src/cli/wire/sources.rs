@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{cloud, env, secret, time_budget};
-use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions};
+use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions, Shares};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::files::{Asked, Columns, FileFinder, FileFormat, FileSource, FileSourceOptions, ObjectSource};
 use crate::adapters::secret::for_header;
@@ -30,9 +30,6 @@ pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Ve
         .map(|source| Box::new(source) as Box<dyn UsageSource>)
         .collect();
     if instead.is_none() {
-        for source in ctx.config.sources.iter().filter(|s| s.key.is_some()) {
-            sources.push(Box::new(live(ctx, source)?));
-        }
         for source in ctx.config.sources.iter().filter(|s| s.is_in_bucket()) {
             sources.extend(in_buckets(ctx, source)?);
         }
@@ -41,6 +38,13 @@ pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Ve
         }
         if !ctx.config.athenas.is_empty() {
             sources.extend(cloud::queries(ctx)?);
+        }
+        // What may have to be waited for comes last.
+        let live_ones: Vec<&SourceConfig> = ctx.config.sources.iter().filter(|s| s.key.is_some()).collect();
+        let count = u32::try_from(live_ones.len()).unwrap_or(u32::MAX);
+        let shares = Shares::new(SystemClock.elapsed(), time_for_reading(time_budget(ctx)), count);
+        for source in live_ones {
+            sources.push(Box::new(live(ctx, source, shares.clone())?));
         }
     }
     if ctx.tracer.is_on() {
@@ -94,7 +98,7 @@ pub fn finder(ctx: &Context<'_>, source: Label) -> Result<FileFinder, CliError> 
 }
 
 /// A source that asks a provider's interface.
-fn live(ctx: &Context<'_>, source: &SourceConfig) -> Result<AdminSource, CliError> {
+fn live(ctx: &Context<'_>, source: &SourceConfig, time: Shares) -> Result<AdminSource, CliError> {
     let key = source.key.as_deref().unwrap_or_default();
     AdminSource::new(AdminSourceOptions {
         name: Label::new(&source.name),
@@ -105,7 +109,7 @@ fn live(ctx: &Context<'_>, source: &SourceConfig) -> Result<AdminSource, CliErro
         key: secret(ctx, key).and_then(|found| for_header(key, found)),
         url: source.url.clone().unwrap_or_default(),
         defaults: defaults(source),
-        budget: time_for_reading(time_budget(ctx)),
+        time,
         now: ctx.now,
         clock: Box::new(SystemClock),
     })

@@ -1,10 +1,36 @@
-//! What collecting did, for summaries.
+//! What collecting did, and what can be concluded from it.
 
 use std::collections::BTreeMap;
 
 use crate::domain::label::Label;
-use crate::domain::spend::Restatement;
+use crate::domain::spend::{Basis, Restatement};
 use crate::ports::{Recorded, Rejection, Rest};
+
+/// Whether all that there is was read: else what is missing is unknown, and nothing may be concluded from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Complete {
+    /// Of usage.
+    pub usage: bool,
+    /// Of bills, beside all usage.
+    pub bills: bool,
+}
+
+impl Complete {
+    /// Nothing is missing.
+    pub const ALL: Complete = Complete {
+        usage: true,
+        bills: true,
+    };
+
+    /// Whether everything that counts on a basis is known.
+    #[must_use]
+    pub fn on(self, basis: Basis) -> bool {
+        match basis {
+            Basis::Metered => self.usage,
+            Basis::Billed | Basis::Effective | Basis::BilledFilled => self.usage && self.bills,
+        }
+    }
+}
 
 /// A source that failed as a whole. What it handed over before is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +66,8 @@ pub struct Collection {
     pub first_rejections: Vec<Rejection>,
     /// Files that could not be read. What they hold is unknown.
     pub unread: u64,
+    /// Rows of bills and of costs that were refused, and bills that were not told. What they cost is unknown.
+    pub unknown_costs: u64,
     /// Days of bills that changed after they had been recorded.
     pub restatements: Vec<Restatement>,
     /// Bills recorded or replaced.
@@ -66,10 +94,15 @@ impl Collection {
         self.recorded.recorded + self.recorded.known
     }
 
-    /// Whether all that there is was read: else what is missing is unknown, and nothing may be concluded from it.
+    /// What was read whole. A record of usage that was refused leaves what is known of its call as it is, and the others count; a bill is
+    /// replaced by what could be read of it, so that a row that was refused is missing of a sum that was known.
     #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.failed_sources.is_empty() && self.left.is_empty() && self.unread == 0
+    pub fn complete(&self) -> Complete {
+        let all = self.failed_sources.is_empty() && self.left.is_empty() && self.unread == 0;
+        Complete {
+            usage: all,
+            bills: all && self.unknown_costs == 0,
+        }
     }
 
     /// Records that are no spend.

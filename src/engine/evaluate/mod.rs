@@ -13,6 +13,7 @@ use rust_decimal::Decimal;
 
 pub use status::{BudgetStatus, Standings};
 
+use super::collect::Complete;
 use crate::domain::alert::{Alert, Behaviour, Silence, State, Step, Verdict, step, verdict};
 use crate::domain::budget::{Budget, BudgetPeriod, Threshold, ThresholdKind};
 use crate::domain::notification::{Notification, Told};
@@ -40,13 +41,13 @@ pub struct Evaluation {
     pub messages: usize,
 }
 
-/// Evaluates all budgets. `complete` says whether every source was read: with data missing nothing is resolved.
+/// Evaluates all budgets. `complete` says what was read whole: with data missing of its basis no budget's alert is resolved.
 pub fn evaluate(
     budgets: &[Budget],
     channels: &[String],
     ledger: &mut dyn Ledger,
     store: &mut dyn AlertStore,
-    complete: bool,
+    complete: Complete,
     now: DateTime<Utc>,
 ) -> Result<Evaluation, StoreError> {
     let Standings { current, mut ended } = status::standings(budgets, ledger, now)?;
@@ -92,7 +93,7 @@ pub fn decide(
     channels: &[String],
     known: &[Alert],
     silences: &[Silence],
-    complete: bool,
+    complete: Complete,
     now: DateTime<Utc>,
 ) -> Decided {
     let mut decided = Decided::default();
@@ -123,7 +124,7 @@ pub fn decide(
             }
             let after = step(
                 &before,
-                &judge(status, threshold, &before, complete),
+                &judge(status, threshold, &before, complete.on(status.budget.basis)),
                 suppressed,
                 behaviour(status, threshold),
                 now,

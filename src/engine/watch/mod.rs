@@ -14,6 +14,7 @@ pub use provider::second_witness;
 pub use runs::{RunPolicy, last_run, remember};
 pub use unpriced::{UnpricedPolicy, unpriced};
 
+use super::collect::Complete;
 use crate::domain::alert::{Alert, Behaviour, Silence, State, Step, Verdict, message_id, step};
 use crate::domain::notification::{Fact, Notification, Severity, Told};
 use crate::domain::signal::Signals;
@@ -83,7 +84,7 @@ pub fn watch_all(
     channels: &[String],
     ledger: &mut dyn Ledger,
     store: &mut dyn AlertStore,
-    complete: bool,
+    complete: Complete,
     now: DateTime<Utc>,
 ) -> Result<Watched, StoreError> {
     let conditions = match &policy.unpriced {
@@ -96,7 +97,7 @@ pub fn watch_all(
         unpriced::OVER,
         channels,
         store,
-        complete,
+        complete.usage,
         now,
     )?;
     if policy.runs.every.is_some() {
@@ -112,14 +113,22 @@ pub fn watch_all(
         None => Vec::new(),
     };
     let over = coverage::OVER;
-    all.absorb(watch(coverage::KIND, &found, over, channels, store, complete, now)?);
+    all.absorb(watch(
+        coverage::KIND,
+        &found,
+        over,
+        channels,
+        store,
+        complete.bills,
+        now,
+    )?);
     if !policy.signals.is_empty() {
         all.absorb(watch_providers(
             &policy.signals,
             channels,
             ledger,
             store,
-            complete,
+            complete.bills,
             now,
         )?);
     }

@@ -8,6 +8,7 @@ use finops::adapters::memory::MemoryAlerts;
 use finops::domain::alert::{Alert, Silence, Transition};
 use finops::domain::budget::{Budget, ThresholdKind};
 use finops::domain::notification::Notification;
+use finops::engine::collect::Complete;
 use finops::engine::evaluate::evaluate;
 use finops::engine::notify::{Delivery, DeliveryLimits, DeliverySummary, Routes, deliver_routed};
 use finops::ports::{
@@ -80,7 +81,14 @@ impl<S: AlertsAndOutbox> Scene<S> {
         self.now += TimeDelta::days(1);
         let names: Vec<String> = configured.iter().map(|name| (*name).to_owned()).collect();
         let budgets = std::slice::from_ref(&self.budget);
-        evaluate(budgets, &names, &mut self.ledger, &mut self.store, true, self.now)?;
+        evaluate(
+            budgets,
+            &names,
+            &mut self.ledger,
+            &mut self.store,
+            Complete::ALL,
+            self.now,
+        )?;
         let told = Arc::default();
         let channel = |name: &String| {
             let channel = Channel(name.clone(), name != dead, Arc::clone(&told));

@@ -5,6 +5,7 @@ use finops::domain::alert::{Alert, Behaviour, Silence, State, Transition, Verdic
 use finops::domain::budget::{Budget, BudgetPeriod, Threshold, ThresholdKind};
 use finops::domain::notification::{Severity, Told};
 use finops::domain::period::{Calendar, Period};
+use finops::engine::collect::Complete;
 use finops::engine::deed::{self, Deed, DeedError, act};
 use finops::engine::evaluate::evaluate;
 use finops::ports::{AlertCommit, AlertStore, Outbox, StoreError};
@@ -47,7 +48,10 @@ impl Scene {
             &channels,
             &mut self.ledger,
             &mut self.store,
-            complete,
+            Complete {
+                usage: complete,
+                bills: complete,
+            },
             at(now),
         )
         .unwrap();

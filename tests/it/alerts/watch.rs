@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use finops::adapters::memory::{MemoryAlerts, MemoryLedger};
 use finops::domain::charge::{Charge, UnpricedReason};
 use finops::domain::usage::{Bucket, EventId, Tokens, UsageEvent};
+use finops::engine::collect::Complete;
 use finops::engine::watch::{UnpricedPolicy, WatchPolicy, watch_all};
 use finops::ports::{Ledger, Outbox, Pricer, RecordBatch};
 use rust_decimal::Decimal;
@@ -65,7 +66,10 @@ impl Scene {
             &channels,
             &mut self.ledger,
             &mut self.store,
-            complete,
+            Complete {
+                usage: complete,
+                bills: complete,
+            },
             now,
         )
         .unwrap();

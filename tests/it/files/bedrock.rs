@@ -132,3 +132,58 @@ fn the_layout_in_s3_is_read_as_it_is() {
     read_on(folder.path(), &["AWSLogs"], &mut kept);
     assert_eq!((kept.calls.len(), kept.rejected.len()), (2, 0));
 }
+
+#[test]
+fn what_the_log_does_not_count_the_body_does() {
+    let usage = r#""usage":{"input_tokens":40,"cache_read_input_tokens":1200,"cache_creation_input_tokens":3000,"output_tokens":220}"#;
+    let converse = r#"{"usage":{"inputTokens":40,"outputTokens":220,"cacheReadInputTokens":1200,"cacheWriteInputTokens":3000,"totalTokens":4460}}"#;
+    let metrics = r#"[{"type":"message_stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":40,"outputTokenCount":220,"cacheReadInputTokenCount":1200,"cacheWriteInputTokenCount":3000}}]"#;
+    let stream = format!(
+        r#"[{{"type":"message_start","message":{{{usage}}}}},{{"type":"message_delta","usage":{{"output_tokens":220}}}}]"#
+    );
+    let bodies = [
+        format!("{{{usage}}}"),
+        stream,
+        converse.to_owned(),
+        format!(r#"[{{"metadata":{converse}}}]"#),
+        metrics.to_owned(),
+    ];
+    let whole = [40, 1200, 3000, 0, 0, 0, 220];
+    for body in &bodies {
+        for (input, output, expected) in [
+            (r#""inputTokenCount":40"#, r#","outputTokenCount":220"#, whole),
+            // All input in one number.
+            (r#""inputTokenCount":4240"#, r#","outputTokenCount":220"#, whole),
+            (r#""inputTokenCount":40"#, "", whole),
+            (r#""inputTokenCount":null"#, r#","outputTokenCount":220"#, whole),
+            // What the log says counts.
+            (
+                r#""inputTokenCount":40,"cacheReadInputTokenCount":0,"cacheWriteInputTokenCount":7"#,
+                r#","outputTokenCount":9"#,
+                [40, 0, 7, 0, 0, 0, 9],
+            ),
+        ] {
+            let rest = format!(r#""input":{{{input}}},"output":{{"outputBodyJson":{body}{output}}}"#);
+            let call = read_text("a.json", log("r-1", &rest)).only();
+            let counts: Vec<u64> = Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect();
+            assert_eq!(counts, expected, "{rest}");
+        }
+    }
+}
+
+#[test]
+fn bodies_that_lie_beside_the_logs_are_no_calls() {
+    let folder = tempfile::tempdir().unwrap();
+    let hour = folder
+        .path()
+        .join("AWSLogs/1/BedrockModelInvocationLogs/eu-west-1/2026/10/20/08");
+    std::fs::create_dir_all(hour.join("data")).unwrap();
+    std::fs::write(hour.join("a.json"), log("r-1", CONVERSE)).unwrap();
+    let body = r#"{"id":"msg_bdrk_01","type":"message","model":"m","usage":{"input_tokens":40,"output_tokens":220}}"#;
+    std::fs::write(hour.join("data/r-1_output.json"), body).unwrap();
+    for path in ["AWSLogs", "AWSLogs/**/*.json"] {
+        let mut kept = super::Kept::default();
+        read_on(folder.path(), &[path], &mut kept);
+        assert_eq!((kept.calls.len(), kept.rejected.len()), (1, 0), "{path}");
+    }
+}

@@ -136,3 +136,23 @@ fn what_is_no_cost_is_told() {
         assert_eq!(kept.rejected[0].field.as_deref(), Some(field));
     }
 }
+
+#[test]
+fn pages_belong_together_however_they_are_written_and_an_answer_whose_end_is_missing_replaces_nothing() {
+    let page = |group, token| answer(&[group], "2026-10-20", "2026-10-21", token).replace('\n', "");
+    let pages = [page(CLAUDE, "x"), page(NOVA, "y"), page(DISK, "")];
+    for text in [format!("[{}]", pages.join(",")), pages.join("\n")] {
+        let kept = read_text("a.json", &text);
+        let totals: Vec<String> = kept.bills.iter().map(|bill| total(bill, Basis::Billed)).collect();
+        assert_eq!(
+            (kept.rejected.as_slice(), totals),
+            (&[][..], vec!["8.75".to_owned()]),
+            "{text}"
+        );
+    }
+    let cut = pages[..2].join("\n");
+    let kept = read_text("a.json", cut);
+    assert_eq!((kept.bills.len(), kept.rejected.len()), (0, 1));
+    assert_eq!(kept.rejected[0].field.as_deref(), Some("NextPageToken"));
+    assert!(kept.checkpoints.is_empty(), "it is told again");
+}

@@ -290,3 +290,31 @@ fn a_dump_of_litellm_rows_as_a_table_says_the_same() {
     assert_eq!(call.dimensions.get(Dimension::Agent).as_str(), "coder");
     assert_eq!(call.reported_cost.unwrap().to_string(), "0.0152");
 }
+
+#[test]
+fn pages_of_interfaces_are_opened() {
+    let one = observation("obs-1", r#""usageDetails":{"input":10,"output":5}"#);
+    let bare = observation("obs-2", r#""usageDetails":{"input":1,"output":2}"#)
+        .replace(r#""userId":"u-9","#, "")
+        .replace(r#""sessionId":"s-1","#, "")
+        .replace(r#""model""#, r#""providedModelName""#);
+    let bad = observation("obs-3", r#""usageDetails":{"input":-1}"#);
+    let trace = format!(r#"{{"id":"tr-1","userId":"u-9","sessionId":"s-1","observations":[{bare}]}}"#);
+    let page = format!(r#"{{"data":[{one},{bad},{trace}],"meta":{{"page":1,"totalPages":1}}}}"#);
+    let kept = read_text("a.json", &page);
+    assert_eq!((kept.calls.len(), kept.totals()[4]), (2, 7));
+    assert_eq!(kept.rejected[0].field.as_deref(), Some("data[1].usageDetails.input"));
+    for call in kept.calls.values() {
+        let user = call.dimensions.get(Dimension::User).as_str();
+        assert_eq!(
+            (call.model().as_str(), user, call.session.as_str()),
+            ("gpt-5-2025-08-07", "u-9", "s-1")
+        );
+    }
+    assert_eq!(read_text("a.json", trace).only().tokens.total(), 3);
+    let row = r#"{"request_id":"h-1","request_created_at":"2026-10-20T08:15:04.120Z","response_model":"m-1","provider":"OPENAI","prompt_tokens":10,"completion_tokens":8}"#;
+    let page = format!(r#"{{"data":[{row},{{"request_id":""}}],"error":null}}"#);
+    let kept = read_text("a.json", &page);
+    assert_eq!((kept.calls.len(), kept.totals()[4]), (1, 8));
+    assert_eq!(kept.rejected[0].field.as_deref(), Some("data[1].request_id"));
+}

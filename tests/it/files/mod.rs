@@ -87,6 +87,7 @@ impl Sink for Kept {
         self.progress.lines += read.lines;
         self.progress.bytes += read.bytes;
         self.progress.expected_bytes += read.expected_bytes;
+        self.progress.unknown_costs += read.unknown_costs;
     }
 }
 

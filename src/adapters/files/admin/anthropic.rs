@@ -58,6 +58,10 @@ struct Row<'a> {
     inference_geo: Scalar<'a>,
     #[serde(borrow, default)]
     speed: Scalar<'a>,
+    #[serde(borrow, default)]
+    account_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    service_account_id: Scalar<'a>,
     // Of costs.
     #[serde(borrow, default)]
     amount: Option<&'a RawValue>,
@@ -117,6 +121,7 @@ impl LineFormat for AnthropicAdmin {
                 };
                 // A row that is not usable does not take the others of its page along.
                 if let Err(fault) = told {
+                    out.faults_of_usage += u64::from(row.amount.is_none());
                     out.faults.push(fault);
                 }
             }
@@ -155,7 +160,7 @@ fn usage(
         output: row.output_tokens.count("output_tokens")?,
         ..Counts::default()
     };
-    let keys = [
+    let mut keys = vec![
         &bucket.starting_at,
         &bucket.ending_at,
         &row.api_key_id,
@@ -166,6 +171,11 @@ fn usage(
         &row.inference_geo,
         &row.speed,
     ];
+    // Answers that do not tell accounts keep their identity.
+    let accounts = [&row.account_id, &row.service_account_id];
+    if accounts.iter().any(|account| !account.is_null()) {
+        keys.extend(accounts);
+    }
     if row.model.is_null() {
         out.warnings
             .push("usage without a model cannot be priced: ask for it with `group_by[]=model`");
@@ -188,6 +198,10 @@ fn usage(
         "workspace_id",
         context,
     )?;
+    let user = accounts.into_iter().zip(["account_id", "service_account_id"]);
+    if let Some((account, field)) = user.into_iter().find(|(account, _)| !account.is_null()) {
+        super::set(&mut event, Dimension::User, account, field, context)?;
+    }
     event.session = context.label(&row.api_key_id, "api_key_id")?;
     if row.speed.str() != "standard" {
         event.speed = context.label(&row.speed, "speed")?;

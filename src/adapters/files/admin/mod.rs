@@ -111,7 +111,8 @@ pub(crate) fn page(
         rounded: context.rounded.told(),
         excluded: out.excluded,
         faults: out.faults.into_iter().map(|f| (f.field, f.reason)).collect(),
-        next: paging.has_more.is_true().then(|| next.to_owned()),
+        // Whoever names a next page without saying whether there is one has one.
+        next: (paging.has_more.is_true() || paging.has_more.is_null() && !next.is_empty()).then(|| next.to_owned()),
     })
 }
 

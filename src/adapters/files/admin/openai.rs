@@ -144,6 +144,7 @@ impl LineFormat for OpenaiAdmin {
                 };
                 // A row that is not usable does not take the others of its page along.
                 if let Err(fault) = told {
+                    out.faults_of_usage += u64::from(row.object.str() != "organization.costs.result");
                     out.faults.push(fault);
                 }
             }

@@ -17,6 +17,7 @@ use crate::domain::usage::{EventId, Rank, UsageEvent};
 use super::counts::{Counts, Input};
 use super::extras;
 use super::line::{Context, Fault, LineFormat, Output};
+use super::page;
 use super::scalar::{Scalar, reported};
 use super::searches;
 use super::thoughts::Thoughts;
@@ -50,24 +51,16 @@ impl LineFormat for Litellm {
     }
 }
 
-/// A page of an answer of the gateway's. A row that is not usable does not take the others along.
+/// A page of an answer of the gateway's.
 fn page_of(rows: &[&RawValue], number: u64, context: &mut Context, out: &mut Output) {
-    for (n, raw) in rows.iter().enumerate() {
-        let row: Result<Row<'_>, Fault> = serde_json::from_str(raw.get()).map_err(|e| Fault::json(&e));
-        let told = match row {
-            Ok(row) if row.is_call() => row.read(raw.get(), number, context, out),
-            Ok(_) => {
-                out.excluded.push("records_without_usage");
-                Ok(())
-            }
-            Err(fault) => Err(fault),
-        };
-        if let Err(fault) = told {
-            let field = fault.field.map(|field| format!(".{field}")).unwrap_or_default();
-            out.faults
-                .push(Fault::field(&format!("data[{n}]{field}"), fault.reason));
+    page::each("data", rows, out, |text, out| {
+        let row: Row<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        if row.is_call() {
+            return row.read(text, number, context, out);
         }
-    }
+        out.excluded.push("records_without_usage");
+        Ok(())
+    });
 }
 
 impl Row<'_> {

@@ -60,6 +60,7 @@ impl Run<'_> {
         match read {
             Ok(Ok(Some(format))) => {
                 self.bills_whole = whole;
+                self.progress.unknown_costs += self.refused - refused;
                 let position = Position {
                     format,
                     resumable: false,

@@ -1,0 +1,113 @@
+//! One page of an answer: asked for again where that helps, within the time that there is.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::adapters::http;
+use crate::ports::{Retry, SourceError};
+
+use super::{Admin, AdminSource};
+
+/// Attempts at one page.
+const MAX_ATTEMPTS: u32 = 6;
+/// The first wait before another attempt; it doubles.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait that is not asked for by the provider.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Time for one answer.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Questions without an answer in time after which nothing more is asked: all of them are answered by one host.
+pub(super) const MAX_TIMEOUTS: u32 = 2;
+
+/// Why a question has no answer.
+pub(super) enum Unanswered {
+    /// It may be asked in another way.
+    Refused(SourceError),
+    Failed(SourceError),
+}
+
+impl From<SourceError> for Unanswered {
+    fn from(error: SourceError) -> Self {
+        Unanswered::Failed(error)
+    }
+}
+
+impl From<Unanswered> for SourceError {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Refused(error) | Unanswered::Failed(error) => error,
+        }
+    }
+}
+
+impl AdminSource {
+    /// One page, with patience.
+    pub(super) fn fetch(
+        &self,
+        (path, url): (&str, &str),
+        further: Option<(&str, &str)>,
+        key: &SecretString,
+        deadline: DateTime<Utc>,
+    ) -> Result<String, Unanswered> {
+        let secret = key.expose_secret();
+        let bearer = format!("Bearer {secret}");
+        let mut headers: Vec<(&str, &str)> = match self.options.whose {
+            Admin::Openai => vec![("authorization", &bearer)],
+            Admin::Anthropic => vec![("x-api-key", secret), ("anthropic-version", "2023-06-01")],
+        };
+        headers.extend(further);
+        let mut wait = FIRST_WAIT;
+        let mut attempt = 1;
+        loop {
+            let now = self.options.clock.now();
+            let left = (deadline - now).to_std().unwrap_or_default();
+            if left.is_zero() {
+                let hint = "the next run goes on; `limits.time_budget_seconds` gives more time";
+                return Err(self.failure(path, "no time is left".to_owned(), hint).into());
+            }
+            // Refusals like to quote what they refuse.
+            let failed = match http::get(url, &headers, &[secret], TIMEOUT.min(left)) {
+                Ok(text) => return Ok(text),
+                Err(failed) => failed,
+            };
+            if failed.message == http::TIMED_OUT {
+                self.timeouts.set(self.timeouts.get() + 1);
+            }
+            let own = http::jittered(wait, url, attempt, now);
+            let (pause, asked) = match failed.retry {
+                Retry::Refused | Retry::Never => {
+                    let refused = failed.message.starts_with("answered 400");
+                    let error = self.failure(path, failed.message.clone(), hint(&failed.message));
+                    return Err(match refused {
+                        true => Unanswered::Refused(error),
+                        false => Unanswered::Failed(error),
+                    });
+                }
+                // An answer that asks for no wait, or for a time that has passed, must not use up all attempts at once.
+                Retry::After(asked) => (asked.max(own), format!(", which asks to wait {} s", asked.as_secs())),
+                Retry::Backoff => (own, String::new()),
+            };
+            if attempt == MAX_ATTEMPTS || pause >= left || self.timeouts.get() >= MAX_TIMEOUTS {
+                let hint = "what was read before is kept; the next run goes on";
+                return Err(self.failure(path, failed.message + &asked, hint).into());
+            }
+            self.options.clock.sleep(pause);
+            wait = (wait * 2).min(LONGEST_WAIT);
+            attempt += 1;
+        }
+    }
+}
+
+/// What to do about a refusal for good.
+fn hint(refusal: &str) -> &'static str {
+    let status = refusal.strip_prefix("answered ").unwrap_or_default();
+    match status.get(..3).unwrap_or_default() {
+        "401" | "403" => "usage and costs need an admin key of the organisation; check the variable that `key` names",
+        status if status.starts_with('3') => {
+            "the address answers with a redirect, which is not followed; write the address that it leads to into `url`"
+        }
+        _ => "the provider does not know this question; check `url`",
+    }
+}
