@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::slice::from_ref;
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
@@ -197,6 +198,23 @@ fn what_is_acknowledged_is_recorded_once_and_survives() {
         told,
         "recorded 5 new calls, <$0.0001, from 4 requests; 1 repeated; 1 no spend; 2 unpriced; 1 rejected\n"
     );
+}
+
+#[test]
+fn a_framework_and_the_library_below_it_tell_one_call_whatever_requests_they_come_in() {
+    let server = serve(&[]);
+    let (call, view) = (span("c1", "v1", "chat"), span("v1", "", "chat"));
+    let both = [span("v2", "", "chat"), span("c2", "v2", "chat")];
+    // Sent again, they are the same.
+    for _ in 0..2 {
+        for spans in [from_ref(&call), from_ref(&view), &both] {
+            let answer = server.post("/v1/traces", JSON, &traces(spans));
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        }
+        assert_eq!(server.calls(), 2);
+    }
+    let (told, _) = server.stop();
+    assert!(told.starts_with("recorded 2 new calls"), "{told}");
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -77,10 +77,15 @@ impl Metadata<'_> {
         Ok(())
     }
 
-    /// The disjoint tokens. Thoughts are output that `candidatesTokenCount` does not contain.
+    /// The disjoint tokens.
     pub fn tokens(&self, out: &mut Output) -> Result<Tokens, Fault> {
+        Ok(self.counts()?.tokens(Input::Includes, "Gemini body", out))
+    }
+
+    /// The counts as they are told. Thoughts are output that `candidatesTokenCount` does not contain.
+    pub fn counts(&self) -> Result<Counts, Fault> {
         let thoughts = self.thoughts_token_count.count("thoughtsTokenCount")?;
-        let counts = Counts {
+        Ok(Counts {
             input: self.prompt_token_count.count("promptTokenCount")?,
             read: self.cached_content_token_count.count("cachedContentTokenCount")?,
             beside: self.tool_use_prompt_token_count.count("toolUsePromptTokenCount")?,
@@ -93,7 +98,6 @@ impl Metadata<'_> {
             )?,
             total: self.total_token_count.count("totalTokenCount")?,
             ..Counts::default()
-        };
-        Ok(counts.tokens(Input::Includes, "Gemini body", out))
+        })
     }
 }

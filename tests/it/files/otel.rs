@@ -1,5 +1,7 @@
 //! OpenTelemetry GenAI traces.
 
+use std::slice::from_ref;
+
 use finops::domain::dimension::Dimension;
 use finops::domain::usage::{Bucket, EventId};
 
@@ -332,21 +334,68 @@ fn steps_of_the_vercel_ai_sdk_are_calls_of_the_provider_behind_the_interface() {
 /// Frameworks trace their calls, and so do the providers' libraries below them.
 #[test]
 fn a_call_that_is_told_by_two_instrumentations_counts_once() {
-    let view = span("v1", "", &CHAT, &COUNTS);
-    let inner = [&CHAT[..], &[("gen_ai.response.id", "msg_1")]].concat();
-    let inner = span("i1", "v1", &inner, &COUNTS);
-    for order in [[&view, &inner], [&inner, &view]] {
-        let text = request(&[order[0].clone()]) + "\n" + &request(&[order[1].clone()]);
+    let names = [
+        ("gen_ai.operation.name", "chat"),
+        ("gen_ai.system", "strands-agents"),
+        ("gen_ai.request.model", "claude-sonnet-4-5"),
+        ("gen_ai.conversation.id", "c-1"),
+        ("user.id", "ann"),
+    ];
+    // It began before the other, and does not tell how long what was written stays.
+    let view = span("v1", "", &names, &COUNTS).replace("4104250000000", "4104240000000");
+    let names = [
+        ("gen_ai.operation.name", "chat"),
+        ("gen_ai.provider.name", "anthropic"),
+        ("gen_ai.response.model", "claude-sonnet-4-5-20250929"),
+        ("gen_ai.response.id", "msg_1"),
+    ];
+    let hour = ("anthropic.usage.cache_creation.ephemeral_1h_input_tokens", 800);
+    let inner = span("i1", "v1", &names, &[&COUNTS[..], &[hour]].concat());
+    let lines = |first: &String, second: &String| request(from_ref(first)) + "\n" + &request(from_ref(second));
+    for text in [
+        lines(&view, &inner),
+        lines(&inner, &view),
+        request(&[view.clone(), inner.clone()]),
+        request(&[inner.clone(), view.clone()]),
+    ] {
         let kept = read_text("a.jsonl", text);
-        assert_eq!((kept.totals()[4], kept.excluded.get("parent_spans")), (150, Some(&1)));
-        let spend: Vec<_> = kept.calls.values().filter(|c| c.tokens.total() > 0).collect();
-        assert_eq!(spend.first().unwrap().id, EventId::of(&[b"response", b"msg_1"]));
+        let call = kept.only();
+        assert_eq!(call.id, EventId::of(&[b"response", b"msg_1"]));
+        assert_eq!(
+            (call.tokens.get(Bucket::Output), call.tokens.get(Bucket::CacheWrite1h)),
+            (150, 800)
+        );
+        let user = call.dimensions.get(Dimension::User).as_str();
+        assert_eq!(
+            (call.model().as_str(), call.session.as_str(), user),
+            ("claude-sonnet-4-5-20250929", "c-1", "ann")
+        );
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
     }
+    // The call below says nothing of its usage.
+    let silent = span("i1", "v1", &names, &[]);
+    for order in [[&view, &silent], [&silent, &view]] {
+        let kept = read_text("a.jsonl", lines(order[0], order[1]));
+        assert_eq!((kept.only().tokens.total(), kept.excluded.len()), (31_350, 1));
+    }
+    // What came a run before is taken back.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl");
+    let mut kept = Kept::default();
+    for text in [request(from_ref(&view)), lines(&view, &inner)] {
+        std::fs::write(&path, text + "\n").unwrap();
+        read_on(folder.path(), &["a.jsonl"], &mut kept);
+        assert_eq!(kept.totals()[4], 150);
+    }
+    assert_eq!(kept.excluded.get("parent_spans"), Some(&1));
     // A tool that the call ran asks for itself.
     let tool = span("t1", "v1", &[("gen_ai.operation.name", "execute_tool")], &[]);
     let below = span("i1", "t1", &CHAT, &COUNTS);
-    let kept = read_text("a.jsonl", request(&[below, tool, view]));
-    assert_eq!((kept.calls.len(), kept.totals()[4]), (2, 300));
+    let marked = span("t1", "v1", &[("traceloop.span.kind", "tool")], &[]);
+    for tool in [tool, marked] {
+        let kept = read_text("a.jsonl", request(&[below.clone(), tool, view.clone()]));
+        assert_eq!((kept.calls.len(), kept.totals()[4]), (2, 300));
+    }
 }
 
 #[test]
@@ -457,6 +506,47 @@ fn what_was_cached_is_read_where_a_text_tells_it() {
             (vec![53, 7000, 600, 900, 0, 0, 400], reasoning),
             "{text:?}"
         );
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    }
+}
+
+/// What the Vercel AI SDK hands over of Bedrock's and Gemini's answers.
+#[test]
+fn what_other_providers_answered_is_read_too() {
+    let bedrock = r#"{\"bedrock\":{\"usage\":{\"cacheWriteInputTokens\":1500}}}"#;
+    let nothing = r#"{\"bedrock\":{\"usage\":{\"cacheWriteInputTokens\":null}}}"#;
+    let gemini = r#"{\"google\":{\"usageMetadata\":{\"promptTokenCount\":9000,\"cachedContentTokenCount\":8000,\"candidatesTokenCount\":400,\"thoughtsTokenCount\":600,\"totalTokenCount\":10000}}}"#;
+    for (system, model, text, expected) in [
+        (
+            "amazon-bedrock",
+            "anthropic.claude-x",
+            bedrock,
+            ([9000, 0, 1500], [400, 0]),
+        ),
+        (
+            "amazon-bedrock",
+            "anthropic.claude-x",
+            nothing,
+            ([9000, 0, 0], [400, 0]),
+        ),
+        (
+            "google.generative-ai",
+            "gemini-2.5-flash",
+            gemini,
+            ([1000, 8000, 0], [1000, 600]),
+        ),
+    ] {
+        let names = [
+            ("ai.operationId", "ai.generateText.doGenerate"),
+            ("gen_ai.system", system),
+            ("gen_ai.request.model", model),
+            ("ai.response.providerMetadata", text),
+        ];
+        let counts = [("ai.usage.promptTokens", 9000), ("ai.usage.completionTokens", 400)];
+        let kept = read_text("a.jsonl", request(&[span("b7", "", &names, &counts)]));
+        let t = kept.only().tokens;
+        let prompt = [Bucket::InputUncached, Bucket::CacheRead, Bucket::CacheWrite5m].map(|b| t.get(b));
+        assert_eq!((prompt, [t.get(Bucket::Output), t.reasoning]), expected, "{text}");
         assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
     }
 }

@@ -54,6 +54,8 @@ attributes! {
     tier: "openai.response.service_tier" | "gen_ai.openai.response.service_tier" | "gen_ai.response.service_tier"
         | "anthropic.response.service_tier";
     error: "error.type";
+    /// What Traceloop's decorators mark.
+    marked: "traceloop.span.kind";
     tool: "gen_ai.tool.name" | "tool.name" | "mcp.method.name";
     input: "gen_ai.usage.input_tokens";
     output: "gen_ai.usage.output_tokens";
@@ -163,7 +165,8 @@ impl Attributes<'_> {
             "AGENT",
             "invoke_workflow",
         ];
-        !self.tool.is_null() || names.iter().any(|name| apart.contains(&name.str()))
+        let marked = matches!(self.marked.str(), "tool" | "agent");
+        marked || !self.tool.is_null() || names.iter().any(|name| apart.contains(&name.str()))
     }
 
     /// Whether it says what it used.

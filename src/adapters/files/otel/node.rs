@@ -35,46 +35,165 @@ impl Below {
     }
 }
 
+/// What is remembered of a call: enough to see whether another is a view of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    pub id: EventId,
+    /// Its output; its prompt where nothing was answered.
+    size: u32,
+    /// Of its model, whatever version or place the name has.
+    family: u32,
+    /// How much it tells of caches.
+    detail: u8,
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        Call {
+            id: EventId([0; 16]),
+            size: 0,
+            family: 0,
+            detail: 0,
+        }
+    }
+}
+
+impl Call {
+    pub fn of(call: &UsageEvent) -> Self {
+        let size = match call.tokens.get(Bucket::Output) {
+            0 => call.tokens.prompt(),
+            output => output,
+        };
+        let of = |buckets: &[Bucket]| buckets.iter().any(|bucket| call.tokens.get(*bucket) > 0);
+        let split = of(&[Bucket::CacheWrite1h, Bucket::CacheWrite12h]);
+        let cached = of(&[Bucket::CacheRead, Bucket::CacheWrite5m, Bucket::CacheWrite30m]);
+        Call {
+            id: call.id,
+            size: u32::try_from(size).unwrap_or(u32::MAX),
+            family: family(call.model().as_str()),
+            detail: u8::from(split) * 2 + u8::from(cached),
+        }
+    }
+
+    /// Whether neither size nor model is known: it was saved by an earlier version.
+    fn is_vague(self) -> bool {
+        self.size == 0 && self.family == 0
+    }
+
+    /// Whether one may be a view of the other: as large, or of the same model. A smaller one of another model is something else,
+    /// such as what a gateway asks about the call.
+    pub fn is_like(self, other: Self) -> bool {
+        let same_model = self.family == other.family && self.family != 0;
+        self.size == other.size || same_model || self.is_vague() || other.is_vague()
+    }
+
+    /// Whether both are the whole of one call, and not one the sum of several.
+    pub fn is_same(self, other: Self) -> bool {
+        self.size == other.size && !self.is_vague()
+    }
+
+    /// Whether it is the larger of two.
+    pub fn is_larger(self, other: Self) -> bool {
+        self.size > other.size
+    }
+
+    /// Makes of a call another observation of the one that it is a view of. The usage is that of the latter, unless only the view tells
+    /// it of caches; who asked is told by the outer one, which began first.
+    pub fn observe(self, call: &mut UsageEvent, of: Call) {
+        call.id = of.id;
+        if self.detail > of.detail {
+            call.rank.authority = 1;
+        } else {
+            call.rank.complete = false;
+        }
+    }
+}
+
+/// The model without its maker, place, version and date; 0 for none.
+fn family(model: &str) -> u32 {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let name = name.strip_prefix("ft:").unwrap_or(name);
+    let mut name = name.split(['@', ':']).next().unwrap_or(name);
+    while let Some((front, rest)) = name.split_once('.')
+        && !front.bytes().any(|b| b.is_ascii_digit())
+    {
+        name = rest;
+    }
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let mut hash: u32 = 0;
+    for part in name.split(['-', '.', '_']) {
+        if part.len() >= 4 && digits(part) {
+            break;
+        }
+        if part.is_empty() || part == "latest" || part.strip_prefix('v').is_some_and(digits) {
+            continue;
+        }
+        for byte in part.bytes().chain([b'-']) {
+            hash = (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(16_777_619);
+        }
+    }
+    hash
+}
+
+/// A span that was priced before what makes a repetition of it was met.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Priced {
+    pub call: Call,
+    pub nanos: i64,
+    /// What makes a repetition of it.
+    pub by_what: Below,
+}
+
 /// What is known of a span.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Node {
     pub parent: SpanKey,
     pub below: Below,
-    /// The beginning of the identity of the call that lies below.
-    pub by: u64,
+    /// The call that lies below, the largest of several.
+    pub by: Call,
     /// An agent or a tool.
     pub apart: bool,
-    /// It was priced itself, before what makes a repetition of it was met: its identity and time, and what does.
-    pub priced: Option<(EventId, i64, Below)>,
+    /// It was priced itself.
+    pub priced: Option<Priced>,
 }
 
-/// The beginning of an identity.
-pub(super) fn brief(id: EventId) -> u64 {
+/// The first bytes of an identity.
+fn brief(id: EventId) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = id.0;
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
+/// Marks what this version saved: calls follow with their size, family and detail.
+const WITH_CALLS: u8 = 32;
+
 impl Node {
     /// Writes it as what is saved from run to run.
     pub fn save(&self, key: SpanKey, bytes: &mut Vec<u8>) {
+        let rest = |call: Call, bytes: &mut Vec<u8>| {
+            bytes.extend_from_slice(&call.size.to_le_bytes());
+            bytes.extend_from_slice(&call.family.to_le_bytes());
+            bytes.push(call.detail);
+        };
         bytes.extend_from_slice(&key.to_le_bytes());
         bytes.extend_from_slice(&self.parent.to_le_bytes());
         let covered = self.below > Below::Nothing;
-        let by_what = self.priced.map_or(Below::Apart, |(.., by_what)| by_what);
+        let by_what = self.priced.map_or(Below::Apart, |priced| priced.by_what);
         bytes.push(
             u8::from(covered)
                 | u8::from(self.priced.is_some()) << 1
                 | ordinal(self.below, Below::Call) << 2
                 | u8::from(self.apart) << 4
-                | u8::from(covered) << 5
+                | WITH_CALLS
                 | ordinal(by_what, Below::Apart) << 6,
         );
-        if let Some((id, nanos, _)) = self.priced {
-            bytes.extend_from_slice(&id.0);
-            bytes.extend_from_slice(&nanos.to_le_bytes());
+        if let Some(priced) = self.priced {
+            bytes.extend_from_slice(&priced.call.id.0);
+            bytes.extend_from_slice(&priced.nanos.to_le_bytes());
+            rest(priced.call, bytes);
         }
         if covered {
-            bytes.extend_from_slice(&self.by.to_le_bytes());
+            bytes.extend_from_slice(&self.by.id.0);
+            rest(self.by, bytes);
         }
     }
 
@@ -85,25 +204,45 @@ impl Node {
             *bytes = rest;
             Some(*front)
         }
+        fn rest(id: EventId, bytes: &mut &[u8]) -> Option<Call> {
+            let size = u32::from_le_bytes(take::<4>(bytes)?);
+            let family = u32::from_le_bytes(take::<4>(bytes)?);
+            let [detail] = take::<1>(bytes)?;
+            Some(Call {
+                id,
+                size,
+                family,
+                detail,
+            })
+        }
         let key = u64::from_le_bytes(take::<8>(bytes)?);
         let parent = u64::from_le_bytes(take::<8>(bytes)?);
         let [flags] = take::<1>(bytes)?;
-        let priced = match flags & 2 {
-            0 => None,
-            _ => Some((
-                EventId(take::<16>(bytes)?),
-                i64::from_le_bytes(take::<8>(bytes)?),
-                by_ordinal(flags >> 6, Below::Apart),
-            )),
+        let with_calls = flags & WITH_CALLS != 0;
+        let priced = if flags & 2 == 0 {
+            None
+        } else {
+            let id = EventId(take::<16>(bytes)?);
+            let nanos = i64::from_le_bytes(take::<8>(bytes)?);
+            let call = match with_calls {
+                true => rest(id, bytes)?,
+                false => Call { id, ..Call::default() },
+            };
+            Some(Priced {
+                call,
+                nanos,
+                by_what: by_ordinal(flags >> 6, Below::Apart),
+            })
         };
         let below = match flags & 1 {
             0 => Below::Nothing,
             _ => by_ordinal(flags >> 2, Below::Call),
         };
-        // Earlier versions did not tell.
-        let by = match flags & 32 {
-            0 => 0,
-            _ => u64::from_le_bytes(take::<8>(bytes)?),
+        let by = if with_calls && flags & 1 != 0 {
+            let id = EventId(take::<16>(bytes)?);
+            rest(id, bytes)?
+        } else {
+            Call::default()
         };
         let apart = flags & 16 != 0;
         let node = Node {
@@ -156,13 +295,34 @@ mod tests {
         bytes.push(1);
         let mut rest = bytes.as_slice();
         let (key, node) = Node::load(&mut rest).unwrap();
-        assert_eq!((key, node.below, node.by, node.apart), (7, Below::Call, 0, false));
-        let (key, node) = Node::load(&mut rest).unwrap();
-        let (id, _, by_what) = node.priced.unwrap();
         assert_eq!(
-            (key, node.below, id, by_what),
+            (key, node.below, node.by, node.apart),
+            (7, Below::Call, Call::default(), false)
+        );
+        let (key, node) = Node::load(&mut rest).unwrap();
+        let priced = node.priced.unwrap();
+        assert_eq!(
+            (key, node.below, priced.call.id, priced.by_what),
             (8, Below::Nothing, EventId([9; 16]), Below::Apart)
         );
         assert!(Node::load(&mut rest).is_none());
+    }
+    #[test]
+    fn a_model_is_the_same_under_names_with_places_makers_and_dates() {
+        let sonnet = family("claude-sonnet-4-5");
+        for name in [
+            "claude-sonnet-4-5-20250929",
+            "anthropic/claude-sonnet-4.5",
+            "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "claude-sonnet-4-5@20250929",
+            "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "Claude-Sonnet-4-5-latest",
+        ] {
+            assert_eq!(family(name), sonnet, "{name}");
+        }
+        assert_eq!(family("gpt-4.1-2025-04-14"), family("openai/gpt-4.1"));
+        assert_ne!(family("gpt-5"), family("gpt-5-mini"));
+        assert_ne!(family("claude-opus-4-5"), sonnet);
+        assert_eq!(family(""), family("/"));
     }
 }

@@ -110,12 +110,12 @@ pub(in super::super) fn observe(
     event.reported_cost = own.reported_cost();
     if matches!(role, Role::Agent | Role::Unknown) {
         traces.link(key, parent, own.is_apart(), Some(event), &mut found);
-    } else if traces.call(key, parent, &event, &mut found) {
+    } else if let Some((event, view)) = traces.call(key, parent, &event, &mut found) {
         let end = span
             .end
             .time("endTimeUnixNano")
             .ok()
-            .filter(|_| found.taken_back.is_empty());
+            .filter(|_| !view && found.taken_back.is_empty());
         let emitter = context.labels.get(short(emitter));
         if let Some((end, _)) = end
             && let Some(other) = traces.twins.meet(&event, emitter, end)

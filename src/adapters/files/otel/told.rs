@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::counts::{Counts, Input};
+use super::super::gemini;
 use super::super::line::{Fault, Output};
 use super::super::litellm;
 use super::super::scalar::Scalar;
@@ -14,13 +15,48 @@ use super::attributes::Attributes;
 #[derive(Deserialize)]
 struct OfProvider<'a> {
     #[serde(borrow, default)]
-    anthropic: Option<OfAnthropic<'a>>,
+    anthropic: Option<Answer<'a>>,
+    #[serde(borrow, default)]
+    bedrock: Option<Answer<'a>>,
+    #[serde(borrow, default)]
+    google: Option<Answer<'a>>,
+    #[serde(borrow, default)]
+    vertex: Option<Answer<'a>>,
 }
 
 #[derive(Deserialize)]
-struct OfAnthropic<'a> {
+struct Answer<'a> {
     #[serde(borrow, default)]
     usage: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "usageMetadata")]
+    usage_metadata: Option<&'a RawValue>,
+}
+
+impl<'a> OfProvider<'a> {
+    /// Claude's own usage, and that of Gemini.
+    fn whole(&self) -> Result<Option<(Counts, Input)>, Fault> {
+        if let Some(usage) = self.anthropic.as_ref().and_then(|answer| answer.usage)
+            && let Ok(usage) = serde_json::from_str::<Usage<'_>>(usage.get())
+            && usage.shape() == Some(Shape::Messages)
+        {
+            return Ok(Some((usage.counts(Shape::Messages, false)?, Input::Excludes)));
+        }
+        let answers = [&self.google, &self.vertex];
+        if let Some(usage) = answers.into_iter().flatten().find_map(|answer| answer.usage_metadata)
+            && let Ok(usage) = serde_json::from_str::<gemini::Metadata<'_>>(usage.get())
+            && usage.is_usage()
+        {
+            return Ok(Some((usage.counts()?, Input::Includes)));
+        }
+        Ok(None)
+    }
+
+    /// What Bedrock wrote to the cache: of its usage nothing else is handed over.
+    fn written(&self) -> Result<u64, Fault> {
+        let usage = self.bedrock.as_ref().and_then(|answer| answer.usage);
+        let usage = usage.and_then(|usage| serde_json::from_str::<Usage<'a>>(usage.get()).ok());
+        usage.map_or(Ok(0), |usage| Ok(usage.counts(Shape::Converse, false)?.write_5m))
+    }
 }
 
 /// LangChain's usage, as LangSmith exports it.
@@ -59,11 +95,20 @@ impl Attributes<'_> {
     ) -> Result<Option<(Counts, Input)>, Fault> {
         // The provider's own words are the whole of it.
         let metadata: Option<OfProvider<'_>> = serde_json::from_str(self.provider_metadata.str()).ok();
-        if let Some(usage) = metadata.and_then(|m| m.anthropic?.usage)
-            && let Ok(usage) = serde_json::from_str::<Usage<'_>>(usage.get())
-            && usage.shape() == Some(Shape::Messages)
-        {
-            return Ok(Some((usage.counts(Shape::Messages, false)?, Input::Excludes)));
+        if let Some(metadata) = metadata {
+            if let Some(whole) = metadata.whole()? {
+                return Ok(Some(whole));
+            }
+            let written = metadata.written()?;
+            if written > 0 && self.uncached.is_null() {
+                // The SDK hands over the input as Bedrock told it, and makes a total of that.
+                let counts = Counts {
+                    write_5m: written,
+                    total: 0,
+                    ..*plain
+                };
+                return Ok(Some((counts, Input::Excludes)));
+            }
         }
         let attributes = [
             &self.read,

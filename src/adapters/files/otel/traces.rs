@@ -9,11 +9,14 @@ use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
 use super::super::line::Output;
-use super::node::{Below, Node, SpanKey, brief};
+use super::node::{Below, Call, Node, Priced, SpanKey};
 use super::twins::Twins;
 
-/// Spans remembered; beyond that the oldest are forgotten: 60 MB.
-const REMEMBERED: usize = 1 << 19;
+/// Spans remembered; beyond that the oldest are forgotten: 50 MB.
+const REMEMBERED: usize = 1 << 18;
+
+/// How far up a further call below spans that have one is told.
+const FURTHER: usize = 16;
 
 /// Spans that go into a checkpoint, the newest ones: a trace is rarely open for longer than that.
 const KEPT: usize = 4096;
@@ -35,17 +38,49 @@ pub(in super::super) struct Traces {
 pub(in super::super) struct Found {
     /// Spans that are no spend of their own.
     pub repeats: Vec<EventId>,
-    /// Spans that were priced before and must not be: the same calls with nothing in them.
-    pub taken_back: Vec<UsageEvent>,
+    /// Spans that were priced before and must not be.
+    pub taken_back: Vec<TakenBack>,
 }
+
+/// A span that was priced before what makes a repetition of it was met.
+pub(in super::super) struct TakenBack {
+    /// The same call with nothing in it.
+    pub nothing: UsageEvent,
+    /// It, and the call that it repeats.
+    calls: (Call, Call),
+}
+
+/// How far back a call is looked for among those that were not handed over yet.
+const PENDING: usize = 1024;
 
 impl Found {
     /// Yields it.
     pub fn tell(self, out: &mut Output) {
+        for back in self.taken_back {
+            if !back.replace(&mut out.events) {
+                out.excluded_once.push(("parent_spans", back.nothing.id));
+                out.events.push(back.nothing);
+            }
+        }
         for id in self.repeats {
             out.excluded_once.push(("parent_spans", id));
         }
-        out.events.extend(self.taken_back);
+    }
+}
+
+impl TakenBack {
+    /// Makes it another observation of the call that it repeats, where it was not handed over yet and both are the whole of one call.
+    fn replace(&self, events: &mut [UsageEvent]) -> bool {
+        let (own, by) = self.calls;
+        let newest = events.len().saturating_sub(PENDING);
+        let pending = events.get_mut(newest..).unwrap_or_default();
+        let mut replaced = false;
+        // Of one that is a view itself, its own views are with it.
+        for event in pending.iter_mut().filter(|event| own.is_same(by) && event.id == own.id) {
+            own.observe(event, by);
+            replaced = true;
+        }
+        replaced
     }
 }
 
@@ -58,48 +93,86 @@ impl Traces {
         self.nodes.entry(key).or_default()
     }
 
-    /// A call; whether it is spend of its own. One with the identity of the call below it is the same observation of that, and as good.
-    pub fn call(&mut self, key: SpanKey, parent: SpanKey, call: &UsageEvent, found: &mut Found) -> bool {
-        let (own, id) = (Below::of(call), brief(call.id));
+    /// A call, as what counts: itself, or another observation of the call below it that it is a view of. Nothing where it sums up what is
+    /// below it.
+    pub fn call(
+        &mut self,
+        key: SpanKey,
+        parent: SpanKey,
+        call: &UsageEvent,
+        found: &mut Found,
+    ) -> Option<(UsageEvent, bool)> {
+        let (own, what) = (Below::of(call), Call::of(call));
         let node = self.node(key);
         node.parent = parent;
-        let covered = node.below >= own;
-        let repeats = covered && node.by != id;
-        if repeats {
-            found.repeats.push(call.id);
+        let (below, by) = (node.below, node.by);
+        let view = below >= own && what.is_like(by);
+        let mut event = *call;
+        let counts = if !view || by.id == call.id {
+            node.priced = call.at.timestamp_nanos_opt().map(|nanos| Priced {
+                call: what,
+                nanos,
+                by_what: own,
+            });
+            true
+        } else if what.is_same(by) {
+            what.observe(&mut event, by);
+            true
         } else {
-            node.priced = call.at.timestamp_nanos_opt().map(|nanos| (call.id, nanos, own));
-        }
-        let (below, by) = if covered { (node.below, node.by) } else { (own, id) };
+            found.repeats.push(call.id);
+            false
+        };
         self.changed = true;
-        self.cover(parent, (below, by), (call.provider(), call.model()), found);
-        !repeats
+        let names = (call.provider(), call.model());
+        // What is below it may have come before the way up was known.
+        self.cover(parent, (below, by), names, found);
+        if !view {
+            self.cover(parent, (own, what), names, found);
+        }
+        counts.then_some((event, view))
     }
 
     /// Something lies below `from`; `names`: what it asked whom for.
-    fn cover(&mut self, from: SpanKey, (below, by): (Below, u64), names: (Label, Label), found: &mut Found) {
-        let (mut at, mut below) = (from, below);
-        while at != 0 {
+    fn cover(&mut self, from: SpanKey, (below, by): (Below, Call), names: (Label, Label), found: &mut Found) {
+        let (mut at, mut below, mut further, mut gone) = (from, below, 0, None);
+        while at != 0 && below > Below::Nothing {
             let node = self.node(at);
+            let priced = node.priced.take_if(|priced| {
+                let repeats = priced.by_what == Below::Apart || priced.call.is_like(by);
+                priced.by_what <= below && priced.call.id != by.id && repeats
+            });
+            // A view is of the largest of several calls: the others are what a gateway asks about it. And it is of none that was taken back.
+            let other = by.is_larger(node.by) || gone == Some(node.by.id);
+            let other = node.below == below && below > Below::Apart && other;
             if node.below >= below {
-                return;
+                further += 1;
+                if priced.is_none() && (!other || further > FURTHER) {
+                    return;
+                }
             }
-            (node.below, node.by) = (below, by);
+            if node.below < below || other {
+                (node.below, node.by) = (below, by);
+            }
+            gone = priced.map(|priced| priced.call.id).or(gone);
             let next = node.parent;
-            let priced = node
-                .priced
-                .take_if(|(id, _, by_what)| *by_what <= below && brief(*id) != by);
             if node.apart {
                 below = Below::Apart;
             }
             self.changed = true;
-            let held = self.held.remove(&at).map(|held| held.id);
-            found.repeats.extend(held.or(priced.map(|(id, ..)| id)));
-            if let Some((id, nanos, _)) = priced {
+            found.repeats.extend(self.held.remove(&at).map(|held| held.id));
+            if let Some(Priced { call, nanos, by_what }) = priced {
                 let at = DateTime::from_timestamp_nanos(nanos);
-                let mut nothing = UsageEvent::new(id, at, names.0, names.1);
-                nothing.rank.authority = 1;
-                found.taken_back.push(nothing);
+                let mut nothing = UsageEvent::new(call.id, at, names.0, names.1);
+                if by_what == Below::Apart {
+                    nothing.rank.authority = 1;
+                } else {
+                    // A response may have other observations, which count; that of this span does not.
+                    nothing.rank.line = u64::MAX;
+                }
+                found.taken_back.push(TakenBack {
+                    nothing,
+                    calls: (call, by),
+                });
             }
             at = next;
         }
@@ -142,7 +215,7 @@ impl Traces {
         for (key, event) in within {
             let parent = self.nodes.get(&key).map_or(0, |node| node.parent);
             let names = (event.provider(), event.model());
-            self.cover(parent, (Below::Apart, brief(event.id)), names, found);
+            self.cover(parent, (Below::Apart, Call::of(&event)), names, found);
         }
         while self.order.len() > REMEMBERED {
             if let Some(key) = self.order.pop_front() {
@@ -155,7 +228,11 @@ impl Traces {
             .map(|(key, event)| {
                 if let Some(node) = self.nodes.get_mut(&key) {
                     let nanos = event.at.timestamp_nanos_opt();
-                    node.priced = nanos.map(|nanos| (event.id, nanos, Below::Apart));
+                    node.priced = nanos.map(|nanos| Priced {
+                        call: Call::of(&event),
+                        nanos,
+                        by_what: Below::Apart,
+                    });
                 }
                 event
             })
@@ -198,148 +275,4 @@ impl Traces {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::usage::Bucket;
-
-    fn event(n: u8) -> UsageEvent {
-        let at = DateTime::from_timestamp(1_790_000_000 + i64::from(n), 0).unwrap();
-        UsageEvent::new(EventId([n; 16]), at, "p".into(), "m".into())
-    }
-
-    fn settled(traces: &mut Traces) -> Vec<UsageEvent> {
-        traces.settle(&mut Found::default())
-    }
-
-    /// Root 1, tool 2, call 3 below it: whatever order they come in, the root is a repetition.
-    #[test]
-    fn the_order_of_spans_does_not_matter() {
-        for order in [[1, 2, 3], [1, 3, 2], [2, 1, 3], [2, 3, 1], [3, 1, 2], [3, 2, 1]] {
-            let mut traces = Traces::default();
-            let mut found = Found::default();
-            for span in order {
-                match span {
-                    1 => traces.link(1, 0, true, Some(event(1)), &mut found),
-                    2 => traces.link(2, 1, true, None, &mut found),
-                    _ => assert!(traces.call(3, 2, &event(3), &mut found)),
-                }
-            }
-            assert_eq!(found.repeats, [EventId([1; 16])], "{order:?}");
-            assert!(settled(&mut traces).is_empty() && !traces.waiting());
-        }
-    }
-
-    /// Agents 1, 3 and 4, tool 2, each below the one before: whatever order they come in, the innermost agent stands for all.
-    #[test]
-    fn of_agent_spans_within_each_other_the_innermost_is_priced() {
-        for order in [[1, 2, 3, 4], [4, 3, 2, 1], [3, 1, 4, 2], [2, 4, 1, 3]] {
-            let mut traces = Traces::default();
-            let mut found = Found::default();
-            for span in order {
-                let usage = (span != 2).then(|| event(span));
-                traces.link(span.into(), u64::from(span) - 1, true, usage, &mut found);
-            }
-            assert_eq!(traces.settle(&mut found), [event(4)], "{order:?}");
-            found.repeats.sort();
-            assert_eq!(found.repeats, [EventId([1; 16]), EventId([3; 16])], "{order:?}");
-        }
-    }
-
-    fn answer(n: u8) -> UsageEvent {
-        let mut call = event(n);
-        call.tokens.set(Bucket::Output, 100);
-        call
-    }
-
-    /// What is spend of the calls of a chain, each right below the one before, that come in this order.
-    fn spend(chain: &[UsageEvent], order: &[u64], between: Option<bool>) -> Vec<u8> {
-        let mut traces = Traces::default();
-        let mut kept = std::collections::BTreeMap::new();
-        for key in order {
-            // Keys of 10 and more are of what lies between.
-            let mut found = Found::default();
-            let parent = |key: u64| match between {
-                Some(_) if key > 1 => key + 9,
-                _ => key - 1,
-            };
-            match chain.get(usize::try_from(*key).unwrap().wrapping_sub(1)) {
-                Some(call) if traces.call(*key, parent(*key), call, &mut found) => {
-                    kept.insert(call.id.0[0], call.tokens.total());
-                }
-                Some(_) => {}
-                None => traces.link(*key, key - 10, between.unwrap(), None, &mut found),
-            }
-            for nothing in found.taken_back {
-                kept.insert(nothing.id.0[0], 0);
-            }
-            let mut later = Traces::default();
-            if let Some(saved) = traces.save() {
-                later.load(&saved);
-                traces = later;
-            }
-        }
-        kept.into_iter()
-            .filter(|(_, total)| *total > 0)
-            .map(|(id, _)| id)
-            .collect()
-    }
-
-    #[test]
-    fn a_call_above_a_call_is_a_view_of_it_in_any_order_and_over_runs() {
-        for order in [[1, 2, 3], [1, 3, 2], [2, 1, 3], [2, 3, 1], [3, 1, 2], [3, 2, 1]] {
-            assert_eq!(
-                spend(&[answer(1), answer(2), answer(3)], &order, None),
-                [3],
-                "{order:?}"
-            );
-        }
-        for order in [[1, 2], [2, 1]] {
-            assert_eq!(spend(&[answer(1), answer(1)], &order, None), [1], "the same identity");
-            let mut embedding = event(2);
-            embedding.tokens.set(Bucket::InputUncached, 9);
-            assert_eq!(
-                spend(&[answer(1), embedding], &order, None),
-                [1, 2],
-                "looked up by the gateway"
-            );
-        }
-        for order in [[1, 11, 2], [2, 11, 1], [11, 1, 2], [1, 2, 11], [2, 1, 11], [11, 2, 1]] {
-            let chain = [answer(1), answer(2)];
-            assert_eq!(spend(&chain, &order, Some(true)), [1, 2], "a tool that asks: {order:?}");
-            assert_eq!(spend(&chain, &order, Some(false)), [2], "a request: {order:?}");
-        }
-    }
-
-    #[test]
-    fn an_agent_span_of_a_later_run_takes_the_one_above_it_back() {
-        let mut traces = Traces::default();
-        traces.link(1, 0, true, Some(event(1)), &mut Found::default());
-        assert_eq!(settled(&mut traces), [event(1)]);
-        traces.link(2, 1, true, Some(event(2)), &mut Found::default());
-        let mut found = Found::default();
-        assert_eq!(traces.settle(&mut found), [event(2)]);
-        let back: Vec<_> = found.taken_back.iter().map(|e| (e.id, e.tokens.total())).collect();
-        assert_eq!(back, [(EventId([1; 16]), 0)]);
-        // Delivered once more, it still repeats.
-        traces.link(1, 0, true, Some(event(1)), &mut found);
-        assert!(!traces.waiting());
-    }
-
-    #[test]
-    fn an_agent_span_without_calls_is_priced_until_one_is_met_in_a_later_run() {
-        let mut traces = Traces::default();
-        traces.link(1, 0, true, Some(event(1)), &mut Found::default());
-        assert_eq!(settled(&mut traces), [event(1)]);
-        let mut later = Traces::default();
-        later.load(&traces.save().unwrap());
-        assert!(later.save().is_none());
-        let mut found = Found::default();
-        later.link(1, 0, true, Some(event(1)), &mut found);
-        assert_eq!(settled(&mut later), [event(1)]);
-        later.link(1, 0, true, Some(event(1)), &mut found);
-        later.call(3, 1, &event(3), &mut found);
-        let merged = event(1).merge(*found.taken_back.first().unwrap());
-        assert_eq!((merged.id, merged.tokens.total()), (EventId([1; 16]), 0));
-        Traces::default().load(&[1, 2, 3]);
-    }
-}
+mod tests;

@@ -1,0 +1,223 @@
+//! What counts of the spans of a trace, in every order.
+
+use super::*;
+use crate::domain::dimension::Dimension;
+use crate::domain::usage::Bucket;
+
+fn event(n: u8) -> UsageEvent {
+    let at = DateTime::from_timestamp(1_790_000_000 + i64::from(n), 0).unwrap();
+    UsageEvent::new(EventId([n; 16]), at, "p".into(), "m".into())
+}
+
+fn settled(traces: &mut Traces) -> Vec<UsageEvent> {
+    traces.settle(&mut Found::default())
+}
+
+/// Root 1, tool 2, call 3 below it: whatever order they come in, the root is a repetition.
+#[test]
+fn the_order_of_spans_does_not_matter() {
+    for order in [[1, 2, 3], [1, 3, 2], [2, 1, 3], [2, 3, 1], [3, 1, 2], [3, 2, 1]] {
+        let mut traces = Traces::default();
+        let mut found = Found::default();
+        for span in order {
+            match span {
+                1 => traces.link(1, 0, true, Some(event(1)), &mut found),
+                2 => traces.link(2, 1, true, None, &mut found),
+                _ => assert!(traces.call(3, 2, &event(3), &mut found).is_some()),
+            }
+        }
+        assert_eq!(found.repeats, [EventId([1; 16])], "{order:?}");
+        assert!(settled(&mut traces).is_empty() && !traces.waiting());
+    }
+}
+
+/// Agents 1, 3 and 4, tool 2, each below the one before: whatever order they come in, the innermost agent stands for all.
+#[test]
+fn of_agent_spans_within_each_other_the_innermost_is_priced() {
+    for order in [[1, 2, 3, 4], [4, 3, 2, 1], [3, 1, 4, 2], [2, 4, 1, 3]] {
+        let mut traces = Traces::default();
+        let mut found = Found::default();
+        for span in order {
+            let usage = (span != 2).then(|| event(span));
+            traces.link(span.into(), u64::from(span) - 1, true, usage, &mut found);
+        }
+        assert_eq!(traces.settle(&mut found), [event(4)], "{order:?}");
+        found.repeats.sort();
+        assert_eq!(found.repeats, [EventId([1; 16]), EventId([3; 16])], "{order:?}");
+    }
+}
+
+/// A call of a model with so much output, which began as many seconds later as its number.
+fn answer(n: u8, model: &str, output: u64) -> UsageEvent {
+    let mut call = event(n);
+    call.dimensions.set(Dimension::Model, model.into());
+    call.tokens.set(Bucket::Output, output);
+    call
+}
+
+/// What is spend of spans that come in this order, each with its number, that of its parent and its call, or whether it is a tool:
+/// by identity what they answered and the second at which they began. Each comes in a run of its own, or all in one request.
+fn spend(spans: &[(u64, u64, Result<UsageEvent, bool>)], order: &[usize], runs: bool) -> Vec<(u8, u64, i64)> {
+    let mut traces = Traces::default();
+    let mut kept = std::collections::BTreeMap::<u8, UsageEvent>::new();
+    let mut out = Output::default();
+    for place in order {
+        let (key, parent, what) = spans[*place];
+        let mut found = Found::default();
+        match what {
+            Ok(call) => out
+                .events
+                .extend(traces.call(key, parent, &call, &mut found).map(|(call, _)| call)),
+            Err(tool) => traces.link(key, parent, tool, None, &mut found),
+        }
+        found.tell(&mut out);
+        if runs && let Some(saved) = traces.save() {
+            traces = Traces::default();
+            traces.load(&saved);
+        }
+        if runs || place == order.last().unwrap() {
+            for call in out.events.drain(..) {
+                let known = kept.get(&call.id.0[0]).copied().unwrap_or(call);
+                kept.insert(call.id.0[0], known.merge(call));
+            }
+        }
+    }
+    let kept = kept.into_iter().filter(|(_, call)| call.tokens.total() > 0);
+    kept.map(|(id, call)| (id, call.tokens.get(Bucket::Output), call.at.timestamp() - 1_790_000_000))
+        .collect()
+}
+
+fn orders(spans: usize) -> Vec<Vec<usize>> {
+    if spans == 0 {
+        return vec![Vec::new()];
+    }
+    let shorter = orders(spans - 1);
+    let places = |order: &Vec<usize>| {
+        (0..spans)
+            .map(|at| [&order[..at], &[spans - 1], &order[at..]].concat())
+            .collect::<Vec<_>>()
+    };
+    shorter.iter().flat_map(places).collect()
+}
+
+/// Whatever the order is, in one request and over runs, these identities are spend, with so much output.
+fn always(spans: &[(u64, u64, Result<UsageEvent, bool>)], expected: &[(u8, u64)]) {
+    for order in orders(spans.len()) {
+        for runs in [false, true] {
+            let seen: Vec<(u8, u64)> = spend(spans, &order, runs)
+                .iter()
+                .map(|(id, output, _)| (*id, *output))
+                .collect();
+            assert_eq!(seen, expected, "{order:?}, runs: {runs}");
+        }
+    }
+}
+
+#[test]
+fn a_call_above_a_call_is_a_view_of_it_in_any_order_and_over_runs() {
+    let (one, two, three) = (answer(1, "m", 100), answer(2, "m-20260101", 100), answer(3, "m", 100));
+    let chain = [(1, 0, Ok(one)), (2, 1, Ok(two)), (3, 2, Ok(three))];
+    always(&chain, &[(3, 100)]);
+    let mut outer = one;
+    outer.id = three.id;
+    // The innermost and the outermost have the identity of the answer.
+    always(&[(1, 0, Ok(outer)), chain[1], chain[2]], &[(3, 100)]);
+    always(&[chain[0], (2, 1, Ok(outer))], &[(3, 100)]);
+    always(&[chain[0], (11, 1, Err(false)), (2, 11, Ok(two))], &[(2, 100)]);
+    // One that sums up those below it.
+    let sum = answer(1, "m", 150);
+    always(
+        &[(1, 0, Ok(sum)), (2, 1, Ok(two)), (3, 1, Ok(answer(3, "m", 50)))],
+        &[(2, 100), (3, 50)],
+    );
+    // Delivered again.
+    assert_eq!(spend(&chain, &[2, 1, 0, 0, 1, 2, 0], true), [(3, 100, 1)]);
+}
+
+#[test]
+fn a_call_that_is_no_view_of_that_below_it_is_spend_of_its_own() {
+    let one = answer(1, "m", 100);
+    let two = answer(2, "m", 100);
+    always(
+        &[(1, 0, Ok(one)), (11, 1, Err(true)), (2, 11, Ok(two))],
+        &[(1, 100), (2, 100)],
+    );
+    let mut embedding = event(2);
+    embedding.tokens.set(Bucket::InputUncached, 9);
+    let alone = spend(&[(1, 0, Ok(one)), (2, 1, Ok(embedding))], &[1, 0], true);
+    assert_eq!(alone.len(), 2, "looked up by the gateway");
+    // What a gateway asks about the call, alone and beside it.
+    let judge = answer(2, "m-mini", 5);
+    always(&[(1, 0, Ok(one)), (2, 1, Ok(judge))], &[(1, 100), (2, 5)]);
+    let asked = answer(3, "m-9", 100);
+    always(
+        &[(1, 0, Ok(one)), (2, 1, Ok(judge)), (3, 1, Ok(asked))],
+        &[(2, 5), (3, 100)],
+    );
+}
+
+#[test]
+fn of_two_views_the_better_usage_counts_and_the_outer_one_tells_who_asked() {
+    let (mut one, two) = (answer(1, "m", 100), answer(2, "m", 100));
+    let view = [(1, 0, Ok(one)), (2, 1, Ok(two))];
+    // In one request and where what is below comes first, as it does, the view is known.
+    assert_eq!(spend(&view, &[1, 0], true), [(2, 100, 1)]);
+    assert_eq!(spend(&view, &[1, 0], false), [(2, 100, 1)]);
+    assert_eq!(spend(&view, &[0, 1], false), [(2, 100, 1)]);
+    // Only the view tells what was cached.
+    one.tokens.set(Bucket::CacheRead, 7);
+    for order in [[0, 1], [1, 0]] {
+        let mut out = Output::default();
+        let mut traces = Traces::default();
+        for place in order {
+            let (key, parent, call) = [(1, 0, one), (2, 1, two)][place];
+            let mut found = Found::default();
+            out.events
+                .extend(traces.call(key, parent, &call, &mut found).map(|(call, _)| call));
+            found.tell(&mut out);
+        }
+        let merged = out.events.iter().copied().reduce(UsageEvent::merge).unwrap();
+        assert_eq!(
+            (merged.id, merged.tokens.get(Bucket::CacheRead)),
+            (two.id, 7),
+            "{order:?}"
+        );
+    }
+}
+
+#[test]
+fn an_agent_span_of_a_later_run_takes_the_one_above_it_back() {
+    let mut traces = Traces::default();
+    traces.link(1, 0, true, Some(event(1)), &mut Found::default());
+    assert_eq!(settled(&mut traces), [event(1)]);
+    traces.link(2, 1, true, Some(event(2)), &mut Found::default());
+    let mut found = Found::default();
+    assert_eq!(traces.settle(&mut found), [event(2)]);
+    let back: Vec<_> = found
+        .taken_back
+        .iter()
+        .map(|b| (b.nothing.id, b.nothing.tokens.total()))
+        .collect();
+    assert_eq!(back, [(EventId([1; 16]), 0)]);
+    // Delivered once more, it still repeats.
+    traces.link(1, 0, true, Some(event(1)), &mut found);
+    assert!(!traces.waiting());
+}
+
+#[test]
+fn an_agent_span_without_calls_is_priced_until_one_is_met_in_a_later_run() {
+    let mut traces = Traces::default();
+    traces.link(1, 0, true, Some(event(1)), &mut Found::default());
+    assert_eq!(settled(&mut traces), [event(1)]);
+    let mut later = Traces::default();
+    later.load(&traces.save().unwrap());
+    assert!(later.save().is_none());
+    let mut found = Found::default();
+    later.link(1, 0, true, Some(event(1)), &mut found);
+    assert_eq!(settled(&mut later), [event(1)]);
+    later.link(1, 0, true, Some(event(1)), &mut found);
+    later.call(3, 1, &event(3), &mut found);
+    let merged = event(1).merge(found.taken_back.first().unwrap().nothing);
+    assert_eq!((merged.id, merged.tokens.total()), (EventId([1; 16]), 0));
+    Traces::default().load(&[1, 2, 3]);
+}
