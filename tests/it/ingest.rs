@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::slice::from_ref;
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
@@ -206,7 +207,7 @@ fn a_framework_and_the_library_below_it_tell_one_call_whatever_requests_they_com
     let both = [span("v2", "", "chat"), span("c2", "v2", "chat")];
     // Sent again, they are the same.
     for _ in 0..2 {
-        for spans in [&[call.clone()][..], &[view.clone()], &both] {
+        for spans in [from_ref(&call), from_ref(&view), &both] {
             let answer = server.post("/v1/traces", JSON, &traces(spans));
             assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         }

@@ -1,5 +1,7 @@
 //! OpenTelemetry GenAI traces.
 
+use std::slice::from_ref;
+
 use finops::domain::dimension::Dimension;
 use finops::domain::usage::{Bucket, EventId};
 
@@ -349,7 +351,7 @@ fn a_call_that_is_told_by_two_instrumentations_counts_once() {
     ];
     let hour = ("anthropic.usage.cache_creation.ephemeral_1h_input_tokens", 800);
     let inner = span("i1", "v1", &names, &[&COUNTS[..], &[hour]].concat());
-    let lines = |first: &String, second: &String| request(&[first.clone()]) + "\n" + &request(&[second.clone()]);
+    let lines = |first: &String, second: &String| request(from_ref(first)) + "\n" + &request(from_ref(second));
     for text in [
         lines(&view, &inner),
         lines(&inner, &view),
@@ -380,7 +382,7 @@ fn a_call_that_is_told_by_two_instrumentations_counts_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.jsonl");
     let mut kept = Kept::default();
-    for text in [request(&[view.clone()]), lines(&view, &inner)] {
+    for text in [request(from_ref(&view)), lines(&view, &inner)] {
         std::fs::write(&path, text + "\n").unwrap();
         read_on(folder.path(), &["a.jsonl"], &mut kept);
         assert_eq!(kept.totals()[4], 150);

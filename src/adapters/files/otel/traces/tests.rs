@@ -71,11 +71,9 @@ fn spend(spans: &[(u64, u64, Result<UsageEvent, bool>)], order: &[usize], runs: 
             Err(tool) => traces.link(key, parent, tool, None, &mut found),
         }
         found.tell(&mut out);
-        if runs {
-            if let Some(saved) = traces.save() {
-                traces = Traces::default();
-                traces.load(&saved);
-            }
+        if runs && let Some(saved) = traces.save() {
+            traces = Traces::default();
+            traces.load(&saved);
         }
         if runs || place == order.last().unwrap() {
             for call in out.events.drain(..) {
