@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::support::{err, finops, json, now, out};
+use crate::support::{err, finops, json, now, out, program};
 
 const CONFIG: &str = r#"
 [store]
@@ -407,4 +407,77 @@ fn lists_fit_the_terminal_and_one_call_is_no_calls() {
     let text = out(&finops(folder.path(), &["price", "missing"]));
     let rates = "rates = { input = \"\", cache_read = \"\", output = \"\" }";
     assert!(text.contains(rates), "{text}");
+}
+
+#[test]
+fn a_report_by_session_tells_what_no_session_is_known_of() {
+    let folder = home("", "amount = \"100 USD\"");
+    let path = folder.path();
+    let call = |dollars: u64, session: &str, day: &str| {
+        let call = usage(dollars, "search").replace("2026-11-10", day);
+        format!("{},\"session\":\"{session}\"}}\n", call.strip_suffix('}').unwrap())
+    };
+    let calls = [
+        call(1, "s-1", "2026-11-10"),
+        call(2, "s-2", "2026-11-11"),
+        call(4, "s-1", "2026-11-12"),
+    ];
+    write(path, "a.jsonl", &(calls.concat() + &usage(8, "search") + "\n"));
+    finops(path, &["run"]);
+    let at = |now: &str, more: &[&str]| {
+        let asked = [
+            &[
+                "--now",
+                now,
+                "report",
+                "--from",
+                "2026-11-01",
+                "--to",
+                "2026-12-01",
+                "--by",
+            ],
+            more,
+        ]
+        .concat();
+        program(path)
+            .args([&asked[..], &["--format", "json"]].concat())
+            .output()
+            .unwrap()
+    };
+    let rows = |output: &std::process::Output| -> Vec<String> {
+        let report = json(output);
+        let all = report["rows"].as_array().unwrap().iter().chain([&report["total"]]);
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or("total").to_owned();
+        all.map(|row| format!("{} {} {}", text(&row["session"]), row["events"], text(&row["cost_usd"])))
+            .collect()
+    };
+    let before = at("2026-11-24T12:00:00Z", &["session"]);
+    assert_eq!(rows(&before), [" 1 8", "s-1 2 5", "s-2 1 2", "total 4 15"]);
+    assert_eq!(err(&before), "");
+    let top = at("2026-11-24T12:00:00Z", &["session", "--top", "1"]);
+    assert_eq!(rows(&top), [" 1 8", "other 3 7", "total 4 15"]);
+    let some = at(
+        "2026-11-24T12:00:00Z",
+        &["session", "--files", "a.jsonl", "--where", "team=search"],
+    );
+    assert_eq!(rows(&some), rows(&before));
+
+    // A later run lets the detail go, now that there is spend of that time: the sums stay, and one more call has its session.
+    let later = "2027-04-01T12:00:00Z";
+    write(
+        path,
+        "b.jsonl",
+        &(call(16, "s-3", "2026-11-20") + &call(32, "s-4", "2027-04-01")),
+    );
+    program(path).args(["--now", later, "run"]).output().unwrap();
+    let after = at(later, &["session"]);
+    assert_eq!(rows(&after), ["s-3 1 16", "(no detail) 4 15", "total 5 31"]);
+    let told = "`(no detail)` is 4 calls, $15.00 of $31.00, whose sessions are no longer known";
+    assert!(err(&after).contains(told), "{}", err(&after));
+    let top = at(later, &["session,team", "--top", "1"]);
+    assert_eq!(rows(&top), rows(&after));
+
+    let billed = finops(path, &["report", "--by", "session", "--basis", "billed"]);
+    assert_eq!(billed.status.code(), Some(2));
+    assert!(err(&billed).contains("bills know no sessions"), "{}", err(&billed));
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use crate::cli::price::{put, put_rows, receipt};
+use crate::cli::price::{put, put_fitted, put_rows, receipt};
 use crate::cli::text::{self, clean};
 use crate::cli::{CliError, Context, Exit, Format};
 use crate::domain::charge::{Charge, Outcome};
@@ -45,7 +45,7 @@ pub fn list(ctx: &mut Context<'_>, calls: &[(UsageEvent, Charge)]) -> Result<Exi
             ]
         })
         .collect();
-    put_rows(ctx, &header, &rows, "calls")?;
+    put_fitted(ctx, &header, &rows, "calls")?;
     Ok(Exit::Fine)
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{instant, load, put, put_rows, shown};
+use super::{instant, load, put, put_fitted, shown};
 use crate::cli::{CliError, Context, Exit, Format, wire};
 use crate::domain::charge::UnpricedReason;
 use crate::domain::money::add_exact;
@@ -57,7 +57,7 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &MissingArgs) -> Result<Exit, Cli
                 "last",
             ];
             let rows: Vec<Vec<String>> = found.iter().map(cells).collect();
-            put_rows(ctx, &header, &rows, "missing")?;
+            put_fitted(ctx, &header, &rows, "missing")?;
             if ctx.format == Format::Table {
                 let text = help(&found)?;
                 put(ctx, &text)?;
@@ -202,11 +202,9 @@ fn overlay_head(provider: &str) -> String {
 /// The rates that such a model has: those of every model, those of Claude, and those of what its calls were made of.
 fn rates(m: &Missing) -> String {
     let claude = m.model.as_str().to_ascii_lowercase().contains("claude");
-    let has = |bucket: Bucket, used: bool| match bucket {
-        Bucket::InputUncached | Bucket::CacheRead | Bucket::Output => true,
-        Bucket::CacheWrite5m => used || claude,
-        _ => used,
-    };
+    let always = [Bucket::InputUncached, Bucket::CacheRead, Bucket::Output];
+    let has =
+        |bucket: Bucket, used: bool| used || always.contains(&bucket) || (claude && bucket == Bucket::CacheWrite5m);
     let all = Bucket::ALL.into_iter().zip(m.kinds);
     let rates = all.filter(|&(bucket, used)| has(bucket, used)).map(|(bucket, _)| {
         let name = if bucket == Bucket::InputUncached {

@@ -151,6 +151,26 @@ pub(super) fn put_rows(
     rows: &[Vec<String>],
     key: &str,
 ) -> Result<(), CliError> {
+    put_within(ctx, header, rows, key, usize::MAX)
+}
+
+/// The same, as a table fitted into the terminal.
+pub(super) fn put_fitted(
+    ctx: &mut Context<'_>,
+    header: &[&str],
+    rows: &[Vec<String>],
+    key: &str,
+) -> Result<(), CliError> {
+    put_within(ctx, header, rows, key, ctx.width)
+}
+
+fn put_within(
+    ctx: &mut Context<'_>,
+    header: &[&str],
+    rows: &[Vec<String>],
+    key: &str,
+    width: usize,
+) -> Result<(), CliError> {
     let object = |row: &Vec<String>| -> serde_json::Value {
         header
             .iter()
@@ -175,7 +195,7 @@ pub(super) fn put_rows(
                 .map(|r| line(r.iter().map(|c| shown(c).replace('|', "\\|")).collect()));
             format!("{head}{rule}{}", body.collect::<String>())
         }
-        Format::Table | Format::Html => table(header, rows, ctx.width),
+        Format::Table | Format::Html => table(header, rows, width),
     };
     put(ctx, &text)
 }
@@ -199,11 +219,11 @@ fn column(at: usize, name: &str, numbers: bool) -> Column {
         align: if numbers { Align::Right } else { Align::Left },
         drop_order: match name {
             _ if at == 0 => 0,
-            "media" | "hours" | "book" | "priced_by" => 5,
-            "first" | "last" | "thresholds" | "tiers" => 4,
-            "team" | "to" => 3,
-            "tokens" | "at" => 2,
-            "now_by" | "reason" => 1,
+            "priced_by" => 5,
+            "first" | "last" => 4,
+            "team" | "tokens" => 3,
+            "at" => 2,
+            "reason" => 1,
             _ => 0,
         },
         cut: at > 0 && !numbers,
@@ -219,7 +239,7 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>], width: usize) -> Stri
         .enumerate()
         .map(|(at, name)| {
             let cells = || rows.iter().filter_map(move |row| row.get(at));
-            let numbers = cells().any(|c| number(c)) && cells().all(|c| c.is_empty() || number(c));
+            let numbers = at > 0 && cells().any(|c| number(c)) && cells().all(|c| c.is_empty() || number(c));
             column(at, name, numbers)
         })
         .collect();

@@ -8,12 +8,14 @@ pub mod table;
 
 use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
+use rust_decimal::Decimal;
 
 use super::args::day;
 use super::record::KindArg;
 use super::{CliError, Context, Exit, Format, text, wire};
 use crate::config::time_zone;
 use crate::domain::dimension::Dimension;
+use crate::domain::money::{Currency, Money};
 use crate::domain::spend::Basis;
 use crate::engine::report::{Axis, AxisValue, Filter, Report, ReportQuery, Section, report};
 use crate::engine::view::fill::Fill;
@@ -22,7 +24,7 @@ use crate::engine::view::fill::Fill;
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
     /// What rows are summed by: hour, day, week (its Monday), month, and provider, model, service, account, team, agent,
-    /// workflow, user, project, source, tier, category
+    /// workflow, user, project, source, tier, category, and session as long as the detail of calls is kept
     #[arg(long, value_name = "AXIS,…", value_delimiter = ',', default_value = "model")]
     pub by: Vec<Axis>,
     /// First day [default: the first of this month, or 30 days before the last spend if this month has none]
@@ -111,6 +113,9 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
         let problem = format!("bills count by UTC days, not by those of {zone}");
         return Err(CliError::usage(problem).hint("leave `--zone` out, or report `--basis metered`"));
     }
+    if args.by.contains(&Axis::Session) && args.basis != BasisArg::Metered {
+        return Err(CliError::usage("bills know no sessions").hint("report them with `--basis metered`"));
+    }
     let look::Looked {
         mut ledger,
         exit,
@@ -149,6 +154,11 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
             let _ = writeln!(ctx.err, "estimate: {}", text::clean(note));
         }
     }
+    if ctx.verbosity > 0
+        && let Some(told) = without_detail(&report, ctx.config.store.detail_days)
+    {
+        let _ = writeln!(ctx.err, "hint: {told}");
+    }
     if ctx.verbosity > 0 && report.sections.iter().all(|section| section.rows.is_empty()) {
         let hint = match span {
             None if args.files.is_empty() => {
@@ -186,6 +196,27 @@ pub fn write(ctx: &mut Context<'_>, report: &Report) -> Result<(), CliError> {
     Ok(())
 }
 
+/// How much of a report by session belongs to no session, since its calls are no longer kept.
+fn without_detail(report: &Report, days: u32) -> Option<String> {
+    let section = report
+        .sections
+        .iter()
+        .find(|section| section.currency == Currency::USD)?;
+    let rows = section.rows.iter().filter(|row| row.key.contains(&AxisValue::NoDetail));
+    let (calls, cost) = rows.fold((0, Decimal::ZERO), |(calls, cost), row| {
+        (calls + row.sums.events, cost + row.sums.cost)
+    });
+    let of = text::money(Money::new(section.total.sums.cost, section.currency));
+    (calls != 0).then(|| {
+        format!(
+            "`{}` is {}, {} of {of}, whose sessions are no longer known: the detail of calls is kept for {days} days (`[store] detail_days`)",
+            AxisValue::NO_DETAIL,
+            text::counted(calls.unsigned_abs(), "call"),
+            text::money(Money::new(cost, section.currency)),
+        )
+    })
+}
+
 fn distinct(by: &[Axis]) -> Vec<Axis> {
     let mut out: Vec<Axis> = Vec::new();
     for axis in by {
@@ -205,7 +236,9 @@ fn shown_name(axis: Axis, section: &Section, value: &AxisValue) -> String {
     match (axis, value) {
         (Axis::Of(Dimension::Team), AxisValue::Name(name)) if name.is_empty() => no_team.to_owned(),
         (_, AxisValue::Name(name)) if name.is_empty() => not_given.to_owned(),
-        (_, AxisValue::Name(name)) if UNKNOWN.contains(&name.as_str()) => format!("\"{name}\""),
+        (_, AxisValue::Name(name)) if UNKNOWN.contains(&name.as_str()) || name.as_str() == AxisValue::NO_DETAIL => {
+            format!("\"{name}\"")
+        }
         (_, value) => text::clean(&section.value(value)),
     }
 }

@@ -22,6 +22,8 @@ pub enum Axis {
     Week,
     /// The month in that zone, by its first day.
     Month,
+    /// The session or conversation, of calls whose detail is kept: sums do not know it.
+    Session,
     /// The value of a dimension.
     Of(Dimension),
 }
@@ -35,6 +37,7 @@ impl Axis {
             Axis::Day => "day",
             Axis::Week => "week",
             Axis::Month => "month",
+            Axis::Session => "session",
             Axis::Of(dimension) => dimension.name(),
         }
     }
@@ -42,7 +45,7 @@ impl Axis {
     /// Whether it is a span of time.
     #[must_use]
     pub fn is_time(self) -> bool {
-        !matches!(self, Axis::Of(_))
+        !matches!(self, Axis::Of(_) | Axis::Session)
     }
 
     /// The dimension, where it is one.
@@ -50,12 +53,13 @@ impl Axis {
     pub fn dimension(self) -> Option<Dimension> {
         match self {
             Axis::Of(dimension) => Some(dimension),
-            Axis::Hour | Axis::Day | Axis::Week | Axis::Month => None,
+            Axis::Hour | Axis::Day | Axis::Week | Axis::Month | Axis::Session => None,
         }
     }
 
-    pub(super) fn value(self, hour: Hour, day: NaiveDate, dimensions: &Dimensions) -> AxisValue {
+    pub(super) fn value(self, hour: Hour, day: NaiveDate, dimensions: &Dimensions, session: AxisValue) -> AxisValue {
         match self {
+            Axis::Session => session,
             Axis::Hour => AxisValue::Hour(hour),
             Axis::Day => AxisValue::Date(day),
             Axis::Week => AxisValue::Date(day - Days::new(u64::from(day.weekday().num_days_from_monday()))),
@@ -78,10 +82,11 @@ impl FromStr for Axis {
             "day" => Axis::Day,
             "week" => Axis::Week,
             "month" => Axis::Month,
+            "session" => Axis::Session,
             other => Axis::Of(
                 other
                     .parse()
-                    .map_err(|_| UnknownAxis(unknown(other, &["hour", "day", "week", "month"])))?,
+                    .map_err(|_| UnknownAxis(unknown(other, &["hour", "day", "week", "month", "session"])))?,
             ),
         })
     }
@@ -113,8 +118,16 @@ pub enum AxisValue {
     Date(NaiveDate),
     /// The value of a dimension; empty where nothing is known.
     Name(Label),
+    /// What sums have more than the calls that are kept, where sessions are asked for: calls whose detail has expired, and what
+    /// is free.
+    NoDetail,
     /// All names beyond the top ones.
     Other,
+}
+
+impl AxisValue {
+    /// What [`AxisValue::NoDetail`] is called.
+    pub const NO_DETAIL: &str = "(no detail)";
 }
 
 impl fmt::Display for AxisValue {
@@ -124,6 +137,7 @@ impl fmt::Display for AxisValue {
             AxisValue::Hour(hour) => f.write_str(&hour.start().to_rfc3339_opts(SecondsFormat::Secs, true)),
             AxisValue::Date(date) => write!(f, "{}", date.format("%Y-%m-%d")),
             AxisValue::Name(name) => f.write_str(name.as_str()),
+            AxisValue::NoDetail => f.write_str(AxisValue::NO_DETAIL),
             AxisValue::Other => f.write_str("other"),
         }
     }

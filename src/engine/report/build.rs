@@ -10,9 +10,11 @@ use rustc_hash::FxHashMap;
 
 use super::axis::day_in;
 use super::{Axis, AxisValue, ReportQuery, Row, Section, selects};
+use crate::domain::charge::Charge;
 use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::Hour;
-use crate::domain::spend::{SpendKey, Sums, TokenSums};
+use crate::domain::spend::{SpendKey, Sums, TokenSums, metered_key};
+use crate::domain::usage::UsageEvent;
 
 /// Longest daily series, so that a report over a thousand years stays small.
 const MAX_DAYS: usize = 4_000;
@@ -28,6 +30,8 @@ pub(super) struct Builder<'a> {
     /// The last hour seen and its day: neighbouring rows mostly share it, and zones are slow.
     last: (Hour, NaiveDate),
     key: Vec<AxisValue>,
+    /// Whose session what is added belongs to.
+    session: AxisValue,
 }
 
 impl<'a> Builder<'a> {
@@ -49,7 +53,23 @@ impl<'a> Builder<'a> {
             sections: BTreeMap::new(),
             last: (hour, day_in(hour.start(), query.zone)),
             key: Vec::new(),
+            session: AxisValue::NoDetail,
         }
+    }
+
+    /// Moves a call out of what sums alone know into its session.
+    pub fn move_call(&mut self, event: &UsageEvent, charge: &Charge, is_previous: bool) -> Result<(), MoneyError> {
+        let (key, sums) = (metered_key(event), Sums::of(event, charge));
+        let mut less = Sums::default();
+        less.subtract(&sums)?;
+        for (session, sums) in [(AxisValue::NoDetail, less), (AxisValue::Name(event.session), sums)] {
+            self.session = session;
+            match is_previous {
+                true => self.add_previous(&key, &sums)?,
+                false => self.add(&key, &sums)?,
+            }
+        }
+        Ok(())
     }
 
     pub fn add(&mut self, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
@@ -98,7 +118,11 @@ impl<'a> Builder<'a> {
 
     fn change<T>(&mut self, key: &SpendKey, hour: Hour, change: impl FnOnce(&mut Row) -> T) -> T {
         let day = self.day(hour);
-        let values = self.query.by.iter().map(|axis| axis.value(hour, day, &key.dimensions));
+        let values = self
+            .query
+            .by
+            .iter()
+            .map(|axis| axis.value(hour, day, &key.dimensions, self.session));
         self.key.clear();
         self.key.extend(values);
         let section = (key.currency != Currency::USD, key.currency);
@@ -198,7 +222,7 @@ fn fold(query: &ReportQuery, rows: Rows, top: usize, days: usize) -> Result<Vec<
     let kept: BTreeSet<Vec<AxisValue>> = ranking.into_iter().take(top).map(|(names, _)| names).collect();
     let mut folded: BTreeMap<Vec<AxisValue>, Row> = BTreeMap::new();
     for row in rows.into_values() {
-        let key = if kept.contains(&names(&row)) {
+        let key = if kept.contains(&names(&row)) || row.key.contains(&AxisValue::NoDetail) {
             row.key.clone()
         } else {
             let pairs = query.by.iter().zip(&row.key);
@@ -212,12 +236,12 @@ fn fold(query: &ReportQuery, rows: Rows, top: usize, days: usize) -> Result<Vec<
     Ok(folded.into_values().collect())
 }
 
-/// Time ascending, `other` last, cost descending, names ascending.
+/// Time ascending, `other` and what has no detail last, cost descending, names ascending.
 fn order(by: &[Axis], row: &Row) -> (Vec<AxisValue>, bool, Reverse<Decimal>, Vec<AxisValue>) {
     let times = by.iter().zip(&row.key).filter(|(axis, _)| axis.is_time());
     (
         times.map(|(_, value)| *value).collect(),
-        row.key.contains(&AxisValue::Other),
+        row.key.contains(&AxisValue::Other) || row.key.contains(&AxisValue::NoDetail),
         Reverse(row.sums.cost),
         row.key.clone(),
     )

@@ -3,16 +3,21 @@
 mod axis;
 mod build;
 
+use std::ops::ControlFlow;
+
+use chrono::TimeDelta;
 use chrono_tz::Tz;
 use globset::GlobMatcher;
 use rust_decimal::Decimal;
 
 pub use axis::{Axis, AxisValue, UnknownAxis};
 
+use crate::domain::charge::Charge;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::money::Currency;
-use crate::domain::period::Period;
+use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, Sums};
+use crate::domain::usage::UsageEvent;
 use crate::ports::{Ledger, StoreError};
 
 /// What a report is asked for.
@@ -114,7 +119,7 @@ impl Section {
     pub fn value(&self, value: &AxisValue) -> String {
         match value {
             AxisValue::Other => self.rest().to_owned(),
-            AxisValue::Hour(_) | AxisValue::Date(_) | AxisValue::Name(_) => value.to_string(),
+            AxisValue::Hour(_) | AxisValue::Date(_) | AxisValue::Name(_) | AxisValue::NoDetail => value.to_string(),
         }
     }
 }
@@ -148,6 +153,15 @@ pub fn report(ledger: &mut dyn Ledger, query: ReportQuery) -> Result<Report, Sto
     ledger.spend_by(query.previous, &wanted, &mut |key, sums| {
         failed = failed.take().or_else(|| builder.add_previous(key, sums).err());
     })?;
+    if query.by.contains(&Axis::Session) {
+        for (period, is_previous) in [(query.period, false), (query.previous, true)] {
+            visit_calls(ledger, period, &mut |event, charge| {
+                failed = failed
+                    .take()
+                    .or_else(|| builder.move_call(event, charge, is_previous).err());
+            })?;
+        }
+    }
     if let Some(error) = failed {
         return Err(error.into());
     }
@@ -156,6 +170,21 @@ pub fn report(ledger: &mut dyn Ledger, query: ReportQuery) -> Result<Report, Sto
         query,
         sections,
         estimates: Vec::new(),
+    })
+}
+
+/// Visits the calls whose hour starts within the period, as sums count them.
+fn visit_calls(
+    ledger: &mut dyn Ledger,
+    period: Period,
+    visit: &mut dyn FnMut(&UsageEvent, &Charge),
+) -> Result<(), StoreError> {
+    let hours = Period::new(Hour::of(period.start).start(), period.end + TimeDelta::hours(1));
+    ledger.events(hours, &mut |event, charge| {
+        if period.contains(Hour::of(event.at).start()) {
+            visit(event, charge);
+        }
+        ControlFlow::Continue(())
     })
 }
 

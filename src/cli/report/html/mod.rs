@@ -218,10 +218,10 @@ fn table(report: &Report, section: &Section, look: Look) -> String {
             let name = escaped(&shown_name(*axis, section, value));
             let name = match value {
                 AxisValue::Date(_) | AxisValue::Hour(_) => format!("<time datetime=\"{name}\">{name}</time>"),
-                AxisValue::Name(_) | AxisValue::Other if name.len() <= SHORT => {
+                AxisValue::Name(_) | AxisValue::NoDetail | AxisValue::Other if name.len() <= SHORT => {
                     format!("<span class=\"short\">{name}</span>")
                 }
-                AxisValue::Name(_) | AxisValue::Other => name,
+                AxisValue::Name(_) | AxisValue::NoDetail | AxisValue::Other => name,
             };
             out.push_str(&format!(
                 "<th scope=\"row\" role=\"rowheader\" class=\"name\">{name}</th>"
