@@ -119,8 +119,10 @@ pub trait Pricer: Sync {
 pub trait ProviderSignals {
     /// Names the account that is asked.
     fn name(&self) -> &str;
-    /// Asks. Each part fails alone and is then named as unknown.
-    fn ask(&mut self, now: DateTime<Utc>) -> Signals;
+    /// The parts that the settings want no answer to.
+    fn off(&self) -> Vec<String>;
+    /// Asks, but for the parts in `known`. Each part fails alone and is then named as unknown.
+    fn ask(&mut self, known: &[&str], now: DateTime<Utc>) -> Signals;
 }
 
 // ---------------------------------------------------------------- the ledger

@@ -131,6 +131,18 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
         let (name, database, table) = (&athena.name, &athena.database, &athena.table);
         lines.push(format!("source       {name}: Athena, `{database}.{table}`"));
     }
+    let (needed, cap) = (config.paid_requests_a_month(), config.aws.paid_requests_per_month);
+    if needed > 0 {
+        sound &= needed <= cap;
+        let state = match needed <= cap {
+            true => "",
+            false => " (NOT ENOUGH: raise `aws.paid_requests_per_month` or `aws.refresh_hours`)",
+        };
+        lines.push(format!(
+            "paid         {} a month of at most {cap}, a cent each{state}",
+            text::counted(u64::from(needed), "request")
+        ));
+    }
     if config.channels.is_empty() {
         lines.push("channel      standard output of `finops run`".to_owned());
     }

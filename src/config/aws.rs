@@ -13,7 +13,7 @@ pub struct AwsConfig {
     pub allowed_accounts: Vec<String>,
     /// Paid requests (Cost Explorer, $0.01 each) that one run may make.
     pub paid_requests_per_run: u32,
-    /// Paid requests that a calendar month (UTC) may see.
+    /// Paid requests that a calendar month (UTC) may see. What the bills of its rest need is kept for them.
     pub paid_requests_per_month: u32,
     /// Hours within which a paid question is not asked again.
     pub refresh_hours: u32,
@@ -31,12 +31,42 @@ impl Default for AwsConfig {
             region: None,
             allowed_accounts: Vec::new(),
             paid_requests_per_run: 6,
-            paid_requests_per_month: 300,
+            paid_requests_per_month: 500,
             refresh_hours: 8,
             anomalies: false,
             budgets: false,
             forecast: false,
         }
+    }
+}
+
+impl AwsConfig {
+    /// Times that everything paid is asked in the longest month; none known where each run asks.
+    fn refreshes(&self) -> u32 {
+        match self.refresh_hours {
+            0 => 0,
+            hours => (31 * 24_u32).div_ceil(hours),
+        }
+    }
+
+    /// Requests beside those for bills, each time.
+    fn beside(&self) -> u32 {
+        u32::from(self.anomalies) + u32::from(self.forecast)
+    }
+}
+
+impl super::Config {
+    /// Paid requests for all bills each time that they are asked, where each answer has one page.
+    #[must_use]
+    pub fn bill_requests(&self) -> u32 {
+        self.cost_explorers.iter().map(|bill| 2 + u32::from(bill.hourly)).sum()
+    }
+
+    /// Paid requests that the longest month needs, where each answer has one page and nothing is asked twice.
+    #[must_use]
+    pub fn paid_requests_a_month(&self) -> u32 {
+        let each = self.bill_requests().saturating_add(self.aws.beside());
+        each.saturating_mul(self.aws.refreshes())
     }
 }
 

@@ -41,8 +41,8 @@ pub struct ProviderBudget {
     pub account: String,
     /// The amount.
     pub limit: Decimal,
-    /// What the provider counts as spent.
-    pub actual: Decimal,
+    /// What the provider counts as spent; none where it has not said so yet.
+    pub actual: Option<Decimal>,
     /// What the provider expects to be spent.
     pub forecast: Option<Decimal>,
     /// Of all three.
@@ -51,8 +51,22 @@ pub struct ProviderBudget {
     pub period: Option<Period>,
     /// Services that it is filtered by; empty: not by service.
     pub services: Vec<String>,
-    /// Whether it is filtered by anything.
+    /// Whether it is filtered by anything else, of which we do not know what it leaves.
     pub filtered: bool,
+}
+
+impl ProviderBudget {
+    /// Whether it is about `now`: an answer that was kept may be about the period before.
+    #[must_use]
+    pub fn is_current(&self, now: DateTime<Utc>) -> bool {
+        self.period.is_none_or(|period| period.contains(now))
+    }
+
+    /// Whether the provider counts at least its amount as spent.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        !self.limit.is_zero() && self.actual.is_some_and(|actual| actual >= self.limit)
+    }
 }
 
 /// The provider's forecast of the rest of the month.
@@ -75,6 +89,9 @@ pub struct ProviderForecast {
 pub struct Signals {
     /// When it was asked.
     pub asked_at: DateTime<Utc>,
+    /// When a part that could not be asked was tried last.
+    #[serde(default)]
+    pub tried_at: Option<DateTime<Utc>>,
     /// Requests that were paid for.
     pub paid_requests: u64,
     /// Anomalies, the newest first.
@@ -85,4 +102,22 @@ pub struct Signals {
     pub forecast: Option<ProviderForecast>,
     /// What could not be asked, and why. What is unknown resolves nothing.
     pub unknown: Vec<String>,
+    /// What is not asked, since the settings say so: [`ANOMALIES`], [`BUDGETS`], [`FORECAST`].
+    #[serde(default)]
+    pub off: Vec<String>,
+}
+
+/// The parts of what a provider is asked: its anomalies.
+pub const ANOMALIES: &str = "anomalies";
+/// Its budgets.
+pub const BUDGETS: &str = "budgets";
+/// Its forecast.
+pub const FORECAST: &str = "forecast";
+
+impl Signals {
+    /// Whether a part could not be asked.
+    #[must_use]
+    pub fn is_unknown(&self, part: &str) -> bool {
+        self.unknown.iter().any(|why| why.starts_with(part))
+    }
 }

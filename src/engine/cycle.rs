@@ -7,9 +7,10 @@ use chrono::{DateTime, Days, Utc};
 use super::collect::{Collection, collect};
 use super::evaluate::{Evaluation, evaluate};
 use super::notify::{Delivery, DeliveryLimits, DeliverySummary, Routes, deliver_routed};
-use super::watch::{WatchPolicy, remember, watch_all};
+use super::watch::{WatchPolicy, remember, watch_all, watch_sources};
 use crate::domain::alert::Alert;
 use crate::domain::budget::Budget;
+use crate::domain::label::Label;
 use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, Progress, Retention, StoreError, UsageSource};
 
 /// What a run works with.
@@ -96,7 +97,7 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         complete,
         now,
     )?;
-    let watched = watch_all(
+    let mut watched = watch_all(
         parts.watch,
         parts.pricer,
         parts.channel_names,
@@ -105,6 +106,17 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         complete,
         now,
     )?;
+    let names: Vec<Label> = parts.sources.iter().map(|source| source.name()).collect();
+    watched.absorb(watch_sources(
+        &parts.watch.runs,
+        &names,
+        &collection,
+        parts.channel_names,
+        parts.ledger,
+        parts.pricer,
+        parts.alerts,
+        now,
+    )?);
     evaluation.changed.extend(watched.changed);
     evaluation.active.extend(watched.active);
     evaluation.messages += watched.messages;
@@ -127,7 +139,7 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         jitter_seed: seed,
     };
     let delivery = deliver_routed(parts.alerts, &routes, delivery)?;
-    if parts.watch.runs.every.is_some() {
+    if parts.watch.runs.every.is_some() || parts.watch.runs.stale_after.is_some() {
         remember(parts.ledger, parts.pricer, now)?;
     }
     let until = seen(parts.ledger, now)?;

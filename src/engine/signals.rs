@@ -1,8 +1,8 @@
 //! What the provider says, asked seldom: kept in the ledger between the times that it is asked.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 
-use crate::domain::signal::Signals;
+use crate::domain::signal::{ANOMALIES, BUDGETS, FORECAST, Signals};
 use crate::ports::{Checkpoint, Ledger, Pricer, ProviderSignals, RecordBatch, StoreError};
 
 /// The checkpoints of signals; no source of the settings can have a name with a space at its end.
@@ -27,8 +27,8 @@ pub fn all(ledger: &mut dyn Ledger) -> Result<Vec<Signals>, StoreError> {
     Ok(read.collect())
 }
 
-/// What the provider says: asked if the last answer is older than `refresh`, else the last answer. A part that could not be
-/// asked keeps what was known of it.
+/// What the provider says: asked if the last answer is older than `refresh` or of another month, else the last answer. A part that
+/// could not be asked keeps what was known of it, and is asked again, alone, after half that time.
 pub fn current(
     provider: &mut dyn ProviderSignals,
     ledger: &mut dyn Ledger,
@@ -37,17 +37,27 @@ pub fn current(
     now: DateTime<Utc>,
 ) -> Result<(Signals, bool), StoreError> {
     let last = kept(ledger, provider.name())?;
-    if let Some(last) = &last
-        && now >= last.asked_at
-        && now - last.asked_at < refresh
-        && last.unknown.is_empty()
+    let fresh = |last: &&Signals| {
+        let age = now - last.asked_at;
+        last.off == provider.off() && age >= TimeDelta::zero() && age < refresh && is_same_period(last, now)
+    };
+    let fresh = last.as_ref().filter(fresh).cloned();
+    if let Some(last) = &fresh
+        && (last.unknown.is_empty() || now - last.tried_at.unwrap_or(last.asked_at) < refresh / 2)
     {
         return Ok((last.clone(), false));
     }
-    let mut signals = provider.ask(now);
-    if let Some(last) = last {
-        let unknown = |part: &str| signals.unknown.iter().any(|u| u.starts_with(part));
-        let (anomalies, budgets, forecast) = (unknown("anomalies"), unknown("budgets"), unknown("forecast"));
+    let known: Vec<&str> = [ANOMALIES, BUDGETS, FORECAST]
+        .into_iter()
+        .filter(|part| fresh.as_ref().is_some_and(|last| !last.is_unknown(part)))
+        .collect();
+    let mut signals = provider.ask(&known, now);
+    signals.tried_at = Some(now);
+    if let Some(mut last) = last {
+        last.budgets.retain(|budget| budget.is_current(now));
+        last.forecast = last.forecast.filter(|forecast| forecast.period.contains(now));
+        let keeps = |part: &str| known.contains(&part) || signals.is_unknown(part);
+        let (anomalies, budgets, forecast) = (keeps(ANOMALIES), keeps(BUDGETS), keeps(FORECAST));
         if anomalies {
             signals.anomalies = last.anomalies;
         }
@@ -56,6 +66,9 @@ pub fn current(
         }
         if forecast {
             signals.forecast = last.forecast;
+        }
+        if !known.is_empty() {
+            signals.asked_at = last.asked_at;
         }
     }
     if let Ok(body) = serde_json::to_vec(&signals) {
@@ -66,4 +79,10 @@ pub fn current(
         ledger.record(&batch, pricer, now)?;
     }
     Ok((signals, true))
+}
+
+/// Whether everything in an answer is about a period that still runs: the month's, and that of each budget.
+fn is_same_period(last: &Signals, now: DateTime<Utc>) -> bool {
+    let month = |at: DateTime<Utc>| (at.year(), at.month());
+    month(last.asked_at) == month(now) && last.budgets.iter().all(|budget| budget.is_current(now))
 }

@@ -128,6 +128,9 @@ impl Failure {
             Kind::Denied => "`finops aws permissions` lists the actions that each part needs",
             Kind::Missing => "check namespace, environment and region; terraform creates the resources",
             Kind::Condition => "run it again: it decides anew on what is true now",
+            Kind::Refused if self.words.contains("`aws.paid_requests_per_") => {
+                "raise that cap, or `aws.refresh_hours`; a month's is full again on the 1st"
+            }
             Kind::Refused => "check the settings of this service",
         }
     }

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
 use super::dynamodb::Table;
 use super::failure::{Failure, Kind};
+use crate::domain::period::Calendar;
 
 /// What one request to Cost Explorer costs, in USD. Every page is a request.
 pub const PRICE: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
@@ -22,12 +23,23 @@ pub trait MonthMeter: Send {
     fn take(&mut self, month: &str, cap: u32) -> Result<bool, Failure>;
 }
 
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The bill, or what a person asks: budgets are measured against it.
+    Bill,
+    /// What AWS says beside it: only from what the bills of the rest of the month leave.
+    Beside,
+}
+
 /// What may be asked in this run.
 pub struct PaidBudget {
     meter: Box<dyn MonthMeter>,
     run_cap: u32,
     month_cap: u32,
     taken: u32,
+    /// Requests for all bills, each time that they are asked, and how often that is.
+    bills: (u32, TimeDelta),
 }
 
 impl PaidBudget {
@@ -39,12 +51,44 @@ impl PaidBudget {
             run_cap,
             month_cap,
             taken: 0,
+            bills: (0, TimeDelta::zero()),
         }
     }
 
+    /// Keeps what bills need: `requests` each time, asked again after `refresh`. Without a pause nobody knows how often that is, and a
+    /// month keeps nothing.
+    #[must_use]
+    pub fn keeping(mut self, requests: u32, refresh: TimeDelta) -> Self {
+        self.bills = (requests, refresh);
+        self
+    }
+
+    /// What bills still need in the month of `now`.
+    fn kept(&self, now: DateTime<Utc>) -> u32 {
+        let (requests, refresh) = self.bills;
+        let left = Calendar::Month.around(now, chrono_tz::Tz::UTC).end - now;
+        let Some(times) = left.num_minutes().checked_div(refresh.num_minutes()) else {
+            return 0;
+        };
+        u32::try_from(times + 1).unwrap_or(u32::MAX).saturating_mul(requests)
+    }
+
     /// Takes one request. An error when none is left: nothing may be asked then.
-    pub fn take(&mut self, now: DateTime<Utc>) -> Result<(), Failure> {
-        if self.taken >= self.run_cap {
+    pub fn take(&mut self, purpose: Purpose, now: DateTime<Utc>) -> Result<(), Failure> {
+        let (of_run, of_month) = match purpose {
+            Purpose::Bill => (0, 0),
+            Purpose::Beside => (self.bills.0, self.kept(now)),
+        };
+        if self.taken >= self.run_cap.saturating_sub(of_run) {
+            if of_run > 0 && self.taken < self.run_cap {
+                return Err(Failure::new(
+                    Kind::Refused,
+                    format!(
+                        "the bill needs the rest of the {} paid requests of a run (`aws.paid_requests_per_run`)",
+                        self.run_cap
+                    ),
+                ));
+            }
             return Err(Failure::new(
                 Kind::Refused,
                 format!(
@@ -54,7 +98,16 @@ impl PaidBudget {
             ));
         }
         let month = now.format("%Y-%m").to_string();
-        if !self.meter.take(&month, self.month_cap)? {
+        if !self.meter.take(&month, self.month_cap.saturating_sub(of_month))? {
+            if of_month > 0 {
+                return Err(Failure::new(
+                    Kind::Refused,
+                    format!(
+                        "the bill needs the rest of the {} paid requests of {month} (`aws.paid_requests_per_month`)",
+                        self.month_cap
+                    ),
+                ));
+            }
             return Err(Failure::new(
                 Kind::Refused,
                 format!(
@@ -173,16 +226,40 @@ mod tests {
         for _ in 0..4 {
             // Each run with a fresh handle: the file counts.
             let mut run = budget();
-            granted += (0..10).filter(|_| run.take(now).is_ok()).count();
+            granted += (0..10).filter(|_| run.take(Purpose::Bill, now).is_ok()).count();
             assert!(run.taken() <= 3);
         }
         assert_eq!(granted, 5);
-        assert!(budget().take(next).is_ok(), "a new month");
+        assert!(budget().take(Purpose::Bill, next).is_ok(), "a new month");
         assert!(
             PaidBudget::new(Box::new(MemoryMeter::default()), 3, 0)
-                .take(now)
+                .take(Purpose::Bill, now)
                 .is_err()
         );
         assert_eq!(PRICE.to_string(), "0.01");
+    }
+    /// A month of runs every eight hours, each of which asks for a bill (2) and two things beside it: how many of each were granted.
+    fn month(cap: u32) -> (u32, u32) {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut bills, mut beside) = (0, 0);
+        for refresh in 0..93 {
+            let now = "2026-12-01T00:30:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::hours(8 * refresh);
+            let meter = Box::new(FileMeter(folder.path().join("paid")));
+            let mut run = PaidBudget::new(meter, 6, cap).keeping(2, TimeDelta::hours(8));
+            for (purpose, granted) in [(Purpose::Beside, &mut beside), (Purpose::Bill, &mut bills)] {
+                *granted += (0..2).filter(|_| run.take(purpose, now).is_ok()).count() as u32;
+            }
+        }
+        (bills, beside)
+    }
+
+    #[test]
+    fn bills_come_before_what_is_asked_beside_them() {
+        assert_eq!(month(500), (186, 186), "the usual cap is enough for all");
+        assert_eq!(
+            month(300),
+            (186, 114),
+            "with less it is the bill that is asked to the end"
+        );
     }
 }

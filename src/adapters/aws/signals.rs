@@ -1,5 +1,6 @@
 //! What AWS itself says about an account: Cost Anomaly Detection, AWS Budgets, Cost Explorer's forecast.
 
+use aws_sdk_budgets::types::{Dimension, Expression, MatchOption};
 use aws_sdk_costexplorer::types::{
     Anomaly, AnomalyDateInterval, AnomalyFeedbackType, DateInterval, Granularity, Metric, RootCause,
 };
@@ -9,11 +10,14 @@ use rust_decimal::Decimal;
 use super::client::Aws;
 use super::cost_explorer::{client, retried};
 use super::failure::{Failure, Kind};
-use super::paid::{PaidBudget, SharedBudget};
+use super::paid::{PaidBudget, Purpose, SharedBudget};
 use super::permissions::Permission;
 use crate::domain::money::{Currency, parse_decimal};
 use crate::domain::period::{Calendar, Period};
-use crate::domain::signal::{ProviderAnomaly, ProviderBudget, ProviderForecast, Signals};
+use crate::domain::signal::{
+    ANOMALIES as ANOMALIES_PART, BUDGETS as BUDGETS_PART, FORECAST as FORECAST_PART, ProviderAnomaly, ProviderBudget,
+    ProviderForecast, Signals,
+};
 use crate::ports::ProviderSignals;
 
 /// What reading anomalies calls.
@@ -92,7 +96,7 @@ impl AwsSignals {
         let mut found = Vec::new();
         let mut token: Option<String> = None;
         for _ in 0..MAX_PAGES {
-            let page = retried(&self.aws, &mut self.paid.hold(), now, || {
+            let page = retried(&self.aws, &mut self.paid.hold(), Purpose::Beside, now, || {
                 let request = client
                     .get_anomalies()
                     .date_interval(interval.clone())
@@ -140,6 +144,8 @@ impl AwsSignals {
             let request = client
                 .describe_budgets()
                 .account_id(&self.account)
+                // Without it the filter is left out of budgets that were made since there are expressions.
+                .show_filter_expression(true)
                 .set_next_token(token.clone());
             let page = self.aws.wait(request.send());
             let page = page.map_err(|e| Failure::of("budgets:ViewBudget", &e))?;
@@ -176,19 +182,17 @@ impl AwsSignals {
             "ANNUALLY" => Some(Calendar::Year),
             _ => None,
         };
-        #[expect(deprecated, reason = "budgets made before filter expressions still carry these")]
-        let filters = budget.cost_filters();
-        let services = filters.and_then(|f| f.get("Service")).cloned().unwrap_or_default();
+        let (services, filtered) = filters(budget);
         Some(ProviderBudget {
             name: budget.budget_name().to_owned(),
             account: self.account.clone(),
             limit,
-            actual: actual.map(|(amount, _)| amount).unwrap_or_default(),
+            actual: actual.filter(|(_, unit)| *unit == currency).map(|(amount, _)| amount),
             forecast: forecast.map(|(amount, _)| amount),
             currency,
             period: calendar.map(|c| c.around(now, chrono_tz::Tz::UTC)),
             services,
-            filtered: filters.is_some_and(|f| !f.is_empty()) || budget.filter_expression().is_some(),
+            filtered,
         })
     }
 
@@ -201,7 +205,7 @@ impl AwsSignals {
             .end(end.to_string())
             .build();
         let interval = interval.map_err(|e| Failure::new(Kind::Refused, e.to_string()))?;
-        let answer = retried(&self.aws, &mut self.paid.hold(), now, || {
+        let answer = retried(&self.aws, &mut self.paid.hold(), Purpose::Beside, now, || {
             let request = client
                 .get_cost_forecast()
                 .time_period(interval.clone())
@@ -229,33 +233,85 @@ impl AwsSignals {
     }
 }
 
+/// The services that a budget is about, none for all; and whether it is filtered by anything else.
+fn filters(budget: &aws_sdk_budgets::types::Budget) -> (Vec<String>, bool) {
+    #[expect(deprecated, reason = "budgets made before filter expressions still carry these")]
+    let old = budget.cost_filters();
+    let mut services = old.and_then(|f| f.get("Service")).cloned().unwrap_or_default();
+    let mut filtered = old.is_some_and(|f| f.keys().any(|key| key != "Service"));
+    if let Some(expression) = budget.filter_expression() {
+        match services_of(expression) {
+            Some(named) => services = named,
+            None => filtered = true,
+        }
+    }
+    (services, filtered)
+}
+
+/// The services that an expression names, if it is about nothing else: none for all. Which kinds of charges count (taxes, credits) is no
+/// matter of what was used.
+fn services_of(expression: &Expression) -> Option<Vec<String>> {
+    if let Some(named) = expression.dimensions() {
+        let plain = named.match_options().iter().all(|how| *how == MatchOption::Equals);
+        return (named.key() == &Dimension::Service && plain).then(|| named.values().to_vec());
+    }
+    if !expression.or().is_empty() {
+        let parts: Option<Vec<_>> = expression.or().iter().map(services_of).collect();
+        return parts.map(|parts| parts.concat());
+    }
+    let about_kinds = |part: &&Expression| {
+        let named = part.not().unwrap_or(part).dimensions();
+        named.is_some_and(|named| named.key() == &Dimension::RecordType)
+    };
+    if about_kinds(&expression) {
+        return Some(Vec::new());
+    }
+    let mut parts = expression.and().iter().filter(|part| !about_kinds(part));
+    match (parts.next(), parts.next()) {
+        (Some(only), None) => services_of(only),
+        (None, _) if !expression.and().is_empty() => Some(Vec::new()),
+        _ => None,
+    }
+}
+
 impl ProviderSignals for AwsSignals {
     fn name(&self) -> &str {
         &self.account
     }
 
-    fn ask(&mut self, now: DateTime<Utc>) -> Signals {
+    fn off(&self) -> Vec<String> {
+        let parts = [
+            (ANOMALIES_PART, self.wanted.anomalies),
+            (BUDGETS_PART, self.wanted.budgets),
+            (FORECAST_PART, self.wanted.forecast),
+        ];
+        let off = parts.into_iter().filter(|(_, wanted)| !wanted);
+        off.map(|(part, _)| part.to_owned()).collect()
+    }
+
+    fn ask(&mut self, known: &[&str], now: DateTime<Utc>) -> Signals {
         let before = self.paid.hold().taken();
         let mut signals = Signals {
             asked_at: now,
+            off: self.off(),
             ..Signals::default()
         };
-        if self.wanted.anomalies {
+        if self.wanted.anomalies && !known.contains(&ANOMALIES_PART) {
             match self.anomalies(now) {
                 Ok(found) => signals.anomalies = found,
-                Err(failure) => signals_unknown(&mut signals.unknown, "anomalies", &failure),
+                Err(failure) => signals_unknown(&mut signals.unknown, ANOMALIES_PART, &failure),
             }
         }
-        if self.wanted.budgets {
+        if self.wanted.budgets && !known.contains(&BUDGETS_PART) {
             match self.budgets(now) {
                 Ok(found) => signals.budgets = found,
-                Err(failure) => signals_unknown(&mut signals.unknown, "budgets", &failure),
+                Err(failure) => signals_unknown(&mut signals.unknown, BUDGETS_PART, &failure),
             }
         }
-        if self.wanted.forecast {
+        if self.wanted.forecast && !known.contains(&FORECAST_PART) {
             match self.forecast(now) {
                 Ok(found) => signals.forecast = found,
-                Err(failure) => signals_unknown(&mut signals.unknown, "forecast", &failure),
+                Err(failure) => signals_unknown(&mut signals.unknown, FORECAST_PART, &failure),
             }
         }
         signals.paid_requests = u64::from(self.paid.hold().taken() - before);
@@ -312,7 +368,7 @@ pub fn give_feedback(
         Feedback::Planned => AnomalyFeedbackType::PlannedActivity,
     };
     let client = client(aws);
-    retried(aws, paid, now, || {
+    retried(aws, paid, Purpose::Bill, now, || {
         let request = client
             .provide_anomaly_feedback()
             .anomaly_id(id)

@@ -150,6 +150,7 @@ mod with_aws {
         };
         let limits = &ctx.config.aws;
         let budget = PaidBudget::new(meter, limits.paid_requests_per_run, limits.paid_requests_per_month);
+        let budget = budget.keeping(ctx.config.bill_requests(), refresh(ctx));
         let budget = SharedBudget::new(budget);
         PAID.with(|slot| slot.replace(Some(budget.clone())));
         Ok(budget)

@@ -3,6 +3,7 @@
 mod coverage;
 mod provider;
 mod runs;
+mod sources;
 mod unpriced;
 
 use std::collections::BTreeMap;
@@ -12,12 +13,13 @@ use chrono::{DateTime, Utc};
 pub use coverage::{CoveragePolicy, coverage};
 pub use provider::second_witness;
 pub use runs::{RunPolicy, last_run, remember};
+pub use sources::watch_sources;
 pub use unpriced::{UnpricedPolicy, unpriced};
 
 use super::collect::Complete;
 use crate::domain::alert::{Alert, Behaviour, Silence, State, Step, Verdict, message_id, step};
 use crate::domain::notification::{Fact, Notification, Severity, Told};
-use crate::domain::signal::Signals;
+use crate::domain::signal::{ANOMALIES, BUDGETS, Signals};
 use crate::ports::{AlertCommit, AlertStore, Ledger, Pricer, StoreError};
 
 /// Times that a decision is made anew because another run changed what it was based on.
@@ -32,7 +34,7 @@ pub struct WatchPolicy {
     pub coverage: Option<CoveragePolicy>,
     /// The job itself.
     pub runs: RunPolicy,
-    /// What providers say, by account; none: not asked.
+    /// What providers say, by account; none: nobody is asked.
     pub signals: Vec<Signals>,
 }
 
@@ -122,20 +124,19 @@ pub fn watch_all(
         complete.bills,
         now,
     )?);
-    if !policy.signals.is_empty() {
-        all.absorb(watch_providers(
-            &policy.signals,
-            channels,
-            ledger,
-            store,
-            complete.bills,
-            now,
-        )?);
-    }
+    all.absorb(watch_providers(
+        &policy.signals,
+        channels,
+        ledger,
+        store,
+        complete.bills,
+        now,
+    )?);
     Ok(all)
 }
 
-/// Moves the alerts on what providers say. A part that could not be asked resolves nothing.
+/// Moves the alerts on what providers say. A part that could not be asked resolves nothing; of one that is switched off the alerts end,
+/// with words that claim nothing.
 fn watch_providers(
     signals: &[Signals],
     channels: &[String],
@@ -144,7 +145,6 @@ fn watch_providers(
     complete: bool,
     now: DateTime<Utc>,
 ) -> Result<Watched, StoreError> {
-    let known = |part: &str| !signals.iter().any(|s| s.unknown.iter().any(|u| u.starts_with(part)));
     let ours = store.alerts(Some(now))?;
     let anomalies: Vec<Condition> = signals.iter().flat_map(|s| provider::anomalies(s, now)).collect();
     let spent: Vec<Condition> = signals.iter().flat_map(|s| provider::spent(s, &ours, now)).collect();
@@ -154,11 +154,21 @@ fn watch_providers(
     }
     let mut all = Watched::default();
     for ((kind, over), conditions, part) in [
-        (provider::ANOMALY, anomalies, "anomalies"),
-        (provider::BUDGET, spent, "budgets"),
-        (provider::DEAD, dead, "budgets"),
+        (provider::ANOMALY, anomalies, ANOMALIES),
+        (provider::BUDGET, spent, BUDGETS),
+        (provider::DEAD, dead, BUDGETS),
     ] {
-        let whole = complete && known(part);
+        let known = !signals.iter().any(|s| s.is_unknown(part));
+        let off = signals.iter().all(|s| s.off.iter().any(|name| name == part));
+        if off && !ours.iter().any(|alert| alert.kind == kind && alert.is_open()) {
+            continue;
+        }
+        // Whether all was read is nothing to something that is not looked at any more.
+        let (over, whole) = if off {
+            (provider::OFF, true)
+        } else {
+            (over, complete && known)
+        };
         all.absorb(watch(kind, &conditions, over, channels, store, whole, now)?);
     }
     Ok(all)

@@ -21,10 +21,16 @@ pub const ANOMALY: (&str, &str) = ("aws_anomaly", "the anomaly has ended");
 /// See [`ANOMALY`].
 pub const BUDGET: (&str, &str) = (
     "aws_budget",
-    "the budget is no longer spent, or our own alert on it says so now",
+    "the budget is no longer spent, its period is over, or our own alert on it says so now",
 );
 /// See [`ANOMALY`].
 pub const DEAD: (&str, &str) = ("aws_budget_dead", "the budget sees spend now");
+
+/// Why an alert ends whose part of what AWS says is switched off.
+pub const OFF: &str = "AWS is no longer asked about it, so that nobody knows";
+
+/// How long into a period AWS may still answer with what was spent in the one before: it counts two or three times a day.
+const SETTLING: TimeDelta = TimeDelta::hours(12);
 
 /// Days after which an anomaly that ended is no longer told.
 const RECENT: TimeDelta = TimeDelta::days(3);
@@ -86,43 +92,55 @@ pub fn spent(signals: &Signals, ours: &[Alert], now: DateTime<Utc>) -> Vec<Condi
     let over = signals
         .budgets
         .iter()
-        .filter(|b| !b.limit.is_zero() && b.actual >= b.limit && !told(&b.name));
+        .filter(|b| b.is_spent() && b.is_current(now) && !told(&b.name))
+        .filter(|b| is_settled(b, signals.asked_at));
     over.map(|b| budget(b, BUDGET.0, "100 % actual", now)).collect()
+}
+
+/// Whether what AWS counts is about the period that runs: not at its very beginning. A day is too short to wait for that.
+fn is_settled(b: &ProviderBudget, asked_at: DateTime<Utc>) -> bool {
+    b.period
+        .is_none_or(|p| p.end - p.start <= TimeDelta::days(1) || asked_at - p.start >= SETTLING)
 }
 
 /// The names of budgets on which AWS and we agree: one alert, two witnesses.
 #[must_use]
 pub fn second_witness(signals: &Signals, ours: &[Alert]) -> Vec<String> {
-    let over = signals
-        .budgets
-        .iter()
-        .filter(|b| !b.limit.is_zero() && b.actual >= b.limit);
+    let asked = signals.asked_at;
+    let over = signals.budgets.iter().filter(|b| b.is_spent() && is_settled(b, asked));
     let both = over.filter(|b| {
         ours.iter()
-            .any(|a| a.policy == b.name && a.kind == "budget_actual" && a.state.is_active())
+            .any(|a| a.policy == b.name && a.kind == "budget_actual" && a.state.is_active() && a.period.contains(asked))
     });
     both.map(|b| b.name.clone()).collect()
 }
 
 fn budget(b: &ProviderBudget, kind: &str, threshold: &str, now: DateTime<Utc>) -> Condition {
     let money = |amount| Money::new(amount, b.currency).to_string();
-    let mut facts = vec![fact("Spent", money(b.actual)), fact("Budget", money(b.limit))];
+    let actual = b.actual.unwrap_or_default();
+    let mut facts = vec![fact("Spent", money(actual)), fact("Budget", money(b.limit))];
     facts.extend(b.forecast.map(|f| fact("AWS expects", money(f))));
     facts.push(fact("Account", b.account.clone()));
-    let title = if kind == DEAD.0 {
-        format!("AWS budget {} sees nothing while there is spend", b.name)
-    } else {
-        format!(
-            "AWS budget {} is spent: {} of {}",
-            b.name,
-            money(b.actual),
-            money(b.limit)
+    let name = &b.name;
+    let (title, summary, severity) = if kind != DEAD.0 {
+        (
+            format!("AWS budget {name} is spent: {} of {}", money(actual), money(b.limit)),
+            "So says AWS Budgets; our own figures do not yet.",
+            Severity::Warning,
         )
-    };
-    let summary = if kind == DEAD.0 {
-        "Its filter matches no charge, so that it can never warn. Tag filters are written `user:KEY$VALUE`."
+    } else if b.filtered {
+        // What its filter leaves may well be nothing: a team that spends nothing is fine.
+        (
+            format!("AWS budget {name} has seen nothing since its period began, while there is spend"),
+            "Is its filter right? Tag filters are written `user:KEY$VALUE`. Where nothing was spent of what it is about, all is well.",
+            Severity::Info,
+        )
     } else {
-        "So says AWS Budgets; our own figures do not yet."
+        (
+            format!("AWS budget {name} sees nothing while there is spend"),
+            "Its filter matches no charge, so that it can never warn.",
+            Severity::Warning,
+        )
     };
     let identity = Identity {
         kind,
@@ -132,14 +150,17 @@ fn budget(b: &ProviderBudget, kind: &str, threshold: &str, now: DateTime<Utc>) -
         period: b.period.unwrap_or(Period::new(DateTime::UNIX_EPOCH, always().end)),
     };
     let data = serde_json::json!({ "budget": b, "witnesses": ["aws"] });
-    identity.condition(title, summary.to_owned(), facts, data, now)
+    let mut condition = identity.condition(title, summary.to_owned(), facts, data, now);
+    condition.alert.severity = severity;
+    condition
 }
 
-/// Budgets that see nothing while what they are about is spent on.
+/// Budgets that see nothing while what they are about is spent on. One of which AWS has not said yet what was spent is not one.
 pub fn dead(signals: &Signals, ledger: &mut dyn Ledger, now: DateTime<Utc>) -> Result<Vec<Condition>, StoreError> {
     let mut found = Vec::new();
-    for b in signals.budgets.iter().filter(|b| b.actual.is_zero()) {
-        let Some(period) = b.period.filter(|p| now - p.start >= PATIENCE) else {
+    let sees_nothing = |b: &&ProviderBudget| b.actual.is_some_and(|actual| actual.is_zero());
+    for b in signals.budgets.iter().filter(sees_nothing) {
+        let Some(period) = b.period.filter(|p| p.contains(now) && now - p.start >= PATIENCE) else {
             continue;
         };
         let mut sum = Decimal::ZERO;

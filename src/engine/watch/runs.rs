@@ -22,8 +22,9 @@ pub const ON_TIME: &str = "runs come on time again";
 pub const FRESH: &str = "new spend has come in";
 
 /// The checkpoints of the job itself; no source of the settings can have a name with a space at its end.
-const SOURCE: &str = "finops run ";
+pub(super) const SOURCE: &str = "finops run ";
 const LAST: &str = "last";
+const FIRST: &str = "first";
 
 /// When the job itself is alerted on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,8 +37,12 @@ pub struct RunPolicy {
 
 /// When the job ran before, as the ledger remembers.
 pub fn last_run(ledger: &mut dyn Ledger) -> Result<Option<DateTime<Utc>>, StoreError> {
+    remembered(ledger, LAST)
+}
+
+fn remembered(ledger: &mut dyn Ledger, key: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
     let known = ledger.checkpoints(SOURCE)?;
-    let text = known.get(LAST).and_then(|Checkpoint(at)| std::str::from_utf8(at).ok());
+    let text = known.get(key).and_then(|Checkpoint(at)| std::str::from_utf8(at).ok());
     Ok(text.and_then(|text| text.parse().ok()))
 }
 
@@ -48,8 +53,14 @@ pub fn remember(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let mut batch = RecordBatch::default();
-    let at = Checkpoint(now.to_rfc3339().into_bytes());
-    batch.checkpoints.push((SOURCE.to_owned(), LAST.to_owned(), at));
+    let mut keep = |key: &str, at: DateTime<Utc>| {
+        let at = Checkpoint(at.to_rfc3339().into_bytes());
+        batch.checkpoints.push((SOURCE.to_owned(), key.to_owned(), at));
+    };
+    keep(LAST, now);
+    if remembered(ledger, FIRST)?.is_none() {
+        keep(FIRST, last_run(ledger)?.unwrap_or(now));
+    }
     ledger.record(&batch, pricer, now)?;
     Ok(())
 }
@@ -79,24 +90,57 @@ pub fn missed(policy: &RunPolicy, last: Option<DateTime<Utc>>, now: DateTime<Utc
     )]
 }
 
-/// Whether nothing new has come in for too long.
+/// Days before now in which the newest spend is looked for where there is some of later, too.
+const DAYS: i64 = 62;
+
+/// When the newest spend was, seen from now: a row that is dated ahead (a yearly fee, a clock that was wrong) hides none.
+fn newest(ledger: &mut dyn Ledger, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let Some(all) = ledger.span()? else {
+        return Ok(None);
+    };
+    if all.end <= now {
+        return Ok(Some(all.end));
+    }
+    let from = now - TimeDelta::days(DAYS);
+    let mut newest = None;
+    ledger.spend_by(Period::new(from, now), &[], &mut |key, _| {
+        newest = newest.max(Some(key.hour))
+    })?;
+    let end = newest.map(|hour| hour.start() + TimeDelta::hours(1));
+    Ok(end.or((all.start < from).then_some(from)).map(|end| end.min(now)))
+}
+
+/// Whether nothing new has come in for too long; where nothing ever came, since the first run.
 pub fn stale(policy: &RunPolicy, ledger: &mut dyn Ledger, now: DateTime<Utc>) -> Result<Vec<Condition>, StoreError> {
-    let (Some(after), Some(span_of_all)) = (policy.stale_after, ledger.span()?) else {
+    let Some(after) = policy.stale_after else {
         return Ok(Vec::new());
     };
-    let newest = span_of_all.end.min(now);
-    if now - newest <= after {
+    let found = newest(ledger, now)?;
+    let Some(since) = found.or(remembered(ledger, FIRST)?) else {
+        return Ok(Vec::new());
+    };
+    if now - since <= after {
         return Ok(Vec::new());
     }
-    let title = format!("the newest spend is {} old", span(now - newest));
-    let facts = vec![fact("Newest spend", newest.format("%Y-%m-%d %H:%M UTC").to_string())];
-    let data = serde_json::json!({ "newest": newest, "run": now, "stale_after_seconds": after.num_seconds() });
+    let at = since.format("%Y-%m-%d %H:%M UTC").to_string();
+    let (title, fact) = match found {
+        Some(_) => (
+            format!("the newest spend is {} old", span(now - since)),
+            fact("Newest spend", at),
+        ),
+        None => (
+            format!("no spend has come in since the first run, {} ago", span(now - since)),
+            fact("First run", at),
+        ),
+    };
+    let facts = vec![fact];
+    let data = serde_json::json!({ "newest": found, "run": now, "stale_after_seconds": after.num_seconds() });
     let summary =
         "Budgets are evaluated on old figures. Look at the sources: a path, a role or a permission may have changed.";
     Ok(vec![condition(STALE, "stale data", title, summary, facts, data, now)])
 }
 
-fn condition(
+pub(super) fn condition(
     kind: &str,
     threshold: &str,
     title: String,
@@ -128,7 +172,7 @@ fn condition(
     }
 }
 
-fn span(of: TimeDelta) -> String {
+pub(super) fn span(of: TimeDelta) -> String {
     match of.num_hours() {
         0 => format!("{} min", of.num_minutes()),
         hours @ 1..=72 => format!("{hours} h"),

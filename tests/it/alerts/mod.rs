@@ -2,6 +2,7 @@
 
 mod handover;
 mod lifecycle;
+mod providers;
 mod store;
 mod watch;
 

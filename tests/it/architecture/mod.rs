@@ -261,6 +261,27 @@ fn the_settings_of_the_readme_are_valid() {
 }
 
 #[test]
+fn the_settings_for_aws_that_people_copy_last_a_month() {
+    let text = read(&root().join("docs/aws.md"));
+    let block = |first: &str| {
+        let mut blocks = text
+            .split("```toml\n")
+            .skip(1)
+            .map(|rest| rest.split("```").next().unwrap());
+        blocks.find(|block| block.starts_with(first)).unwrap()
+    };
+    let settings = format!("{}{}", block("[[cost_explorer]]"), block("[aws]\npaid"));
+    let config: finops::config::Config = toml::from_str(&settings).unwrap();
+    assert_eq!(
+        config.aws.paid_requests_per_month,
+        finops::config::Config::default().aws.paid_requests_per_month
+    );
+    // Two questions for the bill, one each for anomalies and forecast, three times a day.
+    assert_eq!(config.paid_requests_a_month(), 4 * 3 * 31);
+    assert!(config.paid_requests_a_month() < config.aws.paid_requests_per_month);
+}
+
+#[test]
 fn the_budgets_that_people_copy_are_valid() {
     let readme = read(&root().join("README.md"));
     let block = readme

@@ -16,7 +16,7 @@ use super::rows::{self, Grouping, USAGE};
 use super::{HOURLY_DAYS, Options, midnight};
 use crate::adapters::aws::client::Aws;
 use crate::adapters::aws::failure::{Failure, Kind};
-use crate::adapters::aws::paid::PaidBudget;
+use crate::adapters::aws::paid::{PaidBudget, Purpose};
 use crate::domain::label::Label;
 use crate::domain::period::Hour;
 use crate::domain::spend::{SpendKey, Sums};
@@ -188,7 +188,7 @@ fn ask(
     let mut results = Vec::new();
     let mut token: Option<String> = None;
     for _ in 0..MAX_PAGES {
-        let page = retried(aws, paid, options.now, || {
+        let page = retried(aws, paid, Purpose::Bill, options.now, || {
             let request = client
                 .get_cost_and_usage()
                 .time_period(period.clone())
@@ -218,12 +218,13 @@ fn ask(
 pub fn retried<T>(
     aws: &Aws,
     paid: &mut PaidBudget,
+    purpose: Purpose,
     now: DateTime<Utc>,
     mut attempt: impl FnMut() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let mut round = 1;
     loop {
-        paid.take(now)?;
+        paid.take(purpose, now)?;
         match attempt() {
             Err(e) if round < ATTEMPTS && matches!(e.kind, Kind::Throttled | Kind::Unavailable | Kind::Unreachable) => {
                 let pause = Duration::from_millis(400 << round);

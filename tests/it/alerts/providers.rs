@@ -1,0 +1,362 @@
+//! What a provider says about its own anomalies and budgets, switched off, of another month, or not known; and sources that fail for long.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use finops::adapters::memory::{MemoryAlerts, MemoryLedger};
+use finops::domain::charge::{Charge, UnpricedReason};
+use finops::domain::dimension::{Dimension, Dimensions};
+use finops::domain::money::Currency;
+use finops::domain::period::{Calendar, Hour, Period};
+use finops::domain::signal::{ProviderAnomaly, ProviderBudget, ProviderForecast, Signals};
+use finops::domain::spend::{Basis, Bill, SpendKey, Sums};
+use finops::domain::usage::{EventId, UsageEvent};
+use finops::engine::collect::{Collection, FailedSource};
+use finops::engine::signals::current;
+use finops::engine::watch::{RunPolicy, WatchPolicy, remember, second_witness, watch_all, watch_sources};
+use finops::ports::{Ledger as _, Outbox as _, Pricer, ProviderSignals, RecordBatch};
+use rust_decimal::Decimal;
+
+use super::at;
+
+struct Nothing;
+
+impl Pricer for Nothing {
+    fn price(&self, _: &UsageEvent) -> Charge {
+        Charge::unpriced(UnpricedReason::UnknownModel, Decimal::ZERO)
+    }
+}
+
+/// Messages that were not seen before: what was told, and how urgently.
+fn told(store: &mut MemoryAlerts, seen: &mut usize) -> Vec<String> {
+    let all = store.claim().unwrap();
+    let new = all.iter().skip(*seen);
+    let new = new
+        .map(|p| format!("{} {} {}", p.message.told, p.message.severity, p.message.title))
+        .collect();
+    *seen = all.len();
+    new
+}
+
+fn aws_budget(name: &str, actual: Option<i64>, now: DateTime<Utc>) -> ProviderBudget {
+    ProviderBudget {
+        name: name.to_owned(),
+        account: "1".to_owned(),
+        limit: 100.into(),
+        actual: actual.map(Decimal::from),
+        forecast: None,
+        currency: Currency::USD,
+        period: Some(Calendar::Month.around(now, chrono_tz::Tz::UTC)),
+        services: Vec::new(),
+        filtered: false,
+    }
+}
+
+fn anomaly() -> ProviderAnomaly {
+    ProviderAnomaly {
+        id: "a-1".to_owned(),
+        account: "1".to_owned(),
+        start: at("2026-11-20T00:00:00Z"),
+        end: None,
+        impact: 600.into(),
+        actual: None,
+        expected: None,
+        causes: Vec::new(),
+        feedback: None,
+    }
+}
+
+fn signals(now: &str, anomalies: Vec<ProviderAnomaly>, budgets: Vec<ProviderBudget>, off: &[&str]) -> Signals {
+    Signals {
+        asked_at: at(now),
+        anomalies,
+        budgets,
+        off: off.iter().map(|part| (*part).to_owned()).collect(),
+        ..Signals::default()
+    }
+}
+
+struct Scene {
+    ledger: MemoryLedger,
+    store: MemoryAlerts,
+    seen: usize,
+}
+
+impl Scene {
+    /// With a dollar of Bedrock billed on each of the first days of November.
+    fn new() -> Self {
+        let mut ledger = MemoryLedger::new();
+        let period = Calendar::Month.around(at("2026-11-10T00:00:00Z"), chrono_tz::Tz::UTC);
+        let dimensions = Dimensions::default()
+            .with(Dimension::Category, "Usage")
+            .with(Dimension::Service, "Amazon Bedrock");
+        let row = |day: i64| {
+            let key = SpendKey {
+                hour: Hour::of(period.start + TimeDelta::days(day)),
+                basis: Basis::Billed,
+                currency: Currency::USD,
+                dimensions,
+            };
+            let cost = Decimal::ONE;
+            (
+                key,
+                Sums {
+                    cost,
+                    ..Sums::default()
+                },
+            )
+        };
+        let bill = Bill {
+            identity: "bill".to_owned(),
+            period,
+            rows: (0..9).map(row).collect(),
+            settled_before: None,
+        };
+        ledger.replace_bill(&bill, at("2026-11-10T00:00:00Z")).unwrap();
+        let store = MemoryAlerts::new();
+        Scene { ledger, store, seen: 0 }
+    }
+
+    fn watch(&mut self, now: &str, signals: Vec<Signals>) -> Vec<String> {
+        let policy = WatchPolicy {
+            signals,
+            ..WatchPolicy::default()
+        };
+        let (ledger, store) = (&mut self.ledger, &mut self.store);
+        watch_all(&policy, &Nothing, &["out".to_owned()], ledger, store, true, at(now)).unwrap();
+        told(&mut self.store, &mut self.seen)
+    }
+}
+
+#[test]
+fn what_is_not_asked_any_more_is_not_called_over() {
+    let now = "2026-11-24T12:00:00Z";
+    let spent = || vec![aws_budget("b", Some(145), at(now))];
+    let mut scene = Scene::new();
+    let first = scene.watch(now, vec![signals(now, vec![anomaly()], spent(), &[])]);
+    assert_eq!(first.len(), 2, "{first:?}");
+    // One part is switched off, then all of them: nobody says that anything has ended.
+    let off = scene.watch(now, vec![signals(now, Vec::new(), spent(), &["anomalies"])]);
+    let unasked = "AWS is no longer asked about it, so that nobody knows";
+    assert_eq!(
+        off,
+        [format!("resolved info cost anomaly detection: resolved, {unasked}")]
+    );
+    assert_eq!(
+        scene.watch(now, Vec::new()),
+        [format!("resolved info b: resolved, {unasked}")]
+    );
+}
+
+#[test]
+fn a_budget_is_called_dead_only_where_that_is_known() {
+    let now = "2026-11-24T12:00:00Z";
+    let budget = |name: &str, actual, services: &[&str], filtered| ProviderBudget {
+        services: services.iter().map(|s| (*s).to_owned()).collect(),
+        filtered,
+        ..aws_budget(name, actual, at(now))
+    };
+    let mut scene = Scene::new();
+    let budgets = vec![
+        budget("dead", Some(0), &["Amazon Bedrock"], false),
+        budget("of a team", Some(0), &[], true),
+        budget("not computed", None, &["Amazon Bedrock"], false),
+        budget(
+            "other service",
+            Some(0),
+            &["Amazon Elastic Compute Cloud - Compute"],
+            false,
+        ),
+    ];
+    let first = scene.watch(now, vec![signals(now, Vec::new(), budgets, &[])]);
+    assert_eq!(
+        first,
+        [
+            "firing warning AWS budget dead sees nothing while there is spend",
+            "firing info AWS budget of a team has seen nothing since its period began, while there is spend",
+        ]
+    );
+}
+
+/// Answers with what was spent in November, whenever it is asked, as AWS does for some hours.
+struct Provider {
+    asked: Vec<Vec<String>>,
+    fails: bool,
+}
+
+impl ProviderSignals for Provider {
+    fn name(&self) -> &str {
+        "1"
+    }
+    fn off(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn ask(&mut self, known: &[&str], now: DateTime<Utc>) -> Signals {
+        self.asked.push(known.iter().map(|part| (*part).to_owned()).collect());
+        let month = Calendar::Month.around(now, chrono_tz::Tz::UTC);
+        let forecast = ProviderForecast {
+            account: "1".to_owned(),
+            mean: 50.into(),
+            bounds: None,
+            currency: Currency::USD,
+            period: Period::new(now, month.end),
+        };
+        Signals {
+            forecast: (!self.fails).then_some(forecast),
+            unknown: self.fails.then(|| "forecast: no data".to_owned()).into_iter().collect(),
+            ..signals(
+                &now.to_rfc3339(),
+                Vec::new(),
+                vec![aws_budget("bill", Some(145), now)],
+                &[],
+            )
+        }
+    }
+}
+
+#[test]
+fn an_answer_of_last_month_alerts_on_nothing_in_this_one() {
+    let mut scene = Scene::new();
+    let mut provider = Provider {
+        asked: Vec::new(),
+        fails: false,
+    };
+    let run = |scene: &mut Scene, provider: &mut Provider, now: &str| {
+        let refresh = TimeDelta::hours(8);
+        let (said, _) = current(provider, &mut scene.ledger, &Nothing, refresh, at(now)).unwrap();
+        (scene.watch(now, vec![said.clone()]), said)
+    };
+    let (told, _) = run(&mut scene, &mut provider, "2026-11-30T20:00:00Z");
+    assert_eq!(
+        told,
+        ["firing warning AWS budget bill is spent: 145.00 USD of 100.00 USD"]
+    );
+    // The month turns within the refresh interval: all is asked anew, and what AWS still counts is not taken for December's.
+    provider.fails = true;
+    let (told, said) = run(&mut scene, &mut provider, "2026-12-01T00:30:00Z");
+    assert_eq!(provider.asked.len(), 2);
+    assert!(told.iter().all(|told| told.starts_with("resolved")), "{told:?}");
+    assert!(said.forecast.is_none() && second_witness(&said, &[]).is_empty());
+    // What failed is asked again alone, later, and what was answered is not paid for twice.
+    run(&mut scene, &mut provider, "2026-12-01T01:30:00Z");
+    assert_eq!(provider.asked.len(), 2);
+    run(&mut scene, &mut provider, "2026-12-01T04:30:00Z");
+    assert_eq!(provider.asked.last().unwrap(), &["anomalies", "budgets"]);
+    let (told, _) = run(&mut scene, &mut provider, "2026-12-01T12:30:00Z");
+    assert_eq!(
+        told,
+        ["firing warning AWS budget bill is spent: 145.00 USD of 100.00 USD"]
+    );
+}
+
+const POLICY: RunPolicy = RunPolicy {
+    every: None,
+    stale_after: Some(TimeDelta::hours(48)),
+};
+
+fn watch_run(scene: &mut Scene, fails: bool, now: &str) -> Vec<String> {
+    let failed = FailedSource {
+        source: "bill".into(),
+        message: "access denied".to_owned(),
+        hint: "allow it".to_owned(),
+    };
+    let collection = Collection {
+        failed_sources: fails.then_some(failed).into_iter().collect(),
+        ..Collection::default()
+    };
+    let policy = WatchPolicy {
+        runs: POLICY,
+        ..WatchPolicy::default()
+    };
+    let (ledger, store, names) = (&mut scene.ledger, &mut scene.store, ["bill".into(), "gateway".into()]);
+    let out = ["out".to_owned()];
+    let now = at(now);
+    watch_all(&policy, &Nothing, &out, ledger, store, !fails, now).unwrap();
+    watch_sources(&POLICY, &names, &collection, &out, ledger, &Nothing, store, now).unwrap();
+    remember(ledger, &Nothing, now).unwrap();
+    told(&mut scene.store, &mut scene.seen)
+}
+
+fn call(scene: &mut Scene, source: &str, time: &str) {
+    let mut event = UsageEvent::new(
+        EventId::of(&[source.as_bytes(), time.as_bytes()]),
+        at(time),
+        "p".into(),
+        "m".into(),
+    );
+    event.dimensions = event.dimensions.with(Dimension::Source, source);
+    let batch = RecordBatch {
+        events: vec![event].into_iter().collect(),
+        ..RecordBatch::default()
+    };
+    scene.ledger.record(&batch, &Nothing, at(time)).unwrap();
+}
+
+#[test]
+fn a_source_that_fails_at_every_run_is_told_beside_one_that_works() {
+    let mut scene = Scene::new();
+    for (day, fails, expected) in [
+        ("11", true, vec![]),
+        ("12", false, vec![]),
+        ("13", true, vec![]),
+        ("14", true, vec![]),
+        (
+            "15",
+            true,
+            vec!["firing warning the source bill cannot be read for 48 h"],
+        ),
+        ("16", true, vec![]),
+        (
+            "17",
+            false,
+            vec!["resolved info finops run: resolved, the source was read, or is not configured any more"],
+        ),
+    ] {
+        call(&mut scene, "gateway", &format!("2026-11-{day}T10:00:00Z"));
+        assert_eq!(
+            watch_run(&mut scene, fails, &format!("2026-11-{day}T12:00:00Z")),
+            expected,
+            "{day}"
+        );
+    }
+}
+
+#[test]
+fn a_source_that_falls_silent_is_told_though_another_one_goes_on() {
+    let mut scene = Scene::new();
+    for day in 1..=30 {
+        let time = format!("2026-11-{day:02}T10:00:00Z");
+        call(&mut scene, "bill", &time);
+        if day <= 20 {
+            call(&mut scene, "gateway", &time);
+        }
+        let told = watch_run(&mut scene, false, &format!("2026-11-{day:02}T12:00:00Z"));
+        match day {
+            24 => assert_eq!(told, ["firing info nothing comes from the source gateway since 3 days"]),
+            _ => assert!(told.is_empty(), "{day}: {told:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_installation_that_never_worked_says_so_and_a_row_dated_ahead_hides_nothing() {
+    let mut scene = Scene {
+        ledger: MemoryLedger::new(),
+        ..Scene::new()
+    };
+    assert!(watch_run(&mut scene, false, "2026-11-10T12:00:00Z").is_empty());
+    assert!(watch_run(&mut scene, false, "2026-11-11T12:00:00Z").is_empty());
+    assert_eq!(
+        watch_run(&mut scene, false, "2026-11-12T13:00:00Z"),
+        ["firing warning no spend has come in since the first run, 49 h ago"]
+    );
+    call(&mut scene, "bill", "2026-11-13T10:00:00Z");
+    assert_eq!(
+        watch_run(&mut scene, false, "2026-11-13T12:00:00Z").len(),
+        1,
+        "resolved"
+    );
+    call(&mut scene, "bill", "2026-12-31T10:00:00Z");
+    assert_eq!(
+        watch_run(&mut scene, false, "2026-11-20T12:00:00Z"),
+        ["firing warning the newest spend is 7 days old"]
+    );
+}
