@@ -344,7 +344,10 @@ fn a_day_that_is_billed_in_part_hides_nothing_that_is_metered() {
     // That day is over, and what there is of it was delivered at noon.
     let later = "2026-11-12T11:00:00Z";
     bill("22");
-    assert_eq!(home.run(later), [""; 0]);
+    assert_eq!(
+        home.run(later),
+        ["[critical reminder] all: 107 % of this month's budget is spent"]
+    );
     assert_eq!(home.budget(later)["spent"], "80");
     // More than the meter has seen counts, and a whole bill of less does once no more is to come.
     bill("41");

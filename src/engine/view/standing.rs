@@ -35,6 +35,9 @@ struct Sides {
     metered: Decimal,
 }
 
+/// A day of an account.
+type Day = (Label, Hour, Sides);
+
 /// Days of bills and of metered use, being collected.
 pub(super) struct Collected {
     now: DateTime<Utc>,
@@ -87,7 +90,7 @@ impl Collected {
                 told.insert(*provider, Told::of(accounts));
             }
         }
-        let mut grouped: BTreeMap<(Label, Label), Vec<(Label, Hour, Sides)>> = BTreeMap::new();
+        let mut grouped: BTreeMap<(Label, Label), Vec<Day>> = BTreeMap::new();
         for ((provider, account, day), sides) in self.days {
             let group = told.get(&provider).and_then(|told| told.group(account));
             if let Some(group) = group {
@@ -214,7 +217,7 @@ pub struct Standing {
 
 impl Standing {
     fn of(
-        days: &[(Label, Hour, Sides)],
+        days: &[Day],
         now: DateTime<Utc>,
         start: Hour,
         compared: Option<Hour>,
