@@ -85,7 +85,7 @@ mod tests {
         assert!(parse_amount("1e400").is_err());
         let rate = parse_decimal("0.000030833333333333").unwrap();
         let seconds = parse_decimal("100.123456789").unwrap();
-        assert_eq!(mul_bounded(seconds, rate).unwrap().to_string(), "0.003087139917660750");
+        assert_eq!(mul_bounded(seconds, rate).unwrap().to_string(), "0.003087139917660800");
         assert_eq!(
             mul_bounded(Decimal::MAX, parse_decimal("1.1").unwrap()),
             Err(MoneyError::Overflow)

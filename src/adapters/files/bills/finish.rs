@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use rust_decimal::Decimal;
+
 use super::deliveries::{Verdict, choose};
 use super::slots::Slots;
 use super::{BillKey, Bills, Common, Rows, bill, identity, of_bucket};
@@ -109,22 +111,34 @@ impl Bills {
 
 /// Whether what a bill comes to can be told and added to others: a ledger that it is in must stay one that can be read.
 fn fits<'a>(
+    of: impl Iterator<Item = &'a u32> + Clone,
+    common: &[Common],
+    slots: &Slots,
+    bases: &[Basis],
+) -> Result<(), MoneyError> {
+    // Zeros at the end, which are there or not by how a file is written, decide nothing.
+    let [as_is, plain]: [fn(Decimal) -> Decimal; 2] = [|cost| cost, |cost| cost.normalize()];
+    comes_to(of.clone(), common, slots, bases, as_is).or_else(|_| comes_to(of, common, slots, bases, plain))
+}
+
+fn comes_to<'a>(
     of: impl Iterator<Item = &'a u32>,
     common: &[Common],
     slots: &Slots,
     bases: &[Basis],
+    digits: fn(Decimal) -> Decimal,
 ) -> Result<(), MoneyError> {
     let mut totals: HashMap<_, Total> = HashMap::new();
     for slot in of.filter_map(|number| slots.get(*number)) {
         let currency = common.get(slot.place.0 as usize).map(|common| common.currency);
         for basis in bases {
             let total = totals.entry((currency, *basis)).or_default();
-            total.add(slots.cost(slot, *basis))?;
+            total.add(digits(slots.cost(slot, *basis)))?;
         }
     }
     totals.values().try_for_each(|total| {
         let sum = total.sum()?;
-        mul_exact(sum, rust_decimal::Decimal::TEN).map(drop)
+        mul_exact(sum.normalize(), Decimal::TEN).map(drop)
     })
 }
 
