@@ -9,7 +9,7 @@ use finops::domain::period::{Calendar, Hour, Period};
 use finops::domain::signal::{ProviderAnomaly, ProviderBudget, ProviderForecast, Signals};
 use finops::domain::spend::{Basis, Bill, SpendKey, Sums};
 use finops::domain::usage::{EventId, UsageEvent};
-use finops::engine::collect::{Collection, FailedSource};
+use finops::engine::collect::{Collection, Complete, FailedSource};
 use finops::engine::signals::current;
 use finops::engine::watch::{RunPolicy, WatchPolicy, remember, second_witness, watch_all, watch_sources};
 use finops::ports::{Ledger as _, Outbox as _, Pricer, ProviderSignals, RecordBatch};
@@ -109,6 +109,7 @@ impl Scene {
             period,
             rows: (0..9).map(row).collect(),
             settled_before: None,
+            formerly: None,
         };
         ledger.replace_bill(&bill, at("2026-11-10T00:00:00Z")).unwrap();
         let store = MemoryAlerts::new();
@@ -121,7 +122,16 @@ impl Scene {
             ..WatchPolicy::default()
         };
         let (ledger, store) = (&mut self.ledger, &mut self.store);
-        watch_all(&policy, &Nothing, &["out".to_owned()], ledger, store, true, at(now)).unwrap();
+        watch_all(
+            &policy,
+            &Nothing,
+            &["out".to_owned()],
+            ledger,
+            store,
+            Complete::ALL,
+            at(now),
+        )
+        .unwrap();
         told(&mut self.store, &mut self.seen)
     }
 }
@@ -269,7 +279,8 @@ fn watch_run(scene: &mut Scene, fails: bool, now: &str) -> Vec<String> {
     let (ledger, store, names) = (&mut scene.ledger, &mut scene.store, ["bill".into(), "gateway".into()]);
     let out = ["out".to_owned()];
     let now = at(now);
-    watch_all(&policy, &Nothing, &out, ledger, store, !fails, now).unwrap();
+    let complete = collection.complete();
+    watch_all(&policy, &Nothing, &out, ledger, store, complete, now).unwrap();
     watch_sources(&POLICY, &names, &collection, &out, ledger, &Nothing, store, now).unwrap();
     remember(ledger, &Nothing, now).unwrap();
     told(&mut scene.store, &mut scene.seen)
