@@ -239,7 +239,7 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>], width: usize) -> Stri
         .enumerate()
         .map(|(at, name)| {
             let cells = || rows.iter().filter_map(move |row| row.get(at));
-            let numbers = at > 0 && cells().any(|c| number(c)) && cells().all(|c| c.is_empty() || number(c));
+            let numbers = cells().any(|c| number(c)) && cells().all(|c| c.is_empty() || number(c));
             column(at, name, numbers)
         })
         .collect();
