@@ -318,6 +318,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("bedrock/us-gov-east-1/meta.llama3-8b*", "plain | output | 0.6 | 2.65", "the input rate of the model of 70b"),
     ("anthropic.claude-3-7-sonnet-20240620*", "plain | *", "no such model; its price is that of a Region"),
     // The other book has it otherwise.
+    ("claude-sonnet-4-5-20250929-v1:0", "*", "a name without a place is in the Region, as the other book has it"),
     ("vertex_ai/claude-3-5-haiku*", "plain | *", "0.8 and 4, as its maker has it"),
     ("azure_ai/Phi-*", "plain | *", "the other book's prices"),
     ("*gpt-4o*-transcribe*", "plain | audio_in | *", "audio is dearer than text, as the other book and Azure have it"),

@@ -367,7 +367,8 @@ fn the_gap_between_bill_and_meter_is_split_into_its_causes() {
     // missing, tokens, price, discount, lag, total: billed with credits less metered at list price.
     assert_eq!(gap(0), ["0", "0", "0", "-0.3", "0", "-0.3"], "as agreed");
     assert_eq!(gap(1), ["0", "0", "0.5", "-0.3", "0", "0.2"], "a dearer price");
-    assert_eq!(gap(2), ["0", "1.5", "-0.15", "-0.15", "0", "1.2"], "half of the tokens");
+    // Both sides pay what was agreed: the missing tokens too, so that no gap of prices is left.
+    assert_eq!(gap(2), ["0", "1.35", "0", "-0.15", "0", "1.2"], "half of the tokens");
     assert_eq!(
         gap(3),
         ["2.7", "0", "0", "-0.5", "0", "2.2"],
