@@ -376,8 +376,8 @@ fn the_gap_between_bill_and_meter_is_split_into_its_causes() {
     );
     assert_eq!(gap(4), ["0", "0", "0", "0", "-3", "-3"], "not billed yet");
     let anthropic = &found["providers"]["anthropic"];
-    // Covered: 2.7 + 2.7 + 1.35 of 11.3.
-    assert_eq!(anthropic["coverage_percent"], "59.7");
+    // Covered: 2.7 + 3.2 (all tokens, at a dearer price) + 1.35 of 11.3.
+    assert_eq!(anthropic["coverage_percent"], "64.2");
     assert_eq!(anthropic["billed_through"], "2026-11-04T00:00:00Z");
     let openai = &found["providers"]["openai"];
     assert_eq!(
@@ -391,7 +391,7 @@ fn the_gap_between_bill_and_meter_is_split_into_its_causes() {
     let table = home.run(&["reconcile", "--period", "2026-11", "--now", NOW]);
     assert_eq!(table.status.code(), Some(1), "below the bound of the settings");
     let text = String::from_utf8_lossy(&table.stdout).into_owned();
-    assert!(text.contains("Metering has seen 59.7 % of what is billed"), "{text}");
+    assert!(text.contains("Metering has seen 64.2 % of what is billed"), "{text}");
 
     // The same bound raises an alert in a run, once, and a full bill ends it.
     let alerts = |run: &serde_json::Value| -> Vec<String> {
@@ -407,7 +407,7 @@ fn the_gap_between_bill_and_meter_is_split_into_its_causes() {
     let run = home.json(&["run"]);
     assert_eq!(
         alerts(&run),
-        ["anthropic: metering has seen 59.7 % of what is billed for 2026-11 firing"]
+        ["anthropic: metering has seen 64.2 % of what is billed for 2026-11 firing"]
     );
     assert_eq!(alerts(&home.json(&["run"])), [""; 0]);
     home.write(
