@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use chrono::DateTime;
 use rust_decimal::Decimal;
 
-use super::price::put_rows;
+use super::price::{put, put_rows};
 use super::text::{clean, counted, money};
-use super::{CliError, Context, Exit, wire};
+use super::{CliError, Context, Exit, Format, wire};
 use crate::domain::glob::glob_matches;
 use crate::domain::money::{Currency, Money};
 use crate::domain::period::{Hour, Period};
@@ -48,7 +48,10 @@ pub fn run(ctx: &mut Context<'_>, args: &BillArgs) -> Result<Exit, CliError> {
 }
 
 fn list(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
-    let bills = wire::ledger(ctx)?.bills()?;
+    let bills = wire::ledger_to_read(ctx)?.bills()?;
+    if bills.is_empty() && ctx.format == Format::Table {
+        return put(ctx, "no bill is recorded\n").map(|()| Exit::Fine);
+    }
     let mut rows = Vec::new();
     for bill in &bills {
         let day = |hour: Hour| hour.start().format("%Y-%m-%d").to_string();

@@ -32,6 +32,10 @@ fn billed(folder: &Path) -> String {
 fn the_same_bill_under_two_names_is_told_and_can_be_taken_back() {
     let home = home("");
     let folder = home.path();
+    // Looking for bills makes no ledger.
+    let before = fs::read_dir(folder).unwrap().count();
+    assert_eq!(out(&finops(folder, &["bill"])), "no bill is recorded\n");
+    assert_eq!(fs::read_dir(folder).unwrap().count(), before);
     fs::write(folder.join("u/a.csv"), format!("{HEADER}{}", row("40", 1, "AWS"))).unwrap();
     let first = finops(folder, &["record", "u/a.csv"]);
     assert!(!err(&first).contains("both have bills"), "{}", err(&first));
