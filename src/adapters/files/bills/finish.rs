@@ -1,6 +1,6 @@
 //! The bills once all rows are known: which deliveries count, and whether their sums can be kept.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
@@ -9,7 +9,7 @@ use super::slots::Slots;
 use super::{BillKey, Bills, Common, Rows, bill, identity, of_bucket};
 use crate::adapters::files::line::Fault;
 use crate::domain::label::Label;
-use crate::domain::money::{MoneyError, Total, mul_exact};
+use crate::domain::money::{Currency, MoneyError, Total, mul_exact};
 use crate::domain::period::Period;
 use crate::domain::spend::{Basis, Bill, Former, SpendKey, SpendRows};
 
@@ -128,15 +128,25 @@ fn comes_to<'a>(
     bases: &[Basis],
     digits: fn(Decimal) -> Decimal,
 ) -> Result<(), MoneyError> {
-    let mut totals: HashMap<_, Total> = HashMap::new();
+    // A bill has one currency, as a rule: looked up where it was found last.
+    let mut totals: Vec<(Option<Currency>, Vec<Total>)> = Vec::new();
     for slot in of.filter_map(|number| slots.get(*number)) {
         let currency = common.get(slot.place.0 as usize).map(|common| common.currency);
-        for basis in bases {
-            let total = totals.entry((currency, *basis)).or_default();
+        let at = totals
+            .iter()
+            .position(|(known, _)| *known == currency)
+            .unwrap_or_else(|| {
+                totals.push((currency, bases.iter().map(|_| Total::default()).collect()));
+                totals.len() - 1
+            });
+        let Some((_, of_currency)) = totals.get_mut(at) else {
+            continue;
+        };
+        for (basis, total) in bases.iter().zip(of_currency) {
             total.add(digits(slots.cost(slot, *basis)))?;
         }
     }
-    totals.values().try_for_each(|total| {
+    totals.iter().flat_map(|(_, totals)| totals).try_for_each(|total| {
         let sum = total.sum()?;
         mul_exact(sum.normalize(), Decimal::TEN).map(drop)
     })
