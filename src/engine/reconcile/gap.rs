@@ -142,10 +142,10 @@ fn sum(amounts: impl Iterator<Item = Decimal>) -> Result<Decimal, MoneyError> {
 /// of them.
 fn token_gap(kinds: &[Kind], sides: &Sides) -> Result<Decimal, MoneyError> {
     let list = sum(kinds.iter().map(|kind| kind.metered))?;
-    let fees = sides.metered.unpriced > 0 || sides.requests != [0; 4];
+    let mixed = sides.metered.unpriced > 0 || sides.requests != [0; 4];
     let scaled = |value: Decimal| -> Result<Decimal, MoneyError> {
         // Where the cost holds more than tokens, or less than all of them, it says nothing about their rates.
-        if list.is_zero() || fees {
+        if list.is_zero() || mixed {
             return Ok(value);
         }
         let product = value.checked_mul(sides.metered.contracted);
