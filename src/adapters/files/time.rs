@@ -10,11 +10,9 @@ use crate::domain::plausible::is_plausible;
 /// An instant and whether the text named its zone. Offsets, fractions of up to nine digits, a space in place of the `T`, a
 /// date alone, and an epoch in digits are understood.
 pub(super) fn parse_time(text: &str) -> Option<(DateTime<Utc>, bool)> {
-    if let Some(at) = Times::default().usual(text) {
-        return Some((at, true));
-    }
+    let usual = Times::default().usual(text).map(|at| (at, true));
     // What cannot be counted with is no time of a call.
-    unusual(text).filter(|(at, _)| is_plausible(at))
+    usual.or_else(|| unusual(text)).filter(|(at, _)| is_plausible(at))
 }
 
 fn unusual(text: &str) -> Option<(DateTime<Utc>, bool)> {
@@ -55,8 +53,8 @@ fn naive(text: &str) -> Option<NaiveDateTime> {
         .or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))
 }
 
-/// Reads the shapes that nearly every record has, `2026-10-20T08:15:04.120Z` and `2026-10-20 08:15:04+00:00`, without a general parser. The
-/// records of a log lie near each other: the day of the one before is most often the day of the next.
+/// Reads the shapes that nearly every record has, `2026-10-20T08:15:04.120Z`, `2026-10-20 08:15:04+00:00` and an epoch in digits, without a
+/// general parser. The records of a log lie near each other: the day of the one before is most often the day of the next.
 #[derive(Default)]
 pub(super) struct Times {
     date: [u8; 10],
@@ -64,8 +62,12 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// The instant, if the text is of that shape.
+    /// The instant, if the text is of such a shape.
     pub fn usual(&mut self, text: &str) -> Option<DateTime<Utc>> {
+        self.written(text).or_else(|| counted(text.as_bytes()))
+    }
+
+    fn written(&mut self, text: &str) -> Option<DateTime<Utc>> {
         let (date, time) = text.as_bytes().split_first_chunk::<10>()?;
         let (clock, rest) = time.split_first_chunk::<9>()?;
         let &[b'T' | b' ', h1, h2, b':', m1, m2, b':', s1, s2] = clock else {
@@ -109,6 +111,30 @@ fn number<const N: usize>(digits: [u8; N]) -> Option<u32> {
     })
 }
 
+/// The instant of an epoch in seconds or finer, all digits.
+fn counted(text: &[u8]) -> Option<DateTime<Utc>> {
+    if !(10..=19).contains(&text.len()) {
+        return None;
+    }
+    let value = text.iter().try_fold(0_u64, |sum, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        (digit <= 9).then_some(sum * 10 + u64::from(digit))
+    })?;
+    whole_epoch(value)
+}
+
+/// The instant of a whole epoch, as [`epoch`] tells it.
+pub(super) fn whole_epoch(value: u64) -> Option<DateTime<Utc>> {
+    let factor = match value {
+        ..100_000_000_000 => 1_000_000_000,
+        ..100_000_000_000_000 => 1_000_000,
+        ..100_000_000_000_000_000 => 1_000,
+        _ => 1,
+    };
+    let nanos = i64::try_from(value.checked_mul(factor)?).ok()?;
+    Some(DateTime::from_timestamp_nanos(nanos))
+}
+
 /// The instant of an epoch whose unit its size tells: seconds, milliseconds, microseconds or nanoseconds.
 pub(super) fn epoch(value: Decimal) -> Option<DateTime<Utc>> {
     let size = value.abs();
@@ -126,7 +152,17 @@ pub(super) fn epoch(value: Decimal) -> Option<DateTime<Utc>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whole_epochs_are_those_of_decimals(value in any::<u64>(), digits in 0..20_u32) {
+            let value = value % 10_u64.saturating_pow(digits).max(1);
+            prop_assert_eq!(whole_epoch(value), epoch(Decimal::from(value)));
+        }
+    }
 
     #[test]
     fn all_spellings_of_one_instant_agree() {

@@ -8,7 +8,7 @@ use crate::domain::usage::MAX_TOKENS;
 
 use super::line::Fault;
 use super::scalar::Scalar;
-use super::time::{epoch, parse_time};
+use super::time::{epoch, parse_time, whole_epoch};
 
 /// Any value.
 #[derive(Default, Debug, Clone, Copy)]
@@ -112,7 +112,7 @@ impl<'a> Value<'a> {
         match self {
             Value::Null => Err(Fault::field(field, "missing")),
             Value::Text(text) => parse_time(text).ok_or_else(wrong),
-            Value::Whole(n) => epoch(Decimal::from(n)).map(|t| (t, true)).ok_or_else(wrong),
+            Value::Whole(n) => whole_epoch(n).map(|t| (t, true)).ok_or_else(wrong),
             Value::Negative(n) => epoch(Decimal::from(n)).map(|t| (t, true)).ok_or_else(wrong),
             Value::Float(value) => parse_decimal(&value.to_string())
                 .ok()

@@ -4,6 +4,7 @@
 
 mod attributes;
 mod node;
+mod nodes;
 pub(super) mod protobuf;
 mod span;
 mod told;

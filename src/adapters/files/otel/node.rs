@@ -1,5 +1,7 @@
 //! What is remembered of a span: what lies below it, and whether it was priced.
 
+use std::hash::{Hash, Hasher};
+
 use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
 /// A span by its trace and its own id.
@@ -11,6 +13,13 @@ pub(super) fn span_key(trace: &str, span: &str) -> SpanKey {
         return 0;
     }
     brief(EventId::of(&[b"span", trace.as_bytes(), span.as_bytes()])).max(1)
+}
+
+/// The key of a trace, known while the program runs.
+pub(super) fn trace_key(trace: &str) -> u64 {
+    let mut hasher = rustc_hash::FxHasher::default();
+    trace.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What lies below a span. Each makes a repetition of what those before it do, and of more.
@@ -83,13 +92,17 @@ impl Call {
     /// Whether one may be a view of the other: as large, or of the same model. A smaller one of another model is something else,
     /// such as what a gateway asks about the call.
     pub fn is_like(self, other: Self) -> bool {
-        let same_model = self.family == other.family && self.family != 0;
-        self.size == other.size || same_model || self.is_vague() || other.is_vague()
+        self.size == other.size || self.is_of(other) || self.is_vague() || other.is_vague()
     }
 
     /// Whether both are the whole of one call, and not one the sum of several.
     pub fn is_same(self, other: Self) -> bool {
         self.size == other.size && !self.is_vague()
+    }
+
+    /// Whether both are of one model, whatever version or place its names have.
+    pub fn is_of(self, other: Self) -> bool {
+        self.family == other.family && self.family != 0
     }
 
     /// Whether it is the larger of two.

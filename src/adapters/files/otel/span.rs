@@ -10,8 +10,9 @@ use super::super::line::{Context, Fault, NO_USAGE, Output};
 use super::super::scalar::Scalar;
 use super::super::{seller, tags, tier};
 use super::attributes::{Attributes, Role, or};
-use super::node::span_key;
+use super::node::{span_key, trace_key};
 use super::traces::{Found, Traces};
+use super::twins::Told;
 
 /// A span as its encoding gives it.
 pub(in super::super) struct Span<'a> {
@@ -110,16 +111,16 @@ pub(in super::super) fn observe(
     event.reported_cost = own.reported_cost();
     if matches!(role, Role::Agent | Role::Unknown) {
         traces.link(key, parent, own.is_apart(), Some(event), &mut found);
-    } else if let Some((event, view)) = traces.call(key, parent, &event, &mut found) {
-        let end = span
-            .end
-            .time("endTimeUnixNano")
-            .ok()
-            .filter(|_| !view && found.taken_back.is_empty());
+    } else {
         let emitter = context.labels.get(short(emitter));
-        if let Some((end, _)) = end
-            && let Some(other) = traces.twins.meet(&event, emitter, end)
-        {
+        let end = span.end.time("endTimeUnixNano").ok();
+        let told = end.map(|(end, _)| Told {
+            trace: trace_key(&span.trace),
+            emitter,
+            end,
+        });
+        let counts = traces.call(key, parent, &event, told.as_ref(), &mut found);
+        if let Some(other) = found.suspected.filter(|_| found.taken_back.is_empty()) {
             let [one, two] = if other < emitter {
                 [other, emitter]
             } else {
@@ -128,7 +129,7 @@ pub(in super::super) fn observe(
             let told = format!("calls that look like one told by two instrumentations, and count twice ({one}, {two})");
             out.warnings.push(Label::new(&told).as_str());
         }
-        out.events.push(event);
+        out.events.extend(counts);
     }
     found.tell(out);
     Ok(())

@@ -1,7 +1,7 @@
 //! Which spans of a trace repeat the usage of their descendants: agent spans, and those of unknown operations, are priced only where
 //! neither a call nor another such span below them is. A model asks no model: a call with a call right below it is a view of that.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use chrono::DateTime;
 
@@ -10,10 +10,12 @@ use crate::domain::usage::{EventId, UsageEvent};
 
 use super::super::line::Output;
 use super::node::{Below, Call, Node, Priced, SpanKey};
-use super::twins::Twins;
+use super::nodes::Nodes;
+use super::twins::{Told, Twin, Twins};
 
-/// Spans remembered; beyond that the oldest are forgotten: 50 MB.
-const REMEMBERED: usize = 1 << 18;
+/// Spans remembered; when there are twice as many, the oldest are forgotten: 50 MB. A little less than a power of two, at which memory
+/// would be doubled.
+const REMEMBERED: usize = 250_000;
 
 /// How far up a further call below spans that have one is told.
 const FURTHER: usize = 16;
@@ -24,13 +26,12 @@ const KEPT: usize = 4096;
 /// The traces of one source.
 #[derive(Default)]
 pub(in super::super) struct Traces {
-    nodes: HashMap<SpanKey, Node, rustc_hash::FxBuildHasher>,
-    order: VecDeque<SpanKey>,
+    nodes: Nodes,
     /// Agent spans with usage that have no priced call below them so far.
     held: HashMap<SpanKey, UsageEvent>,
     changed: bool,
     /// Calls that may be told twice.
-    pub(super) twins: Twins,
+    twins: Twins,
 }
 
 /// What a span turned out to be.
@@ -40,6 +41,8 @@ pub(in super::super) struct Found {
     pub repeats: Vec<EventId>,
     /// Spans that were priced before and must not be.
     pub taken_back: Vec<TakenBack>,
+    /// Who seems to have told the call too.
+    pub suspected: Option<Label>,
 }
 
 /// A span that was priced before what makes a repetition of it was met.
@@ -84,30 +87,49 @@ impl TakenBack {
     }
 }
 
+/// The spans above one, itself first, as far as they are known.
+fn ancestors(nodes: &Nodes, from: SpanKey) -> impl Iterator<Item = SpanKey> {
+    let up = move |at: &SpanKey| nodes.get(*at).map(|node| node.parent).filter(|parent| *parent != 0);
+    std::iter::successors(Some(from).filter(|from| *from != 0), up).take(FURTHER)
+}
+
 impl Traces {
     fn node(&mut self, key: SpanKey) -> &mut Node {
-        if !self.nodes.contains_key(&key) {
-            self.order.push_back(key);
-            self.changed = true;
-        }
-        self.nodes.entry(key).or_default()
+        let (node, new) = self.nodes.of(key);
+        self.changed |= new;
+        node
     }
 
-    /// A call, as what counts: itself, or another observation of the call below it that it is a view of. Nothing where it sums up what is
-    /// below it.
+    /// A call, as what counts: itself, or another observation of the call below it that it is a view of, or of one beside it. Nothing where
+    /// it sums up what is below it. `told`: by whom, where it says when it ended.
     pub fn call(
         &mut self,
         key: SpanKey,
         parent: SpanKey,
         call: &UsageEvent,
+        told: Option<&Told>,
         found: &mut Found,
-    ) -> Option<(UsageEvent, bool)> {
-        let (own, what) = (Below::of(call), Call::of(call));
+    ) -> Option<UsageEvent> {
+        let (own, mut what) = (Below::of(call), Call::of(call));
         let node = self.node(key);
         node.parent = parent;
         let (below, by) = (node.below, node.by);
         let view = below >= own && what.is_like(by);
         let mut event = *call;
+        if let Some(told) = told.filter(|_| !view) {
+            let nodes = &self.nodes;
+            let above = |known| ancestors(nodes, parent).any(|above| above == known);
+            match self.twins.meet(key, call, told, above) {
+                Twin::None => {}
+                Twin::Suspected(emitter) => found.suspected = Some(emitter),
+                Twin::Same(of) => {
+                    what.observe(&mut event, of);
+                    // Whatever repeats the one repeats the other.
+                    what.id = of.id;
+                }
+            }
+        }
+        let node = self.node(key);
         let counts = if !view || by.id == call.id {
             node.priced = call.at.timestamp_nanos_opt().map(|nanos| Priced {
                 call: what,
@@ -129,7 +151,7 @@ impl Traces {
         if !view {
             self.cover(parent, (own, what), names, found);
         }
-        counts.then_some((event, view))
+        counts.then_some(event)
     }
 
     /// Something lies below `from`; `names`: what it asked whom for.
@@ -213,20 +235,18 @@ impl Traces {
     pub fn settle(&mut self, found: &mut Found) -> Vec<UsageEvent> {
         let within: Vec<(SpanKey, UsageEvent)> = self.held.iter().map(|(key, event)| (*key, *event)).collect();
         for (key, event) in within {
-            let parent = self.nodes.get(&key).map_or(0, |node| node.parent);
+            let parent = self.nodes.get(key).map_or(0, |node| node.parent);
             let names = (event.provider(), event.model());
             self.cover(parent, (Below::Apart, Call::of(&event)), names, found);
         }
-        while self.order.len() > REMEMBERED {
-            if let Some(key) = self.order.pop_front() {
-                self.nodes.remove(&key);
-            }
+        while self.nodes.len() > REMEMBERED {
+            self.nodes.forget();
         }
         let mut events: Vec<UsageEvent> = self
             .held
             .drain()
             .map(|(key, event)| {
-                if let Some(node) = self.nodes.get_mut(&key) {
+                if let Some(node) = self.nodes.get_mut(key) {
                     let nanos = event.at.timestamp_nanos_opt();
                     node.priced = nanos.map(|nanos| Priced {
                         call: Call::of(&event),
@@ -244,7 +264,7 @@ impl Traces {
 
     /// Whether so many spans are remembered that the oldest should be settled.
     pub fn full(&self) -> bool {
-        self.order.len() > 2 * REMEMBERED
+        self.nodes.len() > 2 * REMEMBERED
     }
 
     /// The newest spans as bytes, if anything changed since this was asked last.
@@ -252,14 +272,8 @@ impl Traces {
         if !std::mem::take(&mut self.changed) {
             return None;
         }
-        let skipped = self.order.len().saturating_sub(KEPT);
         let mut bytes = Vec::new();
-        for (key, node) in self
-            .order
-            .iter()
-            .skip(skipped)
-            .filter_map(|k| Some((k, self.nodes.get(k)?)))
-        {
+        for (key, node) in self.nodes.newest(KEPT) {
             node.save(*key, &mut bytes);
         }
         Some(bytes)

@@ -1,71 +1,225 @@
 //! Calls that look like one call told by two instrumentations side by side: neither span lies below the other, so that nothing says it.
+//! Within one trace, the one inside the time of the other, they are one; elsewhere that is only suspected.
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
+use super::node::{Call, SpanKey};
 use crate::domain::label::Label;
-use crate::domain::usage::{Bucket, EventId, UsageEvent};
+use crate::domain::usage::{Bucket, UsageEvent};
 
-/// Calls remembered; beyond that remembering starts anew.
+/// Kinds of calls remembered; beyond that remembering starts anew.
 const REMEMBERED: usize = 1 << 14;
+/// Calls remembered of a kind: more are rarely in the air at once with the same tokens.
+const OF_A_KIND: usize = 16;
+/// Instrumentations that may tell one call.
+const TELLERS: usize = 3;
+/// By how much clocks of different fineness may disagree on what is within what.
+const FINENESS: TimeDelta = TimeDelta::milliseconds(5);
 
-/// The call of these tokens that was met last.
+/// Where and when a call was told, and by whom.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Told {
+    /// The trace.
+    pub trace: u64,
+    /// The instrumentation.
+    pub emitter: Label,
+    /// When the span ended.
+    pub end: DateTime<Utc>,
+}
+
+/// A call that was met.
 struct Seen {
-    id: EventId,
-    emitter: Label,
+    trace: u64,
+    call: Call,
+    /// The spans that told it, the first one first, and from whom they are.
+    tellers: [(SpanKey, Label); TELLERS],
     start: DateTime<Utc>,
     end: DateTime<Utc>,
 }
 
-/// The newest calls of a source.
+impl Seen {
+    fn is_within(&self, start: DateTime<Utc>, end: DateTime<Utc>) -> bool {
+        self.start + FINENESS >= start && self.end <= end + FINENESS
+    }
+
+    fn is_around(&self, start: DateTime<Utc>, end: DateTime<Utc>) -> bool {
+        self.start <= start + FINENESS && self.end + FINENESS >= end
+    }
+}
+
+/// What a call turns out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Twin {
+    /// The only one of its kind.
+    None,
+    /// One that this emitter seems to have told too, in another trace or of another model.
+    Suspected(Label),
+    /// One that was told before.
+    Same(Call),
+}
+
+/// The newest calls of a source, by provider and tokens.
 #[derive(Default)]
-pub(super) struct Twins(HashMap<(Label, u64, u64), Seen, rustc_hash::FxBuildHasher>);
+pub(super) struct Twins(HashMap<(Label, u64, u64), Vec<Seen>, rustc_hash::FxBuildHasher>);
 
 impl Twins {
-    /// The emitter of another call of the same provider with as much input and output at the same time, where that is another emitter.
-    pub fn meet(&mut self, call: &UsageEvent, emitter: Label, end: DateTime<Utc>) -> Option<Label> {
+    /// Looks for a call of the same provider with as much input and output at the same time from another emitter, and remembers this one.
+    /// `above` says whether a span lies above that of the call: what those tell is told by the tree.
+    pub fn meet(&mut self, key: SpanKey, call: &UsageEvent, told: &Told, above: impl Fn(SpanKey) -> bool) -> Twin {
         let (input, output) = (call.tokens.prompt(), call.tokens.get(Bucket::Output));
         if output == 0 {
-            return None;
+            return Twin::None;
         }
         if self.0.len() >= REMEMBERED {
             self.0.clear();
         }
-        let seen = Seen {
-            id: call.id,
-            emitter,
-            start: call.at,
+        let (start, end, own) = (call.at, told.end, Call::of(call));
+        let known = self.0.entry((call.provider(), input, output)).or_default();
+        let again = |seen: &&Seen| seen.tellers.iter().any(|(known, _)| *known == key);
+        if let Some(seen) = known.iter().find(again) {
+            let [(first, _), ..] = seen.tellers;
+            return if first == key {
+                Twin::None
+            } else {
+                Twin::Same(seen.call)
+            };
+        }
+        known.retain(|seen| {
+            let [(first, _), ..] = seen.tellers;
+            seen.trace != told.trace || !above(first)
+        });
+        let mut twin = Twin::None;
+        for seen in known.iter_mut().rev() {
+            let together = seen.start <= end && start <= seen.end;
+            let other = seen.tellers.iter().all(|(_, emitter)| *emitter != told.emitter);
+            if !together || !other || seen.call.id == own.id {
+                continue;
+            }
+            let [(_, first), ..] = seen.tellers;
+            let nested = seen.is_within(start, end) || seen.is_around(start, end);
+            let free = seen.tellers.iter_mut().find(|(key, _)| *key == 0);
+            if let Some(free) = free.filter(|_| seen.trace == told.trace && nested && seen.call.is_of(own)) {
+                *free = (key, told.emitter);
+                return Twin::Same(seen.call);
+            }
+            if twin == Twin::None {
+                twin = Twin::Suspected(first);
+            }
+        }
+        if known.len() >= OF_A_KIND {
+            known.remove(0);
+        }
+        known.push(Seen {
+            trace: told.trace,
+            call: own,
+            tellers: [(key, told.emitter), (0, Label::EMPTY), (0, Label::EMPTY)],
+            start,
             end,
-        };
-        let before = self.0.insert((call.provider(), input, output), seen)?;
-        let together = before.start <= end && call.at <= before.end;
-        (together && before.id != call.id && before.emitter != emitter).then_some(before.emitter)
+        });
+        twin
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::usage::EventId;
+
+    fn at(millisecond: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(1_790_000_000_000 + millisecond).unwrap()
+    }
+
+    fn call(id: u8, start: i64, output: u64) -> UsageEvent {
+        let mut call = UsageEvent::new(EventId([id; 16]), at(start), "p".into(), "m".into());
+        call.tokens.set(Bucket::Output, output);
+        call
+    }
+
+    /// Meets calls in one trace; the numbers are those of the spans.
+    fn meet(twins: &mut Twins, id: u8, emitter: &str, (start, end): (i64, i64), output: u64) -> Option<u8> {
+        let told = Told {
+            trace: 1,
+            emitter: emitter.into(),
+            end: at(end),
+        };
+        match twins.meet(id.into(), &call(id, start, output), &told, |_| false) {
+            Twin::Same(call) => Some(call.id.0[0]),
+            Twin::None | Twin::Suspected(_) => None,
+        }
+    }
 
     #[test]
-    fn the_same_tokens_at_the_same_time_from_another_emitter_are_suspicious() {
-        let at = |second: i64| DateTime::from_timestamp(1_790_000_000 + second, 0).unwrap();
-        let call = |id: u8, second, output| {
-            let mut call = UsageEvent::new(EventId([id; 16]), at(second), "p".into(), "m".into());
-            call.tokens.set(Bucket::Output, output);
-            call
+    fn what_two_tell_of_one_trace_within_each_other_is_one_call() {
+        let mut twins = Twins::default();
+        assert_eq!(meet(&mut twins, 1, "a", (0, 900), 100), None);
+        for _ in 0..2 {
+            assert_eq!(
+                meet(&mut twins, 2, "b", (100, 800), 100),
+                Some(1),
+                "also where it is sent again"
+            );
+        }
+        assert_eq!(meet(&mut twins, 3, "c", (99, 801), 100), Some(1), "a third one");
+        assert_eq!(
+            meet(&mut twins, 4, "b", (200, 800), 100),
+            None,
+            "another call of one of them"
+        );
+        assert_eq!(
+            meet(&mut twins, 5, "a", (202, 803), 100),
+            Some(4),
+            "clocks of other fineness"
+        );
+        assert_eq!(
+            meet(&mut twins, 6, "d", (300, 999), 100),
+            None,
+            "neither is within the other"
+        );
+        assert_eq!(meet(&mut twins, 7, "a", (2_000, 2_100), 100), None, "later");
+        assert_eq!(meet(&mut twins, 8, "b", (2_000, 2_100), 101), None, "other tokens");
+    }
+
+    /// Many equal calls at once, each told twice: pairs, whatever the order.
+    #[test]
+    fn equal_calls_at_once_are_joined_one_to_one() {
+        for order in [[1, 2, 3, 11, 12, 13], [1, 11, 2, 12, 3, 13], [11, 12, 1, 2, 3, 13]] {
+            let mut twins = Twins::default();
+            let joined: Vec<u8> = order
+                .into_iter()
+                .filter_map(|id| meet(&mut twins, id, if id > 10 { "b" } else { "a" }, (0, 900), 7))
+                .collect();
+            assert_eq!(joined.len(), 3, "{order:?}");
+            assert!(
+                (1..3).all(|n| joined[n - 1..n] != joined[n..=n]),
+                "{order:?}: {joined:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_traces_and_models_are_suspected_and_what_lies_above_is_left_to_the_tree() {
+        let told = |trace, emitter: &str| Told {
+            trace,
+            emitter: emitter.into(),
+            end: at(900),
         };
         let mut twins = Twins::default();
-        let mut meet = |id, emitter: &str, start, end, output| {
-            let other = twins.meet(&call(id, start, output), emitter.into(), at(end));
-            other.map(|label| label.as_str())
-        };
-        assert_eq!(meet(1, "a", 0, 9, 100), None);
-        assert_eq!(meet(2, "b", 1, 8, 100), Some("a"));
-        assert_eq!(meet(3, "b", 2, 8, 100), None, "two calls of one emitter");
-        assert_eq!(meet(4, "a", 9, 12, 100), None, "later");
-        assert_eq!(meet(4, "b", 9, 12, 100), None, "the same identity");
-        assert_eq!(meet(5, "a", 9, 12, 101), None, "other tokens");
+        assert_eq!(twins.meet(1, &call(1, 0, 7), &told(1, "a"), |_| false), Twin::None);
+        let elsewhere = twins.meet(2, &call(2, 0, 7), &told(2, "b"), |_| false);
+        assert_eq!(elsewhere, Twin::Suspected("a".into()));
+        let mut other = call(3, 0, 7);
+        other
+            .dimensions
+            .set(crate::domain::dimension::Dimension::Model, "n".into());
+        assert_eq!(
+            twins.meet(3, &other, &told(1, "c"), |_| false),
+            Twin::Suspected("b".into())
+        );
+        let mut twins = Twins::default();
+        twins.meet(1, &call(1, 0, 7), &told(1, "a"), |_| false);
+        let below = twins.meet(2, &call(2, 10, 7), &told(1, "b"), |key| key == 1);
+        assert_eq!(below, Twin::None);
     }
 }

@@ -23,7 +23,7 @@ fn the_order_of_spans_does_not_matter() {
             match span {
                 1 => traces.link(1, 0, true, Some(event(1)), &mut found),
                 2 => traces.link(2, 1, true, None, &mut found),
-                _ => assert!(traces.call(3, 2, &event(3), &mut found).is_some()),
+                _ => assert!(traces.call(3, 2, &event(3), None, &mut found).is_some()),
             }
         }
         assert_eq!(found.repeats, [EventId([1; 16])], "{order:?}");
@@ -65,9 +65,7 @@ fn spend(spans: &[(u64, u64, Result<UsageEvent, bool>)], order: &[usize], runs: 
         let (key, parent, what) = spans[*place];
         let mut found = Found::default();
         match what {
-            Ok(call) => out
-                .events
-                .extend(traces.call(key, parent, &call, &mut found).map(|(call, _)| call)),
+            Ok(call) => out.events.extend(traces.call(key, parent, &call, None, &mut found)),
             Err(tool) => traces.link(key, parent, tool, None, &mut found),
         }
         found.tell(&mut out);
@@ -172,8 +170,7 @@ fn of_two_views_the_better_usage_counts_and_the_outer_one_tells_who_asked() {
         for place in order {
             let (key, parent, call) = [(1, 0, one), (2, 1, two)][place];
             let mut found = Found::default();
-            out.events
-                .extend(traces.call(key, parent, &call, &mut found).map(|(call, _)| call));
+            out.events.extend(traces.call(key, parent, &call, None, &mut found));
             found.tell(&mut out);
         }
         let merged = out.events.iter().copied().reduce(UsageEvent::merge).unwrap();
@@ -216,7 +213,7 @@ fn an_agent_span_without_calls_is_priced_until_one_is_met_in_a_later_run() {
     later.link(1, 0, true, Some(event(1)), &mut found);
     assert_eq!(settled(&mut later), [event(1)]);
     later.link(1, 0, true, Some(event(1)), &mut found);
-    later.call(3, 1, &event(3), &mut found);
+    later.call(3, 1, &event(3), None, &mut found);
     let merged = event(1).merge(found.taken_back.first().unwrap().nothing);
     assert_eq!((merged.id, merged.tokens.total()), (EventId([1; 16]), 0));
     Traces::default().load(&[1, 2, 3]);
