@@ -20,7 +20,7 @@ use crate::adapters::sqlite::{SqliteAlerts, SqliteLedger};
 use crate::adapters::traces::TracedChannel;
 use crate::adapters::webhook::Webhook;
 use crate::config::{ChannelConfig, ChannelKind, Config, StoreUrl};
-use crate::domain::budget::Budget;
+use crate::domain::budget::{Budget, Scope};
 use crate::domain::contract::Terms;
 use crate::domain::signal::Signals;
 use crate::domain::spend::Basis;
@@ -34,25 +34,26 @@ pub use self::sources::{configured, finder, format, look, looked_in, sources};
 
 /// The ledger that the settings name, as its account sees it.
 pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
-    ledger_with(ctx, false)
+    view(ctx, stored(ctx, false)?, None)
 }
 
 /// The same for these budgets, one of which may need its basis computed.
 pub fn ledger_for(ctx: &Context<'_>, budgets: &[Budget]) -> Result<Box<dyn Ledger>, CliError> {
-    ledger_with(ctx, budgets.iter().any(|b| b.basis == Basis::BilledFilled))
+    view(ctx, stored(ctx, false)?, filling(budgets))
 }
 
-/// The same; `fill` computes the basis "billed, metered where late".
-pub fn ledger_with(ctx: &Context<'_>, fill: bool) -> Result<Box<dyn Ledger>, CliError> {
-    view(ctx, stored(ctx, false)?, fill)
+/// The basis "billed, metered where late", where one of these budgets has it: each looks to its scope itself.
+fn filling(budgets: &[Budget]) -> Option<Scope> {
+    let late = budgets.iter().any(|b| b.basis == Basis::BilledFilled);
+    late.then(Scope::default)
 }
 
 /// The same, so that what it has answered for survives a power cut: for what cannot be read again.
 pub fn durable_ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
-    view(ctx, stored(ctx, true)?, false)
+    view(ctx, stored(ctx, true)?, None)
 }
 
-fn view(ctx: &Context<'_>, stored: Box<dyn Ledger>, fill: bool) -> Result<Box<dyn Ledger>, CliError> {
+fn view(ctx: &Context<'_>, stored: Box<dyn Ledger>, fill: Option<Scope>) -> Result<Box<dyn Ledger>, CliError> {
     let (terms, settings) = (terms(ctx)?, ctx.config.clone());
     let books = move || {
         super::price::load_from(&settings)

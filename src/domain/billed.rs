@@ -31,6 +31,41 @@ const OTHER_SERVICES: [&str; 8] = [
     "content safety",
 ];
 
+/// What the service of Google's own models is called where spend is exported.
+const GOOGLE_MODELS: &str = "google models";
+
+/// What stands behind a company's name on invoices.
+const LEGAL_FORMS: [&str; 10] = [
+    " llc", " opco", " inc", " inc.", " pbc", " ltd", " ltd.", " limited", " gmbh", " ai",
+];
+
+/// A company's name as people say it: `openai opco, llc` is `openai`.
+fn without_legal_form(name: &str) -> &str {
+    let mut name = name.split(',').next().unwrap_or(name).trim();
+    while let Some(short) = LEGAL_FORMS.iter().find_map(|form| name.strip_suffix(form)) {
+        name = short.trim();
+    }
+    name
+}
+
+/// Who sends a bill, in one spelling, whatever it is about: a cloud has several names.
+#[must_use]
+pub fn biller(provider: &str) -> String {
+    let name = provider.trim().to_lowercase();
+    let clouds = [
+        (["amazon", "aws"], "aws"),
+        (["microsoft", "azure"], "azure"),
+        (["google", "gcp"], "google"),
+    ];
+    let cloud = clouds
+        .iter()
+        .find(|(words, _)| words.iter().any(|word| name.contains(word)));
+    cloud.map_or_else(
+        || provider_key(without_legal_form(&name)),
+        |(_, cloud)| (*cloud).to_owned(),
+    )
+}
+
 /// The provider, as calls name it, whose use a row of a bill charges; none where it is no use of models.
 #[must_use]
 pub fn billed_provider(dimensions: &Dimensions) -> Option<Label> {
@@ -38,19 +73,21 @@ pub fn billed_provider(dimensions: &Dimensions) -> Option<Label> {
     let provider = dimensions.get(Dimension::Provider).as_str().trim().to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| service.contains(word));
     let names_model = !dimensions.get(Dimension::Model).is_empty();
-    let sells_models = has(&MODEL_SERVICES) && (names_model || service.contains("openai") || !has(&OTHER_SERVICES));
+    let own = ["openai", "generative"].iter().any(|word| service.contains(word));
+    let sells_models = has(&MODEL_SERVICES) && (names_model || own || !has(&OTHER_SERVICES));
     let is = |words: &[&str]| words.iter().any(|word| provider.contains(word));
     if is(&["amazon", "aws"]) {
         return sells_models.then(|| Label::new("bedrock"));
     }
     if is(&["microsoft", "azure"]) {
-        return sells_models.then(|| Label::new("azure"));
+        return (sells_models || names_model).then(|| Label::new("azure"));
     }
     if is(&["google", "gcp"]) {
-        let own = service.contains("gemini") && !service.contains("vertex");
-        return sells_models.then(|| Label::new(if own { "google" } else { "vertex" }));
+        let own = ["gemini", "generative language", GOOGLE_MODELS];
+        let own = own.iter().any(|word| service.contains(word)) && !service.contains("vertex");
+        return (sells_models || names_model).then(|| Label::new(if own { "google" } else { "vertex" }));
     }
-    let key = provider_key(&provider);
+    let key = provider_key(without_legal_form(&provider));
     // Sellers of models alone, and rows that name the model: everything they bill is use of models.
     let seller = [
         "anthropic",
@@ -95,6 +132,12 @@ mod tests {
             ("Google Cloud", "Vertex AI", Some("vertex")),
             ("Google Cloud", "Gemini API", Some("google")),
             ("anthropic", "Claude API", Some("anthropic")),
+            ("Google", "Generative Language API", Some("google")),
+            ("OpenAI, LLC", "API", Some("openai")),
+            ("OpenAI OpCo, LLC", "API", Some("openai")),
+            ("Anthropic, PBC", "Claude API", Some("anthropic")),
+            ("Mistral AI", "La Plateforme", Some("mistral")),
+            ("Together AI", "Inference", Some("together")),
             ("Oracle", "Compute", None),
         ] {
             let row = Dimensions::default()
@@ -102,6 +145,23 @@ mod tests {
                 .with(Dimension::Service, service);
             let found = billed_provider(&row).map(|l| l.as_str().to_owned());
             assert_eq!(found.as_deref(), expected, "{provider} {service}");
+        }
+        // A row that names its model, such as those of an own export.
+        for (provider, service, expected) in [
+            ("azure", "azure models", "azure"),
+            ("Microsoft", "Azure Machine Learning", "azure"),
+            ("google", "google models", "google"),
+            ("Google Cloud", "Compute Engine", "vertex"),
+        ] {
+            let row = Dimensions::default()
+                .with(Dimension::Provider, provider)
+                .with(Dimension::Service, service)
+                .with(Dimension::Model, "m");
+            assert_eq!(
+                billed_provider(&row),
+                Some(Label::new(expected)),
+                "{provider} {service}"
+            );
         }
     }
 }

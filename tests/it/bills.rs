@@ -71,6 +71,31 @@ fn the_same_bill_under_two_names_is_told_and_can_be_taken_back() {
     assert!(!out(&finops(folder, &["bill"])).contains("files/"));
 }
 
+/// Interfaces of one cloud call it otherwise, and tell accounts or not.
+#[test]
+fn a_bill_and_the_interface_of_the_same_costs_are_told() {
+    let home = home("");
+    let folder = home.path();
+    fs::write(
+        folder.join("u/a.csv"),
+        format!("{HEADER}{}", row("40", 1, "Amazon Web Services")),
+    )
+    .unwrap();
+    finops(folder, &["record", "u/a.csv"]);
+    fs::remove_file(folder.join("u/a.csv")).unwrap();
+    let answer = r#"{"GroupDefinitions":[{"Type":"DIMENSION","Key":"SERVICE"}],"ResultsByTime":[{"TimePeriod":{"Start":"2026-11-01","End":"2026-11-02"},"Groups":[{"Keys":["Amazon Bedrock"],"Metrics":{"UnblendedCost":{"Amount":"40","Unit":"USD"}}}]}]}"#;
+    fs::write(folder.join("c.json"), answer).unwrap();
+    let other = "\n[[source]]\nname = \"ce\"\nkind = \"cost-explorer\"\npaths = [\"c.json\"]\n";
+    let settings = fs::read_to_string(folder.join("finops.toml")).unwrap();
+    fs::write(folder.join("finops.toml"), settings + other).unwrap();
+    let run = finops(folder, &["run"]);
+    assert!(
+        err(&run).contains("`ce` and `files` both have bills of"),
+        "{}",
+        err(&run)
+    );
+}
+
 #[test]
 fn a_ledger_stays_one_that_can_be_read_whatever_the_digits_are() {
     let contracts =

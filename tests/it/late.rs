@@ -499,3 +499,156 @@ fn a_row_of_a_bill_that_is_refused_is_unknown_and_resolves_nothing_on_a_bill() {
     assert_eq!(titles.len(), 1, "{titles:?}");
     assert!(titles[0].contains("bill: resolved, spend was restated"), "{titles:?}");
 }
+
+#[test]
+fn a_bill_that_ended_long_ago_stays_what_it_was() {
+    let budgets = ["month", "quarter", "year"].map(|period| {
+        format!("[[budget]]\nname = \"{period}\"\namount = \"75 USD\"\nperiod = \"{period}\"\nbasis = \"billed, metered where late\"\n")
+    });
+    let home = Home::new(&budgets.concat());
+    home.bill_of(&[("1", "closed", "2026-06-10", "Usage")]);
+    let now = "2026-11-20T12:00:00Z";
+    assert_eq!(home.run(now), [""; 0]);
+    let budgets = home.json(&["--now", now, "budget"])["budgets"].clone();
+    let spent: Vec<_> = budgets.as_array().unwrap().iter().map(|b| b["spent"].clone()).collect();
+    assert_eq!(spent, ["0", "0", "1"]);
+    let report = home.json(&[
+        "--now",
+        now,
+        "report",
+        "--basis",
+        "billed-filled",
+        "--from",
+        "2026-01-01",
+    ]);
+    assert_eq!(report["total"]["cost_usd"], "1");
+}
+
+/// What a month stands at does not depend on how far back something else is read.
+#[test]
+fn a_longer_budget_beside_it_changes_nothing_of_a_month() {
+    let budget = |period: &str| {
+        format!(
+            "[[budget]]\nname = \"{period}\"\namount = \"1500 USD\"\nperiod = \"{period}\"\nbasis = \"billed, metered where late\"\n"
+        )
+    };
+    let home = Home::new(&budget("month"));
+    // In June both sides name one account; in November the bill has another kind of names.
+    let november: Vec<String> = (1..=9).map(|day| format!("2026-11-{day:02}")).collect();
+    let calls = november.iter().map(|day| ("workspace", day.as_str()));
+    home.calls_of(
+        &calls
+            .chain([("acc", "2026-06-10"), ("", "2026-06-11")])
+            .collect::<Vec<_>>(),
+    );
+    let rows = november.iter().map(|day| ("11", "org", day.as_str(), "Usage"));
+    home.bill_of(&rows.chain([("9", "acc", "2026-06-10", "Usage")]).collect::<Vec<_>>());
+    let now = "2026-11-20T12:00:00Z";
+    home.run(now);
+    assert_eq!(home.budget(now)["spent"], "99");
+    home.write("policies/budgets/b.toml", &(budget("month") + &budget("year")));
+    home.run(now);
+    assert_eq!(home.budget(now)["spent"], "99");
+    for from in ["2026-11-01", "2026-06-01"] {
+        let report = [
+            "--now",
+            now,
+            "report",
+            "--basis",
+            "billed-filled",
+            "--by",
+            "month",
+            "--from",
+            from,
+        ];
+        let rows = home.json(&report)["rows"].clone();
+        let cost = rows.as_array().unwrap().last().unwrap()["cost_usd"].clone();
+        assert_eq!(cost, "99", "from {from}: {rows}");
+    }
+}
+
+/// Some services bill days after the others: a cent of those is not all that the days between cost.
+#[test]
+fn days_before_a_small_row_are_not_billed_at_nothing() {
+    let home = Home::new(&format!("[[budget]]\nname = \"all\"\namount = \"75 USD\"\n{FILLED}"));
+    home.calls((1..=20).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    let days = days(1..=20);
+    let row = |cost: &'static str, day: usize| (cost, days[day - 1][0].as_str(), days[day - 1][1].as_str());
+    let mut rows: Vec<_> = (1..=10).map(|day| row("10", day)).collect();
+    rows.push(row("0.01", 19));
+    home.bill(&rows);
+    let now = "2026-11-20T23:30:00Z";
+    home.run(now);
+    assert_eq!(home.budget(now)["spent"], "200");
+    // The same where each of the days has a little.
+    rows.extend((11..=18).map(|day| row("0.5", day)));
+    home.bill(&rows);
+    home.run(now);
+    assert_eq!(home.budget(now)["spent"], "200");
+    // A row of a week stands for its days.
+    home.bill(&[row("63", 1), row("63", 8), row("10", 15)]);
+    home.run(now);
+    assert_eq!(home.budget(now)["spent"], "181", "126 and 10, and 50 scaled by 0.9");
+}
+
+#[test]
+fn a_scope_that_no_bill_names_is_the_same_in_a_report() {
+    let home = Home::new(&format!(
+        "[[budget]]\nname = \"t\"\namount = \"500 USD\"\nscope = {{ team = \"s\" }}\n{FILLED}"
+    ));
+    home.calls((1..=20).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    let days = days(1..=12);
+    let rows: Vec<_> = days
+        .iter()
+        .map(|[from, to]| ("9", from.as_str(), to.as_str()))
+        .collect();
+    home.bill(&rows);
+    let now = "2026-11-21T12:00:00Z";
+    home.run(now);
+    assert_eq!(home.budget(now)["spent"], "180");
+    let scoped = [
+        "--now",
+        now,
+        "report",
+        "--basis",
+        "billed-filled",
+        "--from",
+        "2026-11-01",
+        "--where",
+        "team=s",
+    ];
+    let report = home.json(&scoped);
+    assert_eq!(report["total"]["cost_usd"], "180");
+    assert!(
+        report["estimates"]
+            .to_string()
+            .contains("does not tell this scope apart"),
+        "{report}"
+    );
+}
+
+#[test]
+fn effective_costs_without_a_bill_are_not_late_and_one_in_another_currency_takes_none_away() {
+    let budget = "[[budget]]\nname = \"e\"\namount = \"150 USD\"\nperiod = \"month\"\nbasis = \"effective\"\n";
+    let home = Home::new(budget);
+    let settings = std::fs::read_to_string(home.path().join("finops.toml")).unwrap();
+    let contract = "[[contract]]\nname = \"edp\"\nprovider = \"openai\"\ndiscount = \"10 %\"\n";
+    home.write("finops.toml", &format!("{settings}{contract}"));
+    home.calls((1..=10).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    // Seventeen days without calls: they cost nothing, and nothing is awaited.
+    let now = "2026-11-28T12:00:00Z";
+    assert_eq!(home.run(now), [""; 0]);
+    let status = home.budget(now);
+    assert_eq!(status["spent"], "90");
+    assert!(!status["notes"].to_string().contains("billed to"), "{status}");
+    let days = days(1..=10);
+    let rows: Vec<_> = days
+        .iter()
+        .map(|[from, to]| ("8", from.as_str(), to.as_str()))
+        .collect();
+    home.bill(&rows);
+    let bill = std::fs::read_to_string(home.path().join("bill.csv")).unwrap();
+    home.write("bill.csv", &bill.replace(",USD,", ",EUR,"));
+    home.run(now);
+    assert_eq!(home.budget(now)["spent"], "90");
+}

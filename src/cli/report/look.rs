@@ -68,7 +68,7 @@ pub fn look(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Looked, CliError
         days,
         tokens: !args.costs_only,
     };
-    let (source, mut ledger) = wire::look(ctx, &given, asked, basis == Basis::BilledFilled)?;
+    let (source, mut ledger) = wire::look(ctx, &given, asked, args.filled())?;
     let pricer = wire::pricer(ctx)?;
     let bar = progress::Bar::new(ctx.interactive);
     let collection = collect(

@@ -14,6 +14,7 @@ use super::args::day;
 use super::record::KindArg;
 use super::{CliError, Context, Exit, Format, text, wire};
 use crate::config::time_zone;
+use crate::domain::budget::Scope;
 use crate::domain::dimension::Dimension;
 use crate::domain::money::{Currency, Money};
 use crate::domain::spend::Basis;
@@ -95,6 +96,18 @@ fn zone(ctx: &Context<'_>, args: &ReportArgs) -> Result<Tz, CliError> {
     }
 }
 
+impl ReportArgs {
+    /// What figures with late bills are of, where these are asked for.
+    fn filled(&self) -> Option<Scope> {
+        let mut scope = Scope::default();
+        for filter in &self.filters {
+            let patterns = scope.0.entry(filter.dimension).or_default();
+            patterns.push(filter.glob.glob().glob().to_owned());
+        }
+        (self.basis == BasisArg::BilledFilled).then_some(scope)
+    }
+}
+
 /// The first day that is asked for, and the one after the last.
 fn days(ctx: &Context<'_>, args: &ReportArgs, zone: Tz) -> (Option<NaiveDate>, Option<NaiveDate>) {
     let Some(last) = args.last else {
@@ -122,7 +135,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
         in_days,
     } = match args.files.is_empty() {
         true => look::Looked {
-            ledger: wire::filled_to_read(ctx, args.basis == BasisArg::BilledFilled)?,
+            ledger: wire::filled_to_read(ctx, args.filled())?,
             exit: Exit::Fine,
             in_days: false,
         },
@@ -143,9 +156,10 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
         tokens: !args.costs_only,
     };
     let mut report = report(ledger.as_mut(), query)?;
-    if args.basis == BasisArg::BilledFilled {
+    if let Some(scope) = args.filled() {
         let fill = Fill::read(ledger.as_mut(), period.start, ctx.now)?;
         report.estimates = fill.notes(&fill.providers());
+        report.estimates.extend(fill.untold_notes(&scope));
     }
     write(ctx, &report).map_err(|error| error.after(exit))?;
     // Rows alone have no place for it.

@@ -7,22 +7,21 @@ use crate::adapters::memory::{MemoryAlerts, MemoryLedger};
 use crate::adapters::sqlite::{SqliteAlerts, SqliteLedger};
 use crate::cli::{CliError, Context};
 use crate::config::StoreUrl;
-use crate::domain::budget::Budget;
-use crate::domain::spend::Basis;
+use crate::domain::budget::{Budget, Scope};
 use crate::ports::{AlertsAndOutbox, Ledger};
 
 /// The ledger that the settings name, to be read.
 pub fn ledger_to_read(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
-    filled_to_read(ctx, false)
+    filled_to_read(ctx, None)
 }
 
 /// The same for these budgets, one of which may need its basis computed.
 pub fn ledger_to_read_for(ctx: &Context<'_>, budgets: &[Budget]) -> Result<Box<dyn Ledger>, CliError> {
-    filled_to_read(ctx, budgets.iter().any(|b| b.basis == Basis::BilledFilled))
+    filled_to_read(ctx, super::filling(budgets))
 }
 
-/// The same; `fill` computes the basis "billed, metered where late".
-pub fn filled_to_read(ctx: &Context<'_>, fill: bool) -> Result<Box<dyn Ledger>, CliError> {
+/// The same; `fill` computes the basis "billed, metered where late" for figures of a scope.
+pub fn filled_to_read(ctx: &Context<'_>, fill: Option<Scope>) -> Result<Box<dyn Ledger>, CliError> {
     let stored: Box<dyn Ledger> = match ctx.config.store_url()? {
         StoreUrl::Memory => Box::new(MemoryLedger::new()),
         StoreUrl::Dynamodb => cloud::ledger(ctx)?,

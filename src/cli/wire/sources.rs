@@ -14,6 +14,7 @@ use crate::adapters::sqlite::SqliteLedger;
 use crate::adapters::traces::TracedSource;
 use crate::cli::{CliError, Context};
 use crate::config::{SourceConfig, SourceKind};
+use crate::domain::budget::Scope;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::engine::cycle::time_for_reading;
@@ -59,10 +60,10 @@ pub fn look(
     ctx: &Context<'_>,
     given: &SourceConfig,
     asked: Asked,
-    fill: bool,
+    fill: Option<Scope>,
 ) -> Result<(FileSource, Box<dyn Ledger>), CliError> {
     // What is agreed may depend on any dimension, and on both bases.
-    let asked = match !fill && super::terms(ctx)?.is_empty() {
+    let asked = match fill.is_none() && super::terms(ctx)?.is_empty() {
         true => asked,
         false => Asked::everything(),
     };

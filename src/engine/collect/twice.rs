@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::billed::biller;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::period::{Hour, Period};
@@ -11,25 +12,37 @@ use crate::ports::{Ledger, StoreError};
 /// Pairs of sources that are told; where there are more, these say enough.
 const MOST: usize = 10;
 
+/// The accounts of each source that bills one day of one provider, and the provider as one of them writes it.
+type Day = (Label, BTreeMap<Label, BTreeSet<Label>>);
+
 /// What is to be told of bills of this time.
 pub(super) fn told(ledger: &mut dyn Ledger, billed: Period) -> Result<Vec<String>, StoreError> {
     let wanted = [Dimension::Source, Dimension::Provider, Dimension::Account];
-    let mut sources: BTreeMap<(Label, Label, Hour), BTreeSet<Label>> = BTreeMap::new();
+    let mut billers: BTreeMap<Label, Label> = BTreeMap::new();
+    let mut days: BTreeMap<(Label, Hour), Day> = BTreeMap::new();
     ledger.spend_by(billed, &wanted, &mut |key, sums| {
         let [source, provider, account] = wanted.map(|dimension| key.dimensions.get(dimension));
         if key.basis == Basis::Billed && !sums.cost.is_zero() && !source.is_empty() && !provider.is_empty() {
-            sources
-                .entry((provider, account, key.hour.day()))
-                .or_default()
-                .insert(source);
+            // A cloud is called otherwise by each of its interfaces.
+            let biller = *billers
+                .entry(provider)
+                .or_insert_with(|| Label::new(&biller(provider.as_str())));
+            let (_, sources) = days
+                .entry((biller, key.hour.day()))
+                .or_insert_with(|| (provider, BTreeMap::new()));
+            sources.entry(source).or_default().insert(account);
         }
     })?;
     let mut pairs: BTreeMap<(Label, Label, Label, Label), (Hour, u64)> = BTreeMap::new();
-    for ((provider, account, day), sources) in &sources {
-        let mut names = sources.iter();
-        if let (Some(first), Some(second)) = (names.next(), names.next()) {
-            let slot = pairs.entry((*provider, *account, *first, *second)).or_insert((*day, 0));
-            slot.1 += 1;
+    for ((_, day), (provider, sources)) in &days {
+        let mut rest = sources.iter();
+        while let Some((first, accounts)) = rest.next() {
+            for (second, others) in rest.clone() {
+                if let Some(account) = shared(accounts, others) {
+                    let slot = pairs.entry((*provider, account, *first, *second)).or_insert((*day, 0));
+                    slot.1 += 1;
+                }
+            }
         }
     }
     let words = |((provider, account, first, second), (day, days)): (&(Label, Label, Label, Label), &(Hour, u64))| {
@@ -48,4 +61,16 @@ pub(super) fn told(ledger: &mut dyn Ledger, billed: Period) -> Result<Vec<String
         )
     };
     Ok(pairs.iter().take(MOST).map(words).collect())
+}
+
+/// An account that both sides have. A side that tells no accounts may have any.
+fn shared(one: &BTreeSet<Label>, other: &BTreeSet<Label>) -> Option<Label> {
+    let tells_none = |side: &BTreeSet<Label>| side.iter().all(|account| account.is_empty());
+    let named = |side: &BTreeSet<Label>| side.iter().copied().find(|account| !account.is_empty());
+    match (tells_none(one), tells_none(other)) {
+        (true, true) => Some(Label::EMPTY),
+        (true, false) => named(other),
+        (false, true) => named(one),
+        (false, false) => one.intersection(other).copied().find(|account| !account.is_empty()),
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::status::{BudgetStatus, Contributor};
 use crate::domain::billed::billed_provider;
@@ -43,6 +43,10 @@ struct Kind<'a> {
     cost: [Decimal; 2],
     /// Metered use that stands for what a bill does not tell apart.
     scaled: Option<Scaled<'a>>,
+    /// Whose it is, in one spelling.
+    provider: Label,
+    /// Made of metered use or of what is agreed, not told by a bill.
+    derived: bool,
 }
 
 /// The last hour on which a provider's bill has a row.
@@ -71,6 +75,10 @@ pub(super) struct Gathering<'a> {
     last: (Hour, NaiveDate),
     /// How far bills go, by provider; nothing where what counts is metered.
     billed: BTreeMap<Label, Billed>,
+    /// The same of what is derived.
+    derived: BTreeMap<Label, Hour>,
+    /// Dimensions of metered rows: what is derived from them has the same, and comes after them.
+    metered: FxHashSet<Dimensions>,
 }
 
 impl<'a> Gathering<'a> {
@@ -99,6 +107,8 @@ impl<'a> Gathering<'a> {
             kinds: Vec::new(),
             last: (hour, day_in(hour, budget)),
             billed: BTreeMap::new(),
+            derived: BTreeMap::new(),
+            metered: FxHashSet::default(),
         }
     }
 
@@ -112,11 +122,16 @@ impl<'a> Gathering<'a> {
         let scaled = fill
             .filter(|_| self.budget.basis == Basis::BilledFilled && self.budget.covers(key))
             .and_then(|fill| fill.untold(names, key, &self.budget.scope));
+        if self.budget.basis == Basis::Effective && key.basis == Basis::Metered {
+            self.metered.insert(key.dimensions);
+        }
         let counts = self.budget.counts(key) || scaled.is_some();
         self.kinds.push(counts.then_some(Kind {
             dimensions: key.dimensions,
             cost: [Decimal::ZERO; 2],
             scaled,
+            provider: billed_provider(&key.dimensions).unwrap_or(key.dimensions.get(Dimension::Provider)),
+            derived: self.metered.contains(&key.dimensions),
         }));
     }
 
@@ -152,14 +167,18 @@ impl<'a> Gathering<'a> {
         let slot = self.daily.entry(self.last.1).or_default();
         *slot = add_exact(*slot, cost)?;
         if matches!(self.budget.basis, Basis::Billed | Basis::Effective) {
-            let provider = key.dimensions.get(Dimension::Provider);
-            let billed = self.billed.entry(provider).or_insert(Billed {
-                last: key.hour,
-                hourly: false,
-            });
-            billed.last = billed.last.max(key.hour);
-            // Days that are folded stand at an hour of theirs, whatever they were.
-            billed.hourly |= key.hour != key.hour.day() && key.hour != key.hour.folded();
+            if kind.derived {
+                let last = self.derived.entry(kind.provider).or_insert(key.hour);
+                *last = (*last).max(key.hour);
+            } else {
+                let billed = self.billed.entry(kind.provider).or_insert(Billed {
+                    last: key.hour,
+                    hourly: false,
+                });
+                billed.last = billed.last.max(key.hour);
+                // Days that are folded stand at an hour of theirs, whatever they were.
+                billed.hourly |= key.hour != key.hour.day() && key.hour != key.hour.folded();
+            }
         }
         let [now, before] = &mut kind.cost;
         if self.period.contains(at) {
@@ -264,10 +283,14 @@ impl<'a> Gathering<'a> {
             let part = billed.hourly && billed.last.0.rem_euclid(24) != 23;
             if part { day } else { day + Days::new(1) }
         };
-        let newest = self.billed.values().map(next).max().unwrap_or(today);
-        let late = self
-            .billed
-            .values()
+        // Where metered use goes on behind the bill, nothing is awaited.
+        let awaited = |(provider, billed): &(&Label, &Billed)| {
+            self.derived.get(*provider).is_none_or(|last| *last <= billed.last)
+        };
+        let awaited: Vec<&Billed> = self.billed.iter().filter(awaited).map(|(_, billed)| billed).collect();
+        let newest = awaited.iter().copied().map(next).max().unwrap_or(today);
+        let late = awaited
+            .into_iter()
             .map(next)
             .filter(|day| *day + Days::new(ENDED_DAYS) >= newest);
         late.min().unwrap_or(today).min(today)

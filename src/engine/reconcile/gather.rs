@@ -14,6 +14,7 @@ use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::{Calendar, Hour, Period};
 use crate::domain::spend::{Basis, SpendKey, Sums, TokenSums};
 use crate::engine::view::billed::{BilledDays, month};
+use crate::engine::view::fill::{is_purchase, is_usage};
 use crate::engine::view::names::Names;
 use crate::ports::{Ledger, Pricer, StoreError};
 
@@ -118,7 +119,8 @@ pub(super) fn gather(
             }
             return;
         }
-        if is_use(key) {
+        // Taxes, credits and fees come when they come: they do not say how far use is billed.
+        if is_usage(key) {
             bills.add(provider, key.hour);
             if !key.dimensions.get(Dimension::Model).is_empty() {
                 by_model.insert(provider);
@@ -143,7 +145,7 @@ pub(super) fn gather(
     let mut failed: Option<MoneyError> = None;
     ledger.spend(period, &mut |key, sums| {
         // Flat costs are no use of models.
-        let bought = key.basis == Basis::Metered && key.dimensions.get(Dimension::Category).as_str() == "Purchase";
+        let bought = key.basis == Basis::Metered && is_purchase(key);
         if key.currency != Currency::USD || bought {
             return;
         }
@@ -192,11 +194,6 @@ pub(super) fn gather(
     })
 }
 
-/// Whether a row of a bill is about use. Taxes, credits and fees come when they come: they do not say how far use is billed.
-fn is_use(key: &SpendKey) -> bool {
-    matches!(key.dimensions.get(Dimension::Category).as_str(), "" | "Usage")
-}
-
 fn add(cell: &mut Sides, terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
     let category = key.dimensions.get(Dimension::Category);
     if key.basis == Basis::Metered {
@@ -213,7 +210,7 @@ fn add(cell: &mut Sides, terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(
         metered.contracted = add_exact(metered.contracted, contracted)?;
         return Ok(());
     }
-    if is_use(key) {
+    if is_usage(key) {
         cell.use_rows += sums.events;
     }
     let billed = &mut cell.billed;

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rust_decimal::{Decimal, RoundingStrategy};
 use rustc_hash::FxHashSet;
 
 use super::billed::month;
 use super::names::Names;
-use super::standing::{Collected, Standing, Standings};
+use super::standing::Standing;
+use super::standings::{Collected, Standings, compared_from};
 use crate::domain::budget::Scope;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::glob::glob_matches;
@@ -17,9 +18,6 @@ use crate::domain::money::{Currency, MoneyError};
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, SpendKey, Sums};
 use crate::ports::{Ledger, StoreError};
-
-/// Days that are compared at least: two billing periods.
-const DAYS: i64 = 62;
 
 /// Decimals of what a factor scales: an estimate.
 const COST_DECIMALS: u32 = 12;
@@ -34,6 +32,8 @@ pub struct Fill {
     standings: Standings,
     /// What the rows of its bill name, by provider.
     told: BTreeMap<Label, Values>,
+    /// Providers with metered use.
+    metered: BTreeSet<Label>,
 }
 
 /// Metered use that stands for rows of a bill which do not tell it apart.
@@ -41,25 +41,26 @@ pub struct Fill {
 pub struct Scaled<'a> {
     /// Whose bill it is, in the spelling of [`Names`].
     pub provider: Label,
-    standing: &'a Standing,
+    account: Label,
+    standings: &'a Standings,
 }
 
 impl Scaled<'_> {
     /// What a metered row of a billed day stands for; nothing of another.
     #[must_use]
     pub fn of(&self, key: &SpendKey, sums: &Sums) -> Option<Sums> {
-        self.standing
-            .is_billed(key.hour)
-            .then(|| scaled(sums, self.standing.factor()))
+        let standing = self.standings.at(self.provider, self.account, key.hour)?;
+        standing.is_billed(key.hour).then(|| scaled(sums, standing.factor()))
     }
 
     /// What has to be said beside a figure with it.
     #[must_use]
     pub fn note(&self) -> String {
+        let standing = self.standings.last(self.provider, self.account);
         format!(
             "the bill of {} does not tell this scope apart: on billed days metered × {}, as bill and meter compared",
             self.provider,
-            self.standing.factor().normalize()
+            standing.map_or(Decimal::ONE, Standing::factor).normalize()
         )
     }
 }
@@ -71,9 +72,9 @@ impl Fill {
         let mut failed: Option<MoneyError> = None;
         let mut told: BTreeMap<Label, Values> = BTreeMap::new();
         let mut seen: FxHashSet<(Label, Dimensions)> = FxHashSet::default();
+        let mut metered: BTreeSet<Label> = BTreeSet::new();
         let mut collected = Collected::new(now);
-        let compared = compared_from(now);
-        let start = compared.min(month(Hour::of(from)));
+        let start = compared_from(now).min(month(Hour::of(from)));
         ledger.spend(Period::new(start.start(), now), &mut |key, sums| {
             if !is_usage(key) || key.currency != Currency::USD {
                 return;
@@ -88,11 +89,15 @@ impl Fill {
                                 told.entry(dimension).or_default().insert(key.dimensions.get(dimension));
                             }
                         }
-                        collected.billed(provider, account, key.hour, Some(sums.cost))
+                        collected.billed(provider, account, key.hour, sums.cost)
                     }
                     None => Ok(()),
                 },
-                Basis::Metered => collected.metered(names.metered(key), account, key.hour, sums.cost),
+                Basis::Metered => {
+                    let provider = names.metered(key);
+                    metered.insert(provider);
+                    collected.metered(provider, account, key.hour, sums.cost)
+                }
                 Basis::Effective | Basis::BilledFilled => Ok(()),
             };
             failed = failed.take().or(added.err());
@@ -100,8 +105,12 @@ impl Fill {
         if let Some(error) = failed {
             return Err(error.into());
         }
-        let standings = collected.stand(start, Some(compared))?;
-        Ok(Fill { standings, told })
+        let standings = collected.stand(true)?;
+        Ok(Fill {
+            standings,
+            told,
+            metered,
+        })
     }
 
     /// Providers with a bill.
@@ -120,14 +129,14 @@ impl Fill {
         match key.basis {
             // Rows of a day or month of which more was metered give way to that.
             Basis::Billed if is_usage(key) && key.currency == Currency::USD => {
-                let standing = names.billed(key).and_then(|p| self.standings.of(p, account));
+                let standing = names.billed(key).and_then(|p| self.standings.at(p, account, key.hour));
                 standing
                     .is_none_or(|standing| standing.is_billed(key.hour))
                     .then_some((filled, *sums))
             }
             Basis::Billed => Some((filled, *sums)),
             Basis::Metered if is_usage(key) => {
-                let standing = self.standings.of(names.metered(key), account);
+                let standing = self.standings.at(names.metered(key), account, key.hour);
                 if standing.is_some_and(|standing| standing.is_billed(key.hour)) {
                     return None;
                 }
@@ -146,13 +155,62 @@ impl Fill {
             return None;
         }
         let provider = names.metered(key);
-        let told = self.told.get(&provider)?;
-        let standing = self.standings.of(provider, key.dimensions.get(Dimension::Account))?;
+        let account = key.dimensions.get(Dimension::Account);
+        self.standings.last(provider, account)?;
+        self.is_untold(provider, scope).then_some(Scaled {
+            provider,
+            account,
+            standings: &self.standings,
+        })
+    }
+
+    /// Whether a scope asks for something that the bill of a provider never names.
+    fn is_untold(&self, provider: Label, scope: &Scope) -> bool {
+        let Some(told) = self.told.get(&provider) else {
+            return false;
+        };
         let asked = |(dimension, patterns): (&Dimension, &Vec<String>)| {
             let is_meant = |value: &Label| patterns.iter().any(|pattern| glob_matches(pattern, value.as_str()));
             !told.get(dimension).is_some_and(|values| values.iter().any(is_meant))
         };
-        scope.0.iter().any(asked).then_some(Scaled { provider, standing })
+        scope.0.iter().any(asked)
+    }
+
+    /// The row of the filled basis that a metered row of a billed day makes within a scope which the bill does not tell apart.
+    pub(super) fn stand_in(
+        &self,
+        names: &mut Names,
+        key: &SpendKey,
+        sums: &Sums,
+        scope: &Scope,
+    ) -> Option<(SpendKey, Sums)> {
+        if scope.0.is_empty() || !scope.matches(&key.dimensions) {
+            return None;
+        }
+        let sums = self.untold(names, key, scope)?.of(key, sums)?;
+        let filled = SpendKey {
+            basis: Basis::BilledFilled,
+            ..*key
+        };
+        Some((filled, sums))
+    }
+
+    /// What has to be said beside a figure of a scope which bills do not tell apart.
+    #[must_use]
+    pub fn untold_notes(&self, scope: &Scope) -> Vec<String> {
+        let untold = self.metered.iter().filter(|provider| self.is_untold(**provider, scope));
+        let notes = untold.flat_map(|provider| {
+            let accounts = self.standings.of_provider(*provider);
+            accounts.map(|(account, _)| {
+                let scaled = Scaled {
+                    provider: *provider,
+                    account,
+                    standings: &self.standings,
+                };
+                scaled.note()
+            })
+        });
+        notes.collect()
     }
 
     /// What has to be said beside a figure of this basis: how far each provider has billed, and what is estimated since.
@@ -196,11 +254,6 @@ impl Fill {
     }
 }
 
-/// From when on bill and meter are compared: the first of a month, so that the row of a whole month is not cut off.
-pub(super) fn compared_from(now: DateTime<Utc>) -> Hour {
-    month(Hour::of(now - TimeDelta::days(DAYS)))
-}
-
 /// The same with its amounts scaled.
 fn scaled(sums: &Sums, factor: Decimal) -> Sums {
     let scaled = |amount: Decimal| {
@@ -219,4 +272,11 @@ fn scaled(sums: &Sums, factor: Decimal) -> Sums {
 pub fn is_usage(key: &SpendKey) -> bool {
     let category = key.dimensions.get(Dimension::Category);
     category.is_empty() || category.as_str().eq_ignore_ascii_case("usage")
+}
+
+/// Whether a row is a purchase, such as a fee of a commitment.
+#[must_use]
+pub fn is_purchase(key: &SpendKey) -> bool {
+    let category = key.dimensions.get(Dimension::Category);
+    category.as_str().eq_ignore_ascii_case("purchase")
 }

@@ -16,12 +16,14 @@ pub mod billed;
 pub mod fill;
 pub mod names;
 mod standing;
+mod standings;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::budget::Scope;
 use crate::domain::charge::Charge;
 use crate::domain::contract::Terms;
 use crate::domain::dimension::Dimension;
@@ -35,9 +37,9 @@ use crate::ports::{Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded
 
 use allowance::{Allowances, is_searching};
 use billed::{BilledDays, month};
-use fill::{Fill, compared_from, is_usage};
+use fill::{Fill, is_purchase, is_usage};
 use names::Names;
-use standing::{Collected, Standings};
+use standings::{Collected, Standings, compared_from};
 
 /// Loads the price books when they are needed; the cause when they cannot be used.
 pub type LoadBooks = Box<dyn Fn() -> Result<Books, String> + Send>;
@@ -48,7 +50,8 @@ pub struct View {
     terms: Terms,
     books: LoadBooks,
     loaded: Option<Arc<Books>>,
-    fill: bool,
+    /// What figures with late bills are of; nothing where they are not wanted.
+    fill: Option<Scope>,
     now: DateTime<Utc>,
 }
 
@@ -61,14 +64,15 @@ impl View {
             terms,
             books,
             loaded: None,
-            fill: false,
+            fill: None,
             now,
         }
     }
 
-    /// The same with the basis [`Basis::BilledFilled`], which costs a further look at the bills.
+    /// The same with the basis [`Basis::BilledFilled`], which costs a further look at the bills. Within a scope that a bill does not tell
+    /// apart metered use stands for its rows; within all, nothing does.
     #[must_use]
-    pub fn filling(mut self, fill: bool) -> Self {
+    pub fn filling(mut self, fill: Option<Scope>) -> Self {
         self.fill = fill;
         self
     }
@@ -153,7 +157,7 @@ impl View {
                 && is_usage(key)
                 && names
                     .billed(key)
-                    .and_then(|provider| billed.use_of_models.of(provider, account))
+                    .and_then(|provider| billed.use_of_models.at(provider, account, key.hour))
                     .is_some_and(|standing| !standing.is_billed(key.hour));
             if !gives_way {
                 visit(key, sums);
@@ -162,7 +166,7 @@ impl View {
                 && key.currency == Currency::USD
                 && billed
                     .use_of_models
-                    .of(names.metered(key), account)
+                    .at(names.metered(key), account, key.hour)
                     .is_none_or(|standing| !standing.is_billed(key.hour));
             if derived {
                 match effective(terms, key, sums) {
@@ -198,9 +202,9 @@ impl View {
             let usd = key.currency == Currency::USD;
             let added = match key.basis {
                 Basis::Effective => match names.billed(key) {
-                    Some(provider) if is_usage(key) => {
-                        collected.billed(provider, account, key.hour, usd.then_some(sums.cost))
-                    }
+                    // What is billed in another currency says nothing of dollars.
+                    Some(_) if is_usage(key) && !usd => Ok(()),
+                    Some(provider) if is_usage(key) => collected.billed(provider, account, key.hour, sums.cost),
                     Some(provider) if is_purchase(key) && !sums.cost.is_zero() => {
                         purchases.add(provider, key.hour);
                         Ok(())
@@ -217,7 +221,7 @@ impl View {
         match failed {
             Some(error) => Err(error.into()),
             None => Ok(Known {
-                use_of_models: collected.stand(start, None)?,
+                use_of_models: collected.stand(false)?,
                 purchases,
             }),
         }
@@ -235,16 +239,8 @@ impl Known {
     fn has_flat(&self, provider: Label, hour: Hour) -> bool {
         self.purchases.covers(provider, hour)
             || self.purchases.is_of_first_days(provider, hour)
-            || self
-                .use_of_models
-                .of_provider(provider)
-                .any(|(_, standing)| standing.is_billed(hour))
+            || self.use_of_models.is_billed(provider, hour)
     }
-}
-
-fn is_purchase(key: &SpendKey) -> bool {
-    let category = key.dimensions.get(Dimension::Category);
-    category.as_str().eq_ignore_ascii_case("purchase")
 }
 
 fn effective(terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(SpendKey, Sums), MoneyError> {
@@ -264,12 +260,13 @@ fn effective(terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(SpendKey, Su
 
 impl Ledger for View {
     fn spend(&mut self, period: Period, visit: &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError> {
-        if self.fill {
+        if let Some(scope) = self.fill.clone() {
             let fill = Fill::read(self.inner.as_mut(), period.start, self.now)?;
             let mut names = Names::default();
             return self.agreed(period, &mut |key, sums| {
                 visit(key, sums);
-                if let Some((key, sums)) = fill.row(&mut names, key, sums) {
+                let row = fill.row(&mut names, key, sums);
+                if let Some((key, sums)) = row.or_else(|| fill.stand_in(&mut names, key, sums, &scope)) {
                     visit(&key, &sums);
                 }
             });
@@ -284,7 +281,7 @@ impl Ledger for View {
         visit: &mut dyn FnMut(&SpendKey, &Sums),
     ) -> Result<(), StoreError> {
         // What is agreed may depend on any dimension.
-        if self.fill || !self.terms.is_empty() {
+        if self.fill.is_some() || !self.terms.is_empty() {
             return self.spend(period, visit);
         }
         let mut searching = false;

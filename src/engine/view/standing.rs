@@ -1,16 +1,16 @@
-//! How far bills go, account by account, and where metering knows of more than a bill that may be a part.
+//! How the bill of one account stands against what was metered.
 //!
-//! A bill does not say whether a day or month of it is whole: it may have been delivered at noon, costs come late, and a row of the
-//! first of a month may be all of that month or its first day. So a day counts as billed whole when it has ended a day ago and a
-//! later one of the account is billed, or when it has ended a week ago and the bill has at least half of what was metered; a month
-//! of which only the first has rows needs that half in any case. Of other days and months the greater of bill and metered spend
-//! counts: neither does a first row hide what is known to be spent, nor is anything counted twice.
+//! A bill does not say whether a day or month of it is whole: it may have been delivered at noon, some services bill days after the
+//! others, and a row of the first of a month may be all of that month or its first day. So a day counts as billed whole when it has
+//! ended a day ago and a later one of the account is billed, or when it has ended a week ago, and in both cases the bill has at least
+//! half of what is to be expected of what was metered. Days without a row belong to the row before them: a bill by weeks covers
+//! them, and a late bill has too little for that. Of other days and months the greater of bill and metered spend counts: neither
+//! does a first row hide what is known to be spent, nor is anything counted twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::{Decimal, RoundingStrategy};
-use rustc_hash::FxHashMap;
 
 use super::billed::{month, month_of};
 use crate::domain::label::Label;
@@ -23,206 +23,41 @@ const FACTOR_DECIMALS: u32 = 4;
 /// Hours after its end in which a day may still get rows of a bill.
 const LATE_HOURS: i64 = 24;
 
+/// Days and months that have ended, of which that many tell what a bill has of what is metered: one alone may be a part.
+const MANY_RATIOS: usize = 5;
+
 /// Days after which no further rows are awaited; behind the others of its provider, an account's bill has then ended.
 const ENDED_DAYS: i64 = 7;
 
 /// What both sides say of one day.
 #[derive(Clone, Copy, Default)]
-struct Sides {
-    billed: Option<Decimal>,
-    /// Whether some of it is billed in a currency that cannot be compared.
-    elsewhere: bool,
-    metered: Decimal,
+pub(super) struct Sides {
+    pub billed: Option<Decimal>,
+    pub metered: Decimal,
 }
 
 /// A day of an account.
-type Day = (Label, Hour, Sides);
-
-/// Days of bills and of metered use, being collected.
-pub(super) struct Collected {
-    now: DateTime<Utc>,
-    days: FxHashMap<(Label, Label, Hour), Sides>,
-}
-
-impl Collected {
-    pub fn new(now: DateTime<Utc>) -> Self {
-        Collected {
-            now,
-            days: FxHashMap::default(),
-        }
-    }
-
-    /// A row of a bill about use; no cost where its currency is another.
-    pub fn billed(
-        &mut self,
-        provider: Label,
-        account: Label,
-        hour: Hour,
-        cost: Option<Decimal>,
-    ) -> Result<(), MoneyError> {
-        let sides = self.days.entry((provider, account, hour.day())).or_default();
-        match cost {
-            Some(cost) => sides.billed = Some(add_exact(sides.billed.unwrap_or_default(), cost)?),
-            None => sides.elsewhere = true,
-        }
-        Ok(())
-    }
-
-    /// Metered use.
-    pub fn metered(&mut self, provider: Label, account: Label, hour: Hour, cost: Decimal) -> Result<(), MoneyError> {
-        let sides = self.days.entry((provider, account, hour.day())).or_default();
-        sides.metered = add_exact(sides.metered, cost)?;
-        Ok(())
-    }
-
-    /// Compares the sides. Factors come from days at and after `compared`; none are used without it, and a whole day without a row is
-    /// then not billed.
-    pub fn stand(self, start: Hour, compared: Option<Hour>) -> Result<Standings, MoneyError> {
-        let mut accounts: BTreeMap<Label, BTreeMap<Label, Named>> = BTreeMap::new();
-        for ((provider, account, _), sides) in &self.days {
-            let named = accounts.entry(*provider).or_default().entry(*account).or_default();
-            named.billed |= sides.billed.is_some() || sides.elsewhere;
-            named.metered |= !sides.metered.is_zero();
-        }
-        let mut told: BTreeMap<Label, Told> = BTreeMap::new();
-        for (provider, accounts) in &accounts {
-            if accounts.values().any(|named| named.billed) {
-                told.insert(*provider, Told::of(accounts));
-            }
-        }
-        let mut grouped: BTreeMap<(Label, Label), Vec<Day>> = BTreeMap::new();
-        for ((provider, account, day), sides) in self.days {
-            let group = told.get(&provider).and_then(|told| told.group(account));
-            if let Some(group) = group {
-                let days = grouped.entry((provider, group)).or_default();
-                days.push((account, day, sides));
-            }
-        }
-        let mut standings = BTreeMap::new();
-        for (group, days) in grouped {
-            if let Some(standing) = Standing::of(&days, self.now, start, compared)? {
-                standings.insert(group, standing);
-            }
-        }
-        Ok(Standings { told, standings })
-    }
-}
-
-/// Which sides name an account.
-#[derive(Clone, Copy, Default)]
-struct Named {
-    billed: bool,
-    metered: bool,
-}
-
-/// How far the accounts of a provider can be told apart on both sides.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Told {
-    /// Not at all: no account is named by both, so that the names may be of two kinds.
-    Together,
-    /// Some metered use names no account, and may be that of any that is billed; others, named, are not billed.
-    Partly(BTreeSet<Label>, BTreeSet<Label>),
-    /// Each for itself; the others are not billed.
-    Each(BTreeSet<Label>, BTreeSet<Label>),
-}
-
-impl Told {
-    fn of(accounts: &BTreeMap<Label, Named>) -> Self {
-        if !accounts.iter().any(|(a, n)| !a.is_empty() && n.billed && n.metered) {
-            return Told::Together;
-        }
-        let names = |is: fn(&Label, &Named) -> bool| -> BTreeSet<Label> {
-            let found = accounts.iter().filter(|(account, named)| is(account, named));
-            found.map(|(account, _)| *account).collect()
-        };
-        let billed = names(|_, named| named.billed);
-        let others = names(|account, named| !account.is_empty() && !named.billed && named.metered);
-        match accounts.get(&Label::EMPTY).is_some_and(|named| named.metered) {
-            true => Told::Partly(billed, others),
-            false => Told::Each(billed, others),
-        }
-    }
-
-    /// What an account is compared with; nothing where it is not billed.
-    fn group(&self, account: Label) -> Option<Label> {
-        match self {
-            Told::Together => Some(Label::EMPTY),
-            Told::Partly(billed, _) => (account.is_empty() || billed.contains(&account)).then_some(Label::EMPTY),
-            Told::Each(billed, _) => billed.contains(&account).then_some(account),
-        }
-    }
-
-    fn unbilled(&self) -> impl Iterator<Item = Label> + '_ {
-        let others = match self {
-            Told::Together => None,
-            Told::Partly(_, others) | Told::Each(_, others) => Some(others),
-        };
-        others.into_iter().flatten().copied()
-    }
-}
-
-/// How bill and meter stand, by provider and account.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standings {
-    told: BTreeMap<Label, Told>,
-    standings: BTreeMap<(Label, Label), Standing>,
-}
-
-impl Standings {
-    /// How the bill of an account stands; nothing where it is not billed.
-    #[must_use]
-    pub fn of(&self, provider: Label, account: Label) -> Option<&Standing> {
-        let group = self.told.get(&provider)?.group(account)?;
-        self.standings.get(&(provider, group))
-    }
-
-    /// Those of a provider with their accounts; no account is all that are billed.
-    pub fn of_provider(&self, provider: Label) -> impl Iterator<Item = (Label, &Standing)> {
-        let of = self
-            .standings
-            .range((provider, Label::EMPTY)..)
-            .take_while(move |((other, _), _)| *other == provider);
-        of.map(|((_, account), standing)| (*account, standing))
-    }
-
-    /// Accounts of a provider that no bill names, though it names others.
-    pub fn unbilled(&self, provider: Label) -> impl Iterator<Item = Label> + '_ {
-        self.told.get(&provider).into_iter().flat_map(Told::unbilled)
-    }
-
-    /// Providers with a bill.
-    pub fn providers(&self) -> impl Iterator<Item = Label> + '_ {
-        self.told.keys().copied()
-    }
-}
+pub(super) type Day = (Label, Hour, Sides);
 
 /// How a bill stands against metered spend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Months of which all rows are of the first day: rows of whole months, as far as can be told.
     months: BTreeSet<Hour>,
-    /// The first day or month that is billed; nothing where bills begin before the days that were read.
-    since: Option<Hour>,
-    /// The last one, by its first hour.
+    /// The last day or month that is billed, by its first hour.
     last: Hour,
     /// Days and months that have rows, and whether those rows count.
     units: BTreeMap<Hour, bool>,
-    /// The first that may be a part.
-    whole: Hour,
-    /// Whether what has no row between the first and the last is billed at nothing.
+    /// Whether days without a row belong to the row before them.
     gaps: bool,
     /// Billed by metered, where both are whole; 1 where nothing was metered.
     factor: Decimal,
 }
 
 impl Standing {
-    fn of(
-        days: &[Day],
-        now: DateTime<Utc>,
-        start: Hour,
-        compared: Option<Hour>,
-    ) -> Result<Option<Standing>, MoneyError> {
-        let has_rows = |sides: &Sides| sides.billed.is_some() || sides.elsewhere;
+    /// What these days tell; nothing where none is billed.
+    pub(super) fn of(days: &[Day], now: DateTime<Utc>, factors: bool) -> Result<Option<Standing>, MoneyError> {
+        let has_rows = |sides: &Sides| sides.billed.is_some();
         let billed: BTreeSet<Hour> = days
             .iter()
             .filter(|(_, _, s)| has_rows(s))
@@ -235,22 +70,28 @@ impl Standing {
             .copied()
             .filter(|day| apart.is_none_or(|apart| *day < apart))
             .collect();
-        let unit = |day: Hour| unit(&months, day);
         let mut lasts: BTreeMap<Label, Hour> = BTreeMap::new();
         for (account, day, _) in days.iter().filter(|(_, _, sides)| has_rows(sides)) {
             let last = lasts.entry(*account).or_insert(*day);
             *last = (*last).max(*day);
         }
-        let (Some(first), Some(last)) = (billed.first().copied(), billed.last().copied()) else {
+        let Some(last) = billed.last().copied() else {
             return Ok(None);
         };
+        let row = |day: Hour| {
+            billed
+                .range(..=day)
+                .next_back()
+                .copied()
+                .filter(|_| factors && day <= last)
+        };
+        let unit = |day: Hour| unit(&months, day, row);
         let late = |day: &Hour| day.0 + 24 * ENDED_DAYS >= last.0;
         let earliest = lasts.values().copied().filter(late).min().unwrap_or(last);
         let mut sums: BTreeMap<Hour, Sides> = BTreeMap::new();
         for (_, day, sides) in days {
             let sum = sums.entry(unit(*day)).or_default();
             sum.metered = add_exact(sum.metered, sides.metered)?;
-            sum.elsewhere |= sides.elsewhere;
             if let Some(billed) = sides.billed {
                 sum.billed = Some(add_exact(sum.billed.unwrap_or_default(), billed)?);
             }
@@ -262,18 +103,28 @@ impl Standing {
             };
             now - end
         };
+        sums.retain(|_, sum| has_rows(sum));
+        // A contract may take off more than half.
+        let mut ratios: Vec<Decimal> = sums
+            .iter()
+            .filter(|(unit, _)| passed(**unit) >= TimeDelta::days(ENDED_DAYS))
+            .filter_map(|(_, sum)| sum.billed.unwrap_or_default().checked_div(sum.metered))
+            .collect();
+        ratios.sort();
+        let middle = ratios.get(ratios.len() / 2).filter(|_| ratios.len() >= MANY_RATIOS);
+        let expected = middle.copied().unwrap_or(Decimal::ONE);
+        let expected = expected.clamp(Decimal::ZERO, Decimal::ONE);
         let is_whole = |unit: Hour, sum: &Sides| {
             let billed = sum.billed.unwrap_or_default();
-            let half = sum.elsewhere || billed.checked_add(billed).is_none_or(|twice| twice >= sum.metered);
+            let least = sum.metered.checked_mul(expected).unwrap_or(sum.metered);
+            let half = billed.checked_add(billed).is_none_or(|twice| twice >= least);
             let followed = unit < earliest && passed(unit) >= TimeDelta::hours(LATE_HOURS);
-            let ended = passed(unit) >= TimeDelta::days(ENDED_DAYS) && half;
-            ended || (followed && (half || !months.contains(&unit)))
+            half && (followed || passed(unit) >= TimeDelta::days(ENDED_DAYS))
         };
         let mut factor = Decimal::ONE;
-        if let Some(compared) = compared {
+        if factors {
             let (mut of_bill, mut of_meter) = (Decimal::ZERO, Decimal::ZERO);
-            let both = sums.range(first.max(compared)..=last);
-            for (_, sum) in both.filter(|(unit, sum)| is_whole(**unit, sum)) {
+            for (_, sum) in sums.iter().filter(|(unit, sum)| is_whole(**unit, sum)) {
                 of_bill = add_exact(of_bill, sum.billed.unwrap_or_default())?;
                 of_meter = add_exact(of_meter, sum.metered)?;
             }
@@ -284,30 +135,20 @@ impl Standing {
                 .round_dp_with_strategy(FACTOR_DECIMALS, RoundingStrategy::MidpointAwayFromZero);
         }
         // No more than what rounding it may have added.
-        let least = match compared {
-            Some(_) => factor - Decimal::new(1, FACTOR_DECIMALS),
-            None => factor,
+        let least = match factors {
+            true => factor - Decimal::new(1, FACTOR_DECIMALS),
+            false => factor,
         };
         let counts = |unit: Hour, sum: &Sides| {
             let metered = sum.metered.checked_mul(least).unwrap_or(sum.metered);
-            is_whole(unit, sum) || sum.elsewhere || sum.billed.is_some_and(|billed| billed >= metered)
+            is_whole(unit, sum) || sum.billed.is_some_and(|billed| billed >= metered)
         };
-        let units: BTreeMap<Hour, bool> = sums
-            .iter()
-            .filter(|(_, sum)| has_rows(sum))
-            .map(|(unit, sum)| (*unit, counts(*unit, sum)))
-            .collect();
-        let open = sums
-            .iter()
-            .find(|(unit, sum)| has_rows(sum) && !is_whole(**unit, sum))
-            .map(|(unit, _)| *unit);
+        let units: BTreeMap<Hour, bool> = sums.iter().map(|(unit, sum)| (*unit, counts(*unit, sum))).collect();
         Ok(Some(Standing {
-            since: Some(first).filter(|first| *first > start),
             last,
-            whole: open.unwrap_or(last),
             units,
             months,
-            gaps: compared.is_some(),
+            gaps: factors,
             factor,
         }))
     }
@@ -315,9 +156,11 @@ impl Standing {
     /// Whether the bill says what that hour cost; otherwise metered spend does.
     #[must_use]
     pub fn is_billed(&self, hour: Hour) -> bool {
-        let unit = unit(&self.months, hour);
-        let between = self.gaps && unit < self.whole && self.since.is_none_or(|since| since <= unit);
-        self.units.get(&unit).copied().unwrap_or(between)
+        let before = |day| self.units.range(..=day).next_back().map(|(day, _)| *day);
+        let unit = unit(&self.months, hour, |day| {
+            before(day).filter(|_| self.gaps && day <= self.last)
+        });
+        self.units.get(&unit).copied().unwrap_or(false)
     }
 
     /// What metered spend is multiplied by where the bill does not say it.
@@ -349,9 +192,11 @@ impl Standing {
         unit.start().format(form).to_string()
     }
 }
-
-/// The day or month that an hour is billed with.
-fn unit(months: &BTreeSet<Hour>, hour: Hour) -> Hour {
-    let month = month(hour);
-    if months.contains(&month) { month } else { hour.day() }
+/// The day or month that an hour is billed with, given the last row up to a day where that row may be of several days.
+fn unit(months: &BTreeSet<Hour>, hour: Hour, row: impl Fn(Hour) -> Option<Hour>) -> Hour {
+    let (month_of_it, day) = (month(hour), hour.day());
+    if months.contains(&month_of_it) {
+        return month_of_it;
+    }
+    row(day).filter(|row| !months.contains(row)).unwrap_or(day)
 }
