@@ -203,6 +203,11 @@ pub trait Ledger: Send {
     /// The bills that have rows, in order of their identities.
     fn bills(&mut self) -> Result<Vec<KnownBill>, StoreError>;
 
+    /// The identities of all bills, where they are known without reading the bills.
+    fn bill_identities(&mut self) -> Result<Option<Vec<String>>, StoreError> {
+        Ok(None)
+    }
+
     /// The checkpoints of a source.
     fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError>;
 

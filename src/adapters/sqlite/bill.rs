@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::codec::Rows;
 use super::failed;
@@ -12,6 +12,7 @@ use super::spend::{self, Delta, money};
 use crate::domain::dimension::Dimension;
 use crate::domain::period::Hour;
 use crate::domain::spend::{Bill, Former, HourRows, KnownBill, Restatement, SpendKey, SpendRows, restatements};
+use crate::ports::StoreError;
 
 /// Records a bill in place of the one that is known; answers what that restates.
 pub fn replace(names: &mut StoredNames<'_>, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, CodecError> {
@@ -96,6 +97,14 @@ pub fn all(names: &mut StoredNames<'_>) -> Result<Vec<KnownBill>, CodecError> {
         all.extend(KnownBill::of(identity, rows.iter()));
     }
     Ok(all)
+}
+
+/// The identities of all bills.
+pub fn identities(conn: &Connection, path: &str) -> Result<Vec<String>, StoreError> {
+    let fail = |e: rusqlite::Error| failed(path, &e);
+    let mut statement = conn.prepare_cached("SELECT identity FROM bill").map_err(fail)?;
+    let found = statement.query_map([], |row| row.get(0)).map_err(fail)?;
+    found.collect::<Result<_, _>>().map_err(fail)
 }
 
 /// Adds a bill that has no rows yet; answers its number.

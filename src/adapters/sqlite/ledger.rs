@@ -195,6 +195,11 @@ impl Ledger for SqliteLedger {
         bill::all(&mut names).map_err(|e| e.at(path))
     }
 
+    fn bill_identities(&mut self) -> Result<Option<Vec<String>>, StoreError> {
+        let (conn, path, _) = self.ready()?;
+        bill::identities(conn, path).map(Some)
+    }
+
     fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError> {
         let (conn, path, _) = self.ready()?;
         let fail = |e: rusqlite::Error| failed(path, &e);

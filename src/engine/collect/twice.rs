@@ -17,6 +17,16 @@ type Day = (Label, BTreeMap<Label, BTreeSet<Label>>);
 
 /// What is to be told of bills of this time.
 pub(super) fn told(ledger: &mut dyn Ledger, billed: Period) -> Result<Vec<String>, StoreError> {
+    if let Some(identities) = ledger.bill_identities()? {
+        // They begin with the source.
+        let sources: BTreeSet<&str> = identities
+            .iter()
+            .filter_map(|identity| identity.split('/').next())
+            .collect();
+        if sources.len() < 2 {
+            return Ok(Vec::new());
+        }
+    }
     let wanted = [Dimension::Source, Dimension::Provider, Dimension::Account];
     let mut billers: BTreeMap<Label, Label> = BTreeMap::new();
     let mut days: BTreeMap<(Label, Hour), Day> = BTreeMap::new();

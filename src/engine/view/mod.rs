@@ -334,6 +334,10 @@ impl Ledger for View {
         self.inner.bills()
     }
 
+    fn bill_identities(&mut self) -> Result<Option<Vec<String>>, StoreError> {
+        self.inner.bill_identities()
+    }
+
     fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError> {
         self.inner.checkpoints(source)
     }
