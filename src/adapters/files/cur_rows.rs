@@ -27,9 +27,8 @@ impl CurRows {
     /// For rows with these columns.
     #[must_use]
     pub fn new(names: &[String], source: Label, defaults: Vec<(Dimension, Label)>, latest: DateTime<Utc>) -> Self {
-        let columns = names.iter().enumerate();
         CurRows {
-            columns: columns.map(|(at, name)| (cur::column(name), at)).collect(),
+            columns: cur::by_name(names),
             bills: Bills::default(),
             context: Context::new(latest),
             source,
