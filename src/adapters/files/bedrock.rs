@@ -222,12 +222,13 @@ fn from_log(input: &Side<'_>, output: &Side<'_>, body: &Body<'_>, out: &mut Outp
     let (_, hour) = if written > 0 { body.split()? } else { (0, 0) };
     // What the split does not explain was written at the default time to live.
     let hour = hour.min(written);
+    let read = match read.is_null() {
+        true => told.read,
+        false => read.count("input.cacheReadInputTokenCount")?,
+    };
     let mut counts = Counts {
         input: input.input_token_count.count("input.inputTokenCount")?,
-        read: match read.is_null() {
-            true => told.read,
-            false => read.count("input.cacheReadInputTokenCount")?,
-        },
+        read,
         write_5m: written - hour,
         write_1h: hour,
         output: output.output_token_count.count("output.outputTokenCount")?,
@@ -239,6 +240,10 @@ fn from_log(input: &Side<'_>, output: &Side<'_>, body: &Body<'_>, out: &mut Outp
     }
     if output.output_token_count.is_null() {
         counts.output = told.output;
+    }
+    // A total that says otherwise is told.
+    if counts.cached() > 0 && !uncounted {
+        counts.total = body.total()?;
     }
     Ok(counts)
 }
@@ -273,6 +278,22 @@ impl<'a> Body<'a> {
     fn has_cache(&self) -> bool {
         let text = self.0.map_or("", RawValue::get);
         memmem::find(text.as_bytes(), b"cache").is_some()
+    }
+
+    /// The total that Converse tells, which is seen without parsing a body that tells none.
+    fn total(&self) -> Result<u64, Fault> {
+        let text = self.0.map_or("", RawValue::get);
+        if memmem::find(text.as_bytes(), b"\"totalTokens\"").is_none() {
+            return Ok(0);
+        }
+        let mut most = 0;
+        for chunk in self.chunks() {
+            let carried = chunk.metadata.and_then(|carrier| carrier.usage);
+            for usage in carried.into_iter().chain(chunk.usage) {
+                most = usage.converse_total()?.max(most);
+            }
+        }
+        Ok(most)
     }
 
     /// The first usage object that has an input side: that of the whole call, or of the start of its stream.

@@ -187,3 +187,19 @@ fn bodies_that_lie_beside_the_logs_are_no_calls() {
         assert_eq!((kept.calls.len(), kept.rejected.len()), (1, 0), "{path}");
     }
 }
+
+#[test]
+fn a_total_of_converse_that_says_that_input_includes_cached_tokens_is_told() {
+    let told = "totals say that input includes cached tokens, which this format excludes (Bedrock invocation log)";
+    for (input, warned) in [(4240, true), (40, false)] {
+        let body = format!(
+            r#"{{"usage":{{"inputTokens":{input},"outputTokens":220,"cacheReadInputTokens":1200,"cacheWriteInputTokens":3000,"totalTokens":4460}}}}"#
+        );
+        let rest = format!(
+            r#""input":{{"inputTokenCount":{input},"cacheReadInputTokenCount":1200,"cacheWriteInputTokenCount":3000}},"output":{{"outputBodyJson":{body},"outputTokenCount":220}}"#
+        );
+        let kept = read_text("a.json", log("r-1", &rest));
+        assert_eq!(kept.only().tokens.get(Bucket::InputUncached), input);
+        assert_eq!(kept.warnings.contains_key(told), warned, "{:?}", kept.warnings);
+    }
+}
