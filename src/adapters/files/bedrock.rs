@@ -198,6 +198,7 @@ fn observe(log: &Log<'_>, number: u64, context: &mut Context, out: &mut Output) 
             .dimensions
             .set(Dimension::User, context.label(&identity.arn, "identity.arn")?);
     }
+    out.tell_empty(&event);
     out.events.push(event);
     Ok(())
 }

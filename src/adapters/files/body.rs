@@ -104,7 +104,7 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
     }
     match (shape, &record.usage, gemini) {
         (Some(shape), Some(usage), _) => {
-            event.tokens = usage.tokens_of(shape, provider, record.is_answer(), out)?;
+            event.tokens = usage.tokens_of(shape, (provider, model.as_str()), record.is_answer(), out)?;
             // Anthropic charges nothing for it.
             if provider == "anthropic" && record.is_refused(shape, &event.tokens) {
                 out.excluded_once.push(("refused_calls", id));
@@ -120,6 +120,7 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
         (_, _, Some(gemini)) => gemini.fill(&mut event, record.candidates, context, out)?,
         (Some(_) | None, _, None) => {}
     }
+    out.tell_empty(&event);
     out.events.push(event);
     Ok(())
 }
@@ -260,7 +261,7 @@ pub fn read_body(text: &str) -> Result<Option<(Tokens, Requests)>, String> {
     {
         let provider = provider(&record, Some(shape), record.model.str());
         let tokens = usage
-            .tokens_of(shape, provider, record.is_answer(), &mut out)
+            .tokens_of(shape, (provider, record.model.str()), record.is_answer(), &mut out)
             .map_err(told)?;
         return Ok(Some((tokens, usage.requests().map_err(told)?)));
     }

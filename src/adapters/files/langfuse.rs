@@ -158,6 +158,7 @@ fn one(text: &str, number: u64, depth: u32, context: &mut Context, out: &mut Out
         .dimensions
         .set(Dimension::User, context.label(&seen.user_id, "userId")?);
     tags::set_all(&mut event, seen.metadata, context)?;
+    out.tell_empty(&event);
     out.events.push(event);
     Ok(())
 }

@@ -461,3 +461,16 @@ fn a_turn_of_codex_in_its_output_is_read_with_what_was_cached() {
     assert_eq!(counts(&call), [315, 24_448, 0, 0, 0, 0, 122]);
     assert_eq!((call.provider().as_str(), call.model().as_str()), ("openai", ""));
 }
+
+#[test]
+fn what_openai_keeps_for_half_an_hour_it_keeps_behind_openrouter_too() {
+    let body = |model: &str| {
+        format!(
+            r#"{{"id":"gen-9","object":"chat.completion","created":1792484104,"model":"{model}","usage":{{"prompt_tokens":270,"completion_tokens":28,"total_tokens":298,"cost":0.1,"prompt_tokens_details":{{"cached_tokens":0,"cache_write_tokens":200}}}}}}"#
+        )
+    };
+    let call = read_text("a.json", body("openai/gpt-5.6-sol")).only();
+    assert_eq!(counts(&call), [70, 0, 0, 0, 200, 0, 28]);
+    let call = read_text("a.json", body("anthropic/claude-sonnet-4.6")).only();
+    assert_eq!(counts(&call), [70, 0, 200, 0, 0, 0, 28]);
+}

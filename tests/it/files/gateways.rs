@@ -449,3 +449,54 @@ fn of_two_keys_for_a_team_the_preferred_one_counts() {
         );
     }
 }
+
+#[test]
+fn counts_of_helicone_that_only_some_dumps_have_are_read_or_told() {
+    let row = |rest: &str| {
+        let text = format!(
+            r#"{{"request_id":"h-1","request_created_at":"2026-10-20T08:15:04.120Z","response_model":"m-1","provider":"ANTHROPIC","prompt_tokens":10,"completion_tokens":80,{rest}}}"#
+        );
+        read_text("a.json", text)
+    };
+    let kept = row(
+        r#""prompt_cache_write_tokens":900,"prompt_cache_write_5m":300,"prompt_cache_write_1h":600,"reasoning_tokens":20,"time_to_first_token":9"#,
+    );
+    let call = kept.only();
+    assert_eq!(
+        (counts(&call), call.tokens.reasoning),
+        (vec![10, 0, 300, 600, 0, 0, 80], 20)
+    );
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    let kept = row(r#""dream_tokens":7,"nightmare_tokens":0"#);
+    let told: Vec<_> = kept
+        .warnings
+        .iter()
+        .map(|(told, count)| (told.as_str(), *count))
+        .collect();
+    assert_eq!(
+        told,
+        [("columns of tokens that nobody here knows are not charged (Helicone)", 1)]
+    );
+}
+
+/// A call of nothing hides that its tokens are missing.
+#[test]
+fn calls_without_any_tokens_are_told() {
+    let langfuse = observation(
+        "obs-1",
+        r#""usageDetails":{"input":0,"output":0},"calculatedTotalCost":0.0038"#,
+    );
+    let openrouter = r#"{"id":"gen-9","object":"chat.completion","created":1792484104,"model":"google/gemini-2.5-flash","usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"cost":0.5}}"#;
+    for text in [langfuse.as_str(), openrouter] {
+        let kept = read_text("a.json", text);
+        assert_eq!(kept.only().tokens.total(), 0);
+        let told: Vec<&String> = kept.warnings.keys().collect();
+        assert_eq!(told, ["successful calls without tokens: coverage gap"]);
+    }
+    let portal = "TimeGenerated [UTC],CorrelationId,ModelName,PromptTokens,CompletionTokens,SequenceNumber\n\
+        2026-10-20T08:15:04Z,c-1,gpt-4o,7,1,0\n\
+        2026-10-20T08:15:04Z,c-2,gpt-4o,0,0,0\n";
+    let kept = read_text("a.csv", portal);
+    assert_eq!((kept.only().tokens.total(), kept.warnings.len()), (8, 2));
+    assert!(kept.warnings.contains_key("calls without usage: coverage gap"));
+}
