@@ -114,7 +114,9 @@ pub(in super::super) fn observe(
     event.tokens = counts.tokens(declared, short(emitter), out);
     describe(own, around.resource, &mut event, context)?;
     event.reported_cost = own.reported_cost();
-    out.tell_empty(&event);
+    if role == Role::Call {
+        out.tell_empty(&event);
+    }
     if matches!(role, Role::Agent | Role::Unknown) {
         traces.link(key, parent, own.is_apart(), Some(event), &mut found);
     } else {
