@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::domain::money::parse_amount;
+use crate::domain::money::{FINEST, parse_amount, parse_decimal};
 
 use super::line::Fault;
 use super::value::Value;
@@ -74,7 +74,14 @@ pub(super) fn reported(raw: Option<&str>, field: &str) -> Result<Option<Decimal>
     if text.is_empty() || text == "null" {
         return Ok(None);
     }
-    let (amount, _) = parse_amount(text).map_err(|_| Fault::field(field, "not a decimal number"))?;
+    let amount = match parse_decimal(text) {
+        Ok(exact) if exact.scale() <= FINEST => exact,
+        Ok(_) | Err(_) => {
+            parse_amount(text)
+                .map_err(|_| Fault::field(field, "not a decimal number"))?
+                .0
+        }
+    };
     if amount.is_sign_negative() && !amount.is_zero() {
         return Err(Fault::field(field, "negative cost"));
     }

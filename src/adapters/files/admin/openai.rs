@@ -382,8 +382,9 @@ fn tokens(row: &Row<'_>, item: &str) -> TokenSums {
 
 /// The kind of token that a line item names. What OpenAI writes to a cache stays for half an hour unless the item says otherwise.
 fn bucket(item: &str) -> Option<TokenKind> {
-    match focus_tokens::bucket(item).filter(|_| item.contains("token"))? {
-        TokenKind::CacheWrite5m if !item.contains("5m") => Some(TokenKind::CacheWrite30m),
-        bucket => Some(bucket),
+    let bucket = focus_tokens::bucket(item).filter(|_| item.contains("token"))?;
+    if bucket == TokenKind::CacheWrite5m && !item.contains("5m") {
+        return Some(TokenKind::CacheWrite30m);
     }
+    Some(bucket)
 }
