@@ -88,6 +88,11 @@ struct Chunk<'a> {
     usage: Option<Usage<'a>>,
     #[serde(borrow, default, rename = "serviceTier")]
     tier: Option<&'a RawValue>,
+    // Of Meta's models, which have no usage object.
+    #[serde(borrow, default)]
+    prompt_token_count: Scalar<'a>,
+    #[serde(borrow, default)]
+    generation_token_count: Scalar<'a>,
     /// At the end of a stream, in the words of the log.
     #[serde(borrow, default, rename = "amazon-bedrock-invocationMetrics")]
     metrics: Option<Side<'a>>,
@@ -331,6 +336,13 @@ impl<'a> Body<'a> {
                 counts.write_5m = counts.write_5m.max(tokens.get(Bucket::CacheWrite5m));
                 counts.write_1h = counts.write_1h.max(tokens.get(Bucket::CacheWrite1h));
                 counts.output = counts.output.max(tokens.get(Bucket::Output));
+            }
+            if !(chunk.prompt_token_count.is_null() && chunk.generation_token_count.is_null()) {
+                let counts = all.get_or_insert_with(Counts::default);
+                counts.input = counts.input.max(chunk.prompt_token_count.count("prompt_token_count")?);
+                counts.output = counts
+                    .output
+                    .max(chunk.generation_token_count.count("generation_token_count")?);
             }
             if let Some(metrics) = chunk.metrics {
                 let counts = all.get_or_insert_with(Counts::default);

@@ -27,8 +27,11 @@ impl CurRows {
     /// For rows with these columns.
     #[must_use]
     pub fn new(names: &[String], source: Label, defaults: Vec<(Dimension, Label)>, latest: DateTime<Utc>) -> Self {
+        let columns = names.iter().enumerate();
+        let mut columns = columns.map(|(at, name)| (cur::column(name), at)).collect();
+        cur::keep_tags(&mut columns, names);
         CurRows {
-            columns: cur::by_name(names),
+            columns,
             bills: Bills::default(),
             context: Context::new(latest),
             source,

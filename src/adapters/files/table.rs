@@ -184,10 +184,14 @@ pub(super) struct Columns {
 impl Columns {
     /// Columns of these names, as far as they are needed.
     pub fn new(format: FileFormat, names: &[String], asked: Option<&Asked>) -> Self {
-        let mut by_name: HashMap<String, usize> = match format == FileFormat::Cur {
-            true => cur::by_name(names),
-            false => names.iter().enumerate().map(|(at, n)| (n.clone(), at)).collect(),
+        let name = |name: &String| match format == FileFormat::Cur {
+            true => cur::column(name),
+            false => name.clone(),
         };
+        let mut by_name: HashMap<String, usize> = names.iter().enumerate().map(|(at, n)| (name(n), at)).collect();
+        if format == FileFormat::Cur {
+            cur::keep_tags(&mut by_name, names);
+        }
         if let Some(asked) = asked.filter(|_| format == FileFormat::Cur) {
             cur::narrow(&mut by_name, asked);
         }

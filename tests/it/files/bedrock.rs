@@ -172,6 +172,18 @@ fn what_the_log_does_not_count_the_body_does() {
 }
 
 #[test]
+fn counts_of_metas_models_stand_in_their_bodies() {
+    let one = r#"{"generation":"x","prompt_token_count":40,"generation_token_count":220,"stop_reason":"stop"}"#;
+    let stream = r#"[{"generation":"x","prompt_token_count":40,"generation_token_count":1},{"generation":"","prompt_token_count":null,"generation_token_count":220}]"#;
+    for body in [one, stream] {
+        let rest = format!(r#""input":{{}},"output":{{"outputBodyJson":{body}}}"#);
+        let call = read_text("a.json", log("r-1", &rest)).only();
+        let counts = [Bucket::InputUncached, Bucket::Output].map(|b| call.tokens.get(b));
+        assert_eq!(counts, [40, 220], "{body}");
+    }
+}
+
+#[test]
 fn bodies_that_lie_beside_the_logs_are_no_calls() {
     let folder = tempfile::tempdir().unwrap();
     let hour = folder

@@ -55,18 +55,15 @@ pub(in super::super) fn column(name: &str) -> String {
 /// What stands behind the name of a further column of a tag, and before its place.
 pub(super) const FURTHER: char = '*';
 
-/// Where the columns are. Keys of tags that differ by their capitals alone are different ones at AWS, each with a column of its own, and most
-/// rows have a value in one of them: all of these columns stay.
-pub(in super::super) fn by_name(names: &[String]) -> HashMap<String, usize> {
-    let mut by_name = HashMap::with_capacity(names.len());
+/// Adds the columns of tags of which `by_name` has one of the same name. Keys of tags that differ by their capitals alone are different ones at
+/// AWS, each with a column of its own, and most rows have a value in one of them.
+pub(in super::super) fn keep_tags(by_name: &mut HashMap<String, usize>, names: &[String]) {
     for (at, name) in names.iter().enumerate() {
-        let mut column = column(name);
-        if tag_of(&column).is_some() && by_name.contains_key(&column) {
-            column = format!("{column}{FURTHER}{at:06}");
+        let column = column(name);
+        if tag_of(&column).is_some() && by_name.get(&column).is_some_and(|kept| *kept != at) {
+            by_name.insert(format!("{column}{FURTHER}{at:06}"), at);
         }
-        by_name.insert(column, at);
     }
-    by_name
 }
 
 /// What is read of the columns of these names.

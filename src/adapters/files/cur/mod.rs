@@ -14,7 +14,7 @@ use crate::domain::label::Label;
 use crate::domain::money::Currency;
 use crate::domain::period::{Hour, Period};
 
-pub(super) use columns::{by_name, column, narrow, wanted};
+pub(super) use columns::{column, keep_tags, narrow, wanted};
 pub(super) use cost::category;
 pub(super) use usage::{Counted, named_model, usage_tokens};
 
