@@ -392,6 +392,14 @@ fn what_a_langfuse_map_says_and_nobody_knows_is_told() {
         assert_eq!(counts(&kept.only()), [10, 0, 0, 0, 0, 0, 5], "{details}");
         assert_eq!(kept.warnings.keys().collect::<Vec<_>>(), [told]);
     }
+    // Here the total says what it is.
+    let kept = of(r#"{"input_dreams":3,"output":5,"total":8}"#);
+    assert_eq!(
+        (counts(&kept.only()), kept.warnings.len()),
+        (vec![3, 0, 0, 0, 0, 0, 5], 0)
+    );
+    let kept = of(r#"{"input_dreams":3}"#);
+    assert_eq!((kept.calls.len(), kept.warnings.len()), (0, 1));
     let kept = of(r#"{"input":0,"output":0,"total":2300}"#);
     assert_eq!(
         (kept.calls.len(), kept.excluded.get("calls_without_usage")),

@@ -143,7 +143,6 @@ impl Map {
         let other = key.starts_with("input_") || key.starts_with("output_");
         if let Some(sum) = self.others.get_mut(side).filter(|_| other) {
             *sum = sum.saturating_add(count.unwrap_or_default());
-            self.known |= *sum > 0;
         }
         Ok(())
     }
@@ -231,8 +230,10 @@ pub(in super::super) fn read(details: &Details<'_>, openai: bool, out: &mut Outp
     for (key, value) in details {
         map.take(key, value)?;
     }
+    // What nobody knows counts where a total says how.
+    let known = map.known || (map.total > 0 && map.others != [0, 0]);
     // A total of nothing is a gap, not a call of nothing.
-    if !map.known || (map.total > 0 && map.says_nothing()) {
+    if !known || (map.total > 0 && map.says_nothing()) {
         return Ok(None);
     }
     let tier = map.tier;
