@@ -196,7 +196,7 @@ fn what_is_acknowledged_is_recorded_once_and_survives() {
     let (told, _) = server.stop();
     assert_eq!(
         told,
-        "recorded 5 new calls, <$0.0001, from 4 requests; 1 repeated; 1 no spend; 2 unpriced; 1 rejected\n"
+        "recorded 5 new calls, <$0.0001, from 4 requests; 1 repeated; 1 no spend (parent_spans); 2 unpriced; 1 rejected\n"
     );
 }
 

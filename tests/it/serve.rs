@@ -120,7 +120,7 @@ fn what_is_no_spend_or_has_no_price_is_told() {
         let (out, err) = server.stop();
         assert_eq!(
             out,
-            "recorded 1 new call, $0.00, from 3 requests; 2 no spend; 1 unpriced\n"
+            "recorded 1 new call, $0.00, from 3 requests; 2 no spend (calls_without_usage); 1 unpriced\n"
         );
         let gap = "warning: calls without usage: coverage gap (1 time)";
         let unpriced = "warning: calls without a price, which `finops price missing` names (1 time)";

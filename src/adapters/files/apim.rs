@@ -6,13 +6,13 @@ use serde::Deserialize;
 use crate::domain::dimension::Dimension;
 use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
-use super::line::{Context, Fault, LineFormat, Output};
+use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::Scalar;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
 struct Row<'a> {
-    #[serde(borrow, alias = "time", alias = "timeGenerated")]
+    #[serde(borrow, alias = "time", alias = "timeGenerated", alias = "TimeGenerated [UTC]")]
     time_generated: Scalar<'a>,
     #[serde(borrow, alias = "correlationId")]
     correlation_id: Scalar<'a>,
@@ -74,6 +74,7 @@ fn observe(row: &Row<'_>, number: u64, context: &mut Context, out: &mut Output) 
     if input + output == 0 {
         // The further rows of a long message repeat no counts.
         if row.sequence_number.count("SequenceNumber")? == 0 {
+            out.warnings.push(NO_USAGE);
             out.excluded_once.push(("calls_without_usage", id));
         }
         return Ok(());

@@ -88,6 +88,11 @@ struct Chunk<'a> {
     usage: Option<Usage<'a>>,
     #[serde(borrow, default, rename = "serviceTier")]
     tier: Option<&'a RawValue>,
+    // Of Meta's models, which have no usage object.
+    #[serde(borrow, default)]
+    prompt_token_count: Scalar<'a>,
+    #[serde(borrow, default)]
+    generation_token_count: Scalar<'a>,
     /// At the end of a stream, in the words of the log.
     #[serde(borrow, default, rename = "amazon-bedrock-invocationMetrics")]
     metrics: Option<Side<'a>>,
@@ -198,6 +203,7 @@ fn observe(log: &Log<'_>, number: u64, context: &mut Context, out: &mut Output) 
             .dimensions
             .set(Dimension::User, context.label(&identity.arn, "identity.arn")?);
     }
+    out.tell_empty(&event);
     out.events.push(event);
     Ok(())
 }
@@ -222,12 +228,13 @@ fn from_log(input: &Side<'_>, output: &Side<'_>, body: &Body<'_>, out: &mut Outp
     let (_, hour) = if written > 0 { body.split()? } else { (0, 0) };
     // What the split does not explain was written at the default time to live.
     let hour = hour.min(written);
+    let read = match read.is_null() {
+        true => told.read,
+        false => read.count("input.cacheReadInputTokenCount")?,
+    };
     let mut counts = Counts {
         input: input.input_token_count.count("input.inputTokenCount")?,
-        read: match read.is_null() {
-            true => told.read,
-            false => read.count("input.cacheReadInputTokenCount")?,
-        },
+        read,
         write_5m: written - hour,
         write_1h: hour,
         output: output.output_token_count.count("output.outputTokenCount")?,
@@ -239,6 +246,10 @@ fn from_log(input: &Side<'_>, output: &Side<'_>, body: &Body<'_>, out: &mut Outp
     }
     if output.output_token_count.is_null() {
         counts.output = told.output;
+    }
+    // A total that says otherwise is told.
+    if counts.cached() > 0 && !uncounted {
+        counts.total = body.total()?;
     }
     Ok(counts)
 }
@@ -275,6 +286,22 @@ impl<'a> Body<'a> {
         memmem::find(text.as_bytes(), b"cache").is_some()
     }
 
+    /// The total that Converse tells, which is seen without parsing a body that tells none.
+    fn total(&self) -> Result<u64, Fault> {
+        let text = self.0.map_or("", RawValue::get);
+        if memmem::find(text.as_bytes(), b"\"totalTokens\"").is_none() {
+            return Ok(0);
+        }
+        let mut most = 0;
+        for chunk in self.chunks() {
+            let carried = chunk.metadata.and_then(|carrier| carrier.usage);
+            for usage in carried.into_iter().chain(chunk.usage) {
+                most = usage.converse_total()?.max(most);
+            }
+        }
+        Ok(most)
+    }
+
     /// The first usage object that has an input side: that of the whole call, or of the start of its stream.
     fn split(&self) -> Result<(u64, u64), Fault> {
         for chunk in self.chunks() {
@@ -309,6 +336,13 @@ impl<'a> Body<'a> {
                 counts.write_5m = counts.write_5m.max(tokens.get(Bucket::CacheWrite5m));
                 counts.write_1h = counts.write_1h.max(tokens.get(Bucket::CacheWrite1h));
                 counts.output = counts.output.max(tokens.get(Bucket::Output));
+            }
+            if !(chunk.prompt_token_count.is_null() && chunk.generation_token_count.is_null()) {
+                let counts = all.get_or_insert_with(Counts::default);
+                counts.input = counts.input.max(chunk.prompt_token_count.count("prompt_token_count")?);
+                counts.output = counts
+                    .output
+                    .max(chunk.generation_token_count.count("generation_token_count")?);
             }
             if let Some(metrics) = chunk.metrics {
                 let counts = all.get_or_insert_with(Counts::default);

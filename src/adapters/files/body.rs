@@ -4,132 +4,22 @@
 //! excludes them, Cohere bills none. Identity is the body's id (content without one); of several
 //! bodies with one id the last of a stream counts.
 
-use serde::Deserialize;
+mod record;
+
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::usage::{EventId, Requests, Tokens, UsageEvent};
 
+use self::record::Record;
 use super::extras::{self, Seconds};
-use super::gemini::Metadata;
 use super::iterations;
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::Scalar;
 use super::searches;
 use super::usage::{Shape, Usage};
 use super::{seller, tags, tier};
-
-#[derive(Deserialize, Default)]
-struct Record<'a> {
-    #[serde(borrow, default)]
-    id: Scalar<'a>,
-    #[serde(borrow, default, rename = "responseId")]
-    response_id: Scalar<'a>,
-    #[serde(borrow, default)]
-    object: Scalar<'a>,
-    #[serde(borrow, default)]
-    status: Scalar<'a>,
-    #[serde(borrow, default)]
-    created: Scalar<'a>,
-    #[serde(borrow, default)]
-    created_at: Scalar<'a>,
-    #[serde(borrow, default, rename = "createTime")]
-    create_time: Scalar<'a>,
-    #[serde(borrow, default)]
-    timestamp: Scalar<'a>,
-    #[serde(borrow, default)]
-    time: Scalar<'a>,
-    #[serde(borrow, default)]
-    ts: Scalar<'a>,
-    #[serde(borrow, default)]
-    model: Scalar<'a>,
-    #[serde(borrow, default, rename = "modelVersion")]
-    model_version: Scalar<'a>,
-    #[serde(borrow, default, rename = "modelId")]
-    model_id: Scalar<'a>,
-    #[serde(borrow, default)]
-    provider: Scalar<'a>,
-    #[serde(borrow, default)]
-    x_groq: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    prompt_filter_results: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    service_tier: Scalar<'a>,
-    #[serde(borrow, default, rename = "serviceTier")]
-    bedrock_tier: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    user: Scalar<'a>,
-    #[serde(borrow, default)]
-    metadata: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    usage: Option<Usage<'a>>,
-    #[serde(borrow, default, rename = "usageMetadata")]
-    usage_metadata: Option<Metadata<'a>>,
-    #[serde(borrow, default)]
-    candidates: Option<&'a RawValue>,
-    /// Where Cohere's older answers and its embeddings keep their usage.
-    #[serde(borrow, default)]
-    meta: Option<Usage<'a>>,
-    #[serde(borrow, default)]
-    output: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-    // Envelopes.
-    #[serde(borrow, default)]
-    custom_id: Scalar<'a>,
-    #[serde(borrow, default)]
-    response: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    body: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    result: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    message: Option<&'a RawValue>,
-    // Of batches of Gemini, Vertex AI and Bedrock.
-    #[serde(borrow, default)]
-    key: Scalar<'a>,
-    #[serde(borrow, default)]
-    processed_time: Scalar<'a>,
-    #[serde(borrow, default, rename = "modelOutput")]
-    model_output: Option<&'a RawValue>,
-}
-
-impl<'a> Record<'a> {
-    fn envelope(&self) -> Option<&'a RawValue> {
-        let object = |raw: &&'a RawValue| raw.get().starts_with('{');
-        [self.response, self.body, self.result, self.message, self.model_output]
-            .into_iter()
-            .flatten()
-            .find(object)
-    }
-
-    /// Whether it is a line of a batch's output.
-    fn of_batch(&self) -> bool {
-        let gemini = self.response.is_some() && !(self.key.is_null() && self.processed_time.is_null());
-        !self.custom_id.is_null() || self.model_output.is_some() || gemini
-    }
-
-    /// The cloud whose batches have such lines.
-    fn cloud(&self) -> &'static str {
-        match (self.model_output, self.processed_time.is_null()) {
-            (Some(_), _) => "bedrock",
-            (None, false) => "vertex",
-            (None, true) => "",
-        }
-    }
-
-    /// Whether it is a chat completion itself, not only what someone kept of it.
-    fn is_answer(&self) -> bool {
-        self.object.str().starts_with("chat.completion")
-    }
-
-    fn failed(&self) -> bool {
-        // Vertex AI's status is the reason of a failure, else empty.
-        let refused = !self.processed_time.is_null() && !self.status.str().is_empty();
-        self.error.is_some_and(|e| e.get() != "null") || self.status.str() == "failed" || refused
-    }
-}
 
 /// What the envelopes around a body say.
 #[derive(Clone, Copy)]
@@ -160,8 +50,7 @@ impl LineFormat for Body {
 }
 
 fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-    let mut record: Record<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
-    record.usage = record.usage.or(record.meta.take());
+    let record = Record::parse(text).map_err(|e| Fault::json(&e))?;
     let shape = record.usage.as_ref().and_then(Usage::shape);
     let gemini = record.usage_metadata.as_ref().filter(|m| m.is_usage());
     let mut units = Label::EMPTY;
@@ -187,10 +76,13 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
         return Ok(());
     }
     let at = instant(&record, outer, context, out)?;
-    let model = [&record.model, &record.model_version, &record.model_id]
-        .into_iter()
-        .find(|m| !m.is_null())
-        .unwrap_or(&Scalar::Null);
+    let models = [
+        &record.model,
+        &record.model_version,
+        &record.python_model,
+        &record.model_id,
+    ];
+    let model = models.into_iter().find(|m| !m.is_null()).unwrap_or(&Scalar::Null);
     let model = context.label(model, "model")?;
     let provider = match outer.cloud {
         "" => provider(&record, shape, model.as_str()),
@@ -212,7 +104,12 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
     }
     match (shape, &record.usage, gemini) {
         (Some(shape), Some(usage), _) => {
-            event.tokens = usage.tokens_of(shape, provider, record.is_answer(), out)?;
+            event.tokens = usage.tokens_of(shape, (provider, model.as_str()), record.is_answer(), out)?;
+            // Anthropic charges nothing for it.
+            if provider == "anthropic" && record.is_refused(shape, &event.tokens) {
+                out.excluded_once.push(("refused_calls", id));
+                return Ok(());
+            }
             event.requests = usage.requests()?;
             searches::of_items(record.output, &mut event.requests);
             event.reported_cost = extras::reported_cost(usage.cost.map(RawValue::get))?;
@@ -223,6 +120,7 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
         (_, _, Some(gemini)) => gemini.fill(&mut event, record.candidates, context, out)?,
         (Some(_) | None, _, None) => {}
     }
+    out.tell_empty(&event);
     out.events.push(event);
     Ok(())
 }
@@ -258,6 +156,7 @@ fn instant(
             (&record.created, "created"),
             (&record.created_at, "created_at"),
             (&record.create_time, "createTime"),
+            (&record.python_time, "create_time"),
             (&record.timestamp, "timestamp"),
             (&record.time, "time"),
             (&record.ts, "ts"),
@@ -284,8 +183,9 @@ fn instant(
 }
 
 fn identity(record: &Record<'_>, text: &str, out: &mut Output) -> EventId {
-    match [record.id.str(), record.response_id.str()]
+    match [&record.id, &record.response_id, &record.python_id]
         .into_iter()
+        .map(Scalar::str)
         .find(|id| !id.is_empty())
     {
         Some(id) => tags::response_identity("body", id),
@@ -317,6 +217,8 @@ fn provider(record: &Record<'_>, shape: Option<Shape>, model: &str) -> &'static 
         "azure"
     } else if record.x_groq.is_some() {
         "groq"
+    } else if usage.is_some_and(Usage::is_of_codex) {
+        "openai"
     } else {
         seller::by_model(model)
     }
@@ -351,8 +253,7 @@ fn speed_and_place(usage: &Usage<'_>, event: &mut UsageEvent, context: &mut Cont
 
 /// The buckets of a response body, for whoever has one at hand: nothing where it holds no usage.
 pub fn read_body(text: &str) -> Result<Option<(Tokens, Requests)>, String> {
-    let mut record: Record<'_> = serde_json::from_str(text).map_err(|e| e.to_string())?;
-    record.usage = record.usage.or(record.meta.take());
+    let record = Record::parse(text).map_err(|e| e.to_string())?;
     let mut out = Output::default();
     let told = |fault: Fault| format!("{}: {}", fault.field.unwrap_or_default(), fault.reason);
     if let Some(usage) = &record.usage
@@ -360,7 +261,7 @@ pub fn read_body(text: &str) -> Result<Option<(Tokens, Requests)>, String> {
     {
         let provider = provider(&record, Some(shape), record.model.str());
         let tokens = usage
-            .tokens_of(shape, provider, record.is_answer(), &mut out)
+            .tokens_of(shape, (provider, record.model.str()), record.is_answer(), &mut out)
             .map_err(told)?;
         return Ok(Some((tokens, usage.requests().map_err(told)?)));
     }

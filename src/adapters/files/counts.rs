@@ -116,11 +116,9 @@ impl Counts {
         self.buckets(declared, evidence)
     }
 
-    /// The disjoint buckets of a source that makes no claim: its numbers decide, and where they do not tell, input excludes cached
-    /// tokens.
-    pub fn tokens_by_evidence(&self) -> Tokens {
-        let evidence = self.evidence().unwrap_or(Input::Excludes);
-        self.buckets(evidence, evidence)
+    /// What the numbers of a source that makes no claim say of its input; where they do not tell, it excludes cached tokens.
+    pub fn by_evidence(&self) -> Input {
+        self.evidence().unwrap_or(Input::Excludes)
     }
 
     fn buckets(&self, declared: Input, evidence: Input) -> Tokens {

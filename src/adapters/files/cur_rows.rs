@@ -28,8 +28,10 @@ impl CurRows {
     #[must_use]
     pub fn new(names: &[String], source: Label, defaults: Vec<(Dimension, Label)>, latest: DateTime<Utc>) -> Self {
         let columns = names.iter().enumerate();
+        let mut columns = columns.map(|(at, name)| (cur::column(name), at)).collect();
+        cur::keep_tags(&mut columns, names);
         CurRows {
-            columns: columns.map(|(at, name)| (cur::column(name), at)).collect(),
+            columns,
             bills: Bills::default(),
             context: Context::new(latest),
             source,

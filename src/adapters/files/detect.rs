@@ -94,6 +94,8 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             b"data" if memmem::find(value, b"\"starting_at\"").is_some() => found = Some(FileFormat::AnthropicAdmin),
             b"data" | b"observations" if langfuse(value) => found = Some(FileFormat::Langfuse),
             b"data" if memmem::find(value, b"\"request_created_at\"").is_some() => found = Some(FileFormat::Helicone),
+            // Gemini's, as Google's SDK for Python writes it.
+            b"usage_metadata" if memmem::find(value, b"_token_count\"").is_some() => found = Some(FileFormat::Body),
             b"modelOutput" => found = Some(FileFormat::Body),
             b"data" if memmem::find(value, b"\"custom_llm_provider\"").is_some() => found = Some(FileFormat::Litellm),
             b"meta" if memmem::find(value, b"billed_units").is_some() => found = Some(FileFormat::Body),

@@ -243,14 +243,14 @@ pub(super) struct Grounded {
 pub(super) fn grounded(candidates: Option<&RawValue>, model: &str) -> Grounded {
     #[derive(Deserialize)]
     struct Candidate<'a> {
-        #[serde(borrow, default, rename = "groundingMetadata")]
+        #[serde(borrow, default, rename = "groundingMetadata", alias = "grounding_metadata")]
         grounding: Option<Grounding<'a>>,
     }
     #[derive(Deserialize)]
     struct Grounding<'a> {
-        #[serde(borrow, default, rename = "webSearchQueries")]
+        #[serde(borrow, default, rename = "webSearchQueries", alias = "web_search_queries")]
         queries: Option<Vec<Scalar<'a>>>,
-        #[serde(borrow, default, rename = "groundingChunks")]
+        #[serde(borrow, default, rename = "groundingChunks", alias = "grounding_chunks")]
         chunks: Option<&'a RawValue>,
     }
     #[derive(Deserialize)]
@@ -258,9 +258,11 @@ pub(super) fn grounded(candidates: Option<&RawValue>, model: &str) -> Grounded {
         #[serde(borrow, default)]
         maps: Option<&'a RawValue>,
     }
-    let text = candidates
-        .map(RawValue::get)
-        .filter(|t| t.contains("groundingMetadata"));
+    let text = candidates.map(RawValue::get).filter(|t| {
+        ["groundingMetadata", "grounding_metadata"]
+            .iter()
+            .any(|key| t.contains(key))
+    });
     let all: Vec<Candidate<'_>> = text.and_then(|t| serde_json::from_str(t).ok()).unwrap_or_default();
     let grounding = || all.iter().filter_map(|candidate| candidate.grounding.as_ref());
     let queries = grounding()

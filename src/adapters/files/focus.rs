@@ -135,17 +135,22 @@ fn dimensions(
     dimensions.set(Dimension::Source, source);
     let tags = row.get("Tags");
     if !tags.is_empty() {
-        for (key, value) in &pairs(tags)? {
+        let pairs = pairs(tags)?;
+        let mut given = Vec::new();
+        for (key, value) in &pairs {
             let key = key.to_lowercase();
             let plain = key
                 .strip_prefix("user_")
                 .or_else(|| key.strip_prefix("user:"))
                 .unwrap_or(&key);
             // The account of a row is a column of its own.
-            let Some(dimension) = tags::dimension(plain).filter(|d| *d != Dimension::Account) else {
-                continue;
-            };
-            dimensions.set(dimension, name("Tags", value.str())?);
+            let named = tags::named(plain).filter(|(dimension, _)| *dimension != Dimension::Account);
+            if let Some(named) = named.filter(|_| !value.str().is_empty()) {
+                given.push((named, value.str()));
+            }
+        }
+        for (dimension, value) in tags::preferred(given) {
+            dimensions.set(dimension, name("Tags", value)?);
         }
     }
     for (dimension, value) in defaults {

@@ -13,30 +13,30 @@ use super::media::{self, Modality};
 use super::scalar::Scalar;
 use super::value::Value;
 
-/// `usageMetadata`.
+/// `usageMetadata`, also under the names that it has in Python.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Metadata<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, alias = "prompt_token_count")]
     prompt_token_count: Scalar<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "cached_content_token_count")]
     cached_content_token_count: Scalar<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "candidates_token_count")]
     candidates_token_count: Scalar<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "thoughts_token_count")]
     thoughts_token_count: Scalar<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "tool_use_prompt_token_count")]
     tool_use_prompt_token_count: Scalar<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "total_token_count")]
     total_token_count: Scalar<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "prompt_tokens_details")]
     prompt_tokens_details: Option<Vec<Modality<'a>>>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "cache_tokens_details")]
     cache_tokens_details: Option<Vec<Modality<'a>>>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "candidates_tokens_details")]
     candidates_tokens_details: Option<Vec<Modality<'a>>>,
     /// Vertex AI's word for the tier.
-    #[serde(borrow)]
+    #[serde(borrow, alias = "traffic_type")]
     traffic_type: Scalar<'a>,
 }
 

@@ -1,16 +1,21 @@
 //! Langfuse observations, as its API and exports give them. The keys of a usage map are apart from each other, but what `input` contains
 //! depends on the SDK that sent it, so the numbers decide. Identity is the id; a record of the same id is an update and replaces.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+mod map;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::usage::{Bucket, EventId, UsageEvent};
+use crate::domain::money::add_exact;
+use crate::domain::usage::{EventId, UsageEvent};
 
+use self::map::{Details, Told};
 use super::counts::Counts;
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::litellm::json_text;
@@ -117,7 +122,17 @@ fn one(text: &str, number: u64, depth: u32, context: &mut Context, out: &mut Out
         .map(Scalar::str)
         .find(|unit| !unit.is_empty());
     let details = if details.is_empty() { &usage } else { &details };
-    let Some(counts) = counts(details)?.filter(|_| unit.is_none_or(in_tokens)) else {
+    let model = if seen.model.is_null() {
+        &seen.provided_model_name
+    } else {
+        &seen.model
+    };
+    let provider = seller::by_model(model.str());
+    let told = match unit.is_none_or(in_tokens) {
+        true => map::read(details, matches!(provider, "openai" | "azure"), out)?,
+        false => None,
+    };
+    let Some(told) = told else {
         if seen.level.str() == "ERROR" {
             out.excluded_once.push(("failed_calls", id));
         } else {
@@ -127,31 +142,26 @@ fn one(text: &str, number: u64, depth: u32, context: &mut Context, out: &mut Out
         return Ok(());
     };
     let at = context.time(&seen.start_time, "startTime", out)?;
-    let model = if seen.model.is_null() {
-        &seen.provided_model_name
-    } else {
-        &seen.model
-    };
     let model = context.label(model, "model")?;
-    let provider = context.labels.get(seller::by_model(model.as_str()));
+    let provider = context.labels.get(provider);
     let mut event = UsageEvent::new(id, at, provider, model);
     event.rank.line = number;
     if !seen.updated_at.is_null() {
         event.rank.at = context.time(&seen.updated_at, "updatedAt", out)?;
     }
-    event.tokens = counts.tokens_by_evidence();
+    let Told { counts, tier } = told;
+    event.tokens = counts.tokens(counts.by_evidence(), "Langfuse", out);
+    event.dimensions.set(Dimension::Tier, context.labels.get(tier));
     event.reported_cost = cost(&seen)?;
     event.session = context.label(&seen.session_id, "sessionId")?;
     event
         .dimensions
         .set(Dimension::User, context.label(&seen.user_id, "userId")?);
     tags::set_all(&mut event, seen.metadata, context)?;
+    out.tell_empty(&event);
     out.events.push(event);
     Ok(())
 }
-
-/// A usage map: its keys are free.
-type Details<'a> = HashMap<Cow<'a, str>, Scalar<'a>>;
 
 fn details_of<'a>(text: Option<&'a str>, field: &str) -> Result<Details<'a>, Fault> {
     let parsed: Option<Details<'a>> = text
@@ -190,86 +200,53 @@ fn short(name: &str) -> &str {
     name.get(..end).unwrap_or("")
 }
 
-/// The counts of a usage map; none where it has neither input nor output.
-fn counts(details: &Details<'_>) -> Result<Option<Counts>, Fault> {
-    let mut known = false;
-    let mut counts = Counts::default();
-    let mut reasoning = 0;
-    let [mut heard, mut said, mut seen, mut drawn, mut watched] = [0; Bucket::MEDIA.len()];
-    // What integrations of Gemini tell of text, once they tell its modalities.
-    let (mut read, mut written) = (0, 0);
-    for (key, value) in details {
-        let slot = match key.as_ref() {
-            "input_audio" | "input_audio_tokens" | "input_modality_AUDIO" => &mut heard,
-            "output_audio" | "output_audio_tokens" | "output_modality_AUDIO" => &mut said,
-            "input_image" | "input_image_tokens" | "input_modality_IMAGE" => &mut seen,
-            "output_image" | "output_image_tokens" | "output_modality_IMAGE" => &mut drawn,
-            "input_video" | "input_video_tokens" | "input_modality_VIDEO" => &mut watched,
-            "input_modality_TEXT" => &mut read,
-            "output_modality_TEXT" => &mut written,
-            "input" | "promptTokens" | "prompt_tokens" | "inputTokens" | "input_tokens" | "prompt" => &mut counts.input,
-            "output" | "completionTokens" | "completion_tokens" | "outputTokens" | "output_tokens" | "completion" => {
-                &mut counts.output
-            }
-            "total" | "totalTokens" | "total_tokens" => {
-                counts.total = counts.total.max(value.count(&format!("usageDetails.{key}"))?);
-                continue;
-            }
-            "input_cached_tokens" | "cache_read_input_tokens" | "input_cache_read" => &mut counts.read,
-            "input_cache_creation_1h" => &mut counts.write_1h,
-            key if key.starts_with("input_cache_creation") || key == "cache_creation_input_tokens" => {
-                &mut counts.write_5m
-            }
-            key if key.starts_with("output_reasoning") => &mut reasoning,
-            _ => continue,
-        };
-        known |= !value.is_null();
-        // The same number under two names: never both.
-        *slot = (*slot).max(value.count(&format!("usageDetails.{key}"))?);
+fn cost(seen: &Observation<'_>) -> Result<Option<Decimal>, Fault> {
+    let whole = [seen.calculated_total_cost, seen.total_price]
+        .into_iter()
+        .flatten()
+        .next();
+    let whole = reported(whole.map(RawValue::get), "calculatedTotalCost")?;
+    let details = json_text(seen.cost_details, "costDetails")?;
+    match (whole, details) {
+        (None, Some(details)) => cost_of(&details),
+        (whole, _) => Ok(whole),
     }
-    if !known {
-        return Ok(None);
-    }
-    // The whole write beside its parts.
-    if details.contains_key("cache_creation_input_tokens") && counts.write_1h > 0 {
-        counts.write_5m = counts.write_5m.saturating_sub(counts.write_1h);
-    }
-    counts.media = [heard, said, seen, drawn, watched];
-    let (prompt, answer) = (heard + seen + watched + read, said + drawn + written);
-    // Most take audio, images and modalities out of input and output, some the reasoning, too: what makes the total tells. Where
-    // nothing does, the keys of a map are apart, and reasoning is the part of the output that it is for the providers.
-    let makes_total = |(media, thought): (bool, bool)| {
-        let media = if media { prompt + answer } else { 0 };
-        let plain = counts.input + counts.output + media + if thought { reasoning } else { 0 };
-        counts.total > 0 && [plain, plain + counts.cached()].contains(&counts.total)
-    };
-    let ways = [(true, true), (true, false), (false, true), (false, false)];
-    let (media, thought) = ways.into_iter().find(|way| makes_total(*way)).unwrap_or((true, false));
-    if media || prompt > counts.input || answer > counts.output {
-        counts.input += prompt;
-        counts.output += answer;
-    }
-    if thought || reasoning > counts.output {
-        counts.output += reasoning;
-    }
-    counts.reasoning = reasoning;
-    Ok(Some(counts))
 }
 
-fn cost(seen: &Observation<'_>) -> Result<Option<rust_decimal::Decimal>, Fault> {
-    #[derive(Deserialize, Default)]
-    struct Costs<'a> {
-        #[serde(borrow, default)]
-        total: Option<&'a RawValue>,
+/// What a map of costs says: its total, else what its parts come to.
+pub(super) fn cost_of(details: &str) -> Result<Option<Decimal>, Fault> {
+    let Ok(parts) = serde_json::from_str::<BTreeMap<Cow<'_, str>, Option<&RawValue>>>(details) else {
+        return Ok(None);
+    };
+    let amount = |raw: Option<&RawValue>| reported(raw.map(RawValue::get), "costDetails");
+    if let Some(total) = parts.get("total").copied().flatten() {
+        return amount(Some(total));
     }
-    let details = json_text(seen.cost_details, "costDetails")?;
-    let details: Costs<'_> = details
-        .as_deref()
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default();
-    let cost = [seen.calculated_total_cost, seen.total_price, details.total];
-    reported(
-        cost.into_iter().flatten().next().map(RawValue::get),
-        "calculatedTotalCost",
-    )
+    let mut sum = Decimal::ZERO;
+    for part in parts.into_values() {
+        let part = amount(part)?.unwrap_or_default();
+        sum = add_exact(sum, part).map_err(|e| Fault::field("costDetails", e.to_string()))?;
+    }
+    Ok((!sum.is_zero()).then_some(sum))
+}
+
+/// The counts that Langfuse's own SDK tells in the attributes of a span; nothing where it tells none.
+pub(super) fn of_span(text: &str, openai: bool, out: &mut Output) -> Result<Option<Counts>, Fault> {
+    let details = details_of(Some(text), "langfuse.observation.usage_details")?;
+    Ok(map::read(&details, openai, out)?.map(|told| told.counts))
+}
+
+fn parsed(text: &str) -> Option<Told> {
+    let details: Details<'_> = serde_json::from_str(text).ok()?;
+    map::read(&details, false, &mut Output::default()).ok().flatten()
+}
+
+/// Whether such a text tells usage.
+pub(super) fn tells(text: &str) -> bool {
+    parsed(text).is_some()
+}
+
+/// The tier that such a text names; empty where none.
+pub(super) fn tier_of(text: &str) -> &'static str {
+    parsed(text).map_or("", |told| told.tier)
 }

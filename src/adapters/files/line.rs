@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 
 use crate::domain::label::{Label, LabelCache, MAX_LABEL_BYTES};
 use crate::domain::money::{FINEST, MoneyError, parse_amount};
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{EventId, Requests, UsageEvent};
 
 use super::bills::CostBucket;
 use super::scan::Forms;
@@ -73,6 +73,13 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// Says of a call that was answered without any tokens, and without anything else that is charged, that something is missing.
+    pub fn tell_empty(&mut self, call: &UsageEvent) {
+        if call.tokens.total() == 0 && call.requests == Requests::default() && call.extras.is_empty() {
+            self.warnings.push("successful calls without tokens: coverage gap");
+        }
+    }
+
     /// How much it holds that is still to be handed over.
     pub fn held(&self) -> usize {
         self.events.len() + self.excluded.len() + self.excluded_once.len() + self.unended.len() + self.warnings.len()

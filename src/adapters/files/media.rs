@@ -45,7 +45,7 @@ pub(super) fn openai(
 pub(super) struct Modality<'a> {
     #[serde(borrow)]
     modality: Scalar<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "token_count")]
     token_count: Scalar<'a>,
 }
 

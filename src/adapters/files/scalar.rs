@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::domain::money::parse_decimal;
+use crate::domain::money::{FINEST, parse_amount, parse_decimal};
 
 use super::line::Fault;
 use super::value::Value;
@@ -64,15 +64,29 @@ impl Scalar<'_> {
     }
 }
 
-/// Reported money from its JSON or CSV text: exact; none for nothing, null and zero.
+/// More USD than any call costs: a sum of such amounts could not be told to the last digit.
+const MOST: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
+
+/// Reported money from its JSON or CSV text, rounded as amounts of bills are where it has more digits than can be summed; none for nothing,
+/// null and zero.
 pub(super) fn reported(raw: Option<&str>, field: &str) -> Result<Option<Decimal>, Fault> {
     let text = raw.unwrap_or("").trim().trim_matches('"');
     if text.is_empty() || text == "null" {
         return Ok(None);
     }
-    let amount = parse_decimal(text).map_err(|_| Fault::field(field, "not a decimal number"))?;
+    let amount = match parse_decimal(text) {
+        Ok(exact) if exact.scale() <= FINEST => exact,
+        Ok(_) | Err(_) => {
+            parse_amount(text)
+                .map_err(|_| Fault::field(field, "not a decimal number"))?
+                .0
+        }
+    };
     if amount.is_sign_negative() && !amount.is_zero() {
         return Err(Fault::field(field, "negative cost"));
+    }
+    if amount > MOST {
+        return Err(Fault::field(field, "more than any call costs"));
     }
     Ok((!amount.is_zero()).then_some(amount))
 }

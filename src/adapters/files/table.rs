@@ -189,6 +189,9 @@ impl Columns {
             false => name.clone(),
         };
         let mut by_name: HashMap<String, usize> = names.iter().enumerate().map(|(at, n)| (name(n), at)).collect();
+        if format == FileFormat::Cur {
+            cur::keep_tags(&mut by_name, names);
+        }
         if let Some(asked) = asked.filter(|_| format == FileFormat::Cur) {
             cur::narrow(&mut by_name, asked);
         }

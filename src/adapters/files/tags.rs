@@ -12,17 +12,41 @@ use super::line::{Context, Fault};
 use super::litellm::json_text;
 use super::scalar::Scalar;
 
-/// The dimension that a key of a caller's own names, if any.
-pub(super) fn dimension(key: &str) -> Option<Dimension> {
+/// The dimension that a key of a caller's own names, if any, and the place of the key among those of that dimension: of several the
+/// first counts, in calls and in bills. Names come before ids, which people do not read.
+pub(super) fn named(key: &str) -> Option<(Dimension, u8)> {
     Some(match key {
-        "team" | "team_id" | "team_name" => Dimension::Team,
-        "agent" | "agent_name" | "app" | "application" => Dimension::Agent,
-        "workflow" | "workflow_name" => Dimension::Workflow,
-        "user" | "user_id" | "userId" => Dimension::User,
-        "project" | "project_id" | "project_name" => Dimension::Project,
-        "account" | "account_id" => Dimension::Account,
+        "team" => (Dimension::Team, 0),
+        "team_name" => (Dimension::Team, 1),
+        "team_id" => (Dimension::Team, 2),
+        "agent" => (Dimension::Agent, 0),
+        "agent_name" => (Dimension::Agent, 1),
+        "app" => (Dimension::Agent, 2),
+        "application" => (Dimension::Agent, 3),
+        "workflow" => (Dimension::Workflow, 0),
+        "workflow_name" => (Dimension::Workflow, 1),
+        "user" => (Dimension::User, 0),
+        "user_id" => (Dimension::User, 1),
+        "userId" => (Dimension::User, 2),
+        "project" => (Dimension::Project, 0),
+        "project_name" => (Dimension::Project, 1),
+        "project_id" => (Dimension::Project, 2),
+        "account" => (Dimension::Account, 0),
+        "account_id" => (Dimension::Account, 1),
         _ => return None,
     })
+}
+
+/// The dimension that a key of a caller's own names, if any.
+pub(super) fn dimension(key: &str) -> Option<Dimension> {
+    named(key).map(|(dimension, _)| dimension)
+}
+
+/// Of several values of one dimension that of the preferred key; of keys that are alike the first given.
+pub(super) fn preferred<V>(mut given: Vec<((Dimension, u8), V)>) -> impl Iterator<Item = (Dimension, V)> {
+    given.sort_by_key(|(named, _)| *named);
+    given.dedup_by_key(|(named, _)| named.0);
+    given.into_iter().map(|(named, value)| (named.0, value))
 }
 
 /// Sets the dimension that `key` names, where it is still empty. A value that is no text is passed over: the map is the
@@ -30,11 +54,19 @@ pub(super) fn dimension(key: &str) -> Option<Dimension> {
 pub(super) fn set(event: &mut UsageEvent, key: &str, value: &Scalar<'_>, context: &mut Context) -> Result<(), Fault> {
     if let Some(dimension) = dimension(key)
         && event.dimensions.get(dimension).is_empty()
-        && matches!(value, Scalar::Text(_) | Scalar::Whole(_))
+        && is_name(value)
     {
         event.dimensions.set(dimension, context.label(value, key)?);
     }
     Ok(())
+}
+
+fn is_name(value: &Scalar<'_>) -> bool {
+    match value {
+        Scalar::Text(text) => !text.is_empty(),
+        Scalar::Whole(_) => true,
+        Scalar::Null | Scalar::Negative(_) | Scalar::Float(_) | Scalar::Bool(_) | Scalar::Other => false,
+    }
 }
 
 /// Sets the dimensions that a map names; something else than a map is passed over.
@@ -49,7 +81,9 @@ pub(super) fn set_all(event: &mut UsageEvent, map: Option<&RawValue>, context: &
     let Ok(map) = serde_json::from_str::<HashMap<Cow<'_, str>, Scalar<'_>>>(&text) else {
         return Ok(());
     };
-    for (key, value) in &map {
+    let given = map.iter().filter(|(_, value)| is_name(value));
+    let given = given.filter_map(|(key, value)| Some((named(key)?, (key, value))));
+    for (_, (key, value)) in preferred(given.collect()) {
         set(event, key, value, context)?;
     }
     Ok(())

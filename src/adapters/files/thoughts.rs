@@ -30,8 +30,16 @@ impl Thoughts {
 
 impl Usage<'_> {
     /// The disjoint tokens of a provider's answer.
-    pub fn tokens_of(&self, shape: Shape, provider: &str, whole: bool, out: &mut Output) -> Result<Tokens, Fault> {
-        let mut counts = self.counts(shape, matches!(provider, "openai" | "azure"))?;
+    pub fn tokens_of(
+        &self,
+        shape: Shape,
+        (provider, model): (&str, &str),
+        whole: bool,
+        out: &mut Output,
+    ) -> Result<Tokens, Fault> {
+        // Whoever hands OpenAI's models on hands on for how long they keep what is written.
+        let openai = matches!(provider, "openai" | "azure") || model.starts_with("openai/");
+        let mut counts = self.counts(shape, openai)?;
         counts.thoughts = Thoughts::of(provider, whole);
         Ok(counts.tokens(shape.input(), shape.name(), out))
     }

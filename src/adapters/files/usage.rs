@@ -31,6 +31,9 @@ pub(super) struct Usage<'a> {
     prompt_cache_hit_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     cached_tokens: Scalar<'a>,
+    /// Codex says it here.
+    #[serde(borrow, default)]
+    cached_input_tokens: Scalar<'a>,
     /// What OpenRouter charged.
     #[serde(borrow, default)]
     pub cost: Option<&'a RawValue>,
@@ -160,18 +163,23 @@ impl<'a> Usage<'a> {
             Some(Shape::Chat)
         } else if given(&[&self.converse_input, &self.converse_output]) {
             Some(Shape::Converse)
-        } else if self.input_tokens_details.is_some() || given(&[&self.total_tokens]) {
+        } else if self.input_tokens_details.is_some() || self.is_of_codex() {
             Some(Shape::Responses)
-        } else if given(&[
-            &self.input_tokens,
-            &self.output_tokens,
-            &self.cache_read_input_tokens,
-            &self.cache_creation_input_tokens,
-        ]) {
+        } else if given(&[&self.cache_read_input_tokens, &self.cache_creation_input_tokens]) {
+            // Gateways add a total.
+            Some(Shape::Messages)
+        } else if given(&[&self.total_tokens]) {
+            Some(Shape::Responses)
+        } else if given(&[&self.input_tokens, &self.output_tokens]) {
             Some(Shape::Messages)
         } else {
             None
         }
+    }
+
+    /// Whether it is that of a turn of Codex, which tells no model.
+    pub fn is_of_codex(&self) -> bool {
+        !self.cached_input_tokens.is_null()
     }
 
     /// The disjoint tokens; `openai` says whose default time to live an unsplit cache write has.
@@ -218,6 +226,7 @@ impl<'a> Usage<'a> {
             (&self.cache_read_input_tokens, "cache_read_input_tokens"),
             (&self.prompt_cache_hit_tokens, "prompt_cache_hit_tokens"),
             (&self.cached_tokens, "cached_tokens"),
+            (&self.cached_input_tokens, "cached_input_tokens"),
         ])?;
         let written = first(&[
             (&details.cache_write_tokens, "cache_write_tokens"),
@@ -258,6 +267,7 @@ impl<'a> Usage<'a> {
             input: self.input_tokens.count("input_tokens")?,
             read: self.cache_read_input_tokens.count("cache_read_input_tokens")?,
             output: self.output_tokens.count("output_tokens")?,
+            total: self.total_tokens.count("total_tokens")?,
             ..Counts::default()
         };
         if let Some(split) = &self.cache_creation {
@@ -317,6 +327,11 @@ impl<'a> Usage<'a> {
             }
         }
         Ok((five, hour))
+    }
+
+    /// The total that Converse tells; 0 where it is no usage of Converse.
+    pub fn converse_total(&self) -> Result<u64, Fault> {
+        self.converse_total.count("totalTokens")
     }
 
     /// How the cache writes divide into five minutes and one hour, as far as the object says.

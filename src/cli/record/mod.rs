@@ -1,5 +1,6 @@
 //! `finops record`.
 
+use std::collections::BTreeMap;
 use std::io::BufWriter;
 use std::path::PathBuf;
 
@@ -131,6 +132,7 @@ pub fn document(collection: &Collection) -> serde_json::Value {
         "unknown_costs": collection.unknown_costs,
         "bills": collection.bills,
         "paid_requests": collection.paid_requests,
+        "warnings": collection.warnings,
         "restatements": collection.restatements.len(),
         "cost_usd": collection.recorded.cost.normalize().to_string(),
         "left": collection.left.iter().map(|left| json!({
@@ -168,11 +170,12 @@ pub fn sentence(collection: &Collection, from: &str) -> String {
         false => format!("{new}, {}", money(Money::new(recorded.cost, Currency::USD))),
     };
     let mut text = format!("recorded {what}, from {from}");
+    let no_spend = format!("no spend ({})", kinds(&collection.excluded));
     for (number, what) in [
         (recorded.known, "known before"),
         // Those of known calls are told already.
         (recorded.duplicates.saturating_sub(recorded.known), "repeated"),
-        (collection.excluded_total(), "no spend"),
+        (collection.excluded_total(), no_spend.as_str()),
         (recorded.unpriced, "unpriced"),
         (collection.rejected, "rejected"),
         (
@@ -194,6 +197,18 @@ pub fn sentence(collection: &Collection, from: &str) -> String {
         ));
     }
     text
+}
+
+/// What is no spend, by kind; how many of each where there are several.
+fn kinds(excluded: &BTreeMap<&'static str, u64>) -> String {
+    let told = excluded.iter().filter(|(_, number)| **number > 0);
+    let told: Vec<String> = match excluded.len() {
+        1 => told.map(|(kind, _)| (*kind).to_owned()).collect(),
+        _ => told
+            .map(|(kind, number)| format!("{} {kind}", count(*number)))
+            .collect(),
+    };
+    told.join(", ")
 }
 
 /// Keeps everything that was rejected.

@@ -27,7 +27,10 @@ const ANTHROPIC_COSTS: &str = r#"{"data":[{"starting_at":"2026-10-20T00:00:00Z",
 fn usage_buckets_have_disjoint_tokens_and_the_values_they_are_grouped_by() {
     let kept = read_text("a.json", openai_usage(32_768, 4100));
     assert_eq!((kept.calls.len(), kept.rejected.len()), (2, 1));
+    // Pictures are no tokens, and yet they cost something.
     assert_eq!(kept.excluded.get("usage_without_tokens"), Some(&1));
+    let told = "usage of `images` is not counted: only the costs tell what it costs";
+    assert!(kept.warnings.contains_key(told), "{:?}", kept.warnings);
     let of = |tier: &str| *kept.calls.values().find(|c| c.tier().as_str() == tier).unwrap();
     let counts = |tier: &str| Bucket::TEXT.map(|b| of(tier).tokens.get(b));
     assert_eq!(counts("standard"), [17_232, 32_768, 0, 0, 0, 0, 4100]);
@@ -158,4 +161,156 @@ fn pages_among_other_records_are_refused() {
     let kept = read_text("a.jsonl", [body, &openai_costs("1", 0), ""].join("\n"));
     assert_eq!((kept.calls.len(), kept.bills.len(), kept.rejected.len()), (1, 0, 1));
     assert!(kept.rejected[0].reason.contains("needs a file of its own"));
+}
+
+fn openai(results: &str) -> Kept {
+    let page = format!(
+        r#"{{"object":"page","data":[{{"object":"bucket","start_time":1792454400,"end_time":1792540800,"results":[{results}]}}],"has_more":false,"next_page":null}}"#
+    );
+    read_text("a.json", page)
+}
+
+#[test]
+fn searches_are_known_by_the_names_of_their_results_and_other_tokens_count() {
+    let search = |kind: &str, count: u64, key: &str| {
+        format!(r#"{{"object":"organization.usage.{kind}.result","num_requests":{count},"model":"gpt-4o",{key}}}"#)
+    };
+    let decisions = r#"{"object":"organization.usage.decisions.result","input_tokens":100000,"output_tokens":500,"model":"gpt-5-2025-08-07"}"#;
+    let kept = openai(
+        &[
+            search("web_searches", 3, r#""context_level":"low""#),
+            search("web_searches", 7, r#""context_level":"high""#),
+            search("file_searches", 5, r#""vector_store_id":"vs_1""#),
+            search("file_searches", 6, r#""vector_store_id":"vs_2""#),
+            decisions.to_owned(),
+        ]
+        .join(","),
+    );
+    let requests = kept.calls.values().fold((0, 0), |(web, file), call| {
+        (web + call.requests.web_searches, file + call.requests.file_searches)
+    });
+    assert_eq!((kept.calls.len(), requests), (5, (10, 11)));
+    assert_eq!((kept.totals()[0], kept.totals()[4]), (100_000, 500));
+    assert!(kept.warnings.is_empty() && kept.excluded.is_empty());
+
+    let contrary = r#"{"object":"organization.usage.completions.result","input_tokens":17232,"input_uncached_tokens":17232,"input_cached_tokens":32768,"output_tokens":1,"model":"gpt-5-2025-08-07"}"#;
+    let kept = openai(contrary);
+    assert_eq!(kept.totals()[..2], [17_232, 32_768]);
+    assert!(
+        kept.warnings
+            .contains_key("input excludes cached tokens (OpenAI usage)")
+    );
+}
+
+/// The tokens of a bill, by kind.
+#[test]
+fn quantities_of_costs_are_in_the_unit_that_is_told() {
+    let cost = |item: &str, quantity: &str| {
+        format!(
+            r#"{{"object":"organization.costs.result","amount":{{"value":1,"currency":"usd"}},"line_item":"{item}",{quantity}}}"#
+        )
+    };
+    for (item, quantity, expected) in [
+        (
+            "m, input_tokens",
+            r#""quantity":4100"#,
+            Some((Bucket::InputUncached, 4100)),
+        ),
+        (
+            "m, input_tokens",
+            r#""quantity":4100,"quantity_unit":null"#,
+            Some((Bucket::InputUncached, 4100)),
+        ),
+        (
+            "m, input_tokens",
+            r#""quantity":4100.0,"quantity_unit":"tokens""#,
+            Some((Bucket::InputUncached, 4100)),
+        ),
+        (
+            "m, input_tokens",
+            r#""quantity":4.1,"quantity_unit":"1000_tokens""#,
+            Some((Bucket::InputUncached, 4100)),
+        ),
+        (
+            "m, output_tokens",
+            r#""quantity":"4","quantity_unit":"1000_tokens""#,
+            Some((Bucket::Output, 4000)),
+        ),
+        ("m, input_tokens", r#""quantity":4,"quantity_unit":"images""#, None),
+        (
+            "m, cache_write_tokens",
+            r#""quantity":9"#,
+            Some((Bucket::CacheWrite30m, 9)),
+        ),
+        (
+            "m, cache_write_12h_tokens",
+            r#""quantity":9"#,
+            Some((Bucket::CacheWrite12h, 9)),
+        ),
+    ] {
+        let kept = openai(&cost(item, quantity));
+        assert_eq!((kept.bills.len(), kept.rejected.len()), (1, 0), "{quantity}");
+        let billed = kept.bills[0]
+            .rows
+            .iter()
+            .find(|(key, _)| key.basis == Basis::Billed)
+            .unwrap();
+        let told: Vec<_> = Bucket::ALL
+            .iter()
+            .map(|bucket| (*bucket, billed.1.tokens.get(*bucket)))
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        assert_eq!(told, Vec::from_iter(expected), "{item} {quantity}");
+    }
+}
+
+#[test]
+fn rows_of_anthropics_analytics_are_told_apart_by_all_that_they_are_grouped_by() {
+    let row = |rest: &str| {
+        format!(
+            r#"{{"uncached_input_tokens":2200,"cache_read_input_tokens":64000,"output_tokens":1800,"model":"claude-sonnet-4-6",{rest}}}"#
+        )
+    };
+    let page = |rows: &[String]| {
+        let rows = rows.join(",");
+        format!(
+            r#"{{"data":[{{"starting_at":"2026-10-20T00:00:00Z","ending_at":"2026-10-21T00:00:00Z","results":[{rows}]}}],"has_more":false,"next_page":null}}"#
+        )
+    };
+    let products = ["chat", "claude_code", "cowork"].map(|name| row(&format!(r#""product":"{name}","requests":3"#)));
+    let kept = read_text("a.json", page(&products));
+    assert_eq!((kept.calls.len(), kept.totals()), (3, [6600, 192_000, 0, 0, 5400, 0]));
+    // Told again with other counts.
+    let again = products
+        .clone()
+        .map(|row| row.replace(r#""requests":3"#, r#""requests":4"#));
+    let kept = read_text("a.jsonl", [page(&products.clone()), page(&again)].join("\n"));
+    assert_eq!(kept.calls.len(), 3);
+
+    let grouped = [row(r#""rbac_group_id":"rbac_group_1""#), row(r#""rbac_group_id":null"#)];
+    let kept = read_text("a.json", page(&grouped));
+    let fields: Vec<_> = kept.rejected.iter().map(|r| r.field.as_deref()).collect();
+    assert_eq!((kept.calls.len(), fields), (1, vec![Some("rbac_group_id")]));
+
+    // By person: the rows are the buckets.
+    let person = |user: &str, rest: &str| {
+        let times = r#""starting_at":"2026-10-20T00:00:00Z","ending_at":"2026-10-21T00:00:00Z""#;
+        row(&format!(
+            r#"{times},"actor":{{"type":"user_actor","user_id":"{user}","email_address":"{user}@example.org"}}{rest}"#
+        ))
+    };
+    let rows = [person("a", ""), person("b", r#","product":"chat""#), person("b", "")].join(",");
+    let kept = read_text("a.json", format!(r#"{{"data":[{rows}],"has_more":false}}"#));
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (3, 0));
+    let users = kept
+        .calls
+        .values()
+        .filter(|c| c.dimensions.get(Dimension::User).as_str() == "b@example.org");
+    assert_eq!(users.count(), 2);
+    let kept = read_text(
+        "a.json",
+        r#"{"data":[{"starting_at":"2026-10-20T00:00:00Z","lines_of_code":3}]}"#,
+    );
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 1));
+    assert_eq!(kept.rejected[0].field.as_deref(), Some("results"));
 }

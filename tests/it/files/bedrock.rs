@@ -172,6 +172,18 @@ fn what_the_log_does_not_count_the_body_does() {
 }
 
 #[test]
+fn counts_of_metas_models_stand_in_their_bodies() {
+    let one = r#"{"generation":"x","prompt_token_count":40,"generation_token_count":220,"stop_reason":"stop"}"#;
+    let stream = r#"[{"generation":"x","prompt_token_count":40,"generation_token_count":1},{"generation":"","prompt_token_count":null,"generation_token_count":220}]"#;
+    for body in [one, stream] {
+        let rest = format!(r#""input":{{}},"output":{{"outputBodyJson":{body}}}"#);
+        let call = read_text("a.json", log("r-1", &rest)).only();
+        let counts = [Bucket::InputUncached, Bucket::Output].map(|b| call.tokens.get(b));
+        assert_eq!(counts, [40, 220], "{body}");
+    }
+}
+
+#[test]
 fn bodies_that_lie_beside_the_logs_are_no_calls() {
     let folder = tempfile::tempdir().unwrap();
     let hour = folder
@@ -185,5 +197,21 @@ fn bodies_that_lie_beside_the_logs_are_no_calls() {
         let mut kept = super::Kept::default();
         read_on(folder.path(), &[path], &mut kept);
         assert_eq!((kept.calls.len(), kept.rejected.len()), (1, 0), "{path}");
+    }
+}
+
+#[test]
+fn a_total_of_converse_that_says_that_input_includes_cached_tokens_is_told() {
+    let told = "totals say that input includes cached tokens, which this format excludes (Bedrock invocation log)";
+    for (input, warned) in [(4240, true), (40, false)] {
+        let body = format!(
+            r#"{{"usage":{{"inputTokens":{input},"outputTokens":220,"cacheReadInputTokens":1200,"cacheWriteInputTokens":3000,"totalTokens":4460}}}}"#
+        );
+        let rest = format!(
+            r#""input":{{"inputTokenCount":{input},"cacheReadInputTokenCount":1200,"cacheWriteInputTokenCount":3000}},"output":{{"outputBodyJson":{body},"outputTokenCount":220}}"#
+        );
+        let kept = read_text("a.json", log("r-1", &rest));
+        assert_eq!(kept.only().tokens.get(Bucket::InputUncached), input);
+        assert_eq!(kept.warnings.contains_key(told), warned, "{:?}", kept.warnings);
     }
 }

@@ -364,3 +364,113 @@ fn real_usage_objects_are_read_as_the_truth_says() {
     assert!(cases.len() > 1500);
     assert_eq!((unread.as_slice(), different.as_slice()), (&[][..], &[][..]));
 }
+
+/// What a model answered until it declined is billed beside the answer of the one that took over; what it was only asked is not.
+const FALLBACK: &str = r#"{"id":"msg_F","type":"message","role":"assistant","model":"claude-opus-4-8","stop_reason":"end_turn","timestamp":"2026-10-20T08:15:04Z","usage":{"input_tokens":41200,"output_tokens":264,"cache_read_input_tokens":0,"cache_creation_input_tokens":0,"iterations":[{"type":"message","model":"claude-fable-5","input_tokens":40800,"output_tokens":5000},{"type":"message","model":"claude-opus-4-8","input_tokens":200,"output_tokens":4},{"type":"fallback_message","model":"claude-opus-4-8","input_tokens":41000,"output_tokens":260}]}}"#;
+
+#[test]
+fn what_was_answered_before_a_fallback_is_a_call_of_its_own() {
+    let line = |body: &str| {
+        format!(
+            r#"{{"type":"assistant","timestamp":"2026-10-20T08:15:04Z","sessionId":"s-1","uuid":"u-1","message":{body}}}"#
+        )
+    };
+    for kept in [read_text("a.json", FALLBACK), read_text("a.jsonl", line(FALLBACK))] {
+        assert_eq!(kept.calls.len(), 2, "{:?}", kept.rejected);
+        let declined = kept.calls[&EventId::of(&[b"response", b"msg_F", b"iteration", b"0"])];
+        assert_eq!(
+            (declined.model().as_str(), counts(&declined)),
+            ("claude-fable-5", vec![40_800, 0, 0, 0, 0, 0, 5000])
+        );
+        let main = kept.calls[&EventId::of(&[b"response", b"msg_F"])];
+        assert_eq!(counts(&main), [41_200, 0, 0, 0, 0, 0, 264]);
+        assert!(kept.warnings.is_empty());
+    }
+    let before = FALLBACK.replace(r#""output_tokens":5000"#, r#""output_tokens":0"#);
+    for kept in [read_text("a.json", &before), read_text("a.jsonl", line(&before))] {
+        assert_eq!(counts(&kept.only()), [41_200, 0, 0, 0, 0, 0, 264]);
+    }
+    // One of the turns was longer than the threshold of this model.
+    let long = FALLBACK
+        .replace("claude-opus-4-8", "claude-sonnet-4-5-20250929")
+        .replace("41200", "250200")
+        .replace("41000", "250000");
+    let long = long.replace(r#""output_tokens":5000"#, r#""output_tokens":0"#);
+    for kept in [read_text("a.json", &long), read_text("a.jsonl", line(&long))] {
+        assert_eq!(super::charged(&kept.only()), "1.50714");
+    }
+    let odd = FALLBACK.replace("fallback_message", "daydream");
+    for kept in [read_text("a.json", &odd), read_text("a.jsonl", line(&odd))] {
+        assert_eq!((kept.calls.len(), kept.warnings.len()), (1, 1), "{:?}", kept.warnings);
+    }
+}
+
+#[test]
+fn what_claude_refuses_before_it_answers_costs_nothing() {
+    let refused = r#"{"id":"msg_R","type":"message","role":"assistant","model":"claude-fable-5","stop_reason":"refusal","content":[],"timestamp":"2026-10-20T08:15:04Z","usage":{"input_tokens":40800,"output_tokens":0}}"#;
+    let kept = read_text("a.json", refused);
+    assert_eq!((kept.calls.len(), kept.excluded.get("refused_calls")), (0, Some(&1)));
+    // In the middle of an answer it costs what it does, and nobody says so of other sellers.
+    for charged in [
+        refused.replace(r#""output_tokens":0"#, r#""output_tokens":7"#),
+        refused.replace("msg_R", "msg_bdrk_R"),
+        refused.replace(r#""refusal""#, r#""end_turn""#),
+    ] {
+        let call = read_text("a.json", &charged).only();
+        assert_eq!(call.tokens.prompt(), 40_800, "{charged}");
+    }
+    // In a session log it replaces what an earlier line says.
+    let line = |body: &str| {
+        format!(
+            r#"{{"type":"assistant","timestamp":"2026-10-20T08:15:04Z","sessionId":"s-1","uuid":"u-1","message":{body}}}"#
+        )
+    };
+    let begun = refused.replace(r#""refusal""#, "null");
+    let kept = read_text("a.jsonl", [line(&begun), line(refused), line(&begun)].join("\n"));
+    assert_eq!(kept.only().tokens.total(), 0);
+}
+
+#[test]
+fn a_total_that_a_gateway_adds_to_claudes_usage_does_not_make_it_openais() {
+    let of = |total: u64| {
+        read_text(
+            "a.json",
+            format!(
+                r#"{{"id":"msg_1","type":"message","model":"claude-sonnet-4-6","created_at":1792483200,"usage":{{"input_tokens":1000,"cache_read_input_tokens":900,"output_tokens":100,"total_tokens":{total}}}}}"#
+            ),
+        )
+    };
+    let kept = of(2000);
+    assert_eq!(
+        (counts(&kept.only()), kept.warnings.len()),
+        (vec![1000, 900, 0, 0, 0, 0, 100], 0)
+    );
+    let kept = of(1100);
+    assert_eq!(counts(&kept.only()), [1000, 900, 0, 0, 0, 0, 100]);
+    let told = "totals say that input includes cached tokens, which this format excludes (Anthropic body)";
+    assert!(kept.warnings.contains_key(told), "{:?}", kept.warnings);
+}
+
+#[test]
+fn a_turn_of_codex_in_its_output_is_read_with_what_was_cached() {
+    let call = read_text(
+        "a.json",
+        r#"{"type":"turn.completed","usage":{"input_tokens":24763,"cached_input_tokens":24448,"output_tokens":122}}"#,
+    )
+    .only();
+    assert_eq!(counts(&call), [315, 24_448, 0, 0, 0, 0, 122]);
+    assert_eq!((call.provider().as_str(), call.model().as_str()), ("openai", ""));
+}
+
+#[test]
+fn what_openai_keeps_for_half_an_hour_it_keeps_behind_openrouter_too() {
+    let body = |model: &str| {
+        format!(
+            r#"{{"id":"gen-9","object":"chat.completion","created":1792484104,"model":"{model}","usage":{{"prompt_tokens":270,"completion_tokens":28,"total_tokens":298,"cost":0.1,"prompt_tokens_details":{{"cached_tokens":0,"cache_write_tokens":200}}}}}}"#
+        )
+    };
+    let call = read_text("a.json", body("openai/gpt-5.6-sol")).only();
+    assert_eq!(counts(&call), [70, 0, 0, 0, 200, 0, 28]);
+    let call = read_text("a.json", body("anthropic/claude-sonnet-4.6")).only();
+    assert_eq!(counts(&call), [70, 0, 200, 0, 0, 0, 28]);
+}

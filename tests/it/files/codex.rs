@@ -316,3 +316,18 @@ fn a_copy_is_told_without_the_parent_by_numbers_and_by_time() {
     let kept = read(&[("rollout-2.jsonl", numbered)]);
     assert_eq!((counts(&kept), kept.warnings.len()), (vec![[100, 0, 10]], 0));
 }
+
+#[test]
+fn a_total_that_says_that_input_excludes_cached_tokens_is_believed() {
+    for (total, uncached) in [(5300, 4000), (4300, 3000)] {
+        let text = meta("s-1", "") + &event(9, Some(FIRST), Some(FIRST));
+        let text = text.replace(
+            r#""output_tokens":300"#,
+            &format!(r#""output_tokens":300,"total_tokens":{total}"#),
+        );
+        let kept = read(&[("a.jsonl", text)]);
+        assert_eq!(counts(&kept), [[uncached, 1000, 300]], "{total}");
+        let warned = kept.warnings.contains_key("input excludes cached tokens (Codex)");
+        assert_eq!(warned, total == 5300, "{:?}", kept.warnings);
+    }
+}

@@ -186,3 +186,29 @@ fn the_fee_of_a_reservation_is_spread_over_its_use_in_the_older_kind_too() {
         "keys of tags are their owner's"
     );
 }
+
+/// Keys of tags that differ by their capitals alone have a column each, most of them empty.
+#[test]
+fn columns_of_one_tag_fill_each_other_and_the_preferred_tag_counts() {
+    let header = "bill/BillingPeriodStartDate,lineItem/UsageStartDate,lineItem/UsageAccountId,lineItem/LineItemType,lineItem/ProductCode,lineItem/UnblendedCost";
+    let front = "2026-10-01T00:00:00Z,2026-10-01T00:00:00Z,2,Usage,AmazonEC2";
+    for (names, values) in [
+        ("user:Team,resourceTags/user:team", ["ads,", ",ads"]),
+        ("user:team,resourceTags/user:Team", ["ads,", ",ads"]),
+        ("user:team_id,resourceTags/user:team", ["7,ads", "ads,"]),
+    ] {
+        let mut text = format!("{header},resourceTags/{names}\n");
+        for (n, value) in values.into_iter().enumerate() {
+            text += &format!("{front},{},{value}\n", n + 1);
+        }
+        let kept = read_text("cur.csv", text);
+        assert!(kept.rejected.is_empty(), "{:?}", kept.rejected);
+        let rows = &kept.bills[0].rows;
+        let teams: Vec<&str> = rows
+            .iter()
+            .map(|(key, _)| key.dimensions.get(Dimension::Team).as_str())
+            .collect();
+        assert!(teams.iter().all(|team| *team == "ads"), "{names} {teams:?}");
+        assert_eq!(sum(&kept.bills[0], Basis::Billed, |_| true).to_string(), "3");
+    }
+}

@@ -213,3 +213,21 @@ fn a_bill_of_several_files_stays_when_one_of_them_cannot_be_read_any_more() {
         }
     }
 }
+
+/// The same order as for calls, and a tag without a value is none.
+#[test]
+fn of_several_tags_for_a_team_the_preferred_one_with_a_value_counts() {
+    for tags in [
+        r#"{""Team"":""search"",""team"":""""}"#,
+        r#"{""team"":""search"",""team_id"":""""}"#,
+        r#"{""team"":""search"",""team_name"":null}"#,
+        r#"{""team"":""search"",""team_name"":""s"",""team_id"":""t-42""}"#,
+        r#"{""team_id"":""t-42"",""user_team_name"":""search""}"#,
+        r#"[{""key"":""team_id"",""value"":""t-42""},{""key"":""team"",""value"":""search""},{""key"":""Team"",""value"":""""}]"#,
+    ] {
+        let text = HEADER.to_owned() + &row("1", "1", "a-1", "2024-09-18 22:00:00", &format!("\"{tags}\""));
+        let kept = read_text("bill.csv", text);
+        let (key, _) = kept.bills[0].rows.iter().next().unwrap();
+        assert_eq!(key.dimensions.get(Dimension::Team).as_str(), "search", "{tags}");
+    }
+}

@@ -318,3 +318,193 @@ fn pages_of_interfaces_are_opened() {
     assert_eq!((kept.calls.len(), kept.totals()[4]), (1, 8));
     assert_eq!(kept.rejected[0].field.as_deref(), Some("data[1].request_id"));
 }
+
+/// What LangChain's integration and Langfuse's own server make of the providers' details. Uncached, read, 5m, 1h, 30m, 12h, output.
+#[test]
+fn keys_of_langchain_and_of_langfuses_server_are_known() {
+    let flex = r#"{"input":0,"output":0,"total":2300,"input_audio":0,"input_flex_cache_read":1536,"input_flex":464,"output_audio":0,"output_flex_reasoning":192,"output_flex":108}"#;
+    let priority = r#"{"input":2000,"output":300,"total":2300,"input_priority_cache_read":1536,"input_priority":464,"output_priority_reasoning":192,"output_priority":108}"#;
+    let written = r#"{"input":12,"output":210,"total":42122,"input_cache_read":41000,"input_cache_creation":0,"input_ephemeral_5m_input_tokens":300,"input_ephemeral_1h_input_tokens":600}"#;
+    let parts = r#"{"input":12,"output":210,"total":42122,"input_cache_read":41000,"input_cache_creation":900,"input_cache_creation_5m":300,"input_cache_creation_1h":600}"#;
+    let server =
+        r#"{"input":1000,"input_cached_tokens":4000,"input_cache_write_tokens":10000,"output":1000,"total":16000}"#;
+    let predicted = r#"{"input":464,"input_cached_tokens":1536,"output":230,"output_accepted_prediction_tokens":50,"output_rejected_prediction_tokens":20,"total":2300}"#;
+    for (model, details, expected, reasoning, tier) in [
+        ("gpt-5-2025-08-07", flex, [464, 1536, 0, 0, 0, 0, 300], 192, "flex"),
+        (
+            "gpt-5-2025-08-07",
+            &flex
+                .replace("464", "500")
+                .replace("1536", "1500")
+                .replace(r#""input_flex":"#, r#""input_flex_cache_creation":36,"input_flex":"#),
+            [464, 1500, 0, 0, 36, 0, 300],
+            192,
+            "flex",
+        ),
+        (
+            "gpt-5-2025-08-07",
+            priority,
+            [464, 1536, 0, 0, 0, 0, 300],
+            192,
+            "priority",
+        ),
+        (
+            "gpt-5-2025-08-07",
+            &priority.replace(r#""total":2300,"#, ""),
+            [464, 1536, 0, 0, 0, 0, 300],
+            192,
+            "priority",
+        ),
+        ("claude-sonnet-4-6", written, [12, 41000, 300, 600, 0, 0, 210], 0, ""),
+        ("claude-sonnet-4-6", parts, [12, 41000, 300, 600, 0, 0, 210], 0, ""),
+        ("gpt-5.6-sol", server, [1000, 4000, 0, 0, 10000, 0, 1000], 0, ""),
+        ("gpt-5-2025-08-07", predicted, [464, 1536, 0, 0, 0, 0, 300], 0, ""),
+    ] {
+        let text = observation("obs-1", &format!(r#""usageDetails":{details}"#)).replace("gpt-5-2025-08-07", model);
+        let kept = read_text("a.json", text);
+        let call = kept.only();
+        assert_eq!(
+            (counts(&call), call.tokens.reasoning, call.tier().as_str()),
+            (expected.to_vec(), reasoning, tier),
+            "{details}"
+        );
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    }
+    let spoken = r#"{"input":0,"input_cached_tokens":0,"input_text_tokens":400,"input_audio_tokens":600,"output":0,"output_text_tokens":100,"output_audio_tokens":200,"total":1300}"#;
+    let call = read_text("a.json", observation("obs-1", &format!(r#""usageDetails":{spoken}"#))).only();
+    assert_eq!(with_media(&call), [400, 0, 100, 0, 600, 200, 0, 0, 0]);
+}
+
+#[test]
+fn what_a_langfuse_map_says_and_nobody_knows_is_told() {
+    let of = |details: &str| read_text("a.json", observation("obs-1", &format!(r#""usageDetails":{details}"#)));
+    for (details, told) in [
+        (
+            r#"{"input":10,"output":5,"total":9999}"#,
+            "totals hold tokens that no count tells, which are not charged (Langfuse)",
+        ),
+        (
+            r#"{"input":10,"output":5,"input_dreams":3}"#,
+            "usage under keys that nobody here knows, which is not charged (Langfuse)",
+        ),
+    ] {
+        let kept = of(details);
+        assert_eq!(counts(&kept.only()), [10, 0, 0, 0, 0, 0, 5], "{details}");
+        assert_eq!(kept.warnings.keys().collect::<Vec<_>>(), [told]);
+    }
+    // Here the total says what it is.
+    let kept = of(r#"{"input_dreams":3,"output":5,"total":8}"#);
+    assert_eq!(
+        (counts(&kept.only()), kept.warnings.len()),
+        (vec![3, 0, 0, 0, 0, 0, 5], 0)
+    );
+    let kept = of(r#"{"input_dreams":3}"#);
+    assert_eq!((kept.calls.len(), kept.warnings.len()), (0, 1));
+    let kept = of(r#"{"input":0,"output":0,"total":2300}"#);
+    assert_eq!(
+        (kept.calls.len(), kept.excluded.get("calls_without_usage")),
+        (0, Some(&1))
+    );
+    assert_eq!(kept.warnings.len(), 1);
+}
+
+#[test]
+fn costs_of_langfuse_are_the_total_else_the_sum_of_the_parts() {
+    for (costs, expected) in [
+        (r#""costDetails":{"input":0.001,"output":0.002}"#, Some("0.003")),
+        (
+            r#""costDetails":{"input":0.001,"output":0.002,"total":0.004}"#,
+            Some("0.004"),
+        ),
+        (
+            r#""calculatedTotalCost":0.005,"costDetails":{"input":0.001}"#,
+            Some("0.005"),
+        ),
+        (r#""costDetails":{}"#, None),
+    ] {
+        let text = observation("obs-1", &format!(r#""usageDetails":{{"input":1,"output":1}},{costs}"#));
+        let cost = read_text("a.json", text).only().reported_cost;
+        assert_eq!(cost.map(|c| c.to_string()).as_deref(), expected, "{costs}");
+    }
+}
+
+/// Of several keys for one dimension the same one counts at all times.
+#[test]
+fn of_two_keys_for_a_team_the_preferred_one_counts() {
+    for (metadata, team) in [
+        (r#"{"team_id":"t-42","team":"search"}"#, "search"),
+        (r#"{"team_id":"t-42","team_name":"search"}"#, "search"),
+        (r#"{"team_id":"t-42","team":""}"#, "t-42"),
+        (r#"{"team_id":"t-42","team_name":null,"team":[1]}"#, "t-42"),
+    ] {
+        // As many as chance needs to show.
+        let text: Vec<String> = (0..24)
+            .map(|n| {
+                observation(&format!("obs-{n}"), r#""usageDetails":{"input":1,"output":1}"#)
+                    .replace(r#"{"team":"search"}"#, metadata)
+            })
+            .collect();
+        let kept = read_text("a.jsonl", text.join("\n"));
+        assert_eq!(kept.calls.len(), 24);
+        let teams = kept
+            .calls
+            .values()
+            .map(|call| call.dimensions.get(Dimension::Team).as_str());
+        assert!(
+            teams.clone().all(|of| of == team),
+            "{metadata} {:?}",
+            teams.collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
+fn counts_of_helicone_that_only_some_dumps_have_are_read_or_told() {
+    let row = |rest: &str| {
+        let text = format!(
+            r#"{{"request_id":"h-1","request_created_at":"2026-10-20T08:15:04.120Z","response_model":"m-1","provider":"ANTHROPIC","prompt_tokens":10,"completion_tokens":80,{rest}}}"#
+        );
+        read_text("a.json", text)
+    };
+    let kept = row(
+        r#""prompt_cache_write_tokens":900,"prompt_cache_write_5m":300,"prompt_cache_write_1h":600,"reasoning_tokens":20,"time_to_first_token":9"#,
+    );
+    let call = kept.only();
+    assert_eq!(
+        (counts(&call), call.tokens.reasoning),
+        (vec![10, 0, 300, 600, 0, 0, 80], 20)
+    );
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    let kept = row(r#""dream_tokens":7,"nightmare_tokens":0"#);
+    let told: Vec<_> = kept
+        .warnings
+        .iter()
+        .map(|(told, count)| (told.as_str(), *count))
+        .collect();
+    assert_eq!(
+        told,
+        [("columns of tokens that nobody here knows are not charged (Helicone)", 1)]
+    );
+}
+
+/// A call of nothing hides that its tokens are missing.
+#[test]
+fn calls_without_any_tokens_are_told() {
+    let langfuse = observation(
+        "obs-1",
+        r#""usageDetails":{"input":0,"output":0},"calculatedTotalCost":0.0038"#,
+    );
+    let openrouter = r#"{"id":"gen-9","object":"chat.completion","created":1792484104,"model":"google/gemini-2.5-flash","usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"cost":0.5}}"#;
+    for text in [langfuse.as_str(), openrouter] {
+        let kept = read_text("a.json", text);
+        assert_eq!(kept.only().tokens.total(), 0);
+        let told: Vec<&String> = kept.warnings.keys().collect();
+        assert_eq!(told, ["successful calls without tokens: coverage gap"]);
+    }
+    let portal = "TimeGenerated [UTC],CorrelationId,ModelName,PromptTokens,CompletionTokens,SequenceNumber\n\
+        2026-10-20T08:15:04Z,c-1,gpt-4o,7,1,0\n\
+        2026-10-20T08:15:04Z,c-2,gpt-4o,0,0,0\n";
+    let kept = read_text("a.csv", portal);
+    assert_eq!((kept.only().tokens.total(), kept.warnings.len()), (8, 2));
+    assert!(kept.warnings.contains_key("calls without usage: coverage gap"));
+}

@@ -1,6 +1,37 @@
 //! What Vertex AI says of an answer beside its tokens.
 
+use finops::domain::usage::{Bucket, EventId};
+
+use super::read_text;
 use crate::support::{err, finops, json};
+
+/// As Google's SDK writes an answer, beside bodies of others.
+#[test]
+fn answers_with_the_names_of_python_are_read() {
+    let answer = r#"{"response_id":"g-51","model_version":"gemini-2.5-flash","create_time":"2026-10-20T08:15:04Z","candidates":[{"grounding_metadata":{"web_search_queries":["a","b"]}}],"usage_metadata":{"prompt_token_count":6000,"cached_content_token_count":4000,"tool_use_prompt_token_count":150,"candidates_token_count":500,"thoughts_token_count":1200,"total_token_count":7850,"prompt_tokens_details":[{"modality":"AUDIO","token_count":100}],"traffic_type":"ON_DEMAND_PRIORITY"}}"#;
+    let other = r#"{"id":"msg_1","type":"message","created_at":1792483200,"model":"m","usage":{"input_tokens":1,"output_tokens":1},"usage_metadata":{"input_tokens":3}}"#;
+    for text in [answer.to_owned(), [other, answer].join("\n")] {
+        let kept = read_text("a.jsonl", &text);
+        assert!(
+            kept.rejected.is_empty() && kept.excluded.is_empty(),
+            "{:?}",
+            kept.rejected
+        );
+        let call = kept.calls[&EventId::of(&[b"body", b"g-51"])];
+        let buckets = [
+            Bucket::InputUncached,
+            Bucket::AudioIn,
+            Bucket::CacheRead,
+            Bucket::Output,
+        ];
+        assert_eq!(buckets.map(|b| call.tokens.get(b)), [2050, 100, 4000, 1700]);
+        assert_eq!((call.tokens.reasoning, call.requests.web_searches), (1200, 1));
+        assert_eq!(
+            (call.provider().as_str(), call.model().as_str(), call.tier().as_str()),
+            ("google", "gemini-2.5-flash", "priority")
+        );
+    }
+}
 
 #[test]
 fn answers_of_vertex_tell_their_tier_and_their_maps() {

@@ -13,7 +13,7 @@ fn row(id: &str, provider: &str, cache_hit: &str, status: &str, tokens: [u64; 6]
         r#"{{"usage_object":{{"prompt_tokens_details":{{"cached_tokens":{read},"cache_creation_tokens":{write},"cache_creation_token_details":{{"ephemeral_5m_input_tokens":{five},"ephemeral_1h_input_tokens":{hour}}}}},"cache_read_input_tokens":{read},"cache_creation_input_tokens":{write}}}}}"#
     );
     format!(
-        r#"{{"request_id":"{id}","spend":0.0152250000000000001,"prompt_tokens":{prompt},"completion_tokens":{output},"startTime":"2026-10-20 08:15:04.120000+00:00","model":"m-1","custom_llm_provider":"{provider}","user":"u-9","metadata":{},"cache_hit":"{cache_hit}","request_tags":"[\"workflow:wf-03\",\"agent:coder\"]","team_id":"t-docs","organization_id":null,"end_user":"","session_id":"s-44","status":"{status}"}}"#,
+        r#"{{"request_id":"{id}","spend":0.015225000000000001,"prompt_tokens":{prompt},"completion_tokens":{output},"startTime":"2026-10-20 08:15:04.120000+00:00","model":"m-1","custom_llm_provider":"{provider}","user":"u-9","metadata":{},"cache_hit":"{cache_hit}","request_tags":"[\"workflow:wf-03\",\"agent:coder\"]","team_id":"t-docs","organization_id":null,"end_user":"","session_id":"s-44","status":"{status}"}}"#,
         serde_json::to_string(&usage).unwrap()
     )
 }
@@ -41,7 +41,7 @@ fn cached_tokens_are_taken_out_of_the_prompt() {
             .zip(names)
             .all(|(d, n)| call.dimensions.get(*d).as_str() == n)
     );
-    assert_eq!(call.reported_cost.unwrap().to_string(), "0.0152250000000000001");
+    assert_eq!(call.reported_cost.unwrap().to_string(), "0.015225000000000001");
 }
 
 /// A row as the interface gives it: `fields` are added, `metadata` is its text.
@@ -303,5 +303,31 @@ fn what_is_no_spend_and_what_contradicts_itself_is_told() {
         let odd = kept.calls[&EventId::of(&[b"litellm", b"x-5"])];
         assert_eq!((odd.tokens.prompt(), odd.tokens.get(Bucket::CacheWrite30m)), (105, 5));
         assert_eq!(kept.warnings.len(), 2, "{:?}", kept.warnings);
+    }
+}
+
+/// Rows of versions before there was a usage object, and payloads that have it beside their metadata.
+#[test]
+fn usage_beside_the_usage_object_is_read_where_that_is_missing() {
+    let usage = r#"{"prompt_tokens_details":{"cached_tokens":7000},"cache_creation_input_tokens":1500,"cache_read_input_tokens":7000}"#;
+    let tokens = r#""model":"claude-sonnet-4-6","custom_llm_provider":"anthropic","prompt_tokens":9000,"completion_tokens":400,"total_tokens":9400"#;
+    let hidden = format!(r#"{tokens},"hidden_params":{{"usage_object":{usage}}}"#);
+    for (fields, metadata) in [
+        (tokens, format!(r#"{{"additional_usage_values":{usage}}}"#)),
+        (
+            tokens,
+            format!(r#"{{"usage_object":null,"additional_usage_values":{usage}}}"#),
+        ),
+        (
+            tokens,
+            format!(r#"{{"usage_object":{{"prompt_tokens":9000}},"additional_usage_values":{usage}}}"#),
+        ),
+        (&hidden, "{}".to_owned()),
+        (&hidden, r#"{"additional_usage_values":{}}"#.to_owned()),
+    ] {
+        let call = read_text("a.json", told(fields, &metadata)).only();
+        let counts: Vec<u64> = Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect();
+        assert_eq!(counts, [500, 7000, 1500, 0, 0, 0, 400], "{metadata}");
+        assert_eq!(charged(&call), "0.015225");
     }
 }

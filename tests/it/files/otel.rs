@@ -510,6 +510,74 @@ fn what_was_cached_is_read_where_a_text_tells_it() {
     }
 }
 
+/// What Langfuse's own SDK tells has no names of the conventions.
+#[test]
+fn spans_of_langfuse_are_calls() {
+    let usage = r#"{\"input\": 464, \"input_cached_tokens\": 1536, \"output\": 300}"#;
+    let names = [
+        ("langfuse.observation.type", "generation"),
+        ("langfuse.observation.model.name", "gpt-5-2025-08-07"),
+        (
+            "langfuse.observation.cost_details",
+            r#"{\"input\":0.001,\"output\":0.002}"#,
+        ),
+        ("langfuse.observation.usage_details", usage),
+        ("session.id", "s-1"),
+    ];
+    let kept = read_text("a.jsonl", request(&[span("b7", "", &names, &[])]));
+    let call = kept.only();
+    let counts: Vec<u64> = Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect();
+    assert_eq!(counts, [464, 1536, 0, 0, 0, 0, 300]);
+    assert_eq!(
+        (call.provider().as_str(), call.model().as_str(), call.session.as_str()),
+        ("openai", "gpt-5-2025-08-07", "s-1")
+    );
+    assert_eq!(call.reported_cost.unwrap().to_string(), "0.003");
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+
+    let flex = r#"{\"input\":0,\"output\":0,\"total\":2300,\"input_flex_cache_read\":1536,\"input_flex\":464,\"output_flex\":300}"#;
+    let names = [names[0], names[1], ("langfuse.observation.usage_details", flex)];
+    let call = read_text("a.jsonl", request(&[span("b7", "", &names, &[])])).only();
+    assert_eq!((call.tokens.total(), call.tier().as_str()), (2300, "flex"));
+
+    // A generation that says nothing is a gap; what is no call of a model is nothing.
+    let empty = [("langfuse.observation.type", "generation"), names[1]];
+    let other = [("langfuse.observation.type", "tool"), names[1]];
+    let kept = read_text(
+        "a.jsonl",
+        request(&[span("b7", "", &empty, &[]), span("b8", "", &other, &[])]),
+    );
+    assert_eq!(
+        (kept.calls.len(), kept.excluded.get("calls_without_usage")),
+        (0, Some(&1))
+    );
+}
+
+#[test]
+fn the_tier_in_langchains_keys_is_read_where_langsmith_exports_them() {
+    for tier in ["flex", "priority"] {
+        let usage = format!(
+            r#"{{\"input_token_details\":{{\"{tier}_cache_read\":1536,\"{tier}\":464}},\"output_token_details\":{{\"{tier}_reasoning\":192,\"{tier}\":108}}}}"#
+        );
+        let names = [
+            CHAT[0],
+            ("gen_ai.system", "openai"),
+            ("gen_ai.request.model", "gpt-5-2025-08-07"),
+            // As emitters write it that stream.
+            ("gen_ai.response.model", ""),
+            ("langsmith.metadata.usage_metadata", usage.as_str()),
+        ];
+        let counts = [("gen_ai.usage.input_tokens", 2000), ("gen_ai.usage.output_tokens", 300)];
+        let call = read_text("a.jsonl", request(&[span("b7", "", &names, &counts)])).only();
+        let counts: Vec<u64> = Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect();
+        assert_eq!((counts, call.tokens.reasoning), (vec![464, 1536, 0, 0, 0, 0, 300], 192));
+        assert_eq!(
+            (call.tier().as_str(), call.model().as_str()),
+            (tier, "gpt-5-2025-08-07")
+        );
+    }
+}
+
 /// What the Vercel AI SDK hands over of Bedrock's and Gemini's answers.
 #[test]
 fn what_other_providers_answered_is_read_too() {

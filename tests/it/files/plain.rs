@@ -8,7 +8,7 @@ use finops::ports::{Checkpoints, UsageSource};
 
 use super::read_text;
 
-const RECORD: &str = r#"{"id":"e1","ts":"2026-10-20T08:15:04.120Z","provider":"openai","model":"gpt-5","service_tier":"batch","input_tokens":10,"cache_read_tokens":20,"cache_write_5m_tokens":1,"cache_write_1h_tokens":2,"cache_write_30m_tokens":3,"cache_write_12h_tokens":4,"output_tokens":30,"reasoning_tokens":5,"web_searches":6,"team":"search","agent":"coder","workflow":"wf","user":"u","project":"p","account":"a","session":"s","cost_usd":0.10000000000000000001,"x_note":"free","latency_ms":7,"status":"ok"}"#;
+const RECORD: &str = r#"{"id":"e1","ts":"2026-10-20T08:15:04.120Z","provider":"openai","model":"gpt-5","service_tier":"batch","input_tokens":10,"cache_read_tokens":20,"cache_write_5m_tokens":1,"cache_write_1h_tokens":2,"cache_write_30m_tokens":3,"cache_write_12h_tokens":4,"output_tokens":30,"reasoning_tokens":5,"web_searches":6,"team":"search","agent":"coder","workflow":"wf","user":"u","project":"p","account":"a","session":"s","cost_usd":0.100000000000000001,"x_note":"free","latency_ms":7,"status":"ok"}"#;
 
 #[test]
 fn every_field_has_its_place() {
@@ -26,7 +26,7 @@ fn every_field_has_its_place() {
             .zip(names)
             .all(|(d, n)| call.dimensions.get(*d).as_str() == n)
     );
-    assert_eq!(call.reported_cost.unwrap().to_string(), "0.10000000000000000001");
+    assert_eq!(call.reported_cost.unwrap().to_string(), "0.100000000000000001");
 }
 
 #[test]
@@ -121,4 +121,18 @@ fn a_path_that_is_not_there_is_an_error_with_a_hint() {
         .read(&Checkpoints::new(), &mut super::Kept::default())
         .unwrap_err();
     assert_eq!(error.to_string(), "cannot read `gone.jsonl`: no such file or folder");
+}
+
+/// One cost that no call has would be in the way of every sum.
+#[test]
+fn a_cost_beyond_all_bounds_is_refused_and_digits_beyond_all_sums_are_rounded() {
+    let with = |cost: &str| read_text("a.jsonl", RECORD.replace("0.100000000000000001", cost));
+    for cost in ["1e25", "1e14", "1000000.1", "\"1e12\"", "1e300"] {
+        let kept = with(cost);
+        assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 1), "{cost}");
+        assert_eq!(kept.rejected[0].field.as_deref(), Some("cost_usd"));
+    }
+    let tiny = with("7.5000000000000012e-07").only().reported_cost.unwrap();
+    assert_eq!(tiny.to_string(), "0.000000750000000000");
+    assert_eq!(with("1e6").only().reported_cost.unwrap().to_string(), "1000000");
 }

@@ -1,5 +1,8 @@
 //! Anthropic's usage and cost reports, as pages of buckets. Input is what was neither read from nor written to a cache; amounts are cents.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -19,7 +22,7 @@ use super::About;
 #[derive(Deserialize)]
 struct Page<'a> {
     #[serde(borrow, default)]
-    data: Vec<Bucket<'a>>,
+    data: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -29,7 +32,7 @@ struct Bucket<'a> {
     #[serde(borrow, default)]
     ending_at: Scalar<'a>,
     #[serde(borrow, default, deserialize_with = "super::given")]
-    results: Option<Vec<Row<'a>>>,
+    results: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +65,12 @@ struct Row<'a> {
     account_id: Scalar<'a>,
     #[serde(borrow, default)]
     service_account_id: Scalar<'a>,
+    /// A person in several groups is in the rows of each.
+    #[serde(borrow, default)]
+    rbac_group_id: Scalar<'a>,
+    /// Of answers by person: who it was.
+    #[serde(borrow, default)]
+    actor: Option<Actor<'a>>,
     // Of costs.
     #[serde(borrow, default)]
     amount: Option<&'a RawValue>,
@@ -75,6 +84,14 @@ struct Creation<'a> {
     ephemeral_5m_input_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     ephemeral_1h_input_tokens: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
+struct Actor<'a> {
+    #[serde(borrow, default)]
+    email_address: Scalar<'a>,
+    #[serde(borrow, default)]
+    user_id: Scalar<'a>,
 }
 
 #[derive(Deserialize)]
@@ -104,7 +121,15 @@ impl AnthropicAdmin {
 impl LineFormat for AnthropicAdmin {
     fn record(&mut self, text: &str, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
         let page: Page<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
-        for bucket in &page.data {
+        for raw in page.data {
+            let bucket: Bucket<'_> = serde_json::from_str(raw.get()).map_err(|e| Fault::json(&e))?;
+            if self.about.is_none() && bucket.results.is_none() {
+                // Of answers by person: a bucket of its own.
+                if let Err(fault) = alone(raw, &bucket, line, context, out) {
+                    out.faults.push(fault);
+                }
+                continue;
+            }
             let start = context.time(&bucket.starting_at, "starting_at", out)?;
             let (end, _) = bucket.ending_at.time("ending_at")?;
             if self.about.is_some() {
@@ -112,16 +137,18 @@ impl LineFormat for AnthropicAdmin {
             }
             let results = bucket.results.as_deref().unwrap_or_default();
             let mut costs = super::begun(self.about, bucket.results.is_some(), results.len())?;
-            for row in results {
-                let told = match row.amount {
+            for raw in results {
+                let row = serde_json::from_str::<Row<'_>>(raw.get()).map_err(|e| Fault::json(&e));
+                let of_costs = row.as_ref().is_ok_and(|row| row.amount.is_some());
+                let told = row.and_then(|row| match row.amount {
                     Some(amount) => {
-                        cost(row, amount, start, context).map(|row| costs.get_or_insert_default().push(row))
+                        cost(&row, amount, start, context).map(|row| costs.get_or_insert_default().push(row))
                     }
-                    None => usage(row, bucket, start, line, context, out),
-                };
+                    None => usage(raw, &row, &bucket, line, context, out),
+                });
                 // A row that is not usable does not take the others of its page along.
                 if let Err(fault) = told {
-                    out.faults_of_usage += u64::from(row.amount.is_none());
+                    out.faults_of_usage += u64::from(!of_costs);
                     out.faults.push(fault);
                 }
             }
@@ -138,14 +165,75 @@ impl LineFormat for AnthropicAdmin {
     }
 }
 
+/// A row that is a bucket itself.
+fn alone(raw: &RawValue, bucket: &Bucket<'_>, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+    let row: Row<'_> = serde_json::from_str(raw.get()).map_err(|e| Fault::json(&e))?;
+    if row.amount.is_some() {
+        return Err(Fault::field(
+            "results",
+            "missing: costs are read from the cost report, not by person",
+        ));
+    }
+    if row.uncached_input_tokens.is_null() && row.output_tokens.is_null() {
+        return Err(Fault::field("results", "missing"));
+    }
+    out.faults_of_usage += 1;
+    usage(raw, &row, bucket, line, context, out)?;
+    out.faults_of_usage -= 1;
+    Ok(())
+}
+
+/// Keys of a row that are read one by one. What else it is grouped by tells rows apart, whatever comes to be added.
+const OWN: [&str; 13] = [
+    "api_key_id",
+    "workspace_id",
+    "model",
+    "service_tier",
+    "context_window",
+    "inference_geo",
+    "speed",
+    "account_id",
+    "service_account_id",
+    "rbac_group_id",
+    "starting_at",
+    "ending_at",
+    "currency",
+];
+
+/// What a row says of itself beside its counts and the keys that all rows have.
+fn further(raw: &RawValue) -> Vec<Scalar<'static>> {
+    let told: BTreeMap<Cow<'_, str>, Scalar<'_>> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let told = told.into_iter().filter(|(key, _)| !OWN.contains(&key.as_ref()));
+    told.filter_map(|(key, value)| match value {
+        Scalar::Text(text) => Some(Scalar::Text(format!("{key}={text}").into())),
+        Scalar::Null | Scalar::Whole(_) | Scalar::Negative(_) | Scalar::Float(_) | Scalar::Bool(_) | Scalar::Other => {
+            None
+        }
+    })
+    .collect()
+}
+
+/// Groups overlap: a person in two of them is in the rows of both, which together are more than what was used.
+fn refuse_groups(row: &Row<'_>) -> Result<(), Fault> {
+    match row.rbac_group_id.is_null() {
+        true => Ok(()),
+        false => Err(Fault::field(
+            "rbac_group_id",
+            "groups overlap, so that their rows are more than what was used: ask without them",
+        )),
+    }
+}
+
 fn usage(
+    raw: &RawValue,
     row: &Row<'_>,
     bucket: &Bucket<'_>,
-    start: DateTime<Utc>,
     line: u64,
     context: &mut Context,
     out: &mut Output,
 ) -> Result<(), Fault> {
+    refuse_groups(row)?;
+    let start = context.time(&bucket.starting_at, "starting_at", out)?;
     let none = Creation::default();
     let creation = row.cache_creation.as_ref().unwrap_or(&none);
     let counts = Counts {
@@ -176,6 +264,12 @@ fn usage(
     if accounts.iter().any(|account| !account.is_null()) {
         keys.extend(accounts);
     }
+    let who = row.actor.as_ref();
+    if let Some(actor) = who {
+        keys.push(&actor.user_id);
+    }
+    let further = further(raw);
+    keys.extend(&further);
     if row.model.is_null() {
         out.warnings
             .push("usage without a model cannot be priced: ask for it with `group_by[]=model`");
@@ -199,7 +293,14 @@ fn usage(
         context,
     )?;
     let user = accounts.into_iter().zip(["account_id", "service_account_id"]);
-    if let Some((account, field)) = user.into_iter().find(|(account, _)| !account.is_null()) {
+    let actor = who.map(|who| {
+        [
+            (&who.email_address, "actor.email_address"),
+            (&who.user_id, "actor.user_id"),
+        ]
+    });
+    let mut user = user.chain(actor.into_iter().flatten());
+    if let Some((account, field)) = user.find(|(account, _)| !account.is_null()) {
         super::set(&mut event, Dimension::User, account, field, context)?;
     }
     event.session = context.label(&row.api_key_id, "api_key_id")?;
@@ -214,6 +315,7 @@ fn usage(
 }
 
 fn cost(row: &Row<'_>, amount: &RawValue, at: DateTime<Utc>, context: &mut Context) -> Result<BillRow, Fault> {
+    refuse_groups(row)?;
     let wrong = |e: String| Fault::field("amount", e);
     let cents = context
         .amount(amount.get().trim_matches('"'))

@@ -9,7 +9,7 @@ use crate::domain::label::Label;
 use crate::domain::money::Currency;
 use crate::domain::period::Period;
 use crate::domain::spend::TokenSums;
-use crate::domain::usage::{Extras, Unit, UnitKey};
+use crate::domain::usage::{Bucket as TokenKind, Extras, Unit, UnitKey};
 
 use super::super::bills::{BillRow, CostBucket};
 use super::super::counts::{Counts, Input};
@@ -90,13 +90,20 @@ struct Row<'a> {
     service_tier: Scalar<'a>,
     #[serde(borrow, default)]
     api_source: Scalar<'a>,
+    // Of searches, on the web and in files.
+    #[serde(borrow, default)]
+    context_level: Scalar<'a>,
+    #[serde(borrow, default)]
+    vector_store_id: Scalar<'a>,
     // Of costs.
     #[serde(borrow, default)]
     amount: Option<Amount<'a>>,
     #[serde(borrow, default)]
     line_item: Scalar<'a>,
     #[serde(borrow, default)]
-    quantity: Scalar<'a>,
+    quantity: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    quantity_unit: Scalar<'a>,
 }
 
 #[derive(Deserialize)]
@@ -176,7 +183,7 @@ fn usage(
         .unwrap_or(kind);
     let requests = row.num_requests.small("num_requests")?;
     let model = context.label(&row.model, "model")?;
-    let keys = [
+    let mut keys = vec![
         &row.object,
         &bucket.start_time,
         &bucket.end_time,
@@ -188,18 +195,18 @@ fn usage(
         &row.service_tier,
         &row.api_source,
     ];
+    // Answers that do not tell these keep their identity.
+    for key in [&row.context_level, &row.vector_store_id] {
+        if !key.is_null() {
+            keys.push(key);
+        }
+    }
     let names = (context.labels.get("openai"), model);
     let mut event = super::bucket_event("openai-usage", &keys, start, names, line, context);
     match kind {
-        "completions" | "embeddings" | "moderations" => {
-            if row.model.is_null() {
-                out.warnings
-                    .push("usage without a model cannot be priced: ask for it with `group_by[]=model`");
-            }
-            event.tokens = counts(row)?.tokens(declared(row), "OpenAI usage", out);
-        }
-        "web_search_calls" => event.requests.web_searches = requests,
-        "file_search_calls" => event.requests.file_searches = requests,
+        // The results have other names than their addresses.
+        "web_searches" | "web_search_calls" => event.requests.web_searches = requests,
+        "file_searches" | "file_search_calls" => event.requests.file_searches = requests,
         "audio_transcriptions" | "audio_speeches" => {
             let (unit, value, field) = if kind == "audio_speeches" {
                 (Unit::CharacterIn, &row.characters, "characters")
@@ -214,8 +221,22 @@ fn usage(
                 .ok_or_else(|| Fault::field(field, "absurd"))?;
         }
         "code_interpreter_sessions" => event.requests.code_executions = row.num_sessions.small("num_sessions")?,
-        // Of images the quality is missing, storage is no call: the costs have them.
+        // Completions, embeddings, and whatever else comes to tell tokens.
+        _ if row.has_tokens() => {
+            if row.model.is_null() {
+                out.warnings
+                    .push("usage without a model cannot be priced: ask for it with `group_by[]=model`");
+            }
+            event.tokens = counts(row, out)?.tokens(declared(row), "OpenAI usage", out);
+        }
+        // Of images the quality is missing, storage is no call.
         _ => {
+            let told = format!(
+                "usage of `{}` is not counted: only the costs tell what it costs",
+                short(kind)
+            );
+            // Interned: there are as many texts as kinds of usage.
+            out.warnings.push(Label::new(&told).as_str());
             out.excluded.push("usage_without_tokens");
             return Ok(());
         }
@@ -233,6 +254,19 @@ fn usage(
     Ok(())
 }
 
+/// Strangers may choose the name: it is cut before it goes into a text.
+fn short(name: &str) -> &str {
+    let end = name.char_indices().nth(60).map_or(name.len(), |(at, _)| at);
+    name.get(..end).unwrap_or("")
+}
+
+impl Row<'_> {
+    fn has_tokens(&self) -> bool {
+        let told = [&self.input_tokens, &self.input_uncached_tokens, &self.output_tokens];
+        told.into_iter().any(|count| !count.is_null())
+    }
+}
+
 fn declared(row: &Row<'_>) -> Input {
     if row.input_uncached_tokens.is_null() {
         Input::Includes
@@ -241,11 +275,17 @@ fn declared(row: &Row<'_>) -> Input {
     }
 }
 
-fn counts(row: &Row<'_>) -> Result<Counts, Fault> {
+fn counts(row: &Row<'_>, out: &mut Output) -> Result<Counts, Fault> {
+    let told = row.input_tokens.count("input_tokens")?;
+    let read = row.input_cached_tokens.count("input_cached_tokens")?;
     let mut input = if row.input_uncached_tokens.is_null() {
-        row.input_tokens.count("input_tokens")?
+        told
     } else {
-        row.input_uncached_tokens.count("input_uncached_tokens")?
+        let uncached = row.input_uncached_tokens.count("input_uncached_tokens")?;
+        if !row.input_tokens.is_null() && read > 0 && told == uncached {
+            out.warnings.push("input excludes cached tokens (OpenAI usage)");
+        }
+        uncached
     };
     let half = row.input_cache_write_30m_tokens.count("input_cache_write_30m_tokens")?;
     let twelve = row.input_cache_write_12h_tokens.count("input_cache_write_12h_tokens")?;
@@ -268,7 +308,7 @@ fn counts(row: &Row<'_>) -> Result<Counts, Fault> {
     }
     Ok(Counts {
         input,
-        read: row.input_cached_tokens.count("input_cached_tokens")?,
+        read,
         // What the split does not explain was written at the default time to live.
         write_30m: half + written.saturating_sub(half + twelve),
         write_12h: twelve,
@@ -324,12 +364,27 @@ fn cost(row: &Row<'_>, at: DateTime<Utc>, context: &mut Context) -> Result<BillR
     })
 }
 
-/// The tokens that a line item names and counts; a quantity without a unit is one of tokens.
+/// The tokens that a line item names and counts, in the unit that is told; a quantity without one is of tokens.
 fn tokens(row: &Row<'_>, item: &str) -> TokenSums {
     let mut sums = TokenSums::default();
-    let count = row.quantity.count("quantity").ok().filter(|n| *n > 0);
-    if let (Some(count), Some(bucket)) = (count, focus_tokens::bucket(item).filter(|_| item.contains("token"))) {
-        sums.set(bucket, i128::from(count));
+    let scale = match row.quantity_unit.str() {
+        "" | "tokens" => 1,
+        "1000_tokens" => 1_000,
+        _ => return sums,
+    };
+    let quantity = row.quantity.map_or("", |raw| raw.get().trim_matches('"'));
+    let count = focus_tokens::count(quantity, scale).filter(|count| *count > 0);
+    if let (Some(count), Some(bucket)) = (count, bucket(item)) {
+        sums.set(bucket, count);
     }
     sums
+}
+
+/// The kind of token that a line item names. What OpenAI writes to a cache stays for half an hour unless the item says otherwise.
+fn bucket(item: &str) -> Option<TokenKind> {
+    let bucket = focus_tokens::bucket(item).filter(|_| item.contains("token"))?;
+    if bucket == TokenKind::CacheWrite5m && !item.contains("5m") {
+        return Some(TokenKind::CacheWrite30m);
+    }
+    Some(bucket)
 }

@@ -5,11 +5,12 @@ mod record;
 use memchr::memmem::Finder;
 
 use crate::domain::dimension::Dimension;
-use crate::domain::usage::{Bucket, EventId, Rank, UsageEvent};
+use crate::domain::usage::{Bucket, EventId, Rank, Tokens, UsageEvent};
 
 use self::record::{Line, Slot, Usage, Values, Wrapper};
+use super::iterations::{self, Part};
 use super::line::{Context, Fault, LineFormat, Output};
-use super::scalar::reported;
+use super::scalar::{Scalar, reported};
 use super::seller;
 use super::value::Value;
 
@@ -123,6 +124,13 @@ fn observe(values: &Values<'_>, number: u64, context: &mut Context, out: &mut Ou
         return Ok(());
     };
     fill(event, values, "message.usage", context)?;
+    // Declined before anything was answered, for which Anthropic charges nothing. The call stays: it replaces what earlier lines say of it.
+    if text(Slot::StopReason) == "refusal"
+        && event.tokens.get(Bucket::Output) == 0
+        && event.provider().as_str() == "anthropic"
+    {
+        event.tokens = Tokens::default();
+    }
     event.session = context.label(values.get(Slot::SessionId), "sessionId")?;
     let project = context.label(values.get(Slot::Cwd), "cwd")?;
     event.dimensions.set(Dimension::Project, project);
@@ -160,15 +168,25 @@ fn extras(
 ) -> Result<u64, Fault> {
     let entries: Option<Vec<Usage<'_>>> = serde_json::from_str(json)
         .map_err(|e| Fault::field("message.usage.iterations", format!("unexpected shape: {e}")))?;
+    let entries = entries.unwrap_or_default();
+    let fallback = entries.iter().any(|entry| entry.r#type.str() == "fallback_message");
+    let served = parent.model().as_str();
     let mut longest = 0;
-    for (n, entry) in entries.unwrap_or_default().iter().enumerate() {
-        if entry.r#type.str() == "message" && parent.tokens.prompt() > SHORT {
-            let mut one = *parent;
-            fill(&mut one, &entry.values(), "message.usage.iterations", context)?;
-            longest = one.tokens.prompt().max(longest);
-        }
-        if !matches!(entry.r#type.str(), "advisor_message" | "compaction") {
-            continue;
+    for (n, entry) in entries.iter().enumerate() {
+        let answered = !matches!(entry.output_tokens, Scalar::Null | Scalar::Whole(0));
+        match iterations::part(entry.r#type.str(), entry.model.str(), served, fallback, answered) {
+            Part::Beside => {}
+            Part::Within if parent.tokens.prompt() > SHORT => {
+                let mut one = *parent;
+                fill(&mut one, &entry.values(), "message.usage.iterations", context)?;
+                longest = one.tokens.prompt().max(longest);
+                continue;
+            }
+            Part::Within | Part::Declined => continue,
+            Part::Unknown => {
+                out.warnings.push(iterations::UNKNOWN);
+                continue;
+            }
         }
         let own = context.label(&entry.model, "message.usage.iterations.model")?;
         let model = if own.is_empty() { parent.model() } else { own };

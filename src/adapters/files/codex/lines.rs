@@ -127,6 +127,12 @@ pub(super) struct Info<'a> {
 }
 
 impl Info<'_> {
+    /// Whether a total says that the input does not contain what was cached.
+    pub fn excludes(&self) -> bool {
+        let told = [&self.last_token_usage, &self.total_token_usage];
+        told.into_iter().flatten().next().is_some_and(Usage::excludes)
+    }
+
     /// The counter and the usage of the last request.
     pub fn counts(&self) -> Result<(Option<Counts>, Option<Counts>), Fault> {
         let one = |usage: &Option<Usage<'_>>, path: &str| usage.as_ref().map(|u| u.counts(path)).transpose();
@@ -158,9 +164,22 @@ struct Usage<'a> {
     output_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     reasoning_output_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    total_tokens: Scalar<'a>,
 }
 
 impl Usage<'_> {
+    /// Whether its total says that the input does not contain what was cached.
+    fn excludes(&self) -> bool {
+        let Ok(counts) = self.counts("") else { return false };
+        let (cached, plain) = (
+            counts.cached.saturating_add(counts.written),
+            counts.input.saturating_add(counts.output),
+        );
+        let total = self.total_tokens.count("total_tokens").unwrap_or_default();
+        cached > 0 && total == plain.saturating_add(cached) && total != plain.saturating_add(counts.reasoning)
+    }
+
     fn counts(&self, path: &str) -> Result<Counts, Fault> {
         let count = |value: &Scalar<'_>, field: &str| value.count(&format!("payload.info.{path}.{field}"));
         Ok(Counts {

@@ -109,7 +109,8 @@ impl Codex {
         };
         let mut event = UsageEvent::new(id, at, context.labels.get("openai"), model);
         let cached = used.cached.saturating_add(used.written);
-        let uncached = used.input.checked_sub(cached).unwrap_or_else(|| {
+        let within = used.input.checked_sub(cached).filter(|_| !info.excludes());
+        let uncached = within.unwrap_or_else(|| {
             out.warnings.push("input excludes cached tokens (Codex)");
             used.input
         });

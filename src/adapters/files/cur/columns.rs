@@ -52,6 +52,20 @@ pub(in super::super) fn column(name: &str) -> String {
     column
 }
 
+/// What stands behind the name of a further column of a tag, and before its place.
+pub(super) const FURTHER: char = '*';
+
+/// Adds the columns of tags of which `by_name` has one of the same name. Keys of tags that differ by their capitals alone are different ones at
+/// AWS, each with a column of its own, and most rows have a value in one of them.
+pub(in super::super) fn keep_tags(by_name: &mut HashMap<String, usize>, names: &[String]) {
+    for (at, name) in names.iter().enumerate() {
+        let column = column(name);
+        if tag_of(&column).is_some() && by_name.get(&column).is_some_and(|kept| *kept != at) {
+            by_name.insert(format!("{column}{FURTHER}{at:06}"), at);
+        }
+    }
+}
+
 /// What is read of the columns of these names.
 pub(in super::super) fn wanted(by_name: &HashMap<String, usize>) -> Option<Wanted> {
     let at = |name: &str| by_name.get(name).copied();
@@ -106,7 +120,7 @@ pub(in super::super) fn narrow(by_name: &mut HashMap<String, usize>, asked: &Ask
         NET | RESERVATION => !billed_alone,
         other if LISTS.as_flattened().contains(&other) || UNUSED.contains(&other) => !billed_alone,
         other => match tag_of(other) {
-            Some(tag) => tagged(tag).is_some_and(|dimension| any(&[dimension])),
+            Some(tag) => tagged(tag).is_some_and(|(dimension, _)| any(&[dimension])),
             None => true,
         },
     });

@@ -14,7 +14,7 @@ use crate::domain::label::Label;
 use crate::domain::money::Currency;
 use crate::domain::period::{Hour, Period};
 
-pub(super) use columns::{column, narrow, wanted};
+pub(super) use columns::{column, keep_tags, narrow, wanted};
 pub(super) use cost::category;
 pub(super) use usage::{Counted, named_model, usage_tokens};
 
@@ -115,15 +115,12 @@ fn dimensions(
     }
     dimensions.set(Dimension::Model, name("line_item_resource_id", &model(row, service))?);
     dimensions.set(Dimension::Source, source);
-    let mut given = map(row, "resource_tags")?;
-    given.extend(map(row, "cost_category")?);
-    for (key, value) in flattened(row) {
-        given.entry(key).or_insert(value);
-    }
-    for (key, value) in &given {
-        if let Some(dimension) = tagged(key).filter(|_| !value.is_empty()) {
-            dimensions.set(dimension, name("resource_tags", value)?);
-        }
+    let maps = [map(row, "resource_tags")?, map(row, "cost_category")?];
+    let given = maps.into_iter().flatten().chain(flattened(row));
+    let given = given.filter(|(_, value)| !value.is_empty());
+    let given = given.filter_map(|(key, value)| Some((tagged(&key)?, value)));
+    for (dimension, value) in tags::preferred(given.collect()) {
+        dimensions.set(dimension, name("resource_tags", &value)?);
     }
     for (dimension, value) in defaults {
         if dimensions.get(*dimension).is_empty() {
@@ -147,12 +144,15 @@ fn map(row: &Row<'_>, column: &str) -> Result<BTreeMap<String, String>, Fault> {
         .collect())
 }
 
-/// The dimension that a tag sets, if any.
-fn tagged(key: &str) -> Option<Dimension> {
-    let key = key.to_lowercase();
+/// The dimension that a tag sets, if any, and its place among those that set it.
+fn tagged(key: &str) -> Option<(Dimension, u8)> {
+    let key = key
+        .split_once(columns::FURTHER)
+        .map_or(key, |(key, _)| key)
+        .to_lowercase();
     let mut fronts = ["user_", "user:", "aws_", "aws:"].iter();
     let plain = fronts.find_map(|front| key.strip_prefix(front)).unwrap_or(&key);
-    tags::dimension(plain)
+    tags::named(plain)
 }
 
 /// The tag whose column this is, if it has one of its own.

@@ -22,7 +22,7 @@ use super::scalar::{Scalar, reported};
 use super::searches;
 use super::thoughts::Thoughts;
 
-use self::row::{Metadata, Response, Row};
+use self::row::{Hidden, Metadata, Response, Row};
 use self::usage::Usage;
 
 pub(super) use self::usage::of_python;
@@ -93,16 +93,21 @@ impl Row<'_> {
         }
         let mut event = UsageEvent::new(identity(row, text.as_deref(), out), at, provider, model);
         event.rank.line = number;
-        let response = match metadata.usage_object {
+        let told = [&metadata.usage_object, &metadata.additional_usage_values];
+        let told = told.into_iter().flatten().find(|usage| usage.tells());
+        let hidden = match told {
+            None => json_text(row.hidden_params, "hidden_params").unwrap_or_default(),
+            Some(_) => None,
+        };
+        let hidden: Hidden<'_> = of(hidden.as_deref());
+        let told = told.or(hidden.usage_object.as_ref()).or(metadata.usage_object.as_ref());
+        let response = match told {
             // What a response looks like is the provider's business.
             None => json_text(row.response, "response").unwrap_or_default(),
             Some(_) => None,
         };
-        let response: Response<'_> = response
-            .as_deref()
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_default();
-        let usage = metadata.usage_object.as_ref().or(response.usage.as_ref());
+        let response: Response<'_> = of(response.as_deref());
+        let usage = told.or(response.usage.as_ref());
         count_tokens(row, usage, &mut event, out)?;
         searches::of_model(&mut event);
         if event.tokens.total() == 0 || event.requests.web_searches > 0 {
@@ -114,7 +119,7 @@ impl Row<'_> {
                 out.excluded_once.push(("failed_calls", event.id));
                 return Ok(());
             }
-            out.warnings.push("successful calls without tokens: coverage gap");
+            out.tell_empty(&event);
         }
         describe(row, &metadata, &tags, &mut event, context)?;
         place::set(row, &metadata, usage, &mut event, context)?;
@@ -128,6 +133,12 @@ impl Row<'_> {
         out.events.push(event);
         Ok(())
     }
+}
+
+/// What a text says, where it is of the expected shape.
+fn of<'a, T: Deserialize<'a> + Default>(text: Option<&'a str>) -> T {
+    text.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
 }
 
 /// Whether a row sums up a batch, as the gateway writes one when it fetches the results.

@@ -54,6 +54,9 @@ pub(super) struct Row<'a> {
     pub request_tags: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub api_base: Scalar<'a>,
+    /// Of a payload, where its metadata has no usage object.
+    #[serde(borrow, default)]
+    pub hidden_params: Option<&'a RawValue>,
     /// The rows of a page.
     #[serde(borrow, default)]
     pub data: Option<&'a RawValue>,
@@ -67,6 +70,9 @@ pub(super) struct Metadata<'a> {
     pub user_api_key_project_alias: Scalar<'a>,
     #[serde(borrow, default)]
     pub usage_object: Option<Usage<'a>>,
+    /// The same in rows of versions that have no usage object.
+    #[serde(borrow, default)]
+    pub additional_usage_values: Option<Usage<'a>>,
     #[serde(borrow, default)]
     pub cost_breakdown: Option<Breakdown<'a>>,
     /// The models of the batch that a row sums up.
@@ -82,6 +88,13 @@ pub(super) struct Breakdown<'a> {
     pub data_residency: Scalar<'a>,
     #[serde(borrow, default)]
     pub vertex_location: Scalar<'a>,
+}
+
+/// What a payload says beside the answer.
+#[derive(Deserialize, Default)]
+pub(super) struct Hidden<'a> {
+    #[serde(borrow, default)]
+    pub usage_object: Option<Usage<'a>>,
 }
 
 /// What a payload says the provider answered, for payloads without a usage object of their own.

@@ -80,6 +80,22 @@ struct Tools<'a> {
 }
 
 impl Usage<'_> {
+    /// Whether it says anything of parts of the counts.
+    pub fn tells(&self) -> bool {
+        let counts = [
+            &self.cache_read_input_tokens,
+            &self.cache_creation_input_tokens,
+            &self.num_search_queries,
+        ];
+        counts.into_iter().any(|count| !count.is_null())
+            || self.prompt_tokens_details.is_some()
+            || self.completion_tokens_details.is_some()
+            || self.input_tokens_details.is_some()
+            || self.output_tokens_details.is_some()
+            || self.cache_creation.is_some()
+            || self.server_tool_use.is_some()
+    }
+
     /// Plain counts with all that is told of their parts. The input count includes what was read from caches and written to them.
     pub fn counts(&self, provider: &str, plain: &Counts) -> Result<Counts, Fault> {
         let (no_details, no_split) = (Prompt::default(), Split::default());

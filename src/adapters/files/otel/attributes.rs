@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::super::counts::{Counts, Input};
+use super::super::langfuse;
 use super::super::line::{Fault, Output};
 use super::super::scalar::{Scalar, reported};
 use super::super::thoughts::Thoughts;
@@ -39,7 +40,7 @@ attributes! {
     /// The name before version 1.37 of the conventions.
     system: "gen_ai.system" | "llm.system";
     request_model: "gen_ai.request.model" | "llm.request.model" | "llm.model_name" | "embedding.model_name"
-        | "ai.model.id";
+        | "ai.model.id" | "langfuse.observation.model.name";
     response_model: "gen_ai.response.model" | "llm.response.model" | "ai.response.model";
     response_id: "gen_ai.response.id" | "ai.response.id";
     conversation: "gen_ai.conversation.id" | "session.id";
@@ -84,6 +85,10 @@ attributes! {
     usage_metadata: "langsmith.metadata.usage_metadata";
     /// The provider's own words, where the Vercel AI SDK hands them over.
     provider_metadata: "ai.response.providerMetadata";
+    /// What Langfuse's SDK says of an observation: its kind, its usage and its cost, as maps in a text.
+    observation: "langfuse.observation.type";
+    observation_usage: "langfuse.observation.usage_details";
+    observation_cost: "langfuse.observation.cost_details";
     /// What LiteLLM and Pydantic AI say that it cost, in USD.
     cost: "gen_ai.cost.total_cost" | "operation.cost";
     total: "gen_ai.usage.total_tokens" | "llm.usage.total_tokens" | "llm.token_count.total" | "ai.usage.totalTokens";
@@ -112,13 +117,21 @@ pub(super) fn or<'s, 'a>(own: &'s Scalar<'a>, other: &'s Scalar<'a>) -> &'s Scal
 impl Attributes<'_> {
     /// What the span does, told by the name of its operation and whether it says what it used.
     pub fn role(&self) -> Role {
-        let names = [&self.operation, &self.step, &self.kind, &self.request_type];
+        let names = [
+            &self.operation,
+            &self.step,
+            &self.kind,
+            &self.request_type,
+            &self.observation,
+        ];
         let named = names.into_iter().map(Scalar::str).find(|name| !name.is_empty());
         let gen_ai = !(self.provider.is_null() && self.system.is_null());
         match named.unwrap_or("") {
             "chat" | "text_completion" | "generate_content" | "embeddings" | "completion" | "embedding" => Role::Call,
             // Semantic Kernel, OpenInference.
             "chat.completions" | "text.completions" | "LLM" | "EMBEDDING" => Role::Call,
+            // Langfuse.
+            "generation" => Role::Call,
             // LiteLLM's types of calls, the leading letter of the asynchronous ones included.
             "acompletion"
             | "atext_completion"
@@ -173,6 +186,7 @@ impl Attributes<'_> {
     pub fn has_usage(&self) -> bool {
         let counts = [&self.input, &self.output, &self.old_input, &self.old_output];
         counts.iter().any(|count| !count.is_null())
+            || (!self.observation_usage.is_null() && langfuse::tells(self.observation_usage.str()))
     }
 
     /// What it used, and what its input count contains by the conventions or, where they say otherwise, by its emitter.
@@ -224,7 +238,8 @@ impl Attributes<'_> {
             Scalar::Whole(dollars) => dollars.to_string(),
             // The digits that its emitter wrote or meant, and no calculation.
             Scalar::Float(dollars) => dollars.to_string(),
-            Scalar::Null | Scalar::Negative(_) | Scalar::Bool(_) | Scalar::Other => return None,
+            Scalar::Null => return langfuse::cost_of(self.observation_cost.str()).ok().flatten(),
+            Scalar::Negative(_) | Scalar::Bool(_) | Scalar::Other => return None,
         };
         reported(Some(&text), "cost").ok().flatten()
     }

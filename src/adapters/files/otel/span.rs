@@ -99,7 +99,12 @@ pub(in super::super) fn observe(
         return Ok(());
     }
     let at = context.time(or(&span.start, &span.end), "startTimeUnixNano", out)?;
-    let model = context.label(or(&own.response_model, &own.request_model), "gen_ai.response.model")?;
+    // Emitters that stream write an empty one.
+    let model = match own.response_model.str() {
+        "" => &own.request_model,
+        _ => &own.response_model,
+    };
+    let model = context.label(model, "gen_ai.response.model")?;
     let mut event = UsageEvent::new(id, at, provider, model);
     event.rank.line = around.line;
     let emitter = match around.scope {
@@ -109,6 +114,9 @@ pub(in super::super) fn observe(
     event.tokens = counts.tokens(declared, short(emitter), out);
     describe(own, around.resource, &mut event, context)?;
     event.reported_cost = own.reported_cost();
+    if role == Role::Call {
+        out.tell_empty(&event);
+    }
     if matches!(role, Role::Agent | Role::Unknown) {
         traces.link(key, parent, own.is_apart(), Some(event), &mut found);
     } else {
@@ -175,7 +183,8 @@ fn describe(
         event.dimensions.set(dimension, context.label(value, field)?);
     }
     event.session = context.label(&own.conversation, "gen_ai.conversation.id")?;
-    let tier = or(&own.tier, &own.asked_tier);
+    let told = Scalar::Text(own.told_tier().into());
+    let tier = or(or(&own.tier, &own.asked_tier), &told);
     let tier = tier::of(tier, "openai.response.service_tier", context)?;
     event.dimensions.set(Dimension::Tier, tier);
     Ok(())

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::super::counts::{Counts, Input};
 use super::super::gemini;
+use super::super::langfuse;
 use super::super::line::{Fault, Output};
 use super::super::litellm;
 use super::super::scalar::Scalar;
@@ -70,15 +71,20 @@ struct OfLangchain<'a> {
 
 #[derive(Deserialize, Default)]
 struct Details<'a> {
-    #[serde(borrow, default)]
+    // The tier stands in the names of keys.
+    #[serde(borrow, default, alias = "flex_cache_read", alias = "priority_cache_read")]
     cache_read: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "flex_cache_creation", alias = "priority_cache_creation")]
     cache_creation: Scalar<'a>,
+    #[serde(borrow, default)]
+    flex: Scalar<'a>,
+    #[serde(borrow, default)]
+    priority: Scalar<'a>,
     #[serde(borrow, default)]
     ephemeral_5m_input_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     ephemeral_1h_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "flex_reasoning", alias = "priority_reasoning")]
     reasoning: Scalar<'a>,
 }
 
@@ -86,6 +92,20 @@ struct Details<'a> {
 const CUT: &str = "usage in attributes of text that is cut: what was cached is charged as uncached";
 
 impl Attributes<'_> {
+    /// The tier that LangChain's usage names, as LangSmith or Langfuse have it; empty where none.
+    pub(super) fn told_tier(&self) -> &'static str {
+        if self.usage_metadata.is_null() && self.observation_usage.is_null() {
+            return "";
+        }
+        let details: Option<OfLangchain<'_>> = serde_json::from_str(self.usage_metadata.str()).ok();
+        let details = details.and_then(|usage| usage.input_token_details).unwrap_or_default();
+        match (details.flex.is_null(), details.priority.is_null()) {
+            (false, _) => "flex",
+            (true, false) => "priority",
+            (true, true) => langfuse::tier_of(self.observation_usage.str()),
+        }
+    }
+
     /// The counts with what is told of them in a text, and what the input count contains; nothing where no text tells.
     pub(super) fn told(
         &self,
@@ -93,6 +113,12 @@ impl Attributes<'_> {
         plain: &Counts,
         out: &mut Output,
     ) -> Result<Option<(Counts, Input)>, Fault> {
+        let named = [&self.input, &self.output, &self.old_input, &self.old_output];
+        if named.into_iter().all(Scalar::is_null) && !self.observation_usage.is_null() {
+            let openai = matches!(provider, "openai" | "azure");
+            let told = langfuse::of_span(self.observation_usage.str(), openai, out)?;
+            return Ok(told.map(|counts| (counts, counts.by_evidence())));
+        }
         // The provider's own words are the whole of it.
         let metadata: Option<OfProvider<'_>> = serde_json::from_str(self.provider_metadata.str()).ok();
         if let Some(metadata) = metadata {
