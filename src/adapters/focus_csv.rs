@@ -102,7 +102,12 @@ fn cells(charge: &FocusCharge, account: &str) -> BTreeMap<&'static str, String> 
         ("ListCost", number(charge.list)),
         (
             "PricingCategory",
-            if charge.unpriced.is_some() { "Other" } else { "Standard" }.to_owned(),
+            match (charge.unpriced, charge.committed) {
+                (Some(_), _) => "Other",
+                (None, true) => "Committed",
+                (None, false) => "Standard",
+            }
+            .to_owned(),
         ),
         ("PricingQuantity", number(charge.quantity)),
         ("PricingUnit", charge.unit.clone()),

@@ -129,7 +129,10 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
     }
     for athena in &config.athenas {
         let (name, database, table) = (&athena.name, &athena.database, &athena.table);
-        lines.push(format!("source       {name}: Athena, `{database}.{table}`"));
+        let cause = wire::cloud::query(athena).err();
+        sound &= cause.is_none();
+        let state = cause.map_or_else(String::new, |cause| format!(" (NOT USABLE: {cause})"));
+        lines.push(format!("source       {name}: Athena, `{database}.{table}`{state}"));
     }
     let (needed, cap) = (config.paid_requests_a_month(), config.aws.paid_requests_per_month);
     if needed > 0 {

@@ -139,15 +139,21 @@ pub struct AthenaConfig {
     /// The column of its partitions by month, `2026-10`.
     #[serde(default = "billing_period")]
     pub partition: String,
-    /// Products that are read, such as `AmazonBedrock`; `%` stands for anything. None given: all.
+    /// The column with the names of products, `product_product_name` in tables without maps. Empty: there is none.
+    #[serde(default = "product_name")]
+    pub product_name: String,
+    /// Products that are read by code or name, such as `AmazonBedrock`; `%` stands for anything. None given: all.
     #[serde(default)]
     pub products: Vec<String>,
-    /// Columns that tell dimensions: `team = "resource_tags_user_team"`.
+    /// Columns, or keys of one, that tell dimensions: `team = "resource_tags['user_team']"`.
     #[serde(default)]
     pub tags: std::collections::BTreeMap<crate::domain::dimension::Dimension, String>,
-    /// Whether the table has the columns of savings plans, reservations and net costs.
+    /// Whether the table has the columns of savings plans and reservations.
     #[serde(default = "yes")]
     pub amortized: bool,
+    /// Whether it has the columns of costs after discounts (`…_net_…`). Not given: as `amortized`.
+    #[serde(default)]
+    pub net: Option<bool>,
     /// The workgroup.
     #[serde(default = "primary")]
     pub workgroup: String,
@@ -169,6 +175,10 @@ pub struct AthenaConfig {
     /// What that role asks for as `sts:ExternalId`.
     #[serde(default)]
     pub external_id: Option<String>,
+}
+
+fn product_name() -> String {
+    "product['product_name']".to_owned()
 }
 
 fn billing_period() -> String {

@@ -35,7 +35,9 @@ pub struct FocusCharge {
     pub contracted: Decimal,
     /// `EffectiveCost`, and `BilledCost`: what no bill has said yet.
     pub effective: Decimal,
-    /// `SkuPriceId`: the entry of the price book; empty where several or none priced it.
+    /// Whether a commitment pays for it: `PricingCategory` is `Committed`.
+    pub committed: bool,
+    /// `SkuPriceId`: the entry of the price book, or the commitment; empty where several or none priced it.
     pub entry: String,
     /// Why there is no price, and the most that it may cost.
     pub unpriced: Option<Decimal>,

@@ -1,7 +1,7 @@
 //! Turns recorded spend into FOCUS charges: by hour or day, dimensions, meter and price, adding up to the sums exactly.
 //!
 //! Calls whose detail is kept and whose stored charge the books still explain become a charge per line of their receipts.
-//! Whatever the sums hold beyond them (expired detail, charges by an earlier book, free allowances) is one charge a day.
+//! Whatever the sums hold beyond them (expired detail, charges by another book, free allowances) is one charge a day.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -10,14 +10,14 @@ use chrono::TimeDelta;
 use rust_decimal::Decimal;
 
 use crate::domain::charge::{Charge, Outcome};
-use crate::domain::contract::Terms;
+use crate::domain::contract::{Agreed, Terms};
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::focus::FocusCharge;
 use crate::domain::money::{Currency, MoneyError, add_exact, mul_bounded, mul_exact};
 use crate::domain::period::{Hour, Period};
 use crate::domain::price::{Books, Quote};
 use crate::domain::spend::{Basis, Sums, metered_key};
-use crate::domain::usage::{Unit, UnitKey, UsageEvent};
+use crate::domain::usage::{Extras, Unit, UnitKey, UsageEvent};
 use crate::ports::{Ledger, StoreError};
 
 /// The span of one charge.
@@ -38,13 +38,13 @@ type Line = (Decimal, i64);
 /// Span, dimensions, meter, reason.
 type UnpricedKey = (Hour, Dimensions, String, &'static str);
 
-/// Tokens, calls, what they may cost.
-type UnpricedLine = (u64, i64, Decimal);
+/// Quantity, calls, what they may cost.
+type UnpricedLine = (Decimal, i64, Decimal);
 
 #[derive(Default)]
 struct Gathered {
     lines: BTreeMap<LineKey, Line>,
-    /// Tokens of unpriced calls by meter and reason, with what they may cost: said once per call.
+    /// What unpriced calls used, by meter and reason, with what they may cost: said once per call.
     unpriced: BTreeMap<UnpricedKey, UnpricedLine>,
     /// What the lines hold, by day and dimensions: cost, tokens, calls.
     detailed: BTreeMap<(Hour, Dimensions), (Decimal, i128, i64)>,
@@ -158,14 +158,12 @@ impl Gathered {
             }
             Outcome::Unpriced(reason) => {
                 let mut worst = charge.worst_case;
-                let all = event.tokens.iter().filter(|(_, count)| *count > 0);
-                for (bucket, count) in all {
-                    let name = meter(bucket.name());
+                for (name, count) in used(event) {
                     let slot = self
                         .unpriced
                         .entry((start, key.dimensions, name, reason.text()))
                         .or_default();
-                    slot.0 = slot.0.saturating_add(count);
+                    slot.0 = add_exact(slot.0, count)?;
                     slot.2 = add_exact(slot.2, std::mem::take(&mut worst))?;
                     slot.1 += 1;
                 }
@@ -207,6 +205,40 @@ impl Gathered {
     }
 }
 
+/// What a call used, by meter: never nothing, since a call that tells no quantity is one request.
+fn used(event: &UsageEvent) -> Vec<(String, Decimal)> {
+    let tokens = event.tokens.iter().filter(|(_, count)| *count > 0);
+    let mut used: Vec<(String, Decimal)> = tokens
+        .map(|(bucket, count)| (meter(bucket.name()), Decimal::from(count)))
+        .collect();
+    let extras = Extras::of(event.extras);
+    used.extend(extras.units().iter().map(|(key, amount)| (key.to_string(), *amount)));
+    let requests = &event.requests;
+    for (what, count) in [
+        ("web_search", requests.web_searches),
+        ("file_search", requests.file_searches),
+        ("code_execution", requests.code_executions),
+    ] {
+        if count > 0 {
+            used.push((meter(what), Decimal::from(count)));
+        }
+    }
+    if used.is_empty() {
+        used.push((meter("request"), Decimal::ONE));
+    }
+    used
+}
+
+/// The FOCUS unit of what a meter counts.
+fn unit_of(meter: &str) -> &'static str {
+    let counted = if meter.ends_with("tokens") {
+        "Tokens"
+    } else {
+        "Requests"
+    };
+    consumed_of(meter).unwrap_or(counted)
+}
+
 /// The FOCUS unit of what is priced by one: seconds, pictures, pages.
 fn consumed_of(meter: &str) -> Option<&'static str> {
     Some(match UnitKey::parse(meter)?.unit {
@@ -220,14 +252,11 @@ fn consumed_of(meter: &str) -> Option<&'static str> {
 
 fn of_line(terms: &Terms, key: &LineKey, (count, calls): Line, grain: Grain) -> Result<FocusCharge, MoneyError> {
     let (start, dimensions, meter, rate, per, rule, entry) = key;
-    let (consumed_unit, unit) = if let Some(unit) = consumed_of(meter) {
-        (unit, unit.to_owned())
-    } else if meter.ends_with("tokens") {
-        ("Tokens", format!("{per} Tokens"))
-    } else if *per == 1 {
-        ("Requests", "Requests".to_owned())
-    } else {
-        ("Requests", format!("{per} Requests"))
+    let consumed_unit = unit_of(meter);
+    let unit = match consumed_unit {
+        "Tokens" => format!("{per} Tokens"),
+        "Requests" if *per != 1 && consumed_of(meter).is_none() => format!("{per} Requests"),
+        one => one.to_owned(),
     };
     let share = Decimal::ONE
         .checked_div(Decimal::from(*per))
@@ -251,6 +280,7 @@ fn of_line(terms: &Terms, key: &LineKey, (count, calls): Line, grain: Grain) -> 
         list,
         contracted: of_cost.contracted,
         effective: of_cost.effective,
+        committed: is_committed(&of_cost),
         entry: entry.clone(),
         unpriced: None,
         calls,
@@ -268,18 +298,24 @@ fn of_unpriced(
         currency: Currency::USD,
         meter: meter.clone(),
         description: format!("{meter} of {}: no price, {reason}", dimensions.get(Dimension::Model)),
-        consumed: Some((Decimal::from(count), "Tokens")),
-        quantity: Decimal::from(count),
-        unit: "Tokens".to_owned(),
+        consumed: Some((count, unit_of(meter))),
+        quantity: count,
+        unit: unit_of(meter).to_owned(),
         list_unit_price: None,
         contracted_unit_price: None,
         list: Decimal::ZERO,
         contracted: Decimal::ZERO,
         effective: Decimal::ZERO,
+        committed: false,
         entry: String::new(),
         unpriced: Some(worst),
         calls,
     }
+}
+
+/// Whether a commitment pays for it.
+fn is_committed(agreed: &Agreed) -> bool {
+    agreed.effective.is_zero() && !agreed.contracted.is_zero()
 }
 
 /// What the sums hold beyond the receipts.
@@ -306,7 +342,7 @@ fn of_rest(
             "free allowances of the day".to_owned()
         } else {
             format!(
-                "{calls} {} whose receipts are no longer kept, and free allowances",
+                "{calls} {} whose receipts are no longer kept or are by another price book, and free allowances",
                 if calls == 1 { "call" } else { "calls" }
             )
         },
@@ -318,6 +354,7 @@ fn of_rest(
         list: cost,
         contracted: agreed.contracted,
         effective: agreed.effective,
+        committed: is_committed(&agreed),
         entry: String::new(),
         unpriced: None,
         calls,
@@ -325,12 +362,13 @@ fn of_rest(
 }
 
 fn of_flat(span: Hour, dimensions: Dimensions, currency: Currency, cost: Decimal, grain: Grain) -> FocusCharge {
+    let service = dimensions.get(Dimension::Service);
     FocusCharge {
         period: period_of(span, grain),
         dimensions,
         currency,
         meter: "capacity".to_owned(),
-        description: format!("flat cost of {}", dimensions.get(Dimension::Service)),
+        description: format!("flat cost of {service}"),
         consumed: None,
         quantity: Decimal::ONE,
         unit: if grain == Grain::Hour { "Hours" } else { "Days" }.to_owned(),
@@ -339,7 +377,9 @@ fn of_flat(span: Hour, dimensions: Dimensions, currency: Currency, cost: Decimal
         list: cost,
         contracted: cost,
         effective: cost,
-        entry: String::new(),
+        committed: false,
+        // An amount per month has another price per day in each month.
+        entry: format!("commitment/{service}@{}", span.start().format("%Y-%m")),
         unpriced: None,
         calls: 0,
     }

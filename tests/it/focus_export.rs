@@ -16,6 +16,9 @@ const USAGE: &str = r#"{"id":"a","ts":"2026-11-03T10:10:00Z","provider":"anthrop
 {"id":"d","ts":"2026-11-04T00:00:00Z","provider":"bedrock","model":"us.anthropic.claude-haiku-4-5-20251001-v1:0","input_tokens":10,"output_tokens":7}
 {"id":"e","ts":"2026-11-04T09:00:00Z","provider":"acme","model":"acme-9","input_tokens":5,"output_tokens":3,"team":"ads"}
 {"id":"g","ts":"2026-11-05T09:00:00Z","provider":"=1+1","model":"@SUM(A1)","input_tokens":5,"output_tokens":3,"user":"-2","team":"=x"}
+{"id":"h","ts":"2026-11-06T09:00:00Z","provider":"acme","model":"painter-1","units":"images_out=40"}
+{"id":"i","ts":"2026-11-06T10:00:00Z","provider":"acme","model":"finder-1","web_searches":3,"output_tokens":0}
+{"id":"j","ts":"2026-11-07T10:00:00Z","provider":"azure","model":"gpt-4o","input_tokens":1000,"output_tokens":10}
 {"id":"f","ts":"2026-11-30T23:59:59Z","provider":"openai","model":"gpt-5","input_tokens":2000,"cache_read_tokens":8000,"output_tokens":1000,"reasoning_tokens":600}
 "#;
 
@@ -33,6 +36,7 @@ dimensions = { provider = "azure", model = "gpt-4o" }
 amount = "100 USD"
 per = "month"
 from = "2026-11-01"
+covers = { provider = "azure", model = "gpt-4o" }
 "#;
 
 struct Home(tempfile::TempDir);
@@ -82,6 +86,21 @@ impl Home {
                 .collect()
         });
         rows.collect()
+    }
+
+    /// The most that calls without a price may cost, as the report has it.
+    fn worst_case(&self) -> Decimal {
+        let args = [
+            "report",
+            "--from",
+            "2026-11-01",
+            "--to",
+            "2026-12-01",
+            "--format",
+            "json",
+        ];
+        let json: serde_json::Value = serde_json::from_slice(&self.run(&args).stdout).unwrap();
+        number(json["total"]["unpriced_worst_case_usd"].as_str().unwrap())
     }
 
     fn total(&self, basis: &str) -> (Decimal, Decimal) {
@@ -294,6 +313,21 @@ fn figures_are_those_of_the_ledger_and_come_back_through_the_reader() {
     }
     // The kinds of tokens are meters of their own, at the price that the prompt's size calls for.
     let rows = home.rows(&[]);
+    let worst = rows.iter().filter(|row| !row["x_UnpricedWorstCase"].is_empty());
+    let worst: Decimal = worst.map(|row| number(&row["x_UnpricedWorstCase"])).sum();
+    assert_eq!(worst, home.worst_case());
+    let prices = |category: &str| -> BTreeSet<(&str, &str)> {
+        let of = rows.iter().filter(|row| row["PricingCategory"] == category);
+        of.map(|row| (row["x_Model"].as_str(), row["SkuPriceId"].as_str()))
+            .collect()
+    };
+    assert!(prices("Committed").iter().all(|(model, _)| *model == "gpt-4o") && !prices("Committed").is_empty());
+    let capacity: BTreeSet<&str> = rows
+        .iter()
+        .filter(|row| row["ChargeCategory"] == "Purchase")
+        .map(|row| row["SkuPriceId"].as_str())
+        .collect();
+    assert_eq!(capacity, BTreeSet::from(["commitment/ptu chat@2026-11"]));
     let of = |meter: &str, model: &str| {
         let all = rows.iter().filter(|r| r["SkuMeter"] == meter && r["x_Model"] == model);
         all.map(|r| (r["ConsumedQuantity"].as_str(), r["ListUnitPrice"].as_str()))
@@ -311,6 +345,9 @@ fn figures_are_those_of_the_ledger_and_come_back_through_the_reader() {
         [("5", "")],
         "no price is no price of zero"
     );
+    // A call without tokens is one, too.
+    assert_eq!(of("images_out", "painter-1"), [("40", "")]);
+    assert_eq!(of("web searches", "finder-1"), [("3", "")]);
 
     let back = Home(tempfile::tempdir().unwrap());
     back.write("finops.toml", "[store]\nurl = \"sqlite:y.db\"\n");
@@ -335,6 +372,11 @@ fn figures_are_those_of_the_ledger_and_come_back_through_the_reader() {
     ];
     let json: serde_json::Value = serde_json::from_slice(&back.run(&args).stdout).unwrap();
     let rows = json["rows"].as_array().unwrap();
+    // What was kept from being run as a formula has its own name again.
+    assert!(
+        rows.iter().any(|r| r["model"] == "@SUM(A1)" && r["team"] == "=x"),
+        "{rows:?}"
+    );
     let search = rows.iter().find(|r| r["team"] == "search, \"core\"").unwrap();
     assert_eq!(
         (

@@ -104,6 +104,13 @@ impl Run<'_> {
             self.unread(&path.to_string_lossy(), &reason);
             self.bills_whole = false;
         }
+        if let Some(first) = manifests.beside.first() {
+            let about = format!(
+                "files of bills are not among those that the manifest beside them names, such as `{}`: they do not count",
+                first.display()
+            );
+            self.sink.warn(&about, manifests.beside.len() as u64);
+        }
         let paths: Vec<&Path> = paths
             .into_iter()
             .filter(|path| !manifests.superseded.contains(*path))

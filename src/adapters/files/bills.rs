@@ -5,6 +5,7 @@ mod finish;
 mod slots;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
@@ -16,7 +17,7 @@ use crate::domain::money::Currency;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, Bill, SpendKey, Sums, TokenSums};
 
-pub(super) use deliveries::Delivery;
+pub(super) use deliveries::{Delivery, names_a_run};
 pub(super) use finish::Told;
 use slots::{HoursOfPlace, Slots};
 
@@ -115,6 +116,8 @@ pub(super) struct Bills {
     /// Of which the rows are that come now; the first of them is no folder.
     delivery: u32,
     deliveries: Vec<Delivery>,
+    /// Their numbers, counted from 1.
+    folders: HashMap<PathBuf, u32>,
     /// Bills of the file that is read.
     touched: BTreeSet<BillKey>,
     periods: Vec<Period>,
@@ -155,12 +158,13 @@ impl Bills {
     /// From now on rows are of a folder beside which there are others; none: of no delivery of its own.
     pub fn begin(&mut self, delivery: Option<&Delivery>) {
         self.delivery = delivery.map_or(0, |delivery| {
-            let known = self.deliveries.iter().position(|known| known == delivery);
-            let at = known.unwrap_or_else(|| {
-                self.deliveries.push(delivery.clone());
-                self.deliveries.len() - 1
-            });
-            u32::try_from(at + 1).unwrap_or(u32::MAX)
+            if let Some(known) = self.folders.get(&delivery.folder) {
+                return *known;
+            }
+            self.deliveries.push(delivery.clone());
+            let number = u32::try_from(self.deliveries.len()).unwrap_or(u32::MAX);
+            self.folders.insert(delivery.folder.clone(), number);
+            number
         });
         self.touched.clear();
     }

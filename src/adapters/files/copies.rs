@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,8 @@ enum Compared {
 
 /// The files of which another one of these holds all rows. One that cannot be read is none.
 pub(super) fn held_by_others(files: &[&Path]) -> Vec<PathBuf> {
-    let mut alike: HashMap<Vec<u8>, Vec<&Path>> = HashMap::new();
+    // What begins alike is compared; of how it begins a number is enough, since there may be as many as files.
+    let mut alike: HashMap<u64, Vec<&Path>> = HashMap::new();
     for file in files {
         if let Ok(Some(front)) = front(file) {
             alike.entry(front).or_default().push(file);
@@ -58,22 +60,25 @@ fn open(path: &Path) -> io::Result<Input<'static>> {
     Ok(unpack(Box::new(File::open(path)?))?.0)
 }
 
-/// The header and the first row; none where there is no row.
-fn front(path: &Path) -> io::Result<Option<Vec<u8>>> {
+/// A number for the header and the first row; none where there is no row.
+fn front(path: &Path) -> io::Result<Option<u64>> {
     let mut front = Vec::new();
     open(path)?.take(FRONT).read_to_end(&mut front)?;
     if front.starts_with(PARQUET) {
-        return Ok(Some(front));
+        return Ok(Some(number(&front)));
     }
     let mut ends = memchr::memchr_iter(b'\n', &front).chain([front.len()]);
     let (header, row) = (ends.next().unwrap_or(0), ends.next().unwrap_or(0));
     if front.get(header..row).unwrap_or_default().trim_ascii().is_empty() {
         return Ok(None);
     }
-    front.truncate(row);
-    let end = front.trim_ascii_end().len();
-    front.truncate(end);
-    Ok(Some(front))
+    Ok(Some(number(front.get(..row).unwrap_or_default().trim_ascii_end())))
+}
+
+fn number(front: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(front);
+    hasher.finish()
 }
 
 fn compare(a: &Path, b: &Path) -> io::Result<Compared> {

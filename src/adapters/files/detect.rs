@@ -176,7 +176,9 @@ impl Seen<'_> {
 pub(super) fn by_header(line: &str) -> Option<FileFormat> {
     let names: Vec<&str> = line.split(',').map(|name| name.trim().trim_matches('"')).collect();
     let has = |name: &str| names.contains(&name);
-    if has("BilledCost") && has("ChargeCategory") {
+    // Databases hand out names in small or in capital letters.
+    let any = |name: &str| names.iter().any(|given| given.eq_ignore_ascii_case(name));
+    if any("BilledCost") && any("ChargeCategory") {
         return Some(FileFormat::Focus);
     }
     if has("line_item_line_item_type") || has("lineItem/LineItemType") {

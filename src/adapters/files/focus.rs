@@ -78,6 +78,23 @@ pub(super) const SHARED: [&str; 15] = [
     "PricingUnit",
 ];
 
+/// The other columns that are read of every row.
+const OWN: [&str; 3] = ["BilledCost", "EffectiveCost", "ChargePeriodStart"];
+
+/// Whether a column is read.
+pub(super) fn reads(column: &str) -> bool {
+    OWN.contains(&column) || SHARED.contains(&column) || focus_tokens::READ.contains(&column)
+}
+
+/// A column's name as FOCUS writes it: many a database hands out names in small or in capital letters.
+pub(super) fn column(name: &str) -> &str {
+    if reads(name) {
+        return name;
+    }
+    let mut known = OWN.into_iter().chain(SHARED).chain(focus_tokens::READ);
+    known.find(|known| known.eq_ignore_ascii_case(name)).unwrap_or(name)
+}
+
 /// Adds one row to its bill.
 pub(super) fn add(
     bills: &mut Bills,
@@ -116,7 +133,7 @@ fn dimensions(
     context: &mut Context,
 ) -> Result<Dimensions, Fault> {
     let mut dimensions = Dimensions::default();
-    let mut name = |column: &str, text: &str| context.label(&Scalar::Text(text.into()), column);
+    let mut name = |column: &str, text: &str| context.label(&Scalar::Text(plain(text).into()), column);
     let provider = ["ProviderName", "ServiceProviderName"]
         .into_iter()
         .map(|column| row.get(column))
@@ -159,6 +176,13 @@ fn dimensions(
         }
     }
     Ok(dimensions)
+}
+
+/// A name without the apostrophe that keeps a spreadsheet from running it.
+fn plain(name: &str) -> &str {
+    let rest = name.strip_prefix('\'');
+    rest.filter(|rest| rest.starts_with(['=', '+', '-', '@']))
+        .unwrap_or(name)
 }
 
 /// Tags: an object, or the list of keys and values that BigQuery makes of one.

@@ -1,12 +1,15 @@
 //! Model and tokens of a bill's row, where its columns say: what makes a bill comparable with metered calls.
 
+#[cfg(feature = "parquet")]
+use std::cmp::Ordering;
+
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 #[cfg(feature = "parquet")]
 use super::amount::Amount;
 use super::focus::Row;
-use crate::domain::money::{mul_exact, parse_decimal};
+use crate::domain::money::{mul_exact, parse_amount};
 use crate::domain::spend::TokenSums;
 use crate::domain::usage::{Bucket, MAX_TOKENS};
 
@@ -65,23 +68,31 @@ pub(super) fn tokens(row: &Row<'_>) -> TokenSums {
 pub(super) fn scale(unit: &str) -> Option<u32> {
     let unit = unit.to_lowercase();
     let number = unit.strip_suffix("tokens").or_else(|| unit.strip_suffix("token"))?;
-    Some(match number.trim() {
+    let number = number.trim();
+    let digits = number.bytes().take_while(|b| b.is_ascii_digit() || *b == b',').count();
+    let (digits, times) = number.split_at_checked(digits)?;
+    let times: u32 = match times.trim() {
         "" => 1,
-        "1k" | "k" | "1000" | "1,000" | "thousand" => 1_000,
-        "1m" | "m" | "1000000" | "1,000,000" | "million" => 1_000_000,
+        "k" | "kilo" | "thousand" => 1_000,
+        "m" | "mega" | "million" => 1_000_000,
         _ => return None,
-    })
+    };
+    let digits = match digits {
+        "" => 1,
+        digits => digits.replace(',', "").parse::<u32>().ok()?,
+    };
+    digits.checked_mul(times).filter(|scale| *scale > 0)
 }
 
-/// The tokens of a quantity of units that are so many each; none where that is no whole number.
+/// The tokens of a quantity of units that are so many each, to the nearest one: sums of doubles are not whole. None where it is no amount.
 pub(super) fn count(quantity: &str, scale: u32) -> Option<i128> {
-    count_of(parse_decimal(quantity).ok()?, scale)
+    count_of(parse_amount(quantity).ok()?.0, scale)
 }
 
 /// The same.
 pub(super) fn count_of(quantity: Decimal, scale: u32) -> Option<i128> {
-    let whole = mul_exact(quantity, Decimal::from(scale)).ok()?.normalize();
-    let sane = whole.scale() == 0 && whole.abs() <= Decimal::from(MAX_TOKENS);
+    let whole = mul_exact(quantity, Decimal::from(scale)).ok()?.round();
+    let sane = whole.abs() <= Decimal::from(MAX_TOKENS);
     whole.to_i128().filter(|_| sane)
 }
 
@@ -94,7 +105,14 @@ pub(super) fn count_short(quantity: Amount, scale: u32) -> Option<i128> {
         (Ok(product), Ok(ten)) => (i128::from(product / ten), i128::from(product % ten)),
         _ => (product / ten, product % ten),
     };
-    (rest == 0 && whole.unsigned_abs() <= u128::from(MAX_TOKENS)).then_some(whole)
+    // The nearest one, the even one of two, as decimals are rounded.
+    let up = match (rest.abs() * 2).cmp(&ten) {
+        Ordering::Less => 0,
+        Ordering::Equal => whole % 2,
+        Ordering::Greater => 1,
+    };
+    let whole = if digits < 0 { whole - up.abs() } else { whole + up };
+    (whole.unsigned_abs() <= u128::from(MAX_TOKENS)).then_some(whole)
 }
 
 /// The kind of token that a text names.
@@ -169,8 +187,32 @@ mod tests {
             assert_eq!(bucket(text), expected, "{text}");
         }
         assert_eq!(count("1.5", 1_000), Some(1500));
-        assert_eq!(count("0.0000005", 1_000_000), None, "no half token");
         assert_eq!(count("7", scale("Tokens").unwrap()), Some(7));
-        assert_eq!(scale("Requests"), None);
+        for (quantity, tokens) in [
+            ("1234.0010000000002", 1_234_001),
+            ("0.30000000000000004", 300),
+            ("-0.30000000000000004", -300),
+            ("0.123456789012345678901234567890123", 123),
+            ("0.0005", 0),
+            ("0.0015", 2),
+            ("-0.0015", -2),
+        ] {
+            assert_eq!(count(quantity, 1_000), Some(tokens), "{quantity}");
+        }
+        for (unit, expected) in [
+            ("1K tokens", Some(1_000)),
+            ("K Tokens", Some(1_000)),
+            ("1,000,000 Tokens", Some(1_000_000)),
+            ("Million Tokens", Some(1_000_000)),
+            ("100 Tokens", Some(100)),
+            ("10M Tokens", Some(10_000_000)),
+            ("Kilotokens", Some(1_000)),
+            ("0 tokens", None),
+            ("9999M tokens", None),
+            ("Requests", None),
+            ("1K", None),
+        ] {
+            assert_eq!(scale(unit), expected, "{unit}");
+        }
     }
 }

@@ -10,6 +10,8 @@ use std::path::{Component, Path, PathBuf};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
+use super::bills::names_a_run;
+
 /// Bytes of a manifest at most.
 const LARGEST: u64 = 32 << 20;
 
@@ -20,6 +22,8 @@ pub(super) struct Manifests {
     pub submitted: BTreeMap<PathBuf, i64>,
     /// Files that were delivered before those that a manifest names.
     pub superseded: BTreeSet<PathBuf>,
+    /// Of these the ones that lie among those that count.
+    pub beside: BTreeSet<PathBuf>,
     /// Manifests that name files of which some are not there, and how many.
     pub incomplete: Vec<(PathBuf, usize)>,
 }
@@ -49,8 +53,14 @@ impl Manifests {
     /// Reads the manifests beside and above these files.
     pub fn of(files: &[&Path]) -> Self {
         let mut scopes: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
-        for folder in files.iter().filter_map(|file| file.parent()) {
-            for folder in [Some(folder), folder.parent()].into_iter().flatten() {
+        let mut folders: BTreeMap<&Path, Vec<&Path>> = BTreeMap::new();
+        for (folder, file) in files.iter().filter_map(|file| Some((file.parent()?, *file))) {
+            folders.entry(folder).or_default().push(file);
+        }
+        let mut below: BTreeMap<&Path, Vec<&Path>> = BTreeMap::new();
+        for folder in folders.keys() {
+            below.entry(folder.parent().unwrap_or(folder)).or_default().push(folder);
+            for folder in [Some(*folder), folder.parent()].into_iter().flatten() {
                 scopes.insert(folder.to_owned(), folder.to_owned());
                 if let Some(metadata) = metadata(folder) {
                     scopes.insert(metadata, folder.to_owned());
@@ -80,13 +90,73 @@ impl Manifests {
             if let Some(path) = first.filter(|_| there.len() < named.len()) {
                 found.incomplete.push((path, named.len() - there.len()));
             }
-            let below = files
-                .iter()
-                .filter(|file| file.starts_with(&scope) && !named.contains(**file));
-            found.superseded.extend(below.map(|file| file.to_path_buf()));
+            let newest = Newest::of(&scope, &there);
+            let inside = below.get(scope.as_path()).into_iter().flatten();
+            let inside = inside.copied().chain([scope.as_path()]);
+            let inside = inside.filter_map(|folder| folders.get_key_value(folder));
+            for (folder, file) in inside.flat_map(|(folder, files)| files.iter().map(move |file| (folder, *file))) {
+                if named.contains(file) || !newest.replaces(folder, file) {
+                    continue;
+                }
+                if newest.folders.contains(folder) {
+                    found.beside.insert(file.to_owned());
+                }
+                found.superseded.insert(file.to_owned());
+            }
         }
         found
     }
+}
+
+/// The files that a manifest names and that are there.
+struct Newest<'m> {
+    /// The folder that the manifest is about.
+    scope: &'m Path,
+    folders: BTreeSet<&'m Path>,
+    /// How they are named.
+    names: BTreeSet<String>,
+}
+
+impl<'m> Newest<'m> {
+    fn of(scope: &'m Path, files: &BTreeSet<&'m PathBuf>) -> Self {
+        Newest {
+            scope,
+            folders: files.iter().filter_map(|file| file.parent()).collect(),
+            names: files.iter().map(|file| stem(file)).collect(),
+        }
+    }
+
+    /// Whether a file that is not named is of an older delivery of the same report: it has the name of one, and lies among them or in the
+    /// folder of another run. What else lies there is of another report, of which the manifest says nothing.
+    fn replaces(&self, folder: &Path, file: &Path) -> bool {
+        let in_scope = |folder: &Path| folder == self.scope;
+        let run = folder
+            .file_name()
+            .is_some_and(|name| names_a_run(&name.to_string_lossy()));
+        let placed = self.folders.contains(folder)
+            || (self.folders.iter().any(|own| !in_scope(own)) && (in_scope(folder) || !named_by_value(folder)))
+            || (!in_scope(folder) && run);
+        placed && self.names.contains(&stem(file))
+    }
+}
+
+/// Whether a folder's name says what it holds, as `date=2026-11-01` does.
+fn named_by_value(folder: &Path) -> bool {
+    folder
+        .file_name()
+        .is_some_and(|name| name.to_string_lossy().contains('='))
+}
+
+/// The name of a file without its number and what its form is called: `bill-` of `bill-00001.csv.gz`.
+fn stem(file: &Path) -> String {
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
+    let mut stem = name.unwrap_or_default();
+    while let Some((front, form)) = stem.rsplit_once('.')
+        && form.bytes().all(|b| b.is_ascii_alphabetic())
+    {
+        stem = front.to_owned();
+    }
+    stem.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned()
 }
 
 /// Where AWS Data Exports keep the manifest of a folder below `data`.

@@ -186,7 +186,7 @@ impl Columns {
     pub fn new(format: FileFormat, names: &[String], asked: Option<&Asked>) -> Self {
         let name = |name: &String| match format == FileFormat::Cur {
             true => cur::column(name),
-            false => name.clone(),
+            false => focus::column(name).to_owned(),
         };
         let mut by_name: HashMap<String, usize> = names.iter().enumerate().map(|(at, n)| (name(n), at)).collect();
         if format == FileFormat::Cur {
@@ -213,7 +213,7 @@ impl Columns {
         let twice = names
             .iter()
             .enumerate()
-            .find(|(at, name)| decides(format, name) && names.iter().skip(at + 1).any(|other| other == *name));
+            .find(|(at, one)| decides(format, one) && names.iter().skip(at + 1).any(|other| same(format, one, other)));
         Columns {
             format,
             by_name,
@@ -296,13 +296,17 @@ impl Columns {
 
 /// Whether what a row costs, whose it is or when it was charged is told by a column.
 fn decides(format: FileFormat, name: &str) -> bool {
-    let own = ["BilledCost", "EffectiveCost", "ChargePeriodStart"];
     match format == FileFormat::Cur {
         true => ["line_item_", "bill_", "savings_plan_", "reservation_", "pricing_"]
             .iter()
             .any(|front| cur::column(name).starts_with(front)),
-        false => own.contains(&name) || focus::SHARED.contains(&name) || focus_tokens::READ.contains(&name),
+        false => focus::reads(focus::column(name)),
     }
+}
+
+/// Whether two names are of one column.
+fn same(format: FileFormat, one: &str, other: &str) -> bool {
+    one == other || (format == FileFormat::Focus && focus::column(one) == focus::column(other))
 }
 
 fn csv_io(error: csv::Error) -> io::Error {

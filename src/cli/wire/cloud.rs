@@ -1,9 +1,13 @@
 //! Builds the adapters to AWS, or says that this program has none.
 
 #[cfg(feature = "aws")]
-pub use with_aws::{alerts, bills, bucket, feedback, heartbeat, ledger, permissions, queries, secret, signals, sns};
+pub use with_aws::{
+    alerts, bills, bucket, feedback, heartbeat, ledger, permissions, queries, query, secret, signals, sns,
+};
 #[cfg(not(feature = "aws"))]
-pub use without_aws::{alerts, bills, bucket, feedback, heartbeat, ledger, permissions, queries, secret, signals, sns};
+pub use without_aws::{
+    alerts, bills, bucket, feedback, heartbeat, ledger, permissions, queries, query, secret, signals, sns,
+};
 
 /// Parts of the program, each with the IAM actions that it calls.
 pub type Permissions = Vec<(&'static str, Vec<&'static str>)>;
@@ -42,7 +46,7 @@ mod with_aws {
     use crate::adapters::clock::SystemClock;
     use crate::adapters::files::ObjectStore;
     use crate::cli::{CliError, Context};
-    use crate::config::StoreUrl;
+    use crate::config::{AthenaConfig, StoreUrl};
     use crate::domain::label::Label;
     use crate::domain::signal::Signals;
     use crate::engine::cycle::time_for_reading;
@@ -188,6 +192,28 @@ mod with_aws {
         Ok(sources)
     }
 
+    /// What a source in Athena reads.
+    fn table(given: &AthenaConfig) -> athena::sql::Table {
+        athena::sql::Table {
+            database: given.database.clone(),
+            table: given.table.clone(),
+            partition: given.partition.clone(),
+            product_name: given.product_name.clone(),
+            products: given.products.clone(),
+            tags: given.tags.clone(),
+            amortized: given.amortized,
+            net: given.net.unwrap_or(given.amortized),
+        }
+    }
+
+    /// Whether what a source in Athena reads can be asked for.
+    ///
+    /// # Errors
+    /// A name that is none.
+    pub fn query(given: &AthenaConfig) -> Result<(), String> {
+        table(given).check()
+    }
+
     /// The bills in Athena.
     pub fn queries(ctx: &Context<'_>) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
         let own = connection(ctx)?;
@@ -195,14 +221,7 @@ mod with_aws {
         for given in &ctx.config.athenas {
             let options = athena::Options {
                 name: Label::new(&given.name),
-                table: athena::sql::Table {
-                    database: given.database.clone(),
-                    table: given.table.clone(),
-                    partition: given.partition.clone(),
-                    products: given.products.clone(),
-                    tags: given.tags.clone(),
-                    amortized: given.amortized,
-                },
+                table: table(given),
                 workgroup: given.workgroup.clone(),
                 output: given.output.clone(),
                 most_bytes: u64::from(given.max_scan_gb) * 1_000_000_000,
@@ -222,7 +241,7 @@ mod with_aws {
             };
             let source = Athena::new(&aws, options).map_err(|cause| {
                 CliError::usage(format!("`[[athena]]` `{}`: {cause}", given.name))
-                    .hint("names are of letters, digits and `_`")
+                    .hint("names are of letters, digits and `_`; of a map one key is named, as in `resource_tags['user_team']`")
             })?;
             sources.push(Box::new(source));
         }
@@ -281,6 +300,7 @@ mod without_aws {
     use super::{Permissions, Said};
     use crate::adapters::files::ObjectStore;
     use crate::cli::{CliError, Context};
+    use crate::config::AthenaConfig;
     use crate::domain::signal::Signals;
     use crate::ports::{AlertsAndOutbox, Ledger, Notifier, Pricer, UsageSource};
 
@@ -321,6 +341,11 @@ mod without_aws {
     /// There is no Cost Explorer in this build.
     pub fn bills(_: &Context<'_>) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
         Err(absent())
+    }
+
+    /// There is no Athena in this build, and nothing is wrong with what is not asked.
+    pub fn query(_: &AthenaConfig) -> Result<(), String> {
+        Ok(())
     }
 
     /// There is no Athena in this build.

@@ -20,94 +20,186 @@ use super::connect;
 use super::emulator::{Emulator, moto_with};
 use super::lambda::respond;
 use crate::files::{Kept, read_text, time};
+use crate::support::program;
 
-const HEADER: &str = "bill_billing_period_start_date,bill_payer_account_id,bill_invoice_id,line_item_usage_start_date,line_item_usage_account_id,line_item_line_item_type,line_item_product_code,line_item_usage_type,line_item_usage_amount,pricing_unit,line_item_unblended_cost,line_item_net_unblended_cost,line_item_currency_code,line_item_resource_id,resource_tags_user_team,savings_plan_savings_plan_effective_cost,savings_plan_total_commitment_to_date,savings_plan_used_commitment,reservation_effective_cost,reservation_unused_amortized_upfront_fee_for_billing_period,reservation_unused_recurring_fee,reservation_reservation_a_r_n";
+/// The columns of the report, each with what most rows have in it; those of the last two are of products and tags.
+const COLUMNS: [(&str, &str); 28] = [
+    ("bill_billing_period_start_date", ""),
+    ("bill_payer_account_id", "111111111111"),
+    ("bill_invoice_id", "1"),
+    ("line_item_usage_start_date", ""),
+    ("line_item_usage_account_id", "123456789012"),
+    ("line_item_line_item_type", "Usage"),
+    ("line_item_product_code", "AmazonBedrock"),
+    ("line_item_usage_type", "USE1-NovaLite-output-tokens"),
+    ("line_item_usage_amount", "1"),
+    ("pricing_unit", "1K tokens"),
+    ("line_item_unblended_cost", ""),
+    ("line_item_net_unblended_cost", ""),
+    ("line_item_currency_code", "USD"),
+    (
+        "line_item_resource_id",
+        "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0",
+    ),
+    ("line_item_iam_principal", ""),
+    ("resource_tags_user_agent", ""),
+    ("savings_plan_savings_plan_effective_cost", ""),
+    ("savings_plan_net_savings_plan_effective_cost", ""),
+    ("savings_plan_total_commitment_to_date", ""),
+    ("savings_plan_used_commitment", ""),
+    ("reservation_effective_cost", ""),
+    ("reservation_net_effective_cost", ""),
+    ("reservation_unused_amortized_upfront_fee_for_billing_period", ""),
+    ("reservation_unused_recurring_fee", ""),
+    ("reservation_reservation_a_r_n", ""),
+    ("cost_category", ""),
+    ("product", r#"{"product_name":"Amazon Bedrock"}"#),
+    ("resource_tags", r#"{"user_team":"search"}"#),
+];
 
-/// Month, invoice, hour, kind, type of usage, amount, cost, net cost, team, cost under a plan.
-fn row(columns: [&str; 10]) -> String {
-    let [month, invoice, hour, kind, usage, amount, cost, net, team, plan] = columns;
-    format!(
-        "{month}-01T00:00:00Z,111111111111,{invoice},{month}-{hour}:00:00Z,123456789012,{kind},AmazonBedrock,{usage},{amount},1K tokens,{cost},{net},USD,arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0,{team},{plan},,,,,,\n"
-    )
+/// A row of a day and hour, with these values in place of the usual ones, by the end of their columns' names.
+fn row(at: &str, cost: &str, values: &[(&str, &str)]) -> Vec<String> {
+    let value = |(column, usual): &(&str, &str)| match *column {
+        "bill_billing_period_start_date" => format!("{}-01T00:00:00Z", &at[..7]),
+        "line_item_usage_start_date" => format!("{at}:00:00Z"),
+        "line_item_unblended_cost" => cost.to_owned(),
+        _ => {
+            let given = values.iter().find(|(name, _)| column == name);
+            given.map_or(*usual, |(_, value)| value).to_owned()
+        }
+    };
+    COLUMNS.iter().map(value).collect()
 }
 
-fn report(november: &str) -> String {
-    let rows = [
-        [
-            "2026-10",
-            "1",
-            "20T08",
-            "Usage",
-            "USE1-NovaLite-output-tokens",
-            "42.5",
+const NET: &str = "line_item_net_unblended_cost";
+const KIND: &str = "line_item_line_item_type";
+const PLAN: &str = "savings_plan_savings_plan_effective_cost";
+const NET_PLAN: &str = "savings_plan_net_savings_plan_effective_cost";
+const RESERVED: &str = "reservation_effective_cost";
+
+fn report(november: &[Vec<String>], refund: &[Vec<String>]) -> String {
+    let docs = ("resource_tags", r#"{"user_team":"docs"}"#);
+    let october = [
+        row(
+            "2026-10-20T08",
             "0.0102",
-            "0.0091",
-            "search",
-            "",
-        ],
-        [
-            "2026-10",
-            "1",
-            "20T09",
-            "Usage",
-            "USE1-NovaLite-output-tokens",
-            "7.5",
+            &[(NET, "0.0091"), ("line_item_usage_amount", "42.5")],
+        ),
+        row(
+            "2026-10-20T09",
             "0.1000000004",
-            "0.09",
-            "search",
-            "",
-        ],
-        [
-            "2026-10",
-            "1",
-            "21T09",
-            "Usage",
-            "USE1-NovaLite-input-tokens",
-            "10",
+            &[(NET, "0.09"), ("line_item_usage_amount", "7.5")],
+        ),
+        row(
+            "2026-10-21T09",
             "0.3",
-            "0.3",
-            "docs",
-            "",
-        ],
-        [
-            "2026-10",
-            "1",
-            "21T10",
-            "SavingsPlanCoveredUsage",
-            "USE1-NovaLite-input-tokens",
-            "10",
-            "0.3",
-            "",
-            "docs",
-            "0.2",
-        ],
-        ["2026-10", "1", "21T10", "Tax", "", "1", "0.07", "", "", ""],
-        [
-            "2026-11",
-            "",
-            "02T08",
-            "Usage",
-            "USE1-NovaLite-output-tokens",
-            "1",
-            november,
-            "",
-            "search",
-            "",
-        ],
-        [
-            "2026-09",
-            "1",
-            "02T08",
-            "Usage",
-            "USE1-NovaLite-output-tokens",
-            "1",
-            "99",
-            "",
-            "search",
-            "",
-        ],
+            &[(NET, "0.25"), docs, ("resource_tags_user_agent", "bot")],
+        ),
+        row(
+            "2026-10-21T10",
+            "0.07",
+            &[(KIND, "Tax"), ("resource_tags", ""), ("product", "")],
+        ),
+        // Of costs after discounts some rows have none.
+        row("2026-10-22T08", "2.5", &[]),
+        row("2026-10-22T09", "1.5", &[(NET, "0.75")]),
+        row(
+            "2026-10-23T08",
+            "1.5",
+            &[
+                (KIND, "SavingsPlanCoveredUsage"),
+                (NET, "1.25"),
+                (PLAN, "0.75"),
+                (NET_PLAN, "0.5"),
+            ],
+        ),
+        row(
+            "2026-10-23T09",
+            "1.5",
+            &[(KIND, "SavingsPlanCoveredUsage"), (PLAN, "0.75")],
+        ),
+        row(
+            "2026-10-23T10",
+            "1.5",
+            &[(KIND, "SavingsPlanCoveredUsage"), (NET, "1.25")],
+        ),
+        row("2026-10-23T11", "1.5", &[(KIND, "SavingsPlanCoveredUsage")]),
+        row(
+            "2026-10-24T08",
+            "2.5",
+            &[
+                (KIND, "DiscountedUsage"),
+                (RESERVED, "1.5"),
+                ("reservation_net_effective_cost", "1.25"),
+            ],
+        ),
+        row("2026-10-24T09", "2.5", &[(KIND, "DiscountedUsage"), (RESERVED, "1.5")]),
+        row(
+            "2026-10-25T08",
+            "8",
+            &[
+                (KIND, "SavingsPlanRecurringFee"),
+                ("savings_plan_total_commitment_to_date", "8"),
+                ("savings_plan_used_commitment", "6.5"),
+            ],
+        ),
+        row(
+            "2026-10-25T09",
+            "4",
+            &[(KIND, "SavingsPlanRecurringFee"), ("savings_plan_used_commitment", "3")],
+        ),
+        row(
+            "2026-10-26T08",
+            "4",
+            &[(KIND, "RIFee"), ("reservation_unused_recurring_fee", "0.5")],
+        ),
+        row(
+            "2026-10-26T09",
+            "4",
+            &[
+                (KIND, "RIFee"),
+                ("reservation_unused_recurring_fee", "0.5"),
+                ("reservation_unused_amortized_upfront_fee_for_billing_period", "0.25"),
+            ],
+        ),
+        row("2026-10-26T10", "4", &[(KIND, "RIFee"), (NET, "3.5")]),
+        row(
+            "2026-10-27T08",
+            "4",
+            &[(KIND, "Fee"), ("reservation_reservation_a_r_n", "arn:aws:rds:r")],
+        ),
+        // What the Marketplace sells says what it is in its name alone.
+        row(
+            "2026-10-28T08",
+            "0.5",
+            &[
+                ("line_item_product_code", "5s3vshb47hh81rh3chrif8hdh6"),
+                ("line_item_usage_type", "USE1-MP:USE1_InputTokenCount-Units"),
+                ("pricing_unit", "Units"),
+                ("line_item_resource_id", ""),
+                ("line_item_iam_principal", "arn:aws:iam::123456789012:user/ana"),
+                (
+                    "product",
+                    r#"{"product_name":"Claude Sonnet 4.5 (Amazon Bedrock Edition)"}"#,
+                ),
+            ],
+        ),
+        row("2026-09-02T08", "99", &[]),
     ];
-    format!("{HEADER}\n{}", rows.map(row).concat())
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record(COLUMNS.map(|(column, _)| column)).unwrap();
+    for row in october.iter().chain(november).chain(refund) {
+        table.write_record(row).unwrap();
+    }
+    String::from_utf8(table.into_inner().unwrap()).unwrap()
+}
+
+fn november(cost: &str, payer: &str) -> Vec<Vec<String>> {
+    vec![row(
+        "2026-11-02T08",
+        cost,
+        &[("bill_invoice_id", ""), ("bill_payer_account_id", payer)],
+    )]
 }
 
 fn table() -> Table {
@@ -115,25 +207,43 @@ fn table() -> Table {
         database: "billing".to_owned(),
         table: "cur2".to_owned(),
         partition: "billing_period".to_owned(),
-        products: vec!["Amazon%".to_owned()],
-        tags: BTreeMap::from([(Dimension::Team, "resource_tags_user_team".to_owned())]),
+        product_name: "product['product_name']".to_owned(),
+        products: vec!["Amazon%".to_owned(), "%(Amazon Bedrock Edition)".to_owned()],
+        tags: BTreeMap::from([
+            (Dimension::Team, "resource_tags['user_team']".to_owned()),
+            (Dimension::Agent, "resource_tags_user_agent".to_owned()),
+            (Dimension::User, "line_item_iam_principal".to_owned()),
+        ]),
         amortized: true,
+        net: true,
     }
+}
+
+/// The statement as SQLite has it, which asks for the key of a map by an operator.
+fn in_sqlite(statement: &str) -> String {
+    let mut parts = statement.split("element_at(");
+    let mut text = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (map, rest) = part.split_once(", ").unwrap();
+        text += &format!("({map} ->> {rest}");
+    }
+    text
 }
 
 /// The answer of the embedded database to a statement, as Athena would give it.
 fn embedded(report: &str, statement: &str) -> Value {
     let database = rusqlite::Connection::open_in_memory().unwrap();
-    let columns: Vec<&str> = HEADER.split(',').collect();
+    let columns = COLUMNS.map(|(column, _)| column);
     database
         .execute_batch(&format!(
             "ATTACH ':memory:' AS billing; CREATE TABLE billing.cur2 ({}, billing_period)",
             columns.join(", ")
         ))
         .unwrap();
-    for line in report.lines().skip(1) {
-        let mut values: Vec<Option<&str>> = line.split(',').map(|v| (!v.is_empty()).then_some(v)).collect();
-        values.push(line.get(..7));
+    for line in csv::Reader::from_reader(report.as_bytes()).records() {
+        let line = line.unwrap();
+        let mut values: Vec<Option<&str>> = line.iter().map(|v| (!v.is_empty()).then_some(v)).collect();
+        values.push(line.get(0).map(|start| &start[..7]));
         let marks = vec!["?"; values.len()].join(", ");
         database
             .execute(
@@ -142,7 +252,7 @@ fn embedded(report: &str, statement: &str) -> Value {
             )
             .unwrap();
     }
-    let mut prepared = database.prepare(statement).unwrap();
+    let mut prepared = database.prepare(&in_sqlite(statement)).unwrap();
     let names: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     let cell = |text: &str| json!({ "VarCharValue": text });
     let mut rows = vec![json!({ "Data": names.iter().map(|name| cell(name)).collect::<Vec<_>>() })];
@@ -187,8 +297,8 @@ fn options(now: &str) -> Options {
     }
 }
 
-/// Month, basis, day, team, category, model: cost and tokens.
-type Sums = BTreeMap<(String, Basis, String, String, String, String), (rust_decimal::Decimal, i128)>;
+/// Month, basis, day, and what rows are told apart by: cost and tokens.
+type Sums = BTreeMap<(String, Basis, String, String), (rust_decimal::Decimal, i128)>;
 
 fn sums(bills: &[Bill]) -> Sums {
     let mut sums = Sums::new();
@@ -197,15 +307,23 @@ fn sums(bills: &[Bill]) -> Sums {
         .filter(|bill| bill.period.start >= time("2026-10-01T00:00:00Z"))
     {
         for (key, row) in bill.rows.iter() {
-            let of = |dimension| key.dimensions.get(dimension).as_str().to_owned();
+            let names = [
+                Dimension::Provider,
+                Dimension::Account,
+                Dimension::Service,
+                Dimension::Category,
+                Dimension::Model,
+                Dimension::Team,
+                Dimension::Agent,
+                Dimension::User,
+            ];
+            let names = names.map(|dimension| key.dimensions.get(dimension).as_str().to_owned());
             let sum = sums
                 .entry((
                     bill.identity.clone(),
                     key.basis,
                     key.hour.start().date_naive().to_string(),
-                    of(Dimension::Team),
-                    of(Dimension::Category),
-                    of(Dimension::Model),
+                    names.join(" | "),
                 ))
                 .or_default();
             sum.0 += row.cost;
@@ -218,32 +336,51 @@ fn sums(bills: &[Bill]) -> Sums {
 #[test]
 fn the_statement_gives_the_bill_that_the_file_gives() {
     let Some(emulator) = moto_with("athena") else { return };
-    let months = |months: &[&str]| months.iter().map(|m| (*m).to_owned()).collect::<Vec<_>>();
+    let months = ["2026-10".to_owned(), "2026-11".to_owned()];
     let mut kept = Kept::default();
-    let read = |now: &str, november: &str, asked: &[&str], kept: &mut Kept| {
-        seed(
-            &emulator,
-            &embedded(&report(november), &table().statement(&months(asked))),
-        );
+    let read = |now: &str, report: String, kept: &mut Kept| {
+        seed(&emulator, &embedded(&report, &table().statement(&months)));
         let known = kept.checkpoints.clone();
         kept.bills.clear();
         Athena::new(&connect(&emulator), options(now))
             .unwrap()
             .read(&known, kept)
             .unwrap();
-        let from_file = read_text("cur.csv", report(november));
+        let from_file = read_text("cur.csv", report);
         assert_eq!(from_file.rejected, []);
         (sums(&kept.bills), sums(&from_file.bills))
     };
-    let (by_query, by_file) = read("2026-11-03T00:00:00Z", "0.5", &["2026-10", "2026-11"], &mut kept);
+    let payer = "111111111111";
+    let (by_query, by_file) = read("2026-11-03T00:00:00Z", report(&november("0.5", payer), &[]), &mut kept);
     assert_eq!(by_query, by_file);
-    assert!(by_query.len() >= 8, "{by_query:?}");
+    assert!(by_query.len() >= 22, "{by_query:?}");
+    let claude = by_query
+        .iter()
+        .find(|((.., names), _)| names.contains("claude-sonnet-4-5"));
+    let ((.., names), (_, tokens)) = claude.unwrap();
+    assert_eq!(
+        names,
+        "aws | 123456789012 | Claude Sonnet 4.5 (Amazon Bedrock Edition) | Usage | claude-sonnet-4-5 | search |  | arn:aws:iam::123456789012:user/ana"
+    );
+    assert_eq!(*tokens, 1_000_000);
 
-    // October is invoiced and not read again; what changed in November is.
-    let (by_query, mut by_file) = read("2026-11-10T00:00:00Z", "0.75", &["2026-11"], &mut kept);
-    by_file.retain(|(identity, ..), _| identity.ends_with("2026-11-01"));
+    // October is invoiced, and a refund comes after that.
+    let refund = [row(
+        "2026-10-21T12",
+        "-0.5",
+        &[("bill_invoice_id", ""), (KIND, "Refund")],
+    )];
+    let (by_query, by_file) = read(
+        "2026-11-10T00:00:00Z",
+        report(&november("0.75", payer), &refund),
+        &mut kept,
+    );
     assert_eq!(by_query, by_file);
-    assert!(!by_query.is_empty());
+    assert!(
+        by_query
+            .iter()
+            .any(|((.., names), (cost, _))| names.contains("Adjustment") && cost.is_sign_negative())
+    );
 
     // Within the time of rest nothing is asked.
     kept.bills.clear();
@@ -251,6 +388,80 @@ fn the_statement_gives_the_bill_that_the_file_gives() {
     let mut source = Athena::new(&connect(&emulator), options("2026-11-10T01:00:00Z")).unwrap();
     source.read(&known, &mut kept).unwrap();
     assert!(kept.bills.is_empty());
+
+    // November is another payer's now, and only that one's.
+    let (by_query, by_file) = read(
+        "2026-11-11T00:00:00Z",
+        report(&november("0.75", "222222222222"), &refund),
+        &mut kept,
+    );
+    assert_eq!(by_query, by_file);
+    let empty: Vec<&str> = kept
+        .bills
+        .iter()
+        .filter(|bill| bill.rows.is_empty())
+        .map(|bill| bill.identity.as_str())
+        .collect();
+    assert_eq!(empty, ["test/aws/111111111111/2026-11-01"]);
+    // No row of a month is not the same as a month of nothing.
+    let (by_query, _) = read("2026-11-12T00:00:00Z", report(&[], &refund), &mut kept);
+    assert!(by_query.keys().all(|(identity, ..)| identity.ends_with("2026-10-01")));
+    assert!(kept.bills.iter().all(|bill| !bill.rows.is_empty()));
+    assert!(
+        kept.warnings
+            .keys()
+            .any(|about| about.contains("no row of their month any more")),
+        "{:?}",
+        kept.warnings
+    );
+}
+
+#[test]
+fn a_table_may_lack_the_columns_of_commitments_discounts_and_maps() {
+    let plain = Table {
+        product_name: String::new(),
+        products: Vec::new(),
+        tags: BTreeMap::new(),
+        amortized: false,
+        net: false,
+        ..table()
+    };
+    let months = ["2026-10".to_owned()];
+    for (table, unwanted) in [
+        (plain.clone(), &["reservation", "savings", "net_", "product_name"][..]),
+        (
+            Table {
+                amortized: true,
+                ..plain.clone()
+            },
+            &["net_"],
+        ),
+        (Table { net: true, ..plain }, &["reservation", "savings"]),
+    ] {
+        let statement = table.statement(&months);
+        assert!(unwanted.iter().all(|column| !statement.contains(column)), "{statement}");
+        embedded(&report(&[], &[]), &statement);
+    }
+}
+
+#[test]
+fn a_check_of_the_settings_finds_a_column_that_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |tag: &str| {
+        let settings = format!(
+            "[store]\nurl = \"sqlite:l.db\"\n[[athena]]\nname = \"cur\"\ndatabase = \"b\"\ntable = \"t\"\ntags = {{ team = \"{tag}\" }}\n"
+        );
+        std::fs::write(folder.path().join("finops.toml"), settings).unwrap();
+        program(folder.path()).args(["config", "check"]).output().unwrap()
+    };
+    assert_eq!(check("resource_tags['user_team']").status.code(), Some(0));
+    let output = check("resource_tags[user_team]");
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        told.contains("NOT USABLE: `resource_tags[user_team]` is neither a column nor a key of one"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -259,7 +470,7 @@ fn an_answer_that_is_wrong_in_one_row_is_refused_whole() {
         return;
     };
     let statement = table().statement(&["2026-10".to_owned(), "2026-11".to_owned()]);
-    let mut answer = embedded(&report("0.5"), &statement);
+    let mut answer = embedded(&report(&november("0.5", "111111111111"), &[]), &statement);
     let at = answer["column_info"]
         .as_array()
         .unwrap()

@@ -165,6 +165,82 @@ fn manifests_name_the_delivery_that_counts() {
 }
 
 #[test]
+fn a_manifest_says_nothing_of_other_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, cost: &str, provider: &str| {
+        let rows = row(cost, "a", 1).replace(",AWS,", &format!(",{provider},"));
+        write(folder.path(), name, &format!("{HEADER}{rows}"));
+    };
+    file("aws-00001.csv", "100", "AWS");
+    file("azure.csv", "50", "Microsoft");
+    file("gcp/gcp.csv", "7", "Google");
+    // Another month of the same report, by hand.
+    let october = row("3", "a", 1).replace("2026-11-01", "2026-10-01");
+    write(folder.path(), "aws-october.csv", &format!("{HEADER}{october}"));
+    write(
+        folder.path(),
+        "october/aws-00001.csv",
+        &format!("{HEADER}{}", october.replace(",acc,", ",other,")),
+    );
+    let manifest = r#"{"assemblyId":"x","reportKeys":["costs/aws/20261101-20261201/aws-00001.csv"]}"#;
+    write(folder.path(), "aws-Manifest.json", manifest);
+    assert_eq!(total(folder.path()), ("163".to_owned(), Vec::new()));
+    // What lies among the newest files and has their name is of an older delivery.
+    file("aws-00002.csv", "40", "AWS");
+    // So is what lies in the folder of a run.
+    file("20261102T063012Z-0f8fad5b-d9cb-469f/aws-00001.csv", "90", "AWS");
+    let (sum, told) = total(folder.path());
+    assert_eq!(sum, "163");
+    assert!(
+        told.len() == 1
+            && told[0].contains("not among those that the manifest beside them names, such as `")
+            && told[0].contains("aws-00002.csv"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn folders_of_accounts_are_no_runs_because_they_have_a_row_in_common() {
+    for (one, other) in [
+        ("1111-2222-3333", "4444-5555-6666"),
+        (
+            "0f8fad5b-d9cb-469f-a165-70867728950e",
+            "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let bill =
+            |cost: &str, account: &str, tax: &str| format!("{HEADER}{}{}", row(cost, account, 1), row(tax, "", 1));
+        write(
+            folder.path(),
+            &format!("{one}/b.csv"),
+            &bill("100", "111122223333", "3"),
+        );
+        write(
+            folder.path(),
+            &format!("{other}/b.csv"),
+            &bill("50", "444455556666", "2"),
+        );
+        let (sum, told) = total(folder.path());
+        assert_eq!(sum, "155", "{one}");
+        assert!(told.len() == 1 && told[0].contains("are added up"), "{told:?}");
+    }
+    // Each run holds what the one before held.
+    let folder = tempfile::tempdir().unwrap();
+    for (name, rows) in [
+        ("0f8fad5b-d9cb-469f-a165-70867728950e", row("40", "a", 1)),
+        (
+            "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+            row("41", "a", 1) + &row("9", "a", 2),
+        ),
+    ] {
+        write(folder.path(), &format!("{name}/b.csv"), &format!("{HEADER}{rows}"));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(total(folder.path()).0, "50");
+}
+
+#[test]
 fn copies_count_once_and_so_does_what_has_grown() {
     let folder = tempfile::tempdir().unwrap();
     let text = format!("{HEADER}{}", row("10", "a", 9));

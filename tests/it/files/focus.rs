@@ -84,6 +84,48 @@ fn tags_may_be_a_list_of_keys_and_values() {
 }
 
 #[test]
+fn a_quantity_that_is_a_double_counts_its_tokens() {
+    let header = HEADER.replace("Tags", "ConsumedQuantity,ConsumedUnit,SkuMeter");
+    let counted = |quantity: &str, unit: &str| {
+        row(
+            "1",
+            "1",
+            "a-1",
+            "2024-09-18",
+            &format!("{quantity},{unit},input tokens"),
+        )
+    };
+    let text = header
+        + &counted("1234.001", "1K tokens")
+        + &counted("1234.0010000000002", "1K tokens")
+        + &counted("0.30000000000000004", "1K tokens")
+        + &counted("7", "100 Tokens");
+    let kept = read_text("bill.csv", text);
+    assert_eq!(kept.rejected, []);
+    let tokens: Vec<i128> = kept.bills[0].rows.iter().map(|(_, sums)| sums.tokens.total()).collect();
+    assert_eq!(tokens, [2_468_002 + 300 + 700; 2]);
+}
+
+#[test]
+fn names_of_columns_may_be_written_in_any_case() {
+    let text = |header: &str| header.to_owned() + &row("0.10", "0.20", "a-1", "2024-09-18", r#""{""team"":""x""}""#);
+    let expected = read_text("bill.csv", text(HEADER)).bills;
+    assert_eq!(expected.len(), 1);
+    for header in [HEADER.to_lowercase(), HEADER.to_uppercase()] {
+        let kept = read_text("bill.csv", text(&header));
+        assert_eq!(
+            (kept.rejected.as_slice(), kept.bills),
+            (&[][..], expected.clone()),
+            "{header}"
+        );
+    }
+    // Which of the two counts, nobody knows.
+    let twice = HEADER.replace("EffectiveCost", "billedcost");
+    let kept = read_text("bill.csv", text(&twice));
+    assert_eq!(kept.rejected[0].reason, "given twice");
+}
+
+#[test]
 fn a_bill_in_several_files_is_replaced_as_a_whole() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, rows: &str| std::fs::write(folder.path().join(name), format!("{HEADER}{rows}")).unwrap();

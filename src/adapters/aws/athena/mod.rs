@@ -1,13 +1,15 @@
 //! A bill in Athena: one statement sums up a report of any size where it lies, and its rows are recorded.
 //!
-//! Only the partitions of open months are read: those that were not invoiced when they were last read. Scanning is stopped beyond a bound,
-//! and an answer is recorded whole or not at all.
+//! Only the partitions of open months are read: those that were not invoiced when they were last read, and the month before, to which
+//! refunds come late. Scanning is stopped beyond a bound, and an answer is recorded whole or not at all.
 
+mod months;
 pub mod sql;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike as _, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::client::Aws;
@@ -18,8 +20,10 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::files::CurRows;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::period::Hour;
+use crate::domain::period::{Hour, Period};
+use crate::domain::spend::{Bill, SpendRows};
 use crate::ports::{Checkpoint, Checkpoints, Clock as _, Progress, Sink, SourceError, UsageSource};
+use months::{Read, first_of};
 use sql::{MOST_ROWS, OPEN, Table};
 
 /// What the source calls.
@@ -65,30 +69,6 @@ pub struct Options {
 pub struct Athena {
     service: Service,
     options: Options,
-}
-
-fn first_of(day: NaiveDate) -> NaiveDate {
-    day.with_day(1).unwrap_or(day)
-}
-
-fn text<'a>(known: &'a Checkpoints, key: &str) -> Option<&'a str> {
-    known.get(key).and_then(|Checkpoint(at)| std::str::from_utf8(at).ok())
-}
-
-/// The months that have to be read, oldest first.
-fn open_months(options: &Options, known: &Checkpoints) -> Vec<NaiveDate> {
-    let this = first_of(options.now.date_naive());
-    let closed = text(known, "closed").and_then(|day| day.parse::<NaiveDate>().ok());
-    let mut month = match closed {
-        Some(closed) => (first_of(closed) + Months::new(1)).min(this),
-        None => this - Months::new(options.months.clamp(1, 36) - 1),
-    };
-    let mut open = Vec::new();
-    while month <= this {
-        open.push(month);
-        month = month + Months::new(1);
-    }
-    open
 }
 
 /// The answer of a statement: names, and rows.
@@ -259,11 +239,14 @@ impl UsageSource for Athena {
 
     fn read(&mut self, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
         let options = &self.options;
-        let asked: Option<DateTime<Utc>> = text(known, "asked").and_then(|at| at.parse().ok());
-        if asked.is_some_and(|at| options.now >= at && options.now - at < options.refresh) {
+        let before = Read::of(known);
+        if before
+            .asked
+            .is_some_and(|at| options.now >= at && options.now - at < options.refresh)
+        {
             return Ok(());
         }
-        let months = open_months(options, known);
+        let months = before.open(options.now.date_naive(), options.months);
         let named: Vec<String> = months.iter().map(|month| month.format("%Y-%m").to_string()).collect();
         let answer = self
             .ask(&options.table.statement(&named))
@@ -279,36 +262,57 @@ impl UsageSource for Athena {
         let column = |name: &str| answer.names.iter().position(|known| known == name);
         let (period, open) = (column("bill_billing_period_start_date"), column(OPEN));
         // A row that cannot be read makes its month's sum wrong: the answer is refused as a whole.
-        let mut invoiced: Vec<&NaiveDate> = months.iter().collect();
-        let mut seen: Vec<&str> = Vec::new();
+        let (mut seen, mut uninvoiced) = (BTreeSet::new(), BTreeSet::new());
         for row in &answer.rows {
             rows.add(row).map_err(refused)?;
             let cell = |at: Option<usize>| at.and_then(|at| row.get(at)).map_or("", String::as_str);
-            let month = cell(period).get(..7).unwrap_or("");
-            seen.push(month);
-            if cell(open) != "0" {
-                invoiced.retain(|first| first.format("%Y-%m").to_string() != month);
-            }
+            let month: Option<NaiveDate> = cell(period)
+                .get(..7)
+                .and_then(|month| format!("{month}-01").parse().ok());
+            seen.extend(month);
+            uninvoiced.extend(month.filter(|_| cell(open) != "0"));
         }
         // The months that were over when they were last read had their final days.
-        let settled = asked.map_or(options.now, |at| at).date_naive();
+        let settled = before.asked.map_or(options.now, |at| at).date_naive();
         let settled = Hour::of(midnight(first_of(settled)));
         if let Some((about, count)) = rows.rounded() {
             sink.warn(&about, count);
         }
+        let mut told = BTreeSet::new();
         for mut bill in rows.finish().map_err(refused)? {
             bill.settled_before = Some(settled);
+            told.insert(bill.identity.clone());
             sink.bill(bill)?;
         }
-        let this = first_of(options.now.date_naive());
-        let closed = months.iter().take_while(|month| {
-            let name = month.format("%Y-%m").to_string();
-            **month < this && invoiced.contains(month) && seen.contains(&name.as_str())
-        });
-        if let Some(closed) = closed.last() {
+        let (gone, silent) = before.untold(&months, &told, &seen);
+        // The month is there and the payer's rows are not: they are now another's, or nobody's.
+        for identity in gone {
+            sink.bill(nothing(identity, settled))?;
+        }
+        if !silent.is_empty() {
+            let about = "bills of which Athena has no row of their month any more: what they told stays, and `finops bill drop` takes it back";
+            sink.warn(about, silent.len() as u64);
+        }
+        told.extend(silent);
+        let closed = before.closed(&months, options.now.date_naive(), &seen, &uninvoiced);
+        if let Some(closed) = closed {
             sink.checkpoint("closed", Checkpoint(closed.to_string().into_bytes()))?;
         }
+        let told: Vec<String> = told.into_iter().collect();
+        sink.checkpoint("told", Checkpoint(told.join("\n").into_bytes()))?;
         sink.checkpoint("asked", Checkpoint(options.now.to_rfc3339().into_bytes()))?;
         Ok(())
+    }
+}
+
+/// A bill that comes to nothing.
+fn nothing(identity: String, settled: Hour) -> Bill {
+    let start = DateTime::UNIX_EPOCH;
+    Bill {
+        identity,
+        period: Period::new(start, Hour::of(start).start()),
+        rows: SpendRows::default(),
+        settled_before: Some(settled),
+        formerly: None,
     }
 }

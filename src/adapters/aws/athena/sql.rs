@@ -1,5 +1,5 @@
 //! The one statement that a source sends: a Cost and Usage Report summed by what the ledger tells apart. Its columns are those of the
-//! report, so that its rows are read as rows of a report; its words are those that Athena and SQLite share.
+//! report, so that its rows are read as rows of a report; its words are those that Athena and SQLite share, but for `element_at`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,12 +18,16 @@ pub struct Table {
     pub table: String,
     /// The column of its partitions, whose values are months: `2026-10`.
     pub partition: String,
-    /// Products that are read, such as `AmazonBedrock`, with `%` for anything; none given, all.
+    /// The column with the names of products, or the key of one, such as `product['product_name']`; empty where there is none.
+    pub product_name: String,
+    /// Products that are read by code or name, such as `AmazonBedrock`, with `%` for anything; none given, all.
     pub products: Vec<String>,
-    /// Columns that dimensions are told by, such as the team by `resource_tags_user_team`.
+    /// Columns that dimensions are told by, or keys of one, such as the team by `resource_tags['user_team']`.
     pub tags: BTreeMap<Dimension, String>,
-    /// Whether the table has the columns of savings plans, reservations and net costs.
+    /// Whether the table has the columns of savings plans and reservations.
     pub amortized: bool,
+    /// Whether it has the columns of costs after discounts.
+    pub net: bool,
 }
 
 /// Columns that rows are told apart by.
@@ -37,22 +41,44 @@ const KEYS: [&str; 7] = [
     "pricing_unit",
 ];
 
-/// Columns that are summed up.
-const SUMS: [&str; 2] = ["line_item_usage_amount", "line_item_unblended_cost"];
+/// Columns that are summed up as they are.
+const SUMS: [&str; 2] = ["line_item_usage_amount", BILLED];
 
-/// Columns that spread commitments over what they cover.
-const AMORTIZED: [&str; 7] = [
-    "line_item_net_unblended_cost",
-    "savings_plan_savings_plan_effective_cost",
-    "savings_plan_total_commitment_to_date",
-    "savings_plan_used_commitment",
-    "reservation_effective_cost",
-    "reservation_unused_amortized_upfront_fee_for_billing_period",
-    "reservation_unused_recurring_fee",
+const BILLED: &str = "line_item_unblended_cost";
+const NET: &str = "line_item_net_unblended_cost";
+
+/// Columns of costs that stand for others, the first that a row has counts: what is covered by a savings plan, and by a reservation. The
+/// first two are of costs after discounts.
+const LISTS: [[&str; 2]; 2] = [
+    [
+        "savings_plan_net_savings_plan_effective_cost",
+        "savings_plan_savings_plan_effective_cost",
+    ],
+    ["reservation_net_effective_cost", "reservation_effective_cost"],
 ];
+
+/// Columns that tell how much of a commitment was not used.
+const TOTAL: &str = "savings_plan_total_commitment_to_date";
+const USED: &str = "savings_plan_used_commitment";
+const UPFRONT: &str = "reservation_unused_amortized_upfront_fee_for_billing_period";
+const RECURRING: &str = "reservation_unused_recurring_fee";
 
 /// Rows without an invoice, under this name.
 pub const OPEN: &str = "open_rows";
+
+/// A column, or `column['key']` for one of the keys of a map, as the statement has it.
+fn expression(column: &str) -> Option<String> {
+    let (name, key) = match column.strip_suffix("']").and_then(|front| front.split_once("['")) {
+        Some((name, key)) => (name, Some(key)),
+        None => (column, None),
+    };
+    let sane = key.is_none_or(|key| !key.is_empty() && !key.contains(char::is_control));
+    let expression = match key {
+        Some(key) => format!("element_at({name}, {})", quoted(key)),
+        None => name.to_owned(),
+    };
+    (is_plain(name) && sane).then_some(expression)
+}
 
 impl Table {
     /// Names have to be plain: they stand in the statement.
@@ -61,13 +87,53 @@ impl Table {
     /// Which name is none.
     pub fn check(&self) -> Result<(), String> {
         let names = [&self.database, &self.table, &self.partition];
-        for name in names.into_iter().chain(self.tags.values()) {
-            let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-            if !plain {
-                return Err(format!("`{name}` is not the name of a database, table or column"));
-            }
+        if let Some(name) = names.into_iter().find(|name| !is_plain(name)) {
+            return Err(format!("`{name}` is not the name of a database, table or column"));
         }
-        Ok(())
+        let named = Some(&self.product_name).filter(|name| !name.is_empty());
+        match self
+            .tags
+            .values()
+            .chain(named)
+            .find(|column| expression(column).is_none())
+        {
+            Some(column) => Err(format!(
+                "`{column}` is neither a column nor a key of one, as in `product['product_name']`"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The columns that are summed up, each with what is added up of a row. A row that lacks one counts as it does when the report is read
+    /// as a file: by the next column that tells its cost.
+    fn sums(&self) -> Vec<(&'static str, String)> {
+        let mut sums: Vec<(&str, String)> = SUMS.map(|sum| (sum, decimal(sum))).into();
+        let net: &[&str] = if self.net { &[NET] } else { &[] };
+        let own: Vec<&str> = net.iter().copied().chain([BILLED]).collect();
+        let of = |columns: &[&str]| {
+            let all: Vec<String> = columns.iter().chain(&own).map(|column| decimal(column)).collect();
+            match all.as_slice() {
+                [one] => one.clone(),
+                many => format!("COALESCE({})", many.join(", ")),
+            }
+        };
+        if self.net {
+            sums.push((NET, of(&[])));
+        }
+        if self.amortized {
+            for [net, gross] in LISTS {
+                sums.push((gross, if self.net { of(&[net, gross]) } else { of(&[gross]) }));
+            }
+            sums.push((TOTAL, of(&[TOTAL])));
+            sums.push((
+                USED,
+                format!("CASE WHEN {TOTAL} IS NOT NULL THEN {} END", decimal(USED)),
+            ));
+            let none = format!("CASE WHEN {RECURRING} IS NULL THEN {} END", of(&[]));
+            sums.push((UPFRONT, format!("COALESCE({}, {none})", decimal(UPFRONT))));
+            sums.push((RECURRING, decimal(RECURRING)));
+        }
+        sums
     }
 
     /// The statement for these months.
@@ -89,21 +155,27 @@ impl Table {
             ),
         ];
         keys.extend(KEYS.map(|key| (key.to_owned(), key.to_owned())));
+        let product = expression(&self.product_name);
+        // What the Marketplace sells has a code that says nothing.
+        keys.extend(
+            product
+                .iter()
+                .map(|name| (name.clone(), "product_product_name".to_owned())),
+        );
         if self.amortized {
             let arn = "reservation_reservation_a_r_n";
             keys.push((arn.to_owned(), arn.to_owned()));
         }
         for (dimension, column) in &self.tags {
-            keys.push((column.clone(), format!("resource_tags_user_{}", dimension.name())));
+            let column = expression(column).unwrap_or_default();
+            keys.push((column, format!("resource_tags_user_{}", dimension.name())));
         }
         let mut text = "SELECT".to_owned();
         for (expression, name) in &keys {
             let _ = write!(text, " {expression} AS {name},");
         }
-        let amortized: &[&str] = if self.amortized { &AMORTIZED } else { &[] };
-        for sum in SUMS.iter().chain(amortized) {
-            // Added up as decimals: sums of floats depend on their order.
-            let _ = write!(text, " CAST(SUM(CAST({sum} AS DECIMAL(38, 12))) AS VARCHAR) AS {sum},");
+        for (name, sum) in self.sums() {
+            let _ = write!(text, " CAST(SUM({sum}) AS VARCHAR) AS {name},");
         }
         let _ = write!(
             text,
@@ -113,17 +185,28 @@ impl Table {
         let months: Vec<String> = months.iter().map(|month| quoted(month)).collect();
         let _ = write!(text, " WHERE {} IN ({})", self.partition, months.join(", "));
         if !self.products.is_empty() {
-            let products: Vec<String> = self
-                .products
-                .iter()
-                .map(|product| format!("line_item_product_code LIKE {}", quoted(product)))
-                .collect();
+            let code = "line_item_product_code".to_owned();
+            let columns: Vec<&String> = [&code].into_iter().chain(&product).collect();
+            let like = |product: &String| {
+                let product = quoted(product);
+                columns.iter().map(move |column| format!("{column} LIKE {product}"))
+            };
+            let products: Vec<String> = self.products.iter().flat_map(like).collect();
             let _ = write!(text, " AND ({})", products.join(" OR "));
         }
         let grouped: Vec<&str> = keys.iter().map(|(expression, _)| expression.as_str()).collect();
         let _ = write!(text, " GROUP BY {} LIMIT {}", grouped.join(", "), MOST_ROWS + 1);
         text
     }
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// Added up as decimals: sums of floats depend on their order.
+fn decimal(column: &str) -> String {
+    format!("CAST({column} AS DECIMAL(38, 12))")
 }
 
 fn quoted(text: &str) -> String {
@@ -147,5 +230,19 @@ mod tests {
         let text = table("cur").statement(&["2026-10".to_owned()]);
         assert!(text.contains("LIKE 'O''Brien'' OR 1=1 --'"), "{text}");
         assert!(text.contains("WHERE billing_period IN ('2026-10') AND"), "{text}");
+        let tagged = |column: &str| Table {
+            tags: BTreeMap::from([(Dimension::Team, column.to_owned())]),
+            ..table("cur")
+        };
+        for wrong in ["", "a b", "a['b", "a['']", "['b']", "a, b['c']"] {
+            assert!(tagged(wrong).check().is_err(), "{wrong}");
+        }
+        let text = tagged("resource_tags['user_o'brien']");
+        assert!(text.check().is_ok());
+        let text = text.statement(&["2026-10".to_owned()]);
+        assert!(
+            text.contains(" element_at(resource_tags, 'user_o''brien') AS resource_tags_user_team,"),
+            "{text}"
+        );
     }
 }

@@ -1,9 +1,10 @@
 //! Deliveries of one bill that lie beside each other: folders of runs, each of which holds the billing period anew. The newest counts.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 
 use rust_decimal::Decimal;
+use rustc_hash::FxBuildHasher;
 
 use super::slots::Slots;
 use super::{Common, Dimensions, Hour};
@@ -35,7 +36,7 @@ impl Delivery {
 
 /// Whether a name holds an identifier or an instant: eight digits of base 16 or more, with a figure among them, and others behind a dash
 /// or a `T`.
-fn names_a_run(name: &str) -> bool {
+pub(in crate::adapters::files) fn names_a_run(name: &str) -> bool {
     let parts: Vec<&str> = name.split(['-', 'T', '_']).collect();
     let coded = |part: &&str| part.len() >= 4 && part.bytes().all(|b| b.is_ascii_hexdigit());
     let figures = name.bytes().filter(u8::is_ascii_digit).count();
@@ -44,7 +45,12 @@ fn names_a_run(name: &str) -> bool {
         && parts
             .iter()
             .all(|part| part.len() == 8 && part.bytes().all(|b| b.is_ascii_digit()));
-    !period && figures >= 4 && parts.iter().filter(|part| coded(part)).count() >= 2 && name.len() >= 13
+    // `1111-2222-3333` is an account.
+    let account = name.len() == 14
+        && parts
+            .iter()
+            .all(|part| part.len() == 4 && part.bytes().all(|b| b.is_ascii_digit()));
+    !period && !account && figures >= 4 && parts.iter().filter(|part| coded(part)).count() >= 2 && name.len() >= 13
 }
 
 /// What is done with the deliveries of one bill.
@@ -58,86 +64,153 @@ pub(super) enum Verdict {
     Doubtful(String),
 }
 
-type Costs = HashMap<(Hour, Currency, Dimensions), Decimal>;
+/// The sums that lie in more than one delivery, and which these are.
+struct Both {
+    /// Of each delivery the sums of it, by number, that others have too: the number of their key, and what it costs.
+    of: Vec<Vec<(usize, Decimal)>>,
+    /// Of each key the deliveries that were taken up so far, with what it costs there.
+    taken: Vec<Vec<(usize, Decimal)>>,
+    /// How many keys each delivery has at all.
+    all: Vec<usize>,
+    /// Shared keys with each delivery, and those of the same cost: of one question.
+    counts: Vec<(usize, usize)>,
+}
 
-/// Decides on the deliveries of one bill, each with the numbers of its sums.
-pub(super) fn choose(
-    of: &[(&Delivery, &[u32])],
-    (common, slots): (&[Common], &Slots),
-    basis: Basis,
-    whose: &str,
-) -> Verdict {
-    let parent = |delivery: &Delivery| delivery.folder.parent().map(PathBuf::from);
-    let (mut gone, mut told, mut doubt) = (vec![false; of.len()], None, None);
-    let costs: Vec<Costs> = of
-        .iter()
-        .map(|(_, numbers)| costs(numbers, common, slots, basis))
-        .collect();
-    let mut order: Vec<usize> = (0..of.len()).collect();
-    order.sort_by_key(|at| of.get(*at).map(|(delivery, _)| delivery.age()));
-    order.reverse();
-    // The newest first: what it or one that counts beside it holds was delivered before.
-    let mut kept: Vec<usize> = Vec::new();
-    let pairs = |at: usize, with: &[usize]| -> Vec<(usize, usize, usize)> {
-        let own = of.get(at).and_then(|(delivery, _)| parent(delivery));
-        let beside = with
-            .iter()
-            .filter(|other| of.get(**other).and_then(|(d, _)| parent(d)) == own);
-        let shared = beside.filter_map(|other| {
-            let (shared, equal) = shared(costs.get(at)?, costs.get(*other)?);
-            (shared > 0).then_some((*other, shared, equal))
+impl Both {
+    fn of(of: &[(&Delivery, &[u32])], (common, slots): (&[Common], &Slots), basis: Basis) -> Self {
+        // A place belongs to one delivery: what it has in common with those of others is told by a rank.
+        let mut ranks: HashMap<(Currency, Dimensions), u32, FxBuildHasher> = HashMap::default();
+        let mut places: HashMap<u32, u32, FxBuildHasher> = HashMap::default();
+        let mut keys: Vec<(u32, Hour, usize, u32)> = Vec::with_capacity(of.iter().map(|(_, all)| all.len()).sum());
+        for (at, (_, numbers)) in of.iter().enumerate() {
+            for number in *numbers {
+                let Some(slot) = slots.get(*number) else { continue };
+                let Some(common) = common.get(slot.place.0 as usize) else {
+                    continue;
+                };
+                let rank = *places.entry(slot.place.0).or_insert_with(|| {
+                    let next = u32::try_from(ranks.len()).unwrap_or(u32::MAX);
+                    *ranks.entry((common.currency, common.dimensions)).or_insert(next)
+                });
+                keys.push((rank, slot.hour, at, *number));
+            }
+        }
+        keys.sort_unstable();
+        let mut both = Both {
+            of: vec![Vec::new(); of.len()],
+            taken: Vec::new(),
+            all: of.iter().map(|(_, numbers)| numbers.len()).collect(),
+            counts: vec![(0, 0); of.len()],
+        };
+        for same in keys
+            .chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
+            .filter(|same| same.len() > 1)
+        {
+            for (_, _, at, number) in same {
+                let cost = slots.get(*number).map(|slot| slots.cost(slot, basis));
+                if let (Some(list), Some(cost)) = (both.of.get_mut(*at), cost) {
+                    list.push((both.taken.len(), cost));
+                }
+            }
+            both.taken.push(Vec::new());
+        }
+        both
+    }
+
+    /// What a delivery has in common with those that were taken up: which of them, how many sums are in both, and of how many the cost is
+    /// the same. In the order in which they were taken up.
+    fn with(&mut self, at: usize) -> Vec<(usize, usize, usize)> {
+        let mut met = Vec::new();
+        for (key, cost) in self.of.get(at).into_iter().flatten() {
+            for (other, known) in self.taken.get(*key).into_iter().flatten() {
+                if let Some((shared, equal)) = self.counts.get_mut(*other) {
+                    if *shared == 0 {
+                        met.push(*other);
+                    }
+                    *shared += 1;
+                    *equal += usize::from(cost == known);
+                }
+            }
+        }
+        let counted = met.into_iter().map(|other| {
+            let (shared, equal) = self.counts.get_mut(other).map(std::mem::take).unwrap_or_default();
+            (other, shared, equal)
         });
-        shared.collect()
-    };
-    let least = |a: usize, b: usize| {
-        costs
-            .get(a)
-            .map_or(0, Costs::len)
-            .min(costs.get(b).map_or(0, Costs::len))
-    };
-    let is_run = |at: usize| of.get(at).is_some_and(|(delivery, _)| delivery.is_run());
-    // One pair that holds the same shows what its folder is made of.
-    let mut proven: Vec<Option<PathBuf>> = Vec::new();
-    for (place, at) in order.iter().enumerate() {
-        let newer = order.get(..place).unwrap_or_default();
-        let same = pairs(*at, newer).into_iter();
-        let mut sure =
-            same.filter(|(other, _, equal)| (is_run(*at) && is_run(*other)) || equal * 2 > least(*at, *other));
-        if sure.next().is_some() {
-            proven.extend(of.get(*at).map(|(delivery, _)| parent(delivery)));
+        counted.collect()
+    }
+
+    fn take(&mut self, at: usize) {
+        for (key, cost) in self.of.get(at).into_iter().flatten() {
+            if let Some(taken) = self.taken.get_mut(*key) {
+                taken.push((at, *cost));
+            }
         }
     }
-    for at in order {
-        let Some((delivery, _)) = of.get(at) else { continue };
-        let before = pairs(at, &kept);
-        match before.first() {
-            None => kept.push(at),
-            Some((newest, ..)) if proven.contains(&parent(delivery)) => {
-                if let Some(slot) = gone.get_mut(at) {
-                    *slot = true;
+
+    fn forget(&mut self) {
+        self.taken.iter_mut().for_each(Vec::clear);
+    }
+
+    /// How many sums the smaller one of two has.
+    fn least(&self, a: usize, b: usize) -> usize {
+        let all = |at: usize| self.all.get(at).copied().unwrap_or_default();
+        all(a).min(all(b))
+    }
+}
+
+/// Decides on the deliveries of one bill, each with the numbers of its sums.
+pub(super) fn choose(of: &[(&Delivery, &[u32])], sums: (&[Common], &Slots), basis: Basis, whose: &str) -> Verdict {
+    // Only folders that lie beside each other are compared.
+    let mut families: BTreeMap<Option<&Path>, Vec<usize>> = BTreeMap::new();
+    for (at, (delivery, _)) in of.iter().enumerate() {
+        families.entry(delivery.folder.parent()).or_default().push(at);
+    }
+    let (mut gone, mut told, mut doubt) = (vec![false; of.len()], None, None);
+    for mut family in families.into_values() {
+        // The newest first: what it or one that counts beside it holds was delivered before.
+        family.sort_by_key(|at| of.get(*at).map(|(delivery, _)| delivery.age()));
+        family.reverse();
+        let of: Vec<(usize, &Delivery, &[u32])> = family
+            .iter()
+            .filter_map(|at| of.get(*at).map(|(delivery, numbers)| (*at, *delivery, *numbers)))
+            .collect();
+        let members: Vec<(&Delivery, &[u32])> = of.iter().map(|(_, delivery, numbers)| (*delivery, *numbers)).collect();
+        let mut both = Both::of(&members, sums, basis);
+        if both.taken.is_empty() {
+            continue;
+        }
+        let proven = are_runs(&members, &mut both);
+        both.forget();
+        for (at, (place, delivery, _)) in of.iter().enumerate() {
+            let before = both.with(at).into_iter().map(|(other, ..)| other).min();
+            let other = before.and_then(|other| members.get(other)).map(|(other, _)| *other);
+            match other {
+                Some(newest) if proven => {
+                    if let Some(slot) = gone.get_mut(*place) {
+                        *slot = true;
+                    }
+                    if newest.submitted == 0 || delivery.submitted == 0 {
+                        told.get_or_insert_with(|| {
+                            format!(
+                                "several folders hold {whose}; the newest counts, `{}`, and not what was delivered before, as in `{}`",
+                                newest.folder.display(),
+                                delivery.folder.display()
+                            )
+                        });
+                    }
+                    continue;
                 }
-                let newest = of.get(*newest).map(|(newest, _)| *newest);
-                if let Some(newest) = newest.filter(|newest| newest.submitted == 0 || delivery.submitted == 0) {
-                    told.get_or_insert_with(|| {
-                        format!(
-                            "several folders hold {whose}; the newest counts, `{}`, and not what was delivered before, as in `{}`",
-                            newest.folder.display(),
-                            delivery.folder.display()
-                        )
-                    });
+                Some(other) => {
+                    doubt = Some(format!(
+                        "`{}` and `{}` both hold days of {whose} and are added up; where one is a delivery of the other, move the older \
+                         one away",
+                        delivery.folder.display(),
+                        other.folder.display()
+                    ));
                 }
+                None => {}
             }
-            Some((other, ..)) => {
-                let other = of.get(*other).map(|(other, _)| other.folder.display().to_string());
-                doubt = other.map(|other| {
-                    format!(
-                        "`{}` and `{other}` both hold days of {whose} and are added up; where one is a delivery of the other, move the \
-                         older one away",
-                        delivery.folder.display()
-                    )
-                });
-                kept.push(at);
-            }
+            both.take(at);
         }
     }
     match (gone.contains(&true), doubt) {
@@ -150,24 +223,25 @@ pub(super) fn choose(
     }
 }
 
-fn costs(numbers: &[u32], common: &[Common], slots: &Slots, basis: Basis) -> Costs {
-    let mut all = Costs::new();
-    for slot in numbers.iter().filter_map(|number| slots.get(*number)) {
-        if let Some(common) = common.get(slot.place.0 as usize) {
-            let key = (slot.hour, common.currency, common.dimensions);
-            all.insert(key, slots.sums(slot, basis).cost);
+/// Whether folders beside each other are deliveries of the same rows: one pair shows what they are made of.
+fn are_runs(of: &[(&Delivery, &[u32])], both: &mut Both) -> bool {
+    let delivery = |at: usize| of.get(at).map(|(delivery, _)| *delivery);
+    for at in 0..of.len() {
+        let sure = both.with(at).into_iter().any(|(other, shared, equal)| {
+            let (Some(one), Some(other_one)) = (delivery(at), delivery(other)) else {
+                return false;
+            };
+            // A manifest knows. A name is made for runs, but also for accounts, which may have a row in common.
+            let manifests = one.submitted != 0 && other_one.submitted != 0;
+            let least = both.least(at, other);
+            manifests || (one.is_run() && other_one.is_run() && shared * 2 > least) || equal * 2 > least
+        });
+        if sure {
+            return true;
         }
+        both.take(at);
     }
-    all
-}
-
-/// How many sums are in both, and of how many the cost is the same.
-fn shared(a: &Costs, b: &Costs) -> (usize, usize) {
-    let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    let both = few.iter().filter_map(|(key, cost)| Some((cost, many.get(key)?)));
-    both.fold((0, 0), |(shared, equal), (a, b)| {
-        (shared + 1, equal + usize::from(a == b))
-    })
+    false
 }
 
 #[cfg(test)]
@@ -191,6 +265,7 @@ mod tests {
             "team-a",
             "run1",
             "123456789012",
+            "1234-5678-9012",
             "BILLING_PERIOD=2026-11",
             "november",
         ] {

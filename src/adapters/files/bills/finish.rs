@@ -1,6 +1,7 @@
 //! The bills once all rows are known: which deliveries count, and whether their sums can be kept.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use rust_decimal::Decimal;
 
@@ -11,7 +12,7 @@ use crate::adapters::files::line::Fault;
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError, Total, mul_exact};
 use crate::domain::period::Period;
-use crate::domain::spend::{Basis, Bill, Former, SpendKey, SpendRows};
+use crate::domain::spend::{Basis, Bill, Former, SpendKey, SpendRows, Sums};
 
 /// What is told beside the bills.
 #[derive(Default)]
@@ -65,8 +66,11 @@ impl Bills {
                     Verdict::Parts => {}
                     Verdict::Doubtful(doubt) => told.warnings.push(doubt),
                     Verdict::Newest(kept, warning) => {
-                        let kept: Vec<u32> = kept.iter().filter_map(|at| Some(beside.get(*at)?.1)).collect();
-                        numbers.retain(|number| kept.contains(number) || !beside.iter().any(|(_, n)| n == number));
+                        let mut gone: BTreeSet<u32> = beside.iter().map(|(_, number)| *number).collect();
+                        for (_, number) in kept.iter().filter_map(|at| beside.get(*at)) {
+                            gone.remove(number);
+                        }
+                        numbers.retain(|number| !gone.contains(number));
                         told.warnings.extend(warning);
                     }
                 }
@@ -91,7 +95,10 @@ impl Bills {
                 .collect();
             let rows = match lists.as_slice() {
                 [one] => rows(&common, &slots, one, &bases),
-                many => together(many.iter().map(|list| rows(&common, &slots, list, &bases))),
+                many => {
+                    let parts: Vec<_> = many.iter().map(|list| rows(&common, &slots, list, &bases)).collect();
+                    together(&parts)
+                }
             };
             let formerly = Former {
                 identity: key.before(source),
@@ -152,16 +159,42 @@ fn comes_to<'a>(
     })
 }
 
-/// Rows of several parts of a bill, each key once.
-fn together(parts: impl Iterator<Item = SpendRows>) -> SpendRows {
-    let mut all = Rows::new();
-    for (key, sums) in parts.flat_map(|part| part.iter().collect::<Vec<_>>()) {
-        // What comes to more digits than a sum has was left out before.
-        all.entry(key).or_default().add(&sums).ok();
+/// Rows of several parts of a bill, each key once: of each part they stand in order already.
+fn together(parts: &[SpendRows]) -> SpendRows {
+    let mut all = SpendRows::with_capacity(parts.iter().map(SpendRows::len).sum());
+    let mut rows: Vec<_> = parts.iter().map(SpendRows::iter).collect();
+    let mut heads = vec![Sums::default(); rows.len()];
+    let mut next: BinaryHeap<Reverse<(SpendKey, usize)>> = BinaryHeap::with_capacity(rows.len());
+    let mut last: Option<(SpendKey, Sums)> = None;
+    let mut waiting: Vec<usize> = (0..rows.len()).collect();
+    loop {
+        for part in waiting.drain(..) {
+            if let (Some(rows), Some(head)) = (rows.get_mut(part), heads.get_mut(part))
+                && let Some((key, sums)) = rows.next()
+            {
+                *head = sums;
+                next.push(Reverse((key, part)));
+            }
+        }
+        let Some(Reverse((key, part))) = next.pop() else { break };
+        let sums = heads.get(part).copied().unwrap_or_default();
+        waiting.push(part);
+        match &mut last {
+            // What comes to more digits than a sum has was left out before.
+            Some((known, sum)) if *known == key => {
+                sum.add(&sums).ok();
+            }
+            _ => {
+                if let Some((known, sum)) = last.replace((key, sums)) {
+                    all.push(&known, &sum);
+                }
+            }
+        }
     }
-    let mut all: Vec<(SpendKey, _)> = all.into_iter().collect();
-    all.sort_by_key(|(key, _)| *key);
-    all.into_iter().collect()
+    if let Some((known, sum)) = last {
+        all.push(&known, &sum);
+    }
+    all
 }
 
 /// The slots of each bill, in order of hour, currency and dimensions.

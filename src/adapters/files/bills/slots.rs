@@ -297,6 +297,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::Delivery;
     use super::*;
     use crate::domain::dimension::{Dimension, Dimensions};
     use crate::domain::money::{Currency, add_exact};
@@ -313,11 +314,15 @@ mod tests {
         #[test]
         fn rows_in_any_order_come_to_the_sums_of_their_keys(
             rows in prop::collection::vec((0..3_u8, 0..6_i64, cost(), cost(), 0..3_usize, 0..2_i128), 0..60),
+            parts in prop::collection::vec(0..4_u8, 60),
         ) {
             let mut bills = Bills::default();
             let mut expected: BTreeMap<SpendKey, Sums> = BTreeMap::new();
             let start = Hour(480_000).start();
-            for (model, hour, billed, effective, bucket, count) in rows {
+            for ((model, hour, billed, effective, bucket, count), part) in rows.into_iter().zip(parts) {
+                // In folders of which none lies beside another, so that all are parts.
+                let delivery = Delivery { folder: format!("{part}/bill").into(), ..Delivery::default() };
+                bills.begin(Some(&delivery).filter(|_| part > 0));
                 let dimensions = Dimensions::default().with(Dimension::Model, &format!("m{model}"));
                 let hour = Hour(480_000 + hour);
                 let place = bills.place("a", Period::new(start, start), Currency::USD, dimensions).unwrap();

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use crate::domain::money::{mul_exact, parse_decimal};
+use crate::domain::money::{mul_exact, parse_amount};
 use crate::domain::spend::TokenSums;
 use crate::domain::usage::{Bucket, MAX_TOKENS};
 
@@ -79,7 +79,7 @@ impl Counted {
 
     /// The tokens of an amount as text; none where it is no amount.
     pub fn tokens_of_text(self, amount: &str) -> TokenSums {
-        parse_decimal(amount).map_or_else(|_| TokenSums::default(), |amount| self.tokens(amount))
+        parse_amount(amount).map_or_else(|_| TokenSums::default(), |(amount, _)| self.tokens(amount))
     }
 
     /// The tokens of an amount.
