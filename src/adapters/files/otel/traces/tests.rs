@@ -218,3 +218,90 @@ fn an_agent_span_without_calls_is_priced_until_one_is_met_in_a_later_run() {
     assert_eq!((merged.id, merged.tokens.total()), (EventId([1; 16]), 0));
     Traces::default().load(&[1, 2, 3]);
 }
+
+/// What only the upper span tells of caches counts wherever it comes from: these spans in every order, in one request and over runs,
+/// are the call of this number with so many tokens from the cache.
+fn cached(spans: &[(u64, u64, UsageEvent)], expected: (u8, u64)) {
+    for order in orders(spans.len()) {
+        for runs in [false, true] {
+            let (mut traces, mut out) = (Traces::default(), Output::default());
+            let mut kept = std::collections::BTreeMap::<u8, UsageEvent>::new();
+            for place in &order {
+                let (key, parent, call) = spans[*place];
+                let mut found = Found::default();
+                out.events.extend(traces.call(key, parent, &call, None, &mut found));
+                found.tell(&mut out);
+                if runs && let Some(saved) = traces.save() {
+                    traces = Traces::default();
+                    traces.load(&saved);
+                }
+                if runs || Some(place) == order.last() {
+                    for call in out.events.drain(..) {
+                        let known = kept.get(&call.id.0[0]).copied().unwrap_or(call);
+                        kept.insert(call.id.0[0], known.merge(call));
+                    }
+                }
+            }
+            let told: Vec<_> = kept
+                .values()
+                .filter(|call| call.tokens.total() > 0)
+                .map(|call| (call.id.0[0], call.tokens.get(Bucket::CacheRead), call.tokens.total()))
+                .collect();
+            let total = spans[0].2.tokens.total();
+            assert_eq!(told, [(expected.0, expected.1, total)], "{order:?}, runs: {runs}");
+        }
+    }
+}
+
+#[test]
+fn what_an_upper_span_tells_of_caches_counts_in_any_order_and_over_runs() {
+    let plain = |n: u8| {
+        let mut call = answer(n, "m", 100);
+        call.tokens.set(Bucket::InputUncached, 10);
+        call
+    };
+    let mut outer = plain(1);
+    outer.tokens.set(Bucket::InputUncached, 3);
+    outer.tokens.set(Bucket::CacheRead, 7);
+    cached(&[(1, 0, outer), (2, 1, plain(2))], (2, 7));
+    // With another call between them, which tells less or more.
+    cached(&[(1, 0, outer), (2, 1, plain(2)), (3, 2, plain(3))], (3, 7));
+    let mut between = outer;
+    (between.id, between.at) = (plain(2).id, plain(2).at);
+    cached(&[(1, 0, plain(1)), (2, 1, between), (3, 2, plain(3))], (3, 7));
+}
+
+#[test]
+fn what_an_upper_span_tells_of_one_call_stays_where_another_comes_beside_that() {
+    let mut outer = answer(1, "m", 100);
+    outer.tokens.set(Bucket::CacheRead, 7);
+    let (large, small) = (answer(2, "m", 100), answer(3, "m", 60));
+    always(
+        &[(1, 0, Ok(outer)), (2, 1, Ok(large)), (3, 1, Ok(small))],
+        &[(2, 100), (3, 60)],
+    );
+}
+
+#[test]
+fn what_was_not_recorded_is_taken_back_again() {
+    let mut traces = Traces::default();
+    traces.link(1, 0, true, Some(event(1)), &mut Found::default());
+    traces.call(11, 0, &answer(11, "m", 100), None, &mut Found::default());
+    settled(&mut traces);
+    traces.save();
+    for _ in 0..3 {
+        traces.undo();
+        traces.mark();
+        let mut found = Found::default();
+        assert!(traces.call(3, 1, &event(3), None, &mut found).is_some());
+        assert!(traces.call(12, 11, &answer(12, "m", 100), None, &mut found).is_some());
+        let back: Vec<_> = found.taken_back.iter().map(|back| back.nothing.id.0[0]).collect();
+        assert_eq!(back, [1, 11]);
+        assert!(traces.save().is_some());
+    }
+    traces.keep();
+    traces.undo();
+    let mut found = Found::default();
+    traces.call(3, 1, &event(3), None, &mut found);
+    assert!(found.taken_back.is_empty());
+}
