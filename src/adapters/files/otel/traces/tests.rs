@@ -219,23 +219,24 @@ fn an_agent_span_without_calls_is_priced_until_one_is_met_in_a_later_run() {
     Traces::default().load(&[1, 2, 3]);
 }
 
-/// What only the upper span tells of caches counts wherever it comes from: these spans in every order, in one request and over runs,
-/// are the call of this number with so many tokens from the cache.
-fn cached(spans: &[(u64, u64, UsageEvent)], expected: (u8, u64)) {
+/// What only the upper span tells of caches counts wherever it comes from: these spans in every order, those of each run handed over at its
+/// end, are these calls with so many tokens from the cache. Each is told twice over where `again`.
+fn cached(spans: &[(u64, u64, UsageEvent)], expected: &[(u8, u64)], again: bool) {
+    let all: u32 = (1 << spans.len()) - 1;
     for order in orders(spans.len()) {
-        for runs in [false, true] {
+        for ends in (all / 2 + 1)..=all {
             let (mut traces, mut out) = (Traces::default(), Output::default());
             let mut kept = std::collections::BTreeMap::<u8, UsageEvent>::new();
-            for place in &order {
+            for place in order.iter().chain(order.iter().filter(|_| again)) {
                 let (key, parent, call) = spans[*place];
                 let mut found = Found::default();
                 out.events.extend(traces.call(key, parent, &call, None, &mut found));
                 found.tell(&mut out);
-                if runs && let Some(saved) = traces.save() {
+                let nth = order.iter().position(|known| known == place).unwrap();
+                if ends & 1 << nth != 0 {
+                    let saved = traces.save().unwrap_or_default();
                     traces = Traces::default();
                     traces.load(&saved);
-                }
-                if runs || Some(place) == order.last() {
                     for call in out.events.drain(..) {
                         let known = kept.get(&call.id.0[0]).copied().unwrap_or(call);
                         kept.insert(call.id.0[0], known.merge(call));
@@ -245,10 +246,10 @@ fn cached(spans: &[(u64, u64, UsageEvent)], expected: (u8, u64)) {
             let told: Vec<_> = kept
                 .values()
                 .filter(|call| call.tokens.total() > 0)
-                .map(|call| (call.id.0[0], call.tokens.get(Bucket::CacheRead), call.tokens.total()))
+                .map(|call| (call.id.0[0], call.tokens.get(Bucket::CacheRead), call.tokens.prompt()))
                 .collect();
-            let total = spans[0].2.tokens.total();
-            assert_eq!(told, [(expected.0, expected.1, total)], "{order:?}, runs: {runs}");
+            let expected: Vec<_> = expected.iter().map(|(id, read)| (*id, *read, 10)).collect();
+            assert_eq!(told, expected, "{order:?}, runs end: {ends:b}");
         }
     }
 }
@@ -260,15 +261,26 @@ fn what_an_upper_span_tells_of_caches_counts_in_any_order_and_over_runs() {
         call.tokens.set(Bucket::InputUncached, 10);
         call
     };
-    let mut outer = plain(1);
-    outer.tokens.set(Bucket::InputUncached, 3);
-    outer.tokens.set(Bucket::CacheRead, 7);
-    cached(&[(1, 0, outer), (2, 1, plain(2))], (2, 7));
-    // With another call between them, which tells less or more.
-    cached(&[(1, 0, outer), (2, 1, plain(2)), (3, 2, plain(3))], (3, 7));
-    let mut between = outer;
-    (between.id, between.at) = (plain(2).id, plain(2).at);
-    cached(&[(1, 0, plain(1)), (2, 1, between), (3, 2, plain(3))], (3, 7));
+    let telling = |n: u8| {
+        let mut call = plain(n);
+        call.tokens.set(Bucket::InputUncached, 3);
+        call.tokens.set(Bucket::CacheRead, 7);
+        call
+    };
+    for again in [false, true] {
+        cached(&[(1, 0, telling(1)), (2, 1, plain(2))], &[(2, 7)], again);
+        cached(&[(1, 0, telling(1)), (2, 1, telling(2))], &[(2, 7)], again);
+        // With others between them, one of which tells it.
+        for tells in 1..4 {
+            let of = |n| if n == tells { telling(n) } else { plain(n) };
+            cached(&[(1, 0, of(1)), (2, 1, of(2)), (3, 2, of(3))], &[(3, 7)], again);
+            cached(
+                &[(1, 0, of(1)), (2, 1, of(2)), (3, 2, of(3)), (4, 3, of(4))],
+                &[(4, 7)],
+                again,
+            );
+        }
+    }
 }
 
 #[test]
