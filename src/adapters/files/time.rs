@@ -126,9 +126,9 @@ fn counted(text: &[u8]) -> Option<DateTime<Utc>> {
 /// The instant of a whole epoch, as [`epoch`] tells it.
 pub(super) fn whole_epoch(value: u64) -> Option<DateTime<Utc>> {
     let factor = match value {
-        ..100_000_000_000 => 1_000_000_000,
-        ..100_000_000_000_000 => 1_000_000,
-        ..100_000_000_000_000_000 => 1_000,
+        0..100_000_000_000 => 1_000_000_000,
+        100_000_000_000..100_000_000_000_000 => 1_000_000,
+        100_000_000_000_000..100_000_000_000_000_000 => 1_000,
         _ => 1,
     };
     let nanos = i64::try_from(value.checked_mul(factor)?).ok()?;
