@@ -3,20 +3,22 @@
 mod received;
 
 use std::io::{self, ErrorKind, Write};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError};
+
+use secrecy::{ExposeSecret, SecretString};
 
 use super::record::sentence;
 use super::text::counted;
 use super::{CliError, Context, Exit, wire};
 use crate::adapters::clock::SystemClock;
-use crate::adapters::files::Inbox;
-use crate::adapters::ingest::{NotStarted, Server};
+use crate::adapters::files::{Inbox, Post, Posted};
+use crate::adapters::ingest::{NotStarted, Recorder, Refused, Server};
 use crate::adapters::secret;
 use crate::config::StoreUrl;
 use crate::domain::label::Label;
 use crate::engine::collect::collect;
-use crate::ports::Clock;
+use crate::ports::{Checkpoints, Clock, Ledger, Pricer};
 use received::Received;
 
 /// The arguments of `finops serve`.
@@ -50,19 +52,74 @@ fn hint(cause: &NotStarted) -> &'static str {
     }
 }
 
+/// The token that requests have to bear.
+fn token(spec: &str) -> Result<SecretString, CliError> {
+    if !spec.starts_with("env:") {
+        return Err(CliError::usage("`--token` is a token in the open")
+            .hint("write `--token env:NAME` and put the token into the environment"));
+    }
+    secret::resolve(spec, &|name| std::env::var(name).ok())
+        .and_then(|token| secret::for_header(spec, token))
+        .and_then(|token| match token.expose_secret() {
+            text if text.trim() != text || text.is_empty() => Err(format!("`{spec}` begins or ends with a blank")),
+            _ => Ok(token),
+        })
+        .map_err(|cause| CliError::usage(cause).hint("put the token into the environment"))
+}
+
+/// Records what is received.
+struct Recording<'a> {
+    inbox: Inbox,
+    known: Checkpoints,
+    ledger: Box<dyn Ledger>,
+    pricer: Box<dyn Pricer>,
+    received: Received,
+    /// The last batch could not be recorded.
+    failing: bool,
+    err: &'a mut dyn Write,
+    quiet: bool,
+}
+
+impl Recorder for Recording<'_> {
+    fn record(&mut self, posts: Vec<Post>) -> Result<Vec<Posted>, String> {
+        let now = SystemClock.now();
+        let (source, outcome) = self.inbox.source(posts, now, &self.known);
+        let (ledger, pricer) = (self.ledger.as_mut(), self.pricer.as_ref());
+        let recorded = collect(&mut [source], ledger, pricer, now, &mut |_| {}, None, &|| false);
+        let recorded = recorded.map_err(|error| error.to_string());
+        let recorded = recorded.and_then(|collection| match collection.failed_sources.first() {
+            Some(failed) => Err(failed.message.clone()),
+            None => Ok(collection),
+        });
+        match recorded {
+            Ok(collection) => {
+                self.failing = false;
+                self.inbox.recorded();
+                let told: &mut dyn Write = if self.quiet { &mut io::sink() } else { self.err };
+                // Whoever reads it may have gone away.
+                let _ = self.received.add(&collection, now, told);
+                let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(std::mem::take(&mut *outcome))
+            }
+            Err(cause) => {
+                // Told once, not with every request.
+                if !std::mem::replace(&mut self.failing, true) {
+                    let _ = writeln!(self.err, "error: {cause}; senders are asked to try again");
+                }
+                Err(cause)
+            }
+        }
+    }
+
+    fn refused(&mut self, refused: Vec<Refused>) {
+        let told: &mut dyn Write = if self.quiet { &mut io::sink() } else { self.err };
+        let _ = self.received.refused(&refused, SystemClock.now(), told);
+    }
+}
+
 /// Receives until SIGTERM or SIGINT.
 pub fn run(ctx: &mut Context<'_>, args: &ServeArgs) -> Result<Exit, CliError> {
-    let token = match &args.token {
-        None => None,
-        Some(spec) if spec.starts_with("env:") => Some(
-            secret::resolve(spec, &|name| std::env::var(name).ok())
-                .map_err(|cause| CliError::usage(cause).hint("put the token into the environment"))?,
-        ),
-        Some(_) => {
-            return Err(CliError::usage("`--token` is a token in the open")
-                .hint("write `--token env:NAME` and put the token into the environment"));
-        }
-    };
+    let token = args.token.as_deref().map(token).transpose()?;
     if ctx.config.store_url()? == StoreUrl::Memory {
         return Err(CliError::usage(
             "`memory:` is gone with the process, and what is received would be acknowledged as kept",
@@ -81,45 +138,18 @@ pub fn run(ctx: &mut Context<'_>, args: &ServeArgs) -> Result<Exit, CliError> {
     writeln!(ctx.err, "listening at http://{}", server.address())?;
     ctx.err.flush()?;
     let name = Label::new(&args.name);
-    let known = ledger.checkpoints(name.as_str())?;
-    let mut inbox = Inbox::new(name, Vec::new());
-    let err = &mut *ctx.err;
-    let quiet = ctx.verbosity == 0;
-    let mut received = Received::default();
-    let mut failing = false;
-    let served = server.run(|posts| {
-        let now = SystemClock.now();
-        let (source, outcome) = inbox.source(posts, now, &known);
-        let (ledger, pricer) = (ledger.as_mut(), pricer.as_ref());
-        let recorded = collect(&mut [source], ledger, pricer, now, &mut |_| {}, None, &|| false);
-        let failure = match recorded {
-            Ok(collection) => match collection.failed_sources.first() {
-                Some(failed) => Some(failed.message.clone()),
-                None => {
-                    let told: &mut dyn Write = if quiet { &mut io::sink() } else { err };
-                    // Whoever reads it may have gone away.
-                    let _ = received.add(&collection, now, told);
-                    None
-                }
-            },
-            Err(error) => Some(error.to_string()),
-        };
-        // Told once, not with every request.
-        match failure {
-            Some(cause) => {
-                if !std::mem::replace(&mut failing, true) {
-                    let _ = writeln!(err, "error: {cause}; senders are asked to try again");
-                }
-                Err(cause)
-            }
-            None => {
-                failing = false;
-                Ok(std::mem::take(
-                    &mut *outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
-                ))
-            }
-        }
-    });
+    let mut recording = Recording {
+        inbox: Inbox::new(name, Vec::new()),
+        known: ledger.checkpoints(name.as_str())?,
+        ledger,
+        pricer,
+        received: Received::default(),
+        failing: false,
+        err: &mut *ctx.err,
+        quiet: ctx.verbosity == 0,
+    };
+    let served = server.run(&mut recording);
+    let (quiet, received) = (recording.quiet, recording.received);
     if !quiet {
         received.end(ctx.err)?;
     }

@@ -82,11 +82,16 @@ fn stored(ctx: &Context<'_>, durable: bool) -> Result<Box<dyn Ledger>, CliError>
                         .hint("`--store sqlite:PATH` uses another place")
                 })?;
             }
-            let ledger = SqliteLedger::open_within(&path, busy_timeout(ctx))?;
-            Box::new(if durable { ledger.durable()? } else { ledger })
+            if !durable {
+                return Ok(Box::new(SqliteLedger::open_within(&path, busy_timeout(ctx))?));
+            }
+            Box::new(SqliteLedger::open_within(&path, busy_timeout(ctx).min(ANSWERED_WITHIN))?.durable()?)
         }
     })
 }
+
+/// How long a ledger that others hold is waited for where somebody waits for an answer: exporters do for ten seconds.
+const ANSWERED_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
 
 fn busy_timeout(ctx: &Context<'_>) -> std::time::Duration {
     std::time::Duration::from_millis(ctx.config.store.busy_timeout_ms)

@@ -16,7 +16,7 @@ use crate::support::program;
 pub struct Running {
     child: Child,
     pub address: String,
-    folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
     told: Option<std::thread::JoinHandle<String>>,
 }
 
@@ -75,6 +75,11 @@ impl Running {
     }
 
     pub fn calls(&self) -> u64 {
+        self.total("events")
+    }
+
+    /// Of everything that was recorded, the sum of a column.
+    pub fn total(&self, column: &str) -> u64 {
         let out = command(self.folder.path())
             .args([
                 "report",
@@ -94,14 +99,26 @@ impl Running {
             .as_array()
             .unwrap()
             .iter()
-            .map(|row| row["events"].as_u64().unwrap())
+            .map(|row| row[column].as_u64().unwrap())
             .sum()
+    }
+
+    /// The most memory that it has held, where the system tells.
+    pub fn most_memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? << 10)
+    }
+
+    /// Asks it to end.
+    pub fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     }
 
     /// Asks it to end and waits; what it wrote to standard output and, behind the address, to standard error.
     pub fn stop(mut self) -> (String, String) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.terminate();
         let until = Instant::now() + Duration::from_secs(15);
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {

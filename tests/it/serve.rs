@@ -170,3 +170,195 @@ fn what_keeps_it_from_starting_is_told_with_what_helps() {
         assert_eq!(after.contains("--token"), hint.contains("--token"), "{told}");
     }
 }
+
+fn telling(id: &str, parent: &str, operation: &str, input: u64) -> Vec<u8> {
+    format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"aa","spanId":"{id}","parentSpanId":"{parent}","startTimeUnixNano":"1792484104250000000","attributes":[{{"key":"gen_ai.operation.name","value":{{"stringValue":"{operation}"}}}},{{"key":"gen_ai.provider.name","value":{{"stringValue":"anthropic"}}}},{{"key":"gen_ai.request.model","value":{{"stringValue":"claude-sonnet-4-6"}}}},{{"key":"gen_ai.usage.input_tokens","value":{{"intValue":"{input}"}}}}]}}]}}]}}]}}"#
+    )
+    .into_bytes()
+}
+
+#[test]
+fn what_could_not_be_recorded_counts_once_when_it_is_sent_again() {
+    let server = serve(&[]);
+    let (agent, call) = (
+        telling("a1", "", "invoke_agent", 5_000),
+        telling("c1", "a1", "chat", 5_000),
+    );
+    assert!(server.post("/v1/traces", JSON, &agent).starts_with("HTTP/1.1 200 "));
+    let other = rusqlite::Connection::open(server.folder.path().join("l.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(server.post("/v1/traces", JSON, &call).starts_with("HTTP/1.1 503 "));
+    assert!(
+        server
+            .raw(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
+            .starts_with("HTTP/1.1 503 ")
+    );
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(server.post("/v1/traces", JSON, &call).starts_with("HTTP/1.1 200 "));
+    assert!(
+        server
+            .raw(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
+            .starts_with("HTTP/1.1 200 ")
+    );
+    assert_eq!(server.total("input_uncached_tokens"), 5_000);
+}
+
+#[test]
+fn it_ends_in_time_while_others_hold_the_ledger() {
+    let server = serve(&[]);
+    assert!(
+        server
+            .post("/v1/usage", NDJSON, line(1).as_bytes())
+            .starts_with("HTTP/1.1 200 ")
+    );
+    let other = rusqlite::Connection::open(server.folder.path().join("l.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let answers: Vec<String> = std::thread::scope(|scope| {
+        let send = |n: u64| server.post("/v1/usage", NDJSON, line(n).as_bytes());
+        let senders: Vec<_> = (2..5).map(|n| scope.spawn(move || send(n))).collect();
+        std::thread::sleep(Duration::from_millis(300));
+        let begun = Instant::now();
+        server.terminate();
+        let answers = senders.into_iter().map(|sender| sender.join().unwrap()).collect();
+        assert!(begun.elapsed() < Duration::from_secs(11), "{:?}", begun.elapsed());
+        answers
+    });
+    assert!(
+        answers.iter().all(|answer| answer.starts_with("HTTP/1.1 503 ")),
+        "{answers:?}"
+    );
+    server.stop();
+}
+
+#[test]
+fn many_empty_spans_take_little_memory() {
+    let server = serve(&[]);
+    let json = format!(
+        r#"{{"resourceSpans":[{{"scope":{{}},"scopeSpans":[{{"spans":[{}{{}}]}}]}}]}}"#,
+        "{},".repeat(300_000)
+    );
+    let varint = |mut n: usize| {
+        let mut bytes = Vec::new();
+        while n >= 0x80 {
+            bytes.push(n.to_le_bytes()[0] | 0x80);
+            n >>= 7;
+        }
+        bytes.push(n.to_le_bytes()[0]);
+        bytes
+    };
+    let field = |tag: u8, inner: &[u8]| [&[tag][..], &varint(inner.len()), inner].concat();
+    let spans = [0x12, 0].repeat(1_000_000);
+    let attributes = field(0x12, &[0x4a, 0].repeat(1_000_000));
+    let protobuf = |spans: &[u8]| field(0x0a, &field(0x12, spans));
+    for (kind, body) in [
+        (JSON, json.into_bytes()),
+        ("Content-Type: application/x-protobuf\r\n", protobuf(&spans)),
+        ("Content-Type: application/x-protobuf\r\n", protobuf(&attributes)),
+    ] {
+        let answer = server.post("/v1/traces", kind, &body);
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    if let Some(most) = server.most_memory() {
+        assert!(most < 100 << 20, "{most} bytes");
+    }
+}
+
+#[test]
+fn what_is_refused_is_told() {
+    let server = serve(&[]);
+    let ahead = line(1).replace("2026-10-20", "2999-10-20");
+    let post = |path: &str, kind: &str, body: &str| server.post(path, kind, body.as_bytes());
+    for (path, kind, body, status) in [
+        ("/v1/logs", JSON, "{}", 404),
+        ("/v1/logs", JSON, "{}", 404),
+        ("/v1/traces", "Content-Type: text/plain\r\n", "", 415),
+        ("/v1/usage", NDJSON, &ahead, 400),
+        ("/v1/usage", NDJSON, &ahead.repeat(12), 400),
+        ("/v1/traces", JSON, r#"{"resourceLogs":[{}]}"#, 200),
+        ("/v1/traces/", JSON, "{}", 200),
+    ] {
+        let answer = post(path, kind, body);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+    }
+    let (_, told) = server.stop();
+    let told: Vec<&str> = told.lines().collect();
+    for about in [
+        "warning: requests refused with 404 at `/v1/logs`: log records are not read: export traces to /v1/traces, and set OTEL_LOGS_EXPORTER=none (",
+        "warning: requests refused with 415 at `/v1/traces`: ",
+        "warning: rejected: `ts`: implausible time in the future (1 time)",
+        "warning: rejected: `ts`: implausible time in the future (10 times)",
+        "warning: rejected: further records of the same requests (2 times)",
+        "warning: OTLP log records are not read",
+    ] {
+        assert!(told.iter().any(|line| line.starts_with(about)), "{about}: {told:#?}");
+    }
+}
+
+#[test]
+fn requests_in_unusual_forms_are_understood() {
+    let server = serve(&[]);
+    let body = line(1);
+    let chunks = |n: u64, trailers: &str| {
+        let body = line(n);
+        format!(
+            "POST http://x/v1/usage HTTP/1.1\r\nHost: x\r\n{NDJSON}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n{trailers}\r\n",
+            body.len()
+        )
+    };
+    let last = format!(
+        "POST /v1/usage HTTP/1.1\r\nConnection: close\r\n{NDJSON}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // What stands behind the last chunk is no part of the request behind it.
+    let answer = server.raw((chunks(2, "") + &chunks(3, "A: b\r\nDigest: c\r\n") + &last).as_bytes());
+    assert_eq!(answer.matches("HTTP/1.1 200 ").count(), 3, "{answer}");
+    assert_eq!(server.calls(), 3);
+    let many = "X: y\r\n".repeat(80);
+    for (text, status, about) in [
+        (
+            format!("POST /v1/usage HTTP/1.1\r\n{many}\r\n"),
+            431,
+            "too many headers",
+        ),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), 400, "http/protobuf"),
+    ] {
+        let answer = server.raw(text.as_bytes());
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(about),
+            "{answer}"
+        );
+    }
+    // In pieces of a byte, which take no longer than others.
+    let long = line(4) + &" ".repeat(200_000);
+    let mut pieces =
+        format!("POST /v1/usage HTTP/1.1\r\nConnection: close\r\n{NDJSON}Transfer-Encoding: chunked\r\n\r\n");
+    for byte in long.chars() {
+        pieces += "1\r\n";
+        pieces.push(byte);
+        pieces += "\r\n";
+    }
+    let begun = Instant::now();
+    assert!(
+        server
+            .raw((pieces + "0\r\n\r\n").as_bytes())
+            .starts_with("HTTP/1.1 200 ")
+    );
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_token_that_no_request_can_bear_keeps_it_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    for (token, about) in [("abc\n", "line break"), ("   ", "blank"), (" abc", "blank")] {
+        let mut program = program(folder.path());
+        let output = program
+            .args(["--store", "sqlite:l.db", "serve", "--ingest", "--listen", "127.0.0.1:0"])
+            .args(["--token", "env:INGEST_TOKEN"])
+            .env("INGEST_TOKEN", token)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(err(&output).contains(about), "{}", err(&output));
+    }
+}

@@ -71,6 +71,13 @@ impl Inbox {
         }
     }
 
+    /// Tells that what the newest source has read is durable. What one has read of which this is not told never was: its bodies come again.
+    pub fn recorded(&mut self) {
+        if let Some(traces) = &self.traces {
+            held(traces).keep();
+        }
+    }
+
     /// A source of these bodies, received at `now`; records of a later day are refused. `known` is what the ledger keeps of this source. The second
     /// part tells what became of each body once the source was read.
     pub fn source(
@@ -80,6 +87,11 @@ impl Inbox {
         known: &Checkpoints,
     ) -> (Box<dyn UsageSource>, Arc<Mutex<Vec<Posted>>>) {
         let traces = self.traces.get_or_insert_with(|| resume_traces(known));
+        {
+            let mut traces = held(traces);
+            traces.undo();
+            traces.mark();
+        }
         let outcome = Arc::new(Mutex::new(Vec::new()));
         let source = PostedSource {
             options: FileSourceOptions {

@@ -3,8 +3,10 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use super::budget::{Budget, Taken};
+use super::head::Head;
 
 /// Bytes of a request line with its headers.
 const HEAD_LIMIT: usize = 16 << 10;
@@ -21,52 +23,10 @@ pub(super) const BRIEF: Duration = Duration::from_secs(5);
 /// Time for a sender to take notice of a refusal.
 const LINGER: Duration = Duration::from_secs(1);
 const CHUNK: usize = 16 << 10;
-
-/// Memory for bodies, shared by all connections.
-pub(super) struct Budget {
-    free: AtomicUsize,
-}
-
-/// Memory taken from the budget; given back when dropped.
-pub(super) struct Taken {
-    budget: Arc<Budget>,
-    bytes: usize,
-}
-
-impl Budget {
-    /// So many bytes.
-    pub fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Budget {
-            free: AtomicUsize::new(bytes),
-        })
-    }
-
-    /// Nothing, to be grown.
-    pub fn nothing(self: &Arc<Self>) -> Taken {
-        Taken {
-            budget: Arc::clone(self),
-            bytes: 0,
-        }
-    }
-}
-
-impl Taken {
-    /// Takes more; whether there was enough.
-    fn grow(&mut self, bytes: usize) -> bool {
-        let free = &self.budget.free;
-        let taken = free.fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(bytes));
-        if taken.is_ok() {
-            self.bytes += bytes;
-        }
-        taken.is_ok()
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        self.budget.free.fetch_add(self.bytes, Ordering::AcqRel);
-    }
-}
+/// How a connection begins that speaks HTTP/2.
+const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n";
+const GRPC: &str = "this is HTTP/2, as exporters of gRPC speak it: OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf";
+const NOT_CHUNKED: Refusal = Refusal::Answer(400, "the body is not chunked as it says");
 
 /// Why there is no request.
 pub(super) enum Refusal {
@@ -93,25 +53,15 @@ pub(super) struct Request {
     pub taken: Taken,
 }
 
-/// What the headers say about the body and the connection.
-struct Head {
-    method: String,
-    path: String,
-    content_type: String,
-    authorization: String,
-    from_page: bool,
-    keep_alive: bool,
-    length: Option<usize>,
-    chunked: bool,
-    encoding: String,
-    expects: bool,
-}
-
 /// A connection with what was read ahead.
 pub(super) struct Connection {
     pub stream: TcpStream,
     ahead: Vec<u8>,
+    /// How much of that was used.
+    used: usize,
     deadline: Instant,
+    /// That of the newest request, as far as it was read.
+    pub path: String,
 }
 
 impl Connection {
@@ -120,8 +70,21 @@ impl Connection {
         Connection {
             stream,
             ahead: Vec::new(),
+            used: 0,
             deadline: Instant::now() + IDLE,
+            path: String::new(),
         }
+    }
+
+    /// What was read and not used yet.
+    fn ahead(&self) -> &[u8] {
+        self.ahead.get(self.used..).unwrap_or_default()
+    }
+
+    /// Forgets what was used, which moves the rest to the front: before more is read, not with each small piece that is used.
+    fn forget_used(&mut self) {
+        self.ahead.drain(..self.used.min(self.ahead.len()));
+        self.used = 0;
     }
 
     /// Reads more; nothing at the end of the stream. Time is counted over the whole request: a peer that sends a byte now and then
@@ -137,6 +100,7 @@ impl Connection {
             return Err(Refusal::Answer(408, "the request took too long"));
         }
         self.stream.set_read_timeout(Some(left))?;
+        self.forget_used();
         let mut chunk = [0_u8; CHUNK];
         loop {
             match self.stream.read(chunk.get_mut(..most.min(CHUNK)).unwrap_or(&mut [])) {
@@ -152,27 +116,30 @@ impl Connection {
 
     fn head(&mut self, idle: Duration) -> Result<Head, Refusal> {
         self.deadline = Instant::now() + idle;
-        let mut began = !self.ahead.is_empty();
+        let mut began = !self.ahead().is_empty();
         loop {
             let mut headers = [httparse::EMPTY_HEADER; HEADERS];
             let mut request = httparse::Request::new(&mut headers);
-            match request.parse(&self.ahead) {
+            match request.parse(self.ahead()) {
                 Ok(httparse::Status::Complete(length)) => {
                     let head = Head::of(&request)?;
-                    self.ahead.drain(..length);
+                    self.used += length;
                     return Ok(head);
                 }
-                Ok(httparse::Status::Partial) if self.ahead.len() >= HEAD_LIMIT => {
+                Ok(httparse::Status::Partial) if self.ahead().len() >= HEAD_LIMIT => {
                     return Err(Refusal::Answer(431, "the headers are too long"));
                 }
                 Ok(httparse::Status::Partial) => {}
+                Err(httparse::Error::TooManyHeaders) => return Err(Refusal::Answer(431, "there are too many headers")),
+                Err(_) if self.ahead().starts_with(HTTP_2) => return Err(Refusal::Answer(400, GRPC)),
                 Err(_) => return Err(Refusal::Answer(400, "this is no HTTP request")),
             }
             if self.more()? == 0 {
                 return Err(Refusal::Gone);
             }
             if !std::mem::replace(&mut began, true) {
-                self.deadline = Instant::now() + ARRIVAL;
+                // No longer than between requests: where there are many connections a head has to come at once.
+                self.deadline = Instant::now() + ARRIVAL.min(idle);
             }
         }
     }
@@ -184,7 +151,9 @@ impl Connection {
         budget: &Arc<Budget>,
         allowed: impl FnOnce(&str, &str, &str, &str, bool) -> Result<(), (u16, &'static str)>,
     ) -> Result<Request, Refusal> {
+        self.path.clear();
         let head = self.head(idle)?;
+        self.path.clone_from(&head.path);
         self.deadline = Instant::now() + ARRIVAL;
         let (method, path, content_type) = (&head.method, &head.path, &head.content_type);
         allowed(method, path, content_type, &head.authorization, head.from_page)
@@ -216,6 +185,7 @@ impl Connection {
         if !taken.grow(length) {
             return Err(BUSY);
         }
+        self.forget_used();
         // Grown step by step a buffer would take up to twice what the budget knows of.
         self.ahead.reserve_exact(length.saturating_sub(self.ahead.len()));
         while self.ahead.len() < length {
@@ -231,45 +201,81 @@ impl Connection {
         let mut body = Vec::new();
         loop {
             let size = loop {
-                match httparse::parse_chunk_size(&self.ahead) {
+                match httparse::parse_chunk_size(self.ahead()) {
                     Ok(httparse::Status::Complete((at, size))) => {
-                        self.ahead.drain(..at);
+                        self.used += at;
                         break usize::try_from(size).unwrap_or(usize::MAX);
                     }
-                    Ok(httparse::Status::Partial) if self.ahead.len() < HEAD_LIMIT => {
-                        if self.more()? == 0 {
-                            return Err(Refusal::Gone);
-                        }
-                    }
-                    Ok(httparse::Status::Partial) | Err(_) => {
-                        return Err(Refusal::Answer(400, "the body is not chunked as it says"));
-                    }
+                    Ok(httparse::Status::Partial) if self.ahead().len() < HEAD_LIMIT => self.some_more()?,
+                    Ok(httparse::Status::Partial) | Err(_) => return Err(NOT_CHUNKED),
                 }
             };
             if size == 0 {
-                // No trailers are expected: the line that ends them is all there is.
-                let _ = self.exactly(2, taken)?;
+                self.trailers()?;
                 return Ok(body);
             }
             if body.len().saturating_add(size) > BODY_LIMIT {
                 return Err(Refusal::Answer(413, "the body is too large"));
             }
-            let part = self.exactly(size, taken)?;
-            body.extend_from_slice(&part);
-            if self.exactly(2, taken)? != b"\r\n" {
-                return Err(Refusal::Answer(400, "the body is not chunked as it says"));
+            if !taken.grow(size) {
+                return Err(BUSY);
+            }
+            let end = body.len() + size;
+            while body.len() < end {
+                if self.ahead().is_empty() {
+                    self.some_more()?;
+                }
+                let ahead = self.ahead();
+                let part = ahead.get(..end - body.len()).unwrap_or(ahead);
+                body.extend_from_slice(part);
+                self.used += part.len();
+            }
+            while self.ahead().len() < 2 {
+                self.some_more()?;
+            }
+            if !self.ahead().starts_with(b"\r\n") {
+                return Err(NOT_CHUNKED);
+            }
+            self.used += 2;
+        }
+    }
+
+    /// Passes over what may stand behind the last chunk: lines up to an empty one.
+    fn trailers(&mut self) -> Result<(), Refusal> {
+        let mut passed = 0;
+        loop {
+            match self.ahead().iter().position(|byte| *byte == b'\n') {
+                Some(end) => {
+                    let empty = matches!(self.ahead().get(..end), Some(b"" | b"\r"));
+                    self.used += end + 1;
+                    passed += end + 1;
+                    if empty {
+                        return Ok(());
+                    }
+                }
+                None => self.some_more()?,
+            }
+            if passed + self.ahead().len() > HEAD_LIMIT + CHUNK {
+                return Err(Refusal::Answer(431, "the trailers are too long"));
             }
         }
     }
 
-    /// Passes over what the peer still sends: for a moment, and no more than the largest request.
+    /// Reads more, of which there has to be some.
+    fn some_more(&mut self) -> Result<(), Refusal> {
+        match self.more()? {
+            0 => Err(Refusal::Gone),
+            _ => Ok(()),
+        }
+    }
+
+    /// Passes over what the peer still sends, for a moment.
     pub fn drain(&mut self) {
         self.deadline = Instant::now() + LINGER;
-        let mut left = HEAD_LIMIT + BODY_LIMIT;
-        while left > 0 {
-            self.ahead.clear();
+        loop {
+            self.used = self.ahead.len();
             match self.more() {
-                Ok(read) if read > 0 => left = left.saturating_sub(read),
+                Ok(read) if read > 0 => {}
                 Ok(_) | Err(_) => return,
             }
         }
@@ -295,49 +301,6 @@ impl Connection {
 
 /// There is no room for more bodies now.
 pub(super) const BUSY: Refusal = Refusal::Answer(429, "too much at once");
-
-impl Head {
-    fn of(request: &httparse::Request<'_, '_>) -> Result<Self, Refusal> {
-        let wrong = |reason| Refusal::Answer(400, reason);
-        let text = |name: &str| {
-            let header = request.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name));
-            header.map_or("", |h| std::str::from_utf8(h.value).unwrap_or("").trim())
-        };
-        let chunked = text("transfer-encoding");
-        if !(chunked.is_empty() || chunked.eq_ignore_ascii_case("chunked")) {
-            return Err(Refusal::Answer(501, "this transfer encoding is not understood"));
-        }
-        let lengths = request
-            .headers
-            .iter()
-            .filter(|h| h.name.eq_ignore_ascii_case("content-length"));
-        let length = match (lengths.count(), text("content-length")) {
-            (0, _) => None,
-            // Two lengths, or a length beside chunks, are how requests are smuggled.
-            (1, length) if chunked.is_empty() => Some(length.parse().map_err(|_| wrong("the length is no number"))?),
-            _ => return Err(wrong("the length is given twice")),
-        };
-        let closes = text("connection").eq_ignore_ascii_case("close") || request.version == Some(0);
-        let path = request.path.unwrap_or("");
-        Ok(Head {
-            method: request.method.unwrap_or("").to_owned(),
-            path: path.split('?').next().unwrap_or("").to_owned(),
-            content_type: text("content-type")
-                .split(';')
-                .next()
-                .unwrap_or("")
-                .trim()
-                .to_ascii_lowercase(),
-            authorization: text("authorization").to_owned(),
-            from_page: !text("origin").is_empty(),
-            keep_alive: !closes,
-            length,
-            chunked: !chunked.is_empty(),
-            encoding: text("content-encoding").to_ascii_lowercase(),
-            expects: text("expect").eq_ignore_ascii_case("100-continue"),
-        })
-    }
-}
 
 /// Unpacks a body within the same limits.
 fn unpacked(body: Vec<u8>, encoding: &str, taken: &mut Taken) -> Result<Vec<u8>, Refusal> {

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::text::{clean, counted};
+use crate::adapters::ingest::Refused;
 use crate::domain::money::add_exact;
 use crate::engine::collect::Collection;
 
@@ -21,8 +22,13 @@ const OTHERS: &str = "other warnings";
 /// What calls without a price are told as.
 const UNPRICED: &str = "calls without a price, which `finops price missing` names";
 
+/// Rejected records beyond those that a request's rejections name.
+const FURTHER: &str = "rejected: further records of the same requests";
+
 /// A kind of warning.
 struct Told {
+    /// The words in which it was met first.
+    about: String,
     /// When it was told last.
     at: DateTime<Utc>,
     /// Times that it occurred since.
@@ -54,15 +60,42 @@ impl Received {
         let unpriced = (UNPRICED, new.unpriced);
         let warnings = one.warnings.iter().map(|(about, times)| (about.as_str(), *times));
         for (about, times) in warnings.chain([unpriced]).filter(|(_, times)| *times > 0) {
-            self.warn(about, times, now, err)?;
+            self.warn(about, about, times, now, err)?;
+        }
+        for rejection in &one.first_rejections {
+            let about = match &rejection.field {
+                Some(field) => format!("rejected: `{field}`: {}", rejection.reason),
+                None => format!("rejected: {}", rejection.reason),
+            };
+            // Numbers are those of one record.
+            let kind: String = about.chars().filter(|c| !c.is_ascii_digit()).collect();
+            self.warn(&kind, &about, 1, now, err)?;
+        }
+        let further = one.rejected.saturating_sub(one.first_rejections.len() as u64);
+        if further > 0 {
+            self.warn(FURTHER, FURTHER, further, now, err)?;
         }
         Ok(())
     }
 
-    fn warn(&mut self, about: &str, times: u64, now: DateTime<Utc>, err: &mut dyn Write) -> io::Result<()> {
-        let known = self.told.len() < KINDS || self.told.contains_key(about);
-        let about = if known { about } else { OTHERS };
-        match self.told.get_mut(about) {
+    /// Adds requests that were refused, and tells what is new or was not told for long.
+    pub fn refused(&mut self, refused: &[Refused], now: DateTime<Utc>, err: &mut dyn Write) -> io::Result<()> {
+        for one in refused {
+            let at = match one.path.as_str() {
+                "" => String::new(),
+                path => format!(" at `{path}`"),
+            };
+            let about = format!("requests refused with {}{at}: {}", one.status, one.reason);
+            self.warn(&about, &about, one.times, now, err)?;
+        }
+        Ok(())
+    }
+
+    /// Tells something of a kind, in these words where it is the first.
+    fn warn(&mut self, kind: &str, about: &str, times: u64, now: DateTime<Utc>, err: &mut dyn Write) -> io::Result<()> {
+        let known = self.told.len() < KINDS || self.told.contains_key(kind);
+        let (kind, about) = if known { (kind, about) } else { (OTHERS, OTHERS) };
+        match self.told.get_mut(kind) {
             Some(told) if now.signed_duration_since(told.at) < AGAIN => {
                 told.since += times;
                 Ok(())
@@ -70,19 +103,28 @@ impl Received {
             Some(told) => {
                 let since = std::mem::take(&mut told.since) + times;
                 told.at = now;
-                say(about, since, err)
+                say(&told.about, since, err)
             }
             None => {
-                self.told.insert(about.to_owned(), Told { at: now, since: 0 });
-                say(about, times, err)
+                let about = about.to_owned();
+                say(&about, times, err)?;
+                self.told.insert(
+                    kind.to_owned(),
+                    Told {
+                        about,
+                        at: now,
+                        since: 0,
+                    },
+                );
+                Ok(())
             }
         }
     }
 
     /// Tells what was not told yet.
     pub fn end(&self, err: &mut dyn Write) -> io::Result<()> {
-        for (about, told) in self.told.iter().filter(|(_, told)| told.since > 0) {
-            say(about, told.since, err)?;
+        for told in self.told.values().filter(|told| told.since > 0) {
+            say(&told.about, told.since, err)?;
         }
         Ok(())
     }
@@ -122,7 +164,7 @@ mod tests {
         assert_eq!(received.total.recorded.unpriced, 1);
         for n in 0..2 * KINDS {
             let now = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
-            received.warn(&n.to_string(), 1, now, &mut io::sink()).unwrap();
+            received.warn(&n.to_string(), "", 1, now, &mut io::sink()).unwrap();
         }
         assert_eq!(received.told.len(), KINDS + 1);
     }

@@ -655,3 +655,97 @@ fn two_instrumentations_side_by_side_tell_one_call_of_a_trace_and_are_warned_of_
     let calls = kept.calls.len();
     assert_eq!((calls, kept.warnings.get(about)), (2, Some(&1)), "{:?}", kept.warnings);
 }
+
+#[test]
+fn what_only_a_framework_tells_of_caches_counts_where_its_file_is_read_first() {
+    let outer = request(&[span("f1", "", &CHAT, &COUNTS)]) + "\n";
+    let inner = request(&[span("l1", "f1", &CHAT, &COUNTS[..2])]) + "\n";
+    let mut totals = Vec::new();
+    for files in [[&outer, &inner], [&inner, &outer]] {
+        // In one run and in two.
+        for runs in [1, 2] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut kept = Kept::default();
+            for (name, content) in ["a.jsonl", "b.jsonl"].into_iter().zip(files) {
+                // Longer than what is held before it is handed over.
+                let others: String = (0..200)
+                    .map(|n| {
+                        request(&[span(
+                            &format!("{name}{n}"),
+                            "",
+                            &CHAT,
+                            &[("gen_ai.usage.output_tokens", n)],
+                        )]) + "\n"
+                    })
+                    .collect();
+                std::fs::write(folder.path().join(name), content.to_owned() + &others).unwrap();
+                if runs == 2 {
+                    read_on(folder.path(), &[name], &mut kept);
+                }
+            }
+            if runs == 1 {
+                read_on(folder.path(), &["a.jsonl", "b.jsonl"], &mut kept);
+            }
+            let [uncached, read, written, _, output, _] = kept.totals();
+            totals.push((uncached, read, written, output));
+        }
+    }
+    assert_eq!(totals, [(400, 30_000, 800, 2 * 19_900 + 150); 4]);
+}
+
+#[test]
+fn calls_that_claude_code_traces_count_with_what_was_cached() {
+    let texts = [
+        ("span.type", "llm_request"),
+        ("gen_ai.system", "anthropic"),
+        ("gen_ai.request.model", "claude-opus-4-8[1m]"),
+        ("gen_ai.response.id", "req_1"),
+        ("session.id", "s1"),
+    ];
+    let counts = [
+        ("input_tokens", 1000),
+        ("output_tokens", 50),
+        ("cache_read_tokens", 3000),
+        ("cache_creation_tokens", 200),
+    ];
+    let text = |counts: &[(&str, u64)]| {
+        request(&[span("b7", "", &texts, counts)]).replace(r#""lib""#, r#""com.anthropic.claude_code.tracing""#)
+    };
+    let kept = read_text("a.jsonl", text(&counts));
+    let call = kept.only();
+    assert_eq!(kept.totals(), [1000, 3000, 200, 0, 50, 0]);
+    assert_eq!((call.session.as_str(), call.provider().as_str()), ("s1", "anthropic"));
+    let told: Vec<&String> = kept.warnings.keys().collect();
+    assert!(told.len() == 1 && told[0].contains("session logs"), "{told:?}");
+    // Another program's words of that name mean what nobody knows; and one that says whom it asked and no more is a gap.
+    for silent in [request(&[span("b7", "", &texts, &counts)]), text(&[])] {
+        let kept = read_text("a.jsonl", silent);
+        assert_eq!(
+            (kept.calls.len(), kept.excluded.get("calls_without_usage")),
+            (0, Some(&1))
+        );
+        assert_eq!(kept.warnings.len(), 1, "{:?}", kept.warnings);
+    }
+}
+
+#[test]
+fn what_surrounds_spans_may_stand_behind_them() {
+    let whole = request(&[span("b7", "", &CHAT, &COUNTS)]);
+    let parts: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    let group = &parts["resourceSpans"][0];
+    let scoped = format!(
+        r#"{{"spans":{},"scope":{{"name":"lib"}}}}"#,
+        group["scopeSpans"][0]["spans"]
+    );
+    let turned = format!(
+        r#"{{"x":[1],"resourceSpans":[{{"scopeSpans":[{scoped}],"resource":{}}}]}}"#,
+        group["resource"]
+    );
+    let (one, two) = (read_text("a.jsonl", whole).only(), read_text("a.jsonl", &turned).only());
+    assert_eq!(one, two);
+    assert_eq!(two.dimensions.get(Dimension::Agent).as_str(), "helpdesk");
+    // Of a line that is cut nothing counts, whatever stands before the cut.
+    let cut = turned.replace(r#""spans":["#, r#""spans":[{"traceId":"a","spanId":"","attributes":[{"key":"gen_ai.operation.name","value":{"stringValue":"chat"}}]},"#);
+    let kept = read_text("a.jsonl", cut[..cut.len() - 3].to_owned() + "\n");
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 1), "{:?}", kept.rejected);
+}

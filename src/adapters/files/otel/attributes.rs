@@ -14,14 +14,19 @@ macro_rules! attributes {
         #[derive(Default)]
         pub(in super::super) struct Attributes<'a> {
             $($(#[doc = $doc])* pub(super) $field: Scalar<'a>,)*
+            /// Whether any was given.
+            given: bool,
         }
 
         impl<'a> Attributes<'a> {
-            /// Keeps an attribute that matters. The first of several names of one thing stays.
-            pub fn set(&mut self, key: &str, value: Scalar<'a>) {
+            /// Where an attribute is kept that matters. The first of several names of one thing stays.
+            pub fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>> {
                 match key {
-                    $($($key)|+ if self.$field.is_null() => self.$field = value,)*
-                    _ => {}
+                    $($($key)|+ if self.$field.is_null() => {
+                        self.given = true;
+                        Some(&mut self.$field)
+                    })*
+                    _ => None,
                 }
             }
         }
@@ -91,6 +96,12 @@ attributes! {
     observation_cost: "langfuse.observation.cost_details";
     /// What LiteLLM and Pydantic AI say that it cost, in USD.
     cost: "gen_ai.cost.total_cost" | "operation.cost";
+    /// What Claude Code traces, in words of its own.
+    claude_span: "span.type";
+    claude_input: "input_tokens";
+    claude_output: "output_tokens";
+    claude_read: "cache_read_tokens";
+    claude_written: "cache_creation_tokens";
     total: "gen_ai.usage.total_tokens" | "llm.usage.total_tokens" | "llm.token_count.total" | "ai.usage.totalTokens";
 }
 
@@ -114,7 +125,32 @@ pub(super) fn or<'s, 'a>(own: &'s Scalar<'a>, other: &'s Scalar<'a>) -> &'s Scal
     if own.is_null() { other } else { own }
 }
 
+/// Whether this is the scope in which Claude Code traces.
+pub(super) fn is_of_claude_code(scope: &str) -> bool {
+    scope.starts_with("com.anthropic.claude_code")
+}
+
 impl Attributes<'_> {
+    /// Forgets what was given.
+    pub fn clear(&mut self) {
+        if self.given {
+            *self = Attributes::default();
+        }
+    }
+
+    /// Takes what Claude Code tells of a call for what the conventions mean by it. Its input is what was neither read from a cache nor written
+    /// to one.
+    pub fn take_over(&mut self, scope: &str) {
+        if self.claude_span.str() != "llm_request" || !is_of_claude_code(scope) || self.has_usage() {
+            return;
+        }
+        self.uncached = self.claude_input.clone();
+        self.input = std::mem::take(&mut self.claude_input);
+        self.output = std::mem::take(&mut self.claude_output);
+        self.read = std::mem::take(&mut self.claude_read);
+        self.written = std::mem::take(&mut self.claude_written);
+    }
+
     /// What the span does, told by the name of its operation and whether it says what it used.
     pub fn role(&self) -> Role {
         let names = [
@@ -159,6 +195,8 @@ impl Attributes<'_> {
             }
             // Emitters of the first conventions named no operation.
             "" if self.has_usage() && gen_ai => Role::Call,
+            // It says whom it asked and nothing of what that took.
+            "" if gen_ai && self.models().next().is_some() && self.marked.is_null() && !self.is_apart() => Role::Call,
             _ if self.has_usage() => Role::Unknown,
             _ => Role::Other,
         }

@@ -2,6 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
+use super::split::Split;
 use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
 /// A span by its trace and its own id.
@@ -49,11 +50,11 @@ impl Below {
 pub(super) struct Call {
     pub id: EventId,
     /// Its output; its prompt where nothing was answered.
-    size: u32,
+    pub size: u32,
     /// Of its model, whatever version or place the name has.
-    family: u32,
+    pub family: u32,
     /// How much it tells of caches.
-    detail: u8,
+    pub detail: u8,
 }
 
 impl Default for Call {
@@ -110,11 +111,26 @@ impl Call {
         self.size > other.size
     }
 
+    /// What it tells, as another call.
+    pub fn of_id(self, id: EventId) -> Self {
+        Call { id, ..self }
+    }
+
+    /// Whether it tells of caches what the other does not.
+    pub fn tells_more(self, other: Self) -> bool {
+        self.detail > other.detail
+    }
+
+    /// Whether it tells of caches at all.
+    pub fn tells_of_caches(self) -> bool {
+        self.detail > 0
+    }
+
     /// Makes of a call another observation of the one that it is a view of. The usage is that of the latter, unless only the view tells
     /// it of caches; who asked is told by the outer one, which began first.
     pub fn observe(self, call: &mut UsageEvent, of: Call) {
         call.id = of.id;
-        if self.detail > of.detail {
+        if self.tells_more(of) {
             call.rank.authority = 1;
         } else {
             call.rank.complete = false;
@@ -148,17 +164,33 @@ fn family(model: &str) -> u32 {
     hash
 }
 
+/// Whether a span tells the usage of another call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Lent {
+    /// It is its own.
+    #[default]
+    No,
+    /// Of one beside it.
+    Beside,
+    /// Of one below it.
+    Below,
+}
+
 /// A span that was priced before what makes a repetition of it was met.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Priced {
     pub call: Call,
     pub nanos: i64,
     /// What makes a repetition of it.
     pub by_what: Below,
+    /// Whether it is an observation of another call, whose identity this is, and tells the usage of that.
+    pub lent: Lent,
+    /// Its tokens, where it tells of caches.
+    pub split: Option<Box<Split>>,
 }
 
 /// What is known of a span.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Node {
     pub parent: SpanKey,
     pub below: Below,
@@ -176,150 +208,10 @@ fn brief(id: EventId) -> u64 {
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// Marks what this version saved: calls follow with their size, family and detail.
-const WITH_CALLS: u8 = 32;
-
-impl Node {
-    /// Writes it as what is saved from run to run.
-    pub fn save(&self, key: SpanKey, bytes: &mut Vec<u8>) {
-        let rest = |call: Call, bytes: &mut Vec<u8>| {
-            bytes.extend_from_slice(&call.size.to_le_bytes());
-            bytes.extend_from_slice(&call.family.to_le_bytes());
-            bytes.push(call.detail);
-        };
-        bytes.extend_from_slice(&key.to_le_bytes());
-        bytes.extend_from_slice(&self.parent.to_le_bytes());
-        let covered = self.below > Below::Nothing;
-        let by_what = self.priced.map_or(Below::Apart, |priced| priced.by_what);
-        bytes.push(
-            u8::from(covered)
-                | u8::from(self.priced.is_some()) << 1
-                | ordinal(self.below, Below::Call) << 2
-                | u8::from(self.apart) << 4
-                | WITH_CALLS
-                | ordinal(by_what, Below::Apart) << 6,
-        );
-        if let Some(priced) = self.priced {
-            bytes.extend_from_slice(&priced.call.id.0);
-            bytes.extend_from_slice(&priced.nanos.to_le_bytes());
-            rest(priced.call, bytes);
-        }
-        if covered {
-            bytes.extend_from_slice(&self.by.id.0);
-            rest(self.by, bytes);
-        }
-    }
-
-    /// Reads one and what follows it.
-    pub fn load(bytes: &mut &[u8]) -> Option<(SpanKey, Node)> {
-        fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-            let (front, rest) = bytes.split_first_chunk::<N>()?;
-            *bytes = rest;
-            Some(*front)
-        }
-        fn rest(id: EventId, bytes: &mut &[u8]) -> Option<Call> {
-            let size = u32::from_le_bytes(take::<4>(bytes)?);
-            let family = u32::from_le_bytes(take::<4>(bytes)?);
-            let [detail] = take::<1>(bytes)?;
-            Some(Call {
-                id,
-                size,
-                family,
-                detail,
-            })
-        }
-        let key = u64::from_le_bytes(take::<8>(bytes)?);
-        let parent = u64::from_le_bytes(take::<8>(bytes)?);
-        let [flags] = take::<1>(bytes)?;
-        let with_calls = flags & WITH_CALLS != 0;
-        let priced = if flags & 2 == 0 {
-            None
-        } else {
-            let id = EventId(take::<16>(bytes)?);
-            let nanos = i64::from_le_bytes(take::<8>(bytes)?);
-            let call = match with_calls {
-                true => rest(id, bytes)?,
-                false => Call { id, ..Call::default() },
-            };
-            Some(Priced {
-                call,
-                nanos,
-                by_what: by_ordinal(flags >> 6, Below::Apart),
-            })
-        };
-        let below = match flags & 1 {
-            0 => Below::Nothing,
-            _ => by_ordinal(flags >> 2, Below::Call),
-        };
-        let by = if with_calls && flags & 1 != 0 {
-            let id = EventId(take::<16>(bytes)?);
-            rest(id, bytes)?
-        } else {
-            Call::default()
-        };
-        let apart = flags & 16 != 0;
-        let node = Node {
-            parent,
-            below,
-            by,
-            apart,
-            priced,
-        };
-        Some((key, node))
-    }
-}
-
-/// Two bits of what is saved, of which 0 is what earlier versions meant by writing none.
-fn ordinal(below: Below, usual: Below) -> u8 {
-    match below {
-        _ if below == usual => 0,
-        Below::Nothing | Below::Apart => 1,
-        Below::Silent => 2,
-        Below::Call => 3,
-    }
-}
-
-fn by_ordinal(bits: u8, usual: Below) -> Below {
-    match bits & 3 {
-        0 => usual,
-        1 => Below::Apart,
-        2 => Below::Silent,
-        _ => Below::Call,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_earlier_versions_saved_is_taken_up() {
-        // A span that a call lies below, and an agent's that was priced.
-        let mut bytes = [
-            &7u64.to_le_bytes()[..],
-            &[0; 8],
-            &[1],
-            &8u64.to_le_bytes(),
-            &[0; 8],
-            &[2],
-            &[9; 24],
-        ]
-        .concat();
-        bytes.push(1);
-        let mut rest = bytes.as_slice();
-        let (key, node) = Node::load(&mut rest).unwrap();
-        assert_eq!(
-            (key, node.below, node.by, node.apart),
-            (7, Below::Call, Call::default(), false)
-        );
-        let (key, node) = Node::load(&mut rest).unwrap();
-        let priced = node.priced.unwrap();
-        assert_eq!(
-            (key, node.below, priced.call.id, priced.by_what),
-            (8, Below::Nothing, EventId([9; 16]), Below::Apart)
-        );
-        assert!(Node::load(&mut rest).is_none());
-    }
     #[test]
     fn a_model_is_the_same_under_names_with_places_makers_and_dates() {
         let sonnet = family("claude-sonnet-4-5");

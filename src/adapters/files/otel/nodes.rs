@@ -1,6 +1,6 @@
 //! The spans that are remembered, the oldest first, each found by its key.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use hashbrown::HashTable;
 
@@ -16,6 +16,15 @@ pub(super) struct Nodes {
     oldest: u64,
     /// Of no span.
     none: Node,
+    before: Option<Before>,
+}
+
+/// What was known at a mark, of what has changed since.
+struct Before {
+    /// The number of the first span that was not known.
+    new: u64,
+    /// Nodes that were known, by their numbers.
+    nodes: HashMap<u64, Node, rustc_hash::FxBuildHasher>,
 }
 
 impl Nodes {
@@ -33,6 +42,7 @@ impl Nodes {
     /// The same, to change it.
     pub fn get_mut(&mut self, key: SpanKey) -> Option<&mut Node> {
         let place = self.place(key)?;
+        self.note(place);
         self.by_age.get_mut(place).map(|(_, node)| node)
     }
 
@@ -48,20 +58,69 @@ impl Nodes {
             self.by_age.push_back((key, Node::default()));
             place
         });
+        self.note(place);
         let node = self.by_age.get_mut(place).map(|(_, node)| node);
         (node.unwrap_or(&mut self.none), known.is_none())
     }
 
-    /// Forgets the oldest.
-    pub fn forget(&mut self) {
-        let Some((key, _)) = self.by_age.pop_front() else {
-            return;
-        };
-        let oldest = self.oldest;
-        if let Ok(entry) = self.numbers.find_entry(key, |number| *number == oldest) {
+    /// Forgets the oldest where there are more than so many. Since a mark nothing is forgotten.
+    pub fn forget(&mut self, but: usize) {
+        while self.before.is_none() && self.by_age.len() > but {
+            if let Some((key, _)) = self.by_age.pop_front() {
+                self.unnumber(key, self.oldest);
+            }
+            self.oldest += 1;
+        }
+    }
+
+    fn unnumber(&mut self, key: SpanKey, number: u64) {
+        if let Ok(entry) = self.numbers.find_entry(key, |known| *known == number) {
             entry.remove();
         }
-        self.oldest += 1;
+    }
+
+    /// Marks what is known now: it can be gone back to.
+    pub fn mark(&mut self) {
+        self.before = Some(Before {
+            new: self.oldest + self.by_age.len() as u64,
+            nodes: HashMap::default(),
+        });
+    }
+
+    /// Stays with what has changed since the mark.
+    pub fn keep(&mut self) {
+        self.before = None;
+    }
+
+    /// Goes back to the mark, if there is one.
+    pub fn undo(&mut self) {
+        let Some(before) = self.before.take() else {
+            return;
+        };
+        while self.oldest + self.by_age.len() as u64 > before.new
+            && let Some((key, _)) = self.by_age.pop_back()
+        {
+            self.unnumber(key, self.oldest + self.by_age.len() as u64);
+        }
+        for (number, node) in before.nodes {
+            let place = usize::try_from(number - self.oldest).ok();
+            if let Some((_, changed)) = place.and_then(|place| self.by_age.get_mut(place)) {
+                *changed = node;
+            }
+        }
+    }
+
+    /// Notes what is known before it changes.
+    fn note(&mut self, place: usize) {
+        let Some(before) = &mut self.before else {
+            return;
+        };
+        let number = self.oldest + place as u64;
+        if number < before.new
+            && let Some((_, node)) = self.by_age.get(place)
+        {
+            before.nodes.entry(number).or_insert_with(|| node.clone());
+        }
     }
 
     /// The newest, so many of them, the oldest of these first.
@@ -95,7 +154,7 @@ mod tests {
             for (step, n) in (0..).zip(steps) {
                 match n {
                     None => {
-                        nodes.forget();
+                        nodes.forget(expected.len().saturating_sub(1));
                         expected.splice(..expected.len().min(1), []);
                     }
                     Some(key) => {
@@ -109,6 +168,31 @@ mod tests {
                 }
                 let known: Vec<_> = nodes.newest(1000).map(|(key, node)| (*key, node.parent)).collect();
                 prop_assert_eq!(&known, &expected);
+                for key in 0..40 {
+                    let parent = expected.iter().find(|(known, _)| *known == key).map(|(_, parent)| *parent);
+                    prop_assert_eq!(nodes.get(key).map(|node| node.parent), parent);
+                }
+            }
+        }
+
+        #[test]
+        fn what_changed_since_a_mark_can_be_undone(before in prop::collection::vec(1..20_u64, 0..40), after in prop::collection::vec(1..40_u64, 0..40)) {
+            let mut nodes = Nodes::default();
+            for (step, key) in (0..).zip(&before) {
+                nodes.of(*key).0.parent = step;
+            }
+            nodes.forget(10);
+            let known = |nodes: &Nodes| nodes.newest(1000).map(|(key, node)| (*key, node.parent)).collect::<Vec<_>>();
+            let expected = known(&nodes);
+            for _ in 0..2 {
+                nodes.mark();
+                for (step, key) in (100..).zip(&after) {
+                    nodes.of(*key).0.parent = step;
+                    nodes.get_mut(*key).unwrap().apart = true;
+                    nodes.forget(5);
+                }
+                nodes.undo();
+                prop_assert_eq!(&known(&nodes), &expected);
                 for key in 0..40 {
                     let parent = expected.iter().find(|(known, _)| *known == key).map(|(_, parent)| *parent);
                     prop_assert_eq!(nodes.get(key).map(|node| node.parent), parent);

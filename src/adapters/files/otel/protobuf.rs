@@ -1,123 +1,14 @@
-//! OTLP traces as protobuf: the few messages and fields that usage needs, numbered as in `opentelemetry/proto/trace/v1`.
+//! OTLP traces as protobuf: the few messages and fields that usage needs, numbered as in `opentelemetry/proto/trace/v1`, one span at a time.
 
 use std::fmt::Write as _;
 
-use prost::{Message, Oneof};
-
 use super::super::line::{Context, Fault, Output};
 use super::super::scalar::Scalar;
+use super::Lengths;
 use super::attributes::Attributes;
-use super::span::{Around, Span, observe};
+use super::span::{Around, Observed, Span, observe};
 use super::traces::Traces;
-
-#[derive(Clone, PartialEq, Message)]
-struct Request {
-    #[prost(message, repeated, tag = "1")]
-    resource_spans: Vec<ResourceSpans>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ResourceSpans {
-    #[prost(message, optional, tag = "1")]
-    resource: Option<Resource>,
-    #[prost(message, repeated, tag = "2")]
-    scope_spans: Vec<ScopeSpans>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Resource {
-    #[prost(message, repeated, tag = "1")]
-    attributes: Vec<KeyValue>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ScopeSpans {
-    #[prost(message, optional, tag = "1")]
-    scope: Option<Scope>,
-    #[prost(message, repeated, tag = "2")]
-    spans: Vec<ProtoSpan>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Scope {
-    #[prost(string, tag = "1")]
-    name: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ProtoSpan {
-    #[prost(bytes = "vec", tag = "1")]
-    trace_id: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    span_id: Vec<u8>,
-    #[prost(bytes = "vec", tag = "4")]
-    parent_span_id: Vec<u8>,
-    #[prost(fixed64, tag = "7")]
-    start_time_unix_nano: u64,
-    #[prost(fixed64, tag = "8")]
-    end_time_unix_nano: u64,
-    #[prost(message, repeated, tag = "9")]
-    attributes: Vec<KeyValue>,
-    #[prost(message, optional, tag = "15")]
-    status: Option<Status>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Status {
-    #[prost(int32, tag = "3")]
-    code: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct KeyValue {
-    #[prost(string, tag = "1")]
-    key: String,
-    #[prost(message, optional, tag = "2")]
-    value: Option<AnyValue>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct AnyValue {
-    #[prost(oneof = "Value", tags = "1, 2, 3, 4")]
-    value: Option<Value>,
-}
-
-#[derive(Clone, PartialEq, Oneof)]
-enum Value {
-    #[prost(string, tag = "1")]
-    Text(String),
-    #[prost(bool, tag = "2")]
-    Bool(bool),
-    #[prost(int64, tag = "3")]
-    Int(i64),
-    #[prost(double, tag = "4")]
-    Double(f64),
-}
-
-fn attributes(pairs: &[KeyValue]) -> Attributes<'_> {
-    let mut attributes = Attributes::default();
-    for pair in pairs {
-        let Some(value) = pair.value.as_ref().and_then(|v| v.value.as_ref()) else {
-            continue;
-        };
-        let value = match value {
-            Value::Text(text) => Scalar::Text(text.as_str().into()),
-            Value::Bool(yes) => Scalar::Bool(*yes),
-            Value::Int(n) => u64::try_from(*n).map_or(Scalar::Negative(*n), Scalar::Whole),
-            Value::Double(n) => Scalar::Float(*n),
-        };
-        attributes.set(&pair.key, value);
-    }
-    attributes
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
+use super::wire::{Broken, Field, Fields};
 
 /// Reads one export request.
 pub(in super::super) fn read(
@@ -126,32 +17,162 @@ pub(in super::super) fn read(
     context: &mut Context,
     out: &mut Output,
 ) -> Result<(), Fault> {
-    let request = Request::decode(bytes).map_err(|e| Fault::whole(format!("not valid protobuf: {e}")))?;
-    for group in &request.resource_spans {
-        let resource = attributes(group.resource.as_ref().map_or(&[], |r| &r.attributes));
-        for scoped in &group.scope_spans {
-            let around = Around {
-                resource: &resource,
-                scope: scoped.scope.as_ref().map_or("", |s| &s.name),
-                line: 1,
-            };
-            for span in &scoped.spans {
-                let span = Span {
-                    trace: hex(&span.trace_id).into(),
-                    id: hex(&span.span_id).into(),
-                    parent: hex(&span.parent_span_id).into(),
-                    start: nanos(span.start_time_unix_nano),
-                    end: nanos(span.end_time_unix_nano),
-                    failed: span.status.as_ref().is_some_and(|s| s.code == 2),
-                    attributes: attributes(&span.attributes),
-                };
-                if let Err(fault) = observe(&span, &around, traces, context, out) {
-                    out.faults.push(fault);
+    let before = Lengths::of(out);
+    let mut request = Request {
+        context,
+        out,
+        spans: Vec::new(),
+    };
+    if let Err(Broken(why)) = request.read(bytes) {
+        before.restore(out);
+        return Err(Fault::whole(format!("not valid protobuf: {why}")));
+    }
+    for observed in request.spans {
+        observed.meet(traces, out);
+    }
+    Ok(())
+}
+
+struct Request<'c> {
+    context: &'c mut Context,
+    out: &'c mut Output,
+    /// What was made of its spans.
+    spans: Vec<Observed>,
+}
+
+impl Request<'_> {
+    fn read(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        let mut own = Attributes::default();
+        for field in Fields::of(bytes) {
+            if let (1, group) = field? {
+                let mut resource = Attributes::default();
+                let group = group.bytes()?;
+                for field in Fields::of(group) {
+                    if let (1, field) = field? {
+                        pairs(field.bytes()?, 1, &mut resource)?;
+                    }
+                }
+                for field in Fields::of(group) {
+                    if let (2, scoped) = field? {
+                        self.scoped(scoped.bytes()?, &resource, &mut own)?;
+                    }
                 }
             }
         }
+        Ok(())
+    }
+
+    fn scoped<'b>(
+        &mut self,
+        scoped: &'b [u8],
+        resource: &Attributes<'b>,
+        own: &mut Attributes<'b>,
+    ) -> Result<(), Broken> {
+        let mut scope = "";
+        for field in Fields::of(scoped) {
+            if let (1, field) = field? {
+                for field in Fields::of(field.bytes()?) {
+                    if let (1, name) = field? {
+                        scope = name.text()?;
+                    }
+                }
+            }
+        }
+        let around = Around {
+            resource,
+            scope,
+            line: 1,
+        };
+        for field in Fields::of(scoped) {
+            if let (2, span) = field? {
+                own.clear();
+                let span = span_of(span.bytes()?, own)?;
+                match observe(span, &around, self.context, self.out) {
+                    Ok(observed) => self.spans.extend(observed),
+                    Err(fault) => self.out.faults.push(fault),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn span_of<'s, 'b>(bytes: &'b [u8], own: &'s mut Attributes<'b>) -> Result<Span<'s, 'b>, Broken> {
+    let (mut trace, mut id, mut parent) = (&b""[..], &b""[..], &b""[..]);
+    let (mut start, mut end, mut failed) = (0, 0, false);
+    for field in Fields::of(bytes) {
+        match field? {
+            (1, field) => trace = field.bytes()?,
+            (2, field) => id = field.bytes()?,
+            (4, field) => parent = field.bytes()?,
+            (7, field) => start = field.fixed()?,
+            (8, field) => end = field.fixed()?,
+            (9, field) => pair(field.bytes()?, own)?,
+            (15, field) => {
+                for field in Fields::of(field.bytes()?) {
+                    if let (3, code) = field? {
+                        failed = code.number()? == 2;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(Span {
+        trace: hex(trace).into(),
+        id: hex(id).into(),
+        parent: hex(parent).into(),
+        start: nanos(start),
+        end: nanos(end),
+        failed,
+        attributes: own,
+    })
+}
+
+/// The attributes of a message that has them under this number.
+fn pairs<'b>(bytes: &'b [u8], number: u32, attributes: &mut Attributes<'b>) -> Result<(), Broken> {
+    for field in Fields::of(bytes) {
+        let (at, field) = field?;
+        if at == number {
+            pair(field.bytes()?, attributes)?;
+        }
     }
     Ok(())
+}
+
+fn pair<'b>(bytes: &'b [u8], attributes: &mut Attributes<'b>) -> Result<(), Broken> {
+    let (mut key, mut value) = ("", None);
+    for field in Fields::of(bytes) {
+        match field? {
+            (1, field) => key = field.text()?,
+            (2, field) => value = Some(field.bytes()?),
+            _ => {}
+        }
+    }
+    let (Some(slot), Some(value)) = (attributes.slot(key), value) else {
+        return Ok(());
+    };
+    for field in Fields::of(value) {
+        *slot = match field? {
+            (1, field) => Scalar::Text(field.text()?.into()),
+            (2, field) => Scalar::Bool(field.number()? != 0),
+            (3, field) => {
+                let number = field.number()?.cast_signed();
+                u64::try_from(number).map_or(Scalar::Negative(number), Scalar::Whole)
+            }
+            (4, field) => Scalar::Float(f64::from_bits(field.fixed()?)),
+            (_, Field::Number(_) | Field::Fixed(_) | Field::Bytes(_) | Field::Small) => continue,
+        };
+    }
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 fn nanos(time: u64) -> Scalar<'static> {

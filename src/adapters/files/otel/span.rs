@@ -9,13 +9,13 @@ use crate::domain::usage::{EventId, UsageEvent};
 use super::super::line::{Context, Fault, NO_USAGE, Output};
 use super::super::scalar::Scalar;
 use super::super::{seller, tags, tier};
-use super::attributes::{Attributes, Role, or};
-use super::node::{span_key, trace_key};
+use super::attributes::{self, Attributes, Role, or};
+use super::node::{SpanKey, span_key, trace_key};
 use super::traces::{Found, Traces};
 use super::twins::Told;
 
 /// A span as its encoding gives it.
-pub(in super::super) struct Span<'a> {
+pub(in super::super) struct Span<'s, 'a> {
     /// Identity of its trace, in hexadecimal digits.
     pub trace: Cow<'a, str>,
     /// Its own identity within the trace.
@@ -29,7 +29,7 @@ pub(in super::super) struct Span<'a> {
     /// Whether its status is an error.
     pub failed: bool,
     /// Its attributes.
-    pub attributes: Attributes<'a>,
+    pub attributes: &'s mut Attributes<'a>,
 }
 
 /// What surrounds a span.
@@ -42,29 +42,48 @@ pub(in super::super) struct Around<'s, 'a> {
     pub line: u64,
 }
 
-/// Reads one span.
+/// What a span is by itself.
+pub(in super::super) struct Observed {
+    key: SpanKey,
+    parent: SpanKey,
+    what: What,
+}
+
+enum What {
+    /// Nothing that uses tokens; whether it is an agent or a tool.
+    Other(bool),
+    /// A tool, or the like, that says tokens.
+    Tool(bool, EventId),
+    /// A call that tells no usage, under the name of why.
+    Without(&'static str, EventId),
+    /// Something that repeats what is below it; whether it is an agent or a tool.
+    Sum(bool, Box<UsageEvent>),
+    /// A call.
+    Call(Box<(UsageEvent, Told)>),
+}
+
+/// Reads one span; nothing where it matters to none.
 pub(in super::super) fn observe(
-    span: &Span<'_>,
+    span: Span<'_, '_>,
     around: &Around<'_, '_>,
-    traces: &mut Traces,
     context: &mut Context,
     out: &mut Output,
-) -> Result<(), Fault> {
-    let own = &span.attributes;
+) -> Result<Option<Observed>, Fault> {
+    let own = span.attributes;
+    own.take_over(around.scope);
     let role = own.role();
+    if role == Role::Other && (span.parent.is_empty() || span.id.is_empty()) {
+        return Ok(None);
+    }
     let key = span_key(&span.trace, &span.id);
     let parent = span_key(&span.trace, &span.parent);
-    let mut found = Found::default();
-    if matches!(role, Role::Other | Role::Tool) {
-        traces.link(key, parent, own.is_apart(), None, &mut found);
-        found.tell(out);
-        if role == Role::Tool {
-            let id = EventId::of(&[b"otel", span.trace.as_bytes(), span.id.as_bytes()]);
-            out.warnings
-                .push("spans of tools and retrievals say tokens, which are not charged");
-            out.excluded_once.push(("tool_spans", id));
-        }
-        return Ok(());
+    let observed = |what| Ok(Some(Observed { key, parent, what }));
+    let by_span = || EventId::of(&[b"otel", span.trace.as_bytes(), span.id.as_bytes()]);
+    if role == Role::Other {
+        return observed(What::Other(own.is_apart()));
+    }
+    if role == Role::Tool {
+        return observed(What::Tool(own.is_apart(), by_span()));
     }
     if key == 0 || span.trace.is_empty() {
         return Err(Fault::field("spanId", "a span without identity"));
@@ -73,7 +92,7 @@ pub(in super::super) fn observe(
         id if role == Role::Call && !id.is_empty() => known_response(id),
         _ => None,
     };
-    let id = id.unwrap_or_else(|| EventId::of(&[b"otel", span.trace.as_bytes(), span.id.as_bytes()]));
+    let id = id.unwrap_or_else(by_span);
     let failed = span.failed || !own.error.is_null();
     let provider = or(&own.provider, &own.system);
     let provider = context.label(provider, "gen_ai.provider.name")?;
@@ -89,14 +108,11 @@ pub(in super::super) fn observe(
     let provider = context.labels.get(provider);
     let (counts, declared) = own.counts(provider.as_str(), out)?;
     if role == Role::Call && (!own.has_usage() || (failed && counts.input + counts.output + counts.read == 0)) {
-        traces.link(key, parent, false, None, &mut found);
-        found.tell(out);
         let kind = if failed { "failed_calls" } else { "calls_without_usage" };
         if !failed {
             out.warnings.push(NO_USAGE);
         }
-        out.excluded_once.push((kind, id));
-        return Ok(());
+        return observed(What::Without(kind, id));
     }
     let at = context.time(or(&span.start, &span.end), "startTimeUnixNano", out)?;
     // Emitters that stream write an empty one.
@@ -118,29 +134,56 @@ pub(in super::super) fn observe(
         out.tell_empty(&event);
     }
     if matches!(role, Role::Agent | Role::Unknown) {
-        traces.link(key, parent, own.is_apart(), Some(event), &mut found);
-    } else {
-        let emitter = context.labels.get(short(emitter));
-        let end = span.end.time("endTimeUnixNano").ok();
-        let told = end.map(|(end, _)| Told {
-            trace: trace_key(&span.trace),
-            emitter,
-            end,
-        });
-        let counts = traces.call(key, parent, &event, told.as_ref(), &mut found);
-        if let Some(other) = found.suspected.filter(|_| found.taken_back.is_empty()) {
-            let [one, two] = if other < emitter {
-                [other, emitter]
-            } else {
-                [emitter, other]
-            };
-            let told = format!("calls that look like one told by two instrumentations, and count twice ({one}, {two})");
-            out.warnings.push(Label::new(&told).as_str());
-        }
-        out.events.extend(counts);
+        return observed(What::Sum(own.is_apart(), Box::new(event)));
     }
-    found.tell(out);
-    Ok(())
+    if attributes::is_of_claude_code(around.scope) {
+        out.warnings.push(CLAUDE_CODE);
+    }
+    let told = Told {
+        trace: trace_key(&span.trace),
+        emitter: context.labels.get(short(emitter)),
+        end: span.end.time("endTimeUnixNano").ok().map(|(end, _)| end),
+    };
+    observed(What::Call(Box::new((event, told))))
+}
+
+/// The request's id is all that its spans and its session logs share, and those have the answer's id, which is shared with others.
+const CLAUDE_CODE: &str =
+    "calls that Claude Code traces: its session logs tell them too, and where both are read they count twice";
+
+impl Observed {
+    /// Tells what it is among the spans of its trace.
+    pub fn meet(self, traces: &mut Traces, out: &mut Output) {
+        let Observed { key, parent, what } = self;
+        let mut found = Found::default();
+        match what {
+            What::Other(apart) => traces.link(key, parent, apart, None, &mut found),
+            What::Tool(apart, id) => {
+                traces.link(key, parent, apart, None, &mut found);
+                out.warnings
+                    .push("spans of tools and retrievals say tokens, which are not charged");
+                out.excluded_once.push(("tool_spans", id));
+            }
+            What::Without(kind, id) => {
+                traces.link(key, parent, false, None, &mut found);
+                out.excluded_once.push((kind, id));
+            }
+            What::Sum(apart, event) => traces.link(key, parent, apart, Some(*event), &mut found),
+            What::Call(call) => {
+                let (event, told) = &*call;
+                let counts = traces.call(key, parent, event, Some(told), &mut found);
+                if let Some(other) = found.suspected.filter(|_| found.taken_back.is_empty()) {
+                    let (one, two) = (other.min(told.emitter), other.max(told.emitter));
+                    let about = format!(
+                        "calls that look like one told by two instrumentations, and count twice ({one}, {two})"
+                    );
+                    out.warnings.push(Label::new(&about).as_str());
+                }
+                out.events.extend(counts);
+            }
+        }
+        found.tell(out);
+    }
 }
 
 fn known_response(id: &str) -> Option<EventId> {

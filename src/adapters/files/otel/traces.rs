@@ -9,11 +9,12 @@ use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
 use super::super::line::Output;
-use super::node::{Below, Call, Node, Priced, SpanKey};
+use super::node::{Below, Call, Lent, Node, Priced, SpanKey};
 use super::nodes::Nodes;
+use super::split::{Split, Splits};
 use super::twins::{Told, Twin, Twins};
 
-/// Spans remembered; when there are twice as many, the oldest are forgotten: 50 MB. A little less than a power of two, at which memory
+/// Spans remembered; when there are twice as many, the oldest are forgotten: 60 MB, and half as much again where all are calls that tell of caches. A little less than a power of two, at which memory
 /// would be doubled.
 const REMEMBERED: usize = 250_000;
 
@@ -32,6 +33,13 @@ pub(in super::super) struct Traces {
     changed: bool,
     /// Calls that may be told twice.
     twins: Twins,
+    before: Option<Before>,
+}
+
+/// What was known at a mark.
+struct Before {
+    held: HashMap<SpanKey, UsageEvent>,
+    changed: bool,
 }
 
 /// What a span turned out to be.
@@ -51,6 +59,8 @@ pub(in super::super) struct TakenBack {
     pub nothing: UsageEvent,
     /// It, and the call that it repeats.
     calls: (Call, Call),
+    lent: Lent,
+    split: Option<Box<Split>>,
 }
 
 /// How far back a call is looked for among those that were not handed over yet.
@@ -63,6 +73,7 @@ impl Found {
             if !back.replace(&mut out.events) {
                 out.excluded_once.push(("parent_spans", back.nothing.id));
                 out.events.push(back.nothing);
+                out.events.extend(back.lend());
             }
         }
         for id in self.repeats {
@@ -78,12 +89,29 @@ impl TakenBack {
         let newest = events.len().saturating_sub(PENDING);
         let pending = events.get_mut(newest..).unwrap_or_default();
         let mut replaced = false;
-        // Of one that is a view itself, its own views are with it.
-        for event in pending.iter_mut().filter(|event| own.is_same(by) && event.id == own.id) {
-            own.observe(event, by);
-            replaced = true;
+        // What was emptied stays so.
+        let whole = |event: &&mut UsageEvent| own.is_same(by) && event.tokens.total() > 0;
+        for event in pending.iter_mut().filter(whole) {
+            let itself = event.at == self.nothing.at;
+            if event.id == own.id {
+                // Of one that is a view itself, its own views are with it, some of which tell its usage.
+                match event.rank.authority {
+                    0 => own.observe(event, by),
+                    _ => event.id = by.id,
+                }
+                replaced |= itself;
+            } else if event.id == by.id {
+                replaced |= self.lent == Lent::Below && itself && event.rank.authority > 0;
+            }
         }
         replaced
+    }
+
+    /// What it tells of the call that it repeats, where that one tells less of caches.
+    fn lend(&self) -> Option<UsageEvent> {
+        let (own, by) = self.calls;
+        let split = self.split.as_ref().filter(|_| own.is_same(by) && own.tells_more(by));
+        split.map(|split| split.observation(by.id, self.nothing.at))
     }
 }
 
@@ -115,7 +143,7 @@ impl Traces {
         node.parent = parent;
         let (below, by) = (node.below, node.by);
         let view = below >= own && what.is_like(by);
-        let mut event = *call;
+        let (mut event, mut lent) = (*call, Lent::No);
         if let Some(told) = told.filter(|_| !view) {
             let nodes = &self.nodes;
             let above = |known| ancestors(nodes, parent).any(|above| above == known);
@@ -124,21 +152,32 @@ impl Traces {
                 Twin::Suspected(emitter) => found.suspected = Some(emitter),
                 Twin::Same(of) => {
                     what.observe(&mut event, of);
+                    if what.tells_more(of) {
+                        lent = Lent::Beside;
+                    }
                     // Whatever repeats the one repeats the other.
                     what.id = of.id;
                 }
             }
         }
-        let node = self.node(key);
-        let counts = if !view || by.id == call.id {
-            node.priced = call.at.timestamp_nanos_opt().map(|nanos| Priced {
-                call: what,
+        let priced = |of: Call, lent: Lent| {
+            call.at.timestamp_nanos_opt().map(|nanos| Priced {
+                call: of,
                 nanos,
                 by_what: own,
-            });
+                lent,
+                split: Split::of(call),
+            })
+        };
+        let node = self.node(key);
+        let counts = if !view || by.id == call.id {
+            node.priced = priced(what, lent);
             true
         } else if what.is_same(by) {
             what.observe(&mut event, by);
+            if what.tells_more(by) {
+                node.priced = priced(what.of_id(by.id), Lent::Below);
+            }
             true
         } else {
             found.repeats.push(call.id);
@@ -161,7 +200,9 @@ impl Traces {
             let node = self.node(at);
             let priced = node.priced.take_if(|priced| {
                 let repeats = priced.by_what == Below::Apart || priced.call.is_like(by);
-                priced.by_what <= below && priced.call.id != by.id && repeats
+                // What is told of a call below it is told until that one is taken back.
+                let stays = priced.lent == Lent::Below && gone != Some(priced.call.id);
+                priced.by_what <= below && priced.call.id != by.id && repeats && !stays
             });
             // A view is of the largest of several calls: the others are what a gateway asks about it. And it is of none that was taken back.
             let other = by.is_larger(node.by) || gone == Some(node.by.id);
@@ -175,25 +216,39 @@ impl Traces {
             if node.below < below || other {
                 (node.below, node.by) = (below, by);
             }
-            gone = priced.map(|priced| priced.call.id).or(gone);
+            gone = priced.as_ref().map(|priced| priced.call.id).or(gone);
             let next = node.parent;
             if node.apart {
                 below = Below::Apart;
             }
             self.changed = true;
             found.repeats.extend(self.held.remove(&at).map(|held| held.id));
-            if let Some(Priced { call, nanos, by_what }) = priced {
-                let at = DateTime::from_timestamp_nanos(nanos);
-                let mut nothing = UsageEvent::new(call.id, at, names.0, names.1);
-                if by_what == Below::Apart {
+            if let Some(priced) = priced {
+                let nanos = DateTime::from_timestamp_nanos(priced.nanos);
+                let mut nothing = UsageEvent::new(priced.call.id, nanos, names.0, names.1);
+                let lent = priced.lent != Lent::No;
+                if priced.by_what == Below::Apart || lent {
                     nothing.rank.authority = 1;
-                } else {
+                }
+                if priced.by_what != Below::Apart || lent {
                     // A response may have other observations, which count; that of this span does not.
                     nothing.rank.line = u64::MAX;
                 }
+                if priced.call.is_same(by) && priced.call.tells_more(by) {
+                    // What it tells is of that call from now on.
+                    let call = priced.call.of_id(by.id);
+                    let lent = Lent::Below;
+                    self.node(at).priced = Some(Priced {
+                        call,
+                        lent,
+                        ..priced.clone()
+                    });
+                }
                 found.taken_back.push(TakenBack {
                     nothing,
-                    calls: (call, by),
+                    calls: (priced.call, by),
+                    lent: priced.lent,
+                    split: priced.split,
                 });
             }
             at = next;
@@ -239,9 +294,7 @@ impl Traces {
             let names = (event.provider(), event.model());
             self.cover(parent, (Below::Apart, Call::of(&event)), names, found);
         }
-        while self.nodes.len() > REMEMBERED {
-            self.nodes.forget();
-        }
+        self.nodes.forget(REMEMBERED);
         let mut events: Vec<UsageEvent> = self
             .held
             .drain()
@@ -252,6 +305,8 @@ impl Traces {
                         call: Call::of(&event),
                         nanos,
                         by_what: Below::Apart,
+                        lent: Lent::No,
+                        split: Split::of(&event),
                     });
                 }
                 event
@@ -272,19 +327,47 @@ impl Traces {
         if !std::mem::take(&mut self.changed) {
             return None;
         }
-        let mut bytes = Vec::new();
+        let (mut bytes, mut splits) = (Vec::new(), Splits::default());
         for (key, node) in self.nodes.newest(KEPT) {
-            node.save(*key, &mut bytes);
+            node.save(*key, &mut splits, &mut bytes);
         }
         Some(bytes)
     }
 
     /// Takes up what `save` gave; damaged bytes end it early.
     pub fn load(&mut self, mut bytes: &[u8]) {
-        while let Some((key, node)) = Node::load(&mut bytes) {
+        let mut splits = Splits::default();
+        while let Some((key, node)) = Node::load(&mut splits, &mut bytes) {
             *self.node(key) = node;
         }
         self.changed = false;
+    }
+
+    /// Marks what is known now: it can be gone back to.
+    pub fn mark(&mut self) {
+        self.nodes.mark();
+        self.twins.mark();
+        self.before = Some(Before {
+            held: self.held.clone(),
+            changed: self.changed,
+        });
+    }
+
+    /// Stays with what has changed since the mark.
+    pub fn keep(&mut self) {
+        self.nodes.keep();
+        self.twins.keep();
+        self.before = None;
+        self.nodes.forget(REMEMBERED);
+    }
+
+    /// Goes back to the mark, if there is one.
+    pub fn undo(&mut self) {
+        self.nodes.undo();
+        self.twins.undo();
+        if let Some(before) = self.before.take() {
+            (self.held, self.changed) = (before.held, before.changed);
+        }
     }
 }
 

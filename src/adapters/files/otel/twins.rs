@@ -25,11 +25,12 @@ pub(in super::super) struct Told {
     pub trace: u64,
     /// The instrumentation.
     pub emitter: Label,
-    /// When the span ended.
-    pub end: DateTime<Utc>,
+    /// When the span ended, where it says so.
+    pub end: Option<DateTime<Utc>>,
 }
 
 /// A call that was met.
+#[derive(Clone)]
 struct Seen {
     trace: u64,
     call: Call,
@@ -60,23 +61,76 @@ pub(super) enum Twin {
     Same(Call),
 }
 
-/// The newest calls of a source, by provider and tokens.
+/// Calls by provider and tokens.
+type Kinds = HashMap<(Label, u64, u64), Vec<Seen>, rustc_hash::FxBuildHasher>;
+
+/// The newest calls of a source.
 #[derive(Default)]
-pub(super) struct Twins(HashMap<(Label, u64, u64), Vec<Seen>, rustc_hash::FxBuildHasher>);
+pub(super) struct Twins {
+    kinds: Kinds,
+    before: Option<Before>,
+}
+
+/// What was known at a mark, of what has changed since.
+#[derive(Default)]
+struct Before {
+    /// Kinds that have changed.
+    kinds: Kinds,
+    /// All of them, with these changes, where remembering started anew.
+    all: Option<Kinds>,
+}
 
 impl Twins {
+    /// Marks what is known now: it can be gone back to.
+    pub fn mark(&mut self) {
+        self.before = Some(Before::default());
+    }
+
+    /// Stays with what has changed since the mark.
+    pub fn keep(&mut self) {
+        self.before = None;
+    }
+
+    /// Goes back to the mark, if there is one.
+    pub fn undo(&mut self) {
+        let Some(before) = self.before.take() else {
+            return;
+        };
+        if let Some(all) = before.all {
+            self.kinds = all;
+        }
+        for (kind, seen) in before.kinds {
+            match seen.is_empty() {
+                true => self.kinds.remove(&kind),
+                false => self.kinds.insert(kind, seen),
+            };
+        }
+    }
+
+    /// The calls of a kind, to be changed.
+    fn of(&mut self, kind: (Label, u64, u64)) -> &mut Vec<Seen> {
+        if self.kinds.len() >= REMEMBERED {
+            let all = std::mem::take(&mut self.kinds);
+            if let Some(before) = &mut self.before {
+                before.all.get_or_insert(all);
+            }
+        }
+        let known = self.kinds.entry(kind).or_default();
+        if let Some(before) = self.before.as_mut().filter(|before| before.all.is_none()) {
+            before.kinds.entry(kind).or_insert_with(|| known.clone());
+        }
+        known
+    }
+
     /// Looks for a call of the same provider with as much input and output at the same time from another emitter, and remembers this one.
     /// `above` says whether a span lies above that of the call: what those tell is told by the tree.
     pub fn meet(&mut self, key: SpanKey, call: &UsageEvent, told: &Told, above: impl Fn(SpanKey) -> bool) -> Twin {
         let (input, output) = (call.tokens.prompt(), call.tokens.get(Bucket::Output));
-        if output == 0 {
+        let Some(until) = told.end.filter(|_| output > 0) else {
             return Twin::None;
-        }
-        if self.0.len() >= REMEMBERED {
-            self.0.clear();
-        }
-        let (start, end, own) = (call.at, told.end, Call::of(call));
-        let known = self.0.entry((call.provider(), input, output)).or_default();
+        };
+        let (start, end, own) = (call.at, until, Call::of(call));
+        let known = self.of((call.provider(), input, output));
         let again = |seen: &&Seen| seen.tellers.iter().any(|(known, _)| *known == key);
         if let Some(seen) = known.iter().find(again) {
             let [(first, _), ..] = seen.tellers;
@@ -142,7 +196,7 @@ mod tests {
         let told = Told {
             trace: 1,
             emitter: emitter.into(),
-            end: at(end),
+            end: Some(at(end)),
         };
         match twins.meet(id.into(), &call(id, start, output), &told, |_| false) {
             Twin::Same(call) => Some(call.id.0[0]),
@@ -199,11 +253,37 @@ mod tests {
     }
 
     #[test]
+    fn what_was_met_since_a_mark_can_be_undone() {
+        let mut twins = Twins::default();
+        assert_eq!(meet(&mut twins, 1, "a", (0, 900), 100), None);
+        // So many kinds make remembering start anew.
+        for kinds in [0, REMEMBERED as u64 + 1] {
+            twins.mark();
+            assert_eq!(meet(&mut twins, 2, "b", (100, 800), 100), Some(1), "{kinds}");
+            for kind in 0..kinds {
+                meet(&mut twins, 3, "a", (0, 900), 1_000 + kind);
+            }
+            assert_eq!(meet(&mut twins, 4, "c", (100, 800), 77), None);
+            twins.undo();
+        }
+        assert_eq!(
+            meet(&mut twins, 5, "b", (100, 800), 77),
+            None,
+            "what was with it is gone"
+        );
+        assert_eq!(
+            meet(&mut twins, 6, "b", (100, 800), 100),
+            Some(1),
+            "and it is free again"
+        );
+    }
+
+    #[test]
     fn other_traces_and_models_are_suspected_and_what_lies_above_is_left_to_the_tree() {
         let told = |trace, emitter: &str| Told {
             trace,
             emitter: emitter.into(),
-            end: at(900),
+            end: Some(at(900)),
         };
         let mut twins = Twins::default();
         assert_eq!(twins.meet(1, &call(1, 0, 7), &told(1, "a"), |_| false), Twin::None);

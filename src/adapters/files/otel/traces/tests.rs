@@ -218,3 +218,102 @@ fn an_agent_span_without_calls_is_priced_until_one_is_met_in_a_later_run() {
     assert_eq!((merged.id, merged.tokens.total()), (EventId([1; 16]), 0));
     Traces::default().load(&[1, 2, 3]);
 }
+
+/// What only the upper span tells of caches counts wherever it comes from: these spans in every order, those of each run handed over at its
+/// end, are these calls with so many tokens from the cache. Each is told twice over where `again`.
+fn cached(spans: &[(u64, u64, UsageEvent)], expected: &[(u8, u64)], again: bool) {
+    let all: u32 = (1 << spans.len()) - 1;
+    for order in orders(spans.len()) {
+        for ends in (all / 2 + 1)..=all {
+            let (mut traces, mut out) = (Traces::default(), Output::default());
+            let mut kept = std::collections::BTreeMap::<u8, UsageEvent>::new();
+            for place in order.iter().chain(order.iter().filter(|_| again)) {
+                let (key, parent, call) = spans[*place];
+                let mut found = Found::default();
+                out.events.extend(traces.call(key, parent, &call, None, &mut found));
+                found.tell(&mut out);
+                let nth = order.iter().position(|known| known == place).unwrap();
+                if ends & 1 << nth != 0 {
+                    let saved = traces.save().unwrap_or_default();
+                    traces = Traces::default();
+                    traces.load(&saved);
+                    for call in out.events.drain(..) {
+                        let known = kept.get(&call.id.0[0]).copied().unwrap_or(call);
+                        kept.insert(call.id.0[0], known.merge(call));
+                    }
+                }
+            }
+            let told: Vec<_> = kept
+                .values()
+                .filter(|call| call.tokens.total() > 0)
+                .map(|call| (call.id.0[0], call.tokens.get(Bucket::CacheRead), call.tokens.prompt()))
+                .collect();
+            let expected: Vec<_> = expected.iter().map(|(id, read)| (*id, *read, 10)).collect();
+            assert_eq!(told, expected, "{order:?}, runs end: {ends:b}");
+        }
+    }
+}
+
+#[test]
+fn what_an_upper_span_tells_of_caches_counts_in_any_order_and_over_runs() {
+    let plain = |n: u8| {
+        let mut call = answer(n, "m", 100);
+        call.tokens.set(Bucket::InputUncached, 10);
+        call
+    };
+    let telling = |n: u8| {
+        let mut call = plain(n);
+        call.tokens.set(Bucket::InputUncached, 3);
+        call.tokens.set(Bucket::CacheRead, 7);
+        call
+    };
+    for again in [false, true] {
+        cached(&[(1, 0, telling(1)), (2, 1, plain(2))], &[(2, 7)], again);
+        cached(&[(1, 0, telling(1)), (2, 1, telling(2))], &[(2, 7)], again);
+        // With others between them, one of which tells it.
+        for tells in 1..4 {
+            let of = |n| if n == tells { telling(n) } else { plain(n) };
+            cached(&[(1, 0, of(1)), (2, 1, of(2)), (3, 2, of(3))], &[(3, 7)], again);
+            cached(
+                &[(1, 0, of(1)), (2, 1, of(2)), (3, 2, of(3)), (4, 3, of(4))],
+                &[(4, 7)],
+                again,
+            );
+        }
+    }
+}
+
+#[test]
+fn what_an_upper_span_tells_of_one_call_stays_where_another_comes_beside_that() {
+    let mut outer = answer(1, "m", 100);
+    outer.tokens.set(Bucket::CacheRead, 7);
+    let (large, small) = (answer(2, "m", 100), answer(3, "m", 60));
+    always(
+        &[(1, 0, Ok(outer)), (2, 1, Ok(large)), (3, 1, Ok(small))],
+        &[(2, 100), (3, 60)],
+    );
+}
+
+#[test]
+fn what_was_not_recorded_is_taken_back_again() {
+    let mut traces = Traces::default();
+    traces.link(1, 0, true, Some(event(1)), &mut Found::default());
+    traces.call(11, 0, &answer(11, "m", 100), None, &mut Found::default());
+    settled(&mut traces);
+    traces.save();
+    for _ in 0..3 {
+        traces.undo();
+        traces.mark();
+        let mut found = Found::default();
+        assert!(traces.call(3, 1, &event(3), None, &mut found).is_some());
+        assert!(traces.call(12, 11, &answer(12, "m", 100), None, &mut found).is_some());
+        let back: Vec<_> = found.taken_back.iter().map(|back| back.nothing.id.0[0]).collect();
+        assert_eq!(back, [1, 11]);
+        assert!(traces.save().is_some());
+    }
+    traces.keep();
+    traces.undo();
+    let mut found = Found::default();
+    traces.call(3, 1, &event(3), None, &mut found);
+    assert!(found.taken_back.is_empty());
+}

@@ -1,0 +1,179 @@
+//! What is known of a span, as the bytes that are saved from run to run.
+
+use super::node::{Below, Call, Lent, Node, Priced, SpanKey};
+use super::split::Splits;
+use crate::domain::usage::EventId;
+
+/// Marks what this version saved: calls follow with their size, family and detail.
+const WITH_CALLS: u8 = 32;
+/// Marks what was priced of which the split follows, and what is lent; beside the detail of the call.
+const WITH_SPLIT: u8 = 128;
+const LENT_BELOW: u8 = 64;
+const LENT_BESIDE: u8 = 32;
+const DETAIL: u8 = 3;
+
+/// The next bytes.
+pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (front, rest) = bytes.split_first_chunk::<N>()?;
+    *bytes = rest;
+    Some(*front)
+}
+
+impl Node {
+    /// Writes it as what is saved from run to run.
+    pub fn save(&self, key: SpanKey, splits: &mut Splits, bytes: &mut Vec<u8>) {
+        let rest = |call: Call, marks: u8, bytes: &mut Vec<u8>| {
+            bytes.extend_from_slice(&call.size.to_le_bytes());
+            bytes.extend_from_slice(&call.family.to_le_bytes());
+            bytes.push(call.detail | marks);
+        };
+        bytes.extend_from_slice(&key.to_le_bytes());
+        bytes.extend_from_slice(&self.parent.to_le_bytes());
+        let covered = self.below > Below::Nothing;
+        let by_what = self.priced.as_ref().map_or(Below::Apart, |priced| priced.by_what);
+        bytes.push(
+            u8::from(covered)
+                | u8::from(self.priced.is_some()) << 1
+                | ordinal(self.below, Below::Call) << 2
+                | u8::from(self.apart) << 4
+                | WITH_CALLS
+                | ordinal(by_what, Below::Apart) << 6,
+        );
+        if let Some(priced) = &self.priced {
+            bytes.extend_from_slice(&priced.call.id.0);
+            bytes.extend_from_slice(&priced.nanos.to_le_bytes());
+            let with_split = if priced.split.is_some() { WITH_SPLIT } else { 0 };
+            let lent = match priced.lent {
+                Lent::No => 0,
+                Lent::Beside => LENT_BESIDE,
+                Lent::Below => LENT_BELOW,
+            };
+            rest(priced.call, with_split | lent, bytes);
+            if let Some(split) = &priced.split {
+                splits.save(split, bytes);
+            }
+        }
+        if covered {
+            bytes.extend_from_slice(&self.by.id.0);
+            rest(self.by, 0, bytes);
+        }
+    }
+
+    /// Reads one and what follows it.
+    pub fn load(splits: &mut Splits, bytes: &mut &[u8]) -> Option<(SpanKey, Node)> {
+        fn rest(id: EventId, bytes: &mut &[u8]) -> Option<(Call, u8)> {
+            let size = u32::from_le_bytes(take::<4>(bytes)?);
+            let family = u32::from_le_bytes(take::<4>(bytes)?);
+            let [marked] = take::<1>(bytes)?;
+            let call = Call {
+                id,
+                size,
+                family,
+                detail: marked & DETAIL,
+            };
+            Some((call, marked))
+        }
+        let key = u64::from_le_bytes(take::<8>(bytes)?);
+        let parent = u64::from_le_bytes(take::<8>(bytes)?);
+        let [flags] = take::<1>(bytes)?;
+        let with_calls = flags & WITH_CALLS != 0;
+        let priced = if flags & 2 == 0 {
+            None
+        } else {
+            let id = EventId(take::<16>(bytes)?);
+            let nanos = i64::from_le_bytes(take::<8>(bytes)?);
+            let (call, marked) = match with_calls {
+                true => rest(id, bytes)?,
+                false => (Call { id, ..Call::default() }, 0),
+            };
+            let split = match marked & WITH_SPLIT {
+                0 => None,
+                _ => Some(splits.load(bytes)?),
+            };
+            let lent = match marked & (LENT_BELOW | LENT_BESIDE) {
+                0 => Lent::No,
+                LENT_BESIDE => Lent::Beside,
+                _ => Lent::Below,
+            };
+            Some(Priced {
+                call,
+                nanos,
+                by_what: by_ordinal(flags >> 6, Below::Apart),
+                lent,
+                split,
+            })
+        };
+        let below = match flags & 1 {
+            0 => Below::Nothing,
+            _ => by_ordinal(flags >> 2, Below::Call),
+        };
+        let by = if with_calls && flags & 1 != 0 {
+            let id = EventId(take::<16>(bytes)?);
+            rest(id, bytes)?.0
+        } else {
+            Call::default()
+        };
+        let apart = flags & 16 != 0;
+        let node = Node {
+            parent,
+            below,
+            by,
+            apart,
+            priced,
+        };
+        Some((key, node))
+    }
+}
+
+/// Two bits of what is saved, of which 0 is what earlier versions meant by writing none.
+fn ordinal(below: Below, usual: Below) -> u8 {
+    match below {
+        _ if below == usual => 0,
+        Below::Nothing | Below::Apart => 1,
+        Below::Silent => 2,
+        Below::Call => 3,
+    }
+}
+
+fn by_ordinal(bits: u8, usual: Below) -> Below {
+    match bits & 3 {
+        0 => usual,
+        1 => Below::Apart,
+        2 => Below::Silent,
+        _ => Below::Call,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_earlier_versions_saved_is_taken_up() {
+        // A span that a call lies below, and an agent's that was priced.
+        let mut bytes = [
+            &7u64.to_le_bytes()[..],
+            &[0; 8],
+            &[1],
+            &8u64.to_le_bytes(),
+            &[0; 8],
+            &[2],
+            &[9; 24],
+        ]
+        .concat();
+        bytes.push(1);
+        let mut rest = bytes.as_slice();
+        let (key, node) = Node::load(&mut Splits::default(), &mut rest).unwrap();
+        assert_eq!(
+            (key, node.below, node.by, node.apart),
+            (7, Below::Call, Call::default(), false)
+        );
+        let (key, node) = Node::load(&mut Splits::default(), &mut rest).unwrap();
+        let priced = node.priced.unwrap();
+        assert_eq!(
+            (key, node.below, priced.call.id, priced.by_what),
+            (8, Below::Nothing, EventId([9; 16]), Below::Apart)
+        );
+        assert!(Node::load(&mut Splits::default(), &mut rest).is_none());
+    }
+}

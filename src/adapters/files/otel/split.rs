@@ -1,0 +1,150 @@
+//! How a call splits its tokens, kept for the time at which it turns out to be a view of another that tells less of them.
+
+use chrono::{DateTime, Utc};
+
+use super::node::Call;
+use super::saved::take;
+use crate::domain::label::Label;
+use crate::domain::usage::{Bucket, EventId, USAGE_DIMENSIONS, UsageEvent};
+
+/// Counts of text by bucket, the thoughts behind them, and what decides their prices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Split {
+    counts: [u32; Bucket::TEXT.len() + 1],
+    names: Names,
+}
+
+type Names = [Label; USAGE_DIMENSIONS.len()];
+
+impl Split {
+    /// That of a call which tells of caches; nothing where there is more to it than counts of text that fit.
+    pub fn of(call: &UsageEvent) -> Option<Box<Self>> {
+        if !Call::of(call).tells_of_caches() || call.tokens.has_media() {
+            return None;
+        }
+        let told = Bucket::TEXT.into_iter().map(|bucket| call.tokens.get(bucket));
+        let mut counts = [0; Bucket::TEXT.len() + 1];
+        for (count, told) in counts.iter_mut().zip(told.chain([call.tokens.reasoning])) {
+            *count = u32::try_from(told).ok()?;
+        }
+        let names = USAGE_DIMENSIONS.map(|dimension| call.dimensions.get(dimension));
+        Some(Box::new(Split { counts, names }))
+    }
+
+    /// Another observation of a call that is told by this one's tokens. Who asked is told by the others.
+    pub fn observation(&self, id: EventId, at: DateTime<Utc>) -> UsageEvent {
+        let mut event = UsageEvent::new(id, at, Label::EMPTY, Label::EMPTY);
+        for (dimension, name) in USAGE_DIMENSIONS.into_iter().zip(self.names) {
+            event.dimensions.set(dimension, name);
+        }
+        let [text @ .., reasoning] = self.counts;
+        for (bucket, count) in Bucket::TEXT.into_iter().zip(text) {
+            event.tokens.set(bucket, count.into());
+        }
+        event.tokens.reasoning = reasoning.into();
+        event.rank.authority = 1;
+        event.sidechain = true;
+        event
+    }
+}
+
+/// Writes splits and reads them. Names are mostly those of the one before.
+#[derive(Default)]
+pub(super) struct Splits {
+    names: Names,
+}
+
+/// Marks a split whose names follow.
+const OTHER: u8 = 1;
+
+impl Splits {
+    /// Writes one.
+    pub fn save(&mut self, split: &Split, bytes: &mut Vec<u8>) {
+        for mut count in split.counts {
+            while count >= 0x80 {
+                bytes.push(0x80 | count.to_le_bytes().first().copied().unwrap_or(0));
+                count >>= 7;
+            }
+            bytes.extend(u8::try_from(count));
+        }
+        if split.names == self.names {
+            return bytes.push(0);
+        }
+        bytes.push(OTHER);
+        for name in split.names {
+            let text = name.as_str();
+            // No label is longer.
+            bytes.extend_from_slice(&u16::try_from(text.len()).unwrap_or(0).to_le_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        self.names = split.names;
+    }
+
+    /// Reads one.
+    pub fn load(&mut self, bytes: &mut &[u8]) -> Option<Box<Split>> {
+        let mut counts = [0; Bucket::TEXT.len() + 1];
+        for count in &mut counts {
+            for shift in (0..u32::BITS).step_by(7) {
+                let [byte] = take::<1>(bytes)?;
+                *count |= u32::from(byte & 0x7f) << shift;
+                if byte & 0x80 == 0 {
+                    break;
+                }
+            }
+        }
+        if take::<1>(bytes)? == [OTHER] {
+            for name in &mut self.names {
+                let length = u16::from_le_bytes(take::<2>(bytes)?);
+                let (text, rest) = bytes.split_at_checked(length.into())?;
+                *name = Label::new(std::str::from_utf8(text).ok()?);
+                *bytes = rest;
+            }
+        }
+        let names = self.names;
+        Some(Box::new(Split { counts, names }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::dimension::Dimension;
+
+    fn call(model: &str, read: u64) -> UsageEvent {
+        let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+        let mut call = UsageEvent::new(EventId([1; 16]), at, "p".into(), model.into());
+        call.dimensions.set(Dimension::Tier, "batch".into());
+        call.tokens.set(Bucket::CacheRead, read);
+        call.tokens.set(Bucket::Output, 300);
+        call.tokens.reasoning = 200;
+        call
+    }
+
+    #[test]
+    fn what_is_saved_of_splits_is_what_is_loaded() {
+        let calls = [("m", 7), ("m", 1 << 31), ("n", 127), ("n", 128)].map(|(model, read)| call(model, read));
+        let (mut saving, mut bytes) = (Splits::default(), Vec::new());
+        for call in &calls {
+            saving.save(&Split::of(call).unwrap(), &mut bytes);
+        }
+        assert!(bytes.len() < 90, "{}", bytes.len());
+        let (mut loading, mut rest) = (Splits::default(), bytes.as_slice());
+        for call in &calls {
+            let split = loading.load(&mut rest).unwrap();
+            let told = split.observation(call.id, call.at);
+            assert_eq!((told.tokens, told.model()), (call.tokens, call.model()));
+            assert_eq!(told.dimensions.get(Dimension::Tier), "batch".into());
+        }
+        assert!(rest.is_empty() && loading.load(&mut rest).is_none());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_kept() {
+        for (bucket, count) in [(Bucket::AudioIn, 1), (Bucket::CacheRead, 1 << 32)] {
+            let mut call = call("m", 7);
+            call.tokens.set(bucket, count);
+            assert!(Split::of(&call).is_none());
+        }
+        assert!(Split::of(&call("m", 0)).is_none(), "it tells nothing of caches");
+    }
+}
