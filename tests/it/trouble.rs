@@ -157,6 +157,36 @@ fn output_that_cannot_be_written_is_told() {
     }
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn output_for_which_there_is_no_room_leaves_the_earlier_file() {
+    let folder = home();
+    let path = folder.path();
+    let limited = |blocks: u32| {
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let mut limited = Command::new("sh");
+        limited.current_dir(path).env_clear().env("HOME", path);
+        limited.args(["-c", &script, env!("CARGO_BIN_EXE_finops"), "completions", "bash"]);
+        limited.args(["--output", "written"]).output().unwrap()
+    };
+    let target = || std::fs::read_to_string(path.join("of-last-night")).unwrap();
+    std::fs::write(path.join("of-last-night"), "whole").unwrap();
+    std::os::unix::fs::symlink("of-last-night", path.join("written")).unwrap();
+    let full = limited(1);
+    assert_eq!(full.status.code(), Some(3), "{}", err(&full));
+    assert!(err(&full).contains("cannot write `written`"), "{}", err(&full));
+    assert_eq!(target(), "whole");
+    let whole = limited(1000);
+    assert_eq!(whole.status.code(), Some(0), "{}", err(&whole));
+    assert!(target().contains("complete"), "{}", target());
+    let left = std::fs::read_dir(path).unwrap().filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_string_lossy().contains(".part")
+    });
+    assert_eq!(left.count(), 0);
+    assert!(path.join("written").is_symlink());
+}
+
 /// The program as someone who is not allowed everything, wherever the program lies: what it is started from is at hand already.
 #[cfg(target_os = "linux")]
 fn nobody(folder: &Path) -> Command {

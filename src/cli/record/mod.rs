@@ -81,8 +81,11 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
         &|| false,
     );
     bar.finish();
-    if let Some(mut file) = rejects {
-        std::io::Write::flush(&mut file)?;
+    if let (Some(mut file), Some(path)) = (rejects, &args.rejects) {
+        std::io::Write::flush(&mut file).map_err(|cause| {
+            CliError::incomplete(format!("cannot write `{}`: {cause}", path.display()))
+                .hint("what could be read is recorded; the same command keeps all that is rejected when there is room")
+        })?;
     }
     let collection = collection?;
     talk(ctx, &collection, args.rejects.is_none().then_some(REJECTS));
