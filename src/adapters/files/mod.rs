@@ -26,6 +26,7 @@ mod gemini;
 mod grid;
 mod helicone;
 mod iterations;
+mod joined;
 mod keys;
 mod langfuse;
 mod line;
@@ -34,6 +35,7 @@ mod manifests;
 mod media;
 mod memo;
 mod mixed;
+mod noted;
 mod objects;
 mod one;
 mod otel;
@@ -73,7 +75,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use thiserror::Error;
 
 use crate::domain::dimension::{Dimension, Dimensions};
@@ -239,6 +241,9 @@ impl FromStr for FileFormat {
     }
 }
 
+/// How far the clock of a sender may be ahead before its records count as absurd.
+pub const CLOCK_SKEW: TimeDelta = TimeDelta::days(1);
+
 /// What to read and how.
 #[derive(Clone)]
 pub struct FileSourceOptions {
@@ -256,7 +261,7 @@ pub struct FileSourceOptions {
     pub columns: Option<Arc<Columns>>,
     /// What a report asks of bills; none where they are recorded, with all that they tell.
     pub asked: Option<Asked>,
-    /// Records of a later time are rejected as implausible.
+    /// Records of a later time are rejected as implausible: now, and [`CLOCK_SKEW`] more.
     pub latest: DateTime<Utc>,
     /// Looks up an environment variable.
     pub env: fn(&str) -> Option<String>,
@@ -338,6 +343,13 @@ impl UsageSource for FileSource {
                 unread: known.len() as u64,
                 ..Progress::default()
             });
+        }
+        if search.is_empty() && search.passed > 0 {
+            sink.warn(
+                "files in folders, with names that end in none of .jsonl, .ndjson, .json, .csv and .parquet (also packed): name them, or give \
+                 a pattern",
+                search.passed,
+            );
         }
         read::read_all(&self.options, &search, known, sink)?;
         search.failure()

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{cloud, env, secret, time_budget};
 use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions, Shares};
 use crate::adapters::clock::SystemClock;
-use crate::adapters::files::{Asked, Columns, FileFinder, FileFormat, FileSource, FileSourceOptions, ObjectSource};
+use crate::adapters::files::{
+    Asked, CLOCK_SKEW, Columns, FileFinder, FileFormat, FileSource, FileSourceOptions, ObjectSource,
+};
 use crate::adapters::secret::for_header;
 use crate::adapters::sqlite::SqliteLedger;
 use crate::adapters::traces::TracedSource;
@@ -238,9 +240,6 @@ fn columns(source: &SourceConfig) -> Result<Option<Arc<Columns>>, CliError> {
             .hint("docs/usage-format.md shows how foreign columns are named")),
     }
 }
-
-/// How far the clock of a machine that writes logs may be ahead before its records count as absurd.
-const CLOCK_SKEW: TimeDelta = TimeDelta::days(1);
 
 /// The format of a kind.
 #[must_use]
