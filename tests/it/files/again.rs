@@ -143,7 +143,7 @@ fn what_was_refused_while_the_clock_was_behind_is_read_when_it_is_right() {
     let far = call("far").replace("2026-09-01", "2090-01-01");
     fs::write(base.join("a.jsonl"), calls(0..3) + &far).unwrap();
     let mut kept = Kept::default();
-    let mut read_at = |latest: &str, kept: &mut Kept| {
+    let read_at = |latest: &str, kept: &mut Kept| {
         kept.rejected.clear();
         kept.progress = finops::ports::Progress::default();
         let known = kept.checkpoints.clone();
@@ -234,7 +234,7 @@ fn a_last_row_without_a_line_end_waits_while_its_file_is_written() {
     let (base, table) = (folder.path(), folder.path().join("a.csv"));
     let now = DateTime::<Utc>::from(SystemTime::now());
     let mut kept = Kept::default();
-    let mut read_at = |at_time: DateTime<Utc>, kept: &mut Kept| {
+    let read_at = |at_time: DateTime<Utc>, kept: &mut Kept| {
         let known = kept.checkpoints.clone();
         at(base, at_time + CLOCK_SKEW).read(&known, kept).unwrap();
         kept.totals()[4]

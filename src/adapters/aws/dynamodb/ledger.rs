@@ -1,6 +1,6 @@
 //! The [`Ledger`] on DynamoDB. `docs/aws.md` shows the layout with sizes and costs.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, TimeDelta, Utc};
