@@ -30,7 +30,7 @@ pub struct RecordArgs {
     /// Exit with 1 when a call has no price
     #[arg(long)]
     pub strict: bool,
-    /// Keep rejected records in this file, one JSON object a line
+    /// Keep rejected records in this file, one JSON object a line; also those that earlier runs rejected
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub rejects: Option<PathBuf>,
 }
