@@ -464,3 +464,19 @@ fn a_ledger_that_may_only_be_read_is_read() {
         set([0o644, 0o755]);
     }
 }
+
+#[test]
+#[cfg(unix)]
+fn a_pipe_in_the_settings_is_told_and_not_waited_at() {
+    let folder = home();
+    let path = folder.path();
+    calls(path, "a.jsonl", 10);
+    let made = Command::new("mkfifo").arg(path.join("pipe")).status().unwrap();
+    assert!(made.success());
+    let config = CONFIG.replace("[\"usage\"]", "[\"usage\", \"pipe\"]");
+    std::fs::write(path.join("finops.toml"), config).unwrap();
+    let output = finops(path, &["run"]);
+    assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    assert!(err(&output).contains("no regular file"), "{}", err(&output));
+    assert_eq!(events(path), 10);
+}

@@ -94,6 +94,17 @@ impl Search {
         }
     }
 
+    /// Leaves out pipes and devices, and says so: one would wait at them.
+    pub fn keep_files(&mut self) {
+        let found = std::mem::take(&mut self.found);
+        let (files, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.metadata.is_file());
+        self.found = files;
+        for other in others {
+            let cause = "it is no regular file, and what comes through a pipe is read by `finops record PATH` alone";
+            self.fail(&other.path, &cause);
+        }
+    }
+
     fn add(&mut self, path: PathBuf, named: bool) {
         match path.metadata() {
             // A pipe or device has no size and no offset, but can be read when it is named.

@@ -293,6 +293,7 @@ impl FileSourceOptions {
 /// Usage in files.
 pub struct FileSource {
     options: FileSourceOptions,
+    files_only: bool,
     usual: Usual,
 }
 
@@ -302,7 +303,17 @@ impl FileSource {
     pub fn new(options: FileSourceOptions) -> Self {
         FileSource {
             options,
+            files_only: false,
             usual: Usual::default(),
+        }
+    }
+
+    /// The same without pipes and devices, which are told as what cannot be read: a job that nobody watches would wait at them for ever.
+    #[must_use]
+    pub fn of_files_only(self) -> Self {
+        FileSource {
+            files_only: true,
+            ..self
         }
     }
 
@@ -322,6 +333,9 @@ impl FileSource {
     fn search(&self) -> Result<Search, SourceError> {
         let mut search = discover::discover(&self.options.paths, &self.options.base, self.options.env)?;
         self.usual.tell(&mut search);
+        if self.files_only {
+            search.keep_files();
+        }
         Ok(search)
     }
 }

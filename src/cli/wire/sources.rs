@@ -142,7 +142,8 @@ pub fn configured(ctx: &Context<'_>) -> Result<Vec<FileSource>, CliError> {
     }
     let of_files = |source: &&SourceConfig| source.key.is_none() && !source.is_in_bucket();
     let of_files: Vec<SourceConfig> = ctx.config.sources.iter().filter(of_files).cloned().collect();
-    files(ctx, &of_files, &ctx.config.base)
+    let sources = files(ctx, &of_files, &ctx.config.base)?;
+    Ok(sources.into_iter().map(FileSource::of_files_only).collect())
 }
 
 /// Where logs were looked for, where all sources are at their usual places and none of these holds a file.
