@@ -28,6 +28,11 @@ use crate::domain::usage::{EventBatch, EventId, UsageEvent};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint(pub Vec<u8>);
 
+impl Checkpoint {
+    /// That of an input of which nothing is kept any more: a ledger that is given it forgets the one it has.
+    pub const NONE: Checkpoint = Checkpoint(Vec::new());
+}
+
 /// The checkpoints of one source by the adapter's own key.
 pub type Checkpoints = HashMap<String, Checkpoint>;
 
@@ -62,6 +67,10 @@ pub trait Sink: Send {
     fn bill(&mut self, bill: Bill) -> Result<(), StoreError>;
     /// Everything handed over before from the input `key` is covered by `at`.
     fn checkpoint(&mut self, key: &str, at: Checkpoint) -> Result<(), StoreError>;
+    /// Whether all records that are not usable are kept somewhere, so that those told before are told again.
+    fn keeps_rejections(&self) -> bool {
+        false
+    }
     /// A record that is not usable.
     fn reject(&mut self, rejection: Rejection);
     /// A record that is understood and is no spend, by kind: `failed_calls`, `response_cache_hits`, `synthetic`, …

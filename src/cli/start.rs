@@ -101,12 +101,46 @@ fn start(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mu
     let exit = dispatch(&mut ctx, &cli.command)?;
     // A command that fails leaves an earlier file alone.
     if let Some(path) = output {
-        std::fs::write(&path, &file).map_err(|cause| {
+        write_whole(&path, &file).map_err(|cause| {
             CliError::incomplete(format!("cannot write `{}`: {cause}", path.display()))
                 .hint("check the folder and its permissions")
         })?;
     }
     Ok(exit)
+}
+
+/// Writes a file whole or not at all: beside it first, so that a disk that is full leaves what is there as it is.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    // What a link leads to is written, and the link stays.
+    let there = path.symlink_metadata().is_ok();
+    let target = match path.canonicalize() {
+        Ok(target) => target,
+        Err(_) if there => return std::fs::write(path, bytes),
+        Err(_) => path.to_owned(),
+    };
+    let known = std::fs::metadata(&target).ok();
+    let Some(name) = target
+        .file_name()
+        .filter(|_| known.as_ref().is_none_or(std::fs::Metadata::is_file))
+    else {
+        // A device or a pipe has nothing beside it.
+        return std::fs::write(path, bytes);
+    };
+    let name = format!(".{}.{}.part", name.to_string_lossy(), std::process::id());
+    let beside = target.with_file_name(name);
+    let mut file = match std::fs::File::create_new(&beside) {
+        // Whoever may write the file alone writes it where it lies.
+        Err(cause) if there && cause.kind() == std::io::ErrorKind::PermissionDenied => {
+            return std::fs::write(path, bytes);
+        }
+        created => created?,
+    };
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| known.map_or(Ok(()), |known| file.set_permissions(known.permissions())))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&beside, &target));
+    written.inspect_err(|_| drop(std::fs::remove_file(&beside)))
 }
 
 fn dispatch(ctx: &mut Context<'_>, command: &Command) -> Result<Exit, CliError> {

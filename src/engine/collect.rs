@@ -297,6 +297,10 @@ impl Sink for Collector<'_, '_> {
         Ok(())
     }
 
+    fn keeps_rejections(&self) -> bool {
+        self.reading.rejects.is_some()
+    }
+
     fn reject(&mut self, rejection: Rejection) {
         self.reading.out.rejected += 1;
         if let Some(file) = &mut self.reading.rejects {

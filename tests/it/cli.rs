@@ -171,7 +171,13 @@ fn bad_records_and_strictness_decide_the_exit_code() {
     let bad = home.run(&["record", "bad.jsonl", "--now", NOW, "--rejects", "rejects.jsonl"]);
     assert_eq!(code(&bad), 2);
     assert!(err(&bad).contains("bad.jsonl:5: "), "{}", err(&bad));
-    assert!(!std::fs::read(home.path().join("rejects.jsonl")).unwrap().is_empty());
+    let rejected = std::fs::read(home.path().join("rejects.jsonl")).unwrap();
+    assert!(!rejected.is_empty());
+    // The hint of a run that has kept them nowhere can be followed.
+    assert_eq!(code(&home.run(&["record", "bad.jsonl", "--now", NOW])), 0);
+    let again = home.run(&["record", "bad.jsonl", "--now", NOW, "--rejects", "again.jsonl"]);
+    assert_eq!(code(&again), 2);
+    assert_eq!(std::fs::read(home.path().join("again.jsonl")).unwrap(), rejected);
     let missing = home.run(&["record", "nowhere.jsonl", "--now", NOW]);
     assert_eq!(code(&missing), 3);
     assert!(err(&missing).contains("hint: "), "{}", err(&missing));

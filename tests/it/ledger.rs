@@ -201,6 +201,12 @@ fn checkpoints_are_stored_with_what_they_cover() {
             "{store}"
         );
         assert!(ledger.checkpoints("other").unwrap().is_empty());
+        for key in ["a.jsonl", "never-there.jsonl"] {
+            let mut none = batch([]);
+            none.checkpoints.push(("logs".into(), key.into(), Checkpoint::NONE));
+            ledger.record(&none, &Flat, now()).unwrap();
+            assert!(ledger.checkpoints("logs").unwrap().is_empty(), "{store}");
+        }
     });
 }
 

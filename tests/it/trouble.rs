@@ -157,6 +157,36 @@ fn output_that_cannot_be_written_is_told() {
     }
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn output_for_which_there_is_no_room_leaves_the_earlier_file() {
+    let folder = home();
+    let path = folder.path();
+    let limited = |blocks: u32| {
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let mut limited = Command::new("sh");
+        limited.current_dir(path).env_clear().env("HOME", path);
+        limited.args(["-c", &script, env!("CARGO_BIN_EXE_finops"), "completions", "bash"]);
+        limited.args(["--output", "written"]).output().unwrap()
+    };
+    let target = || std::fs::read_to_string(path.join("of-last-night")).unwrap();
+    std::fs::write(path.join("of-last-night"), "whole").unwrap();
+    std::os::unix::fs::symlink("of-last-night", path.join("written")).unwrap();
+    let full = limited(1);
+    assert_eq!(full.status.code(), Some(3), "{}", err(&full));
+    assert!(err(&full).contains("cannot write `written`"), "{}", err(&full));
+    assert_eq!(target(), "whole");
+    let whole = limited(1000);
+    assert_eq!(whole.status.code(), Some(0), "{}", err(&whole));
+    assert!(target().contains("complete"), "{}", target());
+    let left = std::fs::read_dir(path).unwrap().filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_string_lossy().contains(".part")
+    });
+    assert_eq!(left.count(), 0);
+    assert!(path.join("written").is_symlink());
+}
+
 /// The program as someone who is not allowed everything, wherever the program lies: what it is started from is at hand already.
 #[cfg(target_os = "linux")]
 fn nobody(folder: &Path) -> Command {
@@ -433,4 +463,20 @@ fn a_ledger_that_may_only_be_read_is_read() {
         );
         set([0o644, 0o755]);
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_pipe_in_the_settings_is_told_and_not_waited_at() {
+    let folder = home();
+    let path = folder.path();
+    calls(path, "a.jsonl", 10);
+    let made = Command::new("mkfifo").arg(path.join("pipe")).status().unwrap();
+    assert!(made.success());
+    let config = CONFIG.replace("[\"usage\"]", "[\"usage\", \"pipe\"]");
+    std::fs::write(path.join("finops.toml"), config).unwrap();
+    let output = finops(path, &["run"]);
+    assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    assert!(err(&output).contains("no regular file"), "{}", err(&output));
+    assert_eq!(events(path), 10);
 }

@@ -50,22 +50,8 @@ impl ObjectStore for Bucket {
             encoded(prefix, false)
         );
         let answer = self.service.get("s3:ListBucket", &path, None).map_err(|e| words(&e))?;
-        let xml = String::from_utf8_lossy(&answer);
-        let folders = elements(&xml, "CommonPrefixes");
-        let objects = elements(&xml, "Contents").into_iter().filter_map(|object| {
-            Some(Object {
-                key: decoded(element(object, "Key")?),
-                size: element(object, "Size")?.parse().ok()?,
-            })
-        });
-        Ok(Listed {
-            folders: folders
-                .into_iter()
-                .filter_map(|f| element(f, "Prefix"))
-                .map(decoded)
-                .collect(),
-            objects: objects.collect(),
-            next: element(&xml, "NextContinuationToken").map(|token| token.replace("&amp;", "&")),
+        listed(&String::from_utf8_lossy(&answer)).ok_or_else(|| {
+            "s3:ListBucket: the answer is no listing; is there a proxy, or `AWS_ENDPOINT_URL`, between here and AWS?".to_owned()
         })
     }
 
@@ -75,6 +61,31 @@ impl ObjectStore for Bucket {
             .get("s3:GetObject", &path, Some(LARGEST))
             .map_err(|e| words(&e))
     }
+}
+
+/// What a page of a listing says; nothing of what is none.
+fn listed(xml: &str) -> Option<Listed> {
+    let (_, inside) = xml.split_once("<ListBucketResult")?;
+    let (inside, _) = inside.split_once("</ListBucketResult>")?;
+    let folders = elements(inside, "CommonPrefixes").into_iter();
+    let objects = elements(inside, "Contents").into_iter().map(|object| {
+        Some(Object {
+            key: decoded(element(object, "Key")?),
+            size: element(object, "Size")?.parse().ok()?,
+            version: element(object, "ETag").unwrap_or_default().to_owned(),
+        })
+    });
+    let next = element(inside, "NextContinuationToken").map(|token| token.replace("&amp;", "&"));
+    if element(inside, "IsTruncated") == Some("true") && next.is_none() {
+        return None;
+    }
+    Some(Listed {
+        folders: folders
+            .map(|f| element(f, "Prefix").map(decoded))
+            .collect::<Option<_>>()?,
+        objects: objects.collect::<Option<_>>()?,
+        next,
+    })
 }
 
 fn words(failure: &Failure) -> String {
@@ -114,6 +125,32 @@ fn decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_listing_is_not_an_empty_one() {
+        let page = |inside: &str| format!("<?xml?>\n<ListBucketResult xmlns=\"x\">{inside}</ListBucketResult>");
+        let one = "<IsTruncated>false</IsTruncated><Contents><Key>a%2Fb</Key><ETag>&quot;e&quot;</ETag><Size>7</Size></Contents>\
+                   <CommonPrefixes><Prefix>c/</Prefix></CommonPrefixes>";
+        let read = listed(&page(one)).unwrap();
+        assert_eq!((read.objects[0].key.as_str(), read.objects[0].size), ("a/b", 7));
+        assert_eq!(
+            (read.objects[0].version.as_str(), read.folders),
+            ("&quot;e&quot;", vec!["c/".to_owned()])
+        );
+        assert!(listed(&page("")).is_some_and(|empty| empty.objects.is_empty()));
+        let more = "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>";
+        assert_eq!(listed(&page(more)).unwrap().next.as_deref(), Some("t"));
+        for odd in [
+            "",
+            "garbage",
+            "<html>login please</html>",
+            "<ListBucketResult><Contents>",
+            &page("<IsTruncated>true</IsTruncated>"),
+            &page("<Contents><Key>a</Key></Contents>"),
+        ] {
+            assert_eq!(listed(odd), None, "{odd}");
+        }
+    }
 
     #[test]
     fn keys_survive_both_ways() {

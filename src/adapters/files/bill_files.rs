@@ -1,5 +1,6 @@
 //! The files of bills, read after all others: which of them count is known when all of them are.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -14,10 +15,12 @@ use super::read::Run;
 use super::side_by_side::Todo;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Bill, SpendRows};
-use crate::ports::{Checkpoints, SourceError};
+use crate::ports::{Checkpoint, Checkpoints, SourceError};
 
 /// Names that a file's checkpoint holds at most: what it told is known of files with fewer bills.
 const MOST_NAMES: usize = 4096;
+/// Files that have gone of which it is kept how far they were read: they may come back. All of it is loaded at each run.
+const MOST_GONE: usize = 10_000;
 
 impl Run<'_> {
     /// Reads the files of bills, if one of them is new, has changed, or has gone: a bill is replaced as a whole.
@@ -36,7 +39,8 @@ impl Run<'_> {
                 (found, position.and_then(Position::parse))
             })
             .collect();
-        let gone = gone(search, known);
+        let (gone, others): (Vec<_>, Vec<_>) = gone(search, known).into_iter().partition(|(_, p)| p.is_of_bill());
+        self.forget(others)?;
         if todo.is_empty() && gone.is_empty() && self.bill_positions.is_empty() {
             return Ok(());
         }
@@ -52,7 +56,7 @@ impl Run<'_> {
             }
             let Some(delivery) = counted.get(&file.path) else {
                 // It is known what it holds: nothing that counts.
-                let seen = Position::of_bill(&file.metadata);
+                let seen = self.as_now.of_bill(&file.metadata);
                 self.bill_positions.push((name, Some(seen)));
                 continue;
             };
@@ -86,6 +90,18 @@ impl Run<'_> {
             // What it told alone stays: a folder may roll over.
             self.told_before.retain(|told| !position.names().contains(told));
             self.bill_positions.push((name, Some(Position::default())));
+        }
+        Ok(())
+    }
+
+    /// Forgets how far files were read that have gone, if they are many: those that were changed last are kept. What comes back is read
+    /// anew, and its calls are known.
+    fn forget(&mut self, mut gone: Vec<(String, Position)>) -> Result<(), SourceError> {
+        if gone.len() > MOST_GONE {
+            gone.sort_by_key(|(_, position)| Reverse(position.modified));
+            for (name, _) in gone.split_off(MOST_GONE) {
+                self.sink.checkpoint(&name, Checkpoint::NONE)?;
+            }
         }
         Ok(())
     }
@@ -165,7 +181,7 @@ impl Run<'_> {
     }
 }
 
-/// Files of bills that were read before and are not there now. Where not all places could be looked into, nobody knows.
+/// Files that were read before and are not there now. Where not all places could be looked into, nobody knows.
 fn gone(search: &Search, known: &Checkpoints) -> Vec<(String, Position)> {
     if !search.is_whole() || search.found.is_empty() {
         return Vec::new();
@@ -178,8 +194,8 @@ fn gone(search: &Search, known: &Checkpoints) -> Vec<(String, Position)> {
     // One that is there and not meant now, as `finops record` means one after the other, has not gone.
     let gone = known
         .iter()
-        .filter(|(name, _)| !there.contains(*name) && !Path::new(name).exists());
-    let gone = gone.filter_map(|(name, at)| Some((name.clone(), Position::parse(at).filter(Position::is_of_bill)?)));
+        .filter(|(name, _)| !there.contains(*name) && Path::new(name).try_exists().is_ok_and(|there| !there));
+    let gone = gone.filter_map(|(name, at)| Some((name.clone(), Position::parse(at)?)));
     gone.collect()
 }
 

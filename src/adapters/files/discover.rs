@@ -30,6 +30,8 @@ pub(super) struct Search {
     pub found: Vec<Found>,
     /// Whether standard input is among the paths.
     pub stdin: bool,
+    /// Files in folders that are passed over, since their names do not end as those of usage.
+    pub passed: u64,
     /// The first place that could not be looked into. What it holds is unknown, which is not the same as nothing.
     unread: Option<SourceError>,
     /// How many more there are.
@@ -89,6 +91,17 @@ impl Search {
         let path = error.path().unwrap_or(Path::new(""));
         if matters(path) {
             self.fail(path, cause);
+        }
+    }
+
+    /// Leaves out pipes and devices, and says so: one would wait at them.
+    pub fn keep_files(&mut self) {
+        let found = std::mem::take(&mut self.found);
+        let (files, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.metadata.is_file());
+        self.found = files;
+        for other in others {
+            let cause = "it is no regular file, and what comes through a pipe is read by `finops record PATH` alone";
+            self.fail(&other.path, &cause);
         }
     }
 
@@ -193,8 +206,11 @@ fn collect(path: &Path, search: &mut Search) {
         match entry {
             Ok(entry) => {
                 let path = canonical.path(&entry);
-                if entry.file_type().is_file() && usable(entry.path()) && !is_body(entry.path()) {
-                    search.add(path, false);
+                if entry.file_type().is_file() && !is_body(entry.path()) {
+                    match usable(entry.path()) {
+                        true => search.add(path, false),
+                        false => search.passed += 1,
+                    }
                 }
             }
             Err(error) => search.pass_by(&error, |_| true),
@@ -218,13 +234,30 @@ fn usable(path: &Path) -> bool {
     if name == "manifest.json" || name.ends_with("-manifest.json") {
         return false;
     }
-    let name = name
-        .strip_suffix(".gz")
-        .or_else(|| name.strip_suffix(".zst"))
-        .unwrap_or(&name);
+    let name = unpacked(&name);
     [".jsonl", ".ndjson", ".json", ".csv", ".parquet"]
         .iter()
         .any(|ending| name.ends_with(ending))
+        || is_set_aside(name)
+}
+
+fn unpacked(name: &str) -> &str {
+    let inner = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst"));
+    inner.unwrap_or(name)
+}
+
+/// Whether it is the name of a log that was set aside under a number or a date: `a.jsonl.1`, `a.jsonl-20261101`, `a.jsonl.2026-11-01_00`.
+/// Not that of a table, which may be a bill: an older one beside the newer would count, too.
+fn is_set_aside(name: &str) -> bool {
+    [".jsonl", ".ndjson", ".json"].iter().any(|ending| {
+        let Some((_, rest)) = name.rsplit_once(ending) else {
+            return false;
+        };
+        let packed = rest.strip_prefix(".gz").or_else(|| rest.strip_prefix(".zst"));
+        let aside = packed.unwrap_or(rest).strip_prefix(['.', '-', '_']).unwrap_or("");
+        let number = |c: char| c.is_ascii_digit();
+        aside.starts_with(number) && aside.chars().all(|c| number(c) || "-_.:tz".contains(c))
+    })
 }
 
 /// Finds what a glob means. The folder that it starts from is taken as it is, whatever its name is made of.
@@ -288,4 +321,40 @@ fn leads_on(pattern: &Path, path: &Path) -> bool {
     }
     // A pattern that is cut within its braces is none.
     matcher(&front).map_or(true, |glob| glob.is_match(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_usage_are_known_also_where_logs_are_set_aside() {
+        for name in [
+            "a.jsonl",
+            "a.NDJSON",
+            "a.csv.gz",
+            "a.parquet",
+            "a.jsonl.1",
+            "a.jsonl.2.gz",
+            "a.jsonl.gz.3",
+            "a.json-20261101",
+            "a.jsonl-20261101.zst",
+            "a.jsonl.2026-11-01_00",
+            "a.json.2026-11-01T10:00:00Z.gz",
+        ] {
+            assert!(usable(Path::new(name)), "{name}");
+        }
+        for name in [
+            "a",
+            "a.log",
+            "a.gz",
+            "a.csv.1",
+            "a.jsonl.bak",
+            "a.jsonl~",
+            "a.jsonl.1.tmp",
+            "manifest.json",
+        ] {
+            assert!(!usable(Path::new(name)), "{name}");
+        }
+    }
 }

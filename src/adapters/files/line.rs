@@ -94,6 +94,8 @@ pub(super) struct Context {
     pub labels: LabelCache,
     /// The time of records that have none: their file's time of change.
     pub fallback: Option<DateTime<Utc>>,
+    /// The earliest time, in seconds of the epoch, that was refused because it is still to come.
+    pub refused_until: Option<i64>,
     /// Forms of records met so far, by format.
     pub forms: FormsByFormat,
     /// Amounts of bills that were rounded.
@@ -141,6 +143,7 @@ impl Context {
             latest,
             labels: LabelCache::default(),
             fallback: None,
+            refused_until: None,
             forms: FormsByFormat::default(),
             rounded: Rounded::default(),
             times: Times::default(),
@@ -232,12 +235,14 @@ impl Context {
     }
 
     #[cold]
-    fn odd_time(&self, value: Value<'_>, field: &str, out: &mut Output) -> Result<DateTime<Utc>, Fault> {
+    fn odd_time(&mut self, value: Value<'_>, field: &str, out: &mut Output) -> Result<DateTime<Utc>, Fault> {
         let (at, zoned) = value.time(field)?;
         if at < EARLIEST {
             return Err(Fault::field(field, "implausible time before 2018"));
         }
         if at > self.latest {
+            let until = self.refused_until.unwrap_or(i64::MAX);
+            self.refused_until = Some(until.min(at.timestamp()));
             return Err(Fault::field(field, "implausible time in the future"));
         }
         if !zoned {

@@ -26,6 +26,7 @@ mod gemini;
 mod grid;
 mod helicone;
 mod iterations;
+mod joined;
 mod keys;
 mod langfuse;
 mod line;
@@ -34,6 +35,7 @@ mod manifests;
 mod media;
 mod memo;
 mod mixed;
+mod noted;
 mod objects;
 mod one;
 mod otel;
@@ -73,7 +75,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use thiserror::Error;
 
 use crate::domain::dimension::{Dimension, Dimensions};
@@ -239,6 +241,9 @@ impl FromStr for FileFormat {
     }
 }
 
+/// How far the clock of a sender may be ahead before its records count as absurd.
+pub const CLOCK_SKEW: TimeDelta = TimeDelta::days(1);
+
 /// What to read and how.
 #[derive(Clone)]
 pub struct FileSourceOptions {
@@ -256,7 +261,7 @@ pub struct FileSourceOptions {
     pub columns: Option<Arc<Columns>>,
     /// What a report asks of bills; none where they are recorded, with all that they tell.
     pub asked: Option<Asked>,
-    /// Records of a later time are rejected as implausible.
+    /// Records of a later time are rejected as implausible: now, and [`CLOCK_SKEW`] more.
     pub latest: DateTime<Utc>,
     /// Looks up an environment variable.
     pub env: fn(&str) -> Option<String>,
@@ -288,6 +293,7 @@ impl FileSourceOptions {
 /// Usage in files.
 pub struct FileSource {
     options: FileSourceOptions,
+    files_only: bool,
     usual: Usual,
 }
 
@@ -297,7 +303,17 @@ impl FileSource {
     pub fn new(options: FileSourceOptions) -> Self {
         FileSource {
             options,
+            files_only: false,
             usual: Usual::default(),
+        }
+    }
+
+    /// The same without pipes and devices, which are told as what cannot be read: a job that nobody watches would wait at them for ever.
+    #[must_use]
+    pub fn of_files_only(self) -> Self {
+        FileSource {
+            files_only: true,
+            ..self
         }
     }
 
@@ -317,6 +333,9 @@ impl FileSource {
     fn search(&self) -> Result<Search, SourceError> {
         let mut search = discover::discover(&self.options.paths, &self.options.base, self.options.env)?;
         self.usual.tell(&mut search);
+        if self.files_only {
+            search.keep_files();
+        }
         Ok(search)
     }
 }
@@ -338,6 +357,13 @@ impl UsageSource for FileSource {
                 unread: known.len() as u64,
                 ..Progress::default()
             });
+        }
+        if search.is_empty() && search.passed > 0 {
+            sink.warn(
+                "files in folders, with names that end in none of .jsonl, .ndjson, .json, .csv and .parquet (also packed): name them, or give \
+                 a pattern",
+                search.passed,
+            );
         }
         read::read_all(&self.options, &search, known, sink)?;
         search.failure()

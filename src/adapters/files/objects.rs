@@ -1,21 +1,23 @@
 //! Usage in the objects of a bucket: listed by prefix and day, fetched several at a time, each read once.
 //!
-//! Days that are over are closed and not listed again; of those that are open the objects that were read are remembered. An object that
-//! cannot be fetched is told, and keeps its day open, and no other: such days come last, so that they keep nothing new waiting.
+//! Days that are over are closed and not listed again; of those that are open the objects that were read are remembered, each as it was
+//! written: one that is written anew is read anew, and its calls are known. An object that cannot be fetched is told, and keeps its day
+//! open, and no other: such days come last, so that they keep nothing new waiting.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod kept;
+
+use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::domain::label::Label;
-use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints, Progress, Rest, Sink, SourceError, UsageSource};
 
+use self::kept::{Progressed, day_of, digest, named};
 use super::FileSourceOptions;
 use super::line::Fault;
 use super::read::Run;
@@ -46,6 +48,8 @@ pub struct Object {
     pub key: String,
     /// Bytes as stored.
     pub size: u64,
+    /// What changes whenever it is written anew; empty where that is not told.
+    pub version: String,
 }
 
 /// One page of a listing.
@@ -77,63 +81,15 @@ pub struct ObjectSource {
     now: DateTime<Utc>,
 }
 
-/// What is kept of a prefix from run to run.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Progressed {
-    /// The last day that is over: it and those before it are read whole, but for those that lack something.
-    closed: Option<NaiveDate>,
-    /// Days of which something could not be fetched when they were read last.
-    #[serde(default)]
-    lacking: BTreeSet<NaiveDate>,
-    /// Objects that were read, by digest: of open days, and of no day.
-    read: BTreeMap<String, BTreeSet<String>>,
-}
-
-impl Progressed {
-    fn has(&self, day: Option<NaiveDate>, key: &str) -> bool {
-        self.read
-            .get(&named(day))
-            .is_some_and(|read| read.contains(&digest(key)))
-    }
-
-    /// Whether a day is read whole, so that nothing of it is looked at again.
-    fn is_closed(&self, day: NaiveDate) -> bool {
-        self.closed.is_some_and(|closed| day <= closed) && !self.lacking.contains(&day)
-    }
-
-    /// Days in the order in which they are read: those that lack something after all others.
-    fn order(&self, day: Option<NaiveDate>) -> (bool, Option<NaiveDate>) {
-        (day.is_some_and(|day| self.lacking.contains(&day)), day)
-    }
-}
-
 /// What became of the objects of a day. The others are left for the next run.
 #[derive(Default)]
 struct Day {
-    /// Names of those that were read.
+    /// Digests of those that were read.
     read: Vec<String>,
     /// How many could not be fetched.
     failed: usize,
-}
-
-fn named(day: Option<NaiveDate>) -> String {
-    day.map_or_else(String::new, |day| day.to_string())
-}
-
-fn digest(key: &str) -> String {
-    let [a, b, c, d, e, f, g, h, ..] = EventId::of(&[b"object", key.as_bytes()]).0;
-    format!("{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
-}
-
-/// The day that a path names: `…/2026/10/20/…`.
-fn day_of(path: &str) -> Option<NaiveDate> {
-    let parts: Vec<&str> = path.split('/').collect();
-    parts.windows(3).find_map(|parts| match parts {
-        [year, month, day] if year.len() == 4 && month.len() == 2 && day.len() == 2 => {
-            NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
-        }
-        _ => None,
-    })
+    /// The earliest time of a record that was refused because it is still to come.
+    until: Option<i64>,
 }
 
 impl ObjectSource {
@@ -213,14 +169,16 @@ impl ObjectSource {
             .get(&place)
             .and_then(|Checkpoint(kept)| serde_json::from_slice(kept).ok())
             .unwrap_or_default();
+        done.reopen(self.options.latest);
         let mut found = BTreeMap::new();
         self.find(prefix, 0, &done, &mut found)?;
+        done.keep(&found);
         // What lacked something and is gone is not looked for again.
         done.lacking.retain(|day| found.contains_key(&Some(*day)));
         for (day, objects) in &mut found {
             // A day that was closed inside of a prefix that names it.
             let over = day.is_some_and(|day| done.is_closed(day));
-            objects.retain(|object| !over && !done.has(*day, &object.key));
+            objects.retain(|object| !over && !done.has(*day, object));
         }
         let expected_bytes = found.values().flatten().map(|object| object.size).sum();
         sink.progress(Progress {
@@ -234,6 +192,7 @@ impl ObjectSource {
             .checked_sub_days(Days::new(OPEN_DAYS))
             .unwrap_or_default();
         let mut left = Rest::default();
+        let mut failed = 0;
         let mut days: Vec<_> = found.into_iter().collect();
         days.sort_by_key(|(day, _)| done.order(*day));
         for (day, objects) in &days {
@@ -244,10 +203,12 @@ impl ObjectSource {
             }
             let of_day = self.day(objects, &shared, sink)?;
             left.files += objects.len().saturating_sub(of_day.read.len() + of_day.failed) as u64;
-            done.read
-                .entry(named(*day))
-                .or_default()
-                .extend(of_day.read.iter().map(|key| digest(key)));
+            failed += of_day.failed;
+            if let Some(until) = of_day.until {
+                let known = done.until.entry(named(*day)).or_insert(until);
+                *known = until.min(*known);
+            }
+            done.read.entry(named(*day)).or_default().extend(of_day.read);
             if let Some(day) = *day {
                 if of_day.failed > 0 {
                     done.lacking.insert(day);
@@ -269,7 +230,12 @@ impl ObjectSource {
         }
         Run::new(&self.options, shared, sink)
             .settle_traces()
-            .map_err(Stop::source)
+            .map_err(Stop::source)?;
+        match failed {
+            0 => Ok(()),
+            1 => Err(self.failed(prefix, "an object cannot be fetched".to_owned())),
+            more => Err(self.failed(prefix, format!("{more} objects cannot be fetched"))),
+        }
     }
 
     /// Reads the objects of a day until the time is used up.
@@ -331,15 +297,16 @@ impl ObjectSource {
             }
         };
         run.progress.bytes = object.size;
+        done.until = [done.until, run.context.refused_until].into_iter().flatten().min();
         match outcome {
-            Ok(()) => done.read.push(object.key.clone()),
+            Ok(()) => done.read.push(digest(object)),
             Err(Stop::Store(error)) => return Err(error.into()),
             // Objects are read one after another: none is left for later.
             Err(Stop::Time | Stop::Later) => {}
-            // It will not be better the next time.
+            // It will not be better until it is written anew.
             Err(Stop::Io(error)) => {
                 run.reject(&name, 0, Fault::whole(format!("cannot be read: {error}")), b"");
-                done.read.push(object.key.clone());
+                done.read.push(digest(object));
             }
         }
         run.tell(true);
@@ -353,25 +320,14 @@ impl UsageSource for ObjectSource {
     }
 
     fn read(&mut self, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
-        self.prefixes
-            .iter()
-            .try_for_each(|prefix| self.prefix(prefix, known, sink))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_are_told_by_their_folders() {
-        let day = |text: &str| day_of(text).map(|day| day.to_string());
-        assert_eq!(
-            day("logs/AWSLogs/123456789012/BedrockModelInvocationLogs/us-east-1/2026/10/20/08/a.json.gz").as_deref(),
-            Some("2026-10-20")
-        );
-        for none in ["a/b.json", "2026/10/", "x/2026/13/01/a", "1/2/3"] {
-            assert_eq!(day(none), None, "{none}");
+        let mut read = Ok(());
+        for prefix in &self.prefixes {
+            match self.prefix(prefix, known, sink) {
+                Err(error @ SourceError::Store(_)) => return Err(error),
+                // What is below one prefix keeps nobody from what is below the others.
+                other => read = read.and(other),
+            }
         }
+        read
     }
 }

@@ -1,12 +1,12 @@
 //! Reads one file from where its checkpoint stands.
 
 use std::fs::File;
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::{Cursor, ErrorKind, Read, Seek, SeekFrom};
 
 use crate::ports::SourceError;
 
 use super::discover::Found;
-use super::position::{HEAD, Position, digest};
+use super::position::{HEAD, Position};
 use super::read::Run;
 use super::sniff::{PARQUET, unpack};
 use super::stop::{Extent, Stop};
@@ -21,7 +21,7 @@ impl Run<'_> {
             return Ok(Extent::Nothing);
         }
         match self.file(found, &name, position) {
-            Ok(()) => {}
+            Ok(()) => self.check_kind(found),
             Err(Stop::Store(error)) => return Err(error.into()),
             Err(Stop::Time) => (self.stopped, extent) = (true, Extent::Part),
             Err(Stop::Later) => {
@@ -40,32 +40,39 @@ impl Run<'_> {
     }
 
     fn file(&mut self, found: &Found, name: &str, known: Option<Position>) -> Result<(), Stop> {
-        let mut file = File::open(&found.path)?;
+        let mut file = match File::open(&found.path) {
+            // It was moved, or packed, since it was found.
+            Err(error) if error.kind() == ErrorKind::NotFound && !found.named => return Ok(()),
+            opened => opened?,
+        };
+        self.begin_file();
         self.context.fallback = found.metadata.modified().ok().map(Into::into);
         self.progress.files += 1;
         let mut head = Vec::with_capacity(HEAD);
         Read::by_ref(&mut file).take(HEAD as u64).read_to_end(&mut head)?;
-        let fresh = Position::fresh(&found.metadata, &head);
+        let fresh = self.as_now.fresh(&found.metadata, &head);
         if head.starts_with(PARQUET) {
             return match self.by_itself || self.defer {
                 true => Err(Stop::Later),
                 false => self.parquet(file, name, fresh),
             };
         }
-        let resumed = known.filter(|k| {
-            let same = head.get(..k.head_len).is_some_and(|front| digest(front) == k.head);
-            k.resumable && same && k.offset <= fresh.size && k.size <= fresh.size
-        });
-        if let Some(known) = resumed {
-            file.seek(SeekFrom::Start(known.offset))?;
-            let format = known.format.parse().ok();
-            let position = Position {
-                offset: known.offset,
-                newlines: known.newlines,
-                state: known.state,
-                ..fresh
-            };
-            return self.stream(Box::new(file), name, found.named, Some(position), format);
+        if let Some(known) = known.filter(|_| found.metadata.is_file()) {
+            if let Some(behind) = known.resume(&mut file, &head, fresh.size, &self.as_now)? {
+                // What the rest holds says little of the whole.
+                self.understood = true;
+                let format = known.format.parse().ok();
+                let position = Position {
+                    size: fresh.size,
+                    modified: fresh.modified,
+                    head_len: fresh.head_len,
+                    head: fresh.head,
+                    behind,
+                    ..known
+                };
+                return self.stream(Box::new(file), name, found.named, Some(position), format);
+            }
+            file.seek(SeekFrom::Start(head.len() as u64))?;
         }
         let whole = Box::new(Cursor::new(head).chain(file));
         let (input, packed) = unpack(whole)?;
@@ -75,6 +82,8 @@ impl Run<'_> {
             ..fresh
         });
         self.packed = packed;
+        // Of what is packed nothing follows, and who reports keeps nothing for another time.
+        self.waits_for_ends = position.is_some() && !packed && self.options.asked.is_none() && self.is_new(found);
         let read = self.stream(input, name, found.named, position, None);
         if std::mem::take(&mut self.packed) {
             // Progress is told in bytes as stored, which only the whole file has.

@@ -1,17 +1,23 @@
 //! Where reading a file stands: what a checkpoint of this adapter holds.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::time::UNIX_EPOCH;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::usage::EventId;
 use crate::ports::Checkpoint;
 
-use super::FileFormat;
+use super::records::Behind;
+use super::{FileFormat, FileSourceOptions};
 
 /// Bytes at the front of a file that tell whether it is still the same file.
 pub(super) const HEAD: usize = 1024;
+
+/// Changes when readers understand more than before, so that what earlier ones left out is read.
+const READERS: &[u8] = b"1";
 
 /// Serialised as JSON; a checkpoint that does not parse is as good as none, since identities make reading again safe.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +40,24 @@ pub(super) struct Position {
     pub resumable: bool,
     /// State of the format.
     pub state: String,
+    /// How many bytes before `offset` are digested: files of one program may begin alike.
+    #[serde(default)]
+    pub tail_len: usize,
+    /// Digest of these bytes, which end in the last record that was read.
+    #[serde(default)]
+    pub tail: String,
+    /// Digest of what the file was read as.
+    #[serde(default)]
+    pub read_as: String,
+    /// Whether a record was refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
+    /// The earliest time, in seconds of the epoch, of the records that were refused because it was still to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
+    /// The last bytes before `offset`, where reading goes on there.
+    #[serde(skip)]
+    pub behind: Vec<u8>,
 }
 
 impl Position {
@@ -42,21 +66,9 @@ impl Position {
         Position {
             size: metadata.len(),
             modified: modified(metadata),
-            offset: 0,
-            newlines: 0,
             head_len: head.len(),
             head: digest(head),
-            format: String::new(),
-            resumable: false,
-            state: String::new(),
-        }
-    }
-
-    /// Where the end of a file of bills is of which nothing counts.
-    pub fn of_bill(metadata: &Metadata) -> Self {
-        Position {
-            format: FileFormat::Focus.name().to_owned(),
-            ..Position::fresh(metadata, b"")
+            ..Position::default()
         }
     }
 
@@ -85,9 +97,100 @@ impl Position {
         self.format.parse().is_ok_and(FileFormat::is_bill)
     }
 
-    /// Whether the file is as it was.
-    pub fn is_current(&self, metadata: &Metadata) -> bool {
-        self.size == metadata.len() && self.modified == modified(metadata)
+    /// Whether the file is as it was, and would be read as it was.
+    pub fn is_current(&self, metadata: &Metadata, as_now: &ReadAs) -> bool {
+        self.size == metadata.len() && self.modified == modified(metadata) && self.is_of(as_now)
+    }
+
+    /// Whether what was read here would be read alike now.
+    fn is_of(&self, as_now: &ReadAs) -> bool {
+        let refused = self.refused && as_now.refused_ones;
+        let over = self.until.is_some_and(|until| until <= as_now.latest.timestamp());
+        self.read_as == as_now.read_as && !refused && !over
+    }
+
+    /// Takes up reading of a file that begins with `head` and is so long: answers the bytes behind which it goes on, if all that was read
+    /// before is still there. The file stands there then.
+    pub fn resume(&self, file: &mut File, head: &[u8], size: u64, as_now: &ReadAs) -> io::Result<Option<Vec<u8>>> {
+        let same = head
+            .get(..self.head_len)
+            .is_some_and(|front| digest(front) == self.head);
+        // One that was changed and is no longer may tell what was refused in another way: by its time of change, for one.
+        let touched = self.refused && self.size == size;
+        if !self.resumable || !same || touched || self.offset > size || self.size > size || !self.is_of(as_now) {
+            return Ok(None);
+        }
+        let kept = Behind::MOST.min(usize::try_from(self.offset).unwrap_or(usize::MAX));
+        let mut behind = Vec::with_capacity(kept);
+        file.seek(SeekFrom::Start(self.offset - kept as u64))?;
+        Read::by_ref(file).take(kept as u64).read_to_end(&mut behind)?;
+        if self.offset <= self.head_len as u64 {
+            return Ok(Some(behind));
+        }
+        let from = behind.len().checked_sub(self.tail_len).filter(|_| self.tail_len > 0);
+        let tail = from.and_then(|from| behind.get(from..));
+        Ok(match tail.is_some_and(|tail| digest(tail) == self.tail) {
+            true => Some(behind),
+            false => None,
+        })
+    }
+
+    /// The same; of a file whose last row is left for the next run it is not current.
+    pub fn ended(self, whole: bool) -> Self {
+        Position {
+            size: self.size.wrapping_sub(u64::from(!whole)),
+            ..self
+        }
+    }
+
+    /// Notes that a file is read so far, with the state of its format.
+    pub fn reach(&mut self, at: &Behind<'_>, state: String) {
+        (self.offset, self.newlines, self.state) = (at.offset, at.newlines, state);
+        // What lies within the front is told by it.
+        let told = !self.resumable || self.offset <= self.head_len as u64;
+        let tail = if told { &[][..] } else { at.bytes };
+        self.tail_len = tail.len();
+        self.tail = if tail.is_empty() { String::new() } else { digest(tail) };
+    }
+}
+
+/// How files are read now.
+pub(super) struct ReadAs {
+    read_as: String,
+    latest: DateTime<Utc>,
+    /// Whether files of which a record was refused are read anew, so that it is told again.
+    refused_ones: bool,
+}
+
+impl ReadAs {
+    /// As these options have it.
+    pub fn new(options: &FileSourceOptions, refused_ones: bool) -> Self {
+        let columns = options.columns.as_ref();
+        let columns = columns.map_or_else(String::new, |columns| format!("{columns:?}"));
+        let format = options.format.map_or("", FileFormat::name);
+        let mut read_as = EventId::of(&[b"read as", READERS, format.as_bytes(), columns.as_bytes()]).to_string();
+        read_as.truncate(16);
+        ReadAs {
+            read_as,
+            latest: options.latest,
+            refused_ones,
+        }
+    }
+
+    /// Where a file begins that is read so.
+    pub fn fresh(&self, metadata: &Metadata, head: &[u8]) -> Position {
+        Position {
+            read_as: self.read_as.clone(),
+            ..Position::fresh(metadata, head)
+        }
+    }
+
+    /// Where the end of a file of bills is of which nothing counts.
+    pub fn of_bill(&self, metadata: &Metadata) -> Position {
+        Position {
+            format: FileFormat::Focus.name().to_owned(),
+            ..self.fresh(metadata, b"")
+        }
     }
 }
 
@@ -101,7 +204,7 @@ fn modified(metadata: &Metadata) -> u64 {
         .unwrap_or(0)
 }
 
-/// Digest of the front of a file.
-pub(super) fn digest(head: &[u8]) -> String {
+/// Digest of bytes of a file.
+fn digest(head: &[u8]) -> String {
     EventId::of(&[b"head", head]).to_string()
 }

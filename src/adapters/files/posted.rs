@@ -4,7 +4,7 @@ use std::io::{Cursor, Read as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
@@ -18,7 +18,7 @@ use super::readers::{Shared, held};
 
 use super::remember::resume_traces;
 use super::stop::Stop;
-use super::{FileSourceOptions, line::LineFormat};
+use super::{CLOCK_SKEW, FileSourceOptions, line::LineFormat};
 
 /// How a body is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,9 +121,6 @@ struct PostedSource {
     posts: Vec<Post>,
     outcome: Arc<Mutex<Vec<Posted>>>,
 }
-
-/// How far the clock of a sender may be ahead before its records count as absurd.
-const CLOCK_SKEW: TimeDelta = TimeDelta::days(1);
 
 /// The name of a body in rejections.
 const NAME: &str = "request";

@@ -13,8 +13,9 @@ use super::bedrock::exported;
 use super::bill_files::lie_beside;
 use super::bills::Bills;
 use super::discover::{Found, Search};
+use super::joined::Joined;
 use super::line::{Context, Fault, LineFormat, Output};
-use super::position::Position;
+use super::position::{Position, ReadAs};
 use super::readers::{Shared, reader};
 use super::records::{RECORD_LIMIT, Record, Records};
 use super::remember::{NoSpend, resume_traces};
@@ -55,10 +56,11 @@ pub(super) fn read_all(
     let mut run = Run::new(options, shared, sink);
     run.defer = true;
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);
+    let is_current = |f: &Found, p: &Position| p.is_current(&f.metadata, &run.as_now);
     let (current, todo): (Vec<_>, Vec<_>) = found
         .iter()
         .map(|f| (f, position(f)))
-        .partition(|(f, p)| p.as_ref().is_some_and(|p| p.is_current(&f.metadata)));
+        .partition(|(f, p)| p.as_ref().is_some_and(|p| is_current(f, p)));
     let expected_bytes = todo
         .iter()
         .map(|(f, p)| {
@@ -100,6 +102,8 @@ pub(super) fn read_all(
 
 pub(super) struct Run<'a> {
     pub options: &'a FileSourceOptions,
+    /// How files are read now.
+    pub as_now: ReadAs,
     pub context: Context,
     pub out: Output,
     pub progress: Progress,
@@ -115,6 +119,12 @@ pub(super) struct Run<'a> {
     pub bill_positions: Vec<(String, Option<Position>)>,
     /// Records refused so far.
     pub refused: u64,
+    /// The same when the file at hand was begun.
+    pub refused_before: u64,
+    /// Whether anything was understood of the file at hand.
+    pub understood: bool,
+    /// Whether a last row without an end may still be written.
+    pub waits_for_ends: bool,
     pub shared: Shared,
     pub no_spend: NoSpend,
     /// Whether files of bills are left for later, until all of them are known.
@@ -133,6 +143,7 @@ impl<'a> Run<'a> {
     pub fn new(options: &'a FileSourceOptions, shared: Shared, sink: &'a mut dyn Sink) -> Self {
         Run {
             options,
+            as_now: ReadAs::new(options, sink.keeps_rejections()),
             context: Context::new(options.latest),
             out: Output::default(),
             progress: Progress::default(),
@@ -144,6 +155,9 @@ impl<'a> Run<'a> {
             by_itself: false,
             bill_positions: Vec::new(),
             refused: 0,
+            refused_before: 0,
+            understood: false,
+            waits_for_ends: false,
             shared,
             no_spend: NoSpend::default(),
             defer: false,
@@ -165,10 +179,14 @@ impl<'a> Run<'a> {
     ) -> Result<(), Stop> {
         let (offset, newlines) = position.as_ref().map_or((0, 0), |p| (p.offset, p.newlines));
         let mut records = Records::with_buffer(input, offset, newlines, std::mem::take(&mut self.buffer));
+        if let Some(position) = &position {
+            records.stood_before(&position.behind);
+        }
         let (format, framing) = if let Some(format) = resumed {
             (format, Framing::Lines)
         } else {
             records.skip_mark()?;
+            records.skip_zeros()?;
             let front = records.peek(DETECT_BYTES)?;
             if front.iter().all(u8::is_ascii_whitespace) {
                 return Ok(());
@@ -203,14 +221,13 @@ impl<'a> Run<'a> {
         });
         let mut reader: Box<dyn LineFormat> = match format {
             FileFormat::Plain if framing == Framing::Table => {
-                self.plain_table(records, name)?;
-                return self.done(name, position);
+                let whole = self.plain_table(records, name)?;
+                return self.done(name, position.map(|p| p.ended(whole)));
             }
             FileFormat::Focus | FileFormat::Cur if self.defer => return Err(Stop::Later),
             FileFormat::Focus | FileFormat::Cur => {
                 let sound = self.bill(|run| run.bill_table(records, name, format))?;
-                let position = position.map(|p| (name.to_owned(), Some(p).filter(|_| sound)));
-                self.bill_positions.extend(position);
+                self.bill_read(name, position, sound);
                 return Ok(());
             }
             FileFormat::ClaudeCode
@@ -231,13 +248,12 @@ impl<'a> Run<'a> {
             reader.load(&p.state);
         }
         if framing == Framing::Table {
-            self.record_table(records, name, reader.as_mut())?;
-            return self.done(name, position);
+            let whole = self.record_table(records, name, reader.as_mut())?;
+            return self.done(name, position.map(|p| p.ended(whole)));
         }
         if format.is_bill() {
             let sound = self.bill_records(&mut records, name, framing, reader.as_mut())?;
-            let position = position.map(|p| (name.to_owned(), Some(p).filter(|_| sound)));
-            self.bill_positions.extend(position);
+            self.bill_read(name, position, sound);
             return Ok(());
         }
         self.records(&mut records, name, framing, reader.as_mut(), position.as_mut())?;
@@ -269,13 +285,22 @@ impl<'a> Run<'a> {
             };
             let Some(record) = next else { break };
             if self.record(&record, name, reader)? == Whole::Incomplete {
+                if position.is_some() && !self.packed {
+                    self.sink.warn("last records that are not complete yet", 1);
+                } else {
+                    // Nothing follows that would complete it.
+                    let reason = "it ends in the middle of a record";
+                    self.refuse(name, record.line, Fault::whole(reason), record.bytes);
+                }
                 self.hand_over()?;
-                self.sink.warn("last records that are not complete yet", 1);
                 if let Some(position) = position.as_deref_mut() {
-                    (position.offset, position.newlines) = (offset, newlines);
-                    position.state = reader.save();
+                    position.reach(&records.behind(offset, newlines), reader.save());
                 }
                 return Ok(());
+            }
+            if records.passed_zeros() {
+                let about = "places in files that are filled with zero bytes, where a writer went on behind what was cut off: passed over";
+                self.sink.warn(about, 1);
             }
             self.progress.lines += 1;
             self.progress.bytes += records.offset - offset;
@@ -289,14 +314,13 @@ impl<'a> Run<'a> {
             if since_checkpoint >= CHECKPOINT_EVENTS && self.traces_ready(since_checkpoint)? {
                 since_checkpoint = 0;
                 if let Some(position) = position.as_deref_mut().filter(|p| p.resumable) {
-                    let part = Position {
-                        offset: records.offset,
-                        newlines: records.newlines,
-                        state: reader.save(),
+                    let mut part = Position {
                         // Not of this size: a run that ends here has not read the file.
                         size: records.offset.min(position.size.saturating_sub(1)),
                         ..position.clone()
                     };
+                    part.reach(&records.behind(records.offset, records.newlines), reader.save());
+                    self.note(&mut part);
                     self.sink.checkpoint(name, part.checkpoint())?;
                     if self.sink.enough() {
                         return Err(Stop::Time);
@@ -306,8 +330,7 @@ impl<'a> Run<'a> {
         }
         self.hand_over()?;
         if let Some(position) = position {
-            (position.offset, position.newlines) = (records.offset, records.newlines);
-            position.state = reader.save();
+            position.reach(&records.behind(records.offset, records.newlines), reader.save());
         }
         Ok(())
     }
@@ -331,13 +354,17 @@ impl<'a> Run<'a> {
                 return Ok(Whole::Complete);
             }
         };
-        if !record.ended && serde_json::from_str::<IgnoredAny>(exported(text).unwrap_or(text)).is_err() {
-            return Ok(Whole::Incomplete);
+        let whole = record.ended || serde_json::from_str::<IgnoredAny>(exported(text).unwrap_or(text)).is_ok();
+        if !whole {
+            return Ok(match Joined::of(text) {
+                Some(joined) => self.joined(&joined, record, name, reader),
+                None => Whole::Incomplete,
+            });
         }
-        let before = (self.out.events.len(), self.out.excluded.len());
-        if let Err(fault) = reader.record(text, record.line, &mut self.context, &mut self.out) {
-            self.out.events.truncate(before.0);
-            self.out.excluded.truncate(before.1);
+        if let Err(fault) = self.understand(text, record.line, reader) {
+            if let Some(joined) = Joined::of(text) {
+                return Ok(self.joined(&joined, record, name, reader));
+            }
             self.refuse(name, record.line, fault, bytes);
         }
         self.parts(name, record.line, bytes);

@@ -22,13 +22,32 @@ pub(super) struct Record<'b> {
     pub too_long: bool,
 }
 
+/// How far a stream is read.
+pub(super) struct Behind<'b> {
+    /// Bytes of the decoded stream.
+    pub offset: u64,
+    /// Line ends among them.
+    pub newlines: u64,
+    /// The last of these bytes, as far as they are kept.
+    pub bytes: &'b [u8],
+}
+
+impl Behind<'_> {
+    /// Bytes that are kept at most.
+    pub const MOST: usize = 1024;
+}
+
 /// A stream of records.
 pub(super) struct Records<R> {
     input: R,
     buffer: Vec<u8>,
+    /// Where the bytes begin that stood before `start` in the stream.
+    kept: usize,
     start: usize,
     end: usize,
     eof: bool,
+    /// Whether zero bytes before a record were passed over.
+    zeros: bool,
     /// The last byte that was read.
     last: u8,
     /// What went wrong while more was read ahead.
@@ -53,13 +72,53 @@ impl<R: Read> Records<R> {
         Records {
             input,
             buffer,
+            kept: 0,
             start: 0,
             end: 0,
             eof: false,
+            zeros: false,
             last: b'\n',
             failed: None,
             offset,
             newlines,
+        }
+    }
+
+    /// Notes what stood before the stream, which nothing was read of so far.
+    pub fn stood_before(&mut self, bytes: &[u8]) {
+        if let Some(room) = self.buffer.get_mut(..bytes.len()) {
+            room.copy_from_slice(bytes);
+            (self.start, self.end) = (bytes.len(), bytes.len());
+        }
+    }
+
+    /// How far the stream was read before the record read last, or some more.
+    pub fn behind(&self, offset: u64, newlines: u64) -> Behind<'_> {
+        let back = usize::try_from(self.offset - offset).unwrap_or(usize::MAX);
+        let end = self.start.saturating_sub(back);
+        let from = end.saturating_sub(Behind::MOST).max(self.kept);
+        Behind {
+            offset,
+            newlines,
+            bytes: self.buffer.get(from..end).unwrap_or(&[]),
+        }
+    }
+
+    /// Whether zero bytes were passed over since this was asked last.
+    pub fn passed_zeros(&mut self) -> bool {
+        std::mem::take(&mut self.zeros)
+    }
+
+    /// Passes over zero bytes: who goes on at his old place in a file that was emptied leaves them, and a machine that lost power.
+    pub fn skip_zeros(&mut self) -> io::Result<()> {
+        loop {
+            let count = self.ahead().iter().take_while(|byte| **byte == 0).count();
+            self.zeros |= count > 0;
+            self.consume(count);
+            if self.start < self.end || self.eof {
+                return Ok(());
+            }
+            self.fill()?;
         }
     }
 
@@ -117,11 +176,12 @@ impl<R: Read> Records<R> {
 
     /// Reads more; answers by how much what was there moved towards the front.
     fn fill(&mut self) -> io::Result<usize> {
-        let moved = self.start;
-        if self.start > 0 {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
+        let moved = self.start.saturating_sub(Behind::MOST).max(self.kept);
+        if moved > 0 {
+            self.buffer.copy_within(moved..self.end, 0);
+            self.end -= moved;
+            self.start -= moved;
+            self.kept = 0;
         }
         if self.end == self.buffer.len() {
             self.buffer.resize(self.buffer.len() * 2, 0);
@@ -152,6 +212,10 @@ impl<R: Read> Records<R> {
     pub fn line(&mut self) -> io::Result<Option<Record<'_>>> {
         let mut scanned = self.start;
         loop {
+            if self.buffer.get(self.start) == Some(&0) && self.start < self.end {
+                self.skip_zeros()?;
+                scanned = self.start;
+            }
             let found = memchr(b'\n', self.buffer.get(scanned..self.end).unwrap_or(&[]));
             let (from, to) = (self.start, found.map_or(self.end, |at| scanned + at));
             if found.is_none() && !self.eof {
@@ -186,7 +250,7 @@ impl<R: Read> Records<R> {
         self.buffer = head;
         let kept = self.buffer.len();
         self.buffer.resize(kept + BUFFER, 0);
-        (self.start, self.end) = (kept, kept);
+        (self.kept, self.start, self.end) = (kept, kept, kept);
         let ended = loop {
             let room = self.buffer.get_mut(kept..).unwrap_or(&mut []);
             let read = match self.input.read(room) {
@@ -260,7 +324,7 @@ impl<R: Read> Records<R> {
             for byte in self.ahead() {
                 match byte {
                     b'\n' => newlines += 1,
-                    b' ' | b'\t' | b'\r' | b',' | b'[' | b']' => {}
+                    b' ' | b'\t' | b'\r' | b',' | b'[' | b']' | 0 => {}
                     _ => {
                         found = true;
                         break;
@@ -332,44 +396,4 @@ impl<R: Read> Read for Records<R> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_cut_whatever_their_ends() {
-        let mut records = Records::new(&b"a\r\n\nb"[..], 0, 0);
-        let mut seen = Vec::new();
-        while let Some(r) = records.line().unwrap() {
-            seen.push((r.bytes.to_vec(), r.line, r.ended));
-        }
-        assert_eq!(
-            seen,
-            [(b"a".to_vec(), 1, true), (vec![], 2, true), (b"b".to_vec(), 3, false)]
-        );
-        assert_eq!(records.offset, 5);
-    }
-
-    #[test]
-    fn a_line_beyond_the_limit_is_passed_over() {
-        let text = io::repeat(b'x').take(100 << 20).chain(&b"\n{}\n"[..]);
-        let mut records = Records::new(text, 0, 0);
-        let long = records.line().unwrap().unwrap();
-        assert!(long.too_long && long.ended);
-        assert_eq!(long.bytes.len(), Rejection::RAW_LIMIT);
-        let next = records.line().unwrap().unwrap();
-        assert_eq!((next.bytes, next.line), (&b"{}"[..], 2));
-        assert_eq!(records.offset, (100 << 20) + 4);
-        assert!(records.buffer.len() < 2 << 20);
-    }
-
-    #[test]
-    fn values_may_span_lines_and_stand_in_an_array() {
-        let mut records = Records::new(&b"[\n {\"a\": \"}\\\"\",\n  \"b\": [1]},\n {}\n]\n"[..], 0, 0);
-        let first = records.value().unwrap().unwrap();
-        assert_eq!((first.line, first.ended), (2, true));
-        assert!(first.bytes.ends_with(b"[1]}"));
-        let second = records.value().unwrap().unwrap();
-        assert_eq!((second.line, second.bytes), (4, &b"{}"[..]));
-        assert!(records.value().unwrap().is_none());
-    }
-}
+mod tests;

@@ -78,6 +78,7 @@ impl Run<'_> {
 
     /// Gives what records yielded to the sink; answers how many events.
     pub fn hand_over(&mut self) -> Result<u64, Stop> {
+        self.understood |= self.out.held() > 0;
         let count = self.out.events.len() as u64;
         let streams = &mut self.no_spend.streams;
         streams.extend(self.out.unended.drain(..));
@@ -150,7 +151,8 @@ impl Run<'_> {
     /// Notes where a file stands that was read.
     pub fn done(&mut self, name: &str, position: Option<Position>) -> Result<(), Stop> {
         self.tell_streams();
-        if let Some(position) = position {
+        if let Some(mut position) = position {
+            self.note(&mut position);
             self.sink.checkpoint(name, position.checkpoint())?;
         }
         Ok(())

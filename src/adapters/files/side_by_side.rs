@@ -140,6 +140,7 @@ struct Own<'a, 's> {
     /// Calls from which on the batch is recorded when no other thread records.
     enough: usize,
     checkpoints: Vec<(String, Checkpoint)>,
+    keeps_rejections: bool,
     told: Told,
 }
 
@@ -176,6 +177,7 @@ impl<'a, 's> Own<'a, 's> {
             events: EventBatch::default(),
             enough: first,
             checkpoints: Vec::new(),
+            keeps_rejections: held(main).keeps_rejections(),
             told: Told::default(),
         }
     }
@@ -230,6 +232,10 @@ impl Sink for Own<'_, '_> {
             _ => self.checkpoints.push((key.to_owned(), at)),
         }
         Ok(())
+    }
+
+    fn keeps_rejections(&self) -> bool {
+        self.keeps_rejections
     }
 
     fn reject(&mut self, rejection: Rejection) {

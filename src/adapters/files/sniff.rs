@@ -4,6 +4,7 @@ use std::io::{self, Cursor, Read};
 
 use serde::de::IgnoredAny;
 
+use super::joined::is_joined;
 use super::packed::Packed;
 use super::records::Records;
 use super::{FileFormat, detect};
@@ -40,7 +41,7 @@ pub(super) fn unpack(mut input: Input<'_>) -> io::Result<(Input<'_>, bool)> {
     })
 }
 
-/// An array, an object over several lines, objects one a line, or a table.
+/// An array, an object over several lines, objects on one line or one a line, or a table.
 pub(super) fn framing(front: &[u8]) -> Framing {
     let mut lines = front
         .split(|b| *b == b'\n')
@@ -57,6 +58,7 @@ pub(super) fn framing(front: &[u8]) -> Framing {
                 Some(next) if cut && next.first() != Some(&b'{') && !lines.take(DETECT_RECORDS).any(whole) => {
                     Framing::Values
                 }
+                None if !cut && is_joined(first) => Framing::Values,
                 _ => Framing::Lines,
             }
         }

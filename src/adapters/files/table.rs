@@ -25,8 +25,8 @@ use super::stop::Stop;
 use super::wanted::{CostColumns, Wanted};
 
 impl Run<'_> {
-    /// Rows of the plain format.
-    pub fn plain_table(&mut self, records: Records<Input<'_>>, name: &str) -> Result<(), Stop> {
+    /// Rows of the plain format; whether all of them were read.
+    pub fn plain_table(&mut self, records: Records<Input<'_>>, name: &str) -> Result<bool, Stop> {
         let columns = self.shared.columns.clone();
         self.table(records, name, |run, header, row, line| match &columns {
             Some(columns) => columns.csv_row(header, row, line, &mut run.context, &mut run.out),
@@ -52,7 +52,7 @@ impl Run<'_> {
         cut: bool,
     ) -> Result<(), Stop> {
         let mut columns = None;
-        let last = self.table_behind(records, name, lines_before, |run, header, values, _| {
+        let last = self.table_behind(records, name, (lines_before, false), |run, header, values, _| {
             let columns = columns.get_or_insert_with(|| Columns::new(format, header, run.options.asked.as_ref()));
             columns.add(run, values).map(|_| ())
         })?;
@@ -62,13 +62,13 @@ impl Run<'_> {
         }
     }
 
-    /// Rows of a format whose records are objects elsewhere: a row is the object of its values.
+    /// Rows of a format whose records are objects elsewhere: a row is the object of its values. Whether all of them were read.
     pub fn record_table(
         &mut self,
         records: Records<Input<'_>>,
         name: &str,
         reader: &mut dyn LineFormat,
-    ) -> Result<(), Stop> {
+    ) -> Result<bool, Stop> {
         self.table(records, name, |run, header, row, line| {
             let values = header.iter().zip(row.iter());
             let given = values.filter(|(_, value)| !value.is_empty() && !value.eq_ignore_ascii_case("null"));
@@ -99,15 +99,21 @@ impl Run<'_> {
         records: Records<Input<'_>>,
         name: &str,
         read: impl FnMut(&mut Self, &[String], &StringRecord, u64) -> Result<(), Fault>,
-    ) -> Result<(), Stop> {
-        self.table_behind(records, name, 0, read).map(|_| ())
+    ) -> Result<bool, Stop> {
+        let last = self.table_behind(records, name, (0, self.waits_for_ends), read)?;
+        if last.left {
+            let about =
+                "last rows without a line end in files that were changed within the hour: left for the next run";
+            self.sink.warn(about, 1);
+        }
+        Ok(!last.left)
     }
 
     fn table_behind(
         &mut self,
         mut records: Records<Input<'_>>,
         name: &str,
-        lines_before: u64,
+        (lines_before, waits): (u64, bool),
         mut read: impl FnMut(&mut Self, &[String], &StringRecord, u64) -> Result<(), Fault>,
     ) -> Result<Last, Stop> {
         // The parser counts the second half of a CRLF to the next row.
@@ -124,28 +130,29 @@ impl Run<'_> {
             .trim(csv::Trim::All)
             .from_reader(records);
         let header: Vec<String> = table.headers().map_err(csv_io)?.iter().map(str::to_owned).collect();
-        let mut row = StringRecord::new();
+        let (mut row, mut before) = (StringRecord::new(), StringRecord::new());
+        // Whether the row before is read when the next one has begun.
+        let mut held = false;
         let mut refused = false;
         loop {
             let (line, byte) = (table.position().line() + crlf, table.position().byte());
             match table.read_record(&mut row) {
                 Ok(false) => {
-                    let ended = table.into_inner().ends_a_line();
-                    return Ok(Last { refused, ended });
+                    let ended = table.get_ref().ends_a_line();
+                    if held && ended {
+                        refused = self.row(name, &header, (&before, line, crlf), &mut read)?;
+                    }
+                    let left = held && !ended;
+                    return Ok(Last { refused, ended, left });
                 }
                 Ok(true) => {
-                    let line = row.position().map_or(line, |p| p.line() + crlf);
-                    let result = if row.len() == header.len() {
-                        read(self, &header, &row, line)
-                    } else {
-                        let reason = format!("{} values under {} names", row.len(), header.len());
-                        Err(Fault::whole(reason))
-                    };
-                    refused = result.is_err();
-                    if let Err(fault) = result {
-                        self.reject(name, line, fault, row.as_slice().as_bytes());
+                    let first = waits && !std::mem::replace(&mut held, waits);
+                    if waits {
+                        std::mem::swap(&mut row, &mut before);
                     }
-                    self.hand_over()?;
+                    if !first {
+                        refused = self.row(name, &header, (&row, line, crlf), &mut read)?;
+                    }
                 }
                 Err(error) if error.is_io_error() => return Err(csv_io(error).into()),
                 Err(error) => {
@@ -158,6 +165,29 @@ impl Run<'_> {
             self.tell(false);
         }
     }
+
+    /// Reads one row; whether it was refused.
+    fn row(
+        &mut self,
+        name: &str,
+        header: &[String],
+        (row, line, crlf): (&StringRecord, u64, u64),
+        read: &mut impl FnMut(&mut Self, &[String], &StringRecord, u64) -> Result<(), Fault>,
+    ) -> Result<bool, Stop> {
+        let line = row.position().map_or(line, |p| p.line() + crlf);
+        let result = if row.len() == header.len() {
+            read(self, header, row, line)
+        } else {
+            let reason = format!("{} values under {} names", row.len(), header.len());
+            Err(Fault::whole(reason))
+        };
+        let refused = result.is_err();
+        if let Err(fault) = result {
+            self.reject(name, line, fault, row.as_slice().as_bytes());
+        }
+        self.hand_over()?;
+        Ok(refused)
+    }
 }
 
 /// The last row of a table.
@@ -166,6 +196,8 @@ struct Last {
     refused: bool,
     /// Whether a line end stood behind it.
     ended: bool,
+    /// Whether it was left for the next run.
+    left: bool,
 }
 
 /// What is said of a bill whose last row was refused and has no end: rows are missing of it.

@@ -112,6 +112,7 @@ impl FileSource {
                 latest,
                 env,
             },
+            files_only: true,
             usual: Usual {
                 places,
                 missing,

@@ -122,8 +122,11 @@ impl Ledger for MemoryLedger {
             self.observe(event, pricer, now, &mut out)?;
         }
         for (source, key, checkpoint) in &batch.checkpoints {
-            self.checkpoints
-                .insert((source.clone(), key.clone()), checkpoint.clone());
+            let key = (source.clone(), key.clone());
+            match *checkpoint == Checkpoint::NONE {
+                true => self.checkpoints.remove(&key),
+                false => self.checkpoints.insert(key, checkpoint.clone()),
+            };
         }
         Ok(out)
     }

@@ -114,9 +114,15 @@ pub fn record(
         delta,
     )?;
     for (source, key, Checkpoint(body)) in &batch.checkpoints {
-        conn.prepare_cached("INSERT OR REPLACE INTO checkpoint (source, key, body) VALUES (?, ?, ?)")
-            .and_then(|mut s| s.execute(params![source, key, body]))
-            .map_err(|e| CodecError::Store(failed(path, &e)))?;
+        let kept = match body.is_empty() {
+            true => conn
+                .prepare_cached("DELETE FROM checkpoint WHERE source = ? AND key = ?")
+                .and_then(|mut s| s.execute(params![source, key])),
+            false => conn
+                .prepare_cached("INSERT OR REPLACE INTO checkpoint (source, key, body) VALUES (?, ?, ?)")
+                .and_then(|mut s| s.execute(params![source, key, body])),
+        };
+        kept.map_err(|e| CodecError::Store(failed(path, &e)))?;
     }
     Ok(outcome)
 }

@@ -31,7 +31,7 @@ pub struct RecordArgs {
     /// Exit with 1 when a call has no price
     #[arg(long)]
     pub strict: bool,
-    /// Keep rejected records in this file, one JSON object a line
+    /// Keep rejected records in this file, one JSON object a line; also those that earlier runs rejected
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub rejects: Option<PathBuf>,
 }
@@ -82,8 +82,11 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
         &|| false,
     );
     bar.finish();
-    if let Some(mut file) = rejects {
-        std::io::Write::flush(&mut file)?;
+    if let (Some(mut file), Some(path)) = (rejects, &args.rejects) {
+        std::io::Write::flush(&mut file).map_err(|cause| {
+            CliError::incomplete(format!("cannot write `{}`: {cause}", path.display()))
+                .hint("what could be read is recorded; the same command keeps all that is rejected when there is room")
+        })?;
     }
     let collection = collection?;
     talk(ctx, &collection, args.rejects.is_none().then_some(REJECTS));

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{cloud, env, secret, time_budget};
 use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions, Shares};
 use crate::adapters::clock::SystemClock;
-use crate::adapters::files::{Asked, Columns, FileFinder, FileFormat, FileSource, FileSourceOptions, ObjectSource};
+use crate::adapters::files::{
+    Asked, CLOCK_SKEW, Columns, FileFinder, FileFormat, FileSource, FileSourceOptions, ObjectSource,
+};
 use crate::adapters::secret::for_header;
 use crate::adapters::sqlite::SqliteLedger;
 use crate::adapters::traces::TracedSource;
@@ -141,7 +143,8 @@ pub fn configured(ctx: &Context<'_>) -> Result<Vec<FileSource>, CliError> {
     }
     let of_files = |source: &&SourceConfig| source.key.is_none() && !source.is_in_bucket();
     let of_files: Vec<SourceConfig> = ctx.config.sources.iter().filter(of_files).cloned().collect();
-    files(ctx, &of_files, &ctx.config.base)
+    let sources = files(ctx, &of_files, &ctx.config.base)?;
+    Ok(sources.into_iter().map(FileSource::of_files_only).collect())
 }
 
 /// Where logs were looked for, where all sources are at their usual places and none of these holds a file.
@@ -239,9 +242,6 @@ fn columns(source: &SourceConfig) -> Result<Option<Arc<Columns>>, CliError> {
             .hint("docs/usage-format.md shows how foreign columns are named")),
     }
 }
-
-/// How far the clock of a machine that writes logs may be ahead before its records count as absurd.
-const CLOCK_SKEW: TimeDelta = TimeDelta::days(1);
 
 /// The format of a kind.
 #[must_use]

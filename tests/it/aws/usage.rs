@@ -99,6 +99,19 @@ fn objects_of_a_bucket_are_read_once_and_late_ones_too() {
         (&json!(2), &json!(2)),
         "{summary}"
     );
+    // What is put again is read anew.
+    put(
+        emulator,
+        &object("20", "broken"),
+        &log("mended", "2026-11-20T10:00:00Z", 5),
+    );
+    let (summary, output) = record(folder, emulator, now);
+    assert_eq!(
+        (&summary["recorded"], &summary["files"]),
+        (&json!(1), &json!(1)),
+        "{summary} {}",
+        text(&output)
+    );
     let (summary, _) = record(folder, emulator, "2026-11-21T12:00:00Z");
     assert_eq!(summary["files"], 0, "{summary}");
 }

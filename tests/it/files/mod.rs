@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod again;
 mod bedrock;
 mod body;
 mod claude_code;
@@ -52,6 +53,7 @@ pub struct Kept {
     pub excluded: BTreeMap<&'static str, u64>,
     pub warnings: BTreeMap<String, u64>,
     pub progress: Progress,
+    pub keeps_rejections: bool,
 }
 
 impl Sink for Kept {
@@ -72,6 +74,9 @@ impl Sink for Kept {
     fn checkpoint(&mut self, key: &str, at: Checkpoint) -> Result<(), StoreError> {
         self.checkpoints.insert(key.to_owned(), at);
         Ok(())
+    }
+    fn keeps_rejections(&self) -> bool {
+        self.keeps_rejections
     }
     fn reject(&mut self, rejection: Rejection) {
         self.rejected.push(rejection);

@@ -1,12 +1,13 @@
 //! The [`Ledger`] on DynamoDB. `docs/aws.md` shows the layout with sizes and costs.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::again::{all_places, final_trouble, recharge, visit_all};
 use super::bytes::{Broken, Reader, deflate, inflate, put_bytes};
+use super::checkpoints::{add_checkpoints, known_checkpoints};
 use super::head::{Bundle, Head, What};
 use super::identities;
 use super::record::{apply, day_of, details, places, record};
@@ -21,7 +22,7 @@ use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
 /// Changes of checkpoints or restatements that are made one when there are more.
-const MAX_CHANGES: usize = 16;
+pub(super) const MAX_CHANGES: usize = 16;
 
 /// A ledger in a DynamoDB table.
 pub struct DynamoLedger {
@@ -306,63 +307,6 @@ fn read_bill(store: &mut Store, bundle: Bundle, identity: &str) -> Result<Vec<(S
         return Err(broken(Broken));
     }
     rows::unpack(reader.0).map_err(broken)
-}
-
-type AllCheckpoints = BTreeMap<(String, String), Vec<u8>>;
-
-fn known_checkpoints(store: &mut Store, head: &Head) -> Result<AllCheckpoints, Trouble> {
-    let bodies = store.load(head.checkpoints.iter().copied())?;
-    let broken = store.broken("checkpoints");
-    let mut all = AllCheckpoints::new();
-    for bundle in &head.checkpoints {
-        let body = bodies.get(&(*bundle, 0)).map(|b| b.as_slice()).unwrap_or_default();
-        let plain = inflate(body).map_err(&broken)?;
-        let mut reader = Reader(&plain);
-        while !reader.done() {
-            let source = reader.text().map_err(&broken)?.to_owned();
-            let key = reader.text().map_err(&broken)?.to_owned();
-            all.insert((source, key), reader.bytes().map_err(&broken)?.to_vec());
-        }
-    }
-    Ok(all)
-}
-
-fn add_checkpoints(
-    store: &mut Store,
-    head: &Head,
-    draft: &mut Draft,
-    given: &[(String, String, Checkpoint)],
-) -> Result<(), Trouble> {
-    if given.is_empty() {
-        return Ok(());
-    }
-    let mut all = known_checkpoints(store, head)?;
-    let mut changed = AllCheckpoints::new();
-    for (source, key, Checkpoint(at)) in given {
-        let name = (source.clone(), key.clone());
-        if all.get(&name) != Some(at) {
-            all.insert(name.clone(), at.clone());
-            changed.insert(name, at.clone());
-        }
-    }
-    if changed.is_empty() {
-        return Ok(());
-    }
-    if head.checkpoints.len() >= MAX_CHANGES {
-        std::mem::take(&mut draft.head.checkpoints)
-            .into_iter()
-            .for_each(|old| draft.drop(old));
-        changed = all;
-    }
-    let mut plain = Vec::new();
-    for ((source, key), at) in &changed {
-        [source.as_bytes(), key.as_bytes(), at]
-            .into_iter()
-            .for_each(|part| put_bytes(&mut plain, part));
-    }
-    let bundle = draft.add(What::Checkpoints, 0, &deflate(&plain));
-    draft.head.checkpoints.push(bundle);
-    Ok(())
 }
 
 fn known_restatements(store: &mut Store, head: &Head) -> Result<Vec<Restatement>, Trouble> {

@@ -4,6 +4,7 @@ mod again;
 pub mod alerts;
 mod bytes;
 mod calls;
+mod checkpoints;
 mod fold;
 mod head;
 pub mod heartbeats;

@@ -1,0 +1,85 @@
+//! What is noted of the file at hand beside the place where reading it stands.
+
+use std::fs::File;
+use std::io;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::discover::Found;
+use super::position::Position;
+use super::read::Run;
+use super::records::Records;
+use super::sniff::{DETECT_BYTES, framing, recognise, unpack};
+use super::{CLOCK_SKEW, FileFormat};
+
+/// Who writes a table goes on within that time, as a rule: until then a last row without a line end may be a part of one.
+const STILL_WRITTEN: TimeDelta = TimeDelta::hours(1);
+
+impl Run<'_> {
+    /// Begins a file.
+    pub fn begin_file(&mut self) {
+        self.refused_before = self.refused;
+        self.understood = false;
+        self.waits_for_ends = false;
+        self.context.refused_until = None;
+    }
+
+    /// Notes what was refused of the file at hand.
+    pub fn note(&self, position: &mut Position) {
+        position.refused |= self.refused > self.refused_before;
+        let until = [position.until, self.context.refused_until];
+        position.until = until.into_iter().flatten().min();
+    }
+
+    /// Notes that rows of bills were read from a file, which are told later; of one that is not sound it is not kept that it was read.
+    pub fn bill_read(&mut self, name: &str, position: Option<Position>, sound: bool) {
+        if let Some(mut position) = position {
+            self.note(&mut position);
+            let position = Some(position).filter(|_| sound);
+            self.bill_positions.push((name.to_owned(), position));
+        }
+    }
+
+    /// Whether a file was changed just now. A time that is far from now, also ahead of it, is that of another clock.
+    pub fn is_new(&self, found: &Found) -> bool {
+        let changed: Option<DateTime<Utc>> = found.metadata.modified().ok().map(Into::into);
+        let now = self.options.latest - CLOCK_SKEW;
+        changed.is_some_and(|changed| (now - changed).abs() < STILL_WRITTEN)
+    }
+
+    /// Tells a file of which nothing was understood, where the settings say what it holds and it does not look so.
+    pub fn check_kind(&mut self, found: &Found) {
+        let foreign = self.shared.columns.is_some() || !found.metadata.is_file();
+        let Some(kind) = self.options.format.filter(|kind| !foreign && !kind.is_bill()) else {
+            return;
+        };
+        if self.understood || self.refused > self.refused_before {
+            return;
+        }
+        let about = match looks_like(found) {
+            Ok(Some(other)) if other != kind => {
+                format!("files hold no record of the kind `{kind}`, and look like `{other}`")
+            }
+            // Sessions without an answer have lines of many kinds.
+            Ok(None) if kind != FileFormat::ClaudeCode && kind != FileFormat::Codex => {
+                format!("files hold no record of the kind `{kind}`")
+            }
+            // Whether it can be read was told.
+            Ok(Some(_) | None) | Err(_) => return,
+        };
+        self.sink.warn(&about, 1);
+    }
+}
+
+/// What a file looks like; of one that is empty, what it is not.
+fn looks_like(found: &Found) -> io::Result<Option<FileFormat>> {
+    let (input, _) = unpack(Box::new(File::open(&found.path)?))?;
+    let mut records = Records::new(input, 0, 0);
+    records.skip_mark()?;
+    records.skip_zeros()?;
+    let front = records.peek(DETECT_BYTES)?;
+    if front.iter().all(u8::is_ascii_whitespace) {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(recognise(front, framing(front)))
+}

@@ -1,0 +1,109 @@
+//! What is kept of the objects below a prefix from run to run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Object;
+use crate::domain::usage::EventId;
+
+/// What is kept of a prefix from run to run.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Progressed {
+    /// The last day that is over: it and those before it are read whole, but for those that lack something.
+    pub closed: Option<NaiveDate>,
+    /// Days of which something could not be fetched when they were read last.
+    #[serde(default)]
+    pub lacking: BTreeSet<NaiveDate>,
+    /// Objects that were read, by digest: of open days, and of no day.
+    pub read: BTreeMap<String, BTreeSet<String>>,
+    /// Days of which a record was refused because its time is still to come: the earliest such time, in seconds of the epoch.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub until: BTreeMap<String, i64>,
+}
+
+impl Progressed {
+    /// Whether an object was read as it is.
+    pub fn has(&self, day: Option<NaiveDate>, object: &Object) -> bool {
+        self.read
+            .get(&named(day))
+            .is_some_and(|read| read.contains(&digest(object)))
+    }
+
+    /// Opens the days again of which a record was refused for a time that has come.
+    pub fn reopen(&mut self, latest: DateTime<Utc>) {
+        let come: Vec<String> = self
+            .until
+            .iter()
+            .filter(|(_, until)| **until <= latest.timestamp())
+            .map(|(day, _)| day.clone())
+            .collect();
+        for day in come {
+            self.until.remove(&day);
+            self.read.remove(&day);
+            self.lacking.extend(day.parse::<NaiveDate>());
+        }
+    }
+
+    /// Forgets objects that are not there any more, or not as they were read.
+    pub fn keep(&mut self, found: &BTreeMap<Option<NaiveDate>, Vec<Object>>) {
+        for (day, objects) in found {
+            if let Some(read) = self.read.get_mut(&named(*day)) {
+                let there: BTreeSet<String> = objects.iter().map(digest).collect();
+                read.retain(|known| there.contains(known));
+            }
+        }
+    }
+
+    /// Whether a day is read whole, so that nothing of it is looked at again.
+    pub fn is_closed(&self, day: NaiveDate) -> bool {
+        self.closed.is_some_and(|closed| day <= closed) && !self.lacking.contains(&day)
+    }
+
+    /// Days in the order in which they are read: those that lack something after all others.
+    pub fn order(&self, day: Option<NaiveDate>) -> (bool, Option<NaiveDate>) {
+        (day.is_some_and(|day| self.lacking.contains(&day)), day)
+    }
+}
+
+/// The key of a day.
+pub(super) fn named(day: Option<NaiveDate>) -> String {
+    day.map_or_else(String::new, |day| day.to_string())
+}
+
+/// What an object is remembered by, as it was written.
+pub(super) fn digest(object: &Object) -> String {
+    let size = object.size.to_le_bytes();
+    let [a, b, c, d, e, f, g, h, ..] =
+        EventId::of(&[b"object", object.key.as_bytes(), &size, object.version.as_bytes()]).0;
+    format!("{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+}
+
+/// The day that a path names: `…/2026/10/20/…`.
+pub(super) fn day_of(path: &str) -> Option<NaiveDate> {
+    let parts: Vec<&str> = path.split('/').collect();
+    parts.windows(3).find_map(|parts| match parts {
+        [year, month, day] if year.len() == 4 && month.len() == 2 && day.len() == 2 => {
+            NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
+        }
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_told_by_their_folders() {
+        let day = |text: &str| day_of(text).map(|day| day.to_string());
+        assert_eq!(
+            day("logs/AWSLogs/123456789012/BedrockModelInvocationLogs/us-east-1/2026/10/20/08/a.json.gz").as_deref(),
+            Some("2026-10-20")
+        );
+        for none in ["a/b.json", "2026/10/", "x/2026/13/01/a", "1/2/3"] {
+            assert_eq!(day(none), None, "{none}");
+        }
+    }
+}

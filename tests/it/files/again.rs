@@ -1,0 +1,348 @@
+//! Files that are read again: grown, replaced, mended, or read as something else than before.
+
+use std::fs;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use finops::adapters::files::{CLOCK_SKEW, FileFormat, FileSource, FileSourceOptions};
+use finops::domain::label::Label;
+use finops::ports::{Checkpoint, UsageSource};
+
+use super::{Kept, read_on, read_text, source, time};
+
+fn call(id: &str) -> String {
+    format!(
+        "{{\"id\":\"{id}\",\"ts\":\"2026-09-01T00:01:00Z\",\"provider\":\"openai\",\"model\":\"gpt-4o\",\"input_tokens\":1000,\"output_tokens\":1000}}\n"
+    )
+}
+
+fn calls(ids: impl IntoIterator<Item = u32>) -> String {
+    ids.into_iter().map(|id| call(&format!("c{id}"))).collect()
+}
+
+/// What is newly read of a folder: bytes and lines.
+fn read(base: &Path, format: Option<FileFormat>, kept: &mut Kept) -> (u64, u64) {
+    let known = kept.checkpoints.clone();
+    kept.progress = finops::ports::Progress::default();
+    source(base, format, &["."]).read(&known, kept).unwrap();
+    (kept.progress.bytes, kept.progress.lines)
+}
+
+#[test]
+fn a_file_that_begins_like_the_one_before_is_read_from_its_front() {
+    let folder = tempfile::tempdir().unwrap();
+    let (base, log) = (folder.path(), folder.path().join("a.jsonl"));
+    let mut kept = Kept::default();
+    // Restored from a backup and written on, until it is longer than it was.
+    fs::write(&log, calls(100..200)).unwrap();
+    read(base, None, &mut kept);
+    fs::write(&log, calls(100..160) + &calls(200..260)).unwrap();
+    read(base, None, &mut kept);
+    assert_eq!(kept.calls.len(), 160);
+    // Set aside under another name; what follows it begins with the same thousand bytes.
+    let blank = " ".repeat(1500);
+    let wide = |ids: std::ops::Range<u32>| calls(ids).replace("{\"id\"", &format!("{{{blank}\"id\""));
+    fs::write(&log, wide(300..310)).unwrap();
+    read(base, None, &mut kept);
+    fs::rename(&log, base.join("a-1.jsonl")).unwrap();
+    fs::write(&log, wide(310..330)).unwrap();
+    read(base, None, &mut kept);
+    assert_eq!(kept.calls.len(), 160 + 30);
+    assert_eq!(kept.rejected, []);
+}
+
+#[test]
+fn of_a_file_that_grows_only_what_is_new_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (base, log) = (folder.path(), folder.path().join("a.jsonl"));
+    let mut kept = Kept::default();
+    let mut text = String::new();
+    // Also where a line end alone comes, a part of a record, and lines that are longer than what is compared.
+    let long = format!("{{\"x_note\":\"{}\",{}", "n".repeat(300_000), &call("long")[1..]);
+    let parts = [
+        calls(0..3),
+        calls(3..500),
+        call("open").trim_end().to_owned(),
+        "\n".to_owned(),
+        calls(500..501),
+        long[..200_000].to_owned(),
+        long[200_000..].to_owned(),
+        calls(501..503),
+    ];
+    for (at, part) in parts.iter().enumerate() {
+        text.push_str(part);
+        fs::write(&log, &text).unwrap();
+        let (bytes, _) = read(base, None, &mut kept);
+        let begun = if at == 6 { 200_000 } else { 0 };
+        let expected = if at == 5 { 0 } else { part.len() + begun };
+        assert_eq!(bytes, expected as u64, "part {at}");
+        assert_eq!(read(base, None, &mut kept), (0, 0), "part {at}");
+    }
+    assert_eq!((kept.calls.len(), kept.observed), (505, 505));
+    // What an earlier version has kept is read anew, once, and counts once.
+    for at in kept.checkpoints.values_mut() {
+        let mut known: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&at.0).unwrap();
+        known.retain(|key, _| !["tail", "tail_len", "read_as"].contains(&key.as_str()));
+        *at = Checkpoint(serde_json::to_vec(&known).unwrap());
+    }
+    assert_eq!(read(base, None, &mut kept).0, text.len() as u64);
+    assert_eq!(read(base, None, &mut kept), (0, 0));
+    assert_eq!((kept.calls.len(), kept.observed), (505, 1010));
+}
+
+#[test]
+fn what_was_read_as_something_else_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path();
+    fs::write(base.join("a.jsonl"), calls(0..3)).unwrap();
+    for wrong in [FileFormat::ClaudeCode, FileFormat::Otel, FileFormat::Bedrock] {
+        let mut kept = Kept::default();
+        read(base, Some(wrong), &mut kept);
+        let about = format!("files hold no record of the kind `{wrong}`, and look like `plain`");
+        assert_eq!(
+            (kept.calls.len(), kept.warnings.get(&about)),
+            (0, Some(&1)),
+            "{:?}",
+            kept.warnings
+        );
+        read(base, Some(FileFormat::Plain), &mut kept);
+        assert_eq!(kept.calls.len(), 3);
+        assert_eq!(read(base, Some(FileFormat::Plain), &mut kept), (0, 0));
+    }
+    // Sessions without an answer are no reason to warn.
+    fs::write(
+        base.join("a.jsonl"),
+        "{\"type\":\"file-history-snapshot\",\"messageId\":\"m\"}\n",
+    )
+    .unwrap();
+    let mut kept = Kept::default();
+    read(base, Some(FileFormat::ClaudeCode), &mut kept);
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+}
+
+fn at(base: &Path, latest: DateTime<Utc>) -> FileSource {
+    FileSource::new(FileSourceOptions {
+        name: Label::new("test"),
+        format: None,
+        paths: vec![".".to_owned()],
+        base: base.to_owned(),
+        defaults: Vec::new(),
+        columns: None,
+        asked: None,
+        latest,
+        env: |_| None,
+    })
+}
+
+#[test]
+fn what_was_refused_while_the_clock_was_behind_is_read_when_it_is_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path();
+    let far = call("far").replace("2026-09-01", "2090-01-01");
+    fs::write(base.join("a.jsonl"), calls(0..3) + &far).unwrap();
+    let mut kept = Kept::default();
+    let read_at = |latest: &str, kept: &mut Kept| {
+        kept.rejected.clear();
+        kept.progress = finops::ports::Progress::default();
+        let known = kept.checkpoints.clone();
+        at(base, time(latest)).read(&known, kept).unwrap();
+        (kept.calls.len(), kept.rejected.len(), kept.progress.files)
+    };
+    assert_eq!(read_at("2018-06-01T00:00:00Z", &mut kept), (0, 4, 1));
+    assert_eq!(
+        read_at("2018-06-02T00:00:00Z", &mut kept),
+        (0, 0, 0),
+        "nothing has changed"
+    );
+    assert_eq!(read_at("2026-11-01T00:00:00Z", &mut kept), (3, 1, 1));
+    assert_eq!(read_at("2026-11-02T00:00:00Z", &mut kept), (3, 0, 0), "told once");
+    fs::write(base.join("a.jsonl"), calls(0..3) + &far + &calls(3..4)).unwrap();
+    assert_eq!(read_at("2026-11-02T00:00:00Z", &mut kept), (4, 0, 1));
+    assert_eq!(read_at("2090-01-02T00:00:00Z", &mut kept), (5, 0, 1), "in some decades");
+}
+
+#[test]
+fn what_was_refused_is_told_again_where_it_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path();
+    fs::write(base.join("a.jsonl"), calls(0..2) + "{broken\n" + &calls(2..3)).unwrap();
+    fs::write(base.join("b.jsonl"), calls(5..6)).unwrap();
+    let mut kept = Kept::default();
+    read(base, None, &mut kept);
+    assert_eq!(read(base, None, &mut kept), (0, 0));
+    kept.keeps_rejections = true;
+    assert_eq!(
+        read(base, None, &mut kept).1,
+        4,
+        "of the other file nothing was refused"
+    );
+    assert_eq!((kept.rejected.len(), kept.calls.len()), (2, 4));
+    assert_eq!(kept.rejected[0], kept.rejected[1]);
+}
+
+fn bedrock(id: u32) -> String {
+    let log = format!(
+        r#"{{"schemaType":"ModelInvocationLog","timestamp":"2026-10-20T08:15:04Z","accountId":"1","region":"us-east-1","requestId":"r{id}","operation":"Converse","modelId":"us.amazon.nova-lite-v1:0","input":{{"inputTokenCount":40}},"output":{{"outputTokenCount":9}}}}"#
+    );
+    let message = serde_json::Value::String(log);
+    format!(
+        r#"{{"messageType":"DATA_MESSAGE","logEvents":[{{"id":"{id}","timestamp":1792484104000,"message":{message}}}]}}"#
+    )
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(text.as_bytes()).unwrap();
+    packed.finish().unwrap()
+}
+
+#[test]
+fn objects_without_a_line_end_between_them_are_records() {
+    // Firehose joins what CloudWatch has packed.
+    let joined: Vec<u8> = (0..3).flat_map(|id| gzip(&bedrock(id))).collect();
+    let lines = (0..3).map(bedrock).collect::<String>();
+    for (name, content) in [
+        ("a.json.gz", joined),
+        ("a.json", lines.clone().into_bytes()),
+        ("a.json", format!("{lines}\n").into_bytes()),
+        (
+            "a.json",
+            format!("{}\n{}{}\n", bedrock(0), bedrock(1), bedrock(2)).into_bytes(),
+        ),
+    ] {
+        let kept = read_text(name, content);
+        assert_eq!((kept.calls.len(), kept.rejected.len()), (3, 0), "{:?}", kept.rejected);
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    }
+    // What is cut waits for its end where it may come, and is told where nothing can come.
+    let cut = format!("{}\n{}{}", bedrock(0), bedrock(1), &bedrock(2)[..50]);
+    let kept = read_text("a.json", &cut);
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (2, 0));
+    assert_eq!(kept.warnings.get("last records that are not complete yet"), Some(&1));
+    let kept = read_text("a.json.gz", gzip(&cut));
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (2, 1));
+    assert_eq!(kept.rejected[0].reason, "it ends in the middle of a record");
+    let kept = read_text("a.json", format!("{}{}x\n{}\n", bedrock(0), bedrock(1), bedrock(2)));
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (3, 1));
+}
+
+#[test]
+fn a_last_row_without_a_line_end_waits_while_its_file_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (base, table) = (folder.path(), folder.path().join("a.csv"));
+    let now = DateTime::<Utc>::from(SystemTime::now());
+    let mut kept = Kept::default();
+    let read_at = |at_time: DateTime<Utc>, kept: &mut Kept| {
+        let known = kept.checkpoints.clone();
+        at(base, at_time + CLOCK_SKEW).read(&known, kept).unwrap();
+        kept.totals()[4]
+    };
+    let head = "ts,provider,model,input_tokens,output_tokens\n2026-09-01T00:01:00Z,openai,gpt-4o,1000,7\n";
+    let row = "2026-09-01T00:02:00Z,openai,gpt-4o,1000,10";
+    fs::write(&table, format!("{head}{row}")).unwrap();
+    assert_eq!(read_at(now, &mut kept), 7);
+    let about = "last rows without a line end in files that were changed within the hour: left for the next run";
+    assert_eq!(kept.warnings.get(about), Some(&1), "{:?}", kept.warnings);
+    fs::write(&table, format!("{head}{row}00\n")).unwrap();
+    assert_eq!(read_at(now, &mut kept), 1007);
+    assert_eq!(kept.calls.len(), 2);
+    // Who ends his file so has it counted when the file is left alone.
+    fs::write(&table, format!("{head}{row}00\n{}", row.replace("02:00", "03:00"))).unwrap();
+    assert_eq!(read_at(now, &mut kept), 1007);
+    assert_eq!(read_at(now + TimeDelta::minutes(70), &mut kept), 1017);
+    // The same by a time of change of long ago, and of what is packed.
+    for (name, content) in [
+        ("b.csv", format!("{head}{row}").into_bytes()),
+        ("c.csv.gz", gzip(&format!("{head}{}", row.replace("02:00", "04:00")))),
+    ] {
+        let path = base.join(name);
+        fs::write(&path, content).unwrap();
+        if name == "b.csv" {
+            let file = fs::File::options().write(true).open(&path).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(7200))
+                .unwrap();
+        }
+    }
+    assert_eq!(read_at(now, &mut kept), 1037);
+    assert_eq!(kept.rejected, []);
+}
+
+#[test]
+fn zero_bytes_before_a_record_are_no_part_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (base, log) = (folder.path(), folder.path().join("a.jsonl"));
+    let mut kept = Kept::default();
+    let mut file = fs::File::create(&log).unwrap();
+    file.write_all(calls(0..20).as_bytes()).unwrap();
+    read(base, None, &mut kept);
+    // Emptied under a writer that goes on at its old place.
+    file.set_len(0).unwrap();
+    file.write_all(calls(20..40).as_bytes()).unwrap();
+    read(base, None, &mut kept);
+    // A hole that is larger than what is read at once.
+    file.seek(SeekFrom::Current(1 << 20)).unwrap();
+    file.write_all(calls(40..60).as_bytes()).unwrap();
+    read(base, None, &mut kept);
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (60, 0), "{:?}", kept.rejected);
+    assert_eq!(kept.warnings.values().sum::<u64>(), 2, "{:?}", kept.warnings);
+    assert_eq!(read(base, None, &mut kept), (0, 0));
+}
+
+#[test]
+fn of_the_files_that_have_gone_those_changed_last_are_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().canonicalize().unwrap();
+    fs::write(base.join("a.jsonl"), calls(0..1)).unwrap();
+    let mut kept = Kept::default();
+    read(&base, None, &mut kept);
+    let (path, here) = kept
+        .checkpoints
+        .iter()
+        .next()
+        .map(|(key, at)| (key.clone(), at.clone()))
+        .unwrap();
+    let known = String::from_utf8(here.0.clone()).unwrap();
+    let changed = known
+        .split_once("\"modified\":")
+        .unwrap()
+        .1
+        .split_once(',')
+        .unwrap()
+        .0
+        .to_owned();
+    for n in 0..10_050 {
+        let at = Checkpoint(known.replace(&changed, &format!("{}", 1000 + n)).into_bytes());
+        kept.checkpoints
+            .insert(base.join(format!("gone-{n}.jsonl")).to_string_lossy().into_owned(), at);
+    }
+    read(&base, None, &mut kept);
+    let left = |n: u32| {
+        let key = base.join(format!("gone-{n}.jsonl"));
+        kept.checkpoints[key.to_str().unwrap()] != Checkpoint::NONE
+    };
+    assert_eq!((0..10_050).filter(|n| left(*n)).count(), 10_000);
+    assert!(!left(49) && left(50));
+    assert_eq!(kept.checkpoints[&path], here);
+}
+
+#[test]
+fn a_folder_without_a_name_of_usage_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path();
+    for name in ["delivery-1-2026-10-20-uuid", "app.log"] {
+        fs::write(base.join(name), calls(0..1)).unwrap();
+    }
+    let mut kept = Kept::default();
+    read(base, None, &mut kept);
+    let [(about, count)] = &kept.warnings.iter().collect::<Vec<_>>()[..] else {
+        panic!("{:?}", kept.warnings)
+    };
+    assert!(about.contains("end in none of .jsonl") && **count == 2, "{about}");
+    // With one that has such a name the others are what lies beside it.
+    fs::write(base.join("app.jsonl.1"), calls(0..1)).unwrap();
+    let mut kept = Kept::default();
+    read_on(base, &["."], &mut kept);
+    assert_eq!((kept.calls.len(), kept.warnings.len()), (1, 0));
+}
