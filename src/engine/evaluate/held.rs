@@ -67,7 +67,7 @@ pub fn remember_budgets(
 
 /// Leaves of statuses of periods that have ended the rungs that were seen before the end. Where nothing is remembered, as in a test of a
 /// policy, all of them held.
-pub(super) fn held(statuses: &mut Vec<BudgetStatus>, ledger: &mut dyn Ledger) -> Result<(), StoreError> {
+pub(super) fn held(statuses: &mut [BudgetStatus], ledger: &mut dyn Ledger) -> Result<(), StoreError> {
     if !statuses.iter().any(BudgetStatus::has_ended) {
         return Ok(());
     }

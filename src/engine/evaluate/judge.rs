@@ -10,6 +10,9 @@ use crate::domain::budget::{BudgetPeriod, Threshold, ThresholdKind};
 /// Percentage points below its threshold at which a forecast alert is over. Forecasts waver; alerts must not.
 const HYSTERESIS: u32 = 5;
 
+/// Why an alert is over whatever the figures say.
+pub(super) const ENDED: &str = "the period has ended";
+
 /// How the alert of a threshold behaves.
 pub(super) fn behaviour(status: &BudgetStatus, kind: ThresholdKind) -> Behaviour {
     let hours = status.budget.remind_every_hours;
@@ -72,7 +75,7 @@ pub(super) fn judge(status: &BudgetStatus, threshold: &Threshold, before: &Alert
         return if threshold.kind == ThresholdKind::Actual && lately && unseen && is_above {
             Verdict::Above
         } else {
-            Verdict::Over("the period has ended")
+            Verdict::Over(ENDED)
         };
     }
     let cleared = |otherwise| changed(status, before).unwrap_or(otherwise);

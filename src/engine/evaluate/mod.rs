@@ -166,7 +166,7 @@ pub fn decide(
         let reason = if alert.state == State::Resolved {
             LATE
         } else if alert.period.end <= now {
-            "the period has ended"
+            judge::ENDED
         } else {
             "its budget or threshold is gone"
         };
@@ -213,7 +213,8 @@ fn tell(
         let named = &status.budget.channels;
         after.alert.told_to = if named.is_empty() { channels } else { named }.to_vec();
     }
-    let reason = after.transitions.last().map_or(LATE, |t| t.reason.as_str());
+    let late = if status.has_ended() { judge::ENDED } else { LATE };
+    let reason = after.transitions.last().map_or(late, |t| t.reason.as_str());
     let message = text::Message {
         status,
         alert: &after.alert,

@@ -358,10 +358,10 @@ fn a_source_that_is_silent_stays_so_until_something_comes() {
     let time = |n: i64, hour: &str| format!("{}T{hour}:00:00Z", day(n).format("%Y-%m-%d"));
     // The gateway falls silent, for longer than anything is looked at; then the other one, too; then both come back.
     for n in 0..130 {
-        if n < 100 || n >= 110 {
+        if !(100..110).contains(&n) {
             call(&mut scene, "bill", &time(n, "10"));
         }
-        if n < 20 || n >= 125 {
+        if !(20..125).contains(&n) {
             call(&mut scene, "gateway", &time(n, "10"));
         }
         let new = watch_run(&mut scene, false, &time(n, "12"));

@@ -163,7 +163,7 @@ fn a_condition_about_a_month_that_is_over_comes_and_goes_and_stays_where_it_was_
     };
     let mut store = MemoryAlerts::new();
     let channels = ["out".to_owned()];
-    let mut run = |store: &mut MemoryAlerts, day: &str, holds: bool| {
+    let run = |store: &mut MemoryAlerts, day: &str, holds: bool| {
         let conditions: Vec<Condition> = holds.then(condition).into_iter().collect();
         let now = at(&format!("2026-12-{day}T12:00:00Z"));
         let found = watch("coverage", &conditions, &|_| "covered", &channels, store, true, now);

@@ -15,7 +15,10 @@ use crate::domain::spend::Basis;
 const ENDED_DAYS: u32 = 7;
 
 /// Days with spend after which it is known how long a source of usage pauses.
-const KNOWN_DAYS: u32 = 7;
+const KNOWN_DAYS: u32 = 5;
+
+/// The same of one that is known to fail.
+const FAILING_DAYS: u32 = 2;
 
 /// Times the median by which what is no usage may go on.
 const USUAL: Decimal = Decimal::from_parts(3, 0, 0, false, 0);
@@ -43,7 +46,7 @@ impl Gathering<'_> {
             let note = "the bill has rows of whole months, of which no forecast can be made".to_owned();
             return Ok((None, Some(note)));
         }
-        let found = self.from_day(known_to)?;
+        let found = self.going_on_from(known_to)?;
         let note = known_to
             .pred_opt()
             .filter(|_| is_late && found.is_some())
@@ -59,7 +62,7 @@ impl Gathering<'_> {
         let Some((source, day)) = self.late_source(sources) else {
             return Ok((as_it_is, None));
         };
-        let Some(goes_on) = self.from_day(day)? else {
+        let Some(goes_on) = self.going_on_from(day)? else {
             return Ok((as_it_is, None));
         };
         if as_it_is.as_ref().is_some_and(|found| found.end > goes_on.end) {
@@ -70,7 +73,7 @@ impl Gathering<'_> {
     }
 
     /// The projection of the days before `day`: what is not told of it and later ones is unknown and not nothing.
-    fn from_day(&self, day: NaiveDate) -> Result<Option<Forecast>, MoneyError> {
+    fn going_on_from(&self, day: NaiveDate) -> Result<Option<Forecast>, MoneyError> {
         let (zone, amount) = (self.budget.zone, self.budget.amount.amount());
         let days = self.days_before(day)?;
         let start = midnight(day, zone).max(self.period.start);
@@ -113,7 +116,8 @@ impl Gathering<'_> {
             let newest = day(sources.newest.get(&source)?.start());
             let age = u32::try_from((self.today - newest).num_days()).ok()?;
             let fails = sources.failing.contains_key(source.as_str());
-            let is_late = is_regular(days, age) && (fails || age <= ENDED_DAYS + 1);
+            let least = if fails { FAILING_DAYS } else { KNOWN_DAYS };
+            let is_late = is_regular(days, age, least) && (fails || age <= ENDED_DAYS + 1);
             is_late.then_some((source, newest))
         });
         late.min_by_key(|(_, newest)| *newest)
@@ -180,8 +184,8 @@ impl Gathering<'_> {
     }
 }
 
-/// Whether a source whose newest spend is so many days old told something on most days before, and never paused so long.
-fn is_regular(days: u64, age: u32) -> bool {
+/// Whether a source whose newest spend is so many days old told something on most days before, `least` at least, and never paused so long.
+fn is_regular(days: u64, age: u32, least: u32) -> bool {
     let known = days.checked_shr(age).unwrap_or(0);
     let length = u64::BITS - known.leading_zeros();
     let count = known.count_ones();
@@ -191,7 +195,7 @@ fn is_regular(days: u64, age: u32) -> bool {
         longest = longest.max(pause);
     }
     // Today is not over, and what is missing of yesterday may be a night.
-    age >= 2 && count >= KNOWN_DAYS && count * 2 > length && age - 1 > longest
+    age >= 2 && count >= least && count * 2 > length && age - 1 > longest
 }
 
 #[cfg(test)]
@@ -201,12 +205,12 @@ mod tests {
     #[test]
     fn a_source_is_late_when_it_pauses_longer_than_ever() {
         let daily = |age: u32| (u64::MAX >> 40) << age;
-        assert!(is_regular(daily(2), 2) && is_regular(daily(9), 9));
-        assert!(!is_regular(daily(1), 1), "yesterday is there");
+        assert!(is_regular(daily(2), 2, 5) && is_regular(daily(9), 9, 5));
+        assert!(!is_regular(daily(1), 1, 5), "yesterday is there");
         // Monday to Friday, seen on a Monday and on a Wednesday.
         let week = 0b1_1111_0011_1110_0111_1100_u64;
-        assert!(!is_regular(week << 1, 3), "a weekend");
-        assert!(is_regular(week << 3, 5), "Monday and Tuesday are missing too");
-        assert!(!is_regular(0b10_0000_1000_0010_0000, 5), "once a week");
+        assert!(!is_regular(week << 1, 3, 5), "a weekend");
+        assert!(is_regular(week << 3, 5, 5), "Monday and Tuesday are missing too");
+        assert!(!is_regular(0b10_0000_1000_0010_0000, 5, 2), "once a week");
     }
 }
