@@ -83,6 +83,8 @@ pub(super) struct Gathering<'a> {
     kinds: Vec<Option<Kind<'a>>>,
     /// The last hour seen and its day: neighbouring rows mostly share it, and zones are slow.
     last: (Hour, NaiveDate),
+    /// That day's bit in [`Kind::days`].
+    bit: u64,
     /// How far bills go, by provider; nothing where what counts is metered.
     billed: BTreeMap<Label, Billed>,
 }
@@ -98,11 +100,11 @@ impl<'a> Gathering<'a> {
         if period.contains(now) {
             from = from.min(now - TimeDelta::days(HISTORY_DAYS));
         }
-        let hour = Hour::of(from);
+        let (hour, today) = (Hour::of(from), now.with_timezone(&budget.zone).date_naive());
         Gathering {
             budget,
             now,
-            today: now.with_timezone(&budget.zone).date_naive(),
+            today,
             period,
             before,
             from,
@@ -114,6 +116,7 @@ impl<'a> Gathering<'a> {
             other: BTreeMap::new(),
             kinds: Vec::new(),
             last: (hour, day_in(hour, budget)),
+            bit: bit(today, day_in(hour, budget)),
             billed: BTreeMap::new(),
         }
     }
@@ -172,6 +175,7 @@ impl<'a> Gathering<'a> {
         };
         if self.last.0 != key.hour {
             self.last = (key.hour, day_in(key.hour, self.budget));
+            self.bit = bit(self.today, self.last.1);
         }
         let slot = self.daily.entry(self.last.1).or_default();
         *slot = add_exact(*slot, cost)?;
@@ -179,8 +183,7 @@ impl<'a> Gathering<'a> {
             let slot = self.other.entry(self.last.1).or_default();
             *slot = add_exact(*slot, cost)?;
         }
-        let age = (self.today - self.last.1).num_days();
-        kind.days |= u32::try_from(age).map_or(0, |age| 1_u64.checked_shl(age).unwrap_or(0));
+        kind.days |= self.bit;
         if matches!(self.budget.basis, Basis::Billed | Basis::Effective) {
             let provider = key.dimensions.get(Dimension::Provider);
             let billed = self.billed.entry(provider).or_insert(Billed {
@@ -306,6 +309,12 @@ impl Kind<'_> {
         let [now, _] = self.cost;
         self.scaled.filter(|_| !now.is_zero()).map(|scaled| scaled.note())
     }
+}
+
+/// The bit of a day, seen from today, in [`Kind::days`].
+fn bit(today: NaiveDate, day: NaiveDate) -> u64 {
+    let age = u32::try_from((today - day).num_days());
+    age.map_or(0, |age| 1_u64.checked_shl(age).unwrap_or(0))
 }
 
 fn day_in(hour: Hour, budget: &Budget) -> NaiveDate {
