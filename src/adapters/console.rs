@@ -56,7 +56,8 @@ pub fn text(message: &Notification) -> String {
     let owner = message.owner.iter().map(|o| format!(", owner {}", shown(o)));
     let runbook = message.runbook.iter().map(|r| format!(", runbook {}", shown(r)));
     text += &format!(
-        "  alert {}{}\n",
+        "  {}, alert {}{}\n",
+        message.as_of(),
         shown(&message.alert_id),
         owner.chain(runbook).collect::<String>()
     );

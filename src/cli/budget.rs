@@ -88,14 +88,14 @@ fn pace(status: &BudgetStatus, unicode: bool, color: bool) -> String {
 pub fn line(ctx: &Context<'_>, status: &BudgetStatus) -> String {
     let unicode = unicode_locale();
     let end = match &status.forecast {
-        Some(f) => format!("on course for {} %", status.percent(f.end).round()),
+        Some(f) => format!("on course for {} %", status.whole_percent(f.end)),
         None => "no forecast below 3 complete days".to_owned(),
     };
     format!(
         "{:<16} {} {:>5} % of {}, {end}",
         clean(&status.budget.name),
         pace(status, unicode, ctx.color),
-        status.percent(status.spent).round(),
+        status.whole_percent(status.spent),
         amount(status.budget.amount.amount(), status),
     )
 }

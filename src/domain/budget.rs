@@ -218,10 +218,26 @@ impl Budget {
     /// A digest of the definition: the alert names the version it was decided by.
     #[must_use]
     pub fn version(&self) -> String {
-        blake3::hash(format!("{self:?}").as_bytes())
-            .to_hex()
-            .chars()
-            .take(12)
-            .collect()
+        short_digest(&format!("{self:?}"))
     }
+
+    /// A digest of what decides where it stands: not of the ladder, nor of who is told of it and how often.
+    #[must_use]
+    pub fn definition(&self) -> String {
+        let mut categories: Vec<String> = self.categories.iter().map(|c| c.to_ascii_lowercase()).collect();
+        categories.sort_unstable();
+        short_digest(&format!(
+            "{:?}",
+            (
+                (&self.name, &self.scope.0, self.basis.name(), categories),
+                (self.amount.amount().normalize(), self.amount.currency().code()),
+                (&self.period, self.zone.name(), self.count_unpriced),
+            )
+        ))
+    }
+}
+
+fn short_digest(text: &str) -> String {
+    let digest = blake3::hash(text.as_bytes()).to_hex();
+    digest.chars().take(12).collect()
 }

@@ -23,6 +23,8 @@ pub struct Forecast {
     pub days: usize,
     /// The day to come on which the bound will be reached, within the period; nothing where it has been.
     pub runs_out: Option<NaiveDate>,
+    /// Days that cost so much more than usual that they are not expected again, oldest first.
+    pub unusual: Vec<NaiveDate>,
 }
 
 impl Forecast {
@@ -42,7 +44,8 @@ impl Forecast {
 /// Projects a period's end from the days before `now`.
 ///
 /// `daily` holds complete local days, oldest first, without gaps, today left out; `spent` is the period's spend so far.
-/// Spend to date plus, for each coming day, the level of the last 7 days times the factor of its weekday.
+/// Spend to date plus, for each coming day, the level of the last 7 days times the factor of its weekday. A single day far above the
+/// others is in what is spent, and not in the level.
 #[must_use]
 pub fn forecast(
     period: Period,
@@ -87,6 +90,12 @@ pub fn forecast(
         high: spent + high,
         days: daily.len(),
         runs_out,
+        unusual: rate
+            .unusual()
+            .iter()
+            .filter_map(|at| daily.get(*at))
+            .map(|(day, _)| *day)
+            .collect(),
     })
 }
 
@@ -127,6 +136,28 @@ mod tests {
         );
         assert_eq!(forecast.runs_out, NaiveDate::from_ymd_opt(2026, 11, 25));
         assert!(forecast.probability_above(250.into()) > 0.99);
+    }
+
+    #[test]
+    fn one_expensive_day_is_spent_and_not_expected_again_and_two_are_a_new_level() {
+        let mut days = vec![10; 10];
+        days.push(500);
+        for more in 0..3 {
+            let spent: i64 = days.iter().sum();
+            let now = format!("2026-11-{}T00:00:00Z", 12 + more);
+            let forecast = november(&days, &now, spent).unwrap();
+            let (least, most) = (Decimal::from(790), Decimal::from(870));
+            assert!(forecast.end > least && forecast.end < most, "{forecast:?}");
+            assert!(forecast.high > Decimal::from(1_000), "it may come again: {forecast:?}");
+            assert_eq!(forecast.unusual, [NaiveDate::from_ymd_opt(2026, 11, 11).unwrap()]);
+            days.push(10);
+        }
+        let risen = [10, 10, 10, 10, 10, 10, 10, 10, 10, 40, 40];
+        let forecast = november(&risen, "2026-11-12T00:00:00Z", 170).unwrap();
+        assert!(
+            forecast.end > Decimal::from(500) && forecast.unusual.is_empty(),
+            "{forecast:?}"
+        );
     }
 
     #[test]

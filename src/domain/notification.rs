@@ -101,3 +101,11 @@ pub struct Notification {
     /// A test message: marked as such wherever it is shown.
     pub test: bool,
 }
+
+impl Notification {
+    /// As of when it is true: it may have waited for its channel.
+    #[must_use]
+    pub fn as_of(&self) -> String {
+        self.decided_at.format("as of %Y-%m-%d %H:%M UTC").to_string()
+    }
+}

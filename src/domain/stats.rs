@@ -7,6 +7,13 @@ use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
 /// Days of history from which weekday factors are taken: below two weeks each weekday has one value at most.
 const WEEKDAY_DAYS: usize = 14;
 
+/// Days of history from which it is taken what is usual, and how days scatter.
+const USUAL_DAYS: usize = 28;
+
+/// How many times the median day one may cost to be expected again. What is above it once was a batch; at two of the last three days it
+/// is a new level.
+const UNUSUAL: f64 = 3.0;
+
 /// z of the 80 % interval of the normal distribution (10 % on either side).
 const Z80: f64 = 1.281_551_6;
 
@@ -16,6 +23,7 @@ pub struct RunRate {
     mean: f64,
     factors: [f64; 7],
     deviation: f64,
+    unusual: Vec<usize>,
 }
 
 impl RunRate {
@@ -26,6 +34,8 @@ impl RunRate {
             return None;
         }
         let values: Vec<(usize, f64)> = days.iter().map(|(w, v)| (*w % 7, v.to_f64().unwrap_or(0.0))).collect();
+        let whole = values.clone();
+        let (values, unusual) = without_outliers(values);
         let count = values.len() as f64;
         let mean = values.iter().map(|(_, v)| v).sum::<f64>() / count;
         let mut factors = [1.0; 7];
@@ -47,18 +57,26 @@ impl RunRate {
             }
         };
         let level = level(&recent);
-        let squares: f64 = values
+        // What is not expected again may happen again all the same: it widens the interval.
+        let squares: f64 = whole
             .iter()
             .rev()
-            .take(28)
+            .take(USUAL_DAYS)
             .map(|(w, v)| (v - level * factors.get(*w).copied().unwrap_or(1.0)).powi(2))
             .sum();
-        let deviation = (squares / (count.min(28.0) - 1.0)).sqrt();
+        let deviation = (squares / (count.min(USUAL_DAYS as f64) - 1.0)).sqrt();
         Some(RunRate {
             mean: level,
             factors,
             deviation,
+            unusual,
         })
+    }
+
+    /// The positions of days that cost so much more than usual that they are not expected again.
+    #[must_use]
+    pub fn unusual(&self) -> &[usize] {
+        &self.unusual
     }
 
     /// What these coming days (weekday, share of the day that is left) will cost: low, middle, high of the 80 % interval.
@@ -82,6 +100,26 @@ impl RunRate {
         let value = self.mean * self.factors.get(weekday % 7).copied().unwrap_or(1.0);
         Decimal::from_f64(value.max(0.0)).unwrap_or_default().round_dp(6)
     }
+}
+
+/// The days with single ones that are far above the others brought down, and the positions of those.
+fn without_outliers(mut values: Vec<(usize, f64)>) -> (Vec<(usize, f64)>, Vec<usize>) {
+    let mut recent: Vec<f64> = values.iter().rev().take(USUAL_DAYS).map(|(_, v)| *v).collect();
+    recent.sort_by(f64::total_cmp);
+    let median = recent.get(recent.len() / 2).copied().unwrap_or(0.0);
+    let most = median * UNUSUAL;
+    let is_level = values.iter().rev().take(3).filter(|(_, v)| *v > most).count() > 1;
+    if median <= 0.0 || is_level {
+        return (values, Vec::new());
+    }
+    let mut unusual = Vec::new();
+    for (at, (_, value)) in values.iter_mut().enumerate() {
+        if *value > most {
+            *value = most;
+            unusual.push(at);
+        }
+    }
+    (values, unusual)
 }
 
 /// The probability that a quantity exceeds `bound`, given the middle and upper end of its 80 % interval.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Days, Utc};
 
 use super::collect::{Collection, collect};
-use super::evaluate::{Evaluation, evaluate};
+use super::evaluate::{Evaluation, evaluate, remember_budgets};
 use super::notify::{Delivery, DeliveryLimits, DeliverySummary, Routes, deliver_routed};
 use super::watch::{WatchPolicy, remember, watch_all, watch_sources};
 use crate::domain::alert::Alert;
@@ -89,15 +89,18 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         &enough,
     )?;
     let complete = collection.complete();
-    let mut evaluation = evaluate(
+    remember_budgets(parts.budgets, parts.ledger, parts.pricer, now)?;
+    let evaluated = evaluate(
         parts.budgets,
         parts.channel_names,
         parts.ledger,
         parts.alerts,
         complete,
         now,
-    )?;
-    let mut watched = watch_all(
+    );
+    let names: Vec<Label> = parts.sources.iter().map(|source| source.name()).collect();
+    // What fails here keeps nobody from being told what is decided.
+    let others = watch_all(
         parts.watch,
         parts.pricer,
         parts.channel_names,
@@ -105,9 +108,8 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         parts.alerts,
         complete,
         now,
-    )?;
-    let names: Vec<Label> = parts.sources.iter().map(|source| source.name()).collect();
-    watched.absorb(watch_sources(
+    );
+    let sources = watch_sources(
         &parts.watch.runs,
         &names,
         &collection,
@@ -116,10 +118,7 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         parts.pricer,
         parts.alerts,
         now,
-    )?);
-    evaluation.changed.extend(watched.changed);
-    evaluation.active.extend(watched.active);
-    evaluation.messages += watched.messages;
+    );
     // The seed spreads the pauses of many installations; the clock's own digits do.
     let seed = parts.clock.now().timestamp_micros().unsigned_abs();
     // One attempt at least is made, even where reading one huge file took all the time.
@@ -139,6 +138,12 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         jitter_seed: seed,
     };
     let delivery = deliver_routed(parts.alerts, &routes, delivery)?;
+    let mut evaluation = evaluated?;
+    for watched in [others?, sources?] {
+        evaluation.changed.extend(watched.changed);
+        evaluation.active.extend(watched.active);
+        evaluation.messages += watched.messages;
+    }
     if parts.watch.runs.every.is_some() || parts.watch.runs.stale_after.is_some() {
         remember(parts.ledger, parts.pricer, now)?;
     }

@@ -685,7 +685,11 @@ fn what_is_too_much_for_slack_is_spread_then_shortened_then_counted() {
     let (text, _) = shown(all(2_000, 900), lines);
     let facts = text.matches("*Fact ").count();
     assert!(facts > 90 && text.contains(&format!("*Fact {}.*", facts - 1)));
-    let rest = format!("{} more facts, 40 more lines: `finops alert show a1`", 2_000 - facts);
+    let lines = 40 - text.matches("• line ").count();
+    let rest = format!(
+        "{} more facts, {lines} more lines: `finops alert show a1`",
+        2_000 - facts
+    );
     assert!(text.contains(&rest), "{rest}: {text}");
 
     // Many small facts are bounded by the number of blocks.

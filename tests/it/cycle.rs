@@ -8,7 +8,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use finops::adapters::files::{FileFormat, FileSource, FileSourceOptions};
 use finops::adapters::memory::{MemoryAlerts, MemoryLedger};
-use finops::domain::charge::Charge;
+use finops::domain::alert::{Alert, Silence, Transition};
+use finops::domain::charge::{Charge, UnpricedReason};
 use finops::domain::label::Label;
 use finops::domain::notification::Notification;
 use finops::domain::spend::{SpendKey, Sums};
@@ -16,10 +17,10 @@ use finops::domain::usage::UsageEvent;
 use finops::engine::collect::collect;
 use finops::engine::cycle::{Cycle, Parts, cycle};
 use finops::engine::notify::DeliveryLimits;
-use finops::engine::watch::WatchPolicy;
+use finops::engine::watch::{UnpricedPolicy, WatchPolicy};
 use finops::ports::{
-    Checkpoints, Clock, DeliveryError, Ledger, Notifier, Pricer, Receipt, Rejection, Retention, Sink, SourceError,
-    UsageSource,
+    AlertCommit, AlertStore, Checkpoints, Clock, DeliveryError, Ledger, Notifier, Outbox, Pending, Pricer, Receipt,
+    Rejection, Retention, Sink, SourceError, StoreError, UsageSource,
 };
 use rust_decimal::Decimal;
 
@@ -228,4 +229,103 @@ fn the_rejections_that_are_shown_do_not_depend_on_which_thread_was_faster() {
         expected.extend((1..8).map(of_one));
         assert_eq!(shown, expected);
     }
+}
+
+/// A store in which another run is always faster where it is not about budgets.
+struct Contended(MemoryAlerts);
+
+impl AlertStore for Contended {
+    fn alerts(&mut self, since: Option<DateTime<Utc>>) -> Result<Vec<Alert>, StoreError> {
+        self.0.alerts(since)
+    }
+    fn history(&mut self, id: &str) -> Result<Vec<Transition>, StoreError> {
+        self.0.history(id)
+    }
+    fn silences(&mut self) -> Result<Vec<Silence>, StoreError> {
+        self.0.silences()
+    }
+    fn silence(&mut self, silence: &Silence) -> Result<(), StoreError> {
+        self.0.silence(silence)
+    }
+    fn commit(&mut self, commit: &AlertCommit) -> Result<(), StoreError> {
+        match commit.alerts.iter().find(|alert| !alert.kind.starts_with("budget_")) {
+            Some(alert) => Err(StoreError::Conflict { what: alert.id.clone() }),
+            None => self.0.commit(commit),
+        }
+    }
+}
+
+impl Outbox for Contended {
+    fn claim(&mut self) -> Result<Vec<Pending>, StoreError> {
+        self.0.claim()
+    }
+    fn waiting(&mut self) -> Result<Vec<Pending>, StoreError> {
+        self.0.waiting()
+    }
+    fn delivered(&mut self, id: &str, receipt: &Receipt, at: DateTime<Utc>) -> Result<(), StoreError> {
+        self.0.delivered(id, receipt, at)
+    }
+    fn failed(&mut self, after: &Pending) -> Result<(), StoreError> {
+        self.0.failed(after)
+    }
+    fn release(&mut self) -> Result<(), StoreError> {
+        self.0.release()
+    }
+}
+
+/// A cent for what is known.
+struct Knows;
+
+impl Pricer for Knows {
+    fn price(&self, event: &UsageEvent) -> Charge {
+        match event.model().as_str() {
+            "m" => Charge::priced(Decimal::new(1, 2), Label::new("flat")),
+            _ => Charge::unpriced(UnpricedReason::UnknownModel, Decimal::ONE),
+        }
+    }
+}
+
+#[test]
+fn what_fails_in_watching_keeps_no_budget_from_being_told() {
+    let folder = tempfile::tempdir().unwrap();
+    calls(folder.path(), "many-1", 9);
+    let unknown = r#"{"id":"x","ts":"2026-11-20T10:00:00Z","provider":"p","model":"x","output_tokens":1}"#;
+    std::fs::write(folder.path().join("many-2"), unknown).unwrap();
+    let mut alerts = Contended(MemoryAlerts::new());
+    let ran = cycle(
+        Parts {
+            sources: &mut [source(folder.path(), "many", "many-*")],
+            pricer: &Knows,
+            ledger: &mut MemoryLedger::new(),
+            alerts: &mut alerts,
+            budgets: &[budget("all", "0.05")],
+            watch: &WatchPolicy {
+                unpriced: Some(UnpricedPolicy::default()),
+                ..WatchPolicy::default()
+            },
+            channels: &[Box::new(Log::default())],
+            channel_names: &["log".to_owned()],
+            clock: &Slow::default(),
+            limits: DeliveryLimits {
+                attempts: 1,
+                timeout: Duration::from_secs(10),
+                budget: Duration::from_secs(1_000),
+                at_once: 1,
+            },
+            time_budget: Duration::from_secs(1_000),
+            retention: Retention { detail_days: 90 },
+            observer: &mut |_| {},
+        },
+        at(NOW),
+    );
+    assert!(matches!(ran, Err(StoreError::Conflict { .. })), "{ran:?}");
+    let told = alerts
+        .0
+        .alerts(None)
+        .unwrap()
+        .iter()
+        .map(|alert| alert.tellings)
+        .sum::<u64>();
+    assert_eq!(told, 1, "decided");
+    assert!(alerts.0.waiting().unwrap().is_empty(), "and told");
 }

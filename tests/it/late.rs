@@ -219,6 +219,7 @@ fn days_that_are_not_billed_yet_are_expected_and_not_zero() {
 #[test]
 fn what_is_billed_after_a_day_has_ended_is_told_when_it_is() {
     let home = Home::new("[[budget]]\nname = \"day\"\namount = \"20 USD\"\nperiod = \"day\"\nbasis = \"billed\"\n");
+    home.run("2026-11-09T18:00:00Z");
     for last in 10..=12 {
         let days = days(10..=last);
         let rows: Vec<_> = days

@@ -41,6 +41,7 @@ mod serve;
 mod settings;
 mod simulation;
 mod support;
+mod told;
 mod tour;
 mod trouble;
 mod units;

@@ -83,7 +83,7 @@ fn a_bill_that_metering_does_not_cover_is_found_told_once_and_over_when_it_is() 
       Missing calls            3.00 USD
       Token gap                6.00 USD
       Metered, not billed yet  0.3000 USD
-      alert 1e6d8dc9cd5cc4ff
+      as of 2026-11-24 12:00 UTC, alert 1e6d8dc9cd5cc4ff
     recorded 4 new calls, $10.55, from 7 lines in 2 files; 1 bill
     this month: $10.55 metered
     alerts: 1 active, 1 changed; messages: 1 delivered, 0 waiting

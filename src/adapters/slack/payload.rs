@@ -36,7 +36,12 @@ pub fn payload(message: &Notification) -> Value {
         let short = short();
         if short.fits() { short } else { short.fitted() }
     };
-    let fallback = format!("{}\n{}", escaped(&title(message)), escaped(&message.summary));
+    let fallback = format!(
+        "{}\n{}\n{}",
+        escaped(&title(message)),
+        escaped(&message.summary),
+        message.as_of()
+    );
     json!({ "text": cut(&fallback, FALLBACK_LIMIT), "blocks": body.blocks() })
 }
 
@@ -59,13 +64,18 @@ impl Body {
             let label = cut(&escaped(label), LABEL_LIMIT);
             format!("*{label}*\n{}", cut(&escaped(value), limit))
         };
-        let mut foot = vec![format!("{} · alert {}", message.told, escaped(&message.alert_id))];
+        let mut foot = vec![format!(
+            "{} · {} · alert {}",
+            message.told,
+            message.as_of(),
+            escaped(&message.alert_id)
+        )];
         foot.extend(message.owner.iter().map(|o| format!("owner {}", escaped(o))));
         foot.extend(message.runbook.iter().map(|r| format!("runbook {}", escaped(r))));
         let summary = cut(&escaped(&message.summary), limit.saturating_mul(10));
         let id = cut(&escaped(&message.alert_id), LABEL_LIMIT);
         Body {
-            header: cut(&title(message), HEADER_LIMIT),
+            header: cut_within(&title(message), HEADER_LIMIT),
             summary: pieces(&summary, SECTION_LIMIT),
             facts: message.facts.iter().map(|f| fact(&f.label, &f.value)).collect(),
             lines: message
@@ -223,6 +233,19 @@ fn cut(text: &str, limit: usize) -> String {
     }
     let kept: String = text.chars().take(limit.saturating_sub(1)).collect();
     format!("{}…", whole_entities(&kept))
+}
+
+/// Cuts out of the middle: a name stands at the beginning, what happened to it at the end.
+fn cut_within(text: &str, limit: usize) -> String {
+    let count = text.chars().count();
+    if count <= limit {
+        return text.to_owned();
+    }
+    let head = limit / 3;
+    let tail = limit - head - 1;
+    let start: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(count - tail).collect();
+    format!("{start}…{end}")
 }
 
 /// The title with its mark, for a text without markup.

@@ -98,6 +98,12 @@ pub struct Alert {
     /// The amount of the budget that it was measured against last; nothing where there is none.
     #[serde(default)]
     pub against: Option<Decimal>,
+    /// The definition of that budget ([`crate::domain::budget::Budget::definition`]).
+    #[serde(default)]
+    pub definition: Option<String>,
+    /// What it was told to cost at most; nothing where nothing is.
+    #[serde(default)]
+    pub told_cost: Option<Decimal>,
     /// Title at the last evaluation.
     pub title: String,
     /// The figures as they were told last.
@@ -261,6 +267,8 @@ impl Alert {
             tellings: 0,
             acknowledged: None,
             against: None,
+            definition: None,
+            told_cost: None,
             title: String::new(),
             facts: Vec::new(),
             lines: Vec::new(),

@@ -1,9 +1,12 @@
 //! The lifecycle: what an evaluation or a person does to an alert, as pure functions.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Alert, Behaviour, State, Step, Transition, Verdict};
 use crate::domain::notification::Told;
+
+/// How much earlier than after its time a reminder may come, at most.
+const LEEWAY: TimeDelta = TimeDelta::minutes(30);
 
 /// Decides what an evaluation does to an alert. Pure: the same input gives the same step, in any process, at any time.
 ///
@@ -41,6 +44,8 @@ pub fn step(
         });
     };
     match (before.state, verdict) {
+        // Another host, whose clock is a little ahead, has told that its period is over.
+        (State::Resolved, Verdict::Above) if told_by_a_clock_ahead(before, now) => return None,
         (State::Resolved, Verdict::Above) if !before.dismissed => {
             alert.opened_at = now;
             alert.confirmations = 1;
@@ -84,7 +89,7 @@ pub fn step(
     // A clock that was ahead once must not hold back what is due until it is that late again.
     alert.told_at = before.told_at.map(|at| at.min(now));
     alert.suppressed = suppressed;
-    let tell = due(&alert, behaviour, now);
+    let tell = due(&alert, verdict, behaviour, now);
     settle(&mut alert, tell, now);
     alert.evaluated_at = now;
     Some(Step {
@@ -94,14 +99,24 @@ pub fn step(
     })
 }
 
+/// How far clocks of hosts that share a store are apart at most.
+const APART: TimeDelta = TimeDelta::hours(1);
+
+/// Whether it was told that its period is over, at an instant that is yet to come.
+fn told_by_a_clock_ahead(before: &Alert, now: DateTime<Utc>) -> bool {
+    let end = before.period.end;
+    now < end && before.told_at.is_some_and(|at| at >= end && at - now <= APART)
+}
+
 /// What an alert has to tell now, if anything.
-fn due(alert: &Alert, behaviour: Behaviour, now: DateTime<Utc>) -> Option<Told> {
+fn due(alert: &Alert, verdict: &Verdict, behaviour: Behaviour, now: DateTime<Utc>) -> Option<Told> {
     if alert.suppressed.is_some() {
         return None;
     }
     let reminded = || {
+        // Runs come some seconds or minutes earlier or later than a day before, and what wavers just below its threshold is no news.
         let since = behaviour.remind_after.zip(alert.told_at);
-        since.is_some_and(|(after, at)| now - at >= after)
+        *verdict != Verdict::Within && since.is_some_and(|(after, at)| now - at >= after - (after / 10).min(LEEWAY))
     };
     match alert.state {
         State::Firing if !alert.told_firing => Some(Told::Firing),
@@ -126,11 +141,10 @@ pub fn acknowledge(before: &Alert, until: DateTime<Utc>, by: &str, reason: &str,
     if !before.state.is_active() {
         return None;
     }
-    let why = if reason.is_empty() {
-        format!("acknowledged by {by}")
-    } else {
-        format!("acknowledged by {by}: {reason}")
-    };
+    let mut why = format!("acknowledged by {by} until {}", until.format("%Y-%m-%d %H:%M UTC"));
+    if !reason.is_empty() {
+        why.push_str(&format!(": {reason}"));
+    }
     let mut alert = before.clone();
     alert.acknowledged = Some((until, by.to_owned()));
     alert.owed = None;

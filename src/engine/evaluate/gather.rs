@@ -1,8 +1,10 @@
 //! Sums the rows of one budget the ways that its status needs.
 
+mod expected;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -10,19 +12,15 @@ use super::status::{BudgetStatus, Contributor};
 use crate::domain::billed::billed_provider;
 use crate::domain::budget::Budget;
 use crate::domain::dimension::{Dimension, Dimensions};
-use crate::domain::forecast::{Forecast, forecast};
 use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
-use crate::domain::period::{Hour, Period, midnight};
+use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, SpendKey, Sums};
 use crate::engine::view::fill::{Fill, Scaled};
 use crate::engine::view::names::Names;
 
 /// Days of history that a forecast looks at.
 const HISTORY_DAYS: i64 = 56;
-
-/// Days behind the others after which a provider's bill has ended, and is not just late.
-const ENDED_DAYS: u64 = 7;
 
 /// Contributors named.
 const CONTRIBUTORS: usize = 3;
@@ -37,10 +35,23 @@ const SPLITS: [Dimension; 6] = [
     Dimension::Service,
 ];
 
+/// What is known of all sources of usage: how far they told, and since when one cannot be read.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    /// The last hour of which a source has told something.
+    pub newest: BTreeMap<Label, Hour>,
+    /// Sources that could not be read at the last run.
+    pub failing: BTreeMap<String, DateTime<Utc>>,
+}
+
 /// What one combination of dimensions cost in the period so far, and in the same part of the one before.
 struct Kind<'a> {
     dimensions: Dimensions,
     cost: [Decimal; 2],
+    /// Whether it is usage, which goes on, and no fee, tax or credit.
+    usage: bool,
+    /// Its days of history that have spend: bit 0 is today.
+    days: u64,
     /// Metered use that stands for what a bill does not tell apart.
     scaled: Option<Scaled<'a>>,
     /// Whose it is, in one spelling.
@@ -61,6 +72,7 @@ struct Billed {
 pub(super) struct Gathering<'a> {
     budget: &'a Budget,
     now: DateTime<Utc>,
+    today: NaiveDate,
     period: Period,
     before: Period,
     from: DateTime<Utc>,
@@ -69,10 +81,14 @@ pub(super) struct Gathering<'a> {
     unpriced_tokens: i128,
     unpriced_worst_case: Decimal,
     daily: BTreeMap<NaiveDate, Decimal>,
+    /// What of it is no usage.
+    other: BTreeMap<NaiveDate, Decimal>,
     /// By the number of the combination; `None` for one that does not count.
     kinds: Vec<Option<Kind<'a>>>,
     /// The last hour seen and its day: neighbouring rows mostly share it, and zones are slow.
     last: (Hour, NaiveDate),
+    /// That day's bit in [`Kind::days`].
+    bit: u64,
     /// How far bills go, by provider; nothing where what counts is metered.
     billed: BTreeMap<Label, Billed>,
     /// The same of what is derived.
@@ -92,10 +108,11 @@ impl<'a> Gathering<'a> {
         if period.contains(now) {
             from = from.min(now - TimeDelta::days(HISTORY_DAYS));
         }
-        let hour = Hour::of(from);
+        let (hour, today) = (Hour::of(from), now.with_timezone(&budget.zone).date_naive());
         Gathering {
             budget,
             now,
+            today,
             period,
             before,
             from,
@@ -104,8 +121,10 @@ impl<'a> Gathering<'a> {
             unpriced_tokens: 0,
             unpriced_worst_case: Decimal::ZERO,
             daily: BTreeMap::new(),
+            other: BTreeMap::new(),
             kinds: Vec::new(),
             last: (hour, day_in(hour, budget)),
+            bit: bit(today, day_in(hour, budget)),
             billed: BTreeMap::new(),
             derived: BTreeMap::new(),
             metered: FxHashSet::default(),
@@ -126,13 +145,21 @@ impl<'a> Gathering<'a> {
             self.metered.insert(key.dimensions);
         }
         let counts = self.budget.counts(key) || scaled.is_some();
-        self.kinds.push(counts.then_some(Kind {
-            dimensions: key.dimensions,
-            cost: [Decimal::ZERO; 2],
-            scaled,
-            provider: billed_provider(&key.dimensions).unwrap_or(key.dimensions.get(Dimension::Provider)),
-            derived: self.metered.contains(&key.dimensions),
-        }));
+        self.kinds.push(
+            counts.then_some(Kind {
+                dimensions: key.dimensions,
+                cost: [Decimal::ZERO; 2],
+                usage: key
+                    .dimensions
+                    .get(Dimension::Category)
+                    .as_str()
+                    .eq_ignore_ascii_case("usage"),
+                days: 0,
+                scaled,
+                provider: billed_provider(&key.dimensions).unwrap_or(key.dimensions.get(Dimension::Provider)),
+                derived: self.metered.contains(&key.dimensions),
+            }),
+        );
     }
 
     /// Adds a row of that combination.
@@ -163,9 +190,15 @@ impl<'a> Gathering<'a> {
         };
         if self.last.0 != key.hour {
             self.last = (key.hour, day_in(key.hour, self.budget));
+            self.bit = bit(self.today, self.last.1);
         }
         let slot = self.daily.entry(self.last.1).or_default();
         *slot = add_exact(*slot, cost)?;
+        if !kind.usage {
+            let slot = self.other.entry(self.last.1).or_default();
+            *slot = add_exact(*slot, cost)?;
+        }
+        kind.days |= self.bit;
         if matches!(self.budget.basis, Basis::Billed | Basis::Effective) {
             if kind.derived {
                 let last = self.derived.entry(kind.provider).or_insert(key.hour);
@@ -194,13 +227,14 @@ impl<'a> Gathering<'a> {
     }
 
     /// What the rows add up to.
-    pub(super) fn status(self, fill: Option<&Fill>) -> Result<BudgetStatus, MoneyError> {
+    pub(super) fn status(self, fill: Option<&Fill>, sources: &Sources) -> Result<BudgetStatus, MoneyError> {
         let fill = fill.filter(|_| self.budget.basis == Basis::BilledFilled);
         let mut notes = fill.map_or_else(Vec::new, |fill| fill.notes(&self.providers()));
         let untold: BTreeSet<String> = self.kinds.iter().flatten().filter_map(Kind::untold).collect();
         notes.extend(untold);
-        let (forecast, note) = self.forecast()?;
-        notes.extend(note);
+        let (forecast, said) = self.forecast(sources)?;
+        notes.extend(said);
+        notes.extend(self.failing(sources));
         Ok(BudgetStatus {
             contributors: self.contributors()?,
             budget: self.budget.clone(),
@@ -240,62 +274,6 @@ impl<'a> Gathering<'a> {
         self.daily.range(first..).take_while(move |(day, _)| **day <= last)
     }
 
-    /// Where the period will end, and what has to be said of it.
-    fn forecast(&self) -> Result<(Option<Forecast>, Option<String>), MoneyError> {
-        if !self.period.contains(self.now) {
-            return Ok((None, None));
-        }
-        let zone = self.budget.zone;
-        let today = self.now.with_timezone(&zone).date_naive();
-        let known_to = self.known_to(today);
-        let days = self.days_before(known_to);
-        let amount = self.budget.amount.amount();
-        if known_to == today {
-            return Ok((forecast(self.period, zone, &days, self.spent, amount, self.now), None));
-        }
-        if self.daily.iter().all(|(day, cost)| day.day() == 1 || cost.is_zero()) {
-            let note = "the bill has rows of whole months, of which no forecast can be made".to_owned();
-            return Ok((None, Some(note)));
-        }
-        // What no bill tells yet is unknown and not nothing: the days that are billed go on.
-        let start = midnight(known_to, zone).max(self.period.start);
-        let mut known = Decimal::ZERO;
-        for (_, cost) in self.in_period().take_while(|(day, _)| **day < known_to) {
-            known = add_exact(known, *cost)?;
-        }
-        let found = forecast(self.period, zone, &days, known, amount, start).map(|found| Forecast {
-            end: found.end.max(self.spent),
-            low: found.low.max(self.spent),
-            high: found.high.max(self.spent),
-            ..found
-        });
-        let note = known_to
-            .pred_opt()
-            .filter(|_| found.is_some())
-            .map(|day| format!("all is billed to {day}; the forecast goes on from there"));
-        Ok((found, note))
-    }
-
-    /// The first day that is not known whole: today, or where a bill ends.
-    fn known_to(&self, today: NaiveDate) -> NaiveDate {
-        let next = |billed: &Billed| {
-            let day = billed.last.start().date_naive();
-            let part = billed.hourly && billed.last.0.rem_euclid(24) != 23;
-            if part { day } else { day + Days::new(1) }
-        };
-        // Where metered use goes on behind the bill, nothing is awaited.
-        let awaited = |(provider, billed): &(&Label, &Billed)| {
-            self.derived.get(*provider).is_none_or(|last| *last <= billed.last)
-        };
-        let awaited: Vec<&Billed> = self.billed.iter().filter(awaited).map(|(_, billed)| billed).collect();
-        let newest = awaited.iter().copied().map(next).max().unwrap_or(today);
-        let late = awaited
-            .into_iter()
-            .map(next)
-            .filter(|day| *day + Days::new(ENDED_DAYS) >= newest);
-        late.min().unwrap_or(today).min(today)
-    }
-
     /// The providers that it is spent on, in one spelling.
     fn providers(&self) -> BTreeSet<Label> {
         let spent = self
@@ -304,23 +282,6 @@ impl<'a> Gathering<'a> {
             .flatten()
             .filter(|kind| kind.cost.first().is_some_and(|now| !now.is_zero()));
         spent.filter_map(|kind| billed_provider(&kind.dimensions)).collect()
-    }
-
-    /// Local days from the first one with spend to the one before `end`, those without spend included.
-    fn days_before(&self, end: NaiveDate) -> Vec<(NaiveDate, Decimal)> {
-        let oldest = (self.now - TimeDelta::days(HISTORY_DAYS))
-            .with_timezone(&self.budget.zone)
-            .date_naive();
-        let Some(first) = self.daily.keys().copied().find(|d| *d > oldest) else {
-            return Vec::new();
-        };
-        let mut days = Vec::new();
-        let mut day = first;
-        while day < end {
-            days.push((day, self.daily.get(&day).copied().unwrap_or_default()));
-            day = day + Days::new(1);
-        }
-        days
     }
 
     /// The biggest values of the first dimension that has more than one.
@@ -367,6 +328,12 @@ impl Kind<'_> {
         let [now, _] = self.cost;
         self.scaled.filter(|_| !now.is_zero()).map(|scaled| scaled.note())
     }
+}
+
+/// The bit of a day, seen from today, in [`Kind::days`].
+fn bit(today: NaiveDate, day: NaiveDate) -> u64 {
+    let age = u32::try_from((today - day).num_days());
+    age.map_or(0, |age| 1_u64.checked_shl(age).unwrap_or(0))
 }
 
 fn day_in(hour: Hour, budget: &Budget) -> NaiveDate {

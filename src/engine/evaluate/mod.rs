@@ -1,26 +1,29 @@
 //! Evaluates budgets and moves alerts: reads once, decides purely, writes once.
 
+mod command;
 mod gather;
+mod held;
+mod judge;
 mod left_out;
 pub mod status;
 pub mod text;
 mod unmet;
+mod unpriced;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, TimeDelta, Utc};
-use rust_decimal::Decimal;
+use chrono::{DateTime, Utc};
 
+pub use held::remember_budgets;
 pub use status::{BudgetStatus, Standings};
 
+use judge::{Muting, behaviour, is_late, judge};
+
 use super::collect::Complete;
-use crate::domain::alert::{Alert, Behaviour, Silence, State, Step, Verdict, step, verdict};
-use crate::domain::budget::{Budget, BudgetPeriod, Threshold, ThresholdKind};
+use crate::domain::alert::{Alert, Behaviour, Silence, State, Step, Verdict, step};
+use crate::domain::budget::{Budget, Threshold, ThresholdKind};
 use crate::domain::notification::{Notification, Told};
 use crate::ports::{AlertCommit, AlertStore, Ledger, StoreError};
-
-/// Percentage points below its threshold at which a forecast alert is over. Forecasts waver; alerts must not.
-const HYSTERESIS: u32 = 5;
 
 /// Times that a decision is made anew because another run changed what it was based on.
 const ATTEMPTS: usize = 5;
@@ -53,6 +56,7 @@ pub fn evaluate(
     let Standings { current, mut ended } = status::standings(budgets, ledger, now)?;
     let mut statuses = current.clone();
     statuses.append(&mut ended);
+    held::held(&mut statuses, ledger)?;
     let mut attempt = 0;
     loop {
         let known = store.alerts(Some(now - Budget::LATEST))?;
@@ -101,8 +105,7 @@ pub fn decide(
     let mut left: BTreeMap<&str, &Alert> = known.iter().map(|a| (a.id.as_str(), a)).collect();
     for status in statuses {
         let silenced = silences.iter().find(|s| s.mutes(&status.budget.name, now));
-        // The gravest actual threshold that fires: it mutes lower ones, and forecasts of no more than its own percentage.
-        let mut firing: Option<Decimal> = None;
+        let mut muting = Muting::default();
         let mut ladder: Vec<&Threshold> = status.budget.thresholds.iter().collect();
         ladder.sort_by_key(|t| (t.kind, std::cmp::Reverse(t.percent)));
         // Where a period that has ended was heading interests nobody.
@@ -114,49 +117,43 @@ pub fn decide(
                 continue;
             }
             let before = left.remove(fresh.id.as_str()).cloned().unwrap_or(fresh);
-            if threshold.kind == ThresholdKind::Actual && before.dismissed {
+            if before.dismissed {
                 // Whoever called the graver alert over has heard of it.
-                firing = firing.max(Some(threshold.percent));
+                muting.fires(threshold);
             }
-            let mut suppressed = silenced.map(Silence::text);
-            if firing.is_some_and(|percent| percent >= threshold.percent) {
-                suppressed = Some(inhibited(threshold.kind).to_owned());
-            }
+            let inhibited = muting.of(status, threshold).map(str::to_owned);
             let after = step(
                 &before,
                 &judge(status, threshold, &before, complete.on(status.budget.basis)),
-                suppressed,
-                behaviour(status, threshold),
+                inhibited.or_else(|| silenced.map(Silence::text)),
+                behaviour(status, threshold.kind),
                 now,
             );
             let Some(mut after) = after else { continue };
-            after.alert.against = Some(status.budget.amount.amount());
             after.alert.title = text::title(status, threshold);
-            if threshold.kind == ThresholdKind::Actual && after.alert.state.is_active() {
-                firing = firing.max(Some(threshold.percent));
+            if after.alert.state.is_active() {
+                muting.fires(threshold);
             }
-            if after.tell.is_some() {
-                after.alert.facts = text::facts(status);
-                after.alert.lines = text::lines(status);
-            }
-            if after.tell == Some(Told::Firing) {
-                let named = &status.budget.channels;
-                after.alert.told_to = if named.is_empty() {
-                    channels.to_vec()
-                } else {
-                    named.clone()
-                };
-            }
-            let told_to = &after.alert.told_to;
-            let reason = after.transitions.last().map_or(LATE, |t| t.reason.as_str()).to_owned();
-            let messages = after.tell.into_iter().flat_map(|told| {
-                told_to
-                    .iter()
-                    .map(|c| text::notification(status, threshold, &after.alert, told, &reason, c))
-                    .collect::<Vec<_>>()
-            });
-            let messages = messages.collect();
-            absorb(&mut decided, after, messages);
+            let summary = text::summary(status, threshold);
+            let data = text::data(status, threshold);
+            tell(&mut decided, status, after, channels, summary, data);
+        }
+        let fresh = unpriced::new_alert(status, now);
+        if status.has_ended() || !seen.insert(fresh.id.clone()) {
+            continue;
+        }
+        let before = left.remove(fresh.id.as_str()).cloned().unwrap_or(fresh);
+        let after = step(
+            &before,
+            &unpriced::judge(status, complete.on(status.budget.basis)),
+            silenced.map(Silence::text),
+            behaviour(status, ThresholdKind::Actual),
+            now,
+        );
+        if let Some(mut after) = after {
+            after.alert.title = unpriced::title(status);
+            let (summary, data) = (unpriced::summary(status), text::figures(status));
+            tell(&mut decided, status, after, channels, summary, data);
         }
     }
     // What is left belongs to a period that has ended or to a budget or threshold that is gone.
@@ -169,7 +166,7 @@ pub fn decide(
         let reason = if alert.state == State::Resolved {
             LATE
         } else if alert.period.end <= now {
-            "the period has ended"
+            judge::ENDED
         } else {
             "its budget or threshold is gone"
         };
@@ -193,6 +190,41 @@ pub fn decide(
         absorb(&mut decided, after, messages);
     }
     decided
+}
+
+/// Writes the messages of what is to be told of a budget's alert.
+fn tell(
+    decided: &mut Decided,
+    status: &BudgetStatus,
+    mut after: Step,
+    channels: &[String],
+    summary: String,
+    data: serde_json::Value,
+) {
+    after.alert.against = Some(status.budget.amount.amount());
+    after.alert.definition = Some(status.budget.definition());
+    let Some(told) = after.tell else {
+        return absorb(decided, after, Vec::new());
+    };
+    after.alert.facts = text::facts(status);
+    after.alert.lines = text::lines(status);
+    text::to_do(status, &mut after.alert, told);
+    if told == Told::Firing {
+        let named = &status.budget.channels;
+        after.alert.told_to = if named.is_empty() { channels } else { named }.to_vec();
+    }
+    let late = if status.has_ended() { judge::ENDED } else { LATE };
+    let reason = after.transitions.last().map_or(late, |t| t.reason.as_str());
+    let message = text::Message {
+        status,
+        alert: &after.alert,
+        told,
+        reason,
+        summary,
+        data,
+    };
+    let messages = after.alert.told_to.iter().map(|c| message.to(c)).collect();
+    absorb(decided, after, messages);
 }
 
 fn absorb(decided: &mut Decided, after: Step, messages: Vec<Notification>) {
@@ -219,87 +251,6 @@ fn new_alert(status: &BudgetStatus, threshold: &Threshold, now: DateTime<Utc>) -
         threshold.severity,
         now,
     )
-}
-
-fn behaviour(status: &BudgetStatus, threshold: &Threshold) -> Behaviour {
-    let hours = status.budget.remind_every_hours;
-    Behaviour {
-        // A forecast must hold at two evaluations in a row; what is spent is spent.
-        confirmations: if threshold.kind == ThresholdKind::Forecast {
-            2
-        } else {
-            1
-        },
-        remind_after: if hours > 0 {
-            Some(TimeDelta::hours(i64::from(hours)))
-        } else {
-            None
-        },
-    }
-}
-
-/// Why a graver alert mutes one of this kind.
-fn inhibited(kind: ThresholdKind) -> &'static str {
-    match kind {
-        ThresholdKind::Actual => "inhibited: a higher threshold is passed",
-        ThresholdKind::Forecast => "inhibited: the budget is already spent",
-    }
-}
-
-/// Whether it is a recurring period that has ended: the budget is about the next one by now.
-fn is_late(status: &BudgetStatus) -> bool {
-    status.has_ended() && matches!(status.budget.period, BudgetPeriod::Calendar(_))
-}
-
-/// What the figures say of a threshold, whose alert stood so `before`.
-fn judge(status: &BudgetStatus, threshold: &Threshold, before: &Alert, complete: bool) -> Verdict {
-    if !status.period.contains(status.now) {
-        let lately = status.has_ended() && status.now - status.period.end < status.budget.late();
-        // What came in late: it is told once, and over at the next evaluation. What fired before ends here.
-        let unseen =
-            before.version == 0 || (before.state == State::Resolved && before.evaluated_at < status.period.end);
-        let is_above = exact_percent(status, status.spent) >= threshold.percent;
-        return if threshold.kind == ThresholdKind::Actual && lately && unseen && is_above {
-            Verdict::Above
-        } else {
-            Verdict::Over("the period has ended")
-        };
-    }
-    let raised = before
-        .against
-        .is_some_and(|amount| amount < status.budget.amount.amount());
-    let cleared = |otherwise| if raised { "the budget was raised" } else { otherwise };
-    let found = match threshold.kind {
-        ThresholdKind::Actual => verdict(
-            exact_percent(status, status.spent),
-            threshold.percent,
-            threshold.percent,
-            cleared("spend was restated below the threshold"),
-        ),
-        ThresholdKind::Forecast => match &status.forecast {
-            Some(f) => {
-                let clear = threshold.percent - Decimal::from(HYSTERESIS);
-                verdict(
-                    exact_percent(status, f.end),
-                    threshold.percent,
-                    clear,
-                    cleared("the forecast has fallen below the threshold"),
-                )
-            }
-            None => Verdict::Unknown,
-        },
-    };
-    // Missing data makes spend look smaller than it is.
-    if complete || found == Verdict::Above {
-        found
-    } else {
-        Verdict::Unknown
-    }
-}
-
-fn exact_percent(status: &BudgetStatus, value: Decimal) -> Decimal {
-    let percent = (value * Decimal::ONE_HUNDRED).checked_div(status.budget.amount.amount());
-    percent.unwrap_or(if value.is_zero() { Decimal::ZERO } else { Decimal::MAX })
 }
 
 /// The last message of an alert whose figures are no longer computed.

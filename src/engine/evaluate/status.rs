@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
-use super::gather::Gathering;
+use super::gather::{Gathering, Sources};
 use super::left_out::LeftOut;
 use super::unmet::Unmet;
 use crate::domain::budget::Budget;
@@ -12,10 +12,11 @@ use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::forecast::Forecast;
 use crate::domain::label::Label;
 use crate::domain::money::Currency;
-use crate::domain::period::Period;
+use crate::domain::period::{Hour, Period};
 use crate::domain::spend::Basis;
 use crate::engine::view::fill::Fill;
 use crate::engine::view::names::Names;
+use crate::engine::watch::failing_sources;
 use crate::ports::{Ledger, StoreError};
 
 /// Something that a budget was spent on.
@@ -65,18 +66,33 @@ impl BudgetStatus {
         self.period.end <= self.now
     }
 
-    /// Percent of the amount that is spent, to one decimal; a budget of nothing is spent by anything.
+    /// Percent of the amount that is spent, to one decimal; a budget of nothing is spent by anything, and one of which something is left
+    /// is not spent.
     #[must_use]
     pub fn percent(&self, value: Decimal) -> Decimal {
+        self.percent_to(value, 1)
+    }
+
+    /// The same in whole percent.
+    #[must_use]
+    pub fn whole_percent(&self, value: Decimal) -> Decimal {
+        self.percent_to(value, 0)
+    }
+
+    fn percent_to(&self, value: Decimal, places: u32) -> Decimal {
         let amount = self.budget.amount.amount();
         let percent = (value * Decimal::ONE_HUNDRED).checked_div(amount);
-        percent
-            .unwrap_or(if value.is_zero() {
-                Decimal::ZERO
-            } else {
-                Decimal::from(999)
-            })
-            .round_dp(1)
+        let percent = percent.unwrap_or(if value.is_zero() {
+            Decimal::ZERO
+        } else {
+            Decimal::from(999)
+        });
+        let rounded = percent.round_dp(places);
+        if percent < Decimal::ONE_HUNDRED && rounded >= Decimal::ONE_HUNDRED {
+            Decimal::ONE_HUNDRED - Decimal::new(1, places)
+        } else {
+            rounded
+        }
     }
 
     /// Percent of the period that has passed, to one decimal.
@@ -143,6 +159,12 @@ fn read(
         .map(|(budget, period)| LeftOut::new(budget, *period))
         .collect();
     let mut unmet: Vec<Unmet<'_>> = periods.iter().map(|(budget, _)| Unmet::new(budget)).collect();
+    let mut sources = Sources {
+        failing: failing_sources(ledger)?,
+        ..Sources::default()
+    };
+    // The newest hour of each combination of metered spend, whatever budgets are about.
+    let mut newest: Vec<Option<(Label, Hour)>> = Vec::new();
     let mut failure = None;
     let mut names = Names::default();
     // Many rows share few combinations of dimensions: whether one counts is asked once.
@@ -152,6 +174,11 @@ fn read(
         let kind = *kinds.entry((key.basis, key.currency, key.dimensions)).or_insert(next);
         if kind == next {
             unmet.iter_mut().for_each(|unmet| unmet.kind(key));
+            let metered = key.basis == Basis::Metered;
+            newest.push(metered.then(|| (key.dimensions.get(Dimension::Source), key.hour)));
+        }
+        if let Some(Some((_, hour))) = newest.get_mut(kind) {
+            *hour = key.hour.max(*hour);
         }
         for (gathered, left_out) in gathering.iter_mut().zip(&mut left_out) {
             if kind == next {
@@ -167,9 +194,13 @@ fn read(
     if let Some(error) = failure {
         return Err(error.into());
     }
+    for (source, hour) in newest.into_iter().flatten() {
+        let slot = sources.newest.entry(source).or_insert(hour);
+        *slot = hour.max(*slot);
+    }
     let mut statuses = Vec::with_capacity(gathering.len());
     for ((gathered, left_out), unmet) in gathering.into_iter().zip(left_out).zip(unmet) {
-        let mut status = gathered.status(fill.as_ref())?;
+        let mut status = gathered.status(fill.as_ref(), &sources)?;
         status.notes.extend(left_out.notes());
         status.notes.extend(unmet.notes());
         statuses.push(status);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
+use super::command;
 use super::status::BudgetStatus;
 use crate::domain::alert::{Alert, message_id};
 use crate::domain::budget::{BudgetPeriod, Threshold, ThresholdKind};
@@ -51,17 +52,17 @@ pub fn title(status: &BudgetStatus, threshold: &Threshold) -> String {
         (ThresholdKind::Forecast, Some(forecast)) => {
             format!(
                 "{name}: on course for {} % of this {period}'s budget",
-                status.percent(forecast.end).round()
+                status.whole_percent(forecast.end)
             )
         }
         _ if status.has_ended() => format!(
             "{name}: {} % of the budget of {} was spent",
-            status.percent(status.spent).round(),
+            status.whole_percent(status.spent),
             ended(status)
         ),
         _ => format!(
             "{name}: {} % of this {period}'s budget is spent",
-            status.percent(status.spent).round()
+            status.whole_percent(status.spent)
         ),
     }
 }
@@ -81,78 +82,105 @@ fn ended(status: &BudgetStatus) -> String {
     }
 }
 
-/// The message of one telling for one channel.
-#[must_use]
-pub fn notification(
-    status: &BudgetStatus,
-    threshold: &Threshold,
-    alert: &Alert,
-    told: Told,
-    reason: &str,
-    channel: &str,
-) -> Notification {
-    let budget = &status.budget;
-    let mut labels = BTreeMap::from([
-        ("budget".to_owned(), budget.name.clone()),
-        ("scope".to_owned(), budget.scope.text()),
-        ("period".to_owned(), status.period.start.format("%Y-%m-%d").to_string()),
-    ]);
-    for (dimension, patterns) in &budget.scope.0 {
-        labels.insert(dimension.name().to_owned(), patterns.join("|"));
-    }
-    let title = match told {
-        Told::Resolved => format!("{}: resolved, {reason}", budget.name),
-        Told::Firing | Told::Reminder | Told::Acknowledged => alert.title.clone(),
-    };
-    Notification {
-        id: message_id(alert, channel),
-        channel: channel.to_owned(),
-        alert_id: alert.id.clone(),
-        told,
-        severity: if told == Told::Resolved {
-            Severity::Info
-        } else {
-            alert.severity
-        },
-        kind: alert.kind.clone(),
-        title,
-        summary: summary(status, threshold),
-        facts: alert.facts.clone(),
-        lines: alert.lines.clone(),
-        owner: budget.owner.clone(),
-        runbook: budget.runbook.clone(),
-        labels,
-        data: data(status, threshold),
-        decided_at: status.now,
-        test: false,
+/// The messages of one telling.
+pub(super) struct Message<'a> {
+    pub status: &'a BudgetStatus,
+    pub alert: &'a Alert,
+    pub told: Told,
+    /// Why it is over, if it is.
+    pub reason: &'a str,
+    pub summary: String,
+    pub data: serde_json::Value,
+}
+
+impl Message<'_> {
+    /// The one for a channel.
+    pub fn to(&self, channel: &str) -> Notification {
+        let (budget, alert) = (&self.status.budget, self.alert);
+        let start = self.status.period.start.with_timezone(&budget.zone);
+        let mut labels = BTreeMap::from([
+            ("budget".to_owned(), budget.name.clone()),
+            ("scope".to_owned(), budget.scope.text()),
+            ("period".to_owned(), start.format("%Y-%m-%d").to_string()),
+        ]);
+        for (dimension, patterns) in &budget.scope.0 {
+            labels.insert(dimension.name().to_owned(), patterns.join("|"));
+        }
+        let (title, severity) = match self.told {
+            Told::Resolved => (format!("{}: resolved, {}", budget.name, self.reason), Severity::Info),
+            Told::Firing | Told::Reminder | Told::Acknowledged => (alert.title.clone(), alert.severity),
+        };
+        Notification {
+            id: message_id(alert, channel),
+            channel: channel.to_owned(),
+            alert_id: alert.id.clone(),
+            told: self.told,
+            severity,
+            kind: alert.kind.clone(),
+            title,
+            summary: self.summary.clone(),
+            facts: alert.facts.clone(),
+            lines: alert.lines.clone(),
+            owner: budget.owner.clone(),
+            runbook: budget.runbook.clone(),
+            labels,
+            data: self.data.clone(),
+            decided_at: self.status.now,
+            test: false,
+        }
     }
 }
 
-fn summary(status: &BudgetStatus, threshold: &Threshold) -> String {
+/// Adds what the alert has to say beside the figures: since when it fires, and what to do.
+pub(super) fn to_do(status: &BudgetStatus, alert: &mut Alert, told: Told) {
+    if told == Told::Reminder {
+        let since = local(alert.opened_at, status);
+        let label = "Firing since".to_owned();
+        alert.facts.push(Fact { label, value: since });
+    }
+    let report = command::report(status).map(|command| format!("to see what it was spent on: `{command}`"));
+    alert.lines.extend(report);
+    if told != Told::Resolved {
+        let command = command::acknowledge(alert);
+        alert
+            .lines
+            .push(format!("to take it over, without reminders meanwhile: `{command}`"));
+    }
+}
+
+/// An instant by the clock of the budget's zone.
+fn local(at: DateTime<Utc>, status: &BudgetStatus) -> String {
+    let zone = status.budget.zone;
+    format!("{} {}", at.with_timezone(&zone).format("%Y-%m-%d %H:%M"), zone.name())
+}
+
+/// How bad it is, and which rung of the ladder says so.
+pub(super) fn summary(status: &BudgetStatus, threshold: &Threshold) -> String {
+    let rung = format!("{} % {}", threshold.percent.normalize(), threshold.kind.name());
     if status.has_ended() {
         return format!(
-            "{} of {} spent ({} %) in {}, which has ended.",
+            "{} of {} spent ({} %) in {}, which has ended; threshold {rung}.",
             amount(status.spent, status),
             amount(status.budget.amount.amount(), status),
             status.percent(status.spent),
             ended(status),
         );
     }
-    let pace = format!(
-        "{} of {} spent ({} %) when {} % of the {} has passed",
+    let chance = match (threshold.kind, &status.forecast) {
+        (ThresholdKind::Forecast, Some(f)) => {
+            let chance = f.chance_above(status.budget.amount.amount());
+            format!("; chance of ending above the budget: {chance} %")
+        }
+        _ => String::new(),
+    };
+    format!(
+        "{} of {} spent ({} %) when {} % of the {} has passed{chance}; threshold {rung}.",
         amount(status.spent, status),
         amount(status.budget.amount.amount(), status),
         status.percent(status.spent),
         status.percent_of_period(),
         status.budget.period_name(),
-    );
-    match (threshold.kind, &status.forecast) {
-        (ThresholdKind::Forecast, Some(f)) => {
-            let chance = f.chance_above(status.budget.amount.amount());
-            format!("{pace}; chance of ending above the budget: {chance} %.")
-        }
-        _ => format!("{pace}."),
-    }
+    )
 }
 
 /// The figures of a status, most important first.
@@ -166,26 +194,23 @@ pub fn facts(status: &BudgetStatus) -> Vec<Fact> {
         fact(
             "Spent",
             format!(
-                "{} of {} ({} %), {}",
+                "{} of {} ({} %), {}, {}",
                 amount(status.spent, status),
                 amount(status.budget.amount.amount(), status),
                 status.percent(status.spent),
-                status.budget.basis.name()
+                status.budget.basis.name(),
+                status.budget.scope.text()
             ),
         ),
         fact(
             "Period",
             if status.has_ended() {
-                format!(
-                    "{}, ended {}",
-                    ended(status),
-                    status.period.end.format("%Y-%m-%d %H:%M UTC")
-                )
+                format!("{}, ended {}", ended(status), local(status.period.end, status))
             } else {
                 format!(
                     "{} % has passed, ends {}",
                     status.percent_of_period(),
-                    status.period.end.format("%Y-%m-%d %H:%M UTC")
+                    local(status.period.end, status)
                 )
             },
         ),
@@ -304,7 +329,8 @@ pub fn figures(status: &BudgetStatus) -> serde_json::Value {
     })
 }
 
-fn data(status: &BudgetStatus, threshold: &Threshold) -> serde_json::Value {
+/// The same with the rung.
+pub(super) fn data(status: &BudgetStatus, threshold: &Threshold) -> serde_json::Value {
     let mut data = figures(status);
     if let Some(map) = data.as_object_mut() {
         map.insert(

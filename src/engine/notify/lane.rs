@@ -52,7 +52,7 @@ pub struct Attempted<'a> {
     pub outcome: Result<Receipt, DeliveryError>,
 }
 
-/// One channel and what waits for it, oldest first.
+/// One channel and what waits for it, in the order in which it is told.
 pub struct Lane<'a> {
     channel: &'a dyn Notifier,
     messages: Vec<&'a Pending>,

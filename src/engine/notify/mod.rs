@@ -3,10 +3,11 @@
 mod handover;
 mod lane;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
+use crate::domain::notification::{Severity, Told};
 use crate::ports::{AlertsAndOutbox, Clock, Notifier, Outbox, Pending, Retry, StoreError};
 pub use handover::{Handed, Routes};
 use lane::{Attempted, Lane, Times};
@@ -80,7 +81,7 @@ pub struct Delivery<'a> {
     pub jitter_seed: u64,
 }
 
-/// Delivers everything that waits, oldest first per channel. A channel that has failed in this run gets nothing more; the
+/// Delivers everything that waits, per channel what is gravest first, then what is oldest. A channel that has failed in this run gets nothing more; the
 /// others do.
 pub fn deliver_pending(
     outbox: &mut dyn Outbox,
@@ -141,7 +142,11 @@ impl Delivery<'_> {
     ) -> Result<DeliverySummary, StoreError> {
         let claimed = !pending.is_empty();
         // Nothing waits, or another process delivers it.
-        let pending = if claimed { pending } else { outbox.waiting()? };
+        let pending = if claimed {
+            without_old_reminders(outbox, pending, self.clock)?
+        } else {
+            outbox.waiting()?
+        };
         let aside = pending.iter().filter(|p| p.is_set_aside()).count() as u64;
         let waiting = pending.len() as u64 - aside;
         let mut summary = DeliverySummary {
@@ -185,7 +190,7 @@ impl Delivery<'_> {
             }
         }
         let mut lanes: Vec<Lane<'p>> = Vec::new();
-        for waiting in pending {
+        for waiting in gravest_first(pending) {
             let name = &waiting.message.channel;
             if summary.failed.contains_key(name) {
                 continue;
@@ -202,6 +207,47 @@ impl Delivery<'_> {
         }
         lanes
     }
+}
+
+/// What waits with the gravest alerts of a channel first, so that what is urgent does not wait behind what is not. The messages of one
+/// alert stay in their order.
+fn gravest_first(pending: &[Pending]) -> Vec<&Pending> {
+    let mut gravest: BTreeMap<(&str, &str), Severity> = BTreeMap::new();
+    for waiting in pending {
+        let message = &waiting.message;
+        let slot = gravest
+            .entry((&message.channel, &message.alert_id))
+            .or_insert(message.severity);
+        *slot = message.severity.max(*slot);
+    }
+    let of = |p: &Pending| {
+        let name = (p.message.channel.as_str(), p.message.alert_id.as_str());
+        gravest.get(&name).copied()
+    };
+    let mut all: Vec<&Pending> = pending.iter().collect();
+    all.sort_by_key(|waiting| std::cmp::Reverse(of(waiting)));
+    all
+}
+
+/// What waits without reminders behind which a later message of the same alert waits for the same channel: that says how it stands now.
+fn without_old_reminders(
+    outbox: &mut dyn Outbox,
+    mut pending: Vec<Pending>,
+    clock: &dyn Clock,
+) -> Result<Vec<Pending>, StoreError> {
+    let mut later: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut old = BTreeSet::new();
+    for Pending { message, .. } in pending.iter().rev() {
+        let is_last = later.insert((message.channel.clone(), message.alert_id.clone()));
+        if message.told == Told::Reminder && !is_last {
+            old.insert(message.id.clone());
+        }
+    }
+    for id in &old {
+        outbox.withdrawn(id, "a later message of the same alert says how it stands", clock.now())?;
+    }
+    pending.retain(|waiting| !old.contains(&waiting.message.id));
+    Ok(pending)
 }
 
 fn one_by_one(lanes: Vec<Lane<'_>>, times: &Times<'_>, keeper: &mut Keeper<'_>) {

@@ -100,6 +100,7 @@ fn condition(
             "billed": totals.billed.normalize().to_string(),
             "metered": totals.contracted.normalize().to_string(),
         }),
+        cost: None,
     }
 }
 

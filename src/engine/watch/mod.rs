@@ -1,6 +1,7 @@
 //! Alerts on other things than budgets, with the same life: pending, firing, told once, resolved when it is over.
 
 mod coverage;
+mod message;
 mod provider;
 mod runs;
 mod sources;
@@ -8,17 +9,20 @@ mod unpriced;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use rust_decimal::Decimal;
 
 pub use coverage::{CoveragePolicy, coverage};
 pub use provider::second_witness;
+pub(super) use runs::{FIRST, SOURCE, remembered};
 pub use runs::{RunPolicy, last_run, remember};
+pub(super) use sources::failing_sources;
 pub use sources::watch_sources;
-pub use unpriced::{UnpricedPolicy, unpriced};
+pub use unpriced::UnpricedPolicy;
 
 use super::collect::Complete;
-use crate::domain::alert::{Alert, Behaviour, Silence, State, Step, Verdict, message_id, step};
-use crate::domain::notification::{Fact, Notification, Severity, Told};
+use crate::domain::alert::{Alert, Behaviour, Silence, Step, Verdict, step};
+use crate::domain::notification::{Fact, Told};
 use crate::domain::signal::{ANOMALIES, BUDGETS, Signals};
 use crate::ports::{AlertCommit, AlertStore, Ledger, Pricer, StoreError};
 
@@ -66,7 +70,12 @@ pub struct Condition {
     pub labels: BTreeMap<String, String>,
     /// The figures for programs.
     pub data: serde_json::Value,
+    /// What it may cost at most, where it is about that: told again when it is ten times what was told.
+    pub cost: Option<Decimal>,
 }
+
+/// Why an alert of something that no longer holds is over.
+type Over<'a> = &'a dyn Fn(&Alert) -> &'static str;
 
 /// What watching changed.
 #[derive(Clone, Debug, Default)]
@@ -89,36 +98,39 @@ pub fn watch_all(
     complete: Complete,
     now: DateTime<Utc>,
 ) -> Result<Watched, StoreError> {
-    let conditions = match &policy.unpriced {
-        Some(policy) => unpriced(ledger, policy, now)?,
-        None => Vec::new(),
-    };
-    let mut all = watch(
-        unpriced::KIND,
-        &conditions,
-        unpriced::OVER,
-        channels,
-        store,
-        complete.usage,
-        now,
-    )?;
+    let mut all = unpriced::watch_unpriced(policy.unpriced.as_ref(), channels, ledger, store, complete.usage, now)?;
     if policy.runs.every.is_some() {
         let missed = runs::missed(&policy.runs, last_run(ledger)?, now);
-        all.absorb(watch(runs::MISSED, &missed, runs::ON_TIME, channels, store, true, now)?);
+        all.absorb(watch(
+            runs::MISSED,
+            &missed,
+            &|_| runs::ON_TIME,
+            channels,
+            store,
+            true,
+            now,
+        )?);
     }
     if policy.runs.stale_after.is_some() {
         let stale = runs::stale(&policy.runs, ledger, now)?;
-        all.absorb(watch(runs::STALE, &stale, runs::FRESH, channels, store, true, now)?);
+        all.absorb(watch(
+            runs::STALE,
+            &stale,
+            &|_| runs::FRESH,
+            channels,
+            store,
+            true,
+            now,
+        )?);
     }
     let found = match &policy.coverage {
         Some(policy) => coverage(ledger, pricer, policy, now)?,
         None => Vec::new(),
     };
-    let over = coverage::OVER;
     all.absorb(watch(
         coverage::KIND,
         &found,
-        over,
+        &|_| coverage::OVER,
         channels,
         store,
         complete.bills,
@@ -169,7 +181,7 @@ fn watch_providers(
         } else {
             (over, complete && known)
         };
-        all.absorb(watch(kind, &conditions, over, channels, store, whole, now)?);
+        all.absorb(watch(kind, &conditions, &|_| over, channels, store, whole, now)?);
     }
     Ok(all)
 }
@@ -188,15 +200,18 @@ impl Watched {
 pub fn watch(
     kind: &str,
     conditions: &[Condition],
-    over: &'static str,
+    over: Over<'_>,
     channels: &[String],
     store: &mut dyn AlertStore,
     complete: bool,
     now: DateTime<Utc>,
 ) -> Result<Watched, StoreError> {
+    // A condition may be about a month that is over, and its alert resolved long ago: it is the same alert all the same.
+    let ends = conditions.iter().map(|c| c.alert.period.end - TimeDelta::seconds(1));
+    let reach = ends.min().map_or(now, |end| end.min(now));
     let mut attempt = 0;
     loop {
-        let mut known = store.alerts(Some(now))?;
+        let mut known = store.alerts(Some(reach))?;
         known.retain(|alert| alert.kind == kind);
         let silences = store.silences()?;
         let silenced = |alert: &Alert| {
@@ -204,6 +219,7 @@ pub fn watch(
             silence.map(Silence::text)
         };
         let (mut watched, mut commit) = (Watched::default(), AlertCommit::default());
+        let mut tellings = Vec::new();
         let mut left: BTreeMap<&str, &Alert> = known.iter().map(|a| (a.id.as_str(), a)).collect();
         for condition in conditions {
             let mut before = left
@@ -212,19 +228,26 @@ pub fn watch(
                 .clone();
             before.title.clone_from(&condition.alert.title);
             let suppressed = silenced(&before);
-            if let Some(mut after) = step(&before, &Verdict::Above, suppressed, ONCE, now) {
+            let behaviour = if condition.has_grown(&before) { AGAIN } else { ONCE };
+            if let Some(mut after) = step(&before, &Verdict::Above, suppressed, behaviour, now) {
                 if after.tell == Some(Told::Firing) {
                     let named = &condition.channels;
                     after.alert.told_to = if named.is_empty() { channels } else { named }.to_vec();
                 }
-                absorb(&mut watched, &mut commit, after, Some(condition), "", now);
+                // Of what an earlier version told, it is not known how much it was.
+                if after.tell.is_some() || (after.alert.told_firing && after.alert.told_cost.is_none()) {
+                    after.alert.told_cost = condition.cost;
+                }
+                absorb(&mut watched, &mut commit, &mut tellings, after, Some(condition), "");
             }
         }
         for before in left.into_values().filter(|_| complete) {
+            let over = over(before);
             if let Some(after) = step(before, &Verdict::Clear(over), silenced(before), ONCE, now) {
-                absorb(&mut watched, &mut commit, after, None, over, now);
+                absorb(&mut watched, &mut commit, &mut tellings, after, None, over);
             }
         }
+        commit.messages = message::messages(&tellings, now);
         watched.messages = commit.messages.len();
         attempt += 1;
         match store.commit(&commit) {
@@ -241,24 +264,53 @@ const ONCE: Behaviour = Behaviour {
     remind_after: None,
 };
 
-fn absorb(
+/// Told again now, unless somebody looks after it.
+const AGAIN: Behaviour = Behaviour {
+    confirmations: 1,
+    remind_after: Some(TimeDelta::zero()),
+};
+
+/// How many times what was told it may cost before that is told again.
+const GROWN: Decimal = Decimal::TEN;
+
+impl Condition {
+    /// Whether it may cost so much more than was told that nobody knows of it.
+    fn has_grown(&self, before: &Alert) -> bool {
+        self.cost.zip(before.told_cost).is_some_and(|(cost, told)| {
+            let bound = told.checked_mul(GROWN);
+            cost > told && bound.is_some_and(|bound| cost >= bound)
+        })
+    }
+}
+
+/// What is told of one alert.
+struct Telling<'a> {
+    alert: Alert,
+    told: Told,
+    /// What holds; nothing when it is over.
+    condition: Option<&'a Condition>,
+    over: &'static str,
+}
+
+fn absorb<'a>(
     watched: &mut Watched,
     commit: &mut AlertCommit,
+    tellings: &mut Vec<Telling<'a>>,
     mut after: Step,
-    condition: Option<&Condition>,
-    over: &str,
-    now: DateTime<Utc>,
+    condition: Option<&'a Condition>,
+    over: &'static str,
 ) {
     if let Some(told) = after.tell {
         // Kept as they were told, for whoever looks at the alert later.
         if let Some(condition) = condition {
             after.alert.facts.clone_from(&condition.facts);
         }
-        for channel in &after.alert.told_to {
-            commit
-                .messages
-                .push(message(&after.alert, told, condition, over, channel, now));
-        }
+        tellings.push(Telling {
+            alert: after.alert.clone(),
+            told,
+            condition,
+            over,
+        });
     }
     if after.alert.state.is_active() {
         watched.active.push(after.alert.clone());
@@ -268,47 +320,6 @@ fn absorb(
     }
     commit.alerts.push(after.alert);
     commit.transitions.extend(after.transitions);
-}
-
-fn message(
-    alert: &Alert,
-    told: Told,
-    condition: Option<&Condition>,
-    over: &str,
-    channel: &str,
-    now: DateTime<Utc>,
-) -> Notification {
-    let ended = alert.state == State::Resolved;
-    Notification {
-        id: message_id(alert, channel),
-        channel: channel.to_owned(),
-        alert_id: alert.id.clone(),
-        told,
-        severity: if ended { Severity::Info } else { alert.severity },
-        kind: alert.kind.clone(),
-        title: if ended {
-            format!("{}: resolved, {over}", alert.policy)
-        } else {
-            alert.title.clone()
-        },
-        summary: condition.map_or_else(
-            || format!("The alert on {} is over: {over}.", alert.threshold),
-            |c| c.summary.clone(),
-        ),
-        facts: condition.map(|c| c.facts.clone()).unwrap_or_default(),
-        lines: Vec::new(),
-        owner: None,
-        runbook: None,
-        labels: condition
-            .map(|c| c.labels.clone())
-            .unwrap_or_else(|| BTreeMap::from([("policy".to_owned(), alert.policy.clone())])),
-        data: condition.map_or_else(
-            || serde_json::json!({ "policy": alert.policy, "reason": over }),
-            |c| c.data.clone(),
-        ),
-        decided_at: now,
-        test: false,
-    }
 }
 
 /// One labelled figure.

@@ -227,6 +227,7 @@ impl Identity<'_> {
             facts,
             labels: BTreeMap::from([("account".to_owned(), self.scope.to_owned())]),
             data,
+            cost: None,
         }
     }
 }

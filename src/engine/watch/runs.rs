@@ -22,9 +22,12 @@ pub const ON_TIME: &str = "runs come on time again";
 pub const FRESH: &str = "new spend has come in";
 
 /// The checkpoints of the job itself; no source of the settings can have a name with a space at its end.
-pub(super) const SOURCE: &str = "finops run ";
+pub(in crate::engine) const SOURCE: &str = "finops run ";
 const LAST: &str = "last";
-const FIRST: &str = "first";
+pub(in crate::engine) const FIRST: &str = "first";
+
+/// The name under which the job itself is alerted on.
+pub(super) const POLICY: &str = "finops run";
 
 /// When the job itself is alerted on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,7 +43,8 @@ pub fn last_run(ledger: &mut dyn Ledger) -> Result<Option<DateTime<Utc>>, StoreE
     remembered(ledger, LAST)
 }
 
-fn remembered(ledger: &mut dyn Ledger, key: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
+/// An instant that the job keeps under a name.
+pub(in crate::engine) fn remembered(ledger: &mut dyn Ledger, key: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
     let known = ledger.checkpoints(SOURCE)?;
     let text = known.get(key).and_then(|Checkpoint(at)| std::str::from_utf8(at).ok());
     Ok(text.and_then(|text| text.parse().ok()))
@@ -152,7 +156,7 @@ pub(super) fn condition(
     let for_ever = Period::new(DateTime::UNIX_EPOCH, always().end);
     let severity = Severity::Warning;
     let mut alert = Alert::new(
-        "finops run",
+        POLICY,
         kind,
         threshold.to_owned(),
         "the job",
@@ -169,6 +173,7 @@ pub(super) fn condition(
         facts,
         labels: BTreeMap::new(),
         data,
+        cost: None,
     }
 }
 

@@ -1,11 +1,12 @@
 //! Alerts about single sources: one that cannot be read for long, and one from which nothing comes any more while others go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Days, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use super::runs::{FRESH, RunPolicy, SOURCE, STALE, condition, span};
 use super::{Condition, Watched, fact, watch};
+use crate::domain::alert::Alert;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::notification::Severity;
@@ -17,7 +18,10 @@ use crate::ports::{AlertStore, Checkpoint, Ledger, Pricer, RecordBatch, StoreErr
 pub const FAILED: &str = "source_failed";
 
 /// Why it ends.
-const READ: &str = "the source was read, or is not configured any more";
+const READ: &str = "it can be read again";
+
+/// Why alerts on a source end that is not configured any more.
+const GONE: &str = "it is not configured any more";
 
 /// The kind of the alert about a source from which nothing comes any more.
 const SILENT: &str = "source_silent";
@@ -46,34 +50,58 @@ pub fn watch_sources(
     store: &mut dyn AlertStore,
     now: DateTime<Utc>,
 ) -> Result<Watched, StoreError> {
+    let since = failing(names, collection, ledger, pricer, now)?;
     let Some(after) = policy.stale_after else {
         return Ok(Watched::default());
     };
-    let since = failing(names, collection, ledger, pricer, now)?;
+    let gone = |alert: &Alert| !names.iter().any(|name| threshold(name.as_str()) == alert.threshold);
     let failed = since
         .iter()
         .filter(|(_, since)| now - **since >= after)
         .map(|(name, since)| failed(name, *since, collection, now));
     let failed: Vec<Condition> = failed.collect();
-    let mut all = watch(FAILED, &failed, READ, channels, store, true, now)?;
-    let mut silent = silent(names, after, ledger, now)?;
-    // What cannot be read is told as such, and what is told of all sources is told once.
-    silent.retain(|(name, _)| !since.contains_key(name.as_str()));
+    let over = |alert: &Alert| if gone(alert) { GONE } else { READ };
+    let mut all = watch(FAILED, &failed, &over, channels, store, true, now)?;
     let known = store.alerts(Some(now))?;
-    if known.iter().any(|alert| alert.kind == STALE && alert.state.is_active()) {
-        silent.clear();
-    }
+    let told: BTreeSet<&str> = known
+        .iter()
+        .filter(|alert| alert.kind == SILENT && alert.is_open())
+        .map(|alert| alert.threshold.as_str())
+        .collect();
+    let stale = known.iter().any(|alert| alert.kind == STALE && alert.state.is_active());
+    let mut silent = silent(names, after, &told, ledger, now)?;
+    // What cannot be read is told as such, and what is told of all sources is told once. What was told before is not over for that.
+    silent.retain(|(name, condition)| {
+        told.contains(condition.alert.threshold.as_str()) || !(stale || since.contains_key(name.as_str()))
+    });
     let silent: Vec<Condition> = silent.into_iter().map(|(_, condition)| condition).collect();
+    let over = |alert: &Alert| if gone(alert) { GONE } else { FRESH };
     all.absorb(watch(
         SILENT,
         &silent,
-        FRESH,
+        &over,
         channels,
         store,
         collection.complete().usage,
         now,
     )?);
     Ok(all)
+}
+
+/// What tells the alerts on a source from those on others.
+fn threshold(name: &str) -> String {
+    format!("source {name}")
+}
+
+/// The sources that could not be read at the last run, and since when.
+pub(in crate::engine) fn failing_sources(
+    ledger: &mut dyn Ledger,
+) -> Result<BTreeMap<String, DateTime<Utc>>, StoreError> {
+    let known = ledger.checkpoints(SOURCE)?;
+    let kept = known.get(FAILING);
+    Ok(kept
+        .and_then(|Checkpoint(at)| serde_json::from_slice(at).ok())
+        .unwrap_or_default())
 }
 
 /// Since when sources fail. One that was not begun in this run is as it was.
@@ -84,11 +112,7 @@ fn failing(
     pricer: &dyn Pricer,
     now: DateTime<Utc>,
 ) -> Result<BTreeMap<String, DateTime<Utc>>, StoreError> {
-    let known = ledger.checkpoints(SOURCE)?;
-    let before: BTreeMap<String, DateTime<Utc>> = known
-        .get(FAILING)
-        .and_then(|Checkpoint(at)| serde_json::from_slice(at).ok())
-        .unwrap_or_default();
+    let before = failing_sources(ledger)?;
     let mut since = BTreeMap::new();
     for name in names {
         let fails = collection.failed_sources.iter().any(|failed| failed.source == *name);
@@ -129,8 +153,8 @@ fn failed(name: &str, since: DateTime<Utc>, collection: &Collection, now: DateTi
         serde_json::json!({ "source": name, "since": since, "run": now, "why": why.map(|failed| &failed.message) });
     condition(
         FAILED,
-        &format!("source {name}"),
-        format!("the source {name} cannot be read for {}", span(now - since)),
+        &threshold(name),
+        format!("the source {name} has not been readable for {}", span(now - since)),
         "What it would tell is in no figure, and nothing is called over while it fails.",
         facts,
         data,
@@ -139,15 +163,22 @@ fn failed(name: &str, since: DateTime<Utc>, collection: &Collection, now: DateTi
 }
 
 /// Sources of the settings that told something on most days and tell nothing any more: for longer than `after`, and for much longer than
-/// they ever paused.
+/// they ever paused. One that was `told` before stays so until something new comes, however long that takes.
 fn silent(
     names: &[Label],
     after: TimeDelta,
+    told: &BTreeSet<&str>,
     ledger: &mut dyn Ledger,
     now: DateTime<Utc>,
 ) -> Result<Vec<(Label, Condition)>, StoreError> {
     let from = now.checked_sub_days(Days::new(DAYS)).unwrap_or(now);
-    let mut days: BTreeMap<Label, Vec<chrono::NaiveDate>> = BTreeMap::new();
+    let mut days: BTreeMap<Label, Vec<NaiveDate>> = BTreeMap::new();
+    for name in names
+        .iter()
+        .filter(|name| told.contains(threshold(name.as_str()).as_str()))
+    {
+        days.insert(*name, Vec::new());
+    }
     ledger.spend_by(Period::new(from, now), &[Dimension::Source], &mut |key, _| {
         let name = key.dimensions.get(Dimension::Source);
         if names.contains(&name) {
@@ -158,27 +189,35 @@ fn silent(
     for (name, mut days) in days {
         days.sort_unstable();
         days.dedup();
-        let Some(newest) = days.last().and_then(|day| day.succ_opt()) else {
-            continue;
-        };
-        let newest = newest.and_time(chrono::NaiveTime::MIN).and_utc();
+        let is_told = told.contains(threshold(name.as_str()).as_str());
+        let newest = days.last().and_then(|day| day.succ_opt());
+        let newest = newest.map_or(from, |day| day.and_time(NaiveTime::MIN).and_utc());
         let pauses = days.windows(2).filter_map(|two| match two {
             [a, b] => Some(*b - *a),
             _ => None,
         });
         let longest = pauses.max().unwrap_or_default() * LONGER;
-        if days.len() < KNOWN_DAYS || now - newest < after.max(longest) {
+        let holds = if is_told {
+            now - newest >= after
+        } else {
+            days.len() >= KNOWN_DAYS && now - newest >= after.max(longest)
+        };
+        if !holds {
             continue;
         }
+        let day = |at: DateTime<Utc>| at.format("%Y-%m-%d").to_string();
         let facts = vec![fact(
             "Newest spend",
-            (newest - TimeDelta::days(1)).format("%Y-%m-%d").to_string(),
+            match days.last() {
+                Some(_) => day(newest - TimeDelta::days(1)),
+                None => format!("before {}", day(from)),
+            },
         )];
         let data = serde_json::json!({ "source": name.as_str(), "newest_before": newest, "run": now });
         let mut silent = condition(
             SILENT,
-            &format!("source {name}"),
-            format!("nothing comes from the source {name} since {}", span(now - newest)),
+            &threshold(name.as_str()),
+            format!("nothing has come from the source {name} for {}", span(now - newest)),
             "Others go on. Where it is meant to be quiet, acknowledge this or take it out of the settings; else look at its path, role or permission.",
             facts,
             data,

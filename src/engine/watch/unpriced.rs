@@ -1,11 +1,11 @@
 //! The alert about calls without a price: one per provider and model, told once. Unknown must never pass for free.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
-use super::{Condition, fact};
+use super::{Condition, Watched, fact, watch};
 use crate::domain::alert::Alert;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
@@ -14,13 +14,19 @@ use crate::domain::notification::Severity;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, Sums};
 use crate::engine::explain::always;
-use crate::ports::{Ledger, StoreError};
+use crate::ports::{AlertStore, Ledger, StoreError};
 
 /// The kind of these alerts.
 pub const KIND: &str = "unpriced";
 
-/// Why they end.
-pub const OVER: &str = "all its calls of the last 62 days have a price";
+/// Why they end: nothing of it is without a price any more.
+const PRICED: &str = "all its calls have a price";
+/// See [`PRICED`]: what is without one is old.
+const OLDER: &str = "no call of the last 62 days is without a price, older ones still are";
+/// See [`PRICED`]: what is without one is little.
+const LITTLE: &str = "what is left without a price costs less than what is told";
+/// See [`PRICED`]: nobody looks.
+const OFF: &str = "calls without a price are not watched any more";
 
 /// Days that are looked at: two whole months, so that a month that is just closed is still watched.
 const DAYS: i64 = 62;
@@ -34,15 +40,57 @@ pub struct UnpricedPolicy {
     pub channels: Vec<String>,
 }
 
-/// The conditions that hold.
-pub fn unpriced(
+/// Moves the alerts. Why one is over is looked up: a call that is too old to be watched has no price for that.
+pub(super) fn watch_unpriced(
+    policy: Option<&UnpricedPolicy>,
+    channels: &[String],
     ledger: &mut dyn Ledger,
-    policy: &UnpricedPolicy,
+    store: &mut dyn AlertStore,
+    complete: bool,
     now: DateTime<Utc>,
-) -> Result<Vec<Condition>, StoreError> {
-    let mut models: BTreeMap<(Label, Label), (Sums, Hour)> = BTreeMap::new();
+) -> Result<Watched, StoreError> {
+    let Some(policy) = policy else {
+        return watch(KIND, &[], &|_| OFF, channels, store, complete, now);
+    };
+    let from = now - TimeDelta::days(DAYS);
+    let models = without_price(ledger, Period::new(from, now))?;
+    let all: Vec<(Condition, bool)> = models
+        .into_iter()
+        .map(|(name, (sums, first))| (condition(policy, name, &sums, first, now), is_told(&sums, policy)))
+        .collect();
+    let little: BTreeSet<String> = all
+        .iter()
+        .filter(|(_, told)| !told)
+        .map(|(c, _)| c.alert.id.clone())
+        .collect();
+    let told: Vec<Condition> = all.into_iter().filter_map(|(c, told)| told.then_some(c)).collect();
+    let mut old = BTreeSet::new();
+    let ends = |a: &Alert| a.kind == KIND && a.is_open() && !told.iter().any(|c| c.alert.id == a.id);
+    if store.alerts(Some(now))?.iter().any(ends) {
+        let models = without_price(ledger, Period::new(always().start, from))?;
+        let ids = models
+            .into_iter()
+            .map(|(name, (sums, first))| condition(policy, name, &sums, first, now).alert.id);
+        old.extend(ids);
+    }
+    let over = |alert: &Alert| match (little.contains(&alert.id), old.contains(&alert.id)) {
+        (true, _) => LITTLE,
+        (false, true) => OLDER,
+        (false, false) => PRICED,
+    };
+    watch(KIND, &told, &over, channels, store, complete, now)
+}
+
+fn is_told(sums: &Sums, policy: &UnpricedPolicy) -> bool {
+    sums.unpriced_worst_case >= policy.above
+}
+
+/// Provider and model of calls without a price, with what they sum up to and when the first one was.
+type Models = BTreeMap<(Label, Label), (Sums, Hour)>;
+
+fn without_price(ledger: &mut dyn Ledger, period: Period) -> Result<Models, StoreError> {
+    let mut models = Models::new();
     let mut failed = None;
-    let period = Period::new(now - TimeDelta::days(DAYS), now);
     ledger.spend(period, &mut |key, sums| {
         if key.basis == Basis::Metered && sums.unpriced_events != 0 {
             let name = (
@@ -57,11 +105,8 @@ pub fn unpriced(
     if let Some(error) = failed {
         return Err(error.into());
     }
-    Ok(models
-        .into_iter()
-        .filter(|(_, (sums, _))| sums.unpriced_events > 0 && sums.unpriced_worst_case >= policy.above)
-        .map(|((provider, model), (sums, first))| condition(policy, (provider, model), &sums, first, now))
-        .collect())
+    models.retain(|_, (sums, _)| sums.unpriced_events > 0);
+    Ok(models)
 }
 
 fn condition(
@@ -122,5 +167,6 @@ fn condition(
             "since": first.start(),
             "days": DAYS,
         }),
+        cost: Some(sums.unpriced_worst_case),
     }
 }

@@ -312,13 +312,13 @@ fn a_source_that_fails_at_every_run_is_told_beside_one_that_works() {
         (
             "15",
             true,
-            vec!["firing warning the source bill cannot be read for 48 h"],
+            vec!["firing warning the source bill has not been readable for 48 h"],
         ),
         ("16", true, vec![]),
         (
             "17",
             false,
-            vec!["resolved info finops run: resolved, the source was read, or is not configured any more"],
+            vec!["resolved info source bill: resolved, it can be read again"],
         ),
     ] {
         call(&mut scene, "gateway", &format!("2026-11-{day}T10:00:00Z"));
@@ -341,10 +341,41 @@ fn a_source_that_falls_silent_is_told_though_another_one_goes_on() {
         }
         let told = watch_run(&mut scene, false, &format!("2026-11-{day:02}T12:00:00Z"));
         match day {
-            24 => assert_eq!(told, ["firing info nothing comes from the source gateway since 3 days"]),
+            24 => assert_eq!(
+                told,
+                ["firing info nothing has come from the source gateway for 3 days"]
+            ),
             _ => assert!(told.is_empty(), "{day}: {told:?}"),
         }
     }
+}
+
+#[test]
+fn a_source_that_is_silent_stays_so_until_something_comes() {
+    let mut scene = Scene::new();
+    let day = |n: i64| at("2026-11-01T00:00:00Z") + chrono::TimeDelta::days(n);
+    let mut told = Vec::new();
+    let time = |n: i64, hour: &str| format!("{}T{hour}:00:00Z", day(n).format("%Y-%m-%d"));
+    // The gateway falls silent, for longer than anything is looked at; then the other one, too; then both come back.
+    for n in 0..130 {
+        if !(100..110).contains(&n) {
+            call(&mut scene, "bill", &time(n, "10"));
+        }
+        if !(20..125).contains(&n) {
+            call(&mut scene, "gateway", &time(n, "10"));
+        }
+        let new = watch_run(&mut scene, false, &time(n, "12"));
+        told.extend(new.into_iter().map(|title| format!("{n} {title}")));
+    }
+    assert_eq!(
+        told,
+        [
+            "23 firing info nothing has come from the source gateway for 3 days",
+            "101 firing warning the newest spend is 49 h old",
+            "110 resolved info stale data: resolved, new spend has come in",
+            "125 resolved info source gateway: resolved, new spend has come in",
+        ]
+    );
 }
 
 #[test]

@@ -10,6 +10,12 @@ use finops::ports::{Ledger, Outbox, Pricer, RecordBatch};
 use rust_decimal::Decimal;
 
 use super::at;
+use finops::domain::alert::Alert;
+use finops::domain::notification::Severity;
+use finops::domain::period::Period;
+use finops::engine::deed::{Deed, act};
+use finops::engine::watch::{Condition, watch};
+use finops::ports::AlertStore;
 
 /// A dollar a token, for models that are known.
 struct Knows(&'static [&'static str]);
@@ -111,6 +117,81 @@ fn a_model_without_a_price_is_told_once_and_ends_when_it_is_priced() {
     assert_eq!(scene.run("2026-12-02", false), [""; 0], "missing data resolves nothing");
     assert_eq!(
         scene.run("2026-12-02", true),
-        ["resolved unpriced p new: resolved, all its calls of the last 62 days have a price"]
+        ["resolved unpriced p new: resolved, all its calls have a price"]
     );
+}
+
+#[test]
+fn calls_that_are_too_old_to_be_watched_have_no_price_for_that() {
+    let mut scene = Scene {
+        ledger: MemoryLedger::new(),
+        store: MemoryAlerts::new(),
+        above: 0,
+        seen: 0,
+    };
+    scene.record(vec![call(3, "2026-11-03", "new")]);
+    assert_eq!(scene.run("2026-11-03", true).len(), 1);
+    assert_eq!(
+        scene.run("2027-01-10", true),
+        ["resolved unpriced p new: resolved, no call of the last 62 days is without a price, older ones still are"]
+    );
+}
+
+#[test]
+fn a_condition_about_a_month_that_is_over_comes_and_goes_and_stays_where_it_was_called_over() {
+    let condition = || {
+        let month = Period::new(at("2026-11-01T00:00:00Z"), at("2026-12-01T00:00:00Z"));
+        let alert = Alert::new(
+            "coverage aws",
+            "coverage",
+            "90 % of the bill".to_owned(),
+            "provider=aws",
+            "billed",
+            month,
+            Severity::Warning,
+            at("2026-12-03T00:00:00Z"),
+        );
+        Condition {
+            alert,
+            channels: Vec::new(),
+            summary: String::new(),
+            facts: Vec::new(),
+            labels: Default::default(),
+            data: serde_json::Value::Null,
+            cost: None,
+        }
+    };
+    let mut store = MemoryAlerts::new();
+    let channels = ["out".to_owned()];
+    let run = |store: &mut MemoryAlerts, day: &str, holds: bool| {
+        let conditions: Vec<Condition> = holds.then(condition).into_iter().collect();
+        let now = at(&format!("2026-12-{day}T12:00:00Z"));
+        let found = watch("coverage", &conditions, &|_| "covered", &channels, store, true, now);
+        found.unwrap().messages
+    };
+    assert_eq!(run(&mut store, "03", true), 1);
+    assert_eq!(run(&mut store, "04", false), 1, "resolved");
+    assert_eq!(run(&mut store, "05", true), 1, "it is back");
+    let id = store.alerts(None).unwrap().remove(0).id;
+    let (by, reason) = ("ann".to_owned(), "known".to_owned());
+    act(
+        &mut store,
+        &id,
+        &Deed::Resolve { by, reason },
+        at("2026-12-05T13:00:00Z"),
+    )
+    .unwrap();
+    for day in ["06", "20", "31"] {
+        assert_eq!(run(&mut store, day, true), 0, "called over");
+    }
+}
+
+#[test]
+fn an_alert_that_an_earlier_version_stored_is_read() {
+    let stored = r#"{"id":"a","policy":"unpriced p new","kind":"unpriced","threshold":"calls without a price",
+        "period":{"start":"1970-01-01T00:00:00Z","end":"2500-01-01T00:00:00Z"},"severity":"warning","state":"firing",
+        "suppressed":null,"version":3,"confirmations":1,"opened_at":"2026-11-01T00:00:00Z","evaluated_at":"2026-11-01T00:00:00Z",
+        "told_at":"2026-11-01T00:00:00Z","tellings":1,"acknowledged":null,"title":"t"}"#;
+    let alert: Alert = serde_json::from_str(stored).unwrap();
+    assert_eq!((alert.definition, alert.told_cost), (None, None));
 }

@@ -98,14 +98,14 @@ fn totals(world: &mut World, truth: &Truth) {
     assert_eq!(days, truth.days(), "totals are exact");
 }
 
-/// Nothing is lost or invented, a repetition is the same message to the letter, and each channel hears them in order: all of
-/// them, or where single ones are refused those of each alert, unless one of them was set aside.
+/// Nothing is lost or invented, a repetition is the same message to the letter, and each channel hears those of each alert in order,
+/// unless one of them was set aside. A reminder that waited may give way to what came after it.
 fn messages(world: &mut World) {
     let aside = &world.aside;
     let decided = &world.decided;
     let by_id: HashMap<&str, &Notification> = decided.iter().map(|m| (m.id.as_str(), m)).collect();
     assert_eq!(by_id.len(), decided.len(), "an id is decided once");
-    let order = |m: &'_ Notification| (m.channel.clone(), world.refuses.then(|| m.alert_id.clone()));
+    let order = |m: &'_ Notification| (m.channel.clone(), m.alert_id.clone());
     let mut heard: BTreeMap<_, Vec<&str>> = BTreeMap::new();
     let mut known = HashSet::new();
     for message in &world.received {
@@ -115,13 +115,16 @@ fn messages(world: &mut World) {
         }
     }
     let mut said: BTreeMap<_, Vec<&str>> = BTreeMap::new();
-    for message in decided {
-        said.entry(order(message)).or_default().push(&message.id);
+    let mut later = HashSet::new();
+    for message in decided.iter().rev() {
+        let is_last = later.insert(order(message));
+        let gave_way = message.told == Told::Reminder && !is_last && !known.contains(message.id.as_str());
+        if !gave_way {
+            said.entry(order(message)).or_default().insert(0, &message.id);
+        }
     }
     for all in [&mut heard, &mut said] {
-        let late = all
-            .iter_mut()
-            .filter(|((_, alert), _)| alert.as_ref().is_some_and(|id| aside.contains(id)));
+        let late = all.iter_mut().filter(|((_, alert), _)| aside.contains(alert));
         late.for_each(|(_, ids)| ids.sort_unstable());
     }
     assert_eq!(heard, said, "each channel hears everything, in order");

@@ -77,7 +77,12 @@ fn mail(message: &Notification, cut: &Rung) -> String {
         }
     }
     lines.push(String::new());
-    lines.push(format!("{} · alert {}", message.told, text(&message.alert_id)));
+    lines.push(format!(
+        "{} · {} · alert {}",
+        message.told,
+        message.as_of(),
+        text(&message.alert_id)
+    ));
     lines.extend(message.owner.iter().map(|o| format!("owner: {}", text(o))));
     lines.extend(message.runbook.iter().map(|r| format!("runbook: {}", text(r))));
     lines.join("\n")
@@ -145,12 +150,13 @@ fn chat(message: &Notification) -> Value {
         }
         description.push_str(&more);
     }
+    description.push_str(&format!("\n{}", message.as_of()));
     let next: Vec<String> = message
         .runbook
         .iter()
         .map(|r| format!("Runbook: {}", chat_text(r, 500)))
         .chain([format!(
-            "Acknowledge: finops alert ack {}",
+            "Acknowledge: finops alert ack {} --for 8h",
             chat_text(&message.alert_id, 64)
         )])
         .collect();
@@ -236,7 +242,7 @@ pub fn body(message: &Notification) -> String {
             "sqs": document,
             "lambda": document,
             "https": chat(message).to_string(),
-            "sms": plain(&message.title, 140),
+            "sms": format!("{} ({})", plain(&message.title, 110), message.as_of()),
         });
         whole = forms.to_string();
         if whole.len() <= MESSAGE_LIMIT {

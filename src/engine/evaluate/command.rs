@@ -1,0 +1,75 @@
+//! Commands for whoever is told: one that shows the figure, and one that stops the reminders.
+
+use chrono::{DateTime, NaiveTime, Utc};
+
+use super::status::BudgetStatus;
+use crate::domain::alert::Alert;
+use crate::domain::budget::BudgetPeriod;
+use crate::domain::period::Calendar;
+use crate::domain::spend::Basis;
+
+/// The report whose total is what is spent; nothing where its days are no whole ones.
+pub(super) fn report(status: &BudgetStatus) -> Option<String> {
+    let budget = &status.budget;
+    let day = |at: DateTime<Utc>| {
+        let at = at.with_timezone(&budget.zone);
+        // Where midnight is skipped, a day begins with the next hour.
+        (at.time() < NaiveTime::from_hms_opt(3, 0, 0)?).then(|| at.date_naive())
+    };
+    let (from, to) = (day(status.period.start)?, day(status.period.end)?);
+    let by = match budget.period {
+        BudgetPeriod::Calendar(Calendar::Day) => "hour",
+        BudgetPeriod::Calendar(Calendar::Year) => "month",
+        BudgetPeriod::Calendar(_) | BudgetPeriod::Custom(_) => "day",
+    };
+    let mut command = format!("finops report --by {by} --from {from} --to {to}");
+    match budget.basis {
+        Basis::Metered => {}
+        Basis::Billed => command.push_str(" --basis billed"),
+        Basis::Effective => command.push_str(" --basis effective"),
+        Basis::BilledFilled => command.push_str(" --basis billed-filled"),
+    }
+    // Bills count by days of UTC.
+    if !matches!(budget.basis, Basis::Billed | Basis::Effective) {
+        command.push_str(&format!(" --zone {}", budget.zone.name()));
+    }
+    let scope = budget.scope.0.iter();
+    for (dimension, patterns) in scope {
+        for pattern in patterns {
+            command.push_str(&format!(" --where {}", quoted(&format!("{dimension}={pattern}"))));
+        }
+    }
+    if budget.basis != Basis::Metered {
+        for category in &budget.categories {
+            command.push_str(&format!(" --where {}", quoted(&format!("category={category}"))));
+        }
+    }
+    Some(command)
+}
+
+/// The command with which somebody says that they look after it.
+pub(super) fn acknowledge(alert: &Alert) -> String {
+    format!("finops alert ack {} --for 8h", alert.id)
+}
+
+/// One word for a shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '=' | '.' | '_' | '-' | '/' | ':' | '@' | '+');
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_word_stays_one_in_a_shell() {
+        assert_eq!(quoted("team=search"), "team=search");
+        assert_eq!(quoted("model=claude-*"), "'model=claude-*'");
+        assert_eq!(quoted("user=o'neil; rm"), r"'user=o'\''neil; rm'");
+    }
+}

@@ -1,0 +1,220 @@
+//! Where the period of a budget will end, from what is known whole: neither a bill nor a source of usage that is late counts as nothing.
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
+use rust_decimal::Decimal;
+
+use super::{Billed, Gathering, HISTORY_DAYS, Sources};
+use crate::domain::dimension::Dimension;
+use crate::domain::forecast::{Forecast, forecast};
+use crate::domain::label::Label;
+use crate::domain::money::{Money, MoneyError, add_exact};
+use crate::domain::period::midnight;
+use crate::domain::spend::Basis;
+
+/// Days behind the others after which a provider's bill, or what a source tells, has ended, and is not just late.
+const ENDED_DAYS: u32 = 7;
+
+/// Days with spend after which it is known how long a source of usage pauses.
+const KNOWN_DAYS: u32 = 5;
+
+/// The same of one that is known to fail.
+const FAILING_DAYS: u32 = 2;
+
+/// Times the median by which what is no usage may go on.
+const USUAL: Decimal = Decimal::from_parts(3, 0, 0, false, 0);
+
+impl Gathering<'_> {
+    /// Where the period will end, and what has to be said of it.
+    pub(super) fn forecast(&self, sources: &Sources) -> Result<(Option<Forecast>, Vec<String>), MoneyError> {
+        if !self.period.contains(self.now) {
+            return Ok((None, Vec::new()));
+        }
+        let (found, said) = if self.billed.is_empty() {
+            self.of_usage(sources)?
+        } else {
+            self.of_bills()?
+        };
+        let mut notes: Vec<String> = said.into_iter().collect();
+        notes.extend(found.as_ref().and_then(|found| self.unusual(found)));
+        Ok((found, notes))
+    }
+
+    fn of_bills(&self) -> Result<(Option<Forecast>, Option<String>), MoneyError> {
+        let known_to = self.known_to();
+        let is_late = known_to < self.today;
+        if is_late && self.daily.iter().all(|(day, cost)| day.day() == 1 || cost.is_zero()) {
+            let note = "the bill has rows of whole months, of which no forecast can be made".to_owned();
+            return Ok((None, Some(note)));
+        }
+        let found = self.going_on_from(known_to)?;
+        let note = known_to
+            .pred_opt()
+            .filter(|_| is_late && found.is_some())
+            .map(|day| format!("all is billed to {day}; the forecast goes on from there"));
+        Ok((found, note))
+    }
+
+    /// Of a source that is late, the days that are known go on. What others tell meanwhile may come to more: then that counts.
+    fn of_usage(&self, sources: &Sources) -> Result<(Option<Forecast>, Option<String>), MoneyError> {
+        let (zone, amount) = (self.budget.zone, self.budget.amount.amount());
+        let days = self.days_before(self.today)?;
+        let as_it_is = forecast(self.period, zone, &days, self.spent, amount, self.now);
+        let Some((source, day)) = self.late_source(sources) else {
+            return Ok((as_it_is, None));
+        };
+        let Some(goes_on) = self.going_on_from(day)? else {
+            return Ok((as_it_is, None));
+        };
+        if as_it_is.as_ref().is_some_and(|found| found.end > goes_on.end) {
+            return Ok((as_it_is, None));
+        }
+        let note = format!("usage of the source `{source}` has come in to {day}; the forecast goes on from there");
+        Ok((Some(goes_on), Some(note)))
+    }
+
+    /// The projection of the days before `day`: what is not told of it and later ones is unknown and not nothing.
+    fn going_on_from(&self, day: NaiveDate) -> Result<Option<Forecast>, MoneyError> {
+        let (zone, amount) = (self.budget.zone, self.budget.amount.amount());
+        let days = self.days_before(day)?;
+        let start = midnight(day, zone).max(self.period.start);
+        let mut known = Decimal::ZERO;
+        for (_, cost) in self.in_period().take_while(|(at, _)| **at < day) {
+            known = add_exact(known, *cost)?;
+        }
+        let found = forecast(self.period, zone, &days, known, amount, start);
+        Ok(found.map(|found| Forecast {
+            end: found.end.max(self.spent),
+            low: found.low.max(self.spent),
+            high: found.high.max(self.spent),
+            ..found
+        }))
+    }
+
+    /// The first day that is not known whole: today, or where a bill ends.
+    fn known_to(&self) -> NaiveDate {
+        let next = |billed: &Billed| {
+            let day = billed.last.start().date_naive();
+            let part = billed.hourly && billed.last.0.rem_euclid(24) != 23;
+            if part { day } else { day + Days::new(1) }
+        };
+        // Where metered use goes on behind the bill, nothing is awaited.
+        let awaited = |(provider, billed): &(&Label, &Billed)| {
+            self.derived.get(*provider).is_none_or(|last| *last <= billed.last)
+        };
+        let awaited: Vec<&Billed> = self.billed.iter().filter(awaited).map(|(_, billed)| billed).collect();
+        let newest = awaited.iter().copied().map(next).max().unwrap_or(self.today);
+        let late = awaited
+            .into_iter()
+            .map(next)
+            .filter(|day| *day + Days::new(u64::from(ENDED_DAYS)) >= newest);
+        late.min().unwrap_or(self.today).min(self.today)
+    }
+
+    /// The source of usage that is furthest behind, and the last day of which it has told something, maybe not all.
+    fn late_source(&self, sources: &Sources) -> Option<(Label, NaiveDate)> {
+        if self.budget.basis != Basis::Metered {
+            return None;
+        }
+        let day = |at: DateTime<Utc>| at.with_timezone(&self.budget.zone).date_naive();
+        let late = self.by_source().into_iter().filter_map(|(source, days)| {
+            let newest = day(sources.newest.get(&source)?.start());
+            let age = u32::try_from((self.today - newest).num_days()).ok()?;
+            let fails = sources.failing.contains_key(source.as_str());
+            let least = if fails { FAILING_DAYS } else { KNOWN_DAYS };
+            let is_late = is_regular(days, age, least) && (fails || age <= ENDED_DAYS + 1);
+            is_late.then_some((source, newest))
+        });
+        late.min_by_key(|(_, newest)| *newest)
+    }
+
+    /// The days with spend by source: bit 0 is today.
+    fn by_source(&self) -> Vec<(Label, u64)> {
+        let mut all: Vec<(Label, u64)> = Vec::new();
+        for kind in self.kinds.iter().flatten() {
+            let source = kind.dimensions.get(Dimension::Source);
+            match all.iter_mut().find(|(known, _)| *known == source) {
+                Some((_, days)) => *days |= kind.days,
+                None => all.push((source, kind.days)),
+            }
+        }
+        all
+    }
+
+    /// What has to be said of sources that cannot be read.
+    pub(super) fn failing(&self, sources: &Sources) -> Vec<String> {
+        let used = self.by_source();
+        let failing = sources.failing.iter();
+        failing
+            .filter(|(name, _)| used.iter().any(|(source, _)| source.as_str() == name.as_str()))
+            .map(|(name, since)| {
+                let since = since.format("%Y-%m-%d %H:%M UTC");
+                format!("the source `{name}` could not be read since {since}: what it would tell is in no figure")
+            })
+            .collect()
+    }
+
+    /// What has to be said of the last day that is in what is spent and not expected again.
+    fn unusual(&self, found: &Forecast) -> Option<String> {
+        let mut days = found.unusual.iter().rev();
+        let (day, cost) = days.find_map(|day| self.in_period().find(|(at, _)| *at == day))?;
+        let cost = Money::new(cost.round_dp(2), self.budget.amount.currency());
+        Some(format!(
+            "{cost} on {day} is far above other days and not expected again"
+        ))
+    }
+
+    /// Local days from the first one with spend to the one before `end`, those without spend included. Of what is no usage only that is
+    /// in them which comes on most days, and as much as is usual: a credit, a fee or a tax that came once does not come daily.
+    fn days_before(&self, end: NaiveDate) -> Result<Vec<(NaiveDate, Decimal)>, MoneyError> {
+        let oldest = (self.now - TimeDelta::days(HISTORY_DAYS))
+            .with_timezone(&self.budget.zone)
+            .date_naive();
+        let Some(first) = self.daily.keys().copied().find(|d| *d > oldest) else {
+            return Ok(Vec::new());
+        };
+        let dates = || first.iter_days().take_while(|day| *day < end);
+        let other = |day: &NaiveDate| self.other.get(day).copied().unwrap_or_default();
+        let mut others: Vec<Decimal> = dates().map(|day| other(&day)).collect();
+        others.sort_unstable();
+        let usual = others.get(others.len() / 2).copied().unwrap_or_default();
+        let bound = usual.checked_mul(USUAL).unwrap_or(usual);
+        let goes_on = |cost: Decimal| cost.clamp(bound.min(Decimal::ZERO), bound.max(Decimal::ZERO));
+        let mut days = Vec::new();
+        for day in dates() {
+            let (whole, other) = (self.daily.get(&day).copied().unwrap_or_default(), other(&day));
+            days.push((day, add_exact(add_exact(whole, -other)?, goes_on(other))?));
+        }
+        Ok(days)
+    }
+}
+
+/// Whether a source whose newest spend is so many days old told something on most days before, `least` at least, and never paused so long.
+fn is_regular(days: u64, age: u32, least: u32) -> bool {
+    let known = days.checked_shr(age).unwrap_or(0);
+    let length = u64::BITS - known.leading_zeros();
+    let count = known.count_ones();
+    let (mut longest, mut pause) = (0, 0);
+    for bit in 0..length {
+        pause = if known >> bit & 1 == 1 { 0 } else { pause + 1 };
+        longest = longest.max(pause);
+    }
+    // Today is not over, and what is missing of yesterday may be a night.
+    age >= 2 && count >= least && count * 2 > length && age - 1 > longest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_regular;
+
+    #[test]
+    fn a_source_is_late_when_it_pauses_longer_than_ever() {
+        let daily = |age: u32| (u64::MAX >> 40) << age;
+        assert!(is_regular(daily(2), 2, 5) && is_regular(daily(9), 9, 5));
+        assert!(!is_regular(daily(1), 1, 5), "yesterday is there");
+        // Monday to Friday, seen on a Monday and on a Wednesday.
+        let week = 0b1_1111_0011_1110_0111_1100_u64;
+        assert!(!is_regular(week << 1, 3, 5), "a weekend");
+        assert!(is_regular(week << 3, 5, 5), "Monday and Tuesday are missing too");
+        assert!(!is_regular(0b10_0000_1000_0010_0000, 5, 2), "once a week");
+    }
+}

@@ -1,0 +1,401 @@
+//! What people are told by whole runs: of what they are held to, as it is now, and so that they can act on it.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::program;
+
+/// A home with usage in one file for each source, a bill, budgets, and a channel that is a file.
+struct Home {
+    folder: tempfile::TempDir,
+    seen: usize,
+}
+
+const MONTH: &str = "[[budget]]\nname = \"b\"\namount = \"AMOUNT USD\"\nperiod = \"month\"\n";
+
+fn month(amount: &str) -> String {
+    MONTH.replace("AMOUNT", amount)
+}
+
+fn rung(percent: u32, kind: &str) -> String {
+    format!("[[budget.threshold]]\npercent = {percent}\nkind = \"{kind}\"\n")
+}
+
+impl Home {
+    fn new(sources: &[&str], budgets: &str) -> Self {
+        let home = Home {
+            folder: tempfile::tempdir().unwrap(),
+            seen: 0,
+        };
+        let mut settings = "[store]\nurl = \"sqlite:l.db\"\n".to_owned();
+        for name in sources {
+            let (kind, path) = match *name {
+                "bill" => ("focus", "bill.csv".to_owned()),
+                _ => ("plain", format!("{name}.jsonl")),
+            };
+            settings += &format!("[[source]]\nname = \"{name}\"\nkind = \"{kind}\"\npaths = [\"{path}\"]\n");
+            home.write(&path, "");
+        }
+        settings += "[[notify]]\nname = \"out\"\nkind = \"file\"\npath = \"told.jsonl\"\n";
+        home.write("finops.toml", &settings);
+        std::fs::create_dir_all(home.path().join("policies/budgets")).unwrap();
+        home.budgets(budgets);
+        home
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    fn budgets(&self, text: &str) {
+        self.write("policies/budgets/b.toml", text);
+    }
+
+    /// Adds calls of a model at times; a dollar each for a tenth of a million tokens of `gpt-4o`.
+    fn calls(&self, source: &str, model: &str, dollars: u32, times: impl IntoIterator<Item = String>) {
+        let path = self.path().join(format!("{source}.jsonl"));
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        for at in times {
+            let (id, tokens) = (text.len(), dollars * 100_000);
+            text += &format!(
+                "{{\"id\":\"{source}{id}\",\"ts\":\"{at}\",\"provider\":\"openai\",\"model\":\"{model}\",\"output_tokens\":{tokens},\"team\":\"search\"}}\n"
+            );
+        }
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// A bill of rows: cost, day, category.
+    fn bill(&self, rows: &[(i32, u32, &str)]) {
+        let mut text = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ProviderName,ServiceName\n".to_owned();
+        for (cost, day, category) in rows {
+            let end = day + 1;
+            text += &format!(
+                "{cost},{cost},USD,1,2026-11-01T00:00:00Z,2026-12-01T00:00:00Z,2026-11-{day:02}T00:00:00Z,2026-11-{end:02}T00:00:00Z,{category},AWS,API\n"
+            );
+        }
+        self.write("bill.csv", &text);
+    }
+
+    /// Runs and answers the messages that are told anew.
+    fn run(&mut self, now: &str) -> Vec<Value> {
+        let ran = program(self.path())
+            .args(["--now", now, "run", "--quiet"])
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(ran.status.code(), Some(0), "{now}: {errors}");
+        let text = std::fs::read_to_string(self.path().join("told.jsonl")).unwrap_or_default();
+        let all: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let new = all[self.seen..].to_vec();
+        self.seen = all.len();
+        new
+    }
+
+    /// The same as `told title`.
+    fn titles(&mut self, now: &str) -> Vec<String> {
+        let text = |m: &Value| format!("{} {}", m["told"].as_str().unwrap(), m["title"].as_str().unwrap());
+        self.run(now).iter().map(text).collect()
+    }
+
+    fn budget(&self, now: &str) -> Value {
+        let args = ["--format", "json", "--now", now, "budget"];
+        let ran = program(self.path()).args(args).output().unwrap();
+        let all: Value = serde_json::from_slice(&ran.stdout).unwrap();
+        all["budgets"][0].clone()
+    }
+
+    fn forecast(&self, now: &str) -> f64 {
+        let budget = self.budget(now);
+        budget["forecast"]["end"].as_str().unwrap().parse().unwrap()
+    }
+}
+
+/// Ten in the morning of days of November.
+fn november(days: std::ops::RangeInclusive<u32>) -> Vec<String> {
+    days.map(|day| format!("2026-11-{day:02}T10:00:00Z")).collect()
+}
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn nobody_is_held_against_a_period_that_had_ended_before_the_budget_was_so() {
+    let mut home = Home::new(&["a"], &month("200"));
+    home.calls("a", "gpt-4o", 5, november(1..=30));
+    assert_eq!(home.titles("2026-11-30T18:00:00Z"), NOTHING, "75 %");
+    // Lowered, named anew, added, with another rung, of another scope: none of it held in November.
+    let day = "[[budget]]\nname = \"day\"\namount = \"4 USD\"\nperiod = \"day\"\n";
+    for budgets in [
+        month("100"),
+        MONTH.replace("\"b\"", "\"renamed\"").replace("AMOUNT", "120"),
+        month("100") + day,
+        month("200") + &rung(50, "actual"),
+        month("100") + "scope = { team = \"search\" }\n",
+    ] {
+        home.budgets(&budgets);
+        assert_eq!(home.titles("2026-12-02T12:00:00Z"), NOTHING, "{budgets}");
+    }
+    home.budgets(&month("200"));
+    home.run("2026-12-02T13:00:00Z");
+
+    // One that held all the time is held against what comes in late.
+    let mut home = Home::new(&["a"], &month("200"));
+    home.run("2026-11-30T18:00:00Z");
+    home.calls("a", "gpt-4o", 250, november(30..=30));
+    home.budgets(&(month("200") + "owner = \"ann\"\nremind_every_hours = 12\n"));
+    assert_eq!(
+        home.titles("2026-12-02T12:00:00Z"),
+        ["firing b: 125 % of the budget of November 2026 was spent"]
+    );
+    // An installation that has just begun knows of no promise.
+    let mut home = Home::new(&["a"], &month("100"));
+    home.calls("a", "gpt-4o", 5, november(1..=30));
+    assert_eq!(home.titles("2026-12-02T12:00:00Z"), NOTHING);
+}
+
+#[test]
+fn what_may_be_spent_by_calls_without_a_price_is_told() {
+    let mut home = Home::new(&["a"], &month("1000000"));
+    home.calls("a", "no-such-model", 1, november(1..=1));
+    let first = home.titles("2026-11-01T12:00:00Z");
+    assert!(
+        first.len() == 1 && first[0].contains("1 call without a price"),
+        "{first:?}"
+    );
+    // It grows tenfold: told again, once.
+    home.calls("a", "no-such-model", 2, november(2..=2));
+    assert_eq!(home.titles("2026-11-02T12:00:00Z"), NOTHING);
+    home.calls("a", "no-such-model", 30, november(3..=3));
+    let grown = home.titles("2026-11-03T12:00:00Z");
+    assert!(
+        grown.len() == 1 && grown[0].starts_with("reminder openai no-such-model: 3 calls"),
+        "{grown:?}"
+    );
+    assert_eq!(home.titles("2026-11-04T12:00:00Z"), NOTHING);
+    // It may pass the threshold of a budget that is green otherwise.
+    home.budgets(&month("100"));
+    let told = home.run("2026-11-04T13:00:00Z");
+    assert_eq!(told.len(), 1, "{told:?}");
+    let (title, summary) = (told[0]["title"].as_str().unwrap(), told[0]["summary"].as_str().unwrap());
+    assert!(
+        title.contains("of this month's budget may be spent, calls without a price included"),
+        "{title}"
+    );
+    assert!(
+        summary.starts_with("$0.00 of $100.00 spent (0 %), and up to $"),
+        "{summary}"
+    );
+    assert_eq!(told[0]["severity"], "warning");
+    home.budgets(&(month("100") + "count_unpriced_worst_case = true\n"));
+    let told = home.titles("2026-11-04T14:00:00Z");
+    assert!(
+        told.iter()
+            .any(|t| t == "firing b: resolved" || t.starts_with("resolved b:"))
+            && told.len() == 2,
+        "{told:?}"
+    );
+}
+
+#[test]
+fn many_unknown_models_are_one_message_and_what_is_critical_comes_first() {
+    let mut home = Home::new(&["a"], &(month("100") + &rung(100, "actual")));
+    for model in 0..30 {
+        home.calls("a", &format!("no-such-model-{model}"), 1, november(1..=1));
+    }
+    let told = home.run("2026-11-01T12:00:00Z");
+    let unpriced: Vec<&Value> = told.iter().filter(|m| m["kind"] == "unpriced").collect();
+    assert_eq!(unpriced.len(), 1);
+    let title = unpriced[0]["title"].as_str().unwrap();
+    assert!(
+        title.starts_with("30 models have calls without a price, at most "),
+        "{title}"
+    );
+    assert_eq!(unpriced[0]["lines"].as_array().unwrap().len(), 30);
+    assert_eq!(home.titles("2026-11-01T13:00:00Z"), NOTHING, "all of them are told");
+
+    // What waits for a channel is told by its urgency.
+    home.write("told.jsonl", "");
+    home.seen = 0;
+    std::fs::remove_file(home.path().join("told.jsonl")).unwrap();
+    std::fs::create_dir(home.path().join("told.jsonl")).unwrap();
+    let refused = |now: &str| {
+        let ran = program(home.path())
+            .args(["--now", now, "run", "--quiet"])
+            .output()
+            .unwrap();
+        assert_eq!(ran.status.code(), Some(3));
+    };
+    home.calls("a", "another-model", 1, november(2..=2));
+    refused("2026-11-02T12:00:00Z");
+    home.calls("a", "gpt-4o", 120, november(2..=2));
+    refused("2026-11-02T13:00:00Z");
+    std::fs::remove_dir(home.path().join("told.jsonl")).unwrap();
+    let told = home.run("2026-11-02T14:00:00Z");
+    let kinds: Vec<&str> = told.iter().map(|m| m["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds.first(), Some(&"budget_actual"), "{kinds:?}");
+    assert!(kinds.contains(&"unpriced"));
+}
+
+#[test]
+fn a_message_says_when_of_which_period_by_which_rung_and_what_to_do() {
+    let budget = month("100") + "time_zone = \"Europe/Berlin\"\nscope = { team = \"search\" }\n" + &rung(100, "actual");
+    let mut home = Home::new(&["a"], &budget);
+    home.calls("a", "gpt-4o", 120, november(2..=2));
+    let told = home.run("2026-11-02T12:00:00Z").remove(0);
+    assert_eq!(told["labels"]["period"], "2026-11-01", "by the zone of the budget");
+    assert!(
+        told["summary"].as_str().unwrap().ends_with("; threshold 100 % actual."),
+        "{told}"
+    );
+    let (facts, lines) = (told["facts"].to_string(), told["lines"].to_string());
+    assert!(
+        facts.contains("ends 2026-12-01 00:00 Europe/Berlin") && facts.contains("team=search"),
+        "{facts}"
+    );
+    let id = told["alert_id"].as_str().unwrap();
+    assert!(lines.contains(&format!("`finops alert ack {id} --for 8h`")), "{lines}");
+    let lines = told["lines"].as_array().unwrap();
+    let mut commands = lines.iter().filter_map(|line| line.as_str()?.split('`').nth(1));
+    let report = commands.next().unwrap();
+    assert_eq!(
+        report,
+        "finops report --by day --from 2026-11-01 --to 2026-12-01 --zone Europe/Berlin --where team=search"
+    );
+    let args = report.split(' ').skip(1);
+    let shown = program(home.path())
+        .args(["--format", "json"])
+        .args(args)
+        .output()
+        .unwrap();
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["total"]["cost_usd"], "120");
+    let reminder = home.run("2026-11-03T11:59:00Z").remove(0);
+    assert_eq!(reminder["told"], "reminder", "a day later, but for a minute");
+    assert!(
+        reminder["facts"].to_string().contains("2026-11-02 13:00 Europe/Berlin"),
+        "since when: {reminder}"
+    );
+}
+
+#[test]
+fn usage_that_has_not_come_in_yet_is_expected_and_not_nothing() {
+    // Twelve dollars a day, two days late.
+    let home = |days: std::ops::RangeInclusive<u32>, budget: &str| {
+        let home = Home::new(&["a", "b"], budget);
+        home.calls("a", "gpt-4o", 12, november(days));
+        home
+    };
+    let october = |home: &Home, source: &str| {
+        let days = (10..=31).map(|day| format!("2026-10-{day}T10:00:00Z"));
+        home.calls(source, "gpt-4o", 12, days);
+    };
+    let mut late = home(1..=6, &month("400"));
+    october(&late, "a");
+    late.run("2026-11-08T18:00:00Z");
+    assert_eq!(late.forecast("2026-11-08T18:00:00Z"), 360.0);
+    let notes = late.budget("2026-11-08T18:00:00Z")["notes"].to_string();
+    assert!(
+        notes.contains("usage of the source `a` has come in to 2026-11-06"),
+        "{notes}"
+    );
+    assert!(late.forecast("2026-11-30T18:00:00Z") < 100.0, "it has ended");
+
+    // Beside one that goes on, and fails for weeks.
+    let mut fails = home(1..=3, &month("800"));
+    october(&fails, "a");
+    october(&fails, "b");
+    fails.calls("b", "gpt-4o", 12, november(1..=20));
+    fails.run("2026-11-03T18:00:00Z");
+    std::fs::remove_file(fails.path().join("a.jsonl")).unwrap();
+    let now = "2026-11-20T18:00:00Z";
+    program(fails.path()).args(["--now", now, "run"]).output().unwrap();
+    let notes = fails.budget(now)["notes"].to_string();
+    assert!(
+        notes.contains("the source `a` could not be read since 2026-11-20"),
+        "{notes}"
+    );
+    assert!(fails.forecast(now) > 700.0, "{}", fails.forecast(now));
+}
+
+#[test]
+fn one_day_or_one_credit_is_no_level_and_today_is_not_half_over() {
+    let mut home = Home::new(&["a"], &month("1000"));
+    let october = (1..=31).map(|day| format!("2026-10-{day:02}T10:00:00Z"));
+    home.calls("a", "gpt-4o", 10, october.chain(november(1..=12)));
+    home.calls("a", "gpt-4o", 490, november(10..=10));
+    home.run("2026-11-13T00:00:00Z");
+    assert!((760.0..860.0).contains(&home.forecast("2026-11-13T00:00:00Z")));
+    let notes = home.budget("2026-11-13T00:00:00Z")["notes"].to_string();
+    assert!(
+        notes.contains("500.00 USD on 2026-11-10 is far above other days"),
+        "{notes}"
+    );
+
+    let budget = month("160") + "basis = \"billed\"\ncategories = [\"Usage\", \"Credit\"]\n";
+    let mut home = Home::new(&["bill"], &budget);
+    let mut rows: Vec<_> = (1..=4).map(|day| (10, day, "Usage")).collect();
+    rows.push((-90, 2, "Credit"));
+    home.bill(&rows);
+    home.run("2026-11-05T00:00:00Z");
+    assert_eq!(home.forecast("2026-11-05T00:00:00Z"), 210.0);
+    // Billed to yesterday: what has passed of today is not billed, and not nothing.
+    assert_eq!(home.forecast("2026-11-05T18:00:00Z"), 210.0);
+    // A credit of every day goes on.
+    let rows: Vec<_> = (1..=4)
+        .flat_map(|day| [(10, day, "Usage"), (-4, day, "Credit")])
+        .collect();
+    home.bill(&rows);
+    home.run("2026-11-05T01:00:00Z");
+    assert_eq!(home.forecast("2026-11-05T01:00:00Z"), 180.0);
+}
+
+#[test]
+fn of_expected_rungs_the_highest_is_told_and_what_is_spent_mutes_it() {
+    let ladder = [(80, "forecast"), (100, "forecast"), (120, "forecast"), (100, "actual")];
+    let ladder: String = ladder.iter().map(|(percent, kind)| rung(*percent, kind)).collect();
+    let mut home = Home::new(&["a"], &(month("100") + &ladder));
+    home.calls("a", "gpt-4o", 6, november(1..=5));
+    home.run("2026-11-05T12:00:00Z");
+    let told = home.run("2026-11-06T12:00:00Z");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0]["summary"]
+            .as_str()
+            .unwrap()
+            .ends_with("threshold 120 % forecast.")
+    );
+    assert_eq!(home.titles("2026-11-07T12:00:00Z").len(), 1, "one reminder");
+    home.calls("a", "gpt-4o", 6, november(6..=18));
+    let told = home.titles("2026-11-18T12:00:00Z");
+    assert_eq!(
+        told.len(),
+        2,
+        "spent, and a reminder of what is still to come: {told:?}"
+    );
+    home.calls("a", "gpt-4o", 6, november(19..=21));
+    let told = home.titles("2026-11-21T12:00:00Z");
+    assert_eq!(told, ["reminder b: 126 % of this month's budget is spent"]);
+}
+
+#[test]
+fn an_end_says_what_was_done_to_the_budget_and_what_is_left_of_it_is_not_rounded_away() {
+    let budget = month("100") + "basis = \"billed\"\n" + &rung(100, "actual");
+    let with = |categories: &str| budget.replacen("basis", &format!("categories = [{categories}]\nbasis"), 1);
+    let mut home = Home::new(&["bill"], &with("\"Usage\", \"Tax\""));
+    home.bill(&[(80, 1, "Usage"), (30, 1, "Tax")]);
+    assert_eq!(home.titles("2026-11-02T12:00:00Z").len(), 1);
+    home.budgets(&with("\"Usage\""));
+    assert_eq!(
+        home.titles("2026-11-02T13:00:00Z"),
+        ["resolved b: resolved, the budget was changed"]
+    );
+
+    let mut home = Home::new(&["a"], &month("250.01"));
+    home.calls("a", "gpt-4o", 250, november(1..=1));
+    assert_eq!(home.titles("2026-11-01T12:00:00Z"), NOTHING);
+    assert_eq!(home.budget("2026-11-01T12:00:00Z")["spent_percent"], "99.9");
+}
