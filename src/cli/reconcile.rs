@@ -73,7 +73,8 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
     }
     let total = found.total()?;
     let bound = Bound::of(ctx, args)?;
-    let short = bound.as_ref().map(|bound| bound.missed(&found)).unwrap_or_default();
+    let mut short = bound.as_ref().map(|bound| bound.missed(&found)).unwrap_or_default();
+    short.extend(super::reported::differing(ctx, &found)?);
     match ctx.format {
         Format::Json => put(
             ctx,
