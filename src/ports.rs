@@ -223,15 +223,10 @@ pub trait Ledger: Send {
         self.spend(period, visit)
     }
 
-    /// Visits the rows of spend whose hour starts within the period and whose searches an allowance may pay for, with what of their
-    /// fees is therefore left out of them. Calls have their whole fees.
-    fn free_searches(
-        &mut self,
-        period: Period,
-        visit: &mut dyn FnMut(&SpendKey, &FreeSearches),
-    ) -> Result<(), StoreError> {
-        let _ = (period, visit);
-        Ok(())
+    /// The rows of spend whose hour starts within the period and whose searches an allowance may pay for, with what of their fees is
+    /// therefore left out of them. Calls have their whole fees.
+    fn free_searches(&mut self, _: Period) -> Result<Vec<(SpendKey, FreeSearches)>, StoreError> {
+        Ok(Vec::new())
     }
 
     /// The span of hours that have spend; `None` when nothing is recorded.

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::text::{clean, counted, money};
+use super::text::{clean, count, money};
 use super::{CliError, Context};
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, Money};
@@ -11,8 +11,12 @@ use crate::engine::reconcile::{Reconciliation, Totals};
 /// Below so many dollars a difference is no finding.
 const LEAST: Decimal = Decimal::ONE;
 
-/// A line for each provider whose calls say of themselves that they cost something else.
-pub fn differing(ctx: &Context<'_>, found: &Reconciliation) -> Result<Vec<String>, CliError> {
+/// What was found otherwise, and a line for each provider whose calls say of themselves that they cost something else.
+pub fn findings(
+    ctx: &Context<'_>,
+    found: &Reconciliation,
+    others: Option<Vec<String>>,
+) -> Result<Vec<String>, CliError> {
     let tolerance = ctx.config.reconcile.tolerance().map_err(CliError::usage)?;
     let line = |(name, totals): (&Label, &Totals)| {
         let (told, computed) = (totals.reported.cost, totals.reported.computed);
@@ -23,13 +27,14 @@ pub fn differing(ctx: &Context<'_>, found: &Reconciliation) -> Result<Vec<String
         }
         let usd = |amount| money(Money::new(amount, Currency::USD));
         Some(format!(
-            "{}: {} tell a cost of their own, {} in all where {} was computed: more than {} % apart (`[reconcile] reported_tolerance`)",
+            "{}: calls with a cost of their own: {}, {} in all where {} was computed, more than {} % apart (`[reconcile] reported_tolerance`)",
             clean(name.as_str()),
-            counted(totals.reported.calls.unsigned_abs(), "call"),
+            count(totals.reported.calls),
             usd(told),
             usd(computed),
             tolerance.normalize()
         ))
     };
-    Ok(found.providers.iter().filter_map(line).collect())
+    let others = others.into_iter().flatten();
+    Ok(others.chain(found.providers.iter().filter_map(line)).collect())
 }

@@ -68,14 +68,19 @@ pub enum Term {
 
 impl Needs {
     fn of(event: &UsageEvent) -> Self {
-        let named: [(Term, Label, fn(&str) -> bool); 3] = [
-            (Term::Tier, event.tier(), is_standard_tier),
-            (Term::Speed, event.speed, is_standard_speed),
-            (Term::Geography, event.geo, is_no_place),
+        let usual = |term: Term, name: Label| {
+            let name = name.as_str().to_lowercase();
+            match term {
+                Term::Tier => is_standard_tier(&name),
+                Term::Speed => is_standard_speed(&name),
+                Term::Geography => is_no_place(&name),
+            }
+        };
+        let named = [
+            (Term::Tier, event.tier()),
+            (Term::Speed, event.speed),
+            (Term::Geography, event.geo),
         ];
-        let asked = named
-            .into_iter()
-            .filter(|(_, name, is_usual)| !is_usual(&name.as_str().to_lowercase()));
         let requests = &event.requests;
         let fees = [requests.web_searches, requests.file_searches, requests.code_executions];
         Needs {
@@ -86,7 +91,7 @@ impl Needs {
                 .map(|(key, _)| key.clone())
                 .collect(),
             fees: fees.map(|count| count > 0),
-            terms: asked.map(|(term, name, _)| (term, name)).collect(),
+            terms: named.into_iter().filter(|(term, name)| !usual(*term, *name)).collect(),
         }
     }
 

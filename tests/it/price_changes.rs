@@ -138,6 +138,8 @@ fn an_unpriced_model_is_no_zero_in_markdown() {
         !told.contains("$0.00") && told.contains("| unpriced | 1 |") && told.contains("at most $"),
         "{told}"
     );
+    let told = text(&home.run(&["reconcile", "--period", "2026-11", "--now", NOW]));
+    assert!(told.contains("calls without a price: 1, at most $"), "{told}");
 }
 
 #[test]
@@ -186,7 +188,7 @@ fn a_cost_that_sources_tell_otherwise_is_a_finding() {
     let told = reconcile();
     assert_eq!(told.status.code(), Some(1));
     assert!(
-        err(&told).contains("finding: acme: 1 call tell a cost of their own, $3.50"),
+        err(&told).contains("finding: acme: calls with a cost of their own: 1, $3.50"),
         "{}",
         err(&told)
     );

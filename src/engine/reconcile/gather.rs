@@ -59,6 +59,7 @@ impl Sides {
         for (sum, more) in [
             (&mut m.list, other.metered.list),
             (&mut m.contracted, other.metered.contracted),
+            (&mut m.worst_case, other.metered.worst_case),
             (&mut r.cost, other.reported.cost),
             (&mut r.computed, other.reported.computed),
             (&mut b.usage, other.billed.usage),
@@ -163,15 +164,12 @@ pub(super) fn gather(
             failed = failed.take().or_else(|| add(cell, terms, key, sums).err());
         }
     })?;
-    ledger.free_searches(period, &mut |key, free| {
-        let place = place(names.metered(key), key.dimensions.get(Dimension::Model), key.hour);
+    for (key, free) in ledger.free_searches(period)? {
+        let place = place(names.metered(&key), key.dimensions.get(Dimension::Model), key.hour);
         if let Some(cell) = place.and_then(|place| cells.get_mut(&place)) {
-            match add_exact(cell.free, free.amount) {
-                Ok(sum) => cell.free = sum,
-                Err(error) => failed = Some(error),
-            }
+            cell.free = add_exact(cell.free, free.amount)?;
         }
-    })?;
+    }
     if detail {
         let free = of_calls(ledger, period)?;
         ledger.events(period, &mut |event, charge| {
@@ -224,6 +222,7 @@ fn add(cell: &mut Sides, terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(
         }
         metered.calls += sums.events;
         metered.unpriced += sums.unpriced_events;
+        metered.worst_case = add_exact(metered.worst_case, sums.unpriced_worst_case)?;
         metered.tokens = plus(&metered.tokens, &sums.tokens);
         metered.list = add_exact(metered.list, sums.cost)?;
         metered.contracted = add_exact(metered.contracted, contracted)?;

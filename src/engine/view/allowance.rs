@@ -100,14 +100,11 @@ struct Searching {
 /// The free searches of each call of the days that the period touches: of those that are summed in one row the earliest are
 /// free, behind what was searched by calls whose detail has expired.
 pub fn of_calls(ledger: &mut dyn Ledger, period: Period) -> Result<HashMap<EventId, FreeSearches>, StoreError> {
-    let mut rows: BTreeMap<SpendKey, FreeSearches> = BTreeMap::new();
     let mut searched: HashMap<SpendKey, u64> = HashMap::new();
     // Those of a folded day stand at an hour of it.
     let start = Hour::of(period.start).day();
     let days = Period::new(start.start(), Hour(Hour::of(period.end).day().0 + 24).start());
-    ledger.free_searches(days, &mut |key, free| {
-        rows.insert(*key, free.clone());
-    })?;
+    let rows: HashMap<SpendKey, FreeSearches> = ledger.free_searches(days)?.into_iter().collect();
     if rows.is_empty() {
         return Ok(HashMap::new());
     }

@@ -312,18 +312,10 @@ impl Ledger for View {
         self.less_free(waiting, period, visit)
     }
 
-    fn free_searches(
-        &mut self,
-        period: Period,
-        visit: &mut dyn FnMut(&SpendKey, &FreeSearches),
-    ) -> Result<(), StoreError> {
+    fn free_searches(&mut self, period: Period) -> Result<Vec<(SpendKey, FreeSearches)>, StoreError> {
         let waiting = searching(self.inner.as_mut(), period)?;
-        for (key, _, free) in self.free(waiting, period)? {
-            if let Some(free) = free {
-                visit(&key, &free);
-            }
-        }
-        Ok(())
+        let rows = self.free(waiting, period)?.into_iter();
+        Ok(rows.filter_map(|(key, _, free)| Some((key, free?))).collect())
     }
 
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
