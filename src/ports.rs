@@ -16,6 +16,7 @@ use crate::domain::label::Label;
 use crate::domain::money::MoneyError;
 use crate::domain::notification::Notification;
 use crate::domain::period::Period;
+use crate::domain::price::FreeSearches;
 pub use crate::domain::reading::{Located, Progress, RecordPlace, Rejection, Rest};
 use crate::domain::signal::Signals;
 use crate::domain::spend::{Bill, KnownBill, Restatement, SpendKey, Sums};
@@ -234,6 +235,12 @@ pub trait Ledger: Send {
     ) -> Result<(), StoreError> {
         let _ = wanted;
         self.spend(period, visit)
+    }
+
+    /// The rows of spend whose hour starts within the period and whose searches an allowance may pay for, with what of their fees is
+    /// therefore left out of them. Calls have their whole fees.
+    fn free_searches(&mut self, _: Period) -> Result<Vec<(SpendKey, FreeSearches)>, StoreError> {
+        Ok(Vec::new())
     }
 
     /// The span of hours that have spend; `None` when nothing is recorded.

@@ -16,6 +16,7 @@ pub mod price;
 pub mod reconcile;
 pub mod record;
 pub mod report;
+mod reported;
 pub mod reprice;
 pub mod run;
 pub mod serve;

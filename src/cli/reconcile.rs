@@ -73,7 +73,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
     }
     let total = found.total()?;
     let bound = Bound::of(ctx, args)?;
-    let short = bound.as_ref().map(|bound| bound.missed(&found)).unwrap_or_default();
+    let short = super::reported::findings(ctx, &found, bound.as_ref().map(|b| b.missed(&found)))?;
     match ctx.format {
         Format::Json => put(
             ctx,
@@ -302,8 +302,9 @@ fn closing(found: &Reconciliation, total: &Totals) -> Result<String, CliError> {
     if total.unpriced > 0 {
         let _ = writeln!(
             text,
-            "metered calls without a price: {}; `finops price missing` says what to write, and until then the price gap holds them",
-            count(total.unpriced)
+            "metered calls without a price: {}, at most {} more; `finops price missing` says what to write, and until then the price gap holds them",
+            count(total.unpriced),
+            usd(total.worst_case)
         );
     }
     if total.reported.calls > 0 {
@@ -360,7 +361,7 @@ fn cell_object(c: &Cell) -> Result<Value, CliError> {
     Ok(json!({
         "day": c.start.start(), "provider": c.provider.as_str(), "model": c.model.as_str(),
         "metered": {
-            "calls": c.metered.calls, "unpriced": c.metered.unpriced, "cost_usd": amount(c.metered.list),
+            "calls": c.metered.calls, "unpriced": c.metered.unpriced, "unpriced_worst_case_usd": amount(c.metered.worst_case), "cost_usd": amount(c.metered.list),
             "contracted_cost_usd": amount(c.metered.contracted), "tokens": tokens(&c.metered.tokens),
         },
         "reported": {
@@ -376,7 +377,7 @@ fn cell_object(c: &Cell) -> Result<Value, CliError> {
 
 fn totals_object(t: &Totals) -> Result<Value, CliError> {
     Ok(json!({
-        "metered_usd": amount(t.metered), "contracted_usd": amount(t.contracted), "calls": t.calls, "unpriced": t.unpriced,
+        "metered_usd": amount(t.metered), "contracted_usd": amount(t.contracted), "calls": t.calls, "unpriced": t.unpriced, "unpriced_worst_case_usd": amount(t.worst_case),
         "reported_calls": t.reported.calls, "reported_usd": amount(t.reported.cost),
         "reported_computed_usd": amount(t.reported.computed), "billed_usd": amount(t.billed),
         "credits_usd": amount(t.credits), "gap": gap_object(&t.gap)?, "covered_usd": amount(t.covered),

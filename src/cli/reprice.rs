@@ -11,6 +11,7 @@ use super::text::{count, counted};
 use super::{CliError, Context, Exit, Format, wire};
 use crate::adapters::prices::BookPricer;
 use crate::domain::period::Period;
+use crate::domain::spend::{REPRICED, Restatement};
 use crate::engine::explain::always;
 use crate::engine::report::Filter;
 use crate::engine::reprice::{Change, ChangeKey, RepriceQuery, Repriced, reprice};
@@ -19,8 +20,8 @@ use crate::engine::reprice::{Change, ChangeKey, RepriceQuery, Repriced, reprice}
 #[derive(Debug, clap::Args)]
 pub struct RepriceArgs {
     /// Calls from this date or RFC 3339 time on
-    #[arg(long, value_name = "DATE", value_parser = instant)]
-    pub from: DateTime<Utc>,
+    #[arg(long, value_name = "DATE", value_parser = instant, required_unless_present = "list")]
+    pub from: Option<DateTime<Utc>>,
     /// Calls before this date or RFC 3339 time [default: all after]
     #[arg(long, value_name = "DATE", value_parser = instant)]
     pub to: Option<DateTime<Utc>>,
@@ -33,23 +34,34 @@ pub struct RepriceArgs {
     /// Say what would change and store nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Take the price away from calls that the books have none for any more, too; they are left as they are otherwise
+    #[arg(long)]
+    pub drop_prices: bool,
+    /// List what was restated instead: days whose recorded cost changed, with the cause
+    #[arg(long, conflicts_with_all = ["book", "filters", "dry_run", "drop_prices"])]
+    pub list: bool,
 }
 
 /// Prices recorded calls anew.
 pub fn run(ctx: &mut Context<'_>, args: &RepriceArgs) -> Result<Exit, CliError> {
-    let end = args.to.unwrap_or(always().end);
-    if end <= args.from {
+    let all = always();
+    let (start, end) = (args.from.unwrap_or(all.start), args.to.unwrap_or(all.end));
+    if end <= start {
         return Err(CliError::usage("`--to` is not after `--from`")
             .hint("`--to` is the day after the last one: for November `--from 2026-11-01 --to 2026-12-01`"));
+    }
+    if args.list {
+        return list(ctx, Period::new(start, end));
     }
     let pricer: BookPricer = match &args.book {
         Some(book) => load_first(ctx, book)?.into(),
         None => load(ctx)?,
     };
     let query = RepriceQuery {
-        period: Period::new(args.from, end),
+        period: Period::new(start, end),
         filters: args.filters.clone(),
         dry_run: args.dry_run,
+        drop_prices: args.drop_prices,
     };
     let done = reprice(wire::ledger(ctx)?.as_mut(), &pricer, &query, ctx.now)?;
     match ctx.format {
@@ -64,7 +76,49 @@ pub fn run(ctx: &mut Context<'_>, args: &RepriceArgs) -> Result<Exit, CliError> 
             put(ctx, &summary(&done, args.dry_run))?;
         }
     }
+    Ok(if done.kept_prices > 0 {
+        Exit::Findings
+    } else {
+        Exit::Fine
+    })
+}
+
+/// What was restated of the days that begin within the period, oldest first as it was seen.
+fn list(ctx: &mut Context<'_>, period: Period) -> Result<Exit, CliError> {
+    let mut all = wire::ledger_to_read(ctx)?.restatements()?;
+    all.retain(|r| period.contains(r.day.start()));
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|r| {
+            vec![
+                r.day.start().format("%Y-%m-%d").to_string(),
+                r.basis.name().to_owned(),
+                r.currency.code().to_owned(),
+                r.old.normalize().to_string(),
+                r.new.normalize().to_string(),
+                r.seen_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                if r.bill == REPRICED {
+                    "priced anew".to_owned()
+                } else {
+                    format!("bill {}", r.bill)
+                },
+            ]
+        })
+        .collect();
+    if rows.is_empty() && ctx.format == Format::Table {
+        put(ctx, "nothing was restated\n")?;
+        return Ok(Exit::Fine);
+    }
+    let header = ["day", "basis", "currency", "before", "after", "seen_at", "cause"];
+    put_rows(ctx, &header, &rows, "restatements")?;
     Ok(Exit::Fine)
+}
+
+fn restated(r: &Restatement) -> Value {
+    json!({
+        "day": r.day.start().format("%Y-%m-%d").to_string(), "basis": r.basis, "currency": r.currency,
+        "old": r.old.normalize().to_string(), "new": r.new.normalize().to_string(), "seen_at": r.seen_at, "bill": r.bill,
+    })
 }
 
 fn rows(ctx: &mut Context<'_>, done: &Repriced) -> Result<(), CliError> {
@@ -127,6 +181,14 @@ fn summary(done: &Repriced, dry_run: bool) -> String {
             let _ = writeln!(text, "of these {} {told}", count(calls));
         }
     }
+    if done.kept_prices > 0 {
+        let _ = writeln!(
+            text,
+            "{}, {} USD, would have no price any more and keep theirs; `--drop-prices` takes it away",
+            counted(done.kept_prices.unsigned_abs(), "call"),
+            done.kept_prices_cost.normalize()
+        );
+    }
     if !dry_run && !done.restatements.is_empty() {
         let days: std::collections::BTreeSet<_> = done.restatements.iter().map(|r| r.day.0).collect();
         let _ = writeln!(text, "days restated: {}", days.len());
@@ -155,7 +217,8 @@ fn document(done: &Repriced, dry_run: bool) -> Value {
         .collect();
     json!({
         "schema_version": 1, "dry_run": dry_run, "calls": done.calls, "changed": done.changed, "changed_by_others": done.by_others,
-        "cost_change_usd": done.cost.normalize().to_string(), "changes": changes, "restatements": done.restatements,
+        "cost_change_usd": done.cost.normalize().to_string(), "changes": changes, "restatements": done.restatements.iter().map(restated).collect::<Vec<_>>(),
+        "kept_prices": { "calls": done.kept_prices, "cost_usd": done.kept_prices_cost.normalize().to_string() },
         "left_out": { "calls": done.left_out, "cost_usd": done.left_out_cost.normalize().to_string() },
     })
 }

@@ -1,17 +1,18 @@
 //! `finops run`.
 
 use super::record::{REJECTS, document, exit, progress, say_where, summary, talk};
-use super::{CliError, Context, Exit, Format, alert, budget, report, text, wire};
+use super::{CliError, Context, Exit, Format, alert, budget, price, report, text, wire};
 use crate::adapters::clock::SystemClock;
 use crate::domain::money::Money;
 use crate::domain::period::Calendar;
 use crate::domain::signal::Signals;
 use crate::domain::spend::Basis;
+use crate::engine::adopt;
 use crate::engine::cycle::{Cycle, Parts, cycle};
 use crate::engine::evaluate::text::figures;
 use crate::engine::report::{Report, ReportQuery, report as sum};
 use crate::engine::watch::{WatchPolicy, second_witness};
-use crate::ports::{Ledger, Retention};
+use crate::ports::{Ledger, Pricer, Retention};
 
 /// The arguments of `finops run`.
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,7 @@ pub struct RunArgs {
     /// Exit with 1 when something is so
     #[arg(long, value_enum, value_name = "WHAT")]
     pub fail_on: Option<FailOn>,
-    /// Exit with 1 when a call has no price
+    /// Exit with 1 when a call has no price, or when a price book of another version has lost one
     #[arg(long)]
     pub strict: bool,
 }
@@ -42,6 +43,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     let mut sources = wire::sources(ctx, None)?;
     let pricer = wire::pricer(ctx)?;
     let mut ledger = wire::ledger_for(ctx, &budgets)?;
+    let lost = adopted(ctx, ledger.as_mut(), pricer.as_ref())?;
     let mut alerts = wire::alerts(ctx)?;
     wire::without_budgets(ctx, alerts.as_mut())?;
     let signals = wire::signals(ctx, ledger.as_mut(), pricer.as_ref())?;
@@ -89,6 +91,9 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     let told = alert::told(ctx, &done.delivery)?;
     let month = this_month(ctx, ledger.as_mut())?;
     let mut code = exit(&done.collection, args.strict).max(told);
+    if args.strict && lost && code == Exit::Fine {
+        code = Exit::Findings;
+    }
     if signals.iter().any(|s| !s.unknown.is_empty()) {
         code = code.max(Exit::Incomplete);
     }
@@ -97,6 +102,29 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     }
     tell(ctx, &done, &month, &signals).map_err(|error| error.after(code))?;
     Ok(code)
+}
+
+/// Tells which price books are not those of the run before; whether one has lost a price or made it zero.
+fn adopted(ctx: &mut Context<'_>, ledger: &mut dyn Ledger, pricer: &dyn Pricer) -> Result<bool, CliError> {
+    let books = price::contents(&ctx.config)?;
+    let mut lost = false;
+    for book in adopt::adopted(ledger, pricer, &books, ctx.now)? {
+        lost |= book.newly_zero > 0 || book.without_price > 0;
+        writeln!(
+            ctx.err,
+            "warning: price book `{}` is not as in the run before. Of {} that it priced in the last {} days, {} would cost nothing now, {} would \
+             have no price, {} would cost something else; {} USD in all. New calls are priced by it. `finops price check --old FILE --new FILE` \
+             compares two versions",
+            text::clean(&book.book),
+            text::counted(book.calls.unsigned_abs(), "call"),
+            adopt::DAYS,
+            text::count(book.newly_zero),
+            text::count(book.without_price),
+            text::count(book.changed),
+            book.difference.normalize()
+        )?;
+    }
+    Ok(lost)
 }
 
 fn this_month(ctx: &Context<'_>, ledger: &mut dyn Ledger) -> Result<Report, CliError> {

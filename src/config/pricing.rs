@@ -87,6 +87,8 @@ pub struct ReconcileConfig {
     pub min_coverage: String,
     /// Only where at least so many dollars are billed in a month.
     pub above: String,
+    /// By how much what sources say that calls cost may differ from what the price books say before `finops reconcile` has a finding.
+    pub reported_tolerance: String,
     /// Channels; all by default.
     pub channels: Vec<String>,
 }
@@ -96,6 +98,7 @@ impl Default for ReconcileConfig {
         ReconcileConfig {
             min_coverage: String::new(),
             above: "1".to_owned(),
+            reported_tolerance: "10 %".to_owned(),
             channels: Vec::new(),
         }
     }
@@ -114,9 +117,15 @@ impl ReconcileConfig {
     /// [`ReconcileConfig::min_coverage`] and [`ReconcileConfig::above`] as numbers; none where there is no alert.
     pub fn bound(&self) -> Result<Option<(Decimal, Decimal)>, String> {
         let above = parse_decimal(&self.above).map_err(|e| e.to_string())?;
+        self.tolerance()?;
         if self.min_coverage.trim().is_empty() {
             return Ok(None);
         }
         Ok(Some((coverage(&self.min_coverage)?, above)))
+    }
+
+    /// [`ReconcileConfig::reported_tolerance`] in percent.
+    pub fn tolerance(&self) -> Result<Decimal, String> {
+        percent(&self.reported_tolerance)
     }
 }

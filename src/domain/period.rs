@@ -43,6 +43,14 @@ impl Period {
         Period::new(self.start, self.end.min(now))
     }
 
+    /// The whole hours that it touches.
+    #[must_use]
+    pub fn in_hours(&self) -> Period {
+        let end = Hour::of(self.end);
+        let end = if end.start() < self.end { Hour(end.0 + 1) } else { end };
+        Period::new(Hour::of(self.start).start(), end.start())
+    }
+
     /// The span of equal length that ends where this one starts: what a trend compares with.
     #[must_use]
     pub fn previous(&self) -> Period {

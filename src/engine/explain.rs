@@ -12,11 +12,12 @@ use super::report::{Filter, selects};
 use crate::domain::budget::Budget;
 use crate::domain::charge::Charge;
 use crate::domain::dimension::Dimension;
-use crate::domain::money::{add_exact, mul_exact};
+use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::period::{Hour, Period};
-use crate::domain::price::{Allowance, Books, Quote, provider_key};
-use crate::domain::spend::{SpendKey, Sums, metered_key};
+use crate::domain::price::{Books, FreeSearches, Quote};
+use crate::domain::spend::{Basis, SpendKey, Sums, metered_key};
 use crate::domain::usage::{EventId, UsageEvent};
+use crate::engine::view::allowance::of_calls;
 use crate::ports::{Ledger, Located, RecordFinder, StoreError};
 
 /// The fewest digits by which a call may be named.
@@ -150,19 +151,8 @@ pub struct Counted {
     pub period: Period,
     /// What is spent of it in that period.
     pub spent: Decimal,
-}
-
-/// Searches of a call that a free allowance pays for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FreeSearches {
-    /// The allowance.
-    pub allowance: Allowance,
-    /// What was used of it by earlier calls.
-    pub used_before: u64,
-    /// Searches of this call that are free.
-    pub free: u64,
-    /// Their fee, which is not due.
-    pub amount: Decimal,
+    /// The sum in which it counts this call: of the call's hour and dimensions, on the budget's basis.
+    pub row: Decimal,
 }
 
 /// One call, explained.
@@ -191,6 +181,20 @@ pub struct Explanation {
 }
 
 impl Explanation {
+    /// What of a budget it takes: its cost without what is free, on the budget's basis in proportion.
+    #[must_use]
+    pub fn share(&self, counted: &Counted) -> Decimal {
+        let free = self.free.as_ref().map_or(Decimal::ZERO, |free| free.amount);
+        let cost = self.charge.cost - free;
+        if counted.budget.basis == self.key.basis {
+            return cost;
+        }
+        let in_proportion = cost
+            .checked_mul(counted.row)
+            .and_then(|all| all.checked_div(self.hour.cost));
+        in_proportion.unwrap_or(counted.row)
+    }
+
     /// Whether the books still say what is stored.
     #[must_use]
     pub fn is_current(&self) -> bool {
@@ -222,32 +226,49 @@ pub fn explain(
         (hour_sums, folded) = (day_sums, true);
     }
     let mut counted: Vec<Counted> = Vec::new();
-    for budget in budgets.iter().filter(|b| b.counts(&key)) {
+    for budget in budgets {
+        // Of metered use some budgets count what it stands for on their basis, where no bill says that.
+        let basis = match budget.basis {
+            Basis::Effective | Basis::BilledFilled => budget.basis,
+            Basis::Metered | Basis::Billed => key.basis,
+        };
+        let asked = SpendKey { basis, ..key };
         let period = budget.period_at(event.at);
-        if period.contains(event.at) {
+        if !budget.counts(&asked) || !period.contains(event.at) {
+            continue;
+        }
+        let (mut spent, mut row) = (Decimal::ZERO, None);
+        ledger.spend(period, &mut |other, sums| {
+            if !budget.counts(other) {
+                return;
+            }
+            failed = failed.take().or_else(|| add_to(&mut spent, sums.cost).err());
+            let hour = other.hour == key.hour || other.hour == key.hour.folded();
+            if hour && other.dimensions == key.dimensions && other.basis == basis {
+                let row = row.get_or_insert_with(Decimal::default);
+                failed = failed.take().or_else(|| add_to(row, sums.cost).err());
+            }
+        })?;
+        if let Some(row) = row {
             counted.push(Counted {
                 budget: budget.clone(),
                 period,
-                spent: Decimal::ZERO,
+                spent,
+                row,
             });
         }
-    }
-    for entry in &mut counted {
-        ledger.spend(entry.period, &mut |row, sums| {
-            if entry.budget.counts(row) {
-                match add_exact(entry.spent, sums.cost) {
-                    Ok(sum) => entry.spent = sum,
-                    Err(error) => failed = Some(error),
-                }
-            }
-        })?;
     }
     if let Some(error) = failed {
         return Err(error.into());
     }
+    let hour = Period::new(key.hour.start(), Hour(key.hour.0 + 1).start());
+    let free = match event.requests.web_searches {
+        0 => None,
+        _ => of_calls(ledger, hour)?.remove(&event.id),
+    };
     Ok(Explanation {
         quote: books.quote(&event),
-        free: free_searches(ledger, books, &event)?,
+        free,
         inputs: inputs(ledger, &event)?,
         event,
         charge,
@@ -259,36 +280,9 @@ pub fn explain(
     })
 }
 
-/// Of calls of one day or month the earliest use up the allowance.
-fn free_searches(
-    ledger: &mut dyn Ledger,
-    books: &Books,
-    event: &UsageEvent,
-) -> Result<Option<FreeSearches>, StoreError> {
-    let terms = |e: &UsageEvent| books.search_terms(e).and_then(|t| Some((t.rate, t.free?)));
-    let searches = u64::from(event.requests.web_searches);
-    let Some((rate, allowance)) = terms(event).filter(|_| searches > 0) else {
-        return Ok(None);
-    };
-    let account = |e: &UsageEvent| e.dimensions.get(Dimension::Account);
-    let mut used_before = 0_u64;
-    ledger.events(allowance.per.around(event.at), &mut |other, _| {
-        let earlier = other.requests.web_searches > 0
-            && (other.at, other.id) < (event.at, event.id)
-            && account(other) == account(event)
-            && provider_key(other.provider().as_str()) == provider_key(event.provider().as_str());
-        if earlier && terms(other).is_some_and(|(_, a)| a.group == allowance.group) {
-            used_before = used_before.saturating_add(u64::from(other.requests.web_searches));
-        }
-        ControlFlow::Continue(())
-    })?;
-    let free = searches.min(allowance.count.saturating_sub(used_before));
-    Ok(Some(FreeSearches {
-        amount: mul_exact(Decimal::from(free), rate)?,
-        allowance,
-        used_before,
-        free,
-    }))
+fn add_to(sum: &mut Decimal, more: Decimal) -> Result<(), MoneyError> {
+    *sum = add_exact(*sum, more)?;
+    Ok(())
 }
 
 /// Finds the record that the usage of a call was read from, in what its source has read.

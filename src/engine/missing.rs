@@ -1,6 +1,6 @@
 //! Which calls have no price: by provider, model and reason, with what they may cost at most.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
@@ -12,12 +12,13 @@ use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::period::Period;
+use crate::domain::price::{is_no_place, is_standard_speed, is_standard_tier};
 use crate::domain::spend::Basis;
-use crate::domain::usage::Bucket;
+use crate::domain::usage::{Bucket, Extras, UnitKey, UsageEvent};
 use crate::ports::{Ledger, Pricer, StoreError};
 
 /// Calls of one provider and model that have no price for one reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
     /// The provider.
     pub provider: Label,
@@ -37,8 +38,72 @@ pub struct Missing {
     pub last: DateTime<Utc>,
     /// How many of them have a price in the books of today: pricing anew gives it to them.
     pub priced_now: i64,
-    /// Which kinds of tokens they have, in the order of [`Bucket::ALL`]; none where the detail is gone.
+    /// What they have; nothing where the detail is gone.
+    pub needs: Needs,
+}
+
+/// What calls have that needs a price.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Which kinds of tokens, in the order of [`Bucket::ALL`].
     pub kinds: [bool; Bucket::ALL.len()],
+    /// Seconds, pictures and the like.
+    pub units: BTreeSet<UnitKey>,
+    /// Web searches, file searches, code executions.
+    pub fees: [bool; 3],
+    /// Tiers, speeds and geographies that not every price has.
+    pub terms: BTreeSet<(Term, Label)>,
+}
+
+/// What a price may have terms for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Term {
+    /// A service tier.
+    Tier,
+    /// A speed.
+    Speed,
+    /// A geography.
+    Geography,
+}
+
+impl Needs {
+    fn of(event: &UsageEvent) -> Self {
+        let usual = |term: Term, name: Label| {
+            let name = name.as_str().to_lowercase();
+            match term {
+                Term::Tier => is_standard_tier(&name),
+                Term::Speed => is_standard_speed(&name),
+                Term::Geography => is_no_place(&name),
+            }
+        };
+        let named = [
+            (Term::Tier, event.tier()),
+            (Term::Speed, event.speed),
+            (Term::Geography, event.geo),
+        ];
+        let requests = &event.requests;
+        let fees = [requests.web_searches, requests.file_searches, requests.code_executions];
+        Needs {
+            kinds: Bucket::ALL.map(|bucket| event.tokens.get(bucket) > 0),
+            units: Extras::of(event.extras)
+                .units()
+                .iter()
+                .map(|(key, _)| key.clone())
+                .collect(),
+            fees: fees.map(|count| count > 0),
+            terms: named.into_iter().filter(|(term, name)| !usual(*term, *name)).collect(),
+        }
+    }
+
+    /// Adds what other calls have.
+    pub fn add(&mut self, more: &Needs) {
+        let flags = self.kinds.iter_mut().zip(more.kinds);
+        for (has, more) in flags.chain(self.fees.iter_mut().zip(more.fees)) {
+            *has |= more;
+        }
+        self.units.extend(more.units.iter().cloned());
+        self.terms.extend(more.terms.iter().copied());
+    }
 }
 
 type Key = (Label, Label, Option<UnpricedReason>);
@@ -52,11 +117,24 @@ pub fn missing(
 ) -> Result<Vec<Missing>, StoreError> {
     let mut found: BTreeMap<Key, Missing> = BTreeMap::new();
     let mut failed: Option<MoneyError> = None;
-    ledger.events(period, &mut |event, charge| {
+    // Sums are of whole hours: what they have more than the calls is compared within these.
+    let hours = period.in_hours();
+    let mut detailed: BTreeMap<(Label, Label), (i64, i128, Decimal)> = BTreeMap::new();
+    ledger.events(hours, &mut |event, charge| {
         let Outcome::Unpriced(reason) = charge.outcome else {
             return ControlFlow::Continue(());
         };
         if selects(filters, &event.dimensions) {
+            let (calls, tokens, worst) = detailed.entry((event.provider(), event.model())).or_default();
+            *calls += 1;
+            *tokens += i128::from(event.tokens.total());
+            match add_exact(*worst, charge.worst_case) {
+                Ok(sum) => *worst = sum,
+                Err(error) => failed = Some(error),
+            }
+            if !period.contains(event.at) {
+                return ControlFlow::Continue(());
+            }
             let one = Missing {
                 provider: event.provider(),
                 model: event.model(),
@@ -67,20 +145,14 @@ pub fn missing(
                 first: event.at,
                 last: event.at,
                 priced_now: i64::from(pricer.price(event).is_priced()),
-                kinds: Bucket::ALL.map(|bucket| event.tokens.get(bucket) > 0),
+                needs: Needs::of(event),
             };
             failed = failed.take().or_else(|| absorb(&mut found, one).err());
         }
         ControlFlow::Continue(())
     })?;
-    let detailed: BTreeMap<(Label, Label), (i64, i128, Decimal)> =
-        found.values().fold(BTreeMap::new(), |mut sums, m| {
-            let slot: &mut (i64, i128, Decimal) = sums.entry((m.provider, m.model)).or_default();
-            *slot = (slot.0 + m.calls, slot.1 + m.tokens, slot.2 + m.worst_case);
-            sums
-        });
     let mut summed: BTreeMap<Key, Missing> = BTreeMap::new();
-    ledger.spend(period, &mut |key, sums| {
+    ledger.spend(hours, &mut |key, sums| {
         let counts = key.basis == Basis::Metered && sums.unpriced_events != 0 && selects(filters, &key.dimensions);
         if counts {
             let one = Missing {
@@ -93,7 +165,7 @@ pub fn missing(
                 first: key.hour.start(),
                 last: key.hour.start(),
                 priced_now: 0,
-                kinds: [false; Bucket::ALL.len()],
+                needs: Needs::default(),
             };
             failed = failed.take().or_else(|| absorb(&mut summed, one).err());
         }
@@ -131,8 +203,6 @@ fn absorb(found: &mut BTreeMap<Key, Missing>, one: Missing) -> Result<(), MoneyE
     slot.first = slot.first.min(one.first);
     slot.last = slot.last.max(one.last);
     slot.priced_now += one.priced_now;
-    for (has, more) in slot.kinds.iter_mut().zip(one.kinds) {
-        *has |= more;
-    }
+    slot.needs.add(&one.needs);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The verbs: one use case per file. Read once, decide purely, write once.
 
+pub mod adopt;
 pub mod collect;
 pub mod cycle;
 pub mod deed;

@@ -8,10 +8,11 @@ use rust_decimal::Decimal;
 
 use super::report::{Filter, selects};
 use crate::domain::label::Label;
-use crate::domain::money::{MoneyError, add_exact};
+use crate::domain::money::{MoneyError, add_exact, mul_bounded, mul_exact};
 use crate::domain::period::Period;
-use crate::domain::price::{Books, Quote};
+use crate::domain::price::{Books, Quote, ReceiptLine};
 use crate::domain::usage::UsageEvent;
+use crate::engine::view::allowance::of_calls;
 use crate::ports::{Ledger, StoreError};
 
 /// Prices as of a day.
@@ -19,7 +20,7 @@ use crate::ports::{Ledger, StoreError};
 pub struct AsOf<'a> {
     /// The books.
     pub books: &'a Books,
-    /// The UTC day whose prices are taken; the time of day stays that of the call.
+    /// The UTC day whose prices are taken; the time of day and the weekday stay those of the call.
     pub day: NaiveDate,
 }
 
@@ -33,6 +34,8 @@ pub struct Side {
     pub cost: Decimal,
     /// Calls without a price.
     pub unpriced: i64,
+    /// The most that they may cost.
+    pub unpriced_worst_case: Decimal,
     /// The entries that priced them.
     pub entries: BTreeMap<String, i64>,
     /// The lines of all receipts, quantities and amounts added up.
@@ -69,13 +72,15 @@ pub fn price_diff(
     new: AsOf<'_>,
 ) -> Result<BTreeMap<(Label, Label), ModelDiff>, StoreError> {
     let mut models: BTreeMap<(Label, Label), ModelDiff> = BTreeMap::new();
+    let free = of_calls(ledger, period)?;
     let mut failed: Option<MoneyError> = None;
     ledger.events(period, &mut |event, _| {
         if selects(filters, &event.dimensions) {
             let model = models.entry((event.provider(), event.model())).or_default();
             model.calls += 1;
             model.tokens += i128::from(event.tokens.total());
-            let both = add(&mut model.old, event, old).and_then(|()| add(&mut model.new, event, new));
+            let free = free.get(&event.id).map_or(0, |free| free.free);
+            let both = add(&mut model.old, event, free, old).and_then(|()| add(&mut model.new, event, free, new));
             failed = failed.take().or(both.err());
         }
         if failed.is_some() {
@@ -90,15 +95,18 @@ pub fn price_diff(
     }
 }
 
-fn add(side: &mut Side, event: &UsageEvent, as_of: AsOf<'_>) -> Result<(), MoneyError> {
-    let mut moved = *event;
-    moved.at = as_of.day.and_time(event.at.time()).and_utc();
-    let quote: Quote = as_of.books.quote(&moved);
+fn add(side: &mut Side, event: &UsageEvent, free: u64, as_of: AsOf<'_>) -> Result<(), MoneyError> {
+    let mut quote: Quote = as_of.books.quote_as_of(event, as_of.day);
     if !quote.charge.is_priced() {
         side.unpriced += 1;
+        side.unpriced_worst_case = add_exact(side.unpriced_worst_case, quote.charge.worst_case)?;
         return Ok(());
     }
     side.cost = add_exact(side.cost, quote.charge.cost)?;
+    if let Some(line) = free_line(&quote, free)? {
+        side.cost = add_exact(side.cost, line.amount)?;
+        quote.lines.push(line);
+    }
     let from = if quote.valid_from.is_empty() {
         "always"
     } else {
@@ -113,4 +121,28 @@ fn add(side: &mut Side, event: &UsageEvent, as_of: AsOf<'_>) -> Result<(), Money
         slot.1 = add_exact(slot.1, line.amount)?;
     }
     Ok(())
+}
+
+/// What of the fee of searches is not due, where the entry that prices them has an allowance.
+fn free_line(quote: &Quote, free: u64) -> Result<Option<ReceiptLine>, MoneyError> {
+    let searched = quote.lines.iter().find(|line| line.what == "web_search");
+    let (Some(line), Some(allowance)) = (searched.filter(|_| free > 0), &quote.allowance) else {
+        return Ok(None);
+    };
+    let quantity = Decimal::from(free).min(line.quantity);
+    let fee = mul_exact(quantity, mul_bounded(line.rate, Decimal::new(1, 3))?)?.normalize();
+    Ok(Some(ReceiptLine {
+        what: "free searches".to_owned(),
+        quantity,
+        rate: -line.rate,
+        per: line.per,
+        factor: line.factor,
+        amount: -fee,
+        rule: format!(
+            "{} a {}, shared by {}",
+            allowance.count,
+            allowance.per.name(),
+            allowance.group
+        ),
+    }))
 }

@@ -3,7 +3,7 @@
 //! Safe to repeat and beside other runs: each step is one transaction of the ledger, which prices the calls as they are
 //! stored at that moment; what has its price already is left alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
@@ -17,6 +17,7 @@ use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::period::Period;
 use crate::domain::spend::{Basis, Restatement};
 use crate::domain::usage::{EventId, UsageEvent};
+use crate::engine::view::allowance::of_calls;
 use crate::ports::{Ledger, Pricer, StoreError};
 
 /// Calls priced in one transaction: some megabytes of ids, and a kill loses at most this much work.
@@ -31,6 +32,8 @@ pub struct RepriceQuery {
     pub filters: Vec<Filter>,
     /// Only say what would change.
     pub dry_run: bool,
+    /// Take the price away from calls that the books have none for any more.
+    pub drop_prices: bool,
 }
 
 /// What changes for the calls of one model that were priced by one entry and are priced by another.
@@ -62,6 +65,10 @@ pub struct Repriced {
     pub changes: BTreeMap<ChangeKey, Change>,
     /// Days whose cost was restated; empty for a dry run.
     pub restatements: Vec<Restatement>,
+    /// Calls that have a price and would have none: left as they are, unless asked otherwise.
+    pub kept_prices: i64,
+    /// Their cost as it stays.
+    pub kept_prices_cost: Decimal,
     /// Calls without detail: their sums cannot be priced anew exactly, since thresholds and tiers decide by the single
     /// call, and are left as they are.
     pub left_out: i64,
@@ -77,7 +84,7 @@ pub fn reprice(
     now: DateTime<Utc>,
 ) -> Result<Repriced, StoreError> {
     let mut out = Repriced::default();
-    let mut kept_cost = Decimal::ZERO;
+    let mut kept = Kept::default();
     let mut first = true;
     let mut written = (0, Decimal::ZERO);
     loop {
@@ -90,13 +97,20 @@ pub fn reprice(
             }
             looked += 1;
             if first {
-                match add_exact(kept_cost, charge.cost) {
-                    Ok(sum) => kept_cost = sum,
-                    Err(error) => failed = Some(error),
-                }
+                failed = failed.take().or_else(|| kept.add(event, charge).err());
             }
             let new = pricer.price(event);
             if new == *charge {
+                return ControlFlow::Continue(());
+            }
+            if charge.is_priced() && !new.is_priced() && !query.drop_prices {
+                if first {
+                    out.kept_prices += 1;
+                    match add_exact(out.kept_prices_cost, charge.cost) {
+                        Ok(sum) => out.kept_prices_cost = sum,
+                        Err(error) => failed = Some(error),
+                    }
+                }
                 return ControlFlow::Continue(());
             }
             if first && let Err(error) = note(&mut out, event, charge, &new) {
@@ -133,7 +147,7 @@ pub fn reprice(
             break;
         }
     }
-    leftovers(ledger, query, kept_cost, &mut out)?;
+    leftovers(ledger, query, kept, &mut out)?;
     if !query.dry_run {
         // What was seen is what this run was to do; what it wrote is what it did.
         out.by_others = out.changed - written.0;
@@ -160,15 +174,48 @@ fn note(out: &mut Repriced, event: &UsageEvent, old: &Charge, new: &Charge) -> R
     Ok(())
 }
 
-/// What the sums have more than the calls.
+/// The calls that sums are compared with, as they are stored before anything is changed.
+#[derive(Default)]
+struct Kept {
+    calls: i64,
+    cost: Decimal,
+    /// Those with searches, some of which may be free.
+    searching: HashSet<EventId>,
+}
+
+impl Kept {
+    fn add(&mut self, event: &UsageEvent, charge: &Charge) -> Result<(), MoneyError> {
+        self.calls += 1;
+        self.cost = add_exact(self.cost, charge.cost)?;
+        if event.requests.web_searches > 0 {
+            self.searching.insert(event.id);
+        }
+        Ok(())
+    }
+}
+
+/// What the sums of the hours that the period touches have more than their calls.
 fn leftovers(
     ledger: &mut dyn Ledger,
     query: &RepriceQuery,
-    kept_cost: Decimal,
+    mut kept: Kept,
     out: &mut Repriced,
 ) -> Result<(), StoreError> {
     let (mut events, mut cost, mut failed) = (0, Decimal::ZERO, None);
-    ledger.spend(query.period, &mut |key, sums| {
+    let hours = query.period.in_hours();
+    let edges = [
+        Period::new(hours.start, query.period.start),
+        Period::new(query.period.end, hours.end),
+    ];
+    for edge in edges.into_iter().filter(|edge| edge.start < edge.end) {
+        ledger.events(edge, &mut |event, charge| {
+            if selects(&query.filters, &event.dimensions) {
+                failed = failed.take().or_else(|| kept.add(event, charge).err());
+            }
+            ControlFlow::Continue(())
+        })?;
+    }
+    ledger.spend(hours, &mut |key, sums| {
         // Flat costs are no calls.
         let purchase = key.dimensions.get(Dimension::Category).as_str() == "Purchase";
         if key.basis == Basis::Metered && !purchase && selects(&query.filters, &key.dimensions) {
@@ -182,10 +229,19 @@ fn leftovers(
     if let Some(error) = failed {
         return Err(StoreError::from(error));
     }
-    out.left_out = (events - out.calls).max(0);
+    out.left_out = (events - kept.calls).max(0);
     if out.left_out > 0 {
         let moved = if query.dry_run { Decimal::ZERO } else { out.cost };
-        out.left_out_cost = add_exact(cost, -add_exact(kept_cost, moved)?)?;
+        let mut left = add_exact(cost, -add_exact(kept.cost, moved)?)?;
+        if !kept.searching.is_empty() {
+            // The sums have free searches taken off, the calls have not.
+            for (id, free) in of_calls(ledger, hours)? {
+                if kept.searching.contains(&id) {
+                    left = add_exact(left, free.amount)?;
+                }
+            }
+        }
+        out.left_out_cost = left;
     }
     Ok(())
 }

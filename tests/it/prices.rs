@@ -12,7 +12,7 @@ use finops::adapters::prices::{BookKind, BookPricer, BookSpec, load};
 use finops::domain::charge::Outcome;
 use finops::domain::dimension::Dimension;
 use finops::domain::price::Quote;
-use finops::domain::usage::{Bucket, EventId, Requests, Tokens, UsageEvent};
+use finops::domain::usage::{Bucket, EventId, Extras, Requests, Tokens, Unit, UnitKey, UsageEvent};
 use rust_decimal::Decimal;
 
 /// uncached, cache read, write 5m, write 1h, output, reasoning, searches
@@ -346,7 +346,8 @@ fn at_most_is_at_most() {
         let searching = [&counts[..6], &[10]].concat().try_into().unwrap();
         for counts in [*counts, searching] {
             let mut known = call(at, provider, model, options, counts);
-            known.requests.file_searches = u32::from(counts[6] > 0);
+            // Only there is a fee for them; elsewhere they leave a call unpriced.
+            known.requests.file_searches = u32::from(counts[6] > 0 && *provider == "openai");
             let cost = pricer.books().charge(&known);
             if !cost.is_priced() || model.starts_with('<') {
                 continue;
@@ -383,6 +384,120 @@ fn at_most_is_at_most() {
     let all = worst(&fast);
     (fast.speed, fast.geo) = ("".into(), "".into());
     assert!(all > worst(&fast));
+}
+
+#[test]
+fn the_worst_case_knows_all_prices_and_is_never_nothing() {
+    let worst = |text: &str, counts: Counts, change: &dyn Fn(&mut UsageEvent)| {
+        let mut event = call("2026-11-20", "acme", "unknown", "", counts);
+        change(&mut event);
+        own(text).books().charge(&event).worst_case
+    };
+    let both = [M, 0, 0, 0, M, 0, 0];
+    let ends = "[[entry]]\nmodel = \"a\"\n[[entry.price]]\nto = \"2027-01-01\"\nrates = { input = 100, output = 500 }\n[[entry.price]]\nfrom = \"2027-01-01\"\nrates = { input = 1, output = 5 }\n";
+    assert_eq!(
+        worst(ends, both, &|_| {}).to_string(),
+        "600",
+        "a cut that is announced hides no price"
+    );
+    let least =
+        "[[entry]]\nmodel = \"a\"\n[[entry.price]]\nunits = { audio_in_second = { rate = \"0.0001\", least = 10 } }\n";
+    let second = |event: &mut UsageEvent| {
+        let mut extras = Extras::default();
+        assert!(extras.add(UnitKey::new(Unit::AudioInSecond, ""), 1.into()));
+        event.extras = extras.label().unwrap();
+    };
+    assert_eq!(worst(least, [0; 7], &second).to_string(), "0.001");
+    let minimum = "[[entry]]\nmodel = \"a\"\n[[entry.price]]\nrates = { input = 1, output = 1 }\nminimum = \"0.05\"\n";
+    assert_eq!(worst(minimum, [10, 0, 0, 0, 0, 0, 0], &|_| {}).to_string(), "0.05");
+    // Another kind, or prices of zero alone, say nothing of what a call may cost.
+    for text in [
+        "[[entry]]\nmodel = \"a\"\n[[entry.price]]\nrates = { input = \"0.02\" }\n",
+        "[[entry]]\nmodel = \"a\"\n[[entry.price]]\nrates = { input = 0, output = 0 }\n",
+        "[[entry]]\nmodel = \"a\"\n[[entry.price]]\nunits = { page = \"0.004\" }\n",
+    ] {
+        assert!(worst(text, [0, 0, 0, 0, M, 0, 0], &|_| {}) > 100.into(), "{text}");
+    }
+}
+
+#[test]
+fn an_own_price_of_some_hours_leaves_the_others_to_the_next_book() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |text: &str| {
+        std::fs::create_dir_all(folder.path().join("prices")).unwrap();
+        std::fs::write(folder.path().join("prices/own.toml"), text).unwrap();
+        load(Some(folder.path()), &[]).unwrap()
+    };
+    let hours = "hours = { from = \"22:00\", to = \"06:00\" }\n";
+    let pricer = write(&format!(
+        "providers = [\"openai\"]\n[[entry]]\nmodel = \"gpt-4o\"\n[[entry.price]]\n{hours}rates = {{ input = \"0.1\" }}\n"
+    ));
+    let at = |pricer: &BookPricer, provider, model, time, tier| {
+        outcome(
+            &pricer
+                .books()
+                .quote(&call(time, provider, model, tier, [M, 0, 0, 0, 0, 0, 0])),
+        )
+    };
+    assert_eq!(at(&pricer, "openai", "gpt-4o", "2026-11-06T05:59:59Z", ""), "0.1");
+    assert_eq!(at(&pricer, "openai", "gpt-4o", "2026-11-06T06:00:00Z", ""), "2.5");
+    // What one price of the day lacks is no matter for the hours of another.
+    let own = own(&format!(
+        "[[entry]]\nmodel = \"a\"\n[[entry.price]]\nrates = {{ input = 10 }}\ntiers.batch = {{ factor = \"0.5\" }}\n[[entry.price]]\n{hours}rates = {{ input = 1 }}\n"
+    ));
+    assert_eq!(at(&own, "acme", "a", "2026-11-20T12:00:00Z", "tier=batch"), "5");
+    assert_eq!(
+        at(&own, "acme", "a", "2026-11-20T23:00:00Z", "tier=batch"),
+        "UnknownTier"
+    );
+    // An own price of a family does not hold for a snapshot that the next book has at a price of its own.
+    let pricer = write(
+        "providers = [\"openai\"]\n[[entry]]\nmodel = \"gpt-4o\"\n[[entry.price]]\nrates = { input = 2, output = 8 }\n",
+    );
+    for (model, cost) in [("gpt-4o", "2"), ("gpt-4o-2024-05-13", "5"), ("gpt-4o-2024-08-06", "2")] {
+        assert_eq!(
+            at(&pricer, "openai", model, "2026-11-20T12:00:00Z", ""),
+            cost,
+            "{model}"
+        );
+    }
+}
+
+#[test]
+fn tools_that_have_a_fee_are_never_free() {
+    let pricer = pricer();
+    let quote = |provider: &str, model: &str, change: &dyn Fn(&mut UsageEvent)| {
+        let mut event = call("2026-11-20", provider, model, "", [1000, 0, 0, 0, 0, 0, 0]);
+        change(&mut event);
+        pricer.books().quote(&event)
+    };
+    let map = |event: &mut UsageEvent| {
+        let mut extras = Extras::default();
+        assert!(extras.add(UnitKey::new(Unit::MapQuery, ""), 1.into()));
+        event.extras = extras.label().unwrap();
+    };
+    assert_eq!(outcome(&quote("google", "gemini-2.5-flash", &map)), "0.0253");
+    assert_eq!(
+        outcome(&quote("vertex", "gemini-3.5-flash", &map)),
+        outcome(&quote("google", "gemini-3.5-flash", &map))
+    );
+    let unknown = quote("openai", "gpt-5", &map);
+    assert_eq!(outcome(&unknown), "NoRate");
+    assert!(unknown.charge.worst_case >= "0.025".parse().unwrap());
+    let run = |event: &mut UsageEvent| event.requests.code_executions = 1;
+    let search = |event: &mut UsageEvent| event.requests.file_searches = 1;
+    assert_eq!(outcome(&quote("openai", "gpt-5", &run)), "0.03125");
+    assert_eq!(outcome(&quote("openai", "gpt-5", &search)), "0.00375");
+    assert_eq!(outcome(&quote("azure", "gpt-5", &run)), "0.03425");
+    assert_eq!(outcome(&quote("azure", "gpt-5", &search)), "NoRate");
+    let claude = quote("anthropic", "claude-sonnet-4-6", &run);
+    assert_eq!(outcome(&claude), "0.003");
+    assert!(
+        claude.notes.iter().any(|note| note.contains("hours of machines")),
+        "{:?}",
+        claude.notes
+    );
+    assert_eq!(outcome(&quote("xai", "grok-4", &run)), "NoRate");
 }
 
 #[derive(clap::Parser)]
@@ -816,6 +931,79 @@ fn versions_of_a_book_are_compared() {
         command(finops::cli::Format::Csv, &format!("check --old {old} --new {old}")).0,
         "Fine"
     );
+}
+
+#[test]
+fn all_amounts_of_two_versions_are_compared_at_all_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let compare = |old: &str, new: &str| {
+        let write = |name: &str, prices: &str| {
+            let path = folder.path().join(name);
+            let text = format!("providers = [\"acme\"]\n[[entry]]\nmodel = \"a\"\n[[entry.price]]\n{prices}");
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let line = format!(
+            "check --old {} --new {}",
+            write("old.toml", old),
+            write("new.toml", new)
+        );
+        let (_, text) = command(finops::cli::Format::Csv, &line);
+        let lines = text.lines().skip(1).map(|line| line.replace(",acme,a,", " "));
+        lines.collect::<Vec<String>>()
+    };
+    let old = "rates = { input = 1, output = 5, reasoning = 5 }\nabove = [{ prompt = 200000, rates = { input = 2, output = 10 } }]\ntiers.batch = { factor = \"0.5\" }\nspeeds = { fast = 2 }\ngeographies = { us = \"1.1\" }\nweb_search_1000 = 10\nminimum = \"0.1\"\nunits = { page = \"0.004\" }\n";
+    let mut new = old.to_owned();
+    for (was, is) in [
+        ("input = 2, output = 10", "input = 0, output = 10"),
+        ("fast = 2", "fast = 9"),
+        ("\"1.1\"", "\"11\""),
+        ("_1000 = 10", "_1000 = 0"),
+        ("minimum = \"0.1\"", "minimum = \"9\""),
+        ("\"0.004\"", "\"0\""),
+        ("reasoning = 5", "reasoning = 50"),
+    ] {
+        assert!(new.contains(was), "{was}");
+        new = new.replace(was, is);
+    }
+    assert_eq!(
+        compare(old, &new),
+        [
+            "newly zero > 200000 input_uncached,2,0",
+            "newly zero batch > 200000 input_uncached,1,0",
+            "changed batch reasoning,2.5,25",
+            "changed geography us,1.1,11",
+            "changed minimum,0.1,9",
+            "newly zero page,0.004,0",
+            "changed reasoning,5,50",
+            "changed speed fast,2,9",
+            "newly zero web_search,10,0",
+        ]
+    );
+    assert_eq!(
+        compare(old, &old.replace("\"0.5\"", "\"0\"")).len(),
+        5,
+        "all rates of the tier"
+    );
+    let two =
+        "to = \"2026-11-01\"\nrates = { input = 9 }\n[[entry.price]]\nfrom = \"2026-11-01\"\nrates = { input = 1 }\n";
+    assert_eq!(
+        compare(two, "rates = { input = 1 }\n"),
+        ["changed input_uncached before 2026-11-01,9,1"]
+    );
+    assert_eq!(
+        compare("rates = { input = 1 }\n", &two.replace("2026-11-01", "2027-01-01")),
+        ["changed input_uncached,1,9"]
+    );
+    let twice = folder.path().join("twice.toml");
+    for text in [
+        "rates = { input = 1 }\nabove = [{ prompt = 5, rates = { input = 2 } }, { prompt = 5, rates = { input = 3 } }]\n",
+        "rates = { input = 1 }\n[[entry.price]]\nrates = { input = 2 }\n",
+    ] {
+        let text = format!("providers = [\"acme\"]\n[[entry]]\nmodel = \"a\"\n[[entry.price]]\n{text}");
+        std::fs::write(&twice, text).unwrap();
+        assert!(load(None, &[spec("own", BookKind::Finops, twice.clone())]).is_err());
+    }
 }
 
 #[test]

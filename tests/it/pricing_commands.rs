@@ -5,11 +5,11 @@ use std::process::Output;
 
 use crate::support::{NOW, err, program};
 
-struct Home(tempfile::TempDir);
+pub(crate) struct Home(tempfile::TempDir);
 
 impl Home {
     /// A ledger with this usage and these settings.
-    fn new(settings: &str, usage: &str) -> Self {
+    pub(crate) fn new(settings: &str, usage: &str) -> Self {
         let home = Home(tempfile::tempdir().unwrap());
         home.write("finops.toml", &format!("[store]\nurl = \"sqlite:x.db\"\n{settings}"));
         home.write("usage.jsonl", usage);
@@ -18,21 +18,21 @@ impl Home {
         home
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.0.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         program(self.path()).args(args).output().unwrap()
     }
 
-    fn json(&self, args: &[&str]) -> serde_json::Value {
+    pub(crate) fn json(&self, args: &[&str]) -> serde_json::Value {
         let mut args = args.to_vec();
         args.extend(["--format", "json", "--now", NOW]);
         let output = self.run(&args);
@@ -42,7 +42,7 @@ impl Home {
 }
 
 /// What was written to standard output.
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -113,7 +113,14 @@ fn repricing_restates_once_and_only_what_changed() {
     assert_eq!(total()["cost_usd"], "19.015");
     // A price that is gone is no price of zero.
     std::fs::remove_file(home.path().join("policies/prices/own.toml")).unwrap();
-    let gone = ["reprice", "--from", "2026-11-01", "--dry-run"];
+    let kept = home.json(&["reprice", "--from", "2026-11-01"]);
+    assert_eq!(
+        (&kept["changed"], &kept["kept_prices"]["calls"]),
+        (&0.into(), &2.into()),
+        "no price is lost unless that is asked for"
+    );
+    assert_eq!(total()["cost_usd"], "19.015");
+    let gone = ["reprice", "--from", "2026-11-01", "--dry-run", "--drop-prices"];
     let told = text(&home.run(&gone));
     assert!(
         told.contains("had a price and have none now; their cost is unknown, not zero"),
@@ -135,6 +142,10 @@ fn what_is_said_to_be_written_for_calls_without_a_price_works_as_it_stands() {
     let usage = USAGE.to_owned()
         + r#"{"id":"d","ts":"2026-11-04T12:00:00Z","provider":"acme","model":"acme-2","input_tokens":5}
 {"id":"e","ts":"2026-11-04T12:00:00Z","provider":"other.ai","model":"o \"1\"","input_tokens":5}
+{"id":"f","ts":"2026-11-04T12:00:00Z","provider":"openai","model":"gpt-4o","input_tokens":5,"service_tier":"ultrafast"}
+{"id":"g","ts":"2026-11-05T12:00:00Z","provider":"openai","model":"gpt-4o","input_tokens":5,"audio_in_tokens":7}
+{"id":"h","ts":"2026-11-05T12:00:00Z","provider":"groq","model":"whisper-huge","units":"audio_in_second=100"}
+{"id":"i","ts":"2026-11-05T12:00:00Z","provider":"anthropic","model":"claude-zeta","input_tokens":5,"web_searches":2,"geo":"moon"}
 "#;
     let home = Home::new("", &usage);
     let told = text(&home.run(&["price", "missing"]));
@@ -150,14 +161,23 @@ fn what_is_said_to_be_written_for_calls_without_a_price_works_as_it_stands() {
             *files.entry(file).or_default() += &(line.replace("\"\"", "\"1.5\"") + "\n");
         }
     }
-    assert_eq!(files.len(), 2, "{told}");
+    assert_eq!(files.len(), 5, "{told}");
     for (name, text) in files {
         home.write(name, &text);
     }
     let check = home.run(&["config", "check"]);
     assert!(check.status.success(), "{}", err(&check));
-    assert_eq!(home.json(&["reprice", "--from", "2026-11-01"])["changed"], 4);
+    assert_eq!(home.json(&["reprice", "--from", "2026-11-01"])["changed"], 8);
     assert!(home.run(&["price", "missing"]).status.success());
+    // What is there already is added to.
+    let more = r#"{"id":"j","ts":"2026-11-06T12:00:00Z","provider":"openai","model":"gpt-4o","input_tokens":5,"service_tier":"slow"}"#;
+    home.write("more.jsonl", more);
+    assert!(home.run(&["record", "more.jsonl", "--now", NOW]).status.success());
+    let told = text(&home.run(&["price", "missing"]));
+    assert!(
+        told.contains("the file has an entry of this model") && !told.contains("providers = "),
+        "{told}"
+    );
 }
 
 #[test]
@@ -247,7 +267,7 @@ fn a_price_change_is_shown_as_what_it_does_to_the_month() {
 }
 
 /// Two models that share three free searches a day.
-const SEARCHES: &str = r#"
+pub(crate) const SEARCHES: &str = r#"
 providers = ["acme"]
 [[entry]]
 model = "s-1"
@@ -326,7 +346,7 @@ const METERED: &str = r#"{"id":"a","ts":"2026-11-01T10:00:00Z","provider":"anthr
 {"id":"f","ts":"2026-11-06T10:00:00Z","provider":"openai","model":"gpt-5","input_tokens":1000000,"output_tokens":0,"cost_usd":"1.5"}
 "#;
 
-const BILL: &str = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,\
+pub(crate) const BILL: &str = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,\
 ChargePeriodEnd,ChargeCategory,ProviderName,ServiceName,ConsumedQuantity,ConsumedUnit,SkuMeter,x_Model\n";
 
 fn billed(day: u32, cost: &str, category: &str, tokens: &str) -> String {

@@ -1,5 +1,7 @@
 //! Searches and other tools of a call that are charged by their number.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -49,6 +51,8 @@ pub(super) fn of_items(output: Option<&RawValue>, requests: &mut Requests) {
         kind: Scalar<'a>,
         #[serde(borrow, default)]
         action: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        container_id: Scalar<'a>,
     }
     #[derive(Deserialize, Default)]
     struct Action<'a> {
@@ -63,14 +67,36 @@ pub(super) fn of_items(output: Option<&RawValue>, requests: &mut Requests) {
     let Some(text) = output.map(RawValue::get).filter(|t| t.contains("_call\"")) else {
         return;
     };
+    let mut containers: HashSet<String> = HashSet::new();
     for item in serde_json::from_str::<Vec<Item<'_>>>(text).unwrap_or_default() {
         let count = match item.kind.str() {
             "web_search_call" if looks(item.action) => continue,
+            // What is paid is the session in a container, however often code runs in it.
+            "code_interpreter_call"
+                if !item.container_id.str().is_empty() && !containers.insert(item.container_id.str().to_owned()) =>
+            {
+                continue;
+            }
             "web_search_call" => &mut requests.web_searches,
             "file_search_call" => &mut requests.file_searches,
             "code_interpreter_call" => &mut requests.code_executions,
             _ => continue,
         };
         *count = count.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_that_runs_in_one_container_is_one_session() {
+        let items = r#"[{"type":"code_interpreter_call","container_id":"c1"},{"type":"file_search_call"},{"type":"code_interpreter_call","container_id":"c1"},
+            {"type":"code_interpreter_call","container_id":"c2"},{"type":"code_interpreter_call"},{"type":"code_interpreter_call"}]"#;
+        let items = RawValue::from_string(items.to_owned()).unwrap();
+        let mut requests = Requests::default();
+        of_items(Some(&items), &mut requests);
+        assert_eq!((requests.code_executions, requests.file_searches), (4, 1));
     }
 }

@@ -1,16 +1,14 @@
 //! The TOML format of price books: one file per provider, rates as text so that no float ever holds them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::{NaiveDate, NaiveTime};
 use chrono_tz::Tz;
-use rust_decimal::Decimal;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use super::units::{self, Sizes, UnitFile};
+use super::units::{self, Amount, Sizes, UnitFile};
 use super::{PriceBookError, text_of};
-use crate::domain::money::parse_decimal;
 use crate::domain::price::{
     Above, Allowance, AllowancePeriod, Book, Entry, Fees, Hours, NameMap, Price, Rates, Tier, provider_key,
 };
@@ -27,6 +25,10 @@ struct File {
     source: String,
     #[serde(default)]
     checked: String,
+    /// Of every price of the file that has none of its own.
+    file_search_1000: Option<Amount>,
+    /// The same.
+    code_execution_1000: Option<Amount>,
     #[serde(default)]
     entry: Vec<EntryFile>,
     #[serde(default)]
@@ -158,36 +160,8 @@ struct TierFile {
     units: BTreeMap<String, UnitFile>,
 }
 
-/// An amount as text (`"0.25"`) or a whole number.
-#[derive(Clone, Copy)]
-pub(super) struct Amount(pub(super) Decimal);
-
-impl<'de> Deserialize<'de> for Amount {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either {
-            Whole(u32),
-            Text(String),
-            Float(f64),
-        }
-        let amount = match Either::deserialize(deserializer)? {
-            Either::Whole(whole) => Decimal::from(whole),
-            Either::Text(text) => parse_decimal(&text).map_err(serde::de::Error::custom)?,
-            Either::Float(float) => {
-                let message = format!("write the amount `{float}` in quotes, so that it is read exactly");
-                return Err(serde::de::Error::custom(message));
-            }
-        };
-        if amount.is_sign_negative() && !amount.is_zero() {
-            return Err(serde::de::Error::custom(format!("the amount `{amount}` is negative")));
-        }
-        Ok(Amount(amount))
-    }
-}
-
-/// Adds all `*.toml` of a folder, by name.
-pub(super) fn read_folder(folder: &Path, book: &mut Book) -> Result<(), PriceBookError> {
+/// The `*.toml` of a folder, by name.
+pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>, PriceBookError> {
     let failed = |e: std::io::Error| PriceBookError::Read {
         path: folder.display().to_string(),
         cause: e.to_string(),
@@ -200,7 +174,12 @@ pub(super) fn read_folder(folder: &Path, book: &mut Book) -> Result<(), PriceBoo
         }
     }
     files.sort();
-    files
+    Ok(files)
+}
+
+/// Adds all of them.
+pub(super) fn read_folder(folder: &Path, book: &mut Book) -> Result<(), PriceBookError> {
+    files(folder)?
         .iter()
         .try_for_each(|path| read_into(&text_of(path)?, &path.display().to_string(), book))
 }
@@ -233,9 +212,16 @@ pub(super) fn read_into(text: &str, path: &str, book: &mut Book) -> Result<(), P
             return Err(wrong(format!("map `{name}`: give either `model` or `free = true`")));
         }
     }
+    let (file_search, code_execution) = (file.file_search_1000, file.code_execution_1000);
     for entry in file.entry {
         let model = entry.model.as_str();
-        let prices: Result<Vec<_>, _> = entry.price.into_iter().map(|p| price(model, p)).collect();
+        let prices = entry.price.into_iter().map(|mut p| {
+            p.file_search_1000 = p.file_search_1000.or(file_search);
+            p.code_execution_1000 = p.code_execution_1000.or(code_execution);
+            price(model, p)
+        });
+        let prices: Result<Vec<_>, _> = prices.collect();
+        let prices = prices.and_then(|prices| always_once(&prices).map(|()| prices));
         let ready = Entry {
             prices: prices.map_err(|e| wrong(format!("entry `{}`: {e}", entry.model)))?,
             id: entry.model,
@@ -251,6 +237,17 @@ pub(super) fn read_into(text: &str, path: &str, book: &mut Book) -> Result<(), P
         }
     }
     Ok(())
+}
+
+/// Of two prices without dates and hours only the last would ever hold.
+fn always_once(prices: &[Price]) -> Result<(), String> {
+    let always = |p: &&Price| p.from.is_none() && p.to.is_none() && p.known_from.is_none() && p.hours.is_none();
+    match prices.iter().filter(always).count() {
+        0 | 1 => Ok(()),
+        n => Err(format!(
+            "{n} prices without `from`, `to` or `hours`: only the last would ever hold"
+        )),
+    }
 }
 
 fn price(model: &str, file: PriceFile) -> Result<Price, String> {
@@ -271,7 +268,7 @@ fn price(model: &str, file: PriceFile) -> Result<Price, String> {
         known_from: file.known_from,
         hours,
         rates: rates(&file.rates),
-        above: above(file.above),
+        above: above(file.above)?,
         tiers: file
             .tiers
             .into_iter()
@@ -279,7 +276,7 @@ fn price(model: &str, file: PriceFile) -> Result<Price, String> {
                 let tier = Tier {
                     factor: t.factor.map(|f| f.0),
                     rates: rates(&t.rates),
-                    above: above(t.above),
+                    above: above(t.above)?,
                     units: units::units(t.units)?,
                 };
                 Ok((name.to_lowercase(), tier))
@@ -337,7 +334,7 @@ fn hours(file: HoursFile) -> Result<Hours, String> {
     })
 }
 
-fn above(list: Vec<AboveFile>) -> Vec<Above> {
+fn above(list: Vec<AboveFile>) -> Result<Vec<Above>, String> {
     let mut all: Vec<Above> = list
         .into_iter()
         .map(|a| Above {
@@ -347,7 +344,10 @@ fn above(list: Vec<AboveFile>) -> Vec<Above> {
         })
         .collect();
     all.sort_by_key(|a| a.prompt);
-    all
+    match all.windows(2).find(|w| matches!(w, [a, b] if a.prompt == b.prompt)) {
+        Some([twice, ..]) => Err(format!("`above` has `prompt = {}` twice", twice.prompt)),
+        _ => Ok(all),
+    }
 }
 
 fn rates(file: &RatesFile) -> Rates {

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::domain::charge::Charge;
 use crate::domain::price::{Book, Books, NameMap};
-use crate::domain::usage::UsageEvent;
+use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::Pricer;
 
 pub use builtin::built_in;
@@ -169,6 +169,17 @@ pub fn read(spec: &BookSpec, warnings: &mut Vec<String>) -> Result<Book, PriceBo
         warnings.push(format!("price book `{shown}`: {count} {what}"));
     }
     Ok(book)
+}
+
+/// What tells one content of a book from another.
+pub fn content(spec: &BookSpec) -> Result<String, PriceBookError> {
+    let files = match spec.path.is_dir() {
+        true => format::files(&spec.path)?,
+        false => vec![spec.path.clone()],
+    };
+    let texts: Vec<String> = files.iter().map(|path| text_of(path)).collect::<Result<_, _>>()?;
+    let parts: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+    Ok(EventId::of(&parts).to_string())
 }
 
 fn text_of(path: &Path) -> Result<String, PriceBookError> {

@@ -3,12 +3,40 @@
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use super::format::Amount;
 use super::json::{Raw, scaled};
+use crate::domain::money::parse_decimal;
 use crate::domain::price::{Price, UnitRate};
 use crate::domain::usage::{Bucket, SearchContext, Unit, UnitKey};
+
+/// An amount as text (`"0.25"`) or a whole number.
+#[derive(Clone, Copy)]
+pub(super) struct Amount(pub(super) Decimal);
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            Whole(u32),
+            Text(String),
+            Float(f64),
+        }
+        let amount = match Either::deserialize(deserializer)? {
+            Either::Whole(whole) => Decimal::from(whole),
+            Either::Text(text) => parse_decimal(&text).map_err(serde::de::Error::custom)?,
+            Either::Float(float) => {
+                let message = format!("write the amount `{float}` in quotes, so that it is read exactly");
+                return Err(serde::de::Error::custom(message));
+            }
+        };
+        if amount.is_sign_negative() && !amount.is_zero() {
+            return Err(serde::de::Error::custom(format!("the amount `{amount}` is negative")));
+        }
+        Ok(Amount(amount))
+    }
+}
 
 /// `audio_in_second = "0.0001"`, or a table with `rate`, `least` and `step`.
 #[derive(Deserialize)]

@@ -44,7 +44,11 @@ pub struct ExplainArgs {
 
 /// Explains a call, or lists calls.
 pub fn run(ctx: &mut Context<'_>, args: &ExplainArgs) -> Result<Exit, CliError> {
-    let mut ledger = wire::ledger_to_read(ctx)?;
+    let budgets = match &args.id {
+        Some(_) => wire::budgets(ctx)?,
+        None => Vec::new(),
+    };
+    let mut ledger = wire::ledger_to_read_for(ctx, &budgets)?;
     let Some(id) = &args.id else {
         let all = always();
         let query = TopQuery {
@@ -61,7 +65,6 @@ pub fn run(ctx: &mut Context<'_>, args: &ExplainArgs) -> Result<Exit, CliError> 
     };
     let call = find(ledger.as_mut(), id).map_err(unfound)?;
     let books = price::load(ctx)?;
-    let budgets = wire::budgets(ctx)?;
     let explanation = explain(ledger.as_mut(), books.books(), &budgets, call)?;
     let agreed = receipt::agreed(&wire::terms(ctx)?, &explanation.event, &explanation.quote)?;
     let located = match Duration::from_secs(args.search_seconds) {

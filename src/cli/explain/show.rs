@@ -124,7 +124,7 @@ fn page(e: &Explanation, agreed: &Agreed, located: Option<&Located>) -> String {
         out += "budgets  none counts it\n";
     }
     for counted in &e.budgets {
-        let _ = writeln!(out, "budget   {}", budget(counted, e.charge.cost));
+        let _ = writeln!(out, "budget   {}", budget(counted, e.share(counted)));
     }
     out
 }
@@ -185,7 +185,9 @@ fn sums(sums: &Sums) -> String {
 }
 
 fn budget(counted: &Counted, cost: Decimal) -> String {
-    let Counted { budget, period, spent } = counted;
+    let Counted {
+        budget, period, spent, ..
+    } = counted;
     let money = |amount| text::money(Money::new(amount, budget.amount.currency()));
     let share = (cost * Decimal::ONE_HUNDRED)
         .checked_div(budget.amount.amount())
@@ -232,7 +234,8 @@ fn document(e: &Explanation, agreed: &Agreed, located: Option<&Located>) -> Valu
         .map(|c| {
             json!({
                 "budget": c.budget.name, "period": c.period, "spent": exact(c.spent),
-                "amount": exact(c.budget.amount.amount()), "currency": c.budget.amount.currency(),
+                "amount": exact(c.budget.amount.amount()), "currency": c.budget.amount.currency(), "basis": c.budget.basis.name(),
+                "of_this_call": exact(e.share(c)),
             })
         })
         .collect();

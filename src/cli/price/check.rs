@@ -1,6 +1,6 @@
 //! `finops price check`: what a person should look at before a book prices anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
@@ -10,7 +10,6 @@ use super::{guess, load, put_rows, unusable, warn};
 use crate::adapters::prices;
 use crate::cli::{CliError, Context, Exit};
 use crate::domain::price::{Book, Entry};
-use crate::domain::usage::Bucket;
 
 /// What to compare. Without files: the configured books with each other, today.
 #[derive(Debug, clap::Args)]
@@ -70,16 +69,44 @@ fn versions(old: &Named<'_>, new: &Named<'_>, day: NaiveDate, findings: &mut Vec
             findings.push(finding("vanished", provider, name, "", None, None));
             continue;
         };
-        for (bucket, before, after) in differences(was, is, day) {
+        for (what, before, after) in changes(was, is, day) {
             let zero = |d: Option<Decimal>| d.is_some_and(|d| d.is_zero());
-            let kind = if zero(after) && !zero(before) {
-                "newly zero"
-            } else {
-                "changed"
+            let kind = match (before, after) {
+                (Some(_), None) => "vanished",
+                _ if zero(after) && !zero(before) => "newly zero",
+                _ => "changed",
             };
-            findings.push(finding(kind, provider, name, bucket, before, after));
+            findings.push(finding(kind, provider, name, &what, before, after));
         }
     }
+}
+
+type Difference = (String, Option<Decimal>, Option<Decimal>);
+
+/// What differs at any time, each once; of another time than today, from when on.
+fn changes(a: &Entry, b: &Entry, today: NaiveDate) -> Vec<Difference> {
+    let mut days: BTreeSet<NaiveDate> = a.turns().chain(b.turns()).collect();
+    days.insert(NaiveDate::MIN);
+    let last = days.range(..=today).next_back().copied();
+    let mut all: Vec<Difference> = Vec::new();
+    let mut seen: BTreeSet<Difference> = BTreeSet::new();
+    // Today's first, in their own words.
+    let others = days.iter().copied().filter(|day| Some(*day) != last);
+    for day in last.into_iter().chain(others) {
+        for difference in differences(a, b, day) {
+            if !seen.insert(difference.clone()) {
+                continue;
+            }
+            let (what, before, after) = difference;
+            let when = match day {
+                _ if Some(day) == last => String::new(),
+                NaiveDate::MIN => days.iter().nth(1).map_or(String::new(), |end| format!(" before {end}")),
+                day => format!(" from {day}"),
+            };
+            all.push((what + &when, before, after));
+        }
+    }
+    all
 }
 
 fn disagreements(trusted: &Book, ours: &Named<'_>, other: &Book, day: NaiveDate, findings: &mut Vec<Vec<String>>) {
@@ -88,20 +115,20 @@ fn disagreements(trusted: &Book, ours: &Named<'_>, other: &Book, day: NaiveDate,
         if let Some(mine) = ours.get(&(provider.clone(), name.clone())) {
             for (bucket, before, after) in differences(mine, theirs, day) {
                 if before.is_some() && after.is_some() {
-                    findings.push(finding(&kind, &provider, &name, bucket, before, after));
+                    findings.push(finding(&kind, &provider, &name, &bucket, before, after));
                 }
             }
         }
     }
 }
 
-fn differences(a: &Entry, b: &Entry, day: NaiveDate) -> Vec<(&'static str, Option<Decimal>, Option<Decimal>)> {
-    let rate = |entry: &Entry, bucket| entry.on(day).and_then(|p| p.rates.get(bucket));
-    Bucket::ALL
+fn differences(a: &Entry, b: &Entry, day: NaiveDate) -> Vec<Difference> {
+    let (before, after) = (a.parts_on(day), b.parts_on(day));
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let pairs = names
         .into_iter()
-        .map(|bucket| (bucket.name(), rate(a, bucket), rate(b, bucket)))
-        .filter(|(_, before, after)| before != after)
-        .collect()
+        .map(|name| (name.clone(), before.get(name).copied(), after.get(name).copied()));
+    pairs.filter(|(_, before, after)| before != after).collect()
 }
 
 fn finding(

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{load, load_first, put, put_rows, receipt, shown};
 use crate::cli::args::day;
-use crate::cli::text::{percent_change, tokens};
+use crate::cli::text::{counted, percent_change, tokens};
 use crate::cli::{CliError, Context, Exit, Format, wire};
 use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
@@ -99,7 +99,11 @@ fn totals(models: &Models) -> Result<(Decimal, Decimal), MoneyError> {
 fn cost(side: &Side) -> String {
     match side.unpriced {
         0 => side.cost.normalize().to_string(),
-        n => format!("{} and {n} unpriced", side.cost.normalize()),
+        n => format!(
+            "{} and {n} unpriced (at most {})",
+            side.cost.normalize(),
+            side.unpriced_worst_case.normalize()
+        ),
     }
 }
 
@@ -122,17 +126,40 @@ fn rows(ctx: &mut Context<'_>, models: &Models) -> Result<(), CliError> {
     put_rows(ctx, &header, &rows, "models")
 }
 
+fn old_of(diff: &ModelDiff) -> &Side {
+    &diff.old
+}
+
+fn new_of(diff: &ModelDiff) -> &Side {
+    &diff.new
+}
+
 /// The receipts of all calls together, and the total.
 fn detail(models: &Models) -> Result<String, CliError> {
     let (old, new) = totals(models)?;
     let change = add_exact(new, -old)?;
     let sign = if change.is_sign_negative() { "" } else { "+" };
     let mut text = format!(
-        "\nper month, by the usage of the last {DAYS} days: {} USD then, {} USD now, {sign}{} USD\n",
+        "\nper month at list price, by the usage of the last {DAYS} days: {} USD then, {} USD now, {sign}{} USD\n",
         old.normalize(),
         new.normalize(),
         change.normalize()
     );
+    for (name, of) in [("then", old_of as fn(&ModelDiff) -> &Side), ("now", new_of)] {
+        let unpriced: i64 = models.values().map(|m| of(m).unpriced).sum();
+        if unpriced > 0 {
+            let mut worst = Decimal::ZERO;
+            for model in models.values() {
+                worst = add_exact(worst, of(model).unpriced_worst_case)?;
+            }
+            let calls = counted(unpriced.unsigned_abs(), "call");
+            let _ = writeln!(
+                text,
+                "{calls} had no price {name} and are in that sum with nothing: at most {} USD more, so that the change is not all told",
+                worst.normalize()
+            );
+        }
+    }
     for ((provider, model), diff) in models {
         let _ = writeln!(text, "\n{} {}", shown(provider.as_str()), shown(model.as_str()));
         for (name, side) in [("then", &diff.old), ("now", &diff.new)] {
@@ -177,7 +204,8 @@ fn document(models: &Models, args: &DiffArgs, period: Period) -> Result<Value, C
             })
             .collect();
         json!({
-            "cost_usd": side.cost.normalize().to_string(), "unpriced": side.unpriced, "entries": side.entries, "receipt": lines,
+            "cost_usd": side.cost.normalize().to_string(), "unpriced": side.unpriced,
+            "unpriced_worst_case_usd": side.unpriced_worst_case.normalize().to_string(), "entries": side.entries, "receipt": lines,
         })
     };
     let all: Vec<Value> = models

@@ -1,5 +1,6 @@
 //! `finops price`: what a call costs, what the books say, and where they differ.
 
+mod advice;
 mod check;
 mod diff;
 mod list;
@@ -61,6 +62,15 @@ pub fn load_from(config: &Config) -> Result<BookPricer, CliError> {
     let maps = config.price_maps.iter().map(NameMap::from).collect();
     let policies = super::wire::policies(config)?;
     prices::load_with(Some(&policies), maps, &configured(config)).map_err(unusable)
+}
+
+/// The configured books by name, each with a text that is another one when its content is.
+pub fn contents(config: &Config) -> Result<Vec<(String, String)>, CliError> {
+    let books = configured(config).into_iter().map(|spec| {
+        let content = prices::content(&spec).map_err(unusable)?;
+        Ok((spec.name, content))
+    });
+    books.collect()
 }
 
 fn configured(config: &Config) -> Vec<BookSpec> {

@@ -190,6 +190,9 @@ pub fn markdown(report: &Report) -> String {
         cells.extend(figures(&section.total.sums, section.currency, report.query.tokens));
         out.push_str(&line(&cells));
     }
+    for unpriced in report.sections.iter().filter_map(super::table::unpriced) {
+        out.push_str(&format!("\n{}\n", escape(&unpriced)));
+    }
     for note in &report.estimates {
         out.push_str(&format!("\nEstimate: {}\n", escape(&text::clean(note))));
     }
@@ -206,7 +209,11 @@ fn figures(sums: &Sums, currency: Currency, told: bool) -> Vec<String> {
             text::tokens(sums.tokens.get(Bucket::Output)),
         ]);
     }
-    out.push(text::money(Money::new(sums.cost, currency)));
+    // What is not known is not nothing.
+    out.push(match sums.cost.is_zero() && sums.unpriced_events > 0 {
+        true => "unpriced".to_owned(),
+        false => text::money(Money::new(sums.cost, currency)),
+    });
     out.push(text::count(sums.unpriced_events));
     out
 }

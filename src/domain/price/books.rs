@@ -8,13 +8,13 @@ use rust_decimal::Decimal;
 use super::book::{Allowance, Book, Entry, Price};
 use super::card::{Prepared, Segment, Terms};
 use super::name::{Candidate, candidates, is_opaque, own_prefix, provider_key};
-use super::plan::{Cache, Plan, RECENT};
+use super::plan::{Cache, Plan, RECENT, free, in_order, unpriced};
 use super::worst::Worst;
 use crate::domain::charge::{Charge, UnpricedReason};
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::mul_exact;
-use crate::domain::usage::{Bucket, UsageEvent};
+use crate::domain::usage::UsageEvent;
 
 /// The model name of records that stand for no call. They cost nothing by rule.
 pub(super) const SYNTHETIC: &str = "<synthetic>";
@@ -37,6 +37,21 @@ pub struct SearchTerms {
     pub rate: Decimal,
     /// Those that cost nothing.
     pub free: Option<Allowance>,
+}
+
+/// Searches that a free allowance pays for: of a row of spend, or of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FreeSearches {
+    /// The allowance.
+    pub allowance: Allowance,
+    /// What was used of it before.
+    pub used_before: u64,
+    /// Those that are free.
+    pub free: u64,
+    /// USD for one that is not.
+    pub rate: Decimal,
+    /// What of the fees is not due.
+    pub amount: Decimal,
 }
 
 impl Books {
@@ -76,10 +91,16 @@ impl Books {
     }
 
     fn charge_by(&self, cache: &mut Cache, event: &UsageEvent) -> Charge {
-        let plan = self.plan_by(cache, event);
-        let priced = plan.at(event.at).and_then(|(_, prepared)| prepared.cost(event));
+        self.charge_with(self.plan_by(cache, event), event)
+    }
+
+    pub(super) fn charge_with(&self, plan: &Plan, event: &UsageEvent) -> Charge {
+        let priced = plan.choose(event.at).and_then(|chosen| {
+            let cost = chosen.prepared.cost(event)?;
+            Ok((cost, chosen.plan.label))
+        });
         match priced {
-            Ok(cost) => Charge::priced(cost, plan.label),
+            Ok((cost, label)) => Charge::priced(cost, label),
             Err(reason) => Charge::unpriced(reason, self.worst_case(event)),
         }
     }
@@ -88,7 +109,7 @@ impl Books {
     #[must_use]
     pub fn search_terms(&self, event: &UsageEvent) -> Option<SearchTerms> {
         let plan = self.plan(event);
-        let (_, prepared) = plan.at(event.at).ok()?;
+        let prepared = plan.choose(event.at).ok()?.prepared;
         // Sums do not tell how much each search read: rather too little is taken off than too much.
         let fees = &prepared.price_fees;
         let least = fees.search_context.values().copied().chain(fees.web_search).min()?;
@@ -182,31 +203,41 @@ impl Books {
             shelf = provider_key(head);
             tries = candidates(&shelf, name);
         }
-        let mut failed: Option<UnpricedReason> = None;
-        let mut needs_date = false;
-        for book in &self.books {
+        let mut plans: Vec<Plan> = Vec::new();
+        for (at, book) in self.books.iter().enumerate() {
             let Some((candidate, entry)) = find(book, &shelf, &tries, day) else {
                 continue;
             };
-            let plan = prepare(book, &shelf, entry, candidate, event, day, own.is_some());
-            match plan
-                .segments
-                .iter()
-                .map(|s| &s.price)
-                .find_map(|p| p.as_ref().err())
-                .copied()
-                .or(plan.reason)
+            let others = self.books.get(at + 1..).unwrap_or_default();
+            if book.overlay
+                && others
+                    .iter()
+                    .any(|other| knows_better(other, &shelf, &tries, candidate, day))
             {
-                None if needs_date && plan.segments.iter().any(|s| !s.dated) => {}
-                None => return plan,
-                Some(reason) => {
-                    needs_date |= reason == UnpricedReason::NoPriceOnDate && !book.overlay;
-                    failed = failed.or(Some(reason));
-                }
+                continue;
+            }
+            plans.push(prepare(book, &shelf, entry, candidate, event, day, own.is_some()));
+            // No further book is asked where this one has a price at every hour.
+            if plans.iter().all(Plan::is_open) && plans.last().is_some_and(Plan::is_whole) {
+                break;
             }
         }
-        unpriced(failed.unwrap_or(UnpricedReason::UnknownModel))
+        in_order(plans)
     }
+}
+
+/// Whether a book has prices of their own for a snapshot that an entry of another book covers as one of its family.
+fn knows_better(book: &Book, provider: &str, tries: &[Candidate], family: &Candidate, day: NaiveDate) -> bool {
+    if family.snapshot.is_none() {
+        return false;
+    }
+    let earlier = tries.iter().position(|c| std::ptr::eq(c, family)).unwrap_or(0);
+    let (exact, rest) = tries.split_at(earlier);
+    let of_snapshot = find(book, provider, exact, day);
+    of_snapshot.is_some_and(|(_, snapshot)| {
+        let of_family = find(book, provider, rest, day);
+        of_family.is_none_or(|(_, family)| family.id != snapshot.id && family.prices != snapshot.prices)
+    })
 }
 
 fn find<'a, 'c>(
@@ -291,6 +322,8 @@ fn prepare(
         matched: format!("{map}{}{}", candidate.how, indirect(entry, &candidate.name)),
         source: entry.source.clone(),
         checked: entry.checked.clone(),
+        overlay: book.overlay,
+        next: None,
     }
 }
 
@@ -309,52 +342,5 @@ fn indirect(entry: &Entry, name: &str) -> &'static str {
         ", by the book's match clause"
     } else {
         ", an alias of the entry"
-    }
-}
-
-fn unpriced(reason: UnpricedReason) -> Plan {
-    Plan {
-        segments: Vec::new(),
-        reason: Some(reason),
-        label: Label::EMPTY,
-        book: String::new(),
-        version: String::new(),
-        provider: String::new(),
-        entry: String::new(),
-        matched: String::new(),
-        source: String::new(),
-        checked: String::new(),
-    }
-}
-
-/// A rule that something costs nothing, which is not the same as having no price.
-fn free(rule: &str, matched: &str) -> Plan {
-    let mut price = super::book::Price::default();
-    price.fees.web_search = Some(Decimal::ZERO);
-    Bucket::ALL.into_iter().for_each(|b| price.rates.set(b, Decimal::ZERO));
-    let entry = Entry {
-        id: rule.to_owned(),
-        ..Entry::default()
-    };
-    let terms = Terms {
-        tier: "",
-        speed: "",
-        geography: "",
-        free: false,
-    };
-    let segment = Segment {
-        hours: None,
-        price: Prepared::new(&price, &entry, terms),
-        from: String::new(),
-        dated: false,
-    };
-    Plan {
-        segments: vec![segment],
-        reason: None,
-        label: Label::new(&format!("rule/{rule}")),
-        book: "rule".to_owned(),
-        entry: rule.to_owned(),
-        matched: matched.to_owned(),
-        ..unpriced(UnpricedReason::UnknownModel)
     }
 }

@@ -226,13 +226,27 @@ impl Prepared {
                 }
             }
         }
-        if requests.web_searches > 0 && self.price_fees.web_search.is_none() {
+        let asked = requests.web_searches | requests.file_searches | requests.code_executions;
+        if asked > 0 && self.lacks_fee(requests) {
             return Err(UnpricedReason::NoRate);
         }
-        for fee in &self.fees {
-            add(u64::from((fee.count)(requests)), fee.units)?;
+        if asked > 0 || self.price_fees.request.is_some() {
+            for fee in &self.fees {
+                add(u64::from((fee.count)(requests)), fee.units)?;
+            }
         }
         Ok(sum)
+    }
+
+    /// Whether a call asks for something that has its fee elsewhere and none here.
+    fn lacks_fee(&self, requests: &Requests) -> bool {
+        let fees = &self.price_fees;
+        let asked = [
+            (requests.web_searches, fees.web_search),
+            (requests.file_searches, fees.file_search),
+            (requests.code_executions, fees.code_execution),
+        ];
+        asked.into_iter().any(|(count, fee)| count > 0 && fee.is_none())
     }
 
     /// The fees of a call with how often each is due.

@@ -1,12 +1,14 @@
 //! The receipt of one call: lines that add up exactly to its charge.
 
+use chrono::{NaiveDate, NaiveTime};
 use rust_decimal::Decimal;
 
+use super::book::Allowance;
 use super::books::Books;
 use super::card::{Prepared, Rated};
-use super::plan::Plan;
+use super::plan::{Chosen, Plan, unpriced};
 use super::units::search_fee;
-use crate::domain::charge::Charge;
+use crate::domain::charge::{Charge, UnpricedReason};
 use crate::domain::money::{MoneyError, add_exact, bounded, mul_bounded, mul_exact};
 use crate::domain::usage::{Bucket, Extras, UsageEvent};
 
@@ -50,6 +52,8 @@ pub struct Quote {
     pub matched_by: String,
     /// Factors on the token cost, in order.
     pub factors: Vec<(String, Decimal)>,
+    /// Searches that cost nothing, which are taken off where calls are added up.
+    pub allowance: Option<Allowance>,
     /// What else is to be known.
     pub notes: Vec<String>,
     /// Where the rates are published.
@@ -62,14 +66,33 @@ impl Books {
     /// What a call costs, with its receipt.
     #[must_use]
     pub fn quote(&self, event: &UsageEvent) -> Quote {
-        let charge = self.charge(event);
-        let plan = self.plan(event);
-        let mut quote = blank(charge, &plan);
+        self.quote_by(&self.plan(event), event)
+    }
+
+    /// What the same call costs at the prices of another day. The time of day and the weekday are those of the call: what
+    /// differs by them has not changed.
+    #[must_use]
+    pub fn quote_as_of(&self, event: &UsageEvent, day: NaiveDate) -> Quote {
+        let mut that_day = *event;
+        that_day.at = day.and_time(NaiveTime::MIN).and_utc();
+        self.quote_by(&self.plan(&that_day), event)
+    }
+
+    fn quote_by(&self, plan: &Plan, event: &UsageEvent) -> Quote {
+        let charge = self.charge_with(plan, event);
+        let chosen = plan.choose(event.at);
+        let mut quote = blank(
+            charge,
+            chosen
+                .as_ref()
+                .map_or(&unpriced(UnpricedReason::UnknownModel), |c| c.plan),
+        );
         if charge.is_priced()
-            && let Ok((segment, prepared)) = plan.at(event.at)
+            && let Ok(Chosen { segment, prepared, .. }) = chosen
         {
             quote.valid_from.clone_from(&segment.from);
             quote.factors.clone_from(&prepared.factors);
+            quote.allowance.clone_from(&prepared.price_fees.free_searches);
             quote.notes.clone_from(&prepared.notes);
             if let Some(hours) = &segment.hours {
                 quote.notes.push(format!(
@@ -92,23 +115,11 @@ impl Books {
                     free.group
                 ));
             }
-            for (what, count, rate) in [
-                (
-                    "file searches",
-                    event.requests.file_searches,
-                    prepared.price_fees.file_search,
-                ),
-                (
-                    "code executions",
-                    event.requests.code_executions,
-                    prepared.price_fees.code_execution,
-                ),
-            ] {
-                if count > 0 && rate.is_none() {
-                    quote
-                        .notes
-                        .push(format!("{count} {what} are not charged: the book has no fee for them"));
-                }
+            let executions = event.requests.code_executions;
+            if executions > 0 && prepared.price_fees.code_execution == Some(Decimal::ZERO) {
+                quote.notes.push(format!(
+                    "{executions} code executions are not paid by their number: hours of machines beyond those that are free are in the provider's costs"
+                ));
             }
             if prepared.by_unit && event.tokens.total() > 0 {
                 quote
@@ -154,6 +165,7 @@ fn blank(charge: Charge, plan: &Plan) -> Quote {
         valid_from: String::new(),
         matched_by: plan.matched.clone(),
         factors: Vec::new(),
+        allowance: None,
         notes: Vec::new(),
         source: plan.source.clone(),
         checked: plan.checked.clone(),

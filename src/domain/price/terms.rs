@@ -6,13 +6,34 @@ use super::book::{Price, Tier};
 use super::card::Factor;
 use crate::domain::charge::UnpricedReason;
 
+/// Whether a tier is what every price has.
+#[must_use]
+pub fn is_standard_tier(tier: &str) -> bool {
+    matches!(
+        tier,
+        "" | "standard" | "default" | "auto" | "on_demand" | "on-demand" | "standard_only"
+    )
+}
+
+/// Whether a speed is what every price has.
+#[must_use]
+pub fn is_standard_speed(speed: &str) -> bool {
+    matches!(speed, "" | "standard" | "normal" | "default")
+}
+
+/// Whether a geography says that there is none.
+#[must_use]
+pub fn is_no_place(geography: &str) -> bool {
+    matches!(geography, "" | "global" | "default" | "not_available" | "none")
+}
+
 /// The tier's own terms; nothing for the standard tier.
 pub(super) fn tier_of<'a>(price: &'a Price, tier: &str) -> Result<Option<&'a Tier>, UnpricedReason> {
     if let Some(own) = price.tiers.get(tier) {
         return Ok(Some(own));
     }
     match tier {
-        "" | "standard" | "default" | "auto" | "on_demand" | "on-demand" | "standard_only" => Ok(None),
+        standard if is_standard_tier(standard) => Ok(None),
         // Paid by the hour, which a commitment tells; what the call would cost without it is its list price.
         "provisioned_throughput" => Ok(None),
         "batches" => price.tiers.get("batch").map(Some).ok_or(UnpricedReason::UnknownTier),
@@ -25,7 +46,7 @@ pub(super) fn tier_of<'a>(price: &'a Price, tier: &str) -> Result<Option<&'a Tie
 pub(super) fn speed_of(price: &Price, speed: &str) -> Result<Option<Decimal>, UnpricedReason> {
     match price.speeds.get(speed) {
         Some(factor) => Ok(Some(*factor)),
-        None if matches!(speed, "" | "standard" | "normal" | "default") => Ok(None),
+        None if is_standard_speed(speed) => Ok(None),
         None => Err(UnpricedReason::UnknownTier),
     }
 }
@@ -42,7 +63,7 @@ pub(super) fn geography_of(price: &Price, geography: &str) -> Result<Option<Fact
     if let Some(factor) = price.geographies.get(geography) {
         return Ok(named(factor));
     }
-    if matches!(geography, "" | "global" | "default" | "not_available" | "none") {
+    if is_no_place(geography) {
         return Ok(None);
     }
     price.geographies.get("*").map(named).ok_or(UnpricedReason::UnknownTier)

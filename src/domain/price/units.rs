@@ -8,7 +8,7 @@ use super::card::Prepared;
 use super::quote::ReceiptLine;
 use crate::domain::charge::UnpricedReason;
 use crate::domain::money::{MoneyError, add_exact, bounded, mul_bounded, mul_exact};
-use crate::domain::usage::{Extras, SearchContext, UnitKey, UsageEvent};
+use crate::domain::usage::{Extras, SearchContext, Unit, UnitKey, UsageEvent};
 
 /// What one unit costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct UnitRate {
 
 impl UnitRate {
     /// The amount that is billed: rounded up to a step, then at least the least.
-    fn billed(&self, amount: Decimal) -> Result<Decimal, MoneyError> {
+    pub(super) fn billed(&self, amount: Decimal) -> Result<Decimal, MoneyError> {
         let rounded = if self.step.is_zero() {
             amount
         } else {
@@ -42,6 +42,11 @@ pub(super) struct RatedUnit {
     rule: String,
 }
 
+/// Whether a unit is paid for like a search: the same in every tier, at any speed and place.
+fn is_fee(key: &UnitKey) -> bool {
+    key.unit == Unit::MapQuery
+}
+
 /// The rates of a tier: its own, then its factor on the standard ones, then those.
 pub(super) fn rated_units(price: &Price, tier: Option<&Tier>, tier_name: &str) -> Vec<RatedUnit> {
     let mut all = Vec::new();
@@ -51,11 +56,12 @@ pub(super) fn rated_units(price: &Price, tier: Option<&Tier>, tier_name: &str) -
         .filter(|(key, _)| !price.units.contains_key(key));
     for (key, standard) in price.units.iter().chain(only_of_tier) {
         let own = tier.and_then(|t| t.units.get(key));
-        let factor = tier.and_then(|t| t.factor);
+        let factor = tier.and_then(|t| t.factor).filter(|_| !is_fee(key));
         let by_factor = factor.and_then(|f| mul_exact(standard.rate, f).ok());
         let (rate, rule) = match (own, by_factor, tier) {
             (Some(own), ..) => (*own, tier_name),
             (None, Some(rate), _) => (UnitRate { rate, ..*standard }, tier_name),
+            (None, None, _) if is_fee(key) => (*standard, "fee"),
             (None, None, Some(_)) => (*standard, "no own rate in this tier: standard"),
             (None, None, None) => (*standard, "standard"),
         };
@@ -95,13 +101,14 @@ impl Prepared {
     /// A line for each unit that has a rate, and the units that have none.
     pub(super) fn unit_lines(&self, event: &UsageEvent) -> Result<(Vec<ReceiptLine>, Vec<UnitKey>), MoneyError> {
         let (mut lines, mut without) = (Vec::new(), Vec::new());
-        let factor = self.factor()?;
+        let all = self.factor()?;
         for (key, amount) in Extras::of(event.extras).units() {
             let Some(rated) = self.unit(key) else {
                 without.push(key.clone());
                 continue;
             };
             let billed = rated.rate.billed(*amount)?;
+            let factor = if is_fee(key) { Decimal::ONE } else { all };
             let mut rule = rated.rule.clone();
             if billed != amount.normalize() {
                 rule = format!("{rule}, {} billed as {billed}", amount.normalize());
@@ -127,9 +134,9 @@ impl Prepared {
         }
         let out_of_range = |_| UnpricedReason::OutOfRange;
         let (lines, without) = self.unit_lines(event).map_err(out_of_range)?;
-        // A picture or second beside tokens that are paid for is paid for with them.
+        // A picture or second beside tokens that are paid for is paid for with them; what is looked up is no token.
         let by_tokens = !self.by_unit && event.tokens.total() > 0;
-        if !without.is_empty() && !by_tokens {
+        if without.iter().any(|key| !by_tokens || is_fee(key)) {
             return Err(UnpricedReason::NoRate);
         }
         if self.by_unit && lines.is_empty() {

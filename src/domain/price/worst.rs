@@ -5,8 +5,9 @@ use rustc_hash::FxHashMap;
 
 use super::book::{Book, Price, Rates};
 use super::name::{names_a_place, provider_key};
+use super::units::UnitRate;
 use crate::domain::label::Label;
-use crate::domain::money::{add_exact, mul_bounded, mul_exact};
+use crate::domain::money::{add_exact, bounded, mul_bounded, mul_exact};
 use crate::domain::usage::{Bucket, Extras, Tokens, Unit, UsageEvent};
 
 /// The highest rates of the books.
@@ -14,8 +15,8 @@ use crate::domain::usage::{Bucket, Extras, Tokens, Unit, UsageEvent};
 pub(super) struct Worst {
     by_provider: FxHashMap<String, Highest>,
     of_all: Highest,
-    /// The highest rate of a unit by provider; the empty provider is any.
-    units: FxHashMap<(String, Unit), Decimal>,
+    /// The rates of a unit by provider; the empty provider is any.
+    units: FxHashMap<(String, Unit), Vec<UnitRate>>,
 }
 
 /// What is highest among the entries of a provider, or of all.
@@ -29,6 +30,8 @@ struct Highest {
     speed: Decimal,
     place: Decimal,
     no_place: Decimal,
+    /// What a call costs at least.
+    minimum: Decimal,
 }
 
 impl Highest {
@@ -47,6 +50,7 @@ impl Highest {
         for (slot, fee) in self.fees.iter_mut().zip(given) {
             *slot = fee.unwrap_or_default().max(*slot);
         }
+        self.minimum = self.minimum.max(price.minimum.unwrap_or_default());
         let places = &price.geographies;
         let bare = places.get("").copied();
         for (slot, factor) in [
@@ -81,20 +85,19 @@ impl Worst {
     pub(super) fn of(books: &[Book]) -> Self {
         let mut highest = Worst::default();
         for (provider, entry) in books.iter().flat_map(Book::entries) {
-            // Those of some hours stand behind the one of all others.
-            for price in entry.prices.iter().rev().filter(|p| p.to.is_none()) {
+            // Whichever of its prices held: what ended, or is to come, may be what such a call pays.
+            for price in &entry.prices {
                 let units = price.tiers.values().flat_map(|t| &t.units).chain(&price.units);
                 for (key, rate) in units {
                     for who in [provider, ""] {
-                        let slot = highest.units.entry((who.to_owned(), key.unit)).or_default();
-                        *slot = rate.rate.max(*slot);
+                        let rates = highest.units.entry((who.to_owned(), key.unit)).or_default();
+                        if !rates.contains(rate) {
+                            rates.push(*rate);
+                        }
                     }
                 }
                 highest.by_provider.entry(provider.to_owned()).or_default().take(price);
                 highest.of_all.take(price);
-                if price.hours.is_none() {
-                    break;
-                }
             }
         }
         highest
@@ -104,15 +107,21 @@ impl Worst {
     pub(super) fn case(&self, event: &UsageEvent) -> Decimal {
         let provider = provider_key(event.provider().as_str());
         let own = self.by_provider.get(&provider).unwrap_or(&self.of_all);
-        let mut sum = worst_sum(&own.rates, &event.tokens);
+        let mut sum = self.tokens(&own.rates, &event.tokens);
         if !event.extras.is_empty() {
             for (key, amount) in Extras::of(event.extras).units() {
-                let of = |who: &str| self.units.get(&(who.to_owned(), key.unit)).copied();
-                let rate = of(&provider).or_else(|| of("")).unwrap_or_default();
-                sum = sum.and_then(|sum| add_exact(sum, mul_bounded(*amount, rate).ok()?).ok());
+                let of = |who: &str| {
+                    let rates = self.units.get(&(who.to_owned(), key.unit))?;
+                    let costs = rates.iter().map(|r| mul_bounded(r.billed(*amount)?, r.rate));
+                    costs.collect::<Result<Vec<_>, _>>().ok()?.into_iter().max()
+                };
+                let own = of(&provider).filter(|most| !most.is_zero());
+                let most = own.or_else(|| of("")).unwrap_or_default();
+                sum = sum.and_then(|sum| add_exact(sum, most).ok());
             }
         }
-        self.with_fees(sum, own, event).unwrap_or(Decimal::MAX)
+        let least = bounded(own.minimum);
+        self.with_fees(sum, own, event).unwrap_or(Decimal::MAX).max(least)
     }
 
     fn with_fees(&self, sum: Option<Decimal>, own: &Highest, event: &UsageEvent) -> Option<Decimal> {
@@ -135,28 +144,32 @@ impl Worst {
         }
         Some(sum.normalize())
     }
+
+    /// A bucket that no entry of the provider has a rate for is taken at its highest one of the kind: prompt or answer, text or
+    /// anything. What has none of that either costs what is highest anywhere: nothing is not known to be free.
+    fn tokens(&self, own: &Rates, tokens: &Tokens) -> Option<Decimal> {
+        let mut sum = Decimal::ZERO;
+        for (bucket, count) in tokens.iter().filter(|(_, count)| *count > 0) {
+            let own = most(own, bucket).filter(|_| Bucket::TEXT.contains(&bucket) || own.get(bucket).is_some());
+            let rate = own.or_else(|| most(&self.of_all.rates, bucket)).unwrap_or_default();
+            let rate = mul_exact(rate, Decimal::new(1, 6)).ok()?;
+            sum = add_exact(sum, mul_bounded(Decimal::from(count), rate).ok()?).ok()?;
+        }
+        Some(sum.normalize())
+    }
 }
 
-/// A bucket that no entry has a rate for is taken at the highest one of its kind: prompt or answer, text or anything.
-fn worst_sum(rates: &Rates, tokens: &Tokens) -> Option<Decimal> {
-    let highest = |wanted: &dyn Fn(Bucket) -> bool| {
+/// The highest rate of a bucket, or of its kind where it has none; nothing where all are zero.
+fn most(rates: &Rates, bucket: Bucket) -> Option<Decimal> {
+    let positive = |rate: &Decimal| *rate > Decimal::ZERO;
+    let of = |wanted: &dyn Fn(Bucket) -> bool| {
         let of = Bucket::ALL.into_iter().filter(|b| wanted(*b));
-        of.filter_map(|b| rates.get(b)).max().unwrap_or_default()
+        of.filter_map(|b| rates.get(b)).filter(positive).max()
     };
-    let text_in = highest(&|b| !b.is_output() && Bucket::TEXT.contains(&b));
-    let mut sum = Decimal::ZERO;
-    for (bucket, count) in tokens.iter().filter(|(_, count)| *count > 0) {
-        let rate = rates.get(bucket).unwrap_or_else(|| {
-            if bucket.is_output() {
-                highest(&Bucket::is_output)
-            } else if Bucket::TEXT.contains(&bucket) {
-                text_in
-            } else {
-                highest(&|b| !b.is_output())
-            }
-        });
-        let rate = mul_exact(rate, Decimal::new(1, 6)).ok()?;
-        sum = add_exact(sum, mul_bounded(Decimal::from(count), rate).ok()?).ok()?;
-    }
-    Some(sum.normalize())
+    let own = rates.get(bucket).filter(positive);
+    own.or_else(|| match (bucket.is_output(), Bucket::TEXT.contains(&bucket)) {
+        (true, _) => of(&Bucket::is_output),
+        (false, true) => of(&|b| !b.is_output() && Bucket::TEXT.contains(&b)),
+        (false, false) => of(&|b| !b.is_output()),
+    })
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 
 use super::meet::meet;
 use super::{Billed, Metered, Reported};
@@ -13,6 +14,7 @@ use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::{Calendar, Hour, Period};
 use crate::domain::spend::{Basis, SpendKey, Sums, TokenSums};
+use crate::engine::view::allowance::of_calls;
 use crate::engine::view::billed::{BilledDays, month};
 use crate::engine::view::fill::{is_purchase, is_usage};
 use crate::engine::view::names::Names;
@@ -31,6 +33,8 @@ pub(super) struct Sides {
     pub(super) use_rows: i64,
     /// Searches, fetches and executions that were metered.
     pub(super) requests: [i64; 4],
+    /// What of the fees of searches is in no sum, since they are free.
+    pub(super) free: Decimal,
     /// The model whose rates hold; empty: the one that the place names.
     pub(super) priced_as: Label,
     /// An account of the calls: the owner's map of names may ask for it.
@@ -56,11 +60,13 @@ impl Sides {
         for (sum, more) in [
             (&mut m.list, other.metered.list),
             (&mut m.contracted, other.metered.contracted),
+            (&mut m.worst_case, other.metered.worst_case),
             (&mut r.cost, other.reported.cost),
             (&mut r.computed, other.reported.computed),
             (&mut b.usage, other.billed.usage),
             (&mut b.credits, other.billed.credits),
             (&mut b.other, other.billed.other),
+            (&mut self.free, other.free),
         ] {
             *sum = add_exact(*sum, more)?;
         }
@@ -160,7 +166,14 @@ pub(super) fn gather(
             failed = failed.take().or_else(|| add(cell, terms, key, sums).err());
         }
     })?;
+    for (key, free) in ledger.free_searches(period)? {
+        let place = place(names.metered(&key), key.dimensions.get(Dimension::Model), key.hour);
+        if let Some(cell) = place.and_then(|place| cells.get_mut(&place)) {
+            cell.free = add_exact(cell.free, free.amount)?;
+        }
+    }
     if detail {
+        let free = of_calls(ledger, period)?;
         ledger.events(period, &mut |event, charge| {
             let key = crate::domain::spend::metered_key(event);
             if let Some(cost) = event.reported_cost
@@ -168,8 +181,9 @@ pub(super) fn gather(
             {
                 let cell = cells.entry(place).or_default();
                 cell.reported.calls += 1;
-                let sums = add_exact(cell.reported.cost, cost)
-                    .and_then(|sum| Ok((sum, add_exact(cell.reported.computed, charge.cost)?)));
+                let free = free.get(&event.id).map_or(Decimal::ZERO, |free| free.amount);
+                let computed = add_exact(charge.cost, -free).and_then(|net| add_exact(cell.reported.computed, net));
+                let sums = add_exact(cell.reported.cost, cost).and_then(|sum| Ok((sum, computed?)));
                 match sums {
                     Ok((cost, computed)) => (cell.reported.cost, cell.reported.computed) = (cost, computed),
                     Err(error) => failed = Some(error),
@@ -205,6 +219,7 @@ fn add(cell: &mut Sides, terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(
         }
         metered.calls += sums.events;
         metered.unpriced += sums.unpriced_events;
+        metered.worst_case = add_exact(metered.worst_case, sums.unpriced_worst_case)?;
         metered.tokens = plus(&metered.tokens, &sums.tokens);
         metered.list = add_exact(metered.list, sums.cost)?;
         metered.contracted = add_exact(metered.contracted, contracted)?;

@@ -186,5 +186,6 @@ fn fee(pricer: &dyn Pricer, day: Hour, provider: Label, model: Label, sides: &Si
         let amount = rate.checked_mul(Decimal::from(count)).ok_or(MoneyError::Overflow)?;
         all = add_exact(all, amount)?;
     }
-    Ok(all)
+    // What the cell has of them: without the searches that are free.
+    add_exact(all, -sides.free)
 }

@@ -25,6 +25,8 @@ pub struct Metered {
     pub calls: i64,
     /// Calls without a price; their cost is not in `list`.
     pub unpriced: i64,
+    /// The most that these may cost.
+    pub worst_case: Decimal,
     /// Their tokens.
     pub tokens: TokenSums,
     /// At list price.
@@ -89,6 +91,8 @@ pub struct Totals {
     pub calls: i64,
     /// Calls without a price.
     pub unpriced: i64,
+    /// The most that these may cost.
+    pub worst_case: Decimal,
     /// From the sources.
     pub reported: Reported,
     /// The bill's charges for use.
@@ -129,6 +133,7 @@ impl Totals {
             (&mut self.billed, other.billed),
             (&mut self.credits, other.credits),
             (&mut self.covered, other.covered),
+            (&mut self.worst_case, other.worst_case),
             (&mut self.reported.cost, other.reported.cost),
             (&mut self.reported.computed, other.reported.computed),
         ] {
@@ -191,6 +196,7 @@ pub fn reconcile(
             contracted: sides.metered.contracted,
             calls: sides.metered.calls,
             unpriced: sides.metered.unpriced,
+            worst_case: sides.metered.worst_case,
             reported: sides.reported,
             billed: sides.billed.usage,
             credits: sides.billed.credits,

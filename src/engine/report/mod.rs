@@ -18,6 +18,7 @@ use crate::domain::money::Currency;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, Sums};
 use crate::domain::usage::UsageEvent;
+use crate::engine::view::allowance::of_calls;
 use crate::ports::{Ledger, StoreError};
 
 /// What a report is asked for.
@@ -155,10 +156,16 @@ pub fn report(ledger: &mut dyn Ledger, query: ReportQuery) -> Result<Report, Sto
     })?;
     if query.by.contains(&Axis::Session) {
         for (period, is_previous) in [(query.period, false), (query.previous, true)] {
+            // The sums that calls are moved out of have free searches taken off.
+            let free = of_calls(ledger, period)?;
             visit_calls(ledger, period, &mut |event, charge| {
+                let mut charge = *charge;
+                if let Some(free) = free.get(&event.id) {
+                    charge.cost -= free.amount;
+                }
                 failed = failed
                     .take()
-                    .or_else(|| builder.move_call(event, charge, is_previous).err());
+                    .or_else(|| builder.move_call(event, &charge, is_previous).err());
             })?;
         }
     }

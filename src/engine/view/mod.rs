@@ -11,7 +11,7 @@
 //! - where it is asked for, the basis "billed, metered where late" has the bill's rows, and behind the last day that an account
 //!   has billed its metered rows, scaled by how the two compared last.
 
-mod allowance;
+pub mod allowance;
 pub mod billed;
 pub mod fill;
 pub mod names;
@@ -30,12 +30,12 @@ use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::{Hour, Period};
-use crate::domain::price::{AllowancePeriod, Books};
+use crate::domain::price::{AllowancePeriod, Books, FreeSearches};
 use crate::domain::spend::{Basis, Bill, KnownBill, Restatement, SpendKey, Sums};
 use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
-use allowance::{Allowances, is_searching};
+use allowance::{Allowances, is_searching, searching};
 use billed::{BilledDays, month};
 use fill::{Fill, is_purchase, is_usage};
 use names::Names;
@@ -108,36 +108,45 @@ impl View {
     /// Visits rows with searches, those that cost nothing taken off.
     fn less_free(
         &mut self,
-        mut waiting: Vec<(SpendKey, Sums)>,
+        waiting: Vec<(SpendKey, Sums)>,
         period: Period,
         visit: &mut dyn FnMut(&SpendKey, &Sums),
     ) -> Result<(), StoreError> {
+        for (key, mut sums, free) in self.free(waiting, period)? {
+            if let Some(free) = free {
+                sums.cost = add_exact(sums.cost, -free.amount)?;
+            }
+            visit(&key, &sums);
+        }
+        Ok(())
+    }
+
+    /// Which searches of these rows are free.
+    fn free(
+        &mut self,
+        mut waiting: Vec<(SpendKey, Sums)>,
+        period: Period,
+    ) -> Result<Vec<(SpendKey, Sums, Option<FreeSearches>)>, StoreError> {
         if waiting.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let books = self.books()?;
         let mut allowances = Allowances::new(&books);
         if waiting.iter().any(|(key, _)| allowances.of(key).is_some()) {
             // What was used before the period began, in the day or month around it.
             let before = Period::new(AllowancePeriod::Month.around(period.start).start, period.start);
-            let mut earlier: Vec<(SpendKey, Sums)> = Vec::new();
-            self.inner.spend(before, &mut |key, sums| {
-                if is_searching(key, sums) {
-                    earlier.push((*key, *sums));
-                }
-            })?;
+            let mut earlier = searching(self.inner.as_mut(), before)?;
             earlier.sort_by_key(|(key, _)| *key);
             for (key, sums) in &earlier {
                 allowances.take(key, sums)?;
             }
         }
         waiting.sort_by_key(|(key, _)| *key);
-        for (key, mut sums) in waiting {
+        let taken = waiting.into_iter().map(|(key, sums)| {
             let free = allowances.take(&key, &sums)?;
-            sums.cost = add_exact(sums.cost, -free)?;
-            visit(&key, &sums);
-        }
-        Ok(())
+            Ok((key, sums, free))
+        });
+        taken.collect()
     }
 
     /// The rows of a period with what is agreed.
@@ -284,25 +293,26 @@ impl Ledger for View {
         if self.fill.is_some() || !self.terms.is_empty() {
             return self.spend(period, visit);
         }
-        let mut searching = false;
+        let mut any = false;
         self.inner.spend_by(period, wanted, &mut |key, sums| {
             if is_searching(key, sums) {
-                searching = true;
+                any = true;
             } else {
                 visit(key, sums);
             }
         })?;
-        if !searching {
+        if !any {
             return Ok(());
         }
         // Which searches are free is decided among the rows as they are stored.
-        let mut waiting: Vec<(SpendKey, Sums)> = Vec::new();
-        self.inner.spend(period, &mut |key, sums| {
-            if is_searching(key, sums) {
-                waiting.push((*key, *sums));
-            }
-        })?;
+        let waiting = searching(self.inner.as_mut(), period)?;
         self.less_free(waiting, period, visit)
+    }
+
+    fn free_searches(&mut self, period: Period) -> Result<Vec<(SpendKey, FreeSearches)>, StoreError> {
+        let waiting = searching(self.inner.as_mut(), period)?;
+        let rows = self.free(waiting, period)?.into_iter();
+        Ok(rows.filter_map(|(key, _, free)| Some((key, free?))).collect())
     }
 
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {

@@ -1,0 +1,203 @@
+//! What to write so that calls without a price get one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::charge::UnpricedReason;
+use crate::domain::label::Label;
+use crate::domain::usage::Bucket;
+use crate::engine::missing::{Missing, Needs, Term};
+
+/// What is to be written for a model, whatever the reasons: a file has one entry for it.
+struct Wanted {
+    first: DateTime<Utc>,
+    needs: Needs,
+}
+
+/// Knows what to write for all calls without a price together.
+pub(super) struct Advisor {
+    wanted: BTreeMap<(Label, Label), Wanted>,
+    /// The files of prices that are there, with what is in them.
+    there: BTreeMap<String, String>,
+}
+
+/// What to do about calls without a price.
+pub(super) struct Advice {
+    /// In words.
+    pub say: &'static str,
+    /// Where to write something.
+    pub file: Option<String>,
+    /// What the file begins with; nothing where it is there already.
+    pub head: String,
+    /// What to write.
+    pub snippet: Option<String>,
+    /// What is there of it.
+    pub there: Option<&'static str>,
+}
+
+impl Advisor {
+    /// `folder` is where files of prices are.
+    pub fn of(found: &[Missing], folder: &Path) -> Self {
+        let mut wanted: BTreeMap<(Label, Label), Wanted> = BTreeMap::new();
+        let mut there = BTreeMap::new();
+        for m in found.iter().filter(|m| m.reason.is_some_and(is_written)) {
+            let slot = wanted.entry((m.provider, m.model)).or_insert_with(|| Wanted {
+                first: m.first,
+                needs: Needs::default(),
+            });
+            slot.first = slot.first.min(m.first);
+            slot.needs.add(&m.needs);
+            let name = overlay_name(m.provider.as_str());
+            if let Ok(text) = std::fs::read_to_string(folder.join(&name)) {
+                there.insert(name, text);
+            }
+        }
+        Advisor { wanted, there }
+    }
+
+    /// What to do about these.
+    pub fn advice(&self, m: &Missing) -> Advice {
+        let say = match m.reason {
+            Some(UnpricedReason::UnknownModel) => {
+                "no price book knows it; write its price, or map it: `[[price_map]]` with `model`, or `free = true` for your own machines"
+            }
+            Some(UnpricedReason::OpaqueName) => "only you know which model it stands for",
+            Some(UnpricedReason::NoPriceOnDate) => "the books have no price for that time; write the one that held",
+            Some(UnpricedReason::UnknownTier) => {
+                "the books have no rate for its tier, speed or geography; write all of its prices"
+            }
+            Some(UnpricedReason::NoRate) => {
+                "a kind of token, unit or request has no rate in the books; write all of its prices"
+            }
+            Some(UnpricedReason::ModelMissing) => {
+                "its records name no model: set it at the source (`defaults` of the `[[source]]`)"
+            }
+            Some(UnpricedReason::UsageIncomplete) => {
+                "its records do not say all that is paid for (tokens read from the cache; seconds, pictures, pages): no price would be honest"
+            }
+            Some(UnpricedReason::OutOfRange) => "its counts are absurd: look at the record",
+            None => "the calls' detail has expired: their sums stay unpriced, whatever the books say",
+        };
+        let mut advice = Advice {
+            say,
+            file: None,
+            head: String::new(),
+            snippet: None,
+            there: None,
+        };
+        if m.reason == Some(UnpricedReason::OpaqueName) {
+            advice.file = Some("finops.toml".to_owned());
+            advice.snippet = Some(map(m));
+        }
+        if let Some(wanted) = self
+            .wanted
+            .get(&(m.provider, m.model))
+            .filter(|_| m.reason.is_some_and(is_written))
+        {
+            let name = overlay_name(m.provider.as_str());
+            match self.there.get(&name) {
+                None => advice.head = format!("providers = [{}]\n", quoted(m.provider.as_str())),
+                Some(text) if text.contains(&format!("model = {}", quoted(m.model.as_str()))) => {
+                    advice.there = Some("the file has an entry of this model: add to that one what it lacks of this");
+                }
+                Some(_) => advice.there = Some("the file is there: add this to it"),
+            }
+            advice.file = Some(format!("policies/prices/{name}"));
+            advice.snippet = Some(overlay(m, wanted));
+        }
+        advice
+    }
+}
+
+/// Whether prices that are written down help.
+fn is_written(reason: UnpricedReason) -> bool {
+    matches!(
+        reason,
+        UnpricedReason::UnknownModel
+            | UnpricedReason::NoPriceOnDate
+            | UnpricedReason::UnknownTier
+            | UnpricedReason::NoRate
+    )
+}
+
+/// Text as a TOML string.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn map(m: &Missing) -> String {
+    format!(
+        "[[price_map]]\nprovider = {}\nname = {}\nmodel = \"\"     # the model's name in a price book: `finops price list`\n",
+        quoted(m.provider.as_str()),
+        quoted(m.model.as_str())
+    )
+}
+
+/// The file of a provider's own prices: a file has the prices of one.
+fn overlay_name(provider: &str) -> String {
+    let name = provider.chars().map(|c| match c.is_ascii_alphanumeric() {
+        true => c.to_ascii_lowercase(),
+        false => '-',
+    });
+    format!("own-{}.toml", name.collect::<String>())
+}
+
+/// The rates that such a model has: those of every model, those of Claude, and those of what its calls were made of. None where
+/// its calls have no tokens and are sold by the piece.
+fn rates(m: &Missing, needs: &Needs) -> String {
+    if !needs.kinds.contains(&true) && !needs.units.is_empty() {
+        return String::new();
+    }
+    let claude = m.model.as_str().to_ascii_lowercase().contains("claude");
+    let always = [Bucket::InputUncached, Bucket::CacheRead, Bucket::Output];
+    let has =
+        |bucket: Bucket, used: bool| used || always.contains(&bucket) || (claude && bucket == Bucket::CacheWrite5m);
+    let all = Bucket::ALL.into_iter().zip(needs.kinds);
+    let rates = all.filter(|&(bucket, used)| has(bucket, used)).map(|(bucket, _)| {
+        let name = if bucket == Bucket::InputUncached {
+            "input"
+        } else {
+            bucket.name()
+        };
+        format!("{name} = \"\"")
+    });
+    format!(
+        "rates = {{ {} }}     # USD per million tokens; leave out what does not exist\n",
+        rates.collect::<Vec<_>>().join(", ")
+    )
+}
+
+fn overlay(m: &Missing, wanted: &Wanted) -> String {
+    let needs = &wanted.needs;
+    let mut text = format!(
+        "[[entry]]\nmodel = {}\n[[entry.price]]\nfrom = {}\n{}",
+        quoted(m.model.as_str()),
+        quoted(&wanted.first.format("%Y-%m-%d").to_string()),
+        rates(m, needs),
+    );
+    for (term, name) in &needs.terms {
+        let name = quoted(name.as_str());
+        text += &match term {
+            Term::Tier => format!("tiers.{name} = {{ factor = \"\" }}     # or rates = {{ … }}\n"),
+            Term::Speed => format!("speeds.{name} = \"\"     # a factor on the token cost\n"),
+            Term::Geography => format!("geographies.{name} = \"\"     # a factor on the token cost\n"),
+        };
+    }
+    let fees = ["web_search_1000", "file_search_1000", "code_execution_1000"];
+    for (name, _) in fees.into_iter().zip(needs.fees).filter(|(_, due)| *due) {
+        text += &format!("{name} = \"\"     # USD per thousand\n");
+    }
+    if !needs.units.is_empty() {
+        let units = needs
+            .units
+            .iter()
+            .map(|key| format!("{} = \"\"", quoted(&key.to_string())));
+        text += &format!(
+            "units = {{ {} }}     # USD for one\n",
+            units.collect::<Vec<_>>().join(", ")
+        );
+    }
+    text
+}

@@ -1,0 +1,40 @@
+//! What sources say that their calls cost, against what the price books say.
+
+use rust_decimal::Decimal;
+
+use super::text::{clean, count, money};
+use super::{CliError, Context};
+use crate::domain::label::Label;
+use crate::domain::money::{Currency, Money};
+use crate::engine::reconcile::{Reconciliation, Totals};
+
+/// Below so many dollars a difference is no finding.
+const LEAST: Decimal = Decimal::ONE;
+
+/// What was found otherwise, and a line for each provider whose calls say of themselves that they cost something else.
+pub fn findings(
+    ctx: &Context<'_>,
+    found: &Reconciliation,
+    others: Option<Vec<String>>,
+) -> Result<Vec<String>, CliError> {
+    let tolerance = ctx.config.reconcile.tolerance().map_err(CliError::usage)?;
+    let line = |(name, totals): (&Label, &Totals)| {
+        let (told, computed) = (totals.reported.cost, totals.reported.computed);
+        let difference = (told - computed).abs();
+        let bound = computed.checked_mul(tolerance)?.checked_div(Decimal::ONE_HUNDRED)?;
+        if totals.reported.calls == 0 || difference <= bound || told.max(computed) < LEAST {
+            return None;
+        }
+        let usd = |amount| money(Money::new(amount, Currency::USD));
+        Some(format!(
+            "{}: calls with a cost of their own: {}, {} in all where {} was computed, more than {} % apart (`[reconcile] reported_tolerance`)",
+            clean(name.as_str()),
+            count(totals.reported.calls),
+            usd(told),
+            usd(computed),
+            tolerance.normalize()
+        ))
+    };
+    let others = others.into_iter().flatten();
+    Ok(others.chain(found.providers.iter().filter_map(line)).collect())
+}

@@ -1,0 +1,200 @@
+//! What changes of prices and books are told as.
+
+use crate::pricing_commands::{Home, text};
+use crate::support::{NOW, err};
+
+const MILLION: &str = "\"input_tokens\":1000000,\"output_tokens\":0";
+
+fn call(id: &str, at: &str, model: &str) -> String {
+    format!("{{\"id\":\"{id}\",\"ts\":\"{at}\",\"provider\":\"acme\",\"model\":\"{model}\",{MILLION}}}\n")
+}
+
+fn book(prices: &str) -> String {
+    format!("providers = [\"acme\"]\nversion = \"1\"\n[[entry]]\nmodel = \"a\"\n{prices}")
+}
+
+#[test]
+fn a_price_by_weekday_has_not_changed_because_another_weekday_is_compared() {
+    let weekend = "[[entry.price]]\nrates = { input = 2 }\n[[entry.price]]\nrates = { input = 1 }\nhours = { from = \"00:00\", to = \"00:00\", weekdays = [6, 7] }\n";
+    let usage: String = (2..23)
+        .map(|day| call(&format!("c{day}"), &format!("2026-11-{day:02}T02:00:00Z"), "a"))
+        .collect();
+    let home = Home::new("", &usage);
+    home.write("policies/prices/own.toml", &book(weekend));
+    // A Saturday against a Tuesday: 15 weekdays and 6 days of weekends.
+    let diff = home.json(&["price", "diff", "--since", "2026-11-21", "--all"]);
+    assert_eq!(
+        (&diff["cost_then_usd"], &diff["cost_now_usd"]),
+        (&"36".into(), &"36".into())
+    );
+    assert!(text(&home.run(&["price", "diff", "--since", "2026-11-21", "--now", NOW])).starts_with("no price change"));
+}
+
+#[test]
+fn what_had_no_price_then_is_said_beside_the_total() {
+    let home = Home::new("", &call("1", "2026-11-20T02:00:00Z", "a"));
+    home.write(
+        "policies/prices/own.toml",
+        &book("[[entry.price]]\nfrom = \"2026-11-15\"\nrates = { input = 1 }\n"),
+    );
+    let told = text(&home.run(&["price", "diff", "--since", "2026-11-10", "--now", NOW]));
+    assert!(
+        told.contains("1 call had no price then") && told.contains("0 and 1 unpriced (at most"),
+        "{told}"
+    );
+}
+
+#[test]
+fn another_version_of_a_book_is_told_before_it_prices_and_no_price_is_lost_silently() {
+    let map = |rate: &str| {
+        format!(
+            "{{\"acme/one\":{{\"litellm_provider\":\"acme\",\"mode\":\"chat\",\"input_cost_per_token\":{rate},\"output_cost_per_token\":{rate}}}}}"
+        )
+    };
+    let home = Home::new("", "");
+    home.write(
+        "finops.toml",
+        "[store]\nurl = \"sqlite:x.db\"\n[[source]]\nname = \"u\"\npaths = [\"u/*\"]\n[[price_book]]\nname = \"m\"\nkind = \"litellm\"\npath = \"map.json\"\n",
+    );
+    home.write("map.json", &map("1e-05"));
+    home.write("u/a.jsonl", &call("1", "2026-11-20T01:00:00Z", "one"));
+    let run = || home.run(&["run", "--now", NOW, "--strict"]);
+    for _ in 0..2 {
+        let same = run();
+        assert!(
+            same.status.success() && !err(&same).contains("price book"),
+            "{}",
+            err(&same)
+        );
+    }
+    home.write("map.json", &map("0"));
+    let other = run();
+    assert_eq!(other.status.code(), Some(1));
+    assert!(
+        err(&other).contains("price book `m` is not as in the run before. Of 1 call that it priced in the last 62 days, 1 would cost nothing now"),
+        "{}",
+        err(&other)
+    );
+    assert!(run().status.success(), "it is told once");
+}
+
+#[test]
+fn restatements_can_be_read() {
+    let home = Home::new("", &call("1", "2026-11-20T01:00:00Z", "a"));
+    assert!(text(&home.run(&["reprice", "--list"])).contains("nothing was restated"));
+    home.write(
+        "policies/prices/own.toml",
+        &book("[[entry.price]]\nrates = { input = 3 }\n"),
+    );
+    let done = home.json(&["reprice", "--from", "2026-11-01"]);
+    assert_eq!(done["restatements"][0]["day"], "2026-11-20");
+    let list = home.json(&["reprice", "--list"])["restatements"].clone();
+    assert_eq!(
+        (
+            &list[0]["day"],
+            &list[0]["before"],
+            &list[0]["after"],
+            &list[0]["cause"]
+        ),
+        (&"2026-11-20".into(), &"0".into(), &"3".into(), &"priced anew".into())
+    );
+    assert_eq!(
+        home.json(&["reprice", "--list", "--from", "2026-11-21"])["restatements"],
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn what_is_outside_the_period_has_not_expired() {
+    let usage: String = ["10", "50"]
+        .iter()
+        .flat_map(|m| ["a", "nope"].map(|model| call(&format!("{model}{m}"), &format!("2026-11-20T10:{m}:00Z"), model)))
+        .collect();
+    let home = Home::new("", "");
+    home.write(
+        "policies/prices/own.toml",
+        &book("[[entry.price]]\nrates = { input = 3 }\n"),
+    );
+    home.write("usage.jsonl", &usage);
+    assert!(home.run(&["record", "usage.jsonl", "--now", NOW]).status.success());
+    let half = "2026-11-20T10:30:00Z";
+    for args in [
+        ["--from", "2026-11-20", "--to", half],
+        ["--from", half, "--to", "2026-11-21"],
+    ] {
+        let missing = home.json(&[&["price", "missing"][..], &args].concat())["missing"].clone();
+        let missing = missing.as_array().unwrap();
+        assert_eq!((missing.len(), &missing[0]["calls"]), (1, &1.into()), "{missing:?}");
+        let left = home.json(&[&["reprice", "--dry-run"][..], &args].concat())["left_out"].clone();
+        assert_eq!(left["calls"], 0, "{args:?}");
+    }
+}
+
+#[test]
+fn an_unpriced_model_is_no_zero_in_markdown() {
+    let home = Home::new("", &call("1", "2026-11-20T01:00:00Z", "nope"));
+    let told = text(&home.run(&["report", "--from", "2026-11-01", "--format", "markdown", "--now", NOW]));
+    assert!(
+        !told.contains("$0.00") && told.contains("| unpriced | 1 |") && told.contains("at most $"),
+        "{told}"
+    );
+    let told = text(&home.run(&["reconcile", "--period", "2026-11", "--now", NOW]));
+    assert!(told.contains("calls without a price: 1, at most $"), "{told}");
+}
+
+#[test]
+fn a_call_is_told_with_the_budgets_that_count_it_on_other_bases() {
+    let contract = "[[contract]]\nname = \"edp\"\nprovider = \"openai\"\ndiscount = \"10 %\"\n";
+    let usage =
+        r#"{"id":"1","ts":"2026-11-10T10:00:00Z","provider":"openai","model":"gpt-4o","output_tokens":1000000}"#;
+    let home = Home::new(contract, usage);
+    let bases = ["metered", "effective", "billed, metered where late", "billed"];
+    let budgets: String = bases
+        .iter()
+        .map(|basis| {
+            format!("[[budget]]\nname = \"{basis}\"\namount = \"150 USD\"\nperiod = \"month\"\nbasis = \"{basis}\"\n")
+        })
+        .collect();
+    home.write("policies/budgets/b.toml", &budgets);
+    let id = home.json(&["explain", "--top", "1"])["calls"][0]["id"].clone();
+    let told = home.json(&["explain", id.as_str().unwrap()])["budgets"].clone();
+    let mut told: Vec<String> = told
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|b| {
+            format!(
+                "{}: {}",
+                b["budget"].as_str().unwrap(),
+                b["of_this_call"].as_str().unwrap()
+            )
+        })
+        .collect();
+    told.sort();
+    assert_eq!(told, ["billed, metered where late: 10", "effective: 9", "metered: 10"]);
+}
+
+#[test]
+fn a_cost_that_sources_tell_otherwise_is_a_finding() {
+    let usage = call("1", "2026-11-20T01:00:00Z", "a").replace("}", ",\"cost_usd\":\"3.5\"}");
+    let home = Home::new("", "");
+    home.write(
+        "policies/prices/own.toml",
+        &book("[[entry.price]]\nrates = { input = 3 }\n"),
+    );
+    home.write("usage.jsonl", &usage);
+    assert!(home.run(&["record", "usage.jsonl", "--now", NOW]).status.success());
+    let reconcile = || home.run(&["reconcile", "--period", "2026-11", "--now", NOW]);
+    let told = reconcile();
+    assert_eq!(told.status.code(), Some(1));
+    assert!(
+        err(&told).contains("finding: acme: calls with a cost of their own: 1, $3.50"),
+        "{}",
+        err(&told)
+    );
+    home.write(
+        "finops.toml",
+        "[store]\nurl = \"sqlite:x.db\"\n[reconcile]\nreported_tolerance = \"20 %\"\n",
+    );
+    assert!(reconcile().status.success());
+}
