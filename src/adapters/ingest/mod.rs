@@ -153,9 +153,7 @@ impl Server {
                     if stopped.is_some() && failing.is_some() {
                         continue;
                     }
-                    let recorded = batch(jobs, recorder, &mut served);
-                    let failed = (!recorded).then(Instant::now);
-                    *self.desk.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+                    batch(jobs, recorder, &mut served, &self.desk.failed);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
@@ -175,14 +173,16 @@ impl Server {
     }
 }
 
-/// Has bodies recorded and answers them; whether they were.
-fn batch(jobs: Vec<Job>, recorder: &mut dyn Recorder, served: &mut Served) -> bool {
+/// Has bodies recorded and answers them. When that failed is known before anybody is answered.
+fn batch(jobs: Vec<Job>, recorder: &mut dyn Recorder, served: &mut Served, failed: &Mutex<Option<Instant>>) {
     let (mut posts, mut answers) = (Vec::new(), Vec::new());
     for job in jobs {
         posts.push(job.post);
         answers.push((job.answer, job.taken));
     }
-    match recorder.record(posts) {
+    let recorded = recorder.record(posts);
+    *failed.lock().unwrap_or_else(PoisonError::into_inner) = recorded.is_err().then(Instant::now);
+    match recorded {
         Ok(outcomes) => {
             let mut outcomes = outcomes.into_iter();
             for (answer, taken) in answers {
@@ -193,13 +193,11 @@ fn batch(jobs: Vec<Job>, recorder: &mut dyn Recorder, served: &mut Served) -> bo
                 drop(taken);
                 let _ = answer.send(Ok(outcome));
             }
-            true
         }
         Err(cause) => {
             for (answer, _) in answers {
                 let _ = answer.send(Err(cause.clone()));
             }
-            false
         }
     }
 }
