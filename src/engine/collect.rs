@@ -261,7 +261,7 @@ impl Collector<'_, '_> {
 impl Sink for Collector<'_, '_> {
     fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError> {
         self.events.extend_from(events, self.source);
-        if self.events.is_full() { self.flush() } else { Ok(()) }
+        if self.events.is_enough() { self.flush() } else { Ok(()) }
     }
 
     fn batch(&mut self, events: &mut EventBatch, checkpoints: Vec<(String, Checkpoint)>) -> Result<(), StoreError> {

@@ -25,9 +25,9 @@ const MANY_BYTES: u64 = 32 << 20;
 /// Threads that read. One more would wait: two already record half of the time.
 const READERS: usize = 2;
 /// Calls of which it is worth it to record them, when no other thread does.
-const ENOUGH: usize = EventBatch::FULL / 4 * 3;
+const ENOUGH: usize = EventBatch::ENOUGH / 4 * 3;
 /// The same towards the end, where the other thread has little left to do meanwhile.
-const FEW: usize = EventBatch::FULL / 4;
+const FEW: usize = EventBatch::ENOUGH / 4;
 /// Bytes of a call in a log, as an estimate of how much is left.
 const BYTES_PER_CALL: u64 = 700;
 /// Rejections that are held back until it is this thread's turn.

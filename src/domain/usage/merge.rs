@@ -106,8 +106,10 @@ pub struct EventBatch {
 }
 
 impl EventBatch {
-    /// Calls that are recorded at once: 21 MB of memory, held twice (being filled, being recorded); a kill loses at most this much work.
-    pub const FULL: usize = 81_920;
+    /// Calls that are recorded at once: 21 MB of memory, held twice (being filled, being recorded).
+    pub const ENOUGH: usize = 81_920;
+    /// Calls of a batch that nobody could record so far; a kill loses at most this much work.
+    pub const FULL: usize = Self::ENOUGH / 5 * 6;
 
     /// Adds an observation.
     pub fn push(&mut self, observation: &UsageEvent) {
@@ -179,7 +181,13 @@ impl EventBatch {
         }
     }
 
-    /// Whether it is time to record it.
+    /// Whether it is worth it to record it.
+    #[must_use]
+    pub fn is_enough(&self) -> bool {
+        self.events.len() >= Self::ENOUGH
+    }
+
+    /// Whether it has to be recorded.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.events.len() >= Self::FULL
