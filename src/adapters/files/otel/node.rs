@@ -187,6 +187,8 @@ pub(super) struct Priced {
     pub lent: Lent,
     /// Its tokens, where it tells of caches.
     pub split: Option<Box<Split>>,
+    /// Whether it was priced in an earlier run, so that the ledger has it.
+    pub recorded: bool,
 }
 
 /// What is known of a span.

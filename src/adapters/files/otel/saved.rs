@@ -101,6 +101,7 @@ impl Node {
                 by_what: by_ordinal(flags >> 6, Below::Apart),
                 lent,
                 split,
+                recorded: true,
             })
         };
         let below = match flags & 1 {

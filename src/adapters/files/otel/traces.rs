@@ -61,6 +61,8 @@ pub(in super::super) struct TakenBack {
     calls: (Call, Call),
     lent: Lent,
     split: Option<Box<Split>>,
+    /// Whether the ledger has it, whatever became of what was read of it in this run.
+    recorded: bool,
 }
 
 /// How far back a call is looked for among those that were not handed over yet.
@@ -70,9 +72,12 @@ impl Found {
     /// Yields it.
     pub fn tell(self, out: &mut Output) {
         for back in self.taken_back {
-            if !back.replace(&mut out.events) {
+            let replaced = back.replace(&mut out.events);
+            if !replaced || back.recorded {
                 out.excluded_once.push(("parent_spans", back.nothing.id));
                 out.events.push(back.nothing);
+            }
+            if !replaced {
                 out.events.extend(back.lend());
             }
         }
@@ -143,8 +148,14 @@ impl Traces {
         node.parent = parent;
         let (below, by) = (node.below, node.by);
         let view = below >= own && what.is_like(by);
+        let before = node.priced.as_ref().map(|priced| priced.call);
+        let recorded = node.priced.as_ref().is_some_and(|priced| priced.recorded);
         let (mut event, mut lent) = (*call, Lent::No);
-        if let Some(told) = told.filter(|_| !view) {
+        if let Some(of) = before.filter(|of| !view && of.id != call.id && what.is_same(*of)) {
+            // It was told before as another observation of that one, and comes again.
+            what.observe(&mut event, of);
+            what.id = of.id;
+        } else if let Some(told) = told.filter(|_| !view) {
             let nodes = &self.nodes;
             let above = |known| ancestors(nodes, parent).any(|above| above == known);
             match self.twins.meet(key, call, told, above) {
@@ -167,6 +178,7 @@ impl Traces {
                 by_what: own,
                 lent,
                 split: Split::of(call),
+                recorded,
             })
         };
         let node = self.node(key);
@@ -247,6 +259,7 @@ impl Traces {
                 found.taken_back.push(TakenBack {
                     nothing,
                     calls: (priced.call, by),
+                    recorded: priced.recorded,
                     lent: priced.lent,
                     split: priced.split,
                 });
@@ -307,6 +320,7 @@ impl Traces {
                         by_what: Below::Apart,
                         lent: Lent::No,
                         split: Split::of(&event),
+                        recorded: false,
                     });
                 }
                 event
