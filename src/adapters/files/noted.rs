@@ -20,6 +20,7 @@ impl Run<'_> {
     pub fn begin_file(&mut self) {
         self.refused_before = self.refused;
         self.understood = false;
+        self.gave = false;
         self.waits_for_ends = false;
         self.context.refused_until = None;
     }
@@ -27,6 +28,7 @@ impl Run<'_> {
     /// Notes what was refused of the file at hand.
     pub fn note(&self, position: &mut Position) {
         position.refused |= self.refused > self.refused_before;
+        position.gave |= self.gave;
         let until = [position.until, self.context.refused_until];
         position.until = until.into_iter().flatten().min();
     }

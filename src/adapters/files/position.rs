@@ -46,9 +46,12 @@ pub(super) struct Position {
     /// Digest of these bytes, which end in the last record that was read.
     #[serde(default)]
     pub tail: String,
-    /// Digest of what the file was read as.
+    /// Digest of what the file was read as; empty where an earlier version read it.
     #[serde(default)]
     pub read_as: String,
+    /// Whether a call was recorded of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gave: bool,
     /// Whether a record was refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refused: bool,
@@ -102,11 +105,16 @@ impl Position {
         self.size == metadata.len() && self.modified == modified(metadata) && self.is_of(as_now)
     }
 
-    /// Whether what was read here would be read alike now.
+    /// Whether what was read here stays. What calls are told apart by may depend on the settings: where some were recorded, reading anew
+    /// in another way could count them twice.
     fn is_of(&self, as_now: &ReadAs) -> bool {
         let refused = self.refused && as_now.refused_ones;
         let over = self.until.is_some_and(|until| until <= as_now.latest.timestamp());
-        self.read_as == as_now.read_as && !refused && !over
+        let alike = match self.read_as.as_str() {
+            "" => as_now.format.is_none_or(|format| format.name() == self.format),
+            read_as => self.gave || read_as == as_now.read_as,
+        };
+        alike && !refused && !over
     }
 
     /// Takes up reading of a file that begins with `head` and is so long: answers the bytes behind which it goes on, if all that was read
@@ -124,7 +132,8 @@ impl Position {
         let mut behind = Vec::with_capacity(kept);
         file.seek(SeekFrom::Start(self.offset - kept as u64))?;
         Read::by_ref(file).take(kept as u64).read_to_end(&mut behind)?;
-        if self.offset <= self.head_len as u64 {
+        // An earlier version noted its front alone.
+        if self.offset <= self.head_len as u64 || self.read_as.is_empty() {
             return Ok(Some(behind));
         }
         let from = behind.len().checked_sub(self.tail_len).filter(|_| self.tail_len > 0);
@@ -157,6 +166,7 @@ impl Position {
 /// How files are read now.
 pub(super) struct ReadAs {
     read_as: String,
+    format: Option<FileFormat>,
     latest: DateTime<Utc>,
     /// Whether files of which a record was refused are read anew, so that it is told again.
     refused_ones: bool,
@@ -172,6 +182,7 @@ impl ReadAs {
         read_as.truncate(16);
         ReadAs {
             read_as,
+            format: options.format,
             latest: options.latest,
             refused_ones,
         }

@@ -123,6 +123,8 @@ pub(super) struct Run<'a> {
     pub refused_before: u64,
     /// Whether anything was understood of the file at hand.
     pub understood: bool,
+    /// Whether a call was read of it.
+    pub gave: bool,
     /// Whether a last row without an end may still be written.
     pub waits_for_ends: bool,
     pub shared: Shared,
@@ -157,6 +159,7 @@ impl<'a> Run<'a> {
             refused: 0,
             refused_before: 0,
             understood: false,
+            gave: false,
             waits_for_ends: false,
             shared,
             no_spend: NoSpend::default(),

@@ -80,6 +80,7 @@ impl Run<'_> {
     pub fn hand_over(&mut self) -> Result<u64, Stop> {
         self.understood |= self.out.held() > 0;
         let count = self.out.events.len() as u64;
+        self.gave |= count > 0;
         let streams = &mut self.no_spend.streams;
         streams.extend(self.out.unended.drain(..));
         if !streams.is_empty() {

@@ -81,15 +81,32 @@ fn of_a_file_that_grows_only_what_is_new_is_read() {
         assert_eq!(read(base, None, &mut kept), (0, 0), "part {at}");
     }
     assert_eq!((kept.calls.len(), kept.observed), (505, 505));
-    // What an earlier version has kept is read anew, once, and counts once.
+    // What an earlier version has kept stands: only what is new is read.
     for at in kept.checkpoints.values_mut() {
         let mut known: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&at.0).unwrap();
-        known.retain(|key, _| !["tail", "tail_len", "read_as"].contains(&key.as_str()));
+        known.retain(|key, _| !["tail", "tail_len", "read_as", "gave"].contains(&key.as_str()));
         *at = Checkpoint(serde_json::to_vec(&known).unwrap());
     }
-    assert_eq!(read(base, None, &mut kept).0, text.len() as u64);
     assert_eq!(read(base, None, &mut kept), (0, 0));
-    assert_eq!((kept.calls.len(), kept.observed), (505, 1010));
+    let more = calls(503..504);
+    text.push_str(&more);
+    fs::write(&log, &text).unwrap();
+    assert_eq!(read(base, None, &mut kept).0, more.len() as u64);
+    assert_eq!((kept.calls.len(), kept.observed), (506, 506));
+}
+
+/// What calls are told apart by may depend on how they are read: where some were recorded, another kind would count them twice.
+#[test]
+fn what_calls_were_recorded_of_is_not_read_as_something_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path();
+    let both = r#"{"id":"i","request_id":"r","call_type":"completion","startTime":"2026-09-01T00:01:00Z","endTime":"2026-09-01T00:01:01Z","timestamp":"2026-09-01T00:01:00Z","model":"gpt-4o","custom_llm_provider":"openai","spend":0.1,"total_tokens":30,"prompt_tokens":10,"completion_tokens":20,"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}"#;
+    fs::write(base.join("a.jsonl"), format!("{both}\n")).unwrap();
+    let mut kept = Kept::default();
+    read(base, Some(FileFormat::Body), &mut kept);
+    assert_eq!(kept.calls.len(), 1);
+    assert_eq!(read(base, Some(FileFormat::Litellm), &mut kept), (0, 0));
+    assert_eq!(kept.calls.len(), 1);
 }
 
 #[test]
