@@ -717,14 +717,11 @@ fn calls_that_claude_code_traces_count_with_what_was_cached() {
     assert_eq!((call.session.as_str(), call.provider().as_str()), ("s1", "anthropic"));
     let told: Vec<&String> = kept.warnings.keys().collect();
     assert!(told.len() == 1 && told[0].contains("session logs"), "{told:?}");
-    // Another program's words of that name mean what nobody knows; and one that says whom it asked and no more is a gap.
+    // Another program's words of that name mean what nobody knows; and a span that says whom it asked and no more may surround the call.
     for silent in [request(&[span("b7", "", &texts, &counts)]), text(&[])] {
         let kept = read_text("a.jsonl", silent);
-        assert_eq!(
-            (kept.calls.len(), kept.excluded.get("calls_without_usage")),
-            (0, Some(&1))
-        );
-        assert_eq!(kept.warnings.len(), 1, "{:?}", kept.warnings);
+        assert_eq!((kept.calls.len(), kept.excluded.len()), (0, 0));
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
     }
 }
 

@@ -195,8 +195,6 @@ impl Attributes<'_> {
             }
             // Emitters of the first conventions named no operation.
             "" if self.has_usage() && gen_ai => Role::Call,
-            // It says whom it asked and nothing of what that took.
-            "" if gen_ai && self.models().next().is_some() && self.marked.is_null() && !self.is_apart() => Role::Call,
             _ if self.has_usage() => Role::Unknown,
             _ => Role::Other,
         }
