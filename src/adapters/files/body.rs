@@ -51,7 +51,7 @@ impl LineFormat for Body {
 
 fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
     let record = Record::parse(text).map_err(|e| Fault::json(&e))?;
-    let shape = record.usage.as_ref().and_then(Usage::shape);
+    let shape = record.shape();
     let gemini = record.usage_metadata.as_ref().filter(|m| m.is_usage());
     let mut units = Label::EMPTY;
     if shape.is_none() && gemini.is_none() {
@@ -76,14 +76,7 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
         return Ok(());
     }
     let at = instant(&record, outer, context, out)?;
-    let models = [
-        &record.model,
-        &record.model_version,
-        &record.python_model,
-        &record.model_id,
-    ];
-    let model = models.into_iter().find(|m| !m.is_null()).unwrap_or(&Scalar::Null);
-    let model = context.label(model, "model")?;
+    let model = context.label(record.model(), "model")?;
     let provider = match outer.cloud {
         "" => provider(&record, shape, model.as_str()),
         cloud => cloud,
@@ -217,7 +210,7 @@ fn provider(record: &Record<'_>, shape: Option<Shape>, model: &str) -> &'static 
         "azure"
     } else if record.x_groq.is_some() {
         "groq"
-    } else if usage.is_some_and(Usage::is_of_codex) {
+    } else if model.is_empty() && usage.is_some_and(Usage::is_of_codex) {
         "openai"
     } else {
         seller::by_model(model)
@@ -257,7 +250,7 @@ pub fn read_body(text: &str) -> Result<Option<(Tokens, Requests)>, String> {
     let mut out = Output::default();
     let told = |fault: Fault| format!("{}: {}", fault.field.unwrap_or_default(), fault.reason);
     if let Some(usage) = &record.usage
-        && let Some(shape) = usage.shape()
+        && let Some(shape) = record.shape()
     {
         let provider = provider(&record, Some(shape), record.model.str());
         let tokens = usage

@@ -209,7 +209,7 @@ fn collect(path: &Path, search: &mut Search) {
                 if entry.file_type().is_file() && !is_body(entry.path()) {
                     match usable(entry.path()) {
                         true => search.add(path, false),
-                        false => search.passed += 1,
+                        false => search.passed += u64::from(may_be_usage(entry.path())),
                     }
                 }
             }
@@ -224,6 +224,20 @@ fn is_body(path: &Path) -> bool {
     parts.any(|part| part == "BedrockModelInvocationLogs") && parts.rev().nth(1).is_some_and(|folder| folder == "data")
 }
 
+/// Whether a file that is passed over may be meant. What is hidden, and what only lists a delivery, is not.
+fn may_be_usage(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .map(|n| n.to_string_lossy().to_ascii_lowercase())
+        .unwrap_or_default();
+    !name.starts_with('.') && !is_manifest(&name)
+}
+
+/// Whether it is the name of what lists a delivery.
+fn is_manifest(name: &str) -> bool {
+    name == "manifest.json" || name.ends_with("-manifest.json")
+}
+
 /// Endings under which usage is found in folders.
 fn usable(path: &Path) -> bool {
     let name = path
@@ -231,7 +245,7 @@ fn usable(path: &Path) -> bool {
         .map(|n| n.to_string_lossy().to_ascii_lowercase())
         .unwrap_or_default();
     // Of a delivery: it holds no usage.
-    if name == "manifest.json" || name.ends_with("-manifest.json") {
+    if is_manifest(&name) {
         return false;
     }
     let name = unpacked(&name);

@@ -358,7 +358,8 @@ impl UsageSource for FileSource {
                 ..Progress::default()
             });
         }
-        if search.is_empty() && search.passed > 0 {
+        // At the usual places tools keep notes of their own.
+        if search.is_empty() && search.passed > 0 && self.places().is_empty() {
             sink.warn(
                 "files in folders, with names that end in none of .jsonl, .ndjson, .json, .csv and .parquet (also packed): name them, or give \
                  a pattern",

@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use memchr::memmem;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::discover::Found;
 use super::position::Position;
@@ -58,7 +61,7 @@ impl Run<'_> {
         if self.understood || self.refused > self.refused_before {
             return;
         }
-        let about = match looks_like(found) {
+        let about = match looks_like(found, kind) {
             Ok(Some(other)) if other != kind => {
                 format!("files hold no record of the kind `{kind}`, and look like `{other}`")
             }
@@ -73,15 +76,32 @@ impl Run<'_> {
     }
 }
 
-/// What a file looks like; of one that is empty, what it is not.
-fn looks_like(found: &Found) -> io::Result<Option<FileFormat>> {
+/// What a file looks like that should be of a kind. Of one that holds no record nothing can be told: it fails.
+fn looks_like(found: &Found, kind: FileFormat) -> io::Result<Option<FileFormat>> {
     let (input, _) = unpack(Box::new(File::open(&found.path)?))?;
     let mut records = Records::new(input, 0, 0);
     records.skip_mark()?;
     records.skip_zeros()?;
     let front = records.peek(DETECT_BYTES)?;
-    if front.iter().all(u8::is_ascii_whitespace) {
+    if front.iter().all(u8::is_ascii_whitespace) || is_empty_answer(front) {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(recognise(front, framing(front)))
+    let looks = recognise(front, framing(front));
+    // Around calls there may be pages of nothing but spans.
+    let spans = looks.is_none() && kind == FileFormat::Langfuse && memmem::find(front, b"\"traceId\"").is_some();
+    Ok(if spans { Some(kind) } else { looks })
+}
+
+/// Whether a text is an empty list, or one or more pages without a record: what an interface answers where nothing was used.
+fn is_empty_answer(text: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Page {
+        #[serde(alias = "observations", alias = "results")]
+        data: [IgnoredAny; 0],
+    }
+    if serde_json::from_slice::<[IgnoredAny; 0]>(text).is_ok() {
+        return true;
+    }
+    let mut pages = serde_json::Deserializer::from_slice(text).into_iter::<Page>();
+    pages.all(|page| page.is_ok_and(|page| page.data.is_empty()))
 }

@@ -333,7 +333,7 @@ impl<'a> Run<'a> {
         }
         self.hand_over()?;
         if let Some(position) = position {
-            position.reach(&records.behind(records.offset, records.newlines), reader.save());
+            position.reach(&records.end(), reader.save());
         }
         Ok(())
     }

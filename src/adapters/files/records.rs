@@ -1,10 +1,14 @@
 //! Cuts a stream of bytes into records with one reused buffer: lines, or JSON values that may span lines.
 
+mod scan;
+
 use std::io::{self, Read};
 
 use memchr::{memchr, memchr_iter};
 
 use crate::ports::Rejection;
+
+use self::scan::Scan;
 
 /// Longest record that is kept in memory. Longer ones (images in base64) are passed over, so memory stays bounded.
 pub(super) const RECORD_LIMIT: usize = 64 << 20;
@@ -48,6 +52,8 @@ pub(super) struct Records<R> {
     eof: bool,
     /// Whether zero bytes before a record were passed over.
     zeros: bool,
+    /// Where zero bytes began behind which nothing was read so far, with what stood before them.
+    before_zeros: Option<(u64, Vec<u8>)>,
     /// The last byte that was read.
     last: u8,
     /// What went wrong while more was read ahead.
@@ -77,6 +83,7 @@ impl<R: Read> Records<R> {
             end: 0,
             eof: false,
             zeros: false,
+            before_zeros: None,
             last: b'\n',
             failed: None,
             offset,
@@ -104,6 +111,18 @@ impl<R: Read> Records<R> {
         }
     }
 
+    /// How far the stream was read to its end. Zero bytes there are room that a writer has set aside: what he writes into it is still to come.
+    pub fn end(&self) -> Behind<'_> {
+        match &self.before_zeros {
+            Some((offset, bytes)) => Behind {
+                offset: *offset,
+                newlines: self.newlines,
+                bytes,
+            },
+            None => self.behind(self.offset, self.newlines),
+        }
+    }
+
     /// Whether zero bytes were passed over since this was asked last.
     pub fn passed_zeros(&mut self) -> bool {
         std::mem::take(&mut self.zeros)
@@ -111,10 +130,15 @@ impl<R: Read> Records<R> {
 
     /// Passes over zero bytes: who goes on at his old place in a file that was emptied leaves them, and a machine that lost power.
     pub fn skip_zeros(&mut self) -> io::Result<()> {
+        let before = self.behind(self.offset, self.newlines);
+        self.before_zeros = Some((before.offset, before.bytes.to_vec()));
         loop {
             let count = self.ahead().iter().take_while(|byte| **byte == 0).count();
             self.zeros |= count > 0;
             self.consume(count);
+            if self.start < self.end {
+                self.before_zeros = None;
+            }
             if self.start < self.end || self.eof {
                 return Ok(());
             }
@@ -342,42 +366,6 @@ impl<R: Read> Records<R> {
             }
             self.fill()?;
         }
-    }
-}
-
-/// Where a scan through JSON text stands; brackets inside of texts do not count.
-#[derive(Default)]
-struct Scan {
-    depth: u64,
-    in_text: bool,
-    escaped: bool,
-}
-
-impl Scan {
-    fn end_of_value(&mut self, bytes: &[u8]) -> Option<usize> {
-        for (at, byte) in bytes.iter().enumerate() {
-            if self.in_text {
-                match byte {
-                    _ if self.escaped => self.escaped = false,
-                    b'\\' => self.escaped = true,
-                    b'"' => self.in_text = false,
-                    _ => {}
-                }
-                continue;
-            }
-            match byte {
-                b'"' => self.in_text = true,
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 0 {
-                        return Some(at + 1);
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
     }
 }
 

@@ -177,6 +177,15 @@ impl<'a> Usage<'a> {
         }
     }
 
+    /// The same, where it is known whether the answer may be Claude's: all others' totals come with an input that includes what caches hold.
+    pub fn shape_of(&self, claude: bool) -> Option<Shape> {
+        let with_total = !claude && !self.total_tokens.is_null();
+        self.shape().map(|shape| match shape {
+            Shape::Messages if with_total => Shape::Responses,
+            Shape::Chat | Shape::Responses | Shape::Messages | Shape::Converse | Shape::Cohere => shape,
+        })
+    }
+
     /// Whether it is that of a turn of Codex, which tells no model.
     pub fn is_of_codex(&self) -> bool {
         !self.cached_input_tokens.is_null()

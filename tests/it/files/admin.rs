@@ -286,6 +286,20 @@ fn rows_of_anthropics_analytics_are_told_apart_by_all_that_they_are_grouped_by()
         .map(|row| row.replace(r#""requests":3"#, r#""requests":4"#));
     let kept = read_text("a.jsonl", [page(&products.clone()), page(&again)].join("\n"));
     assert_eq!(kept.calls.len(), 3);
+    // As databases write numbers: what is told again, with other counts, replaces what was told before.
+    let told = |counts: &str| {
+        page(&[format!(
+            r#"{{"output_tokens":"1000","model":"claude-sonnet-4-6",{counts}}}"#
+        )])
+    };
+    let first =
+        r#""uncached_input_tokens":"1000","requests":"3","list_amount":"1.25","read_at":"2026-10-21T01:00:00Z""#;
+    let second =
+        r#""uncached_input_tokens":"2000","requests":"4","list_amount":"1.5e1","read_at":"2026-10-21T02:00:00Z""#;
+    let kept = read_text("a.jsonl", [told(first), told(second)].join("\n"));
+    assert_eq!((kept.calls.len(), kept.totals()[0]), (1, 2000));
+    let ids = [r#""organization_id":"7""#, r#""organization_id":"8""#].map(told);
+    assert_eq!(read_text("a.jsonl", ids.join("\n")).calls.len(), 2);
 
     let grouped = [row(r#""rbac_group_id":"rbac_group_1""#), row(r#""rbac_group_id":null"#)];
     let kept = read_text("a.json", page(&grouped));

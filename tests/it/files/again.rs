@@ -307,6 +307,58 @@ fn zero_bytes_before_a_record_are_no_part_of_it() {
     assert_eq!(read(base, None, &mut kept), (0, 0));
 }
 
+/// Room that was set aside for a log, or a page of it that is still to come.
+#[test]
+fn what_is_written_into_zero_bytes_at_the_end_is_read() {
+    for room in [100_usize, 300_000] {
+        let folder = tempfile::tempdir().unwrap();
+        let (base, log) = (folder.path(), folder.path().join("a.jsonl"));
+        let mut kept = Kept::default();
+        let size = calls(0..60).len() as u64 + room as u64;
+        let mut file = fs::File::create(&log).unwrap();
+        file.set_len(size).unwrap();
+        for (part, known) in [(0..30, 30), (30..32, 32), (32..33, 33), (33..60, 60)] {
+            let text = calls(part);
+            file.write_all(text.as_bytes()).unwrap();
+            let now = SystemTime::now() + Duration::from_secs(known);
+            file.set_modified(now).unwrap();
+            let (bytes, _) = read(base, None, &mut kept);
+            assert_eq!((kept.calls.len() as u64, kept.observed as u64), (known, known));
+            assert_eq!((bytes, kept.rejected.len()), (text.len() as u64, 0), "{room}");
+        }
+        // Where the file grows behind it, too.
+        file.seek(SeekFrom::End(0)).unwrap();
+        file.write_all(calls(60..61).as_bytes()).unwrap();
+        read(base, None, &mut kept);
+        assert_eq!((kept.calls.len(), kept.observed), (61, 61));
+    }
+}
+
+/// Nothing was used, or what was used is not in it.
+#[test]
+fn an_answer_without_a_call_says_nothing_of_the_kind() {
+    let span = r#"{"data":[{"id":"s","traceId":"t","type":"SPAN","startTime":"2026-10-20T08:15:04Z"}]}"#;
+    for (kind, text, warned) in [
+        (
+            FileFormat::Langfuse,
+            r#"{"data":[],"meta":{"page":1,"totalItems":0}}"#,
+            0,
+        ),
+        (FileFormat::Langfuse, span, 0),
+        (FileFormat::Litellm, "[]\n", 0),
+        (FileFormat::Plain, "[\n]\n", 0),
+        (FileFormat::Helicone, "{\"data\":[]}\n{\"data\":[]}\n", 0),
+        (FileFormat::Body, span, 1),
+        (FileFormat::Langfuse, r#"{"data":[{"name":"x"}]}"#, 1),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.json"), text).unwrap();
+        let mut kept = Kept::default();
+        read(folder.path(), Some(kind), &mut kept);
+        assert_eq!(kept.warnings.len(), warned, "{kind} {text} {:?}", kept.warnings);
+    }
+}
+
 #[test]
 fn of_the_files_that_have_gone_those_changed_last_are_remembered() {
     let folder = tempfile::tempdir().unwrap();
@@ -357,6 +409,14 @@ fn a_folder_without_a_name_of_usage_is_told() {
         panic!("{:?}", kept.warnings)
     };
     assert!(about.contains("end in none of .jsonl") && **count == 2, "{about}");
+    // What is hidden, and what lists a delivery, is nothing that anybody means.
+    let others = tempfile::tempdir().unwrap();
+    for name in [".gitkeep", ".DS_Store", "manifest.json", "a-manifest.json"] {
+        fs::write(others.path().join(name), "").unwrap();
+    }
+    let mut kept = Kept::default();
+    read(others.path(), None, &mut kept);
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
     // With one that has such a name the others are what lies beside it.
     fs::write(base.join("app.jsonl.1"), calls(0..1)).unwrap();
     let mut kept = Kept::default();

@@ -449,6 +449,20 @@ fn a_total_that_a_gateway_adds_to_claudes_usage_does_not_make_it_openais() {
     assert_eq!(counts(&kept.only()), [1000, 900, 0, 0, 0, 0, 100]);
     let told = "totals say that input includes cached tokens, which this format excludes (Anthropic body)";
     assert!(kept.warnings.contains_key(told), "{:?}", kept.warnings);
+    // Of others a total comes with an input that includes what caches hold, as it does without these names.
+    let of = |model: &str, kind: &str| {
+        let text = format!(
+            r#"{{"id":"x"{kind},"model":"{model}","created_at":1792483200,"usage":{{"input_tokens":1000,"cache_read_input_tokens":200,"output_tokens":100,"total_tokens":1100}}}}"#
+        );
+        let kept = read_text("a.json", text);
+        (counts(&kept.only()), kept.warnings.len())
+    };
+    for model in ["gpt-4o", "gemini-2.5-pro"] {
+        assert_eq!(of(model, ""), (vec![800, 200, 0, 0, 0, 0, 100], 0), "{model}");
+    }
+    let messages = (vec![1000, 200, 0, 0, 0, 0, 100], 1);
+    assert_eq!(of("eu.anthropic.claude-haiku-4-5", ""), messages);
+    assert_eq!(of("kimi-k2", r#","type":"message""#), messages);
 }
 
 #[test]
@@ -460,6 +474,25 @@ fn a_turn_of_codex_in_its_output_is_read_with_what_was_cached() {
     .only();
     assert_eq!(counts(&call), [315, 24_448, 0, 0, 0, 0, 122]);
     assert_eq!((call.provider().as_str(), call.model().as_str()), ("openai", ""));
+    // The same key beside a model says nothing of who sold it.
+    let text = r#"{"id":"x","created_at":1792483200,"model":"claude-sonnet-4-6","usage":{"input_tokens":1000,"cached_input_tokens":200,"output_tokens":10}}"#;
+    assert_eq!(read_text("a.json", text).only().provider().as_str(), "anthropic");
+}
+
+/// Only Gemini's answers are told apart by it: others were recorded by their content before it was read.
+#[test]
+fn a_response_id_of_others_is_no_identity() {
+    let body = |input: u32, rest: &str| {
+        format!(
+            r#"{{"response_id":"resp_1","created_at":1792483200,"model":"gpt-4o","usage":{{"prompt_tokens":{input},"completion_tokens":5}}{rest}}}"#
+        )
+    };
+    let known = r#","usage_metadata":{"prompt_token_count":1,"candidates_token_count":1}"#;
+    for rest in ["", known] {
+        let kept = read_text("a.jsonl", [body(1, rest), body(2, rest)].join("\n"));
+        assert_eq!((kept.calls.len(), kept.warnings.len()), (2, 1), "{rest}");
+        assert!(!kept.calls.contains_key(&EventId::of(&[b"body", b"resp_1"])));
+    }
 }
 
 #[test]

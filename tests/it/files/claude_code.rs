@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use finops::adapters::files::FileSource;
 use finops::domain::dimension::Dimension;
 use finops::domain::usage::{Bucket, EventId};
+use finops::ports::{Checkpoints, UsageSource};
 
 use super::{Kept, read_on, read_text};
 
@@ -327,4 +328,14 @@ fn the_usual_folders_are_found() {
         2
     );
     assert!(found(|key| (key == "HOME").then(|| "/nonexistent".to_owned())).is_empty());
+    // Notes stay where the sessions have gone: nothing is missing.
+    let notes = home.path().join("x/projects/p/memory");
+    std::fs::create_dir_all(&notes).unwrap();
+    std::fs::write(notes.join("MEMORY.md"), "# Notes").unwrap();
+    let env = |key: &str| (key == "CLAUDE_CONFIG_DIR").then(|| "x".to_owned());
+    let latest = super::time("2026-12-01T00:00:00Z");
+    let mut kept = Kept::default();
+    let mut source = FileSource::default_claude(name(), home.path().to_owned(), latest, env);
+    source.read(&Checkpoints::new(), &mut kept).unwrap();
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
 }

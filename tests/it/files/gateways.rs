@@ -398,6 +398,21 @@ fn what_a_langfuse_map_says_and_nobody_knows_is_told() {
         (counts(&kept.only()), kept.warnings.len()),
         (vec![3, 0, 0, 0, 0, 0, 5], 0)
     );
+    // Each of any number of unknown keys may have as much as a call can have.
+    let most = finops::domain::usage::MAX_TOKENS;
+    let many = |keys: &[&str]| {
+        let each = |key: &str| (0..2100).map(|n| format!(r#","{key}{n}":{most}"#)).collect::<String>();
+        let others: String = keys.iter().map(|key| each(key)).collect();
+        format!(r#"{{"input":1,"output":1,"total":2{others}}}"#)
+    };
+    for keys in [&["input_z"][..], &["input_z", "output_z"]] {
+        let kept = of(&many(keys));
+        assert_eq!(counts(&kept.only()), [1, 0, 0, 0, 0, 0, 1], "{keys:?}");
+    }
+    let kept = of(&many(&["cached_modality_"]));
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 1));
+    let field = kept.rejected[0].field.as_deref().unwrap();
+    assert!(field.starts_with("usageDetails.cached_modality_"), "{field}");
     let kept = of(r#"{"input_dreams":3}"#);
     assert_eq!((kept.calls.len(), kept.warnings.len()), (0, 1));
     let kept = of(r#"{"input":0,"output":0,"total":2300}"#);

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::{Dimension, Dimensions};
-use crate::domain::money::{Currency, mul_bounded};
+use crate::domain::money::{Currency, mul_bounded, parse_decimal};
 use crate::domain::period::Period;
 use crate::domain::usage::Rank;
 
@@ -200,11 +200,18 @@ const OWN: [&str; 13] = [
     "currency",
 ];
 
+/// Whether a text says of a row how much, or when it was written, which may change when it is told again. Databases write numbers as text.
+fn may_change(key: &str, text: &str) -> bool {
+    let names = ["_tokens", "_requests", "_at"];
+    names.iter().any(|name| key.ends_with(name)) || (!key.ends_with("_id") && parse_decimal(text).is_ok())
+}
+
 /// What a row says of itself beside its counts and the keys that all rows have.
 fn further(raw: &RawValue) -> Vec<Scalar<'static>> {
     let told: BTreeMap<Cow<'_, str>, Scalar<'_>> = serde_json::from_str(raw.get()).unwrap_or_default();
     let told = told.into_iter().filter(|(key, _)| !OWN.contains(&key.as_ref()));
     told.filter_map(|(key, value)| match value {
+        Scalar::Text(text) if may_change(&key, &text) => None,
         Scalar::Text(text) => Some(Scalar::Text(format!("{key}={text}").into())),
         Scalar::Null | Scalar::Whole(_) | Scalar::Negative(_) | Scalar::Float(_) | Scalar::Bool(_) | Scalar::Other => {
             None

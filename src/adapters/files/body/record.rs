@@ -18,6 +18,9 @@ pub(super) struct Record<'a> {
     pub response_id: Scalar<'a>,
     #[serde(borrow, default)]
     pub object: Scalar<'a>,
+    /// Of Anthropic.
+    #[serde(borrow, default, rename = "type")]
+    pub kind: Scalar<'a>,
     #[serde(borrow, default)]
     pub status: Scalar<'a>,
     #[serde(borrow, default)]
@@ -104,10 +107,28 @@ impl<'a> Record<'a> {
         record.usage = record.usage.or(record.meta.take());
         // Others have maps of this name, too.
         let python = record.python_usage.take().filter(|_| record.usage_metadata.is_none());
-        record.usage_metadata = record
-            .usage_metadata
-            .or_else(|| serde_json::from_str(python?.get()).ok());
+        let python: Option<Metadata<'a>> = python.and_then(|python| serde_json::from_str(python.get()).ok());
+        // And ids of this name, by which their bodies are not told apart.
+        if record.shape().is_some() || !python.as_ref().is_some_and(Metadata::is_usage) {
+            record.python_id = Scalar::Null;
+        }
+        record.usage_metadata = record.usage_metadata.or(python);
         Ok(record)
+    }
+
+    /// The name of the model; nothing where it has none.
+    pub fn model(&self) -> &Scalar<'a> {
+        [&self.model, &self.model_version, &self.python_model, &self.model_id]
+            .into_iter()
+            .find(|model| !model.is_null())
+            .unwrap_or(&Scalar::Null)
+    }
+
+    /// The shape of its usage; nothing where it has none.
+    pub fn shape(&self) -> Option<Shape> {
+        let model = self.model().str();
+        let claude = model.is_empty() || model.to_ascii_lowercase().contains("claude");
+        self.usage.as_ref()?.shape_of(claude || self.kind.str() == "message")
     }
 
     /// Whether it was declined before anything was answered.

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::domain::usage::Bucket;
+use crate::domain::usage::{Bucket, MAX_TOKENS};
 
 use super::super::counts::Counts;
 use super::super::line::{Fault, Output};
@@ -127,7 +127,15 @@ impl Map {
     fn take(&mut self, key: &str, value: &Scalar<'_>) -> Result<(), Fault> {
         // Gemini's cached tokens by modality.
         if key.starts_with("cached_modality_") {
-            self.read = self.read.saturating_add(value.count(&format!("usageDetails.{key}"))?);
+            let field = format!("usageDetails.{key}");
+            // Any number of them may follow.
+            self.read = self.read.saturating_add(value.count(&field)?);
+            if self.read > MAX_TOKENS {
+                return Err(Fault::field(
+                    &field,
+                    "with those before it more tokens than any call has",
+                ));
+            }
             self.known = true;
             return Ok(());
         }
@@ -142,7 +150,8 @@ impl Map {
         let side = usize::from(key.starts_with("output_"));
         let other = key.starts_with("input_") || key.starts_with("output_");
         if let Some(sum) = self.others.get_mut(side).filter(|_| other) {
-            *sum = sum.saturating_add(count.unwrap_or_default());
+            // Any number of them may follow: beyond what any total holds they are no part of it, however many they are.
+            *sum = sum.saturating_add(count.unwrap_or_default()).min(MAX_TOKENS + 1);
         }
         Ok(())
     }
