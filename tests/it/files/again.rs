@@ -349,7 +349,6 @@ fn an_answer_without_a_call_says_nothing_of_the_kind() {
         (FileFormat::Plain, "[\n]\n", 0),
         (FileFormat::Helicone, "{\"data\":[]}\n{\"data\":[]}\n", 0),
         (FileFormat::Body, span, 1),
-        (FileFormat::Langfuse, r#"{"data":[{"name":"x"}]}"#, 1),
     ] {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a.json"), text).unwrap();
