@@ -198,3 +198,27 @@ fn a_cost_that_sources_tell_otherwise_is_a_finding() {
     );
     assert!(reconcile().status.success());
 }
+
+#[test]
+fn a_cost_is_compared_only_where_the_books_have_one_as_agreed_and_with_its_fees() {
+    let costs = |id: &str, model: &str, cost: &str| {
+        call(id, "2026-11-20T01:00:00Z", model).replace('}', &format!(",\"cost_usd\":\"{cost}\"}}"))
+    };
+    let contract = "[[contract]]\nname = \"edp\"\nprovider = \"acme\"\ndiscount = \"15 %\"\n";
+    let search = "{\"id\":\"1\",\"ts\":\"2026-11-20T01:00:00Z\",\"provider\":\"google\",\"model\":\"gemini-2.5-flash\",\"input_tokens\":10,\"output_tokens\":0,\"web_searches\":100,\"cost_usd\":\"3.5\"}\n";
+    for (settings, usage) in [
+        ("", costs("1", "a", "3") + &costs("2", "nope", "4")),
+        (contract, costs("1", "a", "2.55")),
+        ("", search.to_owned()),
+    ] {
+        let home = Home::new(settings, "");
+        home.write(
+            "policies/prices/own.toml",
+            &book("[[entry.price]]\nrates = { input = 3 }\n"),
+        );
+        home.write("usage.jsonl", &usage);
+        assert!(home.run(&["record", "usage.jsonl", "--now", NOW]).status.success());
+        let told = home.run(&["reconcile", "--period", "2026-11", "--now", NOW]);
+        assert!(told.status.success(), "{usage}: {}", err(&told));
+    }
+}
