@@ -145,9 +145,11 @@ fn an_unpriced_model_is_no_zero_in_markdown() {
 #[test]
 fn a_call_is_told_with_the_budgets_that_count_it_on_other_bases() {
     let contract = "[[contract]]\nname = \"edp\"\nprovider = \"openai\"\ndiscount = \"10 %\"\n";
-    let usage =
-        r#"{"id":"1","ts":"2026-11-10T10:00:00Z","provider":"openai","model":"gpt-4o","output_tokens":1000000}"#;
-    let home = Home::new(contract, usage);
+    // A folded day stands at ten, where this one has an hour of its own.
+    let usage = [("1", "10", "1000000"), ("2", "09", "100000")].map(|(id, hour, tokens)| {
+        format!("{{\"id\":\"{id}\",\"ts\":\"2026-11-10T{hour}:00:00Z\",\"provider\":\"openai\",\"model\":\"gpt-4o\",\"output_tokens\":{tokens}}}\n")
+    });
+    let home = Home::new(contract, &usage.concat());
     let bases = ["metered", "effective", "billed, metered where late", "billed"];
     let budgets: String = bases
         .iter()
@@ -156,22 +158,27 @@ fn a_call_is_told_with_the_budgets_that_count_it_on_other_bases() {
         })
         .collect();
     home.write("policies/budgets/b.toml", &budgets);
-    let id = home.json(&["explain", "--top", "1"])["calls"][0]["id"].clone();
-    let told = home.json(&["explain", id.as_str().unwrap()])["budgets"].clone();
-    let mut told: Vec<String> = told
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|b| {
-            format!(
-                "{}: {}",
-                b["budget"].as_str().unwrap(),
-                b["of_this_call"].as_str().unwrap()
-            )
-        })
-        .collect();
-    told.sort();
-    assert_eq!(told, ["billed, metered where late: 10", "effective: 9", "metered: 10"]);
+    let calls = home.json(&["explain", "--top", "2"])["calls"].clone();
+    for (call, expected) in [
+        (0, ["billed, metered where late: 10", "effective: 9", "metered: 10"]),
+        (1, ["billed, metered where late: 1", "effective: 0.9", "metered: 1"]),
+    ] {
+        let told = home.json(&["explain", calls[call]["id"].as_str().unwrap()])["budgets"].clone();
+        let mut told: Vec<String> = told
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|b| {
+                format!(
+                    "{}: {}",
+                    b["budget"].as_str().unwrap(),
+                    b["of_this_call"].as_str().unwrap()
+                )
+            })
+            .collect();
+        told.sort();
+        assert_eq!(told, expected);
+    }
 }
 
 #[test]
