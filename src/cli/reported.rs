@@ -19,17 +19,21 @@ pub fn findings(
 ) -> Result<Vec<String>, CliError> {
     let tolerance = ctx.config.reconcile.tolerance().map_err(CliError::usage)?;
     let line = |(name, totals): (&Label, &Totals)| {
-        let (told, computed) = (totals.reported.cost, totals.reported.computed);
-        let difference = (told - computed).abs();
+        // Calls without a price are told by themselves. A source may know of what was agreed, or not.
+        let priced = &totals.reported.priced;
+        let told = priced.cost;
+        let difference = |computed: &Decimal| (told - *computed).abs();
+        let computed = [priced.list, priced.contracted].into_iter().min_by_key(difference)?;
+        let difference = difference(&computed);
         let bound = computed.checked_mul(tolerance)?.checked_div(Decimal::ONE_HUNDRED)?;
-        if totals.reported.calls == 0 || difference <= bound || told.max(computed) < LEAST {
+        if priced.calls == 0 || difference <= bound || told.max(computed) < LEAST {
             return None;
         }
         let usd = |amount| money(Money::new(amount, Currency::USD));
         Some(format!(
             "{}: calls with a cost of their own: {}, {} in all where {} was computed, more than {} % apart (`[reconcile] reported_tolerance`)",
             clean(name.as_str()),
-            count(totals.reported.calls),
+            count(priced.calls),
             usd(told),
             usd(computed),
             tolerance.normalize()

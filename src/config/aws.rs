@@ -139,9 +139,10 @@ pub struct AthenaConfig {
     /// The column of its partitions by month, `2026-10`.
     #[serde(default = "billing_period")]
     pub partition: String,
-    /// The column with the names of products, `product_product_name` in tables without maps. Empty: there is none.
-    #[serde(default = "product_name")]
-    pub product_name: String,
+    /// The column with the names of products, `product_product_name` in tables without maps. Empty: there is none. Not given:
+    /// `product['product_name']`, and none where a tag is a column of its own (`resource_tags_…`), as in tables without maps.
+    #[serde(default)]
+    pub product_name: Option<String>,
     /// Products that are read by code or name, such as `AmazonBedrock`; `%` stands for anything. None given: all.
     #[serde(default)]
     pub products: Vec<String>,
@@ -177,8 +178,17 @@ pub struct AthenaConfig {
     pub external_id: Option<String>,
 }
 
-fn product_name() -> String {
-    "product['product_name']".to_owned()
+impl AthenaConfig {
+    /// [`AthenaConfig::product_name`], or what it is where it is not given.
+    #[must_use]
+    pub fn product_name(&self) -> String {
+        let flat = |column: &String| column.starts_with("resource_tags_");
+        match &self.product_name {
+            Some(given) => given.clone(),
+            None if self.tags.values().any(flat) => String::new(),
+            None => "product['product_name']".to_owned(),
+        }
+    }
 }
 
 fn billing_period() -> String {
@@ -195,4 +205,33 @@ fn yes() -> bool {
 
 fn ten() -> u32 {
     10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_without_maps_is_not_asked_for_one() {
+        let given = "name = \"cur\"\ndatabase = \"b\"\ntable = \"t\"\n";
+        for (more, product) in [
+            ("", "product['product_name']"),
+            (
+                "tags = { team = \"resource_tags['user_team']\" }",
+                "product['product_name']",
+            ),
+            (
+                "tags = { user = \"line_item_iam_principal\" }",
+                "product['product_name']",
+            ),
+            ("tags = { team = \"resource_tags_user_team\" }", ""),
+            (
+                "tags = { team = \"resource_tags_user_team\" }\nproduct_name = \"product_product_name\"",
+                "product_product_name",
+            ),
+        ] {
+            let config: AthenaConfig = toml::from_str(&format!("{given}{more}")).unwrap();
+            assert_eq!(config.product_name(), product, "{more}");
+        }
+    }
 }

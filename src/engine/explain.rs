@@ -237,19 +237,24 @@ pub fn explain(
         if !budget.counts(&asked) || !period.contains(event.at) {
             continue;
         }
-        let (mut spent, mut row) = (Decimal::ZERO, None);
+        let (mut spent, mut own, mut of_day) = (Decimal::ZERO, None, None);
         ledger.spend(period, &mut |other, sums| {
             if !budget.counts(other) {
                 return;
             }
             failed = failed.take().or_else(|| add_to(&mut spent, sums.cost).err());
-            let hour = other.hour == key.hour || other.hour == key.hour.folded();
-            if hour && other.dimensions == key.dimensions && other.basis == basis {
+            // The hour at which a folded day stands is an ordinary one of other days.
+            let row = match other.hour {
+                hour if hour == key.hour => &mut own,
+                hour if hour == key.hour.folded() => &mut of_day,
+                _ => return,
+            };
+            if other.dimensions == key.dimensions && other.basis == basis {
                 let row = row.get_or_insert_with(Decimal::default);
                 failed = failed.take().or_else(|| add_to(row, sums.cost).err());
             }
         })?;
-        if let Some(row) = row {
+        if let Some(row) = own.or(of_day) {
             counted.push(Counted {
                 budget: budget.clone(),
                 period,

@@ -145,9 +145,11 @@ fn an_unpriced_model_is_no_zero_in_markdown() {
 #[test]
 fn a_call_is_told_with_the_budgets_that_count_it_on_other_bases() {
     let contract = "[[contract]]\nname = \"edp\"\nprovider = \"openai\"\ndiscount = \"10 %\"\n";
-    let usage =
-        r#"{"id":"1","ts":"2026-11-10T10:00:00Z","provider":"openai","model":"gpt-4o","output_tokens":1000000}"#;
-    let home = Home::new(contract, usage);
+    // A folded day stands at ten, where this one has an hour of its own.
+    let usage = [("1", "10", "1000000"), ("2", "09", "100000")].map(|(id, hour, tokens)| {
+        format!("{{\"id\":\"{id}\",\"ts\":\"2026-11-10T{hour}:00:00Z\",\"provider\":\"openai\",\"model\":\"gpt-4o\",\"output_tokens\":{tokens}}}\n")
+    });
+    let home = Home::new(contract, &usage.concat());
     let bases = ["metered", "effective", "billed, metered where late", "billed"];
     let budgets: String = bases
         .iter()
@@ -156,22 +158,27 @@ fn a_call_is_told_with_the_budgets_that_count_it_on_other_bases() {
         })
         .collect();
     home.write("policies/budgets/b.toml", &budgets);
-    let id = home.json(&["explain", "--top", "1"])["calls"][0]["id"].clone();
-    let told = home.json(&["explain", id.as_str().unwrap()])["budgets"].clone();
-    let mut told: Vec<String> = told
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|b| {
-            format!(
-                "{}: {}",
-                b["budget"].as_str().unwrap(),
-                b["of_this_call"].as_str().unwrap()
-            )
-        })
-        .collect();
-    told.sort();
-    assert_eq!(told, ["billed, metered where late: 10", "effective: 9", "metered: 10"]);
+    let calls = home.json(&["explain", "--top", "2"])["calls"].clone();
+    for (call, expected) in [
+        (0, ["billed, metered where late: 10", "effective: 9", "metered: 10"]),
+        (1, ["billed, metered where late: 1", "effective: 0.9", "metered: 1"]),
+    ] {
+        let told = home.json(&["explain", calls[call]["id"].as_str().unwrap()])["budgets"].clone();
+        let mut told: Vec<String> = told
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|b| {
+                format!(
+                    "{}: {}",
+                    b["budget"].as_str().unwrap(),
+                    b["of_this_call"].as_str().unwrap()
+                )
+            })
+            .collect();
+        told.sort();
+        assert_eq!(told, expected);
+    }
 }
 
 #[test]
@@ -197,4 +204,28 @@ fn a_cost_that_sources_tell_otherwise_is_a_finding() {
         "[store]\nurl = \"sqlite:x.db\"\n[reconcile]\nreported_tolerance = \"20 %\"\n",
     );
     assert!(reconcile().status.success());
+}
+
+#[test]
+fn a_cost_is_compared_only_where_the_books_have_one_as_agreed_and_with_its_fees() {
+    let costs = |id: &str, model: &str, cost: &str| {
+        call(id, "2026-11-20T01:00:00Z", model).replace('}', &format!(",\"cost_usd\":\"{cost}\"}}"))
+    };
+    let contract = "[[contract]]\nname = \"edp\"\nprovider = \"acme\"\ndiscount = \"15 %\"\n";
+    let search = "{\"id\":\"1\",\"ts\":\"2026-11-20T01:00:00Z\",\"provider\":\"google\",\"model\":\"gemini-2.5-flash\",\"input_tokens\":10,\"output_tokens\":0,\"web_searches\":100,\"cost_usd\":\"3.5\"}\n";
+    for (settings, usage) in [
+        ("", costs("1", "a", "3") + &costs("2", "nope", "4")),
+        (contract, costs("1", "a", "2.55")),
+        ("", search.to_owned()),
+    ] {
+        let home = Home::new(settings, "");
+        home.write(
+            "policies/prices/own.toml",
+            &book("[[entry.price]]\nrates = { input = 3 }\n"),
+        );
+        home.write("usage.jsonl", &usage);
+        assert!(home.run(&["record", "usage.jsonl", "--now", NOW]).status.success());
+        let told = home.run(&["reconcile", "--period", "2026-11", "--now", NOW]);
+        assert!(told.status.success(), "{usage}: {}", err(&told));
+    }
 }

@@ -461,6 +461,31 @@ fn an_own_price_of_some_hours_leaves_the_others_to_the_next_book() {
             "{model}"
         );
     }
+    // Where that book has both at the same rates and differs in further terms, or knows only one of them, it does.
+    std::fs::write(
+        folder.path().join("map.json"),
+        r#"{"anthropic.claude-sonnet-4-5-20250929-v1:0":{"litellm_provider":"bedrock","mode":"chat","input_cost_per_token":9e-06,"output_cost_per_token":9e-06}}"#,
+    )
+    .unwrap();
+    let reference = BookSpec {
+        name: "map".to_owned(),
+        kind: BookKind::Litellm,
+        path: folder.path().join("map.json"),
+    };
+    for (provider, family, snapshot) in [
+        ("azure", "gpt-4.1", "gpt-4.1-2025-04-14"),
+        (
+            "bedrock",
+            "anthropic.claude-sonnet-4-5",
+            "anthropic.claude-sonnet-4-5-20250929-v1:0",
+        ),
+    ] {
+        write(&format!(
+            "providers = [\"{provider}\"]\n[[entry]]\nmodel = \"{family}\"\n[[entry.price]]\nrates = {{ input = 1, output = 5 }}\n"
+        ));
+        let pricer = load(Some(folder.path()), std::slice::from_ref(&reference)).unwrap();
+        assert_eq!(at(&pricer, provider, snapshot, "2026-11-20T12:00:00Z", ""), "1");
+    }
 }
 
 #[test]

@@ -131,6 +131,9 @@ impl Failure {
             Kind::Refused if self.words.contains("`aws.paid_requests_per_") => {
                 "raise that cap, or `aws.refresh_hours`; a month's is full again on the 1st"
             }
+            Kind::Refused if self.words.contains("COLUMN_NOT_FOUND") => {
+                "a table without the column `product` needs `product_name = \"\"`, one without columns `…_net_…` needs `net = false`, one without savings plans and reservations `amortized = false`"
+            }
             Kind::Refused => "check the settings of this service",
         }
     }
@@ -276,6 +279,11 @@ mod tests {
             service("InternalServerError", "", 503).1,
             "a 5xx may come after the write"
         );
+        let column = Failure::new(
+            Kind::Refused,
+            "the statement failed: COLUMN_NOT_FOUND: line 1:8: product",
+        );
+        assert!(column.hint().contains("`product_name = \"\"`"));
         let skewed = Failure::answered(
             "sts:GetCallerIdentity",
             "InvalidSignatureException",

@@ -131,10 +131,12 @@ impl Run<'_> {
             .into_iter()
             .filter(|path| !manifests.superseded.contains(*path))
             .collect();
-        // Of runs it is known which of them is the newest.
+        // Of runs it is known which of them is the newest, but not what else lies in their folders.
+        let unnamed = paths.iter().filter(|path| !manifests.named.contains(**path));
+        let mixed: BTreeSet<&Path> = unnamed.filter_map(|path| path.parent()).collect();
         let runs = |path: &&Path| {
             path.parent()
-                .is_some_and(|folder| manifests.submitted.contains_key(folder))
+                .is_some_and(|folder| manifests.submitted.contains_key(folder) && !mixed.contains(folder))
         };
         let others: Vec<&Path> = paths.iter().copied().filter(|path| !runs(path)).collect();
         let held = held_by_others(&others);

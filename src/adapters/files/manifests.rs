@@ -15,11 +15,16 @@ use super::bills::names_a_run;
 /// Bytes of a manifest at most.
 const LARGEST: u64 = 32 << 20;
 
+/// What browsers and file managers put behind the name of a copy, without its number.
+const COPIES: [&str; 5] = ["()", " ", " -", " copy", " Copy"];
+
 /// What all manifests say.
 #[derive(Default)]
 pub(super) struct Manifests {
     /// When the run of a folder was submitted, in nanoseconds.
     pub submitted: BTreeMap<PathBuf, i64>,
+    /// Files that a manifest names.
+    pub named: BTreeSet<PathBuf>,
     /// Files that were delivered before those that a manifest names.
     pub superseded: BTreeSet<PathBuf>,
     /// Of these the ones that lie among those that count.
@@ -103,6 +108,7 @@ impl Manifests {
                 }
                 found.superseded.insert(file.to_owned());
             }
+            found.named.extend(named);
         }
         found
     }
@@ -147,7 +153,8 @@ fn named_by_value(folder: &Path) -> bool {
         .is_some_and(|name| name.to_string_lossy().contains('='))
 }
 
-/// The name of a file without its number and what its form is called: `bill-` of `bill-00001.csv.gz`.
+/// The name of a file without its numbers, the marks of a copy, and what its form is called: `bill-` of `bill-00001 (1).csv.gz`, `part__` of
+/// `part_1_0001.csv`.
 fn stem(file: &Path) -> String {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
     let mut stem = name.unwrap_or_default();
@@ -156,7 +163,12 @@ fn stem(file: &Path) -> String {
     {
         stem = front.to_owned();
     }
-    stem.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned()
+    stem.retain(|c| !c.is_ascii_digit());
+    let mut stem = stem.as_str();
+    while let Some(front) = COPIES.iter().find_map(|mark| stem.strip_suffix(mark)) {
+        stem = front;
+    }
+    stem.to_owned()
 }
 
 /// Where AWS Data Exports keep the manifest of a folder below `data`.

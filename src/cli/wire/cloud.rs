@@ -198,7 +198,7 @@ mod with_aws {
             database: given.database.clone(),
             table: given.table.clone(),
             partition: given.partition.clone(),
-            product_name: given.product_name.clone(),
+            product_name: given.product_name(),
             products: given.products.clone(),
             tags: given.tags.clone(),
             amortized: given.amortized,

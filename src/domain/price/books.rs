@@ -209,11 +209,7 @@ impl Books {
                 continue;
             };
             let others = self.books.get(at + 1..).unwrap_or_default();
-            if book.overlay
-                && others
-                    .iter()
-                    .any(|other| knows_better(other, &shelf, &tries, candidate, day))
-            {
+            if book.overlay && known_better(others, &shelf, &tries, candidate, day) {
                 continue;
             }
             plans.push(prepare(book, &shelf, entry, candidate, event, day, own.is_some()));
@@ -226,18 +222,22 @@ impl Books {
     }
 }
 
-/// Whether a book has prices of their own for a snapshot that an entry of another book covers as one of its family.
-fn knows_better(book: &Book, provider: &str, tries: &[Candidate], family: &Candidate, day: NaiveDate) -> bool {
-    if family.snapshot.is_none() {
-        return false;
-    }
+/// Whether the next book that knows a model has rates of their own for a snapshot that an entry of another book covers as one of its
+/// family: other ones than for the family. A book that knows only one of both, or has further terms for one of them, says nothing against
+/// the price of the family.
+fn known_better(others: &[Book], provider: &str, tries: &[Candidate], family: &Candidate, day: NaiveDate) -> bool {
     let earlier = tries.iter().position(|c| std::ptr::eq(c, family)).unwrap_or(0);
     let (exact, rest) = tries.split_at(earlier);
-    let of_snapshot = find(book, provider, exact, day);
-    of_snapshot.is_some_and(|(_, snapshot)| {
-        let of_family = find(book, provider, rest, day);
-        of_family.is_none_or(|(_, family)| family.id != snapshot.id && family.prices != snapshot.prices)
-    })
+    let next = others.iter().find(|book| find(book, provider, tries, day).is_some());
+    let of_snapshot = next.and_then(|book| Some((find(book, provider, exact, day)?, find(book, provider, rest, day)?)));
+    family.snapshot.is_some()
+        && of_snapshot.is_some_and(|((_, snapshot), (_, family))| {
+            let (Some(one), Some(other)) = (snapshot.on(day), family.on(day)) else {
+                return false;
+            };
+            let mut rates = one.rates.iter();
+            rates.any(|(bucket, rate)| other.rates.get(bucket).is_some_and(|other| other != rate))
+        })
 }
 
 fn find<'a, 'c>(

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::meet::meet;
-use super::{Billed, Metered, Reported};
+use super::{Billed, Metered, Priced, Reported};
 use crate::domain::contract::Terms;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
@@ -74,6 +74,7 @@ impl Sides {
         m.unpriced += other.metered.unpriced;
         m.tokens = plus(&m.tokens, &other.metered.tokens);
         r.calls += other.reported.calls;
+        r.priced.add(&other.reported.priced)?;
         b.rows += other.billed.rows;
         b.tokens = plus(&b.tokens, &other.billed.tokens);
         self.use_rows += other.use_rows;
@@ -187,6 +188,18 @@ pub(super) fn gather(
                 match sums {
                     Ok((cost, computed)) => (cell.reported.cost, cell.reported.computed) = (cost, computed),
                     Err(error) => failed = Some(error),
+                }
+                if charge.is_priced() {
+                    let agreed = terms.agreed(&key.dimensions, key.hour.start(), charge.cost);
+                    let sums = agreed.and_then(|agreed| {
+                        cell.reported.priced.add(&Priced {
+                            calls: 1,
+                            cost,
+                            list: charge.cost,
+                            contracted: agreed.contracted,
+                        })
+                    });
+                    failed = failed.take().or_else(|| sums.err());
                 }
             }
             ControlFlow::Continue(())

@@ -44,6 +44,39 @@ pub struct Reported {
     pub cost: Decimal,
     /// What was computed for the same calls.
     pub computed: Decimal,
+    /// Of these calls the ones that have a price.
+    pub priced: Priced,
+}
+
+/// Calls with a cost of their own that price books have a price for, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Priced {
+    /// How many.
+    pub calls: i64,
+    /// The cost that comes with them.
+    pub cost: Decimal,
+    /// What they cost at list price, with the fees of searches that are free: a source that prices each call by itself has them.
+    pub list: Decimal,
+    /// The same as agreed in contracts.
+    pub contracted: Decimal,
+}
+
+impl Priced {
+    /// Adds others.
+    ///
+    /// # Errors
+    /// A sum that is too large.
+    pub fn add(&mut self, other: &Priced) -> Result<(), MoneyError> {
+        self.calls += other.calls;
+        for (sum, more) in [
+            (&mut self.cost, other.cost),
+            (&mut self.list, other.list),
+            (&mut self.contracted, other.contracted),
+        ] {
+            *sum = add_exact(*sum, more)?;
+        }
+        Ok(())
+    }
 }
 
 /// What a bill says.
@@ -142,6 +175,7 @@ impl Totals {
         self.calls += other.calls;
         self.unpriced += other.unpriced;
         self.reported.calls += other.reported.calls;
+        self.reported.priced.add(&other.reported.priced)?;
         self.gap.add(&other.gap)
     }
 }

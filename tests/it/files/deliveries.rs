@@ -200,6 +200,62 @@ fn a_manifest_says_nothing_of_other_reports() {
 }
 
 #[test]
+fn what_lies_beside_a_manifest_is_not_added_up_where_it_is_a_copy_or_left_over() {
+    let place = "20261101-20261130/0f8fad5b-d9cb-469f-a165-70867728950e";
+    let newest = row("40", "a", 1) + &row("50", "b", 1);
+    let manifest = format!(
+        r#"{{"runInfo":{{"submittedTime":"2026-11-03T06:00:00Z"}},"blobs":[{{"blobName":"{place}/part_0_0001.csv"}}]}}"#
+    );
+    for (name, rows, sum) in [
+        // What a browser or a file manager names a second download, of an older run.
+        ("part_0_0001 (1).csv", row("39", "a", 1), "90"),
+        ("part_0_0001 - Copy (2).csv", row("39", "a", 1), "90"),
+        // The second part of a run before that had two.
+        ("part_1_0001.csv", row("50", "b", 1), "90"),
+        // A copy under another name.
+        ("november.csv", newest.clone(), "90"),
+        // Something else.
+        ("marketplace.csv", row("7", "c", 1), "97"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        write(
+            folder.path(),
+            &format!("{place}/part_0_0001.csv"),
+            &format!("{HEADER}{newest}"),
+        );
+        write(folder.path(), &format!("{place}/manifest.json"), &manifest);
+        write(folder.path(), &format!("{place}/{name}"), &format!("{HEADER}{rows}"));
+        let (total, told) = total(folder.path());
+        assert_eq!(total, sum, "{name}");
+        assert_eq!(told.len(), usize::from(sum == "90"), "{name}: {told:?}");
+    }
+}
+
+#[test]
+fn a_run_is_one_though_its_rows_have_got_tags() {
+    let header = HEADER.replace("SubAccountId\n", "SubAccountId,Tags\n");
+    let tagged = |day: u32, tags: &str| -> String {
+        let rows = (0..5).map(|n| row("10", &format!("a{n}"), day).replace('\n', if n < 3 { tags } else { ",\n" }));
+        rows.collect()
+    };
+    let team = ",\"{\"\"team\"\": \"\"x\"\"}\"\n";
+    let folder = tempfile::tempdir().unwrap();
+    for (name, rows) in [
+        ("0f8fad5b-d9cb-469f-a165-70867728950e", tagged(1, ",\n")),
+        (
+            "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+            tagged(1, team) + &tagged(2, team),
+        ),
+    ] {
+        write(folder.path(), &format!("{name}/b.csv"), &format!("{header}{rows}"));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let (sum, told) = total(folder.path());
+    assert_eq!(sum, "100", "{told:?}");
+    assert!(told.len() == 1 && told[0].contains("the newest counts"), "{told:?}");
+}
+
+#[test]
 fn folders_of_accounts_are_no_runs_because_they_have_a_row_in_common() {
     for (one, other) in [
         ("1111-2222-3333", "4444-5555-6666"),

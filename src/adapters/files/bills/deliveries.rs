@@ -8,6 +8,8 @@ use rustc_hash::FxBuildHasher;
 
 use super::slots::Slots;
 use super::{Common, Dimensions, Hour};
+use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::money::Currency;
 use crate::domain::spend::Basis;
 
@@ -77,7 +79,8 @@ struct Both {
 }
 
 impl Both {
-    fn of(of: &[(&Delivery, &[u32])], (common, slots): (&[Common], &Slots), basis: Basis) -> Self {
+    /// `plain`: by what rows have of themselves, without the tags that are put on them later.
+    fn of(of: &[(&Delivery, &[u32])], (common, slots): (&[Common], &Slots), basis: Basis, plain: bool) -> Self {
         // A place belongs to one delivery: what it has in common with those of others is told by a rank.
         let mut ranks: HashMap<(Currency, Dimensions), u32, FxBuildHasher> = HashMap::default();
         let mut places: HashMap<u32, u32, FxBuildHasher> = HashMap::default();
@@ -90,16 +93,30 @@ impl Both {
                 };
                 let rank = *places.entry(slot.place.0).or_insert_with(|| {
                     let next = u32::try_from(ranks.len()).unwrap_or(u32::MAX);
-                    *ranks.entry((common.currency, common.dimensions)).or_insert(next)
+                    let dimensions = if plain {
+                        untagged(common.dimensions)
+                    } else {
+                        common.dimensions
+                    };
+                    *ranks.entry((common.currency, dimensions)).or_insert(next)
                 });
                 keys.push((rank, slot.hour, at, *number));
             }
         }
         keys.sort_unstable();
+        if plain {
+            keys.dedup_by(|a, b| (a.0, a.1, a.2) == (b.0, b.1, b.2));
+        }
+        let mut all = vec![0; of.len()];
+        for (_, _, at, _) in &keys {
+            if let Some(count) = all.get_mut(*at) {
+                *count += 1;
+            }
+        }
         let mut both = Both {
             of: vec![Vec::new(); of.len()],
             taken: Vec::new(),
-            all: of.iter().map(|(_, numbers)| numbers.len()).collect(),
+            all,
             counts: vec![(0, 0); of.len()],
         };
         for same in keys
@@ -175,11 +192,14 @@ pub(super) fn choose(of: &[(&Delivery, &[u32])], sums: (&[Common], &Slots), basi
             .filter_map(|at| of.get(*at).map(|(delivery, numbers)| (*at, *delivery, *numbers)))
             .collect();
         let members: Vec<(&Delivery, &[u32])> = of.iter().map(|(_, delivery, numbers)| (*delivery, *numbers)).collect();
-        let mut both = Both::of(&members, sums, basis);
+        let mut both = Both::of(&members, sums, basis, false);
         if both.taken.is_empty() {
             continue;
         }
-        let proven = are_runs(&members, &mut both);
+        // Only names of runs ask for it.
+        let named = members.iter().filter(|(delivery, _)| delivery.is_run()).count() > 1;
+        let mut plain = named.then(|| Both::of(&members, sums, basis, true));
+        let proven = are_runs(&members, &mut both, plain.as_mut());
         both.forget();
         for (at, (place, delivery, _)) in of.iter().enumerate() {
             let before = both.with(at).into_iter().map(|(other, ..)| other).min();
@@ -223,10 +243,25 @@ pub(super) fn choose(of: &[(&Delivery, &[u32])], sums: (&[Common], &Slots), basi
     }
 }
 
+/// Dimensions without those that tags tell: a provider puts these on rows that it has delivered before, too.
+fn untagged(mut dimensions: Dimensions) -> Dimensions {
+    for tag in [
+        Dimension::Team,
+        Dimension::Agent,
+        Dimension::Workflow,
+        Dimension::User,
+        Dimension::Project,
+    ] {
+        dimensions.set(tag, Label::default());
+    }
+    dimensions
+}
+
 /// Whether folders beside each other are deliveries of the same rows: one pair shows what they are made of.
-fn are_runs(of: &[(&Delivery, &[u32])], both: &mut Both) -> bool {
+fn are_runs(of: &[(&Delivery, &[u32])], both: &mut Both, mut plain: Option<&mut Both>) -> bool {
     let delivery = |at: usize| of.get(at).map(|(delivery, _)| *delivery);
     for at in 0..of.len() {
+        let alike = plain.as_mut().map(|plain| plain.with(at)).unwrap_or_default();
         let sure = both.with(at).into_iter().any(|(other, shared, equal)| {
             let (Some(one), Some(other_one)) = (delivery(at), delivery(other)) else {
                 return false;
@@ -234,12 +269,20 @@ fn are_runs(of: &[(&Delivery, &[u32])], both: &mut Both) -> bool {
             // A manifest knows. A name is made for runs, but also for accounts, which may have a row in common.
             let manifests = one.submitted != 0 && other_one.submitted != 0;
             let least = both.least(at, other);
-            manifests || (one.is_run() && other_one.is_run() && shared * 2 > least) || equal * 2 > least
+            let run = || {
+                let plain = plain.as_ref().map_or(0, |plain| plain.least(at, other));
+                let mut alike = alike.iter().filter(|(known, ..)| *known == other);
+                shared * 2 > least || alike.any(|(_, shared, _)| shared * 2 > plain)
+            };
+            manifests || equal * 2 > least || (one.is_run() && other_one.is_run() && run())
         });
         if sure {
             return true;
         }
         both.take(at);
+        if let Some(plain) = plain.as_mut() {
+            plain.take(at);
+        }
     }
     false
 }
