@@ -14,6 +14,9 @@ const USUAL_DAYS: usize = 28;
 /// is a new level.
 const UNUSUAL: f64 = 3.0;
 
+/// Days above that in [`USUAL_DAYS`] that may be batches.
+const RARE: usize = 2;
+
 /// z of the 80 % interval of the normal distribution (10 % on either side).
 const Z80: f64 = 1.281_551_6;
 
@@ -102,24 +105,54 @@ impl RunRate {
     }
 }
 
-/// The days with single ones that are far above the others brought down, and the positions of those.
+/// The days with single ones that are far above the others brought down, and the positions of those. What is above them on more than two
+/// days in four weeks, or on a weekday that usually is, is how it is.
 fn without_outliers(mut values: Vec<(usize, f64)>) -> (Vec<(usize, f64)>, Vec<usize>) {
-    let mut recent: Vec<f64> = values.iter().rev().take(USUAL_DAYS).map(|(_, v)| *v).collect();
-    recent.sort_by(f64::total_cmp);
-    let median = recent.get(recent.len() / 2).copied().unwrap_or(0.0);
+    let median = median(values.iter().rev().take(USUAL_DAYS).map(|(_, v)| *v));
     let most = median * UNUSUAL;
-    let is_level = values.iter().rev().take(3).filter(|(_, v)| *v > most).count() > 1;
+    // A day far below the others, as in an office at a weekend, says nothing of the level.
+    let busy = values.iter().rev().filter(|(_, v)| *v * UNUSUAL >= median);
+    let is_level = busy.take(3).filter(|(_, v)| *v > most).count() > 1;
     if median <= 0.0 || is_level {
         return (values, Vec::new());
     }
-    let mut unusual = Vec::new();
-    for (at, (_, value)) in values.iter_mut().enumerate() {
-        if *value > most {
+    let above: Vec<usize> = (0..)
+        .zip(&values)
+        .filter(|(_, (_, v))| *v > most)
+        .map(|(at, _)| at)
+        .collect();
+    let is_rare = |at: usize| above.iter().filter(|other| other.abs_diff(at) < USUAL_DAYS).count() <= RARE;
+    let is_of_its_weekday = |at: usize, weekday: usize| {
+        let others = (0..)
+            .zip(&values)
+            .filter(|(other, (w, _))| *w == weekday && *other != at);
+        // On either side of it, so that a weekday that was so once does not stay so.
+        let near = others.filter(|(other, _)| usize::abs_diff(*other, at) <= USUAL_DAYS);
+        self::median(near.map(|(_, (_, v))| *v)) > most
+    };
+    let unusual: Vec<usize> = above
+        .iter()
+        .copied()
+        .filter(|at| {
+            is_rare(*at)
+                && values
+                    .get(*at)
+                    .is_some_and(|(weekday, _)| !is_of_its_weekday(*at, *weekday))
+        })
+        .collect();
+    for at in &unusual {
+        if let Some((_, value)) = values.get_mut(*at) {
             *value = most;
-            unusual.push(at);
         }
     }
     (values, unusual)
+}
+
+/// The middle one, the higher of two; 0 of none.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// The probability that a quantity exceeds `bound`, given the middle and upper end of its 80 % interval.
@@ -149,4 +182,86 @@ pub fn share(part: i64, whole: i64) -> f64 {
 #[must_use]
 pub fn percent(share: f64) -> Decimal {
     Decimal::from_f64(share * 100.0).unwrap_or_default().round()
+}
+
+#[cfg(test)]
+mod tests {
+    use rust_decimal::Decimal;
+
+    use super::RunRate;
+
+    /// So many days, of which the first is a Thursday, as 2026-10-01 is.
+    fn days(count: usize, cost: impl Fn(usize, usize) -> i64) -> Vec<(usize, Decimal)> {
+        let weekday = |at: usize| (at + 3) % 7;
+        (0..count)
+            .map(|at| (weekday(at), Decimal::new(cost(at, weekday(at)), 2)))
+            .collect()
+    }
+
+    /// What four weeks to come will cost, in whole dollars, and which days are not expected again.
+    fn ahead(days: &[(usize, Decimal)]) -> (i64, Vec<usize>) {
+        let rate = RunRate::of(days).unwrap();
+        let week: Decimal = (0..7).map(|weekday| rate.day(weekday)).sum();
+        let whole = (week * Decimal::from(4)).round();
+        (i64::try_from(whole).unwrap(), rate.unusual().to_vec())
+    }
+
+    #[test]
+    fn what_comes_back_is_expected_again_on_each_day_of_the_week() {
+        type Series = fn(usize, usize) -> i64;
+        let series: [(&str, Series); 3] = [
+            ("a batch each Sunday", |_, w| if w == 6 { 7000 } else { 500 }),
+            ("batches on Tuesdays and Fridays", |_, w| {
+                if w == 1 || w == 4 { 6000 } else { 600 }
+            }),
+            ("three days a week over cents", |_, w| {
+                if w == 0 || w == 2 || w == 4 { 5000 } else { 2 }
+            }),
+        ];
+        for (name, cost) in series {
+            let week: i64 = (0..7).map(|w| cost(0, w)).sum();
+            // From four weeks on, and on whatever day one looks.
+            for count in 28..62 {
+                let (found, unusual) = ahead(&days(count, cost));
+                assert!(unusual.is_empty(), "{name}, {count} days: {unusual:?}");
+                let off = (found * 100 - week * 4).abs();
+                assert!(off * 5 < week * 4, "{name}, {count} days: {found} for {}", week * 4);
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_up_at_an_office_stays_one_over_weekends() {
+        // From a Monday on, and from a Thursday on, so that a weekend comes after two days.
+        for step in [39, 42] {
+            let cost = |at: usize, w: usize| match w {
+                5 | 6 => 30,
+                _ if at < step => 800,
+                _ => 4000,
+            };
+            for count in step + 2..=61 {
+                let (found, unusual) = ahead(&days(count, cost));
+                assert!(unusual.is_empty(), "{step}, {count} days: {unusual:?}");
+                // Five days of $8 come to $160 in four weeks.
+                assert!(count < step + 3 || found > 400, "{step}, {count} days: {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_once_is_not_expected_again() {
+        for batch in [5, 12, 27, 35, 39] {
+            let (found, unusual) = ahead(&days(40, |at, _| if at == batch { 50_000 } else { 1000 }));
+            assert_eq!(unusual, vec![batch]);
+            // Three times the median is left of it; all of it would be far above a thousand.
+            assert!((270..=400).contains(&found), "{batch}: {found}");
+        }
+        // Two in four weeks, on different weekdays.
+        let (found, unusual) = ahead(&days(40, |at, _| if at == 20 || at == 31 { 50_000 } else { 1000 }));
+        assert_eq!(unusual, vec![20, 31]);
+        assert!((260..=400).contains(&found), "{found}");
+        // A third one is how it is.
+        let often = |at: usize, _: usize| if [20, 31, 36].contains(&at) { 50_000 } else { 1000 };
+        assert!(ahead(&days(40, often)).1.is_empty());
+    }
 }

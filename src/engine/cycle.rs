@@ -7,7 +7,7 @@ use chrono::{DateTime, Days, Utc};
 use super::collect::{Collection, collect};
 use super::evaluate::{Evaluation, evaluate, remember_budgets};
 use super::notify::{Delivery, DeliveryLimits, DeliverySummary, Routes, deliver_routed};
-use super::watch::{WatchPolicy, remember, watch_all, watch_sources};
+use super::watch::{WatchPolicy, failing, remember, watch_all, watch_sources};
 use crate::domain::alert::Alert;
 use crate::domain::budget::Budget;
 use crate::domain::label::Label;
@@ -79,6 +79,8 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
     let passed = || clock.elapsed().saturating_sub(started);
     let for_reading = time_for_reading(parts.time_budget);
     let enough = || passed() >= for_reading;
+    // Before anything is read: what is recorded by now is of earlier runs.
+    remember_budgets(parts.budgets, parts.ledger, parts.pricer, parts.alerts, now)?;
     let collection = collect(
         parts.sources,
         parts.ledger,
@@ -89,7 +91,9 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         &enough,
     )?;
     let complete = collection.complete();
-    remember_budgets(parts.budgets, parts.ledger, parts.pricer, now)?;
+    let names: Vec<Label> = parts.sources.iter().map(|source| source.name()).collect();
+    // What is told of a budget names the sources that fail now, and none that was read again.
+    let noted = failing(&names, &collection, parts.ledger, parts.pricer, now);
     let evaluated = evaluate(
         parts.budgets,
         parts.channel_names,
@@ -98,7 +102,6 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         complete,
         now,
     );
-    let names: Vec<Label> = parts.sources.iter().map(|source| source.name()).collect();
     // What fails here keeps nobody from being told what is decided.
     let others = watch_all(
         parts.watch,
@@ -139,6 +142,7 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
     };
     let delivery = deliver_routed(parts.alerts, &routes, delivery)?;
     let mut evaluation = evaluated?;
+    noted?;
     for watched in [others?, sources?] {
         evaluation.changed.extend(watched.changed);
         evaluation.active.extend(watched.active);

@@ -102,6 +102,15 @@ impl Home {
         self.run(now).iter().map(text).collect()
     }
 
+    /// Takes from the ledger since when budgets are as they are.
+    fn forget_budgets(&self) {
+        let store = rusqlite::Connection::open(self.path().join("l.db")).unwrap();
+        let gone = store
+            .execute("DELETE FROM checkpoint WHERE key = 'budgets'", [])
+            .unwrap();
+        assert_eq!(gone, 1);
+    }
+
     fn budget(&self, now: &str) -> Value {
         let args = ["--format", "json", "--now", now, "budget"];
         let ran = program(self.path()).args(args).output().unwrap();
@@ -151,6 +160,28 @@ fn nobody_is_held_against_a_period_that_had_ended_before_the_budget_was_so() {
         home.titles("2026-12-02T12:00:00Z"),
         ["firing b: 125 % of the budget of November 2026 was spent"]
     );
+    // So is one whose ledger is of a version that kept nothing of it, even before the first rung is passed.
+    let mut home = Home::new(&["a"], &month("200"));
+    home.calls("a", "gpt-4o", 5, november(1..=30));
+    home.run("2026-11-30T18:00:00Z");
+    home.forget_budgets();
+    home.calls("a", "gpt-4o", 250, ["2026-11-30T20:00:00Z".to_owned()]);
+    assert_eq!(
+        home.titles("2026-12-01T06:00:00Z"),
+        ["firing b: 200 % of the budget of November 2026 was spent"]
+    );
+    // Or where newer spend was recorded, but an alert says that it held.
+    let mut home = Home::new(&["a"], &(month("200") + &rung(50, "actual") + &rung(100, "actual")));
+    home.calls("a", "gpt-4o", 5, november(1..=30));
+    assert_eq!(home.titles("2026-11-30T18:00:00Z").len(), 1);
+    home.calls("a", "gpt-4o", 1, ["2026-12-01T01:00:00Z".to_owned()]);
+    home.run("2026-12-01T02:00:00Z");
+    home.forget_budgets();
+    home.calls("a", "gpt-4o", 250, ["2026-11-30T20:00:00Z".to_owned()]);
+    assert_eq!(
+        home.titles("2026-12-01T06:00:00Z"),
+        ["firing b: 200 % of the budget of November 2026 was spent"]
+    );
     // An installation that has just begun knows of no promise.
     let mut home = Home::new(&["a"], &month("100"));
     home.calls("a", "gpt-4o", 5, november(1..=30));
@@ -158,7 +189,7 @@ fn nobody_is_held_against_a_period_that_had_ended_before_the_budget_was_so() {
 }
 
 #[test]
-fn what_may_be_spent_by_calls_without_a_price_is_told() {
+fn calls_without_a_price_are_told_once_and_at_ten_times_the_cost() {
     let mut home = Home::new(&["a"], &month("1000000"));
     home.calls("a", "no-such-model", 1, november(1..=1));
     let first = home.titles("2026-11-01T12:00:00Z");
@@ -176,28 +207,10 @@ fn what_may_be_spent_by_calls_without_a_price_is_told() {
         "{grown:?}"
     );
     assert_eq!(home.titles("2026-11-04T12:00:00Z"), NOTHING);
-    // It may pass the threshold of a budget that is green otherwise.
+    // A budget that it may bring above a threshold says so, and tells nothing beside it.
     home.budgets(&month("100"));
-    let told = home.run("2026-11-04T13:00:00Z");
-    assert_eq!(told.len(), 1, "{told:?}");
-    let (title, summary) = (told[0]["title"].as_str().unwrap(), told[0]["summary"].as_str().unwrap());
-    assert!(
-        title.contains("of this month's budget may be spent, calls without a price included"),
-        "{title}"
-    );
-    assert!(
-        summary.starts_with("$0.00 of $100.00 spent (0 %), and up to $"),
-        "{summary}"
-    );
-    assert_eq!(told[0]["severity"], "warning");
-    home.budgets(&(month("100") + "count_unpriced_worst_case = true\n"));
-    let told = home.titles("2026-11-04T14:00:00Z");
-    assert!(
-        told.iter()
-            .any(|t| t == "firing b: resolved" || t.starts_with("resolved b:"))
-            && told.len() == 2,
-        "{told:?}"
-    );
+    assert_eq!(home.titles("2026-11-04T13:00:00Z"), NOTHING);
+    assert_ne!(home.budget("2026-11-04T13:00:00Z")["unpriced_worst_case"], "0");
 }
 
 #[test]
@@ -263,7 +276,7 @@ fn a_message_says_when_of_which_period_by_which_rung_and_what_to_do() {
     let report = commands.next().unwrap();
     assert_eq!(
         report,
-        "finops report --by day --from 2026-11-01 --to 2026-12-01 --zone Europe/Berlin --where team=search"
+        "finops report --by day --from 2026-11-01 --to 2026-12-01 --zone Europe/Berlin --where team=search --where category=Usage"
     );
     let args = report.split(' ').skip(1);
     let shown = program(home.path())
@@ -304,6 +317,17 @@ fn usage_that_has_not_come_in_yet_is_expected_and_not_nothing() {
     );
     assert!(late.forecast("2026-11-30T18:00:00Z") < 100.0, "it has ended");
 
+    // A small one keeps nobody from seeing that a big one has fallen.
+    let mut small = Home::new(&["a", "b"], &month("2000"));
+    small.calls("a", "gpt-4o", 1, november(1..=8));
+    small.calls("b", "gpt-4o", 100, november(1..=8));
+    small.calls("b", "gpt-4o", 10, november(9..=15));
+    small.run("2026-11-16T00:00:00Z");
+    let found = small.forecast("2026-11-16T00:00:00Z");
+    assert!((1000.0..1100.0).contains(&found), "{found}");
+    let notes = small.budget("2026-11-16T00:00:00Z")["notes"].to_string();
+    assert!(notes.contains("`a` has come in to 2026-11-08"), "{notes}");
+
     // Beside one that goes on, and fails for weeks.
     let mut fails = home(1..=3, &month("800"));
     october(&fails, "a");
@@ -319,6 +343,56 @@ fn usage_that_has_not_come_in_yet_is_expected_and_not_nothing() {
         "{notes}"
     );
     assert!(fails.forecast(now) > 700.0, "{}", fails.forecast(now));
+}
+
+#[test]
+fn what_is_told_of_a_budget_names_the_sources_that_fail_in_the_same_run() {
+    let mut home = Home::new(&["a", "b"], &(month("100") + &rung(100, "actual")));
+    for source in ["a", "b"] {
+        home.calls(source, "gpt-4o", 8, november(1..=5));
+    }
+    home.run("2026-11-05T12:00:00Z");
+    let (file, aside) = (home.path().join("b.jsonl"), home.path().join("aside"));
+    let told = |home: &mut Home, now: &str| {
+        program(home.path())
+            .args(["--now", now, "run", "--quiet"])
+            .output()
+            .unwrap();
+        let text = std::fs::read_to_string(home.path().join("told.jsonl")).unwrap();
+        let all: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        home.seen = all.len();
+        all.last().unwrap().to_string()
+    };
+    home.calls("a", "gpt-4o", 30, november(6..=6));
+    std::fs::rename(&file, &aside).unwrap();
+    let first = told(&mut home, "2026-11-06T12:00:00Z");
+    assert!(
+        first.contains("110 %") && first.contains("`b` could not be read since 2026-11-06"),
+        "{first}"
+    );
+    std::fs::rename(&aside, &file).unwrap();
+    home.calls("b", "gpt-4o", 30, november(7..=7));
+    let second = told(&mut home, "2026-11-07T13:00:00Z");
+    assert!(
+        second.contains("140 %") && !second.contains("could not be read"),
+        "{second}"
+    );
+}
+
+#[test]
+fn what_no_rung_has_told_is_told_though_a_lower_one_was() {
+    let budget = month("640") + "remind_every_hours = 0\n" + &rung(50, "actual") + &rung(100, "forecast");
+    let mut home = Home::new(&["a"], &budget);
+    home.calls("a", "gpt-4o", 20, november(1..=16));
+    assert_eq!(home.titles("2026-11-16T12:00:00Z").len(), 1, "half of it is spent");
+    home.run("2026-11-16T13:00:00Z");
+    home.calls("a", "gpt-4o", 400, november(17..=17));
+    home.run("2026-11-17T12:00:00Z");
+    let told = home.titles("2026-11-17T18:00:00Z");
+    assert!(
+        told.len() == 1 && told[0].starts_with("firing b: on course for"),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -344,6 +418,15 @@ fn one_day_or_one_credit_is_no_level_and_today_is_not_half_over() {
     assert_eq!(home.forecast("2026-11-05T00:00:00Z"), 210.0);
     // Billed to yesterday: what has passed of today is not billed, and not nothing.
     assert_eq!(home.forecast("2026-11-05T18:00:00Z"), 210.0);
+    // What is billed of today already is no reason to expect nothing more.
+    home.bill(
+        &(1..=5)
+            .map(|day| (if day == 5 { 300 } else { 10 }, day, "Usage"))
+            .collect::<Vec<_>>(),
+    );
+    home.run("2026-11-05T00:30:00Z");
+    let found = home.forecast("2026-11-05T18:00:00Z");
+    assert!((590.0..600.0).contains(&found), "{found}");
     // A credit of every day goes on.
     let rows: Vec<_> = (1..=4)
         .flat_map(|day| [(10, day, "Usage"), (-4, day, "Credit")])

@@ -39,10 +39,9 @@ pub(super) fn report(status: &BudgetStatus) -> Option<String> {
             command.push_str(&format!(" --where {}", quoted(&format!("{dimension}={pattern}"))));
         }
     }
-    if budget.basis != Basis::Metered {
-        for category in &budget.categories {
-            command.push_str(&format!(" --where {}", quoted(&format!("category={category}"))));
-        }
+    // Beside metered use there is what is agreed, such as seats.
+    for category in &budget.categories {
+        command.push_str(&format!(" --where {}", quoted(&format!("category={category}"))));
     }
     Some(command)
 }

@@ -47,6 +47,8 @@ pub(super) struct Sources {
 /// What one combination of dimensions cost in the period so far, and in the same part of the one before.
 struct Kind<'a> {
     dimensions: Dimensions,
+    /// Where its days are in [`Gathering::by_source`].
+    source: usize,
     cost: [Decimal; 2],
     /// Whether it is usage, which goes on, and no fee, tax or credit.
     usage: bool,
@@ -80,6 +82,8 @@ pub(super) struct Gathering<'a> {
     unpriced_events: i64,
     unpriced_tokens: i128,
     unpriced_worst_case: Decimal,
+    /// The same by source; added up when all rows are read.
+    by_source: Vec<(Label, BTreeMap<NaiveDate, Decimal>)>,
     daily: BTreeMap<NaiveDate, Decimal>,
     /// What of it is no usage.
     other: BTreeMap<NaiveDate, Decimal>,
@@ -120,6 +124,7 @@ impl<'a> Gathering<'a> {
             unpriced_events: 0,
             unpriced_tokens: 0,
             unpriced_worst_case: Decimal::ZERO,
+            by_source: Vec::new(),
             daily: BTreeMap::new(),
             other: BTreeMap::new(),
             kinds: Vec::new(),
@@ -145,9 +150,16 @@ impl<'a> Gathering<'a> {
             self.metered.insert(key.dimensions);
         }
         let counts = self.budget.counts(key) || scaled.is_some();
+        let name = key.dimensions.get(Dimension::Source);
+        let known = self.by_source.iter().position(|(source, _)| *source == name);
+        let source = known.unwrap_or(self.by_source.len());
+        if counts && known.is_none() {
+            self.by_source.push((name, BTreeMap::new()));
+        }
         self.kinds.push(
             counts.then_some(Kind {
                 dimensions: key.dimensions,
+                source,
                 cost: [Decimal::ZERO; 2],
                 usage: key
                     .dimensions
@@ -192,8 +204,10 @@ impl<'a> Gathering<'a> {
             self.last = (key.hour, day_in(key.hour, self.budget));
             self.bit = bit(self.today, self.last.1);
         }
-        let slot = self.daily.entry(self.last.1).or_default();
-        *slot = add_exact(*slot, cost)?;
+        if let Some((_, daily)) = self.by_source.get_mut(kind.source) {
+            let slot = daily.entry(self.last.1).or_default();
+            *slot = add_exact(*slot, cost)?;
+        }
         if !kind.usage {
             let slot = self.other.entry(self.last.1).or_default();
             *slot = add_exact(*slot, cost)?;
@@ -227,7 +241,11 @@ impl<'a> Gathering<'a> {
     }
 
     /// What the rows add up to.
-    pub(super) fn status(self, fill: Option<&Fill>, sources: &Sources) -> Result<BudgetStatus, MoneyError> {
+    pub(super) fn status(mut self, fill: Option<&Fill>, sources: &Sources) -> Result<BudgetStatus, MoneyError> {
+        for (day, cost) in self.by_source.iter().flat_map(|(_, daily)| daily) {
+            let slot = self.daily.entry(*day).or_default();
+            *slot = add_exact(*slot, *cost)?;
+        }
         let fill = fill.filter(|_| self.budget.basis == Basis::BilledFilled);
         let mut notes = fill.map_or_else(Vec::new, |fill| fill.notes(&self.providers()));
         let untold: BTreeSet<String> = self.kinds.iter().flatten().filter_map(Kind::untold).collect();

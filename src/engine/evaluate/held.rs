@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::status::BudgetStatus;
+use crate::domain::alert::Alert;
 use crate::domain::budget::{Budget, Threshold};
 use crate::engine::watch::{FIRST, SOURCE, remembered};
-use crate::ports::{Checkpoint, Ledger, Pricer, RecordBatch, StoreError};
+use crate::ports::{AlertStore, Checkpoint, Ledger, Pricer, RecordBatch, StoreError};
 
 /// Where it is kept.
 const KEY: &str = "budgets";
@@ -29,23 +30,34 @@ fn name(definition: &str, threshold: &Threshold) -> String {
     )
 }
 
-/// Remembers which rungs are there. A rung that was taken away and comes back is a new one. A ledger of before this was kept remembers
-/// the first run at best.
+/// Remembers which rungs are there. A rung that was taken away and comes back is a new one. Where it was not kept yet, the first run, what
+/// was recorded before this one, and alerts on a budget say that there were runs before. To be called before anything is read.
 pub fn remember_budgets(
     budgets: &[Budget],
     ledger: &mut dyn Ledger,
     pricer: &dyn Pricer,
+    alerts: &mut dyn AlertStore,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let before = kept(ledger)?;
-    let first = match &before {
-        Some(_) => now,
-        None => remembered(ledger, FIRST)?.unwrap_or(now),
+    let (first, known) = match &before {
+        Some(_) => (now, Vec::new()),
+        None => {
+            let recorded = ledger.span()?.map_or(now, |span| span.end);
+            let first = remembered(ledger, FIRST)?.unwrap_or(now).min(recorded);
+            (first, alerts.alerts(Some(now - Budget::LATEST))?)
+        }
     };
-    let (before, none) = (before.unwrap_or_default(), first.min(now).timestamp());
+    let before = before.unwrap_or_default();
     let mut since = Since::new();
     for budget in budgets {
         let definition = budget.definition();
+        let of_it = |alert: &&Alert| {
+            let same = alert.definition.as_ref().is_none_or(|known| *known == definition);
+            alert.kind.starts_with("budget_") && alert.policy == budget.name && same
+        };
+        let opened = known.iter().filter(of_it).map(|alert| alert.opened_at).min();
+        let none = opened.map_or(first, |at| at.min(first)).min(now).timestamp();
         for threshold in &budget.thresholds {
             let name = name(&definition, threshold);
             // A clock that was ahead once does not put it off.

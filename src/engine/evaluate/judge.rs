@@ -43,14 +43,16 @@ impl Muting {
     }
 
     /// Why a rung is muted, if it is.
-    pub(super) fn of(&self, status: &BudgetStatus, threshold: &Threshold) -> Option<&'static str> {
+    pub(super) fn of(&self, status: &BudgetStatus, threshold: &Threshold, before: &Alert) -> Option<&'static str> {
         const HIGHER: &str = "inhibited: a higher threshold is passed";
         let reaches = |mark: Option<Decimal>| mark.is_some_and(|percent| percent >= threshold.percent);
         match threshold.kind {
             ThresholdKind::Actual => reaches(self.spent).then_some(HIGHER),
-            // What is spent is told: nobody needs to hear that as much is to be expected.
+            // What is spent is told: nobody needs to hear that as much is to be expected. Where a lower rung told it, it may have been less
+            // then: of a height that was told in no way yet that is not enough.
             ThresholdKind::Forecast
-                if reaches(self.spent.map(|rung| rung.max(exact_percent(status, status.spent)))) =>
+                if reaches(self.spent)
+                    || (before.told_firing && reaches(self.spent.and(Some(exact_percent(status, status.spent))))) =>
             {
                 Some("inhibited: the budget is already spent")
             }

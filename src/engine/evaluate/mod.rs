@@ -8,7 +8,6 @@ mod left_out;
 pub mod status;
 pub mod text;
 mod unmet;
-mod unpriced;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -121,7 +120,7 @@ pub fn decide(
                 // Whoever called the graver alert over has heard of it.
                 muting.fires(threshold);
             }
-            let inhibited = muting.of(status, threshold).map(str::to_owned);
+            let inhibited = muting.of(status, threshold, &before).map(str::to_owned);
             let after = step(
                 &before,
                 &judge(status, threshold, &before, complete.on(status.budget.basis)),
@@ -136,23 +135,6 @@ pub fn decide(
             }
             let summary = text::summary(status, threshold);
             let data = text::data(status, threshold);
-            tell(&mut decided, status, after, channels, summary, data);
-        }
-        let fresh = unpriced::new_alert(status, now);
-        if status.has_ended() || !seen.insert(fresh.id.clone()) {
-            continue;
-        }
-        let before = left.remove(fresh.id.as_str()).cloned().unwrap_or(fresh);
-        let after = step(
-            &before,
-            &unpriced::judge(status, complete.on(status.budget.basis)),
-            silenced.map(Silence::text),
-            behaviour(status, ThresholdKind::Actual),
-            now,
-        );
-        if let Some(mut after) = after {
-            after.alert.title = unpriced::title(status);
-            let (summary, data) = (unpriced::summary(status), text::figures(status));
             tell(&mut decided, status, after, channels, summary, data);
         }
     }

@@ -17,7 +17,7 @@ pub use provider::second_witness;
 pub(super) use runs::{FIRST, SOURCE, remembered};
 pub use runs::{RunPolicy, last_run, remember};
 pub(super) use sources::failing_sources;
-pub use sources::watch_sources;
+pub use sources::{failing, watch_sources};
 pub use unpriced::UnpricedPolicy;
 
 use super::collect::Complete;

@@ -1,6 +1,6 @@
 //! Alerts about single sources: one that cannot be read for long, and one from which nothing comes any more while others go on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 
@@ -63,16 +63,16 @@ pub fn watch_sources(
     let over = |alert: &Alert| if gone(alert) { GONE } else { READ };
     let mut all = watch(FAILED, &failed, &over, channels, store, true, now)?;
     let known = store.alerts(Some(now))?;
-    let told: BTreeSet<&str> = known
+    let told: Told<'_> = known
         .iter()
         .filter(|alert| alert.kind == SILENT && alert.is_open())
-        .map(|alert| alert.threshold.as_str())
+        .map(|alert| (alert.threshold.as_str(), alert.opened_at.min(now)))
         .collect();
     let stale = known.iter().any(|alert| alert.kind == STALE && alert.state.is_active());
     let mut silent = silent(names, after, &told, ledger, now)?;
     // What cannot be read is told as such, and what is told of all sources is told once. What was told before is not over for that.
     silent.retain(|(name, condition)| {
-        told.contains(condition.alert.threshold.as_str()) || !(stale || since.contains_key(name.as_str()))
+        told.contains_key(condition.alert.threshold.as_str()) || !(stale || since.contains_key(name.as_str()))
     });
     let silent: Vec<Condition> = silent.into_iter().map(|(_, condition)| condition).collect();
     let over = |alert: &Alert| if gone(alert) { GONE } else { FRESH };
@@ -104,8 +104,8 @@ pub(in crate::engine) fn failing_sources(
         .unwrap_or_default())
 }
 
-/// Since when sources fail. One that was not begun in this run is as it was.
-fn failing(
+/// Since when sources fail, which is kept. One that was not begun in this run is as it was.
+pub fn failing(
     names: &[Label],
     collection: &Collection,
     ledger: &mut dyn Ledger,
@@ -162,12 +162,15 @@ fn failed(name: &str, since: DateTime<Utc>, collection: &Collection, now: DateTi
     )
 }
 
+/// The alerts on silent sources, by their threshold, with when they fell silent.
+type Told<'a> = BTreeMap<&'a str, DateTime<Utc>>;
+
 /// Sources of the settings that told something on most days and tell nothing any more: for longer than `after`, and for much longer than
-/// they ever paused. One that was `told` before stays so until something new comes, however long that takes.
+/// they ever paused. One that was `told` before stays so until something new comes, however long that takes, and however late it is.
 fn silent(
     names: &[Label],
     after: TimeDelta,
-    told: &BTreeSet<&str>,
+    told: &Told<'_>,
     ledger: &mut dyn Ledger,
     now: DateTime<Utc>,
 ) -> Result<Vec<(Label, Condition)>, StoreError> {
@@ -175,7 +178,7 @@ fn silent(
     let mut days: BTreeMap<Label, Vec<NaiveDate>> = BTreeMap::new();
     for name in names
         .iter()
-        .filter(|name| told.contains(threshold(name.as_str()).as_str()))
+        .filter(|name| told.contains_key(threshold(name.as_str()).as_str()))
     {
         days.insert(*name, Vec::new());
     }
@@ -189,7 +192,6 @@ fn silent(
     for (name, mut days) in days {
         days.sort_unstable();
         days.dedup();
-        let is_told = told.contains(threshold(name.as_str()).as_str());
         let newest = days.last().and_then(|day| day.succ_opt());
         let newest = newest.map_or(from, |day| day.and_time(NaiveTime::MIN).and_utc());
         let pauses = days.windows(2).filter_map(|two| match two {
@@ -197,10 +199,10 @@ fn silent(
             _ => None,
         });
         let longest = pauses.max().unwrap_or_default() * LONGER;
-        let holds = if is_told {
-            now - newest >= after
-        } else {
-            days.len() >= KNOWN_DAYS && now - newest >= after.max(longest)
+        let holds = match told.get(threshold(name.as_str()).as_str()) {
+            // A bill may be later than `after` at all times: what had not come by then tells that it goes on.
+            Some(since) => days.is_empty() || newest <= *since - after,
+            None => days.len() >= KNOWN_DAYS && now - newest >= after.max(longest),
         };
         if !holds {
             continue;

@@ -379,6 +379,36 @@ fn a_source_that_is_silent_stays_so_until_something_comes() {
 }
 
 #[test]
+fn a_source_that_is_always_late_is_no_longer_silent_when_it_goes_on() {
+    let mut scene = Scene::new();
+    let mut told = Vec::new();
+    let time = |n: i64, hour: &str| {
+        let day = at("2026-11-01T00:00:00Z") + chrono::TimeDelta::days(n);
+        format!("{}T{hour}:00:00Z", day.format("%Y-%m-%d"))
+    };
+    // The gateway tells of each day three days later; it tells nothing for a while, twice.
+    for n in 0..90 {
+        call(&mut scene, "bill", &time(n, "10"));
+        if !(20..40).contains(&n) && n < 60 {
+            call(&mut scene, "gateway", &time(n - 3, "10"));
+        }
+        let new = watch_run(&mut scene, false, &time(n, "12"));
+        told.extend(new.into_iter().map(|title| format!("{n} {title}")));
+    }
+    let ends: Vec<&String> = told.iter().filter(|t| t.contains("resolved")).collect();
+    assert_eq!(
+        ends,
+        ["40 resolved info source gateway: resolved, new spend has come in"],
+        "{told:?}"
+    );
+    let last = told.last().unwrap();
+    assert!(
+        last.contains("firing info nothing has come from the source gateway"),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn an_installation_that_never_worked_says_so_and_a_row_dated_ahead_hides_nothing() {
     let mut scene = Scene {
         ledger: MemoryLedger::new(),

@@ -1,5 +1,7 @@
 //! Where the period of a budget will end, from what is known whole: neither a bill nor a source of usage that is late counts as nothing.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
@@ -10,6 +12,7 @@ use crate::domain::label::Label;
 use crate::domain::money::{Money, MoneyError, add_exact};
 use crate::domain::period::midnight;
 use crate::domain::spend::Basis;
+use crate::domain::stats::RunRate;
 
 /// Days behind the others after which a provider's bill, or what a source tells, has ended, and is not just late.
 const ENDED_DAYS: u32 = 7;
@@ -46,7 +49,15 @@ impl Gathering<'_> {
             let note = "the bill has rows of whole months, of which no forecast can be made".to_owned();
             return Ok((None, Some(note)));
         }
-        let found = self.going_on_from(known_to)?;
+        let goes_on = self.going_on_from(known_to)?;
+        // What has come in since may come to more.
+        let (zone, amount) = (self.budget.zone, self.budget.amount.amount());
+        let days = self.days_before(known_to)?;
+        let as_it_is = forecast(self.period, zone, &days, self.spent, amount, self.now);
+        let found = match (goes_on, as_it_is) {
+            (Some(goes_on), Some(as_it_is)) if as_it_is.end > goes_on.end => Some(as_it_is),
+            (goes_on, _) => goes_on,
+        };
         let note = known_to
             .pred_opt()
             .filter(|_| is_late && found.is_some())
@@ -54,22 +65,60 @@ impl Gathering<'_> {
         Ok((found, note))
     }
 
-    /// Of a source that is late, the days that are known go on. What others tell meanwhile may come to more: then that counts.
+    /// A source that is late goes on as before, from its last day on; the others are as they are.
     fn of_usage(&self, sources: &Sources) -> Result<(Option<Forecast>, Option<String>), MoneyError> {
         let (zone, amount) = (self.budget.zone, self.budget.amount.amount());
-        let days = self.days_before(self.today)?;
-        let as_it_is = forecast(self.period, zone, &days, self.spent, amount, self.now);
-        let Some((source, day)) = self.late_source(sources) else {
-            return Ok((as_it_is, None));
-        };
-        let Some(goes_on) = self.going_on_from(day)? else {
-            return Ok((as_it_is, None));
-        };
-        if as_it_is.as_ref().is_some_and(|found| found.end > goes_on.end) {
-            return Ok((as_it_is, None));
+        let (mut days, mut spent) = (self.days_before(self.today)?, self.spent);
+        let mut first: Option<(Label, NaiveDate)> = None;
+        for (source, newest) in self.late_sources(sources) {
+            let awaited = self.awaited(source, newest)?;
+            if awaited.is_empty() {
+                continue;
+            }
+            if first.is_none_or(|(_, day)| newest < day) {
+                first = Some((source, newest));
+            }
+            for (at, cost) in awaited {
+                if let Some((_, known)) = days.iter_mut().find(|(day, _)| *day == at) {
+                    *known = add_exact(*known, cost)?;
+                }
+                if midnight(at, zone) >= self.period.start {
+                    spent = add_exact(spent, cost)?;
+                }
+            }
         }
-        let note = format!("usage of the source `{source}` has come in to {day}; the forecast goes on from there");
-        Ok((Some(goes_on), Some(note)))
+        let note = first.map(|(source, day)| {
+            format!("usage of the source `{source}` has come in to {day}; the forecast goes on from there")
+        });
+        Ok((forecast(self.period, zone, &days, spent, amount, self.now), note))
+    }
+
+    /// What a source that has told nothing since a day is expected to tell yet of that day and the ones up to now, by its days before.
+    fn awaited(&self, source: Label, newest: NaiveDate) -> Result<Vec<(NaiveDate, Decimal)>, MoneyError> {
+        let daily = self.by_source.iter().find(|(name, _)| *name == source);
+        let Some((daily, first)) = daily.and_then(|(_, daily)| Some((daily, self.oldest(daily)?))) else {
+            return Ok(Vec::new());
+        };
+        let of = |day: NaiveDate| daily.get(&day).copied().unwrap_or_default();
+        let weekday = |day: NaiveDate| day.weekday().num_days_from_monday() as usize;
+        let known = first.iter_days().take_while(|day| *day < newest);
+        let known: Vec<(usize, Decimal)> = known.map(|day| (weekday(day), of(day))).collect();
+        let Some(rate) = RunRate::of(&known) else {
+            return Ok(Vec::new());
+        };
+        let mut awaited = Vec::new();
+        for day in newest.iter_days().take_while(|day| *day <= self.today) {
+            let missing = add_exact(rate.day(weekday(day)), -of(day))?;
+            let (start, end) = (
+                midnight(day, self.budget.zone),
+                midnight(day + Days::new(1), self.budget.zone),
+            );
+            let passed = Decimal::from((self.now.min(end) - start).num_seconds());
+            let share = passed.checked_div(Decimal::from((end - start).num_seconds()));
+            let missing = missing.max(Decimal::ZERO) * share.unwrap_or_default();
+            awaited.push((day, missing.round_dp(6)));
+        }
+        Ok(awaited)
     }
 
     /// The projection of the days before `day`: what is not told of it and later ones is unknown and not nothing.
@@ -110,13 +159,13 @@ impl Gathering<'_> {
         late.min().unwrap_or(self.today).min(self.today)
     }
 
-    /// The source of usage that is furthest behind, and the last day of which it has told something, maybe not all.
-    fn late_source(&self, sources: &Sources) -> Option<(Label, NaiveDate)> {
+    /// The sources of usage that are behind, and the last day of which each has told something, maybe not all.
+    fn late_sources(&self, sources: &Sources) -> Vec<(Label, NaiveDate)> {
         if self.budget.basis != Basis::Metered {
-            return None;
+            return Vec::new();
         }
         let day = |at: DateTime<Utc>| at.with_timezone(&self.budget.zone).date_naive();
-        let late = self.by_source().into_iter().filter_map(|(source, days)| {
+        let late = self.days_by_source().into_iter().filter_map(|(source, days)| {
             let newest = day(sources.newest.get(&source)?.start());
             let age = u32::try_from((self.today - newest).num_days()).ok()?;
             let fails = sources.failing.contains_key(source.as_str());
@@ -124,11 +173,11 @@ impl Gathering<'_> {
             let is_late = is_regular(days, age, least) && (fails || age <= ENDED_DAYS + 1);
             is_late.then_some((source, newest))
         });
-        late.min_by_key(|(_, newest)| *newest)
+        late.collect()
     }
 
     /// The days with spend by source: bit 0 is today.
-    fn by_source(&self) -> Vec<(Label, u64)> {
+    fn days_by_source(&self) -> Vec<(Label, u64)> {
         let mut all: Vec<(Label, u64)> = Vec::new();
         for kind in self.kinds.iter().flatten() {
             let source = kind.dimensions.get(Dimension::Source);
@@ -142,7 +191,7 @@ impl Gathering<'_> {
 
     /// What has to be said of sources that cannot be read.
     pub(super) fn failing(&self, sources: &Sources) -> Vec<String> {
-        let used = self.by_source();
+        let used = self.days_by_source();
         let failing = sources.failing.iter();
         failing
             .filter(|(name, _)| used.iter().any(|(source, _)| source.as_str() == name.as_str()))
@@ -163,13 +212,16 @@ impl Gathering<'_> {
         ))
     }
 
+    /// The first day with spend that is looked at.
+    fn oldest(&self, daily: &BTreeMap<NaiveDate, Decimal>) -> Option<NaiveDate> {
+        let from = (self.now - TimeDelta::days(HISTORY_DAYS)).with_timezone(&self.budget.zone);
+        daily.keys().copied().find(|day| *day > from.date_naive())
+    }
+
     /// Local days from the first one with spend to the one before `end`, those without spend included. Of what is no usage only that is
     /// in them which comes on most days, and as much as is usual: a credit, a fee or a tax that came once does not come daily.
     fn days_before(&self, end: NaiveDate) -> Result<Vec<(NaiveDate, Decimal)>, MoneyError> {
-        let oldest = (self.now - TimeDelta::days(HISTORY_DAYS))
-            .with_timezone(&self.budget.zone)
-            .date_naive();
-        let Some(first) = self.daily.keys().copied().find(|d| *d > oldest) else {
+        let Some(first) = self.oldest(&self.daily) else {
             return Ok(Vec::new());
         };
         let dates = || first.iter_days().take_while(|day| *day < end);
