@@ -18,11 +18,9 @@ type Day = (Label, BTreeMap<Label, BTreeSet<Label>>);
 /// What is to be told of bills of this time.
 pub(super) fn told(ledger: &mut dyn Ledger, billed: Period) -> Result<Vec<String>, StoreError> {
     if let Some(identities) = ledger.bill_identities()? {
-        // They begin with the source.
-        let sources: BTreeSet<&str> = identities
-            .iter()
-            .filter_map(|identity| identity.split('/').next())
-            .collect();
+        // Behind the source come provider, account and date.
+        let source = |identity: &String| identity.rsplitn(4, '/').last().map(str::to_owned);
+        let sources: BTreeSet<String> = identities.iter().filter_map(source).collect();
         if sources.len() < 2 {
             return Ok(Vec::new());
         }
