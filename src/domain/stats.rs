@@ -105,15 +105,27 @@ impl RunRate {
     }
 }
 
+/// What a day of the last weeks usually costs. Where most cost nothing, one of those that cost something, unless these are rare.
+fn usual(values: &[(usize, f64)]) -> f64 {
+    let lately = || values.iter().rev().take(USUAL_DAYS).map(|(_, v)| *v);
+    let used = lately().filter(|v| *v > 0.0);
+    let median = median(lately());
+    if median == 0.0 && used.clone().count() > RARE {
+        self::median(used)
+    } else {
+        median
+    }
+}
+
 /// The days with single ones that are far above the others brought down, and the positions of those. What is above them on more than two
 /// days in four weeks, or on a weekday that usually is, is how it is.
 fn without_outliers(mut values: Vec<(usize, f64)>) -> (Vec<(usize, f64)>, Vec<usize>) {
-    let median = median(values.iter().rev().take(USUAL_DAYS).map(|(_, v)| *v));
-    let most = median * UNUSUAL;
+    let usual = usual(&values);
+    let most = usual * UNUSUAL;
     // A day far below the others, as in an office at a weekend, says nothing of the level.
-    let busy = values.iter().rev().filter(|(_, v)| *v * UNUSUAL >= median);
+    let busy = values.iter().rev().filter(|(_, v)| *v * UNUSUAL >= usual);
     let is_level = busy.take(3).filter(|(_, v)| *v > most).count() > 1;
-    if median <= 0.0 || is_level {
+    if usual < 0.0 || is_level {
         return (values, Vec::new());
     }
     let above: Vec<usize> = (0..)
@@ -122,23 +134,20 @@ fn without_outliers(mut values: Vec<(usize, f64)>) -> (Vec<(usize, f64)>, Vec<us
         .map(|(at, _)| at)
         .collect();
     let is_rare = |at: usize| above.iter().filter(|other| other.abs_diff(at) < USUAL_DAYS).count() <= RARE;
-    let is_of_its_weekday = |at: usize, weekday: usize| {
+    let is_of_its_weekday = |at: usize, (weekday, value): (usize, f64)| {
         let others = (0..)
             .zip(&values)
             .filter(|(other, (w, _))| *w == weekday && *other != at);
+        // Where nothing is usual, a little on the same weekday makes nothing of this usual.
+        let least = if usual > 0.0 { most } else { value / UNUSUAL };
         // On either side of it, so that a weekday that was so once does not stay so.
         let near = others.filter(|(other, _)| usize::abs_diff(*other, at) <= USUAL_DAYS);
-        self::median(near.map(|(_, (_, v))| *v)) > most
+        median(near.map(|(_, (_, v))| *v)) > least
     };
     let unusual: Vec<usize> = above
         .iter()
         .copied()
-        .filter(|at| {
-            is_rare(*at)
-                && values
-                    .get(*at)
-                    .is_some_and(|(weekday, _)| !is_of_its_weekday(*at, *weekday))
-        })
+        .filter(|at| is_rare(*at) && values.get(*at).is_some_and(|day| !is_of_its_weekday(*at, *day)))
         .collect();
     for at in &unusual {
         if let Some((_, value)) = values.get_mut(*at) {
@@ -209,7 +218,7 @@ mod tests {
     #[test]
     fn what_comes_back_is_expected_again_on_each_day_of_the_week() {
         type Series = fn(usize, usize) -> i64;
-        let series: [(&str, Series); 3] = [
+        let series: [(&str, Series); 5] = [
             ("a batch each Sunday", |_, w| if w == 6 { 7000 } else { 500 }),
             ("batches on Tuesdays and Fridays", |_, w| {
                 if w == 1 || w == 4 { 6000 } else { 600 }
@@ -217,6 +226,11 @@ mod tests {
             ("three days a week over cents", |_, w| {
                 if w == 0 || w == 2 || w == 4 { 5000 } else { 2 }
             }),
+            ("Sundays alone", |_, w| if w == 6 { 7000 } else { 0 }),
+            (
+                "Tuesdays and Fridays alone",
+                |_, w| if w == 1 || w == 4 { 6000 } else { 0 },
+            ),
         ];
         for (name, cost) in series {
             let week: i64 = (0..7).map(|w| cost(0, w)).sum();
@@ -228,6 +242,34 @@ mod tests {
                 assert!(off * 5 < week * 4, "{name}, {count} days: {found} for {}", week * 4);
             }
         }
+    }
+
+    #[test]
+    fn a_batch_where_most_days_cost_nothing_is_not_expected_again() {
+        let cents = |batch: usize| move |at: usize, w: usize| if at == batch { 9000 } else { 2 * i64::from(w == 0) };
+        for (name, batch, first, cost) in [
+            (
+                "on the sixth Monday of cents",
+                39,
+                40,
+                &cents(39) as &dyn Fn(usize, usize) -> i64,
+            ),
+            ("on the second Monday", 11, 12, &cents(11)),
+            ("and nothing ever before", 0, 3, &|at, _| if at == 0 { 9000 } else { 0 }),
+        ] {
+            for count in first..first + 8 {
+                let (found, unusual) = ahead(&days(count, cost));
+                assert!(
+                    found == 0 && unusual == [batch],
+                    "{name}, {count} days: {found} {unusual:?}"
+                );
+            }
+        }
+        // Twice on the same day of the week it comes each week, and on two of three days it is a level.
+        let weekly = days(14, |_, w| if w == 0 { 9000 } else { 0 });
+        assert!(ahead(&weekly).0 > 300, "{:?}", ahead(&weekly));
+        let new = days(30, |at, _| if at == 27 || at == 29 { 9000 } else { 0 });
+        assert!(ahead(&new).0 > 300, "{:?}", ahead(&new));
     }
 
     #[test]
