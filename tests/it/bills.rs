@@ -96,6 +96,21 @@ fn a_bill_and_the_interface_of_the_same_costs_are_told() {
     );
 }
 
+/// Whatever the names of their sources are.
+#[test]
+fn the_same_answer_of_two_sources_is_told() {
+    let answer = r#"{"GroupDefinitions":[{"Type":"DIMENSION","Key":"SERVICE"}],"ResultsByTime":[{"TimePeriod":{"Start":"2026-11-01","End":"2026-11-02"},"Groups":[{"Keys":["Amazon Bedrock"],"Metrics":{"UnblendedCost":{"Amount":"40","Unit":"USD"}}}]}]}"#;
+    for names in [["a", "b"], ["x/a", "x/b"], ["x/y/a", "x/y/b"]] {
+        let source =
+            |name: &str| format!("[[source]]\nname = \"{name}\"\nkind = \"cost-explorer\"\npaths = [\"c.json\"]\n");
+        let home = home(&names.map(source).concat());
+        fs::write(home.path().join("c.json"), answer).unwrap();
+        let run = finops(home.path(), &["run"]);
+        let told = format!("`{}` and `{}` both have bills of", names[0], names[1]);
+        assert!(err(&run).contains(&told), "{}", err(&run));
+    }
+}
+
 #[test]
 fn a_ledger_stays_one_that_can_be_read_whatever_the_digits_are() {
     let contracts =

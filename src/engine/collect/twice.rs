@@ -18,8 +18,12 @@ type Day = (Label, BTreeMap<Label, BTreeSet<Label>>);
 /// What is to be told of bills of this time.
 pub(super) fn told(ledger: &mut dyn Ledger, billed: Period) -> Result<Vec<String>, StoreError> {
     if let Some(identities) = ledger.bill_identities()? {
-        // Behind the source come provider, account and date.
-        let source = |identity: &String| identity.rsplitn(4, '/').last().map(str::to_owned);
+        // Behind the source come provider, account and day; of what interfaces of cost tell, account and hour or month.
+        let source = |identity: &String| {
+            let (_, date) = identity.rsplit_once('/')?;
+            let parts = if date.len() == "2026-11-01".len() { 4 } else { 3 };
+            identity.rsplitn(parts, '/').last().map(str::to_owned)
+        };
         let sources: BTreeSet<String> = identities.iter().filter_map(source).collect();
         if sources.len() < 2 {
             return Ok(Vec::new());
