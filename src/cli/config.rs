@@ -1,10 +1,13 @@
 //! `finops config`.
 
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use clap::Subcommand;
 
 use super::{CliError, Context, Exit, price, text, wire};
 use crate::adapters::policies::{not_read, schema};
 use crate::config::{Config, StoreUrl};
+use crate::domain::period::minutes_before_an_hour;
 use crate::ports::UsageSource;
 
 /// The arguments of `finops config`.
@@ -162,6 +165,8 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
         lines.push(format!("price book   {}: {}{state}", book.name, path.display()));
     }
     lines.extend(budgets(ctx)?);
+    let zone = config.report.zone().ok().and_then(|zone| split_hour(zone, ctx.now));
+    lines.extend(zone.map(|told| format!("note         [report] time_zone: {told}")));
     for line in lines {
         writeln!(ctx.out, "{}", text::clean(&line))?;
     }
@@ -199,8 +204,19 @@ fn budgets(ctx: &Context<'_>) -> Result<Vec<String>, CliError> {
             budget.scope.text(),
             budget.basis.name(),
         ));
+        if let Some(told) = split_hour(budget.zone, ctx.now) {
+            lines.push(format!("note         {}: {told}", budget.name));
+        }
     }
     Ok(lines)
+}
+
+/// What has to be said of a zone whose days begin within an hour of UTC.
+pub(super) fn split_hour(zone: Tz, now: DateTime<Utc>) -> Option<String> {
+    let minutes = minutes_before_an_hour(zone, now)?;
+    Some(format!(
+        "spend is summed by whole hours of UTC, so that the first {minutes} minutes of a day in {zone} count to the day before"
+    ))
 }
 
 /// The name of a unit variant as the file spells it.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::config::split_hour;
 use super::text::{clean, count, counted, money, paint};
 use super::{CliError, Context, Exit, Format, wire};
 use crate::adapters::memory::{MemoryAlerts, MemoryLedger};
@@ -94,11 +95,15 @@ pub fn run(ctx: &mut Context<'_>, args: &PolicyArgs) -> Result<Exit, CliError> {
         .filter(|name| !ran.iter().any(|r| r.test.budget == *name))
         .collect();
     let check = matches!(args.what, What::Check);
+    let zones = budgets
+        .iter()
+        .filter_map(|b| Some(format!("{}: {}", b.name, split_hour(b.zone, ctx.now)?)));
+    let notes: Vec<String> = zones.filter(|_| check).collect();
     match ctx.format {
         Format::Json => writeln!(
             ctx.out,
             "{:#}",
-            document(&ran, budgets.len(), &untested, wanted.is_none())
+            document(&ran, budgets.len(), &untested, wanted.is_none(), &notes)
         )?,
         Format::Jsonl => ran.iter().try_for_each(|r| writeln!(ctx.out, "{}", record(r)))?,
         Format::Table | Format::Csv | Format::Markdown | Format::Html => {
@@ -112,6 +117,9 @@ pub fn run(ctx: &mut Context<'_>, args: &PolicyArgs) -> Result<Exit, CliError> {
                 writeln!(ctx.out, "{budgets} in {}", folder.display())?;
                 for name in &untested {
                     writeln!(ctx.out, "no test: {}", clean(name))?;
+                }
+                for note in &notes {
+                    writeln!(ctx.out, "note: {}", clean(note))?;
                 }
             }
             writeln!(
@@ -196,12 +204,13 @@ fn record(ran: &Ran<'_>) -> Value {
     })
 }
 
-fn document(ran: &[Ran<'_>], budgets: usize, untested: &[&str], all: bool) -> Value {
+fn document(ran: &[Ran<'_>], budgets: usize, untested: &[&str], all: bool, notes: &[String]) -> Value {
     json!({
         "schema_version": 1,
         "budgets": budgets,
         "tests": ran.iter().map(record).collect::<Vec<_>>(),
         "failed": failures(ran),
         "untested": if all { untested } else { &[] },
+        "notes": notes,
     })
 }

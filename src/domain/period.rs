@@ -123,6 +123,17 @@ pub fn midnight(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
     local.and_utc()
 }
 
+/// How many minutes of each day, at its beginning, are of an hour of UTC that began on the day before, now or in half a year: spend of
+/// them is summed with it. Nothing where the zone is whole hours off.
+#[must_use]
+pub fn minutes_before_an_hour(zone: Tz, now: DateTime<Utc>) -> Option<i64> {
+    let minutes = [now, now + TimeDelta::days(182)].map(|at| {
+        let start = midnight(at.with_timezone(&zone).date_naive(), zone);
+        (-start.timestamp()).rem_euclid(3600) / 60
+    });
+    minutes.into_iter().max().filter(|minutes| *minutes > 0)
+}
+
 /// Hours since 1970-01-01T00:00Z: the grain at which spend is summed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Hour(pub i64);
@@ -225,6 +236,24 @@ mod tests {
                 (at(start), at(end)),
                 "{calendar:?} in {zone} around {now}"
             );
+        }
+    }
+
+    #[test]
+    fn days_of_some_zones_begin_within_an_hour() {
+        for (zone, minutes) in [
+            ("UTC", None),
+            ("America/New_York", None),
+            ("Asia/Kolkata", Some(30)),
+            ("Asia/Kathmandu", Some(45)),
+            ("America/St_Johns", Some(30)),
+            // Half an hour off in winter alone, and its clocks change by that.
+            ("Australia/Lord_Howe", Some(30)),
+        ] {
+            for now in ["2026-06-24T08:00:00Z", "2026-12-24T08:00:00Z"] {
+                let found = minutes_before_an_hour(zone.parse().unwrap(), at(now));
+                assert_eq!(found, minutes, "{zone} {now}");
+            }
         }
     }
 

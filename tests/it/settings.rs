@@ -322,7 +322,7 @@ fn a_budget_on_a_name_that_nothing_has_says_so() {
     assert!(shown.contains(note), "{shown}");
     let right = "[[budget]]\nname = \"b\"\nperiod = \"month\"\namount = \"1 USD\"\nscope = { team = \"s*\" }\n";
     write(folder.path(), "policies/budgets/b.toml", right);
-    assert!(!out(&finops(folder.path(), &["budget"])).contains("note: "));
+    assert!(!out(&finops(folder.path(), &["budget"])).contains("nothing that is recorded"));
 }
 
 #[test]
@@ -480,4 +480,54 @@ fn a_report_by_session_tells_what_no_session_is_known_of() {
     let billed = finops(path, &["report", "--by", "session", "--basis", "billed"]);
     assert_eq!(billed.status.code(), Some(2));
     assert!(err(&billed).contains("bills know no sessions"), "{}", err(&billed));
+}
+
+#[test]
+fn days_that_begin_within_an_hour_are_told_and_a_period_that_would_lose_some_is_refused() {
+    let folder = home(
+        "[report]\ntime_zone = \"Asia/Kathmandu\"\n",
+        "amount = \"1 USD\"\ntime_zone = \"Asia/Kolkata\"",
+    );
+    let check = out(&finops(folder.path(), &["config", "check"]));
+    let told = |minutes, zone| {
+        format!(
+            "spend is summed by whole hours of UTC, so that the first {minutes} minutes of a day in {zone} count to the day before"
+        )
+    };
+    assert!(check.contains(&format!("b: {}", told(30, "Asia/Kolkata"))), "{check}");
+    assert!(
+        check.contains(&format!("[report] time_zone: {}", told(45, "Asia/Kathmandu"))),
+        "{check}"
+    );
+    let check = out(&finops(folder.path(), &["policy", "check"]));
+    assert!(
+        check.contains(&format!("note: b: {}", told(30, "Asia/Kolkata"))),
+        "{check}"
+    );
+    // A test beside the budget is of the day that it names.
+    let test = "[[test]]\nname = \"t\"\nnow = \"2026-11-01T12:00:00Z\"\nspend = [{ day = \"2026-11-01\", cost = \"0.5\" }]\nspent = \"0.5\"\n";
+    write(folder.path(), "policies/budgets/b.test.toml", test);
+    let ran = finops(folder.path(), &["policy", "test"]);
+    assert!(out(&ran).contains("1 test, 0 failed"), "{}{}", out(&ran), err(&ran));
+    std::fs::remove_file(folder.path().join("policies/budgets/b.test.toml")).unwrap();
+
+    let custom = |start: &str, end: &str| {
+        let budget = format!(
+            "[[budget]]\nname = \"b\"\namount = \"1 USD\"\nperiod = {{ custom = {{ start = \"{start}\", end = \"{end}\" }} }}\n"
+        );
+        write(folder.path(), "policies/budgets/b.toml", &budget);
+        finops(folder.path(), &["budget"])
+    };
+    let refused = custom("2026-11-09T18:30:00Z", "2026-12-01T00:00:00Z");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        err(&refused).contains("start with an hour, such as 2026-11-09T18:00:00Z"),
+        "{}",
+        err(&refused)
+    );
+    // The hour in which it ends counts.
+    assert_eq!(
+        custom("2026-11-09T18:00:00Z", "2026-11-30T23:59:59Z").status.code(),
+        Some(0)
+    );
 }

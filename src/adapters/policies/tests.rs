@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -223,7 +223,8 @@ impl SpendPolicy {
         let (mut day, to) = self.days()?;
         while day < to {
             let key = SpendKey {
-                hour: Hour::of(midnight(day, budget.zone)),
+                // The first that counts to the day.
+                hour: Hour::of(midnight(day, budget.zone) + TimeDelta::seconds(3599)),
                 basis: self.basis.unwrap_or(budget.basis),
                 currency: budget.amount.currency(),
                 dimensions,
