@@ -7,7 +7,7 @@ use super::price::provider_key;
 /// Which calls are meant. An empty part means any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Which {
-    /// The provider, in any spelling.
+    /// The provider, in any spelling, `*` and `?` allowed.
     pub provider: String,
     /// The model, `*` and `?` allowed.
     pub model: String,
@@ -25,8 +25,12 @@ impl Which {
     pub fn matches(&self, dimensions: &Dimensions) -> bool {
         let like =
             |pattern: &str, dimension| pattern.is_empty() || glob_matches(pattern, dimensions.get(dimension).as_str());
-        (self.provider.is_empty()
-            || provider_key(&self.provider) == provider_key(dimensions.get(Dimension::Provider).as_str()))
+        let of_provider = || {
+            let provider = provider_key(dimensions.get(Dimension::Provider).as_str());
+            provider_key(&self.provider) == provider
+                || (self.provider.contains(['*', '?']) && glob_matches(&self.provider.to_lowercase(), &provider))
+        };
+        (self.provider.is_empty() || of_provider())
             && like(&self.model, Dimension::Model)
             && like(&self.account, Dimension::Account)
             && like(&self.source, Dimension::Source)

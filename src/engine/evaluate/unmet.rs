@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::budget::Budget;
+use crate::domain::budget::{Budget, Scope};
 use crate::domain::dimension::Dimension;
-use crate::domain::glob::glob_matches;
 use crate::domain::similar::nearest;
 use crate::domain::spend::{Basis, SpendKey};
 
@@ -48,10 +47,11 @@ impl<'a> Unmet<'a> {
             return;
         }
         for clause in self.clauses.iter_mut().filter(|clause| !clause.met) {
-            let value = key.dimensions.get(clause.dimension).as_str();
-            clause.met = clause.patterns.iter().any(|pattern| glob_matches(pattern, value));
+            let value = key.dimensions.get(clause.dimension);
+            let asks = |pattern: &String| Scope::asks(clause.dimension, pattern, value);
+            clause.met = clause.patterns.iter().any(asks);
             if !value.is_empty() && clause.others.len() < KEPT {
-                clause.others.insert(value);
+                clause.others.insert(value.as_str());
             }
         }
     }

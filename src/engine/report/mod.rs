@@ -58,7 +58,11 @@ impl Filter {
             .split_once('=')
             .ok_or_else(|| format!("`{text}` is not of the form `dimension=glob`"))?;
         let dimension = name.trim().parse().map_err(|_| axis::unknown_dimension(name))?;
-        let glob = globset::Glob::new(pattern.trim()).map_err(|cause| format!("`{pattern}` is not a glob: {cause}"))?;
+        // As in the scope of a budget.
+        let glob = globset::GlobBuilder::new(pattern.trim())
+            .case_insensitive(dimension == Dimension::Provider)
+            .build()
+            .map_err(|cause| format!("`{pattern}` is not a glob: {cause}"))?;
         Ok(Filter {
             dimension,
             glob: glob.compile_matcher(),
