@@ -136,3 +136,38 @@ fn a_bill_of_the_searches_that_are_due_meets_those() {
     }
     assert!(text(&home.run(&["reconcile", "--period", "2026-11", "--now", NOW])).contains("100 %"));
 }
+
+#[test]
+fn free_searches_are_in_no_factor_and_google_is_not_vertex() {
+    let call = |day: u32| {
+        format!(
+            "{{\"id\":\"{day}\",\"ts\":\"2026-11-{day:02}T10:00:00Z\",\"provider\":\"google\",\"model\":\"gemini-2.5-flash\",\"output_tokens\":40000000,\"web_searches\":1000}}\n"
+        )
+    };
+    let home = home("", &(1..=20).map(call).collect::<String>(), NOW);
+    let budget = "[[budget]]\nname = \"late\"\namount = \"1950 USD\"\nperiod = \"month\"\nbasis = \"billed, metered where late\"\n";
+    home.write("policies/budgets/b.toml", budget);
+    let notes = |home: &Home| home.json(&["budget"])["budgets"][0]["notes"].to_string();
+    assert!(
+        notes(&home).contains("google has no bill yet: metered as it is"),
+        "{}",
+        notes(&home)
+    );
+    let row = |day: u32| {
+        let [day, next] = [day, day + 1].map(|day| format!("2026-11-{day:02}T00:00:00Z"));
+        format!(
+            "100,100,USD,1,2026-11-01T00:00:00Z,2026-12-01T00:00:00Z,{day},{next},Usage,Google Cloud,Gemini API,,,,\n"
+        )
+    };
+    let rows: String = (1..=15).map(row).collect();
+    home.write("bill.csv", &format!("{BILL}{rows}"));
+    assert!(home.run(&["record", "bill.csv", "--now", NOW]).status.success());
+    assert_eq!(cost(&home, &["--basis", "billed-filled"]), "2000");
+    assert_eq!(home.json(&["budget"])["budgets"][0]["spent"], "2000");
+    let notes = notes(&home);
+    assert!(
+        notes.contains("google is billed to 2026-11-15; since then metered × 1,"),
+        "{notes}"
+    );
+    assert!(!notes.contains("vertex"), "{notes}");
+}

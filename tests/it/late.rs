@@ -298,7 +298,8 @@ fn a_budget_of_calls_says_so_where_there_is_only_a_bill() {
     );
     home.calls(["2026-11-03T10:00:00Z".to_owned()]);
     home.run("2026-11-20T12:00:00Z");
-    assert_eq!(home.budget("2026-11-20T12:00:00Z")["notes"], serde_json::json!([]));
+    let notes = home.budget("2026-11-20T12:00:00Z")["notes"].to_string();
+    assert!(!notes.contains("not counted"), "{notes}");
     let check = program(home.path()).args(["config", "check"]).output().unwrap();
     let text = String::from_utf8_lossy(&check.stdout).into_owned();
     assert!(
@@ -652,4 +653,176 @@ fn effective_costs_without_a_bill_are_not_late_and_one_in_another_currency_takes
     home.write("bill.csv", &bill.replace(",USD,", ",EUR,"));
     home.run(now);
     assert_eq!(home.budget(now)["spent"], "90");
+}
+
+/// Days of calls that were made before anything was metered, or of refunds, say nothing of how bill and meter compare.
+#[test]
+fn neither_days_without_calls_nor_refunds_change_what_calls_cost() {
+    let home = Home::new(&format!("[[budget]]\nname = \"all\"\namount = \"400 USD\"\n{FILLED}"));
+    // Billed for twenty days, metered since the sixteenth: they agree.
+    home.calls((16..=24).map(|day| format!("2026-11-{day}T10:00:00Z")));
+    let days = days(1..=20);
+    let mut rows: Vec<_> = days.iter().map(|[day, _]| ("10", "1", day.as_str(), "Usage")).collect();
+    home.bill_of(&rows);
+    let now = "2026-11-25T00:00:00Z";
+    assert_eq!(home.run(now), [""; 0]);
+    let status = home.budget(now);
+    assert_eq!(status["spent"], "240");
+    assert!(status["notes"].to_string().contains("metered × 1,"), "{status}");
+
+    // A refund of a day without calls, and one of a day with some, counts beside what is billed.
+    let home = Home::new(&format!("[[budget]]\nname = \"all\"\namount = \"400 USD\"\n{FILLED}"));
+    let later = "2026-12-20T00:00:00Z";
+    rows.remove(9);
+    rows.push(("-50", "1", "2026-11-10", "Usage"));
+    let without = (1..=20).filter(|day| *day != 10);
+    home.calls(without.map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    home.bill_of(&rows);
+    home.run(now);
+    assert_eq!(home.budget(now)["spent"], "140");
+    for basis in ["billed", "billed-filled"] {
+        assert_eq!(home.total(later, basis), "140", "{basis}");
+    }
+    let settings = std::fs::read_to_string(home.path().join("finops.toml")).unwrap();
+    let contract = "[[contract]]\nname = \"edp\"\nprovider = \"*\"\ndiscount = \"10 %\"\n";
+    home.write("finops.toml", &format!("{settings}{contract}"));
+    assert_eq!(home.total(later, "effective"), "140");
+    home.calls((1..=20).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    rows.push(("10", "1", "2026-11-10", "Usage"));
+    home.bill_of(&rows);
+    home.run(now);
+    assert_eq!(home.total(later, "billed-filled"), "150");
+    // Of a day that is billed in part the meter counts, and the refund.
+    home.bill_of(&[
+        ("10", "1", "2026-11-19", "Usage"),
+        ("2", "2", "2026-11-20", "Usage"),
+        ("-5", "3", "2026-11-20", "Usage"),
+    ]);
+    home.run("2026-11-20T23:00:00Z");
+    assert_eq!(home.total("2026-11-20T23:00:00Z", "billed-filled"), "195");
+}
+
+#[test]
+fn a_scope_of_several_values_has_those_that_no_bill_names() {
+    let budget = |name: &str, teams: &str| {
+        format!("[[budget]]\nname = \"{name}\"\namount = \"1000 USD\"\nscope = {{ team = [{teams}] }}\n{FILLED}")
+    };
+    let budgets = budget("a ops", "\"ops\"") + &budget("b both", "\"ops\", \"search\"") + &budget("c any", "\"*\"");
+    let home = Home::new(&budgets);
+    let call = |team: &str, day: u32| {
+        format!(
+            "{{\"id\":\"{team}{day}\",\"ts\":\"2026-11-{day:02}T10:00:00Z\",\"provider\":\"openai\",\"model\":\"gpt-4o\",\"output_tokens\":1000000,\"team\":\"{team}\"}}\n"
+        )
+    };
+    let calls = (1..=20).flat_map(|day| ["ops", "search"].map(|team| call(team, day)));
+    home.write("usage.jsonl", &calls.collect::<String>());
+    let bill = |name: &str| {
+        let header = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargeCategory,ProviderName,ServiceName,Tags\n";
+        let row = |day: u32, tags: &str| {
+            format!("10,10,USD,1,2026-11-01,2026-12-01,2026-11-{day:02}T00:00:00Z,Usage,OpenAI,API,{tags}\n")
+        };
+        let tags = format!("\"{{\"\"team\"\":\"\"{name}\"\"}}\"");
+        let rows = (1..=15).map(|day| row(day, &tags) + &row(day, ""));
+        home.write("bill.csv", &format!("{header}{}", rows.collect::<String>()));
+    };
+    let now = "2026-11-20T12:00:00Z";
+    let spent = || {
+        let budgets = home.json(&["--now", now, "budget"])["budgets"].clone();
+        let budgets = budgets.as_array().unwrap();
+        budgets
+            .iter()
+            .map(|budget| budget["spent"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    bill("ops");
+    home.run(now);
+    assert_eq!(spent(), ["200", "400", "400"]);
+    let scoped = ["--where", "team=ops", "--where", "team=search", "--from", "2026-11-01"];
+    let report = home.json(&[&["--now", now, "report", "--basis", "billed-filled"][..], &scoped].concat());
+    assert_eq!(report["total"]["cost_usd"], "400");
+    assert!(
+        report["estimates"]
+            .to_string()
+            .contains("does not tell this scope apart"),
+        "{report}"
+    );
+    // The bill may call a team otherwise, for whom both names are given: it is in its rows.
+    bill("Search Team");
+    let both = budget("a", "\"search\", \"Search Team\"");
+    home.write("policies/budgets/b.toml", &both);
+    home.run(now);
+    assert_eq!(spent(), ["200"]);
+}
+
+/// What stands behind a row of several days is known by the day: neither twice nor nothing.
+#[test]
+fn rows_of_weeks_and_months_are_of_all_their_days() {
+    let home = Home::new(&format!("[[budget]]\nname = \"all\"\namount = \"280 USD\"\n{FILLED}"));
+    home.calls((1..=25).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    let days = days(1..=29);
+    let row = |cost: &'static str, day: usize| (cost, days[day - 1][0].as_str(), days[day - 1][1].as_str());
+    home.bill(&[row("70", 2), row("70", 9), row("70", 16)]);
+    let now = "2026-11-25T12:00:00Z";
+    assert_eq!(home.run(now), [""; 0]);
+    let status = home.budget(now);
+    assert_eq!(status["spent"], "250", "the first, three weeks and three days");
+    let notes = status["notes"].to_string();
+    assert!(
+        notes.contains("billed to 2026-11-22; since then metered × 1,"),
+        "{notes}"
+    );
+    let end = |status: &serde_json::Value| status["forecast"]["end"].as_str().unwrap().parse::<f64>().unwrap();
+    assert!((290.0..=310.0).contains(&end(&status)), "{status}");
+    // The row of a week that goes on has less than what was metered of it.
+    home.bill(&[row("70", 2), row("70", 9), row("70", 16), row("15", 23)]);
+    home.run(now);
+    assert_eq!(home.budget(now)["spent"], "250");
+
+    // A month in one row, and the first days of the next.
+    let october = (1..=31).map(|day| format!("2026-10-{day:02}T10:00:00Z"));
+    home.calls(october.chain((1..=3).map(|day| format!("2026-11-{day:02}T10:00:00Z"))));
+    home.bill(&[("310", "2026-10-01", "2026-11-01")]);
+    let now = "2026-11-03T12:00:00Z";
+    home.run(now);
+    let status = home.budget(now);
+    assert!((290.0..=310.0).contains(&end(&status)), "{status}");
+}
+
+#[test]
+fn a_scope_that_only_the_bill_names_says_that_nothing_fills_it() {
+    let home = Home::new(&format!(
+        "[[budget]]\nname = \"s\"\namount = \"300 USD\"\nscope = {{ service = \"API\" }}\n{FILLED}"
+    ));
+    home.calls((1..=20).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    let days = days(1..=15);
+    let rows: Vec<_> = days.iter().map(|[day, _]| ("10", "1", day.as_str(), "Usage")).collect();
+    home.bill_of(&rows);
+    let now = "2026-11-20T12:00:00Z";
+    home.run(now);
+    let status = home.budget(now);
+    assert_eq!(
+        (&status["spent"], &status["forecast"]["end"]),
+        (&"150".into(), &"300".into())
+    );
+    let notes = status["notes"].to_string();
+    assert!(
+        notes.contains("billed to 2026-11-15; no metered use is of this scope") && !notes.contains("metered ×"),
+        "{notes}"
+    );
+    // The provider is the same in whatever letters.
+    let budget = "[[budget]]\nname = \"p\"\namount = \"300 USD\"\nscope = { provider = \"OpenAI\" }\n";
+    home.write("policies/budgets/b.toml", &format!("{budget}{FILLED}"));
+    assert_eq!(home.budget(now)["spent"], "200");
+    let report = [
+        "--now",
+        now,
+        "report",
+        "--basis",
+        "billed",
+        "--where",
+        "provider=OpenAI",
+        "--from",
+        "2026-11-01",
+    ];
+    assert_eq!(home.json(&report)["total"]["cost_usd"], "150");
 }

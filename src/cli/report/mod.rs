@@ -158,7 +158,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
     let mut report = report(ledger.as_mut(), query)?;
     if let Some(scope) = args.filled() {
         let fill = Fill::read(ledger.as_mut(), period.start, ctx.now)?;
-        report.estimates = fill.notes(&fill.providers());
+        report.estimates = fill.notes(&fill.providers(), &scope);
         report.estimates.extend(fill.untold_notes(&scope));
     }
     write(ctx, &report).map_err(|error| error.after(exit))?;

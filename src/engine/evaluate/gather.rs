@@ -58,8 +58,12 @@ struct Kind<'a> {
     scaled: Option<Scaled<'a>>,
     /// Whose it is, in one spelling.
     provider: Label,
+    /// Whether it is use of models.
+    models: bool,
     /// Made of metered use or of what is agreed, not told by a bill.
     derived: bool,
+    /// Where it is told by a bill and filled: how bills stand.
+    bills: Option<&'a Fill>,
 }
 
 /// The last hour on which a provider's bill has a row.
@@ -94,6 +98,7 @@ pub(super) struct Gathering<'a> {
     /// That day's bit in [`Kind::days`].
     bit: u64,
     /// How far bills go, by provider; nothing where what counts is metered.
+    /// Where bills are filled it matters if nothing in the scope fills them.
     billed: BTreeMap<Label, Billed>,
     /// The same of what is derived.
     derived: BTreeMap<Label, Hour>,
@@ -146,9 +151,24 @@ impl<'a> Gathering<'a> {
         let scaled = fill
             .filter(|_| self.budget.basis == Basis::BilledFilled && self.budget.covers(key))
             .and_then(|fill| fill.untold(names, key, &self.budget.scope));
-        if self.budget.basis == Basis::Effective && key.basis == Basis::Metered {
+        if matches!(self.budget.basis, Basis::Effective | Basis::BilledFilled) && key.basis == Basis::Metered {
             self.metered.insert(key.dimensions);
         }
+        let derived = self.metered.contains(&key.dimensions);
+        // Only rows of bills have a service that says whose models they charge.
+        let models = match derived || key.basis == Basis::Metered {
+            true => Some(names.metered(key)),
+            false => billed_provider(&key.dimensions),
+        };
+        let usage = key
+            .dimensions
+            .get(Dimension::Category)
+            .as_str()
+            .eq_ignore_ascii_case("usage");
+        let bills = fill.filter(|fill| {
+            let is_row = self.budget.basis == Basis::BilledFilled && usage && !derived && scaled.is_none();
+            is_row && models.is_some_and(|provider| fill.has_bill(provider))
+        });
         let counts = self.budget.counts(key) || scaled.is_some();
         let name = key.dimensions.get(Dimension::Source);
         let known = self.by_source.iter().position(|(source, _)| *source == name);
@@ -156,22 +176,18 @@ impl<'a> Gathering<'a> {
         if counts && known.is_none() {
             self.by_source.push((name, BTreeMap::new()));
         }
-        self.kinds.push(
-            counts.then_some(Kind {
-                dimensions: key.dimensions,
-                source,
-                cost: [Decimal::ZERO; 2],
-                usage: key
-                    .dimensions
-                    .get(Dimension::Category)
-                    .as_str()
-                    .eq_ignore_ascii_case("usage"),
-                days: 0,
-                scaled,
-                provider: billed_provider(&key.dimensions).unwrap_or(key.dimensions.get(Dimension::Provider)),
-                derived: self.metered.contains(&key.dimensions),
-            }),
-        );
+        self.kinds.push(counts.then_some(Kind {
+            dimensions: key.dimensions,
+            source,
+            cost: [Decimal::ZERO; 2],
+            usage,
+            days: 0,
+            scaled,
+            provider: models.unwrap_or(key.dimensions.get(Dimension::Provider)),
+            models: models.is_some(),
+            derived,
+            bills,
+        }));
     }
 
     /// Adds a row of that combination.
@@ -204,16 +220,29 @@ impl<'a> Gathering<'a> {
             self.last = (key.hour, day_in(key.hour, self.budget));
             self.bit = bit(self.today, self.last.1);
         }
+        let last_day = kind.last_day(key.hour);
         if let Some((_, daily)) = self.by_source.get_mut(kind.source) {
+            let mut rest = cost;
+            if let Some(last) = last_day {
+                // As much on each day as far as it has come.
+                let (first, last) = (self.last.1, last.start().date_naive().min(self.today));
+                let days = Decimal::from((last - first).num_days().max(0) + 1);
+                let share = cost.checked_div(days).unwrap_or_default().round_dp(6);
+                for day in first.iter_days().skip(1).take_while(|day| *day <= last) {
+                    let slot = daily.entry(day).or_default();
+                    *slot = add_exact(*slot, share)?;
+                    rest = add_exact(rest, -share)?;
+                }
+            }
             let slot = daily.entry(self.last.1).or_default();
-            *slot = add_exact(*slot, cost)?;
+            *slot = add_exact(*slot, rest)?;
         }
         if !kind.usage {
             let slot = self.other.entry(self.last.1).or_default();
             *slot = add_exact(*slot, cost)?;
         }
         kind.days |= self.bit;
-        if matches!(self.budget.basis, Basis::Billed | Basis::Effective) {
+        if matches!(self.budget.basis, Basis::Billed | Basis::Effective) || kind.bills.is_some() {
             if kind.derived {
                 let last = self.derived.entry(kind.provider).or_insert(key.hour);
                 *last = (*last).max(key.hour);
@@ -222,7 +251,7 @@ impl<'a> Gathering<'a> {
                     last: key.hour,
                     hourly: false,
                 });
-                billed.last = billed.last.max(key.hour);
+                billed.last = billed.last.max(last_day.unwrap_or(key.hour));
                 // Days that are folded stand at an hour of theirs, whatever they were.
                 billed.hourly |= key.hour != key.hour.day() && key.hour != key.hour.folded();
             }
@@ -247,7 +276,7 @@ impl<'a> Gathering<'a> {
             *slot = add_exact(*slot, *cost)?;
         }
         let fill = fill.filter(|_| self.budget.basis == Basis::BilledFilled);
-        let mut notes = fill.map_or_else(Vec::new, |fill| fill.notes(&self.providers()));
+        let mut notes = fill.map_or_else(Vec::new, |fill| fill.notes(&self.providers(), &self.budget.scope));
         let untold: BTreeSet<String> = self.kinds.iter().flatten().filter_map(Kind::untold).collect();
         notes.extend(untold);
         let (forecast, said) = self.forecast(sources)?;
@@ -299,7 +328,7 @@ impl<'a> Gathering<'a> {
             .iter()
             .flatten()
             .filter(|kind| kind.cost.first().is_some_and(|now| !now.is_zero()));
-        spent.filter_map(|kind| billed_provider(&kind.dimensions)).collect()
+        spent.filter(|kind| kind.models).map(|kind| kind.provider).collect()
     }
 
     /// The biggest values of the first dimension that has more than one.
@@ -345,6 +374,13 @@ impl Kind<'_> {
     fn untold(&self) -> Option<String> {
         let [now, _] = self.cost;
         self.scaled.filter(|_| !now.is_zero()).map(|scaled| scaled.note())
+    }
+
+    /// The last day that a row is of, where the bill has rows of several days.
+    fn last_day(&self, hour: Hour) -> Option<Hour> {
+        let account = self.dimensions.get(Dimension::Account);
+        let end = self.bills?.row_end(self.provider, account, hour)?;
+        Some(Hour(end.0 - 24))
     }
 }
 

@@ -24,6 +24,13 @@ pub(super) fn month_of(day: Hour) -> Period {
     Calendar::Month.around(day.start(), chrono_tz::Tz::UTC)
 }
 
+/// The hours from one row of a bill to the next where all are whole weeks apart: it is one by weeks. Two rows may be so by chance.
+pub(super) fn weeks<'a>(days: impl Iterator<Item = &'a Hour> + Clone) -> Option<i64> {
+    let steps = days.clone().zip(days.skip(1)).map(|(one, next)| next.0 - one.0);
+    let are_weeks = steps.clone().count() > 1 && steps.clone().all(|step| step % (7 * 24) == 0);
+    steps.min().filter(|_| are_weeks)
+}
+
 impl BilledDays {
     /// None yet; `now` says which months are over.
     #[must_use]
@@ -52,9 +59,27 @@ impl BilledDays {
     }
 
     /// Whether the first day of this month has a row, and no other day of any month.
-    pub(super) fn is_of_first_days(&self, provider: Label, day: Hour) -> bool {
+    #[must_use]
+    pub fn is_of_first_days(&self, provider: Label, day: Hour) -> bool {
         let billed = self.days.get(&provider);
         billed.is_some_and(|days| days.contains(&month(day)) && days.iter().all(|day| month(*day) == *day))
+    }
+
+    /// The hours that each row of a provider's bill is of, where it is one by weeks.
+    #[must_use]
+    pub fn weeks(&self, provider: Label) -> Option<i64> {
+        weeks(self.days.get(&provider)?.iter())
+    }
+
+    /// The day of the row that an hour is billed with, where each is of so many hours; its own, where there is none.
+    #[must_use]
+    pub fn row(&self, provider: Label, hour: Hour, hours: i64) -> Hour {
+        let before = self
+            .days
+            .get(&provider)
+            .and_then(|days| days.range(..=hour.day()).next_back());
+        let row = before.copied().filter(|row| hour.0 < row.0 + hours);
+        row.unwrap_or(hour.day())
     }
 
     /// Whether that day is billed.
@@ -96,5 +121,30 @@ mod tests {
         daily.add(provider, day("10-02"));
         assert!(daily.covers(provider, day("10-02")) && !daily.covers(provider, day("10-03")));
         assert_eq!(daily.through(provider), Some(day("10-02")));
+        assert_eq!(daily.weeks(provider), None);
+    }
+
+    #[test]
+    fn rows_that_are_whole_weeks_apart_are_of_weeks() {
+        let provider = Label::new("p");
+        let day = |day: i64| Hour(24 * (20_000 + day));
+        for (rows, expected) in [
+            (&[0, 7][..], None),
+            (&[0, 7, 14], Some(7)),
+            (&[0, 7, 21], Some(7)),
+            (&[0, 14, 28], Some(14)),
+            (&[0, 7, 14, 15], None),
+            (&[0, 2, 4], None),
+        ] {
+            let mut bill = BilledDays::new(day(40).start());
+            rows.iter().for_each(|row| bill.add(provider, day(*row)));
+            assert_eq!(bill.weeks(provider), expected.map(|days| 24 * days), "{rows:?}");
+        }
+        let mut bill = BilledDays::new(day(40).start());
+        for row in [0, 7, 14] {
+            bill.add(provider, day(row));
+        }
+        let of = |at: i64| bill.row(provider, Hour(day(at).0 + 5), 7 * 24);
+        assert_eq!([-1, 0, 6, 20, 21].map(of), [-1, 0, 0, 14, 21].map(day));
     }
 }

@@ -12,7 +12,6 @@ use super::standing::Standing;
 use super::standings::{Collected, Standings, compared_from};
 use crate::domain::budget::Scope;
 use crate::domain::dimension::{Dimension, Dimensions};
-use crate::domain::glob::glob_matches;
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError};
 use crate::domain::period::{Hour, Period};
@@ -32,8 +31,8 @@ pub struct Fill {
     standings: Standings,
     /// What the rows of its bill name, by provider.
     told: BTreeMap<Label, Values>,
-    /// Providers with metered use.
-    metered: BTreeSet<Label>,
+    /// What its metered use names, by provider.
+    metered: BTreeMap<Label, Values>,
 }
 
 /// Metered use that stands for rows of a bill which do not tell it apart.
@@ -68,37 +67,46 @@ impl Scaled<'_> {
 impl Fill {
     /// Compares bills with metered spend up to an instant, for figures that begin at another.
     pub fn read(ledger: &mut dyn Ledger, from: DateTime<Utc>, now: DateTime<Utc>) -> Result<Fill, StoreError> {
+        Fill::of(from, now, |period, visit| ledger.spend(period, visit))
+    }
+
+    /// The same of the rows that this visits.
+    pub(super) fn of(
+        from: DateTime<Utc>,
+        now: DateTime<Utc>,
+        spend: impl FnOnce(Period, &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError>,
+    ) -> Result<Fill, StoreError> {
         let mut names = Names::default();
         let mut failed: Option<MoneyError> = None;
-        let mut told: BTreeMap<Label, Values> = BTreeMap::new();
-        let mut seen: FxHashSet<(Label, Dimensions)> = FxHashSet::default();
-        let mut metered: BTreeSet<Label> = BTreeSet::new();
+        let (mut told, mut metered) = (BTreeMap::new(), BTreeMap::new());
+        let mut seen: FxHashSet<(Basis, Label, Dimensions)> = FxHashSet::default();
         let mut collected = Collected::new(now);
         let start = compared_from(now).min(month(Hour::of(from)));
-        ledger.spend(Period::new(start.start(), now), &mut |key, sums| {
+        spend(Period::new(start.start(), now), &mut |key, sums| {
             if !is_usage(key) || key.currency != Currency::USD {
                 return;
             }
+            let (provider, values) = match key.basis {
+                Basis::Billed => (names.billed(key), &mut told),
+                Basis::Metered => (Some(names.metered(key)), &mut metered),
+                Basis::Effective | Basis::BilledFilled => return,
+            };
+            let Some(provider) = provider else { return };
+            if seen.insert((key.basis, provider, key.dimensions)) {
+                let values: &mut Values = values.entry(provider).or_default();
+                for dimension in Dimension::ALL {
+                    values
+                        .entry(dimension)
+                        .or_default()
+                        .insert(key.dimensions.get(dimension));
+                }
+            }
             let account = key.dimensions.get(Dimension::Account);
             let added = match key.basis {
-                Basis::Billed => match names.billed(key) {
-                    Some(provider) => {
-                        if seen.insert((provider, key.dimensions)) {
-                            let told = told.entry(provider).or_default();
-                            for dimension in Dimension::ALL {
-                                told.entry(dimension).or_default().insert(key.dimensions.get(dimension));
-                            }
-                        }
-                        collected.billed(provider, account, key.hour, sums.cost)
-                    }
-                    None => Ok(()),
-                },
-                Basis::Metered => {
-                    let provider = names.metered(key);
-                    metered.insert(provider);
+                Basis::Billed => collected.billed(provider, account, key.hour, sums.cost),
+                Basis::Metered | Basis::Effective | Basis::BilledFilled => {
                     collected.metered(provider, account, key.hour, sums.cost)
                 }
-                Basis::Effective | Basis::BilledFilled => Ok(()),
             };
             failed = failed.take().or(added.err());
         })?;
@@ -111,6 +119,18 @@ impl Fill {
             told,
             metered,
         })
+    }
+
+    /// Whether a provider has a bill.
+    #[must_use]
+    pub fn has_bill(&self, provider: Label) -> bool {
+        self.told.contains_key(&provider)
+    }
+
+    /// The first day behind those that a row of a bill at this hour is of, where it is of several, as far as can be told.
+    #[must_use]
+    pub fn row_end(&self, provider: Label, account: Label, hour: Hour) -> Option<Hour> {
+        self.standings.at(provider, account, hour)?.row_end(hour)
     }
 
     /// Providers with a bill.
@@ -128,7 +148,7 @@ impl Fill {
         let account = key.dimensions.get(Dimension::Account);
         match key.basis {
             // Rows of a day or month of which more was metered give way to that.
-            Basis::Billed if is_usage(key) && key.currency == Currency::USD => {
+            Basis::Billed if is_usage(key) && key.currency == Currency::USD && !is_refund(sums) => {
                 let standing = names.billed(key).and_then(|p| self.standings.at(p, account, key.hour));
                 standing
                     .is_none_or(|standing| standing.is_billed(key.hour))
@@ -157,23 +177,41 @@ impl Fill {
         let provider = names.metered(key);
         let account = key.dimensions.get(Dimension::Account);
         self.standings.last(provider, account)?;
-        self.is_untold(provider, scope).then_some(Scaled {
+        let asked = |(dimension, patterns): (&Dimension, &Vec<String>)| {
+            self.is_untold(provider, *dimension, patterns, key.dimensions.get(*dimension))
+        };
+        scope.0.iter().any(asked).then_some(Scaled {
             provider,
             account,
             standings: &self.standings,
         })
     }
 
-    /// Whether a scope asks for something that the bill of a provider never names.
-    fn is_untold(&self, provider: Label, scope: &Scope) -> bool {
+    /// Whether the bill of a provider never names what is asked for where a call has this value: no row of it is met by the patterns
+    /// that meet the value. Where a pattern meets names of the bill that no call has, those may be its name for any of them.
+    fn is_untold(&self, provider: Label, dimension: Dimension, patterns: &[String], value: Label) -> bool {
         let Some(told) = self.told.get(&provider) else {
             return false;
         };
-        let asked = |(dimension, patterns): (&Dimension, &Vec<String>)| {
-            let is_meant = |value: &Label| patterns.iter().any(|pattern| glob_matches(pattern, value.as_str()));
-            !told.get(dimension).is_some_and(|values| values.iter().any(is_meant))
+        let meets = |pattern: &str, values: Option<&Values>| {
+            let values = values.and_then(|values| values.get(&dimension));
+            values.is_some_and(|values| values.iter().any(|value| Scope::asks(dimension, pattern, *value)))
         };
-        scope.0.iter().any(asked)
+        let mut told = patterns.iter().filter(|pattern| meets(pattern, Some(told)));
+        told.all(|pattern| meets(pattern, self.metered.get(&provider)) && !Scope::asks(dimension, pattern, value))
+    }
+
+    /// Whether rows of the bill of a provider are within a scope, and none of its metered use is: nothing stands for what comes behind.
+    fn is_billed_alone(&self, provider: Label, scope: &Scope) -> bool {
+        let has = |values: Option<&Values>| {
+            values.is_some_and(|values| {
+                scope.0.iter().all(|(dimension, patterns)| {
+                    let mut values = values.get(dimension).into_iter().flatten();
+                    values.any(|value| patterns.iter().any(|pattern| Scope::asks(*dimension, pattern, *value)))
+                })
+            })
+        };
+        has(self.told.get(&provider)) && !has(self.metered.get(&provider))
     }
 
     /// The row of the filled basis that a metered row of a billed day makes within a scope which the bill does not tell apart.
@@ -198,8 +236,14 @@ impl Fill {
     /// What has to be said beside a figure of a scope which bills do not tell apart.
     #[must_use]
     pub fn untold_notes(&self, scope: &Scope) -> Vec<String> {
-        let untold = self.metered.iter().filter(|provider| self.is_untold(**provider, scope));
-        let notes = untold.flat_map(|provider| {
+        let untold = self.metered.iter().filter(|(provider, values)| {
+            scope.0.iter().any(|(dimension, patterns)| {
+                let asked = |value: &Label| patterns.iter().any(|pattern| Scope::asks(*dimension, pattern, *value));
+                let mut asked = values.get(dimension).into_iter().flatten().filter(|value| asked(value));
+                asked.any(|value| self.is_untold(**provider, *dimension, patterns, *value))
+            })
+        });
+        let notes = untold.flat_map(|(provider, _)| {
             let accounts = self.standings.of_provider(*provider);
             accounts.map(|(account, _)| {
                 let scaled = Scaled {
@@ -213,19 +257,26 @@ impl Fill {
         notes.collect()
     }
 
-    /// What has to be said beside a figure of this basis: how far each provider has billed, and what is estimated since.
+    /// What has to be said beside a figure of this basis within a scope: how far each provider has billed, and what is estimated since.
     #[must_use]
-    pub fn notes(&self, wanted: &BTreeSet<Label>) -> Vec<String> {
+    pub fn notes(&self, wanted: &BTreeSet<Label>, scope: &Scope) -> Vec<String> {
         let mut notes = Vec::new();
         for provider in wanted {
+            let alone = self.is_billed_alone(*provider, scope);
             for (account, standing) in self.standings.of_provider(*provider) {
                 let whose = match account.is_empty() {
                     true => provider.to_string(),
                     false => format!("{provider} account {account}"),
                 };
+                let through = standing.through();
+                if alone {
+                    notes.push(format!(
+                        "{whose} is billed to {through}; no metered use is of this scope, so that what was used since then is not in it"
+                    ));
+                    continue;
+                }
                 let mut note = format!(
-                    "{whose} is billed to {}; since then metered × {}, as bill and meter compared up to then",
-                    standing.through(),
+                    "{whose} is billed to {through}; since then metered × {}, as bill and meter compared up to then",
                     standing.factor().normalize()
                 );
                 let parts: Vec<String> = standing.parts().collect();
@@ -272,6 +323,12 @@ fn scaled(sums: &Sums, factor: Decimal) -> Sums {
 pub fn is_usage(key: &SpendKey) -> bool {
     let category = key.dimensions.get(Dimension::Category);
     category.is_empty() || category.as_str().eq_ignore_ascii_case("usage")
+}
+
+/// Whether a row takes back what was billed, as a credit does: it stands beside use and says nothing of how much of it is billed.
+#[must_use]
+pub(super) fn is_refund(sums: &Sums) -> bool {
+    sums.cost < Decimal::ZERO
 }
 
 /// Whether a row is a purchase, such as a fee of a commitment.

@@ -7,7 +7,7 @@
 //! - a commitment adds rows of category `Purchase` to the metered and the effective basis, hour by hour up to now;
 //! - metered use of models becomes effective cost (list → contracted → effective), but only on days on which no bill has
 //!   effective cost of use of the same account: a bill knows better, and nothing counts twice. Taxes, credits and purchases
-//!   stand beside use. Of a day that may be billed in part the greater counts;
+//!   stand beside use, and so do rows below zero. Of a day that may be billed in part the greater counts;
 //! - where it is asked for, the basis "billed, metered where late" has the bill's rows, and behind the last day that an account
 //!   has billed its metered rows, scaled by how the two compared last.
 
@@ -37,7 +37,7 @@ use crate::ports::{Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded
 
 use allowance::{Allowances, is_searching, searching};
 use billed::{BilledDays, month};
-use fill::{Fill, is_purchase, is_usage};
+use fill::{Fill, is_purchase, is_refund, is_usage};
 use names::Names;
 use standings::{Collected, Standings, compared_from};
 
@@ -164,6 +164,7 @@ impl View {
             // Rows of a day or month of which more was metered give way to that.
             let gives_way = key.basis == Basis::Effective
                 && is_usage(key)
+                && !is_refund(sums)
                 && names
                     .billed(key)
                     .and_then(|provider| billed.use_of_models.at(provider, account, key.hour))
@@ -270,7 +271,9 @@ fn effective(terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(SpendKey, Su
 impl Ledger for View {
     fn spend(&mut self, period: Period, visit: &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError> {
         if let Some(scope) = self.fill.clone() {
-            let fill = Fill::read(self.inner.as_mut(), period.start, self.now)?;
+            // Of the rows that it scales: what is free of them is in no bill either.
+            let (from, now) = (period.start, self.now);
+            let fill = Fill::of(from, now, |period, visit| self.stored(period, visit))?;
             let mut names = Names::default();
             return self.agreed(period, &mut |key, sums| {
                 visit(key, sums);

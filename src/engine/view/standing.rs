@@ -4,7 +4,7 @@
 //! others, and a row of the first of a month may be all of that month or its first day. So a day counts as billed whole when it has
 //! ended a day ago and a later one of the account is billed, or when it has ended a week ago, and in both cases the bill has at least
 //! half of what is to be expected of what was metered. Days without a row belong to the row before them: a bill by weeks covers
-//! them, and a late bill has too little for that. Of other days and months the greater of bill and metered spend counts: neither
+//! them, and a late bill has too little for that. The last row of a bill by weeks covers its week where it has enough for that. Of other days and months the greater of bill and metered spend counts: neither
 //! does a first row hide what is known to be spent, nor is anything counted twice.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::billed::{month, month_of};
+use super::billed::{month, month_of, weeks};
 use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::period::Hour;
@@ -46,6 +46,10 @@ pub struct Standing {
     months: BTreeSet<Hour>,
     /// The last day or month that is billed, by its first hour.
     last: Hour,
+    /// The first day behind those that the last row is of.
+    end: Hour,
+    /// The hours that each row reaches at most, where the bill has rows of weeks.
+    reach: Option<i64>,
     /// Days and months that have rows, and whether those rows count.
     units: BTreeMap<Hour, bool>,
     /// Whether days without a row belong to the row before them.
@@ -78,6 +82,7 @@ impl Standing {
         let Some(last) = billed.last().copied() else {
             return Ok(None);
         };
+        let mut end = Hour(last.0 + 24);
         let row = |day: Hour| {
             billed
                 .range(..=day)
@@ -96,35 +101,53 @@ impl Standing {
                 sum.billed = Some(add_exact(sum.billed.unwrap_or_default(), billed)?);
             }
         }
-        let passed = |unit: Hour| {
-            let end = match months.contains(&unit) {
-                true => month_of(unit).end,
-                false => unit.start() + TimeDelta::hours(24),
-            };
-            now - end
+        let ended = |unit: Hour, end: Hour| match (months.contains(&unit), unit == last) {
+            (true, _) => month_of(unit).end,
+            (false, true) => end.start(),
+            (false, false) => unit.start() + TimeDelta::hours(24),
         };
+        let passed = |unit: Hour, end: Hour| now - ended(unit, end);
         sums.retain(|_, sum| has_rows(sum));
         // A contract may take off more than half.
         let mut ratios: Vec<Decimal> = sums
             .iter()
-            .filter(|(unit, _)| passed(**unit) >= TimeDelta::days(ENDED_DAYS))
+            .filter(|(unit, _)| passed(**unit, end) >= TimeDelta::days(ENDED_DAYS))
             .filter_map(|(_, sum)| sum.billed.unwrap_or_default().checked_div(sum.metered))
             .collect();
         ratios.sort();
         let middle = ratios.get(ratios.len() / 2).filter(|_| ratios.len() >= MANY_RATIOS);
         let expected = middle.copied().unwrap_or(Decimal::ONE);
         let expected = expected.clamp(Decimal::ZERO, Decimal::ONE);
-        let is_whole = |unit: Hour, sum: &Sides| {
+        let has_half = |sum: &Sides| {
             let billed = sum.billed.unwrap_or_default();
             let least = sum.metered.checked_mul(expected).unwrap_or(sum.metered);
-            let half = billed.checked_add(billed).is_none_or(|twice| twice >= least);
-            let followed = unit < earliest && passed(unit) >= TimeDelta::hours(LATE_HOURS);
-            half && (followed || passed(unit) >= TimeDelta::days(ENDED_DAYS))
+            billed.checked_add(billed).is_none_or(|twice| twice >= least)
+        };
+        let reach = weeks(billed.iter().filter(|day| !months.contains(day))).filter(|_| factors);
+        if let Some(reach) = reach.filter(|_| !months.contains(&last)) {
+            let behind = days
+                .iter()
+                .filter(|(_, day, _)| end <= *day && *day < Hour(last.0 + reach));
+            let mut whole = sums.get(&last).copied().unwrap_or_default();
+            for (_, _, sides) in behind {
+                whole.metered = add_exact(whole.metered, sides.metered)?;
+            }
+            if has_half(&whole) {
+                end = Hour(last.0 + reach);
+                sums.insert(last, whole);
+            }
+        }
+        let is_whole = |unit: Hour, sum: &Sides| {
+            let passed = passed(unit, end);
+            let followed = unit < earliest && passed >= TimeDelta::hours(LATE_HOURS);
+            has_half(sum) && (followed || passed >= TimeDelta::days(ENDED_DAYS))
         };
         let mut factor = Decimal::ONE;
         if factors {
             let (mut of_bill, mut of_meter) = (Decimal::ZERO, Decimal::ZERO);
-            for (_, sum) in sums.iter().filter(|(unit, sum)| is_whole(**unit, sum)) {
+            // Where nothing was metered, calls were not seen, or none were made: it says nothing of how those cost that were.
+            let compared = |(unit, sum): &(&Hour, &Sides)| !sum.metered.is_zero() && is_whole(**unit, sum);
+            for (_, sum) in sums.iter().filter(compared) {
                 of_bill = add_exact(of_bill, sum.billed.unwrap_or_default())?;
                 of_meter = add_exact(of_meter, sum.metered)?;
             }
@@ -146,6 +169,8 @@ impl Standing {
         let units: BTreeMap<Hour, bool> = sums.iter().map(|(unit, sum)| (*unit, counts(*unit, sum))).collect();
         Ok(Some(Standing {
             last,
+            end,
+            reach,
             units,
             months,
             gaps: factors,
@@ -158,9 +183,21 @@ impl Standing {
     pub fn is_billed(&self, hour: Hour) -> bool {
         let before = |day| self.units.range(..=day).next_back().map(|(day, _)| *day);
         let unit = unit(&self.months, hour, |day| {
-            before(day).filter(|_| self.gaps && day <= self.last)
+            before(day).filter(|_| self.gaps && day < self.end)
         });
         self.units.get(&unit).copied().unwrap_or(false)
+    }
+
+    /// The first day behind those that the row of that hour is of, where it is of several.
+    #[must_use]
+    pub fn row_end(&self, hour: Hour) -> Option<Hour> {
+        let day = hour.day();
+        if self.months.contains(&day) {
+            return Some(Hour::of(month_of(day).end));
+        }
+        let reached = Hour(day.0 + self.reach?);
+        let next = self.units.range(Hour(day.0 + 1)..).next().map(|(next, _)| *next);
+        Some(next.unwrap_or(self.end).min(reached)).filter(|end| end.0 > day.0 + 24)
     }
 
     /// What metered spend is multiplied by where the bill does not say it.
@@ -172,7 +209,11 @@ impl Standing {
     /// The last day or month that is billed, as people write it.
     #[must_use]
     pub fn through(&self) -> String {
-        self.name(self.last)
+        let is_part = self.units.get(&self.last).is_some_and(|counts| !*counts);
+        match self.months.contains(&self.last) || is_part {
+            true => self.name(self.last),
+            false => self.name(Hour(self.end.0 - 24)),
+        }
     }
 
     /// The days and months whose rows do not count, since more was metered.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
-use super::{Billed, Gathering, HISTORY_DAYS, Sources};
+use super::{Billed, Gathering, HISTORY_DAYS, Kind, Sources};
 use crate::domain::dimension::Dimension;
 use crate::domain::forecast::{Forecast, forecast};
 use crate::domain::label::Label;
@@ -32,7 +32,9 @@ impl Gathering<'_> {
         if !self.period.contains(self.now) {
             return Ok((None, Vec::new()));
         }
-        let (found, said) = if self.billed.is_empty() {
+        let fills = |kind: &Kind<'_>| kind.derived || kind.scaled.is_some();
+        let is_filled = self.budget.basis == Basis::BilledFilled && self.kinds.iter().flatten().any(fills);
+        let (found, said) = if self.billed.is_empty() || is_filled {
             self.of_usage(sources)?
         } else {
             self.of_bills()?
@@ -202,10 +204,10 @@ impl Gathering<'_> {
             .collect()
     }
 
-    /// What has to be said of the last day that is in what is spent and not expected again.
+    /// What has to be said of the day, or the dearest of those, that is in what is spent and not expected again.
     fn unusual(&self, found: &Forecast) -> Option<String> {
-        let mut days = found.unusual.iter().rev();
-        let (day, cost) = days.find_map(|day| self.in_period().find(|(at, _)| *at == day))?;
+        let days = self.in_period().filter(|(day, _)| found.unusual.contains(day));
+        let (day, cost) = days.max_by_key(|(_, cost)| **cost)?;
         let cost = Money::new(cost.round_dp(2), self.budget.amount.currency());
         Some(format!(
             "{cost} on {day} is far above other days and not expected again"
