@@ -459,3 +459,73 @@ fn a_day_says_what_its_month_says_and_a_part_of_a_billed_month_nothing() {
         (&serde_json::json!([]), &serde_json::json!(["openai"]))
     );
 }
+
+/// While a month goes on its row is of all of it so far, if the month before had one row too; a bill by days has no other row on the first.
+#[test]
+fn the_row_of_a_month_that_goes_on_is_compared_when_it_is_over() {
+    let home = home();
+    let home = home.path();
+    let call = |month: u32, day: u32| {
+        format!(
+            "{{\"id\":\"{month}-{day}\",\"ts\":\"2026-{month:02}-{day:02}T10:00:00Z\",\"provider\":\"anthropic\",\"model\":\"claude-sonnet-4-6\",\"output_tokens\":1000000}}\n"
+        )
+    };
+    let calls = (1..=31)
+        .map(|day| call(10, day))
+        .chain((1..=16).map(|day| call(11, day)));
+    std::fs::write(home.join("m.jsonl"), calls.collect::<String>()).unwrap();
+    let compared = |rows: &[(u32, u32, u32)]| {
+        let row = |(month, day, cost): &(u32, u32, u32)| {
+            let start = format!("2026-{month:02}-{day:02}T00:00:00Z");
+            format!(
+                "{cost},{cost},USD,1,2026-{month:02}-01,2026-{:02}-01,{start},Usage,Anthropic,Claude API\n",
+                month + 1
+            )
+        };
+        let header = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargeCategory,ProviderName,ServiceName\n";
+        std::fs::write(
+            home.join("m.csv"),
+            format!("{header}{}", rows.iter().map(row).collect::<String>()),
+        )
+        .unwrap();
+        let store = format!("sqlite:{}.db", rows.len());
+        let run = |now: &str, args: &[&str]| {
+            program(home)
+                .args(["--store", &store, "--now", now])
+                .args(args)
+                .output()
+                .unwrap()
+        };
+        assert!(
+            run("2026-11-16T12:00:00Z", &["record", "m.jsonl", "m.csv"])
+                .status
+                .success()
+        );
+        json(&run(
+            "2026-11-16T12:00:00Z",
+            &["reconcile", "--period", "2026-11", "--format", "json"],
+        ))
+    };
+    let months = compared(&[(10, 1, 465), (11, 1, 225)]);
+    assert_eq!(
+        (&months["cells"], &months["by_month"]),
+        (&serde_json::json!([]), &serde_json::json!(["anthropic"]))
+    );
+    // Of weeks the rows stand beside all of their days, the last so far as it has come.
+    let weeks = compared(&[(10, 26, 105), (11, 2, 105), (11, 9, 105), (11, 16, 8)]);
+    assert_eq!(weeks["providers"]["anthropic"]["coverage_percent"], "100", "{weeks}");
+    assert_eq!(
+        weeks["cells"].as_array().unwrap().len(),
+        4,
+        "the first, two weeks and the third: {weeks}"
+    );
+    let days = compared(&[(10, 1, 15), (10, 2, 15), (11, 1, 15)]);
+    assert_eq!(days["by_month"], serde_json::json!([]));
+    assert_eq!(days["providers"]["anthropic"]["coverage_percent"], "100", "{days}");
+    let first = compared(&[(11, 1, 15)]);
+    assert_eq!(
+        first["by_month"],
+        serde_json::json!([]),
+        "the first day of a first bill"
+    );
+}

@@ -108,18 +108,26 @@ pub(super) fn gather(
 ) -> Result<Gathered, StoreError> {
     let mut names = Names::default();
     let mut bills = BilledDays::new(now);
+    // Since the month before this one.
+    let mut lately = BilledDays::new(now);
+    let this = month(Hour::of(now));
+    let last = month(Hour(this.0 - 1));
     let mut by_model: BTreeSet<Label> = BTreeSet::new();
     let mut other_currencies = BTreeSet::new();
     // How far a provider has billed is said by the bills of later days too, and whether by months by those of the first.
-    let around = Period {
-        start: month(Hour::of(period.start)).start(),
-        end: now.max(period.end),
-    };
+    let first = month(Hour::of(period.start));
+    let around = Period::new(first.min(last).start(), now.max(period.end));
     ledger.spend(around, &mut |key, _| {
         if key.basis != Basis::Billed {
             return;
         }
         let Some(provider) = names.billed(key) else { return };
+        if key.hour >= last && key.currency == Currency::USD && is_usage(key) {
+            lately.add(provider, key.hour);
+        }
+        if key.hour < first {
+            return;
+        }
         if key.currency != Currency::USD {
             if period.contains(key.hour.start()) {
                 other_currencies.insert(key.currency);
@@ -135,10 +143,26 @@ pub(super) fn gather(
         }
     })?;
     let billing: BTreeSet<Label> = bills.providers().collect();
+    let weeks = billing.iter().filter_map(|provider| {
+        let hours = bills.weeks(*provider).or_else(|| lately.weeks(*provider))?;
+        Some((*provider, hours))
+    });
+    let weeks: BTreeMap<Label, i64> = weeks.collect();
     let mut by_month = BTreeSet::new();
+    // While a month goes on its row is of all of it so far, where the month before had one row too.
+    let is_monthly = |provider: Label, hour: Hour| {
+        let goes_on = || {
+            [this, last]
+                .iter()
+                .all(|month| lately.is_of_first_days(provider, *month))
+        };
+        bills.is_monthly(provider, hour) || (month(hour) == this && goes_on())
+    };
     let mut place = |provider: Label, model: Label, hour: Hour| -> Option<Place> {
-        if !bills.is_monthly(provider, hour) {
-            return Some((hour.day(), provider, model));
+        if !is_monthly(provider, hour) {
+            let weeks = weeks.get(&provider);
+            let day = weeks.map_or(hour.day(), |hours| bills.row(provider, hour, *hours));
+            return Some((day, provider, model));
         }
         let start = month(hour);
         let whole = Calendar::Month.around(start.start(), chrono_tz::Tz::UTC);
