@@ -19,7 +19,9 @@ impl Traces {
     /// Has the response that a span tells told by one that tells more of caches.
     pub(super) fn lend(&self, key: SpanKey, call: Call, found: &mut Found) {
         let priced = |key| self.nodes.get(key).and_then(|node| node.priced.as_ref());
-        for other in self.twins.with(key).filter_map(priced) {
+        // What lies above it is told by the tree.
+        let beside = |other: &SpanKey| !self.nodes.is_view(*other, key);
+        for other in self.twins.with(key).filter(beside).filter_map(priced) {
             if other.call.id == call.id && other.call.tells_more(call) {
                 found.lent.extend(other.observation(call));
             }

@@ -129,6 +129,15 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// One that stands for itself.
+    pub fn of(trace: u64, own: Unit) -> Self {
+        Seen {
+            trace,
+            own,
+            beside: Vec::new(),
+        }
+    }
+
     /// All that tells it.
     pub fn units(&self) -> impl Iterator<Item = &Unit> {
         std::iter::once(&self.own).chain(&self.beside)
@@ -226,11 +235,10 @@ pub(super) fn place(
             None => Vec::new(),
         };
         if way.is_empty() {
-            let (to, beside) = (unit.call, Vec::new());
+            let to = unit.call;
             moves.extend(from.map(|from| Move::of(&unit, from, to)));
             unit.told = Vec::new();
-            let own = unit;
-            known.push_back(Seen { trace, own, beside });
+            known.push_back(Seen::of(trace, unit));
             continue;
         }
         let mut moving = vec![Waiting { unit, from }];
@@ -264,6 +272,9 @@ impl Places<'_> {
     /// The call that this may be told beside, the one to which what stands there goes, and so on: the nearest that have room, so that nothing is left over;
     /// else the nearest where what stands is farther, and is left over.
     fn way(&self, unit: &Unit) -> Option<Vec<usize>> {
+        if self.hosts(unit).is_empty() {
+            return None;
+        }
         let found = self.search(unit, true, &mut Vec::new());
         let found = found.or_else(|| self.search(unit, false, &mut Vec::new()));
         found.or_else(|| {
