@@ -95,7 +95,7 @@ pub(in super::super) fn observe(
         id if role == Role::Call && !id.is_empty() => known_response(id),
         _ => None,
     };
-    let named = id.is_some();
+    let named = id.and_then(|_| own.response_id.str().bytes().next());
     let id = id.unwrap_or_else(by_span);
     let failed = span.failed || !own.error.is_null();
     let provider = or(&own.provider, &own.system);

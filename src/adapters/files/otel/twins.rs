@@ -33,8 +33,8 @@ pub(in super::super) struct Told {
     pub emitter: Label,
     /// When the span ended, where it says so.
     pub end: Option<DateTime<Utc>>,
-    /// Whether the call goes by the identity of its response.
-    pub named: bool,
+    /// Of which form its id is, where the call goes by the identity of its response.
+    pub named: Option<u8>,
 }
 
 /// What a call turns out to be.
@@ -174,7 +174,7 @@ impl Twins {
             };
         }
         let same = |seen: &Seen| seen.trace == told.trace && seen.units().any(|other| other.tells(call.id));
-        let same = told.named.then(|| known.iter().rposition(same));
+        let same = told.named.map(|_| known.iter().rposition(same));
         if let Some(at) = same.flatten() {
             return answered(known, at, (key, told.emitter), unit.call, tree, moves).unwrap_or(Twin::None);
         }

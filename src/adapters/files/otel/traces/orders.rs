@@ -52,7 +52,7 @@ impl Span {
             trace: 7,
             emitter: self.emitter.into(),
             end: Some(at(self.times.1)),
-            named: self.response.is_some(),
+            named: self.response.map(|n| n / 100),
         };
         let mut found = Found::default();
         out.events
@@ -222,6 +222,8 @@ fn other_responses_are_other_calls() {
     let two = span(2, 999, "y", (10, 990)).with(Some(2), 0);
     always("two agents", &[one, two], (2, 0), false);
     // Nobody knows of which of them a third one is, but not of both.
+    // Of another provider's form: a gateway that speaks for it.
+    always("two forms", &[one, two.with(Some(102), 0)], (1, 0), false);
     always("another", &[one, two, span(3, 999, "z", (5, 995))], (2, 0), false);
 }
 

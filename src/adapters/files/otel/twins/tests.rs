@@ -18,7 +18,7 @@ fn told(trace: u64, emitter: &str, end: i64) -> Told {
         trace,
         emitter: emitter.into(),
         end: Some(at(end)),
-        named: false,
+        named: None,
     }
 }
 

@@ -21,8 +21,9 @@ const STEPS: usize = 32;
 pub(super) struct Unit {
     /// What the lowest of them tells.
     pub call: Call,
-    /// The response, where one of them tells it: another response is another call.
-    pub answer: Option<EventId>,
+    /// The response and the form of its id, where one of them tells it: another response of that form is another call. A gateway that speaks
+    /// for another provider may give an id of its own.
+    pub answer: Option<(EventId, u8)>,
     /// Whether nothing beside it may be it.
     pub alone: bool,
     /// The spans, and from whom they are.
@@ -35,10 +36,10 @@ pub(super) struct Unit {
 
 impl Unit {
     /// One of a single span.
-    pub fn of((key, emitter): (SpanKey, Label), event: &UsageEvent, end: DateTime<Utc>, named: bool) -> Self {
+    pub fn of((key, emitter): (SpanKey, Label), event: &UsageEvent, end: DateTime<Utc>, named: Option<u8>) -> Self {
         let mut unit = Unit {
             call: Call::of(event),
-            answer: named.then_some(event.id),
+            answer: named.map(|form| (event.id, form)),
             alone: false,
             tellers: [(0, Label::EMPTY); TELLERS],
             start: event.at,
@@ -61,7 +62,7 @@ impl Unit {
 
     /// Whether it has this identity, or its response.
     pub fn tells(&self, call: EventId) -> bool {
-        self.call.id == call || self.answer == Some(call)
+        self.call.id == call || self.answer.is_some_and(|(answer, _)| answer == call)
     }
 
     /// Adds a span, where there is room.
@@ -87,7 +88,7 @@ impl Unit {
     /// Whether both cannot be one call: their responses are two, or an emitter told both.
     pub fn is_other(&self, other: &Unit) -> bool {
         let answers = self.answer.zip(other.answer);
-        answers.is_some_and(|(one, two)| one != two) || self.shares(other)
+        answers.is_some_and(|(one, two)| one.0 != two.0 && one.1 == two.1) || self.shares(other)
     }
 
     /// Whether both were in the air at once, told by others.
