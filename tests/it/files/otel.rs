@@ -84,8 +84,9 @@ fn old_names_snake_case_and_a_providers_response_id_are_understood() {
 fn failed_calls_repetitions_and_spans_without_identity_are_told() {
     let failed = span("f1", "", &[CHAT[0], CHAT[1], ("error.type", "timeout")], &[]);
     let cut = span("f2", "", &[&CHAT[..], &[("error.type", "timeout")]].concat(), &COUNTS);
+    let zeros = span("0000000000000000", "", &CHAT, &COUNTS);
     let lines = [
-        request(&[failed.clone(), cut.clone(), span("", "", &CHAT, &COUNTS)]),
+        request(&[failed.clone(), cut.clone(), span("", "", &CHAT, &COUNTS), zeros]),
         request(&[
             failed,
             cut,
@@ -104,8 +105,8 @@ fn failed_calls_repetitions_and_spans_without_identity_are_told() {
         .iter()
         .map(|r| format!("{}: {}", r.line, r.reason))
         .collect();
-    assert_eq!(reasons.len(), 3, "{reasons:?}");
-    assert!(reasons[0].starts_with("1: a span without identity"));
+    assert_eq!(reasons.len(), 4, "{reasons:?}");
+    assert!(reasons[..2].iter().all(|r| r.starts_with("1: a span without identity")));
 }
 
 #[test]
@@ -654,6 +655,54 @@ fn two_instrumentations_side_by_side_tell_one_call_of_a_trace_and_are_warned_of_
     let kept = read_text("a.jsonl", text);
     let calls = kept.calls.len();
     assert_eq!((calls, kept.warnings.get(about)), (2, Some(&1)), "{:?}", kept.warnings);
+}
+
+/// A program's spans, and those of a gateway below them: by who wrote them, and by time.
+#[test]
+fn equal_calls_at_once_count_each_though_two_tell_them() {
+    let line = |id: &str, parent: &str, (from, to): (u64, u64), scope: &str, response: &str| {
+        let texts = [&CHAT[..], &[("gen_ai.response.id", response)]].concat();
+        let texts = if response.is_empty() { &CHAT } else { &texts[..] };
+        let times =
+            format!(r#""startTimeUnixNano":"17924841{from:03}00000000","endTimeUnixNano":"17924841{to:03}00000000""#);
+        let span = span(id, parent, texts, &COUNTS).replace(r#""startTimeUnixNano":"1792484104250000000""#, &times);
+        request(&[span]).replace(r#""name":"lib""#, &format!(r#""name":"{scope}""#))
+    };
+    let response = |told: bool, n: u64| if told { format!("chatcmpl-{n}") } else { String::new() };
+    for told in [false, true] {
+        for below in [true, false] {
+            let outer = |n: u64| line(&format!("a{n}"), "root", (100 + n, 900 - n), "app", &response(told, n));
+            let inner = |n: u64| {
+                let parent = if below { format!("a{n}") } else { "root".to_owned() };
+                line(
+                    &format!("b{n}"),
+                    &parent,
+                    (100 + n, 899 - n),
+                    "gateway",
+                    &response(told, n),
+                )
+            };
+            let (outer, inner): (Vec<_>, Vec<_>) = (0..20).map(|n| (outer(n), inner(n))).unzip();
+            let by_start = outer
+                .iter()
+                .zip(&inner)
+                .flat_map(|(one, two)| [one.clone(), two.clone()]);
+            for lines in [
+                [&outer[..], &inner].concat(),
+                [&inner[..], &outer].concat(),
+                by_start.collect(),
+            ] {
+                let kept = read_text("a.jsonl", lines.join("\n"));
+                let calls = kept.calls.values().filter(|call| call.tokens.total() > 0).count();
+                assert_eq!(
+                    (calls, kept.totals()[4]),
+                    (20, 20 * 150),
+                    "told: {told}, below: {below}"
+                );
+                assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+            }
+        }
+    }
 }
 
 #[test]

@@ -2,15 +2,18 @@
 
 use std::hash::{Hash, Hasher};
 
+use chrono::DateTime;
+
 use super::split::Split;
 use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
 /// A span by its trace and its own id.
 pub(in super::super) type SpanKey = u64;
 
-/// The key of a span; 0 for none.
+/// The key of a span; 0 for none. An identity of zeros is none.
 pub(super) fn span_key(trace: &str, span: &str) -> SpanKey {
-    if span.is_empty() {
+    let is_none = |id: &str| id.bytes().all(|digit| digit == b'0');
+    if is_none(trace) || is_none(span) {
         return 0;
     }
     brief(EventId::of(&[b"span", trace.as_bytes(), span.as_bytes()])).max(1)
@@ -129,12 +132,12 @@ impl Call {
     /// Makes of a call another observation of the one that it is a view of. The usage is that of the latter, unless only the view tells
     /// it of caches; who asked is told by the outer one, which began first.
     pub fn observe(self, call: &mut UsageEvent, of: Call) {
-        call.id = of.id;
         if self.tells_more(of) {
             call.rank.authority = 1;
-        } else {
+        } else if call.id != of.id {
             call.rank.complete = false;
         }
+        call.id = of.id;
     }
 }
 
@@ -164,13 +167,15 @@ fn family(model: &str) -> u32 {
     hash
 }
 
-/// Whether a span tells the usage of another call.
+/// Whether a span tells of another call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Lent {
     /// It is its own.
     #[default]
     No,
-    /// Of one beside it.
+    /// It is its own, and what was told beside it counts as it.
+    Shared,
+    /// Of one beside it, whose identity it has: its own was never told.
     Beside,
     /// Of one below it.
     Below,
@@ -183,12 +188,25 @@ pub(super) struct Priced {
     pub nanos: i64,
     /// What makes a repetition of it.
     pub by_what: Below,
-    /// Whether it is an observation of another call, whose identity this is, and tells the usage of that.
+    /// Whether it is an observation of another call, whose identity this is. Of one below it only where it tells the usage of that.
     pub lent: Lent,
     /// Its tokens, where it tells of caches.
     pub split: Option<Box<Split>>,
-    /// Whether it was priced in an earlier run, so that the ledger has it.
+    /// Whether it was priced in an earlier run or came before, so that the ledger may have it.
     pub recorded: bool,
+}
+
+impl Priced {
+    /// Whether the identity is its own.
+    pub fn is_own(&self) -> bool {
+        matches!(self.lent, Lent::No | Lent::Shared)
+    }
+
+    /// What it tells of another call, where it tells of caches.
+    pub fn observation(&self, of: Call) -> Option<UsageEvent> {
+        let split = self.split.as_ref()?;
+        Some(split.observation(of.id, DateTime::from_timestamp_nanos(self.nanos)))
+    }
 }
 
 /// What is known of a span.

@@ -6,6 +6,9 @@ use hashbrown::HashTable;
 
 use super::node::{Node, SpanKey};
 
+/// How far up a call below spans is looked at.
+pub(super) const FURTHER: usize = 16;
+
 /// Spans by key and by age. What is known of one lies beside its key, once: a table of nodes would be half empty.
 #[derive(Default)]
 pub(super) struct Nodes {
@@ -61,6 +64,23 @@ impl Nodes {
         self.note(place);
         let node = self.by_age.get_mut(place).map(|(_, node)| node);
         (node.unwrap_or(&mut self.none), known.is_none())
+    }
+
+    /// The spans above one, itself first, as far as they are known.
+    pub fn ancestors(&self, from: SpanKey) -> impl Iterator<Item = SpanKey> {
+        let up = |at: &SpanKey| self.get(*at).map(|node| node.parent).filter(|parent| *parent != 0);
+        std::iter::successors(Some(from).filter(|from| *from != 0), up).take(FURTHER)
+    }
+
+    /// The spans above one, itself first, up to an agent or a tool.
+    pub fn views(&self, from: SpanKey) -> impl Iterator<Item = SpanKey> {
+        let apart = |key: &SpanKey| self.get(*key).is_some_and(|node| node.apart);
+        self.ancestors(from).take_while(move |key| !apart(key))
+    }
+
+    /// Whether one may be a view of the other.
+    pub fn is_view(&self, upper: SpanKey, lower: SpanKey) -> bool {
+        self.views(lower).any(|above| above == upper)
     }
 
     /// Forgets the oldest where there are more than so many. Since a mark nothing is forgotten.

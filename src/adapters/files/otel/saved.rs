@@ -6,7 +6,7 @@ use crate::domain::usage::EventId;
 
 /// Marks what this version saved: calls follow with their size, family and detail.
 const WITH_CALLS: u8 = 32;
-/// Marks what was priced of which the split follows, and what is lent; beside the detail of the call.
+/// Marks what was priced of which the split follows, and what is lent, or shared where both say so; beside the detail of the call.
 const WITH_SPLIT: u8 = 128;
 const LENT_BELOW: u8 = 64;
 const LENT_BESIDE: u8 = 32;
@@ -45,6 +45,7 @@ impl Node {
             let with_split = if priced.split.is_some() { WITH_SPLIT } else { 0 };
             let lent = match priced.lent {
                 Lent::No => 0,
+                Lent::Shared => LENT_BELOW | LENT_BESIDE,
                 Lent::Beside => LENT_BESIDE,
                 Lent::Below => LENT_BELOW,
             };
@@ -93,7 +94,8 @@ impl Node {
             let lent = match marked & (LENT_BELOW | LENT_BESIDE) {
                 0 => Lent::No,
                 LENT_BESIDE => Lent::Beside,
-                _ => Lent::Below,
+                LENT_BELOW => Lent::Below,
+                _ => Lent::Shared,
             };
             Some(Priced {
                 call,

@@ -77,6 +77,9 @@ pub(in super::super) fn observe(
     }
     let key = span_key(&span.trace, &span.id);
     let parent = span_key(&span.trace, &span.parent);
+    if role == Role::Other && (key == 0 || parent == 0) {
+        return Ok(None);
+    }
     let observed = |what| Ok(Some(Observed { key, parent, what }));
     let by_span = || EventId::of(&[b"otel", span.trace.as_bytes(), span.id.as_bytes()]);
     if role == Role::Other {
@@ -85,13 +88,14 @@ pub(in super::super) fn observe(
     if role == Role::Tool {
         return observed(What::Tool(own.is_apart(), by_span()));
     }
-    if key == 0 || span.trace.is_empty() {
+    if key == 0 {
         return Err(Fault::field("spanId", "a span without identity"));
     }
     let id = match own.response_id.str() {
         id if role == Role::Call && !id.is_empty() => known_response(id),
         _ => None,
     };
+    let named = id.and_then(|_| own.response_id.str().bytes().next());
     let id = id.unwrap_or_else(by_span);
     let failed = span.failed || !own.error.is_null();
     let provider = or(&own.provider, &own.system);
@@ -143,6 +147,7 @@ pub(in super::super) fn observe(
         trace: trace_key(&span.trace),
         emitter: context.labels.get(short(emitter)),
         end: span.end.time("endTimeUnixNano").ok().map(|(end, _)| end),
+        named,
     };
     observed(What::Call(Box::new((event, told))))
 }

@@ -1,25 +1,25 @@
 //! Which spans of a trace repeat the usage of their descendants: agent spans, and those of unknown operations, are priced only where
 //! neither a call nor another such span below them is. A model asks no model: a call with a call right below it is a view of that.
 
+mod beside;
+mod found;
+
 use std::collections::HashMap;
 
-use chrono::DateTime;
-
 use crate::domain::label::Label;
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::UsageEvent;
 
-use super::super::line::Output;
 use super::node::{Below, Call, Lent, Node, Priced, SpanKey};
-use super::nodes::Nodes;
+use super::nodes::{FURTHER, Nodes};
 use super::split::{Split, Splits};
 use super::twins::{Told, Twin, Twins};
+
+pub(in super::super) use found::Found;
+use found::TakenBack;
 
 /// Spans remembered; when there are twice as many, the oldest are forgotten: 60 MB, and half as much again where all are calls that tell of caches. A little less than a power of two, at which memory
 /// would be doubled.
 const REMEMBERED: usize = 250_000;
-
-/// How far up a further call below spans that have one is told.
-const FURTHER: usize = 16;
 
 /// Spans that go into a checkpoint, the newest ones: a trace is rarely open for longer than that.
 const KEPT: usize = 4096;
@@ -42,90 +42,6 @@ struct Before {
     changed: bool,
 }
 
-/// What a span turned out to be.
-#[derive(Default)]
-pub(in super::super) struct Found {
-    /// Spans that are no spend of their own.
-    pub repeats: Vec<EventId>,
-    /// Spans that were priced before and must not be.
-    pub taken_back: Vec<TakenBack>,
-    /// Who seems to have told the call too.
-    pub suspected: Option<Label>,
-}
-
-/// A span that was priced before what makes a repetition of it was met.
-pub(in super::super) struct TakenBack {
-    /// The same call with nothing in it.
-    pub nothing: UsageEvent,
-    /// It, and the call that it repeats.
-    calls: (Call, Call),
-    lent: Lent,
-    split: Option<Box<Split>>,
-    /// Whether the ledger has it, whatever became of what was read of it in this run.
-    recorded: bool,
-}
-
-/// How far back a call is looked for among those that were not handed over yet.
-const PENDING: usize = 1024;
-
-impl Found {
-    /// Yields it.
-    pub fn tell(self, out: &mut Output) {
-        for back in self.taken_back {
-            let replaced = back.replace(&mut out.events);
-            if !replaced || back.recorded {
-                out.excluded_once.push(("parent_spans", back.nothing.id));
-                out.events.push(back.nothing);
-            }
-            if !replaced {
-                out.events.extend(back.lend());
-            }
-        }
-        for id in self.repeats {
-            out.excluded_once.push(("parent_spans", id));
-        }
-    }
-}
-
-impl TakenBack {
-    /// Makes it another observation of the call that it repeats, where it was not handed over yet and both are the whole of one call.
-    fn replace(&self, events: &mut [UsageEvent]) -> bool {
-        let (own, by) = self.calls;
-        let newest = events.len().saturating_sub(PENDING);
-        let pending = events.get_mut(newest..).unwrap_or_default();
-        let mut replaced = false;
-        // What was emptied stays so.
-        let whole = |event: &&mut UsageEvent| own.is_same(by) && event.tokens.total() > 0;
-        for event in pending.iter_mut().filter(whole) {
-            let itself = event.at == self.nothing.at;
-            if event.id == own.id {
-                // Of one that is a view itself, its own views are with it, some of which tell its usage.
-                match event.rank.authority {
-                    0 => own.observe(event, by),
-                    _ => event.id = by.id,
-                }
-                replaced |= itself;
-            } else if event.id == by.id {
-                replaced |= self.lent == Lent::Below && itself && event.rank.authority > 0;
-            }
-        }
-        replaced
-    }
-
-    /// What it tells of the call that it repeats, where that one tells less of caches.
-    fn lend(&self) -> Option<UsageEvent> {
-        let (own, by) = self.calls;
-        let split = self.split.as_ref().filter(|_| own.is_same(by) && own.tells_more(by));
-        split.map(|split| split.observation(by.id, self.nothing.at))
-    }
-}
-
-/// The spans above one, itself first, as far as they are known.
-fn ancestors(nodes: &Nodes, from: SpanKey) -> impl Iterator<Item = SpanKey> {
-    let up = move |at: &SpanKey| nodes.get(*at).map(|node| node.parent).filter(|parent| *parent != 0);
-    std::iter::successors(Some(from).filter(|from| *from != 0), up).take(FURTHER)
-}
-
 impl Traces {
     fn node(&mut self, key: SpanKey) -> &mut Node {
         let (node, new) = self.nodes.of(key);
@@ -146,31 +62,44 @@ impl Traces {
         let (own, mut what) = (Below::of(call), Call::of(call));
         let node = self.node(key);
         node.parent = parent;
-        let (below, by) = (node.below, node.by);
-        let view = below >= own && what.is_like(by);
-        let before = node.priced.as_ref().map(|priced| priced.call);
-        let recorded = node.priced.as_ref().is_some_and(|priced| priced.recorded);
-        let (mut event, mut lent) = (*call, Lent::No);
-        if let Some(of) = before.filter(|of| !view && of.id != call.id && what.is_same(*of)) {
+        let view = node.below >= own && what.is_like(node.by);
+        let before = node.priced.as_ref().map(|priced| (priced.call, priced.lent));
+        // One that comes again may have been handed over.
+        let recorded = node.priced.is_some();
+        let shared = before.is_some_and(|(_, lent)| lent == Lent::Shared);
+        let (mut event, mut lent) = (*call, if shared { Lent::Shared } else { Lent::No });
+        if let Some((of, known)) = before.filter(|(of, _)| !view && of.id != call.id && what.is_same(*of)) {
             // It was told before as another observation of that one, and comes again.
             what.observe(&mut event, of);
-            what.id = of.id;
+            (what.id, lent) = (of.id, known);
         } else if let Some(told) = told.filter(|_| !view) {
-            let nodes = &self.nodes;
-            let above = |known| ancestors(nodes, parent).any(|above| above == known);
-            match self.twins.meet(key, call, told, above) {
+            let upper = self.upper(parent, what);
+            let mut moves = Vec::new();
+            match self.twins.meet((key, &upper), call, told, &self.nodes, &mut moves) {
                 Twin::None => {}
                 Twin::Suspected(emitter) => found.suspected = Some(emitter),
                 Twin::Same(of) => {
                     what.observe(&mut event, of);
-                    if what.tells_more(of) {
+                    if of.id != call.id {
                         lent = Lent::Beside;
+                        self.share(key, of);
+                    } else if of.tells_more(what) {
+                        self.lend(key, what, found);
                     }
                     // Whatever repeats the one repeats the other.
                     what.id = of.id;
                 }
             }
+            self.moved(moves, found);
+        } else if let (true, Some(told)) = (view, told) {
+            let (mut moves, by) = (Vec::new(), self.node(key).by);
+            if what.is_same(by) {
+                self.twins.view(key, call, told, by.id, &self.nodes, &mut moves);
+            }
+            self.moved(moves, found);
         }
+        let node = self.node(key);
+        let (below, by) = (node.below, node.by);
         let priced = |of: Call, lent: Lent| {
             call.at.timestamp_nanos_opt().map(|nanos| Priced {
                 call: of,
@@ -183,6 +112,9 @@ impl Traces {
         };
         let node = self.node(key);
         let counts = if !view || by.id == call.id {
+            if view && what.is_same(by) {
+                what.observe(&mut event, by);
+            }
             node.priced = priced(what, lent);
             true
         } else if what.is_same(by) {
@@ -207,15 +139,34 @@ impl Traces {
 
     /// Something lies below `from`; `names`: what it asked whom for.
     fn cover(&mut self, from: SpanKey, (below, by): (Below, Call), names: (Label, Label), found: &mut Found) {
-        let (mut at, mut below, mut further, mut gone) = (from, below, 0, None);
+        let (mut at, mut below, mut by, mut further, mut gone) = (from, below, by, 0, None);
         while at != 0 && below > Below::Nothing {
+            let mut known = false;
+            if below > Below::Apart {
+                (by, known) = self.tie(at, by, found);
+            }
             let node = self.node(at);
+            let answered = node.by.id;
             let priced = node.priced.take_if(|priced| {
                 let repeats = priced.by_what == Below::Apart || priced.call.is_like(by);
                 // What is told of a call below it is told until that one is taken back.
                 let stays = priced.lent == Lent::Below && gone != Some(priced.call.id);
-                priced.by_what <= below && priced.call.id != by.id && repeats && !stays
+                priced.by_what <= below
+                    && priced.call.id != by.id
+                    && repeats
+                    && !stays
+                    && (priced.call.id != answered || priced.lent == Lent::Below)
             });
+            if let Some(outer) = node
+                .priced
+                .as_ref()
+                .filter(|outer| outer.call.id == by.id && outer.is_own())
+                && outer.call.is_same(by)
+                && outer.call.tells_more(by)
+            {
+                // Both have the identity of the response.
+                found.lent.extend(outer.observation(by));
+            }
             // A view is of the largest of several calls: the others are what a gateway asks about it. And it is of none that was taken back.
             let other = by.is_larger(node.by) || gone == Some(node.by.id);
             let other = node.below == below && below > Below::Apart && other;
@@ -228,7 +179,14 @@ impl Traces {
             if node.below < below || other {
                 (node.below, node.by) = (below, by);
             }
-            gone = priced.as_ref().map(|priced| priced.call.id).or(gone);
+            // It stands for a call beside it, too.
+            let shared = |lent| lent == Lent::Beside || (lent == Lent::Shared && !known);
+            let beside = |priced: &Priced| shared(priced.lent) && priced.call.is_same(by);
+            gone = priced
+                .as_ref()
+                .filter(|priced| !beside(priced))
+                .map(|priced| priced.call.id)
+                .or(gone);
             let next = node.parent;
             if node.apart {
                 below = Below::Apart;
@@ -236,33 +194,23 @@ impl Traces {
             self.changed = true;
             found.repeats.extend(self.held.remove(&at).map(|held| held.id));
             if let Some(priced) = priced {
-                let nanos = DateTime::from_timestamp_nanos(priced.nanos);
-                let mut nothing = UsageEvent::new(priced.call.id, nanos, names.0, names.1);
-                let lent = priced.lent != Lent::No;
-                if priced.by_what == Below::Apart || lent {
-                    nothing.rank.authority = 1;
-                }
-                if priced.by_what != Below::Apart || lent {
-                    // A response may have other observations, which count; that of this span does not.
-                    nothing.rank.line = u64::MAX;
-                }
-                if priced.call.is_same(by) && priced.call.tells_more(by) {
+                let more = priced.call.is_same(by) && priced.call.tells_more(by);
+                if more {
                     // What it tells is of that call from now on.
-                    let call = priced.call.of_id(by.id);
-                    let lent = Lent::Below;
                     self.node(at).priced = Some(Priced {
-                        call,
-                        lent,
+                        call: priced.call.of_id(by.id),
+                        lent: Lent::Below,
                         ..priced.clone()
                     });
                 }
-                found.taken_back.push(TakenBack {
-                    nothing,
-                    calls: (priced.call, by),
-                    recorded: priced.recorded,
-                    lent: priced.lent,
-                    split: priced.split,
-                });
+                match beside(&priced) {
+                    // It was told as a call beside it, which stays.
+                    true => found.lent.extend(priced.observation(by).filter(|_| more)),
+                    false => {
+                        self.take_others(at, priced.call, by, names, found);
+                        found.taken_back.push(TakenBack::of(priced, by, names));
+                    }
+                }
             }
             at = next;
         }
@@ -385,5 +333,7 @@ impl Traces {
     }
 }
 
+#[cfg(test)]
+mod orders;
 #[cfg(test)]
 mod tests;

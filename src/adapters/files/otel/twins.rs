@@ -1,22 +1,28 @@
 //! Calls that look like one call told by two instrumentations side by side: neither span lies below the other, so that nothing says it.
-//! Within one trace, the one inside the time of the other, they are one; elsewhere that is only suspected.
+//! Within one trace, the one inside the time of the other, they are one; elsewhere that is only suspected. What the tree says of a call goes first.
 
-use std::collections::HashMap;
+mod known;
+mod units;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::{HashMap, VecDeque};
+
+use chrono::{DateTime, Utc};
 
 use super::node::{Call, SpanKey};
+use super::nodes::Nodes;
 use crate::domain::label::Label;
-use crate::domain::usage::{Bucket, UsageEvent};
+use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
-/// Kinds of calls remembered; beyond that remembering starts anew.
-const REMEMBERED: usize = 1 << 14;
+use known::{answered, below, find, part, settle, suspected, take};
+pub(super) use units::Move;
+use units::{Seen, Unit, Waiting, place};
+
+/// Spans remembered; beyond that the oldest are forgotten: 20 MB, 30 where each call is told by two.
+const REMEMBERED: usize = 1 << 16;
 /// Calls remembered of a kind: more are rarely in the air at once with the same tokens.
-const OF_A_KIND: usize = 16;
-/// Instrumentations that may tell one call.
-const TELLERS: usize = 3;
-/// By how much clocks of different fineness may disagree on what is within what.
-const FINENESS: TimeDelta = TimeDelta::milliseconds(5);
+const OF_A_KIND: usize = 128;
+/// Of these, how many are looked at for what is only suspected.
+const SUSPECTS: usize = 16;
 
 /// Where and when a call was told, and by whom.
 #[derive(Clone, Copy)]
@@ -27,27 +33,8 @@ pub(in super::super) struct Told {
     pub emitter: Label,
     /// When the span ended, where it says so.
     pub end: Option<DateTime<Utc>>,
-}
-
-/// A call that was met.
-#[derive(Clone)]
-struct Seen {
-    trace: u64,
-    call: Call,
-    /// The spans that told it, the first one first, and from whom they are.
-    tellers: [(SpanKey, Label); TELLERS],
-    start: DateTime<Utc>,
-    end: DateTime<Utc>,
-}
-
-impl Seen {
-    fn is_within(&self, start: DateTime<Utc>, end: DateTime<Utc>) -> bool {
-        self.start + FINENESS >= start && self.end <= end + FINENESS
-    }
-
-    fn is_around(&self, start: DateTime<Utc>, end: DateTime<Utc>) -> bool {
-        self.start <= start + FINENESS && self.end + FINENESS >= end
-    }
+    /// Of which form its id is, where the call goes by the identity of its response.
+    pub named: Option<u8>,
 }
 
 /// What a call turns out to be.
@@ -61,34 +48,44 @@ pub(super) enum Twin {
     Same(Call),
 }
 
-/// Calls by provider and tokens.
-type Kinds = HashMap<(Label, u64, u64), Vec<Seen>, rustc_hash::FxBuildHasher>;
+/// Provider, input and output.
+type Kind = (Label, u64, u64);
+
+/// Calls by what they are.
+type Kinds = HashMap<Kind, VecDeque<Seen>, rustc_hash::FxBuildHasher>;
 
 /// The newest calls of a source.
 #[derive(Default)]
 pub(super) struct Twins {
     kinds: Kinds,
+    /// Of which kind a span is. What is not there any more may be named here.
+    spans: HashMap<SpanKey, Kind, rustc_hash::FxBuildHasher>,
+    /// The same spans, the oldest first.
+    by_age: VecDeque<SpanKey>,
     before: Option<Before>,
 }
 
-/// What was known at a mark, of what has changed since.
-#[derive(Default)]
+/// What was known at a mark.
 struct Before {
-    /// Kinds that have changed.
+    /// How many spans.
+    spans: usize,
+    /// The kinds that have changed since.
     kinds: Kinds,
-    /// All of them, with these changes, where remembering started anew.
-    all: Option<Kinds>,
 }
 
 impl Twins {
     /// Marks what is known now: it can be gone back to.
     pub fn mark(&mut self) {
-        self.before = Some(Before::default());
+        self.before = Some(Before {
+            spans: self.by_age.len(),
+            kinds: Kinds::default(),
+        });
     }
 
     /// Stays with what has changed since the mark.
     pub fn keep(&mut self) {
         self.before = None;
+        self.forget();
     }
 
     /// Goes back to the mark, if there is one.
@@ -96,8 +93,10 @@ impl Twins {
         let Some(before) = self.before.take() else {
             return;
         };
-        if let Some(all) = before.all {
-            self.kinds = all;
+        while self.by_age.len() > before.spans
+            && let Some(key) = self.by_age.pop_back()
+        {
+            self.spans.remove(&key);
         }
         for (kind, seen) in before.kinds {
             match seen.is_empty() {
@@ -107,199 +106,181 @@ impl Twins {
         }
     }
 
-    /// The calls of a kind, to be changed.
-    fn of(&mut self, kind: (Label, u64, u64)) -> &mut Vec<Seen> {
-        if self.kinds.len() >= REMEMBERED {
-            let all = std::mem::take(&mut self.kinds);
-            if let Some(before) = &mut self.before {
-                before.all.get_or_insert(all);
+    /// Forgets the oldest. Since a mark nothing is forgotten.
+    fn forget(&mut self) {
+        while self.before.is_none() && self.by_age.len() > REMEMBERED {
+            let oldest = self.by_age.pop_front();
+            let Some((oldest, kind)) = oldest.and_then(|key| Some((key, self.spans.remove(&key)?))) else {
+                continue;
+            };
+            let Some(known) = self.kinds.get_mut(&kind) else {
+                continue;
+            };
+            known.retain(|seen| !seen.own.has(oldest));
+            if known.is_empty() {
+                self.kinds.remove(&kind);
             }
         }
-        let known = self.kinds.entry(kind).or_default();
-        if let Some(before) = self.before.as_mut().filter(|before| before.all.is_none()) {
+    }
+
+    /// Remembers of which kind a span is. Whether it was met before.
+    fn note(&mut self, key: SpanKey, kind: Kind) -> bool {
+        let again = self.spans.insert(key, kind).is_some();
+        if !again {
+            self.by_age.push_back(key);
+            self.forget();
+        }
+        again
+    }
+
+    /// The calls of a kind, to be changed.
+    fn of(&mut self, kind: Kind) -> &mut VecDeque<Seen> {
+        // Most are the only ones of their kind.
+        let known = self.kinds.entry(kind).or_insert_with(|| VecDeque::with_capacity(1));
+        if let Some(before) = &mut self.before {
             before.kinds.entry(kind).or_insert_with(|| known.clone());
         }
         known
     }
 
     /// Looks for a call of the same provider with as much input and output at the same time from another emitter, and remembers this one.
-    /// `above` says whether a span lies above that of the call: what those tell is told by the tree.
-    pub fn meet(&mut self, key: SpanKey, call: &UsageEvent, told: &Told, above: impl Fn(SpanKey) -> bool) -> Twin {
-        let (input, output) = (call.tokens.prompt(), call.tokens.get(Bucket::Output));
-        let Some(until) = told.end.filter(|_| output > 0) else {
+    /// `upper`: the spans above it of which it may be the call: what those tell is told of it.
+    pub fn meet(
+        &mut self,
+        (key, upper): (SpanKey, &[SpanKey]),
+        call: &UsageEvent,
+        told: &Told,
+        tree: &Nodes,
+        moves: &mut Vec<Move>,
+    ) -> Twin {
+        let Some((kind, mut unit)) = unit_of(key, call, told) else {
             return Twin::None;
         };
-        let (start, end, own) = (call.at, until, Call::of(call));
-        let known = self.of((call.provider(), input, output));
-        let again = |seen: &&Seen| seen.tellers.iter().any(|(known, _)| *known == key);
-        if let Some(seen) = known.iter().find(again) {
-            let [(first, _), ..] = seen.tellers;
-            return if first == key {
+        let again = self.note(key, kind);
+        // From whom that is which lies above is not known any more.
+        unit.alone = upper.iter().any(|above| !self.spans.contains_key(above));
+        let known = self.of(kind);
+        if known.is_empty() && upper.is_empty() {
+            known.push_back(Seen::of(told.trace, unit));
+            return Twin::None;
+        }
+        let known_as = again.then(|| find(known, key).and_then(|at| known.get(at)));
+        if let Some(seen) = known_as.flatten() {
+            let as_itself = seen.own.has(key) && seen.own.call.id == call.id;
+            return if as_itself {
                 Twin::None
             } else {
-                Twin::Same(seen.call)
+                Twin::Same(seen.own.call)
             };
         }
-        known.retain(|seen| {
-            let [(first, _), ..] = seen.tellers;
-            seen.trace != told.trace || !above(first)
-        });
-        let mut twin = Twin::None;
-        for seen in known.iter_mut().rev() {
-            let together = seen.start <= end && start <= seen.end;
-            let other = seen.tellers.iter().all(|(_, emitter)| *emitter != told.emitter);
-            if !together || !other || seen.call.id == own.id {
-                continue;
-            }
-            let [(_, first), ..] = seen.tellers;
-            let nested = seen.is_within(start, end) || seen.is_around(start, end);
-            let free = seen.tellers.iter_mut().find(|(key, _)| *key == 0);
-            if let Some(free) = free.filter(|_| seen.trace == told.trace && nested && seen.call.is_of(own)) {
-                *free = (key, told.emitter);
-                return Twin::Same(seen.call);
-            }
-            if twin == Twin::None {
-                twin = Twin::Suspected(first);
+        let same = |seen: &Seen| seen.trace == told.trace && seen.units().any(|other| other.tells(call.id));
+        let same = told.named.map(|_| known.iter().rposition(same));
+        if let Some(at) = same.flatten() {
+            return answered(known, at, (key, told.emitter), unit.call, tree, moves).unwrap_or(Twin::None);
+        }
+        let (mut waiting, mut gone) = (Vec::new(), Vec::new());
+        for above in upper {
+            if let Some(at) = find(known, *above) {
+                take(known, at, *above, &mut unit, (&mut waiting, &mut gone));
             }
         }
-        if known.len() >= OF_A_KIND {
-            known.remove(0);
+        let alone = gone.is_empty() && unit.spans().count() == 1;
+        waiting.push(Waiting { unit, from: None });
+        place(known, told.trace, waiting, tree, moves);
+        let twin = settle(known, key, gone, Some(call), moves);
+        while known.len() > OF_A_KIND {
+            known.pop_front();
         }
-        known.push(Seen {
-            trace: told.trace,
-            call: own,
-            tellers: [(key, told.emitter), (0, Label::EMPTY), (0, Label::EMPTY)],
-            start,
-            end,
-        });
-        twin
+        match twin {
+            Some(call) => Twin::Same(call),
+            None if alone => suspected(known, key).map_or(Twin::None, Twin::Suspected),
+            None => Twin::None,
+        }
     }
+
+    /// The spans that tell the same call as this one, above, below or by the identity of the response.
+    pub fn with(&self, key: SpanKey) -> impl Iterator<Item = SpanKey> {
+        let known = self.spans.get(&key).and_then(|kind| self.kinds.get(kind));
+        let unit = known.and_then(|known| known.iter().flat_map(Seen::units).find(|unit| unit.has(key)));
+        unit.into_iter().flat_map(Unit::spans).map(|(key, _)| key)
+    }
+
+    /// The spans of a call of the kind of this one, and whether something was told beside it.
+    pub fn hosts(&self, key: SpanKey, call: EventId) -> Option<(Vec<SpanKey>, bool)> {
+        let known = self.kinds.get(self.spans.get(&key)?)?;
+        let seen = known.iter().rev().find(|seen| seen.own.call.id == call)?;
+        Some((seen.own.spans().map(|(key, _)| key).collect(), !seen.beside.is_empty()))
+    }
+
+    /// A call above one that was met, which goes by this identity: what its emitter told beside that is another call.
+    pub fn view(
+        &mut self,
+        key: SpanKey,
+        call: &UsageEvent,
+        told: &Told,
+        by: EventId,
+        tree: &Nodes,
+        moves: &mut Vec<Move>,
+    ) {
+        let Some((kind, view)) = unit_of(key, call, told) else {
+            return;
+        };
+        if !self.kinds.contains_key(&kind) {
+            return;
+        }
+        let known = self.of(kind);
+        let Some((at, lower)) = below(known, key, by, tree) else {
+            return;
+        };
+        let Some(unit) = known.get_mut(at).and_then(|seen| seen.unit_mut(lower)) else {
+            return;
+        };
+        if unit.has(key) {
+            return;
+        }
+        unit.absorb(&view);
+        part(known, at, lower, tree, moves);
+        settle(known, lower, Vec::new(), Some(call), moves);
+    }
+
+    /// A call that was met turns out to lie above another one, which goes by this identity: they are one. Answers as what it goes from now on.
+    pub fn tie(&mut self, upper: SpanKey, by: EventId, tree: &Nodes, moves: &mut Vec<Move>) -> Option<EventId> {
+        let kind = *self.spans.get(&upper)?;
+        self.kinds.get(&kind)?;
+        let known = self.of(kind);
+        let (at, lower) = below(known, upper, by, tree)?;
+        let seen = known.get_mut(at)?;
+        let trace = seen.trace;
+        if seen.unit_mut(lower)?.has(upper) {
+            return None;
+        }
+        if seen.units().any(|unit| unit.has(upper)) {
+            seen.join(upper, lower);
+            return None;
+        }
+        let from = find(known, upper)?;
+        let mut unit = known.get_mut(at)?.unit_mut(lower)?.clone();
+        let (mut waiting, mut gone) = (Vec::new(), Vec::new());
+        take(known, from, upper, &mut unit, (&mut waiting, &mut gone));
+        let at = find(known, lower)?;
+        let tied = known.get_mut(at)?.unit_mut(lower)?;
+        (tied.tellers, tied.answer) = (unit.tellers, unit.answer);
+        part(known, at, lower, tree, moves);
+        place(known, trace, waiting, tree, moves);
+        settle(known, lower, gone, None, moves);
+        find(known, lower)
+            .and_then(|at| known.get(at))
+            .map(|seen| seen.own.call.id)
+    }
+}
+
+/// A call as one of a kind, where it says enough.
+fn unit_of(key: SpanKey, call: &UsageEvent, told: &Told) -> Option<(Kind, Unit)> {
+    let (input, output) = (call.tokens.prompt(), call.tokens.get(Bucket::Output));
+    let end = told.end.filter(|_| output > 0)?;
+    let unit = Unit::of((key, told.emitter), call, end, told.named);
+    Some(((call.provider(), input, output), unit))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::usage::EventId;
-
-    fn at(millisecond: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp_millis(1_790_000_000_000 + millisecond).unwrap()
-    }
-
-    fn call(id: u8, start: i64, output: u64) -> UsageEvent {
-        let mut call = UsageEvent::new(EventId([id; 16]), at(start), "p".into(), "m".into());
-        call.tokens.set(Bucket::Output, output);
-        call
-    }
-
-    /// Meets calls in one trace; the numbers are those of the spans.
-    fn meet(twins: &mut Twins, id: u8, emitter: &str, (start, end): (i64, i64), output: u64) -> Option<u8> {
-        let told = Told {
-            trace: 1,
-            emitter: emitter.into(),
-            end: Some(at(end)),
-        };
-        match twins.meet(id.into(), &call(id, start, output), &told, |_| false) {
-            Twin::Same(call) => Some(call.id.0[0]),
-            Twin::None | Twin::Suspected(_) => None,
-        }
-    }
-
-    #[test]
-    fn what_two_tell_of_one_trace_within_each_other_is_one_call() {
-        let mut twins = Twins::default();
-        assert_eq!(meet(&mut twins, 1, "a", (0, 900), 100), None);
-        for _ in 0..2 {
-            assert_eq!(
-                meet(&mut twins, 2, "b", (100, 800), 100),
-                Some(1),
-                "also where it is sent again"
-            );
-        }
-        assert_eq!(meet(&mut twins, 3, "c", (99, 801), 100), Some(1), "a third one");
-        assert_eq!(
-            meet(&mut twins, 4, "b", (200, 800), 100),
-            None,
-            "another call of one of them"
-        );
-        assert_eq!(
-            meet(&mut twins, 5, "a", (202, 803), 100),
-            Some(4),
-            "clocks of other fineness"
-        );
-        assert_eq!(
-            meet(&mut twins, 6, "d", (300, 999), 100),
-            None,
-            "neither is within the other"
-        );
-        assert_eq!(meet(&mut twins, 7, "a", (2_000, 2_100), 100), None, "later");
-        assert_eq!(meet(&mut twins, 8, "b", (2_000, 2_100), 101), None, "other tokens");
-    }
-
-    /// Many equal calls at once, each told twice: pairs, whatever the order.
-    #[test]
-    fn equal_calls_at_once_are_joined_one_to_one() {
-        for order in [[1, 2, 3, 11, 12, 13], [1, 11, 2, 12, 3, 13], [11, 12, 1, 2, 3, 13]] {
-            let mut twins = Twins::default();
-            let joined: Vec<u8> = order
-                .into_iter()
-                .filter_map(|id| meet(&mut twins, id, if id > 10 { "b" } else { "a" }, (0, 900), 7))
-                .collect();
-            assert_eq!(joined.len(), 3, "{order:?}");
-            assert!(
-                (1..3).all(|n| joined[n - 1..n] != joined[n..=n]),
-                "{order:?}: {joined:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_was_met_since_a_mark_can_be_undone() {
-        let mut twins = Twins::default();
-        assert_eq!(meet(&mut twins, 1, "a", (0, 900), 100), None);
-        // So many kinds make remembering start anew.
-        for kinds in [0, REMEMBERED as u64 + 1] {
-            twins.mark();
-            assert_eq!(meet(&mut twins, 2, "b", (100, 800), 100), Some(1), "{kinds}");
-            for kind in 0..kinds {
-                meet(&mut twins, 3, "a", (0, 900), 1_000 + kind);
-            }
-            assert_eq!(meet(&mut twins, 4, "c", (100, 800), 77), None);
-            twins.undo();
-        }
-        assert_eq!(
-            meet(&mut twins, 5, "b", (100, 800), 77),
-            None,
-            "what was with it is gone"
-        );
-        assert_eq!(
-            meet(&mut twins, 6, "b", (100, 800), 100),
-            Some(1),
-            "and it is free again"
-        );
-    }
-
-    #[test]
-    fn other_traces_and_models_are_suspected_and_what_lies_above_is_left_to_the_tree() {
-        let told = |trace, emitter: &str| Told {
-            trace,
-            emitter: emitter.into(),
-            end: Some(at(900)),
-        };
-        let mut twins = Twins::default();
-        assert_eq!(twins.meet(1, &call(1, 0, 7), &told(1, "a"), |_| false), Twin::None);
-        let elsewhere = twins.meet(2, &call(2, 0, 7), &told(2, "b"), |_| false);
-        assert_eq!(elsewhere, Twin::Suspected("a".into()));
-        let mut other = call(3, 0, 7);
-        other
-            .dimensions
-            .set(crate::domain::dimension::Dimension::Model, "n".into());
-        assert_eq!(
-            twins.meet(3, &other, &told(1, "c"), |_| false),
-            Twin::Suspected("b".into())
-        );
-        let mut twins = Twins::default();
-        twins.meet(1, &call(1, 0, 7), &told(1, "a"), |_| false);
-        let below = twins.meet(2, &call(2, 10, 7), &told(1, "b"), |key| key == 1);
-        assert_eq!(below, Twin::None);
-    }
-}
+mod tests;

@@ -1,8 +1,11 @@
 //! What counts of the spans of a trace, in every order.
 
+use chrono::DateTime;
+
 use super::*;
+use crate::adapters::files::line::Output;
 use crate::domain::dimension::Dimension;
-use crate::domain::usage::Bucket;
+use crate::domain::usage::{Bucket, EventId};
 
 fn event(n: u8) -> UsageEvent {
     let at = DateTime::from_timestamp(1_790_000_000 + i64::from(n), 0).unwrap();

@@ -1,0 +1,112 @@
+//! What is told side by side, as the tree of spans goes on: what counts as which call.
+
+use super::super::node::{Call, Lent, SpanKey};
+use super::super::twins::Move;
+use super::found::TakenBack;
+use super::{Found, Traces};
+use crate::domain::label::Label;
+
+impl Traces {
+    /// The calls above of which one may be the call.
+    pub(super) fn upper(&self, parent: SpanKey, call: Call) -> Vec<SpanKey> {
+        let is_it = |key: &SpanKey| {
+            let priced = self.nodes.get(*key).and_then(|node| node.priced.as_ref());
+            priced.is_some_and(|priced| priced.lent != Lent::Below && priced.call.is_same(call))
+        };
+        self.nodes.views(parent).filter(is_it).collect()
+    }
+
+    /// Has the response that a span tells told by one that tells more of caches.
+    pub(super) fn lend(&self, key: SpanKey, call: Call, found: &mut Found) {
+        let priced = |key| self.nodes.get(key).and_then(|node| node.priced.as_ref());
+        // What lies above it is told by the tree.
+        let beside = |other: &SpanKey| !self.nodes.is_view(*other, key);
+        for other in self.twins.with(key).filter(beside).filter_map(priced) {
+            if other.call.id == call.id && other.call.tells_more(call) {
+                found.lent.extend(other.observation(call));
+            }
+        }
+    }
+
+    /// Notes whether other spans count as a call, which is of the kind of a span's.
+    pub(super) fn share(&mut self, key: SpanKey, call: Call) {
+        let (spans, shared) = self.twins.hosts(key, call.id).unwrap_or_default();
+        for key in spans {
+            let priced = self.nodes.get_mut(key).and_then(|node| node.priced.as_mut());
+            if let Some(priced) = priced.filter(|priced| priced.is_own()) {
+                priced.lent = if shared { Lent::Shared } else { Lent::No };
+            }
+        }
+    }
+
+    /// Notes what counts as another call than it did.
+    pub(super) fn moved(&mut self, moves: Vec<Move>, found: &mut Found) {
+        for Move {
+            spans,
+            from,
+            to,
+            above,
+            as_itself,
+            ..
+        } in &moves
+        {
+            for key in spans {
+                let up: Vec<SpanKey> = self.nodes.ancestors(*key).collect();
+                for key in up {
+                    if let Some(node) = self.nodes.get_mut(key).filter(|node| node.by.id == from.id) {
+                        node.by.id = to.id;
+                    }
+                }
+                let Some(node) = self.nodes.get_mut(*key) else {
+                    continue;
+                };
+                if let Some(priced) = node.priced.as_mut().filter(|priced| priced.call.id == from.id) {
+                    priced.call.id = to.id;
+                    if *above {
+                        priced.lent = Lent::Below;
+                        node.priced.take_if(|priced| !priced.call.tells_more(*to));
+                    } else if *as_itself && priced.lent == Lent::Beside {
+                        priced.lent = Lent::No;
+                    }
+                }
+            }
+        }
+        for moved in &moves {
+            let key = moved.spans.first().copied().unwrap_or(0);
+            self.share(key, moved.from);
+            self.share(key, moved.to);
+        }
+        found.moved.extend(moves);
+    }
+
+    /// Notes that what lies below a call is that call, where both are known as told beside others. Answers as what it goes from now on, and
+    /// whether it is known what was told beside the call.
+    pub(super) fn tie(&mut self, at: SpanKey, by: Call, found: &mut Found) -> (Call, bool) {
+        let priced = self.nodes.get(at).and_then(|node| node.priced.as_ref());
+        if !priced.is_some_and(|priced| priced.lent != Lent::Below && priced.call.is_same(by)) {
+            return (by, false);
+        }
+        let mut moves = Vec::new();
+        let id = self.twins.tie(at, by.id, &self.nodes, &mut moves);
+        self.moved(moves, found);
+        (by.of_id(id.unwrap_or(by.id)), self.twins.with(at).next().is_some())
+    }
+
+    /// Takes back what was told beside a span with the same response, and is told of this call too.
+    pub(super) fn take_others(&mut self, at: SpanKey, call: Call, by: Call, names: (Label, Label), found: &mut Found) {
+        let others: Vec<SpanKey> = self.twins.with(at).filter(|other| *other != at).collect();
+        for other in others {
+            let node = self.nodes.get_mut(other);
+            let priced = node.and_then(|node| {
+                node.priced
+                    .take_if(|priced| priced.is_own() && priced.call.id == call.id)
+            });
+            if let Some(priced) = priced {
+                let mut back = TakenBack::of(priced, by, names);
+                // One of them may have told it better than the others.
+                back.nothing.rank.authority = 1;
+                found.taken_back.push(back);
+            }
+        }
+    }
+}

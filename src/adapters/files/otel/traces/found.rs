@@ -1,0 +1,145 @@
+//! What a span turns out to be, and what that changes of what was told before.
+
+use chrono::DateTime;
+
+use crate::domain::label::Label;
+use crate::domain::usage::{EventId, UsageEvent};
+
+use super::super::super::line::Output;
+use super::super::node::{Below, Call, Lent, Priced};
+use super::super::split::Split;
+use super::super::twins::Move;
+
+/// What a span turned out to be.
+#[derive(Default)]
+pub(in super::super::super) struct Found {
+    /// Spans that are no spend of their own.
+    pub repeats: Vec<EventId>,
+    /// Spans that were priced before and must not be.
+    pub taken_back: Vec<TakenBack>,
+    /// Calls that count as another than they did.
+    pub(super) moved: Vec<Move>,
+    /// Further observations of calls, by which they are told better.
+    pub(super) lent: Vec<UsageEvent>,
+    /// Who seems to have told the call too.
+    pub suspected: Option<Label>,
+}
+
+/// A span that was priced before what makes a repetition of it was met.
+pub(in super::super::super) struct TakenBack {
+    /// The same call with nothing in it.
+    pub nothing: UsageEvent,
+    /// It, and the call that it repeats.
+    calls: (Call, Call),
+    lent: Lent,
+    split: Option<Box<Split>>,
+    /// Whether the ledger may have it, whatever became of what was read of it in this run.
+    recorded: bool,
+}
+
+/// How far back a call is looked for among those that were not handed over yet.
+const PENDING: usize = 1024;
+
+impl Found {
+    /// Yields it.
+    pub fn tell(self, out: &mut Output) {
+        for moved in &self.moved {
+            moved.tell(&mut out.events);
+        }
+        for back in self.taken_back {
+            let replaced = back.replace(&mut out.events);
+            if !replaced || back.recorded {
+                out.excluded_once.push(("parent_spans", back.nothing.id));
+                out.events.push(back.nothing);
+            }
+            if !replaced {
+                out.events.extend(back.lend());
+            }
+        }
+        out.events.extend(self.lent);
+        for id in self.repeats {
+            out.excluded_once.push(("parent_spans", id));
+        }
+    }
+}
+
+/// What was not handed over yet, of the newest.
+fn pending(events: &mut [UsageEvent]) -> &mut [UsageEvent] {
+    let newest = events.len().saturating_sub(PENDING);
+    events.get_mut(newest..).unwrap_or_default()
+}
+
+impl Move {
+    /// Makes observations of what it counts as now of those of what it counted as, or tells them anew where they were handed over.
+    fn tell(&self, events: &mut Vec<UsageEvent>) {
+        if self.from.id == self.to.id {
+            return;
+        }
+        let as_one = |event: &UsageEvent, of: Call| {
+            let mut event = *event;
+            if event.id != of.id {
+                Call::of(&event).observe(&mut event, of);
+            }
+            event
+        };
+        for event in &self.told {
+            let (before, now) = (as_one(event, self.from), as_one(event, self.to));
+            match pending(events).iter_mut().find(|known| **known == before) {
+                Some(known) => *known = now,
+                None => events.push(now),
+            }
+        }
+    }
+}
+
+impl TakenBack {
+    /// What was priced and repeats this call; `names`: what that asked whom for.
+    pub(super) fn of(priced: Priced, by: Call, (provider, model): (Label, Label)) -> Self {
+        let nanos = DateTime::from_timestamp_nanos(priced.nanos);
+        let mut nothing = UsageEvent::new(priced.call.id, nanos, provider, model);
+        let lent = !priced.is_own();
+        if priced.by_what == Below::Apart || lent {
+            nothing.rank.authority = 1;
+        }
+        if priced.by_what != Below::Apart || lent {
+            // A response may have other observations, which count; that of this span does not.
+            nothing.rank.line = u64::MAX;
+        }
+        TakenBack {
+            nothing,
+            calls: (priced.call, by),
+            recorded: priced.recorded,
+            lent: priced.lent,
+            split: priced.split,
+        }
+    }
+
+    /// Makes it another observation of the call that it repeats, where it was not handed over yet and both are the whole of one call.
+    fn replace(&self, events: &mut [UsageEvent]) -> bool {
+        let (own, by) = self.calls;
+        let mut replaced = false;
+        // What was emptied stays so.
+        let whole = |event: &&mut UsageEvent| own.is_same(by) && event.tokens.total() > 0;
+        for event in pending(events).iter_mut().filter(whole) {
+            let itself = event.at == self.nothing.at;
+            if event.id == own.id {
+                // Of one that is a view itself, its own views are with it, some of which tell its usage.
+                match event.rank.authority {
+                    0 => own.observe(event, by),
+                    _ => event.id = by.id,
+                }
+                replaced |= itself;
+            } else if event.id == by.id {
+                replaced |= self.lent == Lent::Below && itself && event.rank.authority > 0;
+            }
+        }
+        replaced
+    }
+
+    /// What it tells of the call that it repeats, where that one tells less of caches.
+    fn lend(&self) -> Option<UsageEvent> {
+        let (own, by) = self.calls;
+        let split = self.split.as_ref().filter(|_| own.is_same(by) && own.tells_more(by));
+        split.map(|split| split.observation(by.id, self.nothing.at))
+    }
+}

@@ -1,0 +1,242 @@
+//! Equal calls at once, each told by several spans: so many calls count in any order, over requests and runs.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta};
+
+use super::*;
+use crate::adapters::files::line::Output;
+use crate::domain::usage::{Bucket, EventId};
+
+/// A span of a call, in milliseconds from the first.
+#[derive(Clone, Copy)]
+struct Span {
+    key: SpanKey,
+    parent: SpanKey,
+    emitter: &'static str,
+    times: (i64, i64),
+    /// The number of its response, where it tells that.
+    response: Option<u8>,
+    /// Tokens from the cache.
+    read: u64,
+}
+
+fn span(key: SpanKey, parent: SpanKey, emitter: &'static str, times: (i64, i64)) -> Span {
+    Span {
+        key,
+        parent,
+        emitter,
+        times,
+        response: None,
+        read: 0,
+    }
+}
+
+impl Span {
+    fn with(self, response: Option<u8>, read: u64) -> Self {
+        Span { response, read, ..self }
+    }
+
+    fn meet(&self, traces: &mut Traces, out: &mut Output) {
+        let at = |ms| DateTime::from_timestamp(1_790_000_000, 0).unwrap() + TimeDelta::milliseconds(ms);
+        let mut id = [0; 16];
+        match self.response {
+            Some(n) => id[..2].copy_from_slice(&[1, n]),
+            None => id[8..].copy_from_slice(&self.key.to_be_bytes()),
+        }
+        let mut call = UsageEvent::new(EventId(id), at(self.times.0), "p".into(), "m".into());
+        call.tokens.set(Bucket::InputUncached, 800 - self.read);
+        call.tokens.set(Bucket::CacheRead, self.read);
+        call.tokens.set(Bucket::Output, 1);
+        let told = Told {
+            trace: 7,
+            emitter: self.emitter.into(),
+            end: Some(at(self.times.1)),
+            named: self.response.map(|n| n / 100),
+        };
+        let mut found = Found::default();
+        out.events
+            .extend(traces.call(self.key, self.parent, &call, Some(&told), &mut found));
+        found.tell(out);
+    }
+}
+
+/// How many calls count of spans that come in this order, and their tokens from caches. After some of them what was told is handed over, and
+/// then, where `runs`, another run begins.
+fn counted(spans: &[Span], order: &[usize], ends: impl Fn(usize) -> bool, runs: bool) -> (usize, u64) {
+    let (mut traces, mut out) = (Traces::default(), Output::default());
+    let mut kept = BTreeMap::<EventId, UsageEvent>::new();
+    for (nth, place) in order.iter().enumerate() {
+        spans[*place].meet(&mut traces, &mut out);
+        if ends(nth) || nth + 1 == order.len() {
+            for call in out.events.drain(..) {
+                let known = kept.get(&call.id).copied().unwrap_or(call);
+                kept.insert(call.id, known.merge(call));
+            }
+            if runs && let Some(saved) = traces.save() {
+                traces = Traces::default();
+                traces.load(&saved);
+            }
+        }
+    }
+    let calls = kept.values().filter(|call| call.tokens.total() > 0);
+    calls.fold((0, 0), |(calls, read), call| {
+        (calls + 1, read + call.tokens.get(Bucket::CacheRead))
+    })
+}
+
+fn orders(spans: usize) -> Vec<Vec<usize>> {
+    if spans == 0 {
+        return vec![Vec::new()];
+    }
+    let shorter = orders(spans - 1);
+    let places = |order: &Vec<usize>| {
+        (0..spans)
+            .map(|at| [&order[..at], &[spans - 1], &order[at..]].concat())
+            .collect::<Vec<_>>()
+    };
+    shorter.iter().flat_map(places).collect()
+}
+
+/// All orders, handed over after any of them.
+fn always(about: &str, spans: &[Span], expected: (usize, u64), runs: bool) {
+    for order in orders(spans.len()) {
+        for ends in 0..1_u32 << (spans.len() - 1) {
+            let seen = counted(spans, &order, |nth| ends & 1 << nth != 0, runs);
+            assert_eq!(seen, expected, "{about}, {order:?}, ends {ends:b}, runs: {runs}");
+        }
+    }
+}
+
+/// Orders by a seed.
+fn shuffled(many: usize, seed: u64) -> Vec<usize> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut order: Vec<usize> = (0..many).collect();
+    for last in (1..many).rev() {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        order.swap(last, usize::try_from(state % (last as u64 + 1)).unwrap());
+    }
+    order
+}
+
+fn often(about: &str, spans: &[Span], expected: (usize, u64), runs: bool) {
+    for seed in 0..200 {
+        let every = [1, 3, 7, 1000][usize::try_from(seed % 4).unwrap()];
+        let seen = counted(spans, &shuffled(spans.len(), seed), |nth| nth % every == 0, runs);
+        assert_eq!(seen, expected, "{about}, seed {seed}, every {every}, runs: {runs}");
+    }
+}
+
+/// Which of the spans of a call tell its response.
+const RESPONSES: [(bool, bool); 4] = [(false, false), (false, true), (true, false), (true, true)];
+
+/// Pairs of a span of the program's and one of a gateway's or library's below it, or beside it.
+fn pairs(many: u8, below: bool, (outer, inner): (bool, bool), read: u64) -> Vec<Span> {
+    let pair = |n: u8| {
+        let (key, ms) = (u64::from(n) + 1, i64::from(n));
+        let response = |told: bool| told.then_some(n);
+        let parent = if below { key } else { 999 };
+        [
+            span(key, 999, "app", (ms, 1000 - 3 * ms)).with(response(outer), read),
+            span(key + 100, parent, "gateway", (ms + 1, 999 - 3 * ms)).with(response(inner), 0),
+        ]
+    };
+    (0..many).flat_map(pair).collect()
+}
+
+#[test]
+fn equal_calls_at_once_that_are_told_one_below_the_other_all_count() {
+    for responses in RESPONSES {
+        for read in [0, 700] {
+            for runs in [false, true] {
+                let about = format!("{responses:?}");
+                always(&about, &pairs(2, true, responses, read), (2, 2 * read), runs);
+                often(&about, &pairs(20, true, responses, read), (20, 20 * read), runs);
+            }
+        }
+    }
+}
+
+#[test]
+fn equal_calls_at_once_that_are_told_side_by_side_count_once() {
+    for responses in RESPONSES {
+        for read in [0, 700] {
+            let about = format!("{responses:?}");
+            always(&about, &pairs(2, false, responses, read), (2, 2 * read), false);
+            often(&about, &pairs(20, false, responses, read), (20, 20 * read), false);
+        }
+    }
+}
+
+#[test]
+fn what_is_told_below_and_beside_counts_once() {
+    for responses in RESPONSES {
+        // A third instrumentation beside the pair.
+        let mut three = pairs(2, true, responses, 0);
+        three.extend([span(201, 999, "third", (0, 1001)), span(202, 999, "third", (1, 998))]);
+        let about = format!("{responses:?}");
+        let orders = orders(6);
+        for order in &orders {
+            for every in [2, 100] {
+                let seen = counted(&three, order, |nth| nth % every == 1, false);
+                assert_eq!(seen, (2, 0), "{about}, {order:?}");
+            }
+        }
+        let mut many = pairs(10, true, responses, 0);
+        many.extend((0..10).map(|n: i64| span(201 + n.unsigned_abs(), 999, "third", (n, 1000 - 3 * n))));
+        often(&about, &many, (10, 0), false);
+        // One pair below each other, and one side by side.
+        let mut mixed = pairs(1, true, responses, 0);
+        mixed.extend(pairs(2, false, responses, 0).split_off(2));
+        always(&about, &mixed, (2, 0), false);
+    }
+}
+
+/// As many as there are, and nearly at the same time as the next one.
+#[test]
+fn of_many_at_once_the_nearest_in_time_are_one() {
+    for many in [10, 16, 40, 100] {
+        let of = |emitter, n: i64| match emitter {
+            "x" => span(n.unsigned_abs() + 1, 999, "x", (n, 1000 + n)),
+            _ => span(n.unsigned_abs() + 501, 999, "y", (n + 1, 999 + n)),
+        };
+        let spans: Vec<Span> = ["x", "y"]
+            .into_iter()
+            .flat_map(|emitter| (0..many).map(move |n| of(emitter, n)))
+            .collect();
+        let calls = usize::try_from(many).unwrap();
+        let in_turn: Vec<usize> = (0..2 * calls).collect();
+        assert_eq!(counted(&spans, &in_turn, |_| false, false), (calls, 0));
+        for seed in 0..20 {
+            let seen = counted(&spans, &shuffled(spans.len(), seed), |nth| nth % 5 == 0, false);
+            assert_eq!(seen, (calls, 0), "{many}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn other_responses_are_other_calls() {
+    let one = span(1, 999, "x", (0, 1000)).with(Some(1), 0);
+    let two = span(2, 999, "y", (10, 990)).with(Some(2), 0);
+    always("two agents", &[one, two], (2, 0), false);
+    // Nobody knows of which of them a third one is, but not of both.
+    // Of another provider's form: a gateway that speaks for it.
+    always("two forms", &[one, two.with(Some(102), 0)], (1, 0), false);
+    always("another", &[one, two, span(3, 999, "z", (5, 995))], (2, 0), false);
+}
+
+/// Delivered again with what lies below it, after it was handed over.
+#[test]
+fn a_call_that_comes_again_with_the_one_below_it_counts_once() {
+    for responses in RESPONSES {
+        let pair = pairs(1, true, responses, 700);
+        for order in [[0, 0, 1], [0, 1, 0], [1, 0, 1]] {
+            for ends in 0..4_u8 {
+                let seen = counted(&pair, &order, |nth| ends & 1 << nth != 0, false);
+                assert_eq!(seen, (1, 700), "{responses:?}, {order:?}, ends {ends:b}");
+            }
+        }
+    }
+}
