@@ -1,5 +1,6 @@
-//! Langfuse observations, as its API and exports give them, the scheduled ones with other names. The keys of a usage map are apart from each other, but what `input` contains
-//! depends on the SDK that sent it, so the numbers decide. Identity is the id; a record of the same id is an update and replaces.
+//! Langfuse observations, as its API and exports give them, the scheduled ones with other names. The keys of a usage map are apart from
+//! each other, but what `input` contains depends on the SDK that sent it, so the numbers decide. Identity is the id; a record of the same
+//! id is an update and replaces.
 
 mod map;
 
