@@ -14,6 +14,7 @@ use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, Money, mul_exact, parse_decimal};
 use crate::domain::plausible::plausible;
+use crate::domain::table::optional;
 use crate::domain::which::Which;
 
 /// `[[contract]]`: a percentage on list prices. Several that fit apply one on the other, in this order.
@@ -106,7 +107,7 @@ pub struct CommitmentConfig {
     #[serde(default)]
     pub to: Option<String>,
     /// Calls that it pays for: their effective cost is zero.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional")]
     pub covers: Option<CoversConfig>,
 }
 

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::table::table;
+
 pub use aws::{AthenaConfig, AwsConfig, CostExplorerConfig, is_account};
 pub use check::check;
 pub use contract::{CommitmentConfig, CommitmentKind, ContractConfig, CoversConfig, PerConfig};
@@ -24,12 +26,14 @@ pub use store::{StoreUrl, default_ledger};
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How reports count, where nothing else is asked for.
+    #[serde(deserialize_with = "table")]
     pub report: ReportConfig,
     /// Prefix of the names of everything that the engine owns in the cloud.
     pub namespace: String,
     /// The stage: `production`, `staging`, …
     pub environment: String,
     /// Where spend, alerts and deliveries are kept.
+    #[serde(deserialize_with = "table")]
     pub store: StoreConfig,
     /// Where usage and bills are read. None given: Claude Code's session logs, where they usually are.
     #[serde(rename = "source")]
@@ -50,6 +54,7 @@ pub struct Config {
     #[serde(rename = "commitment")]
     pub commitments: Vec<CommitmentConfig>,
     /// The alert about calls without a price.
+    #[serde(deserialize_with = "table")]
     pub unpriced: UnpricedConfig,
     /// What accounts are charged, asked of AWS.
     #[serde(rename = "cost_explorer")]
@@ -58,10 +63,13 @@ pub struct Config {
     #[serde(rename = "athena")]
     pub athenas: Vec<AthenaConfig>,
     /// The alert about bills that metering does not cover.
+    #[serde(deserialize_with = "table")]
     pub reconcile: ReconcileConfig,
     /// The job itself.
+    #[serde(deserialize_with = "table")]
     pub runs: RunsConfig,
     /// The cloud account.
+    #[serde(deserialize_with = "table")]
     pub aws: AwsConfig,
     /// The folder with `budgets/`, `prices/`, …, relative to the configuration file.
     pub policies: PathBuf,
@@ -69,6 +77,7 @@ pub struct Config {
     #[serde(skip)]
     pub policies_named: bool,
     /// Bounds of one run.
+    #[serde(deserialize_with = "table")]
     pub limits: LimitsConfig,
     /// The folder that relative paths start from: that of the configuration file. Not a key of the file.
     #[serde(skip)]

@@ -24,5 +24,6 @@ pub mod signal;
 pub mod similar;
 pub mod spend;
 pub mod stats;
+pub mod table;
 pub mod usage;
 pub mod which;

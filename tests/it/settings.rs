@@ -82,6 +82,36 @@ fn names_that_are_wrong_pass_neither_a_check_nor_a_run() {
     }
 }
 
+/// What is read by position would cover everything, or price nothing.
+#[test]
+fn a_list_is_not_taken_for_a_table() {
+    let commitment =
+        "[[commitment]]\nname = \"c\"\nkind = \"ptu\"\namount = \"1 USD\"\nper = \"hour\"\nfrom = \"2026-11-01\"\n";
+    for settings in [
+        format!("{commitment}covers = []\n"),
+        format!("{commitment}covers = [\"azure\"]\n"),
+        "store = []\n".to_owned(),
+        "limits = [1]\n".to_owned(),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "finops.toml", &settings);
+        let output = finops(folder.path(), &["config", "check"]);
+        assert_eq!(output.status.code(), Some(2), "{settings}");
+        assert!(err(&output).contains("expected a table"), "{}", err(&output));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        "finops.toml",
+        &format!("{commitment}covers = {{ provider = \"azure\" }}\n"),
+    );
+    assert!(finops(folder.path(), &["config", "check"]).status.success());
+    let price = "[[entry]]\nmodel = \"m\"\n[[entry.price]]\nrates = []\n";
+    write(folder.path(), "policies/prices/p.toml", price);
+    let output = finops(folder.path(), &["price", "list"]);
+    assert!(err(&output).contains("expected a table"), "{}", err(&output));
+}
+
 #[test]
 fn a_check_tells_what_cannot_be_used_and_obeys_no_name() {
     let channels = r#"

@@ -12,7 +12,7 @@ use super::counts::{Counts, Input};
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::Scalar;
 use super::usage::Usage;
-use super::{tags, tier};
+use super::{object, tags, tier};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,7 +23,7 @@ struct Log<'a> {
     timestamp: Scalar<'a>,
     #[serde(borrow, default)]
     account_id: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     identity: Option<Identity<'a>>,
     #[serde(borrow, default)]
     region: Scalar<'a>,
@@ -35,10 +35,11 @@ struct Log<'a> {
     request_metadata: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error_code: Scalar<'a>,
+    // Looked into where it is a record of the log: others have all kinds of things there.
     #[serde(borrow, default)]
-    input: Option<Side<'a>>,
+    input: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    output: Option<Side<'a>>,
+    output: Option<&'a RawValue>,
     // Wrappers.
     #[serde(borrow, default)]
     message: Option<&'a RawValue>,
@@ -77,6 +78,15 @@ struct Side<'a> {
     output_body_json: Option<&'a RawValue>,
 }
 
+impl<'a> Side<'a> {
+    fn of(raw: Option<&'a RawValue>, field: &str) -> Result<Self, Fault> {
+        let Some(raw) = raw else { return Ok(Side::default()) };
+        let side = object::one(&mut serde_json::Deserializer::from_str(raw.get()));
+        side.map(Option::unwrap_or_default)
+            .map_err(|e| Fault::field(field, format!("unexpected shape: {e}")))
+    }
+}
+
 /// The body of a call, or one chunk of it.
 #[derive(Deserialize)]
 struct Chunk<'a> {
@@ -84,7 +94,7 @@ struct Chunk<'a> {
     message: Option<Carrier<'a>>,
     #[serde(borrow, default)]
     metadata: Option<Carrier<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     usage: Option<Usage<'a>>,
     #[serde(borrow, default, rename = "serviceTier")]
     tier: Option<&'a RawValue>,
@@ -94,13 +104,18 @@ struct Chunk<'a> {
     #[serde(borrow, default)]
     generation_token_count: Scalar<'a>,
     /// At the end of a stream, in the words of the log.
-    #[serde(borrow, default, rename = "amazon-bedrock-invocationMetrics")]
+    #[serde(
+        borrow,
+        default,
+        rename = "amazon-bedrock-invocationMetrics",
+        deserialize_with = "object::one"
+    )]
     metrics: Option<Side<'a>>,
 }
 
 #[derive(Deserialize)]
 struct Carrier<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     usage: Option<Usage<'a>>,
     #[serde(borrow, default, rename = "serviceTier")]
     tier: Option<&'a RawValue>,
@@ -161,11 +176,7 @@ fn observe(log: &Log<'_>, number: u64, context: &mut Context, out: &mut Output) 
     }
     let (account, region) = (log.account_id.str(), log.region.str());
     let id = EventId::of(&[b"bedrock", account.as_bytes(), region.as_bytes(), request.as_bytes()]);
-    let none = Side::default();
-    let (input, output) = (
-        log.input.as_ref().unwrap_or(&none),
-        log.output.as_ref().unwrap_or(&none),
-    );
+    let (input, output) = (&Side::of(log.input, "input")?, &Side::of(log.output, "output")?);
     let counts = [&input.input_token_count, &output.output_token_count];
     let body = Body::of(output.output_body_json);
     let counted = if counts.iter().any(|count| !count.is_null()) {

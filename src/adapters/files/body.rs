@@ -84,6 +84,7 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
     let id = identity(&record, text, out);
     let mut event = UsageEvent::new(id, at, context.labels.get(provider), model);
     event.rank.line = number;
+    event.rank.complete = !record.goes_on();
     event.extras = units;
     let tier = if outer.batch {
         context.labels.get("batch")
@@ -122,7 +123,9 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
 fn without_usage(record: &Record<'_>, text: &str, outer: Outer<'_, '_>, failed: bool, out: &mut Output) {
     let id = identity(record, text, out);
     let part = matches!(record.object.str(), "chat.completion.chunk" | "text_completion");
+    let answered = record.is_end();
     let gap = match record.object.str() {
+        _ if answered => true,
         "chat.completion" | "chat.completion.chunk" | "text_completion" => true,
         "response" => matches!(record.status.str(), "completed" | "incomplete"),
         // A model whose answers tell their usage in a way that nobody here knows.
@@ -130,7 +133,8 @@ fn without_usage(record: &Record<'_>, text: &str, outer: Outer<'_, '_>, failed: 
     };
     if failed {
         out.excluded_once.push(("failed_calls", id));
-    } else if part && !record.id.str().is_empty() {
+    } else if part && !record.id.str().is_empty() || answered && !record.response_id.str().is_empty() {
+        // Earlier parts may have had it, too.
         out.unended.push(id);
     } else if gap {
         out.warnings.push(NO_USAGE);

@@ -33,6 +33,7 @@ macro_rules! keys {
 keys!(
     REQUEST_ID = b"request_id",
     START_TIME = b"startTime",
+    START_TIME_SNAKE = b"start_time",
     CUSTOM_LLM_PROVIDER = b"custom_llm_provider",
     TRACE_ID = b"trace_id",
     RESPONSE_COST = b"response_cost",
@@ -156,7 +157,7 @@ impl Seen<'_> {
         ];
         if self.has(PAYLOAD) && codex.into_iter().any(|name| is(self.kind, name)) {
             Some(FileFormat::Codex)
-        } else if self.has(TRACE_CAMEL | START_TIME | TYPE) {
+        } else if self.has(TRACE_CAMEL | START_TIME | TYPE) || self.has(TRACE_ID | START_TIME_SNAKE | TYPE) {
             Some(FileFormat::Langfuse)
         } else if self.has(SESSION_ID | TYPE) || self.has(LEAF_UUID) && is(self.kind, "summary") {
             Some(FileFormat::ClaudeCode)

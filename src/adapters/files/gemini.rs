@@ -10,6 +10,7 @@ use super::counts::{Counts, Input};
 use super::extras;
 use super::line::{Context, Fault, Output};
 use super::media::{self, Modality};
+use super::object;
 use super::scalar::Scalar;
 use super::value::Value;
 
@@ -29,11 +30,11 @@ pub(super) struct Metadata<'a> {
     tool_use_prompt_token_count: Scalar<'a>,
     #[serde(borrow, alias = "total_token_count")]
     total_token_count: Scalar<'a>,
-    #[serde(borrow, alias = "prompt_tokens_details")]
+    #[serde(borrow, alias = "prompt_tokens_details", deserialize_with = "object::list")]
     prompt_tokens_details: Option<Vec<Modality<'a>>>,
-    #[serde(borrow, alias = "cache_tokens_details")]
+    #[serde(borrow, alias = "cache_tokens_details", deserialize_with = "object::list")]
     cache_tokens_details: Option<Vec<Modality<'a>>>,
-    #[serde(borrow, alias = "candidates_tokens_details")]
+    #[serde(borrow, alias = "candidates_tokens_details", deserialize_with = "object::list")]
     candidates_tokens_details: Option<Vec<Modality<'a>>>,
     /// Vertex AI's word for the tier.
     #[serde(borrow, alias = "traffic_type")]

@@ -1,11 +1,13 @@
-//! Langfuse observations, as its API and exports give them. The keys of a usage map are apart from each other, but what `input` contains
-//! depends on the SDK that sent it, so the numbers decide. Identity is the id; a record of the same id is an update and replaces.
+//! Langfuse observations, as its API and exports give them, the scheduled ones with other names. The keys of a usage map are apart from
+//! each other, but what `input` contains depends on the SDK that sent it, so the numbers decide. Identity is the id; a record of the same
+//! id is an update and replaces.
 
 mod map;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -29,15 +31,15 @@ struct Observation<'a> {
     id: Scalar<'a>,
     #[serde(borrow, default)]
     r#type: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "start_time")]
     start_time: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "updated_at")]
     updated_at: Scalar<'a>,
     #[serde(borrow, default)]
     level: Scalar<'a>,
     #[serde(borrow, default)]
     model: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "provided_model_name")]
     provided_model_name: Scalar<'a>,
     #[serde(borrow, default)]
     metadata: Option<&'a RawValue>,
@@ -46,17 +48,17 @@ struct Observation<'a> {
     /// Of what `usage` counts; tokens where nothing is said.
     #[serde(borrow, default)]
     unit: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "usage_details")]
     usage_details: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "cost_details")]
     cost_details: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "total_cost")]
     calculated_total_cost: Option<&'a RawValue>,
     #[serde(borrow, default)]
     total_price: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "user_id")]
     user_id: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "session_id")]
     session_id: Scalar<'a>,
     /// Of a page of the interface.
     #[serde(borrow, default)]
@@ -141,13 +143,16 @@ fn one(text: &str, number: u64, depth: u32, context: &mut Context, out: &mut Out
         }
         return Ok(());
     };
-    let at = context.time(&seen.start_time, "startTime", out)?;
+    let at = time(&seen.start_time, "startTime", context, out)?;
     let model = context.label(model, "model")?;
     let provider = context.labels.get(provider);
     let mut event = UsageEvent::new(id, at, provider, model);
     event.rank.line = number;
     if !seen.updated_at.is_null() {
-        event.rank.at = context.time(&seen.updated_at, "updatedAt", out)?;
+        event.rank.at = time(&seen.updated_at, "updatedAt", context, out)?;
+    } else if let Some(fetched) = context.fallback {
+        // An observation is filled in after it was begun: what was fetched later knows more.
+        event.rank.at = fetched;
     }
     let Told { counts, tier } = told;
     event.tokens = counts.tokens(counts.by_evidence(), "Langfuse", out);
@@ -161,6 +166,14 @@ fn one(text: &str, number: u64, depth: u32, context: &mut Context, out: &mut Out
     out.tell_empty(&event);
     out.events.push(event);
     Ok(())
+}
+
+/// A time, which Langfuse means in UTC where it names no zone.
+fn time(value: &Scalar<'_>, field: &str, context: &mut Context, out: &mut Output) -> Result<DateTime<Utc>, Fault> {
+    let told = out.warnings.len();
+    let at = context.time(value, field, out);
+    out.warnings.truncate(told);
+    at
 }
 
 fn details_of<'a>(text: Option<&'a str>, field: &str) -> Result<Details<'a>, Fault> {

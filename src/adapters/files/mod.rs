@@ -36,6 +36,7 @@ mod media;
 mod memo;
 mod mixed;
 mod noted;
+mod object;
 mod objects;
 mod one;
 mod otel;

@@ -9,6 +9,7 @@ use crate::domain::usage::{MAX_TOKENS, Requests, Tokens};
 use super::counts::Counts;
 use super::line::{Fault, Output};
 use super::media::{self, Cached};
+use super::object;
 use super::scalar::Scalar;
 pub(super) use super::shape::Shape;
 
@@ -22,9 +23,9 @@ pub(super) struct Usage<'a> {
     completion_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     total_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     prompt_tokens_details: Option<Details<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     completion_tokens_details: Option<Details<'a>>,
     /// DeepSeek and Moonshot say it here.
     #[serde(borrow, default)]
@@ -42,17 +43,17 @@ pub(super) struct Usage<'a> {
     input_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     output_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     input_tokens_details: Option<Details<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     output_tokens_details: Option<Details<'a>>,
     #[serde(borrow, default)]
     cache_read_input_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     cache_creation_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     cache_creation: Option<Creation<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     server_tool_use: Option<Tools<'a>>,
     #[serde(borrow, default)]
     pub service_tier: Scalar<'a>,
@@ -77,10 +78,10 @@ pub(super) struct Usage<'a> {
     converse_read_count: Scalar<'a>,
     #[serde(borrow, default, rename = "cacheWriteInputTokenCount")]
     converse_write_count: Scalar<'a>,
-    #[serde(borrow, default, rename = "cacheDetails")]
+    #[serde(borrow, default, rename = "cacheDetails", deserialize_with = "object::list")]
     converse_details: Option<Vec<CacheDetail<'a>>>,
     // Cohere.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     billed_units: Option<Billed<'a>>,
     // Of an iteration only.
     #[serde(borrow, default, rename = "type")]
@@ -97,7 +98,7 @@ struct Details<'a> {
     cache_write_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     cache_creation_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     cache_write_tokens_details: Option<Ttl<'a>>,
     #[serde(borrow, default)]
     reasoning_tokens: Scalar<'a>,
@@ -107,7 +108,7 @@ struct Details<'a> {
     audio_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     image_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     cached_tokens_details: Option<Cached<'a>>,
 }
 

@@ -12,6 +12,7 @@ use super::{PriceBookError, text_of};
 use crate::domain::price::{
     Above, Allowance, AllowancePeriod, Book, Entry, Fees, Hours, NameMap, Price, Rates, Tier, provider_key,
 };
+use crate::domain::table::{optional, table};
 use crate::domain::usage::Bucket;
 
 #[derive(Deserialize)]
@@ -68,8 +69,9 @@ struct PriceFile {
     from: Option<NaiveDate>,
     to: Option<NaiveDate>,
     known_from: Option<NaiveDate>,
+    #[serde(default, deserialize_with = "optional")]
     hours: Option<HoursFile>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "table")]
     rates: RatesFile,
     #[serde(default)]
     above: Vec<AboveFile>,
@@ -82,7 +84,9 @@ struct PriceFile {
     #[serde(default)]
     units: BTreeMap<String, UnitFile>,
     web_search_1000: Option<Amount>,
+    #[serde(default, deserialize_with = "optional")]
     search_context_1000: Option<Sizes>,
+    #[serde(default, deserialize_with = "optional")]
     free_searches: Option<AllowanceFile>,
     file_search_1000: Option<Amount>,
     code_execution_1000: Option<Amount>,
@@ -145,6 +149,7 @@ struct AboveFile {
     prompt: u64,
     #[serde(default)]
     inclusive: bool,
+    #[serde(deserialize_with = "table")]
     rates: RatesFile,
 }
 
@@ -152,7 +157,7 @@ struct AboveFile {
 #[serde(deny_unknown_fields)]
 struct TierFile {
     factor: Option<Amount>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "table")]
     rates: RatesFile,
     #[serde(default)]
     above: Vec<AboveFile>,

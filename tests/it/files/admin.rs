@@ -155,6 +155,61 @@ fn amounts_in_cents_are_exact_and_a_bad_row_is_told() {
     assert_eq!(costs, ["1.2378912", "1.2378912"]);
 }
 
+/// A bucket is known by its start and end: with a wrong end it would count again when that is mended.
+#[test]
+fn a_bucket_that_does_not_end_after_its_start_is_refused() {
+    for end in [
+        "-1",
+        "1792454400",
+        "\"1969-12-31\"",
+        "9007199254740993",
+        "\"9999-01-01\"",
+    ] {
+        for text in [openai_usage(0, 1), openai_costs("1", 0)] {
+            let kept = read_text("a.json", text.replace("1792540800", end));
+            assert_eq!(
+                (kept.calls.len(), kept.bills.len(), kept.rejected.len()),
+                (0, 0, 1),
+                "{end}"
+            );
+            assert_eq!(kept.rejected[0].field.as_deref(), Some("end_time"), "{end}");
+        }
+    }
+    for text in [ANTHROPIC_USAGE, ANTHROPIC_COSTS] {
+        let kept = read_text("a.json", text.replace("2026-10-21T", "2026-10-20T"));
+        assert_eq!(
+            (kept.calls.len(), kept.bills.len(), kept.rejected.len()),
+            (0, 0, 1),
+            "{text}"
+        );
+        assert_eq!(kept.rejected[0].field.as_deref(), Some("ending_at"));
+    }
+    // By person.
+    let alone = r#"{"starting_at":"2026-10-20T00:00:00Z","ending_at":"END","uncached_input_tokens":1,"output_tokens":1,"model":"m","actor":{"user_id":"u"}}"#;
+    for (end, calls) in [("2026-10-21T00:00:00Z", 1), ("2026-10-19T00:00:00Z", 0)] {
+        let kept = read_text("a.json", format!(r#"{{"data":[{}]}}"#, alone.replace("END", end)));
+        assert_eq!((kept.calls.len(), kept.rejected.len()), (calls, 1 - calls), "{end}");
+    }
+}
+
+#[test]
+fn a_cost_that_does_not_say_how_much_is_unknown_and_no_call() {
+    for amount in ["\"amount\":null", "\"x\":1"] {
+        let kept = read_text("a.json", ANTHROPIC_COSTS.replace("\"amount\":\"x\"", amount));
+        assert_eq!(
+            (kept.calls.len(), kept.bills.len(), kept.rejected.len()),
+            (0, 1, 1),
+            "{amount}"
+        );
+        let fault = &kept.rejected[0];
+        assert_eq!(
+            (fault.field.as_deref(), fault.reason.as_str()),
+            (Some("amount"), "missing")
+        );
+        assert_eq!(kept.progress.unknown_costs, 1);
+    }
+}
+
 #[test]
 fn pages_among_other_records_are_refused() {
     let body = r#"{"id":"msg_1","type":"message","created_at":1792483200,"model":"m","usage":{"input_tokens":1,"output_tokens":1}}"#;

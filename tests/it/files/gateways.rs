@@ -208,6 +208,82 @@ fn the_last_langfuse_update_counts_and_only_generations_are_calls() {
     assert_eq!(kept.rejected.iter().map(|r| r.line).collect::<Vec<_>>(), [5, 6]);
 }
 
+/// Without a time of its own what was fetched later counts, however much it says and in whichever line.
+#[test]
+fn of_langfuse_observations_without_an_update_the_one_fetched_last_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String, minute: u64| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_792_600_000 + minute * 60);
+        std::fs::File::options()
+            .write(true)
+            .open(path)
+            .unwrap()
+            .set_modified(at)
+            .unwrap();
+    };
+    let seen = |output: u64| observation("obs-1", &format!(r#""usageDetails":{{"input":1,"output":{output}}}"#));
+    let other = |id: &str| observation(id, r#""usageDetails":{"input":1,"output":1}"#);
+    let mut kept = Kept::default();
+    let mut read = |expected: u64| {
+        super::read_on(folder.path(), &["*.jsonl"], &mut kept);
+        assert_eq!((kept.calls.len(), kept.totals()[4]), (3, 2 + expected));
+    };
+    write("b.jsonl", [other("z-1"), other("z-2"), seen(10)].join("\n") + "\n", 0);
+    read(10);
+    write("a.jsonl", seen(900) + "\n", 5);
+    read(900);
+    // Mended in its place, and an older one that comes late.
+    write("a.jsonl", seen(90) + "\n", 6);
+    read(90);
+    write("late.jsonl", [other("z-1"), other("z-2"), seen(5)].join("\n") + "\n", 3);
+    read(90);
+    // One that tells when it was updated is as old as it says.
+    let told = observation(
+        "obs-1",
+        r#""updatedAt":"2026-10-20T08:15:19Z","usageDetails":{"input":1,"output":7}"#,
+    );
+    write("told.jsonl", told + "\n", 9);
+    read(90);
+}
+
+/// The exports to blob storage, whose names are not those of the interface.
+#[test]
+fn scheduled_exports_of_langfuse_are_read() {
+    let row = r#"{"id":"o1","trace_id":"t","project_id":"p","environment":"default","type":"GENERATION","name":"a","start_time":"2026-11-02 00:00:00.000000","end_time":"2026-11-02 00:00:09.000000","updated_at":"2026-11-02 00:10:00.000000","provided_model_name":"gpt-4o-2024-08-06","usage_details":{"input":5,"output":7,"total":12},"cost_details":{"total":0.5},"user_id":"u","session_id":"s"}"#;
+    let span = r#"{"id":"o2","trace_id":"t","type":"SPAN","start_time":"2026-11-02 00:00:00.000000"}"#;
+    let table = "id,trace_id,type,start_time,updated_at,provided_model_name,usage_details,cost_details,user_id,session_id\n\
+        o1,t,GENERATION,2026-11-02 00:00:00.000000,2026-11-02 00:10:00.000000,gpt-4o-2024-08-06,\"{\"\"input\"\":5,\"\"output\"\":7,\"\"total\"\":12}\",\"{\"\"total\"\":0.5}\",u,s\n\
+        o2,t,SPAN,2026-11-02 00:00:00.000000,,,,,,\n";
+    for (name, text) in [
+        ("a.jsonl", format!("{span}\n{row}\n")),
+        ("a.json", format!("[{row},{span}]")),
+        ("a.csv", table.to_owned()),
+    ] {
+        let kept = read_text(name, text);
+        assert!(
+            kept.warnings.is_empty() && kept.excluded.is_empty(),
+            "{name}: {:?}",
+            kept.warnings
+        );
+        let call = kept.only();
+        assert_eq!(call.id, EventId::of(&[b"langfuse", b"o1"]), "{name}");
+        assert_eq!(counts(&call), [5, 0, 0, 0, 0, 0, 7], "{name}");
+        assert_eq!(
+            (
+                call.provider().as_str(),
+                call.session.as_str(),
+                call.dimensions.get(Dimension::User).as_str()
+            ),
+            ("openai", "s", "u"),
+            "{name}"
+        );
+        assert_eq!(call.reported_cost.unwrap().to_string(), "0.5");
+        assert_eq!(call.rank.at, super::time("2026-11-02T00:10:00Z"), "{name}");
+    }
+}
+
 #[test]
 fn helicone_rows_are_read_as_json_and_as_a_table() {
     let row = |id: &str, provider: &str, tokens: &str, rest: &str| {

@@ -31,6 +31,7 @@ mod parquet;
 mod parquet_encodings;
 mod plain;
 mod side_by_side;
+mod streams;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};

@@ -10,12 +10,12 @@ use serde_json::value::RawValue;
 
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::money::{Currency, mul_bounded, parse_decimal};
-use crate::domain::period::Period;
 use crate::domain::usage::Rank;
 
 use super::super::bills::{BillRow, CostBucket};
 use super::super::counts::{Counts, Input};
 use super::super::line::{Context, Fault, LineFormat, Output};
+use super::super::object;
 use super::super::scalar::Scalar;
 use super::About;
 
@@ -31,7 +31,7 @@ struct Bucket<'a> {
     starting_at: Scalar<'a>,
     #[serde(borrow, default)]
     ending_at: Scalar<'a>,
-    #[serde(borrow, default, deserialize_with = "super::given")]
+    #[serde(borrow, default, deserialize_with = "object::given")]
     results: Option<Vec<&'a RawValue>>,
 }
 
@@ -39,13 +39,13 @@ struct Bucket<'a> {
 struct Row<'a> {
     #[serde(borrow, default)]
     uncached_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     cache_creation: Option<Creation<'a>>,
     #[serde(borrow, default)]
     cache_read_input_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     output_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     server_tool_use: Option<Tools<'a>>,
     #[serde(borrow, default)]
     api_key_id: Scalar<'a>,
@@ -69,13 +69,27 @@ struct Row<'a> {
     #[serde(borrow, default)]
     rbac_group_id: Scalar<'a>,
     /// Of answers by person: who it was.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     actor: Option<Actor<'a>>,
     // Of costs.
     #[serde(borrow, default)]
     amount: Option<&'a RawValue>,
     #[serde(borrow, default)]
     currency: Scalar<'a>,
+    #[serde(borrow, default)]
+    cost_type: Scalar<'a>,
+    #[serde(borrow, default)]
+    description: Scalar<'a>,
+}
+
+impl Row<'_> {
+    /// Whether it is one of costs, also where it does not say how much: that is unknown then, and no call of nothing.
+    fn is_cost(&self, about: Option<About>) -> bool {
+        let named = [&self.currency, &self.cost_type, &self.description];
+        let counted = [&self.uncached_input_tokens, &self.output_tokens];
+        let of_costs = self.amount.is_some() || about == Some(About::Costs);
+        of_costs || named.iter().any(|key| !key.is_null()) && counted.iter().all(|count| count.is_null())
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -131,7 +145,7 @@ impl LineFormat for AnthropicAdmin {
                 continue;
             }
             let start = context.time(&bucket.starting_at, "starting_at", out)?;
-            let (end, _) = bucket.ending_at.time("ending_at")?;
+            let period = super::period(start, &bucket.ending_at, "ending_at")?;
             if self.about.is_some() {
                 self.told.push(start);
             }
@@ -139,12 +153,10 @@ impl LineFormat for AnthropicAdmin {
             let mut costs = super::begun(self.about, bucket.results.is_some(), results.len())?;
             for raw in results {
                 let row = serde_json::from_str::<Row<'_>>(raw.get()).map_err(|e| Fault::json(&e));
-                let of_costs = row.as_ref().is_ok_and(|row| row.amount.is_some());
-                let told = row.and_then(|row| match row.amount {
-                    Some(amount) => {
-                        cost(&row, amount, start, context).map(|row| costs.get_or_insert_default().push(row))
-                    }
-                    None => usage(raw, &row, &bucket, line, context, out),
+                let of_costs = row.as_ref().is_ok_and(|row| row.is_cost(self.about));
+                let told = row.and_then(|row| match of_costs {
+                    true => cost(&row, start, context).map(|row| costs.get_or_insert_default().push(row)),
+                    false => usage(raw, &row, &bucket, line, context, out),
                 });
                 // A row that is not usable does not take the others of its page along.
                 if let Err(fault) = told {
@@ -155,7 +167,7 @@ impl LineFormat for AnthropicAdmin {
             if let Some(rows) = costs {
                 out.buckets.push(CostBucket {
                     account: "anthropic-costs",
-                    period: Period::new(start, end),
+                    period,
                     rows,
                     continues: false,
                 });
@@ -168,7 +180,7 @@ impl LineFormat for AnthropicAdmin {
 /// A row that is a bucket itself.
 fn alone(raw: &RawValue, bucket: &Bucket<'_>, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
     let row: Row<'_> = serde_json::from_str(raw.get()).map_err(|e| Fault::json(&e))?;
-    if row.amount.is_some() {
+    if row.is_cost(None) {
         return Err(Fault::field(
             "results",
             "missing: costs are read from the cost report, not by person",
@@ -178,6 +190,10 @@ fn alone(raw: &RawValue, bucket: &Bucket<'_>, line: u64, context: &mut Context, 
         return Err(Fault::field("results", "missing"));
     }
     out.faults_of_usage += 1;
+    if !bucket.ending_at.is_null() {
+        let start = context.time(&bucket.starting_at, "starting_at", out)?;
+        super::period(start, &bucket.ending_at, "ending_at")?;
+    }
     usage(raw, &row, bucket, line, context, out)?;
     out.faults_of_usage -= 1;
     Ok(())
@@ -321,9 +337,10 @@ fn usage(
     Ok(())
 }
 
-fn cost(row: &Row<'_>, amount: &RawValue, at: DateTime<Utc>, context: &mut Context) -> Result<BillRow, Fault> {
+fn cost(row: &Row<'_>, at: DateTime<Utc>, context: &mut Context) -> Result<BillRow, Fault> {
     refuse_groups(row)?;
     let wrong = |e: String| Fault::field("amount", e);
+    let amount = row.amount.ok_or_else(|| wrong("missing".to_owned()))?;
     let cents = context
         .amount(amount.get().trim_matches('"'))
         .map_err(|e| wrong(e.to_string()))?;

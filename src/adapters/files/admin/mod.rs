@@ -4,11 +4,12 @@
 mod anthropic;
 mod openai;
 
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
+use crate::domain::period::Period;
 use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 use super::bills::{BillRow, CostBucket};
@@ -116,11 +117,6 @@ pub(crate) fn page(
     })
 }
 
-/// A list that is told apart from none at all.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
-}
-
 /// The costs of a bucket before its results are read: none yet, unless it is one of costs whether it has results or not. A live answer
 /// has to name its results, so that a bucket that was cut short is not taken for an empty one.
 fn begun(about: Option<About>, named: bool, results: usize) -> Result<Option<Vec<BillRow>>, Fault> {
@@ -128,6 +124,19 @@ fn begun(about: Option<About>, named: bool, results: usize) -> Result<Option<Vec
         Some(_) if !named => Err(Fault::field("results", "missing")),
         Some(About::Costs) if results == 0 => Ok(Some(Vec::new())),
         _ => Ok(None),
+    }
+}
+
+/// A year: no bucket is longer.
+const LONGEST: TimeDelta = TimeDelta::days(366);
+
+/// The period of a bucket. Its end is a part of what it is known by, so that it would count again once a wrong one is mended.
+fn period(start: DateTime<Utc>, end: &Scalar<'_>, field: &str) -> Result<Period, Fault> {
+    let (end, _) = end.time(field)?;
+    match end.signed_duration_since(start) {
+        length if length <= TimeDelta::zero() => Err(Fault::field(field, "not after the start")),
+        length if length > LONGEST => Err(Fault::field(field, "more than a year after the start")),
+        _ => Ok(Period::new(start, end)),
     }
 }
 

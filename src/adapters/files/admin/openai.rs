@@ -7,7 +7,6 @@ use serde_json::value::RawValue;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::Currency;
-use crate::domain::period::Period;
 use crate::domain::spend::TokenSums;
 use crate::domain::usage::{Bucket as TokenKind, Extras, Unit, UnitKey};
 
@@ -15,6 +14,7 @@ use super::super::bills::{BillRow, CostBucket};
 use super::super::counts::{Counts, Input};
 use super::super::focus_tokens;
 use super::super::line::{Context, Fault, LineFormat, Output};
+use super::super::object;
 use super::super::scalar::Scalar;
 use super::About;
 
@@ -30,7 +30,7 @@ struct Bucket<'a> {
     start_time: Scalar<'a>,
     #[serde(borrow, default)]
     end_time: Scalar<'a>,
-    #[serde(borrow, default, alias = "result", deserialize_with = "super::given")]
+    #[serde(borrow, default, alias = "result", deserialize_with = "object::given")]
     results: Option<Vec<Row<'a>>>,
 }
 
@@ -96,7 +96,7 @@ struct Row<'a> {
     #[serde(borrow, default)]
     vector_store_id: Scalar<'a>,
     // Of costs.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     amount: Option<Amount<'a>>,
     #[serde(borrow, default)]
     line_item: Scalar<'a>,
@@ -137,7 +137,7 @@ impl LineFormat for OpenaiAdmin {
         let page: Page<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
         for bucket in &page.data {
             let start = context.time(&bucket.start_time, "start_time", out)?;
-            let (end, _) = bucket.end_time.time("end_time")?;
+            let period = super::period(start, &bucket.end_time, "end_time")?;
             if self.about.is_some() {
                 self.told.push(start);
             }
@@ -158,7 +158,7 @@ impl LineFormat for OpenaiAdmin {
             if let Some(rows) = costs {
                 out.buckets.push(CostBucket {
                     account: "openai-costs",
-                    period: Period::new(start, end),
+                    period,
                     rows,
                     continues: false,
                 });

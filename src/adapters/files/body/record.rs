@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::domain::usage::{Bucket, Tokens};
 
 use super::super::gemini::Metadata;
+use super::super::object;
 use super::super::scalar::Scalar;
 use super::super::usage::{Shape, Usage};
 
@@ -55,12 +56,12 @@ pub(super) struct Record<'a> {
     pub user: Scalar<'a>,
     #[serde(borrow, default)]
     pub metadata: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     pub usage: Option<Usage<'a>>,
-    /// Of Anthropic.
-    #[serde(borrow, default)]
-    pub stop_reason: Scalar<'a>,
-    #[serde(borrow, default, rename = "usageMetadata")]
+    /// Of Anthropic; null in the beginning of a stream.
+    #[serde(borrow, default, deserialize_with = "object::given")]
+    pub stop_reason: Option<Scalar<'a>>,
+    #[serde(borrow, default, rename = "usageMetadata", deserialize_with = "object::one")]
     pub usage_metadata: Option<Metadata<'a>>,
     // As Google's SDK for Python writes its answers.
     #[serde(borrow, default, rename = "usage_metadata")]
@@ -73,9 +74,12 @@ pub(super) struct Record<'a> {
     pub python_time: Scalar<'a>,
     #[serde(borrow, default)]
     pub candidates: Option<&'a RawValue>,
-    /// Where Cohere's older answers and its embeddings keep their usage.
+    /// Of OpenAI.
     #[serde(borrow, default)]
-    pub meta: Option<Usage<'a>>,
+    pub choices: Option<&'a RawValue>,
+    /// Where Cohere's older answers and its embeddings keep their usage. Others have all kinds of things there.
+    #[serde(borrow, default)]
+    pub meta: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub output: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -104,9 +108,13 @@ impl<'a> Record<'a> {
     /// Reads one.
     pub fn parse(text: &'a str) -> serde_json::Result<Self> {
         let mut record: Record<'a> = serde_json::from_str(text)?;
-        record.usage = record.usage.or(record.meta.take());
+        let is_object = |raw: &&RawValue| raw.get().starts_with('{');
+        if let Some(meta) = record.meta.filter(is_object).filter(|_| record.usage.is_none()) {
+            record.usage = Some(serde_json::from_str(meta.get())?);
+        }
         // Others have maps of this name, too.
         let python = record.python_usage.take().filter(|_| record.usage_metadata.is_none());
+        let python = python.filter(is_object);
         let python: Option<Metadata<'a>> = python.and_then(|python| serde_json::from_str(python.get()).ok());
         // And ids of this name, by which their bodies are not told apart.
         if record.shape().is_some() || !python.as_ref().is_some_and(Metadata::is_usage) {
@@ -133,7 +141,25 @@ impl<'a> Record<'a> {
 
     /// Whether it was declined before anything was answered.
     pub fn is_refused(&self, shape: Shape, tokens: &Tokens) -> bool {
-        shape == Shape::Messages && self.stop_reason.str() == "refusal" && tokens.get(Bucket::Output) == 0
+        shape == Shape::Messages && self.stop_reason() == "refusal" && tokens.get(Bucket::Output) == 0
+    }
+
+    /// Why Anthropic's model stopped; empty where it has not, or nothing is said.
+    pub fn stop_reason(&self) -> &str {
+        self.stop_reason.as_ref().map_or("", Scalar::str)
+    }
+
+    /// Whether it says itself that more of the same answer follows: a part of a stream that names no reason for its end. Where no such
+    /// reason could stand, nobody knows.
+    pub fn goes_on(&self) -> bool {
+        let begun = self.kind.str() == "message" && self.stop_reason.as_ref().is_some_and(Scalar::is_null);
+        let part = matches!(self.object.str(), "chat.completion.chunk" | "text_completion");
+        begun || ended(self.choices.filter(|_| part)) == Some(false) || ended(self.candidates) == Some(false)
+    }
+
+    /// Whether it is the end of an answer of Anthropic's or Gemini's.
+    pub fn is_end(&self) -> bool {
+        (self.kind.str() == "message" && !self.stop_reason().is_empty()) || ended(self.candidates) == Some(true)
     }
 
     /// What it is an envelope of.
@@ -171,4 +197,15 @@ impl<'a> Record<'a> {
         let refused = !self.processed_time.is_null() && !self.status.str().is_empty();
         self.error.is_some_and(|e| e.get() != "null") || self.status.str() == "failed" || refused
     }
+}
+
+/// Whether one of the answers names the reason for its end; nothing where there is none.
+fn ended(answers: Option<&RawValue>) -> Option<bool> {
+    #[derive(Deserialize)]
+    struct One<'a> {
+        #[serde(borrow, default, alias = "finishReason")]
+        finish_reason: Scalar<'a>,
+    }
+    let all: Vec<One<'_>> = serde_json::from_str(answers?.get()).ok()?;
+    (!all.is_empty()).then(|| all.iter().any(|one| !one.finish_reason.is_null()))
 }

@@ -18,14 +18,19 @@ use super::value::Value;
 pub(super) struct ClaudeCode {
     usage: Finder<'static>,
     api_error: Finder<'static>,
+    stop_reason: Finder<'static>,
+    /// Whether a line told its usage. Until one does, answers are looked for that tell none: a version may have other names.
+    met: bool,
 }
 
 impl ClaudeCode {
-    /// A reader; it keeps nothing between lines.
+    /// A reader of one file.
     pub fn new() -> Self {
         ClaudeCode {
             usage: Finder::new(b"\"usage\""),
             api_error: Finder::new(b"\"isApiErrorMessage\""),
+            stop_reason: Finder::new(b"\"stop_reason\""),
+            met: false,
         }
     }
 
@@ -44,6 +49,10 @@ impl LineFormat for ClaudeCode {
         let mut values = Values::default();
         if values.scan_known(text, &mut context.forms.claude_code).is_none() {
             if self.irrelevant(text.as_bytes()) {
+                if !self.met && self.stop_reason.find(text.as_bytes()).is_some() {
+                    // Nobody has looked whether such a line is whole.
+                    return Line::parse(text).map_or(Ok(()), |line| general(&line, number, context, out));
+                }
                 return Ok(());
             }
             if values.scan(text, &mut context.forms.claude_code).is_none() {
@@ -51,6 +60,7 @@ impl LineFormat for ClaudeCode {
             }
         }
         if matches!(values.get(Slot::Type).str(), "assistant" | "") {
+            self.met = true;
             observe(&values, number, context, out)
         } else {
             Ok(())
@@ -92,23 +102,11 @@ fn observe(values: &Values<'_>, number: u64, context: &mut Context, out: &mut Ou
     }
     let used = [Slot::Input, Slot::Output, Slot::Written, Slot::Read];
     if used.into_iter().all(|slot| values.get(slot).is_null()) {
-        if values.get(Slot::IsApiErrorMessage).is_true() {
-            out.excluded.push("failed_calls");
-        }
+        without_usage(values, out);
         return Ok(());
     }
     let at = context.time(values.get(Slot::Timestamp), "timestamp", out)?;
-    let key: [&[u8]; 2] = match (text(Slot::Id), text(Slot::RequestId), text(Slot::Uuid)) {
-        ("", "", "") => {
-            return Err(Fault::field(
-                "message.id",
-                "missing, and no `requestId` or `uuid` either",
-            ));
-        }
-        ("", "", uuid) => [b"claude-code-line", uuid.as_bytes()],
-        ("", request, _) => [b"claude-code-request", request.as_bytes()],
-        (id, _, _) => [b"response", id.as_bytes()],
-    };
+    let key = key(values)?;
     let model = context.label(values.get(Slot::Model), "message.model")?;
     // Written where it is handed over from: a call is larger than what is read of its line.
     let identity = match key {
@@ -152,6 +150,34 @@ fn observe(values: &Values<'_>, number: u64, context: &mut Context, out: &mut Ou
         }
     }
     Ok(())
+}
+
+/// What tells the call of a line apart.
+fn key<'v>(values: &Values<'v>) -> Result<[&'v [u8]; 2], Fault> {
+    let text = |slot: Slot| values.get(slot).str();
+    Ok(match (text(Slot::Id), text(Slot::RequestId), text(Slot::Uuid)) {
+        ("", "", "") => {
+            return Err(Fault::field(
+                "message.id",
+                "missing, and no `requestId` or `uuid` either",
+            ));
+        }
+        ("", "", uuid) => [b"claude-code-line", uuid.as_bytes()],
+        ("", request, _) => [b"claude-code-request", request.as_bytes()],
+        (id, _, _) => [b"response", id.as_bytes()],
+    })
+}
+
+/// An answer that is whole and of whose usage nothing is known is a gap, unless another of its lines tells it.
+#[cold]
+fn without_usage(values: &Values<'_>, out: &mut Output) {
+    if values.get(Slot::IsApiErrorMessage).is_true() {
+        out.excluded.push("failed_calls");
+    } else if !values.get(Slot::StopReason).is_null()
+        && let Ok(key) = key(values)
+    {
+        out.unended.push(EventId::of(&key));
+    }
 }
 
 /// Prompts up to here cost the same at Anthropic, however many are summed up.

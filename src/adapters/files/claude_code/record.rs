@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::line::Fault;
+use super::super::object;
 use super::super::scalar::Scalar;
 use super::super::scan::{self, Forms, Keys, Want};
 use super::super::value::Value;
@@ -30,7 +31,7 @@ pub struct Line<'a> {
     pub is_api_error_message: Scalar<'a>,
     #[serde(borrow, default, rename = "costUSD")]
     pub cost: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     pub message: Option<Message<'a>>,
     #[serde(borrow, default)]
     pub data: Option<&'a RawValue>,
@@ -45,7 +46,7 @@ pub struct Message<'a> {
     pub model: Scalar<'a>,
     #[serde(borrow, default)]
     pub stop_reason: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     pub usage: Option<Usage<'a>>,
 }
 
@@ -60,9 +61,9 @@ pub struct Usage<'a> {
     pub cache_creation_input_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     pub cache_read_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     pub cache_creation: Option<Creation<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     pub output_tokens_details: Option<Details<'a>>,
     #[serde(borrow, default)]
     pub service_tier: Scalar<'a>,
@@ -70,7 +71,7 @@ pub struct Usage<'a> {
     pub speed: Scalar<'a>,
     #[serde(borrow, default)]
     pub inference_geo: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     pub server_tool_use: Option<Tools<'a>>,
     #[serde(borrow, default)]
     pub iterations: Option<&'a RawValue>,
@@ -111,7 +112,7 @@ pub struct Tools<'a> {
 /// A `progress` line carries the line of a subagent one level down.
 #[derive(Default, Deserialize)]
 pub struct Wrapper<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     pub message: Option<Line<'a>>,
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::super::line::Fault;
+use super::super::object;
 use super::super::scalar::Scalar;
 
 #[derive(Deserialize)]
@@ -110,9 +111,9 @@ pub(super) struct Settings<'a> {
 pub(super) struct Message<'a> {
     #[serde(borrow, default)]
     pub r#type: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     pub info: Option<Info<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     pub thread_settings: Option<Settings<'a>>,
 }
 
@@ -120,13 +121,19 @@ pub(super) struct Message<'a> {
 pub(super) struct Info<'a> {
     #[serde(borrow, default)]
     pub model: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     total_token_usage: Option<Usage<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     last_token_usage: Option<Usage<'a>>,
 }
 
 impl Info<'_> {
+    /// Whether it says anything of what was used.
+    pub fn tells(&self) -> bool {
+        let told = [&self.last_token_usage, &self.total_token_usage];
+        told.into_iter().flatten().any(Usage::tells)
+    }
+
     /// Whether a total says that the input does not contain what was cached.
     pub fn excludes(&self) -> bool {
         let told = [&self.last_token_usage, &self.total_token_usage];
@@ -169,6 +176,11 @@ struct Usage<'a> {
 }
 
 impl Usage<'_> {
+    fn tells(&self) -> bool {
+        let counts = [&self.input_tokens, &self.output_tokens, &self.total_tokens];
+        counts.into_iter().any(|count| !count.is_null())
+    }
+
     /// Whether its total says that the input does not contain what was cached.
     fn excludes(&self) -> bool {
         let Ok(counts) = self.counts("") else { return false };

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use crate::domain::dimension::Dimension;
 use crate::domain::usage::{Bucket, UsageEvent};
 
-use super::line::{Context, Fault, LineFormat, Output};
+use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::Scalar;
 use super::tier;
 use forks::Step;
@@ -93,6 +93,12 @@ impl Codex {
         context: &mut Context,
         out: &mut Output,
     ) -> Result<(), Fault> {
+        if !info.tells() {
+            // No step of the counter: the next one would be taken for a new beginning.
+            out.warnings.push(NO_USAGE);
+            out.excluded.push("calls_without_usage");
+            return Ok(());
+        }
         let (total, last) = info.counts()?;
         let at = context.time(&line.timestamp, "timestamp", out)?;
         let parent = (self.sessions.as_ref(), &mut self.parent);

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::super::object;
 use super::super::scalar::Scalar;
 use super::usage::Usage;
 
@@ -68,12 +69,12 @@ pub(super) struct Metadata<'a> {
     pub user_api_key_team_alias: Scalar<'a>,
     #[serde(borrow, default)]
     pub user_api_key_project_alias: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     pub usage_object: Option<Usage<'a>>,
     /// The same in rows of versions that have no usage object.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     pub additional_usage_values: Option<Usage<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     pub cost_breakdown: Option<Breakdown<'a>>,
     /// The models of the batch that a row sums up.
     #[serde(borrow, default)]
@@ -93,13 +94,13 @@ pub(super) struct Breakdown<'a> {
 /// What a payload says beside the answer.
 #[derive(Deserialize, Default)]
 pub(super) struct Hidden<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     pub usage_object: Option<Usage<'a>>,
 }
 
 /// What a payload says the provider answered, for payloads without a usage object of their own.
 #[derive(Deserialize, Default)]
 pub(super) struct Response<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     pub usage: Option<Usage<'a>>,
 }

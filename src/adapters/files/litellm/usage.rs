@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::super::counts::Counts;
 use super::super::line::Fault;
 use super::super::media;
+use super::super::object;
 use super::super::scalar::Scalar;
 
 #[derive(Deserialize, Default)]
@@ -13,18 +14,18 @@ pub(super) struct Usage<'a> {
     cache_read_input_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     cache_creation_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     prompt_tokens_details: Option<Prompt<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     completion_tokens_details: Option<Completion<'a>>,
     // A payload may tell the answer's own usage alone: OpenAI responses, Anthropic messages.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     input_tokens_details: Option<Prompt<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     output_tokens_details: Option<Completion<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     cache_creation: Option<Split<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     server_tool_use: Option<Tools<'a>>,
     #[serde(borrow, default)]
     pub service_tier: Scalar<'a>,
@@ -45,7 +46,7 @@ struct Prompt<'a> {
     cache_creation_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     cache_write_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object::one")]
     cache_creation_token_details: Option<Split<'a>>,
     #[serde(borrow, default)]
     audio_tokens: Scalar<'a>,
