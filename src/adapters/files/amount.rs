@@ -16,6 +16,10 @@ pub(super) struct Amount {
 
 /// Digits that always fit.
 const DIGITS: usize = 18;
+/// Digits before the point of what is less than [`TOO_MUCH`].
+const WHOLE: usize = 12;
+/// No row of a bill costs so much, in whatever currency: a sum with it would have no room for the small ones.
+pub(super) const TOO_MUCH: u64 = 10_u64.pow(WHOLE as u32);
 /// Digits that a number of 64 bits has at most.
 #[cfg(feature = "parquet")]
 const DIGITS_OF_LONG: u32 = 19;
@@ -30,7 +34,8 @@ impl Amount {
         Some(Amount { digits, scale })
     }
 
-    /// The amount of a text of the usual shape, `-12.3450`; what is none, or longer, is for [`crate::domain::money::parse_decimal`].
+    /// The amount of a text of the usual shape, `-12.3450`; what is none, longer or [`TOO_MUCH`] is for
+    /// [`crate::domain::money::parse_decimal`].
     pub fn usual(text: &[u8]) -> Option<Self> {
         let (negative, number) = match text.split_first() {
             Some((b'-', rest)) => (true, rest),
@@ -53,8 +58,8 @@ impl Amount {
         }
         let scale = match point {
             // Digits on both sides.
-            Some(at) if at > 0 && at + 1 < number.len() => number.len() - 1 - at,
-            None if number.len() <= DIGITS => 0,
+            Some(at) if (1..=WHOLE).contains(&at) && at + 1 < number.len() => number.len() - 1 - at,
+            None if number.len() <= WHOLE => 0,
             Some(_) | None => return None,
         };
         Some(Amount {
@@ -86,7 +91,15 @@ impl Amount {
         }
         let up = exponent.saturating_sub(amount.scale());
         let digits = amount.digits.checked_mul(10_i64.checked_pow(up)?)?;
-        Amount::new(digits, amount.scale().saturating_sub(exponent))
+        Amount::new(digits, amount.scale().saturating_sub(exponent)).filter(|amount| amount.is_usual())
+    }
+
+    /// Whether it is less than [`TOO_MUCH`].
+    pub fn is_usual(self) -> bool {
+        let most = 10_u64
+            .checked_pow(self.scale())
+            .and_then(|ten| ten.checked_mul(TOO_MUCH));
+        most.is_none_or(|most| self.digits.unsigned_abs() < most)
     }
 
     /// Its digits.
@@ -274,7 +287,14 @@ mod tests {
 
     #[test]
     fn usual_amounts_are_read_here() {
-        for text in ["0", "12", "-0.0000080000", "123456789012345678", "12345678.0123456789"] {
+        for text in [
+            "0",
+            "12",
+            "-0.0000080000",
+            "-999999999999.999999",
+            "123456789012",
+            "12345678.0123456789",
+        ] {
             assert_eq!(
                 Amount::usual(text.as_bytes()).map(Decimal::from),
                 parse_decimal(text).ok(),
@@ -300,10 +320,15 @@ mod tests {
             "1e3",
             "NULL",
             "1.2.3",
+            "1234567890123",
+            "-1000000000000.0",
             "1234567890123456789",
             " 1",
         ] {
             assert_eq!(Amount::usual(text.as_bytes()), None, "{text}");
+        }
+        for text in ["1e12", "10E11", "-2.5e13"] {
+            assert_eq!(Amount::of_text(text.as_bytes()), None, "{text}");
         }
     }
 }

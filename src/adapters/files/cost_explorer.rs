@@ -117,7 +117,13 @@ impl LineFormat for CostExplorer {
             let ungrouped = (page.group_definitions.is_empty()).then_some((&whole, &result.total));
             let groups = result.groups.iter().map(|group| (group, &group.metrics));
             for (group, metrics) in groups.chain(ungrouped) {
-                match row(&page.group_definitions, &group.keys, metrics, start, context) {
+                match row(
+                    &page.group_definitions,
+                    (&group.keys, metrics),
+                    start,
+                    context,
+                    &mut out.faults,
+                ) {
                     Ok(Some(row)) => rows.push(row),
                     Ok(None) => {}
                     Err(fault) => out.faults.push(fault),
@@ -142,10 +148,10 @@ impl LineFormat for CostExplorer {
 /// The row of a group; nothing where nothing was charged.
 fn row(
     definitions: &[Definition<'_>],
-    keys: &[Cow<'_, str>],
-    metrics: &Metrics<'_>,
+    (keys, metrics): (&[Cow<'_, str>], &Metrics<'_>),
     at: DateTime<Utc>,
     context: &mut Context,
+    faults: &mut Vec<Fault>,
 ) -> Result<Option<BillRow>, Fault> {
     let asked = |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, metrics.get(name)?)));
     let (billed, effective) = match (asked(BILLED), asked(EFFECTIVE)) {
@@ -181,7 +187,11 @@ fn row(
     }
     let tokens = match metrics.get("UsageQuantity") {
         Some(quantity) if cur::category(named.record) == "Usage" => {
-            cur::usage_tokens(named.usage, quantity.amount.str(), quantity.unit.str())
+            let tokens = cur::usage_tokens(named.usage, quantity.amount.str(), quantity.unit.str());
+            tokens.unwrap_or_else(|reason| {
+                faults.push(Fault::usage("UsageQuantity", reason));
+                TokenSums::default()
+            })
         }
         Some(_) | None => TokenSums::default(),
     };
@@ -247,7 +257,7 @@ impl Named<'_> {
 fn money((name, metric): (&'static str, &Metric<'_>), context: &mut Context) -> Result<(Decimal, Currency), Fault> {
     let amount = context
         .amount(metric.amount.str())
-        .map_err(|e| Fault::field(name, e.to_string()))?;
+        .map_err(|reason| Fault::field(name, reason))?;
     let currency = match metric.unit.str() {
         "" => Currency::USD,
         code => code

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::Currency;
-use crate::domain::period::{Hour, Period};
+use crate::domain::period::Hour;
 
 use super::amount::Cost;
 use super::bills::Bills;
@@ -19,7 +19,7 @@ use super::line::{Context, Fault};
 use super::memo::{Known, Spread, Way};
 use super::scalar::Scalar;
 use super::tags;
-use super::time::parse_time;
+use super::time::{FAR_AWAY, billing_period, is_far, parse_time};
 
 /// The columns of one row.
 pub(super) struct Row<'a> {
@@ -44,7 +44,7 @@ impl<'a> Row<'a> {
     pub fn money(&self, column: &str, context: &mut Context) -> Result<Decimal, Fault> {
         match self.get(column) {
             "" => Err(Fault::field(column, "missing")),
-            text => context.amount(text).map_err(|e| Fault::field(column, e.to_string())),
+            text => context.amount(text).map_err(|reason| Fault::field(column, reason)),
         }
     }
 
@@ -110,15 +110,21 @@ pub(super) fn add(
         .parse()
         .map_err(|_| Fault::field("BillingCurrency", "not a currency code of three letters"))?;
     let hour = Hour::of(row.time("ChargePeriodStart")?);
-    let period = Period::new(row.time("BillingPeriodStart")?, row.time("BillingPeriodEnd")?);
+    let [start, end] = ["BillingPeriodStart", "BillingPeriodEnd"];
+    let period = billing_period((row.time(start)?, start), (row.time(end)?, end), context.latest)?;
+    if is_far(period.start, hour) {
+        return Err(Fault::field("ChargePeriodStart", FAR_AWAY));
+    }
     let dimensions = dimensions(row, defaults, source, context)?;
     let place = bills.place(row.get("BillingAccountId"), period, currency, dimensions)?;
     let (way, tokens) = match focus_tokens::counts(row) {
-        true => (Way::Tokens, Some(focus_tokens::tokens(row))),
-        false => (Way::Costs, None),
+        true => (Way::Tokens, focus_tokens::tokens(row).map(Some)),
+        false => (Way::Costs, Ok(None)),
     };
     let (billed, effective) = (Cost::Exact(billed), Cost::Exact(effective));
-    bills.put(place, hour, billed, effective, tokens.as_ref())?;
+    let counted = tokens.as_ref().ok().and_then(Option::as_ref);
+    bills.put(place, hour, billed, effective, counted)?;
+    tokens?;
     Ok(Known {
         place,
         way,

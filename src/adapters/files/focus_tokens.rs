@@ -9,6 +9,7 @@ use rust_decimal::prelude::ToPrimitive;
 #[cfg(feature = "parquet")]
 use super::amount::Amount;
 use super::focus::Row;
+use super::line::Fault;
 use crate::domain::money::{mul_exact, parse_amount};
 use crate::domain::spend::TokenSums;
 use crate::domain::usage::{Bucket, MAX_TOKENS};
@@ -49,19 +50,33 @@ pub(super) fn counts(row: &Row<'_>) -> bool {
     row.get("ChargeCategory").eq_ignore_ascii_case("usage") && counted()
 }
 
-/// The tokens that the row charges; none where it does not count tokens or does not say which.
-pub(super) fn tokens(row: &Row<'_>) -> TokenSums {
+/// The tokens that the row charges; none where it does not count tokens or does not say which. A quantity that cannot be read is a fault
+/// where no other one counts them.
+pub(super) fn tokens(row: &Row<'_>) -> Result<TokenSums, Fault> {
     let mut sums = TokenSums::default();
     if !row.get("ChargeCategory").eq_ignore_ascii_case("usage") {
-        return sums;
+        return Ok(sums);
     }
-    let counted = COUNTED
-        .into_iter()
-        .find_map(|(quantity, unit)| count(row.get(quantity), scale(row.get(unit))?));
-    if let (Some(count), Some(bucket)) = (counted, KIND.into_iter().find_map(|column| bucket(row.get(column)))) {
-        sums.set(bucket, count);
+    let Some(bucket) = KIND.into_iter().find_map(|column| bucket(row.get(column))) else {
+        return Ok(sums);
+    };
+    let mut fault = None;
+    for (quantity, unit) in COUNTED {
+        let text = row.get(quantity).trim();
+        let Some(scale) = scale(row.get(unit)).filter(|_| !text.is_empty()) else {
+            continue;
+        };
+        match count(text, scale) {
+            Ok(count) => {
+                sums.set(bucket, count);
+                return Ok(sums);
+            }
+            Err(reason) => {
+                fault.get_or_insert_with(|| Fault::usage(quantity, reason));
+            }
+        }
     }
-    sums
+    fault.map_or(Ok(sums), Err)
 }
 
 /// How many tokens a unit is.
@@ -84,12 +99,16 @@ pub(super) fn scale(unit: &str) -> Option<u32> {
     digits.checked_mul(times).filter(|scale| *scale > 0)
 }
 
-/// The tokens of a quantity of units that are so many each, to the nearest one: sums of doubles are not whole. None where it is no amount.
-pub(super) fn count(quantity: &str, scale: u32) -> Option<i128> {
-    count_of(parse_amount(quantity).ok()?.0, scale)
+/// The tokens of a quantity of units that are so many each, to the nearest one: sums of doubles are not whole. What is wrong with it otherwise.
+pub(super) fn count(quantity: &str, scale: u32) -> Result<i128, String> {
+    let (quantity, _) = parse_amount(quantity).map_err(|e| e.to_string())?;
+    count_of(quantity, scale).ok_or_else(|| TOO_MANY.to_owned())
 }
 
-/// The same.
+/// What is told of more tokens than a count holds.
+pub(super) const TOO_MANY: &str = "more tokens than can be counted";
+
+/// The same; none where they are too many.
 pub(super) fn count_of(quantity: Decimal, scale: u32) -> Option<i128> {
     let whole = mul_exact(quantity, Decimal::from(scale)).ok()?.round();
     let sane = whole.abs() <= Decimal::from(MAX_TOKENS);
@@ -186,8 +205,8 @@ mod tests {
         ] {
             assert_eq!(bucket(text), expected, "{text}");
         }
-        assert_eq!(count("1.5", 1_000), Some(1500));
-        assert_eq!(count("7", scale("Tokens").unwrap()), Some(7));
+        assert_eq!(count("1.5", 1_000), Ok(1500));
+        assert_eq!(count("7", scale("Tokens").unwrap()), Ok(7));
         for (quantity, tokens) in [
             ("1234.0010000000002", 1_234_001),
             ("0.30000000000000004", 300),
@@ -197,7 +216,7 @@ mod tests {
             ("0.0015", 2),
             ("-0.0015", -2),
         ] {
-            assert_eq!(count(quantity, 1_000), Some(tokens), "{quantity}");
+            assert_eq!(count(quantity, 1_000), Ok(tokens), "{quantity}");
         }
         for (unit, expected) in [
             ("1K tokens", Some(1_000)),

@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use crate::domain::label::{Label, LabelCache, MAX_LABEL_BYTES};
-use crate::domain::money::{FINEST, MoneyError, parse_amount};
+use crate::domain::money::{FINEST, parse_amount};
 use crate::domain::usage::{EventId, Requests, UsageEvent};
 
+use super::amount::TOO_MUCH;
 use super::bills::CostBucket;
 use super::scan::Forms;
 use super::time::Times;
@@ -19,6 +20,8 @@ pub(crate) struct Fault {
     pub field: Option<String>,
     /// Lower case, no full stop.
     pub reason: String,
+    /// Whether the costs of what it is about count all the same.
+    pub costs_count: bool,
 }
 
 impl Fault {
@@ -26,7 +29,15 @@ impl Fault {
     pub fn field(field: &str, reason: impl Into<String>) -> Self {
         Fault {
             field: Some(field.to_owned()),
-            reason: reason.into(),
+            ..Fault::whole(reason)
+        }
+    }
+
+    /// What one field of a bill says of usage cannot be read; what it costs is known.
+    pub fn usage(field: &str, reason: impl Into<String>) -> Self {
+        Fault {
+            costs_count: true,
+            ..Fault::field(field, reason)
         }
     }
 
@@ -35,6 +46,7 @@ impl Fault {
         Fault {
             field: None,
             reason: reason.into(),
+            costs_count: false,
         }
     }
 
@@ -165,8 +177,11 @@ impl Context {
     }
 
     /// The amount of a bill, as it can be summed.
-    pub fn amount(&mut self, text: &str) -> Result<Decimal, MoneyError> {
-        let (amount, off) = parse_amount(text)?;
+    pub fn amount(&mut self, text: &str) -> Result<Decimal, String> {
+        let (amount, off) = parse_amount(text).map_err(|e| e.to_string())?;
+        if amount.abs() >= TOO_MUCH.into() {
+            return Err(format!("{TOO_MUCH} or more, which is no amount of a bill"));
+        }
         if let Some(off) = off {
             self.rounded.count += 1;
             self.rounded.off += off;

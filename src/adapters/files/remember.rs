@@ -116,6 +116,7 @@ impl Run<'_> {
     /// Rejects a record and leaves what those before it yielded.
     pub fn refuse(&mut self, file: &str, line: u64, fault: Fault, raw: &[u8]) {
         self.refused += 1;
+        self.out.faults_of_usage += u64::from(fault.costs_count);
         self.sink.reject(Rejection {
             file: file.to_owned(),
             line,

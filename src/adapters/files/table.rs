@@ -181,7 +181,7 @@ impl Run<'_> {
             let reason = format!("{} values under {} names", row.len(), header.len());
             Err(Fault::whole(reason))
         };
-        let refused = result.is_err();
+        let refused = result.as_ref().is_err_and(|fault| !fault.costs_count);
         if let Err(fault) = result {
             self.reject(name, line, fault, row.as_slice().as_bytes());
         }
@@ -301,11 +301,15 @@ impl Columns {
     }
 
     /// The tokens of a row.
-    pub fn tokens(&self, values: &StringRecord) -> TokenSums {
-        focus_tokens::tokens(&Row {
+    pub fn tokens(&self, values: &StringRecord) -> Result<TokenSums, Fault> {
+        let row = Row {
             columns: &self.by_name,
             values,
-        })
+        };
+        match self.format == FileFormat::Cur {
+            true => cur::tokens(&row),
+            false => focus_tokens::tokens(&row),
+        }
     }
 
     /// Adds a row to its bill.

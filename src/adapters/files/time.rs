@@ -5,7 +5,10 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::domain::money::{mul_exact, parse_decimal};
+use crate::domain::period::{Hour, Period};
 use crate::domain::plausible::is_plausible;
+
+use super::line::Fault;
 
 /// An instant and whether the text named its zone. Offsets, fractions of up to nine digits, a space in place of the `T`, a
 /// date alone, and an epoch in digits are understood.
@@ -148,6 +151,41 @@ pub(super) fn epoch(value: Decimal) -> Option<DateTime<Utc>> {
     .map_or(1, |(_, factor)| factor);
     let nanos = mul_exact(value, Decimal::from(factor)).ok()?.trunc().to_i64()?;
     Some(DateTime::from_timestamp_nanos(nanos))
+}
+
+/// 2000-01-01: no cloud has a bill of before.
+const FIRST_BILL: DateTime<Utc> = DateTime::from_timestamp_nanos(946_684_800_000_000_000);
+/// Days from the beginning of a billing period: what is charged earlier is corrected within years, and what is bought is no longer.
+const FAR: i64 = 5 * 366;
+
+/// What is told of such a charge.
+pub(super) const FAR_AWAY: &str = "implausible time, years away from the billing period";
+
+/// The billing period from one instant to another, each with the column that tells it.
+pub(super) fn billing_period(
+    (start, from): (DateTime<Utc>, &str),
+    (end, to): (DateTime<Utc>, &str),
+    latest: DateTime<Utc>,
+) -> Result<Period, Fault> {
+    if start < FIRST_BILL {
+        return Err(Fault::field(from, "implausible time before 2000"));
+    }
+    if start > latest {
+        return Err(Fault::field(from, "implausible time in the future"));
+    }
+    if end < start || is_far(start, Hour::of(end)) {
+        return Err(Fault::field(
+            to,
+            format!("implausible end of a period from {}", start.date_naive()),
+        ));
+    }
+    Ok(Period::new(start, end))
+}
+
+/// Whether a charge is years away from the beginning of its billing period, so that its time is mistaken.
+pub(super) fn is_far(start: DateTime<Utc>, charged: Hour) -> bool {
+    let day = |hour: Hour| hour.0.div_euclid(24);
+    (day(charged) - day(Hour::of(start))).abs() > FAR
 }
 
 #[cfg(test)]

@@ -53,6 +53,18 @@ fn total(bill: &Bill, basis: Basis) -> String {
 }
 
 #[test]
+fn an_amount_of_usage_that_cannot_be_read_is_told_and_what_it_costs_counts() {
+    let [service, usage, cost, _, unit] = NOVA;
+    let odd = [service, usage, cost, "much", unit];
+    let absurd = [DISK[0], DISK[1], "1e12", DISK[3], DISK[4]];
+    let kept = read_text("a.json", answer(&[CLAUDE, odd, absurd], "2026-10-20", "2026-10-21", ""));
+    let faults: Vec<_> = kept.rejected.iter().map(|r| r.field.as_deref()).collect();
+    assert_eq!(faults, [Some("UsageQuantity"), Some("UnblendedCost")]);
+    assert_eq!(total(&kept.bills[0], Basis::Billed), "1.25");
+    assert_eq!(kept.progress.unknown_costs, 1, "of the cost alone");
+}
+
+#[test]
 fn an_answer_is_a_bill_with_models_and_tokens() {
     let kept = read_text("a.json", answer(&[CLAUDE, NOVA, DISK], "2026-10-20", "2026-10-21", ""));
     assert_eq!((kept.rejected.as_slice(), kept.bills.len()), (&[][..], 1));

@@ -137,6 +137,63 @@ fn rows_become_one_bill_with_both_bases_and_their_tokens() {
 }
 
 #[test]
+fn what_is_mistaken_is_told_under_its_column_and_the_rest_counts() {
+    let row = |amount: &str, cost: &str| {
+        row([
+            "Usage",
+            "AmazonBedrock",
+            "USE1-NovaLite-output-tokens",
+            amount,
+            "1K tokens",
+            cost,
+            "",
+            "",
+            "",
+        ])
+    };
+    let (start, at) = ("2026-10-01T00:00:00Z", "2026-10-20T08:00:00Z");
+    let rows = [
+        row("1", "1"),
+        row("much", "2"),
+        row("1e30", "4"),
+        row("", "8"),
+        row("1", "1e28"),
+        row("1", "1000").replace(at, "-1"),
+        row("1", "1000").replace(start, "-1"),
+        row("1", "1000").replace(at, "2062-10-20"),
+    ];
+    let kept = read_text("cur.csv", HEADER.to_owned() + &rows.concat());
+    let faults: Vec<_> = kept
+        .rejected
+        .iter()
+        .map(|r| (r.line, r.field.as_deref().unwrap_or("")))
+        .collect();
+    let (amount, time) = ("line_item_usage_amount", "line_item_usage_start_date");
+    assert_eq!(
+        faults,
+        [
+            (3, amount),
+            (4, amount),
+            (6, "line_item_unblended_cost"),
+            (7, time),
+            (8, "bill_billing_period_start_date"),
+            (9, time)
+        ]
+    );
+    assert_eq!(kept.bills.len(), 1);
+    assert_eq!(sum(&kept.bills[0], Basis::Billed, |_| true), Decimal::from(15));
+    let tokens: i128 = kept.bills[0].rows.iter().map(|(_, sums)| sums.tokens.total()).sum();
+    assert_eq!(tokens, 2 * 1_000, "on both bases");
+    // What does not fit into a sum is told under the name that the column has here.
+    let rows = row("", "999999999999") + &row("", "0.000000000000000001");
+    let kept = read_text("cur.csv", HEADER.to_owned() + &rows);
+    assert_eq!(
+        (kept.rejected[0].line, kept.rejected[0].field.as_deref()),
+        (3, Some("line_item_unblended_cost"))
+    );
+}
+
+#[test]
 fn the_older_kind_is_read_too_and_a_delivery_replaces_the_period() {
     let header = "identity/LineItemId,bill/BillingPeriodStartDate,bill/BillingPeriodEndDate,bill/PayerAccountId,lineItem/UsageStartDate,lineItem/UsageAccountId,lineItem/LineItemType,lineItem/ProductCode,lineItem/UsageType,lineItem/UsageAmount,lineItem/UnblendedCost,product/ProductName,resourceTags/user:team\n";
     let line = |id: &str, cost: &str| {

@@ -107,6 +107,99 @@ fn a_quantity_that_is_a_double_counts_its_tokens() {
 }
 
 #[test]
+fn times_that_are_of_no_bill_are_refused_and_those_beside_them_count() {
+    let row = |cost: &str, start: &str, end: &str, at: &str| {
+        format!("{cost},{cost},a,USD,{start},{end},Usage,{at},AWS,S3,,\r\n")
+    };
+    let (start, end) = ("2024-09-01T00:00:00Z", "2024-10-01T00:00:00Z");
+    let text = HEADER.to_owned()
+        + &row("1", start, end, "2024-09-18")
+        + &row("1000", start, end, "-1")
+        + &row("1000", start, end, "9999-12-31T00:00:00Z")
+        + &row("1000", start, end, "2042-09-18")
+        + &row("1000", "-1", end, "2024-09-18")
+        + &row("1000", "2042-09-01", "2042-10-01", "2042-09-18")
+        + &row("1000", start, "9999-12-31", "2024-09-18")
+        + &row("1000", start, "2024-08-01", "2024-09-18")
+        // Corrected late, bought ahead, and with a period of a day that is told by its last one.
+        + &row("2", start, end, "2021-07-01")
+        + &row("4", start, end, "2027-09-01")
+        + &row("8", start, start, "2024-09-18");
+    // Quoted in an unusual way each value goes through the full parser.
+    for text in [text.clone(), text.replace("USD", "\"U\"SD")] {
+        let kept = read_text("bill.csv", text);
+        let faults: Vec<_> = kept.rejected.iter().map(|r| (r.line, r.field.as_deref())).collect();
+        let [charged, from, to] = ["ChargePeriodStart", "BillingPeriodStart", "BillingPeriodEnd"].map(Some);
+        let fields = [charged, charged, charged, from, from, to, to];
+        assert_eq!(faults, (3..).zip(fields).collect::<Vec<_>>());
+        assert_eq!(
+            kept.rejected[0].reason,
+            "implausible time, years away from the billing period"
+        );
+        assert_eq!(kept.bills.len(), 1);
+        assert_eq!(total(&kept.bills[0], Basis::Billed), Decimal::from(15));
+    }
+}
+
+#[test]
+fn a_cost_that_no_row_has_takes_the_others_not_with_it() {
+    let text = HEADER.to_owned()
+        + &row("1", "1", "a", "2024-09-18", "")
+        + &row("1e28", "1", "a", "2024-09-19", "")
+        + &row("1", "-1000000000000", "a", "2024-09-19", "")
+        + &row("0.000000000000000001", "999999999", "a", "2024-09-19", "")
+        + &row("100", "1", "a", "2024-09-19", "");
+    let kept = read_text("bill.csv", text);
+    let faults: Vec<_> = kept.rejected.iter().map(|r| (r.line, r.field.as_deref())).collect();
+    assert_eq!(faults, [(3, Some("BilledCost")), (4, Some("EffectiveCost"))]);
+    assert_eq!(
+        kept.rejected[0].reason,
+        "1000000000000 or more, which is no amount of a bill"
+    );
+    let bill = &kept.bills[0];
+    assert_eq!(total(bill, Basis::Billed).to_string(), "101.000000000000000001");
+    assert_eq!(total(bill, Basis::Effective), Decimal::from(1_000_000_001));
+}
+
+#[test]
+fn a_quantity_that_cannot_be_read_is_told_once_and_what_it_costs_counts() {
+    let header = HEADER.replace(
+        "Tags",
+        "ConsumedQuantity,ConsumedUnit,SkuMeter,PricingQuantity,PricingUnit",
+    );
+    let counted = |columns: &str| row("1", "1", "a-1", "2024-09-18", columns);
+    let rows = [
+        "2,1K tokens,input tokens,,",
+        "abc,1K tokens,input tokens,,",
+        "1e400,1K tokens,input tokens,x,Tokens",
+        // None, counted by another, of no kind that is known, and of what is no use.
+        ",1K tokens,input tokens,,",
+        "NULL,1K tokens,input tokens,,",
+        "abc,1K tokens,input tokens,5,Tokens",
+        "abc,1K tokens,web searches,,",
+        "abc,Hours,input tokens,,",
+    ];
+    let credit = counted("abc,1K tokens,input tokens,,").replace(",Usage,", ",Credit,");
+    let text = header + &rows.map(counted).concat() + &credit + counted("NaN,Tokens,output,,").trim_end();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bill.csv"), text).unwrap();
+    let mut kept = Kept::default();
+    for _ in 0..2 {
+        read_on(folder.path(), &["."], &mut kept);
+        let faults: Vec<_> = kept.rejected.iter().map(|r| (r.line, r.field.as_deref())).collect();
+        assert_eq!(faults, [3, 4, 11].map(|line| (line, Some("ConsumedQuantity"))));
+        assert_eq!(kept.progress.unknown_costs, 0, "costs are known");
+    }
+    assert_eq!(kept.rejected[0].reason, "`abc` is not a decimal number");
+    assert_eq!(kept.bills.len(), 1);
+    let of_basis = kept.bills[0].rows.iter().filter(|(key, _)| key.basis == Basis::Billed);
+    let (cost, tokens) = of_basis.fold((Decimal::ZERO, 0), |(cost, tokens), (_, sums)| {
+        (cost + sums.cost, tokens + sums.tokens.total())
+    });
+    assert_eq!((cost, tokens), (Decimal::from(10), 2_005));
+}
+
+#[test]
 fn names_of_columns_may_be_written_in_any_case() {
     let text = |header: &str| header.to_owned() + &row("0.10", "0.20", "a-1", "2024-09-18", r#""{""team"":""x""}""#);
     let expected = read_text("bill.csv", text(HEADER)).bills;

@@ -449,6 +449,9 @@ fn texts(name: &'static str, texts: &'static [&'static str]) -> (&'static str, K
     (name, Kind::Text, texts, 0)
 }
 
+/// Instants of no bill, whatever they count.
+const NO_TIMES: [i64; 2] = [-1_000, 250_000_000_000_000];
+
 /// The first instant of the bills.
 const START: i64 = 1_790_812_800_000;
 
@@ -492,10 +495,14 @@ fn sound(columns: Vec<Column>) -> Vec<Column> {
             "BillingCurrency" => &["USD", "USD", "EUR"],
             "Tags" if column.kind == Kind::Text => &TAGS[..5],
             "BilledCost" | "EffectiveCost" => &["1.5", "-0.25", "1.125"],
+            "ConsumedQuantity" | "PricingQuantity" => &["1.5", "-0.25", "NULL", "1e3", ""],
             _ => column.texts,
         };
         let time = column.name.ends_with("Start") || column.name.ends_with("End");
         let needed = time || ["BilledCost", "EffectiveCost", "BillingCurrency"].contains(&column.name);
+        for value in &mut column.values {
+            value.take_if(|value| time && NO_TIMES.contains(value));
+        }
         let given = column.values.iter().flatten().next().copied();
         let given = given.unwrap_or(if time { START } else { 0 });
         let double = matches!(column.kind, Kind::Double | Kind::Float);
@@ -528,7 +535,15 @@ fn table(rows: usize, seed: u64, pick: u64) -> Vec<Column> {
         Kind::Float,
     ];
     let money = |at: u64| money[usize::try_from((pick >> (at * 3)) % 8).unwrap()];
-    let amounts: &[&str] = &["1.5", "-0.25", "much", "1e3", "NULL", "12345678901234567890.5"];
+    let amounts: &[&str] = &[
+        "1.5",
+        "-0.25",
+        "much",
+        "1e3",
+        "NULL",
+        "12345678901234567890.5",
+        "1000000000000",
+    ];
     let columns = [
         ("BilledCost", money(0), amounts, 90_000_000),
         ("EffectiveCost", money(1), amounts, 70_000_000),
@@ -580,6 +595,8 @@ fn table(rows: usize, seed: u64, pick: u64) -> Vec<Column> {
             let hours = |unit: i64| base + last % 40 * hour * unit;
             let value = match kind {
                 Kind::Text | Kind::Bytes | Kind::Double | Kind::Float | Kind::Map | Kind::Group => last,
+                // Of no bill: long before, or long behind.
+                Kind::Millis | Kind::Micros if turns == 3 && last % 61 == 60 => NO_TIMES[row % 2],
                 Kind::Millis if name == "ChargePeriodStart" => hours(1),
                 Kind::Millis | Kind::Micros => base,
                 Kind::Int(_) | Kind::Long(_) | Kind::Fixed(..) | Kind::Decimal(_) => (last - 1_000) * (base / 9_000),
@@ -646,6 +663,149 @@ proptest! {
         let of_the_file = kept.rejected.iter().any(|r| r.line == 0 && !r.file.is_empty());
         prop_assert!(!of_the_file || kept.bills.is_empty());
     }
+}
+
+/// Columns of so many cents each in one hour.
+fn bill_of(kind: Kind, cents: &[i64]) -> Vec<Column> {
+    let hour = 3_600_000;
+    let column = |name, kind, texts: &'static [&'static str], values: Vec<i64>| Column {
+        name,
+        kind,
+        optional: false,
+        texts,
+        values: values.into_iter().map(Some).collect(),
+    };
+    let all = |value: i64| vec![value; cents.len()];
+    vec![
+        column("BilledCost", kind, &[], cents.to_vec()),
+        column("EffectiveCost", Kind::Long(10), &[], all(10_000_000_000)),
+        column("BillingCurrency", Kind::Text, &["USD"], all(0)),
+        column("BillingPeriodStart", Kind::Millis, &[], all(START)),
+        column("BillingPeriodEnd", Kind::Millis, &[], all(START + 31 * 24 * hour)),
+        column("ChargePeriodStart", Kind::Millis, &[], all(START)),
+        column("ProviderName", Kind::Text, &["AWS"], all(0)),
+        column("ChargeCategory", Kind::Text, &["Usage"], all(0)),
+    ]
+}
+
+#[test]
+fn a_cost_that_no_row_has_is_refused_however_it_is_stored() {
+    let most = 100_000_000_000_000;
+    let mut cents = vec![150; 60];
+    for (at, odd) in [(0, most), (30, -most), (31, most - 1), (40, 1 - most), (59, most * 3)] {
+        cents[at] = odd;
+    }
+    for kind in [Kind::Long(2), Kind::Fixed(2, 16), Kind::Decimal(2)] {
+        for dictionary in [false, true] {
+            for asked in [None, Some(Basis::Billed)] {
+                let asked = asked.map(|basis| Asked {
+                    basis: Some(basis),
+                    ..Asked::everything()
+                });
+                let columns = bill_of(kind, &cents);
+                let text = read("bill.csv", written(&columns), asked.clone());
+                let properties = WriterProperties::builder().set_dictionary_enabled(dictionary).build();
+                let binary = read("bill.parquet", stored(&columns, properties, 1_000), asked);
+                let lines: Vec<u64> = binary.rejected.iter().map(|r| r.line).collect();
+                assert_eq!(lines, [1, 31, 60], "{kind:?}");
+                assert_eq!(faults(&binary, 0), faults(&text, 1), "{kind:?}");
+                assert_eq!(binary.rejected[0].field.as_deref(), Some("BilledCost"));
+                let (_, sums) = binary.bills[0].rows.iter().next().unwrap();
+                assert_eq!(
+                    (sums.events, sums.cost.normalize().to_string()),
+                    (57, "82.5".to_owned()),
+                    "{kind:?}"
+                );
+                assert_eq!(binary.bills, text.bills, "{kind:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_quantity_that_cannot_be_read_is_told_and_its_row_counts() {
+    let rows = 80;
+    let mut columns = bill_of(Kind::Long(2), &vec![100; rows]);
+    let mut add = |name, texts: &'static [&'static str], value: fn(usize) -> i64| {
+        let values = (0..rows).map(|row| Some(value(row))).collect();
+        columns.push(Column {
+            name,
+            kind: Kind::Text,
+            optional: false,
+            texts,
+            values,
+        });
+    };
+    add("ConsumedUnit", &["1K tokens"], |_| 0);
+    add("SkuMeter", &["input"], |_| 0);
+    add(
+        "ConsumedQuantity",
+        &["2", "", "NaN", "1e400", "99999999999999999999999"],
+        |row| {
+            if row % 16 == 7 {
+                i64::try_from(row / 16).unwrap()
+            } else {
+                0
+            }
+        },
+    );
+    for basis in [None, Some(Basis::Billed)] {
+        let asked = basis.map(|basis| Asked {
+            basis: Some(basis),
+            ..Asked::everything()
+        });
+        let text = read("bill.csv", written(&columns), asked.clone());
+        let binary = read(
+            "bill.parquet",
+            stored(&columns, WriterProperties::builder().build(), 1_000),
+            asked,
+        );
+        let told: Vec<_> = binary.rejected.iter().map(|r| (r.line, r.field.as_deref())).collect();
+        assert_eq!(told, [40, 56, 72].map(|line| (line, Some("ConsumedQuantity"))));
+        assert_eq!(faults(&binary, 0), faults(&text, 1));
+        let (_, sums) = binary.bills[0].rows.iter().next().unwrap();
+        assert_eq!((sums.events, sums.tokens.total()), (80, 76 * 2_000));
+        assert_eq!(binary.bills, text.bills);
+    }
+}
+
+/// The same file, whose first column says that it is of so many bytes.
+fn of_bytes(bytes: &[u8], size: i64) -> Vec<u8> {
+    let metadata = ParquetMetaDataReader::new();
+    let metadata = metadata.parse_and_finish(&Bytes::from(bytes.to_vec())).unwrap();
+    let groups = metadata.row_groups().iter().map(|group| {
+        let mut columns = group.columns().to_vec();
+        columns[0] = columns[0]
+            .clone()
+            .into_builder()
+            .set_total_compressed_size(size)
+            .build()
+            .unwrap();
+        group
+            .clone()
+            .into_builder()
+            .set_column_metadata(columns)
+            .build()
+            .unwrap()
+    });
+    let metadata = metadata.clone().into_builder().set_row_groups(groups.collect()).build();
+    let mut out = bytes.to_vec();
+    ParquetMetaDataWriter::new(&mut out, &metadata).finish().unwrap();
+    out
+}
+
+#[test]
+fn a_column_that_lies_nowhere_is_a_failure_of_the_file() {
+    let columns = sound(table(500, 3, 0));
+    let bytes = stored(&columns, WriterProperties::builder().build(), 1_000);
+    let kept = read_text("bill.parquet", of_bytes(&bytes, -1));
+    assert_eq!((kept.rejected.len(), kept.bills.len()), (1, 0));
+    // Before the decoder takes it for granted, and panics.
+    assert!(
+        kept.rejected[0].reason.contains("a column begins before the file"),
+        "{}",
+        kept.rejected[0].reason
+    );
 }
 
 /// The same file, whose row groups say that they have so many rows.

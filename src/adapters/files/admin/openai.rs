@@ -373,7 +373,7 @@ fn tokens(row: &Row<'_>, item: &str) -> TokenSums {
         _ => return sums,
     };
     let quantity = row.quantity.map_or("", |raw| raw.get().trim_matches('"'));
-    let count = focus_tokens::count(quantity, scale).filter(|count| *count > 0);
+    let count = focus_tokens::count(quantity, scale).ok().filter(|count| *count > 0);
     if let (Some(count), Some(bucket)) = (count, bucket(item)) {
         sums.set(bucket, count);
     }

@@ -79,7 +79,7 @@ impl Bills {
                 Ok(()) => drafts.push((key, numbers)),
                 Err(e) => told
                     .faults
-                    .push(Fault::field("BilledCost", format!("{} is left out: {e}", key.words()))),
+                    .push(Fault::whole(format!("{} is left out: {e}", key.words()))),
             }
         }
         let mut by_bill = by_bill;

@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 
 use super::super::amount::{Amount, Cost, Total};
 use super::super::line::Fault;
+use super::super::time::{FAR_AWAY, is_far};
 use super::{Bills, Place};
 use crate::domain::money::MoneyError;
 use crate::domain::period::Hour;
@@ -187,7 +188,14 @@ impl Bills {
     }
 
     fn slot_of(&mut self, place: Place, hour: Hour) -> Result<u32, Fault> {
-        let Bills { hours, late, slots, .. } = self;
+        let Bills {
+            hours,
+            late,
+            slots,
+            common,
+            periods,
+            ..
+        } = self;
         let Some(of_place) = hours.get_mut(place.0 as usize) else {
             return Err(Fault::whole("of no known bill"));
         };
@@ -204,6 +212,11 @@ impl Bills {
         };
         let slot = known.unwrap_or(next);
         if known.is_none() {
+            let bill = common.get(place.0 as usize).map(|common| common.bill as usize);
+            let period = bill.and_then(|bill| periods.get(bill));
+            if period.is_some_and(|period| is_far(period.start, hour)) {
+                return Err(Fault::whole(FAR_AWAY));
+            }
             slots.slots.push(Slot {
                 hour,
                 digits: [0; 2],
@@ -240,15 +253,15 @@ impl Bills {
         let only = self.basis();
         let unknown = || Fault::whole("of no known bill");
         let known = self.slots.get(slot).ok_or_else(unknown)?;
-        let wrong = |e: MoneyError| Fault::field("BilledCost", e.to_string());
+        let wrong = |column: &'static str| move |e: MoneyError| Fault::field(column, e.to_string());
         // Both or none, so that a row that does not fit leaves no half of itself behind.
         let [was_billed, was_effective] = self.slots.totals(known);
         let is_billed = match only {
             Some(Basis::Effective) => was_billed,
-            Some(_) | None => was_billed.plus(billed).map_err(wrong)?,
+            Some(_) | None => was_billed.plus(billed).map_err(wrong("BilledCost"))?,
         };
         let is_effective = match only {
-            Some(Basis::Effective) | None => was_effective.plus(effective).map_err(wrong)?,
+            Some(Basis::Effective) | None => was_effective.plus(effective).map_err(wrong("EffectiveCost"))?,
             Some(_) => was_effective,
         };
         let Slots { slots, long, .. } = &mut self.slots;

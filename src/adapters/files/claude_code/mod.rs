@@ -243,7 +243,7 @@ fn extras(
 fn fill(event: &mut UsageEvent, values: &Values<'_>, path: &str, context: &mut Context) -> Result<(), Fault> {
     take_over(event, values, context).map_err(|fault| Fault {
         field: fault.field.map(|f| format!("{path}.{f}")),
-        reason: fault.reason,
+        ..fault
     })
 }
 

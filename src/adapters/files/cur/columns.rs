@@ -6,9 +6,9 @@ use super::cost::{LISTS, NET, RESERVATION, UNUSED};
 use super::{Asked, CostColumns, Dimension, Reduce, Wanted, tag_of, tagged};
 use crate::domain::spend::Basis;
 
-const BILLED: &str = "line_item_unblended_cost";
-const AT: &str = "line_item_usage_start_date";
-const QUANTITY: &str = "line_item_usage_amount";
+pub(super) const BILLED: &str = "line_item_unblended_cost";
+pub(super) const AT: &str = "line_item_usage_start_date";
+pub(super) const QUANTITY: &str = "line_item_usage_amount";
 const RESOURCE: &str = "line_item_resource_id";
 
 /// Columns that decide where a row is summed, and how it is read. Those of tags are more.

@@ -12,7 +12,8 @@ use chrono::{Datelike, Months};
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::Currency;
-use crate::domain::period::{Hour, Period};
+use crate::domain::period::Hour;
+use crate::domain::spend::TokenSums;
 
 pub(super) use columns::{column, keep_tags, narrow, wanted};
 pub(super) use cost::category;
@@ -28,6 +29,7 @@ use super::line::{Context, Fault};
 use super::memo::{Known, Spread, Way};
 use super::scalar::Scalar;
 use super::tags;
+use super::time::{FAR_AWAY, billing_period, is_far};
 use super::wanted::{CostColumns, Reduce, Wanted};
 
 /// Adds one row to its bill.
@@ -46,35 +48,65 @@ pub(super) fn add(
             .parse()
             .map_err(|_| Fault::field("line_item_currency_code", "not a currency code of three letters"))?,
     };
-    let start = row.time("bill_billing_period_start_date")?;
-    let end = match row.get("bill_billing_period_end_date") {
+    let [from, to] = ["bill_billing_period_start_date", "bill_billing_period_end_date"];
+    let start = row.time(from)?;
+    let end = match row.get(to) {
         "" => start
             .with_day(1)
             .and_then(|first| first.checked_add_months(Months::new(1)))
-            .ok_or_else(|| Fault::field("bill_billing_period_start_date", "not a time"))?,
-        _ => row.time("bill_billing_period_end_date")?,
+            .ok_or_else(|| Fault::field(from, "not a time"))?,
+        _ => row.time(to)?,
     };
-    let hour = Hour::of(row.time("line_item_usage_start_date")?);
+    let period = billing_period((start, from), (end, to), context.latest)?;
+    let hour = Hour::of(row.time(columns::AT)?);
+    if is_far(start, hour) {
+        return Err(Fault::field(columns::AT, FAR_AWAY));
+    }
     let dimensions = dimensions(row, kind, defaults, source, context)?;
     let effective = effective(row, kind, billed, context)?;
     let payer = match row.get("bill_payer_account_id") {
         "" => "payer",
         payer => payer,
     };
-    let place = bills.place(payer, Period::new(start, end), currency, dimensions)?;
-    let counted = match category(kind) {
-        "Usage" => Counted::of(row.get("line_item_usage_type"), row.get("pricing_unit")),
-        _ => None,
-    };
-    let tokens = counted.map(|counted| counted.tokens_of_text(row.get("line_item_usage_amount")));
+    let place = bills.place(payer, period, currency, dimensions)?;
+    let counted = counted(row, kind);
+    let tokens = counted.map(|counted| tokens_of(row, counted)).transpose();
     let (billed, effective) = (Cost::Exact(billed), Cost::Exact(effective));
-    bills.put(place, hour, billed, effective, tokens.as_ref())?;
+    let known = tokens.as_ref().ok().and_then(Option::as_ref);
+    bills.put(place, hour, billed, effective, known).map_err(own_names)?;
+    tokens?;
     let (way, spread) = match (spread(row, kind), counted) {
         (None, _) => (Way::Row, Spread::Own),
         (Some(spread), None) => (Way::Costs, spread),
         (Some(spread), Some(counted)) => (Way::Counted(counted), spread),
     };
     Ok(Known { place, way, spread })
+}
+
+/// How the amount of usage of a row counts tokens, if it does.
+fn counted(row: &Row<'_>, kind: &str) -> Option<Counted> {
+    let is_usage = category(kind) == "Usage";
+    is_usage.then(|| Counted::of(row.get("line_item_usage_type"), row.get("pricing_unit")))?
+}
+
+fn tokens_of(row: &Row<'_>, counted: Counted) -> Result<TokenSums, Fault> {
+    let tokens = counted.tokens_of_text(row.get(columns::QUANTITY));
+    tokens.map_err(|reason| Fault::usage(columns::QUANTITY, reason))
+}
+
+/// The tokens of a row.
+pub(super) fn tokens(row: &Row<'_>) -> Result<TokenSums, Fault> {
+    let counted = counted(row, row.get("line_item_line_item_type"));
+    counted.map_or_else(|| Ok(TokenSums::default()), |counted| tokens_of(row, counted))
+}
+
+/// What is wrong with a sum of costs, under the name that its column has here. An effective cost may stand in one of many.
+fn own_names(fault: Fault) -> Fault {
+    let billed = fault.field.as_deref() == Some("BilledCost");
+    Fault {
+        field: billed.then(|| columns::BILLED.to_owned()),
+        ..fault
+    }
 }
 
 fn dimensions(

@@ -1,11 +1,11 @@
 //! What a type of usage tells: the model, and the tokens of an amount of it.
 
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 
-use crate::domain::money::{mul_exact, parse_amount};
+use super::super::focus_tokens::{TOO_MANY, count_of};
+use crate::domain::money::parse_amount;
 use crate::domain::spend::TokenSums;
-use crate::domain::usage::{Bucket, MAX_TOKENS};
+use crate::domain::usage::Bucket;
 
 /// The model that the name of a Marketplace edition or a type of usage tells.
 pub(in super::super) fn named_model(usage: &str, service: &str) -> Option<String> {
@@ -34,10 +34,10 @@ pub(in super::super) struct Counted {
     scale: u32,
 }
 
-/// The tokens of an amount of usage.
-pub(in super::super) fn usage_tokens(usage: &str, amount: &str, unit: &str) -> TokenSums {
+/// The tokens of an amount of usage, or what is wrong with it.
+pub(in super::super) fn usage_tokens(usage: &str, amount: &str, unit: &str) -> Result<TokenSums, String> {
     let counted = Counted::of(usage, unit);
-    counted.map_or_else(TokenSums::default, |counted| counted.tokens_of_text(amount))
+    counted.map_or_else(|| Ok(TokenSums::default()), |counted| counted.tokens_of_text(amount))
 }
 
 impl Counted {
@@ -77,19 +77,19 @@ impl Counted {
         Some(Counted { bucket, scale })
     }
 
-    /// The tokens of an amount as text; none where it is no amount.
-    pub fn tokens_of_text(self, amount: &str) -> TokenSums {
-        parse_amount(amount).map_or_else(|_| TokenSums::default(), |(amount, _)| self.tokens(amount))
+    /// The tokens of an amount as text, none of an empty one; or what is wrong with it.
+    pub fn tokens_of_text(self, amount: &str) -> Result<TokenSums, String> {
+        if amount.trim().is_empty() {
+            return Ok(TokenSums::default());
+        }
+        let (amount, _) = parse_amount(amount).map_err(|e| e.to_string())?;
+        self.tokens(amount).ok_or_else(|| TOO_MANY.to_owned())
     }
 
-    /// The tokens of an amount.
-    pub fn tokens(self, amount: Decimal) -> TokenSums {
+    /// The tokens of an amount; none where they are too many.
+    pub fn tokens(self, amount: Decimal) -> Option<TokenSums> {
         let mut sums = TokenSums::default();
-        let count = mul_exact(amount, Decimal::from(self.scale)).map(|count| count.round());
-        let count = count.ok().filter(|count| count.abs() <= Decimal::from(MAX_TOKENS));
-        if let Some(count) = count.and_then(|count| count.to_i128()) {
-            sums.set(self.bucket, count);
-        }
-        sums
+        sums.set(self.bucket, count_of(amount, self.scale)?);
+        Some(sums)
     }
 }

@@ -219,15 +219,16 @@ impl Bill {
         if let Some(((met, (billed, effective)), hour)) = fast.zip(costs).zip(hour) {
             let (billed, effective) = (Cost::Short(billed), Cost::Short(effective));
             let tokens = match met.known.way {
-                Way::Tokens | Way::Counted(_) => Some(self.tokens(group, row, met)?),
-                Way::Costs | Way::Row => None,
+                Way::Tokens | Way::Counted(_) => self.tokens(group, row, met)?.map(Some),
+                Way::Costs | Way::Row => Some(None),
             };
-            let put = run.bills.put(met.known.place, hour, billed, effective, tokens.as_ref());
-            if put.is_err() {
-                // Its texts are told beside what is wrong.
-                self.take(group, row)?.ok();
+            // What does not fit, or cannot be read, is told below, with its column.
+            if let Some(tokens) = tokens {
+                let put = run.bills.put(met.known.place, hour, billed, effective, tokens.as_ref());
+                if put.is_ok() {
+                    return Ok(put);
+                }
             }
-            return Ok(put);
         }
         if let Err(fault) = self.take(group, row)? {
             return Ok(Err(fault));
@@ -286,21 +287,24 @@ impl Bill {
         Ok(Some(Met { known, scales }))
     }
 
-    /// The tokens of a row, by as few columns as tell them.
-    pub(super) fn tokens(&mut self, group: &dyn RowGroupReader, row: usize, met: Met) -> Result<TokenSums> {
+    /// The tokens of a row, by as few columns as tell them; none where what it says of them may not be one that can be read.
+    pub(super) fn tokens(&mut self, group: &dyn RowGroupReader, row: usize, met: Met) -> Result<Option<TokenSums>> {
         let Met { known, scales } = met;
         let mut sums = TokenSums::default();
         if let Way::Counted(counted) = known.way {
             if let Some(cell) = self.quantity.and_then(|at| self.cells.get_mut(at)) {
                 cell.need(group)?;
-                sums = match cell.amount(row) {
+                return Ok(match cell.amount(row) {
                     Some(amount) => counted.tokens(amount.into()),
-                    None => cell.text(row)?.map_or(sums, |text| counted.tokens_of_text(&text)),
-                };
+                    None => match cell.text(row)? {
+                        Ok(text) if tells_nothing(&text) => Some(sums),
+                        text => text.and_then(|text| counted.tokens_of_text(&text)).ok(),
+                    },
+                });
             }
-            return Ok(sums);
+            return Ok(Some(sums));
         }
-        let mut counted = None;
+        let (mut counted, mut unread) = (None, false);
         for ((quantity, _), scale) in self.counted.into_iter().zip(scales) {
             let Some(cell) = quantity.filter(|_| scale > 0).and_then(|at| self.cells.get_mut(at)) else {
                 continue;
@@ -308,14 +312,18 @@ impl Bill {
             cell.need(group)?;
             counted = match cell.amount(row) {
                 Some(amount) => focus_tokens::count_short(amount, scale),
-                None => cell.text(row)?.ok().and_then(|text| focus_tokens::count(&text, scale)),
+                None => match cell.text(row)? {
+                    Ok(text) if tells_nothing(&text) => continue,
+                    text => text.and_then(|text| focus_tokens::count(&text, scale)).ok(),
+                },
             };
             if counted.is_some() {
                 break;
             }
+            unread = true;
         }
         let Some(counted) = counted else {
-            return Ok(sums);
+            return Ok(Some(sums).filter(|_| !unread));
         };
         for at in &self.kinds {
             if let Some(cell) = self.cells.get_mut(*at) {
@@ -326,7 +334,28 @@ impl Bill {
                 }
             }
         }
-        Ok(sums)
+        Ok(Some(sums))
+    }
+
+    /// What is wrong with the tokens of a row, by all of its texts; those of one with which nothing is are added to its sum.
+    pub fn uncounted(
+        &mut self,
+        bills: &mut Bills,
+        group: &dyn RowGroupReader,
+        row: usize,
+        slot: u32,
+    ) -> Result<Option<Fault>> {
+        if let Err(fault) = self.take(group, row)? {
+            return Ok(Some(Fault {
+                costs_count: true,
+                ..fault
+            }));
+        }
+        let tokens = self.columns.tokens(&self.values);
+        if let Ok(tokens) = &tokens {
+            bills.add_tokens(slot, tokens);
+        }
+        Ok(tokens.err())
     }
 
     /// Puts the texts of a row together.
@@ -354,4 +383,9 @@ impl Bill {
     pub fn last_row(&self) -> &[u8] {
         self.values.as_slice().as_bytes()
     }
+}
+
+/// Whether a text is that of no value.
+fn tells_nothing(text: &str) -> bool {
+    text.is_empty() || text.eq_ignore_ascii_case("null")
 }

@@ -6,8 +6,8 @@ use parquet::basic::{ConvertedType, Type as Physical};
 use parquet::errors::Result;
 use parquet::schema::types::ColumnDescPtr;
 
-use super::super::amount::Amount;
-use super::double::{short, short_at};
+use super::super::amount::{Amount, TOO_MUCH};
+use super::double::{MOST_OF_DOUBLE, short, short_at};
 use super::segment::{Dictionary, Found, Room, Segment};
 use super::text_of;
 use crate::domain::money::FINEST;
@@ -136,6 +136,7 @@ impl Costs {
                     Kind::Double => self.doubles(eights),
                     Kind::Int(_) | Kind::Fixed(_) | Kind::Text => self.each_value(column, (segment, found), room)?,
                 }
+                self.leave_out_unusual();
             }
             Found::Long => self.each_value(column, (segment, found), room)?,
         }
@@ -158,6 +159,21 @@ impl Costs {
         Ok(())
     }
 
+    /// Leaves values that may not be costs to their text, where digits of this scale can be so many.
+    fn leave_out_unusual(&mut self) {
+        let most = 10_u64.checked_pow(self.scale).and_then(|ten| ten.checked_mul(TOO_MUCH));
+        let most = most.filter(|most| match self.kind {
+            Kind::Long(_) => *most <= i64::MAX.unsigned_abs(),
+            Kind::Double => *most < MOST_OF_DOUBLE,
+            // Looked at one by one, or no digits.
+            Kind::Int(_) | Kind::Fixed(_) | Kind::Text | Kind::Bits => false,
+        });
+        let Some(most) = most else { return };
+        for digits in self.values.iter_mut().filter(|digits| digits.unsigned_abs() >= most) {
+            *digits = OTHER;
+        }
+    }
+
     fn doubles(&mut self, eights: &[[u8; 8]]) {
         let Some(ten) = 10_u64.checked_pow(self.scale) else {
             return;
@@ -166,7 +182,8 @@ impl Costs {
         self.values.extend(eights.iter().enumerate().map(|(at, eight)| {
             let bits = u64::from_le_bytes(*eight);
             short_at(bits, ten).unwrap_or_else(|| {
-                others.extend(short(bits).map(|amount| (at, amount)));
+                let amount = short(bits).filter(|amount| amount.is_usual());
+                others.extend(amount.map(|amount| (at, amount)));
                 OTHER
             })
         }));
@@ -189,7 +206,8 @@ impl Costs {
             let bits = value.and_then(|value| value.first_chunk());
             return (bits.map_or(OTHER, |bits| present(i64::from_le_bytes(*bits))), None);
         }
-        let Some(amount) = value.and_then(|value| self.kind.amount(column, value)) else {
+        let amount = value.and_then(|value| self.kind.amount(column, value));
+        let Some(amount) = amount.filter(|amount| amount.is_usual()) else {
             let empty = self.kind == Kind::Text && value.is_some_and(|value| nothing(column, value));
             return (if empty { ABSENT } else { OTHER }, None);
         };

@@ -16,6 +16,8 @@ const SCALES: [(u32, u64); 7] = [
 ];
 /// Above all numbers of so many digits.
 const MOST: u128 = 10_u128.pow(DIGITS);
+/// The same.
+pub(super) const MOST_OF_DOUBLE: u64 = 10_u64.pow(DIGITS);
 const FRACTION: u64 = (1 << 52) - 1;
 
 /// The decimal of up to 15 digits that means this very number, which is then also its shortest text; none if that has more.

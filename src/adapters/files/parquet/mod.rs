@@ -8,8 +8,8 @@ use csv::StringRecord;
 use parquet::basic::{Compression, Type as Physical};
 use parquet::data_type::{ByteArray, Decimal as Stored};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::RowGroupMetaData;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use parquet::schema::types::ColumnDescPtr;
 use rust_decimal::Decimal;
@@ -60,13 +60,15 @@ impl Run<'_> {
         match read {
             Ok(Ok(Some(format))) => {
                 self.bills_whole = whole;
-                self.progress.unknown_costs += self.refused - refused;
+                let of_usage = std::mem::take(&mut self.out.faults_of_usage);
+                let costs = (self.refused - refused).saturating_sub(of_usage);
+                self.progress.unknown_costs += costs;
                 let position = Position {
                     format,
                     resumable: false,
                     ..position
                 };
-                let position = Some(position).filter(|_| self.refused == refused);
+                let position = Some(position).filter(|_| costs == 0);
                 self.bill_positions.push((name.to_owned(), position));
             }
             Ok(Ok(None)) => {
@@ -90,6 +92,16 @@ impl Run<'_> {
         if claimed > i128::from(chunks.length()) * ROWS_OF_A_BYTE {
             let (length, rows) = (chunks.length(), claimed);
             let reason = format!("not valid Parquet: it says that it has {rows} rows in {length} bytes");
+            return Err(RowsEnd::Fault(Fault::whole(reason)));
+        }
+        let columns = reader
+            .metadata()
+            .row_groups()
+            .iter()
+            .flat_map(RowGroupMetaData::columns);
+        // The decoder takes it for granted.
+        if columns.into_iter().any(|chunk| !lies_somewhere(chunk)) {
+            let reason = "not valid Parquet: it says that a column begins before the file";
             return Err(RowsEnd::Fault(Fault::whole(reason)));
         }
         let chunks_of = |group: &RowGroupMetaData| {
@@ -159,6 +171,7 @@ impl Run<'_> {
                     (row, until) = bill
                         .same_hour(&mut self.bills, group.as_ref(), row, rows)
                         .map_err(wrong)?;
+                    self.uncounted(bill, group.as_ref(), name, before)?;
                     row = bill.known_rows(&mut self.bills, row, until).map_err(wrong)?;
                     if row == until {
                         continue;
@@ -177,6 +190,28 @@ impl Run<'_> {
         bill.tally.hand_over(&mut self.bills);
         Ok(())
     }
+
+    /// Tells the rows that were summed and whose tokens cannot be read.
+    fn uncounted(
+        &mut self,
+        bill: &mut Bill,
+        group: &dyn RowGroupReader,
+        name: &str,
+        before: u64,
+    ) -> Result<(), RowsEnd> {
+        for (row, slot) in std::mem::take(&mut bill.tally.uncounted) {
+            let fault = bill.uncounted(&mut self.bills, group, row, slot).map_err(wrong)?;
+            if let Some(fault) = fault {
+                self.reject(name, before + row as u64 + 1, fault, bill.last_row());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn lies_somewhere(chunk: &ColumnChunkMetaData) -> bool {
+    let starts = [Some(chunk.data_page_offset()), chunk.dictionary_page_offset()];
+    chunk.compressed_size() >= 0 && starts.into_iter().flatten().all(|start| start >= 0)
 }
 
 /// Whether columns that are compressed in a way can be read.

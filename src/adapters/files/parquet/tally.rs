@@ -24,6 +24,8 @@ pub(super) struct Tally {
     touched: Vec<u32>,
     /// Rows that count tokens.
     counting: Vec<(usize, u32)>,
+    /// Those among them whose tokens cannot be read, with where they are added.
+    pub uncounted: Vec<(usize, u32)>,
     /// Counts how often the combinations were forgotten.
     space: u64,
     /// Of all the sums.
@@ -139,8 +141,10 @@ impl Bill {
         for (row, number) in counting.drain(..) {
             let slot = self.tally.sums.get(number as usize).map(|sum| sum.slot);
             if let Some((met, slot)) = self.combined.met().get(number as usize).copied().zip(slot) {
-                let tokens = self.tokens(group, row, met)?;
-                bills.add_tokens(slot, &tokens);
+                match self.tokens(group, row, met)? {
+                    Some(tokens) => bills.add_tokens(slot, &tokens),
+                    None => self.tally.uncounted.push((row, slot)),
+                }
             }
         }
         self.tally.counting = counting;

@@ -252,7 +252,11 @@ impl<'i> Sheet<'i> {
             && let Some(tokens) = self.tokens(fields, known.way)
         {
             let (billed, effective) = (Cost::Short(billed), Cost::Short(effective));
-            return run.bills.put(known.place, hour, billed, effective, tokens.as_ref());
+            let put = run.bills.put(known.place, hour, billed, effective, tokens.as_ref());
+            // What does not fit is told below, with its column.
+            if put.is_ok() {
+                return Ok(());
+            }
         }
         self.take(fields);
         let found = self.columns.add(run, &self.values)?;
@@ -262,20 +266,23 @@ impl<'i> Sheet<'i> {
         Ok(())
     }
 
-    /// The tokens of a row, if it counts any; none where its amount of usage is not a short one.
+    /// The tokens of a row, if it counts any; none where its amount of usage is not a short one, or cannot be read.
     fn tokens(&mut self, fields: &Fields<'_>, way: Way) -> Option<Option<TokenSums>> {
         match way {
             Way::Costs | Way::Row => Some(None),
             Way::Tokens => {
                 self.take(fields);
-                Some(Some(self.columns.tokens(&self.values)))
+                self.columns.tokens(&self.values).ok().map(Some)
             }
             Way::Counted(counted) => {
                 let quantity = match self.wanted.quantity {
                     Some(at) => fields.amount(at)?,
                     None => None,
                 };
-                Some(quantity.map(|quantity| counted.tokens(quantity.into())))
+                match quantity {
+                    Some(quantity) => counted.tokens(quantity.into()).map(Some),
+                    None => Some(None),
+                }
             }
         }
     }
@@ -356,7 +363,7 @@ impl Run<'_> {
             // An empty line is no row.
             if !matches!(row, [b'\n'] | [b'\r', b'\n']) {
                 let result = sheet.row(self, &fields);
-                refused = result.is_err();
+                refused = result.as_ref().is_err_and(|fault| !fault.costs_count);
                 if let Err(fault) = result {
                     self.reject(name, line, fault, row.trim_ascii_end());
                 }

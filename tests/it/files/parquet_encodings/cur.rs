@@ -18,7 +18,16 @@ fn table(rows: usize, seed: u64, pick: u64, sound: bool) -> Vec<Column> {
     let money = |at: u64| money[usize::try_from((pick >> (at * 3)) % 8).unwrap()];
     let amounts: &[&str] = match sound {
         true => &["1.5", "-0.25", "", "2e-7", "NULL", "0"],
-        false => &["1.5", "-0.25", "much", "1e3", "NULL", "", "12345678901234567890.5"],
+        false => &[
+            "1.5",
+            "-0.25",
+            "much",
+            "1e3",
+            "NULL",
+            "",
+            "12345678901234567890.5",
+            "1000000000000",
+        ],
     };
     let billed: &[&str] = if sound { &["1.5", "-0.25", "1.125"] } else { amounts };
     let currencies: &[&str] = match sound {
@@ -164,6 +173,7 @@ fn table(rows: usize, seed: u64, pick: u64, sound: bool) -> Vec<Column> {
                 Kind::Double | Kind::Float if sound && [4, 6].contains(&(last % 8)) => last + 1,
                 Kind::Text | Kind::Bytes | Kind::Map | Kind::Group => last + first,
                 Kind::Double | Kind::Float => last,
+                Kind::Millis | Kind::Micros if !sound && turns == 3 && last % 61 == 60 => NO_TIMES[row % 2],
                 Kind::Millis if name == "line_item_usage_start_date" => base + last % 40 * hour,
                 Kind::Millis | Kind::Micros => base,
                 Kind::Int(_) | Kind::Long(_) | Kind::Fixed(..) | Kind::Decimal(_) => (last - 1_000) * (base / 9_000),
