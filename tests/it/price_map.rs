@@ -314,7 +314,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("vertex_ai/claude-opus-5-5*", "tier batch | *put* | *", "the rates of Opus 5, while batches are half"),
     ("ft:gpt-4o-2024-08-06", "tier batch | *", "2.225 and 12.5 beside 3.75 and 15"),
     ("ft:gpt-4.1-2025-04-14", "tier batch | cache_read | 0.375 | 0.5", "the standard rate of the model that was tuned"),
-    ("ft:gpt-4o-2024-11-20", "plain | cache_write_5m | NoRate | *", "other fine-tunes have 1.875 for reads"),
+    ("ft:gpt-4o-2024-11-20", "plain | cache_write_* | NoRate | *", "other fine-tunes have 1.875 for reads"),
     ("bedrock/us-gov-east-1/meta.llama3-8b*", "plain | output | 0.6 | 2.65", "the input rate of the model of 70b"),
     ("anthropic.claude-3-7-sonnet-20240620*", "plain | *", "no such model; its price is that of a Region"),
     // The other book has it otherwise.
