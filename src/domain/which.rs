@@ -9,13 +9,13 @@ use super::price::provider_key;
 pub struct Which {
     /// The provider, in any spelling, `*` and `?` allowed.
     pub provider: String,
-    /// The model, `*` and `?` allowed.
+    /// The model, `*` and `?` allowed, in any case.
     pub model: String,
     /// The account, `*` and `?` allowed.
     pub account: String,
     /// The configured source, `*` and `?` allowed.
     pub source: String,
-    /// The service tier, `*` and `?` allowed.
+    /// The service tier, `*` and `?` allowed, in any case.
     pub tier: String,
 }
 
@@ -25,15 +25,46 @@ impl Which {
     pub fn matches(&self, dimensions: &Dimensions) -> bool {
         let like =
             |pattern: &str, dimension| pattern.is_empty() || glob_matches(pattern, dimensions.get(dimension).as_str());
+        // A price is found for a model and a tier whatever their case, so that what is agreed about them holds whatever their case.
+        let named = |pattern: &str, dimension| {
+            pattern.is_empty()
+                || glob_matches(
+                    &pattern.to_lowercase(),
+                    &dimensions.get(dimension).as_str().to_lowercase(),
+                )
+        };
         let of_provider = || {
             let provider = provider_key(dimensions.get(Dimension::Provider).as_str());
             provider_key(&self.provider) == provider
                 || (self.provider.contains(['*', '?']) && glob_matches(&self.provider.to_lowercase(), &provider))
         };
         (self.provider.is_empty() || of_provider())
-            && like(&self.model, Dimension::Model)
+            && named(&self.model, Dimension::Model)
             && like(&self.account, Dimension::Account)
             && like(&self.source, Dimension::Source)
-            && like(&self.tier, Dimension::Tier)
+            && named(&self.tier, Dimension::Tier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_and_tiers_are_meant_in_any_case_and_accounts_as_they_are_written() {
+        let mut call = Dimensions::default();
+        call.set(Dimension::Model, "us.anthropic.Claude-sonnet-4-6".into());
+        call.set(Dimension::Tier, "Batch".into());
+        call.set(Dimension::Account, "Prod".into());
+        let which = |model: &str, tier: &str, account: &str| Which {
+            model: model.into(),
+            tier: tier.into(),
+            account: account.into(),
+            ..Which::default()
+        };
+        assert!(which("*claude*", "batch", "Prod").matches(&call));
+        assert!(which("*CLAUDE-sonnet-4-?", "", "").matches(&call));
+        assert!(!which("*claude*", "flex", "").matches(&call));
+        assert!(!which("", "", "prod").matches(&call));
     }
 }

@@ -282,12 +282,11 @@ fn what_the_shared_map_tells_of_a_model_the_built_in_book_tells_too() {
 #[rustfmt::skip]
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     // Dates, which the map does not have.
-    ("*claude-sonnet-5", "*", "dearer from 2026-09-01 on, as announced"),
-    ("*claude-sonnet-5@default", "*", "dearer from 2026-09-01 on, as announced"),
     ("*claude-sonnet-4-5*", "*prompt 200001 | *", "no end of the long-context price is known"),
     ("*deepseek-chat", "plain | *", "priced by the time of day"),
     ("*deepseek-reasoner", "plain | *", "priced by the time of day"),
     ("deepseek/deepseek-v3.2", "plain | *", "the other book's price"),
+    ("mistral/mistral-large-4*", "plain | *", "cut on 2026-10-29, as the other book has it"),
     // Tiers that the map has for some kinds of tokens only.
     ("*claude-*", "tier batch* | cache_* | *", "the discount is on what is written to and read from the cache too"),
     ("*claude-haiku-5-5*", "tier batch, prompt 100001 | *", "the discount is on large prompts too"),
@@ -297,7 +296,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("*gemini-4-argon*", "tier flex | audio_in | *", "audio is priced as text there, also in a tier"),
     ("*gemini-3.1-flash-lite*", "tier flex | audio_in | 0.25 | 0.5", "another row of the map has the half"),
     ("gemini/gemini-*-image*", "tier batch | image_out | *", "half, as the other book and other rows of the map have it"),
-    ("gpt-image-1*", "tier batch | image_out | *", "half, as the other book has it"),
+    ("gpt-image-*", "tier batch | image_out | *", "half, as the other book has it"),
     ("gpt-5.5-pro*", "tier flex, prompt 272001 | *", "half at every size, as in batches"),
     ("gpt-5.6", "tier batch* | cache_write_12h | *", "another name of gpt-5.6-sol, which has the half"),
     ("azure/gpt-6-astra*", "tier flex* | all | UnknownTier | *", "the map has only what flex costs beyond the threshold"),
@@ -308,13 +307,18 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("*gpt-5.4*", "tier * | cache_read | 0.1* | 0.1*", "half of 0.25 is not 0.13"),
     ("o4-mini*", "tier flex | cache_read | 0.1375 | 0.138", "rounded"),
     ("gpt-image-1*", "tier batch | cache_read | 0.625 | 0.63", "rounded"),
+    ("*gemini-*flash-lite*", "tier * | cache_read | 0.015 | 0.0?", "half of 0.03"),
+    ("*gemini-*flash-lite*", "tier priority | cache_read | 0.054 | 0.05", "rounded"),
+    ("gemini/gemini-3.5-flash", "tier flex | cache_read | 0.075 | 0.08", "rounded"),
+    ("azure/*gpt-4.1*", "tier priority | cache_read | 0.9625 | 0.963", "rounded"),
+    ("azure/*gpt-4.1-mini*", "tier priority | cache_read | 0.1925 | 0.193", "rounded"),
     ("chatgpt-image-latest", "tier batch | cache_read | 0.625 | 0.63", "rounded"),
     ("groq/openai/gpt-oss-safeguard-20b", "plain | cache_read | 0.0375 | 0.037", "rounded"),
     // Slips.
     ("vertex_ai/claude-opus-5-5*", "tier batch | *put* | *", "the rates of Opus 5, while batches are half"),
     ("ft:gpt-4o-2024-08-06", "tier batch | *", "2.225 and 12.5 beside 3.75 and 15"),
     ("ft:gpt-4.1-2025-04-14", "tier batch | cache_read | 0.375 | 0.5", "the standard rate of the model that was tuned"),
-    ("ft:gpt-4o-2024-11-20", "plain | cache_write_5m | NoRate | *", "other fine-tunes have 1.875 for reads"),
+    ("ft:gpt-4o-2024-11-20", "plain | cache_write_* | NoRate | *", "other fine-tunes have 1.875 for reads"),
     ("bedrock/us-gov-east-1/meta.llama3-8b*", "plain | output | 0.6 | 2.65", "the input rate of the model of 70b"),
     ("anthropic.claude-3-7-sonnet-20240620*", "plain | *", "no such model; its price is that of a Region"),
     // The other book has it otherwise.

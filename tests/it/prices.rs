@@ -8,11 +8,11 @@
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use finops::adapters::prices::{BookKind, BookPricer, BookSpec, load};
+use finops::adapters::prices::{BookKind, BookPricer, BookSpec, load, load_with};
 use finops::domain::charge::Outcome;
 use finops::domain::dimension::Dimension;
-use finops::domain::price::Quote;
-use finops::domain::usage::{Bucket, EventId, Extras, Requests, Tokens, Unit, UnitKey, UsageEvent};
+use finops::domain::price::{NameMap, Quote};
+use finops::domain::usage::{Bucket, EventId, Extras, Requests, SearchContext, Tokens, Unit, UnitKey, UsageEvent};
 use rust_decimal::Decimal;
 
 /// uncached, cache read, write 5m, write 1h, output, reasoning, searches
@@ -153,7 +153,39 @@ const CASES: &[Case] = &[
     ("2026-08-21", "openai", "gpt-5.6-sol", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.4"),
     ("2026-07-29", "openai", "gpt-5.6-luna", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.1"),
     ("2026-08-31", "anthropic", "claude-sonnet-5", "", [M, 0, 0, 0, 0, 0, 0], "2"),
-    ("2026-09-01", "anthropic", "claude-sonnet-5", "", [M, 0, 0, 0, 0, 0, 0], "3"),
+    ("2026-09-01", "anthropic", "claude-sonnet-5", "", [M, 0, 0, 0, 0, 0, 0], "2"),
+    ("2026-11-20", "bedrock", "us.anthropic.claude-sonnet-5", "", [M, 0, 0, 0, 0, 0, 0], "2.2"),
+    ("2026-11-20", "vertex", "claude-sonnet-5@default", "tier=batch", [M, M, 0, M, 0, 0, 0], "3.1"),
+    ("2026-11-20", "azure_ai", "claude-sonnet-5", "", [0, 0, 0, 0, M, 0, 0], "10"),
+    ("2026-11-20", "openrouter", "anthropic/claude-sonnet-5", "", [M, 0, 0, 0, 0, 0, 0], "2"),
+    ("2026-05-14", "xai", "grok-code-fast-1", "", [M, M, 0, 0, M, 0, 0], "1.72"),
+    ("2026-05-15", "xai", "grok-code-fast-1", "", [M, 0, 0, 0, 0, 0, 0], "2"),
+    ("2026-04-29", "xai", "grok-4.20-0309-reasoning", "", [200_000, 0, 0, 0, 0, 0, 0], "0.8"),
+    ("2026-04-30", "xai", "grok-4.20-0309-reasoning", "", [200_000, 0, 0, 0, 0, 0, 0], "0.5"),
+    ("2026-01-15", "mistral", "mistral-medium-3", "", [M, M, 0, 0, M, 0, 0], "2.44"),
+    ("2026-11-20", "mistral", "mistral-medium-3", "", [M, 0, 0, 0, 0, 0, 0], "1.5"),
+    ("2026-06-15", "mistral", "mistral-medium-latest", "", [M, 0, 0, 0, 0, 0, 0], "0.4"),
+    ("2026-06-16", "mistral", "mistral-medium-latest", "tier=batch", [M, 0, 0, 0, 0, 0, 0], "0.75"),
+    ("2026-06-15", "mistral", "mistral-medium-latest", "tier=batch", [M, 0, 0, 0, 0, 0, 0], "UnknownTier"),
+    ("2026-11-20", "mistral", "mistral-medium-2508", "", [M, 0, 0, 0, M, 0, 0], "2.4"),
+    ("2026-10-19", "mistral", "mistral-large-4-0", "", [M, 0, 0, 0, M, 0, 0], "2.77"),
+    ("2026-10-20", "mistral", "mistral-large-4", "", [M, 0, 0, 0, M, 0, 0], "5.54"),
+    ("2026-10-29", "mistral", "mistral-large-4", "tier=batch", [M, M, 0, 0, M, 0, 0], "1.435"),
+    ("2025-12-01", "mistral", "mistral-large-latest", "", [M, 0, 0, 0, 0, 0, 0], "2"),
+    ("2025-12-02", "mistral", "mistral-large-latest", "", [M, 0, 0, 0, 0, 0, 0], "0.5"),
+    ("2026-08-10", "mistral", "voxtral-small-latest", "", [0, 0, 0, 0, M, 0, 0], "0.3"),
+    ("2026-11-30", "google", "gemini-4-argon", "", [M, M, 0, 0, 0, 0, 0], "2.1"),
+    ("2026-12-01", "vertex", "gemini-4-argon", "geo=global,tier=priority", [M, M, 0, 0, 0, 0, 0], "7.56"),
+    ("2027-01-01", "google", "gemini-3.8-flash-tts", "tier=batch", [M, 0, 0, 0, M, 0, 0], "9.5"),
+    // Rates that a book rounds are those that they were rounded from.
+    ("2026-11-20", "google", "gemini-3.5-flash-lite", "tier=flex", [0, M, 0, 0, 0, 0, 0], "0.015"),
+    ("2026-11-20", "vertex", "gemini-flash-lite-latest", "tier=batch", [0, M, 0, 0, 0, 0, 0], "0.015"),
+    ("2026-11-20", "google", "gemini-flash-lite-latest", "tier=priority", [0, M, 0, 0, 0, 0, 0], "0.054"),
+    ("2026-11-20", "google", "gemini-3.5-flash", "tier=flex", [0, M, 0, 0, 0, 0, 0], "0.075"),
+    ("2026-11-20", "azure", "eu/gpt-4.1", "tier=priority", [0, M, 0, 0, 0, 0, 0], "0.9625"),
+    // A batch takes nothing off what is read from the cache where the maker says that both do not add up.
+    ("2026-11-20", "groq", "openai/gpt-oss-120b", "tier=batch", [M, M, 0, 0, M, 0, 0], "0.45"),
+    ("2026-11-20", "openai", "gpt-5.4", "", [10, 0, 0, 0, 0, 0, 10], "0.100025"),
     // Tiers, speed, geography; all at once.
     ("2026-10-20", "anthropic", "claude-opus-4-7", "speed=fast", [M, 0, 0, 0, 0, 0, 0], "30"),
     ("2026-10-20", "anthropic", "claude-opus-4-8", "speed=fast,geo=us,tier=batch", [M, 0, 0, 0, 0, 0, 0], "5.5"),
@@ -211,7 +243,11 @@ const CASES: &[Case] = &[
     // Friday 17:00 UTC is Saturday in Shanghai; Monday 02:00 UTC is a busy hour.
     ("2026-10-23T17:00:00Z", "deepseek", "deepseek-v4-pro", "", [M, 0, 0, 0, 0, 0, 0], "0.66"),
     ("2026-10-26T02:00:00Z", "deepseek", "deepseek-v4-pro", "", [M, 0, 0, 0, 0, 0, 0], "1.32"),
-    ("2026-08-20T02:00:00Z", "deepseek", "deepseek-v4-pro", "", [M, 0, 0, 0, 0, 0, 0], "0.435"),
+    ("2026-08-16T02:00:00Z", "deepseek", "deepseek-v4-pro", "", [M, 0, 0, 0, 0, 0, 0], "0.435"),
+    ("2026-08-22T02:00:00Z", "deepseek", "deepseek-v4-pro", "", [M, 0, 0, 0, 0, 0, 0], "1.32"),
+    ("2026-08-23T02:00:00Z", "deepseek", "deepseek-v4-pro", "", [M, 0, 0, 0, 0, 0, 0], "0.66"),
+    ("2026-09-09T05:00:00Z", "deepseek", "deepseek-v4-flash", "", [M, 0, 0, 0, M, 0, 0], "0.88"),
+    ("2026-09-10T05:00:00Z", "deepseek", "deepseek-v4-flash", "", [M, 0, 0, 0, M, 0, 0], "0.75"),
     // The same model at another provider; a threshold that includes its own size.
     ("2026-05-20", "vertex", "gemini-2.0-flash-001", "", [M, 0, 0, 0, 0, 0, 0], "0.15"),
     ("2026-05-20", "google", "gemini-2.0-flash-001", "", [M, 0, 0, 0, 0, 0, 0], "0.1"),
@@ -262,7 +298,7 @@ const CASES: &[Case] = &[
     ("2026-10-20", "moonshot", "kimi-k3.1-pro", "", [M, M, M, M, 0, 0, 0], "8.2"),
     ("2026-10-20", "moonshot", "moonshot-v1-128k-vision-preview", "", [M, 0, 0, 0, M, 0, 0], "7"),
     ("2026-10-20", "openai", "gpt-4o-transcribe-diarize", "", [M, 0, 0, 0, M, 0, 0], "12.5"),
-    ("2026-10-20", "openai", "gpt-image-2", "tier=batch", [M, M, 0, 0, M, 0, 0], "33.125"),
+    ("2026-10-20", "openai", "gpt-image-2", "tier=batch", [M, M, 0, 0, M, 0, 0], "18.125"),
     ("2026-10-20", "openai", "omni-moderation-latest", "", [M, 0, 0, 0, 0, 0, 0], "0"),
     // Azure's embeddings are not at OpenAI's list price; what is sold as a model of Azure AI.
     ("2026-10-20", "azure", "text-embedding-3-large", "", [M, 0, 0, 0, 0, 0, 0], "0.143"),
@@ -305,6 +341,16 @@ const CASES: &[Case] = &[
     ("2026-11-18", "bedrock", "openai.gpt-6-sol", "", [1000, 0, 0, 0, 1000, 0, 0], "0.012"),
     ("2026-11-18", "bedrock", "bedrock/eu-west-2/qwen.qwen3-next-80b-a3b", "", [1000, 20_000, 0, 0, 1000, 0, 0], "0.00669"),
     ("2026-11-18", "bedrock", "bedrock/converse/sa-east-1/meta.llama3-8b-instruct-v1:0", "", [1000, 0, 0, 0, 1000, 0, 0], "0.00151"),
+    // The place may stand beside the name, or in an ARN.
+    ("2026-11-18", "bedrock", "qwen.qwen3-next-80b-a3b-v1:0", "geo=eu-west-2", [M, 0, 0, 0, 0, 0, 0], "0.23"),
+    ("2026-11-18", "bedrock", "eu-west-2/qwen.qwen3-next-80b-a3b", "geo=EU-west-2", [M, 0, 0, 0, 0, 0, 0], "0.23"),
+    ("2026-11-18", "bedrock", "arn:aws:bedrock:eu-west-2::foundation-model/qwen.qwen3-next-80b-a3b-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "0.23"),
+    ("2026-11-18", "bedrock", "arn:aws:bedrock:us-gov-west-1::foundation-model/deepseek.r1-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "1.35"),
+    ("2026-11-18", "bedrock", "arn:aws:bedrock:eu-west-2:1:inference-profile/us.amazon.nova-micro-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "0.035"),
+    ("2026-11-18", "bedrock", "anthropic.claude-instant-v1", "geo=ap-northeast-1", [M, 0, 0, 0, 0, 0, 0], "2.23"),
+    ("2026-11-18", "bedrock", "amazon.nova-micro-v1:0", "geo=eu", [M, 0, 0, 0, 0, 0, 0], "0.046"),
+    ("2026-11-18", "bedrock", "us.amazon.nova-micro-v1:0", "geo=eu", [M, 0, 0, 0, 0, 0, 0], "0.035"),
+    ("2026-11-18", "bedrock", "anthropic.claude-haiku-4-5-20251001-v1:0", "geo=global", [M, 0, 0, 0, 0, 0, 0], "1"),
     ("2026-11-18", "openai", "ft:gpt-4o-2024-11-20:org::id", "", [0, 1000, 0, 0, 0, 0, 0], "0.001875"),
     // Never a sibling's, a substring's or another provider's price.
     ("2026-10-20", "openai", "gpt-99-turbo", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
@@ -372,6 +418,23 @@ fn at_most_is_at_most() {
         }
     }
     assert!(compared > 80, "{compared}");
+    // What an entry has no rate of its own for, and pays as its input.
+    let book = finops::adapters::prices::built_in();
+    for (provider, entry) in book.entries() {
+        for bucket in [Bucket::CacheRead, Bucket::ImageIn, Bucket::VideoIn] {
+            let mut known = call("2026-11-20", provider, &entry.id, "", [0; 7]);
+            known.tokens.set(bucket, 100_000);
+            let cost = pricer.books().charge(&known);
+            let mut unknown = call("2026-11-20", provider, "no-such", "", [0; 7]);
+            unknown.tokens = known.tokens;
+            let most = pricer.books().charge(&unknown).worst_case;
+            assert!(
+                !cost.is_priced() || most >= cost.cost,
+                "{provider} {} {bucket:?}: {most}",
+                entry.id
+            );
+        }
+    }
     let mut fast = call(
         "2026-10-20",
         "anthropic",
@@ -738,6 +801,10 @@ fn a_region_without_a_price_of_its_own_is_told() {
             .any(|n| n.contains("no price of its own for the Region"))
     };
     assert!(told("bedrock/eu-west-2/deepseek.r1"));
+    assert!(told("arn:aws:bedrock:eu-west-2::foundation-model/deepseek.r1-v1:0"));
+    assert!(!told(
+        "arn:aws:bedrock:eu-west-2::foundation-model/qwen.qwen3-next-80b-a3b"
+    ));
     assert!(!told("bedrock/us-east-1/deepseek.r1"));
     assert!(!told("deepseek.r1"));
     assert!(!told("bedrock/eu-west-2/qwen.qwen3-next-80b-a3b"));
@@ -923,6 +990,127 @@ minimum = "0.02"
     let lines: Vec<String> = small.lines.iter().map(|l| format!("{} {}", l.what, l.amount)).collect();
     assert_eq!(lines, ["input_uncached 0.001", "request 0.005", "minimum 0.014"]);
     assert_eq!(outcome(&small), "0.02");
+}
+
+#[test]
+fn a_search_costs_as_one_of_size_medium_where_no_size_is_told() {
+    let pricer = own(
+        "[[entry]]\nmodel = \"m\"\n[[entry.price]]\nrates = { input = 1 }\nweb_search_1000 = 10\nsearch_context_1000 = { low = 5, medium = 8 }\n",
+    );
+    let cost = |size: Option<SearchContext>| {
+        let mut event = call("2026-11-20", "acme", "m", "", [0, 0, 0, 0, 0, 0, 1000]);
+        let mut extras = Extras::default();
+        extras.search_context = size;
+        event.extras = extras.label().unwrap();
+        outcome(&pricer.books().quote(&event))
+    };
+    assert_eq!(cost(None), "8");
+    assert_eq!(cost(Some(SearchContext::Medium)), "8");
+    assert_eq!(cost(Some(SearchContext::Low)), "5");
+}
+
+#[test]
+fn what_openai_keeps_for_half_an_hour_has_the_books_rate_of_writes() {
+    let written = |pricer: &BookPricer, provider: &str, model: &str| {
+        let mut event = call("2026-11-20", provider, model, "", [0; 7]);
+        event.tokens.set(Bucket::CacheWrite30m, M / 10);
+        outcome(&pricer.books().quote(&event))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (lite, genai) = (folder.path().join("lite.json"), folder.path().join("genai.json"));
+    let row = |provider: &str| {
+        format!(
+            r#"{{"litellm_provider":"{provider}","mode":"chat","input_cost_per_token":2e-06,"cache_creation_input_token_cost":2.5e-06,"output_cost_per_token":1e-05}}"#
+        )
+    };
+    let rows = format!(
+        r#"{{"gpt-7":{},"claude-x":{},"azure/claude-x":{}}}"#,
+        row("openai"),
+        row("anthropic"),
+        row("azure_ai")
+    );
+    std::fs::write(&lite, rows).unwrap();
+    let list = r#"[{"id":"aws","name":"AWS","api_pattern":"x","models":[{"id":"us.openai.gpt-8","match":{"equals":"us.openai.gpt-8"},"prices":{"input_mtok":2,"cache_write_mtok":2.5,"output_mtok":10}}]}]"#;
+    std::fs::write(&genai, list).unwrap();
+    let books = [
+        spec("lite", BookKind::Litellm, lite),
+        spec("genai", BookKind::GenaiPrices, genai),
+    ];
+    let pricer = load(None, &books).unwrap();
+    for (provider, model, cost) in [
+        ("bedrock", "us.openai.gpt-5.6-sol", "0.55"),
+        ("bedrock_mantle", "openai.gpt-6-sol", "0.275"),
+        ("bedrock", "moonshotai.kimi-k3", "0.4125"),
+        ("bedrock", "us.anthropic.claude-sonnet-4-6", "NoRate"),
+        ("openai", "gpt-7", "0.25"),
+        ("bedrock", "us.openai.gpt-8", "0.25"),
+        ("anthropic", "claude-x", "NoRate"),
+        ("azure", "claude-x", "NoRate"),
+    ] {
+        assert_eq!(written(&pricer, provider, model), cost, "{provider} {model}");
+    }
+}
+
+#[test]
+fn a_map_leads_to_the_price_of_who_sells_it() {
+    let map = |provider: &str, name: &str, model: &str, as_provider: &str| NameMap {
+        provider: provider.into(),
+        name: name.into(),
+        model: model.into(),
+        as_provider: as_provider.into(),
+        ..NameMap::default()
+    };
+    let maps = vec![
+        map("azure_ai", "mine", "mistral-large-latest", ""),
+        map("", "other", "mistral-large-latest", "azure_ai"),
+        map("", "older", "mistral-large-latest", "azure"),
+        map("", "sol", "openai.gpt-6-sol", "bedrock_mantle"),
+    ];
+    let pricer = load_with(None, maps, &[]).unwrap();
+    for (provider, model, cost) in [
+        ("azure_ai", "mine", "2"),
+        ("gateway", "other", "2"),
+        ("azure_ai", "older", "8"),
+        ("gateway", "sol", "4.4"),
+    ] {
+        let call = call("2026-11-20", provider, model, "", [M, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(outcome(&pricer.books().quote(&call)), cost, "{provider} {model}");
+    }
+}
+
+#[test]
+fn an_own_price_without_places_holds_in_all_of_them_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("prices")).unwrap();
+    let cost = |provider: &str, places: &str, model: &str, options: &str| {
+        let text = format!(
+            "providers = [\"{provider}\"]\n[[entry]]\nmodel = \"{}claude-sonnet-4-6\"\n[[entry.price]]\nrates = {{ input = 1, output = 1 }}\n{places}",
+            if provider == "bedrock" { "anthropic." } else { "" }
+        );
+        std::fs::write(folder.path().join("prices/own.toml"), text).unwrap();
+        let pricer = load(Some(folder.path()), &[]).unwrap();
+        let quote = pricer
+            .books()
+            .quote(&call("2026-11-20", provider, model, options, [M, 0, 0, 0, 0, 0, 0]));
+        let told = quote.notes.iter().any(|n| n.contains("names no `geographies`"));
+        (outcome(&quote), told)
+    };
+    for (provider, model, options, told) in [
+        ("bedrock", "anthropic.claude-sonnet-4-6", "", false),
+        ("bedrock", "global.anthropic.claude-sonnet-4-6", "", false),
+        ("bedrock", "us.anthropic.claude-sonnet-4-6", "", true),
+        ("anthropic", "claude-sonnet-4-6", "geo=us", true),
+    ] {
+        assert_eq!(
+            cost(provider, "", model, options),
+            ("1".to_owned(), told),
+            "{model} {options}"
+        );
+    }
+    // Who names places means these.
+    let places = "geographies = { eu = 2 }\n";
+    assert_eq!(cost("bedrock", places, "eu.anthropic.claude-sonnet-4-6", "").0, "2");
+    assert_eq!(cost("bedrock", places, "us.anthropic.claude-sonnet-4-6", "").0, "3.3");
 }
 
 #[test]

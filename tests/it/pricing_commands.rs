@@ -146,6 +146,9 @@ fn what_is_said_to_be_written_for_calls_without_a_price_works_as_it_stands() {
 {"id":"g","ts":"2026-11-05T12:00:00Z","provider":"openai","model":"gpt-4o","input_tokens":5,"audio_in_tokens":7}
 {"id":"h","ts":"2026-11-05T12:00:00Z","provider":"groq","model":"whisper-huge","units":"audio_in_second=100"}
 {"id":"i","ts":"2026-11-05T12:00:00Z","provider":"anthropic","model":"claude-zeta","input_tokens":5,"web_searches":2,"geo":"moon"}
+{"id":"k","ts":"2026-11-05T12:00:00Z","provider":"google","model":"gemini-9","input_tokens":5}
+{"id":"l","ts":"2026-11-05T12:00:00Z","provider":"gemini","model":"gemini-9","input_tokens":5,"web_searches":2}
+{"id":"m","ts":"2026-11-05T12:00:00Z","provider":"gemini","model":"Gemini-9","input_tokens":5}
 "#;
     let home = Home::new("", &usage);
     let told = text(&home.run(&["price", "missing"]));
@@ -161,13 +164,18 @@ fn what_is_said_to_be_written_for_calls_without_a_price_works_as_it_stands() {
             *files.entry(file).or_default() += &(line.replace("\"\"", "\"1.5\"") + "\n");
         }
     }
-    assert_eq!(files.len(), 5, "{told}");
+    assert_eq!(files.len(), 6, "{told}");
+    assert_eq!(
+        told.matches("model = \"gemini-9\"").count() + told.matches("model = \"Gemini-9\"").count(),
+        1,
+        "{told}"
+    );
     for (name, text) in files {
         home.write(name, &text);
     }
     let check = home.run(&["config", "check"]);
     assert!(check.status.success(), "{}", err(&check));
-    assert_eq!(home.json(&["reprice", "--from", "2026-11-01"])["changed"], 8);
+    assert_eq!(home.json(&["reprice", "--from", "2026-11-01"])["changed"], 11);
     assert!(home.run(&["price", "missing"]).status.success());
     // What is there already is added to.
     let more = r#"{"id":"j","ts":"2026-11-06T12:00:00Z","provider":"openai","model":"gpt-4o","input_tokens":5,"service_tier":"slow"}"#;

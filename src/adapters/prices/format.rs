@@ -291,7 +291,8 @@ fn price(model: &str, file: PriceFile) -> Result<Price, String> {
         geographies: amounts(file.geographies),
         units: units::units(file.units)?,
         fees: Fees {
-            web_search: file.web_search_1000.map(|a| a.0).or(search_context.medium()),
+            // What a search costs where no size is named is what one of size medium costs.
+            web_search: search_context.medium().or(file.web_search_1000.map(|a| a.0)),
             search_context: search_context.by_size(),
             free_searches: file.free_searches.map(|f| Allowance {
                 count: f.count,

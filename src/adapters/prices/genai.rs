@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::json::{Raw, decimal, object};
+use super::keep_half_an_hour;
 use crate::domain::price::{Above, Book, Clause, Entry, Hours, Price, Rates, Tier, provider_key};
 use crate::domain::usage::Bucket;
 
@@ -65,7 +66,8 @@ pub(super) fn parse(name: &str, document: &str) -> Result<(Book, BTreeMap<&'stat
         let source = provider.pricing_urls.first().cloned().unwrap_or_default();
         for raw in &provider.models {
             match entry(raw, &source) {
-                Ok(entry) => {
+                Ok(mut entry) => {
+                    keep_half_an_hour(&provider_key(&provider.id), &mut entry);
                     // Gemini costs the same on Vertex, and the list has one provider for both.
                     if provider.id == "google" {
                         book.add("vertex", entry.clone());

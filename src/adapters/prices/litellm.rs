@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::json::{Raw, decimal, object, scaled, text};
-use super::units;
+use super::{keep_half_an_hour, units};
 use crate::domain::price::{Above, Allowance, AllowancePeriod, Book, Entry, Hours, Price, Rates, provider_key};
 use crate::domain::usage::{Bucket, SearchContext};
 
@@ -54,7 +54,7 @@ pub(super) fn parse(name: &str, document: &str) -> Result<(Book, BTreeMap<&'stat
         let short = key.split_once('/').filter(|(head, _)| provider_key(head) == provider);
         let aliases = short.map(|(_, rest)| rest.to_owned()).into_iter().collect();
         let source = fields.get("source").and_then(|s| text(s)).unwrap_or_default();
-        let entry = Entry {
+        let mut entry = Entry {
             id: key.clone(),
             aliases,
             clause: None,
@@ -62,6 +62,7 @@ pub(super) fn parse(name: &str, document: &str) -> Result<(Book, BTreeMap<&'stat
             source,
             checked: String::new(),
         };
+        keep_half_an_hour(&provider, &mut entry);
         book.add(&provider, entry);
     }
     if models == 0 {

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::domain::charge::Charge;
-use crate::domain::price::{Book, Books, NameMap};
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::price::{Book, Books, Entry, NameMap};
+use crate::domain::usage::{Bucket, EventId, UsageEvent};
 use crate::ports::Pricer;
 
 pub use builtin::built_in;
@@ -180,6 +180,28 @@ pub fn content(spec: &BookSpec) -> Result<String, PriceBookError> {
     let texts: Vec<String> = files.iter().map(|path| text_of(path)).collect::<Result<_, _>>()?;
     let parts: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
     Ok(EventId::of(&parts).to_string())
+}
+
+/// Books have one rate for what is written to a cache. OpenAI keeps that for half an hour, and so does Kimi on Bedrock, wherever the
+/// model is sold, so that their rate is of such writes as well.
+fn keep_half_an_hour(provider: &str, entry: &mut Entry) {
+    let id = entry.id.to_lowercase();
+    let name = id.rsplit('/').next().unwrap_or_default();
+    let by_maker = name.split('.').any(|part| matches!(part, "openai" | "moonshotai"));
+    if !(by_maker || provider == "openai" || name.starts_with("gpt-") || id.contains("openai/")) {
+        return;
+    }
+    for price in &mut entry.prices {
+        let tiers = price.tiers.values_mut();
+        let of_tiers =
+            tiers.flat_map(|t| std::iter::once(&mut t.rates).chain(t.above.iter_mut().map(|a| &mut a.rates)));
+        let of_sizes = price.above.iter_mut().map(|a| &mut a.rates);
+        for rates in std::iter::once(&mut price.rates).chain(of_sizes).chain(of_tiers) {
+            if let (Some(rate), None) = (rates.get(Bucket::CacheWrite5m), rates.get(Bucket::CacheWrite30m)) {
+                rates.set(Bucket::CacheWrite30m, rate);
+            }
+        }
+    }
 }
 
 fn text_of(path: &Path) -> Result<String, PriceBookError> {

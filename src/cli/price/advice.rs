@@ -7,18 +7,22 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::charge::UnpricedReason;
 use crate::domain::label::Label;
+use crate::domain::price::provider_key;
 use crate::domain::usage::Bucket;
 use crate::engine::missing::{Missing, Needs, Term};
 
 /// What is to be written for a model, whatever the reasons: a file has one entry for it.
 struct Wanted {
+    model: Label,
     first: DateTime<Utc>,
     needs: Needs,
 }
 
 /// Knows what to write for all calls without a price together.
 pub(super) struct Advisor {
-    wanted: BTreeMap<(Label, Label), Wanted>,
+    wanted: BTreeMap<(String, String), Wanted>,
+    /// Those of each provider's own prices that is there, by the provider in its one spelling.
+    files: BTreeMap<String, String>,
     /// The files of prices that are there, with what is in them.
     there: BTreeMap<String, String>,
 }
@@ -40,21 +44,25 @@ pub(super) struct Advice {
 impl Advisor {
     /// `folder` is where files of prices are.
     pub fn of(found: &[Missing], folder: &Path) -> Self {
-        let mut wanted: BTreeMap<(Label, Label), Wanted> = BTreeMap::new();
-        let mut there = BTreeMap::new();
+        let mut wanted: BTreeMap<(String, String), Wanted> = BTreeMap::new();
+        let (mut there, mut files) = (BTreeMap::new(), BTreeMap::new());
         for m in found.iter().filter(|m| m.reason.is_some_and(is_written)) {
-            let slot = wanted.entry((m.provider, m.model)).or_insert_with(|| Wanted {
+            let slot = wanted.entry(entry_of(m)).or_insert_with(|| Wanted {
+                model: m.model,
                 first: m.first,
                 needs: Needs::default(),
             });
             slot.first = slot.first.min(m.first);
             slot.needs.add(&m.needs);
-            let name = overlay_name(m.provider.as_str());
-            if let Ok(text) = std::fs::read_to_string(folder.join(&name)) {
-                there.insert(name, text);
+            let provider = provider_key(m.provider.as_str());
+            for name in [overlay_name(&provider), overlay_name(m.provider.as_str())] {
+                if let Ok(text) = std::fs::read_to_string(folder.join(&name)) {
+                    there.insert(name.clone(), text);
+                    files.entry(provider.clone()).or_insert(name);
+                }
             }
         }
-        Advisor { wanted, there }
+        Advisor { wanted, files, there }
     }
 
     /// What to do about these.
@@ -93,13 +101,16 @@ impl Advisor {
         }
         if let Some(wanted) = self
             .wanted
-            .get(&(m.provider, m.model))
+            .get(&entry_of(m))
             .filter(|_| m.reason.is_some_and(is_written))
         {
-            let name = overlay_name(m.provider.as_str());
+            let provider = provider_key(m.provider.as_str());
+            let file = self.files.get(&provider).cloned();
+            let name = file.unwrap_or_else(|| overlay_name(&provider));
+            let entry = format!("model = {}", quoted(m.model.as_str()).to_lowercase());
             match self.there.get(&name) {
-                None => advice.head = format!("providers = [{}]\n", quoted(m.provider.as_str())),
-                Some(text) if text.contains(&format!("model = {}", quoted(m.model.as_str()))) => {
+                None => advice.head = format!("providers = [{}]\n", quoted(&provider)),
+                Some(text) if text.to_lowercase().contains(&entry) => {
                     advice.there = Some("the file has an entry of this model: add to that one what it lacks of this");
                 }
                 Some(_) => advice.there = Some("the file is there: add this to it"),
@@ -109,6 +120,11 @@ impl Advisor {
         }
         advice
     }
+}
+
+/// The entry that prices these calls: a book knows a provider in any spelling and a model in any case.
+fn entry_of(m: &Missing) -> (String, String) {
+    (provider_key(m.provider.as_str()), m.model.as_str().to_lowercase())
 }
 
 /// Whether prices that are written down help.
@@ -173,7 +189,7 @@ fn overlay(m: &Missing, wanted: &Wanted) -> String {
     let needs = &wanted.needs;
     let mut text = format!(
         "[[entry]]\nmodel = {}\n[[entry.price]]\nfrom = {}\n{}",
-        quoted(m.model.as_str()),
+        quoted(wanted.model.as_str()),
         quoted(&wanted.first.format("%Y-%m-%d").to_string()),
         rates(m, needs),
     );

@@ -118,7 +118,7 @@ fn help(found: &[Missing], advisor: &Advisor) -> Result<String, CliError> {
             first.format("%Y-%m-%d")
         );
     }
-    let (mut told, mut files) = (BTreeSet::new(), BTreeSet::new());
+    let (mut told, mut files, mut written) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let lacking: Vec<&Missing> = found.iter().filter(|m| m.priced_now < m.calls).collect();
     for m in &lacking {
         let advice = advisor.advice(m);
@@ -144,6 +144,11 @@ fn help(found: &[Missing], advisor: &Advisor) -> Result<String, CliError> {
         }
         if let Some(snippet) = &advice.snippet {
             let file = advice.file.as_deref().unwrap_or_default();
+            // One entry is for all spellings of a provider and a model.
+            if !written.insert((file.to_owned(), snippet.clone())) {
+                let _ = writeln!(text, "# the same entry as above");
+                continue;
+            }
             // Once for each file.
             let head = if files.insert(file.to_owned()) {
                 advice.head.as_str()

@@ -8,7 +8,9 @@ use rust_decimal::Decimal;
 use super::book::{Allowance, Book, Entry, Price};
 use super::card::{Prepared, Segment, Terms};
 use super::name::{Candidate, candidates, is_opaque, own_prefix, provider_key};
+use super::place::{in_place, is_region, names_this_place};
 use super::plan::{Cache, Plan, RECENT, free, in_order, unpriced};
+use super::terms::is_no_place;
 use super::worst::Worst;
 use crate::domain::charge::{Charge, UnpricedReason};
 use crate::domain::dimension::Dimension;
@@ -186,14 +188,17 @@ impl Books {
         if is_opaque(name) {
             return unpriced(UnpricedReason::OpaqueName);
         }
-        let provider = own
-            .filter(|m| !m.as_provider.is_empty())
-            .map_or(provider, |m| provider_key(&m.as_provider));
+        let seller = own.map(|m| m.as_provider.as_str()).filter(|p| !p.is_empty());
+        let provider = seller.map_or(provider, provider_key);
         let mut tries = candidates(&provider, name);
-        let prefix = own_prefix(event.provider().as_str());
-        if !prefix.is_empty() && own.is_none() {
+        let prefix = own_prefix(seller.unwrap_or(event.provider().as_str()));
+        if !prefix.is_empty() {
             let own = candidates(&provider, &format!("{prefix}{name}"));
             tries.splice(0..0, own.into_iter().filter(|c| c.name.starts_with(prefix)));
+        }
+        if provider == "bedrock" && !event.geo.is_empty() {
+            let there = in_place(&tries, event.geo.as_str());
+            tries.splice(0..0, there);
         }
         let mut shelf = provider;
         if shelf.is_empty()
@@ -252,7 +257,8 @@ fn find<'a, 'c>(
         .filter(|c| c.snapshot.is_none_or(|s| s <= day))
         .find_map(|c| {
             let entry = book.shelves.find(provider, &c.name)?;
-            let places = c.geography.is_empty() || entry.prices.iter().any(|p| !p.geographies.is_empty());
+            let named = || entry.prices.iter().any(|p| !p.geographies.is_empty());
+            let places = c.geography.is_empty() || book.overlay || named();
             let existed = c
                 .snapshot
                 .is_none_or(|s| entry.on(s).is_some() || entry.on(day).is_some());
@@ -279,14 +285,22 @@ fn prepare(
     } else {
         &candidate.geography
     };
+    // The place that an entry is named for is no factor on its price.
+    let geography = if names_this_place(&candidate.name, geography) {
+        ""
+    } else {
+        geography
+    };
     let terms = Terms {
         tier: &tier,
         speed: &speed,
         geography,
         free: candidate.free,
     };
-    // Of these the host or region alone is told, for every model: a price without places holds in all of them.
-    let anywhere = candidate.geography.is_empty() && matches!(provider, "openai" | "vertex");
+    // Of these the host or region alone is told, for every model: a price without places holds in all of them. So does one of the
+    // owner's, who would have named the places that differ.
+    let told_always = candidate.geography.is_empty() && matches!(provider, "openai" | "vertex");
+    let anywhere = book.overlay || told_always;
     let mut segments = Vec::new();
     for price in entry.all_on(day) {
         let mut terms = terms;
@@ -294,12 +308,19 @@ fn prepare(
             terms.geography = "";
         }
         let mut prepared = Prepared::new(price, entry, terms);
-        if provider == "bedrock"
-            && is_other_region(price, geography)
-            && let Ok(prepared) = &mut prepared
-        {
-            let note = format!("the book has no price of its own for the Region `{geography}`: priced as in us-east-1");
-            prepared.notes.push(note);
+        let note = if provider == "bedrock" && is_other_region(price, geography) {
+            Some(format!(
+                "the book has no price of its own for the Region `{geography}`: priced as in us-east-1"
+            ))
+        } else if !told_always && !is_no_place(geography) && price.geographies.is_empty() {
+            Some(format!(
+                "your own price names no `geographies`: it holds for `{geography}` too"
+            ))
+        } else {
+            None
+        };
+        if let Ok(prepared) = &mut prepared {
+            prepared.notes.extend(note);
         }
         segments.push(Segment {
             hours: price.hours.clone(),
@@ -329,9 +350,8 @@ fn prepare(
 
 /// Whether a Region of AWS is named for which a price says no more than that it is as everywhere.
 fn is_other_region(price: &Price, place: &str) -> bool {
-    let region = place.contains('-') && place.ends_with(|c: char| c.is_ascii_digit());
     let everywhere = price.geographies.get("*").is_some_and(|f| *f == Decimal::ONE);
-    region && place != "us-east-1" && everywhere && !price.geographies.contains_key(place)
+    is_region(place) && place != "us-east-1" && everywhere && !price.geographies.contains_key(place)
 }
 
 /// How the entry knows a name that is not its own.

@@ -1,6 +1,7 @@
 //! Under which name the two sides of a comparison meet: a log names a snapshot or an inference profile, a bill the edition.
 
-use super::name::{cut_date, names_a_place, without_version};
+use super::name::{cut_date, without_version};
+use super::place::names_a_place;
 
 /// Makers that Bedrock puts before the names of their models.
 const MAKERS: [&str; 16] = [

@@ -7,6 +7,7 @@ mod clause;
 mod family;
 mod name;
 mod parts;
+mod place;
 mod plan;
 mod quote;
 mod shelf;

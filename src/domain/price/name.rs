@@ -3,6 +3,8 @@
 
 use chrono::NaiveDate;
 
+use super::place::{GEOGRAPHIES, is_region};
+
 /// A name to try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
@@ -47,16 +49,6 @@ pub fn provider_key(provider: &str) -> String {
         _ => return lower,
     };
     key.to_owned()
-}
-
-const GEOGRAPHIES: [&str; 14] = [
-    "us", "eu", "apac", "jp", "au", "ca", "sa", "me", "af", "uk", "in", "us-gov", "global", "regional",
-];
-
-/// Whether a name begins with a geography, as Bedrock's do.
-pub(super) fn names_a_place(name: &str) -> bool {
-    let front = name.rsplit('/').next().unwrap_or(name).split_once('.');
-    front.is_some_and(|(front, _)| GEOGRAPHIES.contains(&front))
 }
 
 /// Whether only a map of the owner's can tell which model is meant.
@@ -168,7 +160,8 @@ struct List(Vec<Candidate>);
 
 impl List {
     fn push(&mut self, candidate: Candidate) {
-        if !self.0.iter().any(|c| c.name == candidate.name) {
+        let same = |c: &Candidate| c.name == candidate.name && c.geography == candidate.geography;
+        if !self.0.iter().any(same) {
             self.0.push(candidate);
         }
     }
@@ -197,6 +190,15 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
         && let Some((kind, last)) = stem.name.rsplit_once('/')
         && (kind.ends_with(":foundation-model") || kind.ends_with(":inference-profile"))
     {
+        // The Region of a model's ARN is like one before its name. That of a profile is where it was called, not where it answers.
+        let region = kind.strip_suffix(":foundation-model").and_then(|k| k.split(':').nth(3));
+        if let Some(region) = region.filter(|r| is_region(r)) {
+            let there = Candidate {
+                name: format!("{region}/{last}"),
+                ..stem.clone()
+            };
+            bedrock(list, there);
+        }
         stem = Candidate {
             name: last.to_owned(),
             how: "last part of the ARN",
@@ -215,8 +217,7 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
         }
     }
     if let Some((region, rest)) = stem.name.split_once('/')
-        && region.contains('-')
-        && region.ends_with(|c: char| c.is_ascii_digit())
+        && is_region(region)
     {
         // The Region is a part of the entry's name where its price is no multiple of the others.
         list.push(Candidate {

@@ -4,7 +4,8 @@ use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
 use super::book::{Book, Price, Rates};
-use super::name::{names_a_place, provider_key};
+use super::name::provider_key;
+use super::place::names_a_place;
 use super::units::UnitRate;
 use crate::domain::label::Label;
 use crate::domain::money::{add_exact, bounded, mul_bounded, mul_exact};
@@ -40,9 +41,20 @@ impl Highest {
         let all = std::iter::once(&price.rates)
             .chain(price.above.iter().map(|a| &a.rates))
             .chain(tiers.flat_map(|t| std::iter::once(&t.rates).chain(t.above.iter().map(|a| &a.rates))));
-        for (bucket, rate) in all.flat_map(Rates::iter) {
-            let known = self.rates.get(bucket);
-            self.rates.set(bucket, known.map_or(rate, |known| known.max(rate)));
+        // What a model has no rate of its own for and pays as its input, on its card.
+        let text = [Bucket::CacheRead, Bucket::ImageIn, Bucket::VideoIn].into_iter();
+        let as_input: Vec<Bucket> = text
+            .chain(price.audio_as_text.then_some(Bucket::AudioIn))
+            .filter(|b| price.rates.get(*b).is_none())
+            .collect();
+        for rates in all {
+            let input = rates.get(Bucket::InputUncached);
+            let paid_as_input = as_input.iter().filter(|b| rates.get(**b).is_none());
+            let more = paid_as_input.filter_map(|b| Some((*b, input?)));
+            for (bucket, rate) in rates.iter().chain(more) {
+                let known = self.rates.get(bucket);
+                self.rates.set(bucket, known.map_or(rate, |known| known.max(rate)));
+            }
         }
         let fees = &price.fees;
         let search = fees.search_context.values().copied().chain(fees.web_search).max();

@@ -1,0 +1,36 @@
+//! Where a call was answered, as names on Bedrock and records beside them tell it.
+
+use super::name::Candidate;
+
+pub(super) const GEOGRAPHIES: [&str; 14] = [
+    "us", "eu", "apac", "jp", "au", "ca", "sa", "me", "af", "uk", "in", "us-gov", "global", "regional",
+];
+
+/// Whether a name begins with a geography, as Bedrock's do.
+pub(super) fn names_a_place(name: &str) -> bool {
+    let front = name.rsplit('/').next().unwrap_or(name).split_once('.');
+    front.is_some_and(|(front, _)| GEOGRAPHIES.contains(&front))
+}
+
+/// Whether a place is a Region of AWS: `eu-west-2`.
+pub(super) fn is_region(place: &str) -> bool {
+    place.contains('-') && place.ends_with(|c: char| c.is_ascii_digit())
+}
+
+/// Whether a name on Bedrock begins with this place: `eu-west-2/x`, `eu.x`.
+pub(super) fn names_this_place(name: &str, place: &str) -> bool {
+    let rest = name.strip_prefix(place).filter(|_| !place.is_empty());
+    rest.is_some_and(|rest| rest.starts_with(['/', '.']))
+}
+
+/// The names on Bedrock that a model has where a record tells the place apart from it.
+pub(super) fn in_place(tries: &[Candidate], place: &str) -> Vec<Candidate> {
+    let place = place.to_lowercase();
+    let bare = |c: &&Candidate| c.geography.is_empty() && !c.name.contains(['/', ' ']) && !names_a_place(&c.name);
+    let tries = tries.iter().filter(bare).map(|c| Candidate {
+        name: format!("{place}{}{}", if is_region(&place) { '/' } else { '.' }, c.name),
+        how: "price of the place",
+        ..c.clone()
+    });
+    tries.collect()
+}
