@@ -84,6 +84,7 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
     let id = identity(&record, text, out);
     let mut event = UsageEvent::new(id, at, context.labels.get(provider), model);
     event.rank.line = number;
+    event.rank.complete = !record.goes_on();
     event.extras = units;
     let tier = if outer.batch {
         context.labels.get("batch")
@@ -126,7 +127,7 @@ fn without_usage(record: &Record<'_>, text: &str, outer: Outer<'_, '_>, failed: 
         "chat.completion" | "chat.completion.chunk" | "text_completion" => true,
         "response" => matches!(record.status.str(), "completed" | "incomplete"),
         // A model whose answers tell their usage in a way that nobody here knows.
-        _ => outer.cloud == "bedrock",
+        _ => outer.cloud == "bedrock" || record.is_ended(),
     };
     if failed {
         out.excluded_once.push(("failed_calls", id));

@@ -73,6 +73,9 @@ pub(super) struct Record<'a> {
     pub python_time: Scalar<'a>,
     #[serde(borrow, default)]
     pub candidates: Option<&'a RawValue>,
+    /// Of OpenAI's shape.
+    #[serde(borrow, default)]
+    pub choices: Option<&'a RawValue>,
     /// Where Cohere's older answers and its embeddings keep their usage.
     #[serde(borrow, default)]
     pub meta: Option<Usage<'a>>,
@@ -165,10 +168,34 @@ impl<'a> Record<'a> {
         self.object.str().starts_with("chat.completion")
     }
 
+    /// Whether it is a part of a stream that is not at its end: some tell the usage so far in each. What has no answers in it comes last.
+    pub fn goes_on(&self) -> bool {
+        let answers = match (self.object.str(), self.candidates) {
+            ("chat.completion.chunk" | "text_completion", _) => self.choices,
+            (_, candidates) => candidates,
+        };
+        let answers: Option<Vec<Answer<'_>>> = answers.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        answers.is_some_and(|answers| !answers.is_empty() && answers.iter().all(|answer| answer.ended.is_null()))
+    }
+
+    /// Whether it is an answer of Claude's or Gemini's to its end.
+    pub fn is_ended(&self) -> bool {
+        let claude = self.kind.str() == "message" && !self.stop_reason.is_null();
+        claude || (self.usage_metadata.is_some() && self.candidates.is_some() && !self.goes_on())
+    }
+
     /// Whether the call failed.
     pub fn failed(&self) -> bool {
         // Vertex AI's status is the reason of a failure, else empty.
         let refused = !self.processed_time.is_null() && !self.status.str().is_empty();
         self.error.is_some_and(|e| e.get() != "null") || self.status.str() == "failed" || refused
     }
+}
+
+/// One of the answers that a body holds.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    /// Why nothing follows.
+    #[serde(borrow, default, alias = "finishReason", rename = "finish_reason")]
+    ended: Scalar<'a>,
 }

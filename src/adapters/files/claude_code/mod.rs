@@ -9,7 +9,7 @@ use crate::domain::usage::{Bucket, EventId, Rank, Tokens, UsageEvent};
 
 use self::record::{Line, Slot, Usage, Values, Wrapper};
 use super::iterations::{self, Part};
-use super::line::{Context, Fault, LineFormat, Output};
+use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::{Scalar, reported};
 use super::seller;
 use super::value::Value;
@@ -94,6 +94,10 @@ fn observe(values: &Values<'_>, number: u64, context: &mut Context, out: &mut Ou
     if used.into_iter().all(|slot| values.get(slot).is_null()) {
         if values.get(Slot::IsApiErrorMessage).is_true() {
             out.excluded.push("failed_calls");
+        } else if !values.get(Slot::StopReason).is_null() {
+            out.warnings.push(NO_USAGE);
+            let id = context.response(text(Slot::Id).as_bytes());
+            out.excluded_once.push(("calls_without_usage", id));
         }
         return Ok(());
     }
