@@ -9,9 +9,10 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::discover::Found;
+use super::line::Fault;
 use super::position::Position;
 use super::read::Run;
-use super::records::Records;
+use super::records::{Record, Records};
 use super::sniff::{DETECT_BYTES, framing, recognise, unpack};
 use super::{CLOCK_SKEW, FileFormat};
 
@@ -24,7 +25,7 @@ impl Run<'_> {
         self.refused_before = self.refused;
         self.understood = false;
         self.gave = false;
-        self.waits_for_ends = false;
+        (self.written, self.waits_for_ends) = (false, false);
         self.context.refused_until = None;
     }
 
@@ -43,6 +44,18 @@ impl Run<'_> {
             let position = Some(position).filter(|_| sound);
             self.bill_positions.push((name.to_owned(), position));
         }
+    }
+
+    /// Tells a last record that has no end; whether it is left for the next run, as it may still be written.
+    pub fn unended(&mut self, name: &str, record: &Record<'_>) -> bool {
+        if self.written {
+            self.sink.warn("last records that are not complete yet", 1);
+        } else {
+            // Nobody goes on with it.
+            let reason = "it ends in the middle of a record";
+            self.refuse(name, record.line, Fault::whole(reason), record.bytes);
+        }
+        self.written
     }
 
     /// Whether a file was changed just now. A time that is far from now, also ahead of it, is that of another clock.

@@ -46,6 +46,7 @@ impl Run<'_> {
             opened => opened?,
         };
         self.begin_file();
+        self.written = self.is_new(found) && found.metadata.is_file();
         self.context.fallback = found.metadata.modified().ok().map(Into::into);
         self.progress.files += 1;
         let mut head = Vec::with_capacity(HEAD);
@@ -72,6 +73,10 @@ impl Run<'_> {
                 };
                 return self.stream(Box::new(file), name, found.named, Some(position), format);
             }
+            if known.gave_otherwise(&head, &self.as_now) {
+                let about = "files have changed since they were read with another `kind` or other columns in the settings: read as a whole, what they held before may count twice";
+                self.sink.warn(about, 1);
+            }
             file.seek(SeekFrom::Start(head.len() as u64))?;
         }
         let whole = Box::new(Cursor::new(head).chain(file));
@@ -83,7 +88,8 @@ impl Run<'_> {
         });
         self.packed = packed;
         // Of what is packed nothing follows, and who reports keeps nothing for another time.
-        self.waits_for_ends = position.is_some() && !packed && self.options.asked.is_none() && self.is_new(found);
+        self.written &= !packed;
+        self.waits_for_ends = self.written && self.options.asked.is_none();
         let read = self.stream(input, name, found.named, position, None);
         if std::mem::take(&mut self.packed) {
             // Progress is told in bytes as stored, which only the whole file has.

@@ -297,11 +297,9 @@ fn call(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) ->
     let provider = context.label(r.get(Key::provider), "provider")?;
     let model = context.label(r.get(Key::model), "model")?;
     let id = match r.get(Key::id) {
-        Value::Null => {
-            out.warnings
-                .push("records without `id` are told apart by their content");
-            content_id(r)
-        }
+        Value::Null => content_id(r, out),
+        // Whoever has none to give writes an empty one.
+        Value::Text(text) if text.trim_ascii_start().is_empty() => content_id(r, out),
         Value::Text(text) => EventId::of(&[b"plain", text.as_bytes()]),
         Value::Whole(n) => EventId::of(&[b"plain", n.to_string().as_bytes()]),
         Value::Negative(_) | Value::Float(_) | Value::Bool(_) | Value::Other => {
@@ -370,9 +368,11 @@ fn units(value: Value<'_>) -> Result<Label, Fault> {
 }
 
 /// The identity of a record that has none of its own: its content, whatever the order and spacing of its keys.
-fn content_id(record: &Record<'_>) -> EventId {
+fn content_id(record: &Record<'_>, out: &mut Output) -> EventId {
+    out.warnings
+        .push("records without `id` are told apart by their content");
     let mut text = String::new();
-    for (key, value) in record.each() {
+    for (key, value) in record.each().filter(|(key, _)| *key != name(Key::id)) {
         let value = match value {
             Value::Null | Value::Other => continue,
             Value::Text(text) => text.to_owned(),

@@ -19,6 +19,10 @@ pub(super) const HEAD: usize = 1024;
 /// Changes when readers understand more than before, so that what earlier ones left out is read.
 const READERS: &[u8] = b"1";
 
+/// Refused records that are looked at again when their file has grown, and how much of each.
+const REFUSED: usize = 8;
+const REFUSED_BYTES: usize = 64 << 10;
+
 /// Serialised as JSON; a checkpoint that does not parse is as good as none, since identities make reading again safe.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Position {
@@ -58,6 +62,9 @@ pub(super) struct Position {
     /// The earliest time, in seconds of the epoch, of the records that were refused because it was still to come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<i64>,
+    /// Where records were refused, how long they are and their digests: one may be mended where it stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_at: Vec<(u64, usize, String)>,
     /// The last bytes before `offset`, where reading goes on there.
     #[serde(skip)]
     pub behind: Vec<u8>,
@@ -120,12 +127,18 @@ impl Position {
     /// Takes up reading of a file that begins with `head` and is so long: answers the bytes behind which it goes on, if all that was read
     /// before is still there. The file stands there then.
     pub fn resume(&self, file: &mut File, head: &[u8], size: u64, as_now: &ReadAs) -> io::Result<Option<Vec<u8>>> {
-        let same = head
-            .get(..self.head_len)
-            .is_some_and(|front| digest(front) == self.head);
         // One that was changed and is no longer may tell what was refused in another way: by its time of change, for one.
         let touched = self.refused && self.size == size;
-        if !self.resumable || !same || touched || self.offset > size || self.size > size || !self.is_of(as_now) {
+        if !self.resumable
+            || !self.begins(head)
+            || touched
+            || self.offset > size
+            || self.size > size
+            || !self.is_of(as_now)
+        {
+            return Ok(None);
+        }
+        if self.is_mended(file)? {
             return Ok(None);
         }
         let kept = Behind::MOST.min(usize::try_from(self.offset).unwrap_or(usize::MAX));
@@ -142,6 +155,38 @@ impl Position {
             true => Some(behind),
             false => None,
         })
+    }
+
+    /// Notes that the record at a place of the file was refused.
+    pub fn refuse(&mut self, offset: u64, record: &[u8]) {
+        if self.resumable && self.refused_at.len() < REFUSED {
+            let front = record.get(..REFUSED_BYTES).unwrap_or(record);
+            self.refused_at.push((offset, front.len(), digest(front)));
+        }
+    }
+
+    /// Whether a record that was refused is another one now.
+    fn is_mended(&self, file: &mut File) -> io::Result<bool> {
+        for (offset, length, known) in &self.refused_at {
+            let mut record = Vec::with_capacity(REFUSED_BYTES.min(*length));
+            file.seek(SeekFrom::Start(*offset))?;
+            Read::by_ref(file).take(*length as u64).read_to_end(&mut record)?;
+            if digest(&record) != *known {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether calls were recorded of the file that begins with `head` when it was read in another way than now.
+    pub fn gave_otherwise(&self, head: &[u8], as_now: &ReadAs) -> bool {
+        let otherwise = self.gave && !self.read_as.is_empty() && self.read_as != as_now.read_as;
+        otherwise && self.begins(head)
+    }
+
+    fn begins(&self, head: &[u8]) -> bool {
+        head.get(..self.head_len)
+            .is_some_and(|front| digest(front) == self.head)
     }
 
     /// The same; of a file whose last row is left for the next run it is not current.

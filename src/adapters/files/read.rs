@@ -125,7 +125,9 @@ pub(super) struct Run<'a> {
     pub understood: bool,
     /// Whether a call was read of it.
     pub gave: bool,
-    /// Whether a last row without an end may still be written.
+    /// Whether the file at hand may still be written.
+    pub written: bool,
+    /// Whether a last row without an end is left for the next run.
     pub waits_for_ends: bool,
     pub shared: Shared,
     pub no_spend: NoSpend,
@@ -160,6 +162,7 @@ impl<'a> Run<'a> {
             refused_before: 0,
             understood: false,
             gave: false,
+            written: false,
             waits_for_ends: false,
             shared,
             no_spend: NoSpend::default(),
@@ -182,6 +185,7 @@ impl<'a> Run<'a> {
     ) -> Result<(), Stop> {
         let (offset, newlines) = position.as_ref().map_or((0, 0), |p| (p.offset, p.newlines));
         let mut records = Records::with_buffer(input, offset, newlines, std::mem::take(&mut self.buffer));
+        records.grows = self.written;
         if let Some(position) = &position {
             records.stood_before(&position.behind);
         }
@@ -287,17 +291,20 @@ impl<'a> Run<'a> {
                 }
             };
             let Some(record) = next else { break };
-            if self.record(&record, name, reader)? == Whole::Incomplete {
-                if position.is_some() && !self.packed {
-                    self.sink.warn("last records that are not complete yet", 1);
-                } else {
-                    // Nothing follows that would complete it.
-                    let reason = "it ends in the middle of a record";
-                    self.refuse(name, record.line, Fault::whole(reason), record.bytes);
-                }
+            let refused = self.refused;
+            let whole = self.record(&record, name, reader)?;
+            if self.refused > refused
+                && let Some(position) = position.as_deref_mut()
+            {
+                position.refuse(offset, record.bytes);
+            }
+            if whole == Whole::Incomplete {
+                let left = self.unended(name, &record);
                 self.hand_over()?;
                 if let Some(position) = position.as_deref_mut() {
                     position.reach(&records.behind(offset, newlines), reader.save());
+                    // If nobody goes on with it, the run after that tells so.
+                    position.size -= u64::from(left);
                 }
                 return Ok(());
             }
@@ -346,6 +353,10 @@ impl<'a> Run<'a> {
         }
         let bytes = record.bytes.trim_ascii();
         if bytes.is_empty() {
+            return Ok(Whole::Complete);
+        }
+        if record.broken {
+            self.refuse(name, record.line, record.fault(), bytes);
             return Ok(Whole::Complete);
         }
         let text = match simdutf8::compat::from_utf8(bytes) {

@@ -1,18 +1,24 @@
 //! Cuts a stream of bytes into records with one reused buffer: lines, or JSON values that may span lines.
 
+mod rows;
 mod scan;
+mod values;
 
 use std::io::{self, Read};
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 
 use crate::ports::Rejection;
 
-use self::scan::Scan;
+pub(super) use self::rows::{Broken, Rows};
+pub(super) use self::values::begins_value;
 
 /// Longest record that is kept in memory. Longer ones (images in base64) are passed over, so memory stays bounded.
 pub(super) const RECORD_LIMIT: usize = 64 << 20;
 const BUFFER: usize = 128 << 10;
+/// Bytes behind the beginnings of broken records that are looked at a second time, as whoever looks for an end finds it far behind or nowhere.
+/// When they are used up, a record ends at the latest where a line seems to begin another one: reading takes time in proportion to what is read.
+const AGAIN: usize = RECORD_LIMIT;
 
 /// One record.
 pub(super) struct Record<'b> {
@@ -24,6 +30,8 @@ pub(super) struct Record<'b> {
     pub ended: bool,
     /// Longer than [`RECORD_LIMIT`].
     pub too_long: bool,
+    /// Whether it is damaged, so that nothing that may follow completes it.
+    pub broken: bool,
 }
 
 /// How far a stream is read.
@@ -62,6 +70,10 @@ pub(super) struct Records<R> {
     pub offset: u64,
     /// Line ends before the next record.
     pub newlines: u64,
+    /// Whether the stream may be of a file that somebody is still writing.
+    pub grows: bool,
+    /// Bytes that may still be looked at a second time.
+    again: usize,
 }
 
 impl<R: Read> Records<R> {
@@ -88,6 +100,8 @@ impl<R: Read> Records<R> {
             failed: None,
             offset,
             newlines,
+            grows: false,
+            again: AGAIN,
         }
     }
 
@@ -261,6 +275,7 @@ impl<R: Read> Records<R> {
                 line,
                 ended: found.is_some(),
                 too_long: false,
+                broken: false,
             }));
         }
     }
@@ -300,72 +315,8 @@ impl<R: Read> Records<R> {
             line,
             ended,
             too_long: true,
+            broken: false,
         })
-    }
-
-    /// The next JSON object of an array or of a sequence, which may span lines. Text between objects is a record of its own.
-    pub fn value(&mut self) -> io::Result<Option<Record<'_>>> {
-        if !self.skip_between()? {
-            return Ok(None);
-        }
-        if self.ahead().first() != Some(&b'{') {
-            return self.line();
-        }
-        let mut scan = Scan::default();
-        let mut at = self.start;
-        let length = loop {
-            if let Some(end) = scan.end_of_value(self.buffer.get(at..self.end).unwrap_or(&[])) {
-                break Some(at + end - self.start);
-            }
-            at = self.end;
-            if self.eof {
-                break None;
-            }
-            if self.end - self.start >= RECORD_LIMIT {
-                return self.skip_line().map(Some);
-            }
-            at -= self.fill()?;
-        };
-        let (from, to) = (self.start, length.map_or(self.end, |n| self.start + n));
-        self.consume(to - from);
-        let bytes = self.buffer.get(from..to).unwrap_or(&[]);
-        let line = self.newlines + 1;
-        self.newlines += memchr_iter(b'\n', bytes).count() as u64;
-        Ok(Some(Record {
-            bytes,
-            line,
-            ended: length.is_some(),
-            too_long: false,
-        }))
-    }
-
-    /// Passes over what may stand between objects; whether anything is left.
-    fn skip_between(&mut self) -> io::Result<bool> {
-        loop {
-            let mut count = 0;
-            let mut newlines = 0;
-            let mut found = false;
-            for byte in self.ahead() {
-                match byte {
-                    b'\n' => newlines += 1,
-                    b' ' | b'\t' | b'\r' | b',' | b'[' | b']' | 0 => {}
-                    _ => {
-                        found = true;
-                        break;
-                    }
-                }
-                count += 1;
-            }
-            self.consume(count);
-            self.newlines += newlines;
-            if found {
-                return Ok(true);
-            }
-            if self.eof {
-                return Ok(false);
-            }
-            self.fill()?;
-        }
     }
 }
 

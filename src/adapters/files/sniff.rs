@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 
 use super::joined::is_joined;
 use super::packed::Packed;
-use super::records::Records;
+use super::records::{Records, begins_value};
 use super::{FileFormat, detect};
 
 /// Any stream of bytes.
@@ -55,6 +55,8 @@ pub(super) fn framing(front: &[u8]) -> Framing {
             // The line after a damaged record is a record; the line after `{` is a key.
             let whole = |line: &[u8]| std::str::from_utf8(line).is_ok_and(|l| detect::by_record(l).is_some());
             match lines.clone().next() {
+                // A page may have a record on each line.
+                Some(_) if cut && begins_value(front) => Framing::Values,
                 Some(next) if cut && next.first() != Some(&b'{') && !lines.take(DETECT_RECORDS).any(whole) => {
                     Framing::Values
                 }
@@ -81,6 +83,7 @@ pub(super) fn recognise(front: &[u8], framing: Framing) -> Option<FileFormat> {
             .find_map(|line| detect::by_record(&text(line))),
         Framing::Values => {
             let mut values = Records::new(front, 0, 0);
+            values.grows = true;
             (0..DETECT_RECORDS).find_map(|_| {
                 let value = values.value().ok()??;
                 detect::by_record(&text(value.bytes))

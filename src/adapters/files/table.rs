@@ -18,7 +18,7 @@ use super::plain;
 #[cfg(not(feature = "parquet"))]
 use super::position::Position;
 use super::read::Run;
-use super::records::Records;
+use super::records::{Broken, RECORD_LIMIT, Records, Rows};
 use super::sheet::Sheet;
 use super::sniff::{DETECT_BYTES, Input};
 use super::stop::Stop;
@@ -52,7 +52,7 @@ impl Run<'_> {
         cut: bool,
     ) -> Result<(), Stop> {
         let mut columns = None;
-        let last = self.table_behind(records, name, (lines_before, false), |run, header, values, _| {
+        let last = self.table_behind(records, name, (lines_before, false, true), |run, header, values, _| {
             let columns = columns.get_or_insert_with(|| Columns::new(format, header, run.options.asked.as_ref()));
             columns.add(run, values).map(|_| ())
         })?;
@@ -100,7 +100,7 @@ impl Run<'_> {
         name: &str,
         read: impl FnMut(&mut Self, &[String], &StringRecord, u64) -> Result<(), Fault>,
     ) -> Result<bool, Stop> {
-        let last = self.table_behind(records, name, (0, self.waits_for_ends), read)?;
+        let last = self.table_behind(records, name, (0, self.waits_for_ends, false), read)?;
         if last.left {
             let about =
                 "last rows without a line end in files that were changed within the hour: left for the next run";
@@ -113,7 +113,7 @@ impl Run<'_> {
         &mut self,
         mut records: Records<Input<'_>>,
         name: &str,
-        (lines_before, waits): (u64, bool),
+        (lines_before, waits, of_bill): (u64, bool, bool),
         mut read: impl FnMut(&mut Self, &[String], &StringRecord, u64) -> Result<(), Fault>,
     ) -> Result<Last, Stop> {
         // The parser counts the second half of a CRLF to the next row.
@@ -125,10 +125,11 @@ impl Run<'_> {
                     .next()
                     .is_some_and(|l| l.ends_with(b"\r")),
             );
+        records.grows = waits;
         let mut table = csv::ReaderBuilder::new()
             .flexible(true)
             .trim(csv::Trim::All)
-            .from_reader(records);
+            .from_reader(Rows::new(records));
         let header: Vec<String> = table.headers().map_err(csv_io)?.iter().map(str::to_owned).collect();
         let (mut row, mut before) = (StringRecord::new(), StringRecord::new());
         // Whether the row before is read when the next one has begun.
@@ -136,13 +137,26 @@ impl Run<'_> {
         let mut refused = false;
         loop {
             let (line, byte) = (table.position().line() + crlf, table.position().byte());
-            match table.read_record(&mut row) {
+            let next = table.read_record(&mut row);
+            for broken in table.get_mut().broken() {
+                let line = lines_before + broken.line;
+                if of_bill {
+                    return Err(open(line));
+                }
+                self.progress.bytes += broken.length;
+                self.reject(name, line, unclosed(&broken), &broken.head);
+            }
+            match next {
                 Ok(false) => {
-                    let ended = table.get_ref().ends_a_line();
+                    let rows = table.get_ref();
+                    let ended = rows.ends_a_line();
+                    if of_bill && rows.is_open() {
+                        return Err(cut_off());
+                    }
+                    let left = rows.has_left() || (held && !ended);
                     if held && ended {
                         refused = self.row(name, &header, (&before, line, crlf), &mut read)?;
                     }
-                    let left = held && !ended;
                     return Ok(Last { refused, ended, left });
                 }
                 Ok(true) => {
@@ -203,6 +217,22 @@ struct Last {
 /// What is said of a bill whose last row was refused and has no end: rows are missing of it.
 pub(super) fn cut_off() -> Stop {
     io::Error::other("it ends in the middle of a row").into()
+}
+
+/// The same of one with a quote that swallows what is behind it.
+fn open(line: u64) -> Stop {
+    io::Error::other(format!(
+        "a quote that is opened in the row of line {line} is never closed"
+    ))
+    .into()
+}
+
+/// Why a row was left out.
+fn unclosed(row: &Broken) -> Fault {
+    Fault::whole(match row.too_long {
+        true => format!("longer than {RECORD_LIMIT} bytes"),
+        false => "a quote that is opened in this row is never closed".to_owned(),
+    })
 }
 
 /// The columns of a bill, however its rows are stored.

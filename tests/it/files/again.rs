@@ -181,6 +181,25 @@ fn what_was_refused_while_the_clock_was_behind_is_read_when_it_is_right() {
 }
 
 #[test]
+fn what_was_refused_and_is_mended_where_it_stands_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path();
+    let mut all = calls(0..60);
+    let broken = all.replace("\"id\":\"c20\",\"ts\":\"2026", "\"id\":\"c20\",\"ts\":\"20x6");
+    fs::write(base.join("a.jsonl"), &broken).unwrap();
+    let mut kept = Kept::default();
+    read(base, None, &mut kept);
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (59, 1));
+    // What grows alone is read on.
+    fs::write(base.join("a.jsonl"), broken + &calls(60..61)).unwrap();
+    assert_eq!(read(base, None, &mut kept).1, 1);
+    all += &calls(60..62);
+    fs::write(base.join("a.jsonl"), all).unwrap();
+    assert_eq!(read(base, None, &mut kept).1, 62);
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (62, 1));
+}
+
+#[test]
 fn what_was_refused_is_told_again_where_it_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let base = folder.path();
@@ -235,12 +254,26 @@ fn objects_without_a_line_end_between_them_are_records() {
     }
     // What is cut waits for its end where it may come, and is told where nothing can come.
     let cut = format!("{}\n{}{}", bedrock(0), bedrock(1), &bedrock(2)[..50]);
-    let kept = read_text("a.json", &cut);
-    assert_eq!((kept.calls.len(), kept.rejected.len()), (2, 0));
-    assert_eq!(kept.warnings.get("last records that are not complete yet"), Some(&1));
     let kept = read_text("a.json.gz", gzip(&cut));
     assert_eq!((kept.calls.len(), kept.rejected.len()), (2, 1));
     assert_eq!(kept.rejected[0].reason, "it ends in the middle of a record");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.json"), &cut).unwrap();
+    let now = DateTime::<Utc>::from(SystemTime::now());
+    let mut kept = Kept::default();
+    // Told once more as refused when nobody has written for an hour, and read when somebody has.
+    for (later, told, refused) in [(0, 1, 0), (10, 2, 0), (70, 2, 1), (80, 2, 1)] {
+        let known = kept.checkpoints.clone();
+        at(folder.path(), now + TimeDelta::minutes(later) + CLOCK_SKEW)
+            .read(&known, &mut kept)
+            .unwrap();
+        let about = "last records that are not complete yet";
+        assert_eq!(kept.warnings.get(about), Some(&told), "{later}");
+        assert_eq!((kept.calls.len(), kept.rejected.len()), (2, refused), "{later}");
+    }
+    fs::write(folder.path().join("a.json"), cut + &bedrock(2)[50..]).unwrap();
+    read(folder.path(), None, &mut kept);
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (3, 1));
     let kept = read_text("a.json", format!("{}{}x\n{}\n", bedrock(0), bedrock(1), bedrock(2)));
     assert_eq!((kept.calls.len(), kept.rejected.len()), (3, 1));
 }

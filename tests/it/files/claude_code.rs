@@ -203,7 +203,9 @@ fn growing_truncated_and_rotated_logs_are_read_on() {
     let cut = named(2);
     std::fs::write(&path, named(1) + &cut[..80]).unwrap();
     read_on(folder.path(), &["a.jsonl"], &mut kept);
-    assert_eq!((kept.observed, kept.rejected.len()), (1, 0), "the cut line waits");
+    // By this clock the file is an old one, with which nobody goes on.
+    assert_eq!((kept.observed, kept.rejected.len()), (1, 1), "the cut line is told");
+    kept.rejected.clear();
 
     read_on(folder.path(), &["a.jsonl"], &mut kept);
     assert_eq!(kept.progress.files, 1, "an unchanged file is not opened");

@@ -233,3 +233,29 @@ fn public_traces_have_the_totals_that_they_publish() {
         println!("{file}: {} calls, {input} in, {output} out", kept.calls.len());
     }
 }
+
+#[test]
+fn a_table_that_grows_under_other_columns_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.csv");
+    let of = |input, output| {
+        columns(
+            &[("ts", "when"), ("input_tokens", input), ("output_tokens", output)],
+            MODEL,
+            None,
+        )
+    };
+    let (wrong, right) = (of("out", "in"), of("in", "out"));
+    let mut text = "when,in,out\n2026-11-18T10:00:00Z,1000,100\n".to_owned();
+    let mut kept = Kept::default();
+    for (columns, told) in [(&wrong, 0), (&wrong, 0), (&right, 1), (&right, 1)] {
+        text += "2026-11-18T11:00:00Z,1000,100\n";
+        std::fs::write(&file, &text).unwrap();
+        read_on(&file, columns, &mut kept);
+        let about = kept
+            .warnings
+            .iter()
+            .filter(|(about, _)| about.contains("may count twice"));
+        assert_eq!(about.map(|(_, count)| count).sum::<u64>(), told, "{:?}", kept.warnings);
+    }
+}

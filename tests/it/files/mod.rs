@@ -11,6 +11,7 @@ mod admin;
 mod again;
 mod bedrock;
 mod body;
+mod broken;
 mod claude_code;
 mod codex;
 mod columns;

@@ -58,9 +58,17 @@ fn records_without_id_are_told_apart_by_content() {
         .replace(r#""team":"search","#, "")
         .replace(r#""user":"u""#, r#""user":"u", "team":"search""#);
     let other = bare.replace(":10,", ":11,");
-    let kept = read_text("a.jsonl", [bare, reordered, other].join("\n"));
+    let kept = read_text("a.jsonl", [&bare, &reordered, &other].map(String::as_str).join("\n"));
     assert_eq!((kept.calls.len(), kept.observed), (2, 3));
     assert_eq!(kept.warnings.values().sum::<u64>(), 3);
+    // An empty or blank one is none, as in a table.
+    for blank in ["", " "] {
+        let blank = |text: &str| text.replace(r#""ts":"#, &format!(r#""id":"{blank}","ts":"#));
+        let again = read_text("a.jsonl", [blank(&bare), blank(&other)].join("\n"));
+        assert_eq!(again.warnings.values().sum::<u64>(), 2);
+        let ids = |kept: &super::Kept| kept.calls.keys().copied().collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(ids(&again), ids(&kept));
+    }
 }
 
 #[test]

@@ -1,0 +1,366 @@
+//! Rows of a CSV file, whole ones, for a parser behind: one whose quotes are never closed is left out, so that it swallows none of those behind it.
+
+use std::io::{self, Read};
+
+use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr};
+
+use super::{RECORD_LIMIT, Records};
+use crate::ports::Rejection;
+
+/// Rows left out one behind the other that are told each: they wait in memory for the next sound one.
+const TOLD_APART: usize = 4096;
+
+/// What is left out.
+pub(in super::super) struct Broken {
+    /// Line on which it begins, from 1.
+    pub line: u64,
+    /// How long it is without its line ends.
+    pub length: u64,
+    /// Its beginning.
+    pub head: Vec<u8>,
+    /// Longer than [`RECORD_LIMIT`]; else its quotes are not closed.
+    pub too_long: bool,
+}
+
+/// A stream of rows.
+pub(in super::super) struct Rows<R> {
+    records: Records<R>,
+    /// How many of the bytes ahead are of whole rows.
+    ready: usize,
+    /// Line ends before the row behind these.
+    lines: u64,
+    /// Line ends to be handed on in place of what is left out, so that lines are counted right.
+    blank: usize,
+    /// Values of the first row.
+    width: usize,
+    /// Rows that are left out, until they are told.
+    broken: Vec<Broken>,
+    /// Whether the stream ends in quotes.
+    open: bool,
+    /// Whether its last row is left, as it may still be written.
+    left: bool,
+}
+
+/// Where a scan stands within a row.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum At {
+    /// Where a value begins: only there a quote opens one.
+    #[default]
+    Value,
+    Plain,
+    Quoted,
+    /// Behind a quote that closes a value, or is the first of two that mean one.
+    Closed,
+}
+
+/// A row that is looked through.
+#[derive(Default)]
+struct Row {
+    start: usize,
+    /// How far it is looked through.
+    seen: usize,
+    at: At,
+    /// Whether it has quotes.
+    quotes: bool,
+    /// Commas that are not in quotes, as far as it is looked through behind the first quote.
+    commas: usize,
+    /// Behind the first line end in quotes.
+    second_line: Option<usize>,
+    /// Whether text follows a closed quote on a further line: what closed may have opened the next one.
+    odd: bool,
+}
+
+impl Row {
+    fn of(start: usize) -> Self {
+        Row {
+            start,
+            seen: start,
+            ..Row::default()
+        }
+    }
+
+    /// Goes on to where the row ends, behind its line end; nothing where more bytes are needed. `short` ends it with its line.
+    fn end(&mut self, bytes: &[u8], short: bool) -> Option<usize> {
+        if !self.quotes {
+            let rest = bytes.get(self.seen..).unwrap_or_default();
+            let found = memchr3(b'"', b'\n', b'\r', rest).map(|at| self.seen + at);
+            match found.and_then(|at| Some((at, bytes.get(at)?))) {
+                None => {
+                    self.seen = bytes.len();
+                    return None;
+                }
+                Some((_, b'"')) => (self.quotes, self.seen) = (true, self.start),
+                Some((at, _)) => {
+                    self.seen = at + 1;
+                    return Some(self.seen);
+                }
+            }
+        }
+        while let Some(byte) = bytes.get(self.seen) {
+            if self.at == At::Quoted {
+                let rest = bytes.get(self.seen..).unwrap_or_default();
+                let Some(found) = memchr2(b'"', b'\n', rest) else {
+                    self.seen = bytes.len();
+                    return None;
+                };
+                self.seen += found + 1;
+                if rest.get(found) == Some(&b'"') {
+                    self.at = At::Closed;
+                    continue;
+                }
+                self.second_line.get_or_insert(self.seen);
+                if short {
+                    return Some(self.seen);
+                }
+                continue;
+            }
+            self.seen += 1;
+            self.at = match (self.at, byte) {
+                (_, b'\n' | b'\r') => return Some(self.seen),
+                (_, b',') => {
+                    self.commas += 1;
+                    At::Value
+                }
+                (At::Value | At::Closed, b'"') => At::Quoted,
+                (At::Closed, _) => {
+                    self.odd |= self.second_line.is_some();
+                    At::Plain
+                }
+                (At::Value | At::Plain | At::Quoted, _) => At::Plain,
+            };
+        }
+        None
+    }
+
+    /// How many values it has, looked through to its end.
+    fn width(&self, bytes: &[u8]) -> usize {
+        let commas = match self.quotes {
+            true => self.commas,
+            false => memchr_iter(b',', bytes.get(self.start..self.seen).unwrap_or_default()).count(),
+        };
+        commas + 1
+    }
+}
+
+impl<R: Read> Rows<R> {
+    /// Rows of `records`, of which the first one is the header.
+    pub fn new(records: Records<R>) -> Self {
+        Rows {
+            records,
+            ready: 0,
+            lines: 0,
+            blank: 0,
+            width: 0,
+            broken: Vec::new(),
+            open: false,
+            left: false,
+        }
+    }
+
+    /// What was left out since this was asked last.
+    pub fn broken(&mut self) -> Vec<Broken> {
+        std::mem::take(&mut self.broken)
+    }
+
+    /// Whether the stream, which was read to its end, ends in quotes.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Whether the last row was left, as it may still be written.
+    pub fn has_left(&self) -> bool {
+        self.left
+    }
+
+    /// Whether what was handed on ends with a line end.
+    pub fn ends_a_line(&self) -> bool {
+        self.left || self.records.ends_a_line()
+    }
+
+    /// Looks for whole rows ahead.
+    fn find(&mut self) -> io::Result<()> {
+        let mut row = Row::default();
+        loop {
+            let bytes = self.records.ahead();
+            let mut lines = self.lines;
+            let mut out = None;
+            while let Some(end) = row.end(bytes, self.records.again == 0) {
+                let cut = row.at == At::Quoted;
+                out = match (cut, row.odd) {
+                    (true, _) => Some(end),
+                    (false, true) => self.next_row(row.second_line, end),
+                    (false, false) => None,
+                };
+                if out.is_some() {
+                    break;
+                }
+                if self.width == 0 {
+                    self.width = row.width(bytes);
+                }
+                let within = bytes.get(row.start..end).unwrap_or_default();
+                lines += match row.quotes {
+                    true => memchr_iter(b'\n', within).count() as u64,
+                    false => u64::from(within.last() == Some(&b'\n')),
+                };
+                self.ready = end;
+                row = Row::of(end);
+            }
+            self.lines = lines;
+            if self.ready > 0 {
+                return Ok(());
+            }
+            if let Some(next) = out {
+                self.leave_out(row.seen, next, false);
+                row = Row::default();
+                continue;
+            }
+            let (length, eof) = (self.records.ahead().len(), self.records.eof);
+            if !eof && length < RECORD_LIMIT {
+                self.records.fill()?;
+                continue;
+            }
+            if length == 0 {
+                return Ok(());
+            }
+            if eof && row.at != At::Quoted {
+                self.ready = length;
+                return Ok(());
+            }
+            let next = self.next_row(row.second_line, length);
+            self.open |= eof;
+            match next {
+                Some(next) => self.leave_out(length, next, !eof),
+                // It may be the last one, and just that.
+                None if eof && self.records.grows => {
+                    self.left = true;
+                    self.records.consume(length);
+                    return Ok(());
+                }
+                None if eof && self.width > 0 => {
+                    self.ready = length;
+                    return Ok(());
+                }
+                // Without its header a table tells nothing.
+                None if eof => self.leave_out(length, length, false),
+                None if row.at == At::Quoted => self.pass_over()?,
+                None => self.pass_line()?,
+            }
+            row = Row::default();
+        }
+    }
+
+    /// Where the first of the lines from there on is that looks like a row of this table.
+    fn next_row(&self, from: Option<usize>, end: usize) -> Option<usize> {
+        let bytes = self.records.ahead();
+        let mut from = from.filter(|_| self.width > 1)?;
+        while let Some(rest) = bytes.get(from..end).filter(|rest| !rest.is_empty()) {
+            let line = memchr(b'\n', rest).and_then(|at| rest.get(..=at)).unwrap_or(rest);
+            let mut row = Row::default();
+            row.end(line, true);
+            if row.at != At::Quoted && row.width(line) == self.width {
+                return Some(from);
+            }
+            from += line.len();
+        }
+        None
+    }
+
+    /// Leaves out what is ahead up to `next`; it was looked at up to `seen`.
+    fn leave_out(&mut self, seen: usize, next: usize, too_long: bool) {
+        let out = self.records.ahead().get(..next).unwrap_or_default();
+        let newlines = memchr_iter(b'\n', out).count();
+        let head = out.get(..Rejection::RAW_LIMIT).unwrap_or(out).to_vec();
+        self.note((next - newlines) as u64, head, too_long);
+        self.blank += newlines;
+        self.lines += newlines as u64;
+        self.records.again = self.records.again.saturating_sub(seen - next);
+        self.records.consume(next);
+    }
+
+    fn note(&mut self, length: u64, head: Vec<u8>, too_long: bool) {
+        let many = self.broken.len() >= TOLD_APART;
+        match self.broken.last_mut() {
+            Some(last) if many => last.length += length,
+            Some(_) | None => self.broken.push(Broken {
+                line: self.lines + 1,
+                length,
+                head,
+                too_long,
+            }),
+        }
+    }
+
+    /// Leaves out what is ahead, to the next line that looks like a row.
+    fn pass_over(&mut self) -> io::Result<()> {
+        let head = self.records.ahead();
+        let head = head.get(..Rejection::RAW_LIMIT).unwrap_or(head).to_vec();
+        let (mut length, mut newlines, mut begins_line) = (0, 0, false);
+        loop {
+            let bytes = self.records.ahead();
+            let eof = self.records.eof;
+            let whole = match eof {
+                true => bytes.len(),
+                false => memrchr(b'\n', bytes).map_or(0, |at| at + 1),
+            };
+            let from = match begins_line {
+                true => Some(0),
+                false => memchr(b'\n', bytes).map(|at| at + 1),
+            };
+            let next = self.next_row(from, whole);
+            let out = match next {
+                Some(next) => next,
+                None if whole > 0 => whole,
+                // The rest of its line is to come.
+                None if begins_line && bytes.len() < RECORD_LIMIT => 0,
+                None => bytes.len(),
+            };
+            begins_line = whole > 0 || out == 0;
+            newlines += memchr_iter(b'\n', bytes.get(..out).unwrap_or_default()).count();
+            length += out as u64;
+            self.records.consume(out);
+            if next.is_some() || eof {
+                break;
+            }
+            self.records.fill()?;
+        }
+        self.note(length.saturating_sub(newlines as u64), head, true);
+        self.blank += newlines;
+        self.lines += newlines as u64;
+        Ok(())
+    }
+
+    /// Leaves out what is ahead, to the next line end behind it.
+    fn pass_line(&mut self) -> io::Result<()> {
+        let newlines = memchr_iter(b'\n', self.records.ahead()).count();
+        let from = self.records.offset;
+        let record = self.records.skip_line()?;
+        let (head, ended) = (record.bytes.to_vec(), record.ended);
+        let newlines = newlines + usize::from(ended);
+        let length = self.records.offset - from;
+        self.note(length.saturating_sub(newlines as u64), head, true);
+        self.blank += newlines;
+        self.lines += newlines as u64;
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Rows<R> {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        if self.blank == 0 && self.ready == 0 {
+            self.find()?;
+        }
+        if self.blank > 0 {
+            let count = target.len().min(self.blank);
+            target.iter_mut().take(count).for_each(|slot| *slot = b'\n');
+            self.blank -= count;
+            return Ok(count);
+        }
+        let count = target.len().min(self.ready);
+        for (slot, byte) in target.iter_mut().zip(self.records.ahead().iter().take(count)) {
+            *slot = *byte;
+        }
+        self.records.consume(count);
+        self.ready -= count;
+        Ok(count)
+    }
+}
