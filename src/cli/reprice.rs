@@ -29,7 +29,7 @@ pub struct RepriceArgs {
     #[arg(long, value_name = "BOOK")]
     pub book: Option<String>,
     /// Only these calls: `team=search`, `model=claude-*`
-    #[arg(long = "where", value_name = "DIMENSION=GLOB", value_parser = Filter::parse)]
+    #[arg(long = "where", value_name = "DIMENSION=PATTERN", value_parser = Filter::parse)]
     pub filters: Vec<Filter>,
     /// Say what would change and store nothing
     #[arg(long)]

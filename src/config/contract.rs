@@ -22,7 +22,7 @@ use crate::domain::which::Which;
 pub struct ContractConfig {
     /// In receipts.
     pub name: String,
-    /// Only calls of this provider.
+    /// Only calls of this provider, `*` and `?` allowed.
     #[serde(default)]
     pub provider: String,
     /// Only these models, `*` and `?` allowed.
@@ -69,7 +69,7 @@ pub enum CommitmentKind {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CoversConfig {
-    /// The provider.
+    /// The provider, `*` and `?` allowed.
     pub provider: String,
     /// The models, `*` and `?` allowed.
     pub model: String,

@@ -8,7 +8,6 @@ use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
 use super::dimension::{Dimension, Dimensions};
-use super::glob::glob_matches;
 use super::money::Money;
 use super::notification::Severity;
 use super::period::{Calendar, Period};
@@ -24,7 +23,7 @@ impl Scope {
     pub fn matches(&self, dimensions: &Dimensions) -> bool {
         self.0
             .iter()
-            .all(|(d, patterns)| patterns.iter().any(|p| glob_matches(p, dimensions.get(*d).as_str())))
+            .all(|(d, patterns)| patterns.iter().any(|p| d.is_like(p, dimensions.get(*d))))
     }
 
     /// The scope in words: `team=search`, or `everything`.

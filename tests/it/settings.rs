@@ -481,3 +481,64 @@ fn a_report_by_session_tells_what_no_session_is_known_of() {
     assert_eq!(billed.status.code(), Some(2));
     assert!(err(&billed).contains("bills know no sessions"), "{}", err(&billed));
 }
+
+/// What the command that an alert names shows, run as it stands.
+fn shown_by_the_alert(folder: &Path) -> String {
+    let told = std::fs::read_to_string(folder.join("told.log")).unwrap();
+    let told: serde_json::Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    let lines = told["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|line| line.as_str());
+    let command = lines
+        .filter_map(|line| line.strip_prefix("to see what it was spent on: `")?.strip_suffix('`'))
+        .next()
+        .unwrap();
+    let command = command.replacen("finops", env!("CARGO_BIN_EXE_finops"), 1);
+    let shell = std::process::Command::new("/bin/sh")
+        .args(["-c", &command])
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder)
+        .output()
+        .unwrap();
+    out(&shell) + &err(&shell)
+}
+
+#[test]
+fn what_a_scope_counts_the_command_of_its_alert_shows_whatever_names_look_like() {
+    let plain = |key: &str, value: &str| {
+        let mut call = serde_json::json!({"id": "1", "ts": "2026-11-10T10:00:00Z", "provider": "openai", "model": "gpt-4o", "output_tokens": 3_000_000});
+        call[key] = value.into();
+        call.to_string()
+    };
+    let bill = "BilledCost,EffectiveCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargeCategory,ChargePeriodStart,ProviderName,ServiceName\n\
+         20,20,1,USD,2026-11-01,2026-12-01,Usage,2026-11-02T00:00:00Z,AWS,Amazon Bedrock\n\
+         10,10,1,USD,2026-11-01,2026-12-01,usage,2026-11-03T00:00:00Z,AWS,Amazon EC2\n\
+         5,5,1,USD,2026-11-01,2026-12-01,Tax,2026-11-03T00:00:00Z,AWS,Tax\n";
+    for (scope, record) in [
+        ("scope = { team = \"[infra] {x,y}\" }", plain("team", "[infra] {x,y}")),
+        ("scope = { team = \" lead\" }", plain("team", " lead")),
+        (
+            r"scope = { project = 'C:\Users\ada\app' }",
+            plain("project", r"C:\Users\ada\app"),
+        ),
+        ("scope = { provider = \"OpenAI\" }", plain("team", "x")),
+        ("categories = [\"usage\"]", plain("team", "x")),
+        ("basis = \"billed\"\nscope = { provider = \"AWS\" }", bill.to_owned()),
+        (
+            "basis = \"billed\"\nscope = { category = \"USAGE\", provider = \"A*\" }\ncategories = [\"Usage\", \"Tax\"]",
+            bill.to_owned(),
+        ),
+    ] {
+        let settings = "[[source]]\nname = \"bill\"\nkind = \"focus\"\npaths = [\"*.csv\"]\n";
+        let folder = home(settings, &format!("amount = \"1 USD\"\n{scope}"));
+        let name = if record.starts_with('{') { "a.jsonl" } else { "a.csv" };
+        write(folder.path(), name, &record);
+        let run = finops(folder.path(), &["run"]);
+        assert!(out(&run).contains("3000 %"), "{scope}: {}{}", out(&run), err(&run));
+        let shown = shown_by_the_alert(folder.path());
+        assert!(shown.contains("$30.00"), "{scope}: {shown}");
+    }
+}

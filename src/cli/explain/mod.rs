@@ -32,7 +32,7 @@ pub struct ExplainArgs {
     #[arg(long, requires = "top")]
     pub unpriced: bool,
     /// With --top: only these calls: `team=search`, `model=claude-*`
-    #[arg(long = "where", value_name = "DIMENSION=GLOB", value_parser = Filter::parse, requires = "top")]
+    #[arg(long = "where", value_name = "DIMENSION=PATTERN", value_parser = Filter::parse, requires = "top")]
     pub filters: Vec<Filter>,
     /// With --top: calls from this date or RFC 3339 time on
     #[arg(long, value_name = "DATE", value_parser = instant, requires = "top")]

@@ -26,7 +26,7 @@ pub struct MissingArgs {
     #[arg(long, value_name = "DATE", value_parser = instant)]
     to: Option<DateTime<Utc>>,
     /// Only these calls: `team=search`, `model=claude-*`
-    #[arg(long = "where", value_name = "DIMENSION=GLOB", value_parser = Filter::parse)]
+    #[arg(long = "where", value_name = "DIMENSION=PATTERN", value_parser = Filter::parse)]
     filters: Vec<Filter>,
 }
 

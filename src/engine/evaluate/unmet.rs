@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use crate::domain::budget::Budget;
 use crate::domain::dimension::Dimension;
-use crate::domain::glob::glob_matches;
 use crate::domain::similar::nearest;
 use crate::domain::spend::{Basis, SpendKey};
 
@@ -48,8 +47,9 @@ impl<'a> Unmet<'a> {
             return;
         }
         for clause in self.clauses.iter_mut().filter(|clause| !clause.met) {
-            let value = key.dimensions.get(clause.dimension).as_str();
-            clause.met = clause.patterns.iter().any(|pattern| glob_matches(pattern, value));
+            let (dimension, value) = (clause.dimension, key.dimensions.get(clause.dimension));
+            clause.met = clause.patterns.iter().any(|pattern| dimension.is_like(pattern, value));
+            let value = value.as_str();
             if !value.is_empty() && clause.others.len() < KEPT {
                 clause.others.insert(value);
             }

@@ -7,7 +7,6 @@ use std::ops::ControlFlow;
 
 use chrono::TimeDelta;
 use chrono_tz::Tz;
-use globset::GlobMatcher;
 use rust_decimal::Decimal;
 
 pub use axis::{Axis, AxisValue, UnknownAxis};
@@ -47,21 +46,23 @@ pub struct ReportQuery {
 pub struct Filter {
     /// The dimension.
     pub dimension: Dimension,
-    /// A glob over its value.
-    pub glob: GlobMatcher,
+    /// A pattern over its value, with `*` and `?` as in the scope of a budget.
+    pub pattern: String,
 }
 
 impl Filter {
-    /// A filter from `dimension=glob`.
+    /// A filter from `dimension=pattern`. The pattern is taken as it stands, since names may begin or end with a blank, but where a
+    /// blank before the sign says that those are for the eye.
     pub fn parse(text: &str) -> Result<Filter, String> {
         let (name, pattern) = text
             .split_once('=')
-            .ok_or_else(|| format!("`{text}` is not of the form `dimension=glob`"))?;
+            .ok_or_else(|| format!("`{text}` is not of the form `dimension=pattern`"))?;
         let dimension = name.trim().parse().map_err(|_| axis::unknown_dimension(name))?;
-        let glob = globset::Glob::new(pattern.trim()).map_err(|cause| format!("`{pattern}` is not a glob: {cause}"))?;
+        let spaced = name.ends_with(char::is_whitespace);
+        let pattern = if spaced { pattern.trim() } else { pattern };
         Ok(Filter {
             dimension,
-            glob: glob.compile_matcher(),
+            pattern: pattern.to_owned(),
         })
     }
 }
@@ -73,7 +74,7 @@ pub fn selects(filters: &[Filter], dimensions: &Dimensions) -> bool {
         filters
             .iter()
             .filter(|other| other.dimension == filter.dimension)
-            .any(|other| other.glob.is_match(dimensions.get(other.dimension).as_str()))
+            .any(|other| other.dimension.is_like(&other.pattern, dimensions.get(other.dimension)))
     })
 }
 

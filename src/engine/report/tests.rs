@@ -193,6 +193,8 @@ fn filters_of_one_dimension_are_alternatives_and_of_two_are_conditions() {
     assert_eq!(cost(&["team=search", "model=op*"]), Decimal::from(2));
     assert_eq!(cost(&["team="]), Decimal::new(5, 1));
     assert!(
+    assert_eq!(cost(&["team = search"]), cost(&["team=search"]));
+    assert_eq!(cost(&["team= search"]), Decimal::ZERO);
         Filter::parse("teem=x")
             .unwrap_err()
             .contains("`teem` is none of provider")

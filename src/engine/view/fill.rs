@@ -12,7 +12,6 @@ use super::standing::Standing;
 use super::standings::{Collected, Standings, compared_from};
 use crate::domain::budget::Scope;
 use crate::domain::dimension::{Dimension, Dimensions};
-use crate::domain::glob::glob_matches;
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError};
 use crate::domain::period::{Hour, Period};
@@ -170,7 +169,7 @@ impl Fill {
             return false;
         };
         let asked = |(dimension, patterns): (&Dimension, &Vec<String>)| {
-            let is_meant = |value: &Label| patterns.iter().any(|pattern| glob_matches(pattern, value.as_str()));
+            let is_meant = |value: &Label| patterns.iter().any(|pattern| dimension.is_like(pattern, *value));
             !told.get(dimension).is_some_and(|values| values.iter().any(is_meant))
         };
         scope.0.iter().any(asked)
