@@ -3,6 +3,7 @@
 pub mod cloud;
 mod reading;
 mod sources;
+mod spare;
 
 use std::path::PathBuf;
 
@@ -30,7 +31,8 @@ use crate::engine::watch::{CoveragePolicy, RunPolicy, UnpricedPolicy, WatchPolic
 use crate::ports::{AlertsAndOutbox, Ledger, Notifier, Pricer};
 
 pub use self::reading::{alerts_to_read, filled_to_read, ledger_to_read, ledger_to_read_for};
-pub use self::sources::{configured, finder, format, look, looked_in, sources};
+pub use self::sources::{configured, finder, format, given, look, looked_in, sources};
+pub use self::spare::spare;
 
 /// The ledger that the settings name, as its account sees it.
 pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {

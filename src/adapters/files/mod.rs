@@ -38,6 +38,7 @@ mod mixed;
 mod noted;
 mod objects;
 mod one;
+mod one_file;
 mod otel;
 mod packed;
 mod page;
@@ -71,7 +72,7 @@ mod value;
 mod wanted;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -93,6 +94,7 @@ pub use columns::Columns;
 pub use cur_rows::CurRows;
 pub use find::FileFinder;
 pub use objects::{Listed, Object, ObjectSource, ObjectStore};
+pub use one_file::same_file;
 pub use plain::KNOWN_KEYS as PLAIN_KEYS;
 pub use posted::{Inbox, Post, PostKind, Posted};
 pub use probe::{Parser, Probed, probe};
@@ -328,6 +330,12 @@ impl FileSource {
         let search = self.search()?;
         let found = search.found.len();
         search.failure().map(|()| found)
+    }
+
+    /// Whether a file is one of those that are read, by whatever name.
+    #[must_use]
+    pub fn reads(&self, path: &Path) -> bool {
+        self.search().is_ok_and(|search| search.holds(path))
     }
 
     fn search(&self) -> Result<Search, SourceError> {

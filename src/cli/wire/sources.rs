@@ -177,6 +177,15 @@ fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Result<Vec
             kind => FileSource::new(FileSourceOptions {
                 name,
                 format: kind.map(format),
+/// A source over these paths from the current folder.
+pub fn of_paths(ctx: &Context<'_>, paths: &[String]) -> Result<Vec<FileSource>, CliError> {
+    let given = SourceConfig {
+        paths: paths.to_vec(),
+        ..SourceConfig::default()
+    };
+    files(ctx, &[given], Path::new(""))
+}
+
                 paths: source.paths.clone(),
                 base,
                 defaults: defaults(source),
