@@ -116,6 +116,35 @@ fn a_check_tells_what_cannot_be_used_and_obeys_no_name() {
 }
 
 #[test]
+#[cfg(not(feature = "aws"))]
+fn a_check_tells_what_this_program_lacks_for_the_settings() {
+    for settings in [
+        "[[source]]\nname = \"s\"\nkind = \"bedrock\"\npaths = [\"s3://b/AWSLogs/1/\"]\n",
+        "[[source]]\nname = \"o\"\nkind = \"openai-admin\"\nkey = \"secret:key\"\n",
+        "[[notify]]\nname = \"t\"\nkind = \"sns\"\ntopic = \"arn:aws:sns:us-east-1:123456789012:x\"\n",
+        "[[notify]]\nname = \"c\"\nkind = \"slack\"\nurl = \"secret:chat\"\n",
+        "[[cost_explorer]]\nname = \"ce\"\n",
+        "[aws]\nanomalies = true\n",
+    ] {
+        let folder = home(settings, "amount = \"1 USD\"");
+        let check = finops(folder.path(), &["config", "check"]);
+        assert_eq!(
+            check.status.code(),
+            Some(1),
+            "{settings}: {}{}",
+            out(&check),
+            err(&check)
+        );
+        assert_eq!(
+            out(&check).matches("built without AWS").count(),
+            1,
+            "{settings}: {}",
+            out(&check)
+        );
+    }
+}
+
+#[test]
 fn a_budget_tells_what_it_cannot_count() {
     let folder = home("", "amount = \"100 EUR\"");
     let other = "[[budget]]\nname = \"bill\"\nperiod = \"month\"\namount = \"100 USD\"\nbasis = \"billed\"\n";
