@@ -149,6 +149,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
         by: distinct(&args.by),
         period,
         previous,
+        is_late: matches!(args.basis, BasisArg::Billed | BasisArg::Effective) && period.contains(ctx.now),
         basis: args.basis.into(),
         filters: args.filters.clone(),
         top: args.top.and_then(|top| usize::try_from(top).ok()),

@@ -29,6 +29,8 @@ pub struct ReportQuery {
     pub period: Period,
     /// What the trend compares with. Its rows are moved forward by the distance of the two starts.
     pub previous: Period,
+    /// Whether the period is not over and a bill tells it: it is compared with as much of the one before as is billed of it.
+    pub is_late: bool,
     /// Where the figures come from.
     pub basis: Basis,
     /// Which spend counts.
@@ -145,18 +147,22 @@ pub fn wanted(by: &[Axis], filters: &[Filter]) -> Vec<Dimension> {
 }
 
 /// Reads the ledger once per period and sums.
-pub fn report(ledger: &mut dyn Ledger, query: ReportQuery) -> Result<Report, StoreError> {
+pub fn report(ledger: &mut dyn Ledger, mut query: ReportQuery) -> Result<Report, StoreError> {
+    let mut previous = query.previous;
     let mut builder = build::Builder::new(&query);
     let mut failed = None;
     let wanted = wanted(&query.by, &query.filters);
     ledger.spend_by(query.period, &wanted, &mut |key, sums| {
         failed = failed.take().or_else(|| builder.add(key, sums).err());
     })?;
-    ledger.spend_by(query.previous, &wanted, &mut |key, sums| {
+    if let Some(told) = builder.told_to().filter(|_| query.is_late) {
+        previous.end = previous.end.min(previous.start + (told - query.period.start));
+    }
+    ledger.spend_by(previous, &wanted, &mut |key, sums| {
         failed = failed.take().or_else(|| builder.add_previous(key, sums).err());
     })?;
     if query.by.contains(&Axis::Session) {
-        for (period, is_previous) in [(query.period, false), (query.previous, true)] {
+        for (period, is_previous) in [(query.period, false), (previous, true)] {
             // The sums that calls are moved out of have free searches taken off.
             let free = of_calls(ledger, period)?;
             visit_calls(ledger, period, &mut |event, charge| {
@@ -174,6 +180,7 @@ pub fn report(ledger: &mut dyn Ledger, query: ReportQuery) -> Result<Report, Sto
         return Err(error.into());
     }
     let sections = builder.finish()?;
+    query.previous = previous;
     Ok(Report {
         query,
         sections,
