@@ -313,6 +313,27 @@ fn a_report_as_html_is_one_file_that_loads_nothing_and_obeys_no_name() {
         timed.contains(r#"<time datetime="2026-11-03">"#) && timed.contains("Spend by day"),
         "{timed}"
     );
+    // Every day has its place, also one without spend.
+    let days = |html: &str| {
+        let chart = html.split("class=\"chart\" ").nth(1).unwrap();
+        chart.split("preserveAspectRatio").next().unwrap().to_owned()
+    };
+    assert_eq!(days(&timed), "viewBox=\"0 0 240 1000\" ");
+    assert_eq!(days(&timed), days(&html));
+    let months = [
+        "report",
+        "--by",
+        "month",
+        "--from",
+        "2026-08-01",
+        "--format",
+        "html",
+        "--now",
+        NOW,
+    ];
+    let months = out(&home.run(&months));
+    assert!(months.contains("the highest is $3.02 in 2026-11"), "{months}");
+    assert_eq!(days(&months), "viewBox=\"0 0 40 1000\" ");
     let empty = out(&home.run(&["report", "--format", "html", "--now", NOW, "--where", "team=nobody"]));
     assert_nested(&empty);
     assert!(empty.contains("No spend."));
@@ -384,27 +405,6 @@ fn a_file_that_is_no_ledger_is_left_alone() {
     );
 }
 
-/// Every command with its whole name, and its long options.
-fn commands(command: &clap::Command, name: &str, out: &mut Vec<(String, Vec<String>)>) {
-    let options = command.get_arguments().filter(|arg| !arg.is_hide_set());
-    let options = options.filter_map(|arg| arg.get_long().map(str::to_owned)).collect();
-    out.push((name.to_owned(), options));
-    for inner in command.get_subcommands().filter(|c| c.get_name() != "help") {
-        commands(inner, &format!("{name}-{}", inner.get_name()), out);
-    }
-}
-
-#[test]
-fn man_pages_name_every_option_of_every_command() {
-    let home = Home::new();
-    assert!(out(&home.run(&["man"])).contains(".TH finops 1"));
-    assert_eq!(code(&home.run(&["man", "--out", "man"])), 0);
-    let mut all = Vec::new();
-    commands(&finops::cli::args::Cli::tree(), "finops", &mut all);
-    assert!(all.len() > 20, "{all:?}");
-    for (name, options) in all {
-        let page = std::fs::read_to_string(home.path().join(format!("man/{name}.1"))).expect(&name);
-        assert!(page.contains(&format!(".TH {name} 1")), "{name}");
 #[test]
 fn what_belongs_to_no_time_tells_none_and_a_format_that_is_not_there_is_refused() {
     let home = recorded();
@@ -479,6 +479,27 @@ fn no_output_takes_the_place_of_the_ledger_or_of_what_is_read() {
     assert_eq!(kept("r"), b"");
 }
 
+/// Every command with its whole name, and its long options.
+fn commands(command: &clap::Command, name: &str, out: &mut Vec<(String, Vec<String>)>) {
+    let options = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    let options = options.filter_map(|arg| arg.get_long().map(str::to_owned)).collect();
+    out.push((name.to_owned(), options));
+    for inner in command.get_subcommands().filter(|c| c.get_name() != "help") {
+        commands(inner, &format!("{name}-{}", inner.get_name()), out);
+    }
+}
+
+#[test]
+fn man_pages_name_every_option_of_every_command() {
+    let home = Home::new();
+    assert!(out(&home.run(&["man"])).contains(".TH finops 1"));
+    assert_eq!(code(&home.run(&["man", "--out", "man"])), 0);
+    let mut all = Vec::new();
+    commands(&finops::cli::args::Cli::tree(), "finops", &mut all);
+    assert!(all.len() > 20, "{all:?}");
+    for (name, options) in all {
+        let page = std::fs::read_to_string(home.path().join(format!("man/{name}.1"))).expect(&name);
+        assert!(page.contains(&format!(".TH {name} 1")), "{name}");
         let shown = page.replace("\\-", "-");
         assert!(shown.contains(".SH SYNOPSIS"), "{name}");
         for option in options {
