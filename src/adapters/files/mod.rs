@@ -358,7 +358,7 @@ impl UsageSource for FileSource {
         if search.is_empty() && known.keys().any(|key| key != TRACES) {
             // A disk that is not there looks so, and a folder that was cleared.
             sink.warn(
-                "no file is left of those that were read before, and no alert is resolved",
+                "no file is left of those that were read before, and no alert is resolved before its period ends",
                 1,
             );
             sink.progress(Progress {

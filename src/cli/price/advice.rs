@@ -1,7 +1,7 @@
 //! What to write so that calls without a price get one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 
@@ -21,6 +21,10 @@ pub(super) struct Advisor {
     wanted: BTreeMap<(Label, Label), Wanted>,
     /// The files of prices that are there, with what is in them.
     there: BTreeMap<String, String>,
+    /// Where they are.
+    folder: PathBuf,
+    /// The settings.
+    settings: PathBuf,
 }
 
 /// What to do about calls without a price.
@@ -39,7 +43,7 @@ pub(super) struct Advice {
 
 impl Advisor {
     /// `folder` is where files of prices are.
-    pub fn of(found: &[Missing], folder: &Path) -> Self {
+    pub fn of(found: &[Missing], folder: PathBuf, settings: PathBuf) -> Self {
         let mut wanted: BTreeMap<(Label, Label), Wanted> = BTreeMap::new();
         let mut there = BTreeMap::new();
         for m in found.iter().filter(|m| m.reason.is_some_and(is_written)) {
@@ -54,7 +58,12 @@ impl Advisor {
                 there.insert(name, text);
             }
         }
-        Advisor { wanted, there }
+        Advisor {
+            wanted,
+            there,
+            folder,
+            settings,
+        }
     }
 
     /// What to do about these.
@@ -88,7 +97,7 @@ impl Advisor {
             there: None,
         };
         if m.reason == Some(UnpricedReason::OpaqueName) {
-            advice.file = Some("finops.toml".to_owned());
+            advice.file = Some(self.settings.display().to_string());
             advice.snippet = Some(map(m));
         }
         if let Some(wanted) = self
@@ -97,18 +106,28 @@ impl Advisor {
             .filter(|_| m.reason.is_some_and(is_written))
         {
             let name = overlay_name(m.provider.as_str());
+            let head = || format!("providers = [{}]\n", quoted(m.provider.as_str()));
             match self.there.get(&name) {
-                None => advice.head = format!("providers = [{}]\n", quoted(m.provider.as_str())),
+                None => advice.head = head(),
+                Some(text) if !text.lines().any(|line| line.trim_start().starts_with("providers")) => {
+                    advice.there = Some("the file is there: put this at its top");
+                    advice.head = head();
+                }
                 Some(text) if text.contains(&format!("model = {}", quoted(m.model.as_str()))) => {
                     advice.there = Some("the file has an entry of this model: add to that one what it lacks of this");
                 }
                 Some(_) => advice.there = Some("the file is there: add this to it"),
             }
-            advice.file = Some(format!("policies/prices/{name}"));
+            advice.file = Some(self.folder.join(name).display().to_string());
             advice.snippet = Some(overlay(m, wanted));
         }
         advice
     }
+}
+
+/// Whether something that is written down helps, so that pricing anew gives a price.
+pub(super) fn is_curable(reason: UnpricedReason) -> bool {
+    is_written(reason) || matches!(reason, UnpricedReason::OpaqueName | UnpricedReason::ModelMissing)
 }
 
 /// Whether prices that are written down help.
