@@ -22,7 +22,7 @@ pub fn spare(ctx: &Context<'_>, path: &Path, given: &[String]) -> Result<(), Cli
             name.push(ending);
             same_file(&PathBuf::from(name), path)
         };
-        if BESIDE.iter().any(|ending| beside(&ending)) {
+        if BESIDE.iter().any(beside) {
             return refuse("the ledger, or a part of it");
         }
     }
