@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use clap::Subcommand;
 
-use super::{CliError, Context, Exit, price, text, wire};
+use super::{CliError, Context, Exit, Format, price, text, wire};
 use crate::adapters::policies::{not_read, schema};
-use crate::config::{Config, StoreUrl};
+use crate::config::{ChannelKind, Config, StoreUrl};
 use crate::domain::period::minutes_before_an_hour;
 use crate::ports::UsageSource;
 
@@ -43,6 +43,11 @@ impl ConfigArgs {
 
 /// Runs `finops config`.
 pub fn run(ctx: &mut Context<'_>, args: &ConfigArgs) -> Result<Exit, CliError> {
+    if !matches!(ctx.format, Format::Table) && args.needs_config() {
+        return Err(CliError::usage("`finops config` has no such format").hint(
+            "leave `--format` out: `check` writes text and says by its exit code what it found, `show` writes TOML",
+        ));
+    }
     match args.command {
         ConfigCommand::Check => check(ctx),
         ConfigCommand::Schema { policies } => {
@@ -66,6 +71,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ConfigArgs) -> Result<Exit, CliError> {
 fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
     let config = &ctx.config;
     let mut sound = true;
+    let lacking = wire::cloud::lacking();
     let mut lines = vec![match &config.file {
         Some(file) => format!("settings     {}", file.display()),
         None => "settings     none found: the defaults".to_owned(),
@@ -73,8 +79,10 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
     lines.push(match config.store_url()? {
         StoreUrl::Memory => "store        memory, gone when the command ends".to_owned(),
         StoreUrl::Dynamodb => format!(
-            "store        the DynamoDB tables {0}-ai-costs-{1} and {0}-cost-alerts-{1}",
-            config.namespace, config.environment
+            "store        the DynamoDB tables {0}-ai-costs-{1} and {0}-cost-alerts-{1}{2}",
+            config.namespace,
+            config.environment,
+            unusable(lacking.clone(), &mut sound)
         ),
         StoreUrl::Sqlite(path) => {
             let state = if path.exists() { "" } else { " (not there yet)" };
@@ -107,11 +115,11 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
         let key = source.key.as_deref().unwrap_or_default();
         // What is kept in the account is asked for when it is needed.
         let state = match key.strip_prefix("env:").map(std::env::var) {
-            Some(Ok(_)) => "",
-            None if key.starts_with("secret:") => "",
+            Some(Ok(_)) => String::new(),
+            None if key.starts_with("secret:") => unusable(lacking.clone(), &mut sound),
             Some(Err(_)) | None => {
                 sound = false;
-                " (NOT FOUND)"
+                " (NOT FOUND)".to_owned()
             }
         };
         lines.push(format!(
@@ -122,20 +130,25 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
     for source in config.sources.iter().filter(|s| s.is_in_bucket()) {
         let kind = source.kind.as_ref().map_or_else(|| "any format".to_owned(), word);
         lines.push(format!(
-            "source       {}: {kind}; {}",
+            "source       {}: {kind}; {}{}",
             source.name,
-            source.paths.join(", ")
+            source.paths.join(", "),
+            unusable(lacking.clone(), &mut sound)
         ));
     }
     for explorer in &config.cost_explorers {
-        lines.push(format!("source       {}: Cost Explorer", explorer.name));
+        let state = unusable(lacking.clone(), &mut sound);
+        lines.push(format!("source       {}: Cost Explorer{state}", explorer.name));
     }
     for athena in &config.athenas {
         let (name, database, table) = (&athena.name, &athena.database, &athena.table);
-        let cause = wire::cloud::query(athena).err();
-        sound &= cause.is_none();
-        let state = cause.map_or_else(String::new, |cause| format!(" (NOT USABLE: {cause})"));
+        let cause = lacking.clone().or_else(|| wire::cloud::query(athena).err());
+        let state = unusable(cause, &mut sound);
         lines.push(format!("source       {name}: Athena, `{database}.{table}`{state}"));
+    }
+    if wire::asks_aws(config) && lacking.is_some() {
+        let state = unusable(lacking.clone(), &mut sound);
+        lines.push(format!("aws          what it says of the account{state}"));
     }
     let (needed, cap) = (config.paid_requests_a_month(), config.aws.paid_requests_per_month);
     if needed > 0 {
@@ -153,9 +166,9 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
         lines.push("channel      standard output of `finops run`".to_owned());
     }
     for channel in &config.channels {
-        let cause = wire::unusable(ctx, channel);
-        sound &= cause.is_none();
-        let state = cause.map_or_else(String::new, |cause| format!(" (NOT USABLE: {cause})"));
+        let in_aws = channel.kind == ChannelKind::Sns || wire::is_kept(channel);
+        let cause = lacking.clone().filter(|_| in_aws);
+        let state = unusable(cause.or_else(|| wire::unusable(ctx, channel)), &mut sound);
         lines.push(format!("channel      {}: {}{state}", channel.name, word(&channel.kind)));
     }
     for book in &config.price_books {
@@ -176,6 +189,12 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
     // A book that cannot be used stops every run.
     price::load(ctx)?;
     Ok(Exit::Fine)
+}
+
+/// What is written behind what cannot be used, and why.
+fn unusable(cause: Option<String>, sound: &mut bool) -> String {
+    *sound &= cause.is_none();
+    cause.map_or_else(String::new, |cause| format!(" (NOT USABLE: {cause})"))
 }
 
 /// The budgets with where they tell; a channel that does not exist would be found out only when it matters.

@@ -41,7 +41,11 @@ pub fn run(ctx: &mut Context<'_>, args: &InitArgs) -> Result<Exit, CliError> {
     if ctx.verbosity > 0 {
         let _ = writeln!(
             ctx.err,
-            "next: read finops.toml, then `finops config check`, `finops policy test` and `finops run`"
+            "next: {}read finops.toml, then `finops config check`, `finops policy test` and `finops run`",
+            match args.dir == Path::new(".") {
+                true => String::new(),
+                false => format!("`cd {}`, ", args.dir.display()),
+            }
         );
     }
     Ok(Exit::Fine)

@@ -24,6 +24,7 @@ pub mod text;
 pub mod wire;
 
 mod start;
+mod whole;
 
 use std::io::Write;
 

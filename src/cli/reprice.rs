@@ -29,7 +29,7 @@ pub struct RepriceArgs {
     #[arg(long, value_name = "BOOK")]
     pub book: Option<String>,
     /// Only these calls: `team=search`, `model=claude-*`
-    #[arg(long = "where", value_name = "DIMENSION=GLOB", value_parser = Filter::parse)]
+    #[arg(long = "where", value_name = "DIMENSION=PATTERN", value_parser = Filter::parse)]
     pub filters: Vec<Filter>,
     /// Say what would change and store nothing
     #[arg(long)]
@@ -62,6 +62,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RepriceArgs) -> Result<Exit, CliError> 
         filters: args.filters.clone(),
         dry_run: args.dry_run,
         drop_prices: args.drop_prices,
+        given: wire::given(ctx),
     };
     let done = reprice(wire::ledger(ctx)?.as_mut(), &pricer, &query, ctx.now)?;
     match ctx.format {
@@ -159,6 +160,15 @@ fn summary(done: &Repriced, dry_run: bool) -> String {
         if dry_run { "would get" } else { "got" },
         done.cost.normalize()
     );
+    if done.named > 0 {
+        let _ = writeln!(
+            text,
+            "{} {} what {} lacked of the `defaults` of the source",
+            counted(done.named.unsigned_abs(), "call"),
+            if dry_run { "would get" } else { "got" },
+            if done.named == 1 { "it" } else { "they" },
+        );
+    }
     if done.by_others > 0 {
         let _ = writeln!(
             text,
@@ -216,7 +226,7 @@ fn document(done: &Repriced, dry_run: bool) -> Value {
         })
         .collect();
     json!({
-        "schema_version": 1, "dry_run": dry_run, "calls": done.calls, "changed": done.changed, "changed_by_others": done.by_others,
+        "schema_version": 1, "dry_run": dry_run, "calls": done.calls, "changed": done.changed, "named": done.named, "changed_by_others": done.by_others,
         "cost_change_usd": done.cost.normalize().to_string(), "changes": changes, "restatements": done.restatements.iter().map(restated).collect::<Vec<_>>(),
         "kept_prices": { "calls": done.kept_prices, "cost_usd": done.kept_prices_cost.normalize().to_string() },
         "left_out": { "calls": done.left_out, "cost_usd": done.left_out_cost.normalize().to_string() },

@@ -1,16 +1,19 @@
 //! `finops run`.
 
+use chrono::TimeDelta;
+
 use super::record::{REJECTS, document, exit, progress, say_where, summary, talk};
 use super::{CliError, Context, Exit, Format, alert, budget, price, report, text, wire};
 use crate::adapters::clock::SystemClock;
 use crate::domain::money::Money;
-use crate::domain::period::Calendar;
+use crate::domain::period::{Calendar, Period};
 use crate::domain::signal::Signals;
 use crate::domain::spend::Basis;
 use crate::engine::adopt;
 use crate::engine::cycle::{Cycle, Parts, cycle};
 use crate::engine::evaluate::text::figures;
 use crate::engine::report::{Report, ReportQuery, report as sum};
+use crate::engine::reprice;
 use crate::engine::watch::{WatchPolicy, second_witness};
 use crate::ports::{Ledger, Pricer, Retention};
 
@@ -88,6 +91,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
             "warning: {parts} of bills could not be read: what they cost is missing, and no alert on a bill is resolved until they can"
         )?;
     }
+    lacking(ctx, ledger.as_mut())?;
     let told = alert::told(ctx, &done.delivery)?;
     let month = this_month(ctx, ledger.as_mut())?;
     let mut code = exit(&done.collection, args.strict).max(told);
@@ -127,6 +131,27 @@ fn adopted(ctx: &mut Context<'_>, ledger: &mut dyn Ledger, pricer: &dyn Pricer) 
     Ok(lost)
 }
 
+/// Tells which calls of this month were recorded before the settings gave to their source what they do: budgets and reports count them
+/// without it.
+fn lacking(ctx: &mut Context<'_>, ledger: &mut dyn Ledger) -> Result<(), CliError> {
+    let zone = ctx.config.report.zone().map_err(CliError::usage)?;
+    let kept = ctx.now - TimeDelta::days(i64::from(ctx.config.store.detail_days));
+    let start = Calendar::Month.around(ctx.now, zone).start.max(kept);
+    for found in reprice::lacking(ledger, &wire::given(ctx), Period::new(start, ctx.now))? {
+        let dimensions: Vec<&str> = found.dimensions.iter().map(|dimension| dimension.name()).collect();
+        writeln!(
+            ctx.err,
+            "warning: {} of this month of source `{}` lack what its `defaults` give now ({}), and count without it. `finops reprice --from {}` \
+             gives it to them",
+            text::counted(found.calls.unsigned_abs(), "call"),
+            text::clean(found.source.as_str()),
+            dimensions.join(", "),
+            found.first.start().format("%Y-%m-%d"),
+        )?;
+    }
+    Ok(())
+}
+
 fn this_month(ctx: &Context<'_>, ledger: &mut dyn Ledger) -> Result<Report, CliError> {
     let zone = ctx.config.report.zone().map_err(CliError::usage)?;
     let month = Calendar::Month.around(ctx.now, zone);
@@ -135,6 +160,7 @@ fn this_month(ctx: &Context<'_>, ledger: &mut dyn Ledger) -> Result<Report, CliE
         // Seen from an earlier instant (`--now`), what came after it is not yet spent.
         period: month.until(ctx.now),
         previous: report::period::before(month, zone, ctx.now),
+        is_late: false,
         basis: Basis::Metered,
         filters: Vec::new(),
         top: None,

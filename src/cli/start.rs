@@ -9,7 +9,8 @@ use clap::error::ErrorKind;
 use comfy_table::Table;
 
 use super::args::{Cli, Command, Global};
-use super::{CliError, ColorWhen, Context, Exit, Format};
+use super::whole::Whole;
+use super::{CliError, ColorWhen, Context, Exit, Format, wire};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::traces::Tracer;
 use crate::config::Config;
@@ -98,10 +99,14 @@ fn start(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mu
         out: if output.is_some() { &mut file } else { out },
         err,
     };
+    if let Some(path) = &output {
+        wire::spare(&ctx, path, given(&cli.command))?;
+    }
     let exit = dispatch(&mut ctx, &cli.command)?;
     // A command that fails leaves an earlier file alone.
     if let Some(path) = output {
-        write_whole(&path, &file).map_err(|cause| {
+        let written = Whole::create(&path).and_then(|mut whole| whole.write_all(&file).and_then(|()| whole.finish()));
+        written.map_err(|cause| {
             CliError::incomplete(format!("cannot write `{}`: {cause}", path.display()))
                 .hint("check the folder and its permissions")
         })?;
@@ -109,38 +114,29 @@ fn start(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mu
     Ok(exit)
 }
 
-/// Writes a file whole or not at all: beside it first, so that a disk that is full leaves what is there as it is.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    // What a link leads to is written, and the link stays.
-    let there = path.symlink_metadata().is_ok();
-    let target = match path.canonicalize() {
-        Ok(target) => target,
-        Err(_) if there => return std::fs::write(path, bytes),
-        Err(_) => path.to_owned(),
-    };
-    let known = std::fs::metadata(&target).ok();
-    let Some(name) = target
-        .file_name()
-        .filter(|_| known.as_ref().is_none_or(std::fs::Metadata::is_file))
-    else {
-        // A device or a pipe has nothing beside it.
-        return std::fs::write(path, bytes);
-    };
-    let name = format!(".{}.{}.part", name.to_string_lossy(), std::process::id());
-    let beside = target.with_file_name(name);
-    let mut file = match std::fs::File::create_new(&beside) {
-        // Whoever may write the file alone writes it where it lies.
-        Err(cause) if there && cause.kind() == std::io::ErrorKind::PermissionDenied => {
-            return std::fs::write(path, bytes);
-        }
-        created => created?,
-    };
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| known.map_or(Ok(()), |known| file.set_permissions(known.permissions())))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| std::fs::rename(&beside, &target));
-    written.inspect_err(|_| drop(std::fs::remove_file(&beside)))
+/// The files that a command reads instead of those of the settings.
+fn given(command: &Command) -> &[String] {
+    match command {
+        Command::Record(args) => &args.paths,
+        Command::Report(args) => &args.files,
+        Command::Run(_)
+        | Command::Serve(_)
+        | Command::Budget(_)
+        | Command::Alert(_)
+        | Command::Aws(_)
+        | Command::Anomaly(_)
+        | Command::Bill(_)
+        | Command::Policy(_)
+        | Command::Price(_)
+        | Command::Explain(_)
+        | Command::Reconcile(_)
+        | Command::Export(_)
+        | Command::Reprice(_)
+        | Command::Init(_)
+        | Command::Config(_)
+        | Command::Completions(_)
+        | Command::Man(_) => &[],
+    }
 }
 
 fn dispatch(ctx: &mut Context<'_>, command: &Command) -> Result<Exit, CliError> {

@@ -3,6 +3,7 @@
 pub mod cloud;
 mod reading;
 mod sources;
+mod spare;
 
 use std::path::PathBuf;
 
@@ -30,7 +31,8 @@ use crate::engine::watch::{CoveragePolicy, RunPolicy, UnpricedPolicy, WatchPolic
 use crate::ports::{AlertsAndOutbox, Ledger, Notifier, Pricer};
 
 pub use self::reading::{alerts_to_read, filled_to_read, ledger_to_read, ledger_to_read_for};
-pub use self::sources::{configured, finder, format, look, looked_in, sources};
+pub use self::sources::{configured, finder, format, given, look, looked_in, sources};
+pub use self::spare::spare;
 
 /// The ledger that the settings name, as its account sees it.
 pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
@@ -108,12 +110,16 @@ pub fn alerts(ctx: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
 
 /// What providers say about the account, asked if it is time to.
 pub fn signals(ctx: &Context<'_>, ledger: &mut dyn Ledger, pricer: &dyn Pricer) -> Result<Vec<Signals>, CliError> {
-    let aws = &ctx.config.aws;
-    if aws.anomalies || aws.budgets || aws.forecast {
-        cloud::signals(ctx, ledger, pricer)
-    } else {
-        Ok(Vec::new())
+    match asks_aws(&ctx.config) {
+        true => cloud::signals(ctx, ledger, pricer),
+        false => Ok(Vec::new()),
     }
+}
+
+/// Whether the settings ask for anything that AWS says of the account.
+#[must_use]
+pub fn asks_aws(config: &Config) -> bool {
+    config.aws.anomalies || config.aws.budgets || config.aws.forecast
 }
 
 /// Keeps the heartbeat of a run where the store has a place for it.
@@ -161,11 +167,17 @@ pub fn budgets(ctx: &Context<'_>) -> Result<Vec<Budget>, CliError> {
 /// Why a channel cannot be used as it is; nothing where that is asked of an account when it is needed.
 #[must_use]
 pub fn unusable(ctx: &Context<'_>, channel: &ChannelConfig) -> Option<String> {
-    let kept = |spec: &Option<String>| spec.as_deref().is_some_and(|spec| spec.starts_with("secret:"));
-    if channel.kind == ChannelKind::Sns || kept(&channel.url) || kept(&channel.secret) {
+    if channel.kind == ChannelKind::Sns || is_kept(channel) {
         return None;
     }
     build(ctx, channel).err()
+}
+
+/// Whether the address or the key of a channel is kept in the account.
+#[must_use]
+pub fn is_kept(channel: &ChannelConfig) -> bool {
+    let kept = |spec: &Option<String>| spec.as_deref().is_some_and(|spec| spec.starts_with("secret:"));
+    kept(&channel.url) || kept(&channel.secret)
 }
 
 /// Refuses to run without the folder of budgets while alerts of theirs are open: that it is not there does not end them.

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{ChannelConfig, ChannelKind, Config, ConfigError, SourceConfig, SourceKind, StoreUrl};
 
+/// Calendars end: nothing is counted back from now beyond a hundred years.
+const MAX_DETAIL_DAYS: u32 = 36_500;
+
 /// Everything that is wrong with the settings, in the order of the file's sections.
 #[must_use]
 pub fn check(config: &Config) -> Vec<ConfigError> {
@@ -17,6 +20,12 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
         problems.push(ConfigError::new(
             "`store.detail_days` is 0",
             "calls must stay known for at least a day to be counted once; the default is 90",
+        ));
+    }
+    if config.store.detail_days > MAX_DETAIL_DAYS {
+        problems.push(ConfigError::new(
+            format!("`store.detail_days` is above {MAX_DETAIL_DAYS}"),
+            "that is a hundred years: nothing that is kept so long ever goes",
         ));
     }
     for source in &config.cost_explorers {
@@ -165,6 +174,16 @@ fn source(problems: &mut Vec<ConfigError>, source: &SourceConfig) {
             "`key = \"env:NAME\"` asks the provider; `paths` are saved answers",
         );
     }
+    if source
+        .url
+        .as_ref()
+        .is_some_and(|url| !url.starts_with("https://") && !is_loopback(url))
+    {
+        wrong(
+            "has a `url` that is not https",
+            "the key would travel in the open: give an https address, or one of this machine",
+        );
+    }
     let usual = matches!(source.kind, Some(SourceKind::ClaudeCode | SourceKind::Codex));
     if source.kind.is_some() && !live && !usual && source.paths.is_empty() {
         wrong(
@@ -264,10 +283,11 @@ fn is_loopback(url: &str) -> bool {
         return false;
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
-    let host = authority
-        .strip_prefix("[::1]")
-        .map_or_else(|| authority.split(':').next().unwrap_or(""), |_| "[::1]");
-    ["127.0.0.1", "localhost", "[::1]"].contains(&host)
+    let host = match authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        Some((host, _)) => host,
+        None => authority.split(':').next().unwrap_or(""),
+    };
+    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
@@ -280,6 +300,7 @@ mod tests {
             r#"
             [store]
             url = "mysql:x"
+            detail_days = 999999999
             [[source]]
             name = "a"
             [[source]]
@@ -288,6 +309,11 @@ mod tests {
             [[source]]
             name = "b"
             kind = "litellm"
+            [[source]]
+            name = "live"
+            kind = "openai-admin"
+            key = "env:KEY"
+            url = "http://gw.example.com"
             [[notify]]
             name = "f"
             kind = "file"
@@ -312,8 +338,10 @@ mod tests {
         let found: Vec<String> = check(&config).iter().map(ToString::to_string).collect();
         insta::assert_snapshot!(found.join("\n"), @r#"
         `mysql:x` is not a store address
+        `store.detail_days` is above 36500
         two `[[source]]` have the name `a`
         source `b` has no `paths`
+        source `live` has a `url` that is not https
         source `a` has neither `kind` nor `paths`
         channel `f` of kind `file` has no `path`
         the `url` of channel `s` is not of the form `env:NAME`
@@ -328,6 +356,7 @@ mod tests {
     #[test]
     fn only_this_machine_is_loopback() {
         assert!(is_loopback("http://localhost:80/x") && is_loopback("http://[::1]:9/"));
+        assert!(is_loopback("http://127.0.0.2:80") && is_loopback("http://LOCALHOST"));
         assert!(!is_loopback("http://localhost.example.com/") && !is_loopback("http://127.0.0.1@example.com/"));
     }
 }

@@ -8,8 +8,6 @@ use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
 use super::dimension::{Dimension, Dimensions};
-use super::glob::glob_matches;
-use super::label::Label;
 use super::money::Money;
 use super::notification::Severity;
 use super::period::{Calendar, Period};
@@ -25,16 +23,7 @@ impl Scope {
     pub fn matches(&self, dimensions: &Dimensions) -> bool {
         self.0
             .iter()
-            .all(|(d, patterns)| patterns.iter().any(|p| Scope::asks(*d, p, dimensions.get(*d))))
-    }
-
-    /// Whether a pattern asks for a value. Bills and calls write the same provider in small and in capital letters.
-    #[must_use]
-    pub fn asks(dimension: Dimension, pattern: &str, value: Label) -> bool {
-        if dimension == Dimension::Provider {
-            return glob_matches(&pattern.to_lowercase(), &value.as_str().to_lowercase());
-        }
-        glob_matches(pattern, value.as_str())
+            .all(|(d, patterns)| patterns.iter().any(|p| d.is_like(p, dimensions.get(*d))))
     }
 
     /// The scope in words: `team=search`, or `everything`.

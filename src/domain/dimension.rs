@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::glob::{glob_matches, glob_matches_any_case};
 use super::label::Label;
 
 /// One axis that every charge carries a value for. The order is the order of storage: new ones go to the end.
@@ -73,6 +74,25 @@ impl Dimension {
             Dimension::Source => "source",
             Dimension::Tier => "tier",
             Dimension::Category => "category",
+        }
+    }
+
+    /// Whether a value is one that a pattern with `*` and `?` asks for. Providers and charge categories are meant in any case: a bill
+    /// says `AWS`, the ledger `aws`.
+    #[must_use]
+    pub fn is_like(self, pattern: &str, value: Label) -> bool {
+        match self {
+            Dimension::Provider | Dimension::Category => glob_matches_any_case(pattern, value.as_str()),
+            Dimension::Model
+            | Dimension::Service
+            | Dimension::Account
+            | Dimension::Team
+            | Dimension::Agent
+            | Dimension::Workflow
+            | Dimension::User
+            | Dimension::Project
+            | Dimension::Source
+            | Dimension::Tier => glob_matches(pattern, value.as_str()),
         }
     }
 }

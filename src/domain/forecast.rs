@@ -21,7 +21,8 @@ pub struct Forecast {
     pub high: Decimal,
     /// Complete days that it rests on.
     pub days: usize,
-    /// The day to come on which the bound will be reached, within the period; nothing where it has been.
+    /// The day on which the bound will be reached, within the period, also one that has passed where what has not come in yet reaches it;
+    /// nothing where it has been.
     pub runs_out: Option<NaiveDate>,
     /// Days that cost so much more than usual that they are not expected again, oldest first.
     pub unusual: Vec<NaiveDate>,

@@ -1,7 +1,7 @@
 //! Which calls something is about.
 
 use super::dimension::{Dimension, Dimensions};
-use super::glob::glob_matches;
+use super::glob::glob_matches_any_case;
 use super::price::provider_key;
 
 /// Which calls are meant. An empty part means any.
@@ -23,22 +23,15 @@ impl Which {
     /// Whether charges with these dimensions are meant.
     #[must_use]
     pub fn matches(&self, dimensions: &Dimensions) -> bool {
-        let like =
-            |pattern: &str, dimension| pattern.is_empty() || glob_matches(pattern, dimensions.get(dimension).as_str());
+        let like = |pattern: &str, dimension: Dimension| {
+            pattern.is_empty() || dimension.is_like(pattern, dimensions.get(dimension))
+        };
         // A price is found for a model and a tier whatever their case, so that what is agreed about them holds whatever their case.
         let named = |pattern: &str, dimension| {
-            pattern.is_empty()
-                || glob_matches(
-                    &pattern.to_lowercase(),
-                    &dimensions.get(dimension).as_str().to_lowercase(),
-                )
+            pattern.is_empty() || glob_matches_any_case(pattern, dimensions.get(dimension).as_str())
         };
-        let of_provider = || {
-            let provider = provider_key(dimensions.get(Dimension::Provider).as_str());
-            provider_key(&self.provider) == provider
-                || (self.provider.contains(['*', '?']) && glob_matches(&self.provider.to_lowercase(), &provider))
-        };
-        (self.provider.is_empty() || of_provider())
+        let same = || provider_key(&self.provider) == provider_key(dimensions.get(Dimension::Provider).as_str());
+        (like(&self.provider, Dimension::Provider) || same())
             && named(&self.model, Dimension::Model)
             && like(&self.account, Dimension::Account)
             && like(&self.source, Dimension::Source)
@@ -66,5 +59,24 @@ mod tests {
         assert!(which("*CLAUDE-sonnet-4-?", "", "").matches(&call));
         assert!(!which("*claude*", "flex", "").matches(&call));
         assert!(!which("", "", "prod").matches(&call));
+    }
+
+    #[test]
+    fn a_provider_is_meant_in_any_spelling_or_by_a_pattern() {
+        for (asked, is, meant) in [
+            ("", "anthropic", true),
+            ("*", "anthropic", true),
+            ("anth*", "Anthropic", true),
+            ("AWS", "bedrock", true),
+            ("anth", "anthropic", false),
+            ("open*", "anthropic", false),
+        ] {
+            let which = Which {
+                provider: asked.to_owned(),
+                ..Which::default()
+            };
+            let call = Dimensions::default().with(Dimension::Provider, is);
+            assert_eq!(which.matches(&call), meant, "{asked} {is}");
+        }
     }
 }

@@ -3,11 +3,16 @@
 //! Safe to repeat and beside other runs: each step is one transaction of the ledger, which prices the calls as they are
 //! stored at that moment; what has its price already is left alone.
 
+mod given;
+
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+
+use given::Named;
+pub use given::{Given, Lacking, lacking};
 
 use super::report::{Filter, selects};
 use crate::domain::charge::{Charge, Outcome};
@@ -34,6 +39,8 @@ pub struct RepriceQuery {
     pub dry_run: bool,
     /// Take the price away from calls that the books have none for any more.
     pub drop_prices: bool,
+    /// What the settings give to calls that do not say, maybe since these were recorded.
+    pub given: Given,
 }
 
 /// What changes for the calls of one model that were priced by one entry and are priced by another.
@@ -57,6 +64,8 @@ pub struct Repriced {
     pub calls: i64,
     /// Calls whose charge is another one.
     pub changed: i64,
+    /// Calls that lacked what the settings give to those of their source.
+    pub named: i64,
     /// Calls that were to get another charge, and got it by another run meanwhile.
     pub by_others: i64,
     /// Change of the total cost, USD.
@@ -87,22 +96,22 @@ pub fn reprice(
     let mut kept = Kept::default();
     let mut first = true;
     let mut written = (0, Decimal::ZERO);
+    let mut tried = 0;
     loop {
-        let mut ids: Vec<EventId> = Vec::new();
+        let (mut ids, mut named): (Vec<EventId>, Named) = (Vec::new(), Named::default());
         let mut failed: Option<MoneyError> = None;
         let mut looked = 0;
         ledger.events(query.period, &mut |event, charge| {
-            if !selects(&query.filters, &event.dimensions) {
+            let filled = query.given.to(event);
+            let call = filled.as_ref().unwrap_or(event);
+            if first && selects(&query.filters, &if query.dry_run { event } else { call }.dimensions) {
+                failed = failed.take().or_else(|| kept.add(event, charge).err());
+            }
+            if !selects(&query.filters, &call.dimensions) {
                 return ControlFlow::Continue(());
             }
             looked += 1;
-            if first {
-                failed = failed.take().or_else(|| kept.add(event, charge).err());
-            }
-            let new = pricer.price(event);
-            if new == *charge {
-                return ControlFlow::Continue(());
-            }
+            let new = pricer.price(call);
             if charge.is_priced() && !new.is_priced() && !query.drop_prices {
                 if first {
                     out.kept_prices += 1;
@@ -113,14 +122,23 @@ pub fn reprice(
                 }
                 return ControlFlow::Continue(());
             }
-            if first && let Err(error) = note(&mut out, event, charge, &new) {
-                failed = Some(error);
+            let changes = new != *charge;
+            if first {
+                out.named += i64::from(filled.is_some());
+                if changes && let Err(error) = note(&mut out, call, charge, &new) {
+                    failed = Some(error);
+                }
             }
-            if !query.dry_run && ids.len() < STEP {
-                ids.push(event.id);
+            let room = match &filled {
+                Some(_) => !named.is_full(),
+                None => ids.len() < STEP,
+            };
+            if !query.dry_run && room {
+                filled.iter().for_each(|filled| named.add(filled, charge));
+                ids.extend(changes.then_some(event.id));
             }
             // The first visit sees everything, for the counts; later ones only what is left.
-            if first || ids.len() < STEP {
+            if first || (ids.len() < STEP && !named.is_full()) {
                 ControlFlow::Continue(())
             } else {
                 ControlFlow::Break(())
@@ -133,16 +151,18 @@ pub fn reprice(
             out.calls = looked;
         }
         first = false;
-        if ids.is_empty() {
+        if ids.is_empty() && named.len() == 0 {
             break;
         }
+        named.record(ledger, pricer, now)?;
+        tried += i64::try_from(named.len()).unwrap_or(i64::MAX);
         let done = ledger.recharge(&ids, pricer, now)?;
         written = (
             written.0 + i64::try_from(done.changed).unwrap_or(i64::MAX),
             add_exact(written.1, done.cost)?,
         );
         out.restatements.extend(done.restatements);
-        if done.changed == 0 {
+        if done.changed == 0 && tried >= out.named {
             // Someone else was faster.
             break;
         }

@@ -313,6 +313,27 @@ fn a_report_as_html_is_one_file_that_loads_nothing_and_obeys_no_name() {
         timed.contains(r#"<time datetime="2026-11-03">"#) && timed.contains("Spend by day"),
         "{timed}"
     );
+    // Every day has its place, also one without spend.
+    let days = |html: &str| {
+        let chart = html.split("class=\"chart\" ").nth(1).unwrap();
+        chart.split("preserveAspectRatio").next().unwrap().to_owned()
+    };
+    assert_eq!(days(&timed), "viewBox=\"0 0 240 1000\" ");
+    assert_eq!(days(&timed), days(&html));
+    let months = [
+        "report",
+        "--by",
+        "month",
+        "--from",
+        "2026-08-01",
+        "--format",
+        "html",
+        "--now",
+        NOW,
+    ];
+    let months = out(&home.run(&months));
+    assert!(months.contains("the highest is $3.02 in 2026-11"), "{months}");
+    assert_eq!(days(&months), "viewBox=\"0 0 40 1000\" ");
     let empty = out(&home.run(&["report", "--format", "html", "--now", NOW, "--where", "team=nobody"]));
     assert_nested(&empty);
     assert!(empty.contains("No spend."));
@@ -382,6 +403,80 @@ fn a_file_that_is_no_ledger_is_left_alone() {
             .unwrap()
             .starts_with("these")
     );
+}
+
+#[test]
+fn what_belongs_to_no_time_tells_none_and_a_format_that_is_not_there_is_refused() {
+    let home = recorded();
+    home.run(&["run", "--quiet", "--now", NOW]);
+    let list = json(&home.run(&["alert", "list", "--format", "json"]));
+    let alert = &list["alerts"][0];
+    assert_eq!(alert["kind"], "unpriced", "{list}");
+    assert_eq!(alert["period"], serde_json::json!({ "start": null, "end": null }));
+    let id = alert["id"].as_str().unwrap();
+    let shown = out(&home.run(&["alert", "show", id]));
+    assert!(
+        shown.contains("claude-nobody-9") && !shown.contains("period"),
+        "{shown}"
+    );
+    assert_eq!(
+        out(&home.run(&["alert", "show", id, "--format", "jsonl"]))
+            .lines()
+            .count(),
+        1
+    );
+    for args in [
+        ["alert", "show", id].as_slice(),
+        &["config", "check"],
+        &["config", "show"],
+    ] {
+        let output = home.run(&[args, &["--format", "csv"]].concat());
+        assert_eq!((code(&output), out(&output)), (2, String::new()), "{args:?}");
+        assert!(err(&output).contains("has no such format"), "{}", err(&output));
+    }
+}
+
+#[test]
+fn no_output_takes_the_place_of_the_ledger_or_of_what_is_read() {
+    let home = Home::new();
+    home.write("logs/usage.jsonl", USAGE);
+    home.write(
+        "finops.toml",
+        "[store]\nurl = \"sqlite:l.db\"\n[[source]]\nname = \"a\"\nkind = \"plain\"\npaths = [\"logs\"]\n",
+    );
+    let kept = |name: &str| std::fs::read(home.path().join(name)).unwrap();
+    let refused = |args: &[&str], what: &str| {
+        let output = home.run(&[args, &["--now", NOW]].concat());
+        assert_eq!(code(&output), 2, "{args:?}: {}", err(&output));
+        assert!(err(&output).contains(what), "{args:?}: {}", err(&output));
+    };
+    // One that is to be made is spared, too.
+    refused(&["record", "--rejects", "l.db"], "the ledger");
+    refused(&["record", "--output", "l.db", "--format", "json"], "the ledger");
+    assert!(!home.path().join("l.db").exists());
+    assert_eq!(code(&home.run(&["record", "--now", NOW])), 0);
+    let (ledger, usage) = (kept("l.db"), kept("logs/usage.jsonl"));
+    std::fs::hard_link(home.path().join("logs/usage.jsonl"), home.path().join("linked.json")).unwrap();
+    refused(&["record", "--rejects", "logs/../l.db"], "the ledger");
+    refused(&["report", "--output", "l.db", "--format", "json"], "the ledger");
+    for to in ["logs/usage.jsonl", "linked.json"] {
+        for args in [
+            ["record", "--rejects", to].as_slice(),
+            &["record", "logs/*.jsonl", "--rejects", to],
+            &["record", "logs", "--output", to],
+            &["report", "--output", to],
+            &["report", "--files", "logs", "--output", to],
+        ] {
+            refused(args, "one of the files that are read");
+        }
+    }
+    assert!(kept("l.db") == ledger && kept("logs/usage.jsonl") == usage);
+    // Beside them there is room, also for what is there already.
+    for _ in 0..2 {
+        let fine = home.run(&["record", "logs", "--rejects", "r", "--output", "o.json", "--now", NOW]);
+        assert_eq!(code(&fine), 0, "{}", err(&fine));
+    }
+    assert_eq!(kept("r"), b"");
 }
 
 /// Every command with its whole name, and its long options.

@@ -826,3 +826,40 @@ fn a_scope_that_only_the_bill_names_says_that_nothing_fills_it() {
     ];
     assert_eq!(home.json(&report)["total"]["cost_usd"], "150");
 }
+
+#[test]
+fn what_is_billed_is_compared_with_as_many_days_of_the_month_before() {
+    let home = Home::new("[[budget]]\nname = \"b\"\namount = \"15 USD\"\nperiod = \"month\"\nbasis = \"billed\"\n");
+    let row = |month: u32, day: u32| {
+        let next = month + 1;
+        format!("10,10,USD,1,2026-{month}-01,2026-{next}-01,2026-{month}-{day:02}T00:00:00Z,Usage,OpenAI,API\n")
+    };
+    let header = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargeCategory,ProviderName,ServiceName\n";
+    let october: String = (1..=31).map(|day| row(10, day)).collect();
+    home.write("bill.csv", &format!("{header}{october}{}{}", row(11, 1), row(11, 2)));
+    let now = "2026-11-05T12:00:00Z";
+    home.outcome(now);
+    let report = |now: &str, more: &[&str]| {
+        let args = [
+            "--now",
+            now,
+            "report",
+            "--basis",
+            "billed",
+            "--from",
+            "2026-11-01",
+            "--to",
+            "2026-12-01",
+        ];
+        home.json(&[&args[..], more].concat())
+    };
+    let early = report(now, &[]);
+    assert_eq!(
+        (&early["total"]["cost_usd"], &early["total"]["previous_cost_usd"]),
+        (&"20".into(), &"20".into())
+    );
+    assert_eq!(early["previous_period"]["end"], "2026-10-03T00:00:00Z");
+    assert_eq!(home.budget(now)["contributors"][0]["before"], "20");
+    // When it is over nothing is left out of the one before.
+    assert_eq!(report("2026-12-05T12:00:00Z", &[])["total"]["previous_cost_usd"], "310");
+}

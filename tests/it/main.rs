@@ -27,6 +27,7 @@ mod cycle;
 mod files;
 mod focus_export;
 mod free_searches;
+mod given;
 mod ingest;
 mod kill;
 mod late;

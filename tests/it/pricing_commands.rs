@@ -189,6 +189,21 @@ fn what_is_said_to_be_written_for_calls_without_a_price_works_as_it_stands() {
 }
 
 #[test]
+fn what_is_to_be_written_is_where_the_settings_in_force_read_it() {
+    let home = Home::new("", USAGE);
+    home.write(
+        "etc/finops.toml",
+        "policies = \"pol\"\n[store]\nurl = \"sqlite:l.db\"\n",
+    );
+    home.write("etc/pol/prices/own-acme.toml", "# mine\n");
+    let run = |args: &[&str]| home.run(&[&["--config", "etc/finops.toml", "--now", NOW], args].concat());
+    assert!(run(&["record", "usage.jsonl"]).status.success());
+    let told = text(&run(&["price", "missing"]));
+    let written = "put this at its top\n# in etc/pol/prices/own-acme.toml:\nproviders = [\"acme\"]\n[[entry]]";
+    assert!(told.contains(written), "{told}");
+}
+
+#[test]
 fn a_broken_book_is_an_error_of_the_settings_wherever_it_is_met() {
     // A report asks the books about searches, of which some may be free.
     let search = r#"{"id":"s","ts":"2026-11-03T10:00:00Z","provider":"anthropic","model":"claude-sonnet-4-6","input_tokens":5,"web_searches":2}"#;

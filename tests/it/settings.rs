@@ -146,6 +146,35 @@ fn a_check_tells_what_cannot_be_used_and_obeys_no_name() {
 }
 
 #[test]
+#[cfg(not(feature = "aws"))]
+fn a_check_tells_what_this_program_lacks_for_the_settings() {
+    for settings in [
+        "[[source]]\nname = \"s\"\nkind = \"bedrock\"\npaths = [\"s3://b/AWSLogs/1/\"]\n",
+        "[[source]]\nname = \"o\"\nkind = \"openai-admin\"\nkey = \"secret:key\"\n",
+        "[[notify]]\nname = \"t\"\nkind = \"sns\"\ntopic = \"arn:aws:sns:us-east-1:123456789012:x\"\n",
+        "[[notify]]\nname = \"c\"\nkind = \"slack\"\nurl = \"secret:chat\"\n",
+        "[[cost_explorer]]\nname = \"ce\"\n",
+        "[aws]\nanomalies = true\n",
+    ] {
+        let folder = home(settings, "amount = \"1 USD\"");
+        let check = finops(folder.path(), &["config", "check"]);
+        assert_eq!(
+            check.status.code(),
+            Some(1),
+            "{settings}: {}{}",
+            out(&check),
+            err(&check)
+        );
+        assert_eq!(
+            out(&check).matches("built without AWS").count(),
+            1,
+            "{settings}: {}",
+            out(&check)
+        );
+    }
+}
+
+#[test]
 fn a_budget_tells_what_it_cannot_count() {
     let folder = home("", "amount = \"100 EUR\"");
     let other = "[[budget]]\nname = \"bill\"\nperiod = \"month\"\namount = \"100 USD\"\nbasis = \"billed\"\n";
@@ -560,4 +589,65 @@ fn days_that_begin_within_an_hour_are_told_and_a_period_that_would_lose_some_is_
         custom("2026-11-09T18:00:00Z", "2026-11-30T23:59:59Z").status.code(),
         Some(0)
     );
+}
+
+/// What the command that an alert names shows, run as it stands.
+fn shown_by_the_alert(folder: &Path) -> String {
+    let told = std::fs::read_to_string(folder.join("told.log")).unwrap();
+    let told: serde_json::Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    let lines = told["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|line| line.as_str());
+    let command = lines
+        .filter_map(|line| line.strip_prefix("to see what it was spent on: `")?.strip_suffix('`'))
+        .next()
+        .unwrap();
+    let command = command.replacen("finops", env!("CARGO_BIN_EXE_finops"), 1);
+    let shell = std::process::Command::new("/bin/sh")
+        .args(["-c", &command])
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder)
+        .output()
+        .unwrap();
+    out(&shell) + &err(&shell)
+}
+
+#[test]
+fn what_a_scope_counts_the_command_of_its_alert_shows_whatever_names_look_like() {
+    let plain = |key: &str, value: &str| {
+        let mut call = serde_json::json!({"id": "1", "ts": "2026-11-10T10:00:00Z", "provider": "openai", "model": "gpt-4o", "output_tokens": 3_000_000});
+        call[key] = value.into();
+        call.to_string()
+    };
+    let bill = "BilledCost,EffectiveCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargeCategory,ChargePeriodStart,ProviderName,ServiceName\n\
+         20,20,1,USD,2026-11-01,2026-12-01,Usage,2026-11-02T00:00:00Z,AWS,Amazon Bedrock\n\
+         10,10,1,USD,2026-11-01,2026-12-01,usage,2026-11-03T00:00:00Z,AWS,Amazon EC2\n\
+         5,5,1,USD,2026-11-01,2026-12-01,Tax,2026-11-03T00:00:00Z,AWS,Tax\n";
+    for (scope, record) in [
+        ("scope = { team = \"[infra] {x,y}\" }", plain("team", "[infra] {x,y}")),
+        ("scope = { team = \" lead\" }", plain("team", " lead")),
+        (
+            r"scope = { project = 'C:\Users\ada\app' }",
+            plain("project", r"C:\Users\ada\app"),
+        ),
+        ("scope = { provider = \"OpenAI\" }", plain("team", "x")),
+        ("categories = [\"usage\"]", plain("team", "x")),
+        ("basis = \"billed\"\nscope = { provider = \"AWS\" }", bill.to_owned()),
+        (
+            "basis = \"billed\"\nscope = { category = \"USAGE\", provider = \"A*\" }\ncategories = [\"Usage\", \"Tax\"]",
+            bill.to_owned(),
+        ),
+    ] {
+        let settings = "[[source]]\nname = \"bill\"\nkind = \"focus\"\npaths = [\"*.csv\"]\n";
+        let folder = home(settings, &format!("amount = \"1 USD\"\n{scope}"));
+        let name = if record.starts_with('{') { "a.jsonl" } else { "a.csv" };
+        write(folder.path(), name, &record);
+        let run = finops(folder.path(), &["run"]);
+        assert!(out(&run).contains("3000 %"), "{scope}: {}{}", out(&run), err(&run));
+        let shown = shown_by_the_alert(folder.path());
+        assert!(shown.contains("$30.00"), "{scope}: {shown}");
+    }
 }

@@ -316,6 +316,10 @@ fn usage_that_has_not_come_in_yet_is_expected_and_not_nothing() {
         "{notes}"
     );
     assert!(late.forecast("2026-11-30T18:00:00Z") < 100.0, "it has ended");
+    // Of 72 dollars that are known and 12 for each day to come in the eightieth was spent on the 7th.
+    late.budgets(&month("80"));
+    let found = late.budget("2026-11-08T18:00:00Z");
+    assert_eq!(found["forecast"]["runs_out"], "2026-11-07", "{found}");
 
     // A small one keeps nobody from seeing that a big one has fallen.
     let mut small = Home::new(&["a", "b"], &month("2000"));

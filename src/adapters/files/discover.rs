@@ -10,6 +10,8 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::ports::SourceError;
 
+use super::one_file::same_file;
+
 /// What makes a path a pattern.
 const GLOB: [char; 4] = ['*', '?', '[', '{'];
 
@@ -42,6 +44,11 @@ impl Search {
     /// Whether there is nothing to read.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty() && !self.stdin
+    }
+
+    /// Whether a file is one of them, by whatever name.
+    pub fn holds(&self, path: &Path) -> bool {
+        self.found.iter().any(|found| same_file(&found.path, path))
     }
 
     /// Whether all of the paths could be looked into.
@@ -152,13 +159,13 @@ pub(super) fn discover(paths: &[String], base: &Path, env: fn(&str) -> Option<St
 }
 
 #[cfg(unix)]
-fn inode(metadata: &Metadata) -> Option<(u64, u64)> {
+pub(super) fn inode(metadata: &Metadata) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
     Some((metadata.dev(), metadata.ino()))
 }
 
 #[cfg(not(unix))]
-fn inode(_: &Metadata) -> Option<(u64, u64)> {
+pub(super) fn inode(_: &Metadata) -> Option<(u64, u64)> {
     None
 }
 

@@ -39,6 +39,7 @@ mod noted;
 mod object;
 mod objects;
 mod one;
+mod one_file;
 mod otel;
 mod packed;
 mod page;
@@ -72,7 +73,7 @@ mod value;
 mod wanted;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -94,6 +95,7 @@ pub use columns::Columns;
 pub use cur_rows::CurRows;
 pub use find::FileFinder;
 pub use objects::{Listed, Object, ObjectSource, ObjectStore};
+pub use one_file::same_file;
 pub use plain::KNOWN_KEYS as PLAIN_KEYS;
 pub use posted::{Inbox, Post, PostKind, Posted};
 pub use probe::{Parser, Probed, probe};
@@ -331,6 +333,12 @@ impl FileSource {
         search.failure().map(|()| found)
     }
 
+    /// Whether a file is one of those that are read, by whatever name.
+    #[must_use]
+    pub fn reads(&self, path: &Path) -> bool {
+        self.search().is_ok_and(|search| search.holds(path))
+    }
+
     fn search(&self) -> Result<Search, SourceError> {
         let mut search = discover::discover(&self.options.paths, &self.options.base, self.options.env)?;
         self.usual.tell(&mut search);
@@ -351,7 +359,7 @@ impl UsageSource for FileSource {
         if search.is_empty() && known.keys().any(|key| key != TRACES) {
             // A disk that is not there looks so, and a folder that was cleared.
             sink.warn(
-                "no file is left of those that were read before, and no alert is resolved",
+                "no file is left of those that were read before, and no alert is resolved before its period ends",
                 1,
             );
             sink.progress(Progress {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use walkdir::WalkDir;
 
+use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::ports::SourceError;
 
@@ -74,6 +75,13 @@ impl FileSource {
             inside: &["sessions", "archived_sessions"],
         };
         Self::of_tool(name, tool, base, latest, env)
+    }
+
+    /// The same with values for dimensions that a record leaves empty.
+    #[must_use]
+    pub fn with_defaults(mut self, defaults: Vec<(Dimension, Label)>) -> Self {
+        self.options.defaults = defaults;
+        self
     }
 
     fn of_tool(name: Label, tool: Tool, base: PathBuf, latest: DateTime<Utc>, env: fn(&str) -> Option<String>) -> Self {

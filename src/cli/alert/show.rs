@@ -1,11 +1,14 @@
 //! Alerts as people and programs read them.
 
-use serde_json::json;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 
 use crate::cli::text::{Align, Column, clean, csv_cell, table, unicode_locale};
 use crate::cli::{CliError, Context, Exit, Format};
 use crate::domain::alert::{Alert, State, Transition};
+use crate::domain::period::Period;
 use crate::engine::deed::find;
+use crate::engine::explain::always;
 use crate::ports::AlertsAndOutbox;
 
 /// Lists alerts.
@@ -14,10 +17,14 @@ pub fn list(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, all: bool) -
     alerts.retain(|alert| all || alert.state != State::Resolved);
     alerts.sort_by(|a, b| b.opened_at.cmp(&a.opened_at).then_with(|| a.id.cmp(&b.id)));
     match ctx.format {
-        Format::Json => writeln!(ctx.out, "{:#}", json!({ "schema_version": 1, "alerts": alerts }))?,
+        Format::Json => writeln!(
+            ctx.out,
+            "{:#}",
+            json!({ "schema_version": 1, "alerts": alerts.iter().map(object).collect::<Vec<_>>() })
+        )?,
         Format::Jsonl => alerts
             .iter()
-            .try_for_each(|alert| writeln!(ctx.out, "{}", json!(alert)))?,
+            .try_for_each(|alert| writeln!(ctx.out, "{}", object(alert)))?,
         Format::Table if alerts.is_empty() => writeln!(ctx.out, "no alerts")?,
         Format::Table | Format::Csv | Format::Markdown | Format::Html => {
             let names = ["id", "state", "severity", "budget", "threshold", "since", "what"];
@@ -66,6 +73,23 @@ pub fn rows<const N: usize>(ctx: &mut Context<'_>, names: [&str; N], rows: Vec<V
     Ok(())
 }
 
+/// The instants that a period is told by: of what goes on no end, and of what always is none at all.
+fn bounds(period: Period) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+    let end = Some(period.end).filter(|end| *end < always().end);
+    let start = Some(period.start).filter(|start| end.is_some() || *start > DateTime::UNIX_EPOCH);
+    (start, end)
+}
+
+/// An alert for programs.
+fn object(alert: &Alert) -> Value {
+    let (start, end) = bounds(alert.period);
+    let mut object = json!(alert);
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert("period".to_owned(), json!({ "start": start, "end": end }));
+    }
+    object
+}
+
 fn cells(alert: &Alert) -> Vec<String> {
     let state = if alert.suppressed.is_some() && alert.state != State::Resolved {
         format!("{}, suppressed", alert.state.name())
@@ -87,13 +111,16 @@ fn cells(alert: &Alert) -> Vec<String> {
 pub fn show(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, id: &str) -> Result<Exit, CliError> {
     let alert = find(store, id)?;
     let history = store.history(&alert.id)?;
-    if matches!(ctx.format, Format::Json | Format::Jsonl) {
-        writeln!(
-            ctx.out,
-            "{:#}",
-            json!({ "schema_version": 1, "alert": alert, "history": history })
-        )?;
-        return Ok(Exit::Fine);
+    let document = || json!({ "schema_version": 1, "alert": object(&alert), "history": history });
+    match ctx.format {
+        Format::Table => {}
+        Format::Json => return Ok(writeln!(ctx.out, "{:#}", document()).map(|()| Exit::Fine)?),
+        Format::Jsonl => return Ok(writeln!(ctx.out, "{}", document()).map(|()| Exit::Fine)?),
+        Format::Csv | Format::Markdown | Format::Html => {
+            return Err(
+                CliError::usage("`finops alert show` has no such format").hint("use `--format json` or `jsonl`")
+            );
+        }
     }
     writeln!(
         ctx.out,
@@ -104,7 +131,11 @@ pub fn show(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, id: &str) ->
         alert.threshold,
         alert.id
     )?;
-    writeln!(ctx.out, "  period {}", alert.period)?;
+    match bounds(alert.period) {
+        (Some(_), Some(_)) => writeln!(ctx.out, "  period {}", alert.period)?,
+        (Some(start), None) => writeln!(ctx.out, "  period from {} on", start.format("%Y-%m-%dT%H:%MZ"))?,
+        (None, _) => {}
+    }
     if let Some(why) = &alert.suppressed {
         writeln!(ctx.out, "  not told: {}", clean(why))?;
     }

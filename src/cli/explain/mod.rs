@@ -32,7 +32,7 @@ pub struct ExplainArgs {
     #[arg(long, requires = "top")]
     pub unpriced: bool,
     /// With --top: only these calls: `team=search`, `model=claude-*`
-    #[arg(long = "where", value_name = "DIMENSION=GLOB", value_parser = Filter::parse, requires = "top")]
+    #[arg(long = "where", value_name = "DIMENSION=PATTERN", value_parser = Filter::parse, requires = "top")]
     pub filters: Vec<Filter>,
     /// With --top: calls from this date or RFC 3339 time on
     #[arg(long, value_name = "DATE", value_parser = instant, requires = "top")]
@@ -59,7 +59,13 @@ pub fn run(ctx: &mut Context<'_>, args: &ExplainArgs) -> Result<Exit, CliError> 
         };
         let calls = top(ledger.as_mut(), &query)?;
         if calls.is_empty() && ctx.verbosity > 0 {
-            let _ = writeln!(ctx.err, "hint: no such call; `finops report` shows what is recorded");
+            let hint = match args.unpriced {
+                true => "no such call; `finops report` shows what is recorded",
+                false => {
+                    "no such call with a price; `--unpriced` lists those without one, and `finops report` shows what is recorded"
+                }
+            };
+            let _ = writeln!(ctx.err, "hint: {hint}");
         }
         return show::list(ctx, &calls);
     };

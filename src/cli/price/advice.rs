@@ -1,7 +1,7 @@
 //! What to write so that calls without a price get one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 
@@ -25,6 +25,10 @@ pub(super) struct Advisor {
     files: BTreeMap<String, String>,
     /// The files of prices that are there, with what is in them.
     there: BTreeMap<String, String>,
+    /// Where they are.
+    folder: PathBuf,
+    /// The settings.
+    settings: PathBuf,
 }
 
 /// What to do about calls without a price.
@@ -43,7 +47,7 @@ pub(super) struct Advice {
 
 impl Advisor {
     /// `folder` is where files of prices are.
-    pub fn of(found: &[Missing], folder: &Path) -> Self {
+    pub fn of(found: &[Missing], folder: PathBuf, settings: PathBuf) -> Self {
         let mut wanted: BTreeMap<(String, String), Wanted> = BTreeMap::new();
         let (mut there, mut files) = (BTreeMap::new(), BTreeMap::new());
         for m in found.iter().filter(|m| m.reason.is_some_and(is_written)) {
@@ -62,7 +66,13 @@ impl Advisor {
                 }
             }
         }
-        Advisor { wanted, files, there }
+        Advisor {
+            wanted,
+            files,
+            there,
+            folder,
+            settings,
+        }
     }
 
     /// What to do about these.
@@ -96,7 +106,7 @@ impl Advisor {
             there: None,
         };
         if m.reason == Some(UnpricedReason::OpaqueName) {
-            advice.file = Some("finops.toml".to_owned());
+            advice.file = Some(self.settings.display().to_string());
             advice.snippet = Some(map(m));
         }
         if let Some(wanted) = self
@@ -108,14 +118,19 @@ impl Advisor {
             let file = self.files.get(&provider).cloned();
             let name = file.unwrap_or_else(|| overlay_name(&provider));
             let entry = format!("model = {}", quoted(m.model.as_str()).to_lowercase());
+            let head = || format!("providers = [{}]\n", quoted(&provider));
             match self.there.get(&name) {
-                None => advice.head = format!("providers = [{}]\n", quoted(&provider)),
+                None => advice.head = head(),
+                Some(text) if !text.lines().any(|line| line.trim_start().starts_with("providers")) => {
+                    advice.there = Some("the file is there: put this at its top");
+                    advice.head = head();
+                }
                 Some(text) if text.to_lowercase().contains(&entry) => {
                     advice.there = Some("the file has an entry of this model: add to that one what it lacks of this");
                 }
                 Some(_) => advice.there = Some("the file is there: add this to it"),
             }
-            advice.file = Some(format!("policies/prices/{name}"));
+            advice.file = Some(self.folder.join(name).display().to_string());
             advice.snippet = Some(overlay(m, wanted));
         }
         advice
@@ -125,6 +140,11 @@ impl Advisor {
 /// The entry that prices these calls: a book knows a provider in any spelling and a model in any case.
 fn entry_of(m: &Missing) -> (String, String) {
     (provider_key(m.provider.as_str()), m.model.as_str().to_lowercase())
+}
+
+/// Whether something that is written down helps, so that pricing anew gives a price.
+pub(super) fn is_curable(reason: UnpricedReason) -> bool {
+    is_written(reason) || matches!(reason, UnpricedReason::OpaqueName | UnpricedReason::ModelMissing)
 }
 
 /// Whether prices that are written down help.

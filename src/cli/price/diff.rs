@@ -33,7 +33,7 @@ pub struct DiffArgs {
     #[arg(long = "book", value_name = "BOOK")]
     books: Vec<String>,
     /// Only these calls: `team=search`, `model=claude-*`
-    #[arg(long = "where", value_name = "DIMENSION=GLOB", value_parser = Filter::parse)]
+    #[arg(long = "where", value_name = "DIMENSION=PATTERN", value_parser = Filter::parse)]
     filters: Vec<Filter>,
     /// Models whose cost stays, too
     #[arg(long)]

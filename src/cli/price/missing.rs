@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::advice::Advisor;
+use super::advice::{Advisor, is_curable};
 use super::{instant, load, put, put_fitted, shown};
 use crate::cli::{CliError, Context, Exit, Format, wire};
 use crate::domain::charge::UnpricedReason;
@@ -26,7 +26,7 @@ pub struct MissingArgs {
     #[arg(long, value_name = "DATE", value_parser = instant)]
     to: Option<DateTime<Utc>>,
     /// Only these calls: `team=search`, `model=claude-*`
-    #[arg(long = "where", value_name = "DIMENSION=GLOB", value_parser = Filter::parse)]
+    #[arg(long = "where", value_name = "DIMENSION=PATTERN", value_parser = Filter::parse)]
     filters: Vec<Filter>,
 }
 
@@ -36,7 +36,8 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &MissingArgs) -> Result<Exit, Cli
     let pricer = load(ctx)?;
     let found = missing(wire::ledger_to_read(ctx)?.as_mut(), &pricer, period, &args.filters)?;
     let folder = wire::policies(&ctx.config)?.join("prices");
-    let advisor = Advisor::of(&found, &folder);
+    let settings = ctx.config.file.clone().unwrap_or_else(|| "finops.toml".into());
+    let advisor = Advisor::of(&found, folder, settings);
     match ctx.format {
         Format::Json => {
             let rows: Vec<Value> = found.iter().map(|m| object(m, &advisor)).collect();
@@ -161,7 +162,8 @@ fn help(found: &[Missing], advisor: &Advisor) -> Result<String, CliError> {
             let _ = write!(text, "# in {file}:\n{head}{snippet}");
         }
     }
-    if let Some(first) = found.iter().filter(|m| m.reason.is_some()).map(|m| m.first).min() {
+    let curable = found.iter().filter(|m| m.reason.is_some_and(is_curable));
+    if let Some(first) = curable.map(|m| m.first).min() {
         let _ = writeln!(
             text,
             "\nthen `finops reprice --from {}` prices what is recorded",

@@ -1,13 +1,13 @@
 //! `finops record`.
 
 use std::collections::BTreeMap;
-use std::io::BufWriter;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde_json::json;
 
 use super::text::{clean, count, counted, money};
+use super::whole::Whole;
 use super::{CliError, Context, Exit, Format, wire};
 use crate::config::{SourceConfig, SourceKind};
 use crate::domain::money::{Currency, Money};
@@ -53,6 +53,9 @@ impl ValueEnum for KindArg {
 
 /// Records what the paths, or the configured sources, hold.
 pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
+    if let Some(path) = &args.rejects {
+        wire::spare(ctx, path, &args.paths)?;
+    }
     let given = (!args.paths.is_empty()).then(|| {
         [SourceConfig {
             name: args.name.clone(),
@@ -66,10 +69,10 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
     let mut ledger = wire::ledger(ctx)?;
     let mut rejects = match &args.rejects {
         None => None,
-        Some(path) => Some(BufWriter::new(std::fs::File::create(path).map_err(|cause| {
+        Some(path) => Some(Whole::create(path).map_err(|cause| {
             CliError::usage(format!("cannot write `{}`: {cause}", path.display()))
                 .hint("rejected records would be kept there; nothing was read")
-        })?)),
+        })?),
     };
     let bar = progress::Bar::new(ctx.interactive);
     let collection = collect(
@@ -82,8 +85,8 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
         &|| false,
     );
     bar.finish();
-    if let (Some(mut file), Some(path)) = (rejects, &args.rejects) {
-        std::io::Write::flush(&mut file).map_err(|cause| {
+    if let (Some(file), Some(path)) = (rejects, &args.rejects) {
+        file.finish().map_err(|cause| {
             CliError::incomplete(format!("cannot write `{}`: {cause}", path.display()))
                 .hint("what could be read is recorded; the same command keeps all that is rejected when there is room")
         })?;

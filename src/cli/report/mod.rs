@@ -38,7 +38,7 @@ pub struct ReportArgs {
     #[arg(long, value_enum, default_value = "metered")]
     pub basis: BasisArg,
     /// Only this spend: `team=search`, `model=claude-*`; several of one dimension: any of them
-    #[arg(long = "where", value_name = "DIMENSION=GLOB", value_parser = Filter::parse)]
+    #[arg(long = "where", value_name = "DIMENSION=PATTERN", value_parser = Filter::parse)]
     pub filters: Vec<Filter>,
     /// Show this many names, the others as one row
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -102,7 +102,7 @@ impl ReportArgs {
         let mut scope = Scope::default();
         for filter in &self.filters {
             let patterns = scope.0.entry(filter.dimension).or_default();
-            patterns.push(filter.glob.glob().glob().to_owned());
+            patterns.push(filter.pattern.clone());
         }
         (self.basis == BasisArg::BilledFilled).then_some(scope)
     }
@@ -149,6 +149,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
         by: distinct(&args.by),
         period,
         previous,
+        is_late: matches!(args.basis, BasisArg::Billed | BasisArg::Effective) && period.contains(ctx.now),
         basis: args.basis.into(),
         filters: args.filters.clone(),
         top: args.top.and_then(|top| usize::try_from(top).ok()),

@@ -292,6 +292,7 @@ mod tests {
     fn drawn(width: usize, unicode: bool) -> String {
         let at = |text: &str| text.parse().unwrap();
         let query = ReportQuery {
+            is_late: false,
             by: vec!["team".parse().unwrap(), "model".parse().unwrap()],
             period: Period::new(at("2026-11-01T00:00:00Z"), at("2026-12-01T00:00:00Z")),
             previous: Period::new(at("2026-10-01T00:00:00Z"), at("2026-11-01T00:00:00Z")),

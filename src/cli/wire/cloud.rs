@@ -2,11 +2,11 @@
 
 #[cfg(feature = "aws")]
 pub use with_aws::{
-    alerts, bills, bucket, feedback, heartbeat, ledger, permissions, queries, query, secret, signals, sns,
+    alerts, bills, bucket, feedback, heartbeat, lacking, ledger, permissions, queries, query, secret, signals, sns,
 };
 #[cfg(not(feature = "aws"))]
 pub use without_aws::{
-    alerts, bills, bucket, feedback, heartbeat, ledger, permissions, queries, query, secret, signals, sns,
+    alerts, bills, bucket, feedback, heartbeat, lacking, ledger, permissions, queries, query, secret, signals, sns,
 };
 
 /// Parts of the program, each with the IAM actions that it calls.
@@ -57,6 +57,12 @@ mod with_aws {
         fn from(failure: Failure) -> Self {
             CliError::incomplete(failure.to_string()).hint(failure.hint())
         }
+    }
+
+    /// Why nothing of AWS can be used: nothing.
+    #[must_use]
+    pub fn lacking() -> Option<String> {
+        None
     }
 
     /// The connection of this process, made once: looking for credentials and asking for the account take time.
@@ -306,6 +312,12 @@ mod without_aws {
 
     fn absent() -> CliError {
         CliError::usage("this program was built without AWS").hint("build it with `cargo build --features aws`")
+    }
+
+    /// Why nothing of AWS can be used.
+    #[must_use]
+    pub fn lacking() -> Option<String> {
+        Some("this program was built without AWS: build it with `--features aws`".to_owned())
     }
 
     /// There is no ledger on AWS in this build.

@@ -20,6 +20,7 @@ use crate::domain::budget::Scope;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::engine::cycle::time_for_reading;
+use crate::engine::reprice::Given;
 use crate::ports::{Clock, Ledger, UsageSource};
 
 /// The sources of the settings, or these instead. Paths of the settings start from their folder, these from the current one.
@@ -126,6 +127,17 @@ fn defaults(source: &SourceConfig) -> Vec<(Dimension, Label)> {
         .collect()
 }
 
+/// What the settings give to calls that do not say, by source.
+#[must_use]
+pub fn given(ctx: &Context<'_>) -> Given {
+    let sources = ctx.config.sources.iter().filter(|source| !source.defaults.is_empty());
+    Given(
+        sources
+            .map(|source| (Label::new(&source.name), defaults(source)))
+            .collect(),
+    )
+}
+
 /// The file sources of the settings. Where no source is named: the logs of Claude Code and of Codex at their usual places, of those
 /// that are there.
 pub fn configured(ctx: &Context<'_>) -> Result<Vec<FileSource>, CliError> {
@@ -165,15 +177,26 @@ pub fn looked_in(ctx: &Context<'_>) -> Result<Option<String>, CliError> {
     Ok(Some(places.join(", ")))
 }
 
+/// A source over these paths from the current folder.
+pub fn of_paths(ctx: &Context<'_>, paths: &[String]) -> Result<Vec<FileSource>, CliError> {
+    let given = SourceConfig {
+        paths: paths.to_vec(),
+        ..SourceConfig::default()
+    };
+    files(ctx, &[given], Path::new(""))
+}
+
 fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Result<Vec<FileSource>, CliError> {
     let latest = latest(ctx);
     let build = |source: &SourceConfig| {
         let (name, base) = (Label::new(&source.name), base.to_path_buf());
         Ok(match source.kind {
             Some(SourceKind::ClaudeCode) if source.paths.is_empty() => {
-                FileSource::default_claude(name, base, latest, env)
+                FileSource::default_claude(name, base, latest, env).with_defaults(defaults(source))
             }
-            Some(SourceKind::Codex) if source.paths.is_empty() => FileSource::default_codex(name, base, latest, env),
+            Some(SourceKind::Codex) if source.paths.is_empty() => {
+                FileSource::default_codex(name, base, latest, env).with_defaults(defaults(source))
+            }
             kind => FileSource::new(FileSourceOptions {
                 name,
                 format: kind.map(format),

@@ -80,10 +80,11 @@ impl UsageEvent {
             .then_with(|| self.at.cmp(&other.at))
             .then_with(|| self.session.cmp(&other.session))
             .then_with(|| {
+                // Of names that differ those of whoever tells more of them count.
                 let others = |e: &UsageEvent| {
                     let mut place = e.dimensions;
                     USAGE_DIMENSIONS.into_iter().for_each(|d| place.set(d, Label::EMPTY));
-                    place
+                    (place.iter().filter(|(_, name)| name.is_empty()).count(), place)
                 };
                 others(self).cmp(&others(other))
             })
@@ -284,7 +285,8 @@ mod tests {
                     let mut e = UsageEvent::new(EventId([1; 16]), time(at), "p".into(), models[session].into());
                     e.sidechain = sidechain;
                     e.session = ["s-a", "s-b", "s-c"][session].into();
-                    e.dimensions.set(Dimension::Team, ["t-a", "t-b", "t-c"][team].into());
+                    e.dimensions.set(Dimension::Team, ["t-a", "", "t-c"][team].into());
+                    e.dimensions.set(Dimension::Agent, ["", "a-b", ""][session].into());
                     e.tokens = Tokens::default()
                         .with(Bucket::Output, output)
                         .with(Bucket::InputUncached, input);
@@ -319,6 +321,22 @@ mod tests {
         last.rank.complete = true;
         last.tokens = Tokens::default().with(Bucket::Output, 210);
         assert_eq!(partial.merge(last).tokens, last.tokens);
+    }
+
+    #[test]
+    fn a_name_that_one_observation_tells_is_not_lost_to_one_that_does_not() {
+        let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+        let unnamed = UsageEvent::new(EventId([2; 16]), at, "anthropic".into(), "m".into());
+        let mut named = unnamed;
+        named.dimensions.set(Dimension::Team, "search".into());
+        assert_eq!(unnamed.merge(named), named);
+        let mut earlier = unnamed;
+        earlier.at -= chrono::TimeDelta::seconds(1);
+        assert_eq!(
+            named.merge(earlier).dimensions,
+            earlier.dimensions,
+            "whose call it is, is told by the first"
+        );
     }
 
     #[test]

@@ -5,6 +5,8 @@ use chrono::{DateTime, NaiveTime, Utc};
 use super::status::BudgetStatus;
 use crate::domain::alert::Alert;
 use crate::domain::budget::BudgetPeriod;
+use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::period::Calendar;
 use crate::domain::spend::Basis;
 
@@ -33,14 +35,20 @@ pub(super) fn report(status: &BudgetStatus) -> Option<String> {
     if !matches!(budget.basis, Basis::Billed | Basis::Effective) {
         command.push_str(&format!(" --zone {}", budget.zone.name()));
     }
-    let scope = budget.scope.0.iter();
-    for (dimension, patterns) in scope {
+    let scope = &budget.scope.0;
+    let asked = scope.get(&Dimension::Category);
+    for (dimension, patterns) in scope.iter().filter(|(dimension, _)| **dimension != Dimension::Category) {
         for pattern in patterns {
             command.push_str(&format!(" --where {}", quoted(&format!("{dimension}={pattern}"))));
         }
     }
-    // Beside metered use there is what is agreed, such as seats.
-    for category in &budget.categories {
+    // Beside metered use there is what is agreed, such as seats. Several of one dimension are any of them: of the categories those are
+    // named that the scope asks for, too.
+    let counts = |category: &&String| {
+        let meant = |pattern: &String| Dimension::Category.is_like(pattern, Label::new(category));
+        asked.is_none_or(|patterns| patterns.iter().any(meant))
+    };
+    for category in budget.categories.iter().filter(counts) {
         command.push_str(&format!(" --where {}", quoted(&format!("category={category}"))));
     }
     Some(command)

@@ -50,6 +50,8 @@ struct Kind<'a> {
     /// Where its days are in [`Gathering::by_source`].
     source: usize,
     cost: [Decimal; 2],
+    /// The latter by day, of what bills say: of this period they may tell less so far than has passed.
+    before: BTreeMap<NaiveDate, Decimal>,
     /// Whether it is usage, which goes on, and no fee, tax or credit.
     usage: bool,
     /// Its days of history that have spend: bit 0 is today.
@@ -180,6 +182,7 @@ impl<'a> Gathering<'a> {
             dimensions: key.dimensions,
             source,
             cost: [Decimal::ZERO; 2],
+            before: BTreeMap::new(),
             usage,
             days: 0,
             scaled,
@@ -265,6 +268,10 @@ impl<'a> Gathering<'a> {
             self.unpriced_worst_case = add_exact(self.unpriced_worst_case, sums.unpriced_worst_case)?;
         } else if self.before.contains(at) {
             *before = add_exact(*before, cost)?;
+            if matches!(self.budget.basis, Basis::Billed | Basis::Effective) {
+                let slot = kind.before.entry(self.last.1).or_default();
+                *slot = add_exact(*slot, cost)?;
+            }
         }
         Ok(())
     }
@@ -351,10 +358,15 @@ impl<'a> Gathering<'a> {
 
     fn split(&self, dimension: Dimension) -> Result<Vec<Contributor>, MoneyError> {
         let mut values: FxHashMap<Label, [Decimal; 2]> = FxHashMap::default();
+        let unknown = self.unknown_from();
         for kind in self.kinds.iter().flatten() {
             let slots = values.entry(kind.dimensions.get(dimension)).or_default();
             for (slot, more) in slots.iter_mut().zip(kind.cost) {
                 *slot = add_exact(*slot, more)?;
+            }
+            let [_, before] = slots;
+            for (_, more) in unknown.into_iter().flat_map(|day| kind.before.range(day..)) {
+                *before = add_exact(*before, -*more)?;
             }
         }
         let spent = values.into_iter().filter(|(_, [now, _])| !now.is_zero());

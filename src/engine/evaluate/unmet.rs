@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::budget::{Budget, Scope};
+use crate::domain::budget::Budget;
 use crate::domain::dimension::Dimension;
 use crate::domain::similar::nearest;
 use crate::domain::spend::{Basis, SpendKey};
@@ -47,11 +47,11 @@ impl<'a> Unmet<'a> {
             return;
         }
         for clause in self.clauses.iter_mut().filter(|clause| !clause.met) {
-            let value = key.dimensions.get(clause.dimension);
-            let asks = |pattern: &String| Scope::asks(clause.dimension, pattern, value);
-            clause.met = clause.patterns.iter().any(asks);
+            let (dimension, value) = (clause.dimension, key.dimensions.get(clause.dimension));
+            clause.met = clause.patterns.iter().any(|pattern| dimension.is_like(pattern, value));
+            let value = value.as_str();
             if !value.is_empty() && clause.others.len() < KEPT {
-                clause.others.insert(value.as_str());
+                clause.others.insert(value);
             }
         }
     }

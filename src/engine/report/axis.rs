@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
-use crate::domain::period::Hour;
+use crate::domain::period::{Hour, Period};
 use crate::domain::similar::nearest;
 
 /// One axis of a report.
@@ -66,6 +66,27 @@ impl Axis {
             Axis::Month => AxisValue::Date(day.with_day(1).unwrap_or(day)),
             Axis::Of(dimension) => AxisValue::Name(dimensions.get(dimension)),
         }
+    }
+
+    /// The spans of time that a period has of this axis, those without spend included; so many at most.
+    #[must_use]
+    pub fn spans(self, period: Period, zone: Tz, most: usize) -> Vec<AxisValue> {
+        let last = period.end - TimeDelta::nanoseconds(1);
+        let of = |at: DateTime<Utc>| {
+            let session = AxisValue::NoDetail;
+            self.value(Hour::of(at), day_in(at, zone), &Dimensions::default(), session)
+        };
+        let next = |span: &AxisValue| match (span, self) {
+            (AxisValue::Hour(hour), _) => Some(AxisValue::Hour(Hour(hour.0 + 1))),
+            (AxisValue::Date(day), Axis::Month) => day.checked_add_months(Months::new(1)).map(AxisValue::Date),
+            (AxisValue::Date(day), Axis::Week) => day.checked_add_days(Days::new(7)).map(AxisValue::Date),
+            (AxisValue::Date(day), _) => day.checked_add_days(Days::new(1)).map(AxisValue::Date),
+            (AxisValue::Name(_) | AxisValue::NoDetail | AxisValue::Other, _) => None,
+        };
+        let first = Some(of(period.start)).filter(|_| self.is_time() && period.start <= last);
+        let end = of(last.max(period.start));
+        let spans = std::iter::successors(first, next);
+        spans.take_while(|span| *span <= end).take(most).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
@@ -30,6 +30,8 @@ pub(super) struct Builder<'a> {
     /// The last hour seen and its day: neighbouring rows mostly share it, and zones are slow.
     last: (Hour, NaiveDate),
     key: Vec<AxisValue>,
+    /// The last hour that was added.
+    told: Option<Hour>,
     /// Whose session what is added belongs to.
     session: AxisValue,
 }
@@ -53,6 +55,7 @@ impl<'a> Builder<'a> {
             sections: BTreeMap::new(),
             last: (hour, day_in(hour.start(), query.zone)),
             key: Vec::new(),
+            told: None,
             session: AxisValue::NoDetail,
         }
     }
@@ -76,7 +79,8 @@ impl<'a> Builder<'a> {
         if !self.selects(key) {
             return Ok(());
         }
-        let sums = &self.told(sums);
+        self.told = self.told.max(Some(key.hour));
+        let sums = &self.shown(sums);
         let day = self.day(key.hour);
         let offset = usize::try_from((day - self.first_day).num_days()).ok();
         self.change(key, key.hour, |row| {
@@ -88,17 +92,22 @@ impl<'a> Builder<'a> {
         })
     }
 
+    /// The end of the last UTC day of which something was added.
+    pub fn told_to(&self) -> Option<DateTime<Utc>> {
+        self.told.map(|last| last.day().start() + TimeDelta::days(1))
+    }
+
     pub fn add_previous(&mut self, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
         if !self.selects(key) {
             return Ok(());
         }
-        let sums = &self.told(sums);
+        let sums = &self.shown(sums);
         let moved = Hour::of(key.hour.start() + self.shift);
         self.change(key, moved, |row| row.previous.add(sums))
     }
 
-    /// What is told of sums.
-    fn told<'s>(&self, sums: &'s Sums) -> Cow<'s, Sums> {
+    /// What is shown of sums.
+    fn shown<'s>(&self, sums: &'s Sums) -> Cow<'s, Sums> {
         match self.query.tokens {
             true => Cow::Borrowed(sums),
             false => Cow::Owned(without_tokens(sums)),

@@ -7,7 +7,6 @@ use std::ops::ControlFlow;
 
 use chrono::TimeDelta;
 use chrono_tz::Tz;
-use globset::GlobMatcher;
 use rust_decimal::Decimal;
 
 pub use axis::{Axis, AxisValue, UnknownAxis};
@@ -30,6 +29,8 @@ pub struct ReportQuery {
     pub period: Period,
     /// What the trend compares with. Its rows are moved forward by the distance of the two starts.
     pub previous: Period,
+    /// Whether the period is not over and a bill tells it: it is compared with as much of the one before as is billed of it.
+    pub is_late: bool,
     /// Where the figures come from.
     pub basis: Basis,
     /// Which spend counts.
@@ -47,25 +48,23 @@ pub struct ReportQuery {
 pub struct Filter {
     /// The dimension.
     pub dimension: Dimension,
-    /// A glob over its value.
-    pub glob: GlobMatcher,
+    /// A pattern over its value, with `*` and `?` as in the scope of a budget.
+    pub pattern: String,
 }
 
 impl Filter {
-    /// A filter from `dimension=glob`.
+    /// A filter from `dimension=pattern`. The pattern is taken as it stands, since names may begin or end with a blank, but where a
+    /// blank before the sign says that those are for the eye.
     pub fn parse(text: &str) -> Result<Filter, String> {
         let (name, pattern) = text
             .split_once('=')
-            .ok_or_else(|| format!("`{text}` is not of the form `dimension=glob`"))?;
+            .ok_or_else(|| format!("`{text}` is not of the form `dimension=pattern`"))?;
         let dimension = name.trim().parse().map_err(|_| axis::unknown_dimension(name))?;
-        // As in the scope of a budget.
-        let glob = globset::GlobBuilder::new(pattern.trim())
-            .case_insensitive(dimension == Dimension::Provider)
-            .build()
-            .map_err(|cause| format!("`{pattern}` is not a glob: {cause}"))?;
+        let spaced = name.ends_with(char::is_whitespace);
+        let pattern = if spaced { pattern.trim() } else { pattern };
         Ok(Filter {
             dimension,
-            glob: glob.compile_matcher(),
+            pattern: pattern.to_owned(),
         })
     }
 }
@@ -77,7 +76,7 @@ pub fn selects(filters: &[Filter], dimensions: &Dimensions) -> bool {
         filters
             .iter()
             .filter(|other| other.dimension == filter.dimension)
-            .any(|other| other.glob.is_match(dimensions.get(other.dimension).as_str()))
+            .any(|other| other.dimension.is_like(&other.pattern, dimensions.get(other.dimension)))
     })
 }
 
@@ -148,18 +147,22 @@ pub fn wanted(by: &[Axis], filters: &[Filter]) -> Vec<Dimension> {
 }
 
 /// Reads the ledger once per period and sums.
-pub fn report(ledger: &mut dyn Ledger, query: ReportQuery) -> Result<Report, StoreError> {
+pub fn report(ledger: &mut dyn Ledger, mut query: ReportQuery) -> Result<Report, StoreError> {
+    let mut previous = query.previous;
     let mut builder = build::Builder::new(&query);
     let mut failed = None;
     let wanted = wanted(&query.by, &query.filters);
     ledger.spend_by(query.period, &wanted, &mut |key, sums| {
         failed = failed.take().or_else(|| builder.add(key, sums).err());
     })?;
-    ledger.spend_by(query.previous, &wanted, &mut |key, sums| {
+    if let Some(told) = builder.told_to().filter(|_| query.is_late) {
+        previous.end = previous.end.min(previous.start + (told - query.period.start));
+    }
+    ledger.spend_by(previous, &wanted, &mut |key, sums| {
         failed = failed.take().or_else(|| builder.add_previous(key, sums).err());
     })?;
     if query.by.contains(&Axis::Session) {
-        for (period, is_previous) in [(query.period, false), (query.previous, true)] {
+        for (period, is_previous) in [(query.period, false), (previous, true)] {
             // The sums that calls are moved out of have free searches taken off.
             let free = of_calls(ledger, period)?;
             visit_calls(ledger, period, &mut |event, charge| {
@@ -177,6 +180,7 @@ pub fn report(ledger: &mut dyn Ledger, query: ReportQuery) -> Result<Report, Sto
         return Err(error.into());
     }
     let sections = builder.finish()?;
+    query.previous = previous;
     Ok(Report {
         query,
         sections,

@@ -80,6 +80,7 @@ fn spend(hour: &str, model: &str, team: &str, cost: &str) -> (SpendKey, Sums) {
 
 fn november(by: &str) -> ReportQuery {
     ReportQuery {
+        is_late: false,
         by: by.split(',').map(|axis| axis.parse().unwrap()).collect(),
         period: Period::new(at("2026-11-01T00:00:00Z"), at("2026-12-01T00:00:00Z")),
         previous: Period::new(at("2026-10-01T00:00:00Z"), at("2026-11-01T00:00:00Z")),
@@ -192,6 +193,8 @@ fn filters_of_one_dimension_are_alternatives_and_of_two_are_conditions() {
     assert_eq!(cost(&["team=search", "team=ads"]), Decimal::from(7));
     assert_eq!(cost(&["team=search", "model=op*"]), Decimal::from(2));
     assert_eq!(cost(&["team="]), Decimal::new(5, 1));
+    assert_eq!(cost(&["team = search"]), cost(&["team=search"]));
+    assert_eq!(cost(&["team= search"]), Decimal::ZERO);
     assert!(
         Filter::parse("teem=x")
             .unwrap_err()

@@ -195,10 +195,10 @@ impl Fill {
         };
         let meets = |pattern: &str, values: Option<&Values>| {
             let values = values.and_then(|values| values.get(&dimension));
-            values.is_some_and(|values| values.iter().any(|value| Scope::asks(dimension, pattern, *value)))
+            values.is_some_and(|values| values.iter().any(|value| dimension.is_like(pattern, *value)))
         };
         let mut told = patterns.iter().filter(|pattern| meets(pattern, Some(told)));
-        told.all(|pattern| meets(pattern, self.metered.get(&provider)) && !Scope::asks(dimension, pattern, value))
+        told.all(|pattern| meets(pattern, self.metered.get(&provider)) && !dimension.is_like(pattern, value))
     }
 
     /// Whether rows of the bill of a provider are within a scope, and none of its metered use is: nothing stands for what comes behind.
@@ -207,7 +207,7 @@ impl Fill {
             values.is_some_and(|values| {
                 scope.0.iter().all(|(dimension, patterns)| {
                     let mut values = values.get(dimension).into_iter().flatten();
-                    values.any(|value| patterns.iter().any(|pattern| Scope::asks(*dimension, pattern, *value)))
+                    values.any(|value| patterns.iter().any(|pattern| dimension.is_like(pattern, *value)))
                 })
             })
         };
@@ -238,7 +238,7 @@ impl Fill {
     pub fn untold_notes(&self, scope: &Scope) -> Vec<String> {
         let untold = self.metered.iter().filter(|(provider, values)| {
             scope.0.iter().any(|(dimension, patterns)| {
-                let asked = |value: &Label| patterns.iter().any(|pattern| Scope::asks(*dimension, pattern, *value));
+                let asked = |value: &Label| patterns.iter().any(|pattern| dimension.is_like(pattern, *value));
                 let mut asked = values.get(dimension).into_iter().flatten().filter(|value| asked(value));
                 asked.any(|value| self.is_untold(**provider, *dimension, patterns, *value))
             })

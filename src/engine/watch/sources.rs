@@ -155,7 +155,7 @@ fn failed(name: &str, since: DateTime<Utc>, collection: &Collection, now: DateTi
         FAILED,
         &threshold(name),
         format!("the source {name} has not been readable for {}", span(now - since)),
-        "What it would tell is in no figure, and nothing is called over while it fails.",
+        "What it would tell is in no figure, and nothing is called over while it fails but what ends with its period.",
         facts,
         data,
         now,

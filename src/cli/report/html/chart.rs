@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Days, NaiveDate};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
 use super::{amount, escaped};
+use crate::cli::report::table::days_until;
 use crate::cli::text::money;
 use crate::domain::money::Money;
-use crate::engine::report::{AxisValue, Report, Row, Section};
+use crate::engine::report::{Axis, AxisValue, Report, Row, Section};
 
 /// Height of a picture, in its own units.
 const FULL: u32 = 1000;
@@ -81,9 +82,11 @@ pub fn share(row: &Row, section: &Section) -> String {
     )
 }
 
-/// What was spent when: a bar per day of the period, or per span of time that the report is by; with the same as a table.
-pub fn by_day(report: &Report, section: &Section, days: usize) -> String {
-    let (names, values, what) = series(report, section, days);
+/// What was spent when: a bar per day of the period, or per span of time that the report is by; with the same as a table. Those without
+/// spend have their place, so that two pictures of one period show one course.
+pub fn by_day(report: &Report, section: &Section, now: DateTime<Utc>) -> String {
+    let (names, values, axis) = series(report, section, now);
+    let what = axis.name();
     if values.len() < 2 || values.len() > MAX_BARS {
         return String::new();
     }
@@ -95,7 +98,13 @@ pub fn by_day(report: &Report, section: &Section, days: usize) -> String {
         .map_or((0, Decimal::ZERO), |(at, value)| (at, *value));
     let name = |at: usize| names.get(at).map(String::as_str).unwrap_or_default();
     let width = values.len() * STEP;
-    let caption = format!("Spend by {what}; the highest is {} on {}", shown(most), name(at));
+    let when = match axis {
+        Axis::Hour => format!("at {}", name(at)),
+        Axis::Week => format!("in the week of {}", name(at)),
+        Axis::Month => format!("in {}", name(at).get(..7).unwrap_or_default()),
+        Axis::Day | Axis::Session | Axis::Of(_) => format!("on {}", name(at)),
+    };
+    let caption = format!("Spend by {what}; the highest is {} {when}", shown(most));
     let picture = bars(&values, |at, value| Some(format!("{}: {}", name(at), shown(value))));
     let rows: String = values
         .iter()
@@ -121,22 +130,29 @@ pub fn by_day(report: &Report, section: &Section, days: usize) -> String {
     )
 }
 
-fn series<'a>(report: &'a Report, section: &Section, days: usize) -> (Vec<String>, Vec<Decimal>, &'a str) {
-    if let Some(axis) = report.query.by.iter().position(|axis| axis.is_time()) {
-        let mut spans: BTreeMap<AxisValue, Decimal> = BTreeMap::new();
+fn series(report: &Report, section: &Section, now: DateTime<Utc>) -> (Vec<String>, Vec<Decimal>, Axis) {
+    let query = &report.query;
+    if let Some((at, axis)) = query.by.iter().enumerate().find(|(_, axis)| axis.is_time()) {
+        let period = match query.period.contains(now) {
+            // The day, or hour, of now has begun.
+            true => query.period.until(now + TimeDelta::nanoseconds(1)),
+            false => query.period,
+        };
+        let all = axis.spans(period, query.zone, MAX_BARS + 1).into_iter();
+        let mut spans: BTreeMap<AxisValue, Decimal> = all.map(|span| (span, Decimal::ZERO)).collect();
         for row in &section.rows {
-            if let Some(value) = row.key.get(axis) {
+            if let Some(value) = row.key.get(at) {
                 // A picture: a sum that is too large to be added stays as it is.
                 let slot = spans.entry(*value).or_default();
                 *slot = slot.checked_add(row.sums.cost).unwrap_or(*slot);
             }
         }
         let names = spans.keys().map(ToString::to_string).collect();
-        let what = report.query.by.get(axis).map_or("day", |axis| axis.name());
-        return (names, spans.into_values().collect(), what);
+        return (names, spans.into_values().collect(), *axis);
     }
-    let first: NaiveDate = report.query.period.start.with_timezone(&report.query.zone).date_naive();
+    let first: NaiveDate = query.period.start.with_timezone(&query.zone).date_naive();
+    let days = days_until(report, now);
     let values = section.total.daily.get(..days).unwrap_or(&section.total.daily);
     let name = |at: usize| (first + Days::new(at as u64)).to_string();
-    ((0..values.len()).map(name).collect(), values.to_vec(), "day")
+    ((0..values.len()).map(name).collect(), values.to_vec(), Axis::Day)
 }

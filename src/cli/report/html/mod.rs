@@ -53,7 +53,7 @@ pub fn draw(report: &Report, look: Look) -> String {
                 escaped(&capitalised(&line))
             ));
         }
-        out.push_str(&chart::by_day(report, section, days_until(report, look.now)));
+        out.push_str(&chart::by_day(report, section, look.now));
         out.push_str(&table(report, section, look));
     }
     for note in &report.estimates {

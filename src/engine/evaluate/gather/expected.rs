@@ -72,6 +72,7 @@ impl Gathering<'_> {
         let (zone, amount) = (self.budget.zone, self.budget.amount.amount());
         let (mut days, mut spent) = (self.days_before(self.today)?, self.spent);
         let mut first: Option<(Label, NaiveDate)> = None;
+        let mut expected: BTreeMap<NaiveDate, Decimal> = BTreeMap::new();
         for (source, newest) in self.late_sources(sources) {
             let awaited = self.awaited(source, newest)?;
             if awaited.is_empty() {
@@ -86,13 +87,26 @@ impl Gathering<'_> {
                 }
                 if midnight(at, zone) >= self.period.start {
                     spent = add_exact(spent, cost)?;
+                    let slot = expected.entry(at).or_default();
+                    *slot = add_exact(*slot, cost)?;
                 }
             }
         }
         let note = first.map(|(source, day)| {
             format!("usage of the source `{source}` has come in to {day}; the forecast goes on from there")
         });
-        Ok((forecast(self.period, zone, &days, spent, amount, self.now), note))
+        let mut found = forecast(self.period, zone, &days, spent, amount, self.now);
+        if let Some(found) = found.as_mut().filter(|_| self.spent < amount && spent >= amount) {
+            // By what has not come in yet it has run out.
+            let mut sum = self.spent;
+            for (day, cost) in expected {
+                sum = add_exact(sum, cost)?;
+                if sum >= amount && found.runs_out.is_none() {
+                    found.runs_out = Some(day);
+                }
+            }
+        }
+        Ok((found, note))
     }
 
     /// What a source that has told nothing since a day is expected to tell yet of that day and the ones up to now, by its days before.
@@ -159,6 +173,16 @@ impl Gathering<'_> {
             .map(next)
             .filter(|day| *day + Days::new(u64::from(ENDED_DAYS)) >= newest);
         late.min().unwrap_or(self.today).min(self.today)
+    }
+
+    /// The day of the period before from which on what stands against it in this one is not billed yet.
+    pub(super) fn unknown_from(&self) -> Option<NaiveDate> {
+        let known_to = self.known_to();
+        if self.billed.is_empty() || !self.period.contains(self.now) || known_to >= self.today {
+            return None;
+        }
+        let day = |at: DateTime<Utc>| at.with_timezone(&self.budget.zone).date_naive();
+        Some(day(self.before.start) + (known_to - day(self.period.start)))
     }
 
     /// The sources of usage that are behind, and the last day of which each has told something, maybe not all.

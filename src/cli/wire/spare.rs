@@ -1,0 +1,42 @@
+//! What no output may take the place of.
+
+use std::path::{Path, PathBuf};
+
+use super::sources::{configured, of_paths};
+use crate::adapters::files::{FileSource, same_file};
+use crate::cli::{CliError, Context};
+use crate::config::StoreUrl;
+
+/// What a ledger has beside its file.
+const BESIDE: [&str; 5] = ["", "-wal", "-shm", "-journal", ".paid-requests"];
+
+/// Refuses to write over the ledger or a file that is read: the paths that are given, else those of the settings.
+pub fn spare(ctx: &Context<'_>, path: &Path, given: &[String]) -> Result<(), CliError> {
+    let refuse = |what: &str| {
+        Err(CliError::usage(format!("`{}` is {what}", path.display()))
+            .hint("nothing was read, and nothing written over it; name another file"))
+    };
+    if let Ok(StoreUrl::Sqlite(ledger)) = ctx.config.store_url() {
+        let beside = |ending: &&str| {
+            let mut name = ledger.clone().into_os_string();
+            name.push(ending);
+            same_file(&PathBuf::from(name), path)
+        };
+        if BESIDE.iter().any(beside) {
+            return refuse("the ledger, or a part of it");
+        }
+    }
+    // What is not there yet is read by nobody, and a device keeps nothing.
+    if !path.is_file() {
+        return Ok(());
+    }
+    let sources = match given {
+        [] => configured(ctx),
+        given => of_paths(ctx, given),
+    };
+    // What is wrong with the settings is told by whoever goes by them.
+    match sources.is_ok_and(|sources| sources.iter().any(|source: &FileSource| source.reads(path))) {
+        true => refuse("one of the files that are read"),
+        false => Ok(()),
+    }
+}
