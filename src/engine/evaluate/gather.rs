@@ -1,14 +1,15 @@
 //! Sums the rows of one budget the ways that its status needs.
 
+mod contributors;
 mod expected;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
-use super::status::{BudgetStatus, Contributor};
+use super::status::BudgetStatus;
 use crate::domain::billed::billed_provider;
 use crate::domain::budget::Budget;
 use crate::domain::dimension::{Dimension, Dimensions};
@@ -21,19 +22,6 @@ use crate::engine::view::names::Names;
 
 /// Days of history that a forecast looks at.
 const HISTORY_DAYS: i64 = 56;
-
-/// Contributors named.
-const CONTRIBUTORS: usize = 3;
-
-/// What a budget may be split by, the most telling first.
-const SPLITS: [Dimension; 6] = [
-    Dimension::Team,
-    Dimension::Agent,
-    Dimension::Workflow,
-    Dimension::Project,
-    Dimension::Model,
-    Dimension::Service,
-];
 
 /// What is known of all sources of usage: how far they told, and since when one cannot be read.
 #[derive(Debug, Default)]
@@ -336,48 +324,6 @@ impl<'a> Gathering<'a> {
             .flatten()
             .filter(|kind| kind.cost.first().is_some_and(|now| !now.is_zero()));
         spent.filter(|kind| kind.models).map(|kind| kind.provider).collect()
-    }
-
-    /// The biggest values of the first dimension that has more than one.
-    fn contributors(&self) -> Result<Vec<Contributor>, MoneyError> {
-        let mut found = Vec::new();
-        for dimension in SPLITS {
-            found = self.split(dimension)?;
-            if found.iter().filter(|c| !c.name.is_empty()).count() > 1 {
-                break;
-            }
-            found.clear();
-        }
-        if found.is_empty() {
-            found = self.split(Dimension::Model)?;
-        }
-        found.sort_by(|a, b| b.cost.cmp(&a.cost).then_with(|| a.name.cmp(&b.name)));
-        found.truncate(CONTRIBUTORS);
-        Ok(found)
-    }
-
-    fn split(&self, dimension: Dimension) -> Result<Vec<Contributor>, MoneyError> {
-        let mut values: FxHashMap<Label, [Decimal; 2]> = FxHashMap::default();
-        let unknown = self.unknown_from();
-        for kind in self.kinds.iter().flatten() {
-            let slots = values.entry(kind.dimensions.get(dimension)).or_default();
-            for (slot, more) in slots.iter_mut().zip(kind.cost) {
-                *slot = add_exact(*slot, more)?;
-            }
-            let [_, before] = slots;
-            for (_, more) in unknown.into_iter().flat_map(|day| kind.before.range(day..)) {
-                *before = add_exact(*before, -*more)?;
-            }
-        }
-        let spent = values.into_iter().filter(|(_, [now, _])| !now.is_zero());
-        Ok(spent
-            .map(|(name, [cost, before])| Contributor {
-                dimension,
-                name,
-                cost,
-                before,
-            })
-            .collect())
     }
 }
 
