@@ -1,13 +1,14 @@
 //! `finops config`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use clap::Subcommand;
 
 use super::{CliError, Context, Exit, Format, price, text, wire};
 use crate::adapters::policies::{not_read, schema};
 use crate::config::{ChannelKind, Config, StoreUrl};
-use crate::domain::period::minutes_before_an_hour;
+use crate::domain::budget::{Budget, BudgetPeriod};
+use crate::domain::period::{Hour, minutes_before_an_hour};
 use crate::ports::UsageSource;
 
 /// The arguments of `finops config`.
@@ -223,15 +224,31 @@ fn budgets(ctx: &Context<'_>) -> Result<Vec<String>, CliError> {
             budget.scope.text(),
             budget.basis.name(),
         ));
-        if let Some(told) = split_hour(budget.zone, ctx.now) {
-            lines.push(format!("note         {}: {told}", budget.name));
-        }
+        let notes = split_hours(&budget, ctx.now);
+        lines.extend(notes.map(|told| format!("note         {}: {told}", budget.name)));
     }
     Ok(lines)
 }
 
+/// What has to be said of a budget whose days or period begin within an hour of UTC.
+pub(super) fn split_hours(budget: &Budget, now: DateTime<Utc>) -> impl Iterator<Item = String> + use<> {
+    let period = match budget.period {
+        BudgetPeriod::Custom(period) => split_start(period.start),
+        BudgetPeriod::Calendar(_) => None,
+    };
+    split_hour(budget.zone, now).into_iter().chain(period)
+}
+
+fn split_start(start: DateTime<Utc>) -> Option<String> {
+    let hour = Hour::of(start);
+    let [hour, next] = [hour, Hour(hour.0 + 1)].map(|hour| hour.start().to_rfc3339_opts(SecondsFormat::Secs, true));
+    (Hour::of(start).start() != start).then(|| {
+        format!("spend is summed by whole hours of UTC, so that its period counts from {next} on; let it start with an hour, such as {hour}")
+    })
+}
+
 /// What has to be said of a zone whose days begin within an hour of UTC.
-pub(super) fn split_hour(zone: Tz, now: DateTime<Utc>) -> Option<String> {
+fn split_hour(zone: Tz, now: DateTime<Utc>) -> Option<String> {
     let minutes = minutes_before_an_hour(zone, now)?;
     Some(format!(
         "spend is summed by whole hours of UTC, so that the first {minutes} minutes of a day in {zone} count to the day before"

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::config::split_hour;
+use super::config::split_hours;
 use super::text::{clean, count, counted, money, paint};
 use super::{CliError, Context, Exit, Format, wire};
 use crate::adapters::memory::{MemoryAlerts, MemoryLedger};
@@ -95,10 +95,12 @@ pub fn run(ctx: &mut Context<'_>, args: &PolicyArgs) -> Result<Exit, CliError> {
         .filter(|name| !ran.iter().any(|r| r.test.budget == *name))
         .collect();
     let check = matches!(args.what, What::Check);
-    let zones = budgets
-        .iter()
-        .filter_map(|b| Some(format!("{}: {}", b.name, split_hour(b.zone, ctx.now)?)));
-    let notes: Vec<String> = zones.filter(|_| check).collect();
+    let told = |budget: &Budget| {
+        split_hours(budget, ctx.now)
+            .map(|told| format!("{}: {told}", budget.name))
+            .collect::<Vec<_>>()
+    };
+    let notes: Vec<String> = budgets.iter().filter(|_| check).flat_map(told).collect();
     match ctx.format {
         Format::Json => writeln!(
             ctx.out,

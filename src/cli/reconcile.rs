@@ -100,7 +100,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
                 let months = if found.by_month.is_empty() {
                     ""
                 } else {
-                    ", but what is billed by whole months"
+                    ", but what is billed by whole months or weeks"
                 };
                 put(ctx, &format!("nothing{of} is metered or billed in that time{months}\n"))?;
             } else {
@@ -322,7 +322,7 @@ fn closing(found: &Reconciliation, total: &Totals) -> Result<String, CliError> {
     for name in &found.by_month {
         let _ = writeln!(
             text,
-            "{} bills whole months: it is compared where the period has all of a month",
+            "{} bills whole months or weeks: those are compared that the period has all of",
             clean(name.as_str())
         );
     }

@@ -700,14 +700,30 @@ fn neither_days_without_calls_nor_refunds_change_what_calls_cost() {
     ]);
     home.run("2026-11-20T23:00:00Z");
     assert_eq!(home.total("2026-11-20T23:00:00Z", "billed-filled"), "195");
+    // The same where they are one row of the ledger, on one day and on two.
+    let home = Home::new("");
+    home.calls((1..=24).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    for (refunds, total) in [(&[10][..], "190"), (&[10, 11], "140")] {
+        let mut rows: Vec<_> = days.iter().map(|[day, _]| ("10", "1", day.as_str(), "Usage")).collect();
+        rows.extend(
+            refunds
+                .iter()
+                .map(|day: &usize| ("-50", "1", days[day - 1][0].as_str(), "Usage")),
+        );
+        home.bill_of(&rows);
+        home.run(now);
+        assert_eq!(home.total("2026-11-24T12:00:00Z", "billed-filled"), total);
+    }
 }
 
+/// What the bill has under one of them may be that of the others too: it counts once, and what may be missing is told.
 #[test]
-fn a_scope_of_several_values_has_those_that_no_bill_names() {
+fn of_a_scope_of_several_values_those_count_on_billed_days_that_the_bill_names() {
     let budget = |name: &str, teams: &str| {
         format!("[[budget]]\nname = \"{name}\"\namount = \"1000 USD\"\nscope = {{ team = [{teams}] }}\n{FILLED}")
     };
     let budgets = budget("a ops", "\"ops\"") + &budget("b both", "\"ops\", \"search\"") + &budget("c any", "\"*\"");
+    let budgets = budgets + &budget("d nobody", "\"\", \"search\", \"ops\"") + &budget("e search", "\"search\"");
     let home = Home::new(&budgets);
     let call = |team: &str, day: u32| {
         format!(
@@ -736,14 +752,22 @@ fn a_scope_of_several_values_has_those_that_no_bill_names() {
     };
     bill("ops");
     home.run(now);
-    assert_eq!(spent(), ["200", "400", "400"]);
+    assert_eq!(spent(), ["200", "250", "400", "400", "200"]);
+    let budgets = home.json(&["--now", now, "budget"])["budgets"].clone();
+    let is_told = |at: usize| {
+        let note = "the bill of openai names others of this scope and not team `search`: on billed days what it names counts alone";
+        budgets[at]["notes"].to_string().contains(note)
+    };
+    assert_eq!(
+        [0, 1, 2, 3, 4].map(is_told),
+        [false, true, false, true, false],
+        "{budgets}"
+    );
     let scoped = ["--where", "team=ops", "--where", "team=search", "--from", "2026-11-01"];
     let report = home.json(&[&["--now", now, "report", "--basis", "billed-filled"][..], &scoped].concat());
-    assert_eq!(report["total"]["cost_usd"], "400");
+    assert_eq!(report["total"]["cost_usd"], "250");
     assert!(
-        report["estimates"]
-            .to_string()
-            .contains("does not tell this scope apart"),
+        report["estimates"].to_string().contains("and not team `search`"),
         "{report}"
     );
     // The bill may call a team otherwise, for whom both names are given: it is in its rows.
@@ -786,6 +810,52 @@ fn rows_of_weeks_and_months_are_of_all_their_days() {
     home.run(now);
     let status = home.budget(now);
     assert!((290.0..=310.0).contains(&end(&status)), "{status}");
+}
+
+/// A discount in a row of its own is part of what a day is billed at.
+#[test]
+fn standing_rows_below_zero_lower_the_factor() {
+    let home = Home::new(&format!("[[budget]]\nname = \"all\"\namount = \"165 USD\"\n{FILLED}"));
+    home.calls((1..=20).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    let days = days(1..=15);
+    let header = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargeCategory,ProviderName,ServiceName,x_Model\n";
+    let row = |cost: &str, day: &str, model: &str| {
+        format!("{cost},{cost},USD,1,2026-11-01,2026-12-01,{day}T00:00:00Z,Usage,OpenAI,API,{model}\n")
+    };
+    let rows = days
+        .iter()
+        .map(|[day, _]| row("10", day, "gpt-4o") + &row("-2", day, ""));
+    home.write("bill.csv", &format!("{header}{}", rows.collect::<String>()));
+    let now = "2026-11-20T12:00:00Z";
+    assert_eq!(home.run(now), [""; 0]);
+    let status = home.budget(now);
+    assert_eq!(status["spent"], "160", "{status}");
+    assert!(status["notes"].to_string().contains("metered × 0.8,"), "{status}");
+}
+
+/// Behind a bill that has caught up with the last call, the meter tells that none was made.
+#[test]
+fn use_that_has_stopped_is_not_expected_to_go_on() {
+    let budget =
+        |name: &str, scope: &str| format!("[[budget]]\nname = \"{name}\"\namount = \"190 USD\"\n{scope}{FILLED}");
+    let home = Home::new(&(budget("a", "") + &budget("b", "scope = { service = \"API\" }\n")));
+    home.calls((1..=10).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    let days = days(1..=10);
+    let rows: Vec<_> = days
+        .iter()
+        .map(|[from, to]| ("10", from.as_str(), to.as_str()))
+        .collect();
+    home.bill(&rows);
+    let now = "2026-11-20T12:00:00Z";
+    home.run(now);
+    let budgets = home.json(&["--now", now, "budget"])["budgets"].clone();
+    assert_eq!(budgets[0]["forecast"]["end"], "100", "{budgets}");
+    assert!(
+        !budgets[0]["notes"].to_string().contains("goes on from there"),
+        "{budgets}"
+    );
+    // Of what only the bill names the meter tells nothing.
+    assert_eq!(budgets[1]["forecast"]["end"], "300", "{budgets}");
 }
 
 #[test]

@@ -516,9 +516,24 @@ fn the_row_of_a_month_that_goes_on_is_compared_when_it_is_over() {
     assert_eq!(weeks["providers"]["anthropic"]["coverage_percent"], "100", "{weeks}");
     assert_eq!(
         weeks["cells"].as_array().unwrap().len(),
-        4,
-        "the first, two weeks and the third: {weeks}"
+        3,
+        "two weeks and the third; the first is of a week before: {weeks}"
     );
+    // A week that reaches into the next month is of neither.
+    let weeks = compared(&[(10, 12, 105), (10, 19, 105), (10, 26, 105), (11, 2, 105), (11, 9, 105)]);
+    assert_eq!(weeks["providers"]["anthropic"]["coverage_percent"], "100", "{weeks}");
+    let october = json(
+        &program(home)
+            .args(["--store", "sqlite:5.db", "--now", "2026-11-16T12:00:00Z"])
+            .args(["reconcile", "--period", "2026-10", "--format", "json"])
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(
+        october["providers"]["anthropic"]["coverage_percent"], "100",
+        "{october}"
+    );
+    assert_eq!(october["by_month"], serde_json::json!(["anthropic"]));
     let days = compared(&[(10, 1, 15), (10, 2, 15), (11, 1, 15)]);
     assert_eq!(days["by_month"], serde_json::json!([]));
     assert_eq!(days["providers"]["anthropic"]["coverage_percent"], "100", "{days}");

@@ -542,7 +542,7 @@ fn a_report_by_session_tells_what_no_session_is_known_of() {
 }
 
 #[test]
-fn days_that_begin_within_an_hour_are_told_and_a_period_that_would_lose_some_is_refused() {
+fn days_and_periods_that_begin_within_an_hour_are_told() {
     let folder = home(
         "[report]\ntime_zone = \"Asia/Kathmandu\"\n",
         "amount = \"1 USD\"\ntime_zone = \"Asia/Kolkata\"",
@@ -575,20 +575,18 @@ fn days_that_begin_within_an_hour_are_told_and_a_period_that_would_lose_some_is_
             "[[budget]]\nname = \"b\"\namount = \"1 USD\"\nperiod = {{ custom = {{ start = \"{start}\", end = \"{end}\" }} }}\n"
         );
         write(folder.path(), "policies/budgets/b.toml", &budget);
-        finops(folder.path(), &["budget"])
+        assert_eq!(finops(folder.path(), &["budget"]).status.code(), Some(0));
+        [["config", "check"], ["policy", "check"]].map(|args| out(&finops(folder.path(), &args)))
     };
-    let refused = custom("2026-11-09T18:30:00Z", "2026-12-01T00:00:00Z");
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(
-        err(&refused).contains("start with an hour, such as 2026-11-09T18:00:00Z"),
-        "{}",
-        err(&refused)
-    );
+    let told = "b: spend is summed by whole hours of UTC, so that its period counts from 2026-11-09T19:00:00Z on; \
+                let it start with an hour, such as 2026-11-09T18:00:00Z";
+    for check in custom("2026-11-10T00:00:00+05:30", "2026-12-01T00:00:00+05:30") {
+        assert!(check.contains(told), "{check}");
+    }
     // The hour in which it ends counts.
-    assert_eq!(
-        custom("2026-11-09T18:00:00Z", "2026-11-30T23:59:59Z").status.code(),
-        Some(0)
-    );
+    for check in custom("2026-11-09T18:00:00Z", "2026-11-30T23:59:59Z") {
+        assert!(!check.contains("b: spend"), "{check}");
+    }
 }
 
 /// What the command that an alert names shows, run as it stands.

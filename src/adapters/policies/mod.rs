@@ -5,7 +5,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
@@ -18,7 +18,7 @@ use crate::domain::budget::{Budget, BudgetPeriod, Scope, Threshold, ThresholdKin
 use crate::domain::dimension::Dimension;
 use crate::domain::money::{Currency, Money};
 use crate::domain::notification::Severity;
-use crate::domain::period::{Calendar, Hour, Period};
+use crate::domain::period::{Calendar, Period};
 use crate::domain::plausible::plausible;
 use crate::domain::spend::Basis;
 
@@ -307,14 +307,6 @@ impl BudgetPolicy {
             PeriodPolicy::Year => BudgetPeriod::Calendar(Calendar::Year),
             PeriodPolicy::Custom { start, end } if start < end => {
                 let (start, end) = (plausible(start)?, plausible(end)?);
-                let hour = Hour::of(start).start();
-                if hour != start {
-                    return Err(format!(
-                        "`period`: spend is summed by whole hours of UTC, so that what is spent between `start` and the next one would count \
-                         nowhere; start with an hour, such as {}",
-                        hour.to_rfc3339_opts(SecondsFormat::Secs, true)
-                    ));
-                }
                 BudgetPeriod::Custom(Period::new(start, end))
             }
             PeriodPolicy::Custom { .. } => return Err("`period`: the end is not after the start".to_owned()),

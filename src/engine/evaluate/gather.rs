@@ -17,7 +17,7 @@ use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, SpendKey, Sums};
-use crate::engine::view::fill::{Fill, Scaled};
+use crate::engine::view::fill::{Fill, Scaled, is_usage};
 use crate::engine::view::names::Names;
 
 /// Days of history that a forecast looks at.
@@ -92,6 +92,8 @@ pub(super) struct Gathering<'a> {
     billed: BTreeMap<Label, Billed>,
     /// The same of what is derived.
     derived: BTreeMap<Label, Hour>,
+    /// Whether metered use of the scope fills bills: then it is known behind them, and where there is none, none was made.
+    filled: bool,
     /// Dimensions of metered rows: what is derived from them has the same, and comes after them.
     metered: FxHashSet<Dimensions>,
 }
@@ -127,6 +129,7 @@ impl<'a> Gathering<'a> {
             bit: bit(today, day_in(hour, budget)),
             billed: BTreeMap::new(),
             derived: BTreeMap::new(),
+            filled: false,
             metered: FxHashSet::default(),
         }
     }
@@ -138,8 +141,10 @@ impl<'a> Gathering<'a> {
 
     /// Takes note of a combination of dimensions that was not seen before.
     pub(super) fn kind(&mut self, key: &SpendKey, fill: Option<&'a Fill>, names: &mut Names) {
+        let fills = self.budget.basis == Basis::BilledFilled && self.budget.covers(key);
+        self.filled |= fills && key.basis == Basis::Metered && is_usage(key);
         let scaled = fill
-            .filter(|_| self.budget.basis == Basis::BilledFilled && self.budget.covers(key))
+            .filter(|_| fills)
             .and_then(|fill| fill.untold(names, key, &self.budget.scope));
         if matches!(self.budget.basis, Basis::Effective | Basis::BilledFilled) && key.basis == Basis::Metered {
             self.metered.insert(key.dimensions);

@@ -94,7 +94,7 @@ pub(super) struct Gathered {
     pub(super) through: BTreeMap<Label, Hour>,
     /// Of bills that are not compared.
     pub(super) other_currencies: BTreeSet<Currency>,
-    /// Providers that bill whole months, of which the period has only a part.
+    /// Providers that bill whole months or weeks, of which the period has only a part.
     pub(super) by_month: BTreeSet<Label>,
 }
 
@@ -108,6 +108,8 @@ pub(super) fn gather(
 ) -> Result<Gathered, StoreError> {
     let mut names = Names::default();
     let mut bills = BilledDays::new(now);
+    // And the weeks before, which may reach into the period.
+    let mut rows = BilledDays::new(now);
     // Since the month before this one.
     let mut lately = BilledDays::new(now);
     let this = month(Hour::of(now));
@@ -116,14 +118,18 @@ pub(super) fn gather(
     let mut other_currencies = BTreeSet::new();
     // How far a provider has billed is said by the bills of later days too, and whether by months by those of the first.
     let first = month(Hour::of(period.start));
-    let around = Period::new(first.min(last).start(), now.max(period.end));
+    let earlier = month(Hour(first.0 - 1));
+    let around = Period::new(earlier.min(last).start(), now.max(period.end));
     ledger.spend(around, &mut |key, _| {
         if key.basis != Basis::Billed {
             return;
         }
         let Some(provider) = names.billed(key) else { return };
-        if key.hour >= last && key.currency == Currency::USD && is_usage(key) {
-            lately.add(provider, key.hour);
+        if key.currency == Currency::USD && is_usage(key) {
+            rows.add(provider, key.hour);
+            if key.hour >= last {
+                lately.add(provider, key.hour);
+            }
         }
         if key.hour < first {
             return;
@@ -160,9 +166,19 @@ pub(super) fn gather(
     };
     let mut place = |provider: Label, model: Label, hour: Hour| -> Option<Place> {
         if !is_monthly(provider, hour) {
-            let weeks = weeks.get(&provider);
-            let day = weeks.map_or(hour.day(), |hours| bills.row(provider, hour, *hours));
-            return Some((day, provider, model));
+            let row = weeks.get(&provider).and_then(|hours| {
+                let start = rows.row(provider, hour, *hours)?;
+                Some((start, Hour(start.0 + hours).start()))
+            });
+            let Some((start, end)) = row else {
+                return Some((hour.day(), provider, model));
+            };
+            // A week that goes on has come as far as the period.
+            if start.start() < period.start || (period.end < end && period.end < now) {
+                by_month.insert(provider);
+                return None;
+            }
+            return Some((start, provider, model));
         }
         let start = month(hour);
         let whole = Calendar::Month.around(start.start(), chrono_tz::Tz::UTC);

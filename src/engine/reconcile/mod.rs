@@ -189,7 +189,7 @@ pub struct Reconciliation {
     pub providers: BTreeMap<Label, Totals>,
     /// Currencies of bills that are not compared.
     pub other_currencies: BTreeSet<Currency>,
-    /// Providers that bill whole months, of which the period has only a part: they are not compared.
+    /// Providers that bill whole months or weeks, of some of which the period has only a part: those are not compared.
     pub by_month: BTreeSet<Label>,
 }
 

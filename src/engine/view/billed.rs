@@ -71,15 +71,12 @@ impl BilledDays {
         weeks(self.days.get(&provider)?.iter())
     }
 
-    /// The day of the row that an hour is billed with, where each is of so many hours; its own, where there is none.
+    /// The day of the row that an hour is billed with, where each is of so many hours.
     #[must_use]
-    pub fn row(&self, provider: Label, hour: Hour, hours: i64) -> Hour {
-        let before = self
-            .days
-            .get(&provider)
-            .and_then(|days| days.range(..=hour.day()).next_back());
-        let row = before.copied().filter(|row| hour.0 < row.0 + hours);
-        row.unwrap_or(hour.day())
+    pub fn row(&self, provider: Label, hour: Hour, hours: i64) -> Option<Hour> {
+        let days = self.days.get(&provider)?;
+        let before = days.range(..=hour.day()).next_back().copied();
+        before.filter(|row| hour.0 < row.0 + hours)
     }
 
     /// Whether that day is billed.
@@ -145,6 +142,7 @@ mod tests {
             bill.add(provider, day(row));
         }
         let of = |at: i64| bill.row(provider, Hour(day(at).0 + 5), 7 * 24);
-        assert_eq!([-1, 0, 6, 20, 21].map(of), [-1, 0, 0, 14, 21].map(day));
+        let expected = [None, Some(0), Some(0), Some(14), None];
+        assert_eq!([-1, 0, 6, 20, 21].map(of), expected.map(|row| row.map(day)));
     }
 }

@@ -177,38 +177,43 @@ impl Fill {
         let provider = names.metered(key);
         let account = key.dimensions.get(Dimension::Account);
         self.standings.last(provider, account)?;
-        let asked = |(dimension, patterns): (&Dimension, &Vec<String>)| {
-            self.is_untold(provider, *dimension, patterns, key.dimensions.get(*dimension))
-        };
-        scope.0.iter().any(asked).then_some(Scaled {
+        self.is_untold(provider, scope).then_some(Scaled {
             provider,
             account,
             standings: &self.standings,
         })
     }
 
-    /// Whether the bill of a provider never names what is asked for where a call has this value: no row of it is met by the patterns
-    /// that meet the value. Where a pattern meets names of the bill that no call has, those may be its name for any of them.
-    fn is_untold(&self, provider: Label, dimension: Dimension, patterns: &[String], value: Label) -> bool {
-        let Some(told) = self.told.get(&provider) else {
-            return false;
-        };
-        let meets = |pattern: &str, values: Option<&Values>| {
-            let values = values.and_then(|values| values.get(&dimension));
-            values.is_some_and(|values| values.iter().any(|value| dimension.is_like(pattern, *value)))
-        };
-        let mut told = patterns.iter().filter(|pattern| meets(pattern, Some(told)));
-        told.all(|pattern| meets(pattern, self.metered.get(&provider)) && !dimension.is_like(pattern, value))
+    /// Whether a scope asks for something that the bill of a provider never names. Where it names one of several values, use of the
+    /// others may be in the rows of that one.
+    fn is_untold(&self, provider: Label, scope: &Scope) -> bool {
+        let told = |pattern: &String, dimension| names_any(self.told.get(&provider), dimension, pattern);
+        let mut asked = scope.0.iter();
+        self.has_bill(provider) && asked.any(|(dimension, patterns)| !patterns.iter().any(|p| told(p, *dimension)))
+    }
+
+    /// The values of metered use that a scope asks for beside others, which alone the bill of the provider names.
+    fn untold_beside(&self, provider: Label, scope: &Scope) -> Option<(Dimension, Vec<Label>)> {
+        if self.is_untold(provider, scope) {
+            return None;
+        }
+        let values = self.metered.get(&provider)?;
+        scope.0.iter().find_map(|(dimension, patterns)| {
+            let told = |pattern: &&String| names_any(self.told.get(&provider), *dimension, pattern);
+            let (told, untold): (Vec<&String>, Vec<&String>) = patterns.iter().partition(told);
+            let asks = |patterns: &[&String], value| patterns.iter().any(|p| dimension.is_like(p, value));
+            let values = values.get(dimension).into_iter().flatten().copied();
+            let beside: Vec<Label> = values.filter(|v| asks(&untold, *v) && !asks(&told, *v)).collect();
+            (!beside.is_empty()).then_some((*dimension, beside))
+        })
     }
 
     /// Whether rows of the bill of a provider are within a scope, and none of its metered use is: nothing stands for what comes behind.
     fn is_billed_alone(&self, provider: Label, scope: &Scope) -> bool {
         let has = |values: Option<&Values>| {
             values.is_some_and(|values| {
-                scope.0.iter().all(|(dimension, patterns)| {
-                    let mut values = values.get(dimension).into_iter().flatten();
-                    values.any(|value| patterns.iter().any(|pattern| dimension.is_like(pattern, *value)))
-                })
+                let mut asked = scope.0.iter();
+                asked.all(|(dimension, patterns)| patterns.iter().any(|p| names_any(Some(values), *dimension, p)))
             })
         };
         has(self.told.get(&provider)) && !has(self.metered.get(&provider))
@@ -236,14 +241,8 @@ impl Fill {
     /// What has to be said beside a figure of a scope which bills do not tell apart.
     #[must_use]
     pub fn untold_notes(&self, scope: &Scope) -> Vec<String> {
-        let untold = self.metered.iter().filter(|(provider, values)| {
-            scope.0.iter().any(|(dimension, patterns)| {
-                let asked = |value: &Label| patterns.iter().any(|pattern| dimension.is_like(pattern, *value));
-                let mut asked = values.get(dimension).into_iter().flatten().filter(|value| asked(value));
-                asked.any(|value| self.is_untold(**provider, *dimension, patterns, *value))
-            })
-        });
-        let notes = untold.flat_map(|(provider, _)| {
+        let untold = self.metered.keys().filter(|provider| self.is_untold(**provider, scope));
+        let notes = untold.flat_map(|provider| {
             let accounts = self.standings.of_provider(*provider);
             accounts.map(|(account, _)| {
                 let scaled = Scaled {
@@ -287,6 +286,16 @@ impl Fill {
                 }
                 notes.push(note);
             }
+            if let Some((dimension, values)) = self.untold_beside(*provider, scope) {
+                let more = match values.len() {
+                    1 => String::new(),
+                    n => format!(" and {} more", n - 1),
+                };
+                let value = values.first().copied().unwrap_or_default();
+                notes.push(format!(
+                    "the bill of {provider} names others of this scope and not {dimension} `{value}`{more}: on billed days what it names counts alone"
+                ));
+            }
             let others: Vec<String> = self.standings.unbilled(*provider).map(|a| a.to_string()).collect();
             if let [first, more @ ..] = others.as_slice() {
                 let more = match more.len() {
@@ -303,6 +312,12 @@ impl Fill {
         notes.extend(unbilled.map(|provider| format!("{provider} has no bill yet: metered as it is")));
         notes
     }
+}
+
+/// Whether a pattern meets one of these values of a dimension.
+fn names_any(values: Option<&Values>, dimension: Dimension, pattern: &str) -> bool {
+    let mut values = values.and_then(|values| values.get(&dimension)).into_iter().flatten();
+    values.any(|value| dimension.is_like(pattern, *value))
 }
 
 /// The same with its amounts scaled.

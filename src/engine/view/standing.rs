@@ -4,8 +4,9 @@
 //! others, and a row of the first of a month may be all of that month or its first day. So a day counts as billed whole when it has
 //! ended a day ago and a later one of the account is billed, or when it has ended a week ago, and in both cases the bill has at least
 //! half of what is to be expected of what was metered. Days without a row belong to the row before them: a bill by weeks covers
-//! them, and a late bill has too little for that. The last row of a bill by weeks covers its week where it has enough for that. Of other days and months the greater of bill and metered spend counts: neither
-//! does a first row hide what is known to be spent, nor is anything counted twice.
+//! them, and a late bill has too little for that. The last row of a bill by weeks covers its week where it has enough for that. Of
+//! other days and months the greater of bill and metered spend counts: neither does a first row hide what is known to be spent, nor is
+//! anything counted twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +33,10 @@ const ENDED_DAYS: i64 = 7;
 /// What both sides say of one day.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sides {
+    /// The rows of a bill that are not below zero.
     pub billed: Option<Decimal>,
+    /// Those that are.
+    pub refunded: Decimal,
     pub metered: Decimal,
 }
 
@@ -52,6 +56,8 @@ pub struct Standing {
     reach: Option<i64>,
     /// Days and months that have rows, and whether those rows count.
     units: BTreeMap<Hour, bool>,
+    /// Days before the last one of which a bill has nothing but what it takes back, as where the ledger adds that to what was billed.
+    refunded: BTreeSet<Hour>,
     /// Whether days without a row belong to the row before them.
     gaps: bool,
     /// Billed by metered, where both are whole; 1 where nothing was metered.
@@ -93,13 +99,25 @@ impl Standing {
         let unit = |day: Hour| unit(&months, day, row);
         let late = |day: &Hour| day.0 + 24 * ENDED_DAYS >= last.0;
         let earliest = lasts.values().copied().filter(late).min().unwrap_or(last);
+        let reach = weeks(billed.iter().filter(|day| !months.contains(day))).filter(|_| factors);
+        // What a bill by weeks or months takes back is of its rows.
+        let is_own = |day: &Hour| reach.is_none() && !months.contains(&month(*day));
+        let is_refunded = |day: &Hour| *day < last && !billed.contains(day) && is_own(day);
+        let refunds = days.iter().filter(|(_, _, sides)| !sides.refunded.is_zero());
+        let refunded: BTreeSet<Hour> = refunds.map(|(_, day, _)| *day).filter(is_refunded).collect();
         let mut sums: BTreeMap<Hour, Sides> = BTreeMap::new();
-        for (_, day, sides) in days {
+        for (_, day, sides) in days.iter().filter(|(_, day, _)| !refunded.contains(day)) {
             let sum = sums.entry(unit(*day)).or_default();
             sum.metered = add_exact(sum.metered, sides.metered)?;
+            sum.refunded = add_exact(sum.refunded, sides.refunded)?;
             if let Some(billed) = sides.billed {
                 sum.billed = Some(add_exact(sum.billed.unwrap_or_default(), billed)?);
             }
+        }
+        // A discount in a row of its own lowers what is billed; what is more than that was billed before, and says nothing of this.
+        for sum in sums.values_mut() {
+            let net = add_exact(sum.billed.unwrap_or_default(), sum.refunded)?;
+            sum.billed = sum.billed.map(|billed| if net < Decimal::ZERO { billed } else { net });
         }
         let ended = |unit: Hour, end: Hour| match (months.contains(&unit), unit == last) {
             (true, _) => month_of(unit).end,
@@ -123,7 +141,6 @@ impl Standing {
             let least = sum.metered.checked_mul(expected).unwrap_or(sum.metered);
             billed.checked_add(billed).is_none_or(|twice| twice >= least)
         };
-        let reach = weeks(billed.iter().filter(|day| !months.contains(day))).filter(|_| factors);
         if let Some(reach) = reach.filter(|_| !months.contains(&last)) {
             let behind = days
                 .iter()
@@ -172,6 +189,7 @@ impl Standing {
             end,
             reach,
             units,
+            refunded,
             months,
             gaps: factors,
             factor,
@@ -181,6 +199,10 @@ impl Standing {
     /// Whether the bill says what that hour cost; otherwise metered spend does.
     #[must_use]
     pub fn is_billed(&self, hour: Hour) -> bool {
+        if self.refunded.contains(&hour.day()) {
+            let before = self.units.range(..hour.day()).next_back();
+            return before.is_none_or(|(_, counts)| *counts);
+        }
         let before = |day| self.units.range(..=day).next_back().map(|(day, _)| *day);
         let unit = unit(&self.months, hour, |day| {
             before(day).filter(|_| self.gaps && day < self.end)

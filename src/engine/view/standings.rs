@@ -35,13 +35,13 @@ impl Collected {
         }
     }
 
-    /// A row of a bill about use. One that takes back what was billed is none: it says nothing of how much of a day is billed, nor that
-    /// the day is.
+    /// A row of a bill about use.
     pub fn billed(&mut self, provider: Label, account: Label, hour: Hour, cost: Decimal) -> Result<(), MoneyError> {
+        let sides = self.days.entry((provider, account, hour.day())).or_default();
         if cost < Decimal::ZERO {
+            sides.refunded = add_exact(sides.refunded, cost)?;
             return Ok(());
         }
-        let sides = self.days.entry((provider, account, hour.day())).or_default();
         sides.billed = Some(add_exact(sides.billed.unwrap_or_default(), cost)?);
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
-use super::{Billed, Gathering, HISTORY_DAYS, Kind, Sources};
+use super::{Billed, Gathering, HISTORY_DAYS, Sources};
 use crate::domain::dimension::Dimension;
 use crate::domain::forecast::{Forecast, forecast};
 use crate::domain::label::Label;
@@ -32,9 +32,7 @@ impl Gathering<'_> {
         if !self.period.contains(self.now) {
             return Ok((None, Vec::new()));
         }
-        let fills = |kind: &Kind<'_>| kind.derived || kind.scaled.is_some();
-        let is_filled = self.budget.basis == Basis::BilledFilled && self.kinds.iter().flatten().any(fills);
-        let (found, said) = if self.billed.is_empty() || is_filled {
+        let (found, said) = if self.billed.is_empty() || self.filled {
             self.of_usage(sources)?
         } else {
             self.of_bills()?
