@@ -177,7 +177,7 @@ fn source(problems: &mut Vec<ConfigError>, source: &SourceConfig) {
     if source
         .url
         .as_ref()
-        .is_some_and(|url| !url.starts_with("https://") && !is_loopback(url))
+        .is_some_and(|url| !url.to_ascii_lowercase().starts_with("https://") && !is_loopback(url))
     {
         wrong(
             "has a `url` that is not https",

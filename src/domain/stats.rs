@@ -105,13 +105,16 @@ impl RunRate {
     }
 }
 
-/// What a day of the last weeks usually costs. Where most cost nothing, one of those that cost something, unless these are rare.
+/// What a day of the last weeks usually costs. Where most cost nothing, one of those that cost something, unless these are rare; of a
+/// scope that is too new to say so, the least of them is no rarity.
 fn usual(values: &[(usize, f64)]) -> f64 {
     let lately = || values.iter().rev().take(USUAL_DAYS).map(|(_, v)| *v);
     let used = lately().filter(|v| *v > 0.0);
     let median = median(lately());
     if median == 0.0 && used.clone().count() > RARE {
         self::median(used)
+    } else if median == 0.0 && values.len() < USUAL_DAYS && used.clone().count() > 1 {
+        used.fold(f64::INFINITY, f64::min)
     } else {
         median
     }
@@ -264,6 +267,11 @@ mod tests {
                     "{name}, {count} days: {found} {unusual:?}"
                 );
             }
+        }
+        // Two working days, and the days off behind them.
+        for count in 3..9 {
+            let (found, unusual) = ahead(&days(count, |at, _| if at < 2 { 9000 } else { 0 }));
+            assert!(found > 300 && unusual.is_empty(), "{count} days: {found} {unusual:?}");
         }
         // Twice on the same day of the week it comes each week, and on two of three days it is a level.
         let weekly = days(14, |_, w| if w == 0 { 9000 } else { 0 });

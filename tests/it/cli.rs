@@ -477,6 +477,37 @@ fn no_output_takes_the_place_of_the_ledger_or_of_what_is_read() {
         assert_eq!(code(&fine), 0, "{}", err(&fine));
     }
     assert_eq!(kept("r"), b"");
+    // What an earlier run wrote into a folder that is read is nothing that is read.
+    home.write("more/a.jsonl", &format!("{USAGE}{{\"id\":\"b\",\"ts\":\"x\"}}\n"));
+    for _ in 0..2 {
+        home.run(&[
+            "record",
+            "more",
+            "--rejects",
+            "more/r.jsonl",
+            "--output",
+            "more/o.json",
+            "--format",
+            "json",
+            "--now",
+            NOW,
+        ]);
+        let report = home.run(&[
+            "report",
+            "--files",
+            "more",
+            "--output",
+            "more/report.csv",
+            "--format",
+            "csv",
+            "--now",
+            NOW,
+        ]);
+        assert_eq!(code(&report), 2, "what is refused is told: {}", err(&report));
+        assert!(!err(&report).contains("files that are read"), "{}", err(&report));
+        let told = String::from_utf8(kept("more/r.jsonl")).unwrap();
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
 }
 
 /// Every command with its whole name, and its long options.

@@ -333,10 +333,13 @@ impl FileSource {
         search.failure().map(|()| found)
     }
 
-    /// Whether a file is one of those that are read, by whatever name.
+    /// Whether a file is one of those that are read, by whatever name. What only lies in a folder with them and is neither usage nor a
+    /// bill by its beginning, such as the report of the day before, is not.
     #[must_use]
     pub fn reads(&self, path: &Path) -> bool {
-        self.search().is_ok_and(|search| search.holds(path))
+        let is_named = |given: &String| same_file(&self.options.base.join(given), path);
+        let is_meant = || self.options.format.is_some() || self.options.paths.iter().any(is_named);
+        self.search().is_ok_and(|search| search.holds(path)) && (is_meant() || sniff::may_be_spend(path))
     }
 
     fn search(&self) -> Result<Search, SourceError> {

@@ -296,7 +296,7 @@ impl<'a> Run<'a> {
             if self.refused > refused
                 && let Some(position) = position.as_deref_mut()
             {
-                position.refuse(offset, record.bytes);
+                position.refuse(record.at, record.bytes);
             }
             if whole == Whole::Incomplete {
                 let left = self.unended(name, &record);

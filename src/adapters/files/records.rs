@@ -24,6 +24,8 @@ const AGAIN: usize = RECORD_LIMIT;
 pub(super) struct Record<'b> {
     /// Its bytes without the line end; of one that is too long only the beginning.
     pub bytes: &'b [u8],
+    /// Where these begin in the stream.
+    pub at: u64,
     /// Line on which it begins, from 1.
     pub line: u64,
     /// Whether its end was seen: a newline, or the closing bracket.
@@ -266,12 +268,14 @@ impl<R: Read> Records<R> {
             if found.is_none() && from == to {
                 return Ok(None);
             }
+            let at = self.offset;
             self.consume(to - from + usize::from(found.is_some()));
             let line = self.newlines + 1;
             self.newlines += u64::from(found.is_some());
             let bytes = self.buffer.get(from..to).unwrap_or(&[]);
             return Ok(Some(Record {
                 bytes: bytes.strip_suffix(b"\r").unwrap_or(bytes),
+                at,
                 line,
                 ended: found.is_some(),
                 too_long: false,
@@ -283,7 +287,7 @@ impl<R: Read> Records<R> {
     /// Passes over a line beyond the limit, keeping its beginning at the front of the buffer.
     fn skip_line(&mut self) -> io::Result<Record<'_>> {
         let head = self.ahead().get(..Rejection::RAW_LIMIT).unwrap_or(&[]).to_vec();
-        let line = self.newlines + 1;
+        let (at, line) = (self.offset, self.newlines + 1);
         // A 64 MiB buffer is not kept for the sake of one line.
         self.offset += (self.end - self.start) as u64;
         self.buffer = head;
@@ -312,6 +316,7 @@ impl<R: Read> Records<R> {
         };
         Ok(Record {
             bytes: self.buffer.get(..kept).unwrap_or(&[]),
+            at,
             line,
             ended,
             too_long: true,

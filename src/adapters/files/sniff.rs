@@ -1,6 +1,8 @@
 //! Tells by the first bytes of a stream how it is packed, how it is cut into records, and what they are.
 
+use std::fs::File;
 use std::io::{self, Cursor, Read};
+use std::path::Path;
 
 use serde::de::IgnoredAny;
 
@@ -67,6 +69,14 @@ pub(super) fn framing(front: &[u8]) -> Framing {
         _ if std::str::from_utf8(first).is_ok_and(|line| detect::by_header(line).is_some()) => Framing::Table,
         _ => Framing::Lines,
     }
+}
+
+/// Whether a file is usage or a bill by its beginning; one that is packed or cannot be read may be.
+pub(super) fn may_be_spend(path: &Path) -> bool {
+    let mut front = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(DETECT_BYTES as u64).read_to_end(&mut front));
+    let text = front.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&front);
+    read.is_err() || Packed::begins(&front) || front.starts_with(PARQUET) || recognise(text, framing(text)).is_some()
 }
 
 /// The format of the first record that tells.

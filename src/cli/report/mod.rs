@@ -184,6 +184,9 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
             Some(span) => format!("there is spend from {span}; `--from`, `--to`, `--basis` and `--where` choose"),
         };
         let _ = writeln!(ctx.err, "hint: {hint}");
+        if let Some(told) = args.filters.iter().find_map(Filter::taken_as_it_stands) {
+            let _ = writeln!(ctx.err, "hint: {told}");
+        }
     }
     Ok(exit)
 }

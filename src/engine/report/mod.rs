@@ -67,6 +67,18 @@ impl Filter {
             pattern: pattern.to_owned(),
         })
     }
+
+    /// What may have been meant otherwise, to be said where nothing is met.
+    #[must_use]
+    pub fn taken_as_it_stands(&self) -> Option<String> {
+        let (dimension, pattern) = (self.dimension, &self.pattern);
+        (pattern.contains(['{', '[']) || pattern.trim() != pattern).then(|| {
+            format!(
+                "in `{dimension}={pattern}` brackets and blanks are taken as they stand: `*` and `?` alone stand for others, and one of several \
+                 names is asked for by a `--where` for each"
+            )
+        })
+    }
 }
 
 /// Whether spend with these values counts.

@@ -200,6 +200,21 @@ fn what_was_refused_and_is_mended_where_it_stands_counts() {
 }
 
 #[test]
+fn what_was_refused_and_stands_as_it_stood_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path();
+    // As a machine leaves it that lost its power.
+    let torn = calls(0..20) + "\0\0\0\0\0{\"id\":broken\n" + &calls(20..29);
+    fs::write(base.join("a.jsonl"), &torn).unwrap();
+    let mut kept = Kept::default();
+    read(base, None, &mut kept);
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (29, 1));
+    fs::write(base.join("a.jsonl"), torn + &calls(29..30)).unwrap();
+    assert_eq!(read(base, None, &mut kept).1, 1);
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (30, 1));
+}
+
+#[test]
 fn what_was_refused_is_told_again_where_it_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let base = folder.path();

@@ -89,13 +89,14 @@ impl<R: Read> Records<R> {
 
     /// What is ahead up to there as a record.
     fn take(&mut self, length: usize, end: End, broken: bool) -> Record<'_> {
-        let from = self.start;
+        let (from, at) = (self.start, self.offset);
         self.consume(length);
         let bytes = self.buffer.get(from..self.start).unwrap_or(&[]);
         let line = self.newlines + 1;
         self.newlines += memchr_iter(b'\n', bytes).count() as u64;
         Record {
             bytes,
+            at,
             line,
             ended: true,
             too_long: matches!(end, End::TooFar),
