@@ -110,6 +110,14 @@ fn failed_calls_repetitions_and_spans_without_identity_are_told() {
 }
 
 #[test]
+fn a_trace_of_zeros_is_a_trace() {
+    let spans = [agent("a1", ""), span("c1", "a1", &CHAT, &COUNTS)];
+    let zeros = request(&spans).replace("0AF7651916CD43DD8448EB211C80319C", &"0".repeat(32));
+    let kept = read_text("a.jsonl", zeros);
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (1, 0));
+}
+
+#[test]
 fn agent_spans_count_only_where_no_call_below_them_does() {
     let tool = span("t1", "a1", &[("gen_ai.operation.name", "execute_tool")], &[]);
     let call = span("c1", "t1", &CHAT, &COUNTS);

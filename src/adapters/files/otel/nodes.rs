@@ -9,6 +9,9 @@ use super::node::{Node, SpanKey};
 /// How far up a call below spans is looked at.
 pub(super) const FURTHER: usize = 16;
 
+/// How many spans above one are looked at. More than there are, unless they go round.
+const ABOVE: usize = 128;
+
 /// Spans by key and by age. What is known of one lies beside its key, once: a table of nodes would be half empty.
 #[derive(Default)]
 pub(super) struct Nodes {
@@ -69,7 +72,7 @@ impl Nodes {
     /// The spans above one, itself first, as far as they are known.
     pub fn ancestors(&self, from: SpanKey) -> impl Iterator<Item = SpanKey> {
         let up = |at: &SpanKey| self.get(*at).map(|node| node.parent).filter(|parent| *parent != 0);
-        std::iter::successors(Some(from).filter(|from| *from != 0), up).take(FURTHER)
+        std::iter::successors(Some(from).filter(|from| *from != 0), up).take(ABOVE)
     }
 
     /// The spans above one, itself first, up to an agent or a tool.

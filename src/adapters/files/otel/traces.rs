@@ -155,7 +155,7 @@ impl Traces {
                     && priced.call.id != by.id
                     && repeats
                     && !stays
-                    && (priced.call.id != answered || priced.lent == Lent::Below)
+                    && (priced.call.id != answered || priced.lent == Lent::Below || gone == Some(answered))
             });
             if let Some(outer) = node
                 .priced
@@ -179,15 +179,19 @@ impl Traces {
             if node.below < below || other {
                 (node.below, node.by) = (below, by);
             }
-            // It stands for a call beside it, too.
-            let shared = |lent| lent == Lent::Beside || (lent == Lent::Shared && !known);
-            let beside = |priced: &Priced| shared(priced.lent) && priced.call.is_same(by);
+            let next = node.parent;
+            // It stands for a call beside it, too; unless that is one above it, of which it was not known, and which goes with it.
+            let stands = priced.as_ref().is_some_and(|priced| {
+                let shared = priced.lent == Lent::Shared && !known && gone != Some(priced.call.id);
+                (shared || priced.lent == Lent::Beside) && !self.is_above(next, priced)
+            });
+            let beside = |priced: &Priced| stands && priced.call.is_same(by);
             gone = priced
                 .as_ref()
                 .filter(|priced| !beside(priced))
                 .map(|priced| priced.call.id)
                 .or(gone);
-            let next = node.parent;
+            let node = self.node(at);
             if node.apart {
                 below = Below::Apart;
             }

@@ -1,6 +1,6 @@
 //! What is told side by side, as the tree of spans goes on: what counts as which call.
 
-use super::super::node::{Call, Lent, SpanKey};
+use super::super::node::{Call, Lent, Priced, SpanKey};
 use super::super::twins::Move;
 use super::found::TakenBack;
 use super::{Found, Traces};
@@ -14,6 +14,15 @@ impl Traces {
             priced.is_some_and(|priced| priced.lent != Lent::Below && priced.call.is_same(call))
         };
         self.nodes.views(parent).filter(is_it).collect()
+    }
+
+    /// Whether what was told as one beside the other turns out to lie one below the other: this one, and one from there upwards.
+    pub(super) fn is_above(&self, from: SpanKey, lower: &Priced) -> bool {
+        let priced = |key| self.nodes.get(key).and_then(|node| node.priced.as_ref());
+        let mut above = self.nodes.views(from).filter_map(priced);
+        let beside = |priced: &Priced| priced.lent == Lent::Beside;
+        let is_one = |upper: &Priced| upper.call.id == lower.call.id && beside(upper) != beside(lower);
+        above.any(|upper| upper.lent != Lent::Below && is_one(upper))
     }
 
     /// Has the response that a span tells told by one that tells more of caches.

@@ -98,7 +98,8 @@ impl TakenBack {
         let nanos = DateTime::from_timestamp_nanos(priced.nanos);
         let mut nothing = UsageEvent::new(priced.call.id, nanos, provider, model);
         let lent = !priced.is_own();
-        if priced.by_what == Below::Apart || lent {
+        if priced.by_what == Below::Apart || priced.lent != Lent::No {
+            // What was told beside it may tell it better.
             nothing.rank.authority = 1;
         }
         if priced.by_what != Below::Apart || lent {
