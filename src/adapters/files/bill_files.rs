@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
 
-use super::bills::{Delivery, names_a_run};
-use super::copies::held_beside_runs;
+use super::bills::Delivery;
+use super::copies::held_by_others;
 use super::discover::{Found, Search};
 use super::manifests::Manifests;
 use super::position::Position;
@@ -138,29 +138,8 @@ impl Run<'_> {
             path.parent()
                 .is_some_and(|folder| manifests.submitted.contains_key(folder) && !mixed.contains(folder))
         };
-        let mut changed: BTreeMap<&Path, u64> = BTreeMap::new();
-        for (found, _) in todo {
-            if let Some(folder) = found.path.parent() {
-                let slot = changed.entry(folder).or_default();
-                *slot = Position::fresh(&found.metadata, b"").modified.max(*slot);
-            }
-        }
-        let age = |folder: &Path| {
-            let submitted = manifests.submitted.get(folder).copied().unwrap_or(0);
-            (submitted, changed.get(folder).copied().unwrap_or(0))
-        };
-        let folders = siblings(&paths);
-        let is_run = |folder: &Path| {
-            let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
-            folders.contains(folder)
-                && (manifests.submitted.contains_key(folder) || name.is_some_and(|name| names_a_run(&name)))
-        };
-        let run_of = |path: &Path| path.parent().filter(|folder| is_run(folder)).map(Path::to_owned);
-        let mut others: Vec<&Path> = paths.iter().copied().filter(|path| !runs(path)).collect();
-        // The oldest run first, so that of two alike the newer one is the copy.
-        others.sort_by_key(|path| (run_of(path).as_deref().map(age), *path));
-        let whole = |run: &Path| manifests.submitted.contains_key(run);
-        let held = held_beside_runs(&others, run_of, whole);
+        let others: Vec<&Path> = paths.iter().copied().filter(|path| !runs(path)).collect();
+        let held = held_by_others(&others);
         if let Some(first) = held.first() {
             let about = format!(
                 "files of bills hold nothing that another one does not hold, such as `{}`: they do not count",
@@ -169,15 +148,20 @@ impl Run<'_> {
             self.sink.warn(&about, held.len() as u64);
         }
         let held: BTreeSet<PathBuf> = held.into_iter().collect();
+        let folders = siblings(&paths);
+        let mut changed: BTreeMap<&Path, u64> = BTreeMap::new();
+        for (found, _) in todo {
+            if let Some(folder) = found.path.parent() {
+                let slot = changed.entry(folder).or_default();
+                *slot = Position::fresh(&found.metadata, b"").modified.max(*slot);
+            }
+        }
         let counted = paths.iter().filter(|path| !held.contains(**path)).map(|path| {
             let folder = path.parent().filter(|folder| folders.contains(folder));
-            let delivery = folder.map(|folder| {
-                let (submitted, changed) = age(folder);
-                Delivery {
-                    folder: folder.to_owned(),
-                    submitted,
-                    changed,
-                }
+            let delivery = folder.map(|folder| Delivery {
+                folder: folder.to_owned(),
+                submitted: manifests.submitted.get(folder).copied().unwrap_or(0),
+                changed: changed.get(folder).copied().unwrap_or(0),
             });
             (path.to_path_buf(), delivery)
         });

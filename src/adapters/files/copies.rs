@@ -1,6 +1,6 @@
 //! Files of a bill that hold what another file holds: a copy, a packed one, or one that has grown since.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{self, BufRead, BufReader, Read};
@@ -22,8 +22,8 @@ enum Compared {
     Other,
 }
 
-/// The files of which another one of these holds all rows. One that cannot be read is none, and those that are `apart` are not compared.
-fn held_by_others(files: &[&Path], apart: impl Fn(&Path, &Path) -> bool) -> Vec<PathBuf> {
+/// The files of which another one of these holds all rows. One that cannot be read is none.
+pub(super) fn held_by_others(files: &[&Path]) -> Vec<PathBuf> {
     // What begins alike is compared; of how it begins a number is enough, since there may be as many as files.
     let mut alike: HashMap<u64, Vec<&Path>> = HashMap::new();
     for file in files {
@@ -37,7 +37,7 @@ fn held_by_others(files: &[&Path], apart: impl Fn(&Path, &Path) -> bool) -> Vec<
         for file in files {
             let mut whole = true;
             let mut shorter = Vec::new();
-            for other in kept.iter().filter(|other| !apart(file, other)) {
+            for other in &kept {
                 match compare(file, other).unwrap_or(Compared::Other) {
                     Compared::Same | Compared::Shorter => whole = false,
                     Compared::Longer => shorter.push(*other),
@@ -52,35 +52,6 @@ fn held_by_others(files: &[&Path], apart: impl Fn(&Path, &Path) -> bool) -> Vec<
             }
         }
     }
-    held.sort();
-    held
-}
-
-/// The same, where some lie in folders of runs, the oldest first. What two runs beside each other hold makes them runs of one bill, of which the
-/// newest counts as a whole; but one that holds nothing of its own is a copy, or on its way, unless it is known to be `whole`.
-pub(super) fn held_beside_runs(
-    files: &[&Path],
-    run_of: impl Fn(&Path) -> Option<PathBuf>,
-    whole: impl Fn(&Path) -> bool,
-) -> Vec<PathBuf> {
-    let held = held_by_others(files, |_, _| false);
-    let own = files
-        .iter()
-        .filter(|file| held.binary_search_by(|held| held.as_path().cmp(file)).is_err());
-    let own: BTreeSet<PathBuf> = own.filter_map(|file| run_of(file)).collect();
-    let counts = |run: &PathBuf| own.contains(run) || whole(run);
-    if !held.iter().any(|file| run_of(file).is_some_and(|run| counts(&run))) {
-        return held;
-    }
-    let (rest, copies): (Vec<&Path>, Vec<&Path>) = files
-        .iter()
-        .partition(|file| run_of(file).is_none_or(|run| counts(&run)));
-    let of_two_runs = |one: &Path, other: &Path| match (run_of(one), run_of(other)) {
-        (Some(one), Some(other)) => one != other && one.parent() == other.parent(),
-        _ => false,
-    };
-    let mut held = held_by_others(&rest, of_two_runs);
-    held.extend(copies.into_iter().map(Path::to_owned));
     held.sort();
     held
 }
@@ -169,7 +140,7 @@ mod tests {
             file("empty.csv", b""),
         ];
         let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-        let held = held_by_others(&paths, |_, _| false);
+        let held = held_by_others(&paths);
         let names: Vec<_> = held
             .iter()
             .map(|path| path.file_name().unwrap().to_str().unwrap())
