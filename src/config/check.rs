@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{ChannelConfig, ChannelKind, Config, ConfigError, SourceConfig, SourceKind, StoreUrl};
 
-/// Calendars end: nothing is counted back from now beyond a hundred years.
-const MAX_DETAIL_DAYS: u32 = 36_500;
+/// Calendars end: nothing is counted back from now beyond a thousand years.
+const MAX_DETAIL_DAYS: u32 = 365_000;
 
 /// Everything that is wrong with the settings, in the order of the file's sections.
 #[must_use]
@@ -338,7 +338,7 @@ mod tests {
         let found: Vec<String> = check(&config).iter().map(ToString::to_string).collect();
         insta::assert_snapshot!(found.join("\n"), @r#"
         `mysql:x` is not a store address
-        `store.detail_days` is above 36500
+        `store.detail_days` is above 365000
         two `[[source]]` have the name `a`
         source `b` has no `paths`
         source `live` has a `url` that is not https

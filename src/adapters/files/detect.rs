@@ -50,6 +50,7 @@ keys!(
     USAGE_METADATA = b"usageMetadata",
     CUSTOM_ID = b"custom_id",
     USAGE_DETAILS = b"usageDetails",
+    PROVIDED_MODEL = b"provided_model_name",
     CALCULATED_TOTAL_COST = b"calculatedTotalCost",
     TRACE_CAMEL = b"traceId",
     REQUEST_CREATED_AT = b"request_created_at",
@@ -157,7 +158,7 @@ impl Seen<'_> {
         ];
         if self.has(PAYLOAD) && codex.into_iter().any(|name| is(self.kind, name)) {
             Some(FileFormat::Codex)
-        } else if self.has(TRACE_CAMEL | START_TIME | TYPE) || self.has(TRACE_ID | START_TIME_SNAKE | TYPE) {
+        } else if self.has(TRACE_CAMEL | START_TIME | TYPE) || self.has(TRACE_ID | START_TIME_SNAKE | PROVIDED_MODEL) {
             Some(FileFormat::Langfuse)
         } else if self.has(SESSION_ID | TYPE) || self.has(LEAF_UUID) && is(self.kind, "summary") {
             Some(FileFormat::ClaudeCode)

@@ -76,10 +76,13 @@ impl<'a> Builder<'a> {
     }
 
     pub fn add(&mut self, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
+        // Whatever is asked for: what is used no more is in no row of a bill.
+        if key.basis == self.query.basis {
+            self.told = self.told.max(Some(key.hour));
+        }
         if !self.selects(key) {
             return Ok(());
         }
-        self.told = self.told.max(Some(key.hour));
         let sums = &self.shown(sums);
         let day = self.day(key.hour);
         let offset = usize::try_from((day - self.first_day).num_days()).ok();

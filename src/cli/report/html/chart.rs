@@ -147,6 +147,10 @@ fn series(report: &Report, section: &Section, now: DateTime<Utc>) -> (Vec<String
                 *slot = slot.checked_add(row.sums.cost).unwrap_or(*slot);
             }
         }
+        // Where there are too many, those that have something: the course of them is more than no picture.
+        if spans.len() > MAX_BARS {
+            spans.retain(|_, cost| !cost.is_zero());
+        }
         let names = spans.keys().map(ToString::to_string).collect();
         return (names, spans.into_values().collect(), *axis);
     }
