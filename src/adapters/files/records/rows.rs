@@ -223,8 +223,14 @@ impl<R: Read> Rows<R> {
                 return Ok(());
             }
             if eof && row.at != At::Quoted {
-                self.ready = length;
-                return Ok(());
+                // As where a line end stands behind it.
+                let Some(next) = self.next_row(row.second_line.filter(|_| row.odd), length) else {
+                    self.ready = length;
+                    return Ok(());
+                };
+                self.leave_out(length, next, false);
+                row = Row::default();
+                continue;
             }
             let next = self.next_row(row.second_line, length);
             self.open |= eof;
