@@ -156,9 +156,25 @@ impl Seen<'_> {
             "text_completion",
             "response",
         ];
+        // Those of observations; the two other keys stand in many a log.
+        let observations = [
+            "GENERATION",
+            "SPAN",
+            "EVENT",
+            "EMBEDDING",
+            "AGENT",
+            "TOOL",
+            "CHAIN",
+            "RETRIEVER",
+            "EVALUATOR",
+            "GUARDRAIL",
+        ];
+        let is_exported = || self.has(PROVIDED_MODEL) || observations.into_iter().any(|name| is(self.kind, name));
         if self.has(PAYLOAD) && codex.into_iter().any(|name| is(self.kind, name)) {
             Some(FileFormat::Codex)
-        } else if self.has(TRACE_CAMEL | START_TIME | TYPE) || self.has(TRACE_ID | START_TIME_SNAKE | PROVIDED_MODEL) {
+        } else if self.has(TRACE_CAMEL | START_TIME | TYPE)
+            || (self.has(TRACE_ID | START_TIME_SNAKE | TYPE) && is_exported())
+        {
             Some(FileFormat::Langfuse)
         } else if self.has(SESSION_ID | TYPE) || self.has(LEAF_UUID) && is(self.kind, "summary") {
             Some(FileFormat::ClaudeCode)

@@ -285,6 +285,12 @@ fn scheduled_exports_of_langfuse_are_read() {
 }
 
 #[test]
+fn an_answer_that_is_logged_with_a_trace_and_a_start_is_no_observation() {
+    let answer = r#"{"trace_id":"t","start_time":"2026-11-20T10:00:00Z","id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-5","stop_reason":"end_turn","usage":{"input_tokens":1000,"output_tokens":5}}"#;
+    assert_eq!(counts(&read_text("a.jsonl", answer).only()), [1000, 0, 0, 0, 0, 0, 5]);
+}
+
+#[test]
 fn helicone_rows_are_read_as_json_and_as_a_table() {
     let row = |id: &str, provider: &str, tokens: &str, rest: &str| {
         format!(
