@@ -470,6 +470,12 @@ fn no_output_takes_the_place_of_the_ledger_or_of_what_is_read() {
             refused(args, "one of the files that are read");
         }
     }
+    home.write("policies/budgets/a.toml", "");
+    for to in ["finops.toml", "policies/budgets/a.toml", "logs/../policies/budgets/a.toml"] {
+        refused(&["record", "--rejects", to], "a part of the settings");
+        refused(&["report", "--files", "logs", "--output", to], "a part of the settings");
+    }
+    assert!(!kept("finops.toml").is_empty());
     assert!(kept("l.db") == ledger && kept("logs/usage.jsonl") == usage);
     // Beside them there is room, also for what is there already.
     for _ in 0..2 {

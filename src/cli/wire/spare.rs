@@ -10,7 +10,7 @@ use crate::config::StoreUrl;
 /// What a ledger has beside its file.
 const BESIDE: [&str; 5] = ["", "-wal", "-shm", "-journal", ".paid-requests"];
 
-/// Refuses to write over the ledger or a file that is read: the paths that are given, else those of the settings.
+/// Refuses to write over the ledger, the settings or a file that is read: the paths that are given, else those of the settings.
 pub fn spare(ctx: &Context<'_>, path: &Path, given: &[String]) -> Result<(), CliError> {
     let refuse = |what: &str| {
         Err(CliError::usage(format!("`{}` is {what}", path.display()))
@@ -30,6 +30,11 @@ pub fn spare(ctx: &Context<'_>, path: &Path, given: &[String]) -> Result<(), Cli
     if !path.is_file() {
         return Ok(());
     }
+    let config = &ctx.config;
+    let books = config.price_books.iter().map(|book| config.resolve(&book.path));
+    if config.file.iter().cloned().chain(books).any(|kept| same_file(&kept, path)) || is_policy(ctx, path) {
+        return refuse("a part of the settings");
+    }
     let sources = match given {
         [] => configured(ctx),
         given => of_paths(ctx, given),
@@ -39,4 +44,11 @@ pub fn spare(ctx: &Context<'_>, path: &Path, given: &[String]) -> Result<(), Cli
         true => refuse("one of the files that are read"),
         false => Ok(()),
     }
+}
+
+/// Whether this is a file that the owner wrote into the folder of policies.
+fn is_policy(ctx: &Context<'_>, path: &Path) -> bool {
+    let inside = |path: &Path, folder: &Path| Some(path.canonicalize().ok()?.starts_with(folder.canonicalize().ok()?));
+    path.extension().is_some_and(|ending| ending == "toml")
+        && inside(path, &ctx.config.policies_dir()).unwrap_or(false)
 }
