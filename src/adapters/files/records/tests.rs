@@ -30,6 +30,26 @@ fn a_line_beyond_the_limit_is_passed_over() {
 }
 
 #[test]
+fn a_broken_value_ends_before_one_that_begins_on_its_last_line() {
+    for between in [", ", "\t", ""] {
+        let text = format!("[{{\n \"a\": ?\n}}{between}{{\n \"b\": 1\n}}]\n");
+        let mut records = Records::new(text.as_bytes(), 0, 0);
+        let broken = records.value().unwrap().unwrap();
+        assert_eq!(
+            (broken.bytes, broken.broken),
+            (&b"{\n \"a\": ?\n}"[..], true),
+            "{between:?}"
+        );
+        let whole = records.value().unwrap().unwrap();
+        assert_eq!(
+            (whole.bytes, whole.line, whole.broken),
+            (&b"{\n \"b\": 1\n}"[..], 3, false)
+        );
+        assert!(records.value().unwrap().is_none());
+    }
+}
+
+#[test]
 fn values_may_span_lines_and_stand_in_an_array() {
     let mut records = Records::new(&b"[\n {\"a\": \"}\\\"\",\n  \"b\": [1]},\n {}\n]\n"[..], 0, 0);
     let first = records.value().unwrap().unwrap();

@@ -65,7 +65,8 @@ impl<R: Read> Records<R> {
             (End::Closed(length), None) => (length, true, false),
             (End::Closed(length), Some(next)) => match is_json(bytes.get(..length).unwrap_or_default()) {
                 true => (length, true, false),
-                false => (next, true, true),
+                // The next one may begin on the line that ends this one, behind it.
+                false => (next.min(length), true, true),
             },
             (End::Nowhere, None) => (bytes.len(), false, !begins_value(bytes)),
             (End::Nowhere, Some(next)) => match self.grows && begins_value(bytes) {
