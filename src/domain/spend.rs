@@ -281,10 +281,12 @@ pub struct Restatement {
 }
 
 /// What a new version of a bill changes on days that an old version had: one entry per day, basis and currency whose cost
-/// differs. A day that is new in the bill is no restatement.
+/// differs. A day that is new in the bill is no restatement, but one that came to nothing by the last of what was `told` so far and
+/// has cost again.
 pub fn restatements(
     bill: &Bill,
     before: impl IntoIterator<Item = (SpendKey, Sums)>,
+    told: &[Restatement],
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Vec<Restatement>, MoneyError> {
     type Days = std::collections::BTreeMap<(Hour, Basis, Currency), Decimal>;
@@ -297,7 +299,18 @@ pub fn restatements(
         Ok(days)
     }
     let new = days(bill.rows.iter())?;
-    Ok(days(before.into_iter())?
+    let mut old = days(before.into_iter())?;
+    let mut last = Days::new();
+    for told in told.iter().filter(|told| told.bill == bill.identity) {
+        last.insert((told.day, told.basis, told.currency), told.new);
+    }
+    for (day, _) in last
+        .into_iter()
+        .filter(|(day, cost)| cost.is_zero() && new.contains_key(day))
+    {
+        old.entry(day).or_default();
+    }
+    Ok(old
         .into_iter()
         .map(|((day, basis, currency), old)| Restatement {
             seen_at: now,

@@ -274,6 +274,16 @@ fn a_bill_replaces_its_period_and_what_changed_is_kept() {
         assert_eq!(restated[0].day, day(d1));
         ledger.replace_bill(&second, now()).unwrap();
         assert_eq!(rows(&mut *ledger).len(), 3, "{store}: the withdrawn credit left no row");
+        // A day that a delivery leaves out and a later one has again is told both times, so that the list ends with what counts.
+        let without = bill(&[(d1, "Usage", 1000), (d3, "Usage", 1)]);
+        ledger.replace_bill(&without, now()).unwrap();
+        let back: Vec<_> = ledger.replace_bill(&second, now()).unwrap();
+        let told: Vec<_> = back.iter().map(|r| (r.day, r.old, r.new)).collect();
+        assert_eq!(told, [(day(d2), Decimal::ZERO, Decimal::new(700, 2))], "{store}");
+        assert!(
+            ledger.replace_bill(&second, now()).unwrap().is_empty(),
+            "{store}: told once"
+        );
     });
 }
 

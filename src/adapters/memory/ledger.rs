@@ -143,7 +143,7 @@ impl Ledger for MemoryLedger {
         }
         let known = self.bills.insert(bill.identity.clone(), bill.rows.clone());
         old.extend(known.iter().flat_map(SpendRows::iter));
-        let restated = restatements(bill, old.iter().copied(), now)?;
+        let restated = restatements(bill, old.iter().copied(), &self.restatements, now)?;
         for (key, sums) in old {
             self.move_spend(key, &sums, false)?;
         }

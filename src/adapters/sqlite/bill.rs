@@ -27,7 +27,8 @@ pub fn replace(names: &mut StoredNames<'_>, bill: &Bill, now: DateTime<Utc>) -> 
         Some(number) => rows(names, number)?,
         None => SpendRows::default(),
     };
-    let restated = restatements(bill, taken.iter().chain(before.iter()), now).map_err(money)?;
+    let told = told(names.conn, path).map_err(CodecError::Store)?;
+    let restated = restatements(bill, taken.iter().chain(before.iter()), &told, now).map_err(money)?;
     if let Some(number) = known {
         let mut changed = false;
         for (hour, old, new) in by_hour(&before, &bill.rows) {
@@ -97,6 +98,18 @@ pub fn all(names: &mut StoredNames<'_>) -> Result<Vec<KnownBill>, CodecError> {
         all.extend(KnownBill::of(identity, rows.iter()));
     }
     Ok(all)
+}
+
+/// What was restated so far, in order.
+pub fn told(conn: &Connection, path: &str) -> Result<Vec<Restatement>, StoreError> {
+    let fail = |e: rusqlite::Error| failed(path, &e);
+    let mut statement = conn
+        .prepare_cached("SELECT body FROM restatement ORDER BY no")
+        .map_err(fail)?;
+    let texts = statement.query_map([], |row| row.get::<_, String>(0)).map_err(fail)?;
+    texts
+        .map(|text| serde_json::from_str(&text.map_err(fail)?).map_err(|_| CodecError::Broken.at(path)))
+        .collect()
 }
 
 /// The identities of all bills.

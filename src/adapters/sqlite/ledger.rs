@@ -302,12 +302,7 @@ impl Ledger for SqliteLedger {
 
     fn restatements(&mut self) -> Result<Vec<Restatement>, StoreError> {
         let (conn, path, _) = self.ready()?;
-        let fail = |e: rusqlite::Error| failed(path, &e);
-        let mut statement = conn.prepare("SELECT body FROM restatement ORDER BY no").map_err(fail)?;
-        let texts = statement.query_map([], |row| row.get::<_, String>(0)).map_err(fail)?;
-        texts
-            .map(|text| serde_json::from_str(&text.map_err(fail)?).map_err(|_| CodecError::Broken.at(path)))
-            .collect()
+        bill::told(conn, path)
     }
 
     fn expire(&mut self, retention: Retention, now: DateTime<Utc>) -> Result<u64, StoreError> {

@@ -85,7 +85,8 @@ impl Ledger for DynamoLedger {
             };
             let settled = known.is_some() && taken.is_empty();
             before.extend(taken);
-            let restated = restatements(bill, before.iter().copied(), now)?;
+            let told = known_restatements(store, head)?;
+            let restated = restatements(bill, before.iter().copied(), &told, now)?;
             let mut delta = Rows::new();
             for (key, sums) in &before {
                 delta.entry(*key).or_default().subtract(sums)?;
