@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use thiserror::Error;
 
-use super::report::{Filter, selects};
+use super::report::{Filter, selects_call};
 use crate::domain::budget::Budget;
 use crate::domain::charge::Charge;
 use crate::domain::dimension::Dimension;
@@ -125,7 +125,7 @@ pub fn top(ledger: &mut dyn Ledger, query: &TopQuery) -> Result<Vec<(UsageEvent,
     // Ordered by rank, so that the cheapest of those kept is the last.
     let mut kept: BTreeSet<(Reverse<Decimal>, DateTime<Utc>, EventId)> = BTreeSet::new();
     ledger.events(query.period, &mut |event, charge| {
-        let wanted = query.unpriced != charge.is_priced() && selects(&query.filters, &event.dimensions);
+        let wanted = query.unpriced != charge.is_priced() && selects_call(&query.filters, &event.dimensions);
         let rank = (Reverse(charge.worst_case), event.at, event.id);
         if wanted && (kept.len() < query.count || kept.last().is_some_and(|last| rank < *last)) {
             kept.insert(rank);

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use super::report::{Filter, selects};
+use super::report::{Filter, selects, selects_call};
 use crate::domain::charge::{Outcome, UnpricedReason};
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
@@ -124,7 +124,7 @@ pub fn missing(
         let Outcome::Unpriced(reason) = charge.outcome else {
             return ControlFlow::Continue(());
         };
-        if selects(filters, &event.dimensions) {
+        if selects_call(filters, &event.dimensions) {
             let (calls, tokens, worst) = detailed.entry((event.provider(), event.model())).or_default();
             *calls += 1;
             *tokens += i128::from(event.tokens.total());

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
-use super::report::{Filter, selects};
+use super::report::{Filter, selects_call};
 use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact, mul_bounded, mul_exact};
 use crate::domain::period::Period;
@@ -75,7 +75,7 @@ pub fn price_diff(
     let free = of_calls(ledger, period)?;
     let mut failed: Option<MoneyError> = None;
     ledger.events(period, &mut |event, _| {
-        if selects(filters, &event.dimensions) {
+        if selects_call(filters, &event.dimensions) {
             let model = models.entry((event.provider(), event.model())).or_default();
             model.calls += 1;
             model.tokens += i128::from(event.tokens.total());

@@ -14,7 +14,7 @@ use rust_decimal::Decimal;
 use given::Named;
 pub use given::{Given, Lacking, lacking};
 
-use super::report::{Filter, selects};
+use super::report::{Filter, selects, selects_call};
 use crate::domain::charge::{Charge, Outcome};
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
@@ -104,10 +104,10 @@ pub fn reprice(
         ledger.events(query.period, &mut |event, charge| {
             let filled = query.given.to(event);
             let call = filled.as_ref().unwrap_or(event);
-            if first && selects(&query.filters, &if query.dry_run { event } else { call }.dimensions) {
+            if first && selects_call(&query.filters, &if query.dry_run { event } else { call }.dimensions) {
                 failed = failed.take().or_else(|| kept.add(event, charge).err());
             }
-            if !selects(&query.filters, &call.dimensions) {
+            if !selects_call(&query.filters, &call.dimensions) {
                 return ControlFlow::Continue(());
             }
             looked += 1;
@@ -229,7 +229,7 @@ fn leftovers(
     ];
     for edge in edges.into_iter().filter(|edge| edge.start < edge.end) {
         ledger.events(edge, &mut |event, charge| {
-            if selects(&query.filters, &event.dimensions) {
+            if selects_call(&query.filters, &event.dimensions) {
                 failed = failed.take().or_else(|| kept.add(event, charge).err());
             }
             ControlFlow::Continue(())

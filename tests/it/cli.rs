@@ -471,9 +471,16 @@ fn no_output_takes_the_place_of_the_ledger_or_of_what_is_read() {
         }
     }
     home.write("policies/budgets/a.toml", "");
-    for to in ["finops.toml", "policies/budgets/a.toml", "logs/../policies/budgets/a.toml"] {
+    for to in [
+        "finops.toml",
+        "policies/budgets/a.toml",
+        "logs/../policies/budgets/a.toml",
+    ] {
         refused(&["record", "--rejects", to], "a part of the settings");
-        refused(&["report", "--files", "logs", "--output", to], "a part of the settings");
+        refused(
+            &["report", "--files", "logs", "--output", to, "--format", "json"],
+            "a part of the settings",
+        );
     }
     assert!(!kept("finops.toml").is_empty());
     assert!(kept("l.db") == ledger && kept("logs/usage.jsonl") == usage);

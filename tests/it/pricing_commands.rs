@@ -138,6 +138,37 @@ fn repricing_restates_once_and_only_what_changed() {
 }
 
 #[test]
+fn calls_are_asked_for_by_the_conditions_that_an_alert_names() {
+    let home = Home::new("", USAGE);
+    let said = |args: &[&str]| text(&home.run(&[args, &["--where", "category=Usage", "--now", NOW]].concat()));
+    assert!(said(&["explain", "--top", "5", "--where", "model=claude*"]).contains("claude-sonnet-4-6"));
+    let missing = home.json(&["price", "missing", "--where", "category=usage"]);
+    assert_eq!(missing["missing"].as_array().map(Vec::len), Some(1), "{missing}");
+    assert!(!said(&["price", "missing"]).contains("expired"));
+    home.write("policies/prices/acme.toml", OWN);
+    let args = ["reprice", "--from", "2026-11-01", "--where", "category=Usage"];
+    let dry = said(&[&args[..], &["--dry-run"]].concat());
+    assert!(dry.contains("3 calls") && !dry.contains("expired"), "{dry}");
+    let none = text(&home.run(&[
+        "reprice",
+        "--from",
+        "2026-11-01",
+        "--where",
+        "category=Tax",
+        "--now",
+        NOW,
+    ]));
+    assert!(none.contains("0 of 0 calls"), "{none}");
+    let unknown = home.run(&["price", "list", "--provider", "anthropc"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(
+        err(&unknown).contains("no price book has prices of `anthropc`"),
+        "{}",
+        err(&unknown)
+    );
+}
+
+#[test]
 fn what_is_said_to_be_written_for_calls_without_a_price_works_as_it_stands() {
     let usage = USAGE.to_owned()
         + r#"{"id":"d","ts":"2026-11-04T12:00:00Z","provider":"acme","model":"acme-2","input_tokens":5}

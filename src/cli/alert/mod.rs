@@ -44,7 +44,7 @@ pub enum What {
         #[arg(long = "for", default_value = "24h", value_parser = duration, value_name = "TIME")]
         length: TimeDelta,
         /// Who
-        #[arg(long, env = "USER", default_value = "someone")]
+        #[arg(long, env = "USER", default_value = "someone", value_parser = who)]
         by: String,
         /// Why
         #[arg(long, default_value = "")]
@@ -59,7 +59,7 @@ pub enum What {
         #[arg(long = "for", value_parser = duration, value_name = "TIME")]
         length: TimeDelta,
         /// Who
-        #[arg(long, env = "USER", default_value = "someone")]
+        #[arg(long, env = "USER", default_value = "someone", value_parser = who)]
         by: String,
         /// Why
         #[arg(long)]
@@ -85,7 +85,7 @@ pub enum What {
         /// Its id, or the beginning of it
         id: String,
         /// Who
-        #[arg(long, env = "USER", default_value = "someone")]
+        #[arg(long, env = "USER", default_value = "someone", value_parser = who)]
         by: String,
         /// Why
         #[arg(long)]
@@ -97,6 +97,14 @@ pub enum What {
         #[arg(long)]
         channel: Option<String>,
     },
+}
+
+/// Where nobody has logged in, as in containers, the environment may name an empty user.
+fn who(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(match text.trim() {
+        "" => "someone".to_owned(),
+        name => name.to_owned(),
+    })
 }
 
 fn duration(text: &str) -> Result<TimeDelta, String> {
@@ -212,6 +220,14 @@ fn test(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, only: Option<&st
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_without_a_name_is_someone() {
+        assert_eq!(
+            [" ", "", "ada"].map(who),
+            ["someone", "someone", "ada"].map(|name| Ok(name.to_owned()))
+        );
+    }
 
     #[test]
     fn times_are_read_and_nonsense_is_refused() {

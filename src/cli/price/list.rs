@@ -34,8 +34,18 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &ListArgs) -> Result<Exit, CliErr
     warn(ctx, pricer.warnings());
     let day = args.at.unwrap_or(ctx.now).date_naive();
     let only = args.provider.as_deref().map(provider_key);
+    let books = pricer.books().books();
+    let is_known = |only: &str| {
+        books
+            .iter()
+            .any(|book| book.entries().iter().any(|(provider, _)| *provider == only))
+    };
+    if let Some(only) = only.as_deref().filter(|only| !is_known(only)) {
+        return Err(CliError::usage(format!("no price book has prices of `{only}`"))
+            .hint("`finops price list` lists those of all providers"));
+    }
     let mut rows = Vec::new();
-    for book in pricer.books().books() {
+    for book in books {
         for (provider, entry) in book.entries() {
             if only.as_deref().is_some_and(|only| only != provider) {
                 continue;

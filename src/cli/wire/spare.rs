@@ -32,7 +32,14 @@ pub fn spare(ctx: &Context<'_>, path: &Path, given: &[String]) -> Result<(), Cli
     }
     let config = &ctx.config;
     let books = config.price_books.iter().map(|book| config.resolve(&book.path));
-    if config.file.iter().cloned().chain(books).any(|kept| same_file(&kept, path)) || is_policy(ctx, path) {
+    if config
+        .file
+        .iter()
+        .cloned()
+        .chain(books)
+        .any(|kept| same_file(&kept, path))
+        || is_policy(ctx, path)
+    {
         return refuse("a part of the settings");
     }
     let sources = match given {
@@ -49,6 +56,5 @@ pub fn spare(ctx: &Context<'_>, path: &Path, given: &[String]) -> Result<(), Cli
 /// Whether this is a file that the owner wrote into the folder of policies.
 fn is_policy(ctx: &Context<'_>, path: &Path) -> bool {
     let inside = |path: &Path, folder: &Path| Some(path.canonicalize().ok()?.starts_with(folder.canonicalize().ok()?));
-    path.extension().is_some_and(|ending| ending == "toml")
-        && inside(path, &ctx.config.policies_dir()).unwrap_or(false)
+    path.extension().is_some_and(|ending| ending == "toml") && inside(path, &ctx.config.policies_dir()).unwrap_or(false)
 }

@@ -15,7 +15,7 @@ use crate::domain::charge::Charge;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::money::Currency;
 use crate::domain::period::{Hour, Period};
-use crate::domain::spend::{Basis, Sums};
+use crate::domain::spend::{Basis, Sums, metered_dimensions};
 use crate::domain::usage::UsageEvent;
 use crate::engine::view::allowance::of_calls;
 use crate::ports::{Ledger, StoreError};
@@ -90,6 +90,12 @@ pub fn selects(filters: &[Filter], dimensions: &Dimensions) -> bool {
             .filter(|other| other.dimension == filter.dimension)
             .any(|other| other.dimension.is_like(&other.pattern, dimensions.get(other.dimension)))
     })
+}
+
+/// Whether a single call counts: its category is the one that it is summed under.
+#[must_use]
+pub fn selects_call(filters: &[Filter], of_event: &Dimensions) -> bool {
+    filters.is_empty() || selects(filters, &metered_dimensions(of_event))
 }
 
 /// One line of a report.
