@@ -197,7 +197,15 @@ const CASES: &[Case] = &[
     // Bedrock: the geography is part of the name.
     ("2026-10-20", "aws.bedrock", "eu.anthropic.claude-haiku-4-5-20251001-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "1.1"),
     ("2026-10-20", "bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0", "", [1000, 0, 0, 0, 0, 0, 0], "0.0033"),
+    // How Claude Code is asked for a long context.
+    ("2026-10-20", "bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0[1m]", "", [1000, 0, 0, 0, 0, 0, 0], "0.0033"),
+    ("2026-10-20", "bedrock", "arn:aws:bedrock:us-east-1:1:inference-profile/global.anthropic.claude-sonnet-4-5-20250929-v1:0[1m]", "", [1000, 0, 0, 0, 0, 0, 0], "0.003"),
+    ("2026-10-20", "openrouter", "anthropic/claude-sonnet-4.5[1m]", "", [1000, 0, 0, 0, 0, 0, 0], "0.003"),
+    ("2026-10-20", "bedrock", "us.amazon.nova-lite-v1:0[1m]", "", [1000, 0, 0, 0, 0, 0, 0], "UnknownModel"),
     ("2026-10-20", "bedrock", "claude-sonnet-4-5-20250929", "", [1000, 0, 0, 0, 0, 0, 0], "0.0033"),
+    // Names of a family of one snapshot.
+    ("2025-10-01", "openai", "gpt-4o-mini-realtime-preview", "", [M, M, 0, 0, 0, 0, 0], "0.9"),
+    ("2025-10-01", "openai", "gpt-4o-mini-audio-preview", "", [M, 0, 0, 0, M, 0, 0], "0.75"),
     // The maker is left away.
     ("2026-10-20", "bedrock", "claude-sonnet-4-5-20250929-v1:0", "", [1000, 0, 0, 0, 0, 0, 0], "0.0033"),
     ("2026-10-20", "bedrock", "nova-lite-v1:0", "", [M, 0, M, 0, 0, 0, 0], "0.06"),
@@ -473,6 +481,12 @@ fn the_worst_case_knows_all_prices_and_is_never_nothing() {
     assert_eq!(worst(least, [0; 7], &second).to_string(), "0.001");
     let minimum = "[[entry]]\nmodel = \"a\"\n[[entry.price]]\nrates = { input = 1, output = 1 }\nminimum = \"0.05\"\n";
     assert_eq!(worst(minimum, [10, 0, 0, 0, 0, 0, 0], &|_| {}).to_string(), "0.05");
+    // Thoughts may be dearer than what else is answered, or than what another model answers.
+    let thinks = "[[entry]]\nmodel = \"a\"\n[[entry.price]]\nrates = { input = 1, output = 2, reasoning = 9 }\n";
+    let thought = [0, 0, 0, 0, 3 * M, M, 0];
+    assert_eq!(worst(thinks, thought, &|_| {}).to_string(), "13");
+    let dearer = "[[entry]]\nmodel = \"b\"\n[[entry.price]]\nrates = { input = 1, output = 10 }\n";
+    assert_eq!(worst(&format!("{thinks}{dearer}"), thought, &|_| {}).to_string(), "30");
     // Another kind, or prices of zero alone, say nothing of what a call may cost.
     for text in [
         "[[entry]]\nmodel = \"a\"\n[[entry.price]]\nrates = { input = \"0.02\" }\n",
@@ -812,6 +826,31 @@ fn a_region_without_a_price_of_its_own_is_told() {
     assert!(!told("bedrock/eu-west-1/anthropic.claude-haiku-4-5-20251001-v1:0"));
 }
 
+/// Logs name the Region of every call: a price that says nothing of it holds as it did without.
+#[test]
+fn a_region_that_a_price_says_nothing_of_leaves_no_call_without_one() {
+    let own = own_of(
+        "bedrock",
+        "[[entry]]\nmodel = \"m.a\"\n[[entry.price]]\nrates = { input = 1 }\n[[entry]]\nmodel = \"m.b\"\n[[entry.price]]\nrates = { input = 1 }\ngeographies = { us = \"1.1\", eu-west-1 = 2 }\n",
+    );
+    for (model, region, cost) in [
+        ("m.a-v1:0", "eu-west-2", "0.001"),
+        ("m.b-v1:0", "eu-west-2", "0.001"),
+        ("m.b-v1:0", "eu-west-1", "0.002"),
+        ("us.m.b-v1:0", "eu-west-1", "0.0011"),
+        ("m.b-v1:0", "jp", "UnknownTier"),
+    ] {
+        let event = call(
+            "2026-11-18",
+            "bedrock",
+            model,
+            &format!("geo={region}"),
+            [1000, 0, 0, 0, 0, 0, 0],
+        );
+        assert_eq!(outcome(&own.books().quote(&event)), cost, "{model} {region}");
+    }
+}
+
 #[test]
 fn the_genai_format_is_read() {
     let pricer = load(None, &[spec("genai", BookKind::GenaiPrices, fixture("genai.json"))]).unwrap();
@@ -911,9 +950,13 @@ fn a_price_of_another_time_is_not_borrowed() {
 
 /// One book of a single file in this program's format.
 fn own(text: &str) -> BookPricer {
+    own_of("acme", text)
+}
+
+fn own_of(provider: &str, text: &str) -> BookPricer {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("own.toml");
-    std::fs::write(&path, format!("providers = [\"acme\"]\n{text}")).unwrap();
+    std::fs::write(&path, format!("providers = [\"{provider}\"]\n{text}")).unwrap();
     load(None, &[spec("own", BookKind::Finops, path)]).unwrap()
 }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
+use crate::domain::price::region_of_answer;
 use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
 use super::counts::{Counts, Input};
@@ -197,6 +198,7 @@ fn observe(log: &Log<'_>, number: u64, context: &mut Context, out: &mut Output) 
     let model = context.label(&log.model_id, "modelId")?;
     let mut event = UsageEvent::new(id, at, context.labels.get("bedrock"), model);
     event.rank.line = number;
+    event.geo = context.labels.get(region_of_answer(model.as_str(), region));
     event.tokens = counts.tokens(Input::Excludes, "Bedrock invocation log", out);
     event
         .dimensions

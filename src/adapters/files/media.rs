@@ -39,6 +39,13 @@ pub(super) fn openai(
     ])
 }
 
+/// What is audio of a prompt, whether it was read from the cache or not, and of an answer.
+pub(super) fn audio(heard: &Scalar<'_>, said: &Scalar<'_>, read: &Scalar<'_>) -> Result<Media, Fault> {
+    let fresh = heard.count("input_audio_tokens")?;
+    let fresh = fresh.saturating_sub(read.count("cache_audio_read_tokens")?);
+    Ok([fresh, said.count("output_audio_tokens")?, 0, 0, 0])
+}
+
 /// The part of one of Gemini's counts that is text, audio, an image or video.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]

@@ -68,7 +68,9 @@ impl Run<'_> {
     /// Tells a file of which nothing was understood, where the settings say what it holds and it does not look so.
     pub fn check_kind(&mut self, found: &Found) {
         let foreign = self.shared.columns.is_some() || !found.metadata.is_file();
-        let Some(kind) = self.options.format.filter(|kind| !foreign && !kind.is_bill()) else {
+        // These refuse what is none of their rows.
+        let refuses = |kind: &FileFormat| matches!(kind, FileFormat::Focus | FileFormat::Cur);
+        let Some(kind) = self.options.format.filter(|kind| !foreign && !refuses(kind)) else {
             return;
         };
         if self.understood || self.refused > self.refused_before {

@@ -78,7 +78,13 @@ impl Run<'_> {
 
     /// Gives what records yielded to the sink; answers how many events.
     pub fn hand_over(&mut self) -> Result<u64, Stop> {
-        self.understood |= self.out.held() > 0;
+        // Any JSON is such a record for who reads rows of LiteLLM's.
+        let unknown = self
+            .out
+            .excluded
+            .iter()
+            .filter(|kind| **kind == "records_without_usage");
+        self.understood |= self.out.held() > unknown.count();
         let count = self.out.events.len() as u64;
         self.gave |= count > 0;
         let streams = &mut self.no_spend.streams;
@@ -172,6 +178,7 @@ impl Run<'_> {
         if self.out.buckets.is_empty() && self.out.faults.is_empty() {
             return;
         }
+        self.understood |= !self.out.buckets.is_empty();
         for mut bucket in self.out.buckets.drain(..) {
             let rows = bucket.rows.iter_mut();
             rows.for_each(|row| self.options.place(&mut row.dimensions));

@@ -47,6 +47,11 @@ pub(super) struct Usage<'a> {
     input_tokens_details: Option<Details<'a>>,
     #[serde(borrow, default, deserialize_with = "object::one")]
     output_tokens_details: Option<Details<'a>>,
+    // OpenAI's transcriptions and its realtime interface.
+    #[serde(borrow, default, deserialize_with = "object::one")]
+    input_token_details: Option<Details<'a>>,
+    #[serde(borrow, default, deserialize_with = "object::one")]
+    output_token_details: Option<Details<'a>>,
     #[serde(borrow, default)]
     cache_read_input_tokens: Scalar<'a>,
     #[serde(borrow, default)]
@@ -164,7 +169,7 @@ impl<'a> Usage<'a> {
             Some(Shape::Chat)
         } else if given(&[&self.converse_input, &self.converse_output]) {
             Some(Shape::Converse)
-        } else if self.input_tokens_details.is_some() || self.is_of_codex() {
+        } else if self.input_tokens_details.is_some() || self.input_token_details.is_some() || self.is_of_codex() {
             Some(Shape::Responses)
         } else if given(&[&self.cache_read_input_tokens, &self.cache_creation_input_tokens]) {
             // Gateways add a total.
@@ -210,8 +215,10 @@ impl<'a> Usage<'a> {
             Shape::Responses => self.openai(
                 (&self.input_tokens, "input_tokens"),
                 (&self.output_tokens, "output_tokens"),
-                self.input_tokens_details.as_ref(),
-                self.output_tokens_details.as_ref(),
+                self.input_tokens_details.as_ref().or(self.input_token_details.as_ref()),
+                self.output_tokens_details
+                    .as_ref()
+                    .or(self.output_token_details.as_ref()),
                 openai,
             ),
             Shape::Messages => self.messages(),

@@ -301,20 +301,27 @@ fn prepare(
     // owner's, who would have named the places that differ.
     let told_always = candidate.geography.is_empty() && matches!(provider, "openai" | "vertex");
     let anywhere = book.overlay || told_always;
+    // Whoever asks Bedrock asks in a Region: a price that says nothing of it, and of no other one, is that of a call without a place.
+    let asked_there =
+        candidate.geography.is_empty() && is_region(geography) && provider_key(event.provider().as_str()) == "bedrock";
     let mut segments = Vec::new();
     for price in entry.all_on(day) {
         let mut terms = terms;
-        if anywhere && price.geographies.is_empty() {
+        let of_no_region = asked_there && ["*", geography].iter().all(|g| !price.geographies.contains_key(*g));
+        if of_no_region || anywhere && price.geographies.is_empty() {
             terms.geography = "";
         }
         let mut prepared = Prepared::new(price, entry, terms);
-        let note = if provider == "bedrock" && is_other_region(price, geography) {
-            Some(format!(
-                "the book has no price of its own for the Region `{geography}`: priced as in us-east-1"
-            ))
-        } else if !told_always && !is_no_place(geography) && price.geographies.is_empty() {
+        let note = if book.overlay && !told_always && !is_no_place(geography) && price.geographies.is_empty() {
             Some(format!(
                 "your own price names no `geographies`: it holds for `{geography}` too"
+            ))
+        } else if provider == "bedrock"
+            && (of_no_region || is_everywhere(price, geography))
+            && is_other_region(geography)
+        {
+            Some(format!(
+                "the book has no price of its own for the Region `{geography}`: priced as in us-east-1"
             ))
         } else {
             None
@@ -348,10 +355,15 @@ fn prepare(
     }
 }
 
-/// Whether a Region of AWS is named for which a price says no more than that it is as everywhere.
-fn is_other_region(price: &Price, place: &str) -> bool {
+/// Whether a price says no more of a place than that it is as everywhere.
+fn is_everywhere(price: &Price, place: &str) -> bool {
     let everywhere = price.geographies.get("*").is_some_and(|f| *f == Decimal::ONE);
-    is_region(place) && place != "us-east-1" && everywhere && !price.geographies.contains_key(place)
+    everywhere && !price.geographies.contains_key(place)
+}
+
+/// Whether a place is a Region of AWS that is not the one whose prices books have.
+fn is_other_region(place: &str) -> bool {
+    is_region(place) && place != "us-east-1"
 }
 
 /// How the entry knows a name that is not its own.

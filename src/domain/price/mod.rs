@@ -21,6 +21,7 @@ pub use clause::Clause;
 pub use family::model_family;
 pub use name::provider_key;
 pub use parts::Parts;
+pub use place::region_of_answer;
 pub use quote::{Quote, ReceiptLine};
 pub use shelf::{Piece, Pieces, Reader};
 pub use terms::{is_no_place, is_standard_speed, is_standard_tier};

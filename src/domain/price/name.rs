@@ -129,6 +129,17 @@ pub(super) fn candidates(provider: &str, model: &str) -> Vec<Candidate> {
             list.push(stem.clone());
         }
     }
+    if matches!(provider, "bedrock" | "openrouter")
+        && stem.name.contains("claude")
+        && let Some(base) = stem.name.strip_suffix(LONG_CONTEXT)
+    {
+        stem = Candidate {
+            name: base.to_owned(),
+            how: "canonical spelling",
+            ..stem
+        };
+        list.push(stem.clone());
+    }
     match provider {
         "bedrock" => bedrock(&mut list, stem),
         "openrouter" => openrouter(&mut list, &stem),
@@ -155,6 +166,9 @@ pub(super) fn candidates(provider: &str, model: &str) -> Vec<Candidate> {
     }
     list.0
 }
+
+/// How Claude Code is asked for a context of a million tokens, which is of the same model.
+const LONG_CONTEXT: &str = "[1m]";
 
 struct List(Vec<Candidate>);
 
@@ -329,8 +343,7 @@ fn claude(list: &mut List, mut stem: Candidate) {
         return;
     };
     let rest = rest.replace('.', "-");
-    // How Claude Code is asked for a context of a million tokens, which is of the same model.
-    let rest = rest.strip_suffix("[1m]").unwrap_or(&rest);
+    let rest = rest.strip_suffix(LONG_CONTEXT).unwrap_or(&rest);
     let rest = rest.strip_suffix("-latest").unwrap_or(rest).to_owned();
     list.push(Candidate {
         name: format!("claude-{rest}"),

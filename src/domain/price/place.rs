@@ -17,6 +17,22 @@ pub(super) fn is_region(place: &str) -> bool {
     place.contains('-') && place.ends_with(|c: char| c.is_ascii_digit())
 }
 
+/// The Region of AWS in which Bedrock was asked, where the model answers there: a profile, a Region or a geography in its name tells another
+/// place, or the same by itself.
+#[must_use]
+pub fn region_of_answer<'r>(model: &str, region: &'r str) -> &'r str {
+    let mut name = model.trim();
+    for front in ["bedrock/", "converse/", "invoke/"] {
+        name = name.strip_prefix(front).unwrap_or(name);
+    }
+    let elsewhere = name.contains('/') || name.starts_with("arn:") || names_a_place(&name.to_lowercase());
+    if !name.is_empty() && !elsewhere && is_region(region) {
+        region
+    } else {
+        ""
+    }
+}
+
 /// Whether a name on Bedrock begins with this place: `eu-west-2/x`, `eu.x`.
 pub(super) fn names_this_place(name: &str, place: &str) -> bool {
     let rest = name.strip_prefix(place).filter(|_| !place.is_empty());

@@ -55,6 +55,7 @@ impl Highest {
                 let known = self.rates.get(bucket);
                 self.rates.set(bucket, known.map_or(rate, |known| known.max(rate)));
             }
+            self.rates.reasoning = self.rates.reasoning.max(rates.reasoning);
         }
         let fees = &price.fees;
         let search = fees.search_context.values().copied().chain(fees.web_search).max();
@@ -162,10 +163,20 @@ impl Worst {
     fn tokens(&self, own: &Rates, tokens: &Tokens) -> Option<Decimal> {
         let mut sum = Decimal::ZERO;
         for (bucket, count) in tokens.iter().filter(|(_, count)| *count > 0) {
-            let own = most(own, bucket).filter(|_| Bucket::TEXT.contains(&bucket) || own.get(bucket).is_some());
-            let rate = own.or_else(|| most(&self.of_all.rates, bucket)).unwrap_or_default();
-            let rate = mul_exact(rate, Decimal::new(1, 6)).ok()?;
-            sum = add_exact(sum, mul_bounded(Decimal::from(count), rate).ok()?).ok()?;
+            let known = most(own, bucket).filter(|_| Bucket::TEXT.contains(&bucket) || own.get(bucket).is_some());
+            let of = if known.is_some() { own } else { &self.of_all.rates };
+            let rate = most(of, bucket).unwrap_or_default();
+            // A part of the output, which may be dearer.
+            let thought = if bucket == Bucket::Output {
+                tokens.reasoning.min(count)
+            } else {
+                0
+            };
+            let of_thoughts = of.reasoning.unwrap_or_default().max(rate);
+            for (count, rate) in [(count - thought, rate), (thought, of_thoughts)] {
+                let rate = mul_exact(rate, Decimal::new(1, 6)).ok()?;
+                sum = add_exact(sum, mul_bounded(Decimal::from(count), rate).ok()?).ok()?;
+            }
         }
         Some(sum.normalize())
     }

@@ -114,7 +114,15 @@ fn what_was_read_as_something_else_is_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let base = folder.path();
     fs::write(base.join("a.jsonl"), calls(0..3)).unwrap();
-    for wrong in [FileFormat::ClaudeCode, FileFormat::Otel, FileFormat::Bedrock] {
+    for wrong in [
+        FileFormat::ClaudeCode,
+        FileFormat::Otel,
+        FileFormat::Bedrock,
+        FileFormat::Litellm,
+        FileFormat::OpenaiAdmin,
+        FileFormat::AnthropicAdmin,
+        FileFormat::CostExplorer,
+    ] {
         let mut kept = Kept::default();
         read(base, Some(wrong), &mut kept);
         let about = format!("files hold no record of the kind `{wrong}`, and look like `plain`");
@@ -137,6 +145,30 @@ fn what_was_read_as_something_else_is_read_again() {
     let mut kept = Kept::default();
     read(base, Some(FileFormat::ClaudeCode), &mut kept);
     assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    // Nor is an answer that says that nothing was used, or a log with records of other kinds beside.
+    let row = r#"{"request_id":"r","startTime":"2026-09-01T00:01:00Z","custom_llm_provider":"openai","model":"gpt-4o","prompt_tokens":1,"completion_tokens":1}"#;
+    for (kind, text) in [
+        (
+            FileFormat::OpenaiAdmin,
+            r#"{"object":"page","data":[{"object":"bucket","start_time":1790000000,"end_time":1790086400,"results":[]}],"has_more":false}"#,
+        ),
+        (
+            FileFormat::AnthropicAdmin,
+            r#"{"data":[{"starting_at":"2026-09-01T00:00:00Z","ending_at":"2026-09-02T00:00:00Z","results":[]}],"has_more":false}"#,
+        ),
+        (FileFormat::CostExplorer, r#"{"ResultsByTime":[]}"#),
+        (FileFormat::Litellm, r#"{"data":[],"total":0}"#),
+        (FileFormat::Litellm, &format!("{{\"message\":\"started\"}}\n{row}")),
+        (
+            FileFormat::OpenaiAdmin,
+            r#"{"data":[{"start_time":1790000000,"end_time":1790086400,"results":[{"object":"organization.costs.result","amount":{"value":"1.5","currency":"usd"},"line_item":"x"}]}]}"#,
+        ),
+    ] {
+        fs::write(base.join("a.jsonl"), format!("{text}\n")).unwrap();
+        let mut kept = Kept::default();
+        read(base, Some(kind), &mut kept);
+        assert!(kept.warnings.is_empty(), "{kind}: {:?}", kept.warnings);
+    }
 }
 
 fn at(base: &Path, latest: DateTime<Utc>) -> FileSource {

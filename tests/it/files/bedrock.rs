@@ -5,7 +5,7 @@ use std::io::Write as _;
 use finops::domain::dimension::Dimension;
 use finops::domain::usage::{Bucket, EventId};
 
-use super::{read_on, read_text};
+use super::{charged, read_on, read_text};
 
 fn log(request: &str, rest: &str) -> String {
     format!(
@@ -60,6 +60,47 @@ fn the_tier_that_served_a_call_stands_in_the_body() {
     ] {
         let call = read_text("a.json", log("r-1", &rest)).only();
         assert_eq!((call.tier().as_str(), call.tokens.total()), (tier, 4460), "{rest}");
+    }
+}
+
+/// The Region tells where a model answers that is asked by its bare id; a profile answers where its name says.
+#[test]
+fn a_bare_id_costs_what_it_costs_in_the_region_that_was_asked() {
+    let counts = r#""input":{"inputTokenCount":1000},"output":{"outputTokenCount":1000}"#;
+    for (region, model, expected) in [
+        ("sa-east-1", "meta.llama3-8b-instruct-v1:0", ("sa-east-1", "0.00151")),
+        ("us-east-1", "meta.llama3-8b-instruct-v1:0", ("us-east-1", "0.0009")),
+        ("eu-north-1", "meta.llama3-8b-instruct-v1:0", ("eu-north-1", "0.0009")),
+        (
+            "us-gov-west-1",
+            "anthropic.claude-sonnet-4-5-20250929-v1:0",
+            ("us-gov-west-1", "0.0216"),
+        ),
+        (
+            "eu-west-1",
+            "anthropic.claude-sonnet-4-5-20250929-v1:0",
+            ("eu-west-1", "0.0198"),
+        ),
+        (
+            "us-gov-west-1",
+            "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            ("", "0.018"),
+        ),
+        ("sa-east-1", "eu.amazon.nova-micro-v1:0", ("", "0.00023")),
+        (
+            "sa-east-1",
+            "arn:aws:bedrock:sa-east-1:123456789012:inference-profile/eu.amazon.nova-micro-v1:0",
+            ("", "0.00023"),
+        ),
+        ("", "meta.llama3-8b-instruct-v1:0", ("", "0.0009")),
+    ] {
+        let text = log("r-1", counts).replace("eu-west-1", region).replace("eu.m-1", model);
+        let call = read_text("a.json", text).only();
+        assert_eq!(
+            (call.geo.as_str(), charged(&call).as_str()),
+            expected,
+            "{region} {model}"
+        );
     }
 }
 

@@ -4,7 +4,7 @@ use finops::adapters::files::read_body;
 use finops::domain::dimension::Dimension;
 use finops::domain::usage::{Bucket, EventId, UsageEvent};
 
-use super::{read_text, shared};
+use super::{charged, read_text, shared};
 
 fn counts(call: &UsageEvent) -> Vec<u64> {
     Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect()
@@ -60,6 +60,20 @@ fn each_shape_gives_its_buckets_and_provider() {
 }
 
 /// Reasoning that the seller's output count leaves out, in full at xAI, in the total alone at Gemini's endpoint in OpenAI's shape.
+/// Transcriptions and the realtime interface name the parts in the singular.
+#[test]
+fn audio_is_read_under_openais_singular_names() {
+    let realtime = r#""usage":{"total_tokens":253000,"input_tokens":132000,"output_tokens":121000,"input_token_details":{"text_tokens":119000,"audio_tokens":13000,"image_tokens":0,"cached_tokens":64000,"cached_tokens_details":{"text_tokens":64000,"audio_tokens":0}},"output_token_details":{"text_tokens":30000,"audio_tokens":91000}}"#;
+    let transcribed = r#""usage":{"type":"tokens","input_tokens":1000000,"input_token_details":{"text_tokens":0,"audio_tokens":1000000},"output_tokens":1000000,"total_tokens":2000000}"#;
+    for (model, usage, expected) in [
+        ("gpt-realtime", realtime, "6.9656"),
+        ("gpt-4o-transcribe", transcribed, "16"),
+    ] {
+        let text = format!(r#"{{"model":"{model}","created":1792484104,{usage}}}"#);
+        assert_eq!(charged(&read_text("a.json", text).only()), expected, "{model}");
+    }
+}
+
 #[test]
 fn reasoning_that_only_the_total_holds_is_output() {
     let body = |model: &str, rest: &str| {

@@ -204,6 +204,20 @@ fn places_and_speeds_that_a_row_tells_are_charged() {
         ),
         (claude, "vertex_ai", "", global, ("", "", "0.0045")),
         (
+            "meta.llama3-8b-instruct-v1:0",
+            "bedrock",
+            "https://bedrock-runtime.sa-east-1.amazonaws.com/model/x/converse",
+            "{}",
+            ("sa-east-1", "", "0.000601"),
+        ),
+        (
+            "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "bedrock",
+            "https://bedrock-runtime.us-gov-west-1.amazonaws.com/model/x/converse",
+            "{}",
+            ("", "", "0.00495"),
+        ),
+        (
             "gemini-2.5-flash",
             "vertex_ai",
             "",
@@ -217,6 +231,30 @@ fn places_and_speeds_that_a_row_tells_are_charged() {
             expected,
             "{model} {base} {metadata}"
         );
+    }
+}
+
+/// OpenAI's transcriptions and its realtime interface name the parts in the singular.
+#[test]
+fn audio_and_cached_tokens_are_read_under_openais_singular_names() {
+    let transcribed = r#"{"usage_object":{"type":"tokens","input_tokens":1000,"output_tokens":1000,"total_tokens":2000,"input_token_details":{"text_tokens":0,"audio_tokens":1000}}}"#;
+    let realtime = r#"{"usage_object":{"input_token_details":{"text_tokens":700,"audio_tokens":300,"cached_tokens":400,"cached_tokens_details":{"text_tokens":300,"audio_tokens":100}},"output_token_details":{"text_tokens":600,"audio_tokens":400}}}"#;
+    for (model, metadata, counts) in [
+        ("gpt-4o-transcribe", transcribed, [0, 0, 1000, 1000, 0]),
+        ("gpt-realtime", realtime, [400, 400, 200, 600, 400]),
+    ] {
+        let fields = format!(
+            r#""model":"{model}","custom_llm_provider":"openai","prompt_tokens":1000,"completion_tokens":1000,"total_tokens":2000"#
+        );
+        let call = read_text("a.json", told(&fields, metadata)).only();
+        let buckets = [
+            Bucket::InputUncached,
+            Bucket::CacheRead,
+            Bucket::AudioIn,
+            Bucket::Output,
+            Bucket::AudioOut,
+        ];
+        assert_eq!(buckets.map(|b| call.tokens.get(b)), counts, "{model}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::slice::from_ref;
 use finops::domain::dimension::Dimension;
 use finops::domain::usage::{Bucket, EventId};
 
-use super::{Kept, read_on, read_text};
+use super::{Kept, charged, read_on, read_text};
 
 /// A span with text attributes and counts.
 fn span(id: &str, parent: &str, texts: &[(&str, &str)], counts: &[(&str, u64)]) -> String {
@@ -434,6 +434,116 @@ fn writes_to_caches_are_told_apart_by_how_long_they_stay() {
             assert_eq!(counts, [400, 30_000, 200, 600]);
             assert_eq!(call.dimensions.get(Dimension::Tier).as_str(), "priority");
         }
+    }
+}
+
+/// What of the counts is audio or was cached, in the words of OpenInference and Pydantic AI.
+#[test]
+fn audio_and_cached_tokens_of_other_emitters_are_read() {
+    let openai = [
+        CHAT[0],
+        ("gen_ai.system", "openai"),
+        ("gen_ai.request.model", "gpt-4o-audio-preview-2024-12-17"),
+    ];
+    let langsmith = r#"{\"input_tokens\":1000000,\"output_tokens\":50000,\"total_tokens\":1050000,\"input_token_details\":{\"audio\":600000},\"output_token_details\":{\"audio\":20000}}"#;
+    let plain = [
+        ("gen_ai.usage.input_tokens", 1_000_000),
+        ("gen_ai.usage.output_tokens", 50_000),
+    ];
+    let read = |names: &[(&str, &str)], counts: &[(&str, u64)]| {
+        read_text("a.jsonl", request(&[span("b7", "", names, counts)])).only()
+    };
+    for (text, counts) in [
+        (
+            None,
+            &[
+                ("llm.token_count.prompt_details.audio", 600_000),
+                ("llm.token_count.completion_details.audio", 20_000),
+            ][..],
+        ),
+        (
+            None,
+            &[
+                ("gen_ai.usage.details.input_audio_tokens", 600_000),
+                ("gen_ai.usage.details.output_audio_tokens", 20_000),
+            ],
+        ),
+        (Some(("langsmith.metadata.usage_metadata", langsmith)), &[]),
+    ] {
+        let names: Vec<_> = openai.into_iter().chain(text).collect();
+        let call = read(&names, &[&plain, counts].concat());
+        assert_eq!(charged(&call), "26.9", "{counts:?}");
+    }
+    // Audio that was read from the cache is a part of what was.
+    let cached = [
+        ("gen_ai.usage.details.cache_read_tokens", 500_000),
+        ("gen_ai.usage.details.cached_content_tokens", 500_000),
+        ("gen_ai.usage.details.audio_prompt_tokens", 600_000),
+        ("gen_ai.usage.details.cache_audio_read_tokens", 400_000),
+    ];
+    let tokens = read(&openai, &[&plain[..], &cached].concat()).tokens;
+    let kinds = [Bucket::InputUncached, Bucket::CacheRead, Bucket::AudioIn];
+    assert_eq!(kinds.map(|kind| tokens.get(kind)), [300_000, 500_000, 200_000]);
+    // Before its version 1 Pydantic AI told what was cached in the provider's own words, and later in both.
+    let own = [
+        ("gen_ai.usage.details.cache_read_input_tokens", 600_000),
+        ("gen_ai.usage.details.cache_creation_input_tokens", 100_000),
+        ("gen_ai.usage.details.cache_read_tokens", 600_000),
+        ("gen_ai.usage.details.cache_write_tokens", 100_000),
+    ];
+    let claude = [CHAT[0], ("gen_ai.system", "anthropic"), CHAT[2]];
+    for (names, told, expected) in [
+        (
+            &openai,
+            &[("gen_ai.usage.details.cached_tokens", 600_000)][..],
+            [400_000, 600_000, 0],
+        ),
+        (&claude, &own[..2], [300_000, 600_000, 100_000]),
+        (&claude, &own, [300_000, 600_000, 100_000]),
+    ] {
+        let tokens = read(names, &[&plain, told].concat()).tokens;
+        let kinds = [Bucket::InputUncached, Bucket::CacheRead, Bucket::CacheWrite5m];
+        assert_eq!(kinds.map(|kind| tokens.get(kind)), expected, "{told:?}");
+    }
+}
+
+/// One of two instrumentations may tell what of a call was audio, also all of it.
+#[test]
+fn a_call_counts_once_though_only_one_instrumentation_tells_its_audio() {
+    let plain = [("gen_ai.usage.input_tokens", 1000), ("gen_ai.usage.output_tokens", 500)];
+    for said in [200, 500] {
+        let audio = [&plain[..], &[("gen_ai.usage.details.output_audio_tokens", said)]].concat();
+        for (upper, lower) in [(&plain[..], &audio[..]), (&audio, &plain)] {
+            let spans = [span("v1", "", &CHAT, upper), span("i1", "v1", &CHAT, lower)];
+            for spans in [spans.clone(), [spans[1].clone(), spans[0].clone()]] {
+                let kept = read_text("a.jsonl", request(&spans));
+                assert_eq!(kept.only().tokens.total(), 1500);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_host_that_was_asked_tells_the_region_of_a_bare_id() {
+    for (asked, answered, host, geo) in [
+        (
+            "m.a-v1:0",
+            "m.a-v1:0",
+            "bedrock-runtime.sa-east-1.amazonaws.com",
+            "sa-east-1",
+        ),
+        ("us.m.a-v1:0", "m.a-v1:0", "bedrock-runtime.sa-east-1.amazonaws.com", ""),
+        ("m.a-v1:0", "m.a-v1:0", "gateway.example.com", ""),
+    ] {
+        let names = [
+            CHAT[0],
+            CHAT[1],
+            ("gen_ai.request.model", asked),
+            ("gen_ai.response.model", answered),
+            ("server.address", host),
+        ];
+        let call = read_text("a.jsonl", request(&[span("b7", "", &names, &COUNTS)])).only();
+        assert_eq!(call.geo.as_str(), geo, "{asked} {host}");
     }
 }
 

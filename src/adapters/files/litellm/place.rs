@@ -1,14 +1,16 @@
 //! Where a call was answered and how fast, as far as prices depend on it.
 
 use crate::domain::label::Label;
+use crate::domain::price::region_of_answer;
 use crate::domain::usage::UsageEvent;
 
 use super::super::line::{Context, Fault};
 use super::super::scalar::Scalar;
+use super::super::seller;
 use super::row::{Metadata, Row};
 use super::usage::Usage;
 
-/// Sets geography and speed: OpenAI's data residency, Vertex AI's location, else what the answer's usage says.
+/// Sets geography and speed: OpenAI's data residency, Vertex AI's location, else what the answer's usage says, at Bedrock the Region asked.
 pub(super) fn set(
     row: &Row<'_>,
     metadata: &Metadata<'_>,
@@ -48,6 +50,10 @@ pub(super) fn set(
             _ => Label::EMPTY,
         },
     };
+    if event.provider().as_str() == "bedrock" && event.geo.is_empty() {
+        let region = region_of_answer(event.model().as_str(), seller::region(host));
+        event.geo = context.labels.get(region);
+    }
     if let Some(speed) = usage.map(|u| &u.speed).filter(|speed| speed.str() != "standard") {
         event.speed = context.label(speed, "usage.speed")?;
     }

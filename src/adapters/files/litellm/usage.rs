@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::super::counts::Counts;
 use super::super::line::Fault;
-use super::super::media;
+use super::super::media::{self, Cached};
 use super::super::object;
 use super::super::scalar::Scalar;
 
@@ -23,6 +23,11 @@ pub(super) struct Usage<'a> {
     input_tokens_details: Option<Prompt<'a>>,
     #[serde(borrow, default, deserialize_with = "object::one")]
     output_tokens_details: Option<Completion<'a>>,
+    // OpenAI's transcriptions and its realtime interface.
+    #[serde(borrow, default, deserialize_with = "object::one")]
+    input_token_details: Option<Prompt<'a>>,
+    #[serde(borrow, default, deserialize_with = "object::one")]
+    output_token_details: Option<Completion<'a>>,
     #[serde(borrow, default, deserialize_with = "object::one")]
     cache_creation: Option<Split<'a>>,
     #[serde(borrow, default, deserialize_with = "object::one")]
@@ -52,6 +57,8 @@ struct Prompt<'a> {
     audio_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     image_tokens: Scalar<'a>,
+    #[serde(borrow, default, deserialize_with = "object::one")]
+    cached_tokens_details: Option<Cached<'a>>,
     #[serde(borrow, default)]
     web_search_requests: Scalar<'a>,
 }
@@ -89,19 +96,36 @@ impl Usage<'_> {
             &self.num_search_queries,
         ];
         counts.into_iter().any(|count| !count.is_null())
-            || self.prompt_tokens_details.is_some()
-            || self.completion_tokens_details.is_some()
-            || self.input_tokens_details.is_some()
-            || self.output_tokens_details.is_some()
+            || self.of_prompt().is_some()
+            || self.of_answer().is_some()
             || self.cache_creation.is_some()
             || self.server_tool_use.is_some()
+    }
+
+    /// What is told of the parts of the prompt.
+    fn of_prompt(&self) -> Option<&Prompt<'_>> {
+        let names = [
+            &self.prompt_tokens_details,
+            &self.input_tokens_details,
+            &self.input_token_details,
+        ];
+        names.into_iter().flatten().next()
+    }
+
+    /// The same of the answer.
+    fn of_answer(&self) -> Option<&Completion<'_>> {
+        let names = [
+            &self.completion_tokens_details,
+            &self.output_tokens_details,
+            &self.output_token_details,
+        ];
+        names.into_iter().flatten().next()
     }
 
     /// Plain counts with all that is told of their parts. The input count includes what was read from caches and written to them.
     pub fn counts(&self, provider: &str, plain: &Counts) -> Result<Counts, Fault> {
         let (no_details, no_split) = (Prompt::default(), Split::default());
-        let details = [&self.prompt_tokens_details, &self.input_tokens_details];
-        let details = details.into_iter().flatten().next().unwrap_or(&no_details);
+        let details = self.of_prompt().unwrap_or(&no_details);
         // The same number under two names: never both.
         let first = |options: [(&Scalar<'_>, &str); 3]| {
             let given = options.into_iter().find(|(value, _)| !value.is_null());
@@ -130,8 +154,7 @@ impl Usage<'_> {
         let rest = written - five - hour;
         let openai = matches!(provider, "openai" | "azure");
         let no_completion = Completion::default();
-        let answer = [&self.completion_tokens_details, &self.output_tokens_details];
-        let answer = answer.into_iter().flatten().next().unwrap_or(&no_completion);
+        let answer = self.of_answer().unwrap_or(&no_completion);
         Ok(Counts {
             read,
             write_5m: if openai { five } else { five + rest },
@@ -141,7 +164,7 @@ impl Usage<'_> {
             media: media::openai(
                 [&details.audio_tokens, &details.image_tokens],
                 [&answer.audio_tokens, &answer.image_tokens],
-                None,
+                details.cached_tokens_details.as_ref(),
             )?,
             ..*plain
         })
@@ -153,9 +176,7 @@ impl Usage<'_> {
             .server_tool_use
             .as_ref()
             .map_or(&Scalar::Null, |t| &t.web_search_requests);
-        let details = [&self.prompt_tokens_details, &self.input_tokens_details];
-        let details = details.into_iter().flatten().next();
-        let details = details.map_or(&Scalar::Null, |d| &d.web_search_requests);
+        let details = self.of_prompt().map_or(&Scalar::Null, |d| &d.web_search_requests);
         let told = [tools, details, &self.num_search_queries];
         let told = told.into_iter().find(|n| !n.is_null());
         told.map_or(Ok(0), |n| n.small("web_search_requests"))

@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use super::super::counts::{Counts, Input};
 use super::super::langfuse;
 use super::super::line::{Fault, Output};
+use super::super::media;
 use super::super::scalar::{Scalar, reported};
 use super::super::thoughts::Thoughts;
 
@@ -59,6 +60,8 @@ attributes! {
     asked_tier: "openai.request.service_tier" | "gen_ai.openai.request.service_tier" | "gen_ai.request.service_tier";
     tier: "openai.response.service_tier" | "gen_ai.openai.response.service_tier" | "gen_ai.response.service_tier"
         | "anthropic.response.service_tier";
+    /// The host that was asked.
+    server: "server.address";
     error: "error.type";
     /// What Traceloop's decorators mark.
     marked: "traceloop.span.kind";
@@ -73,17 +76,25 @@ attributes! {
     sdk_read: "ai.usage.cachedInputTokens" | "ai.usage.inputTokenDetails.cacheReadTokens";
     uncached: "ai.usage.inputTokenDetails.noCacheTokens";
     read: "gen_ai.usage.cache_read.input_tokens" | "gen_ai.usage.cache_read_input_tokens" | "gen_ai.usage.input_tokens.cached"
-        | "llm.token_count.prompt_details.cache_read" | "gen_ai.usage.details.cache_read_tokens";
+        | "llm.token_count.prompt_details.cache_read" | "gen_ai.usage.details.cache_read_tokens"
+        | "gen_ai.usage.details.cached_tokens" | "gen_ai.usage.details.cache_read_input_tokens"
+        | "gen_ai.usage.details.cached_content_tokens";
     written: "gen_ai.usage.cache_creation.input_tokens" | "gen_ai.usage.cache_creation_input_tokens"
         | "gen_ai.usage.cache_write.input_tokens" | "gen_ai.usage.cache_write_input_tokens"
         | "llm.token_count.prompt_details.cache_write" | "gen_ai.usage.details.cache_write_tokens"
-        | "ai.usage.inputTokenDetails.cacheWriteTokens";
+        | "gen_ai.usage.details.cache_creation_input_tokens" | "ai.usage.inputTokenDetails.cacheWriteTokens";
     /// The parts of what was written, by how long it stays.
     written_5m: "anthropic.usage.cache_creation.ephemeral_5m_input_tokens" | "gen_ai.usage.details.ephemeral_5m_input_tokens";
     written_1h: "anthropic.usage.cache_creation.ephemeral_1h_input_tokens" | "gen_ai.usage.details.ephemeral_1h_input_tokens";
     reasoning: "gen_ai.usage.reasoning.output_tokens" | "gen_ai.usage.output_tokens.reasoning" | "gen_ai.usage.reasoning_tokens"
         | "llm.token_count.completion_details.reasoning" | "gen_ai.usage.details.reasoning_tokens" | "ai.usage.reasoningTokens"
         | "ai.usage.outputTokenDetails.reasoningTokens";
+    /// What of the input and the output is audio, and what of the former was read from the cache.
+    audio_in: "llm.token_count.prompt_details.audio" | "gen_ai.usage.details.input_audio_tokens"
+        | "gen_ai.usage.details.audio_prompt_tokens";
+    audio_out: "llm.token_count.completion_details.audio" | "gen_ai.usage.details.output_audio_tokens"
+        | "gen_ai.usage.details.audio_candidates_tokens";
+    audio_read: "gen_ai.usage.details.cache_audio_read_tokens" | "gen_ai.usage.details.audio_cache_tokens";
     /// LiteLLM's usage as Python writes it, with what its spans have no attributes for.
     usage_object: "metadata.usage_object";
     /// LangChain's usage, where LangSmith exports it.
@@ -244,6 +255,7 @@ impl Attributes<'_> {
             write_30m: if openai { rest } else { 0 },
             output: or(&self.output, &self.old_output).count("gen_ai.usage.output_tokens")?,
             reasoning: self.reasoning.count("gen_ai.usage.reasoning.output_tokens")?,
+            media: media::audio(&self.audio_in, &self.audio_out, &self.audio_read)?,
             total: self.total.count("gen_ai.usage.total_tokens")?,
             ..Counts::default()
         };

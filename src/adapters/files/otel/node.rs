@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use chrono::DateTime;
 
 use super::split::Split;
-use crate::domain::usage::{Bucket, EventId, UsageEvent};
+use crate::domain::usage::{Bucket, EventId, Tokens, UsageEvent};
 
 /// A span by its trace and its own id.
 pub(in super::super) type SpanKey = u64;
@@ -40,11 +40,16 @@ pub(super) enum Below {
 impl Below {
     /// What a call is for those above it, and what makes a repetition of it.
     pub fn of(call: &UsageEvent) -> Self {
-        match call.tokens.get(Bucket::Output) {
+        match answer(&call.tokens) {
             0 => Below::Silent,
             _ => Below::Call,
         }
     }
+}
+
+/// All that was answered: not every instrumentation tells what of it is audio.
+pub(super) fn answer(tokens: &Tokens) -> u64 {
+    tokens.total().saturating_sub(tokens.prompt())
 }
 
 /// What is remembered of a call: enough to see whether another is a view of it.
@@ -72,7 +77,7 @@ impl Default for Call {
 
 impl Call {
     pub fn of(call: &UsageEvent) -> Self {
-        let size = match call.tokens.get(Bucket::Output) {
+        let size = match answer(&call.tokens) {
             0 => call.tokens.prompt(),
             output => output,
         };

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
+use crate::domain::price::region_of_answer;
 use crate::domain::usage::{EventId, UsageEvent};
 
 use super::super::line::{Context, Fault, NO_USAGE, Output};
@@ -127,6 +128,11 @@ pub(in super::super) fn observe(
     let model = context.label(model, "gen_ai.response.model")?;
     let mut event = UsageEvent::new(id, at, provider, model);
     event.rank.line = around.line;
+    if provider.as_str() == "bedrock" {
+        let region = seller::region(own.server.str());
+        let there = own.models().all(|model| !region_of_answer(model, region).is_empty());
+        event.geo = context.labels.get(if there { region } else { "" });
+    }
     let emitter = match around.scope {
         "" => around.resource.service.str(),
         scope => scope,

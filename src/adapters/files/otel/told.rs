@@ -8,6 +8,7 @@ use super::super::gemini;
 use super::super::langfuse;
 use super::super::line::{Fault, Output};
 use super::super::litellm;
+use super::super::media;
 use super::super::scalar::Scalar;
 use super::super::usage::{Shape, Usage};
 use super::attributes::Attributes;
@@ -86,6 +87,8 @@ struct Details<'a> {
     ephemeral_1h_input_tokens: Scalar<'a>,
     #[serde(borrow, default, alias = "flex_reasoning", alias = "priority_reasoning")]
     reasoning: Scalar<'a>,
+    #[serde(borrow, default)]
+    audio: Scalar<'a>,
 }
 
 /// A text that is cut tells nothing.
@@ -182,6 +185,7 @@ fn of_langchain(text: &str, provider: &str, plain: &Counts) -> Result<Option<Cou
         reasoning: output
             .reasoning
             .count("usage_metadata.output_token_details.reasoning")?,
+        media: media::audio(&input.audio, &output.audio, &Scalar::Null)?,
         ..*plain
     }))
 }

@@ -8,10 +8,10 @@ use std::collections::{HashMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 
-use super::node::{Call, SpanKey};
+use super::node::{Call, SpanKey, answer};
 use super::nodes::Nodes;
 use crate::domain::label::Label;
-use crate::domain::usage::{Bucket, EventId, UsageEvent};
+use crate::domain::usage::{EventId, UsageEvent};
 
 use known::{answered, below, find, part, settle, suspected, take};
 pub(super) use units::Move;
@@ -276,7 +276,7 @@ impl Twins {
 
 /// A call as one of a kind, where it says enough.
 fn unit_of(key: SpanKey, call: &UsageEvent, told: &Told) -> Option<(Kind, Unit)> {
-    let (input, output) = (call.tokens.prompt(), call.tokens.get(Bucket::Output));
+    let (input, output) = (call.tokens.prompt(), answer(&call.tokens));
     let end = told.end.filter(|_| output > 0)?;
     let unit = Unit::of((key, told.emitter), call, end, told.named);
     Some(((call.provider(), input, output), unit))
