@@ -412,6 +412,142 @@ fn a_bill_of_one_account_leaves_the_others_as_they_are_metered() {
     home.run(now);
     assert_eq!(home.total(now, "billed-filled"), "54");
     assert_eq!(home.budget(now)["spent"], "27");
+
+    // One call that names no account takes nothing away from one whose bill has stopped.
+    let home = Home::new(&budget("b", "B"));
+    let dates: Vec<String> = (1..=20).map(|day| format!("2026-11-{day:02}")).collect();
+    let calls = dates
+        .iter()
+        .flat_map(|day| ["A", "B"].map(|account| (account, day.as_str())));
+    home.calls_of(&calls.chain([("", "2026-11-03")]).collect::<Vec<_>>());
+    let rows = |account: &'static str, days: usize| {
+        dates
+            .iter()
+            .take(days)
+            .map(move |day| ("10", account, day.as_str(), "Usage"))
+    };
+    home.bill_of(&rows("A", 19).chain(rows("B", 8)).collect::<Vec<_>>());
+    let now = "2026-11-20T20:00:00Z";
+    home.run(now);
+    assert_eq!(
+        home.budget(now)["spent"],
+        "195.56",
+        "80 billed, and twelve days × 0.963"
+    );
+    assert_eq!(
+        home.total(now, "billed-filled"),
+        "395.19",
+        "with 190 of A, and its last day"
+    );
+    // Nor is what names none counted twice where it was of the one that has stopped.
+    let home = Home::new(&budget("b", "B"));
+    let calls = dates
+        .iter()
+        .flat_map(|day| ["A", "B", "", "", ""].map(|account| (account, day.as_str())));
+    home.calls_of(&calls.collect::<Vec<_>>());
+    let rows = |cost: &'static str, account: &'static str, days: usize| {
+        let dates = dates.iter().take(days);
+        dates.map(move |day| (cost, account, day.as_str(), "Usage"))
+    };
+    home.bill_of(&rows("10", "A", 19).chain(rows("40", "B", 8)).collect::<Vec<_>>());
+    home.run(now);
+    assert_eq!(home.total(now, "billed-filled"), "1000");
+}
+
+/// What a month is billed at says nothing of the first days of the next quarter.
+#[test]
+fn months_and_weeks_of_the_past_are_compared_with_all_of_their_days() {
+    let home = Home::new(&format!("[[budget]]\nname = \"all\"\namount = \"280 USD\"\n{FILLED}"));
+    let lengths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31];
+    let months = || (1..).zip(lengths);
+    home.calls(
+        months().flat_map(|(month, days)| (1..=days).map(move |day| format!("2026-{month:02}-{day:02}T10:00:00Z"))),
+    );
+    let now = "2026-11-20T12:00:00Z";
+    let team = || {
+        let args = ["--now", now, "report", "--basis", "billed-filled", "--by", "month"];
+        let scope = ["--from", "2026-01-01", "--to", "2026-11-01", "--where", "team=s"];
+        let report = home.json(&[&args[..], &scope].concat());
+        let rows = report["rows"].as_array().unwrap().iter();
+        rows.map(|row| row["cost_usd"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let each = |cost: u32| lengths.map(|days| (days * cost).to_string());
+    for cost in [10, 6] {
+        let rows = months().map(|(month, days)| {
+            [
+                (days * cost).to_string(),
+                format!("2026-{month:02}-01"),
+                format!("2026-{:02}-01", month + 1),
+            ]
+        });
+        let rows: Vec<_> = rows.collect();
+        let rows = rows
+            .iter()
+            .map(|[cost, from, to]| (cost.as_str(), from.as_str(), to.as_str()));
+        home.bill(&rows.collect::<Vec<_>>());
+        home.run(now);
+        assert_eq!(team(), each(cost));
+    }
+    // Weeks from the fifth of January on, one of which has its last days behind those that are looked at.
+    let start = chrono::NaiveDate::from_ymd_opt(2026, 1, 5).unwrap();
+    let weeks: Vec<String> = start.iter_weeks().take(42).map(|day| day.to_string()).collect();
+    let rows = weeks
+        .iter()
+        .zip(weeks.iter().skip(1))
+        .map(|(from, to)| ("70", from.as_str(), to.as_str()));
+    home.bill(&rows.collect::<Vec<_>>());
+    home.run(now);
+    assert_eq!(team(), each(10));
+}
+
+/// A bill that names no teams has no row of those who have none.
+#[test]
+fn what_has_no_name_is_not_all_of_a_bill_without_names() {
+    let budget = |name: &str, teams: &str| {
+        format!("[[budget]]\nname = \"{name}\"\namount = \"1000 USD\"\nscope = {{ team = [{teams}] }}\n{FILLED}")
+    };
+    let home =
+        Home::new(&(budget("a", "\"\"") + &budget("b", "\"\", \"x\"") + &budget("c", "\"*\"") + &budget("d", "\"x\"")));
+    let call = |team: &str, day: u32| {
+        format!(
+            "{{\"id\":\"{team}{day}\",\"ts\":\"2026-11-{day:02}T10:00:00Z\",\"provider\":\"openai\",\"model\":\"gpt-4o\",\"output_tokens\":1000000,\"team\":\"{team}\"}}\n"
+        )
+    };
+    let calls = (1..=20).flat_map(|day| ["", "x", "y"].map(|team| call(team, day)));
+    home.write("usage.jsonl", &calls.collect::<String>());
+    let now = "2026-11-20T12:00:00Z";
+    home.run(now);
+    let notes = home.budget(now)["notes"].to_string();
+    assert!(!notes.contains("names others"), "there is none: {notes}");
+    let days = days(1..=15);
+    let rows = days.iter().map(|[from, to]| ("30", from.as_str(), to.as_str()));
+    home.bill(&rows.collect::<Vec<_>>());
+    home.run(now);
+    let budgets = home.json(&["--now", now, "budget"])["budgets"].clone();
+    let spent: Vec<_> = budgets.as_array().unwrap().iter().map(|b| b["spent"].clone()).collect();
+    assert_eq!(spent, ["200", "400", "600", "200"]);
+    assert!(
+        budgets[0]["notes"]
+            .to_string()
+            .contains("does not tell this scope apart"),
+        "{budgets}"
+    );
+    let report = |scope: &str| {
+        let args = [
+            "--now",
+            now,
+            "report",
+            "--basis",
+            "billed-filled",
+            "--from",
+            "2026-11-01",
+            "--where",
+            scope,
+        ];
+        home.json(&args)["total"]["cost_usd"].clone()
+    };
+    assert_eq!(["team=", "team=*", "team=x"].map(report), ["200", "600", "200"]);
 }
 
 #[test]
@@ -586,7 +722,13 @@ fn days_before_a_small_row_are_not_billed_at_nothing() {
     rows.extend((11..=18).map(|day| row("0.5", day)));
     home.bill(&rows);
     home.run(now);
-    assert_eq!(home.budget(now)["spent"], "200");
+    let status = home.budget(now);
+    assert_eq!(status["spent"], "200");
+    let notes = status["notes"].to_string();
+    assert!(
+        notes.contains("the bill of 2026-11-11, 2026-11-19 and 7 between may be a part"),
+        "{notes}"
+    );
     // A row of a week stands for its days.
     home.bill(&[row("63", 1), row("63", 8), row("10", 15)]);
     home.run(now);
@@ -776,6 +918,18 @@ fn of_a_scope_of_several_values_those_count_on_billed_days_that_the_bill_names()
     home.write("policies/budgets/b.toml", &both);
     home.run(now);
     assert_eq!(spent(), ["200"]);
+    // Of one that is used since the bill ends nothing can be missing.
+    let calls = (1..=20).flat_map(|day| ["ops", "late"].map(|team| (team, day)));
+    let calls = calls.filter(|(team, day)| *team == "ops" || *day > 15);
+    home.write(
+        "usage.jsonl",
+        &calls.map(|(team, day)| call(team, day)).collect::<String>(),
+    );
+    bill("ops");
+    home.write("policies/budgets/b.toml", &budget("a", "\"ops\", \"late\""));
+    home.run(now);
+    let notes = home.budget(now)["notes"].to_string();
+    assert!(!notes.contains("names others"), "{notes}");
 }
 
 /// What stands behind a row of several days is known by the day: neither twice nor nothing.
@@ -801,6 +955,16 @@ fn rows_of_weeks_and_months_are_of_all_their_days() {
     home.bill(&[row("70", 2), row("70", 9), row("70", 16), row("15", 23)]);
     home.run(now);
     assert_eq!(home.budget(now)["spent"], "250");
+    // The week in which a month ends may have two rows.
+    let october = (19..=31).map(|day| format!("2026-10-{day:02}T10:00:00Z"));
+    home.calls(october.chain((1..=25).map(|day| format!("2026-11-{day:02}T10:00:00Z"))));
+    let before = [("70", "2026-10-19", "2026-10-26"), ("60", "2026-10-26", "2026-11-01")];
+    home.bill(&[&before[..], &[row("10", 1), row("70", 2), row("70", 9), row("70", 16)]].concat());
+    home.run(now);
+    let status = home.budget(now);
+    assert_eq!(status["spent"], "250", "{status}");
+    assert!(status["notes"].to_string().contains("billed to 2026-11-22"), "{status}");
+    assert!(!status["notes"].to_string().contains("rows of more days"), "{status}");
 
     // A month in one row, and the first days of the next.
     let october = (1..=31).map(|day| format!("2026-10-{day:02}T10:00:00Z"));
@@ -810,6 +974,17 @@ fn rows_of_weeks_and_months_are_of_all_their_days() {
     home.run(now);
     let status = home.budget(now);
     assert!((290.0..=310.0).contains(&end(&status)), "{status}");
+
+    // What a day of it cost is not known.
+    home.bill(&[("310", "2026-10-01", "2026-11-01"), ("30", "2026-11-01", "2026-12-01")]);
+    home.write(
+        "policies/budgets/b.toml",
+        "[[budget]]\nname = \"d\"\namount = \"20 USD\"\nperiod = \"day\"\nbasis = \"billed, metered where late\"\n",
+    );
+    home.run(now);
+    let status = home.budget(now);
+    let note = "the bill of openai has rows of more days than this period";
+    assert!(status["notes"].to_string().contains(note), "{status}");
 }
 
 /// A discount in a row of its own is part of what a day is billed at.

@@ -460,6 +460,28 @@ fn a_day_says_what_its_month_says_and_a_part_of_a_billed_month_nothing() {
     );
 }
 
+/// A batch of each week that is billed by the day has rows a week apart, and so have the days on which it was not metered.
+#[test]
+fn rows_of_a_weekday_on_which_alone_something_is_used_are_of_that_day() {
+    let day = |day: u32, more: u32| {
+        call(&format!("{day}-{more}"), "openai", "gpt-4o", "\"input_tokens\":1000000")
+            .replace("11-10T10", &format!("11-{:02}T10", day + more))
+    };
+    let rows = [5, 12, 19, 26].map(|day| ("2.5", day, "OpenAI", "API", "gpt-4o", "", ""));
+    let of = |usage: String| {
+        let found = compared("", &usage, &rows, "2026-11");
+        (
+            found["providers"]["openai"]["coverage_percent"].clone(),
+            found["by_month"].clone(),
+        )
+    };
+    let days: String = [5, 12, 19].map(|at| day(at, 0)).concat();
+    assert_eq!(of(days), ("75".into(), serde_json::json!([])));
+    // Rows of weeks: the last reaches into December.
+    let weeks: String = [5, 12, 19, 26].map(|at| day(at, 1)).concat();
+    assert_eq!(of(weeks), ("100".into(), serde_json::json!(["openai"])));
+}
+
 /// While a month goes on its row is of all of it so far, if the month before had one row too; a bill by days has no other row on the first.
 #[test]
 fn the_row_of_a_month_that_goes_on_is_compared_when_it_is_over() {
@@ -534,6 +556,18 @@ fn the_row_of_a_month_that_goes_on_is_compared_when_it_is_over() {
         "{october}"
     );
     assert_eq!(october["by_month"], serde_json::json!(["anthropic"]));
+    // Where it is split between them, each has its part.
+    let weeks = compared(&[
+        (10, 12, 105),
+        (10, 19, 105),
+        (10, 26, 90),
+        (11, 1, 15),
+        (11, 2, 105),
+        (11, 9, 105),
+    ]);
+    assert_eq!(weeks["providers"]["anthropic"]["coverage_percent"], "100", "{weeks}");
+    assert_eq!(weeks["providers"]["anthropic"]["billed_usd"], "225", "{weeks}");
+    assert_eq!(weeks["by_month"], serde_json::json!([]));
     let days = compared(&[(10, 1, 15), (10, 2, 15), (11, 1, 15)]);
     assert_eq!(days["by_month"], serde_json::json!([]));
     assert_eq!(days["providers"]["anthropic"]["coverage_percent"], "100", "{days}");

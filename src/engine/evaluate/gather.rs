@@ -164,7 +164,11 @@ impl<'a> Gathering<'a> {
             let is_row = self.budget.basis == Basis::BilledFilled && usage && !derived && scaled.is_none();
             is_row && models.is_some_and(|provider| fill.has_bill(provider))
         });
-        let counts = self.budget.counts(key) || scaled.is_some();
+        let is_undivided = |fill: &Fill| {
+            let provider = models.filter(|_| fills && !derived);
+            provider.is_some_and(|provider| fill.is_undivided(provider, key, &self.budget.scope))
+        };
+        let counts = (self.budget.counts(key) && !fill.is_some_and(is_undivided)) || scaled.is_some();
         let name = key.dimensions.get(Dimension::Source);
         let known = self.by_source.iter().position(|(source, _)| *source == name);
         let source = known.unwrap_or(self.by_source.len());
@@ -277,6 +281,9 @@ impl<'a> Gathering<'a> {
         }
         let fill = fill.filter(|_| self.budget.basis == Basis::BilledFilled);
         let mut notes = fill.map_or_else(Vec::new, |fill| fill.notes(&self.providers(), &self.budget.scope));
+        let rows = self.kinds.iter().flatten().filter(|kind| kind.bills.is_some());
+        let billed = rows.map(|kind| kind.provider).collect();
+        notes.extend(fill.map_or_else(Vec::new, |fill| fill.short_notes(&billed, self.period)));
         let untold: BTreeSet<String> = self.kinds.iter().flatten().filter_map(Kind::untold).collect();
         notes.extend(untold);
         let (forecast, said) = self.forecast(sources)?;

@@ -15,7 +15,7 @@ use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::{Calendar, Hour, Period};
 use crate::domain::spend::{Basis, SpendKey, Sums, TokenSums};
 use crate::engine::view::allowance::of_calls;
-use crate::engine::view::billed::{BilledDays, month};
+use crate::engine::view::billed::{BilledDays, Weeks, month};
 use crate::engine::view::fill::{is_purchase, is_usage};
 use crate::engine::view::names::Names;
 use crate::ports::{Ledger, Pricer, StoreError};
@@ -114,6 +114,7 @@ pub(super) fn gather(
     let mut lately = BilledDays::new(now);
     let this = month(Hour::of(now));
     let last = month(Hour(this.0 - 1));
+    let mut used: BTreeMap<Label, BTreeSet<Hour>> = BTreeMap::new();
     let mut by_model: BTreeSet<Label> = BTreeSet::new();
     let mut other_currencies = BTreeSet::new();
     // How far a provider has billed is said by the bills of later days too, and whether by months by those of the first.
@@ -121,6 +122,9 @@ pub(super) fn gather(
     let earlier = month(Hour(first.0 - 1));
     let around = Period::new(earlier.min(last).start(), now.max(period.end));
     ledger.spend(around, &mut |key, _| {
+        if key.basis == Basis::Metered && is_usage(key) {
+            used.entry(names.metered(key)).or_default().insert(key.hour.day());
+        }
         if key.basis != Basis::Billed {
             return;
         }
@@ -150,10 +154,11 @@ pub(super) fn gather(
     })?;
     let billing: BTreeSet<Label> = bills.providers().collect();
     let weeks = billing.iter().filter_map(|provider| {
-        let hours = bills.weeks(*provider).or_else(|| lately.weeks(*provider))?;
-        Some((*provider, hours))
+        let used = used.get(provider)?;
+        let weeks = bills.weeks(*provider, used).or_else(|| lately.weeks(*provider, used))?;
+        Some((*provider, weeks))
     });
-    let weeks: BTreeMap<Label, i64> = weeks.collect();
+    let weeks: BTreeMap<Label, Weeks> = weeks.collect();
     let mut by_month = BTreeSet::new();
     // While a month goes on its row is of all of it so far, where the month before had one row too.
     let is_monthly = |provider: Label, hour: Hour| {
@@ -166,9 +171,9 @@ pub(super) fn gather(
     };
     let mut place = |provider: Label, model: Label, hour: Hour| -> Option<Place> {
         if !is_monthly(provider, hour) {
-            let row = weeks.get(&provider).and_then(|hours| {
-                let start = rows.row(provider, hour, *hours)?;
-                Some((start, Hour(start.0 + hours).start()))
+            let row = weeks.get(&provider).and_then(|weeks| {
+                let start = rows.row(provider, hour, weeks)?;
+                Some((start, weeks.end(start).start()))
             });
             let Some((start, end)) = row else {
                 return Some((hour.day(), provider, model));

@@ -7,6 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::label::Label;
 use crate::domain::period::{Calendar, Hour, Period};
 
+/// Hours of a week.
+const WEEK_HOURS: i64 = 7 * 24;
+
+/// Rows that tell a bill by weeks: two may be whole weeks apart by chance.
+const MANY_WEEKS: usize = 3;
+
 /// The first hours of days on which bills have rows, by provider.
 #[derive(Clone, Debug, Default)]
 pub struct BilledDays {
@@ -24,11 +30,62 @@ pub(super) fn month_of(day: Hour) -> Period {
     Calendar::Month.around(day.start(), chrono_tz::Tz::UTC)
 }
 
-/// The hours from one row of a bill to the next where all are whole weeks apart: it is one by weeks. Two rows may be so by chance.
-pub(super) fn weeks<'a>(days: impl Iterator<Item = &'a Hour> + Clone) -> Option<i64> {
-    let steps = days.clone().zip(days.skip(1)).map(|(one, next)| next.0 - one.0);
-    let are_weeks = steps.clone().count() > 1 && steps.clone().all(|step| step % (7 * 24) == 0);
-    steps.min().filter(|_| are_weeks)
+/// A bill whose rows are of weeks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weeks {
+    /// The first day of one of them.
+    first: Hour,
+    /// The hours that each is of.
+    pub hours: i64,
+    /// Whether one in which a month ends has two rows, as of two billing periods.
+    split: bool,
+}
+
+impl Weeks {
+    /// What rows are of by the days that they begin on, and those of metered use. Three or more that are whole weeks apart may be
+    /// of a weekday on which alone something is used, so in half of those that have use some of it must be of later days.
+    pub(super) fn of(rows: &BTreeSet<Hour>, used: &BTreeSet<Hour>) -> Option<Weeks> {
+        let is_first = |day: &Hour| month(*day) == *day;
+        let first = *rows.iter().find(|day| !is_first(day))?;
+        let (begun, rest): (Vec<Hour>, Vec<Hour>) = rows.iter().partition(|day| (day.0 - first.0) % WEEK_HOURS == 0);
+        let steps = begun.iter().zip(begun.iter().skip(1));
+        let hours = steps.map(|(one, next)| next.0 - one.0).min()?;
+        if begun.len() < MANY_WEEKS || !rest.iter().all(is_first) {
+            return None;
+        }
+        let split = !rest.is_empty();
+        let weeks = Weeks { first, hours, split };
+        let mut spread: BTreeMap<Hour, bool> = BTreeMap::new();
+        for day in used {
+            if let Some(row) = weeks.row(rows, *day) {
+                *spread.entry(row).or_default() |= row != *day;
+            }
+        }
+        let many = spread.values().filter(|is_spread| **is_spread).count();
+        (many > 0 && 2 * many >= spread.len()).then_some(weeks)
+    }
+
+    /// The first day behind those that a row is of.
+    #[must_use]
+    pub fn end(&self, row: Hour) -> Hour {
+        // The second row of a week is of what the first has left.
+        let into = row.0 - self.first.0;
+        let left = match into % WEEK_HOURS {
+            0 => self.hours,
+            _ => self.hours - into.rem_euclid(self.hours),
+        };
+        let end = Hour(row.0 + left);
+        match self.split {
+            true => end.min(Hour::of(month_of(row).end)),
+            false => end,
+        }
+    }
+
+    /// The first day of the row that a day is billed with.
+    fn row(&self, rows: &BTreeSet<Hour>, day: Hour) -> Option<Hour> {
+        let before = rows.range(..=day).next_back().copied();
+        before.filter(|row| day < self.end(*row))
+    }
 }
 
 impl BilledDays {
@@ -65,18 +122,16 @@ impl BilledDays {
         billed.is_some_and(|days| days.contains(&month(day)) && days.iter().all(|day| month(*day) == *day))
     }
 
-    /// The hours that each row of a provider's bill is of, where it is one by weeks.
+    /// What each row of a provider's bill is of, where it is one by weeks, given the days of metered use.
     #[must_use]
-    pub fn weeks(&self, provider: Label) -> Option<i64> {
-        weeks(self.days.get(&provider)?.iter())
+    pub fn weeks(&self, provider: Label, used: &BTreeSet<Hour>) -> Option<Weeks> {
+        Weeks::of(self.days.get(&provider)?, used)
     }
 
-    /// The day of the row that an hour is billed with, where each is of so many hours.
+    /// The first day of the row that an hour is billed with, where each is of a week.
     #[must_use]
-    pub fn row(&self, provider: Label, hour: Hour, hours: i64) -> Option<Hour> {
-        let days = self.days.get(&provider)?;
-        let before = days.range(..=hour.day()).next_back().copied();
-        before.filter(|row| hour.0 < row.0 + hours)
+    pub fn row(&self, provider: Label, hour: Hour, weeks: &Weeks) -> Option<Hour> {
+        weeks.row(self.days.get(&provider)?, hour.day())
     }
 
     /// Whether that day is billed.
@@ -118,31 +173,64 @@ mod tests {
         daily.add(provider, day("10-02"));
         assert!(daily.covers(provider, day("10-02")) && !daily.covers(provider, day("10-03")));
         assert_eq!(daily.through(provider), Some(day("10-02")));
-        assert_eq!(daily.weeks(provider), None);
+        assert_eq!(daily.weeks(provider, &BTreeSet::from([day("10-03")])), None);
     }
 
     #[test]
-    fn rows_that_are_whole_weeks_apart_are_of_weeks() {
+    fn rows_that_are_whole_weeks_apart_are_of_weeks_where_use_is_of_days_between() {
         let provider = Label::new("p");
+        // Of 2024-10-04 on: day 28 is the first of November.
         let day = |day: i64| Hour(24 * (20_000 + day));
-        for (rows, expected) in [
-            (&[0, 7][..], None),
-            (&[0, 7, 14], Some(7)),
-            (&[0, 7, 21], Some(7)),
-            (&[0, 14, 28], Some(14)),
-            (&[0, 7, 14, 15], None),
-            (&[0, 2, 4], None),
+        let each: Vec<i64> = (0..40).collect();
+        let mondays: Vec<i64> = (0..6).map(|week| 7 * week).collect();
+        let some = |more: &[i64]| [&mondays, more].concat();
+        for (rows, used, expected) in [
+            (&[0, 7][..], &each, None),
+            (&[0, 7, 14], &each, Some(7)),
+            (&[0, 7, 21], &each, Some(7)),
+            (&[0, 14, 28], &each, Some(14)),
+            (&[0, 7, 14, 15], &each, None),
+            (&[0, 2, 4], &each, None),
+            // Split where a month ends.
+            (&[3, 10, 17, 24, 28, 31], &each, Some(7)),
+            (&[3, 10, 17, 24, 29, 31], &each, None),
+            // Used on that weekday alone, or but for one day; before calls were metered; not at all.
+            (&[0, 7, 14, 21], &mondays, None),
+            (&[0, 7, 14, 21], &some(&[9]), None),
+            (&[0, 7, 14, 21], &some(&[1, 9]), Some(7)),
+            (&[0, 7, 14, 21], &(22..30).collect(), Some(7)),
+            (&[0, 7, 14, 21], &vec![40], None),
+            (&[0, 7, 14, 21], &Vec::new(), None),
         ] {
             let mut bill = BilledDays::new(day(40).start());
             rows.iter().for_each(|row| bill.add(provider, day(*row)));
-            assert_eq!(bill.weeks(provider), expected.map(|days| 24 * days), "{rows:?}");
+            let weeks = bill.weeks(provider, &used.iter().copied().map(day).collect());
+            assert_eq!(
+                weeks.map(|weeks| weeks.hours),
+                expected.map(|days| 24 * days),
+                "{rows:?} {used:?}"
+            );
         }
-        let mut bill = BilledDays::new(day(40).start());
-        for row in [0, 7, 14] {
-            bill.add(provider, day(row));
-        }
-        let of = |at: i64| bill.row(provider, Hour(day(at).0 + 5), 7 * 24);
-        let expected = [None, Some(0), Some(0), Some(14), None];
-        assert_eq!([-1, 0, 6, 20, 21].map(of), expected.map(|row| row.map(day)));
+        let of = |rows: &[i64], days: &[i64]| {
+            let mut bill = BilledDays::new(day(40).start());
+            rows.iter().for_each(|row| bill.add(provider, day(*row)));
+            let weeks = bill.weeks(provider, &each.iter().copied().map(day).collect()).unwrap();
+            let row = |at: &i64| bill.row(provider, Hour(day(*at).0 + 5), &weeks);
+            let rows = days.iter().map(row).map(|row| row.map(|row| row.0 / 24 - 20_000));
+            rows.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of(&[0, 7, 14], &[-1, 0, 6, 20, 21]),
+            [None, Some(0), Some(0), Some(14), None]
+        );
+        // The last row of a split week is of what is left of it, or of what its month has.
+        assert_eq!(
+            of(&[3, 10, 17, 24, 28], &[24, 27, 28, 30, 31]),
+            [Some(24), Some(24), Some(28), Some(28), None]
+        );
+        assert_eq!(
+            of(&[-5, -3, 2, 9, 16, 23], &[-4, -3, 1, 23, 27, 28]),
+            [Some(-5), Some(-3), Some(-3), Some(23), Some(23), None]
+        );
     }
 }

@@ -1,10 +1,12 @@
 //! The tail of a bill that is late: metered spend, scaled by how bill and meter compared last.
 
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rust_decimal::{Decimal, RoundingStrategy};
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 
 use super::billed::month;
 use super::names::Names;
@@ -21,8 +23,8 @@ use crate::ports::{Ledger, StoreError};
 /// Decimals of what a factor scales: an estimate.
 const COST_DECIMALS: u32 = 12;
 
-/// Values of dimensions.
-type Values = BTreeMap<Dimension, BTreeSet<Label>>;
+/// Values of dimensions, and the first hour of each.
+type Values = BTreeMap<Dimension, BTreeMap<Label, Hour>>;
 
 /// How the bills of all providers stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,29 +80,21 @@ impl Fill {
     ) -> Result<Fill, StoreError> {
         let mut names = Names::default();
         let mut failed: Option<MoneyError> = None;
-        let (mut told, mut metered) = (BTreeMap::new(), BTreeMap::new());
-        let mut seen: FxHashSet<(Basis, Label, Dimensions)> = FxHashSet::default();
+        let mut seen: FxHashMap<(Basis, Label, Dimensions), Hour> = FxHashMap::default();
         let mut collected = Collected::new(now);
         let start = compared_from(now).min(month(Hour::of(from)));
         spend(Period::new(start.start(), now), &mut |key, sums| {
             if !is_usage(key) || key.currency != Currency::USD {
                 return;
             }
-            let (provider, values) = match key.basis {
-                Basis::Billed => (names.billed(key), &mut told),
-                Basis::Metered => (Some(names.metered(key)), &mut metered),
+            let provider = match key.basis {
+                Basis::Billed => names.billed(key),
+                Basis::Metered => Some(names.metered(key)),
                 Basis::Effective | Basis::BilledFilled => return,
             };
             let Some(provider) = provider else { return };
-            if seen.insert((key.basis, provider, key.dimensions)) {
-                let values: &mut Values = values.entry(provider).or_default();
-                for dimension in Dimension::ALL {
-                    values
-                        .entry(dimension)
-                        .or_default()
-                        .insert(key.dimensions.get(dimension));
-                }
-            }
+            let first = seen.entry((key.basis, provider, key.dimensions)).or_insert(key.hour);
+            *first = (*first).min(key.hour);
             let account = key.dimensions.get(Dimension::Account);
             let added = match key.basis {
                 Basis::Billed => collected.billed(provider, account, key.hour, sums.cost),
@@ -114,6 +108,19 @@ impl Fill {
             return Err(error.into());
         }
         let standings = collected.stand(true)?;
+        let (mut told, mut metered): (BTreeMap<Label, Values>, _) = (BTreeMap::new(), BTreeMap::new());
+        for ((basis, provider, dimensions), hour) in seen {
+            let side = match basis {
+                Basis::Billed => &mut told,
+                Basis::Metered | Basis::Effective | Basis::BilledFilled => &mut metered,
+            };
+            let values: &mut Values = side.entry(provider).or_default();
+            for dimension in Dimension::ALL {
+                let values = values.entry(dimension).or_default();
+                let first = values.entry(dimensions.get(dimension)).or_insert(hour);
+                *first = (*first).min(hour);
+            }
+        }
         Ok(Fill {
             standings,
             told,
@@ -167,6 +174,41 @@ impl Fill {
         }
     }
 
+    /// The same of a row within a scope that bills of some providers do not tell apart: none of a row of theirs, which nobody can
+    /// divide; metered use stands for it.
+    pub(super) fn row_apart(
+        &self,
+        names: &mut Names,
+        key: &SpendKey,
+        sums: &Sums,
+        untold: &BTreeSet<Label>,
+    ) -> Option<(SpendKey, Sums)> {
+        if key.basis == Basis::Billed && names.billed(key).is_some_and(|provider| untold.contains(&provider)) {
+            return None;
+        }
+        let row = self.row(names, key, sums);
+        if row.is_some() || key.basis != Basis::Metered || !is_usage(key) {
+            return row;
+        }
+        let provider = names.metered(key);
+        let scaled = self.scaled(provider, key.dimensions.get(Dimension::Account));
+        let sums = scaled.filter(|_| untold.contains(&provider))?.of(key, sums)?;
+        let filled = SpendKey {
+            basis: Basis::BilledFilled,
+            ..*key
+        };
+        Some((filled, sums))
+    }
+
+    /// How metered use of an account stands for rows of a bill; nothing where it is not billed.
+    fn scaled(&self, provider: Label, account: Label) -> Option<Scaled<'_>> {
+        self.standings.last(provider, account).map(|_| Scaled {
+            provider,
+            account,
+            standings: &self.standings,
+        })
+    }
+
     /// How a metered row stands for rows of a bill within a scope that asks for something which that bill never names: its
     /// rows are all outside, though some of what they charge is inside.
     #[must_use]
@@ -175,67 +217,8 @@ impl Fill {
             return None;
         }
         let provider = names.metered(key);
-        let account = key.dimensions.get(Dimension::Account);
-        self.standings.last(provider, account)?;
-        self.is_untold(provider, scope).then_some(Scaled {
-            provider,
-            account,
-            standings: &self.standings,
-        })
-    }
-
-    /// Whether a scope asks for something that the bill of a provider never names. Where it names one of several values, use of the
-    /// others may be in the rows of that one.
-    fn is_untold(&self, provider: Label, scope: &Scope) -> bool {
-        let told = |pattern: &String, dimension| names_any(self.told.get(&provider), dimension, pattern);
-        let mut asked = scope.0.iter();
-        self.has_bill(provider) && asked.any(|(dimension, patterns)| !patterns.iter().any(|p| told(p, *dimension)))
-    }
-
-    /// The values of metered use that a scope asks for beside others, which alone the bill of the provider names.
-    fn untold_beside(&self, provider: Label, scope: &Scope) -> Option<(Dimension, Vec<Label>)> {
-        if self.is_untold(provider, scope) {
-            return None;
-        }
-        let values = self.metered.get(&provider)?;
-        scope.0.iter().find_map(|(dimension, patterns)| {
-            let told = |pattern: &&String| names_any(self.told.get(&provider), *dimension, pattern);
-            let (told, untold): (Vec<&String>, Vec<&String>) = patterns.iter().partition(told);
-            let asks = |patterns: &[&String], value| patterns.iter().any(|p| dimension.is_like(p, value));
-            let values = values.get(dimension).into_iter().flatten().copied();
-            let beside: Vec<Label> = values.filter(|v| asks(&untold, *v) && !asks(&told, *v)).collect();
-            (!beside.is_empty()).then_some((*dimension, beside))
-        })
-    }
-
-    /// Whether rows of the bill of a provider are within a scope, and none of its metered use is: nothing stands for what comes behind.
-    fn is_billed_alone(&self, provider: Label, scope: &Scope) -> bool {
-        let has = |values: Option<&Values>| {
-            values.is_some_and(|values| {
-                let mut asked = scope.0.iter();
-                asked.all(|(dimension, patterns)| patterns.iter().any(|p| names_any(Some(values), *dimension, p)))
-            })
-        };
-        has(self.told.get(&provider)) && !has(self.metered.get(&provider))
-    }
-
-    /// The row of the filled basis that a metered row of a billed day makes within a scope which the bill does not tell apart.
-    pub(super) fn stand_in(
-        &self,
-        names: &mut Names,
-        key: &SpendKey,
-        sums: &Sums,
-        scope: &Scope,
-    ) -> Option<(SpendKey, Sums)> {
-        if scope.0.is_empty() || !scope.matches(&key.dimensions) {
-            return None;
-        }
-        let sums = self.untold(names, key, scope)?.of(key, sums)?;
-        let filled = SpendKey {
-            basis: Basis::BilledFilled,
-            ..*key
-        };
-        Some((filled, sums))
+        let scaled = self.scaled(provider, key.dimensions.get(Dimension::Account));
+        scaled.filter(|_| self.is_untold(provider, scope))
     }
 
     /// What has to be said beside a figure of a scope which bills do not tell apart.
@@ -252,6 +235,20 @@ impl Fill {
                 };
                 scaled.note()
             })
+        });
+        notes.collect()
+    }
+
+    /// What has to be said beside a figure of this basis of less time than a row of a bill is of.
+    #[must_use]
+    pub fn short_notes(&self, wanted: &BTreeSet<Label>, period: Period) -> Vec<String> {
+        let length = (period.end - period.start).num_hours();
+        let is_long = |provider: &&Label| {
+            let mut standings = self.standings.of_provider(**provider);
+            standings.any(|(_, standing)| standing.row_hours().is_some_and(|hours| length < hours))
+        };
+        let notes = wanted.iter().filter(is_long).map(|provider| {
+            format!("the bill of {provider} has rows of more days than this period: each counts on the day that it begins on, and the days behind it are billed with it")
         });
         notes.collect()
     }
@@ -279,10 +276,14 @@ impl Fill {
                     standing.factor().normalize()
                 );
                 let parts: Vec<String> = standing.parts().collect();
-                if let [first, more @ ..] = parts.as_slice() {
-                    let last = more.last().map_or(String::new(), |last| format!(" to {last}"));
-                    note +=
-                        &format!("; the bill of {first}{last} may be a part, of which more is metered: that counts");
+                let parts = match parts.as_slice() {
+                    [] => String::new(),
+                    [one] => one.clone(),
+                    [first, last] => format!("{first} and {last}"),
+                    [first, between @ .., last] => format!("{first}, {last} and {} between", between.len()),
+                };
+                if !parts.is_empty() {
+                    note += &format!("; the bill of {parts} may be a part, of which more is metered: that counts");
                 }
                 notes.push(note);
             }
@@ -312,12 +313,6 @@ impl Fill {
         notes.extend(unbilled.map(|provider| format!("{provider} has no bill yet: metered as it is")));
         notes
     }
-}
-
-/// Whether a pattern meets one of these values of a dimension.
-fn names_any(values: Option<&Values>, dimension: Dimension, pattern: &str) -> bool {
-    let mut values = values.and_then(|values| values.get(&dimension)).into_iter().flatten();
-    values.any(|value| dimension.is_like(pattern, *value))
 }
 
 /// The same with its amounts scaled.

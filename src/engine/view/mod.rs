@@ -274,11 +274,15 @@ impl Ledger for View {
             // Of the rows that it scales: what is free of them is in no bill either.
             let (from, now) = (period.start, self.now);
             let fill = Fill::of(from, now, |period, visit| self.stored(period, visit))?;
+            let untold = fill.untold_by(&scope);
             let mut names = Names::default();
             return self.agreed(period, &mut |key, sums| {
                 visit(key, sums);
-                let row = fill.row(&mut names, key, sums);
-                if let Some((key, sums)) = row.or_else(|| fill.stand_in(&mut names, key, sums, &scope)) {
+                let row = match !untold.is_empty() && scope.matches(&key.dimensions) {
+                    true => fill.row_apart(&mut names, key, sums, &untold),
+                    false => fill.row(&mut names, key, sums),
+                };
+                if let Some((key, sums)) = row {
                     visit(&key, &sums);
                 }
             });

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::billed::{month, month_of, weeks};
+use super::billed::{Weeks, month, month_of};
 use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::period::Hour;
@@ -28,7 +28,10 @@ const LATE_HOURS: i64 = 24;
 const MANY_RATIOS: usize = 5;
 
 /// Days after which no further rows are awaited; behind the others of its provider, an account's bill has then ended.
-const ENDED_DAYS: i64 = 7;
+pub(super) const ENDED_DAYS: i64 = 7;
+
+/// Days of the shortest month.
+const LEAST_MONTH_DAYS: i64 = 28;
 
 /// What both sides say of one day.
 #[derive(Clone, Copy, Default)]
@@ -52,8 +55,8 @@ pub struct Standing {
     last: Hour,
     /// The first day behind those that the last row is of.
     end: Hour,
-    /// The hours that each row reaches at most, where the bill has rows of weeks.
-    reach: Option<i64>,
+    /// What each row reaches at most, where the bill has rows of weeks.
+    weeks: Option<Weeks>,
     /// Days and months that have rows, and whether those rows count.
     units: BTreeMap<Hour, bool>,
     /// Days before the last one of which a bill has nothing but what it takes back, as where the ledger adds that to what was billed.
@@ -65,8 +68,13 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// What these days tell; nothing where none is billed.
-    pub(super) fn of(days: &[Day], now: DateTime<Utc>, factors: bool) -> Result<Option<Standing>, MoneyError> {
+    /// What these days tell, up to one; nothing where none is billed.
+    pub(super) fn of(
+        days: &[Day],
+        until: Hour,
+        now: DateTime<Utc>,
+        factors: bool,
+    ) -> Result<Option<Standing>, MoneyError> {
         let has_rows = |sides: &Sides| sides.billed.is_some();
         let billed: BTreeSet<Hour> = days
             .iter()
@@ -99,9 +107,12 @@ impl Standing {
         let unit = |day: Hour| unit(&months, day, row);
         let late = |day: &Hour| day.0 + 24 * ENDED_DAYS >= last.0;
         let earliest = lasts.values().copied().filter(late).min().unwrap_or(last);
-        let reach = weeks(billed.iter().filter(|day| !months.contains(day))).filter(|_| factors);
+        let used = days.iter().filter(|(_, _, sides)| !sides.metered.is_zero());
+        let used: BTreeSet<Hour> = used.map(|(_, day, _)| *day).collect();
+        let rows: BTreeSet<Hour> = billed.difference(&months).copied().collect();
+        let weeks = Weeks::of(&rows, &used).filter(|_| factors);
         // What a bill by weeks or months takes back is of its rows.
-        let is_own = |day: &Hour| reach.is_none() && !months.contains(&month(*day));
+        let is_own = |day: &Hour| weeks.is_none() && !months.contains(&month(*day));
         let is_refunded = |day: &Hour| *day < last && !billed.contains(day) && is_own(day);
         let refunds = days.iter().filter(|(_, _, sides)| !sides.refunded.is_zero());
         let refunded: BTreeSet<Hour> = refunds.map(|(_, day, _)| *day).filter(is_refunded).collect();
@@ -141,16 +152,15 @@ impl Standing {
             let least = sum.metered.checked_mul(expected).unwrap_or(sum.metered);
             billed.checked_add(billed).is_none_or(|twice| twice >= least)
         };
-        if let Some(reach) = reach.filter(|_| !months.contains(&last)) {
-            let behind = days
-                .iter()
-                .filter(|(_, day, _)| end <= *day && *day < Hour(last.0 + reach));
+        if let Some(weeks) = weeks.filter(|_| !months.contains(&last)) {
+            let reached = weeks.end(last);
+            let behind = days.iter().filter(|(_, day, _)| end <= *day && *day < reached);
             let mut whole = sums.get(&last).copied().unwrap_or_default();
             for (_, _, sides) in behind {
                 whole.metered = add_exact(whole.metered, sides.metered)?;
             }
             if has_half(&whole) {
-                end = Hour(last.0 + reach);
+                end = reached;
                 sums.insert(last, whole);
             }
         }
@@ -163,7 +173,10 @@ impl Standing {
         if factors {
             let (mut of_bill, mut of_meter) = (Decimal::ZERO, Decimal::ZERO);
             // Where nothing was metered, calls were not seen, or none were made: it says nothing of how those cost that were.
-            let compared = |(unit, sum): &(&Hour, &Sides)| !sum.metered.is_zero() && is_whole(**unit, sum);
+            // Nor does a row of days of which the last ones are not looked at.
+            let is_cut = |unit: Hour| unit == last && until < end;
+            let compared =
+                |(unit, sum): &(&Hour, &Sides)| !sum.metered.is_zero() && is_whole(**unit, sum) && !is_cut(**unit);
             for (_, sum) in sums.iter().filter(compared) {
                 of_bill = add_exact(of_bill, sum.billed.unwrap_or_default())?;
                 of_meter = add_exact(of_meter, sum.metered)?;
@@ -187,7 +200,7 @@ impl Standing {
         Ok(Some(Standing {
             last,
             end,
-            reach,
+            weeks,
             units,
             refunded,
             months,
@@ -217,9 +230,32 @@ impl Standing {
         if self.months.contains(&day) {
             return Some(Hour::of(month_of(day).end));
         }
-        let reached = Hour(day.0 + self.reach?);
+        let reached = self.weeks?.end(day);
         let next = self.units.range(Hour(day.0 + 1)..).next().map(|(next, _)| *next);
         Some(next.unwrap_or(self.end).min(reached)).filter(|end| end.0 > day.0 + 24)
+    }
+
+    /// The same with the factor of all accounts, where that is known: calls that name none may be of this one.
+    pub(super) fn scaled_as(self, all: Option<Decimal>) -> Standing {
+        let factor = all.unwrap_or(self.factor);
+        Standing { factor, ..self }
+    }
+
+    /// Whether an hour is no later than what the last row is of.
+    #[must_use]
+    pub fn reaches(&self, hour: Hour) -> bool {
+        hour < self.end || (month(hour) == self.last && self.months.contains(&self.last))
+    }
+
+    /// The least hours that each row is of, where it is of several days.
+    #[must_use]
+    pub fn row_hours(&self) -> Option<i64> {
+        // The first row of a first of a month may be of that day.
+        let monthly = self.months.len() > 1 && self.months.contains(&self.last);
+        match monthly {
+            true => Some(24 * LEAST_MONTH_DAYS),
+            false => self.weeks.map(|weeks| weeks.hours),
+        }
     }
 
     /// What metered spend is multiplied by where the bill does not say it.

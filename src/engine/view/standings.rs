@@ -9,8 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
-use super::billed::month;
-use super::standing::{Day, Sides, Standing};
+use super::billed::{month, month_of};
+use super::standing::{Day, ENDED_DAYS, Sides, Standing};
 use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::period::Hour;
@@ -18,8 +18,9 @@ use crate::domain::period::Hour;
 /// Days that are compared at least: two billing periods.
 const COMPARED_DAYS: i64 = 62;
 
-/// Days that a window of the past has, from the first of a month: what comes after that month tells whether its last days are whole.
-const WINDOW_DAYS: i64 = 92;
+/// Months that a window of the past has: what comes after the first tells whether its last days are whole. Whole ones, since the row of
+/// a month would be compared with as much of it as the window has.
+const WINDOW_MONTHS: usize = 3;
 
 /// Days of bills and of metered use, being collected.
 pub(super) struct Collected {
@@ -67,10 +68,10 @@ impl Collected {
             let end = if start == recent {
                 Hour(i64::MAX)
             } else {
-                Hour(start.0 + 24 * WINDOW_DAYS)
+                (0..WINDOW_MONTHS).fold(start, |month, _| Hour::of(month_of(month).end))
             };
             let within = days.iter().filter(|((_, _, day), _)| start <= *day && *day < end);
-            windows.insert(start, Window::of(within, self.now, factors)?);
+            windows.insert(start, Window::of(within, end, self.now, factors)?);
         }
         Ok(Standings { windows })
     }
@@ -86,18 +87,19 @@ struct Window {
 impl Window {
     fn of<'a>(
         days: impl Iterator<Item = (&'a (Label, Label, Hour), &'a Sides)> + Clone,
+        end: Hour,
         now: DateTime<Utc>,
         factors: bool,
     ) -> Result<Window, MoneyError> {
         let mut accounts: BTreeMap<Label, BTreeMap<Label, Named>> = BTreeMap::new();
-        for ((provider, account, _), sides) in days.clone() {
+        for ((provider, account, day), sides) in days.clone() {
             let named = accounts.entry(*provider).or_default().entry(*account).or_default();
-            named.billed |= sides.billed.is_some();
-            named.metered |= !sides.metered.is_zero();
+            named.billed = named.billed.max(sides.billed.map(|_| *day));
+            named.metered = named.metered.max((!sides.metered.is_zero()).then_some(*day));
         }
         let mut told: BTreeMap<Label, Told> = BTreeMap::new();
         for (provider, accounts) in &accounts {
-            if accounts.values().any(|named| named.billed) {
+            if accounts.values().any(|named| named.billed.is_some()) {
                 told.insert(*provider, Told::of(accounts));
             }
         }
@@ -110,10 +112,27 @@ impl Window {
             }
         }
         let mut standings = BTreeMap::new();
+        let mut stopped = Vec::new();
+        for (provider, account) in told
+            .iter()
+            .flat_map(|(p, told)| told.stopped().map(|account| (*p, account)))
+        {
+            let days = grouped.remove(&(provider, account)).unwrap_or_default();
+            if let Some(standing) = Standing::of(&days, end, now, factors)? {
+                // As far as it is billed, calls without an account may be its own.
+                let billed = days.into_iter().filter(|(_, day, _)| standing.reaches(*day));
+                grouped.entry((provider, Label::EMPTY)).or_default().extend(billed);
+                stopped.push((provider, account, standing));
+            }
+        }
         for (group, days) in grouped {
-            if let Some(standing) = Standing::of(&days, now, factors)? {
+            if let Some(standing) = Standing::of(&days, end, now, factors)? {
                 standings.insert(group, standing);
             }
+        }
+        for (provider, account, standing) in stopped {
+            let all = standings.get(&(provider, Label::EMPTY)).map(Standing::factor);
+            standings.insert((provider, account), standing.scaled_as(all));
         }
         Ok(Window { told, standings })
     }
@@ -132,11 +151,19 @@ impl Window {
     }
 }
 
-/// Which sides name an account.
+/// The last day on which each side names an account.
 #[derive(Clone, Copy, Default)]
 struct Named {
-    billed: bool,
-    metered: bool,
+    billed: Option<Hour>,
+    metered: Option<Hour>,
+}
+
+impl Named {
+    /// Whether both sides name it, and its bill stopped before that day while it was used.
+    fn has_stopped(&self, before: Hour) -> bool {
+        let billed = self.billed.filter(|billed| *billed < before);
+        billed.is_some() && billed < self.metered
+    }
 }
 
 /// How far the accounts of a provider can be told apart on both sides.
@@ -144,26 +171,38 @@ struct Named {
 enum Told {
     /// Not at all: no account is named by both, so that the names may be of two kinds.
     Together,
-    /// Some metered use names no account, and may be that of any that is billed; others, named, are not billed.
-    Partly(BTreeSet<Label>, BTreeSet<Label>),
+    /// Some metered use names no account, and may be that of any that is billed; others, named, are not billed, and of those
+    /// that are some have stopped to be: each of these for itself, since what the rest is billed later says nothing of it.
+    Partly {
+        billed: BTreeSet<Label>,
+        stopped: BTreeSet<Label>,
+        others: BTreeSet<Label>,
+    },
     /// Each for itself; the others are not billed.
     Each(BTreeSet<Label>, BTreeSet<Label>),
 }
 
 impl Told {
     fn of(accounts: &BTreeMap<Label, Named>) -> Self {
-        if !accounts.iter().any(|(a, n)| !a.is_empty() && n.billed && n.metered) {
+        let by_both = |named: &Named| named.billed.is_some() && named.metered.is_some();
+        if !accounts.iter().any(|(a, n)| !a.is_empty() && by_both(n)) {
             return Told::Together;
         }
-        let names = |is: fn(&Label, &Named) -> bool| -> BTreeSet<Label> {
+        let last = accounts.values().filter_map(|named| named.billed).max();
+        let awaited = Hour(last.unwrap_or(Hour(0)).0 - 24 * ENDED_DAYS);
+        let names = |is: &dyn Fn(&Label, &Named) -> bool| -> BTreeSet<Label> {
             let found = accounts.iter().filter(|(account, named)| is(account, named));
             found.map(|(account, _)| *account).collect()
         };
-        let billed = names(|_, named| named.billed);
-        let others = names(|account, named| !account.is_empty() && !named.billed && named.metered);
-        match accounts.get(&Label::EMPTY).is_some_and(|named| named.metered) {
-            true => Told::Partly(billed, others),
-            false => Told::Each(billed, others),
+        let has_stopped = |account: &Label, named: &Named| !account.is_empty() && named.has_stopped(awaited);
+        let others = names(&|account, named| !account.is_empty() && named.billed.is_none() && named.metered.is_some());
+        match accounts.get(&Label::EMPTY).is_some_and(|named| named.metered.is_some()) {
+            true => Told::Partly {
+                billed: names(&|account, named| named.billed.is_some() && !has_stopped(account, named)),
+                stopped: names(&has_stopped),
+                others,
+            },
+            false => Told::Each(names(&|_, named| named.billed.is_some()), others),
         }
     }
 
@@ -171,15 +210,24 @@ impl Told {
     fn group(&self, account: Label) -> Option<Label> {
         match self {
             Told::Together => Some(Label::EMPTY),
-            Told::Partly(billed, _) => (account.is_empty() || billed.contains(&account)).then_some(Label::EMPTY),
+            Told::Partly { stopped, .. } if stopped.contains(&account) => Some(account),
+            Told::Partly { billed, .. } => (account.is_empty() || billed.contains(&account)).then_some(Label::EMPTY),
             Told::Each(billed, _) => billed.contains(&account).then_some(account),
         }
+    }
+
+    fn stopped(&self) -> impl Iterator<Item = Label> + '_ {
+        let stopped = match self {
+            Told::Partly { stopped, .. } => Some(stopped),
+            Told::Together | Told::Each(..) => None,
+        };
+        stopped.into_iter().flatten().copied()
     }
 
     fn unbilled(&self) -> impl Iterator<Item = Label> + '_ {
         let others = match self {
             Told::Together => None,
-            Told::Partly(_, others) | Told::Each(_, others) => Some(others),
+            Told::Partly { others, .. } | Told::Each(_, others) => Some(others),
         };
         others.into_iter().flatten().copied()
     }

@@ -1,0 +1,94 @@
+//! What bills name of what a scope asks for: a bill seldom names teams, and its rows are then of all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Fill, Values};
+use crate::domain::budget::Scope;
+use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
+use crate::domain::period::Hour;
+use crate::domain::spend::SpendKey;
+
+impl Fill {
+    /// Whether a scope asks for something that the bill of a provider never names. Where it names one of several values, use of the
+    /// others may be in the rows of that one.
+    pub(super) fn is_untold(&self, provider: Label, scope: &Scope) -> bool {
+        let told = |pattern: &String, dimension| names_any(self.told.get(&provider), dimension, pattern);
+        let mut asked = scope.0.iter();
+        let is_told = |(dimension, patterns): (&Dimension, &Vec<String>)| {
+            let meets = |value: Label| patterns.iter().any(|p| dimension.is_like(p, value));
+            patterns.iter().any(|p| told(p, *dimension))
+                // Where it names nothing of the kind, its rows are of all that there is.
+                && (self.names(provider, *dimension) || self.used(provider, *dimension).all(|(value, _)| meets(value)))
+        };
+        self.has_bill(provider) && !asked.all(is_told)
+    }
+
+    /// Whether the bill of a provider tells values of a dimension apart.
+    fn names(&self, provider: Label, dimension: Dimension) -> bool {
+        let values = self.told.get(&provider).and_then(|values| values.get(&dimension));
+        values.is_some_and(|values| values.keys().any(|value| !value.is_empty()))
+    }
+
+    /// What is metered of a provider by the values of a dimension, each with its first hour.
+    fn used(&self, provider: Label, dimension: Dimension) -> impl Iterator<Item = (Label, Hour)> + '_ {
+        let values = self.metered.get(&provider).and_then(|values| values.get(&dimension));
+        values.into_iter().flatten().map(|(value, first)| (*value, *first))
+    }
+
+    /// The providers whose bills never name something that a scope asks for.
+    pub(in crate::engine::view) fn untold_by(&self, scope: &Scope) -> BTreeSet<Label> {
+        let billed = self.told.keys().copied();
+        billed.filter(|provider| self.is_untold(*provider, scope)).collect()
+    }
+
+    /// Whether a row of a bill is within a scope only by what that bill does not name: nobody can divide it.
+    #[must_use]
+    pub fn is_undivided(&self, provider: Label, key: &SpendKey, scope: &Scope) -> bool {
+        scope.matches(&key.dimensions) && self.is_untold(provider, scope)
+    }
+
+    /// The values of metered use that a scope asks for beside others, which alone the bill of the provider names.
+    pub(super) fn untold_beside(&self, provider: Label, scope: &Scope) -> Option<(Dimension, Vec<Label>)> {
+        if !self.has_bill(provider) || self.is_untold(provider, scope) {
+            return None;
+        }
+        let is_billed = |first| {
+            self.standings
+                .of_provider(provider)
+                .any(|(_, standing)| standing.reaches(first))
+        };
+        let mut apart = scope
+            .0
+            .iter()
+            .filter(|(dimension, _)| self.names(provider, **dimension));
+        apart.find_map(|(dimension, patterns)| {
+            let told = |pattern: &&String| names_any(self.told.get(&provider), *dimension, pattern);
+            let (told, untold): (Vec<&String>, Vec<&String>) = patterns.iter().partition(told);
+            let asks = |patterns: &[&String], value| patterns.iter().any(|p| dimension.is_like(p, value));
+            let values = self.used(provider, *dimension).filter(|(_, first)| is_billed(*first));
+            let values = values.map(|(value, _)| value);
+            let beside: Vec<Label> = values.filter(|v| asks(&untold, *v) && !asks(&told, *v)).collect();
+            (!beside.is_empty()).then_some((*dimension, beside))
+        })
+    }
+
+    /// Whether rows of the bill of a provider are within a scope, and none of its metered use is: nothing stands for what comes behind.
+    pub(super) fn is_billed_alone(&self, provider: Label, scope: &Scope) -> bool {
+        let has = |values: Option<&Values>| {
+            values.is_some_and(|values| {
+                let mut asked = scope.0.iter();
+                asked.all(|(dimension, patterns)| patterns.iter().any(|p| names_any(Some(values), *dimension, p)))
+            })
+        };
+        !self.is_untold(provider, scope) && has(self.told.get(&provider)) && !has(self.metered.get(&provider))
+    }
+}
+
+/// Whether a pattern meets one of these values of a dimension.
+fn names_any(values: Option<&Values>, dimension: Dimension, pattern: &str) -> bool {
+    let values = values.and_then(|values| values.get(&dimension)).into_iter();
+    values
+        .flat_map(BTreeMap::keys)
+        .any(|value| dimension.is_like(pattern, *value))
+}
