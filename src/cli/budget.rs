@@ -89,7 +89,7 @@ pub fn line(ctx: &Context<'_>, status: &BudgetStatus) -> String {
     let unicode = unicode_locale();
     let end = match &status.forecast {
         Some(f) => format!("on course for {} %", status.whole_percent(f.end)),
-        None => "no forecast below 3 complete days".to_owned(),
+        None => status.why_unforeseen().to_owned(),
     };
     format!(
         "{:<16} {} {:>5} % of {}, {end}",
@@ -136,7 +136,8 @@ fn block(ctx: &Context<'_>, status: &BudgetStatus) -> String {
                 money(f.high),
             );
         }
-        None => text += "  projected end unknown: fewer than 3 complete days\n",
+        None if status.period.contains(status.now) => text += "  projected end unknown: fewer than 3 complete days\n",
+        None => text += &format!("  {}\n", status.why_unforeseen()),
     }
     let names: Vec<String> = status
         .contributors

@@ -33,7 +33,7 @@ pub struct ReconcileArgs {
     /// Tokens of both sides by kind, too
     #[arg(long)]
     pub tokens: bool,
-    /// Exit with 1 when metering has seen less than this part of a provider's bill, and with 3 when nothing is billed: `95`
+    /// Exit with 1 when metering has seen less than this part of a provider's bill, and with 3 when its calls are not billed: `95`
     /// [default: `[reconcile] min_coverage`, if there is one]
     #[arg(long, value_name = "PERCENT", value_parser = coverage)]
     pub min_coverage: Option<Decimal>,
@@ -119,14 +119,9 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
         let _ = writeln!(ctx.err, "finding: {line}");
     }
     match args.min_coverage {
-        // What is not known passes no check.
-        Some(least) if total.coverage().is_none() => Err(CliError::incomplete(format!(
-            "nothing is billed in that time: whether metering has seen {} % of it cannot be told",
-            least.normalize()
-        ))
-        .hint("record the bill, or choose another time with `--period`")),
-        Some(_) | None if short.is_empty() => Ok(Exit::Fine),
-        Some(_) | None => Ok(Exit::Findings),
+        Some(least) => super::reported::covered(&found, &total, least, !short.is_empty()),
+        None if short.is_empty() => Ok(Exit::Fine),
+        None => Ok(Exit::Findings),
     }
 }
 
@@ -379,7 +374,7 @@ fn totals_object(t: &Totals) -> Result<Value, CliError> {
     Ok(json!({
         "metered_usd": amount(t.metered), "contracted_usd": amount(t.contracted), "calls": t.calls, "unpriced": t.unpriced, "unpriced_worst_case_usd": amount(t.worst_case),
         "reported_calls": t.reported.calls, "reported_usd": amount(t.reported.cost),
-        "reported_computed_usd": amount(t.reported.computed), "billed_usd": amount(t.billed),
+        "reported_computed_usd": amount(t.reported.computed), "billed_usd": amount(t.billed), "charged_usd": amount(t.charged),
         "credits_usd": amount(t.credits), "gap": gap_object(&t.gap)?, "covered_usd": amount(t.covered),
         "coverage_percent": t.coverage().map(amount), "billed_through": t.through.map(|d| d.start()),
     }))

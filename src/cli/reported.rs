@@ -1,9 +1,9 @@
-//! What sources say that their calls cost, against what the price books say.
+//! What `finops reconcile` finds: what sources say that their calls cost against what the price books say, and what no bill tells.
 
 use rust_decimal::Decimal;
 
 use super::text::{clean, count, money};
-use super::{CliError, Context};
+use super::{CliError, Context, Exit};
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, Money};
 use crate::engine::reconcile::{Reconciliation, Totals};
@@ -41,4 +41,28 @@ pub fn findings(
     };
     let others = others.into_iter().flatten();
     Ok(others.chain(found.providers.iter().filter_map(line)).collect())
+}
+
+/// How a comparison ends that was asked for a coverage, with findings or without. What is not known passes no check: neither where nothing
+/// is billed, nor where calls of a provider are not billed at all.
+pub fn covered(found: &Reconciliation, total: &Totals, least: Decimal, is_short: bool) -> Result<Exit, CliError> {
+    let least = least.normalize();
+    let hint = "record the bill, or choose another time with `--period` or one provider with `--provider`";
+    if total.coverage().is_none() {
+        let error = format!("nothing is billed in that time: whether metering has seen {least} % of it cannot be told");
+        return Err(CliError::incomplete(error).hint("record the bill, or choose another time with `--period`"));
+    }
+    if is_short {
+        return Ok(Exit::Findings);
+    }
+    let unbilled = found.providers.iter().filter(|(_, totals)| totals.is_unbilled());
+    let unbilled: Vec<String> = unbilled.map(|(name, _)| clean(name.as_str())).collect();
+    if unbilled.is_empty() {
+        return Ok(Exit::Fine);
+    }
+    let error = format!(
+        "nothing is billed of {} in that time: whether metering has seen {least} % of it cannot be told",
+        unbilled.join(", ")
+    );
+    Err(CliError::incomplete(error).hint(hint))
 }

@@ -1108,3 +1108,216 @@ fn what_is_billed_is_compared_with_as_many_days_of_the_month_before() {
     // When it is over nothing is left out of the one before.
     assert_eq!(report("2026-12-05T12:00:00Z", &[])["total"]["previous_cost_usd"], "310");
 }
+
+/// What a bill takes back once does not come daily, while a discount in rows of its own goes on with the use that it is of.
+#[test]
+fn a_refund_is_not_expected_again() {
+    let basis = |name: &str, basis: &str| {
+        format!("[[budget]]\nname = \"{name}\"\namount = \"1000 USD\"\nperiod = \"month\"\nbasis = \"{basis}\"\n")
+    };
+    let home = Home::new(&(basis("a", "billed") + &basis("b", "billed, metered where late")));
+    let days = days(1..=19);
+    let row =
+        |cost: &'static str, account: &'static str, day: usize| (cost, account, days[day - 1][0].as_str(), "Usage");
+    let ends = |rows: &[(&str, &str, &str, &str)], now: &str| {
+        let calls = (1..=rows.len().min(19)).map(|day| format!("2026-11-{day:02}T10:00:00Z"));
+        home.calls(calls.filter(|at| at.as_str() < now));
+        home.bill_of(rows);
+        home.outcome(now);
+        let budgets = home.json(&["--now", now, "budget"])["budgets"].clone();
+        [0, 1].map(|at| {
+            budgets[at]["forecast"]["end"]
+                .as_str()
+                .unwrap()
+                .parse::<f64>()
+                .unwrap()
+                .round()
+        })
+    };
+    // In one sum with the use of its day, and in one of its own.
+    for account in ["1", "2"] {
+        let mut rows: Vec<_> = (1..=11).map(|day| row("10", "1", day)).collect();
+        rows.push(row("-60", account, 10));
+        let found = ends(&rows, "2026-11-12T20:00:00Z");
+        assert_eq!(found[0], 240.0, "{account}: {found:?}");
+        assert!((235.0..=250.0).contains(&found[1]), "{account}: {found:?}");
+    }
+    // A discount that began eight days ago.
+    let mut rows: Vec<_> = (1..=19).map(|day| row("10", "1", day)).collect();
+    rows.extend((12..=19).map(|day| row("-2", "2", day)));
+    let found = ends(&rows, "2026-11-20T12:00:00Z");
+    // 174 dollars, and eleven days of eight.
+    assert!((255.0..=268.0).contains(&found[0]), "{found:?}");
+}
+
+/// What no calls fill ends with its bill, and goes on from there also beside what calls fill.
+#[test]
+fn a_bill_of_what_is_no_model_goes_on_beside_metered_use() {
+    let budget = |name: &str, basis: &str| format!("[[budget]]\nname = \"{name}\"\namount = \"5000 USD\"\n{basis}");
+    let billed = "period = \"month\"\nbasis = \"billed\"\n";
+    let home = Home::new(&(budget("a", billed) + &budget("b", FILLED)));
+    let bill = |days: std::ops::RangeInclusive<u32>| {
+        let header = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargeCategory,ProviderName,ServiceName\n";
+        let row =
+            |day: u32| format!("100,100,USD,1,2026-11-01,2026-12-01,2026-11-{day:02}T00:00:00Z,Usage,AWS,Amazon EC2\n");
+        home.write("bill.csv", &(header.to_owned() + &days.map(row).collect::<String>()));
+    };
+    bill(1..=15);
+    let now = "2026-11-20T12:00:00Z";
+    home.outcome(now);
+    let budgets = || home.json(&["--now", now, "budget"])["budgets"].clone();
+    let alone = budgets();
+    assert_eq!(
+        (&alone[0]["forecast"]["end"], &alone[1]["forecast"]["end"]),
+        (&"3000".into(), &"3000".into())
+    );
+    home.calls((1..=20).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    home.outcome(now);
+    let beside = budgets()[1].clone();
+    assert_eq!(
+        (&beside["spent"], &beside["forecast"]["end"]),
+        (&"1700".into(), &"3305".into())
+    );
+    let notes = beside["notes"].to_string();
+    assert!(notes.contains("what no calls fill is billed to 2026-11-15"), "{notes}");
+}
+
+/// A source that is silent is no source of nothing, whatever the basis; a day that is billed awaits nothing of it.
+#[test]
+fn a_source_that_is_silent_is_expected_behind_a_bill_too() {
+    let budget = |name: &str, more: &str| format!("[[budget]]\nname = \"{name}\"\namount = \"1000 USD\"\n{more}");
+    let team = format!("scope = {{ team = \"s\" }}\n{FILLED}");
+    let home = Home::new(&(budget("a", "period = \"month\"\n") + &budget("b", FILLED) + &budget("c", &team)));
+    home.calls((1..=10).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    let ends = |now: &str| {
+        home.outcome(now);
+        let budgets = home.json(&["--now", now, "budget"])["budgets"].clone();
+        [0, 1, 2].map(|at| budgets[at]["forecast"]["end"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(ends("2026-11-14T12:00:00Z"), ["300", "300", "300"]);
+    let days = days(1..=12);
+    let rows = |last: usize| -> Vec<_> {
+        let rows = days.iter().take(last);
+        rows.map(|[from, to]| ("9", from.as_str(), to.as_str())).collect()
+    };
+    home.bill(&rows(7));
+    assert_eq!(ends("2026-11-14T12:00:00Z"), ["300", "270", "270"]);
+    // Two days that the bill has and the meter has not: they are known, and of a team that the bill does not tell they are not.
+    home.bill(&rows(12));
+    assert_eq!(ends("2026-11-14T12:00:00Z")[1..], ["270", "270"]);
+    // For a week at most.
+    home.bill(&rows(7));
+    assert_eq!(ends("2026-11-20T12:00:00Z")[1], ends("2026-11-20T12:00:00Z")[2]);
+    assert_eq!(ends("2026-11-20T12:00:00Z")[1], "90");
+}
+
+/// What goes by other names on a bill than on the meter cannot be compared by name, and a row of a month is of all its days.
+#[test]
+fn what_a_bill_names_otherwise_is_not_called_new() {
+    let home = Home::new(&format!("[[budget]]\nname = \"all\"\namount = \"250 USD\"\n{FILLED}"));
+    let call = |team: &str, month: u32, day: u32| {
+        format!(
+            "{{\"id\":\"{team}{month}-{day}\",\"ts\":\"2026-{month}-{day:02}T10:00:00Z\",\"provider\":\"openai\",\"model\":\"gpt-4o\",\"output_tokens\":1000000,\"team\":\"{team}\"}}\n"
+        )
+    };
+    let all = (1..=31).map(|day| (10, day)).chain((1..=12).map(|day| (11, day)));
+    let calls = all.flat_map(|(month, day)| ["ops", "search"].map(|team| call(team, month, day)));
+    home.write("usage.jsonl", &calls.collect::<String>());
+    let header = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargeCategory,ProviderName,ServiceName,x_Model,Tags\n";
+    let row = |cost: u32, month: u32, day: u32, team: &str| {
+        let next = month + 1;
+        let tags = if team.is_empty() {
+            String::new()
+        } else {
+            format!("\"{{\"\"team\"\":\"\"{team}\"\"}}\"")
+        };
+        format!(
+            "{cost},{cost},USD,1,2026-{month}-01,2026-{next}-01,2026-{month}-{day:02}T00:00:00Z,Usage,OpenAI,API,gpt-4o,{tags}\n"
+        )
+    };
+    let now = "2026-11-12T12:00:00Z";
+    let before = |rows: String| {
+        home.write("bill.csv", &format!("{header}{rows}"));
+        home.outcome(now);
+        let contributors = home.budget(now)["contributors"].clone();
+        let each = contributors.as_array().unwrap().iter();
+        each.map(|one| (one["name"].as_str().unwrap().to_owned(), one["before"].clone()))
+            .collect::<Vec<_>>()
+    };
+    let daily = |teams: &[&str]| -> String {
+        let days = (1..=31).map(|day| (10, day)).chain((1..=9).map(|day| (11, day)));
+        let cost = 20 / u32::try_from(teams.len()).unwrap();
+        days.flat_map(|(month, day)| teams.iter().map(move |team| row(cost, month, day, team)))
+            .collect()
+    };
+    let none = serde_json::Value::Null;
+    let of = |name: &str, before: serde_json::Value| (name.to_owned(), before);
+    assert_eq!(
+        before(daily(&[""])),
+        [of("", none.clone()), of("ops", none.clone()), of("search", none)]
+    );
+    let (_, told, _) = home.outcome("2026-11-12T13:00:00Z");
+    assert!(
+        told.contains("team search: $30.00\n") && !told.contains("new,"),
+        "{told}"
+    );
+    // Where both name the teams they are compared.
+    assert_eq!(
+        before(daily(&["ops", "search"])),
+        [of("ops", "120".into()), of("search", "120".into())]
+    );
+    // One row for all of October, of which twelve days are compared.
+    let month = row(310, 10, 1, "ops") + &row(310, 10, 1, "search");
+    assert_eq!(before(month), [of("ops", "120".into()), of("search", "120".into())]);
+}
+
+#[test]
+fn a_period_that_has_ended_is_not_said_to_be_too_short() {
+    let period = "{ custom = { start = \"2026-11-05T00:00:00Z\", end = \"2026-11-15T00:00:00Z\" } }";
+    let home = Home::new(&format!(
+        "[[budget]]\nname = \"c\"\namount = \"500 USD\"\nperiod = {period}\n"
+    ));
+    home.calls((1..=14).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    for (now, expected) in [
+        ("2026-11-04T12:00:00Z", "the period has not begun"),
+        ("2026-11-10T12:00:00Z", "on course for 21 %"),
+        ("2026-11-20T12:00:00Z", "the period has ended"),
+    ] {
+        let (_, text, errors) = home.outcome(now);
+        let all = text + &errors;
+        assert!(all.contains(expected) && !all.contains("below 3"), "{now}: {all}");
+        let shown = program(home.path()).args(["--now", now, "budget"]).output().unwrap();
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        assert!(!shown.contains("fewer than 3"), "{now}: {shown}");
+    }
+}
+
+#[test]
+fn an_effective_budget_of_a_scope_that_no_bill_names_says_so() {
+    let basis = "amount = \"150 USD\"\nperiod = \"month\"\nbasis = \"effective\"\n";
+    let home = Home::new(&format!(
+        "[[budget]]\nname = \"a\"\nscope = {{ team = \"s\" }}\n{basis}[[budget]]\nname = \"b\"\n{basis}"
+    ));
+    let settings = std::fs::read_to_string(home.path().join("finops.toml")).unwrap();
+    let contract = "[[contract]]\nname = \"edp\"\nprovider = \"openai\"\ndiscount = \"10 %\"\n";
+    home.write("finops.toml", &format!("{settings}{contract}"));
+    home.calls((1..=20).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    let now = "2026-11-20T20:00:00Z";
+    let told = || {
+        home.outcome(now);
+        let budgets = home.json(&["--now", now, "budget"])["budgets"].clone();
+        [0, 1].map(|at| {
+            budgets[at]["notes"]
+                .to_string()
+                .contains("the bill of openai does not tell this scope apart")
+        })
+    };
+    assert_eq!(told(), [false, false], "no bill");
+    let days = days(1..=17);
+    let rows: Vec<_> = days
+        .iter()
+        .map(|[from, to]| ("9", from.as_str(), to.as_str()))
+        .collect();
+    home.bill(&rows);
+    assert_eq!(told(), [true, false]);
+}

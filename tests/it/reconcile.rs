@@ -164,7 +164,14 @@ fn a_bound_holds_for_the_comparison_as_it_does_for_the_alert() {
         said,
         "finding: anthropic: metering has seen 50 % of what is billed, less than the 95 % of `--min-coverage`\n"
     );
-    assert_eq!(reconcile(&["--min-coverage", "50"]).0, 0);
+    // One of the providers is not billed at all: of the other it can be told.
+    let (code, said) = reconcile(&["--min-coverage", "50"]);
+    assert_eq!(code, 3, "{said}");
+    assert!(
+        said.starts_with("error: nothing is billed of openai in that time: "),
+        "{said}"
+    );
+    assert_eq!(reconcile(&["--min-coverage", "50", "--provider", "anthropic"]).0, 0);
     for wrong in ["950", "-1", "most"] {
         let (code, said) = reconcile(&["--min-coverage", wrong]);
         assert!(code == 2 && said.contains(wrong), "{said}");
@@ -208,6 +215,27 @@ fn taxes_credits_and_other_currencies_do_not_say_how_far_use_is_billed() {
     assert_eq!(found["other_currencies"], serde_json::json!(["EUR"]));
     let told = out(&finops(home, &["reconcile", "--period", "2026-11"]));
     assert!(told.contains("bills in EUR are not compared"), "{told}");
+}
+
+/// What a bill takes back hides no calls that nobody metered, and is none of them.
+#[test]
+fn a_refund_hides_no_calls() {
+    let million = "\"input_tokens\":1000000";
+    let usage = call("a", "openai", "gpt-4o", million);
+    let row = |cost, day| (cost, day, "OpenAI", "API", "", "", "");
+    let mut rows = vec![row("2.5", 10), row("2.5", 11), row("5", 12)];
+    let found = compared("", &usage, &rows, "2026-11");
+    assert_eq!(said(&found), ["25", "7.5", "0", "0", "0", "0"], "{found:#}");
+    rows.push(row("-9", 12));
+    let found = compared("", &usage, &rows, "2026-11");
+    assert_eq!(said(&found), ["50", "2.5", "0", "0", "-4", "0"], "{found:#}");
+    assert_eq!(
+        (&found["total"]["billed_usd"], &found["total"]["charged_usd"]),
+        (&"1".into(), &"5".into())
+    );
+    // A refund of less than the day lowers what the day is billed at.
+    let found = compared("", &usage, &[row("2.5", 10), row("2.5", 11), row("-1", 11)], "2026-11");
+    assert_eq!(said(&found), ["62.5", "1.5", "0", "0", "0", "0"], "{found:#}");
 }
 
 /// What the comparison of November says of one provider.

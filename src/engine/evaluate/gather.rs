@@ -2,6 +2,7 @@
 
 mod contributors;
 mod expected;
+mod parts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +10,15 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use rustc_hash::FxHashSet;
 
+use parts::{Part, add, part, spread};
+
 use super::status::BudgetStatus;
 use crate::domain::billed::billed_provider;
 use crate::domain::budget::Budget;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
-use crate::domain::period::{Hour, Period};
+use crate::domain::period::{Hour, Period, midnight};
 use crate::domain::spend::{Basis, SpendKey, Sums};
 use crate::engine::view::fill::{Fill, Scaled, is_usage};
 use crate::engine::view::names::Names;
@@ -35,8 +38,10 @@ pub(super) struct Sources {
 /// What one combination of dimensions cost in the period so far, and in the same part of the one before.
 struct Kind<'a> {
     dimensions: Dimensions,
-    /// Where its days are in [`Gathering::by_source`].
-    source: usize,
+    /// Where its days are in [`Gathering::parts`].
+    part: usize,
+    /// Where they are in [`Gathering::measured`], if it is metered use that fills bills.
+    measured: Option<usize>,
     cost: [Decimal; 2],
     /// The latter by day, of what bills say: of this period they may tell less so far than has passed.
     before: BTreeMap<NaiveDate, Decimal>,
@@ -76,11 +81,13 @@ pub(super) struct Gathering<'a> {
     unpriced_events: i64,
     unpriced_tokens: i128,
     unpriced_worst_case: Decimal,
-    /// The same by source; added up when all rows are read.
-    by_source: Vec<(Label, BTreeMap<NaiveDate, Decimal>)>,
+    /// The same by what is awaited together; added up when all rows are read.
+    parts: Vec<Part>,
+    /// Metered use that fills bills, as it is metered, on billed days too.
+    measured: Vec<Part>,
     daily: BTreeMap<NaiveDate, Decimal>,
-    /// What of it is no usage.
-    other: BTreeMap<NaiveDate, Decimal>,
+    /// What of it is no usage, and what of usage is taken back.
+    other: [BTreeMap<NaiveDate, Decimal>; 2],
     /// By the number of the combination; `None` for one that does not count.
     kinds: Vec<Option<Kind<'a>>>,
     /// The last hour seen and its day: neighbouring rows mostly share it, and zones are slow.
@@ -121,9 +128,10 @@ impl<'a> Gathering<'a> {
             unpriced_events: 0,
             unpriced_tokens: 0,
             unpriced_worst_case: Decimal::ZERO,
-            by_source: Vec::new(),
+            parts: Vec::new(),
+            measured: Vec::new(),
             daily: BTreeMap::new(),
-            other: BTreeMap::new(),
+            other: Default::default(),
             kinds: Vec::new(),
             last: (hour, day_in(hour, budget)),
             bit: bit(today, day_in(hour, budget)),
@@ -142,7 +150,8 @@ impl<'a> Gathering<'a> {
     /// Takes note of a combination of dimensions that was not seen before.
     pub(super) fn kind(&mut self, key: &SpendKey, fill: Option<&'a Fill>, names: &mut Names) {
         let fills = self.budget.basis == Basis::BilledFilled && self.budget.covers(key);
-        self.filled |= fills && key.basis == Basis::Metered && is_usage(key);
+        let metered = fills && key.basis == Basis::Metered && is_usage(key);
+        self.filled |= metered;
         let scaled = fill
             .filter(|_| fills)
             .and_then(|fill| fill.untold(names, key, &self.budget.scope));
@@ -169,21 +178,27 @@ impl<'a> Gathering<'a> {
             provider.is_some_and(|provider| fill.is_undivided(provider, key, &self.budget.scope))
         };
         let counts = (self.budget.counts(key) && !fill.is_some_and(is_undivided)) || scaled.is_some();
-        let name = key.dimensions.get(Dimension::Source);
-        let known = self.by_source.iter().position(|(source, _)| *source == name);
-        let source = known.unwrap_or(self.by_source.len());
-        if counts && known.is_none() {
-            self.by_source.push((name, BTreeMap::new()));
+        let provider = models.unwrap_or(key.dimensions.get(Dimension::Provider));
+        let [source, biller, account] =
+            [Dimension::Source, Dimension::Provider, Dimension::Account].map(|dimension| key.dimensions.get(dimension));
+        // Of what only bills tell each bill is awaited by itself.
+        let is_bill = self.budget.basis == Basis::BilledFilled && usage && !derived && scaled.is_none();
+        let whose = if is_bill { [provider, biller] } else { [Label::EMPTY; 2] };
+        let measured = metered.then(|| part(&mut self.measured, source, [provider, account]));
+        if let Some(part) = measured.and_then(|at| self.measured.get_mut(at)) {
+            part.untold |= scaled.is_some();
         }
-        self.kinds.push(counts.then_some(Kind {
+        let is_needed = counts || metered;
+        self.kinds.push(is_needed.then(|| Kind {
             dimensions: key.dimensions,
-            source,
+            part: part(&mut self.parts, source, whose),
+            measured,
             cost: [Decimal::ZERO; 2],
             before: BTreeMap::new(),
             usage,
             days: 0,
             scaled,
-            provider: models.unwrap_or(key.dimensions.get(Dimension::Provider)),
+            provider,
             models: models.is_some(),
             derived,
             bills,
@@ -199,9 +214,18 @@ impl<'a> Gathering<'a> {
         if at < self.from {
             return Ok(());
         }
+        if self.last.0 != key.hour {
+            self.last = (key.hour, day_in(key.hour, self.budget));
+            self.bit = bit(self.today, self.last.1);
+        }
+        let day = self.last.1;
+        if let Some(measured) = kind.measured.and_then(|at| self.measured.get_mut(at)) {
+            kind.days |= self.bit;
+            add(&mut measured.daily, day, cost_of(self.budget, sums)?)?;
+        }
         let scaled;
-        let sums = match kind.scaled {
-            Some(scale) => match scale.of(key, sums) {
+        let sums = match (kind.scaled, kind.measured) {
+            (Some(scale), _) => match scale.of(key, sums) {
                 Some(of) => {
                     scaled = of;
                     &scaled
@@ -209,45 +233,35 @@ impl<'a> Gathering<'a> {
                 // Behind the bill it is a row of this basis already.
                 None => return Ok(()),
             },
-            None => sums,
+            (None, Some(_)) => return Ok(()),
+            (None, None) => sums,
         };
-        let cost = if self.budget.count_unpriced {
-            add_exact(sums.cost, sums.unpriced_worst_case)?
-        } else {
-            sums.cost
-        };
-        if self.last.0 != key.hour {
-            self.last = (key.hour, day_in(key.hour, self.budget));
-            self.bit = bit(self.today, self.last.1);
-        }
+        let cost = cost_of(self.budget, sums)?;
         let last_day = kind.last_day(key.hour);
-        if let Some((_, daily)) = self.by_source.get_mut(kind.source) {
-            let mut rest = cost;
-            if let Some(last) = last_day {
-                // As much on each day as far as it has come.
-                let (first, last) = (self.last.1, last.start().date_naive().min(self.today));
-                let days = Decimal::from((last - first).num_days().max(0) + 1);
-                let share = cost.checked_div(days).unwrap_or_default().round_dp(6);
-                for day in first.iter_days().skip(1).take_while(|day| *day <= last) {
-                    let slot = daily.entry(day).or_default();
-                    *slot = add_exact(*slot, share)?;
-                    rest = add_exact(rest, -share)?;
-                }
-            }
-            let slot = daily.entry(self.last.1).or_default();
-            *slot = add_exact(*slot, rest)?;
-        }
-        if !kind.usage {
-            let slot = self.other.entry(self.last.1).or_default();
-            *slot = add_exact(*slot, cost)?;
+        let last = last_day.map(|last| last.start().date_naive());
+        let part = self.parts.get_mut(kind.part).map(|part| &mut part.daily);
+        let [other, taken_back] = &mut self.other;
+        let beside = match (kind.usage, cost < Decimal::ZERO) {
+            (false, _) => Some(other),
+            (true, true) => Some(taken_back),
+            (true, false) => None,
+        };
+        for daily in part.into_iter().chain(beside) {
+            // As much on each day as far as it has come.
+            spread(daily, day, last.map(|last| last.min(self.today)), cost)?;
         }
         kind.days |= self.bit;
-        if matches!(self.budget.basis, Basis::Billed | Basis::Effective) || kind.bills.is_some() {
+        let is_bill = self.parts.get(kind.part).is_some_and(Part::is_bill);
+        if matches!(self.budget.basis, Basis::Billed | Basis::Effective) || is_bill {
             if kind.derived {
                 let last = self.derived.entry(kind.provider).or_insert(key.hour);
                 *last = (*last).max(key.hour);
             } else {
-                let billed = self.billed.entry(kind.provider).or_insert(Billed {
+                let whose = match is_bill {
+                    true => kind.dimensions.get(Dimension::Provider),
+                    false => kind.provider,
+                };
+                let billed = self.billed.entry(whose).or_insert(Billed {
                     last: key.hour,
                     hourly: false,
                 });
@@ -263,11 +277,20 @@ impl<'a> Gathering<'a> {
             self.unpriced_events += sums.unpriced_events;
             self.unpriced_tokens += sums.unpriced_tokens;
             self.unpriced_worst_case = add_exact(self.unpriced_worst_case, sums.unpriced_worst_case)?;
+        } else if last.is_some() {
+            // Those of its days that are in the same part of the period before.
+            let mut days = BTreeMap::new();
+            spread(&mut days, day, last, cost)?;
+            for (on, cost) in days {
+                if self.before.contains(midnight(on, self.budget.zone)) {
+                    *before = add_exact(*before, cost)?;
+                    add(&mut kind.before, on, cost)?;
+                }
+            }
         } else if self.before.contains(at) {
             *before = add_exact(*before, cost)?;
-            if matches!(self.budget.basis, Basis::Billed | Basis::Effective) {
-                let slot = kind.before.entry(self.last.1).or_default();
-                *slot = add_exact(*slot, cost)?;
+            if self.budget.basis != Basis::Metered {
+                add(&mut kind.before, day, cost)?;
             }
         }
         Ok(())
@@ -275,9 +298,8 @@ impl<'a> Gathering<'a> {
 
     /// What the rows add up to.
     pub(super) fn status(mut self, fill: Option<&Fill>, sources: &Sources) -> Result<BudgetStatus, MoneyError> {
-        for (day, cost) in self.by_source.iter().flat_map(|(_, daily)| daily) {
-            let slot = self.daily.entry(*day).or_default();
-            *slot = add_exact(*slot, *cost)?;
+        for (day, cost) in self.parts.iter().flat_map(|part| &part.daily) {
+            add(&mut self.daily, *day, *cost)?;
         }
         let fill = fill.filter(|_| self.budget.basis == Basis::BilledFilled);
         let mut notes = fill.map_or_else(Vec::new, |fill| fill.notes(&self.providers(), &self.budget.scope));
@@ -286,7 +308,7 @@ impl<'a> Gathering<'a> {
         notes.extend(fill.map_or_else(Vec::new, |fill| fill.short_notes(&billed, self.period)));
         let untold: BTreeSet<String> = self.kinds.iter().flatten().filter_map(Kind::untold).collect();
         notes.extend(untold);
-        let (forecast, said) = self.forecast(sources)?;
+        let (forecast, said) = self.forecast(fill, sources)?;
         notes.extend(said);
         notes.extend(self.failing(sources));
         Ok(BudgetStatus {
@@ -352,6 +374,14 @@ impl Kind<'_> {
         let end = self.bills?.row_end(self.provider, account, hour)?;
         Some(Hour(end.0 - 24))
     }
+}
+
+/// What a row costs, as the budget counts it.
+fn cost_of(budget: &Budget, sums: &Sums) -> Result<Decimal, MoneyError> {
+    if budget.count_unpriced {
+        return add_exact(sums.cost, sums.unpriced_worst_case);
+    }
+    Ok(sums.cost)
 }
 
 /// The bit of a day, seen from today, in [`Kind::days`].

@@ -1,14 +1,19 @@
 //! What the figures of a budget leave out: spend in other currencies, a bill that is not there, and one that is not counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
+use rustc_hash::FxHashSet;
 
 use crate::domain::budget::Budget;
+use crate::domain::dimension::Dimensions;
+use crate::domain::label::Label;
 use crate::domain::money::{Currency, Money, MoneyError, add_exact};
 use crate::domain::period::Period;
 use crate::domain::spend::{Basis, SpendKey, Sums};
+use crate::engine::view::fill::is_usage;
+use crate::engine::view::names::Names;
 
 /// A combination of dimensions that a budget leaves out, or not.
 #[derive(Clone, Copy)]
@@ -20,6 +25,8 @@ struct Kind {
     /// Whether it would count if the budget counted bills.
     uncounted: bool,
     metered: bool,
+    /// Whose use of models a bill of effective cost tells outside of the scope.
+    beside: Option<Label>,
 }
 
 /// What one budget leaves out. None of it is zero, and none of it can be added.
@@ -35,6 +42,10 @@ pub(super) struct LeftOut<'a> {
     /// What bills say of the period, where the budget counts what is metered and nothing is.
     uncounted: Decimal,
     metered: bool,
+    /// Dimensions of metered rows: effective cost that is derived from them has the same, and comes after them.
+    derived: FxHashSet<Dimensions>,
+    /// Providers with metered use in the scope, with effective cost of use that bills tell in it, and beside it in this period.
+    effective: [BTreeSet<Label>; 3],
 }
 
 impl<'a> LeftOut<'a> {
@@ -48,11 +59,14 @@ impl<'a> LeftOut<'a> {
             billed: false,
             uncounted: Decimal::ZERO,
             metered: false,
+            derived: FxHashSet::default(),
+            effective: Default::default(),
         }
     }
 
     /// Takes note of a combination of dimensions that was not seen before.
-    pub fn kind(&mut self, key: &SpendKey) {
+    pub fn kind(&mut self, key: &SpendKey, names: &mut Names) {
+        let beside = self.effective(key, names);
         let currency = self.budget.amount.currency();
         let counts = self.budget.counts(&SpendKey { currency, ..*key });
         self.kinds.push(Kind {
@@ -60,7 +74,34 @@ impl<'a> LeftOut<'a> {
             billed: key.basis == Basis::Billed && self.budget.scope.matches(&key.dimensions),
             uncounted: key.basis == Basis::Billed && self.budget.covers(key),
             metered: key.basis == Basis::Metered && self.budget.covers(key),
+            beside,
         });
+    }
+
+    /// Takes note of whose effective cost is in the scope, and tells whose is beside it.
+    fn effective(&mut self, key: &SpendKey, names: &mut Names) -> Option<Label> {
+        if self.budget.basis != Basis::Effective || !is_usage(key) {
+            return None;
+        }
+        let is_inside = self.budget.scope.matches(&key.dimensions);
+        let [metered, told, _] = &mut self.effective;
+        match key.basis {
+            Basis::Metered => {
+                self.derived.insert(key.dimensions);
+                if is_inside {
+                    metered.insert(names.metered(key));
+                }
+                None
+            }
+            Basis::Effective if !self.derived.contains(&key.dimensions) => {
+                let provider = names.billed(key)?;
+                if is_inside {
+                    told.insert(provider);
+                }
+                (!is_inside).then_some(provider)
+            }
+            Basis::Effective | Basis::Billed | Basis::BilledFilled => None,
+        }
     }
 
     pub fn row(&mut self, kind: usize, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
@@ -69,12 +110,15 @@ impl<'a> LeftOut<'a> {
             billed,
             uncounted,
             metered,
+            beside,
         }) = self.kinds.get(kind).copied()
         else {
             return Ok(());
         };
         self.billed |= billed && key.hour.start() >= self.from;
         self.metered |= metered;
+        let [.., others] = &mut self.effective;
+        others.extend(beside.filter(|_| self.period.contains(key.hour.start())));
         if uncounted && self.period.contains(key.hour.start()) {
             self.uncounted = add_exact(self.uncounted, sums.cost)?;
         }
@@ -99,6 +143,12 @@ impl<'a> LeftOut<'a> {
             let since = self.from.with_timezone(&self.budget.zone).format("%Y-%m-%d");
             notes.push(format!(
                 "no bill of this scope is recorded since {since}: nothing can count"
+            ));
+        }
+        let [metered, told, others] = &self.effective;
+        for provider in metered.iter().filter(|p| others.contains(p) && !told.contains(p)) {
+            notes.push(format!(
+                "the bill of {provider} does not tell this scope apart: of days that it tells nothing counts; `basis = \"billed, metered where late\"` counts calls on them, too"
             ));
         }
         if self.budget.basis == Basis::Metered && !self.metered && !self.uncounted.is_zero() {

@@ -28,8 +28,8 @@ pub struct Contributor {
     pub name: Label,
     /// Its cost in the period so far.
     pub cost: Decimal,
-    /// Its cost in the same part of the period before.
-    pub before: Decimal,
+    /// Its cost in the same part of the period before, where the two can be compared.
+    pub before: Option<Decimal>,
 }
 
 /// Where a budget stands at an instant.
@@ -64,6 +64,18 @@ impl BudgetStatus {
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.period.end <= self.now
+    }
+
+    /// Why there is no forecast, where there is none.
+    #[must_use]
+    pub fn why_unforeseen(&self) -> &'static str {
+        if self.has_ended() {
+            "the period has ended"
+        } else if self.now < self.period.start {
+            "the period has not begun"
+        } else {
+            "no forecast below 3 complete days"
+        }
     }
 
     /// Percent of the amount that is spent, to one decimal; a budget of nothing is spent by anything, and one of which something is left
@@ -183,7 +195,7 @@ fn read(
         for (gathered, left_out) in gathering.iter_mut().zip(&mut left_out) {
             if kind == next {
                 gathered.kind(key, fill.as_ref(), &mut names);
-                left_out.kind(key);
+                left_out.kind(key, &mut names);
             }
             let read = gathered.row(kind, key, sums);
             if let Err(error) = read.and_then(|()| left_out.row(kind, key, sums)) {

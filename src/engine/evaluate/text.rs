@@ -250,22 +250,27 @@ pub fn runs_out(status: &BudgetStatus, forecast: &Forecast) -> String {
 pub fn lines(status: &BudgetStatus) -> Vec<String> {
     let mut lines = Vec::new();
     for c in &status.contributors {
-        let change = if c.before.is_zero() {
-            "new".to_owned()
-        } else {
-            let percent = ((c.cost - c.before) * Decimal::ONE_HUNDRED)
-                .checked_div(c.before)
-                .unwrap_or_default()
-                .round();
-            format!("{}{percent} %", if percent.is_sign_negative() { "" } else { "+" })
-        };
         let name = if c.name.is_empty() { "(none)" } else { c.name.as_str() };
-        let before = amount(c.before, status);
-        let period = status.budget.period_name();
+        let compared = c.before.map(|before| {
+            let change = ((c.cost - before) * Decimal::ONE_HUNDRED).checked_div(before);
+            let change = change.map_or_else(
+                || "new".to_owned(),
+                |percent| {
+                    format!(
+                        "{}{} %",
+                        if percent.is_sign_negative() { "" } else { "+" },
+                        percent.round()
+                    )
+                },
+            );
+            let (before, period) = (amount(before, status), status.budget.period_name());
+            format!(" ({change}, {before} by then last {period})")
+        });
         lines.push(format!(
-            "{} {name}: {} ({change}, {before} by then last {period})",
+            "{} {name}: {}{}",
             c.dimension,
-            amount(c.cost, status)
+            amount(c.cost, status),
+            compared.unwrap_or_default()
         ));
     }
     if status.unpriced_events > 0 {
@@ -320,7 +325,7 @@ pub fn figures(status: &BudgetStatus) -> serde_json::Value {
             "dimension": c.dimension.name(),
             "name": c.name.as_str(),
             "cost": money(c.cost),
-            "before": money(c.before),
+            "before": c.before.map(money),
         })).collect::<Vec<_>>(),
         "unpriced_events": status.unpriced_events,
         "unpriced_tokens": status.unpriced_tokens.to_string(),

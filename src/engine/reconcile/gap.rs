@@ -17,7 +17,7 @@ pub struct Gap {
     pub tokens: Decimal,
     /// The same tokens at another price: what no other cause explains.
     pub price: Decimal,
-    /// The contract's percentages and the bill's credits.
+    /// The contract's percentages, the bill's credits, and what it takes back of days without calls.
     pub discount: Decimal,
     /// Metered on days that are not billed yet.
     pub lag: Decimal,
@@ -67,8 +67,9 @@ pub(super) fn split(pricer: &dyn Pricer, place: Place, sides: &Sides, lagging: b
         return Ok(Split { gap, covered });
     }
     if metered.calls == 0 && metered.list.is_zero() {
-        gap.missing_events = billed.usage;
-        gap.discount = billed.credits;
+        // What is taken back is a credit, and no use that was not seen.
+        gap.missing_events = billed.usage.max(Decimal::ZERO);
+        gap.discount = add_exact(billed.credits, billed.usage.min(Decimal::ZERO))?;
         return Ok(Split { gap, covered });
     }
     gap.discount = add_exact(add_exact(metered.contracted, -metered.list)?, billed.credits)?;

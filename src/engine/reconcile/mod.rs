@@ -130,6 +130,8 @@ pub struct Totals {
     pub reported: Reported,
     /// The bill's charges for use.
     pub billed: Decimal,
+    /// The same without days and models of which more is taken back than charged: what metering may have seen.
+    pub charged: Decimal,
     /// The bill's credits and adjustments.
     pub credits: Decimal,
     /// Why they differ.
@@ -141,21 +143,27 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Percent of the billed use that metering has seen, to one decimal; none where nothing is billed.
+    /// Percent of the billed use that metering has seen, to one decimal; none where nothing is billed. What is taken back hides nothing.
     #[must_use]
     pub fn coverage(&self) -> Option<Decimal> {
         let percent = self
             .covered
             .checked_mul(Decimal::ONE_HUNDRED)?
-            .checked_div(self.billed)?;
-        (self.billed > Decimal::ZERO).then(|| percent.round_dp(1))
+            .checked_div(self.charged)?;
+        (self.charged > Decimal::ZERO).then(|| percent.round_dp(1))
     }
 
     /// The coverage where it is below `least` percent, of a bill of at least `above` dollars.
     #[must_use]
     pub fn short_of(&self, least: Decimal, above: Decimal) -> Option<Decimal> {
         self.coverage()
-            .filter(|percent| *percent < least && self.billed >= above)
+            .filter(|percent| *percent < least && self.charged >= above)
+    }
+
+    /// Whether there are calls that cost something, and no bill of them: how much of it metering has seen cannot be told.
+    #[must_use]
+    pub fn is_unbilled(&self) -> bool {
+        self.coverage().is_none() && self.contracted > Decimal::ZERO
     }
 
     /// Adds those of another provider.
@@ -164,6 +172,7 @@ impl Totals {
             (&mut self.metered, other.metered),
             (&mut self.contracted, other.contracted),
             (&mut self.billed, other.billed),
+            (&mut self.charged, other.charged),
             (&mut self.credits, other.credits),
             (&mut self.covered, other.covered),
             (&mut self.worst_case, other.worst_case),
@@ -233,6 +242,7 @@ pub fn reconcile(
             worst_case: sides.metered.worst_case,
             reported: sides.reported,
             billed: sides.billed.usage,
+            charged: sides.billed.usage.max(Decimal::ZERO),
             credits: sides.billed.credits,
             gap,
             covered,

@@ -140,6 +140,15 @@ impl Fill {
         self.standings.at(provider, account, hour)?.row_end(hour)
     }
 
+    /// Whether a bill says what metered use of an hour cost, and what that is multiplied by where it does not.
+    #[must_use]
+    pub fn billed(&self, provider: Label, account: Label, hour: Hour) -> (bool, Decimal) {
+        let standing = self.standings.at(provider, account, hour);
+        standing.map_or((false, Decimal::ONE), |standing| {
+            (standing.is_billed(hour), standing.factor())
+        })
+    }
+
     /// Providers with a bill.
     #[must_use]
     pub fn providers(&self) -> BTreeSet<Label> {

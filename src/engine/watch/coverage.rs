@@ -78,14 +78,14 @@ fn condition(
     );
     let seen = percent.normalize();
     alert.title = format!("{provider}: metering has seen {seen} % of what is billed for {name}");
-    let unseen = totals.billed - totals.covered;
+    let unseen = totals.charged - totals.covered;
     Condition {
         alert,
         channels: policy.channels.clone(),
         summary: format!(
             "{} of {} billed was not metered. `finops reconcile --period {name}` says on which days, and why.",
             money(unseen),
-            money(totals.billed)
+            money(totals.charged)
         ),
         facts: facts(totals),
         labels: BTreeMap::from([
@@ -109,6 +109,7 @@ fn facts(totals: &Totals) -> Vec<Fact> {
     let gap = &totals.gap;
     let both = [("Billed", totals.billed), ("Metered", totals.contracted)];
     let causes = [
+        ("Taken back", totals.billed - totals.charged),
         ("Missing calls", gap.missing_events),
         ("Token gap", gap.tokens),
         ("Price gap", gap.price),

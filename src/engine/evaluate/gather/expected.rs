@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
+use super::parts::{Part, add};
 use super::{Billed, Gathering, HISTORY_DAYS, Sources};
 use crate::domain::dimension::Dimension;
 use crate::domain::forecast::{Forecast, forecast};
 use crate::domain::label::Label;
 use crate::domain::money::{Money, MoneyError, add_exact};
-use crate::domain::period::midnight;
+use crate::domain::period::{Hour, midnight};
 use crate::domain::spend::Basis;
 use crate::domain::stats::RunRate;
+use crate::engine::view::fill::Fill;
 
 /// Days behind the others after which a provider's bill, or what a source tells, has ended, and is not just late.
 const ENDED_DAYS: u32 = 7;
@@ -23,29 +25,41 @@ const KNOWN_DAYS: u32 = 5;
 /// The same of one that is known to fail.
 const FAILING_DAYS: u32 = 2;
 
+/// The last days with use by which it is told whether a bill takes back something on each: a discount may be new.
+const TAKEN_BACK_DAYS: usize = 14;
+
 /// Times the median by which what is no usage may go on.
 const USUAL: Decimal = Decimal::from_parts(3, 0, 0, false, 0);
 
 impl Gathering<'_> {
-    /// Where the period will end, and what has to be said of it.
-    pub(super) fn forecast(&self, sources: &Sources) -> Result<(Option<Forecast>, Vec<String>), MoneyError> {
+    /// Where the period will end, and what has to be said of it; `fill` where bills are filled.
+    pub(super) fn forecast(
+        &self,
+        fill: Option<&Fill>,
+        sources: &Sources,
+    ) -> Result<(Option<Forecast>, Vec<String>), MoneyError> {
         if !self.period.contains(self.now) {
             return Ok((None, Vec::new()));
         }
-        let (found, said) = if self.billed.is_empty() || self.filled {
-            self.of_usage(sources)?
+        let (found, mut notes) = if self.billed.is_empty() || self.filled {
+            self.of_usage(fill, sources)?
         } else {
-            self.of_bills()?
+            let (found, said) = self.of_bills()?;
+            (found, said.into_iter().collect())
         };
-        let mut notes: Vec<String> = said.into_iter().collect();
         notes.extend(found.as_ref().and_then(|found| self.unusual(found)));
         Ok((found, notes))
+    }
+
+    /// Whether all is of the first days of months: rows of whole months, as far as can be told.
+    pub(super) fn is_by_months(&self) -> bool {
+        self.daily.iter().all(|(day, cost)| day.day() == 1 || cost.is_zero())
     }
 
     fn of_bills(&self) -> Result<(Option<Forecast>, Option<String>), MoneyError> {
         let known_to = self.known_to();
         let is_late = known_to < self.today;
-        if is_late && self.daily.iter().all(|(day, cost)| day.day() == 1 || cost.is_zero()) {
+        if is_late && self.is_by_months() {
             let note = "the bill has rows of whole months, of which no forecast can be made".to_owned();
             return Ok((None, Some(note)));
         }
@@ -65,34 +79,50 @@ impl Gathering<'_> {
         Ok((found, note))
     }
 
-    /// A source that is late goes on as before, from its last day on; the others are as they are.
-    fn of_usage(&self, sources: &Sources) -> Result<(Option<Forecast>, Option<String>), MoneyError> {
+    /// A source that is late goes on as before, from its last day on, and so does a bill that no metered use fills; the others are as they
+    /// are.
+    fn of_usage(&self, fill: Option<&Fill>, sources: &Sources) -> Result<(Option<Forecast>, Vec<String>), MoneyError> {
         let (zone, amount) = (self.budget.zone, self.budget.amount.amount());
         let (mut days, mut spent) = (self.days_before(self.today)?, self.spent);
         let mut first: Option<(Label, NaiveDate)> = None;
-        let mut expected: BTreeMap<NaiveDate, Decimal> = BTreeMap::new();
+        let mut all = Vec::new();
         for (source, newest) in self.late_sources(sources) {
-            let awaited = self.awaited(source, newest)?;
-            if awaited.is_empty() {
-                continue;
+            let parts = if fill.is_some() { &self.measured } else { &self.parts };
+            let mut awaited = Vec::new();
+            for part in parts.iter().filter(|part| part.source == source) {
+                let of = self.awaited(&part.daily, newest)?.into_iter();
+                awaited.extend(of.filter_map(|(day, cost)| Some((day, self.behind(fill, part, day, cost)?))));
             }
-            if first.is_none_or(|(_, day)| newest < day) {
+            if !awaited.is_empty() && first.is_none_or(|(_, day)| newest < day) {
                 first = Some((source, newest));
             }
-            for (at, cost) in awaited {
-                if let Some((_, known)) = days.iter_mut().find(|(day, _)| *day == at) {
-                    *known = add_exact(*known, cost)?;
-                }
-                if midnight(at, zone) >= self.period.start {
-                    spent = add_exact(spent, cost)?;
-                    let slot = expected.entry(at).or_default();
-                    *slot = add_exact(*slot, cost)?;
-                }
+            all.extend(awaited);
+        }
+        let mut billed_to = self.today;
+        for (part, known_to) in self.parts.iter().filter_map(|p| Some((p, self.billed_alone_to(p)?))) {
+            let awaited = self.awaited(&part.daily, known_to)?;
+            if awaited.iter().any(|(_, cost)| !cost.is_zero()) {
+                billed_to = billed_to.min(known_to);
+            }
+            all.extend(awaited);
+        }
+        let mut expected: BTreeMap<NaiveDate, Decimal> = BTreeMap::new();
+        for (at, cost) in all {
+            if let Some((_, known)) = days.iter_mut().find(|(day, _)| *day == at) {
+                *known = add_exact(*known, cost)?;
+            }
+            if midnight(at, zone) >= self.period.start {
+                spent = add_exact(spent, cost)?;
+                add(&mut expected, at, cost)?;
             }
         }
-        let note = first.map(|(source, day)| {
+        let late = first.map(|(source, day)| {
             format!("usage of the source `{source}` has come in to {day}; the forecast goes on from there")
         });
+        let billed = billed_to.pred_opt().filter(|_| billed_to < self.today);
+        let billed =
+            billed.map(|day| format!("what no calls fill is billed to {day}; the forecast goes on from there"));
+        let notes = late.into_iter().chain(billed).collect();
         let mut found = forecast(self.period, zone, &days, spent, amount, self.now);
         if let Some(found) = found.as_mut().filter(|_| self.spent < amount && spent >= amount) {
             // By what has not come in yet it has run out.
@@ -104,19 +134,22 @@ impl Gathering<'_> {
                 }
             }
         }
-        Ok((found, note))
+        Ok((found, notes))
     }
 
     /// What a source that has told nothing since a day is expected to tell yet of that day and the ones up to now, by its days before.
-    fn awaited(&self, source: Label, newest: NaiveDate) -> Result<Vec<(NaiveDate, Decimal)>, MoneyError> {
-        let daily = self.by_source.iter().find(|(name, _)| *name == source);
-        let Some((daily, first)) = daily.and_then(|(_, daily)| Some((daily, self.oldest(daily)?))) else {
+    fn awaited(
+        &self,
+        daily: &BTreeMap<NaiveDate, Decimal>,
+        newest: NaiveDate,
+    ) -> Result<Vec<(NaiveDate, Decimal)>, MoneyError> {
+        let Some(first) = self.oldest(daily) else {
             return Ok(Vec::new());
         };
         let of = |day: NaiveDate| daily.get(&day).copied().unwrap_or_default();
         let weekday = |day: NaiveDate| day.weekday().num_days_from_monday() as usize;
         let known = first.iter_days().take_while(|day| *day < newest);
-        let known: Vec<(usize, Decimal)> = known.map(|day| (weekday(day), of(day))).collect();
+        let known: Vec<(usize, Decimal)> = known.map(|day| (weekday(day), of(day).max(Decimal::ZERO))).collect();
         let Some(rate) = RunRate::of(&known) else {
             return Ok(Vec::new());
         };
@@ -133,6 +166,29 @@ impl Gathering<'_> {
             awaited.push((day, missing.round_dp(6)));
         }
         Ok(awaited)
+    }
+
+    /// What counts of metered use that is awaited of a day: where bills are filled nothing of one that is billed.
+    fn behind(&self, fill: Option<&Fill>, part: &Part, day: NaiveDate, cost: Decimal) -> Option<Decimal> {
+        let Some(fill) = fill else { return Some(cost) };
+        let [provider, account] = part.whose;
+        let (is_billed, factor) = fill.billed(provider, account, Hour::of(midnight(day, self.budget.zone)));
+        if is_billed && !part.untold {
+            return None;
+        }
+        Some(cost.checked_mul(factor).unwrap_or(cost).round_dp(6))
+    }
+
+    /// The first day that is not known whole of what the bill of a provider tells alone; nothing where metered use fills it.
+    pub(super) fn billed_alone_to(&self, part: &Part) -> Option<NaiveDate> {
+        let [provider, biller] = part.whose;
+        if !part.is_bill() || self.measured.iter().any(|Part { whose: [of, _], .. }| *of == provider) {
+            return None;
+        }
+        let known_to = self.billed.get(&biller)?.next();
+        let newest = self.billed.values().map(Billed::next).max()?;
+        // One that ends a week before others has stopped.
+        (known_to + Days::new(u64::from(ENDED_DAYS)) >= newest).then(|| known_to.min(self.today))
     }
 
     /// The projection of the days before `day`: what is not told of it and later ones is unknown and not nothing.
@@ -154,28 +210,22 @@ impl Gathering<'_> {
     }
 
     /// The first day that is not known whole: today, or where a bill ends.
-    fn known_to(&self) -> NaiveDate {
-        let next = |billed: &Billed| {
-            let day = billed.last.start().date_naive();
-            let part = billed.hourly && billed.last.0.rem_euclid(24) != 23;
-            if part { day } else { day + Days::new(1) }
-        };
+    pub(super) fn known_to(&self) -> NaiveDate {
         // Where metered use goes on behind the bill, nothing is awaited.
         let awaited = |(provider, billed): &(&Label, &Billed)| {
             self.derived.get(*provider).is_none_or(|last| *last <= billed.last)
         };
         let awaited: Vec<&Billed> = self.billed.iter().filter(awaited).map(|(_, billed)| billed).collect();
-        let newest = awaited.iter().copied().map(next).max().unwrap_or(self.today);
+        let newest = awaited.iter().map(|billed| billed.next()).max().unwrap_or(self.today);
         let late = awaited
             .into_iter()
-            .map(next)
+            .map(Billed::next)
             .filter(|day| *day + Days::new(u64::from(ENDED_DAYS)) >= newest);
         late.min().unwrap_or(self.today).min(self.today)
     }
 
-    /// The day of the period before from which on what stands against it in this one is not billed yet.
-    pub(super) fn unknown_from(&self) -> Option<NaiveDate> {
-        let known_to = self.known_to();
+    /// The day of the period before from which on what stands against it in this one is not billed yet, where it is up to a day.
+    pub(super) fn unknown_from(&self, known_to: NaiveDate) -> Option<NaiveDate> {
         if self.billed.is_empty() || !self.period.contains(self.now) || known_to >= self.today {
             return None;
         }
@@ -185,11 +235,12 @@ impl Gathering<'_> {
 
     /// The sources of usage that are behind, and the last day of which each has told something, maybe not all.
     fn late_sources(&self, sources: &Sources) -> Vec<(Label, NaiveDate)> {
-        if self.budget.basis != Basis::Metered {
+        let filled = self.budget.basis == Basis::BilledFilled;
+        if self.budget.basis != Basis::Metered && !filled {
             return Vec::new();
         }
         let day = |at: DateTime<Utc>| at.with_timezone(&self.budget.zone).date_naive();
-        let late = self.days_by_source().into_iter().filter_map(|(source, days)| {
+        let late = self.days_by_source(filled).into_iter().filter_map(|(source, days)| {
             let newest = day(sources.newest.get(&source)?.start());
             let age = u32::try_from((self.today - newest).num_days()).ok()?;
             let fails = sources.failing.contains_key(source.as_str());
@@ -200,10 +251,11 @@ impl Gathering<'_> {
         late.collect()
     }
 
-    /// The days with spend by source: bit 0 is today.
-    fn days_by_source(&self) -> Vec<(Label, u64)> {
+    /// The days with spend by source, or those with metered use that fills bills: bit 0 is today.
+    fn days_by_source(&self, fills: bool) -> Vec<(Label, u64)> {
         let mut all: Vec<(Label, u64)> = Vec::new();
-        for kind in self.kinds.iter().flatten() {
+        let kinds = self.kinds.iter().flatten();
+        for kind in kinds.filter(|kind| !fills || kind.measured.is_some()) {
             let source = kind.dimensions.get(Dimension::Source);
             match all.iter_mut().find(|(known, _)| *known == source) {
                 Some((_, days)) => *days |= kind.days,
@@ -215,7 +267,7 @@ impl Gathering<'_> {
 
     /// What has to be said of sources that cannot be read.
     pub(super) fn failing(&self, sources: &Sources) -> Vec<String> {
-        let used = self.days_by_source();
+        let used = self.days_by_source(false);
         let failing = sources.failing.iter();
         failing
             .filter(|(name, _)| used.iter().any(|(source, _)| source.as_str() == name.as_str()))
@@ -242,26 +294,60 @@ impl Gathering<'_> {
         daily.keys().copied().find(|day| *day > from.date_naive())
     }
 
-    /// Local days from the first one with spend to the one before `end`, those without spend included. Of what is no usage only that is
-    /// in them which comes on most days, and as much as is usual: a credit, a fee or a tax that came once does not come daily.
+    /// Local days from the first one with spend to the one before `end`, those without spend included. Of what is no usage, and of what
+    /// is taken back, only that is in them which comes on most days, and as much as is usual: a credit, a fee, a tax or a refund that
+    /// came once does not come daily.
     fn days_before(&self, end: NaiveDate) -> Result<Vec<(NaiveDate, Decimal)>, MoneyError> {
         let Some(first) = self.oldest(&self.daily) else {
             return Ok(Vec::new());
         };
-        let dates = || first.iter_days().take_while(|day| *day < end);
-        let other = |day: &NaiveDate| self.other.get(day).copied().unwrap_or_default();
-        let mut others: Vec<Decimal> = dates().map(|day| other(&day)).collect();
-        others.sort_unstable();
-        let usual = others.get(others.len() / 2).copied().unwrap_or_default();
-        let bound = usual.checked_mul(USUAL).unwrap_or(usual);
-        let goes_on = |cost: Decimal| cost.clamp(bound.min(Decimal::ZERO), bound.max(Decimal::ZERO));
-        let mut days = Vec::new();
-        for day in dates() {
-            let (whole, other) = (self.daily.get(&day).copied().unwrap_or_default(), other(&day));
-            days.push((day, add_exact(add_exact(whole, -other)?, goes_on(other))?));
+        let of = |daily: &BTreeMap<NaiveDate, Decimal>, day: &NaiveDate| daily.get(day).copied().unwrap_or_default();
+        let dates: Vec<NaiveDate> = first.iter_days().take_while(|day| *day < end).collect();
+        let [other, taken_back] = &self.other;
+        // What is taken back goes on with the use that it is of.
+        let used = dates
+            .iter()
+            .rev()
+            .filter(|day| of(&self.daily, day) != of(taken_back, day));
+        let lately = used.take(TAKEN_BACK_DAYS).map(|day| of(taken_back, day));
+        let usual = [
+            bound(dates.iter().map(|day| of(other, day)).collect()),
+            bound(lately.collect()),
+        ];
+        let mut days: Vec<(NaiveDate, Decimal)> = Vec::new();
+        for (at, day) in dates.iter().enumerate() {
+            let mut cost = of(&self.daily, day);
+            for (daily, bound) in [other, taken_back].into_iter().zip(usual) {
+                let all = of(daily, day);
+                let goes_on = all.clamp(bound.min(Decimal::ZERO), bound.max(Decimal::ZERO));
+                cost = add_exact(cost, add_exact(goes_on, -all)?)?;
+            }
+            // Where it is in one sum with the use, that is unknown: as on the same day of the week before.
+            let taken = of(taken_back, day);
+            if !taken.is_zero() && cost.is_zero() {
+                let before = at.checked_sub(7).and_then(|at| days.get(at));
+                cost = before.map_or(cost, |(_, cost)| *cost);
+            }
+            days.push((*day, cost));
         }
         Ok(days)
     }
+}
+
+impl Billed {
+    /// The first day that is not known whole.
+    fn next(&self) -> NaiveDate {
+        let day = self.last.start().date_naive();
+        let is_part = self.hourly && self.last.0.rem_euclid(24) != 23;
+        if is_part { day } else { day + Days::new(1) }
+    }
+}
+
+/// As much as may go on of what costs so on single days.
+fn bound(mut daily: Vec<Decimal>) -> Decimal {
+    daily.sort_unstable();
+    let usual = daily.get(daily.len() / 2).copied().unwrap_or_default();
+    usual.checked_mul(USUAL).unwrap_or(usual)
 }
 
 /// Whether a source whose newest spend is so many days old told something on most days before, `least` at least, and never paused so long.
