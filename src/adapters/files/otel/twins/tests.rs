@@ -1,6 +1,7 @@
 //! Calls that are told side by side.
 
 use super::*;
+use crate::domain::usage::Bucket;
 use crate::domain::usage::EventId;
 
 fn at(millisecond: i64) -> DateTime<Utc> {
