@@ -253,6 +253,8 @@ pub fn lines(status: &BudgetStatus) -> Vec<String> {
         let name = if c.name.is_empty() { "(none)" } else { c.name.as_str() };
         let compared = c.before.map(|before| {
             let change = ((c.cost - before) * Decimal::ONE_HUNDRED).checked_div(before);
+            // A little less is no change: `+0 %`.
+            let change = change.map(|percent| percent.round());
             let change = change.map_or_else(
                 || "new".to_owned(),
                 |percent| {
