@@ -1,8 +1,7 @@
 //! Calls that are told side by side.
 
 use super::*;
-use crate::domain::usage::Bucket;
-use crate::domain::usage::EventId;
+use crate::domain::usage::{Bucket, EventId};
 
 fn at(millisecond: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(1_790_000_000_000 + millisecond).unwrap()
