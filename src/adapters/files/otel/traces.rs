@@ -186,6 +186,8 @@ impl Traces {
                 (shared || priced.lent == Lent::Beside) && !self.is_above(next, priced)
             });
             let beside = |priced: &Priced| stands && priced.call.is_same(by);
+            // What it is a view of, by one identity, went before it: nothing is left of that.
+            let whole = priced.as_ref().is_some_and(|priced| gone == Some(priced.call.id));
             gone = priced
                 .as_ref()
                 .filter(|priced| !beside(priced))
@@ -212,7 +214,7 @@ impl Traces {
                     true => found.lent.extend(priced.observation(by).filter(|_| more)),
                     false => {
                         self.take_others(at, priced.call, by, names, found);
-                        found.taken_back.push(TakenBack::of(priced, by, names));
+                        found.taken_back.push(TakenBack::of(priced, by, names, whole));
                     }
                 }
             }
