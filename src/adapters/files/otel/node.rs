@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use chrono::DateTime;
 
 use super::split::Split;
+use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, Tokens, UsageEvent};
 
 /// A span by its trace and its own id.
@@ -220,6 +221,8 @@ pub(super) struct Node {
     pub below: Below,
     /// The call that lies below, the largest of several.
     pub by: Call,
+    /// What that asked whom for: its provider and its model.
+    pub names: (Label, Label),
     /// An agent or a tool.
     pub apart: bool,
     /// It was priced itself.

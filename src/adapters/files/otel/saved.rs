@@ -2,6 +2,7 @@
 
 use super::node::{Below, Call, Lent, Node, Priced, SpanKey};
 use super::split::Splits;
+use crate::domain::label::Label;
 use crate::domain::usage::EventId;
 
 /// Marks what this version saved: calls follow with their size, family and detail.
@@ -11,6 +12,8 @@ const WITH_SPLIT: u8 = 128;
 const LENT_BELOW: u8 = 64;
 const LENT_BESIDE: u8 = 32;
 const DETAIL: u8 = 3;
+/// Marks a call below whose provider and model follow; beside its detail.
+const WITH_NAMES: u8 = 4;
 
 /// The next bytes.
 pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
@@ -56,7 +59,11 @@ impl Node {
         }
         if covered {
             bytes.extend_from_slice(&self.by.id.0);
-            rest(self.by, 0, bytes);
+            if self.names == Default::default() {
+                return rest(self.by, 0, bytes);
+            }
+            rest(self.by, WITH_NAMES, bytes);
+            splits.save_names(self.names, bytes);
         }
     }
 
@@ -110,17 +117,21 @@ impl Node {
             0 => Below::Nothing,
             _ => by_ordinal(flags >> 2, Below::Call),
         };
-        let by = if with_calls && flags & 1 != 0 {
+        let (mut by, mut names) = (Call::default(), (Label::EMPTY, Label::EMPTY));
+        if with_calls && flags & 1 != 0 {
             let id = EventId(take::<16>(bytes)?);
-            rest(id, bytes)?.0
-        } else {
-            Call::default()
-        };
+            let (call, marked) = rest(id, bytes)?;
+            by = call;
+            if marked & WITH_NAMES != 0 {
+                names = splits.load_names(bytes)?;
+            }
+        }
         let apart = flags & 16 != 0;
         let node = Node {
             parent,
             below,
             by,
+            names,
             apart,
             priced,
         };

@@ -52,6 +52,8 @@ impl Split {
 #[derive(Default)]
 pub(super) struct Splits {
     names: Names,
+    /// A provider and a model alone.
+    asked: (Label, Label),
 }
 
 /// Marks a split whose names follow.
@@ -71,13 +73,27 @@ impl Splits {
             return bytes.push(0);
         }
         bytes.push(OTHER);
-        for name in split.names {
-            let text = name.as_str();
-            // No label is longer.
-            bytes.extend_from_slice(&u16::try_from(text.len()).unwrap_or(0).to_le_bytes());
-            bytes.extend_from_slice(text.as_bytes());
-        }
+        split.names.into_iter().for_each(|name| save(name, bytes));
         self.names = split.names;
+    }
+
+    /// Writes a provider and a model.
+    pub fn save_names(&mut self, (provider, model): (Label, Label), bytes: &mut Vec<u8>) {
+        if self.asked == (provider, model) {
+            return bytes.push(0);
+        }
+        bytes.push(OTHER);
+        save(provider, bytes);
+        save(model, bytes);
+        self.asked = (provider, model);
+    }
+
+    /// Reads a provider and a model.
+    pub fn load_names(&mut self, bytes: &mut &[u8]) -> Option<(Label, Label)> {
+        if take::<1>(bytes)? == [OTHER] {
+            self.asked = (load(bytes)?, load(bytes)?);
+        }
+        Some(self.asked)
     }
 
     /// Reads one.
@@ -94,15 +110,28 @@ impl Splits {
         }
         if take::<1>(bytes)? == [OTHER] {
             for name in &mut self.names {
-                let length = u16::from_le_bytes(take::<2>(bytes)?);
-                let (text, rest) = bytes.split_at_checked(length.into())?;
-                *name = Label::new(std::str::from_utf8(text).ok()?);
-                *bytes = rest;
+                *name = load(bytes)?;
             }
         }
         let names = self.names;
         Some(Box::new(Split { counts, names }))
     }
+}
+
+/// Writes a name.
+fn save(name: Label, bytes: &mut Vec<u8>) {
+    let text = name.as_str();
+    // No label is longer.
+    bytes.extend_from_slice(&u16::try_from(text.len()).unwrap_or(0).to_le_bytes());
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+/// Reads a name.
+fn load(bytes: &mut &[u8]) -> Option<Label> {
+    let length = u16::from_le_bytes(take::<2>(bytes)?);
+    let (text, rest) = bytes.split_at_checked(length.into())?;
+    *bytes = rest;
+    Some(Label::new(std::str::from_utf8(text).ok()?))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::twins::{Told, Twin, Twins};
 pub(in super::super) use found::Found;
 use found::TakenBack;
 
-/// Spans remembered; when there are twice as many, the oldest are forgotten: 60 MB, and half as much again where all are calls that tell of caches. A little less than a power of two, at which memory
+/// Spans remembered; when there are twice as many, the oldest are forgotten: 65 MB, and half as much again where all are calls that tell of caches. A little less than a power of two, at which memory
 /// would be doubled.
 const REMEMBERED: usize = 250_000;
 
@@ -177,7 +177,7 @@ impl Traces {
                 }
             }
             if node.below < below || other {
-                (node.below, node.by) = (below, by);
+                (node.below, node.by, node.names) = (below, by, names);
             }
             let next = node.parent;
             // It stands for a call beside it, too; unless that is one above it, of which it was not known, and which goes with it.
@@ -186,6 +186,8 @@ impl Traces {
                 (shared || priced.lent == Lent::Beside) && !self.is_above(next, priced)
             });
             let beside = |priced: &Priced| stands && priced.call.is_same(by);
+            // What it is a view of, by one identity, went before it: nothing is left of that.
+            let whole = priced.as_ref().is_some_and(|priced| gone == Some(priced.call.id));
             gone = priced
                 .as_ref()
                 .filter(|priced| !beside(priced))
@@ -212,7 +214,7 @@ impl Traces {
                     true => found.lent.extend(priced.observation(by).filter(|_| more)),
                     false => {
                         self.take_others(at, priced.call, by, names, found);
-                        found.taken_back.push(TakenBack::of(priced, by, names));
+                        found.taken_back.push(TakenBack::of(priced, by, names, whole));
                     }
                 }
             }
@@ -230,7 +232,7 @@ impl Traces {
         node.apart = apart;
         let covered = node.below > Below::Nothing;
         let below = if apart { Below::Apart } else { node.below };
-        let by = node.by;
+        let (by, names) = (node.by, node.names);
         match usage {
             Some(event) if covered => found.repeats.push(event.id),
             // Also one that was priced before: recording it again changes nothing, and the time before may have failed.
@@ -241,7 +243,7 @@ impl Traces {
         }
         if covered && known != parent {
             // The way up is known only now.
-            self.cover(parent, (below, by), (Label::EMPTY, Label::EMPTY), found);
+            self.cover(parent, (below, by), names, found);
         }
     }
 

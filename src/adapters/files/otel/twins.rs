@@ -13,7 +13,7 @@ use super::nodes::Nodes;
 use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
-use known::{answered, below, find, part, settle, suspected, take};
+use known::{adopt, answered, below, find, part, settle, suspected, take};
 pub(super) use units::Move;
 use units::{Seen, Unit, Waiting, place};
 
@@ -244,11 +244,13 @@ impl Twins {
     }
 
     /// A call that was met turns out to lie above another one, which goes by this identity: they are one. Answers as what it goes from now on.
-    pub fn tie(&mut self, upper: SpanKey, by: EventId, tree: &Nodes, moves: &mut Vec<Move>) -> Option<EventId> {
+    pub fn tie(&mut self, upper: SpanKey, by: Call, tree: &Nodes, moves: &mut Vec<Move>) -> Option<EventId> {
         let kind = *self.spans.get(&upper)?;
         self.kinds.get(&kind)?;
         let known = self.of(kind);
-        let (at, lower) = below(known, upper, by, tree)?;
+        let Some((at, lower)) = below(known, upper, by.id, tree) else {
+            return adopt(known, upper, by, tree, moves);
+        };
         let seen = known.get_mut(at)?;
         let trace = seen.trace;
         if seen.unit_mut(lower)?.has(upper) {

@@ -96,7 +96,7 @@ impl Traces {
             return (by, false);
         }
         let mut moves = Vec::new();
-        let id = self.twins.tie(at, by.id, &self.nodes, &mut moves);
+        let id = self.twins.tie(at, by, &self.nodes, &mut moves);
         self.moved(moves, found);
         (by.of_id(id.unwrap_or(by.id)), self.twins.with(at).next().is_some())
     }
@@ -104,6 +104,7 @@ impl Traces {
     /// Takes back what was told beside a span with the same response, and is told of this call too.
     pub(super) fn take_others(&mut self, at: SpanKey, call: Call, by: Call, names: (Label, Label), found: &mut Found) {
         let others: Vec<SpanKey> = self.twins.with(at).filter(|other| *other != at).collect();
+        let above: Vec<SpanKey> = self.nodes.ancestors(at).collect();
         for other in others {
             let node = self.nodes.get_mut(other);
             let priced = node.and_then(|node| {
@@ -111,10 +112,18 @@ impl Traces {
                     .take_if(|priced| priced.is_own() && priced.call.id == call.id)
             });
             if let Some(priced) = priced {
-                let mut back = TakenBack::of(priced, by, names);
-                // One of them may have told it better than the others.
-                back.nothing.rank.authority = 1;
+                let back = TakenBack::of(priced, by, names, true);
                 found.taken_back.push(back);
+                // What is met above it later lies above this call. Above both the way up goes on.
+                let own = self
+                    .nodes
+                    .ancestors(other)
+                    .take_while(|key| call.is_same(by) && !above.contains(key));
+                for key in own.collect::<Vec<_>>() {
+                    if let Some(node) = self.nodes.get_mut(key).filter(|node| node.by.id == call.id) {
+                        node.by.id = by.id;
+                    }
+                }
             }
         }
     }

@@ -46,8 +46,12 @@ impl Found {
         for moved in &self.moved {
             moved.tell(&mut out.events);
         }
-        for back in self.taken_back {
-            let replaced = back.replace(&mut out.events);
+        // Of several with one identity each is looked for before any is made another's.
+        let several = self.taken_back.len() > 1;
+        let was = |back: &TakenBack| several && back.is_pending(&mut out.events);
+        let pending: Vec<bool> = self.taken_back.iter().map(was).collect();
+        for (back, was) in self.taken_back.into_iter().zip(pending) {
+            let replaced = back.replace(&mut out.events) || was;
             if !replaced || back.recorded {
                 out.excluded_once.push(("parent_spans", back.nothing.id));
                 out.events.push(back.nothing);
@@ -93,13 +97,13 @@ impl Move {
 }
 
 impl TakenBack {
-    /// What was priced and repeats this call; `names`: what that asked whom for.
-    pub(super) fn of(priced: Priced, by: Call, (provider, model): (Label, Label)) -> Self {
+    /// What was priced and repeats this call; `names`: what that asked whom for; `whole`: whether all else that told it is taken back, too.
+    pub(super) fn of(priced: Priced, by: Call, (provider, model): (Label, Label), whole: bool) -> Self {
         let nanos = DateTime::from_timestamp_nanos(priced.nanos);
         let mut nothing = UsageEvent::new(priced.call.id, nanos, provider, model);
         let lent = !priced.is_own();
-        if priced.by_what == Below::Apart || priced.lent != Lent::No {
-            // What was told beside it may tell it better.
+        if priced.by_what == Below::Apart || priced.lent != Lent::No || whole {
+            // What was told beside it or above it may tell it better.
             nothing.rank.authority = 1;
         }
         if priced.by_what != Below::Apart || lent {
@@ -115,6 +119,18 @@ impl TakenBack {
         }
     }
 
+    /// Whether this is what the span told. What it told of another call came beside that.
+    fn is_told_by(&self, event: &UsageEvent) -> bool {
+        event.at == self.nothing.at && (self.lent == Lent::Below || !event.sidechain)
+    }
+
+    /// Whether what was told of it was not handed over yet.
+    fn is_pending(&self, events: &mut [UsageEvent]) -> bool {
+        let (own, by) = self.calls;
+        let is_it = |event: &UsageEvent| event.id == own.id && self.is_told_by(event) && event.tokens.total() > 0;
+        own.is_same(by) && pending(events).iter().any(is_it)
+    }
+
     /// Makes it another observation of the call that it repeats, where it was not handed over yet and both are the whole of one call.
     fn replace(&self, events: &mut [UsageEvent]) -> bool {
         let (own, by) = self.calls;
@@ -122,11 +138,11 @@ impl TakenBack {
         // What was emptied stays so.
         let whole = |event: &&mut UsageEvent| own.is_same(by) && event.tokens.total() > 0;
         for event in pending(events).iter_mut().filter(whole) {
-            let itself = event.at == self.nothing.at;
+            let itself = self.is_told_by(event);
             if event.id == own.id {
                 // Of one that is a view itself, its own views are with it, some of which tell its usage.
                 match event.rank.authority {
-                    0 => own.observe(event, by),
+                    0 => Call::of(event).observe(event, by),
                     _ => event.id = by.id,
                 }
                 replaced |= itself;

@@ -272,6 +272,83 @@ fn calls_that_three_tell_one_below_the_other_count_once() {
     }
 }
 
+/// A call that the program tells, a gateway and a library below it, with a span that is no call between both where `between` says so.
+fn chain(between: [bool; 2], responses: [bool; 3], read: u64) -> Vec<Span> {
+    let response = |place: usize| responses[place].then_some(0);
+    let below = |key: SpanKey, link: bool| key + u64::from(link);
+    let [gateway, library] = [below(1, between[0]), below(10, between[1])];
+    let spans = [
+        span(1, 999, "app", (0, 1000)).with(response(0), read),
+        span(10, gateway, "gateway", (2, 998)).with(response(1), 0),
+        span(20, library, "library", (4, 996)).with(response(2), 0),
+    ];
+    let links = [
+        (between[0], span(2, 1, "", (1, 999))),
+        (between[1], span(11, 10, "", (3, 997))),
+    ];
+    let links = links.into_iter().filter_map(|(is, link)| is.then_some(link));
+    spans.into_iter().chain(links).collect()
+}
+
+#[test]
+fn what_the_program_and_the_gateway_tell_of_one_response_goes_with_it() {
+    for between in [[false, false], [false, true]] {
+        for read in [0, 700] {
+            let spans = chain(between, [true, true, false], read);
+            for order in orders(spans.len()) {
+                assert_eq!(
+                    counted(&spans, &order, |_| false, false),
+                    (1, read),
+                    "{between:?}, {order:?}"
+                );
+            }
+            // The library's comes in a run after both.
+            for order in [[0, 1, 2], [1, 0, 2]] {
+                let order: Vec<usize> = order.into_iter().take(2).chain(3..spans.len()).chain([2]).collect();
+                let ends = spans.len() - 2;
+                let seen = counted(&spans, &order, |nth| nth == ends, true);
+                assert_eq!(seen, (1, read), "{between:?}, {order:?}, over runs");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_response_that_the_program_and_the_library_tell_counts_where_the_gateway_comes_last() {
+    for read in [0, 700] {
+        let spans = chain([false, true], [true, false, true], read);
+        always("one run", &spans, (1, read), false);
+        for order in orders(4) {
+            for ends in 0..3 {
+                let seen = counted(&spans, &order, |nth| nth == ends, true);
+                assert_eq!(seen, (1, read), "{order:?}, a run ends after {ends}");
+            }
+        }
+    }
+}
+
+/// The library's span is told in a run before, and what links it to the gateway's after that.
+#[test]
+fn what_is_told_beside_a_call_goes_with_it_to_one_of_an_earlier_run() {
+    for responses in [
+        [false; 3],
+        [true, false, false],
+        [false, false, true],
+        [true, false, true],
+    ] {
+        for read in [0, 700] {
+            let spans = chain([true, true], responses, read);
+            // The library's, and then those of the program (0), the gateway (1) and the links below them (3, 4).
+            for order in orders(4) {
+                let order: Vec<usize> = order.into_iter().map(|place| [0, 1, 3, 4][place]).collect();
+                let order = [&[2], order.as_slice()].concat();
+                let seen = counted(&spans, &order, |nth| nth == 0, true);
+                assert_eq!(seen, (1, read), "{responses:?}, {order:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_lies_far_below_is_seen_to_be_below() {
     let branch = |n: u8| {

@@ -186,6 +186,37 @@ fn of_two_views_the_better_usage_counts_and_the_outer_one_tells_who_asked() {
 }
 
 #[test]
+fn what_is_taken_back_has_the_names_of_the_call_below_also_where_the_way_up_is_known_last() {
+    let call = answer(3, "m-9", 100);
+    for agent in [false, true] {
+        for ends in [&[][..], &[0, 1], &[0], &[1]] {
+            for order in [[1, 3], [3, 1]] {
+                let (mut traces, mut found) = (Traces::default(), Found::default());
+                for (nth, key) in order.into_iter().enumerate() {
+                    match (key, agent) {
+                        (3, _) => drop(traces.call(3, 2, &call, None, &mut found)),
+                        (_, true) => traces.link(1, 0, true, Some(answer(1, "", 100)), &mut found),
+                        _ => drop(traces.call(1, 0, &answer(1, "", 100), None, &mut found)),
+                    }
+                    settled(&mut traces);
+                    if ends.contains(&nth) {
+                        let saved = traces.save().unwrap_or_default();
+                        traces = Traces::default();
+                        traces.load(&saved);
+                    }
+                }
+                traces.link(2, 1, false, None, &mut found);
+                let [back] = found.taken_back.as_slice() else {
+                    panic!("{agent}, {ends:?}, {order:?}");
+                };
+                let names = (back.nothing.provider(), back.nothing.model());
+                assert_eq!(names, ("p".into(), "m-9".into()), "{agent}, {ends:?}, {order:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_agent_span_of_a_later_run_takes_the_one_above_it_back() {
     let mut traces = Traces::default();
     traces.link(1, 0, true, Some(event(1)), &mut Found::default());

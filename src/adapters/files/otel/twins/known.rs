@@ -77,6 +77,30 @@ pub(super) fn take(
     unit.absorb(&taken);
 }
 
+/// What lies below a span was never met here, such as a call of an earlier run: the span stands for it from now on. Answers as what it goes.
+pub(super) fn adopt(
+    known: &mut VecDeque<Seen>,
+    upper: SpanKey,
+    by: Call,
+    tree: &Nodes,
+    moves: &mut Vec<Move>,
+) -> Option<EventId> {
+    if known.iter().any(|seen| seen.own.call.id == by.id) {
+        return None;
+    }
+    let at = find(known, upper)?;
+    let seen = known.get_mut(at)?;
+    let trace = seen.trace;
+    let mut unit = seen.unit_mut(upper)?.clone();
+    (unit.call, unit.told) = (by, Vec::new());
+    let (mut waiting, mut gone) = (Vec::new(), Vec::new());
+    take(known, at, upper, &mut unit, (&mut waiting, &mut gone));
+    known.push_back(Seen::of(trace, unit));
+    place(known, trace, waiting, tree, moves);
+    settle(known, upper, gone, None, moves);
+    Some(by.id)
+}
+
 /// Lets what stands beside something go that is of the same emitter as a span which was added to it.
 pub(super) fn part(known: &mut VecDeque<Seen>, at: usize, key: SpanKey, tree: &Nodes, moves: &mut Vec<Move>) {
     let Some(seen) = known.get_mut(at) else {
