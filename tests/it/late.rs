@@ -1222,7 +1222,8 @@ fn what_a_bill_names_otherwise_is_not_called_new() {
     };
     let all = (1..=31).map(|day| (10, day)).chain((1..=12).map(|day| (11, day)));
     let calls = all.flat_map(|(month, day)| ["ops", "search"].map(|team| call(team, month, day)));
-    home.write("usage.jsonl", &calls.collect::<String>());
+    let calls: String = calls.collect();
+    home.write("usage.jsonl", &calls);
     let header = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargeCategory,ProviderName,ServiceName,x_Model,Tags\n";
     let row = |cost: u32, month: u32, day: u32, team: &str| {
         let next = month + 1;
@@ -1266,9 +1267,26 @@ fn what_a_bill_names_otherwise_is_not_called_new() {
         before(daily(&["ops", "search"])),
         [of("ops", "120".into()), of("search", "120".into())]
     );
+    // What is new behind the bill is new, and says nothing of the others.
+    home.write("usage.jsonl", &(calls + &call("lab", 11, 11)));
+    let three = [
+        of("ops", "120".into()),
+        of("search", "120".into()),
+        of("lab", "0".into()),
+    ];
+    assert_eq!(before(daily(&["ops", "search"])), three);
+    // What only the bill goes on to name, and only the meter has named for long, may be the same.
+    assert_eq!(
+        before(daily(&["ops", "search"]).replace("search", "research")),
+        [
+            of("ops", "120".into()),
+            of("research", serde_json::Value::Null),
+            of("search", serde_json::Value::Null)
+        ]
+    );
     // One row for all of October, of which twelve days are compared.
     let month = row(310, 10, 1, "ops") + &row(310, 10, 1, "search");
-    assert_eq!(before(month), [of("ops", "120".into()), of("search", "120".into())]);
+    assert_eq!(before(month), three);
 }
 
 #[test]

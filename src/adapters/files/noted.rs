@@ -103,8 +103,14 @@ fn looks_like(found: &Found, kind: FileFormat) -> io::Result<Option<FileFormat>>
     }
     let looks = recognise(front, framing(front));
     // Around calls there may be pages of nothing but spans.
-    let spans = looks.is_none() && kind == FileFormat::Langfuse && memmem::find(front, b"\"traceId\"").is_some();
-    Ok(if spans { Some(kind) } else { looks })
+    // Requests to LiteLLM that are no calls have no counts.
+    let own = [
+        (FileFormat::Langfuse, "\"traceId\""),
+        (FileFormat::Litellm, "\"call_type\""),
+    ];
+    let own = own.into_iter().find_map(|(own, key)| (own == kind).then_some(key));
+    let is_own = looks.is_none() && own.is_some_and(|key| memmem::find(front, key.as_bytes()).is_some());
+    Ok(if is_own { Some(kind) } else { looks })
 }
 
 /// Whether a text is an empty list, or one or more pages without a record: what an interface answers where nothing was used.

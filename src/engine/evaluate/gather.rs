@@ -312,7 +312,7 @@ impl<'a> Gathering<'a> {
         notes.extend(said);
         notes.extend(self.failing(sources));
         Ok(BudgetStatus {
-            contributors: self.contributors()?,
+            contributors: self.contributors(fill)?,
             budget: self.budget.clone(),
             period: self.period,
             now: self.now,

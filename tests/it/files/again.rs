@@ -158,6 +158,10 @@ fn what_was_read_as_something_else_is_read_again() {
         ),
         (FileFormat::CostExplorer, r#"{"ResultsByTime":[]}"#),
         (FileFormat::Litellm, r#"{"data":[],"total":0}"#),
+        (
+            FileFormat::Litellm,
+            r#"{"request_id":"r","call_type":"aget_models","startTime":"2026-09-01T00:01:00Z","model":"gpt-4o"}"#,
+        ),
         (FileFormat::Litellm, &format!("{{\"message\":\"started\"}}\n{row}")),
         (
             FileFormat::OpenaiAdmin,

@@ -7,19 +7,24 @@ use super::saved::take;
 use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, USAGE_DIMENSIONS, UsageEvent};
 
-/// Counts of text by bucket, the thoughts behind them, and what decides their prices.
+/// Counts of text by bucket, the thoughts behind them, those of audio, and what decides their prices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Split {
     counts: [u32; Bucket::TEXT.len() + 1],
+    audio: [u32; AUDIO.len()],
     names: Names,
 }
+
+/// What spans tell beside text.
+const AUDIO: [Bucket; 2] = [Bucket::AudioIn, Bucket::AudioOut];
 
 type Names = [Label; USAGE_DIMENSIONS.len()];
 
 impl Split {
-    /// That of a call which tells of caches; nothing where there is more to it than counts of text that fit.
+    /// That of a call which tells of caches; nothing where there is more to it than counts of text and audio that fit.
     pub fn of(call: &UsageEvent) -> Option<Box<Self>> {
-        if !Call::of(call).tells_of_caches() || call.tokens.has_media() {
+        let mut others = Bucket::MEDIA.into_iter().filter(|bucket| !AUDIO.contains(bucket));
+        if !Call::of(call).tells_of_caches() || others.any(|bucket| call.tokens.get(bucket) != 0) {
             return None;
         }
         let told = Bucket::TEXT.into_iter().map(|bucket| call.tokens.get(bucket));
@@ -27,8 +32,12 @@ impl Split {
         for (count, told) in counts.iter_mut().zip(told.chain([call.tokens.reasoning])) {
             *count = u32::try_from(told).ok()?;
         }
+        let mut audio = [0; AUDIO.len()];
+        for (count, bucket) in audio.iter_mut().zip(AUDIO) {
+            *count = u32::try_from(call.tokens.get(bucket)).ok()?;
+        }
         let names = USAGE_DIMENSIONS.map(|dimension| call.dimensions.get(dimension));
-        Some(Box::new(Split { counts, names }))
+        Some(Box::new(Split { counts, audio, names }))
     }
 
     /// Another observation of a call that is told by this one's tokens. Who asked is told by the others.
@@ -38,7 +47,8 @@ impl Split {
             event.dimensions.set(dimension, name);
         }
         let [text @ .., reasoning] = self.counts;
-        for (bucket, count) in Bucket::TEXT.into_iter().zip(text) {
+        let text = Bucket::TEXT.into_iter().zip(text);
+        for (bucket, count) in text.chain(AUDIO.into_iter().zip(self.audio)) {
             event.tokens.set(bucket, count.into());
         }
         event.tokens.reasoning = reasoning.into();
@@ -58,21 +68,21 @@ pub(super) struct Splits {
 
 /// Marks a split whose names follow.
 const OTHER: u8 = 1;
+/// Marks a split whose audio follows, before its names.
+const HEARD: u8 = 2;
 
 impl Splits {
     /// Writes one.
     pub fn save(&mut self, split: &Split, bytes: &mut Vec<u8>) {
-        for mut count in split.counts {
-            while count >= 0x80 {
-                bytes.push(0x80 | count.to_le_bytes().first().copied().unwrap_or(0));
-                count >>= 7;
-            }
-            bytes.extend(u8::try_from(count));
+        split.counts.into_iter().for_each(|count| save_count(count, bytes));
+        let (heard, other) = (split.audio != [0; AUDIO.len()], split.names != self.names);
+        bytes.push((u8::from(heard) * HEARD) | (u8::from(other) * OTHER));
+        if heard {
+            split.audio.into_iter().for_each(|count| save_count(count, bytes));
         }
-        if split.names == self.names {
-            return bytes.push(0);
+        if !other {
+            return;
         }
-        bytes.push(OTHER);
         split.names.into_iter().for_each(|name| save(name, bytes));
         self.names = split.names;
     }
@@ -98,24 +108,46 @@ impl Splits {
 
     /// Reads one.
     pub fn load(&mut self, bytes: &mut &[u8]) -> Option<Box<Split>> {
-        let mut counts = [0; Bucket::TEXT.len() + 1];
+        let (mut counts, mut audio) = ([0; Bucket::TEXT.len() + 1], [0; AUDIO.len()]);
         for count in &mut counts {
-            for shift in (0..u32::BITS).step_by(7) {
-                let [byte] = take::<1>(bytes)?;
-                *count |= u32::from(byte & 0x7f) << shift;
-                if byte & 0x80 == 0 {
-                    break;
-                }
+            *count = load_count(bytes)?;
+        }
+        let [marks] = take::<1>(bytes)?;
+        if marks & HEARD != 0 {
+            for count in &mut audio {
+                *count = load_count(bytes)?;
             }
         }
-        if take::<1>(bytes)? == [OTHER] {
+        if marks & OTHER != 0 {
             for name in &mut self.names {
                 *name = load(bytes)?;
             }
         }
         let names = self.names;
-        Some(Box::new(Split { counts, names }))
+        Some(Box::new(Split { counts, audio, names }))
     }
+}
+
+/// Writes a count, seven bits to a byte.
+fn save_count(mut count: u32, bytes: &mut Vec<u8>) {
+    while count >= 0x80 {
+        bytes.push(0x80 | count.to_le_bytes().first().copied().unwrap_or(0));
+        count >>= 7;
+    }
+    bytes.extend(u8::try_from(count));
+}
+
+/// Reads a count.
+fn load_count(bytes: &mut &[u8]) -> Option<u32> {
+    let mut count = 0;
+    for shift in (0..u32::BITS).step_by(7) {
+        let [byte] = take::<1>(bytes)?;
+        count |= u32::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    Some(count)
 }
 
 /// Writes a name.
@@ -151,7 +183,10 @@ mod tests {
 
     #[test]
     fn what_is_saved_of_splits_is_what_is_loaded() {
-        let calls = [("m", 7), ("m", 1 << 31), ("n", 127), ("n", 128)].map(|(model, read)| call(model, read));
+        let mut calls = [("m", 7), ("m", 1 << 31), ("n", 127), ("n", 128)].map(|(model, read)| call(model, read));
+        let heard = &mut calls[1].tokens;
+        heard.set(Bucket::AudioIn, 600);
+        heard.set(Bucket::AudioOut, 20);
         let (mut saving, mut bytes) = (Splits::default(), Vec::new());
         for call in &calls {
             saving.save(&Split::of(call).unwrap(), &mut bytes);
@@ -169,7 +204,11 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_not_kept() {
-        for (bucket, count) in [(Bucket::AudioIn, 1), (Bucket::CacheRead, 1 << 32)] {
+        for (bucket, count) in [
+            (Bucket::ImageIn, 1),
+            (Bucket::AudioIn, 1 << 32),
+            (Bucket::CacheRead, 1 << 32),
+        ] {
             let mut call = call("m", 7);
             call.tokens.set(bucket, count);
             assert!(Split::of(&call).is_none());

@@ -12,6 +12,7 @@ use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::spend::Basis;
+use crate::engine::view::fill::Fill;
 
 /// Contributors named.
 const CONTRIBUTORS: usize = 3;
@@ -28,24 +29,24 @@ const SPLITS: [Dimension; 6] = [
 
 impl Gathering<'_> {
     /// The biggest values of the first dimension that has more than one.
-    pub(super) fn contributors(&self) -> Result<Vec<Contributor>, MoneyError> {
+    pub(super) fn contributors(&self, fill: Option<&Fill>) -> Result<Vec<Contributor>, MoneyError> {
         let mut found = Vec::new();
         for dimension in SPLITS {
-            found = self.split(dimension)?;
+            found = self.split(dimension, fill)?;
             if found.iter().filter(|c| !c.name.is_empty()).count() > 1 {
                 break;
             }
             found.clear();
         }
         if found.is_empty() {
-            found = self.split(Dimension::Model)?;
+            found = self.split(Dimension::Model, fill)?;
         }
         found.sort_by(|a, b| b.cost.cmp(&a.cost).then_with(|| a.name.cmp(&b.name)));
         found.truncate(CONTRIBUTORS);
         Ok(found)
     }
 
-    fn split(&self, dimension: Dimension) -> Result<Vec<Contributor>, MoneyError> {
+    fn split(&self, dimension: Dimension, fill: Option<&Fill>) -> Result<Vec<Contributor>, MoneyError> {
         let mut values: FxHashMap<Label, [Decimal; 2]> = FxHashMap::default();
         let known_to = self.known_to();
         for kind in self.kinds.iter().flatten() {
@@ -65,27 +66,29 @@ impl Gathering<'_> {
                 *before = add_exact(*before, -*more)?;
             }
         }
-        let is_comparable = self.is_comparable(dimension);
+        let is_whole = self.is_whole();
+        let otherwise = fill.map_or_else(BTreeSet::new, |fill| self.named_otherwise(dimension, fill));
         let spent = values.into_iter().filter(|(_, [now, _])| !now.is_zero());
         Ok(spent
             .map(|(name, [cost, before])| Contributor {
                 dimension,
                 name,
                 cost,
-                before: is_comparable.then_some(before),
+                before: (is_whole && !otherwise.contains(&name)).then_some(before),
             })
             .collect())
     }
 
-    /// Whether this period and the one before can be compared by the values of a dimension: not where a bill has other names than the
-    /// metered use behind it, since more of the period before is billed, nor where it has rows of whole months.
-    fn is_comparable(&self, dimension: Dimension) -> bool {
-        if self.budget.basis == Basis::Metered {
-            return true;
-        }
-        if self.budget.basis != Basis::BilledFilled {
-            return !self.period.contains(self.now) || !self.is_by_months();
-        }
+    /// Whether this period and the one before can be compared at all: not while rows of whole months are in them.
+    fn is_whole(&self) -> bool {
+        matches!(self.budget.basis, Basis::Metered | Basis::BilledFilled)
+            || !self.period.contains(self.now)
+            || !self.is_by_months()
+    }
+
+    /// The values of a dimension under which a bill and the metered use behind it may have the same spend by two names: more of the
+    /// period before is billed, so that one of them seems new, and the other to have fallen.
+    fn named_otherwise(&self, dimension: Dimension, fill: &Fill) -> BTreeSet<Label> {
         let mut names: BTreeMap<Label, [BTreeSet<Label>; 2]> = BTreeMap::new();
         let is_spent = |kind: &&Kind<'_>| kind.usage && kind.cost.iter().any(|cost| !cost.is_zero());
         for kind in self.kinds.iter().flatten().filter(is_spent) {
@@ -94,9 +97,23 @@ impl Gathering<'_> {
             let side = if is_bill { billed } else { metered };
             side.insert(kind.dimensions.get(dimension));
         }
-        names.values().all(|[billed, metered]| {
-            let without = [billed, metered].map(|names| names.contains(&Label::EMPTY));
-            billed.is_empty() || metered.is_empty() || (metered.is_subset(billed) && without != [true, false])
-        })
+        let mut otherwise = BTreeSet::new();
+        for (provider, [billed, metered]) in names {
+            if billed.is_empty() || metered.is_empty() {
+                continue;
+            }
+            let strange = metered.difference(&billed).copied();
+            let strange: Vec<Label> = strange
+                .filter(|name| !fill.is_new(provider, dimension, *name))
+                .collect();
+            if billed.contains(&Label::EMPTY) && !metered.contains(&Label::EMPTY) {
+                // What the bill names nothing for may be of each of them.
+                otherwise.extend(billed.union(&metered));
+            } else if !strange.is_empty() {
+                otherwise.extend(strange);
+                otherwise.extend(billed.difference(&metered));
+            }
+        }
+        otherwise
     }
 }

@@ -16,10 +16,12 @@ impl Fill {
         let told = |pattern: &String, dimension| names_any(self.told.get(&provider), dimension, pattern);
         let mut asked = scope.0.iter();
         let is_told = |(dimension, patterns): (&Dimension, &Vec<String>)| {
+            // A bare `*` meets whatever is used, of which there may be much.
+            let all = patterns.iter().any(|p| p == "*");
             let meets = |value: Label| patterns.iter().any(|p| dimension.is_like(p, value));
             patterns.iter().any(|p| told(p, *dimension))
                 // Where it names nothing of the kind, its rows are of all that there is.
-                && (self.names(provider, *dimension) || self.used(provider, *dimension).all(|(value, _)| meets(value)))
+                && (all || self.names(provider, *dimension) || self.used(provider, *dimension).all(|(value, _)| meets(value)))
         };
         self.has_bill(provider) && !asked.all(is_told)
     }
@@ -71,6 +73,21 @@ impl Fill {
             let beside: Vec<Label> = values.filter(|v| asks(&untold, *v) && !asks(&told, *v)).collect();
             (!beside.is_empty()).then_some((*dimension, beside))
         })
+    }
+
+    /// Whether use under a value began behind the bill of a provider: no bill can have named it, nor can one name it otherwise.
+    #[must_use]
+    pub fn is_new(&self, provider: Label, dimension: Dimension, value: Label) -> bool {
+        let first = self
+            .metered
+            .get(&provider)
+            .and_then(|values| values.get(&dimension)?.get(&value));
+        let reaches = |first| {
+            self.standings
+                .of_provider(provider)
+                .any(|(_, standing)| standing.reaches(first))
+        };
+        first.is_some_and(|first| !reaches(*first))
     }
 
     /// Whether rows of the bill of a provider are within a scope, and none of its metered use is: nothing stands for what comes behind.
