@@ -149,8 +149,7 @@ pub fn policies(config: &Config) -> Result<PathBuf, CliError> {
 /// The budgets of the policies folder.
 pub fn budgets(ctx: &Context<'_>) -> Result<Vec<Budget>, CliError> {
     let folder = policies(&ctx.config)?;
-    let budgets = load_budgets(&folder)
-        .map_err(|e| CliError::usage(e.to_string()).hint("`finops config schema --policies` describes every key"))?;
+    let budgets = load_budgets(&folder).map_err(|e| CliError::usage(e.to_string()).hint(e.hint()))?;
     let names = channel_names(ctx);
     for budget in &budgets {
         if let Some(channel) = budget.channels.iter().find(|channel| !names.contains(channel)) {

@@ -34,6 +34,32 @@ fn distance(a: &str, b: &str) -> usize {
     at(&rows, a.len(), b.len())
 }
 
+/// What serde says of an unknown name, without the list of what would be valid: that is the hint's business.
+#[must_use]
+pub fn short(message: &str) -> &str {
+    match message.split_once(", expected") {
+        Some((head, _)) if message.starts_with("unknown") => head,
+        _ => message,
+    }
+}
+
+/// What was probably meant where serde says `unknown field` or `unknown variant`, else what is known there; nothing where a message
+/// is of another kind or names no candidates.
+#[must_use]
+pub fn suggestion(message: &str) -> Option<String> {
+    if !message.starts_with("unknown") {
+        return None;
+    }
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let given = quoted.next()?;
+    let known: Vec<&str> = quoted.collect();
+    match nearest(given, &known) {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None if known.is_empty() => None,
+        None => Some(format!("known here: {}", known.join(", "))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -185,12 +185,22 @@ fn a_test_says_that_it_waits_while_another_run_delivers() {
         out(&run)
     );
     drop(other);
-    let test = finops(home.path(), "2025-11-11T12:00:02Z", &["alert", "test"]);
+    let test = finops(
+        home.path(),
+        "2025-11-11T12:00:02Z",
+        &["alert", "test", "--format", "json"],
+    );
     assert_eq!(
         (code(&test), err(&test).contains("accepted")),
         (0, true),
         "{}",
         err(&test)
+    );
+    let told: serde_json::Value = serde_json::from_slice(&test.stdout).unwrap();
+    let message = &told["messages"][0];
+    assert_eq!(
+        (&message["channel"], &message["state"]),
+        (&"log".into(), &"accepted".into())
     );
 }
 

@@ -894,6 +894,11 @@ fn calls_without_a_price_are_listed_with_what_to_write_and_priced_by_it() {
     ]));
     assert_eq!((&free["priced"], &free["cost_usd"]), (&true.into(), &"0".into()));
     assert_eq!(free["book"], "rule");
+    // Fees by count: $2.50 a thousand file searches, $0.03 a container.
+    let tools =
+        "price quote --provider openai --model gpt-5 --at 2026-11-03 --file-search 2 --code-execution 1 --format json";
+    let tools = json(&home.run(&tools.split(' ').collect::<Vec<_>>()));
+    assert_eq!(tools["cost_usd"], "0.035");
 }
 
 #[test]

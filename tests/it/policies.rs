@@ -97,7 +97,8 @@ fn a_test_that_makes_no_sense_is_pointed_at() {
     for (wrong, why) in [
         (test(""), "name the `budget`: search, everything"),
         (test("budget = \"sales\""), "`sales` is not in the file beside it"),
-        (search("expects = []"), "unknown field `expects`"),
+        (search("expects = []"), "hint: did you mean `expect`?"),
+        (search("whatever = 1"), "hint: known here: name, "),
         (search("spent = \"1 USD\""), "`spent`: the budget is in EUR"),
         (
             search("spend = [{ cost = \"1\" }]"),

@@ -20,6 +20,7 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::notification::Severity;
 use crate::domain::period::{Calendar, Period};
 use crate::domain::plausible::plausible;
+use crate::domain::similar::suggestion;
 use crate::domain::spend::Basis;
 
 pub use tests::{TestFile, Tests, load_tests};
@@ -59,6 +60,18 @@ pub enum PolicyError {
         /// Why.
         cause: String,
     },
+}
+
+impl PolicyError {
+    /// What to do: what was probably meant by a name that is not known, else where every key is described.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        let meant = match self {
+            PolicyError::Parse { cause, .. } => cause.lines().find_map(suggestion),
+            PolicyError::Read { .. } | PolicyError::Value { .. } => None,
+        };
+        meant.unwrap_or_else(|| "`finops config schema --policies` describes every key".to_owned())
+    }
 }
 
 /// A file below `policies/budgets/`.

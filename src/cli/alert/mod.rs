@@ -6,9 +6,10 @@ mod told;
 mod waiting;
 
 use chrono::TimeDelta;
+use serde_json::json;
 
 use super::text::clean;
-use super::{CliError, Context, Exit, wire};
+use super::{CliError, Context, Exit, Format, wire};
 use crate::engine::deed::{self, Deed, DeedError};
 use crate::ports::AlertsAndOutbox;
 
@@ -209,10 +210,17 @@ fn test(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, only: Option<&st
     let summary = told::deliver(ctx, store, &channels)?;
     // A message leaves the outbox only when its channel has accepted it, whoever delivered it.
     let waiting = store.waiting()?;
+    let mut messages = Vec::new();
     for (channel, id) in sent {
         let waits = waiting.iter().any(|p| p.message.id == id);
         let state = if waits { "waits" } else { "accepted" };
-        writeln!(ctx.err, "{channel}: message {id} {state}")?;
+        writeln!(ctx.err, "{}: message {id} {state}", clean(&channel))?;
+        messages.push(json!({ "channel": channel, "message": id, "state": state }));
+    }
+    match ctx.format {
+        Format::Json => writeln!(ctx.out, "{:#}", json!({ "schema_version": 1, "messages": messages }))?,
+        Format::Jsonl => messages.iter().try_for_each(|m| writeln!(ctx.out, "{m}"))?,
+        Format::Table | Format::Csv | Format::Markdown | Format::Html => {}
     }
     told(ctx, &summary)
 }

@@ -68,6 +68,12 @@ pub struct QuoteArgs {
     /// Server-side web searches
     #[arg(long, default_value_t = 0)]
     web_search: u32,
+    /// Calls of file search
+    #[arg(long, default_value_t = 0)]
+    file_search: u32,
+    /// Code executions: at OpenAI each begins a container, at Anthropic it is one of a run's length
+    #[arg(long, default_value_t = 0)]
+    code_execution: u32,
     /// What is priced by one: `audio_in_second=12.5`, `images_out:1024x1024/hd=2`, `page=3`; again for more
     #[arg(long = "unit", value_name = "UNIT=AMOUNT")]
     units: Vec<String>,
@@ -115,6 +121,8 @@ impl QuoteArgs {
         event.tokens.reasoning = self.reasoning;
         event.requests = Requests {
             web_searches: self.web_search,
+            file_searches: self.file_search,
+            code_executions: self.code_execution,
             ..Requests::default()
         };
         event.dimensions.set(Dimension::Tier, self.tier.as_str().into());
