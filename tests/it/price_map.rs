@@ -285,7 +285,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("*claude-sonnet-4-5*", "*prompt 200001 | *", "no end of the long-context price is known"),
     ("*deepseek-chat", "plain | *", "priced by the time of day"),
     ("*deepseek-reasoner", "plain | *", "priced by the time of day"),
-    ("deepseek/deepseek-v3.2", "plain | *", "the other book's price"),
     ("mistral/mistral-large-4*", "plain | *", "cut on 2026-10-29, as the other book has it"),
     // Tiers that the map has for some kinds of tokens only.
     ("*claude-*", "tier batch* | cache_* | *", "the discount is on what is written to and read from the cache too"),

@@ -241,6 +241,12 @@ const CASES: &[Case] = &[
     ("2026-10-20", "azure", "gpt-5-2025-08-07", "geo=eu", [M, 0, 0, 0, 0, 0, 0], "1.375"),
     ("2026-10-20", "azure", "gpt-4o-2024-08-06", "", [M, 0, 0, 0, 0, 0, 0], "2.5"),
     ("2026-10-20", "azure", "mistral-large-latest", "", [M, 0, 0, 0, 0, 0, 0], "8"),
+    ("2026-10-20", "azure", "gpt-35-turbo-0125", "", [M, 0, 0, 0, 0, 0, 0], "0.5"),
+    ("2026-10-20", "azure", "gpt-35-turbo-1106", "", [M, 0, 0, 0, 0, 0, 0], "1"),
+    ("2026-10-20", "azure", "gpt-3.5-turbo-0613", "", [M, 0, 0, 0, 0, 0, 0], "1.5"),
+    ("2026-10-20", "cohere", "command-r-plus", "", [M, 0, 0, 0, 0, 0, 0], "2.5"),
+    ("2026-10-20", "cohere", "command", "", [M, 0, 0, 0, 0, 0, 0], "1"),
+    ("2026-10-20", "deepseek", "deepseek-v3.2", "", [M, M, 0, 0, 0, 0, 0], "0.308"),
     ("2026-10-20", "azure_ai", "mistral-large-latest", "", [M, 0, 0, 0, M, 0, 0], "8"),
     ("2026-10-20", "azure.ai.inference", "gpt-4o-2024-08-06", "", [M, 0, 0, 0, 0, 0, 0], "2.5"),
     ("2026-10-20", "openrouter", "anthropic/claude-sonnet-4:free", "", [1000, 0, 0, 0, 0, 0, 0], "0"),
@@ -665,6 +671,10 @@ fn what_is_sold_by_the_piece_has_a_built_in_price() {
         (
             "--provider dashscope --model qwen-image-2.0 --unit images_out=3",
             "0.105",
+        ),
+        (
+            "--provider google --model lyria-3.5 --input 100 --output 5000 --unit images_out=1",
+            "0.08",
         ),
         (
             "--provider bedrock --model amazon.nova-2-multimodal-embeddings-v1:0 --input 1000 --unit images_in=2",
