@@ -30,7 +30,14 @@ pub(super) struct Metadata<'a> {
     tool_use_prompt_token_count: Scalar<'a>,
     #[serde(borrow, alias = "total_token_count")]
     total_token_count: Scalar<'a>,
-    #[serde(borrow, alias = "prompt_tokens_details", deserialize_with = "object::list")]
+    /// Answers of the embedding interface spell it with one `s`.
+    #[serde(
+        borrow,
+        alias = "prompt_tokens_details",
+        alias = "promptTokenDetails",
+        alias = "prompt_token_details",
+        deserialize_with = "object::list"
+    )]
     prompt_tokens_details: Option<Vec<Modality<'a>>>,
     #[serde(borrow, alias = "cache_tokens_details", deserialize_with = "object::list")]
     cache_tokens_details: Option<Vec<Modality<'a>>>,
@@ -39,6 +46,9 @@ pub(super) struct Metadata<'a> {
     /// Vertex AI's word for the tier.
     #[serde(borrow, alias = "traffic_type")]
     traffic_type: Scalar<'a>,
+    /// The Gemini API's: the tier that answered, which may be a lower one than was asked for.
+    #[serde(borrow, alias = "service_tier")]
+    service_tier: Scalar<'a>,
 }
 
 impl Metadata<'_> {
@@ -66,16 +76,30 @@ impl Metadata<'_> {
         event.requests.web_searches = grounded.web_searches;
         event.extras = grounded.extras;
         if event.tier().is_empty() {
-            let traffic = self.traffic_type.str().to_ascii_lowercase();
-            let tier = match traffic.as_str() {
-                "traffic_type_unspecified" => "",
-                "on_demand" => "standard",
-                other => other.strip_prefix("on_demand_").unwrap_or(other),
-            };
-            let tier = context.label(Value::Text(tier), "usageMetadata.trafficType")?;
+            let (field, tier) = self.tier();
+            let tier = context.label(Value::Text(&tier), field)?;
             event.dimensions.set(Dimension::Tier, tier);
         }
         Ok(())
+    }
+
+    /// The tier that answered and the field that tells it, in the words of other providers; empty where neither does.
+    fn tier(&self) -> (&'static str, String) {
+        let traffic = self.traffic_type.str().to_ascii_lowercase();
+        let tier = match traffic.as_str() {
+            "" | "traffic_type_unspecified" => None,
+            "on_demand" => Some("standard"),
+            other => Some(other.strip_prefix("on_demand_").unwrap_or(other)),
+        };
+        if let Some(tier) = tier {
+            return ("usageMetadata.trafficType", tier.to_owned());
+        }
+        let tier = self.service_tier.str().to_ascii_lowercase();
+        let tier = match tier.strip_prefix("service_tier_").unwrap_or(&tier) {
+            "unspecified" => "",
+            known => known,
+        };
+        ("usageMetadata.serviceTier", tier.to_owned())
     }
 
     /// The disjoint tokens.

@@ -33,6 +33,32 @@ fn answers_with_the_names_of_python_are_read() {
     }
 }
 
+/// The tier that answered, and the modalities as the embedding interface spells them.
+#[test]
+fn answers_of_the_gemini_api_tell_their_tier_and_the_audio_of_embeddings() {
+    let read = |usage: &str| {
+        let answer = format!(
+            r#"{{"responseId":"g","createTime":"2026-10-20T08:15:04Z","modelVersion":"gemini-2.5-flash","usageMetadata":{{"promptTokenCount":100,"totalTokenCount":100{usage}}}}}"#
+        );
+        let kept = read_text("a.jsonl", &answer);
+        let call = kept.calls[&EventId::of(&[b"body", b"g"])];
+        (call.tier().to_string(), call.tokens.get(Bucket::AudioIn))
+    };
+    for (usage, tier, audio) in [
+        (r#","serviceTier":"flex""#, "flex", 0),
+        (r#","service_tier":"SERVICE_TIER_PRIORITY""#, "priority", 0),
+        (r#","serviceTier":"unspecified""#, "", 0),
+        (r#","trafficType":"ON_DEMAND_FLEX","serviceTier":"standard""#, "flex", 0),
+        (
+            r#","promptTokenDetails":[{"modality":"AUDIO","tokenCount":60}]"#,
+            "",
+            60,
+        ),
+    ] {
+        assert_eq!(read(usage), (tier.to_owned(), audio), "{usage}");
+    }
+}
+
 #[test]
 fn answers_of_vertex_tell_their_tier_and_their_maps() {
     let folder = tempfile::tempdir().unwrap();
