@@ -219,6 +219,8 @@ impl AdminSource {
         let mut asked = HashSet::new();
         let mut open = Open::known((self.options.name, path), known, self.options.others);
         let mut whole = true;
+        // As far as buckets came in the order of their days.
+        let mut reached = Some(from);
         for number in 0..MAX_PAGES {
             let text = match self.fetch((path, &address), finer.header, key, deadline) {
                 Err(Unanswered::Refused(SourceError::Read { what, cause, .. })) if number > 0 => {
@@ -243,6 +245,10 @@ impl AdminSource {
             });
             let next = page.next.clone();
             open.note(&mut page);
+            let begins = |at: &DateTime<Utc>| page.told.first().is_some_and(|day| day == at || number > 0 && day > at);
+            reached = reached
+                .filter(|at| begins(at) && page.told.is_sorted())
+                .and(page.told.last().copied());
             whole &= self.hand_over(page, sink, question, done)?;
             match next {
                 Some(next) if !asked.insert(EventId::of(&[next.as_bytes()])) => {
@@ -255,6 +261,13 @@ impl AdminSource {
                     address = format!("{base}&page={}", encoded(&next));
                     // What this page told is known also where the next one fails.
                     self.keep(question, &open, sink)?;
+                    // Costs are replaced by the day: what is told is not asked for again.
+                    let day = reached.filter(|_| whole && question.about == About::Costs);
+                    let day = day.map(|day| day.min(now).min(answered).date_naive());
+                    if let Some(day) = day.filter(|day| done.is_none_or(|done| done < *day)) {
+                        let at = Checkpoint(day.to_string().into_bytes());
+                        sink.checkpoint(path, at).map_err(SourceError::from)?;
+                    }
                 }
                 None => {
                     // The days that the next run asks for again.

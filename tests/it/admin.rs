@@ -679,3 +679,37 @@ fn the_latest_days_are_remembered_where_there_is_no_room_for_all() {
         );
     }
 }
+
+#[test]
+fn costs_whose_pages_are_not_all_read_are_asked_for_from_there_on() {
+    let (url, seen) = serve(|path, n| {
+        let (page, start) = match path.split_once("page=") {
+            Some((_, start)) => (1, start.parse::<i64>().unwrap()),
+            None => (0, path.split("start_time=").nth(1).unwrap()[..10].parse().unwrap()),
+        };
+        if !path.contains("/costs") {
+            return ("200 OK".to_owned(), NONE.to_owned());
+        }
+        if page == 1 && n == 4 {
+            return ("403 Forbidden".to_owned(), String::new());
+        }
+        let (end, next) = (start + 86_400, start + 10 * 86_400);
+        let more = match next < T0.timestamp() {
+            true => format!(r#""has_more":true,"next_page":"{next}""#),
+            false => r#""has_more":false"#.to_owned(),
+        };
+        let bucket = format!(r#"{{"start_time":{start},"end_time":{end},"results":[]}}"#);
+        ("200 OK".to_owned(), format!(r#"{{"data":[{bucket}],{more}}}"#))
+    });
+    let (clock, mut kept) = (Slept::default(), Kept::default());
+    read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap_err();
+    read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
+    let seen = seen.lock().unwrap();
+    let asked: Vec<&str> = seen
+        .iter()
+        .filter(|head| head.contains("/costs") && !head.contains("page="))
+        .map(|head| head.split("start_time=").nth(1).unwrap().split('&').next().unwrap())
+        .collect();
+    // The third page failed: it goes on from the day of the second, ten days on, and the seven before it, which may be restated.
+    assert_eq!(asked, ["1789862400", "1790121600"]);
+}
