@@ -15,15 +15,17 @@ use crate::adapters::files::admin::{About, Page, page};
 use crate::adapters::files::bills::of_bucket;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
+use crate::domain::period::Hour;
 use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints, Clock, Progress, Rejection, Rest, Sink, SourceError, UsageSource};
 
 use super::http;
 use fetch::{MAX_TIMEOUTS, Unanswered};
-use open::Open;
+use open::{Answered, Open};
 use questions::{Finer, Question};
 
 pub use crate::adapters::files::admin::Admin;
+pub use open::Others;
 pub use shares::Shares;
 
 /// Days that a first run asks for.
@@ -35,6 +37,9 @@ const MAX_PAGES: u32 = 1000;
 /// Told with how often it occurred.
 const TAKEN_BACK: &str =
     "results of usage that their bucket holds no longer were taken back: it was told anew under other values";
+/// Told with how many they are.
+const FORGOTTEN: &str =
+    "results of usage are too many to be remembered: one that is told anew under other values counts twice";
 
 /// What to ask and how.
 pub struct AdminSourceOptions {
@@ -46,6 +51,8 @@ pub struct AdminSourceOptions {
     pub key: Result<SecretString, String>,
     /// The address before the path; the provider's own where empty.
     pub url: String,
+    /// Which other live sources of this provider the settings have.
+    pub others: Others,
     /// Values for dimensions that a bucket leaves empty.
     pub defaults: Vec<(Dimension, Label)>,
     /// The time for all questions, beside other sources.
@@ -61,6 +68,8 @@ pub struct AdminSource {
     options: AdminSourceOptions,
     /// Questions of this run that were not answered in time.
     timeouts: Cell<u32>,
+    /// When it was made: before any source of its run was read.
+    made: DateTime<Utc>,
 }
 
 impl AdminSource {
@@ -79,9 +88,11 @@ impl AdminSource {
             ));
         }
         options.url.truncate(options.url.trim_end_matches('/').len());
+        let made = options.clock.now();
         Ok(AdminSource {
             options,
             timeouts: Cell::new(0),
+            made,
         })
     }
 
@@ -93,8 +104,14 @@ impl AdminSource {
         }
     }
 
-    /// Hands over what a page holds; whether all of it was usable.
-    fn hand_over(&self, page: Page, sink: &mut dyn Sink, question: &Question) -> Result<bool, SourceError> {
+    /// Hands over what a page holds; whether all of it was usable. The days before that of the last answer were final by then.
+    fn hand_over(
+        &self,
+        page: Page,
+        sink: &mut dyn Sink,
+        question: &Question,
+        last: Option<NaiveDate>,
+    ) -> Result<bool, SourceError> {
         let name = self.options.name;
         let fill = |dimensions: &mut Dimensions| {
             for (dimension, value) in &self.options.defaults {
@@ -113,7 +130,10 @@ impl AdminSource {
                 row.dimensions.set(Dimension::Source, name);
             }
             match of_bucket(&bucket, name) {
-                Ok(bill) => sink.bill(bill)?,
+                Ok(mut bill) => {
+                    bill.settled_before = last.map(|day| Hour::of(day.and_time(NaiveTime::MIN).and_utc()));
+                    sink.bill(bill)?;
+                }
                 Err(fault) => faults.push((fault.field, fault.reason)),
             }
         }
@@ -151,7 +171,7 @@ impl AdminSource {
         Ok(())
     }
 
-    /// Asks as finely as the provider answers.
+    /// Asks as finely as the provider answers. Whether it does, the first page tells: what pages have told stands.
     fn ask_finest(
         &self,
         question: &Question,
@@ -197,13 +217,21 @@ impl AdminSource {
         let base = format!("{url}{path}?{span}&{parameters}{further}").replace("[]", "%5B%5D");
         let mut address = base.clone();
         let mut asked = HashSet::new();
-        let mut open = Open::known(path, known);
+        let mut open = Open::known((self.options.name, path), known, self.options.others);
         let mut whole = true;
-        for _ in 0..MAX_PAGES {
-            let text = self.fetch((path, &address), finer.header, key, deadline)?;
+        // As far as buckets came in the order of their days.
+        let mut reached = Some(from);
+        for number in 0..MAX_PAGES {
+            let text = match self.fetch((path, &address), finer.header, key, deadline) {
+                Err(Unanswered::Refused(SourceError::Read { what, cause, .. })) if number > 0 => {
+                    let hint = "what was read before is kept; the next run asks again".to_owned();
+                    return Err(SourceError::Read { what, cause, hint }.into());
+                }
+                other => other?,
+            };
             let answered = self.options.clock.now();
             let latest = answered.max(now) + TimeDelta::days(1);
-            let page = page(self.options.whose, question.about, &text, answered, latest).map_err(|cause| {
+            let mut page = page(self.options.whose, question.about, &text, answered, latest).map_err(|cause| {
                 self.failure(
                     path,
                     format!("the answer is not understood: {cause}"),
@@ -216,8 +244,12 @@ impl AdminSource {
                 ..Progress::default()
             });
             let next = page.next.clone();
-            open.note(&page);
-            whole &= self.hand_over(page, sink, question)?;
+            open.note(&mut page);
+            let begins = |at: &DateTime<Utc>| page.told.first().is_some_and(|day| day == at || number > 0 && day > at);
+            reached = reached
+                .filter(|at| begins(at) && page.told.is_sorted())
+                .and(page.told.last().copied());
+            whole &= self.hand_over(page, sink, question, done)?;
             match next {
                 Some(next) if !asked.insert(EventId::of(&[next.as_bytes()])) => {
                     let cause = "the answer names a page that was asked for as the next one".to_owned();
@@ -229,12 +261,29 @@ impl AdminSource {
                     address = format!("{base}&page={}", encoded(&next));
                     // What this page told is known also where the next one fails.
                     self.keep(question, &open, sink)?;
+                    // Costs are replaced by the day: what is told is not asked for again.
+                    let day = reached.filter(|_| whole && question.about == About::Costs);
+                    let day = day.map(|day| day.min(now).min(answered).date_naive());
+                    if let Some(day) = day.filter(|day| done.is_none_or(|done| done < *day)) {
+                        let at = Checkpoint(day.to_string().into_bytes());
+                        sink.checkpoint(path, at).map_err(SourceError::from)?;
+                    }
                 }
                 None => {
-                    let nothing = open.taken_back(from, answered);
+                    // The days that the next run asks for again.
+                    let day = now.min(answered).date_naive() - TimeDelta::days(RESTATED_DAYS);
+                    let answer = Answered {
+                        made: self.made,
+                        at: answered,
+                        again: day.and_time(NaiveTime::MIN).and_utc(),
+                    };
+                    let nothing = open.taken_back(answer);
                     if !nothing.is_empty() {
                         sink.warn(TAKEN_BACK, nothing.len() as u64);
                         sink.usage(&nothing).map_err(SourceError::from)?;
+                    }
+                    if open.forgotten() > 0 {
+                        sink.warn(FORGOTTEN, open.forgotten());
                     }
                     self.keep(question, &open, sink)?;
                     finer.lacks.iter().for_each(|about| sink.warn(about, 1));

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use finops::adapters::admin::{Admin, AdminSource, AdminSourceOptions, Shares};
+use finops::adapters::admin::{Admin, AdminSource, AdminSourceOptions, Others, Shares};
 use finops::domain::dimension::Dimension;
 use finops::domain::label::Label;
+use finops::domain::spend::Basis;
 use finops::domain::usage::UsageEvent;
 use finops::ports::{Clock, SourceError, UsageSource as _};
 use secrecy::SecretString;
@@ -63,11 +64,16 @@ pub fn serve(answer: impl Fn(&str, usize) -> (String, String) + Send + 'static) 
 }
 
 fn source(whose: Admin, url: &str, clock: &Slept) -> AdminSource {
+    source_of(("live", Others::None), whose, url, clock)
+}
+
+fn source_of((name, others): (&str, Others), whose: Admin, url: &str, clock: &Slept) -> AdminSource {
     AdminSource::new(AdminSourceOptions {
-        name: Label::new("live"),
+        name: Label::new(name),
         whose,
         key: Ok(SecretString::from("sk-s3cret".to_owned())),
         url: format!("{url}/"),
+        others,
         defaults: vec![(Dimension::Team, Label::new("docs"))],
         time: Shares::new(clock.elapsed(), Duration::from_secs(600), 1),
         now: T0,
@@ -131,6 +137,12 @@ fn pages_are_followed_and_the_next_run_asks_only_for_what_may_have_changed() {
     );
     read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
     assert_eq!(kept.calls.len(), 2);
+    // The day of the last answer was not over by then: what changes of it is no restatement.
+    let settled = kept
+        .bills
+        .iter()
+        .map(|bill| bill.settled_before.map(|hour| hour.start().to_rfc3339()));
+    assert!(settled.eq([None, Some("2026-10-21T00:00:00+00:00".to_owned())]));
     assert!(seen.lock().unwrap()[0].contains("start_time=1791936000&"));
 }
 
@@ -180,6 +192,8 @@ fn usage_that_is_told_anew_under_other_values_counts_once() {
         // A day that is left out is not one without usage, and one of which a part is not usable tells nothing of the others.
         (vec![tiers(0, &[("null", 11)])], (11, 10)),
         (vec![tiers(0, &[("\"default\"", 5), ("{}", 1)])], (16, 10)),
+        // It keeps nothing from the days beside it.
+        (vec![tiers(0, &[named, ("{}", 1)]), tiers(-1, &[named])], (23, 12)),
         (vec![tiers(0, &[named, ("\"flex\"", 1)]), tiers(-1, &[])], (13, 0)),
         (vec![tiers(0, &[]), tiers(-1, &[unnamed])], (0, 10)),
     ];
@@ -326,6 +340,7 @@ fn answers_that_are_no_answers_and_addresses_without_tls_are_refused() {
         whose: Admin::Openai,
         key: Err("the environment has no `X`".to_owned()),
         url: "http://example.com".to_owned(),
+        others: Others::None,
         defaults: Vec::new(),
         time: Shares::new(Duration::ZERO, Duration::from_secs(1), 1),
         now: T0,
@@ -446,6 +461,7 @@ fn a_provider_that_does_not_answer_is_asked_twice_and_what_else_failed_is_named(
         whose: Admin::Openai,
         key: Ok(SecretString::from("sk-s3cret".to_owned())),
         url,
+        others: Others::None,
         defaults: Vec::new(),
         // Its share is two seconds.
         time: Shares::new(Duration::ZERO, Duration::from_secs(6), 3),
@@ -483,4 +499,217 @@ fn a_provider_that_does_not_answer_is_asked_twice_and_what_else_failed_is_named(
         "{error}"
     );
     assert_eq!(seen.lock().unwrap().len(), 3, "what is too long is not asked for again");
+}
+
+#[test]
+fn a_question_that_was_answered_in_part_is_not_asked_anew_in_another_way() {
+    let mended = Arc::new(Mutex::new(false));
+    let is_mended = Arc::clone(&mended);
+    let (url, seen) = serve(move |path, _| {
+        let day = |day: u32, more: &str| {
+            format!(
+                r#"{{"data":[{{"starting_at":"2026-10-{day}T00:00:00Z","ending_at":"2026-10-{}T00:00:00Z","results":[{{"uncached_input_tokens":10,"output_tokens":0,"model":"claude-opus-4-6","api_key_id":"k"}}]}}],{more}}}"#,
+                day + 1
+            )
+        };
+        match (path.contains("usage_report"), path.contains("page=p2")) {
+            (false, _) => ("200 OK".to_owned(), r#"{"data":[],"has_more":false}"#.to_owned()),
+            (_, true) if !*is_mended.lock().unwrap() => {
+                ("400 Bad Request".to_owned(), "the token has expired".to_owned())
+            }
+            (_, true) => ("200 OK".to_owned(), day(20, r#""has_more":false"#)),
+            _ => ("200 OK".to_owned(), day(19, r#""has_more":true,"next_page":"p2""#)),
+        }
+    });
+    let (clock, mut kept) = (Slept::default(), Kept::default());
+    let error = read(&mut source(Admin::Anthropic, &url, &clock), &mut kept)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("answered 400 the token has expired"), "{error}");
+    assert_eq!(
+        (kept.calls.len(), seen.lock().unwrap().len()),
+        (1, 3),
+        "two pages, and the costs"
+    );
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    *mended.lock().unwrap() = true;
+    read(&mut source(Admin::Anthropic, &url, &clock), &mut kept).unwrap();
+    assert_eq!(kept.calls.len(), 2);
+}
+
+/// Two organisations that tell alike whose usage it was: `key` of it all, and so many tokens.
+fn organisation(key: &'static str, tokens: u64) -> String {
+    let (url, _) = serve(move |path, _| {
+        let body = match path.contains("usage_report") {
+            true => format!(
+                r#"{{"data":[{{"starting_at":"2026-10-20T00:00:00Z","ending_at":"2026-10-21T00:00:00Z","results":[{{"uncached_input_tokens":{tokens},"output_tokens":0,"model":"claude-opus-4-6","workspace_id":null,"api_key_id":{key}}}]}}],"has_more":false}}"#
+            ),
+            false => r#"{"data":[],"has_more":false}"#.to_owned(),
+        };
+        ("200 OK".to_owned(), body)
+    });
+    url
+}
+
+#[test]
+fn what_two_organisations_tell_alike_is_counted_for_each_and_once() {
+    use Others::{After, Before, None};
+    const A: usize = 0;
+    const B: usize = 1;
+    // Runs: which sources are read in which order, each with its place in the settings.
+    let both: &[(usize, Others)] = &[(A, After), (B, Before)];
+    let swapped: &[(usize, Others)] = &[(B, After), (A, Before)];
+    for (case, runs) in [
+        // From the beginning; one of them goes; in another order; in another order of reading.
+        vec![both, both, &[(B, None)], both, swapped],
+        vec![&[(A, None)], both, swapped, both],
+        vec![&[(A, None)], swapped, swapped, &[(B, After), (A, Before)], both],
+        // Those that were taken for one.
+        vec![&[(A, None)], &[(B, None)], both, both],
+        vec![&[(A, None), (B, None)], &[(B, Before), (A, After)], swapped],
+        vec![&[(B, None), (A, None)], swapped, swapped],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let urls = [organisation("null", 1), organisation("null", 3)];
+        let (clock, mut kept) = (Slept::default(), Kept::default());
+        let mut checkpoints = [kept.checkpoints.clone(), kept.checkpoints.clone()];
+        let last = runs.len() - 1;
+        for (number, run) in runs.into_iter().enumerate() {
+            clock.sleep(Duration::from_secs(60));
+            let sources: Vec<_> = run
+                .iter()
+                .map(|&(who, others)| {
+                    (
+                        who,
+                        source_of((["a", "b"][who], others), Admin::Anthropic, &urls[who], &clock),
+                    )
+                })
+                .collect();
+            for (who, mut source) in sources {
+                clock.sleep(Duration::from_secs(1));
+                std::mem::swap(&mut kept.checkpoints, &mut checkpoints[who]);
+                read(&mut source, &mut kept).unwrap();
+                std::mem::swap(&mut kept.checkpoints, &mut checkpoints[who]);
+            }
+            let tokens: u64 = kept.calls.values().map(|call| call.tokens.total()).sum();
+            let asked = run.iter().all(|(_, others)| *others != None) || number == last;
+            assert!(!asked || tokens == 4, "case {case}, run {number}: {tokens}");
+        }
+    }
+    // What tells whose it is is one call, whoever asks.
+    let url = organisation("\"k\"", 5);
+    let (clock, mut kept) = (Slept::default(), Kept::default());
+    for who in [("a", After), ("b", Before)] {
+        kept.checkpoints.clear();
+        read(&mut source_of(who, Admin::Anthropic, &url, &clock), &mut kept).unwrap();
+    }
+    assert_eq!(kept.calls.len(), 1);
+}
+
+#[test]
+fn costs_that_do_not_say_what_they_are_are_costs_where_costs_were_asked_for() {
+    let (url, _) = serve(|path, _| {
+        let results = r#"{"object":"organization.costs.result","amount":{"value":1,"currency":"usd"}},{"amount":{"value":5,"currency":"usd"}}"#;
+        let body = match path.contains("costs") {
+            true => format!(
+                r#"{{"data":[{{"start_time":1792454400,"end_time":1792540800,"results":[{results}]}}],"has_more":false}}"#
+            ),
+            false => NONE.to_owned(),
+        };
+        ("200 OK".to_owned(), body)
+    });
+    let mut kept = Kept::default();
+    read(&mut source(Admin::Openai, &url, &Slept::default()), &mut kept).unwrap();
+    let billed = kept.bills[0].rows.iter().filter(|(key, _)| key.basis == Basis::Billed);
+    assert_eq!(
+        billed.map(|(_, sums)| sums.cost).sum::<rust_decimal::Decimal>(),
+        6.into()
+    );
+    assert!(
+        kept.excluded.is_empty() && kept.warnings.is_empty(),
+        "{:?}",
+        kept.warnings
+    );
+}
+
+#[test]
+fn the_latest_days_are_remembered_where_there_is_no_room_for_all() {
+    // Users of a day, days of the first answer, and whether all that may be told anew is remembered.
+    for (users, days, whole) in [(560, 31, true), (2100, 8, false)] {
+        let later = Arc::new(Mutex::new(false));
+        let is_later = Arc::clone(&later);
+        let (url, _) = serve(move |path, _| {
+            let named = *is_later.lock().unwrap();
+            let day = |day: i64| {
+                let tier = if named && day == -1 { "\"default\"" } else { "null" };
+                let result = |user: u64| {
+                    format!(
+                        r#"{{"input_tokens":1,"output_tokens":0,"model":"m","user_id":"u{user}","service_tier":{tier}}}"#
+                    )
+                };
+                let (start, results) = (1_792_540_800 + day * 86_400, (0..users).map(result).collect::<Vec<_>>());
+                format!(
+                    r#"{{"start_time":{start},"end_time":{},"results":[{}]}}"#,
+                    start + 86_400,
+                    results.join(",")
+                )
+            };
+            let buckets: Vec<String> = (1 - days..=0).filter(|day| !named || *day >= -7).map(day).collect();
+            let body = match path.contains("completions") {
+                true => format!(r#"{{"data":[{}],"has_more":false}}"#, buckets.join(",")),
+                false => NONE.to_owned(),
+            };
+            ("200 OK".to_owned(), body)
+        });
+        let (clock, mut kept) = (Slept::default(), Kept::default());
+        for _ in 0..2 {
+            clock.sleep(Duration::from_secs(60));
+            read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
+            *later.lock().unwrap() = true;
+        }
+        let yesterday = kept.calls.values().filter(|call| call.at.timestamp() == 1_792_454_400);
+        assert_eq!(yesterday.map(|call| call.tokens.total()).sum::<u64>(), users);
+        assert_eq!(
+            kept.warnings
+                .keys()
+                .any(|about| about.contains("too many to be remembered")),
+            !whole
+        );
+    }
+}
+
+#[test]
+fn costs_whose_pages_are_not_all_read_are_asked_for_from_there_on() {
+    let (url, seen) = serve(|path, n| {
+        let (page, start) = match path.split_once("page=") {
+            Some((_, start)) => (1, start.parse::<i64>().unwrap()),
+            None => (0, path.split("start_time=").nth(1).unwrap()[..10].parse().unwrap()),
+        };
+        if !path.contains("/costs") {
+            return ("200 OK".to_owned(), NONE.to_owned());
+        }
+        if page == 1 && n == 4 {
+            return ("403 Forbidden".to_owned(), String::new());
+        }
+        let (end, next) = (start + 86_400, start + 10 * 86_400);
+        let more = match next < T0.timestamp() {
+            true => format!(r#""has_more":true,"next_page":"{next}""#),
+            false => r#""has_more":false"#.to_owned(),
+        };
+        let bucket = format!(r#"{{"start_time":{start},"end_time":{end},"results":[]}}"#);
+        ("200 OK".to_owned(), format!(r#"{{"data":[{bucket}],{more}}}"#))
+    });
+    let (clock, mut kept) = (Slept::default(), Kept::default());
+    read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap_err();
+    read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
+    let seen = seen.lock().unwrap();
+    let asked: Vec<&str> = seen
+        .iter()
+        .filter(|head| head.contains("/costs") && !head.contains("page="))
+        .map(|head| head.split("start_time=").nth(1).unwrap().split('&').next().unwrap())
+        .collect();
+    // The third page failed: it goes on from the day of the second, ten days on, and the seven before it, which may be restated.
+    assert_eq!(asked, ["1789862400", "1790121600"]);
 }

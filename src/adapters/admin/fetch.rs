@@ -59,13 +59,19 @@ impl AdminSource {
         };
         headers.extend(further);
         let mut wait = FIRST_WAIT;
-        let mut attempt = 1;
+        let (mut attempt, mut before) = (1, None::<String>);
         loop {
             let now = self.options.clock.now();
             let left = (deadline - now).to_std().unwrap_or_default();
             if left.is_zero() {
-                let hint = "the next run goes on; `limits.time_budget_seconds` gives more time";
-                return Err(self.failure(path, "no time is left".to_owned(), hint).into());
+                let (cause, hint) = match before {
+                    Some(failed) => (failed, "what was read before is kept; the next run goes on"),
+                    None => (
+                        "no time is left".to_owned(),
+                        "the next run goes on; `limits.time_budget_seconds` gives more time",
+                    ),
+                };
+                return Err(self.failure(path, cause, hint).into());
             }
             // Refusals like to quote what they refuse.
             let failed = match http::get(url, &headers, &[secret], TIMEOUT.min(left)) {
@@ -93,6 +99,7 @@ impl AdminSource {
                 let hint = "what was read before is kept; the next run goes on";
                 return Err(self.failure(path, failed.message + &asked, hint).into());
             }
+            before = Some(failed.message);
             self.options.clock.sleep(pause);
             wait = (wait * 2).min(LONGEST_WAIT);
             attempt += 1;
@@ -108,6 +115,9 @@ fn hint(refusal: &str) -> &'static str {
         status if status.starts_with('3') => {
             "the address answers with a redirect, which is not followed; write the address that it leads to into `url`"
         }
-        _ => "the provider does not know this question; check `url`",
+        status if status.parse::<u16>().is_ok() => "the provider does not know this question; check `url`",
+        _ => {
+            "the next run asks again; if the address is right, check what stands between this program and the provider"
+        }
     }
 }

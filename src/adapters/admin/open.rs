@@ -11,7 +11,8 @@ use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoint, Checkpoints};
 
-/// Results that are remembered, over all open buckets of a question: half a megabyte. What comes beyond them is not taken back.
+/// Results that are remembered, over all open buckets of a question, the latest days first: half a megabyte. What comes beyond them is not
+/// taken back.
 const REMEMBERED: usize = 1 << 14;
 
 /// Results of one answer that are told apart: 16 MB. Of a larger one nothing is taken back.
@@ -31,32 +32,87 @@ struct Group {
 /// As a checkpoint holds it, with the ids behind each other.
 type Saved = Vec<(i64, u8, String, String, String, String)>;
 
+/// Other live sources of the same provider in the settings. What tells neither a key nor a project nor a user is told alike by all
+/// organisations: the name of the source tells it apart where there are several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// There are none.
+    None,
+    /// There are some, all after this one.
+    After,
+    /// There are some before this one.
+    Before,
+}
+
+/// An answer at its end.
+#[derive(Clone, Copy)]
+pub(super) struct Answered {
+    /// When its source was made: later than all answers of earlier runs, and earlier than those of other sources in this one.
+    pub made: DateTime<Utc>,
+    pub at: DateTime<Utc>,
+    /// The first day that is asked for again.
+    pub again: DateTime<Utc>,
+}
+
 /// Digits of an id.
 const DIGITS: usize = 32;
 
 /// The results of one question.
 pub(super) struct Open {
     key: String,
+    /// The name that tells results apart which all organisations tell alike.
+    apart: Option<Label>,
+    /// The key from now on, where the results were not told apart before.
+    becomes: Option<String>,
     groups: BTreeMap<Group, BTreeSet<EventId>>,
     count: usize,
     /// Of this answer.
     seen: HashSet<EventId>,
     /// Starts of the buckets in this answer.
     told: HashSet<i64>,
-    /// Whether all of this answer was usable so far.
+    /// Of those in which something was refused.
+    partial: HashSet<i64>,
+    /// Whether all of this answer was told apart.
     whole: bool,
+    /// The buckets of results for which there was no room.
+    forgotten: Vec<i64>,
 }
 
 impl Open {
-    /// What was told before in answer to a question; damaged notes are as good as none.
-    pub fn known(path: &str, known: &Checkpoints) -> Self {
+    /// What was told before in answer to a source's question; damaged notes are as good as none.
+    ///
+    /// Once told apart, always told apart, whatever comes into the settings or leaves them: the key of the notes says so. A question that
+    /// was asked before there were others keeps its identities.
+    pub fn known((name, path): (Label, &str), known: &Checkpoints, others: Others) -> Self {
+        let [plain, own] = [
+            format!("{path}: open buckets"),
+            format!("{path}: open buckets of its own"),
+        ];
+        let is_new = !known.contains_key(path) && !known.contains_key(&plain);
+        let (was_apart, wanted) = (
+            known.contains_key(&own),
+            match others {
+                Others::None => false,
+                Others::After => is_new,
+                Others::Before => true,
+            },
+        );
+        let (key, becomes) = match (was_apart || wanted && is_new, wanted) {
+            (true, _) => (own, None),
+            (false, true) => (plain, Some(own)),
+            (false, false) => (plain, None),
+        };
         let mut open = Open {
-            key: format!("{path}: open buckets"),
+            key,
+            apart: (was_apart || wanted).then_some(name),
+            becomes,
             groups: BTreeMap::new(),
             count: 0,
             seen: HashSet::new(),
             told: HashSet::new(),
+            partial: HashSet::new(),
             whole: true,
+            forgotten: Vec::new(),
         };
         let saved = known.get(&open.key).map(|at| serde_json::from_slice::<Saved>(&at.0));
         for (at, authority, provider, model, tier, ids) in saved.and_then(Result::ok).unwrap_or_default() {
@@ -77,19 +133,43 @@ impl Open {
     }
 
     fn insert(&mut self, group: Group, id: EventId) {
-        if self.count < REMEMBERED && self.groups.entry(group).or_default().insert(id) {
-            self.count += 1;
+        self.count += usize::from(self.groups.entry(group).or_default().insert(id));
+        if self.count <= REMEMBERED {
+            return;
+        }
+        // The oldest make room.
+        if let Some(mut oldest) = self.groups.first_entry() {
+            oldest.get_mut().pop_first();
+            self.forgotten.push(oldest.key().at);
+            self.count -= 1;
+            if oldest.get().is_empty() {
+                oldest.remove();
+            }
         }
     }
 
-    /// Notes a page of the answer.
-    pub fn note(&mut self, page: &Page) {
-        self.whole &= page.faults.is_empty() && self.seen.len() + page.events.len() <= TOLD;
+    /// How many results are not remembered.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten.len() as u64
+    }
+
+    /// Notes a page of the answer, and tells its results apart from those of other organisations.
+    pub fn note(&mut self, page: &mut Page) {
+        self.whole &= self.seen.len() + page.events.len() <= TOLD;
         if !self.whole {
             self.seen.clear();
         }
         self.told.extend(page.told.iter().map(DateTime::timestamp));
-        for event in &page.events {
+        self.partial.extend(page.partial.iter().map(DateTime::timestamp));
+        for event in &mut page.events {
+            let owner = [
+                event.dimensions.get(Dimension::Project),
+                event.dimensions.get(Dimension::User),
+                event.session,
+            ];
+            if let Some(name) = self.apart.filter(|_| owner.iter().all(|owner| owner.is_empty())) {
+                event.id = EventId::of(&[b"of a source", name.as_str().as_bytes(), &event.id.0]);
+            }
             let group = Group {
                 at: event.at.timestamp(),
                 authority: event.rank.authority,
@@ -105,11 +185,13 @@ impl Open {
     }
 
     /// At the end of an answer: what its buckets held before and do not hold now, as calls of nothing. A bucket that the answer leaves out
-    /// keeps what it has, and so do all where part of the answer was not usable. Buckets before `from` are closed.
-    pub fn taken_back(&mut self, from: DateTime<Utc>, answered: DateTime<Utc>) -> Vec<UsageEvent> {
+    /// keeps what it has, and so does one of which a part was not usable. Buckets that are not asked for again are closed.
+    pub fn taken_back(&mut self, answer: Answered) -> Vec<UsageEvent> {
         let mut nothing = Vec::new();
+        // What was not told apart before may be another organisation's too: it is taken back from earlier runs, not from this one.
+        let at_latest = if self.becomes.is_some() { answer.made } else { answer.at };
         for (group, ids) in &mut self.groups {
-            if !self.whole || !self.told.contains(&group.at) {
+            if !self.whole || !self.told.contains(&group.at) || self.partial.contains(&group.at) {
                 continue;
             }
             let Some(at) = DateTime::from_timestamp(group.at, 0) else {
@@ -121,7 +203,7 @@ impl Open {
                     let mut event = UsageEvent::new(*id, at, group.provider, group.model);
                     event.dimensions.set(Dimension::Tier, group.tier);
                     event.rank.authority = group.authority;
-                    event.rank.at = answered;
+                    event.rank.at = at_latest;
                     // Whose it was is known from before, and stays for the time that it is told again.
                     event.sidechain = true;
                     nothing.push(event);
@@ -129,9 +211,13 @@ impl Open {
                 stays
             });
         }
-        self.groups
-            .retain(|group, ids| group.at >= from.timestamp() && !ids.is_empty());
+        let again = answer.again.timestamp();
+        self.groups.retain(|group, ids| group.at >= again && !ids.is_empty());
         self.count = self.groups.values().map(BTreeSet::len).sum();
+        self.forgotten.retain(|at| *at >= again);
+        if let Some(key) = self.becomes.take() {
+            self.key = key;
+        }
         nothing
     }
 

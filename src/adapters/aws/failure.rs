@@ -134,6 +134,7 @@ impl Failure {
             Kind::Refused if self.words.contains("COLUMN_NOT_FOUND") => {
                 "a table without the column `product` needs `product_name = \"\"`, one without columns `…_net_…` needs `net = false`, one without savings plans and reservations `amortized = false`"
             }
+            Kind::Refused if self.words.contains("`max_scan_gb`") => "raise it, or name fewer `products` or months",
             Kind::Refused => "check the settings of this service",
         }
     }

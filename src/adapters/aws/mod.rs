@@ -9,6 +9,7 @@ pub mod identity;
 pub mod paid;
 pub mod permissions;
 pub mod request;
+mod rest;
 pub mod s3;
 pub mod secrets;
 pub mod signals;

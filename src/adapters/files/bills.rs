@@ -169,6 +169,11 @@ impl Bills {
         self.touched.clear();
     }
 
+    /// Whether nothing of a bill was read.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty() && self.buckets.is_empty()
+    }
+
     /// The identities of the bills that rows were of since the last beginning.
     pub fn told(&self, source: Label) -> Vec<String> {
         self.touched.iter().map(|key| key.identity(source)).collect()

@@ -4,21 +4,22 @@
 //! written: one that is written anew is read anew, and its calls are known. An object that cannot be fetched is told, and keeps its day
 //! open, and no other: such days come last, so that they keep nothing new waiting.
 
+mod find;
 mod kept;
 
-use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, Utc};
 
 use crate::domain::label::Label;
 use crate::ports::{Checkpoint, Checkpoints, Progress, Rest, Sink, SourceError, UsageSource};
 
 use self::kept::{Progressed, day_of, digest, named};
 use super::FileSourceOptions;
+use super::bills::Bills;
 use super::line::Fault;
 use super::read::Run;
 use super::readers::Shared;
@@ -26,20 +27,14 @@ use super::remember::resume_traces;
 use super::sniff::unpack;
 use super::stop::Stop;
 
-/// Objects fetched at a time: so many are in memory, packed, with one that waits to be read.
+/// Objects fetched, and folders listed, at a time: so many objects are in memory, packed, with one that waits to be read.
 const AT_A_TIME: usize = 8;
 
 /// Days that stay open: logs are delivered late.
 const OPEN_DAYS: u64 = 3;
 
-/// Pages of one listing at most, of a thousand objects each.
-const MAX_PAGES: u32 = 10_000;
-
-/// How deep folders are gone into below the prefix: account, service, region, year, month, day, hour, and some to spare.
-const DEEPEST: u32 = 12;
-
-/// Folders with bodies that were too large for the log itself: they hold no usage.
-const BODIES: &str = "/data/";
+/// Told with how many there are.
+const BILL: &str = "objects that hold bills or costs are not read from a bucket: copy them to a folder and name that";
 
 /// One object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +83,8 @@ struct Day {
     read: Vec<String>,
     /// How many could not be fetched.
     failed: usize,
+    /// How many hold bills.
+    bills: usize,
     /// The earliest time of a record that was refused because it is still to come.
     until: Option<i64>,
 }
@@ -123,46 +120,6 @@ impl ObjectSource {
         }
     }
 
-    /// Everything below a folder by day, without days that are closed.
-    fn find(
-        &self,
-        folder: &str,
-        depth: u32,
-        done: &Progressed,
-        found: &mut BTreeMap<Option<NaiveDate>, Vec<Object>>,
-    ) -> Result<(), SourceError> {
-        let mut next = None;
-        let mut folders = Vec::new();
-        for page in 0.. {
-            if page == MAX_PAGES {
-                return Err(self.failed(folder, "the listing does not end".to_owned()));
-            }
-            let listed = self
-                .store
-                .list(folder, next.as_deref())
-                .map_err(|cause| self.failed(folder, cause))?;
-            for object in listed
-                .objects
-                .into_iter()
-                .filter(|o| o.size > 0 && !o.key.ends_with('/'))
-            {
-                found.entry(day_of(&object.key)).or_default().push(object);
-            }
-            folders.extend(listed.folders);
-            next = listed.next;
-            if next.is_none() {
-                break;
-            }
-        }
-        for folder in folders {
-            let over = day_of(&folder).is_some_and(|day| done.is_closed(day));
-            if !over && !folder.ends_with(BODIES) && depth < DEEPEST {
-                self.find(&folder, depth + 1, done, found)?;
-            }
-        }
-        Ok(())
-    }
-
     fn prefix(&self, prefix: &str, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
         let place = format!("{}/{prefix}", self.place);
         let mut done: Progressed = known
@@ -170,52 +127,61 @@ impl ObjectSource {
             .and_then(|Checkpoint(kept)| serde_json::from_slice(kept).ok())
             .unwrap_or_default();
         done.reopen(self.options.latest);
-        let mut found = BTreeMap::new();
-        self.find(prefix, 0, &done, &mut found)?;
-        done.keep(&found);
+        let open_from = self.now.date_naive().checked_sub_days(Days::new(OPEN_DAYS));
+        let open_from = open_from.unwrap_or_default();
+        // A clock that was ahead closed days that are still being written.
+        done.closed = done.closed.min(open_from.pred_opt());
+        let Some(found) = self.days(prefix, &done, sink)? else {
+            sink.left(Rest::default());
+            return Ok(());
+        };
+        if found.is_empty() && done.closed.is_none() {
+            sink.warn(&format!("nothing lies below {place}: no spend is known of it"), 1);
+        }
         // What lacked something and is gone is not looked for again.
         done.lacking.retain(|day| found.contains_key(&Some(*day)));
-        for (day, objects) in &mut found {
-            // A day that was closed inside of a prefix that names it.
-            let over = day.is_some_and(|day| done.is_closed(day));
-            objects.retain(|object| !over && !done.has(*day, object));
-        }
-        let expected_bytes = found.values().flatten().map(|object| object.size).sum();
-        sink.progress(Progress {
-            expected_bytes,
-            ..Progress::default()
-        });
         let shared = Shared::new(Vec::new(), resume_traces(known), self.options.columns.clone());
-        let open_from = self
-            .now
-            .date_naive()
-            .checked_sub_days(Days::new(OPEN_DAYS))
-            .unwrap_or_default();
-        let mut left = Rest::default();
-        let mut failed = 0;
+        let (mut read, mut failed, mut bills) = (Ok(()), 0, 0);
         let mut days: Vec<_> = found.into_iter().collect();
         days.sort_by_key(|(day, _)| done.order(*day));
-        for (day, objects) in &days {
-            if left.files > 0 || sink.enough() {
-                left.files += objects.len() as u64;
-                left.bytes += objects.iter().map(|object| object.size).sum::<u64>();
-                continue;
+        for (day, (folders, mut objects)) in days {
+            // Of one day after the other: what is read is kept, however long it takes to list all.
+            match self.find(folders, &mut |_| false, sink) {
+                Ok(Some(further)) => objects.extend(further),
+                Ok(None) => {
+                    sink.left(Rest::default());
+                    break;
+                }
+                Err(error) => {
+                    read = Err(error);
+                    break;
+                }
             }
-            let of_day = self.day(objects, &shared, sink)?;
-            left.files += objects.len().saturating_sub(of_day.read.len() + of_day.failed) as u64;
-            failed += of_day.failed;
+            // A date of a copy, above the days of what was copied: it says nothing of what may still come.
+            let is_above = objects.iter().any(|object| day_of(&object.key) != day);
+            done.keep(day, &objects);
+            objects.retain(|object| !done.has(day, object));
+            sink.progress(Progress {
+                expected_bytes: objects.iter().map(|object| object.size).sum(),
+                ..Progress::default()
+            });
+            let of_day = self.day(&objects, &shared, sink)?;
+            let left = objects
+                .len()
+                .saturating_sub(of_day.read.len() + of_day.failed + of_day.bills);
+            (failed, bills) = (failed + of_day.failed, bills + of_day.bills);
             if let Some(until) = of_day.until {
-                let known = done.until.entry(named(*day)).or_insert(until);
+                let known = done.until.entry(named(day)).or_insert(until);
                 *known = until.min(*known);
             }
-            done.read.entry(named(*day)).or_default().extend(of_day.read);
-            if let Some(day) = *day {
-                if of_day.failed > 0 {
+            done.read.entry(named(day)).or_default().extend(of_day.read);
+            if let Some(day) = day {
+                if of_day.failed + of_day.bills > 0 || is_above {
                     done.lacking.insert(day);
-                } else if left.files == 0 {
+                } else if left == 0 {
                     done.lacking.remove(&day);
                 }
-                if left.files == 0 && day < open_from {
+                if left == 0 && day < open_from {
                     done.closed = done.closed.max(Some(day));
                 }
             }
@@ -224,18 +190,22 @@ impl ObjectSource {
             done.read = read;
             let kept = serde_json::to_vec(&done).unwrap_or_default();
             sink.checkpoint(&place, Checkpoint(kept))?;
-        }
-        if left.files > 0 {
-            sink.left(left);
+            if left > 0 {
+                sink.left(Rest::default());
+                break;
+            }
         }
         Run::new(&self.options, shared, sink)
             .settle_traces()
             .map_err(Stop::source)?;
-        match failed {
+        if bills > 0 && read.is_ok() {
+            read = Err(self.failed(prefix, format!("{BILL} ({bills})")));
+        }
+        read.and(match failed {
             0 => Ok(()),
             1 => Err(self.failed(prefix, "an object cannot be fetched".to_owned())),
             more => Err(self.failed(prefix, format!("{more} objects cannot be fetched"))),
-        }
+        })
     }
 
     /// Reads the objects of a day until the time is used up.
@@ -299,7 +269,17 @@ impl ObjectSource {
         run.progress.bytes = object.size;
         done.until = [done.until, run.context.refused_until].into_iter().flatten().min();
         match outcome {
-            Ok(()) => done.read.push(digest(object)),
+            Ok(()) if run.bills.is_empty() => done.read.push(digest(object)),
+            Ok(()) => {
+                run.bills = Bills::of(self.options.asked.clone());
+                run.reject(
+                    &name,
+                    0,
+                    Fault::whole("a bill is not read from a bucket".to_owned()),
+                    b"",
+                );
+                done.bills += 1;
+            }
             Err(Stop::Store(error)) => return Err(error.into()),
             // Objects are read one after another: none is left for later.
             Err(Stop::Time | Stop::Later) => {}

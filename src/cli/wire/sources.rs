@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::{cloud, env, secret, time_budget};
-use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions, Shares};
+use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions, Others, Shares};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::files::{
     Asked, CLOCK_SKEW, Columns, FileFinder, FileFormat, FileSource, FileSourceOptions, ObjectSource,
@@ -47,8 +47,17 @@ pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Ve
         let live_ones: Vec<&SourceConfig> = ctx.config.sources.iter().filter(|s| s.key.is_some()).collect();
         let count = u32::try_from(live_ones.len()).unwrap_or(u32::MAX);
         let shares = Shares::new(SystemClock.elapsed(), time_for_reading(time_budget(ctx)), count);
-        for source in live_ones {
-            sources.push(Box::new(live(ctx, source, shares.clone())?));
+        for (at, source) in live_ones.iter().enumerate() {
+            let alike = live_ones
+                .iter()
+                .enumerate()
+                .filter(|(_, other)| other.kind == source.kind);
+            let others = match alike.map(|(other, _)| other).filter(|other| *other != at).min() {
+                None => Others::None,
+                Some(first) if first > at => Others::After,
+                Some(_) => Others::Before,
+            };
+            sources.push(Box::new(live(ctx, source, others, shares.clone())?));
         }
     }
     if ctx.tracer.is_on() {
@@ -102,7 +111,7 @@ pub fn finder(ctx: &Context<'_>, source: Label) -> Result<FileFinder, CliError> 
 }
 
 /// A source that asks a provider's interface.
-fn live(ctx: &Context<'_>, source: &SourceConfig, time: Shares) -> Result<AdminSource, CliError> {
+fn live(ctx: &Context<'_>, source: &SourceConfig, others: Others, time: Shares) -> Result<AdminSource, CliError> {
     let key = source.key.as_deref().unwrap_or_default();
     AdminSource::new(AdminSourceOptions {
         name: Label::new(&source.name),
@@ -112,6 +121,7 @@ fn live(ctx: &Context<'_>, source: &SourceConfig, time: Shares) -> Result<AdminS
         },
         key: secret(ctx, key).and_then(|found| for_header(key, found)),
         url: source.url.clone().unwrap_or_default(),
+        others,
         defaults: defaults(source),
         time,
         now: ctx.now,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use finops::adapters::aws::Aws;
@@ -483,7 +484,7 @@ fn an_answer_that_is_wrong_in_one_row_is_refused_whole() {
     let mut source = Athena::new(&connect(&emulator), options("2026-11-03T00:00:00Z")).unwrap();
     let error = source.read(&Default::default(), &mut kept).unwrap_err().to_string();
     assert!(error.contains("line_item_unblended_cost"), "{error}");
-    assert!(kept.bills.is_empty() && kept.checkpoints.is_empty());
+    assert!(kept.bills.is_empty() && kept.checkpoints.keys().eq(["failed"]));
 }
 
 /// Answers each call by its name and notes it, as long as it is asked.
@@ -536,9 +537,73 @@ fn a_statement_that_scans_too_much_is_stopped_and_nothing_is_recorded() {
     let error = source.read(&Default::default(), &mut kept).unwrap_err().to_string();
     assert!(error.contains("it scanned 2000000000 bytes"), "{error}");
     assert!(kept.bills.is_empty());
-    let called = called.lock().unwrap();
+    let log = called;
+    let called = log.lock().unwrap();
     assert_eq!(
         *called,
         ["StartQueryExecution", "GetQueryExecution", "StopQueryExecution"]
     );
+    drop(called);
+    // It is paid for: the next run does not send it again at once.
+    let known = kept.checkpoints.clone();
+    let at = |now: &str| {
+        Athena::new(&aws, options(now))
+            .unwrap()
+            .read(&known, &mut Kept::default())
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(at("2026-11-20T15:59:00Z").contains("not asked before 2026-11-20T16:00:00Z, since"));
+    assert_eq!(log.lock().unwrap().len(), 3);
+    assert!(
+        at("2026-11-20T16:00:00Z")
+            .starts_with("cannot read `the Athena table billing.cur2`: the statement was stopped")
+    );
+}
+
+/// A statement that has ended, and these pages of its answer.
+fn ended(name: &str, page: Value) -> Value {
+    match name {
+        "StartQueryExecution" => json!({ "QueryExecutionId": "q" }),
+        "GetQueryExecution" => json!({ "QueryExecution": { "Status": { "State": "SUCCEEDED" } } }),
+        _ => page,
+    }
+}
+
+#[test]
+fn pages_without_an_end_are_not_followed_and_a_first_answer_without_rows_is_told() {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let round: fn(&str) -> Value = |name| ended(name, json!({ "ResultSet": {}, "NextToken": "1" }));
+    let ever: fn(&str) -> Value = |name| {
+        let next = NUMBER.fetch_add(1, Ordering::Relaxed).to_string();
+        ended(name, json!({ "ResultSet": {}, "NextToken": next }))
+    };
+    let read = |answer: fn(&str) -> Value| {
+        let (url, _) = stub(answer);
+        let aws = Aws::at_emulator(&url, super::LIMITS).unwrap();
+        let mut options = options("2026-11-20T12:00:00Z");
+        options.patience = std::time::Duration::from_secs(1);
+        let mut kept = Kept::default();
+        let read = Athena::new(&aws, options).unwrap().read(&Default::default(), &mut kept);
+        (read.err().map(|error| error.to_string()).unwrap_or_default(), kept)
+    };
+    for (answer, words) in [
+        (round, "names a page that was asked for"),
+        (ever, "did not end in time"),
+    ] {
+        let (error, kept) = read(answer);
+        assert!(error.contains(words) && kept.bills.is_empty(), "{error}");
+    }
+    let columns: fn(&str) -> Value = |name| {
+        let statement = table().statement(&["2026-11".to_owned()]);
+        let answer = embedded(&report(&[], &[]), &statement.replace("'2026-11'", "'none'"));
+        ended(
+            name,
+            json!({ "ResultSet": { "Rows": answer["rows"], "ResultSetMetadata": { "ColumnInfo": answer["column_info"] } } }),
+        )
+    };
+    let (error, kept) = read(columns);
+    assert_eq!((error.as_str(), kept.bills.len()), ("", 0));
+    let told = "no row of billing.cur2 has its `billing_period` among 2026-10, 2026-11: check `partition` and `products` if it has rows";
+    assert_eq!(kept.warnings.get(told), Some(&1), "{:?}", kept.warnings);
 }

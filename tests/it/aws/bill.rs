@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::process::Output;
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::command::{finops, text};
 use super::emulator::{Emulator, moto_with};
 use super::proxy::{Fault, Proxy};
+use crate::files::time;
 
 const CONFIG: &str = "[store]\nurl = \"sqlite:ledger.db\"\n\
     [[source]]\nname = \"app\"\nkind = \"plain\"\npaths = [\"usage.jsonl\"]\n\
@@ -144,6 +146,77 @@ fn a_bill_is_asked_seldom_paged_whole_and_never_beyond_the_cap() {
         3,
         "no more in this month, whatever run asks"
     );
+}
+
+#[test]
+fn an_answer_that_does_not_tell_what_was_asked_is_none_and_is_not_paid_for_again_at_once() {
+    let Some(emulator) = moto_with("untold") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("usage.jsonl"), "").unwrap();
+    std::fs::write(folder.join("finops.toml"), CONFIG).unwrap();
+    let costs = json!([cost("2026-11-10", "Amazon Bedrock", "Usage", "40")]);
+    seed(&emulator, &json!({ "costs": costs }));
+    let (first, output) = run(folder, &emulator, "2026-11-20T00:30:00Z");
+    assert_eq!(first["collected"]["bills"], 2, "{}", text(&output));
+    let day = |day: &str, groups: Value| json!({ "TimePeriod": { "Start": day, "End": day }, "Groups": groups });
+    let group = |metrics: Value| json!({ "Keys": ["Usage", "Amazon Bedrock"], "Metrics": metrics });
+    let (amount, none) = (
+        json!({ "Amount": "1", "Unit": "USD" }),
+        json!({ "Amount": null, "Unit": null }),
+    );
+    for (number, (instead, words)) in (0..).zip([
+        (json!({}), "does not tell of 2026-11-01"),
+        (json!({ "error": "forbidden" }), "does not tell of 2026-11-01"),
+        (json!({ "ResultsByTime": null }), "does not tell of 2026-11-01"),
+        (
+            json!({ "ResultsByTime": [day("2026-11-01", json!([])), day("2026-11-03", json!([]))] }),
+            "does not tell of 2026-11-02",
+        ),
+        (
+            json!({ "ResultsByTime": [day("2026-11-01", json!([group(json!({ "UnblendedCost": amount }))]))] }),
+            "no AmortizedCost",
+        ),
+        (
+            json!({ "ResultsByTime": [day("2026-11-01", json!([group(json!({ "UnblendedCost": none }))]))] }),
+            "no UnblendedCost",
+        ),
+        (
+            json!({ "ResultsByTime": [day("2026-11-01", json!([{ "Keys": [], "Metrics": {} }]))] }),
+            "no key",
+        ),
+    ]) {
+        seed(&emulator, &json!({ "instead": instead }));
+        let begin = time("2026-11-20T09:00:00Z") + TimeDelta::hours(4 * number);
+        let hour = |hours: i64| (begin + TimeDelta::hours(hours)).to_rfc3339();
+        let (said, output) = run(folder, &emulator, &hour(0));
+        assert_eq!(said["collected"]["failed_sources"], json!(["bill"]), "{instead}");
+        assert!(text(&output).contains(words), "{instead}: {}", text(&output));
+        let before = asked(&emulator).len();
+        let (_, output) = run(folder, &emulator, &hour(3));
+        assert_eq!((asked(&emulator).len(), output.status.code()), (before, Some(3)));
+        assert!(
+            text(&output).contains("since the last question failed"),
+            "{}",
+            text(&output)
+        );
+    }
+    let report = |now: &str| {
+        let args = ["--now", now, "report", "--basis", "billed", "--format", "json"];
+        let output = finops(folder, &emulator).args(args).output().unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["rows"][0]["cost_usd"].clone()
+    };
+    assert_eq!(report("2026-11-22T00:00:00Z"), "40");
+    // A month of nothing is told by its days.
+    seed(&emulator, &json!({ "costs": [] }));
+    let (again, output) = run(folder, &emulator, "2026-11-22T00:00:00Z");
+    assert_eq!(
+        (&again["collected"]["bills"], output.status.code()),
+        (&json!(1), Some(0)),
+        "{}",
+        text(&output)
+    );
+    assert_ne!(report("2026-11-22T00:00:00Z"), "40");
 }
 
 #[test]

@@ -56,6 +56,8 @@ pub struct Kept {
     pub warnings: BTreeMap<String, u64>,
     pub progress: Progress,
     pub keeps_rejections: bool,
+    /// Whether the time is used up.
+    pub enough: Option<Box<dyn Fn() -> bool + Send>>,
 }
 
 impl Sink for Kept {
@@ -79,6 +81,9 @@ impl Sink for Kept {
     }
     fn keeps_rejections(&self) -> bool {
         self.keeps_rejections
+    }
+    fn enough(&self) -> bool {
+        self.enough.as_ref().is_some_and(|enough| enough())
     }
     fn reject(&mut self, rejection: Rejection) {
         self.rejected.push(rejection);

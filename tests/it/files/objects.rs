@@ -42,6 +42,8 @@ impl ObjectStore for Shelf {
     }
 }
 
+const COSTS: &str = "logs/2026/11/10/costs.json";
+
 fn call(day: u32) -> String {
     format!(
         r#"{{"id":"c{day}","ts":"2026-11-{day:02}T10:00:00Z","provider":"p","model":"m","input_tokens":1,"output_tokens":1}}"#
@@ -58,9 +60,14 @@ fn read(shelf: &Shelf, kept: &mut Kept) -> Option<String> {
 }
 
 fn read_until(shelf: &Shelf, kept: &mut Kept, latest: &str) -> Option<String> {
+    read_at(shelf, kept, latest, "2026-11-20T12:00:00Z")
+}
+
+fn read_at(shelf: &Shelf, kept: &mut Kept, latest: &str, now: &str) -> Option<String> {
     let options = FileSourceOptions {
         name: Label::new("test"),
-        format: Some(FileFormat::Plain),
+        // What is no call is told by what it looks like.
+        format: (!shelf.objects.lock().unwrap().contains_key(COSTS)).then_some(FileFormat::Plain),
         paths: Vec::new(),
         base: "/".into(),
         defaults: Vec::new(),
@@ -70,8 +77,8 @@ fn read_until(shelf: &Shelf, kept: &mut Kept, latest: &str) -> Option<String> {
         env: |_| None,
     };
     let place = "s3://bucket".to_owned();
-    let now = time("2026-11-20T12:00:00Z");
-    let mut source = ObjectSource::new(options, Box::new(shelf.clone()), place, vec!["logs/".to_owned()], now).unwrap();
+    let prefixes = vec!["logs/".to_owned()];
+    let mut source = ObjectSource::new(options, Box::new(shelf.clone()), place, prefixes, time(now)).unwrap();
     let known = kept.checkpoints.clone();
     shelf.fetched.lock().unwrap().clear();
     shelf.listed.lock().unwrap().clear();
@@ -147,4 +154,95 @@ fn an_object_with_a_record_of_a_time_to_come_is_read_again_when_it_has_come() {
     assert_eq!((kept.calls.len(), kept.rejected.len()), (3, 3));
     assert_eq!(read(&shelf, &mut kept), None);
     assert!(shelf.fetched.lock().unwrap().is_empty());
+}
+
+#[test]
+fn days_that_a_clock_ahead_has_closed_are_open_again() {
+    let shelf = Shelf::default();
+    let mut kept = Kept::default();
+    let put = |key: &str, day: u32| shelf.objects.lock().unwrap().insert(key.to_owned(), Some(call(day)));
+    put(&key(9), 9);
+    put(&key(19), 19);
+    let mut at = |now: &str| {
+        assert_eq!(read_at(&shelf, &mut kept, "2027-01-01T00:00:00Z", now), None);
+        kept.calls.len()
+    };
+    assert_eq!(at("2026-11-20T12:00:00Z"), 2);
+    assert_eq!(at("2026-12-20T12:00:00Z"), 2);
+    put("logs/2026/11/19/b.jsonl", 21);
+    put("logs/2026/11/09/b.jsonl", 22);
+    assert_eq!(
+        at("2026-11-21T12:00:00Z"),
+        3,
+        "and what was closed in time stays closed"
+    );
+    assert_eq!(at("2026-12-01T00:00:00Z"), 3);
+}
+
+#[test]
+fn what_is_listed_in_time_is_read_and_the_next_run_goes_on() {
+    let shelf = Shelf::default();
+    for day in 1..=9 {
+        shelf.objects.lock().unwrap().insert(key(day), Some(call(day)));
+    }
+    // Three folders above the days, and two days.
+    let listed = Arc::clone(&shelf.listed);
+    let mut kept = Kept {
+        enough: Some(Box::new(move || listed.lock().unwrap().len() >= 5)),
+        ..Kept::default()
+    };
+    for calls in [2, 4, 6, 8, 9] {
+        assert_eq!(read(&shelf, &mut kept), None);
+        assert_eq!(kept.calls.len(), calls);
+        assert!(shelf.listed.lock().unwrap().len() <= 5);
+    }
+}
+
+#[test]
+fn a_date_above_the_days_closes_none_of_them_and_a_prefix_with_nothing_below_it_is_told() {
+    let shelf = Shelf::default();
+    let mut kept = Kept::default();
+    assert_eq!(read(&shelf, &mut kept), None);
+    let nothing = "nothing lies below s3://bucket/logs/: no spend is known of it";
+    assert_eq!(kept.warnings.get(nothing), Some(&1), "{:?}", kept.warnings);
+    kept.warnings.clear();
+    for day in [9, 10, 11] {
+        let key = format!("logs/2025/01/15/app/2026/11/{day:02}/a.jsonl");
+        shelf.objects.lock().unwrap().insert(key, Some(call(day)));
+        shelf
+            .objects
+            .lock()
+            .unwrap()
+            .insert(key_of_other(day), Some(call(day + 10)));
+        assert_eq!(read(&shelf, &mut kept), None);
+        assert_eq!(kept.calls.len(), (day as usize - 8) * 2);
+        assert_eq!(shelf.fetched.lock().unwrap().len(), 2);
+    }
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+}
+
+fn key_of_other(day: u32) -> String {
+    format!("logs/other/2026/11/{day:02}/a.jsonl")
+}
+
+#[test]
+fn a_bill_among_the_objects_is_refused_at_every_run_until_it_is_gone() {
+    let shelf = Shelf::default();
+    let costs = r#"{"GroupDefinitions":[{"Type":"DIMENSION","Key":"SERVICE"}],"ResultsByTime":[{"TimePeriod":{"Start":"2026-11-01","End":"2026-11-02"},"Groups":[{"Keys":["Amazon Bedrock"],"Metrics":{"UnblendedCost":{"Amount":"40","Unit":"USD"}}}]}]}"#;
+    shelf
+        .objects
+        .lock()
+        .unwrap()
+        .insert(COSTS.to_owned(), Some(costs.to_owned()));
+    let mut kept = Kept::default();
+    for run in 1..=2 {
+        let failed = read(&shelf, &mut kept).unwrap();
+        assert!(
+            failed.contains("objects that hold bills or costs are not read from a bucket"),
+            "{failed}"
+        );
+        assert_eq!((kept.rejected.len(), kept.bills.len()), (run, 0));
+    }
+    shelf.objects.lock().unwrap().clear();
+    assert_eq!(read(&shelf, &mut kept), None);
 }

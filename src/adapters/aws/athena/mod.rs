@@ -16,13 +16,14 @@ use super::client::Aws;
 use super::failure::{Failure, Kind};
 use super::permissions::Permission;
 use super::request::Service;
+use super::rest;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::files::CurRows;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Bill, SpendRows};
-use crate::ports::{Checkpoint, Checkpoints, Clock as _, Progress, Sink, SourceError, UsageSource};
+use crate::ports::{Checkpoint, Checkpoints, Clock as _, Progress, Sink, SourceError, StoreError, UsageSource};
 use months::{Read, first_of};
 use sql::{MOST_ROWS, OPEN, Table};
 
@@ -96,8 +97,8 @@ impl Athena {
         self.service.json(action, &format!("AmazonAthena.{name}"), body)
     }
 
-    /// Sends the statement and waits for its answer.
-    fn ask(&self, statement: &str) -> Result<Answer, Failure> {
+    /// Sends the statement, and waits for its answer where it was `begun`.
+    fn ask(&self, statement: &str, begun: &mut bool) -> Result<Answer, Failure> {
         let options = &self.options;
         let mut request = json!({
             "QueryString": statement,
@@ -113,6 +114,7 @@ impl Athena {
             .and_then(Value::as_str)
             .ok_or_else(odd)?;
         let id = json!({ "QueryExecutionId": id });
+        *begun = true;
         let scanned = match self.finished(&id) {
             Ok(scanned) => scanned,
             Err(failure) => {
@@ -171,7 +173,9 @@ impl Athena {
             scanned,
         };
         let mut request = id.clone();
-        loop {
+        let (began, mut token) = (SystemClock.elapsed(), None::<String>);
+        // Pages may be empty: neither their number nor that of the rows says that they come to an end.
+        while SystemClock.elapsed().saturating_sub(began) <= self.options.patience {
             let page = self.call("athena:GetQueryResults", &request)?;
             let set = page.get("ResultSet").ok_or_else(odd)?;
             let list = |pointer: &str| set.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
@@ -202,22 +206,35 @@ impl Athena {
                 ));
             }
             match page.get("NextToken").and_then(Value::as_str) {
-                Some(token) => {
+                Some(next) if token.as_deref() == Some(next) => {
+                    return Err(Failure::new(
+                        Kind::Unreachable,
+                        "athena: the answer names a page that was asked for as the next one",
+                    ));
+                }
+                Some(next) => {
+                    token = Some(next.to_owned());
                     if let Some(request) = request.as_object_mut() {
-                        request.insert("NextToken".to_owned(), token.into());
+                        request.insert("NextToken".to_owned(), next.into());
                     }
                 }
                 None => return Ok(answer),
             }
         }
+        Err(Failure::new(
+            Kind::Unreachable,
+            "athena: the answer did not end in time",
+        ))
+    }
+
+    fn what(&self) -> String {
+        let table = &self.options.table;
+        format!("the Athena table {}.{}", table.database, table.table)
     }
 
     fn failed(&self, failure: &Failure) -> SourceError {
         SourceError::Read {
-            what: format!(
-                "the Athena table {}.{}",
-                self.options.table.database, self.options.table.table
-            ),
+            what: self.what(),
             cause: failure.to_string(),
             hint: format!("nothing of this answer was recorded; {}", failure.hint()),
         }
@@ -246,17 +263,56 @@ impl UsageSource for Athena {
         {
             return Ok(());
         }
+        if let Some(rests) = rest::rests(known, before.asked, options.refresh, options.now, self.what()) {
+            return Err(rests);
+        }
+        let mut begun = false;
+        self.asked(&before, sink, &mut begun).or_else(|failure| match failure {
+            Unanswered::Store(error) => Err(error.into()),
+            Unanswered::Failed(failure) => {
+                if begun {
+                    sink.checkpoint(rest::FAILED, rest::failed(options.now, &failure.to_string()))?;
+                }
+                Err(self.failed(&failure))
+            }
+        })
+    }
+}
+
+/// Why nothing is recorded.
+enum Unanswered {
+    Failed(Failure),
+    Store(StoreError),
+}
+
+impl From<Failure> for Unanswered {
+    fn from(failure: Failure) -> Self {
+        Unanswered::Failed(failure)
+    }
+}
+
+impl From<StoreError> for Unanswered {
+    fn from(error: StoreError) -> Self {
+        Unanswered::Store(error)
+    }
+}
+
+impl Athena {
+    /// Asks for the months that are open, and records the answer.
+    fn asked(&self, before: &Read, sink: &mut dyn Sink, begun: &mut bool) -> Result<(), Unanswered> {
+        let options = &self.options;
         let months = before.open(options.now.date_naive(), options.months);
         let named: Vec<String> = months.iter().map(|month| month.format("%Y-%m").to_string()).collect();
-        let answer = self
-            .ask(&options.table.statement(&named))
-            .map_err(|e| self.failed(&e))?;
+        let answer = self.ask(&options.table.statement(&named), begun)?;
+        if answer.rows.is_empty() && before.told.is_empty() {
+            sink.warn(&nowhere(&options.table, &named), 1);
+        }
         sink.progress(Progress {
             lines: answer.rows.len() as u64,
             bytes: answer.scanned,
             ..Progress::default()
         });
-        let refused = |cause: String| self.failed(&Failure::new(Kind::Refused, cause));
+        let refused = |cause: String| Failure::new(Kind::Refused, cause);
         let latest = options.now + TimeDelta::days(62);
         let mut rows = CurRows::new(&answer.names, options.name, options.defaults.clone(), latest);
         let column = |name: &str| answer.names.iter().position(|known| known == name);
@@ -303,6 +359,17 @@ impl UsageSource for Athena {
         sink.checkpoint("asked", Checkpoint(options.now.to_rfc3339().into_bytes()))?;
         Ok(())
     }
+}
+
+/// What is told where no answer had a row so far.
+fn nowhere(table: &Table, months: &[String]) -> String {
+    format!(
+        "no row of {}.{} has its `{}` among {}: check `partition` and `products` if it has rows",
+        table.database,
+        table.table,
+        table.partition,
+        months.join(", ")
+    )
 }
 
 /// A bill that comes to nothing.

@@ -24,7 +24,7 @@ pub(super) struct Read {
     /// The last month that is invoiced, with all before it.
     closed: Option<NaiveDate>,
     /// The bills of the months that were read last.
-    told: Vec<String>,
+    pub told: Vec<String>,
 }
 
 impl Read {

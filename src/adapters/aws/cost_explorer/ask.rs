@@ -99,15 +99,28 @@ pub fn all(
     let mut rows = BTreeMap::new();
     let mut estimated = std::collections::BTreeSet::new();
     for question in questions {
+        let mut told = std::collections::BTreeSet::new();
         for result in ask(aws, &client, options, &question, paid)? {
             let period = result.time_period().ok_or_else(|| odd("a result has no period"))?;
             let at = instant(period.start())?;
+            told.insert(at.date_naive());
             if result.estimated() {
                 estimated.insert(at.date_naive());
             }
             for group in result.groups() {
                 rows::add(&mut rows, options, account, &question.by, Hour::of(at), group)?;
             }
+        }
+        // Days without costs are told too: one that is not told is unknown. The day that still runs may not be there yet.
+        let over = options.now.date_naive().min(question.end);
+        let untold = question
+            .start
+            .iter_days()
+            .take_while(|day| *day < over)
+            .find(|day| !told.contains(day));
+        if let Some(day) = untold.or(told.is_empty().then_some(question.start)) {
+            let untold = format!("ce:GetCostAndUsage: the answer does not tell of {day}");
+            return Err(Failure::new(Kind::Unreachable, untold));
         }
     }
     Ok(Answer {

@@ -17,6 +17,7 @@ use super::failure::{Failure, Kind};
 use super::identity;
 use super::paid::SharedBudget;
 use super::permissions::Permission;
+use super::rest;
 use crate::domain::label::Label;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::Bill;
@@ -86,10 +87,14 @@ impl CostExplorer {
 
     fn failed(&self, failure: &Failure) -> SourceError {
         SourceError::Read {
-            what: format!("Cost Explorer of {}", self.options.name),
+            what: self.what(),
             cause: failure.to_string(),
             hint: format!("nothing of this answer was recorded; {}", failure.hint()),
         }
+    }
+
+    fn what(&self) -> String {
+        format!("Cost Explorer of {}", self.options.name)
     }
 }
 
@@ -125,6 +130,9 @@ impl UsageSource for CostExplorer {
         if asked.is_some_and(|at| options.now >= at && options.now - at < options.refresh) {
             return Ok(());
         }
+        if let Some(rests) = rest::rests(known, asked, options.refresh, options.now, self.what()) {
+            return Err(rests);
+        }
         let settled: Option<NaiveDate> = text(known, "settled").and_then(|day| day.parse().ok());
         let today = options.now.date_naive();
         // The end of a period is exclusive here.
@@ -140,7 +148,15 @@ impl UsageSource for CostExplorer {
             paid_requests: u64::from(made),
             ..Progress::default()
         });
-        let answer = answer.map_err(|e| self.failed(&e))?;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(failure) => {
+                if made > 0 {
+                    sink.checkpoint(rest::FAILED, rest::failed(options.now, &failure.to_string()))?;
+                }
+                return Err(self.failed(&failure));
+            }
+        };
         sink.progress(Progress {
             lines: answer.rows.len() as u64,
             ..Progress::default()

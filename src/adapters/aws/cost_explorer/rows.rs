@@ -126,15 +126,18 @@ pub fn add(
     hour: Hour,
     group: &Group,
 ) -> Result<(), Failure> {
+    let odd = |lacks: &str| Failure::new(Kind::Unreachable, format!("ce:GetCostAndUsage: a group has no {lacks}"));
+    if group.keys().len() < by.len() {
+        return Err(odd("key for each that was asked for"));
+    }
     let Some(dimensions) = dimensions(options, account, by, group.keys()) else {
         return Ok(());
     };
     let amounts = group.metrics();
     for (name, basis) in metrics(options) {
-        let Some(value) = amounts.and_then(|all| all.get(name)) else {
-            continue;
-        };
-        let (cost, currency) = amount(value)?;
+        // What is not told is unknown, and not nothing.
+        let value = amounts.and_then(|all| all.get(name)).ok_or_else(|| odd(name))?;
+        let (cost, currency) = amount(value, value.amount().ok_or_else(|| odd(name))?)?;
         if cost.is_zero() {
             continue;
         }
@@ -155,9 +158,9 @@ pub fn add(
     Ok(())
 }
 
-fn amount(value: &MetricValue) -> Result<(rust_decimal::Decimal, Currency), Failure> {
+fn amount(value: &MetricValue, amount: &str) -> Result<(rust_decimal::Decimal, Currency), Failure> {
     let odd = |e: crate::domain::money::MoneyError| Failure::new(Kind::Refused, format!("ce:GetCostAndUsage: {e}"));
-    let (cost, _) = parse_amount(value.amount().unwrap_or("0")).map_err(odd)?;
+    let (cost, _) = parse_amount(amount).map_err(odd)?;
     let currency = value.unit().unwrap_or("USD").parse().map_err(odd)?;
     Ok((cost, currency))
 }

@@ -17,7 +17,7 @@ use super::super::counts::{Counts, Input};
 use super::super::line::{Context, Fault, LineFormat, Output};
 use super::super::object;
 use super::super::scalar::Scalar;
-use super::About;
+use super::{About, Told};
 
 #[derive(Deserialize)]
 struct Page<'a> {
@@ -118,8 +118,8 @@ struct Tools<'a> {
 #[derive(Default)]
 pub(in super::super) struct AnthropicAdmin {
     about: Option<About>,
-    /// Starts of the buckets of a live answer.
-    pub told: Vec<DateTime<Utc>>,
+    /// The buckets of a live answer.
+    pub told: Vec<Told>,
 }
 
 impl AnthropicAdmin {
@@ -146,9 +146,7 @@ impl LineFormat for AnthropicAdmin {
             }
             let start = context.time(&bucket.starting_at, "starting_at", out)?;
             let period = super::period(start, &bucket.ending_at, "ending_at")?;
-            if self.about.is_some() {
-                self.told.push(start);
-            }
+            let faults_before = out.faults.len();
             let results = bucket.results.as_deref().unwrap_or_default();
             let mut costs = super::begun(self.about, bucket.results.is_some(), results.len())?;
             for raw in results {
@@ -163,6 +161,10 @@ impl LineFormat for AnthropicAdmin {
                     out.faults_of_usage += u64::from(!of_costs);
                     out.faults.push(fault);
                 }
+            }
+            if self.about.is_some() {
+                let faults = out.faults.len() - faults_before;
+                self.told.push(Told { start, faults });
             }
             if let Some(rows) = costs {
                 out.buckets.push(CostBucket {

@@ -46,6 +46,8 @@ pub(crate) struct Page {
     pub buckets: Vec<CostBucket>,
     /// Starts of its buckets, also of empty ones.
     pub told: Vec<DateTime<Utc>>,
+    /// Of those the ones in which something is not usable.
+    pub partial: Vec<DateTime<Utc>>,
     /// Things worth telling once.
     pub warnings: Vec<&'static str>,
     /// Records that are no spend.
@@ -100,6 +102,7 @@ pub(crate) fn page(
             (reader.record(text, 1, &mut context, &mut out), reader.told)
         }
     };
+    let partial = told.iter().filter(|bucket| bucket.faults > 0);
     read.map_err(|fault| match fault.field {
         Some(field) => format!("`{field}`: {}", fault.reason),
         None => fault.reason,
@@ -107,7 +110,8 @@ pub(crate) fn page(
     Ok(Page {
         events: out.events,
         buckets: out.buckets,
-        told,
+        partial: partial.map(|bucket| bucket.start).collect(),
+        told: told.iter().map(|bucket| bucket.start).collect(),
         warnings: out.warnings,
         rounded: context.rounded.told(),
         excluded: out.excluded,
@@ -115,6 +119,13 @@ pub(crate) fn page(
         // Whoever names a next page without saying whether there is one has one.
         next: (paging.has_more.is_true() || paging.has_more.is_null() && !next.is_empty()).then(|| next.to_owned()),
     })
+}
+
+/// A bucket of a live answer.
+pub(super) struct Told {
+    pub start: DateTime<Utc>,
+    /// How many of its results are not usable.
+    pub faults: usize,
 }
 
 /// The costs of a bucket before its results are read: none yet, unless it is one of costs whether it has results or not. A live answer

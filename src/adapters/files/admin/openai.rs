@@ -16,7 +16,7 @@ use super::super::focus_tokens;
 use super::super::line::{Context, Fault, LineFormat, Output};
 use super::super::object;
 use super::super::scalar::Scalar;
-use super::About;
+use super::{About, Told};
 
 #[derive(Deserialize)]
 struct Page<'a> {
@@ -118,8 +118,8 @@ struct Amount<'a> {
 #[derive(Default)]
 pub(in super::super) struct OpenaiAdmin {
     about: Option<About>,
-    /// Starts of the buckets of a live answer.
-    pub told: Vec<DateTime<Utc>>,
+    /// The buckets of a live answer.
+    pub told: Vec<Told>,
 }
 
 impl OpenaiAdmin {
@@ -138,22 +138,25 @@ impl LineFormat for OpenaiAdmin {
         for bucket in &page.data {
             let start = context.time(&bucket.start_time, "start_time", out)?;
             let period = super::period(start, &bucket.end_time, "end_time")?;
-            if self.about.is_some() {
-                self.told.push(start);
-            }
+            let faults_before = out.faults.len();
             let results = bucket.results.as_deref().unwrap_or_default();
             let mut costs = super::begun(self.about, bucket.results.is_some(), results.len())?;
             for row in results {
-                let told = if row.object.str() == "organization.costs.result" {
+                let of_costs = row.is_cost(self.about);
+                let told = if of_costs {
                     cost(row, start, context).map(|row| costs.get_or_insert_default().push(row))
                 } else {
                     usage(row, bucket, start, line, context, out)
                 };
                 // A row that is not usable does not take the others of its page along.
                 if let Err(fault) = told {
-                    out.faults_of_usage += u64::from(row.object.str() != "organization.costs.result");
+                    out.faults_of_usage += u64::from(!of_costs);
                     out.faults.push(fault);
                 }
+            }
+            if self.about.is_some() {
+                let faults = out.faults.len() - faults_before;
+                self.told.push(Told { start, faults });
             }
             if let Some(rows) = costs {
                 out.buckets.push(CostBucket {
@@ -261,6 +264,12 @@ fn short(name: &str) -> &str {
 }
 
 impl Row<'_> {
+    /// Whether it is one of costs, also where it does not say what it is: an answer to a question about costs has nothing else.
+    fn is_cost(&self, about: Option<About>) -> bool {
+        let named = self.object.str() == "organization.costs.result";
+        named || about == Some(About::Costs) || about.is_none() && self.object.is_null() && self.amount.is_some()
+    }
+
     fn has_tokens(&self) -> bool {
         let told = [&self.input_tokens, &self.input_uncached_tokens, &self.output_tokens];
         told.into_iter().any(|count| !count.is_null())

@@ -46,13 +46,11 @@ impl Progressed {
         }
     }
 
-    /// Forgets objects that are not there any more, or not as they were read.
-    pub fn keep(&mut self, found: &BTreeMap<Option<NaiveDate>, Vec<Object>>) {
-        for (day, objects) in found {
-            if let Some(read) = self.read.get_mut(&named(*day)) {
-                let there: BTreeSet<String> = objects.iter().map(digest).collect();
-                read.retain(|known| there.contains(known));
-            }
+    /// Forgets objects of a day that are not there any more, or not as they were read.
+    pub fn keep(&mut self, day: Option<NaiveDate>, objects: &[Object]) {
+        if let Some(read) = self.read.get_mut(&named(day)) {
+            let there: BTreeSet<String> = objects.iter().map(digest).collect();
+            read.retain(|known| there.contains(known));
         }
     }
 
@@ -80,15 +78,25 @@ pub(super) fn digest(object: &Object) -> String {
     format!("{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
 }
 
-/// The day that a path names: `…/2026/10/20/…`.
+/// The day that a path names, the last where it names several: `…/2026/10/20/…`.
 pub(super) fn day_of(path: &str) -> Option<NaiveDate> {
     let parts: Vec<&str> = path.split('/').collect();
-    parts.windows(3).find_map(|parts| match parts {
+    parts.windows(3).rev().find_map(date)
+}
+
+/// Whether a folder is that of a day itself: `…/2026/10/20/`.
+pub(super) fn ends_with_day(folder: &str) -> bool {
+    let parts: Vec<&str> = folder.trim_end_matches('/').split('/').collect();
+    parts.last_chunk::<3>().is_some_and(|parts| date(parts).is_some())
+}
+
+fn date(parts: &[&str]) -> Option<NaiveDate> {
+    match parts {
         [year, month, day] if year.len() == 4 && month.len() == 2 && day.len() == 2 => {
             NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
         }
         _ => None,
-    })
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +110,11 @@ mod tests {
             day("logs/AWSLogs/123456789012/BedrockModelInvocationLogs/us-east-1/2026/10/20/08/a.json.gz").as_deref(),
             Some("2026-10-20")
         );
+        assert_eq!(
+            day("copy/2025/01/15/logs/2026/10/20/08/").as_deref(),
+            Some("2026-10-20")
+        );
+        assert!(ends_with_day("logs/2026/10/20/") && !ends_with_day("logs/2026/10/20/08/") && !ends_with_day("10/20/"));
         for none in ["a/b.json", "2026/10/", "x/2026/13/01/a", "1/2/3"] {
             assert_eq!(day(none), None, "{none}");
         }

@@ -1,0 +1,36 @@
+//! The time that a question which is paid for rests after it has failed: what was paid for in vain is not paid for again at once.
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+
+use crate::ports::{Checkpoint, Checkpoints, SourceError};
+
+/// The checkpoint of a question that failed.
+pub const FAILED: &str = "failed";
+
+/// That a question failed now.
+pub fn failed(now: DateTime<Utc>, cause: &str) -> Checkpoint {
+    Checkpoint(format!("{} {cause}", now.to_rfc3339()).into_bytes())
+}
+
+/// Why a question is not asked now: it failed after it was answered last, and half of the time between two answers has not passed since.
+pub fn rests(
+    known: &Checkpoints,
+    answered: Option<DateTime<Utc>>,
+    refresh: TimeDelta,
+    now: DateTime<Utc>,
+    what: String,
+) -> Option<SourceError> {
+    let text = std::str::from_utf8(&known.get(FAILED)?.0).ok()?;
+    let (at, cause) = text.split_once(' ')?;
+    let at: DateTime<Utc> = at.parse().ok()?;
+    let again = at + refresh / 2;
+    let rests = answered.is_none_or(|answered| answered < at) && at <= now && now < again;
+    rests.then(|| SourceError::Read {
+        what,
+        cause: format!(
+            "not asked before {}, since the last question failed: {cause}",
+            again.to_rfc3339_opts(SecondsFormat::Secs, true)
+        ),
+        hint: "each question is paid for: one that failed is asked again after half of `aws.refresh_hours`".to_owned(),
+    })
+}
