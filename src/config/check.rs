@@ -201,6 +201,19 @@ fn source(problems: &mut Vec<ConfigError>, source: &SourceConfig) {
     if source.is_in_bucket() && source.paths.iter().any(|path| !path.starts_with("s3://")) {
         wrong("has paths in buckets and on this machine", "make two sources of them");
     }
+    if source.is_in_bucket() && source.kind.is_some_and(is_bill) {
+        wrong(
+            "has paths in buckets, and a kind that is not read from there",
+            "copy bills and saved answers to a folder and name that; `[[athena]]` reads AWS's reports where they lie",
+        );
+    }
+    let is_pattern = |path: &String| path.starts_with("s3://") && path.contains(['*', '?']);
+    if source.paths.iter().any(is_pattern) {
+        wrong(
+            "has patterns for paths in buckets",
+            "name the folder: all that is below it is read",
+        );
+    }
     if source.region.is_some() && !source.is_in_bucket() {
         wrong(
             "has a `region`, which its paths do not use",
@@ -213,6 +226,12 @@ fn source(problems: &mut Vec<ConfigError>, source: &SourceConfig) {
             "write `key = \"env:NAME\"` and put the key into the environment, or `key = \"secret:NAME\"` of Secrets Manager",
         );
     }
+}
+
+/// Whether what a kind tells replaces what it told before as a whole, so that all of it has to be at hand.
+fn is_bill(kind: SourceKind) -> bool {
+    use SourceKind::{AnthropicAdmin, CostExplorer, Cur, Focus, OpenaiAdmin};
+    matches!(kind, Focus | Cur | CostExplorer | OpenaiAdmin | AnthropicAdmin)
 }
 
 fn names<'a>(problems: &mut Vec<ConfigError>, section: &str, names: impl Iterator<Item = &'a str>) {

@@ -58,6 +58,16 @@ fn names_that_are_wrong_pass_neither_a_check_nor_a_run() {
             "`reconcile.channels` names `no`, which is not configured",
         ),
         (
+            "[[source]]\nname = \"c\"\nkind = \"cur\"\npaths = [\"s3://b/l/\"]\n",
+            "",
+            "source `c` has paths in buckets, and a kind that is not read from there",
+        ),
+        (
+            "[[source]]\nname = \"p\"\nkind = \"bedrock\"\npaths = [\"s3://b/l/*/x\"]\n",
+            "",
+            "source `p` has patterns for paths in buckets",
+        ),
+        (
             "",
             "channels = [\"lag\"]",
             "budget `b` tells channel `lag`, which is not configured",
@@ -79,6 +89,17 @@ fn names_that_are_wrong_pass_neither_a_check_nor_a_run() {
             assert_eq!(output.status.code(), Some(2), "{expected}: {}", out(&output));
             assert!(err(&output).contains(expected), "{expected}: {}", err(&output));
         }
+    }
+}
+
+#[test]
+fn a_bucket_on_the_command_line_is_told_where_it_belongs() {
+    let folder = home("", "amount = \"100 USD\"");
+    for path in ["s3://b/logs/", "s3://b/logs/*.json"] {
+        let output = finops(folder.path(), &["record", path]);
+        assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+        let said = "no path of this machine\nhint: buckets are read where a `[[source]]` of the settings has them";
+        assert!(err(&output).contains(said), "{}", err(&output));
     }
 }
 

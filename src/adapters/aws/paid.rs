@@ -125,6 +125,12 @@ impl PaidBudget {
     pub fn taken(&self) -> u32 {
         self.taken
     }
+
+    /// Requests that a run may take.
+    #[must_use]
+    pub fn of_run(&self) -> u32 {
+        self.run_cap
+    }
 }
 
 /// The budget of a run, shared by everything that asks.

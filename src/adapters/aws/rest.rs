@@ -2,14 +2,21 @@
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
+use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints, SourceError};
 
 /// The checkpoint of a question that failed.
 pub const FAILED: &str = "failed";
 
+/// What a question is known by: with other settings it is another one, which does not rest.
+pub fn digest(question: &str) -> String {
+    let EventId([a, b, c, d, e, f, g, h, ..]) = EventId::of(&[b"question", question.as_bytes()]);
+    format!("{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+}
+
 /// That a question failed now.
-pub fn failed(now: DateTime<Utc>, cause: &str) -> Checkpoint {
-    Checkpoint(format!("{} {cause}", now.to_rfc3339()).into_bytes())
+pub fn failed(now: DateTime<Utc>, digest: &str, cause: &str) -> Checkpoint {
+    Checkpoint(format!("{} {digest} {cause}", now.to_rfc3339()).into_bytes())
 }
 
 /// Why a question is not asked now: it failed after it was answered last, and half of the time between two answers has not passed since.
@@ -18,10 +25,12 @@ pub fn rests(
     answered: Option<DateTime<Utc>>,
     refresh: TimeDelta,
     now: DateTime<Utc>,
+    digest: &str,
     what: String,
 ) -> Option<SourceError> {
     let text = std::str::from_utf8(&known.get(FAILED)?.0).ok()?;
-    let (at, cause) = text.split_once(' ')?;
+    let (at, asked) = text.split_once(' ')?;
+    let cause = asked.strip_prefix(digest)?.trim_start();
     let at: DateTime<Utc> = at.parse().ok()?;
     let again = at + refresh / 2;
     let rests = answered.is_none_or(|answered| answered < at) && at <= now && now < again;
@@ -31,6 +40,7 @@ pub fn rests(
             "not asked before {}, since the last question failed: {cause}",
             again.to_rfc3339_opts(SecondsFormat::Secs, true)
         ),
-        hint: "each question is paid for: one that failed is asked again after half of `aws.refresh_hours`".to_owned(),
+        hint: "each question is paid for: one that failed is asked again after half of `aws.refresh_hours`, and at once with other settings"
+            .to_owned(),
     })
 }

@@ -135,6 +135,11 @@ pub(super) fn discover(paths: &[String], base: &Path, env: fn(&str) -> Option<St
         let full = base.join(&given);
         match full.try_exists() {
             Ok(true) => collect(&full, &mut search),
+            _ if path.starts_with("s3://") => search.miss(SourceError::Read {
+                what: path.clone(),
+                cause: "no path of this machine".to_owned(),
+                hint: "buckets are read where a `[[source]]` of the settings has them among its `paths`".to_owned(),
+            }),
             _ if path.contains(GLOB) => expand(base, &given, &mut search)?,
             Ok(false) => search.miss(SourceError::Read {
                 what: path.clone(),

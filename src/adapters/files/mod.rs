@@ -156,7 +156,7 @@ impl FileFormat {
     ];
 
     /// Whether it holds bills, all files of which are read together.
-    fn is_bill(self) -> bool {
+    pub(crate) fn is_bill(self) -> bool {
         match self {
             FileFormat::Focus
             | FileFormat::OpenaiAdmin

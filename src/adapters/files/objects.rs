@@ -7,6 +7,7 @@
 mod find;
 mod kept;
 
+use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -17,7 +18,7 @@ use chrono::{DateTime, Days, Utc};
 use crate::domain::label::Label;
 use crate::ports::{Checkpoint, Checkpoints, Progress, Rest, Sink, SourceError, UsageSource};
 
-use self::kept::{Progressed, day_of, digest, named};
+use self::kept::{Progressed, digest, named};
 use super::FileSourceOptions;
 use super::bills::Bills;
 use super::line::Fault;
@@ -136,17 +137,33 @@ impl ObjectSource {
             return Ok(());
         };
         if found.is_empty() && done.closed.is_none() {
-            sink.warn(&format!("nothing lies below {place}: no spend is known of it"), 1);
+            sink.warn(
+                &format!("nothing lies below {place}: a path in a bucket is a folder, no single object and no pattern"),
+                1,
+            );
         }
         // What lacked something and is gone is not looked for again.
         done.lacking.retain(|day| found.contains_key(&Some(*day)));
         let shared = Shared::new(Vec::new(), resume_traces(known), self.options.columns.clone());
         let (mut read, mut failed, mut bills) = (Ok(()), 0, 0);
-        let mut days: Vec<_> = found.into_iter().collect();
-        days.sort_by_key(|(day, _)| done.order(*day));
-        for (day, (folders, mut objects)) in days {
-            // Of one day after the other: what is read is kept, however long it takes to list all.
-            match self.find(folders, &mut |_| false, sink) {
+        let days = found.into_iter().map(|(day, of_day)| (done.order(day), of_day));
+        let mut days: BTreeMap<_, _> = days.collect();
+        // One day after the other: what is read is kept, however long it takes to list all.
+        while let Some(((_, day), (folders, mut objects))) = days.pop_first() {
+            let mut later = Vec::new();
+            let mut is_later = |folder: &str| {
+                let of = done.day(folder).filter(|of| Some(*of) > day);
+                later.extend(of.map(|of| (of, folder.to_owned())));
+                of.is_some()
+            };
+            let listed = self.find(folders, &mut is_later, sink);
+            for (of, folder) in later {
+                done.nest(&folder);
+                if !done.is_closed(of) {
+                    days.entry(done.order(Some(of))).or_default().0.push(folder);
+                }
+            }
+            match listed {
                 Ok(Some(further)) => objects.extend(further),
                 Ok(None) => {
                     sink.left(Rest::default());
@@ -157,8 +174,6 @@ impl ObjectSource {
                     break;
                 }
             }
-            // A date of a copy, above the days of what was copied: it says nothing of what may still come.
-            let is_above = objects.iter().any(|object| day_of(&object.key) != day);
             done.keep(day, &objects);
             objects.retain(|object| !done.has(day, object));
             sink.progress(Progress {
@@ -176,7 +191,7 @@ impl ObjectSource {
             }
             done.read.entry(named(day)).or_default().extend(of_day.read);
             if let Some(day) = day {
-                if of_day.failed + of_day.bills > 0 || is_above {
+                if of_day.failed + of_day.bills > 0 {
                     done.lacking.insert(day);
                 } else if left == 0 {
                     done.lacking.remove(&day);

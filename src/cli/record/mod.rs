@@ -224,6 +224,10 @@ pub const REJECTS: &str = "finops record PATH --rejects FILE";
 const LIVE: &str = "live answers are not kept: the next run asks again for the seven days before this one; an answer that is saved \
     can be looked into with `finops record PATH --rejects FILE`";
 
+/// What to do about records of objects.
+const OBJECTS: &str =
+    "an object can be looked into once it is copied to this machine: `finops record COPY --rejects FILE`";
+
 /// Where it is wrong, with a colon behind; a file as a whole has no line.
 fn place(rejection: &Rejection) -> String {
     match (rejection.file.as_str(), rejection.line) {
@@ -265,14 +269,22 @@ pub fn talk(ctx: &mut Context<'_>, collection: &Collection, rejects: Option<&str
         let _ = writeln!(ctx.err, "rejected: {} more", count(collection.rejected - shown));
     }
     if let Some(command) = rejects.filter(|_| collection.rejected > 0 && ctx.verbosity > 0) {
-        let live =
-            |rejection: &&Rejection| rejection.file.starts_with("https://") || rejection.file.starts_with("http://");
-        let live = collection.first_rejections.iter().filter(live).count();
-        if live < collection.first_rejections.len() {
+        let shown = &collection.first_rejections;
+        let from = |scheme: &str| {
+            shown
+                .iter()
+                .filter(|rejection| rejection.file.starts_with(scheme))
+                .count()
+        };
+        let (live, objects) = (from("https://") + from("http://"), from("s3://"));
+        if live + objects < shown.len() {
             let _ = writeln!(ctx.err, "hint: `{command}` keeps all of them");
         }
         if live > 0 {
             let _ = writeln!(ctx.err, "hint: {LIVE}");
+        }
+        if objects > 0 {
+            let _ = writeln!(ctx.err, "hint: {OBJECTS}");
         }
     }
     for left in &collection.left {

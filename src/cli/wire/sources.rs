@@ -297,3 +297,26 @@ pub fn format(kind: SourceKind) -> FileFormat {
         SourceKind::CostExplorer => FileFormat::CostExplorer,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_of_the_settings_knows_the_kinds_that_are_not_read_from_a_bucket() {
+        for kind in SourceKind::ALL {
+            let source = SourceConfig {
+                name: "s".to_owned(),
+                kind: Some(kind),
+                paths: vec!["s3://b/logs/".to_owned()],
+                ..SourceConfig::default()
+            };
+            let config = crate::config::Config {
+                sources: vec![source],
+                ..crate::config::Config::default()
+            };
+            let found = crate::config::check(&config);
+            assert_eq!(!found.is_empty(), format(kind).is_bill(), "{kind:?}: {found:?}");
+        }
+    }
+}

@@ -559,6 +559,24 @@ fn a_statement_that_scans_too_much_is_stopped_and_nothing_is_recorded() {
         at("2026-11-20T16:00:00Z")
             .starts_with("cannot read `the Athena table billing.cur2`: the statement was stopped")
     );
+    // With other settings it is sent at once.
+    let mut more = options("2026-11-20T12:05:00Z");
+    more.most_bytes += 1;
+    let error = Athena::new(&aws, more).unwrap().read(&known, &mut Kept::default());
+    assert!(error.unwrap_err().to_string().contains("it scanned 2000000000 bytes"));
+    // What failed cost nothing, and may be mended by now.
+    let (url, _) = stub(|name| match name {
+        "StartQueryExecution" => json!({ "QueryExecutionId": "q" }),
+        _ => json!({ "QueryExecution": { "Status": { "State": "FAILED", "StateChangeReason": "TABLE_NOT_FOUND" } } }),
+    });
+    let aws = Aws::at_emulator(&url, super::LIMITS).unwrap();
+    let mut source = Athena::new(&aws, options("2026-11-20T12:00:00Z")).unwrap();
+    let mut kept = Kept::default();
+    let error = source.read(&Default::default(), &mut kept).unwrap_err().to_string();
+    assert!(
+        error.contains("TABLE_NOT_FOUND") && kept.checkpoints.is_empty(),
+        "{error}"
+    );
 }
 
 /// A statement that has ended, and these pages of its answer.

@@ -201,6 +201,12 @@ fn an_answer_that_does_not_tell_what_was_asked_is_none_and_is_not_paid_for_again
             text(&output)
         );
     }
+    // With other settings it is another question.
+    let more = format!("{CONFIG}paid_requests_per_run = 7\n");
+    std::fs::write(folder.join("finops.toml"), more).unwrap();
+    let before = asked(&emulator).len();
+    run(folder, &emulator, "2026-11-21T12:30:00Z");
+    assert_eq!(asked(&emulator).len(), before + 1);
     let report = |now: &str| {
         let args = ["--now", now, "report", "--basis", "billed", "--format", "json"];
         let output = finops(folder, &emulator).args(args).output().unwrap();

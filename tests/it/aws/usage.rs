@@ -84,6 +84,8 @@ fn objects_of_a_bucket_are_read_once_and_late_ones_too() {
     let (summary, output) = record(folder, emulator, now);
     assert_eq!(summary["recorded"], 26, "{summary} {}", text(&output));
     assert_eq!(summary["rejected"], 1, "{summary}");
+    let hint = "hint: an object can be looked into once it is copied to this machine";
+    assert!(text(&output).contains(hint), "{}", text(&output));
 
     // Nothing new: nothing is fetched. Late ones of open days are; a closed day is not listed again.
     put(emulator, &object("19", "late"), &log("late", "2026-11-19T08:00:00Z", 5));

@@ -203,7 +203,8 @@ fn a_date_above_the_days_closes_none_of_them_and_a_prefix_with_nothing_below_it_
     let shelf = Shelf::default();
     let mut kept = Kept::default();
     assert_eq!(read(&shelf, &mut kept), None);
-    let nothing = "nothing lies below s3://bucket/logs/: no spend is known of it";
+    let nothing =
+        "nothing lies below s3://bucket/logs/: a path in a bucket is a folder, no single object and no pattern";
     assert_eq!(kept.warnings.get(nothing), Some(&1), "{:?}", kept.warnings);
     kept.warnings.clear();
     for day in [9, 10, 11] {
@@ -219,6 +220,29 @@ fn a_date_above_the_days_closes_none_of_them_and_a_prefix_with_nothing_below_it_
         assert_eq!(shelf.fetched.lock().unwrap().len(), 2);
     }
     assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+}
+
+#[test]
+fn a_date_above_is_a_day_unless_later_ones_are_found_below_it() {
+    let shelf = Shelf::default();
+    let put = |key: &str, day: u32| shelf.objects.lock().unwrap().insert(key.to_owned(), Some(call(day)));
+    let mut kept = Kept::default();
+    // A copy of each day, made some days later; and a folder of an early day in which days go on.
+    put("logs/copies/2026/11/12/app/2026/11/05/a.jsonl", 5);
+    put("logs/since/2025/01/15/app/2026/11/08/a.jsonl", 8);
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert_eq!(kept.calls.len(), 2);
+    put("logs/copies/2026/11/19/app/2026/11/06/a.jsonl", 6);
+    put("logs/since/2025/01/15/app/2026/11/19/a.jsonl", 19);
+    put("logs/since/2025/01/15/one.jsonl", 1);
+    for fetched in [3, 0] {
+        assert_eq!(read(&shelf, &mut kept), None);
+        assert_eq!((kept.calls.len(), shelf.fetched.lock().unwrap().len()), (5, fetched));
+        let listed = shelf.listed.lock().unwrap();
+        for over in ["logs/copies/2026/11/12/", "logs/since/2025/01/15/app/2026/11/08/"] {
+            assert!(!listed.contains(&over.to_owned()), "{listed:?}");
+        }
+    }
 }
 
 fn key_of_other(day: u32) -> String {

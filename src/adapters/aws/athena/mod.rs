@@ -97,8 +97,8 @@ impl Athena {
         self.service.json(action, &format!("AmazonAthena.{name}"), body)
     }
 
-    /// Sends the statement, and waits for its answer where it was `begun`.
-    fn ask(&self, statement: &str, begun: &mut bool) -> Result<Answer, Failure> {
+    /// Sends the statement and waits for its answer; whether it is `paid` for.
+    fn ask(&self, statement: &str, paid: &mut bool) -> Result<Answer, Failure> {
         let options = &self.options;
         let mut request = json!({
             "QueryString": statement,
@@ -114,8 +114,8 @@ impl Athena {
             .and_then(Value::as_str)
             .ok_or_else(odd)?;
         let id = json!({ "QueryExecutionId": id });
-        *begun = true;
-        let scanned = match self.finished(&id) {
+        *paid = true;
+        let scanned = match self.finished(&id, paid) {
             Ok(scanned) => scanned,
             Err(failure) => {
                 // What nobody waits for is not to be paid for; if it has ended, there is nothing to stop.
@@ -127,7 +127,7 @@ impl Athena {
     }
 
     /// Waits until a statement has ended; the bytes that it scanned.
-    fn finished(&self, id: &Value) -> Result<u64, Failure> {
+    fn finished(&self, id: &Value, paid: &mut bool) -> Result<u64, Failure> {
         let began = SystemClock.elapsed();
         loop {
             let answer = self.call("athena:GetQueryExecution", id)?;
@@ -147,7 +147,9 @@ impl Athena {
             }
             match execution.pointer("/Status/State").and_then(Value::as_str).unwrap_or("") {
                 "SUCCEEDED" => return Ok(scanned),
-                "FAILED" | "CANCELLED" => {
+                state @ ("FAILED" | "CANCELLED") => {
+                    // What fails is not charged, unlike what was stopped.
+                    *paid = state == "CANCELLED";
                     let cause = execution
                         .pointer("/Status/StateChangeReason")
                         .and_then(Value::as_str)
@@ -263,19 +265,24 @@ impl UsageSource for Athena {
         {
             return Ok(());
         }
-        if let Some(rests) = rest::rests(known, before.asked, options.refresh, options.now, self.what()) {
+        let months = before.open(options.now.date_naive(), options.months);
+        let named: Vec<String> = months.iter().map(|month| month.format("%Y-%m").to_string()).collect();
+        let statement = options.table.statement(&named);
+        let digest = rest::digest(&format!("{statement} {} {}", options.workgroup, options.most_bytes));
+        if let Some(rests) = rest::rests(known, before.asked, options.refresh, options.now, &digest, self.what()) {
             return Err(rests);
         }
-        let mut begun = false;
-        self.asked(&before, sink, &mut begun).or_else(|failure| match failure {
-            Unanswered::Store(error) => Err(error.into()),
-            Unanswered::Failed(failure) => {
-                if begun {
-                    sink.checkpoint(rest::FAILED, rest::failed(options.now, &failure.to_string()))?;
+        let mut paid = false;
+        self.asked(&before, &months, &statement, sink, &mut paid)
+            .or_else(|failure| match failure {
+                Unanswered::Store(error) => Err(error.into()),
+                Unanswered::Failed(failure) => {
+                    if paid {
+                        sink.checkpoint(rest::FAILED, rest::failed(options.now, &digest, &failure.to_string()))?;
+                    }
+                    Err(self.failed(&failure))
                 }
-                Err(self.failed(&failure))
-            }
-        })
+            })
     }
 }
 
@@ -299,13 +306,19 @@ impl From<StoreError> for Unanswered {
 
 impl Athena {
     /// Asks for the months that are open, and records the answer.
-    fn asked(&self, before: &Read, sink: &mut dyn Sink, begun: &mut bool) -> Result<(), Unanswered> {
+    fn asked(
+        &self,
+        before: &Read,
+        months: &[NaiveDate],
+        statement: &str,
+        sink: &mut dyn Sink,
+        paid: &mut bool,
+    ) -> Result<(), Unanswered> {
         let options = &self.options;
-        let months = before.open(options.now.date_naive(), options.months);
-        let named: Vec<String> = months.iter().map(|month| month.format("%Y-%m").to_string()).collect();
-        let answer = self.ask(&options.table.statement(&named), begun)?;
+        let answer = self.ask(statement, paid)?;
+        // Where rows were told before, their silence has words of its own.
         if answer.rows.is_empty() && before.told.is_empty() {
-            sink.warn(&nowhere(&options.table, &named), 1);
+            sink.warn(&nowhere(&options.table, months), 1);
         }
         sink.progress(Progress {
             lines: answer.rows.len() as u64,
@@ -340,7 +353,7 @@ impl Athena {
             told.insert(bill.identity.clone());
             sink.bill(bill)?;
         }
-        let (gone, silent) = before.untold(&months, &told, &seen);
+        let (gone, silent) = before.untold(months, &told, &seen);
         // The month is there and the payer's rows are not: they are now another's, or nobody's.
         for identity in gone {
             sink.bill(nothing(identity, settled))?;
@@ -350,7 +363,7 @@ impl Athena {
             sink.warn(about, silent.len() as u64);
         }
         told.extend(silent);
-        let closed = before.closed(&months, options.now.date_naive(), &seen, &uninvoiced);
+        let closed = before.closed(months, options.now.date_naive(), &seen, &uninvoiced);
         if let Some(closed) = closed {
             sink.checkpoint("closed", Checkpoint(closed.to_string().into_bytes()))?;
         }
@@ -362,7 +375,8 @@ impl Athena {
 }
 
 /// What is told where no answer had a row so far.
-fn nowhere(table: &Table, months: &[String]) -> String {
+fn nowhere(table: &Table, months: &[NaiveDate]) -> String {
+    let months: Vec<String> = months.iter().map(|month| month.format("%Y-%m").to_string()).collect();
     format!(
         "no row of {}.{} has its `{}` among {}: check `partition` and `products` if it has rows",
         table.database,

@@ -130,7 +130,16 @@ impl UsageSource for CostExplorer {
         if asked.is_some_and(|at| options.now >= at && options.now - at < options.refresh) {
             return Ok(());
         }
-        if let Some(rests) = rest::rests(known, asked, options.refresh, options.now, self.what()) {
+        let digest = rest::digest(&format!(
+            "{:?} {:?} {} {} {} {}",
+            options.services,
+            options.group_by,
+            options.hourly,
+            options.net,
+            options.months,
+            self.paid.hold().of_run(),
+        ));
+        if let Some(rests) = rest::rests(known, asked, options.refresh, options.now, &digest, self.what()) {
             return Err(rests);
         }
         let settled: Option<NaiveDate> = text(known, "settled").and_then(|day| day.parse().ok());
@@ -152,7 +161,7 @@ impl UsageSource for CostExplorer {
             Ok(answer) => answer,
             Err(failure) => {
                 if made > 0 {
-                    sink.checkpoint(rest::FAILED, rest::failed(options.now, &failure.to_string()))?;
+                    sink.checkpoint(rest::FAILED, rest::failed(options.now, &digest, &failure.to_string()))?;
                 }
                 return Err(self.failed(&failure));
             }

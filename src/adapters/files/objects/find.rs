@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::kept::{Progressed, day_of, ends_with_day};
+use super::kept::{Progressed, ends_with_day};
 use super::{AT_A_TIME, Listed, Object, ObjectSource};
 use crate::ports::{Sink, SourceError};
 
@@ -78,7 +78,7 @@ impl ObjectSource {
     /// What is below a prefix by day, without days that are closed: objects, and the folders of the day, in which more of them are.
     pub(super) fn days(&self, prefix: &str, done: &Progressed, sink: &dyn Sink) -> Result<Option<Found>, SourceError> {
         let mut found = Found::new();
-        let mut of_day = |folder: &str| match day_of(folder).filter(|_| ends_with_day(folder)) {
+        let mut of_day = |folder: &str| match done.day(folder).filter(|_| ends_with_day(folder)) {
             Some(day) if done.is_closed(day) => true,
             Some(day) => {
                 found.entry(Some(day)).or_default().0.push(folder.to_owned());
@@ -90,7 +90,7 @@ impl ObjectSource {
             return Ok(None);
         };
         for object in objects {
-            let day = day_of(&object.key);
+            let day = done.day(&object.key);
             // A day that was closed inside of a prefix that names it.
             if !day.is_some_and(|day| done.is_closed(day)) {
                 found.entry(day).or_default().1.push(object);

@@ -21,6 +21,9 @@ pub(super) struct Progressed {
     /// Days of which a record was refused because its time is still to come: the earliest such time, in seconds of the epoch.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub until: BTreeMap<String, i64>,
+    /// Folders of a day below which later days were found, such as that of an archive: what is still to come there is not of that day.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub outer: BTreeSet<String>,
 }
 
 impl Progressed {
@@ -54,6 +57,22 @@ impl Progressed {
         }
     }
 
+    /// The day that a path names. An outer folder gives none to what is right in it.
+    pub fn day(&self, path: &str) -> Option<NaiveDate> {
+        let below = self.outer.iter().filter_map(|outer| path.strip_prefix(outer.as_str()));
+        match below.min_by_key(|rest| rest.len()) {
+            Some(rest) if day_of(rest).is_none() => None,
+            _ => day_of(path),
+        }
+    }
+
+    /// Notes that a folder of a later day lies in one of a day.
+    pub fn nest(&mut self, folder: &str) {
+        let mut above = folder.match_indices('/').filter_map(|(at, _)| folder.get(..=at));
+        let outer = above.find(|above| self.day(above).is_some());
+        self.outer.extend(outer.map(str::to_owned));
+    }
+
     /// Whether a day is read whole, so that nothing of it is looked at again.
     pub fn is_closed(&self, day: NaiveDate) -> bool {
         self.closed.is_some_and(|closed| day <= closed) && !self.lacking.contains(&day)
@@ -78,10 +97,10 @@ pub(super) fn digest(object: &Object) -> String {
     format!("{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
 }
 
-/// The day that a path names, the last where it names several: `…/2026/10/20/…`.
+/// The day that a path names, `…/2026/10/20/…`: of several the latest, since what lies in a folder of a day was written no earlier.
 pub(super) fn day_of(path: &str) -> Option<NaiveDate> {
     let parts: Vec<&str> = path.split('/').collect();
-    parts.windows(3).rev().find_map(date)
+    parts.windows(3).filter_map(date).max()
 }
 
 /// Whether a folder is that of a day itself: `…/2026/10/20/`.
@@ -114,9 +133,26 @@ mod tests {
             day("copy/2025/01/15/logs/2026/10/20/08/").as_deref(),
             Some("2026-10-20")
         );
+        assert_eq!(
+            day("copies/2026/11/15/logs/2026/10/20/08/").as_deref(),
+            Some("2026-11-15")
+        );
         assert!(ends_with_day("logs/2026/10/20/") && !ends_with_day("logs/2026/10/20/08/") && !ends_with_day("10/20/"));
         for none in ["a/b.json", "2026/10/", "x/2026/13/01/a", "1/2/3"] {
             assert_eq!(day(none), None, "{none}");
         }
+        let mut known = Progressed::default();
+        known.nest("copy/2025/01/15/logs/2026/10/20/");
+        known.nest("copy/2025/01/15/logs/2026/10/20/x/2026/10/21/");
+        let day = |text: &str| known.day(text).map(|day| day.to_string());
+        for none in [
+            "copy/2025/01/15/",
+            "copy/2025/01/15/logs/2026/",
+            "copy/2025/01/15/logs/2026/10/20/x/",
+        ] {
+            assert_eq!(day(none), None, "{none}");
+        }
+        assert_eq!(day("copy/2025/01/15/logs/2026/10/19/").as_deref(), Some("2026-10-19"));
+        assert_eq!(day("copy/2025/01/16/").as_deref(), Some("2025-01-16"));
     }
 }
