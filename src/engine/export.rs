@@ -17,7 +17,7 @@ use crate::domain::money::{Currency, MoneyError, add_exact, mul_bounded, mul_exa
 use crate::domain::period::{Hour, Period};
 use crate::domain::price::{Books, Quote};
 use crate::domain::spend::{Basis, Sums, metered_key};
-use crate::domain::usage::{Extras, Unit, UnitKey, UsageEvent};
+use crate::domain::usage::{Bucket, Extras, Unit, UnitKey, UsageEvent};
 use crate::ports::{Ledger, StoreError};
 
 /// The span of one charge.
@@ -154,7 +154,7 @@ impl Gathered {
                 if quote.charge != *charge {
                     return Ok(());
                 }
-                self.lines(&quote, start, key.dimensions)?;
+                self.lines(&quote, event, (start, key.dimensions))?;
             }
             Outcome::Unpriced(reason) => {
                 let mut worst = charge.worst_case;
@@ -178,28 +178,36 @@ impl Gathered {
         Ok(())
     }
 
-    fn lines(&mut self, quote: &Quote, start: Hour, dimensions: Dimensions) -> Result<(), MoneyError> {
+    fn lines(&mut self, quote: &Quote, event: &UsageEvent, at: (Hour, Dimensions)) -> Result<(), MoneyError> {
+        let (start, dimensions) = at;
         let from = if quote.valid_from.is_empty() {
             "always"
         } else {
             quote.valid_from.as_str()
         };
         let entry = format!("{}/{}/{}@{from}", quote.book, quote.provider, quote.entry);
+        let mut add = |what: &str, (rate, per): (Decimal, u32), rule: &str, quantity: Decimal| {
+            let (rule, entry) = (rule.to_owned(), entry.clone());
+            let key = (start, dimensions, meter(what), rate, per, rule, entry);
+            let slot = self.lines.entry(key).or_default();
+            slot.0 = add_exact(slot.0, quantity)?;
+            slot.1 += 1;
+            Ok::<_, MoneyError>(())
+        };
         for line in &quote.lines {
             let rate = mul_exact(line.rate, line.factor)?.normalize();
-            let name = meter(&line.what);
-            let key = (
-                start,
-                dimensions,
-                name,
-                rate,
-                line.per,
-                line.rule.clone(),
-                entry.clone(),
-            );
-            let slot = self.lines.entry(key).or_default();
-            slot.0 = add_exact(slot.0, line.quantity)?;
-            slot.1 += 1;
+            add(&line.what, (rate, line.per), &line.rule, line.quantity)?;
+        }
+        for (bucket, count) in event.tokens.iter().filter(|(_, count)| *count > 0) {
+            // Reasoning that has a price of its own is output, too.
+            let of_bucket = |what: &str| what == bucket.name() || (bucket == Bucket::Output && what == "reasoning");
+            let lines = quote.lines.iter().filter(|line| of_bucket(&line.what));
+            let charged = lines.map(|line| line.quantity).try_fold(Decimal::ZERO, add_exact)?;
+            let rest = add_exact(Decimal::from(count), -charged)?;
+            // Where units are paid for alone, tokens cost nothing.
+            if rest > Decimal::ZERO {
+                add(bucket.name(), (Decimal::ZERO, 1_000_000), "not charged", rest)?;
+            }
         }
         Ok(())
     }

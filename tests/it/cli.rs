@@ -786,6 +786,17 @@ fn a_call_is_explained_from_its_record_to_its_budget() {
     let args = ["record", "-", "--name", "pipe", "--now", NOW];
     assert!(home.command(&args).stdin(piped).output().unwrap().status.success());
     assert_eq!(code(&home.run(&["record", "--now", NOW])), 0);
+    // So does a bill.
+    home.write("bill.csv", "BilledCost,EffectiveCost,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,BillingAccountId,ProviderName,ServiceName,ChargeCategory,ChargePeriodStart\n1.25,1.25,USD,2026-11-01,2026-12-01,a,AWS,S3,Usage,2026-11-02\n");
+    let bill = || std::fs::File::open(home.path().join("bill.csv")).unwrap();
+    let args = [
+        "report", "--files", "-", "--basis", "billed", "--now", NOW, "--format", "json",
+    ];
+    let report = json(&home.command(&args).stdin(bill()).output().unwrap());
+    assert_eq!(report["total"]["cost_usd"], "1.25");
+    let args = ["record", "-", "--name", "piped-bill", "--now", NOW, "--format", "json"];
+    let recorded = json(&home.command(&args).stdin(bill()).output().unwrap());
+    assert_eq!(recorded["bills"], 1, "{recorded}");
     for (which, said) in [
         ("source=pipe", "\nfile     none: it came by standard input".to_owned()),
         ("source=table", "/table.csv:2\n".to_owned()),

@@ -19,6 +19,7 @@ const USAGE: &str = r#"{"id":"a","ts":"2026-11-03T10:10:00Z","provider":"anthrop
 {"id":"h","ts":"2026-11-06T09:00:00Z","provider":"acme","model":"painter-1","units":"images_out=40"}
 {"id":"i","ts":"2026-11-06T10:00:00Z","provider":"acme","model":"finder-1","web_searches":3,"output_tokens":0}
 {"id":"j","ts":"2026-11-07T10:00:00Z","provider":"azure","model":"gpt-4o","input_tokens":1000,"output_tokens":10}
+{"id":"k","ts":"2026-11-08T10:00:00Z","provider":"openai","model":"whisper-1","input_tokens":1000,"output_tokens":7,"units":"audio_in_second=12.5"}
 {"id":"f","ts":"2026-11-30T23:59:59Z","provider":"openai","model":"gpt-5","input_tokens":2000,"cache_read_tokens":8000,"output_tokens":1000,"reasoning_tokens":600}
 "#;
 
@@ -345,6 +346,9 @@ fn figures_are_those_of_the_ledger_and_come_back_through_the_reader() {
         [("5", "")],
         "no price is no price of zero"
     );
+    // Tokens of what is priced by something else cost nothing, and were used.
+    assert_eq!(of("input tokens", "whisper-1"), [("1000", "0")]);
+    assert_eq!(of("output tokens", "whisper-1"), [("7", "0")]);
     // A call without tokens is one, too.
     assert_eq!(of("images_out", "painter-1"), [("40", "")]);
     assert_eq!(of("web searches", "finder-1"), [("3", "")]);
@@ -385,6 +389,11 @@ fn figures_are_those_of_the_ledger_and_come_back_through_the_reader() {
             &search["output_tokens"]
         ),
         (&250_000.into(), &11.into(), &1000.into())
+    );
+    let whisper = rows.iter().find(|r| r["model"] == "whisper-1").unwrap();
+    assert_eq!(
+        (&whisper["input_uncached_tokens"], &whisper["output_tokens"]),
+        (&1000.into(), &7.into())
     );
 }
 

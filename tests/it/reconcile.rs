@@ -78,11 +78,11 @@ fn a_bill_that_metering_does_not_cover_is_found_told_once_and_over_when_it_is() 
     insta::assert_snapshot!(out(&run), @r"
     [warning firing] anthropic: metering has seen 50 % of what is billed for 2026-11
       9.00 USD of 18.00 USD billed was not metered. `finops reconcile --period 2026-11` says on which days, and why.
-      Billed                   18.00 USD
-      Metered                  9.30 USD
-      Missing calls            3.00 USD
-      Token gap                6.00 USD
-      Metered, not billed yet  0.3000 USD
+      Billed               18.00 USD
+      Metered              9.30 USD
+      Missing calls        3.00 USD
+      Token gap            6.00 USD
+      Lag, not billed yet  -0.3000 USD
       as of 2026-11-24 12:00 UTC, alert 1e6d8dc9cd5cc4ff
     recorded 4 new calls, $10.55, from 7 lines in 2 files; 1 bill
     this month: $10.55 metered

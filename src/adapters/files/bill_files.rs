@@ -41,43 +41,62 @@ impl Run<'_> {
             .collect();
         let (gone, others): (Vec<_>, Vec<_>) = gone(search, known).into_iter().partition(|(_, p)| p.is_of_bill());
         self.forget(others)?;
-        if todo.is_empty() && gone.is_empty() && self.bill_positions.is_empty() {
-            return Ok(());
-        }
         let of_bill = |p: &Option<Position>| p.as_ref().is_some_and(Position::is_of_bill);
         let (bills, _): (Vec<_>, Vec<_>) = current.into_iter().partition(|(_, p)| of_bill(p));
+        let piped = !self.bills.told(self.options.name).is_empty();
+        let nothing_new = todo.is_empty() && gone.is_empty() && self.bill_positions.is_empty() && !piped;
         todo.extend(bills);
+        let manifests = self.manifests(&todo);
+        // One may be written after the files that it names.
+        let as_before = |(name, now): &(String, Position)| {
+            let before = known.get(name).and_then(Position::parse);
+            before.is_some_and(|before| (before.size, before.modified) == (now.size, now.modified))
+        };
+        if nothing_new && manifests.iter().all(as_before) {
+            return Ok(());
+        }
         todo.sort_by(|a, b| a.0.path.cmp(&b.0.path));
         let counted = self.counted(&todo);
+        let (mut formats, mut mixed): (BTreeMap<String, String>, BTreeSet<String>) = Default::default();
         for (at, (file, position)) in todo.iter().enumerate() {
             let name = file.path.to_string_lossy().into_owned();
-            if let Some(position) = position.as_ref().filter(|p| p.is_of_bill()) {
-                self.told_before.extend(position.names());
-            }
+            let before = position.as_ref().filter(|p| p.is_of_bill());
+            let before = before.map(Position::names).unwrap_or_default();
             let Some(delivery) = counted.get(&file.path) else {
                 // It is known what it holds: nothing that counts.
+                self.told_before.extend(before);
                 let seen = self.as_now.of_bill(&file.metadata);
                 self.bill_positions.push((name, Some(seen)));
                 continue;
             };
             self.bills.begin(delivery.as_ref());
+            self.bills.ended_before = position.as_ref().is_some_and(|position| position.line_end);
             self.one(file, position.clone())?;
             let told = self.bills.told(self.options.name);
-            let before = position.as_ref().map(Position::names).unwrap_or_default();
             let silent = told.is_empty() && !before.is_empty();
-            let told = if silent { before } else { told };
+            // Where a row was refused it has no place: what it may be of stays, too.
             if let Some((last, Some(position))) = self.bill_positions.last_mut()
                 && *last == name
-                && told.len() <= MOST_NAMES
             {
-                position.name(&told);
+                position.line_end = !self.bills.cut;
+                let names = if silent { &before } else { &told };
+                if names.len() <= MOST_NAMES {
+                    position.name(names);
+                }
+                // Nothing is not the same as a bill that comes to nothing: what it told alone stays.
                 if silent {
-                    // Nothing is not the same as a bill that comes to nothing.
-                    self.told_before.retain(|known| !told.contains(known));
                     self.sink.warn(
                         "files of bills have no rows any more: what they told stays where no other file tells it, and `finops bill drop` takes it back",
                         1,
                     );
+                } else {
+                    for bill in &told {
+                        let first = formats.entry(bill.clone()).or_insert_with(|| position.format.clone());
+                        if *first != position.format {
+                            mixed.insert(bill.clone());
+                        }
+                    }
+                    self.told_before.extend(before);
                 }
             }
             if self.leaves(todo.get(at..).unwrap_or_default()) {
@@ -86,12 +105,27 @@ impl Run<'_> {
             }
         }
         self.bills.begin(None);
-        for (name, position) in gone {
-            // What it told alone stays: a folder may roll over.
-            self.told_before.retain(|told| !position.names().contains(told));
-            self.bill_positions.push((name, Some(Position::default())));
+        if let Some(first) = mixed.first() {
+            let about = format!(
+                "bills are told by files of FOCUS and by files of a Cost and Usage Report, such as `{first}`: they are added up, and what both hold counts twice"
+            );
+            self.sink.warn(&about, mixed.len() as u64);
         }
+        // What they told alone stays: a folder may roll over.
+        let gone = gone.into_iter().map(|(name, _)| (name, Position::default()));
+        let noted = gone.chain(manifests).map(|(name, position)| (name, Some(position)));
+        self.bill_positions.extend(noted);
         Ok(())
+    }
+
+    /// The manifests of these files, as they are now.
+    fn manifests(&self, files: &[Todo<'_>]) -> Vec<(String, Position)> {
+        let paths: Vec<&Path> = files.iter().map(|(found, _)| found.path.as_path()).collect();
+        let manifests = Manifests::paths(&paths).into_iter().filter_map(|path| {
+            let now = self.as_now.of_bill(&path.metadata().ok()?);
+            Some((path.to_string_lossy().into_owned(), now))
+        });
+        manifests.collect()
     }
 
     /// Forgets how far files were read that have gone, if they are many: those that were changed last are kept. What comes back is read
@@ -109,16 +143,18 @@ impl Run<'_> {
     /// The files that count, with the folder that is told apart from those beside it.
     fn counted(&mut self, todo: &[Todo<'_>]) -> BTreeMap<PathBuf, Option<Delivery>> {
         let paths: Vec<&Path> = todo.iter().map(|(found, _)| found.path.as_path()).collect();
-        if paths.len() < 2 {
-            return paths.iter().map(|path| (path.to_path_buf(), None)).collect();
-        }
         let manifests = Manifests::of(&paths);
         for (path, missing) in &manifests.incomplete {
-            let reason = format!(
-                "it names {missing} files of a bill that are not there; bills stay as they were until they are"
-            );
-            self.unread(&path.to_string_lossy(), &reason);
+            let files = match missing {
+                1 => "a file of a bill that is not there; bills stay as they were until it is".to_owned(),
+                _ => format!("{missing} files of a bill that are not there; bills stay as they were until they are"),
+            };
+            self.unread(&path.to_string_lossy(), &format!("it names {files}"));
             self.bills_whole = false;
+        }
+        // One alone is what is meant, whatever it is named.
+        if paths.len() < 2 {
+            return paths.iter().map(|path| (path.to_path_buf(), None)).collect();
         }
         if let Some(first) = manifests.beside.first() {
             let about = format!(

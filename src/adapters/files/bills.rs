@@ -113,6 +113,9 @@ impl BillKey {
 pub(super) struct Bills {
     /// With the delivery that it is a part of.
     numbers: BTreeMap<(BillKey, u32), u32>,
+    /// Whether the last row of the file that is read has no line end, and whether it had one when the file was read before.
+    pub cut: bool,
+    pub ended_before: bool,
     /// Of which the rows are that come now; the first of them is no folder.
     delivery: u32,
     deliveries: Vec<Delivery>,
@@ -167,6 +170,7 @@ impl Bills {
             number
         });
         self.touched.clear();
+        (self.cut, self.ended_before) = (false, false);
     }
 
     /// Whether nothing of a bill was read.

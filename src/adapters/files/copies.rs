@@ -6,6 +6,8 @@ use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "parquet")]
+use super::parquet::without_rows;
 use super::sniff::{Input, PARQUET, unpack};
 
 /// How far the first rows are looked for.
@@ -32,7 +34,9 @@ pub(super) fn held_by_others(files: &[&Path]) -> Vec<PathBuf> {
         }
     }
     let mut held = Vec::new();
-    for files in alike.into_values() {
+    for mut files in alike.into_values().filter(|files| files.len() > 1) {
+        // Of these the front tells nothing.
+        files.retain(|file| !without_rows(file));
         let mut kept: Vec<&Path> = Vec::new();
         for file in files {
             let mut whole = true;
@@ -56,11 +60,17 @@ pub(super) fn held_by_others(files: &[&Path]) -> Vec<PathBuf> {
     held
 }
 
+/// A build that cannot read them knows no Parquet file without rows.
+#[cfg(not(feature = "parquet"))]
+fn without_rows(_: &Path) -> bool {
+    false
+}
+
 fn open(path: &Path) -> io::Result<Input<'static>> {
     Ok(unpack(Box::new(File::open(path)?))?.0)
 }
 
-/// A number for the header and the first row; none where there is no row.
+/// A number for the header and the first row; none where there is no row. Of Parquet it is one for the front alone.
 fn front(path: &Path) -> io::Result<Option<u64>> {
     let mut front = Vec::new();
     open(path)?.take(FRONT).read_to_end(&mut front)?;

@@ -55,9 +55,15 @@ struct RunInfo {
 }
 
 impl Manifests {
+    /// Where the manifests beside and above these files are.
+    pub fn paths(files: &[&Path]) -> Vec<PathBuf> {
+        let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+        let scopes = scopes(folders.into_iter());
+        scopes.keys().flat_map(|place| listed(place)).collect()
+    }
+
     /// Reads the manifests beside and above these files.
     pub fn of(files: &[&Path]) -> Self {
-        let mut scopes: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
         let mut folders: BTreeMap<&Path, Vec<&Path>> = BTreeMap::new();
         for (folder, file) in files.iter().filter_map(|file| Some((file.parent()?, *file))) {
             folders.entry(folder).or_default().push(file);
@@ -65,15 +71,9 @@ impl Manifests {
         let mut below: BTreeMap<&Path, Vec<&Path>> = BTreeMap::new();
         for folder in folders.keys() {
             below.entry(folder.parent().unwrap_or(folder)).or_default().push(folder);
-            for folder in [Some(*folder), folder.parent()].into_iter().flatten() {
-                scopes.insert(folder.to_owned(), folder.to_owned());
-                if let Some(metadata) = metadata(folder) {
-                    scopes.insert(metadata, folder.to_owned());
-                }
-            }
         }
         let mut found = Manifests::default();
-        for (place, scope) in scopes {
+        for (place, scope) in scopes(folders.keys().copied()) {
             let (mut named, mut first) = (BTreeSet::new(), None);
             for path in listed(&place) {
                 let Some(manifest) = read(&path) else { continue };
@@ -92,7 +92,9 @@ impl Manifests {
             if there.is_empty() {
                 continue;
             }
-            if let Some(path) = first.filter(|_| there.len() < named.len()) {
+            // Of files that are not read here it says nothing, either.
+            let ours = files.iter().any(|file| named.contains(*file));
+            if let Some(path) = first.filter(|_| ours && there.len() < named.len()) {
                 found.incomplete.push((path, named.len() - there.len()));
             }
             let newest = Newest::of(&scope, &there);
@@ -178,6 +180,18 @@ fn metadata(folder: &Path) -> Option<PathBuf> {
         .parent()
         .filter(|above| above.file_name().is_some_and(|name| name == "data"))?;
     Some(data.parent()?.join("metadata").join(name))
+}
+
+/// The places where manifests of files in these folders lie, each with the folder that they are about.
+fn scopes<'f>(folders: impl Iterator<Item = &'f Path>) -> BTreeMap<PathBuf, PathBuf> {
+    let mut scopes = BTreeMap::new();
+    for folder in folders.flat_map(|folder| [Some(folder), folder.parent()]).flatten() {
+        scopes.insert(folder.to_owned(), folder.to_owned());
+        if let Some(metadata) = metadata(folder) {
+            scopes.insert(metadata, folder.to_owned());
+        }
+    }
+    scopes
 }
 
 fn listed(folder: &Path) -> Vec<PathBuf> {

@@ -59,6 +59,9 @@ pub(super) struct Position {
     /// Whether a record was refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refused: bool,
+    /// Whether a line end stood behind the last row of a bill.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub line_end: bool,
     /// The earliest time, in seconds of the epoch, of the records that were refused because it was still to come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<i64>,

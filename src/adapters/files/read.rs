@@ -84,6 +84,8 @@ pub(super) fn read_all(
         }
     }
     if *stdin {
+        // Nobody can come back to it when all files are known.
+        run.defer = false;
         let input = unpack(Box::new(io::stdin().lock())).map_err(Stop::from);
         input
             .and_then(|(input, _)| run.stream(input, "-", true, None, None))

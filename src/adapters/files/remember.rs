@@ -1,6 +1,7 @@
 //! What one run remembers across records and files of a source (records that are no spend, spans of traces, bills) and hands over.
 
 use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::domain::usage::EventId;
@@ -226,10 +227,16 @@ impl Run<'_> {
         Ok(sound)
     }
 
-    /// Notes where rows of a bill stood before and none could be read now: what the other files have of it is not all of it.
+    /// Tells where rows of a bill stood before and none could be read now: what the other files have of it is not all of it.
     pub fn miss_bill(&mut self, of_bill: bool, name: &str) {
-        if of_bill && self.bill_positions.last().is_none_or(|(last, _)| last != name) {
-            self.bills_whole = false;
+        if !of_bill || self.bill_positions.last().is_some_and(|(last, _)| last == name) {
+            return;
+        }
+        self.bills_whole = false;
+        // Of one that was moved meanwhile the next run knows that it has gone.
+        if self.refused == self.refused_before && Path::new(name).exists() {
+            let cause = "it held a bill when it was read before and has no header of one now: bills stay as they were until it has, or is taken away";
+            self.unread(name, cause);
         }
     }
 

@@ -37,8 +37,13 @@ impl Run<'_> {
     /// Rows of a bill.
     pub fn bill_table(&mut self, records: Records<Input<'_>>, name: &str, format: FileFormat) -> Result<(), Stop> {
         match Sheet::of(records, format, self.options.asked.as_ref())? {
-            Ok(sheet) => self.sheet(sheet, name),
-            Err(records) => self.bill_rows(records, name, format, 0, false),
+            Ok(sheet) => self.sheet(sheet, name)?,
+            Err(records) => self.bill_rows(records, name, format, 0, false)?,
+        }
+        // Of a last column that is cut the row says nothing.
+        match self.written && self.bills.ended_before && self.bills.cut {
+            true => Err(cut_off()),
+            false => Ok(()),
         }
     }
 
@@ -56,7 +61,8 @@ impl Run<'_> {
             let columns = columns.get_or_insert_with(|| Columns::new(format, header, run.options.asked.as_ref()));
             columns.add(run, values).map(|_| ())
         })?;
-        match last.refused && (cut || !last.ended) {
+        self.bills.cut = cut || !last.ended;
+        match last.refused && self.bills.cut {
             true => Err(cut_off()),
             false => Ok(()),
         }

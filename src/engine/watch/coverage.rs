@@ -98,26 +98,76 @@ fn condition(
             "coverage_percent": percent.normalize().to_string(),
             "least_percent": policy.least.normalize().to_string(),
             "billed": totals.billed.normalize().to_string(),
-            "metered": totals.contracted.normalize().to_string(),
+            "metered": totals.metered.normalize().to_string(),
         }),
         cost: None,
     }
 }
 
-/// Both sides, and what keeps them apart, as far as it does.
+/// Both sides as `finops reconcile` shows them, and what keeps them apart, as far as it does: the causes add up to billed less metered. What
+/// is charged and what is taken off it stand before, where the bill is not all charges.
 fn facts(totals: &Totals) -> Vec<Fact> {
     let gap = &totals.gap;
-    let both = [("Billed", totals.billed), ("Metered", totals.contracted)];
+    let billed = totals.billed + totals.credits;
+    let off = billed - totals.charged;
+    let charged = [("Charged", totals.charged), ("Taken back, credits", off)];
+    let charged = charged.into_iter().filter(|_| !off.is_zero());
+    let both = [("Billed", billed), ("Metered", totals.metered)];
     let causes = [
-        ("Taken back", totals.billed - totals.charged),
         ("Missing calls", gap.missing_events),
         ("Token gap", gap.tokens),
         ("Price gap", gap.price),
-        ("Metered, not billed yet", -gap.lag),
+        ("Discount, credit", gap.discount),
+        ("Lag, not billed yet", gap.lag),
     ];
     let causes = causes.into_iter().filter(|(_, amount)| !amount.is_zero());
-    let shown = both.into_iter().chain(causes);
+    let shown = charged.chain(both).chain(causes);
     shown
         .map(|(name, amount)| fact(name, Money::new(amount, Currency::USD).to_string()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::reconcile::Gap;
+
+    #[test]
+    fn facts_add_up_under_a_contract_with_a_refund_and_a_credit() {
+        let dollars = |cents: i64| Decimal::new(cents, 2);
+        let totals = Totals {
+            metered: dollars(10800),
+            contracted: dollars(9450),
+            billed: dollars(6000),
+            charged: dollars(7000),
+            credits: dollars(-500),
+            gap: Gap {
+                missing_events: dollars(400),
+                tokens: dollars(1313),
+                price: dollars(750),
+                discount: dollars(-1463),
+                lag: dollars(-6300),
+            },
+            ..Totals::default()
+        };
+        assert_eq!(totals.gap.total(), Ok(totals.billed + totals.credits - totals.metered));
+        let shown: Vec<String> = facts(&totals)
+            .iter()
+            .map(|f| format!("{} {}", f.label, f.value))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "Charged 70.00 USD",
+                "Taken back, credits -15.00 USD",
+                "Billed 55.00 USD",
+                "Metered 108.00 USD",
+                "Missing calls 4.00 USD",
+                "Token gap 13.13 USD",
+                "Price gap 7.50 USD",
+                "Discount, credit -14.63 USD",
+                "Lag, not billed yet -63.00 USD",
+            ]
+        );
+    }
 }

@@ -159,9 +159,46 @@ fn manifests_name_the_delivery_that_counts() {
         assert!(
             kept.rejected[0]
                 .reason
-                .contains("it names 1 files of a bill that are not there")
+                .contains("it names a file of a bill that is not there")
         );
+        // One that is written behind its files, which lie there for long.
+        write(folder.path(), manifest, &text(&old));
+        assert_eq!(read(folder.path(), &mut kept), ("40".to_owned(), Vec::new()), "{place}");
+        assert!(read(folder.path(), &mut kept).1.is_empty() && kept.bills.is_empty());
+        fs::remove_file(folder.path().join(manifest)).unwrap();
+        assert_eq!(read(folder.path(), &mut kept).0, "41", "{place}");
+        assert!(read(folder.path(), &mut kept).1.is_empty() && kept.bills.is_empty());
     }
+}
+
+#[test]
+fn one_file_alone_is_a_part_too_where_its_manifest_names_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = "bill/20261101-20261201";
+    let named = |names: &[&str]| {
+        let keys: Vec<String> = names.iter().map(|name| format!("\"costs/{place}/{name}\"")).collect();
+        let text = format!(r#"{{"reportKeys":[{}]}}"#, keys.join(","));
+        write(folder.path(), &format!("{place}/bill-Manifest.json"), &text);
+    };
+    let part = |name: &str, rows: &str| write(folder.path(), &format!("{place}/{name}"), &format!("{HEADER}{rows}"));
+    let mut kept = Kept::default();
+    part("bill-1.csv", &row("100", "a", 1));
+    named(&["bill-1.csv"]);
+    assert_eq!(read(folder.path(), &mut kept).0, "100");
+    // The next delivery has three.
+    named(&["bill-1.csv", "bill-2.csv", "bill-3.csv"]);
+    part("bill-1.csv", &row("40", "a", 1));
+    read(folder.path(), &mut kept);
+    assert!(kept.bills.is_empty(), "{:?}", kept.bills);
+    let told = std::mem::take(&mut kept.rejected);
+    assert!(
+        told.len() == 1 && told[0].reason.contains("it names 2 files of a bill that are not there"),
+        "{told:?}"
+    );
+    part("bill-2.csv", &row("50", "a", 1));
+    part("bill-3.csv", &row("30", "a", 2));
+    assert_eq!(read(folder.path(), &mut kept), ("120".to_owned(), Vec::new()));
+    assert!(kept.rejected.is_empty(), "{:?}", kept.rejected);
 }
 
 #[test]
@@ -354,6 +391,152 @@ fn files_that_have_gone_or_say_something_else() {
     read(folder.path(), &mut kept);
     let told: Vec<_> = kept.bills.iter().map(|bill| bill.identity.as_str()).collect();
     assert_eq!(told, ["test/aws/acc/2026-10-01"]);
+}
+
+#[test]
+fn what_a_file_that_is_there_told_and_tells_no_more_comes_to_nothing_whoever_else_told_it() {
+    for last in [None, Some(HEADER)] {
+        let folder = tempfile::tempdir().unwrap();
+        let other = |cost: &str| row(cost, "a", 2).replace(",acc,", ",other,");
+        let alone = row("3", "a", 4).replace(",acc,", ",alone,");
+        // A delivery of two parts, of which the last tells a bill that no other does.
+        write(
+            folder.path(),
+            "b-1.csv",
+            &format!("{HEADER}{}{}", row("10", "a", 1), other("20")),
+        );
+        write(
+            folder.path(),
+            "b-2.csv",
+            &format!("{HEADER}{}{}{alone}", row("11", "a", 1), other("21")),
+        );
+        let mut kept = Kept::default();
+        assert_eq!(read(folder.path(), &mut kept).0, "65");
+        // The next one has rows for one.
+        match last {
+            None => fs::remove_file(folder.path().join("b-2.csv")).unwrap(),
+            Some(header) => write(folder.path(), "b-2.csv", header),
+        }
+        write(folder.path(), "b-1.csv", &format!("{HEADER}{}", row("12", "a", 1)));
+        assert_eq!(read(folder.path(), &mut kept).0, "12");
+        let told: Vec<_> = kept.bills.iter().map(|bill| bill.identity.as_str()).collect();
+        assert_eq!(told, ["test/aws/acc/2026-11-01", "test/aws/other/2026-11-01"]);
+    }
+}
+
+#[test]
+fn a_file_that_held_a_bill_and_holds_none_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut kept = Kept::default();
+    write(folder.path(), "b-1.csv", &format!("{HEADER}{}", row("60", "a", 1)));
+    write(folder.path(), "b-2.csv", &format!("{HEADER}{}", row("40", "a", 2)));
+    assert_eq!(read(folder.path(), &mut kept).0, "100");
+    write(folder.path(), "b-2.csv", &format!("{HEADER}{}", row("50", "a", 2)));
+    for left in ["", "BilledCost,Effec"] {
+        write(folder.path(), "b-1.csv", left);
+        read(folder.path(), &mut kept);
+        let told = std::mem::take(&mut kept.rejected);
+        assert!(
+            kept.bills.is_empty() && told.len() == 1 && told[0].file.ends_with("b-1.csv"),
+            "{told:?}"
+        );
+        assert!(
+            told[0].reason.contains("it held a bill when it was read before"),
+            "{told:?}"
+        );
+    }
+    fs::remove_file(folder.path().join("b-1.csv")).unwrap();
+    assert_eq!(read(folder.path(), &mut kept).0, "50");
+    assert!(kept.rejected.is_empty(), "{:?}", kept.rejected);
+}
+
+#[test]
+fn a_last_row_that_has_lost_its_line_end_is_cut_while_the_file_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut kept = Kept::default();
+    // The cost stands last.
+    let bill = |costs: [&str; 2]| {
+        let row = |cost: &str| format!("1,acc,USD,2026-11-01,2026-12-01,Usage,2026-11-02,AWS,{cost}\n");
+        let header = "EffectiveCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargeCategory,ChargePeriodStart,ProviderName,BilledCost\n";
+        format!("{header}{}{}", row(costs[0]), row(costs[1]))
+    };
+    let put = |text: &str, age: u64| {
+        write(folder.path(), "b.csv", text);
+        // As old as the files of these tests are read at.
+        let changed =
+            std::time::SystemTime::from(super::time("2026-11-30T00:00:00Z")) - std::time::Duration::from_secs(age);
+        fs::File::options()
+            .append(true)
+            .open(folder.path().join("b.csv"))
+            .unwrap()
+            .set_modified(changed)
+            .unwrap();
+    };
+    for text in [bill(["10", "123.45"]), bill(["10", "\"123.45\""])] {
+        // A first time nobody knows that one is missing.
+        put(text.trim_end(), 60);
+        assert_eq!(read(folder.path(), &mut kept).0, "133.45");
+        put(&text.replace("10", "11"), 50);
+        assert_eq!(read(folder.path(), &mut kept).0, "134.45");
+        let cut = text.trim_end().trim_end_matches('"');
+        let cut = &cut[..cut.len() - 4];
+        put(cut, 40);
+        read(folder.path(), &mut kept);
+        let told = std::mem::take(&mut kept.rejected);
+        assert!(kept.bills.is_empty() && told.len() == 1, "{told:?}");
+        assert!(told[0].reason.contains("it ends in the middle of a row"), "{told:?}");
+        // It stays so, and ends nowhere else.
+        put(text.trim_end(), 7_200);
+        assert_eq!(read(folder.path(), &mut kept).0, "133.45");
+        assert!(kept.rejected.is_empty(), "{:?}", kept.rejected);
+        put(text.replace("10", "12").trim_end(), 30);
+        assert_eq!(read(folder.path(), &mut kept).0, "135.45");
+    }
+}
+
+#[test]
+fn a_bill_of_which_every_row_is_refused_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut kept = Kept::default();
+    let other = row("5", "a", 2).replace(",acc,", ",other,");
+    let both = format!("{HEADER}{}{other}", row("40", "a", 1));
+    write(folder.path(), "a.csv", &both);
+    assert_eq!(read(folder.path(), &mut kept).0, "45");
+    for (text, told) in [
+        (both.replace("BillingCurrency", "Currency"), &[][..]),
+        // What is refused may be of any bill.
+        (both.replace(",other,USD", ",other,?"), &["test/aws/acc/2026-11-01"]),
+        // It is gone.
+        (
+            format!("{HEADER}{}", row("41", "a", 1)),
+            &["test/aws/acc/2026-11-01", "test/aws/other/2026-11-01"],
+        ),
+    ] {
+        write(folder.path(), "a.csv", &text);
+        read(folder.path(), &mut kept);
+        let bills: Vec<_> = kept.bills.iter().map(|bill| bill.identity.as_str()).collect();
+        assert_eq!(bills, told);
+    }
+}
+
+#[test]
+fn a_bill_in_two_formats_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "focus.csv", &format!("{HEADER}{}", row("10", "a", 1)));
+    write(
+        folder.path(),
+        "cur.csv",
+        "bill/PayerAccountId,bill/BillingPeriodStartDate,lineItem/LineItemType,lineItem/UsageStartDate,lineItem/UnblendedCost,lineItem/CurrencyCode\nacc,2026-11-01T00:00:00Z,Usage,2026-11-02T00:00:00Z,10,USD\n",
+    );
+    let (sum, told) = total(folder.path());
+    assert_eq!(sum, "20");
+    assert!(
+        told.len() == 1 && told[0].contains("such as `test/aws/acc/2026-11-01`"),
+        "{told:?}"
+    );
+    fs::remove_file(folder.path().join("cur.csv")).unwrap();
+    write(folder.path(), "part.csv", &format!("{HEADER}{}", row("5", "a", 2)));
+    assert_eq!(total(folder.path()), ("15".to_owned(), Vec::new()));
 }
 
 #[test]

@@ -23,7 +23,7 @@ mod decoded {
     use parquet::schema::types::Type;
     use rust_decimal::Decimal;
 
-    use super::super::Kept;
+    use super::super::{Kept, read_on};
     use super::read_text;
 
     enum Column {
@@ -178,6 +178,46 @@ mod decoded {
         assert!(kept.rejected[0].reason.contains("no known usage format"));
     }
 
+    #[test]
+    fn files_without_rows_are_no_copies_of_each_other() {
+        let bill = |account: &'static str, rows: usize| {
+            let (start, end) = (1_790_812_800_000, 1_793_491_200_000);
+            let text = |name, value: &'static str| Column::Text(name, vec![value; rows]);
+            let times = |name, at: i64| Column::Millis(name, vec![at; rows]);
+            write(&[
+                Column::Double("BilledCost", vec![1.5; rows]),
+                Column::Double("EffectiveCost", vec![1.5; rows]),
+                text("BillingCurrency", "USD"),
+                text("BillingAccountId", account),
+                times("BillingPeriodStart", start),
+                times("BillingPeriodEnd", end),
+                times("ChargePeriodStart", start),
+                text("ChargeCategory", "Usage"),
+                text("ProviderName", "AWS"),
+            ])
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, bytes: Vec<u8>| std::fs::write(folder.path().join(name), bytes).unwrap();
+        let mut kept = Kept::default();
+        for (name, account) in [("a.parquet", "a"), ("b.parquet", "b"), ("copy of b.parquet", "b")] {
+            put(name, bill(account, 2));
+        }
+        read_on(folder.path(), &["."], &mut kept);
+        assert_eq!((kept.bills.len(), costs(&kept, Basis::Billed).as_str()), (2, "6"));
+        // Another month begins: what they told stays.
+        (kept.bills, kept.warnings) = Default::default();
+        for name in ["a.parquet", "b.parquet", "copy of b.parquet"] {
+            put(name, bill("", 0));
+        }
+        read_on(folder.path(), &["."], &mut kept);
+        assert!(kept.bills.is_empty(), "{:?}", kept.bills);
+        let told: Vec<_> = kept.warnings.iter().collect();
+        assert!(
+            told.len() == 1 && told[0].0.contains("have no rows any more") && *told[0].1 == 2,
+            "{told:?}"
+        );
+    }
+
     /// Values by turns that differ from column to column, so that rows meet again and again, and in ever new ways.
     fn turns(texts: &[&'static str], rows: usize, step: usize) -> Vec<Option<String>> {
         let text = |row: usize| texts[(row * step + row / 7 * (step + 3) + row / 611) % texts.len()];
@@ -199,9 +239,9 @@ mod decoded {
         let texts = [
             (
                 "BillingCurrency",
-                turns(&["USD", "USD", "USD", "EUR", "dollars"], ROWS, 1),
+                turns(&["USD", "USD ", "USD", "EUR", " dollars"], ROWS, 1),
             ),
-            ("BillingAccountId", turns(&["a", "b", "-"], ROWS, 5)),
+            ("BillingAccountId", turns(&["a", "b", " b ", "-"], ROWS, 5)),
             (
                 "BillingPeriodStart",
                 turns(&["2026-10-01T00:00:00Z", "2026-09-01"], ROWS, 3),
@@ -213,22 +253,31 @@ mod decoded {
             (
                 "ChargePeriodStart",
                 turns(
-                    &["2026-10-05T07:00:00Z", "2026-10-05 08:00:00", "1790812800", "noon", "-"],
+                    &[
+                        "2026-10-05T07:00:00Z",
+                        "2026-10-05 08:00:00 ",
+                        "1790812800",
+                        "noon ",
+                        "-",
+                    ],
                     ROWS,
                     7,
                 ),
             ),
-            ("ChargeCategory", turns(&["Usage", "Credit", "usage", "Tax"], ROWS, 3)),
-            ("ProviderName", turns(&["AWS", "-", "NULL"], ROWS, 2)),
+            (
+                "ChargeCategory",
+                turns(&["Usage", "Credit", "usage", "Usage  ", "Tax"], ROWS, 3),
+            ),
+            ("ProviderName", turns(&["AWS", "-", "NULL", " null ", "  "], ROWS, 2)),
             (
                 "ServiceName",
-                turns(&["Bedrock", "Storage, all", "Say \"it\"", "-"], ROWS, 9),
+                turns(&["Bedrock", "Storage, all", "Say \"it\" ", "-"], ROWS, 9),
             ),
-            ("ConsumedUnit", turns(&["1K tokens", "Hours", "-", "Tokens"], ROWS, 5)),
-            ("ConsumedQuantity", turns(&["12", "0.5", "-", "much"], ROWS, 7)),
+            ("ConsumedUnit", turns(&["1K tokens ", "Hours", "-", "Tokens"], ROWS, 5)),
+            ("ConsumedQuantity", turns(&["12", " 0.5", "-", "much "], ROWS, 7)),
             (
                 "SkuMeter",
-                turns(&["input", "output tokens", "cache read", "-"], ROWS, 3),
+                turns(&["input", "output tokens", "cache read", "4o out ", "-"], ROWS, 3),
             ),
             ("Tags", named),
         ];

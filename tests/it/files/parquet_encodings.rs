@@ -434,8 +434,10 @@ const TAGS: [&str; 7] = [
 ];
 
 /// Tags that a map can hold.
-const MAPS: [&str; 7] = [
+const MAPS: [&str; 8] = [
     r#"{"team":"ads"}"#,
+    // Blanks within a map are part of it.
+    r#"{"project":"p-1 ","team":" ads"}"#,
     r#"{"project":"p-1","team":"search"}"#,
     "{}",
     r#"{"user:user":"ann","user_agent":"x"}"#,
@@ -541,6 +543,7 @@ fn table(rows: usize, seed: u64, pick: u64) -> Vec<Column> {
         "much",
         "1e3",
         "NULL",
+        " 0.75 ",
         "12345678901234567890.5",
         "1000000000000",
     ];
@@ -548,18 +551,18 @@ fn table(rows: usize, seed: u64, pick: u64) -> Vec<Column> {
         ("BilledCost", money(0), amounts, 90_000_000),
         ("EffectiveCost", money(1), amounts, 70_000_000),
         texts("BillingCurrency", &["USD", "USD", "USD", "USD", "EUR", "dollars"]),
-        texts("BillingAccountId", &["a", "b"]),
+        texts("BillingAccountId", &["a", "b", "b "]),
         ("BillingPeriodStart", Kind::Millis, &[], start),
         ("BillingPeriodEnd", Kind::Micros, &[], (start + 31 * 24 * hour) * 1000),
         ("ChargePeriodStart", Kind::Millis, &[], start),
-        texts("ChargeCategory", &["Usage", "Usage", "Credit", "usage", "Tax"]),
+        texts("ChargeCategory", &["Usage", "Usage ", "Credit", "usage", "Tax"]),
         texts("ProviderName", &["AWS", "", "NULL"]),
         texts("SubAccountId", &["s1", "s2", "s3", "s4"]),
         texts("ServiceName", &["Bedrock", "Storage, all", "Say \"it\"", ""]),
         texts("x_Model", &["m1", "", "acme.model-2"]),
         texts("ConsumedUnit", &["1K tokens", "Hours", "", "Tokens"]),
         ("ConsumedQuantity", money(2), amounts, 900_000),
-        texts("PricingUnit", &["Tokens", "1M tokens", "GB"]),
+        texts("PricingUnit", &["Tokens", " 1M tokens ", "GB"]),
         ("PricingQuantity", money(3), amounts, 900_000),
         (
             "SkuMeter",

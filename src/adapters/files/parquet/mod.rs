@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use chrono::{DateTime, TimeDelta};
 use csv::StringRecord;
@@ -119,7 +120,8 @@ impl Run<'_> {
             return Err(RowsEnd::Fault(Fault::whole(reason)));
         }
         let schema = reader.metadata().file_metadata().schema();
-        let names: Vec<String> = schema.get_fields().iter().map(|f| f.name().to_owned()).collect();
+        let names = schema.get_fields().iter().map(|f| f.name().trim().to_owned());
+        let names: Vec<String> = names.collect();
         let Some(format) = detect::by_header(&names.join(",")).filter(|f| f.is_bill()) else {
             return Ok(None);
         };
@@ -141,7 +143,7 @@ impl Run<'_> {
                     fault = Some(Fault::whole(reason));
                     String::new()
                 });
-                values.push_field(&text);
+                values.push_field(text.trim());
             }
             let result = fault.map_or_else(|| columns.add(self, &values).map(|_| ()), Err);
             if let Err(fault) = result {
@@ -209,6 +211,16 @@ impl Run<'_> {
     }
 }
 
+/// Whether a file is a Parquet file without rows, as its end says.
+pub(super) fn without_rows(path: &Path) -> bool {
+    let rows = catch_unwind(|| {
+        let reader = SerializedFileReader::new(File::open(path).ok()?).ok()?;
+        let groups = reader.metadata().row_groups().iter();
+        Some(groups.map(|group| i128::from(group.num_rows().max(0))).sum::<i128>())
+    });
+    matches!(rows, Ok(Some(0)))
+}
+
 fn lies_somewhere(chunk: &ColumnChunkMetaData) -> bool {
     let starts = [Some(chunk.data_page_offset()), chunk.dictionary_page_offset()];
     chunk.compressed_size() >= 0 && starts.into_iter().flatten().all(|start| start >= 0)
@@ -236,7 +248,8 @@ enum RowsEnd {
     Stop(Stop),
 }
 
-/// The text of a value of a column as it is stored, or what is wrong with it.
+/// The text of a value of a column as it is stored, or what is wrong with it. Blanks around it are those of a column of one width, and no part
+/// of it, as in a table of text; within a map they are.
 fn text_of(column: &ColumnDescPtr, value: &[u8]) -> Text {
     let short = || "a value that is too short".to_owned();
     let four = || value.first_chunk::<4>().ok_or_else(short);
@@ -251,7 +264,12 @@ fn text_of(column: &ColumnDescPtr, value: &[u8]) -> Text {
         }
         Physical::BOOLEAN | Physical::INT96 => return Err("a value of no text".to_owned()),
     };
-    text(&field)
+    let text = text(&field)?;
+    let inside = text.trim();
+    match column.path().parts().len() > 1 || inside.len() == text.len() {
+        true => Ok(text),
+        false => Ok(inside.to_owned()),
+    }
 }
 
 /// A value as a table of text would have it.

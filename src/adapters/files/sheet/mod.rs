@@ -318,6 +318,7 @@ impl Run<'_> {
             }
             if grid.whole == 0 {
                 if sheet.ended {
+                    self.bills.cut = sheet.cut;
                     return Ok(());
                 }
                 if sheet.filled >= RECORD_LIMIT {
