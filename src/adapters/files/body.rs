@@ -14,6 +14,7 @@ use crate::domain::usage::{EventId, Requests, Tokens, UsageEvent};
 
 use self::record::Record;
 use super::extras::{self, Seconds};
+use super::gemini;
 use super::iterations;
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::Scalar;
@@ -31,11 +32,25 @@ struct Outer<'s, 'a> {
     depth: u32,
 }
 
+/// What is told of a stream without an id: nothing says which of its parts belong together.
+const PARTS_WITHOUT_ID: &str =
+    "parts of streams without an id are charged as calls each: the prompts of such streams count several times";
+
+/// What is told of pictures that the answer itself says nothing of.
+const DRAWN: &str = "pictures that a tool made are not charged: the tokens of its model are not in the usage";
+
 /// Envelopes in envelopes that are opened.
 const DEEPEST: u32 = 4;
 
+/// Streams of Azure's whose usage may still follow.
+const STREAMS: usize = 64;
+
 /// Reads response bodies.
-pub(super) struct Body;
+#[derive(Default)]
+pub(super) struct Body {
+    /// Streams that are Azure's by what they said so far; the part with the usage does not tell.
+    azure: Vec<EventId>,
+}
 
 impl LineFormat for Body {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
@@ -45,11 +60,27 @@ impl LineFormat for Body {
             cloud: "",
             depth: 0,
         };
-        one(text, outer, number, context, out)
+        one(text, outer, number, &mut self.azure, context, out)
+    }
+
+    fn save(&self) -> String {
+        let ids: Vec<String> = self.azure.iter().map(EventId::to_string).collect();
+        ids.join(" ")
+    }
+
+    fn load(&mut self, state: &str) {
+        self.azure = state.split(' ').filter_map(|id| id.parse().ok()).collect();
     }
 }
 
-fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+fn one(
+    text: &str,
+    outer: Outer<'_, '_>,
+    number: u64,
+    azure: &mut Vec<EventId>,
+    context: &mut Context,
+    out: &mut Output,
+) -> Result<(), Fault> {
     let record = Record::parse(text).map_err(|e| Fault::json(&e))?;
     let shape = record.shape();
     let gemini = record.usage_metadata.as_ref().filter(|m| m.is_usage());
@@ -66,28 +97,35 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
                 depth: outer.depth + 1,
                 record: Some(outer.record.unwrap_or(&record)),
             };
-            return one(inner.get(), outer, number, context, out);
+            return one(inner.get(), outer, number, azure, context, out);
         }
         units = extras::of(text, Seconds::Heard)?;
     }
     if shape.is_none() && gemini.is_none() && units.is_empty() {
         let failed = record.failed() || outer.record.is_some_and(Record::failed);
-        without_usage(&record, text, outer, failed, out);
+        without_usage(&record, text, outer, failed, azure, out);
         return Ok(());
     }
     let at = instant(&record, outer, context, out)?;
     let model = context.label(record.model(), "model")?;
+    let id = identity(&record, text, out);
+    let vertex = vertex_tier(&record, text);
     let provider = match outer.cloud {
-        "" => provider(&record, shape, model.as_str()),
+        "" if vertex.is_some() => "vertex",
+        "" => provider(&record, shape, model.as_str(), azure.contains(&id)),
         cloud => cloud,
     };
-    let id = identity(&record, text, out);
     let mut event = UsageEvent::new(id, at, context.labels.get(provider), model);
     event.rank.line = number;
     event.rank.complete = !record.goes_on();
+    if !event.rank.complete && record.own_id().is_empty() {
+        out.warnings.push(PARTS_WITHOUT_ID);
+    }
     event.extras = units;
     let tier = if outer.batch {
         context.labels.get("batch")
+    } else if let Some(tier) = vertex {
+        context.label(&Scalar::Text(tier.into()), "traffic_type")?
     } else {
         tier(&record, context)?
     };
@@ -105,7 +143,9 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
                 return Ok(());
             }
             event.requests = usage.requests()?;
-            searches::of_items(record.output, &mut event.requests);
+            if searches::of_items(record.output, &mut event.requests) {
+                out.warnings.push(DRAWN);
+            }
             event.reported_cost = extras::reported_cost(usage.cost.map(RawValue::get))?;
             extras::search_and_units(text, provider, &mut event)?;
             speed_and_place(usage, &mut event, context)?;
@@ -120,9 +160,20 @@ fn one(text: &str, outer: Outer<'_, '_>, number: u64, context: &mut Context, out
 }
 
 /// Says of a call that its record has no usage; a part of a stream may be followed by one that has it.
-fn without_usage(record: &Record<'_>, text: &str, outer: Outer<'_, '_>, failed: bool, out: &mut Output) {
+fn without_usage(
+    record: &Record<'_>,
+    text: &str,
+    outer: Outer<'_, '_>,
+    failed: bool,
+    azure: &mut Vec<EventId>,
+    out: &mut Output,
+) {
     let id = identity(record, text, out);
     let part = matches!(record.object.str(), "chat.completion.chunk" | "text_completion");
+    if part && !record.id.str().is_empty() && !azure.contains(&id) && record.is_of_azure() {
+        azure.truncate(STREAMS - 1);
+        azure.insert(0, id);
+    }
     let answered = record.is_end();
     let gap = match record.object.str() {
         _ if answered => true,
@@ -180,22 +231,18 @@ fn instant(
 }
 
 fn identity(record: &Record<'_>, text: &str, out: &mut Output) -> EventId {
-    match [&record.id, &record.response_id, &record.python_id]
-        .into_iter()
-        .map(Scalar::str)
-        .find(|id| !id.is_empty())
-    {
-        Some(id) => tags::response_identity("body", id),
-        None => {
+    match record.own_id() {
+        "" => {
             out.warnings
                 .push("records without an id are told apart by their content");
             tags::content_identity("body", text)
         }
+        id => tags::response_identity("body", id),
     }
 }
 
-/// Who sells the call: what the body says of itself, else what the name of the model tells.
-fn provider(record: &Record<'_>, shape: Option<Shape>, model: &str) -> &'static str {
+/// Who sells the call: what the body says of itself (`azure`: what earlier parts of its stream said), else what the name of the model tells.
+fn provider(record: &Record<'_>, shape: Option<Shape>, model: &str, azure: bool) -> &'static str {
     let usage = record.usage.as_ref();
     if shape == Some(Shape::Cohere) {
         "cohere"
@@ -210,7 +257,7 @@ fn provider(record: &Record<'_>, shape: Option<Shape>, model: &str) -> &'static 
         || record.id.str().starts_with("gen-")
     {
         "openrouter"
-    } else if record.prompt_filter_results.is_some() {
+    } else if azure || record.is_of_azure() {
         "azure"
     } else if record.x_groq.is_some() {
         "groq"
@@ -231,6 +278,14 @@ fn tier(record: &Record<'_>, context: &mut Context) -> Result<Label, Fault> {
         true => tier::of_bedrock(record.bedrock_tier, context),
         false => tier::of(tier, "service_tier", context),
     }
+}
+
+/// The tier that Vertex AI tells where it answers in OpenAI's shape.
+fn vertex_tier(record: &Record<'_>, text: &str) -> Option<String> {
+    let may = record.usage.is_some() && record.model().str().starts_with("google/");
+    // Others sell models of this name, too.
+    let may = may && text.contains("\"extra_properties\"");
+    may.then(|| gemini::tier_of_chat(text)).flatten()
 }
 
 fn describe(record: &Record<'_>, event: &mut UsageEvent, context: &mut Context) -> Result<(), Fault> {
@@ -256,7 +311,7 @@ pub fn read_body(text: &str) -> Result<Option<(Tokens, Requests)>, String> {
     if let Some(usage) = &record.usage
         && let Some(shape) = record.shape()
     {
-        let provider = provider(&record, Some(shape), record.model.str());
+        let provider = provider(&record, Some(shape), record.model.str(), false);
         let tokens = usage
             .tokens_of(shape, (provider, record.model.str()), record.is_answer(), &mut out)
             .map_err(told)?;

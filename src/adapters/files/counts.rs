@@ -127,7 +127,8 @@ impl Counts {
             (Input::Includes | Input::Excludes, Input::Excludes) | (Input::Excludes, Input::Includes) => self.input,
         };
         let (mut output, reasoning) = self.answer(evidence);
-        let mut uncached = uncached;
+        // The prompts of tools have modalities, too.
+        let mut uncached = uncached + self.beside;
         let mut tokens = Tokens::default();
         for (bucket, count) in Bucket::MEDIA.into_iter().zip(self.media) {
             // A part that is larger than what is left of its whole is no part.
@@ -137,7 +138,7 @@ impl Counts {
             tokens.set(bucket, part);
         }
         let mut tokens = tokens
-            .with(Bucket::InputUncached, uncached + self.beside)
+            .with(Bucket::InputUncached, uncached)
             .with(Bucket::CacheRead, self.read)
             .with(Bucket::CacheWrite5m, self.write_5m)
             .with(Bucket::CacheWrite1h, self.write_1h)

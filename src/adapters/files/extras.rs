@@ -221,8 +221,12 @@ pub(super) fn reported_cost(raw: Option<&str>) -> Result<Option<Decimal>, Fault>
 
 /// Quantities that only some answers have.
 pub(super) fn search_and_units(text: &str, provider: &str, event: &mut UsageEvent) -> Result<(), Fault> {
-    if provider == "perplexity" {
-        event.requests.web_searches = searches::of_perplexity(text, event.model().as_str())?;
+    match provider {
+        "perplexity" => event.requests.web_searches = searches::of_perplexity(text, event.model().as_str())?,
+        "xai" => searches::of_xai(text, event)?,
+        // A name of one's own for a model.
+        "" if text.contains("\"cost_in_usd_ticks\"") => searches::of_xai(text, event)?,
+        _ => {}
     }
     searches::of_model(event);
     if event.requests.web_searches > 0 || event.tokens.total() == 0 {
@@ -232,15 +236,41 @@ pub(super) fn search_and_units(text: &str, provider: &str, event: &mut UsageEven
 }
 
 /// What an answer of Gemini was looked up in.
-pub(super) struct Grounded {
+#[derive(Default)]
+pub(super) struct LookedUp {
+    /// Searches of the web.
+    pub queries: u32,
+    /// Whether there was a map.
+    pub maps: bool,
+}
+
+impl LookedUp {
+    /// Together with what is told elsewhere of the same answer.
+    pub fn with(self, other: &LookedUp) -> Self {
+        LookedUp {
+            queries: self.queries.max(other.queries),
+            maps: self.maps || other.maps,
+        }
+    }
+
     /// Searches that are charged: from generation 3 on each query, before that the answer.
-    pub web_searches: u32,
+    pub fn web_searches(&self, model: &str) -> u32 {
+        let before = ["gemini-1", "gemini-2"].iter().any(|front| model.contains(front));
+        if before { self.queries.min(1) } else { self.queries }
+    }
+
     /// The map, if there was one: the answer is charged, however many places it names.
-    pub extras: Label,
+    pub fn extras(&self) -> Label {
+        let mut extras = Extras::default();
+        if self.maps {
+            let _ = extras.add(UnitKey::new(Unit::MapQuery, ""), Decimal::ONE);
+        }
+        extras.label().unwrap_or_default()
+    }
 }
 
 /// What the answers to a prompt were looked up in; a shape that is not known is not judged here.
-pub(super) fn grounded(candidates: Option<&RawValue>, model: &str) -> Grounded {
+pub(super) fn looked_up(candidates: Option<&RawValue>) -> LookedUp {
     #[derive(Deserialize)]
     struct Candidate<'a> {
         #[serde(borrow, default, rename = "groundingMetadata", alias = "grounding_metadata")]
@@ -270,15 +300,10 @@ pub(super) fn grounded(candidates: Option<&RawValue>, model: &str) -> Grounded {
         .map(Vec::len)
         .sum::<usize>();
     let queries = u32::try_from(queries).unwrap_or(u32::MAX);
-    let before = ["gemini-1", "gemini-2"].iter().any(|front| model.contains(front));
-    let mut extras = Extras::default();
-    let chunks = grounding().filter_map(|g| serde_json::from_str::<Vec<Chunk<'_>>>(g.chunks?.get()).ok());
-    if chunks.flatten().any(|chunk| chunk.maps.is_some()) {
-        let _ = extras.add(UnitKey::new(Unit::MapQuery, ""), Decimal::ONE);
-    }
-    Grounded {
-        web_searches: if before { queries.min(1) } else { queries },
-        extras: extras.label().unwrap_or_default(),
+    let mut chunks = grounding().filter_map(|g| serde_json::from_str::<Vec<Chunk<'_>>>(g.chunks?.get()).ok());
+    LookedUp {
+        queries,
+        maps: chunks.any(|chunks| chunks.iter().any(|chunk| chunk.maps.is_some())),
     }
 }
 

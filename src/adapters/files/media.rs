@@ -52,24 +52,30 @@ pub(super) fn audio(heard: &Scalar<'_>, said: &Scalar<'_>, read: &Scalar<'_>) ->
 pub(super) struct Modality<'a> {
     #[serde(borrow)]
     modality: Scalar<'a>,
-    #[serde(borrow, alias = "token_count")]
+    #[serde(borrow, alias = "token_count", alias = "tokens")]
     token_count: Scalar<'a>,
 }
 
-type List<'a> = Option<&'a [Modality<'a>]>;
+pub(super) type List<'a> = Option<&'a [Modality<'a>]>;
 
 fn part(list: List<'_>, modality: &str) -> Result<u64, Fault> {
     let mut sum = 0_u64;
-    for one in list.into_iter().flatten().filter(|m| m.modality.str() == modality) {
+    for one in list
+        .into_iter()
+        .flatten()
+        .filter(|m| m.modality.str().eq_ignore_ascii_case(modality))
+    {
         sum = sum.saturating_add(one.token_count.count("tokenCount")?);
     }
     Ok(sum)
 }
 
-/// Gemini's modalities of the prompt, of what was read from the cache, and of the answer.
-pub(super) fn gemini(prompt: List<'_>, cached: List<'_>, answer: List<'_>) -> Result<Media, Fault> {
-    let fresh =
-        |modality| -> Result<u64, Fault> { Ok(part(prompt, modality)?.saturating_sub(part(cached, modality)?)) };
+/// Gemini's modalities of the prompt and of what tools added to it, of what was read from the cache, and of the answer.
+pub(super) fn gemini([prompt, tools]: [List<'_>; 2], cached: List<'_>, answer: List<'_>) -> Result<Media, Fault> {
+    let fresh = |modality| -> Result<u64, Fault> {
+        let prompt = part(prompt, modality)?.saturating_sub(part(cached, modality)?);
+        Ok(prompt.saturating_add(part(tools, modality)?))
+    };
     Ok([
         fresh("AUDIO")?,
         part(answer, "AUDIO")?,

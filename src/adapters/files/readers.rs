@@ -91,7 +91,7 @@ pub(super) fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat>
         FileFormat::Plain | FileFormat::Focus | FileFormat::Cur => Box::new(Plain),
         FileFormat::Otel => Box::new(Otel::new(Arc::clone(&shared.traces))),
         FileFormat::Bedrock => Box::new(Bedrock),
-        FileFormat::Body => Box::new(Body),
+        FileFormat::Body => Box::new(Body::default()),
         FileFormat::Apim => Box::new(Apim),
         FileFormat::Langfuse => Box::new(Langfuse),
         FileFormat::Helicone => Box::new(Helicone),

@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::usage::{Requests, UsageEvent};
 
 use super::line::Fault;
+use super::object;
 use super::scalar::Scalar;
 
 /// Counts the search of a call to a model that always searches and that nothing else counts; deep research tells how many it made.
@@ -43,8 +45,82 @@ pub(super) fn of_perplexity(text: &str, model: &str) -> Result<u32, Fault> {
     usage.num_search_queries.small("num_search_queries")
 }
 
-/// Calls of OpenAI's built-in tools stand among the output items. Opening a page that was found, or looking into it, costs nothing.
-pub(super) fn of_items(output: Option<&RawValue>, requests: &mut Requests) {
+/// What xAI tells in its usage: the calls of its own tools, which it counts better than the output items do, before these (or where it
+/// does not name them) the sources of a live search; and what all of it cost, in ticks of which a USD has 10,000,000,000.
+pub(super) fn of_xai(text: &str, event: &mut UsageEvent) -> Result<(), Fault> {
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Used<'a> {
+        #[serde(borrow)]
+        num_sources_used: Scalar<'a>,
+        #[serde(borrow)]
+        num_server_side_tools_used: Scalar<'a>,
+        #[serde(borrow, deserialize_with = "object::one")]
+        server_side_tool_usage_details: Option<Tools<'a>>,
+        #[serde(borrow)]
+        cost_in_usd_ticks: Scalar<'a>,
+    }
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Tools<'a> {
+        #[serde(borrow)]
+        web_search_calls: Scalar<'a>,
+        #[serde(borrow)]
+        x_search_calls: Scalar<'a>,
+        #[serde(borrow)]
+        code_interpreter_calls: Scalar<'a>,
+        #[serde(borrow)]
+        file_search_calls: Scalar<'a>,
+        #[serde(borrow)]
+        document_search_calls: Scalar<'a>,
+    }
+    #[derive(Deserialize, Default)]
+    struct Outer<'a> {
+        #[serde(borrow, default)]
+        usage: Option<Used<'a>>,
+    }
+    let outer: Outer<'_> = serde_json::from_str(text).unwrap_or_default();
+    let Some(used) = outer.usage else { return Ok(()) };
+    let requests = &mut event.requests;
+    if let Some(tools) = &used.server_side_tool_usage_details {
+        for (count, told) in [
+            (
+                &mut requests.web_searches,
+                [&tools.web_search_calls, &tools.x_search_calls],
+            ),
+            (
+                &mut requests.code_executions,
+                [&tools.code_interpreter_calls, &Scalar::Null],
+            ),
+            (
+                &mut requests.file_searches,
+                [&tools.file_search_calls, &tools.document_search_calls],
+            ),
+        ] {
+            if told.iter().any(|told| !told.is_null()) {
+                let [one, other] = told.map(|told| told.small("server_side_tool_usage_details"));
+                *count = one?.saturating_add(other?);
+            }
+        }
+    } else if *requests == Requests::default() {
+        requests.web_searches = match used.num_sources_used.small("num_sources_used")? {
+            0 => used.num_server_side_tools_used.small("num_server_side_tools_used")?,
+            sources => sources,
+        };
+    }
+    let ticks = used.cost_in_usd_ticks.count("cost_in_usd_ticks")?;
+    if ticks > 0 && event.reported_cost.is_none() {
+        event.reported_cost = Some((Decimal::from(ticks) * TICK).normalize());
+    }
+    Ok(())
+}
+
+/// What a tick of xAI's is, in USD.
+const TICK: Decimal = Decimal::from_parts(1, 0, 0, false, 10);
+
+/// Calls of OpenAI's built-in tools stand among the output items. Opening a page that was found, or looking into it, costs nothing. Answers
+/// whether there is a picture that a tool made, whose model tells its tokens nowhere.
+pub(super) fn of_items(output: Option<&RawValue>, requests: &mut Requests) -> bool {
     #[derive(Deserialize)]
     struct Item<'a> {
         #[serde(borrow, default, rename = "type")]
@@ -65,8 +141,9 @@ pub(super) fn of_items(output: Option<&RawValue>, requests: &mut Requests) {
         matches!(action.kind.str(), "open_page" | "find_in_page")
     };
     let Some(text) = output.map(RawValue::get).filter(|t| t.contains("_call\"")) else {
-        return;
+        return false;
     };
+    let mut drawn = false;
     let mut containers: HashSet<String> = HashSet::new();
     for item in serde_json::from_str::<Vec<Item<'_>>>(text).unwrap_or_default() {
         let count = match item.kind.str() {
@@ -80,10 +157,14 @@ pub(super) fn of_items(output: Option<&RawValue>, requests: &mut Requests) {
             "web_search_call" => &mut requests.web_searches,
             "file_search_call" => &mut requests.file_searches,
             "code_interpreter_call" => &mut requests.code_executions,
-            _ => continue,
+            kind => {
+                drawn |= kind == "image_generation_call";
+                continue;
+            }
         };
         *count = count.saturating_add(1);
     }
+    drawn
 }
 
 #[cfg(test)]
@@ -96,7 +177,7 @@ mod tests {
             {"type":"code_interpreter_call","container_id":"c2"},{"type":"code_interpreter_call"},{"type":"code_interpreter_call"}]"#;
         let items = RawValue::from_string(items.to_owned()).unwrap();
         let mut requests = Requests::default();
-        of_items(Some(&items), &mut requests);
+        assert!(!of_items(Some(&items), &mut requests));
         assert_eq!((requests.code_executions, requests.file_searches), (4, 1));
     }
 }

@@ -66,8 +66,11 @@ pub(super) fn by_model(model: &str) -> &'static str {
     if of_bedrock(model) {
         return "bedrock";
     }
-    // Vertex AI's versions of Claude.
-    if model.starts_with("claude-") && model.contains('@') {
+    // Vertex AI's versions of Claude, and its names of resources.
+    let resource = ["publishers/", "projects/"]
+        .iter()
+        .any(|front| model.starts_with(front));
+    if (model.starts_with("claude-") && model.contains('@')) || (resource && model.contains("publishers/")) {
         return "vertex";
     }
     FRONTS
@@ -191,6 +194,12 @@ mod tests {
             ("openai.gpt-oss-120b-1:0", "bedrock"),
             ("claude-sonnet-4-5@20250929", "vertex"),
             ("claude-sonnet-4-5-20250929", "anthropic"),
+            ("publishers/google/models/gemini-2.5-flash", "vertex"),
+            (
+                "projects/p/locations/us-east5/publishers/anthropic/models/claude-x",
+                "vertex",
+            ),
+            ("projects/x", ""),
             ("text-embedding-005", "google"),
             ("text-embedding-3-small", "openai"),
             ("open-mistral-nemo", "mistral"),

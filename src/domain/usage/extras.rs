@@ -193,6 +193,28 @@ impl Extras {
         &self.units
     }
 
+    /// The most of each that either of two calls tells, as they keep it.
+    #[must_use]
+    pub fn most(one: Label, other: Label) -> Label {
+        if one == other || other.is_empty() {
+            return one;
+        }
+        if one.is_empty() {
+            return other;
+        }
+        let (mut all, more) = (Extras::of(one), Extras::of(other));
+        for (key, amount) in more.units {
+            match all.units.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, most)) => *most = amount.max(*most),
+                None => all.units.push((key, amount)),
+            }
+        }
+        all.units.sort();
+        all.search_context = all.search_context.max(more.search_context);
+        all.longest_prompt = all.longest_prompt.max(more.longest_prompt);
+        all.label().unwrap_or(one.max(other))
+    }
+
     /// As a call keeps it; empty where there is nothing. More than a name may hold is refused.
     #[must_use]
     pub fn label(&self) -> Option<Label> {

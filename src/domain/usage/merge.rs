@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use hashbrown::HashTable;
 
-use super::{Bucket, Dimension, EventId, Label, UsageEvent};
+use super::{Bucket, Dimension, EventId, Extras, Label, Rank, UsageEvent};
 
 /// Dimensions that describe the usage and come with it from the winning observation; all others come from the observation
 /// that the call is attributed to.
@@ -14,8 +14,9 @@ impl UsageEvent {
     /// Makes one call of two observations of it.
     ///
     /// The usage is that of the observation with the greater [`Rank`], whole: never a sum, never a maximum per field, since
-    /// a final record may correct a count *down*. The attribution (time, session, team, …) is that of the earliest
-    /// observation that is not a side-track copy. Both choices are a maximum over a total order, so the result does not
+    /// a final record may correct a count *down*. Only of an answer in parts ([`Rank::PARTS`]) the searches and rare quantities are
+    /// the most that any part tells. The attribution (time, session, team, …) is that of the earliest
+    /// observation that is not a side-track copy. All choices are a maximum over a total order, so the result does not
     /// depend on the order or grouping in which observations arrive.
     ///
     /// ```text
@@ -33,6 +34,13 @@ impl UsageEvent {
         } else {
             &self
         };
+        let (requests, extras) = match self.is_part_with(&other) {
+            true => (
+                self.requests.most(other.requests),
+                Extras::most(self.extras, other.extras),
+            ),
+            false => (usage.requests, usage.extras),
+        };
         let mut dimensions = place.dimensions;
         for dimension in USAGE_DIMENSIONS {
             dimensions.set(dimension, usage.dimensions.get(dimension));
@@ -44,29 +52,39 @@ impl UsageEvent {
             session: place.session,
             sidechain: place.sidechain,
             tokens: usage.tokens,
-            requests: usage.requests,
+            requests,
             speed: usage.speed,
             geo: usage.geo,
-            extras: usage.extras,
+            extras,
             rank: usage.rank,
             reported_cost: usage.reported_cost,
         }
     }
 
+    /// Whether both are of an answer in parts.
+    fn is_part_with(&self, other: &UsageEvent) -> bool {
+        self.rank.authority == Rank::PARTS && other.rank.authority == Rank::PARTS
+    }
+
     fn usage_order(&self, other: &UsageEvent) -> Ordering {
+        // What counts whichever part tells it does not decide between them.
+        let told_apart = !self.is_part_with(other);
         let output = |e: &UsageEvent| e.tokens.get(Bucket::Output);
         self.rank
             .cmp(&other.rank)
             .then_with(|| output(self).cmp(&output(other)))
             .then_with(|| self.tokens.cmp(&other.tokens))
-            .then_with(|| self.requests.cmp(&other.requests))
+            .then_with(|| match told_apart {
+                true => self.requests.cmp(&other.requests),
+                false => Ordering::Equal,
+            })
             .then_with(|| {
                 let key = |e: &UsageEvent| {
                     (
                         USAGE_DIMENSIONS.map(|d| e.dimensions.get(d)),
                         e.speed,
                         e.geo,
-                        e.extras,
+                        if told_apart { e.extras } else { Label::EMPTY },
                         e.reported_cost,
                     )
                 };
@@ -263,7 +281,7 @@ mod tests {
     use chrono::DateTime;
     use proptest::prelude::*;
 
-    use super::super::{Rank, Tokens};
+    use super::super::Tokens;
     use super::*;
 
     fn arbitrary() -> impl Strategy<Value = UsageEvent> {
@@ -277,9 +295,10 @@ mod tests {
             0..3_usize,
             0..3_usize,
             0..2_u64,
+            (0..4_u32, 0..4_usize, any::<bool>()),
         )
             .prop_map(
-                |(at, rank_at, sidechain, complete, line, output, session, team, input)| {
+                |(at, rank_at, sidechain, complete, line, output, session, team, input, (searches, units, parts))| {
                     let time = |s| DateTime::from_timestamp(1_790_000_000 + s, 0).unwrap();
                     let models = ["m-a", "m-b", "m-c"];
                     let mut e = UsageEvent::new(EventId([1; 16]), time(at), "p".into(), models[session].into());
@@ -290,8 +309,11 @@ mod tests {
                     e.tokens = Tokens::default()
                         .with(Bucket::Output, output)
                         .with(Bucket::InputUncached, input);
+                    e.requests.web_searches = searches % 3;
+                    e.requests.web_fetches = searches / 3;
+                    e.extras = ["", "map_query=1", "page=2 map_query=1", "search_context=low"][units].into();
                     e.rank = Rank {
-                        authority: 0,
+                        authority: if parts { Rank::PARTS } else { 0 },
                         complete,
                         at: time(rank_at),
                         line,
@@ -321,6 +343,25 @@ mod tests {
         last.rank.complete = true;
         last.tokens = Tokens::default().with(Bucket::Output, 210);
         assert_eq!(partial.merge(last).tokens, last.tokens);
+    }
+
+    #[test]
+    fn of_an_answer_in_parts_the_most_searches_count_and_of_others_the_last_record() {
+        let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+        let mut begun = UsageEvent::new(EventId([2; 16]), at, "google".into(), "m".into());
+        begun.rank.complete = false;
+        begun.requests.web_searches = 2;
+        begun.extras = "map_query=1".into();
+        let mut ended = begun;
+        ended.rank.complete = true;
+        ended.requests.web_searches = 1;
+        ended.extras = "page=3".into();
+        ended.tokens = Tokens::default().with(Bucket::Output, 210);
+        assert_eq!(begun.merge(ended), ended);
+        (begun.rank.authority, ended.rank.authority) = (Rank::PARTS, Rank::PARTS);
+        let call = begun.merge(ended);
+        assert_eq!((call.tokens, call.requests.web_searches), (ended.tokens, 2));
+        assert_eq!(call.extras.as_str(), "page=3 map_query=1");
     }
 
     #[test]

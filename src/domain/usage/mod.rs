@@ -208,6 +208,19 @@ pub struct Requests {
     pub file_searches: u32,
 }
 
+impl Requests {
+    /// The most of each that either tells.
+    #[must_use]
+    pub fn most(self, other: Requests) -> Requests {
+        Requests {
+            web_searches: self.web_searches.max(other.web_searches),
+            web_fetches: self.web_fetches.max(other.web_fetches),
+            code_executions: self.code_executions.max(other.code_executions),
+            file_searches: self.file_searches.max(other.file_searches),
+        }
+    }
+}
+
 /// How trustworthy an observation's usage is against other observations of the same call. Greater wins.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Rank {
@@ -227,6 +240,9 @@ impl Rank {
     pub const REPORT: u8 = 128;
     /// The same of calls that are all longer than 200,000 tokens.
     pub const REPORT_LONG: u8 = 129;
+    /// Authority of an answer that may come in parts of which each tells its tokens so far, but only one the searches and the other
+    /// rare quantities: of these the most that any of them tells counts.
+    pub const PARTS: u8 = 64;
 }
 
 /// One observation of one call, normalised. Copyable: names are interned.

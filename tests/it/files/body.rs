@@ -521,3 +521,60 @@ fn what_openai_keeps_for_half_an_hour_it_keeps_behind_openrouter_too() {
     let call = read_text("a.json", body("anthropic/claude-sonnet-4.6")).only();
     assert_eq!(counts(&call), [70, 0, 200, 0, 0, 0, 28]);
 }
+
+/// Their fees are in no book, so that such calls are unpriced; what xAI says they cost is known.
+#[test]
+fn tools_that_xai_ran_and_what_it_says_all_cost_are_read_from_its_usage() {
+    let chat = r#"{"id":"x","object":"chat.completion","created":1792454400,"model":"grok-4.3","choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100,HERE}}"#;
+    let response = r#"{"id":"x","object":"response","created_at":1792454400,"status":"completed","model":"grok-4.3","output":[{"type":"web_search_call","action":{"type":"search"}},{"type":"web_search_call","action":{"type":"search"}}],"usage":{"input_tokens":1000,"output_tokens":100,"total_tokens":1100,HERE}}"#;
+    let details = r#""num_sources_used":9,"num_server_side_tools_used":24,"cost_in_usd_ticks":1215000000,"server_side_tool_usage_details":{"web_search_calls":1,"x_search_calls":23,"code_interpreter_calls":2,"file_search_calls":0,"mcp_calls":4}"#;
+    let none = r#""num_sources_used":0,"num_server_side_tools_used":0,"cost_in_usd_ticks":15000000,"server_side_tool_usage_details":{"web_search_calls":0,"x_search_calls":0,"code_interpreter_calls":0}"#;
+    let pricer = finops::adapters::prices::load(None, &[]).unwrap();
+    let own = chat.replace("grok-4.3", "my-model");
+    for (form, told, requests, cost) in [
+        (
+            chat,
+            r#""num_sources_used":20,"cost_in_usd_ticks":5015000000"#,
+            [20, 0],
+            Some("0.5015"),
+        ),
+        (response, details, [24, 2], Some("0.1215")),
+        (response, r#""num_server_side_tools_used":2"#, [2, 0], None),
+        (chat, none, [0, 0], Some("0.0015")),
+        (chat, r#""cost_in_usd_ticks":0"#, [0, 0], None),
+        (chat, r#""num_server_side_tools_used":3"#, [3, 0], None),
+        (own.as_str(), details, [24, 2], Some("0.1215")),
+    ] {
+        let call = read_text("a.json", form.replace("HERE", told)).only();
+        assert_eq!(
+            [call.requests.web_searches, call.requests.code_executions],
+            requests,
+            "{told}"
+        );
+        assert_eq!(
+            call.reported_cost.map(|cost| cost.to_string()).as_deref(),
+            cost,
+            "{told}"
+        );
+        let known = form != own;
+        if known {
+            assert_eq!(call.provider().as_str(), "xai");
+            let priced = pricer.books().quote(&call).charge.is_priced();
+            assert_eq!(priced, requests == [0, 0], "{told}");
+        }
+    }
+    let wrong = read_text("a.json", chat.replace("HERE", r#""num_sources_used":-1"#));
+    assert_eq!(wrong.rejected.len(), 1);
+}
+
+#[test]
+fn a_picture_that_a_tool_made_is_told() {
+    let told = |kind: &str| {
+        let kept = read_text("a.json", RESPONSES.replacen("web_search_call", kind, 1));
+        kept.warnings
+            .keys()
+            .any(|about| about.contains("pictures that a tool made"))
+    };
+    assert!(told("image_generation_call"));
+    assert!(!told("web_search_call"));
+}

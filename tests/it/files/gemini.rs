@@ -1,6 +1,8 @@
 //! What Vertex AI says of an answer beside its tokens.
 
+use finops::adapters::files::FileFormat;
 use finops::domain::usage::{Bucket, EventId};
+use finops::ports::{Checkpoints, UsageSource};
 
 use super::read_text;
 use crate::support::{err, finops, json};
@@ -156,4 +158,97 @@ covers = { tier = "provisioned_*" }
         1,
         "{calls}"
     );
+}
+
+/// The live interface names the answer otherwise, and the prompts of tools have modalities, too.
+#[test]
+fn other_names_of_what_was_answered_and_asked_by_tools_are_read() {
+    let read = |usage: &str| {
+        let answer = format!(
+            r#"{{"responseId":"g","createTime":"2026-10-20T08:15:04Z","modelVersion":"gemini-2.5-flash","usageMetadata":{{"promptTokenCount":100,{usage}}}}}"#
+        );
+        let kept = read_text("a.jsonl", &answer);
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+        let call = kept.only();
+        let buckets = [Bucket::InputUncached, Bucket::AudioIn, Bucket::Output, Bucket::AudioOut];
+        buckets.map(|bucket| call.tokens.get(bucket))
+    };
+    for (usage, expected) in [
+        (
+            r#""responseTokenCount":50,"totalTokenCount":150,"responseTokensDetails":[{"modality":"AUDIO","tokenCount":40}]"#,
+            [100, 0, 10, 40],
+        ),
+        (
+            r#""candidatesTokenCount":50,"responseTokenCount":50,"totalTokenCount":150"#,
+            [100, 0, 50, 0],
+        ),
+        (
+            r#""toolUsePromptTokenCount":1000,"totalTokenCount":1100,"toolUsePromptTokensDetails":[{"modality":"AUDIO","tokenCount":900},{"modality":"TEXT","tokenCount":100}]"#,
+            [200, 900, 0, 0],
+        ),
+    ] {
+        assert_eq!(read(usage), expected, "{usage}");
+    }
+}
+
+#[test]
+fn answers_of_the_interactions_interface_are_read() {
+    let answer = r#"{"id":"v1_abc","object":"interaction","model":"gemini-3.5-flash","status":"completed","created":"2026-10-20T08:00:00Z","outputs":[{"type":"text","text":"x"}],"usage":{"total_input_tokens":1000,"input_tokens_by_modality":[{"modality":"text","tokens":700},{"modality":"audio","tokens":300}],"total_cached_tokens":200,"total_output_tokens":10,"total_thought_tokens":5,"total_tool_use_tokens":40,"total_tokens":1055,"grounding_tool_count":[{"type":"google_search","count":3},{"type":"google_maps","count":2}]}}"#;
+    let event = format!(r#"{{"event_type":"interaction.complete","interaction":{answer}}}"#);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.jsonl"), format!("{answer}\n{event}\n")).unwrap();
+    let mut kept = super::Kept::default();
+    let mut source = super::source(folder.path(), Some(FileFormat::Body), &["a.jsonl"]);
+    source.read(&Checkpoints::default(), &mut kept).unwrap();
+    let call = kept.only();
+    assert_eq!(kept.observed, 2);
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    let buckets = [
+        Bucket::InputUncached,
+        Bucket::AudioIn,
+        Bucket::CacheRead,
+        Bucket::Output,
+    ];
+    assert_eq!(buckets.map(|bucket| call.tokens.get(bucket)), [540, 300, 200, 15]);
+    assert_eq!((call.tokens.reasoning, call.requests.web_searches), (5, 3));
+    assert_eq!(
+        (call.provider().as_str(), call.extras.as_str()),
+        ("google", "map_query=1")
+    );
+    // What LangChain calls so is another thing.
+    let other = answer
+        .replace("interaction", "chain")
+        .replace("\"usage\"", "\"usage_metadata\"");
+    assert_eq!(read_text("a.jsonl", other).calls.len(), 0);
+}
+
+/// Vertex AI's interface in OpenAI's shape.
+#[test]
+fn the_tier_that_vertex_tells_in_openais_shape_is_read() {
+    let read = |model: &str, properties: &str| {
+        let answer = format!(
+            r#"{{"id":"v","object":"chat.completion","created":1792454400,"model":"{model}","choices":[{{"finish_reason":"stop"}}],"usage":{{"completion_tokens":100,"prompt_tokens":1000,"total_tokens":1100{properties}}}}}"#
+        );
+        let call = read_text("a.jsonl", answer).only();
+        (call.provider().to_string(), call.tier().to_string())
+    };
+    let told = |word: &str| format!(r#","extra_properties":{{"google":{{"traffic_type":"{word}"}}}}"#);
+    for (model, properties, provider, tier) in [
+        ("google/gemini-2.5-flash", told("ON_DEMAND"), "vertex", "standard"),
+        ("google/gemini-2.5-flash", told("ON_DEMAND_FLEX"), "vertex", "flex"),
+        (
+            "google/gemini-2.5-flash",
+            told("PROVISIONED_THROUGHPUT"),
+            "vertex",
+            "provisioned_throughput",
+        ),
+        ("google/gemini-2.5-flash", String::new(), "", ""),
+        ("google/gemini-2.5-flash", r#","cost":0.1"#.to_owned(), "openrouter", ""),
+    ] {
+        assert_eq!(
+            read(model, &properties),
+            (provider.to_owned(), tier.to_owned()),
+            "{properties}"
+        );
+    }
 }

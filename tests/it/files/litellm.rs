@@ -204,6 +204,20 @@ fn places_and_speeds_that_a_row_tells_are_charged() {
         ),
         (claude, "vertex_ai", "", global, ("", "", "0.0045")),
         (
+            claude,
+            "vertex_ai",
+            "https://aiplatform.eu.rep.googleapis.com/v1/projects/x",
+            "{}",
+            ("eu", "", "0.00495"),
+        ),
+        (
+            claude,
+            "vertex_ai",
+            "https://aiplatform.googleapis.com/v1/projects/x",
+            "{}",
+            ("", "", "0.0045"),
+        ),
+        (
             "meta.llama3-8b-instruct-v1:0",
             "bedrock",
             "https://bedrock-runtime.sa-east-1.amazonaws.com/model/x/converse",
@@ -298,7 +312,33 @@ fn a_row_of_a_model_that_always_searches_has_a_search() {
 }
 
 #[test]
-fn a_model_of_azure_ai_is_not_priced_as_its_namesake_of_azure() {
+fn a_model_of_azure_ai_or_bedrocks_mantle_is_not_priced_as_its_namesake() {
+    // Whatever the built-in book has apart.
+    let mantle = include_str!("../../../policies/prices/bedrock.toml").lines();
+    let mantle = mantle.filter_map(|line| line.strip_prefix("model = \"bedrock_mantle/")?.strip_suffix('"'));
+    for model in mantle {
+        let fields = format!(
+            r#""model":"{model}","custom_llm_provider":"bedrock_mantle","prompt_tokens":1,"completion_tokens":1"#
+        );
+        let call = read_text("a.json", told(&fields, "{}")).only();
+        assert_eq!(call.model().as_str(), format!("bedrock_mantle/{model}"));
+    }
+    for (gateway, model, provider, cost) in [
+        ("bedrock_mantle", "openai.gpt-6-sol", "bedrock", "0.0033"),
+        ("bedrock", "openai.gpt-6-sol", "bedrock", "0.003"),
+        ("bedrock_mantle", "anthropic.claude-haiku-4-5", "bedrock", "0.0015"),
+        ("bedrock_mantle", "xai.grok-4.6", "bedrock", "0.00286"),
+    ] {
+        let fields = format!(
+            r#""model":"{model}","custom_llm_provider":"{gateway}","prompt_tokens":1000,"completion_tokens":100"#
+        );
+        let call = read_text("a.json", told(&fields, "{}")).only();
+        assert_eq!(
+            (call.provider().as_str(), charged(&call)),
+            (provider, cost.to_owned()),
+            "{gateway} {model}"
+        );
+    }
     for (provider, model, cost) in [
         ("azure_ai", "mistral-large-latest", "0.0026"),
         ("azure_ai", "azure_ai/mistral-large-latest", "0.0026"),

@@ -43,6 +43,102 @@ fn the_end_of_a_stream_counts_in_whichever_file_and_line_it_lies() {
     }
 }
 
+/// Google's interface may tell in an early chunk alone what an answer was looked up in.
+#[test]
+fn what_any_chunk_says_it_looked_up_counts_once() {
+    let looked = |model: &str, text: &str| {
+        let grounding =
+            r#","groundingMetadata":{"webSearchQueries":["a","b"],"groundingChunks":[{"maps":{"uri":"u"}}]}"#;
+        part(GEMINI, "s-1", 5, grounding).replace("gemini-2.5-flash", model)
+            + "\n"
+            + &part(GEMINI, "s-1", 40, text).replace("gemini-2.5-flash", model)
+            + "\n"
+    };
+    let again = r#","groundingMetadata":{"webSearchQueries":["a"]}"#;
+    for (model, between, searches) in [
+        ("gemini-3-flash-preview", "", 2),
+        ("gemini-3-flash-preview", again, 2),
+        ("gemini-2.5-flash", again, 1),
+    ] {
+        let begun = looked(model, between);
+        let ended = part(GEMINI, "s-1", 900, r#","finishReason":"STOP""#).replace("gemini-2.5-flash", model) + "\n";
+        // In one file; in several, whichever is read first; in one that goes on.
+        for files in [
+            vec![format!("{begun}{ended}")],
+            vec![begun.clone(), ended.clone()],
+            vec![ended.clone(), begun.clone()],
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut kept = Kept::default();
+            for (n, text) in files.iter().chain(&files).enumerate() {
+                std::fs::write(folder.path().join(format!("{n}.jsonl")), text).unwrap();
+                read_on(folder.path(), &["."], &mut kept);
+            }
+            let call = kept.only();
+            assert_eq!(
+                (kept.totals()[4], call.requests.web_searches),
+                (900, searches),
+                "{model}"
+            );
+            assert_eq!(call.extras.as_str(), "map_query=1");
+        }
+    }
+}
+
+/// In a stream of Azure's the part with the usage does not say whose it is.
+#[test]
+fn a_stream_is_azures_whichever_of_its_parts_says_so() {
+    let chunk = |id: &str, rest: &str| {
+        format!(
+            r#"{{"id":"{id}","object":"chat.completion.chunk","created":1792484104,"model":"gpt-4o-2024-11-20",{rest}}}"#
+        ) + "\n"
+    };
+    let filtered =
+        r#""choices":[{"delta":{"content":"x"},"content_filter_results":{"hate":{"filtered":false}}}],"usage":null"#;
+    let said = r#""choices":[{"delta":{"content":"\"content_filter_results\":1"}}],"usage":null"#;
+    let usage = r#""choices":[],"usage":{"prompt_tokens":7,"completion_tokens":5,"total_tokens":12}"#;
+    let begun = [
+        r#"{"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0}]}"#
+            .to_owned()
+            + "\n",
+        chunk("chatcmpl-1", filtered),
+        chunk("chatcmpl-2", said),
+        chunk("chatcmpl-1", filtered),
+    ]
+    .concat();
+    let ended = chunk("chatcmpl-2", usage) + &chunk("chatcmpl-1", usage);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.jsonl");
+    for cut in [false, true] {
+        let mut kept = Kept::default();
+        if cut {
+            std::fs::write(&file, &begun).unwrap();
+            read_on(folder.path(), &["."], &mut kept);
+        }
+        std::fs::write(&file, format!("{begun}{ended}")).unwrap();
+        read_on(folder.path(), &["."], &mut kept);
+        let mut sellers: Vec<_> = kept.calls.values().map(|call| call.provider().to_string()).collect();
+        sellers.sort();
+        assert_eq!(sellers, ["azure", "openai"], "{cut}");
+    }
+    let response = r#"{"id":"resp_1","object":"response","created_at":1792484104,"status":"completed","model":"gpt-5.4","content_filters":[{"blocked":false}],"usage":{"input_tokens":7,"output_tokens":5,"total_tokens":12}}"#;
+    assert_eq!(read_text("a.json", response).only().provider().as_str(), "azure");
+}
+
+#[test]
+fn parts_of_a_stream_without_an_id_are_told() {
+    let warned = |text: &str| {
+        let kept = read_text("a.jsonl", text);
+        kept.warnings
+            .keys()
+            .any(|about| about.contains("parts of streams without an id"))
+    };
+    let nameless = |end: &str| part(GEMINI, "", 5, end);
+    assert!(warned(&nameless("")));
+    assert!(!warned(&nameless(r#","finishReason":"STOP""#)));
+    assert!(!warned(&part(GEMINI, "s-1", 5, "")));
+}
+
 const GAP: &str = "calls without usage: coverage gap";
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::usage::{Bucket, Tokens};
 
-use super::super::gemini::Metadata;
+use super::super::gemini::{self, Metadata};
 use super::super::object;
 use super::super::scalar::Scalar;
 use super::super::usage::{Shape, Usage};
@@ -48,6 +48,9 @@ pub(super) struct Record<'a> {
     pub x_groq: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub prompt_filter_results: Option<&'a RawValue>,
+    /// Azure's in responses.
+    #[serde(borrow, default)]
+    pub content_filters: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub service_tier: Scalar<'a>,
     #[serde(borrow, default, rename = "serviceTier")]
@@ -95,6 +98,8 @@ pub(super) struct Record<'a> {
     pub result: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub message: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub interaction: Option<&'a RawValue>,
     // Of batches of Gemini, Vertex AI and Bedrock.
     #[serde(borrow, default)]
     pub key: Scalar<'a>,
@@ -121,6 +126,10 @@ impl<'a> Record<'a> {
             record.python_id = Scalar::Null;
         }
         record.usage_metadata = record.usage_metadata.or(python);
+        if record.object.str() == "interaction" {
+            record.usage = None;
+            record.usage_metadata = gemini::of_interaction(text)?;
+        }
         Ok(record)
     }
 
@@ -165,10 +174,9 @@ impl<'a> Record<'a> {
     /// What it is an envelope of.
     pub fn envelope(&self) -> Option<&'a RawValue> {
         let object = |raw: &&'a RawValue| raw.get().starts_with('{');
-        [self.response, self.body, self.result, self.message, self.model_output]
-            .into_iter()
-            .flatten()
-            .find(object)
+        let inner = [self.response, self.body, self.result, self.message];
+        let inner = inner.into_iter().chain([self.model_output, self.interaction]);
+        inner.flatten().find(object)
     }
 
     /// Whether it is a line of a batch's output.
@@ -186,6 +194,19 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// The id that it has itself; empty where it has none.
+    pub fn own_id(&self) -> &str {
+        let ids = [&self.id, &self.response_id, &self.python_id];
+        ids.into_iter().map(Scalar::str).find(|id| !id.is_empty()).unwrap_or("")
+    }
+
+    /// Whether what filters of Azure's found stands in it. In a stream that is so of all parts but the last, which has the usage.
+    pub fn is_of_azure(&self) -> bool {
+        // Within a text its quotes would be escaped.
+        let filtered = |raw: &RawValue| memchr::memmem::find(raw.get().as_bytes(), FILTERED).is_some();
+        self.prompt_filter_results.is_some() || self.content_filters.is_some() || self.choices.is_some_and(filtered)
+    }
+
     /// Whether it is a chat completion itself, not only what someone kept of it.
     pub fn is_answer(&self) -> bool {
         self.object.str().starts_with("chat.completion")
@@ -198,6 +219,9 @@ impl<'a> Record<'a> {
         self.error.is_some_and(|e| e.get() != "null") || self.status.str() == "failed" || refused
     }
 }
+
+/// What Azure says of each choice.
+const FILTERED: &[u8] = b"\"content_filter_results\":";
 
 /// Whether one of the answers names the reason for its end; nothing where there is none.
 fn ended(answers: Option<&RawValue>) -> Option<bool> {

@@ -30,8 +30,16 @@ pub(super) use self::usage::of_python;
 /// Reads LiteLLM rows and payloads.
 pub(super) struct Litellm;
 
-/// Models that `azure` sells under the same name at another price than `azure_ai`.
-const SOLD_TWICE: [&str; 1] = ["mistral-large-latest"];
+/// Models that `azure` sells under the same name at another price than `azure_ai`, and `bedrock` than `bedrock_mantle`.
+const SOLD_TWICE: [(&str, &str); 7] = [
+    ("azure_ai", "mistral-large-latest"),
+    ("bedrock_mantle", "anthropic.claude-haiku-4-5"),
+    ("bedrock_mantle", "anthropic.claude-haiku-5-5"),
+    ("bedrock_mantle", "anthropic.claude-opus-5-5"),
+    ("bedrock_mantle", "anthropic.claude-sonnet-5-5"),
+    ("bedrock_mantle", "openai.gpt-6-luna"),
+    ("bedrock_mantle", "openai.gpt-6-sol"),
+];
 
 /// Mark of a call that the gateway answered from its own response cache.
 const CACHE_HIT: &str = "_cache_hit";
@@ -88,8 +96,8 @@ impl Row<'_> {
         let gateway = context.label(&row.custom_llm_provider, "custom_llm_provider")?.as_str();
         let provider = context.labels.get(provider_of(gateway));
         let mut model = context.label(&row.model, "model")?;
-        if gateway == "azure_ai" && SOLD_TWICE.contains(&model.as_str()) {
-            model = context.labels.get(&format!("azure_ai/{model}"));
+        if SOLD_TWICE.contains(&(gateway, model.as_str())) {
+            model = context.labels.get(&format!("{gateway}/{model}"));
         }
         let mut event = UsageEvent::new(identity(row, text.as_deref(), out), at, provider, model);
         event.rank.line = number;

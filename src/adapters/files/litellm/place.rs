@@ -36,11 +36,7 @@ pub(super) fn set(
         }
         "vertex" => {
             let place = told(cost.map(|c| &c.vertex_location));
-            let place = if place.is_empty() {
-                before(host, "-aiplatform.googleapis.com")
-            } else {
-                &place
-            };
+            let place = if place.is_empty() { of_vertex(host) } else { &place };
             context.labels.get(if place == "global" { "" } else { place })
         }
         _ => match usage.map(|u| &u.inference_geo) {
@@ -58,6 +54,15 @@ pub(super) fn set(
         event.speed = context.label(speed, "usage.speed")?;
     }
     Ok(())
+}
+
+/// The location in which Vertex AI answers: a region, or `eu` and `us` as a whole.
+fn of_vertex(host: &str) -> &str {
+    let several = host.strip_prefix("aiplatform.").unwrap_or("");
+    match before(several, ".rep.googleapis.com") {
+        "" => before(host, "-aiplatform.googleapis.com"),
+        several => several,
+    }
 }
 
 fn host(url: &str) -> &str {
