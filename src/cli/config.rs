@@ -1,14 +1,18 @@
 //! `finops config`.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use clap::Subcommand;
 
 use super::{CliError, Context, Exit, Format, price, text, wire};
 use crate::adapters::policies::{not_read, schema};
+use crate::adapters::prices::BookPricer;
 use crate::config::{ChannelKind, Config, StoreUrl};
 use crate::domain::budget::{Budget, BudgetPeriod};
+use crate::domain::contract::Per;
 use crate::domain::period::{Hour, minutes_before_an_hour};
+use crate::domain::price::Books;
+use crate::domain::which::Which;
 use crate::ports::UsageSource;
 
 /// The arguments of `finops config`.
@@ -178,6 +182,8 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
         let state = if path.is_file() { "" } else { " (NOT FOUND)" };
         lines.push(format!("price book   {}: {}{state}", book.name, path.display()));
     }
+    let books = price::load(ctx);
+    lines.extend(agreed(ctx, books.as_ref().ok().map(BookPricer::books), &mut sound)?);
     lines.extend(budgets(ctx)?);
     let zone = config.report.zone().ok().and_then(|zone| split_hour(zone, ctx.now));
     lines.extend(zone.map(|told| format!("note         [report] time_zone: {told}")));
@@ -188,8 +194,66 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
         return Ok(Exit::Findings);
     }
     // A book that cannot be used stops every run.
-    price::load(ctx)?;
+    books?;
     Ok(Exit::Fine)
+}
+
+/// What is agreed and what names stand for, with what no price book knows of it: it would never apply, and nothing would say so.
+fn agreed(ctx: &Context<'_>, books: Option<&Books>, sound: &mut bool) -> Result<Vec<String>, CliError> {
+    let terms = wire::terms(ctx)?;
+    let mut of = |which: &Which| {
+        // A pattern may be of spellings of a provider that no book has.
+        let pattern = which.provider.is_empty() || which.provider.contains(['*', '?']);
+        let known = pattern || books.is_none_or(|books| books.sells(&which.provider));
+        *sound &= known;
+        let state = match known {
+            true => String::new(),
+            false => format!(" (NOT KNOWN: no price book has a provider `{}`)", which.provider),
+        };
+        (which.text(), state)
+    };
+    let mut lines = Vec::new();
+    for contract in &terms.contracts {
+        let (which, state) = of(&contract.which);
+        let day = |word: &str, day: Option<NaiveDate>| day.map_or(String::new(), |day| format!(", {word} {day}"));
+        lines.push(format!(
+            "contract     {}: {} % {} on {which}{}{}{state}",
+            contract.name,
+            contract.percent.normalize(),
+            contract.kind.name(),
+            day("from", contract.from),
+            day("before", contract.to),
+        ));
+    }
+    for commitment in &terms.commitments {
+        let covers = commitment.covers.as_ref().map(&mut of);
+        let covers = covers.map_or(String::new(), |(which, state)| format!(", covers {which}{state}"));
+        let per = match commitment.per {
+            Per::Hour => "hour",
+            Per::Month => "month",
+        };
+        let to = commitment
+            .to
+            .map_or(String::new(), |to| format!(", before {}", to.date_naive()));
+        lines.push(format!(
+            "flat cost    {}: {} per {per} from {}{to}{covers}",
+            commitment.name,
+            text::money(commitment.amount),
+            commitment.from.date_naive(),
+        ));
+    }
+    for map in books.into_iter().flat_map(Books::maps) {
+        let known = books.is_none_or(|books| books.knows(map));
+        *sound &= known;
+        let state = if known {
+            ""
+        } else {
+            " (NOT KNOWN: no price book has it)"
+        };
+        let target = if map.free { "free" } else { map.model.as_str() };
+        lines.push(format!("price map    {}: {target}{state}", map.name));
+    }
+    Ok(lines)
 }
 
 /// What is written behind what cannot be used, and why.

@@ -35,7 +35,7 @@ pub struct ContractConfig {
     /// Only calls of this source, `*` and `?` allowed.
     #[serde(default)]
     pub source: String,
-    /// Only calls of this service tier, `*` and `?` allowed.
+    /// Only calls of this service tier, `*` and `?` allowed; `standard` are also those whose record tells none.
     #[serde(default)]
     pub tier: String,
     /// Less than list: `"12.5 %"`.
@@ -78,7 +78,7 @@ pub struct CoversConfig {
     pub account: String,
     /// The source, `*` and `?` allowed.
     pub source: String,
-    /// The service tier, `*` and `?` allowed: `provisioned_throughput`.
+    /// The service tier, `*` and `?` allowed: `provisioned_throughput`; `standard` is also that of calls whose record tells none.
     pub tier: String,
 }
 

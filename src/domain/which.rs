@@ -2,7 +2,7 @@
 
 use super::dimension::{Dimension, Dimensions};
 use super::glob::glob_matches_any_case;
-use super::price::provider_key;
+use super::price::{provider_key, tier_key};
 
 /// Which calls are meant. An empty part means any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,11 +15,30 @@ pub struct Which {
     pub account: String,
     /// The configured source, `*` and `?` allowed.
     pub source: String,
-    /// The service tier, `*` and `?` allowed, in any case.
+    /// The service tier, `*` and `?` allowed, in any case and spelling; `standard` is also that of calls whose record tells none.
     pub tier: String,
 }
 
 impl Which {
+    /// As text: `provider=bedrock model=claude-*`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let parts = [
+            ("provider", &self.provider),
+            ("model", &self.model),
+            ("account", &self.account),
+            ("source", &self.source),
+            ("tier", &self.tier),
+        ];
+        let given = parts.into_iter().filter(|(_, pattern)| !pattern.is_empty());
+        let text: Vec<String> = given.map(|(name, pattern)| format!("{name}={pattern}")).collect();
+        if text.is_empty() {
+            "all calls".to_owned()
+        } else {
+            text.join(" ")
+        }
+    }
+
     /// Whether charges with these dimensions are meant.
     #[must_use]
     pub fn matches(&self, dimensions: &Dimensions) -> bool {
@@ -31,11 +50,13 @@ impl Which {
             pattern.is_empty() || glob_matches_any_case(pattern, dimensions.get(dimension).as_str())
         };
         let same = || provider_key(&self.provider) == provider_key(dimensions.get(Dimension::Provider).as_str());
+        // Nor does a price ask whether a record calls its tier `standard` or tells none.
+        let same_tier = || tier_key(&self.tier) == tier_key(dimensions.get(Dimension::Tier).as_str());
         (like(&self.provider, Dimension::Provider) || same())
             && named(&self.model, Dimension::Model)
             && like(&self.account, Dimension::Account)
             && like(&self.source, Dimension::Source)
-            && named(&self.tier, Dimension::Tier)
+            && (named(&self.tier, Dimension::Tier) || same_tier())
     }
 }
 
@@ -59,6 +80,27 @@ mod tests {
         assert!(which("*CLAUDE-sonnet-4-?", "", "").matches(&call));
         assert!(!which("*claude*", "flex", "").matches(&call));
         assert!(!which("", "", "prod").matches(&call));
+    }
+
+    #[test]
+    fn the_standard_tier_is_also_that_of_calls_that_tell_none_and_others_are_meant_in_any_spelling() {
+        for (asked, standard, batch, priority) in [
+            ("", [true; 4], [true; 2], [true; 2]),
+            ("standard", [true; 4], [false; 2], [false; 2]),
+            ("Default", [true; 4], [false; 2], [false; 2]),
+            ("batch", [false; 4], [true; 2], [false; 2]),
+            ("priority", [false; 4], [false; 2], [true; 2]),
+            ("b*", [false; 4], [true; 2], [false; 2]),
+        ] {
+            let which = Which {
+                tier: asked.to_owned(),
+                ..Which::default()
+            };
+            let meant = |tier: &str| which.matches(&Dimensions::default().with(Dimension::Tier, tier));
+            assert_eq!(["", "standard", "default", "on_demand"].map(meant), standard, "{asked}");
+            assert_eq!(["batch", "Batches"].map(meant), batch, "{asked}");
+            assert_eq!(["priority", "fast"].map(meant), priority, "{asked}");
+        }
     }
 
     #[test]

@@ -152,6 +152,23 @@ const CASES: &[Case] = &[
     ("2025-06-10", "openai", "o3", "", [M, 0, 0, 0, 0, 0, 0], "2"),
     ("2026-08-21", "openai", "gpt-5.6-sol", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.4"),
     ("2026-07-29", "openai", "gpt-5.6-luna", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.1"),
+    // Sellers whose own days no book has.
+    ("2026-07-29", "azure", "gpt-5.6-luna", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.1"),
+    ("2026-07-30", "azure", "gpt-5.6-luna", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.02"),
+    ("2026-07-29", "azure", "us/gpt-5.6-terra", "", [M, 0, 0, 0, 0, 0, 0], "5.5"),
+    ("2026-08-20", "azure", "gpt-5.6", "geo=eu,tier=priority", [M / 10, 0, 0, 0, M / 10, 0, 0], "7.7"),
+    ("2025-06-09", "azure", "o3", "", [M, 0, 0, 0, M, 0, 0], "50"),
+    ("2025-06-09", "azure", "eu/o3-2025-04-16", "tier=batch", [M, 0, 0, 0, 0, 0, 0], "5.5"),
+    ("2025-06-10", "azure", "us/o3", "", [M, 0, 0, 0, 0, 0, 0], "2.2"),
+    ("2026-03-12", "azure_ai", "claude-sonnet-4-6", "", [250_000, 0, 0, 0, 0, 0, 0], "1.5"),
+    ("2026-03-13", "azure_ai", "claude-sonnet-4-6", "", [250_000, 0, 0, 0, 0, 0, 0], "0.75"),
+    ("2026-03-12", "azure_ai", "claude-opus-4-7", "", [250_000, 0, 0, 0, 0, 0, 0], "1.25"),
+    ("2026-03-12", "openrouter", "anthropic/claude-opus-4.6", "", [250_000, 0, 0, 0, 0, 0, 0], "2.5"),
+    ("2025-06-09", "openrouter", "openai/o3", "", [M, 0, 0, 0, 0, 0, 0], "10"),
+    ("2026-04-29", "vertex", "xai/grok-4.20-reasoning", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.2"),
+    // Before its second snapshot a family was its first one.
+    ("2024-08-05", "openai", "gpt-4o", "", [M, 0, 0, 0, 0, 0, 0], "5"),
+    ("2024-08-06", "openai", "gpt-4o", "", [M, 0, 0, 0, 0, 0, 0], "2.5"),
     ("2026-08-31", "anthropic", "claude-sonnet-5", "", [M, 0, 0, 0, 0, 0, 0], "2"),
     ("2026-09-01", "anthropic", "claude-sonnet-5", "", [M, 0, 0, 0, 0, 0, 0], "2"),
     ("2026-11-20", "bedrock", "us.anthropic.claude-sonnet-5", "", [M, 0, 0, 0, 0, 0, 0], "2.2"),
@@ -233,11 +250,30 @@ const CASES: &[Case] = &[
     ("2026-10-20", "bedrock", "bedrock/us-gov-west-1/amazon.nova-pro-v1:0", "", [1000, 0, 0, 0, 1000, 0, 0], "0.0048"),
     ("2026-10-20", "bedrock", "bedrock/eu-north-1/deepseek.v3.2", "", [1000, 0, 0, 0, 1000, 0, 0], "0.00296"),
     ("2026-10-20", "bedrock", "deepseek.v3.2", "", [1000, 0, 0, 0, 1000, 0, 0], "0.00247"),
+    ("2026-10-20", "bedrock", "arn:aws:bedrock:ap-northeast-1::foundation-model/anthropic.claude-instant-v1", "", [M, 0, 0, 0, 0, 0, 0], "2.23"),
+    ("2026-10-20", "bedrock", "arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/amazon.titan-embed-text-v2:0", "", [M, 0, 0, 0, 0, 0, 0], "0.11"),
     // Vertex, Azure, OpenRouter, Groq, DeepSeek.
     ("2026-10-20", "vertex_ai", "claude-sonnet-4-5@20250929", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.3"),
     ("2026-10-20", "vertex", "claude-sonnet-4-5@20250929", "geo=us-east5", [M / 10, 0, 0, 0, 0, 0, 0], "0.33"),
     ("2026-10-20", "vertex", "gemini-2.5-flash", "", [M, 0, 0, 0, 0, 0, 0], "0.3"),
+    // The whole name tells the location.
+    ("2026-10-20", "vertex", "projects/p/locations/us-east5/publishers/anthropic/models/claude-sonnet-4-5@20250929", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.33"),
+    ("2026-10-20", "vertex", "projects/p/locations/eu/publishers/google/models/gemini-3.5-flash", "", [M, 0, 0, 0, 0, 0, 0], "1.65"),
+    ("2026-10-20", "vertex", "projects/p/locations/global/publishers/anthropic/models/claude-sonnet-4-5@20250929", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.3"),
+    ("2026-10-20", "vertex", "projects/p/locations/global/publishers/anthropic/models/claude-sonnet-4-5@20250929", "geo=us-east5", [M / 10, 0, 0, 0, 0, 0, 0], "0.3"),
+    ("2026-10-20", "vertex", "projects/p/locations/us-central1/publishers/google/models/gemini-2.5-flash", "", [M, 0, 0, 0, 0, 0, 0], "0.3"),
+    ("2026-10-20", "vertex_ai", "vertex_ai/projects/p/locations/us-central1/publishers/meta/models/llama-3.3-70b-instruct-maas", "tier=batch", [M, 0, 0, 0, 0, 0, 0], "0.36"),
+    ("2026-10-20", "vertex", "openai/gpt-oss-120b-maas", "", [M, 0, 0, 0, M, 0, 0], "0.45"),
+    ("2026-10-20", "vertex", "mistral-medium-3@001", "", [M, 0, 0, 0, M, 0, 0], "2.4"),
+    ("2026-10-20", "vertex", "text-embedding-005", "", [M, 0, 0, 0, 0, 0, 0], "0.1"),
+    ("2026-10-20", "vertex", "meta/llama-3.1-8b-instruct-maas", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
     ("2026-10-20", "azure", "azure/eu/gpt-5-2025-08-07", "", [M, 0, 0, 0, 0, 0, 0], "1.375"),
+    // A zone has entries of its own, for some snapshots of a family only.
+    ("2026-11-20", "azure", "gpt-6-sol", "geo=eu", [1000, 0, 0, 0, 0, 0, 0], "0.0024"),
+    ("2026-11-20", "azure", "azure/gpt-6-sol", "geo=EU", [1000, 0, 0, 0, 0, 0, 0], "0.0024"),
+    ("2026-11-20", "azure", "gpt-5.1", "geo=us-gov", [M, 0, 0, 0, 0, 0, 0], "1.71875"),
+    ("2026-11-20", "azure", "gpt-4o-2024-05-13", "geo=eu", [M, 0, 0, 0, 0, 0, 0], "5.5"),
+    ("2026-11-20", "azure", "gpt-6-sol", "geo=moon", [1000, 0, 0, 0, 0, 0, 0], "UnknownTier"),
     ("2026-10-20", "azure", "gpt-5-2025-08-07", "geo=eu", [M, 0, 0, 0, 0, 0, 0], "1.375"),
     ("2026-10-20", "azure", "gpt-4o-2024-08-06", "", [M, 0, 0, 0, 0, 0, 0], "2.5"),
     ("2026-10-20", "azure", "mistral-large-latest", "", [M, 0, 0, 0, 0, 0, 0], "8"),
@@ -809,6 +845,76 @@ fn an_exact_id_comes_before_what_another_key_is_also_called() {
             "{provider} {model}"
         );
     }
+}
+
+/// Zeros for the tokens of what is sold by the piece are no price; zeros alone are.
+#[test]
+fn zeros_for_tokens_beside_a_price_by_the_piece_are_no_price() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("map.json");
+    let row = |key: &str, more: &str| {
+        format!(
+            r#""{key}": {{"litellm_provider": "acme", "mode": "chat", "input_cost_per_token": 0, "output_cost_per_token": 0{more}}}"#
+        )
+    };
+    let rows = [
+        row("song", r#", "output_cost_per_image": 0.08"#),
+        row("free", ""),
+        row(
+            "part",
+            r#", "output_cost_per_image": 0.08, "cache_read_input_token_cost": 1e-06"#,
+        ),
+    ];
+    std::fs::write(&path, format!("{{{}}}", rows.join(","))).unwrap();
+    let pricer = load(None, &[spec("map", BookKind::Litellm, path)]).unwrap();
+    let mut event = call("2026-11-18", "acme", "song", "", [100, 0, 0, 0, 5000, 0, 0]);
+    assert_eq!(outcome(&pricer.books().quote(&event)), "UsageIncomplete");
+    let mut one = Extras::default();
+    assert!(one.add(UnitKey::new(Unit::ImageOut, ""), Decimal::ONE));
+    event.extras = one.label().unwrap();
+    assert_eq!(outcome(&pricer.books().quote(&event)), "0.08");
+    for model in ["free", "part"] {
+        let event = call("2026-11-18", "acme", model, "", [100, 0, 0, 0, 5000, 0, 0]);
+        assert_eq!(outcome(&pricer.books().quote(&event)), "0", "{model}");
+    }
+}
+
+/// In the place of a call, too, an own price of a family holds for its snapshots.
+#[test]
+fn a_zone_of_the_next_book_takes_nothing_from_an_own_price() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("prices")).unwrap();
+    let text = "providers = [\"azure\"]\n[[entry]]\nmodel = \"gpt-4o\"\n[[entry.price]]\nrates = { input = 1 }\n";
+    std::fs::write(folder.path().join("prices/own.toml"), text).unwrap();
+    let own = load(Some(folder.path()), &[]).unwrap();
+    for (model, place, cost) in [
+        ("gpt-4o-2024-11-20", "eu", "1"),
+        ("gpt-4o-2024-08-06", "", "1"),
+        ("gpt-4o", "eu", "1"),
+        ("gpt-4o-2024-05-13", "eu", "5.5"),
+        ("gpt-4o-mini", "eu", "0.165"),
+    ] {
+        let event = call(
+            "2026-11-18",
+            "azure",
+            model,
+            &format!("geo={place}"),
+            [M, 0, 0, 0, 0, 0, 0],
+        );
+        assert_eq!(outcome(&own.books().quote(&event)), cost, "{model} {place}");
+    }
+}
+
+/// A price before a day that only another seller tells is said to be that.
+#[test]
+fn a_day_that_is_another_sellers_is_told_and_no_longer_than_it_matters() {
+    let pricer = pricer();
+    let told = |at: &str| {
+        let event = call(at, "azure", "gpt-5.6-sol", "", [1000, 0, 0, 0, 0, 0, 0]);
+        let quote = pricer.books().quote(&event);
+        quote.notes.iter().any(|note| note.contains("are those of OpenAI"))
+    };
+    assert!(told("2026-08-20") && !told("2026-08-21"));
 }
 
 #[test]

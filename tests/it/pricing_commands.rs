@@ -219,6 +219,94 @@ fn what_is_said_to_be_written_for_calls_without_a_price_works_as_it_stands() {
     );
 }
 
+/// A slip in what is agreed or mapped takes effect nowhere, so that only the check of the settings can tell.
+#[test]
+fn what_is_agreed_and_mapped_is_explained_with_what_no_book_knows() {
+    let usage = r#"{"id":"a","ts":"2026-11-03T10:00:00Z","provider":"azure","model":"prod-chat","input_tokens":1000}
+{"id":"b","ts":"2026-11-03T10:00:00Z","provider":"azure","model":"gpt-nil","input_tokens":1000}
+"#;
+    let agreed = r#"
+[[contract]]
+name = "edp"
+provider = "PROVIDER"
+tier = "standard"
+discount = "12.5 %"
+from = "2026-01-01"
+[[contract]]
+name = "own gateway"
+provider = "gateway"
+margin = "8 %"
+[[commitment]]
+name = "ptu"
+kind = "ptu"
+amount = "2 USD"
+units = 3
+per = "hour"
+from = "2026-11-01"
+covers = { provider = "azure_openai", model = "gpt-4o*" }
+[[price_map]]
+provider = "azure"
+name = "prod-chat"
+model = "MODEL"
+[[price_map]]
+provider = "gateway"
+name = "*"
+model = "claude-sonnet-4-6"
+as_provider = "anthropic"
+[[price_map]]
+name = "local-*"
+free = true
+"#;
+    let settings = |provider: &str, model: &str| agreed.replace("PROVIDER", provider).replace("MODEL", model);
+    let home = Home::new(&settings("antropic", "gpt4o"), usage);
+    let check = home.run(&["config", "check"]);
+    assert_eq!(check.status.code(), Some(1), "{}", err(&check));
+    for line in [
+        "contract     edp: 12.5 % discount on provider=antropic tier=standard, from 2026-01-01 (NOT KNOWN: no price book has a provider `antropic`)\n",
+        "contract     own gateway: 8 % margin on provider=gateway\n",
+        "flat cost    ptu: $6.00 per hour from 2026-11-01, covers provider=azure_openai model=gpt-4o*\n",
+        "price map    prod-chat: gpt4o (NOT KNOWN: no price book has it)\n",
+        "price map    *: claude-sonnet-4-6\n",
+        "price map    local-*: free\n",
+    ] {
+        assert!(text(&check).contains(line), "{line}{}", text(&check));
+    }
+    let told = text(&home.run(&["price", "missing"]));
+    assert!(
+        told.contains("# azure prod-chat: your map takes it for `gpt4o`, which no price book knows"),
+        "{told}"
+    );
+    assert!(told.contains("# azure gpt-nil: no price book knows it"), "{told}");
+    assert!(
+        !told.contains("model = \"prod-chat\""),
+        "an entry of that name would not be asked: {told}"
+    );
+    let quote = text(&home.run(&[
+        "price",
+        "quote",
+        "--provider",
+        "azure",
+        "--model",
+        "prod-chat",
+        "--input",
+        "9",
+    ]));
+    assert!(quote.contains("takes it for `gpt4o`"), "{quote}");
+    let rest = format!("[store]\nurl = \"sqlite:x.db\"\n{}", settings("anthropic", "gpt-4o"));
+    home.write("finops.toml", &rest);
+    let check = home.run(&["config", "check"]);
+    assert!(
+        check.status.success() && !text(&check).contains("NOT KNOWN"),
+        "{}",
+        text(&check)
+    );
+    let told = text(&home.run(&["price", "missing"]));
+    assert!(
+        told.contains("1 of them has a price by now") && !told.contains("takes it for"),
+        "{told}"
+    );
+}
+
 #[test]
 fn what_is_to_be_written_is_where_the_settings_in_force_read_it() {
     let home = Home::new("", USAGE);
@@ -245,7 +333,7 @@ fn a_broken_book_is_an_error_of_the_settings_wherever_it_is_met() {
         let told = err(&output);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {told}");
         assert!(
-            told.contains("own.toml") && told.contains("hint: `finops price check`"),
+            told.contains("own.toml") && told.contains("hint: mend the file"),
             "{args:?}: {told}"
         );
     }

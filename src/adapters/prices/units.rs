@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::json::{Raw, scaled};
 use crate::domain::money::parse_decimal;
-use crate::domain::price::{Price, UnitRate};
+use crate::domain::price::{Price, Rates, UnitRate};
 use crate::domain::usage::{Bucket, SearchContext, Unit, UnitKey};
 
 /// An amount as text (`"0.25"`) or a whole number.
@@ -176,5 +176,29 @@ pub(super) fn litellm(fields: &Raw, mode: &str, price: &mut Price) {
             Some(tier) => price.tiers.entry(tier.to_owned()).or_default().units.insert(key, rate),
             None => price.units.insert(key, rate),
         };
+    }
+    // Zeros for tokens beside a price by the piece say what is not paid; they do not say that a call without a piece is free.
+    let sold = price.units.keys().any(|key| key.unit != Unit::MapQuery);
+    let tiers = || {
+        price
+            .tiers
+            .values()
+            .flat_map(|t| std::iter::once(&t.rates).chain(t.above.iter().map(|a| &a.rates)))
+    };
+    let mut all = std::iter::once(&price.rates)
+        .chain(price.above.iter().map(|a| &a.rates))
+        .chain(tiers());
+    let nothing = |rates: &Rates| {
+        rates
+            .reasoning
+            .into_iter()
+            .chain(rates.iter().map(|(_, rate)| rate))
+            .all(|rate| rate.is_zero())
+    };
+    if sold && all.all(nothing) {
+        (price.rates, price.above) = (Rates::default(), Vec::new());
+        for tier in price.tiers.values_mut() {
+            (tier.rates, tier.above) = (Rates::default(), Vec::new());
+        }
     }
 }

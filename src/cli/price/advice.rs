@@ -1,5 +1,6 @@
 //! What to write so that calls without a price get one.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -7,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::charge::UnpricedReason;
 use crate::domain::label::Label;
-use crate::domain::price::provider_key;
+use crate::domain::price::{Books, provider_key};
 use crate::domain::usage::Bucket;
 use crate::engine::missing::{Missing, Needs, Term};
 
@@ -29,12 +30,14 @@ pub(super) struct Advisor {
     folder: PathBuf,
     /// The settings.
     settings: PathBuf,
+    /// What a map takes them for that no book knows.
+    astray: BTreeMap<(String, String), String>,
 }
 
 /// What to do about calls without a price.
 pub(super) struct Advice {
     /// In words.
-    pub say: &'static str,
+    pub say: Cow<'static, str>,
     /// Where to write something.
     pub file: Option<String>,
     /// What the file begins with; nothing where it is there already.
@@ -47,7 +50,14 @@ pub(super) struct Advice {
 
 impl Advisor {
     /// `folder` is where files of prices are.
-    pub fn of(found: &[Missing], folder: PathBuf, settings: PathBuf) -> Self {
+    pub fn of(found: &[Missing], folder: PathBuf, settings: PathBuf, books: &Books) -> Self {
+        let mut astray = BTreeMap::new();
+        for m in found.iter().filter(|m| m.reason == Some(UnpricedReason::UnknownModel)) {
+            let map = books.mapped(m.provider.as_str(), m.model.as_str());
+            if let Some(map) = map.filter(|map| !books.knows(map)) {
+                astray.insert(entry_of(m), map.model.clone());
+            }
+        }
         let mut wanted: BTreeMap<(String, String), Wanted> = BTreeMap::new();
         let (mut there, mut files) = (BTreeMap::new(), BTreeMap::new());
         for m in found.iter().filter(|m| m.reason.is_some_and(is_written)) {
@@ -72,6 +82,7 @@ impl Advisor {
             there,
             folder,
             settings,
+            astray,
         }
     }
 
@@ -99,12 +110,18 @@ impl Advisor {
             None => "the calls' detail has expired: their sums stay unpriced, whatever the books say",
         };
         let mut advice = Advice {
-            say,
+            say: say.into(),
             file: None,
             head: String::new(),
             snippet: None,
             there: None,
         };
+        let lost = self.astray.get(&entry_of(m));
+        if let Some(target) = lost.filter(|_| m.reason == Some(UnpricedReason::UnknownModel)) {
+            // An entry under the name of the log would not be asked.
+            advice.say = astray(target).into();
+            return advice;
+        }
         if m.reason == Some(UnpricedReason::OpaqueName) {
             advice.file = Some(self.settings.display().to_string());
             advice.snippet = Some(map(m));
@@ -135,6 +152,13 @@ impl Advisor {
         }
         advice
     }
+}
+
+/// What is to be said of a map that leads nowhere.
+pub(super) fn astray(target: &str) -> String {
+    format!(
+        "your map takes it for `{target}`, which no price book knows: mend the map (`finops price list` has the names), or write a price of that name"
+    )
 }
 
 /// The entry that prices these calls: a book knows a provider in any spelling and a model in any case.

@@ -37,7 +37,7 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &MissingArgs) -> Result<Exit, Cli
     let found = missing(wire::ledger_to_read(ctx)?.as_mut(), &pricer, period, &args.filters)?;
     let folder = wire::policies(&ctx.config)?.join("prices");
     let settings = ctx.config.file.clone().unwrap_or_else(|| "finops.toml".into());
-    let advisor = Advisor::of(&found, folder, settings);
+    let advisor = Advisor::of(&found, folder, settings, pricer.books());
     match ctx.format {
         Format::Json => {
             let rows: Vec<Value> = found.iter().map(|m| object(m, &advisor)).collect();
@@ -134,7 +134,7 @@ fn help(found: &[Missing], advisor: &Advisor) -> Result<String, CliError> {
         let mut reasons = BTreeSet::new();
         for other in same.map(|other| advisor.advice(other)) {
             let one = advice.snippet.is_some() && other.file == advice.file && other.snippet == advice.snippet;
-            if (one || other.say == advice.say) && reasons.insert(other.say) {
+            if (one || other.say == advice.say) && reasons.insert(other.say.clone()) {
                 let _ = writeln!(
                     text,
                     "{}# {name}: {}",

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::advice::astray;
 use super::{instant, load, put, receipt, shown, warn};
 use crate::cli::{CliError, Context, Exit, Format, wire};
 use crate::domain::contract::Agreed;
@@ -163,7 +164,12 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &QuoteArgs) -> Result<Exit, CliEr
         Format::Json => format!("{:#}\n", document(args, &event, &quote, &agreed)),
         Format::Jsonl => format!("{}\n", document(args, &event, &quote, &agreed)),
         Format::Table | Format::Csv | Format::Markdown | Format::Html => {
-            return show(ctx, args, &event, &quote, &agreed);
+            let map = pricer.books().mapped(&args.provider, &args.model);
+            let lost = map.filter(|map| !pricer.books().knows(map));
+            let note = lost.map_or(String::new(), |map| {
+                format!("note     {}\n", shown(&astray(&map.model)))
+            });
+            return show(ctx, args, &event, &quote, &agreed, &note);
         }
     };
     put(ctx, &text)?;
@@ -198,13 +204,14 @@ fn show(
     event: &UsageEvent,
     quote: &Quote,
     agreed: &Agreed,
+    note: &str,
 ) -> Result<Exit, CliError> {
     if ctx.format != Format::Table {
         super::put_rows(ctx, &receipt::HEADER, &receipt::rows(quote), "receipt")?;
         return Ok(exit(quote));
     }
     let text = format!(
-        "{} {} at {}\n{}{}",
+        "{} {} at {}\n{}{note}{}",
         shown(&args.provider),
         shown(&args.model),
         event.at.format("%Y-%m-%d %H:%M UTC"),

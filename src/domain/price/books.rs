@@ -7,9 +7,10 @@ use rust_decimal::Decimal;
 
 use super::book::{Allowance, Book, Entry, Price};
 use super::card::{Prepared, Segment, Terms};
-use super::name::{Candidate, candidates, is_opaque, own_prefix, provider_key};
-use super::place::{in_place, is_region, names_this_place};
+use super::name::{Candidate, candidates, is_opaque, provider_key};
+use super::place::{OF_PLACE, in_place, is_region, location, names_this_place};
 use super::plan::{Cache, Plan, RECENT, free, in_order, unpriced};
+use super::seller::names;
 use super::terms::is_no_place;
 use super::worst::Worst;
 use crate::domain::charge::{Charge, UnpricedReason};
@@ -190,16 +191,15 @@ impl Books {
         }
         let seller = own.map(|m| m.as_provider.as_str()).filter(|p| !p.is_empty());
         let provider = seller.map_or(provider, provider_key);
-        let mut tries = candidates(&provider, name);
-        let prefix = own_prefix(seller.unwrap_or(event.provider().as_str()));
-        if !prefix.is_empty() {
-            let own = candidates(&provider, &format!("{prefix}{name}"));
-            tries.splice(0..0, own.into_iter().filter(|c| c.name.starts_with(prefix)));
+        let mut event = *event;
+        // A whole name tells which endpoint answered, as an ARN does.
+        if provider == "vertex"
+            && let Some(place) = [name, model].into_iter().find_map(location)
+        {
+            event.geo = Label::new(place);
         }
-        if provider == "bedrock" && !event.geo.is_empty() {
-            let there = in_place(&tries, event.geo.as_str());
-            tries.splice(0..0, there);
-        }
+        let spelled = seller.unwrap_or(event.provider().as_str());
+        let mut tries = in_place(&provider, event.geo.as_str(), names(spelled, name));
         let mut shelf = provider;
         if shelf.is_empty()
             && let Some((head, _)) = name.split_once('/')
@@ -217,7 +217,7 @@ impl Books {
             if book.overlay && known_better(others, &shelf, &tries, candidate, day) {
                 continue;
             }
-            plans.push(prepare(book, &shelf, entry, candidate, event, day, own.is_some()));
+            plans.push(prepare(book, &shelf, entry, candidate, &event, day, own.is_some()));
             // No further book is asked where this one has a price at every hour.
             if plans.iter().all(Plan::is_open) && plans.last().is_some_and(Plan::is_whole) {
                 break;
@@ -233,8 +233,11 @@ impl Books {
 fn known_better(others: &[Book], provider: &str, tries: &[Candidate], family: &Candidate, day: NaiveDate) -> bool {
     let earlier = tries.iter().position(|c| std::ptr::eq(c, family)).unwrap_or(0);
     let (exact, rest) = tries.split_at(earlier);
+    // What a snapshot costs in some place does not say that it costs another amount than its family.
+    let exact: Vec<Candidate> = exact.iter().filter(|c| c.how != OF_PLACE).cloned().collect();
     let next = others.iter().find(|book| find(book, provider, tries, day).is_some());
-    let of_snapshot = next.and_then(|book| Some((find(book, provider, exact, day)?, find(book, provider, rest, day)?)));
+    let of_snapshot =
+        next.and_then(|book| Some((find(book, provider, &exact, day)?, find(book, provider, rest, day)?)));
     family.snapshot.is_some()
         && of_snapshot.is_some_and(|((_, snapshot), (_, family))| {
             let (Some(one), Some(other)) = (snapshot.on(day), family.on(day)) else {

@@ -67,16 +67,6 @@ pub(super) fn is_opaque(name: &str) -> bool {
         .any(|kind| lower.contains(kind))
 }
 
-/// The spelling of a provider that sells some models at another price than its namesakes, which stand in its entry's name:
-/// `azure_ai/mistral-large-latest` is no `azure/mistral-large-latest`, `bedrock_mantle/x` no `bedrock/x`.
-pub(super) fn own_prefix(provider: &str) -> &'static str {
-    match provider.trim().to_lowercase().as_str() {
-        "azure_ai" | "az.ai.inference" | "azure.ai.inference" => "azure_ai/",
-        "bedrock_mantle" | "bedrock-mantle" => "bedrock_mantle/",
-        _ => "",
-    }
-}
-
 pub(super) fn candidates(provider: &str, model: &str) -> Vec<Candidate> {
     let mut list = List(Vec::new());
     let lower = model.trim().to_lowercase();
@@ -111,18 +101,18 @@ pub(super) fn candidates(provider: &str, model: &str) -> Vec<Candidate> {
     {
         stem.name = rest.to_owned();
     }
-    for prefix in [
-        "models/",
-        "publishers/google/models/",
-        "publishers/anthropic/models/",
-        "google/",
-        "anthropic/",
-    ] {
+    for prefix in ["models/", "publishers/", "google/", "anthropic/"] {
+        // `publishers/meta/models/llama-…`
+        let rest = stem.name.strip_prefix(prefix);
+        let rest = rest.and_then(|rest| match prefix {
+            "publishers/" => rest.split_once("/models/").map(|(_, rest)| rest),
+            _ => Some(rest),
+        });
         if matches!(provider, "google" | "vertex")
-            && let Some(rest) = stem.name.strip_prefix(prefix)
+            && let Some(name) = rest.map(str::to_owned)
         {
             stem = Candidate {
-                name: rest.to_owned(),
+                name,
                 how: "provider-qualified id",
                 ..stem
             };
@@ -234,11 +224,13 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
         && is_region(region)
     {
         // The Region is a part of the entry's name where its price is no multiple of the others.
-        list.push(Candidate {
-            name: format!("{region}/{}", without_version(rest)),
-            how: "region path",
-            ..stem.clone()
-        });
+        for name in [rest, &without_version(rest)] {
+            list.push(Candidate {
+                name: format!("{region}/{name}"),
+                how: "region path",
+                ..stem.clone()
+            });
+        }
         stem = Candidate {
             name: rest.to_owned(),
             geography: region.to_owned(),

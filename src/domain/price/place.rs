@@ -39,14 +39,39 @@ pub(super) fn names_this_place(name: &str, place: &str) -> bool {
     rest.is_some_and(|rest| rest.starts_with(['/', '.']))
 }
 
-/// The names on Bedrock that a model has where a record tells the place apart from it.
-pub(super) fn in_place(tries: &[Candidate], place: &str) -> Vec<Candidate> {
+/// The names that a model has where a record tells the place apart from it, on Bedrock before all others (`eu-west-2/x`, `eu.x`), on Azure
+/// each before its own (`eu/x`): a zone has prices for some snapshots of a family only. Elsewhere places are no part of names.
+pub(super) fn in_place(provider: &str, place: &str, tries: Vec<Candidate>) -> Vec<Candidate> {
     let place = place.to_lowercase();
-    let bare = |c: &&Candidate| c.geography.is_empty() && !c.name.contains(['/', ' ']) && !names_a_place(&c.name);
-    let tries = tries.iter().filter(bare).map(|c| Candidate {
-        name: format!("{place}{}{}", if is_region(&place) { '/' } else { '.' }, c.name),
-        how: "price of the place",
-        ..c.clone()
-    });
-    tries.collect()
+    let mark = match provider {
+        _ if place.is_empty() => return tries,
+        "bedrock" if !is_region(&place) => '.',
+        "bedrock" | "azure" => '/',
+        _ => return tries,
+    };
+    let there = |c: &Candidate| {
+        let bare = c.geography.is_empty() && !c.name.contains(['/', ' ']) && !names_a_place(&c.name);
+        bare.then(|| Candidate {
+            name: format!("{place}{mark}{}", c.name),
+            how: OF_PLACE,
+            ..c.clone()
+        })
+    };
+    if provider == "azure" {
+        return tries
+            .into_iter()
+            .flat_map(|c| there(&c).into_iter().chain([c]))
+            .collect();
+    }
+    tries.iter().filter_map(there).chain(tries.iter().cloned()).collect()
+}
+
+/// How a name came about that has the place of the call before it.
+pub(super) const OF_PLACE: &str = "price of the place";
+
+/// The location that the whole name of a model on Vertex AI tells: `projects/p/locations/us-east5/publishers/…`.
+pub(super) fn location(name: &str) -> Option<&str> {
+    let (project, rest) = name.split_once("/locations/")?;
+    let (location, _) = rest.split_once('/')?;
+    project.contains("projects/").then_some(location)
 }

@@ -162,6 +162,12 @@ impl Shelves {
         }
     }
 
+    /// Whose entries there are.
+    pub(super) fn providers(&self) -> impl Iterator<Item = &str> {
+        let read = self.read.keys().map(String::as_str);
+        read.chain(self.unread.iter().map(|unread| unread.provider))
+    }
+
     /// All of them, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Shelf)> {
         let read = self.read.iter().map(|(provider, shelf)| (provider.as_str(), shelf));

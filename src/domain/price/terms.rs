@@ -15,6 +15,19 @@ pub fn is_standard_tier(tier: &str) -> bool {
     )
 }
 
+/// One word for each service tier, whatever a record calls it: `standard` also where it tells none.
+#[must_use]
+pub fn tier_key(tier: &str) -> String {
+    let lower = tier.trim().to_lowercase();
+    let key = match lower.as_str() {
+        standard if is_standard_tier(standard) => "standard",
+        "batches" => "batch",
+        "fast" => "priority",
+        _ => return lower,
+    };
+    key.to_owned()
+}
+
 /// Whether a speed is what every price has.
 #[must_use]
 pub fn is_standard_speed(speed: &str) -> bool {

@@ -36,7 +36,10 @@ pub(super) fn set(
         }
         "vertex" => {
             let place = told(cost.map(|c| &c.vertex_location));
-            let place = if place.is_empty() { of_vertex(host) } else { &place };
+            let place = match place.is_empty() {
+                true => vertex(row.api_base.str()),
+                false => &place,
+            };
             context.labels.get(if place == "global" { "" } else { place })
         }
         _ => match usage.map(|u| &u.inference_geo) {
@@ -56,13 +59,22 @@ pub(super) fn set(
     Ok(())
 }
 
-/// The location in which Vertex AI answers: a region, or `eu` and `us` as a whole.
-fn of_vertex(host: &str) -> &str {
-    let several = host.strip_prefix("aiplatform.").unwrap_or("");
-    match before(several, ".rep.googleapis.com") {
-        "" => before(host, "-aiplatform.googleapis.com"),
-        several => several,
+/// The location of an endpoint of Vertex AI: `us-east5-aiplatform.googleapis.com`, of two continents `aiplatform.eu.rep.googleapis.com`, and
+/// what a path behind any host tells, a proxy's too.
+fn vertex(url: &str) -> &str {
+    let host = host(url);
+    let region = before(host, "-aiplatform.googleapis.com");
+    if !region.is_empty() {
+        return region;
     }
+    let continent = host
+        .strip_prefix("aiplatform.")
+        .map(|rest| before(rest, ".rep.googleapis.com"));
+    if let Some(continent) = continent.filter(|c| !c.is_empty()) {
+        return continent;
+    }
+    let path = url.split_once("/locations/").map_or("", |(_, rest)| rest);
+    path.split(['/', ':', '?']).next().unwrap_or("")
 }
 
 fn host(url: &str) -> &str {
@@ -75,4 +87,32 @@ fn before<'h>(host: &'h str, end: &str) -> &'h str {
     host.strip_suffix(end)
         .filter(|front| !front.contains('.'))
         .unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_location_of_vertex_ai_is_read_from_its_hosts_and_from_the_path() {
+        let path = "/v1/projects/p/locations/asia-east1/publishers/google/models/x:predict";
+        for (host, location) in [
+            ("us-east5-aiplatform.googleapis.com", "us-east5"),
+            ("aiplatform.eu.rep.googleapis.com", "eu"),
+            ("aiplatform.us.rep.googleapis.com:443", "us"),
+            ("aiplatform.googleapis.com", "asia-east1"),
+            ("proxy.example.com", "asia-east1"),
+        ] {
+            assert_eq!(vertex(&format!("https://{host}{path}")), location, "{host}");
+        }
+        let global = "https://aiplatform.googleapis.com/v1/projects/p/locations/global/publishers/google/models/x";
+        assert_eq!(vertex(global), "global");
+        for nowhere in [
+            "",
+            "https://aiplatform.googleapis.com",
+            "https://aiplatform.rep.googleapis.com/v1",
+        ] {
+            assert_eq!(vertex(nowhere), "", "{nowhere}");
+        }
+    }
 }
