@@ -1,5 +1,6 @@
 //! Small copyable handles for the names that repeat millions of times (models, teams, projects).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{OnceLock, RwLock};
@@ -46,14 +47,15 @@ impl Label {
     /// The label of "not given".
     pub const EMPTY: Label = Label(0);
 
-    /// Interns `text`. Text beyond [`MAX_LABEL_BYTES`] is cut at a character border; a reader that must not lose it
-    /// rejects the record first.
+    /// Interns `text`. Text beyond [`MAX_LABEL_BYTES`] is cut at a character border, and ends in a digest of the whole: two long names
+    /// that begin alike stay apart, and no name of a model becomes that of another.
     #[must_use]
     pub fn new(text: &str) -> Self {
         if text.is_empty() {
             return Self::EMPTY;
         }
         let text = cut(text);
+        let text = text.as_ref();
         // A poisoned lock still holds consistent data: every write below finishes or does not start.
         if let Some(&id) = interner().read().unwrap_or_else(|e| e.into_inner()).by_text.get(text) {
             return Label(id);
@@ -91,15 +93,22 @@ impl Label {
     }
 }
 
-fn cut(text: &str) -> &str {
+/// Stands before the digest. Of a model's name the last part between slashes may be what it is priced by: no model is called so.
+const MARK: &str = "/…";
+/// Characters of the digest that a name ends in that was cut.
+const DIGEST: usize = 16;
+
+fn cut(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_LABEL_BYTES {
-        return text;
+        return Cow::Borrowed(text);
     }
-    let mut end = MAX_LABEL_BYTES;
+    let mut end = MAX_LABEL_BYTES - DIGEST - MARK.len();
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text.get(..end).unwrap_or("")
+    let digest = blake3::hash(text.as_bytes()).to_hex();
+    let kept = text.get(..end).unwrap_or("");
+    Cow::Owned(format!("{kept}{MARK}{}", digest.get(..DIGEST).unwrap_or("")))
 }
 
 impl From<&str> for Label {
@@ -260,11 +269,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_names_are_cut_at_a_character_border() {
+    fn long_names_are_cut_at_a_character_border_and_stay_apart() {
         let text = "é".repeat(MAX_LABEL_BYTES);
         let label = Label::new(&text);
-        assert_eq!(label.as_str().len(), MAX_LABEL_BYTES);
-        assert!(text.starts_with(label.as_str()));
+        let (kept, digest) = label.as_str().split_once(MARK).unwrap();
+        assert!(text.starts_with(kept) && label.as_str().len() <= MAX_LABEL_BYTES);
+        assert_eq!((kept.len(), digest.len()), (492, DIGEST));
+        let mut cache = LabelCache::default();
+        assert_eq!(
+            [cache.get(&text), cache.get(&text), Label::new(label.as_str())],
+            [label; 3]
+        );
+        assert_ne!(cache.get(&format!("{text}a")), cache.get(&format!("{text}b")));
+        let whole = "n".repeat(MAX_LABEL_BYTES);
+        assert_eq!(Label::new(&whole).as_str(), whole);
     }
 
     #[test]

@@ -534,6 +534,23 @@ fn a_report_by_session_tells_what_no_session_is_known_of() {
     let before = at("2026-11-24T12:00:00Z", &["session"]);
     assert_eq!(rows(&before), [" 1 8", "s-1 2 5", "s-2 1 2", "total 4 15"]);
     assert_eq!(err(&before), "");
+    // A month without spend tells what the one before cost.
+    let next = [
+        "--now",
+        "2027-01-01T00:00:00Z",
+        "report",
+        "--from",
+        "2026-12-01",
+        "--to",
+        "2027-01-01",
+        "--format",
+        "json",
+    ];
+    let next = json(&program(path).args(next).output().unwrap());
+    assert_eq!(
+        (&next["total"]["cost_usd"], &next["total"]["previous_cost_usd"]),
+        (&"0".into(), &"15".into())
+    );
     let top = at("2026-11-24T12:00:00Z", &["session", "--top", "1"]);
     assert_eq!(rows(&top), [" 1 8", "other 3 7", "total 4 15"]);
     let some = at(
@@ -556,6 +573,35 @@ fn a_report_by_session_tells_what_no_session_is_known_of() {
     assert!(err(&after).contains(told), "{}", err(&after));
     let top = at(later, &["session,team", "--top", "1"]);
     assert_eq!(rows(&top), rows(&after));
+
+    // What hours and days of other zones no longer tell.
+    let kept = "before 2027-01-01 spend is kept by the UTC day (`[store] detail_days` is 90)";
+    for (axis, zone, told) in [
+        ("hour", "UTC", "10:00"),
+        ("day", "Europe/Berlin", "not as those of Europe/Berlin"),
+        ("day", "UTC", ""),
+    ] {
+        let asked = &[axis, "--zone", zone];
+        assert!(
+            !err(&at("2026-11-24T12:00:00Z", asked)).contains("UTC day"),
+            "{asked:?}"
+        );
+        let after = at(later, asked);
+        assert_eq!(err(&after).contains(kept), !told.is_empty(), "{}", err(&after));
+        assert!(err(&after).contains(told), "{}", err(&after));
+    }
+    let recent = [
+        "--now",
+        later,
+        "report",
+        "--by",
+        "hour",
+        "--from",
+        "2027-01-01",
+        "--format",
+        "json",
+    ];
+    assert!(!err(&program(path).args(recent).output().unwrap()).contains(kept));
 
     let billed = finops(path, &["report", "--by", "session", "--basis", "billed"]);
     assert_eq!(billed.status.code(), Some(2));

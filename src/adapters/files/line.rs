@@ -112,6 +112,8 @@ pub(super) struct Context {
     pub forms: FormsByFormat,
     /// Amounts of bills that were rounded.
     pub rounded: Rounded,
+    /// Names that were cut, and not told so far.
+    pub cut: u64,
     times: Times,
     /// The response met last: a program writes the lines of one behind each other.
     response: (Vec<u8>, EventId),
@@ -158,6 +160,7 @@ impl Context {
             refused_until: None,
             forms: FormsByFormat::default(),
             rounded: Rounded::default(),
+            cut: 0,
             times: Times::default(),
             response: (Vec::new(), response(b"")),
             providers: Vec::new(),
@@ -203,7 +206,7 @@ impl Context {
         *identity
     }
 
-    /// The label of a field that may be absent.
+    /// The label of a field that may be absent. A name that is too long is cut: what was used counts.
     #[inline(always)]
     pub fn label<'v>(&mut self, value: impl Into<Value<'v>>, field: &str) -> Result<Label, Fault> {
         let value = value.into();
@@ -222,7 +225,10 @@ impl Context {
     #[cold]
     fn odd_label(&mut self, value: Value<'_>, field: &str) -> Result<Label, Fault> {
         match value {
-            Value::Text(_) => Err(Fault::field(field, format!("longer than {MAX_LABEL_BYTES} bytes"))),
+            Value::Text(text) => {
+                self.cut += 1;
+                Ok(self.labels.get(text))
+            }
             Value::Whole(n) => Ok(self.labels.get(&n.to_string())),
             Value::Null | Value::Negative(_) | Value::Float(_) | Value::Bool(_) | Value::Other => {
                 Err(Fault::field(field, "expected text"))

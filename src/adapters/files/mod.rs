@@ -41,6 +41,7 @@ mod objects;
 mod one;
 mod one_file;
 mod otel;
+mod others;
 mod packed;
 mod page;
 #[cfg(feature = "parquet")]
@@ -85,7 +86,9 @@ use crate::domain::label::Label;
 use crate::domain::usage::UsageEvent;
 use crate::ports::{Checkpoints, Progress, Sink, SourceError, UsageSource};
 
+use codex::Sessions;
 use discover::Search;
+use others::Others;
 use remember::TRACES;
 use usual::Usual;
 
@@ -298,6 +301,8 @@ pub struct FileSource {
     options: FileSourceOptions,
     files_only: bool,
     usual: Usual,
+    /// What the other sources of the run read.
+    others: Others,
 }
 
 impl FileSource {
@@ -308,6 +313,7 @@ impl FileSource {
             options,
             files_only: false,
             usual: Usual::default(),
+            others: Others::default(),
         }
     }
 
@@ -378,7 +384,11 @@ impl UsageSource for FileSource {
                 search.passed,
             );
         }
-        read::read_all(&self.options, &search, known, sink)?;
+        let (others, env) = (self.others.clone(), self.options.env);
+        let sessions = Sessions::new(search.found.iter().map(|f| f.path.clone()).collect())
+            .knowing(known)
+            .and_in(move || others.files(env));
+        read::read_all(&self.options, &search, sessions, known, sink)?;
         search.failure()
     }
 }

@@ -12,6 +12,7 @@ use super::asked::Asked;
 use super::bedrock::exported;
 use super::bill_files::lie_beside;
 use super::bills::Bills;
+use super::codex::Sessions;
 use super::discover::{Found, Search};
 use super::joined::Joined;
 use super::line::{Context, Fault, LineFormat, Output};
@@ -34,6 +35,7 @@ const HANDED_OVER: usize = 64;
 pub(super) fn read_all(
     options: &FileSourceOptions,
     search: &Search,
+    sessions: Sessions,
     known: &Checkpoints,
     sink: &mut dyn Sink,
 ) -> Result<(), SourceError> {
@@ -51,8 +53,7 @@ pub(super) fn read_all(
             ..options.clone()
         });
     let options = wide.as_ref().unwrap_or(options);
-    let sessions = found.iter().map(|f| f.path.clone()).collect();
-    let shared = Shared::new(sessions, resume_traces(known), options.columns.clone());
+    let shared = Shared::of(sessions, resume_traces(known), options.columns.clone());
     let mut run = Run::new(options, shared, sink);
     run.defer = true;
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);

@@ -36,8 +36,13 @@ pub(super) struct Shared {
 impl Shared {
     /// What readers of these session files share.
     pub fn new(sessions: Vec<PathBuf>, traces: Arc<Mutex<Traces>>, columns: Option<Arc<Columns>>) -> Self {
+        Self::of(Sessions::new(sessions), traces, columns)
+    }
+
+    /// The same where more is known of the sessions.
+    pub fn of(sessions: Sessions, traces: Arc<Mutex<Traces>>, columns: Option<Arc<Columns>>) -> Self {
         Shared {
-            sessions: Arc::new(Sessions::new(sessions)),
+            sessions: Arc::new(sessions),
             traces,
             columns,
             else_as: None,

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use crate::domain::label::MAX_LABEL_BYTES;
 use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints, Rejection, SourceError};
 
@@ -112,7 +113,16 @@ impl Run<'_> {
         for about in self.out.warnings.drain(..) {
             self.sink.warn(about, 1);
         }
+        self.tell_cut();
         Ok(count)
+    }
+
+    fn tell_cut(&mut self) {
+        let cut = std::mem::take(&mut self.context.cut);
+        if cut > 0 {
+            let about = format!("names longer than {MAX_LABEL_BYTES} bytes were cut, and end in a digest of the whole");
+            self.sink.warn(&about, cut);
+        }
     }
 
     pub fn reject(&mut self, file: &str, line: u64, fault: Fault, raw: &[u8]) {
@@ -242,6 +252,7 @@ impl Run<'_> {
 
     /// Tells the bills, now that all files of the source are read.
     pub fn finish_bills(&mut self) -> Result<(), SourceError> {
+        self.tell_cut();
         if let Some((about, count)) = self.context.rounded.told() {
             self.sink.warn(&about, count);
         }

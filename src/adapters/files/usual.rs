@@ -10,6 +10,7 @@ use crate::domain::label::Label;
 use crate::ports::SourceError;
 
 use super::discover::{Search, home};
+use super::others::Others;
 use super::{FileFormat, FileSource, FileSourceOptions};
 
 /// A tool and its folders.
@@ -121,6 +122,7 @@ impl FileSource {
                 env,
             },
             files_only: true,
+            others: Others::default(),
             usual: Usual {
                 places,
                 missing,

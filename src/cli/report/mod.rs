@@ -6,7 +6,7 @@ pub mod period;
 pub mod records;
 pub mod table;
 
-use chrono::{Days, NaiveDate};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
@@ -17,6 +17,7 @@ use crate::config::time_zone;
 use crate::domain::budget::Scope;
 use crate::domain::dimension::Dimension;
 use crate::domain::money::{Currency, Money};
+use crate::domain::period::{Hour, Period};
 use crate::domain::spend::Basis;
 use crate::engine::report::{Axis, AxisValue, Filter, Report, ReportQuery, Section, report};
 use crate::engine::view::fill::Fill;
@@ -44,7 +45,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub top: Option<u32>,
     /// Whose days, weeks and months: an IANA time zone. Spend is kept by the hour: where midnight is at half past one, it counts to the day
-    /// in which it began. What bills say counts by UTC days
+    /// in which it began; what is older than `[store] detail_days` is kept by the UTC day. What bills say counts by UTC days
     /// [default: `[report] time_zone`, else UTC]
     #[arg(long, value_name = "ZONE", value_parser = time_zone)]
     pub zone: Option<Tz>,
@@ -174,6 +175,12 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
     {
         let _ = writeln!(ctx.err, "hint: {told}");
     }
+    if ctx.verbosity > 0
+        && args.files.is_empty()
+        && let Some(told) = by_days(&report, span, ctx.now, ctx.config.store.detail_days)
+    {
+        let _ = writeln!(ctx.err, "hint: {told}");
+    }
     if ctx.verbosity > 0 && report.sections.iter().all(|section| section.rows.is_empty()) {
         let hint = match span {
             None if args.files.is_empty() => {
@@ -232,6 +239,25 @@ fn without_detail(report: &Report, days: u32) -> Option<String> {
             text::counted(calls.unsigned_abs(), "call"),
             text::money(Money::new(cost, section.currency)),
         )
+    })
+}
+
+/// What a report by hours, or by the days of a zone, cannot tell of days whose hours are no longer kept.
+fn by_days(report: &Report, span: Option<Period>, now: DateTime<Utc>, days: u32) -> Option<String> {
+    let query = &report.query;
+    let hours = query.by.contains(&Axis::Hour);
+    if query.basis != Basis::Metered || !(hours || query.zone != Tz::UTC) {
+        return None;
+    }
+    let kept = Hour::of(now - TimeDelta::days(i64::from(days))).day().start();
+    let (shown, there) = (query.period, span?);
+    (shown.start.max(there.start) < kept.min(shown.end)).then(|| {
+        let what = match hours {
+            true => format!("each of these days stands at one hour of it, {:02}:00", Hour::FOLDED),
+            false => format!("these days count as UTC days, not as those of {}", query.zone),
+        };
+        let day = kept.date_naive();
+        format!("before {day} spend is kept by the UTC day (`[store] detail_days` is {days}): {what}")
     })
 }
 

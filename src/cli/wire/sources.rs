@@ -220,7 +220,9 @@ fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Result<Vec
             }),
         })
     };
-    sources.iter().map(build).collect()
+    let mut built = sources.iter().map(build).collect::<Result<Vec<_>, CliError>>()?;
+    FileSource::acquaint(&mut built);
+    Ok(built)
 }
 
 /// Records of a later time are absurd. `--now` may lie in the past, to look at an earlier state: what happened since is no less plausible.

@@ -148,7 +148,7 @@ impl<'a> Builder<'a> {
     }
 
     pub fn finish(self) -> Result<Vec<Section>, MoneyError> {
-        let mut sections = Vec::new();
+        let (mut sections, mut nothing) = (Vec::new(), None);
         for ((_, currency), rows) in self.sections {
             let total = sum(Vec::new(), self.days, rows.values())?;
             let rows = match self.query.top {
@@ -159,22 +159,27 @@ impl<'a> Builder<'a> {
             gone.retain(|row| !row.previous.is_empty());
             rows.sort_by_cached_key(|row| order(&self.query.by, row));
             gone.sort_by_cached_key(|row| order(&self.query.by, row));
-            if !total.sums.is_empty() {
-                sections.push(Section {
-                    currency,
-                    rows,
-                    gone,
-                    total,
-                });
+            let is_empty = total.sums.is_empty();
+            let section = Section {
+                currency,
+                rows,
+                gone,
+                total,
+            };
+            if !is_empty {
+                sections.push(section);
+            } else if currency == Currency::USD {
+                // What was spent before is told all the same.
+                nothing = Some(section);
             }
         }
         if sections.is_empty() {
-            sections.push(Section {
+            sections.push(nothing.unwrap_or_else(|| Section {
                 currency: Currency::USD,
                 rows: Vec::new(),
                 gone: Vec::new(),
                 total: empty(Vec::new(), self.days),
-            });
+            }));
         }
         Ok(sections)
     }

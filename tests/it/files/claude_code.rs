@@ -169,7 +169,7 @@ fn bad_lines_are_rejected_by_name_and_the_rest_counts() {
     add(good.replace(":12,", ":99999999999999999,").as_bytes());
     add(good.replace("2026-10-20", "1970-01-01").as_bytes());
     add(good.replace("2026-10-20", "2027-10-20").as_bytes());
-    add(good.replace("claude-sonnet-4-6", &"m".repeat(600)).as_bytes());
+    add(good.replace("\"claude-sonnet-4-6\"", "[\"m\"]").as_bytes());
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     add(good
         .replace("\"content\":[]", &format!("\"content\":{deep}"))
@@ -192,6 +192,45 @@ fn bad_lines_are_rejected_by_name_and_the_rest_counts() {
         (11, Some("message.model")),
     ];
     assert_eq!(faults, expected, "{:?}", kept.rejected);
+}
+
+#[test]
+fn names_that_are_too_long_are_cut_and_the_call_counts() {
+    let folder = |last: &str| format!("/srv/{}{last}", "größer/".repeat(100));
+    let text = |id: &str, cwd: &str, model: &str| {
+        let line = line(&Copy { id, ..FINAL }).replace("/srv/shop", cwd);
+        let line = line.replace(r#""speed":"fast""#, r#""speed":"standard""#);
+        line.replace("claude-sonnet-4-6", model) + "\n"
+    };
+    let usual = "claude-sonnet-4-6";
+    // A name with escapes is read by the general parser.
+    let escaped = folder("a").replace("größer", "gr\\u00f6\\u00dfer");
+    // What it is priced by stands behind the last slash, and at the cut stands another model.
+    let long = format!("{}/gpt-4o@{}/{usual}", "x".repeat(480), "y".repeat(80));
+    let plain = format!(
+        r#"{{"id":"5","ts":"2026-10-20T08:15:04Z","provider":"openai","model":"gpt-4o","input_tokens":5,"project":"{}"}}"#,
+        folder("a")
+    );
+    let lines = [
+        text("msg_1", &folder("a"), usual),
+        text("msg_2", &escaped, usual),
+        text("msg_3", &folder("b"), usual),
+        text("msg_4", "/srv/shop", &long),
+        plain,
+    ];
+    let kept = read_text("a.jsonl", lines.concat());
+    assert!(kept.rejected.is_empty(), "{:?}", kept.rejected);
+    assert_eq!(kept.warnings.values().collect::<Vec<_>>(), [&5], "{:?}", kept.warnings);
+    let call = |id: &str| kept.calls[&EventId::of(&[b"response", id.as_bytes()])];
+    let project = |id: &str| call(id).dimensions.get(Dimension::Project);
+    assert_eq!(project("msg_1"), project("msg_2"));
+    assert!(project("msg_1").as_str().starts_with("/srv/größer/größer/") && project("msg_1").as_str().len() <= 512);
+    assert_ne!(project("msg_1"), project("msg_3"), "they differ behind the cut");
+    let of_plain = kept.calls.values().find(|call| call.model().as_str() == "gpt-4o");
+    assert_eq!(of_plain.unwrap().dimensions.get(Dimension::Project), project("msg_1"));
+    let books = finops::adapters::prices::load(None, &[]).unwrap();
+    assert!(!books.books().quote(&call("msg_4")).charge.is_priced());
+    assert!(books.books().quote(&call("msg_1")).charge.is_priced());
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use std::io::Write;
 
+use finops::adapters::files::FileSource;
 use finops::domain::usage::{Bucket, UsageEvent};
+use finops::ports::{Checkpoints, UsageSource};
 
-use super::{Kept, read_on};
+use super::{Kept, read_on, source};
 
 fn meta(id: &str, more: &str) -> String {
     format!(
@@ -58,6 +60,7 @@ fn counts(kept: &Kept) -> Vec<[u64; 3]> {
 fn read(files: &[(&str, String)]) -> Kept {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
+        std::fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
         std::fs::write(folder.path().join(name), text).unwrap();
     }
     let mut kept = Kept::default();
@@ -291,6 +294,107 @@ fn a_parent_that_is_packed_is_read() {
     std::fs::write(folder.path().join("rollout-2.jsonl"), child).unwrap();
     let mut kept = Kept::default();
     read_on(folder.path(), &["."], &mut kept);
+    assert_eq!((counts(&kept), kept.warnings.len()), (COPY.to_vec(), 0));
+}
+
+/// A child whose copies are spread over seconds, so that nothing but the parent's steps tells them.
+fn spread() -> String {
+    meta("s-2", r#","forked_from_id":"s-1""#)
+        + &event(30, Some(FIRST), Some(FIRST))
+        + &event(40, Some(SECOND), Some(STEP))
+        + &own()
+}
+
+#[test]
+fn of_several_copies_of_a_parent_the_longest_is_asked_and_then_the_others() {
+    let older = meta("s-1", "") + &event(9, Some(FIRST), Some(FIRST));
+    for copy in ["backup/rollout-1.jsonl", "zbackup/rollout-1.jsonl"] {
+        let kept = read(&[
+            (copy, older.clone()),
+            ("sessions/rollout-1.jsonl", parent()),
+            ("sessions/rollout-2.jsonl", spread()),
+        ]);
+        assert_eq!((counts(&kept), kept.warnings.len()), (COPY.to_vec(), 0), "{copy}");
+    }
+    // A copy that went on in another way.
+    let other = older + &event(30, Some([4100, 1000, 310]), Some([100, 0, 10])) + &event(31, Some(STEP), Some(FIRST));
+    let own_calls = |kept: &Kept| kept.calls.values().filter(|e| e.session.as_str() == "s-2").count();
+    let kept = read(&[("a.jsonl", other), ("b.jsonl", parent()), ("c.jsonl", spread())]);
+    assert_eq!(own_calls(&kept), 1);
+}
+
+#[test]
+fn a_parent_is_found_behind_what_is_blank_or_damaged() {
+    for front in [
+        "",
+        "\u{feff}",
+        "\n",
+        "\r\n \n",
+        "\u{feff}\n",
+        "{\"timestamp\":\"2026-10-20T08:00:00.000Z\",\"ty}\n",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("1.jsonl"), front.to_owned() + &parent()).unwrap();
+        std::fs::write(folder.path().join("2.jsonl"), spread()).unwrap();
+        let mut kept = Kept::default();
+        read_on(folder.path(), &["."], &mut kept);
+        assert_eq!(counts(&kept), COPY, "{front:?}");
+    }
+}
+
+#[test]
+fn a_fork_that_was_moved_or_packed_keeps_what_was_known_of_it_when_its_parent_is_gone() {
+    let pack = |text: &str| {
+        let level = ruzstd::encoding::CompressionLevel::Fastest;
+        ruzstd::encoding::compress_to_vec(text.as_bytes(), level)
+    };
+    let more = spread() + &event(55, Some([9300, 5000, 520]), Some([200, 0, 10]));
+    let later = [200, 0, 10];
+    for (text, name, packed, expected) in [
+        (spread(), "archived/2.jsonl", false, COPY.to_vec()),
+        (spread(), "2.jsonl.zst", true, COPY.to_vec()),
+        (more.clone(), "archived/2.jsonl", false, [&COPY[..], &[later]].concat()),
+        // The same session in another file, that begins with what is its own.
+        (
+            meta("s-2", r#","forked_from_id":"s-1""#) + &event(55, Some([9300, 5000, 520]), Some([200, 0, 10])),
+            "other.jsonl",
+            false,
+            [&COPY[..], &[later]].concat(),
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("archived")).unwrap();
+        std::fs::write(at("1.jsonl"), parent()).unwrap();
+        std::fs::write(at("2.jsonl"), spread()).unwrap();
+        let mut kept = Kept::default();
+        read_on(folder.path(), &["."], &mut kept);
+        std::fs::remove_file(at("1.jsonl")).unwrap();
+        std::fs::remove_file(at("2.jsonl")).unwrap();
+        let bytes = if packed { pack(&text) } else { text.into_bytes() };
+        std::fs::write(at(name), bytes).unwrap();
+        read_on(folder.path(), &["."], &mut kept);
+        assert_eq!(counts(&kept), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_parent_may_lie_in_the_folder_of_another_source() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("one/1.jsonl", parent()),
+        ("one/2.jsonl", spread()),
+        ("two/2.jsonl", spread()),
+    ] {
+        std::fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let mut sources = ["two", "one"].map(|path| source(folder.path(), None, &[path]));
+    FileSource::acquaint(&mut sources);
+    let mut kept = Kept::default();
+    for source in &mut sources {
+        source.read(&Checkpoints::new(), &mut kept).unwrap();
+    }
     assert_eq!((counts(&kept), kept.warnings.len()), (COPY.to_vec(), 0));
 }
 

@@ -205,7 +205,7 @@ impl Usage<'_> {
 }
 
 /// A counter, or its growth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "Vec<u64>", into = "[u64; 5]")]
 pub(super) struct Counts {
     /// With what was read from caches and written to them.
@@ -256,6 +256,17 @@ impl Counts {
             reasoning: self.reasoning.checked_sub(before.reasoning)?,
             written: self.written.saturating_sub(before.written),
         })
+    }
+
+    /// Field by field the larger of both.
+    pub fn most(&self, other: &Counts) -> Counts {
+        Counts {
+            input: self.input.max(other.input),
+            cached: self.cached.max(other.cached),
+            output: self.output.max(other.output),
+            reasoning: self.reasoning.max(other.reasoning),
+            written: self.written.max(other.written),
+        }
     }
 
     /// What tells a step of the counter apart: without writes, so that calls keep the identity that they had before those were read.

@@ -39,9 +39,52 @@ pub(super) struct State {
     /// Whether `total` has what was written to caches.
     #[serde(default)]
     writes: bool,
+    /// What was dropped as a copy of the parent's lines.
+    #[serde(default, skip_serializing_if = "Copied::is_none")]
+    history: Copied,
+}
+
+/// The beginning of a fork that is its parent's: how many events, and how far the counter went in them.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Copied {
+    pub events: u64,
+    most: Counts,
+}
+
+impl Copied {
+    fn is_none(&self) -> bool {
+        self.events == 0
+    }
+
+    fn add(&mut self, total: &Counts) {
+        self.events += 1;
+        self.most = self.most.most(total);
+    }
+
+    /// Whether the event behind those met `so_far` is one of these. What goes beyond them is none, whatever file it stands in.
+    fn has(&self, so_far: &Copied, total: &Counts) -> bool {
+        so_far.events < self.events && self.most.most(total) == self.most
+    }
+}
+
+/// A state that was saved by a reader that met other formats too.
+#[derive(Deserialize)]
+struct Among {
+    usual: String,
 }
 
 impl State {
+    /// Reads what was saved.
+    pub fn parse(saved: &str) -> Option<Self> {
+        let own = |text: &str| serde_json::from_str(text).ok();
+        own(saved).or_else(|| own(&serde_json::from_str::<Among>(saved).ok()?.usual))
+    }
+
+    /// The session, and what it has of its parent; none where it has nothing.
+    pub fn into_copied(self) -> Option<(String, Copied)> {
+        (self.history.events > 0).then_some((self.session, self.history))
+    }
+
     /// Takes up what a session tells of itself, and what the copy of a parent tells by bringing the parent's first line along.
     pub fn begin(&mut self, line: &Line<'_>, meta: &Meta<'_>) {
         if !self.session.is_empty() {
@@ -115,13 +158,24 @@ impl State {
                     if parent.is_none() {
                         *parent = sessions.history(&self.parent);
                     }
-                    match parent {
+                    let place = match parent {
                         Some(steps) => self.place_in(steps, copied, &(total, last)),
-                        None => self.copied_unseen(copied, at, out),
+                        None => None,
+                    };
+                    let before = sessions.copied(&session);
+                    if place.is_some() {
+                        place
+                    } else if before.is_some_and(|before| before.has(&self.history, &total)) {
+                        Some(copied)
+                    } else if parent.is_some() {
+                        None
+                    } else {
+                        self.copied_unseen(copied, at, out)
                     }
                 }
             };
             if copy.is_some() {
+                self.history.add(&total);
                 (self.copied, self.total) = (copy, Some(total));
                 return None;
             }
@@ -167,7 +221,7 @@ impl State {
 
     /// The same where the parent's lines are not there: what was told before the child began, or at once, is a copy.
     fn copied_unseen(&self, copied: usize, at: DateTime<Utc>, out: &mut Output) -> Option<usize> {
-        if copied == 0 {
+        if copied == 0 && self.history.events == 0 {
             out.warnings
                 .push("forked sessions whose parent is missing: history not verified");
         }
