@@ -321,12 +321,24 @@ fn protobuf_is_understood_and_answered_in_kind() {
         answer.contains("application/x-protobuf") && answer.contains("negative count"),
         "{answer}"
     );
+    let answer = server.post("/v1/traces", PROTOBUF, b"\xff\xff\xff");
     assert!(
-        server
-            .post("/v1/traces", PROTOBUF, b"\xff\xff\xff")
-            .starts_with("HTTP/1.1 400 ")
+        answer.starts_with("HTTP/1.1 400 ") && answer.contains("content-type: application/x-protobuf"),
+        "{answer}"
     );
-    assert_eq!(server.calls(), 2);
+    assert!(
+        answer.contains("\r\n\r\n\x12") && answer.contains("not valid protobuf"),
+        "{answer}"
+    );
+    // A name that is none costs no call.
+    let mut named = span(4, 9);
+    named.attributes.push(Pair {
+        key: "team".to_owned(),
+        ..count(-42)
+    });
+    let answer = server.post("/v1/traces", PROTOBUF, &request(&[named]));
+    assert!(answer.contains("content-length: 0"), "{answer}");
+    assert_eq!(server.calls(), 3);
 }
 
 #[test]
@@ -504,4 +516,20 @@ fn many_senders_at_once_are_all_recorded() {
     });
     assert_eq!(server.calls(), 200);
     server.stop();
+}
+
+#[test]
+fn a_body_without_records_is_taken() {
+    let server = serve(&[]);
+    for body in ["", " ", "[]", " [ ]\n"] {
+        let answer = server.post("/v1/usage", NDJSON, body.as_bytes());
+        assert!(
+            answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"accepted\":0"),
+            "{body:?}: {answer}"
+        );
+    }
+    for body in ["[1]", "{}", "[] x"] {
+        let answer = server.post("/v1/usage", NDJSON, body.as_bytes());
+        assert!(!answer.starts_with("HTTP/1.1 200 "), "{body:?}: {answer}");
+    }
 }

@@ -1,19 +1,26 @@
 //! Azure API Management gateway logs of language model calls. The prompt count includes cached tokens and does not say how many, so that
 //! what is computed from it is an upper bound. Identity is the correlation id: long messages are spread over rows, counts belong to the call.
 
+use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
-use crate::domain::usage::{Bucket, EventId, UsageEvent};
+use crate::domain::usage::{EventId, UsageEvent};
 
+use super::counts::{Counts, Input};
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
+use super::page;
 use super::scalar::Scalar;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
 struct Row<'a> {
-    #[serde(borrow, alias = "time", alias = "timeGenerated", alias = "TimeGenerated [UTC]")]
+    #[serde(borrow, alias = "time", alias = "timeGenerated")]
     time_generated: Scalar<'a>,
+    /// The portal's name for it.
+    #[serde(borrow, rename = "TimeGenerated [UTC]")]
+    time_in_utc: Scalar<'a>,
     #[serde(borrow, alias = "correlationId")]
     correlation_id: Scalar<'a>,
     #[serde(borrow, alias = "modelName")]
@@ -24,6 +31,8 @@ struct Row<'a> {
     prompt_tokens: Scalar<'a>,
     #[serde(borrow, alias = "completionTokens")]
     completion_tokens: Scalar<'a>,
+    #[serde(borrow, alias = "totalTokens")]
+    total_tokens: Scalar<'a>,
     #[serde(borrow, alias = "sequenceNumber")]
     sequence_number: Scalar<'a>,
     #[serde(borrow, alias = "subscriptionId", alias = "ApimSubscriptionId")]
@@ -38,8 +47,16 @@ struct Envelope<'a> {
     #[serde(borrow, default, rename = "correlationId")]
     correlation_id: Scalar<'a>,
     #[serde(borrow, default)]
-    properties: Option<Row<'a>>,
+    category: Scalar<'a>,
+    #[serde(borrow, default)]
+    properties: Option<&'a RawValue>,
+    /// Several such rows, as event hubs get them.
+    #[serde(borrow, default)]
+    records: Option<&'a RawValue>,
 }
+
+/// The category of logs that tell of calls.
+const CATEGORY: &str = "GatewayLlmLogs";
 
 /// Reads gateway logs.
 pub(super) struct Apim;
@@ -47,16 +64,35 @@ pub(super) struct Apim;
 impl LineFormat for Apim {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
         let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
-        let row = match envelope.properties {
-            Some(row) => Row {
-                time_generated: some(row.time_generated, envelope.time),
-                correlation_id: some(row.correlation_id, envelope.correlation_id),
-                ..row
-            },
-            None => serde_json::from_str(text).map_err(|e| Fault::json(&e))?,
+        let Some(rows) = envelope.records.and_then(page::records) else {
+            return one(text, envelope, number, context, out);
         };
-        observe(&row, number, context, out)
+        page::each("records", &rows, out, |text, out| {
+            let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+            one(text, envelope, number, context, out)
+        });
+        Ok(())
     }
+}
+
+fn one(text: &str, envelope: Envelope<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+    let counts = || {
+        envelope
+            .properties
+            .is_some_and(|row| row.get().contains("romptTokens\""))
+    };
+    if !matches!(envelope.category.str(), "" | CATEGORY) && !counts() {
+        out.excluded.push("records_without_usage");
+        return Ok(());
+    }
+    let text = envelope.properties.map_or(text, RawValue::get);
+    let row: Row<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+    let row = Row {
+        time_generated: some(row.time_generated, envelope.time),
+        correlation_id: some(row.correlation_id, envelope.correlation_id),
+        ..row
+    };
+    observe(&row, number, context, out)
 }
 
 fn some<'a>(own: Scalar<'a>, other: Scalar<'a>) -> Scalar<'a> {
@@ -79,7 +115,7 @@ fn observe(row: &Row<'_>, number: u64, context: &mut Context, out: &mut Output) 
         }
         return Ok(());
     }
-    let at = context.time(&row.time_generated, "TimeGenerated", out)?;
+    let at = time(row, context, out)?;
     // A deployment's name is no model: the user's map says what it stands for, else the call has no price.
     let model = match row.model_name.str() {
         "" => &row.deployment_name,
@@ -88,8 +124,13 @@ fn observe(row: &Row<'_>, number: u64, context: &mut Context, out: &mut Output) 
     let model = context.label(model, "ModelName")?;
     let mut event = UsageEvent::new(id, at, context.labels.get("azure"), model);
     event.rank.line = number;
-    event.tokens.set(Bucket::InputUncached, input);
-    event.tokens.set(Bucket::Output, output);
+    let counts = Counts {
+        input,
+        output,
+        total: row.total_tokens.count("TotalTokens")?,
+        ..Counts::default()
+    };
+    event.tokens = counts.tokens(Input::Includes, "Azure API Management", out);
     let deployment = context.label(&row.deployment_name, "DeploymentName")?;
     event.dimensions.set(Dimension::Agent, deployment);
     let account = context.label(&row.subscription_id, "SubscriptionId")?;
@@ -98,4 +139,24 @@ fn observe(row: &Row<'_>, number: u64, context: &mut Context, out: &mut Output) 
         .push("input without a cache split is charged as uncached: an upper bound (Azure API Management)");
     out.events.push(event);
     Ok(())
+}
+
+/// When it was, also as the portal writes it where its language is that of the United States. Others write the day before the month, and
+/// no large letters behind the time.
+fn time(row: &Row<'_>, context: &mut Context, out: &mut Output) -> Result<DateTime<Utc>, Fault> {
+    let (given, zone) = match row.time_in_utc.is_null() {
+        true => (&row.time_generated, ""),
+        false => (&row.time_in_utc, "Z"),
+    };
+    let text = given.str();
+    if !text.contains('/') {
+        return context.time(given, "TimeGenerated", out);
+    }
+    let portal = NaiveDateTime::parse_from_str(text, "%m/%d/%Y, %I:%M:%S%.f %p").ok();
+    let portal = portal.filter(|_| text.ends_with('M')).ok_or_else(|| {
+        let reason = "not a time such as `2026-10-20T08:15:04Z`, or `10/20/2026, 8:15:04 AM` as the portal writes it in the language `English (United States)`";
+        Fault::field("TimeGenerated", reason)
+    })?;
+    let text = format!("{}{zone}", portal.format("%Y-%m-%dT%H:%M:%S%.f"));
+    context.time(&Scalar::Text(text.into()), "TimeGenerated", out)
 }

@@ -58,6 +58,11 @@ keys!(
     PROMPT_TOKENS = b"PromptTokens",
     RECORD_ID = b"recordId",
     ERROR = b"error",
+    INPUT_TOKENS = b"input_tokens",
+    OUTPUT_TOKENS = b"output_tokens",
+    DEPLOYMENT_NAME = b"DeploymentName",
+    MODEL_NAME = b"ModelName",
+    SEQUENCE_NUMBER = b"SequenceNumber",
 );
 
 /// How deep a record may lie in envelopes such as `{"response":{"body":{…}}}`.
@@ -89,6 +94,8 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             b"message" | b"@message" if value.starts_with(b"\"") && log(value) => found = Some(FileFormat::Bedrock),
             b"events" | b"logEvents" if log(value) => found = Some(FileFormat::Bedrock),
             b"properties" if memmem::find(value, b"romptTokens\"").is_some() => found = Some(FileFormat::Apim),
+            b"category" if value.starts_with(b"\"GatewayLlmLogs\"") => found = Some(FileFormat::Apim),
+            b"records" if memmem::find(value, b"\"GatewayLlmLogs\"").is_some() => found = Some(FileFormat::Apim),
             b"ResultsByTime" if value.starts_with(b"[") => found = Some(FileFormat::CostExplorer),
             b"type" => seen.kind = value,
             b"object" if value.starts_with(b"\"page\"") => found = Some(FileFormat::OpenaiAdmin),
@@ -105,16 +112,20 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             _ => {}
         }
         let bit = bit(key);
-        if bit != 0 {
+        // A message that is text is a log's.
+        if bit != 0 && (bit != MESSAGE || value.starts_with(b"{")) {
             seen.keys |= bit;
             found = found.or_else(|| seen.early());
         }
         found.is_none()
     });
-    found.or_else(|| seen.late()).or_else(|| {
-        let inner = seen.inner.filter(|_| depth < ENVELOPES)?;
-        by_keys(inner, depth + 1).filter(|format| *format == FileFormat::Body)
-    })
+    let found = found.or_else(|| seen.late());
+    if found.is_some_and(|found| !seen.may_be_around(found)) {
+        return found;
+    }
+    let inner = seen.inner.filter(|_| depth < ENVELOPES);
+    let inner = inner.and_then(|inner| by_keys(inner, depth + 1));
+    inner.filter(|format| *format == FileFormat::Body).or(found)
 }
 
 impl Seen<'_> {
@@ -124,11 +135,11 @@ impl Seen<'_> {
 
     /// What is certain, whatever follows.
     fn early(&self) -> Option<FileFormat> {
-        if self.has(REQUEST_ID | START_TIME | CUSTOM_LLM_PROVIDER) || self.has(TRACE_ID | RESPONSE_COST) {
+        if self.has(CUSTOM_LLM_PROVIDER) && (self.has(REQUEST_ID | START_TIME) || self.has(TRACE_ID | RESPONSE_COST)) {
             Some(FileFormat::Litellm)
-        } else if self.has(PARENT_UUID) || self.has(SESSION_ID | MESSAGE) || self.has(SESSION_ID | UUID) {
+        } else if self.has(PARENT_UUID | SESSION_ID | MESSAGE) {
             Some(FileFormat::ClaudeCode)
-        } else if self.has(TS | MODEL) {
+        } else if self.has(TS | MODEL) && (self.has(INPUT_TOKENS) || self.has(OUTPUT_TOKENS)) {
             Some(FileFormat::Plain)
         } else if self.has(USAGE_METADATA) {
             Some(FileFormat::Body)
@@ -141,6 +152,11 @@ impl Seen<'_> {
         } else {
             None
         }
+    }
+
+    /// Whether these keys may be those of whoever logged an answer in an envelope.
+    fn may_be_around(&self, found: FileFormat) -> bool {
+        found == FileFormat::Plain || (found == FileFormat::ClaudeCode && !self.has(MESSAGE))
     }
 
     /// What the keys tell together, when all are known.
@@ -169,21 +185,39 @@ impl Seen<'_> {
             "EVALUATOR",
             "GUARDRAIL",
         ];
+        // An answer, whatever its application has logged beside it.
+        let is_answer = bodies.into_iter().any(|name| is(self.object, name))
+            || (self.has(USAGE) && (is(self.kind, "message") || is(self.kind, "message_delta")))
+            || (self.has(MESSAGE) && is(self.kind, "message_start"));
+        let is_session = self.has(PARENT_UUID)
+            || [MESSAGE, UUID, TYPE].into_iter().any(|key| self.has(SESSION_ID | key))
+            || (self.has(LEAF_UUID) && is(self.kind, "summary"));
+        let is_apim = || {
+            [DEPLOYMENT_NAME, MODEL_NAME, SEQUENCE_NUMBER]
+                .into_iter()
+                .any(|key| self.has(key))
+        };
         let is_exported = || self.has(PROVIDED_MODEL) || observations.into_iter().any(|name| is(self.kind, name));
         if self.has(PAYLOAD) && codex.into_iter().any(|name| is(self.kind, name)) {
             Some(FileFormat::Codex)
+        } else if is_answer {
+            Some(FileFormat::Body)
         } else if self.has(TRACE_CAMEL | START_TIME | TYPE)
             || (self.has(TRACE_ID | START_TIME_SNAKE | TYPE) && is_exported())
         {
             Some(FileFormat::Langfuse)
-        } else if self.has(SESSION_ID | TYPE) || self.has(LEAF_UUID) && is(self.kind, "summary") {
-            Some(FileFormat::ClaudeCode)
-        } else if self.has(USAGE)
-            || self.has(CUSTOM_ID)
-            || self.has(RECORD_ID | ERROR)
-            || bodies.into_iter().any(|name| is(self.object, name))
-        {
+        } else if self.has(USAGE) {
             Some(FileFormat::Body)
+        } else if self.has(TRACE_ID | RESPONSE_COST) {
+            Some(FileFormat::Litellm)
+        } else if is_session {
+            Some(FileFormat::ClaudeCode)
+        } else if self.has(CUSTOM_ID) || self.has(RECORD_ID | ERROR) {
+            Some(FileFormat::Body)
+        } else if self.has(TS | MODEL) {
+            Some(FileFormat::Plain)
+        } else if self.has(CORRELATION_ID) && is_apim() {
+            Some(FileFormat::Apim)
         } else {
             None
         }

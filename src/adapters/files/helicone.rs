@@ -149,7 +149,7 @@ fn read(row: &Row<'_>, number: u64, context: &mut Context, out: &mut Output) -> 
         }
     }
     if counts.input + counts.output + counts.read + written == 0 {
-        if row.response_status.count("response_status")? >= 400 {
+        if has_failed(&row.response_status) {
             out.excluded_once.push(("failed_calls", id));
         } else {
             out.warnings.push(NO_USAGE);
@@ -178,6 +178,23 @@ fn read(row: &Row<'_>, number: u64, context: &mut Context, out: &mut Output) -> 
     tags::set_all(&mut event, row.request_properties, context)?;
     out.events.push(event);
     Ok(())
+}
+
+/// Whether a status says that the call failed. Helicone has some of its own: of these one is that it is still under way, the others are that it
+/// timed out, was cancelled or was blocked.
+fn has_failed(status: &Scalar<'_>) -> bool {
+    const PENDING: i64 = -2;
+    let status = match status {
+        Scalar::Whole(code) => i64::try_from(*code).unwrap_or(0),
+        Scalar::Negative(code) => *code,
+        Scalar::Text(text) => {
+            let word = text.split_ascii_whitespace().next().unwrap_or("");
+            let code = word.split('.').next().unwrap_or("");
+            code.parse().unwrap_or(0)
+        }
+        Scalar::Null | Scalar::Float(_) | Scalar::Bool(_) | Scalar::Other => 0,
+    };
+    status >= 400 || (status < 0 && status != PENDING)
 }
 
 fn provider_of(name: &str) -> String {

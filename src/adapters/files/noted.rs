@@ -87,7 +87,10 @@ impl Run<'_> {
             // Whether it can be read was told.
             Ok(Some(_) | None) | Err(_) => return,
         };
-        self.sink.warn(&about, 1);
+        // As many texts as kinds, however many files there are.
+        let first = || found.path.display().to_string();
+        let first = self.no_spend.files.entry(about.clone()).or_insert_with(first);
+        self.sink.warn(&format!("{about}, such as `{first}`"), 1);
     }
 }
 

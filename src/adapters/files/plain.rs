@@ -312,10 +312,13 @@ fn call(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) ->
         return Ok(());
     };
     event.rank.line = number;
+    let mut used = 0;
     for (bucket, key) in BUCKETS {
         let value = r.get(key);
         if !value.is_null() {
-            event.tokens.set(bucket, value.count(name(key))?);
+            let count = value.count(name(key))?;
+            used |= count;
+            event.tokens.set(bucket, count);
         }
     }
     event.tokens.reasoning = r.get(Key::reasoning_tokens).count("reasoning_tokens")?;
@@ -347,11 +350,21 @@ fn call(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) ->
         "" => !r.get(Key::status).is_null() && !matches!(r.get(Key::status), Value::Text(_)),
         status => !matches!(status, "ok" | "success"),
     };
-    if failed && event.tokens.total() == 0 {
-        out.events.pop();
-        out.excluded.push("failed_calls");
+    if used == 0 {
+        of_nothing(failed, out);
     }
     Ok(())
+}
+
+/// A call that tells no tokens: one that failed is none, of another something may be missing.
+#[cold]
+fn of_nothing(failed: bool, out: &mut Output) {
+    if failed {
+        out.events.pop();
+        out.excluded.push("failed_calls");
+    } else if let Some(call) = out.events.last().copied() {
+        out.tell_empty(&call);
+    }
 }
 
 /// Quantities that are no tokens: `audio_in_second=12.5 search_context=high`.

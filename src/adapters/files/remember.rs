@@ -1,6 +1,6 @@
 //! What one run remembers across records and files of a source (records that are no spend, spans of traces, bills) and hands over.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -33,6 +33,8 @@ pub(super) struct NoSpend {
     seen: Calls,
     /// Calls of the file whose streams have not told their usage so far.
     streams: Calls,
+    /// What is told of files of another kind than the settings say, each with the first such file.
+    pub files: BTreeMap<String, String>,
 }
 
 impl NoSpend {

@@ -13,9 +13,15 @@ pub(super) fn refuse(connection: &mut Connection, status: u16, reason: &str) -> 
         405 => "allow: POST\r\n",
         _ => "",
     };
-    let body = serde_json::json!({"code": status, "message": reason}).to_string();
-    let headers = format!("content-type: application/json\r\n{more}");
-    connection.answer(status, &headers, body.as_bytes(), false)?;
+    let (content_type, body) = match connection.in_protobuf {
+        true => ("application/x-protobuf", status_of(reason)),
+        false => {
+            let body = serde_json::json!({"code": status, "message": reason});
+            ("application/json", body.to_string().into_bytes())
+        }
+    };
+    let headers = format!("content-type: {content_type}\r\n{more}");
+    connection.answer(status, &headers, &body, false)?;
     connection.stream.shutdown(std::net::Shutdown::Write)
 }
 
@@ -23,13 +29,18 @@ pub(super) fn refuse(connection: &mut Connection, status: u16, reason: &str) -> 
 pub(super) fn kind(path: &str, content_type: &str) -> Option<PostKind> {
     match (path, content_type) {
         ("/v1/traces", "application/json") => Some(PostKind::JsonTraces),
-        ("/v1/traces", "application/x-protobuf" | "application/protobuf") => Some(PostKind::ProtobufTraces),
+        ("/v1/traces", _) if is_protobuf(content_type) => Some(PostKind::ProtobufTraces),
         (
             "/v1/usage",
             "application/json" | "application/x-ndjson" | "application/jsonl" | "application/x-jsonlines",
         ) => Some(PostKind::Records),
         _ => None,
     }
+}
+
+/// Whether a body is said to be protobuf.
+pub(super) fn is_protobuf(content_type: &str) -> bool {
+    matches!(content_type, "application/x-protobuf" | "application/protobuf")
 }
 
 /// The answer that the sender's protocol expects, with what was not usable.
@@ -51,6 +62,18 @@ pub(super) fn success(kind: PostKind, posted: &Posted) -> (&'static str, Vec<u8>
             ("application/json", body.to_string().into_bytes())
         }
     }
+}
+
+/// A refusal as OTLP wants it, whose codes are those of HTTP.
+fn status_of(reason: &str) -> Vec<u8> {
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Status {
+        #[prost(string, tag = "2")]
+        message: String,
+    }
+    prost::Message::encode_to_vec(&Status {
+        message: reason.to_owned(),
+    })
 }
 
 fn partial_success(rejected: u64, message: &str) -> Vec<u8> {

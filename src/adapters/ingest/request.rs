@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::answers::is_protobuf;
 use super::budget::{Budget, Taken};
 use super::head::Head;
 
@@ -62,6 +63,8 @@ pub(super) struct Connection {
     deadline: Instant,
     /// That of the newest request, as far as it was read.
     pub path: String,
+    /// Whether its body is said to be protobuf, and so is what it is answered with.
+    pub in_protobuf: bool,
 }
 
 impl Connection {
@@ -73,6 +76,7 @@ impl Connection {
             used: 0,
             deadline: Instant::now() + IDLE,
             path: String::new(),
+            in_protobuf: false,
         }
     }
 
@@ -152,8 +156,10 @@ impl Connection {
         allowed: impl FnOnce(&str, &str, &str, &str, bool) -> Result<(), (u16, &'static str)>,
     ) -> Result<Request, Refusal> {
         self.path.clear();
+        self.in_protobuf = false;
         let head = self.head(idle)?;
         self.path.clone_from(&head.path);
+        self.in_protobuf = is_protobuf(&head.content_type);
         self.deadline = Instant::now() + ARRIVAL;
         let (method, path, content_type) = (&head.method, &head.path, &head.content_type);
         allowed(method, path, content_type, &head.authorization, head.from_page)

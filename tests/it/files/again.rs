@@ -125,7 +125,10 @@ fn what_was_read_as_something_else_is_read_again() {
     ] {
         let mut kept = Kept::default();
         read(base, Some(wrong), &mut kept);
-        let about = format!("files hold no record of the kind `{wrong}`, and look like `plain`");
+        let about = format!(
+            "files hold no record of the kind `{wrong}`, and look like `plain`, such as `{}`",
+            base.join("a.jsonl").display()
+        );
         assert_eq!(
             (kept.calls.len(), kept.warnings.get(&about)),
             (0, Some(&1)),

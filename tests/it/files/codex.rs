@@ -435,3 +435,25 @@ fn a_total_that_says_that_input_excludes_cached_tokens_is_believed() {
         assert_eq!(warned, total == 5300, "{:?}", kept.warnings);
     }
 }
+
+#[test]
+fn lines_that_come_without_their_session_count_their_growth_and_are_told() {
+    let lines = [
+        event(1, Some([4000, 1000, 300]), Some([4000, 1000, 300])),
+        event(2, Some([4000, 1000, 300]), Some([4000, 1000, 300])),
+        event(3, Some([9000, 5000, 500]), Some([5000, 4000, 200])),
+        event(4, Some([9500, 5000, 510]), None),
+    ];
+    let mut kept = Kept::default();
+    for line in &lines[..3] {
+        let one = read(&[("a.jsonl", line.clone())]);
+        assert!(one.warnings.keys().any(|told| told.contains("without the session")));
+        kept.calls.extend(one.calls);
+    }
+    assert_eq!(counts(&kept), [[3000, 1000, 300], [1000, 4000, 200]]);
+    // A file that was cut.
+    let cut = read(&[("a.jsonl", lines[2..].concat())]);
+    assert_eq!(counts(&cut), [[1000, 4000, 200], [500, 0, 10]]);
+    let whole = read(&[("a.jsonl", format!("{}{}", meta("s", ""), lines.concat()))]);
+    assert_eq!(whole.warnings.len(), 0);
+}

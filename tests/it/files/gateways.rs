@@ -605,3 +605,145 @@ fn calls_without_any_tokens_are_told() {
     assert_eq!((kept.only().tokens.total(), kept.warnings.len()), (8, 2));
     assert!(kept.warnings.contains_key("calls without usage: coverage gap"));
 }
+
+/// In the words of the answer, of whoever logged it, and of no format of ours.
+#[test]
+fn what_is_logged_beside_an_answer_does_not_make_it_another_format() {
+    let claude = r#""id":"msg_1","type":"message","role":"assistant","model":"claude-haiku-4-5","stop_reason":"end_turn","usage":{"input_tokens":7,"output_tokens":9}"#;
+    let openai = r#""id":"chatcmpl-1","object":"chat.completion","created":1792484104,"model":"gpt-4o","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":9}"#;
+    let gemini = r#""responseId":"g","model":"gemini-2.5-flash","usageMetadata":{"promptTokenCount":7,"candidatesTokenCount":9}"#;
+    let cohere = r#""id":"c","model":"command-a","message":{"role":"assistant"},"usage":{"tokens":{"input_tokens":7,"output_tokens":9},"billed_units":{"input_tokens":7,"output_tokens":9}}"#;
+    let beside = [
+        r#""sessionId":"s""#,
+        r#""sessionId":"s","uuid":"u""#,
+        r#""parentUuid":"p""#,
+        r#""traceId":"t","startTime":"2026-10-20T08:15:04Z""#,
+        r#""trace_id":"t","response_cost":0.1"#,
+        r#""ts":"2026-10-20T08:15:04Z""#,
+        r#""ts":"2026-10-20T08:15:04Z","model":"m""#,
+    ];
+    for answer in [claude, openai, gemini, cohere] {
+        for beside in beside {
+            let plain = !(beside.contains("\"model\"") && answer.contains("\"model\""));
+            let whole = [format!("{{{answer},{beside}}}"), format!("{{{beside},{answer}}}")];
+            let enclosed = [
+                format!(r#"{{"response":{{{answer}}},{beside}}}"#),
+                format!(r#"{{{beside},"response":{{{answer}}}}}"#),
+            ];
+            // LiteLLM's own payloads have the answer inside, too.
+            let inside = !beside.contains("response_cost");
+            let whole = whole.into_iter().filter(|_| plain);
+            for text in whole.chain(enclosed.into_iter().filter(|_| inside)) {
+                let kept = read_text("a.json", &*text);
+                let tokens: Vec<u64> = kept.calls.values().map(|call| call.tokens.total()).collect();
+                assert_eq!((tokens, kept.rejected.len()), (vec![16], 0), "{text}");
+            }
+        }
+    }
+    // Their own records stay theirs, whatever these leave out.
+    let kept = lines(&[
+        r#"{"sessionId":"s","uuid":"u","type":"assistant","timestamp":"2026-10-20T08:15:04Z","message":{"id":"msg_2","type":"message","model":"claude-haiku-4-5","usage":{"input_tokens":7,"output_tokens":9}}}"#,
+        r#"{"sessionId":"s","uuid":"u","type":"user","message":{"role":"user","content":"usage"}}"#,
+        r#"{"type":"system","sessionId":"s","uuid":"u","content":"x"}"#,
+        r#"{"ts":"2026-10-20T08:15:04Z","model":"m","provider":"p","web_searches":1}"#,
+        &observation("o", r#""usage":{"input":7,"output":9}"#),
+    ]);
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (3, 0));
+    assert_eq!(kept.excluded.get("records_without_usage"), None);
+    let message = r#"{"ts":"2026-10-20T08:15:04Z","model":"m","input_tokens":1,"response":{}}"#;
+    assert!(read_text("a.json", message).rejected[0].reason.contains("unknown key"));
+}
+
+#[test]
+fn calls_without_counts_in_logs_of_api_management_are_told_however_they_are_left_out() {
+    let table = "TimeGenerated,CorrelationId,SequenceNumber,ModelName,DeploymentName,PromptTokens,CompletionTokens,TotalTokens\n\
+        2026-10-20T08:15:04.123Z,c-1,0,gpt-4o,chat-prod,100,20,150\n\
+        2026-10-20T08:15:04.123Z,c-2,0,gpt-4o,chat-prod,,,\n\
+        2026-10-20T08:15:04.123Z,c-2,1,gpt-4o,chat-prod,,,\n";
+    let keys = r#"{"TimeGenerated":"2026-10-20T08:15:04Z","CorrelationId":"c-2","ModelName":"gpt-4o"}"#;
+    let enclosed = r#"{"time":"2026-10-20T08:15:04Z","category":"GatewayLlmLogs","correlationId":"c-2","properties":{"modelName":"gpt-4o"}}"#;
+    for (name, text) in [("a.csv", table), ("a.json", keys), ("b.json", enclosed)] {
+        let kept = read_text(name, text);
+        assert_eq!(kept.excluded.get("calls_without_usage"), Some(&1), "{text}");
+        assert_eq!((kept.excluded.len(), kept.rejected.len()), (1, 0), "{text}");
+        assert!(
+            kept.warnings.contains_key("calls without usage: coverage gap"),
+            "{text}"
+        );
+    }
+    // Of its first row the total is larger than what it is said to be of.
+    let kept = read_text("a.csv", table);
+    assert!(kept.warnings.keys().any(|told| told.starts_with("totals hold tokens")));
+}
+
+#[test]
+fn times_of_azures_portal_and_batches_of_its_event_hubs_are_read() {
+    let table = |name: &str, time: &str| {
+        format!("{name},CorrelationId,ModelName,PromptTokens,CompletionTokens\n\"{time}\",c-1,gpt-4o,7,1\n")
+    };
+    let utc = "TimeGenerated [UTC]";
+    for (time, expected) in [
+        ("10/20/2026, 8:15:04.123 AM", "2026-10-20T08:15:04.123Z"),
+        ("2/3/2026, 12:00:00.000 PM", "2026-02-03T12:00:00Z"),
+        ("2026-10-20T08:15:04Z", "2026-10-20T08:15:04Z"),
+    ] {
+        let kept = read_text("a.csv", table(utc, time));
+        let expected: chrono::DateTime<chrono::Utc> = expected.parse().unwrap();
+        assert_eq!(
+            (kept.only().at, kept.warnings.len()),
+            (expected, 1),
+            "{:?}",
+            kept.warnings
+        );
+    }
+    let kept = read_text("a.csv", table("TimeGenerated", "10/20/2026, 8:15:04 AM"));
+    assert!(kept.warnings.contains_key("times without a zone are taken as UTC"));
+    // The day first.
+    for other in [
+        "20/10/2026, 08:15:04.123",
+        "3/10/2026, 8:15:04.123 am",
+        "03/10/2026, 08:15:04",
+    ] {
+        let kept = read_text("a.csv", table(utc, other));
+        assert!(
+            kept.calls.is_empty() && kept.rejected[0].reason.contains("English (United States)"),
+            "{other}"
+        );
+    }
+    let hub = r#"{"records":[{"time":"2026-10-20T08:15:04Z","category":"GatewayLlmLogs","correlationId":"c-1","properties":{"modelName":"gpt-4o","promptTokens":7,"completionTokens":1}},{"time":"2026-10-20T08:15:04Z","category":"GatewayLogs","correlationId":"c-1","properties":{"method":"POST"}},{"category":"GatewayLlmLogs","correlationId":"c-2","properties":{"promptTokens":"x"}}]}"#;
+    let kept = read_text("a.json", hub);
+    assert_eq!(
+        (kept.totals()[0], kept.rejected[0].field.as_deref()),
+        (7, Some("records[2].PromptTokens"))
+    );
+    assert_eq!(kept.excluded.get("records_without_usage"), Some(&1));
+}
+
+#[test]
+fn statuses_of_helicones_own_are_no_counts() {
+    let row = |id: u64, status: &str| {
+        format!(
+            r#"{{"request_id":"h-{id}","request_created_at":"2026-10-20T08:15:04.120Z","provider":"OPENAI","response_status":{status},"prompt_tokens":0,"completion_tokens":0}}"#
+        )
+    };
+    let statuses = [
+        "-1",
+        "-3",
+        "-4",
+        "500",
+        r#""-3""#,
+        r#""503 busy""#,
+        "-2",
+        "200",
+        r#""200 OK""#,
+        r#""pending""#,
+        "null",
+    ];
+    let rows: Vec<String> = (0..).zip(statuses).map(|(id, status)| row(id, status)).collect();
+    let kept = read_text("a.jsonl", rows.join("\n"));
+    let of = |kind: &str| kept.excluded.get(kind).copied();
+    assert_eq!(
+        (of("failed_calls"), of("calls_without_usage"), kept.rejected.len()),
+        (Some(6), Some(5), 0)
+    );
+}

@@ -913,3 +913,49 @@ fn what_surrounds_spans_may_stand_behind_them() {
     let kept = read_text("a.jsonl", cut[..cut.len() - 3].to_owned() + "\n");
     assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 1), "{:?}", kept.rejected);
 }
+
+/// What a name cannot be is not given, as in protobuf; the call counts.
+#[test]
+fn a_name_that_is_no_text_costs_no_call() {
+    for value in [
+        r#"{"arrayValue":{"values":[{"stringValue":"a"}]}}"#,
+        r#"{"kvlistValue":{"values":[]}}"#,
+        r#"{"bytesValue":"MTI="}"#,
+        r#"{"boolValue":true}"#,
+        r#"{"doubleValue":4.5}"#,
+        r#"{"intValue":"-42"}"#,
+    ] {
+        let keys = [
+            "team",
+            "user.id",
+            "gen_ai.conversation.id",
+            "gen_ai.provider.name",
+            "gen_ai.response.model",
+            "gen_ai.response.service_tier",
+            "agent",
+        ];
+        let odd: Vec<String> = keys
+            .iter()
+            .map(|key| format!(r#"{{"key":"{key}","value":{value}}}"#))
+            .collect();
+        let texts = [CHAT[0], ("gen_ai.system", "openai"), CHAT[2]];
+        let span = span("b7", "", &texts, &[COUNTS[0]])
+            .replace("\"attributes\":[", &format!("\"attributes\":[{},", odd.join(",")));
+        let call = read_text("a.jsonl", request(&[span])).only();
+        let name = |d| call.dimensions.get(d).as_str();
+        assert_eq!(
+            (name(Dimension::Team), name(Dimension::Agent), call.session.as_str()),
+            ("", "helpdesk", ""),
+            "{value}"
+        );
+        assert_eq!(
+            (name(Dimension::Provider), name(Dimension::Model)),
+            ("openai", "m-asked"),
+            "{value}"
+        );
+    }
+    // A number is a name.
+    let span = span("b7", "", &CHAT, &[COUNTS[0], ("team", 7)]);
+    let call = read_text("a.jsonl", request(&[span])).only();
+    assert_eq!(call.dimensions.get(Dimension::Team).as_str(), "7");
+}

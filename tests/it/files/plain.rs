@@ -144,3 +144,30 @@ fn a_cost_beyond_all_bounds_is_refused_and_digits_beyond_all_sums_are_rounded() 
     assert_eq!(tiny.to_string(), "0.000000750000000000");
     assert_eq!(with("1e6").only().reported_cost.unwrap().to_string(), "1000000");
 }
+
+#[test]
+fn a_call_without_any_count_is_told() {
+    let told = |rest: &str| {
+        let text = format!(r#"{{"ts":"2026-10-20T08:15:04Z","id":"1","provider":"p","model":"m"{rest}}}"#);
+        let kept = read_text("a.jsonl", text);
+        (
+            kept.calls.len(),
+            kept.warnings
+                .contains_key("successful calls without tokens: coverage gap"),
+        )
+    };
+    for nothing in ["", r#","input_tokens":0,"output_tokens":0"#, r#","cost_usd":0.5"#] {
+        assert_eq!(told(nothing), (1, true), "{nothing}");
+    }
+    for something in [
+        r#","output_tokens":1"#,
+        r#","web_searches":1"#,
+        r#","units":"images_out=1""#,
+        r#","video_in_tokens":1"#,
+    ] {
+        assert_eq!(told(something), (1, false), "{something}");
+    }
+    assert_eq!(told(r#","status":"error""#), (0, false));
+    let table = "id,ts,provider,model,input_tokens,output_tokens\n1,2026-10-20T08:15:04Z,p,m,,\n";
+    assert_eq!(read_text("a.csv", table).warnings.len(), 1);
+}

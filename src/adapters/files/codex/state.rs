@@ -12,6 +12,9 @@ use super::lines::{Counts, Line, Meta, Settings};
 /// A copy is written at once. No model answers so soon.
 const COPYING: TimeDelta = TimeDelta::seconds(1);
 
+/// Lines that were sent one by one, or a file that was cut.
+const APART: &str = "counters of Codex without the session that they belong to: neither model nor project is known, and with the whole session the same calls count again";
+
 /// Kept from run to run: fields that came later have defaults, so that what earlier versions saved is taken up.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct State {
@@ -184,6 +187,11 @@ impl State {
             if self.total.is_none() {
                 self.total = last.and_then(|last| total.since(&last));
             }
+        }
+        if self.session.is_empty() && self.total.is_none() {
+            out.warnings.push(APART);
+            // What it held before is of earlier lines, which were told apart from this one or not at all.
+            self.total = last.and_then(|last| total.since(&last));
         }
         let before = self.total.replace(total).unwrap_or_default();
         let used = total.since(&before).unwrap_or_else(|| {

@@ -136,6 +136,13 @@ pub(super) fn or<'s, 'a>(own: &'s Scalar<'a>, other: &'s Scalar<'a>) -> &'s Scal
     if own.is_null() { other } else { own }
 }
 
+/// The first of two that is a name, which is text or a number: the call counts, whatever else was given for one.
+pub(super) fn name<'s, 'a>(own: &'s Scalar<'a>, other: &'s Scalar<'a>) -> &'s Scalar<'a> {
+    let names = [own, other].into_iter();
+    let mut names = names.filter(|name| matches!(name, Scalar::Text(_) | Scalar::Whole(_)));
+    names.next().unwrap_or(&Scalar::Null)
+}
+
 /// Whether this is the scope in which Claude Code traces.
 pub(super) fn is_of_claude_code(scope: &str) -> bool {
     scope.starts_with("com.anthropic.claude_code")

@@ -214,6 +214,16 @@ impl Priced {
     }
 }
 
+/// What a call asked whom for: its provider and its model.
+pub(super) type Names = (Label, Label);
+
+/// Calls of several models. Boxed, few spans have any.
+#[derive(Clone, Default)]
+pub(super) struct Others(pub Vec<(Call, Names)>);
+
+/// How many other models are remembered of a span.
+pub(super) const OTHERS: usize = 7;
+
 /// What is known of a span.
 #[derive(Clone, Default)]
 pub(super) struct Node {
@@ -222,11 +232,81 @@ pub(super) struct Node {
     /// The call that lies below, the largest of several.
     pub by: Call,
     /// What that asked whom for: its provider and its model.
-    pub names: (Label, Label),
+    pub names: Names,
+    /// The largest of each other model that lies below as it does: it may be a view of one of these.
+    pub others: Option<Box<Others>>,
     /// An agent or a tool.
     pub apart: bool,
     /// It was priced itself.
     pub priced: Option<Priced>,
+}
+
+impl Node {
+    /// The calls that are known to lie below, each with its names, the largest first.
+    pub fn calls(&self) -> impl Iterator<Item = (Call, Names)> {
+        let others = self.others.iter().flat_map(|others| others.0.iter().copied());
+        std::iter::once((self.by, self.names)).chain(others)
+    }
+
+    /// The call below that one of this span would be a view of, if there is one; else the largest.
+    pub fn seen_by(&self, what: Call) -> Call {
+        let like = self.calls().map(|(by, _)| by).find(|by| what.is_like(*by));
+        like.unwrap_or(self.by)
+    }
+
+    /// Only this call lies below, as far as is known.
+    pub fn lies_below(&mut self, below: Below, by: Call, names: Names) {
+        (self.below, self.by, self.names, self.others) = (below, by, names, None);
+    }
+
+    /// One more call lies below, as deep in what they are for it as those known, of which one may be gone. Whether it is the largest of
+    /// its model.
+    pub fn lies_beside(&mut self, by: Call, names: Names, gone: Option<EventId>) -> bool {
+        if let Some(others) = &mut self.others {
+            others.0.retain(|(known, _)| gone != Some(known.id));
+        }
+        let first = by.is_larger(self.by) || gone == Some(self.by.id);
+        if !first && by.family == self.by.family {
+            return false;
+        }
+        if !first {
+            return self.keep(by, names);
+        }
+        let before = (self.by, self.names);
+        (self.by, self.names) = (by, names);
+        if let Some(others) = &mut self.others {
+            others.0.retain(|(known, _)| known.family != by.family);
+        }
+        if before.0.family != by.family && gone != Some(before.0.id) && !before.0.is_vague() {
+            self.keep(before.0, before.1);
+        }
+        true
+    }
+
+    fn keep(&mut self, by: Call, names: Names) -> bool {
+        let others = &mut self.others.get_or_insert_default().0;
+        if let Some(known) = others.iter_mut().find(|(known, _)| known.family == by.family) {
+            let larger = by.is_larger(known.0);
+            if larger {
+                *known = (by, names);
+            }
+            return larger;
+        }
+        let room = others.len() < OTHERS;
+        if room {
+            others.push((by, names));
+        }
+        room
+    }
+
+    /// What lay below it as one call is another.
+    pub fn becomes(&mut self, from: EventId, to: EventId) {
+        let others = self.others.iter_mut().flat_map(|others| others.0.iter_mut());
+        let others = others.map(|(known, _)| known);
+        for known in others.chain([&mut self.by]).filter(|known| known.id == from) {
+            known.id = to;
+        }
+    }
 }
 
 /// The first bytes of an identity.

@@ -1,5 +1,6 @@
 //! The attributes of OTLP/JSON, of which those that do not matter are passed over.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
@@ -121,7 +122,20 @@ impl<'de> Visitor<'de> for Pair<'_, 'de> {
     }
 }
 
-/// A value under the name of its type, of which only the value matters.
+/// The types that JSON writes in a way of its own, or of which no value matters.
+#[derive(Deserialize)]
+#[serde(field_identifier)]
+enum InValue {
+    #[serde(rename = "intValue", alias = "int_value")]
+    Int,
+    #[serde(rename = "bytesValue", alias = "bytes_value")]
+    Bytes,
+    #[serde(other)]
+    Other,
+}
+
+/// A value under the name of its type, the same as protobuf has it: a number that JSON writes as text is one, and what is no single value, or
+/// bytes, is none.
 #[derive(Default)]
 struct AnyValue<'a>(Scalar<'a>);
 
@@ -135,8 +149,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for AnyValue<'a> {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<AnyValue<'de>, A::Error> {
                 let mut value = AnyValue::default();
-                while map.next_key::<IgnoredAny>()?.is_some() {
-                    value.0 = map.next_value()?;
+                while let Some(of) = map.next_key()? {
+                    match (of, map.next_value()?) {
+                        (InValue::Bytes, _) | (_, Scalar::Other) => {}
+                        (InValue::Int, Scalar::Text(text)) => value.0 = whole(text),
+                        (_, known) => value.0 = known,
+                    }
                 }
                 Ok(value)
             }
@@ -145,5 +163,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for AnyValue<'a> {
             }
         }
         deserializer.deserialize_any(Typed)
+    }
+}
+
+fn whole(text: Cow<'_, str>) -> Scalar<'_> {
+    match (text.parse(), text.parse()) {
+        (Ok(number), _) => Scalar::Whole(number),
+        (_, Ok(number)) => Scalar::Negative(number),
+        _ => Scalar::Text(text),
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of a span, as the bytes that are saved from run to run.
 
-use super::node::{Below, Call, Lent, Node, Priced, SpanKey};
+use super::node::{Below, Call, Lent, Node, Others, Priced, SpanKey};
 use super::split::Splits;
 use crate::domain::label::Label;
 use crate::domain::usage::EventId;
@@ -14,6 +14,9 @@ const LENT_BESIDE: u8 = 32;
 const DETAIL: u8 = 3;
 /// Marks a call below whose provider and model follow; beside its detail.
 const WITH_NAMES: u8 = 4;
+
+/// Marks other calls below, of which the number and they follow, each with its provider and model; beside that detail.
+const WITH_OTHERS: u8 = 8;
 
 /// The next bytes.
 pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
@@ -58,12 +61,23 @@ impl Node {
             }
         }
         if covered {
+            let with_names = self.names != Default::default();
+            let others = self.others.as_ref().map_or(&[][..], |others| others.0.as_slice());
+            let names = if with_names { WITH_NAMES } else { 0 };
+            let marks = names | if others.is_empty() { 0 } else { WITH_OTHERS };
             bytes.extend_from_slice(&self.by.id.0);
-            if self.names == Default::default() {
-                return rest(self.by, 0, bytes);
+            rest(self.by, marks, bytes);
+            if with_names {
+                splits.save_names(self.names, bytes);
             }
-            rest(self.by, WITH_NAMES, bytes);
-            splits.save_names(self.names, bytes);
+            if let Ok(many @ 1..) = u8::try_from(others.len()) {
+                bytes.push(many);
+            }
+            for (other, names) in others {
+                bytes.extend_from_slice(&other.id.0);
+                rest(*other, 0, bytes);
+                splits.save_names(*names, bytes);
+            }
         }
     }
 
@@ -117,13 +131,23 @@ impl Node {
             0 => Below::Nothing,
             _ => by_ordinal(flags >> 2, Below::Call),
         };
-        let (mut by, mut names) = (Call::default(), (Label::EMPTY, Label::EMPTY));
+        let (mut by, mut names, mut others) = (Call::default(), (Label::EMPTY, Label::EMPTY), None);
         if with_calls && flags & 1 != 0 {
             let id = EventId(take::<16>(bytes)?);
             let (call, marked) = rest(id, bytes)?;
             by = call;
             if marked & WITH_NAMES != 0 {
                 names = splits.load_names(bytes)?;
+            }
+            if marked & WITH_OTHERS != 0 {
+                let [many] = take::<1>(bytes)?;
+                let mut known = Others::default();
+                for _ in 0..many {
+                    let id = EventId(take::<16>(bytes)?);
+                    let (call, _) = rest(id, bytes)?;
+                    known.0.push((call, splits.load_names(bytes)?));
+                }
+                others = Some(Box::new(known));
             }
         }
         let apart = flags & 16 != 0;
@@ -132,6 +156,7 @@ impl Node {
             below,
             by,
             names,
+            others,
             apart,
             priced,
         };

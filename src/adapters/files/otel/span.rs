@@ -10,7 +10,7 @@ use crate::domain::usage::{EventId, UsageEvent};
 use super::super::line::{Context, Fault, NO_USAGE, Output};
 use super::super::scalar::Scalar;
 use super::super::{seller, tags, tier};
-use super::attributes::{self, Attributes, Role, or};
+use super::attributes::{self, Attributes, Role, name, or};
 use super::node::{SpanKey, span_key, trace_key};
 use super::traces::{Found, Traces};
 use super::twins::Told;
@@ -99,7 +99,7 @@ pub(in super::super) fn observe(
     let named = id.and_then(|_| own.response_id.str().bytes().next());
     let id = id.unwrap_or_else(by_span);
     let failed = span.failed || !own.error.is_null();
-    let provider = or(&own.provider, &own.system);
+    let provider = name(&own.provider, &own.system);
     let provider = context.label(provider, "gen_ai.provider.name")?;
     let provider = match seller::named(provider.as_str()) {
         // A framework, which sells nothing.
@@ -122,7 +122,7 @@ pub(in super::super) fn observe(
     let at = context.time(or(&span.start, &span.end), "startTimeUnixNano", out)?;
     // Emitters that stream write an empty one.
     let model = match own.response_model.str() {
-        "" => &own.request_model,
+        "" => name(&own.request_model, &own.response_model),
         _ => &own.response_model,
     };
     let model = context.label(model, "gen_ai.response.model")?;
@@ -217,28 +217,28 @@ fn describe(
     event: &mut UsageEvent,
     context: &mut Context,
 ) -> Result<(), Fault> {
-    let agent = or(or(&own.agent, &resource.agent), or(&resource.service, &own.service));
+    let agent = name(name(&own.agent, &resource.agent), name(&resource.service, &own.service));
     for (dimension, value, field) in [
-        (Dimension::Team, or(&own.team, &resource.team), "team"),
+        (Dimension::Team, name(&own.team, &resource.team), "team"),
         (Dimension::Agent, agent, "gen_ai.agent.name"),
         (
             Dimension::Workflow,
-            or(&own.workflow, &resource.workflow),
+            name(&own.workflow, &resource.workflow),
             "gen_ai.workflow.name",
         ),
-        (Dimension::User, or(&own.user, &resource.user), "user.id"),
-        (Dimension::Project, or(&own.project, &resource.project), "project"),
+        (Dimension::User, name(&own.user, &resource.user), "user.id"),
+        (Dimension::Project, name(&own.project, &resource.project), "project"),
         (
             Dimension::Account,
-            or(&own.account, &resource.account),
+            name(&own.account, &resource.account),
             "cloud.account.id",
         ),
     ] {
         event.dimensions.set(dimension, context.label(value, field)?);
     }
-    event.session = context.label(&own.conversation, "gen_ai.conversation.id")?;
+    event.session = context.label(name(&own.conversation, &Scalar::Null), "gen_ai.conversation.id")?;
     let told = Scalar::Text(own.told_tier().into());
-    let tier = or(or(&own.tier, &own.asked_tier), &told);
+    let tier = name(name(&own.tier, &own.asked_tier), &told);
     let tier = tier::of(tier, "openai.response.service_tier", context)?;
     event.dimensions.set(Dimension::Tier, tier);
     Ok(())

@@ -7,7 +7,7 @@ mod found;
 use std::collections::HashMap;
 
 use crate::domain::label::Label;
-use crate::domain::usage::UsageEvent;
+use crate::domain::usage::{EventId, UsageEvent};
 
 use super::node::{Below, Call, Lent, Node, Priced, SpanKey};
 use super::nodes::{FURTHER, Nodes};
@@ -62,7 +62,7 @@ impl Traces {
         let (own, mut what) = (Below::of(call), Call::of(call));
         let node = self.node(key);
         node.parent = parent;
-        let view = node.below >= own && what.is_like(node.by);
+        let view = node.below >= own && what.is_like(node.seen_by(what));
         let before = node.priced.as_ref().map(|priced| (priced.call, priced.lent));
         // One that comes again may have been handed over.
         let recorded = node.priced.is_some();
@@ -92,14 +92,13 @@ impl Traces {
             }
             self.moved(moves, found);
         } else if let (true, Some(told)) = (view, told) {
-            let (mut moves, by) = (Vec::new(), self.node(key).by);
+            let (mut moves, by) = (Vec::new(), self.node(key).seen_by(what));
             if what.is_same(by) {
                 self.twins.view(key, call, told, by.id, &self.nodes, &mut moves);
             }
             self.moved(moves, found);
         }
-        let node = self.node(key);
-        let (below, by) = (node.below, node.by);
+        let by = self.node(key).seen_by(what);
         let priced = |of: Call, lent: Lent| {
             call.at.timestamp_nanos_opt().map(|nanos| Priced {
                 call: of,
@@ -130,7 +129,13 @@ impl Traces {
         self.changed = true;
         let names = (call.provider(), call.model());
         // What is below it may have come before the way up was known.
-        self.cover(parent, (below, by), names, found);
+        let node = self.node(key);
+        if node.below > Below::Nothing {
+            let (below, calls) = (node.below, node.calls().collect::<Vec<_>>());
+            for (by, _) in calls {
+                self.cover(parent, (below, by), names, found);
+            }
+        }
         if !view {
             self.cover(parent, (own, what), names, found);
         }
@@ -146,7 +151,10 @@ impl Traces {
                 (by, known) = self.tie(at, by, found);
             }
             let node = self.node(at);
-            let answered = node.by.id;
+            let (largest, others) = (node.by.id, node.others.as_ref());
+            let answers = |id: EventId| {
+                id == largest || others.is_some_and(|others| others.0.iter().any(|(known, _)| known.id == id))
+            };
             let priced = node.priced.take_if(|priced| {
                 let repeats = priced.by_what == Below::Apart || priced.call.is_like(by);
                 // What is told of a call below it is told until that one is taken back.
@@ -155,7 +163,7 @@ impl Traces {
                     && priced.call.id != by.id
                     && repeats
                     && !stays
-                    && (priced.call.id != answered || priced.lent == Lent::Below || gone == Some(answered))
+                    && (!answers(priced.call.id) || priced.lent == Lent::Below || gone == Some(priced.call.id))
             });
             if let Some(outer) = node
                 .priced
@@ -167,17 +175,17 @@ impl Traces {
                 // Both have the identity of the response.
                 found.lent.extend(outer.observation(by));
             }
-            // A view is of the largest of several calls: the others are what a gateway asks about it. And it is of none that was taken back.
-            let other = by.is_larger(node.by) || gone == Some(node.by.id);
-            let other = node.below == below && below > Below::Apart && other;
+            // A view is of the largest of several calls of its model: the others are what a gateway asks about it. And it is of none that
+            // was taken back.
+            let other = node.below == below && below > Below::Apart && node.lies_beside(by, names, gone);
             if node.below >= below {
                 further += 1;
                 if priced.is_none() && (!other || further > FURTHER) {
                     return;
                 }
             }
-            if node.below < below || other {
-                (node.below, node.by, node.names) = (below, by, names);
+            if node.below < below {
+                node.lies_below(below, by, names);
             }
             let next = node.parent;
             // It stands for a call beside it, too; unless that is one above it, of which it was not known, and which goes with it.
@@ -232,7 +240,7 @@ impl Traces {
         node.apart = apart;
         let covered = node.below > Below::Nothing;
         let below = if apart { Below::Apart } else { node.below };
-        let (by, names) = (node.by, node.names);
+        let calls: Vec<_> = if covered { node.calls().collect() } else { Vec::new() };
         match usage {
             Some(event) if covered => found.repeats.push(event.id),
             // Also one that was priced before: recording it again changes nothing, and the time before may have failed.
@@ -243,7 +251,9 @@ impl Traces {
         }
         if covered && known != parent {
             // The way up is known only now.
-            self.cover(parent, (below, by), names, found);
+            for (by, names) in calls {
+                self.cover(parent, (below, by), names, found);
+            }
         }
     }
 

@@ -62,8 +62,8 @@ impl Traces {
             for key in spans {
                 let up: Vec<SpanKey> = self.nodes.ancestors(*key).collect();
                 for key in up {
-                    if let Some(node) = self.nodes.get_mut(key).filter(|node| node.by.id == from.id) {
-                        node.by.id = to.id;
+                    if let Some(node) = self.nodes.get_mut(key) {
+                        node.becomes(from.id, to.id);
                     }
                 }
                 let Some(node) = self.nodes.get_mut(*key) else {
@@ -120,8 +120,8 @@ impl Traces {
                     .ancestors(other)
                     .take_while(|key| call.is_same(by) && !above.contains(key));
                 for key in own.collect::<Vec<_>>() {
-                    if let Some(node) = self.nodes.get_mut(key).filter(|node| node.by.id == call.id) {
-                        node.by.id = by.id;
+                    if let Some(node) = self.nodes.get_mut(key) {
+                        node.becomes(call.id, by.id);
                     }
                 }
             }

@@ -1,5 +1,7 @@
 //! What counts of the spans of a trace, in every order.
 
+mod models;
+
 use chrono::DateTime;
 
 use super::*;
