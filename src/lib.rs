@@ -1,4 +1,4 @@
-//! Records AI and cloud spend exactly, tells the right person once, and proves that the account is as it should be.
+//! Records AI and cloud spend exactly, and tells the right person once.
 //!
 //! The modules, in reading order:
 //!
@@ -10,7 +10,7 @@
 //! 6. [`cli`] the switch: arguments in, text and an exit code out.
 //! 7. [`lambda`] the other switch: an event in, the summary of a run out.
 //!
-//! A module uses only what stands above it (`adapters` never use `engine`); `tests/it/architecture.rs` keeps that.
+//! A module uses only what stands above it (`adapters` never use `engine`); `tests/it/architecture/` keeps that.
 //!
 //! ```
 //! use finops::domain::money::Money;

@@ -11,7 +11,7 @@ use crate::domain::plausible::plausible;
 
 /// Records AI and cloud spend exactly and tells the right person once.
 ///
-/// Exit codes: 0 fine; 1 findings (a firing alert with --fail-on, a failed check, an unpriced call in strict mode);
+/// Exit codes: 0 fine; 1 findings (a firing alert with --fail-on, a failed check, a newly recorded call without a price in strict mode);
 /// 2 wrong usage, configuration or input; 3 could not complete or could not verify.
 #[derive(Debug, Parser)]
 #[command(name = "finops", version, arg_required_else_help = true, subcommand_required = true)]

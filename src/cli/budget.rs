@@ -136,7 +136,9 @@ fn block(ctx: &Context<'_>, status: &BudgetStatus) -> String {
                 money(f.high),
             );
         }
-        None if status.period.contains(status.now) => text += "  projected end unknown: fewer than 3 complete days\n",
+        None if status.period.contains(status.now) && budget.counts_no_calls().is_none() => {
+            text += "  projected end unknown: fewer than 3 complete days\n"
+        }
         None => text += &format!("  {}\n", status.why_unforeseen()),
     }
     let names: Vec<String> = status

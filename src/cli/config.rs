@@ -94,6 +94,13 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
             format!("store        {}{state}", path.display())
         }
     });
+    if config.file.is_some() && config.store.url.is_empty() {
+        lines.push(
+            "note         settings without `[store] url` share this ledger, and call each other's alerts over; \
+             `url = \"sqlite:finops.db\"` is a new one beside the file"
+                .to_owned(),
+        );
+    }
     for source in wire::configured(ctx)? {
         let name = source.name();
         let kind = config.sources.iter().find(|given| given.name == name.as_str());
@@ -288,19 +295,20 @@ fn budgets(ctx: &Context<'_>) -> Result<Vec<String>, CliError> {
             budget.scope.text(),
             budget.basis.name(),
         ));
-        let notes = split_hours(&budget, ctx.now);
+        let notes = notes(&budget, ctx.now);
         lines.extend(notes.map(|told| format!("note         {}: {told}", budget.name)));
     }
     Ok(lines)
 }
 
-/// What has to be said of a budget whose days or period begin within an hour of UTC.
-pub(super) fn split_hours(budget: &Budget, now: DateTime<Utc>) -> impl Iterator<Item = String> + use<> {
+/// What has to be said of a budget to which no call counts, or whose days or period begin within an hour of UTC.
+pub(super) fn notes(budget: &Budget, now: DateTime<Utc>) -> impl Iterator<Item = String> + use<> {
     let period = match budget.period {
         BudgetPeriod::Custom(period) => split_start(period.start),
         BudgetPeriod::Calendar(_) => None,
     };
-    split_hour(budget.zone, now).into_iter().chain(period)
+    let currency = budget.counts_no_calls();
+    currency.into_iter().chain(split_hour(budget.zone, now)).chain(period)
 }
 
 fn split_start(start: DateTime<Utc>) -> Option<String> {

@@ -38,7 +38,8 @@ pub enum By {
 /// Writes spend as a table for other tools.
 pub fn run(ctx: &mut Context<'_>, args: &ExportArgs) -> Result<Exit, CliError> {
     if !matches!(ctx.format, Format::Table | Format::Csv) {
-        return Err(CliError::usage("`finops export` writes CSV only").hint("leave `--format` out"));
+        return Err(CliError::usage("`finops export` writes CSV only")
+            .hint("leave `--format` out, and let the name of `--output` end in `.csv`"));
     }
     let month = |at| Calendar::Month.around(at, chrono_tz::Tz::UTC);
     let first = |day: NaiveDate| midnight(day, chrono_tz::Tz::UTC);

@@ -45,7 +45,7 @@ use crate::ports::StoreError;
 pub enum Exit {
     /// Fine.
     Fine = 0,
-    /// Findings: a firing alert with `--fail-on`, a failed check, an unpriced event in strict mode.
+    /// Findings: a firing alert with `--fail-on`, a failed check, a newly recorded call without a price in strict mode.
     Findings = 1,
     /// Wrong usage, configuration or input.
     Usage = 2,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::config::split_hours;
+use super::config::notes;
 use super::text::{clean, count, counted, money, paint};
 use super::{CliError, Context, Exit, Format, wire};
 use crate::adapters::memory::{MemoryAlerts, MemoryLedger};
@@ -94,7 +94,7 @@ pub fn run(ctx: &mut Context<'_>, args: &PolicyArgs) -> Result<Exit, CliError> {
         .collect();
     let check = matches!(args.what, What::Check);
     let told = |budget: &Budget| {
-        split_hours(budget, ctx.now)
+        notes(budget, ctx.now)
             .map(|told| format!("{}: {told}", budget.name))
             .collect::<Vec<_>>()
     };

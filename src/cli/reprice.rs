@@ -18,6 +18,7 @@ use crate::engine::reprice::{Change, ChangeKey, RepriceQuery, Repriced, reprice}
 
 /// The arguments of `finops reprice`.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "finops reprice [OPTIONS] --from <DATE>\n       finops reprice [OPTIONS] --list")]
 pub struct RepriceArgs {
     /// Calls from this date or RFC 3339 time on
     #[arg(long, value_name = "DATE", value_parser = instant, required_unless_present = "list")]

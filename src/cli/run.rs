@@ -1,10 +1,13 @@
 //! `finops run`.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 
 use super::record::{REJECTS, document, exit, progress, say_where, summary, talk};
 use super::{CliError, Context, Exit, Format, alert, budget, price, report, text, wire};
 use crate::adapters::clock::SystemClock;
+use crate::domain::budget::Budget;
 use crate::domain::money::Money;
 use crate::domain::period::{Calendar, Period};
 use crate::domain::signal::Signals;
@@ -23,7 +26,7 @@ pub struct RunArgs {
     /// Exit with 1 when something is so
     #[arg(long, value_enum, value_name = "WHAT")]
     pub fail_on: Option<FailOn>,
-    /// Exit with 1 when a call has no price, or when a price book of another version has lost one
+    /// Exit with 1 when a newly recorded call has no price, or when a price book of another version has lost one
     #[arg(long)]
     pub strict: bool,
 }
@@ -92,6 +95,10 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
         )?;
     }
     lacking(ctx, ledger.as_mut())?;
+    for (budget, told) in budgets.iter().filter_map(|b| Some((b, b.counts_no_calls()?))) {
+        writeln!(ctx.err, "warning: budget `{}`: {told}", text::clean(&budget.name))?;
+    }
+    gone(ctx, &budgets, &done)?;
     let told = alert::told(ctx, &done.delivery)?;
     let month = this_month(ctx, ledger.as_mut())?;
     let mut code = exit(&done.collection, args.strict).max(told);
@@ -141,12 +148,35 @@ fn lacking(ctx: &mut Context<'_>, ledger: &mut dyn Ledger) -> Result<(), CliErro
         let dimensions: Vec<&str> = found.dimensions.iter().map(|dimension| dimension.name()).collect();
         writeln!(
             ctx.err,
-            "warning: {} of this month of source `{}` lack what its `defaults` give now ({}), and count without it. `finops reprice --from {}` \
+            "warning: {} of this month of source `{}` {} what its `defaults` give now ({}), and {} without it. `finops reprice --from {}` \
              gives it to them",
             text::counted(found.calls.unsigned_abs(), "call"),
             text::clean(found.source.as_str()),
+            if found.calls == 1 { "lacks" } else { "lack" },
             dimensions.join(", "),
+            if found.calls == 1 { "counts" } else { "count" },
             found.first.start().format("%Y-%m-%d"),
+        )?;
+    }
+    Ok(())
+}
+
+/// Tells which alerts are over since their budgets are not there, where other settings may have them: without `[store] url` all share a ledger.
+fn gone(ctx: &mut Context<'_>, budgets: &[Budget], done: &Cycle) -> Result<(), CliError> {
+    let changed = done.evaluation.changed.iter().map(|(alert, _)| alert);
+    let over = changed.filter(|a| a.kind.starts_with("budget_") && !a.state.is_active() && a.period.end > ctx.now);
+    let names: BTreeSet<&str> = over
+        .map(|a| a.policy.as_str())
+        .filter(|name| budgets.iter().all(|b| b.name != *name))
+        .collect();
+    let shared = ctx.config.file.is_some() && ctx.config.store.url.is_empty();
+    if let (true, Some(file)) = (shared && !names.is_empty(), &ctx.config.file) {
+        writeln!(
+            ctx.err,
+            "warning: alerts of `{}` are over, since {} has no such budget. If others have it, each needs a ledger of its own: without \
+             `[store] url` all settings of a user share one",
+            text::clean(&names.into_iter().collect::<Vec<_>>().join("`, `")),
+            file.display(),
         )?;
     }
     Ok(())

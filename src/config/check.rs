@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ChannelConfig, ChannelKind, Config, ConfigError, SourceConfig, SourceKind, StoreUrl};
+use super::{ChannelConfig, ChannelKind, Config, ConfigError, SourceConfig, SourceKind};
 
 /// Calendars end: nothing is counted back from now beyond a thousand years.
 const MAX_DETAIL_DAYS: u32 = 365_000;
@@ -12,7 +12,7 @@ const MAX_DETAIL_DAYS: u32 = 365_000;
 pub fn check(config: &Config) -> Vec<ConfigError> {
     let mut problems = Vec::new();
     if !config.store.url.is_empty()
-        && let Err(problem) = StoreUrl::parse(&config.store.url, &config.base)
+        && let Err(problem) = config.store_url()
     {
         problems.push(problem);
     }
@@ -25,7 +25,7 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
     if config.store.detail_days > MAX_DETAIL_DAYS {
         problems.push(ConfigError::new(
             format!("`store.detail_days` is above {MAX_DETAIL_DAYS}"),
-            "that is a hundred years: nothing that is kept so long ever goes",
+            "that is a thousand years: nothing that is kept so long ever goes",
         ));
     }
     for source in &config.cost_explorers {
@@ -370,6 +370,16 @@ mod tests {
         `limits.delivery_attempts` is 0
         "#);
         assert!(check(&Config::default()).is_empty());
+        let tables = |namespace: &str, url: &str| {
+            let text = format!("namespace = \"{namespace}\"\n[store]\nurl = \"{url}\"\n");
+            let found = check(&toml::from_str(&text).unwrap());
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            tables("a b", "dynamodb:"),
+            ["`namespace` is `a b`, which no name of a DynamoDB table can hold"]
+        );
+        assert!(tables("a_b-c.1", "dynamodb:").is_empty() && tables("a b", "sqlite:x.db").is_empty());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::domain::money::{Currency, Money, mul_exact, parse_decimal};
 use crate::domain::plausible::plausible;
 use crate::domain::table::optional;
 use crate::domain::which::Which;
+use crate::domain::written::{day_text, optional_day_text};
 
 /// `[[contract]]`: a percentage on list prices. Several that fit apply one on the other, in this order.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -45,10 +46,10 @@ pub struct ContractConfig {
     #[serde(default)]
     pub margin: Option<String>,
     /// First UTC day.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_day_text")]
     pub from: Option<String>,
     /// First UTC day on which it no longer holds.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_day_text")]
     pub to: Option<String>,
 }
 
@@ -102,9 +103,10 @@ pub struct CommitmentConfig {
     #[serde(default = "one")]
     pub units: u32,
     /// First UTC day.
+    #[serde(deserialize_with = "day_text")]
     pub from: String,
     /// First UTC day on which it no longer holds.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_day_text")]
     pub to: Option<String>,
     /// Calls that it pays for: their effective cost is zero.
     #[serde(default, deserialize_with = "optional")]

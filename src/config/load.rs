@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Config;
-use crate::domain::similar::{short, suggestion};
+use crate::domain::similar::{doubled, short, suggestion};
 
 /// The name of the file in the current folder.
 const FILE_NAME: &str = "finops.toml";
@@ -73,9 +73,10 @@ impl Config {
             let place = error.span().map(|span| line_and_column(text, span.start));
             let at = place.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
             let message = error.message().trim().replace('\n', ", ");
+            let meant = suggestion(&message).or_else(|| doubled(&error.to_string()));
             ConfigError {
                 message: format!("`{}{at}`: {}", path.display(), short(&message)),
-                hint: Some(suggestion(&message).unwrap_or_else(|| READ.to_owned())),
+                hint: Some(meant.unwrap_or_else(|| READ.to_owned())),
             }
         })
     }
@@ -122,6 +123,10 @@ mod tests {
         insta::assert_snapshot!(error("[limits]\ntime_budget_seconds = \"long\"\n"), @r#"
         `finops.toml:2:23`: invalid type: string "long", expected u64
         hint: `finops config schema` describes every key
+        "#);
+        insta::assert_snapshot!(error("[limits]\n[source]\nname = \"x\"\n"), @r#"
+        `finops.toml:2:1`: invalid type: map, expected a sequence
+        hint: there may be several, so that it is written `[[source]]`
         "#);
         insta::assert_snapshot!(error("[store\n"), @r#"
         `finops.toml:1:7`: unclosed table, expected `]`

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::table::table;
+use crate::domain::written::optional_instant;
 
 pub use aws::{AthenaConfig, AwsConfig, CostExplorerConfig, is_account};
 pub use check::check;
@@ -35,7 +36,7 @@ pub struct Config {
     /// Where spend, alerts and deliveries are kept.
     #[serde(deserialize_with = "table")]
     pub store: StoreConfig,
-    /// Where usage and bills are read. None given: Claude Code's session logs, where they usually are.
+    /// Where usage and bills are read. None given: the session logs of Claude Code and Codex, where they usually are.
     #[serde(rename = "source")]
     pub sources: Vec<SourceConfig>,
     /// Who is told. None given: standard output of `finops run`.
@@ -119,7 +120,7 @@ impl Default for Config {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
-    /// `sqlite:PATH`, `dynamodb:` or `memory:`. Empty: `ledger.db` in the platform's data folder.
+    /// `sqlite:PATH`, `dynamodb:` or `memory:`. Empty: `ledger.db` in the platform's data folder, which all settings without a `url` share.
     pub url: String,
     /// Days after recording for which calls and hourly sums are kept in detail. Daily totals are kept for good.
     pub detail_days: u32,
@@ -204,11 +205,11 @@ impl SourceKind {
 pub struct SourceConfig {
     /// Becomes the `source` dimension of what it reads.
     pub name: String,
-    /// The format. Not given: detected per file.
+    /// The format. Not given: told record by record.
     #[serde(default)]
     pub kind: Option<SourceKind>,
-    /// Files, folders (searched for `.jsonl`, `.json`, `.csv`, also `.gz` and `.zst`) or globs; `~` is the home folder. With the feature
-    /// `aws` also `s3://BUCKET/PREFIX`, all of them or none.
+    /// Files, folders (searched for `.jsonl`, `.ndjson`, `.json`, `.csv` and `.parquet`, also `.gz` and `.zst`, and logs set aside such as
+    /// `a.jsonl.1`) or globs; `~` is the home folder. With the feature `aws` also `s3://BUCKET/PREFIX`, all of them or none.
     /// Not given: where the format's tool keeps its logs.
     #[serde(default)]
     pub paths: Vec<String>,
@@ -223,7 +224,7 @@ pub struct SourceConfig {
     #[serde(default)]
     pub values: std::collections::BTreeMap<String, String>,
     /// `plain` with `columns`: the time that `ts` counts seconds from; not given, `ts` is a time.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_instant")]
     #[schemars(with = "Option<String>")]
     pub start: Option<chrono::DateTime<chrono::Utc>>,
     /// `openai-admin`, `anthropic-admin`: where the admin key is found: `env:NAME`, or with the feature `aws` `secret:NAME` in Secrets
@@ -273,11 +274,11 @@ pub struct ChannelConfig {
     /// `file`: where it writes, relative to the configuration file.
     #[serde(default)]
     pub path: Option<PathBuf>,
-    /// `slack`, `webhook`: where the address is found: `env:NAME`. A webhook address is a credential, so that it is never
-    /// written here, except for loopback addresses.
+    /// `slack`, `webhook`: where the address is found: `env:NAME`, or with the feature `aws` `secret:NAME`. A webhook address is a credential,
+    /// so that it is never written here, except for loopback addresses.
     #[serde(default)]
     pub url: Option<String>,
-    /// `webhook`: where the key of the HMAC-SHA256 signature is found: `env:NAME`.
+    /// `webhook`: where the key of the HMAC-SHA256 signature is found: `env:NAME`, or with the feature `aws` `secret:NAME`.
     #[serde(default)]
     pub secret: Option<String>,
     /// `sns`: the ARN of the topic.
@@ -350,9 +351,9 @@ pub fn time_zone(name: &str) -> Result<chrono_tz::Tz, String> {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RunsConfig {
-    /// Runs come at least so often; a pause of twice that is told. 0: not watched (the function on AWS: 24).
+    /// Runs come at least so often; a pause of twice that is told. 0: not watched (the function on AWS takes 24 for 0).
     pub expected_every_hours: u32,
-    /// Spend is at most so old. 0: not watched (the function on AWS: 48).
+    /// Spend is at most so old. 0: not watched (the function on AWS takes 48 for 0).
     pub stale_after_hours: u32,
 }
 

@@ -44,8 +44,25 @@ impl Config {
                     )
                 });
         }
-        StoreUrl::parse(&self.store.url, &self.base)
+        let url = StoreUrl::parse(&self.store.url, &self.base)?;
+        if url == StoreUrl::Dynamodb {
+            table_part("namespace", &self.namespace)?;
+            table_part("environment", &self.environment)?;
+        }
+        Ok(url)
     }
+}
+
+/// The names of tables are made of it: DynamoDB takes no others.
+fn table_part(key: &str, name: &str) -> Result<(), ConfigError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if !name.is_empty() && name.chars().all(allowed) {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        format!("`{key}` is `{name}`, which no name of a DynamoDB table can hold"),
+        "letters, digits, `_`, `-` and `.` are allowed",
+    ))
 }
 
 /// The ledger's file in the platform's data folder, from the environment.

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
 use super::dimension::{Dimension, Dimensions};
-use super::money::Money;
+use super::money::{Currency, Money};
 use super::notification::Severity;
 use super::period::{Calendar, Period};
 use super::spend::{Basis, SpendKey};
@@ -199,6 +199,16 @@ impl Budget {
                 .iter()
                 .any(|c| c.eq_ignore_ascii_case(category.as_str()))
             && self.scope.matches(&key.dimensions)
+    }
+
+    /// What keeps calls from counting, whatever is recorded: they are priced in dollars. What is agreed, as seats, may be in another currency.
+    #[must_use]
+    pub fn counts_no_calls(&self) -> Option<String> {
+        let currency = self.amount.currency();
+        let agreed = self.categories.iter().any(|c| c.eq_ignore_ascii_case("Purchase"));
+        (self.basis == Basis::Metered && currency != Currency::USD && !agreed).then(|| {
+            format!("calls are priced in USD, so that nothing counts to an amount in {currency}; write it in USD")
+        })
     }
 
     /// The period in words: `month`.

@@ -27,3 +27,4 @@ pub mod stats;
 pub mod table;
 pub mod usage;
 pub mod which;
+pub mod written;

@@ -60,6 +60,18 @@ pub fn suggestion(message: &str) -> Option<String> {
     }
 }
 
+/// What to write where a section of which there may be several has the brackets of one, in the words of TOML's errors, which show its line.
+#[must_use]
+pub fn doubled(error: &str) -> Option<String> {
+    if !error.contains("invalid type: map, expected a sequence") {
+        return None;
+    }
+    let shown = error.lines().filter_map(|line| line.split_once(" | "));
+    let mut headers = shown.filter_map(|(_, text)| text.trim().strip_prefix('[')?.split_once(']'));
+    let (section, _) = headers.find(|(section, _)| !section.starts_with('['))?;
+    Some(format!("there may be several, so that it is written `[[{section}]]`"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

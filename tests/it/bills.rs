@@ -69,6 +69,14 @@ fn the_same_bill_under_two_names_is_told_and_can_be_taken_back() {
     finops(folder, &["run"]);
     assert_eq!(billed(folder), "40");
     assert!(!out(&finops(folder, &["bill"])).contains("files/"));
+    // What is left of all bills is no spend to look for elsewhere.
+    finops(folder, &["bill", "drop", "bill/*"]);
+    let nothing = finops(folder, &["report", "--basis", "billed"]);
+    assert!(
+        err(&nothing).contains("hint: what was recorded came to nothing since"),
+        "{}",
+        err(&nothing)
+    );
 }
 
 /// Interfaces of one cloud call it otherwise, and tell accounts or not.

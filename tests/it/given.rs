@@ -52,7 +52,7 @@ fn a_team_that_is_given_later_is_told_and_given_to_what_is_recorded() {
     source(path, "claude-code", "defaults = { team = \"search\", agent = \"cc\" }");
     write(path, log, &(session(20) + &session(24)));
     let run = fine(finops(path, &["run"]));
-    let told = "1 call of this month of source `a` lack what its `defaults` give now (team, agent), and count without it. \
+    let told = "1 call of this month of source `a` lacks what its `defaults` give now (team, agent), and counts without it. \
         `finops reprice --from 2026-11-20` gives it to them";
     assert!(err(&run).contains(told), "{}", err(&run));
     assert_eq!((team(path, "search"), team(path, "")), ("90".into(), "90".into()));

@@ -79,6 +79,16 @@ fn names_that_are_wrong_pass_neither_a_check_nor_a_run() {
         ),
         (
             "",
+            "scope = { category = \"Taxes\" }",
+            "`scope.category`: `Taxes` is no charge category of FOCUS; known are Usage, Purchase, Tax, Credit, Adjustment",
+        ),
+        (
+            "",
+            "scope = { category = \"tax\" }\ncategories = [\"Usage\", \"Credit\"]",
+            "`scope.category` asks for `tax` and `categories` counts Usage, Credit, so that nothing would count: leave `categories` out",
+        ),
+        (
+            "",
             "scope = { model = \"gpt-*\", team = [] }",
             "`scope.team` names nothing, so that nothing would count",
         ),
@@ -207,6 +217,25 @@ fn a_budget_tells_what_it_cannot_count() {
     assert!(run.contains(euros) && run.contains(bill), "{run}");
     let shown = out(&finops(folder.path(), &["budget"]));
     assert!(shown.contains(euros) && shown.contains(bill), "{shown}");
+    // That no call can count is told before any is there, and where only what went wrong is told.
+    let never = "calls are priced in USD, so that nothing counts to an amount in EUR; write it in USD";
+    let foreign = "  no forecast: the budget is not in the currency of calls\n";
+    assert!(shown.contains(foreign), "{shown}");
+    let told = |categories: &str| {
+        let budget = format!("[[budget]]\nname = \"b\"\nperiod = \"month\"\namount = \"100 EUR\"\n{categories}");
+        write(folder.path(), "policies/budgets/b.toml", &budget);
+        let [check, tests, run] = [&["config", "check"][..], &["policy", "check"], &["run", "--quiet"]]
+            .map(|command| finops(folder.path(), command));
+        [out(&check), out(&tests), err(&run)].map(|said| said.contains(never))
+    };
+    assert_eq!(told(""), [true; 3]);
+    assert_eq!(told("basis = \"billed\"\n"), [false; 3], "bills are in any currency");
+    assert_eq!(
+        told("categories = [\"Purchase\"]\n"),
+        [false; 3],
+        "so is what is agreed"
+    );
+    assert_eq!(told(""), [true; 3]);
     let figures = json(&finops(folder.path(), &["budget", "b", "--format", "json"]));
     assert_eq!(figures["budgets"][0]["notes"][0], euros.trim_start_matches("note: "));
 
@@ -446,6 +475,140 @@ fn what_is_written_otherwise_is_told_as_it_should_be() {
         let output = finops(folder.path(), args);
         assert!(output.status.success(), "{args:?}: {}", err(&output));
     }
+}
+
+#[test]
+fn a_date_that_is_written_otherwise_is_told_as_it_should_be() {
+    let day = "expected a date in quotation marks such as `\"2026-11-01\"`";
+    let time = "expected a time in quotation marks such as `\"2026-11-01T12:00:00Z\"`";
+    let source = "[[source]]\nname = \"s\"\nkind = \"plain\"\npaths = [\"x\"]\ncolumns = { ts = \"t\" }\nstart = ";
+    let contract = "[[contract]]\nname = \"c\"\ndiscount = \"5 %\"\n";
+    let commitment = "[[commitment]]\nname = \"c\"\nkind = \"ptu\"\namount = \"1 USD\"\nper = \"hour\"\nfrom = ";
+    let budget = "[[budget]]\nname = \"b\"\namount = \"1 USD\"\nperiod = ";
+    let test = "[[test]]\nbudget = \"b\"\nname = \"t\"\nnow = ";
+    let price = "providers = [\"a\"]\n[[entry]]\nmodel = \"m\"\n[[entry.price]]\nrates = { input = \"1\" }\nfrom = ";
+    let (settings, budgets, tests, prices) = (
+        "finops.toml",
+        "policies/budgets/b.toml",
+        "policies/budgets/b.test.toml",
+        "policies/prices/p.toml",
+    );
+    for (file, text, said) in [
+        (settings, format!("{source}2026-10-01"), time),
+        (
+            settings,
+            format!("{source}\"2026-10-01\""),
+            "`2026-10-01` is a day, where a time is needed: write `2026-10-01T00:00:00Z`",
+        ),
+        (
+            settings,
+            format!("{source}\"soon\""),
+            "`soon` is no time such as `2026-11-01T12:00:00Z`",
+        ),
+        (settings, format!("{source}\"2026-10-01T00:00:00Z\""), ""),
+        (settings, format!("{contract}from = 2026-01-01"), day),
+        (settings, format!("{contract}to = 2026"), day),
+        (settings, format!("{contract}from = \"2026-01-01\""), ""),
+        (settings, format!("{commitment}2026-11-01"), day),
+        (
+            settings,
+            "[source]\nname = \"x\"".to_owned(),
+            "there may be several, so that it is written `[[source]]`",
+        ),
+        (
+            budgets,
+            format!("{budget}{{ custom = {{ start = \"2026-11-01\", end = \"2026-12-01T00:00:00Z\" }} }}"),
+            "`2026-11-01` is a day, where a time is needed: write `2026-11-01T00:00:00Z`",
+        ),
+        (
+            budgets,
+            format!("{budget}{{ custom = {{ start = \"2026-11-01T00:00:00Z\", end = 2026-12-01T00:00:00Z }} }}"),
+            time,
+        ),
+        (
+            budgets,
+            "[budget]\nname = \"x\"".to_owned(),
+            "there may be several, so that it is written `[[budget]]`",
+        ),
+        (tests, format!("{test}2026-11-24T12:00:00Z"), time),
+        (
+            tests,
+            format!("{test}\"2026-11-24\""),
+            "`2026-11-24` is a day, where a time is needed",
+        ),
+        (
+            tests,
+            format!("{test}[\"2026-11-24T12:00:00Z\", 2026-11-25T12:00:00Z]"),
+            time,
+        ),
+        (
+            tests,
+            format!("{test}\"2026-11-24T12:00:00Z\"\nspend = [{{ day = 2026-11-01, cost = \"3\" }}]"),
+            day,
+        ),
+        (
+            tests,
+            format!("{test}[\"2026-11-24T12:00:00Z\", \"2026-11-25T12:00:00Z\"]"),
+            "",
+        ),
+        (tests, format!("{test}\"2026-11-24T12:00:00Z\""), ""),
+        (prices, format!("{price}2026-01-01"), day),
+        (
+            prices,
+            format!("{price}\"2026-1\""),
+            "`2026-1` is no date such as `2026-11-01`",
+        ),
+        (prices, format!("{price}\"2026-01-01\""), ""),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), budgets, &format!("{budget}\"month\""));
+        write(folder.path(), file, &text);
+        let output = finops(folder.path(), &["policy", "check"]);
+        let expected = if said.is_empty() { Some(0) } else { Some(2) };
+        assert_eq!(output.status.code(), expected, "{text}: {}", err(&output));
+        assert!(err(&output).contains(said), "{text}: {}", err(&output));
+    }
+}
+
+#[test]
+fn settings_that_share_a_ledger_are_told_so() {
+    let home = tempfile::tempdir().unwrap();
+    let finops = |folder: &Path, args: &[&str]| {
+        now(folder)
+            .env("XDG_DATA_HOME", home.path())
+            .args(args)
+            .output()
+            .unwrap()
+    };
+    let settings = CONFIG.replace("[store]\nurl = \"sqlite:ledger.db\"\n", "");
+    let team = |name: &str, store: &str| {
+        let folder = self::home("", "amount = \"1 USD\"");
+        write(folder.path(), "finops.toml", &format!("{store}{settings}"));
+        let budget = format!(
+            "[[budget]]\nname = \"{name}\"\nperiod = \"month\"\namount = \"1 USD\"\nscope = {{ team = \"{name}\" }}\n"
+        );
+        write(folder.path(), "policies/budgets/b.toml", &budget);
+        write(folder.path(), "a.jsonl", &usage(5, name));
+        folder
+    };
+    let (a, b) = (team("a", ""), team("b", ""));
+    assert!(
+        out(&finops(a.path(), &["config", "check"]))
+            .contains("note         settings without `[store] url` share this ledger")
+    );
+    let first = err(&finops(a.path(), &["run", "--quiet"]));
+    assert!(!first.contains("are over"), "{first}");
+    let said = err(&finops(b.path(), &["run", "--quiet"]));
+    let told = "warning: alerts of `a` are over, since finops.toml has no such budget. If others have it, each needs a ledger of its own";
+    assert!(said.contains(told), "{said}");
+
+    // Who has a ledger of his own and takes a budget away hears what is over and no more.
+    let own = team("own", "[store]\nurl = \"sqlite:own.db\"\n");
+    assert!(!out(&finops(own.path(), &["config", "check"])).contains("share this ledger"));
+    assert!(finops(own.path(), &["run"]).status.success());
+    write(own.path(), "policies/budgets/b.toml", "");
+    let said = err(&finops(own.path(), &["run"]));
+    assert!(!said.contains("are over"), "{said}");
 }
 
 #[test]
@@ -714,5 +877,34 @@ fn what_a_scope_counts_the_command_of_its_alert_shows_whatever_names_look_like()
         assert!(out(&run).contains("3000 %"), "{scope}: {}{}", out(&run), err(&run));
         let shown = shown_by_the_alert(folder.path());
         assert!(shown.contains("$30.00"), "{scope}: {shown}");
+    }
+}
+
+/// What a scope asks for counts, without being named a second time.
+#[test]
+fn a_scope_of_charge_categories_counts_them() {
+    let bill = "BilledCost,EffectiveCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargeCategory,ChargePeriodStart,ProviderName\n\
+         30,30,1,USD,2026-11-01,2026-12-01,Usage,2026-11-02T00:00:00Z,AWS\n\
+         5,5,1,USD,2026-11-01,2026-12-01,Tax,2026-11-03T00:00:00Z,AWS\n\
+         -4,-4,1,USD,2026-11-01,2026-12-01,Credit,2026-11-03T00:00:00Z,AWS\n";
+    for (scope, dollars) in [
+        ("scope = { category = \"tax\" }", 5),
+        ("scope = { category = [\"Usage\", \"T*\"] }", 35),
+        ("scope = { category = \"*\" }", 31),
+        ("scope = { category = \"*\" }\ncategories = [\"Tax\"]", 5),
+        ("scope = { provider = \"aws\" }", 30),
+    ] {
+        let settings = "[[source]]\nname = \"bill\"\nkind = \"focus\"\npaths = [\"*.csv\"]\n";
+        let folder = home(settings, &format!("amount = \"1 USD\"\nbasis = \"billed\"\n{scope}"));
+        write(folder.path(), "a.csv", bill);
+        let run = finops(folder.path(), &["run"]);
+        assert!(
+            out(&run).contains(&format!(" {dollars}00 %")),
+            "{scope}: {}{}",
+            out(&run),
+            err(&run)
+        );
+        let shown = shown_by_the_alert(folder.path());
+        assert!(shown.contains(&format!("${dollars}.00")), "{scope}: {shown}");
     }
 }

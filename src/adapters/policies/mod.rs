@@ -1,5 +1,6 @@
 //! What the owner writes, read from TOML: budgets and their tests.
 
+mod categories;
 mod tests;
 
 use std::collections::BTreeMap;
@@ -20,16 +21,14 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::notification::Severity;
 use crate::domain::period::{Calendar, Period};
 use crate::domain::plausible::plausible;
-use crate::domain::similar::suggestion;
+use crate::domain::similar::{doubled, suggestion};
 use crate::domain::spend::Basis;
+use crate::domain::written::instant;
 
 pub use tests::{TestFile, Tests, load_tests};
 
 /// The largest amount of a budget: percentages of it must fit into 28 digits.
 const MAX_AMOUNT: Decimal = Decimal::from_parts(2_764_472_320, 232_830, 0, false, 0);
-
-/// The charge categories of FOCUS.
-const CATEGORIES: [&str; 5] = ["Usage", "Purchase", "Tax", "Credit", "Adjustment"];
 
 /// A policy file cannot be used.
 #[derive(Debug, Error)]
@@ -67,7 +66,7 @@ impl PolicyError {
     #[must_use]
     pub fn hint(&self) -> String {
         let meant = match self {
-            PolicyError::Parse { cause, .. } => cause.lines().find_map(suggestion),
+            PolicyError::Parse { cause, .. } => cause.lines().find_map(suggestion).or_else(|| doubled(cause)),
             PolicyError::Read { .. } | PolicyError::Value { .. } => None,
         };
         meant.unwrap_or_else(|| "`finops config schema --policies` describes every key".to_owned())
@@ -94,9 +93,12 @@ pub enum Patterns {
 }
 
 impl Patterns {
-    /// Whether nothing can match.
-    fn is_empty(&self) -> bool {
-        matches!(self, Patterns::Many(many) if many.is_empty())
+    /// All of them; none: nothing can match.
+    fn all(&self) -> &[String] {
+        match self {
+            Patterns::One(one) => std::slice::from_ref(one),
+            Patterns::Many(many) => many,
+        }
     }
 }
 
@@ -117,9 +119,11 @@ pub enum PeriodPolicy {
     /// Once, from an instant to an instant.
     Custom {
         /// First instant.
+        #[serde(deserialize_with = "instant")]
         #[schemars(with = "String")]
         start: DateTime<Utc>,
         /// First instant after.
+        #[serde(deserialize_with = "instant")]
         #[schemars(with = "String")]
         end: DateTime<Utc>,
     },
@@ -162,7 +166,7 @@ pub struct BudgetPolicy {
     /// `metered` (default), `billed`, `effective` or `billed, metered where late`.
     #[serde(default)]
     pub basis: Basis,
-    /// FOCUS charge categories that count; `Usage` by default.
+    /// FOCUS charge categories that count; by default those that `scope` asks for, else `Usage`.
     #[serde(default)]
     pub categories: Vec<String>,
     /// Whether unpriced events count with what they may cost at most.
@@ -340,20 +344,12 @@ impl BudgetPolicy {
         if thresholds.is_empty() {
             thresholds = Budget::default_ladder();
         }
-        if let Some((dimension, _)) = self.scope.iter().find(|(_, patterns)| patterns.is_empty()) {
+        if let Some((dimension, _)) = self.scope.iter().find(|(_, patterns)| patterns.all().is_empty()) {
             return Err(format!(
                 "`scope.{dimension}` names nothing, so that nothing would count"
             ));
         }
-        for category in &self.categories {
-            let known = CATEGORIES.iter().any(|known| known.eq_ignore_ascii_case(category));
-            if !known {
-                let known = CATEGORIES.join(", ");
-                return Err(format!(
-                    "`categories`: `{category}` is no charge category of FOCUS; known are {known}"
-                ));
-            }
-        }
+        let categories = categories::counted(self.categories, &self.scope)?;
         let scope = self.scope.into_iter().map(|(dimension, patterns)| match patterns {
             Patterns::One(one) => (dimension, vec![one]),
             Patterns::Many(many) => (dimension, many),
@@ -365,11 +361,7 @@ impl BudgetPolicy {
             period,
             zone,
             basis: self.basis,
-            categories: if self.categories.is_empty() {
-                vec!["Usage".to_owned()]
-            } else {
-                self.categories
-            },
+            categories,
             count_unpriced: self.count_unpriced_worst_case,
             thresholds,
             owner: self.owner,

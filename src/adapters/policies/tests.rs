@@ -17,6 +17,7 @@ use crate::domain::period::{Hour, midnight};
 use crate::domain::plausible::plausible;
 use crate::domain::policy_test::{Expectation, PolicyTest, Standing};
 use crate::domain::spend::{Basis, SpendKey, Sums};
+use crate::domain::written::{instants, optional_day};
 
 /// Days of one row of spend: a year and a bit.
 const MAX_DAYS: i64 = 400;
@@ -31,13 +32,19 @@ pub struct TestFile {
 }
 
 /// One instant, or several in order.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Instants {
     /// One.
     One(#[schemars(with = "String")] DateTime<Utc>),
     /// Several: forecasts fire at the second of two evaluations in a row.
     Many(#[schemars(with = "Vec<String>")] Vec<DateTime<Utc>>),
+}
+
+impl<'de> Deserialize<'de> for Instants {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        instants(from).map(Instants::Many)
+    }
 }
 
 /// `[[test]]`.
@@ -70,15 +77,15 @@ pub struct TestPolicy {
 #[serde(deny_unknown_fields)]
 pub struct SpendPolicy {
     /// The day, in the budget's time zone.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_day")]
     #[schemars(with = "Option<String>")]
     pub day: Option<NaiveDate>,
     /// The first day of a span.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_day")]
     #[schemars(with = "Option<String>")]
     pub from: Option<NaiveDate>,
     /// The day after the last day of a span.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_day")]
     #[schemars(with = "Option<String>")]
     pub to: Option<NaiveDate>,
     /// What each of these days costs, in the budget's currency, as text: `"12.50"`.

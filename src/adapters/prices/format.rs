@@ -14,6 +14,7 @@ use crate::domain::price::{
 };
 use crate::domain::table::{optional, table};
 use crate::domain::usage::Bucket;
+use crate::domain::written::optional_day;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,8 +67,11 @@ struct EntryFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PriceFile {
+    #[serde(default, deserialize_with = "optional_day")]
     from: Option<NaiveDate>,
+    #[serde(default, deserialize_with = "optional_day")]
     to: Option<NaiveDate>,
+    #[serde(default, deserialize_with = "optional_day")]
     known_from: Option<NaiveDate>,
     #[serde(default, deserialize_with = "optional")]
     hours: Option<HoursFile>,

@@ -18,8 +18,9 @@ use crate::ports::Clock;
 
 /// The arguments of `finops explain`.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "finops explain [OPTIONS] <EVENT_ID>\n       finops explain [OPTIONS] --top <N>")]
 pub struct ExplainArgs {
-    /// The call: its id, or the beginning of it
+    /// The call: its id, or its first 4 digits or more
     #[arg(value_name = "EVENT_ID", required_unless_present = "top", conflicts_with = "top")]
     pub id: Option<String>,
     /// For how long its record is looked for in the files that its source was read from; 0: not at all

@@ -22,6 +22,9 @@ const DAYS: i64 = 30;
 
 /// What to compare.
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "finops price diff [OPTIONS] --since <DATE>\n       finops price diff [OPTIONS] --book <OLD> --book <NEW>"
+)]
 pub struct DiffArgs {
     /// The prices that held, and were known, on this day, against those of today
     #[arg(long, value_name = "DATE", required_unless_present = "books", value_parser = day)]

@@ -45,7 +45,7 @@ pub struct QuoteArgs {
     /// Input written to the cache for 12 hours
     #[arg(long = "cache-write-12h", default_value_t = 0, value_parser = count())]
     cache_write_12h: u64,
-    /// Output, reasoning included
+    /// Output, reasoning included: tokens, not the file that `--output` names elsewhere
     #[arg(long, default_value_t = 0, value_parser = count())]
     output: u64,
     /// The part of output that was reasoning

@@ -22,13 +22,13 @@ pub struct RecordArgs {
     /// Files, folders or globs; `-` is standard input. None: the configured sources
     #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub paths: Vec<String>,
-    /// The format [default: detected per file]
+    /// The format [default: told record by record]
     #[arg(long, value_enum, value_name = "KIND", requires = "paths")]
     pub source: Option<KindArg>,
     /// The `source` dimension of what is read
     #[arg(long, default_value = "files", requires = "paths")]
     pub name: String,
-    /// Exit with 1 when a call has no price
+    /// Exit with 1 when a newly recorded call has no price
     #[arg(long)]
     pub strict: bool,
     /// Keep rejected records in this file, one JSON object a line; also those that earlier runs rejected

@@ -21,6 +21,7 @@ use crate::domain::period::{Hour, Period};
 use crate::domain::spend::Basis;
 use crate::engine::report::{Axis, AxisValue, Filter, Report, ReportQuery, Section, report};
 use crate::engine::view::fill::Fill;
+use crate::ports::Ledger;
 
 /// The arguments of `finops report`.
 #[derive(Debug, clap::Args)]
@@ -59,7 +60,7 @@ pub struct ReportArgs {
     /// bill only the columns are read that the report needs
     #[arg(long, value_name = "PATH", num_args = 1.., value_hint = clap::ValueHint::AnyPath)]
     pub files: Vec<String>,
-    /// The format of these files [default: detected per file]
+    /// The format of these files [default: told record by record]
     #[arg(long, value_enum, value_name = "KIND", requires = "files")]
     pub source: Option<KindArg>,
 }
@@ -187,6 +188,10 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
                 "the ledger is empty; `finops record PATH` or `finops run` fills it".to_owned()
             }
             None if exit == Exit::Fine => "the files hold no spend".to_owned(),
+            // What is left of a bill that was taken back is rows of nothing.
+            Some(span) if args.files.is_empty() && !holds(ledger.as_mut(), span)? => {
+                "what was recorded came to nothing since, as where a bill was taken back".to_owned()
+            }
             None => "no spend could be read from the files".to_owned(),
             Some(span) => format!("there is spend from {span}; `--from`, `--to`, `--basis` and `--where` choose"),
         };
@@ -196,6 +201,13 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
         }
     }
     Ok(exit)
+}
+
+/// Whether the ledger has more than rows of nothing.
+fn holds(ledger: &mut dyn Ledger, span: Period) -> Result<bool, CliError> {
+    let mut any = false;
+    ledger.spend(span, &mut |_, sums| any |= !sums.is_empty())?;
+    Ok(any)
 }
 
 /// Writes a report in the chosen format.

@@ -311,7 +311,8 @@ mod without_aws {
     use crate::ports::{AlertsAndOutbox, Ledger, Notifier, Pricer, UsageSource};
 
     fn absent() -> CliError {
-        CliError::usage("this program was built without AWS").hint("build it with `cargo build --features aws`")
+        CliError::usage("this program was built without AWS")
+            .hint("build it with `cargo install --locked --path . --features aws`")
     }
 
     /// Why nothing of AWS can be used.

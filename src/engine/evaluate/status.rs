@@ -73,6 +73,8 @@ impl BudgetStatus {
             "the period has ended"
         } else if self.now < self.period.start {
             "the period has not begun"
+        } else if self.budget.counts_no_calls().is_some() {
+            "no forecast: the budget is not in the currency of calls"
         } else {
             "no forecast below 3 complete days"
         }

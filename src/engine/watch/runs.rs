@@ -87,7 +87,7 @@ pub fn missed(policy: &RunPolicy, last: Option<DateTime<Utc>>, now: DateTime<Utc
         MISSED,
         "missed run",
         title,
-        "Alerts of that time come late. Look at the schedule and at the function's errors.",
+        "Alerts of that time come late. Look at what starts the runs (cron, or the schedule and the errors of the function).",
         facts,
         data,
         now,

@@ -4,10 +4,9 @@
 fn allowed(layer: &str) -> Option<&'static [&'static str]> {
     match layer {
         "domain" => Some(&["domain"]),
-        "checks" => Some(&["domain", "checks"]),
-        "ports" => Some(&["domain", "checks", "ports"]),
-        "engine" => Some(&["domain", "checks", "ports", "engine"]),
-        "adapters" => Some(&["domain", "checks", "ports", "adapters"]),
+        "ports" => Some(&["domain", "ports"]),
+        "engine" => Some(&["domain", "ports", "engine"]),
+        "adapters" => Some(&["domain", "ports", "adapters"]),
         "config" => Some(&["domain", "config"]),
         _ => None,
     }

@@ -410,3 +410,30 @@ fn starts_a_path(text: &str, path: &str) -> bool {
         !before.is_some_and(|c| c.is_alphanumeric() || "._-~*}/".contains(c))
     })
 }
+
+#[test]
+fn every_dependency_has_a_line_in_its_table() {
+    let manifest: toml::Table = toml::from_str(&fs::read_to_string(root().join("Cargo.toml")).unwrap()).unwrap();
+    let told = fs::read_to_string(root().join("docs/dependencies.md")).unwrap();
+    let crates = manifest["dependencies"].as_table().unwrap().keys();
+    let lacking: Vec<String> = crates
+        .filter(|name| !told.contains(&format!("`{name}`")))
+        .cloned()
+        .collect();
+    assert_none(&lacking);
+}
+
+/// Whoever writes an AWS permission looks there for what its kind of resource becomes.
+#[test]
+fn every_kind_of_resource_of_the_permissions_is_described() {
+    let granted = fs::read_to_string(root().join("policies/permissions.json")).unwrap();
+    let told = fs::read_to_string(root().join("policies/README.md")).unwrap();
+    let granted: serde_json::Value = serde_json::from_str(&granted).unwrap();
+    let kinds = granted
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|part| part["resources"].as_str().unwrap().to_owned());
+    let lacking: Vec<String> = kinds.filter(|kind| !told.contains(&format!("`{kind}`"))).collect();
+    assert_none(&lacking);
+}
