@@ -25,6 +25,7 @@ mod focus_tokens;
 mod gemini;
 mod grid;
 mod helicone;
+mod host;
 mod iterations;
 mod joined;
 mod keys;

@@ -53,14 +53,6 @@ pub(super) fn by_response(id: &str) -> &'static str {
     }
 }
 
-/// The Region of AWS in which a host answers for Bedrock; empty for other hosts.
-pub(super) fn region(host: &str) -> &str {
-    let front = host.strip_suffix(".amazonaws.com").unwrap_or("");
-    let region = ["bedrock-runtime.", "bedrock-runtime-fips."];
-    let region = region.iter().find_map(|service| front.strip_prefix(service));
-    region.filter(|region| !region.contains('.')).unwrap_or("")
-}
-
 /// The provider that names its models so; empty where the name does not tell.
 pub(super) fn by_model(model: &str) -> &'static str {
     if of_bedrock(model) {

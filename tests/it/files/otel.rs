@@ -524,7 +524,7 @@ fn a_call_counts_once_though_only_one_instrumentation_tells_its_audio() {
 }
 
 #[test]
-fn the_host_that_was_asked_tells_the_region_of_a_bare_id() {
+fn the_host_that_was_asked_tells_where_a_call_was_answered() {
     for (asked, answered, host, geo) in [
         (
             "m.a-v1:0",
@@ -544,6 +544,23 @@ fn the_host_that_was_asked_tells_the_region_of_a_bare_id() {
         ];
         let call = read_text("a.jsonl", request(&[span("b7", "", &names, &COUNTS)])).only();
         assert_eq!(call.geo.as_str(), geo, "{asked} {host}");
+    }
+    for (provider, host, geo) in [
+        ("openai", "eu.api.openai.com", "eu"),
+        ("openai", "api.openai.com", ""),
+        ("gcp.vertex_ai", "us-east5-aiplatform.googleapis.com", "us-east5"),
+        ("gcp.vertex_ai", "aiplatform.eu.rep.googleapis.com", "eu"),
+        ("gcp.vertex_ai", "aiplatform.googleapis.com", ""),
+        ("anthropic", "eu.api.openai.com", ""),
+    ] {
+        let names = [
+            CHAT[0],
+            ("gen_ai.provider.name", provider),
+            ("gen_ai.request.model", "m"),
+            ("server.address", host),
+        ];
+        let call = read_text("a.jsonl", request(&[span("b7", "", &names, &COUNTS)])).only();
+        assert_eq!(call.geo.as_str(), geo, "{provider} {host}");
     }
 }
 

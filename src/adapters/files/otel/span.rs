@@ -9,7 +9,7 @@ use crate::domain::usage::{EventId, UsageEvent};
 
 use super::super::line::{Context, Fault, NO_USAGE, Output};
 use super::super::scalar::Scalar;
-use super::super::{seller, tags, tier};
+use super::super::{host, seller, tags, tier};
 use super::attributes::{self, Attributes, Role, name, or};
 use super::node::{SpanKey, span_key, trace_key};
 use super::traces::{Found, Traces};
@@ -128,11 +128,18 @@ pub(in super::super) fn observe(
     let model = context.label(model, "gen_ai.response.model")?;
     let mut event = UsageEvent::new(id, at, provider, model);
     event.rank.line = around.line;
-    if provider.as_str() == "bedrock" {
-        let region = seller::region(own.server.str());
-        let there = own.models().all(|model| !region_of_answer(model, region).is_empty());
-        event.geo = context.labels.get(if there { region } else { "" });
-    }
+    let place = match (provider.as_str(), own.server.str()) {
+        (_, "") => "",
+        ("bedrock", host) => {
+            let region = host::region(host);
+            let there = own.models().all(|model| !region_of_answer(model, region).is_empty());
+            if there { region } else { "" }
+        }
+        ("openai", host) => host::residency(host),
+        ("vertex", host) => Some(host::location(host)).filter(|l| *l != "global").unwrap_or(""),
+        _ => "",
+    };
+    event.geo = context.labels.get(place);
     let emitter = match around.scope {
         "" => around.resource.service.str(),
         scope => scope,
