@@ -233,8 +233,9 @@ fn agreed(ctx: &Context<'_>, books: Option<&Books>, sound: &mut bool) -> Result<
         ));
     }
     for commitment in &terms.commitments {
-        let covers = commitment.covers.as_ref().map(&mut of);
-        let covers = covers.map_or(String::new(), |(which, state)| format!(", covers {which}{state}"));
+        // It also covers calls that have no price.
+        let covers = commitment.covers.as_ref();
+        let covers = covers.map_or(String::new(), |which| format!(", covers {}", which.text()));
         let per = match commitment.per {
             Per::Hour => "hour",
             Per::Month => "month",

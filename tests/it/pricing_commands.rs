@@ -243,7 +243,7 @@ amount = "2 USD"
 units = 3
 per = "hour"
 from = "2026-11-01"
-covers = { provider = "azure_openai", model = "gpt-4o*" }
+covers = { provider = "vllm", model = "gpt-4o*" }
 [[price_map]]
 provider = "azure"
 name = "prod-chat"
@@ -264,7 +264,7 @@ free = true
     for line in [
         "contract     edp: 12.5 % discount on provider=antropic tier=standard, from 2026-01-01 (NOT KNOWN: no price book has a provider `antropic`)\n",
         "contract     own gateway: 8 % margin on provider=gateway\n",
-        "flat cost    ptu: $6.00 per hour from 2026-11-01, covers provider=azure_openai model=gpt-4o*\n",
+        "flat cost    ptu: $6.00 per hour from 2026-11-01, covers provider=vllm model=gpt-4o*\n",
         "price map    prod-chat: gpt4o (NOT KNOWN: no price book has it)\n",
         "price map    *: claude-sonnet-4-6\n",
         "price map    local-*: free\n",

@@ -738,7 +738,7 @@ fn a_report_by_session_tells_what_no_session_is_known_of() {
     assert_eq!(rows(&top), rows(&after));
 
     // What hours and days of other zones no longer tell.
-    let kept = "before 2027-01-01 spend is kept by the UTC day (`[store] detail_days` is 90)";
+    let kept = "`finops run` keeps spend before 2027-01-01 by the UTC day (`[store] detail_days` is 90)";
     for (axis, zone, told) in [
         ("hour", "UTC", "10:00"),
         ("day", "Europe/Berlin", "not as those of Europe/Berlin"),

@@ -126,10 +126,10 @@ impl PaidBudget {
         self.taken
     }
 
-    /// Requests that a run may take.
+    /// Requests that a run and a month may take.
     #[must_use]
-    pub fn of_run(&self) -> u32 {
-        self.run_cap
+    pub fn caps(&self) -> (u32, u32) {
+        (self.run_cap, self.month_cap)
     }
 }
 

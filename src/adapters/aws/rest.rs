@@ -5,6 +5,8 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints, SourceError};
 
+use super::failure::{Failure, Kind};
+
 /// The checkpoint of a question that failed.
 pub const FAILED: &str = "failed";
 
@@ -12,6 +14,14 @@ pub const FAILED: &str = "failed";
 pub fn digest(question: &str) -> String {
     let EventId([a, b, c, d, e, f, g, h, ..]) = EventId::of(&[b"question", question.as_bytes()]);
     format!("{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+}
+
+/// Whether a question that failed so has to rest. What a person mends, such as a right that is missing, is asked again at the next run.
+pub fn is_due(failure: &Failure) -> bool {
+    match failure.kind {
+        Kind::Denied | Kind::Credentials | Kind::Expired | Kind::Missing => false,
+        Kind::Throttled | Kind::Unavailable | Kind::Unreachable | Kind::Condition | Kind::Refused => true,
+    }
 }
 
 /// That a question failed now.
@@ -43,4 +53,18 @@ pub fn rests(
         hint: "each question is paid for: one that failed is asked again after half of `aws.refresh_hours`, and at once with other settings"
             .to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_mends_does_not_rest() {
+        let due = |kind| is_due(&Failure::new(kind, "x"));
+        assert_eq!(
+            [Kind::Denied, Kind::Expired, Kind::Unavailable, Kind::Refused].map(due),
+            [false, false, true, true]
+        );
+    }
 }

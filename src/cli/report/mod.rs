@@ -269,7 +269,7 @@ fn by_days(report: &Report, span: Option<Period>, now: DateTime<Utc>, days: u32)
             false => format!("these days count as UTC days, not as those of {}", query.zone),
         };
         let day = kept.date_naive();
-        format!("before {day} spend is kept by the UTC day (`[store] detail_days` is {days}): {what}")
+        format!("`finops run` keeps spend before {day} by the UTC day (`[store] detail_days` is {days}); where it has summed days up, {what}")
     })
 }
 

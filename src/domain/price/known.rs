@@ -32,13 +32,14 @@ impl Books {
         }
     }
 
-    /// Whether calls of a provider can have a price: a book has some of its own, or a map tells another seller's.
+    /// Whether calls of a provider can have a price: a book has some of its own, or a map tells another seller's or that they are free.
     #[must_use]
     pub fn sells(&self, provider: &str) -> bool {
         let key = provider_key(provider);
         let told = |map: &NameMap| {
-            let of_it = map.provider.is_empty() || provider_key(&map.provider) == key;
-            of_it && !map.as_provider.is_empty()
+            let of_any = map.provider.is_empty();
+            let of_it = !of_any && provider_key(&map.provider) == key;
+            (of_it && map.free) || ((of_any || of_it) && !map.as_provider.is_empty())
         };
         self.providers().contains(key.as_str()) || self.maps().any(told)
     }

@@ -277,7 +277,7 @@ impl UsageSource for Athena {
             .or_else(|failure| match failure {
                 Unanswered::Store(error) => Err(error.into()),
                 Unanswered::Failed(failure) => {
-                    if paid {
+                    if paid && rest::is_due(&failure) {
                         sink.checkpoint(rest::FAILED, rest::failed(options.now, &digest, &failure.to_string()))?;
                     }
                     Err(self.failed(&failure))

@@ -131,13 +131,13 @@ impl UsageSource for CostExplorer {
             return Ok(());
         }
         let digest = rest::digest(&format!(
-            "{:?} {:?} {} {} {} {}",
+            "{:?} {:?} {} {} {} {:?}",
             options.services,
             options.group_by,
             options.hourly,
             options.net,
             options.months,
-            self.paid.hold().of_run(),
+            self.paid.hold().caps(),
         ));
         if let Some(rests) = rest::rests(known, asked, options.refresh, options.now, &digest, self.what()) {
             return Err(rests);
@@ -160,7 +160,7 @@ impl UsageSource for CostExplorer {
         let answer = match answer {
             Ok(answer) => answer,
             Err(failure) => {
-                if made > 0 {
+                if made > 0 && rest::is_due(&failure) {
                     sink.checkpoint(rest::FAILED, rest::failed(options.now, &digest, &failure.to_string()))?;
                 }
                 return Err(self.failed(&failure));
