@@ -345,6 +345,14 @@ fn what_a_report_of_files_lacks_is_told_in_words_that_are_true_of_it() {
 
     let (code, rows, told) = report(&["bill.csv"]);
     assert_eq!((code, rows.lines().count(), told.as_str()), (0, 4, ""));
+    // A file that is named alone is looked into, whatever a manifest beside it lacks.
+    let part = home.path().join("part");
+    std::fs::create_dir(&part).unwrap();
+    std::fs::copy(home.path().join("bill.csv"), part.join("rep-00001.csv")).unwrap();
+    let named = r#"{"assemblyId":"x","reportKeys":["pre/rep/20261001-20261101/rep-00001.csv","pre/rep/20261001-20261101/rep-00002.csv"]}"#;
+    std::fs::write(part.join("rep-Manifest.json"), named).unwrap();
+    let (code, rows, told) = report(&["part/rep-00001.csv"]);
+    assert_eq!((code, rows.lines().count(), told.as_str()), (0, 4, ""));
     let (code, _, told) = report(&["empty.jsonl"]);
     assert_eq!((code, told.as_str()), (0, "hint: the files hold no spend\n"));
     let (code, _, told) = report(&["nowhere.csv"]);

@@ -143,6 +143,12 @@ impl Run<'_> {
     /// The files that count, with the folder that is told apart from those beside it.
     fn counted(&mut self, todo: &[Todo<'_>]) -> BTreeMap<PathBuf, Option<Delivery>> {
         let paths: Vec<&Path> = todo.iter().map(|(found, _)| found.path.as_path()).collect();
+        // One alone is what is meant, whatever it is named; a bill is not replaced by one of its parts.
+        let alone = paths.len() < 2;
+        let whole = |paths: &[&Path]| paths.iter().map(|path| (path.to_path_buf(), None)).collect();
+        if alone && self.options.asked.is_some() {
+            return whole(&paths);
+        }
         let manifests = Manifests::of(&paths);
         for (path, missing) in &manifests.incomplete {
             let files = match missing {
@@ -152,9 +158,8 @@ impl Run<'_> {
             self.unread(&path.to_string_lossy(), &format!("it names {files}"));
             self.bills_whole = false;
         }
-        // One alone is what is meant, whatever it is named.
-        if paths.len() < 2 {
-            return paths.iter().map(|path| (path.to_path_buf(), None)).collect();
+        if alone {
+            return whole(&paths);
         }
         if let Some(first) = manifests.beside.first() {
             let about = format!(

@@ -230,9 +230,9 @@ impl Context {
                 Ok(self.labels.get(text))
             }
             Value::Whole(n) => Ok(self.labels.get(&n.to_string())),
-            Value::Null | Value::Negative(_) | Value::Float(_) | Value::Bool(_) | Value::Other => {
-                Err(Fault::field(field, "expected text"))
-            }
+            // Hashes may be.
+            Value::Negative(n) => Ok(self.labels.get(&n.to_string())),
+            Value::Null | Value::Float(_) | Value::Bool(_) | Value::Other => Err(Fault::field(field, "expected text")),
         }
     }
 

@@ -84,8 +84,8 @@ struct Day {
     read: Vec<String>,
     /// How many could not be fetched.
     failed: usize,
-    /// How many hold bills.
-    bills: usize,
+    /// Digests of those that hold bills.
+    bills: Vec<String>,
     /// The earliest time of a record that was refused because it is still to come.
     until: Option<i64>,
 }
@@ -183,15 +183,19 @@ impl ObjectSource {
             let of_day = self.day(&objects, &shared, sink)?;
             let left = objects
                 .len()
-                .saturating_sub(of_day.read.len() + of_day.failed + of_day.bills);
-            (failed, bills) = (failed + of_day.failed, bills + of_day.bills);
+                .saturating_sub(of_day.read.len() + of_day.failed + of_day.bills.len());
+            failed += of_day.failed;
             if let Some(until) = of_day.until {
                 let known = done.until.entry(named(day)).or_insert(until);
                 *known = until.min(*known);
             }
             done.read.entry(named(day)).or_default().extend(of_day.read);
+            // They are told again while their day is open, and fetched again only when they are written anew.
+            let known = done.bills.entry(named(day)).or_default();
+            known.extend(of_day.bills);
+            bills += known.len();
             if let Some(day) = day {
-                if of_day.failed + of_day.bills > 0 {
+                if of_day.failed > 0 {
                     done.lacking.insert(day);
                 } else if left == 0 {
                     done.lacking.remove(&day);
@@ -200,9 +204,7 @@ impl ObjectSource {
                     done.closed = done.closed.max(Some(day));
                 }
             }
-            let mut read = std::mem::take(&mut done.read);
-            read.retain(|day, _| day.parse().map_or(true, |day| !done.is_closed(day)));
-            done.read = read;
+            done.forget_closed();
             let kept = serde_json::to_vec(&done).unwrap_or_default();
             sink.checkpoint(&place, Checkpoint(kept))?;
             if left > 0 {
@@ -293,7 +295,7 @@ impl ObjectSource {
                     Fault::whole("a bill is not read from a bucket".to_owned()),
                     b"",
                 );
-                done.bills += 1;
+                done.bills.push(digest(object));
             }
             Err(Stop::Store(error)) => return Err(error.into()),
             // Objects are read one after another: none is left for later.

@@ -64,8 +64,8 @@ pub(super) fn set(event: &mut UsageEvent, key: &str, value: &Scalar<'_>, context
 fn is_name(value: &Scalar<'_>) -> bool {
     match value {
         Scalar::Text(text) => !text.is_empty(),
-        Scalar::Whole(_) => true,
-        Scalar::Null | Scalar::Negative(_) | Scalar::Float(_) | Scalar::Bool(_) | Scalar::Other => false,
+        Scalar::Whole(_) | Scalar::Negative(_) => true,
+        Scalar::Null | Scalar::Float(_) | Scalar::Bool(_) | Scalar::Other => false,
     }
 }
 

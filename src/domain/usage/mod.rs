@@ -243,6 +243,17 @@ impl Rank {
     /// Authority of an answer that may come in parts of which each tells its tokens so far, but only one the searches and the other
     /// rare quantities: of these the most that any of them tells counts.
     pub const PARTS: u8 = 64;
+
+    /// What decides whose usage counts. Answers in parts were recorded with authority 0 before they were told apart: neither stands above the
+    /// other.
+    fn standing(self) -> Rank {
+        let authority = if self.authority == Rank::PARTS {
+            0
+        } else {
+            self.authority
+        };
+        Rank { authority, ..self }
+    }
 }
 
 /// One observation of one call, normalised. Copyable: names are interned.

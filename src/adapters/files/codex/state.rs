@@ -13,7 +13,7 @@ use super::lines::{Counts, Line, Meta, Settings};
 const COPYING: TimeDelta = TimeDelta::seconds(1);
 
 /// Lines that were sent one by one, or a file that was cut.
-const APART: &str = "counters of Codex without the session that they belong to: neither model nor project is known, and with the whole session the same calls count again";
+const APART: &str = "counters of Codex without the session that they belong to: what its lines tell (project, often the model) is not known, and with the whole session the same calls count again";
 
 /// Kept from run to run: fields that came later have defaults, so that what earlier versions saved is taken up.
 #[derive(Default, Serialize, Deserialize)]

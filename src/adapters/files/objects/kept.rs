@@ -18,6 +18,9 @@ pub(super) struct Progressed {
     pub lacking: BTreeSet<NaiveDate>,
     /// Objects that were read, by digest: of open days, and of no day.
     pub read: BTreeMap<String, BTreeSet<String>>,
+    /// Those that hold bills, in the same way.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bills: BTreeMap<String, BTreeSet<String>>,
     /// Days of which a record was refused because its time is still to come: the earliest such time, in seconds of the epoch.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub until: BTreeMap<String, i64>,
@@ -29,9 +32,18 @@ pub(super) struct Progressed {
 impl Progressed {
     /// Whether an object was read as it is.
     pub fn has(&self, day: Option<NaiveDate>, object: &Object) -> bool {
-        self.read
-            .get(&named(day))
-            .is_some_and(|read| read.contains(&digest(object)))
+        let known = [&self.read, &self.bills].into_iter();
+        let mut known = known.filter_map(|known| known.get(&named(day)));
+        known.any(|known| known.contains(&digest(object)))
+    }
+
+    /// Forgets the objects of days that nobody looks at again.
+    pub fn forget_closed(&mut self) {
+        let (mut read, mut bills) = (std::mem::take(&mut self.read), std::mem::take(&mut self.bills));
+        for known in [&mut read, &mut bills] {
+            known.retain(|day, known| !known.is_empty() && day.parse().map_or(true, |day| !self.is_closed(day)));
+        }
+        (self.read, self.bills) = (read, bills);
     }
 
     /// Opens the days again of which a record was refused for a time that has come.
@@ -51,9 +63,11 @@ impl Progressed {
 
     /// Forgets objects of a day that are not there any more, or not as they were read.
     pub fn keep(&mut self, day: Option<NaiveDate>, objects: &[Object]) {
-        if let Some(read) = self.read.get_mut(&named(day)) {
-            let there: BTreeSet<String> = objects.iter().map(digest).collect();
-            read.retain(|known| there.contains(known));
+        for known in [&mut self.read, &mut self.bills] {
+            if let Some(known) = known.get_mut(&named(day)) {
+                let there: BTreeSet<String> = objects.iter().map(digest).collect();
+                known.retain(|digest| there.contains(digest));
+            }
         }
     }
 

@@ -139,7 +139,7 @@ pub(super) fn or<'s, 'a>(own: &'s Scalar<'a>, other: &'s Scalar<'a>) -> &'s Scal
 /// The first of two that is a name, which is text or a number: the call counts, whatever else was given for one.
 pub(super) fn name<'s, 'a>(own: &'s Scalar<'a>, other: &'s Scalar<'a>) -> &'s Scalar<'a> {
     let names = [own, other].into_iter();
-    let mut names = names.filter(|name| matches!(name, Scalar::Text(_) | Scalar::Whole(_)));
+    let mut names = names.filter(|name| matches!(name, Scalar::Text(_) | Scalar::Whole(_) | Scalar::Negative(_)));
     names.next().unwrap_or(&Scalar::Null)
 }
 
