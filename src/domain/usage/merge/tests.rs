@@ -1,3 +1,5 @@
+//! Merging is a maximum over a total order, and what a part of an answer tells.
+
 use chrono::DateTime;
 use proptest::prelude::*;
 
