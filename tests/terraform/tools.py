@@ -147,7 +147,8 @@ def emulator(kind):
 
 
 def wait_for(address, process, log):
-    deadline = time.monotonic() + 30
+    # Several are started at once, which a busy machine takes a minute for.
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
