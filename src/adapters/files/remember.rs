@@ -150,10 +150,13 @@ impl Run<'_> {
         let mut found = Found::default();
         let events = held(&self.shared.traces).settle(&mut found);
         if !events.is_empty() {
-            self.sink.warn(
-                "spans of agents and of unknown operations priced themselves, since no call below them is known",
-                events.len() as u64,
-            );
+            let stand_in = (events.len() as u64).saturating_sub(found.calls);
+            if stand_in > 0 {
+                self.sink.warn(
+                    "spans of agents and of unknown operations priced themselves, since no call below them is known",
+                    stand_in,
+                );
+            }
             self.out.events.extend(events);
             found.tell(&mut self.out);
             self.hand_over()?;

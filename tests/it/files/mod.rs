@@ -14,6 +14,7 @@ mod body;
 mod broken;
 mod claude_code;
 mod codex;
+mod coding_agents;
 mod columns;
 mod corpus;
 mod cost_explorer;

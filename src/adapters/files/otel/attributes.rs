@@ -88,7 +88,7 @@ attributes! {
     written_1h: "anthropic.usage.cache_creation.ephemeral_1h_input_tokens" | "gen_ai.usage.details.ephemeral_1h_input_tokens";
     reasoning: "gen_ai.usage.reasoning.output_tokens" | "gen_ai.usage.output_tokens.reasoning" | "gen_ai.usage.reasoning_tokens"
         | "llm.token_count.completion_details.reasoning" | "gen_ai.usage.details.reasoning_tokens" | "ai.usage.reasoningTokens"
-        | "ai.usage.outputTokenDetails.reasoningTokens";
+        | "ai.usage.outputTokenDetails.reasoningTokens" | "codex.usage.reasoning_output_tokens";
     /// What of the input and the output is audio, and what of the former was read from the cache.
     audio_in: "llm.token_count.prompt_details.audio" | "gen_ai.usage.details.input_audio_tokens"
         | "gen_ai.usage.details.audio_prompt_tokens";
@@ -113,6 +113,12 @@ attributes! {
     claude_output: "output_tokens";
     claude_read: "cache_read_tokens";
     claude_written: "cache_creation_tokens";
+    speed: "speed";
+    stop: "stop_reason";
+    /// What Codex traces: which part of it does, and what it asks.
+    target: "target";
+    own_model: "model";
+    codex_total: "codex.usage.total_tokens";
     total: "gen_ai.usage.total_tokens" | "llm.usage.total_tokens" | "llm.token_count.total" | "ai.usage.totalTokens";
 }
 
@@ -143,30 +149,12 @@ pub(super) fn name<'s, 'a>(own: &'s Scalar<'a>, other: &'s Scalar<'a>) -> &'s Sc
     names.next().unwrap_or(&Scalar::Null)
 }
 
-/// Whether this is the scope in which Claude Code traces.
-pub(super) fn is_of_claude_code(scope: &str) -> bool {
-    scope.starts_with("com.anthropic.claude_code")
-}
-
 impl Attributes<'_> {
     /// Forgets what was given.
     pub fn clear(&mut self) {
         if self.given {
             *self = Attributes::default();
         }
-    }
-
-    /// Takes what Claude Code tells of a call for what the conventions mean by it. Its input is what was neither read from a cache nor written
-    /// to one.
-    pub fn take_over(&mut self, scope: &str) {
-        if self.claude_span.str() != "llm_request" || !is_of_claude_code(scope) || self.has_usage() {
-            return;
-        }
-        self.uncached = self.claude_input.clone();
-        self.input = std::mem::take(&mut self.claude_input);
-        self.output = std::mem::take(&mut self.claude_output);
-        self.read = std::mem::take(&mut self.claude_read);
-        self.written = std::mem::take(&mut self.claude_written);
     }
 
     /// What the span does, told by the name of its operation and whether it says what it used.

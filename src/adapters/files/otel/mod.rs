@@ -2,6 +2,7 @@
 //! count should include cached tokens; identity is the response id where it is a provider's, else trace and span; agent spans repeat their
 //! calls and count only where no call below them does.
 
+mod agents;
 mod attributes;
 mod json;
 mod node;

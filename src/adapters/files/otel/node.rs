@@ -239,6 +239,8 @@ pub(super) struct Node {
     pub apart: bool,
     /// It was priced itself.
     pub priced: Option<Priced>,
+    /// The model that Codex names for the calls below, an empty one at a call that names none. Known while the program runs.
+    pub codex: Option<Label>,
 }
 
 impl Node {

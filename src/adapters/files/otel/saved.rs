@@ -159,6 +159,7 @@ impl Node {
             others,
             apart,
             priced,
+            codex: None,
         };
         Some((key, node))
     }

@@ -10,7 +10,7 @@ use crate::domain::usage::{EventId, UsageEvent};
 use super::super::line::{Context, Fault, NO_USAGE, Output};
 use super::super::scalar::Scalar;
 use super::super::{host, seller, tags, tier};
-use super::attributes::{self, Attributes, Role, name, or};
+use super::attributes::{Attributes, Role, name, or};
 use super::node::{SpanKey, span_key, trace_key};
 use super::traces::{Found, Traces};
 use super::twins::Told;
@@ -47,6 +47,8 @@ pub(in super::super) struct Around<'s, 'a> {
 pub(in super::super) struct Observed {
     key: SpanKey,
     parent: SpanKey,
+    /// What Codex says of the model.
+    codex: Option<Label>,
     what: What,
 }
 
@@ -73,15 +75,23 @@ pub(in super::super) fn observe(
     let own = span.attributes;
     own.take_over(around.scope);
     let role = own.role();
-    if role == Role::Other && (span.parent.is_empty() || span.id.is_empty()) {
+    let codex = own.of_codex(context)?;
+    if role == Role::Other && codex.is_none() && (span.parent.is_empty() || span.id.is_empty()) {
         return Ok(None);
     }
     let key = span_key(&span.trace, &span.id);
     let parent = span_key(&span.trace, &span.parent);
-    if role == Role::Other && (key == 0 || parent == 0) {
+    if role == Role::Other && (key == 0 || (parent == 0 && codex.is_none())) {
         return Ok(None);
     }
-    let observed = |what| Ok(Some(Observed { key, parent, what }));
+    let observed = |what| {
+        Ok(Some(Observed {
+            key,
+            parent,
+            codex,
+            what,
+        }))
+    };
     let by_span = || EventId::of(&[b"otel", span.trace.as_bytes(), span.id.as_bytes()]);
     if role == Role::Other {
         return observed(What::Other(own.is_apart()));
@@ -111,13 +121,16 @@ pub(in super::super) fn observe(
         name => name,
     };
     let provider = context.labels.get(provider);
-    let (counts, declared) = own.counts(provider.as_str(), out)?;
+    let (counts, declared) = own.used(around.scope, provider.as_str(), out)?;
     if role == Role::Call && (!own.has_usage() || (failed && counts.input + counts.output + counts.read == 0)) {
         let kind = if failed { "failed_calls" } else { "calls_without_usage" };
         if !failed {
             out.warnings.push(NO_USAGE);
         }
         return observed(What::Without(kind, id));
+    }
+    if role == Role::Call && own.is_refused(around.scope, provider.as_str(), &counts) {
+        return observed(What::Without("refused_calls", id));
     }
     let at = context.time(or(&span.start, &span.end), "startTimeUnixNano", out)?;
     // Emitters that stream write an empty one.
@@ -147,14 +160,13 @@ pub(in super::super) fn observe(
     event.tokens = counts.tokens(declared, short(emitter), out);
     describe(own, around.resource, &mut event, context)?;
     event.reported_cost = own.reported_cost();
+    event.speed = own.speed(around.scope, context)?;
+    own.tell(around.scope, &event.tokens, out);
     if role == Role::Call {
         out.tell_empty(&event);
     }
     if matches!(role, Role::Agent | Role::Unknown) {
         return observed(What::Sum(own.is_apart(), Box::new(event)));
-    }
-    if attributes::is_of_claude_code(around.scope) {
-        out.warnings.push(CLAUDE_CODE);
     }
     let told = Told {
         trace: trace_key(&span.trace),
@@ -165,15 +177,19 @@ pub(in super::super) fn observe(
     observed(What::Call(Box::new((event, told))))
 }
 
-/// The request's id is all that its spans and its session logs share, and those have the answer's id, which is shared with others.
-const CLAUDE_CODE: &str =
-    "calls that Claude Code traces: its session logs tell them too, and where both are read they count twice";
-
 impl Observed {
     /// Tells what it is among the spans of its trace.
     pub fn meet(self, traces: &mut Traces, out: &mut Output) {
-        let Observed { key, parent, what } = self;
+        let Observed {
+            key,
+            parent,
+            codex,
+            what,
+        } = self;
         let mut found = Found::default();
+        if let Some(model) = codex {
+            traces.name(key, model);
+        }
         match what {
             What::Other(apart) => traces.link(key, parent, apart, None, &mut found),
             What::Tool(apart, id) => {

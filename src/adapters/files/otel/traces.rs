@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
+use super::agents::Nameless;
 use super::node::{Below, Call, Lent, Node, Priced, SpanKey};
 use super::nodes::{FURTHER, Nodes};
 use super::split::{Split, Splits};
@@ -17,7 +18,7 @@ use super::twins::{Told, Twin, Twins};
 pub(in super::super) use found::Found;
 use found::TakenBack;
 
-/// Spans remembered; when there are twice as many, the oldest are forgotten: 65 MB, and half as much again where all are calls that tell of caches. A little less than a power of two, at which memory
+/// Spans remembered; when there are twice as many, the oldest are forgotten: 70 MB, and half as much again where all are calls that tell of caches. A little less than a power of two, at which memory
 /// would be doubled.
 const REMEMBERED: usize = 250_000;
 
@@ -33,12 +34,15 @@ pub(in super::super) struct Traces {
     changed: bool,
     /// Calls that may be told twice.
     twins: Twins,
+    /// Calls whose model another span names.
+    nameless: Nameless,
     before: Option<Before>,
 }
 
 /// What was known at a mark.
 struct Before {
     held: HashMap<SpanKey, UsageEvent>,
+    nameless: Nameless,
     changed: bool,
 }
 
@@ -257,6 +261,11 @@ impl Traces {
         }
     }
 
+    /// Notes what Codex says of the model at a span, for the calls below it.
+    pub fn name(&mut self, key: SpanKey, model: Label) {
+        self.node(key).codex = Some(model);
+    }
+
     /// Whether agent spans wait for the calls below them.
     pub fn waiting(&self) -> bool {
         !self.held.is_empty()
@@ -272,10 +281,12 @@ impl Traces {
             self.cover(parent, (Below::Apart, Call::of(&event)), names, found);
         }
         self.nodes.forget(REMEMBERED);
+        let named = self.nameless.named(&self.nodes);
         let mut events: Vec<UsageEvent> = self
             .held
             .drain()
-            .map(|(key, event)| {
+            .map(|(key, mut event)| {
+                found.calls += u64::from(self.nameless.take(key, &mut event, &self.nodes));
                 if let Some(node) = self.nodes.get_mut(key) {
                     let nanos = event.at.timestamp_nanos_opt();
                     node.priced = nanos.map(|nanos| Priced {
@@ -290,6 +301,8 @@ impl Traces {
                 event
             })
             .collect();
+        found.calls += named.len() as u64;
+        events.extend(named);
         self.changed |= !events.is_empty();
         events.sort_by_key(|event| event.id);
         events
@@ -327,6 +340,7 @@ impl Traces {
         self.twins.mark();
         self.before = Some(Before {
             held: self.held.clone(),
+            nameless: self.nameless.clone(),
             changed: self.changed,
         });
     }
@@ -344,7 +358,7 @@ impl Traces {
         self.nodes.undo();
         self.twins.undo();
         if let Some(before) = self.before.take() {
-            (self.held, self.changed) = (before.held, before.changed);
+            (self.held, self.nameless, self.changed) = (before.held, before.nameless, before.changed);
         }
     }
 }

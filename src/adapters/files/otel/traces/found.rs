@@ -21,6 +21,8 @@ pub(in super::super::super) struct Found {
     pub(super) moved: Vec<Move>,
     /// Further observations of calls, by which they are told better.
     pub(super) lent: Vec<UsageEvent>,
+    /// How many of what was settled are calls for themselves.
+    pub calls: u64,
     /// Who seems to have told the call too.
     pub suspected: Option<Label>,
 }
