@@ -284,7 +284,7 @@ fn what_is_refused_is_told() {
     let (_, told) = server.stop();
     let told: Vec<&str> = told.lines().collect();
     for about in [
-        "warning: requests refused with 404 at `/v1/logs`: log records are not read: export traces to /v1/traces, and set OTEL_LOGS_EXPORTER=none (",
+        "warning: requests refused with 404 at `/v1/logs`: log records are not read: export traces to /v1/traces, and set OTEL_LOGS_EXPORTER=none (Codex: `exporter = \"none\"` in `[otel]`; ",
         "warning: requests refused with 415 at `/v1/traces`: ",
         "warning: rejected: `ts`: implausible time in the future (1 time)",
         "warning: rejected: `ts`: implausible time in the future (10 times)",

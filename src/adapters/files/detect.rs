@@ -87,9 +87,8 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
     keys::each(text, |key, value| {
         let log = |value| memmem::find(value, b"ModelInvocationLog").is_some();
         match key {
-            b"resourceSpans" | b"resource_spans" | b"resourceMetrics" | b"resource_metrics" => {
-                found = Some(FileFormat::Otel)
-            }
+            b"resourceSpans" | b"resource_spans" | b"resourceMetrics" | b"resource_metrics" | b"resourceLogs"
+            | b"resource_logs" => found = Some(FileFormat::Otel),
             b"schemaType" if value.starts_with(b"\"ModelInvocationLog\"") => found = Some(FileFormat::Bedrock),
             b"message" | b"@message" if value.starts_with(b"\"") && log(value) => found = Some(FileFormat::Bedrock),
             b"events" | b"logEvents" if log(value) => found = Some(FileFormat::Bedrock),

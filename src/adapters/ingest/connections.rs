@@ -167,13 +167,13 @@ impl Desk {
             // Refused for good, so that an exporter does not try again.
             return Err((
                 404,
-                "metrics tell no calls apart: export traces to /v1/traces, and set OTEL_METRICS_EXPORTER=none",
+                "metrics tell no calls apart: export traces to /v1/traces, and set OTEL_METRICS_EXPORTER=none (Codex: `metrics_exporter = \"none\"` in `[otel]`)",
             ));
         }
         if path == "/v1/logs" {
             return Err((
                 404,
-                "log records are not read: export traces to /v1/traces, and set OTEL_LOGS_EXPORTER=none",
+                "log records are not read: export traces to /v1/traces, and set OTEL_LOGS_EXPORTER=none (Codex: `exporter = \"none\"` in `[otel]`; Gemini CLI sends them whatever is set)",
             ));
         }
         if !matches!(path, "/v1/traces" | "/v1/usage") {
