@@ -1,6 +1,6 @@
 //! The sockets: every trait that the engine needs from the world, on one page.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::MoneyError;
 use crate::domain::notification::Notification;
-use crate::domain::period::Period;
+use crate::domain::period::{Hour, Period};
 use crate::domain::price::FreeSearches;
 pub use crate::domain::reading::{Located, Progress, RecordPlace, Rejection, Rest};
 use crate::domain::signal::Signals;
@@ -265,8 +265,8 @@ pub trait Ledger: Send {
     fn restatements(&mut self) -> Result<Vec<Restatement>, StoreError>;
 
     /// Drops detail that has outlived its retention and folds its hours into days. Totals do not change, and a call whose
-    /// detail is gone is still counted once.
-    fn expire(&mut self, retention: Retention, now: DateTime<Utc>) -> Result<u64, StoreError>;
+    /// detail is gone is still counted once. The hours of the days that begin at those `kept` stay.
+    fn expire(&mut self, retention: Retention, kept: &BTreeSet<Hour>, now: DateTime<Utc>) -> Result<u64, StoreError>;
 }
 
 /// What a store can answer instead of what was asked.

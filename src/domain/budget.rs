@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use super::dimension::{Dimension, Dimensions};
 use super::money::{Currency, Money};
 use super::notification::Severity;
-use super::period::{Calendar, Period};
+use super::period::{Calendar, Hour, Period};
 use super::spend::{Basis, SpendKey};
 
 /// Which charges something is about: for each named dimension, patterns of which one must match. Empty: all charges.
@@ -166,6 +166,17 @@ impl Budget {
             }
             ended.push(next);
         }
+    }
+
+    /// The days of UTC, by their first hour, within which a period begins or ends that figures are told of: only by its hours it is known
+    /// what of such a day counts.
+    pub fn divided_days(&self, now: DateTime<Utc>) -> impl Iterator<Item = Hour> + use<> {
+        let periods = self.ended(now).into_iter().chain([self.period_at(now)]);
+        let edges = periods.flat_map(|period| [period.start, period.end]);
+        edges
+            .map(|at| (at, Hour::of(at).day()))
+            .filter(|(at, day)| day.start() != *at)
+            .map(|(_, day)| day)
     }
 
     /// How long after the end of a period spend of it that comes in late is still told: logs come with the next run, or when a

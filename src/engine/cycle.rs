@@ -152,7 +152,10 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         remember(parts.ledger, parts.pricer, now)?;
     }
     let until = seen(parts.ledger, now)?;
-    let expired = parts.ledger.expire(parts.retention, until)?;
+    let at = [now, until];
+    let budgets = parts.budgets.iter();
+    let divided = budgets.flat_map(|budget| at.iter().flat_map(|at| budget.divided_days(*at)));
+    let expired = parts.ledger.expire(parts.retention, &divided.collect(), until)?;
     Ok(Cycle {
         collection,
         evaluation,

@@ -1,6 +1,6 @@
 //! The ledger contract, run on every store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -401,13 +401,24 @@ fn expiry_keeps_daily_totals_and_identities() {
         ledger.record(&batch((0..3000).map(call)), &Flat, recorded_at).unwrap();
         let before = total(&mut *ledger);
         let later = recorded_at + TimeDelta::days(95);
-        let gone = ledger.expire(Retention { detail_days: 90 }, later).unwrap();
+        // The hours of one day are still needed.
+        let second = Hour::of(at("2026-11-02T00:00:00Z"));
+        let mut kept = BTreeSet::from([second]);
+        let gone = ledger.expire(Retention { detail_days: 90 }, &kept, later).unwrap();
         assert_eq!(gone, 3000, "{store}");
         assert_eq!(total(&mut *ledger), before, "{store}");
+        let hours = |ledger: &mut dyn Ledger| rows(ledger).keys().map(|k| k.hour).collect::<BTreeSet<Hour>>();
+        let (days, hour): (BTreeSet<Hour>, BTreeSet<Hour>) =
+            hours(&mut *ledger).into_iter().partition(|hour| hour.day() != second);
         assert!(
-            rows(&mut *ledger).keys().all(|k| k.hour == k.hour.folded()),
+            days.len() == 2 && days.iter().all(|hour| *hour == hour.folded()),
             "{store}: hours are folded into days"
         );
+        assert_eq!(hour.len(), 24, "{store}: but for those that are kept");
+        kept.clear();
+        assert_eq!(ledger.expire(Retention { detail_days: 90 }, &kept, later).unwrap(), 0);
+        assert_eq!(total(&mut *ledger), before, "{store}");
+        assert_eq!(hours(&mut *ledger).len(), 3, "{store}: as long as they are");
         assert_eq!(ledger.event(call(1).id).unwrap(), None);
         let again = ledger.record(&batch((0..3001).map(call)), &Flat, later).unwrap();
         assert_eq!(
@@ -415,7 +426,7 @@ fn expiry_keeps_daily_totals_and_identities() {
             (1, 3000),
             "{store}: a call without detail is still counted once"
         );
-        assert_eq!(ledger.expire(Retention { detail_days: 90 }, later).unwrap(), 0);
+        assert_eq!(ledger.expire(Retention { detail_days: 90 }, &kept, later).unwrap(), 0);
         assert!(ledger.event(call(3000).id).unwrap().is_some(), "{store}");
     });
 }
@@ -575,8 +586,8 @@ fn hours_of_many_batches_are_summed_once() {
         memory.record(&calls, &Flat, now()).unwrap();
         if round == 50 {
             let retention = Retention { detail_days: 23 };
-            sqlite.expire(retention, now()).unwrap();
-            memory.expire(retention, now()).unwrap();
+            sqlite.expire(retention, &Default::default(), now()).unwrap();
+            memory.expire(retention, &Default::default(), now()).unwrap();
         }
     }
     assert_eq!(rows(&mut sqlite), rows(&mut memory));

@@ -455,7 +455,13 @@ fn of_expected_rungs_the_highest_is_told_and_what_is_spent_mutes_it() {
             .unwrap()
             .ends_with("threshold 120 % forecast.")
     );
-    assert_eq!(home.titles("2026-11-07T12:00:00Z").len(), 1, "one reminder");
+    let told = home.run("2026-11-07T12:00:00Z");
+    assert_eq!(told.len(), 1, "one reminder");
+    let since = told[0]["facts"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        since["value"], "2026-11-06 12:00 UTC",
+        "not since it was seen once: {since}"
+    );
     home.calls("a", "gpt-4o", 6, november(6..=18));
     let told = home.titles("2026-11-18T12:00:00Z");
     assert_eq!(
@@ -481,8 +487,128 @@ fn an_end_says_what_was_done_to_the_budget_and_what_is_left_of_it_is_not_rounded
         ["resolved b: resolved, the budget was changed"]
     );
 
+    // Another scope is another alert, and the budget is not gone.
+    let scope = "scope = { service = \"API\" }\nbasis";
+    home.budgets(&with("\"Usage\", \"Tax\""));
+    assert_eq!(home.titles("2026-11-02T14:00:00Z").len(), 1);
+    home.budgets(&with("\"Usage\"").replacen("basis", scope, 1));
+    assert_eq!(
+        home.titles("2026-11-02T15:00:00Z"),
+        ["resolved b: resolved, the budget was changed"]
+    );
+    let most = &home.budget("2026-11-02T15:00:00Z")["contributors"][0];
+    assert_eq!(
+        (most["dimension"].as_str(), most["name"].as_str()),
+        (Some("service"), Some("API"))
+    );
+
     let mut home = Home::new(&["a"], &month("250.01"));
     home.calls("a", "gpt-4o", 250, november(1..=1));
     assert_eq!(home.titles("2026-11-01T12:00:00Z"), NOTHING);
     assert_eq!(home.budget("2026-11-01T12:00:00Z")["spent_percent"], "99.9");
+}
+
+#[test]
+fn a_severity_that_is_changed_holds_for_what_fires() {
+    let budget = |severity: &str| month("10") + &rung(50, "actual") + &format!("severity = \"{severity}\"\n");
+    let mut home = Home::new(&["a"], &budget("warning"));
+    home.calls("a", "gpt-4o", 6, november(3..=3));
+    assert_eq!(home.run("2026-11-03T12:00:00Z")[0]["severity"], "warning");
+    home.budgets(&budget("critical"));
+    let told = home.run("2026-11-04T12:00:00Z");
+    assert_eq!(
+        (&told[0]["told"], &told[0]["severity"]),
+        (&"reminder".into(), &"critical".into())
+    );
+}
+
+#[test]
+fn a_custom_period_counts_from_its_hour_and_has_none_before_it() {
+    let custom = |start: &str, zone: &str| {
+        let period = format!("{{ custom = {{ start = \"{start}\", end = \"2026-12-15T00:00:00Z\" }} }}");
+        let ladder = rung(100, "actual");
+        format!("[[budget]]\nname = \"b\"\namount = \"10 USD\"\nperiod = {period}\ntime_zone = \"{zone}\"\n{ladder}")
+    };
+    for (start, zone, has_report) in [
+        ("2026-11-01T00:00:00Z", "UTC", true),
+        ("2026-11-01T02:00:00Z", "UTC", false),
+        ("2026-11-01T00:00:00Z", "Europe/Berlin", false),
+        ("2026-11-01T12:00:00Z", "UTC", false),
+    ] {
+        let mut home = Home::new(&["a"], &custom(start, zone));
+        // Half an hour before it begins, mostly on the same day by its zone; then a dollar a day.
+        let early = start.parse::<chrono::DateTime<chrono::Utc>>().unwrap() - chrono::TimeDelta::minutes(30);
+        home.calls("a", "gpt-4o", 60, [early.to_rfc3339()]);
+        home.calls(
+            "a",
+            "gpt-4o",
+            1,
+            (1..=6).map(|day| format!("2026-11-{day:02}T20:30:00Z")),
+        );
+        home.calls("a", "gpt-4o", 5, november(7..=7));
+        let told = home.run("2026-11-07T12:00:00Z");
+        let text = told[0].to_string();
+        assert_eq!(told[0]["data"]["spent"], "11", "{start} {zone}");
+        assert_eq!(told[0]["data"]["spent_up"], "2026-11-07", "{start} {zone}");
+        assert_eq!(text.contains("finops report"), has_report, "{start} {zone}: {text}");
+        assert!(!text.contains("by then last"), "{start} {zone}: {text}");
+        assert!(!text.contains("far above other days"), "{start} {zone}: {text}");
+    }
+}
+
+#[test]
+fn what_a_period_counts_stays_when_its_first_day_is_old() {
+    for (zone, at, expected) in [
+        // The evening of 31 December, and the first hour of 1 January.
+        ("America/New_York", "2026-01-01T02:30:00Z", "1"),
+        ("Europe/Berlin", "2025-12-31T23:30:00Z", "31"),
+    ] {
+        let year = month("20").replace("month", "year") + &format!("time_zone = \"{zone}\"\nremind_every_hours = 0\n");
+        let mut home = Home::new(&["a"], &(year + &rung(100, "actual")));
+        home.calls("a", "gpt-4o", 30, [at.to_owned()]);
+        let first = home.titles("2026-01-02T00:00:00Z").len();
+        assert_eq!(first, usize::from(expected == "31"), "{zone}");
+        home.calls("a", "gpt-4o", 1, ["2026-04-01T20:30:00Z".to_owned()]);
+        for now in ["2026-04-02T00:00:00Z", "2026-04-03T00:00:00Z", "2026-04-04T00:00:00Z"] {
+            assert_eq!(home.titles(now), NOTHING, "{zone}: {now}");
+        }
+        assert_eq!(home.budget("2026-04-04T00:00:00Z")["spent"], expected, "{zone}");
+    }
+}
+
+#[test]
+fn what_costs_nothing_any_more_is_on_course_for_what_is_spent() {
+    let year = |amount: &str| month(amount).replace("month", "year");
+    let mut home = Home::new(&["a"], &year("36"));
+    home.calls(
+        "a",
+        "gpt-4o",
+        5,
+        (1..=6).map(|day| format!("2026-01-{day:02}T02:30:00Z")),
+    );
+    for now in ["2026-01-06T12:00:00Z", "2026-01-07T12:00:00Z", "2026-02-26T00:00:00Z"] {
+        home.run(now);
+    }
+    let told = home.titles("2026-03-10T00:00:00Z");
+    assert_eq!(told, ["reminder b: on course for 83 % of this year's budget"]);
+    home.budgets(&year("300"));
+    assert_eq!(
+        home.titles("2026-03-12T00:00:00Z"),
+        ["resolved b: resolved, the budget was raised"]
+    );
+    assert_eq!(home.forecast("2026-03-13T00:00:00Z"), 30.0);
+}
+
+#[test]
+fn a_batch_that_is_not_expected_again_is_not_told_as_a_course() {
+    let mut home = Home::new(&["a"], &month("440"));
+    let usual = (1..=30).map(|day| format!("2026-09-{day:02}T03:00:00Z"));
+    let usual = usual.chain((1..=31).map(|day| format!("2026-10-{day:02}T03:00:00Z")));
+    home.calls("a", "gpt-4o", 10, usual.chain(november(1..=7)));
+    home.calls("a", "gpt-4o", 50, november(6..=6));
+    for now in ["2026-11-07T12:00:00Z", "2026-11-08T00:00:00Z"] {
+        assert_eq!(home.titles(now), NOTHING, "{now}");
+    }
+    // $120 and 23 days of $10.
+    assert_eq!(home.forecast("2026-11-08T00:00:00Z"), 350.0);
 }

@@ -1,6 +1,6 @@
 //! The [`Ledger`] in memory.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -249,13 +249,13 @@ impl Ledger for MemoryLedger {
         Ok(self.restatements.clone())
     }
 
-    fn expire(&mut self, retention: Retention, now: DateTime<Utc>) -> Result<u64, StoreError> {
+    fn expire(&mut self, retention: Retention, kept: &BTreeSet<Hour>, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let before = now - TimeDelta::days(i64::from(retention.detail_days));
         let last_hour = Hour::of(before).day();
         let old: Vec<(SpendKey, Sums)> = self
             .spend
             .iter()
-            .filter(|(key, _)| key.hour < last_hour)
+            .filter(|(key, _)| key.hour < last_hour && !kept.contains(&key.hour.day()))
             .map(|(k, s)| (*k, *s))
             .collect();
         for (key, sums) in old {

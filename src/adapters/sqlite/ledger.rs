@@ -1,5 +1,6 @@
 //! The [`Ledger`] on SQLite.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
@@ -305,7 +306,7 @@ impl Ledger for SqliteLedger {
         bill::told(conn, path)
     }
 
-    fn expire(&mut self, retention: Retention, now: DateTime<Utc>) -> Result<u64, StoreError> {
+    fn expire(&mut self, retention: Retention, kept: &BTreeSet<Hour>, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let before = now - TimeDelta::days(i64::from(retention.detail_days));
         let last_hour = Hour::of(before).day();
         self.write(|conn, path, state| {
@@ -314,7 +315,7 @@ impl Ledger for SqliteLedger {
                 path,
                 cache: &mut state.names,
             };
-            spend::fold(&mut names, last_hour)?;
+            spend::fold(&mut names, last_hour, kept)?;
             blocks::expire(&mut names, before)
         })
     }

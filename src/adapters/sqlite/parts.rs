@@ -73,13 +73,13 @@ pub fn take(names: &mut StoredNames<'_>, hour: Hour) -> Result<Vec<Vec<u8>>, Cod
     Ok(bodies)
 }
 
-/// Deletes the parts of the hours before `end`.
-pub fn delete_before(names: &mut StoredNames<'_>, end: i64) -> Result<(), CodecError> {
+/// Deletes the parts of the hours `first..end`.
+pub fn delete_between(names: &mut StoredNames<'_>, [first, end]: [i64; 2]) -> Result<(), CodecError> {
     for layer in 0..layers(names.conn, names.path)? {
         names
             .conn
             .prepare_cached("DELETE FROM spend_part WHERE no >= ? AND no < ?")
-            .and_then(|mut s| s.execute([number(layer, FIRST_HOUR), number(layer, end)]))
+            .and_then(|mut s| s.execute([number(layer, first), number(layer, end)]))
             .map_err(|e| CodecError::Store(failed(names.path, &e)))?;
     }
     names.cache.parts.clear();

@@ -1,6 +1,6 @@
 //! Sums of spend: one packed row per hour, changed by what a batch adds and takes away.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rusqlite::{OptionalExtension, params};
 use rustc_hash::FxBuildHasher;
@@ -277,13 +277,16 @@ fn by_hour(
         .try_for_each(|(day, bodies)| visit(names, Hour(day).folded(), &bodies))
 }
 
-/// Folds the hours before `end` into days. Totals do not change.
-pub fn fold(names: &mut StoredNames<'_>, end: Hour) -> Result<(), CodecError> {
+/// Folds the hours before `end` into days, but for those of the days that begin at the hours `kept`. Totals do not change.
+pub fn fold(names: &mut StoredNames<'_>, end: Hour, kept: &BTreeSet<Hour>) -> Result<(), CodecError> {
     let (conn, path) = (names.conn, names.path);
     let fail = |e: rusqlite::Error| CodecError::Store(failed(path, &e));
     let mut days: BTreeMap<Hour, Delta> = BTreeMap::new();
     parts::each(names, [i64::MIN, end.0], |names, hour, bodies| {
         let hour = Hour(hour);
+        if kept.contains(&hour.day()) {
+            return Ok(());
+        }
         let day = days.entry(hour.day()).or_default();
         bodies.iter().try_for_each(|body| {
             unpack(names, hour, body, |mut key, sums| {
@@ -304,7 +307,12 @@ pub fn fold(names: &mut StoredNames<'_>, end: Hour) -> Result<(), CodecError> {
             .and_then(|mut s| s.execute(params![day.0, body]))
             .map_err(fail)?;
     }
-    parts::delete_before(names, end.0)
+    let mut from = i64::MIN;
+    for day in kept.range(..end) {
+        parts::delete_between(names, [from, day.0])?;
+        from = day.0 + 24;
+    }
+    parts::delete_between(names, [from, end.0])
 }
 
 /// The first and the last hour that have spend.

@@ -325,7 +325,12 @@ fn a_later_line_is_kept_beside_the_block_until_the_call_itself_gets_better_or_go
     assert_eq!(record(&[call(5, 790, 1)]), (800, 7));
 
     let keep = Retention { detail_days: 1 };
-    assert_eq!(ledger.expire(keep, at + chrono::TimeDelta::days(3)).unwrap(), 100);
+    assert_eq!(
+        ledger
+            .expire(keep, &Default::default(), at + chrono::TimeDelta::days(3))
+            .unwrap(),
+        100
+    );
     assert!(lines().is_empty());
 }
 

@@ -109,7 +109,7 @@ fn who(text: &str) -> Result<String, std::convert::Infallible> {
 }
 
 fn duration(text: &str) -> Result<TimeDelta, String> {
-    let wrong = || format!("`{text}` is not a time such as 30m, 24h or 7d");
+    let wrong = || format!("`{text}` is not a time such as 30m, 24h or 7d, up to 366d");
     let (number, unit) = text.split_at(text.char_indices().last().map_or(0, |(at, _)| at));
     let number: i64 = number.parse().map_err(|_| wrong())?;
     let length = match unit {

@@ -72,7 +72,7 @@ pub struct Alert {
     pub version: u64,
     /// Evaluations in a row that saw the condition while pending.
     pub confirmations: u32,
-    /// When the condition was first seen, this time.
+    /// Since when it is pending or, once it is confirmed, since when it fires, this time.
     pub opened_at: DateTime<Utc>,
     /// When it was last evaluated.
     pub evaluated_at: DateTime<Utc>,
@@ -227,6 +227,16 @@ impl Alert {
         let silence = silences.iter().find(|s| s.mutes(&self.policy, now));
         self.suppressed = silence.map(Silence::text).or(inhibited);
         self
+    }
+
+    /// The same about another period that begins at the same instant, such as the month after the day that a budget was for: what was
+    /// told and done about one of them says nothing of the other.
+    #[must_use]
+    pub fn told_apart_by_its_end(&self) -> Self {
+        Alert {
+            id: digest(&["alert", &self.id, &self.period.end.to_rfc3339()]),
+            ..self.clone()
+        }
     }
 
     /// An alert about a condition that has not been seen yet; [`step`] decides whether it comes to life.

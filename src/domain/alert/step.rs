@@ -65,6 +65,7 @@ pub fn step(
         (State::Pending, Verdict::Above) if now != before.evaluated_at => {
             alert.confirmations += 1;
             if alert.confirmations >= behaviour.confirmations {
+                alert.opened_at = now;
                 go(&mut alert, State::Firing, &format!("{seen} at evaluations in a row"));
             }
         }

@@ -1,22 +1,21 @@
 //! Commands for whoever is told: one that shows the figure, and one that stops the reminders.
 
-use chrono::{DateTime, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 
 use super::status::BudgetStatus;
 use crate::domain::alert::Alert;
 use crate::domain::budget::BudgetPeriod;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::period::Calendar;
+use crate::domain::period::{Calendar, midnight};
 use crate::domain::spend::Basis;
 
 /// The report whose total is what is spent; nothing where its days are no whole ones.
 pub(super) fn report(status: &BudgetStatus) -> Option<String> {
     let budget = &status.budget;
     let day = |at: DateTime<Utc>| {
-        let at = at.with_timezone(&budget.zone);
-        // Where midnight is skipped, a day begins with the next hour.
-        (at.time() < NaiveTime::from_hms_opt(3, 0, 0)?).then(|| at.date_naive())
+        let day = at.with_timezone(&budget.zone).date_naive();
+        (midnight(day, budget.zone) == at).then_some(day)
     };
     let (from, to) = (day(status.period.start)?, day(status.period.end)?);
     let by = match budget.period {

@@ -1,6 +1,7 @@
 //! Sums the rows of one budget the ways that its status needs.
 
 mod contributors;
+mod days;
 mod expected;
 mod parts;
 
@@ -86,7 +87,10 @@ pub(super) struct Gathering<'a> {
     /// Metered use that fills bills, as it is metered, on billed days too.
     measured: Vec<Part>,
     daily: BTreeMap<NaiveDate, Decimal>,
-    /// What of it is no usage, and what of usage is taken back.
+    /// The first and the last day of the period, and what of them is not in it, where it begins or ends within a day.
+    edges: [NaiveDate; 2],
+    outside: BTreeMap<NaiveDate, Decimal>,
+    /// What of the days is no usage, and what of usage is taken back.
     other: [BTreeMap<NaiveDate, Decimal>; 2],
     /// By the number of the combination; `None` for one that does not count.
     kinds: Vec<Option<Kind<'a>>>,
@@ -131,6 +135,8 @@ impl<'a> Gathering<'a> {
             parts: Vec::new(),
             measured: Vec::new(),
             daily: BTreeMap::new(),
+            edges: [period.start, period.end - TimeDelta::seconds(1)].map(|at| day_in(Hour::of(at), budget)),
+            outside: BTreeMap::new(),
             other: Default::default(),
             kinds: Vec::new(),
             last: (hour, day_in(hour, budget)),
@@ -271,7 +277,11 @@ impl<'a> Gathering<'a> {
             }
         }
         let [now, before] = &mut kind.cost;
-        if self.period.contains(at) {
+        let is_inside = self.period.contains(at);
+        if !is_inside && last.is_none() && self.edges.contains(&day) {
+            add(&mut self.outside, day, cost)?;
+        }
+        if is_inside {
             *now = add_exact(*now, cost)?;
             self.spent = add_exact(self.spent, cost)?;
             self.unpriced_events += sums.unpriced_events;
@@ -324,30 +334,6 @@ impl<'a> Gathering<'a> {
             unpriced_worst_case: self.unpriced_worst_case,
             notes,
         })
-    }
-
-    /// The day on which all of the amount had been spent, if it has been.
-    fn spent_up(&self) -> Result<Option<NaiveDate>, MoneyError> {
-        let amount = self.budget.amount.amount();
-        if self.spent.is_zero() || self.spent < amount {
-            return Ok(None);
-        }
-        let mut sum = Decimal::ZERO;
-        for (day, cost) in self.in_period() {
-            sum = add_exact(sum, *cost)?;
-            if sum >= amount {
-                return Ok(Some(*day));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The days of the period that have spend.
-    fn in_period(&self) -> impl Iterator<Item = (&NaiveDate, &Decimal)> {
-        let day = |at: DateTime<Utc>| at.with_timezone(&self.budget.zone).date_naive();
-        let last = day(self.period.end - TimeDelta::seconds(1));
-        let first = day(self.period.start);
-        self.daily.range(first..).take_while(move |(day, _)| **day <= last)
     }
 
     /// The providers that it is spent on, in one spelling.

@@ -13,6 +13,9 @@ const HYSTERESIS: u32 = 5;
 /// Why an alert is over whatever the figures say.
 pub(super) const ENDED: &str = "the period has ended";
 
+/// Why an alert is over whose budget is there, and about something else.
+pub(super) const CHANGED: &str = "the budget was changed";
+
 /// How the alert of a threshold behaves.
 pub(super) fn behaviour(status: &BudgetStatus, kind: ThresholdKind) -> Behaviour {
     let hours = status.budget.remind_every_hours;
@@ -123,7 +126,7 @@ fn changed(status: &BudgetStatus, before: &Alert) -> Option<&'static str> {
         .is_some_and(|definition| *definition != status.budget.definition());
     match (was < now, other || was != now) {
         (true, _) => Some("the budget was raised"),
-        (false, true) => Some("the budget was changed"),
+        (false, true) => Some(CHANGED),
         (false, false) => None,
     }
 }

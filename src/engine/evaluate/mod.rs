@@ -60,7 +60,11 @@ pub fn evaluate(
     loop {
         let known = store.alerts(Some(now - Budget::LATEST))?;
         let silences = store.silences()?;
-        let decided = decide(&statuses, channels, &known, &silences, complete, now);
+        let mut decided = decide(&statuses, channels, &known, &silences, complete, now);
+        // What seems new may begin like an alert that was over long ago, of a budget whose period was a shorter one.
+        if decided.commit.alerts.iter().any(|alert| alert.version == 0) {
+            decided = decide(&statuses, channels, &store.alerts(None)?, &silences, complete, now);
+        }
         attempt += 1;
         match store.commit(&decided.commit) {
             Ok(()) => {
@@ -101,7 +105,8 @@ pub fn decide(
 ) -> Decided {
     let mut decided = Decided::default();
     let mut seen = BTreeSet::new();
-    let mut left: BTreeMap<&str, &Alert> = known.iter().map(|a| (a.id.as_str(), a)).collect();
+    let known: BTreeMap<&str, &Alert> = known.iter().map(|a| (a.id.as_str(), a)).collect();
+    let mut left = known.clone();
     for status in statuses {
         let silenced = silences.iter().find(|s| s.mutes(&status.budget.name, now));
         let mut muting = Muting::default();
@@ -110,12 +115,13 @@ pub fn decide(
         // Where a period that has ended was heading interests nobody.
         ladder.retain(|t| t.kind == ThresholdKind::Actual || !is_late(status));
         for threshold in ladder {
-            let fresh = new_alert(status, threshold, now);
+            let fresh = new_alert(status, threshold, &known, now);
             // A rung given twice is one alert: two first versions of it could never be stored.
             if !seen.insert(fresh.id.clone()) {
                 continue;
             }
-            let before = left.remove(fresh.id.as_str()).cloned().unwrap_or(fresh);
+            let mut before = left.remove(fresh.id.as_str()).cloned().unwrap_or(fresh);
+            before.severity = threshold.severity;
             if before.dismissed {
                 // Whoever called the graver alert over has heard of it.
                 muting.fires(threshold);
@@ -149,6 +155,8 @@ pub fn decide(
             LATE
         } else if alert.period.end <= now {
             judge::ENDED
+        } else if statuses.iter().any(|status| has_rung(status, alert)) {
+            judge::CHANGED
         } else {
             "its budget or threshold is gone"
         };
@@ -221,18 +229,42 @@ fn absorb(decided: &mut Decided, after: Step, messages: Vec<Notification>) {
     decided.commit.messages.extend(messages);
 }
 
-fn new_alert(status: &BudgetStatus, threshold: &Threshold, now: DateTime<Utc>) -> Alert {
+/// The alert of a rung, as it is before anything was seen.
+fn new_alert(
+    status: &BudgetStatus,
+    threshold: &Threshold,
+    known: &BTreeMap<&str, &Alert>,
+    now: DateTime<Utc>,
+) -> Alert {
     let budget = &status.budget;
-    Alert::new(
+    let alert = Alert::new(
         &budget.name,
         &format!("budget_{}", threshold.kind.name()),
-        format!("{} % {}", threshold.percent.normalize(), threshold.kind.name()),
+        rung(threshold),
         &budget.scope.text(),
         budget.basis.name(),
         status.period,
         threshold.severity,
         now,
-    )
+    );
+    // Alerts are known by the start of their period; where the budget had one of another end, this one is told apart by its own.
+    let apart = alert.told_apart_by_its_end();
+    let is_other = |other: &&Alert| other.period.end != status.period.end;
+    if known.contains_key(apart.id.as_str()) || known.get(alert.id.as_str()).is_some_and(is_other) {
+        apart
+    } else {
+        alert
+    }
+}
+
+fn rung(threshold: &Threshold) -> String {
+    format!("{} % {}", threshold.percent.normalize(), threshold.kind.name())
+}
+
+/// Whether a budget still has the rung that an alert is about.
+fn has_rung(status: &BudgetStatus, alert: &Alert) -> bool {
+    let budget = &status.budget;
+    budget.name == alert.policy && budget.thresholds.iter().any(|t| rung(t) == alert.threshold)
 }
 
 /// The last message of an alert whose figures are no longer computed.

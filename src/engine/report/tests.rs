@@ -1,6 +1,6 @@
 //! Reports over a fake ledger.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -52,7 +52,7 @@ impl Ledger for Rows {
     fn restatements(&mut self) -> Result<Vec<Restatement>, StoreError> {
         Ok(Vec::new())
     }
-    fn expire(&mut self, _: Retention, _: DateTime<Utc>) -> Result<u64, StoreError> {
+    fn expire(&mut self, _: Retention, _: &BTreeSet<Hour>, _: DateTime<Utc>) -> Result<u64, StoreError> {
         Ok(0)
     }
 }

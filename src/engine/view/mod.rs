@@ -18,6 +18,7 @@ pub mod names;
 mod standing;
 mod standings;
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -383,7 +384,7 @@ impl Ledger for View {
         self.inner.restatements()
     }
 
-    fn expire(&mut self, retention: Retention, now: DateTime<Utc>) -> Result<u64, StoreError> {
-        self.inner.expire(retention, now)
+    fn expire(&mut self, retention: Retention, kept: &BTreeSet<Hour>, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        self.inner.expire(retention, kept, now)
     }
 }

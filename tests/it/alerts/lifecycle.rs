@@ -130,6 +130,87 @@ fn a_new_period_ends_the_alert_for_those_who_were_told() {
 }
 
 #[test]
+fn a_period_that_begins_like_another_has_an_alert_of_its_own() {
+    let by = || "ann".to_owned();
+    let acknowledge = || Deed::Acknowledge {
+        until: at("2026-12-30T00:00:00Z"),
+        by: by(),
+        reason: by(),
+    };
+    let resolve = || Deed::Resolve { by: by(), reason: by() };
+    for (calendar, deed) in [
+        (Calendar::Day, None),
+        (Calendar::Week, None),
+        (Calendar::Week, Some(acknowledge())),
+        (Calendar::Week, Some(resolve())),
+    ] {
+        // 1 June 2026 is a Monday.
+        let mut short = actual("100");
+        short.period = BudgetPeriod::Calendar(calendar);
+        let mut scene = Scene::new(short.clone());
+        scene.spend("2026-06-01", 120);
+        assert_eq!(scene.run("2026-06-01T12:00:00Z"), ["budget_actual firing out"]);
+        let is_over = deed.as_ref().is_some_and(|deed| *deed == resolve());
+        if let Some(deed) = deed {
+            scene.act("2026-06-01T13:00:00Z", deed);
+        }
+        // The shorter period is over, or the budget is changed within it.
+        scene.budgets = vec![actual("110")];
+        let mut told = scene.run("2026-06-02T01:00:00Z");
+        told.sort();
+        let both = ["budget_actual firing out", "budget_actual resolved out"];
+        assert_eq!(told, both[..if is_over { 1 } else { 2 }], "{calendar:?}");
+        // Long after what was told first it is still the same alert, which a restatement ends.
+        assert_eq!(scene.run("2026-06-20T01:00:00Z"), ["budget_actual reminder out"]);
+        assert_eq!(scene.run("2026-06-20T02:00:00Z"), NOTHING);
+        scene.spend("2026-06-01", 105);
+        assert_eq!(scene.run("2026-06-20T03:00:00Z"), ["budget_actual resolved out"]);
+        let ends: Vec<String> = scene
+            .store
+            .alerts(None)
+            .unwrap()
+            .iter()
+            .map(|a| a.period.end.to_rfc3339())
+            .collect();
+        assert!(
+            ends.len() == 2 && ends.contains(&"2026-07-01T00:00:00+00:00".to_owned()),
+            "{ends:?}"
+        );
+    }
+
+    // What was over long ago, and seems new: the first alert of the longer period comes after ten days.
+    let mut short = actual("100");
+    short.period = BudgetPeriod::Calendar(Calendar::Day);
+    let mut scene = Scene::new(short);
+    scene.spend("2026-06-01", 120);
+    assert_eq!(scene.run("2026-06-01T12:00:00Z"), ["budget_actual firing out"]);
+    assert_eq!(scene.run("2026-06-02T01:00:00Z"), ["budget_actual resolved out"]);
+    scene.budgets = vec![actual("110")];
+    assert_eq!(scene.run("2026-06-20T18:00:00Z"), ["budget_actual firing out"]);
+    assert_eq!(scene.run("2026-06-20T19:00:00Z"), NOTHING);
+
+    // A budget of which only the amount is another one has the alert that was stored, under the identity that it had.
+    let mut scene = Scene::new(actual("100"));
+    scene.spend("2026-06-01", 120);
+    assert_eq!(scene.run("2026-06-01T12:00:00Z"), ["budget_actual firing out"]);
+    scene.budgets = vec![actual("90")];
+    assert_eq!(scene.run("2026-06-01T13:00:00Z"), NOTHING);
+    let period = Period::new(at("2026-06-01T00:00:00Z"), at("2026-07-01T00:00:00Z"));
+    let (kind, rung, now) = ("budget_actual", "100 % actual".to_owned(), at("2026-06-01T12:00:00Z"));
+    let known = Alert::new(
+        "total",
+        kind,
+        rung,
+        "everything",
+        "metered",
+        period,
+        Severity::Critical,
+        now,
+    );
+    assert_eq!(scene.store.alerts(None).unwrap()[0].id, known.id);
+}
+
+#[test]
 fn a_policy_that_is_gone_ends_its_alert_for_those_who_were_told() {
     let mut scene = Scene::new(to_out("100"));
     scene.spend("2026-11-20", 120);

@@ -6,7 +6,7 @@ mod providers;
 mod store;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -113,7 +113,7 @@ impl Ledger for FakeLedger {
     fn restatements(&mut self) -> Result<Vec<Restatement>, StoreError> {
         Ok(Vec::new())
     }
-    fn expire(&mut self, _: Retention, _: DateTime<Utc>) -> Result<u64, StoreError> {
+    fn expire(&mut self, _: Retention, _: &BTreeSet<Hour>, _: DateTime<Utc>) -> Result<u64, StoreError> {
         Ok(0)
     }
 }

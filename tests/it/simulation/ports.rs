@@ -11,7 +11,7 @@ use finops::domain::alert::{Alert, Silence, Transition};
 use finops::domain::charge::{Charge, UnpricedReason};
 use finops::domain::label::Label;
 use finops::domain::notification::{Notification, Told};
-use finops::domain::period::Period;
+use finops::domain::period::{Hour, Period};
 use finops::domain::spend::{Bill, KnownBill, Restatement, SpendKey, Sums};
 use finops::domain::usage::{Bucket, EventId, UsageEvent};
 use finops::ports::{
@@ -243,8 +243,8 @@ impl Ledger for Shared {
     fn restatements(&mut self) -> Result<Vec<Restatement>, StoreError> {
         self.store(|w| w.ledger.restatements())
     }
-    fn expire(&mut self, retention: Retention, now: DateTime<Utc>) -> Result<u64, StoreError> {
-        self.store(|w| w.ledger.expire(retention, now))
+    fn expire(&mut self, retention: Retention, kept: &BTreeSet<Hour>, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        self.store(|w| w.ledger.expire(retention, kept, now))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The [`Ledger`] on DynamoDB. `docs/aws.md` shows the layout with sizes and costs.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -192,7 +192,7 @@ impl Ledger for DynamoLedger {
         self.store.view(known_restatements)
     }
 
-    fn expire(&mut self, retention: Retention, now: DateTime<Utc>) -> Result<u64, StoreError> {
+    fn expire(&mut self, retention: Retention, kept: &BTreeSet<Hour>, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let before = now - TimeDelta::days(i64::from(retention.detail_days));
         let last_day = day_of(Hour::of(before));
         let before = before.timestamp_micros();
@@ -201,7 +201,11 @@ impl Ledger for DynamoLedger {
             if before > head.detail_before {
                 gone = expire_origins(store, head, draft, before)?;
             }
-            let unfolded = head.days.range(..last_day).filter(|(_, day)| !day.folded);
+            let is_kept = |day: i64| kept.contains(&Hour(day * 24));
+            let unfolded = head
+                .days
+                .range(..last_day)
+                .filter(|(at, day)| !day.folded && !is_kept(**at));
             let mut fold = Rows::new();
             for (day, entry) in unfolded {
                 // A day whose only hour is the first is folded as it is.

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::super::status::Contributor;
 use super::parts::Part;
 use super::{Gathering, Kind};
+use crate::domain::budget::BudgetPeriod;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
@@ -27,19 +28,19 @@ const SPLITS: [Dimension; 6] = [
     Dimension::Service,
 ];
 
+/// What it is split by where nothing has two values, with the values that it needs. What nothing is named of is said of its model.
+const ALONE: [(Dimension, usize); 3] = [(Dimension::Model, 1), (Dimension::Service, 1), (Dimension::Model, 0)];
+
 impl Gathering<'_> {
-    /// The biggest values of the first dimension that has more than one.
+    /// The biggest values of the first dimension that has more than one; else its one model, or its one service where it has none.
     pub(super) fn contributors(&self, fill: Option<&Fill>) -> Result<Vec<Contributor>, MoneyError> {
+        let named = |found: &[Contributor]| found.iter().filter(|c| !c.name.is_empty()).count();
         let mut found = Vec::new();
-        for dimension in SPLITS {
+        for (dimension, least) in SPLITS.map(|dimension| (dimension, 2)).into_iter().chain(ALONE) {
             found = self.split(dimension, fill)?;
-            if found.iter().filter(|c| !c.name.is_empty()).count() > 1 {
+            if named(&found) >= least {
                 break;
             }
-            found.clear();
-        }
-        if found.is_empty() {
-            found = self.split(Dimension::Model, fill)?;
         }
         found.sort_by(|a, b| b.cost.cmp(&a.cost).then_with(|| a.name.cmp(&b.name)));
         found.truncate(CONTRIBUTORS);
@@ -79,11 +80,13 @@ impl Gathering<'_> {
             .collect())
     }
 
-    /// Whether this period and the one before can be compared at all: not while rows of whole months are in them.
+    /// Whether this period and the one before can be compared at all: not where there is none before, and not while rows of whole months
+    /// are in them.
     fn is_whole(&self) -> bool {
-        matches!(self.budget.basis, Basis::Metered | Basis::BilledFilled)
-            || !self.period.contains(self.now)
-            || !self.is_by_months()
+        matches!(self.budget.period, BudgetPeriod::Calendar(_))
+            && (matches!(self.budget.basis, Basis::Metered | Basis::BilledFilled)
+                || !self.period.contains(self.now)
+                || !self.is_by_months())
     }
 
     /// The values of a dimension under which a bill and the metered use behind it may have the same spend by two names: more of the

@@ -197,8 +197,8 @@ impl Gathering<'_> {
         let days = self.days_before(day)?;
         let start = midnight(day, zone).max(self.period.start);
         let mut known = Decimal::ZERO;
-        for (_, cost) in self.in_period().take_while(|(at, _)| **at < day) {
-            known = add_exact(known, *cost)?;
+        for (_, cost) in self.in_period().take_while(|(at, _)| *at < day) {
+            known = add_exact(known, cost)?;
         }
         let found = forecast(self.period, zone, &days, known, amount, start);
         Ok(found.map(|found| Forecast {
@@ -280,8 +280,12 @@ impl Gathering<'_> {
 
     /// What has to be said of the day, or the dearest of those, that is in what is spent and not expected again.
     fn unusual(&self, found: &Forecast) -> Option<String> {
-        let days = self.in_period().filter(|(day, _)| found.unusual.contains(day));
-        let (day, cost) = days.max_by_key(|(_, cost)| **cost)?;
+        // Of a day that is in it in part nobody knows which part was far above the others.
+        let is_whole = |day: &NaiveDate| !self.outside.contains_key(day);
+        let days = self
+            .in_period()
+            .filter(|(day, _)| found.unusual.contains(day) && is_whole(day));
+        let (day, cost) = days.max_by_key(|(_, cost)| *cost)?;
         let cost = Money::new(cost.round_dp(2), self.budget.amount.currency());
         Some(format!(
             "{cost} on {day} is far above other days and not expected again"
@@ -290,15 +294,22 @@ impl Gathering<'_> {
 
     /// The first day with spend that is looked at.
     fn oldest(&self, daily: &BTreeMap<NaiveDate, Decimal>) -> Option<NaiveDate> {
-        let from = (self.now - TimeDelta::days(HISTORY_DAYS)).with_timezone(&self.budget.zone);
-        daily.keys().copied().find(|day| *day > from.date_naive())
+        daily.range(self.looked_at()..).next().map(|(day, _)| *day)
     }
 
-    /// Local days from the first one with spend to the one before `end`, those without spend included. Of what is no usage, and of what
+    /// The first day that is looked at, with spend or without.
+    fn looked_at(&self) -> NaiveDate {
+        let from = (self.now - TimeDelta::days(HISTORY_DAYS)).with_timezone(&self.budget.zone);
+        from.date_naive() + Days::new(1)
+    }
+
+    /// Local days from the first one that is looked at and has spend, or had it before, to the one before `end`, those without spend included. Of what is no usage, and of what
     /// is taken back, only that is in them which comes on most days, and as much as is usual: a credit, a fee, a tax or a refund that
     /// came once does not come daily.
     fn days_before(&self, end: NaiveDate) -> Result<Vec<(NaiveDate, Decimal)>, MoneyError> {
-        let Some(first) = self.oldest(&self.daily) else {
+        // What had spend earlier and none since costs nothing now, which is known.
+        let earlier = (!self.daily.is_empty()).then(|| self.looked_at());
+        let Some(first) = self.oldest(&self.daily).or(earlier) else {
             return Ok(Vec::new());
         };
         let of = |daily: &BTreeMap<NaiveDate, Decimal>, day: &NaiveDate| daily.get(day).copied().unwrap_or_default();
