@@ -34,18 +34,89 @@ const OTHER_SERVICES: [&str; 8] = [
 /// What the service of Google's own models is called where spend is exported.
 const GOOGLE_MODELS: &str = "google models";
 
-/// What stands behind a company's name on invoices.
-const LEGAL_FORMS: [&str; 10] = [
-    " llc", " opco", " inc", " inc.", " pbc", " ltd", " ltd.", " limited", " gmbh", " ai",
+/// What stands behind a company's name on invoices: its legal form, and the country that a daughter sells in.
+const LEGAL_FORMS: [&str; 32] = [
+    " llc",
+    " opco",
+    " inc",
+    " pbc",
+    " ltd",
+    " limited",
+    " gmbh",
+    " ai",
+    " corp",
+    " corporation",
+    " co",
+    " plc",
+    " sas",
+    " sarl",
+    " bv",
+    " b.v",
+    " ag",
+    " gk",
+    " k.k",
+    " kk",
+    " pte",
+    " pvt",
+    " pty",
+    " ireland",
+    " uk",
+    " germany",
+    " france",
+    " japan",
+    " india",
+    " singapore",
+    " canada",
+    " europe",
 ];
 
-/// A company's name as people say it: `openai opco, llc` is `openai`.
+/// Sellers of models alone: everything they bill is use of models.
+const SELLERS: [&str; 19] = [
+    "anthropic",
+    "openai",
+    "bedrock",
+    "vertex",
+    "mistral",
+    "xai",
+    "deepseek",
+    "groq",
+    "cohere",
+    "openrouter",
+    "together",
+    "fireworks",
+    "moonshot",
+    "cerebras",
+    "dashscope",
+    "minimax",
+    "perplexity",
+    "voyage",
+    "zai",
+];
+
+/// A company's name as people say it: `openai opco, llc` and `openai ireland ltd.` are `openai`.
 fn without_legal_form(name: &str) -> &str {
     let mut name = name.split(',').next().unwrap_or(name).trim();
-    while let Some(short) = LEGAL_FORMS.iter().find_map(|form| name.strip_suffix(form)) {
-        name = short.trim();
+    loop {
+        let plain = name.strip_suffix('.').unwrap_or(name);
+        match LEGAL_FORMS.iter().find_map(|form| plain.strip_suffix(form)) {
+            Some(short) => name = short.trim(),
+            None => return name,
+        }
     }
-    name
+}
+
+/// The seller that a company's name on an invoice is of, in one spelling: of those that sell models alone, their web address too.
+fn company(name: &str) -> String {
+    let short = without_legal_form(name);
+    let key = provider_key(short);
+    let other = match short {
+        "together computer" => Some("together"),
+        _ => short.strip_suffix(".ai").or_else(|| short.strip_suffix(".com")),
+    };
+    match other.map(provider_key) {
+        Some(seller) if !SELLERS.contains(&key.as_str()) && SELLERS.contains(&seller.as_str()) => seller,
+        Some(_) | None => key,
+    }
 }
 
 /// Who sends a bill, in one spelling, whatever it is about: a cloud has several names.
@@ -60,10 +131,7 @@ pub fn biller(provider: &str) -> String {
     let cloud = clouds
         .iter()
         .find(|(words, _)| words.iter().any(|word| name.contains(word)));
-    cloud.map_or_else(
-        || provider_key(without_legal_form(&name)),
-        |(_, cloud)| (*cloud).to_owned(),
-    )
+    cloud.map_or_else(|| company(&name), |(_, cloud)| (*cloud).to_owned())
 }
 
 /// The provider, as calls name it, whose use a row of a bill charges; none where it is no use of models.
@@ -83,34 +151,18 @@ pub fn billed_provider(dimensions: &Dimensions) -> Option<Label> {
         return (sells_models || names_model).then(|| Label::new("azure"));
     }
     if is(&["google", "gcp"]) {
+        // As calls name it, in an own export: no company is called so.
+        let key = provider_key(&provider);
+        if names_model && provider != key && ["google", "vertex"].contains(&key.as_str()) {
+            return Some(Label::new(&key));
+        }
         let own = ["gemini", "generative language", GOOGLE_MODELS];
         let own = own.iter().any(|word| service.contains(word)) && !service.contains("vertex");
         return (sells_models || names_model).then(|| Label::new(if own { "google" } else { "vertex" }));
     }
-    let key = provider_key(without_legal_form(&provider));
+    let key = company(&provider);
     // Sellers of models alone, and rows that name the model: everything they bill is use of models.
-    let seller = [
-        "anthropic",
-        "openai",
-        "bedrock",
-        "vertex",
-        "mistral",
-        "xai",
-        "deepseek",
-        "groq",
-        "cohere",
-        "openrouter",
-        "together",
-        "fireworks",
-        "moonshot",
-        "cerebras",
-        "dashscope",
-        "minimax",
-        "perplexity",
-        "voyage",
-        "zai",
-    ];
-    let known = seller.contains(&key.as_str()) || sells_models || names_model;
+    let known = SELLERS.contains(&key.as_str()) || sells_models || names_model;
     known.then(|| Label::new(&key))
 }
 
@@ -138,6 +190,18 @@ mod tests {
             ("Anthropic, PBC", "Claude API", Some("anthropic")),
             ("Mistral AI", "La Plateforme", Some("mistral")),
             ("Together AI", "Inference", Some("together")),
+            // Their companies elsewhere, and other forms.
+            ("OpenAI Ireland Ltd", "API", Some("openai")),
+            ("Anthropic Ireland, Limited", "Claude API", Some("anthropic")),
+            ("Mistral AI SAS", "La Plateforme", Some("mistral")),
+            ("X.AI Corp.", "API", Some("xai")),
+            ("X.AI LLC", "API", Some("xai")),
+            ("Together Computer Inc.", "Inference", Some("together")),
+            ("Fireworks.ai, Inc.", "Inference", Some("fireworks")),
+            ("Cohere UK Ltd.", "API", Some("cohere")),
+            ("Character.ai", "Chat", None),
+            ("Bank of Ireland", "Fees", None),
+            ("Together Health Inc", "Visits", None),
             ("Oracle", "Compute", None),
         ] {
             let row = Dimensions::default()

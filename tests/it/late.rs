@@ -1339,3 +1339,185 @@ fn an_effective_budget_of_a_scope_that_no_bill_names_says_so() {
     home.bill(&rows);
     assert_eq!(told(), [true, false]);
 }
+
+/// What is beside use is in rows of its own, however little of use a bill tells apart.
+#[test]
+fn taxes_and_credits_of_a_scope_are_those_of_the_bill() {
+    let home = Home::new(&format!(
+        "[[budget]]\nname = \"tax\"\namount = \"10 USD\"\nscope = {{ category = \"tax\" }}\n{FILLED}"
+    ));
+    home.calls((1..=20).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    home.bill_of(&[
+        ("10", "1", "2026-11-01", "Usage"),
+        ("20", "1", "2026-11-01", "Tax"),
+        ("-5", "1", "2026-11-02", "Credit"),
+    ]);
+    let now = "2026-11-21T12:00:00Z";
+    home.run(now);
+    let report = |where_: &str| {
+        let scoped = [
+            "--now",
+            now,
+            "report",
+            "--basis",
+            "billed-filled",
+            "--from",
+            "2026-11-01",
+            "--where",
+            where_,
+        ];
+        home.json(&scoped)
+    };
+    for (where_, cost) in [
+        ("category=Tax", "20"),
+        ("category=Credit", "-5"),
+        ("category=Usage", "200"),
+        // Of what nothing names but use, no team is told apart: the metered use of all days.
+        ("team=s", "200"),
+    ] {
+        assert_eq!(report(where_)["total"]["cost_usd"], cost, "{where_}");
+    }
+    let notes = report("category=Tax")["estimates"].to_string();
+    assert!(!notes.contains("does not tell this scope apart"), "{notes}");
+    assert_eq!(home.budget(now)["spent"], "20");
+}
+
+/// A bill by months stays one though a row of another day is beside its own, or its provider told days before.
+#[test]
+fn a_row_of_a_month_is_known_by_what_it_comes_to() {
+    let home = Home::new("");
+    let september = (1..=30).map(|day| format!("2026-09-{day:02}"));
+    let all = september.clone().chain((1..=31).map(|day| format!("2026-10-{day:02}")));
+    let all = all.chain((1..=19).map(|day| format!("2026-11-{day:02}")));
+    home.calls(all.map(|day| format!("{day}T10:00:00Z")));
+    let september: Vec<String> = september.collect();
+    let daily = |cost: &'static str| september.iter().map(move |day| (cost, day.as_str(), day.as_str()));
+    let month = |cost: &'static str, day: &'static str| (cost, day, day);
+    let (whole, october) = (month("300", "2026-09-01"), month("310", "2026-10-01"));
+    for (name, rows, expected) in [
+        ("months", vec![whole, october], ["300", "310", "190"]),
+        (
+            "days, then months",
+            daily("10").chain([october]).collect(),
+            ["300", "310", "190"],
+        ),
+        (
+            "one more in September",
+            vec![whole, month("1", "2026-09-15"), october],
+            ["301", "310", "190"],
+        ),
+        (
+            "one more in October",
+            vec![whole, october, month("1", "2026-10-15")],
+            ["300", "311", "190"],
+        ),
+        (
+            "and this month so far",
+            vec![whole, month("1", "2026-09-15"), october, month("190", "2026-11-01")],
+            ["301", "310", "190"],
+        ),
+        // Half price by days up to the first of October, at which it stopped.
+        (
+            "days alone",
+            daily("5").chain([month("5", "2026-10-01")]).collect(),
+            ["150", "155", "95"],
+        ),
+        // Ten times of what was seen.
+        (
+            "days not seen",
+            daily("100").chain([month("100", "2026-10-01")]).collect(),
+            ["3000", "3100", "1900"],
+        ),
+    ] {
+        home.bill(&rows);
+        let now = "2026-11-20T00:00:00Z";
+        home.run(now);
+        let report = home.json(&[
+            "--now",
+            now,
+            "report",
+            "--basis",
+            "billed-filled",
+            "--by",
+            "month",
+            "--from",
+            "2026-09-01",
+            "--to",
+            "2026-12-01",
+        ]);
+        let costs = report["rows"].as_array().unwrap().iter();
+        let costs: Vec<f64> = costs
+            .map(|row| row["cost_usd"].as_str().unwrap().parse().unwrap())
+            .collect();
+        let expected = expected.map(|cost| cost.parse::<f64>().unwrap());
+        // A factor has four decimals.
+        let is_near = costs.len() == 3
+            && costs
+                .iter()
+                .zip(expected)
+                .all(|(cost, expected)| (cost - expected).abs() < 1.0);
+        assert!(is_near, "{name}: {costs:?} {expected:?}");
+    }
+}
+
+/// What is paid by the month counts once where a bill has it, on whatever day it is charged and whatever stands beside it.
+#[test]
+fn a_commitment_that_a_bill_has_counts_once() {
+    let header = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargeCategory,ProviderName,ServiceName\n";
+    let row = |(cost, day, provider, service): &(&str, &str, &str, &str)| {
+        format!(
+            "{cost},{cost},USD,1,2026-11-01T00:00:00Z,2026-12-01T00:00:00Z,{day}T00:00:00Z,Purchase,{provider},{service}\n"
+        )
+    };
+    let enterprise = |cost, day| (cost, day, "OpenAI", "ChatGPT Enterprise");
+    let (october, november) = (enterprise("1000", "2026-10-01"), enterprise("1000", "2026-11-01"));
+    let seats = ("seats", "openai", "1000 USD", "month");
+    let units = ("ptu chat", "azure", "50 USD", "hour");
+    for (commitment, rows, expected) in [
+        (seats, vec![october, november], "2000"),
+        (seats, vec![october, november, enterprise("50", "2026-11-14")], "2050"),
+        (seats, vec![october, enterprise("50", "2026-10-14"), november], "2050"),
+        (
+            seats,
+            vec![enterprise("1000", "2026-10-15"), enterprise("1000", "2026-11-15")],
+            "2000",
+        ),
+        // A day of them is in no bill, but for what is something else: on that day alone, as ever.
+        (seats, vec![enterprise("30", "2026-10-07")], "1994.96"),
+        // A cloud's row with the name of the commitment, and with another one.
+        (units, vec![("1200", "2026-11-29", "azure", "ptu chat")], "73100"),
+        (
+            units,
+            vec![("1200", "2026-11-29", "azure", "Virtual Machines")],
+            "74300",
+        ),
+    ] {
+        let (name, provider, amount, per) = commitment;
+        let home = Home::new("");
+        let settings = std::fs::read_to_string(home.path().join("finops.toml")).unwrap();
+        let commitment = format!(
+            "[[commitment]]\nname = \"{name}\"\nkind = \"seats\"\ndimensions = {{ provider = \"{provider}\" }}\namount = \"{amount}\"\nper = \"{per}\"\nfrom = \"2026-10-01\"\n"
+        );
+        home.write("finops.toml", &format!("{settings}{commitment}"));
+        home.write(
+            "bill.csv",
+            &format!("{header}{}", rows.iter().map(row).collect::<String>()),
+        );
+        let now = "2026-11-30T22:00:00Z";
+        home.run(now);
+        let report = home.json(&[
+            "--now",
+            now,
+            "report",
+            "--basis",
+            "effective",
+            "--from",
+            "2026-10-01",
+            "--to",
+            "2026-12-01",
+        ]);
+        let cost = report["total"]["cost_usd"].as_str().unwrap().parse::<f64>().unwrap();
+        let expected_cost = expected.parse::<f64>().unwrap();
+        assert!((cost - expected_cost).abs() < 2.0, "{rows:?}: {cost}, not {expected}");
+    }
+}

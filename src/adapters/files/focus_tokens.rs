@@ -134,11 +134,30 @@ pub(super) fn count_short(quantity: Amount, scale: u32) -> Option<i128> {
     (whole.unsigned_abs() <= u128::from(MAX_TOKENS)).then_some(whole)
 }
 
+/// How a text says that tokens came from no cache.
+const UNCACHED: [&str; 9] = [
+    "uncached",
+    "un cached",
+    "noncached",
+    "non cached",
+    "not cached",
+    "no cache",
+    "without cache",
+    "without caching",
+    "cache miss",
+];
+
 /// The kind of token that a text names.
 pub(super) fn bucket(text: &str) -> Option<Bucket> {
     let text = text.to_lowercase();
+    let spaced = text.replace(['_', '-'], " ");
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let answered = has(&["output", "completion", "response", " out ", "outp"]);
+    let asked = has(&["input", "prompt", " inp ", "-inp-"]);
+    // Interfaces are called Chat Completions and Responses, whatever they are charged for.
+    let named = ["completion token", "response token"]
+        .iter()
+        .any(|word| spaced.contains(word));
+    let answered = has(&["output", " out ", "outp"]) || named || (!asked && has(&["completion", "response"]));
     match () {
         () if has(&["audio"]) => return Some(if answered { Bucket::AudioOut } else { Bucket::AudioIn }),
         () if has(&["image in", "image out", "image token", "image input", "image output"]) => {
@@ -147,10 +166,11 @@ pub(super) fn bucket(text: &str) -> Option<Bucket> {
         () if has(&["video"]) => return Some(Bucket::VideoIn),
         () => {}
     }
+    let is_uncached = UNCACHED.iter().any(|words| spaced.contains(words));
     if has(&["cchd"]) {
         return Some(Bucket::CacheRead);
     }
-    if has(&["cache"]) {
+    if has(&["cache"]) && !is_uncached {
         return if has(&["write", "creation"]) {
             Some(match () {
                 () if has(&["1h", "1 hour", "one hour"]) => Bucket::CacheWrite1h,
@@ -165,7 +185,7 @@ pub(super) fn bucket(text: &str) -> Option<Bucket> {
     if answered {
         return Some(Bucket::Output);
     }
-    has(&["input", "prompt", " inp ", "-inp-"]).then_some(Bucket::InputUncached)
+    asked.then_some(Bucket::InputUncached)
 }
 
 #[cfg(test)]
@@ -202,6 +222,21 @@ mod tests {
             ("gpt-4o-0806-Batch-Inp-glbl", Some(Bucket::InputUncached)),
             ("gpt 4.1 cchd Inp glbl Tokens", Some(Bucket::CacheRead)),
             ("Web search", None),
+            ("uncached_input_tokens", Some(Bucket::InputUncached)),
+            ("input_uncached_tokens", Some(Bucket::InputUncached)),
+            ("Input (non-cached)", Some(Bucket::InputUncached)),
+            ("not cached input tokens", Some(Bucket::InputUncached)),
+            ("input_no_cache", Some(Bucket::InputUncached)),
+            ("prompt_cache_miss_tokens", Some(Bucket::InputUncached)),
+            ("prompt_cache_hit_tokens", Some(Bucket::CacheRead)),
+            ("output tokens uncached", Some(Bucket::Output)),
+            ("gpt-4o chat completions input tokens", Some(Bucket::InputUncached)),
+            ("Responses API cached input tokens", Some(Bucket::CacheRead)),
+            ("Responses API input tokens", Some(Bucket::InputUncached)),
+            ("Responses API output tokens", Some(Bucket::Output)),
+            ("prompt tokens of completions", Some(Bucket::InputUncached)),
+            ("completion_tokens, prompts of more than 200k", Some(Bucket::Output)),
+            ("completions", Some(Bucket::Output)),
         ] {
             assert_eq!(bucket(text), expected, "{text}");
         }

@@ -137,6 +137,9 @@ impl Run<'_> {
             .trim(csv::Trim::All)
             .from_reader(Rows::new(records));
         let header: Vec<String> = table.headers().map_err(csv_io)?.iter().map(str::to_owned).collect();
+        if is_separated_otherwise(&header) {
+            self.sink.warn(SEPARATED_OTHERWISE, 1);
+        }
         let (mut row, mut before) = (StringRecord::new(), StringRecord::new());
         // Whether the row before is read when the next one has begun.
         let mut held = false;
@@ -208,6 +211,16 @@ impl Run<'_> {
         self.hand_over()?;
         Ok(refused)
     }
+}
+
+/// What is said of tables as spreadsheets write them where a comma is for decimals.
+const SEPARATED_OTHERWISE: &str = "tables with semicolons or tabs between their columns, or `sep=` before the header, are not read: save them with commas";
+
+fn is_separated_otherwise(header: &[String]) -> bool {
+    let has = |name: &String| name.contains([';', '\t']) || name.to_lowercase().starts_with("sep=");
+    header
+        .first()
+        .is_some_and(|first| has(first) && header.iter().skip(1).all(String::is_empty))
 }
 
 /// The last row of a table.

@@ -145,8 +145,8 @@ fn body(report: &Report, section: &Section, look: Look) -> String {
     let draw_row = |row: &Row, mut cells: Vec<String>, bars: usize| {
         cells.extend(wanted.figures(row, section, places));
         if wanted.spark {
-            let spent = row.daily.get(..days).unwrap_or(&row.daily);
-            cells.push(text::sparkline(&narrowed(spent, bars), look.unicode));
+            let spent = row.daily.series(days);
+            cells.push(text::sparkline(&narrowed(&spent, bars), look.unicode));
         }
         cells
     };
@@ -175,7 +175,7 @@ fn body(report: &Report, section: &Section, look: Look) -> String {
 /// Days of the period that have begun.
 pub fn days_until(report: &Report, now: DateTime<Utc>) -> usize {
     let query = &report.query;
-    let all = report.sections.first().map_or(0, |section| section.total.daily.len());
+    let all = report.sections.first().map_or(0, |section| section.days);
     if now >= query.period.end || now < query.period.start {
         return all;
     }
@@ -310,6 +310,7 @@ mod tests {
             ],
             gone: Vec::new(),
             total: row(&[], "1234.504", "1000"),
+            days: 30,
         };
         let report = Report {
             query,

@@ -23,13 +23,27 @@ pub(super) struct Candidate {
 #[must_use]
 pub fn provider_key(provider: &str) -> String {
     let lower = provider.trim().to_lowercase();
-    let key = match lower.as_str() {
+    // People and SDKs write the same name with blanks too: `Mistral AI`.
+    let spelled = lower.replace(' ', "_");
+    let key = match spelled.as_str() {
         "aws" | "aws.bedrock" | "aws_bedrock" | "amazon" | "amazon-bedrock" | "amazon_bedrock" | "bedrock_converse"
         | "bedrock_mantle" | "bedrock-mantle" => "bedrock",
-        "gemini" | "gcp.gemini" | "gcp.gen_ai" | "google-ai" | "google_ai" | "google-gla" => "google",
-        "vertex_ai" | "vertex-ai" | "vertexai" | "gcp.vertex_ai" | "google-vertex" => "vertex",
+        "gemini"
+        | "gcp.gemini"
+        | "gcp.gen_ai"
+        | "google-ai"
+        | "google_ai"
+        | "google-gla"
+        | "google_genai"
+        | "google-genai"
+        | "google_ai_studio"
+        | "google-ai-studio"
+        | "google_generativeai"
+        | "google-generativeai" => "google",
+        "vertex_ai" | "vertex-ai" | "vertexai" | "gcp.vertex_ai" | "google-vertex" | "google_vertex"
+        | "google_vertexai" | "google-vertexai" | "google_vertex_ai" | "google-vertex-ai" => "vertex",
         "az.ai.openai" | "azure.ai.openai" | "azure_openai" | "azure-openai" | "azure_ai" | "az.ai.inference"
-        | "azure.ai.inference" | "azure_text" => "azure",
+        | "azure.ai.inference" | "azure_text" | "azure_anthropic" | "azure-anthropic" => "azure",
         "x-ai" | "x_ai" | "x.ai" => "xai",
         "mistral_ai" | "mistralai" | "mistral-ai" => "mistral",
         "text-completion-openai" => "openai",

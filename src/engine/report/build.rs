@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
 use super::axis::day_in;
-use super::{Axis, AxisValue, ReportQuery, Row, Section, selects};
+use super::{Axis, AxisValue, Daily, ReportQuery, Row, Section, selects};
 use crate::domain::charge::Charge;
 use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::Hour;
@@ -25,6 +25,8 @@ pub(super) struct Builder<'a> {
     query: &'a ReportQuery,
     shift: TimeDelta,
     first_day: NaiveDate,
+    /// The last hour of the period.
+    last_hour: Hour,
     days: usize,
     sections: BTreeMap<(bool, Currency), Rows>,
     /// The last hour seen and its day: neighbouring rows mostly share it, and zones are slow.
@@ -51,6 +53,7 @@ impl<'a> Builder<'a> {
             query,
             shift: period.start - query.previous.start,
             first_day,
+            last_hour: Hour::of((period.end - TimeDelta::nanoseconds(1)).max(period.start)),
             days,
             sections: BTreeMap::new(),
             last: (hour, day_in(hour.start(), query.zone)),
@@ -86,12 +89,13 @@ impl<'a> Builder<'a> {
         let sums = &self.shown(sums);
         let day = self.day(key.hour);
         let offset = usize::try_from((day - self.first_day).num_days()).ok();
+        let offset = offset.filter(|day| *day < self.days);
         self.change(key, key.hour, |row| {
             row.sums.add(sums)?;
-            if let Some(slot) = offset.and_then(|at| row.daily.get_mut(at)) {
-                *slot = add_exact(*slot, sums.cost)?;
+            match offset {
+                Some(day) => row.daily.add(day, sums.cost),
+                None => Ok(()),
             }
-            Ok(())
         })
     }
 
@@ -105,7 +109,10 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         let sums = &self.shown(sums);
+        // What a longer month had at its end is compared with the last day of this one, at the same hours.
         let moved = Hour::of(key.hour.start() + self.shift);
+        let days_over = (moved.0 - self.last_hour.0).max(0).saturating_add(23) / 24;
+        let moved = Hour(moved.0 - 24 * days_over);
         self.change(key, moved, |row| row.previous.add(sums))
     }
 
@@ -143,16 +150,16 @@ impl<'a> Builder<'a> {
         if let Some(row) = rows.get_mut(self.key.as_slice()) {
             return change(row);
         }
-        let fresh = empty(self.key.clone(), self.days);
+        let fresh = empty(self.key.clone());
         change(rows.entry(self.key.clone()).or_insert(fresh))
     }
 
     pub fn finish(self) -> Result<Vec<Section>, MoneyError> {
         let (mut sections, mut nothing) = (Vec::new(), None);
         for ((_, currency), rows) in self.sections {
-            let total = sum(Vec::new(), self.days, rows.values())?;
+            let total = sum(Vec::new(), rows.values())?;
             let rows = match self.query.top {
-                Some(top) => fold(self.query, rows, top, self.days)?,
+                Some(top) => fold(self.query, rows, top)?,
                 None => rows.into_values().collect(),
             };
             let (mut rows, mut gone): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| !row.sums.is_empty());
@@ -165,6 +172,7 @@ impl<'a> Builder<'a> {
                 rows,
                 gone,
                 total,
+                days: self.days,
             };
             if !is_empty {
                 sections.push(section);
@@ -178,19 +186,20 @@ impl<'a> Builder<'a> {
                 currency: Currency::USD,
                 rows: Vec::new(),
                 gone: Vec::new(),
-                total: empty(Vec::new(), self.days),
+                total: empty(Vec::new()),
+                days: self.days,
             }));
         }
         Ok(sections)
     }
 }
 
-fn empty(key: Vec<AxisValue>, days: usize) -> Row {
+fn empty(key: Vec<AxisValue>) -> Row {
     Row {
         key,
         sums: Sums::default(),
         previous: Sums::default(),
-        daily: vec![Decimal::ZERO; days],
+        daily: Daily::default(),
     }
 }
 
@@ -204,14 +213,11 @@ fn without_tokens(sums: &Sums) -> Sums {
 fn absorb(into: &mut Row, row: &Row) -> Result<(), MoneyError> {
     into.sums.add(&row.sums)?;
     into.previous.add(&row.previous)?;
-    for (slot, more) in into.daily.iter_mut().zip(&row.daily) {
-        *slot = add_exact(*slot, *more)?;
-    }
-    Ok(())
+    into.daily.absorb(&row.daily)
 }
 
-fn sum<'r>(key: Vec<AxisValue>, days: usize, rows: impl Iterator<Item = &'r Row>) -> Result<Row, MoneyError> {
-    let mut total = empty(key, days);
+fn sum<'r>(key: Vec<AxisValue>, rows: impl Iterator<Item = &'r Row>) -> Result<Row, MoneyError> {
+    let mut total = empty(key);
     for row in rows {
         absorb(&mut total, row)?;
     }
@@ -219,7 +225,7 @@ fn sum<'r>(key: Vec<AxisValue>, days: usize, rows: impl Iterator<Item = &'r Row>
 }
 
 /// Keeps the names that cost most over the whole period and folds the others into one row per span of time.
-fn fold(query: &ReportQuery, rows: Rows, top: usize, days: usize) -> Result<Vec<Row>, MoneyError> {
+fn fold(query: &ReportQuery, rows: Rows, top: usize) -> Result<Vec<Row>, MoneyError> {
     let only_time = query.by.iter().all(|axis| axis.is_time());
     let ranked = |axis: &Axis| only_time || !axis.is_time();
     let names = |row: &Row| -> Vec<AxisValue> {
@@ -247,7 +253,7 @@ fn fold(query: &ReportQuery, rows: Rows, top: usize, days: usize) -> Result<Vec<
                 .map(|(axis, value)| if ranked(axis) { AxisValue::Other } else { *value })
                 .collect()
         };
-        let slot = folded.entry(key.clone()).or_insert_with(|| empty(key, days));
+        let slot = folded.entry(key.clone()).or_insert_with(|| empty(key));
         absorb(slot, &row)?;
     }
     Ok(folded.into_values().collect())

@@ -2,14 +2,15 @@
 
 mod axis;
 mod build;
+mod daily;
 
 use std::ops::ControlFlow;
 
 use chrono::TimeDelta;
 use chrono_tz::Tz;
-use rust_decimal::Decimal;
 
 pub use axis::{Axis, AxisValue, UnknownAxis};
+pub use daily::Daily;
 
 use crate::domain::charge::Charge;
 use crate::domain::dimension::{Dimension, Dimensions};
@@ -27,7 +28,7 @@ pub struct ReportQuery {
     pub by: Vec<Axis>,
     /// Charges whose hour starts within it.
     pub period: Period,
-    /// What the trend compares with. Its rows are moved forward by the distance of the two starts.
+    /// What the trend compares with. Its rows are moved forward by the distance of the two starts, and not beyond the period's end.
     pub previous: Period,
     /// Whether the period is not over and a bill tells it: it is compared with as much of the one before as is billed of it.
     pub is_late: bool,
@@ -107,8 +108,8 @@ pub struct Row {
     pub sums: Sums,
     /// The measures of the same in the period before.
     pub previous: Sums,
-    /// Cost per day of the period, days without spend included; empty where rows are spans of time.
-    pub daily: Vec<Decimal>,
+    /// Cost by day of the period; empty where rows are spans of time.
+    pub daily: Daily,
 }
 
 /// The rows of one currency: two currencies are never added.
@@ -122,6 +123,8 @@ pub struct Section {
     pub gone: Vec<Row>,
     /// All of them together.
     pub total: Row,
+    /// Days of the period, as far as costs are told by day; none where rows are spans of time.
+    pub days: usize,
 }
 
 impl Section {

@@ -145,7 +145,7 @@ fn rows_are_sorted_by_time_then_cost_and_know_what_was_before() {
     USD 2026-11-02T09:00:00Z 2 before 5
     USD 2026-11-02T10:00:00Z 1 before 0
     USD 2026-11-02T23:00:00Z 4 before 0
-    USD 2026-11-30T23:00:00Z 0.5 before 0
+    USD 2026-11-30T23:00:00Z 0.5 before 7
     USD  7.5 before 12
     "#);
 }
@@ -159,7 +159,7 @@ fn beyond_the_top_names_everything_is_other_per_day() {
     insta::assert_snapshot!(shown(&sample(), query), @r#"
     USD 2026-11-02/opus 6 before 5
     USD 2026-11-02/other 1 before 0
-    USD 2026-11-30/other 0.5 before 0
+    USD 2026-11-30/other 0.5 before 7
     USD  7.5 before 12
     "#);
 }
@@ -231,4 +231,45 @@ fn days_are_those_of_the_zone() {
     USD 2026-11-09 1 before 0
     USD  1 before 0
     "#);
+}
+
+#[test]
+fn what_a_longer_month_had_at_its_end_is_in_the_last_span_of_this_one() {
+    let query = |by: &str| ReportQuery {
+        period: Period::new(at("2026-02-01T00:00:00Z"), at("2026-03-01T00:00:00Z")),
+        previous: Period::new(at("2026-01-01T00:00:00Z"), at("2026-02-01T00:00:00Z")),
+        ..november(by)
+    };
+    let rows = [
+        spend("2026-01-01T10:00:00Z", "m", "t", "1"),
+        spend("2026-01-28T10:00:00Z", "m", "t", "2"),
+        spend("2026-01-31T23:00:00Z", "m", "t", "4"),
+        spend("2026-02-28T10:00:00Z", "m", "t", "8"),
+    ];
+    insta::assert_snapshot!(shown(&rows, query("month")), @r#"
+    USD 2026-02-01 8 before 7
+    USD  8 before 7
+    "#);
+    insta::assert_snapshot!(shown(&rows, query("day")), @r#"
+    USD 2026-02-28 8 before 6
+    USD  8 before 7
+    "#);
+}
+
+#[test]
+fn costs_by_day_are_the_same_in_whatever_order_they_come() {
+    let ten = Decimal::TEN;
+    let mut daily = Daily::default();
+    for day in [3, 3, 1, 5, 1, 0] {
+        daily.add(day, ten).unwrap();
+    }
+    let mut other = Daily::default();
+    for day in [2, 5] {
+        other.add(day, ten).unwrap();
+    }
+    daily.absorb(&other).unwrap();
+    let series: Vec<u32> = [10, 20, 10, 20, 0, 20, 0].to_vec();
+    let series: Vec<Decimal> = series.into_iter().map(Decimal::from).collect();
+    assert_eq!(daily.series(7), series);
+    assert_eq!(daily.series(2), [ten, ten + ten]);
 }

@@ -184,7 +184,7 @@ impl Fill {
     }
 
     /// The same of a row within a scope that bills of some providers do not tell apart: none of a row of theirs, which nobody can
-    /// divide; metered use stands for it.
+    /// divide; metered use stands for it. What is no use stands beside it.
     pub(super) fn row_apart(
         &self,
         names: &mut Names,
@@ -192,7 +192,8 @@ impl Fill {
         sums: &Sums,
         untold: &BTreeSet<Label>,
     ) -> Option<(SpendKey, Sums)> {
-        if key.basis == Basis::Billed && names.billed(key).is_some_and(|provider| untold.contains(&provider)) {
+        let divides = |provider| untold.contains(&provider);
+        if key.basis == Basis::Billed && is_usage(key) && names.billed(key).is_some_and(divides) {
             return None;
         }
         let row = self.row(names, key, sums);

@@ -14,6 +14,7 @@
 pub mod allowance;
 pub mod billed;
 pub mod fill;
+mod known;
 pub mod names;
 mod standing;
 mod standings;
@@ -28,7 +29,6 @@ use crate::domain::budget::Scope;
 use crate::domain::charge::Charge;
 use crate::domain::contract::Terms;
 use crate::domain::dimension::Dimension;
-use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::{Hour, Period};
 use crate::domain::price::{AllowancePeriod, Books, FreeSearches};
@@ -37,10 +37,11 @@ use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
 use allowance::{Allowances, is_searching, searching};
-use billed::{BilledDays, month};
+use billed::month;
 use fill::{Fill, is_purchase, is_refund, is_usage};
+use known::{Known, Purchases, whole_months};
 use names::Names;
-use standings::{Collected, Standings, compared_from};
+use standings::{Collected, compared_from};
 
 /// Loads the price books when they are needed; the cause when they cannot be used.
 pub type LoadBooks = Box<dyn Fn() -> Result<Books, String> + Send>;
@@ -189,7 +190,7 @@ impl View {
         for basis in [Basis::Metered, Basis::Effective] {
             for row in terms.flat(period, self.now, basis) {
                 let (key, sums) = row?;
-                let known = basis == Basis::Effective && billed.has_flat(names.metered(&key), key.hour);
+                let known = basis == Basis::Effective && billed.has_flat(names.metered(&key), &key);
                 if !known {
                     visit(&key, &sums);
                 }
@@ -205,21 +206,17 @@ impl View {
         let whole = Period::new(start.start(), period.end.max(self.now));
         let terms = self.terms.clone();
         let mut names = Names::default();
-        let mut purchases = BilledDays::new(self.now);
+        let mut purchases = Purchases::new(&terms, self.now);
         let mut collected = Collected::new(self.now);
         let mut failed: Option<MoneyError> = None;
         self.stored(whole, &mut |key, sums| {
             let account = key.dimensions.get(Dimension::Account);
             let usd = key.currency == Currency::USD;
             let added = match key.basis {
+                Basis::Effective if is_purchase(key) => purchases.add(key, names.billed(key), sums),
                 Basis::Effective => match names.billed(key) {
                     // What is billed in another currency says nothing of dollars.
-                    Some(_) if is_usage(key) && !usd => Ok(()),
-                    Some(provider) if is_usage(key) => collected.billed(provider, account, key.hour, sums.cost),
-                    Some(provider) if is_purchase(key) && !sums.cost.is_zero() => {
-                        purchases.add(provider, key.hour);
-                        Ok(())
-                    }
+                    Some(provider) if is_usage(key) && usd => collected.billed(provider, account, key.hour, sums.cost),
                     Some(_) | None => Ok(()),
                 },
                 Basis::Metered if usd && is_usage(key) => terms
@@ -234,23 +231,9 @@ impl View {
             None => Ok(Known {
                 use_of_models: collected.stand(false)?,
                 purchases,
+                months: whole_months(&terms, period, self.now)?,
             }),
         }
-    }
-}
-
-/// What bills have effective cost of.
-struct Known {
-    use_of_models: Standings,
-    purchases: BilledDays,
-}
-
-impl Known {
-    /// Whether what is paid by the hour or month is in a bill: as a purchase, or spread over the use that it covers.
-    fn has_flat(&self, provider: Label, hour: Hour) -> bool {
-        self.purchases.covers(provider, hour)
-            || self.purchases.is_of_first_days(provider, hour)
-            || self.use_of_models.is_billed(provider, hour)
     }
 }
 

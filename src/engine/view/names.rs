@@ -33,9 +33,45 @@ impl Names {
     /// The provider of a metered row.
     pub fn metered(&mut self, key: &SpendKey) -> Label {
         let name = key.dimensions.get(Dimension::Provider);
-        *self
-            .metered
-            .entry(name)
-            .or_insert_with(|| Label::new(&provider_key(name.as_str())))
+        *self.metered.entry(name).or_insert_with(|| Names::spelled(name))
+    }
+
+    /// The one spelling of a metered provider.
+    #[must_use]
+    pub fn spelled(name: Label) -> Label {
+        Label::new(&provider_key(name.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::dimension::Dimensions;
+
+    /// A row of an own export names the provider as calls do.
+    #[test]
+    fn a_provider_has_one_spelling_on_both_sides() {
+        for (provider, spelled) in [
+            ("google_genai", "google"),
+            ("google_ai_studio", "google"),
+            ("google-generativeai", "google"),
+            ("google_vertexai", "vertex"),
+            ("google_vertex", "vertex"),
+            ("Azure OpenAI", "azure"),
+            ("azure_anthropic", "azure"),
+            ("Mistral AI", "mistral"),
+            ("Together AI", "together"),
+            ("Fireworks AI", "fireworks"),
+            ("Voyage AI", "voyage"),
+            ("openai", "openai"),
+            ("my gateway", "my gateway"),
+        ] {
+            assert_eq!(Names::spelled(Label::new(provider)).as_str(), spelled);
+            let row = Dimensions::default()
+                .with(Dimension::Provider, &provider.to_lowercase())
+                .with(Dimension::Service, &format!("{provider} models"))
+                .with(Dimension::Model, "m");
+            assert_eq!(billed_provider(&row), Some(Label::new(spelled)), "{provider}");
+        }
     }
 }

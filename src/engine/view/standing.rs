@@ -49,7 +49,7 @@ pub(super) type Day = (Label, Hour, Sides);
 /// How a bill stands against metered spend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// Months of which all rows are of the first day: rows of whole months, as far as can be told.
+    /// Months whose row of the first day is of the whole month, as far as can be told.
     months: BTreeSet<Hour>,
     /// The last day or month that is billed, by its first hour.
     last: Hour,
@@ -81,19 +81,14 @@ impl Standing {
             .filter(|(_, _, s)| has_rows(s))
             .map(|(_, d, _)| *d)
             .collect();
-        // Once days were told apart, a month that has only its first has that day alone so far.
-        let apart = billed.iter().find(|day| month(**day) != **day).map(|day| month(*day));
-        let months: BTreeSet<Hour> = billed
-            .iter()
-            .copied()
-            .filter(|day| apart.is_none_or(|apart| *day < apart))
-            .collect();
+        let months = months_of(days, &billed, now)?;
         let mut lasts: BTreeMap<Label, Hour> = BTreeMap::new();
         for (account, day, _) in days.iter().filter(|(_, _, sides)| has_rows(sides)) {
-            let last = lasts.entry(*account).or_insert(*day);
-            *last = (*last).max(*day);
+            let day = begun(&months, *day);
+            let last = lasts.entry(*account).or_insert(day);
+            *last = (*last).max(day);
         }
-        let Some(last) = billed.last().copied() else {
+        let Some(last) = billed.last().map(|last| begun(&months, *last)) else {
             return Ok(None);
         };
         let mut end = Hour(last.0 + 24);
@@ -109,7 +104,8 @@ impl Standing {
         let earliest = lasts.values().copied().filter(late).min().unwrap_or(last);
         let used = days.iter().filter(|(_, _, sides)| !sides.metered.is_zero());
         let used: BTreeSet<Hour> = used.map(|(_, day, _)| *day).collect();
-        let rows: BTreeSet<Hour> = billed.difference(&months).copied().collect();
+        let rows = billed.iter().filter(|day| !months.contains(&month(**day)));
+        let rows: BTreeSet<Hour> = rows.copied().collect();
         let weeks = Weeks::of(&rows, &used).filter(|_| factors);
         // What a bill by weeks or months takes back is of its rows.
         let is_own = |day: &Hour| weeks.is_none() && !months.contains(&month(*day));
@@ -291,6 +287,68 @@ impl Standing {
         unit.start().format(form).to_string()
     }
 }
+
+/// The months whose row of the first is of all of them: those before any day was told apart, and those later ones whose amounts say so,
+/// such as months with a row of another day for what was forgotten. Of a month that goes on too little is known for that, but where
+/// the one before is such a month.
+fn months_of(days: &[Day], billed: &BTreeSet<Hour>, now: DateTime<Utc>) -> Result<BTreeSet<Hour>, MoneyError> {
+    let apart = billed.iter().find(|day| month(**day) != **day).map(|day| month(*day));
+    let Some(apart) = apart else {
+        return Ok(billed.clone());
+    };
+    let mut amounts: BTreeMap<Hour, BTreeMap<Hour, (Decimal, Decimal)>> = BTreeMap::new();
+    for (_, day, sides) in days {
+        let (of_bill, of_meter) = amounts.entry(month(*day)).or_default().entry(*day).or_default();
+        *of_bill = add_exact(*of_bill, sides.billed.unwrap_or_default())?;
+        *of_meter = add_exact(*of_meter, sides.metered)?;
+    }
+    let mut months: BTreeSet<Hour> = BTreeSet::new();
+    // What months and days before had of what was metered.
+    let mut ratios: Vec<Decimal> = Vec::new();
+    let mut before = None;
+    for (first, days) in amounts {
+        let (mut of_bill, mut of_meter) = (Decimal::ZERO, Decimal::ZERO);
+        for (billed, metered) in days.values() {
+            of_bill = add_exact(of_bill, *billed)?;
+            of_meter = add_exact(of_meter, *metered)?;
+        }
+        ratios.sort();
+        let expected = ratios.get(ratios.len() / 2).copied().unwrap_or(Decimal::ONE);
+        let (row, of_day) = days.get(&first).copied().unwrap_or_default();
+        let others = add_exact(of_bill, -row)?;
+        // Half of it, as elsewhere; what is too large to be compared is no month.
+        let of = |metered: Decimal| metered.checked_mul(expected);
+        let twice = |amount: Decimal| amount.checked_add(amount);
+        let is_more_than_its_day = || of(of_day).and_then(twice).is_some_and(|explained| explained < row);
+        let has_half = || twice(row).zip(of(of_meter)).is_some_and(|(row, least)| least <= row);
+        let is_most = || twice(others).is_some_and(|others| others < row);
+        let is_known = || month_of(first).end <= now || before.is_some_and(|month| months.contains(&month));
+        let is_one = match first < apart {
+            true => billed.contains(&first),
+            false => is_known() && is_more_than_its_day() && has_half() && is_most(),
+        };
+        match is_one {
+            true => {
+                months.insert(first);
+                ratios.extend(of_bill.checked_div(of_meter));
+            }
+            false => {
+                let told = days
+                    .values()
+                    .filter(|(billed, metered)| !billed.is_zero() && !metered.is_zero());
+                ratios.extend(told.filter_map(|(billed, metered)| billed.checked_div(*metered)));
+            }
+        }
+        before = Some(first);
+    }
+    Ok(months)
+}
+
+/// The first day of the month of a row that is of a month, and the day of another.
+fn begun(months: &BTreeSet<Hour>, day: Hour) -> Hour {
+    Some(month(day)).filter(|first| months.contains(first)).unwrap_or(day)
+}
+
 /// The day or month that an hour is billed with, given the last row up to a day where that row may be of several days.
 fn unit(months: &BTreeSet<Hour>, hour: Hour, row: impl Fn(Hour) -> Option<Hour>) -> Hour {
     let (month_of_it, day) = (month(hour), hour.day());

@@ -1,11 +1,13 @@
 //! FOCUS bills.
 
+use finops::adapters::files::FileFormat;
 use finops::domain::dimension::Dimension;
 use finops::domain::money::{add_exact, parse_decimal};
 use finops::domain::spend::{Basis, Bill};
+use finops::ports::UsageSource;
 use rust_decimal::Decimal;
 
-use super::{Kept, read_on, read_text};
+use super::{Kept, read_on, read_text, source};
 
 const HEADER: &str = "BilledCost,EffectiveCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargeCategory,ChargePeriodStart,ProviderName,ServiceName,SubAccountId,Tags\r\n";
 
@@ -364,5 +366,28 @@ fn of_several_tags_for_a_team_the_preferred_one_with_a_value_counts() {
         let kept = read_text("bill.csv", text);
         let (key, _) = kept.bills[0].rows.iter().next().unwrap();
         assert_eq!(key.dimensions.get(Dimension::Team).as_str(), "search", "{tags}");
+    }
+}
+
+#[test]
+fn a_table_without_commas_is_told_once() {
+    let row = row("0.10", "0.20", "a-1", "2024-09-18", "");
+    for (text, told) in [
+        (format!("{HEADER}{row}"), 0),
+        (format!("{HEADER}{row}{row}").replace(',', ";"), 1),
+        (format!("{HEADER}{row}").replace(',', "\t"), 1),
+        (format!("sep=,\r\n{HEADER}{row}"), 1),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("bill.csv"), text).unwrap();
+        let mut kept = Kept::default();
+        let mut focus = source(folder.path(), Some(FileFormat::Focus), &["bill.csv"]);
+        focus.read(&Default::default(), &mut kept).unwrap();
+        let warned = kept
+            .warnings
+            .keys()
+            .filter(|about| about.contains("save them with commas"));
+        assert_eq!(warned.count(), told, "{:?}", kept.warnings);
+        assert_eq!(kept.bills.len(), 1 - told);
     }
 }

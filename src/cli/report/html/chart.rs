@@ -54,11 +54,11 @@ fn bars(values: &[Decimal], label: impl Fn(usize, Decimal) -> Option<String>) ->
 
 /// A row's days as small bars. The figures stand beside it: for those who do not see it there is nothing to miss.
 pub fn sparkline(row: &Row, days: usize) -> String {
-    let values = row.daily.get(..days).unwrap_or(&row.daily);
+    let values = row.daily.series(days);
     let width = values.len().max(1) * STEP;
     format!(
         "<svg viewBox=\"0 0 {width} {FULL}\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{}</svg>",
-        bars(values, |_, _| None)
+        bars(&values, |_, _| None)
     )
 }
 
@@ -156,7 +156,7 @@ fn series(report: &Report, section: &Section, now: DateTime<Utc>) -> (Vec<String
     }
     let first: NaiveDate = query.period.start.with_timezone(&query.zone).date_naive();
     let days = days_until(report, now);
-    let values = section.total.daily.get(..days).unwrap_or(&section.total.daily);
+    let values = section.total.daily.series(days);
     let name = |at: usize| (first + Days::new(at as u64)).to_string();
-    ((0..values.len()).map(name).collect(), values.to_vec(), Axis::Day)
+    ((0..values.len()).map(name).collect(), values, Axis::Day)
 }

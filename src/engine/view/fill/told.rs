@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Fill, Values};
+use super::{Fill, Values, is_usage};
 use crate::domain::budget::Scope;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
@@ -13,6 +13,9 @@ impl Fill {
     /// Whether a scope asks for something that the bill of a provider never names. Where it names one of several values, use of the
     /// others may be in the rows of that one.
     pub(super) fn is_untold(&self, provider: Label, scope: &Scope) -> bool {
+        if !asks_for_use(scope) {
+            return false;
+        }
         let told = |pattern: &String, dimension| names_any(self.told.get(&provider), dimension, pattern);
         let mut asked = scope.0.iter();
         let is_told = |(dimension, patterns): (&Dimension, &Vec<String>)| {
@@ -47,7 +50,7 @@ impl Fill {
     /// Whether a row of a bill is within a scope only by what that bill does not name: nobody can divide it.
     #[must_use]
     pub fn is_undivided(&self, provider: Label, key: &SpendKey, scope: &Scope) -> bool {
-        scope.matches(&key.dimensions) && self.is_untold(provider, scope)
+        is_usage(key) && scope.matches(&key.dimensions) && self.is_untold(provider, scope)
     }
 
     /// The values of metered use that a scope asks for beside others, which alone the bill of the provider names.
@@ -100,6 +103,17 @@ impl Fill {
         };
         !self.is_untold(provider, scope) && has(self.told.get(&provider)) && !has(self.metered.get(&provider))
     }
+}
+
+/// Whether use is within a scope at all: taxes, credits and purchases stand beside it, and are told in rows of their own.
+fn asks_for_use(scope: &Scope) -> bool {
+    let category = Dimension::Category;
+    let meets = |pattern: &String| {
+        [Label::EMPTY, Label::new("Usage")]
+            .iter()
+            .any(|use_| category.is_like(pattern, *use_))
+    };
+    scope.0.get(&category).is_none_or(|patterns| patterns.iter().any(meets))
 }
 
 /// Whether a pattern meets one of these values of a dimension.
