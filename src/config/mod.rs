@@ -150,6 +150,8 @@ pub enum SourceKind {
     ClaudeCode,
     /// OpenAI Codex session logs (JSONL).
     Codex,
+    /// Session files of Gemini CLI and Qwen Code (JSON, JSONL).
+    GeminiCli,
     /// LiteLLM spend logs and logging payloads (JSON, JSONL).
     Litellm,
     /// The plain format of this program (JSONL, CSV): `docs/usage-format.md`.
@@ -180,9 +182,10 @@ pub enum SourceKind {
 
 impl SourceKind {
     /// All of them.
-    pub const ALL: [SourceKind; 15] = [
+    pub const ALL: [SourceKind; 16] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
+        SourceKind::GeminiCli,
         SourceKind::Litellm,
         SourceKind::Plain,
         SourceKind::Focus,

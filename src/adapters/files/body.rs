@@ -109,6 +109,9 @@ fn one(
     let at = instant(&record, outer, context, out)?;
     let model = context.label(record.model(), "model")?;
     let id = identity(&record, text, out);
+    if record.is_turn() {
+        out.warnings.push(TURN);
+    }
     let vertex = vertex_tier(&record, text);
     let provider = match outer.cloud {
         "" if vertex.is_some() => "vertex",
@@ -158,6 +161,9 @@ fn one(
     out.events.push(event);
     Ok(())
 }
+
+/// The sum of a turn's calls shares nothing with these but the session.
+const TURN: &str = "turns that `codex exec --json` printed: its session files tell their calls too, and where both are read they count twice";
 
 /// Says of a call that its record has no usage; a part of a stream may be followed by one that has it.
 fn without_usage(

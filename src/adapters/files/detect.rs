@@ -84,6 +84,7 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
         let keys: [&[u8]; 2] = [b"\"usageDetails\"", b"\"calculatedTotalCost\""];
         keys.into_iter().any(|key| memmem::find(value, key).is_some())
     };
+    let qwen: [&[u8]; 2] = [b"{\"role\":\"user\",\"parts\":", b"{\"role\":\"model\""];
     keys::each(text, |key, value| {
         let log = |value| memmem::find(value, b"ModelInvocationLog").is_some();
         match key {
@@ -96,6 +97,14 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             b"category" if value.starts_with(b"\"GatewayLlmLogs\"") => found = Some(FileFormat::Apim),
             b"records" if memmem::find(value, b"\"GatewayLlmLogs\"").is_some() => found = Some(FileFormat::Apim),
             b"ResultsByTime" if value.starts_with(b"[") => found = Some(FileFormat::CostExplorer),
+            b"projectHash" if seen.has(SESSION_ID) => found = Some(FileFormat::GeminiCli),
+            // Qwen Code's, in the outline of Claude Code's.
+            b"systemPayload" if seen.has(PARENT_UUID) => found = Some(FileFormat::GeminiCli),
+            b"message"
+                if seen.has(PARENT_UUID | SESSION_ID) && qwen.into_iter().any(|front| value.starts_with(front)) =>
+            {
+                found = Some(FileFormat::GeminiCli);
+            }
             b"type" => seen.kind = value,
             b"object" if value.starts_with(b"\"page\"") => found = Some(FileFormat::OpenaiAdmin),
             b"object" => seen.object = value,

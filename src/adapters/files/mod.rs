@@ -23,6 +23,7 @@ mod find;
 mod focus;
 mod focus_tokens;
 mod gemini;
+mod gemini_cli;
 mod grid;
 mod helicone;
 mod host;
@@ -111,6 +112,8 @@ pub enum FileFormat {
     ClaudeCode,
     /// Codex session logs.
     Codex,
+    /// Session files of Gemini CLI and Qwen Code.
+    GeminiCli,
     /// LiteLLM spend log rows and logging payloads.
     Litellm,
     /// The plain JSONL or CSV of docs/usage-format.md.
@@ -141,9 +144,10 @@ pub enum FileFormat {
 
 impl FileFormat {
     /// All of them.
-    pub const ALL: [FileFormat; 15] = [
+    pub const ALL: [FileFormat; 16] = [
         FileFormat::ClaudeCode,
         FileFormat::Codex,
+        FileFormat::GeminiCli,
         FileFormat::Litellm,
         FileFormat::Plain,
         FileFormat::Focus,
@@ -169,6 +173,7 @@ impl FileFormat {
             | FileFormat::CostExplorer => true,
             FileFormat::ClaudeCode
             | FileFormat::Codex
+            | FileFormat::GeminiCli
             | FileFormat::Litellm
             | FileFormat::Plain
             | FileFormat::Otel
@@ -182,20 +187,13 @@ impl FileFormat {
 
     /// Whether its records are also exported as tables, with their keys as names.
     fn in_tables(self) -> bool {
-        match self {
-            FileFormat::Litellm | FileFormat::Apim | FileFormat::Langfuse | FileFormat::Helicone => true,
-            FileFormat::ClaudeCode
-            | FileFormat::Codex
-            | FileFormat::Plain
-            | FileFormat::Focus
-            | FileFormat::Otel
-            | FileFormat::Bedrock
-            | FileFormat::Body
-            | FileFormat::OpenaiAdmin
-            | FileFormat::AnthropicAdmin
-            | FileFormat::Cur
-            | FileFormat::CostExplorer => false,
-        }
+        let exported = [
+            FileFormat::Litellm,
+            FileFormat::Apim,
+            FileFormat::Langfuse,
+            FileFormat::Helicone,
+        ];
+        exported.contains(&self)
     }
 
     /// The name in the configuration and on the command line.
@@ -204,6 +202,7 @@ impl FileFormat {
         match self {
             FileFormat::ClaudeCode => "claude-code",
             FileFormat::Codex => "codex",
+            FileFormat::GeminiCli => "gemini-cli",
             FileFormat::Litellm => "litellm",
             FileFormat::Plain => "plain",
             FileFormat::Focus => "focus",

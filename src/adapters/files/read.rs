@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
 
 use serde::de::IgnoredAny;
 
@@ -137,7 +136,7 @@ pub(super) struct Run<'a> {
     /// Whether files of bills are left for later, until all of them are known.
     pub defer: bool,
     /// Those that were.
-    pub deferred: BTreeSet<PathBuf>,
+    pub deferred: BTreeSet<std::path::PathBuf>,
     /// The time was used up before all of them were read.
     pub bills_left: bool,
     /// Identities of the bills that the files told when they were read before.
@@ -242,6 +241,7 @@ impl<'a> Run<'a> {
             }
             FileFormat::ClaudeCode
             | FileFormat::Codex
+            | FileFormat::GeminiCli
             | FileFormat::Litellm
             | FileFormat::Plain
             | FileFormat::Otel

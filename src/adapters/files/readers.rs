@@ -12,6 +12,7 @@ use super::claude_code::ClaudeCode;
 use super::codex::{Codex, Sessions};
 use super::columns::{Columns, Mapped};
 use super::cost_explorer::CostExplorer;
+use super::gemini_cli::GeminiCli;
 use super::helicone::Helicone;
 use super::langfuse::Langfuse;
 use super::line::LineFormat;
@@ -67,7 +68,8 @@ pub(super) fn reader(format: FileFormat, detected: bool, shared: &Shared) -> Box
             Box::new(Mostly::new(format, "\"payload\"", codex, shared))
         }
         FileFormat::Plain if shared.columns.is_none() => Box::new(Mostly::new(format, "\"ts\"", Plain, shared)),
-        FileFormat::Plain => single(format, shared),
+        // Their files hold nothing else.
+        FileFormat::Plain | FileFormat::GeminiCli => single(format, shared),
         FileFormat::Litellm
         | FileFormat::Otel
         | FileFormat::Bedrock
@@ -91,6 +93,7 @@ pub(super) fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat>
     match format {
         FileFormat::ClaudeCode => Box::new(ClaudeCode::new()),
         FileFormat::Codex => Box::new(Codex::new(Arc::clone(&shared.sessions))),
+        FileFormat::GeminiCli => Box::new(GeminiCli::default()),
         FileFormat::Litellm => Box::new(Litellm),
         // Bills are tables and have no reader of records.
         FileFormat::Plain | FileFormat::Focus | FileFormat::Cur => Box::new(Plain),

@@ -42,6 +42,7 @@ pub(super) fn by_itself(format: FileFormat) -> bool {
         FileFormat::ClaudeCode | FileFormat::Codex | FileFormat::Plain => true,
         // Spans wait for those of other files, records without spend are told apart across files, bills are summed over all.
         FileFormat::Otel
+        | FileFormat::GeminiCli
         | FileFormat::Litellm
         | FileFormat::Bedrock
         | FileFormat::Body

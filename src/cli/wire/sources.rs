@@ -284,6 +284,7 @@ pub fn format(kind: SourceKind) -> FileFormat {
     match kind {
         SourceKind::ClaudeCode => FileFormat::ClaudeCode,
         SourceKind::Codex => FileFormat::Codex,
+        SourceKind::GeminiCli => FileFormat::GeminiCli,
         SourceKind::Litellm => FileFormat::Litellm,
         SourceKind::Plain => FileFormat::Plain,
         SourceKind::Focus => FileFormat::Focus,

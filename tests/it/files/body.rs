@@ -481,11 +481,13 @@ fn a_total_that_a_gateway_adds_to_claudes_usage_does_not_make_it_openais() {
 
 #[test]
 fn a_turn_of_codex_in_its_output_is_read_with_what_was_cached() {
-    let call = read_text(
+    let kept = read_text(
         "a.json",
         r#"{"type":"turn.completed","usage":{"input_tokens":24763,"cached_input_tokens":24448,"output_tokens":122}}"#,
-    )
-    .only();
+    );
+    let told = |about: &&String| about.contains("codex exec --json") && about.contains("count twice");
+    assert!(kept.warnings.keys().any(|about| told(&about)), "{:?}", kept.warnings);
+    let call = kept.only();
     assert_eq!(counts(&call), [315, 24_448, 0, 0, 0, 0, 122]);
     assert_eq!((call.provider().as_str(), call.model().as_str()), ("openai", ""));
     // The same key beside a model says nothing of who sold it.

@@ -195,7 +195,7 @@ fn saved_by_an_earlier_version(kept: &mut Kept) {
         let mut position: serde_json::Value = serde_json::from_slice(&checkpoint.0).unwrap();
         let mut state: serde_json::Value = serde_json::from_str(position["state"].as_str().unwrap()).unwrap();
         state["total"].as_array_mut().unwrap().truncate(4);
-        for later in ["tier", "began", "history_start", "writes"] {
+        for later in ["tier", "began", "history_start", "writes", "provider", "guessed"] {
             state.as_object_mut().unwrap().remove(later).unwrap();
         }
         position["state"] = state.to_string().into();
@@ -456,4 +456,127 @@ fn lines_that_come_without_their_session_count_their_growth_and_are_told() {
     assert_eq!(counts(&cut), [[1000, 4000, 200], [500, 0, 10]]);
     let whole = read(&[("a.jsonl", format!("{}{}", meta("s", ""), lines.concat()))]);
     assert_eq!(whole.warnings.len(), 0);
+}
+
+/// What newer versions tell of one answer, of the session `s-1`.
+fn answer(second: u32, id: &str, used: [u64; 3], all: [u64; 3]) -> String {
+    let (used, all) = (usage(used), usage(all));
+    format!(
+        r#"{{"timestamp":"2026-10-20T08:01:{second:02}.000Z","type":"token_usage_record","payload":{{"thread_id":"s-1","response_id":"{id}","usage":{used},"thread_token_usage":{all}}}}}
+"#
+    )
+}
+
+/// The answers and the counter of a session that was compacted between its two steps.
+fn compacted() -> Vec<String> {
+    vec![
+        meta("s-1", ""),
+        answer(9, "resp_1", FIRST, FIRST),
+        event(10, Some(FIRST), Some(FIRST)),
+        answer(11, "resp_2", [7000, 0, 20], [11_000, 1000, 320]),
+        event(12, Some(FIRST), Some([0, 0, 0])),
+        answer(20, "resp_3", STEP, [16_000, 5000, 520]),
+        event(21, Some(SECOND), Some(STEP)),
+    ]
+}
+
+const COMPACTED: [[u64; 3]; 3] = [[3000, 1000, 300], [7000, 0, 20], [1000, 4000, 200]];
+
+#[test]
+fn answers_tell_what_the_counter_leaves_away_and_count_once_with_it() {
+    let lines = compacted();
+    assert_eq!(counts(&read(&[("a.jsonl", lines.concat())])), COMPACTED);
+    // Line by line, each in a run of its own.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl");
+    let mut kept = Kept::default();
+    for end in 1..=lines.len() {
+        std::fs::write(&path, lines[..end].concat()).unwrap();
+        read_on(folder.path(), &["."], &mut kept);
+    }
+    assert_eq!((kept.observed, counts(&kept)), (3, COMPACTED.to_vec()));
+    // Recorded by a version that read the counter alone, or while one wrote that told nothing else: only what that left away is new.
+    let counter = lines.iter().filter(|line| !line.contains("token_usage_record"));
+    std::fs::write(&path, counter.cloned().collect::<String>()).unwrap();
+    let mut kept = Kept::default();
+    read_on(folder.path(), &["."], &mut kept);
+    assert_eq!(counts(&kept), [COMPACTED[0], COMPACTED[2]]);
+    std::fs::write(&path, lines.concat()).unwrap();
+    read_on(folder.path(), &["."], &mut kept);
+    assert_eq!(counts(&kept), COMPACTED);
+}
+
+#[test]
+fn a_session_may_change_between_versions_that_tell_answers_and_such_that_do_not() {
+    let third = [12_000, 6000, 600];
+    let text = parent()
+        + &answer(30, "resp_3", [3000, 1000, 100], third)
+        + &event(31, Some(third), Some([3000, 1000, 100]))
+        // Two alike before the counter has grown.
+        + &answer(40, "resp_4", [50, 0, 6], [12_050, 6000, 606])
+        + &answer(41, "resp_5", [50, 0, 6], [12_100, 6000, 612])
+        // An older version goes on.
+        + &event(50, Some([12_100, 6000, 612]), Some([50, 0, 6]))
+        + &event(51, Some([12_300, 6000, 622]), Some([200, 0, 10]));
+    let kept = read(&[("a.jsonl", text)]);
+    let more = [[2000, 1000, 100], [50, 0, 6], [50, 0, 6], [200, 0, 10]];
+    assert_eq!(counts(&kept)[2..], more, "two answers may be one step of the counter");
+}
+
+/// Such a fork has no line of its parent, whose counter goes on in it.
+#[test]
+fn a_fork_that_refers_to_its_parent_holds_no_copies() {
+    let refers = r#","forked_from_id":"s-1","history_base":{"thread_id":"s-1","end_ordinal_exclusive":4}"#;
+    let begin = meta("s-2", refers);
+    let own = |id: &str| answer(1, id, STEP, SECOND).replace("s-1", "s-2");
+    let counted = event(1, Some(SECOND), Some(STEP));
+    // An answer that was cut: beside the counter stands what the parent's last one used.
+    let cut = event(1, Some(SECOND), Some(FIRST));
+    for fork in [
+        begin.clone() + &counted,
+        begin.clone() + &own("resp_9") + &counted,
+        begin.clone() + &own("resp_9") + &cut,
+        // The parent's answers were more than its counter tells.
+        begin.clone() + &answer(1, "resp_9", STEP, [16_000, 5000, 520]).replace("s-1", "s-2") + &counted,
+    ] {
+        // Answered within the second.
+        let fork = fork.replace("08:01:01", "08:00:00");
+        let alone = read(&[("b.jsonl", fork.clone())]);
+        assert_eq!(counts(&alone), [[1000, 4000, 200]], "{fork}");
+        assert!(alone.warnings.is_empty(), "{:?}", alone.warnings);
+        let both = read(&[("a.jsonl", parent()), ("b.jsonl", fork)]);
+        assert_eq!(both.calls.len(), 3, "the same question was asked in both");
+    }
+    // Lines of the parent that a fork holds are the parent's.
+    let copies = meta("s-3", r#","forked_from_id":"s-1""#) + &compacted()[1..].concat();
+    let kept = read(&[("a.jsonl", compacted().concat()), ("c.jsonl", copies)]);
+    assert_eq!(counts(&kept), COMPACTED);
+}
+
+#[test]
+fn who_sold_a_call_is_whom_the_session_asks() {
+    let provider = |more: &str, line: &str| {
+        let text = meta("s-1", more) + line + &event(9, Some(FIRST), Some(FIRST));
+        read(&[("a.jsonl", text)]).only()
+    };
+    let first = provider("", "");
+    for (name, seller) in [
+        ("openai", "openai"),
+        ("azure", "azure"),
+        ("openrouter", "openrouter"),
+        ("amazon-bedrock", "bedrock"),
+        ("oss", "ollama"),
+        ("lmstudio", "lmstudio"),
+        ("our-proxy", "our-proxy"),
+    ] {
+        let call = provider(&format!(r#","model_provider":"{name}""#), "");
+        assert_eq!((call.provider().as_str(), call.id), (seller, first.id), "{name}");
+    }
+    assert_eq!(first.provider().as_str(), "openai");
+    let applied = r#"{"timestamp":"2026-10-20T08:00:30.000Z","type":"event_msg","payload":{"type":"thread_settings_applied","thread_settings":{"model_provider_id":"azure"}}}
+"#;
+    assert_eq!(
+        provider(r#","model_provider":"openai""#, applied).provider().as_str(),
+        "azure"
+    );
 }

@@ -24,6 +24,7 @@ mod find;
 mod focus;
 mod gateways;
 mod gemini;
+mod gemini_cli;
 mod generated;
 mod litellm;
 mod mixed;

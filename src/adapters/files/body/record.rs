@@ -171,6 +171,11 @@ impl<'a> Record<'a> {
         (self.kind.str() == "message" && !self.stop_reason().is_empty()) || ended(self.candidates) == Some(true)
     }
 
+    /// Whether it is a turn that `codex exec --json` printed.
+    pub fn is_turn(&self) -> bool {
+        self.kind.str() == "turn.completed"
+    }
+
     /// What it is an envelope of.
     pub fn envelope(&self) -> Option<&'a RawValue> {
         let object = |raw: &&'a RawValue| raw.get().starts_with('{');

@@ -43,6 +43,11 @@ pub(super) struct Meta<'a> {
     source: Option<&'a RawValue>,
     #[serde(borrow, default)]
     subagent_history_start_ordinal: Scalar<'a>,
+    /// Where in its parent's file a session goes on whose own file holds none of the parent's lines.
+    #[serde(borrow, default)]
+    history_base: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub model_provider: Scalar<'a>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +88,11 @@ impl Meta<'_> {
         self.thread_source.str() == "subagent"
     }
 
+    /// Whether its file may begin with copies of its parent's lines.
+    pub fn may_copy(&self) -> bool {
+        self.history_base.is_none()
+    }
+
     /// The number of the first line that is no copy.
     pub fn history_start(&self) -> Option<u64> {
         whole(&self.subagent_history_start_ordinal)
@@ -105,6 +115,39 @@ pub(super) struct Settings<'a> {
     pub model: Scalar<'a>,
     #[serde(borrow, default)]
     pub service_tier: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub model_provider_id: Scalar<'a>,
+}
+
+/// What one answer used, which newer versions tell before the counter has grown by it, and also where it never does.
+#[derive(Deserialize)]
+pub(super) struct Answer<'a> {
+    #[serde(borrow, default)]
+    pub thread_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub response_id: Scalar<'a>,
+    #[serde(borrow, default, deserialize_with = "object::one")]
+    usage: Option<Usage<'a>>,
+    #[serde(borrow, default, deserialize_with = "object::one")]
+    thread_token_usage: Option<Usage<'a>>,
+}
+
+impl Answer<'_> {
+    /// Its usage, where it says anything of it, and that of all answers of the session so far.
+    pub fn counts(&self) -> Result<Option<(Counts, Counts)>, Fault> {
+        let Some(usage) = self.usage.as_ref().filter(|usage| usage.tells()) else {
+            return Ok(None);
+        };
+        let own = usage.counts("payload.usage")?;
+        let all = self.thread_token_usage.as_ref();
+        let all = all.map(|all| all.counts("payload.thread_token_usage")).transpose()?;
+        Ok(Some((own, all.unwrap_or(own))))
+    }
+
+    /// Whether its total says that the input does not contain what was cached.
+    pub fn excludes(&self) -> bool {
+        self.usage.as_ref().is_some_and(Usage::excludes)
+    }
 }
 
 #[derive(Deserialize)]
@@ -144,8 +187,8 @@ impl Info<'_> {
     pub fn counts(&self) -> Result<(Option<Counts>, Option<Counts>), Fault> {
         let one = |usage: &Option<Usage<'_>>, path: &str| usage.as_ref().map(|u| u.counts(path)).transpose();
         Ok((
-            one(&self.total_token_usage, "total_token_usage")?,
-            one(&self.last_token_usage, "last_token_usage")?,
+            one(&self.total_token_usage, "payload.info.total_token_usage")?,
+            one(&self.last_token_usage, "payload.info.last_token_usage")?,
         ))
     }
 }
@@ -193,7 +236,7 @@ impl Usage<'_> {
     }
 
     fn counts(&self, path: &str) -> Result<Counts, Fault> {
-        let count = |value: &Scalar<'_>, field: &str| value.count(&format!("payload.info.{path}.{field}"));
+        let count = |value: &Scalar<'_>, field: &str| value.count(&format!("{path}.{field}"));
         Ok(Counts {
             input: count(&self.input_tokens, "input_tokens")?,
             cached: count(&self.cached_input_tokens, "cached_input_tokens")?,
@@ -266,6 +309,17 @@ impl Counts {
             output: self.output.max(other.output),
             reasoning: self.reasoning.max(other.reasoning),
             written: self.written.max(other.written),
+        }
+    }
+
+    /// The sum of both.
+    pub fn plus(&self, other: &Counts) -> Counts {
+        Counts {
+            input: self.input.saturating_add(other.input),
+            cached: self.cached.saturating_add(other.cached),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+            written: self.written.saturating_add(other.written),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Codex session logs: usage is the growth of a cumulative counter, and forks begin with a copy of their parent.
+//! Codex session logs: usage is the growth of a cumulative counter, and what answers tell that it leaves away; forks may begin with a copy
+//! of their parent.
 
 mod forks;
 mod lines;
@@ -6,17 +7,20 @@ mod state;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use memchr::memmem::Finder;
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
-use crate::domain::usage::{Bucket, UsageEvent};
+use crate::domain::label::Label;
+use crate::domain::usage::{Bucket, EventId, UsageEvent};
 
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::Scalar;
+use super::seller;
 use super::tier;
 use forks::Step;
-use lines::{Info, Line, Message};
+use lines::{Answer, Counts, Info, Line, Message};
 use state::State;
 
 pub(super) use forks::Sessions;
@@ -38,7 +42,8 @@ impl Codex {
             sessions,
             parent: None,
             kinds: [
-                "\"token_count\"",
+                // The counter's events and answers.
+                "\"token_",
                 "\"session_meta\"",
                 "\"turn_context\"",
                 "\"thread_settings_applied\"",
@@ -61,6 +66,10 @@ impl LineFormat for Codex {
         };
         match line.r#type.str() {
             "session_meta" => self.state.begin(&line, &serde_json::from_str(payload).map_err(shape)?),
+            "token_usage_record" => {
+                let answer: Answer<'_> = serde_json::from_str(payload).map_err(shape)?;
+                return self.answered(&line, &answer, line_number, context, out);
+            }
             "turn_context" => self.state.turn(&serde_json::from_str(payload).map_err(shape)?),
             "event_msg" => {
                 let message: Message<'_> = serde_json::from_str(payload).map_err(shape)?;
@@ -103,39 +112,89 @@ impl Codex {
         let at = context.time(&line.timestamp, "timestamp", out)?;
         let parent = (self.sessions.as_ref(), &mut self.parent);
         let Some((used, id)) = self.state.step((total, last), (line, at), parent, out) else {
-            out.excluded.push("repeated_counters");
             return Ok(());
         };
         let named = context.label(&info.model, "payload.info.model")?;
+        let mut event = self.call(id, at, named, line_number, context)?;
+        fill(&mut event, &used, info.excludes(), out);
+        // Several requests may lie between two events: of the last one the prompt is known, of those before it what is left.
+        if let Some(last) = last {
+            event.asked_at_most(used.input.saturating_sub(last.input).max(last.input));
+        }
+        out.events.push(event);
+        Ok(())
+    }
+
+    fn answered(
+        &mut self,
+        line: &Line<'_>,
+        answer: &Answer<'_>,
+        line_number: u64,
+        context: &mut Context,
+        out: &mut Output,
+    ) -> Result<(), Fault> {
+        let Some(counts) = answer.counts()? else {
+            out.warnings.push(NO_USAGE);
+            out.excluded.push("calls_without_usage");
+            return Ok(());
+        };
+        let at = context.time(&line.timestamp, "timestamp", out)?;
+        let Some(id) = self.state.answer(answer, counts) else {
+            return Ok(());
+        };
+        let mut event = self.call(id, at, Label::EMPTY, line_number, context)?;
+        fill(&mut event, &counts.0, answer.excludes(), out);
+        out.events.push(event);
+        Ok(())
+    }
+
+    /// A call, with what the session tells of it.
+    fn call(
+        &self,
+        id: EventId,
+        at: DateTime<Utc>,
+        named: Label,
+        line_number: u64,
+        context: &mut Context,
+    ) -> Result<UsageEvent, Fault> {
         let state = |text: &str| Scalar::Text(text.to_owned().into());
         let model = if named.is_empty() {
             context.label(&state(&self.state.model), "turn_context.model")?
         } else {
             named
         };
-        let mut event = UsageEvent::new(id, at, context.labels.get("openai"), model);
-        let cached = used.cached.saturating_add(used.written);
-        let within = used.input.checked_sub(cached).filter(|_| !info.excludes());
-        let uncached = within.unwrap_or_else(|| {
-            out.warnings.push("input excludes cached tokens (Codex)");
-            used.input
-        });
-        event.tokens.set(Bucket::InputUncached, uncached);
-        event.tokens.set(Bucket::CacheRead, used.cached);
-        event.tokens.set(Bucket::CacheWrite30m, used.written);
-        event.tokens.set(Bucket::Output, used.output);
-        event.tokens.reasoning = used.reasoning.min(used.output);
-        // Several requests may lie between two events: of the last one the prompt is known, of those before it what is left.
-        if let Some(last) = last {
-            event.asked_at_most(used.input.saturating_sub(last.input).max(last.input));
-        }
+        let provider = context.label(&state(seller(&self.state.provider)), "session_meta.model_provider")?;
+        let mut event = UsageEvent::new(id, at, provider, model);
         event.session = context.label(&state(&self.state.session), "session_meta.id")?;
         let project = context.label(&state(&self.state.cwd), "session_meta.cwd")?;
         event.dimensions.set(Dimension::Project, project);
         let tier = tier::of(&state(&self.state.tier), "service_tier", context)?;
         event.dimensions.set(Dimension::Tier, tier);
         event.rank.line = line_number;
-        out.events.push(event);
-        Ok(())
+        Ok(event)
+    }
+}
+
+fn fill(event: &mut UsageEvent, used: &Counts, excludes: bool, out: &mut Output) {
+    let cached = used.cached.saturating_add(used.written);
+    let within = used.input.checked_sub(cached).filter(|_| !excludes);
+    let uncached = within.unwrap_or_else(|| {
+        out.warnings.push("input excludes cached tokens (Codex)");
+        used.input
+    });
+    event.tokens.set(Bucket::InputUncached, uncached);
+    event.tokens.set(Bucket::CacheRead, used.cached);
+    event.tokens.set(Bucket::CacheWrite30m, used.written);
+    event.tokens.set(Bucket::Output, used.output);
+    event.tokens.reasoning = used.reasoning.min(used.output);
+}
+
+/// Who sells what a session asks of a provider of this name: one of Codex's own names, or one of the user's configuration. Sessions of
+/// versions that tell none are OpenAI's.
+fn seller(provider: &str) -> &str {
+    match provider {
+        "" => "openai",
+        "oss" => "ollama",
+        other => seller::named(other),
     }
 }

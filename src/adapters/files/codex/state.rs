@@ -7,10 +7,13 @@ use crate::domain::usage::EventId;
 
 use super::super::line::Output;
 use super::forks::{Sessions, Step};
-use super::lines::{Counts, Line, Meta, Settings};
+use super::lines::{Answer, Counts, Line, Meta, Settings};
 
 /// A copy is written at once. No model answers so soon.
 const COPYING: TimeDelta = TimeDelta::seconds(1);
+
+/// Answers that the counter has not grown by are compactions and such as were of no use to Codex: few behind each other.
+const ANSWERS: usize = 16;
 
 /// Lines that were sent one by one, or a file that was cut.
 const APART: &str = "counters of Codex without the session that they belong to: what its lines tell (project, often the model) is not known, and with the whole session the same calls count again";
@@ -42,6 +45,15 @@ pub(super) struct State {
     /// Whether `total` has what was written to caches.
     #[serde(default)]
     writes: bool,
+    /// Who is asked, as the session names it.
+    #[serde(default)]
+    pub provider: String,
+    /// What answers used that were told since the counter last grew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    answers: Vec<Counts>,
+    /// Whether `total` is what the answers of a parent sum up to, while its counter may have left some away.
+    #[serde(default)]
+    guessed: bool,
     /// What was dropped as a copy of the parent's lines.
     #[serde(default, skip_serializing_if = "Copied::is_none")]
     history: Copied,
@@ -68,6 +80,12 @@ impl Copied {
     fn has(&self, so_far: &Copied, total: &Counts) -> bool {
         so_far.events < self.events && self.most.most(total) == self.most
     }
+}
+
+/// An event that says nothing new.
+fn repeated<T>(out: &mut Output) -> Option<T> {
+    out.excluded.push("repeated_counters");
+    None
 }
 
 /// A state that was saved by a reader that met other formats too.
@@ -104,7 +122,8 @@ impl State {
         self.parent = meta.parent();
         self.history_start = meta.history_start();
         self.child = !self.parent.is_empty() || meta.is_subagent() || self.history_start.is_some();
-        self.copied = self.child.then_some(0);
+        self.copied = (self.child && meta.may_copy()).then_some(0);
+        meta.model_provider.str().clone_into(&mut self.provider);
         self.began = line.timestamp.time("timestamp").ok().map(|(at, _)| at);
     }
 
@@ -122,6 +141,9 @@ impl State {
     pub fn settings(&mut self, settings: &Settings<'_>) {
         self.turn(settings);
         self.set_tier(settings);
+        if !settings.model_provider_id.is_null() {
+            settings.model_provider_id.str().clone_into(&mut self.provider);
+        }
     }
 
     fn set_tier(&mut self, settings: &Settings<'_>) {
@@ -133,7 +155,48 @@ impl State {
         .to_owned();
     }
 
-    /// The usage of an event and what tells it apart, or nothing for one that repeats. `parent` keeps the steps of the parent.
+    /// What tells an answer apart, or nothing for one that is not this session's. It is what tells the step apart by which the counter grows
+    /// next: of versions that did not read answers that step is recorded.
+    pub fn answer(&mut self, answer: &Answer<'_>, (used, all): (Counts, Counts)) -> Option<EventId> {
+        let of = answer.thread_id.str();
+        // Without its beginning nobody knows where the counter stood, and the lines around it are told as such.
+        if self.session.is_empty() || (!of.is_empty() && of != self.session) || used == Counts::default() {
+            return None;
+        }
+        self.copied = None;
+        if self.child && self.total.is_none() {
+            self.total = all.since(&used);
+            (self.guessed, self.writes) = (true, true);
+        }
+        let total = self.total.unwrap_or_default().plus(&used);
+        // The counter grows by one of them, or there is none any more.
+        let apart = self.answers.len() >= ANSWERS || self.has_answer(&used);
+        self.answers.truncate(ANSWERS - 1);
+        self.answers.insert(0, used);
+        let session = self.session.as_bytes();
+        Some(if apart {
+            let id = answer.response_id.str().as_bytes();
+            EventId::of(&[b"codex-answer", session, id, &all.identity()])
+        } else {
+            EventId::of(&[b"codex", session, &total.identity(), &self.resets.to_le_bytes()])
+        })
+    }
+
+    fn has_answer(&self, used: &Counts) -> bool {
+        self.answers.iter().any(|told| told.identity() == used.identity())
+    }
+
+    /// Whether a growth is that of an answer, or of the last ones together.
+    fn was_told(&self, growth: &Counts) -> bool {
+        let mut sum = Counts::default();
+        self.has_answer(growth)
+            || self.answers.iter().any(|told| {
+                sum = sum.plus(told);
+                sum.identity() == growth.identity()
+            })
+    }
+
+    /// The usage of an event and what tells it apart, or nothing for one that repeats or whose answer was told. `parent` keeps the steps of the parent.
     pub fn step(
         &mut self,
         (total, last): (Option<Counts>, Option<Counts>),
@@ -148,7 +211,7 @@ impl State {
             let id = EventId::of(&[b"codex-last", session.as_bytes(), stamp.as_bytes(), &last.identity()]);
             let lone = (stamp, last);
             if self.lone.as_ref() == Some(&lone) {
-                return None;
+                return repeated(out);
             }
             self.lone = Some(lone);
             return Some((last, id));
@@ -180,13 +243,18 @@ impl State {
             if copy.is_some() {
                 self.history.add(&total);
                 (self.copied, self.total) = (copy, Some(total));
-                return None;
+                return repeated(out);
             }
             self.copied = None;
-            // What the counter held before the first event of a child was its parent's, of which no line needs to be copied.
-            if self.total.is_none() {
-                self.total = last.and_then(|last| total.since(&last));
-            }
+        }
+        // What the counter held before the first event of a child was its parent's, of which no line needs to be copied.
+        if self.child && self.total.is_none() {
+            self.total = last.and_then(|last| total.since(&last));
+        }
+        if std::mem::take(&mut self.guessed) && !self.answers.is_empty() {
+            self.answers.clear();
+            self.total = Some(total);
+            return None;
         }
         if self.session.is_empty() && self.total.is_none() {
             out.warnings.push(APART);
@@ -198,9 +266,14 @@ impl State {
             self.resets += 1;
             last.unwrap_or(total)
         });
+        if used == Counts::default() {
+            return repeated(out);
+        }
+        let told = self.was_told(&used);
+        self.answers.clear();
         let resets = self.resets.to_le_bytes();
         let id = EventId::of(&[b"codex", session.as_bytes(), &total.identity(), &resets]);
-        (used != Counts::default()).then_some((used, id))
+        (!told).then_some((used, id))
     }
 
     /// What an earlier version saved of the counter is without writes: all but those of the last request were before.

@@ -1,0 +1,157 @@
+//! Session files of Gemini CLI and of Qwen Code.
+
+use finops::domain::dimension::Dimension;
+use finops::domain::usage::{Bucket, EventId, UsageEvent};
+
+use super::{Kept, read_on};
+
+const BEGIN: &str = r#"{"sessionId":"s-1","projectHash":"46","startTime":"2026-10-20T08:00:00.000Z","kind":"main"}
+{"$set":{"messages":[{"id":"u-0","timestamp":"2026-10-20T08:00:00.000Z","type":"user","content":[{"text":"context"}]}]}}
+{"id":"u-1","timestamp":"2026-10-20T08:00:01.000Z","type":"user","content":[{"text":"go"}]}
+"#;
+
+fn message(id: &str, second: u32, more: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","timestamp":"2026-10-20T08:00:{second:02}.000Z","type":"gemini","content":"","model":"gemini-2.5-pro"{more}}}"#
+    )
+}
+
+const FIRST: &str = r#","tokens":{"input":10001,"output":51,"cached":4001,"thoughts":21,"tool":0,"total":10073}"#;
+const SECOND: &str = r#","tokens":{"input":10003,"output":53,"cached":4003,"thoughts":23,"tool":300,"total":10379}"#;
+const SEARCH: &str = r#","toolCalls":[{"id":"t-1","name":"google_web_search"}]"#;
+
+fn read(kept: &mut Kept, files: &[(&str, &str)]) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    read_on(folder.path(), &["."], kept);
+    assert!(kept.rejected.is_empty(), "{:?}", kept.rejected);
+}
+
+fn counts(kept: &Kept) -> Vec<[u64; 4]> {
+    let mut calls: Vec<&UsageEvent> = kept.calls.values().collect();
+    calls.sort_by_key(|e| (e.at, e.tokens));
+    let get = |e: &UsageEvent, b| e.tokens.get(b);
+    let of = |e: &UsageEvent| {
+        let tokens = [Bucket::InputUncached, Bucket::CacheRead, Bucket::Output].map(|b| get(e, b));
+        [tokens[0], tokens[1], tokens[2], e.tokens.reasoning]
+    };
+    calls.into_iter().map(of).collect()
+}
+
+const READ: [[u64; 4]; 2] = [[6000, 4001, 72, 21], [6300, 4003, 76, 23]];
+
+#[test]
+fn a_message_of_gemini_cli_counts_once_however_often_it_is_written() {
+    let again = message("g-2", 3, &format!("{SECOND}{SEARCH}"));
+    let lines = [message("g-1", 2, FIRST), message("g-2", 3, SECOND), again];
+    let text = format!("{BEGIN}{}\n", lines.join("\n"));
+    let mut kept = Kept::default();
+    read(&mut kept, &[("session-1.jsonl", &text)]);
+    assert_eq!(counts(&kept), READ);
+    for call in kept.calls.values() {
+        let named = [call.provider(), call.model(), call.session];
+        assert_eq!(
+            named.map(|label| label.as_str().to_owned()),
+            ["google", "gemini-2.5-pro", "s-1"]
+        );
+    }
+    assert_eq!(
+        kept.excluded.get("calls_without_usage"),
+        Some(&1),
+        "{:?}",
+        kept.excluded
+    );
+    assert_eq!(
+        kept.warnings.len(),
+        1,
+        "what the search asked a model: {:?}",
+        kept.warnings
+    );
+
+    // A session as older versions write it, as a whole.
+    let old = format!(
+        r#"{{"sessionId":"s-1","projectHash":"46","startTime":"2026-10-20T08:00:00.000Z","messages":[{}]}}"#,
+        lines.join(",\n  ")
+    );
+    read(&mut kept, &[("session-1.json", &old)]);
+    assert_eq!(counts(&kept), READ);
+
+    // The rest in another run.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("session-1.jsonl");
+    let mut kept = Kept::default();
+    let front = format!("{BEGIN}{}\n", message("g-1", 2, ""));
+    std::fs::write(&path, &front).unwrap();
+    read_on(folder.path(), &["."], &mut kept);
+    assert_eq!(kept.excluded.get("calls_without_usage"), Some(&1), "no tokens so far");
+    std::fs::write(&path, format!("{front}{}\n", lines.join("\n"))).unwrap();
+    read_on(folder.path(), &["."], &mut kept);
+    assert_eq!(counts(&kept), READ);
+    assert!(kept.calls.values().all(|call| call.session.as_str() == "s-1"));
+}
+
+fn qwen(uuid: &str, second: u32, more: &str) -> String {
+    format!(
+        r#"{{"uuid":"{uuid}","parentUuid":null,"sessionId":"s-2","timestamp":"2026-10-20T08:00:{second:02}.000Z","cwd":"/srv/shop",{more}}}
+"#
+    )
+}
+
+#[test]
+fn an_answer_of_qwen_code_counts_once_and_is_no_line_of_claude_codes() {
+    let asked = qwen(
+        "q-1",
+        1,
+        r#""type":"user","message":{"role":"user","parts":[{"text":"go"}]}"#,
+    );
+    let noted = |usage: &str| {
+        let event = format!(
+            r#""event.name":"qwen-code.api_response","response_id":"chatcmpl-1","model":"qwen3-coder-plus"{usage}"#
+        );
+        qwen(
+            "q-2",
+            2,
+            &format!(r#""type":"system","subtype":"ui_telemetry","systemPayload":{{"uiEvent":{{{event}}}}}"#),
+        )
+    };
+    let noted = noted(
+        r#","input_token_count":10001,"output_token_count":201,"cached_content_token_count":4001,"thoughts_token_count":51,"total_token_count":10202"#,
+    );
+    let told = qwen(
+        "q-3",
+        3,
+        r#""type":"assistant","model":"qwen3-coder-plus","message":{"role":"model","parts":[]},"usageMetadata":{"promptTokenCount":10001,"candidatesTokenCount":201,"thoughtsTokenCount":51,"totalTokenCount":10202,"cachedContentTokenCount":4001}"#,
+    );
+    for text in [
+        format!("{asked}{noted}{told}"),
+        format!("{asked}{told}"),
+        format!("{asked}{noted}"),
+    ] {
+        let mut kept = Kept::default();
+        read(&mut kept, &[("chat.jsonl", &text)]);
+        assert_eq!(counts(&kept), [[6000, 4001, 201, 51]], "{text}");
+        let call = kept.only();
+        assert_eq!(call.provider().as_str(), "dashscope");
+        assert_eq!(call.dimensions.get(Dimension::Project).as_str(), "/srv/shop");
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+        if text.contains("chatcmpl-1") {
+            assert_eq!(call.id, EventId::of(&[b"response", b"chatcmpl-1"]), "the provider's");
+        }
+    }
+    let untold = qwen(
+        "q-3",
+        3,
+        r#""type":"assistant","model":"m","message":{"role":"model","parts":[]}"#,
+    );
+    let mut kept = Kept::default();
+    read(&mut kept, &[("chat.jsonl", &format!("{asked}{untold}"))]);
+    assert_eq!(kept.excluded.get("calls_without_usage"), Some(&1));
+
+    // A question in Google's shape that an application logs beside its answer.
+    let logged = r#"{"timestamp":"2026-10-20T08:00:00Z","message":{"role":"user","parts":[{"text":"go"}]},"response":{"responseId":"r-1","modelVersion":"gemini-2.5-pro","usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":2,"totalTokenCount":12}}}"#;
+    let mut kept = Kept::default();
+    read(&mut kept, &[("log.jsonl", logged)]);
+    assert_eq!(counts(&kept), [[10, 0, 2, 0]]);
+}
