@@ -23,6 +23,15 @@ pub(super) fn named(name: &str) -> &str {
     }
 }
 
+/// Whether a provider goes by this name, also one that runs models on a machine of one's own; not a name that somebody gave to a gateway.
+pub(super) fn is_known(name: &str) -> bool {
+    let own = named(name);
+    own != name
+        || WITH_INTERFACES.contains(&own)
+        || ["ollama", "lmstudio", "together", "cerebras", "vllm"].contains(&own)
+        || FRONTS.iter().any(|(_, provider)| *provider == own)
+}
+
 /// Providers behind whose names the name of an interface may stand.
 const WITH_INTERFACES: [&str; 17] = [
     "openai",

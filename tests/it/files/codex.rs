@@ -567,7 +567,8 @@ fn who_sold_a_call_is_whom_the_session_asks() {
         ("amazon-bedrock", "bedrock"),
         ("oss", "ollama"),
         ("lmstudio", "lmstudio"),
-        ("our-proxy", "our-proxy"),
+        // A name of the user's own says where requests go; the model is OpenAI's.
+        ("our-proxy", "openai"),
     ] {
         let call = provider(&format!(r#","model_provider":"{name}""#), "");
         assert_eq!((call.provider().as_str(), call.id), (seller, first.id), "{name}");

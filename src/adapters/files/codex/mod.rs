@@ -163,7 +163,7 @@ impl Codex {
         } else {
             named
         };
-        let provider = context.label(&state(seller(&self.state.provider)), "session_meta.model_provider")?;
+        let provider = context.label(&state(seller(&self.state.provider, model.as_str())), "session_meta.model_provider")?;
         let mut event = UsageEvent::new(id, at, provider, model);
         event.session = context.label(&state(&self.state.session), "session_meta.id")?;
         let project = context.label(&state(&self.state.cwd), "session_meta.cwd")?;
@@ -189,12 +189,16 @@ fn fill(event: &mut UsageEvent, used: &Counts, excludes: bool, out: &mut Output)
     event.tokens.reasoning = used.reasoning.min(used.output);
 }
 
-/// Who sells what a session asks of a provider of this name: one of Codex's own names, or one of the user's configuration. Sessions of
-/// versions that tell none are OpenAI's.
-fn seller(provider: &str) -> &str {
+/// Who sells what a session asks of a provider of this name: one of Codex's own names, or one of the user's configuration, which says
+/// where the requests go, most often to a gateway, and not who is paid: then the name of the model tells. Sessions of versions that tell
+/// no provider are OpenAI's.
+fn seller<'a>(provider: &'a str, model: &str) -> &'a str {
     match provider {
         "" => "openai",
         "oss" => "ollama",
-        other => seller::named(other),
+        other => match seller::by_model(model) {
+            maker if !maker.is_empty() && !seller::is_known(other) => maker,
+            _ => seller::named(other),
+        },
     }
 }
