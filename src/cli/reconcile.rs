@@ -1,5 +1,6 @@
 //! `finops reconcile`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
@@ -7,6 +8,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::price::{load, put, put_rows};
+use super::reported::Bound;
 use super::text::{clean, count, money};
 use super::{CliError, Context, Exit, Format, wire};
 use crate::config::coverage;
@@ -70,9 +72,11 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
         let key = crate::domain::price::provider_key(provider);
         found.cells.retain(|cell| cell.provider.as_str() == key);
         found.providers.retain(|name, _| name.as_str() == key);
+        found.other_currencies.retain(|name, _| name.as_str() == key);
+        found.by_month.retain(|name| name.as_str() == key);
     }
     let total = found.total()?;
-    let bound = Bound::of(ctx, args)?;
+    let bound = Bound::of(ctx, args.min_coverage)?;
     let short = super::reported::findings(ctx, &found, bound.as_ref().map(|b| b.missed(&found)))?;
     match ctx.format {
         Format::Json => put(
@@ -102,7 +106,12 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
                 } else {
                     ", but what is billed by whole months or weeks"
                 };
-                put(ctx, &format!("nothing{of} is metered or billed in that time{months}\n"))?;
+                let unit = super::reported::unit(&found);
+                put(
+                    ctx,
+                    &format!("nothing{of} is metered or billed{unit} in that time{months}\n"),
+                )?;
+                put(ctx, &others(&found))?;
             } else {
                 providers(ctx, &found, &total)?;
                 days(ctx, &found, args.all)?;
@@ -122,47 +131,6 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
         Some(least) => super::reported::covered(&found, &total, least, !short.is_empty()),
         None if short.is_empty() => Ok(Exit::Fine),
         None => Ok(Exit::Findings),
-    }
-}
-
-/// How much of a bill has to be metered.
-struct Bound {
-    least: Decimal,
-    /// Only of bills of so many dollars.
-    above: Decimal,
-    /// Who says so.
-    by: &'static str,
-}
-
-impl Bound {
-    fn of(ctx: &Context<'_>, args: &ReconcileArgs) -> Result<Option<Bound>, CliError> {
-        if let Some(least) = args.min_coverage {
-            return Ok(Some(Bound {
-                least,
-                above: Decimal::ZERO,
-                by: "--min-coverage",
-            }));
-        }
-        let bound = ctx.config.reconcile.bound().map_err(CliError::usage)?;
-        Ok(bound.map(|(least, above)| Bound {
-            least,
-            above,
-            by: "[reconcile] min_coverage",
-        }))
-    }
-
-    /// A line for each provider that has less.
-    fn missed(&self, found: &Reconciliation) -> Vec<String> {
-        let least = self.least.normalize();
-        let line = |(name, totals): (&Label, &Totals)| {
-            let percent = totals.short_of(self.least, self.above)?.normalize();
-            let name = clean(name.as_str());
-            Some(format!(
-                "{name}: metering has seen {percent} % of what is billed, less than the {least} % of `{}`",
-                self.by
-            ))
-        };
-        found.providers.iter().filter_map(line).collect()
     }
 }
 
@@ -286,6 +254,16 @@ fn model(label: Label) -> &'static str {
     if label.is_empty() { "(all)" } else { label.as_str() }
 }
 
+fn currencies(found: &Reconciliation) -> BTreeSet<Currency> {
+    found.other_currencies.values().flatten().copied().collect()
+}
+
+/// What of the bills is not compared.
+fn others(found: &Reconciliation) -> String {
+    let line = |currency| format!("bills in {currency} are not compared: what is metered is in USD\n");
+    currencies(found).into_iter().map(line).collect()
+}
+
 /// What the figures mean, in words.
 fn closing(found: &Reconciliation, total: &Totals) -> Result<String, CliError> {
     let usd = |amount: Decimal| money(Money::new(amount, Currency::USD));
@@ -311,9 +289,7 @@ fn closing(found: &Reconciliation, total: &Totals) -> Result<String, CliError> {
             usd(total.reported.computed)
         );
     }
-    for currency in &found.other_currencies {
-        let _ = writeln!(text, "bills in {currency} are not compared: what is metered is in USD");
-    }
+    text += &others(found);
     for name in &found.by_month {
         let _ = writeln!(
             text,
@@ -324,8 +300,13 @@ fn closing(found: &Reconciliation, total: &Totals) -> Result<String, CliError> {
     for (name, totals) in found.providers.iter().filter(|(_, t)| t.through.is_none()) {
         let _ = writeln!(
             text,
-            "{} has no bill in this time: all its {} count as lag",
+            "{} has no bill{} in this time: all its {} count as lag",
             clean(name.as_str()),
+            if found.other_currencies.contains_key(name) {
+                " in dollars"
+            } else {
+                ""
+            },
             usd(totals.metered)
         );
     }
@@ -389,7 +370,7 @@ fn document(found: &Reconciliation, total: &Totals, period: Period, bound: Optio
     Ok(json!({
         "schema_version": 1, "period": period, "currency": "USD", "cells": cells, "providers": providers,
         "by_month": found.by_month.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
-        "other_currencies": found.other_currencies.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "other_currencies": currencies(found).iter().map(ToString::to_string).collect::<Vec<_>>(),
         "total": totals_object(total)?, "min_coverage_percent": bound.map(|bound| amount(bound.least)),
     }))
 }

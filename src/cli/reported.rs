@@ -11,6 +11,49 @@ use crate::engine::reconcile::{Reconciliation, Totals};
 /// Below so many dollars a difference is no finding.
 const LEAST: Decimal = Decimal::ONE;
 
+/// How much of a bill has to be metered.
+pub struct Bound {
+    /// In percent.
+    pub least: Decimal,
+    /// Only of bills of so many dollars.
+    above: Decimal,
+    /// Who says so.
+    by: &'static str,
+}
+
+impl Bound {
+    /// As asked for, else as the settings say.
+    pub fn of(ctx: &Context<'_>, asked: Option<Decimal>) -> Result<Option<Bound>, CliError> {
+        if let Some(least) = asked {
+            return Ok(Some(Bound {
+                least,
+                above: Decimal::ZERO,
+                by: "--min-coverage",
+            }));
+        }
+        let bound = ctx.config.reconcile.bound().map_err(CliError::usage)?;
+        Ok(bound.map(|(least, above)| Bound {
+            least,
+            above,
+            by: "[reconcile] min_coverage",
+        }))
+    }
+
+    /// A line for each provider that has less.
+    pub fn missed(&self, found: &Reconciliation) -> Vec<String> {
+        let least = self.least.normalize();
+        let line = |(name, totals): (&Label, &Totals)| {
+            let percent = totals.short_of(self.least, self.above)?.normalize();
+            let name = clean(name.as_str());
+            Some(format!(
+                "{name}: metering has seen {percent} % of what is billed, less than the {least} % of `{}`",
+                self.by
+            ))
+        };
+        found.providers.iter().filter_map(line).collect()
+    }
+}
+
 /// What was found otherwise, and a line for each provider whose calls say of themselves that they cost something else.
 pub fn findings(
     ctx: &Context<'_>,
@@ -43,13 +86,23 @@ pub fn findings(
     Ok(others.chain(found.providers.iter().filter_map(line)).collect())
 }
 
+/// What `billed` means where there are bills that are not compared.
+pub fn unit(found: &Reconciliation) -> &'static str {
+    match found.other_currencies.is_empty() {
+        true => "",
+        false => " in dollars",
+    }
+}
+
 /// How a comparison ends that was asked for a coverage, with findings or without. What is not known passes no check: neither where nothing
 /// is billed, nor where calls of a provider are not billed at all.
 pub fn covered(found: &Reconciliation, total: &Totals, least: Decimal, is_short: bool) -> Result<Exit, CliError> {
     let least = least.normalize();
     let hint = "record the bill, or choose another time with `--period` or one provider with `--provider`";
     if total.coverage().is_none() {
-        let error = format!("nothing is billed in that time: whether metering has seen {least} % of it cannot be told");
+        let unit = unit(found);
+        let error =
+            format!("nothing is billed{unit} in that time: whether metering has seen {least} % of it cannot be told");
         return Err(CliError::incomplete(error).hint("record the bill, or choose another time with `--period`"));
     }
     if is_short {

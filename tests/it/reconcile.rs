@@ -215,6 +215,24 @@ fn taxes_credits_and_other_currencies_do_not_say_how_far_use_is_billed() {
     assert_eq!(found["other_currencies"], serde_json::json!(["EUR"]));
     let told = out(&finops(home, &["reconcile", "--period", "2026-11"]));
     assert!(told.contains("bills in EUR are not compared"), "{told}");
+    // Of one provider that is said whose bill it is, also where nothing else is known of it.
+    let other = row("9", "EUR", 20, "Usage").replace("Anthropic,Claude API", "Mistral,API");
+    std::fs::write(home.join("bills/november.csv"), bill() + &other).unwrap();
+    finops(home, &["run"]);
+    let of = |provider: &str| {
+        out(&finops(
+            home,
+            &["reconcile", "--period", "2026-11", "--provider", provider],
+        ))
+    };
+    let (mistral, anthropic) = (of("mistral"), of("anthropic"));
+    assert!(
+        mistral.contains(
+            "nothing of `mistral` is metered or billed in dollars in that time\nbills in EUR are not compared"
+        ),
+        "{mistral}"
+    );
+    assert!(!anthropic.contains("EUR"), "{anthropic}");
 }
 
 /// What a bill takes back hides no calls that nobody metered, and is none of them.
@@ -294,6 +312,10 @@ fn said(document: &serde_json::Value) -> [String; 6] {
 #[test]
 fn the_sides_meet_by_model_whatever_each_calls_it_and_fees_stand_apart() {
     let million = "\"input_tokens\":1000000";
+    let map = |account: &str, model: &str| {
+        format!("[[price_map]]\nprovider = \"azure\"\nname = \"chat\"\naccount = \"{account}\"\nmodel = \"{model}\"\n")
+    };
+    let accounts = map("subA", "gpt-4o") + &map("subB", "gpt-4o-mini");
     let bedrock = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
     for (what, settings, usage, rows) in [
         (
@@ -335,6 +357,47 @@ fn the_sides_meet_by_model_whatever_each_calls_it_and_fees_stand_apart() {
                 "API",
                 "gpt-4o-2024-08-06",
                 "1000000",
+                "input tokens",
+            )],
+        ),
+        (
+            "a deployment of two accounts that means two models",
+            &accounts,
+            call("a", "azure", "chat", "\"input_tokens\":1000000,\"account\":\"subA\"")
+                + &call("b", "azure", "chat", "\"input_tokens\":1000000,\"account\":\"subB\""),
+            vec![
+                (
+                    "2.5",
+                    10,
+                    "Microsoft",
+                    "Azure OpenAI",
+                    "gpt-4o",
+                    "1000000",
+                    "input tokens",
+                ),
+                (
+                    "0.15",
+                    10,
+                    "Microsoft",
+                    "Azure OpenAI",
+                    "gpt-4o-mini",
+                    "1000000",
+                    "input tokens",
+                ),
+            ],
+        ),
+        (
+            "the same on a bill that says `chat`, too, of an account in other words",
+            &accounts,
+            call("a", "azure", "chat", "\"input_tokens\":1000000,\"account\":\"subA\"")
+                + &call("b", "azure", "chat", "\"input_tokens\":1000000,\"account\":\"subB\""),
+            vec![(
+                "2.65",
+                10,
+                "Microsoft",
+                "Azure OpenAI",
+                "chat",
+                "2000000",
                 "input tokens",
             )],
         ),
@@ -403,6 +466,42 @@ fn the_sides_meet_by_model_whatever_each_calls_it_and_fees_stand_apart() {
             .len(),
         2
     );
+    // Where both sides name a snapshot, another one was called by nobody; a name without a date may be of any.
+    let bill = |names: [&'static str; 2]| {
+        [("2.5", names[0]), ("5", names[1])]
+            .map(|(cost, name)| (cost, 10, "OpenAI", "API", name, "1000000", "input tokens"))
+    };
+    let dated = call("a", "openai", "gpt-4o-2024-08-06", million);
+    let two = call("b", "openai", "gpt-4o-2024-11-20", million);
+    for (what, usage, names, expected) in [
+        (
+            "not called",
+            &dated,
+            ["gpt-4o-2024-08-06", "gpt-4o-2024-05-13"],
+            ["33.3", "5", "0", "0", "0", "0"],
+        ),
+        (
+            "all by the family's name",
+            &(dated.clone() + &two),
+            ["gpt-4o", "gpt-4o"],
+            ["100", "0", "0", "2.5", "0", "0"],
+        ),
+        (
+            "one by it",
+            &(dated.clone() + &two),
+            ["gpt-4o-2024-08-06", "gpt-4o"],
+            ["100", "0", "0", "2.5", "0", "0"],
+        ),
+        (
+            "another one",
+            &dated,
+            ["gpt-4o-2024-11-20", "gpt-4o-2024-11-20"],
+            ["50", "0", "2.5", "2.5", "0", "0"],
+        ),
+    ] {
+        let found = compared("", usage, &bill(names), "2026-11");
+        assert_eq!(said(&found), expected, "{what}: {found:#}");
+    }
 }
 
 #[test]
@@ -453,13 +552,52 @@ fn a_gap_is_put_down_to_its_cause_at_the_price_that_was_paid() {
             vec![("2.5", "1000000", "input tokens")],
             ["100", "0", "-10", "0", "0", "0"],
         ),
+        (
+            "cache reads that nobody metered",
+            "",
+            "\"input_tokens\":1000000,\"output_tokens\":100000",
+            vec![
+                ("2.5", "1000000", "input tokens"),
+                ("1", "100000", "output tokens"),
+                ("1.5", "1200000", "cache read tokens"),
+            ],
+            ["70", "0", "1.5", "0", "0", "0"],
+        ),
+        (
+            "half, by contract, with a search",
+            edp,
+            "\"input_tokens\":1000000,\"web_searches\":1",
+            vec![("4", "2000000", "input tokens"), ("0.008", "", "web searches")],
+            ["50", "0", "2", "0", "-0.502", "0"],
+        ),
+        (
+            "half, by contract, with a call that has no price",
+            edp,
+            "\"input_tokens\":1000000}\n{\"id\":\"u\",\"ts\":\"2026-11-10T11:00:00Z\",\"provider\":\"openai\",\"model\":\"gpt-4o\",\"audio_in_tokens\":1",
+            vec![("4", "2000000", "input tokens")],
+            ["50", "0", "2", "0", "-0.5", "0"],
+        ),
     ] {
-        let rows: Vec<_> = bill
-            .iter()
-            .map(|(cost, tokens, meter)| (*cost, 10, "OpenAI", "API", "gpt-4o", *tokens, *meter))
-            .collect();
-        let found = compared(settings, &call("a", "openai", "gpt-4o", more), &rows, "2026-11");
-        assert_eq!(said(&found), expected, "{what}: {found:#}");
+        // A bill of one model says the same whether it names it or not.
+        for model in ["gpt-4o", ""] {
+            let rows: Vec<_> = bill
+                .iter()
+                .map(|(cost, tokens, meter)| (*cost, 10, "OpenAI", "API", model, *tokens, *meter))
+                .collect();
+            let found = compared(settings, &call("a", "openai", "gpt-4o", more), &rows, "2026-11");
+            assert_eq!(said(&found), expected, "{what}, `{model}`: {found:#}");
+        }
+    }
+    // Of several models at their mean: a bill of all their tokens has no gap, whatever each costs.
+    let of = |tokens: &str| format!("\"input_tokens\":{tokens}");
+    let usage = call("a", "openai", "gpt-4o", &of("1000000")) + &call("b", "openai", "gpt-4o-mini", &of("3000000"));
+    let row = |cost, tokens| [(cost, 10, "OpenAI", "API", "", tokens, "input tokens")];
+    for (rows, expected) in [
+        (row("2.95", "4000000"), ["100", "0", "0", "0", "0", "0"]),
+        (row("5.9", "8000000"), ["50", "0", "2.95", "0", "0", "0"]),
+    ] {
+        let found = compared("", &usage, &rows, "2026-11");
+        assert_eq!(said(&found), expected, "{found:#}");
     }
 }
 
@@ -604,5 +742,175 @@ fn the_row_of_a_month_that_goes_on_is_compared_when_it_is_over() {
         first["by_month"],
         serde_json::json!([]),
         "the first day of a first bill"
+    );
+}
+
+/// Of $10 a day from September on: coverage, lines, the gap but for lag, the lag and how far is billed, asked on 20 November.
+fn by_days(rows: &[(&str, i64, &str)], period: &str) -> (String, usize, String, String, String, serde_json::Value) {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let first = chrono::NaiveDate::from_ymd_opt(2026, 9, 1).unwrap();
+    let call = |day: chrono::NaiveDate| {
+        format!(
+            "{{\"id\":\"{day}\",\"ts\":\"{day}T10:00:00Z\",\"provider\":\"openai\",\"model\":\"gpt-4o\",\"input_tokens\":4000000}}\n"
+        )
+    };
+    std::fs::write(
+        home.join("u.jsonl"),
+        first.iter_days().take(80).map(call).collect::<String>(),
+    )
+    .unwrap();
+    let mut bill = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargeCategory,ProviderName,ServiceName\n".to_owned();
+    for (start, count, cost) in rows {
+        let start: chrono::NaiveDate = start.parse().unwrap();
+        for day in start.iter_days().take(usize::try_from(*count).unwrap()) {
+            let month = day.format("%Y-%m-01");
+            bill += &format!("{cost},{cost},USD,1,{month},{month},{day}T00:00:00Z,Usage,OpenAI,API\n");
+        }
+    }
+    std::fs::write(home.join("b.csv"), bill).unwrap();
+    std::fs::write(home.join("finops.toml"), "[store]\nurl = \"sqlite:l.db\"\n").unwrap();
+    let now = |args: &[&str]| {
+        let args = [&["--now", "2026-11-20T00:00:00Z"], args].concat();
+        program(home).args(args).output().unwrap()
+    };
+    let recorded = now(&["record", "u.jsonl", "b.csv"]);
+    assert!(recorded.status.success(), "{}", err(&recorded));
+    let found = json(&now(&["reconcile", "--period", period, "--format", "json"]));
+    let [coverage, missing, tokens, price, discount, lag] = said(&found);
+    let gap = [missing, tokens, price, discount].join(" ");
+    let cells = found["cells"].as_array().unwrap().len();
+    let through = found["providers"]["openai"]["billed_through"].as_str().unwrap_or("-");
+    (
+        coverage,
+        cells,
+        gap,
+        lag,
+        through.get(..10).unwrap_or("-").to_owned(),
+        found["by_month"].clone(),
+    )
+}
+
+/// A row on another day than the others is a correction, or the first of those that come by the day from then on.
+#[test]
+fn a_bill_by_months_or_weeks_is_none_by_days_because_of_a_later_row() {
+    let (september, october) = (("2026-09-01", 1, "300"), ("2026-10-01", 1, "310"));
+    let mondays: Vec<String> = (0..10)
+        .map(|week| (chrono::NaiveDate::from_ymd_opt(2026, 8, 31).unwrap() + chrono::Days::new(7 * week)).to_string())
+        .collect();
+    let weeks = |more| {
+        let weeks = mondays.iter().map(|day| (day.as_str(), 1, "70"));
+        weeks.chain(more).collect::<Vec<_>>()
+    };
+    let none = "0 0 0 0";
+    for (what, rows, period, expected) in [
+        (
+            "as it is",
+            vec![september, october],
+            "2026-10",
+            ("100", 1, none, "0", "2026-10-31"),
+        ),
+        (
+            "a refund",
+            vec![september, october, ("2026-11-15", 1, "-1")],
+            "2026-10",
+            ("100", 1, none, "0", "2026-10-31"),
+        ),
+        (
+            "use",
+            vec![september, october, ("2026-11-15", 1, "1")],
+            "2026-09",
+            ("100", 1, none, "0", "2026-09-30"),
+        ),
+        (
+            "by days since then",
+            vec![september, october, ("2026-11-01", 19, "10")],
+            "2026-10",
+            ("100", 1, none, "0", "2026-10-31"),
+        ),
+        (
+            "and those days",
+            vec![september, october, ("2026-11-01", 19, "10")],
+            "2026-11",
+            ("100", 19, none, "0", "2026-11-19"),
+        ),
+        (
+            "by days before",
+            vec![("2026-09-01", 30, "10"), october],
+            "2026-10",
+            ("100", 1, none, "0", "2026-10-31"),
+        ),
+        (
+            "in the month",
+            vec![september, october, ("2026-10-15", 1, "1")],
+            "2026-10",
+            ("99.7", 1, "0 0 1 0", "0", "2026-10-31"),
+        ),
+        (
+            "a refund in it",
+            vec![september, october, ("2026-10-15", 1, "-1")],
+            "2026-10",
+            ("100", 1, "0 0 -1 0", "0", "2026-10-31"),
+        ),
+        ("weeks", weeks(vec![]), "2026-10", ("100", 3, none, "0", "2026-10-31")),
+        (
+            "weeks, a refund",
+            weeks(vec![("2026-10-14", 1, "-1")]),
+            "2026-10",
+            ("100", 3, "0 0 -1 0", "0", "2026-10-31"),
+        ),
+        (
+            "weeks, use",
+            weeks(vec![("2026-10-14", 1, "1")]),
+            "2026-10",
+            ("99.5", 3, "0 0 1 0", "0", "2026-10-31"),
+        ),
+        // Days stay days: a first one that costs more than the others, one alone, few at the start, and few of use.
+        (
+            "days",
+            vec![("2026-10-01", 1, "310"), ("2026-10-02", 40, "10")],
+            "2026-10",
+            ("50.8", 31, "0 0 300 0", "0", "2026-10-31"),
+        ),
+        (
+            "the first alone",
+            vec![("2026-10-01", 1, "10"), ("2026-11-01", 19, "10")],
+            "2026-10",
+            ("100", 31, "0 -300 0 0", "0", "2026-10-31"),
+        ),
+        (
+            "the first three",
+            vec![("2026-10-01", 3, "10")],
+            "2026-10",
+            ("100", 31, none, "-280", "2026-10-03"),
+        ),
+        (
+            "the first two, one with calls that nobody saw",
+            vec![("2026-10-01", 1, "30"), ("2026-10-02", 1, "10")],
+            "2026-10",
+            ("50", 31, "0 0 20 0", "-290", "2026-10-02"),
+        ),
+    ] {
+        let (coverage, cells, gap, lag, through, _) = by_days(&rows, period);
+        assert_eq!(
+            (coverage.as_str(), cells, gap.as_str(), lag.as_str(), through.as_str()),
+            expected,
+            "{what}"
+        );
+    }
+    // A month that goes on is compared when it is over, whatever was corrected in it.
+    for more in [("2026-11-15", 1, "1"), ("2026-11-15", 1, "-1"), ("2026-10-15", 1, "1")] {
+        let (_, cells, .., by_month) = by_days(&[september, october, ("2026-11-01", 1, "150"), more], "2026-11");
+        assert_eq!((cells, by_month), (0, serde_json::json!(["openai"])), "{more:?}");
+    }
+}
+
+/// What a bill takes back does not say how far it has come.
+#[test]
+fn a_refund_behind_the_last_billed_day_moves_it_not() {
+    let (coverage, _, gap, lag, through, _) = by_days(&[("2026-11-01", 7, "10"), ("2026-11-15", 1, "-1")], "2026-11");
+    assert_eq!(
+        (coverage.as_str(), gap.as_str(), lag.as_str(), through.as_str()),
+        ("100", "0 0 0 -1", "-120", "2026-11-07")
     );
 }

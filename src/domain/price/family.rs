@@ -1,5 +1,7 @@
 //! Under which name the two sides of a comparison meet: a log names a snapshot or an inference profile, a bill the edition.
 
+use chrono::NaiveDate;
+
 use super::name::{cut_date, without_version};
 use super::place::names_a_place;
 
@@ -27,10 +29,20 @@ const MAKERS: [&str; 16] = [
 /// sides say of one model, never for a price: members of a family may cost different amounts.
 #[must_use]
 pub fn model_family(model: &str) -> String {
+    family_and_date(model).0
+}
+
+/// The date of the snapshot that a name tells; none where it may be of any.
+#[must_use]
+pub fn model_snapshot(model: &str) -> Option<NaiveDate> {
+    family_and_date(model).1
+}
+
+fn family_and_date(model: &str) -> (String, Option<NaiveDate>) {
     let mut name = model.trim().to_lowercase();
     // A model of one's own has no family to be compared with.
     if name.starts_with("ft:") {
-        return name;
+        return (name, None);
     }
     name = name.rsplit('/').next().unwrap_or_default().to_owned();
     if names_a_place(&name)
@@ -55,8 +67,9 @@ pub fn model_family(model: &str) -> String {
             format!("{base}-{version}")
         };
     }
-    if let Some((family, _)) = cut_date(&name) {
-        name = family;
+    let mut date = None;
+    if let Some((family, day)) = cut_date(&name) {
+        (name, date) = (family, Some(day));
     }
     if let Some(family) = name.strip_suffix("-latest") {
         name = family.to_owned();
@@ -64,7 +77,7 @@ pub fn model_family(model: &str) -> String {
     if name.starts_with("claude-") {
         name = name.replace('.', "-");
     }
-    name
+    (name, date)
 }
 
 #[cfg(test)]
@@ -89,6 +102,19 @@ mod tests {
             ("ft:gpt-4o-2024-08-06:org::id", "ft:gpt-4o-2024-08-06:org::id"),
         ] {
             assert_eq!(model_family(name), family, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_known_by_its_date_however_it_is_written() {
+        let day = NaiveDate::from_ymd_opt(2025, 9, 29);
+        for (name, date) in [
+            ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", day),
+            ("claude-sonnet-4-5@20250929", day),
+            ("claude-sonnet-4-5", None),
+            ("gpt-4o-latest", None),
+        ] {
+            assert_eq!(model_snapshot(name), date, "{name}");
         }
     }
 }

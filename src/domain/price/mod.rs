@@ -20,7 +20,7 @@ mod worst;
 pub use book::{Above, Allowance, AllowancePeriod, Book, Entry, Fees, Hours, NameMap, Price, Rates, Tier};
 pub use books::{Books, FreeSearches, SearchTerms};
 pub use clause::Clause;
-pub use family::model_family;
+pub use family::{model_family, model_snapshot};
 pub use name::provider_key;
 pub use parts::Parts;
 pub use place::region_of_answer;

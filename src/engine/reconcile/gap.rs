@@ -2,8 +2,8 @@
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::gather::{Place, Sides};
-use super::meet::{SAMPLE, sample};
+use super::gather::{Part, Place, Sides};
+use super::meet::{SAMPLE, fee, sample};
 use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::usage::{Bucket, Tokens};
 use crate::ports::Pricer;
@@ -62,8 +62,9 @@ pub(super) fn split(pricer: &dyn Pricer, place: Place, sides: &Sides, lagging: b
     let mut covered = Decimal::ZERO;
     if lagging {
         gap.lag = -metered.list;
-        gap.discount = billed.credits;
-        gap.price = billed.usage;
+        // What is taken back of a time that is not billed yet is no use of it.
+        gap.discount = add_exact(billed.credits, billed.usage.min(Decimal::ZERO))?;
+        gap.price = billed.usage.max(Decimal::ZERO);
         return Ok(Split { gap, covered });
     }
     if metered.calls == 0 && metered.list.is_zero() {
@@ -76,7 +77,7 @@ pub(super) fn split(pricer: &dyn Pricer, place: Place, sides: &Sides, lagging: b
     covered = metered.contracted.min(billed.usage).max(Decimal::ZERO);
     if billed.tokens.total() != 0 {
         let kinds = kinds(pricer, place, sides)?;
-        gap.tokens = token_gap(&kinds, sides)?;
+        gap.tokens = token_gap(&kinds, sides, fee(pricer, place.0, place.1, sides)?)?;
         covered = seen(&kinds, billed.usage)?;
     } else if billed.usage.is_zero() {
         // Metered and not billed at all: none of its tokens were.
@@ -102,28 +103,39 @@ impl Kind {
     }
 }
 
-fn kinds(pricer: &dyn Pricer, (day, provider, model): Place, sides: &Sides) -> Result<Vec<Kind>, MoneyError> {
+fn kinds(pricer: &dyn Pricer, (day, provider, _): Place, sides: &Sides) -> Result<Vec<Kind>, MoneyError> {
+    let rate = |part: &Part, bucket: Bucket| {
+        let mut call = sample(day, provider, part.model, part.account);
+        call.tokens = Tokens::default().with(bucket, u64::from(SAMPLE));
+        let cost = pricer.price(&call).cost;
+        cost.checked_div(Decimal::from(SAMPLE)).unwrap_or_default()
+    };
+    let times = |rate: Decimal, count: i128| {
+        let count = Decimal::try_from_i128_with_scale(count, 0).map_err(|_| MoneyError::Overflow)?;
+        rate.checked_mul(count).ok_or(MoneyError::Overflow)
+    };
     let mut kinds = Vec::new();
     for bucket in Bucket::ALL {
         let counts = (sides.metered.tokens.get(bucket), sides.billed.tokens.get(bucket));
         if counts == (0, 0) {
             continue;
         }
-        let mut call = sample(day, provider, sides.rates_of(model), sides.account);
-        call.tokens = Tokens::default().with(bucket, u64::from(SAMPLE));
-        let rate = pricer
-            .price(&call)
-            .cost
-            .checked_div(Decimal::from(SAMPLE))
-            .unwrap_or_default();
-        let value = |count: i128| {
-            let count = Decimal::try_from_i128_with_scale(count, 0).map_err(|_| MoneyError::Overflow)?;
-            let value = rate.checked_mul(count).ok_or(MoneyError::Overflow)?;
-            Ok::<_, MoneyError>(rounded(value))
+        // Of several models the mean: of those with such tokens, else of all that was metered.
+        let (has_kind, has_any) = (counts.0 != 0, sides.metered.tokens.total() != 0);
+        let weight = |part: &Part| match (has_kind, has_any) {
+            (true, _) => part.tokens.get(bucket),
+            (false, true) => part.tokens.total(),
+            (false, false) => 1,
         };
+        let (mut value, mut weights) = (Decimal::ZERO, 0_i128);
+        for part in sides.parts.iter().filter(|part| weight(part) != 0) {
+            value = add_exact(value, times(rate(part, bucket), weight(part))?)?;
+            weights += weight(part);
+        }
+        let mean = value.checked_div(times(Decimal::ONE, weights)?).unwrap_or_default();
         kinds.push(Kind {
-            metered: value(counts.0)?,
-            billed: value(counts.1)?,
+            metered: rounded(times(mean, counts.0)?),
+            billed: rounded(times(mean, counts.1)?),
             counts,
         });
     }
@@ -134,6 +146,15 @@ fn rounded(amount: Decimal) -> Decimal {
     amount.round_dp_with_strategy(DECIMALS, RoundingStrategy::MidpointAwayFromZero)
 }
 
+/// As much of a value as one amount is of another; all of it where there is no other.
+fn ratio(value: Decimal, part: Decimal, whole: Decimal) -> Result<Decimal, MoneyError> {
+    if whole.is_zero() {
+        return Ok(value);
+    }
+    let product = value.checked_mul(part).ok_or(MoneyError::Overflow)?;
+    product.checked_div(whole).ok_or(MoneyError::Overflow)
+}
+
 fn sum(amounts: impl Iterator<Item = Decimal>) -> Result<Decimal, MoneyError> {
     let mut amounts = amounts;
     amounts.try_fold(Decimal::ZERO, add_exact)
@@ -141,17 +162,20 @@ fn sum(amounts: impl Iterator<Item = Decimal>) -> Result<Decimal, MoneyError> {
 
 /// What the differing tokens cost, at what the metered ones cost here: list rates times what tier, place and contract make
 /// of them.
-fn token_gap(kinds: &[Kind], sides: &Sides) -> Result<Decimal, MoneyError> {
+fn token_gap(kinds: &[Kind], sides: &Sides, fee: Decimal) -> Result<Decimal, MoneyError> {
     let list = sum(kinds.iter().map(|kind| kind.metered))?;
-    let mixed = sides.metered.unpriced > 0 || sides.requests != [0; 4];
+    let metered = &sides.metered;
+    let tokens = add_exact(metered.list, -fee.max(Decimal::ZERO))?;
+    // Where the cost has less than all of the tokens it says nothing of tier and place, but of the contract.
+    let of_tokens = metered.unpriced == 0 && !list.is_zero() && (tokens > Decimal::ZERO || fee <= Decimal::ZERO);
     let scaled = |value: Decimal| -> Result<Decimal, MoneyError> {
-        // Where the cost holds more than tokens, or less than all of them, it says nothing about their rates.
-        if list.is_zero() || mixed {
-            return Ok(value);
-        }
-        let product = value.checked_mul(sides.metered.contracted);
-        let value = product.and_then(|product| product.checked_div(list));
-        value.map(rounded).ok_or(MoneyError::Overflow)
+        let agreed = ratio(value, metered.contracted, metered.list)?;
+        let value = if of_tokens {
+            ratio(agreed, tokens, list)?
+        } else {
+            agreed
+        };
+        Ok(rounded(value))
     };
     let told = || kinds.iter().filter(|kind| kind.told());
     let billed = scaled(sum(told().map(|kind| kind.billed))?)?;

@@ -6,16 +6,17 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use super::meet::meet;
+use super::meet::{Families, meet};
+use super::rows::Rows;
 use super::{Billed, Metered, Priced, Reported};
 use crate::domain::contract::Terms;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError, add_exact};
-use crate::domain::period::{Calendar, Hour, Period};
+use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, SpendKey, Sums, TokenSums};
 use crate::engine::view::allowance::of_calls;
-use crate::engine::view::billed::{BilledDays, Weeks, month};
+use crate::engine::view::billed::month;
 use crate::engine::view::fill::{is_purchase, is_usage};
 use crate::engine::view::names::Names;
 use crate::ports::{Ledger, Pricer, StoreError};
@@ -23,35 +24,49 @@ use crate::ports::{Ledger, Pricer, StoreError};
 /// Day, provider, model.
 pub(super) type Place = (Hour, Label, Label);
 
+/// Day and provider, the family that a model is of where the call was made, and the model.
+pub(super) type Named = ((Hour, Label), Label, Label);
+
 /// What each side says of one place.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sides {
     pub(super) metered: Metered,
     pub(super) reported: Reported,
     pub(super) billed: Billed,
     /// Rows of the bill that are about use.
     pub(super) use_rows: i64,
-    /// Searches, fetches and executions that were metered.
-    pub(super) requests: [i64; 4],
+    /// What was metered, by the names whose rates hold for it.
+    pub(super) parts: Vec<Part>,
     /// What of the fees of searches is in no sum, since they are free.
     pub(super) free: Decimal,
-    /// The model whose rates hold; empty: the one that the place names.
-    pub(super) priced_as: Label,
+}
+
+/// What was metered under one name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) model: Label,
     /// An account of the calls: the owner's map of names may ask for it.
     pub(super) account: Label,
+    pub(super) tokens: TokenSums,
+    /// Searches, fetches and executions.
+    pub(super) requests: [i64; 4],
+}
+
+impl Part {
+    fn of(model: Label, account: Label) -> Part {
+        let tokens = TokenSums::default();
+        Part {
+            model,
+            account,
+            tokens,
+            requests: [0; 4],
+        }
+    }
 }
 
 impl Sides {
     pub(super) fn is_metered(&self) -> bool {
         self.metered.calls > 0 || !self.metered.list.is_zero()
-    }
-
-    pub(super) fn rates_of(&self, model: Label) -> Label {
-        if self.priced_as.is_empty() {
-            model
-        } else {
-            self.priced_as
-        }
     }
 
     /// Adds what another place says.
@@ -78,12 +93,7 @@ impl Sides {
         b.rows += other.billed.rows;
         b.tokens = plus(&b.tokens, &other.billed.tokens);
         self.use_rows += other.use_rows;
-        for (sum, more) in self.requests.iter_mut().zip(other.requests) {
-            *sum += more;
-        }
-        if self.account.is_empty() {
-            self.account = other.account;
-        }
+        self.parts.extend(other.parts.iter().copied());
         Ok(())
     }
 }
@@ -93,7 +103,7 @@ pub(super) struct Gathered {
     /// The last billed day of each provider; of a bill by months, the last day of the last month.
     pub(super) through: BTreeMap<Label, Hour>,
     /// Of bills that are not compared.
-    pub(super) other_currencies: BTreeSet<Currency>,
+    pub(super) other_currencies: BTreeMap<Label, BTreeSet<Currency>>,
     /// Providers that bill whole months or weeks, of which the period has only a part.
     pub(super) by_month: BTreeSet<Label>,
 }
@@ -107,94 +117,52 @@ pub(super) fn gather(
     now: DateTime<Utc>,
 ) -> Result<Gathered, StoreError> {
     let mut names = Names::default();
-    let mut bills = BilledDays::new(now);
-    // And the weeks before, which may reach into the period.
-    let mut rows = BilledDays::new(now);
-    // Since the month before this one.
-    let mut lately = BilledDays::new(now);
-    let this = month(Hour::of(now));
-    let last = month(Hour(this.0 - 1));
-    let mut used: BTreeMap<Label, BTreeSet<Hour>> = BTreeMap::new();
+    let mut rows = Rows::new(period, now);
     let mut by_model: BTreeSet<Label> = BTreeSet::new();
-    let mut other_currencies = BTreeSet::new();
-    // How far a provider has billed is said by the bills of later days too, and whether by months by those of the first.
+    let mut other_currencies: BTreeMap<Label, BTreeSet<Currency>> = BTreeMap::new();
+    let mut failed: Option<MoneyError> = None;
     let first = month(Hour::of(period.start));
-    let earlier = month(Hour(first.0 - 1));
-    let around = Period::new(earlier.min(last).start(), now.max(period.end));
-    ledger.spend(around, &mut |key, _| {
+    ledger.spend(rows.around(), &mut |key, sums| {
         if key.basis == Basis::Metered && is_usage(key) {
-            used.entry(names.metered(key)).or_default().insert(key.hour.day());
+            let agreed = terms.agreed(&key.dimensions, key.hour.start(), sums.cost);
+            let added = agreed.and_then(|agreed| rows.metered(names.metered(key), key.hour, agreed.contracted));
+            failed = failed.take().or_else(|| added.err());
         }
         if key.basis != Basis::Billed {
             return;
         }
         let Some(provider) = names.billed(key) else { return };
-        if key.currency == Currency::USD && is_usage(key) {
-            rows.add(provider, key.hour);
-            if key.hour >= last {
-                lately.add(provider, key.hour);
-            }
-        }
-        if key.hour < first {
-            return;
-        }
         if key.currency != Currency::USD {
             if period.contains(key.hour.start()) {
-                other_currencies.insert(key.currency);
+                other_currencies.entry(provider).or_default().insert(key.currency);
             }
             return;
         }
         // Taxes, credits and fees come when they come: they do not say how far use is billed.
         if is_usage(key) {
-            bills.add(provider, key.hour);
-            if !key.dimensions.get(Dimension::Model).is_empty() {
+            failed = failed.take().or_else(|| rows.billed(provider, key.hour, sums).err());
+            if key.hour >= first && !key.dimensions.get(Dimension::Model).is_empty() {
                 by_model.insert(provider);
             }
         }
     })?;
-    let billing: BTreeSet<Label> = bills.providers().collect();
-    let weeks = billing.iter().filter_map(|provider| {
-        let used = used.get(provider)?;
-        let weeks = bills.weeks(*provider, used).or_else(|| lately.weeks(*provider, used))?;
-        Some((*provider, weeks))
-    });
-    let weeks: BTreeMap<Label, Weeks> = weeks.collect();
+    let places = rows.places();
     let mut by_month = BTreeSet::new();
-    // While a month goes on its row is of all of it so far, where the month before had one row too.
-    let is_monthly = |provider: Label, hour: Hour| {
-        let goes_on = || {
-            [this, last]
-                .iter()
-                .all(|month| lately.is_of_first_days(provider, *month))
-        };
-        bills.is_monthly(provider, hour) || (month(hour) == this && goes_on())
-    };
-    let mut place = |provider: Label, model: Label, hour: Hour| -> Option<Place> {
-        if !is_monthly(provider, hour) {
-            let row = weeks.get(&provider).and_then(|weeks| {
-                let start = rows.row(provider, hour, weeks)?;
-                Some((start, weeks.end(start).start()))
-            });
-            let Some((start, end)) = row else {
-                return Some((hour.day(), provider, model));
-            };
-            // A week that goes on has come as far as the period.
-            if start.start() < period.start || (period.end < end && period.end < now) {
-                by_month.insert(provider);
-                return None;
-            }
-            return Some((start, provider, model));
-        }
-        let start = month(hour);
-        let whole = Calendar::Month.around(start.start(), chrono_tz::Tz::UTC);
-        if whole.start < period.start || whole.end > period.end {
+    let mut families = Families::new(pricer);
+    let mut place = |provider: Label, key: &SpendKey| -> Option<Named> {
+        let Some(start) = places.start(provider, key.hour) else {
             by_month.insert(provider);
             return None;
-        }
-        Some((start, provider, model))
+        };
+        let of = |dimension| key.dimensions.get(dimension);
+        let (model, account) = (of(Dimension::Model), of(Dimension::Account));
+        Some((
+            (start, provider),
+            families.of(key.hour.day(), provider, model, account),
+            model,
+        ))
     };
-    let mut cells: BTreeMap<Place, Sides> = BTreeMap::new();
-    let mut failed: Option<MoneyError> = None;
+    let mut cells: BTreeMap<Named, Sides> = BTreeMap::new();
     ledger.spend(period, &mut |key, sums| {
         // Flat costs are no use of models.
         let bought = key.basis == Basis::Metered && is_purchase(key);
@@ -206,14 +174,14 @@ pub(super) fn gather(
             Basis::Billed => names.billed(key),
             Basis::Effective | Basis::BilledFilled => None,
         };
-        let place = provider.and_then(|provider| place(provider, key.dimensions.get(Dimension::Model), key.hour));
+        let place = provider.and_then(|provider| place(provider, key));
         if let Some(place) = place {
             let cell = cells.entry(place).or_default();
             failed = failed.take().or_else(|| add(cell, terms, key, sums).err());
         }
     })?;
     for (key, free) in ledger.free_searches(period)? {
-        let place = place(names.metered(&key), key.dimensions.get(Dimension::Model), key.hour);
+        let place = place(names.metered(&key), &key);
         if let Some(cell) = place.and_then(|place| cells.get_mut(&place)) {
             cell.free = add_exact(cell.free, free.amount)?;
         }
@@ -223,7 +191,7 @@ pub(super) fn gather(
         ledger.events(period, &mut |event, charge| {
             let key = crate::domain::spend::metered_key(event);
             if let Some(cost) = event.reported_cost
-                && let Some(place) = place(names.metered(&key), event.model(), key.hour)
+                && let Some(place) = place(names.metered(&key), &key)
             {
                 let cell = cells.entry(place).or_default();
                 cell.reported.calls += 1;
@@ -253,13 +221,10 @@ pub(super) fn gather(
     if let Some(error) = failed {
         return Err(error.into());
     }
-    let without_models = billing.difference(&by_model).copied().collect();
-    let through = billing
-        .iter()
-        .filter_map(|provider| Some((*provider, bills.through(*provider)?)))
-        .collect();
+    let through = places.through();
+    let without_models = through.keys().copied().filter(|provider| !by_model.contains(provider));
     Ok(Gathered {
-        cells: meet(pricer, cells, &without_models)?,
+        cells: meet(pricer, cells, &without_models.collect())?,
         by_month,
         through,
         other_currencies,
@@ -271,9 +236,15 @@ fn add(cell: &mut Sides, terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(
     if key.basis == Basis::Metered {
         let metered = &mut cell.metered;
         let contracted = terms.agreed(&key.dimensions, key.hour.start(), sums.cost)?.contracted;
-        cell.account = key.dimensions.get(Dimension::Account);
-        for (sum, more) in cell.requests.iter_mut().zip(sums.requests) {
-            *sum += more;
+        if cell.parts.is_empty() {
+            let of = |dimension| key.dimensions.get(dimension);
+            cell.parts.push(Part::of(of(Dimension::Model), of(Dimension::Account)));
+        }
+        if let Some(part) = cell.parts.first_mut() {
+            part.tokens = plus(&part.tokens, &sums.tokens);
+            for (sum, more) in part.requests.iter_mut().zip(sums.requests) {
+                *sum += more;
+            }
         }
         metered.calls += sums.events;
         metered.unpriced += sums.unpriced_events;

@@ -1,17 +1,19 @@
 //! Lets the two sides of a day meet: a log names a snapshot or a profile where the bill names an edition, and a bill has
 //! fees in rows of their own where the meter has them with the call.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
+use rustc_hash::FxHashMap;
 
-use super::gather::{Place, Sides};
+use super::gather::{Named, Place, Sides};
 use crate::domain::charge::Outcome;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::period::Hour;
-use crate::domain::price::model_family;
+use crate::domain::price::{model_family, model_snapshot};
 use crate::domain::usage::{Bucket, EventId, Tokens, UsageEvent};
 use crate::ports::Pricer;
 
@@ -25,26 +27,30 @@ pub(super) fn sample(day: Hour, provider: Label, model: Label, account: Label) -
     call
 }
 
+/// The models of one day and provider, by family.
+type Groups = BTreeMap<Label, BTreeMap<Label, Sides>>;
+
 /// The models of each day and provider, brought together.
 pub(super) fn meet(
     pricer: &dyn Pricer,
-    cells: BTreeMap<Place, Sides>,
+    cells: BTreeMap<Named, Sides>,
     without_models: &BTreeSet<Label>,
 ) -> Result<BTreeMap<Place, Sides>, MoneyError> {
-    let mut days: BTreeMap<(Hour, Label), BTreeMap<Label, Sides>> = BTreeMap::new();
-    for ((day, provider, model), sides) in cells {
-        days.entry((day, provider)).or_default().insert(model, sides);
+    let mut days: BTreeMap<(Hour, Label), Groups> = BTreeMap::new();
+    for ((at, family, model), sides) in cells {
+        let groups = days.entry(at).or_default();
+        groups.entry(family).or_default().insert(model, sides);
     }
-    let mut families = Families::new(pricer);
     let mut out = BTreeMap::new();
-    for ((day, provider), models) in days {
+    for ((day, provider), groups) in days {
+        let all = || groups.values().flatten();
         let named = |(model, sides): (&Label, &Sides)| sides.use_rows > 0 && !model.is_empty();
-        let uses = models.values().any(|sides| sides.use_rows > 0);
-        let by_model = models.iter().any(named) || (!uses && !without_models.contains(&provider));
+        let uses = all().any(|(_, sides)| sides.use_rows > 0);
+        let by_model = all().any(named) || (!uses && !without_models.contains(&provider));
         let mut met = if by_model {
-            families.meet(day, provider, models)?
+            by_family(by_name(groups)?)?
         } else {
-            BTreeMap::from([(Label::EMPTY, together(models.into_values())?)])
+            BTreeMap::from([(Label::EMPTY, together(groups.into_values().flatten())?)])
         };
         fees_apart(pricer, day, provider, &mut met)?;
         out.extend(met.into_iter().map(|(model, sides)| ((day, provider, model), sides)));
@@ -52,28 +58,31 @@ pub(super) fn meet(
     Ok(out)
 }
 
-fn together(all: impl Iterator<Item = Sides>) -> Result<Sides, MoneyError> {
+fn together(all: impl Iterator<Item = (Label, Sides)>) -> Result<Sides, MoneyError> {
     let mut sum = Sides::default();
-    for sides in all {
+    for (_, sides) in all {
         sum.add(&sides)?;
     }
     Ok(sum)
 }
 
 /// The families of the names met so far.
-struct Families<'p> {
+pub(super) struct Families<'p> {
     pricer: &'p dyn Pricer,
-    known: HashMap<(Label, Label, Label), Label>,
+    known: FxHashMap<(Label, Label, Label), Label>,
 }
 
 impl<'p> Families<'p> {
-    fn new(pricer: &'p dyn Pricer) -> Self {
-        let known = HashMap::new();
+    pub(super) fn new(pricer: &'p dyn Pricer) -> Self {
+        let known = FxHashMap::default();
         Families { pricer, known }
     }
 
-    /// By the entry that prices it, which the owner's map may name; by its own name where nothing does.
-    fn of(&mut self, day: Hour, provider: Label, model: Label, account: Label) -> Label {
+    /// By the entry that prices it, which the owner's map may name, account by account; by its own name where nothing does.
+    pub(super) fn of(&mut self, day: Hour, provider: Label, model: Label, account: Label) -> Label {
+        if model.is_empty() {
+            return model;
+        }
         let pricer = self.pricer;
         *self.known.entry((provider, model, account)).or_insert_with(|| {
             let mut call = sample(day, provider, model, account);
@@ -87,38 +96,69 @@ impl<'p> Families<'p> {
             Label::new(&model_family(entry.unwrap_or(model.as_str())))
         })
     }
+}
 
-    /// Names of one family become one, unless both sides use the same ones: then the finer comparison is right.
-    fn meet(
-        &mut self,
-        day: Hour,
-        provider: Label,
-        models: BTreeMap<Label, Sides>,
-    ) -> Result<BTreeMap<Label, Sides>, MoneyError> {
-        let mut groups: BTreeMap<Label, Vec<(Label, Sides)>> = BTreeMap::new();
-        for (model, sides) in models {
-            let family = if model.is_empty() {
-                model
-            } else {
-                self.of(day, provider, model, sides.account)
-            };
-            groups.entry(family).or_default().push((model, sides));
+/// Calls go with the bill that has their name where no others are of that bill's family: it may name another account, for which the
+/// owner's map of names does not hold.
+fn by_name(mut groups: Groups) -> Result<Groups, MoneyError> {
+    let mut alone: Vec<(Label, Label)> = Vec::new();
+    for (family, group) in &groups {
+        if !group.values().any(Sides::is_metered) {
+            let billed = group.iter().filter(|(_, sides)| sides.use_rows > 0);
+            alone.extend(billed.map(|(model, _)| (*family, *model)));
         }
-        let mut out = BTreeMap::new();
-        for (family, group) in groups {
-            let alike = group.iter().all(|(_, s)| s.is_metered() == (s.use_rows > 0));
-            if alike || group.len() == 1 {
-                out.extend(group);
-                continue;
-            }
-            // The rates of the model of the calls hold for both sides.
-            let priced_as = group.iter().find(|(_, s)| s.is_metered()).map(|(model, _)| *model);
-            let mut sum = together(group.into_iter().map(|(_, sides)| sides))?;
-            sum.priced_as = priced_as.unwrap_or_default();
-            out.insert(family, sum);
-        }
-        Ok(out)
     }
+    for (family, model) in alone {
+        let others = groups.iter_mut().filter(|(other, _)| **other != family);
+        let calls = others.filter_map(|(_, group)| match group.get(&model)?.is_metered() {
+            true => group.remove(&model),
+            false => None,
+        });
+        let calls: Vec<Sides> = calls.collect();
+        let bill = groups.entry(family).or_default().entry(model).or_default();
+        calls.iter().try_for_each(|sides| bill.add(sides))?;
+    }
+    Ok(groups)
+}
+
+/// Names of one family become one, unless both sides use the same ones: then the finer comparison is right.
+fn by_family(groups: Groups) -> Result<BTreeMap<Label, Sides>, MoneyError> {
+    let mut out: BTreeMap<Label, Sides> = BTreeMap::new();
+    for (family, group) in groups {
+        let apart = is_alike(&group).then(Vec::new).or_else(|| snapshots(family, &group));
+        let Some(dates) = apart else {
+            out.entry(family).or_default().add(&together(group.into_iter())?)?;
+            continue;
+        };
+        for (model, sides) in group {
+            // Under one name, however the two sides write that of a snapshot.
+            let date = model_snapshot(model.as_str());
+            let name = dates
+                .iter()
+                .find(|(day, _)| date == Some(*day))
+                .map_or(model, |(_, name)| *name);
+            out.entry(name).or_default().add(&sides)?;
+        }
+    }
+    Ok(out)
+}
+
+fn is_alike(group: &BTreeMap<Label, Sides>) -> bool {
+    group.len() == 1 || group.values().all(|sides| sides.is_metered() == (sides.use_rows > 0))
+}
+
+/// The snapshots of a family with a name of each, where all its names are of one, and some of them stand on both sides: then no call is
+/// of another one. A name without a date may be of any.
+fn snapshots(family: Label, group: &BTreeMap<Label, Sides>) -> Option<Vec<(NaiveDate, Label)>> {
+    let mut dates: BTreeMap<NaiveDate, (Label, bool, bool)> = BTreeMap::new();
+    for (model, sides) in group {
+        let date = model_snapshot(model.as_str()).filter(|_| model_family(model.as_str()) == family.as_str())?;
+        let (_, metered, billed) = dates.entry(date).or_insert((*model, false, false));
+        *metered |= sides.is_metered();
+        *billed |= sides.use_rows > 0;
+    }
+    let meets = dates.values().any(|(_, metered, billed)| *metered && *billed);
+    (meets && dates.len() > 1).then(|| dates.into_iter().map(|(date, (name, ..))| (date, name)).collect())
 }
 
 /// Where a bill has rows of use that name no model beside rows that do, these are fees: what the meter has of fees stands
@@ -134,8 +174,8 @@ fn fees_apart(
         return Ok(());
     }
     let mut fees = Sides::default();
-    for (model, sides) in models.iter_mut().filter(|(model, _)| !model.is_empty()) {
-        let list = fee(pricer, day, provider, *model, sides)?.min(sides.metered.list);
+    for (_, sides) in models.iter_mut().filter(|(model, _)| !model.is_empty()) {
+        let list = fee(pricer, day, provider, sides)?.min(sides.metered.list);
         if list <= Decimal::ZERO {
             continue;
         }
@@ -151,7 +191,8 @@ fn fees_apart(
             *from = add_exact(*from, -part)?;
             *to = add_exact(*to, part)?;
         }
-        sides.requests = [0; 4];
+        sides.parts.iter_mut().for_each(|part| part.requests = [0; 4]);
+        sides.free = Decimal::ZERO;
     }
     if let Some(rest) = models.get_mut(&Label::EMPTY) {
         rest.add(&fees)?;
@@ -160,31 +201,33 @@ fn fees_apart(
 }
 
 /// What the requests of a cell cost beside its tokens, at list price.
-fn fee(pricer: &dyn Pricer, day: Hour, provider: Label, model: Label, sides: &Sides) -> Result<Decimal, MoneyError> {
+pub(super) fn fee(pricer: &dyn Pricer, day: Hour, provider: Label, sides: &Sides) -> Result<Decimal, MoneyError> {
     let mut all = Decimal::ZERO;
-    let mut call = sample(day, provider, sides.rates_of(model), sides.account);
-    call.tokens = Tokens::default().with(Bucket::InputUncached, u64::from(SAMPLE));
-    let plain = pricer.price(&call).cost;
-    for (kind, count) in sides.requests.into_iter().enumerate().filter(|(_, count)| *count > 0) {
-        let mut asked = call;
-        let slots = [
-            &mut asked.requests.web_searches,
-            &mut asked.requests.web_fetches,
-            &mut asked.requests.code_executions,
-            &mut asked.requests.file_searches,
-        ];
-        if let Some(slot) = slots.into_iter().nth(kind) {
-            *slot = SAMPLE;
+    for part in sides.parts.iter().filter(|part| part.requests != [0; 4]) {
+        let mut call = sample(day, provider, part.model, part.account);
+        call.tokens = Tokens::default().with(Bucket::InputUncached, u64::from(SAMPLE));
+        let plain = pricer.price(&call).cost;
+        for (kind, count) in part.requests.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+            let mut asked = call;
+            let slots = [
+                &mut asked.requests.web_searches,
+                &mut asked.requests.web_fetches,
+                &mut asked.requests.code_executions,
+                &mut asked.requests.file_searches,
+            ];
+            if let Some(slot) = slots.into_iter().nth(kind) {
+                *slot = SAMPLE;
+            }
+            let charge = pricer.price(&asked);
+            if !charge.is_priced() {
+                continue;
+            }
+            let rate = add_exact(charge.cost, -plain)?
+                .checked_div(Decimal::from(SAMPLE))
+                .ok_or(MoneyError::Overflow)?;
+            let amount = rate.checked_mul(Decimal::from(count)).ok_or(MoneyError::Overflow)?;
+            all = add_exact(all, amount)?;
         }
-        let charge = pricer.price(&asked);
-        if !charge.is_priced() {
-            continue;
-        }
-        let rate = add_exact(charge.cost, -plain)?
-            .checked_div(Decimal::from(SAMPLE))
-            .ok_or(MoneyError::Overflow)?;
-        let amount = rate.checked_mul(Decimal::from(count)).ok_or(MoneyError::Overflow)?;
-        all = add_exact(all, amount)?;
     }
     // What the cell has of them: without the searches that are free.
     add_exact(all, -sides.free)

@@ -3,6 +3,7 @@
 mod gap;
 mod gather;
 mod meet;
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -196,8 +197,8 @@ pub struct Reconciliation {
     pub cells: Vec<Cell>,
     /// By provider.
     pub providers: BTreeMap<Label, Totals>,
-    /// Currencies of bills that are not compared.
-    pub other_currencies: BTreeSet<Currency>,
+    /// Currencies of bills that are not compared, by provider.
+    pub other_currencies: BTreeMap<Label, BTreeSet<Currency>>,
     /// Providers that bill whole months or weeks, of some of which the period has only a part: those are not compared.
     pub by_month: BTreeSet<Label>,
 }
