@@ -146,6 +146,23 @@ fn a_subagent_is_named_and_the_file_beside_its_log_is_known() {
     }
 }
 
+#[test]
+fn sessions_of_another_program_in_the_same_outline_are_gaps() {
+    let line = |uuid: &str| {
+        format!(
+            r#"{{"uuid":"{uuid}","parentUuid":"u-0","sessionId":"s-1","timestamp":"2026-10-20T08:15:04.120Z","type":"assistant","cwd":"/srv/shop","model":"qwen3-coder-plus","message":{{"role":"model","parts":[]}},"usageMetadata":{{"promptTokenCount":10001,"candidatesTokenCount":201}}}}"#
+        )
+    };
+    let kept = read_text("a.jsonl", [line("u-1"), line("u-2"), line("u-2")].join("\n"));
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 0));
+    assert_eq!(
+        kept.excluded.get("calls_without_usage"),
+        Some(&2),
+        "{:?}",
+        kept.excluded
+    );
+}
+
 /// A result: what its prompt used (input, read, written, output), and by model what its process has used, with searches and cost.
 fn result(uuid: &str, turn: [u64; 4], models: &[(&str, [u64; 5], &str)]) -> String {
     let models: Vec<String> = models
@@ -298,6 +315,18 @@ fn a_stream_without_its_result_is_a_gap_and_a_session_log_stays_one() {
         let told = kept.excluded.get("calls_without_usage").copied().unwrap_or(0);
         assert_eq!((told, kept.rejected.len()), (gaps, 0), "{lines:?} {:?}", kept.excluded);
     }
+    // Versions whose results name no model: the answers before it do, where there are any.
+    let older = result("r-1", [13, 20_001, 1001, 101], &[]).replace(r#""modelUsage":{},"#, "");
+    let kept = read_text("a.jsonl", [INIT, &part("m1"), &older].join("\n"));
+    let call = kept.only();
+    assert_eq!(
+        (call.model().as_str(), call.tokens.total()),
+        ("claude-sonnet-4-6", 21_116)
+    );
+    assert_eq!(call.reported_cost.unwrap().to_string(), "0.1");
+    assert_eq!(kept.excluded.get("calls_without_usage"), None);
+    assert_eq!(read_text("a.jsonl", older).only().model().as_str(), "");
+
     let kept = read_text("a.jsonl", format!("{INIT}\n{ANSWER}\n"));
     assert_eq!(kept.only().tokens.get(Bucket::Output), 20);
     // An answer of Anthropic's that an application logs with names of its own.

@@ -24,6 +24,7 @@ pub(super) struct ClaudeCode {
     usage: Finder<'static>,
     api_error: Finder<'static>,
     stop_reason: Finder<'static>,
+    foreign: Finder<'static>,
     signs: Signs,
     /// Who sold the last answer, and its model: searches tell neither.
     asked: Asked,
@@ -42,6 +43,7 @@ impl ClaudeCode {
             usage: Finder::new(b"\"usage\""),
             api_error: Finder::new(b"\"isApiErrorMessage\""),
             stop_reason: Finder::new(b"\"stop_reason\""),
+            foreign: Finder::new(b"\"usageMetadata\""),
             signs: Signs::new(),
             asked: (Label::EMPTY, Label::EMPTY),
             results: Results::default(),
@@ -67,6 +69,10 @@ impl LineFormat for ClaudeCode {
                 if !self.met && self.stop_reason.find(text.as_bytes()).is_some() {
                     // Nobody has looked whether such a line is whole.
                     return Line::parse(text).map_or(Ok(()), |line| self.general(&line, text, number, context, out));
+                }
+                if !self.met && self.foreign.find(text.as_bytes()).is_some() {
+                    foreign(text, out);
+                    return Ok(());
                 }
                 return self.beside(text, number, context, out);
             }
@@ -144,7 +150,7 @@ impl ClaudeCode {
         out: &mut Output,
     ) -> Result<(), Fault> {
         if values.get(Slot::SessionId).is_null() && printed::is_part(text) {
-            printed::pass(text, values.get(Slot::Model).str(), out);
+            self.results.pass(text, values.get(Slot::Model).str(), out);
             return Ok(());
         }
         observe(values, number, &mut self.asked, context, out)
@@ -253,6 +259,16 @@ fn without_usage(values: &Values<'_>, out: &mut Output) {
         out.excluded.push("failed_calls");
     } else if !values.get(Slot::StopReason).is_null()
         && let Ok(key) = key(values)
+    {
+        out.unended.push(EventId::of(&key));
+    }
+}
+
+/// Another program writes its sessions in this outline and the usage as Gemini does (Qwen Code), which is told as a gap.
+#[cold]
+fn foreign(text: &str, out: &mut Output) {
+    if let Ok(line) = Line::parse(text)
+        && let Ok(key) = key(&line.values())
     {
         out.unended.push(EventId::of(&key));
     }

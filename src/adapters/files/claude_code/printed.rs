@@ -31,6 +31,9 @@ const SESSIONS: usize = 8;
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Results {
     last: Vec<Summed>,
+    /// The model that answered last. Older versions' results name none, and sum up the answers of the session alone.
+    #[serde(default)]
+    model: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,6 +68,8 @@ struct Printed<'a> {
     usage: Option<Usage<'a>>,
     #[serde(borrow, default, rename = "modelUsage")]
     models: Option<BTreeMap<Cow<'a, str>, Model<'a>>>,
+    #[serde(borrow, default, rename = "total_cost_usd")]
+    cost: Option<&'a RawValue>,
 }
 
 /// What all calls of one model have used.
@@ -94,35 +99,40 @@ pub(super) fn is_part(text: &str) -> bool {
     has("\"session_id\"") && has("\"parent_tool_use_id\"")
 }
 
-/// Passes over an answer on the way to a result: it tells its usage as it was before anything was answered.
-#[cold]
-pub(super) fn pass(text: &str, model: &str, out: &mut Output) {
-    out.excluded.push("parts_of_results");
-    let line: Result<Printed<'_>, _> = serde_json::from_str(text);
-    if let Ok(line) = line.as_ref().map(|line| line.session_id.str())
-        && model != "<synthetic>"
-    {
-        out.unended.push(session(line));
-    }
-}
-
 /// What waits for the result of a session.
 fn session(id: &str) -> EventId {
     EventId::of(&[b"claude-code-session", id.as_bytes()])
 }
 
 impl Results {
-    /// Whether there are none.
+    /// Whether nothing printed was met.
     pub fn is_empty(&self) -> bool {
-        self.last.is_empty()
+        self.last.is_empty() && self.model.is_empty()
+    }
+
+    /// Passes over an answer on the way to a result: it tells its usage as it was before anything was answered.
+    #[cold]
+    pub fn pass(&mut self, text: &str, model: &str, out: &mut Output) {
+        out.excluded.push("parts_of_results");
+        if model == "<synthetic>" {
+            return;
+        }
+        model.clone_into(&mut self.model);
+        if let Ok(line) = serde_json::from_str::<Printed<'_>>(text) {
+            out.unended.push(session(line.session_id.str()));
+        }
     }
 
     /// Reads one: a call for each model, of what was used since the result before.
     #[cold]
     pub fn read(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
         let result: Printed<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
-        // Older versions name no models.
-        let Some(given) = &result.models else { return Ok(()) };
+        let nothing = BTreeMap::new();
+        let given = match &result.models {
+            Some(models) => models,
+            None if self.model.is_empty() || result.usage.is_none() => return Ok(()),
+            None => &nothing,
+        };
         let at = match (&result.timestamp, context.fallback) {
             (Scalar::Null, Some(at)) => {
                 out.warnings
@@ -141,6 +151,18 @@ impl Results {
         }
         let usage = result.usage.as_ref().map(Usage::values).unwrap_or_default();
         let turn = Counts::of(&usage)?;
+        if result.models.is_none() {
+            let cost = reported(result.cost.map(RawValue::get), "total_cost_usd")?.unwrap_or_default();
+            let searches = usage
+                .get(Slot::WebSearches)
+                .small("usage.server_tool_use.web_search_requests")?;
+            let told = Counts {
+                searches: searches.into(),
+                cost,
+                ..turn
+            };
+            models.insert(self.model.clone(), told);
+        }
         let id = result.session_id.str();
         let before = self
             .last
