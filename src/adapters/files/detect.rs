@@ -7,7 +7,7 @@ use super::{FileFormat, bedrock, keys};
 /// What is known of a record so far: which of the keys below were seen, and the values that matter.
 #[derive(Default)]
 struct Seen<'t> {
-    keys: u32,
+    keys: u64,
     kind: &'t [u8],
     object: &'t [u8],
     /// The value of the key that may be an envelope around the record.
@@ -17,13 +17,13 @@ struct Seen<'t> {
 macro_rules! keys {
     ($($name:ident = $key:literal),* $(,)?) => {
         /// A key as one bit; 0 for one that does not matter.
-        fn bit(key: &[u8]) -> u32 {
+        fn bit(key: &[u8]) -> u64 {
             match key { $($key => $name,)* _ => 0 }
         }
         keys!(@ 0; $($name)*);
     };
     (@ $at:expr; $name:ident $($rest:ident)*) => {
-        const $name: u32 = 1 << $at;
+        const $name: u64 = 1 << $at;
         keys!(@ $at + 1; $($rest)*);
     };
     (@ $at:expr;) => {};
@@ -63,6 +63,10 @@ keys!(
     DEPLOYMENT_NAME = b"DeploymentName",
     MODEL_NAME = b"ModelName",
     SEQUENCE_NUMBER = b"SequenceNumber",
+    SESSION_SNAKE = b"session_id",
+    PARENT_TOOL = b"parent_tool_use_id",
+    SUBTYPE = b"subtype",
+    MODEL_USAGE = b"modelUsage",
 );
 
 /// How deep a record may lie in envelopes such as `{"response":{"body":{…}}}`.
@@ -137,7 +141,7 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
 }
 
 impl Seen<'_> {
-    fn has(&self, keys: u32) -> bool {
+    fn has(&self, keys: u64) -> bool {
         self.keys & keys == keys
     }
 
@@ -205,9 +209,20 @@ impl Seen<'_> {
                 .into_iter()
                 .any(|key| self.has(key))
         };
+        // What Claude Code prints.
+        let is_printed = || {
+            (is(self.kind, "result") && self.has(MODEL_USAGE))
+                || (is(self.kind, "system") && self.has(SUBTYPE))
+                || (self.has(PARENT_TOOL)
+                    && ["assistant", "user", "stream_event"]
+                        .into_iter()
+                        .any(|name| is(self.kind, name)))
+        };
         let is_exported = || self.has(PROVIDED_MODEL) || observations.into_iter().any(|name| is(self.kind, name));
         if self.has(PAYLOAD) && codex.into_iter().any(|name| is(self.kind, name)) {
             Some(FileFormat::Codex)
+        } else if self.has(SESSION_SNAKE) && is_printed() {
+            Some(FileFormat::ClaudeCode)
         } else if is_answer {
             Some(FileFormat::Body)
         } else if self.has(TRACE_CAMEL | START_TIME | TYPE)
@@ -255,7 +270,9 @@ pub(super) fn by_header(line: &str) -> Option<FileFormat> {
 
 /// The format that a folder layout promises, for files whose first records say nothing.
 pub(super) fn by_path(path: &str) -> Option<FileFormat> {
-    if path.contains("/.claude/projects/") || path.contains("/.config/claude/projects/") {
+    // Beside the log of a subagent lies what it is called.
+    let of_claude = ["/.claude/projects/", "/.config/claude/projects/", "/subagents/agent-"];
+    if of_claude.into_iter().any(|folder| path.contains(folder)) {
         Some(FileFormat::ClaudeCode)
     } else if path.contains("/rollout-") && path.contains("sessions/") {
         Some(FileFormat::Codex)

@@ -74,6 +74,8 @@ pub(super) struct Output {
     pub excluded_once: Vec<(&'static str, EventId)>,
     /// Calls whose stream has said nothing of their usage so far: what follows may.
     pub unended: Vec<EventId>,
+    /// Those of them, told before this, whose usage was told under other identities.
+    pub ended: Vec<EventId>,
     /// Worth telling once per run.
     pub warnings: Vec<&'static str>,
     /// Costs of whole periods.

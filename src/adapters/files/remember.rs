@@ -92,6 +92,9 @@ impl Run<'_> {
         let count = self.out.events.len() as u64;
         self.gave |= count > 0;
         let streams = &mut self.no_spend.streams;
+        for id in self.out.ended.drain(..) {
+            streams.remove(&id);
+        }
         streams.extend(self.out.unended.drain(..));
         if !streams.is_empty() {
             for event in &self.out.events {

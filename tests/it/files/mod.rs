@@ -12,6 +12,7 @@ mod again;
 mod bedrock;
 mod body;
 mod broken;
+mod claude_beside;
 mod claude_code;
 mod codex;
 mod coding_agents;

@@ -1,12 +1,17 @@
-//! Claude Code session logs: one response is written as several lines, all with the same message id.
+//! Claude Code: its session logs, in which one response is written as several lines, all with the same message id, and what it prints.
 
+mod beside;
+mod printed;
 mod record;
 
 use memchr::memmem::Finder;
 
 use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, Rank, Tokens, UsageEvent};
 
+use self::beside::Signs;
+use self::printed::Results;
 use self::record::{Line, Slot, Usage, Values, Wrapper};
 use super::iterations::{self, Part};
 use super::line::{Context, Fault, LineFormat, Output};
@@ -19,9 +24,17 @@ pub(super) struct ClaudeCode {
     usage: Finder<'static>,
     api_error: Finder<'static>,
     stop_reason: Finder<'static>,
+    foreign: Finder<'static>,
+    signs: Signs,
+    /// Who sold the last answer, and its model: searches tell neither.
+    asked: Asked,
+    results: Results,
     /// Whether a line told its usage. Until one does, answers are looked for that tell none: a version may have other names.
     met: bool,
 }
+
+/// A provider and a model.
+type Asked = (Label, Label);
 
 impl ClaudeCode {
     /// A reader of one file.
@@ -30,6 +43,10 @@ impl ClaudeCode {
             usage: Finder::new(b"\"usage\""),
             api_error: Finder::new(b"\"isApiErrorMessage\""),
             stop_reason: Finder::new(b"\"stop_reason\""),
+            foreign: Finder::new(b"\"usageMetadata\""),
+            signs: Signs::new(),
+            asked: (Label::EMPTY, Label::EMPTY),
+            results: Results::default(),
             met: false,
         }
     }
@@ -51,50 +68,110 @@ impl LineFormat for ClaudeCode {
             if self.irrelevant(text.as_bytes()) {
                 if !self.met && self.stop_reason.find(text.as_bytes()).is_some() {
                     // Nobody has looked whether such a line is whole.
-                    return Line::parse(text).map_or(Ok(()), |line| general(&line, number, context, out));
+                    return Line::parse(text).map_or(Ok(()), |line| self.general(&line, text, number, context, out));
                 }
-                return Ok(());
+                if !self.met && self.foreign.find(text.as_bytes()).is_some() {
+                    foreign(text, out);
+                    return Ok(());
+                }
+                return self.beside(text, number, context, out);
             }
             if values.scan(text, &mut context.forms.claude_code).is_none() {
-                return general(&Line::parse(text)?, number, context, out);
+                return self.general(&Line::parse(text)?, text, number, context, out);
             }
         }
-        if matches!(values.get(Slot::Type).str(), "assistant" | "") {
-            self.met = true;
-            observe(&values, number, context, out)
-        } else {
-            Ok(())
+        match values.get(Slot::Type).str() {
+            "assistant" | "" => {
+                self.met = true;
+                self.answer(&values, text, number, context, out)
+            }
+            "result" => self.results.read(text, number, context, out),
+            _ => self.beside(text, number, context, out),
+        }
+    }
+
+    fn save(&self) -> String {
+        let (provider, model) = self.asked;
+        if provider.is_empty() && self.results.is_empty() {
+            return String::new();
+        }
+        let state = (provider.as_str(), model.as_str(), &self.results);
+        serde_json::to_string(&state).unwrap_or_default()
+    }
+
+    fn load(&mut self, state: &str) {
+        let (provider, model, results): (String, String, Results) = serde_json::from_str(state).unwrap_or_default();
+        self.asked = (Label::new(&provider), Label::new(&model));
+        self.results = results;
+    }
+}
+
+impl ClaudeCode {
+    /// A line from the general parser. One of progress carries the line of a subagent.
+    fn general(
+        &mut self,
+        line: &Line<'_>,
+        text: &str,
+        number: u64,
+        context: &mut Context,
+        out: &mut Output,
+    ) -> Result<(), Fault> {
+        match line.r#type.str() {
+            "assistant" | "" if line.message.is_some() => self.answer(&line.values(), text, number, context, out),
+            "result" => self.results.read(text, number, context, out),
+            "progress" => {
+                let Some(data) = line.data else { return Ok(()) };
+                // Other kinds of progress have data of other shapes and no usage.
+                let Ok(wrapper) = serde_json::from_str::<Wrapper<'_>>(data.get()) else {
+                    return Ok(());
+                };
+                let Some(inner) = wrapper.message else { return Ok(()) };
+                if inner.message.is_none() || !matches!(inner.r#type.str(), "assistant" | "") {
+                    return Ok(());
+                }
+                let mut values = inner.values();
+                let outer = line.values();
+                for slot in [Slot::Timestamp, Slot::SessionId, Slot::Cwd] {
+                    values.set(slot, values.get(slot).or(outer.get(slot)));
+                }
+                values.set(Slot::IsSidechain, Value::Bool(true));
+                observe(&values, number, &mut self.asked, context, out)
+            }
+            _ => self.beside(text, number, context, out),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        values: &Values<'_>,
+        text: &str,
+        number: u64,
+        context: &mut Context,
+        out: &mut Output,
+    ) -> Result<(), Fault> {
+        if values.get(Slot::SessionId).is_null() && printed::is_part(text) {
+            self.results.pass(text, values.get(Slot::Model).str(), out);
+            return Ok(());
+        }
+        observe(values, number, &mut self.asked, context, out)
+    }
+
+    /// A line that is no answer.
+    fn beside(&self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        match self.signs.are_in(text.as_bytes()) {
+            true => beside::read(text, number, self.asked, context, out),
+            false => Ok(()),
         }
     }
 }
 
-/// A line from the general parser. One of progress carries the line of a subagent.
-fn general(line: &Line<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-    match line.r#type.str() {
-        "assistant" | "" if line.message.is_some() => observe(&line.values(), number, context, out),
-        "progress" => {
-            let Some(data) = line.data else { return Ok(()) };
-            // Other kinds of progress have data of other shapes and no usage.
-            let Ok(wrapper) = serde_json::from_str::<Wrapper<'_>>(data.get()) else {
-                return Ok(());
-            };
-            let Some(inner) = wrapper.message else { return Ok(()) };
-            if inner.message.is_none() || !matches!(inner.r#type.str(), "assistant" | "") {
-                return Ok(());
-            }
-            let mut values = inner.values();
-            let outer = line.values();
-            for slot in [Slot::Timestamp, Slot::SessionId, Slot::Cwd] {
-                values.set(slot, values.get(slot).or(outer.get(slot)));
-            }
-            values.set(Slot::IsSidechain, Value::Bool(true));
-            observe(&values, number, context, out)
-        }
-        _ => Ok(()),
-    }
-}
-
-fn observe(values: &Values<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+fn observe(
+    values: &Values<'_>,
+    number: u64,
+    asked: &mut Asked,
+    context: &mut Context,
+    out: &mut Output,
+) -> Result<(), Fault> {
     let text = |slot: Slot| values.get(slot).str();
     if text(Slot::Model) == "<synthetic>" {
         out.excluded.push("synthetic");
@@ -117,6 +194,7 @@ fn observe(values: &Values<'_>, number: u64, context: &mut Context, out: &mut Ou
         "" => context.provider(model, provider_of),
         cloud => context.labels.get(cloud),
     };
+    *asked = (provider, model);
     out.events.push(UsageEvent::new(identity, at, provider, model));
     let Some(event) = out.events.last_mut() else {
         return Ok(());
@@ -132,6 +210,12 @@ fn observe(values: &Values<'_>, number: u64, context: &mut Context, out: &mut Ou
     event.session = context.label(values.get(Slot::SessionId), "sessionId")?;
     let project = context.label(values.get(Slot::Cwd), "cwd")?;
     event.dimensions.set(Dimension::Project, project);
+    let agent = values.get(Slot::Agent);
+    if !agent.is_null() {
+        event
+            .dimensions
+            .set(Dimension::Agent, context.label(agent, "attributionAgent")?);
+    }
     event.sidechain = values.get(Slot::IsSidechain).is_true();
     event.rank = Rank {
         authority: 0,
@@ -175,6 +259,16 @@ fn without_usage(values: &Values<'_>, out: &mut Output) {
         out.excluded.push("failed_calls");
     } else if !values.get(Slot::StopReason).is_null()
         && let Ok(key) = key(values)
+    {
+        out.unended.push(EventId::of(&key));
+    }
+}
+
+/// Another program writes its sessions in this outline and the usage as Gemini does (Qwen Code), which is told as a gap.
+#[cold]
+fn foreign(text: &str, out: &mut Output) {
+    if let Ok(line) = Line::parse(text)
+        && let Ok(key) = key(&line.values())
     {
         out.unended.push(EventId::of(&key));
     }
@@ -225,9 +319,9 @@ fn extras(
         };
         let mut event = UsageEvent::new(id, parent.at, provider, model);
         fill(&mut event, &entry.values(), "message.usage.iterations", context)?;
-        event
-            .dimensions
-            .set(Dimension::Project, parent.dimensions.get(Dimension::Project));
+        for dimension in [Dimension::Project, Dimension::Agent] {
+            event.dimensions.set(dimension, parent.dimensions.get(dimension));
+        }
         if event.tier().is_empty() {
             event.dimensions.set(Dimension::Tier, parent.tier());
         }

@@ -29,6 +29,9 @@ pub struct Line<'a> {
     pub is_sidechain: Scalar<'a>,
     #[serde(borrow, default)]
     pub is_api_error_message: Scalar<'a>,
+    /// The kind of subagent that asked.
+    #[serde(borrow, default)]
+    pub attribution_agent: Scalar<'a>,
     #[serde(borrow, default, rename = "costUSD")]
     pub cost: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "object::one")]
@@ -127,6 +130,7 @@ pub enum Slot {
     Cwd,
     IsSidechain,
     IsApiErrorMessage,
+    Agent,
     /// As JSON text.
     Cost,
     Id,
@@ -199,6 +203,7 @@ static LINE: Keys = Keys {
         ("cwd", slot(Slot::Cwd)),
         ("isSidechain", slot(Slot::IsSidechain)),
         ("isApiErrorMessage", slot(Slot::IsApiErrorMessage)),
+        ("attributionAgent", slot(Slot::Agent)),
         ("costUSD", Want::Raw(Slot::Cost as u8)),
         ("message", Want::Object(&MESSAGE)),
         // A wrapped line is rare.
@@ -273,6 +278,7 @@ impl<'a> Line<'a> {
             (Slot::Cwd, &self.cwd),
             (Slot::IsSidechain, &self.is_sidechain),
             (Slot::IsApiErrorMessage, &self.is_api_error_message),
+            (Slot::Agent, &self.attribution_agent),
         ] {
             values.set(slot, value.into());
         }
