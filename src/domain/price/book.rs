@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
 use super::clause::Clause;
-use super::name::provider_key;
+use super::name::{provider_key, without_route};
 use super::shelf::{Reader, Shelves};
 use super::units::UnitRate;
 use crate::domain::glob::glob_matches;
@@ -268,7 +268,9 @@ impl NameMap {
     pub(super) fn covers(&self, provider: &str, account: &str, model: &str) -> bool {
         (self.provider.is_empty() || provider_key(&self.provider) == provider)
             && (self.account.is_empty() || glob_matches(&self.account, account))
-            && glob_matches(&self.name.to_lowercase(), &model.to_lowercase())
+            && [model, without_route(model)]
+                .into_iter()
+                .any(|model| glob_matches(&self.name.to_lowercase(), &model.to_lowercase()))
     }
 }
 
