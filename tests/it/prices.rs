@@ -1042,6 +1042,29 @@ fn the_owners_book_and_map_win() {
         let name = format!("{front}{arn}");
         assert_eq!(outcome(&quote("2026-10-20", "bedrock", &name)), "0.0033", "{name}");
     }
+    // With or without the provider, in the map as in the call; what a pattern names, only as it stands there.
+    let named = |name: &str, model: &str| {
+        let map = NameMap {
+            name: name.to_owned(),
+            model: "gpt-4o".to_owned(),
+            ..NameMap::default()
+        };
+        let pricer = load_with(None, vec![map], &[]).unwrap();
+        let quote = pricer
+            .books()
+            .quote(&call("2026-10-20", "azure", model, "", [1000, 0, 0, 0, 0, 0, 0]));
+        quote.matched_by.starts_with("own map")
+    };
+    for (name, model, holds) in [
+        ("my-deploy", "azure/my-deploy", true),
+        ("azure/my-deploy", "my-deploy", true),
+        ("azure/my-deploy", "azure/my-deploy", true),
+        ("my-*", "azure/my-deploy", true),
+        ("azure/*", "my-deploy", false),
+        ("my-deploy", "other/my-deploy", false),
+    ] {
+        assert_eq!(named(name, model), holds, "{name} {model}");
+    }
     assert_eq!(
         outcome(&quote("2026-10-20", "bedrock", &format!("{arn}y"))),
         "OpaqueName"

@@ -104,7 +104,10 @@ fn one(
         return Ok(());
     }
     let at = instant(&record, outer, context, out)?;
-    let model = context.label(record.model(), "model")?;
+    // Answers of Converse and of some other interfaces name none; who logged them may.
+    let own = record.model();
+    let told = outer.record.filter(|_| own.is_null()).map_or(own, Record::model);
+    let model = context.label(told, "model")?;
     let id = identity(&record, text, out);
     let vertex = vertex_tier(&record, text);
     let provider = match outer.cloud {

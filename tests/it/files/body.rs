@@ -605,3 +605,24 @@ fn pages_that_mistral_read_are_known_by_their_usage() {
     );
     assert_eq!(read_text("a.jsonl", plain).only().tokens.total(), 5);
 }
+
+#[test]
+fn a_model_that_only_the_envelope_names_is_that_of_the_answer() {
+    let converse = r#"{"output":{"message":{}},"usage":{"inputTokens":1000,"outputTokens":100,"totalTokens":1100}}"#;
+    let chat = r#"{"id":"c-1","object":"chat.completion","model":"gpt-4o","usage":{"prompt_tokens":1000,"completion_tokens":100}}"#;
+    let (nova, time) = ("us.amazon.nova-lite-v1:0", "2026-10-20T08:15:04Z");
+    for (key, answer, provider, model) in [
+        ("modelId", converse, "bedrock", nova),
+        ("model", converse, "bedrock", nova),
+        ("model", chat, "openai", "gpt-4o"),
+        ("x", converse, "bedrock", ""),
+    ] {
+        let text = format!(r#"{{"timestamp":"{time}","{key}":"{nova}","response":{answer}}}"#);
+        let call = read_text("a.jsonl", &text).only();
+        assert_eq!(
+            (call.provider().as_str(), call.model().as_str()),
+            (provider, model),
+            "{text}"
+        );
+    }
+}

@@ -652,3 +652,119 @@ fn iterations_of_another_model_are_taken_out_of_what_litellm_adds_up() {
         }
     }
 }
+
+/// A gateway logs files, lists and answers that are fetched again like calls, without a model.
+#[test]
+fn what_asks_no_model_is_no_call_and_takes_nothing_from_one() {
+    let created = payload(
+        "gpt-5-2025-08-07",
+        "openai",
+        [9000, 500],
+        "",
+        r#","call_type":"aresponses""#,
+    )
+    .replace("p-1", "resp_1");
+    let fetched = payload("", "openai", [0, 0], "", r#","call_type":"aget_responses""#)
+        .replace("p-1", "resp_1")
+        .replace("1792484104.25", "1792484999.25")
+        .replace("0.01", "0.0");
+    let file = r#"{"request_id":"file-1","call_type":"create_file","custom_llm_provider":"","model":"","startTime":"2026-10-20T08:15:04Z","spend":0.0,"status":"success","prompt_tokens":0,"completion_tokens":0,"metadata":"{}"}"#;
+    let kept = read_text("a.jsonl", [&created, &fetched, file].join("\n"));
+    assert_eq!(
+        (kept.only().model().as_str(), kept.totals()[0]),
+        ("gpt-5-2025-08-07", 9000)
+    );
+    assert_eq!(kept.excluded.get("records_without_usage"), Some(&2));
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    // What cost something, or asked a model, is told.
+    for odd in [
+        file.replace("0.0", "0.5"),
+        file.replace(r#""model":"""#, r#""model":"m""#),
+    ] {
+        let kept = read_text("a.jsonl", odd);
+        assert_eq!((kept.calls.len(), kept.warnings.len()), (1, 1));
+    }
+}
+
+#[test]
+fn a_batch_has_the_model_that_all_its_calls_asked() {
+    for (names, model) in [
+        (r#"["gpt-4o-2024-08-06","gpt-4o-2024-08-06"]"#, "gpt-4o-2024-08-06"),
+        (r#"["gpt-4o","gpt-5"]"#, ""),
+        ("[]", ""),
+        ("null", ""),
+    ] {
+        let kind = r#","call_type":"aretrieve_batch""#;
+        let beside = format!(r#"{kind},"hidden_params":{{"batch_models":{names}}}"#);
+        let within = payload("", "openai", [2000, 160], "", kind)
+            .replace(r#""metadata":{"#, &format!(r#""metadata":{{"batch_models":{names},"#));
+        for text in [payload("", "openai", [2000, 160], "", &beside), within] {
+            let call = read_text("a.json", &text).only();
+            assert_eq!(
+                (call.model().as_str(), call.tier().as_str()),
+                (model, "batch"),
+                "{text}"
+            );
+            if !model.is_empty() {
+                // Half of 2.5 and 10 a million.
+                assert_eq!(charged(&call), "0.0033");
+            }
+        }
+    }
+}
+
+/// The proxy writes the provider before the model, a library in the program does not.
+#[test]
+fn a_model_has_one_name_whether_a_proxy_or_a_program_asked_it() {
+    let arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/x";
+    let routed = format!("bedrock/converse/{arn}");
+    for (gateway, model, provider, name) in [
+        ("openai", "openai/gpt-5-2025-08-07", "openai", "gpt-5-2025-08-07"),
+        (
+            "anthropic",
+            "anthropic/claude-sonnet-4-6",
+            "anthropic",
+            "claude-sonnet-4-6",
+        ),
+        ("gemini", "gemini/gemini-2.5-flash", "google", "gemini-2.5-flash"),
+        (
+            "vertex_ai",
+            "vertex_ai/claude-sonnet-4-5@20250929",
+            "vertex",
+            "claude-sonnet-4-5@20250929",
+        ),
+        ("azure", "azure/my-deploy", "azure", "my-deploy"),
+        ("azure", "azure/eu/gpt-4o", "azure", "eu/gpt-4o"),
+        (
+            "bedrock",
+            "invoke/us.amazon.nova-lite-v1:0",
+            "bedrock",
+            "us.amazon.nova-lite-v1:0",
+        ),
+        ("bedrock", &routed, "bedrock", arn),
+        (
+            "text-completion-openai",
+            "gpt-3.5-turbo-instruct",
+            "openai",
+            "gpt-3.5-turbo-instruct",
+        ),
+        ("cohere_chat", "command-a-03-2025", "cohere", "command-a-03-2025"),
+        // A part of the name.
+        ("groq", "openai/gpt-oss-120b", "groq", "openai/gpt-oss-120b"),
+        ("openrouter", "openrouter/openai/gpt-5", "openrouter", "openai/gpt-5"),
+        (
+            "azure_ai",
+            "azure_ai/mistral-large-latest",
+            "azure",
+            "azure_ai/mistral-large-latest",
+        ),
+        ("openai", "openai", "openai", "openai"),
+    ] {
+        let call = read_text("a.json", payload(model, gateway, [10, 1], "", "")).only();
+        assert_eq!(
+            (call.provider().as_str(), call.model().as_str()),
+            (provider, name),
+            "{model}"
+        );
+    }
+}

@@ -98,19 +98,26 @@ impl Row<'_> {
         let at = context.time(&row.start_time, "startTime", out)?;
         let gateway = context.label(&row.custom_llm_provider, "custom_llm_provider")?.as_str();
         let provider = context.labels.get(provider_of(gateway));
+        let told = [&metadata.usage_object, &metadata.additional_usage_values];
+        let told = told.into_iter().flatten().find(|usage| usage.tells());
         let mut model = context.label(&row.model, "model")?;
+        let hidden = match told {
+            Some(_) if !model.is_empty() => None,
+            Some(_) | None => json_text(row.hidden_params, "hidden_params").unwrap_or_default(),
+        };
+        let hidden: Hidden<'_> = of(hidden.as_deref());
+        model = context.labels.get(bare(gateway, model.as_str()));
+        if model.is_empty() {
+            let one = [metadata.batch_models, hidden.batch_models]
+                .into_iter()
+                .find_map(one_model);
+            model = context.label(&Scalar::Text(one.unwrap_or_default().into()), "batch_models")?;
+        }
         if SOLD_TWICE.contains(&(gateway, model.as_str())) {
             model = context.labels.get(&format!("{gateway}/{model}"));
         }
         let mut event = UsageEvent::new(identity(row, text.as_deref(), out), at, provider, model);
         event.rank.line = number;
-        let told = [&metadata.usage_object, &metadata.additional_usage_values];
-        let told = told.into_iter().flatten().find(|usage| usage.tells());
-        let hidden = match told {
-            None => json_text(row.hidden_params, "hidden_params").unwrap_or_default(),
-            Some(_) => None,
-        };
-        let hidden: Hidden<'_> = of(hidden.as_deref());
         let told = told.or(hidden.usage_object.as_ref()).or(metadata.usage_object.as_ref());
         let response = match told {
             // What a response looks like is the provider's business.
@@ -130,6 +137,11 @@ impl Row<'_> {
         if event.tokens.total() == 0 && event.extras.is_empty() {
             if row.status.str() == "failure" {
                 out.excluded_once.push(("failed_calls", event.id));
+                return Ok(());
+            }
+            // A file, a list, an answer that was fetched again: whoever asks a model names it.
+            if model.is_empty() && event.reported_cost.is_none() {
+                out.excluded.push("records_without_usage");
                 return Ok(());
             }
             out.tell_empty(&event);
@@ -153,6 +165,13 @@ impl Row<'_> {
 fn of<'a, T: Deserialize<'a> + Default>(text: Option<&'a str>) -> T {
     text.and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default()
+}
+
+/// The model that all calls of a batch asked.
+fn one_model(names: Option<&RawValue>) -> Option<String> {
+    let names: Vec<String> = serde_json::from_str(names?.get()).ok()?;
+    let first = names.first()?;
+    names.iter().all(|name| name == first).then(|| first.clone())
 }
 
 /// Whether a row sums up a batch, as the gateway writes one when it fetches the results.
@@ -281,12 +300,30 @@ fn describe(
     Ok(())
 }
 
+/// A model without the words for who was asked, and on Bedrock how, that the proxy writes before it: `openai/gpt-5`. What is sold at another
+/// price under the same name keeps them.
+fn bare<'m>(gateway: &str, model: &'m str) -> &'m str {
+    if matches!(gateway, "" | "azure_ai" | "bedrock_mantle") {
+        return model;
+    }
+    let rest = model.strip_prefix(gateway).and_then(|rest| rest.strip_prefix('/'));
+    let mut rest = rest.unwrap_or(model);
+    if provider_of(gateway) == "bedrock" {
+        for front in ["bedrock/", "converse/", "invoke/"] {
+            rest = rest.strip_prefix(front).unwrap_or(rest);
+        }
+    }
+    rest
+}
+
 fn provider_of(name: &str) -> &str {
     match name {
         "gemini" => "google",
         "vertex_ai" | "vertex_ai_beta" => "vertex",
         "bedrock_converse" | "bedrock_mantle" => "bedrock",
         "azure_ai" | "azure_text" => "azure",
+        "text-completion-openai" => "openai",
+        "cohere_chat" => "cohere",
         other => other,
     }
 }

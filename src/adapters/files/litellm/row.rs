@@ -101,6 +101,8 @@ pub(super) struct Breakdown<'a> {
 pub(super) struct Hidden<'a> {
     #[serde(borrow, default, deserialize_with = "object::one")]
     pub usage_object: Option<Usage<'a>>,
+    #[serde(borrow, default)]
+    pub batch_models: Option<&'a RawValue>,
 }
 
 /// What a payload says the provider answered, for payloads without a usage object of their own.
