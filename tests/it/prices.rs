@@ -325,6 +325,10 @@ const CASES: &[Case] = &[
     ("2026-10-20", "moonshot", "kimi-k2.6", "", [M, M, 0, 0, 0, 0, 0], "1.11"),
     ("2026-10-20", "bedrock", "arn:aws:bedrock:us-east-1:123456789012:default-prompt-router/anthropic.claude:1", "", [M, 0, 0, 0, 0, 0, 0], "OpaqueName"),
     ("2026-10-20", "bedrock", "arn:aws:bedrock:us-east-1:123456789012:prompt/ABCDEFGHIJ:1", "", [M, 0, 0, 0, 0, 0, 0], "OpaqueName"),
+    ("2026-10-20", "bedrock", "converse/arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/x1", "", [M, 0, 0, 0, 0, 0, 0], "OpaqueName"),
+    ("2026-10-20", "bedrock", "bedrock/invoke/arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-micro-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "0.035"),
+    ("2026-10-20", "bedrock", "bedrock/converse/arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0", "", [M, 0, M, 0, 0, 0, 0], "0.06"),
+    ("2026-10-20", "bedrock", "converse/us.amazon.nova-micro-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "0.035"),
     // Qwen's ranges: the upper end of one belongs to it; the whole prompt decides, and the whole request pays.
     ("2026-10-20", "dashscope", "qwen-flash", "", [256_000, 0, 0, 0, 1000, 0, 0], "0.0132"),
     ("2026-10-20", "dashscope", "qwen-flash", "", [256_001, 0, 0, 0, 1000, 0, 0], "0.06600025"),
@@ -1017,7 +1021,7 @@ fn the_owners_book_and_map_win() {
     std::fs::create_dir(folder.path().join("prices")).unwrap();
     std::fs::copy(fixture("own.toml"), folder.path().join("prices/own.toml")).unwrap();
     let pricer = load(Some(folder.path()), &[]).unwrap();
-    let quote = |at, provider, model| {
+    let quote = |at: &str, provider: &str, model: &str| {
         pricer
             .books()
             .quote(&call(at, provider, model, "", [1000, 0, 0, 0, 0, 0, 0]))
@@ -1033,6 +1037,34 @@ fn the_owners_book_and_map_win() {
     let mapped = quote("2026-10-20", "bedrock", arn);
     assert_eq!(outcome(&mapped), "0.0033");
     assert!(mapped.matched_by.starts_with("own map"), "{}", mapped.matched_by);
+    // Behind the words that LiteLLM writes before it.
+    for front in ["bedrock/", "converse/", "invoke/", "bedrock/converse/"] {
+        let name = format!("{front}{arn}");
+        assert_eq!(outcome(&quote("2026-10-20", "bedrock", &name)), "0.0033", "{name}");
+    }
+    // With or without the provider, in the map as in the call; what a pattern names, only as it stands there.
+    let named = |name: &str, model: &str| {
+        let map = NameMap {
+            name: name.to_owned(),
+            model: "gpt-4o".to_owned(),
+            ..NameMap::default()
+        };
+        let pricer = load_with(None, vec![map], &[]).unwrap();
+        let quote = pricer
+            .books()
+            .quote(&call("2026-10-20", "azure", model, "", [1000, 0, 0, 0, 0, 0, 0]));
+        quote.matched_by.starts_with("own map")
+    };
+    for (name, model, holds) in [
+        ("my-deploy", "azure/my-deploy", true),
+        ("azure/my-deploy", "my-deploy", true),
+        ("azure/my-deploy", "azure/my-deploy", true),
+        ("my-*", "azure/my-deploy", true),
+        ("azure/*", "my-deploy", false),
+        ("my-deploy", "other/my-deploy", false),
+    ] {
+        assert_eq!(named(name, model), holds, "{name} {model}");
+    }
     assert_eq!(
         outcome(&quote("2026-10-20", "bedrock", &format!("{arn}y"))),
         "OpaqueName"

@@ -36,9 +36,6 @@ struct Outer<'s, 'a> {
 const PARTS_WITHOUT_ID: &str =
     "parts of streams without an id are charged as calls each: the prompts of such streams count several times";
 
-/// What is told of pictures that the answer itself says nothing of.
-const DRAWN: &str = "pictures that a tool made are not charged: the tokens of its model are not in the usage";
-
 /// Envelopes in envelopes that are opened.
 const DEEPEST: u32 = 4;
 
@@ -107,7 +104,10 @@ fn one(
         return Ok(());
     }
     let at = instant(&record, outer, context, out)?;
-    let model = context.label(record.model(), "model")?;
+    // Answers of Converse and of some other interfaces name none; who logged them may.
+    let own = record.model();
+    let told = outer.record.filter(|_| own.is_null()).map_or(own, Record::model);
+    let model = context.label(told, "model")?;
     let id = identity(&record, text, out);
     if record.is_turn() {
         out.warnings.push(TURN);
@@ -147,12 +147,17 @@ fn one(
             }
             event.requests = usage.requests()?;
             if searches::of_items(record.output, &mut event.requests) {
-                out.warnings.push(DRAWN);
+                out.warnings.push(searches::DRAWN);
             }
             event.reported_cost = extras::reported_cost(usage.cost.map(RawValue::get))?;
             extras::search_and_units(text, provider, &mut event)?;
             speed_and_place(usage, &mut event, context)?;
-            iterations::each(usage, record.id.str(), &mut event, context, out)?;
+            // In OpenAI's shape they come from a gateway, which adds them up.
+            let each = match shape == Shape::Chat {
+                true => iterations::each_of_sum,
+                false => iterations::each,
+            };
+            each(usage.iterations, record.id.str(), &mut event, context, out)?;
         }
         (_, _, Some(gemini)) => gemini.fill(&mut event, record.candidates, context, out)?,
         (Some(_) | None, _, None) => {}

@@ -119,6 +119,7 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             b"usage_metadata" if memmem::find(value, b"_token_count\"").is_some() => found = Some(FileFormat::Body),
             b"modelOutput" => found = Some(FileFormat::Body),
             b"data" if memmem::find(value, b"\"custom_llm_provider\"").is_some() => found = Some(FileFormat::Litellm),
+            b"usage_info" if memmem::find(value, b"\"pages_processed\"").is_some() => found = Some(FileFormat::Body),
             b"meta" if memmem::find(value, b"billed_units").is_some() => found = Some(FileFormat::Body),
             b"response" | b"body" | b"result" | b"message" if value.starts_with(b"{") => seen.inner = Some(value),
             _ => {}

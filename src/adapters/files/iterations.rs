@@ -1,7 +1,10 @@
 //! Iterations of a message of Anthropic's that ran beside it.
 
+use serde_json::value::RawValue;
+
 use crate::domain::dimension::Dimension;
-use crate::domain::usage::{Bucket, EventId, UsageEvent};
+use crate::domain::label::Label;
+use crate::domain::usage::{Bucket, EventId, Tokens, UsageEvent};
 
 use super::line::{Context, Fault, Output};
 use super::usage::{Shape, Usage};
@@ -39,16 +42,81 @@ pub(super) fn part(kind: &str, model: &str, served: &str, fallback: bool, answer
 /// Iterations that the top level does not contain are calls of their own, with the parent's identity and their place. Of those that it sums
 /// up the longest prompt decides thresholds.
 pub(super) fn each(
-    usage: &Usage<'_>,
+    raw: Option<&RawValue>,
     id: &str,
     parent: &mut UsageEvent,
     context: &mut Context,
     out: &mut Output,
 ) -> Result<(), Fault> {
-    let Some(raw) = usage.iterations else { return Ok(()) };
-    let entries: Option<Vec<Usage<'_>>> = serde_json::from_str(raw.get())
+    calls(&entries(raw)?, id, parent, context, out)
+}
+
+/// The same of usage that LiteLLM made, which adds up all iterations, whatever they are: what the others used is taken out of it. A
+/// message that another model took over is that of the latter.
+pub(super) fn each_of_sum(
+    raw: Option<&RawValue>,
+    id: &str,
+    parent: &mut UsageEvent,
+    context: &mut Context,
+    out: &mut Output,
+) -> Result<(), Fault> {
+    let entries = entries(raw)?;
+    let took_over = entries.iter().find(|entry| entry.kind.str() == "fallback_message");
+    if let Some(entry) = took_over.filter(|entry| !entry.model.is_null())
+        && parent.provider().as_str() == "anthropic"
+    {
+        let model = context.label(&entry.model, "usage.iterations.model")?;
+        parent.dimensions.set(Dimension::Model, model);
+    }
+    // What is odd about them is told below.
+    let mut quiet = Output::default();
+    let mut used = Vec::with_capacity(entries.len());
+    for entry in &entries {
+        used.push(entry.tokens(Shape::Messages, false, &mut quiet)?);
+    }
+    let sum = |count: fn(&Tokens) -> u64| used.iter().map(count).fold(0, u64::saturating_add);
+    let output = |tokens: &Tokens| tokens.get(Bucket::Output);
+    if parent.tokens.prompt() >= sum(Tokens::prompt) && output(&parent.tokens) >= sum(output) {
+        let served = parent.model().as_str();
+        for (entry, tokens) in entries.iter().zip(&used) {
+            let answered = output(tokens) > 0;
+            match part(
+                entry.kind.str(),
+                entry.model.str(),
+                served,
+                took_over.is_some(),
+                answered,
+            ) {
+                Part::Beside | Part::Declined => take_out(tokens, &mut parent.tokens),
+                Part::Within | Part::Unknown => {}
+            }
+        }
+    }
+    calls(&entries, id, parent, context, out)
+}
+
+fn take_out(part: &Tokens, of: &mut Tokens) {
+    for (bucket, count) in part.iter() {
+        of.set(bucket, of.get(bucket).saturating_sub(count));
+    }
+    let reasoning = of.reasoning.saturating_sub(part.reasoning);
+    of.reasoning = reasoning.min(of.get(Bucket::Output));
+}
+
+fn entries(raw: Option<&RawValue>) -> Result<Vec<Usage<'_>>, Fault> {
+    let entries: Option<Vec<Usage<'_>>> = raw
+        .map_or(Ok(None), |raw| serde_json::from_str(raw.get()))
         .map_err(|e| Fault::field("usage.iterations", format!("unexpected shape: {e}")))?;
-    let entries = entries.unwrap_or_default();
+    Ok(entries.unwrap_or_default())
+}
+
+fn calls(
+    entries: &[Usage<'_>],
+    id: &str,
+    parent: &mut UsageEvent,
+    context: &mut Context,
+    out: &mut Output,
+) -> Result<(), Fault> {
     let fallback = entries.iter().any(|entry| entry.kind.str() == "fallback_message");
     let served = parent.model().as_str();
     let mut longest = 0;
@@ -80,6 +148,7 @@ pub(super) fn each(
         }
         event.tokens = tokens;
         event.requests = entry.requests()?;
+        event.extras = Label::EMPTY;
         event.reported_cost = None;
         out.events.push(event);
     }

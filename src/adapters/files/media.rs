@@ -10,18 +10,20 @@ use super::scalar::Scalar;
 /// Counts in the order of [`Bucket::MEDIA`].
 pub(super) type Media = [u64; Bucket::MEDIA.len()];
 
-/// What of OpenAI's cached tokens is no text.
+/// What of cached tokens in OpenAI's shape is no text.
 #[derive(Deserialize, Default)]
 pub(super) struct Cached<'a> {
     #[serde(borrow, default)]
     audio_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     image_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    video_tokens: Scalar<'a>,
 }
 
-/// Audio and images of OpenAI's details of input and output. They stand apart only where they are priced apart.
+/// Audio, images and video of the details of input and output in OpenAI's shape. They stand apart only where they are priced apart.
 pub(super) fn openai(
-    [audio, images]: [&Scalar<'_>; 2],
+    [audio, images, video]: [&Scalar<'_>; 3],
     [said, drawn]: [&Scalar<'_>; 2],
     cached: Option<&Cached<'_>>,
 ) -> Result<Media, Fault> {
@@ -35,7 +37,7 @@ pub(super) fn openai(
         said.count("audio_tokens")?,
         fresh(images, &cached.image_tokens, "image_tokens")?,
         drawn.count("image_tokens")?,
-        0,
+        fresh(video, &cached.video_tokens, "video_tokens")?,
     ])
 }
 

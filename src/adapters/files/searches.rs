@@ -45,8 +45,35 @@ pub(super) fn of_perplexity(text: &str, model: &str) -> Result<u32, Fault> {
     usage.num_search_queries.small("num_search_queries")
 }
 
-/// What xAI tells in its usage: the calls of its own tools, which it counts better than the output items do, before these (or where it
-/// does not name them) the sources of a live search; and what all of it cost, in ticks of which a USD has 10,000,000,000.
+/// What xAI tells of its own tools, by their kind.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct XaiTools<'a> {
+    #[serde(borrow)]
+    web_search_calls: Scalar<'a>,
+    #[serde(borrow)]
+    x_search_calls: Scalar<'a>,
+    #[serde(borrow)]
+    code_interpreter_calls: Scalar<'a>,
+    #[serde(borrow)]
+    file_search_calls: Scalar<'a>,
+    #[serde(borrow)]
+    document_search_calls: Scalar<'a>,
+}
+
+/// What of a usage object only xAI tells.
+pub(super) struct OfXai<'u, 'a> {
+    /// `num_sources_used`
+    pub sources: &'u Scalar<'a>,
+    /// `num_server_side_tools_used`
+    pub used: &'u Scalar<'a>,
+    /// `server_side_tool_usage_details`
+    pub tools: Option<&'u XaiTools<'a>>,
+    /// `cost_in_usd_ticks`
+    pub ticks: &'u Scalar<'a>,
+}
+
+/// What xAI tells in the usage of an answer.
 pub(super) fn of_xai(text: &str, event: &mut UsageEvent) -> Result<(), Fault> {
     #[derive(Deserialize, Default)]
     #[serde(default)]
@@ -56,23 +83,9 @@ pub(super) fn of_xai(text: &str, event: &mut UsageEvent) -> Result<(), Fault> {
         #[serde(borrow)]
         num_server_side_tools_used: Scalar<'a>,
         #[serde(borrow, deserialize_with = "object::one")]
-        server_side_tool_usage_details: Option<Tools<'a>>,
+        server_side_tool_usage_details: Option<XaiTools<'a>>,
         #[serde(borrow)]
         cost_in_usd_ticks: Scalar<'a>,
-    }
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct Tools<'a> {
-        #[serde(borrow)]
-        web_search_calls: Scalar<'a>,
-        #[serde(borrow)]
-        x_search_calls: Scalar<'a>,
-        #[serde(borrow)]
-        code_interpreter_calls: Scalar<'a>,
-        #[serde(borrow)]
-        file_search_calls: Scalar<'a>,
-        #[serde(borrow)]
-        document_search_calls: Scalar<'a>,
     }
     #[derive(Deserialize, Default)]
     struct Outer<'a> {
@@ -81,8 +94,20 @@ pub(super) fn of_xai(text: &str, event: &mut UsageEvent) -> Result<(), Fault> {
     }
     let outer: Outer<'_> = serde_json::from_str(text).unwrap_or_default();
     let Some(used) = outer.usage else { return Ok(()) };
+    let told = OfXai {
+        sources: &used.num_sources_used,
+        used: &used.num_server_side_tools_used,
+        tools: used.server_side_tool_usage_details.as_ref(),
+        ticks: &used.cost_in_usd_ticks,
+    };
+    count_xai(&told, event)
+}
+
+/// Counts the calls of xAI's own tools, which it counts better than the output items do, before these (or where it does not name them) the
+/// sources of a live search; and what all of it cost, in ticks of which a USD has 10,000,000,000.
+pub(super) fn count_xai(xai: &OfXai<'_, '_>, event: &mut UsageEvent) -> Result<(), Fault> {
     let requests = &mut event.requests;
-    if let Some(tools) = &used.server_side_tool_usage_details {
+    if let Some(tools) = xai.tools {
         for (count, told) in [
             (
                 &mut requests.web_searches,
@@ -103,12 +128,12 @@ pub(super) fn of_xai(text: &str, event: &mut UsageEvent) -> Result<(), Fault> {
             }
         }
     } else if *requests == Requests::default() {
-        requests.web_searches = match used.num_sources_used.small("num_sources_used")? {
-            0 => used.num_server_side_tools_used.small("num_server_side_tools_used")?,
+        requests.web_searches = match xai.sources.small("num_sources_used")? {
+            0 => xai.used.small("num_server_side_tools_used")?,
             sources => sources,
         };
     }
-    let ticks = used.cost_in_usd_ticks.count("cost_in_usd_ticks")?;
+    let ticks = xai.ticks.count("cost_in_usd_ticks")?;
     if ticks > 0 && event.reported_cost.is_none() {
         event.reported_cost = Some((Decimal::from(ticks) * TICK).normalize());
     }
@@ -117,6 +142,10 @@ pub(super) fn of_xai(text: &str, event: &mut UsageEvent) -> Result<(), Fault> {
 
 /// What a tick of xAI's is, in USD.
 const TICK: Decimal = Decimal::from_parts(1, 0, 0, false, 10);
+
+/// What is told of pictures that the answer itself says nothing of.
+pub(super) const DRAWN: &str =
+    "pictures that a tool made are not charged: the tokens of its model are not in the usage";
 
 /// Calls of OpenAI's built-in tools stand among the output items. Opening a page that was found, or looking into it, costs nothing. Answers
 /// whether there is a picture that a tool made, whose model tells its tokens nowhere.

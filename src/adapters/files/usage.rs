@@ -113,6 +113,8 @@ struct Details<'a> {
     audio_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     image_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    video_tokens: Scalar<'a>,
     #[serde(borrow, default, deserialize_with = "object::one")]
     cached_tokens_details: Option<Cached<'a>>,
 }
@@ -256,7 +258,7 @@ impl<'a> Usage<'a> {
             output: output.0.count(output.1)?,
             reasoning: completion.reasoning_tokens.count("reasoning_tokens")?,
             media: media::openai(
-                [&details.audio_tokens, &details.image_tokens],
+                [&details.audio_tokens, &details.image_tokens, &details.video_tokens],
                 [&completion.audio_tokens, &completion.image_tokens],
                 details.cached_tokens_details.as_ref(),
             )?,

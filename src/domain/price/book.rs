@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 
 use super::clause::Clause;
 use super::name::provider_key;
+use super::seller::bare;
 use super::shelf::{Reader, Shelves};
 use super::units::UnitRate;
 use crate::domain::glob::glob_matches;
@@ -264,11 +265,17 @@ pub struct NameMap {
 }
 
 impl NameMap {
+    /// Whether it is the name of a model, which gateways write behind the provider.
+    fn names(&self, provider: &str, model: &str) -> bool {
+        let (name, short) = (self.name.to_lowercase(), bare(provider, model));
+        glob_matches(&name, model) || glob_matches(&name, short) || bare(provider, &name) == short
+    }
+
     /// Whether a call is meant; `provider` in its one spelling.
     pub(super) fn covers(&self, provider: &str, account: &str, model: &str) -> bool {
         (self.provider.is_empty() || provider_key(&self.provider) == provider)
             && (self.account.is_empty() || glob_matches(&self.account, account))
-            && glob_matches(&self.name.to_lowercase(), &model.to_lowercase())
+            && self.names(provider, &model.to_lowercase())
     }
 }
 

@@ -65,9 +65,23 @@ pub fn provider_key(provider: &str) -> String {
     key.to_owned()
 }
 
+/// The words that LiteLLM writes before a name on Bedrock for the way that it asks, in their order.
+pub(super) const ROUTES: [&str; 3] = ["bedrock/", "converse/", "invoke/"];
+
+/// An ARN without such words; any other name as it is.
+pub(super) fn without_route(name: &str) -> &str {
+    let mut bare = name;
+    for front in ROUTES {
+        let head = bare.get(..front.len()).filter(|head| head.eq_ignore_ascii_case(front));
+        bare = head.and_then(|head| bare.get(head.len()..)).unwrap_or(bare);
+    }
+    let is_arn = bare.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("arn:"));
+    if is_arn { bare } else { name }
+}
+
 /// Whether only a map of the owner's can tell which model is meant.
 pub(super) fn is_opaque(name: &str) -> bool {
-    let lower = name.to_lowercase();
+    let lower = without_route(name).to_lowercase();
     lower.starts_with("arn:")
         && [
             "application-inference-profile/",
@@ -204,6 +218,16 @@ const MAKERS: [(&str, &str); 14] = [
 ];
 
 fn bedrock(list: &mut List, mut stem: Candidate) {
+    for mark in ["converse/", "invoke/"] {
+        if let Some(rest) = stem.name.strip_prefix(mark) {
+            stem = Candidate {
+                name: rest.to_owned(),
+                how: "region path",
+                ..stem
+            };
+            list.push(stem.clone());
+        }
+    }
     if stem.name.starts_with("arn:")
         && let Some((kind, last)) = stem.name.rsplit_once('/')
         && (kind.ends_with(":foundation-model") || kind.ends_with(":inference-profile"))
@@ -223,16 +247,6 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
             ..stem
         };
         list.push(stem.clone());
-    }
-    for mark in ["converse/", "invoke/"] {
-        if let Some(rest) = stem.name.strip_prefix(mark) {
-            stem = Candidate {
-                name: rest.to_owned(),
-                how: "region path",
-                ..stem
-            };
-            list.push(stem.clone());
-        }
     }
     if let Some((region, rest)) = stem.name.split_once('/')
         && is_region(region)

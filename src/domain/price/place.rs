@@ -1,6 +1,6 @@
 //! Where a call was answered, as names on Bedrock and records beside them tell it.
 
-use super::name::Candidate;
+use super::name::{Candidate, ROUTES};
 
 pub(super) const GEOGRAPHIES: [&str; 14] = [
     "us", "eu", "apac", "jp", "au", "ca", "sa", "me", "af", "uk", "in", "us-gov", "global", "regional",
@@ -22,7 +22,7 @@ pub(super) fn is_region(place: &str) -> bool {
 #[must_use]
 pub fn region_of_answer<'r>(model: &str, region: &'r str) -> &'r str {
     let mut name = model.trim();
-    for front in ["bedrock/", "converse/", "invoke/"] {
+    for front in ROUTES {
         name = name.strip_prefix(front).unwrap_or(name);
     }
     let elsewhere = name.contains('/') || name.starts_with("arn:") || names_a_place(&name.to_lowercase());

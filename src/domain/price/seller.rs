@@ -1,6 +1,6 @@
 //! The names that a model has with a seller under whose provider several sell.
 
-use super::name::{Candidate, candidates, provider_key};
+use super::name::{Candidate, candidates, provider_key, without_route};
 
 /// The spelling of a provider that sells some models at another price than its namesakes, which stand in its entry's name:
 /// `azure_ai/mistral-large-latest` is no `azure/mistral-large-latest`, `bedrock_mantle/x` no `bedrock/x`.
@@ -10,6 +10,14 @@ fn own_prefix(provider: &str) -> &'static str {
         "bedrock_mantle" | "bedrock-mantle" => "bedrock_mantle/",
         _ => "",
     }
+}
+
+/// A name without its provider before it, and an ARN without the way that was asked.
+pub(super) fn bare<'n>(provider: &str, name: &'n str) -> &'n str {
+    let rest = name
+        .split_once('/')
+        .filter(|(front, _)| provider_key(front) == provider);
+    without_route(rest.map_or(name, |(_, rest)| rest))
 }
 
 /// The names under which a model may stand, where `seller` is the provider in the spelling of the call: names that it alone has come first.

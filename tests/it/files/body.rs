@@ -580,3 +580,51 @@ fn a_picture_that_a_tool_made_is_told() {
     assert!(told("image_generation_call"));
     assert!(!told("web_search_call"));
 }
+
+/// Mistral's answer has neither an id nor a time, and its usage under a name of its own.
+#[test]
+fn pages_that_mistral_read_are_known_by_their_usage() {
+    let answer = |model: &str| {
+        format!(
+            r#"{{"pages":[{{"index":0,"markdown":"x"}}],"model":"{model}","usage_info":{{"pages_processed":7,"doc_size_bytes":100}}}}"#
+        )
+    };
+    let bare = answer("mistral-ocr-2505-completion");
+    let logged = format!(r#"{{"timestamp":"2026-10-20T08:15:04Z","response":{bare}}}"#);
+    for text in [bare, logged] {
+        let call = read_text("a.jsonl", &text).only();
+        assert_eq!(
+            (call.provider().as_str(), call.extras.as_str()),
+            ("mistral", "page=7"),
+            "{text}"
+        );
+        assert_eq!(super::charged(&call), "0.007");
+    }
+    // One that is in another format stays there.
+    let plain = format!(
+        r#"{{"ts":"2026-10-20T08:15:04Z","model":"m","input_tokens":5,"raw":{}}}"#,
+        answer("m")
+    );
+    assert_eq!(read_text("a.jsonl", plain).only().tokens.total(), 5);
+}
+
+#[test]
+fn a_model_that_only_the_envelope_names_is_that_of_the_answer() {
+    let converse = r#"{"output":{"message":{}},"usage":{"inputTokens":1000,"outputTokens":100,"totalTokens":1100}}"#;
+    let chat = r#"{"id":"c-1","object":"chat.completion","model":"gpt-4o","usage":{"prompt_tokens":1000,"completion_tokens":100}}"#;
+    let (nova, time) = ("us.amazon.nova-lite-v1:0", "2026-10-20T08:15:04Z");
+    for (key, answer, provider, model) in [
+        ("modelId", converse, "bedrock", nova),
+        ("model", converse, "bedrock", nova),
+        ("model", chat, "openai", "gpt-4o"),
+        ("x", converse, "bedrock", ""),
+    ] {
+        let text = format!(r#"{{"timestamp":"{time}","{key}":"{nova}","response":{answer}}}"#);
+        let call = read_text("a.jsonl", &text).only();
+        assert_eq!(
+            (call.provider().as_str(), call.model().as_str()),
+            (provider, model),
+            "{text}"
+        );
+    }
+}

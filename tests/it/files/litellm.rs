@@ -409,3 +409,362 @@ fn usage_beside_the_usage_object_is_read_where_that_is_missing() {
         assert_eq!(charged(&call), "0.015225");
     }
 }
+
+/// A logging payload, as callbacks and buckets have it: `fields` are added.
+fn payload(model: &str, provider: &str, [prompt, output]: [u64; 2], usage: &str, fields: &str) -> String {
+    let total = prompt + output;
+    format!(
+        r#"{{"id":"p-1","trace_id":"t","status":"success","custom_llm_provider":"{provider}","model":"{model}","response_cost":0.01,"startTime":1792484104.25,"total_tokens":{total},"prompt_tokens":{prompt},"completion_tokens":{output},"metadata":{{"usage_object":{{"prompt_tokens":{prompt},"completion_tokens":{output}{usage}}}}}{fields}}}"#
+    )
+}
+
+/// Rows have it in their metadata, payloads beside it: the same call costs the same in both.
+#[test]
+fn tier_and_place_of_a_payload_are_those_of_its_row() {
+    let cached = |n: u64| format!(r#","prompt_tokens_details":{{"cached_tokens":{n}}}"#);
+    let written = r#","prompt_tokens_details":{"cached_tokens":7000,"cache_creation_token_details":{"ephemeral_5m_input_tokens":600,"ephemeral_1h_input_tokens":900}}"#;
+    for (model, provider, counts, usage, cost, expected) in [
+        (
+            "gpt-5.4",
+            "openai",
+            [9000, 500],
+            cached(3000),
+            r#"{"service_tier":"priority","data_residency":null}"#,
+            ("priority", "", "0.0465"),
+        ),
+        (
+            "gpt-5-2025-08-07",
+            "openai",
+            [1000, 80],
+            cached(512),
+            r#"{"service_tier":"flex"}"#,
+            ("flex", "", "0.000737"),
+        ),
+        (
+            "claude-sonnet-4-5@20250929",
+            "vertex_ai",
+            [9000, 400],
+            written.to_owned(),
+            r#"{"vertex_location":"us-east5"}"#,
+            ("", "us-east5", "0.018975"),
+        ),
+        (
+            "gpt-5.4",
+            "openai",
+            [1000, 100],
+            cached(0),
+            r#"{"data_residency":"eu"}"#,
+            ("", "eu", "0.0044"),
+        ),
+        ("gpt-5.4", "openai", [1000, 100], cached(0), "null", ("", "", "0.004")),
+    ] {
+        let beside = payload(model, provider, counts, &usage, &format!(r#","cost_breakdown":{cost}"#));
+        let within = payload(model, provider, counts, &usage, "")
+            .replace(r#""metadata":{"#, &format!(r#""metadata":{{"cost_breakdown":{cost},"#));
+        for text in [beside, within] {
+            let call = read_text("a.json", &text).only();
+            let told = (call.tier().to_string(), call.geo.to_string(), charged(&call));
+            let expected = (expected.0.to_owned(), expected.1.to_owned(), expected.2.to_owned());
+            assert_eq!(told, expected, "{text}");
+        }
+    }
+}
+
+/// $0.012875 of tokens, a cent for each search, a quarter of one for the files and three for the session.
+#[test]
+fn tools_of_an_answer_are_counted_by_its_items_and_where_only_their_cost_is_known_that_is_told() {
+    let items = r#"{"object":"response","output":[{"type":"web_search_call","action":{"type":"search"}},{"type":"web_search_call","action":{"type":"search"}},{"type":"web_search_call","action":{"type":"open_page"}},{"type":"file_search_call"},{"type":"code_interpreter_call","container_id":"c1"},{"type":"message"}]}"#;
+    let text = serde_json::to_string(items).unwrap();
+    let called = r#"{"object":"chat.completion","choices":[{"message":{"tool_calls":[{"function":{"name":"x"}}],"function_call":null}}]}"#;
+    let cost = r#","cost_breakdown":{"tool_usage_cost":0.03}"#;
+    let searched = r#","server_tool_use":{"web_search_requests":2}"#;
+    let uncounted =
+        "tools of which a row tells the cost and not the number (`tool_usage_cost`) are not charged: coverage gap";
+    for (usage, fields, requests, expected, warnings) in [
+        (
+            "",
+            format!(r#"{cost},"call_type":"responses","response":{items}"#),
+            [2, 1, 1],
+            "0.065375",
+            vec![],
+        ),
+        (
+            "",
+            format!(r#","call_type":"aresponses","response":{text}"#),
+            [2, 1, 1],
+            "0.065375",
+            vec![],
+        ),
+        // Told twice, counted once.
+        (
+            searched,
+            format!(r#"{cost},"response":{items}"#),
+            [2, 1, 1],
+            "0.065375",
+            vec![],
+        ),
+        (
+            "",
+            format!(r#"{cost},"call_type":"responses","response":{{}}"#),
+            [0, 0, 0],
+            "0.012875",
+            vec![uncounted],
+        ),
+        (
+            "",
+            format!(r#","cost_breakdown":{{"tool_usage_cost":0.0}},"call_type":"acompletion","response":{called}"#),
+            [0, 0, 0],
+            "0.012875",
+            vec![],
+        ),
+    ] {
+        let usage = format!(r#","prompt_tokens_details":{{"cached_tokens":3000}}{usage}"#);
+        let kept = read_text(
+            "a.json",
+            payload("gpt-5-2025-08-07", "openai", [9000, 500], &usage, &fields),
+        );
+        let call = kept.only();
+        let counted = call.requests;
+        assert_eq!(
+            [counted.web_searches, counted.file_searches, counted.code_executions],
+            requests,
+            "{fields}"
+        );
+        assert_eq!(charged(&call), expected, "{fields}");
+        assert_eq!(kept.warnings.keys().collect::<Vec<_>>(), warnings, "{fields}");
+    }
+}
+
+#[test]
+fn searches_maps_and_cached_tokens_in_providers_own_keys_are_read() {
+    let with = |model: &str, provider: &str, counts: [u64; 2], usage: &str| {
+        read_text("a.json", payload(model, provider, counts, usage, "")).only()
+    };
+    let read = |model: &str, provider: &str, usage: &str| with(model, provider, [1000, 350], usage);
+    // xAI's, by tool or by source.
+    let tools = r#","num_sources_used":0,"num_server_side_tools_used":7,"cost_in_usd_ticks":377500000,"server_side_tool_usage_details":{"web_search_calls":3,"x_search_calls":2,"code_interpreter_calls":2}"#;
+    for (usage, searches, executions) in [
+        (tools, 5, 2),
+        (r#","num_sources_used":7"#, 7, 0),
+        (r#","num_sources_used":0"#, 0, 0),
+    ] {
+        let call = read("grok-4-1-fast-reasoning", "xai", usage);
+        assert_eq!(
+            (call.requests.web_searches, call.requests.code_executions),
+            (searches, executions),
+            "{usage}"
+        );
+        assert_eq!(call.reported_cost.unwrap().to_string(), "0.01");
+        assert_eq!(read("m", "openai", usage).requests.web_searches, 0);
+    }
+    // Gemini's: one map an answer, and before generation 3 one search.
+    let map = r#","prompt_tokens_details":{"google_maps_grounding_requests":2}"#;
+    let web = r#","prompt_tokens_details":{"web_search_requests":3}"#;
+    for (model, provider, usage, searches, extras) in [
+        ("gemini-2.5-flash", "gemini", map, 0, "map_query=1"),
+        ("gemini-2.5-flash", "vertex_ai", web, 1, ""),
+        ("gemini-3-flash-preview", "gemini", web, 3, ""),
+    ] {
+        let call = read(model, provider, usage);
+        assert_eq!(
+            (call.requests.web_searches, call.extras.as_str()),
+            (searches, extras),
+            "{model} {usage}"
+        );
+    }
+    assert_eq!(charged(&read("gemini-2.5-flash", "gemini", map)), "0.026175");
+    // Moonshot's, and the video of a prompt.
+    let moonshot = r#","prompt_tokens_details":null,"cached_tokens":600"#;
+    let video = r#","prompt_tokens_details":{"text_tokens":100,"video_tokens":900}"#;
+    for (usage, buckets) in [(moonshot, [400, 600, 0]), (video, [100, 0, 900]), ("", [1000, 0, 0])] {
+        let call = read("m", "moonshot", usage);
+        let told = [Bucket::InputUncached, Bucket::CacheRead, Bucket::VideoIn].map(|b| call.tokens.get(b));
+        assert_eq!(told, buckets, "{usage}");
+    }
+    assert_eq!(
+        charged(&with("gemini-embedding-2", "gemini", [1000, 0], video)),
+        "0.01082"
+    );
+}
+
+/// LiteLLM adds up all iterations: those of another model come out of the sum.
+#[test]
+fn iterations_of_another_model_are_taken_out_of_what_litellm_adds_up() {
+    let advisor = r#","prompt_tokens_details":{"cached_tokens":50,"cache_creation_tokens":30},"cache_creation_input_tokens":30,"cache_read_input_tokens":50,"iterations":[{"type":"message","input_tokens":400,"output_tokens":100},{"type":"advisor_message","model":"claude-opus-4-8","input_tokens":1970,"output_tokens":500,"cache_creation_input_tokens":30},{"type":"message","input_tokens":550,"output_tokens":100,"cache_read_input_tokens":50}]"#;
+    let fallback = r#","iterations":[{"type":"message","model":"claude-fable-5","input_tokens":2000,"output_tokens":500},{"type":"fallback_message","model":"claude-opus-4-8","input_tokens":1000,"output_tokens":200}]"#;
+    let declined = fallback.replace(r#""output_tokens":500"#, r#""output_tokens":0"#);
+    let without = advisor
+        .replace(r#""cache_creation_tokens":30"#, r#""x":0"#)
+        .replace(r#""cache_creation_input_tokens":30,"cache_read"#, r#""cache_read"#);
+    let (sonnet, fable, opus) = ("claude-sonnet-4-6", "claude-fable-5", "claude-opus-4-8");
+    for (model, counts, usage, main, other) in [
+        (
+            sonnet,
+            [3000, 700],
+            advisor,
+            (sonnet, [950, 50, 0, 200]),
+            Some((1, opus, [1970, 0, 30, 500])),
+        ),
+        // Counts that do not hold them stay as they are.
+        (
+            sonnet,
+            [1000, 200],
+            without.as_str(),
+            (sonnet, [950, 50, 0, 200]),
+            Some((1, opus, [1970, 0, 30, 500])),
+        ),
+        (
+            fable,
+            [3000, 700],
+            fallback,
+            (opus, [1000, 0, 0, 200]),
+            Some((0, fable, [2000, 0, 0, 500])),
+        ),
+        (fable, [3000, 200], declined.as_str(), (opus, [1000, 0, 0, 200]), None),
+    ] {
+        // A chat completion that the gateway answered has the same numbers.
+        let (prompt, output) = (counts[0], counts[1]);
+        let body = format!(
+            r#"{{"id":"chatcmpl-1","object":"chat.completion","created":1792484104,"model":"{model}","usage":{{"prompt_tokens":{prompt},"completion_tokens":{output}{usage}}}}}"#
+        );
+        for text in [
+            payload(model, "anthropic", counts, usage, "").replace("p-1", "chatcmpl-1"),
+            body,
+        ] {
+            let kept = read_text("a.json", &text);
+            let told = |id: EventId| {
+                let call = kept.calls[&id];
+                let buckets = [
+                    Bucket::InputUncached,
+                    Bucket::CacheRead,
+                    Bucket::CacheWrite5m,
+                    Bucket::Output,
+                ];
+                (call.model().to_string(), buckets.map(|b| call.tokens.get(b)))
+            };
+            let own = told(EventId::of(&[b"response", b"chatcmpl-1"]));
+            assert_eq!(own, (main.0.to_owned(), main.1), "{text}");
+            assert_eq!(kept.calls.len(), 1 + usize::from(other.is_some()), "{text}");
+            if let Some((n, model, counts)) = other {
+                let id = EventId::of(&[b"response", b"chatcmpl-1", b"iteration", n.to_string().as_bytes()]);
+                assert_eq!(told(id), (model.to_owned(), counts), "{text}");
+            }
+        }
+    }
+}
+
+/// A gateway logs files, lists and answers that are fetched again like calls, without a model.
+#[test]
+fn what_asks_no_model_is_no_call_and_takes_nothing_from_one() {
+    let created = payload(
+        "gpt-5-2025-08-07",
+        "openai",
+        [9000, 500],
+        "",
+        r#","call_type":"aresponses""#,
+    )
+    .replace("p-1", "resp_1");
+    let fetched = payload("", "openai", [0, 0], "", r#","call_type":"aget_responses""#)
+        .replace("p-1", "resp_1")
+        .replace("1792484104.25", "1792484999.25")
+        .replace("0.01", "0.0");
+    let file = r#"{"request_id":"file-1","call_type":"create_file","custom_llm_provider":"","model":"","startTime":"2026-10-20T08:15:04Z","spend":0.0,"status":"success","prompt_tokens":0,"completion_tokens":0,"metadata":"{}"}"#;
+    let kept = read_text("a.jsonl", [&created, &fetched, file].join("\n"));
+    assert_eq!(
+        (kept.only().model().as_str(), kept.totals()[0]),
+        ("gpt-5-2025-08-07", 9000)
+    );
+    assert_eq!(kept.excluded.get("records_without_usage"), Some(&2));
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    // What cost something, or asked a model, is told.
+    for odd in [
+        file.replace("0.0", "0.5"),
+        file.replace(r#""model":"""#, r#""model":"m""#),
+    ] {
+        let kept = read_text("a.jsonl", odd);
+        assert_eq!((kept.calls.len(), kept.warnings.len()), (1, 1));
+    }
+}
+
+#[test]
+fn a_batch_has_the_model_that_all_its_calls_asked() {
+    for (names, model) in [
+        (r#"["gpt-4o-2024-08-06","gpt-4o-2024-08-06"]"#, "gpt-4o-2024-08-06"),
+        (r#"["gpt-4o","gpt-5"]"#, ""),
+        ("[]", ""),
+        ("null", ""),
+    ] {
+        let kind = r#","call_type":"aretrieve_batch""#;
+        let beside = format!(r#"{kind},"hidden_params":{{"batch_models":{names}}}"#);
+        let within = payload("", "openai", [2000, 160], "", kind)
+            .replace(r#""metadata":{"#, &format!(r#""metadata":{{"batch_models":{names},"#));
+        for text in [payload("", "openai", [2000, 160], "", &beside), within] {
+            let call = read_text("a.json", &text).only();
+            assert_eq!(
+                (call.model().as_str(), call.tier().as_str()),
+                (model, "batch"),
+                "{text}"
+            );
+            if !model.is_empty() {
+                // Half of 2.5 and 10 a million.
+                assert_eq!(charged(&call), "0.0033");
+            }
+        }
+    }
+}
+
+/// The proxy writes the provider before the model, a library in the program does not.
+#[test]
+fn a_model_has_one_name_whether_a_proxy_or_a_program_asked_it() {
+    let arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/x";
+    let routed = format!("bedrock/converse/{arn}");
+    for (gateway, model, provider, name) in [
+        ("openai", "openai/gpt-5-2025-08-07", "openai", "gpt-5-2025-08-07"),
+        (
+            "anthropic",
+            "anthropic/claude-sonnet-4-6",
+            "anthropic",
+            "claude-sonnet-4-6",
+        ),
+        ("gemini", "gemini/gemini-2.5-flash", "google", "gemini-2.5-flash"),
+        (
+            "vertex_ai",
+            "vertex_ai/claude-sonnet-4-5@20250929",
+            "vertex",
+            "claude-sonnet-4-5@20250929",
+        ),
+        ("azure", "azure/my-deploy", "azure", "my-deploy"),
+        ("azure", "azure/eu/gpt-4o", "azure", "eu/gpt-4o"),
+        (
+            "bedrock",
+            "invoke/us.amazon.nova-lite-v1:0",
+            "bedrock",
+            "us.amazon.nova-lite-v1:0",
+        ),
+        ("bedrock", &routed, "bedrock", arn),
+        (
+            "text-completion-openai",
+            "gpt-3.5-turbo-instruct",
+            "openai",
+            "gpt-3.5-turbo-instruct",
+        ),
+        ("cohere_chat", "command-a-03-2025", "cohere", "command-a-03-2025"),
+        // A part of the name.
+        ("groq", "openai/gpt-oss-120b", "groq", "openai/gpt-oss-120b"),
+        ("openrouter", "openrouter/openai/gpt-5", "openrouter", "openai/gpt-5"),
+        (
+            "azure_ai",
+            "azure_ai/mistral-large-latest",
+            "azure",
+            "azure_ai/mistral-large-latest",
+        ),
+        ("openai", "openai", "openai", "openai"),
+    ] {
+        let call = read_text("a.json", payload(model, gateway, [10, 1], "", "")).only();
+        assert_eq!(
+            (call.provider().as_str(), call.model().as_str()),
+            (provider, name),
+            "{model}"
+        );
+    }
+}

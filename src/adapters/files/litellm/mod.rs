@@ -3,6 +3,7 @@
 
 mod place;
 mod row;
+mod tools;
 mod usage;
 
 use std::borrow::Cow;
@@ -16,13 +17,13 @@ use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 use super::counts::{Counts, Input};
 use super::extras;
+use super::iterations;
 use super::line::{Context, Fault, LineFormat, Output};
 use super::page;
 use super::scalar::{Scalar, reported};
-use super::searches;
 use super::thoughts::Thoughts;
 
-use self::row::{Hidden, Metadata, Response, Row};
+use self::row::{Breakdown, Hidden, Metadata, Response, Row};
 use self::usage::Usage;
 
 pub(super) use self::usage::of_python;
@@ -89,25 +90,34 @@ impl Row<'_> {
             return Ok(());
         }
         let text = json_text(row.metadata, "metadata")?;
-        let metadata: Metadata<'_> = parse(text.as_deref(), "metadata")?.unwrap_or_default();
+        let mut metadata: Metadata<'_> = parse(text.as_deref(), "metadata")?.unwrap_or_default();
+        let beside = json_text(row.cost_breakdown, "cost_breakdown").unwrap_or_default();
+        let cost: Breakdown<'_> = metadata.cost_breakdown.take().unwrap_or_else(|| of(beside.as_deref()));
         let tags = json_text(row.request_tags, "request_tags")?;
         let tags: Vec<Scalar<'_>> = parse(tags.as_deref(), "request_tags")?.unwrap_or_default();
         let at = context.time(&row.start_time, "startTime", out)?;
         let gateway = context.label(&row.custom_llm_provider, "custom_llm_provider")?.as_str();
         let provider = context.labels.get(provider_of(gateway));
+        let told = [&metadata.usage_object, &metadata.additional_usage_values];
+        let told = told.into_iter().flatten().find(|usage| usage.tells());
         let mut model = context.label(&row.model, "model")?;
+        let hidden = match told {
+            Some(_) if !model.is_empty() => None,
+            Some(_) | None => json_text(row.hidden_params, "hidden_params").unwrap_or_default(),
+        };
+        let hidden: Hidden<'_> = of(hidden.as_deref());
+        model = context.labels.get(bare(gateway, model.as_str()));
+        if model.is_empty() {
+            let one = [metadata.batch_models, hidden.batch_models]
+                .into_iter()
+                .find_map(one_model);
+            model = context.label(&Scalar::Text(one.unwrap_or_default().into()), "batch_models")?;
+        }
         if SOLD_TWICE.contains(&(gateway, model.as_str())) {
             model = context.labels.get(&format!("{gateway}/{model}"));
         }
         let mut event = UsageEvent::new(identity(row, text.as_deref(), out), at, provider, model);
         event.rank.line = number;
-        let told = [&metadata.usage_object, &metadata.additional_usage_values];
-        let told = told.into_iter().flatten().find(|usage| usage.tells());
-        let hidden = match told {
-            None => json_text(row.hidden_params, "hidden_params").unwrap_or_default(),
-            Some(_) => None,
-        };
-        let hidden: Hidden<'_> = of(hidden.as_deref());
         let told = told.or(hidden.usage_object.as_ref()).or(metadata.usage_object.as_ref());
         let response = match told {
             // What a response looks like is the provider's business.
@@ -117,7 +127,9 @@ impl Row<'_> {
         let response: Response<'_> = of(response.as_deref());
         let usage = told.or(response.usage.as_ref());
         count_tokens(row, usage, &mut event, out)?;
-        searches::of_model(&mut event);
+        let spent = row.spend.or(row.response_cost);
+        event.reported_cost = reported(spent.map(RawValue::get), "spend")?;
+        tools::count(row, usage, &mut event, out)?;
         if event.tokens.total() == 0 || event.requests.web_searches > 0 {
             let answer = json_text(row.response, "response").unwrap_or_default();
             event.extras = extras::of_row(row.call_type.str(), line, text.as_deref(), answer.as_deref())?;
@@ -127,17 +139,23 @@ impl Row<'_> {
                 out.excluded_once.push(("failed_calls", event.id));
                 return Ok(());
             }
+            // A file, a list, an answer that was fetched again: whoever asks a model names it.
+            if model.is_empty() && event.reported_cost.is_none() {
+                out.excluded.push("records_without_usage");
+                return Ok(());
+            }
             out.tell_empty(&event);
         }
-        describe(row, &metadata, &tags, &mut event, context)?;
-        place::set(row, &metadata, usage, &mut event, context)?;
+        tools::ground(usage, &cost, &mut event, out)?;
+        describe(row, &metadata, &cost, &tags, &mut event, context)?;
+        place::set(row, &cost, usage, &mut event, context)?;
         if is_batch(row, &metadata) {
             // The sum of many calls: none of them is longer than a price threshold, as far as is known.
             event.rank.authority = Rank::REPORT;
             event.dimensions.set(Dimension::Tier, context.labels.get("batch"));
         }
-        let cost = row.spend.or(row.response_cost);
-        event.reported_cost = reported(cost.map(RawValue::get), "spend")?;
+        let iterations = usage.and_then(|usage| usage.iterations);
+        iterations::each_of_sum(iterations, response_id(row), &mut event, context, out)?;
         out.events.push(event);
         Ok(())
     }
@@ -147,6 +165,13 @@ impl Row<'_> {
 fn of<'a, T: Deserialize<'a> + Default>(text: Option<&'a str>) -> T {
     text.and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default()
+}
+
+/// The model that all calls of a batch asked.
+fn one_model(names: Option<&RawValue>) -> Option<String> {
+    let names: Vec<String> = serde_json::from_str(names?.get()).ok()?;
+    let first = names.first()?;
+    names.iter().all(|name| name == first).then(|| first.clone())
 }
 
 /// Whether a row sums up a batch, as the gateway writes one when it fetches the results.
@@ -185,10 +210,18 @@ fn identity(row: &Row<'_>, content: Option<&str>, out: &mut Output) -> EventId {
         );
         return EventId::of(&[b"litellm-content", parts.as_bytes(), content.unwrap_or("").as_bytes()]);
     }
-    // These are ids that the provider gave: other logs of the same call carry them too.
-    let theirs = ["msg_", "chatcmpl-", "resp_", "gen-"].iter().any(|p| id.starts_with(p));
-    let space: &[u8] = if theirs { b"response" } else { b"litellm" };
+    let space: &[u8] = match response_id(row) {
+        "" => b"litellm",
+        _ => b"response",
+    };
     EventId::of(&[space, id.as_bytes()])
+}
+
+/// The id where it is one that the provider gave: other logs of the same call carry it too. Else empty.
+fn response_id<'r>(row: &'r Row<'_>) -> &'r str {
+    let id = row.request_id.str();
+    let theirs = ["msg_", "chatcmpl-", "resp_", "gen-"].iter().any(|p| id.starts_with(p));
+    if theirs { id } else { "" }
 }
 
 fn count_tokens(
@@ -208,13 +241,13 @@ fn count_tokens(
     };
     let counts = usage.counts(event.provider().as_str(), &plain)?;
     event.tokens = counts.tokens(Input::Includes, "LiteLLM", out);
-    event.requests.web_searches = usage.web_searches()?;
     Ok(())
 }
 
 fn describe(
     row: &Row<'_>,
     metadata: &Metadata<'_>,
+    cost: &Breakdown<'_>,
     tags: &[Scalar<'_>],
     event: &mut UsageEvent,
     context: &mut Context,
@@ -243,9 +276,8 @@ fn describe(
         *target = context.label(&Scalar::Text(value.into()), "request_tags")?;
     }
     let usage_tier = metadata.usage_object.as_ref().map(|u| &u.service_tier);
-    let cost_tier = metadata.cost_breakdown.as_ref().map(|b| &b.service_tier);
     let mut tier = Label::EMPTY;
-    for value in [usage_tier, cost_tier].into_iter().flatten() {
+    for value in usage_tier.into_iter().chain([&cost.service_tier]) {
         if tier.is_empty() {
             tier = context.label(value, "service_tier")?;
         }
@@ -268,12 +300,30 @@ fn describe(
     Ok(())
 }
 
+/// A model without the words for who was asked, and on Bedrock how, that the proxy writes before it: `openai/gpt-5`. What is sold at another
+/// price under the same name keeps them.
+fn bare<'m>(gateway: &str, model: &'m str) -> &'m str {
+    if matches!(gateway, "" | "azure_ai" | "bedrock_mantle") {
+        return model;
+    }
+    let rest = model.strip_prefix(gateway).and_then(|rest| rest.strip_prefix('/'));
+    let mut rest = rest.unwrap_or(model);
+    if provider_of(gateway) == "bedrock" {
+        for front in ["bedrock/", "converse/", "invoke/"] {
+            rest = rest.strip_prefix(front).unwrap_or(rest);
+        }
+    }
+    rest
+}
+
 fn provider_of(name: &str) -> &str {
     match name {
         "gemini" => "google",
         "vertex_ai" | "vertex_ai_beta" => "vertex",
         "bedrock_converse" | "bedrock_mantle" => "bedrock",
         "azure_ai" | "azure_text" => "azure",
+        "text-completion-openai" => "openai",
+        "cohere_chat" => "cohere",
         other => other,
     }
 }

@@ -7,23 +7,22 @@ use crate::domain::usage::UsageEvent;
 use super::super::host;
 use super::super::line::{Context, Fault};
 use super::super::scalar::Scalar;
-use super::row::{Metadata, Row};
+use super::row::{Breakdown, Row};
 use super::usage::Usage;
 
 /// Sets geography and speed: OpenAI's data residency, Vertex AI's location, else what the answer's usage says, at Bedrock the Region asked.
 pub(super) fn set(
     row: &Row<'_>,
-    metadata: &Metadata<'_>,
+    cost: &Breakdown<'_>,
     usage: Option<&Usage<'_>>,
     event: &mut UsageEvent,
     context: &mut Context,
 ) -> Result<(), Fault> {
-    let cost = metadata.cost_breakdown.as_ref();
     let url = row.api_base.str();
-    let told = |value: Option<&Scalar<'_>>| value.map_or(String::new(), |v| v.str().to_ascii_lowercase());
+    let told = |value: &Scalar<'_>| value.str().to_ascii_lowercase();
     event.geo = match event.provider().as_str() {
         "openai" => {
-            let place = told(cost.map(|c| &c.data_residency));
+            let place = told(&cost.data_residency);
             let place = if place.is_empty() { host::residency(url) } else { &place };
             // Only these are endpoints with a price of their own.
             context
@@ -31,7 +30,7 @@ pub(super) fn set(
                 .get(if matches!(place, "us" | "eu") { place } else { "" })
         }
         "vertex" => {
-            let place = told(cost.map(|c| &c.vertex_location));
+            let place = told(&cost.vertex_location);
             let place = match place.is_empty() {
                 true => host::location(url),
                 false => &place,

@@ -55,6 +55,9 @@ pub(super) struct Row<'a> {
     pub request_tags: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub api_base: Scalar<'a>,
+    /// Of a payload; rows have it in their metadata.
+    #[serde(borrow, default)]
+    pub cost_breakdown: Option<&'a RawValue>,
     /// Of a payload, where its metadata has no usage object.
     #[serde(borrow, default)]
     pub hidden_params: Option<&'a RawValue>,
@@ -81,7 +84,7 @@ pub(super) struct Metadata<'a> {
     pub batch_models: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 pub(super) struct Breakdown<'a> {
     #[serde(borrow, default)]
     pub service_tier: Scalar<'a>,
@@ -89,6 +92,8 @@ pub(super) struct Breakdown<'a> {
     pub data_residency: Scalar<'a>,
     #[serde(borrow, default)]
     pub vertex_location: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub tool_usage_cost: Option<&'a RawValue>,
 }
 
 /// What a payload says beside the answer.
@@ -96,6 +101,8 @@ pub(super) struct Breakdown<'a> {
 pub(super) struct Hidden<'a> {
     #[serde(borrow, default, deserialize_with = "object::one")]
     pub usage_object: Option<Usage<'a>>,
+    #[serde(borrow, default)]
+    pub batch_models: Option<&'a RawValue>,
 }
 
 /// What a payload says the provider answered, for payloads without a usage object of their own.

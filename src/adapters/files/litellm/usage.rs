@@ -1,12 +1,15 @@
 //! LiteLLM's usage objects: what its rows, payloads and spans say beside their plain counts.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::super::counts::Counts;
+use super::super::extras::LookedUp;
 use super::super::line::Fault;
 use super::super::media::{self, Cached};
 use super::super::object;
 use super::super::scalar::Scalar;
+use super::super::searches::{OfXai, XaiTools};
 
 #[derive(Deserialize, Default)]
 pub(super) struct Usage<'a> {
@@ -41,6 +44,21 @@ pub(super) struct Usage<'a> {
     num_search_queries: Scalar<'a>,
     #[serde(borrow, default)]
     pub inference_geo: Scalar<'a>,
+    /// Moonshot says it here.
+    #[serde(borrow, default)]
+    cached_tokens: Scalar<'a>,
+    /// Of Anthropic; all counts hold what they used.
+    #[serde(borrow, default)]
+    pub iterations: Option<&'a RawValue>,
+    // xAI.
+    #[serde(borrow, default)]
+    num_sources_used: Scalar<'a>,
+    #[serde(borrow, default)]
+    num_server_side_tools_used: Scalar<'a>,
+    #[serde(borrow, default, deserialize_with = "object::one")]
+    server_side_tool_usage_details: Option<XaiTools<'a>>,
+    #[serde(borrow, default)]
+    cost_in_usd_ticks: Scalar<'a>,
 }
 
 #[derive(Deserialize, Default)]
@@ -57,10 +75,15 @@ struct Prompt<'a> {
     audio_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     image_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    video_tokens: Scalar<'a>,
     #[serde(borrow, default, deserialize_with = "object::one")]
     cached_tokens_details: Option<Cached<'a>>,
     #[serde(borrow, default)]
     web_search_requests: Scalar<'a>,
+    /// Gemini.
+    #[serde(borrow, default)]
+    google_maps_grounding_requests: Scalar<'a>,
 }
 
 #[derive(Deserialize, Default)]
@@ -94,6 +117,7 @@ impl Usage<'_> {
             &self.cache_read_input_tokens,
             &self.cache_creation_input_tokens,
             &self.num_search_queries,
+            &self.cached_tokens,
         ];
         counts.into_iter().any(|count| !count.is_null())
             || self.of_prompt().is_some()
@@ -136,7 +160,7 @@ impl Usage<'_> {
         let read = first([
             (&self.cache_read_input_tokens, "cache_read_input_tokens"),
             (&details.cached_tokens, "prompt_tokens_details.cached_tokens"),
-            (&Scalar::Null, ""),
+            (&self.cached_tokens, "cached_tokens"),
         ])?;
         let split = [&details.cache_creation_token_details, &self.cache_creation];
         let split = split.into_iter().flatten().next().unwrap_or(&no_split);
@@ -162,7 +186,7 @@ impl Usage<'_> {
             write_30m: if openai { rest } else { 0 },
             reasoning: answer.reasoning_tokens.count("reasoning_tokens")?,
             media: media::openai(
-                [&details.audio_tokens, &details.image_tokens],
+                [&details.audio_tokens, &details.image_tokens, &details.video_tokens],
                 [&answer.audio_tokens, &answer.image_tokens],
                 details.cached_tokens_details.as_ref(),
             )?,
@@ -170,8 +194,8 @@ impl Usage<'_> {
         })
     }
 
-    /// Searches on the web, of which all tell the same.
-    pub fn web_searches(&self) -> Result<u32, Fault> {
+    /// Searches on the web, of which all tell the same, and whether there was a map.
+    pub fn looked_up(&self) -> Result<LookedUp, Fault> {
         let tools = self
             .server_tool_use
             .as_ref()
@@ -179,7 +203,23 @@ impl Usage<'_> {
         let details = self.of_prompt().map_or(&Scalar::Null, |d| &d.web_search_requests);
         let told = [tools, details, &self.num_search_queries];
         let told = told.into_iter().find(|n| !n.is_null());
-        told.map_or(Ok(0), |n| n.small("web_search_requests"))
+        let maps = self.of_prompt().map_or(Ok(0), |d| {
+            d.google_maps_grounding_requests.small("google_maps_grounding_requests")
+        })?;
+        Ok(LookedUp {
+            queries: told.map_or(Ok(0), |n| n.small("web_search_requests"))?,
+            maps: maps > 0,
+        })
+    }
+
+    /// What only xAI tells.
+    pub fn of_xai(&self) -> OfXai<'_, '_> {
+        OfXai {
+            sources: &self.num_sources_used,
+            used: &self.num_server_side_tools_used,
+            tools: self.server_side_tool_usage_details.as_ref(),
+            ticks: &self.cost_in_usd_ticks,
+        }
     }
 }
 
