@@ -96,7 +96,12 @@ impl Output {
 
     /// How much it holds that is still to be handed over.
     pub fn held(&self) -> usize {
-        self.events.len() + self.excluded.len() + self.excluded_once.len() + self.unended.len() + self.warnings.len()
+        self.events.len()
+            + self.excluded.len()
+            + self.excluded_once.len()
+            + self.unended.len()
+            + self.ended.len()
+            + self.warnings.len()
     }
 }
 

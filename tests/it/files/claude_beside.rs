@@ -317,7 +317,8 @@ fn a_stream_without_its_result_is_a_gap_and_a_session_log_stays_one() {
     }
     // Versions whose results name no model: the answers before it do, where there are any.
     let older = result("r-1", [13, 20_001, 1001, 101], &[]).replace(r#""modelUsage":{},"#, "");
-    let kept = read_text("a.jsonl", [INIT, &part("m1"), &older].join("\n"));
+    let parts = ["m1", "m2", "m3", "m4", "m5"].map(part).join("\n");
+    let kept = read_text("a.jsonl", [INIT, &parts, &older].join("\n"));
     let call = kept.only();
     assert_eq!(
         (call.model().as_str(), call.tokens.total()),

@@ -119,7 +119,10 @@ impl Results {
         }
         model.clone_into(&mut self.model);
         if let Ok(line) = serde_json::from_str::<Printed<'_>>(text) {
-            out.unended.push(session(line.session_id.str()));
+            let waits = session(line.session_id.str());
+            // Once: what is held shall have grown where the result takes it away.
+            out.unended.retain(|waiting| *waiting != waits);
+            out.unended.push(waits);
         }
     }
 
