@@ -205,6 +205,7 @@ fn by_ordinal(bits: u8, usual: Below) -> Below {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::usage::Bucket;
 
     #[test]
     fn what_earlier_versions_saved_is_taken_up() {
@@ -233,5 +234,28 @@ mod tests {
             (8, Below::Nothing, EventId([9; 16]), Below::Apart)
         );
         assert!(Node::load(&mut Splits::default(), &mut rest).is_none());
+    }
+
+    #[test]
+    fn calls_that_the_version_before_saved_are_taken_up() {
+        // One that tells of caches, with one below it.
+        let name = |text: &str| [&[u8::try_from(text.len()).unwrap(), 0][..], text.as_bytes()].concat();
+        let call = |marks: u8| [5, 0, 0, 0, 6, 0, 0, 0, marks];
+        let mut bytes = [&7u64.to_le_bytes()[..], &[0; 8], &[0b1110_0011], &[9; 24]].concat();
+        bytes.extend(call(1 | WITH_SPLIT));
+        bytes.extend([&[100, 7, 0, 0, 0, 0, 5, 0, 1][..], &name("p"), &name("m"), &name("")].concat());
+        bytes.extend([8; 16]);
+        bytes.extend(call(1 | WITH_NAMES));
+        bytes.extend([&[1][..], &name("p"), &name("m")].concat());
+        let mut rest = bytes.as_slice();
+        let (key, node) = Node::load(&mut Splits::default(), &mut rest).unwrap();
+        let priced = node.priced.as_ref().unwrap();
+        let told = priced.observation(node.by).unwrap();
+        assert_eq!(
+            (key, told.id, priced.call.key, node.by.key),
+            (7, EventId([8; 16]), 7, 0)
+        );
+        assert_eq!((told.tokens.get(Bucket::CacheRead), told.model()), (7, "m".into()));
+        assert_eq!((priced.call.detail, node.by.detail, rest.len()), (1, 1, 0));
     }
 }
