@@ -35,6 +35,7 @@ mod parquet;
 mod parquet_encodings;
 mod plain;
 mod side_by_side;
+mod span_texts;
 mod streams;
 
 use std::collections::{BTreeMap, HashMap};

@@ -232,7 +232,7 @@ pub(in super::super) fn of_python(text: &str, provider: &str, plain: &Counts) ->
 }
 
 /// Python's literals in JSON: quotes of either kind, and three words.
-fn json(python: &str) -> String {
+pub(in super::super) fn json(python: &str) -> String {
     let mut json = String::with_capacity(python.len());
     let mut chars = python.chars().peekable();
     while let Some(c) = chars.next() {

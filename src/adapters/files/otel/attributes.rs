@@ -60,6 +60,14 @@ attributes! {
     asked_tier: "openai.request.service_tier" | "gen_ai.openai.request.service_tier" | "gen_ai.request.service_tier";
     tier: "openai.response.service_tier" | "gen_ai.openai.response.service_tier" | "gen_ai.response.service_tier"
         | "anthropic.response.service_tier";
+    /// What LiteLLM computes the cost by.
+    cost_tier: "gen_ai.cost.service_tier";
+    cost_place: "gen_ai.cost.vertex_location" | "gen_ai.cost.data_residency";
+    /// Whom LiteLLM asked for what: `openai/whisper-1`.
+    provider_model: "litellm.provider.model";
+    /// What was asked for beside the prompt, and what OpenInference has of the answer.
+    parameters: "llm.invocation_parameters" | "langfuse.observation.model.parameters";
+    answer: "output.value";
     /// The host that was asked.
     server: "server.address";
     error: "error.type";
@@ -97,6 +105,10 @@ attributes! {
     audio_read: "gen_ai.usage.details.cache_audio_read_tokens" | "gen_ai.usage.details.audio_cache_tokens";
     /// LiteLLM's usage as Python writes it, with what its spans have no attributes for.
     usage_object: "metadata.usage_object";
+    /// Where its spans of OpenInference have that.
+    metadata: "metadata";
+    /// The provider's own usage, as Logfire writes it.
+    raw_usage: "gen_ai.usage.raw";
     /// LangChain's usage, where LangSmith exports it.
     usage_metadata: "langsmith.metadata.usage_metadata";
     /// The provider's own words, where the Vercel AI SDK hands them over.
@@ -105,8 +117,8 @@ attributes! {
     observation: "langfuse.observation.type";
     observation_usage: "langfuse.observation.usage_details";
     observation_cost: "langfuse.observation.cost_details";
-    /// What LiteLLM and Pydantic AI say that it cost, in USD.
-    cost: "gen_ai.cost.total_cost" | "operation.cost";
+    /// What LiteLLM, Pydantic AI and OpenInference say that it cost, in USD.
+    cost: "gen_ai.cost.total_cost" | "operation.cost" | "llm.cost.total";
     /// What Claude Code traces, in words of its own.
     claude_span: "span.type";
     claude_input: "input_tokens";
@@ -184,6 +196,13 @@ impl Attributes<'_> {
             | "agenerate_content"
             | "generate_content_stream"
             | "agenerate_content_stream" => Role::Call,
+            // Its calls that use seconds, pages and the like.
+            "transcription" | "atranscription" | "speech" | "aspeech" | "rerank" | "arerank" | "ocr" | "aocr"
+            | "image_generation" | "aimage_generation"
+                if !self.provider_model.is_null() || !self.object().is_empty() =>
+            {
+                Role::Call
+            }
             "invoke_agent" | "invoke_workflow" | "AGENT" | "CHAIN" if self.has_usage() => Role::Agent,
             // The Vercel AI SDK: the innermost of its steps ask the provider.
             step if step.starts_with("ai.")

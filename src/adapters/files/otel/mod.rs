@@ -12,6 +12,7 @@ pub(super) mod protobuf;
 mod saved;
 mod span;
 mod split;
+mod texts;
 mod told;
 mod traces;
 mod twins;

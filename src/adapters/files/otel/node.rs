@@ -6,7 +6,7 @@ use chrono::DateTime;
 
 use super::split::Split;
 use crate::domain::label::Label;
-use crate::domain::usage::{Bucket, EventId, Tokens, UsageEvent};
+use crate::domain::usage::{Bucket, EventId, Requests, Tokens, UsageEvent};
 
 /// A span by its trace and its own id.
 pub(in super::super) type SpanKey = u64;
@@ -61,9 +61,23 @@ pub(super) struct Call {
     pub size: u32,
     /// Of its model, whatever version or place the name has.
     pub family: u32,
-    /// How much it tells of caches.
+    /// What it tells beside the counts of text, as a set of what follows.
     pub detail: u8,
+    /// The span that tells it; 0 where that is not known.
+    pub key: SpanKey,
 }
+
+/// How much it tells of caches.
+const CACHES: u8 = 3;
+/// Audio.
+const AUDIO: u8 = 4;
+/// A service tier, and that it is the standard one: who asked for another may have been answered at that.
+const TIER: u8 = 8;
+const STANDARD: u8 = 16;
+/// Where it was answered, and how fast.
+const PLACE: u8 = 32;
+/// Searches and rare quantities.
+const QUANTITIES: u8 = 64;
 
 impl Default for Call {
     fn default() -> Self {
@@ -72,11 +86,18 @@ impl Default for Call {
             size: 0,
             family: 0,
             detail: 0,
+            key: 0,
         }
     }
 }
 
 impl Call {
+    /// A call that a span tells.
+    pub fn of_span(key: SpanKey, call: &UsageEvent) -> Self {
+        Call { key, ..Call::of(call) }
+    }
+
+    /// A call, told by whatever span.
     pub fn of(call: &UsageEvent) -> Self {
         let size = match answer(&call.tokens) {
             0 => call.tokens.prompt(),
@@ -85,11 +106,26 @@ impl Call {
         let of = |buckets: &[Bucket]| buckets.iter().any(|bucket| call.tokens.get(*bucket) > 0);
         let split = of(&[Bucket::CacheWrite1h, Bucket::CacheWrite12h]);
         let cached = of(&[Bucket::CacheRead, Bucket::CacheWrite5m, Bucket::CacheWrite30m]);
+        let tier = call.tier();
+        let mut detail = u8::from(split) * 2 + u8::from(cached);
+        for (told, what) in [
+            (of(&[Bucket::AudioIn, Bucket::AudioOut]), AUDIO),
+            (!tier.is_empty(), TIER),
+            (!tier.is_empty() && tier.as_str() == "standard", STANDARD),
+            (!(call.geo.is_empty() && call.speed.is_empty()), PLACE),
+            (
+                call.requests != Requests::default() || !call.extras.is_empty(),
+                QUANTITIES,
+            ),
+        ] {
+            detail |= if told { what } else { 0 };
+        }
         Call {
             id: call.id,
             size: u32::try_from(size).unwrap_or(u32::MAX),
             family: family(call.model().as_str()),
-            detail: u8::from(split) * 2 + u8::from(cached),
+            detail,
+            key: 0,
         }
     }
 
@@ -124,25 +160,43 @@ impl Call {
         Call { id, ..self }
     }
 
-    /// Whether it tells of caches what the other does not.
+    /// Whether it tells what the other does not.
     pub fn tells_more(self, other: Self) -> bool {
-        self.detail > other.detail
+        self.caches() > other.caches() || self.detail & !other.detail & !CACHES != 0
     }
 
-    /// Whether it tells of caches at all.
-    pub fn tells_of_caches(self) -> bool {
+    /// Whether it tells anything beside counts of text.
+    pub fn tells(self) -> bool {
         self.detail > 0
     }
 
-    /// Makes of a call another observation of the one that it is a view of. The usage is that of the latter, unless only the view tells
-    /// it of caches; who asked is told by the outer one, which began first.
-    pub fn observe(self, call: &mut UsageEvent, of: Call) {
+    /// How much it tells of caches.
+    pub fn caches(self) -> u8 {
+        self.detail & CACHES
+    }
+
+    /// Itself, with what the other tells too.
+    pub fn with(self, other: Self) -> Self {
+        let caches = self.caches().max(other.caches());
+        let detail = caches | ((self.detail | other.detail) & !CACHES);
+        Call { detail, ..self }
+    }
+
+    /// Makes of a call another observation of the one that it is a view of. The usage is that of the latter, `known` as far as it is, with what
+    /// only the view tells; who asked is told by the outer one, which began first. Answers as what it tells from now on.
+    pub fn observe(self, call: &mut UsageEvent, of: Call, known: Option<&Split>) -> Self {
+        let mut what = self;
         if self.tells_more(of) {
+            if let Some(known) = known {
+                known.complete(call);
+                what = self.with(of);
+            }
             call.rank.authority = 1;
         } else if call.id != of.id {
             call.rank.complete = false;
         }
         call.id = of.id;
+        what
     }
 }
 
@@ -195,7 +249,7 @@ pub(super) struct Priced {
     pub by_what: Below,
     /// Whether it is an observation of another call, whose identity this is. Of one below it only where it tells the usage of that.
     pub lent: Lent,
-    /// Its tokens, where it tells of caches.
+    /// Its tokens, where it tells more of them than counts of text.
     pub split: Option<Box<Split>>,
     /// Whether it was priced in an earlier run or came before, so that the ledger may have it.
     pub recorded: bool,
@@ -207,7 +261,7 @@ impl Priced {
         matches!(self.lent, Lent::No | Lent::Shared)
     }
 
-    /// What it tells of another call, where it tells of caches.
+    /// What it tells of another call, where it tells more than that.
     pub fn observation(&self, of: Call) -> Option<UsageEvent> {
         let split = self.split.as_ref()?;
         Some(split.observation(of.id, DateTime::from_timestamp_nanos(self.nanos)))

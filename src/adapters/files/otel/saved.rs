@@ -17,6 +17,8 @@ const WITH_NAMES: u8 = 4;
 
 /// Marks other calls below, of which the number and they follow, each with its provider and model; beside that detail.
 const WITH_OTHERS: u8 = 8;
+/// Marks a call of which all that it tells follows, and, of one below, the span that tells it.
+const WITH_MORE: u8 = 16;
 
 /// The next bytes.
 pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
@@ -28,10 +30,18 @@ pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 impl Node {
     /// Writes it as what is saved from run to run.
     pub fn save(&self, key: SpanKey, splits: &mut Splits, bytes: &mut Vec<u8>) {
-        let rest = |call: Call, marks: u8, bytes: &mut Vec<u8>| {
+        // `below`: of another span, which is named.
+        let rest = |call: Call, below: bool, marks: u8, bytes: &mut Vec<u8>| {
+            let more = call.tells() && (below || call.detail & !DETAIL != 0);
             bytes.extend_from_slice(&call.size.to_le_bytes());
             bytes.extend_from_slice(&call.family.to_le_bytes());
-            bytes.push(call.detail | marks);
+            bytes.push((call.detail & DETAIL) | marks | if more { WITH_MORE } else { 0 });
+            if more {
+                bytes.push(call.detail);
+            }
+            if more && below {
+                bytes.extend_from_slice(&call.key.to_le_bytes());
+            }
         };
         bytes.extend_from_slice(&key.to_le_bytes());
         bytes.extend_from_slice(&self.parent.to_le_bytes());
@@ -55,7 +65,7 @@ impl Node {
                 Lent::Beside => LENT_BESIDE,
                 Lent::Below => LENT_BELOW,
             };
-            rest(priced.call, with_split | lent, bytes);
+            rest(priced.call, false, with_split | lent, bytes);
             if let Some(split) = &priced.split {
                 splits.save(split, bytes);
             }
@@ -66,7 +76,7 @@ impl Node {
             let names = if with_names { WITH_NAMES } else { 0 };
             let marks = names | if others.is_empty() { 0 } else { WITH_OTHERS };
             bytes.extend_from_slice(&self.by.id.0);
-            rest(self.by, marks, bytes);
+            rest(self.by, true, marks, bytes);
             if with_names {
                 splits.save_names(self.names, bytes);
             }
@@ -75,7 +85,7 @@ impl Node {
             }
             for (other, names) in others {
                 bytes.extend_from_slice(&other.id.0);
-                rest(*other, 0, bytes);
+                rest(*other, true, 0, bytes);
                 splits.save_names(*names, bytes);
             }
         }
@@ -83,15 +93,24 @@ impl Node {
 
     /// Reads one and what follows it.
     pub fn load(splits: &mut Splits, bytes: &mut &[u8]) -> Option<(SpanKey, Node)> {
-        fn rest(id: EventId, bytes: &mut &[u8]) -> Option<(Call, u8)> {
+        // `own`: the span, where it tells the call itself.
+        fn rest(id: EventId, own: Option<SpanKey>, bytes: &mut &[u8]) -> Option<(Call, u8)> {
             let size = u32::from_le_bytes(take::<4>(bytes)?);
             let family = u32::from_le_bytes(take::<4>(bytes)?);
             let [marked] = take::<1>(bytes)?;
+            let (mut detail, mut key) = (marked & DETAIL, own.unwrap_or(0));
+            if marked & WITH_MORE != 0 {
+                [detail] = take::<1>(bytes)?;
+                if own.is_none() {
+                    key = u64::from_le_bytes(take::<8>(bytes)?);
+                }
+            }
             let call = Call {
                 id,
                 size,
                 family,
-                detail: marked & DETAIL,
+                detail,
+                key,
             };
             Some((call, marked))
         }
@@ -105,7 +124,7 @@ impl Node {
             let id = EventId(take::<16>(bytes)?);
             let nanos = i64::from_le_bytes(take::<8>(bytes)?);
             let (call, marked) = match with_calls {
-                true => rest(id, bytes)?,
+                true => rest(id, Some(key), bytes)?,
                 false => (Call { id, ..Call::default() }, 0),
             };
             let split = match marked & WITH_SPLIT {
@@ -134,7 +153,7 @@ impl Node {
         let (mut by, mut names, mut others) = (Call::default(), (Label::EMPTY, Label::EMPTY), None);
         if with_calls && flags & 1 != 0 {
             let id = EventId(take::<16>(bytes)?);
-            let (call, marked) = rest(id, bytes)?;
+            let (call, marked) = rest(id, None, bytes)?;
             by = call;
             if marked & WITH_NAMES != 0 {
                 names = splits.load_names(bytes)?;
@@ -144,7 +163,7 @@ impl Node {
                 let mut known = Others::default();
                 for _ in 0..many {
                     let id = EventId(take::<16>(bytes)?);
-                    let (call, _) = rest(id, bytes)?;
+                    let (call, _) = rest(id, None, bytes)?;
                     known.0.push((call, splits.load_names(bytes)?));
                 }
                 others = Some(Box::new(known));
@@ -187,6 +206,7 @@ fn by_ordinal(bits: u8, usual: Below) -> Below {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::usage::Bucket;
 
     #[test]
     fn what_earlier_versions_saved_is_taken_up() {
@@ -215,5 +235,28 @@ mod tests {
             (8, Below::Nothing, EventId([9; 16]), Below::Apart)
         );
         assert!(Node::load(&mut Splits::default(), &mut rest).is_none());
+    }
+
+    #[test]
+    fn calls_that_the_version_before_saved_are_taken_up() {
+        // One that tells of caches, with one below it.
+        let name = |text: &str| [&[u8::try_from(text.len()).unwrap(), 0][..], text.as_bytes()].concat();
+        let call = |marks: u8| [5, 0, 0, 0, 6, 0, 0, 0, marks];
+        let mut bytes = [&7u64.to_le_bytes()[..], &[0; 8], &[0b1110_0011], &[9; 24]].concat();
+        bytes.extend(call(1 | WITH_SPLIT));
+        bytes.extend([&[100, 7, 0, 0, 0, 0, 5, 0, 1][..], &name("p"), &name("m"), &name("")].concat());
+        bytes.extend([8; 16]);
+        bytes.extend(call(1 | WITH_NAMES));
+        bytes.extend([&[1][..], &name("p"), &name("m")].concat());
+        let mut rest = bytes.as_slice();
+        let (key, node) = Node::load(&mut Splits::default(), &mut rest).unwrap();
+        let priced = node.priced.as_ref().unwrap();
+        let told = priced.observation(node.by).unwrap();
+        assert_eq!(
+            (key, told.id, priced.call.key, node.by.key),
+            (7, EventId([8; 16]), 7, 0)
+        );
+        assert_eq!((told.tokens.get(Bucket::CacheRead), told.model()), (7, "m".into()));
+        assert_eq!((priced.call.detail, node.by.detail, rest.len()), (1, 1, 0));
     }
 }

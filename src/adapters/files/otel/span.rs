@@ -113,16 +113,26 @@ pub(in super::super) fn observe(
     let provider = context.label(provider, "gen_ai.provider.name")?;
     let provider = match seller::named(provider.as_str()) {
         // A framework, which sells nothing.
-        "" | "strands-agents" => own
-            .models()
-            .map(seller::by_model)
-            .find(|name| !name.is_empty())
-            .unwrap_or(""),
+        "" | "strands-agents" => match own.gateway() {
+            "" => own
+                .models()
+                .map(seller::by_model)
+                .find(|name| !name.is_empty())
+                .unwrap_or(""),
+            asked => asked,
+        },
         name => name,
     };
     let provider = context.labels.get(provider);
     let (counts, declared) = own.used(around.scope, provider.as_str(), out)?;
-    if role == Role::Call && (!own.has_usage() || (failed && counts.input + counts.output + counts.read == 0)) {
+    let quantities = match own.has_usage() {
+        true => Label::EMPTY,
+        false => own.quantities()?,
+    };
+    let without = !own.has_usage() && quantities.is_empty();
+    if role == Role::Call
+        && (without || (failed && counts.input + counts.output + counts.read == 0 && quantities.is_empty()))
+    {
         let kind = if failed { "failed_calls" } else { "calls_without_usage" };
         if !failed {
             out.warnings.push(NO_USAGE);
@@ -161,7 +171,9 @@ pub(in super::super) fn observe(
     describe(own, around.resource, &mut event, context)?;
     event.reported_cost = own.reported_cost();
     event.speed = own.speed(around.scope, context)?;
+    own.tell_beside(&mut event, context)?;
     own.tell(around.scope, &event.tokens, out);
+    own.tell_overwritten(around.scope, out);
     if role == Role::Call {
         out.tell_empty(&event);
     }
@@ -260,9 +272,7 @@ fn describe(
         event.dimensions.set(dimension, context.label(value, field)?);
     }
     event.session = context.label(name(&own.conversation, &Scalar::Null), "gen_ai.conversation.id")?;
-    let told = Scalar::Text(own.told_tier().into());
-    let tier = name(name(&own.tier, &own.asked_tier), &told);
-    let tier = tier::of(tier, "openai.response.service_tier", context)?;
+    let tier = tier::of(&own.service_tier(), "openai.response.service_tier", context)?;
     event.dimensions.set(Dimension::Tier, tier);
     Ok(())
 }

@@ -1,11 +1,14 @@
-//! How a call splits its tokens, kept for the time at which it turns out to be a view of another that tells less of them.
+//! How a call splits its tokens, kept for the time at which it turns out to be one with another that tells less of them.
+
+mod both;
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 
 use super::node::Call;
 use super::saved::take;
 use crate::domain::label::Label;
-use crate::domain::usage::{Bucket, EventId, USAGE_DIMENSIONS, UsageEvent};
+use crate::domain::usage::{Bucket, EventId, Requests, USAGE_DIMENSIONS, UsageEvent};
 
 /// Counts of text by bucket, the thoughts behind them, those of audio, and what decides their prices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +16,17 @@ pub(super) struct Split {
     counts: [u32; Bucket::TEXT.len() + 1],
     audio: [u32; AUDIO.len()],
     names: Names,
+    place: Place,
+    quantities: Quantities,
+    /// What it is said to have cost, which is not remembered from run to run.
+    cost: Option<Decimal>,
 }
+
+/// Where it was answered, and how fast.
+type Place = [Label; 2];
+
+/// Searches and rare quantities.
+type Quantities = (Requests, Label);
 
 /// What spans tell beside text.
 const AUDIO: [Bucket; 2] = [Bucket::AudioIn, Bucket::AudioOut];
@@ -21,10 +34,10 @@ const AUDIO: [Bucket; 2] = [Bucket::AudioIn, Bucket::AudioOut];
 type Names = [Label; USAGE_DIMENSIONS.len()];
 
 impl Split {
-    /// That of a call which tells of caches; nothing where there is more to it than counts of text and audio that fit.
+    /// That of a call which tells more than counts of text; nothing where there is more to it than those and audio that fit.
     pub fn of(call: &UsageEvent) -> Option<Box<Self>> {
         let mut others = Bucket::MEDIA.into_iter().filter(|bucket| !AUDIO.contains(bucket));
-        if !Call::of(call).tells_of_caches() || others.any(|bucket| call.tokens.get(bucket) != 0) {
+        if !Call::of(call).tells() || others.any(|bucket| call.tokens.get(bucket) != 0) {
             return None;
         }
         let told = Bucket::TEXT.into_iter().map(|bucket| call.tokens.get(bucket));
@@ -37,7 +50,14 @@ impl Split {
             *count = u32::try_from(call.tokens.get(bucket)).ok()?;
         }
         let names = USAGE_DIMENSIONS.map(|dimension| call.dimensions.get(dimension));
-        Some(Box::new(Split { counts, audio, names }))
+        Some(Box::new(Split {
+            counts,
+            audio,
+            names,
+            place: [call.geo, call.speed],
+            quantities: (call.requests, call.extras),
+            cost: call.reported_cost,
+        }))
     }
 
     /// Another observation of a call that is told by this one's tokens. Who asked is told by the others.
@@ -52,6 +72,9 @@ impl Split {
             event.tokens.set(bucket, count.into());
         }
         event.tokens.reasoning = reasoning.into();
+        [event.geo, event.speed] = self.place;
+        (event.requests, event.extras) = self.quantities;
+        event.reported_cost = self.cost;
         event.rank.authority = 1;
         event.sidechain = true;
         event
@@ -70,21 +93,44 @@ pub(super) struct Splits {
 const OTHER: u8 = 1;
 /// Marks a split whose audio follows, before its names.
 const HEARD: u8 = 2;
+/// Marks a split whose place follows, behind its names, and one whose quantities follow, behind that.
+const PLACED: u8 = 4;
+const COUNTED: u8 = 8;
 
 impl Splits {
     /// Writes one.
     pub fn save(&mut self, split: &Split, bytes: &mut Vec<u8>) {
         split.counts.into_iter().for_each(|count| save_count(count, bytes));
         let (heard, other) = (split.audio != [0; AUDIO.len()], split.names != self.names);
-        bytes.push((u8::from(heard) * HEARD) | (u8::from(other) * OTHER));
+        let (placed, counted) = (
+            split.place != Place::default(),
+            split.quantities != Quantities::default(),
+        );
+        let marks = [(heard, HEARD), (other, OTHER), (placed, PLACED), (counted, COUNTED)];
+        bytes.push(
+            marks
+                .into_iter()
+                .filter(|(given, _)| *given)
+                .map(|(_, mark)| mark)
+                .sum(),
+        );
         if heard {
             split.audio.into_iter().for_each(|count| save_count(count, bytes));
         }
-        if !other {
-            return;
+        if other {
+            split.names.into_iter().for_each(|name| save(name, bytes));
+            self.names = split.names;
         }
-        split.names.into_iter().for_each(|name| save(name, bytes));
-        self.names = split.names;
+        if placed {
+            split.place.into_iter().for_each(|name| save(name, bytes));
+        }
+        if counted {
+            let (requests, extras) = split.quantities;
+            counts_of(requests)
+                .into_iter()
+                .for_each(|count| save_count(count, bytes));
+            save(extras, bytes);
+        }
     }
 
     /// Writes a provider and a model.
@@ -123,9 +169,39 @@ impl Splits {
                 *name = load(bytes)?;
             }
         }
-        let names = self.names;
-        Some(Box::new(Split { counts, audio, names }))
+        let (mut place, mut quantities) = (Place::default(), Quantities::default());
+        if marks & PLACED != 0 {
+            place = [load(bytes)?, load(bytes)?];
+        }
+        if marks & COUNTED != 0 {
+            let mut next = || load_count(bytes);
+            let requests = Requests {
+                web_searches: next()?,
+                web_fetches: next()?,
+                code_executions: next()?,
+                file_searches: next()?,
+            };
+            quantities = (requests, load(bytes)?);
+        }
+        Some(Box::new(Split {
+            counts,
+            audio,
+            names: self.names,
+            place,
+            quantities,
+            cost: None,
+        }))
     }
+}
+
+fn counts_of(requests: Requests) -> [u32; 4] {
+    let Requests {
+        web_searches,
+        web_fetches,
+        code_executions,
+        file_searches,
+    } = requests;
+    [web_searches, web_fetches, code_executions, file_searches]
 }
 
 /// Writes a count, seven bits to a byte.
@@ -187,16 +263,18 @@ mod tests {
         let heard = &mut calls[1].tokens;
         heard.set(Bucket::AudioIn, 600);
         heard.set(Bucket::AudioOut, 20);
+        (calls[2].geo, calls[2].requests.file_searches) = ("eu".into(), 300);
         let (mut saving, mut bytes) = (Splits::default(), Vec::new());
         for call in &calls {
             saving.save(&Split::of(call).unwrap(), &mut bytes);
         }
-        assert!(bytes.len() < 90, "{}", bytes.len());
+        assert!(bytes.len() < 110, "{}", bytes.len());
         let (mut loading, mut rest) = (Splits::default(), bytes.as_slice());
         for call in &calls {
             let split = loading.load(&mut rest).unwrap();
             let told = split.observation(call.id, call.at);
             assert_eq!((told.tokens, told.model()), (call.tokens, call.model()));
+            assert_eq!((told.geo, told.requests), (call.geo, call.requests));
             assert_eq!(told.dimensions.get(Dimension::Tier), "batch".into());
         }
         assert!(rest.is_empty() && loading.load(&mut rest).is_none());
@@ -213,6 +291,8 @@ mod tests {
             call.tokens.set(bucket, count);
             assert!(Split::of(&call).is_none());
         }
-        assert!(Split::of(&call("m", 0)).is_none(), "it tells nothing of caches");
+        let mut plain = call("m", 0);
+        plain.dimensions.set(Dimension::Tier, Label::EMPTY);
+        assert!(Split::of(&plain).is_none(), "it tells counts of text alone");
     }
 }

@@ -12,6 +12,7 @@ use super::super::media;
 use super::super::scalar::Scalar;
 use super::super::usage::{Shape, Usage};
 use super::attributes::Attributes;
+use super::texts::of_usage;
 
 /// What the Vercel AI SDK hands over of the provider's answer.
 #[derive(Deserialize)]
@@ -118,9 +119,17 @@ impl Attributes<'_> {
     ) -> Result<Option<(Counts, Input)>, Fault> {
         let named = [&self.input, &self.output, &self.old_input, &self.old_output];
         if named.into_iter().all(Scalar::is_null) && !self.observation_usage.is_null() {
+            if let Some(whole) = of_usage(self.whole(), provider)? {
+                return Ok(Some(whole));
+            }
             let openai = matches!(provider, "openai" | "azure");
             let told = langfuse::of_span(self.observation_usage.str(), openai, out)?;
             return Ok(told.map(|counts| (counts, counts.by_evidence())));
+        }
+        if !self.raw_usage.is_null()
+            && let Some(whole) = of_usage(self.raw_usage.str(), provider)?
+        {
+            return Ok(Some(whole));
         }
         // The provider's own words are the whole of it.
         let metadata: Option<OfProvider<'_>> = serde_json::from_str(self.provider_metadata.str()).ok();
@@ -146,10 +155,16 @@ impl Attributes<'_> {
             &self.written_1h,
             &self.uncached,
         ];
+        let (litellm, langchain) = (self.object(), self.usage_metadata.str());
         if attributes.iter().any(|count| !count.is_null()) {
-            return Ok(None);
+            // Of what the attributes tell the object tells the parts.
+            let counts = match litellm.is_empty() || !self.uncached.is_null() {
+                true => None,
+                false => litellm::of_python(litellm, provider, plain)?,
+            };
+            let counts = counts.filter(|counts| counts.cached() == plain.cached() && counts.read == plain.read);
+            return Ok(counts.map(|counts| (counts, Input::Includes)));
         }
-        let (litellm, langchain) = (self.usage_object.str(), self.usage_metadata.str());
         let counts = if !litellm.is_empty() {
             litellm::of_python(litellm, provider, plain)?
         } else if langchain.is_empty() {

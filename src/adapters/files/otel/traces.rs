@@ -63,7 +63,7 @@ impl Traces {
         told: Option<&Told>,
         found: &mut Found,
     ) -> Option<UsageEvent> {
-        let (own, mut what) = (Below::of(call), Call::of(call));
+        let (own, mut what) = (Below::of(call), Call::of_span(key, call));
         let node = self.node(key);
         node.parent = parent;
         let view = node.below >= own && what.is_like(node.seen_by(what));
@@ -74,7 +74,7 @@ impl Traces {
         let (mut event, mut lent) = (*call, if shared { Lent::Shared } else { Lent::No });
         if let Some((of, known)) = before.filter(|(of, _)| !view && of.id != call.id && what.is_same(*of)) {
             // It was told before as another observation of that one, and comes again.
-            what.observe(&mut event, of);
+            what = what.observe(&mut event, of, self.split(of).as_ref());
             (what.id, lent) = (of.id, known);
         } else if let Some(told) = told.filter(|_| !view) {
             let upper = self.upper(parent, what);
@@ -83,7 +83,7 @@ impl Traces {
                 Twin::None => {}
                 Twin::Suspected(emitter) => found.suspected = Some(emitter),
                 Twin::Same(of) => {
-                    what.observe(&mut event, of);
+                    what = what.observe(&mut event, of, self.split(of).as_ref());
                     if of.id != call.id {
                         lent = Lent::Beside;
                         self.share(key, of);
@@ -103,27 +103,29 @@ impl Traces {
             self.moved(moves, found);
         }
         let by = self.node(key).seen_by(what);
-        let priced = |of: Call, lent: Lent| {
+        let known = if view { self.split(by) } else { None };
+        let priced = |of: Call, lent: Lent, told: &UsageEvent| {
             call.at.timestamp_nanos_opt().map(|nanos| Priced {
                 call: of,
                 nanos,
                 by_what: own,
                 lent,
-                split: Split::of(call),
+                split: Split::of(told),
                 recorded,
             })
         };
         let node = self.node(key);
         let counts = if !view || by.id == call.id {
             if view && what.is_same(by) {
-                what.observe(&mut event, by);
+                what = what.observe(&mut event, by, known.as_ref());
             }
-            node.priced = priced(what, lent);
+            node.priced = priced(what, lent, &event);
             true
         } else if what.is_same(by) {
-            what.observe(&mut event, by);
-            if what.tells_more(by) {
-                node.priced = priced(what.of_id(by.id), Lent::Below);
+            let more = what.tells_more(by);
+            what = what.observe(&mut event, by, known.as_ref());
+            if more {
+                node.priced = priced(what.of_id(by.id), Lent::Below, &event);
             }
             true
         } else {
@@ -169,16 +171,17 @@ impl Traces {
                     && !stays
                     && (!answers(priced.call.id) || priced.lent == Lent::Below || gone == Some(priced.call.id))
             });
-            if let Some(outer) = node
-                .priced
-                .as_ref()
-                .filter(|outer| outer.call.id == by.id && outer.is_own())
-                && outer.call.is_same(by)
-                && outer.call.tells_more(by)
-            {
-                // Both have the identity of the response.
-                found.lent.extend(outer.observation(by));
-            }
+            let outer = node.priced.as_ref().filter(|outer| {
+                outer.call.id == by.id && outer.is_own() && outer.call.is_same(by) && outer.call.tells_more(by)
+            });
+            let node = match outer.cloned() {
+                None => node,
+                Some(outer) => {
+                    // Both have the identity of the response.
+                    found.lent.extend(self.told_of(&outer, by));
+                    self.node(at)
+                }
+            };
             // A view is of the largest of several calls of its model: the others are what a gateway asks about it. And it is of none that
             // was taken back.
             let other = node.below == below && below > Below::Apart && node.lies_beside(by, names, gone);
@@ -223,10 +226,11 @@ impl Traces {
                 }
                 match beside(&priced) {
                     // It was told as a call beside it, which stays.
-                    true => found.lent.extend(priced.observation(by).filter(|_| more)),
+                    true => found.lent.extend(self.told_of(&priced, by).filter(|_| more)),
                     false => {
                         self.take_others(at, priced.call, by, names, found);
-                        found.taken_back.push(TakenBack::of(priced, by, names, whole));
+                        let known = self.split(by);
+                        found.taken_back.push(TakenBack::of(priced, by, names, whole, known));
                     }
                 }
             }
@@ -278,7 +282,7 @@ impl Traces {
         for (key, event) in within {
             let parent = self.nodes.get(key).map_or(0, |node| node.parent);
             let names = (event.provider(), event.model());
-            self.cover(parent, (Below::Apart, Call::of(&event)), names, found);
+            self.cover(parent, (Below::Apart, Call::of_span(key, &event)), names, found);
         }
         self.nodes.forget(REMEMBERED);
         let named = self.nameless.named(&self.nodes);
@@ -290,7 +294,7 @@ impl Traces {
                 if let Some(node) = self.nodes.get_mut(key) {
                     let nanos = event.at.timestamp_nanos_opt();
                     node.priced = nanos.map(|nanos| Priced {
-                        call: Call::of(&event),
+                        call: Call::of_span(key, &event),
                         nanos,
                         by_what: Below::Apart,
                         lent: Lent::No,

@@ -1,12 +1,30 @@
 //! What is told side by side, as the tree of spans goes on: what counts as which call.
 
 use super::super::node::{Call, Lent, Priced, SpanKey};
+use super::super::split::Split;
 use super::super::twins::Move;
 use super::found::TakenBack;
 use super::{Found, Traces};
 use crate::domain::label::Label;
+use crate::domain::usage::UsageEvent;
 
 impl Traces {
+    /// What is known of the tokens of a call.
+    pub(super) fn split(&self, call: Call) -> Option<Split> {
+        let priced = self.nodes.get(call.key)?.priced.as_ref()?;
+        let split = priced.split.as_deref().filter(|_| priced.call.id == call.id);
+        split.copied()
+    }
+
+    /// What a span tells of another call, with what that tells itself.
+    pub(super) fn told_of(&self, priced: &Priced, of: Call) -> Option<UsageEvent> {
+        let mut told = priced.observation(of)?;
+        if let Some(known) = self.split(of) {
+            known.complete(&mut told);
+        }
+        Some(told)
+    }
+
     /// The calls above of which one may be the call.
     pub(super) fn upper(&self, parent: SpanKey, call: Call) -> Vec<SpanKey> {
         let is_it = |key: &SpanKey| {
@@ -30,11 +48,11 @@ impl Traces {
         let priced = |key| self.nodes.get(key).and_then(|node| node.priced.as_ref());
         // What lies above it is told by the tree.
         let beside = |other: &SpanKey| !self.nodes.is_view(*other, key);
-        for other in self.twins.with(key).filter(beside).filter_map(priced) {
-            if other.call.id == call.id && other.call.tells_more(call) {
-                found.lent.extend(other.observation(call));
-            }
-        }
+        let others = self.twins.with(key).filter(beside).filter_map(priced);
+        let others = others.filter(|other| other.call.id == call.id && other.call.tells_more(call));
+        // One tells what those before it told, too.
+        let most = others.max_by_key(|other| (other.call.caches(), other.call.detail.count_ones()));
+        found.lent.extend(most.and_then(|other| other.observation(call)));
     }
 
     /// Notes whether other spans count as a call, which is of the kind of a span's.
@@ -49,7 +67,7 @@ impl Traces {
     }
 
     /// Notes what counts as another call than it did.
-    pub(super) fn moved(&mut self, moves: Vec<Move>, found: &mut Found) {
+    pub(super) fn moved(&mut self, mut moves: Vec<Move>, found: &mut Found) {
         for Move {
             spans,
             from,
@@ -85,6 +103,9 @@ impl Traces {
             self.share(key, moved.from);
             self.share(key, moved.to);
         }
+        for moved in &mut moves {
+            moved.known = self.split(moved.to);
+        }
         found.moved.extend(moves);
     }
 
@@ -105,6 +126,7 @@ impl Traces {
     pub(super) fn take_others(&mut self, at: SpanKey, call: Call, by: Call, names: (Label, Label), found: &mut Found) {
         let others: Vec<SpanKey> = self.twins.with(at).filter(|other| *other != at).collect();
         let above: Vec<SpanKey> = self.nodes.ancestors(at).collect();
+        let known = self.split(by);
         for other in others {
             let node = self.nodes.get_mut(other);
             let priced = node.and_then(|node| {
@@ -112,7 +134,7 @@ impl Traces {
                     .take_if(|priced| priced.is_own() && priced.call.id == call.id)
             });
             if let Some(priced) = priced {
-                let back = TakenBack::of(priced, by, names, true);
+                let back = TakenBack::of(priced, by, names, true, known);
                 found.taken_back.push(back);
                 // What is met above it later lies above this call. Above both the way up goes on.
                 let own = self

@@ -35,6 +35,8 @@ pub(in super::super::super) struct TakenBack {
     calls: (Call, Call),
     lent: Lent,
     split: Option<Box<Split>>,
+    /// What is known of the tokens of the latter.
+    known: Option<Split>,
     /// Whether the ledger may have it, whatever became of what was read of it in this run.
     recorded: bool,
 }
@@ -81,16 +83,24 @@ impl Move {
         if self.from.id == self.to.id {
             return;
         }
-        let as_one = |event: &UsageEvent, of: Call| {
+        let as_one = |event: &UsageEvent, of: Call, known: Option<&Split>| {
             let mut event = *event;
             if event.id != of.id {
-                Call::of(&event).observe(&mut event, of);
+                Call::of(&event).observe(&mut event, of, known);
             }
             event
         };
         for event in &self.told {
-            let (before, now) = (as_one(event, self.from), as_one(event, self.to));
-            match pending(events).iter_mut().find(|known| **known == before) {
+            let (before, now) = (
+                as_one(event, self.from, None),
+                as_one(event, self.to, self.known.as_ref()),
+            );
+            // What it tells with that call is more than it told itself.
+            let is_it = |known: &&mut UsageEvent| {
+                let same = (known.id, known.at, known.rank) == (before.id, before.at, before.rank);
+                same && known.sidechain == before.sidechain && known.session == before.session
+            };
+            match pending(events).iter_mut().find(is_it) {
                 Some(known) => *known = now,
                 None => events.push(now),
             }
@@ -100,7 +110,13 @@ impl Move {
 
 impl TakenBack {
     /// What was priced and repeats this call; `names`: what that asked whom for; `whole`: whether all else that told it is taken back, too.
-    pub(super) fn of(priced: Priced, by: Call, (provider, model): (Label, Label), whole: bool) -> Self {
+    pub(super) fn of(
+        priced: Priced,
+        by: Call,
+        (provider, model): (Label, Label),
+        whole: bool,
+        known: Option<Split>,
+    ) -> Self {
         let nanos = DateTime::from_timestamp_nanos(priced.nanos);
         let mut nothing = UsageEvent::new(priced.call.id, nanos, provider, model);
         let lent = !priced.is_own();
@@ -118,6 +134,7 @@ impl TakenBack {
             recorded: priced.recorded,
             lent: priced.lent,
             split: priced.split,
+            known,
         }
     }
 
@@ -143,10 +160,13 @@ impl TakenBack {
             let itself = self.is_told_by(event);
             if event.id == own.id {
                 // Of one that is a view itself, its own views are with it, some of which tell its usage.
-                match event.rank.authority {
-                    0 => Call::of(event).observe(event, by),
-                    _ => event.id = by.id,
+                let (what, known) = (Call::of(event), self.known.as_ref());
+                if event.rank.authority == 0 {
+                    what.observe(event, by, known);
+                } else if let Some(known) = known.filter(|_| what.is_same(by)) {
+                    known.complete(event);
                 }
+                event.id = by.id;
                 replaced |= itself;
             } else if event.id == by.id {
                 replaced |= self.lent == Lent::Below && itself && event.rank.authority > 0;
@@ -159,6 +179,10 @@ impl TakenBack {
     fn lend(&self) -> Option<UsageEvent> {
         let (own, by) = self.calls;
         let split = self.split.as_ref().filter(|_| own.is_same(by) && own.tells_more(by));
-        split.map(|split| split.observation(by.id, self.nothing.at))
+        let mut told = split?.observation(by.id, self.nothing.at);
+        if let Some(known) = &self.known {
+            known.complete(&mut told);
+        }
+        Some(told)
     }
 }

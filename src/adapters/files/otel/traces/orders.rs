@@ -6,7 +6,9 @@ use chrono::{DateTime, TimeDelta};
 
 use super::*;
 use crate::adapters::files::line::Output;
+use crate::domain::dimension::Dimension;
 use crate::domain::usage::{Bucket, EventId};
+mod together;
 
 /// A span of a call, in milliseconds from the first.
 #[derive(Clone, Copy)]
@@ -20,6 +22,7 @@ struct Span {
     response: Option<u8>,
     /// Tokens from the cache.
     read: u64,
+    tier: &'static str,
 }
 
 fn span(key: SpanKey, parent: SpanKey, emitter: &'static str, times: (i64, i64)) -> Span {
@@ -30,6 +33,7 @@ fn span(key: SpanKey, parent: SpanKey, emitter: &'static str, times: (i64, i64))
         times,
         response: None,
         read: 0,
+        tier: "",
     }
 }
 
@@ -54,6 +58,7 @@ impl Span {
         call.tokens.set(Bucket::InputUncached, 800 - self.read);
         call.tokens.set(Bucket::CacheRead, self.read);
         call.tokens.set(Bucket::Output, 1);
+        call.dimensions.set(Dimension::Tier, self.tier.into());
         let told = Told {
             trace: 7,
             emitter: self.emitter.into(),
@@ -86,8 +91,12 @@ fn counted(spans: &[Span], order: &[usize], ends: impl Fn(usize) -> bool, runs: 
         }
     }
     let calls = kept.values().filter(|call| call.tokens.total() > 0);
-    let whole = |call: &&UsageEvent| (call.tokens.prompt(), call.tokens.get(Bucket::Output)) == (800, 1);
-    assert!(calls.clone().all(|call| whole(&call)), "{order:?}");
+    let tier = spans.iter().map(|span| span.tier).max().unwrap_or("");
+    let whole = |call: &UsageEvent| (call.tokens.prompt(), call.tokens.get(Bucket::Output)) == (800, 1);
+    assert!(
+        calls.clone().all(|call| whole(call) && call.tier().as_str() == tier),
+        "{order:?}"
+    );
     calls.fold((0, 0), |(calls, read), call| {
         (calls + 1, read + call.tokens.get(Bucket::CacheRead))
     })

@@ -39,7 +39,7 @@ pub(super) fn answered(
     let unit = units.find(|unit| unit.tells(call.id))?;
     unit.add(key, emitter);
     if call.id == unit.call.id && call.tells_more(unit.call) {
-        unit.call = call;
+        unit.call = call.with(unit.call);
     }
     let [(first, _), ..] = unit.tellers;
     part(known, at, first, tree, moves);
@@ -149,6 +149,8 @@ pub(super) fn suspected(known: &VecDeque<Seen>, key: SpanKey) -> Option<Label> {
         .rev()
         .find(|seen| seen.own.has(key) && seen.beside.is_empty())?;
     let mut others = known.iter().rev().filter(|seen| !seen.own.has(key)).take(SUSPECTS);
-    let other = others.find(|seen| seen.units().all(|unit| unit.is_together(&own.own)))?;
+    // One of the same identity counts once with it.
+    let other = others
+        .find(|seen| seen.own.call.id != own.own.call.id && seen.units().all(|unit| unit.is_together(&own.own)))?;
     other.own.spans().next().map(|(_, emitter)| emitter)
 }

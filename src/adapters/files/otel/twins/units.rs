@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::node::{Call, SpanKey};
 use super::super::nodes::Nodes;
+use super::super::split::Split;
 use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
@@ -38,7 +39,7 @@ impl Unit {
     /// One of a single span.
     pub fn of((key, emitter): (SpanKey, Label), event: &UsageEvent, end: DateTime<Utc>, named: Option<u8>) -> Self {
         let mut unit = Unit {
-            call: Call::of(event),
+            call: Call::of_span(key, event),
             answer: named.map(|form| (event.id, form)),
             alone: false,
             tellers: [(0, Label::EMPTY); TELLERS],
@@ -195,6 +196,8 @@ pub(in super::super) struct Move {
     pub from: Call,
     /// As what it counts.
     pub to: Call,
+    /// What is told of that, as far as it is known.
+    pub known: Option<Split>,
     /// Whether that is a call below it.
     pub above: bool,
     /// Whether that is itself.
@@ -208,6 +211,7 @@ impl Move {
             told: unit.told.clone(),
             from,
             to,
+            known: None,
             above: false,
             as_itself: from.id != to.id && to.id == unit.call.id,
         }
