@@ -163,7 +163,10 @@ impl Codex {
         } else {
             named
         };
-        let provider = context.label(&state(seller(&self.state.provider, model.as_str())), "session_meta.model_provider")?;
+        let provider = context.label(
+            &state(seller(&self.state.provider, model.as_str())),
+            "session_meta.model_provider",
+        )?;
         let mut event = UsageEvent::new(id, at, provider, model);
         event.session = context.label(&state(&self.state.session), "session_meta.id")?;
         let project = context.label(&state(&self.state.cwd), "session_meta.cwd")?;
