@@ -79,7 +79,11 @@ impl Traces {
                 Twin::None => {}
                 Twin::Suspected(emitter) => found.suspected = Some(emitter),
                 Twin::Same(of) => {
-                    what = what.observe(&mut event, of, self.split(of).as_ref());
+                    let both = what.observe(&mut event, of, self.split(of).as_ref());
+                    // What it tells with a response stays; it may part from a call beside it.
+                    if of.id == call.id {
+                        what = both;
+                    }
                     if of.id != call.id {
                         lent = Lent::Beside;
                         self.share(key, of);
@@ -115,7 +119,7 @@ impl Traces {
             if view && what.is_same(by) {
                 what = what.observe(&mut event, by, known.as_ref());
             }
-            node.priced = priced(what, lent, &event);
+            node.priced = priced(what, lent, if lent == Lent::Beside { call } else { &event });
             true
         } else if what.is_same(by) {
             let more = what.tells_more(by);
