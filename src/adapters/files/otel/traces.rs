@@ -80,15 +80,15 @@ impl Traces {
                 Twin::Suspected(emitter) => found.suspected = Some(emitter),
                 Twin::Same(of) => {
                     let both = what.observe(&mut event, of, self.split(of).as_ref());
-                    // What it tells with a response stays; it may part from a call beside it.
-                    if of.id == call.id {
-                        what = both;
-                    }
                     if of.id != call.id {
+                        // It may part from that again, and tells then what it told itself.
                         lent = Lent::Beside;
                         self.share(key, of);
-                    } else if of.tells_more(what) {
-                        self.lend(key, what, found);
+                    } else {
+                        what = both;
+                        if of.tells_more(what) {
+                            self.lend(key, what, found);
+                        }
                     }
                     // Whatever repeats the one repeats the other.
                     what.id = of.id;
