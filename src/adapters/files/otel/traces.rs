@@ -66,6 +66,7 @@ impl Traces {
         let before = node.priced.as_ref().map(|priced| (priced.call, priced.lent));
         // One that comes again may have been handed over.
         let recorded = node.priced.is_some();
+        let outdone = node.priced.as_ref().is_some_and(|priced| priced.outdone);
         let shared = before.is_some_and(|(_, lent)| lent == Lent::Shared);
         let (mut event, mut lent) = (*call, if shared { Lent::Shared } else { Lent::No });
         if let Some((of, known)) = before.filter(|(of, _)| !view && of.id != call.id && what.is_same(*of)) {
@@ -84,6 +85,7 @@ impl Traces {
                         // It may part from that again, and tells then what it told itself.
                         lent = Lent::Beside;
                         self.share(key, of);
+                        self.outdo(key, what, of);
                     } else {
                         what = both;
                         if of.tells_more(what) {
@@ -93,6 +95,10 @@ impl Traces {
                     // Whatever repeats the one repeats the other.
                     what.id = of.id;
                 }
+            }
+            // What this one tells is not remembered yet.
+            for moved in moves.iter_mut().filter(|moved| moved.to.key == key) {
+                moved.known = Split::of(call).as_deref().copied();
             }
             self.moved(moves, found);
         } else if let (true, Some(told)) = (view, told) {
@@ -111,6 +117,7 @@ impl Traces {
                 by_what: own,
                 lent,
                 split: Split::of(told),
+                outdone,
                 recorded,
             })
         };
@@ -292,6 +299,7 @@ impl Traces {
                         by_what: Below::Apart,
                         lent: Lent::No,
                         split: Split::of(&event),
+                        outdone: false,
                         recorded: false,
                     });
                 }
