@@ -251,6 +251,8 @@ pub(super) struct Priced {
     pub lent: Lent,
     /// Its tokens, where it tells more of them than counts of text.
     pub split: Option<Box<Split>>,
+    /// Whether another, told beside it, counted in its place, though it may count elsewhere by now.
+    pub outdone: bool,
     /// Whether it was priced in an earlier run or came before, so that the ledger may have it.
     pub recorded: bool,
 }

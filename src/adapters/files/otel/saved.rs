@@ -11,6 +11,7 @@ const WITH_CALLS: u8 = 32;
 const WITH_SPLIT: u8 = 128;
 const LENT_BELOW: u8 = 64;
 const LENT_BESIDE: u8 = 32;
+const OUTDONE: u8 = 4;
 const DETAIL: u8 = 3;
 /// Marks a call below whose provider and model follow; beside its detail.
 const WITH_NAMES: u8 = 4;
@@ -65,7 +66,8 @@ impl Node {
                 Lent::Beside => LENT_BESIDE,
                 Lent::Below => LENT_BELOW,
             };
-            rest(priced.call, false, with_split | lent, bytes);
+            let outdone = if priced.outdone { OUTDONE } else { 0 };
+            rest(priced.call, false, with_split | lent | outdone, bytes);
             if let Some(split) = &priced.split {
                 splits.save(split, bytes);
             }
@@ -143,6 +145,7 @@ impl Node {
                 by_what: by_ordinal(flags >> 6, Below::Apart),
                 lent,
                 split,
+                outdone: marked & OUTDONE != 0,
                 recorded: true,
             })
         };

@@ -70,6 +70,7 @@ impl Traces {
         let before = node.priced.as_ref().map(|priced| (priced.call, priced.lent));
         // One that comes again may have been handed over.
         let recorded = node.priced.is_some();
+        let outdone = node.priced.as_ref().is_some_and(|priced| priced.outdone);
         let shared = before.is_some_and(|(_, lent)| lent == Lent::Shared);
         let (mut event, mut lent) = (*call, if shared { Lent::Shared } else { Lent::No });
         if let Some((of, known)) = before.filter(|(of, _)| !view && of.id != call.id && what.is_same(*of)) {
@@ -83,16 +84,25 @@ impl Traces {
                 Twin::None => {}
                 Twin::Suspected(emitter) => found.suspected = Some(emitter),
                 Twin::Same(of) => {
-                    what = what.observe(&mut event, of, self.split(of).as_ref());
+                    let both = what.observe(&mut event, of, self.split(of).as_ref());
                     if of.id != call.id {
+                        // It may part from that again, and tells then what it told itself.
                         lent = Lent::Beside;
                         self.share(key, of);
-                    } else if of.tells_more(what) {
-                        self.lend(key, what, found);
+                        self.outdo(key, what, of);
+                    } else {
+                        what = both;
+                        if of.tells_more(what) {
+                            self.lend(key, what, found);
+                        }
                     }
                     // Whatever repeats the one repeats the other.
                     what.id = of.id;
                 }
+            }
+            // What this one tells is not remembered yet.
+            for moved in moves.iter_mut().filter(|moved| moved.to.key == key) {
+                moved.known = Split::of(call).as_deref().copied();
             }
             self.moved(moves, found);
         } else if let (true, Some(told)) = (view, told) {
@@ -111,6 +121,7 @@ impl Traces {
                 by_what: own,
                 lent,
                 split: Split::of(told),
+                outdone,
                 recorded,
             })
         };
@@ -119,7 +130,7 @@ impl Traces {
             if view && what.is_same(by) {
                 what = what.observe(&mut event, by, known.as_ref());
             }
-            node.priced = priced(what, lent, &event);
+            node.priced = priced(what, lent, if lent == Lent::Beside { call } else { &event });
             true
         } else if what.is_same(by) {
             let more = what.tells_more(by);
@@ -299,6 +310,7 @@ impl Traces {
                         by_what: Below::Apart,
                         lent: Lent::No,
                         split: Split::of(&event),
+                        outdone: false,
                         recorded: false,
                     });
                 }

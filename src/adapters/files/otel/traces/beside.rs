@@ -66,6 +66,20 @@ impl Traces {
         }
     }
 
+    /// Notes that what tells more than a call, beside it, counts in its place.
+    pub(super) fn outdo(&mut self, key: SpanKey, what: Call, call: Call) {
+        if !what.tells_more(call) || what.id == call.id {
+            return;
+        }
+        let (spans, _) = self.twins.hosts(key, call.id).unwrap_or_default();
+        for key in spans {
+            let priced = self.nodes.get_mut(key).and_then(|node| node.priced.as_mut());
+            if let Some(priced) = priced.filter(|priced| priced.is_own()) {
+                priced.outdone = true;
+            }
+        }
+    }
+
     /// Notes what counts as another call than it did.
     pub(super) fn moved(&mut self, mut moves: Vec<Move>, found: &mut Found) {
         for Move {
@@ -102,9 +116,12 @@ impl Traces {
             let key = moved.spans.first().copied().unwrap_or(0);
             self.share(key, moved.from);
             self.share(key, moved.to);
+            for told in &moved.told {
+                self.outdo(key, Call::of(told), moved.to);
+            }
         }
         for moved in &mut moves {
-            moved.known = self.split(moved.to);
+            moved.known = moved.known.or_else(|| self.split(moved.to));
         }
         found.moved.extend(moves);
     }

@@ -124,6 +124,9 @@ impl TakenBack {
             // What was told beside it or above it may tell it better.
             nothing.rank.authority = 1;
         }
+        if priced.outdone {
+            nothing.rank.authority = 2;
+        }
         if priced.by_what != Below::Apart || lent {
             // A response may have other observations, which count; that of this span does not.
             nothing.rank.line = u64::MAX;
