@@ -1388,9 +1388,13 @@ fn a_row_of_a_month_is_known_by_what_it_comes_to() {
     let home = Home::new("");
     let september = (1..=30).map(|day| format!("2026-09-{day:02}"));
     let all = september.clone().chain((1..=31).map(|day| format!("2026-10-{day:02}")));
-    let all = all.chain((1..=19).map(|day| format!("2026-11-{day:02}")));
-    home.calls(all.map(|day| format!("{day}T10:00:00Z")));
+    let all: Vec<String> = all.chain((1..=19).map(|day| format!("2026-11-{day:02}"))).collect();
+    home.calls(all.iter().map(|day| format!("{day}T10:00:00Z")));
     let september: Vec<String> = september.collect();
+    let with_fees = all.iter().take(70).map(|day| {
+        let cost = if day.ends_with("-01") { "200" } else { "10" };
+        (cost, day.as_str(), day.as_str())
+    });
     let daily = |cost: &'static str| september.iter().map(move |day| (cost, day.as_str(), day.as_str()));
     let month = |cost: &'static str, day: &'static str| (cost, day, day);
     let (whole, october) = (month("300", "2026-09-01"), month("310", "2026-10-01"));
@@ -1422,6 +1426,8 @@ fn a_row_of_a_month_is_known_by_what_it_comes_to() {
             daily("5").chain([month("5", "2026-10-01")]).collect(),
             ["150", "155", "95"],
         ),
+        // The fee is in the factor of its day (1.8), and makes no month of it.
+        ("days with a fee", with_fees.collect(), ["490", "490", "460"]),
         // Ten times of what was seen.
         (
             "days not seen",

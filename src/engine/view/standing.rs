@@ -322,10 +322,21 @@ fn months_of(days: &[Day], billed: &BTreeSet<Hour>, now: DateTime<Utc>) -> Resul
         let is_more_than_its_day = || of(of_day).and_then(twice).is_some_and(|explained| explained < row);
         let has_half = || twice(row).zip(of(of_meter)).is_some_and(|(row, least)| least <= row);
         let is_most = || twice(others).is_some_and(|others| others < row);
+        // A bill that has a row for most days of use, as far as it goes, is one by days, whatever else stands on the first.
+        let has_few = || {
+            let later = || days.range(Hour(first.0 + 24)..);
+            let rows = later().filter(|(_, (billed, _))| !billed.is_zero());
+            let has_ended = month_of(first).end + TimeDelta::days(ENDED_DAYS) <= now;
+            let last = rows.clone().next_back().map(|(day, _)| *day);
+            let used = later().filter(|(day, _)| has_ended || last.is_some_and(|last| **day <= last));
+            let used = used.filter(|(_, (_, metered))| !metered.is_zero()).count();
+            let rows = rows.count();
+            rows == 0 || 2 * rows < used
+        };
         let is_known = || month_of(first).end <= now || before.is_some_and(|month| months.contains(&month));
         let is_one = match first < apart {
             true => billed.contains(&first),
-            false => is_known() && is_more_than_its_day() && has_half() && is_most(),
+            false => is_known() && is_more_than_its_day() && has_half() && is_most() && has_few(),
         };
         match is_one {
             true => {

@@ -153,7 +153,13 @@ fn sessions_of_another_program_in_the_same_outline_are_gaps() {
             r#"{{"uuid":"{uuid}","parentUuid":"u-0","sessionId":"s-1","timestamp":"2026-10-20T08:15:04.120Z","type":"assistant","cwd":"/srv/shop","model":"qwen3-coder-plus","message":{{"role":"model","parts":[]}},"usageMetadata":{{"promptTokenCount":10001,"candidatesTokenCount":201}}}}"#
         )
     };
-    let kept = read_text("a.jsonl", [line("u-1"), line("u-2"), line("u-2")].join("\n"));
+    let text = [line("u-1"), line("u-2"), line("u-2")].join("\n");
+    // Read as what the settings say that they are; by themselves they are known for what they are.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.jsonl"), text).unwrap();
+    let mut kept = Kept::default();
+    let mut named = source(folder.path(), Some(FileFormat::ClaudeCode), &["a.jsonl"]);
+    named.read(&Checkpoints::default(), &mut kept).unwrap();
     assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 0));
     assert_eq!(
         kept.excluded.get("calls_without_usage"),

@@ -69,8 +69,8 @@ pub(super) struct Call {
 
 /// How much it tells of caches.
 const CACHES: u8 = 3;
-/// Audio.
-const AUDIO: u8 = 4;
+/// Audio, images and video.
+const MEDIA: u8 = 4;
 /// A service tier, and that it is the standard one: who asked for another may have been answered at that.
 const TIER: u8 = 8;
 const STANDARD: u8 = 16;
@@ -109,7 +109,7 @@ impl Call {
         let tier = call.tier();
         let mut detail = u8::from(split) * 2 + u8::from(cached);
         for (told, what) in [
-            (of(&[Bucket::AudioIn, Bucket::AudioOut]), AUDIO),
+            (call.tokens.has_media(), MEDIA),
             (!tier.is_empty(), TIER),
             (!tier.is_empty() && tier.as_str() == "standard", STANDARD),
             (!(call.geo.is_empty() && call.speed.is_empty()), PLACE),

@@ -10,11 +10,11 @@ use super::saved::take;
 use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, Requests, USAGE_DIMENSIONS, UsageEvent};
 
-/// Counts of text by bucket, the thoughts behind them, those of audio, and what decides their prices.
+/// Counts of text by bucket, the thoughts behind them, those of audio and the like, and what decides their prices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Split {
     counts: [u32; Bucket::TEXT.len() + 1],
-    audio: [u32; AUDIO.len()],
+    media: [u32; Bucket::MEDIA.len()],
     names: Names,
     place: Place,
     quantities: Quantities,
@@ -28,16 +28,15 @@ type Place = [Label; 2];
 /// Searches and rare quantities.
 type Quantities = (Requests, Label);
 
-/// What spans tell beside text.
-const AUDIO: [Bucket; 2] = [Bucket::AudioIn, Bucket::AudioOut];
+/// How many of [`Bucket::MEDIA`] are audio, which stands first.
+const AUDIO: usize = 2;
 
 type Names = [Label; USAGE_DIMENSIONS.len()];
 
 impl Split {
-    /// That of a call which tells more than counts of text; nothing where there is more to it than those and audio that fit.
+    /// That of a call which tells more than counts of text; nothing where a count does not fit.
     pub fn of(call: &UsageEvent) -> Option<Box<Self>> {
-        let mut others = Bucket::MEDIA.into_iter().filter(|bucket| !AUDIO.contains(bucket));
-        if !Call::of(call).tells() || others.any(|bucket| call.tokens.get(bucket) != 0) {
+        if !Call::of(call).tells() {
             return None;
         }
         let told = Bucket::TEXT.into_iter().map(|bucket| call.tokens.get(bucket));
@@ -45,14 +44,14 @@ impl Split {
         for (count, told) in counts.iter_mut().zip(told.chain([call.tokens.reasoning])) {
             *count = u32::try_from(told).ok()?;
         }
-        let mut audio = [0; AUDIO.len()];
-        for (count, bucket) in audio.iter_mut().zip(AUDIO) {
+        let mut media = [0; Bucket::MEDIA.len()];
+        for (count, bucket) in media.iter_mut().zip(Bucket::MEDIA) {
             *count = u32::try_from(call.tokens.get(bucket)).ok()?;
         }
         let names = USAGE_DIMENSIONS.map(|dimension| call.dimensions.get(dimension));
         Some(Box::new(Split {
             counts,
-            audio,
+            media,
             names,
             place: [call.geo, call.speed],
             quantities: (call.requests, call.extras),
@@ -68,7 +67,7 @@ impl Split {
         }
         let [text @ .., reasoning] = self.counts;
         let text = Bucket::TEXT.into_iter().zip(text);
-        for (bucket, count) in text.chain(AUDIO.into_iter().zip(self.audio)) {
+        for (bucket, count) in text.chain(Bucket::MEDIA.into_iter().zip(self.media)) {
             event.tokens.set(bucket, count.into());
         }
         event.tokens.reasoning = reasoning.into();
@@ -96,17 +95,27 @@ const HEARD: u8 = 2;
 /// Marks a split whose place follows, behind its names, and one whose quantities follow, behind that.
 const PLACED: u8 = 4;
 const COUNTED: u8 = 8;
+/// Marks a split whose images and videos follow, behind the audio.
+const SEEN: u8 = 16;
 
 impl Splits {
     /// Writes one.
     pub fn save(&mut self, split: &Split, bytes: &mut Vec<u8>) {
         split.counts.into_iter().for_each(|count| save_count(count, bytes));
-        let (heard, other) = (split.audio != [0; AUDIO.len()], split.names != self.names);
+        let (audio, others) = split.media.split_at(AUDIO);
+        let given = |counts: &[u32]| counts.iter().any(|count| *count != 0);
+        let (heard, seen, other) = (given(audio), given(others), split.names != self.names);
         let (placed, counted) = (
             split.place != Place::default(),
             split.quantities != Quantities::default(),
         );
-        let marks = [(heard, HEARD), (other, OTHER), (placed, PLACED), (counted, COUNTED)];
+        let marks = [
+            (heard, HEARD),
+            (other, OTHER),
+            (placed, PLACED),
+            (counted, COUNTED),
+            (seen, SEEN),
+        ];
         bytes.push(
             marks
                 .into_iter()
@@ -115,7 +124,10 @@ impl Splits {
                 .sum(),
         );
         if heard {
-            split.audio.into_iter().for_each(|count| save_count(count, bytes));
+            audio.iter().for_each(|count| save_count(*count, bytes));
+        }
+        if seen {
+            others.iter().for_each(|count| save_count(*count, bytes));
         }
         if other {
             split.names.into_iter().for_each(|name| save(name, bytes));
@@ -154,13 +166,14 @@ impl Splits {
 
     /// Reads one.
     pub fn load(&mut self, bytes: &mut &[u8]) -> Option<Box<Split>> {
-        let (mut counts, mut audio) = ([0; Bucket::TEXT.len() + 1], [0; AUDIO.len()]);
+        let (mut counts, mut media) = ([0; Bucket::TEXT.len() + 1], [0; Bucket::MEDIA.len()]);
         for count in &mut counts {
             *count = load_count(bytes)?;
         }
         let [marks] = take::<1>(bytes)?;
-        if marks & HEARD != 0 {
-            for count in &mut audio {
+        for (count, place) in media.iter_mut().zip(0..) {
+            let mark = if place < AUDIO { HEARD } else { SEEN };
+            if marks & mark != 0 {
                 *count = load_count(bytes)?;
             }
         }
@@ -185,7 +198,7 @@ impl Splits {
         }
         Some(Box::new(Split {
             counts,
-            audio,
+            media,
             names: self.names,
             place,
             quantities,
@@ -263,6 +276,8 @@ mod tests {
         let heard = &mut calls[1].tokens;
         heard.set(Bucket::AudioIn, 600);
         heard.set(Bucket::AudioOut, 20);
+        calls[0].tokens.set(Bucket::VideoIn, 6000);
+        calls[3].tokens.set(Bucket::ImageOut, 1290);
         (calls[2].geo, calls[2].requests.file_searches) = ("eu".into(), 300);
         let (mut saving, mut bytes) = (Splits::default(), Vec::new());
         for call in &calls {
@@ -283,7 +298,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_not_kept() {
         for (bucket, count) in [
-            (Bucket::ImageIn, 1),
+            (Bucket::ImageIn, 1 << 32),
             (Bucket::AudioIn, 1 << 32),
             (Bucket::CacheRead, 1 << 32),
         ] {
