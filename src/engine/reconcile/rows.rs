@@ -110,18 +110,20 @@ impl Rows {
     }
 
     /// Whether the row of the first of a month is by all signs of that month, though there are rows of other days: these are few beside the
-    /// days of use, and it is twice what was metered on its own day and half of what was metered in the month.
+    /// days of use as far as they go, and it is twice what was metered on its own day and half of what was metered in the month.
     fn is_of_month(&self, provider: Label, first: Hour) -> bool {
         let Some(days) = self.days.get(&provider) else {
             return false;
         };
         let end = Hour::of(Calendar::Month.around(first.start(), chrono_tz::Tz::UTC).end);
         let of_first = days.get(&first).copied().unwrap_or_default();
+        let later = || days.range(Hour(first.0 + 24)..end);
+        let last = later().rev().find(|(_, day)| day.billed.is_some()).map(|(day, _)| *day);
         let (mut rows, mut used) = (0, 0);
         let mut metered = of_first.metered;
-        for (_, day) in days.range(Hour(first.0 + 24)..end) {
+        for (at, day) in later() {
             rows += usize::from(day.billed.is_some());
-            used += usize::from(day.metered.is_some());
+            used += usize::from(day.metered.is_some() && last.is_none_or(|last| *at <= last));
             let sum = metered.unwrap_or_default().checked_add(day.metered.unwrap_or_default());
             let Some(sum) = sum else { return false };
             metered = Some(sum);

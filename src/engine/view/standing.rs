@@ -326,10 +326,10 @@ fn months_of(days: &[Day], billed: &BTreeSet<Hour>, now: DateTime<Utc>) -> Resul
         let has_few = || {
             let later = || days.range(Hour(first.0 + 24)..);
             let rows = later().filter(|(_, (billed, _))| !billed.is_zero());
-            let has_ended = month_of(first).end + TimeDelta::days(ENDED_DAYS) <= now;
             let last = rows.clone().next_back().map(|(day, _)| *day);
-            let used = later().filter(|(day, _)| has_ended || last.is_some_and(|last| **day <= last));
-            let used = used.filter(|(_, (_, metered))| !metered.is_zero()).count();
+            let used =
+                later().filter(|(day, (_, metered))| last.is_none_or(|last| **day <= last) && !metered.is_zero());
+            let used = used.count();
             let rows = rows.count();
             rows == 0 || 2 * rows < used
         };
