@@ -66,6 +66,43 @@ known_from = "2026-11-20"
 rates = { input = 3, output = 6 }
 "#;
 
+/// Before they were one provider, two spellings of it needed a price each: who wrote those goes on with the one that books write.
+#[test]
+fn an_own_price_for_two_spellings_of_a_provider_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let prices = folder.path().join("prices");
+    std::fs::create_dir(&prices).unwrap();
+    let write = |name: &str, providers: &str, input: &str| {
+        let text = format!(
+            "providers = [{providers}]\n[[entry]]\nmodel = \"m\"\n[[entry.price]]\nrates = {{ input = \"{input}\", output = \"2\" }}\n"
+        );
+        std::fs::write(prices.join(name), text).unwrap();
+    };
+    let cost = || -> Result<String, String> {
+        let pricer = finops::adapters::prices::load(Some(folder.path()), &[]).map_err(|error| error.to_string())?;
+        let at = "2026-10-20T08:00:00Z".parse().unwrap();
+        let id = finops::domain::usage::EventId([1; 16]);
+        let mut call = finops::domain::usage::UsageEvent::new(id, at, "google_genai".into(), "m".into());
+        call.tokens.set(finops::domain::usage::Bucket::InputUncached, 1_000_000);
+        Ok(pricer.books().quote(&call).charge.cost.normalize().to_string())
+    };
+    write("own-google-genai.toml", "\"google_genai\"", "3");
+    assert_eq!(cost().as_deref(), Ok("3"));
+    write("own-google.toml", "\"google\"", "5");
+    assert_eq!(
+        cost().as_deref(),
+        Ok("5"),
+        "as price books spell it, whichever is read first"
+    );
+    write("own-google-genai.toml", "\"Google GenAI\", \"google\"", "3");
+    assert!(
+        cost().is_err_and(|error| error.contains("there already")),
+        "told twice under one name"
+    );
+    std::fs::remove_file(prices.join("own-google.toml")).unwrap();
+    assert_eq!(cost().as_deref(), Ok("3"));
+}
+
 #[test]
 fn repricing_restates_once_and_only_what_changed() {
     let home = Home::new("", USAGE);

@@ -271,9 +271,10 @@ pub(super) fn by_header(line: &str) -> Option<FileFormat> {
 
 /// The format that a folder layout promises, for files whose first records say nothing.
 pub(super) fn by_path(path: &str) -> Option<FileFormat> {
+    let of_claude = ["/.claude/projects/", "/.config/claude/projects/"];
     // Beside the log of a subagent lies what it is called.
-    let of_claude = ["/.claude/projects/", "/.config/claude/projects/", "/subagents/agent-"];
-    if of_claude.into_iter().any(|folder| path.contains(folder)) {
+    let names_agent = path.contains("/subagents/agent-") && path.ends_with(".meta.json");
+    if names_agent || of_claude.into_iter().any(|folder| path.contains(folder)) {
         Some(FileFormat::ClaudeCode)
     } else if path.contains("/rollout-") && path.contains("sessions/") {
         Some(FileFormat::Codex)

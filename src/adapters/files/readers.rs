@@ -68,8 +68,10 @@ pub(super) fn reader(format: FileFormat, detected: bool, shared: &Shared) -> Box
             Box::new(Mostly::new(format, "\"payload\"", codex, shared))
         }
         FileFormat::Plain if shared.columns.is_none() => Box::new(Mostly::new(format, "\"ts\"", Plain, shared)),
-        // Their files hold nothing else.
-        FileFormat::Plain | FileFormat::GeminiCli => single(format, shared),
+        // No record of others has that key.
+        FileFormat::GeminiCli => Box::new(Mostly::new(format, "\"projectHash\"", GeminiCli::default(), shared)),
+        // Columns of the user's own choice hold nothing else.
+        FileFormat::Plain => single(format, shared),
         FileFormat::Litellm
         | FileFormat::Otel
         | FileFormat::Bedrock

@@ -1,14 +1,13 @@
 //! The TOML format of price books: one file per provider, rates as text so that no float ever holds them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use chrono::{NaiveDate, NaiveTime};
 use chrono_tz::Tz;
 use serde::Deserialize;
 
+use super::PriceBookError;
 use super::units::{self, Amount, Sizes, UnitFile};
-use super::{PriceBookError, text_of};
 use crate::domain::price::{
     Above, Allowance, AllowancePeriod, Book, Entry, Fees, Hours, NameMap, Price, Rates, Tier, provider_key,
 };
@@ -18,9 +17,9 @@ use crate::domain::written::optional_day;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+pub(super) struct File {
     #[serde(default)]
-    providers: Vec<String>,
+    pub(super) providers: Vec<String>,
     #[serde(default)]
     version: String,
     #[serde(default)]
@@ -169,37 +168,31 @@ struct TierFile {
     units: BTreeMap<String, UnitFile>,
 }
 
-/// The `*.toml` of a folder, by name.
-pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>, PriceBookError> {
-    let failed = |e: std::io::Error| PriceBookError::Read {
-        path: folder.display().to_string(),
-        cause: e.to_string(),
-    };
-    let mut files = Vec::new();
-    for item in std::fs::read_dir(folder).map_err(failed)? {
-        let path = item.map_err(failed)?.path();
-        if path.extension().is_some_and(|e| e == "toml") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// Adds all of them.
-pub(super) fn read_folder(folder: &Path, book: &mut Book) -> Result<(), PriceBookError> {
-    files(folder)?
-        .iter()
-        .try_for_each(|path| read_into(&text_of(path)?, &path.display().to_string(), book))
-}
-
 /// Adds one file's entries and maps to a book.
 pub(super) fn read_into(text: &str, path: &str, book: &mut Book) -> Result<(), PriceBookError> {
+    add(parse(text, path)?, path, book)
+}
+
+/// Reads what a file holds.
+pub(super) fn parse(text: &str, path: &str) -> Result<File, PriceBookError> {
+    toml::from_str(text).map_err(|e| PriceBookError::Format {
+        path: path.to_owned(),
+        cause: e.to_string().trim_end().to_owned(),
+    })
+}
+
+/// Whether price books call a provider by another name than this one.
+pub(super) fn is_other_spelling(provider: &str) -> bool {
+    provider_key(provider) != provider.trim().to_lowercase()
+}
+
+/// Adds what a file holds.
+pub(super) fn add(mut file: File, path: &str, book: &mut Book) -> Result<(), PriceBookError> {
     let wrong = |cause: String| PriceBookError::Format {
         path: path.to_owned(),
         cause,
     };
-    let file: File = toml::from_str(text).map_err(|e| wrong(e.to_string().trim_end().to_owned()))?;
+    file.providers.sort_by_key(|name| is_other_spelling(name));
     if file.providers.is_empty() && !file.entry.is_empty() {
         return Err(wrong("`providers` is missing".to_owned()));
     }
@@ -240,7 +233,8 @@ pub(super) fn read_into(text: &str, path: &str, book: &mut Book) -> Result<(), P
             checked: entry.checked.unwrap_or_else(|| file.checked.clone()),
         };
         for provider in &file.providers {
-            if !book.add(&provider_key(provider), ready.clone()) {
+            // Who wrote prices for two spellings did so when these were two providers.
+            if !book.add(&provider_key(provider), ready.clone()) && !is_other_spelling(provider) {
                 return Err(wrong(format!("entry `{}` of `{provider}` is there already", ready.id)));
             }
         }

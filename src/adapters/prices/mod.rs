@@ -1,6 +1,7 @@
 //! Price books from files, the built-in book, and the pricer that the ledger uses.
 
 mod builtin;
+mod folder;
 mod format;
 mod genai;
 mod json;
@@ -128,7 +129,7 @@ pub fn load_with(
     let wanted = folder.is_some() || !maps.is_empty();
     maps.into_iter().for_each(|map| own.map(map));
     if let Some(folder) = folder {
-        format::read_folder(&folder, &mut own)?;
+        folder::read_folder(&folder, &mut own)?;
     }
     if wanted {
         all.push(own);
@@ -149,7 +150,7 @@ pub fn read(spec: &BookSpec, warnings: &mut Vec<String>) -> Result<Book, PriceBo
     if spec.kind == BookKind::Finops {
         let mut book = Book::new(&spec.name, "");
         if spec.path.is_dir() {
-            format::read_folder(&spec.path, &mut book)?;
+            folder::read_folder(&spec.path, &mut book)?;
         } else {
             format::read_into(&text_of(&spec.path)?, &shown, &mut book)?;
         }
@@ -174,7 +175,7 @@ pub fn read(spec: &BookSpec, warnings: &mut Vec<String>) -> Result<Book, PriceBo
 /// What tells one content of a book from another.
 pub fn content(spec: &BookSpec) -> Result<String, PriceBookError> {
     let files = match spec.path.is_dir() {
-        true => format::files(&spec.path)?,
+        true => folder::files(&spec.path)?,
         false => vec![spec.path.clone()],
     };
     let texts: Vec<String> = files.iter().map(|path| text_of(path)).collect::<Result<_, _>>()?;

@@ -574,6 +574,15 @@ fn who_sold_a_call_is_whom_the_session_asks() {
         assert_eq!((call.provider().as_str(), call.id), (seller, first.id), "{name}");
     }
     assert_eq!(first.provider().as_str(), "openai");
+    for (model, seller) in [
+        ("openai/gpt-5", "openai"),
+        ("anthropic/claude-sonnet-4-6", "anthropic"),
+        ("our-model", "our-proxy"),
+    ] {
+        let text = meta("s-1", r#","model_provider":"our-proxy""#).replace("gpt-5-codex", model);
+        let call = read(&[("a.jsonl", text + &event(9, Some(FIRST), Some(FIRST)))]).only();
+        assert_eq!(call.provider().as_str(), seller, "{model}");
+    }
     let applied = r#"{"timestamp":"2026-10-20T08:00:30.000Z","type":"event_msg","payload":{"type":"thread_settings_applied","thread_settings":{"model_provider_id":"azure"}}}
 "#;
     assert_eq!(

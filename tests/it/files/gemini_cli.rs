@@ -155,3 +155,25 @@ fn an_answer_of_qwen_code_counts_once_and_is_no_line_of_claude_codes() {
     read(&mut kept, &[("log.jsonl", logged)]);
     assert_eq!(counts(&kept), [[10, 0, 2, 0]]);
 }
+
+#[test]
+fn what_stands_behind_a_session_in_one_file_is_read_too() {
+    let claude = r#"{"parentUuid":"u-0","isSidechain":false,"message":{"id":"msg_1","role":"assistant","model":"claude-sonnet-4-6","content":[],"stop_reason":"end_turn","usage":{"input_tokens":12,"output_tokens":20}},"requestId":"req_1","type":"assistant","uuid":"u-1","timestamp":"2026-10-20T08:15:04.120Z","cwd":"/srv/shop","sessionId":"s-9","version":"2.1.197"}"#;
+    let body = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1792483200,"model":"gpt-5","usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}"#;
+    for front in [
+        format!("{BEGIN}{}", message("g-1", 2, FIRST)),
+        qwen("q-1", 4, r#""type":"user","message":{"role":"user","parts":[]}"#),
+    ] {
+        let own = usize::from(front.contains("gemini-2.5-pro"));
+        let mut kept = Kept::default();
+        read(&mut kept, &[("a.jsonl", &format!("{front}\n{claude}\n{body}\n"))]);
+        let mut models: Vec<&str> = kept.calls.values().map(|call| call.model().as_str()).collect();
+        models.sort_unstable();
+        let expected = ["claude-sonnet-4-6", "gemini-2.5-pro", "gpt-5"];
+        let expected: Vec<&str> = expected
+            .into_iter()
+            .filter(|m| own == 1 || !m.starts_with("gemini"))
+            .collect();
+        assert_eq!(models, expected);
+    }
+}

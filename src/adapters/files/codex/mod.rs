@@ -199,9 +199,11 @@ fn seller<'a>(provider: &'a str, model: &str) -> &'a str {
     match provider {
         "" => "openai",
         "oss" => "ollama",
-        other => match seller::by_model(model) {
-            maker if !maker.is_empty() && !seller::is_known(other) => maker,
-            _ => seller::named(other),
+        other if seller::is_known(other) => seller::named(other),
+        // A gateway may write the maker before the model.
+        gateway => match seller::by_model(model.rsplit('/').next().unwrap_or(model)) {
+            "" => gateway,
+            maker => maker,
         },
     }
 }
