@@ -23,7 +23,7 @@ impl Scope {
     pub fn matches(&self, dimensions: &Dimensions) -> bool {
         self.0
             .iter()
-            .all(|(d, patterns)| patterns.iter().any(|p| d.is_like(p, dimensions.get(*d))))
+            .all(|(d, patterns)| patterns.iter().any(|p| dimensions.are_like(*d, p)))
     }
 
     /// The scope in words: `team=search`, or `everything`.

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::glob::{glob_matches, glob_matches_any_case};
 use super::label::Label;
+use super::price::is_behind_provider;
 
 /// One axis that every charge carries a value for. The order is the order of storage: new ones go to the end.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -95,6 +96,13 @@ impl Dimension {
             | Dimension::Tier => glob_matches(pattern, value.as_str()),
         }
     }
+
+    /// The same of what a provider sold: a pattern may have it before the model (`openai/gpt-*`), as gateways write one.
+    #[must_use]
+    pub fn is_like_of(self, provider: Label, pattern: &str, value: Label) -> bool {
+        let behind = || is_behind_provider(pattern, provider.as_str(), value.as_str(), glob_matches);
+        self.is_like(pattern, value) || (self == Dimension::Model && behind())
+    }
 }
 
 impl fmt::Display for Dimension {
@@ -137,6 +145,12 @@ impl Dimensions {
     #[must_use]
     pub fn get(&self, dimension: Dimension) -> Label {
         self.0.get(dimension as usize).copied().unwrap_or_default()
+    }
+
+    /// Whether the value of one dimension is one that a pattern asks for.
+    #[must_use]
+    pub fn are_like(&self, dimension: Dimension, pattern: &str) -> bool {
+        dimension.is_like_of(self.get(Dimension::Provider), pattern, self.get(dimension))
     }
 
     /// Sets the value of one dimension.
@@ -182,5 +196,46 @@ impl Dimensions {
     /// Dimension and value pairs in storage order, empty ones included.
     pub fn iter(&self) -> impl Iterator<Item = (Dimension, Label)> + '_ {
         Dimension::ALL.into_iter().zip(self.0.iter().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_meant_with_and_without_its_provider() {
+        for (pattern, provider, model, meant) in [
+            ("openai/*", "openai", "gpt-5", true),
+            ("openai/gpt-*", "openai", "openai/gpt-5", true),
+            ("anthropic/claude-*", "Anthropic", "claude-sonnet-4-6", true),
+            ("vertex_ai/gemini-*", "vertex", "gemini-2.5-flash", true),
+            ("*/gpt-*", "openai", "gpt-5", true),
+            ("bedrock/converse/us.*", "bedrock", "us.amazon.nova-lite-v1:0", true),
+            ("openrouter/openai/*", "openrouter", "openai/gpt-5", true),
+            ("openai/*", "openrouter", "openai/gpt-5", true),
+            ("openai/gpt-4*", "openai", "gpt-5", false),
+            ("openai/*", "azure", "gpt-5", false),
+            ("openai/GPT-*", "openai", "gpt-5", false),
+            ("*/gpt-*", "", "gpt-5", false),
+            ("openai*", "openai", "gpt-5", false),
+            // Sold apart from its namesakes.
+            ("azure/*", "azure", "azure_ai/x", false),
+            ("azure_ai/*", "azure", "x", false),
+            ("azure_ai/*", "azure_ai", "x", true),
+        ] {
+            let call = Dimensions::default()
+                .with(Dimension::Provider, provider)
+                .with(Dimension::Model, model);
+            assert_eq!(
+                call.are_like(Dimension::Model, pattern),
+                meant,
+                "{pattern} {provider} {model}"
+            );
+        }
+        let other = Dimensions::default()
+            .with(Dimension::Provider, "openai")
+            .with(Dimension::Team, "a");
+        assert!(!other.are_like(Dimension::Team, "openai/a"));
     }
 }

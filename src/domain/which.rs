@@ -2,7 +2,7 @@
 
 use super::dimension::{Dimension, Dimensions};
 use super::glob::glob_matches_any_case;
-use super::price::{provider_key, tier_key};
+use super::price::{is_behind_provider, provider_key, tier_key};
 
 /// Which calls are meant. An empty part means any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,11 +49,16 @@ impl Which {
         let named = |pattern: &str, dimension| {
             pattern.is_empty() || glob_matches_any_case(pattern, dimensions.get(dimension).as_str())
         };
+        let value = |dimension: Dimension| dimensions.get(dimension).as_str();
+        let behind = || {
+            let (seller, model) = (value(Dimension::Provider), value(Dimension::Model));
+            is_behind_provider(&self.model, seller, model, glob_matches_any_case)
+        };
         let same = || provider_key(&self.provider) == provider_key(dimensions.get(Dimension::Provider).as_str());
         // Nor does a price ask whether a record calls its tier `standard` or tells none.
         let same_tier = || tier_key(&self.tier) == tier_key(dimensions.get(Dimension::Tier).as_str());
         (like(&self.provider, Dimension::Provider) || same())
-            && named(&self.model, Dimension::Model)
+            && (named(&self.model, Dimension::Model) || behind())
             && like(&self.account, Dimension::Account)
             && like(&self.source, Dimension::Source)
             && (named(&self.tier, Dimension::Tier) || same_tier())
@@ -79,6 +84,9 @@ mod tests {
         assert!(which("*claude*", "batch", "Prod").matches(&call));
         assert!(which("*CLAUDE-sonnet-4-?", "", "").matches(&call));
         assert!(!which("*claude*", "flex", "").matches(&call));
+        call.set(Dimension::Provider, "bedrock".into());
+        assert!(which("bedrock/*CLAUDE*", "", "").matches(&call));
+        assert!(!which("anthropic/*claude*", "", "").matches(&call));
         assert!(!which("", "", "prod").matches(&call));
     }
 

@@ -1042,33 +1042,113 @@ fn the_owners_book_and_map_win() {
         let name = format!("{front}{arn}");
         assert_eq!(outcome(&quote("2026-10-20", "bedrock", &name)), "0.0033", "{name}");
     }
-    // With or without the provider, in the map as in the call; what a pattern names, only as it stands there.
-    let named = |name: &str, model: &str| {
+    // With or without the provider, in the map as in the call.
+    let named = |name: &str, provider: &str, model: &str| {
         let map = NameMap {
             name: name.to_owned(),
             model: "gpt-4o".to_owned(),
+            as_provider: "openai".to_owned(),
             ..NameMap::default()
         };
         let pricer = load_with(None, vec![map], &[]).unwrap();
         let quote = pricer
             .books()
-            .quote(&call("2026-10-20", "azure", model, "", [1000, 0, 0, 0, 0, 0, 0]));
+            .quote(&call("2026-10-20", provider, model, "", [1000, 0, 0, 0, 0, 0, 0]));
         quote.matched_by.starts_with("own map")
     };
-    for (name, model, holds) in [
-        ("my-deploy", "azure/my-deploy", true),
-        ("azure/my-deploy", "my-deploy", true),
-        ("azure/my-deploy", "azure/my-deploy", true),
-        ("my-*", "azure/my-deploy", true),
-        ("azure/*", "my-deploy", false),
-        ("my-deploy", "other/my-deploy", false),
+    for (name, provider, model, holds) in [
+        ("my-deploy", "azure", "azure/my-deploy", true),
+        ("azure/my-deploy", "azure", "my-deploy", true),
+        ("azure/my-deploy", "azure", "azure/my-deploy", true),
+        ("my-*", "azure", "azure/my-deploy", true),
+        ("azure/*", "azure", "my-deploy", true),
+        ("azure/My-*", "azure", "my-deploy", true),
+        ("*/my-*", "azure", "my-deploy", true),
+        ("gemini/own-*", "google", "own-1", true),
+        ("hosted_vllm/*", "hosted_vllm", "qwen2.5", true),
+        (
+            "fireworks_ai/accounts/acme/*",
+            "fireworks_ai",
+            "accounts/acme/models/x",
+            true,
+        ),
+        ("bedrock/converse/arn:aws:bedrock:*-profile/x", "bedrock", arn, true),
+        ("bedrock/converse/us.own-*", "bedrock", "us.own-1", true),
+        ("bedrock/converse/us.own-1", "bedrock", "us.own-1", true),
+        ("azure/*", "openai", "my-deploy", false),
+        ("azure/your-*", "azure", "my-deploy", false),
+        ("*/my-*", "", "my-deploy", false),
+        ("my-deploy", "azure", "other/my-deploy", false),
+        // Sold apart from its namesakes.
+        ("azure_ai/my-*", "azure", "azure_ai/my-deploy", true),
+        ("my-*", "azure", "azure_ai/my-deploy", true),
+        ("azure/*", "azure", "azure_ai/my-deploy", false),
+        ("azure_ai/*", "azure", "my-deploy", false),
     ] {
-        assert_eq!(named(name, model), holds, "{name} {model}");
+        assert_eq!(named(name, provider, model), holds, "{name} {provider} {model}");
     }
     assert_eq!(
         outcome(&quote("2026-10-20", "bedrock", &format!("{arn}y"))),
         "OpaqueName"
     );
+}
+
+/// Records tell the provider beside the model, where a gateway wrote it before the name.
+#[test]
+fn an_own_price_of_a_name_with_its_provider_holds_without_it_and_before_the_public_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let prices = folder.path().join("prices");
+    std::fs::create_dir(&prices).unwrap();
+    let own = |provider: &str, entries: &[(&str, &str)]| {
+        let entries = entries.iter().map(|(model, rate)| {
+            format!("[[entry]]\nmodel = \"{model}\"\n[[entry.price]]\nrates = {{ input = \"{rate}\" }}\n")
+        });
+        let text = format!("providers = [\"{provider}\"]\n{}", entries.collect::<String>());
+        std::fs::write(prices.join(format!("{provider}.toml")), text).unwrap();
+    };
+    own(
+        "openai",
+        &[
+            ("openai/gpt-5", "7"),
+            ("openai/own-7b", "8"),
+            ("openai/both", "9"),
+            ("both", "10"),
+        ],
+    );
+    own("azure", &[("azure/Own", "11"), ("azure/mistral-large-latest", "12")]);
+    own("bedrock", &[("bedrock/converse/us.amazon.nova-lite-v1:0", "13")]);
+    own("google", &[("gemini/gemini-2.5-flash", "14")]);
+    own("litellm_proxy", &[("litellm_proxy/big", "15")]);
+    let pricer = load(Some(folder.path()), &[]).unwrap();
+    for (provider, model, cost) in [
+        ("openai", "gpt-5", "0.007"),
+        ("openai", "openai/gpt-5", "0.007"),
+        ("openai", "gpt-5-2025-08-07", "0.007"),
+        ("openai", "own-7b", "0.008"),
+        // Each its own, where both are there.
+        ("openai", "both", "0.01"),
+        ("openai", "openai/both", "0.009"),
+        ("openai", "gpt-5-mini", "0.00025"),
+        ("azure", "own", "0.011"),
+        ("azure", "mistral-large-latest", "0.012"),
+        ("bedrock", "us.amazon.nova-lite-v1:0", "0.013"),
+        ("google", "gemini-2.5-flash", "0.014"),
+        ("vertex", "gemini-2.5-flash", "0.0003"),
+        ("litellm_proxy", "big", "0.015"),
+        ("groq", "own-7b", "UnknownModel"),
+    ] {
+        let event = call("2026-11-18", provider, model, "", [1000, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(outcome(&pricer.books().quote(&event)), cost, "{provider} {model}");
+    }
+    // Sold apart from its namesakes, at the public price.
+    let event = call(
+        "2026-11-18",
+        "azure",
+        "azure_ai/mistral-large-latest",
+        "",
+        [1000, 0, 0, 0, 0, 0, 0],
+    );
+    assert_eq!(pricer.books().quote(&event).book, "built-in");
 }
 
 #[test]

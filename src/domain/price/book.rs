@@ -7,8 +7,8 @@ use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
 use super::clause::Clause;
-use super::name::provider_key;
-use super::seller::bare;
+use super::provider::provider_key;
+use super::seller::{bare, is_apart};
 use super::shelf::{Reader, Shelves};
 use super::units::UnitRate;
 use crate::domain::glob::glob_matches;
@@ -265,10 +265,15 @@ pub struct NameMap {
 }
 
 impl NameMap {
-    /// Whether it is the name of a model, which gateways write behind the provider.
+    /// Whether it is the name of a model, which gateways write behind the provider. What is sold apart from its namesakes is meant by none
+    /// of their names.
     fn names(&self, provider: &str, model: &str) -> bool {
         let (name, short) = (self.name.to_lowercase(), bare(provider, model));
-        glob_matches(&name, model) || glob_matches(&name, short) || bare(provider, &name) == short
+        let behind = || {
+            let whole = || format!("{provider}/{short}");
+            glob_matches(bare(provider, &name), short) || (!provider.is_empty() && glob_matches(&name, &whole()))
+        };
+        glob_matches(&name, model) || glob_matches(&name, short) || (is_apart(&name) == is_apart(model) && behind())
     }
 
     /// Whether a call is meant; `provider` in its one spelling.

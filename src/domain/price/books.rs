@@ -7,9 +7,10 @@ use rust_decimal::Decimal;
 
 use super::book::{Allowance, Book, Entry, Price};
 use super::card::{Prepared, Segment, Terms};
-use super::name::{Candidate, candidates, is_opaque, provider_key};
+use super::name::{Candidate, candidates, is_opaque};
 use super::place::{OF_PLACE, in_place, is_region, location, names_this_place};
 use super::plan::{Cache, Plan, RECENT, free, in_order, unpriced};
+use super::provider::provider_key;
 use super::seller::names;
 use super::terms::is_no_place;
 use super::worst::Worst;
@@ -259,7 +260,7 @@ fn find<'a, 'c>(
         // A snapshot from after the call cannot have answered it.
         .filter(|c| c.snapshot.is_none_or(|s| s <= day))
         .find_map(|c| {
-            let entry = book.shelves.find(provider, &c.name)?;
+            let entry = book.shelves.find(provider, c)?;
             let named = || entry.prices.iter().any(|p| !p.geographies.is_empty());
             let places = c.geography.is_empty() || book.overlay || named();
             let existed = c

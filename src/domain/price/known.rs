@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::book::NameMap;
 use super::books::Books;
-use super::name::provider_key;
+use super::provider::provider_key;
 use super::seller::names;
 
 impl Books {
@@ -24,7 +24,7 @@ impl Books {
         let of = |seller: &str| {
             let (provider, tries) = (provider_key(seller), names(seller, &map.model));
             let mut books = self.books().iter();
-            books.any(|book| tries.iter().any(|c| book.shelves.find(&provider, &c.name).is_some()))
+            books.any(|book| tries.iter().any(|c| book.shelves.find(&provider, c).is_some()))
         };
         match [&map.as_provider, &map.provider].into_iter().find(|p| !p.is_empty()) {
             Some(seller) => of(seller),

@@ -4,6 +4,8 @@
 use chrono::NaiveDate;
 
 use super::place::{GEOGRAPHIES, is_region};
+use super::provider::provider_key;
+use super::seller::is_apart;
 
 /// A name to try.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,66 +17,26 @@ pub(super) struct Candidate {
     pub(super) snapshot: Option<NaiveDate>,
     /// The free variant of a paid model.
     pub(super) free: bool,
+    /// Of a seller whose prices are not those of its namesakes: an entry with the provider before its name is not meant.
+    pub(super) apart: bool,
     /// How it came about, for the receipt.
     pub(super) how: &'static str,
-}
-
-/// One spelling for each provider, whatever the log calls it.
-#[must_use]
-pub fn provider_key(provider: &str) -> String {
-    let lower = provider.trim().to_lowercase();
-    // People and SDKs write the same name with blanks too: `Mistral AI`.
-    let spelled = lower.replace(' ', "_");
-    let key = match spelled.as_str() {
-        "aws" | "aws.bedrock" | "aws_bedrock" | "amazon" | "amazon-bedrock" | "amazon_bedrock" | "bedrock_converse"
-        | "bedrock_mantle" | "bedrock-mantle" => "bedrock",
-        "gemini"
-        | "gcp.gemini"
-        | "gcp.gen_ai"
-        | "google-ai"
-        | "google_ai"
-        | "google-gla"
-        | "google_genai"
-        | "google-genai"
-        | "google_ai_studio"
-        | "google-ai-studio"
-        | "google_generativeai"
-        | "google-generativeai" => "google",
-        "vertex_ai" | "vertex-ai" | "vertexai" | "gcp.vertex_ai" | "google-vertex" | "google_vertex"
-        | "google_vertexai" | "google-vertexai" | "google_vertex_ai" | "google-vertex-ai" => "vertex",
-        "az.ai.openai" | "azure.ai.openai" | "azure_openai" | "azure-openai" | "azure_ai" | "az.ai.inference"
-        | "azure.ai.inference" | "azure_text" | "azure_anthropic" | "azure-anthropic" => "azure",
-        "x-ai" | "x_ai" | "x.ai" => "xai",
-        "mistral_ai" | "mistralai" | "mistral-ai" => "mistral",
-        "text-completion-openai" => "openai",
-        "moonshotai" | "moonshot_ai" => "moonshot",
-        "cohere_chat" => "cohere",
-        "voyageai" | "voyage_ai" => "voyage",
-        "together_ai" | "together-ai" | "togetherai" => "together",
-        "fireworks_ai" | "fireworks-ai" => "fireworks",
-        "groq_ai" => "groq",
-        "deepseek_ai" | "deepseek-ai" => "deepseek",
-        // Zhipu's Chinese platform has other prices and stays apart.
-        "z-ai" | "z_ai" | "z.ai" => "zai",
-        "minimax_ai" | "minimax-ai" | "minimaxai" => "minimax",
-        "alibaba" | "alibaba_cloud" | "alibaba-cloud" | "alibabacloud" | "qwen" => "dashscope",
-        // A gateway tells the maker too: `vertex_ai-llama_models`.
-        _ if lower.starts_with("vertex_ai-") || lower == "vertex_ai_beta" => "vertex",
-        _ => return lower,
-    };
-    key.to_owned()
 }
 
 /// The words that LiteLLM writes before a name on Bedrock for the way that it asks, in their order.
 pub(super) const ROUTES: [&str; 3] = ["bedrock/", "converse/", "invoke/"];
 
+/// A name without such words.
+pub(super) fn behind_route(name: &str) -> &str {
+    ROUTES.into_iter().fold(name, |name, front| {
+        let head = name.get(..front.len()).filter(|head| head.eq_ignore_ascii_case(front));
+        head.and_then(|head| name.get(head.len()..)).unwrap_or(name)
+    })
+}
+
 /// An ARN without such words; any other name as it is.
 pub(super) fn without_route(name: &str) -> &str {
-    let mut bare = name;
-    for front in ROUTES {
-        let head = bare.get(..front.len()).filter(|head| head.eq_ignore_ascii_case(front));
-        bare = head.and_then(|head| bare.get(head.len()..)).unwrap_or(bare);
-    }
+    let bare = behind_route(name);
     let is_arn = bare.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("arn:"));
     if is_arn { bare } else { name }
 }
@@ -103,6 +65,7 @@ pub(super) fn candidates(provider: &str, model: &str) -> Vec<Candidate> {
         geography: String::new(),
         snapshot: None,
         free: false,
+        apart: is_apart(&lower),
         how: if lower == model {
             "exact id"
         } else {

@@ -1,6 +1,8 @@
-//! The names that a model has with a seller under whose provider several sell.
+//! The names that a model has with a seller: alone, behind its provider, and under whose provider several sell.
 
-use super::name::{Candidate, candidates, provider_key, without_route};
+use super::name::{Candidate, behind_route, candidates, without_route};
+use super::provider::provider_key;
+use crate::domain::glob::glob_matches_any_case;
 
 /// The spelling of a provider that sells some models at another price than its namesakes, which stand in its entry's name:
 /// `azure_ai/mistral-large-latest` is no `azure/mistral-large-latest`, `bedrock_mantle/x` no `bedrock/x`.
@@ -12,12 +14,40 @@ fn own_prefix(provider: &str) -> &'static str {
     }
 }
 
-/// A name without its provider before it, and an ARN without the way that was asked.
+/// Whether a name has such a seller before it.
+pub(super) fn is_apart(name: &str) -> bool {
+    let front = name.split_once('/').map_or("", |(front, _)| front);
+    !own_prefix(front).is_empty()
+}
+
+/// A name without its provider before it, and on Bedrock without the way that was asked.
 pub(super) fn bare<'n>(provider: &str, name: &'n str) -> &'n str {
     let rest = name
         .split_once('/')
         .filter(|(front, _)| provider_key(front) == provider);
-    without_route(rest.map_or(name, |(_, rest)| rest))
+    let rest = rest.map_or(name, |(_, rest)| rest);
+    match provider {
+        "bedrock" => behind_route(rest),
+        _ => without_route(rest),
+    }
+}
+
+/// Whether a pattern has the provider before the model that it means, as gateways write one, where a record names both apart.
+pub(in crate::domain) fn is_behind_provider(
+    pattern: &str,
+    provider: &str,
+    model: &str,
+    like: fn(&str, &str) -> bool,
+) -> bool {
+    let Some((front, rest)) = pattern.split_once('/') else {
+        return false;
+    };
+    let named = || glob_matches_any_case(front, provider);
+    let same = || !is_apart(pattern) && provider_key(front) == provider_key(provider);
+    !provider.is_empty()
+        && (like(rest, model) || like(behind_route(rest), model))
+        && !is_apart(model)
+        && (named() || same())
 }
 
 /// The names under which a model may stand, where `seller` is the provider in the spelling of the call: names that it alone has come first.
@@ -26,6 +56,7 @@ pub(super) fn names(seller: &str, model: &str) -> Vec<Candidate> {
     let mut tries = candidates(&provider, model);
     let prefix = own_prefix(seller);
     if !prefix.is_empty() {
+        tries.iter_mut().for_each(|c| c.apart = true);
         let own = candidates(&provider, &format!("{prefix}{model}"));
         tries.splice(0..0, own.into_iter().filter(|c| c.name.starts_with(prefix)));
     }

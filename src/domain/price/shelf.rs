@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 use rustc_hash::FxHashMap;
 
 use super::book::{Book, Entry};
+use super::name::Candidate;
+use super::seller::{bare, is_apart};
 
 /// The entries of one provider.
 #[derive(Clone, Debug, Default)]
@@ -12,12 +14,14 @@ pub(super) struct Shelf {
     pub(super) entries: Vec<Entry>,
     ids: FxHashMap<String, usize>,
     aliases: FxHashMap<String, usize>,
+    /// The names without the provider that they have before them: records tell it beside the model.
+    behind: FxHashMap<String, usize>,
 }
 
 impl Shelf {
     /// Adds an entry. A name that is taken keeps its first entry, but an entry's own id is never another one's alias; false if that made
     /// this one unreachable.
-    fn add(&mut self, entry: Entry) -> bool {
+    fn add(&mut self, provider: &str, entry: Entry) -> bool {
         let at = self.entries.len();
         let mut reachable = entry.clause.is_some();
         let mut name = |taken: &mut FxHashMap<String, usize>, name: &str| {
@@ -30,12 +34,21 @@ impl Shelf {
         for alias in &entry.aliases {
             name(&mut self.aliases, alias);
         }
+        for name in std::iter::once(&entry.id).chain(&entry.aliases) {
+            let name = name.to_lowercase();
+            let short = bare(provider, &name);
+            if short != name && !is_apart(&name) {
+                self.behind.entry(short.to_owned()).or_insert(at);
+            }
+        }
         self.entries.push(entry);
         reachable
     }
 
-    pub(super) fn find(&self, name: &str) -> Option<&Entry> {
-        match self.ids.get(name).or_else(|| self.aliases.get(name)) {
+    /// The entry of a name; one that has its provider before it only if that is wanted.
+    pub(super) fn find(&self, name: &str, behind: bool) -> Option<&Entry> {
+        let behind = || self.behind.get(name).filter(|_| behind);
+        match self.ids.get(name).or_else(|| self.aliases.get(name)).or_else(behind) {
             Some(at) => self.entries.get(*at),
             None => self
                 .entries
@@ -140,7 +153,7 @@ impl Unread {
 impl Shelves {
     /// Adds an entry under a provider; whether it can be found there.
     pub(super) fn add(&mut self, provider: &str, entry: Entry) -> bool {
-        self.read.entry(provider.to_owned()).or_default().add(entry)
+        self.read.entry(provider.to_owned()).or_default().add(provider, entry)
     }
 
     /// Adds a text whose entries are read when they are asked for. No provider has two, nor entries beside it.
@@ -155,9 +168,10 @@ impl Shelves {
     }
 
     /// The entry that a provider has under a name.
-    pub(super) fn find(&self, provider: &str, name: &str) -> Option<&Entry> {
+    pub(super) fn find(&self, provider: &str, candidate: &Candidate) -> Option<&Entry> {
+        let name = candidate.name.as_str();
         match self.read.get(provider) {
-            Some(shelf) => shelf.find(name),
+            Some(shelf) => shelf.find(name, !candidate.apart),
             None => self.unread.iter().find(|u| u.provider == provider)?.find(name),
         }
     }
@@ -201,10 +215,10 @@ mod tests {
     #[test]
     fn ids_come_before_aliases_whether_entries_are_read_at_once_or_one_by_one() {
         let mut shelf = Shelf::default();
-        assert!(shelf.add(entry("a/x", &["x", "y"])));
-        assert!(shelf.add(entry("X", &["y"])));
-        assert!(!shelf.add(entry("x", &["y"])), "both names are taken");
-        let found = |name| shelf.find(name).map(|e| e.id.as_str());
+        assert!(shelf.add("p", entry("a/x", &["x", "y"])));
+        assert!(shelf.add("p", entry("X", &["y"])));
+        assert!(!shelf.add("p", entry("x", &["y"])), "both names are taken");
+        let found = |name| shelf.find(name, true).map(|e| e.id.as_str());
         assert_eq!((found("x"), found("y"), found("z")), (Some("X"), Some("a/x"), None));
         let piece = |names: &[&'static str]| Piece {
             names: names.to_vec(),

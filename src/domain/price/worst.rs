@@ -4,8 +4,8 @@ use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
 use super::book::{Book, Price, Rates};
-use super::name::provider_key;
 use super::place::names_a_place;
+use super::provider::provider_key;
 use super::units::UnitRate;
 use crate::domain::label::Label;
 use crate::domain::money::{add_exact, bounded, mul_bounded, mul_exact};

@@ -48,7 +48,7 @@ impl<'a> Unmet<'a> {
         }
         for clause in self.clauses.iter_mut().filter(|clause| !clause.met) {
             let (dimension, value) = (clause.dimension, key.dimensions.get(clause.dimension));
-            clause.met = clause.patterns.iter().any(|pattern| dimension.is_like(pattern, value));
+            clause.met = clause.patterns.iter().any(|p| key.dimensions.are_like(dimension, p));
             let value = value.as_str();
             if !value.is_empty() && clause.others.len() < KEPT {
                 clause.others.insert(value);

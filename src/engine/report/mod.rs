@@ -89,7 +89,7 @@ pub fn selects(filters: &[Filter], dimensions: &Dimensions) -> bool {
         filters
             .iter()
             .filter(|other| other.dimension == filter.dimension)
-            .any(|other| other.dimension.is_like(&other.pattern, dimensions.get(other.dimension)))
+            .any(|other| dimensions.are_like(other.dimension, &other.pattern))
     })
 }
 

@@ -16,12 +16,12 @@ impl Fill {
         if !asks_for_use(scope) {
             return false;
         }
-        let told = |pattern: &String, dimension| names_any(self.told.get(&provider), dimension, pattern);
+        let told = |pattern: &String, dimension| names_any(self.told.get(&provider), provider, dimension, pattern);
         let mut asked = scope.0.iter();
         let is_told = |(dimension, patterns): (&Dimension, &Vec<String>)| {
             // A bare `*` meets whatever is used, of which there may be much.
             let all = patterns.iter().any(|p| p == "*");
-            let meets = |value: Label| patterns.iter().any(|p| dimension.is_like(p, value));
+            let meets = |value: Label| patterns.iter().any(|p| dimension.is_like_of(provider, p, value));
             patterns.iter().any(|p| told(p, *dimension))
                 // Where it names nothing of the kind, its rows are of all that there is.
                 && (all || self.names(provider, *dimension) || self.used(provider, *dimension).all(|(value, _)| meets(value)))
@@ -68,9 +68,9 @@ impl Fill {
             .iter()
             .filter(|(dimension, _)| self.names(provider, **dimension));
         apart.find_map(|(dimension, patterns)| {
-            let told = |pattern: &&String| names_any(self.told.get(&provider), *dimension, pattern);
+            let told = |pattern: &&String| names_any(self.told.get(&provider), provider, *dimension, pattern);
             let (told, untold): (Vec<&String>, Vec<&String>) = patterns.iter().partition(told);
-            let asks = |patterns: &[&String], value| patterns.iter().any(|p| dimension.is_like(p, value));
+            let asks = |patterns: &[&String], value| patterns.iter().any(|p| dimension.is_like_of(provider, p, value));
             let values = self.used(provider, *dimension).filter(|(_, first)| is_billed(*first));
             let values = values.map(|(value, _)| value);
             let beside: Vec<Label> = values.filter(|v| asks(&untold, *v) && !asks(&told, *v)).collect();
@@ -98,7 +98,11 @@ impl Fill {
         let has = |values: Option<&Values>| {
             values.is_some_and(|values| {
                 let mut asked = scope.0.iter();
-                asked.all(|(dimension, patterns)| patterns.iter().any(|p| names_any(Some(values), *dimension, p)))
+                asked.all(|(dimension, patterns)| {
+                    patterns
+                        .iter()
+                        .any(|p| names_any(Some(values), provider, *dimension, p))
+                })
             })
         };
         !self.is_untold(provider, scope) && has(self.told.get(&provider)) && !has(self.metered.get(&provider))
@@ -117,9 +121,9 @@ fn asks_for_use(scope: &Scope) -> bool {
 }
 
 /// Whether a pattern meets one of these values of a dimension.
-fn names_any(values: Option<&Values>, dimension: Dimension, pattern: &str) -> bool {
+fn names_any(values: Option<&Values>, provider: Label, dimension: Dimension, pattern: &str) -> bool {
     let values = values.and_then(|values| values.get(&dimension)).into_iter();
     values
         .flat_map(BTreeMap::keys)
-        .any(|value| dimension.is_like(pattern, *value))
+        .any(|value| dimension.is_like_of(provider, pattern, *value))
 }
