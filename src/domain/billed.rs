@@ -34,16 +34,12 @@ const OTHER_SERVICES: [&str; 8] = [
 /// What the service of Google's own models is called where spend is exported.
 const GOOGLE_MODELS: &str = "google models";
 
-/// What stands behind a company's name on invoices: its legal form, and the country that a daughter sells in.
-const LEGAL_FORMS: [&str; 32] = [
-    " llc",
-    " opco",
-    " inc",
-    " pbc",
-    " ltd",
-    " limited",
-    " gmbh",
-    " ai",
+/// What stands behind a company's name on invoices.
+const LEGAL_FORMS: [&str; 8] = [" llc", " opco", " inc", " pbc", " ltd", " limited", " gmbh", " ai"];
+
+/// What may also stand behind the names of sellers of models: other legal forms, and the country that a daughter sells in. Names of one's
+/// own, of gateways for instance, end so too and are whole.
+const DAUGHTERS: [&str; 24] = [
     " corp",
     " corporation",
     " co",
@@ -93,30 +89,30 @@ const SELLERS: [&str; 19] = [
     "zai",
 ];
 
-/// A company's name as people say it: `openai opco, llc` and `openai ireland ltd.` are `openai`.
-fn without_legal_form(name: &str) -> &str {
+/// A company's name as people say it: `openai opco, llc` and, with the forms of daughters, `openai ireland ltd.` are `openai`.
+fn without_legal_form<'a>(name: &'a str, more: &[&str]) -> &'a str {
     let mut name = name.split(',').next().unwrap_or(name).trim();
     loop {
         let plain = name.strip_suffix('.').unwrap_or(name);
-        match LEGAL_FORMS.iter().find_map(|form| plain.strip_suffix(form)) {
+        let mut forms = LEGAL_FORMS.iter().chain(more);
+        match forms.find_map(|form| plain.strip_suffix(form)) {
             Some(short) => name = short.trim(),
             None => return name,
         }
     }
 }
 
-/// The seller that a company's name on an invoice is of, in one spelling: of those that sell models alone, their web address too.
+/// The seller that a company's name on an invoice is of, in one spelling: of those that sell models alone, their daughters and web addresses too.
 fn company(name: &str) -> String {
-    let short = without_legal_form(name);
-    let key = provider_key(short);
-    let other = match short {
+    let short = without_legal_form(name, &DAUGHTERS);
+    let address = match short {
         "together computer" => Some("together"),
         _ => short.strip_suffix(".ai").or_else(|| short.strip_suffix(".com")),
     };
-    match other.map(provider_key) {
-        Some(seller) if !SELLERS.contains(&key.as_str()) && SELLERS.contains(&seller.as_str()) => seller,
-        Some(_) | None => key,
-    }
+    let mut sellers = [Some(short), address].into_iter().flatten().map(provider_key);
+    sellers
+        .find(|seller| SELLERS.contains(&seller.as_str()))
+        .unwrap_or_else(|| provider_key(without_legal_form(name, &[])))
 }
 
 /// Who sends a bill, in one spelling, whatever it is about: a cloud has several names.
@@ -171,6 +167,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_names_of_sellers_lose_more_than_their_legal_form() {
+        for (name, expected) in [
+            ("Gateway Europe", "gateway europe"),
+            ("my corp", "my corp"),
+            ("Acme, Inc.", "acme"),
+            ("OpenAI Ireland Ltd", "openai"),
+            ("X.AI Corp.", "xai"),
+        ] {
+            assert_eq!(biller(name), expected);
+        }
+    }
+
+    #[test]
     fn only_rows_about_models_stand_for_calls() {
         for (provider, service, expected) in [
             ("AWS", "Amazon Bedrock", Some("bedrock")),
@@ -199,6 +208,7 @@ mod tests {
             ("Together Computer Inc.", "Inference", Some("together")),
             ("Fireworks.ai, Inc.", "Inference", Some("fireworks")),
             ("Cohere UK Ltd.", "API", Some("cohere")),
+            ("gateway europe", "m", None),
             ("Character.ai", "Chat", None),
             ("Bank of Ireland", "Fees", None),
             ("Together Health Inc", "Visits", None),
