@@ -273,16 +273,22 @@ fn results_of_one_process_grow_and_those_of_two_stand_beside_each_other() {
         [33, 20_003, 1003, 103],
         &[model([33, 20_003, 1003, 103, 0], "0.0123")],
     );
-    let totals = |lines: &[&String]| {
-        let text: Vec<&str> = lines.iter().map(|line| line.as_str()).collect();
+    let totals = |lines: &[&str]| {
+        let text = lines.to_vec();
         let kept = read_text("a.jsonl", text.join("\n"));
         assert!(kept.rejected.is_empty(), "{:?}", kept.rejected);
         let cost: rust_decimal::Decimal = kept.calls.values().filter_map(|call| call.reported_cost).sum();
         ([kept.totals()[0], kept.totals()[4]], cost.normalize().to_string())
     };
-    assert_eq!(totals(&[&first, &grown]), ([36, 203], "0.0244".to_owned()));
+    assert_eq!(totals(&[&first, INIT, &grown]), ([36, 203], "0.0244".to_owned()));
+    assert_eq!(totals(&[&first, INIT, &other]), ([46, 204], "0.0245".to_owned()));
+    // Of a process each, whatever the second one used beside its prompt.
+    assert_eq!(totals(&[&first, &grown]), ([49, 304], "0.0366".to_owned()));
     assert_eq!(totals(&[&first, &other]), ([46, 204], "0.0245".to_owned()));
-    assert_eq!(totals(&[&first, &grown, &other]), ([69, 306], "0.0367".to_owned()));
+    assert_eq!(
+        totals(&[&first, INIT, &grown, &other]),
+        ([69, 306], "0.0367".to_owned())
+    );
     assert_eq!(
         totals(&[&first, &first]),
         ([13, 101], "0.0122".to_owned()),

@@ -398,6 +398,14 @@ fn a_parent_may_lie_in_the_folder_of_another_source() {
     assert_eq!((counts(&kept), kept.warnings.len()), (COPY.to_vec(), 0));
 }
 
+/// Lines with their numbers in the session.
+fn numbered(first: usize, lines: &str) -> String {
+    let lines = lines.lines().enumerate();
+    lines
+        .map(|(n, line)| line.replacen('{', &format!(r#"{{"ordinal":{},"#, first + n), 1) + "\n")
+        .collect()
+}
+
 #[test]
 fn a_copy_is_told_without_the_parent_by_numbers_and_by_time() {
     // Lines of a copy have their own times, before the child began, or those of copying.
@@ -409,15 +417,11 @@ fn a_copy_is_told_without_the_parent_by_numbers_and_by_time() {
     assert_eq!(counts(&kept), [[100, 0, 10]]);
     assert_eq!(kept.warnings.values().sum::<u64>(), 1, "the history is not verified");
 
-    let numbered: String = (meta("s-2", r#","parent_thread_id":"s-1","subagent_history_start_ordinal":4"#)
+    let child = meta("s-2", r#","parent_thread_id":"s-1","subagent_history_start_ordinal":4"#)
         + &event(50, Some(FIRST), Some(FIRST))
         + &event(50, Some(SECOND), Some(STEP))
-        + &own())
-        .lines()
-        .enumerate()
-        .map(|(n, line)| line.replacen('{', &format!(r#"{{"ordinal":{n},"#), 1) + "\n")
-        .collect();
-    let kept = read(&[("rollout-2.jsonl", numbered)]);
+        + &own();
+    let kept = read(&[("rollout-2.jsonl", numbered(0, &child))]);
     assert_eq!((counts(&kept), kept.warnings.len()), (vec![[100, 0, 10]], 0));
 }
 
@@ -551,6 +555,85 @@ fn a_fork_that_refers_to_its_parent_holds_no_copies() {
     let copies = meta("s-3", r#","forked_from_id":"s-1""#) + &compacted()[1..].concat();
     let kept = read(&[("a.jsonl", compacted().concat()), ("c.jsonl", copies)]);
     assert_eq!(counts(&kept), COMPACTED);
+}
+
+/// A fork of lines of another session that it does not hold.
+fn referring(id: &str, (of, end): (&str, usize), lines: &str) -> String {
+    let more =
+        format!(r#","forked_from_id":"{of}","history_base":{{"thread_id":"{of}","end_ordinal_exclusive":{end}}}"#);
+    numbered(end, &(meta(id, &more) + lines))
+}
+
+#[test]
+fn a_fork_begins_at_the_counter_that_its_parent_stood_at() {
+    let whole = numbered(0, &parent());
+    let older: String = whole.lines().take(4).map(|line| line.to_owned() + "\n").collect();
+    // What Codex tells where the usage limit is reached before anything was answered.
+    let limit = event(50, Some(SECOND), Some(STEP));
+    let answered = answer(51, "resp_9", [100, 0, 10], [9100, 5000, 510]).replace("s-1", "s-2");
+    // A call that was cut: beside the counter stands what the parent's last one used.
+    let cut = event(52, Some([9100, 5000, 510]), Some(STEP));
+    let (first, second) = ([3000, 1000, 300], [1000, 4000, 200]);
+    let fork = |end, lines: &str| referring("s-2", ("s-1", end), lines);
+    for (forks, expected) in [
+        (vec![fork(6, &limit)], vec![first, second]),
+        (vec![fork(6, &(limit.clone() + &limit + &own()))], COPY.to_vec()),
+        (vec![fork(6, &(limit.clone() + &answered + &own()))], COPY.to_vec()),
+        (vec![fork(6, &own())], COPY.to_vec()),
+        (vec![fork(6, &cut)], COPY.to_vec()),
+        // A fork of one that had told nothing.
+        (
+            vec![fork(6, ""), referring("s-3", ("s-2", 8), &limit)],
+            vec![first, second],
+        ),
+        // From before the parent's last call: the same was asked, and answered, once more.
+        (vec![fork(4, &limit)], vec![first, second, second]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("1.jsonl"), &older).unwrap();
+        std::fs::write(at("2.jsonl"), &whole).unwrap();
+        let mut kept = Kept::default();
+        for (n, text) in forks.iter().enumerate() {
+            std::fs::write(at(&format!("fork-{n}.jsonl")), text).unwrap();
+        }
+        read_on(folder.path(), &["."], &mut kept);
+        assert_eq!((counts(&kept), kept.warnings.len()), (expected.clone(), 0), "{forks:?}");
+        // Moved, and the parent is gone.
+        std::fs::remove_file(at("1.jsonl")).unwrap();
+        std::fs::remove_file(at("2.jsonl")).unwrap();
+        for n in 0..forks.len() {
+            std::fs::rename(at(&format!("fork-{n}.jsonl")), at(&format!("moved-{n}.jsonl"))).unwrap();
+        }
+        read_on(folder.path(), &["."], &mut kept);
+        assert_eq!(counts(&kept), expected, "{forks:?}");
+    }
+}
+
+/// What was recorded from the counter is told again by an answer, though the parent's answers are more than its counter.
+#[test]
+fn the_first_call_of_a_fork_of_a_compacted_session_counts_once() {
+    let answered = answer(51, "resp_9", [100, 0, 10], [16_100, 5000, 530]).replace("s-1", "s-2");
+    let texts = [
+        numbered(0, &compacted().concat()),
+        referring("s-2", ("s-1", 8), &(answered + &own())),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let mut kept = Kept::default();
+    let path = |name: &str, n: usize| folder.path().join(format!("{name}-{n}.jsonl"));
+    for (n, text) in texts.iter().enumerate() {
+        let counter = text.lines().filter(|line| !line.contains("token_usage_record"));
+        let counter: String = counter.map(|line| line.to_owned() + "\n").collect();
+        std::fs::write(path("sessions", n), counter).unwrap();
+    }
+    read_on(folder.path(), &["."], &mut kept);
+    assert_eq!(counts(&kept), COPY);
+    for (n, text) in texts.iter().enumerate() {
+        std::fs::remove_file(path("sessions", n)).unwrap();
+        std::fs::write(path("archived", n), text).unwrap();
+    }
+    read_on(folder.path(), &["."], &mut kept);
+    assert_eq!(counts(&kept), [&COMPACTED[..], &[[100, 0, 10]]].concat());
 }
 
 #[test]

@@ -14,8 +14,7 @@ use super::super::scalar::Scalar;
 use super::Asked;
 
 /// What is told of searches: the model that makes them is asked beside the session.
-const SEARCHED: &str =
-    "Claude Code's searches: the fee is charged, the tokens of the calls that made them are in no log: coverage gap";
+const SEARCHED: &str = "Claude Code's searches: the fee is charged (unpriced where the session's model has no price), the tokens of the calls that made them are in no log: coverage gap";
 
 /// What is told of sessions that were made shorter. Versions before kept a log of it.
 const COMPACTED: &str =

@@ -40,6 +40,8 @@ pub(super) struct Results {
 struct Summed {
     session: String,
     models: BTreeMap<String, Counts>,
+    /// The line that it stands in.
+    line: u64,
 }
 
 /// What was used.
@@ -170,7 +172,8 @@ impl Results {
         let before = self
             .last
             .iter()
-            .find(|last| last.session == id)
+            // Two that stand behind each other are of a process each: one that is given several prompts prints more than their results.
+            .find(|last| last.session == id && last.line.checked_add(1) != Some(number))
             .map(|last| &last.models);
         let before = before.filter(|before| goes_on(before, &models, &turn));
         let since = |name: &str, told: &Counts| match before.and_then(|before| before.get(name)) {
@@ -233,6 +236,7 @@ impl Results {
             Summed {
                 session: id.to_owned(),
                 models,
+                line: number,
             },
         );
         self.last.truncate(SESSIONS);

@@ -19,10 +19,16 @@ use crate::ports::Checkpoints;
 /// The counter after a step, and the usage of its last request.
 pub(super) type Step = (Counts, Option<Counts>);
 
+/// Where a session goes on that holds no line of its parent: whose lines come before its own, and the number of the first one that does not.
+pub(super) type Base = (String, u64);
+
 type Elsewhere = Box<dyn Fn() -> Vec<PathBuf> + Send + Sync>;
 
 /// Lines that are looked at for the id of a session: what comes before it is blank or damaged.
 const LINES_BEFORE: usize = 16;
+
+/// Sessions that are asked behind each other for the counter that another one took over: such as have told none themselves.
+const FORKS: usize = 16;
 
 /// Where the session files are, by the id that their front tells; filled when the first fork is met.
 #[derive(Default)]
@@ -105,6 +111,59 @@ impl Sessions {
         }
         Some(longest)
     }
+}
+
+impl Sessions {
+    /// What the counter stood at before a line; nothing where no file that goes so far is there.
+    pub(super) fn counter_before(&self, base: &Base) -> Option<Counts> {
+        let mut base = base.clone();
+        for _ in 0..FORKS {
+            let (id, end) = &base;
+            let found = self.paths(id).iter().find_map(|path| counter_before(path, *end))?;
+            match found {
+                Before::Counter(counter) => return Some(counter),
+                Before::Base(further) => base = further,
+            }
+        }
+        None
+    }
+}
+
+/// What a file tells of the counter before a line.
+enum Before {
+    Counter(Counts),
+    /// Nothing, and its session goes on from there.
+    Base(Base),
+}
+
+fn counter_before(path: &Path, end: u64) -> Option<Before> {
+    let mut records = open(path).ok()?;
+    let (mut next, mut base, mut counter) = (0, None, None);
+    while next < end
+        && let Ok(Some(record)) = records.line()
+    {
+        let Ok(line) = serde_json::from_slice::<Line<'_>>(record.bytes.trim_ascii()) else {
+            continue;
+        };
+        let Some(number) = line.number() else { continue };
+        if number >= end {
+            break;
+        }
+        next = number + 1;
+        if line.r#type.str() == "session_meta" {
+            let meta = line
+                .payload
+                .and_then(|raw| serde_json::from_str::<Meta<'_>>(raw.get()).ok());
+            base = base.or_else(|| meta?.base());
+        } else if let Some((Some(total), _)) = info(&line).and_then(|info| info.counts().ok()) {
+            counter = Some(total);
+        }
+    }
+    // An older copy of the session may end before, and its last counter is not the last one.
+    if next < end {
+        return None;
+    }
+    counter.map(Before::Counter).or_else(|| base.map(Before::Base))
 }
 
 fn steps(path: &Path) -> Option<Vec<Step>> {

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use super::super::line::Fault;
 use super::super::object;
 use super::super::scalar::Scalar;
+use super::forks::Base;
 
 #[derive(Deserialize)]
 pub(super) struct Line<'a> {
@@ -51,6 +52,14 @@ pub(super) struct Meta<'a> {
 }
 
 #[derive(Deserialize)]
+struct HistoryBase<'a> {
+    #[serde(borrow, default)]
+    thread_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    end_ordinal_exclusive: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
 struct Source<'a> {
     #[serde(borrow)]
     subagent: Subagent<'a>,
@@ -91,6 +100,12 @@ impl Meta<'_> {
     /// Whether its file may begin with copies of its parent's lines.
     pub fn may_copy(&self) -> bool {
         self.history_base.is_none()
+    }
+
+    /// Where the session goes on whose lines its file does not hold.
+    pub fn base(&self) -> Option<Base> {
+        let base: HistoryBase<'_> = serde_json::from_str(self.history_base?.get()).ok()?;
+        Some((base.thread_id.str().to_owned(), whole(&base.end_ordinal_exclusive)?))
     }
 
     /// The number of the first line that is no copy.

@@ -139,7 +139,7 @@ impl Codex {
             return Ok(());
         };
         let at = context.time(&line.timestamp, "timestamp", out)?;
-        let Some(id) = self.state.answer(answer, counts) else {
+        let Some(id) = self.state.answer(answer, counts, &self.sessions) else {
             return Ok(());
         };
         let mut event = self.call(id, at, Label::EMPTY, line_number, context)?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::usage::EventId;
 
 use super::super::line::Output;
-use super::forks::{Sessions, Step};
+use super::forks::{Base, Sessions, Step};
 use super::lines::{Answer, Counts, Line, Meta, Settings};
 
 /// A copy is written at once. No model answers so soon.
@@ -57,6 +57,9 @@ pub(super) struct State {
     /// What was dropped as a copy of the parent's lines.
     #[serde(default, skip_serializing_if = "Copied::is_none")]
     history: Copied,
+    /// Where its parent's lines end, of which it holds none, until its counter is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base: Option<Base>,
 }
 
 /// The beginning of a fork that is its parent's: how many events, and how far the counter went in them.
@@ -123,6 +126,7 @@ impl State {
         self.history_start = meta.history_start();
         self.child = !self.parent.is_empty() || meta.is_subagent() || self.history_start.is_some();
         self.copied = (self.child && meta.may_copy()).then_some(0);
+        self.base = meta.base();
         meta.model_provider.str().clone_into(&mut self.provider);
         self.began = line.timestamp.time("timestamp").ok().map(|(at, _)| at);
     }
@@ -157,7 +161,12 @@ impl State {
 
     /// What tells an answer apart, or nothing for one that is not this session's. It is what tells the step apart by which the counter grows
     /// next: of versions that did not read answers that step is recorded.
-    pub fn answer(&mut self, answer: &Answer<'_>, (used, all): (Counts, Counts)) -> Option<EventId> {
+    pub fn answer(
+        &mut self,
+        answer: &Answer<'_>,
+        (used, all): (Counts, Counts),
+        sessions: &Sessions,
+    ) -> Option<EventId> {
         let of = answer.thread_id.str();
         // Without its beginning nobody knows where the counter stood, and the lines around it are told as such.
         if self.session.is_empty() || (!of.is_empty() && of != self.session) || used == Counts::default() {
@@ -165,8 +174,12 @@ impl State {
         }
         self.copied = None;
         if self.child && self.total.is_none() {
-            self.total = all.since(&used);
-            (self.guessed, self.writes) = (true, true);
+            self.writes = true;
+            self.take_over(sessions, None);
+            if self.total.is_none() {
+                self.total = all.since(&used);
+                self.guessed = true;
+            }
         }
         let total = self.total.unwrap_or_default().plus(&used);
         // The counter grows by one of them, or there is none any more.
@@ -249,7 +262,8 @@ impl State {
         }
         // What the counter held before the first event of a child was its parent's, of which no line needs to be copied.
         if self.child && self.total.is_none() {
-            self.total = last.and_then(|last| total.since(&last));
+            self.take_over(sessions, Some(&total));
+            self.total = self.total.or_else(|| total.since(&last?));
         }
         if std::mem::take(&mut self.guessed) && !self.answers.is_empty() {
             self.answers.clear();
@@ -274,6 +288,18 @@ impl State {
         let resets = self.resets.to_le_bytes();
         let id = EventId::of(&[b"codex", session.as_bytes(), &total.identity(), &resets]);
         (!told).then_some((used, id))
+    }
+
+    /// Takes up the counter that a session went on from which holds no line of its parent: Codex tells it once more where nothing is answered
+    /// first. Without the parent's file it is what was known when the session was read before.
+    fn take_over(&mut self, sessions: &Sessions, now: Option<&Counts>) {
+        let Some(base) = self.base.take() else { return };
+        let known = || sessions.copied(&self.session).map(|copied| copied.most);
+        let counter = sessions.counter_before(&base).or_else(known);
+        self.total = counter.filter(|before| now.is_none_or(|now| now.since(before).is_some()));
+        if let Some(before) = &self.total {
+            self.history.add(before);
+        }
     }
 
     /// What an earlier version saved of the counter is without writes: all but those of the last request were before.
