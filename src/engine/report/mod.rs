@@ -164,7 +164,16 @@ pub struct Report {
 #[must_use]
 pub fn wanted(by: &[Axis], filters: &[Filter]) -> Vec<Dimension> {
     let filtered = filters.iter().map(|filter| filter.dimension);
-    by.iter().filter_map(|axis| axis.dimension()).chain(filtered).collect()
+    // The name of a model may be asked for with its provider.
+    let of_whom = filters
+        .iter()
+        .any(|f| f.dimension == Dimension::Model && f.pattern.contains('/'));
+    let of_whom = of_whom.then_some(Dimension::Provider);
+    by.iter()
+        .filter_map(|axis| axis.dimension())
+        .chain(filtered)
+        .chain(of_whom)
+        .collect()
 }
 
 /// Reads the ledger once per period and sums.
