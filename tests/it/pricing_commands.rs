@@ -66,6 +66,23 @@ known_from = "2026-11-20"
 rates = { input = 3, output = 6 }
 "#;
 
+/// A model may be asked for with its provider, as gateways write it, whatever the report has as columns.
+#[test]
+fn a_model_is_found_with_its_provider_before_it() {
+    let budget =
+        "[[budget]]\nname = \"b\"\namount = \"100 USD\"\nperiod = \"month\"\nscope = { model = \"anthropic/*\" }\n";
+    let home = Home::new("", USAGE);
+    home.write("policies/budgets/b.toml", budget);
+    for by in ["model", "provider", "team"] {
+        for (pattern, calls) in [("anthropic/*", 1), ("acme/acme-*", 2), ("acme-*", 2), ("openai/*", 0)] {
+            let filter = format!("model={pattern}");
+            let report = home.json(&["report", "--by", by, "--where", &filter]);
+            assert_eq!(report["total"]["events"], calls, "{by} {pattern}");
+        }
+    }
+    assert_eq!(home.json(&["budget"])["budgets"][0]["spent"], "3.015");
+}
+
 /// Before they were one provider, two spellings of it needed a price each: who wrote those goes on with the one that books write.
 #[test]
 fn an_own_price_for_two_spellings_of_a_provider_is_one() {
