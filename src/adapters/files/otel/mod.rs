@@ -4,6 +4,7 @@
 
 mod agents;
 mod attributes;
+mod families;
 mod json;
 mod node;
 mod nodes;

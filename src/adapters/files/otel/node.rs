@@ -4,6 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use chrono::DateTime;
 
+use super::families::family;
 use super::split::Split;
 use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, Requests, Tokens, UsageEvent};
@@ -103,11 +104,8 @@ impl Call {
             0 => call.tokens.prompt(),
             output => output,
         };
-        let of = |buckets: &[Bucket]| buckets.iter().any(|bucket| call.tokens.get(*bucket) > 0);
-        let split = of(&[Bucket::CacheWrite1h, Bucket::CacheWrite12h]);
-        let cached = of(&[Bucket::CacheRead, Bucket::CacheWrite5m, Bucket::CacheWrite30m]);
         let tier = call.tier();
-        let mut detail = u8::from(split) * 2 + u8::from(cached);
+        let mut detail = caches(&call.tokens);
         for (told, what) in [
             (call.tokens.has_media(), MEDIA),
             (!tier.is_empty(), TIER),
@@ -160,9 +158,10 @@ impl Call {
         Call { id, ..self }
     }
 
-    /// Whether it tells what the other does not.
+    /// Whether it tells what the other does not. Of a call that an earlier version saved only the caches are known.
     pub fn tells_more(self, other: Self) -> bool {
-        self.caches() > other.caches() || self.detail & !other.detail & !CACHES != 0
+        let known = other.key != 0 || !other.tells();
+        self.caches() > other.caches() || (known && self.detail & !other.detail & !CACHES != 0)
     }
 
     /// Whether it tells anything beside counts of text.
@@ -191,7 +190,7 @@ impl Call {
                 known.complete(call);
                 what = self.with(of);
             }
-            call.rank.authority = 1;
+            outrank(call);
         } else if call.id != of.id {
             call.rank.complete = false;
         }
@@ -200,30 +199,19 @@ impl Call {
     }
 }
 
-/// The model without its maker, place, version and date; 0 for none.
-fn family(model: &str) -> u32 {
-    let name = model.rsplit('/').next().unwrap_or(model);
-    let name = name.strip_prefix("ft:").unwrap_or(name);
-    let mut name = name.split(['@', ':']).next().unwrap_or(name);
-    while let Some((front, rest)) = name.split_once('.')
-        && !front.bytes().any(|b| b.is_ascii_digit())
-    {
-        name = rest;
-    }
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    let mut hash: u32 = 0;
-    for part in name.split(['-', '.', '_']) {
-        if part.len() >= 4 && digits(part) {
-            break;
-        }
-        if part.is_empty() || part == "latest" || part.strip_prefix('v').is_some_and(digits) {
-            continue;
-        }
-        for byte in part.bytes().chain([b'-']) {
-            hash = (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(16_777_619);
-        }
-    }
-    hash
+/// How much is told of caches.
+fn caches(tokens: &Tokens) -> u8 {
+    let of = |buckets: &[Bucket]| buckets.iter().any(|bucket| tokens.get(*bucket) > 0);
+    let split = of(&[Bucket::CacheWrite1h, Bucket::CacheWrite12h]);
+    let cached = of(&[Bucket::CacheRead, Bucket::CacheWrite5m, Bucket::CacheWrite30m]);
+    u8::from(split) * 2 + u8::from(cached)
+}
+
+/// Has an observation count instead of what a call tells itself. Of several those that tell of caches come first: one that only adds a tier or a
+/// place has no better counts than others.
+pub(super) fn outrank(call: &mut UsageEvent) {
+    call.rank.authority = 1;
+    call.rank.complete = caches(&call.tokens) > 0;
 }
 
 /// Whether a span tells of another call.
@@ -371,28 +359,4 @@ impl Node {
 fn brief(id: EventId) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = id.0;
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_model_is_the_same_under_names_with_places_makers_and_dates() {
-        let sonnet = family("claude-sonnet-4-5");
-        for name in [
-            "claude-sonnet-4-5-20250929",
-            "anthropic/claude-sonnet-4.5",
-            "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
-            "claude-sonnet-4-5@20250929",
-            "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
-            "Claude-Sonnet-4-5-latest",
-        ] {
-            assert_eq!(family(name), sonnet, "{name}");
-        }
-        assert_eq!(family("gpt-4.1-2025-04-14"), family("openai/gpt-4.1"));
-        assert_ne!(family("gpt-5"), family("gpt-5-mini"));
-        assert_ne!(family("claude-opus-4-5"), sonnet);
-        assert_eq!(family(""), family("/"));
-    }
 }

@@ -5,7 +5,7 @@ mod both;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use super::node::Call;
+use super::node::{Call, outrank};
 use super::saved::take;
 use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, Requests, USAGE_DIMENSIONS, UsageEvent};
@@ -74,7 +74,7 @@ impl Split {
         [event.geo, event.speed] = self.place;
         (event.requests, event.extras) = self.quantities;
         event.reported_cost = self.cost;
-        event.rank.authority = 1;
+        outrank(&mut event);
         event.sidechain = true;
         event
     }

@@ -1,6 +1,6 @@
 //! What two spans tell of one call together, of which each tells what the other does not.
 
-use super::super::node::Call;
+use super::super::node::{Call, outrank};
 use super::Split;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
@@ -42,6 +42,7 @@ impl Split {
         call.extras = first([known.extras, own.extras]);
         let nothing = known.requests == Requests::default();
         call.requests = if nothing { own.requests } else { known.requests };
+        outrank(call);
         call.reported_cost = own.reported_cost.or(known.reported_cost);
     }
 }

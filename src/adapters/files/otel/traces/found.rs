@@ -97,7 +97,17 @@ impl Move {
             );
             // What it tells with that call is more than it told itself.
             let is_it = |known: &&mut UsageEvent| {
-                let same = (known.id, known.at, known.rank) == (before.id, before.at, before.rank);
+                let place = |event: &UsageEvent| {
+                    let (authority, line) = (event.rank.authority, event.rank.line);
+                    (
+                        event.id,
+                        event.at,
+                        authority,
+                        authority > 0 || event.rank.complete,
+                        line,
+                    )
+                };
+                let same = place(known) == place(&before);
                 same && known.sidechain == before.sidechain && known.session == before.session
             };
             match pending(events).iter_mut().find(is_it) {

@@ -48,3 +48,34 @@ fn of_two_tiers_that_was_answered_which_was_not_asked_for() {
         }
     }
 }
+
+/// Of three, one below the other, one tells of caches and some a tier.
+#[test]
+fn caches_that_one_of_three_spans_tells_are_not_lost_to_a_tier_that_another_tells() {
+    for told in (0..64_usize).filter(|told| (told % 8).count_ones() < 2) {
+        for which in 0..8_usize {
+            let has = |set: usize, place: usize| set >> place & 1 == 1;
+            let responses = [0, 1, 2].map(|place| has(which, place));
+            let mut spans = chain([false, false], responses, 0);
+            for (place, span) in spans.iter_mut().enumerate() {
+                span.read = if has(told, place) { 700 } else { 0 };
+                span.tier = if has(told, place + 3) { "priority" } else { "" };
+            }
+            let read = if told % 8 > 0 { 700 } else { 0 };
+            for order in orders(3) {
+                let (mut traces, mut out) = (Traces::default(), Output::default());
+                order.iter().for_each(|place| spans[*place].meet(&mut traces, &mut out));
+                let mut kept = BTreeMap::<EventId, UsageEvent>::new();
+                for call in out.events.drain(..) {
+                    let known = kept.get(&call.id).copied().unwrap_or(call);
+                    kept.insert(call.id, known.merge(call));
+                }
+                let calls = kept.values().filter(|call| call.tokens.total() > 0);
+                let seen: Vec<_> = calls
+                    .map(|call| (call.tokens.prompt(), call.tokens.get(Bucket::CacheRead)))
+                    .collect();
+                assert_eq!(seen, [(800, read)], "{told:06b}, {responses:?}, {order:?}");
+            }
+        }
+    }
+}
