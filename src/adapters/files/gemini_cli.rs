@@ -45,6 +45,8 @@ struct Line<'a> {
     usage_metadata: Option<Metadata<'a>>,
     #[serde(borrow, default, deserialize_with = "object::one")]
     system_payload: Option<System<'a>>,
+    #[serde(borrow, default, deserialize_with = "object::one")]
+    message: Option<Message<'a>>,
     #[serde(borrow, default)]
     id: Scalar<'a>,
     #[serde(borrow, default, deserialize_with = "object::one")]
@@ -55,6 +57,12 @@ struct Line<'a> {
     messages: Option<Vec<&'a RawValue>>,
     #[serde(borrow, default, rename = "$set", deserialize_with = "object::one")]
     set: Option<Set<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow, default)]
+    role: Scalar<'a>,
 }
 
 #[derive(Deserialize)]
@@ -227,6 +235,8 @@ impl GeminiCli {
                 let output = counts.output.saturating_sub(counts.reasoning);
                 (&line.model, Counts { output, ..counts })
             }
+            // Claude Code's own lines have another role, and may stand in one file with these.
+            (None, None) if line.message.as_ref().is_none_or(|m| m.role.str() != "model") => return Ok(()),
             (None, None) => {
                 out.warnings.push(NO_USAGE);
                 out.excluded.push("calls_without_usage");
