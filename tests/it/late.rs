@@ -1426,8 +1426,8 @@ fn a_row_of_a_month_is_known_by_what_it_comes_to() {
             daily("5").chain([month("5", "2026-10-01")]).collect(),
             ["150", "155", "95"],
         ),
-        // The fee is in the factor of its day (1.8), and makes no month of it.
-        ("days with a fee", with_fees.collect(), ["490", "490", "460"]),
+        // The fee is in the factor of its day (1.81), and makes no month of it.
+        ("days with a fee", with_fees.collect(), ["490", "500", "461.43"]),
         // Ten times of what was seen.
         (
             "days not seen",
