@@ -65,7 +65,13 @@ pub fn run(ctx: &mut Context<'_>, args: &RepriceArgs) -> Result<Exit, CliError> 
         drop_prices: args.drop_prices,
         given: wire::given(ctx),
     };
-    let done = reprice(wire::ledger(ctx)?.as_mut(), &pricer, &query, ctx.now)?;
+    // Where nothing is stored, a ledger that may only be read will do.
+    let mut ledger = if args.dry_run {
+        wire::ledger_to_read(ctx)?
+    } else {
+        wire::ledger(ctx)?
+    };
+    let done = reprice(ledger.as_mut(), &pricer, &query, ctx.now)?;
     match ctx.format {
         Format::Json => put(ctx, &format!("{:#}\n", document(&done, args.dry_run)))?,
         Format::Jsonl => put(ctx, &format!("{}\n", document(&done, args.dry_run)))?,

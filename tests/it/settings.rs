@@ -43,6 +43,29 @@ fn usage(dollars: u64, team: &str) -> String {
     )
 }
 
+/// `logs/*/chats` names folders. One of files (`logs/*`) passes over the folders beside them.
+#[test]
+fn a_pattern_of_folders_means_what_is_in_them() {
+    for (pattern, calls) in [
+        ("logs/*/chats", 2),
+        ("logs/*/chat*/*.jsonl", 1),
+        ("logs/*", 1),
+        ("logs/**", 4),
+    ] {
+        let folder = home("", "amount = \"100 USD\"");
+        let path = folder.path();
+        let config = CONFIG.replace("*.jsonl", pattern);
+        write(path, "finops.toml", &config);
+        write(path, "logs/a/chats/one.jsonl", &usage(1, "a"));
+        write(path, "logs/b/chats/deeper/two.jsonl", &usage(2, "b"));
+        write(path, "logs/b/other/three.jsonl", &usage(3, "b"));
+        write(path, "logs/four.jsonl", &usage(4, "c"));
+        let run = finops(path, &["run"]);
+        let found = json(&finops(path, &["report", "--from", "2026-11-01", "--format", "json"]));
+        assert_eq!(found["total"]["events"], calls, "{pattern}: {}{}", out(&run), err(&run));
+    }
+}
+
 #[test]
 fn names_that_are_wrong_pass_neither_a_check_nor_a_run() {
     let amount = "amount = \"100 USD\"\n";

@@ -443,6 +443,7 @@ fn a_ledger_that_may_only_be_read_is_read() {
         &["budget"],
         &["alert", "list"],
         &["explain", "--top", "3"],
+        &["reprice", "--from", "2026-01-01", "--dry-run"],
     ];
     let read = |args: &[&str]| {
         let output = nobody(path).args(["--now", NOW]).args(args).output().unwrap();

@@ -310,15 +310,29 @@ fn expand(base: &Path, given: &Path, search: &mut Search) -> Result<(), SourceEr
         false => path.strip_prefix(&base).unwrap_or(path).to_owned(),
     };
     let mut canonical = Canonical::default();
+    let mut folders: Vec<PathBuf> = Vec::new();
+    let mut files = false;
     for entry in WalkDir::new(&start).follow_links(true) {
         match entry {
             Ok(entry) => {
                 let path = canonical.path(&entry);
-                if entry.file_type().is_file() && !is_body(entry.path()) && glob.is_match(relative(entry.path())) {
+                if is_body(entry.path()) || !glob.is_match(relative(entry.path())) {
+                    continue;
+                }
+                if entry.file_type().is_file() {
+                    files = true;
                     search.add(path, true);
+                } else if entry.file_type().is_dir() && !folders.last().is_some_and(|f| entry.path().starts_with(f)) {
+                    folders.push(entry.into_path());
                 }
             }
             Err(error) => search.pass_by(&error, |path| leads_on(&given, &relative(path))),
+        }
+    }
+    // A pattern of folders (`logs/*/chats`) means what is in them, as each of them would.
+    if !files {
+        for folder in &folders {
+            collect(folder, search);
         }
     }
     Ok(())

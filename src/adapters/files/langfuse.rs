@@ -157,6 +157,9 @@ fn one(text: &str, number: u64, depth: u32, context: &mut Context, out: &mut Out
     let Told { counts, tier } = told;
     event.tokens = counts.tokens(counts.by_evidence(), "Langfuse", out);
     event.dimensions.set(Dimension::Tier, context.labels.get(tier));
+    if let Some(searches) = details.get("web_search_requests") {
+        event.requests.web_searches = searches.small("usageDetails.web_search_requests")?;
+    }
     event.reported_cost = cost(&seen)?;
     event.session = context.label(&seen.session_id, "sessionId")?;
     event
@@ -176,12 +179,33 @@ fn time(value: &Scalar<'_>, field: &str, context: &mut Context, out: &mut Output
     at
 }
 
+/// A usage map. What an SDK handed over as the provider told it, nested, gets the keys that Langfuse's server makes of it.
 fn details_of<'a>(text: Option<&'a str>, field: &str) -> Result<Details<'a>, Fault> {
-    let parsed: Option<Details<'a>> = text
-        .map(serde_json::from_str)
-        .transpose()
-        .map_err(|e| Fault::field(field, format!("unexpected shape: {e}")))?;
-    Ok(parsed.unwrap_or_default())
+    let shape = |e: serde_json::Error| Fault::field(field, format!("unexpected shape: {e}"));
+    let Some(text) = text else {
+        return Ok(Details::default());
+    };
+    let parsed: Option<BTreeMap<Cow<'a, str>, &'a RawValue>> = serde_json::from_str(text).map_err(shape)?;
+    let mut details = Details::default();
+    for (key, raw) in parsed.unwrap_or_default() {
+        let side = match key.as_ref() {
+            _ if !raw.get().starts_with('{') => None,
+            "prompt_tokens_details" | "input_tokens_details" | "input_token_details" => Some("input_"),
+            "completion_tokens_details" | "output_tokens_details" | "output_token_details" => Some("output_"),
+            "cache_creation" => Some("cache_creation_"),
+            "server_tool_use" => Some(""),
+            _ => None,
+        };
+        let Some(side) = side else {
+            details.insert(key, serde_json::from_str(raw.get()).map_err(shape)?);
+            continue;
+        };
+        let parts: Option<Details<'a>> = serde_json::from_str(raw.get()).map_err(shape)?;
+        for (part, value) in parts.unwrap_or_default() {
+            details.insert(Cow::Owned(format!("{side}{part}")), value);
+        }
+    }
+    Ok(details)
 }
 
 fn in_tokens(unit: &str) -> bool {

@@ -401,6 +401,31 @@ fn pages_of_interfaces_are_opened() {
     assert_eq!(kept.rejected[0].field.as_deref(), Some("data[1].request_id"));
 }
 
+/// Usage as an SDK got it, which Langfuse's server would have made flat.
+#[test]
+fn nested_details_in_a_langfuse_map_count() {
+    let claude = r#"{"input_tokens":12,"output_tokens":210,"cache_read_input_tokens":41000,"cache_creation_input_tokens":900,"cache_creation":{"ephemeral_5m_input_tokens":300,"ephemeral_1h_input_tokens":600},"server_tool_use":{"web_search_requests":2},"service_tier":"standard"}"#;
+    let chat = r#"{"prompt_tokens":2000,"completion_tokens":300,"total_tokens":2300,"prompt_tokens_details":{"cached_tokens":1536},"completion_tokens_details":{"reasoning_tokens":192,"accepted_prediction_tokens":5}}"#;
+    let langchain = r#"{"input_tokens":2000,"output_tokens":300,"total_tokens":2300,"input_token_details":{"cache_read":1536},"output_token_details":{"reasoning":192}}"#;
+    let none = r#"{"prompt_tokens":464,"completion_tokens":300,"total_tokens":764,"prompt_tokens_details":null,"cache_creation":null}"#;
+    for (model, details, expected, reasoning, searches) in [
+        ("claude-sonnet-4-6", claude, [12, 41000, 300, 600, 0, 0, 210], 0, 2),
+        ("gpt-5-2025-08-07", chat, [464, 1536, 0, 0, 0, 0, 300], 192, 0),
+        ("gpt-5-2025-08-07", langchain, [464, 1536, 0, 0, 0, 0, 300], 192, 0),
+        ("gpt-5-2025-08-07", none, [464, 0, 0, 0, 0, 0, 300], 0, 0),
+    ] {
+        let text = observation("obs-1", &format!(r#""usageDetails":{details}"#)).replace("gpt-5-2025-08-07", model);
+        let kept = read_text("a.json", text);
+        let call = kept.only();
+        assert_eq!(
+            (counts(&call), call.tokens.reasoning, call.requests.web_searches),
+            (expected.to_vec(), reasoning, searches),
+            "{details}"
+        );
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    }
+}
+
 /// What LangChain's integration and Langfuse's own server make of the providers' details. Uncached, read, 5m, 1h, 30m, 12h, output.
 #[test]
 fn keys_of_langchain_and_of_langfuses_server_are_known() {
