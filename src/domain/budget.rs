@@ -8,10 +8,10 @@ use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
 use super::dimension::{Dimension, Dimensions};
-use super::money::{Currency, Money};
+use super::money::{Currency, Money, MoneyError, add_exact};
 use super::notification::Severity;
 use super::period::{Calendar, Hour, Period};
-use super::spend::{Basis, SpendKey};
+use super::spend::{Basis, SpendKey, Sums};
 
 /// Which charges something is about: for each named dimension, patterns of which one must match. Empty: all charges.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -193,6 +193,17 @@ impl Budget {
 
     /// The longest that anything is told late.
     pub const LATEST: TimeDelta = TimeDelta::days(10);
+
+    /// What a row of spend costs as it counts: with the worst case of what has no price, where it is asked for.
+    ///
+    /// # Errors
+    /// A sum that is out of range.
+    pub fn cost_of(&self, sums: &Sums) -> Result<Decimal, MoneyError> {
+        match self.count_unpriced {
+            true => add_exact(sums.cost, sums.unpriced_worst_case),
+            false => Ok(sums.cost),
+        }
+    }
 
     /// Whether a row of spend counts.
     #[must_use]

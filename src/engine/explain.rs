@@ -185,13 +185,16 @@ impl Explanation {
     #[must_use]
     pub fn share(&self, counted: &Counted) -> Decimal {
         let free = self.free.as_ref().map_or(Decimal::ZERO, |free| free.amount);
-        let cost = self.charge.cost - free;
+        let at_most = match counted.budget.count_unpriced {
+            true => self.charge.worst_case,
+            false => Decimal::ZERO,
+        };
+        let cost = self.charge.cost - free + at_most;
         if counted.budget.basis == self.key.basis {
             return cost;
         }
-        let in_proportion = cost
-            .checked_mul(counted.row)
-            .and_then(|all| all.checked_div(self.hour.cost));
+        let of_hour = counted.budget.cost_of(&self.hour).unwrap_or_default();
+        let in_proportion = cost.checked_mul(counted.row).and_then(|all| all.checked_div(of_hour));
         in_proportion.unwrap_or(counted.row)
     }
 
@@ -242,7 +245,14 @@ pub fn explain(
             if !budget.counts(other) {
                 return;
             }
-            failed = failed.take().or_else(|| add_to(&mut spent, sums.cost).err());
+            let cost = match budget.cost_of(sums) {
+                Ok(cost) => cost,
+                Err(error) => {
+                    failed.get_or_insert(error);
+                    return;
+                }
+            };
+            failed = failed.take().or_else(|| add_to(&mut spent, cost).err());
             // The hour at which a folded day stands is an ordinary one of other days.
             let row = match other.hour {
                 hour if hour == key.hour => &mut own,
@@ -251,7 +261,7 @@ pub fn explain(
             };
             if other.dimensions == key.dimensions && other.basis == basis {
                 let row = row.get_or_insert_with(Decimal::default);
-                failed = failed.take().or_else(|| add_to(row, sums.cost).err());
+                failed = failed.take().or_else(|| add_to(row, cost).err());
             }
         })?;
         if let Some(row) = own.or(of_day) {

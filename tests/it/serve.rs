@@ -49,7 +49,22 @@ fn senders_that_keep_their_connections_do_not_shut_others_out() {
 #[test]
 fn connections_that_say_nothing_are_ended_early_where_there_are_many() {
     let server = serve(&[]);
-    let _silent: Vec<TcpStream> = (0..64).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+    let connect = |_| TcpStream::connect(&server.address).unwrap();
+    let _silent: Vec<TcpStream> = (0..60).map(connect).collect();
+    // Who began to ask hears why it ends, who said nothing does not.
+    let mut slow: Vec<TcpStream> = (0..4).map(connect).collect();
+    for stream in &mut slow[1..] {
+        stream.write_all(b"POST /v1/usage HTTP/1.1\r\nHo").unwrap();
+    }
+    let heard = slow.iter_mut().map(|stream| {
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    for (n, answer) in heard.enumerate() {
+        assert_eq!(answer.starts_with("HTTP/1.1 408 "), n > 0, "{answer}");
+    }
     let until = Instant::now() + Duration::from_secs(20);
     loop {
         let answer = server.post("/v1/usage", NDJSON, line(1).as_bytes());

@@ -335,6 +335,30 @@ fn a_reader_that_goes_away_hides_no_finding() {
     assert_eq!(unread(&["run"]), Some(2), "a record that is refused");
 }
 
+/// What a budget counts at its worst case is that for whoever asks.
+#[test]
+fn explain_counts_what_has_no_price_as_the_budget_does() {
+    let folder = home("", "amount = \"40 USD\"\ncount_unpriced_worst_case = true\n");
+    let unknown = usage(9, "a").replace("gpt-4o", "gpt-mystery-x");
+    write(folder.path(), "a.jsonl", &format!("{}\n{unknown}\n", usage(5, "a")));
+    assert_eq!(finops(folder.path(), &["run", "-q"]).status.code(), Some(0));
+    let spent = json(&finops(folder.path(), &["budget", "--format", "json"]))["budgets"][0]["spent"].clone();
+    let list = json(&finops(folder.path(), &["explain", "--top", "2", "--format", "json"]));
+    let mut sum = rust_decimal::Decimal::ZERO;
+    for call in list["calls"].as_array().unwrap() {
+        let id = call["id"].as_str().unwrap();
+        let budget = json(&finops(folder.path(), &["explain", id, "--format", "json"]))["budgets"][0].clone();
+        assert_eq!(budget["spent"], spent, "{budget}");
+        sum += budget["of_this_call"]
+            .as_str()
+            .unwrap()
+            .parse::<rust_decimal::Decimal>()
+            .unwrap();
+    }
+    let spent: rust_decimal::Decimal = spent.as_str().unwrap().parse().unwrap();
+    assert!(sum == spent && spent > 5.into(), "{sum} {spent}");
+}
+
 #[test]
 fn no_table_runs_a_formula_out_of_a_log() {
     let worst = "amount = \"1 USD\"\ncount_unpriced_worst_case = true\n";

@@ -29,9 +29,11 @@ const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n";
 const GRPC: &str = "this is HTTP/2, as exporters of gRPC speak it: OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf";
 const NOT_CHUNKED: Refusal = Refusal::Answer(400, "the body is not chunked as it says");
 
+const SLOW: Refusal = Refusal::Answer(408, "the request took too long");
+
 /// Why there is no request.
 pub(super) enum Refusal {
-    /// The peer went away or was too slow: there is nobody to answer.
+    /// The peer went away, or asked for nothing: there is nobody to answer.
     Gone,
     /// To be answered with this status and reason.
     Answer(u16, &'static str),
@@ -101,7 +103,7 @@ impl Connection {
     fn more_of(&mut self, most: usize) -> Result<usize, Refusal> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Refusal::Answer(408, "the request took too long"));
+            return Err(SLOW);
         }
         self.stream.set_read_timeout(Some(left))?;
         self.forget_used();
@@ -113,6 +115,10 @@ impl Connection {
                     return Ok(read);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The time to read is what is left until the deadline.
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    return Err(SLOW);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -138,9 +144,12 @@ impl Connection {
                 Err(_) if self.ahead().starts_with(HTTP_2) => return Err(Refusal::Answer(400, GRPC)),
                 Err(_) => return Err(Refusal::Answer(400, "this is no HTTP request")),
             }
-            if self.more()? == 0 {
-                return Err(Refusal::Gone);
-            }
+            match self.more() {
+                Ok(0) => return Err(Refusal::Gone),
+                // Nobody has asked for anything.
+                Err(_) if !began => return Err(Refusal::Gone),
+                read => read?,
+            };
             if !std::mem::replace(&mut began, true) {
                 // No longer than between requests: where there are many connections a head has to come at once.
                 self.deadline = Instant::now() + ARRIVAL.min(idle);

@@ -191,7 +191,7 @@ fn budget(counted: &Counted, cost: Decimal) -> String {
     let money = |amount| text::money(Money::new(amount, budget.amount.currency()));
     let share = (cost * Decimal::ONE_HUNDRED)
         .checked_div(budget.amount.amount())
-        .map(|percent| format!("; this call is {} % of it", percent.round_dp(4).normalize()));
+        .map(|percent| format!("; this call is {} % of the budget", percent.round_dp(4).normalize()));
     format!(
         "{} ({} from {}): {} of {} spent{}",
         clean(&budget.name),

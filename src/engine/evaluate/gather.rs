@@ -227,7 +227,7 @@ impl<'a> Gathering<'a> {
         let day = self.last.1;
         if let Some(measured) = kind.measured.and_then(|at| self.measured.get_mut(at)) {
             kind.days |= self.bit;
-            add(&mut measured.daily, day, cost_of(self.budget, sums)?)?;
+            add(&mut measured.daily, day, self.budget.cost_of(sums)?)?;
         }
         let scaled;
         let sums = match (kind.scaled, kind.measured) {
@@ -242,7 +242,7 @@ impl<'a> Gathering<'a> {
             (None, Some(_)) => return Ok(()),
             (None, None) => sums,
         };
-        let cost = cost_of(self.budget, sums)?;
+        let cost = self.budget.cost_of(sums)?;
         let last_day = kind.last_day(key.hour);
         let last = last_day.map(|last| last.start().date_naive());
         let part = self.parts.get_mut(kind.part).map(|part| &mut part.daily);
@@ -360,14 +360,6 @@ impl Kind<'_> {
         let end = self.bills?.row_end(self.provider, account, hour)?;
         Some(Hour(end.0 - 24))
     }
-}
-
-/// What a row costs, as the budget counts it.
-fn cost_of(budget: &Budget, sums: &Sums) -> Result<Decimal, MoneyError> {
-    if budget.count_unpriced {
-        return add_exact(sums.cost, sums.unpriced_worst_case);
-    }
-    Ok(sums.cost)
 }
 
 /// The bit of a day, seen from today, in [`Kind::days`].
