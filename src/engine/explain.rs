@@ -185,7 +185,7 @@ impl Explanation {
     #[must_use]
     pub fn share(&self, counted: &Counted) -> Decimal {
         let free = self.free.as_ref().map_or(Decimal::ZERO, |free| free.amount);
-        let at_most = match counted.budget.count_unpriced {
+        let at_most = match counted.budget.count_unpriced && !self.charge.is_priced() {
             true => self.charge.worst_case,
             false => Decimal::ZERO,
         };

@@ -343,10 +343,14 @@ fn explain_counts_what_has_no_price_as_the_budget_does() {
     write(folder.path(), "a.jsonl", &format!("{}\n{unknown}\n", usage(5, "a")));
     assert_eq!(finops(folder.path(), &["run", "-q"]).status.code(), Some(0));
     let spent = json(&finops(folder.path(), &["budget", "--format", "json"]))["budgets"][0]["spent"].clone();
-    let list = json(&finops(folder.path(), &["explain", "--top", "2", "--format", "json"]));
     let mut sum = rust_decimal::Decimal::ZERO;
-    for call in list["calls"].as_array().unwrap() {
-        let id = call["id"].as_str().unwrap();
+    for which in [
+        &["explain", "--top", "2", "--format", "json"][..],
+        &["explain", "--top", "2", "--unpriced", "--format", "json"],
+    ] {
+        let list = json(&finops(folder.path(), which));
+        assert_eq!(list["calls"].as_array().unwrap().len(), 1, "{list}");
+        let id = list["calls"][0]["id"].as_str().unwrap();
         let budget = json(&finops(folder.path(), &["explain", id, "--format", "json"]))["budgets"][0].clone();
         assert_eq!(budget["spent"], spent, "{budget}");
         sum += budget["of_this_call"]
