@@ -54,6 +54,24 @@ fn one_response_becomes_one_call_with_every_field() {
     assert_eq!(kept.totals(), [12, 41000, 300, 600, 210, 0]);
 }
 
+/// Versions before 1.0 copy a session that goes on into a new file, with the time of then and a cost of nothing.
+#[test]
+fn what_a_call_cost_is_what_its_first_line_says() {
+    let cost = |at: &str, cost: &str| {
+        let line = line(&Copy { at, ..FINAL });
+        line.replacen("\"uuid\"", &format!("\"costUSD\":{cost},\"uuid\""), 1) + "\n"
+    };
+    let first = cost("2025-03-20T08:15:04.120Z", "0.0307");
+    let copy = cost("2025-03-21T09:00:00.000Z", "0");
+    for text in [format!("{first}{copy}"), format!("{copy}{first}")] {
+        let call = read_text("a.jsonl", text).only();
+        assert_eq!(call.reported_cost, Some("0.0307".parse().unwrap()));
+        assert_eq!(call.at.to_rfc3339(), "2025-03-20T08:15:04.120+00:00");
+    }
+    let alone = read_text("a.jsonl", copy).only();
+    assert_eq!((alone.reported_cost, alone.tokens.get(Bucket::Output)), (None, 210));
+}
+
 #[test]
 fn the_id_of_a_response_tells_the_cloud_that_sold_it() {
     for (id, provider) in [

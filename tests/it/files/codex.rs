@@ -102,6 +102,62 @@ fn a_reset_counts_the_last_call_and_a_lone_last_counts_once() {
     assert_eq!(counts(&kept)[2..], more);
 }
 
+/// Versions before 0.80 count from nothing when a session is resumed, in the same file. A prompt grows: the first one may be larger than
+/// all that was counted before.
+#[test]
+fn a_session_that_is_resumed_may_count_anew_beyond_what_was_counted() {
+    let grown = [12_000, 6000, 600];
+    let text = meta("s-1", "")
+        + &event(9, Some(FIRST), Some(FIRST))
+        + &event(10, Some(FIRST), Some(FIRST))
+        + &event(20, Some(grown), Some(grown))
+        + &event(21, Some(grown), Some(grown))
+        + &event(30, Some([17_000, 10_000, 800]), Some(STEP));
+    let kept = read(&[("rollout-1.jsonl", text)]);
+    assert_eq!(counts(&kept), [[3000, 1000, 300], [6000, 6000, 600], [1000, 4000, 200]]);
+    assert_eq!(kept.excluded.get("repeated_counters"), Some(&2));
+}
+
+/// What tells nothing of its calls is told once, copied or not.
+#[test]
+fn compactions_that_no_counter_tells_and_sessions_without_one_are_told() {
+    let line = |second: u32| {
+        format!(
+            "{{\"timestamp\":\"2026-10-20T08:01:{second}.000Z\",\"type\":\"compacted\",\"payload\":{{\"message\":\"\"}}}}\n"
+        )
+    };
+    let nothing = Some([0, 0, 0]);
+    let remote = parent() + &line(21) + &event(22, Some(SECOND), nothing) + &event(23, Some(SECOND), nothing);
+    // Asked for within the session, the counter has it.
+    let grown = [10_000, 5000, 550];
+    let local = event(30, Some(grown), Some([1000, 0, 50])) + &line(31) + &event(32, Some(grown), Some([1000, 0, 50]));
+    let kept = read(&[("rollout-1.jsonl", remote.clone() + &local)]);
+    let told = |kept: &Kept| (kept.excluded.get("calls_without_usage").copied(), kept.warnings.len());
+    assert_eq!(
+        (told(&kept), kept.calls.len()),
+        ((Some(1), 1), 3),
+        "{:?}",
+        kept.warnings
+    );
+    let answered = compacted();
+    let at = answered.len() - 3;
+    let answered = answered[..at].concat() + &line(11) + &answered[at..].concat();
+    let kept = read(&[("rollout-1.jsonl", answered)]);
+    assert_eq!(told(&kept), (None, 0), "{:?}", kept.warnings);
+
+    let early = r#"{"id":"5","timestamp":"2025-08-20T08:00:00.000Z","instructions":null}
+{"record_type":"state"}
+{"type":"message","id":"m1","role":"assistant","content":[{"type":"output_text","text":"hello"}]}
+"#;
+    let kept = read(&[("sessions/2025/rollout-1.jsonl", early.to_owned())]);
+    assert_eq!(
+        (told(&kept), kept.calls.len()),
+        ((Some(1), 1), 0),
+        "{:?}",
+        kept.warnings
+    );
+}
+
 #[test]
 fn a_fork_counts_only_what_its_parent_has_not() {
     let child = meta("s-2", r#","forked_from_id":"s-1""#)

@@ -225,6 +225,8 @@ fn observe(
     };
     if let Value::Text(cost) = values.get(Slot::Cost) {
         event.reported_cost = reported(Some(cost), "costUSD")?;
+        // Copies into a session that is resumed say that they cost nothing: the line that was written first knows.
+        event.rank.complete &= event.reported_cost.is_some() || cost == "null" || event.tokens.total() == 0;
     }
     if let Value::Text(iterations) = values.get(Slot::Iterations) {
         let (parent, at) = (*event, out.events.len() - 1);

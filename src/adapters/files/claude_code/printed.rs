@@ -24,6 +24,9 @@ const RESULTS: &str =
 /// What is told of results of several models, or with calls beside the session.
 const UNSPLIT: &str = "results that Claude Code prints do not say how long all was to be cached: charged as 5 minutes";
 
+/// What is told of results of versions that do not sum up by model.
+const ALONE: &str = "results that older versions of Claude Code print sum up a session's own answers, if anything: what subagents and calls beside it used is in none: coverage gap";
+
 /// Sessions whose last result is remembered. A file holds the results of one, as a rule.
 const SESSIONS: usize = 8;
 
@@ -70,7 +73,7 @@ struct Printed<'a> {
     usage: Option<Usage<'a>>,
     #[serde(borrow, default, rename = "modelUsage")]
     models: Option<BTreeMap<Cow<'a, str>, Model<'a>>>,
-    #[serde(borrow, default, rename = "total_cost_usd")]
+    #[serde(borrow, default, rename = "total_cost_usd", alias = "total_cost")]
     cost: Option<&'a RawValue>,
 }
 
@@ -132,6 +135,9 @@ impl Results {
     #[cold]
     pub fn read(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
         let result: Printed<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+        if result.models.is_none() && result.cost.is_some() {
+            out.warnings.push(ALONE);
+        }
         let nothing = BTreeMap::new();
         let given = match &result.models {
             Some(models) => models,

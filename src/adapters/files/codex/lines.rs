@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::super::line::Fault;
+use crate::domain::usage::EventId;
+
+use super::super::line::{Fault, Output};
 use super::super::object;
 use super::super::scalar::Scalar;
 use super::forks::Base;
@@ -344,5 +346,31 @@ impl Counts {
             .iter()
             .flat_map(|n| n.to_le_bytes())
             .collect()
+    }
+}
+
+/// Versions before the counter.
+const EARLY: &str = "sessions of Codex that hold no usage (versions of 2025, before it counted): coverage gap";
+
+/// The first line of a session of such a version, which has the session's id where later ones have a type.
+#[derive(Deserialize)]
+struct Early<'a> {
+    #[serde(borrow)]
+    id: Scalar<'a>,
+    #[serde(borrow)]
+    timestamp: Scalar<'a>,
+    #[serde(borrow, default)]
+    r#type: Scalar<'a>,
+}
+
+/// Tells a session whose calls nobody counted.
+pub(super) fn tell_early(text: &str, out: &mut Output) {
+    let Ok(first) = serde_json::from_str::<Early<'_>>(text) else {
+        return;
+    };
+    if first.r#type.is_null() && !first.id.str().is_empty() && !first.timestamp.is_null() {
+        let id = EventId::of(&[b"codex-session", first.id.str().as_bytes()]);
+        out.excluded_once.push(("calls_without_usage", id));
+        out.warnings.push(EARLY);
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Codex {
     sessions: Arc<Sessions>,
     /// The steps of the parent, once looked for.
     parent: Option<Vec<Step>>,
-    kinds: [Finder<'static>; 4],
+    kinds: [Finder<'static>; 5],
 }
 
 impl Codex {
@@ -47,6 +47,7 @@ impl Codex {
                 "\"session_meta\"",
                 "\"turn_context\"",
                 "\"thread_settings_applied\"",
+                "\"compacted\"",
             ]
             .map(Finder::new),
         }
@@ -55,6 +56,9 @@ impl Codex {
 
 impl LineFormat for Codex {
     fn record(&mut self, text: &str, line_number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        if line_number == 1 && text.contains("\"instructions\"") {
+            lines::tell_early(text, out);
+        }
         let whole = text.starts_with('{') && text.ends_with('}');
         if whole && self.kinds.iter().all(|kind| kind.find(text.as_bytes()).is_none()) {
             return Ok(());
@@ -70,6 +74,7 @@ impl LineFormat for Codex {
                 let answer: Answer<'_> = serde_json::from_str(payload).map_err(shape)?;
                 return self.answered(&line, &answer, line_number, context, out);
             }
+            "compacted" => self.state.compact(),
             "turn_context" => self.state.turn(&serde_json::from_str(payload).map_err(shape)?),
             "event_msg" => {
                 let message: Message<'_> = serde_json::from_str(payload).map_err(shape)?;

@@ -18,6 +18,9 @@ const ANSWERS: usize = 16;
 /// Lines that were sent one by one, or a file that was cut.
 const APART: &str = "counters of Codex without the session that they belong to: what its lines tell (project, often the model) is not known, and with the whole session the same calls count again";
 
+/// A compaction that neither an answer nor the counter tells.
+const COMPACTED: &str = "compactions of Codex, whose calls the counter of these versions leaves away: coverage gap";
+
 /// Kept from run to run: fields that came later have defaults, so that what earlier versions saved is taken up.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct State {
@@ -60,6 +63,14 @@ pub(super) struct State {
     /// Where its parent's lines end, of which it holds none, until its counter is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     base: Option<Base>,
+    /// Whether the session was compacted since the last event, by a call that nothing has told so far.
+    #[serde(default, skip_serializing_if = "is_false")]
+    compacted: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// The beginning of a fork that is its parent's: how many events, and how far the counter went in them.
@@ -157,6 +168,11 @@ impl State {
             tier => tier,
         }
         .to_owned();
+    }
+
+    /// Takes up that the session was compacted, by an answer that may have been told.
+    pub fn compact(&mut self) {
+        self.compacted = self.copied.is_none() && self.answers.is_empty();
     }
 
     /// What tells an answer apart, or nothing for one that is not this session's. It is what tells the step apart by which the counter grows
@@ -276,11 +292,26 @@ impl State {
             self.total = last.and_then(|last| total.since(&last));
         }
         let before = self.total.replace(total).unwrap_or_default();
-        let used = total.since(&before).unwrap_or_else(|| {
-            self.resets += 1;
-            last.unwrap_or(total)
-        });
-        if used == Counts::default() {
+        let none = Counts::default();
+        let used = match total.since(&before) {
+            // A session that is resumed counted from nothing in versions before 0.80, and its first prompt may be larger than all before:
+            // what the last request used is never all, unless it is the first.
+            Some(growth) if growth != none && before != none && last == Some(total) => total,
+            Some(growth) => growth,
+            None => {
+                self.resets += 1;
+                last.unwrap_or(total)
+            }
+        };
+        let compacted = std::mem::take(&mut self.compacted);
+        if used == none {
+            if compacted && last.is_some_and(|last| last == none) {
+                // Copies of a session have it at the same time.
+                let id = EventId::of(&[b"codex-compaction", line.timestamp.str().as_bytes()]);
+                out.warnings.push(COMPACTED);
+                out.excluded_once.push(("calls_without_usage", id));
+                return None;
+            }
             return repeated(out);
         }
         let told = self.was_told(&used);
