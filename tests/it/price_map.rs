@@ -313,7 +313,12 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("azure/*gpt-4.1-mini*", "tier priority | cache_read | 0.1925 | 0.193", "rounded"),
     ("chatgpt-image-latest", "tier batch | cache_read | 0.625 | 0.63", "rounded"),
     ("groq/openai/gpt-oss-safeguard-20b", "plain | cache_read | 0.0375 | 0.037", "rounded"),
+    ("azure/*/gpt-4o-mini*", "* | *put* | 0.0825 | 0.083", "half of 0.165 is not 0.083"),
+    ("azure/*/gpt-4o-mini*", "plain | cache_read | 0.0825 | 0.083", "half of 0.165 is not 0.083"),
     // Slips.
+    ("azure/*/gpt-4o-mini*", "tier batch | output | 0.33 | 0.66", "half, as the input and the model elsewhere"),
+    ("azure/gpt-5.5*", "tier flex* | *", "half, as what the map has of it and as in batches"),
+    ("azure/gpt-5.4*", "tier flex* | cache_read | 0.125 | 0.25", "half, as beyond the threshold and as in batches"),
     ("vertex_ai/claude-opus-5-5*", "tier batch | *put* | *", "the rates of Opus 5, while batches are half"),
     ("ft:gpt-4o-2024-08-06", "tier batch | *", "2.225 and 12.5 beside 3.75 and 15"),
     ("ft:gpt-4.1-2025-04-14", "tier batch | cache_read | 0.375 | 0.5", "the standard rate of the model that was tuned"),

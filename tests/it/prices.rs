@@ -406,6 +406,34 @@ const CASES: &[Case] = &[
     ("2026-11-18", "bedrock", "us.amazon.nova-micro-v1:0", "geo=eu", [M, 0, 0, 0, 0, 0, 0], "0.035"),
     ("2026-11-18", "bedrock", "anthropic.claude-haiku-4-5-20251001-v1:0", "geo=global", [M, 0, 0, 0, 0, 0, 0], "1"),
     ("2026-11-18", "openai", "ft:gpt-4o-2024-11-20:org::id", "", [0, 1000, 0, 0, 0, 0, 0], "0.001875"),
+    // What a router takes is no price of the model that answers.
+    ("2026-11-18", "azure", "model-router-2025-11-18", "", [M, 0, 0, 0, M, 0, 0], "UnknownModel"),
+    ("2026-11-18", "azure_ai", "azure_ai/model_router", "", [0, 0, 0, 0, M, 0, 0], "UnknownModel"),
+    // A retired model of OpenRouter's keeps the cache rates that its short name has; where no book has any, a cached token is input.
+    ("2025-10-20", "openrouter", "anthropic/claude-3.7-sonnet:thinking", "", [0, M, M, 0, 0, 0, 0], "4.05"),
+    ("2025-10-20", "openrouter", "google/gemini-2.0-flash-001", "", [M, M, M, 0, 0, 0, 0], "0.3083"),
+    ("2025-10-20", "openrouter", "openai/o1-mini", "", [0, M, 0, 0, 0, 0, 0], "0.55"),
+    ("2025-10-20", "openrouter", "anthropic/claude-3-haiku", "", [0, M, 0, 0, 0, 0, 0], "0.25"),
+    // xAI's models are the same with xAI before the name.
+    ("2026-10-20", "xai", "x-ai/grok-4.5", "", [200_000, 0, 0, 0, 0, 0, 0], "0.8"),
+    ("2026-10-20", "x-ai", "x-ai/grok-4.5-20260708", "", [0, 100_000, 0, 0, 0, 0, 0], "0.03"),
+    ("2026-10-20", "xai", "grok-latest", "", [0, 100_000, 0, 0, 0, 0, 0], "0.03"),
+    ("2026-10-20", "xai", "x-ai/grok-4.3", "tier=batch", [1000, 0, 0, 0, 0, 0, 0], "0.001"),
+    ("2025-10-20", "google", "gemini-2.5-flash-preview-09-2025", "", [M, 0, 0, 0, 0, 0, 1], "0.335"),
+    ("2025-10-20", "google", "gemini-2.5-flash-latest", "tier=flex", [M, 0, 0, 0, 0, 0, 0], "0.15"),
+    // Words that say nothing of the place are none; `global` is one.
+    ("2026-11-18", "bedrock", "anthropic.claude-opus-4-8", "geo=not_available", [M, 0, 0, 0, 0, 0, 0], "5.5"),
+    ("2026-11-18", "bedrock", "anthropic.claude-opus-4-8", "geo=global", [M, 0, 0, 0, 0, 0, 0], "5"),
+    ("2026-11-18", "anthropic", "claude-opus-4-8", "geo=not_available", [M, 0, 0, 0, 0, 0, 0], "5"),
+    // Rates that a book leaves out of a tier, or rounds, where those beside them tell.
+    ("2026-11-18", "azure", "gpt-5.5", "tier=flex", [M, 0, 0, 0, 0, 0, 0], "5"),
+    ("2026-11-18", "azure", "gpt-5.5-2026-04-23", "tier=flex", [1000, 1000, 0, 0, 1000, 0, 0], "0.01775"),
+    ("2026-11-18", "azure", "gpt-5.4", "tier=flex", [1000, 1000, 0, 0, 1000, 0, 0], "0.008875"),
+    ("2026-11-18", "azure", "eu/gpt-4o-mini", "tier=batch", [M, 0, 0, 0, M, 0, 0], "0.4125"),
+    ("2026-08-18", "openai", "ft:davinci-002:org::id", "", [M, 0, 0, 0, M, 0, 0], "24"),
+    ("2026-08-18", "text-completion-openai", "davinci-002", "tier=batch", [M, 0, 0, 0, M, 0, 0], "2"),
+    ("2025-10-20", "anthropic", "claude-haiku-3.5", "", [M, 0, 0, 0, 0, 0, 0], "0.8"),
+    ("2025-10-20", "anthropic", "claude-haiku-3-20240307", "", [M, 0, 0, 0, 0, 0, 0], "0.25"),
     // Never a sibling's, a substring's or another provider's price.
     ("2026-10-20", "openai", "gpt-99-turbo", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
     ("2026-10-20", "openai", "gpt-4-turbo-ultra", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
@@ -749,6 +777,24 @@ fn the_list_follows_the_date() {
     };
     assert!(row("2025-06-09").starts_with("openai,o3,10,2.5,"));
     assert!(row("2025-06-10").starts_with("openai,o3,2,0.5,"));
+    // What calls pay beside and beyond the rates of tokens.
+    for (provider, line, more) in [
+        (
+            "bedrock",
+            "bedrock,anthropic.claude-opus-4-8,5,",
+            ",\"(none) 1.1, * 1.1, global 1",
+        ),
+        (
+            "anthropic",
+            "anthropic,claude-opus-4-8,5,",
+            ",built-in,fast 2,us 1.1,\"web_search 10, code_execution 0\",",
+        ),
+        ("openai", "openai,dall-e-3,", "images_out:1024x1024/hd 0.08"),
+    ] {
+        let (_, text) = command(finops::cli::Format::Csv, &format!("list --provider {provider}"));
+        let row = text.lines().find(|l| l.starts_with(line)).unwrap_or_default();
+        assert!(row.contains(more), "{line}: {row}");
+    }
 }
 
 fn fixture(name: &str) -> std::path::PathBuf {
@@ -805,7 +851,11 @@ fn the_litellm_format_is_read() {
         )
     };
     assert_eq!((edge(199_999).as_str(), edge(200_000).as_str()), ("0.199999", "0.4"));
-    assert_eq!(pricer.warnings().len(), 3, "{:?}", pricer.warnings());
+    let routed = pricer
+        .books()
+        .quote(&call(day, "azure", "model-router", "", [1000, 0, 0, 0, 100, 0, 0]));
+    assert_eq!(outcome(&routed), "UnknownModel", "the fee of the router alone");
+    assert_eq!(pricer.warnings().len(), 4, "{:?}", pricer.warnings());
     let receipt = pricer
         .books()
         .quote(&call(day, "acme", "swift-1", "tier=flex", [1000, 0, 0, 0, 100, 0, 0]));
@@ -906,6 +956,62 @@ fn a_zone_of_the_next_book_takes_nothing_from_an_own_price() {
             [M, 0, 0, 0, 0, 0, 0],
         );
         assert_eq!(outcome(&own.books().quote(&event)), cost, "{model} {place}");
+    }
+}
+
+/// Azure's answers name the snapshot, and records the zone beside it: what the snapshot costs there is what it costs with the zone before
+/// its name.
+#[test]
+fn a_snapshot_costs_the_same_however_its_zone_is_told() {
+    let pricer = pricer();
+    let books = pricer.books();
+    let mut ids: Vec<&str> = Vec::new();
+    for (_, entry) in books.books()[0].entries().iter().filter(|(of, _)| *of == "azure") {
+        ids.push(&entry.id);
+        ids.extend(entry.aliases.iter().map(String::as_str));
+    }
+    let mut compared = 0;
+    for zone in ["eu", "us"] {
+        let of_zone = ids.iter().filter_map(|id| id.strip_prefix(zone)?.strip_prefix('/'));
+        for family in of_zone {
+            let of_family = |id: &&&str| {
+                id.strip_prefix(family)
+                    .is_some_and(|day| day.len() == 11 && day.starts_with("-20"))
+            };
+            for snapshot in ids.iter().filter(of_family) {
+                for tier in ["", "batch", "flex", "priority"] {
+                    let quote = |model: &str, geo: &str| {
+                        let options = format!("tier={tier},geo={geo}");
+                        let event = call("2026-11-20", "azure", model, &options, [1000, 0, 0, 0, 1000, 0, 0]);
+                        outcome(&books.quote(&event))
+                    };
+                    let named = quote(&format!("{zone}/{snapshot}"), "");
+                    assert_eq!(quote(snapshot, zone), named, "{snapshot} {zone} {tier}");
+                    compared += usize::from(tier.is_empty() && named != "UnknownTier");
+                }
+            }
+        }
+    }
+    assert!(compared > 40, "{compared}");
+}
+
+/// Where the public books contradict each other, receipts say so.
+#[test]
+fn a_disagreement_of_the_books_is_told() {
+    let pricer = pricer();
+    for (provider, model) in [
+        ("google", "gemma-4-31b-it"),
+        ("google", "gemma-4-26b-a4b-it"),
+        ("vertex", "claude-3-5-haiku@20241022"),
+        ("groq", "openai/gpt-oss-safeguard-20b"),
+        ("mistral", "open-mistral-nemo"),
+        ("xai", "grok-4.5"),
+    ] {
+        let quote = pricer
+            .books()
+            .quote(&call("2026-06-18", provider, model, "", [1000, 0, 0, 0, 0, 0, 0]));
+        let told = quote.notes.iter().any(|note| note.contains("book disagreement"));
+        assert!(quote.charge.is_priced() && told, "{model}: {:?}", quote.notes);
     }
 }
 

@@ -120,6 +120,39 @@ fn an_own_price_for_two_spellings_of_a_provider_is_one() {
     assert_eq!(cost().as_deref(), Ok("3"));
 }
 
+/// Books are compared by what calls pay: here a factor on the rates of calls that name no place, there rates that have it in them.
+#[test]
+fn books_that_charge_the_same_do_not_disagree() {
+    let home = Home::new("", USAGE);
+    home.write(
+        "finops.toml",
+        "[[price_book]]\nname = \"map\"\nkind = \"litellm\"\npath = \"map.json\"\n",
+    );
+    let model = |key: &str, input: &str, output: &str, batch: &str| {
+        format!(
+            r#""{key}": {{"litellm_provider": "bedrock", "input_cost_per_token": {input}, "output_cost_per_token": {output}, "input_cost_per_token_batches": {batch}}}"#
+        )
+    };
+    let models = [
+        model("openai.gpt-5.6-sol", "4.4e-06", "2.2e-05", "2.2e-06"),
+        model("anthropic.claude-sonnet-4-6", "3e-06", "1.5e-05", "1.5e-06"),
+        model("amazon.nova-micro-v1:0", "3.5e-08", "1.4e-07", "1.75e-08"),
+    ];
+    home.write("map.json", &format!("{{{}}}", models.join(",")));
+    let output = home.run(&["price", "check", "--format", "csv", "--now", NOW]);
+    let text = text(&output);
+    let told: Vec<&str> = text.lines().skip(1).collect();
+    assert_eq!(
+        told,
+        [
+            "map disagrees with built-in,bedrock,anthropic.claude-sonnet-4-6,batch input_uncached,1.65,1.5",
+            "map disagrees with built-in,bedrock,anthropic.claude-sonnet-4-6,input_uncached,3.3,3",
+            "map disagrees with built-in,bedrock,anthropic.claude-sonnet-4-6,output,16.5,15",
+        ]
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
 #[test]
 fn repricing_restates_once_and_only_what_changed() {
     let home = Home::new("", USAGE);

@@ -103,7 +103,7 @@ impl<'a> Value<'a> {
 
     /// A small count of requests.
     pub fn small(self, field: &str) -> Result<u32, Fault> {
-        u32::try_from(self.count(field)?).map_err(|_| too_large(field))
+        u32::try_from(self.count(field)?).map_err(|_| Fault::field(field, format!("larger than {}", u32::MAX)))
     }
 
     /// An instant and whether it named its zone.
@@ -150,4 +150,18 @@ fn whole(text: &str, field: &str) -> Result<u64, Fault> {
         return Err(Fault::field(field, "not a whole number"));
     }
     digits.parse().map_err(|_| too_large(field))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_that_is_too_large_is_refused_with_the_limit_that_it_has() {
+        let most = u64::from(u32::MAX);
+        assert_eq!(Value::Whole(most).small("web_searches").ok(), Some(u32::MAX));
+        let fault = |value: Value<'_>| format!("{:?}", value.small("web_searches").err());
+        assert!(fault(Value::Whole(most + 1)).contains("larger than 4294967295"));
+        assert!(fault(Value::Whole(u64::MAX)).contains("larger than 10000000000000000"));
+    }
 }

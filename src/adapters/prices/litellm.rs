@@ -45,6 +45,10 @@ pub(super) fn parse(name: &str, document: &str) -> Result<(Book, BTreeMap<&'stat
             continue;
         };
         models += 1;
+        if is_router_fee(key) {
+            skip("fees of a router, without the model that answers");
+            continue;
+        }
         let prices = prices(&fields, seller == "xai");
         if prices.iter().all(|p| p.rates.is_empty() && p.units.is_empty()) {
             skip("entries without rates that are understood");
@@ -69,6 +73,11 @@ pub(super) fn parse(name: &str, document: &str) -> Result<(Book, BTreeMap<&'stat
         return Err("not a LiteLLM price map: no entry names a `litellm_provider`".to_owned());
     }
     Ok((book, skipped))
+}
+
+/// Whether an entry is what Azure's router takes beside the price of the model that it chooses: no price of a call.
+fn is_router_fee(key: &str) -> bool {
+    matches!(key.rsplit('/').next(), Some("model-router" | "model_router"))
 }
 
 fn provider_of(seller: &str) -> String {

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use super::{guess, load, put_rows, unusable, warn};
 use crate::adapters::prices;
 use crate::cli::{CliError, Context, Exit};
-use crate::domain::price::{Book, Entry};
+use crate::domain::price::{Book, Entry, Parts};
 
 /// What to compare. Without files: the configured books with each other, today.
 #[derive(Debug, clap::Args)]
@@ -93,7 +93,7 @@ fn changes(a: &Entry, b: &Entry, today: NaiveDate) -> Vec<Difference> {
     // Today's first, in their own words.
     let others = days.iter().copied().filter(|day| Some(*day) != last);
     for day in last.into_iter().chain(others) {
-        for difference in differences(a, b, day) {
+        for difference in differences(&a.parts_on(day), &b.parts_on(day)) {
             if !seen.insert(difference.clone()) {
                 continue;
             }
@@ -113,7 +113,7 @@ fn disagreements(trusted: &Book, ours: &Named<'_>, other: &Book, day: NaiveDate,
     let kind = format!("{} disagrees with {}", other.name, trusted.name);
     for ((provider, name), theirs) in by_name(other) {
         if let Some(mine) = ours.get(&(provider.clone(), name.clone())) {
-            for (bucket, before, after) in differences(mine, theirs, day) {
+            for (bucket, before, after) in differences(&mine.paid_on(day), &theirs.paid_on(day)) {
                 if before.is_some() && after.is_some() {
                     findings.push(finding(&kind, &provider, &name, &bucket, before, after));
                 }
@@ -122,8 +122,7 @@ fn disagreements(trusted: &Book, ours: &Named<'_>, other: &Book, day: NaiveDate,
     }
 }
 
-fn differences(a: &Entry, b: &Entry, day: NaiveDate) -> Vec<Difference> {
-    let (before, after) = (a.parts_on(day), b.parts_on(day));
+fn differences(before: &Parts, after: &Parts) -> Vec<Difference> {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let pairs = names
         .into_iter()

@@ -1,10 +1,13 @@
 //! `finops price list`.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 
 use super::{instant, load, put_rows, warn};
 use crate::cli::{CliError, Context, Exit};
-use crate::domain::price::{Hours, provider_key};
+use crate::domain::price::{Fees, Hours, Price, provider_key};
 use crate::domain::usage::Bucket;
 
 /// Which prices to list.
@@ -27,6 +30,52 @@ fn hours(hours: &Hours) -> String {
     } else {
         format!("{span} weekdays {}", days.join(" "))
     }
+}
+
+/// Names with their amounts: `us 1.1, (none) 1.1`.
+fn amounts<'n>(all: impl IntoIterator<Item = (&'n str, Decimal)>) -> String {
+    let all = all.into_iter().map(|(name, amount)| {
+        let name = if name.is_empty() { "(none)" } else { name };
+        format!("{name} {}", amount.normalize())
+    });
+    all.collect::<Vec<_>>().join(", ")
+}
+
+/// Factors, unless none of them changes anything.
+fn factors(all: &BTreeMap<String, Decimal>) -> String {
+    let differ = all.values().any(|factor| *factor != Decimal::ONE);
+    amounts(
+        all.iter()
+            .filter(|_| differ)
+            .map(|(name, factor)| (name.as_str(), *factor)),
+    )
+}
+
+/// USD per thousand, each size of a search's context apart.
+fn fees(fees: &Fees) -> String {
+    let flat = [
+        ("web_search", fees.web_search),
+        ("file_search", fees.file_search),
+        ("code_execution", fees.code_execution),
+        ("request", fees.request),
+    ];
+    let sizes = fees
+        .search_context
+        .iter()
+        .map(|(size, fee)| (format!("web_search {}", size.name()), *fee));
+    let flat = flat.into_iter().filter_map(|(name, fee)| Some((name.to_owned(), fee?)));
+    let all: Vec<(String, Decimal)> = flat.chain(sizes).collect();
+    amounts(all.iter().map(|(name, fee)| (name.as_str(), *fee)))
+}
+
+/// USD for one of what is sold by the piece.
+fn units(price: &Price) -> String {
+    let all: Vec<(String, Decimal)> = price
+        .units
+        .iter()
+        .map(|(key, unit)| (key.to_string(), unit.rate))
+        .collect();
+    amounts(all.iter().map(|(name, rate)| (name.as_str(), *rate)))
 }
 
 pub(super) fn run(ctx: &mut Context<'_>, args: &ListArgs) -> Result<Exit, CliError> {
@@ -84,6 +133,10 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &ListArgs) -> Result<Exit, CliErr
                 row.push(price.to.map(|d| d.to_string()).unwrap_or_default());
                 row.push(price.hours.as_ref().map(hours).unwrap_or_default());
                 row.push(book.name.clone());
+                row.push(factors(&price.speeds));
+                row.push(factors(&price.geographies));
+                row.push(fees(&price.fees));
+                row.push(units(price));
                 rows.push(row);
             }
         }
@@ -103,6 +156,10 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &ListArgs) -> Result<Exit, CliErr
         "to",
         "hours",
         "book",
+        "speeds",
+        "geographies",
+        "fees",
+        "units",
     ];
     put_rows(ctx, &header, &rows, "prices")?;
     Ok(Exit::Fine)

@@ -16,10 +16,20 @@ impl Entry {
     /// All amounts that hold on a day, those of some hours behind these hours.
     #[must_use]
     pub fn parts_on(&self, day: chrono::NaiveDate) -> Parts {
+        self.parts_by(day, Price::parts)
+    }
+
+    /// The same as what calls pay that name no place: one book has a factor for these, another has it in its rates.
+    #[must_use]
+    pub fn paid_on(&self, day: chrono::NaiveDate) -> Parts {
+        self.parts_by(day, |price| price.without_place().parts())
+    }
+
+    fn parts_by(&self, day: chrono::NaiveDate, parts_of: impl Fn(&Price) -> Parts) -> Parts {
         let mut parts = Parts::new();
         for price in self.all_on(day) {
             let hours = price.hours.as_ref().map(named).unwrap_or_default();
-            for (name, amount) in price.parts() {
+            for (name, amount) in parts_of(price) {
                 parts.entry(format!("{hours}{name}")).or_insert(amount);
             }
         }
@@ -43,6 +53,19 @@ fn named(hours: &Hours) -> String {
 }
 
 impl Price {
+    /// The price with the factor of calls that name no place in its rates.
+    fn without_place(&self) -> Price {
+        let mut price = self.clone();
+        let Some(factor) = price.geographies.remove("") else {
+            return price;
+        };
+        scale_rates(&mut price.rates, &mut price.above, &mut price.units, factor);
+        for tier in price.tiers.values_mut() {
+            scale_rates(&mut tier.rates, &mut tier.above, &mut tier.units, factor);
+        }
+        price
+    }
+
     /// All amounts of the price; of a tier those that its calls pay, whether it has them itself or by a factor.
     #[must_use]
     pub fn parts(&self) -> Parts {
@@ -123,6 +146,15 @@ fn put_tier(parts: &mut Parts, name: &str, tier: &Tier, price: &Price) {
         put_rates(parts, &format!("{name} {}", size(level)), &rates);
     }
     put_units(parts, &format!("{name} "), &tier.units);
+}
+
+fn scale_rates(rates: &mut Rates, above: &mut [Above], units: &mut BTreeMap<UnitKey, UnitRate>, factor: Decimal) {
+    for rates in std::iter::once(rates).chain(above.iter_mut().map(|a| &mut a.rates)) {
+        *rates = paid(&Rates::default(), rates, Some(factor));
+    }
+    for unit in units.values_mut() {
+        unit.rate = mul_exact(unit.rate, factor).unwrap_or(unit.rate);
+    }
 }
 
 /// A tier's own rates, and its factor on those that it has not.

@@ -65,6 +65,11 @@ pub(super) fn speed_of(price: &Price, speed: &str) -> Result<Option<Decimal>, Un
 }
 
 pub(super) fn geography_of(price: &Price, geography: &str) -> Result<Option<Factor>, UnpricedReason> {
+    // A word that says nothing is no other place than none. `global` is one, where the book has it.
+    let geography = match geography {
+        "default" | "not_available" | "none" => "",
+        told => told,
+    };
     let named = |factor: &Decimal| {
         let what = if geography.is_empty() {
             "in-region".to_owned()
