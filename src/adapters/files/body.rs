@@ -66,7 +66,10 @@ fn one(
     out: &mut Output,
 ) -> Result<(), Fault> {
     let record = Record::parse(text).map_err(|e| Fault::json(&e))?;
-    let shape = record.shape_around(outer.model());
+    let own = record.model();
+    // Answers of Converse and of some other interfaces name none; who logged them may.
+    let around = if own.is_null() { outer.model() } else { Scalar::Null };
+    let shape = record.shape_around(around.str());
     let gemini = record.usage_metadata.as_ref().filter(|m| m.is_usage());
     let mut units = Label::EMPTY;
     if record.is_step() {
@@ -88,10 +91,7 @@ fn one(
         return Ok(());
     }
     let at = instant(&record, outer, context, out)?;
-    // Answers of Converse and of some other interfaces name none; who logged them may.
-    let own = record.model();
-    let told = outer.record.filter(|_| own.is_null()).map_or(own, Record::model);
-    let model = context.label(told, "model")?;
+    let model = context.label(if own.is_null() { &around } else { own }, "model")?;
     let id = outer.identity(&record, text, out);
     if record.is_turn() {
         out.warnings.push(TURN);
@@ -218,7 +218,8 @@ fn instant(
 ) -> Result<chrono::DateTime<chrono::Utc>, Fault> {
     let of = |record: &'_ Record<'_>, context: &mut Context, out: &mut Output| {
         for (value, field) in record.times() {
-            if !value.is_null() {
+            // Who fills OpenAI's form may write 0.
+            if !matches!(value, Scalar::Null | Scalar::Whole(0)) {
                 return context.time(value, field, out).map(Some);
             }
         }

@@ -126,7 +126,7 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             b"usage_info" if memmem::find(value, b"\"pages_processed\"").is_some() => found = Some(FileFormat::Body),
             b"meta" if memmem::find(value, b"billed_units").is_some() => found = Some(FileFormat::Body),
             b"response" | b"body" | b"result" | b"message" | b"interaction" if value.starts_with(b"{") => {
-                seen.inner = Some(value);
+                seen.logged.extend(seen.inner.replace(value));
             }
             b"response" | b"body" | b"result" | b"message" | b"completion" | b"data" | b"payload" | b"event"
             | b"output"

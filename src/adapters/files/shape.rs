@@ -15,7 +15,7 @@ pub(super) enum Shape {
     Converse,
     /// The Vercel AI SDK.
     Sdk,
-    /// The same before its version 6, of Claude.
+    /// The same before its version 6, of Claude and on Bedrock.
     SdkOfClaude,
     /// Cohere, which tells what it bills beside what it used.
     Cohere,

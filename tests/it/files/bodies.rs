@@ -108,6 +108,11 @@ fn the_name_of_a_provider_beside_an_answer_is_its_sellers() {
         (log(r#""provider":"openrouter","#, "openai/gpt-4o"), "openrouter"),
         (cost("openai/gpt-4o"), "openrouter"),
         (
+            cost("openai/gpt-4o").replace("0.0035", r#"{"currency":"USD","total_cost":0.0035}"#),
+            "perplexity",
+        ),
+        (cost("gpt-4o").replace("0.0035", r#"{"total_cost":0.0035}"#), "openai"),
+        (
             around(r#""provider":"openai","#).replace("chatcmpl-1", "gen-1"),
             "openrouter",
         ),
@@ -146,6 +151,7 @@ fn usage_of_the_vercel_ai_sdk_is_not_that_of_converse() {
             [10_000, 90_000, 100],
             0,
         ),
+        ("amazon.nova-pro-v1:0", less, "bedrock", [100_000, 9000, 100], 0),
         ("gpt-4o", gpt, "openai", [500, 500, 100], 40),
         ("gemini-2.5-pro", gpt, "google", [500, 500, 100], 40),
         ("gpt-4o", plain, "openai", [1000, 0, 100], 0),
@@ -236,6 +242,7 @@ fn answers_are_found_where_loggers_put_them_and_other_usage_is_told() {
         format!(r#"{{"level":"info","response":{quoted}}}"#),
         format!(r#"{{"level":"info","message":{quoted}}}"#),
         format!(r#"{{"level":"info","output":{{"status":200,"body":{CHAT}}}}}"#),
+        format!(r#"{{"response":{CHAT},"message":{{"text":"hi"}}}}"#),
     ] {
         assert_eq!(read_text("a.jsonl", &line).only().tokens.total(), 1100, "{line}");
         let kept = read_text("a.jsonl", format!("{known}\n{line}\n"));
@@ -285,4 +292,51 @@ fn geminis_interactions_are_known_by_their_usage_and_in_their_events() {
     }
     let live = read_text("a.jsonl", format!(r#"{{"event_type":"interaction.completed",{used}}}"#));
     assert_eq!(live.only().tokens.total(), 1_015_000);
+}
+
+#[test]
+fn what_an_answer_does_not_tell_who_logged_it_may() {
+    let chat = CHAT.replace("1792484104", "0");
+    let log = |time: &str, rest: &str, answer: &str| format!(r#"{{{time}{rest}"response":{answer}}}"#);
+    let time = r#""@timestamp":"2026-10-20T08:15:04Z","#;
+    let embedded = r#"{"id":"e","meta":{"billed_units":{"input_tokens":1000}}}"#;
+    for (rest, answer, provider, model) in [
+        ("", chat.as_str(), "openai", "gpt-4o"),
+        (
+            r#""request":{"model":"gpt-4o-mini"},"#,
+            chat.as_str(),
+            "openai",
+            "gpt-4o",
+        ),
+        (
+            r#""request":{"modelId":"us.amazon.nova-lite-v1:0"},"#,
+            CONVERSE,
+            "bedrock",
+            "us.amazon.nova-lite-v1:0",
+        ),
+        (
+            r#""model":"m","request":{"model":"embed-v4.0"},"#,
+            embedded,
+            "cohere",
+            "m",
+        ),
+        (r#""request":{"model":"embed-v4.0"},"#, embedded, "cohere", "embed-v4.0"),
+        (r#""request":"POST /","#, embedded, "cohere", ""),
+    ] {
+        let text = log(time, rest, answer);
+        let call = read_text("a.jsonl", &text).only();
+        assert_eq!(
+            (call.provider().as_str(), call.model().as_str()),
+            (provider, model),
+            "{text}"
+        );
+        assert_eq!(call.at, super::time("2026-10-20T08:15:04Z"), "{text}");
+    }
+    let kept = read_text("a.jsonl", &chat);
+    assert!(
+        kept.warnings.keys().any(|about| about.contains("time of change")),
+        "{:?}",
+        kept.warnings
+    );
+    assert_eq!(kept.only().tokens.total(), 1100);
 }

@@ -3,6 +3,7 @@
 use crate::domain::usage::EventId;
 
 use super::super::line::Output;
+use super::super::scalar::Scalar;
 use super::super::{seller, tags};
 use super::record::Record;
 
@@ -39,9 +40,11 @@ impl<'s, 'a> Outer<'s, 'a> {
         }
     }
 
-    /// The model that the outermost one names; empty where it names none.
-    pub fn model(&self) -> &str {
-        self.record.map_or("", |record| record.model().str())
+    /// The model that the outermost one names; else what was asked for.
+    pub fn model(&self) -> Scalar<'a> {
+        let named = self.record.map(|record| record.model().clone());
+        let named = named.filter(|model| !model.is_null());
+        named.or_else(|| self.record.map(Record::asked)).unwrap_or_default()
     }
 
     /// Who the call is: the id of its body. Of one without an id what tells it apart is its content, or that of its envelopes where these

@@ -11,6 +11,7 @@ use super::super::detect;
 use super::super::gemini::{self, Metadata};
 use super::super::object;
 use super::super::scalar::Scalar;
+use super::super::seller;
 use super::super::usage::{Shape, Usage};
 
 /// A body, or an envelope around one.
@@ -39,6 +40,9 @@ pub(super) struct Record<'a> {
     pub time: Scalar<'a>,
     #[serde(borrow, default)]
     pub ts: Scalar<'a>,
+    /// Of Elastic, Logback and CloudWatch.
+    #[serde(borrow, default, rename = "@timestamp")]
+    pub at_timestamp: Scalar<'a>,
     #[serde(borrow, default)]
     pub model: Scalar<'a>,
     #[serde(borrow, default, rename = "modelVersion")]
@@ -112,6 +116,8 @@ pub(super) struct Record<'a> {
     pub payload: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub event: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub request: Option<&'a RawValue>,
     // Ids that they give a call.
     #[serde(borrow, default)]
     pub request_id: Scalar<'a>,
@@ -161,19 +167,41 @@ impl<'a> Record<'a> {
             .unwrap_or(&Scalar::Null)
     }
 
+    /// The name of the model that was asked for, where the request stands beside the answer.
+    pub fn asked(&self) -> Scalar<'a> {
+        #[derive(Deserialize, Default)]
+        struct Request<'a> {
+            #[serde(borrow, default)]
+            model: Scalar<'a>,
+            #[serde(borrow, default, rename = "modelId")]
+            model_id: Scalar<'a>,
+        }
+        let request = self.request.filter(|raw| raw.get().starts_with('{'));
+        let request = request.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let request: Request<'a> = request.unwrap_or_default();
+        match request.model.is_null() {
+            true => request.model_id,
+            false => request.model,
+        }
+    }
+
     /// The shape of its usage; nothing where it has none.
     pub fn shape(&self) -> Option<Shape> {
         self.shape_around("")
     }
 
-    /// The same within an envelope that names this model.
+    /// The same within an envelope that names this model. What Bedrock tells the Vercel AI SDK is as Claude's.
     pub fn shape_around(&self, outer: &str) -> Option<Shape> {
         let model = match self.model().is_null() {
             true => outer,
             false => self.model().str(),
         };
+        let usage = self.usage.as_ref()?;
         let claude = model.is_empty() || model.to_ascii_lowercase().contains("claude");
-        self.usage.as_ref()?.shape_of(claude || self.kind.str() == "message")
+        match usage.shape_of(claude || self.kind.str() == "message") {
+            Some(Shape::Sdk) if seller::by_model(model) == "bedrock" => usage.shape_of(true),
+            shape => shape,
+        }
     }
 
     /// Whether it was declined before anything was answered.
@@ -241,18 +269,20 @@ impl<'a> Record<'a> {
     /// What tells it from others like it, of an envelope: an id or a time.
     pub fn is_named(&self) -> bool {
         let ids = [
+            &self.id,
+            &self.response_id,
             &self.custom_id,
             &self.key,
             &self.request_id,
             &self.camel_request_id,
             &self.record_id,
         ];
-        let named = ids.into_iter().chain(self.times().map(|(time, _)| time));
-        !self.own_id().is_empty() || named.into_iter().any(|one| !one.is_null())
+        let mut named = ids.into_iter().chain(self.times().map(|(time, _)| time));
+        named.any(|one| !one.is_null())
     }
 
     /// Where its time may stand, the better ones first.
-    pub fn times(&self) -> [(&Scalar<'a>, &'static str); 8] {
+    pub fn times(&self) -> [(&Scalar<'a>, &'static str); 9] {
         [
             (&self.created, "created"),
             (&self.created_at, "created_at"),
@@ -261,6 +291,7 @@ impl<'a> Record<'a> {
             (&self.timestamp, "timestamp"),
             (&self.time, "time"),
             (&self.ts, "ts"),
+            (&self.at_timestamp, "@timestamp"),
             (&self.processed_time, "processed_time"),
         ]
     }

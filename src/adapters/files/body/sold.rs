@@ -31,6 +31,8 @@ pub(super) fn provider<'r>(
         by_model
     } else if is_of_openrouter(record, model, by_model) {
         "openrouter"
+    } else if told.is_empty() && by_model.is_empty() && usage.is_some_and(|usage| costs_of_perplexity(usage.cost)) {
+        "perplexity"
     } else if azure || record.is_of_azure() {
         "azure"
     } else if record.x_groq.is_some() {
@@ -63,8 +65,15 @@ fn may_be_converse(record: &Record<'_>, by_model: &str) -> bool {
 fn is_of_openrouter(record: &Record<'_>, model: &str, by_model: &str) -> bool {
     let told = record.provider.str();
     let asked = told.contains(|c: char| c.is_ascii_uppercase()) && (model.is_empty() || model.contains('/'));
-    let charged = record.usage.as_ref().is_some_and(|usage| usage.cost.is_some());
+    let cost = record.usage.as_ref().and_then(|usage| usage.cost);
+    let charged = cost.is_some_and(|cost| !cost.get().starts_with('{'));
     record.id.str().starts_with("gen-") || asked || (charged && told.is_empty() && by_model.is_empty())
+}
+
+/// Whether a cost is in the form of Perplexity, whose agents name the maker before the model, too.
+fn costs_of_perplexity(cost: Option<&RawValue>) -> bool {
+    let total = |raw: &str| raw.starts_with('{') && raw.contains("\"total_cost\"");
+    cost.is_some_and(|cost| total(cost.get()))
 }
 
 /// The tier that Vertex AI tells where it answers in OpenAI's shape.

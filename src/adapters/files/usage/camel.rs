@@ -1,5 +1,5 @@
-//! Usage objects in camel case: Bedrock's Converse, and the Vercel AI SDK, whose input includes cached tokens, but for Claude before its
-//! version 6: there it hands over what Claude counts.
+//! Usage objects in camel case: Bedrock's Converse, and the Vercel AI SDK, whose input includes cached tokens, but for Claude and on
+//! Bedrock before its version 6: there it hands over what these count.
 
 use serde::Deserialize;
 
@@ -82,7 +82,7 @@ impl Usage<'_> {
         })
     }
 
-    /// The SDK makes a total of input and output, whatever Claude's input holds: it proves nothing.
+    /// The SDK makes a total of input and output, whatever the input holds: it proves nothing.
     pub(super) fn sdk_of_claude(&self) -> Result<Counts, Fault> {
         Ok(Counts {
             total: 0,
