@@ -4,33 +4,26 @@
 //! excludes them, Cohere bills none. Identity is the body's id (content without one); of several
 //! bodies with one id the last of a stream counts.
 
+mod outer;
 mod record;
+mod sold;
 
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::usage::{EventId, Requests, Tokens, UsageEvent};
+use crate::domain::usage::{EventId, Rank, Requests, Tokens, UsageEvent};
 
+use self::outer::Outer;
 use self::record::Record;
+use self::sold::{provider, vertex_tier};
 use super::extras::{self, Seconds};
-use super::gemini;
 use super::iterations;
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::Scalar;
 use super::searches;
 use super::usage::{Shape, Usage};
-use super::{seller, tags, tier};
-
-/// What the envelopes around a body say.
-#[derive(Clone, Copy)]
-struct Outer<'s, 'a> {
-    record: Option<&'s Record<'a>>,
-    batch: bool,
-    /// The cloud that sold what stands inside; empty where the envelopes do not tell.
-    cloud: &'static str,
-    depth: u32,
-}
+use super::{tags, tier};
 
 /// What is told of a stream without an id: nothing says which of its parts belong together.
 const PARTS_WITHOUT_ID: &str =
@@ -51,13 +44,7 @@ pub(super) struct Body {
 
 impl LineFormat for Body {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-        let outer = Outer {
-            record: None,
-            batch: false,
-            cloud: "",
-            depth: 0,
-        };
-        one(text, outer, number, &mut self.azure, context, out)
+        one(text, Outer::default(), number, &mut self.azure, context, out)
     }
 
     fn save(&self) -> String {
@@ -79,22 +66,22 @@ fn one(
     out: &mut Output,
 ) -> Result<(), Fault> {
     let record = Record::parse(text).map_err(|e| Fault::json(&e))?;
-    let shape = record.shape();
+    let own = record.model();
+    // Answers of Converse and of some other interfaces name none; who logged them may.
+    let around = if own.is_null() { outer.model() } else { Scalar::Null };
+    let shape = record.shape_around(around.str());
     let gemini = record.usage_metadata.as_ref().filter(|m| m.is_usage());
     let mut units = Label::EMPTY;
+    if record.is_step() {
+        let id = outer.identity(&record, text, out);
+        out.excluded_once.push(("parts_of_results", id));
+        return Ok(());
+    }
     if shape.is_none() && gemini.is_none() {
-        if let Some(inner) = record.envelope().filter(|_| outer.depth < DEEPEST) {
-            let outer = Outer {
-                batch: outer.batch || record.of_batch(),
-                cloud: if outer.cloud.is_empty() {
-                    record.cloud()
-                } else {
-                    outer.cloud
-                },
-                depth: outer.depth + 1,
-                record: Some(outer.record.unwrap_or(&record)),
-            };
-            return one(inner.get(), outer, number, azure, context, out);
+        if outer.depth < DEEPEST
+            && let Some(inner) = record.inner()
+        {
+            return one(&inner, outer.and(&record, text), number, azure, context, out);
         }
         units = extras::of(text, Seconds::Heard)?;
     }
@@ -104,18 +91,15 @@ fn one(
         return Ok(());
     }
     let at = instant(&record, outer, context, out)?;
-    // Answers of Converse and of some other interfaces name none; who logged them may.
-    let own = record.model();
-    let told = outer.record.filter(|_| own.is_null()).map_or(own, Record::model);
-    let model = context.label(told, "model")?;
-    let id = identity(&record, text, out);
+    let model = context.label(if own.is_null() { &around } else { own }, "model")?;
+    let id = outer.identity(&record, text, out);
     if record.is_turn() {
         out.warnings.push(TURN);
     }
     let vertex = vertex_tier(&record, text);
     let provider = match outer.cloud {
         "" if vertex.is_some() => "vertex",
-        "" => provider(&record, shape, model.as_str(), azure.contains(&id)),
+        "" => provider(&record, shape, model.as_str(), azure.contains(&id), outer.seller),
         cloud => cloud,
     };
     let mut event = UsageEvent::new(id, at, context.labels.get(provider), model);
@@ -125,7 +109,7 @@ fn one(
         out.warnings.push(PARTS_WITHOUT_ID);
     }
     event.extras = units;
-    let tier = if outer.batch {
+    let tier = if outer.batch || record.is_batch() {
         context.labels.get("batch")
     } else if let Some(tier) = vertex {
         context.label(&Scalar::Text(tier.into()), "traffic_type")?
@@ -162,6 +146,16 @@ fn one(
         (_, _, Some(gemini)) => gemini.fill(&mut event, record.candidates, context, out)?,
         (Some(_) | None, _, None) => {}
     }
+    if record.is_batch() {
+        // It is asked for until it has ended.
+        if event.tokens.total() == 0 {
+            out.excluded.push("records_without_usage");
+            return Ok(());
+        }
+        // None of its calls is longer than a price threshold, as far as is known.
+        event.rank.authority = Rank::REPORT;
+        out.warnings.push(BATCH);
+    }
     out.tell_empty(&event);
     out.events.push(event);
     Ok(())
@@ -169,6 +163,9 @@ fn one(
 
 /// The sum of a turn's calls shares nothing with these but the session.
 const TURN: &str = "turns that `codex exec --json` printed: its session files tell their calls too, and where both are read they count twice";
+
+/// Nor has a batch anything in common with the lines of its output.
+const BATCH: &str = "batches with the sum of their calls (`object: \"batch\"`): their output files tell the same calls, and where both are read they count twice";
 
 /// Says of a call that its record has no usage; a part of a stream may be followed by one that has it.
 fn without_usage(
@@ -179,24 +176,33 @@ fn without_usage(
     azure: &mut Vec<EventId>,
     out: &mut Output,
 ) {
-    let id = identity(record, text, out);
+    let id = outer.identity(record, text, out);
     let part = matches!(record.object.str(), "chat.completion.chunk" | "text_completion");
     if part && !record.id.str().is_empty() && !azure.contains(&id) && record.is_of_azure() {
         azure.truncate(STREAMS - 1);
         azure.insert(0, id);
     }
     let answered = record.is_end();
+    let response = record.object.str() == "response" && !record.id.str().is_empty();
     let gap = match record.object.str() {
         _ if answered => true,
         "chat.completion" | "chat.completion.chunk" | "text_completion" => true,
+        "response" if response => record.may_have_used(),
         "response" => matches!(record.status.str(), "completed" | "incomplete"),
         // A model whose answers tell their usage in a way that nobody here knows.
         _ => outer.cloud == "bedrock",
     };
     if failed {
+        if response {
+            out.unended.retain(|waits| *waits != id);
+            out.ended.push(id);
+        }
         out.excluded_once.push(("failed_calls", id));
-    } else if part && !record.id.str().is_empty() || answered && !record.response_id.str().is_empty() {
-        // Earlier parts may have had it, too.
+    } else if (response && gap)
+        || (part && !record.id.str().is_empty())
+        || (answered && !record.response_id.str().is_empty())
+    {
+        // Other parts may have it, or what is told when it is asked for later.
         out.unended.push(id);
     } else if gap {
         out.warnings.push(NO_USAGE);
@@ -211,17 +217,9 @@ fn instant(
     out: &mut Output,
 ) -> Result<chrono::DateTime<chrono::Utc>, Fault> {
     let of = |record: &'_ Record<'_>, context: &mut Context, out: &mut Output| {
-        for (value, field) in [
-            (&record.created, "created"),
-            (&record.created_at, "created_at"),
-            (&record.create_time, "createTime"),
-            (&record.python_time, "create_time"),
-            (&record.timestamp, "timestamp"),
-            (&record.time, "time"),
-            (&record.ts, "ts"),
-            (&record.processed_time, "processed_time"),
-        ] {
-            if !value.is_null() {
+        for (value, field) in record.times() {
+            // Who fills OpenAI's form may write 0.
+            if !matches!(value, Scalar::Null | Scalar::Whole(0)) {
                 return context.time(value, field, out).map(Some);
             }
         }
@@ -241,44 +239,6 @@ fn instant(
     Ok(at)
 }
 
-fn identity(record: &Record<'_>, text: &str, out: &mut Output) -> EventId {
-    match record.own_id() {
-        "" => {
-            out.warnings
-                .push("records without an id are told apart by their content");
-            tags::content_identity("body", text)
-        }
-        id => tags::response_identity("body", id),
-    }
-}
-
-/// Who sells the call: what the body says of itself (`azure`: what earlier parts of its stream said), else what the name of the model tells.
-fn provider(record: &Record<'_>, shape: Option<Shape>, model: &str, azure: bool) -> &'static str {
-    let usage = record.usage.as_ref();
-    if shape == Some(Shape::Cohere) {
-        "cohere"
-    } else if shape == Some(Shape::Converse) || model.contains("anthropic.") || model.starts_with("arn:aws") {
-        "bedrock"
-    } else if !seller::by_response(record.id.str()).is_empty() {
-        seller::by_response(record.id.str())
-    } else if seller::by_model(model) == "perplexity" {
-        "perplexity"
-    } else if !record.provider.is_null()
-        || usage.is_some_and(|u| u.cost.is_some())
-        || record.id.str().starts_with("gen-")
-    {
-        "openrouter"
-    } else if azure || record.is_of_azure() {
-        "azure"
-    } else if record.x_groq.is_some() {
-        "groq"
-    } else if model.is_empty() && usage.is_some_and(Usage::is_of_codex) {
-        "openai"
-    } else {
-        seller::by_model(model)
-    }
-}
-
 fn tier(record: &Record<'_>, context: &mut Context) -> Result<Label, Fault> {
     let own = &record.service_tier;
     let tier = match &record.usage {
@@ -289,14 +249,6 @@ fn tier(record: &Record<'_>, context: &mut Context) -> Result<Label, Fault> {
         true => tier::of_bedrock(record.bedrock_tier, context),
         false => tier::of(tier, "service_tier", context),
     }
-}
-
-/// The tier that Vertex AI tells where it answers in OpenAI's shape.
-fn vertex_tier(record: &Record<'_>, text: &str) -> Option<String> {
-    let may = record.usage.is_some() && record.model().str().starts_with("google/");
-    // Others sell models of this name, too.
-    let may = may && text.contains("\"extra_properties\"");
-    may.then(|| gemini::tier_of_chat(text)).flatten()
 }
 
 fn describe(record: &Record<'_>, event: &mut UsageEvent, context: &mut Context) -> Result<(), Fault> {
@@ -322,7 +274,7 @@ pub fn read_body(text: &str) -> Result<Option<(Tokens, Requests)>, String> {
     if let Some(usage) = &record.usage
         && let Some(shape) = record.shape()
     {
-        let provider = provider(&record, Some(shape), record.model.str(), false);
+        let provider = provider(&record, Some(shape), record.model.str(), false, "");
         let tokens = usage
             .tokens_of(shape, (provider, record.model.str()), record.is_answer(), &mut out)
             .map_err(told)?;

@@ -1,5 +1,7 @@
 //! Tells the format of a record by the keys that only it has, and that of a table by its header.
 
+use std::borrow::Cow;
+
 use memchr::memmem;
 
 use super::{FileFormat, bedrock, keys};
@@ -12,6 +14,8 @@ struct Seen<'t> {
     object: &'t [u8],
     /// The value of the key that may be an envelope around the record.
     inner: Option<&'t [u8]>,
+    /// Values that may hold an answer, under names that other things have, too, or as a text.
+    logged: Vec<&'t [u8]>,
 }
 
 macro_rules! keys {
@@ -121,7 +125,15 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             b"data" if memmem::find(value, b"\"custom_llm_provider\"").is_some() => found = Some(FileFormat::Litellm),
             b"usage_info" if memmem::find(value, b"\"pages_processed\"").is_some() => found = Some(FileFormat::Body),
             b"meta" if memmem::find(value, b"billed_units").is_some() => found = Some(FileFormat::Body),
-            b"response" | b"body" | b"result" | b"message" if value.starts_with(b"{") => seen.inner = Some(value),
+            b"response" | b"body" | b"result" | b"message" | b"interaction" if value.starts_with(b"{") => {
+                seen.logged.extend(seen.inner.replace(value));
+            }
+            b"response" | b"body" | b"result" | b"message" | b"completion" | b"data" | b"payload" | b"event"
+            | b"output"
+                if matches!(value.first(), Some(b'{' | b'"')) =>
+            {
+                seen.logged.push(value);
+            }
             _ => {}
         }
         let bit = bit(key);
@@ -138,7 +150,55 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
     }
     let inner = seen.inner.filter(|_| depth < ENVELOPES);
     let inner = inner.and_then(|inner| by_keys(inner, depth + 1));
-    inner.filter(|format| *format == FileFormat::Body).or(found)
+    let logs = || seen.logged.iter().any(|value| answer(value).is_some());
+    match inner.filter(|format| *format == FileFormat::Body).or(found) {
+        None if logs() => Some(FileFormat::Body),
+        told => told,
+    }
+}
+
+/// The answer of a provider that a text begins with: an object, or the text of one.
+pub(super) fn answer(text: &[u8]) -> Option<Cow<'_, str>> {
+    // Most texts are what people say.
+    let may = text.starts_with(b"{") || text.get(1..).is_some_and(|t| t.trim_ascii_start().starts_with(b"{"));
+    let object = match *text.first().filter(|_| may)? {
+        b'{' => Cow::Borrowed(std::str::from_utf8(text).ok()?),
+        b'"' => Cow::Owned(
+            serde_json::Deserializer::from_slice(text)
+                .into_iter::<String>()
+                .next()?
+                .ok()?,
+        ),
+        _ => return None,
+    };
+    is_answer(object.as_bytes(), 0).then_some(object)
+}
+
+/// Whether an object is an answer, or what streams have of one, not only something with usage.
+fn is_answer(text: &[u8], depth: u32) -> bool {
+    let (mut seen, mut gemini) = (Seen::default(), false);
+    keys::each(text, |key, value| {
+        match key {
+            b"type" => seen.kind = value,
+            b"object" => seen.object = value,
+            b"usageMetadata" => gemini = true,
+            b"response" | b"body" | b"result" | b"message" | b"interaction" if value.starts_with(b"{") => {
+                seen.inner = Some(value);
+            }
+            _ => {}
+        }
+        seen.keys |= bit(key);
+        true
+    });
+    let inner = seen.inner.filter(|_| depth < ENVELOPES);
+    let named = seen.has(USAGE) && seen.object.starts_with(b"\"");
+    gemini || named || seen.is_answer() || inner.is_some_and(|inner| is_answer(inner, depth + 1))
+}
+
+/// Whether a value is this text.
+fn is(value: &[u8], name: &str) -> bool {
+    let text = value.strip_prefix(b"\"").and_then(|v| v.strip_prefix(name.as_bytes()));
+    text.is_some_and(|rest| rest.starts_with(b"\""))
 }
 
 impl Seen<'_> {
@@ -172,19 +232,22 @@ impl Seen<'_> {
         found == FileFormat::Plain || (found == FileFormat::ClaudeCode && !self.has(MESSAGE))
     }
 
-    /// What the keys tell together, when all are known.
-    fn late(&self) -> Option<FileFormat> {
-        let is = |value: &[u8], name: &str| {
-            let text = value.strip_prefix(b"\"").and_then(|v| v.strip_prefix(name.as_bytes()));
-            text.is_some_and(|rest| rest.starts_with(b"\""))
-        };
-        let codex = ["session_meta", "turn_context", "event_msg", "response_item"];
+    /// Whether they are those of an answer, whatever its application has logged beside it.
+    fn is_answer(&self) -> bool {
         let bodies = [
             "chat.completion",
             "chat.completion.chunk",
             "text_completion",
             "response",
         ];
+        bodies.into_iter().any(|name| is(self.object, name))
+            || (self.has(USAGE) && (is(self.kind, "message") || is(self.kind, "message_delta")))
+            || (self.has(MESSAGE) && is(self.kind, "message_start"))
+    }
+
+    /// What the keys tell together, when all are known.
+    fn late(&self) -> Option<FileFormat> {
+        let codex = ["session_meta", "turn_context", "event_msg", "response_item"];
         // Those of observations; the two other keys stand in many a log.
         let observations = [
             "GENERATION",
@@ -198,10 +261,6 @@ impl Seen<'_> {
             "EVALUATOR",
             "GUARDRAIL",
         ];
-        // An answer, whatever its application has logged beside it.
-        let is_answer = bodies.into_iter().any(|name| is(self.object, name))
-            || (self.has(USAGE) && (is(self.kind, "message") || is(self.kind, "message_delta")))
-            || (self.has(MESSAGE) && is(self.kind, "message_start"));
         let is_session = self.has(PARENT_UUID)
             || [MESSAGE, UUID, TYPE].into_iter().any(|key| self.has(SESSION_ID | key))
             || (self.has(LEAF_UUID) && is(self.kind, "summary"));
@@ -224,7 +283,7 @@ impl Seen<'_> {
             Some(FileFormat::Codex)
         } else if self.has(SESSION_SNAKE) && is_printed() {
             Some(FileFormat::ClaudeCode)
-        } else if is_answer {
+        } else if self.is_answer() {
             Some(FileFormat::Body)
         } else if self.has(TRACE_CAMEL | START_TIME | TYPE)
             || (self.has(TRACE_ID | START_TIME_SNAKE | TYPE) && is_exported())

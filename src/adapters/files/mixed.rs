@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::FileFormat;
 use super::detect;
@@ -83,6 +84,9 @@ impl LineFormat for Mixed {
             None if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() => self.usual,
             None => {
                 out.excluded.push("records_without_usage");
+                if counts_tokens(text) {
+                    out.warnings.push(UNREAD);
+                }
                 return Ok(());
             }
         };
@@ -100,6 +104,31 @@ impl LineFormat for Mixed {
     fn load(&mut self, state: &str) {
         self.take_up(&serde_json::from_str(state).unwrap_or_default());
     }
+}
+
+/// What is told of records that may be calls.
+const UNREAD: &str =
+    "records that count tokens in a `usage` where no format that is known has one: not read, a coverage gap";
+
+/// Whether a record holds an object `usage`, however deep, that counts tokens.
+#[cold]
+fn counts_tokens(text: &str) -> bool {
+    fn within(value: &Value) -> bool {
+        let tokens = |(name, count): (&String, &Value)| {
+            name.to_ascii_lowercase().ends_with("tokens") && count.as_u64().is_some_and(|count| count > 0)
+        };
+        match value {
+            Value::Object(map) => {
+                let usage = map.get("usage").and_then(Value::as_object);
+                usage.is_some_and(|usage| usage.iter().any(tokens)) || map.values().any(within)
+            }
+            Value::Array(list) => list.iter().any(within),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        }
+    }
+    // What people say has its quotes escaped.
+    memmem::find(text.as_bytes(), b"\"usage\"").is_some()
+        && serde_json::from_str(text).is_ok_and(|value: Value| within(&value))
 }
 
 /// Reads records of one format, which costs what that format costs, and those of others among them.

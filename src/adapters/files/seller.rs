@@ -1,5 +1,7 @@
 //! Who sells a call, told by the names that records have for providers, models and responses.
 
+use crate::domain::price::provider_key;
+
 /// The provider as price books name it, from an emitter's name for it. The Vercel AI SDK writes its interface behind: `openai.chat`.
 pub(super) fn named(name: &str) -> &str {
     match name {
@@ -31,6 +33,44 @@ pub(super) fn is_known(name: &str) -> bool {
         || ["ollama", "lmstudio", "together", "cerebras", "vllm"].contains(&own)
         || FRONTS.iter().any(|(_, provider)| *provider == own)
 }
+
+/// The seller that goes by a name, however it is spelled; empty where nobody is known to.
+pub(super) fn known(name: &str) -> &'static str {
+    if name.is_empty() {
+        return "";
+    }
+    let key = provider_key(named(&name.to_lowercase()));
+    SELLERS.into_iter().find(|seller| *seller == key).unwrap_or("")
+}
+
+/// Those that the price book has, and programs that run models on a machine of one's own.
+const SELLERS: [&str; 25] = [
+    "anthropic",
+    "azure",
+    "bedrock",
+    "cerebras",
+    "cohere",
+    "dashscope",
+    "deepseek",
+    "fireworks",
+    "google",
+    "groq",
+    "lmstudio",
+    "minimax",
+    "mistral",
+    "moonshot",
+    "ollama",
+    "openai",
+    "openrouter",
+    "perplexity",
+    "together",
+    "vertex",
+    "vllm",
+    "voyage",
+    "watsonx",
+    "xai",
+    "zai",
+];
 
 /// Providers behind whose names the name of an interface may stand.
 const WITH_INTERFACES: [&str; 17] = [
@@ -212,6 +252,17 @@ mod tests {
             ("gpt-4.1", "openai"),
         ] {
             assert_eq!(by_model(model), seller, "{model}");
+        }
+        for (name, seller) in [
+            ("Azure OpenAI", "azure"),
+            ("Google AI Studio", "google"),
+            ("anthropic.messages", "anthropic"),
+            ("together_ai", "together"),
+            ("ollama", "ollama"),
+            ("acme-gateway", ""),
+            ("", ""),
+        ] {
+            assert_eq!(known(name), seller, "{name}");
         }
         for (id, seller) in [
             ("msg_bdrk_01", "bedrock"),

@@ -13,6 +13,10 @@ pub(super) enum Shape {
     Messages,
     /// Bedrock Converse.
     Converse,
+    /// The Vercel AI SDK.
+    Sdk,
+    /// The same before its version 6, of Claude and on Bedrock.
+    SdkOfClaude,
     /// Cohere, which tells what it bills beside what it used.
     Cohere,
 }
@@ -21,8 +25,8 @@ impl Shape {
     /// What its input count contains.
     pub fn input(self) -> Input {
         match self {
-            Shape::Chat | Shape::Responses => Input::Includes,
-            Shape::Messages | Shape::Converse | Shape::Cohere => Input::Excludes,
+            Shape::Chat | Shape::Responses | Shape::Sdk => Input::Includes,
+            Shape::Messages | Shape::Converse | Shape::SdkOfClaude | Shape::Cohere => Input::Excludes,
         }
     }
 
@@ -33,6 +37,7 @@ impl Shape {
             Shape::Responses => "OpenAI responses body",
             Shape::Messages => "Anthropic body",
             Shape::Converse => "Bedrock Converse body",
+            Shape::Sdk | Shape::SdkOfClaude => "Vercel AI SDK usage",
             Shape::Cohere => "Cohere body",
         }
     }

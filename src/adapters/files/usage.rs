@@ -1,10 +1,12 @@
 //! Usage objects of providers' response bodies, one reader for all shapes: their fields have distinct names. Input includes cached
 //! tokens in OpenAI's shapes (chat, responses) and excludes them in Anthropic's and Bedrock's (Messages, Converse).
 
+mod camel;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::domain::usage::{MAX_TOKENS, Requests, Tokens};
+use crate::domain::usage::{Requests, Tokens};
 
 use super::counts::Counts;
 use super::line::{Fault, Output};
@@ -84,7 +86,19 @@ pub(super) struct Usage<'a> {
     #[serde(borrow, default, rename = "cacheWriteInputTokenCount")]
     converse_write_count: Scalar<'a>,
     #[serde(borrow, default, rename = "cacheDetails", deserialize_with = "object::list")]
-    converse_details: Option<Vec<CacheDetail<'a>>>,
+    converse_details: Option<Vec<camel::CacheDetail<'a>>>,
+    // The Vercel AI SDK, which has Converse's names for the rest.
+    #[serde(borrow, default, rename = "cachedInputTokens")]
+    sdk_read: Scalar<'a>,
+    #[serde(borrow, default, rename = "reasoningTokens")]
+    sdk_reasoning: Scalar<'a>,
+    #[serde(borrow, default, rename = "inputTokenDetails", deserialize_with = "object::one")]
+    sdk_input: Option<camel::Input<'a>>,
+    #[serde(borrow, default, rename = "outputTokenDetails", deserialize_with = "object::one")]
+    sdk_output: Option<camel::Output<'a>>,
+    // Gemini's Interactions.
+    #[serde(borrow, default)]
+    total_input_tokens: Scalar<'a>,
     // Cohere.
     #[serde(borrow, default, deserialize_with = "object::one")]
     billed_units: Option<Billed<'a>>,
@@ -153,14 +167,6 @@ struct Billed<'a> {
     output_tokens: Scalar<'a>,
 }
 
-#[derive(Deserialize)]
-struct CacheDetail<'a> {
-    #[serde(borrow, default, rename = "inputTokens")]
-    input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    ttl: Scalar<'a>,
-}
-
 impl<'a> Usage<'a> {
     /// Whose it is; nothing where it has no usage field.
     pub fn shape(&self) -> Option<Shape> {
@@ -170,7 +176,7 @@ impl<'a> Usage<'a> {
         } else if given(&[&self.prompt_tokens, &self.completion_tokens]) {
             Some(Shape::Chat)
         } else if given(&[&self.converse_input, &self.converse_output]) {
-            Some(Shape::Converse)
+            Some(self.in_camel_case())
         } else if self.input_tokens_details.is_some() || self.input_token_details.is_some() || self.is_of_codex() {
             Some(Shape::Responses)
         } else if given(&[&self.cache_read_input_tokens, &self.cache_creation_input_tokens]) {
@@ -190,8 +196,20 @@ impl<'a> Usage<'a> {
         let with_total = !claude && !self.total_tokens.is_null();
         self.shape().map(|shape| match shape {
             Shape::Messages if with_total => Shape::Responses,
-            Shape::Chat | Shape::Responses | Shape::Messages | Shape::Converse | Shape::Cohere => shape,
+            Shape::Sdk if claude && self.sdk_input.is_none() => Shape::SdkOfClaude,
+            Shape::Chat
+            | Shape::Responses
+            | Shape::Messages
+            | Shape::Converse
+            | Shape::Sdk
+            | Shape::SdkOfClaude
+            | Shape::Cohere => shape,
         })
+    }
+
+    /// Whether it is one of Gemini's Interactions.
+    pub fn is_of_interaction(&self) -> bool {
+        !self.total_input_tokens.is_null()
     }
 
     /// Whether it is that of a turn of Codex, which tells no model.
@@ -225,6 +243,8 @@ impl<'a> Usage<'a> {
             ),
             Shape::Messages => self.messages(),
             Shape::Converse => self.converse(),
+            Shape::Sdk => self.sdk(openai),
+            Shape::SdkOfClaude => self.sdk_of_claude(),
             Shape::Cohere => self.cohere(),
         }
     }
@@ -310,59 +330,6 @@ impl<'a> Usage<'a> {
             output: billed.output_tokens.count("billed_units.output_tokens")?,
             ..Counts::default()
         })
-    }
-
-    fn converse(&self) -> Result<Counts, Fault> {
-        let written = first(&[
-            (&self.converse_write, "cacheWriteInputTokens"),
-            (&self.converse_write_count, "cacheWriteInputTokenCount"),
-        ])?;
-        let (five, hour) = self.converse_split()?;
-        Ok(Counts {
-            input: self.converse_input.count("inputTokens")?,
-            read: first(&[
-                (&self.converse_read, "cacheReadInputTokens"),
-                (&self.converse_read_count, "cacheReadInputTokenCount"),
-            ])?,
-            write_5m: five + written.saturating_sub(five + hour),
-            write_1h: hour,
-            output: self.converse_output.count("outputTokens")?,
-            total: self.converse_total.count("totalTokens")?,
-            ..Counts::default()
-        })
-    }
-
-    fn converse_split(&self) -> Result<(u64, u64), Fault> {
-        let (mut five, mut hour) = (0, 0);
-        for detail in self.converse_details.iter().flatten() {
-            let count = detail.input_tokens.count("cacheDetails.inputTokens")?;
-            match detail.ttl.str() {
-                "1h" => hour += count,
-                _ => five += count,
-            }
-            // Any number of entries may follow.
-            if five.max(hour) > MAX_TOKENS {
-                return Err(Fault::field("cacheDetails", "more tokens than any call has"));
-            }
-        }
-        Ok((five, hour))
-    }
-
-    /// The total that Converse tells; 0 where it is no usage of Converse.
-    pub fn converse_total(&self) -> Result<u64, Fault> {
-        self.converse_total.count("totalTokens")
-    }
-
-    /// How the cache writes divide into five minutes and one hour, as far as the object says.
-    pub fn split(&self) -> Result<(u64, u64), Fault> {
-        match &self.cache_creation {
-            Some(split) => {
-                let mut counts = Counts::default();
-                split.read(&mut counts)?;
-                Ok((counts.write_5m, counts.write_1h))
-            }
-            None => self.converse_split(),
-        }
     }
 
     /// What is billed per request.

@@ -258,8 +258,8 @@ fn a_stream_that_never_tells_its_usage_is_a_gap_and_one_that_does_is_none() {
     lines.extend([chunk("chatcmpl-2", end), response.to_owned()]);
     let kept = read_text("a.jsonl", lines.join("\n"));
     assert_eq!(kept.only().tokens.total(), 12);
-    assert_eq!(kept.excluded.get("calls_without_usage"), Some(&1));
-    assert_eq!(kept.warnings.get("calls without usage: coverage gap"), Some(&1));
+    assert_eq!(kept.excluded.get("calls_without_usage"), Some(&2));
+    assert_eq!(kept.warnings.get("calls without usage: coverage gap"), Some(&2));
     let kept = read_text("a.jsonl", response.replace("in_progress", "completed"));
     assert_eq!(kept.excluded.get("calls_without_usage"), Some(&1));
 }

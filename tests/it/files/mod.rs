@@ -10,6 +10,7 @@
 mod admin;
 mod again;
 mod bedrock;
+mod bodies;
 mod body;
 mod broken;
 mod claude_beside;

@@ -1,13 +1,17 @@
 //! The fields of bodies and of their envelopes that matter, of whichever provider.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::usage::{Bucket, Tokens};
 
+use super::super::detect;
 use super::super::gemini::{self, Metadata};
 use super::super::object;
 use super::super::scalar::Scalar;
+use super::super::seller;
 use super::super::usage::{Shape, Usage};
 
 /// A body, or an envelope around one.
@@ -36,6 +40,9 @@ pub(super) struct Record<'a> {
     pub time: Scalar<'a>,
     #[serde(borrow, default)]
     pub ts: Scalar<'a>,
+    /// Of Elastic, Logback and CloudWatch.
+    #[serde(borrow, default, rename = "@timestamp")]
+    pub at_timestamp: Scalar<'a>,
     #[serde(borrow, default)]
     pub model: Scalar<'a>,
     #[serde(borrow, default, rename = "modelVersion")]
@@ -100,6 +107,24 @@ pub(super) struct Record<'a> {
     pub message: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub interaction: Option<&'a RawValue>,
+    // What people who log answers call them.
+    #[serde(borrow, default)]
+    pub completion: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub payload: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub event: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub request: Option<&'a RawValue>,
+    // Ids that they give a call.
+    #[serde(borrow, default)]
+    pub request_id: Scalar<'a>,
+    #[serde(borrow, default, rename = "requestId")]
+    pub camel_request_id: Scalar<'a>,
+    #[serde(borrow, default, rename = "recordId")]
+    pub record_id: Scalar<'a>,
     // Of batches of Gemini, Vertex AI and Bedrock.
     #[serde(borrow, default)]
     pub key: Scalar<'a>,
@@ -126,7 +151,8 @@ impl<'a> Record<'a> {
             record.python_id = Scalar::Null;
         }
         record.usage_metadata = record.usage_metadata.or(python);
-        if record.object.str() == "interaction" {
+        let interaction = record.usage.as_ref().is_some_and(Usage::is_of_interaction);
+        if interaction || record.object.str() == "interaction" {
             record.usage = None;
             record.usage_metadata = gemini::of_interaction(text)?;
         }
@@ -141,11 +167,41 @@ impl<'a> Record<'a> {
             .unwrap_or(&Scalar::Null)
     }
 
+    /// The name of the model that was asked for, where the request stands beside the answer.
+    pub fn asked(&self) -> Scalar<'a> {
+        #[derive(Deserialize, Default)]
+        struct Request<'a> {
+            #[serde(borrow, default)]
+            model: Scalar<'a>,
+            #[serde(borrow, default, rename = "modelId")]
+            model_id: Scalar<'a>,
+        }
+        let request = self.request.filter(|raw| raw.get().starts_with('{'));
+        let request = request.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let request: Request<'a> = request.unwrap_or_default();
+        match request.model.is_null() {
+            true => request.model_id,
+            false => request.model,
+        }
+    }
+
     /// The shape of its usage; nothing where it has none.
     pub fn shape(&self) -> Option<Shape> {
-        let model = self.model().str();
+        self.shape_around("")
+    }
+
+    /// The same within an envelope that names this model. What Bedrock tells the Vercel AI SDK is as Claude's.
+    pub fn shape_around(&self, outer: &str) -> Option<Shape> {
+        let model = match self.model().is_null() {
+            true => outer,
+            false => self.model().str(),
+        };
+        let usage = self.usage.as_ref()?;
         let claude = model.is_empty() || model.to_ascii_lowercase().contains("claude");
-        self.usage.as_ref()?.shape_of(claude || self.kind.str() == "message")
+        match usage.shape_of(claude || self.kind.str() == "message") {
+            Some(Shape::Sdk) if seller::by_model(model) == "bedrock" => usage.shape_of(true),
+            shape => shape,
+        }
     }
 
     /// Whether it was declined before anything was answered.
@@ -171,17 +227,73 @@ impl<'a> Record<'a> {
         (self.kind.str() == "message" && !self.stop_reason().is_empty()) || ended(self.candidates) == Some(true)
     }
 
+    /// Whether a response without usage is of one that was asked a model, as far as is known.
+    pub fn may_have_used(&self) -> bool {
+        let told = ["queued", "in_progress", "completed", "incomplete", "cancelled"];
+        told.contains(&self.status.str())
+    }
+
+    /// Whether it is OpenAI's record of a batch, with the sum of what its requests used so far.
+    pub fn is_batch(&self) -> bool {
+        self.object.str() == "batch"
+    }
+
+    /// Whether it is a step of a run of OpenAI's Assistants, which tells what all of them used.
+    pub fn is_step(&self) -> bool {
+        self.object.str() == "thread.run.step"
+    }
+
     /// Whether it is a turn that `codex exec --json` printed.
     pub fn is_turn(&self) -> bool {
         self.kind.str() == "turn.completed"
     }
 
     /// What it is an envelope of.
-    pub fn envelope(&self) -> Option<&'a RawValue> {
-        let object = |raw: &&'a RawValue| raw.get().starts_with('{');
+    pub fn inner(&self) -> Option<Cow<'a, str>> {
         let inner = [self.response, self.body, self.result, self.message];
         let inner = inner.into_iter().chain([self.model_output, self.interaction]);
-        inner.flatten().find(object)
+        let inner = inner.flatten().map(RawValue::get).find(|raw| raw.starts_with('{'));
+        let tells = |raw: &&str| memchr::memmem::find(raw.as_bytes(), b"usage").is_some();
+        let told = inner.filter(tells).map(Cow::Borrowed);
+        told.or_else(|| self.logged()).or(inner.map(Cow::Borrowed))
+    }
+
+    /// What stands under a name that other things have, too, or as a text: if that is an answer itself.
+    fn logged(&self) -> Option<Cow<'a, str>> {
+        let known = [self.response, self.body, self.result, self.message];
+        let others = [self.completion, self.data, self.payload, self.event, self.output];
+        let raw = known.into_iter().chain(others).flatten().map(RawValue::get);
+        raw.filter_map(|raw| detect::answer(raw.as_bytes())).next()
+    }
+
+    /// What tells it from others like it, of an envelope: an id or a time.
+    pub fn is_named(&self) -> bool {
+        let ids = [
+            &self.id,
+            &self.response_id,
+            &self.custom_id,
+            &self.key,
+            &self.request_id,
+            &self.camel_request_id,
+            &self.record_id,
+        ];
+        let mut named = ids.into_iter().chain(self.times().map(|(time, _)| time));
+        named.any(|one| !one.is_null())
+    }
+
+    /// Where its time may stand, the better ones first.
+    pub fn times(&self) -> [(&Scalar<'a>, &'static str); 9] {
+        [
+            (&self.created, "created"),
+            (&self.created_at, "created_at"),
+            (&self.create_time, "createTime"),
+            (&self.python_time, "create_time"),
+            (&self.timestamp, "timestamp"),
+            (&self.time, "time"),
+            (&self.ts, "ts"),
+            (&self.at_timestamp, "@timestamp"),
+            (&self.processed_time, "processed_time"),
+        ]
     }
 
     /// Whether it is a line of a batch's output.

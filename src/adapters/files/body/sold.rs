@@ -1,0 +1,85 @@
+//! Who sold what a body tells.
+
+use serde_json::value::RawValue;
+
+use super::super::usage::{Shape, Usage};
+use super::super::{gemini, seller};
+use super::record::Record;
+
+/// Who sells the call: what the body says of itself (`azure`: what earlier parts of its stream said), else what its envelopes say, and then
+/// what the name of the model tells.
+pub(super) fn provider<'r>(
+    record: &'r Record<'_>,
+    shape: Option<Shape>,
+    model: &str,
+    azure: bool,
+    outer: &'static str,
+) -> &'r str {
+    let usage = record.usage.as_ref();
+    let by_model = seller::by_model(model);
+    let told = record.provider.str();
+    if shape == Some(Shape::Cohere) {
+        "cohere"
+    } else if (shape == Some(Shape::Converse) && may_be_converse(record, by_model))
+        || model.contains("anthropic.")
+        || model.starts_with("arn:aws")
+    {
+        "bedrock"
+    } else if !seller::by_response(record.id.str()).is_empty() {
+        seller::by_response(record.id.str())
+    } else if matches!(by_model, "perplexity" | "vertex") {
+        by_model
+    } else if is_of_openrouter(record, model, by_model) {
+        "openrouter"
+    } else if told.is_empty() && by_model.is_empty() && usage.is_some_and(|usage| costs_of_perplexity(usage.cost)) {
+        "perplexity"
+    } else if azure || record.is_of_azure() {
+        "azure"
+    } else if record.x_groq.is_some() {
+        "groq"
+    } else if !told.is_empty() {
+        match seller::known(told) {
+            "" => told,
+            known => known,
+        }
+    } else if !outer.is_empty() {
+        outer
+    } else if model.is_empty() && usage.is_some_and(Usage::is_of_codex) {
+        "openai"
+    } else {
+        by_model
+    }
+}
+
+/// Whether usage in the form of Converse is Bedrock's: of a model that others sell only beside what Converse alone answers, since the Vercel
+/// AI SDK writes the same where nothing was cached.
+fn may_be_converse(record: &Record<'_>, by_model: &str) -> bool {
+    let message = |raw: &RawValue| memchr::memmem::find(raw.get().as_bytes(), b"\"message\"").is_some();
+    matches!(by_model, "" | "bedrock")
+        || record.usage.as_ref().is_some_and(Usage::names_caches_as_converse)
+        || record.output.is_some_and(message)
+}
+
+/// Whether it is OpenRouter's: by its id, by a maker before the model together with the name of whom it asked (`Google AI Studio`, where logs
+/// have `google`), or by the cost of what nobody else is known to sell under that name.
+fn is_of_openrouter(record: &Record<'_>, model: &str, by_model: &str) -> bool {
+    let told = record.provider.str();
+    let asked = told.contains(|c: char| c.is_ascii_uppercase()) && (model.is_empty() || model.contains('/'));
+    let cost = record.usage.as_ref().and_then(|usage| usage.cost);
+    let charged = cost.is_some_and(|cost| !cost.get().starts_with('{'));
+    record.id.str().starts_with("gen-") || asked || (charged && told.is_empty() && by_model.is_empty())
+}
+
+/// Whether a cost is in the form of Perplexity, whose agents name the maker before the model, too.
+fn costs_of_perplexity(cost: Option<&RawValue>) -> bool {
+    let total = |raw: &str| raw.starts_with('{') && raw.contains("\"total_cost\"");
+    cost.is_some_and(|cost| total(cost.get()))
+}
+
+/// The tier that Vertex AI tells where it answers in OpenAI's shape.
+pub(super) fn vertex_tier(record: &Record<'_>, text: &str) -> Option<String> {
+    let may = record.usage.is_some() && record.model().str().starts_with("google/");
+    // Others sell models of this name, too.
+    let may = may && text.contains("\"extra_properties\"");
+    may.then(|| gemini::tier_of_chat(text)).flatten()
+}
