@@ -230,8 +230,7 @@ impl AdminSource {
                 other => other?,
             };
             let answered = self.options.clock.now();
-            let latest = answered.max(now) + TimeDelta::days(1);
-            let mut page = page(self.options.whose, question.about, &text, answered, latest).map_err(|cause| {
+            let mut page = page(self.options.whose, question.about, &text, answered, now).map_err(|cause| {
                 self.failure(
                     path,
                     format!("the answer is not understood: {cause}"),
