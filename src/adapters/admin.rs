@@ -88,6 +88,10 @@ impl AdminSource {
             ));
         }
         options.url.truncate(options.url.trim_end_matches('/').len());
+        // As `OPENAI_BASE_URL` has it; each question begins with the version.
+        options
+            .url
+            .truncate(options.url.strip_suffix("/v1").map_or(options.url.len(), str::len));
         let made = options.clock.now();
         Ok(AdminSource {
             options,
@@ -181,19 +185,31 @@ impl AdminSource {
         sink: &mut dyn Sink,
     ) -> Result<(), SourceError> {
         let mut result = Ok(());
-        for finer in question.finer {
-            result = self.ask(question, finer, key, known, deadline, sink);
-            if !matches!(result, Err(Unanswered::Refused(_))) {
+        // What is too much for one page is asked for in smaller ones.
+        for limit in [question.limit, 7, 1] {
+            for finer in question.finer {
+                result = self.ask(question, (finer, limit), key, known, deadline, sink);
+                if !matches!(result, Err(Unanswered::Refused(_))) {
+                    break;
+                }
+            }
+            if !matches!(result, Err(Unanswered::TooLarge(_))) {
                 break;
             }
         }
-        result.map_err(SourceError::from)
+        match (result, question.unknown) {
+            (Err(Unanswered::Unknown(_)), Some(about)) => {
+                sink.warn(about, 1);
+                Ok(())
+            }
+            (result, _) => result.map_err(SourceError::from),
+        }
     }
 
     fn ask(
         &self,
         question: &Question,
-        finer: &Finer,
+        (finer, limit): (&Finer, u32),
         key: &SecretString,
         known: &Checkpoints,
         deadline: DateTime<Utc>,
@@ -214,7 +230,7 @@ impl AdminSource {
             Admin::Anthropic => format!("starting_at={}", from.to_rfc3339_opts(SecondsFormat::Secs, true)),
         };
         let (parameters, further) = (question.parameters, finer.parameters);
-        let base = format!("{url}{path}?{span}&{parameters}{further}").replace("[]", "%5B%5D");
+        let base = format!("{url}{path}?{span}&limit={limit}&{parameters}{further}").replace("[]", "%5B%5D");
         let mut address = base.clone();
         let mut asked = HashSet::new();
         let mut open = Open::known((self.options.name, path), known, self.options.others);
@@ -230,8 +246,7 @@ impl AdminSource {
                 other => other?,
             };
             let answered = self.options.clock.now();
-            let latest = answered.max(now) + TimeDelta::days(1);
-            let mut page = page(self.options.whose, question.about, &text, answered, latest).map_err(|cause| {
+            let mut page = page(self.options.whose, question.about, &text, answered, now).map_err(|cause| {
                 self.failure(
                     path,
                     format!("the answer is not understood: {cause}"),

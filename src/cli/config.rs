@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::{CliError, Context, Exit, Format, price, text, wire};
 use crate::adapters::policies::{not_read, schema};
 use crate::adapters::prices::BookPricer;
-use crate::config::{ChannelKind, Config, StoreUrl};
+use crate::config::{ChannelKind, Config, SourceConfig, SourceKind, StoreUrl};
 use crate::domain::budget::{Budget, BudgetPeriod};
 use crate::domain::contract::Per;
 use crate::domain::period::{Hour, minutes_before_an_hour};
@@ -297,6 +297,7 @@ fn budgets(ctx: &Context<'_>) -> Result<Vec<String>, CliError> {
             budget.basis.name(),
         ));
         let notes = notes(&budget, ctx.now);
+        let notes = notes.chain(told_by_days(&budget, &ctx.config));
         lines.extend(notes.map(|told| format!("note         {}: {told}", budget.name)));
     }
     Ok(lines)
@@ -310,6 +311,19 @@ pub(super) fn notes(budget: &Budget, now: DateTime<Utc>) -> impl Iterator<Item =
     };
     let currency = budget.counts_no_calls();
     currency.into_iter().chain(split_hour(budget.zone, now)).chain(period)
+}
+
+/// What has to be said of days elsewhere where a source tells its usage by days of UTC.
+fn told_by_days(budget: &Budget, config: &Config) -> Option<String> {
+    let by_days = [SourceKind::OpenaiAdmin, SourceKind::AnthropicAdmin];
+    let tells = |source: &&SourceConfig| source.kind.is_some_and(|kind| by_days.contains(&kind));
+    let source = config.sources.iter().find(tells)?;
+    let is_elsewhere = budget.zone != Tz::UTC && matches!(budget.period, BudgetPeriod::Calendar(_));
+    let told = format!(
+        "usage of `{}` is told by days of UTC, and counts to the day of their date in {}",
+        source.name, budget.zone
+    );
+    is_elsewhere.then_some(told)
 }
 
 fn split_start(start: DateTime<Utc>) -> Option<String> {

@@ -10,8 +10,8 @@ use finops::adapters::admin::{Admin, AdminSource, AdminSourceOptions, Others, Sh
 use finops::domain::dimension::Dimension;
 use finops::domain::label::Label;
 use finops::domain::spend::Basis;
-use finops::domain::usage::UsageEvent;
-use finops::ports::{Clock, SourceError, UsageSource as _};
+use finops::domain::usage::{EventId, UsageEvent};
+use finops::ports::{Checkpoint, Clock, SourceError, UsageSource as _};
 use secrecy::SecretString;
 
 use crate::files::Kept;
@@ -102,7 +102,7 @@ fn pages_are_followed_and_the_next_run_asks_only_for_what_may_have_changed() {
     let (url, seen) = serve(|path, _| {
         let body = if path.contains("/costs") {
             r#"{"object":"page","data":[{"start_time":1792454400,"end_time":1792540800,"results":[{"object":"organization.costs.result","amount":{"value":0.25,"currency":"usd"},"line_item":"x, input"}]}],"has_more":false}"#.to_owned()
-        } else if path.contains("embeddings") {
+        } else if !path.contains("completions") {
             NONE.to_owned()
         } else if path.contains("page=p%2F2%3D") {
             usage(1_792_540_800, None)
@@ -116,7 +116,7 @@ fn pages_are_followed_and_the_next_run_asks_only_for_what_may_have_changed() {
     read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
     assert_eq!((kept.calls.len(), kept.bills.len()), (2, 1));
     // How far each question was answered, and what of usage may still be restated.
-    assert_eq!(kept.checkpoints.len(), 5);
+    assert_eq!(kept.checkpoints.len(), 7);
     assert!(
         kept.calls
             .values()
@@ -124,7 +124,7 @@ fn pages_are_followed_and_the_next_run_asks_only_for_what_may_have_changed() {
     );
     assert_eq!(kept.bills[0].identity, "live/openai-costs/2026-10-20T00");
     let asked = std::mem::take(&mut *seen.lock().unwrap());
-    assert_eq!(asked.len(), 4);
+    assert_eq!(asked.len(), 5);
     assert!(
         asked[0].contains("start_time=1789862400&") && asked[0].contains("group_by%5B%5D=model"),
         "{}",
@@ -158,8 +158,8 @@ fn pages_that_go_round_are_not_followed() {
         let mut kept = Kept::default();
         let error = read(&mut source(Admin::Openai, &url, &Slept::default()), &mut kept).unwrap_err();
         assert!(error.to_string().contains("names a page that was asked for"), "{error}");
-        // Three questions, each until the first repetition.
-        assert_eq!(seen.lock().unwrap().len(), 3 * (round + 1));
+        // Four questions, each until the first repetition.
+        assert_eq!(seen.lock().unwrap().len(), 4 * (round + 1));
         assert!(
             kept.checkpoints
                 .keys()
@@ -217,7 +217,10 @@ fn usage_that_is_told_anew_under_other_values_counts_once() {
         read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
         let of = |day: i64| -> u64 {
             let start = 1_792_454_400 + day * 86_400;
-            let calls = kept.calls.values().filter(|call| call.at.timestamp() == start);
+            let calls = kept
+                .calls
+                .values()
+                .filter(|call| (start..start + 86_400).contains(&call.at.timestamp()));
             calls.map(|call| call.tokens.total()).sum()
         };
         assert_eq!((of(0), of(-1)), *expected, "answer {number}");
@@ -228,6 +231,63 @@ fn usage_that_is_told_anew_under_other_values_counts_once() {
             "answer {number}"
         );
     }
+}
+
+/// OpenAI's bucket of today ends where it was asked for.
+#[test]
+fn the_bucket_of_today_is_one_that_goes_on() {
+    let clock = Slept::default();
+    let now = clock.clone();
+    let (url, _) = serve(move |path, _| {
+        let end = now.now().timestamp();
+        let body = match path.contains("completions") {
+            true => format!(
+                r#"{{"data":[{{"start_time":1792540800,"end_time":{end},"results":[{{"object":"organization.usage.completions.result","input_tokens":{},"model":"m","project_id":"p"}}]}}],"has_more":false}}"#,
+                end - 1_792_540_800
+            ),
+            false => NONE.to_owned(),
+        };
+        ("200 OK".to_owned(), body)
+    });
+    let mut kept = Kept::default();
+    for hour in 0..3 {
+        read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
+        let call = kept.calls.values().next().unwrap();
+        assert_eq!(
+            (kept.calls.len(), call.tokens.total()),
+            (1, (12 + hour) * 3600),
+            "hour {hour}"
+        );
+        assert_eq!(call.at.to_rfc3339(), "2026-10-21T10:00:00+00:00");
+        clock.sleep(Duration::from_secs(3600));
+    }
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    // Versions before knew it by its end: what they noted is taken back.
+    let old: EventId = "4bf943c57bf5b5424426234e6404b7f6".parse().unwrap();
+    let mut call = *kept.calls.values().next().unwrap();
+    call.id = old;
+    kept.calls.insert(old, call);
+    let open = format!(r#"[[1792540800,128,"openai","m","","{old}"]]"#);
+    let key = "/v1/organization/usage/completions: open buckets".to_owned();
+    kept.checkpoints.insert(key, Checkpoint(open.into_bytes()));
+    read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
+    let tokens: u64 = kept.calls.values().map(|call| call.tokens.total()).sum();
+    assert_eq!(tokens, 15 * 3600);
+}
+
+#[test]
+fn a_question_about_decisions_that_nobody_knows_is_told_and_no_failure() {
+    let (url, _) = serve(|path, _| match path.contains("decisions") {
+        true => ("404 Not Found".to_owned(), "Invalid URL".to_owned()),
+        false => ("200 OK".to_owned(), NONE.to_owned()),
+    });
+    let mut kept = Kept::default();
+    read(&mut source(Admin::Openai, &url, &Slept::default()), &mut kept).unwrap();
+    let told: Vec<&String> = kept.warnings.keys().collect();
+    assert_eq!(
+        told,
+        ["usage of decisions is not told: the interface has no such question"]
+    );
 }
 
 #[test]
@@ -255,7 +315,7 @@ fn rate_limits_are_waited_for_and_outages_are_retried_within_the_budget() {
     )
     .unwrap_err();
     assert!(error.to_string().contains("answered 429"), "{error}");
-    assert_eq!(seen.lock().unwrap().len(), 3, "each question once");
+    assert_eq!(seen.lock().unwrap().len(), 4, "each question once");
 }
 
 #[test]
@@ -498,7 +558,38 @@ fn a_provider_that_does_not_answer_is_asked_twice_and_what_else_failed_is_named(
         error.contains("`/v1/organization/costs`: answered with more than 64 MiB"),
         "{error}"
     );
-    assert_eq!(seen.lock().unwrap().len(), 3, "what is too long is not asked for again");
+    let seen = seen.lock().unwrap();
+    let limits: Vec<&str> = seen[3..]
+        .iter()
+        .map(|head| head.split("limit=").nth(1).unwrap().split('&').next().unwrap())
+        .collect();
+    assert_eq!(
+        limits,
+        ["180", "7", "1"],
+        "what is too long is asked for in smaller pages"
+    );
+}
+
+#[test]
+fn an_answer_that_is_too_large_for_a_page_is_asked_for_in_smaller_ones() {
+    let (url, seen) = serve(|path, _| {
+        let body = match (path.contains("completions"), path.contains("limit=31&")) {
+            (true, true) => " ".repeat((64 << 20) + 1),
+            (true, false) => usage(1_792_454_400, None),
+            (false, _) => NONE.to_owned(),
+        };
+        ("200 OK".to_owned(), body)
+    });
+    let mut kept = Kept::default();
+    // As `OPENAI_BASE_URL` has it.
+    let url = format!("{url}/v1");
+    read(&mut source(Admin::Openai, &url, &Slept::default()), &mut kept).unwrap();
+    assert_eq!(kept.calls.len(), 1);
+    let seen = seen.lock().unwrap();
+    assert!(
+        seen.iter().all(|head| head.starts_with("GET /v1/organization/")),
+        "{seen:?}"
+    );
 }
 
 #[test]
@@ -669,7 +760,10 @@ fn the_latest_days_are_remembered_where_there_is_no_room_for_all() {
             read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
             *later.lock().unwrap() = true;
         }
-        let yesterday = kept.calls.values().filter(|call| call.at.timestamp() == 1_792_454_400);
+        let yesterday = kept
+            .calls
+            .values()
+            .filter(|call| (1_792_454_400..1_792_540_800).contains(&call.at.timestamp()));
         assert_eq!(yesterday.map(|call| call.tokens.total()).sum::<u64>(), users);
         assert_eq!(
             kept.warnings
@@ -690,7 +784,7 @@ fn costs_whose_pages_are_not_all_read_are_asked_for_from_there_on() {
         if !path.contains("/costs") {
             return ("200 OK".to_owned(), NONE.to_owned());
         }
-        if page == 1 && n == 4 {
+        if page == 1 && n == 5 {
             return ("403 Forbidden".to_owned(), String::new());
         }
         let (end, next) = (start + 86_400, start + 10 * 86_400);

@@ -77,7 +77,7 @@ fn a_redirect_is_named_as_one() {
         "{}",
         err(&output)
     );
-    assert_eq!(seen.lock().unwrap().len(), 3);
+    assert_eq!(seen.lock().unwrap().len(), 4);
 }
 
 #[test]

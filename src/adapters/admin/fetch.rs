@@ -25,6 +25,10 @@ pub(super) const MAX_TIMEOUTS: u32 = 2;
 pub(super) enum Unanswered {
     /// It may be asked in another way.
     Refused(SourceError),
+    /// The provider has no such question.
+    Unknown(SourceError),
+    /// The answer is too large.
+    TooLarge(SourceError),
     Failed(SourceError),
 }
 
@@ -37,7 +41,10 @@ impl From<SourceError> for Unanswered {
 impl From<Unanswered> for SourceError {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
-            Unanswered::Refused(error) | Unanswered::Failed(error) => error,
+            Unanswered::Refused(error)
+            | Unanswered::Unknown(error)
+            | Unanswered::TooLarge(error)
+            | Unanswered::Failed(error) => error,
         }
     }
 }
@@ -84,11 +91,12 @@ impl AdminSource {
             let own = http::jittered(wait, url, attempt, now);
             let (pause, asked) = match failed.retry {
                 Retry::Refused | Retry::Never => {
-                    let refused = failed.message.starts_with("answered 400");
                     let error = self.failure(path, failed.message.clone(), hint(&failed.message));
-                    return Err(match refused {
-                        true => Unanswered::Refused(error),
-                        false => Unanswered::Failed(error),
+                    return Err(match failed.message.get(..12) {
+                        Some("answered 400") => Unanswered::Refused(error),
+                        Some("answered 404") => Unanswered::Unknown(error),
+                        _ if failed.message.starts_with("answered with more than ") => Unanswered::TooLarge(error),
+                        _ => Unanswered::Failed(error),
                     });
                 }
                 // An answer that asks for no wait, or for a time that has passed, must not use up all attempts at once.

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::adapters::files::admin::Page;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
+use crate::domain::period::Hour;
 use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoint, Checkpoints};
 
@@ -171,7 +172,8 @@ impl Open {
                 event.id = EventId::of(&[b"of a source", name.as_str().as_bytes(), &event.id.0]);
             }
             let group = Group {
-                at: event.at.timestamp(),
+                // Usage of a day stands within it.
+                at: Hour::of(event.at).day().start().timestamp(),
                 authority: event.rank.authority,
                 provider: event.provider(),
                 model: event.model(),
@@ -200,7 +202,8 @@ impl Open {
             ids.retain(|id| {
                 let stays = self.seen.contains(id);
                 if !stays {
-                    let mut event = UsageEvent::new(*id, at, group.provider, group.model);
+                    // Where it was counted it stays.
+                    let mut event = UsageEvent::new(*id, at + TimeDelta::seconds(1), group.provider, group.model);
                     event.dimensions.set(Dimension::Tier, group.tier);
                     event.rank.authority = group.authority;
                     event.rank.at = at_latest;

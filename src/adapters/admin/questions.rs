@@ -7,8 +7,12 @@ pub(super) struct Question {
     pub about: About,
     pub path: &'static str,
     pub parameters: &'static str,
+    /// Buckets of a page, the most that may be asked for.
+    pub limit: u32,
     /// From the finest on: further parameters, and what is told of an answer to them. One that is refused is asked without.
     pub finer: &'static [Finer],
+    /// What is told where the interface has no such question, as one that stands between may not; else that is a failure.
+    pub unknown: Option<&'static str>,
 }
 
 /// Parameters that not everybody may give, and what their answer lacks.
@@ -27,25 +31,40 @@ const PLAIN: &[Finer] = &[Finer {
 /// Grouping by speed is asked for under a name of its own.
 const FAST: Option<(&str, &str)> = Some(("anthropic-beta", "fast-mode-2026-02-01"));
 
-const OPENAI: [Question; 3] = [
+const OPENAI: [Question; 4] = [
     Question {
         about: About::Usage,
         path: "/v1/organization/usage/completions",
-        parameters: "bucket_width=1d&limit=31&group_by[]=project_id&group_by[]=user_id&group_by[]=api_key_id&group_by[]=model\
+        parameters: "bucket_width=1d&group_by[]=project_id&group_by[]=user_id&group_by[]=api_key_id&group_by[]=model\
             &group_by[]=batch&group_by[]=service_tier",
+        limit: 31,
         finer: PLAIN,
+        unknown: None,
     },
     Question {
         about: About::Usage,
         path: "/v1/organization/usage/embeddings",
-        parameters: "bucket_width=1d&limit=31&group_by[]=project_id&group_by[]=user_id&group_by[]=api_key_id&group_by[]=model",
+        parameters: "bucket_width=1d&group_by[]=project_id&group_by[]=user_id&group_by[]=api_key_id&group_by[]=model",
+        limit: 31,
         finer: PLAIN,
+        unknown: None,
+    },
+    Question {
+        about: About::Usage,
+        path: "/v1/organization/usage/decisions",
+        parameters: "bucket_width=1d&group_by[]=project_id&group_by[]=user_id&group_by[]=api_key_id&group_by[]=model\
+            &group_by[]=batch&group_by[]=service_tier",
+        limit: 31,
+        finer: PLAIN,
+        unknown: Some("usage of decisions is not told: the interface has no such question"),
     },
     Question {
         about: About::Costs,
         path: "/v1/organization/costs",
-        parameters: "bucket_width=1d&limit=180&group_by[]=project_id&group_by[]=line_item",
+        parameters: "bucket_width=1d&group_by[]=project_id&group_by[]=line_item",
+        limit: 180,
         finer: PLAIN,
+        unknown: None,
     },
 ];
 
@@ -53,8 +72,9 @@ const ANTHROPIC: [Question; 2] = [
     Question {
         about: About::Usage,
         path: "/v1/organizations/usage_report/messages",
-        parameters: "bucket_width=1d&limit=31&group_by[]=model&group_by[]=api_key_id&group_by[]=workspace_id&group_by[]=service_tier\
+        parameters: "bucket_width=1d&group_by[]=model&group_by[]=api_key_id&group_by[]=workspace_id&group_by[]=service_tier\
             &group_by[]=context_window&group_by[]=inference_geo",
+        limit: 31,
         finer: &[
             Finer {
                 parameters: "&group_by[]=speed&group_by[]=account_id&group_by[]=service_account_id",
@@ -75,12 +95,15 @@ const ANTHROPIC: [Question; 2] = [
                 ),
             },
         ],
+        unknown: None,
     },
     Question {
         about: About::Costs,
         path: "/v1/organizations/cost_report",
-        parameters: "bucket_width=1d&limit=31&group_by[]=workspace_id&group_by[]=description",
+        parameters: "bucket_width=1d&group_by[]=workspace_id&group_by[]=description",
+        limit: 31,
         finer: PLAIN,
+        unknown: None,
     },
 ];
 

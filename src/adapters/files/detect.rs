@@ -115,6 +115,9 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             }
             b"type" => seen.kind = value,
             b"object" if value.starts_with(b"\"page\"") => found = Some(FileFormat::OpenaiAdmin),
+            // Those of a page, collected without it.
+            b"object" if value.starts_with(b"\"bucket\"") => found = Some(FileFormat::OpenaiAdmin),
+            b"starting_at" if value.starts_with(b"\"") => found = Some(FileFormat::AnthropicAdmin),
             b"object" => seen.object = value,
             b"data" if memmem::find(value, b"\"starting_at\"").is_some() => found = Some(FileFormat::AnthropicAdmin),
             b"data" | b"observations" if langfuse(value) => found = Some(FileFormat::Langfuse),

@@ -2,7 +2,7 @@
 
 use finops::domain::dimension::Dimension;
 use finops::domain::spend::Basis;
-use finops::domain::usage::Bucket;
+use finops::domain::usage::{Bucket, UsageEvent};
 
 use super::{Kept, read_on, read_text};
 
@@ -74,6 +74,13 @@ fn audio_of_a_usage_bucket_has_its_own_price() {
     let call = read_text("a.json", page(cached)).only();
     let buckets = [Bucket::InputUncached, Bucket::CacheRead, Bucket::AudioIn];
     assert_eq!(buckets.map(|b| call.tokens.get(b)), [2600, 1000, 1400]);
+    // As the interface tells it today, of audio and text what was not read from the cache.
+    let told = r#"{"object":"page","data":[{"object":"bucket","start_time":1792454400,"end_time":1792540800,"results":[{"object":"organization.usage.completions.result","input_tokens":1000000,UNCACHED"input_text_tokens":200000,"input_audio_tokens":400000,"input_image_tokens":0,"input_cached_tokens":400000,"input_cached_text_tokens":100000,"input_cached_audio_tokens":300000,"input_cache_write_tokens":0,"output_tokens":100000,"output_text_tokens":40000,"output_audio_tokens":60000,"model":"gpt-realtime-2025-08-28"}]}],"has_more":false}"#;
+    for uncached in [r#""input_uncached_tokens":600000,"#, ""] {
+        let call = read_text("a.json", told.replace("UNCACHED", uncached)).only();
+        assert_eq!(buckets.map(|b| call.tokens.get(b)), [200_000, 400_000, 400_000]);
+        assert_eq!(super::charged(&call), "18.24");
+    }
 }
 
 #[test]
@@ -218,6 +225,233 @@ fn pages_among_other_records_are_refused() {
     assert!(kept.rejected[0].reason.contains("needs a file of its own"));
 }
 
+/// A bucket of usage that begins and ends so many hours into 20 October, with so many tokens.
+fn hours(from: i64, to: i64, tokens: u64) -> String {
+    let [start, end] = [from, to].map(|hour| 1_792_454_400 + hour * 3600);
+    format!(
+        r#"{{"object":"bucket","start_time":{start},"end_time":{end},"results":[{{"object":"organization.usage.completions.result","input_tokens":{tokens},"output_tokens":0,"project_id":"p","user_id":null,"api_key_id":null,"model":"gpt-5-2025-08-07","batch":false,"service_tier":"default"}}]}}"#
+    )
+}
+
+fn paged(buckets: &[String]) -> String {
+    let buckets = buckets.join(",");
+    format!(r#"{{"object":"page","data":[{buckets}],"has_more":false,"next_page":null}}"#)
+}
+
+/// Reads answers as files, of which the first is the oldest, and says how many tokens each day from 20 October on has.
+fn by_day(answers: &[String], kept: &mut Kept) -> Vec<u64> {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, text) in answers.iter().enumerate() {
+        let path = folder.path().join(format!("{number}.json"));
+        std::fs::write(&path, text).unwrap();
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_792_800_000 + number as u64 * 60);
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(at).unwrap();
+    }
+    read_on(folder.path(), &["*.json"], kept);
+    let mut days = Vec::new();
+    for call in kept.calls.values() {
+        let day = usize::try_from((call.at.timestamp() - 1_792_454_400).div_euclid(86_400)).unwrap();
+        days.resize(days.len().max(day + 1), 0);
+        days[day] += call.tokens.total();
+    }
+    days
+}
+
+/// OpenAI cuts the first bucket where the question begins and the last one where it was asked.
+#[test]
+fn a_part_of_a_bucket_and_the_whole_of_it_come_to_the_whole() {
+    let cases: [(&str, Vec<Vec<String>>, &[u64]); 8] = [
+        (
+            "the days up to now, asked on each of them from the first on",
+            vec![
+                vec![hours(0, 24, 500), hours(24, 33, 300)],
+                vec![hours(0, 24, 500), hours(24, 48, 1000), hours(48, 57, 200)],
+                vec![
+                    hours(0, 24, 500),
+                    hours(24, 48, 1000),
+                    hours(48, 72, 700),
+                    hours(72, 81, 100),
+                ],
+            ],
+            &[500, 1000, 700, 100],
+        ),
+        (
+            "the last days, asked each day",
+            vec![
+                vec![hours(17, 24, 400), hours(24, 48, 1000), hours(48, 65, 50)],
+                vec![hours(41, 48, 300), hours(48, 72, 900), hours(72, 89, 60)],
+            ],
+            &[400, 1000, 900, 60],
+        ),
+        (
+            "the same day up to now, and a rest of it that begins earlier or later",
+            vec![
+                vec![hours(0, 9, 30)],
+                vec![hours(0, 17, 80)],
+                vec![hours(20, 24, 7), hours(24, 48, 1)],
+                vec![hours(19, 24, 9), hours(24, 48, 1)],
+            ],
+            &[89, 1],
+        ),
+        (
+            "the last 24 hours, asked each day",
+            vec![
+                vec![hours(9, 24, 10), hours(24, 33, 20)],
+                vec![hours(33, 48, 30), hours(48, 57, 40)],
+            ],
+            &[10, 50, 40],
+        ),
+        (
+            "on from where it was asked before, within a day",
+            vec![
+                vec![hours(0, 9, 1)],
+                vec![hours(9, 10, 2)],
+                vec![hours(10, 17, 4)],
+                vec![hours(17, 30, 8)],
+            ],
+            // What is longer than to the end of its day is of no width.
+            &[15],
+        ),
+        (
+            "by the hour",
+            vec![
+                (0..24).map(|hour| hours(hour, hour + 1, 1)).collect(),
+                (20..30).map(|hour| hours(hour, hour + 1, 1)).collect(),
+            ],
+            &[24, 6],
+        ),
+        (
+            "bucket by bucket, as loops collect them",
+            vec![
+                vec![hours(0, 24, 5), hours(24, 48, 6)],
+                vec![hours(24, 48, 7), hours(48, 49, 1)],
+            ],
+            &[5, 7, 1],
+        ),
+        (
+            "the last hour of a day that begins",
+            vec![vec![hours(0, 24, 5), hours(24, 25, 6)], vec![hours(24, 48, 7)]],
+            &[5, 7],
+        ),
+    ];
+    for (case, answers, expected) in cases {
+        for is_list in [false, true] {
+            let mut files: Vec<String> = answers
+                .iter()
+                .map(|buckets| match is_list {
+                    false => paged(buckets),
+                    true => format!("[{}]", buckets.join(",\n")),
+                })
+                .collect();
+            assert_eq!(by_day(&files, &mut Kept::default()), expected, "{case}");
+            // Restatements aside the order of files decides nothing.
+            if !case.starts_with("bucket by bucket") {
+                files.reverse();
+                assert_eq!(
+                    by_day(&files, &mut Kept::default()),
+                    expected,
+                    "{case}, the other way round"
+                );
+            }
+            let all = [files.clone(), files.clone()].concat();
+            assert_eq!(
+                by_day(&all, &mut Kept::default()).iter().sum::<u64>(),
+                expected.iter().sum::<u64>(),
+                "{case}, twice"
+            );
+        }
+    }
+}
+
+/// Versions that knew buckets by their start and end have recorded a part under an identity of its own.
+#[test]
+fn a_part_of_a_bucket_that_an_older_version_recorded_counts_once_where_it_is_read_again() {
+    let old: finops::domain::usage::EventId = "4bf943c57bf5b5424426234e6404b7f6".parse().unwrap();
+    let mut kept = Kept::default();
+    let at = chrono::DateTime::from_timestamp(1_792_540_800, 0).unwrap();
+    let mut call = UsageEvent::new(old, at, "openai".into(), "gpt-5-2025-08-07".into());
+    call.tokens.set(Bucket::InputUncached, 300);
+    // Its file was newer, and the line further down.
+    call.rank.authority = 128;
+    (call.rank.at, call.rank.line) = (at + chrono::TimeDelta::days(90), 7);
+    kept.calls.insert(old, call);
+    let days = by_day(&[paged(&[hours(0, 24, 500), hours(24, 33, 300)])], &mut kept);
+    assert_eq!(days, [500, 300]);
+    assert_eq!(kept.calls[&old].tokens.total(), 0);
+}
+
+#[test]
+fn the_usage_of_a_day_stands_at_an_hour_of_the_same_date_nearly_everywhere() {
+    let midnight = chrono::DateTime::from_timestamp(1_792_454_400, 0).unwrap();
+    let ten = midnight + chrono::TimeDelta::hours(10);
+    let at = |kept: &Kept| kept.calls.values().map(|call| call.at).max().unwrap();
+    for (text, expected) in [
+        (paged(&[hours(0, 24, 1)]), ten),
+        // What is told before ten stands there until it is told again.
+        (paged(&[hours(0, 9, 1)]), midnight),
+        (
+            paged(&[hours(0, 24, 1), hours(24, 41, 1)]),
+            ten + chrono::TimeDelta::days(1),
+        ),
+        (paged(&[hours(3, 4, 1)]), midnight + chrono::TimeDelta::hours(3)),
+        (ANTHROPIC_USAGE.to_owned(), ten),
+        (ANTHROPIC_USAGE.replace("2026-10-21T00", "2026-10-20T01"), midnight),
+    ] {
+        let kept = read_text("a.json", &text);
+        let real = kept
+            .calls
+            .values()
+            .filter(|call| call.tokens.total() > 0)
+            .map(|call| call.at)
+            .max();
+        assert_eq!(real, Some(expected), "{text}");
+    }
+    // Where it was recorded at midnight it stays; where that was before ten it goes there.
+    let mut kept = Kept::default();
+    by_day(&[paged(&[hours(0, 9, 1)])], &mut kept);
+    by_day(&[paged(&[hours(0, 24, 2)])], &mut kept);
+    let whole = kept
+        .calls
+        .values()
+        .find(|call| call.tokens.total() > 0)
+        .copied()
+        .unwrap();
+    assert_eq!((whole.at, whole.sidechain, whole.tokens.total()), (ten, false, 2));
+    let before = kept.calls.get_mut(&whole.id).unwrap();
+    before.at = midnight;
+    by_day(&[paged(&[hours(0, 24, 3)])], &mut kept);
+    assert_eq!(
+        (at(&kept), kept.calls[&whole.id].at),
+        (midnight + chrono::TimeDelta::seconds(1), midnight)
+    );
+}
+
+#[test]
+fn buckets_out_of_their_pages_are_known() {
+    let bucket = |page: &str| {
+        let inner = page.split_once("\"data\":[").unwrap().1;
+        inner[..inner.rfind("]").unwrap()].to_owned()
+    };
+    for (page, calls, bills) in [
+        (paged(&[hours(0, 24, 1)]), 1, 0),
+        (openai_costs("1", 0), 0, 1),
+        (ANTHROPIC_USAGE.to_owned(), 1, 0),
+        (ANTHROPIC_COSTS.to_owned(), 0, 1),
+    ] {
+        let of_page = read_text("a.json", &page);
+        for text in [
+            bucket(&page),
+            format!("[{}]", bucket(&page)),
+            format!("[\n{}\n]", bucket(&page)),
+        ] {
+            let kept = read_text("a.json", &text);
+            assert_eq!((kept.calls.len(), kept.bills.len()), (calls, bills), "{text}");
+            assert!(kept.calls.keys().all(|id| of_page.calls.contains_key(id)), "{text}");
+        }
+    }
+}
+
 fn openai(results: &str) -> Kept {
     let page = format!(
         r#"{{"object":"page","data":[{{"object":"bucket","start_time":1792454400,"end_time":1792540800,"results":[{results}]}}],"has_more":false,"next_page":null}}"#
@@ -247,6 +481,25 @@ fn searches_are_known_by_the_names_of_their_results_and_other_tokens_count() {
     assert_eq!((kept.calls.len(), requests), (5, (10, 11)));
     assert_eq!((kept.totals()[0], kept.totals()[4]), (100_000, 500));
     assert!(kept.warnings.is_empty() && kept.excluded.is_empty());
+    // Where a model has prices of its own for decisions they count.
+    let tiers = [r#""service_tier":"default""#, r#""batch":true"#, r#""x":1"#].map(|tier| {
+        let luna = decisions.replace("gpt-5-2025-08-07", "gpt-6-luna");
+        let kept = openai(&luna.replace(r#""output_tokens""#, &format!(r#"{tier},"output_tokens""#)));
+        kept.only().tier().as_str().to_owned()
+    });
+    assert_eq!(tiers, ["decisions", "batch", "decisions"]);
+
+    // What is grouped by something new is not lost in silence.
+    let row =
+        r#"{"object":"organization.usage.completions.result","input_tokens":1,"model":"m","data_residency":"eu"}"#;
+    let kept = openai(&[row.to_owned(), row.replace("eu", "us")].join(","));
+    assert!(
+        kept.warnings
+            .keys()
+            .any(|about| about.contains("say the same of themselves")),
+        "{:?}",
+        kept.warnings
+    );
 
     let contrary = r#"{"object":"organization.usage.completions.result","input_tokens":17232,"input_uncached_tokens":17232,"input_cached_tokens":32768,"output_tokens":1,"model":"gpt-5-2025-08-07"}"#;
     let kept = openai(contrary);
@@ -302,6 +555,49 @@ fn quantities_of_costs_are_in_the_unit_that_is_told() {
             r#""quantity":9"#,
             Some((Bucket::CacheWrite12h, 9)),
         ),
+        // A unit is enough, and a name of a model tells no kind.
+        (
+            "m, cached input",
+            r#""quantity":9,"quantity_unit":"tokens""#,
+            Some((Bucket::CacheRead, 9)),
+        ),
+        ("m, cached input", r#""quantity":9"#, None),
+        (
+            "m, cache writes",
+            r#""quantity":9,"quantity_unit":"tokens""#,
+            Some((Bucket::CacheWrite30m, 9)),
+        ),
+        (
+            "priority | m, output, long context",
+            r#""quantity":9,"quantity_unit":"tokens""#,
+            Some((Bucket::Output, 9)),
+        ),
+        (
+            "gpt-audio-mini, input",
+            r#""quantity":9,"quantity_unit":"tokens""#,
+            Some((Bucket::InputUncached, 9)),
+        ),
+        (
+            "gpt-audio-mini audio, input",
+            r#""quantity":9,"quantity_unit":"tokens""#,
+            Some((Bucket::AudioIn, 9)),
+        ),
+        (
+            "gpt-audio-mini audio, output",
+            r#""quantity":9,"quantity_unit":"tokens""#,
+            Some((Bucket::AudioOut, 9)),
+        ),
+        (
+            "gpt-image-2 image, output",
+            r#""quantity":9,"quantity_unit":"tokens""#,
+            Some((Bucket::ImageOut, 9)),
+        ),
+        (
+            "gpt-image-2 image, cached input",
+            r#""quantity":9,"quantity_unit":"tokens""#,
+            Some((Bucket::CacheRead, 9)),
+        ),
+        ("whisper-1, audio", r#""quantity":9,"quantity_unit":"seconds""#, None),
     ] {
         let kept = openai(&cost(item, quantity));
         assert_eq!((kept.bills.len(), kept.rejected.len()), (1, 0), "{quantity}");
@@ -317,6 +613,83 @@ fn quantities_of_costs_are_in_the_unit_that_is_told() {
             .collect();
         assert_eq!(told, Vec::from_iter(expected), "{item} {quantity}");
     }
+}
+
+/// What a line item says beside the kind of token is no part of the model's name.
+#[test]
+fn line_items_tell_model_and_tier() {
+    for (item, model, tier) in [
+        ("gpt-5-2025-08-07, input_tokens", "gpt-5-2025-08-07", ""),
+        (
+            "priority | gpt-5.6-sol, output, long context",
+            "gpt-5.6-sol",
+            "priority",
+        ),
+        (
+            "gpt-audio-mini-2025-12-15 audio, input",
+            "gpt-audio-mini-2025-12-15",
+            "",
+        ),
+        (
+            "gpt-image-2.5-sunburst text, cached input",
+            "gpt-image-2.5-sunburst",
+            "",
+        ),
+        ("ft-gpt-4o-2024-08-06, input", "ft:gpt-4o-2024-08-06", ""),
+        ("whisper-1, audio", "whisper-1", ""),
+        ("web search tool calls", "", ""),
+    ] {
+        let kept = openai(&format!(
+            r#"{{"object":"organization.costs.result","amount":{{"value":1,"currency":"usd"}},"line_item":"{item}"}}"#
+        ));
+        let (key, _) = kept.bills[0].rows.iter().next().unwrap();
+        let told = [Dimension::Model, Dimension::Tier].map(|dimension| key.dimensions.get(dimension).as_str());
+        assert_eq!(told, [model, tier], "{item}");
+    }
+}
+
+/// The analytics of usage have what a row is grouped by, and its counts, in objects of their own; those of costs tell no bucket.
+#[test]
+fn rows_of_the_analytics_of_usage_count_and_those_of_costs_say_what_to_ask_for() {
+    let row = |group: &str, usage: &str| {
+        format!(
+            r#"{{"starting_at":"2026-10-20T00:00:00Z","ending_at":"2026-10-21T00:00:00Z","group":{{"model":"claude-sonnet-4-6",{group}}},"usage":{{"uncached_input_tokens":{usage},"cache_creation":{{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":3}},"cache_read_input_tokens":2,"output_tokens":1,"total_tokens":9,"server_tool_use":{{"web_search_requests":4}},"requests":3}}}}"#
+        )
+    };
+    let batch = row(r#""actor":null,"service_tier":"batch","product":"chat""#, "100");
+    let person = row(
+        r#""service_tier":"standard","actor":{"type":"user_actor","user_id":"u","email_address":"e"}"#,
+        "50",
+    );
+    let machine = row(
+        r#""service_tier":"standard","actor":{"type":"service_account_actor","service_account_id":"s"}"#,
+        "20",
+    );
+    let page = |rows: &[&str]| format!(r#"{{"data":[{}],"has_more":false,"next_page":null}}"#, rows.join(","));
+    let rows = [batch.as_str(), &person, &machine];
+    let kept = read_text("a.jsonl", [page(&rows), page(&rows)].join("\n"));
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (3, 0), "{:?}", kept.rejected);
+    assert_eq!(kept.totals(), [170, 6, 0, 9, 3, 0]);
+    let mut told: Vec<_> = kept
+        .calls
+        .values()
+        .map(|call| {
+            (
+                call.tier().as_str(),
+                call.dimensions.get(Dimension::User).as_str(),
+                call.requests.web_searches,
+            )
+        })
+        .collect();
+    told.sort_unstable();
+    assert_eq!(told, [("batch", "", 4), ("standard", "e", 4), ("standard", "s", 4)]);
+    // Whom the interface may not show has a row of his own, which no identity tells from others.
+    let kept = read_text("a.json", page(&[&batch, &batch.replace("100", "200")]));
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (1, 1));
+    let cost = r#"{"starting_at":"2026-10-20T00:00:00Z","ending_at":"2026-10-21T00:00:00Z","group":{"model":"claude-sonnet-4-6"},"cost":{"amount":"300","list_amount":"300","currency":"USD"}}"#;
+    let kept = read_text("a.json", page(&[cost]));
+    assert_eq!((kept.calls.len(), kept.bills.len(), kept.rejected.len()), (0, 0, 1));
+    assert!(kept.rejected[0].reason.contains("`cost_report`"), "{:?}", kept.rejected);
 }
 
 #[test]

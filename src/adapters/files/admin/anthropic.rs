@@ -1,15 +1,12 @@
 //! Anthropic's usage and cost reports, as pages of buckets. Input is what was neither read from nor written to a cache; amounts are cents.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::{Dimension, Dimensions};
-use crate::domain::money::{Currency, mul_bounded, parse_decimal};
+use crate::domain::money::{Currency, mul_bounded};
 use crate::domain::usage::Rank;
 
 use super::super::bills::{BillRow, CostBucket};
@@ -17,12 +14,13 @@ use super::super::counts::{Counts, Input};
 use super::super::line::{Context, Fault, LineFormat, Output};
 use super::super::object;
 use super::super::scalar::Scalar;
+use super::analytics::{flat, further};
 use super::{About, Told};
 
 #[derive(Deserialize)]
 struct Page<'a> {
-    #[serde(borrow, default)]
-    data: Vec<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "object::given")]
+    data: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -106,6 +104,12 @@ struct Actor<'a> {
     email_address: Scalar<'a>,
     #[serde(borrow, default)]
     user_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    service_account_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    api_key_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    subject: Scalar<'a>,
 }
 
 #[derive(Deserialize)]
@@ -114,19 +118,22 @@ struct Tools<'a> {
     web_search_requests: Scalar<'a>,
 }
 
-/// Reads pages.
+/// Reads pages, and buckets out of pages.
 #[derive(Default)]
 pub(in super::super) struct AnthropicAdmin {
     about: Option<About>,
+    /// The instant that counts as now, of a live answer.
+    now: Option<DateTime<Utc>>,
     /// The buckets of a live answer.
     pub told: Vec<Told>,
 }
 
 impl AnthropicAdmin {
     /// A reader of live answers to a question about something.
-    pub fn of(about: About) -> Self {
+    pub fn of(about: About, now: DateTime<Utc>) -> Self {
         AnthropicAdmin {
             about: Some(about),
+            now: Some(now),
             told: Vec::new(),
         }
     }
@@ -135,8 +142,14 @@ impl AnthropicAdmin {
 impl LineFormat for AnthropicAdmin {
     fn record(&mut self, text: &str, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
         let page: Page<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
-        for raw in page.data {
+        // As loops over pages collect them.
+        let alone_told = page.data.is_none().then(|| serde_json::from_str::<&RawValue>(text));
+        let alone_told = alone_told.and_then(Result::ok);
+        for raw in page.data.into_iter().flatten().chain(alone_told) {
             let bucket: Bucket<'_> = serde_json::from_str(raw.get()).map_err(|e| Fault::json(&e))?;
+            if alone_told.is_some() && bucket.starting_at.is_null() && bucket.results.is_none() {
+                continue;
+            }
             if self.about.is_none() && bucket.results.is_none() {
                 // Of answers by person: a bucket of its own.
                 if let Err(fault) = alone(raw, &bucket, line, context, out) {
@@ -154,7 +167,7 @@ impl LineFormat for AnthropicAdmin {
                 let of_costs = row.as_ref().is_ok_and(|row| row.is_cost(self.about));
                 let told = row.and_then(|row| match of_costs {
                     true => cost(&row, start, context).map(|row| costs.get_or_insert_default().push(row)),
-                    false => usage(raw, &row, &bucket, line, context, out),
+                    false => usage(raw, &row, &bucket, (line, self.now), context, out),
                 });
                 // A row that is not usable does not take the others of its page along.
                 if let Err(fault) = told {
@@ -181,6 +194,8 @@ impl LineFormat for AnthropicAdmin {
 
 /// A row that is a bucket itself.
 fn alone(raw: &RawValue, bucket: &Bucket<'_>, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+    let flat = flat(raw)?;
+    let raw = flat.as_deref().unwrap_or(raw);
     let row: Row<'_> = serde_json::from_str(raw.get()).map_err(|e| Fault::json(&e))?;
     if row.is_cost(None) {
         return Err(Fault::field(
@@ -192,50 +207,27 @@ fn alone(raw: &RawValue, bucket: &Bucket<'_>, line: u64, context: &mut Context, 
         return Err(Fault::field("results", "missing"));
     }
     out.faults_of_usage += 1;
+    if bucket.starting_at.is_null() {
+        return Err(Fault::field("starting_at", "missing: ask with `bucket_width=1d`"));
+    }
     if !bucket.ending_at.is_null() {
         let start = context.time(&bucket.starting_at, "starting_at", out)?;
         super::period(start, &bucket.ending_at, "ending_at")?;
     }
-    usage(raw, &row, bucket, line, context, out)?;
+    usage(raw, &row, bucket, (line, None), context, out)?;
+    // Identities that the interface may not show have rows of their own, which say the same of themselves.
+    if flat.is_some()
+        && let Some((last, rest)) = out.events.split_last()
+        && rest
+            .iter()
+            .any(|row| (row.id, row.rank.line) == (last.id, last.rank.line))
+    {
+        out.events.pop();
+        let what = "a row says the same of itself as another one of its answer: ask without `group_by[]=actor`";
+        return Err(Fault::field("group", what));
+    }
     out.faults_of_usage -= 1;
     Ok(())
-}
-
-/// Keys of a row that are read one by one. What else it is grouped by tells rows apart, whatever comes to be added.
-const OWN: [&str; 13] = [
-    "api_key_id",
-    "workspace_id",
-    "model",
-    "service_tier",
-    "context_window",
-    "inference_geo",
-    "speed",
-    "account_id",
-    "service_account_id",
-    "rbac_group_id",
-    "starting_at",
-    "ending_at",
-    "currency",
-];
-
-/// Whether a text says of a row how much, or when it was written, which may change when it is told again. Databases write numbers as text.
-fn may_change(key: &str, text: &str) -> bool {
-    let names = ["_tokens", "_requests", "_at"];
-    names.iter().any(|name| key.ends_with(name)) || (!key.ends_with("_id") && parse_decimal(text).is_ok())
-}
-
-/// What a row says of itself beside its counts and the keys that all rows have.
-fn further(raw: &RawValue) -> Vec<Scalar<'static>> {
-    let told: BTreeMap<Cow<'_, str>, Scalar<'_>> = serde_json::from_str(raw.get()).unwrap_or_default();
-    let told = told.into_iter().filter(|(key, _)| !OWN.contains(&key.as_ref()));
-    told.filter_map(|(key, value)| match value {
-        Scalar::Text(text) if may_change(&key, &text) => None,
-        Scalar::Text(text) => Some(Scalar::Text(format!("{key}={text}").into())),
-        Scalar::Null | Scalar::Whole(_) | Scalar::Negative(_) | Scalar::Float(_) | Scalar::Bool(_) | Scalar::Other => {
-            None
-        }
-    })
-    .collect()
 }
 
 /// Groups overlap: a person in two of them is in the rows of both, which together are more than what was used.
@@ -253,7 +245,7 @@ fn usage(
     raw: &RawValue,
     row: &Row<'_>,
     bucket: &Bucket<'_>,
-    line: u64,
+    (line, now): (u64, Option<DateTime<Utc>>),
     context: &mut Context,
     out: &mut Output,
 ) -> Result<(), Fault> {
@@ -292,15 +284,21 @@ fn usage(
     let who = row.actor.as_ref();
     if let Some(actor) = who {
         keys.push(&actor.user_id);
+        // Who is no person: answers by person do not tell these.
+        let others = [&actor.service_account_id, &actor.api_key_id, &actor.subject];
+        keys.extend(others.into_iter().filter(|key| !key.is_null()));
     }
     let further = further(raw);
     keys.extend(&further);
     if row.model.is_null() {
-        out.warnings
-            .push("usage without a model cannot be priced: ask for it with `group_by[]=model`");
+        out.warnings.push(super::no_model(now.is_some()));
     }
     let names = (context.labels.get("anthropic"), context.label(&row.model, "model")?);
-    let mut event = super::bucket_event("anthropic-usage", &keys, start, names, line, context);
+    let id = super::identity("anthropic-usage", &keys);
+    let mut event = super::bucket_event(id, start, names, line, context);
+    let end = bucket.ending_at.time("ending_at").ok();
+    let day = Some(start).filter(|start| end.is_some_and(|(end, _)| super::is_day(*start, end)));
+    super::stand(&mut event, day, now.or(context.fallback));
     if row.context_window.str() == "200k-1M" {
         event.rank.authority = Rank::REPORT_LONG;
     }
@@ -322,6 +320,7 @@ fn usage(
         [
             (&who.email_address, "actor.email_address"),
             (&who.user_id, "actor.user_id"),
+            (&who.service_account_id, "actor.service_account_id"),
         ]
     });
     let mut user = user.chain(actor.into_iter().flatten());

@@ -1,15 +1,18 @@
 //! Answers of providers' administration interfaces: usage and cost in buckets of time. A bucket that is delivered again is a restatement
 //! and replaces the one before; a usage bucket is identified by its period and the values that it is grouped by.
 
+mod analytics;
 mod anthropic;
+mod cuts;
 mod openai;
+mod openai_costs;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::period::Period;
+use crate::domain::period::{Hour, Period};
 use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 use super::bills::{BillRow, CostBucket};
@@ -60,13 +63,13 @@ pub(crate) struct Page {
     pub next: Option<String>,
 }
 
-/// Reads one page of an answer about something, given at `answered`. What is no page is no answer: it must not pass for one that says that nothing was used.
+/// Reads one page of an answer about something, given at `answered`, where `now` counts as now. What is no page is no answer: it must not pass for one that says that nothing was used.
 pub(crate) fn page(
     whose: Admin,
     about: About,
     text: &str,
     answered: DateTime<Utc>,
-    latest: DateTime<Utc>,
+    now: DateTime<Utc>,
 ) -> Result<Page, String> {
     #[derive(Deserialize)]
     struct Paging<'a> {
@@ -89,16 +92,16 @@ pub(crate) fn page(
     if paging.has_more.is_true() && next.is_empty() {
         return Err("it has more pages and does not name the next in `next_page`".to_owned());
     }
-    let mut context = Context::new(latest);
+    let mut context = Context::new(answered.max(now) + TimeDelta::days(1));
     context.fallback = Some(answered);
     let mut out = Output::default();
     let (read, told) = match whose {
         Admin::Openai => {
-            let mut reader = OpenaiAdmin::of(about);
+            let mut reader = OpenaiAdmin::of(about, now);
             (reader.record(text, 1, &mut context, &mut out), reader.told)
         }
         Admin::Anthropic => {
-            let mut reader = AnthropicAdmin::of(about);
+            let mut reader = AnthropicAdmin::of(about, now);
             (reader.record(text, 1, &mut context, &mut out), reader.told)
         }
     };
@@ -151,19 +154,23 @@ fn period(start: DateTime<Utc>, end: &Scalar<'_>, field: &str) -> Result<Period,
     }
 }
 
+/// What a result is known by: a name space, and what it is grouped by.
+fn identity(space: &str, keys: &[&Scalar<'_>]) -> EventId {
+    let told: Vec<String> = keys.iter().map(|key| format!("{key:?}")).collect();
+    let mut parts: Vec<&[u8]> = vec![space.as_bytes()];
+    parts.extend(told.iter().map(|t| t.as_bytes()));
+    EventId::of(&parts)
+}
+
 /// A usage bucket as an event: the sum of many calls. What is delivered later counts.
 fn bucket_event(
-    space: &str,
-    keys: &[&Scalar<'_>],
+    id: EventId,
     at: DateTime<Utc>,
     (provider, model): (Label, Label),
     line: u64,
     context: &Context,
 ) -> UsageEvent {
-    let told: Vec<String> = keys.iter().map(|key| format!("{key:?}")).collect();
-    let mut parts: Vec<&[u8]> = vec![space.as_bytes()];
-    parts.extend(told.iter().map(|t| t.as_bytes()));
-    let mut event = UsageEvent::new(EventId::of(&parts), at, provider, model);
+    let mut event = UsageEvent::new(id, at, provider, model);
     event.rank = Rank {
         authority: Rank::REPORT,
         complete: true,
@@ -171,6 +178,44 @@ fn bucket_event(
         line,
     };
     event
+}
+
+/// The usage of a UTC day stands at an hour that is of the same date nearly everywhere, as where the hours of old days are summed up. What is
+/// told before that hour has come stands at midnight until it is told again.
+fn stand(event: &mut UsageEvent, day: Option<DateTime<Utc>>, known_until: Option<DateTime<Utc>>) {
+    let Some(day) = day else { return };
+    let hour = Hour::of(day).folded().start();
+    if known_until.is_some_and(|until| hour <= until) {
+        event.at = hour;
+    } else {
+        // Whoever is on a side track gives way.
+        event.sidechain = true;
+    }
+}
+
+/// Whether this is a day of UTC.
+fn is_day(start: DateTime<Utc>, end: DateTime<Utc>) -> bool {
+    Hour::of(start).day().start() == start && end - start == TimeDelta::days(1)
+}
+
+/// What does not count beside a result, as a call of nothing.
+fn nothing(event: &UsageEvent, id: EventId) -> UsageEvent {
+    // Where it was counted before it stays there.
+    let at = event.at + TimeDelta::seconds(1);
+    let mut nothing = UsageEvent::new(id, at, event.provider(), event.model());
+    nothing.dimensions.set(Dimension::Tier, event.tier());
+    nothing.sidechain = true;
+    // Above whatever is told of it, in any file.
+    nothing.rank.authority = Rank::REPORT_LONG;
+    nothing
+}
+
+/// What is told of usage without a model; live it was asked for.
+fn no_model(is_live: bool) -> &'static str {
+    match is_live {
+        true => "usage that the provider knows no model of cannot be priced",
+        false => "usage without a model cannot be priced: ask for it with `group_by[]=model`",
+    }
 }
 
 /// The tier as price books name it.

@@ -1,27 +1,30 @@
 //! OpenAI's organization usage and costs, as pages of buckets. Input includes cached tokens unless the uncached count is given beside it.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::domain::dimension::{Dimension, Dimensions};
+use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::money::Currency;
-use crate::domain::spend::TokenSums;
-use crate::domain::usage::{Bucket as TokenKind, Extras, Unit, UnitKey};
+use crate::domain::period::Period;
+use crate::domain::price::is_standard_tier;
+use crate::domain::usage::{EventId, Extras, Unit, UnitKey};
 
-use super::super::bills::{BillRow, CostBucket};
+use super::super::bills::CostBucket;
 use super::super::counts::{Counts, Input};
-use super::super::focus_tokens;
 use super::super::line::{Context, Fault, LineFormat, Output};
 use super::super::object;
 use super::super::scalar::Scalar;
+use super::cuts::{self, Cuts, Known};
+use super::openai_costs::cost;
 use super::{About, Told};
 
 #[derive(Deserialize)]
 struct Page<'a> {
-    #[serde(borrow, default)]
-    data: Vec<Bucket<'a>>,
+    #[serde(borrow, default, deserialize_with = "object::given")]
+    data: Option<Vec<Bucket<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -35,7 +38,7 @@ struct Bucket<'a> {
 }
 
 #[derive(Deserialize)]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     #[serde(borrow, default)]
     object: Scalar<'a>,
     #[serde(borrow, default)]
@@ -77,9 +80,9 @@ struct Row<'a> {
     #[serde(borrow, default)]
     characters: Scalar<'a>,
     #[serde(borrow, default)]
-    project_id: Scalar<'a>,
+    pub project_id: Scalar<'a>,
     #[serde(borrow, default)]
-    user_id: Scalar<'a>,
+    pub user_id: Scalar<'a>,
     #[serde(borrow, default)]
     api_key_id: Scalar<'a>,
     #[serde(borrow, default)]
@@ -97,36 +100,41 @@ struct Row<'a> {
     vector_store_id: Scalar<'a>,
     // Of costs.
     #[serde(borrow, default, deserialize_with = "object::one")]
-    amount: Option<Amount<'a>>,
+    pub amount: Option<Amount<'a>>,
     #[serde(borrow, default)]
-    line_item: Scalar<'a>,
+    pub line_item: Scalar<'a>,
     #[serde(borrow, default)]
-    quantity: Option<&'a RawValue>,
+    pub quantity: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    quantity_unit: Scalar<'a>,
+    pub quantity_unit: Scalar<'a>,
 }
 
 #[derive(Deserialize)]
-struct Amount<'a> {
+pub(super) struct Amount<'a> {
     #[serde(borrow, default)]
-    value: Option<&'a RawValue>,
+    pub value: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    currency: Scalar<'a>,
+    pub currency: Scalar<'a>,
 }
 
-/// Reads pages.
+/// Reads pages, and buckets out of pages.
 #[derive(Default)]
 pub(in super::super) struct OpenaiAdmin {
     about: Option<About>,
+    /// The instant that counts as now, of a live answer.
+    now: Option<DateTime<Utc>>,
+    cuts: Cuts,
     /// The buckets of a live answer.
     pub told: Vec<Told>,
 }
 
 impl OpenaiAdmin {
-    /// A reader of live answers to a question about something.
-    pub fn of(about: About) -> Self {
+    /// A reader of live answers to a question about something by days.
+    pub fn of(about: About, now: DateTime<Utc>) -> Self {
         OpenaiAdmin {
             about: Some(about),
+            now: Some(now),
+            cuts: Cuts::of_days(),
             told: Vec::new(),
         }
     }
@@ -135,18 +143,39 @@ impl OpenaiAdmin {
 impl LineFormat for OpenaiAdmin {
     fn record(&mut self, text: &str, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
         let page: Page<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
-        for bucket in &page.data {
+        let buckets = match page.data {
+            Some(buckets) => buckets,
+            // As loops over pages collect them.
+            None => {
+                let alone: Bucket<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
+                Vec::from_iter(alone.results.is_some().then_some(alone))
+            }
+        };
+        for bucket in &buckets {
+            let start = bucket.start_time.time("start_time").ok();
+            let period = start.and_then(|(start, _)| super::period(start, &bucket.end_time, "end_time").ok());
+            period.into_iter().for_each(|period| self.cuts.note(period));
+        }
+        for bucket in &buckets {
             let start = context.time(&bucket.start_time, "start_time", out)?;
             let period = super::period(start, &bucket.end_time, "end_time")?;
+            let told = self.cuts.told(&bucket.start_time, &bucket.end_time, period);
+            let place = Place {
+                told,
+                bucket,
+                line,
+                now: self.now,
+            };
             let faults_before = out.faults.len();
             let results = bucket.results.as_deref().unwrap_or_default();
             let mut costs = super::begun(self.about, bucket.results.is_some(), results.len())?;
+            let first = out.events.len();
             for row in results {
                 let of_costs = row.is_cost(self.about);
                 let told = if of_costs {
                     cost(row, start, context).map(|row| costs.get_or_insert_default().push(row))
                 } else {
-                    usage(row, bucket, start, line, context, out)
+                    usage(row, &place, context, out)
                 };
                 // A row that is not usable does not take the others of its page along.
                 if let Err(fault) = told {
@@ -154,6 +183,9 @@ impl LineFormat for OpenaiAdmin {
                     out.faults.push(fault);
                 }
             }
+            let told = out.events.get(first..).unwrap_or_default();
+            let alike = told.len() - told.iter().map(|event| event.id).collect::<HashSet<_>>().len();
+            out.warnings.extend(std::iter::repeat_n(ALIKE, alike));
             if self.about.is_some() {
                 let faults = out.faults.len() - faults_before;
                 self.told.push(Told { start, faults });
@@ -171,25 +203,23 @@ impl LineFormat for OpenaiAdmin {
     }
 }
 
-fn usage(
-    row: &Row<'_>,
-    bucket: &Bucket<'_>,
-    start: DateTime<Utc>,
+/// Told of results that nothing known here tells apart.
+const ALIKE: &str = "results of one bucket say the same of themselves, so that one of them counts: they are grouped by something that is not read here";
+
+/// Where results stand.
+struct Place<'p, 'a> {
+    told: cuts::Told<'a>,
+    bucket: &'p Bucket<'a>,
     line: u64,
-    context: &mut Context,
-    out: &mut Output,
-) -> Result<(), Fault> {
-    let kind = row.object.str();
-    let kind = kind
-        .strip_prefix("organization.usage.")
-        .and_then(|k| k.strip_suffix(".result"))
-        .unwrap_or(kind);
-    let requests = row.num_requests.small("num_requests")?;
-    let model = context.label(&row.model, "model")?;
+    now: Option<DateTime<Utc>>,
+}
+
+/// What a result of a bucket is known by.
+fn identity(row: &Row<'_>, known: &Known<'_, '_>) -> EventId {
     let mut keys = vec![
         &row.object,
-        &bucket.start_time,
-        &bucket.end_time,
+        known.start,
+        known.end,
         &row.project_id,
         &row.user_id,
         &row.api_key_id,
@@ -204,8 +234,23 @@ fn usage(
             keys.push(key);
         }
     }
+    super::identity(known.space, &keys)
+}
+
+fn usage(row: &Row<'_>, place: &Place<'_, '_>, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+    let kind = row.object.str();
+    let kind = kind
+        .strip_prefix("organization.usage.")
+        .and_then(|k| k.strip_suffix(".result"))
+        .unwrap_or(kind);
+    let requests = row.num_requests.small("num_requests")?;
+    let model = context.label(&row.model, "model")?;
     let names = (context.labels.get("openai"), model);
-    let mut event = super::bucket_event("openai-usage", &keys, start, names, line, context);
+    let (told, known) = (&place.told, place.told.known());
+    let mut event = super::bucket_event(identity(row, &known), told.period.start, names, place.line, context);
+    let Period { start, end } = told.period;
+    let day = told.is_of_day().then_some(start);
+    super::stand(&mut event, day, place.now.or(context.fallback).map(|at| at.min(end)));
     match kind {
         // The results have other names than their addresses.
         "web_searches" | "web_search_calls" => event.requests.web_searches = requests,
@@ -227,8 +272,7 @@ fn usage(
         // Completions, embeddings, and whatever else comes to tell tokens.
         _ if row.has_tokens() => {
             if row.model.is_null() {
-                out.warnings
-                    .push("usage without a model cannot be priced: ask for it with `group_by[]=model`");
+                out.warnings.push(super::no_model(place.now.is_some()));
             }
             event.tokens = counts(row, out)?.tokens(declared(row), "OpenAI usage", out);
         }
@@ -247,12 +291,23 @@ fn usage(
     let tier = if row.batch.is_true() {
         context.labels.get("batch")
     } else {
-        super::tier(&row.service_tier, context)?
+        match super::tier(&row.service_tier, context)? {
+            // Some models have prices of their own there.
+            tier if kind == "decisions" && is_standard_tier(tier.as_str()) => context.labels.get("decisions"),
+            tier => tier,
+        }
     };
     event.dimensions.set(Dimension::Tier, tier);
     super::set(&mut event, Dimension::Project, &row.project_id, "project_id", context)?;
     super::set(&mut event, Dimension::User, &row.user_id, "user_id", context)?;
     event.session = context.label(&row.api_key_id, "api_key_id")?;
+    // A live answer is known to be newer, and what it holds no longer is taken back.
+    if place.now.is_none() {
+        told.rank(&mut event.rank, context.fallback);
+        let held = told.holds(&place.bucket.start_time, &place.bucket.end_time);
+        let held = held.map(|known| super::nothing(&event, identity(row, &known)));
+        out.events.extend(held);
+    }
     out.events.push(event);
     Ok(())
 }
@@ -306,9 +361,15 @@ fn counts(row: &Row<'_>, out: &mut Output) -> Result<Counts, Fault> {
     let drawn = count(&row.output_image_tokens, "output_image_tokens")?;
     let mut output = count(&row.output_tokens, "output_tokens")?;
     if is_of_all(&row.input_tokens, &row.input_text_tokens)? {
-        // Cached audio and images are among what was read from the cache.
-        heard = heard.saturating_sub(count(&row.input_cached_audio_tokens, "input_cached_audio_tokens")?);
-        seen = seen.saturating_sub(count(&row.input_cached_image_tokens, "input_cached_image_tokens")?);
+        // As documented these are what was not read from the cache. They are of all where they are more than that.
+        let uncached = match declared(row) {
+            Input::Includes => input.saturating_sub(read + written.max(half + twelve)),
+            Input::Excludes => input,
+        };
+        if count(&row.input_text_tokens, "input_text_tokens")? + heard + seen > uncached {
+            heard = heard.saturating_sub(count(&row.input_cached_audio_tokens, "input_cached_audio_tokens")?);
+            seen = seen.saturating_sub(count(&row.input_cached_image_tokens, "input_cached_image_tokens")?);
+        }
     } else {
         input += heard + seen;
     }
@@ -330,70 +391,4 @@ fn counts(row: &Row<'_>, out: &mut Output) -> Result<Counts, Fault> {
 /// Whether a count is one of text, audio and images. As documented it is one of text; it is of all where the text told beside it is less.
 fn is_of_all(all: &Scalar<'_>, text: &Scalar<'_>) -> Result<bool, Fault> {
     Ok(!text.is_null() && text.count("text tokens")? < all.count("tokens")?)
-}
-
-fn cost(row: &Row<'_>, at: DateTime<Utc>, context: &mut Context) -> Result<BillRow, Fault> {
-    let amount = row.amount.as_ref().ok_or_else(|| Fault::field("amount", "missing"))?;
-    let value = amount
-        .value
-        .map(|raw| raw.get().trim_matches('"'))
-        .ok_or_else(|| Fault::field("amount.value", "missing"))?;
-    let value = context
-        .amount(value)
-        .map_err(|e| Fault::field("amount.value", e.to_string()))?;
-    let currency: Currency = amount
-        .currency
-        .str()
-        .to_ascii_uppercase()
-        .parse()
-        .map_err(|_| Fault::field("amount.currency", "not a currency code of three letters"))?;
-    let mut dimensions = Dimensions::default();
-    // `gpt-5-2025-08-07, input_tokens`
-    let item = context.label(&row.line_item, "line_item")?.as_str();
-    let model = item
-        .split_once(", ")
-        .map_or(Label::EMPTY, |(model, _)| context.labels.get(model));
-    for (dimension, label) in [
-        (Dimension::Provider, context.labels.get("openai")),
-        (Dimension::Model, model),
-        (Dimension::Service, context.labels.get("OpenAI API")),
-        (Dimension::Category, context.labels.get("Usage")),
-        (Dimension::Project, context.label(&row.project_id, "project_id")?),
-        (Dimension::User, context.label(&row.user_id, "user_id")?),
-    ] {
-        dimensions.set(dimension, label);
-    }
-    Ok(BillRow {
-        tokens: tokens(row, item),
-        at,
-        currency,
-        dimensions,
-        billed: value,
-        effective: value,
-    })
-}
-
-/// The tokens that a line item names and counts, in the unit that is told; a quantity without one is of tokens.
-fn tokens(row: &Row<'_>, item: &str) -> TokenSums {
-    let mut sums = TokenSums::default();
-    let scale = match row.quantity_unit.str() {
-        "" | "tokens" => 1,
-        "1000_tokens" => 1_000,
-        _ => return sums,
-    };
-    let quantity = row.quantity.map_or("", |raw| raw.get().trim_matches('"'));
-    let count = focus_tokens::count(quantity, scale).ok().filter(|count| *count > 0);
-    if let (Some(count), Some(bucket)) = (count, bucket(item)) {
-        sums.set(bucket, count);
-    }
-    sums
-}
-
-/// The kind of token that a line item names. What OpenAI writes to a cache stays for half an hour unless the item says otherwise.
-fn bucket(item: &str) -> Option<TokenKind> {
-    let bucket = focus_tokens::bucket(item).filter(|_| item.contains("token"))?;
-    if bucket == TokenKind::CacheWrite5m && !item.contains("5m") {
-        return Some(TokenKind::CacheWrite30m);
-    }
-    Some(bucket)
 }
