@@ -174,6 +174,7 @@ pub(in super::super) fn observe(
     own.tell_beside(&mut event, context)?;
     own.tell(around.scope, &event.tokens, out);
     own.tell_overwritten(around.scope, out);
+    own.tell_on_agent(around.scope, out);
     if role == Role::Call {
         out.tell_empty(&event);
     }
