@@ -253,3 +253,46 @@ fn calls_on_the_span_of_an_agent_of_googles_adk_are_warned_of() {
         );
     }
 }
+
+const GAP: &str = "calls without usage: coverage gap";
+
+#[test]
+fn a_call_without_usage_is_a_gap_only_where_none_of_its_model_lies_below_it() {
+    let asked = |operation: &str, model: &str| json!({"gen_ai.operation.name": operation, "gen_ai.provider.name": "openai", "gen_ai.request.model": model});
+    let used = |operation: &str, model: &str, output: u64| {
+        let counts = json!({"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": output});
+        with(&asked(operation, model), &counts)
+    };
+    let chat = used("chat", "gpt-4o-2024-08-06", 200);
+    let embedding = used("embeddings", "text-embedding-3-small", 0);
+    for (upper, between, lower, gaps) in [
+        (asked("chat", "gpt-4o"), json!({}), &chat, 0),
+        (asked("chat", "gpt-4o"), json!({"http.method": "POST"}), &chat, 0),
+        (json!({"openinference.span.kind": "LLM"}), json!({}), &chat, 0),
+        (asked("embeddings", "text-embedding-3-small"), json!({}), &embedding, 0),
+        // What it asked itself is told by none of these.
+        (asked("chat", "gpt-4.1"), json!({}), &chat, 1),
+        (asked("chat", "gpt-4o"), json!({}), &embedding, 1),
+        (json!({"openinference.span.kind": "LLM"}), json!({}), &embedding, 1),
+        (
+            asked("chat", "gpt-4o"),
+            json!({"gen_ai.operation.name": "execute_tool"}),
+            &chat,
+            1,
+        ),
+    ] {
+        let lines = [
+            line("one", (1, 1, 0), (0, 1000), &upper),
+            line("x", (1, 2, 1), (1, 999), &between),
+            line("two", (1, 3, 2), (10, 900), lower),
+        ];
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1]] {
+            let kept = read_text("a.jsonl", order.map(|place| lines[place].as_str()).join("\n"));
+            let told = kept.excluded.get("calls_without_usage").copied().unwrap_or(0);
+            assert_eq!((kept.calls.len(), told), (1, gaps), "{upper} {between} {order:?}");
+            assert_eq!(kept.warnings.get(GAP).copied().unwrap_or(0), gaps);
+            let repeats = kept.excluded.get("parent_spans").copied().unwrap_or(0);
+            assert_eq!(repeats, 1 - gaps);
+        }
+    }
+}

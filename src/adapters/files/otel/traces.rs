@@ -3,6 +3,7 @@
 
 mod beside;
 mod found;
+mod gaps;
 
 use std::collections::HashMap;
 
@@ -17,6 +18,7 @@ use super::twins::{Told, Twin, Twins};
 
 pub(in super::super) use found::Found;
 use found::TakenBack;
+pub(super) use gaps::Gap;
 
 /// Spans remembered; when there are twice as many, the oldest are forgotten: 70 MB, and half as much again where all are calls that tell of caches. A little less than a power of two, at which memory
 /// would be doubled.
@@ -31,6 +33,8 @@ pub(in super::super) struct Traces {
     nodes: Nodes,
     /// Agent spans with usage that have no priced call below them so far.
     held: HashMap<SpanKey, UsageEvent>,
+    /// Calls without usage, of which a call below them may tell it.
+    gaps: HashMap<SpanKey, Gap>,
     changed: bool,
     /// Calls that may be told twice.
     twins: Twins,
@@ -42,6 +46,7 @@ pub(in super::super) struct Traces {
 /// What was known at a mark.
 struct Before {
     held: HashMap<SpanKey, UsageEvent>,
+    gaps: HashMap<SpanKey, Gap>,
     nameless: Nameless,
     changed: bool,
 }
@@ -295,6 +300,7 @@ impl Traces {
             let names = (event.provider(), event.model());
             self.cover(parent, (Below::Apart, Call::of_span(key, &event)), names, found);
         }
+        self.settle_gaps(found);
         self.nodes.forget(REMEMBERED);
         let named = self.nameless.named(&self.nodes);
         let mut events: Vec<UsageEvent> = self
@@ -326,7 +332,7 @@ impl Traces {
 
     /// Whether so many spans are remembered that the oldest should be settled.
     pub fn full(&self) -> bool {
-        self.nodes.len() > 2 * REMEMBERED
+        self.nodes.len() > 2 * REMEMBERED || self.gaps.len() > REMEMBERED
     }
 
     /// The newest spans as bytes, if anything changed since this was asked last.
@@ -356,6 +362,7 @@ impl Traces {
         self.twins.mark();
         self.before = Some(Before {
             held: self.held.clone(),
+            gaps: self.gaps.clone(),
             nameless: self.nameless.clone(),
             changed: self.changed,
         });
@@ -374,7 +381,8 @@ impl Traces {
         self.nodes.undo();
         self.twins.undo();
         if let Some(before) = self.before.take() {
-            (self.held, self.nameless, self.changed) = (before.held, before.nameless, before.changed);
+            (self.held, self.gaps) = (before.held, before.gaps);
+            (self.nameless, self.changed) = (before.nameless, before.changed);
         }
     }
 }
