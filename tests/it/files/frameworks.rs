@@ -296,3 +296,45 @@ fn a_call_without_usage_is_a_gap_only_where_none_of_its_model_lies_below_it() {
         }
     }
 }
+
+/// The upper one tells what was cached and the name of a deployment, the lower one what answered.
+#[test]
+fn the_model_of_the_response_is_the_calls_whichever_of_two_tells_it() {
+    let upper = json!({"openinference.span.kind": "LLM", "llm.model_name": "my-gpt", "llm.provider": "azure",
+        "llm.token_count.prompt": 1002, "llm.token_count.completion": 202, "llm.token_count.prompt_details.cache_read": 600});
+    let lower = json!({"gen_ai.operation.name": "chat", "gen_ai.provider.name": "azure.ai.openai", "gen_ai.request.model": "my-gpt",
+        "gen_ai.response.model": "gpt-4o-2024-08-06", "gen_ai.usage.input_tokens": 1002, "gen_ai.usage.output_tokens": 202});
+    for id in ["", "chatcmpl-1"] {
+        for more in [json!({}), json!({"openai.response.service_tier": "priority"})] {
+            let lower = with(&with(&lower, &more), &json!({"gen_ai.response.id": id}));
+            let lines = [
+                line("one", (1, 1, 0), (0, 1000), &upper),
+                line("x", (1, 2, 1), (1, 999), &json!({"http.method": "POST"})),
+                line("two", (1, 3, 2), (10, 900), &lower),
+            ];
+            let expected = |kept: &Kept, about: &str| {
+                let calls: Vec<&UsageEvent> = kept.calls.values().filter(|call| call.tokens.total() > 0).collect();
+                let [call] = calls[..] else {
+                    panic!("{about}: {calls:?}")
+                };
+                let of = [Bucket::InputUncached, Bucket::CacheRead, Bucket::Output].map(|of| call.tokens.get(of));
+                assert_eq!(
+                    (call.model().as_str(), of),
+                    ("gpt-4o-2024-08-06", [402, 600, 202]),
+                    "{about}"
+                );
+            };
+            for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1], [0, 2, 1], [1, 2, 0]] {
+                let ordered = order.map(|place| lines[place].as_str());
+                expected(&read_text("a.jsonl", ordered.join("\n")), &format!("{order:?} {id}"));
+                // Each in a run of its own.
+                let (folder, mut kept) = (tempfile::tempdir().unwrap(), Kept::default());
+                for many in 1..=3 {
+                    std::fs::write(folder.path().join("a.jsonl"), ordered[..many].join("\n") + "\n").unwrap();
+                    read_on(folder.path(), &["a.jsonl"], &mut kept);
+                }
+                expected(&kept, &format!("{order:?} {id}, run by run"));
+            }
+        }
+    }
+}

@@ -188,6 +188,11 @@ pub(in super::super) fn observe(
         emitter: context.labels.get(short(emitter)),
         end: span.end.time("endTimeUnixNano").ok().map(|(end, _)| end),
         named,
+        answer: if own.response_model.str().is_empty() {
+            Label::EMPTY
+        } else {
+            model
+        },
     };
     observed(What::Call(Box::new((event, told))))
 }

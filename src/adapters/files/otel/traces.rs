@@ -69,6 +69,7 @@ impl Traces {
         found: &mut Found,
     ) -> Option<UsageEvent> {
         let (own, mut what) = (Below::of(call), Call::of_span(key, call));
+        what.answer = told.map_or(Label::EMPTY, |told| told.answer);
         let node = self.node(key);
         node.parent = parent;
         let view = node.below >= own && what.is_like(node.seen_by(what));
@@ -133,7 +134,11 @@ impl Traces {
         let node = self.node(key);
         let counts = if !view || by.id == call.id {
             if view && what.is_same(by) {
+                let more = what.tells_more(by);
                 what = what.observe(&mut event, by, known.as_ref());
+                if more {
+                    what.name(&mut event, by);
+                }
             }
             node.priced = priced(what, lent, if lent == Lent::Beside { call } else { &event });
             true
@@ -141,6 +146,7 @@ impl Traces {
             let more = what.tells_more(by);
             what = what.observe(&mut event, by, known.as_ref());
             if more {
+                what.name(&mut event, by);
                 node.priced = priced(what.of_id(by.id), Lent::Below, &event);
             }
             true

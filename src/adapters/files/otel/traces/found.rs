@@ -185,6 +185,9 @@ impl TakenBack {
                 } else if let Some(known) = known.filter(|_| what.is_same(by)) {
                     known.complete(event);
                 }
+                if event.rank.authority > 0 {
+                    own.name(event, by);
+                }
                 event.id = by.id;
                 replaced |= itself;
             } else if event.id == by.id {
@@ -202,6 +205,7 @@ impl TakenBack {
         if let Some(known) = &self.known {
             known.complete(&mut told);
         }
+        own.name(&mut told, by);
         Some(told)
     }
 }
