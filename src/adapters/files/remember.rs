@@ -152,7 +152,7 @@ impl Run<'_> {
     pub fn settle_traces(&mut self) -> Result<(), Stop> {
         let mut found = Found::default();
         let events = held(&self.shared.traces).settle(&mut found);
-        if !events.is_empty() {
+        if !events.is_empty() || !found.gaps.is_empty() || !found.repeats.is_empty() {
             let stand_in = (events.len() as u64).saturating_sub(found.calls);
             if stand_in > 0 {
                 self.sink.warn(

@@ -24,6 +24,7 @@ mod cur;
 mod deliveries;
 mod find;
 mod focus;
+mod frameworks;
 mod gateways;
 mod gemini;
 mod gemini_cli;

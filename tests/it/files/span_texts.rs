@@ -7,7 +7,12 @@ use serde_json::{Value, json};
 use super::{Kept, read_text};
 
 /// A line with one span: its scope, its trace, itself, its parent, its times and its attributes.
-fn line(scope: &str, (trace, id, parent): (u64, u64, u64), (start, end): (u64, u64), attributes: &Value) -> String {
+pub(super) fn line(
+    scope: &str,
+    (trace, id, parent): (u64, u64, u64),
+    (start, end): (u64, u64),
+    attributes: &Value,
+) -> String {
     let value = |value: &Value| match value {
         Value::String(text) => json!({"stringValue": text}),
         Value::Number(number) if number.is_f64() => json!({"doubleValue": number}),
@@ -25,7 +30,7 @@ fn line(scope: &str, (trace, id, parent): (u64, u64, u64), (start, end): (u64, u
     json!({"resourceSpans": [{"scopeSpans": [{"scope": {"name": scope}, "spans": [span]}]}]}).to_string()
 }
 
-fn with(base: &Value, more: &Value) -> Value {
+pub(super) fn with(base: &Value, more: &Value) -> Value {
     let mut all = base.as_object().unwrap().clone();
     all.extend(more.as_object().unwrap().clone());
     Value::Object(all)

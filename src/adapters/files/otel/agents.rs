@@ -1,4 +1,4 @@
-//! What only some programs mean by what they write: the coding agents Claude Code, Codex and Gemini CLI, and instrumentations of Bedrock.
+//! What coding agents mean by what they write: Claude Code, Codex and Gemini CLI.
 
 use std::collections::VecDeque;
 
@@ -12,12 +12,6 @@ use super::nodes::Nodes;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, Tokens, UsageEvent};
-
-/// Instrumentations that hand over what Bedrock counted as input, which excludes what was cached. A total is of their own making.
-const OF_BEDROCK: [&str; 2] = [
-    "opentelemetry.instrumentation.botocore.bedrock-runtime",
-    "opentelemetry.instrumentation.bedrock",
-];
 
 /// A span's request is a line's request, and the line is known by its answer, whose id other logs have too.
 const CLAUDE_CODE: &str =
@@ -47,6 +41,8 @@ impl Attributes<'_> {
             self.request_model = std::mem::take(&mut self.own_model);
         } else if self.operation.str() == "llm_call" && is_of_gemini_cli(scope) {
             self.operation = Scalar::Text("generate_content".into());
+        } else {
+            self.take_over_framework(scope);
         }
     }
 
@@ -86,12 +82,8 @@ impl Attributes<'_> {
     /// What it used, and what its input count contains.
     pub(super) fn used(&self, scope: &str, provider: &str, out: &mut Output) -> Result<(Counts, Input), Fault> {
         let provider = if self.is_call_of_codex() { "openai" } else { provider };
-        let (mut counts, input) = self.counts(provider, out)?;
-        if OF_BEDROCK.contains(&scope) {
-            counts.total = 0;
-            return Ok((counts, Input::Excludes));
-        }
-        Ok((counts, input))
+        let counts = self.counts(provider, out)?;
+        Ok(self.meant(scope, provider, counts))
     }
 
     /// Whether Claude declined before anything was answered, for which Anthropic charges nothing.

@@ -92,16 +92,18 @@ attributes! {
         | "llm.token_count.prompt_details.cache_write" | "gen_ai.usage.details.cache_write_tokens"
         | "gen_ai.usage.details.cache_creation_input_tokens" | "ai.usage.inputTokenDetails.cacheWriteTokens";
     /// The parts of what was written, by how long it stays.
-    written_5m: "anthropic.usage.cache_creation.ephemeral_5m_input_tokens" | "gen_ai.usage.details.ephemeral_5m_input_tokens";
-    written_1h: "anthropic.usage.cache_creation.ephemeral_1h_input_tokens" | "gen_ai.usage.details.ephemeral_1h_input_tokens";
+    written_5m: "anthropic.usage.cache_creation.ephemeral_5m_input_tokens" | "gen_ai.usage.details.ephemeral_5m_input_tokens"
+        | "gen_ai.usage.cache_creation.5m_input_tokens";
+    written_1h: "anthropic.usage.cache_creation.ephemeral_1h_input_tokens" | "gen_ai.usage.details.ephemeral_1h_input_tokens"
+        | "gen_ai.usage.cache_creation.1h_input_tokens";
     reasoning: "gen_ai.usage.reasoning.output_tokens" | "gen_ai.usage.output_tokens.reasoning" | "gen_ai.usage.reasoning_tokens"
         | "llm.token_count.completion_details.reasoning" | "gen_ai.usage.details.reasoning_tokens" | "ai.usage.reasoningTokens"
         | "ai.usage.outputTokenDetails.reasoningTokens" | "codex.usage.reasoning_output_tokens";
     /// What of the input and the output is audio, and what of the former was read from the cache.
     audio_in: "llm.token_count.prompt_details.audio" | "gen_ai.usage.details.input_audio_tokens"
-        | "gen_ai.usage.details.audio_prompt_tokens";
+        | "gen_ai.usage.details.audio_prompt_tokens" | "gen_ai.usage.audio_input_tokens";
     audio_out: "llm.token_count.completion_details.audio" | "gen_ai.usage.details.output_audio_tokens"
-        | "gen_ai.usage.details.audio_candidates_tokens";
+        | "gen_ai.usage.details.audio_candidates_tokens" | "gen_ai.usage.audio_output_tokens";
     audio_read: "gen_ai.usage.details.cache_audio_read_tokens" | "gen_ai.usage.details.audio_cache_tokens";
     /// LiteLLM's usage as Python writes it, with what its spans have no attributes for.
     usage_object: "metadata.usage_object";
@@ -131,6 +133,21 @@ attributes! {
     target: "target";
     own_model: "model";
     codex_total: "codex.usage.total_tokens";
+    /// What MLflow traces, its texts as JSON: what a span is, whom it asked, what that used and what it answered.
+    mlflow_type: "mlflow.spanType";
+    mlflow_model: "mlflow.llm.model";
+    mlflow_provider: "mlflow.llm.provider";
+    mlflow_usage: "mlflow.chat.tokenUsage";
+    mlflow_answer: "mlflow.spanOutputs";
+    /// What Genkit traces: what an action is, its name and what came of it.
+    genkit_type: "genkit:metadata:subtype";
+    genkit_name: "genkit:name";
+    genkit_output: "genkit:output";
+    /// What Logfire has of a call of OpenAI's agents.
+    own_usage: "usage";
+    own_answer: "response";
+    /// What ADK tells of agents alone.
+    agent_description: "gen_ai.agent.description";
     total: "gen_ai.usage.total_tokens" | "llm.usage.total_tokens" | "llm.token_count.total" | "ai.usage.totalTokens";
 }
 

@@ -5,6 +5,7 @@
 mod agents;
 mod attributes;
 mod families;
+mod frameworks;
 mod json;
 mod node;
 mod nodes;

@@ -6,6 +6,7 @@ use chrono::DateTime;
 
 use super::families::family;
 use super::split::Split;
+use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, Requests, Tokens, UsageEvent};
 
@@ -66,6 +67,8 @@ pub(super) struct Call {
     pub detail: u8,
     /// The span that tells it; 0 where that is not known.
     pub key: SpanKey,
+    /// Its model, where that is the one of the response and not only what was asked for.
+    pub answer: Label,
 }
 
 /// How much it tells of caches.
@@ -88,6 +91,7 @@ impl Default for Call {
             family: 0,
             detail: 0,
             key: 0,
+            answer: Label::EMPTY,
         }
     }
 }
@@ -124,7 +128,18 @@ impl Call {
             family: family(call.model().as_str()),
             detail,
             key: 0,
+            answer: Label::EMPTY,
         }
+    }
+
+    /// Gives what it tells of another call, and tells more of than that, the model of the response, where only one of both names it.
+    pub fn name(self, told: &mut UsageEvent, of: Call) {
+        let answer = match (self.answer.is_empty(), of.answer.is_empty()) {
+            (true, false) => of.answer,
+            (false, true) => self.answer,
+            (true, true) | (false, false) => return,
+        };
+        told.dimensions.set(Dimension::Model, answer);
     }
 
     /// Whether neither size nor model is known: it was saved by an earlier version.

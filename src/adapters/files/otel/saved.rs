@@ -18,6 +18,9 @@ const WITH_NAMES: u8 = 4;
 
 /// Marks other calls below, of which the number and they follow, each with its provider and model; beside that detail.
 const WITH_OTHERS: u8 = 8;
+/// Marks a call whose model is that of the response: one below, whose names follow, and one that was priced, whose split does.
+const ANSWERED_BELOW: u8 = 32;
+const ANSWERED: u8 = 8;
 /// Marks a call of which all that it tells follows, and, of one below, the span that tells it.
 const WITH_MORE: u8 = 16;
 
@@ -67,7 +70,12 @@ impl Node {
                 Lent::Below => LENT_BELOW,
             };
             let outdone = if priced.outdone { OUTDONE } else { 0 };
-            rest(priced.call, false, with_split | lent | outdone, bytes);
+            let model = priced.split.as_ref().map(|split| split.model());
+            let answered = match model {
+                Some(model) if !model.is_empty() && model == priced.call.answer => ANSWERED,
+                Some(_) | None => 0,
+            };
+            rest(priced.call, false, with_split | lent | outdone | answered, bytes);
             if let Some(split) = &priced.split {
                 splits.save(split, bytes);
             }
@@ -76,7 +84,12 @@ impl Node {
             let with_names = self.names != Default::default();
             let others = self.others.as_ref().map_or(&[][..], |others| others.0.as_slice());
             let names = if with_names { WITH_NAMES } else { 0 };
-            let marks = names | if others.is_empty() { 0 } else { WITH_OTHERS };
+            let answered = |call: Call, (_, model): (Label, Label)| match call.answer {
+                answer if !answer.is_empty() && answer == model => ANSWERED_BELOW,
+                _ => 0,
+            };
+            let with_others = if others.is_empty() { 0 } else { WITH_OTHERS };
+            let marks = names | with_others | answered(self.by, self.names);
             bytes.extend_from_slice(&self.by.id.0);
             rest(self.by, true, marks, bytes);
             if with_names {
@@ -87,7 +100,7 @@ impl Node {
             }
             for (other, names) in others {
                 bytes.extend_from_slice(&other.id.0);
-                rest(*other, true, 0, bytes);
+                rest(*other, true, answered(*other, *names), bytes);
                 splits.save_names(*names, bytes);
             }
         }
@@ -113,6 +126,7 @@ impl Node {
                 family,
                 detail,
                 key,
+                answer: Label::EMPTY,
             };
             Some((call, marked))
         }
@@ -125,7 +139,7 @@ impl Node {
         } else {
             let id = EventId(take::<16>(bytes)?);
             let nanos = i64::from_le_bytes(take::<8>(bytes)?);
-            let (call, marked) = match with_calls {
+            let (mut call, marked) = match with_calls {
                 true => rest(id, Some(key), bytes)?,
                 false => (Call { id, ..Call::default() }, 0),
             };
@@ -133,6 +147,9 @@ impl Node {
                 0 => None,
                 _ => Some(splits.load(bytes)?),
             };
+            if let Some(split) = split.as_ref().filter(|_| marked & ANSWERED != 0) {
+                call.answer = split.model();
+            }
             let lent = match marked & (LENT_BELOW | LENT_BESIDE) {
                 0 => Lent::No,
                 LENT_BESIDE => Lent::Beside,
@@ -161,13 +178,20 @@ impl Node {
             if marked & WITH_NAMES != 0 {
                 names = splits.load_names(bytes)?;
             }
+            if marked & ANSWERED_BELOW != 0 {
+                by.answer = names.1;
+            }
             if marked & WITH_OTHERS != 0 {
                 let [many] = take::<1>(bytes)?;
                 let mut known = Others::default();
                 for _ in 0..many {
                     let id = EventId(take::<16>(bytes)?);
-                    let (call, _) = rest(id, None, bytes)?;
-                    known.0.push((call, splits.load_names(bytes)?));
+                    let (mut call, marked) = rest(id, None, bytes)?;
+                    let names = splits.load_names(bytes)?;
+                    if marked & ANSWERED_BELOW != 0 {
+                        call.answer = names.1;
+                    }
+                    known.0.push((call, names));
                 }
                 others = Some(Box::new(known));
             }

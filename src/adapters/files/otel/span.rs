@@ -7,12 +7,12 @@ use crate::domain::label::Label;
 use crate::domain::price::region_of_answer;
 use crate::domain::usage::{EventId, UsageEvent};
 
-use super::super::line::{Context, Fault, NO_USAGE, Output};
+use super::super::line::{Context, Fault, Output};
 use super::super::scalar::Scalar;
 use super::super::{host, seller, tags, tier};
 use super::attributes::{Attributes, Role, name, or};
 use super::node::{SpanKey, span_key, trace_key};
-use super::traces::{Found, Traces};
+use super::traces::{Found, Gap, Traces};
 use super::twins::Told;
 
 /// A span as its encoding gives it.
@@ -57,8 +57,10 @@ enum What {
     Other(bool),
     /// A tool, or the like, that says tokens.
     Tool(bool, EventId),
-    /// A call that tells no usage, under the name of why.
+    /// A call that used nothing, under the name of why.
     Without(&'static str, EventId),
+    /// A call that tells no usage.
+    Gap(Gap),
     /// Something that repeats what is below it; whether it is an agent or a tool.
     Sum(bool, Box<UsageEvent>),
     /// A call.
@@ -133,11 +135,11 @@ pub(in super::super) fn observe(
     if role == Role::Call
         && (without || (failed && counts.input + counts.output + counts.read == 0 && quantities.is_empty()))
     {
-        let kind = if failed { "failed_calls" } else { "calls_without_usage" };
-        if !failed {
-            out.warnings.push(NO_USAGE);
-        }
-        return observed(What::Without(kind, id));
+        let model = own.models().next().unwrap_or("");
+        return observed(match failed {
+            true => What::Without("failed_calls", id),
+            false => What::Gap(Gap::of(id, model)),
+        });
     }
     if role == Role::Call && own.is_refused(around.scope, provider.as_str(), &counts) {
         return observed(What::Without("refused_calls", id));
@@ -174,6 +176,7 @@ pub(in super::super) fn observe(
     own.tell_beside(&mut event, context)?;
     own.tell(around.scope, &event.tokens, out);
     own.tell_overwritten(around.scope, out);
+    own.tell_on_agent(around.scope, out);
     if role == Role::Call {
         out.tell_empty(&event);
     }
@@ -185,6 +188,11 @@ pub(in super::super) fn observe(
         emitter: context.labels.get(short(emitter)),
         end: span.end.time("endTimeUnixNano").ok().map(|(end, _)| end),
         named,
+        answer: if own.response_model.str().is_empty() {
+            Label::EMPTY
+        } else {
+            model
+        },
     };
     observed(What::Call(Box::new((event, told))))
 }
@@ -213,6 +221,10 @@ impl Observed {
             What::Without(kind, id) => {
                 traces.link(key, parent, false, None, &mut found);
                 out.excluded_once.push((kind, id));
+            }
+            What::Gap(gap) => {
+                traces.link(key, parent, false, None, &mut found);
+                traces.gap(key, gap);
             }
             What::Sum(apart, event) => traces.link(key, parent, apart, Some(*event), &mut found),
             What::Call(call) => {

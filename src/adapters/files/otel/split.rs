@@ -59,6 +59,12 @@ impl Split {
         }))
     }
 
+    /// The model.
+    pub fn model(&self) -> Label {
+        let [_, model, _] = self.names;
+        model
+    }
+
     /// Another observation of a call that is told by this one's tokens. Who asked is told by the others.
     pub fn observation(&self, id: EventId, at: DateTime<Utc>) -> UsageEvent {
         let mut event = UsageEvent::new(id, at, Label::EMPTY, Label::EMPTY);

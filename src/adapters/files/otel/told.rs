@@ -12,6 +12,7 @@ use super::super::media;
 use super::super::scalar::Scalar;
 use super::super::usage::{Shape, Usage};
 use super::attributes::Attributes;
+use super::frameworks::of_gemini;
 use super::texts::of_usage;
 
 /// What the Vercel AI SDK hands over of the provider's answer.
@@ -127,7 +128,10 @@ impl Attributes<'_> {
             return Ok(told.map(|counts| (counts, counts.by_evidence())));
         }
         if !self.raw_usage.is_null()
-            && let Some(whole) = of_usage(self.raw_usage.str(), provider)?
+            && let Some(whole) = match of_usage(self.raw_usage.str(), provider)? {
+                None => of_gemini(self.raw_usage.str())?,
+                whole => whole,
+            }
         {
             return Ok(Some(whole));
         }

@@ -3,6 +3,7 @@
 
 mod beside;
 mod found;
+mod gaps;
 
 use std::collections::HashMap;
 
@@ -17,6 +18,7 @@ use super::twins::{Told, Twin, Twins};
 
 pub(in super::super) use found::Found;
 use found::TakenBack;
+pub(super) use gaps::Gap;
 
 /// Spans remembered; when there are twice as many, the oldest are forgotten: 70 MB, and half as much again where all are calls that tell of caches. A little less than a power of two, at which memory
 /// would be doubled.
@@ -31,6 +33,8 @@ pub(in super::super) struct Traces {
     nodes: Nodes,
     /// Agent spans with usage that have no priced call below them so far.
     held: HashMap<SpanKey, UsageEvent>,
+    /// Calls without usage, of which a call below them may tell it.
+    gaps: HashMap<SpanKey, Gap>,
     changed: bool,
     /// Calls that may be told twice.
     twins: Twins,
@@ -42,6 +46,7 @@ pub(in super::super) struct Traces {
 /// What was known at a mark.
 struct Before {
     held: HashMap<SpanKey, UsageEvent>,
+    gaps: HashMap<SpanKey, Gap>,
     nameless: Nameless,
     changed: bool,
 }
@@ -64,6 +69,7 @@ impl Traces {
         found: &mut Found,
     ) -> Option<UsageEvent> {
         let (own, mut what) = (Below::of(call), Call::of_span(key, call));
+        what.answer = told.map_or(Label::EMPTY, |told| told.answer);
         let node = self.node(key);
         node.parent = parent;
         let view = node.below >= own && what.is_like(node.seen_by(what));
@@ -128,7 +134,11 @@ impl Traces {
         let node = self.node(key);
         let counts = if !view || by.id == call.id {
             if view && what.is_same(by) {
+                let more = what.tells_more(by);
                 what = what.observe(&mut event, by, known.as_ref());
+                if more {
+                    what.name(&mut event, by);
+                }
             }
             node.priced = priced(what, lent, if lent == Lent::Beside { call } else { &event });
             true
@@ -136,6 +146,7 @@ impl Traces {
             let more = what.tells_more(by);
             what = what.observe(&mut event, by, known.as_ref());
             if more {
+                what.name(&mut event, by);
                 node.priced = priced(what.of_id(by.id), Lent::Below, &event);
             }
             true
@@ -295,6 +306,7 @@ impl Traces {
             let names = (event.provider(), event.model());
             self.cover(parent, (Below::Apart, Call::of_span(key, &event)), names, found);
         }
+        self.settle_gaps(found);
         self.nodes.forget(REMEMBERED);
         let named = self.nameless.named(&self.nodes);
         let mut events: Vec<UsageEvent> = self
@@ -326,7 +338,7 @@ impl Traces {
 
     /// Whether so many spans are remembered that the oldest should be settled.
     pub fn full(&self) -> bool {
-        self.nodes.len() > 2 * REMEMBERED
+        self.nodes.len() > 2 * REMEMBERED || self.gaps.len() > REMEMBERED
     }
 
     /// The newest spans as bytes, if anything changed since this was asked last.
@@ -356,6 +368,7 @@ impl Traces {
         self.twins.mark();
         self.before = Some(Before {
             held: self.held.clone(),
+            gaps: self.gaps.clone(),
             nameless: self.nameless.clone(),
             changed: self.changed,
         });
@@ -374,7 +387,8 @@ impl Traces {
         self.nodes.undo();
         self.twins.undo();
         if let Some(before) = self.before.take() {
-            (self.held, self.nameless, self.changed) = (before.held, before.nameless, before.changed);
+            (self.held, self.gaps) = (before.held, before.gaps);
+            (self.nameless, self.changed) = (before.nameless, before.changed);
         }
     }
 }

@@ -35,6 +35,8 @@ pub(in super::super) struct Told {
     pub end: Option<DateTime<Utc>>,
     /// Of which form its id is, where the call goes by the identity of its response.
     pub named: Option<u8>,
+    /// The model, where it is that of the response.
+    pub answer: Label,
 }
 
 /// What a call turns out to be.

@@ -22,6 +22,7 @@ impl Traces {
         if let Some(known) = self.split(of) {
             known.complete(&mut told);
         }
+        priced.call.name(&mut told, of);
         Some(told)
     }
 

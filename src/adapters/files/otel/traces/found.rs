@@ -5,7 +5,7 @@ use chrono::DateTime;
 use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
-use super::super::super::line::Output;
+use super::super::super::line::{NO_USAGE, Output};
 use super::super::node::{Below, Call, Lent, Priced};
 use super::super::split::Split;
 use super::super::twins::Move;
@@ -21,6 +21,8 @@ pub(in super::super::super) struct Found {
     pub(super) moved: Vec<Move>,
     /// Further observations of calls, by which they are told better.
     pub(super) lent: Vec<UsageEvent>,
+    /// Calls without usage.
+    pub gaps: Vec<EventId>,
     /// How many of what was settled are calls for themselves.
     pub calls: u64,
     /// Who seems to have told the call too.
@@ -67,6 +69,10 @@ impl Found {
         out.events.extend(self.lent);
         for id in self.repeats {
             out.excluded_once.push(("parent_spans", id));
+        }
+        for id in self.gaps {
+            out.warnings.push(NO_USAGE);
+            out.excluded_once.push(("calls_without_usage", id));
         }
     }
 }
@@ -179,6 +185,9 @@ impl TakenBack {
                 } else if let Some(known) = known.filter(|_| what.is_same(by)) {
                     known.complete(event);
                 }
+                if event.rank.authority > 0 {
+                    own.name(event, by);
+                }
                 event.id = by.id;
                 replaced |= itself;
             } else if event.id == by.id {
@@ -196,6 +205,7 @@ impl TakenBack {
         if let Some(known) = &self.known {
             known.complete(&mut told);
         }
+        own.name(&mut told, by);
         Some(told)
     }
 }

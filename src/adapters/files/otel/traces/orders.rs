@@ -64,6 +64,7 @@ impl Span {
             emitter: self.emitter.into(),
             end: Some(at(self.times.1)),
             named: self.response.map(|n| n / 100),
+            answer: Label::EMPTY,
         };
         let mut found = Found::default();
         out.events
@@ -125,7 +126,6 @@ fn always(about: &str, spans: &[Span], expected: (usize, u64), runs: bool) {
     }
 }
 
-/// Orders by a seed.
 fn shuffled(many: usize, seed: u64) -> Vec<usize> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut order: Vec<usize> = (0..many).collect();
