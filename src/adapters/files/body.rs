@@ -13,6 +13,7 @@ use crate::domain::label::Label;
 use crate::domain::usage::{EventId, Requests, Tokens, UsageEvent};
 
 use self::record::Record;
+use super::counts::Input;
 use super::extras::{self, Seconds};
 use super::gemini;
 use super::iterations;
@@ -20,7 +21,7 @@ use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::Scalar;
 use super::searches;
 use super::usage::{Shape, Usage};
-use super::{seller, tags, tier};
+use super::{bedrock, litellm, seller, tags, tier};
 
 /// What the envelopes around a body say.
 #[derive(Clone, Copy)]
@@ -81,7 +82,7 @@ fn one(
     let record = Record::parse(text).map_err(|e| Fault::json(&e))?;
     let shape = record.shape();
     let gemini = record.usage_metadata.as_ref().filter(|m| m.is_usage());
-    let mut units = Label::EMPTY;
+    let (mut units, mut native) = (Label::EMPTY, None);
     if shape.is_none() && gemini.is_none() {
         if let Some(inner) = record.envelope().filter(|_| outer.depth < DEEPEST) {
             let outer = Outer {
@@ -97,8 +98,11 @@ fn one(
             return one(inner.get(), outer, number, azure, context, out);
         }
         units = extras::of(text, Seconds::Heard)?;
+        if outer.cloud == "bedrock" {
+            native = bedrock::counts_of(text, out)?;
+        }
     }
-    if shape.is_none() && gemini.is_none() && units.is_empty() {
+    if shape.is_none() && gemini.is_none() && units.is_empty() && native.is_none() {
         let failed = record.failed() || outer.record.is_some_and(Record::failed);
         without_usage(&record, text, outer, failed, azure, out);
         return Ok(());
@@ -151,7 +155,11 @@ fn one(
             }
             event.reported_cost = extras::reported_cost(usage.cost.map(RawValue::get))?;
             extras::search_and_units(text, provider, &mut event)?;
+            litellm::ground(text, &mut event)?;
             speed_and_place(usage, &mut event, context)?;
+            if shape == Shape::Converse {
+                event.speed = context.labels.get(bedrock::speed_of(text));
+            }
             // In OpenAI's shape they come from a gateway, which adds them up.
             let each = match shape == Shape::Chat {
                 true => iterations::each_of_sum,
@@ -161,6 +169,9 @@ fn one(
         }
         (_, _, Some(gemini)) => gemini.fill(&mut event, record.candidates, context, out)?,
         (Some(_) | None, _, None) => {}
+    }
+    if let Some(native) = native {
+        event.tokens = native.tokens(Input::Excludes, "Bedrock batch", out);
     }
     out.tell_empty(&event);
     out.events.push(event);
