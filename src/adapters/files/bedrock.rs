@@ -1,19 +1,25 @@
 //! Amazon Bedrock model invocation logs: files in S3 (gzip), CloudWatch exports and API answers that wrap them. The input count
 //! excludes cached tokens; identity is account, region and request id; how cache writes divide by time to live stands in the body only.
 
-use memchr::memmem;
+mod answer;
+mod request;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::price::region_of_answer;
-use crate::domain::usage::{Bucket, EventId, UsageEvent};
+use crate::domain::usage::{EventId, UsageEvent};
 
 use super::counts::{Counts, Input};
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::Scalar;
-use super::usage::Usage;
-use super::{object, tags, tier};
+use super::{object, tags};
+
+use self::answer::Body;
+use self::request::Stay;
+
+pub(super) use self::answer::{counts_of, speed_of};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -74,6 +80,8 @@ struct Side<'a> {
     #[serde(borrow)]
     cache_write_input_token_count: Scalar<'a>,
     #[serde(borrow)]
+    input_body_json: Option<&'a RawValue>,
+    #[serde(borrow)]
     output_token_count: Scalar<'a>,
     #[serde(borrow)]
     output_body_json: Option<&'a RawValue>,
@@ -86,40 +94,6 @@ impl<'a> Side<'a> {
         side.map(Option::unwrap_or_default)
             .map_err(|e| Fault::field(field, format!("unexpected shape: {e}")))
     }
-}
-
-/// The body of a call, or one chunk of it.
-#[derive(Deserialize)]
-struct Chunk<'a> {
-    #[serde(borrow, default)]
-    message: Option<Carrier<'a>>,
-    #[serde(borrow, default)]
-    metadata: Option<Carrier<'a>>,
-    #[serde(borrow, default, deserialize_with = "object::one")]
-    usage: Option<Usage<'a>>,
-    #[serde(borrow, default, rename = "serviceTier")]
-    tier: Option<&'a RawValue>,
-    // Of Meta's models, which have no usage object.
-    #[serde(borrow, default)]
-    prompt_token_count: Scalar<'a>,
-    #[serde(borrow, default)]
-    generation_token_count: Scalar<'a>,
-    /// At the end of a stream, in the words of the log.
-    #[serde(
-        borrow,
-        default,
-        rename = "amazon-bedrock-invocationMetrics",
-        deserialize_with = "object::one"
-    )]
-    metrics: Option<Side<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Carrier<'a> {
-    #[serde(borrow, default, deserialize_with = "object::one")]
-    usage: Option<Usage<'a>>,
-    #[serde(borrow, default, rename = "serviceTier")]
-    tier: Option<&'a RawValue>,
 }
 
 /// The record in a line of an export from CloudWatch Logs to S3, which puts a time before it.
@@ -181,7 +155,7 @@ fn observe(log: &Log<'_>, number: u64, context: &mut Context, out: &mut Output) 
     let counts = [&input.input_token_count, &output.output_token_count];
     let body = Body::of(output.output_body_json);
     let counted = if counts.iter().any(|count| !count.is_null()) {
-        Some(from_log(input, output, &body, out)?)
+        Some(from_log(input, output, &body, log.model_id.str(), out)?)
     } else {
         body.counts(out)?
     };
@@ -200,9 +174,8 @@ fn observe(log: &Log<'_>, number: u64, context: &mut Context, out: &mut Output) 
     event.rank.line = number;
     event.geo = context.labels.get(region_of_answer(model.as_str(), region));
     event.tokens = counts.tokens(Input::Excludes, "Bedrock invocation log", out);
-    event
-        .dimensions
-        .set(Dimension::Tier, tier::of_bedrock(body.tier(), context)?);
+    event.dimensions.set(Dimension::Tier, body.tier(context)?);
+    event.speed = context.labels.get(body.speed());
     tags::set_all(&mut event, log.request_metadata, context)?;
     event
         .dimensions
@@ -222,7 +195,13 @@ fn observe(log: &Log<'_>, number: u64, context: &mut Context, out: &mut Output) 
 }
 
 /// The counts of a log. What it leaves out the body may tell.
-fn from_log(input: &Side<'_>, output: &Side<'_>, body: &Body<'_>, out: &mut Output) -> Result<Counts, Fault> {
+fn from_log(
+    input: &Side<'_>,
+    output: &Side<'_>,
+    body: &Body<'_>,
+    model: &str,
+    out: &mut Output,
+) -> Result<Counts, Fault> {
     let (read, written) = (
         &input.cache_read_input_token_count,
         &input.cache_write_input_token_count,
@@ -238,7 +217,10 @@ fn from_log(input: &Side<'_>, output: &Side<'_>, body: &Body<'_>, out: &mut Outp
         true => told.write_5m + told.write_1h,
         false => written.count("input.cacheWriteInputTokenCount")?,
     };
-    let (_, hour) = if written > 0 { body.split()? } else { (0, 0) };
+    let hour = match written {
+        0 => 0,
+        _ => hour_of(written, body, input.input_body_json, model, out)?,
+    };
     // What the split does not explain was written at the default time to live.
     let hour = hour.min(written);
     let read = match read.is_null() {
@@ -267,108 +249,26 @@ fn from_log(input: &Side<'_>, output: &Side<'_>, body: &Body<'_>, out: &mut Outp
     Ok(counts)
 }
 
-/// A body that is parsed when it is needed: an object, or the chunks of a stream.
-struct Body<'a>(Option<&'a RawValue>);
+/// What is told of cache writes of which neither the answer nor the request says how long they stay.
+const UNSPLIT: &str = "invocation logs without the body of the answer do not say how long what was written to the cache stays: charged as for 5 minutes";
 
-impl<'a> Body<'a> {
-    fn of(raw: Option<&'a RawValue>) -> Self {
-        Body(raw)
+/// How much of what was written to the cache was to stay for an hour. Where the answer lies elsewhere or was not kept, the request may tell.
+fn hour_of(
+    written: u64,
+    body: &Body<'_>,
+    request: Option<&RawValue>,
+    model: &str,
+    out: &mut Output,
+) -> Result<u64, Fault> {
+    if let Some((_, hour)) = body.split()? {
+        return Ok(hour);
     }
-
-    fn chunks(&self) -> Vec<Chunk<'a>> {
-        let text = self.0.map_or("", RawValue::get);
-        // A body of an unknown shape tells nothing, which is no fault of the log.
-        match text.as_bytes().first() {
-            Some(b'[') => serde_json::from_str(text).unwrap_or_default(),
-            Some(b'{') => serde_json::from_str(text).map(|chunk| vec![chunk]).unwrap_or_default(),
-            _ => Vec::new(),
-        }
+    match request::stay(request) {
+        Stay::Hour => return Ok(written),
+        Stay::Minutes => {}
+        // Amazon's own models keep nothing for longer.
+        Stay::Unknown if model.contains("amazon.nova") => {}
+        Stay::Unknown => out.warnings.push(UNSPLIT),
     }
-
-    /// The tier that served the call; at the end of a stream. Most bodies name none, which is seen without parsing them.
-    fn tier(&self) -> Option<&'a RawValue> {
-        let text = self.0.map_or("", RawValue::get);
-        memmem::find(text.as_bytes(), b"\"serviceTier\"")?;
-        let of = |chunk: Chunk<'a>| chunk.tier.or(chunk.metadata.and_then(|carrier| carrier.tier));
-        self.chunks().into_iter().find_map(of)
-    }
-
-    /// Whether it may tell of a cache, which is seen without parsing it.
-    fn has_cache(&self) -> bool {
-        let text = self.0.map_or("", RawValue::get);
-        memmem::find(text.as_bytes(), b"cache").is_some()
-    }
-
-    /// The total that Converse tells, which is seen without parsing a body that tells none.
-    fn total(&self) -> Result<u64, Fault> {
-        let text = self.0.map_or("", RawValue::get);
-        if memmem::find(text.as_bytes(), b"\"totalTokens\"").is_none() {
-            return Ok(0);
-        }
-        let mut most = 0;
-        for chunk in self.chunks() {
-            let carried = chunk.metadata.and_then(|carrier| carrier.usage);
-            for usage in carried.into_iter().chain(chunk.usage) {
-                most = usage.converse_total()?.max(most);
-            }
-        }
-        Ok(most)
-    }
-
-    /// The first usage object that has an input side: that of the whole call, or of the start of its stream.
-    fn split(&self) -> Result<(u64, u64), Fault> {
-        for chunk in self.chunks() {
-            let carried = [chunk.message, chunk.metadata]
-                .into_iter()
-                .flatten()
-                .filter_map(|c| c.usage);
-            for usage in carried.chain(chunk.usage) {
-                let split = usage.split()?;
-                if split != (0, 0) {
-                    return Ok(split);
-                }
-            }
-        }
-        Ok((0, 0))
-    }
-
-    /// The counts of a call whose log has none: the start of a stream has the input, its end the output.
-    fn counts(&self, out: &mut Output) -> Result<Option<Counts>, Fault> {
-        let mut all: Option<Counts> = None;
-        for chunk in self.chunks() {
-            let carried = [chunk.message, chunk.metadata]
-                .into_iter()
-                .flatten()
-                .filter_map(|c| c.usage);
-            for usage in carried.chain(chunk.usage) {
-                let Some(shape) = usage.shape() else { continue };
-                let tokens = usage.tokens(shape, false, out)?;
-                let counts = all.get_or_insert_with(Counts::default);
-                counts.input = counts.input.max(tokens.get(Bucket::InputUncached));
-                counts.read = counts.read.max(tokens.get(Bucket::CacheRead));
-                counts.write_5m = counts.write_5m.max(tokens.get(Bucket::CacheWrite5m));
-                counts.write_1h = counts.write_1h.max(tokens.get(Bucket::CacheWrite1h));
-                counts.output = counts.output.max(tokens.get(Bucket::Output));
-            }
-            if !(chunk.prompt_token_count.is_null() && chunk.generation_token_count.is_null()) {
-                let counts = all.get_or_insert_with(Counts::default);
-                counts.input = counts.input.max(chunk.prompt_token_count.count("prompt_token_count")?);
-                counts.output = counts
-                    .output
-                    .max(chunk.generation_token_count.count("generation_token_count")?);
-            }
-            if let Some(metrics) = chunk.metrics {
-                let counts = all.get_or_insert_with(Counts::default);
-                counts.input = counts.input.max(metrics.input_token_count.count("inputTokenCount")?);
-                counts.output = counts.output.max(metrics.output_token_count.count("outputTokenCount")?);
-                let read = &metrics.cache_read_input_token_count;
-                counts.read = counts.read.max(read.count("cacheReadInputTokenCount")?);
-                let written = metrics
-                    .cache_write_input_token_count
-                    .count("cacheWriteInputTokenCount")?;
-                counts.write_5m = counts.write_5m.max(written.saturating_sub(counts.write_1h));
-            }
-        }
-        Ok(all)
-    }
+    Ok(0)
 }

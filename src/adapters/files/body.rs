@@ -17,13 +17,14 @@ use crate::domain::usage::{EventId, Rank, Requests, Tokens, UsageEvent};
 use self::outer::Outer;
 use self::record::Record;
 use self::sold::{provider, vertex_tier};
+use super::counts::Input;
 use super::extras::{self, Seconds};
 use super::iterations;
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::Scalar;
 use super::searches;
 use super::usage::{Shape, Usage};
-use super::{tags, tier};
+use super::{bedrock, litellm, tags, tier};
 
 /// What is told of a stream without an id: nothing says which of its parts belong together.
 const PARTS_WITHOUT_ID: &str =
@@ -71,7 +72,7 @@ fn one(
     let around = if own.is_null() { outer.model() } else { Scalar::Null };
     let shape = record.shape_around(around.str());
     let gemini = record.usage_metadata.as_ref().filter(|m| m.is_usage());
-    let mut units = Label::EMPTY;
+    let (mut units, mut native) = (Label::EMPTY, None);
     if record.is_step() {
         let id = outer.identity(&record, text, out);
         out.excluded_once.push(("parts_of_results", id));
@@ -84,8 +85,11 @@ fn one(
             return one(&inner, outer.and(&record, text), number, azure, context, out);
         }
         units = extras::of(text, Seconds::Heard)?;
+        if outer.cloud == "bedrock" {
+            native = bedrock::counts_of(text, out)?;
+        }
     }
-    if shape.is_none() && gemini.is_none() && units.is_empty() {
+    if shape.is_none() && gemini.is_none() && units.is_empty() && native.is_none() {
         let failed = record.failed() || outer.record.is_some_and(Record::failed);
         without_usage(&record, text, outer, failed, azure, out);
         return Ok(());
@@ -135,7 +139,11 @@ fn one(
             }
             event.reported_cost = extras::reported_cost(usage.cost.map(RawValue::get))?;
             extras::search_and_units(text, provider, &mut event)?;
+            litellm::ground(text, &mut event)?;
             speed_and_place(usage, &mut event, context)?;
+            if shape == Shape::Converse {
+                event.speed = context.labels.get(bedrock::speed_of(text));
+            }
             // In OpenAI's shape they come from a gateway, which adds them up.
             let each = match shape == Shape::Chat {
                 true => iterations::each_of_sum,
@@ -155,6 +163,9 @@ fn one(
         // None of its calls is longer than a price threshold, as far as is known.
         event.rank.authority = Rank::REPORT;
         out.warnings.push(BATCH);
+    }
+    if let Some(native) = native {
+        event.tokens = native.tokens(Input::Excludes, "Bedrock batch", out);
     }
     out.tell_empty(&event);
     out.events.push(event);

@@ -1,14 +1,21 @@
 //! Helicone exports (JSON, JSONL, CSV). The prompt count means what the provider means by it: it includes cached tokens except at
-//! Anthropic and Bedrock, and the numbers are asked. Identity is the request id; the later record counts.
+//! Anthropic and Bedrock, and the numbers are asked. Where the provider's own answer stands in a row it tells more than the row. Identity is the
+//! request id; the later record counts.
 
+use chrono::DateTime;
+use memchr::memmem;
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
+use super::body::Body;
 use super::counts::{Counts, Input};
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
+use super::litellm::json_text;
 use super::scalar::{Scalar, reported};
 use super::{keys, page, searches, tags};
 
@@ -30,6 +37,18 @@ struct Row<'a> {
     request_properties: Option<&'a RawValue>,
     #[serde(borrow, default)]
     response_status: Scalar<'a>,
+    // The names in its table (`request_response_rmt`), from which its interfaces make the others.
+    #[serde(borrow, default)]
+    model: Scalar<'a>,
+    #[serde(borrow, default)]
+    user_id: Scalar<'a>,
+    #[serde(borrow, default)]
+    properties: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    status: Scalar<'a>,
+    /// The provider's answer, or who has it.
+    #[serde(borrow, default)]
+    response_body: Option<&'a RawValue>,
     #[serde(borrow, default)]
     prompt_tokens: Scalar<'a>,
     #[serde(borrow, default)]
@@ -142,14 +161,23 @@ fn read(row: &Row<'_>, number: u64, context: &mut Context, out: &mut Output) -> 
         total: row.total_tokens.count("total_tokens")?,
         ..Counts::default()
     };
+    // Made of these two, it says nothing of what they hold.
+    if counts.total == counts.input + counts.output {
+        counts.total = 0;
+    }
     // Audio is a part of the counts, of which some versions have taken it out: what is larger than its whole stands beside it.
     for (whole, part) in [(&mut counts.input, heard), (&mut counts.output, said)] {
         if part > *whole {
             *whole += part;
         }
     }
-    if counts.input + counts.output + counts.read + written == 0 {
-        if has_failed(&row.response_status) {
+    let answer = answer(row, number, context);
+    if answer.refused {
+        out.excluded_once.push(("refused_calls", id));
+        return Ok(());
+    }
+    if counts.input + counts.output + counts.read + written == 0 && answer.call.is_none() {
+        if has_failed(or(&row.response_status, &row.status)) {
             out.excluded_once.push(("failed_calls", id));
         } else {
             out.warnings.push(NO_USAGE);
@@ -158,11 +186,13 @@ fn read(row: &Row<'_>, number: u64, context: &mut Context, out: &mut Output) -> 
         return Ok(());
     }
     let at = context.time(&row.request_created_at, "request_created_at", out)?;
-    let model = match row.response_model.str() {
-        "" => &row.request_model,
-        _ => &row.response_model,
+    let asked = context.label(or(&row.request_model, &row.model), "request_model")?;
+    let answered = answer.call.as_ref().map_or(Label::EMPTY, UsageEvent::model);
+    let model = match context.label(&row.response_model, "response_model")? {
+        Label::EMPTY if answered.is_empty() => asked,
+        Label::EMPTY => answered,
+        told => told,
     };
-    let model = context.label(model, "response_model")?;
     let mut event = UsageEvent::new(id, at, context.labels.get(&provider), model);
     event.rank.line = number;
     let declared = if matches!(provider.as_str(), "anthropic" | "bedrock") {
@@ -171,13 +201,100 @@ fn read(row: &Row<'_>, number: u64, context: &mut Context, out: &mut Output) -> 
         Input::Includes
     };
     event.tokens = counts.tokens(declared, "Helicone", out);
+    if let Some(call) = &answer.call {
+        take_over(call, &mut event);
+    }
     searches::of_model(&mut event);
-    event.reported_cost = reported(row.cost.map(RawValue::get), "cost")?;
-    let user = context.label(&row.request_user_id, "request_user_id")?;
+    event.reported_cost = row.cost()?;
+    let user = context.label(or(&row.request_user_id, &row.user_id), "request_user_id")?;
     event.dimensions.set(Dimension::User, user);
-    tags::set_all(&mut event, row.request_properties, context)?;
+    tags::set_all(&mut event, row.request_properties.or(row.properties), context)?;
+    for mut beside in answer.beside {
+        beside.at = event.at;
+        for dimension in [Dimension::Provider, Dimension::User, Dimension::Team] {
+            beside.dimensions.set(dimension, event.dimensions.get(dimension));
+        }
+        out.events.push(beside);
+    }
     out.events.push(event);
     Ok(())
+}
+
+/// The first of two that is given and not empty.
+fn or<'r, 'a>(one: &'r Scalar<'a>, other: &'r Scalar<'a>) -> &'r Scalar<'a> {
+    match one.is_null() || matches!(one, Scalar::Text(text) if text.is_empty()) {
+        true => other,
+        false => one,
+    }
+}
+
+impl Row<'_> {
+    /// What Helicone says that the call cost. Its table has whole billionths of a USD.
+    fn cost(&self) -> Result<Option<Decimal>, Fault> {
+        let text = self.cost.map_or("", RawValue::get).trim_matches('"');
+        let of_table = !self.model.is_null() && self.request_model.is_null() && self.response_model.is_null();
+        match text.parse::<u64>() {
+            Ok(billionths) if of_table => {
+                let (whole, rest) = (billionths / BILLION, billionths % BILLION);
+                reported(Some(&format!("{whole}.{rest:09}")), "cost")
+            }
+            Ok(_) | Err(_) => reported(Some(text), "cost"),
+        }
+    }
+}
+
+const BILLION: u64 = 1_000_000_000;
+
+/// What a provider's answer says.
+#[derive(Default)]
+struct Answer {
+    call: Option<UsageEvent>,
+    /// Calls that it tells of and does not contain.
+    beside: Vec<UsageEvent>,
+    /// Whether it was declined before anything was answered, which is not billed.
+    refused: bool,
+}
+
+/// The provider's answer, where the row holds it and it tells usage. What is wrong with it is no fault of the row, which has counts of its own.
+fn answer(row: &Row<'_>, number: u64, context: &mut Context) -> Answer {
+    let text = row.response_body.map_or("", RawValue::get);
+    if memmem::find(text.as_bytes(), b"usage").is_none() {
+        return Answer::default();
+    }
+    let Ok(Some(text)) = json_text(row.response_body, "response_body") else {
+        return Answer::default();
+    };
+    let mut told = Output::default();
+    // Most answers say no time, and that of the row counts.
+    let fallback = context.fallback.replace(DateTime::UNIX_EPOCH);
+    let read = Body::default().record(&text, number, context, &mut told);
+    context.fallback = fallback;
+    let call = read.ok().and_then(|()| told.events.pop());
+    let call = call.filter(|call| call.tokens.total() > 0 || !call.extras.is_empty());
+    let refused = told.excluded_once.iter().any(|(kind, _)| *kind == "refused_calls");
+    match call {
+        Some(call) => Answer {
+            call: Some(call),
+            beside: told.events,
+            refused,
+        },
+        None => Answer {
+            refused,
+            ..Answer::default()
+        },
+    }
+}
+
+/// Takes over what an answer says of a call beside the row's counts, and its own, unless they are fewer: the first part of a stream has not all.
+fn take_over(answer: &UsageEvent, event: &mut UsageEvent) {
+    if answer.tokens.total() >= event.tokens.total() {
+        event.tokens = answer.tokens;
+    }
+    event.requests = event.requests.most(answer.requests);
+    event.extras = answer.extras;
+    event.speed = answer.speed;
+    event.geo = answer.geo;
+    event.dimensions.set(Dimension::Tier, answer.tier());
 }
 
 /// Whether a status says that the call failed. Helicone has some of its own: of these one is that it is still under way, the others are that it

@@ -119,6 +119,8 @@ struct Details<'a> {
     cache_creation_tokens: Scalar<'a>,
     #[serde(borrow, default, deserialize_with = "object::one")]
     cache_write_tokens_details: Option<Ttl<'a>>,
+    #[serde(borrow, default, deserialize_with = "object::one")]
+    cache_creation_token_details: Option<Creation<'a>>,
     #[serde(borrow, default)]
     reasoning_tokens: Scalar<'a>,
     #[serde(borrow, default)]
@@ -289,15 +291,17 @@ impl<'a> Usage<'a> {
             counts.write_30m = ttl.ttl_30m_tokens.count("ttl_30m_tokens")?;
             counts.write_12h = ttl.ttl_12h_tokens.count("ttl_12h_tokens")?;
         }
-        if let Some(split) = &self.cache_creation {
+        let split = details.cache_creation_token_details.as_ref();
+        if let Some(split) = split.or(self.cache_creation.as_ref()) {
             split.read(&mut counts)?;
         }
         let rest = written.saturating_sub(counts.write_30m + counts.write_12h + counts.write_5m + counts.write_1h);
-        if openai {
-            counts.write_30m += rest;
+        let unsplit = if openai {
+            &mut counts.write_30m
         } else {
-            counts.write_5m += rest;
-        }
+            &mut counts.write_5m
+        };
+        *unsplit += rest;
         Ok(counts)
     }
 

@@ -57,10 +57,83 @@ fn the_tier_that_served_a_call_stands_in_the_body() {
             CONVERSE.replace(r#""usage":"#, r#""text":"\"serviceTier\"","usage":"#),
             "",
         ),
+        // Of OpenAI's models, asked in their own words.
+        (
+            CONVERSE.replace(r#""usage":"#, r#""choices":[],"service_tier":"flex","usage":"#),
+            "flex",
+        ),
+        (
+            CONVERSE.replace(r#""usage":"#, r#""choices":[],"service_tier":"default","usage":"#),
+            "standard",
+        ),
     ] {
         let call = read_text("a.json", log("r-1", &rest)).only();
         assert_eq!((call.tier().as_str(), call.tokens.total()), (tier, 4460), "{rest}");
     }
+}
+
+/// How long what was written to the cache stays says the answer, else the request.
+#[test]
+fn writes_whose_answer_lies_elsewhere_stay_as_long_as_the_request_says_or_are_told() {
+    let told = "invocation logs without the body of the answer do not say how long what was written to the cache stays: charged as for 5 minutes";
+    let counts = r#""inputTokenCount":40,"cacheReadInputTokenCount":0,"cacheWriteInputTokenCount":3000"#;
+    let elsewhere = r#""outputBodyS3Path":"s3://b/data/y.json.gz","outputTokenCount":220"#;
+    let here = r#""outputBodyJson":{"usage":{"inputTokens":40,"cacheWriteInputTokens":3000,"outputTokens":220}},"outputTokenCount":220"#;
+    let hour = r#"{"cachePoint":{"type":"default","ttl":"1h"}}"#;
+    let minutes = r#"{"cachePoint":{"type":"default"}}"#;
+    let hours = format!(r#"{{"system":[{{"text":"x"}},{hour}]}}"#);
+    let both = format!(r#"{{"system":[{hour}],"messages":[{{"content":[{minutes}]}}]}}"#);
+    let minutes = format!(r#"{{"system":[{minutes}]}}"#);
+    for (model, request, output, writes, warned) in [
+        ("m-1", "", elsewhere, [3000, 0], true),
+        ("m-1", "", here, [3000, 0], false),
+        ("amazon.nova-pro-v1:0", "", elsewhere, [3000, 0], false),
+        ("m-1", hours.as_str(), elsewhere, [0, 3000], false),
+        ("m-1", hours.as_str(), here, [3000, 0], false),
+        ("m-1", minutes.as_str(), elsewhere, [3000, 0], false),
+        ("m-1", both.as_str(), elsewhere, [3000, 0], true),
+        (
+            "m-1",
+            r#"{"system":[{"type":"text","text":"\"ttl\":\"5m\"","cache_control":{"type":"ephemeral","ttl":"1h"}}]}"#,
+            elsewhere,
+            [0, 3000],
+            false,
+        ),
+        ("m-1", r#"{"messages":[]}"#, elsewhere, [3000, 0], true),
+    ] {
+        let request = match request {
+            "" => String::new(),
+            request => format!(r#","inputBodyJson":{request}"#),
+        };
+        let rest = format!(r#""input":{{{counts}{request}}},"output":{{{output}}}"#);
+        let kept = read_text("a.json", log("r-1", &rest).replace("eu.m-1", model));
+        let seen = [Bucket::CacheWrite5m, Bucket::CacheWrite1h].map(|b| kept.only().tokens.get(b));
+        assert_eq!(seen, writes, "{rest}");
+        assert_eq!(kept.warnings.contains_key(told), warned, "{rest}: {:?}", kept.warnings);
+    }
+}
+
+/// They cost more than others, and no book says how much: never the price of others.
+#[test]
+fn calls_that_are_optimised_for_latency_have_a_speed() {
+    let one = r#"{"performanceConfig":{"latency":"optimized"},"usage":{"inputTokens":40,"outputTokens":220}}"#;
+    let stream = format!(r#"[{{"messageStart":{{}}}},{{"metadata":{one}}}]"#);
+    let standard = one.replace("optimized", "standard");
+    for (body, speed) in [
+        (one, "optimized"),
+        (stream.as_str(), "optimized"),
+        (standard.as_str(), ""),
+    ] {
+        let rest =
+            format!(r#""input":{{"inputTokenCount":40}},"output":{{"outputBodyJson":{body},"outputTokenCount":220}}"#);
+        assert_eq!(
+            read_text("a.json", log("r-1", &rest)).only().speed.as_str(),
+            speed,
+            "{body}"
+        );
+    }
+    let answer = format!(r#"{{"timestamp":"2026-10-20T08:15:04Z","modelId":"amazon.nova-pro-v1:0","response":{one}}}"#);
+    assert_eq!(read_text("a.json", answer).only().speed.as_str(), "optimized");
 }
 
 /// The Region tells where a model answers that is asked by its bare id; a profile answers where its name says.
@@ -213,15 +286,29 @@ fn what_the_log_does_not_count_the_body_does() {
 }
 
 #[test]
-fn counts_of_metas_models_stand_in_their_bodies() {
+fn counts_of_metas_models_and_of_titan_stand_in_their_bodies() {
     let one = r#"{"generation":"x","prompt_token_count":40,"generation_token_count":220,"stop_reason":"stop"}"#;
     let stream = r#"[{"generation":"x","prompt_token_count":40,"generation_token_count":1},{"generation":"","prompt_token_count":null,"generation_token_count":220}]"#;
-    for body in [one, stream] {
+    let titan = r#"{"inputTextTokenCount":40,"results":[{"tokenCount":220,"outputText":"x"}]}"#;
+    let titan_stream = r#"[{"outputText":"x","totalOutputTextTokenCount":null,"inputTextTokenCount":null},{"totalOutputTextTokenCount":220,"inputTextTokenCount":40}]"#;
+    for body in [one, stream, titan, titan_stream] {
         let rest = format!(r#""input":{{}},"output":{{"outputBodyJson":{body}}}"#);
         let call = read_text("a.json", log("r-1", &rest)).only();
         let counts = [Bucket::InputUncached, Bucket::Output].map(|b| call.tokens.get(b));
         assert_eq!(counts, [40, 220], "{body}");
+        if body.starts_with('{') {
+            let batch = format!(r#"{{"recordId":"R1","modelInput":{{}},"modelOutput":{body}}}"#);
+            let call = read_text("a.jsonl", batch).only();
+            let counts = [Bucket::InputUncached, Bucket::Output].map(|b| call.tokens.get(b));
+            assert_eq!(
+                (counts, call.tier().as_str(), call.provider().as_str()),
+                ([40, 220], "batch", "bedrock"),
+                "{body}"
+            );
+        }
     }
+    let embedding = r#"{"recordId":"R1","modelInput":{},"modelOutput":{"embedding":[0.1],"inputTextTokenCount":9}}"#;
+    assert_eq!(read_text("a.jsonl", embedding).only().tokens.total(), 9);
 }
 
 #[test]

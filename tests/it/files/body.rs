@@ -209,7 +209,7 @@ fn batches_of_other_clouds_are_billed_as_batch_too() {
     let lines = [
         r#"{"recordId":"R3","modelInput":{},"error":{"errorCode":400}}"#,
         r#"{"status":"Bad Request","processed_time":"2026-10-20T08:15:04Z","request":{},"response":{},"custom_id":"c"}"#,
-        r#"{"recordId":"R4","modelInput":{},"modelOutput":{"inputTextTokenCount":8,"results":[{"tokenCount":3}]}}"#,
+        r#"{"recordId":"R4","modelInput":{},"modelOutput":{"tokensOfText":8,"outputs":[{"text":"x"}]}}"#,
     ];
     let kept = read_text("a.jsonl", lines.join("\n"));
     assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 0));

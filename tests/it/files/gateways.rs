@@ -609,6 +609,106 @@ fn counts_of_helicone_that_only_some_dumps_have_are_read_or_told() {
     );
 }
 
+/// The table that Helicone's interfaces ask has names and an amount of its own.
+#[test]
+fn rows_of_helicones_own_table_are_read_as_its_exports_are() {
+    let row = |cost: &str| {
+        format!(
+            r#"{{"response_id":"r1","status":200,"completion_tokens":800,"prompt_tokens":10000,"prompt_cache_read_tokens":512,"model":"gpt-4o-2024-08-06","request_id":"h-1","request_created_at":"2026-10-20 08:15:04","user_id":"u-9","provider":"OPENAI","properties":{{"team":"search"}},"cost":{cost},"cache_reference_id":"00000000-0000-0000-0000-000000000000"}}"#
+        )
+    };
+    for (cost, reported) in [
+        ("32360000", "0.03236"),
+        (r#""32360000""#, "0.03236"),
+        ("1500000000", "1.5"),
+        // Divided by whoever asked.
+        ("0.03236", "0.03236"),
+    ] {
+        let call = read_text("a.jsonl", row(cost)).only();
+        assert_eq!(call.reported_cost.unwrap().normalize().to_string(), reported);
+        let name = |dimension| call.dimensions.get(dimension).as_str();
+        assert_eq!(name(Dimension::Model), "gpt-4o-2024-08-06");
+        assert_eq!((name(Dimension::User), name(Dimension::Team)), ("u-9", "search"));
+    }
+    // An export has dollars.
+    let export = row("2").replace(r#""model""#, r#""model":"gpt-4o","response_model""#);
+    assert_eq!(
+        read_text("a.jsonl", export).only().reported_cost.unwrap().to_string(),
+        "2"
+    );
+    let failed = row("0")
+        .replace(":800", ":0")
+        .replace(":10000", ":0")
+        .replace(":512", ":0")
+        .replace(":200", ":500");
+    assert_eq!(read_text("a.jsonl", failed).excluded.get("failed_calls"), Some(&1));
+}
+
+#[test]
+fn the_answer_in_a_row_of_helicones_tells_what_the_row_does_not() {
+    let row = |provider: &str, tokens: &str, body: &str| {
+        format!(
+            r#"{{"request_id":"h-1","request_created_at":"2026-10-20T08:15:04.120Z","request_model":"m-1","provider":"{provider}","request_user_id":"u-9",{tokens},"response_body":{body}}}"#
+        )
+    };
+    let written = r#""prompt_tokens":"2000","completion_tokens":"80","prompt_cache_write_tokens":1000000"#;
+    let claude = |output: u64| {
+        format!(
+            r#"{{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-6","content":[],"usage":{{"input_tokens":2000,"cache_creation_input_tokens":1000000,"cache_creation":{{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":1000000}},"output_tokens":{output},"server_tool_use":{{"web_search_requests":100}},"service_tier":"batch"}}}}"#
+        )
+    };
+    let as_text = serde_json::to_string(&claude(80)).unwrap();
+    for (body, expected) in [
+        (claude(80), [2000, 0, 0, 1_000_000, 0, 0, 80]),
+        (as_text, [2000, 0, 0, 1_000_000, 0, 0, 80]),
+        // The beginning of a stream: the row has all of its output.
+        (claude(1), [2000, 0, 1_000_000, 0, 0, 0, 80]),
+    ] {
+        let kept = read_text("a.json", row("ANTHROPIC", written, &body));
+        let call = kept.only();
+        assert_eq!(counts(&call), expected, "{body}");
+        assert_eq!((call.tier().as_str(), call.requests.web_searches), ("batch", 100));
+        assert_eq!(call.dimensions.get(Dimension::User).as_str(), "u-9");
+        assert_eq!(
+            (call.id, call.model().as_str()),
+            (EventId::of(&[b"helicone", b"h-1"]), "claude-sonnet-4-6")
+        );
+        assert_eq!(call.at.to_rfc3339(), "2026-10-20T08:15:04.120+00:00");
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    }
+    let tokens = r#""prompt_tokens":2000,"completion_tokens":80,"prompt_cache_read_tokens":1000"#;
+    let flex = r#"{"id":"chatcmpl-1","object":"chat.completion","model":"gpt-5-2025-08-07","service_tier":"flex","choices":[],"usage":{"prompt_tokens":2000,"completion_tokens":80,"total_tokens":2080,"prompt_tokens_details":{"cached_tokens":1000}}}"#;
+    for (body, tier) in [
+        (flex, "flex"),
+        (r#"{"helicone_message":"fetching body from signed_url: usage"}"#, ""),
+        (r#""usage""#, ""),
+        ("null", ""),
+        (r#"{"usage":{"prompt_tokens":"many"}}"#, ""),
+    ] {
+        let call = read_text("a.json", row("OPENAI", tokens, body)).only();
+        assert_eq!(counts(&call), [1000, 1000, 0, 0, 0, 0, 80], "{body}");
+        assert_eq!(call.tier().as_str(), tier, "{body}");
+    }
+    // What Helicone could not count the answer tells, unless that does not know either.
+    let none = r#""prompt_tokens":0,"completion_tokens":0"#;
+    let nothing = r#"{"object":"chat.completion","usage":{"prompt_tokens":0,"completion_tokens":0}}"#;
+    let kept = read_text("a.json", row("OPENAI", none, nothing));
+    assert_eq!(kept.excluded.get("calls_without_usage"), Some(&1));
+    assert_eq!(
+        read_text("a.json", row("OPENAI", none, flex)).only().tokens.total(),
+        2080
+    );
+}
+
+/// It is the sum of the two counts, whatever they hold.
+#[test]
+fn a_total_of_helicones_is_no_evidence() {
+    let row = r#"{"request_id":"h-1","request_created_at":"2026-10-20T08:15:04.120Z","request_model":"claude-sonnet-4-6","provider":"ANTHROPIC","prompt_tokens":"2000","completion_tokens":"80","total_tokens":"2080","prompt_cache_read_tokens":"1000","prompt_cache_write_tokens":"500"}"#;
+    let kept = read_text("a.json", row);
+    assert_eq!(counts(&kept.only()), [2000, 1000, 500, 0, 0, 0, 80]);
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+}
+
 /// A call of nothing hides that its tokens are missing.
 #[test]
 fn calls_without_any_tokens_are_told() {

@@ -768,3 +768,38 @@ fn a_model_has_one_name_whether_a_proxy_or_a_program_asked_it() {
         );
     }
 }
+
+/// What LiteLLM answers in OpenAI's shape has more than OpenAI says.
+#[test]
+fn answers_that_litellm_hands_on_are_read_with_what_it_adds() {
+    let answer = |model: &str, usage: &str| {
+        let text = format!(
+            r#"{{"id":"chatcmpl-1","created":1792484104,"model":"{model}","object":"chat.completion","choices":[],"usage":{{{usage}}}}}"#
+        );
+        read_text("a.json", text).only()
+    };
+    let split = r#""completion_tokens":10,"prompt_tokens":107100,"total_tokens":107110,"prompt_tokens_details":{"cached_tokens":7000,"cache_creation_tokens":100000,"cache_creation_token_details":{"ephemeral_5m_input_tokens":30000,"ephemeral_1h_input_tokens":70000}},"cache_creation_input_tokens":100000,"cache_read_input_tokens":7000"#;
+    let nothing = split.replace("30000", "null").replace("70000", "null");
+    for (usage, expected) in [
+        (split, [100, 7000, 30_000, 70_000]),
+        (nothing.as_str(), [100, 7000, 100_000, 0]),
+    ] {
+        let tokens = answer("claude-sonnet-4-5-20250929", usage).tokens;
+        let seen: Vec<u64> = Bucket::TEXT.iter().take(4).map(|b| tokens.get(*b)).collect();
+        assert_eq!(seen, expected, "{usage}");
+    }
+    for (model, details, searches, maps) in [
+        ("gemini-3-pro-preview", r#""web_search_requests":3"#, 3, false),
+        // Before its third generation the answer is charged.
+        ("gemini-2.5-flash", r#""web_search_requests":3"#, 1, false),
+        ("gemini-3-pro-preview", r#""google_maps_grounding_requests":1"#, 0, true),
+        ("gemini-3-pro-preview", r#""web_search_requests":null"#, 0, false),
+    ] {
+        let usage = format!(
+            r#""prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100,"prompt_tokens_details":{{{details}}}"#
+        );
+        let call = answer(model, &usage);
+        let seen = (call.requests.web_searches, call.extras.as_str().contains("map"));
+        assert_eq!(seen, (searches, maps), "{model} {details}: {}", call.extras);
+    }
+}

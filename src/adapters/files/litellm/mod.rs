@@ -26,7 +26,7 @@ use super::thoughts::Thoughts;
 use self::row::{Breakdown, Hidden, Metadata, Response, Row};
 use self::usage::Usage;
 
-pub(super) use self::usage::{json, of_python};
+pub(super) use self::usage::{ground, json, of_python};
 
 /// Reads LiteLLM rows and payloads.
 pub(super) struct Litellm;

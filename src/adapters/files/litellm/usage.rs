@@ -1,7 +1,10 @@
 //! LiteLLM's usage objects: what its rows, payloads and spans say beside their plain counts.
 
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use crate::domain::usage::{Extras, UsageEvent};
 
 use super::super::counts::Counts;
 use super::super::extras::LookedUp;
@@ -221,6 +224,30 @@ impl Usage<'_> {
             ticks: &self.cost_in_usd_ticks,
         }
     }
+}
+
+/// Adds what an answer of Gemini's was looked up in, where LiteLLM hands it on in OpenAI's shape.
+pub(in super::super) fn ground(answer: &str, event: &mut UsageEvent) -> Result<(), Fault> {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow, default, deserialize_with = "object::one")]
+        usage: Option<Usage<'a>>,
+    }
+    let may_tell = || {
+        let keys = ["\"web_search_requests\"", "\"google_maps_grounding_requests\""];
+        let holds = |key: &str| memmem::find(answer.as_bytes(), key.as_bytes()).is_some();
+        keys.into_iter().any(holds)
+    };
+    if matches!(event.provider().as_str(), "google" | "vertex")
+        && may_tell()
+        && let Ok(Answer { usage: Some(usage) }) = serde_json::from_str(answer)
+    {
+        let found = usage.looked_up()?;
+        let searches = found.web_searches(event.model().as_str());
+        event.requests.web_searches = event.requests.web_searches.max(searches);
+        event.extras = Extras::most(event.extras, found.extras());
+    }
+    Ok(())
 }
 
 /// The counts of a usage object as Python writes one, as LiteLLM's spans have it; nothing where it is cut.
