@@ -87,7 +87,7 @@ fn stored(ctx: &Context<'_>, durable: bool) -> Result<Box<dyn Ledger>, CliError>
             if !durable {
                 return Ok(Box::new(SqliteLedger::open_within(&path, busy_timeout(ctx))?));
             }
-            Box::new(SqliteLedger::open_within(&path, busy_timeout(ctx).min(ANSWERED_WITHIN))?.durable()?)
+            Box::new(SqliteLedger::open_within(&path, busy_timeout(ctx).min(ANSWERED_WITHIN))?.durable(&path)?)
         }
     })
 }
