@@ -170,8 +170,8 @@ pub fn reprice(
             add_exact(written.1, done.cost)?,
         );
         out.restatements.extend(done.restatements);
-        if done.changed == 0 && tried >= out.named {
-            // Someone else was faster.
+        // All that was seen has its price now, or someone else was faster. Where calls come in all the time there is no end of new ones.
+        if (done.changed == 0 || written.0 >= out.changed) && tried >= out.named {
             break;
         }
     }
