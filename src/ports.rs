@@ -206,8 +206,12 @@ pub trait Ledger: Send {
         true
     }
 
-    /// Records a bill, replacing an earlier one of the same identity; what changed on days recorded before is kept as
-    /// restatements and returned.
+    /// While it is `held`, all reads see one moment, whatever others record, where a store can do that; this handle records nothing then.
+    fn hold(&mut self, _held: bool) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Records a bill in place of an earlier one of the same identity; what changed on days recorded before is kept as restatements.
     fn replace_bill(&mut self, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError>;
 
     /// The bills that have rows, in order of their identities.

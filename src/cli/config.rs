@@ -259,7 +259,10 @@ fn agreed(ctx: &Context<'_>, books: Option<&Books>, sound: &mut bool) -> Result<
             " (NOT KNOWN: no price book has it)"
         };
         let target = if map.free { "free" } else { map.model.as_str() };
-        lines.push(format!("price map    {}: {target}{state}", map.name));
+        let of = [("provider", &map.provider), ("account", &map.account)];
+        let of = of.into_iter().filter(|(_, name)| !name.is_empty());
+        let of: String = of.map(|(what, name)| format!(" of {what} {name}")).collect();
+        lines.push(format!("price map    {}{of}: {target}{state}", map.name));
     }
     Ok(lines)
 }

@@ -275,7 +275,7 @@ fn closing(found: &Reconciliation, total: &Totals) -> Result<String, CliError> {
     if total.unpriced > 0 {
         let _ = writeln!(
             text,
-            "metered calls without a price: {}, at most {} more; `finops price missing` says what to write, and until then the price gap holds them",
+            "metered calls without a price: {}, at most {} more; `finops price missing` says what to write, and until then the price gap holds them where they are billed",
             count(total.unpriced),
             usd(total.worst_case)
         );

@@ -247,7 +247,7 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]
             for section in &month.sections {
                 let cost = text::money(Money::new(section.total.sums.cost, section.currency));
                 let change = text::percent_change(section.total.previous.cost, section.total.sums.cost);
-                let trend = if change.is_empty() || change == "new" {
+                let trend = if !month.compares || change.is_empty() || change == "new" {
                     String::new()
                 } else {
                     format!(" ({change} against last month)")

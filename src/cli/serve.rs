@@ -1,5 +1,6 @@
 //! `finops serve`.
 
+mod prices;
 mod received;
 
 use std::io::{self, ErrorKind, Write};
@@ -18,7 +19,9 @@ use crate::adapters::secret;
 use crate::config::StoreUrl;
 use crate::domain::label::Label;
 use crate::engine::collect::collect;
-use crate::ports::{Checkpoints, Clock, Ledger, Pricer};
+use crate::engine::watch::remember_received;
+use crate::ports::{Checkpoints, Clock, Ledger};
+use prices::Prices;
 use received::Received;
 
 /// The arguments of `finops serve`.
@@ -70,10 +73,13 @@ fn token(spec: &str) -> Result<SecretString, CliError> {
 /// Records what is received.
 struct Recording<'a> {
     inbox: Inbox,
+    name: Label,
     known: Checkpoints,
     ledger: Box<dyn Ledger>,
-    pricer: Box<dyn Pricer>,
+    prices: Prices,
     received: Received,
+    /// It is remembered that this source is received.
+    noted: bool,
     /// The last batch could not be recorded.
     failing: bool,
     err: &'a mut dyn Write,
@@ -83,8 +89,9 @@ struct Recording<'a> {
 impl Recorder for Recording<'_> {
     fn record(&mut self, posts: Vec<Post>) -> Result<Vec<Posted>, String> {
         let now = SystemClock.now();
+        self.follow_prices();
         let (source, outcome) = self.inbox.source(posts, now, &self.known);
-        let (ledger, pricer) = (self.ledger.as_mut(), self.pricer.as_ref());
+        let (ledger, pricer) = (self.ledger.as_mut(), self.prices.pricer());
         let recorded = collect(&mut [source], ledger, pricer, now, &mut |_| {}, None, &|| false);
         let recorded = recorded.map_err(|error| error.to_string());
         let recorded = recorded.and_then(|collection| match collection.failed_sources.first() {
@@ -95,6 +102,10 @@ impl Recorder for Recording<'_> {
             Ok(collection) => {
                 self.failing = false;
                 self.inbox.recorded();
+                if !self.noted && collection.recorded.recorded > 0 {
+                    // If that fails, the next batch has it remembered.
+                    self.noted = remember_received(self.name, self.ledger.as_mut(), self.prices.pricer(), now).is_ok();
+                }
                 let told: &mut dyn Write = if self.quiet { &mut io::sink() } else { self.err };
                 // Whoever reads it may have gone away.
                 let _ = self.received.add(&collection, now, told);
@@ -117,6 +128,24 @@ impl Recorder for Recording<'_> {
     }
 }
 
+impl Recording<'_> {
+    /// Takes changed prices, and tells so. Whoever reads it may have gone away.
+    fn follow_prices(&mut self) {
+        match self.prices.follow() {
+            None => {}
+            Some(Ok(())) if self.quiet => {}
+            Some(Ok(())) => drop(writeln!(
+                self.err,
+                "prices are read anew, since a file of theirs has changed"
+            )),
+            Some(Err(cause)) => drop(writeln!(
+                self.err,
+                "error: changed prices cannot be used: {cause}; those of before hold until they can"
+            )),
+        }
+    }
+}
+
 /// Receives until SIGTERM or SIGINT.
 pub fn run(ctx: &mut Context<'_>, args: &ServeArgs) -> Result<Exit, CliError> {
     let token = args.token.as_deref().map(token).transpose()?;
@@ -126,7 +155,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ServeArgs) -> Result<Exit, CliError> {
         )
         .hint("`--store sqlite:PATH` keeps it"));
     }
-    let pricer = wire::pricer(ctx)?;
+    let prices = Prices::read(&ctx.config)?;
     let mut ledger = wire::durable_ledger(ctx)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
@@ -140,10 +169,12 @@ pub fn run(ctx: &mut Context<'_>, args: &ServeArgs) -> Result<Exit, CliError> {
     let name = Label::new(&args.name);
     let mut recording = Recording {
         inbox: Inbox::new(name, Vec::new()),
+        name,
         known: ledger.checkpoints(name.as_str())?,
         ledger,
-        pricer,
+        prices,
         received: Received::default(),
+        noted: false,
         failing: false,
         err: &mut *ctx.err,
         quiet: ctx.verbosity == 0,

@@ -20,9 +20,10 @@ use crate::adapters::slack::Slack;
 use crate::adapters::sqlite::{SqliteAlerts, SqliteLedger};
 use crate::adapters::traces::TracedChannel;
 use crate::adapters::webhook::Webhook;
-use crate::config::{ChannelConfig, ChannelKind, Config, StoreUrl};
+use crate::config::{ChannelConfig, ChannelKind, Config, SourceKind, StoreUrl};
 use crate::domain::budget::{Budget, Scope};
 use crate::domain::contract::Terms;
+use crate::domain::label::Label;
 use crate::domain::signal::Signals;
 use crate::domain::spend::Basis;
 use crate::engine::notify::DeliveryLimits;
@@ -87,7 +88,7 @@ fn stored(ctx: &Context<'_>, durable: bool) -> Result<Box<dyn Ledger>, CliError>
             if !durable {
                 return Ok(Box::new(SqliteLedger::open_within(&path, busy_timeout(ctx))?));
             }
-            Box::new(SqliteLedger::open_within(&path, busy_timeout(ctx).min(ANSWERED_WITHIN))?.durable()?)
+            Box::new(SqliteLedger::open_within(&path, busy_timeout(ctx).min(ANSWERED_WITHIN))?.durable(&path)?)
         }
     })
 }
@@ -220,9 +221,14 @@ pub fn watch(ctx: &Context<'_>) -> Result<WatchPolicy, CliError> {
         None => None,
     };
     let hours = |count: u32| (count > 0).then(|| TimeDelta::hours(i64::from(count)));
+    let by_days = ctx.config.sources.iter().filter(|source| {
+        let kind = source.kind;
+        kind == Some(SourceKind::OpenaiAdmin) || kind == Some(SourceKind::AnthropicAdmin)
+    });
     let runs = RunPolicy {
         every: hours(ctx.config.runs.expected_every_hours),
         stale_after: hours(ctx.config.runs.stale_after_hours),
+        by_days: by_days.map(|source| Label::new(&source.name)).collect(),
     };
     Ok(WatchPolicy {
         unpriced,

@@ -1,6 +1,7 @@
 //! The verbs: one use case per file. Read once, decide purely, write once.
 
 pub mod adopt;
+mod begin;
 pub mod collect;
 pub mod cycle;
 pub mod deed;

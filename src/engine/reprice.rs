@@ -97,6 +97,11 @@ pub fn reprice(
     let mut first = true;
     let mut written = (0, Decimal::ZERO);
     let mut tried = 0;
+    // Calls and sums are compared as of one moment: what comes in between the two has not expired.
+    let holds = !query.dry_run;
+    if holds {
+        ledger.hold(true)?;
+    }
     loop {
         let (mut ids, mut named): (Vec<EventId>, Named) = (Vec::new(), Named::default());
         let mut failed: Option<MoneyError> = None;
@@ -104,7 +109,7 @@ pub fn reprice(
         ledger.events(query.period, &mut |event, charge| {
             let filled = query.given.to(event);
             let call = filled.as_ref().unwrap_or(event);
-            if first && selects_call(&query.filters, &if query.dry_run { event } else { call }.dimensions) {
+            if first && selects_call(&query.filters, &event.dimensions) {
                 failed = failed.take().or_else(|| kept.add(event, charge).err());
             }
             if !selects_call(&query.filters, &call.dimensions) {
@@ -147,10 +152,13 @@ pub fn reprice(
         if let Some(error) = failed {
             return Err(error.into());
         }
-        if first {
+        if std::mem::take(&mut first) {
             out.calls = looked;
+            leftovers(ledger, query, std::mem::take(&mut kept), &mut out)?;
+            if holds {
+                ledger.hold(false)?;
+            }
         }
-        first = false;
         if ids.is_empty() && named.len() == 0 {
             break;
         }
@@ -162,15 +170,17 @@ pub fn reprice(
             add_exact(written.1, done.cost)?,
         );
         out.restatements.extend(done.restatements);
-        if done.changed == 0 && tried >= out.named {
-            // Someone else was faster.
+        // All that was seen has its price now, or someone else was faster. Where calls come in all the time there is no end of new ones.
+        if (done.changed == 0 || written.0 >= out.changed) && tried >= out.named {
             break;
         }
     }
-    leftovers(ledger, query, kept, &mut out)?;
     if !query.dry_run {
-        // What was seen is what this run was to do; what it wrote is what it did.
-        out.by_others = out.changed - written.0;
+        // What was seen is what this run was to do; what it wrote is what it did: less where another run was faster, more where calls came
+        // in meanwhile at the prices of before.
+        let more = written.0 - out.changed;
+        out.by_others = (-more).max(0);
+        out.calls += more.max(0);
         (out.changed, out.cost) = written;
     }
     Ok(out)
@@ -251,8 +261,7 @@ fn leftovers(
     }
     out.left_out = (events - kept.calls).max(0);
     if out.left_out > 0 {
-        let moved = if query.dry_run { Decimal::ZERO } else { out.cost };
-        let mut left = add_exact(cost, -add_exact(kept.cost, moved)?)?;
+        let mut left = add_exact(cost, -kept.cost)?;
         if !kept.searching.is_empty() {
             // The sums have free searches taken off, the calls have not.
             for (id, free) in of_calls(ledger, hours)? {

@@ -271,3 +271,43 @@ fn silences_are_listed_and_taken_back_and_one_of_nothing_says_so() {
     assert_eq!(silence("b2").1, "");
     assert!(silence("b9").1.contains("no budget that can be read and no open alert"));
 }
+
+/// The title is of the newest evaluation, the figures are those that people were told.
+#[test]
+fn figures_of_an_alert_say_as_of_when_they_are() {
+    let home = home("name = \"out\"\nkind = \"file\"\npath = \"a.jsonl\"");
+    let show = |now: &str| {
+        assert_eq!(code(&finops(home.path(), now, &["run"])), 0);
+        let all = json(&finops(home.path(), now, &["alert", "list", "--format", "json"]));
+        let id = all["alerts"][0]["id"].as_str().unwrap().to_owned();
+        out(&finops(home.path(), now, &["alert", "show", &id]))
+    };
+    let first = show("2025-11-11T12:00:00Z");
+    assert!(
+        first.contains("  Spent: $5.00 of $1.00") && !first.contains("as told"),
+        "{first}"
+    );
+    let usage = std::fs::read_to_string(home.path().join("u.jsonl")).unwrap();
+    std::fs::write(
+        home.path().join("u.jsonl"),
+        usage.clone() + &usage.replace("\"id\":\"", "\"id\":\"2"),
+    )
+    .unwrap();
+    let second = show("2025-11-11T13:00:00Z");
+    let title = second.lines().next().unwrap();
+    assert!(title.contains("1000 %"), "{second}");
+    let told = "  as of 2025-11-11 13:00 UTC; as told 2025-11-11 12:00 UTC:\n  Spent: $5.00 of $1.00 (500.0 %)";
+    assert!(second.contains(told), "{second}");
+}
+
+#[test]
+fn a_test_without_any_channel_names_none() {
+    let home = home("name = \"hook\"\nkind = \"webhook\"\nurl = \"env:NOT_SET\"");
+    for (args, cause) in [
+        (&["alert", "test"][..], "no channel can be used"),
+        (&["alert", "test", "--channel", "hook"], "no channel `hook` can be used"),
+    ] {
+        let tried = finops(home.path(), "2025-11-11T12:00:00Z", args);
+        assert!(code(&tried) == 2 && err(&tried).contains(cause), "{}", err(&tried));
+    }
+}

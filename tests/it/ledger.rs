@@ -13,6 +13,7 @@ use finops::domain::money::Currency;
 use finops::domain::period::{Hour, Period};
 use finops::domain::spend::{Basis, Bill, Former, SpendKey, Sums};
 use finops::domain::usage::{Bucket, EventId, Tokens, UsageEvent};
+use finops::engine::reprice::{Given, RepriceQuery, reprice};
 use finops::ports::{Checkpoint, Ledger, Pricer, RecordBatch, Retention, StoreError};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
@@ -689,4 +690,63 @@ fn a_damaged_row_is_an_error_not_a_wrong_sum() {
         ledger.spend(always(), &mut |_, _| {}),
         Err(StoreError::Damaged { .. })
     ));
+}
+
+/// Prices half, and while it is asked first, another program records one more call at the prices of before.
+struct Half(std::sync::Mutex<Option<SqliteLedger>>);
+
+impl Pricer for Half {
+    fn price(&self, event: &UsageEvent) -> Charge {
+        if let Some(mut other) = self.0.lock().unwrap().take() {
+            other.record(&batch([call(100)]), &Flat, now()).unwrap();
+        }
+        Charge::priced(Flat.price(event).cost / Decimal::TWO, Label::new("test/half"))
+    }
+}
+
+#[test]
+fn what_comes_in_while_calls_are_priced_anew_has_not_expired() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("l.db");
+    let mut ledger = SqliteLedger::open(&path).unwrap();
+    let priced = [1, 3, 4, 6].map(call);
+    ledger.record(&batch(priced), &Flat, now()).unwrap();
+    let query = RepriceQuery {
+        period: always(),
+        filters: Vec::new(),
+        dry_run: false,
+        drop_prices: false,
+        given: Given::default(),
+    };
+    let half = Half(std::sync::Mutex::new(Some(SqliteLedger::open(&path).unwrap())));
+    let done = reprice(&mut ledger, &half, &query, now()).unwrap();
+    assert_eq!((done.calls, done.changed, done.by_others), (4, 4, 0));
+    assert_eq!((done.left_out, done.left_out_cost), (0, Decimal::ZERO));
+}
+
+#[test]
+fn a_ledger_that_is_held_is_read_as_of_one_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("l.db");
+    let (mut ledger, mut other) = (SqliteLedger::open(&path).unwrap(), SqliteLedger::open(&path).unwrap());
+    let calls = |ledger: &mut SqliteLedger| {
+        let mut calls = 0;
+        let mut count = |_: &UsageEvent, _: &Charge| {
+            calls += 1;
+            ControlFlow::Continue(())
+        };
+        ledger.events(always(), &mut count).unwrap();
+        (calls, total(ledger).events)
+    };
+    for round in 0..3 {
+        let known = i64::try_from(2 * round).unwrap();
+        ledger.hold(true).unwrap();
+        assert_eq!(total(&mut ledger).events, known);
+        other.record(&batch([call(2 * round)]), &Flat, now()).unwrap();
+        assert_eq!(calls(&mut ledger), (known, known));
+        ledger.hold(false).unwrap();
+        assert_eq!(calls(&mut ledger), (known + 1, known + 1));
+        // And goes on writing.
+        ledger.record(&batch([call(2 * round + 1)]), &Flat, now()).unwrap();
+    }
 }

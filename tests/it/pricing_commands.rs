@@ -352,8 +352,8 @@ free = true
         "contract     edp: 12.5 % discount on provider=antropic tier=standard, from 2026-01-01 (NOT KNOWN: no price book has a provider `antropic`)\n",
         "contract     own gateway: 8 % margin on provider=gateway\n",
         "flat cost    ptu: $6.00 per hour from 2026-11-01, covers provider=vllm model=gpt-4o*\n",
-        "price map    prod-chat: gpt4o (NOT KNOWN: no price book has it)\n",
-        "price map    *: claude-sonnet-4-6\n",
+        "price map    prod-chat of provider azure: gpt4o (NOT KNOWN: no price book has it)\n",
+        "price map    * of provider gateway: claude-sonnet-4-6\n",
         "price map    local-*: free\n",
     ] {
         assert!(text(&check).contains(line), "{line}{}", text(&check));

@@ -377,3 +377,121 @@ fn a_token_that_no_request_can_bear_keeps_it_from_starting() {
         assert!(err(&output).contains(about), "{}", err(&output));
     }
 }
+
+#[test]
+fn nothing_is_acknowledged_into_a_file_that_is_no_ledger_any_more() {
+    let server = serve(&[]);
+    let post = |n: u64| server.post("/v1/usage", NDJSON, line(n).as_bytes());
+    let health = || server.raw(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n");
+    let [ledger, backup, away] = ["l.db", "b.db", "away.db"].map(|name| server.folder.path().join(name));
+    assert!(post(1).starts_with("HTTP/1.1 200 "));
+    let other = rusqlite::Connection::open(&ledger).unwrap();
+    other.execute("VACUUM INTO ?", [backup.to_str().unwrap()]).unwrap();
+    // What SQLite does to a file in its place is nothing to it.
+    other.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    assert!(post(2).starts_with("HTTP/1.1 200 "));
+    std::fs::rename(&ledger, &away).unwrap();
+    assert!(post(3).starts_with("HTTP/1.1 503 "), "it is gone");
+    std::fs::copy(&backup, &ledger).unwrap();
+    assert!(post(4).starts_with("HTTP/1.1 503 "), "it is another one");
+    assert!(health().starts_with("HTTP/1.1 503 "));
+    std::fs::rename(&away, &ledger).unwrap();
+    assert!(post(3).starts_with("HTTP/1.1 200 "), "it is back");
+    assert!(health().starts_with("HTTP/1.1 200 "));
+    assert_eq!(server.calls(), 3);
+    let (out, err) = server.stop();
+    assert!(out.starts_with("recorded 3 new calls"), "{out}");
+    assert_eq!(
+        err.matches("has to be started anew; senders are asked").count(),
+        1,
+        "{err}"
+    );
+}
+
+#[test]
+fn changed_prices_hold_for_what_comes_in_after_that() {
+    let server = serve(&[]);
+    let post = |n: u64| {
+        let call = line(n)
+            .replace("claude-sonnet-4-6", "claude-new-9")
+            .replace(":5}", ":1000000}");
+        assert!(
+            server
+                .post("/v1/usage", NDJSON, call.as_bytes())
+                .starts_with("HTTP/1.1 200 ")
+        );
+    };
+    let prices = server.folder.path().join("policies/prices");
+    let write = |text: &str| {
+        std::fs::create_dir_all(&prices).unwrap();
+        std::fs::write(prices.join("own-anthropic.toml"), text).unwrap();
+        std::thread::sleep(Duration::from_millis(1_200));
+    };
+    post(1);
+    write(
+        "providers = [\"anthropic\"]\n[[entry]]\nmodel = \"claude-new-9\"\n[[entry.price]]\nrates = { input = \"2\", output = \"3\" }\n",
+    );
+    post(2);
+    // What cannot be read takes no price away.
+    write("providers = [");
+    post(3);
+    post(4);
+    let (out, err) = server.stop();
+    assert_eq!(
+        out, "recorded 4 new calls, $6.00, from 4 requests; 1 unpriced\n",
+        "{err}"
+    );
+    assert_eq!(
+        err.matches("prices are read anew, since a file of theirs has changed\n")
+            .count(),
+        1,
+        "{err}"
+    );
+    assert_eq!(
+        err.matches("error: changed prices cannot be used: ").count(),
+        1,
+        "{err}"
+    );
+}
+
+#[test]
+fn what_is_received_and_falls_silent_is_told_like_a_file_that_does() {
+    let server = serve(&[]);
+    let folder = server.folder.path();
+    let settings = "[store]\nurl = \"sqlite:l.db\"\n[[source]]\nname = \"gw\"\nkind = \"plain\"\npaths = [\"gw.jsonl\"]\n[runs]\nstale_after_hours = 48\n";
+    std::fs::write(folder.join("finops.toml"), settings).unwrap();
+    let calls = |name: &str, days: std::ops::RangeInclusive<u32>| -> String {
+        let of = |day| {
+            line(0)
+                .replace("e-0", &format!("{name}{day}"))
+                .replace("2026-10-20", &format!("2026-10-{day}"))
+        };
+        days.map(of).collect()
+    };
+    std::fs::write(folder.join("gw.jsonl"), calls("g", 10..=28)).unwrap();
+    let once = folder.join("once.jsonl");
+    std::fs::write(&once, calls("o", 10..=17)).unwrap();
+    assert!(
+        server
+            .post("/v1/usage", NDJSON, calls("r", 10..=17).as_bytes())
+            .starts_with("HTTP/1.1 200 ")
+    );
+    let finops = |args: &[&str]| {
+        let mut program = program(folder);
+        let output = program
+            .args(["--now", "2026-10-28T18:00:00Z"])
+            .args(args)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // A file that was recorded once is no source that anything is awaited of.
+    finops(&["record", "once.jsonl"]);
+    let told = finops(&["run"]);
+    assert_eq!(told.matches(" firing]").count(), 1, "{told}");
+    assert!(
+        told.contains("[info firing] nothing has come from the source ingest for 10 days"),
+        "{told}"
+    );
+    assert!(told.contains("look at what sends to `finops serve`"), "{told}");
+}

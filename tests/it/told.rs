@@ -612,3 +612,69 @@ fn a_batch_that_is_not_expected_again_is_not_told_as_a_course() {
     // $120 and 23 days of $10.
     assert_eq!(home.forecast("2026-11-08T00:00:00Z"), 350.0);
 }
+
+/// A ledger that begins within a month does not know what that month cost.
+#[test]
+fn a_period_that_is_known_in_part_is_compared_with_none() {
+    let mut home = Home::new(&["a", "bill"], &month("10"));
+    home.calls(
+        "a",
+        "gpt-4o",
+        1,
+        (10..=31).map(|day| format!("2026-10-{day}T10:00:00Z")),
+    );
+    home.calls("a", "gpt-4o", 1, november(1..=12));
+    let now = "2026-11-12T12:00:00Z";
+    let told = home.run(now);
+    assert!(!told.is_empty() && !told.iter().any(|m| m.to_string().contains("by then last month")));
+    let compared = |home: &Home| {
+        let said = |args: &[&str]| {
+            let ran = program(home.path()).args(["--now", now]).args(args).output().unwrap();
+            String::from_utf8(ran.stdout).unwrap()
+        };
+        let report: Value = serde_json::from_str(&said(&["report", "--format", "json"])).unwrap();
+        let all = [
+            said(&["run"]).contains("this month: $12.00 metered (+300 % against last month)"),
+            said(&["report"]).contains("trend"),
+            said(&["report", "--format", "html"]).contains("Against the period before"),
+            report["previous_known"].is_null(),
+            home.budget(now)["contributors"][0]["before"] == "3",
+        ];
+        assert_eq!(report["total"]["previous_cost_usd"], "3");
+        assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
+        all[0]
+    };
+    assert!(!compared(&home));
+    // Nothing on its first days is nothing where there was something before.
+    home.calls("a", "gpt-4o", 1, ["2026-09-20T10:00:00Z".to_owned()]);
+    home.run(now);
+    assert!(compared(&home));
+    // What was billed before is no usage that was metered.
+    let mut late = Home::new(&["a", "bill"], &month("1000"));
+    late.bill(&[(1, 1, "Usage"), (1, 20, "Usage")]);
+    late.calls("a", "gpt-4o", 1, november(20..=30));
+    late.calls(
+        "a",
+        "gpt-4o",
+        1,
+        (1..=24).map(|day| format!("2026-12-{day:02}T10:00:00Z")),
+    );
+    let now = "2026-12-24T12:00:00Z";
+    late.run(now);
+    for (basis, known) in [("metered", false), ("billed", true)] {
+        let args = [
+            "--now",
+            now,
+            "report",
+            "--from",
+            "2026-12-01",
+            "--basis",
+            basis,
+            "--format",
+            "json",
+        ];
+        let ran = program(late.path()).args(args).output().unwrap();
+        let report: Value = serde_json::from_slice(&ran.stdout).unwrap();
+        assert_eq!(report["previous_known"].is_null(), known, "{report}");
+    }
+}

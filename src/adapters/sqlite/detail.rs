@@ -32,7 +32,7 @@ pub(super) fn visit(
     visit: &mut dyn FnMut(&UsageEvent, &Charge) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
     let fail = |e: rusqlite::Error| failed(path, &e);
-    let tx = conn.transaction().map_err(fail)?;
+    let tx = conn.savepoint().map_err(fail)?;
     let numbers: Vec<u32> = tx
         .prepare_cached("SELECT no FROM event_block ORDER BY no")
         .and_then(|mut s| s.query_map([], |row| row.get(0))?.collect())

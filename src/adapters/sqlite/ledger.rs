@@ -16,6 +16,7 @@ use super::handle::Handle;
 use super::index::Index;
 use super::later::Later;
 use super::names::{CodecError, NameCache, StoredNames};
+use super::place::Place;
 use super::spend;
 use super::{detail, failed, open, record, write_ahead};
 use crate::domain::charge::Charge;
@@ -29,6 +30,8 @@ use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBat
 pub struct SqliteLedger {
     pub(super) handle: Handle,
     pub(super) path: String,
+    /// Where its file has to be for a change to succeed; nothing where that is not looked at.
+    pub(super) place: Option<Place>,
     state: State,
 }
 
@@ -71,7 +74,12 @@ impl SqliteLedger {
             ..State::default()
         };
         let handle = Handle::new(conn);
-        SqliteLedger { handle, path, state }
+        SqliteLedger {
+            handle,
+            path,
+            place: None,
+            state,
+        }
     }
 
     /// What errors of [`SqliteLedger::temporary`] name in place of a path.
@@ -91,6 +99,11 @@ impl SqliteLedger {
         let conn = self.handle.settled(&self.path);
         if conn.is_err() {
             self.state.forget();
+        }
+        // Before and after each change: what is lost is not acknowledged, and no more is written to where nobody looks.
+        if let Some(cause) = self.place.as_ref().and_then(Place::lost) {
+            let path = self.path.clone();
+            return Err(StoreError::Failed { path, cause });
         }
         Ok((conn?, &self.path, &mut self.state))
     }
@@ -174,6 +187,12 @@ impl Ledger for SqliteLedger {
         self.ready().map(drop)
     }
 
+    fn hold(&mut self, held: bool) -> Result<(), StoreError> {
+        let (conn, path, _) = self.ready()?;
+        let statement = if held { "BEGIN" } else { "COMMIT" };
+        conn.execute_batch(statement).map_err(|e| failed(path, &e))
+    }
+
     fn is_settled(&self) -> bool {
         self.handle.is_settled()
     }
@@ -187,7 +206,7 @@ impl Ledger for SqliteLedger {
 
     fn bills(&mut self) -> Result<Vec<KnownBill>, StoreError> {
         let (conn, path, state) = self.ready()?;
-        let tx = conn.transaction().map_err(|e| failed(path, &e))?;
+        let tx = conn.savepoint().map_err(|e| failed(path, &e))?;
         let mut names = StoredNames {
             conn: &tx,
             path,
@@ -216,8 +235,8 @@ impl Ledger for SqliteLedger {
     fn spend(&mut self, period: Period, visit: &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError> {
         let (conn, path, state) = self.ready()?;
         let fail = |e: rusqlite::Error| failed(path, &e);
-        // One read transaction, so that a batch recorded meanwhile is seen whole or not at all.
-        let tx = conn.transaction().map_err(fail)?;
+        // One read transaction, so that a batch recorded meanwhile is seen whole or not at all; within one that is held, a part of it.
+        let tx = conn.savepoint().map_err(fail)?;
         let mut names = StoredNames {
             conn: &tx,
             path,
@@ -242,7 +261,7 @@ impl Ledger for SqliteLedger {
         visit: &mut dyn FnMut(&SpendKey, &Sums),
     ) -> Result<(), StoreError> {
         let (conn, path, state) = self.ready()?;
-        let tx = conn.transaction().map_err(|e| failed(path, &e))?;
+        let tx = conn.savepoint().map_err(|e| failed(path, &e))?;
         let mut names = StoredNames {
             conn: &tx,
             path,

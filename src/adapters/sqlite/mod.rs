@@ -13,6 +13,7 @@ pub mod ledger;
 mod migrate;
 mod names;
 mod parts;
+mod place;
 mod reader;
 mod record;
 mod sort;
@@ -198,16 +199,6 @@ pub(crate) fn failed(path: &str, error: &rusqlite::Error) -> StoreError {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked { path },
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged { path, cause },
         _ => StoreError::Failed { path, cause },
-    }
-}
-
-impl SqliteLedger {
-    /// The same ledger, whose every change survives a power cut: slower, and for what cannot be read again.
-    pub fn durable(mut self) -> Result<Self, StoreError> {
-        let conn = self.handle.settled(&self.path)?;
-        conn.execute_batch("PRAGMA synchronous = FULL")
-            .map_err(|e| failed(&self.path, &e))?;
-        Ok(self)
     }
 }
 

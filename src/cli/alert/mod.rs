@@ -201,10 +201,11 @@ fn test(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, only: Option<&st
         .map(str::to_owned)
         .collect();
     if names.is_empty() {
-        let wanted = only.unwrap_or("any");
-        return Err(
-            CliError::usage(format!("no channel `{wanted}` can be used")).hint("`finops config check` lists them")
-        );
+        let cause = match only {
+            Some(name) => format!("no channel `{name}` can be used"),
+            None => "no channel can be used".to_owned(),
+        };
+        return Err(CliError::usage(cause).hint("`finops config check` lists them"));
     }
     let sent = deed::test(store, &names, ctx.now)?;
     let summary = told::deliver(ctx, store, &channels)?;

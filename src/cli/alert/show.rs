@@ -107,6 +107,20 @@ fn cells(alert: &Alert) -> Vec<String> {
     ]
 }
 
+/// When the figures of an alert were so, where its title is of a later evaluation.
+fn as_told(alert: &Alert) -> Option<String> {
+    let day = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M UTC");
+    let at = alert
+        .figures_at
+        .or(alert.told_at)
+        .filter(|at| *at != alert.evaluated_at)?;
+    let figures = !alert.facts.is_empty() || !alert.lines.is_empty();
+    figures.then(|| match alert.figures_at {
+        Some(_) => format!("as of {}; as told {}", day(alert.evaluated_at), day(at)),
+        None => format!("as of {}; as told before", day(alert.evaluated_at)),
+    })
+}
+
 /// Shows one alert with its history.
 pub fn show(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, id: &str) -> Result<Exit, CliError> {
     let alert = find(store, id)?;
@@ -146,6 +160,9 @@ pub fn show(ctx: &mut Context<'_>, store: &mut dyn AlertsAndOutbox, id: &str) ->
             clean(by),
             until.format("%Y-%m-%d %H:%M UTC")
         )?;
+    }
+    if let Some(when) = as_told(&alert) {
+        writeln!(ctx.out, "  {when}:")?;
     }
     for fact in &alert.facts {
         writeln!(ctx.out, "  {}: {}", clean(&fact.label), clean(&fact.value))?;

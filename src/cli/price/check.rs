@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
-use super::{guess, load, put_rows, unusable, warn};
+use super::{guess, load, put, put_rows, unusable, warn};
 use crate::adapters::prices;
-use crate::cli::{CliError, Context, Exit};
+use crate::cli::{CliError, Context, Exit, Format};
 use crate::domain::price::{Book, Entry, Parts};
 
 /// What to compare. Without files: the configured books with each other, today.
@@ -43,7 +43,11 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &CheckArgs) -> Result<Exit, CliEr
         }
     }
     let header = ["finding", "provider", "model", "bucket", "before", "after"];
-    put_rows(ctx, &header, &findings, "findings")?;
+    if findings.is_empty() && ctx.format == Format::Table {
+        put(ctx, "no findings\n")?;
+    } else {
+        put_rows(ctx, &header, &findings, "findings")?;
+    }
     Ok(if findings.is_empty() {
         Exit::Fine
     } else {

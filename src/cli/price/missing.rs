@@ -162,7 +162,7 @@ fn help(found: &[Missing], advisor: &Advisor) -> Result<String, CliError> {
             let _ = write!(text, "# in {file}:\n{head}{snippet}");
         }
     }
-    let curable = found.iter().filter(|m| m.reason.is_some_and(is_curable));
+    let curable = lacking.iter().filter(|m| m.reason.is_some_and(is_curable));
     if let Some(first) = curable.map(|m| m.first).min() {
         let _ = writeln!(
             text,

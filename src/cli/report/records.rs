@@ -99,6 +99,11 @@ pub fn document(report: &Report) -> Value {
         "rows": rows(report).collect::<Vec<_>>(),
         "total": totals.first(),
     });
+    if !report.compares
+        && let Some(object) = document.as_object_mut()
+    {
+        object.insert("previous_known".to_owned(), Value::from(false));
+    }
     if query.basis == Basis::BilledFilled
         && let Some(object) = document.as_object_mut()
     {

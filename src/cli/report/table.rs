@@ -107,7 +107,8 @@ fn body(report: &Report, section: &Section, look: Look) -> String {
     let by = &report.query.by;
     let timeless = !by.iter().any(|axis| axis.is_time());
     let days = days_until(report, look.now);
-    let trend = section.rows.iter().any(|row| !row.previous.cost.is_zero()) || !section.total.previous.cost.is_zero();
+    let before = section.rows.iter().chain([&section.total]);
+    let trend = report.compares && before.into_iter().any(|row| !row.previous.cost.is_zero());
     let all = &section.total.sums;
     let mut columns: Vec<Column> = by.iter().map(|axis| name_column(*axis)).collect();
     let mut figure = |wanted: bool, header: &str, drop_order: u8| {
@@ -315,6 +316,7 @@ mod tests {
         let report = Report {
             query,
             sections: vec![section],
+            compares: true,
             estimates: Vec::new(),
         };
         let look = Look {

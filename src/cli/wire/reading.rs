@@ -22,7 +22,7 @@ pub fn ledger_to_read_for(ctx: &Context<'_>, budgets: &[Budget]) -> Result<Box<d
 
 /// The same; `fill` computes the basis "billed, metered where late" for figures of a scope.
 pub fn filled_to_read(ctx: &Context<'_>, fill: Option<Scope>) -> Result<Box<dyn Ledger>, CliError> {
-    let stored: Box<dyn Ledger> = match ctx.config.store_url()? {
+    let mut stored: Box<dyn Ledger> = match ctx.config.store_url()? {
         StoreUrl::Memory => Box::new(MemoryLedger::new()),
         StoreUrl::Dynamodb => cloud::ledger(ctx)?,
         StoreUrl::Sqlite(path) if is_there(ctx, &path)? => {
@@ -30,6 +30,8 @@ pub fn filled_to_read(ctx: &Context<'_>, fill: Option<Scope>) -> Result<Box<dyn 
         }
         StoreUrl::Sqlite(_) => Box::new(MemoryLedger::new()),
     };
+    // Calls and sums are read one after the other and compared: of one moment, while others record.
+    stored.hold(true)?;
     view(ctx, stored, fill)
 }
 

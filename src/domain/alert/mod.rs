@@ -109,6 +109,9 @@ pub struct Alert {
     /// The figures as they were told last.
     #[serde(default)]
     pub facts: Vec<Fact>,
+    /// When these were so; nothing where an earlier version told them.
+    #[serde(default)]
+    pub figures_at: Option<DateTime<Utc>>,
     /// Further lines as they were told last.
     #[serde(default)]
     pub lines: Vec<String>,
@@ -281,6 +284,7 @@ impl Alert {
             told_cost: None,
             title: String::new(),
             facts: Vec::new(),
+            figures_at: None,
             lines: Vec::new(),
         }
     }

@@ -148,6 +148,11 @@ impl<'a> Gathering<'a> {
         }
     }
 
+    /// The part of the period before that this one is compared with.
+    pub(super) fn before(&self) -> Period {
+        self.before
+    }
+
     /// From when on rows are looked at.
     pub(super) fn from(&self) -> DateTime<Utc> {
         self.from

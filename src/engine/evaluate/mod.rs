@@ -197,6 +197,7 @@ fn tell(
         return absorb(decided, after, Vec::new());
     };
     after.alert.facts = text::facts(status);
+    after.alert.figures_at = Some(status.now);
     after.alert.lines = text::lines(status);
     text::to_do(status, &mut after.alert, told);
     if told == Told::Firing {

@@ -13,7 +13,8 @@ use crate::domain::forecast::Forecast;
 use crate::domain::label::Label;
 use crate::domain::money::Currency;
 use crate::domain::period::{Hour, Period};
-use crate::domain::spend::Basis;
+use crate::domain::spend::{Basis, SpendKey};
+use crate::engine::begin::{BEGINNING, is_known, tells};
 use crate::engine::view::fill::Fill;
 use crate::engine::view::names::Names;
 use crate::engine::watch::failing_sources;
@@ -179,6 +180,8 @@ fn read(
     };
     // The newest hour of each combination of metered spend, whatever budgets are about.
     let mut newest: Vec<Option<(Label, Hour)>> = Vec::new();
+    // Each combination with its first hour.
+    let mut oldest: Vec<SpendKey> = Vec::new();
     let mut failure = None;
     let mut names = Names::default();
     // Many rows share few combinations of dimensions: whether one counts is asked once.
@@ -187,9 +190,13 @@ fn read(
         let next = kinds.len();
         let kind = *kinds.entry((key.basis, key.currency, key.dimensions)).or_insert(next);
         if kind == next {
+            oldest.push(*key);
             unmet.iter_mut().for_each(|unmet| unmet.kind(key));
             let metered = key.basis == Basis::Metered;
             newest.push(metered.then(|| (key.dimensions.get(Dimension::Source), key.hour)));
+        }
+        if let Some(first) = oldest.get_mut(kind) {
+            first.hour = key.hour.min(first.hour);
         }
         if let Some(Some((_, hour))) = newest.get_mut(kind) {
             *hour = key.hour.max(*hour);
@@ -214,7 +221,14 @@ fn read(
     }
     let mut statuses = Vec::with_capacity(gathering.len());
     for ((gathered, left_out), unmet) in gathering.into_iter().zip(left_out).zip(unmet) {
+        let before = gathered.before();
         let mut status = gathered.status(fill.as_ref(), &sources)?;
+        let basis = status.budget.basis;
+        let begun = |key: &SpendKey| tells(basis, key) && key.hour.start() < before.start + BEGINNING;
+        let compared = status.contributors.iter().any(|c| c.before.is_some());
+        if compared && !oldest.iter().any(begun) && !is_known(ledger, basis, before)? {
+            status.contributors.iter_mut().for_each(|c| c.before = None);
+        }
         status.notes.extend(left_out.notes());
         status.notes.extend(unmet.notes());
         statuses.push(status);

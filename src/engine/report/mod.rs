@@ -18,6 +18,7 @@ use crate::domain::money::Currency;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, Sums, metered_dimensions};
 use crate::domain::usage::UsageEvent;
+use crate::engine::begin::{BEGINNING, is_known, tells};
 use crate::engine::view::allowance::of_calls;
 use crate::ports::{Ledger, StoreError};
 
@@ -156,6 +157,8 @@ pub struct Report {
     pub query: ReportQuery,
     /// One per currency, US dollars first; one without rows where there is no spend.
     pub sections: Vec<Section>,
+    /// Whether the period before is known from its beginning, so that the two can be compared.
+    pub compares: bool,
     /// What is estimated in it, and how.
     pub estimates: Vec<String>,
 }
@@ -188,7 +191,9 @@ pub fn report(ledger: &mut dyn Ledger, mut query: ReportQuery) -> Result<Report,
     if let Some(told) = builder.told_to().filter(|_| query.is_late) {
         previous.end = previous.end.min(previous.start + (told - query.period.start));
     }
+    let mut begun = false;
     ledger.spend_by(previous, &wanted, &mut |key, sums| {
+        begun |= tells(query.basis, key) && key.hour.start() < previous.start + BEGINNING;
         failed = failed.take().or_else(|| builder.add_previous(key, sums).err());
     })?;
     if query.by.contains(&Axis::Session) {
@@ -210,10 +215,12 @@ pub fn report(ledger: &mut dyn Ledger, mut query: ReportQuery) -> Result<Report,
         return Err(error.into());
     }
     let sections = builder.finish()?;
+    let compares = begun || is_known(ledger, query.basis, previous)?;
     query.previous = previous;
     Ok(Report {
         query,
         sections,
+        compares,
         estimates: Vec::new(),
     })
 }

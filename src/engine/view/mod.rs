@@ -327,6 +327,10 @@ impl Ledger for View {
         self.inner.is_settled()
     }
 
+    fn hold(&mut self, held: bool) -> Result<(), StoreError> {
+        self.inner.hold(held)
+    }
+
     fn replace_bill(&mut self, bill: &Bill, now: DateTime<Utc>) -> Result<Vec<Restatement>, StoreError> {
         self.inner.replace_bill(bill, now)
     }

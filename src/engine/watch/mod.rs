@@ -3,6 +3,7 @@
 mod coverage;
 mod message;
 mod provider;
+mod received;
 mod runs;
 mod sources;
 mod unpriced;
@@ -14,6 +15,7 @@ use rust_decimal::Decimal;
 
 pub use coverage::{CoveragePolicy, coverage};
 pub use provider::second_witness;
+pub use received::remember_received;
 pub(super) use runs::{FIRST, SOURCE, remembered};
 pub use runs::{RunPolicy, last_run, remember};
 pub(super) use sources::failing_sources;
@@ -304,6 +306,7 @@ fn absorb<'a>(
         // Kept as they were told, for whoever looks at the alert later.
         if let Some(condition) = condition {
             after.alert.facts.clone_from(&condition.facts);
+            after.alert.figures_at = Some(after.alert.evaluated_at);
         }
         tellings.push(Telling {
             alert: after.alert.clone(),

@@ -6,6 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Condition, fact};
 use crate::domain::alert::Alert;
+use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::notification::Severity;
 use crate::domain::period::Period;
 use crate::engine::explain::always;
@@ -30,12 +32,14 @@ pub(in crate::engine) const FIRST: &str = "first";
 pub(super) const POLICY: &str = "finops run";
 
 /// When the job itself is alerted on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunPolicy {
     /// Runs come at least so often. A pause of twice that is a missed run.
     pub every: Option<TimeDelta>,
     /// Spend is at most so old.
     pub stale_after: Option<TimeDelta>,
+    /// Sources that tell sums of whole days: what they tell of today stands at its first hour, however new it is.
+    pub by_days: Vec<Label>,
 }
 
 /// When the job ran before, as the ledger remembers.
@@ -98,20 +102,26 @@ pub fn missed(policy: &RunPolicy, last: Option<DateTime<Utc>>, now: DateTime<Utc
 const DAYS: i64 = 62;
 
 /// When the newest spend was, seen from now: a row that is dated ahead (a yearly fee, a clock that was wrong) hides none.
-fn newest(ledger: &mut dyn Ledger, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
+fn newest(by_days: &[Label], ledger: &mut dyn Ledger, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
     let Some(all) = ledger.span()? else {
         return Ok(None);
     };
-    if all.end <= now {
-        return Ok(Some(all.end));
+    let past = (all.end <= now).then_some(all.end);
+    if past.is_some() && by_days.is_empty() {
+        return Ok(past);
     }
     let from = now - TimeDelta::days(DAYS);
+    let wanted: &[Dimension] = if by_days.is_empty() { &[] } else { &[Dimension::Source] };
     let mut newest = None;
-    ledger.spend_by(Period::new(from, now), &[], &mut |key, _| {
-        newest = newest.max(Some(key.hour))
+    ledger.spend_by(Period::new(from, now), wanted, &mut |key, _| {
+        let end = match by_days.contains(&key.dimensions.get(Dimension::Source)) {
+            true => key.hour.day().start() + TimeDelta::days(1),
+            false => key.hour.start() + TimeDelta::hours(1),
+        };
+        newest = newest.max(Some(end));
     })?;
-    let end = newest.map(|hour| hour.start() + TimeDelta::hours(1));
-    Ok(end.or((all.start < from).then_some(from)).map(|end| end.min(now)))
+    let newest = newest.or(past).or((all.start < from).then_some(from));
+    Ok(newest.map(|end| end.min(now)))
 }
 
 /// Whether nothing new has come in for too long; where nothing ever came, since the first run.
@@ -119,7 +129,7 @@ pub fn stale(policy: &RunPolicy, ledger: &mut dyn Ledger, now: DateTime<Utc>) ->
     let Some(after) = policy.stale_after else {
         return Ok(Vec::new());
     };
-    let found = newest(ledger, now)?;
+    let found = newest(&policy.by_days, ledger, now)?;
     let Some(since) = found.or(remembered(ledger, FIRST)?) else {
         return Ok(Vec::new());
     };

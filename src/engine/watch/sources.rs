@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 
+use super::received::received;
 use super::runs::{FRESH, RunPolicy, SOURCE, STALE, condition, span};
 use super::{Condition, Watched, fact, watch};
 use crate::domain::alert::Alert;
@@ -23,6 +24,14 @@ const READ: &str = "it can be read again";
 /// Why alerts on a source end that is not configured any more.
 const GONE: &str = "it is not configured any more";
 
+/// Why the alert on a received source ends that nothing was heard of for as long as anything is looked at.
+const FORGOTTEN: &str = "nothing of it has been received for two months";
+
+/// What to do about a silent source of the settings, and about one that is received.
+const LOOK: &str = "Others go on. Where it is meant to be quiet, acknowledge this or take it out of the settings; else look at its path, role or permission.";
+/// See [`LOOK`].
+const LOOK_AT_SENDERS: &str = "Others go on. Where it is meant to be quiet, acknowledge this; else look at what sends to `finops serve`, which tells on standard error what it refuses.";
+
 /// The kind of the alert about a source from which nothing comes any more.
 const SILENT: &str = "source_silent";
 
@@ -38,7 +47,8 @@ const KNOWN_DAYS: usize = 7;
 /// How much longer than ever before a source may pause.
 const LONGER: i32 = 3;
 
-/// Moves the alerts on sources: `names` are those of the settings, `collection` is what this run read.
+/// Moves the alerts on sources: `names` are those of the settings, `collection` is what this run read. What `finops serve` receives is
+/// watched too: senders keep to themselves that they are refused.
 #[expect(clippy::too_many_arguments, reason = "both what was read and what is kept decide")]
 pub fn watch_sources(
     policy: &RunPolicy,
@@ -69,13 +79,22 @@ pub fn watch_sources(
         .map(|alert| (alert.threshold.as_str(), alert.opened_at.min(now)))
         .collect();
     let stale = known.iter().any(|alert| alert.kind == STALE && alert.state.is_active());
-    let mut silent = silent(names, after, &told, ledger, now)?;
+    let mut received = received(ledger)?;
+    received.retain(|name| !names.contains(name));
+    let days = days_of(names, &received, &told, ledger, now)?;
+    let heard = |alert: &Alert| days.keys().any(|name| threshold(name.as_str()) == alert.threshold);
+    let is_received = |alert: &Alert| received.iter().any(|name| threshold(name.as_str()) == alert.threshold);
+    let mut silent = silent(&days, &received, after, &told, now);
     // What cannot be read is told as such, and what is told of all sources is told once. What was told before is not over for that.
     silent.retain(|(name, condition)| {
         told.contains_key(condition.alert.threshold.as_str()) || !(stale || since.contains_key(name.as_str()))
     });
     let silent: Vec<Condition> = silent.into_iter().map(|(_, condition)| condition).collect();
-    let over = |alert: &Alert| if gone(alert) { GONE } else { FRESH };
+    let over = |alert: &Alert| match (heard(alert), is_received(alert)) {
+        (true, _) => FRESH,
+        (false, true) => FORGOTTEN,
+        (false, false) => GONE,
+    };
     all.absorb(watch(
         SILENT,
         &silent,
@@ -165,16 +184,15 @@ fn failed(name: &str, since: DateTime<Utc>, collection: &Collection, now: DateTi
 /// The alerts on silent sources, by their threshold, with when they fell silent.
 type Told<'a> = BTreeMap<&'a str, DateTime<Utc>>;
 
-/// Sources of the settings that told something on most days and tell nothing any more: for longer than `after`, and for much longer than
-/// they ever paused. One that was `told` before stays so until something new comes, however long that takes, and however late it is.
-fn silent(
+/// The days on which sources told something, of those that did, or that are `told` to be silent and stand in the settings: what is received
+/// can be taken out of none.
+fn days_of(
     names: &[Label],
-    after: TimeDelta,
+    received: &[Label],
     told: &Told<'_>,
     ledger: &mut dyn Ledger,
     now: DateTime<Utc>,
-) -> Result<Vec<(Label, Condition)>, StoreError> {
-    let from = now.checked_sub_days(Days::new(DAYS)).unwrap_or(now);
+) -> Result<BTreeMap<Label, Vec<NaiveDate>>, StoreError> {
     let mut days: BTreeMap<Label, Vec<NaiveDate>> = BTreeMap::new();
     for name in names
         .iter()
@@ -182,16 +200,36 @@ fn silent(
     {
         days.insert(*name, Vec::new());
     }
-    ledger.spend_by(Period::new(from, now), &[Dimension::Source], &mut |key, _| {
+    ledger.spend_by(Period::new(first_day(now), now), &[Dimension::Source], &mut |key, _| {
         let name = key.dimensions.get(Dimension::Source);
-        if names.contains(&name) {
+        if names.contains(&name) || received.contains(&name) {
             days.entry(name).or_default().push(key.hour.start().date_naive());
         }
     })?;
-    let mut found = Vec::new();
-    for (name, mut days) in days {
+    for days in days.values_mut() {
         days.sort_unstable();
         days.dedup();
+    }
+    Ok(days)
+}
+
+/// From when on days are looked at.
+fn first_day(now: DateTime<Utc>) -> DateTime<Utc> {
+    now.checked_sub_days(Days::new(DAYS)).unwrap_or(now)
+}
+
+/// Sources that told something on most days and tell nothing any more: for longer than `after`, and for much longer than they ever paused.
+/// One that was `told` before stays so until something new comes, however long that takes, and however late it is.
+fn silent(
+    days: &BTreeMap<Label, Vec<NaiveDate>>,
+    received: &[Label],
+    after: TimeDelta,
+    told: &Told<'_>,
+    now: DateTime<Utc>,
+) -> Vec<(Label, Condition)> {
+    let from = first_day(now);
+    let mut found = Vec::new();
+    for (name, days) in days {
         let newest = days.last().and_then(|day| day.succ_opt());
         let newest = newest.map_or(from, |day| day.and_time(NaiveTime::MIN).and_utc());
         let pauses = days.windows(2).filter_map(|two| match two {
@@ -220,13 +258,13 @@ fn silent(
             SILENT,
             &threshold(name.as_str()),
             format!("nothing has come from the source {name} for {}", span(now - newest)),
-            "Others go on. Where it is meant to be quiet, acknowledge this or take it out of the settings; else look at its path, role or permission.",
+            if received.contains(name) { LOOK_AT_SENDERS } else { LOOK },
             facts,
             data,
             now,
         );
         silent.alert.severity = Severity::Info;
-        found.push((name, silent));
+        found.push((*name, silent));
     }
-    Ok(found)
+    found
 }

@@ -11,7 +11,9 @@ use finops::domain::spend::{Basis, Bill, SpendKey, Sums};
 use finops::domain::usage::{EventId, UsageEvent};
 use finops::engine::collect::{Collection, Complete, FailedSource};
 use finops::engine::signals::current;
-use finops::engine::watch::{RunPolicy, WatchPolicy, remember, second_witness, watch_all, watch_sources};
+use finops::engine::watch::{
+    RunPolicy, WatchPolicy, remember, remember_received, second_witness, watch_all, watch_sources,
+};
 use finops::ports::{Ledger as _, Outbox as _, Pricer, ProviderSignals, RecordBatch};
 use rust_decimal::Decimal;
 
@@ -260,6 +262,7 @@ fn an_answer_of_last_month_alerts_on_nothing_in_this_one() {
 const POLICY: RunPolicy = RunPolicy {
     every: None,
     stale_after: Some(TimeDelta::hours(48)),
+    by_days: Vec::new(),
 };
 
 fn watch_run(scene: &mut Scene, fails: bool, now: &str) -> Vec<String> {
@@ -376,6 +379,88 @@ fn a_source_that_is_silent_stays_so_until_something_comes() {
             "125 resolved info source gateway: resolved, new spend has come in",
         ]
     );
+}
+
+/// Nothing in the settings ends the alert on a source that is received no more.
+#[test]
+fn a_source_that_was_received_long_ago_is_forgotten() {
+    let mut scene = Scene::new();
+    let mut told = Vec::new();
+    let time = |n: i64, hour: &str| {
+        let day = at("2026-11-01T00:00:00Z") + chrono::TimeDelta::days(n);
+        format!("{}T{hour}:00:00Z", day.format("%Y-%m-%d"))
+    };
+    remember_received("otel".into(), &mut scene.ledger, &Nothing, at("2026-11-01T00:00:00Z")).unwrap();
+    for n in 0..110 {
+        call(&mut scene, "bill", &time(n, "10"));
+        if n < 10 || (20..30).contains(&n) {
+            call(&mut scene, "otel", &time(n, "10"));
+        }
+        let new = watch_run(&mut scene, false, &time(n, "12"));
+        told.extend(new.into_iter().map(|title| format!("{n} {title}")));
+    }
+    assert_eq!(
+        told,
+        [
+            "13 firing info nothing has come from the source otel for 3 days",
+            "20 resolved info source otel: resolved, new spend has come in",
+            "63 firing info nothing has come from the source otel for 33 days",
+            "91 resolved info source otel: resolved, nothing of it has been received for two months",
+        ]
+    );
+}
+
+/// What a source of whole days tells of today stands at its first hour.
+#[test]
+fn a_source_of_whole_days_is_as_new_as_its_day() {
+    for (by_days, expected) in [
+        (
+            vec!["bill".into()],
+            vec!["02 firing warning the newest spend is 13 h old"],
+        ),
+        (
+            vec![],
+            vec![
+                "00 firing warning the newest spend is 14 h old",
+                "02 firing warning the newest spend is 36 h old",
+            ],
+        ),
+    ] {
+        let policy = RunPolicy {
+            stale_after: Some(TimeDelta::hours(12)),
+            by_days,
+            ..POLICY
+        };
+        let mut scene = Scene {
+            ledger: MemoryLedger::new(),
+            ..Scene::new()
+        };
+        let mut found = Vec::new();
+        // The last one is of the second day; another source tells of hours.
+        for (n, now) in ["2026-11-01T15:30:00Z", "2026-11-02T08:00:00Z", "2026-11-03T13:30:00Z"]
+            .into_iter()
+            .enumerate()
+        {
+            let day = &now[..10];
+            if n < 2 {
+                call(&mut scene, "bill", &format!("{day}T00:00:00Z"));
+                call(&mut scene, "gateway", &format!("{day}T00:00:00Z"));
+            }
+            let watch = WatchPolicy {
+                runs: policy.clone(),
+                ..WatchPolicy::default()
+            };
+            let (ledger, store, out) = (&mut scene.ledger, &mut scene.store, ["out".to_owned()]);
+            watch_all(&watch, &Nothing, &out, ledger, store, Complete::ALL, at(now)).unwrap();
+            let new = told(&mut scene.store, &mut scene.seen);
+            found.extend(
+                new.into_iter()
+                    .filter(|title| title.starts_with("firing"))
+                    .map(|title| format!("0{n} {title}")),
+            );
+        }
+        assert_eq!(found, expected);
+    }
 }
 
 #[test]

@@ -133,7 +133,9 @@ fn figures(report: &Report, section: &Section) -> String {
     };
     let what = format!("Total, {}", report.query.basis.name());
     figure(" class=\"main\"", &what, amount(sums.cost, section));
-    figure("", "Against the period before", trend(total));
+    if report.compares {
+        figure("", "Against the period before", trend(total));
+    }
     figure("", "Calls", count(sums.events));
     if sums.tokens.total() > 0 {
         figure("", "Tokens", tokens(sums.tokens.total()));
@@ -173,7 +175,7 @@ fn columns<'a>(report: &'a Report, section: &'a Section, look: Look) -> Cells<'a
     columns.push(("Cost", "cost", Box::new(|row| cost(row, section))));
     columns.push(("Share", "share", Box::new(|row| chart::share(row, section))));
     let timed = report.query.by.iter().any(|axis| axis.is_time());
-    if !timed && !section.total.previous.cost.is_zero() {
+    if report.compares && !timed && !section.total.previous.cost.is_zero() {
         columns.push(("Trend", "trend", Box::new(trend)));
     }
     let days = days_until(report, look.now);

@@ -84,7 +84,7 @@ impl Gathering<'_> {
     fn of_usage(&self, fill: Option<&Fill>, sources: &Sources) -> Result<(Option<Forecast>, Vec<String>), MoneyError> {
         let (zone, amount) = (self.budget.zone, self.budget.amount.amount());
         let (mut days, mut spent) = (self.days_before(self.today)?, self.spent);
-        let mut first: Option<(Label, NaiveDate)> = None;
+        let mut late: Vec<(NaiveDate, Label)> = Vec::new();
         let mut all = Vec::new();
         for (source, newest) in self.late_sources(sources) {
             let parts = if fill.is_some() { &self.measured } else { &self.parts };
@@ -93,8 +93,8 @@ impl Gathering<'_> {
                 let of = self.awaited(&part.daily, newest)?.into_iter();
                 awaited.extend(of.filter_map(|(day, cost)| Some((day, self.behind(fill, part, day, cost)?))));
             }
-            if !awaited.is_empty() && first.is_none_or(|(_, day)| newest < day) {
-                first = Some((source, newest));
+            if !awaited.is_empty() {
+                late.push((newest, source));
             }
             all.extend(awaited);
         }
@@ -116,8 +116,14 @@ impl Gathering<'_> {
                 add(&mut expected, at, cost)?;
             }
         }
-        let late = first.map(|(source, day)| {
-            format!("usage of the source `{source}` has come in to {day}; the forecast goes on from there")
+        late.sort_unstable();
+        let told = late
+            .iter()
+            .map(|(day, source)| format!("`{source}` has come in to {day}"));
+        let told: Vec<String> = told.collect();
+        let late = (!told.is_empty()).then(|| {
+            let told = told.join(", of ");
+            format!("usage of the source {told}; the forecast goes on from there")
         });
         let billed = billed_to.pred_opt().filter(|_| billed_to < self.today);
         let billed =
