@@ -4,9 +4,13 @@
 //! excludes them, Cohere bills none. Identity is the body's id (content without one); of several
 //! bodies with one id the last of a stream counts.
 
+mod agents;
+mod events;
+mod marks;
 mod outer;
 mod record;
 mod sold;
+mod time;
 
 use serde_json::value::RawValue;
 
@@ -14,15 +18,18 @@ use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::usage::{EventId, Rank, Requests, Tokens, UsageEvent};
 
+use self::events::{End, OF_SOME, Streams};
 use self::outer::Outer;
 use self::record::Record;
 use self::sold::{provider, vertex_tier};
+use self::time::instant;
 use super::counts::Input;
 use super::extras::{self, Seconds};
+use super::gemini::Metadata;
+use super::hosted::Hosted;
 use super::iterations;
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::Scalar;
-use super::searches;
 use super::usage::{Shape, Usage};
 use super::{bedrock, litellm, tags, tier};
 
@@ -41,20 +48,24 @@ const STREAMS: usize = 64;
 pub(super) struct Body {
     /// Streams that are Azure's by what they said so far; the part with the usage does not tell.
     azure: Vec<EventId>,
+    /// Streams of Anthropic's.
+    claude: Streams,
 }
 
 impl LineFormat for Body {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-        one(text, Outer::default(), number, &mut self.azure, context, out)
+        one(text, Outer::default(), number, self, context, out)
     }
 
     fn save(&self) -> String {
         let ids: Vec<String> = self.azure.iter().map(EventId::to_string).collect();
-        ids.join(" ")
+        ids.join(" ") + &self.claude.save()
     }
 
     fn load(&mut self, state: &str) {
-        self.azure = state.split(' ').filter_map(|id| id.parse().ok()).collect();
+        let (ids, claude) = state.split_at(state.find('[').unwrap_or(state.len()));
+        self.azure = ids.split(' ').filter_map(|id| id.parse().ok()).collect();
+        self.claude.load(claude);
     }
 }
 
@@ -62,17 +73,31 @@ fn one(
     text: &str,
     outer: Outer<'_, '_>,
     number: u64,
-    azure: &mut Vec<EventId>,
+    state: &mut Body,
     context: &mut Context,
     out: &mut Output,
 ) -> Result<(), Fault> {
     let record = Record::parse(text).map_err(|e| Fault::json(&e))?;
+    match state.claude.end(&record, text) {
+        End::Of(message) => return one(&message, outer, number, state, context, out),
+        End::OfSome => {
+            out.warnings.push(OF_SOME);
+            out.excluded.push("calls_without_usage");
+            return Ok(());
+        }
+        End::Unknown => state.claude.begin(&record),
+    }
     let own = record.model();
     // Answers of Converse and of some other interfaces name none; who logged them may.
     let around = if own.is_null() { outer.model() } else { Scalar::Null };
     let shape = record.shape_around(around.str());
     let gemini = record.usage_metadata.as_ref().filter(|m| m.is_usage());
     let (mut units, mut native) = (Label::EMPTY, None);
+    if record.is_sum_so_far() {
+        out.warnings.push(agents::SUMS_SO_FAR);
+        out.excluded.push("parts_of_results");
+        return Ok(());
+    }
     if record.is_step() {
         let id = outer.identity(&record, text, out);
         out.excluded_once.push(("parts_of_results", id));
@@ -82,7 +107,7 @@ fn one(
         if outer.depth < DEEPEST
             && let Some(inner) = record.inner()
         {
-            return one(&inner, outer.and(&record, text), number, azure, context, out);
+            return one(&inner, outer.and(&record, text), number, state, context, out);
         }
         units = extras::of(text, Seconds::Heard)?;
         if outer.cloud == "bedrock" {
@@ -91,7 +116,7 @@ fn one(
     }
     if shape.is_none() && gemini.is_none() && units.is_empty() && native.is_none() {
         let failed = record.failed() || outer.record.is_some_and(Record::failed);
-        without_usage(&record, text, outer, failed, azure, out);
+        without_usage(&record, text, outer, failed, &mut state.azure, out);
         return Ok(());
     }
     let at = instant(&record, outer, context, out)?;
@@ -102,8 +127,8 @@ fn one(
     }
     let vertex = vertex_tier(&record, text);
     let provider = match outer.cloud {
-        "" if vertex.is_some() => "vertex",
-        "" => provider(&record, shape, model.as_str(), azure.contains(&id), outer.seller),
+        "" if vertex.is_some() || gemini.is_some_and(Metadata::is_of_vertex) => "vertex",
+        "" => provider(&record, shape, model.as_str(), state.azure.contains(&id), outer.seller),
         cloud => cloud,
     };
     let mut event = UsageEvent::new(id, at, context.labels.get(provider), model);
@@ -134,9 +159,12 @@ fn one(
                 return Ok(());
             }
             event.requests = usage.requests()?;
-            if searches::of_items(record.output, &mut event.requests) {
-                out.warnings.push(searches::DRAWN);
-            }
+            let hosted = Hosted {
+                output: record.output,
+                used: record.tool_usage,
+                drawn: record.svg_usage,
+            };
+            hosted.read(text, &mut event, context, out)?;
             event.reported_cost = extras::reported_cost(usage.cost.map(RawValue::get))?;
             extras::search_and_units(text, provider, &mut event)?;
             litellm::ground(text, &mut event)?;
@@ -153,6 +181,10 @@ fn one(
         }
         (_, _, Some(gemini)) => gemini.fill(&mut event, record.candidates, context, out)?,
         (Some(_) | None, _, None) => {}
+    }
+    if record.is_session() {
+        event.rank.authority = Rank::REPORT;
+        out.warnings.push(agents::SESSION);
     }
     if record.is_batch() {
         // It is asked for until it has ended.
@@ -221,41 +253,15 @@ fn without_usage(
     }
 }
 
-fn instant(
-    record: &Record<'_>,
-    outer: Outer<'_, '_>,
-    context: &mut Context,
-    out: &mut Output,
-) -> Result<chrono::DateTime<chrono::Utc>, Fault> {
-    let of = |record: &'_ Record<'_>, context: &mut Context, out: &mut Output| {
-        for (value, field) in record.times() {
-            // Who fills OpenAI's form may write 0.
-            if !matches!(value, Scalar::Null | Scalar::Whole(0)) {
-                return context.time(value, field, out).map(Some);
-            }
-        }
-        Ok(None)
-    };
-    if let Some(at) = of(record, context, out)? {
-        return Ok(at);
-    }
-    if let Some(outer) = outer.record
-        && let Some(at) = of(outer, context, out)?
-    {
-        return Ok(at);
-    }
-    let at = context.fallback.ok_or_else(|| Fault::field("timestamp", "missing"))?;
-    out.warnings
-        .push("records without a time are charged at their file's time of change");
-    Ok(at)
-}
-
 fn tier(record: &Record<'_>, context: &mut Context) -> Result<Label, Fault> {
     let own = &record.service_tier;
     let tier = match &record.usage {
         Some(usage) if own.is_null() => &usage.service_tier,
         Some(_) | None => own,
     };
+    if tier.is_null() && record.decides() {
+        return Ok(context.labels.get("decisions"));
+    }
     match tier.is_null() {
         true => tier::of_bedrock(record.bedrock_tier, context),
         false => tier::of(tier, "service_tier", context),

@@ -246,6 +246,7 @@ impl Seen<'_> {
         bodies.into_iter().any(|name| is(self.object, name))
             || (self.has(USAGE) && (is(self.kind, "message") || is(self.kind, "message_delta")))
             || (self.has(MESSAGE) && is(self.kind, "message_start"))
+            || is(self.kind, "span.model_request_end")
     }
 
     /// What the keys tell together, when all are known.

@@ -1,6 +1,8 @@
 //! Seconds, pictures, pages and searches of providers' answers and gateway rows. A record is looked through for them only where it
 //! has no tokens or did search, so that all others cost nothing more.
 
+use std::collections::HashSet;
+
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -64,6 +66,13 @@ struct Used<'a> {
 struct Billed<'a> {
     #[serde(borrow, default)]
     search_units: Number<'a>,
+    #[serde(borrow, default)]
+    pages: Number<'a>,
+    #[serde(borrow, default)]
+    images: Number<'a>,
+    /// Where these are told, they are what images cost.
+    #[serde(borrow, default)]
+    image_tokens: Scalar<'a>,
 }
 
 /// A gateway's counts beside the tokens of a prompt.
@@ -150,13 +159,14 @@ fn read(text: &str, parameters: &Parameters, seconds: Seconds, images: bool) -> 
         }
         let plain = |unit| UnitKey::new(unit, "");
         add(&mut extras, plain(Unit::Page), used.pages_processed, "pages_processed")?;
-        let searches = used.billed_units.as_ref().and_then(|b| b.search_units);
-        add(
-            &mut extras,
-            plain(Unit::RankQuery),
-            used.search_units.or(searches),
-            "search_units",
-        )?;
+        let billed = used.billed_units.as_ref();
+        let searches = used.search_units.or(billed.and_then(|b| b.search_units));
+        add(&mut extras, plain(Unit::RankQuery), searches, "search_units")?;
+        if let Some(billed) = billed {
+            add(&mut extras, plain(Unit::Page), billed.pages, "pages")?;
+            let images = billed.images.filter(|_| billed.image_tokens.is_null());
+            add(&mut extras, plain(Unit::ImageIn), images, "images")?;
+        }
         if let Some(parts) = &used.prompt_tokens_details {
             for (unit, number, name) in [
                 (Unit::CharacterIn, parts.character_count, "character_count"),
@@ -222,7 +232,7 @@ pub(super) fn reported_cost(raw: Option<&str>) -> Result<Option<Decimal>, Fault>
 /// Quantities that only some answers have.
 pub(super) fn search_and_units(text: &str, provider: &str, event: &mut UsageEvent) -> Result<(), Fault> {
     match provider {
-        "perplexity" => event.requests.web_searches = searches::of_perplexity(text, event.model().as_str())?,
+        "perplexity" => searches::of_perplexity(text, event)?,
         "xai" => searches::of_xai(text, event)?,
         // A name of one's own for a model.
         "" if text.contains("\"cost_in_usd_ticks\"") => searches::of_xai(text, event)?,
@@ -295,11 +305,14 @@ pub(super) fn looked_up(candidates: Option<&RawValue>) -> LookedUp {
     });
     let all: Vec<Candidate<'_>> = text.and_then(|t| serde_json::from_str(t).ok()).unwrap_or_default();
     let grounding = || all.iter().filter_map(|candidate| candidate.grounding.as_ref());
-    let queries = grounding()
+    // What is billed: empty ones are none, and equal ones are one.
+    let queries: HashSet<&str> = grounding()
         .filter_map(|g| g.queries.as_ref())
-        .map(Vec::len)
-        .sum::<usize>();
-    let queries = u32::try_from(queries).unwrap_or(u32::MAX);
+        .flatten()
+        .map(|query| query.str().trim())
+        .filter(|query| !query.is_empty())
+        .collect();
+    let queries = u32::try_from(queries.len()).unwrap_or(u32::MAX);
     let mut chunks = grounding().filter_map(|g| serde_json::from_str::<Vec<Chunk<'_>>>(g.chunks?.get()).ok());
     LookedUp {
         queries,

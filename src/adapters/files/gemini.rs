@@ -183,6 +183,11 @@ impl Metadata<'_> {
         counts.iter().any(|count| !count.is_null())
     }
 
+    /// Whether it tells what Vertex AI alone tells.
+    pub fn is_of_vertex(&self) -> bool {
+        of_traffic(self.traffic_type.str()).is_some()
+    }
+
     /// Takes over the usage of an answer: tokens, searches of the web and of maps, and the tier if nothing else has told it.
     pub fn fill(
         &self,

@@ -27,6 +27,7 @@ mod gemini_cli;
 mod grid;
 mod helicone;
 mod host;
+mod hosted;
 mod iterations;
 mod joined;
 mod keys;

@@ -25,24 +25,52 @@ pub(super) fn of_model(event: &mut UsageEvent) {
     }
 }
 
-/// What Perplexity charges searches for: a call once, deep research each query.
-pub(super) fn of_perplexity(text: &str, model: &str) -> Result<u32, Fault> {
+/// What Perplexity charges searches for: a call of a model of its own once, deep research each query, and its interface for agents, where models
+/// of others answer, each call of a tool.
+pub(super) fn of_perplexity(text: &str, event: &mut UsageEvent) -> Result<(), Fault> {
     #[derive(Deserialize, Default)]
     struct Searched<'a> {
         #[serde(borrow, default)]
         num_search_queries: Scalar<'a>,
+        #[serde(borrow, default, deserialize_with = "object::one")]
+        tool_calls_details: Option<ByTool<'a>>,
+    }
+    #[derive(Deserialize, Default)]
+    struct ByTool<'a> {
+        #[serde(borrow, default, alias = "search_web", deserialize_with = "object::one")]
+        web_search: Option<Invoked<'a>>,
+        #[serde(borrow, default, deserialize_with = "object::one")]
+        fetch_url: Option<Invoked<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Invoked<'a> {
+        #[serde(borrow, default)]
+        invocation: Scalar<'a>,
     }
     #[derive(Deserialize, Default)]
     struct Outer<'a> {
         #[serde(borrow, default)]
         usage: Option<Searched<'a>>,
     }
-    if !model.contains("deep-research") {
-        return Ok(1);
+    let model = event.model().as_str();
+    if model.starts_with("sonar") && !model.contains("deep-research") {
+        event.requests.web_searches = 1;
+        return Ok(());
     }
     let outer: Outer<'_> = serde_json::from_str(text).unwrap_or_default();
     let usage = outer.usage.unwrap_or_default();
-    usage.num_search_queries.small("num_search_queries")
+    let Some(tools) = usage.tool_calls_details else {
+        let other = model.contains("sonar") && !model.contains("deep-research");
+        event.requests.web_searches = match other {
+            true => 1,
+            false => usage.num_search_queries.small("num_search_queries")?,
+        };
+        return Ok(());
+    };
+    let count = |tool: Option<Invoked<'_>>| tool.map_or(Ok(0), |tool| tool.invocation.small("tool_calls_details"));
+    event.requests.web_searches = count(tools.web_search)?;
+    event.requests.web_fetches = count(tools.fetch_url)?;
+    Ok(())
 }
 
 /// What xAI tells of its own tools, by their kind.
@@ -148,7 +176,7 @@ pub(super) const DRAWN: &str =
     "pictures that a tool made are not charged: the tokens of its model are not in the usage";
 
 /// Calls of OpenAI's built-in tools stand among the output items. Opening a page that was found, or looking into it, costs nothing. Answers
-/// whether there is a picture that a tool made, whose model tells its tokens nowhere.
+/// whether there is a picture that a tool made, whose model does not tell its tokens in the usage.
 pub(super) fn of_items(output: Option<&RawValue>, requests: &mut Requests) -> bool {
     #[derive(Deserialize)]
     struct Item<'a> {

@@ -121,7 +121,7 @@ pub(super) fn by_model(model: &str) -> &'static str {
 }
 
 /// How names of models begin, the longer of two before the shorter.
-const FRONTS: [(&str, &str); 42] = [
+const FRONTS: [(&str, &str); 44] = [
     ("claude", "anthropic"),
     ("gpt-oss", ""),
     ("gpt-", "openai"),
@@ -150,6 +150,8 @@ const FRONTS: [(&str, &str); 42] = [
     ("command-", "cohere"),
     ("embed-", "cohere"),
     ("sonar", "perplexity"),
+    ("voyage-", "voyage"),
+    ("rerank-2", "voyage"),
     ("whisper-1", "openai"),
     ("whisper-large", "groq"),
     // LiteLLM's names, as far as no other gateway has the same before its own: `openai/…` may be OpenRouter's.

@@ -2,6 +2,7 @@
 //! tokens in OpenAI's shapes (chat, responses) and excludes them in Anthropic's and Bedrock's (Messages, Converse).
 
 mod camel;
+mod cohere;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -101,7 +102,10 @@ pub(super) struct Usage<'a> {
     total_input_tokens: Scalar<'a>,
     // Cohere.
     #[serde(borrow, default, deserialize_with = "object::one")]
-    billed_units: Option<Billed<'a>>,
+    billed_units: Option<cohere::Billed<'a>>,
+    // xAI.
+    #[serde(borrow, default)]
+    cost_in_usd_ticks: Scalar<'a>,
     // Of an iteration only.
     #[serde(borrow, default, rename = "type")]
     pub kind: Scalar<'a>,
@@ -161,14 +165,6 @@ struct Tools<'a> {
     code_execution_requests: Scalar<'a>,
 }
 
-#[derive(Deserialize)]
-struct Billed<'a> {
-    #[serde(borrow, default)]
-    input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    output_tokens: Scalar<'a>,
-}
-
 impl<'a> Usage<'a> {
     /// Whose it is; nothing where it has no usage field.
     pub fn shape(&self) -> Option<Shape> {
@@ -212,6 +208,24 @@ impl<'a> Usage<'a> {
     /// Whether it is one of Gemini's Interactions.
     pub fn is_of_interaction(&self) -> bool {
         !self.total_input_tokens.is_null()
+    }
+
+    /// Whether it is that of pictures or films of xAI's, of which it tells the cost alone.
+    pub fn is_of_ticks(&self) -> bool {
+        !self.cost_in_usd_ticks.is_null()
+    }
+
+    /// Takes a total for the input where it is all that is told: of what has no output.
+    pub fn has_no_output(&mut self) {
+        let told = [
+            &self.prompt_tokens,
+            &self.completion_tokens,
+            &self.input_tokens,
+            &self.output_tokens,
+        ];
+        if told.into_iter().all(Scalar::is_null) {
+            self.input_tokens = self.total_tokens.clone();
+        }
     }
 
     /// Whether it is that of a turn of Codex, which tells no model.
@@ -322,18 +336,6 @@ impl<'a> Usage<'a> {
         let written = self.cache_creation_input_tokens.count("cache_creation_input_tokens")?;
         counts.write_5m += written.saturating_sub(counts.write_5m + counts.write_1h);
         Ok(counts)
-    }
-
-    /// What is used and not billed (a preamble of the provider's own) is no spend.
-    fn cohere(&self) -> Result<Counts, Fault> {
-        let Some(billed) = &self.billed_units else {
-            return Ok(Counts::default());
-        };
-        Ok(Counts {
-            input: billed.input_tokens.count("billed_units.input_tokens")?,
-            output: billed.output_tokens.count("billed_units.output_tokens")?,
-            ..Counts::default()
-        })
     }
 
     /// What is billed per request.

@@ -30,7 +30,7 @@ fn answers_with_the_names_of_python_are_read() {
         assert_eq!((call.tokens.reasoning, call.requests.web_searches), (1200, 1));
         assert_eq!(
             (call.provider().as_str(), call.model().as_str(), call.tier().as_str()),
-            ("google", "gemini-2.5-flash", "priority")
+            ("vertex", "gemini-2.5-flash", "priority")
         );
     }
 }
@@ -92,7 +92,7 @@ paths = ["vertex.jsonl"]
 [[commitment]]
 name = "pt"
 kind = "provisioned-throughput"
-dimensions = { provider = "google" }
+dimensions = { provider = "vertex" }
 amount = "24 USD"
 per = "hour"
 from = "2026-10-20"

@@ -13,6 +13,7 @@ use super::super::object;
 use super::super::scalar::Scalar;
 use super::super::seller;
 use super::super::usage::{Shape, Usage};
+use super::marks;
 
 /// A body, or an envelope around one.
 #[derive(Deserialize, Default)]
@@ -43,6 +44,19 @@ pub(super) struct Record<'a> {
     /// Of Elastic, Logback and CloudWatch.
     #[serde(borrow, default, rename = "@timestamp")]
     pub at_timestamp: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub datetime: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub date: Scalar<'a>,
+    /// Of Claude's agents.
+    #[serde(borrow, default)]
+    pub processed_at: Scalar<'a>,
+    /// What boto3 keeps of an answer.
+    #[serde(borrow, default, rename = "ResponseMetadata")]
+    pub aws: Option<&'a RawValue>,
+    /// The same of Google's SDK.
+    #[serde(borrow, default, rename = "sdk_http_response")]
+    pub google: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub model: Scalar<'a>,
     #[serde(borrow, default, rename = "modelVersion")]
@@ -92,6 +106,23 @@ pub(super) struct Record<'a> {
     pub meta: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub output: Option<&'a RawValue>,
+    // What OpenAI's tools used.
+    #[serde(borrow, default)]
+    pub tool_usage: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub svg_usage: Option<&'a RawValue>,
+    // Of sessions of agents.
+    #[serde(borrow, default)]
+    pub agent: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub session: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub turn: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub model_usage: Option<&'a RawValue>,
+    /// Of OpenAI's decisions.
+    #[serde(borrow, default)]
+    pub answers: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub error: Option<&'a RawValue>,
     // Envelopes.
@@ -142,6 +173,15 @@ impl<'a> Record<'a> {
         if let Some(meta) = record.meta.filter(is_object).filter(|_| record.usage.is_none()) {
             record.usage = Some(serde_json::from_str(meta.get())?);
         }
+        if let Some(groq) = record.x_groq.filter(is_object).filter(|_| record.usage.is_none()) {
+            record.usage = marks::usage_of_groq(groq)?;
+        }
+        if record.object.str() == "list"
+            && let Some(usage) = &mut record.usage
+        {
+            // Embeddings and rankings.
+            usage.has_no_output();
+        }
         // Others have maps of this name, too.
         let python = record.python_usage.take().filter(|_| record.usage_metadata.is_none());
         let python = python.filter(is_object);
@@ -156,7 +196,7 @@ impl<'a> Record<'a> {
             record.usage = None;
             record.usage_metadata = gemini::of_interaction(text)?;
         }
-        Ok(record)
+        record.in_its_places()
     }
 
     /// The name of the model; nothing where it has none.
@@ -200,6 +240,7 @@ impl<'a> Record<'a> {
         let claude = model.is_empty() || model.to_ascii_lowercase().contains("claude");
         match usage.shape_of(claude || self.kind.str() == "message") {
             Some(Shape::Sdk) if seller::by_model(model) == "bedrock" => usage.shape_of(true),
+            None => usage.is_of_ticks().then_some(Shape::Responses),
             shape => shape,
         }
     }
@@ -277,7 +318,8 @@ impl<'a> Record<'a> {
             &self.camel_request_id,
             &self.record_id,
         ];
-        let mut named = ids.into_iter().chain(self.times().map(|(time, _)| time));
+        let times = self.times().into_iter().chain(self.times_of_logs());
+        let mut named = ids.into_iter().chain(times.map(|(time, _)| time));
         named.any(|one| !one.is_null())
     }
 
@@ -293,6 +335,15 @@ impl<'a> Record<'a> {
             (&self.ts, "ts"),
             (&self.at_timestamp, "@timestamp"),
             (&self.processed_time, "processed_time"),
+        ]
+    }
+
+    /// Where logs have theirs, which others may use for anything.
+    pub fn times_of_logs(&self) -> [(&Scalar<'a>, &'static str); 3] {
+        [
+            (&self.processed_at, "processed_at"),
+            (&self.datetime, "datetime"),
+            (&self.date, "date"),
         ]
     }
 
@@ -317,13 +368,6 @@ impl<'a> Record<'a> {
         ids.into_iter().map(Scalar::str).find(|id| !id.is_empty()).unwrap_or("")
     }
 
-    /// Whether what filters of Azure's found stands in it. In a stream that is so of all parts but the last, which has the usage.
-    pub fn is_of_azure(&self) -> bool {
-        // Within a text its quotes would be escaped.
-        let filtered = |raw: &RawValue| memchr::memmem::find(raw.get().as_bytes(), FILTERED).is_some();
-        self.prompt_filter_results.is_some() || self.content_filters.is_some() || self.choices.is_some_and(filtered)
-    }
-
     /// Whether it is a chat completion itself, not only what someone kept of it.
     pub fn is_answer(&self) -> bool {
         self.object.str().starts_with("chat.completion")
@@ -336,9 +380,6 @@ impl<'a> Record<'a> {
         self.error.is_some_and(|e| e.get() != "null") || self.status.str() == "failed" || refused
     }
 }
-
-/// What Azure says of each choice.
-const FILTERED: &[u8] = b"\"content_filter_results\":";
 
 /// Whether one of the answers names the reason for its end; nothing where there is none.
 fn ended(answers: Option<&RawValue>) -> Option<bool> {

@@ -1,0 +1,78 @@
+//! When a call was made, as its body or whoever kept it says.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::super::line::{Context, Fault, Output};
+use super::super::scalar::Scalar;
+use super::outer::Outer;
+use super::record::Record;
+
+/// The time that the body has, else the one that its envelope has, else that of the answer's headers, else that of the file.
+pub(super) fn instant(
+    record: &Record<'_>,
+    outer: Outer<'_, '_>,
+    context: &mut Context,
+    out: &mut Output,
+) -> Result<DateTime<Utc>, Fault> {
+    let records = || [Some(record), outer.record].into_iter().flatten();
+    for record in records() {
+        for (value, field) in record.times() {
+            if !says_nothing(value) {
+                return context.time(value, field, out);
+            }
+        }
+    }
+    for record in records() {
+        // Under these names there may be anything.
+        for (value, field) in record.times_of_logs() {
+            if !value.is_null()
+                && let Ok(at) = context.time(value, field, out)
+            {
+                return Ok(at);
+            }
+        }
+    }
+    for record in records() {
+        let header = record
+            .aws
+            .and_then(of_headers)
+            .or_else(|| record.google.and_then(of_headers));
+        if let Some(at) = header
+            && let Ok(at) = context.time(&Scalar::Text(at.to_rfc3339().into()), "date", out)
+        {
+            return Ok(at);
+        }
+    }
+    let at = context.fallback.ok_or_else(|| Fault::field("timestamp", "missing"))?;
+    out.warnings
+        .push("records without a time are charged at their file's time of change");
+    Ok(at)
+}
+
+/// Whether it is what programs write where they know no time.
+fn says_nothing(value: &Scalar<'_>) -> bool {
+    match value {
+        Scalar::Null | Scalar::Whole(0) => true,
+        Scalar::Text(text) => matches!(&**text, "" | "0" | "0001-01-01T00:00:00Z" | "1970-01-01T00:00:00Z"),
+        Scalar::Whole(_) | Scalar::Negative(_) | Scalar::Float(_) | Scalar::Bool(_) | Scalar::Other => false,
+    }
+}
+
+/// The time of an HTTP answer, as SDKs keep its headers.
+fn of_headers(kept: &RawValue) -> Option<DateTime<Utc>> {
+    #[derive(Deserialize)]
+    struct Kept<'a> {
+        #[serde(borrow, alias = "HTTPHeaders")]
+        headers: Headers<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Headers<'a> {
+        #[serde(borrow, alias = "Date")]
+        date: Scalar<'a>,
+    }
+    let kept: Kept<'_> = serde_json::from_str(kept.get()).ok()?;
+    let date = DateTime::parse_from_rfc2822(kept.headers.date.str()).ok()?;
+    Some(date.to_utc())
+}
