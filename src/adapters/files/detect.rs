@@ -67,6 +67,17 @@ keys!(
     PARENT_TOOL = b"parent_tool_use_id",
     SUBTYPE = b"subtype",
     MODEL_USAGE = b"modelUsage",
+    PARENT_ID = b"parentId",
+    CWD = b"cwd",
+    PROTOCOL_VERSION = b"protocol_version",
+    SESSION_CAPITAL = b"sessionID",
+    MESSAGE_CAPITAL = b"messageID",
+    MODEL_CAPITAL = b"modelID",
+    PROVIDER_CAPITAL = b"providerID",
+    PROJECT_CAPITAL = b"projectID",
+    DIRECTORY = b"directory",
+    ROLE = b"role",
+    DATA = b"data",
 );
 
 /// How deep a record may lie in envelopes such as `{"response":{"body":{…}}}`.
@@ -89,6 +100,7 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
         keys.into_iter().any(|key| memmem::find(value, key).is_some())
     };
     let qwen: [&[u8]; 2] = [b"{\"role\":\"user\",\"parts\":", b"{\"role\":\"model\""];
+    let kimi: [&[u8]; 2] = [b"{\"type\": \"StatusUpdate\"", b"{\"type\":\"StatusUpdate\""];
     keys::each(text, |key, value| {
         let log = |value| memmem::find(value, b"ModelInvocationLog").is_some();
         match key {
@@ -109,6 +121,11 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             {
                 found = Some(FileFormat::GeminiCli);
             }
+            // pi's, in its sessions and as it prints them.
+            b"message" if value.starts_with(b"{\"role\":\"") && seen.is_of_pi() => found = Some(FileFormat::Pi),
+            b"message" if kimi.into_iter().any(|front| value.starts_with(front)) => found = Some(FileFormat::KimiCli),
+            // A session that opencode exported, or one of its messages with the parts.
+            b"info" if is_exported(value) => found = Some(FileFormat::Opencode),
             b"type" => seen.kind = value,
             b"object" if value.starts_with(b"\"page\"") => found = Some(FileFormat::OpenaiAdmin),
             b"object" => seen.object = value,
@@ -138,10 +155,54 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
     }
     let inner = seen.inner.filter(|_| depth < ENVELOPES);
     let inner = inner.and_then(|inner| by_keys(inner, depth + 1));
-    inner.filter(|format| *format == FileFormat::Body).or(found)
+    let inner = inner.filter(|format| *format == FileFormat::Body);
+    inner.or(found).or_else(|| seen.agent())
+}
+
+/// Whether a value is a session or a message of opencode.
+fn is_exported(value: &[u8]) -> bool {
+    let mut seen = Seen::default();
+    keys::each(value, |key, _| {
+        seen.keys |= bit(key);
+        true
+    });
+    seen.has(PROJECT_CAPITAL | DIRECTORY) || seen.has(SESSION_CAPITAL | ROLE)
 }
 
 impl Seen<'_> {
+    fn is(&self, kind: &str) -> bool {
+        let text = self
+            .kind
+            .strip_prefix(b"\"")
+            .and_then(|v| v.strip_prefix(kind.as_bytes()));
+        text.is_some_and(|rest| rest.starts_with(b"\""))
+    }
+
+    /// Whether a message may be one of pi's.
+    fn is_of_pi(&self) -> bool {
+        let printed = ["message_start", "message_update", "message_end", "turn_end"];
+        (self.is("message") && self.has(PARENT_ID)) || printed.into_iter().any(|kind| self.is(kind))
+    }
+
+    /// The coding agent whose own record it is.
+    fn agent(&self) -> Option<FileFormat> {
+        if self.is("session") && self.has(CWD) {
+            Some(FileFormat::Pi)
+        } else if self.has(MODEL_CAPITAL | PROVIDER_CAPITAL)
+            || self.has(SESSION_CAPITAL | ROLE)
+            || self.has(SESSION_CAPITAL | MESSAGE_CAPITAL)
+            || self.has(PROJECT_CAPITAL | DIRECTORY)
+        {
+            Some(FileFormat::Opencode)
+        } else if (self.is("session.usage_record") || self.is("session.start")) && self.has(DATA) {
+            Some(FileFormat::CopilotCli)
+        } else if self.is("metadata") && self.has(PROTOCOL_VERSION) {
+            Some(FileFormat::KimiCli)
+        } else {
+            None
+        }
+    }
+
     fn has(&self, keys: u64) -> bool {
         self.keys & keys == keys
     }
