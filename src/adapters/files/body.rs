@@ -5,6 +5,7 @@
 //! bodies with one id the last of a stream counts.
 
 mod record;
+mod unknown;
 
 use serde_json::value::RawValue;
 
@@ -186,6 +187,8 @@ fn without_usage(
         azure.insert(0, id);
     }
     let answered = record.is_end();
+    // Others use things, too.
+    let names_model = !record.model().is_null() || outer.record.is_some_and(|outer| !outer.model().is_null());
     let gap = match record.object.str() {
         _ if answered => true,
         "chat.completion" | "chat.completion.chunk" | "text_completion" => true,
@@ -200,6 +203,9 @@ fn without_usage(
         out.unended.push(id);
     } else if gap {
         out.warnings.push(NO_USAGE);
+        out.excluded_once.push(("calls_without_usage", id));
+    } else if names_model && let Some(told) = record.usage.as_ref().and_then(|_| unknown::told(text)) {
+        out.warnings.push(told);
         out.excluded_once.push(("calls_without_usage", id));
     }
 }
