@@ -152,6 +152,14 @@ pub enum SourceKind {
     Codex,
     /// Session files of Gemini CLI and Qwen Code (JSON, JSONL).
     GeminiCli,
+    /// Session files of pi (JSONL).
+    Pi,
+    /// Messages of opencode, as files or exported (JSON).
+    Opencode,
+    /// Session files of GitHub Copilot CLI (JSONL).
+    CopilotCli,
+    /// Session files of Kimi CLI (JSONL); which model they asked is told by `defaults`.
+    KimiCli,
     /// LiteLLM spend logs and logging payloads (JSON, JSONL).
     Litellm,
     /// The plain format of this program (JSONL, CSV): `docs/usage-format.md`.
@@ -182,10 +190,14 @@ pub enum SourceKind {
 
 impl SourceKind {
     /// All of them.
-    pub const ALL: [SourceKind; 16] = [
+    pub const ALL: [SourceKind; 20] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::GeminiCli,
+        SourceKind::Pi,
+        SourceKind::Opencode,
+        SourceKind::CopilotCli,
+        SourceKind::KimiCli,
         SourceKind::Litellm,
         SourceKind::Plain,
         SourceKind::Focus,

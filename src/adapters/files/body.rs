@@ -11,6 +11,7 @@ mod outer;
 mod record;
 mod sold;
 mod time;
+mod unknown;
 
 use serde_json::value::RawValue;
 
@@ -227,6 +228,8 @@ fn without_usage(
     }
     let answered = record.is_end();
     let response = record.object.str() == "response" && !record.id.str().is_empty();
+    // Others use things, too.
+    let names_model = !record.model().is_null() || outer.record.is_some_and(|outer| !outer.model().is_null());
     let gap = match record.object.str() {
         _ if answered => true,
         "chat.completion" | "chat.completion.chunk" | "text_completion" => true,
@@ -249,6 +252,9 @@ fn without_usage(
         out.unended.push(id);
     } else if gap {
         out.warnings.push(NO_USAGE);
+        out.excluded_once.push(("calls_without_usage", id));
+    } else if names_model && let Some(told) = record.usage.as_ref().and_then(|_| unknown::told(text)) {
+        out.warnings.push(told);
         out.excluded_once.push(("calls_without_usage", id));
     }
 }

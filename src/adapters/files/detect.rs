@@ -1,10 +1,12 @@
 //! Tells the format of a record by the keys that only it has, and that of a table by its header.
 
-use std::borrow::Cow;
+mod answer;
 
 use memchr::memmem;
 
 use super::{FileFormat, bedrock, keys};
+
+pub(super) use answer::answer;
 
 /// What is known of a record so far: which of the keys below were seen, and the values that matter.
 #[derive(Default)]
@@ -71,6 +73,17 @@ keys!(
     PARENT_TOOL = b"parent_tool_use_id",
     SUBTYPE = b"subtype",
     MODEL_USAGE = b"modelUsage",
+    PARENT_ID = b"parentId",
+    CWD = b"cwd",
+    PROTOCOL_VERSION = b"protocol_version",
+    SESSION_CAPITAL = b"sessionID",
+    MESSAGE_CAPITAL = b"messageID",
+    MODEL_CAPITAL = b"modelID",
+    PROVIDER_CAPITAL = b"providerID",
+    PROJECT_CAPITAL = b"projectID",
+    DIRECTORY = b"directory",
+    ROLE = b"role",
+    DATA = b"data",
 );
 
 /// How deep a record may lie in envelopes such as `{"response":{"body":{…}}}`.
@@ -93,6 +106,7 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
         keys.into_iter().any(|key| memmem::find(value, key).is_some())
     };
     let qwen: [&[u8]; 2] = [b"{\"role\":\"user\",\"parts\":", b"{\"role\":\"model\""];
+    let kimi: [&[u8]; 2] = [b"{\"type\": \"StatusUpdate\"", b"{\"type\":\"StatusUpdate\""];
     keys::each(text, |key, value| {
         let log = |value| memmem::find(value, b"ModelInvocationLog").is_some();
         match key {
@@ -113,6 +127,11 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             {
                 found = Some(FileFormat::GeminiCli);
             }
+            // pi's, in its sessions and as it prints them.
+            b"message" if value.starts_with(b"{\"role\":\"") && seen.is_of_pi() => found = Some(FileFormat::Pi),
+            b"message" if kimi.into_iter().any(|front| value.starts_with(front)) => found = Some(FileFormat::KimiCli),
+            // A session that opencode exported, or one of its messages with the parts.
+            b"info" if is_exported(value) => found = Some(FileFormat::Opencode),
             b"type" => seen.kind = value,
             b"object" if value.starts_with(b"\"page\"") => found = Some(FileFormat::OpenaiAdmin),
             // Those of a page, collected without it.
@@ -154,48 +173,14 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
     let inner = seen.inner.filter(|_| depth < ENVELOPES);
     let inner = inner.and_then(|inner| by_keys(inner, depth + 1));
     let logs = || seen.logged.iter().any(|value| answer(value).is_some());
-    match inner.filter(|format| *format == FileFormat::Body).or(found) {
+    match inner
+        .filter(|format| *format == FileFormat::Body)
+        .or(found)
+        .or_else(|| seen.agent())
+    {
         None if logs() => Some(FileFormat::Body),
         told => told,
     }
-}
-
-/// The answer of a provider that a text begins with: an object, or the text of one.
-pub(super) fn answer(text: &[u8]) -> Option<Cow<'_, str>> {
-    // Most texts are what people say.
-    let may = text.starts_with(b"{") || text.get(1..).is_some_and(|t| t.trim_ascii_start().starts_with(b"{"));
-    let object = match *text.first().filter(|_| may)? {
-        b'{' => Cow::Borrowed(std::str::from_utf8(text).ok()?),
-        b'"' => Cow::Owned(
-            serde_json::Deserializer::from_slice(text)
-                .into_iter::<String>()
-                .next()?
-                .ok()?,
-        ),
-        _ => return None,
-    };
-    is_answer(object.as_bytes(), 0).then_some(object)
-}
-
-/// Whether an object is an answer, or what streams have of one, not only something with usage.
-fn is_answer(text: &[u8], depth: u32) -> bool {
-    let (mut seen, mut gemini) = (Seen::default(), false);
-    keys::each(text, |key, value| {
-        match key {
-            b"type" => seen.kind = value,
-            b"object" => seen.object = value,
-            b"usageMetadata" => gemini = true,
-            b"response" | b"body" | b"result" | b"message" | b"interaction" if value.starts_with(b"{") => {
-                seen.inner = Some(value);
-            }
-            _ => {}
-        }
-        seen.keys |= bit(key);
-        true
-    });
-    let inner = seen.inner.filter(|_| depth < ENVELOPES);
-    let named = seen.has(USAGE) && seen.object.starts_with(b"\"");
-    gemini || named || seen.is_answer() || inner.is_some_and(|inner| is_answer(inner, depth + 1))
 }
 
 /// Whether a value is this text.
@@ -204,7 +189,46 @@ fn is(value: &[u8], name: &str) -> bool {
     text.is_some_and(|rest| rest.starts_with(b"\""))
 }
 
+/// Whether a value is a session or a message of opencode.
+fn is_exported(value: &[u8]) -> bool {
+    let mut seen = Seen::default();
+    keys::each(value, |key, _| {
+        seen.keys |= bit(key);
+        true
+    });
+    seen.has(PROJECT_CAPITAL | DIRECTORY) || seen.has(SESSION_CAPITAL | ROLE)
+}
+
 impl Seen<'_> {
+    fn is(&self, kind: &str) -> bool {
+        is(self.kind, kind)
+    }
+
+    /// Whether a message may be one of pi's.
+    fn is_of_pi(&self) -> bool {
+        let printed = ["message_start", "message_update", "message_end", "turn_end"];
+        (self.is("message") && self.has(PARENT_ID)) || printed.into_iter().any(|kind| self.is(kind))
+    }
+
+    /// The coding agent whose own record it is.
+    fn agent(&self) -> Option<FileFormat> {
+        if self.is("session") && self.has(CWD) {
+            Some(FileFormat::Pi)
+        } else if self.has(MODEL_CAPITAL | PROVIDER_CAPITAL)
+            || self.has(SESSION_CAPITAL | ROLE)
+            || self.has(SESSION_CAPITAL | MESSAGE_CAPITAL)
+            || self.has(PROJECT_CAPITAL | DIRECTORY)
+        {
+            Some(FileFormat::Opencode)
+        } else if (self.is("session.usage_record") || self.is("session.start")) && self.has(DATA) {
+            Some(FileFormat::CopilotCli)
+        } else if self.is("metadata") && self.has(PROTOCOL_VERSION) {
+            Some(FileFormat::KimiCli)
+        } else {
+            None
+        }
+    }
+
     fn has(&self, keys: u64) -> bool {
         self.keys & keys == keys
     }

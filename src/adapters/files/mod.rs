@@ -1,6 +1,7 @@
 //! Usage and bills in files: one file per format.
 
 pub(crate) mod admin;
+mod agents;
 mod amount;
 mod apim;
 mod asked;
@@ -115,6 +116,14 @@ pub enum FileFormat {
     Codex,
     /// Session files of Gemini CLI and Qwen Code.
     GeminiCli,
+    /// Session files of pi.
+    Pi,
+    /// Messages of opencode.
+    Opencode,
+    /// Session files of GitHub Copilot CLI.
+    CopilotCli,
+    /// Session files of Kimi CLI.
+    KimiCli,
     /// LiteLLM spend log rows and logging payloads.
     Litellm,
     /// The plain JSONL or CSV of docs/usage-format.md.
@@ -145,10 +154,14 @@ pub enum FileFormat {
 
 impl FileFormat {
     /// All of them.
-    pub const ALL: [FileFormat; 16] = [
+    pub const ALL: [FileFormat; 20] = [
         FileFormat::ClaudeCode,
         FileFormat::Codex,
         FileFormat::GeminiCli,
+        FileFormat::Pi,
+        FileFormat::Opencode,
+        FileFormat::CopilotCli,
+        FileFormat::KimiCli,
         FileFormat::Litellm,
         FileFormat::Plain,
         FileFormat::Focus,
@@ -166,35 +179,22 @@ impl FileFormat {
 
     /// Whether it holds bills, all files of which are read together.
     pub(crate) fn is_bill(self) -> bool {
-        match self {
+        matches!(
+            self,
             FileFormat::Focus
-            | FileFormat::OpenaiAdmin
-            | FileFormat::AnthropicAdmin
-            | FileFormat::Cur
-            | FileFormat::CostExplorer => true,
-            FileFormat::ClaudeCode
-            | FileFormat::Codex
-            | FileFormat::GeminiCli
-            | FileFormat::Litellm
-            | FileFormat::Plain
-            | FileFormat::Otel
-            | FileFormat::Bedrock
-            | FileFormat::Body
-            | FileFormat::Apim
-            | FileFormat::Langfuse
-            | FileFormat::Helicone => false,
-        }
+                | FileFormat::OpenaiAdmin
+                | FileFormat::AnthropicAdmin
+                | FileFormat::Cur
+                | FileFormat::CostExplorer
+        )
     }
 
     /// Whether its records are also exported as tables, with their keys as names.
     fn in_tables(self) -> bool {
-        let exported = [
-            FileFormat::Litellm,
-            FileFormat::Apim,
-            FileFormat::Langfuse,
-            FileFormat::Helicone,
-        ];
-        exported.contains(&self)
+        matches!(
+            self,
+            FileFormat::Litellm | FileFormat::Apim | FileFormat::Langfuse | FileFormat::Helicone
+        )
     }
 
     /// The name in the configuration and on the command line.
@@ -204,6 +204,10 @@ impl FileFormat {
             FileFormat::ClaudeCode => "claude-code",
             FileFormat::Codex => "codex",
             FileFormat::GeminiCli => "gemini-cli",
+            FileFormat::Pi => "pi",
+            FileFormat::Opencode => "opencode",
+            FileFormat::CopilotCli => "copilot-cli",
+            FileFormat::KimiCli => "kimi-cli",
             FileFormat::Litellm => "litellm",
             FileFormat::Plain => "plain",
             FileFormat::Focus => "focus",

@@ -228,32 +228,19 @@ impl<'a> Run<'a> {
             resumable: (p.resumable || resumed.is_some()) && framing == Framing::Lines && !format.is_bill(),
             ..p
         });
-        let mut reader: Box<dyn LineFormat> = match format {
-            FileFormat::Plain if framing == Framing::Table => {
-                let whole = self.plain_table(records, name)?;
-                return self.done(name, position.map(|p| p.ended(whole)));
+        if format == FileFormat::Plain && framing == Framing::Table {
+            let whole = self.plain_table(records, name)?;
+            return self.done(name, position.map(|p| p.ended(whole)));
+        }
+        if matches!(format, FileFormat::Focus | FileFormat::Cur) {
+            if self.defer {
+                return Err(Stop::Later);
             }
-            FileFormat::Focus | FileFormat::Cur if self.defer => return Err(Stop::Later),
-            FileFormat::Focus | FileFormat::Cur => {
-                let sound = self.bill(|run| run.bill_table(records, name, format))?;
-                self.bill_read(name, position, sound);
-                return Ok(());
-            }
-            FileFormat::ClaudeCode
-            | FileFormat::Codex
-            | FileFormat::GeminiCli
-            | FileFormat::Litellm
-            | FileFormat::Plain
-            | FileFormat::Otel
-            | FileFormat::Bedrock
-            | FileFormat::Body
-            | FileFormat::Apim
-            | FileFormat::Langfuse
-            | FileFormat::Helicone
-            | FileFormat::OpenaiAdmin
-            | FileFormat::AnthropicAdmin
-            | FileFormat::CostExplorer => reader(format, self.options.format.is_none(), &self.shared),
-        };
+            let sound = self.bill(|run| run.bill_table(records, name, format))?;
+            self.bill_read(name, position, sound);
+            return Ok(());
+        }
+        let mut reader = reader(format, self.options.format.is_none(), &self.shared);
         if let Some(p) = position.as_ref().filter(|_| resumed.is_some()) {
             reader.load(&p.state);
         }

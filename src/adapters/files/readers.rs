@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::FileFormat;
 use super::admin::{AnthropicAdmin, OpenaiAdmin};
+use super::agents::{Copilot, Kimi, Opencode, Pi};
 use super::apim::Apim;
 use super::bedrock::Bedrock;
 use super::body::Body;
@@ -70,6 +71,10 @@ pub(super) fn reader(format: FileFormat, detected: bool, shared: &Shared) -> Box
         FileFormat::Plain if shared.columns.is_none() => Box::new(Mostly::new(format, "\"ts\"", Plain, shared)),
         // No record of others has that key.
         FileFormat::GeminiCli => Box::new(Mostly::new(format, "\"projectHash\"", GeminiCli::default(), shared)),
+        FileFormat::Pi => Box::new(Mostly::new(format, "\"parentId\"", Pi::default(), shared)),
+        FileFormat::Opencode => Box::new(Mostly::new(format, "\"sessionID\"", Opencode, shared)),
+        FileFormat::CopilotCli => Box::new(Mostly::new(format, "\",\"data\":{", Copilot::default(), shared)),
+        FileFormat::KimiCli => Box::new(Mostly::new(format, "\"message\": {\"type\"", Kimi, shared)),
         // Columns of the user's own choice hold nothing else.
         FileFormat::Plain => single(format, shared),
         FileFormat::Litellm
@@ -96,6 +101,10 @@ pub(super) fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat>
         FileFormat::ClaudeCode => Box::new(ClaudeCode::new()),
         FileFormat::Codex => Box::new(Codex::new(Arc::clone(&shared.sessions))),
         FileFormat::GeminiCli => Box::new(GeminiCli::default()),
+        FileFormat::Pi => Box::new(Pi::default()),
+        FileFormat::Opencode => Box::new(Opencode),
+        FileFormat::CopilotCli => Box::new(Copilot::default()),
+        FileFormat::KimiCli => Box::new(Kimi),
         FileFormat::Litellm => Box::new(Litellm),
         // Bills are tables and have no reader of records.
         FileFormat::Plain | FileFormat::Focus | FileFormat::Cur => Box::new(Plain),

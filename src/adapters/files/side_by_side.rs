@@ -43,6 +43,10 @@ pub(super) fn by_itself(format: FileFormat) -> bool {
         // Spans wait for those of other files, records without spend are told apart across files, bills are summed over all.
         FileFormat::Otel
         | FileFormat::GeminiCli
+        | FileFormat::Pi
+        | FileFormat::Opencode
+        | FileFormat::CopilotCli
+        | FileFormat::KimiCli
         | FileFormat::Litellm
         | FileFormat::Bedrock
         | FileFormat::Body

@@ -9,6 +9,7 @@
 
 mod admin;
 mod again;
+mod agents;
 mod answers;
 mod bedrock;
 mod bodies;

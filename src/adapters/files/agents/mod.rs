@@ -1,0 +1,110 @@
+//! Session files of coding agents that tell of each answer what it used: pi, opencode, GitHub Copilot CLI and Kimi CLI.
+
+mod copilot;
+mod kimi;
+mod opencode;
+mod pi;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::usage::EventId;
+
+use super::counts::Counts;
+use super::line::{NO_USAGE, Output};
+use super::seller;
+
+pub(super) use copilot::Copilot;
+pub(super) use kimi::Kimi;
+pub(super) use opencode::Opencode;
+pub(super) use pi::Pi;
+
+/// Who sell models of others under the makers' names, and at prices of their own.
+const RESELLERS: [&str; 7] = [
+    "github-copilot",
+    "github-models",
+    "opencode",
+    "kilo",
+    "vercel",
+    "vercel-ai-gateway",
+    "huggingface",
+];
+
+/// Who sells what an agent asks of a provider of this name, most of which are those of models.dev. A name of somebody's own settings says
+/// where requests go, not who is paid: then the name of the model tells.
+fn seller<'a>(provider: &'a str, model: &str) -> &'a str {
+    match provider {
+        "google-vertex-anthropic" => "vertex",
+        "azure-openai-responses" | "azure-cognitive-services" => "azure",
+        "openai-codex" => "openai",
+        "google-gemini-cli" | "google-antigravity" => "google",
+        "moonshotai" | "kimi-coding" | "kimi-for-coding" => "moonshot",
+        "alibaba" => "dashscope",
+        "zai" | "zai-coding-plan" => "zai",
+        "minimax" => "minimax",
+        "togetherai" => "together",
+        "fireworks-ai" => "fireworks",
+        own if RESELLERS.contains(&own) => own,
+        known if seller::is_known(known) => seller::named(known),
+        own => match seller::by_model(model.rsplit('/').next().unwrap_or(model)) {
+            "" => own,
+            maker => maker,
+        },
+    }
+}
+
+/// The counts of an agent that does not say for how long was written to a cache: as long as is usual at the seller.
+fn written(seller: &str, count: u64) -> Counts {
+    match seller {
+        "openai" | "azure" => Counts {
+            write_30m: count,
+            ..Counts::default()
+        },
+        _ => Counts {
+            write_5m: count,
+            ..Counts::default()
+        },
+    }
+}
+
+/// The identity of an answer without an id of its provider's. Sessions that go on from another one begin with copies of its answers, which
+/// have ids of their own and are the same else.
+fn by_content(agent: &str, times: [DateTime<Utc>; 2], model: &str, counts: &Counts) -> EventId {
+    let [begun, ended] = times.map(|time| time.timestamp_millis());
+    let (input, output, read, cached) = (counts.input, counts.output, counts.read, counts.cached());
+    let text = format!("{begun} {ended} {input} {output} {read} {cached} {model}");
+    EventId::of(&[agent.as_bytes(), text.as_bytes()])
+}
+
+/// Says of an answer without any tokens that it failed before it began, or that something is missing.
+fn without_tokens(id: EventId, failed: bool, out: &mut Output) {
+    if failed {
+        out.excluded_once.push(("failed_calls", id));
+    } else {
+        out.warnings.push(NO_USAGE);
+        out.excluded_once.push(("calls_without_usage", id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_paid_is_told_by_the_provider_or_else_by_the_model() {
+        for (provider, model, paid) in [
+            ("anthropic", "claude-sonnet-4-6", "anthropic"),
+            ("amazon-bedrock", "eu.anthropic.claude-sonnet-4-6", "bedrock"),
+            ("google-vertex-anthropic", "claude-sonnet-4-6@default", "vertex"),
+            ("openrouter", "anthropic/claude-sonnet-4.6", "openrouter"),
+            ("togetherai", "Qwen/Qwen3", "together"),
+            ("lmstudio", "gpt-oss-20b", "lmstudio"),
+            ("github-copilot", "claude-sonnet-4.6", "github-copilot"),
+            ("my-proxy", "claude-sonnet-4-6", "anthropic"),
+            ("my-proxy", "openai/gpt-5", "openai"),
+            ("my-proxy", "mine", "my-proxy"),
+            ("", "gpt-5", "openai"),
+        ] {
+            assert_eq!(seller(provider, model), paid, "{provider} {model}");
+        }
+    }
+}
