@@ -44,7 +44,7 @@ fn seller<'a>(provider: &'a str, model: &str) -> &'a str {
         "togetherai" => "together",
         "fireworks-ai" => "fireworks",
         own if RESELLERS.contains(&own) => own,
-        known if seller::is_known(known) => seller::named(known),
+        known if !known.is_empty() && seller::is_known(known) => seller::named(known),
         own => match seller::by_model(model.rsplit('/').next().unwrap_or(model)) {
             "" => own,
             maker => maker,
