@@ -81,10 +81,9 @@ fn one(
     let record = Record::parse(text).map_err(|e| Fault::json(&e))?;
     match state.claude.end(&record, text) {
         End::Of(message) => return one(&message, outer, number, state, context, out),
-        End::OfSome => {
+        End::OfSome(message) => {
             out.warnings.push(OF_SOME);
-            out.excluded.push("calls_without_usage");
-            return Ok(());
+            return one(&message, outer, number, state, context, out);
         }
         End::Unknown => state.claude.begin(&record),
     }
@@ -94,7 +93,7 @@ fn one(
     let shape = record.shape_around(around.str());
     let gemini = record.usage_metadata.as_ref().filter(|m| m.is_usage());
     let (mut units, mut native) = (Label::EMPTY, None);
-    if record.is_sum_so_far() {
+    if record.is_sum_so_far() && own.is_null() && record.inner().is_none() {
         out.warnings.push(agents::SUMS_SO_FAR);
         out.excluded.push("parts_of_results");
         return Ok(());
@@ -144,7 +143,7 @@ fn one(
     } else if let Some(tier) = vertex {
         context.label(&Scalar::Text(tier.into()), "traffic_type")?
     } else {
-        tier(&record, context)?
+        tier(&record, provider == "openai", context)?
     };
     event.dimensions.set(Dimension::Tier, tier);
     describe(&record, &mut event, context)?;
@@ -253,19 +252,19 @@ fn without_usage(
     } else if gap {
         out.warnings.push(NO_USAGE);
         out.excluded_once.push(("calls_without_usage", id));
-    } else if names_model && let Some(told) = record.usage.as_ref().and_then(|_| unknown::told(text)) {
-        out.warnings.push(told);
+    } else if names_model && record.usage.is_some() && unknown::is_told(text) {
+        out.warnings.push(unknown::UNKNOWN);
         out.excluded_once.push(("calls_without_usage", id));
     }
 }
 
-fn tier(record: &Record<'_>, context: &mut Context) -> Result<Label, Fault> {
+fn tier(record: &Record<'_>, of_openai: bool, context: &mut Context) -> Result<Label, Fault> {
     let own = &record.service_tier;
     let tier = match &record.usage {
         Some(usage) if own.is_null() => &usage.service_tier,
         Some(_) | None => own,
     };
-    if tier.is_null() && record.decides() {
+    if tier.is_null() && of_openai && record.decides() {
         return Ok(context.labels.get("decisions"));
     }
     match tier.is_null() {

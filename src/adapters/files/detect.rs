@@ -18,6 +18,10 @@ struct Seen<'t> {
     inner: Option<&'t [u8]>,
     /// Values that may hold an answer, under names that other things have, too, or as a text.
     logged: Vec<&'t [u8]>,
+    /// A format of which a key was met that may also stand beside an answer.
+    maybe: Option<FileFormat>,
+    /// Whether `time` is an object, as in opencode's messages.
+    timed: bool,
 }
 
 macro_rules! keys {
@@ -106,6 +110,10 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
         keys.into_iter().any(|key| memmem::find(value, key).is_some())
     };
     let qwen: [&[u8]; 2] = [b"{\"role\":\"user\",\"parts\":", b"{\"role\":\"model\""];
+    let answered = |value| {
+        let counts: [&[u8]; 2] = [b"\"input_tokens\"", b"\"prompt_tokens\""];
+        counts.into_iter().any(|key| memmem::find(value, key).is_some())
+    };
     let kimi: [&[u8]; 2] = [b"{\"type\": \"StatusUpdate\"", b"{\"type\":\"StatusUpdate\""];
     keys::each(text, |key, value| {
         let log = |value| memmem::find(value, b"ModelInvocationLog").is_some();
@@ -128,15 +136,18 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
                 found = Some(FileFormat::GeminiCli);
             }
             // pi's, in its sessions and as it prints them.
-            b"message" if value.starts_with(b"{\"role\":\"") && seen.is_of_pi() => found = Some(FileFormat::Pi),
+            b"message" if value.starts_with(b"{\"role\":\"") && seen.is_of_pi() && !answered(value) => {
+                seen.maybe = Some(FileFormat::Pi);
+            }
             b"message" if kimi.into_iter().any(|front| value.starts_with(front)) => found = Some(FileFormat::KimiCli),
             // A session that opencode exported, or one of its messages with the parts.
-            b"info" if is_exported(value) => found = Some(FileFormat::Opencode),
+            b"info" if is_exported(value) => seen.maybe = Some(FileFormat::Opencode),
+            b"time" if value.starts_with(b"{") => seen.timed = true,
             b"type" => seen.kind = value,
             b"object" if value.starts_with(b"\"page\"") => found = Some(FileFormat::OpenaiAdmin),
             // Those of a page, collected without it.
             b"object" if value.starts_with(b"\"bucket\"") => found = Some(FileFormat::OpenaiAdmin),
-            b"starting_at" if value.starts_with(b"\"") => found = Some(FileFormat::AnthropicAdmin),
+            b"starting_at" if value.starts_with(b"\"") => seen.maybe = Some(FileFormat::AnthropicAdmin),
             b"object" => seen.object = value,
             b"data" if memmem::find(value, b"\"starting_at\"").is_some() => found = Some(FileFormat::AnthropicAdmin),
             b"data" | b"observations" if langfuse(value) => found = Some(FileFormat::Langfuse),
@@ -166,6 +177,14 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
         }
         found.is_none()
     });
+    let around = |inner| depth < ENVELOPES && by_keys(inner, depth + 1) == Some(FileFormat::Body);
+    let beside = |maybe| seen.has(USAGE) && maybe != FileFormat::AnthropicAdmin;
+    if let Some(maybe) = seen.maybe.filter(|_| found.is_none())
+        && !beside(maybe)
+        && !seen.inner.is_some_and(around)
+    {
+        return Some(maybe);
+    }
     let found = found.or_else(|| seen.late());
     if found.is_some_and(|found| !seen.may_be_around(found)) {
         return found;
@@ -215,7 +234,7 @@ impl Seen<'_> {
         if self.is("session") && self.has(CWD) {
             Some(FileFormat::Pi)
         } else if self.has(MODEL_CAPITAL | PROVIDER_CAPITAL)
-            || self.has(SESSION_CAPITAL | ROLE)
+            || (self.has(SESSION_CAPITAL | ROLE) && self.timed)
             || self.has(SESSION_CAPITAL | MESSAGE_CAPITAL)
             || self.has(PROJECT_CAPITAL | DIRECTORY)
         {

@@ -329,8 +329,8 @@ fn expand(base: &Path, given: &Path, search: &mut Search) -> Result<(), SourceEr
             Err(error) => search.pass_by(&error, |path| leads_on(&given, &relative(path))),
         }
     }
-    // A pattern of folders (`logs/*/chats`) means what is in them, as each of them would.
-    if !files {
+    // A pattern of folders (`logs/*/chats`) means what is in them. One of anything (`logs/*`) means files, of which there may be none now.
+    if !files && !["*", "**"].iter().any(|any| given.ends_with(any)) {
         for folder in &folders {
             collect(folder, search);
         }

@@ -258,7 +258,9 @@ struct Answer {
 /// The provider's answer, where the row holds it and it tells usage. What is wrong with it is no fault of the row, which has counts of its own.
 fn answer(row: &Row<'_>, number: u64, context: &mut Context) -> Answer {
     let text = row.response_body.map_or("", RawValue::get);
-    if memmem::find(text.as_bytes(), b"usage").is_none() {
+    // Who asks for a batch or a response again names no model.
+    let asks = !or(&row.request_model, &row.model).str().is_empty();
+    if !asks || memmem::find(text.as_bytes(), b"usage").is_none() {
         return Answer::default();
     }
     let Ok(Some(text)) = json_text(row.response_body, "response_body") else {

@@ -129,14 +129,31 @@ fn events_of_a_stream_of_claude_are_one_call() {
         outputs(&read_text("a.jsonl", text.join("\n"))),
         [[7, 5000, 1], [1000, 5000, 100]]
     );
-    // Two at a time are told apart by their prompts; where these do not tell, nothing is guessed.
+    // Two at a time are told apart by their prompts; where these do not tell, an end is that of the one that began last.
     let text = [begun("1", 7), begun("2", 8), ended(&asked(7), 70), ended(&asked(8), 80)];
     assert_eq!(
         outputs(&read_text("a.jsonl", text.join("\n"))),
         [[7, 5000, 70], [8, 5000, 80]]
     );
-    let kept = read_text("a.jsonl", [begun("1", 7), begun("2", 8), ended("", 70)].join("\n"));
-    assert_eq!(outputs(&kept), [[7, 5000, 1], [8, 5000, 1]]);
+    let text = [
+        begun("1", 7),
+        begun("2", 8),
+        ended("", 80),
+        begun("3", 9),
+        ended("", 90),
+    ];
+    let kept = read_text("a.jsonl", text.join("\n"));
+    assert_eq!(outputs(&kept), [[7, 5000, 1], [8, 5000, 80], [9, 5000, 90]]);
+    assert!(!told(&kept, "may belong to any of several"), "the first one broke off");
+    let text = [
+        begun("1", 7),
+        begun("2", 8),
+        begun("3", 9),
+        ended("", 90),
+        ended("", 80),
+    ];
+    let kept = read_text("a.jsonl", text.join("\n"));
+    assert_eq!(outputs(&kept), [[7, 5000, 1], [8, 5000, 80], [9, 5000, 90]]);
     assert!(told(&kept, "may belong to any of several"));
     // An end alone is a call that nobody names.
     let kept = read_text("a.jsonl", ended(&asked(7), 70));
@@ -283,6 +300,13 @@ fn decisions_have_a_tier_of_their_own() {
     let call = read_text("a.json", body("predicate")).only();
     assert_eq!((call.tier().as_str(), charged(&call).as_str()), ("decisions", "0.0001"));
     assert_eq!(read_text("a.json", body("text")).only().tier().as_str(), "");
+    // Answers of somebody's own.
+    for other in [
+        body("score").replace(r#","name":"spam""#, ""),
+        body("score").replace("gpt-6-luna", "claude-sonnet-4-6"),
+    ] {
+        assert_eq!(read_text("a.json", other).only().tier().as_str(), "");
+    }
 }
 
 #[test]
@@ -397,4 +421,38 @@ fn a_turn_of_an_agent_counts_once_and_a_live_session_at_its_end() {
         (call.model().as_str(), call.extras.as_str()),
         ("gpt-live-1", "audio_in_second=21")
     );
+}
+
+/// Keys that programs of other formats write stand in many a log, too.
+#[test]
+fn an_answer_is_one_whatever_stands_around_it() {
+    let answer = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1792484104,"model":"gpt-4o","choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}}"#;
+    for around in [
+        r#""info":{"sessionID":"p","role":"user"}"#,
+        r#""starting_at":"2026-10-20T10:00:00Z""#,
+        r#""type":"message","parentId":"x","message":{"role":"assistant","content":"hi"}"#,
+    ] {
+        let kept = read_text("a.jsonl", format!("{{{around},\"response\":{answer}}}"));
+        assert_eq!(
+            tokens(&kept.only(), [Bucket::InputUncached, Bucket::Output]),
+            [1000, 100],
+            "{around}"
+        );
+        let usage =
+            r#""ts":"2026-10-20T10:00:00Z","model":"gpt-4o","usage":{"prompt_tokens":1000,"completion_tokens":100}"#;
+        if !around.contains("starting_at") && !around.contains("message") {
+            let kept = read_text("a.jsonl", format!("{{{around},{usage}}}"));
+            assert_eq!(
+                tokens(&kept.only(), [Bucket::InputUncached, Bucket::Output]),
+                [1000, 100],
+                "{around}"
+            );
+        }
+    }
+    let begun = BEGUN.replace(
+        r#""id":"msg_ID","type":"message","role":"assistant""#,
+        r#""role":"assistant","id":"msg_1","type":"message""#,
+    );
+    let kept = read_text("a.jsonl", begun.replace("ASKED", "7"));
+    assert_eq!(kept.only().model().as_str(), "claude-sonnet-4-5");
 }

@@ -12,21 +12,22 @@ const STREAMS: usize = 16;
 #[derive(Default)]
 pub(super) struct Streams {
     begun: Vec<Map<String, Value>>,
+    /// Whether the last of these events was a beginning.
+    just_begun: bool,
 }
 
 /// What an event says of the end of a message.
 pub(super) enum End {
     /// The message as it is then.
     Of(String),
-    /// Nobody knows of which of several.
-    OfSome,
+    /// The same of the newest of several, where nobody knows of which.
+    OfSome(String),
     /// Its beginning was not seen, or it is no such event.
     Unknown,
 }
 
 /// What is told of ends of which nobody knows where they belong.
-pub(super) const OF_SOME: &str =
-    "ends of Anthropic's streams that may belong to any of several: their output is not counted, a coverage gap";
+pub(super) const OF_SOME: &str = "ends of Anthropic's streams that may belong to any of several: their output counts as that of the one that began last";
 
 /// The counts of a prompt.
 const PROMPT: [&str; 3] = ["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"];
@@ -48,9 +49,11 @@ impl Streams {
         }
         message.remove("content");
         self.begun.push(message);
+        self.just_begun = true;
     }
 
-    /// The message that an event ends. Of several that have begun it is one with the same prompt, the newest.
+    /// The message that an event ends. Of several that have begun it is one with the same prompt, the newest, else the newest of all: streams break
+    /// off, and their ends never come.
     pub fn end(&mut self, record: &Record<'_>, text: &str) -> End {
         #[derive(Deserialize)]
         struct Event {
@@ -64,24 +67,26 @@ impl Streams {
         let Ok(event) = serde_json::from_str::<Event>(text) else {
             return End::Unknown;
         };
-        let place = match self.begun.len() {
-            1 => Some(0),
-            _ => prompt(&event.usage).and_then(|asked| {
-                let usages = self
-                    .begun
-                    .iter()
-                    .map(|message| message.get("usage").and_then(Value::as_object));
-                usages
-                    .map(|usage| usage.and_then(prompt))
-                    .rposition(|told| told == Some(asked))
-            }),
+        let asked = prompt(&event.usage);
+        let fits = |message: &Map<String, Value>| {
+            let told = message.get("usage").and_then(Value::as_object).and_then(prompt);
+            asked.is_some() && told == asked
         };
-        let Some(mut message) = place.and_then(|place| self.begun.get(place)).cloned() else {
-            return End::OfSome;
+        let fitting = self.begun.iter().filter(|message| fits(message)).count();
+        let candidates = |message: &Map<String, Value>| fitting == 0 || fits(message);
+        let Some(place) = self.begun.iter().rposition(candidates) else {
+            return End::Unknown;
         };
-        if event.delta.get("stop_reason").is_some_and(Value::is_string)
-            && let Some(place) = place
-        {
+        let may_be: Vec<_> = self.begun.iter().filter(|message| candidates(message)).collect();
+        let of_one_model = may_be.windows(2).all(|two| match two {
+            [one, other] => one.get("model") == other.get("model"),
+            _ => true,
+        });
+        let is_known = (std::mem::take(&mut self.just_begun) && of_one_model) || may_be.len() == 1;
+        let Some(mut message) = self.begun.get(place).cloned() else {
+            return End::Unknown;
+        };
+        if event.delta.get("stop_reason").is_some_and(Value::is_string) {
             self.begun.remove(place);
         }
         message.extend(event.delta);
@@ -90,7 +95,11 @@ impl Streams {
         if let Some(usage) = usage.as_object_mut() {
             usage.extend(event.usage.into_iter().filter(|(_, count)| !count.is_null()));
         }
-        End::Of(Value::Object(message).to_string())
+        let message = Value::Object(message).to_string();
+        match is_known {
+            true => End::Of(message),
+            false => End::OfSome(message),
+        }
     }
 
     /// As JSON text; empty where nothing has begun.

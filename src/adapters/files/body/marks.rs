@@ -25,11 +25,18 @@ impl Record<'_> {
         struct Answer<'a> {
             #[serde(borrow, default, rename = "type")]
             kind: Scalar<'a>,
+            #[serde(borrow, default)]
+            name: Scalar<'a>,
         }
         let answers = self.answers.filter(|_| self.usage.is_some());
         let answers: Option<Vec<Answer<'_>>> = answers.and_then(|raw| serde_json::from_str(raw.get()).ok());
         let known = ["predicate", "choice", "score", "refusal"];
-        answers.is_some_and(|all| !all.is_empty() && all.iter().all(|one| known.contains(&one.kind.str())))
+        answers.is_some_and(|all| {
+            !all.is_empty()
+                && all
+                    .iter()
+                    .all(|one| known.contains(&one.kind.str()) && !one.name.is_null())
+        })
     }
 }
 

@@ -73,7 +73,10 @@ struct Printed<'a> {
     usage: Option<Usage<'a>>,
     #[serde(borrow, default, rename = "modelUsage")]
     models: Option<BTreeMap<Cow<'a, str>, Model<'a>>>,
-    #[serde(borrow, default, rename = "total_cost_usd", alias = "total_cost")]
+    /// The same in versions before 1.0.
+    #[serde(borrow, default)]
+    total_cost: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "total_cost_usd")]
     cost: Option<&'a RawValue>,
 }
 
@@ -135,7 +138,7 @@ impl Results {
     #[cold]
     pub fn read(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
         let result: Printed<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
-        if result.models.is_none() && result.cost.is_some() {
+        if result.models.is_none() && result.cost.or(result.total_cost).is_some() {
             out.warnings.push(ALONE);
         }
         let nothing = BTreeMap::new();
