@@ -58,11 +58,8 @@ impl Cuts {
 
     /// Takes note of a bucket that is so long.
     pub fn note(&mut self, period: Period) {
-        let width = match seconds(period) {
-            ..=MINUTE => MINUTE,
-            ..=HOUR => HOUR,
-            _ => DAY,
-        };
+        let told = seconds(period);
+        let width = [MINUTE, HOUR].into_iter().find(|width| told <= *width).unwrap_or(DAY);
         self.width = self.width.max(width);
     }
 

@@ -25,18 +25,13 @@ impl Record<'_> {
         struct Answer<'a> {
             #[serde(borrow, default, rename = "type")]
             kind: Scalar<'a>,
-            #[serde(borrow, default)]
-            name: Scalar<'a>,
         }
-        let answers = self.answers.filter(|_| self.usage.is_some());
+        // Each has a name, which may be null.
+        let named = |raw: &&RawValue| raw.get().contains("\"name\"");
+        let answers = self.answers.filter(|_| self.usage.is_some()).filter(named);
         let answers: Option<Vec<Answer<'_>>> = answers.and_then(|raw| serde_json::from_str(raw.get()).ok());
         let known = ["predicate", "choice", "score", "refusal"];
-        answers.is_some_and(|all| {
-            !all.is_empty()
-                && all
-                    .iter()
-                    .all(|one| known.contains(&one.kind.str()) && !one.name.is_null())
-        })
+        answers.is_some_and(|all| !all.is_empty() && all.iter().all(|one| known.contains(&one.kind.str())))
     }
 }
 
