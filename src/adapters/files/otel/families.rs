@@ -26,6 +26,13 @@ pub(super) fn family(model: &str) -> u32 {
     hash
 }
 
+/// Whether a name has a place or a maker in front of the model, as those of Bedrock's profiles have.
+pub(super) fn is_placed(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    name.split_once('.')
+        .is_some_and(|(front, _)| !front.bytes().any(|b| b.is_ascii_digit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +54,12 @@ mod tests {
         assert_ne!(family("gpt-5"), family("gpt-5-mini"));
         assert_ne!(family("claude-opus-4-5"), sonnet);
         assert_eq!(family(""), family("/"));
+        let placed = ["eu.amazon.nova-pro-v1:0", "arn:x/global.anthropic.claude-opus-4-5"];
+        assert!(placed.into_iter().all(is_placed));
+        assert!(
+            !["claude-sonnet-4.5", "openai/gpt-4.1", "gpt-4o", ""]
+                .into_iter()
+                .any(is_placed)
+        );
     }
 }
