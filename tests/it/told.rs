@@ -617,7 +617,7 @@ fn a_batch_that_is_not_expected_again_is_not_told_as_a_course() {
 #[test]
 fn a_period_that_is_known_in_part_is_compared_with_none() {
     let begun = || {
-        let mut home = Home::new(&["a", "bill"], &month("10"));
+        let home = Home::new(&["a", "bill"], &month("10"));
         let october = (10..=31).map(|day| format!("2026-10-{day}T10:00:00Z"));
         home.calls("a", "gpt-4o", 1, october);
         home.calls("a", "gpt-4o", 1, november(1..=12));

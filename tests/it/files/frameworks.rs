@@ -345,6 +345,7 @@ fn a_profile_is_kept_where_the_response_names_the_model_alone() {
     let profile = "global.anthropic.claude-sonnet-4-5-20250929-v1:0";
     for (asked, answered, expected) in [
         (profile, "claude-sonnet-4-5-20250929", profile),
+        (profile, "anthropic.claude-sonnet-4-5-20250929-v1:0", profile),
         ("my-profile", "claude-sonnet-4-5-20250929", "claude-sonnet-4-5-20250929"),
         ("gpt-4o", "gpt-4o-2024-05-13", "gpt-4o-2024-05-13"),
         (

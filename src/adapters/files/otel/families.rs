@@ -26,11 +26,12 @@ pub(super) fn family(model: &str) -> u32 {
     hash
 }
 
-/// Whether a name has a place or a maker in front of the model, as those of Bedrock's profiles have.
-pub(super) fn is_placed(model: &str) -> bool {
+/// How many places and makers a name has in front of the model, as those of Bedrock's profiles have.
+pub(super) fn in_front(model: &str) -> usize {
     let name = model.rsplit('/').next().unwrap_or(model);
-    name.split_once('.')
-        .is_some_and(|(front, _)| !front.bytes().any(|b| b.is_ascii_digit()))
+    let (front, _) = name.rsplit_once('.').unwrap_or_default();
+    let is_one = |part: &&str| !part.is_empty() && !part.bytes().any(|b| b.is_ascii_digit());
+    front.split('.').take_while(is_one).count()
 }
 
 #[cfg(test)]
@@ -54,12 +55,18 @@ mod tests {
         assert_ne!(family("gpt-5"), family("gpt-5-mini"));
         assert_ne!(family("claude-opus-4-5"), sonnet);
         assert_eq!(family(""), family("/"));
-        let placed = ["eu.amazon.nova-pro-v1:0", "arn:x/global.anthropic.claude-opus-4-5"];
-        assert!(placed.into_iter().all(is_placed));
-        assert!(
-            !["claude-sonnet-4.5", "openai/gpt-4.1", "gpt-4o", ""]
-                .into_iter()
-                .any(is_placed)
-        );
+        for (name, expected) in [
+            ("global.anthropic.claude-sonnet-4.5", 2),
+            (
+                "arn:aws:bedrock:us-east-1:1:inference-profile/eu.amazon.nova-pro-v1:0",
+                2,
+            ),
+            ("amazon.nova-pro-v1:0", 1),
+            ("openai/gpt-4.1", 0),
+            ("command-r", 0),
+            ("", 0),
+        ] {
+            assert_eq!(in_front(name), expected, "{name}");
+        }
     }
 }
