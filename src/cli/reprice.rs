@@ -72,6 +72,8 @@ pub fn run(ctx: &mut Context<'_>, args: &RepriceArgs) -> Result<Exit, CliError> 
         wire::ledger(ctx)?
     };
     let done = reprice(ledger.as_mut(), &pricer, &query, ctx.now)?;
+    // A pager may hold the output for hours, and writers' log would grow meanwhile.
+    drop(ledger);
     match ctx.format {
         Format::Json => put(ctx, &format!("{:#}\n", document(&done, args.dry_run)))?,
         Format::Jsonl => put(ctx, &format!("{}\n", document(&done, args.dry_run)))?,

@@ -26,7 +26,10 @@ pub(super) fn tells(basis: Basis, key: &SpendKey) -> bool {
 pub(super) fn is_known(ledger: &mut dyn Ledger, basis: Basis, period: Period) -> Result<bool, StoreError> {
     let first_day = Period::new(period.start, period.end.min(period.start + BEGINNING));
     let earlier = Period::new(period.start - TimeDelta::days(DAYS), period.start);
-    for part in [first_day, earlier] {
+    // After a longer pause it is known by what the ledger begins with.
+    let begins = ledger.span()?.filter(|span| span.start < earlier.start);
+    let beginning = begins.map(|span| Period::new(span.start, span.start + BEGINNING));
+    for part in [Some(first_day), Some(earlier), beginning].into_iter().flatten() {
         let mut any = false;
         ledger.spend_by(part, &[Dimension::Category], &mut |key, _| any |= tells(basis, key))?;
         if any {

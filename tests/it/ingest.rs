@@ -27,7 +27,11 @@ fn command(folder: &Path) -> Command {
 }
 
 pub fn serve(args: &[&str]) -> Running {
-    let folder = tempfile::tempdir().unwrap();
+    serve_in(tempfile::tempdir().unwrap(), args)
+}
+
+/// The same in a folder that may have settings.
+pub fn serve_in(folder: tempfile::TempDir, args: &[&str]) -> Running {
     let mut child = command(folder.path())
         .args(["serve", "--ingest", "--listen", "127.0.0.1:0"])
         .args(args)

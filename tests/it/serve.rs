@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::ingest::{JSON, NDJSON, line, serve};
+use crate::ingest::{JSON, NDJSON, line, serve, serve_in};
 use crate::support::{err, program};
 
 /// Sends one record over a connection that is to stay and answers the head of what comes back.
@@ -452,6 +452,88 @@ fn changed_prices_hold_for_what_comes_in_after_that() {
         1,
         "{err}"
     );
+}
+
+#[test]
+fn a_book_that_the_settings_name_before_it_can_be_read_is_taken_once_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = "[store]\nurl = \"sqlite:l.db\"\n";
+    std::fs::write(folder.path().join("finops.toml"), settings).unwrap();
+    let server = serve_in(folder, &[]);
+    let (book, moved) = ("book.toml", "moved/prices/own-anthropic.toml");
+    let priced = |input: u32| {
+        format!(
+            "providers = [\"anthropic\"]\n[[entry]]\nmodel = \"claude-new-9\"\n[[entry.price]]\nrates = {{ input = \"{input}\", output = \"3\" }}\n"
+        )
+    };
+    let named = format!("{settings}[[price_book]]\nname = \"own\"\nkind = \"finops\"\npath = \"book.toml\"\n");
+    // What a call costs once this is written.
+    for (n, (name, text)) in (1..).zip([
+        ("finops.toml", named.clone()),
+        (book, "providers = [".to_owned()),
+        (book, priced(2)),
+        // Back, and elsewhere, in the same order.
+        ("finops.toml", settings.to_owned()),
+        ("finops.toml", format!("policies = \"moved\"\n{settings}")),
+        (moved, "providers = [".to_owned()),
+        (moved, priced(4)),
+    ]) {
+        let path = server.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        std::thread::sleep(Duration::from_millis(1_200));
+        let call = line(n)
+            .replace("claude-sonnet-4-6", "claude-new-9")
+            .replace(":5}", ":1000000}");
+        let answer = server.post("/v1/usage", NDJSON, call.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    let (out, err) = server.stop();
+    assert_eq!(
+        out, "recorded 7 new calls, $6.00, from 7 requests; 5 unpriced\n",
+        "{err}"
+    );
+    let times = |told: &str| err.matches(told).count();
+    let counts = ["prices are read anew", "error: changed prices cannot be used: "].map(times);
+    assert_eq!(counts, [3, 4], "{err}");
+}
+
+#[test]
+fn a_request_of_which_a_span_waits_for_others_was_understood() {
+    let span = |id: &str, operation: &str, input: &str| {
+        let text = |key: &str, value: &str| format!(r#"{{"key":"{key}","value":{{"stringValue":"{value}"}}}}"#);
+        let mut attributes = text("gen_ai.operation.name", operation) + "," + &text("gen_ai.request.model", "gpt-4o");
+        if !input.is_empty() {
+            attributes += &(",".to_owned() + &text("gen_ai.usage.input_tokens", input));
+        }
+        format!(
+            r#"{{"traceId":"aa","spanId":"{id}","startTimeUnixNano":"1792484104250000000","attributes":[{attributes}]}}"#
+        )
+    };
+    let (gap, agent, bad) = (
+        span("b1", "chat", ""),
+        span("b2", "invoke_agent", "7"),
+        span("b3", "chat", "xyz"),
+    );
+    let server = serve(&[]);
+    for (spans, status, of_traces, of_records) in [
+        (format!("{gap},{bad}"), 200, r#""rejectedSpans":"1""#, r#""accepted":1"#),
+        (
+            format!("{agent},{bad}"),
+            200,
+            r#""rejectedSpans":"1""#,
+            r#""accepted":1"#,
+        ),
+        (gap, 200, "{}", r#""accepted":1"#),
+        (bad, 400, "gen_ai.usage.input_tokens", "gen_ai.usage.input_tokens"),
+    ] {
+        let body = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{spans}]}}]}}]}}"#);
+        for (path, about) in [("/v1/traces", of_traces), ("/v1/usage", of_records)] {
+            let answer = server.post(path, JSON, body.as_bytes());
+            let is_so = answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(about);
+            assert!(is_so, "{path} {spans}: {answer}");
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! The world around the ledger fails: someone else holds it, the disk is full. A clear error, and nothing is lost or half done.
 
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -463,6 +464,59 @@ fn a_ledger_that_may_only_be_read_is_read() {
             err(&run)
         );
         set([0o644, 0o755]);
+    }
+}
+
+#[test]
+fn whoever_holds_the_output_does_not_hold_the_ledger() {
+    let folder = home();
+    let path = folder.path();
+    calls(path, "many.jsonl", 4_000);
+    let (mut unknown, mut book) = (String::new(), "providers = [\"acme\"]\n".to_owned());
+    for n in 0..2_000 {
+        let call = format!(r#""ts":"2026-11-20T10:00:00Z","provider":"acme","model":"model-{n}","input_tokens":9"#);
+        writeln!(unknown, r#"{{"id":"u-{n}",{call}}}"#).unwrap();
+        writeln!(
+            book,
+            "[[entry]]\nmodel = \"model-{n}\"\n[[entry.price]]\nrates = {{ input = \"1\", output = \"1\" }}"
+        )
+        .unwrap();
+    }
+    std::fs::write(path.join("usage/unknown.jsonl"), unknown).unwrap();
+    std::fs::write(path.join("own.toml"), book).unwrap();
+    assert_eq!(finops(path, &["record"]).status.code(), Some(0));
+    let other = Connection::open(path.join("ledger.db")).unwrap();
+    other
+        .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE other (n)")
+        .unwrap();
+    for args in [
+        &["report", "--by", "project", "--format", "csv"][..],
+        &["explain", "--top", "4000", "--format", "csv"],
+        &[
+            "reprice",
+            "--from",
+            "2026-01-01",
+            "--dry-run",
+            "--book",
+            "own.toml",
+            "--format",
+            "csv",
+        ],
+    ] {
+        // Of what stands in the log whoever reads keeps it.
+        other.execute("INSERT INTO other VALUES (1)", []).unwrap();
+        let mut reader = now(path).args(args).stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = reader.stdout.take().unwrap();
+        output.read_exact(&mut [0]).unwrap();
+        let busy: i64 = other
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .unwrap();
+        assert!(reader.try_wait().unwrap().is_none(), "{args:?} has ended");
+        assert_eq!(busy, 0, "{args:?}");
+        let mut rest = String::new();
+        output.read_to_string(&mut rest).unwrap();
+        assert!(reader.wait().unwrap().success(), "{args:?}");
+        assert!(rest.len() > 65_536, "{args:?}: {}", rest.len());
     }
 }
 

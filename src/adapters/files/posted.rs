@@ -138,6 +138,7 @@ impl UsageSource for PostedSource {
                 inner: &mut *sink,
                 posted: Posted::default(),
             };
+            let waiting = held(&self.shared.traces).unsettled();
             let mut run = Run::new(&self.options, self.shared.clone(), &mut counting);
             // A body without times is of now, as far as anyone can tell.
             run.context.fallback = Some(self.now);
@@ -147,6 +148,8 @@ impl UsageSource for PostedSource {
             }
             .map_err(Stop::source)?;
             let mut posted = counting.posted;
+            // What waits for the calls below it is told with the others', and was understood here.
+            posted.accepted += held(&self.shared.traces).unsettled().saturating_sub(waiting);
             posted.unreadable = posted.accepted == 0 && posted.rejected > 0;
             outcomes.push(posted);
         }

@@ -59,6 +59,8 @@ pub fn run(ctx: &mut Context<'_>, args: &ExplainArgs) -> Result<Exit, CliError> 
             count: args.top.and_then(|n| usize::try_from(n).ok()).unwrap_or(1),
         };
         let calls = top(ledger.as_mut(), &query)?;
+        // A pager may hold the output for hours, and writers' log would grow meanwhile.
+        drop(ledger);
         if calls.is_empty() && ctx.verbosity > 0 {
             let hint = match args.unpriced {
                 true => "no such call; `finops report` shows what is recorded",
@@ -73,6 +75,8 @@ pub fn run(ctx: &mut Context<'_>, args: &ExplainArgs) -> Result<Exit, CliError> 
     let call = find(ledger.as_mut(), id).map_err(unfound)?;
     let books = price::load(ctx)?;
     let explanation = explain(ledger.as_mut(), books.books(), &budgets, call)?;
+    // Files are searched, and the output is read, for as long as it takes.
+    ledger.hold(false)?;
     let agreed = receipt::agreed(&wire::terms(ctx)?, &explanation.event, &explanation.quote)?;
     let located = match Duration::from_secs(args.search_seconds) {
         Duration::ZERO => None,

@@ -164,6 +164,13 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
         report.estimates = fill.notes(&fill.providers(), &scope);
         report.estimates.extend(fill.untold_notes(&scope));
     }
+    let is_empty = ctx.verbosity > 0 && report.sections.iter().all(|section| section.rows.is_empty());
+    let came_to_nothing = match span {
+        Some(span) if is_empty && args.files.is_empty() => !holds(ledger.as_mut(), span)?,
+        _ => false,
+    };
+    // A pager may hold the output for hours, and writers' log would grow meanwhile.
+    drop(ledger);
     write(ctx, &report).map_err(|error| error.after(exit))?;
     // Rows alone have no place for it.
     if matches!(ctx.format, Format::Csv | Format::Jsonl) && ctx.verbosity > 0 {
@@ -182,14 +189,14 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
     {
         let _ = writeln!(ctx.err, "hint: {told}");
     }
-    if ctx.verbosity > 0 && report.sections.iter().all(|section| section.rows.is_empty()) {
+    if is_empty {
         let hint = match span {
             None if args.files.is_empty() => {
                 "the ledger is empty; `finops record PATH` or `finops run` fills it".to_owned()
             }
             None if exit == Exit::Fine => "the files hold no spend".to_owned(),
             // What is left of a bill that was taken back is rows of nothing.
-            Some(span) if args.files.is_empty() && !holds(ledger.as_mut(), span)? => {
+            Some(_) if came_to_nothing => {
                 "what was recorded came to nothing since, as where a bill was taken back".to_owned()
             }
             None => "no spend could be read from the files".to_owned(),

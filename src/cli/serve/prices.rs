@@ -19,6 +19,7 @@ type Seen = Vec<(PathBuf, Option<(u64, SystemTime)>)>;
 
 /// Price books that follow their files.
 pub(super) struct Prices {
+    /// As they were read last, also where their books cannot be read yet.
     config: Config,
     pricer: BookPricer,
     seen: Seen,
@@ -57,12 +58,13 @@ impl Prices {
 
     fn read_again(&mut self) -> Result<(), String> {
         // Maps of names stand in the settings.
-        let config = match &self.config.file {
-            Some(file) => Config::read(file).map_err(|error| error.to_string())?,
-            None => self.config.clone(),
-        };
-        let read = Prices::read(&config).map_err(|error| error.message)?;
-        *self = read;
+        if let Some(file) = &self.config.file {
+            self.config = Config::read(file).map_err(|error| error.to_string())?;
+            // What they name is looked at from now on, be it there or not; they themselves, which come first, were before they were read.
+            self.seen.truncate(1);
+            self.seen.extend(seen(&self.config).into_iter().skip(1));
+        }
+        self.pricer = load_from(&self.config).map_err(|error| error.message)?;
         Ok(())
     }
 

@@ -336,14 +336,14 @@ fn a_part_of_a_bucket_and_the_whole_of_it_come_to_the_whole() {
         ),
     ];
     for (case, answers, expected) in cases {
-        for is_list in [false, true] {
-            let mut files: Vec<String> = answers
-                .iter()
-                .map(|buckets| match is_list {
-                    false => paged(buckets),
-                    true => format!("[{}]", buckets.join(",\n")),
-                })
-                .collect();
+        let newest_first = |buckets: &Vec<String>| paged(&buckets.iter().rev().cloned().collect::<Vec<_>>());
+        let forms: [&dyn Fn(&Vec<String>) -> String; 3] = [
+            &|buckets| paged(buckets),
+            &|buckets| format!("[{}]", buckets.join(",\n")),
+            &newest_first,
+        ];
+        for form in forms {
+            let mut files: Vec<String> = answers.iter().map(form).collect();
             assert_eq!(by_day(&files, &mut Kept::default()), expected, "{case}");
             // Restatements aside the order of files decides nothing.
             if !case.starts_with("bucket by bucket") {

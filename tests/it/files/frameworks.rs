@@ -338,3 +338,39 @@ fn the_model_of_the_response_is_the_calls_whichever_of_two_tells_it() {
         }
     }
 }
+
+/// What was asked for on Bedrock names the profile, which is a tenth cheaper than the region that the bare model stands for.
+#[test]
+fn a_profile_is_kept_where_the_response_names_the_model_alone() {
+    let profile = "global.anthropic.claude-sonnet-4-5-20250929-v1:0";
+    for (asked, answered, expected) in [
+        (profile, "claude-sonnet-4-5-20250929", profile),
+        (profile, "anthropic.claude-sonnet-4-5-20250929-v1:0", profile),
+        ("my-profile", "claude-sonnet-4-5-20250929", "claude-sonnet-4-5-20250929"),
+        ("gpt-4o", "gpt-4o-2024-05-13", "gpt-4o-2024-05-13"),
+        (
+            "us.anthropic.claude-opus-4-5-v1:0",
+            "claude-sonnet-4-5-20250929",
+            "claude-sonnet-4-5-20250929",
+        ),
+    ] {
+        let upper = json!({"gen_ai.operation.name": "chat", "gen_ai.provider.name": "aws.bedrock", "gen_ai.request.model": asked,
+            "gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20});
+        let lower = with(&upper, &json!({"gen_ai.response.model": answered}));
+        let upper = with(&upper, &json!({"gen_ai.usage.cache_read.input_tokens": 40}));
+        let lines = [
+            line("one", (1, 1, 0), (0, 1000), &upper),
+            line("two", (1, 2, 1), (10, 900), &lower),
+        ];
+        for order in [[0, 1], [1, 0]] {
+            let kept = read_text("a.jsonl", order.map(|place| lines[place].as_str()).join("\n"));
+            let told: Vec<(&str, u64)> = kept
+                .calls
+                .values()
+                .filter(|call| call.tokens.total() > 0)
+                .map(|call| (call.model().as_str(), call.tokens.get(Bucket::CacheRead)))
+                .collect();
+            assert_eq!(told, [(expected, 40)], "{asked} {order:?}");
+        }
+    }
+}

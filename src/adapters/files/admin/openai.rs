@@ -151,10 +151,14 @@ impl LineFormat for OpenaiAdmin {
                 Vec::from_iter(alone.results.is_some().then_some(alone))
             }
         };
-        for bucket in &buckets {
-            let start = bucket.start_time.time("start_time").ok();
-            let period = start.and_then(|(start, _)| super::period(start, &bucket.end_time, "end_time").ok());
-            period.into_iter().for_each(|period| self.cuts.note(period));
+        // The cut one may stand behind the whole ones: first how wide they are, then which of them is cut.
+        let timed = buckets.iter().filter_map(|bucket| {
+            let (start, _) = bucket.start_time.time("start_time").ok()?;
+            Some((bucket, super::period(start, &bucket.end_time, "end_time").ok()?))
+        });
+        timed.clone().for_each(|(_, period)| self.cuts.note(period));
+        for (bucket, period) in timed {
+            self.cuts.told(&bucket.start_time, &bucket.end_time, period);
         }
         for bucket in &buckets {
             let start = context.time(&bucket.start_time, "start_time", out)?;

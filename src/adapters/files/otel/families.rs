@@ -26,6 +26,14 @@ pub(super) fn family(model: &str) -> u32 {
     hash
 }
 
+/// How many places and makers a name has in front of the model, as those of Bedrock's profiles have.
+pub(super) fn in_front(model: &str) -> usize {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let (front, _) = name.rsplit_once('.').unwrap_or_default();
+    let is_one = |part: &&str| !part.is_empty() && !part.bytes().any(|b| b.is_ascii_digit());
+    front.split('.').take_while(is_one).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +55,18 @@ mod tests {
         assert_ne!(family("gpt-5"), family("gpt-5-mini"));
         assert_ne!(family("claude-opus-4-5"), sonnet);
         assert_eq!(family(""), family("/"));
+        for (name, expected) in [
+            ("global.anthropic.claude-sonnet-4.5", 2),
+            (
+                "arn:aws:bedrock:us-east-1:1:inference-profile/eu.amazon.nova-pro-v1:0",
+                2,
+            ),
+            ("amazon.nova-pro-v1:0", 1),
+            ("openai/gpt-4.1", 0),
+            ("command-r", 0),
+            ("", 0),
+        ] {
+            assert_eq!(in_front(name), expected, "{name}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use chrono::DateTime;
 
-use super::families::family;
+use super::families::{family, in_front};
 use super::split::Split;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
@@ -139,6 +139,11 @@ impl Call {
             (false, true) => self.answer,
             (true, true) | (false, false) => return,
         };
+        let [known, answer_name] = [told.model(), answer].map(|model| model.as_str());
+        // What was asked for may say more of it: where it runs, which has a price of its own.
+        if in_front(known) > in_front(answer_name) && family(known) == family(answer_name) {
+            return;
+        }
         told.dimensions.set(Dimension::Model, answer);
     }
 

@@ -34,6 +34,11 @@ impl Traces {
         self.gaps.insert(key, gap);
     }
 
+    /// How many spans wait for the calls below them, of those without usage and of agents.
+    pub fn unsettled(&self) -> u64 {
+        (self.gaps.len() + self.held.len()) as u64
+    }
+
     /// Which of them nothing tells, at the end of what there is to read.
     pub(super) fn settle_gaps(&mut self, found: &mut Found) {
         for (key, gap) in self.gaps.drain() {
