@@ -51,6 +51,8 @@ fn a_pattern_of_folders_means_what_is_in_them() {
         ("logs/*/chat*/*.jsonl", 1),
         ("logs/*", 1),
         ("logs/**", 4),
+        // Of files alone, of which there are none now.
+        ("logs/b/*", 0),
     ] {
         let folder = home("", "amount = \"100 USD\"");
         let path = folder.path();

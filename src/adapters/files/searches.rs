@@ -37,8 +37,11 @@ pub(super) fn of_perplexity(text: &str, event: &mut UsageEvent) -> Result<(), Fa
     }
     #[derive(Deserialize, Default)]
     struct ByTool<'a> {
-        #[serde(borrow, default, alias = "search_web", deserialize_with = "object::one")]
+        #[serde(borrow, default, deserialize_with = "object::one")]
         web_search: Option<Invoked<'a>>,
+        /// Its other name.
+        #[serde(borrow, default, deserialize_with = "object::one")]
+        search_web: Option<Invoked<'a>>,
         #[serde(borrow, default, deserialize_with = "object::one")]
         fetch_url: Option<Invoked<'a>>,
     }
@@ -68,7 +71,7 @@ pub(super) fn of_perplexity(text: &str, event: &mut UsageEvent) -> Result<(), Fa
         return Ok(());
     };
     let count = |tool: Option<Invoked<'_>>| tool.map_or(Ok(0), |tool| tool.invocation.small("tool_calls_details"));
-    event.requests.web_searches = count(tools.web_search)?;
+    event.requests.web_searches = count(tools.web_search)?.max(count(tools.search_web)?);
     event.requests.web_fetches = count(tools.fetch_url)?;
     Ok(())
 }

@@ -181,7 +181,7 @@ fn result(uuid: &str, turn: [u64; 4], models: &[(&str, [u64; 5], &str)]) -> Stri
         .collect();
     let [input, read, written, output] = turn;
     format!(
-        r#"{{"type":"result","subtype":"success","is_error":false,"result":"fin","session_id":"s-1","total_cost_usd":0.1,"usage":{{"input_tokens":{input},"cache_creation_input_tokens":{written},"cache_read_input_tokens":{read},"output_tokens":{output},"server_tool_use":{{"web_search_requests":0}},"service_tier":"standard","cache_creation":{{"ephemeral_1h_input_tokens":{written},"ephemeral_5m_input_tokens":0}},"inference_geo":"","speed":"standard"}},"modelUsage":{{{}}},"uuid":"{uuid}"}}"#,
+        r#"{{"type":"result","subtype":"success","is_error":false,"result":"fin","session_id":"s-1","total_cost_usd":0.1,"total_cost":0.1,"usage":{{"input_tokens":{input},"cache_creation_input_tokens":{written},"cache_read_input_tokens":{read},"output_tokens":{output},"server_tool_use":{{"web_search_requests":0}},"service_tier":"standard","cache_creation":{{"ephemeral_1h_input_tokens":{written},"ephemeral_5m_input_tokens":0}},"inference_geo":"","speed":"standard"}},"modelUsage":{{{}}},"uuid":"{uuid}"}}"#,
         models.join(",")
     )
 }
