@@ -31,15 +31,23 @@ fn open_to_read(path: &Path, busy_timeout: Duration) -> Result<Connection, Store
 }
 
 fn as_it_is(path: &Path, busy_timeout: Duration) -> Option<Connection> {
-    let plain = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok();
-    if let Some(conn) = plain.filter(is_current) {
-        conn.busy_timeout(busy_timeout.min(MAX_BUSY_TIMEOUT)).ok()?;
-        return Some(conn);
+    let beside = |ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        Path::new(&name).metadata().ok().map(|file| file.len())
+    };
+    let log = beside("-wal");
+    // Others may have it open.
+    if log.is_some() || beside("-journal").is_some() {
+        let plain = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok();
+        if let Some(conn) = plain.filter(is_current) {
+            conn.busy_timeout(busy_timeout.min(MAX_BUSY_TIMEOUT)).ok()?;
+            return Some(conn);
+        }
     }
-    // Without the files beside it that SQLite wants to make: all of it is in the one file, unless there is a log.
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    if Path::new(&log).metadata().is_ok_and(|log| log.len() > 0) {
+    // Without the files beside it that SQLite wants to make: all of it is in the one file, unless there is a log. They would be left there,
+    // and be in the way when it is to be written again.
+    if log.is_some_and(|bytes| bytes > 0) {
         return None;
     }
     let escaped = |c: char| match c {
