@@ -1,5 +1,6 @@
 //! The house rules that no compiler checks: layers, purposes, sizes, words, paths, and that the README tells the truth.
 
+mod documents;
 mod layers;
 
 use std::fs;
