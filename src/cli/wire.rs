@@ -173,7 +173,9 @@ pub fn unusable(ctx: &Context<'_>, channel: &ChannelConfig) -> Option<String> {
     if let (ChannelKind::File, Some(path)) = (channel.kind, &channel.path) {
         let path = ctx.config.resolve(path);
         let file = FileChannel::new(channel.name.clone(), path.clone());
-        return (file.is_without_folder()).then(|| format!("the folder of `{}` is not there", path.display()));
+        return file
+            .is_without_folder()
+            .then(|| format!("the folder of `{}` is not there", path.display()));
     }
     build(ctx, channel).err()
 }
