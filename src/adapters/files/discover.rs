@@ -10,6 +10,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::ports::SourceError;
 
+use super::messages;
 use super::one_file::same_file;
 
 /// What makes a path a pattern.
@@ -181,10 +182,8 @@ pub(super) fn home(path: &str, env: fn(&str) -> Option<String>) -> PathBuf {
         Some(rest) => rest.strip_prefix('/'),
         None => None,
     };
-    match (rest, env("HOME")) {
-        (Some(rest), Some(home)) => Path::new(&home).join(rest),
-        _ => PathBuf::from(path),
-    }
+    let home = rest.and_then(|rest| Some(Path::new(&env("HOME")?).join(rest)));
+    home.unwrap_or_else(|| PathBuf::from(path))
 }
 
 /// The canonical paths of what a walk comes by. Only links are looked up: all else lies where its folder does.
@@ -219,7 +218,7 @@ fn collect(path: &Path, search: &mut Search) {
             Ok(entry) => {
                 let path = canonical.path(&entry);
                 if entry.file_type().is_file() && !is_body(entry.path()) {
-                    match usable(entry.path()) {
+                    match usable(entry.path()) || messages::are_in(entry.path()) {
                         true => search.add(path, false),
                         false => search.passed += u64::from(may_be_usage(entry.path())),
                     }
@@ -268,8 +267,8 @@ fn usable(path: &Path) -> bool {
 }
 
 fn unpacked(name: &str) -> &str {
-    let inner = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst"));
-    inner.unwrap_or(name)
+    let inner = name.strip_suffix(".gz");
+    inner.or_else(|| name.strip_suffix(".zst")).unwrap_or(name)
 }
 
 /// Whether it is the name of a log that was set aside under a number or a date: `a.jsonl.1`, `a.jsonl-20261101`, `a.jsonl.2026-11-01_00`.

@@ -56,7 +56,10 @@ pub(super) fn read_all(
     let mut run = Run::new(options, shared, sink);
     run.defer = true;
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);
-    let is_current = |f: &Found, p: &Position| p.is_current(&f.metadata, &run.as_now);
+    let is_current = |f: &Found, p: &Position| {
+        let log = p.reached.as_ref().is_none_or(|reached| reached.is_log_of(&f.path));
+        log && p.is_current(&f.metadata, &run.as_now)
+    };
     let (current, todo): (Vec<_>, Vec<_>) = found
         .iter()
         .map(|f| (f, position(f)))
