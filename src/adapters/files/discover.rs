@@ -33,6 +33,8 @@ pub(super) struct Search {
     pub found: Vec<Found>,
     /// Whether standard input is among the paths.
     pub stdin: bool,
+    /// Whether these are the places where tools keep their logs.
+    pub usual: bool,
     /// Files in folders that are passed over, since their names do not end as those of usage.
     pub passed: u64,
     /// The first place that could not be looked into. What it holds is unknown, which is not the same as nothing.
@@ -117,9 +119,8 @@ impl Search {
         match path.metadata() {
             // A pipe or device has no size and no offset, but can be read when it is named.
             Ok(metadata) if metadata.is_file() || named => self.found.push(Found { path, metadata, named }),
-            Ok(_) => {}
-            Err(cause) if cause.kind() == ErrorKind::NotFound => {}
-            Err(cause) => self.fail(&path, &cause),
+            Err(cause) if cause.kind() != ErrorKind::NotFound => self.fail(&path, &cause),
+            Ok(_) | Err(_) => {}
         }
     }
 }
