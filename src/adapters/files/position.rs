@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints};
 
+use super::messages::Reached;
 use super::records::Behind;
 use super::remember::TRACES;
 use super::{FileFormat, FileSourceOptions};
@@ -72,6 +73,9 @@ pub(super) struct Position {
     /// Whether all that it told of bills was taken back since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub taken_back: bool,
+    /// How far the rows of a database were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<Reached>,
     /// The last bytes before `offset`, where reading goes on there.
     #[serde(skip)]
     pub behind: Vec<u8>,
@@ -121,7 +125,7 @@ impl Position {
 
     /// Whether what was read here stays. What calls are told apart by may depend on the settings: where some were recorded, reading anew
     /// in another way could count them twice.
-    fn is_of(&self, as_now: &ReadAs) -> bool {
+    pub fn is_of(&self, as_now: &ReadAs) -> bool {
         let refused = self.refused && as_now.refused_ones;
         let over = self.until.is_some_and(|until| until <= as_now.latest.timestamp());
         let alike = match self.read_as.as_str() {

@@ -1,6 +1,6 @@
 //! Opens a store to be read alone: also one that this user may not write, or whose folder takes no file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -31,14 +31,8 @@ fn open_to_read(path: &Path, busy_timeout: Duration) -> Result<Connection, Store
 }
 
 fn as_it_is(path: &Path, busy_timeout: Duration) -> Option<Connection> {
-    let beside = |ending: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        Path::new(&name).metadata().ok().map(|file| file.len())
-    };
-    let log = beside("-wal");
     // Others may have it open.
-    if log.is_some() || beside("-journal").is_some() {
+    if log(path).exists() || beside(path, "-journal").exists() {
         let plain = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok();
         if let Some(conn) = plain.filter(is_current) {
             conn.busy_timeout(busy_timeout.min(MAX_BUSY_TIMEOUT)).ok()?;
@@ -47,17 +41,42 @@ fn as_it_is(path: &Path, busy_timeout: Duration) -> Option<Connection> {
     }
     // Without the files beside it that SQLite wants to make: all of it is in the one file, unless there is a log. They would be left there,
     // and be in the way when it is to be written again.
-    if log.is_some_and(|bytes| bytes > 0) {
+    if has_log(path) {
         return None;
     }
+    let conn = immutable(path).and_then(Result::ok);
+    conn.filter(is_current)
+}
+
+/// Whether something stands in the log beside a database, which its file does not have yet.
+pub(in crate::adapters) fn has_log(path: &Path) -> bool {
+    log(path).metadata().is_ok_and(|log| log.len() > 0)
+}
+
+/// The write-ahead log beside a database.
+pub(in crate::adapters) fn log(path: &Path) -> PathBuf {
+    beside(path, "-wal")
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Opens a database as the one file that it is: nothing is made beside it, and nobody is waited for. Without a result where its path is no
+/// text.
+pub(in crate::adapters) fn immutable(path: &Path) -> Option<rusqlite::Result<Connection>> {
     let escaped = |c: char| match c {
         '%' | '?' | '#' => format!("%{:02x}", u32::from(c)),
         c => c.to_string(),
     };
     let address: String = path.to_str()?.chars().map(escaped).collect();
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    let conn = Connection::open_with_flags(format!("file:{address}?immutable=1"), flags).ok();
-    conn.filter(is_current)
+    Some(Connection::open_with_flags(
+        format!("file:{address}?immutable=1"),
+        flags,
+    ))
 }
 
 /// Whether it can be read, and is of this version of the program.
