@@ -249,7 +249,7 @@ impl Gathering<'_> {
         let late = self.days_by_source(filled).into_iter().filter_map(|(source, days)| {
             let newest = day(sources.newest.get(&source)?.start());
             let fails = sources.failing.get(source.as_str());
-            let newest = fails.map_or(newest, |since| newest.min(day(*since)));
+            let newest = fails.map_or(newest, |since| newest.min(day(*since - TimeDelta::days(1))));
             let age = u32::try_from((self.today - newest).num_days()).ok()?;
             let least = if fails.is_some() { FAILING_DAYS } else { KNOWN_DAYS };
             let is_late = is_regular(days, age, least) && (fails.is_some() || age <= ENDED_DAYS + 1);
