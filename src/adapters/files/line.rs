@@ -5,12 +5,13 @@ use rust_decimal::Decimal;
 
 use crate::domain::label::{Label, LabelCache, MAX_LABEL_BYTES};
 use crate::domain::money::{FINEST, parse_amount};
+use crate::domain::period::Hour;
 use crate::domain::usage::{EventId, Requests, UsageEvent};
 
 use super::amount::TOO_MUCH;
 use super::bills::CostBucket;
 use super::scan::Forms;
-use super::time::Times;
+use super::time::{Times, date};
 use super::value::Value;
 
 /// Why a record is not usable.
@@ -262,9 +263,31 @@ impl Context {
         self.odd_time(value, field, out)
     }
 
+    /// The same where it may also be a date alone, which tables of sums by day have. That counts to its date in any zone: it stands at the
+    /// hour of the day at which nearly everywhere the date is the same.
+    #[inline(always)]
+    pub fn time_or_date(&mut self, value: Value<'_>, field: &str, out: &mut Output) -> Result<DateTime<Utc>, Fault> {
+        if let Value::Text(text) = value
+            && text.len() < "2026-01-01T00".len()
+            && text.as_bytes().get(4) == Some(&b'-')
+            && let Some(midnight) = date(text)
+        {
+            return Ok(Hour::of(self.plausible(midnight, field)?).folded().start());
+        }
+        self.time(value, field, out)
+    }
+
     #[cold]
     fn odd_time(&mut self, value: Value<'_>, field: &str, out: &mut Output) -> Result<DateTime<Utc>, Fault> {
         let (at, zoned) = value.time(field)?;
+        let at = self.plausible(at, field)?;
+        if !zoned {
+            out.warnings.push("times without a zone are taken as UTC");
+        }
+        Ok(at)
+    }
+
+    fn plausible(&mut self, at: DateTime<Utc>, field: &str) -> Result<DateTime<Utc>, Fault> {
         if at < EARLIEST {
             return Err(Fault::field(field, "implausible time before 2018"));
         }
@@ -272,9 +295,6 @@ impl Context {
             let until = self.refused_until.unwrap_or(i64::MAX);
             self.refused_until = Some(until.min(at.timestamp()));
             return Err(Fault::field(field, "implausible time in the future"));
-        }
-        if !zoned {
-            out.warnings.push("times without a zone are taken as UTC");
         }
         Ok(at)
     }
@@ -299,6 +319,11 @@ pub(super) trait LineFormat {
 
     /// At the end of a file: what is missing of its last answer.
     fn unfinished(&self) -> Option<Fault> {
+        None
+    }
+
+    /// At the end of a file: what is worth telling once of all its records.
+    fn untold(&self) -> Option<String> {
         None
     }
 

@@ -12,6 +12,7 @@ use super::bedrock::exported;
 use super::bill_files::lie_beside;
 use super::bills::Bills;
 use super::codex::Sessions;
+use super::columns::unknown;
 use super::discover::{Found, Search};
 use super::joined::Joined;
 use super::line::{Context, Fault, LineFormat, Output};
@@ -217,7 +218,7 @@ impl<'a> Run<'a> {
                 Some(format) => (format, framing),
                 None if self.by_itself => return Err(Stop::Later),
                 None if named => {
-                    self.reject(name, 1, Fault::whole("no known usage format"), b"");
+                    self.reject(name, 1, unknown(front), b"");
                     return Ok(());
                 }
                 None => {
@@ -260,6 +261,9 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         self.records(&mut records, name, framing, reader.as_mut(), position.as_mut())?;
+        if let Some(about) = reader.untold() {
+            self.sink.warn(&about, 1);
+        }
         self.buffer = records.into_buffer();
         self.done(name, position)
     }

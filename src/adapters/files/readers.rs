@@ -95,7 +95,7 @@ pub(super) fn reader(format: FileFormat, detected: bool, shared: &Shared) -> Box
 /// The reader of one format.
 pub(super) fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat> {
     if let Some(columns) = shared.columns.as_ref().filter(|_| format == FileFormat::Plain) {
-        return Box::new(Mapped(Arc::clone(columns)));
+        return Box::new(Mapped::new(Arc::clone(columns)));
     }
     match format {
         FileFormat::ClaudeCode => Box::new(ClaudeCode::new()),
