@@ -35,6 +35,7 @@ mod litellm;
 mod mixed;
 mod objects;
 mod otel;
+mod otel_gateways;
 mod parquet;
 mod parquet_encodings;
 mod plain;

@@ -6,6 +6,7 @@ mod agents;
 mod attributes;
 mod families;
 mod frameworks;
+mod gateways;
 mod json;
 mod node;
 mod nodes;

@@ -125,7 +125,7 @@ pub(in super::super) fn observe(
         },
         name => name,
     };
-    let provider = context.labels.get(provider);
+    let provider = context.labels.get(own.sold(provider));
     let (counts, declared) = own.used(around.scope, provider.as_str(), out)?;
     let quantities = match own.has_usage() {
         true => Label::EMPTY,
@@ -177,6 +177,7 @@ pub(in super::super) fn observe(
     own.tell(around.scope, &event.tokens, out);
     own.tell_overwritten(around.scope, out);
     own.tell_on_agent(around.scope, out);
+    own.tell_of_gateway(out);
     if role == Role::Call {
         out.tell_empty(&event);
     }
@@ -274,7 +275,11 @@ fn describe(
             "gen_ai.workflow.name",
         ),
         (Dimension::User, name(&own.user, &resource.user), "user.id"),
-        (Dimension::Project, name(&own.project, &resource.project), "project"),
+        (
+            Dimension::Project,
+            name(name(&own.project, &resource.project), &own.key_name),
+            "project",
+        ),
         (
             Dimension::Account,
             name(&own.account, &resource.account),
