@@ -8,6 +8,7 @@ mod families;
 mod frameworks;
 mod gateways;
 mod json;
+mod names;
 mod node;
 mod nodes;
 mod pairs;

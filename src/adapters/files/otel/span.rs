@@ -11,6 +11,7 @@ use super::super::line::{Context, Fault, Output};
 use super::super::scalar::Scalar;
 use super::super::{host, seller, tags, tier};
 use super::attributes::{Attributes, Role, name, or};
+use super::families::family;
 use super::node::{SpanKey, span_key, trace_key};
 use super::traces::{Found, Gap, Traces};
 use super::twins::Told;
@@ -194,6 +195,7 @@ pub(in super::super) fn observe(
         } else {
             model
         },
+        asked: family(own.request_model.str()),
     };
     observed(What::Call(Box::new((event, told))))
 }
