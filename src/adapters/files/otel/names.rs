@@ -126,7 +126,7 @@ impl Who {
     }
 
     /// An observation of a call that tells nothing but who asked, whatever else is told of it.
-    pub fn observation(&self, id: EventId, provider: Label, model: Label) -> Option<UsageEvent> {
+    pub fn observation(&self, id: EventId, (provider, model): (Label, Label)) -> Option<UsageEvent> {
         if self.nanos == 0 {
             return None;
         }

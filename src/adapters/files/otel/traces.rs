@@ -259,7 +259,10 @@ impl Traces {
                 }
                 match beside(&priced) {
                     // It was told as a call beside it, which stays.
-                    true => found.lent.extend(self.told_of(&priced, by).filter(|_| more)),
+                    true => {
+                        found.lent.extend(self.told_of(&priced, by).filter(|_| more));
+                        found.lent.extend(priced.who.observation(by.id, names));
+                    }
                     false => {
                         self.take_others(at, priced.call, by, names, found);
                         let known = self.split(by);

@@ -137,6 +137,9 @@ impl Traces {
             self.outdo(key, moved.told.iter().any(counts), moved.to);
         }
         for moved in &mut moves {
+            for told in moved.told.iter().filter(|_| moved.above) {
+                self.ask(moved.to, Who::of(told));
+            }
             moved.known = moved.known.or_else(|| self.split(moved.to));
         }
         found.moved.extend(moves);

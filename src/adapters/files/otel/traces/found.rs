@@ -212,9 +212,9 @@ impl TakenBack {
     /// Who asked for the call that it repeats.
     fn asks(&self) -> Option<UsageEvent> {
         let (own, by) = self.calls;
-        let (provider, model) = (self.nothing.provider(), self.nothing.model());
+        let names = (self.nothing.provider(), self.nothing.model());
         let who = Some(self.who).filter(|_| own.is_same(by));
-        who?.observation(by.id, provider, model)
+        who?.observation(by.id, names)
     }
 
     /// What it tells of the call that it repeats, where that one tells less of caches.
