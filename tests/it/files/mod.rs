@@ -36,6 +36,7 @@ mod messages;
 mod mixed;
 mod objects;
 mod otel;
+mod otel_gateways;
 mod parquet;
 mod parquet_encodings;
 mod plain;
