@@ -105,6 +105,24 @@ impl FileChannel {
     pub fn new(name: String, path: PathBuf) -> Self {
         FileChannel { name, path }
     }
+
+    fn failed(&self, cause: &std::io::Error) -> DeliveryError {
+        let what = match self.is_without_folder() {
+            true => "the folder is not there",
+            false => "check its permissions and the free space",
+        };
+        DeliveryError {
+            message: format!("cannot write `{}`: {cause}; {what}", self.path.display()),
+            ..io(cause)
+        }
+    }
+
+    /// Whether the folder of the file is not there: none is made, since a disk may be missing under its name.
+    #[must_use]
+    pub fn is_without_folder(&self) -> bool {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folder.is_some_and(|folder| folder.try_exists().is_ok_and(|there| !there))
+    }
 }
 
 impl Notifier for FileChannel {
@@ -118,11 +136,11 @@ impl Notifier for FileChannel {
             .create(true)
             .append(true)
             .open(&self.path)
-            .map_err(|e| io(&e))?;
+            .map_err(|e| self.failed(&e))?;
         // One write in append mode: two processes do not interleave, a killed one leaves a whole line or none.
         file.write_all(line.as_bytes())
             .and_then(|()| file.sync_data())
-            .map_err(|e| io(&e))?;
+            .map_err(|e| self.failed(&e))?;
         Ok(Receipt {
             answer: "appended".to_owned(),
         })

@@ -1,6 +1,6 @@
 //! `finops bill`: the bills of the ledger, and taking one back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
 use rust_decimal::Decimal;
@@ -8,10 +8,12 @@ use rust_decimal::Decimal;
 use super::price::{put, put_rows};
 use super::text::{clean, counted, money};
 use super::{CliError, Context, Exit, Format, wire};
+use crate::adapters::files::taken_back;
 use crate::domain::glob::glob_matches;
 use crate::domain::money::{Currency, Money};
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, Bill, KnownBill, SpendRows};
+use crate::ports::{Ledger, RecordBatch};
 
 /// The arguments of `finops bill`.
 #[derive(Debug, clap::Args)]
@@ -121,7 +123,34 @@ fn take_back(ctx: &mut Context<'_>, wanted: &[String], dry_run: bool) -> Result<
             counted(bill.rows, "row")
         )?;
     }
+    let left = known.iter().map(|bill| bill.identity.as_str());
+    let left: BTreeSet<&str> = left.filter(|bill| !chosen.contains_key(bill)).collect();
+    if !dry_run {
+        let sources = chosen.keys().filter_map(|bill| bill.split('/').next());
+        let configured = ctx.config.sources.iter().map(|source| source.name.as_str());
+        miss_none(ctx, ledger.as_mut(), sources.chain(configured).collect(), &left)?;
+    }
     Ok(Exit::Fine)
+}
+
+/// Notes of files that told none of the bills that are `left` that nothing is missing where they are gone: else no alert would end for them.
+fn miss_none(
+    ctx: &Context<'_>,
+    ledger: &mut dyn Ledger,
+    sources: BTreeSet<&str>,
+    left: &BTreeSet<&str>,
+) -> Result<(), CliError> {
+    let mut batch = RecordBatch::default();
+    for source in sources {
+        let known = ledger.checkpoints(source)?;
+        let noted = taken_back(&known, |bill| !left.contains(bill));
+        let noted = noted.into_iter().map(|(key, at)| (source.to_owned(), key, at));
+        batch.checkpoints.extend(noted);
+    }
+    if !batch.checkpoints.is_empty() {
+        ledger.record(&batch, wire::pricer(ctx)?.as_ref(), ctx.now)?;
+    }
+    Ok(())
 }
 
 /// A bill of nothing, which takes the place of the one that there is.

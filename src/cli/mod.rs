@@ -33,6 +33,7 @@ use clap::ValueEnum;
 
 pub use start::main;
 
+use crate::adapters::policies::PolicyError;
 use crate::adapters::sqlite::SqliteLedger;
 use crate::adapters::traces::Tracer;
 use crate::config::{Config, ConfigError};
@@ -130,11 +131,22 @@ impl From<serde_json::Error> for CliError {
 
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
+        let told = match error.is_of_system() {
+            true => CliError::incomplete(error.to_string()),
+            false => CliError::usage(error.to_string()),
+        };
         let hint = error.hint().map(str::to_owned);
-        CliError {
-            hint,
-            ..CliError::usage(error.to_string())
-        }
+        CliError { hint, ..told }
+    }
+}
+
+impl From<PolicyError> for CliError {
+    fn from(error: PolicyError) -> Self {
+        let told = match &error {
+            PolicyError::Read { .. } => CliError::incomplete(error.to_string()),
+            PolicyError::Parse { .. } | PolicyError::Value { .. } => CliError::usage(error.to_string()),
+        };
+        told.hint(error.hint())
     }
 }
 
@@ -152,7 +164,7 @@ impl From<StoreError> for CliError {
                 "nothing was overwritten; a point-in-time recovery of the table into another one has the item as it was"
             }
             StoreError::Damaged { .. } => {
-                "nothing was overwritten; restore the file from a backup, or move it away and record again"
+                "restore the file from a backup, after `-wal` and `-shm` of its name beside it are removed, or move all three away and record again"
             }
             StoreError::TooNew { .. } => {
                 "nothing was written; use the newer program that wrote it, or another `--store`"
@@ -166,6 +178,9 @@ impl From<StoreError> for CliError {
             }
             StoreError::Failed { path, cause } if path == View::BOOKS => {
                 return CliError::usage(cause.clone()).hint(price::BOOKS_HINT);
+            }
+            StoreError::Failed { cause, .. } if cause.contains("readonly") => {
+                "check its permissions, and those of `-wal` and `-shm` of its name beside it: who writes it has to be allowed to write them, too"
             }
             StoreError::Failed { .. } => {
                 "check the path, its permissions and the free space; `--store sqlite:PATH` uses another"

@@ -62,7 +62,7 @@ pub fn run(ctx: &mut Context<'_>, args: &PolicyArgs) -> Result<Exit, CliError> {
         wire::pricer(ctx)?;
     }
     let folder = ctx.config.policies_dir();
-    let files = load_tests(&folder, &budgets).map_err(|cause| CliError::usage(cause.to_string()).hint(cause.hint()))?;
+    let files = load_tests(&folder, &budgets)?;
     let mut ran = Vec::new();
     for file in &files {
         for test in file

@@ -34,7 +34,7 @@ pub struct RunArgs {
 /// What makes a run end with findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum FailOn {
-    /// An alert that fires
+    /// An alert that fires, also one that is acknowledged
     Firing,
 }
 
@@ -210,8 +210,8 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]
                 "month": report::records::document(month),
                 "budgets": done.evaluation.statuses.iter().map(figures).collect::<Vec<_>>(),
                 "alerts": {
-                    "changed": done.evaluation.changed.iter().map(|(alert, _)| alert).collect::<Vec<_>>(),
-                    "active": done.evaluation.active,
+                    "changed": done.evaluation.changed.iter().map(|(alert, _)| alert::object(alert)).collect::<Vec<_>>(),
+                    "active": done.evaluation.active.iter().map(alert::object).collect::<Vec<_>>(),
                 },
                 "delivery": {
                     "delivered": done.delivery.delivered,

@@ -135,7 +135,7 @@ pub fn heartbeat(ctx: &Context<'_>, request_id: &str, summary: &serde_json::Valu
 pub fn policies(config: &Config) -> Result<PathBuf, CliError> {
     let folder = config.policies_dir();
     let there = folder.try_exists().map_err(|cause| {
-        CliError::usage(format!("cannot look into the policies `{}`: {cause}", folder.display()))
+        CliError::incomplete(format!("cannot look into the policies `{}`: {cause}", folder.display()))
             .hint("check the folder and its permissions")
     })?;
     if config.policies_named && !there {
@@ -150,7 +150,7 @@ pub fn policies(config: &Config) -> Result<PathBuf, CliError> {
 /// The budgets of the policies folder.
 pub fn budgets(ctx: &Context<'_>) -> Result<Vec<Budget>, CliError> {
     let folder = policies(&ctx.config)?;
-    let budgets = load_budgets(&folder).map_err(|e| CliError::usage(e.to_string()).hint(e.hint()))?;
+    let budgets = load_budgets(&folder)?;
     let names = channel_names(ctx);
     for budget in &budgets {
         if let Some(channel) = budget.channels.iter().find(|channel| !names.contains(channel)) {
@@ -170,6 +170,13 @@ pub fn unusable(ctx: &Context<'_>, channel: &ChannelConfig) -> Option<String> {
     if channel.kind == ChannelKind::Sns || is_kept(channel) {
         return None;
     }
+    if let (ChannelKind::File, Some(path)) = (channel.kind, &channel.path) {
+        let path = ctx.config.resolve(path);
+        let file = FileChannel::new(channel.name.clone(), path.clone());
+        return file
+            .is_without_folder()
+            .then(|| format!("the folder of `{}` is not there", path.display()));
+    }
     build(ctx, channel).err()
 }
 
@@ -183,7 +190,7 @@ pub fn is_kept(channel: &ChannelConfig) -> bool {
 /// Refuses to run without the folder of budgets while alerts of theirs are open: that it is not there does not end them.
 pub fn without_budgets(ctx: &Context<'_>, alerts: &mut dyn AlertsAndOutbox) -> Result<(), CliError> {
     let folder = ctx.config.policies_dir();
-    if has_budgets(&folder).map_err(|e| CliError::usage(e.to_string()))? {
+    if has_budgets(&folder)? {
         return Ok(());
     }
     let known = alerts.alerts(Some(ctx.now))?;

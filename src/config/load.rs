@@ -1,5 +1,6 @@
 //! Finding and reading `finops.toml`, with errors that point at the place.
 
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::Config;
@@ -17,6 +18,7 @@ const READ: &str = "`finops config schema` describes every key";
 pub struct ConfigError {
     message: String,
     hint: Option<String>,
+    of_system: bool,
 }
 
 impl ConfigError {
@@ -24,7 +26,32 @@ impl ConfigError {
         ConfigError {
             message: message.into(),
             hint: Some(hint.into()),
+            of_system: false,
         }
+    }
+
+    /// Settings that are there and that the system does not let be read: what they say is not known.
+    fn unread(path: &Path, cause: &io::Error) -> Self {
+        let there = cause.raw_os_error().is_some()
+            && !matches!(
+                cause.kind(),
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory
+            );
+        let hint = match there {
+            true => "check the path and its permissions",
+            false if cause.kind() == ErrorKind::NotFound => "`finops init` writes a commented one",
+            false => READ,
+        };
+        ConfigError {
+            of_system: there,
+            ..ConfigError::new(format!("cannot read `{}`: {cause}", path.display()), hint)
+        }
+    }
+
+    /// Whether it is the system that does not let them be read, and nothing is wrong with what they say.
+    #[must_use]
+    pub fn is_of_system(&self) -> bool {
+        self.of_system
     }
 
     /// What to do.
@@ -46,12 +73,7 @@ impl Config {
 
     /// Reads and checks a file.
     pub fn read(path: &Path) -> Result<Config, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|cause| {
-            ConfigError::new(
-                format!("cannot read `{}`: {cause}", path.display()),
-                "`finops init` writes a commented one",
-            )
-        })?;
+        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::unread(path, &cause))?;
         let mut config = Config::parse(&text, path)?;
         config.base = path.parent().map(PathBuf::from).unwrap_or_default();
         config.file = Some(path.to_owned());
@@ -65,6 +87,7 @@ impl Config {
         Err(ConfigError {
             message: format!("`{}`: {first}{more}", path.display()),
             hint: first.hint,
+            of_system: false,
         })
     }
 
@@ -77,6 +100,7 @@ impl Config {
             ConfigError {
                 message: format!("`{}{at}`: {}", path.display(), short(&message)),
                 hint: Some(meant.unwrap_or_else(|| READ.to_owned())),
+                of_system: false,
             }
         })
     }

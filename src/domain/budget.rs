@@ -1,6 +1,6 @@
 //! Budgets: what may be spent, on what, until when, and who is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -24,6 +24,20 @@ impl Scope {
         self.0
             .iter()
             .all(|(d, patterns)| patterns.iter().any(|p| dimensions.are_like(*d, p)))
+    }
+
+    /// The same scope however it was written: values in order and each once, and in small letters where they are meant in any case.
+    #[must_use]
+    pub fn meant(&self) -> Scope {
+        let meant = |(dimension, patterns): (&Dimension, &Vec<String>)| {
+            let patterns = patterns.iter().map(|pattern| match dimension.is_in_any_case() {
+                true => pattern.to_lowercase(),
+                false => pattern.clone(),
+            });
+            let patterns: BTreeSet<String> = patterns.collect();
+            (*dimension, patterns.into_iter().collect())
+        };
+        Scope(self.0.iter().map(meant).collect())
     }
 
     /// The scope in words: `team=search`, or `everything`.
@@ -255,12 +269,22 @@ impl Budget {
     /// A digest of what decides where it stands: not of the ladder, nor of who is told of it and how often.
     #[must_use]
     pub fn definition(&self) -> String {
+        self.definition_over(&self.scope.meant())
+    }
+
+    /// The same as versions had it that told scopes apart by the way in which they are written.
+    #[must_use]
+    pub fn definition_as_written(&self) -> String {
+        self.definition_over(&self.scope)
+    }
+
+    fn definition_over(&self, scope: &Scope) -> String {
         let mut categories: Vec<String> = self.categories.iter().map(|c| c.to_ascii_lowercase()).collect();
         categories.sort_unstable();
         short_digest(&format!(
             "{:?}",
             (
-                (&self.name, &self.scope.0, self.basis.name(), categories),
+                (&self.name, &scope.0, self.basis.name(), categories),
                 (self.amount.amount().normalize(), self.amount.currency().code()),
                 (&self.period, self.zone.name(), self.count_unpriced),
             )

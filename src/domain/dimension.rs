@@ -78,12 +78,20 @@ impl Dimension {
         }
     }
 
-    /// Whether a value is one that a pattern with `*` and `?` asks for. Providers and charge categories are meant in any case: a bill
-    /// says `AWS`, the ledger `aws`.
+    /// Whether a value is one that a pattern with `*` and `?` asks for.
     #[must_use]
     pub fn is_like(self, pattern: &str, value: Label) -> bool {
+        match self.is_in_any_case() {
+            true => glob_matches_any_case(pattern, value.as_str()),
+            false => glob_matches(pattern, value.as_str()),
+        }
+    }
+
+    /// Whether its values are meant in any case, as providers and charge categories are: a bill says `AWS`, the ledger `aws`.
+    #[must_use]
+    pub fn is_in_any_case(self) -> bool {
         match self {
-            Dimension::Provider | Dimension::Category => glob_matches_any_case(pattern, value.as_str()),
+            Dimension::Provider | Dimension::Category => true,
             Dimension::Model
             | Dimension::Service
             | Dimension::Account
@@ -93,7 +101,7 @@ impl Dimension {
             | Dimension::User
             | Dimension::Project
             | Dimension::Source
-            | Dimension::Tier => glob_matches(pattern, value.as_str()),
+            | Dimension::Tier => false,
         }
     }
 

@@ -311,3 +311,89 @@ fn a_test_without_any_channel_names_none() {
         assert!(code(&tried) == 2 && err(&tried).contains(cause), "{}", err(&tried));
     }
 }
+
+/// What a person does is done at once, and said before any channel has answered.
+#[test]
+fn a_deed_is_said_before_the_channels_are_told_and_waits_for_none_that_asks_for_minutes() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let home = home("name = \"out\"\nkind = \"file\"\npath = \"a.jsonl\"");
+    let at = "2025-11-11T12:00:00Z";
+    assert_eq!(code(&finops(home.path(), at, &["run"])), 0);
+    let told = std::fs::read_to_string(home.path().join("a.jsonl")).unwrap();
+    let told: serde_json::Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+    settings(
+        home.path(),
+        &format!("name = \"out\"\nkind = \"webhook\"\nurl = \"{url}\""),
+    );
+    let three = std::fs::read_to_string(home.path().join("finops.toml")).unwrap();
+    let three = three.replace("delivery_attempts = 1", "delivery_attempts = 3");
+    std::fs::write(home.path().join("finops.toml"), three).unwrap();
+    let (said, hears) = std::sync::mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        while let Ok((mut peer, _)) = listener.accept() {
+            let mut request = [0; 4096];
+            let _ = peer.read(&mut request);
+            let early = hears.recv_timeout(std::time::Duration::from_secs(20)).is_err();
+            let wait = if early { 0 } else { 120 };
+            let answer =
+                format!("HTTP/1.1 429 Slow\r\nRetry-After: {wait}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = peer.write_all(answer.as_bytes());
+        }
+    });
+    let mut ack = program(home.path());
+    ack.args([
+        "--now",
+        at,
+        "alert",
+        "ack",
+        told["alert_id"].as_str().unwrap(),
+        "--for",
+        "2h",
+    ]);
+    ack.stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null());
+    let began = std::time::Instant::now();
+    let mut ack = ack.spawn().unwrap();
+    let mut first = String::new();
+    let mut lines = std::io::BufReader::new(ack.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut lines, &mut first).unwrap();
+    assert!(
+        first.starts_with("acknowledged until 2025-11-11 14:00 UTC: b"),
+        "{first}"
+    );
+    let _ = said.send(());
+    assert_eq!(
+        ack.wait().unwrap().code(),
+        Some(3),
+        "the channel is to be told by the next run"
+    );
+    assert!(
+        began.elapsed() < std::time::Duration::from_secs(60),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_named_and_what_never_ends_has_no_end() {
+    let home = home("name = \"f\"\nkind = \"file\"\npath = \"no/such/a.jsonl\"");
+    let at = "2025-11-11T12:00:00Z";
+    let check = finops(home.path(), at, &["config", "check"]);
+    assert_ne!(code(&check), 0, "{}", out(&check));
+    assert!(out(&check).contains("no/such/a.jsonl` is not there"), "{}", out(&check));
+    let unpriced = "{\"id\":\"u\",\"ts\":\"2025-11-10T12:00:00Z\",\"provider\":\"openai\",\"model\":\"none\",\"output_tokens\":5}\n";
+    let usage = std::fs::read_to_string(home.path().join("u.jsonl")).unwrap();
+    std::fs::write(home.path().join("u.jsonl"), usage + unpriced).unwrap();
+    let run = finops(home.path(), at, &["--format", "json", "run"]);
+    let said = err(&run);
+    assert!(
+        said.contains("no/such/a.jsonl`: No such file or directory (os error 2); the folder is not there"),
+        "{said}"
+    );
+    let run = json(&run);
+    let active = run["alerts"]["active"].as_array().unwrap();
+    let unpriced = active.iter().find(|alert| alert["kind"] == "unpriced").unwrap();
+    assert!(unpriced["period"]["end"].is_null(), "{unpriced}");
+    assert!(!run["alerts"].to_string().contains("+10000"), "{run}");
+}

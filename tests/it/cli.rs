@@ -794,6 +794,25 @@ fn a_call_is_explained_from_its_record_to_its_budget() {
     ];
     let report = json(&home.command(&args).stdin(bill()).output().unwrap());
     assert_eq!(report["total"]["cost_usd"], "1.25");
+    // What tells no time is of now, as what is received.
+    home.write(
+        "answer.json",
+        r#"{"id":"msg_9","type":"message","role":"assistant","model":"claude-sonnet-4-5","content":[],"stop_reason":"end_turn","usage":{"input_tokens":1000,"output_tokens":100}}"#,
+    );
+    for (known, new) in [(0, 1), (1, 0)] {
+        let answer = std::fs::File::open(home.path().join("answer.json")).unwrap();
+        let args = ["record", "-", "--name", "answers", "--format", "json"];
+        let recorded = json(&home.command(&args).stdin(answer).output().unwrap());
+        assert_eq!(
+            (&recorded["recorded"], &recorded["rejected"]),
+            (&new.into(), &0.into()),
+            "{known}: {recorded}"
+        );
+        assert!(
+            recorded["warnings"].to_string().contains("or when they came"),
+            "{recorded}"
+        );
+    }
     let args = ["record", "-", "--name", "piped-bill", "--now", NOW, "--format", "json"];
     let recorded = json(&home.command(&args).stdin(bill()).output().unwrap());
     assert_eq!(recorded["bills"], 1, "{recorded}");

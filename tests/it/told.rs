@@ -2,6 +2,10 @@
 
 use std::path::Path;
 
+use finops::adapters::policies::load_budgets;
+use finops::domain::alert::Alert;
+use finops::domain::notification::Severity;
+use finops::domain::period::Period;
 use serde_json::Value;
 
 use crate::support::program;
@@ -679,5 +683,124 @@ fn a_period_that_is_known_in_part_is_compared_with_none() {
         let ran = program(late.path()).args(args).output().unwrap();
         let report: Value = serde_json::from_slice(&ran.stdout).unwrap();
         assert_eq!(report["previous_known"].is_null(), known, "{report}");
+    }
+}
+
+/// The same values in another order, or a provider in other letters, count the same.
+#[test]
+fn a_scope_that_is_only_written_otherwise_is_the_same_one() {
+    let scope = |scope: &str| month("3") + &format!("scope = {{ {scope} }}\n");
+    let written = [
+        r#"team = ["search", "b", "search"], provider = "OpenAI""#,
+        r#"provider = "openai", team = ["b", "search"]"#,
+        r#"team = ["b", "search"], provider = ["openai", "OPENAI"]"#,
+    ];
+    let mut home = Home::new(&["a"], &scope(written[0]));
+    home.calls("a", "gpt-4o", 4, november(3..=3));
+    assert_eq!(home.titles("2026-11-05T10:00:00Z").len(), 1);
+    for (scopes, hour) in written.iter().skip(1).zip(11..) {
+        home.budgets(&scope(scopes));
+        assert_eq!(home.titles(&format!("2026-11-05T{hour}:00:00Z")), NOTHING, "{scopes}");
+    }
+    home.budgets(&scope(r#"team = "search", provider = "openai""#));
+    assert_eq!(
+        home.titles("2026-11-05T14:00:00Z").len(),
+        2,
+        "another one, and the first is over"
+    );
+}
+
+/// Earlier versions told alerts and rungs apart by the way in which a scope is written.
+#[test]
+fn what_an_earlier_version_opened_goes_on() {
+    let day =
+        "[[budget]]\nname = \"b\"\namount = \"3 USD\"\nperiod = \"day\"\nscope = { team = [\"search\", \"b\"] }\n";
+    let mut home = Home::new(&["a"], day);
+    home.calls("a", "gpt-4o", 4, november(3..=3));
+    let first = home.run("2026-11-03T11:00:00Z");
+    assert_eq!(first.len(), 1);
+    let now = first[0]["alert_id"].as_str().unwrap();
+    let period = Period::new(
+        "2026-11-03T00:00:00Z".parse().unwrap(),
+        "2026-11-04T00:00:00Z".parse().unwrap(),
+    );
+    let then = Alert::new(
+        "b",
+        "budget_actual",
+        "100 % actual".to_owned(),
+        "team=search|b",
+        "metered",
+        period,
+        Severity::Critical,
+        period.start,
+    );
+    assert_ne!(then.id, now);
+    let store = rusqlite::Connection::open(home.path().join("l.db")).unwrap();
+    let renamed = store.execute(
+        "UPDATE alert SET id = ?2, body = replace(body, ?1, ?2) WHERE id = ?1",
+        [now, &then.id],
+    );
+    assert_eq!(renamed.unwrap(), 1);
+    // Since when its rungs are there, kept by what they were known as.
+    let kept: Vec<u8> = store
+        .query_row("SELECT body FROM checkpoint WHERE key = 'budgets'", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    let kept: serde_json::Map<String, Value> = serde_json::from_slice(&kept).unwrap();
+    let budget = &load_budgets(&home.path().join("policies")).unwrap()[0];
+    let former = kept.into_iter().map(|(name, since)| {
+        let name = name.replace(&budget.definition(), &budget.definition_as_written());
+        (name, since)
+    });
+    let former = serde_json::to_vec(&former.collect::<serde_json::Map<_, _>>()).unwrap();
+    store
+        .execute("UPDATE checkpoint SET body = ? WHERE key = 'budgets'", [former])
+        .unwrap();
+    assert_eq!(home.titles("2026-11-03T12:00:00Z"), NOTHING, "it goes on");
+    // What comes in late of a day that has ended is told as of a budget that was there.
+    home.calls("a", "gpt-4o", 4, ["2026-11-02T10:00:00Z".to_owned()]);
+    assert_eq!(home.titles("2026-11-03T13:00:00Z"), NOTHING, "the budget came after it");
+    home.calls("a", "gpt-4o", 4, ["2026-11-04T10:00:00Z".to_owned()]);
+    let late = home.titles("2026-11-05T09:00:00Z");
+    assert!(late.iter().any(|title| title.starts_with("firing b")), "{late:?}");
+}
+
+/// Who takes a bill back says that its money is not there: no file of it is missed.
+#[test]
+fn a_bill_that_is_taken_back_ends_its_alerts_though_no_file_is_left() {
+    for drop_first in [false, true] {
+        let mut home = Home::new(&["bill"], &(month("100") + "basis = \"billed\"\n"));
+        home.bill(&[(120, 3, "Usage")]);
+        assert_eq!(home.titles("2026-11-09T12:00:00Z").len(), 1);
+        let drop = |home: &Home| {
+            let args = ["--now", "2026-11-09T13:00:00Z", "bill", "drop", "bill/*"];
+            let dropped = program(home.path()).args(args).output().unwrap();
+            assert_eq!(
+                dropped.status.code(),
+                Some(0),
+                "{}",
+                String::from_utf8_lossy(&dropped.stderr)
+            );
+        };
+        let moved = home.path().join("bill.csv");
+        if drop_first {
+            drop(&home);
+            std::fs::remove_file(&moved).unwrap();
+        } else {
+            std::fs::rename(&moved, home.path().join("wrong")).unwrap();
+            std::fs::create_dir(&moved).unwrap();
+            // A folder of nothing: a disk that is not there looks so, too.
+            assert_eq!(home.titles("2026-11-09T12:30:00Z"), NOTHING);
+            drop(&home);
+            std::fs::remove_dir(&moved).unwrap();
+        }
+        std::fs::create_dir(&moved).unwrap();
+        let told = home.titles("2026-11-09T15:00:00Z");
+        assert_eq!(
+            told,
+            ["resolved b: resolved, spend was restated below the threshold"],
+            "{drop_first}"
+        );
     }
 }

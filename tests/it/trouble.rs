@@ -265,12 +265,38 @@ fn a_folder_that_may_not_be_read_is_told_and_resolves_nothing() {
     let check = out(&run(NOW, &["config", "check"]));
     assert!(check.contains("app: plain; NOT READABLE: cannot read"), "{check}");
 
-    // What can be seen and not opened is refused, and resolves nothing either.
+    // What can be seen and not opened is no more known than that, and no record that is refused.
     std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o755)).unwrap();
     std::fs::set_permissions(closed.join("a.jsonl"), std::fs::Permissions::from_mode(0o000)).unwrap();
     let output = run("2026-11-18T06:00:00Z", &["run"]);
-    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    let (said, text) = (err(&output), out(&output));
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("/closed/a.jsonl`: Permission denied (os error 13)"),
+        "{said}"
+    );
+    assert!(said.contains("hint: check the file and its permissions"), "{said}");
+    assert!(!said.contains("rejected") && !said.contains("--rejects"), "{said}");
+    assert!(
+        text.contains("note: the source `app` could not be read since "),
+        "{text}"
+    );
     assert!(!told().contains("resolved"), "{}", told());
+
+    // Rows of the bills of others may lie in it.
+    let bill = "BilledCost,EffectiveCost,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,BillingAccountId,ProviderName,ServiceName,ChargeCategory,ChargePeriodStart\n";
+    let row = "1.25,1.25,USD,2026-11-01,2026-12-01,a,AWS,S3,Usage,2026-11-02\n";
+    std::fs::write(path.join("bill.csv"), format!("{bill}{row}")).unwrap();
+    let output = run(
+        NOW,
+        &["--store", "memory:", "record", "bill.csv", "usage/closed/a.jsonl"],
+    );
+    assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    assert!(err(&output).contains("bills were kept as they are"), "{}", err(&output));
+    // What cannot be unpacked is what the file holds: it is refused.
+    std::fs::write(path.join("cut.jsonl.gz"), [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1]).unwrap();
+    let output = run(NOW, &["--store", "memory:", "record", "cut.jsonl.gz"]);
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
 
     // Nor does a disk that is not there, under whose name there is an empty folder.
     std::fs::rename(path.join("usage"), path.join("elsewhere")).unwrap();
@@ -283,6 +309,49 @@ fn a_folder_that_may_not_be_read_is_told_and_resolves_nothing() {
         err(&output)
     );
     assert!(!told().contains("resolved"), "{}", told());
+}
+
+/// The others of its source go on telling what they hold: what it tells no more is expected as before.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_that_may_not_be_read_is_carried_on_in_forecasts() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = home();
+    let path = folder.path();
+    let budget = "[[budget]]\nname = \"b\"\namount = \"30 USD\"\nperiod = \"month\"\nscope = { team = \"b\" }\n";
+    std::fs::write(path.join("policies/budgets/all.toml"), budget).unwrap();
+    let spend = |team: &str, days: std::ops::RangeInclusive<u32>| {
+        let line = |day| {
+            format!(
+                "{{\"id\":\"{team}{day}\",\"ts\":\"2026-11-{day:02}T10:00:00Z\",\"provider\":\"openai\",\"model\":\"gpt-4o\",\"output_tokens\":100000,\"team\":\"{team}\"}}\n"
+            )
+        };
+        std::fs::write(
+            path.join(format!("usage/{team}.jsonl")),
+            days.map(line).collect::<String>(),
+        )
+        .unwrap();
+    };
+    let run = |day: u32, args: &[&str]| {
+        let now = format!("2026-11-{day}T01:00:00Z");
+        nobody(path).args(["--now", &now]).args(args).output().unwrap()
+    };
+    spend("a", 1..=10);
+    spend("b", 1..=10);
+    assert_eq!(run(11, &["run"]).status.code(), Some(0));
+    for day in 12..=19 {
+        spend("a", 1..=day - 1);
+        spend("b", 1..=day - 1);
+        let closed = std::fs::Permissions::from_mode(0o000);
+        std::fs::set_permissions(path.join("usage/b.jsonl"), closed).unwrap();
+        assert_eq!(run(day, &["run"]).status.code(), Some(3));
+    }
+    let told = json(&run(19, &["--format", "json", "budget"]));
+    let budget = &told["budgets"][0];
+    let of = |value: &serde_json::Value| value.as_str().unwrap().parse::<f64>().unwrap();
+    assert!((of(&budget["spent"]) - 10.0).abs() < 0.01, "{budget}");
+    let end = of(&budget["forecast"]["end"]);
+    assert!((28.0..31.0).contains(&end), "{end}");
 }
 
 #[test]
@@ -464,7 +533,51 @@ fn a_ledger_that_may_only_be_read_is_read() {
             err(&run)
         );
         set([0o644, 0o755]);
+        // Nothing is left beside it that keeps it from being written again.
+        let run = nobody(path).args(["--now", NOW, "run"]).output().unwrap();
+        assert_eq!(run.status.code(), Some(0), "{mode:?}: {}", err(&run));
     }
+    // Those that another program left are named.
+    set([0o444, 0o755]);
+    for beside in ["ledger.db-wal", "ledger.db-shm"] {
+        std::fs::write(path.join(beside), "").unwrap();
+        std::fs::set_permissions(path.join(beside), std::fs::Permissions::from_mode(0o444)).unwrap();
+    }
+    set([0o644, 0o755]);
+    let run = nobody(path).args(["--now", NOW, "run"]).output().unwrap();
+    assert_eq!(run.status.code(), Some(3), "{}", err(&run));
+    assert!(err(&run).contains("`-wal` and `-shm` of its name"), "{}", err(&run));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn settings_and_policies_that_may_not_be_read_are_not_wrong() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = home();
+    let path = folder.path();
+    nobody(path);
+    for closed in [
+        "policies/budgets/all.toml",
+        "policies/budgets",
+        "policies",
+        "finops.toml",
+    ] {
+        let mode = |mode| std::fs::set_permissions(path.join(closed), std::fs::Permissions::from_mode(mode)).unwrap();
+        mode(0o000);
+        let run = nobody(path).args(["--now", NOW, "run"]).output().unwrap();
+        mode(0o755);
+        let said = err(&run);
+        assert_eq!(run.status.code(), Some(3), "{closed}: {said}");
+        assert!(said.contains("Permission denied (os error 13)"), "{closed}: {said}");
+        assert!(said.contains("\nhint: check the "), "{closed}: {said}");
+        assert!(said.contains(" permissions\n"), "{closed}: {said}");
+    }
+    let missing = program(path)
+        .args(["--config", "nothing.toml", "run"])
+        .output()
+        .unwrap();
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(err(&missing).contains("`finops init` writes"), "{}", err(&missing));
 }
 
 #[test]

@@ -20,6 +20,7 @@ use super::readers::Shared;
 use super::remember::TRACES;
 use super::sniff::unpack;
 use super::stop::Stop;
+use super::unread::Unread;
 use super::{FileFormat, FileSourceOptions};
 
 /// Finds records in files.
@@ -66,6 +67,7 @@ impl FileFinder {
             traces: Arc::new(Mutex::new(Traces::default())),
             columns: self.options.columns.clone(),
             else_as: known,
+            unread: Unread::default(),
         };
         let mut run = Run::new(&options, shared, looking);
         run.context.fallback = changed;

@@ -112,7 +112,7 @@ pub(super) struct Context {
     pub latest: DateTime<Utc>,
     /// Names seen before.
     pub labels: LabelCache,
-    /// The time of records that have none: their file's time of change.
+    /// The time of records that have none: their file's time of change, or that at which they came.
     pub fallback: Option<DateTime<Utc>>,
     /// The earliest time, in seconds of the epoch, that was refused because it is still to come.
     pub refused_until: Option<i64>,

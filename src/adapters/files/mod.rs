@@ -73,6 +73,7 @@ mod tags;
 mod thoughts;
 mod tier;
 mod time;
+mod unread;
 mod usage;
 mod usual;
 mod value;
@@ -94,7 +95,6 @@ use crate::ports::{Checkpoints, Progress, Sink, SourceError, UsageSource};
 use codex::Sessions;
 use discover::Search;
 use others::Others;
-use remember::TRACES;
 use usual::Usual;
 
 pub use asked::{Asked, WholeDays};
@@ -105,6 +105,7 @@ pub use find::FileFinder;
 pub use objects::{Listed, Object, ObjectSource, ObjectStore};
 pub use one_file::same_file;
 pub use plain::KNOWN_KEYS as PLAIN_KEYS;
+pub use position::taken_back;
 pub use posted::{Inbox, Post, PostKind, Posted};
 pub use probe::{Parser, Probed, probe};
 
@@ -371,7 +372,7 @@ impl UsageSource for FileSource {
 
     fn read(&mut self, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
         let search = self.search()?;
-        if search.is_empty() && known.keys().any(|key| key != TRACES) {
+        if search.is_empty() && position::are_missed(known) {
             // A disk that is not there looks so, and a folder that was cleared.
             sink.warn(
                 "no file is left of those that were read before, and no alert is resolved before its period ends",
@@ -394,7 +395,6 @@ impl UsageSource for FileSource {
         let sessions = Sessions::new(search.found.iter().map(|f| f.path.clone()).collect())
             .knowing(known)
             .and_in(move || others.files(env));
-        read::read_all(&self.options, &search, sessions, known, sink)?;
-        search.failure()
+        unread::read_all(&self.options, search, sessions, known, sink)
     }
 }

@@ -11,6 +11,7 @@ use super::position::{HEAD, Position};
 use super::read::Run;
 use super::sniff::{PARQUET, unpack};
 use super::stop::{Extent, Stop};
+use super::unread::Unread;
 
 impl Run<'_> {
     /// Reads one file; one that cannot be read is told and does not stop the others.
@@ -32,6 +33,15 @@ impl Run<'_> {
                     self.deferred.insert(found.path.clone());
                 }
                 return Ok(Extent::Nothing);
+            }
+            Err(Stop::Io(error)) if Unread::is_of_system(&error) => {
+                self.out.excluded.clear();
+                self.progress.unread += 1;
+                self.shared.unread.note(&name, &error);
+                // A part of a bill must not replace a whole one.
+                self.bills_whole &= !of_bill;
+                self.tell(true);
+                return Ok(extent);
             }
             Err(Stop::Io(error)) => self.unread(&name, &format!("cannot be read: {error}")),
         }

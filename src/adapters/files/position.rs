@@ -8,10 +8,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::usage::EventId;
-use crate::ports::Checkpoint;
+use crate::ports::{Checkpoint, Checkpoints};
 
 use super::messages::Reached;
 use super::records::Behind;
+use super::remember::TRACES;
 use super::{FileFormat, FileSourceOptions};
 
 /// Bytes at the front of a file that tell whether it is still the same file.
@@ -72,6 +73,9 @@ pub(super) struct Position {
     /// How far the rows of a database were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reached: Option<Reached>,
+    /// Whether all that it told of bills was taken back since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken_back: bool,
     /// The last bytes before `offset`, where reading goes on there.
     #[serde(skip)]
     pub behind: Vec<u8>,
@@ -213,6 +217,27 @@ impl Position {
         self.tail_len = tail.len();
         self.tail = if tail.is_empty() { String::new() } else { digest(tail) };
     }
+}
+
+/// Whether files of these checkpoints are missed where none is there: what they told counts.
+pub(super) fn are_missed(known: &Checkpoints) -> bool {
+    let is_taken_back = |at| Position::parse(at).is_some_and(|position| position.taken_back);
+    known.iter().any(|(key, at)| key != TRACES && !is_taken_back(at))
+}
+
+/// The checkpoints, as they are to be, of files of which all bills are `taken` back: nobody misses what they held.
+pub fn taken_back(known: &Checkpoints, taken: impl Fn(&str) -> bool) -> Vec<(String, Checkpoint)> {
+    let noted = known.iter().filter_map(|(key, at)| {
+        let position = Position::parse(at).filter(Position::is_of_bill)?;
+        let names = position.names();
+        let all = !names.is_empty() && names.iter().all(|name| taken(name));
+        let noted = || Position {
+            taken_back: true,
+            ..position
+        };
+        all.then(|| (key.clone(), noted().checkpoint()))
+    });
+    noted.collect()
 }
 
 /// How files are read now.

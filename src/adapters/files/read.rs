@@ -23,7 +23,8 @@ use super::remember::{NoSpend, resume_traces};
 use super::side_by_side::{self, Rest, by_itself};
 use super::sniff::{DETECT_BYTES, Framing, Input, framing, recognise, unpack};
 use super::stop::{Stop, Whole};
-use super::{FileFormat, FileSourceOptions, detect};
+use super::unread::Unread;
+use super::{CLOCK_SKEW, FileFormat, FileSourceOptions, detect};
 
 /// Events after which a large file gets a checkpoint of its own, so that an interrupted run does not start over.
 const CHECKPOINT_EVENTS: u64 = 65_536;
@@ -32,10 +33,10 @@ const PROGRESS_LINES: u64 = 4096;
 /// What records yielded is handed over when there is so much of it: less than the nearest cache holds.
 const HANDED_OVER: usize = 64;
 
-pub(super) fn read_all(
+pub(super) fn read_found(
     options: &FileSourceOptions,
     search: &Search,
-    sessions: Sessions,
+    (sessions, unread): (Sessions, &Unread),
     known: &Checkpoints,
     sink: &mut dyn Sink,
 ) -> Result<(), SourceError> {
@@ -53,7 +54,8 @@ pub(super) fn read_all(
             ..options.clone()
         });
     let options = wide.as_ref().unwrap_or(options);
-    let shared = Shared::of(sessions, resume_traces(known), options.columns.clone());
+    let mut shared = Shared::of(sessions, resume_traces(known), options.columns.clone());
+    shared.unread = unread.clone();
     let mut run = Run::new(options, shared, sink);
     (run.defer, run.usual) = (true, search.usual);
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);
@@ -90,6 +92,8 @@ pub(super) fn read_all(
     if *stdin {
         // Nobody can come back to it when all files are known.
         run.defer = false;
+        // What comes without a time comes now, as far as anyone can tell.
+        run.context.fallback = Some(options.latest - CLOCK_SKEW);
         let input = unpack(Box::new(io::stdin().lock())).map_err(Stop::from);
         input
             .and_then(|(input, _)| run.stream(input, "-", true, None, None))
@@ -102,7 +106,7 @@ pub(super) fn read_all(
         return Ok(());
     }
     // Rows of the same bills may lie where nobody may look.
-    run.bills_whole &= search.is_whole() || run.bill_positions.is_empty();
+    run.bills_whole &= (search.is_whole() && unread.is_empty()) || run.bill_positions.is_empty();
     run.finish_bills()
 }
 

@@ -21,6 +21,7 @@ use super::litellm::Litellm;
 use super::mixed::{Mixed, Mostly};
 use super::otel::{Otel, Traces};
 use super::plain::Plain;
+use super::unread::Unread;
 
 /// What the readers of one source share.
 #[derive(Clone)]
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     pub columns: Option<Arc<Columns>>,
     /// What a file is taken for whose records and path tell nothing.
     pub else_as: Option<FileFormat>,
+    /// Files that could not be read.
+    pub unread: Unread,
 }
 
 impl Shared {
@@ -48,6 +51,7 @@ impl Shared {
             traces,
             columns,
             else_as: None,
+            unread: Unread::default(),
         }
     }
 }

@@ -4,6 +4,7 @@ mod categories;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -67,7 +68,8 @@ impl PolicyError {
     pub fn hint(&self) -> String {
         let meant = match self {
             PolicyError::Parse { cause, .. } => cause.lines().find_map(suggestion).or_else(|| doubled(cause)),
-            PolicyError::Read { .. } | PolicyError::Value { .. } => None,
+            PolicyError::Read { .. } => Some("check the path and its permissions".to_owned()),
+            PolicyError::Value { .. } => None,
         };
         meant.unwrap_or_else(|| "`finops config schema --policies` describes every key".to_owned())
     }
@@ -228,9 +230,12 @@ fn budget_file(path: &Path) -> Result<BudgetFile, PolicyError> {
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, PolicyError> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| PolicyError::Read {
-        path: shown.clone(),
-        cause: e.to_string(),
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        let (path, cause) = (shown.clone(), e.to_string());
+        match e.kind() == ErrorKind::InvalidData {
+            true => PolicyError::Parse { path, cause },
+            false => PolicyError::Read { path, cause },
+        }
     })?;
     toml::from_str(text.trim_start_matches('\u{feff}')).map_err(|e| PolicyError::Parse {
         path: shown,

@@ -40,6 +40,9 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longer than that nobody waits, and SQLite counts milliseconds in 31 bits.
 const MAX_BUSY_TIMEOUT: Duration = Duration::from_secs(3600);
 
+/// Why a file cannot be written that may only be read, in SQLite's words.
+const READ_ONLY: &str = "attempt to write a readonly database";
+
 /// Prepared statements that are kept: all that there are.
 const STATEMENTS: usize = 64;
 
@@ -109,6 +112,13 @@ pub fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreErro
     }
     let fail = |e: rusqlite::Error| failed(&shown, &e);
     let mut conn = Connection::open(path).map_err(fail)?;
+    // SQLite would make the files beside it, which could not be written any more than it, also when it could.
+    if conn.is_readonly("main").map_err(fail)? {
+        return Err(StoreError::Failed {
+            path: shown,
+            cause: READ_ONLY.to_owned(),
+        });
+    }
     conn.busy_timeout(busy_timeout.min(MAX_BUSY_TIMEOUT)).map_err(fail)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);

@@ -31,12 +31,18 @@ fn open_to_read(path: &Path, busy_timeout: Duration) -> Result<Connection, Store
 }
 
 fn as_it_is(path: &Path, busy_timeout: Duration) -> Option<Connection> {
-    let plain = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok();
-    if let Some(conn) = plain.filter(is_current) {
-        conn.busy_timeout(busy_timeout.min(MAX_BUSY_TIMEOUT)).ok()?;
-        return Some(conn);
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    // Others may have it open.
+    if log(path).exists() || Path::new(&journal).exists() {
+        let plain = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok();
+        if let Some(conn) = plain.filter(is_current) {
+            conn.busy_timeout(busy_timeout.min(MAX_BUSY_TIMEOUT)).ok()?;
+            return Some(conn);
+        }
     }
-    // Without the files beside it that SQLite wants to make: all of it is in the one file, unless there is a log.
+    // Without the files beside it that SQLite wants to make: all of it is in the one file, unless there is a log. They would be left there,
+    // and be in the way when it is to be written again.
     if has_log(path) {
         return None;
     }

@@ -13,6 +13,7 @@ use super::{CliError, Context, Exit, Format, wire};
 use crate::engine::deed::{self, Deed, DeedError};
 use crate::ports::AlertsAndOutbox;
 
+pub use show::object;
 pub use told::told;
 
 /// The arguments of `finops alert`.
@@ -188,8 +189,10 @@ fn act(
 ) -> Result<Exit, CliError> {
     let channels = wire::channels(ctx)?;
     let alert = deed::act(store, id, what, ctx.now)?;
+    // It is done, however long the channels take, and whoever reads this.
+    let shown = writeln!(ctx.out, "{said}: {}", clean(&alert.title)).and_then(|()| ctx.out.flush());
     let summary = told::deliver(ctx, store, &channels)?;
-    writeln!(ctx.out, "{said}: {}", clean(&alert.title))?;
+    shown?;
     told(ctx, &summary)
 }
 

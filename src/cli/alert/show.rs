@@ -81,7 +81,7 @@ fn bounds(period: Period) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
 }
 
 /// An alert for programs.
-fn object(alert: &Alert) -> Value {
+pub fn object(alert: &Alert) -> Value {
     let (start, end) = bounds(alert.period);
     let mut object = json!(alert);
     if let Some(fields) = object.as_object_mut() {

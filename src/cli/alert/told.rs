@@ -1,11 +1,16 @@
 //! Delivering after a deed, and what was not told, as people read it.
 
+use std::time::Duration;
+
 use super::super::text::clean;
 use super::super::{CliError, Context, Exit, wire};
 use crate::adapters::clock::SystemClock;
 use crate::engine::cycle::named;
-use crate::engine::notify::{Delivery, DeliverySummary, Routes, deliver_pending, deliver_routed};
+use crate::engine::notify::{Delivery, DeliveryLimits, DeliverySummary, Routes, deliver_pending, deliver_routed};
 use crate::ports::{AlertsAndOutbox, Notifier};
+
+/// How long a person waits for channels. What asks to be left alone for longer is told by the next run.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Refused messages that are named one by one.
 const NAMED: usize = 10;
@@ -16,10 +21,14 @@ pub fn deliver(
     store: &mut dyn AlertsAndOutbox,
     channels: &[Box<dyn Notifier>],
 ) -> Result<DeliverySummary, CliError> {
+    let limits = wire::delivery(ctx);
     let delivery = Delivery {
         channels,
         clock: &SystemClock,
-        limits: wire::delivery(ctx),
+        limits: DeliveryLimits {
+            budget: limits.budget.min(PATIENCE),
+            ..limits
+        },
         jitter_seed: 1,
     };
     let (Ok(budgets), Ok(watch)) = (wire::budgets(ctx), wire::watch(ctx)) else {

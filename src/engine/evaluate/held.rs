@@ -60,8 +60,15 @@ pub fn remember_budgets(
         let none = opened.map_or(first, |at| at.min(first)).min(now).timestamp();
         for threshold in &budget.thresholds {
             let name = name(&definition, threshold);
+            // Earlier versions kept it by the way in which the scope is written.
+            let formerly = || before.get(&self::name(&budget.definition_as_written(), threshold));
             // A clock that was ahead once does not put it off.
-            let at = before.get(&name).copied().unwrap_or(none).min(now.timestamp());
+            let at = before
+                .get(&name)
+                .or_else(formerly)
+                .copied()
+                .unwrap_or(none)
+                .min(now.timestamp());
             since.insert(name, at);
         }
     }

@@ -21,7 +21,7 @@ use judge::{Muting, behaviour, is_late, judge};
 
 use super::collect::Complete;
 use crate::domain::alert::{Alert, Behaviour, Silence, State, Step, Verdict, step};
-use crate::domain::budget::{Budget, Threshold, ThresholdKind};
+use crate::domain::budget::{Budget, Scope, Threshold, ThresholdKind};
 use crate::domain::notification::{Notification, Told};
 use crate::ports::{AlertCommit, AlertStore, Ledger, StoreError};
 
@@ -239,16 +239,27 @@ fn new_alert(
     now: DateTime<Utc>,
 ) -> Alert {
     let budget = &status.budget;
-    let alert = Alert::new(
-        &budget.name,
-        &format!("budget_{}", threshold.kind.name()),
-        rung(threshold),
-        &budget.scope.text(),
-        budget.basis.name(),
-        status.period,
-        threshold.severity,
-        now,
-    );
+    let of = |scope: &Scope| {
+        Alert::new(
+            &budget.name,
+            &format!("budget_{}", threshold.kind.name()),
+            rung(threshold),
+            &scope.text(),
+            budget.basis.name(),
+            status.period,
+            threshold.severity,
+            now,
+        )
+    };
+    let is_known = |alert: &Alert| {
+        known.contains_key(alert.id.as_str()) || known.contains_key(alert.told_apart_by_its_end().id.as_str())
+    };
+    // Earlier versions told scopes apart by the way in which they are written: what they opened goes on.
+    let (alert, as_written) = (of(&budget.scope.meant()), of(&budget.scope));
+    let alert = match !is_known(&alert) && is_known(&as_written) {
+        true => as_written,
+        false => alert,
+    };
     // Alerts are known by the start of their period; where the budget had one of another end, this one is told apart by its own.
     let apart = alert.told_apart_by_its_end();
     let is_other = |other: &&Alert| other.period.end != status.period.end;

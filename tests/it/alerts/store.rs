@@ -154,17 +154,17 @@ fn contract(store: &mut dyn AlertsAndOutbox) {
     store.commit(&commit(&[owing], &[])).unwrap();
     assert_eq!(store.alerts(Some(at("2027-12-01T00:00:00Z"))).unwrap().len(), 1);
 
-    // A message that is repeated waits once.
+    // A message that is repeated waits once, and behind what was decided before it at the same instant.
     let mut three = alert("three");
     for _ in 0..2 {
-        store.commit(&commit(std::slice::from_ref(&three), &["m5"])).unwrap();
+        store.commit(&commit(std::slice::from_ref(&three), &["a5"])).unwrap();
         three.version += 1;
     }
-    assert_eq!(ids(store), [("m1".to_owned(), 3), ("m5".to_owned(), 0)]);
+    assert_eq!(ids(store), [("m1".to_owned(), 3), ("a5".to_owned(), 0)]);
 
     // What is withdrawn leaves; told once means that it does not come back by itself.
     store.claim().unwrap();
-    store.withdrawn("m5", "its channel is gone", at_noon).unwrap();
+    store.withdrawn("a5", "its channel is gone", at_noon).unwrap();
     store.release().unwrap();
     assert_eq!(ids(store), [("m1".to_owned(), 3)]);
 

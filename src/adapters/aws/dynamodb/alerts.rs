@@ -37,6 +37,8 @@ pub struct DynamoAlerts {
     opened: DateTime<Utc>,
     owner: String,
     lease: Duration,
+    /// Messages committed through this handle: numbers those of one instant.
+    messages: usize,
 }
 
 impl DynamoAlerts {
@@ -50,6 +52,7 @@ impl DynamoAlerts {
             opened: now,
             owner: format!("{:016x}", stamp()),
             lease: LEASE,
+            messages: 0,
         }
     }
 
@@ -266,7 +269,9 @@ impl AlertStore for DynamoAlerts {
             .iter()
             .enumerate()
             .filter(|(_, m)| !waiting.contains_key(&outbox_key(&m.id)) && new.insert(&m.id))
+            .map(|(n, m)| (self.messages + n, m))
             .collect();
+        self.messages += commit.messages.len();
         let token = format!("{:016x}", stamp());
         let mut groups: Vec<Vec<TransactWriteItem>> = Vec::new();
         for alert in &commit.alerts {

@@ -47,7 +47,7 @@ pub(super) fn instant(
     }
     let at = context.fallback.ok_or_else(|| Fault::field("timestamp", "missing"))?;
     out.warnings
-        .push("records without a time are charged at their file's time of change");
+        .push("records without a time are charged at their file's time of change, or when they came");
     Ok(at)
 }
 

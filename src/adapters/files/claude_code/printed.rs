@@ -150,7 +150,7 @@ impl Results {
         let at = match (&result.timestamp, context.fallback) {
             (Scalar::Null, Some(at)) => {
                 out.warnings
-                    .push("records without a time are charged at their file's time of change");
+                    .push("records without a time are charged at their file's time of change, or when they came");
                 at
             }
             (time, _) => context.time(time, "timestamp", out)?,

@@ -239,7 +239,7 @@ impl Gathering<'_> {
         Some(day(self.before.start) + (known_to - day(self.period.start)))
     }
 
-    /// The sources of usage that are behind, and the last day of which each has told something, maybe not all.
+    /// The sources of usage that are behind, and the last day of which each has told something, maybe not all. One that fails may tell a part.
     fn late_sources(&self, sources: &Sources) -> Vec<(Label, NaiveDate)> {
         let filled = self.budget.basis == Basis::BilledFilled;
         if self.budget.basis != Basis::Metered && !filled {
@@ -248,10 +248,11 @@ impl Gathering<'_> {
         let day = |at: DateTime<Utc>| at.with_timezone(&self.budget.zone).date_naive();
         let late = self.days_by_source(filled).into_iter().filter_map(|(source, days)| {
             let newest = day(sources.newest.get(&source)?.start());
+            let fails = sources.failing.get(source.as_str());
+            let newest = fails.map_or(newest, |since| newest.min(day(*since)));
             let age = u32::try_from((self.today - newest).num_days()).ok()?;
-            let fails = sources.failing.contains_key(source.as_str());
-            let least = if fails { FAILING_DAYS } else { KNOWN_DAYS };
-            let is_late = is_regular(days, age, least) && (fails || age <= ENDED_DAYS + 1);
+            let least = if fails.is_some() { FAILING_DAYS } else { KNOWN_DAYS };
+            let is_late = is_regular(days, age, least) && (fails.is_some() || age <= ENDED_DAYS + 1);
             is_late.then_some((source, newest))
         });
         late.collect()
