@@ -95,14 +95,31 @@ impl Output {
         }
     }
 
+    /// How much of each it holds that is to be taken back where another format reads the same record.
+    pub fn lengths(&self) -> [usize; 6] {
+        [
+            self.events.len(),
+            self.excluded.len(),
+            self.excluded_once.len(),
+            self.unended.len(),
+            self.ended.len(),
+            self.warnings.len(),
+        ]
+    }
+
+    /// Takes back what came since then.
+    pub fn back_to(&mut self, [events, excluded, once, unended, ended, warnings]: [usize; 6]) {
+        self.events.truncate(events);
+        self.excluded.truncate(excluded);
+        self.excluded_once.truncate(once);
+        self.unended.truncate(unended);
+        self.ended.truncate(ended);
+        self.warnings.truncate(warnings);
+    }
+
     /// How much it holds that is still to be handed over.
     pub fn held(&self) -> usize {
-        self.events.len()
-            + self.excluded.len()
-            + self.excluded_once.len()
-            + self.unended.len()
-            + self.ended.len()
-            + self.warnings.len()
+        self.lengths().iter().sum()
     }
 }
 

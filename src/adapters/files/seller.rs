@@ -1,6 +1,10 @@
 //! Who sells a call, told by the names that records have for providers, models and responses.
 
+mod claude;
+
 use crate::domain::price::provider_key;
+
+pub(super) use claude::behind_claude_code;
 
 /// The provider as price books name it, from an emitter's name for it. The Vercel AI SDK writes its interface behind: `openai.chat`.
 pub(super) fn named(name: &str) -> &str {
@@ -167,6 +171,33 @@ const FRONTS: [(&str, &str); 44] = [
     ("fireworks_ai/", "fireworks_ai"),
     ("cohere_chat/", "cohere"),
     ("text-completion-openai/", "openai"),
+];
+
+/// The same where a program asks one maker's interface of whoever offers it, under names that others than the maker may have, too, and where
+/// nothing else tells who was asked.
+fn by_maker(model: &str) -> &'static str {
+    match by_model(model) {
+        // Ollama's have a tag.
+        "" if !model.contains(['/', ':']) => {
+            let maker = OPEN.iter().find(|(front, _)| model.starts_with(front));
+            // What else is called so has open weights.
+            let closed = ["plus", "max", "turbo", "flash", "long"];
+            match maker {
+                Some((_, maker)) => maker,
+                None if model.starts_with("qwen") && model.split('-').any(|part| closed.contains(&part)) => "dashscope",
+                None => "",
+            }
+        }
+        seller => seller,
+    }
+}
+
+/// How makers of models with open weights call them.
+const OPEN: [(&str, &str); 4] = [
+    ("glm-", "zai"),
+    ("kimi-", "moonshot"),
+    ("moonshot-", "moonshot"),
+    ("MiniMax-", "minimax"),
 ];
 
 /// Whether a name is one of Amazon Bedrock's: an ARN, or a vendor before the model, perhaps behind a geography.
