@@ -38,9 +38,13 @@ impl Unpriced {
 }
 
 /// Whether the change between two costs says something: not where nothing of one side has a price, nor where what has none may have cost
-/// more than a tenth of the greater side.
+/// more than a tenth of the greater side. What was not there before is new, whatever it costs.
 #[must_use]
 pub fn is_comparable(costs: [Decimal; 2], unpriced: [Unpriced; 2]) -> bool {
+    let ([cost_before, _], [before, _]) = (costs, unpriced);
+    if cost_before.is_zero() && before.events == 0 {
+        return true;
+    }
     let greater = costs.iter().map(Decimal::abs).max().unwrap_or_default();
     costs.iter().zip(unpriced).all(|(cost, unpriced)| {
         let bound = unpriced.worst_case.checked_mul(FAR_MORE);
@@ -61,6 +65,7 @@ mod tests {
         };
         for (before, now, unpriced, said) in [
             (0, 69, [none, none], true),
+            (0, 69, [none, worst(345)], true),
             (0, 69, [worst(345), none], false),
             (0, 69, [worst(0), none], false),
             (76, 7, [none, worst(345)], false),

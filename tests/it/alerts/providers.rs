@@ -165,7 +165,7 @@ fn only_an_alert_that_all_is_spent_speaks_for_a_budget_of_aws() {
     let now = "2026-11-24T12:00:00Z";
     let said = || signals(now, Vec::new(), vec![aws_budget("b", Some(130), at(now))], &[]);
     let mut scene = Scene::new();
-    let mut ours = |scene: &mut Scene, threshold: &str| {
+    let ours = |scene: &mut Scene, threshold: &str| {
         let period = Calendar::Month.around(at(now), chrono_tz::Tz::UTC);
         let severity = Severity::Critical;
         let threshold = threshold.to_owned();
