@@ -108,7 +108,8 @@ fn body(report: &Report, section: &Section, look: Look) -> String {
     let timeless = !by.iter().any(|axis| axis.is_time());
     let days = days_until(report, look.now);
     let before = section.rows.iter().chain([&section.total]);
-    let trend = report.compares && before.into_iter().any(|row| !row.previous.cost.is_zero());
+    let tells = |row: &Row| !row.previous.cost.is_zero() && row.is_comparable();
+    let trend = report.compares && before.into_iter().any(tells);
     let all = &section.total.sums;
     let mut columns: Vec<Column> = by.iter().map(|axis| name_column(*axis)).collect();
     let mut figure = |wanted: bool, header: &str, drop_order: u8| {
@@ -230,7 +231,7 @@ impl Wanted {
             .key
             .iter()
             .any(|value| matches!(value, AxisValue::Date(_) | AxisValue::Hour(_)));
-        let trend = if timed {
+        let trend = if timed || !row.is_comparable() {
             String::new()
         } else {
             text::percent_change(row.previous.cost, sums.cost)
