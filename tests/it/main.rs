@@ -49,3 +49,4 @@ mod told;
 mod tour;
 mod trouble;
 mod units;
+mod usual;
