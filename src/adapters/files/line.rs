@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
+use crate::domain::dimension::Dimension;
 use crate::domain::label::{Label, LabelCache, MAX_LABEL_BYTES};
 use crate::domain::money::{FINEST, parse_amount};
 use crate::domain::usage::{EventId, Requests, UsageEvent};
@@ -113,6 +114,8 @@ pub(super) struct Context {
     pub labels: LabelCache,
     /// The time of records that have none: their file's time of change.
     pub fallback: Option<DateTime<Utc>>,
+    /// Who the settings say sells what no record says; empty where they do not.
+    pub seller: &'static str,
     /// The earliest time, in seconds of the epoch, that was refused because it is still to come.
     pub refused_until: Option<i64>,
     /// Forms of records met so far, by format.
@@ -164,6 +167,7 @@ impl Context {
             latest,
             labels: LabelCache::default(),
             fallback: None,
+            seller: "",
             refused_until: None,
             forms: FormsByFormat::default(),
             rounded: Rounded::default(),
@@ -172,6 +176,13 @@ impl Context {
             response: (Vec::new(), response(b"")),
             providers: Vec::new(),
         }
+    }
+
+    /// The same where the settings have defaults.
+    pub fn with_defaults(mut self, defaults: &[(Dimension, Label)]) -> Self {
+        let seller = defaults.iter().find(|(dimension, _)| *dimension == Dimension::Provider);
+        self.seller = seller.map_or("", |(_, seller)| seller.as_str());
+        self
     }
 
     /// Who sells a model, where its name tells; names are looked at once.

@@ -38,6 +38,7 @@ mod otel;
 mod parquet;
 mod parquet_encodings;
 mod plain;
+mod relays;
 mod side_by_side;
 mod span_texts;
 mod streams;
@@ -147,7 +148,11 @@ pub fn time(text: &str) -> DateTime<Utc> {
 }
 
 pub fn source(base: &Path, format: Option<FileFormat>, paths: &[&str]) -> FileSource {
-    FileSource::new(FileSourceOptions {
+    FileSource::new(options(base, format, paths))
+}
+
+fn options(base: &Path, format: Option<FileFormat>, paths: &[&str]) -> FileSourceOptions {
+    FileSourceOptions {
         name: Label::new("test"),
         format,
         paths: paths.iter().map(|p| (*p).to_owned()).collect(),
@@ -157,7 +162,7 @@ pub fn source(base: &Path, format: Option<FileFormat>, paths: &[&str]) -> FileSo
         asked: None,
         latest: time("2026-12-01T00:00:00Z"),
         env: |_| None,
-    })
+    }
 }
 
 /// Reads into what was kept before.
