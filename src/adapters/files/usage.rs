@@ -9,7 +9,7 @@ mod watch;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::domain::usage::{Requests, Tokens};
+use crate::domain::usage::Tokens;
 
 use self::details::{Creation, Details, Tools};
 use self::watch::Unknown;
@@ -35,6 +35,11 @@ pub(super) struct Usage<'a> {
     prompt_tokens_details: Option<Details<'a>>,
     #[serde(borrow, default, deserialize_with = "watched")]
     completion_tokens_details: Option<Details<'a>>,
+    // OpenAI's assistants.
+    #[serde(borrow, default, deserialize_with = "watched")]
+    prompt_token_details: Option<Details<'a>>,
+    #[serde(borrow, default, deserialize_with = "watched")]
+    completion_token_details: Option<Details<'a>>,
     /// DeepSeek and Moonshot say it here.
     #[serde(borrow, default)]
     prompt_cache_hit_tokens: Scalar<'a>,
@@ -189,21 +194,6 @@ impl<'a> Usage<'a> {
         self.cost.filter(given).or(self.tensorzero_cost.filter(given))
     }
 
-    /// Whether it has counts of tokens under names that nobody here knows, at its top or in its details.
-    pub fn has_unknown(&self) -> bool {
-        let details = [
-            &self.prompt_tokens_details,
-            &self.completion_tokens_details,
-            &self.input_tokens_details,
-            &self.output_tokens_details,
-            &self.input_token_details,
-            &self.output_token_details,
-        ];
-        self.unknown.counts
-            || details.into_iter().flatten().any(|details| details.unknown.counts)
-            || self.cache_creation.as_ref().is_some_and(|split| split.unknown.counts)
-    }
-
     /// Whether it is one of Gemini's Interactions.
     pub fn is_of_interaction(&self) -> bool {
         !self.total_input_tokens.is_null()
@@ -243,8 +233,12 @@ impl<'a> Usage<'a> {
             Shape::Chat => self.openai(
                 (&self.prompt_tokens, "prompt_tokens"),
                 (&self.completion_tokens, "completion_tokens"),
-                self.prompt_tokens_details.as_ref(),
-                self.completion_tokens_details.as_ref(),
+                self.prompt_tokens_details
+                    .as_ref()
+                    .or(self.prompt_token_details.as_ref()),
+                self.completion_tokens_details
+                    .as_ref()
+                    .or(self.completion_token_details.as_ref()),
                 openai,
             ),
             Shape::Responses => self.openai(
@@ -367,21 +361,6 @@ impl<'a> Usage<'a> {
         let written = self.cache_creation_input_tokens.count("cache_creation_input_tokens")?;
         counts.write_5m += written.saturating_sub(counts.write_5m + counts.write_1h);
         Ok(counts)
-    }
-
-    /// What is billed per request.
-    pub fn requests(&self) -> Result<Requests, Fault> {
-        let Some(tools) = &self.server_tool_use else {
-            return Ok(Requests::default());
-        };
-        Ok(Requests {
-            web_searches: tools.web_search_requests.small("server_tool_use.web_search_requests")?,
-            web_fetches: tools.web_fetch_requests.small("server_tool_use.web_fetch_requests")?,
-            code_executions: tools
-                .code_execution_requests
-                .small("server_tool_use.code_execution_requests")?,
-            ..Requests::default()
-        })
     }
 }
 

@@ -45,6 +45,12 @@ fn what_relays_say_of_caches_is_read_under_their_names() {
         assert_eq!(charged(&kept.only()), "0.186174", "{usage}");
         assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
     }
+    // OpenAI's assistants.
+    let run = chat("gpt-4o", r#","prompt_token_details":{"cached_tokens":30500}"#, "")
+        .replace("chat.completion", "thread.run");
+    let kept = read_text("a.jsonl", run);
+    assert_eq!(kept.totals(), [1008, 30500, 0, 0, 200, 0]);
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
     // For how long is not always told.
     let alibaba = r#","prompt_tokens_details":{"cached_tokens":500,"cache_creation_input_tokens":30000,"cache_creation":{"ephemeral_5m_input_tokens":30000},"cache_type":"ephemeral"}"#;
     for usage in [
@@ -66,7 +72,7 @@ fn counts_under_names_that_nobody_knows_are_told() {
     for usage in [
         r#","num_cached_tokens":800"#,
         r#","cached_content_token_count":800"#,
-        r#","prompt_token_details":{"cached_tokens":800}"#,
+        r#","cached_prompt":{"tokens":800}"#,
         r#","prompt_tokens_details":{"cached_tokens":1,"written_tokens":3}"#,
     ] {
         let kept = read_text("a.jsonl", chat("gpt-4o", usage, ""));
@@ -224,9 +230,7 @@ fn spans_of_opik_are_calls_with_what_the_provider_counted() {
     assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
     // The answer itself, kept elsewhere, is the same call; the span's name is no answer's.
     let answer = r#"{"id":"msg_01","type":"message","role":"assistant","model":"claude-sonnet-4-5","content":[],"stop_reason":"end_turn","usage":{"input_tokens":1206,"output_tokens":406}}"#;
-    let both = [&span(llm, "claude-sonnet-4-5", &claude, more), answer]
-        .map(ToString::to_string)
-        .join("\n");
+    let both = [span(llm, "claude-sonnet-4-5", &claude, more), answer.to_owned()].join("\n");
     assert_eq!(read_text("a.jsonl", both).calls.len(), 1);
 
     let openai = r#""prompt_tokens":1203,"completion_tokens":403,"total_tokens":1606,"original_usage.prompt_tokens":1203,"original_usage.completion_tokens":403,"original_usage.total_tokens":1606,"original_usage.prompt_tokens_details.cached_tokens":600,"original_usage.completion_tokens_details.reasoning_tokens":150"#;

@@ -232,7 +232,8 @@ fn of_tensorzero<'a>(text: &str) -> Result<Kept<'a>, Fault> {
     let mut provider = named.map_or("", |(provider, _)| provider);
     let mut own = BTreeMap::new();
     if let Some([asked]) = inference.raw_usage.as_deref() {
-        provider = seller_of_type(asked.provider_type.str());
+        let asked_of = seller_of_type(asked.provider_type.str());
+        provider = if asked_of.is_empty() { provider } else { asked_of };
         let data = asked.data.map_or("", RawValue::get);
         if serde_json::from_str::<Usage<'_>>(data).is_ok_and(|usage| usage.shape().is_some()) {
             own = serde_json::from_str(data).unwrap_or_default();

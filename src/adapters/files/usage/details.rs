@@ -2,13 +2,15 @@
 
 use serde::Deserialize;
 
+use crate::domain::usage::Requests;
+
 use super::super::counts::Counts;
 use super::super::line::Fault;
 use super::super::media::Cached;
 use super::super::object;
 use super::super::scalar::Scalar;
 use super::watch::{Unknown, Watched};
-use super::watched;
+use super::{Usage, watched};
 
 /// Parts of input or output in OpenAI's shapes.
 #[derive(Deserialize, Default)]
@@ -156,4 +158,38 @@ pub(super) struct Tools<'a> {
     pub web_fetch_requests: Scalar<'a>,
     #[serde(borrow, default)]
     pub code_execution_requests: Scalar<'a>,
+}
+
+impl Usage<'_> {
+    /// What is billed per request.
+    pub fn requests(&self) -> Result<Requests, Fault> {
+        let Some(tools) = &self.server_tool_use else {
+            return Ok(Requests::default());
+        };
+        Ok(Requests {
+            web_searches: tools.web_search_requests.small("server_tool_use.web_search_requests")?,
+            web_fetches: tools.web_fetch_requests.small("server_tool_use.web_fetch_requests")?,
+            code_executions: tools
+                .code_execution_requests
+                .small("server_tool_use.code_execution_requests")?,
+            ..Requests::default()
+        })
+    }
+
+    /// Whether it has counts of tokens under names that nobody here knows, at its top or in its details.
+    pub fn has_unknown(&self) -> bool {
+        let details = [
+            &self.prompt_tokens_details,
+            &self.completion_tokens_details,
+            &self.prompt_token_details,
+            &self.completion_token_details,
+            &self.input_tokens_details,
+            &self.output_tokens_details,
+            &self.input_token_details,
+            &self.output_token_details,
+        ];
+        self.unknown.counts
+            || details.into_iter().flatten().any(|details| details.unknown.counts)
+            || self.cache_creation.as_ref().is_some_and(|split| split.unknown.counts)
+    }
 }

@@ -43,6 +43,8 @@ impl Watched for Usage<'_> {
                 | "total_tokens"
                 | "prompt_tokens_details"
                 | "completion_tokens_details"
+                | "prompt_token_details"
+                | "completion_token_details"
                 | "prompt_cache_hit_tokens"
                 | "cached_tokens"
                 | "cached_input_tokens"
@@ -225,7 +227,7 @@ mod tests {
             r#""original_usage.input_tokens":5"#,
             r#""num_cached_tokens":800"#,
             r#""cached_content_token_count":800"#,
-            r#""prompt_token_details":{"cached_tokens":800}"#,
+            r#""cached_prompt":{"tokens":800}"#,
             r#""prompt_tokens_details":{"new_cache_tokens":1}"#,
             r#""input_token_details":{"cache_write_30m":7}"#,
             r#""cache_creation":{"ephemeral_12h_input_tokens":7}"#,
