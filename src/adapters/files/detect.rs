@@ -148,6 +148,8 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             // A session that opencode exported, or one of its messages with the parts.
             b"info" if agents::is_exported(value) => seen.maybe = Some(FileFormat::Opencode),
             b"time" if value.starts_with(b"{") => seen.timed = true,
+            // Portkey's, whose rows may have no answer.
+            b"ai_org" if value.starts_with(b"\"") => seen.maybe = Some(FileFormat::Body),
             b"type" => seen.kind = value,
             b"object" if value.starts_with(b"\"page\"") => found = Some(FileFormat::OpenaiAdmin),
             // Those of a page, collected without it.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
+use crate::domain::dimension::Dimension;
 use crate::domain::label::{Label, LabelCache, MAX_LABEL_BYTES};
 use crate::domain::money::{FINEST, parse_amount};
 use crate::domain::period::Hour;
@@ -131,6 +132,8 @@ pub(super) struct Context {
     pub labels: LabelCache,
     /// The time of records that have none: their file's time of change, or that at which they came.
     pub fallback: Option<DateTime<Utc>>,
+    /// Who the settings say sells what no record says; empty where they do not.
+    pub seller: &'static str,
     /// The earliest time, in seconds of the epoch, that was refused because it is still to come.
     pub refused_until: Option<i64>,
     /// Forms of records met so far, by format.
@@ -182,6 +185,7 @@ impl Context {
             latest,
             labels: LabelCache::default(),
             fallback: None,
+            seller: "",
             refused_until: None,
             forms: FormsByFormat::default(),
             rounded: Rounded::default(),
@@ -190,6 +194,13 @@ impl Context {
             response: (Vec::new(), response(b"")),
             providers: Vec::new(),
         }
+    }
+
+    /// The same where the settings have defaults.
+    pub fn with_defaults(mut self, defaults: &[(Dimension, Label)]) -> Self {
+        let seller = defaults.iter().find(|(dimension, _)| *dimension == Dimension::Provider);
+        self.seller = seller.map_or("", |(_, seller)| seller.as_str());
+        self
     }
 
     /// Who sells a model, where its name tells; names are looked at once.

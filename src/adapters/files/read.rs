@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
         Run {
             options,
             as_now: ReadAs::new(options, sink.keeps_rejections()),
-            context: Context::new(options.latest),
+            context: Context::new(options.latest).with_defaults(&options.defaults),
             out: Output::default(),
             progress: Progress::default(),
             bills: Bills::of(options.asked.clone()),

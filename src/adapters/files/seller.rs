@@ -48,7 +48,7 @@ pub(super) fn known(name: &str) -> &'static str {
 }
 
 /// Those that the price book has, and programs that run models on a machine of one's own.
-const SELLERS: [&str; 25] = [
+const SELLERS: [&str; 26] = [
     "anthropic",
     "azure",
     "bedrock",
@@ -59,6 +59,7 @@ const SELLERS: [&str; 25] = [
     "fireworks",
     "google",
     "groq",
+    "llama.cpp",
     "lmstudio",
     "minimax",
     "mistral",
@@ -123,6 +124,33 @@ pub(super) fn by_model(model: &str) -> &'static str {
         .find(|(front, _)| model.starts_with(front))
         .map_or("", |(_, provider)| provider)
 }
+
+/// The seller that the name of a model makes likely, `by_model`, unless the settings name one who may be: a maker's models are sold by others,
+/// too, and a maker sells none of another's.
+pub(super) fn likely(by_model: &'static str, model: &str, default: &'static str) -> &'static str {
+    let guessed = MAKERS.contains(&by_model) && !model.contains('/');
+    match guessed && !default.is_empty() && !MAKERS.contains(&known(default)) {
+        true => default,
+        false => by_model,
+    }
+}
+
+/// Sellers of what they make.
+const MAKERS: [&str; 13] = [
+    "anthropic",
+    "cohere",
+    "dashscope",
+    "deepseek",
+    "google",
+    "minimax",
+    "mistral",
+    "moonshot",
+    "openai",
+    "perplexity",
+    "voyage",
+    "xai",
+    "zai",
+];
 
 /// How names of models begin, the longer of two before the shorter.
 const FRONTS: [(&str, &str); 44] = [
