@@ -103,6 +103,13 @@ impl Dimension {
         let behind = || is_behind_provider(pattern, provider.as_str(), value.as_str(), glob_matches);
         self.is_like(pattern, value) || (self == Dimension::Model && behind())
     }
+
+    /// Whether a pattern asks for one value, written as it is, and for nothing else.
+    #[must_use]
+    pub fn asks_for_one(self, pattern: &str) -> bool {
+        let is_literal = !matches!(self, Dimension::Provider | Dimension::Category | Dimension::Model);
+        is_literal && !pattern.is_empty() && !pattern.contains(['*', '?'])
+    }
 }
 
 impl fmt::Display for Dimension {

@@ -454,6 +454,46 @@ fn a_bill_of_one_account_leaves_the_others_as_they_are_metered() {
     assert_eq!(home.total(now, "billed-filled"), "1000");
 }
 
+/// An organisation has hundreds of accounts: what is said of them stays readable.
+#[test]
+fn of_many_accounts_those_that_are_billed_least_far_are_told_and_none_outside_of_the_scope() {
+    let one = format!("[[budget]]\nname = \"one\"\nscope = {{ account = \"acct-7\" }}\namount = \"900 USD\"\n{FILLED}");
+    let all = format!("[[budget]]\nname = \"all\"\namount = \"9000 USD\"\n{FILLED}");
+    let home = Home::new(&(one + &all));
+    let rows: Vec<(String, String)> = (1..=30)
+        .map(|n| (format!("acct-{n}"), format!("2026-11-{:02}", 2 + n % 10)))
+        .collect();
+    let calls: Vec<_> = rows
+        .iter()
+        .map(|(account, day)| (account.as_str(), day.as_str()))
+        .collect();
+    home.calls_of(&calls);
+    let bill: Vec<_> = calls
+        .iter()
+        .map(|(account, day)| ("10", *account, *day, "Usage"))
+        .collect();
+    home.bill_of(&bill);
+    let now = "2026-11-14T12:00:00Z";
+    home.run(now);
+    let budgets = home.json(&["--now", now, "budget"])["budgets"].clone();
+    let told = |budget: usize| -> Vec<String> {
+        let notes = budgets[budget]["notes"].as_array().unwrap().iter();
+        let notes = notes.map(|note| note.as_str().unwrap().split(';').next().unwrap().to_owned());
+        notes.filter(|note| note.contains("billed to")).collect()
+    };
+    assert_eq!(told(1), ["openai account acct-7 is billed to 2026-11-09"]);
+    assert_eq!(
+        told(0),
+        [
+            "openai account acct-10 is billed to 2026-11-02",
+            "openai account acct-20 is billed to 2026-11-02",
+            "openai account acct-30 is billed to 2026-11-02",
+            "openai account acct-1 is billed to 2026-11-03",
+            "openai: 26 more accounts are billed to 2026-11-03 … 2026-11-11",
+        ]
+    );
+}
+
 /// What a month is billed at says nothing of the first days of the next quarter.
 #[test]
 fn months_and_weeks_of_the_past_are_compared_with_all_of_their_days() {

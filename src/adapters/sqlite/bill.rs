@@ -27,7 +27,7 @@ pub fn replace(names: &mut StoredNames<'_>, bill: &Bill, now: DateTime<Utc>) -> 
         Some(number) => rows(names, number)?,
         None => SpendRows::default(),
     };
-    let told = told(names.conn, path).map_err(CodecError::Store)?;
+    let told = told_of(names.conn, path, &bill.identity).map_err(CodecError::Store)?;
     let restated = restatements(bill, taken.iter().chain(before.iter()), &told, now).map_err(money)?;
     if let Some(number) = known {
         let mut changed = false;
@@ -107,6 +107,23 @@ pub fn told(conn: &Connection, path: &str) -> Result<Vec<Restatement>, StoreErro
         .prepare_cached("SELECT body FROM restatement ORDER BY no")
         .map_err(fail)?;
     let texts = statement.query_map([], |row| row.get::<_, String>(0)).map_err(fail)?;
+    texts
+        .map(|text| serde_json::from_str(&text.map_err(fail)?).map_err(|_| CodecError::Broken.at(path)))
+        .collect()
+}
+
+/// What was restated of one bill so far, in order.
+fn told_of(conn: &Connection, path: &str, identity: &str) -> Result<Vec<Restatement>, StoreError> {
+    let fail = |e: rusqlite::Error| failed(path, &e);
+    // A delivery may have a bill for each of hundreds of accounts. Ledgers of former versions get the index with their next bill.
+    conn.execute_batch("CREATE INDEX IF NOT EXISTS restatement_bill ON restatement (json_extract(body, '$.bill'))")
+        .map_err(fail)?;
+    let mut statement = conn
+        .prepare_cached("SELECT body FROM restatement WHERE json_extract(body, '$.bill') = ? ORDER BY no")
+        .map_err(fail)?;
+    let texts = statement
+        .query_map([identity], |row| row.get::<_, String>(0))
+        .map_err(fail)?;
     texts
         .map(|text| serde_json::from_str(&text.map_err(fail)?).map_err(|_| CodecError::Broken.at(path)))
         .collect()

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
-use rustc_hash::FxHashSet;
 
 use parts::{Part, add, part, spread};
 
@@ -92,8 +91,8 @@ pub(super) struct Gathering<'a> {
     outside: BTreeMap<NaiveDate, Decimal>,
     /// What of the days is no usage, and what of usage is taken back.
     other: [BTreeMap<NaiveDate, Decimal>; 2],
-    /// By the number of the combination; `None` for one that does not count.
-    kinds: Vec<Option<Kind<'a>>>,
+    /// The combinations that count.
+    kinds: Vec<Kind<'a>>,
     /// The last hour seen and its day: neighbouring rows mostly share it, and zones are slow.
     last: (Hour, NaiveDate),
     /// That day's bit in [`Kind::days`].
@@ -105,8 +104,6 @@ pub(super) struct Gathering<'a> {
     derived: BTreeMap<Label, Hour>,
     /// Whether metered use of the scope fills bills: then it is known behind them, and where there is none, none was made.
     filled: bool,
-    /// Dimensions of metered rows: what is derived from them has the same, and comes after them.
-    metered: FxHashSet<Dimensions>,
 }
 
 impl<'a> Gathering<'a> {
@@ -144,7 +141,6 @@ impl<'a> Gathering<'a> {
             billed: BTreeMap::new(),
             derived: BTreeMap::new(),
             filled: false,
-            metered: FxHashSet::default(),
         }
     }
 
@@ -158,18 +154,22 @@ impl<'a> Gathering<'a> {
         self.from
     }
 
-    /// Takes note of a combination of dimensions that was not seen before.
-    pub(super) fn kind(&mut self, key: &SpendKey, fill: Option<&'a Fill>, names: &mut Names) {
+    /// Takes note of a combination of dimensions that was not seen before, and tells its place if it counts. `metered_too` says whether there
+    /// is a metered row of these dimensions: what is derived from one has the same, and comes after it.
+    pub(super) fn kind(
+        &mut self,
+        key: &SpendKey,
+        metered_too: bool,
+        fill: Option<&'a Fill>,
+        names: &mut Names,
+    ) -> Option<usize> {
+        let derived = metered_too && matches!(self.budget.basis, Basis::Effective | Basis::BilledFilled);
         let fills = self.budget.basis == Basis::BilledFilled && self.budget.covers(key);
         let metered = fills && key.basis == Basis::Metered && is_usage(key);
         self.filled |= metered;
         let scaled = fill
             .filter(|_| fills)
             .and_then(|fill| fill.untold(names, key, &self.budget.scope));
-        if matches!(self.budget.basis, Basis::Effective | Basis::BilledFilled) && key.basis == Basis::Metered {
-            self.metered.insert(key.dimensions);
-        }
-        let derived = self.metered.contains(&key.dimensions);
         // Only rows of bills have a service that says whose models they charge.
         let models = match derived || key.basis == Basis::Metered {
             true => Some(names.metered(key)),
@@ -199,10 +199,13 @@ impl<'a> Gathering<'a> {
         if let Some(part) = measured.and_then(|at| self.measured.get_mut(at)) {
             part.untold |= scaled.is_some();
         }
-        let is_needed = counts || metered;
-        self.kinds.push(is_needed.then(|| Kind {
+        if !counts && !metered {
+            return None;
+        }
+        let part = part(&mut self.parts, source, whose);
+        self.kinds.push(Kind {
             dimensions: key.dimensions,
-            part: part(&mut self.parts, source, whose),
+            part,
             measured,
             cost: [Decimal::ZERO; 2],
             before: BTreeMap::new(),
@@ -213,12 +216,13 @@ impl<'a> Gathering<'a> {
             models: models.is_some(),
             derived,
             bills,
-        }));
+        });
+        Some(self.kinds.len() - 1)
     }
 
-    /// Adds a row of that combination.
+    /// Adds a row of the combination in that place.
     pub(super) fn row(&mut self, kind: usize, key: &SpendKey, sums: &Sums) -> Result<(), MoneyError> {
-        let Some(Some(kind)) = self.kinds.get_mut(kind) else {
+        let Some(kind) = self.kinds.get_mut(kind) else {
             return Ok(());
         };
         let at = key.hour.start();
@@ -318,10 +322,10 @@ impl<'a> Gathering<'a> {
         }
         let fill = fill.filter(|_| self.budget.basis == Basis::BilledFilled);
         let mut notes = fill.map_or_else(Vec::new, |fill| fill.notes(&self.providers(), &self.budget.scope));
-        let rows = self.kinds.iter().flatten().filter(|kind| kind.bills.is_some());
+        let rows = self.kinds.iter().filter(|kind| kind.bills.is_some());
         let billed = rows.map(|kind| kind.provider).collect();
         notes.extend(fill.map_or_else(Vec::new, |fill| fill.short_notes(&billed, self.period)));
-        let untold: BTreeSet<String> = self.kinds.iter().flatten().filter_map(Kind::untold).collect();
+        let untold: BTreeSet<String> = self.kinds.iter().filter_map(Kind::untold).collect();
         notes.extend(untold);
         let (forecast, said) = self.forecast(fill, sources)?;
         notes.extend(said);
@@ -346,7 +350,6 @@ impl<'a> Gathering<'a> {
         let spent = self
             .kinds
             .iter()
-            .flatten()
             .filter(|kind| kind.cost.first().is_some_and(|now| !now.is_zero()));
         spent.filter(|kind| kind.models).map(|kind| kind.provider).collect()
     }

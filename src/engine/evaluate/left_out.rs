@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
-use rustc_hash::FxHashSet;
 
 use crate::domain::budget::Budget;
-use crate::domain::dimension::Dimensions;
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, Money, MoneyError, add_exact};
 use crate::domain::period::Period;
@@ -24,7 +22,6 @@ struct Kind {
     billed: bool,
     /// Whether it would count if the budget counted bills.
     uncounted: bool,
-    metered: bool,
     /// Whose use of models a bill of effective cost tells outside of the scope.
     beside: Option<Label>,
 }
@@ -35,15 +32,13 @@ pub(super) struct LeftOut<'a> {
     period: Period,
     /// The start of the period before.
     from: DateTime<Utc>,
-    /// By the number of the combination.
+    /// The combinations that it leaves out.
     kinds: Vec<Kind>,
     others: BTreeMap<Currency, Decimal>,
     billed: bool,
     /// What bills say of the period, where the budget counts what is metered and nothing is.
     uncounted: Decimal,
     metered: bool,
-    /// Dimensions of metered rows: effective cost that is derived from them has the same, and comes after them.
-    derived: FxHashSet<Dimensions>,
     /// Providers with metered use in the scope, with effective cost of use that bills tell in it, and beside it in this period.
     effective: [BTreeSet<Label>; 3],
 }
@@ -59,27 +54,32 @@ impl<'a> LeftOut<'a> {
             billed: false,
             uncounted: Decimal::ZERO,
             metered: false,
-            derived: FxHashSet::default(),
             effective: Default::default(),
         }
     }
 
-    /// Takes note of a combination of dimensions that was not seen before.
-    pub fn kind(&mut self, key: &SpendKey, names: &mut Names) {
-        let beside = self.effective(key, names);
+    /// Takes note of a combination of dimensions that was not seen before, and tells its place if its rows are looked at. `metered_too` says
+    /// whether there is a metered row of these dimensions: effective cost that is derived from one has the same, and comes after it.
+    pub fn kind(&mut self, key: &SpendKey, metered_too: bool, names: &mut Names) -> Option<usize> {
+        let beside = self.effective(key, metered_too, names);
         let currency = self.budget.amount.currency();
-        let counts = self.budget.counts(&SpendKey { currency, ..*key });
-        self.kinds.push(Kind {
-            other: Some(key.currency).filter(|other| counts && *other != currency),
+        let other = Some(key.currency).filter(|other| *other != currency);
+        self.metered |= key.basis == Basis::Metered && self.budget.covers(key);
+        let kind = Kind {
+            other: other.filter(|_| self.budget.counts(&SpendKey { currency, ..*key })),
             billed: key.basis == Basis::Billed && self.budget.scope.matches(&key.dimensions),
             uncounted: key.basis == Basis::Billed && self.budget.covers(key),
-            metered: key.basis == Basis::Metered && self.budget.covers(key),
             beside,
-        });
+        };
+        if kind.other.is_none() && !kind.billed && !kind.uncounted && kind.beside.is_none() {
+            return None;
+        }
+        self.kinds.push(kind);
+        Some(self.kinds.len() - 1)
     }
 
     /// Takes note of whose effective cost is in the scope, and tells whose is beside it.
-    fn effective(&mut self, key: &SpendKey, names: &mut Names) -> Option<Label> {
+    fn effective(&mut self, key: &SpendKey, derived: bool, names: &mut Names) -> Option<Label> {
         if self.budget.basis != Basis::Effective || !is_usage(key) {
             return None;
         }
@@ -87,13 +87,12 @@ impl<'a> LeftOut<'a> {
         let [metered, told, _] = &mut self.effective;
         match key.basis {
             Basis::Metered => {
-                self.derived.insert(key.dimensions);
                 if is_inside {
                     metered.insert(names.metered(key));
                 }
                 None
             }
-            Basis::Effective if !self.derived.contains(&key.dimensions) => {
+            Basis::Effective if !derived => {
                 let provider = names.billed(key)?;
                 if is_inside {
                     told.insert(provider);
@@ -109,14 +108,12 @@ impl<'a> LeftOut<'a> {
             other,
             billed,
             uncounted,
-            metered,
             beside,
         }) = self.kinds.get(kind).copied()
         else {
             return Ok(());
         };
         self.billed |= billed && key.hour.start() >= self.from;
-        self.metered |= metered;
         let [.., others] = &mut self.effective;
         others.extend(beside.filter(|_| self.period.contains(key.hour.start())));
         if uncounted && self.period.contains(key.hour.start()) {

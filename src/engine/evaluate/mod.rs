@@ -5,6 +5,7 @@ mod gather;
 mod held;
 mod judge;
 mod left_out;
+mod scopes;
 pub mod status;
 pub mod text;
 mod unmet;

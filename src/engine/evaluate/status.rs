@@ -1,11 +1,14 @@
 //! Where each budget stands: figures only, no decision.
 
+use std::ops::Range;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::gather::{Gathering, Sources};
 use super::left_out::LeftOut;
+use super::scopes::Scopes;
 use super::unmet::Unmet;
 use crate::domain::budget::Budget;
 use crate::domain::dimension::{Dimension, Dimensions};
@@ -151,6 +154,16 @@ pub fn standings(budgets: &[Budget], ledger: &mut dyn Ledger, now: DateTime<Utc>
     Ok(Standings { current, ended })
 }
 
+/// A budget that a combination of dimensions concerns.
+struct Asking {
+    /// Its place.
+    at: usize,
+    /// The place of the combination in what is gathered of it, where it counts.
+    gathered: Option<usize>,
+    /// And in what is left out of it.
+    left_out: Option<usize>,
+}
+
 fn read(
     periods: Vec<(&Budget, Period)>,
     ledger: &mut dyn Ledger,
@@ -173,7 +186,9 @@ fn read(
         .iter()
         .map(|(budget, period)| LeftOut::new(budget, *period))
         .collect();
-    let mut unmet: Vec<Unmet<'_>> = periods.iter().map(|(budget, _)| Unmet::new(budget)).collect();
+    let budgets = || periods.iter().map(|(budget, _)| *budget);
+    let scopes = Scopes::new(budgets());
+    let mut unmet = Unmet::new(budgets());
     let mut sources = Sources {
         failing: failing_sources(ledger)?,
         ..Sources::default()
@@ -182,6 +197,12 @@ fn read(
     let mut newest: Vec<Option<(Label, Hour)>> = Vec::new();
     // Each combination with its first hour.
     let mut oldest: Vec<SpendKey> = Vec::new();
+    // Who asks for each combination.
+    let mut asked: Vec<Range<usize>> = Vec::new();
+    let mut asking: Vec<Asking> = Vec::new();
+    // Dimensions of metered rows, where something may be derived from them.
+    let derives = budgets().any(|budget| matches!(budget.basis, Basis::Effective | Basis::BilledFilled));
+    let mut metered: FxHashSet<Dimensions> = FxHashSet::default();
     let mut failure = None;
     let mut names = Names::default();
     // Many rows share few combinations of dimensions: whether one counts is asked once.
@@ -191,9 +212,25 @@ fn read(
         let kind = *kinds.entry((key.basis, key.currency, key.dimensions)).or_insert(next);
         if kind == next {
             oldest.push(*key);
-            unmet.iter_mut().for_each(|unmet| unmet.kind(key));
-            let metered = key.basis == Basis::Metered;
-            newest.push(metered.then(|| (key.dimensions.get(Dimension::Source), key.hour)));
+            unmet.kind(key);
+            let is_metered = key.basis == Basis::Metered;
+            newest.push(is_metered.then(|| (key.dimensions.get(Dimension::Source), key.hour)));
+            if derives && is_metered {
+                metered.insert(key.dimensions);
+            }
+            let metered_too = metered.contains(&key.dimensions);
+            let first = asking.len();
+            for at in scopes.around(&key.dimensions) {
+                let (Some(gathered), Some(left_out)) = (gathering.get_mut(at), left_out.get_mut(at)) else {
+                    continue;
+                };
+                let gathered = gathered.kind(key, metered_too, fill.as_ref(), &mut names);
+                let left_out = left_out.kind(key, metered_too, &mut names);
+                if gathered.is_some() || left_out.is_some() {
+                    asking.push(Asking { at, gathered, left_out });
+                }
+            }
+            asked.push(first..asking.len());
         }
         if let Some(first) = oldest.get_mut(kind) {
             first.hour = key.hour.min(first.hour);
@@ -201,13 +238,16 @@ fn read(
         if let Some(Some((_, hour))) = newest.get_mut(kind) {
             *hour = key.hour.max(*hour);
         }
-        for (gathered, left_out) in gathering.iter_mut().zip(&mut left_out) {
-            if kind == next {
-                gathered.kind(key, fill.as_ref(), &mut names);
-                left_out.kind(key, &mut names);
+        let asking = asked.get(kind).and_then(|asked| asking.get(asked.clone()));
+        for asking in asking.into_iter().flatten() {
+            let mut read = Ok(());
+            if let (Some(kind), Some(gathered)) = (asking.gathered, gathering.get_mut(asking.at)) {
+                read = gathered.row(kind, key, sums);
             }
-            let read = gathered.row(kind, key, sums);
-            if let Err(error) = read.and_then(|()| left_out.row(kind, key, sums)) {
+            if let (Some(kind), Some(left_out)) = (asking.left_out, left_out.get_mut(asking.at)) {
+                read = read.and_then(|()| left_out.row(kind, key, sums));
+            }
+            if let Err(error) = read {
                 failure.get_or_insert(error);
             }
         }
@@ -220,17 +260,28 @@ fn read(
         *slot = hour.max(*slot);
     }
     let mut statuses = Vec::with_capacity(gathering.len());
-    for ((gathered, left_out), unmet) in gathering.into_iter().zip(left_out).zip(unmet) {
+    // Whether a period before is known at all is asked once: budgets share few periods.
+    let mut known: FxHashMap<(Basis, Period), bool> = FxHashMap::default();
+    for (gathered, left_out) in gathering.into_iter().zip(left_out) {
         let before = gathered.before();
         let mut status = gathered.status(fill.as_ref(), &sources)?;
         let basis = status.budget.basis;
-        let begun = |key: &SpendKey| tells(basis, key) && key.hour.start() < before.start + BEGINNING;
-        let compared = status.contributors.iter().any(|c| c.before.is_some());
-        if compared && !oldest.iter().any(begun) && !is_known(ledger, basis, before)? {
-            status.contributors.iter_mut().for_each(|c| c.before = None);
+        if status.contributors.iter().any(|c| c.before.is_some()) {
+            let is_known = match known.get(&(basis, before)) {
+                Some(known) => *known,
+                None => {
+                    let begun = |key: &SpendKey| tells(basis, key) && key.hour.start() < before.start + BEGINNING;
+                    let is_known = oldest.iter().any(begun) || is_known(ledger, basis, before)?;
+                    known.insert((basis, before), is_known);
+                    is_known
+                }
+            };
+            if !is_known {
+                status.contributors.iter_mut().for_each(|c| c.before = None);
+            }
         }
         status.notes.extend(left_out.notes());
-        status.notes.extend(unmet.notes());
+        status.notes.extend(unmet.notes(&status.budget));
         statuses.push(status);
     }
     Ok(statuses)

@@ -50,7 +50,7 @@ impl Gathering<'_> {
     fn split(&self, dimension: Dimension, fill: Option<&Fill>) -> Result<Vec<Contributor>, MoneyError> {
         let mut values: FxHashMap<Label, [Decimal; 2]> = FxHashMap::default();
         let known_to = self.known_to();
-        for kind in self.kinds.iter().flatten() {
+        for kind in self.kinds.iter() {
             let slots = values.entry(kind.dimensions.get(dimension)).or_default();
             for (slot, more) in slots.iter_mut().zip(kind.cost) {
                 *slot = add_exact(*slot, more)?;
@@ -94,7 +94,7 @@ impl Gathering<'_> {
     fn named_otherwise(&self, dimension: Dimension, fill: &Fill) -> BTreeSet<Label> {
         let mut names: BTreeMap<Label, [BTreeSet<Label>; 2]> = BTreeMap::new();
         let is_spent = |kind: &&Kind<'_>| kind.usage && kind.cost.iter().any(|cost| !cost.is_zero());
-        for kind in self.kinds.iter().flatten().filter(is_spent) {
+        for kind in self.kinds.iter().filter(is_spent) {
             let is_bill = self.parts.get(kind.part).is_some_and(Part::is_bill);
             let [billed, metered] = names.entry(kind.provider).or_default();
             let side = if is_bill { billed } else { metered };

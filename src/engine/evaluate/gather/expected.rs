@@ -260,7 +260,7 @@ impl Gathering<'_> {
     /// The days with spend by source, or those with metered use that fills bills: bit 0 is today.
     fn days_by_source(&self, fills: bool) -> Vec<(Label, u64)> {
         let mut all: Vec<(Label, u64)> = Vec::new();
-        let kinds = self.kinds.iter().flatten();
+        let kinds = self.kinds.iter();
         for kind in kinds.filter(|kind| !fills || kind.measured.is_some()) {
             let source = kind.dimensions.get(Dimension::Source);
             match all.iter_mut().find(|(known, _)| *known == source) {
