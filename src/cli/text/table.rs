@@ -45,7 +45,7 @@ impl Cut {
         match self {
             Cut::Never => usize::MAX,
             Cut::Name => 26,
-            Cut::Sentence => 44,
+            Cut::Sentence => 32,
         }
     }
 }
