@@ -9,6 +9,7 @@ use crate::domain::money::{FINEST, parse_amount};
 use crate::domain::period::Hour;
 use crate::domain::usage::{EventId, Requests, UsageEvent};
 
+use super::CLOCK_SKEW;
 use super::amount::TOO_MUCH;
 use super::bills::CostBucket;
 use super::scan::Forms;
@@ -300,7 +301,11 @@ impl Context {
             && text.as_bytes().get(4) == Some(&b'-')
             && let Some(midnight) = date(text)
         {
-            return Ok(Hour::of(self.plausible(midnight, field)?).folded().start());
+            let midnight = self.plausible(midnight, field)?;
+            let folded = Hour::of(midnight).folded().start();
+            // What is told of a day that has begun is spent by now, and not at an hour that is still to come.
+            let now = self.latest - CLOCK_SKEW;
+            return Ok(if folded > now { midnight } else { folded });
         }
         self.time(value, field, out)
     }

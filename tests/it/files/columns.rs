@@ -427,6 +427,9 @@ fn rows_of_a_day_count_to_its_date_and_once_with_what_was_recorded_at_its_midnig
         super::read_text("a.jsonl", plain).only().at,
         time("2026-11-01T10:00:00Z")
     );
+    // What is told of a day that goes on is spent by now.
+    let today = super::read_text("a.jsonl", plain.replace("2026-11-01", "2026-11-30"));
+    assert_eq!(today.only().at, time("2026-11-30T00:00:00Z"));
     let later = super::read_text("a.jsonl", plain.replace("2026-11-01", "2027-11-01"));
     assert_eq!((later.calls.len(), later.rejected.len()), (0, 1));
 }
