@@ -72,7 +72,7 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
     for source in config.sources.iter().filter(|s| s.kind.is_none() && s.paths.is_empty()) {
         problems.push(ConfigError::new(
             format!("source `{}` has neither `kind` nor `paths`", source.name),
-            "give `paths`, or one of the kinds `claude-code` and `codex`, whose logs have a usual place",
+            "give `paths`, or one of the kinds of coding agents (`claude-code`, `codex` …), whose logs have a usual place",
         ));
     }
     names(&mut problems, "notify", config.channels.iter().map(|c| c.name.as_str()));
@@ -184,11 +184,13 @@ fn source(problems: &mut Vec<ConfigError>, source: &SourceConfig) {
             "the key would travel in the open: give an https address, or one of this machine",
         );
     }
-    let usual = matches!(source.kind, Some(SourceKind::ClaudeCode | SourceKind::Codex));
+    let usual = source
+        .kind
+        .is_some_and(|kind| SourceKind::AT_USUAL_PLACES.contains(&kind));
     if source.kind.is_some() && !live && !usual && source.paths.is_empty() {
         wrong(
             "has no `paths`",
-            "name files, folders or patterns; only `claude-code` and `codex` have a usual place",
+            "name files, folders or patterns; only coding agents (`claude-code`, `codex` …) have a usual place",
         );
     }
     let maps = !source.columns.is_empty() || !source.values.is_empty() || source.start.is_some();

@@ -3,6 +3,7 @@
 mod aws;
 mod check;
 mod contract;
+mod kind;
 mod load;
 mod pricing;
 mod store;
@@ -18,6 +19,7 @@ use crate::domain::written::optional_instant;
 pub use aws::{AthenaConfig, AwsConfig, CostExplorerConfig, is_account};
 pub use check::check;
 pub use contract::{CommitmentConfig, CommitmentKind, ContractConfig, CoversConfig, PerConfig};
+pub use kind::SourceKind;
 pub use load::ConfigError;
 pub use pricing::{PriceMapConfig, ReconcileConfig, UnpricedConfig, coverage};
 pub use store::{StoreUrl, default_ledger};
@@ -36,7 +38,7 @@ pub struct Config {
     /// Where spend, alerts and deliveries are kept.
     #[serde(deserialize_with = "table")]
     pub store: StoreConfig,
-    /// Where usage and bills are read. None given: the session logs of Claude Code and Codex, where they usually are.
+    /// Where usage and bills are read. None given: the session logs of coding agents, where they usually are.
     #[serde(rename = "source")]
     pub sources: Vec<SourceConfig>,
     /// Who is told. None given: standard output of `finops run`.
@@ -140,78 +142,6 @@ impl Default for StoreConfig {
             named: false,
         }
     }
-}
-
-/// The formats that usage is read from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum SourceKind {
-    /// Claude Code session logs (JSONL).
-    ClaudeCode,
-    /// OpenAI Codex session logs (JSONL).
-    Codex,
-    /// Session files of Gemini CLI and Qwen Code (JSON, JSONL).
-    GeminiCli,
-    /// Session files of pi (JSONL).
-    Pi,
-    /// Messages of opencode, as files or exported (JSON).
-    Opencode,
-    /// Session files of GitHub Copilot CLI (JSONL).
-    CopilotCli,
-    /// Session files of Kimi CLI (JSONL); which model they asked is told by `defaults`.
-    KimiCli,
-    /// LiteLLM spend logs and logging payloads (JSON, JSONL).
-    Litellm,
-    /// The plain format of this program (JSONL, CSV): `docs/usage-format.md`.
-    Plain,
-    /// FOCUS 1.0 to 1.2 cost and usage (CSV; Parquet with the feature of that name).
-    Focus,
-    /// OpenTelemetry GenAI traces (OTLP/JSON, one export request a line).
-    Otel,
-    /// Amazon Bedrock model invocation logs (JSON, JSONL).
-    Bedrock,
-    /// Response bodies of OpenAI, Azure OpenAI, OpenRouter, Anthropic, Bedrock Converse and Gemini (JSON, JSONL).
-    Body,
-    /// Azure API Management gateway logs of language model calls (JSON, JSONL, CSV).
-    AzureApim,
-    /// Langfuse observations (JSON, JSONL, CSV).
-    Langfuse,
-    /// Helicone exports (JSON, JSONL, CSV).
-    Helicone,
-    /// OpenAI's organization usage and costs: saved answers (JSON), or live with a `key`.
-    OpenaiAdmin,
-    /// Anthropic's usage and cost reports: saved answers (JSON), or live with a `key`.
-    AnthropicAdmin,
-    /// AWS Cost and Usage Reports (CSV; Parquet with the feature of that name).
-    Cur,
-    /// Saved answers of AWS Cost Explorer (JSON). `[[cost_explorer]]` asks it live.
-    CostExplorer,
-}
-
-impl SourceKind {
-    /// All of them.
-    pub const ALL: [SourceKind; 20] = [
-        SourceKind::ClaudeCode,
-        SourceKind::Codex,
-        SourceKind::GeminiCli,
-        SourceKind::Pi,
-        SourceKind::Opencode,
-        SourceKind::CopilotCli,
-        SourceKind::KimiCli,
-        SourceKind::Litellm,
-        SourceKind::Plain,
-        SourceKind::Focus,
-        SourceKind::Otel,
-        SourceKind::Bedrock,
-        SourceKind::Body,
-        SourceKind::AzureApim,
-        SourceKind::Langfuse,
-        SourceKind::Helicone,
-        SourceKind::OpenaiAdmin,
-        SourceKind::AnthropicAdmin,
-        SourceKind::Cur,
-        SourceKind::CostExplorer,
-    ];
 }
 
 /// `[[source]]`.

@@ -48,3 +48,4 @@ mod told;
 mod tour;
 mod trouble;
 mod units;
+mod usual;

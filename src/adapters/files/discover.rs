@@ -10,6 +10,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::ports::SourceError;
 
+use super::messages;
 use super::one_file::same_file;
 
 /// What makes a path a pattern.
@@ -32,6 +33,8 @@ pub(super) struct Search {
     pub found: Vec<Found>,
     /// Whether standard input is among the paths.
     pub stdin: bool,
+    /// Whether these are the places where tools keep their logs.
+    pub usual: bool,
     /// Files in folders that are passed over, since their names do not end as those of usage.
     pub passed: u64,
     /// The first place that could not be looked into. What it holds is unknown, which is not the same as nothing.
@@ -116,9 +119,8 @@ impl Search {
         match path.metadata() {
             // A pipe or device has no size and no offset, but can be read when it is named.
             Ok(metadata) if metadata.is_file() || named => self.found.push(Found { path, metadata, named }),
-            Ok(_) => {}
-            Err(cause) if cause.kind() == ErrorKind::NotFound => {}
-            Err(cause) => self.fail(&path, &cause),
+            Err(cause) if cause.kind() != ErrorKind::NotFound => self.fail(&path, &cause),
+            Ok(_) | Err(_) => {}
         }
     }
 }
@@ -181,10 +183,8 @@ pub(super) fn home(path: &str, env: fn(&str) -> Option<String>) -> PathBuf {
         Some(rest) => rest.strip_prefix('/'),
         None => None,
     };
-    match (rest, env("HOME")) {
-        (Some(rest), Some(home)) => Path::new(&home).join(rest),
-        _ => PathBuf::from(path),
-    }
+    let home = rest.and_then(|rest| Some(Path::new(&env("HOME")?).join(rest)));
+    home.unwrap_or_else(|| PathBuf::from(path))
 }
 
 /// The canonical paths of what a walk comes by. Only links are looked up: all else lies where its folder does.
@@ -219,7 +219,7 @@ fn collect(path: &Path, search: &mut Search) {
             Ok(entry) => {
                 let path = canonical.path(&entry);
                 if entry.file_type().is_file() && !is_body(entry.path()) {
-                    match usable(entry.path()) {
+                    match usable(entry.path()) || messages::are_in(entry.path()) {
                         true => search.add(path, false),
                         false => search.passed += u64::from(may_be_usage(entry.path())),
                     }
@@ -268,8 +268,8 @@ fn usable(path: &Path) -> bool {
 }
 
 fn unpacked(name: &str) -> &str {
-    let inner = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst"));
-    inner.unwrap_or(name)
+    let inner = name.strip_suffix(".gz");
+    inner.or_else(|| name.strip_suffix(".zst")).unwrap_or(name)
 }
 
 /// Whether it is the name of a log that was set aside under a number or a date: `a.jsonl.1`, `a.jsonl-20261101`, `a.jsonl.2026-11-01_00`.

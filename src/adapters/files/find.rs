@@ -69,7 +69,10 @@ impl FileFinder {
         };
         let mut run = Run::new(&options, shared, looking);
         run.context.fallback = changed;
-        let read = run.stream(input, file.path, true, None, None);
+        let read = match file.position.reached {
+            Some(_) => run.all_rows(path, file.path),
+            None => run.stream(input, file.path, true, None, None),
+        };
         match read.and_then(|()| run.settle_traces()) {
             Err(Stop::Io(error)) => Err(error),
             // The sink refuses more when it has what it looks for.
@@ -220,6 +223,10 @@ impl Sink for Looking<'_> {
 
     fn checkpoint(&mut self, _: &str, _: Checkpoint) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn enough(&self) -> bool {
+        (self.enough)()
     }
 
     fn reject(&mut self, _: Rejection) {}

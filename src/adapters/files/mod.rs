@@ -38,6 +38,7 @@ mod litellm;
 mod manifests;
 mod media;
 mod memo;
+mod messages;
 mod mixed;
 mod noted;
 mod object;

@@ -81,7 +81,7 @@ impl Run<'_> {
                 format!("files hold no record of the kind `{kind}`, and look like `{other}`")
             }
             // Sessions without an answer have lines of many kinds.
-            Ok(None) if kind != FileFormat::ClaudeCode && kind != FileFormat::Codex => {
+            Ok(None) if !self.usual && kind != FileFormat::ClaudeCode && kind != FileFormat::Codex => {
                 format!("files hold no record of the kind `{kind}`")
             }
             // Whether it can be read was told.

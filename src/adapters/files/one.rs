@@ -6,6 +6,7 @@ use std::io::{Cursor, ErrorKind, Read, Seek, SeekFrom};
 use crate::ports::SourceError;
 
 use super::discover::Found;
+use super::messages::SQLITE;
 use super::position::{HEAD, Position};
 use super::read::Run;
 use super::sniff::{PARQUET, unpack};
@@ -56,6 +57,12 @@ impl Run<'_> {
             return match self.by_itself || self.defer {
                 true => Err(Stop::Later),
                 false => self.parquet(file, name, fresh),
+            };
+        }
+        if head.starts_with(SQLITE) && found.metadata.is_file() {
+            return match self.by_itself {
+                true => Err(Stop::Later),
+                false => self.database(found, name, known, fresh),
             };
         }
         if let Some(known) = known.filter(|_| found.metadata.is_file()) {

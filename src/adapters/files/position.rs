@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::usage::EventId;
 use crate::ports::Checkpoint;
 
+use super::messages::Reached;
 use super::records::Behind;
 use super::{FileFormat, FileSourceOptions};
 
@@ -68,6 +69,9 @@ pub(super) struct Position {
     /// Where records were refused, how long they are and their digests: one may be mended where it stands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_at: Vec<(u64, usize, String)>,
+    /// How far the rows of a database were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<Reached>,
     /// The last bytes before `offset`, where reading goes on there.
     #[serde(skip)]
     pub behind: Vec<u8>,
@@ -117,7 +121,7 @@ impl Position {
 
     /// Whether what was read here stays. What calls are told apart by may depend on the settings: where some were recorded, reading anew
     /// in another way could count them twice.
-    fn is_of(&self, as_now: &ReadAs) -> bool {
+    pub fn is_of(&self, as_now: &ReadAs) -> bool {
         let refused = self.refused && as_now.refused_ones;
         let over = self.until.is_some_and(|until| until <= as_now.latest.timestamp());
         let alike = match self.read_as.as_str() {

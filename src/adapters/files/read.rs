@@ -54,9 +54,12 @@ pub(super) fn read_all(
     let options = wide.as_ref().unwrap_or(options);
     let shared = Shared::of(sessions, resume_traces(known), options.columns.clone());
     let mut run = Run::new(options, shared, sink);
-    run.defer = true;
+    (run.defer, run.usual) = (true, search.usual);
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);
-    let is_current = |f: &Found, p: &Position| p.is_current(&f.metadata, &run.as_now);
+    let is_current = |f: &Found, p: &Position| {
+        let log = p.reached.as_ref().is_none_or(|reached| reached.is_log_of(&f.path));
+        log && p.is_current(&f.metadata, &run.as_now)
+    };
     let (current, todo): (Vec<_>, Vec<_>) = found
         .iter()
         .map(|f| (f, position(f)))
@@ -117,6 +120,8 @@ pub(super) struct Run<'a> {
     pub stopped: bool,
     /// Whether only files are read that are understood each by itself.
     pub by_itself: bool,
+    /// Whether tools keep their logs where these are.
+    pub usual: bool,
     /// The files that bills were read from; without a place where a row of it was refused, so that it is read and told again.
     pub bill_positions: Vec<(String, Option<Position>)>,
     /// Records refused so far.
@@ -159,6 +164,7 @@ impl<'a> Run<'a> {
             packed: false,
             stopped: false,
             by_itself: false,
+            usual: false,
             bill_positions: Vec::new(),
             refused: 0,
             refused_before: 0,

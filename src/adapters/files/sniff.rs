@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::de::IgnoredAny;
 
 use super::joined::is_joined;
+use super::messages::SQLITE;
 use super::packed::Packed;
 use super::records::{Records, begins_value};
 use super::{FileFormat, detect};
@@ -76,7 +77,8 @@ pub(super) fn may_be_spend(path: &Path) -> bool {
     let mut front = Vec::new();
     let read = File::open(path).and_then(|file| file.take(DETECT_BYTES as u64).read_to_end(&mut front));
     let text = front.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&front);
-    read.is_err() || Packed::begins(&front) || front.starts_with(PARQUET) || recognise(text, framing(text)).is_some()
+    let of_program = Packed::begins(&front) || front.starts_with(PARQUET) || front.starts_with(SQLITE);
+    read.is_err() || of_program || recognise(text, framing(text)).is_some()
 }
 
 /// The format of the first record that tells.

@@ -28,6 +28,7 @@ use crate::ports::StoreError;
 
 pub use alerts::SqliteAlerts;
 pub use ledger::SqliteLedger;
+pub(in crate::adapters) use reader::{has_log, immutable, log};
 
 /// Marks the file as ours (`FINO`), so that another program's database is never written to.
 const APPLICATION_ID: i64 = 0x4649_4e4f;

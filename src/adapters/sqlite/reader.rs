@@ -1,6 +1,6 @@
 //! Opens a store to be read alone: also one that this user may not write, or whose folder takes no file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -37,19 +37,38 @@ fn as_it_is(path: &Path, busy_timeout: Duration) -> Option<Connection> {
         return Some(conn);
     }
     // Without the files beside it that SQLite wants to make: all of it is in the one file, unless there is a log.
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    if Path::new(&log).metadata().is_ok_and(|log| log.len() > 0) {
+    if has_log(path) {
         return None;
     }
+    let conn = immutable(path).and_then(Result::ok);
+    conn.filter(is_current)
+}
+
+/// Whether something stands in the log beside a database, which its file does not have yet.
+pub(in crate::adapters) fn has_log(path: &Path) -> bool {
+    log(path).metadata().is_ok_and(|log| log.len() > 0)
+}
+
+/// The write-ahead log beside a database.
+pub(in crate::adapters) fn log(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    PathBuf::from(log)
+}
+
+/// Opens a database as the one file that it is: nothing is made beside it, and nobody is waited for. Without a result where its path is no
+/// text.
+pub(in crate::adapters) fn immutable(path: &Path) -> Option<rusqlite::Result<Connection>> {
     let escaped = |c: char| match c {
         '%' | '?' | '#' => format!("%{:02x}", u32::from(c)),
         c => c.to_string(),
     };
     let address: String = path.to_str()?.chars().map(escaped).collect();
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    let conn = Connection::open_with_flags(format!("file:{address}?immutable=1"), flags).ok();
-    conn.filter(is_current)
+    Some(Connection::open_with_flags(
+        format!("file:{address}?immutable=1"),
+        flags,
+    ))
 }
 
 /// Whether it can be read, and is of this version of the program.

@@ -148,11 +148,10 @@ pub fn given(ctx: &Context<'_>) -> Given {
     )
 }
 
-/// The file sources of the settings. Where no source is named: the logs of Claude Code and of Codex at their usual places, of those
-/// that are there.
+/// The file sources of the settings. Where no source is named: the logs of coding agents at their usual places, of those that are there.
 pub fn configured(ctx: &Context<'_>) -> Result<Vec<FileSource>, CliError> {
     if ctx.config.sources.is_empty() {
-        let usual = [SourceKind::ClaudeCode, SourceKind::Codex].map(|kind| SourceConfig {
+        let usual = SourceKind::AT_USUAL_PLACES.map(|kind| SourceConfig {
             name: format(kind).name().to_owned(),
             kind: Some(kind),
             ..SourceConfig::default()
@@ -200,25 +199,23 @@ fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Result<Vec
     let latest = latest(ctx);
     let build = |source: &SourceConfig| {
         let (name, base) = (Label::new(&source.name), base.to_path_buf());
-        Ok(match source.kind {
-            Some(SourceKind::ClaudeCode) if source.paths.is_empty() => {
-                FileSource::default_claude(name, base, latest, env).with_defaults(defaults(source))
-            }
-            Some(SourceKind::Codex) if source.paths.is_empty() => {
-                FileSource::default_codex(name, base, latest, env).with_defaults(defaults(source))
-            }
-            kind => FileSource::new(FileSourceOptions {
-                name,
-                format: kind.map(format),
-                paths: source.paths.clone(),
-                base,
-                defaults: defaults(source),
-                columns: columns(source)?,
-                asked: None,
-                latest,
-                env,
-            }),
-        })
+        let format = source.kind.map(format);
+        let usual = format.filter(|_| source.paths.is_empty());
+        let usual = usual.and_then(|format| FileSource::at_usual_place(format, name, base.clone(), latest, env));
+        if let Some(usual) = usual {
+            return Ok(usual.with_defaults(defaults(source)));
+        }
+        Ok(FileSource::new(FileSourceOptions {
+            name,
+            format,
+            paths: source.paths.clone(),
+            base,
+            defaults: defaults(source),
+            columns: columns(source)?,
+            asked: None,
+            latest,
+            env,
+        }))
     };
     let mut built = sources.iter().map(build).collect::<Result<Vec<_>, CliError>>()?;
     FileSource::acquaint(&mut built);
@@ -308,6 +305,16 @@ pub fn format(kind: SourceKind) -> FileFormat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kinds_that_need_no_paths_are_those_of_tools_with_a_usual_place() {
+        for kind in SourceKind::ALL {
+            let latest = DateTime::UNIX_EPOCH;
+            let usual = FileSource::at_usual_place(format(kind), Label::new("s"), "/".into(), latest, |_| None);
+            let listed = SourceKind::AT_USUAL_PLACES.contains(&kind);
+            assert_eq!(usual.is_some(), listed, "{kind:?}");
+        }
+    }
 
     #[test]
     fn a_check_of_the_settings_knows_the_kinds_that_are_not_read_from_a_bucket() {

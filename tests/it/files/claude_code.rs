@@ -439,9 +439,9 @@ fn the_usual_folders_are_found() {
     let name = || finops::domain::label::Label::new("claude-code");
     let found = |env| {
         let latest = super::time("2026-12-01T00:00:00Z");
-        FileSource::default_claude(name(), home.path().to_owned(), latest, env)
-            .paths()
-            .to_vec()
+        let format = FileFormat::ClaudeCode;
+        let source = FileSource::at_usual_place(format, name(), home.path().to_owned(), latest, env);
+        source.unwrap().paths().to_vec()
     };
     for folder in ["x/projects", "y/projects"] {
         std::fs::create_dir_all(home.path().join(folder)).unwrap();
@@ -458,7 +458,9 @@ fn the_usual_folders_are_found() {
     let env = |key: &str| (key == "CLAUDE_CONFIG_DIR").then(|| "x".to_owned());
     let latest = super::time("2026-12-01T00:00:00Z");
     let mut kept = Kept::default();
-    let mut source = FileSource::default_claude(name(), home.path().to_owned(), latest, env);
+    let format = FileFormat::ClaudeCode;
+    let source = FileSource::at_usual_place(format, name(), home.path().to_owned(), latest, env);
+    let mut source = source.unwrap();
     source.read(&Checkpoints::new(), &mut kept).unwrap();
     assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
 }

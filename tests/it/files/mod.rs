@@ -32,6 +32,7 @@ mod gemini;
 mod gemini_cli;
 mod generated;
 mod litellm;
+mod messages;
 mod mixed;
 mod objects;
 mod otel;

@@ -15,7 +15,7 @@ use super::seller;
 
 pub(super) use copilot::Copilot;
 pub(super) use kimi::Kimi;
-pub(super) use opencode::Opencode;
+pub(super) use opencode::{Opencode, Row};
 pub(super) use pi::Pi;
 
 /// Who sell models of others under the makers' names, and at prices of their own.

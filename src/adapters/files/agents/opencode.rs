@@ -1,6 +1,6 @@
-//! Messages of opencode and of what is made of it (Kilo CLI): a file each, or in what `opencode export` prints. Input excludes cached
-//! tokens; thoughts stand beside the output. A message tells no id of its provider's, and a fork of a session copies it under another one:
-//! identity is when it began and ended, its model and its tokens.
+//! Messages of opencode and of what is made of it (Kilo CLI): a file each, a row of a database each, or in what `opencode export` prints.
+//! Input excludes cached tokens; thoughts stand beside the output. A message tells no id of its provider's, and a fork of a session copies it
+//! under another one: identity is when it began and ended, and its model.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -12,6 +12,7 @@ use super::super::counts::{Counts, Input};
 use super::super::line::{Context, Fault, LineFormat, Output};
 use super::super::object;
 use super::super::scalar::{Scalar, reported};
+use super::super::value::Value;
 use super::{by_content, seller, without_tokens, written};
 
 /// Reads messages and exported sessions.
@@ -104,25 +105,48 @@ impl LineFormat for Opencode {
                 for message in messages {
                     let told: Document<'_> = serde_json::from_str(message.get()).map_err(|e| Fault::json(&e))?;
                     if let Some(info) = told.info
-                        && let Err(fault) = one(info.get(), number, context, out)
+                        && let Err(fault) = one(info.get(), None, number, context, out)
                     {
                         out.faults.push(fault);
                     }
                 }
                 Ok(())
             }
-            (None, Some(info)) => one(info.get(), number, context, out),
-            (None, None) => one(text, number, context, out),
+            (None, Some(info)) => one(info.get(), None, number, context, out),
+            (None, None) => one(text, None, number, context, out),
         }
     }
 }
 
-fn one(text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+/// A row of the database: the ids of the message and of its session stand in columns of their own.
+pub(in super::super) struct Row<'a> {
+    pub id: &'a str,
+    pub session: &'a str,
+    pub data: &'a str,
+    pub number: u64,
+}
+
+impl Row<'_> {
+    /// Reads it as the message that it is.
+    pub fn read(&self, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
+        one(self.data, Some((self.id, self.session)), self.number, context, out)
+    }
+}
+
+/// Reads a message, whose id and session may be told beside it.
+fn one(
+    text: &str,
+    beside: Option<(&str, &str)>,
+    number: u64,
+    context: &mut Context,
+    out: &mut Output,
+) -> Result<(), Fault> {
     let message: Message<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
     if message.role.str() != "assistant" {
         return Ok(());
     }
-    let own = EventId::of(&[b"opencode-message", message.id.str().as_bytes()]);
+    let id = beside.map_or(message.id.str(), |(id, _)| id);
+    let own = EventId::of(&[b"opencode-message", id.as_bytes()]);
     let times = message.time.unwrap_or_default();
     if times.completed.is_null() && message.error.is_none() {
         // It is still being answered, or its end was never written.
@@ -147,7 +171,12 @@ fn one(text: &str, number: u64, context: &mut Context, out: &mut Output) -> Resu
         total: used.total.count("tokens.total")?,
         ..written(provider.as_str(), cache.write.count("tokens.cache.write")?)
     };
-    let id = by_content("opencode", [at, ended], model.as_str(), &counts);
+    // Two times tell it apart, whatever its tokens: these may be put right later.
+    let told = [at, ended].map(|time| time.timestamp_millis());
+    let id = match ended > at {
+        true => EventId::of(&[b"opencode", format!("{told:?} {model}").as_bytes()]),
+        false => by_content("opencode", [at, ended], model.as_str(), &counts),
+    };
     let mut event = UsageEvent::new(id, at, provider, model);
     event.tokens = counts.tokens(Input::Excludes, "opencode", out);
     if event.tokens.total() == 0 {
@@ -159,7 +188,10 @@ fn one(text: &str, number: u64, context: &mut Context, out: &mut Output) -> Resu
         return Ok(());
     }
     event.rank.line = number;
-    event.session = context.label(&message.session, "sessionID")?;
+    event.session = match beside {
+        Some((_, session)) => context.label(Value::Text(session), "session_id")?,
+        None => context.label(&message.session, "sessionID")?,
+    };
     let agent = match message.agent.is_null() {
         true => context.label(&message.mode, "mode")?,
         false => context.label(&message.agent, "agent")?,

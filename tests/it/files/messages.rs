@@ -1,0 +1,319 @@
+//! The database of opencode.
+
+use std::path::Path;
+
+use finops::adapters::files::FileFormat;
+use finops::domain::dimension::Dimension;
+use finops::domain::usage::{Bucket, UsageEvent};
+use finops::ports::UsageSource;
+use rusqlite::Connection;
+
+use super::{Kept, read_on, source, time};
+
+/// A database as opencode makes it.
+fn database(path: &Path) -> Connection {
+    let conn = Connection::open(path).unwrap();
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         CREATE TABLE session (id text PRIMARY KEY, title text NOT NULL);
+         CREATE TABLE message (id text PRIMARY KEY, session_id text NOT NULL, time_created integer NOT NULL,
+            time_updated integer NOT NULL, data text NOT NULL);
+         CREATE TABLE part (id text PRIMARY KEY, message_id text NOT NULL, data text NOT NULL);",
+    )
+    .unwrap();
+    conn
+}
+
+/// The time of a second of 2026-10-20 08:00, in milliseconds.
+fn at(second: i64) -> i64 {
+    1_792_483_200_000 + second * 1000
+}
+
+fn put(conn: &Connection, id: &str, session: &str, changed: i64, data: &str) {
+    conn.execute(
+        "INSERT INTO message VALUES (?1, ?2, ?3, ?3, ?4) ON CONFLICT (id) DO UPDATE SET time_updated = ?3, data = ?4",
+        (id, session, changed, data),
+    )
+    .unwrap();
+}
+
+/// A message that was asked at a second, and is answered five seconds later.
+fn answered(second: i64, output: u64) -> String {
+    let (begun, ended) = (at(second), at(second + 5));
+    format!(
+        r#"{{"parentID":"msg_0","role":"assistant","mode":"build","agent":"build","path":{{"cwd":"/srv/shop","root":"/"}},"cost":0.0105,"tokens":{{"input":6000,"output":{output},"reasoning":100,"cache":{{"read":4050,"write":0}}}},"modelID":"gpt-5","providerID":"openai","time":{{"created":{begun},"completed":{ended}}},"finish":"stop"}}"#
+    )
+}
+
+/// The same while it is answered.
+fn begun(second: i64) -> String {
+    let data = answered(second, 0);
+    let ended = format!(r#","completed":{}"#, at(second + 5));
+    data.replace(&ended, "")
+        .replace("6000", "0")
+        .replace("4050", "0")
+        .replace(r#""reasoning":100"#, r#""reasoning":0"#)
+}
+
+fn user(second: i64) -> String {
+    format!(
+        r#"{{"role":"user","time":{{"created":{}}},"summary":{{"diffs":[]}}}}"#,
+        at(second)
+    )
+}
+
+/// Output of the calls, in their order.
+fn outputs(kept: &Kept) -> Vec<u64> {
+    let mut calls: Vec<&UsageEvent> = kept.calls.values().collect();
+    calls.sort_by_key(|call| call.at);
+    calls.iter().map(|call| call.tokens.get(Bucket::Output)).collect()
+}
+
+fn read(folder: &Path, kept: &mut Kept) {
+    read_on(folder, &["."], kept);
+    assert!(kept.rejected.is_empty(), "{:?}", kept.rejected);
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = folder.read_dir().unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn messages_of_a_database_count_once_as_they_are_at_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("opencode.db");
+    let conn = database(&path);
+    put(&conn, "msg_0", "ses_1", at(0), &user(0));
+    put(&conn, "msg_1", "ses_1", at(6), &answered(1, 150));
+    put(&conn, "msg_2", "ses_1", at(10), &begun(10));
+    let mut kept = Kept::default();
+    // The program is running: all of it lies in the log, and somebody writes.
+    conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+    read(folder.path(), &mut kept);
+    conn.execute_batch("COMMIT").unwrap();
+    assert_eq!((outputs(&kept), kept.observed), (vec![250], 1), "{:?}", kept.warnings);
+    let call = kept.calls.values().next().unwrap();
+    let names = [call.provider(), call.model(), call.session].map(|name| name.as_str().to_owned());
+    assert_eq!(names, ["openai", "gpt-5", "ses_1"]);
+    assert_eq!(call.dimensions.get(Dimension::Project).as_str(), "/srv/shop");
+    assert_eq!(call.dimensions.get(Dimension::Agent).as_str(), "build");
+    assert_eq!(call.at, time("2026-10-20T08:00:01Z"));
+    assert_eq!(call.reported_cost.unwrap().to_string(), "0.0105");
+    assert_eq!((kept.progress.files, kept.progress.lines), (1, 3));
+
+    // Nothing is new: nothing is read.
+    read(folder.path(), &mut kept);
+    assert_eq!((kept.progress.files, kept.progress.lines), (1, 3));
+
+    // It is answered, one is put right, and one is new; an hour later only what was changed last is read again.
+    put(&conn, "msg_2", "ses_1", at(15), &answered(10, 20));
+    put(&conn, "msg_1", "ses_1", at(16), &answered(1, 400));
+    put(&conn, "msg_3", "ses_2", at(3600), &answered(3595, 30));
+    read(folder.path(), &mut kept);
+    assert_eq!(outputs(&kept), [500, 120, 130]);
+    put(&conn, "msg_4", "ses_2", at(7200), &answered(7195, 40));
+    let (observed, lines) = (kept.observed, kept.progress.lines);
+    read(folder.path(), &mut kept);
+    assert_eq!(outputs(&kept), [500, 120, 130, 140]);
+    assert_eq!((kept.observed - observed, kept.progress.lines - lines), (2, 2));
+    // Less is the last word, too, and a row of old times is a new one.
+    put(&conn, "msg_1", "ses_1", at(7300), &answered(1, 50));
+    put(&conn, "msg_5", "ses_0", at(2), &answered(-600, 60));
+    read(folder.path(), &mut kept);
+    assert_eq!(outputs(&kept), [160, 150, 120, 130, 140]);
+
+    // The log is taken over when the program ends, and what it leaves is one file.
+    drop(conn);
+    assert_eq!(names_in(folder.path()), ["opencode.db"]);
+    let observed = kept.observed;
+    read(folder.path(), &mut kept);
+    assert_eq!(
+        (outputs(&kept), kept.observed - observed),
+        (vec![160, 150, 120, 130, 140], 2)
+    );
+    let mut fresh = Kept::default();
+    read(folder.path(), &mut fresh);
+    assert_eq!((outputs(&fresh), fresh.observed), (vec![160, 150, 120, 130, 140], 5));
+    assert_eq!(names_in(folder.path()), ["opencode.db"], "nothing is left behind");
+    assert!(
+        fresh.warnings.is_empty() && fresh.excluded.is_empty(),
+        "{:?}",
+        fresh.warnings
+    );
+    // What was recorded stays when it is deleted.
+    std::fs::remove_file(&path).unwrap();
+    read(folder.path(), &mut kept);
+    assert_eq!(outputs(&kept).len(), 5);
+}
+
+#[test]
+fn forks_and_messages_in_files_are_the_same_calls() {
+    let folder = tempfile::tempdir().unwrap();
+    let conn = database(&folder.path().join("kilo.db"));
+    put(&conn, "msg_1", "ses_1", at(6), &answered(1, 150));
+    put(&conn, "msg_9", "ses_2", at(900), &answered(1, 150));
+    put(&conn, "msg_10", "ses_2", at(906), &answered(901, 20));
+    drop(conn);
+    let storage = folder.path().join("storage/message/ses_1");
+    std::fs::create_dir_all(&storage).unwrap();
+    let message = answered(1, 150).replacen('{', "{\n\"id\":\"msg_1\",\"sessionID\":\"ses_1\",", 1);
+    std::fs::write(storage.join("msg_1.json"), message).unwrap();
+    let mut kept = Kept::default();
+    read(folder.path(), &mut kept);
+    assert_eq!((outputs(&kept), kept.observed), (vec![250, 120], 4));
+    // With its kind, too, and by its name.
+    for paths in [&["."][..], &["kilo.db"]] {
+        let mut kept = Kept::default();
+        let mut source = source(folder.path(), Some(FileFormat::Opencode), paths);
+        source.read(&Default::default(), &mut kept).unwrap();
+        assert_eq!(outputs(&kept), [250, 120]);
+        assert!(
+            kept.warnings.is_empty() && kept.rejected.is_empty(),
+            "{:?}",
+            kept.warnings
+        );
+    }
+}
+
+#[test]
+fn another_database_in_its_place_is_read_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("opencode.db");
+    let conn = database(&path);
+    for second in 1..=3 {
+        put(&conn, &format!("msg_{second}"), "ses_1", at(9000), &answered(second, 1));
+    }
+    drop(conn);
+    let mut kept = Kept::default();
+    read(folder.path(), &mut kept);
+    std::fs::remove_file(&path).unwrap();
+    let conn = database(&path);
+    for second in 11..=13 {
+        put(&conn, &format!("msg_{second}"), "ses_1", at(20), &answered(second, 2));
+    }
+    read(folder.path(), &mut kept);
+    assert_eq!(outputs(&kept), [101, 101, 101, 102, 102, 102]);
+    // Of a database whose rows are numbered anew nothing counts twice.
+    conn.execute_batch("DELETE FROM message WHERE id = 'msg_11'; VACUUM")
+        .unwrap();
+    put(&conn, "msg_14", "ses_1", at(20), &answered(14, 3));
+    read(folder.path(), &mut kept);
+    assert_eq!(outputs(&kept), [101, 101, 101, 102, 102, 102, 103]);
+}
+
+#[test]
+fn a_large_database_is_read_on_where_the_time_was_used_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut conn = database(&folder.path().join("opencode.db"));
+    let all = conn.transaction().unwrap();
+    for second in 0..2500 {
+        put(
+            &all,
+            &format!("msg_{second}"),
+            "ses_1",
+            at(second),
+            &answered(second, 1),
+        );
+    }
+    all.commit().unwrap();
+    let mut kept = Kept {
+        enough: Some(Box::new(|| true)),
+        ..Kept::default()
+    };
+    for expected in [1000, 2000, 2500] {
+        read(folder.path(), &mut kept);
+        assert_eq!(kept.calls.len(), expected);
+        // What was changed meanwhile is looked for when all of it is known.
+        put(&conn, "msg_5", "ses_1", at(9000), &answered(5, 7));
+    }
+    assert_eq!((outputs(&kept)[5], kept.observed < 4000), (101, true));
+    kept.enough = None;
+    read(folder.path(), &mut kept);
+    assert_eq!((outputs(&kept)[5], kept.calls.len()), (107, 2500));
+    let observed = kept.observed;
+    read(folder.path(), &mut kept);
+    assert_eq!(kept.observed, observed);
+}
+
+#[test]
+fn what_is_no_message_is_told_and_the_others_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let conn = database(&folder.path().join("opencode.db"));
+    put(&conn, "msg_1", "ses_1", at(6), "{\"role\":\"assist");
+    put(&conn, "msg_2", "ses_1", at(15), &answered(10, 20));
+    // Nobody goes on with it: an hour has passed.
+    put(&conn, "msg_3", "ses_1", at(20), &begun(20));
+    let late = time("2026-11-29T23:50:00Z").timestamp_millis();
+    let now = format!(r#"{{"role":"assistant","time":{{"created":{late}}}}}"#);
+    put(&conn, "msg_4", "ses_1", late, &now);
+    let mut kept = Kept::default();
+    read_on(folder.path(), &["."], &mut kept);
+    assert_eq!(outputs(&kept), [120]);
+    assert_eq!(
+        (kept.rejected.len(), kept.rejected[0].line),
+        (1, 1),
+        "{:?}",
+        kept.rejected
+    );
+    assert_eq!(kept.excluded.get("calls_without_usage"), Some(&1));
+}
+
+#[test]
+fn a_database_that_cannot_be_read_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |name: &str| {
+        let mut kept = Kept::default();
+        read_on(folder.path(), &[name], &mut kept);
+        assert!(kept.calls.is_empty() && kept.checkpoints.is_empty());
+        assert_eq!(kept.rejected.len(), 1, "{:?}", kept.rejected);
+        kept.rejected[0].reason.clone()
+    };
+    let foreign = Connection::open(folder.path().join("foreign.db")).unwrap();
+    foreign
+        .execute_batch("CREATE TABLE message (id text, body text)")
+        .unwrap();
+    drop(foreign);
+    assert!(told("foreign.db").contains("without the table `message` of opencode"));
+
+    let conn = database(&folder.path().join("damaged.db"));
+    for second in 0..200 {
+        put(
+            &conn,
+            &format!("msg_{second}"),
+            "ses_1",
+            at(second),
+            &answered(second, 1),
+        );
+    }
+    drop(conn);
+    let mut bytes = std::fs::read(folder.path().join("damaged.db")).unwrap();
+    bytes[16_384..].fill(7);
+    std::fs::write(folder.path().join("opencode.db"), &bytes).unwrap();
+    std::fs::remove_file(folder.path().join("damaged.db")).unwrap();
+    let mut kept = Kept::default();
+    read_on(folder.path(), &["opencode.db"], &mut kept);
+    let reason = &kept.rejected.last().unwrap().reason;
+    assert!(reason.contains("damaged") && reason.contains(".recover"), "{reason}");
+    std::fs::remove_file(folder.path().join("opencode.db")).unwrap();
+
+    let locked = database(&folder.path().join("opencode.db"));
+    locked
+        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE other (id text); COMMIT")
+        .unwrap();
+    assert!(told("opencode.db").contains("locked"), "{}", told("opencode.db"));
+    // In a folder other databases are nobody's, and one that is locked is told.
+    let mut kept = Kept::default();
+    read_on(folder.path(), &["."], &mut kept);
+    assert_eq!(kept.rejected.len(), 1, "{:?}", kept.rejected);
+    assert!(kept.rejected[0].file.ends_with("opencode.db"));
+    drop(locked);
+    let mut kept = Kept::default();
+    let mut source = source(folder.path(), Some(FileFormat::Pi), &["opencode.db"]);
+    source.read(&Default::default(), &mut kept).unwrap();
+    assert!(kept.rejected[0].reason.contains("only `opencode` has"));
+}

@@ -1,0 +1,207 @@
+//! Coding agents are found where they keep their sessions, without any settings.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::support::{err, json, now, out};
+
+fn write(folder: &Path, name: &str, text: &str) {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+const GEMINI: &str = r#"{"sessionId":"s-1","projectHash":"46","startTime":"2026-11-20T08:00:00.000Z","kind":"main"}
+{"id":"g-1","timestamp":"2026-11-20T08:00:02.000Z","type":"gemini","content":"","model":"gemini-2.5-pro","tokens":{"input":10001,"output":51,"cached":4001,"thoughts":21,"tool":0,"total":10073}}
+"#;
+const QWEN: &str = r#"{"uuid":"q-1","parentUuid":null,"sessionId":"s-2","timestamp":"2026-11-20T08:00:02.000Z","type":"assistant","cwd":"/srv/shop","model":"qwen3-coder-plus","message":{"role":"model","parts":[]},"usageMetadata":{"promptTokenCount":900,"candidatesTokenCount":30,"totalTokenCount":930}}
+"#;
+const PI: &str = r#"{"type":"session","version":3,"id":"s-3","timestamp":"2026-11-20T08:00:00.000Z","cwd":"/srv/shop"}
+{"type":"message","id":"a2","parentId":null,"timestamp":"2026-11-20T08:00:02.900Z","message":{"role":"assistant","content":[],"provider":"anthropic","model":"claude-sonnet-4-6","usage":{"input":15,"output":25,"cacheRead":0,"cacheWrite":0},"timestamp":1795161602100,"stopReason":"stop","responseId":"msg_7"}}
+"#;
+const COPILOT: &str = r#"{"type":"session.start","data":{"sessionId":"s-4","version":1,"producer":"copilot-agent","context":{"cwd":"/srv/shop"}},"id":"e-0","timestamp":"2026-11-20T08:00:00.000Z","parentId":null}
+{"type":"session.usage_record","data":{"usage":{"model":"claude-sonnet-4.5","inputTokens":30,"outputTokens":7,"cacheReadTokens":0,"cacheWriteTokens":0,"isByok":true,"modelProvider":"anthropic","providerType":"anthropic","apiCallId":"msg_8"}},"id":"e-1","timestamp":"2026-11-20T08:00:05.000Z","parentId":"e-0"}
+"#;
+const KIMI: &str = r#"{"type":"metadata","protocol_version":"1.9"}
+{"timestamp": 1795161605.5, "message": {"type": "StatusUpdate", "payload": {"token_usage": {"input_other": 600, "output": 20, "input_cache_read": 0, "input_cache_creation": 0}, "message_id": "chatcmpl-1"}}}
+"#;
+
+fn message(second: u32) -> String {
+    format!(
+        r#""role":"assistant","mode":"build","path":{{"cwd":"/srv/shop"}},"cost":0.01,"tokens":{{"input":60,"output":15,"reasoning":0,"cache":{{"read":0,"write":0}}}},"modelID":"gpt-5","providerID":"openai","time":{{"created":17951616{second:02}000,"completed":17951616{second:02}900}}"#
+    )
+}
+
+fn database(folder: &Path, name: &str, second: u32) {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let conn = rusqlite::Connection::open(path).unwrap();
+    let table = "PRAGMA journal_mode = WAL; CREATE TABLE message (id text PRIMARY KEY, session_id text NOT NULL, time_created integer NOT NULL, \
+        time_updated integer NOT NULL, data text NOT NULL)";
+    conn.execute_batch(table).unwrap();
+    let data = format!("{{{}}}", message(second));
+    conn.execute("INSERT INTO message VALUES ('msg_1', 'ses_1', 1, 1, ?1)", [data])
+        .unwrap();
+}
+
+/// A home with a session of each, and what lies beside it.
+fn home(folder: &Path) {
+    write(folder, ".gemini/tmp/46/chats/session-1.jsonl", GEMINI);
+    write(
+        folder,
+        ".gemini/tmp/46/logs.json",
+        "[{\"type\":\"user\",\"message\":\"go\"}]",
+    );
+    write(folder, ".qwen/projects/-srv-shop/chats/s-2.jsonl", QWEN);
+    write(folder, ".pi/agent/sessions/--srv-shop--/a.jsonl", PI);
+    write(
+        folder,
+        ".pi/agent/sessions/--srv-shop--/b.jsonl",
+        PI.lines().next().unwrap(),
+    );
+    write(folder, ".copilot/session-state/4/events.jsonl", COPILOT);
+    write(folder, ".kimi/sessions/ab/5/wire.jsonl", KIMI);
+    write(
+        folder,
+        ".kimi/sessions/ab/5/context.jsonl",
+        "{\"role\":\"_usage\",\"token_count\":9}\n",
+    );
+    database(folder, "data/opencode/opencode.db", 1);
+    database(folder, "data/kilo/kilo.db", 2);
+    let older = format!("{{\n\"id\":\"msg_3\",\"sessionID\":\"ses_0\",{}}}", message(3));
+    write(folder, "data/opencode/storage/message/ses_0/msg_3.json", &older);
+    write(
+        folder,
+        "data/opencode/storage/part/msg_3/prt_1.json",
+        "{\n\"type\":\"step-finish\",\"tokens\":{\"input\":60}}",
+    );
+}
+
+fn run(folder: &Path, variables: &[(&str, &Path)], args: &[&str]) -> Output {
+    let mut command = now(folder);
+    command.args(["--format", "json"]).args(args);
+    command.envs(variables.iter().copied()).output().unwrap()
+}
+
+/// New calls, repeated ones and failures of a run.
+fn recorded(output: &Output) -> [i64; 2] {
+    assert_eq!(output.status.code(), Some(0), "{}{}", out(output), err(output));
+    assert_eq!(err(output), "");
+    ["recorded", "duplicates"].map(|key| json(output)[key].as_i64().unwrap())
+}
+
+#[test]
+fn all_agents_of_a_home_are_found_and_nothing_is_said_of_those_that_are_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write(path, ".pi/agent/sessions/--srv-shop--/a.jsonl", PI);
+    assert_eq!(recorded(&run(path, &[], &["record"])), [1, 0]);
+    home(path);
+    assert_eq!(recorded(&run(path, &[], &["record"])), [7, 0]);
+    assert_eq!(recorded(&run(path, &[], &["record"])), [0, 0]);
+    let report = json(&run(path, &[], &["report", "--by", "source"]));
+    let calls = |row: &serde_json::Value| {
+        (
+            row["source"].as_str().unwrap().to_owned(),
+            row["events"].as_i64().unwrap(),
+        )
+    };
+    let mut calls: Vec<_> = report["rows"].as_array().unwrap().iter().map(calls).collect();
+    calls.sort();
+    let expected = [
+        ("copilot-cli", 1),
+        ("gemini-cli", 2),
+        ("kimi-cli", 1),
+        ("opencode", 3),
+        ("pi", 1),
+    ];
+    assert_eq!(calls, expected.map(|(name, calls)| (name.to_owned(), calls)));
+    // A call of a database is found again in its row.
+    let top = json(&run(path, &[], &["explain", "--top", "9"]));
+    let of_opencode = |call: &&serde_json::Value| call["model"] == "gpt-5";
+    let mut places: Vec<String> = top["calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(of_opencode)
+        .map(|call| {
+            let receipt = now(path)
+                .args(["explain", call["id"].as_str().unwrap()])
+                .output()
+                .unwrap();
+            let text = out(&receipt);
+            let line = text.lines().find(|line| line.starts_with("file ")).unwrap();
+            line.rsplit('/').next().unwrap().to_owned()
+        })
+        .collect();
+    places.sort();
+    assert_eq!(places, ["kilo.db:1", "msg_3.json:1", "opencode.db:1"]);
+    // What is named, or was recorded by a source of one's own, is the same.
+    for place in [
+        ".gemini/tmp/46/chats",
+        ".qwen/projects",
+        ".pi",
+        ".copilot/session-state",
+        ".kimi/sessions",
+    ] {
+        let again = json(&run(path, &[], &["record", place]));
+        assert_eq!(again["recorded"], 0, "{place}: {again}");
+    }
+    let again = json(&run(path, &[], &["record", "data/opencode", "data/kilo"]));
+    assert_eq!(
+        (&again["recorded"], &again["duplicates"]),
+        (&0.into(), &3.into()),
+        "{again}"
+    );
+}
+
+#[test]
+fn variables_of_the_agents_say_where_they_keep_their_sessions() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (path, other) = (folder.path(), other.path());
+    home(other);
+    let at = |name: &str| other.join(name);
+    for (variable, place, calls) in [
+        ("GEMINI_CLI_HOME", at(""), 1),
+        ("QWEN_HOME", at(".qwen"), 1),
+        ("QWEN_RUNTIME_DIR", at(".qwen"), 1),
+        ("PI_CODING_AGENT_DIR", at(".pi/agent"), 1),
+        ("PI_CODING_AGENT_SESSION_DIR", at(".pi/agent/sessions"), 1),
+        ("COPILOT_HOME", at(".copilot"), 1),
+        ("KIMI_SHARE_DIR", at(".kimi"), 1),
+        ("XDG_DATA_HOME", at("data"), 3),
+        ("OPENCODE_DB", at("data/kilo/kilo.db"), 1),
+        ("KILO_DB", at("data/kilo/kilo.db"), 1),
+    ] {
+        let args = ["--store", "memory:", "record"];
+        let read = run(path, &[(variable, &place)], &args);
+        assert_eq!(recorded(&read), [calls, 0], "{variable}");
+        if variable != "XDG_DATA_HOME" && variable != "QWEN_HOME" {
+            let missing = run(path, &[(variable, &at("nowhere"))], &args);
+            assert_eq!(missing.status.code(), Some(3), "{variable}: {}", err(&missing));
+            assert!(err(&missing).contains(variable), "{}", err(&missing));
+        }
+    }
+}
+
+#[test]
+fn the_first_settings_read_all_agents_and_need_no_paths() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    home(path);
+    assert_eq!(run(path, &[], &["init"]).status.code(), Some(0));
+    let check = now(path).args(["config", "check"]).output().unwrap();
+    assert_eq!(check.status.code(), Some(0), "{}", err(&check));
+    assert!(
+        out(&check).contains("source       opencode: opencode; 3 files"),
+        "{}",
+        out(&check)
+    );
+    assert_eq!(recorded(&run(path, &[], &["record"])), [8, 0]);
+    // Those that one has not are passed over in silence.
+    for gone in [".gemini", ".qwen", ".pi", ".copilot", ".kimi"] {
+        std::fs::remove_dir_all(path.join(gone)).unwrap();
+    }
+    std::fs::remove_file(path.join("finops.db")).unwrap();
+    assert_eq!(recorded(&run(path, &[], &["record"])), [3, 0]);
+}
