@@ -278,7 +278,7 @@ fn sessions_of_agents_count_alike_behind_any_other_format_and_however_they_are_w
         std::fs::read_to_string(path).unwrap()
     };
     let call = Call {
-        n: 1,
+        n: 777,
         tokens: [10, 0, 0, 0, 1],
     };
     let [meta, counter] = call.codex();

@@ -169,7 +169,15 @@ impl Results {
                 return Ok(());
             }
             // Nobody says of which model: as any answer of none.
-            None if self.model.is_empty() => return Body::default().record(text, number, context, out),
+            None if self.model.is_empty() => {
+                let at = out.events.len();
+                Body::default().record(text, number, context, out)?;
+                if let Some(event) = out.events.get_mut(at) {
+                    let cost = reported(result.cost.map(RawValue::get), "total_cost_usd")?;
+                    event.reported_cost = event.reported_cost.or(cost);
+                }
+                return Ok(());
+            }
             None => &nothing,
         };
         let at = match (&result.timestamp, context.fallback) {
