@@ -170,6 +170,9 @@ impl Traces {
                     .take_if(|priced| priced.is_own() && priced.call.id == call.id)
             });
             if let Some(priced) = priced {
+                if priced.call.is_same(by) {
+                    self.ask(by, priced.who);
+                }
                 let back = TakenBack::of(priced, by, names, true, known);
                 found.taken_back.push(back);
                 // What is met above it later lies above this call. Above both the way up goes on.
