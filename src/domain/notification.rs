@@ -130,6 +130,7 @@ impl Notification {
     #[must_use]
     pub fn in_full(&self) -> String {
         match self.of_many() {
+            Some(_) if self.told == Told::Resolved => "finops alert list --all".to_owned(),
             Some(_) => "finops alert list".to_owned(),
             None => format!("finops alert show {}", self.alert_id),
         }

@@ -259,7 +259,9 @@ impl Columns {
             Term::Fixed(_) | Term::Together(_) => false,
         };
         let mut fields = self.fields.iter();
-        fields.any(|(field, term)| !TEXT.contains(field) && !matches!(*field, "latency_ms" | "status") && reads(term))
+        fields.any(|(field, term)| {
+            !TEXT.contains(field) && !matches!(*field, "latency_ms" | "status" | "cost_usd") && reads(term)
+        })
     }
 
     /// The columns without which there is no input.

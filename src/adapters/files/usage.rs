@@ -45,6 +45,9 @@ pub(super) struct Usage<'a> {
     prompt_cache_hit_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     cached_tokens: Scalar<'a>,
+    /// Mistral says it here, too.
+    #[serde(borrow, default)]
+    num_cached_tokens: Scalar<'a>,
     /// Codex says it here.
     #[serde(borrow, default)]
     cached_input_tokens: Scalar<'a>,
@@ -274,6 +277,7 @@ impl<'a> Usage<'a> {
             (&self.cache_read_input_tokens, "cache_read_input_tokens"),
             (&self.prompt_cache_hit_tokens, "prompt_cache_hit_tokens"),
             (&self.cached_tokens, "cached_tokens"),
+            (&self.num_cached_tokens, "num_cached_tokens"),
             (&self.cached_input_tokens, "cached_input_tokens"),
             (&details.cached_read_tokens, "cached_read_tokens"),
             (&details.cache_read, "cache_read"),

@@ -21,6 +21,8 @@ pub(in super::super) struct Mapped {
     met: Vec<Met>,
     looked_through: usize,
     told: Told,
+    /// Whether reading goes on where it stood before.
+    goes_on: bool,
 }
 
 /// What the records of a file so far tell of a key.
@@ -40,6 +42,7 @@ impl Mapped {
             columns,
             looked_through: 0,
             told: Told::default(),
+            goes_on: false,
         }
     }
 
@@ -128,9 +131,11 @@ impl LineFormat for Mapped {
     }
 
     fn load(&mut self, state: &str) {
-        let names: Vec<String> = serde_json::from_str(state).unwrap_or_default();
+        self.goes_on = true;
+        // Of what a version read that kept no names nobody knows what was missing.
+        let names: Option<Vec<String>> = serde_json::from_str(state).ok();
         for (met, name) in self.met.iter_mut().zip(&self.columns.wanted) {
-            met.is_there |= names.contains(name);
+            met.is_there |= names.as_ref().is_none_or(|names| names.contains(name));
         }
     }
 
@@ -140,7 +145,8 @@ impl LineFormat for Mapped {
         let never: Vec<String> = never
             .map(|(met, name)| format!("`{name}`{}", met.nearest.as_deref().unwrap_or_default()))
             .collect();
-        (!never.is_empty() && self.looked_through > 0).then(|| {
+        // Told once of a file, not with each line that is written to it.
+        (!never.is_empty() && self.looked_through > 0 && !self.goes_on).then(|| {
             let names = never.join("; ");
             format!("keys that `[source.columns]` names and no record of a file has, so that they are absent: {names}")
         })

@@ -12,8 +12,10 @@ pub(in super::super) fn behind_claude_code(model: &str) -> &'static str {
     } else if of_openrouter(model) {
         "openrouter"
     } else {
-        match by_maker(model) {
-            "" if model.is_empty() || claude.into_iter().any(|name| model.contains(name)) => "anthropic",
+        // However it is written: gateways have `Claude-Sonnet-4.5`.
+        let small = model.to_ascii_lowercase();
+        match by_maker(&small) {
+            "" if small.is_empty() || claude.into_iter().any(|name| small.contains(name)) => "anthropic",
             seller => seller,
         }
     }
@@ -69,6 +71,8 @@ mod tests {
         for (model, seller) in [
             ("claude-sonnet-4-5", "anthropic"),
             ("my-sonnet", "anthropic"),
+            ("Claude-Sonnet-4.5", "anthropic"),
+            ("GLM-4.6", "zai"),
             ("", "anthropic"),
             ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock"),
             ("claude-sonnet-4-5@20250929", "vertex"),

@@ -47,6 +47,7 @@ impl Watched for Usage<'_> {
                 | "completion_token_details"
                 | "prompt_cache_hit_tokens"
                 | "cached_tokens"
+                | "num_cached_tokens"
                 | "cached_input_tokens"
                 | "input_tokens"
                 | "output_tokens"
@@ -225,7 +226,6 @@ mod tests {
     fn counts_under_other_names_are_seen_and_what_is_no_count_is_not() {
         for told in [
             r#""original_usage.input_tokens":5"#,
-            r#""num_cached_tokens":800"#,
             r#""cached_content_token_count":800"#,
             r#""cached_prompt":{"tokens":800}"#,
             r#""prompt_tokens_details":{"new_cache_tokens":1}"#,
@@ -241,6 +241,7 @@ mod tests {
             r#""tokens_per_second":55,"max_tokens":4096,"time_to_first_token_ms":300,"token_cost":4"#,
             r#""prompt_tokens_details":{"text_tokens":5,"cached_tokens":1,"rejected_prediction_tokens":2}"#,
             r#""cached_tokens_more":{"a":0,"b":[1]}"#,
+            r#""prompt_tokens_details":{"cached_tokens":800},"num_cached_tokens":800"#,
         ] {
             assert!(!unknown(quiet), "{quiet}");
         }

@@ -266,7 +266,14 @@ impl Gathering<'_> {
         let late = self.days_by_source(filled).into_iter().filter_map(|(source, days)| {
             let newest = day(sources.newest.get(&source)?.start());
             let fails = sources.failing.get(source.as_str());
-            let newest = fails.map_or(newest, |since| newest.min(day(*since)));
+            // A file of its may be what cannot be read: what has come in since shows that this is read on.
+            let silent = |since: &NaiveDate| {
+                let age = u32::try_from((self.today - *since).num_days()).unwrap_or(0);
+                let later = 1_u64.checked_shl(age).map_or(u64::MAX, |bit| bit - 1);
+                days & later == 0
+            };
+            let since = fails.map(|since| day(*since)).filter(silent);
+            let newest = since.map_or(newest, |since| newest.min(since));
             let age = u32::try_from((self.today - newest).num_days()).ok()?;
             let least = if fails.is_some() { FAILING_DAYS } else { KNOWN_DAYS };
             let is_late = is_regular(days, age, least) && (fails.is_some() || age <= ENDED_DAYS + 1);
