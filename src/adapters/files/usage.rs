@@ -329,12 +329,21 @@ impl<'a> Usage<'a> {
             &details.cached_write_token_details,
             &self.cache_creation,
         ];
-        counts.write_5m = self
-            .claude_cache_creation_5_m_tokens
-            .count("claude_cache_creation_5_m_tokens")?;
-        counts.write_1h = self
-            .claude_cache_creation_1_h_tokens
-            .count("claude_cache_creation_1_h_tokens")?;
+        // new-api, LangChain.
+        counts.write_5m = first(&[
+            (
+                &self.claude_cache_creation_5_m_tokens,
+                "claude_cache_creation_5_m_tokens",
+            ),
+            (&details.ephemeral_5m_input_tokens, "ephemeral_5m_input_tokens"),
+        ])?;
+        counts.write_1h = first(&[
+            (
+                &self.claude_cache_creation_1_h_tokens,
+                "claude_cache_creation_1_h_tokens",
+            ),
+            (&details.ephemeral_1h_input_tokens, "ephemeral_1h_input_tokens"),
+        ])?;
         if let Some(split) = splits.into_iter().flatten().next() {
             split.read(&mut counts)?;
         }

@@ -63,6 +63,25 @@ fn what_relays_say_of_caches_is_read_under_their_names() {
     }
     let langchain = r#"{"id":"r1","created_at":"2026-11-01T00:00:00Z","model":"claude-sonnet-4-6","usage":{"input_tokens":31508,"output_tokens":200,"total_tokens":31708,"input_token_details":{"cache_read":500,"cache_creation":30000}}}"#;
     assert_eq!(read_text("a.jsonl", langchain).totals(), [1008, 500, 30000, 0, 200, 0]);
+    for (details, [short, long]) in [
+        (
+            r#""cache_creation":0,"ephemeral_5m_input_tokens":30000,"ephemeral_1h_input_tokens":0"#,
+            [30000, 0],
+        ),
+        (
+            r#""cache_creation":30000,"ephemeral_1h_input_tokens":30000"#,
+            [0, 30000],
+        ),
+    ] {
+        let kept = read_text("a.jsonl", langchain.replace(r#""cache_creation":30000"#, details));
+        assert_eq!(kept.totals(), [1008, 500, short, long, 200, 0], "{details}");
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    }
+    // Mistral says it twice.
+    let mistral = r#","prompt_tokens_details":{"cached_tokens":500},"num_cached_tokens":500"#;
+    let kept = read_text("a.jsonl", chat("mistral-large-latest", mistral, ""));
+    assert_eq!(kept.totals(), [31008, 500, 0, 0, 200, 0]);
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
 }
 
 /// Told once a run, whatever the names are.
@@ -340,6 +359,21 @@ fn rows_of_portkey_tell_the_seller_and_count_where_no_answer_was_kept() {
         (Some(1), Some(1))
     );
     assert!(told(&kept, "coverage gap"));
+}
+
+/// Others have such names beside answers, too.
+#[test]
+fn answers_with_the_names_of_tensorzero_or_portkey_beside_them_stay_what_they_are() {
+    let plain = read_text("a.jsonl", chat("gpt-4o", "", "")).only();
+    for beside in [r#","inference_id":"abc""#, r#","ai_org":"openai""#] {
+        let call = read_text("a.jsonl", chat("gpt-4o", "", beside)).only();
+        assert_eq!(
+            (call.id, call.model, call.tokens),
+            (plain.id, plain.model, plain.tokens),
+            "{beside}"
+        );
+        assert_eq!(call.provider.as_str(), "openai", "{beside}");
+    }
 }
 
 #[test]

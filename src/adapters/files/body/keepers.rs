@@ -77,13 +77,19 @@ const COUNTED_BY_PORTKEY: &str =
 pub(super) fn kept<'a>(record: &Record<'a>, text: &str) -> Result<Kept<'a>, Fault> {
     if record.usage.as_ref().is_some_and(|usage| usage.unknown.flattened) {
         of_opik(text)
-    } else if !record.ai_org.str().is_empty() {
+    } else if !record.ai_org.str().is_empty() && !record.tells_usage() {
         of_portkey(record, text)
-    } else if !record.inference_id.str().is_empty() && record.usage.is_some() {
+    } else if is_of_tensorzero(record) {
         of_tensorzero(text)
     } else {
         Ok(Kept::Itself)
     }
+}
+
+/// Whether an inference is told as TensorZero itself tells it: others who number theirs so say what was asked, and whom.
+fn is_of_tensorzero(record: &Record<'_>) -> bool {
+    let others = [record.id.str(), record.model().str(), record.provider.str()];
+    !record.inference_id.str().is_empty() && record.usage.is_some() && others.iter().all(|name| name.is_empty())
 }
 
 #[derive(Deserialize)]

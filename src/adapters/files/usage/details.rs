@@ -44,6 +44,10 @@ pub(super) struct Details<'a> {
     #[serde(borrow, default)]
     cache_creation: Scalar<'a>,
     #[serde(borrow, default)]
+    pub ephemeral_5m_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub ephemeral_1h_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
     pub reasoning_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     pub thinking_tokens: Scalar<'a>,
@@ -85,6 +89,8 @@ impl Watched for Details<'_> {
                 | "cache_creation_input_tokens"
                 | "cache_read"
                 | "cache_creation"
+                | "ephemeral_5m_input_tokens"
+                | "ephemeral_1h_input_tokens"
                 | "reasoning_tokens"
                 | "thinking_tokens"
                 | "audio_tokens"
