@@ -368,11 +368,11 @@ fn answers_with_the_names_of_tensorzero_or_portkey_beside_them_stay_what_they_ar
     for beside in [r#","inference_id":"abc""#, r#","ai_org":"openai""#] {
         let call = read_text("a.jsonl", chat("gpt-4o", "", beside)).only();
         assert_eq!(
-            (call.id, call.model, call.tokens),
-            (plain.id, plain.model, plain.tokens),
+            (call.id, call.model(), call.tokens),
+            (plain.id, plain.model(), plain.tokens),
             "{beside}"
         );
-        assert_eq!(call.provider.as_str(), "openai", "{beside}");
+        assert_eq!(call.provider().as_str(), "openai", "{beside}");
     }
 }
 
