@@ -17,6 +17,8 @@ pub(super) type Daily = BTreeMap<NaiveDate, Decimal>;
 
 /// Days ahead that a forecast looks at, with one for zones.
 const AHEAD_DAYS: i64 = 401;
+/// Days read at a time.
+const TOGETHER_DAYS: i64 = 28;
 
 /// The hours of one flat cost.
 #[derive(Debug)]
@@ -25,19 +27,22 @@ pub(in super::super) struct Flat {
     hours: Vec<(Hour, Decimal)>,
 }
 
-/// Reads the flat costs of the days that forecasts look at.
+/// Reads the flat costs of the days that forecasts look at, some weeks at a time: what is known of an hour is much more than its cost.
 pub(in super::super) fn flat(ledger: &mut dyn Ledger, now: DateTime<Utc>) -> Result<Vec<Flat>, StoreError> {
-    let around = Period::new(now - TimeDelta::days(HISTORY_DAYS), now + TimeDelta::days(AHEAD_DAYS));
+    let end = now + TimeDelta::days(AHEAD_DAYS);
     let mut found: Vec<Flat> = Vec::new();
-    for (key, sums) in ledger.agreed(around)? {
-        let same = |last: &&mut Flat| last.key.dimensions == key.dimensions && last.key.currency == key.currency;
-        match found.last_mut().filter(same) {
-            Some(last) => last.hours.push((key.hour, sums.cost)),
-            None => found.push(Flat {
-                key,
-                hours: vec![(key.hour, sums.cost)],
-            }),
+    let mut from = now - TimeDelta::days(HISTORY_DAYS);
+    while from < end {
+        let to = end.min(from + TimeDelta::days(TOGETHER_DAYS));
+        for (key, sums) in ledger.agreed(Period::new(from, to))? {
+            let same = |flat: &Flat| flat.key.dimensions == key.dimensions && flat.key.currency == key.currency;
+            let hour = (key.hour, sums.cost);
+            match found.iter_mut().find(|flat| same(flat)) {
+                Some(flat) => flat.hours.push(hour),
+                None => found.push(Flat { key, hours: vec![hour] }),
+            }
         }
+        from = to;
     }
     Ok(found)
 }
