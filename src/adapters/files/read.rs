@@ -54,8 +54,7 @@ pub(super) fn read_found(
             ..options.clone()
         });
     let options = wide.as_ref().unwrap_or(options);
-    let mut shared = Shared::of(sessions, resume_traces(known), options.columns.clone());
-    shared.unread = unread.clone();
+    let shared = Shared::of(sessions, resume_traces(known), options.columns.clone()).missing(unread);
     let mut run = Run::new(options, shared, sink);
     (run.defer, run.usual) = (true, search.usual);
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);

@@ -54,6 +54,14 @@ impl Shared {
             unread: Unread::default(),
         }
     }
+
+    /// The same where files that could not be read are noted there.
+    pub fn missing(self, unread: &Unread) -> Self {
+        Shared {
+            unread: unread.clone(),
+            ..self
+        }
+    }
 }
 
 /// What readers share, held. A reader that panicked has left it whole: nothing is changed in two steps.

@@ -14,9 +14,9 @@ pub(in super::super) fn behind_claude_code(model: &str) -> &'static str {
     } else {
         // However it is written: gateways have `Claude-Sonnet-4.5`.
         let small = model.to_ascii_lowercase();
-        match by_maker(&small) {
-            "" if small.is_empty() || claude.into_iter().any(|name| small.contains(name)) => "anthropic",
-            seller => seller,
+        match [by_maker(model), by_maker(&small)] {
+            ["", ""] if small.is_empty() || claude.into_iter().any(|name| small.contains(name)) => "anthropic",
+            ["", seller] | [seller, _] => seller,
         }
     }
 }
