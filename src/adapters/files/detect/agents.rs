@@ -131,7 +131,7 @@ impl Seen<'_> {
         }
     }
 
-    /// The coding agent whose record it is unless it holds an answer of somebody else's log. None of these tells a call.
+    /// The coding agent whose record it is unless it holds an answer of somebody else's log. None of these tells a call's usage.
     pub(super) fn may_be_agent(&self) -> Option<FileFormat> {
         let copilot = ["session.", "assistant.", "user.", "tool.", "hook.", "subagent."];
         let front = |name: &str| {
@@ -139,7 +139,8 @@ impl Seen<'_> {
                 .strip_prefix(b"\"")
                 .is_some_and(|kind| kind.starts_with(name.as_bytes()))
         };
-        if self.is("agent_end") && self.has(MESSAGES) {
+        let shorter = self.is("compaction") || self.is("branch_summary");
+        if (self.is("agent_end") && self.has(MESSAGES)) || (shorter && self.has(PARENT_ID)) {
             Some(FileFormat::Pi)
         } else if self.has(DATA | PARENT_ID) && copilot.into_iter().any(front) {
             Some(FileFormat::CopilotCli)
