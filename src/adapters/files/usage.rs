@@ -45,7 +45,7 @@ pub(super) struct Usage<'a> {
     prompt_cache_hit_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     cached_tokens: Scalar<'a>,
-    /// Mistral says it here, too.
+    /// Mistral says it here, too: read nowhere, and told where nothing else says what was cached.
     #[serde(borrow, default)]
     num_cached_tokens: Scalar<'a>,
     /// Codex says it here.
@@ -277,7 +277,6 @@ impl<'a> Usage<'a> {
             (&self.cache_read_input_tokens, "cache_read_input_tokens"),
             (&self.prompt_cache_hit_tokens, "prompt_cache_hit_tokens"),
             (&self.cached_tokens, "cached_tokens"),
-            (&self.num_cached_tokens, "num_cached_tokens"),
             (&self.cached_input_tokens, "cached_input_tokens"),
             (&details.cached_read_tokens, "cached_read_tokens"),
             (&details.cache_read, "cache_read"),

@@ -194,7 +194,13 @@ impl Usage<'_> {
             &self.input_token_details,
             &self.output_token_details,
         ];
+        let is_count = |value: &Scalar<'_>| value.count("").is_ok_and(|count| count > 0);
+        let cached = details
+            .into_iter()
+            .flatten()
+            .any(|details| is_count(&details.cached_tokens));
         self.unknown.counts
+            || (is_count(&self.num_cached_tokens) && !cached)
             || details.into_iter().flatten().any(|details| details.unknown.counts)
             || self.cache_creation.as_ref().is_some_and(|split| split.unknown.counts)
     }
