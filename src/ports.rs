@@ -181,8 +181,7 @@ pub struct Retention {
 
 /// The record of what was spent. Every method is atomic; two processes may use one ledger at the same time.
 pub trait Ledger: Send {
-    /// Records observations: each call once, by identity, whatever was recorded before, priced after merging.
-    /// All or nothing, with the checkpoints.
+    /// Records observations: each call once, by identity, whatever was recorded before, priced after merging. All or nothing, with the checkpoints.
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError>;
 
     /// The same, where a store may still be writing when this returns: what is asked of it next waits for that.
@@ -228,22 +227,24 @@ pub trait Ledger: Send {
     /// Visits the rows of spend whose hour starts within the period, in any order, each key once.
     fn spend(&mut self, period: Period, visit: &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError>;
 
-    /// The same, where only some dimensions matter: rows may be summed over those that are not `wanted`, which are then empty;
-    /// a row with web searches never together with one without. A key may come more than once.
-    /// A store that cannot sum by itself visits what [`Ledger::spend`] does.
+    /// The same, where only some dimensions matter: rows may be summed over those that are not wanted, which are then empty; a row with web
+    /// searches never together with one without. A key may come more than once. A store that cannot sum by itself visits what [`Ledger::spend`] does.
     fn spend_by(
         &mut self,
         period: Period,
-        wanted: &[Dimension],
+        _wanted: &[Dimension],
         visit: &mut dyn FnMut(&SpendKey, &Sums),
     ) -> Result<(), StoreError> {
-        let _ = wanted;
         self.spend(period, visit)
     }
 
-    /// The rows of spend whose hour starts within the period and whose searches an allowance may pay for, with what of their fees is
-    /// therefore left out of them. Calls have their whole fees.
+    /// The rows of spend of a period whose searches an allowance may pay for, with what of their fees is therefore left out of them. Calls have their whole fees.
     fn free_searches(&mut self, _: Period) -> Result<Vec<(SpendKey, FreeSearches)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// The metered rows of what is agreed at a flat cost, hour by hour of a period, also of hours to come; none where nothing is agreed.
+    fn agreed(&mut self, _: Period) -> Result<Vec<(SpendKey, Sums)>, StoreError> {
         Ok(Vec::new())
     }
 
@@ -260,9 +261,8 @@ pub trait Ledger: Send {
         visit: &mut dyn FnMut(&UsageEvent, &Charge) -> ControlFlow<()>,
     ) -> Result<(), StoreError>;
 
-    /// Prices these calls anew and moves the sums by the differences; days whose cost changes become restatements. A call
-    /// whose detail is gone, or whose charge is the same, is left alone. Priced as stored at that moment, within the one
-    /// transaction, so that a call that is recorded better meanwhile is priced as the better one.
+    /// Prices these calls anew and moves the sums by the differences; days whose cost changes become restatements. A call whose detail is gone, or whose
+    /// charge is the same, is left alone. Priced as stored at that moment, within the one transaction, so that one recorded better meanwhile is priced as that.
     fn recharge(&mut self, ids: &[EventId], pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recharged, StoreError>;
 
     /// Restatements, oldest first.

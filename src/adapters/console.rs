@@ -56,9 +56,9 @@ pub fn text(message: &Notification) -> String {
     let owner = message.owner.iter().map(|o| format!(", owner {}", shown(o)));
     let runbook = message.runbook.iter().map(|r| format!(", runbook {}", shown(r)));
     text += &format!(
-        "  {}, alert {}{}\n",
+        "  {}, {}{}\n",
         message.as_of(),
-        shown(&message.alert_id),
+        shown(&message.about()),
         owner.chain(runbook).collect::<String>()
     );
     text

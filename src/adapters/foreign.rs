@@ -42,6 +42,39 @@ pub fn inert(text: &str, marks: &[char]) -> String {
     out
 }
 
+/// The same for where it says what to do: an address in it, up to the next blank, stays whole, since someone will follow it. An invisible
+/// character in it leads nowhere. The owner wrote it; where foreign names are, use [`inert`].
+pub fn followed(text: &str, marks: &[char]) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(at) = ["https://", "http://"]
+        .iter()
+        .filter_map(|scheme| rest.find(scheme))
+        .min()
+    {
+        let (before, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        let end = from.find(char::is_whitespace).unwrap_or(from.len());
+        let (address, behind) = from.split_at_checked(end).unwrap_or((from, ""));
+        out.push_str(&inert(before, marks));
+        address.chars().for_each(|c| put(&mut out, c));
+        rest = behind;
+    }
+    out + &inert(rest, marks)
+}
+
+/// Cuts out of the middle, to so many characters with the mark: a name stands at the beginning, what happened to it at the end.
+pub fn cut_within(text: &str, limit: usize, mark: &str) -> String {
+    let count = text.chars().count();
+    if count <= limit {
+        return text.to_owned();
+    }
+    let kept = limit.saturating_sub(mark.chars().count());
+    let head = kept * 2 / 5;
+    let start: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(count - (kept - head)).collect();
+    format!("{start}{mark}{end}")
+}
+
 fn put(out: &mut String, c: char) {
     match c {
         '&' => out.push_str("&amp;"),
@@ -73,5 +106,32 @@ mod tests {
         ] {
             assert_eq!(inert(text, &marks), shown, "{text}");
         }
+    }
+
+    #[test]
+    fn an_address_to_follow_is_whole() {
+        let marks = ['*', '_', '~', '`', '@'];
+        for (text, shown) in [
+            (
+                "https://a.example/~ann/X_(y)/_b/*?c=1&d",
+                "https://a.example/~ann/X_(y)/_b/*?c=1&amp;d",
+            ),
+            (
+                "see *this*: http://w/~a and _then_ https://w/@b",
+                "see *\u{200b}this*\u{200b}: http://w/~a and _\u{200b}then_\u{200b} https://w/@b",
+            ),
+            ("https://a/<!channel>\u{202e}x", "https://a/&lt;!channel&gt; x"),
+            ("page ~ann", "page ~\u{200b}ann"),
+            ("", ""),
+        ] {
+            assert_eq!(followed(text, &marks), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_keeps_its_beginning_and_its_end() {
+        assert_eq!(cut_within("0123456789", 10, "..."), "0123456789");
+        assert_eq!(cut_within("0123456789ß", 10, "…"), "012…56789ß");
+        assert_eq!(cut_within("0123456789", 3, "..."), "...");
     }
 }

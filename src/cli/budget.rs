@@ -2,13 +2,16 @@
 
 use rust_decimal::Decimal;
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
 
 use super::text::{bar, clean, counted, csv_cell, paint, unicode_locale};
 use super::{CliError, Context, Exit, Format, wire};
+use crate::domain::budget::{Threshold, ThresholdKind};
+use crate::domain::forecast::Forecast;
 use crate::domain::glob::glob_matches;
 use crate::engine::evaluate::BudgetStatus;
 use crate::engine::evaluate::status::statuses;
-use crate::engine::evaluate::text::{amount, figures};
+use crate::engine::evaluate::text::{amount, figures, part};
 
 /// The arguments of `finops budget`.
 #[derive(Debug, clap::Args)]
@@ -17,6 +20,9 @@ pub struct BudgetArgs {
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
 }
+
+/// Columns of a name.
+const NAME: usize = 16;
 
 /// Cells of a bar.
 const BAR: usize = 24;
@@ -72,7 +78,9 @@ fn pace(status: &BudgetStatus, unicode: bool, color: bool) -> String {
         .map(|(i, c)| if i == at { marker } else { c })
         .collect();
     let percent = status.percent(status.spent);
-    let ahead = status.forecast.as_ref().is_some_and(|f| f.end > whole);
+    let warns = |t: &Threshold, end| t.kind == ThresholdKind::Forecast && status.percent(end) >= t.percent;
+    let ahead = |f: &Forecast| f.end > whole || status.budget.thresholds.iter().any(|t| warns(t, f.end));
+    let ahead = status.forecast.as_ref().is_some_and(ahead);
     let code = if percent >= Decimal::ONE_HUNDRED {
         31
     } else if ahead {
@@ -88,14 +96,20 @@ fn pace(status: &BudgetStatus, unicode: bool, color: bool) -> String {
 pub fn line(ctx: &Context<'_>, status: &BudgetStatus) -> String {
     let unicode = unicode_locale();
     let end = match &status.forecast {
+        Some(f) if status.budget.amount.is_zero() => format!("on course for {}", amount(f.end, status)),
         Some(f) => format!("on course for {} %", status.whole_percent(f.end)),
         None => status.why_unforeseen().to_owned(),
     };
+    let spent = match status.budget.amount.is_zero() {
+        // Of nothing there are no percent.
+        true => amount(status.spent, status),
+        false => format!("{:>5} %", status.whole_percent(status.spent)),
+    };
+    let name = clean(&status.budget.name);
     format!(
-        "{:<16} {} {:>5} % of {}, {end}",
-        clean(&status.budget.name),
+        "{name}{} {} {spent} of {}, {end}",
+        " ".repeat(NAME.saturating_sub(name.width())),
         pace(status, unicode, ctx.color),
-        status.whole_percent(status.spent),
         amount(status.budget.amount.amount(), status),
     )
 }
@@ -109,15 +123,15 @@ fn block(ctx: &Context<'_>, status: &BudgetStatus) -> String {
         .map(|o| format!(", owner {}", clean(o)))
         .unwrap_or_default();
     let mut text = format!(
-        "{} ({}, {} {}{owner})\n  {} {} of {} ({} %), {} % of the {} has passed\n",
+        "{} ({}, {} {}{owner})\n  {} {} of {}{}, {} % of the {} has passed\n",
         paint(&clean(&budget.name), 1, ctx.color),
-        clean(&budget.scope.text()),
+        clean(&budget.about()),
         budget.period_name(),
         status.period.start.with_timezone(&budget.zone).format("from %Y-%m-%d"),
         pace(status, unicode, ctx.color),
         money(status.spent),
         money(budget.amount.amount()),
-        status.percent(status.spent),
+        part(status.spent, status),
         status.percent_of_period(),
         budget.period_name(),
     );
@@ -129,9 +143,9 @@ fn block(ctx: &Context<'_>, status: &BudgetStatus) -> String {
                 (None, None) => "it lasts".to_owned(),
             };
             text += &format!(
-                "  projected end {} ({} %), 80 % range {} to {}, {out}\n",
+                "  projected end {}{}, 80 % range {} to {}, {out}\n",
                 money(f.end),
-                status.percent(f.end),
+                part(f.end, status),
                 money(f.low),
                 money(f.high),
             );
@@ -170,35 +184,48 @@ fn block(ctx: &Context<'_>, status: &BudgetStatus) -> String {
     text
 }
 
-const COLUMNS: [&str; 9] = [
-    "budget",
-    "scope",
-    "currency",
-    "amount",
-    "spent",
-    "spent_percent",
-    "period_percent",
-    "unpriced_events",
-    "unpriced_worst_case",
+/// The columns of a table, and where their figures are.
+const COLUMNS: [(&str, &str); 15] = [
+    ("budget", "/budget"),
+    ("scope", "/scope"),
+    ("currency", "/currency"),
+    ("amount", "/amount"),
+    ("spent", "/spent"),
+    ("spent_percent", "/spent_percent"),
+    ("period_percent", "/period_percent"),
+    ("unpriced_events", "/unpriced_events"),
+    ("unpriced_worst_case", "/unpriced_worst_case"),
+    ("basis", "/basis"),
+    ("categories", "/categories"),
+    ("period_start", "/period/start"),
+    ("period_end", "/period/end"),
+    ("forecast_end", "/forecast/end"),
+    ("runs_out", "/forecast/runs_out"),
 ];
 
 fn table(ctx: &mut Context<'_>, rows: &[Value]) -> Result<(), CliError> {
-    let cell = |row: &Value, column: &str| match row.get(column) {
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
+    let text = |value: &Value| match value.as_str() {
+        Some(text) => text.to_owned(),
+        None if value.is_null() => String::new(),
+        None => value.to_string(),
+    };
+    let cell = |row: &Value, at: &str| match row.pointer(at) {
+        Some(Value::Array(all)) => all.iter().map(text).collect::<Vec<_>>().join(";"),
+        Some(value) => text(value),
         None => String::new(),
     };
+    let names = COLUMNS.map(|(name, _)| name);
     if ctx.format == Format::Markdown {
         writeln!(
             ctx.out,
             "| {} |\n|{}",
-            COLUMNS.join(" | "),
+            names.join(" | "),
             " --- |".repeat(COLUMNS.len())
         )?;
         for row in rows {
             let cells: Vec<String> = COLUMNS
                 .iter()
-                .map(|c| clean(&cell(row, c)).replace('|', "\\|"))
+                .map(|(_, at)| clean(&cell(row, at)).replace('|', "\\|"))
                 .collect();
             writeln!(ctx.out, "| {} |", cells.join(" | "))?;
         }
@@ -206,9 +233,9 @@ fn table(ctx: &mut Context<'_>, rows: &[Value]) -> Result<(), CliError> {
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |e: csv::Error| CliError::incomplete(format!("cannot write CSV: {e}"));
-    writer.write_record(COLUMNS).map_err(failed)?;
+    writer.write_record(names).map_err(failed)?;
     for row in rows {
-        let cells = COLUMNS.iter().map(|c| csv_cell(&cell(row, c)));
+        let cells = COLUMNS.iter().map(|(_, at)| csv_cell(&cell(row, at)));
         writer.write_record(cells).map_err(failed)?;
     }
     let bytes = writer

@@ -296,7 +296,7 @@ fn budgets(ctx: &Context<'_>) -> Result<Vec<String>, CliError> {
             budget.name,
             text::money(budget.amount),
             budget.period_name(),
-            budget.scope.text(),
+            budget.about(),
             budget.basis.name(),
         ));
         let notes = notes(&budget, ctx.now);

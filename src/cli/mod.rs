@@ -234,8 +234,8 @@ pub struct Context<'a> {
     pub color: bool,
     /// Whether `err` is a terminal, so that progress bars make sense.
     pub interactive: bool,
-    /// Columns of the terminal; 100 where there is none.
-    pub width: usize,
+    /// Columns of the terminal, or what tables take where there is none.
+    pub room: text::Room,
     /// 0 quiet, 1 normal, 2 and more verbose.
     pub verbosity: u8,
     /// Takes the spans of a run; off on the command line.

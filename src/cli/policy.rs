@@ -10,12 +10,15 @@ use super::{CliError, Context, Exit, Format, wire};
 use crate::adapters::memory::{MemoryAlerts, MemoryLedger};
 use crate::adapters::policies::load_tests;
 use crate::domain::budget::Budget;
+use crate::domain::contract::Terms;
 use crate::domain::glob::glob_matches;
 use crate::domain::money::Money;
 use crate::domain::period::Period;
 use crate::domain::policy_test::PolicyTest;
+use crate::domain::price::Books;
 use crate::domain::spend::Bill;
 use crate::engine::policy_test::{Outcome, run as run_test};
+use crate::engine::view::View;
 use crate::ports::Ledger as _;
 
 /// The arguments of `finops policy`.
@@ -152,6 +155,10 @@ fn outcome(test: &PolicyTest, budget: &Budget) -> Result<Outcome, CliError> {
         };
         ledger.replace_bill(&bill, last)?;
     }
+    // Spend of a bill, or that is metered, counts to the mixture of both as in a run; what is said to be of the mixture is taken as it is.
+    let no_books = Box::new(|| Ok(Books::default()));
+    let view = View::new(Box::new(ledger), Terms::default(), no_books, last.unwrap_or_default());
+    let mut ledger = view.filling(wire::filling(std::slice::from_ref(budget)));
     Ok(run_test(test, budget, &mut ledger, &mut MemoryAlerts::new())?)
 }
 

@@ -99,6 +99,15 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
         writeln!(ctx.err, "warning: budget `{}`: {told}", text::clean(&budget.name))?;
     }
     gone(ctx, &budgets, &done)?;
+    if let Some(at) = done.evaluation.is_behind(ctx.now) {
+        writeln!(
+            ctx.err,
+            "warning: alerts are known as of {}, this run is of {}: what fires stays as it is, and no reminder is sent. Where `--now` does not ask \
+             for that, the clock is behind, or it was ahead: after a day of such runs they are believed",
+            at.format("%Y-%m-%d %H:%M UTC"),
+            ctx.now.format("%Y-%m-%d %H:%M UTC"),
+        )?;
+    }
     let told = alert::told(ctx, &done.delivery)?;
     let month = this_month(ctx, ledger.as_mut())?;
     let mut code = exit(&done.collection, args.strict).max(told);
@@ -247,7 +256,8 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]
             for section in &month.sections {
                 let cost = text::money(Money::new(section.total.sums.cost, section.currency));
                 let change = text::percent_change(section.total.previous.cost, section.total.sums.cost);
-                let trend = if !month.compares || change.is_empty() || change == "new" {
+                let tells = month.compares && section.total.is_comparable();
+                let trend = if !tells || change.is_empty() || change == "new" {
                     String::new()
                 } else {
                     format!(" ({change} against last month)")

@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use comfy_table::Table;
 
 use super::args::{Cli, Command, Global};
+use super::text::Room;
 use super::whole::Whole;
 use super::{CliError, ColorWhen, Context, Exit, Format, wire};
 use crate::adapters::clock::SystemClock;
@@ -93,7 +94,7 @@ fn start(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mu
         now: cli.global.now.unwrap_or_else(|| SystemClock.now()),
         color: color(cli.global.color, terminal),
         interactive: std::io::stderr().is_terminal() && !cli.global.quiet,
-        width: width(terminal),
+        room: room(terminal),
         verbosity: verbosity(&cli.global),
         tracer: Tracer::default(),
         out: if output.is_some() { &mut file } else { out },
@@ -222,15 +223,12 @@ fn color(when: ColorWhen, terminal: bool) -> bool {
     }
 }
 
-/// Columns where there is no terminal to ask.
-const DEFAULT_WIDTH: usize = 120;
-
-fn width(terminal: bool) -> usize {
+/// Tables fit the terminal, or `COLUMNS`.
+fn room(terminal: bool) -> Room {
     let told = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
     let asked = || terminal.then(|| Table::new().width()).flatten().map(usize::from);
-    told.or_else(asked)
-        .filter(|&columns| columns > 0)
-        .unwrap_or(DEFAULT_WIDTH)
+    let known = told.or_else(asked).filter(|&columns| columns > 0);
+    known.map_or(Room::UNASKED, |width| Room { width, cut: true })
 }
 
 fn verbosity(global: &Global) -> u8 {

@@ -46,7 +46,7 @@ pub fn ledger_for(ctx: &Context<'_>, budgets: &[Budget]) -> Result<Box<dyn Ledge
 }
 
 /// The basis "billed, metered where late", where one of these budgets has it: each looks to its scope itself.
-fn filling(budgets: &[Budget]) -> Option<Scope> {
+pub fn filling(budgets: &[Budget]) -> Option<Scope> {
     let late = budgets.iter().any(|b| b.basis == Basis::BilledFilled);
     late.then(Scope::default)
 }

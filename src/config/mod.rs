@@ -2,6 +2,7 @@
 
 mod aws;
 mod check;
+mod columns;
 mod contract;
 mod kind;
 mod load;
@@ -18,6 +19,7 @@ use crate::domain::written::optional_instant;
 
 pub use aws::{AthenaConfig, AwsConfig, CostExplorerConfig, is_account};
 pub use check::check;
+pub use columns::ColumnConfig;
 pub use contract::{CommitmentConfig, CommitmentKind, ContractConfig, CoversConfig, PerConfig};
 pub use kind::SourceKind;
 pub use load::ConfigError;
@@ -162,9 +164,9 @@ pub struct SourceConfig {
     #[serde(default)]
     pub defaults: std::collections::BTreeMap<crate::domain::dimension::Dimension, String>,
     /// `plain`: which column of a foreign CSV or JSONL file is which field, `input_tokens = "ContextTokens"`; for counts, times and money
-    /// also a product such as `"mean_tokens * requests * 600"`. Columns that are not named are not read.
+    /// also a product such as `"mean_tokens * requests * 600"`; `id = ["Date", "Model"]`. Columns that are not named are not read.
     #[serde(default)]
-    pub columns: std::collections::BTreeMap<String, String>,
+    pub columns: std::collections::BTreeMap<String, ColumnConfig>,
     /// `plain` with `columns`: fields that are the same in every record, `model = "gpt-4o"`.
     #[serde(default)]
     pub values: std::collections::BTreeMap<String, String>,

@@ -260,6 +260,26 @@ impl Budget {
         }
     }
 
+    /// What counts, in words: its scope, and the charge categories wherever there are others that do not count. An invoice has tax and credits;
+    /// calls are use.
+    #[must_use]
+    pub fn about(&self) -> String {
+        let scope = self.scope.text();
+        let one = |name: &str| matches!(self.categories.as_slice(), [only] if only.eq_ignore_ascii_case(name));
+        let asked = self.scope.0.get(&Dimension::Category);
+        let told = match asked {
+            Some(asked) => {
+                let is_asked = |category: &String| asked.iter().any(|name| name.eq_ignore_ascii_case(category));
+                self.categories.len() == asked.len() && self.categories.iter().all(is_asked)
+            }
+            None => self.basis == Basis::Metered && one("Usage"),
+        };
+        match told {
+            true => scope,
+            false => format!("{scope}, {} only", self.categories.join(", ")),
+        }
+    }
+
     /// A digest of the definition: the alert names the version it was decided by.
     #[must_use]
     pub fn version(&self) -> String {

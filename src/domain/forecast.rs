@@ -1,5 +1,7 @@
 //! Where a period's spend will end, with an interval. An estimate, typed so: it is shown and compared, never added to spend.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
@@ -19,6 +21,8 @@ pub struct Forecast {
     pub low: Decimal,
     /// Upper end of the 80 % interval.
     pub high: Decimal,
+    /// What is spent already: the period ends no lower.
+    pub spent: Decimal,
     /// Complete days that it rests on.
     pub days: usize,
     /// The day on which the bound will be reached, within the period, also one that has passed where what has not come in yet reaches it;
@@ -38,6 +42,9 @@ impl Forecast {
     /// The probability, 0 to 1, that the period ends above `bound`.
     #[must_use]
     pub fn probability_above(&self, bound: Decimal) -> f64 {
+        if self.spent > bound || (self.spent == bound && self.end > bound) {
+            return 1.0;
+        }
         probability_above(bound, self.end, self.high)
     }
 }
@@ -45,8 +52,8 @@ impl Forecast {
 /// Projects a period's end from the days before `now`.
 ///
 /// `daily` holds complete local days, oldest first, without gaps, today left out; `spent` is the period's spend so far.
-/// Spend to date plus, for each coming day, the level of the last 7 days times the factor of its weekday. A single day far above the
-/// others is in what is spent, and not in the level.
+/// Spend to date plus, for each coming day, the level of the last 7 days times the factor of its weekday, and what is `agreed` to be paid on
+/// it, which is neither in `daily` nor uncertain. A single day far above the others is in what is spent, and not in the level.
 #[must_use]
 pub fn forecast(
     period: Period,
@@ -55,6 +62,7 @@ pub fn forecast(
     spent: Decimal,
     bound: Decimal,
     now: DateTime<Utc>,
+    agreed: &BTreeMap<NaiveDate, Decimal>,
 ) -> Option<Forecast> {
     if daily.len() < MIN_COMPLETE_DAYS || !period.contains(now) {
         return None;
@@ -78,17 +86,19 @@ pub fn forecast(
         );
         ahead.push((weekday(day), left));
         let [_, cost, _] = rate.ahead(&[(weekday(day), left)], daily.len());
-        sum += cost;
+        sum += cost + agreed.get(&day).copied().unwrap_or_default();
         if !reached && runs_out.is_none() && sum >= bound {
             runs_out = Some(day);
         }
         (day, start) = (next, end);
     }
     let [low, middle, high] = rate.ahead(&ahead, daily.len());
+    let fixed = spent + agreed.values().sum::<Decimal>();
     Some(Forecast {
-        end: spent + middle,
-        low: spent + low,
-        high: spent + high,
+        end: fixed + middle,
+        low: fixed + low,
+        high: fixed + high,
+        spent,
         days: daily.len(),
         runs_out,
         unusual: rate
@@ -119,6 +129,7 @@ mod tests {
             spent.into(),
             250.into(),
             now,
+            &BTreeMap::new(),
         )
     }
 
@@ -171,5 +182,22 @@ mod tests {
             "11 workdays and 5 weekend days are ahead: {forecast:?}"
         );
         assert!(forecast.low < forecast.end && forecast.end < forecast.high);
+    }
+
+    #[test]
+    fn what_is_spent_is_not_uncertain_and_what_is_agreed_neither() {
+        let spent = november(&[1, 19, 2, 20, 1, 260], "2026-11-30T18:00:00Z", 251).unwrap();
+        assert!(spent.high - spent.end > Decimal::ONE, "{spent:?}");
+        assert_eq!(spent.chance_above(250.into()), Decimal::ONE_HUNDRED, "{spent:?}");
+        assert!(spent.chance_above(260.into()) < Decimal::ONE_HUNDRED, "{spent:?}");
+
+        let now: DateTime<Utc> = "2026-11-11T00:00:00Z".parse().unwrap();
+        let day = |day| NaiveDate::from_ymd_opt(2026, 11, day).unwrap();
+        let daily: Vec<_> = (1..=10).map(|at| (day(at), Decimal::ONE)).collect();
+        let agreed = (11..=15).map(|at| (day(at), Decimal::from(24))).collect();
+        let period = Calendar::Month.around(now, Tz::UTC);
+        let found = forecast(period, Tz::UTC, &daily, 250.into(), 350.into(), now, &agreed).unwrap();
+        assert_eq!((found.low, found.end, found.high), (390.into(), 390.into(), 390.into()));
+        assert_eq!(found.runs_out, Some(day(14)));
     }
 }

@@ -25,6 +25,7 @@ pub mod similar;
 pub mod spend;
 pub mod stats;
 pub mod table;
+pub mod unpriced;
 pub mod usage;
 pub mod which;
 pub mod written;

@@ -108,4 +108,37 @@ impl Notification {
     pub fn as_of(&self) -> String {
         self.decided_at.format("as of %Y-%m-%d %H:%M UTC").to_string()
     }
+
+    /// How many alerts it tells of, where it is one message for many that came at once.
+    #[must_use]
+    pub fn of_many(&self) -> Option<u64> {
+        let data = &self.data;
+        data.get("alerts").filter(|alerts| alerts.is_array())?;
+        data.get("count")?.as_u64()
+    }
+
+    /// What it is about, for who wants to do something with it: `alert 3f9c…`, or the command that lists the many.
+    #[must_use]
+    pub fn about(&self) -> String {
+        match self.of_many() {
+            Some(count) => format!("{count} alerts: `{}`", self.in_full()),
+            None => format!("alert {}", self.alert_id),
+        }
+    }
+
+    /// The command that shows all that it tells of.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        match self.of_many() {
+            Some(_) if self.told == Told::Resolved => "finops alert list --all".to_owned(),
+            Some(_) => "finops alert list".to_owned(),
+            None => format!("finops alert show {}", self.alert_id),
+        }
+    }
+
+    /// Whether somebody can take it over: it goes on, and is not a test.
+    #[must_use]
+    pub fn can_be_acknowledged(&self) -> bool {
+        matches!(self.told, Told::Firing | Told::Reminder) && !self.test
+    }
 }

@@ -9,6 +9,7 @@ use super::{log, metrics};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::traces::Tracer;
 use crate::cli::run::{RunArgs, run as run_once};
+use crate::cli::text::Room;
 use crate::cli::{Context, Format, wire};
 use crate::config::Config;
 use crate::domain::plausible::is_plausible;
@@ -61,7 +62,7 @@ pub fn run(config: &Config, event: &Invocation, tracer: Tracer, out: &mut dyn Wr
         now,
         color: false,
         interactive: false,
-        width: 120,
+        room: Room::UNASKED,
         verbosity: 1,
         tracer,
         out: &mut answer,
@@ -92,7 +93,7 @@ pub fn run(config: &Config, event: &Invocation, tracer: Tracer, out: &mut dyn Wr
                 now,
                 color: false,
                 interactive: false,
-                width: 120,
+                room: Room::UNASKED,
                 verbosity: 1,
                 tracer,
                 out: &mut nothing,

@@ -148,3 +148,84 @@ fn a_ledger_stays_one_that_can_be_read_whatever_the_digits_are() {
         assert_ne!(done.status.code(), Some(3), "{command:?}: {}", err(&done));
     }
 }
+
+/// A day of credits is not a day without spend, nor is what a budget leaves out a part of everything.
+#[test]
+fn what_is_below_zero_is_drawn_and_what_a_budget_of_bills_counts_is_said() {
+    let home = home("[[notify]]\nname = \"out\"\nkind = \"stdout\"\n");
+    let folder = home.path();
+    fs::create_dir_all(folder.join("policies/budgets")).unwrap();
+    let budget = |name: &str, more: &str| {
+        format!("[[budget]]\nname = \"{name}\"\namount = \"150 USD\"\nperiod = \"month\"\nbasis = \"billed\"\n{more}\n")
+    };
+    let budgets = budget("use", "") + &budget("net", "categories = [\"Usage\", \"Credit\"]");
+    let budgets =
+        budgets + &budget("asked", "scope = { category = \"credit\" }") + &budget("none", "").replace("150", "0");
+    fs::write(folder.join("policies/budgets/b.toml"), budgets).unwrap();
+    let days: String = (1..=5).map(|day| row("40", day, "AWS")).collect();
+    let credit = row("-100", 3, "AWS").replace("Usage", "Credit") + &row("0.00001", 6, "Azure");
+    fs::write(folder.join("u/a.csv"), format!("{HEADER}{days}{credit}")).unwrap();
+    let now = |args: &[&str]| finops(folder, args);
+    let run = out(&now(&["run"]));
+    for said in [
+        "use: 133 % of this month's budget is spent",
+        "$200.00 of $150.00 (133.3 %), billed, everything, Usage only",
+        // Of a budget of nothing there are no percent.
+        "none: $200.00 spent in this month, of a budget of nothing",
+        "$200.00 of $0.00, billed, everything, Usage only",
+    ] {
+        assert!(run.contains(said), "{said}: {run}");
+    }
+    let shown = out(&now(&["budget"]));
+    for said in [
+        "use (everything, Usage only, month",
+        "net (everything, Usage, Credit only, month",
+        "asked (category=credit, month",
+        "$200.00 of $0.00, 78.3 % of the month",
+    ] {
+        assert!(shown.contains(said), "{said}: {shown}");
+    }
+    let csv = out(&now(&["budget", "net", "--format", "csv"]));
+    let row = csv.lines().nth(1).unwrap();
+    assert!(
+        row.contains(",billed,Usage;Credit,2026-11-01T00:00:00Z,2026-12-01T00:00:00Z,"),
+        "{csv}"
+    );
+    let checked = out(&now(&["config", "check"]));
+    assert!(
+        checked.contains("for everything, Usage, Credit only, billed"),
+        "{checked}"
+    );
+
+    let by = ["report", "--basis", "billed", "--by", "category"];
+    let table = out(&now(&by));
+    assert!(
+        table.contains(" is below zero; the lowest day is 2026-11-03: -$60.00\n"),
+        "{table}"
+    );
+    assert!(!out(&now(&[&by[..], &["--where", "category=Usage"]].concat())).contains("below zero"));
+    assert_eq!(now(&[&by[..], &["--output", "r.html"]].concat()).status.code(), Some(0));
+    let html = fs::read_to_string(folder.join("r.html")).unwrap();
+    for said in [
+        "the highest is $40.00 on 2026-11-01, the lowest is -$60.00 on 2026-11-03<",
+        ">200.0 %<",
+        ">-100.0 %<",
+        "<title>2026-11-03: -$60.00</title>",
+    ] {
+        assert!(html.contains(said), "{said}: {html}");
+    }
+    // The chart, the days of the credit and of the total, and its share.
+    assert_eq!(html.matches("<rect class=\"below\"").count(), 4, "{html}");
+    // More days than there are bars are told by the month.
+    let years = [
+        &by[..],
+        &["--from", "2024-01-01", "--to", "2026-12-01", "--output", "r.html"],
+    ]
+    .concat();
+    assert_eq!(now(&years).status.code(), Some(0));
+    let html = fs::read_to_string(folder.join("r.html")).unwrap();
+    assert!(
+        html.contains("Spend by month; the highest is $100.00 in 2026-11"),
+        "{html}"
+    );
+}

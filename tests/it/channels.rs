@@ -700,6 +700,29 @@ fn what_is_too_much_for_slack_is_spread_then_shortened_then_counted() {
 }
 
 #[test]
+fn many_alerts_at_once_are_counted_and_lead_to_their_list() {
+    let mut m = message("m1", "c");
+    m.data = serde_json::json!({ "count": 300, "alerts": [] });
+    m.lines = (0..200).map(|n| format!("model {n}. {}", "y ".repeat(150))).collect();
+    m.lines.push("and 100 more: `finops alert list`".to_owned());
+    m.runbook = Some("https://wiki/~5f3a/_x_?a&b".to_owned());
+    let mut text = String::new();
+    strings(&payload(&m), &mut |s| text.push_str(&format!("{s}\n")));
+    let named = text.matches("• model ").count();
+    assert!((50..200).contains(&named), "{named}");
+    assert!(
+        text.contains(&format!("{} more alerts: `finops alert list`", 300 - named)),
+        "{text}"
+    );
+    // Neither one of them stands for all, nor is the way to what to do broken by what formats.
+    assert!(
+        text.contains("· 300 alerts: `finops alert list`") && !text.contains("a1"),
+        "{text}"
+    );
+    assert!(text.contains("runbook https://wiki/~5f3a/_x_?a&amp;b\n"), "{text}");
+}
+
+#[test]
 fn a_foreign_name_forges_no_line_in_slack() {
     let mut m = message("m1", "c");
     let name = "agent\nSpent \u{202e}$0\u{2028}\u{200f}x";

@@ -771,6 +771,8 @@ fn a_call_is_explained_from_its_record_to_its_budget() {
     let output = home.run(&["explain", &id]);
     assert_eq!(code(&output), 1, "unpriced is a finding");
     assert!(out(&output).contains("unpriced: unknown model"), "{}", out(&output));
+    let share = "; this call is not in it: unpriced, at most ";
+    assert!(out(&output).contains(share), "{}", out(&output));
 
     // What came by standard input stands in no file; columns of a foreign table are read as the settings say.
     home.write(

@@ -1149,6 +1149,36 @@ fn what_is_billed_is_compared_with_as_many_days_of_the_month_before() {
     assert_eq!(report("2026-12-05T12:00:00Z", &[])["total"]["previous_cost_usd"], "310");
 }
 
+/// Each bill is compared as far as it goes itself, and not as far as the slowest does.
+#[test]
+fn a_bill_that_goes_further_than_another_has_not_risen() {
+    let budget = "[[budget]]\nname = \"b\"\namount = \"2000 USD\"\nperiod = \"month\"\nbasis = \"billed\"\n";
+    let home = Home::new(budget);
+    let header = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargeCategory,ProviderName,ServiceName\n";
+    let row = |provider: &str, month: u32, day: u32| {
+        let next = month + 1;
+        format!(
+            "100,100,USD,1,2026-{month}-01,2026-{next}-01,2026-{month}-{day:02}T00:00:00Z,Usage,{provider},S-{provider}\n"
+        )
+    };
+    let rows = [("AWS", 23), ("Microsoft", 18)].map(|(provider, last)| {
+        let october = (1..=31).map(|day| row(provider, 10, day));
+        let november = (1..=last).map(|day| row(provider, 11, day));
+        october.chain(november).collect::<String>()
+    });
+    home.write("bill.csv", &format!("{header}{}", rows.concat()));
+    let now = "2026-11-24T12:00:00Z";
+    home.outcome(now);
+    let budget = home.budget(now);
+    let found: Vec<[&str; 3]> = budget["contributors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| ["name", "cost", "before"].map(|key| c[key].as_str().unwrap()))
+        .collect();
+    assert_eq!(found, [["S-AWS", "2300", "2300"], ["S-Microsoft", "1800", "1800"]]);
+}
+
 /// What a bill takes back once does not come daily, while a discount in rows of its own goes on with the use that it is of.
 #[test]
 fn a_refund_is_not_expected_again() {

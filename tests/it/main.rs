@@ -39,6 +39,7 @@ mod price_changes;
 mod price_map;
 mod prices;
 mod pricing_commands;
+mod recipes;
 mod reconcile;
 mod serve;
 mod settings;

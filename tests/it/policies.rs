@@ -134,6 +134,37 @@ fn a_test_that_makes_no_sense_is_pointed_at() {
 }
 
 #[test]
+fn spend_of_bills_and_of_calls_counts_in_a_test_as_in_a_run() {
+    let budgets = BUDGETS.replace(
+        "period = \"week\"",
+        "period = \"month\"\nbasis = \"billed, metered where late\"",
+    );
+    let rows = [
+        ("billed", "01", "03"),
+        ("metered", "03", "06"),
+        ("effective", "01", "06"),
+    ];
+    let rows = rows.map(|(basis, from, to)| {
+        format!("{{ from = \"2026-11-{from}\", to = \"2026-11-{to}\", cost = \"90\", basis = \"{basis}\" }}")
+    });
+    let test = format!(
+        "[[test]]\nname = \"x\"\nbudget = \"everything\"\nnow = [\"2026-11-04T12:00:00Z\", \"2026-11-05T12:00:00Z\"]\nspend = [{}, {{ day = \"2026-11-01\", cost = \"100\" }}]\nspent = \"550\"\nexpect = [{{ threshold = \"80 % forecast\", state = \"suppressed\" }}, {{ threshold = \"100 % actual\", state = \"firing\" }}]\n",
+        rows.join(", ")
+    );
+    let folder = with_test(&test);
+    let file = |name: &str| folder.path().join("policies/budgets").join(name);
+    std::fs::write(file("teams.toml"), &budgets).unwrap();
+    // What an editor or a system keeps beside a file is no policy.
+    std::fs::write(file("._teams.toml"), "\0").unwrap();
+    std::fs::create_dir(file("old.toml")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("ada@laptop.1234", file(".#teams.toml")).unwrap();
+    let output = finops(folder.path(), &["policy", "test"]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}{}", text(&output.stderr));
+}
+
+#[test]
 fn the_tests_that_are_shipped_pass() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = finops(&root.join("examples/tour"), &["policy", "check"]);

@@ -695,7 +695,7 @@ fn command(format: finops::cli::Format, line: &str) -> (String, String) {
         now: "2026-11-24T12:00:00Z".parse().unwrap(),
         color: false,
         interactive: false,
-        width: 100,
+        room: finops::cli::text::Room { width: 100, cut: true },
         verbosity: 1,
         tracer: Default::default(),
         out: &mut out,

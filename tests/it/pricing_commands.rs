@@ -304,6 +304,18 @@ fn what_is_said_to_be_written_for_calls_without_a_price_works_as_it_stands() {
         told.contains("the file has an entry of this model") && !told.contains("providers = "),
         "{told}"
     );
+    // A price of nobody would be one for all that lack their provider.
+    home.write(
+        "more.jsonl",
+        r#"{"id":"n","ts":"2026-11-06T12:00:00Z","provider":"","model":"gpt-5","input_tokens":5}"#,
+    );
+    assert!(home.run(&["record", "more.jsonl", "--now", NOW]).status.success());
+    let told = text(&home.run(&["price", "missing"]));
+    assert!(
+        told.contains("# (no provider) gpt-5: its records name no provider: set it at the source"),
+        "{told}"
+    );
+    assert!(!told.contains("own-.toml"), "{told}");
 }
 
 /// A slip in what is agreed or mapped takes effect nowhere, so that only the check of the settings can tell.

@@ -804,3 +804,112 @@ fn a_bill_that_is_taken_back_ends_its_alerts_though_no_file_is_left() {
         );
     }
 }
+
+/// The settings say to the hour what is agreed: it is neither expected to go on behind its end nor unknown before it begins.
+#[test]
+fn a_commitment_is_expected_from_its_first_hour_to_its_last() {
+    for (dates, first, second) in [
+        ("from = \"2026-01-01\"\nto = \"2026-11-16\"", 390.0, 390.0),
+        ("from = \"2026-11-08\"", 582.0, 582.0),
+        ("from = \"2026-11-16\"", 390.0, 390.0),
+        ("from = \"2026-12-01\"", 30.0, 30.0),
+        ("from = \"2026-01-01\"", 750.0, 750.0),
+    ] {
+        let budget = month("500") + "categories = [\"Usage\", \"Purchase\"]\n";
+        let mut home = Home::new(&["a"], &budget);
+        let settings = std::fs::read_to_string(home.path().join("finops.toml")).unwrap();
+        let commitment = format!(
+            "[[commitment]]\nname = \"ptu\"\nkind = \"ptu\"\ndimensions = {{ provider = \"azure\" }}\namount = \"1 USD\"\nunits = 1\nper = \"hour\"\n{dates}\n"
+        );
+        home.write("finops.toml", &format!("{settings}{commitment}"));
+        home.calls("a", "gpt-4o", 1, november(1..=19));
+        for (now, expected) in [("2026-11-11T12:00:00Z", first), ("2026-11-19T12:00:00Z", second)] {
+            home.run(now);
+            let found = home.forecast(now);
+            assert!(
+                (found - expected).abs() < 1.0,
+                "{dates} at {now}: {found}, not {expected}"
+            );
+            let notes = home.budget(now)["notes"].to_string();
+            assert_eq!(notes, "[]", "{dates} at {now}");
+        }
+    }
+}
+
+/// Calls that had no price did not cost nothing: what costs something now is neither new nor ten times as dear.
+#[test]
+fn what_has_no_price_is_compared_with_nothing() {
+    let now = "2026-11-12T12:00:00Z";
+    // What of a month has no price: half of it, all of the one before, a little.
+    for (unpriced, tokens, is_compared) in [(11, 3_000_000, false), (10, 3_000_000, false), (10, 300, true)] {
+        let mut home = Home::new(&["a"], &month("10"));
+        let mut text = String::new();
+        let mut call = |month: u32, day: u32, team: &str, model: &str, tokens: u32| {
+            let id = text.len();
+            text += &format!(
+                "{{\"id\":\"{id}\",\"ts\":\"2026-{month:02}-{day:02}T10:00:00Z\",\"provider\":\"openai\",\"model\":\"{model}\",\"output_tokens\":{tokens},\"team\":\"{team}\"}}\n"
+            );
+        };
+        call(9, 20, "ops", "gpt-4o", 100_000);
+        for (month, day) in [10, 11]
+            .into_iter()
+            .flat_map(|month| (1..=12).map(move |day| (month, day)))
+        {
+            call(month, day, "ops", "gpt-4o", 100_000);
+            call(
+                month,
+                day,
+                "search",
+                "gpt-4o",
+                if month == unpriced { 100_000 } else { 300_000 },
+            );
+            if month == unpriced {
+                call(month, day, "search", "zephyr-9", tokens);
+            }
+        }
+        home.write("a.jsonl", &text);
+        let told = home.run(now).iter().map(Value::to_string).collect::<String>();
+        let search = told.split("team search: ").nth(1).unwrap().split('"').next().unwrap();
+        assert_eq!(search.contains("by then last month"), is_compared, "{search}");
+        assert!(
+            told.contains("team ops: $12.00 (+0 %, $12.00 by then last month)"),
+            "{told}"
+        );
+        let said = |args: &[&str]| {
+            let ran = program(home.path()).args(["--now", now]).args(args).output().unwrap();
+            String::from_utf8(ran.stdout).unwrap()
+        };
+        let report = said(&["report", "--by", "team"]);
+        let row = |name: &str| {
+            let row = report.lines().find(|line| line.starts_with(name)).unwrap();
+            row.contains(" %")
+        };
+        let all = [
+            said(&["run"]).contains("against last month"),
+            said(&["report", "--format", "html"]).contains("Against the period before"),
+            row("search"),
+            row("total"),
+        ];
+        assert_eq!(all, [is_compared; 4], "{report}");
+        assert!(row("ops"), "{report}");
+    }
+}
+
+#[test]
+fn a_run_of_the_past_says_that_it_leaves_what_fires() {
+    let mut home = Home::new(&["a"], &month("1"));
+    home.calls("a", "gpt-4o", 1, november(2..=2).into_iter().chain(november(12..=20)));
+    let title = |told: &str, percent: u32| format!("{told} b: {percent} % of this month's budget is spent");
+    assert_eq!(home.titles("2026-11-20T12:00:00Z"), [title("firing", 1000)]);
+    let ran = program(home.path())
+        .args(["--now", "2026-11-12T09:00:00Z", "run", "-q"])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(ran.stderr).unwrap();
+    assert!(
+        errors.contains("warning: alerts are known as of 2026-11-20 12:00 UTC, this run is of 2026-11-12 09:00 UTC"),
+        "{errors}"
+    );
+    assert_eq!(home.titles("2026-11-20T12:15:00Z"), NOTHING);
+    assert_eq!(home.titles("2026-11-21T12:00:00Z"), [title("reminder", 1000)]);
+}

@@ -6,6 +6,7 @@
 
 mod agents;
 mod events;
+mod keepers;
 mod marks;
 mod outer;
 mod record;
@@ -20,6 +21,7 @@ use crate::domain::label::Label;
 use crate::domain::usage::{EventId, Rank, Requests, Tokens, UsageEvent};
 
 use self::events::{End, OF_SOME, Streams};
+use self::keepers::Kept;
 use self::outer::Outer;
 use self::record::Record;
 use self::sold::{provider, vertex_tier};
@@ -79,6 +81,35 @@ fn one(
     out: &mut Output,
 ) -> Result<(), Fault> {
     let record = Record::parse(text).map_err(|e| Fault::json(&e))?;
+    match keepers::kept(&record, text)? {
+        Kept::Itself => {}
+        Kept::Sum => {
+            out.warnings.push(keepers::SUM);
+            out.excluded.push("parts_of_results");
+            return Ok(());
+        }
+        Kept::Failed(id) => {
+            out.excluded_once
+                .push(("failed_calls", tags::response_identity("body", &id)));
+            return Ok(());
+        }
+        Kept::Untold(id) => {
+            out.warnings.push(NO_USAGE);
+            out.excluded_once
+                .push(("calls_without_usage", tags::response_identity("body", &id)));
+            return Ok(());
+        }
+        Kept::Call(call) => {
+            let before = out.events.len();
+            let outer = if call.around { outer.and(&record, text) } else { outer };
+            one(&call.body, outer, number, state, context, out)?;
+            out.warnings.extend(call.told);
+            if let Some(event) = out.events.get_mut(before..).and_then(<[_]>::last_mut) {
+                event.reported_cost = event.reported_cost.or(call.cost);
+            }
+            return Ok(());
+        }
+    }
     match state.claude.end(&record, text) {
         End::Of(message) => return one(&message, outer, number, state, context, out),
         End::OfSome(message) => {
@@ -128,7 +159,14 @@ fn one(
     let vertex = vertex_tier(&record, text);
     let provider = match outer.cloud {
         "" if vertex.is_some() || gemini.is_some_and(Metadata::is_of_vertex) => "vertex",
-        "" => provider(&record, shape, model.as_str(), state.azure.contains(&id), outer.seller),
+        "" => provider(
+            &record,
+            shape,
+            model.as_str(),
+            state.azure.contains(&id),
+            outer.seller,
+            context.seller,
+        ),
         cloud => cloud,
     };
     let mut event = UsageEvent::new(id, at, context.labels.get(provider), model);
@@ -153,6 +191,9 @@ fn one(
     match (shape, &record.usage, gemini) {
         (Some(shape), Some(usage), _) => {
             event.tokens = usage.tokens_of(shape, (provider, model.as_str()), record.is_answer(), out)?;
+            if usage.has_unknown() {
+                out.warnings.push(unknown::BESIDE);
+            }
             // Anthropic charges nothing for it.
             if provider == "anthropic" && record.is_refused(shape, &event.tokens) {
                 out.excluded_once.push(("refused_calls", id));
@@ -165,7 +206,7 @@ fn one(
                 drawn: record.svg_usage,
             };
             hosted.read(text, &mut event, context, out)?;
-            event.reported_cost = extras::reported_cost(usage.cost.map(RawValue::get))?;
+            event.reported_cost = extras::reported_cost(usage.told_cost().map(RawValue::get))?;
             extras::search_and_units(text, provider, &mut event)?;
             litellm::ground(text, &mut event)?;
             speed_and_place(usage, &mut event, context)?;
@@ -296,7 +337,7 @@ pub fn read_body(text: &str) -> Result<Option<(Tokens, Requests)>, String> {
     if let Some(usage) = &record.usage
         && let Some(shape) = record.shape()
     {
-        let provider = provider(&record, Some(shape), record.model.str(), false, "");
+        let provider = provider(&record, Some(shape), record.model.str(), false, "", "");
         let tokens = usage
             .tokens_of(shape, (provider, record.model.str()), record.is_answer(), &mut out)
             .map_err(told)?;

@@ -1,22 +1,25 @@
 //! Records of any form as records of the plain format: which column of theirs is which field of ours (`[source.columns]`).
 
+mod keys;
+mod record;
+mod rows;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 use crate::domain::money::{add_exact, mul_exact, parse_decimal};
 use crate::domain::similar::nearest;
 use crate::domain::usage::Requests;
 
-use super::line::{Context, Fault, LineFormat, Output};
-use super::plain::{KNOWN_KEYS, KeyText, of_values};
+use super::line::{Context, Fault, Output};
+use super::plain::{KNOWN_KEYS, of_values};
+
+pub(super) use record::Mapped;
+pub(super) use rows::{Told, unknown};
 
 /// Fields that are text, of which there is no product.
 const TEXT: [&str; 13] = [
@@ -56,6 +59,8 @@ enum Term {
     Fixed(String),
     /// A column, by its place among the wanted.
     Column(usize),
+    /// Several of them, which only together tell what a row is.
+    Together(Vec<usize>),
     /// A product of columns and numbers, less others.
     Products(Vec<Factor>, Vec<Vec<Factor>>),
 }
@@ -64,6 +69,12 @@ enum Term {
 enum Factor {
     Column(usize),
     Number(Decimal),
+}
+
+impl Factor {
+    fn is(&self, column: usize) -> bool {
+        matches!(self, Factor::Column(at) if *at == column)
+    }
 }
 
 impl Columns {
@@ -103,6 +114,22 @@ impl Columns {
         }
         built.has_id = has("id");
         Ok(built)
+    }
+
+    /// The same for records that several columns together tell apart, as in tables of a dashboard, which have a row for each day, model and key.
+    ///
+    /// # Errors
+    /// No column, or `id` is given otherwise.
+    pub fn identified_by(mut self, id: &[String]) -> Result<Self, String> {
+        if std::mem::replace(&mut self.has_id, true) {
+            return Err("`id` has both a column and a value".to_owned());
+        }
+        if id.is_empty() {
+            return Err("`id` names no column".to_owned());
+        }
+        let id = id.iter().map(|column| self.want(column)).collect();
+        self.fields.push(("id", Term::Together(id)));
+        Ok(self)
     }
 
     fn term(&mut self, field: &'static str, text: &str) -> Result<Term, String> {
@@ -151,13 +178,17 @@ impl Columns {
         header: &[String],
         row: &csv::StringRecord,
         number: u64,
+        told: &mut Told,
         context: &mut Context,
         out: &mut Output,
     ) -> Result<(), Fault> {
         let mut cells: Vec<Cow<'_, str>> = Vec::with_capacity(self.wanted.len());
         for column in &self.wanted {
             let at = header.iter().position(|name| name == column);
-            let at = at.ok_or_else(|| Fault::field(column, "no such column"))?;
+            let at = at.ok_or_else(|| {
+                let names: Vec<&str> = header.iter().map(String::as_str).collect();
+                Fault::field(column, format!("no such column{}", keys::but(column, &names)))
+            })?;
             if header.iter().rposition(|name| name == column) != Some(at) {
                 return Err(Fault::field(column, "given twice"));
             }
@@ -166,13 +197,14 @@ impl Columns {
                 cell => cell.into(),
             });
         }
-        self.observe(&cells, number, context, out)
+        self.observe(&cells, number, told, context, out)
     }
 
     fn observe(
         &self,
         cells: &[Cow<'_, str>],
         number: u64,
+        told: &mut Told,
         context: &mut Context,
         out: &mut Output,
     ) -> Result<(), Fault> {
@@ -182,6 +214,7 @@ impl Columns {
             let value: Cow<'_, str> = match term {
                 Term::Fixed(text) => text.as_str().into(),
                 Term::Column(at) => cell(*at).into(),
+                Term::Together(columns) => self.identity(columns, cell).into(),
                 Term::Products(first, less) => match self.product(first, cell)? {
                     None => "".into(),
                     Some(first) => self.valued(field, self.left(field, first, less, cell)?)?.into(),
@@ -198,6 +231,15 @@ impl Columns {
         }
         let before = out.events.len();
         of_values(&values, number, context, out)?;
+        if let Some(event) = out.events.get_mut(before)
+            && self.is_together()
+        {
+            // Of two downloads the later one tells what has been used since.
+            event.rank.at = context.fallback.unwrap_or(event.at);
+            if told.otherwise(event.id, cells) {
+                out.warnings.push(rows::ONE_ID);
+            }
+        }
         if let Some(event) = out.events.get(before)
             && event.tokens.total() == 0
             && event.requests == Requests::default()
@@ -207,6 +249,56 @@ impl Columns {
             out.excluded.push("records_without_usage");
         }
         Ok(())
+    }
+
+    /// Whether a number of a call is told by a wanted column: without it the call would cost another amount.
+    fn counts(&self, at: usize) -> bool {
+        let reads = |term: &Term| match term {
+            Term::Column(column) => *column == at,
+            Term::Products(first, less) => first.iter().chain(less.iter().flatten()).any(|factor| factor.is(at)),
+            Term::Fixed(_) | Term::Together(_) => false,
+        };
+        let mut fields = self.fields.iter();
+        fields.any(|(field, term)| {
+            !TEXT.contains(field) && !matches!(*field, "latency_ms" | "status" | "cost_usd") && reads(term)
+        })
+    }
+
+    /// The columns without which there is no input.
+    fn asked(&self) -> impl Iterator<Item = usize> {
+        let terms = self.fields.iter().filter(|(field, _)| *field == "input_tokens");
+        terms.flat_map(|(_, term)| match term {
+            Term::Column(at) => vec![*at],
+            Term::Products(first, _) => (0..self.wanted.len())
+                .filter(|at| first.iter().any(|factor| factor.is(*at)))
+                .collect(),
+            Term::Fixed(_) | Term::Together(_) => Vec::new(),
+        })
+    }
+
+    /// Whether several columns together tell what a row is; they are named last.
+    fn is_together(&self) -> bool {
+        let last = self.fields.last();
+        last.is_some_and(|(_, term)| matches!(term, Term::Together(_)))
+    }
+
+    /// The identity of a row that several columns tell; none where all of them are empty. Rows of other sellers and accounts, and of tables
+    /// of another form, are other ones.
+    fn identity<'c>(&self, columns: &[usize], cell: impl Fn(usize) -> &'c str) -> String {
+        if columns.iter().all(|at| cell(*at).is_empty()) {
+            return String::new();
+        }
+        let fixed = self.fields.iter().filter_map(|(field, term)| match term {
+            Term::Fixed(text) if matches!(*field, "provider" | "account") => Some((*field, text.as_str())),
+            Term::Fixed(_) | Term::Column(_) | Term::Together(_) | Term::Products(..) => None,
+        });
+        let named = columns
+            .iter()
+            .map(|at| (self.wanted.get(*at).map_or("", String::as_str), cell(*at)));
+        let parts = fixed
+            .chain(named)
+            .map(|(name, text)| format!("{}:{name}={}:{text};", name.len(), text.len()));
+        parts.collect()
     }
 
     /// What others leave of a number; one that is empty takes nothing away.
@@ -278,106 +370,5 @@ fn known(field: &str) -> Result<&'static str, String> {
         })
 }
 
-/// Reads foreign JSON records.
-pub(super) struct Mapped(pub Arc<Columns>);
-
-impl LineFormat for Mapped {
-    fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-        let mut parser = serde_json::Deserializer::from_str(text);
-        let cells = parser
-            .deserialize_map(Cells(&self.0.wanted))
-            .and_then(|cells| parser.end().map(|()| cells))
-            .map_err(|e| Fault::json(&e))?;
-        self.0.observe(&cells, number, context, out)
-    }
-}
-
-/// The texts of the wanted keys of an object.
-struct Cells<'w>(&'w [String]);
-
-impl<'de> Visitor<'de> for Cells<'_> {
-    type Value = Vec<Cow<'de, str>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut cells: Vec<Option<Cow<'de, str>>> = vec![None; self.0.len()];
-        while let Some(key) = map.next_key_seed(KeyText)? {
-            let at = self.0.iter().position(|wanted| *wanted == *key);
-            let Some(cell) = at.and_then(|at| cells.get_mut(at)) else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            if cell.is_some() {
-                return Err(A::Error::custom(format!("`{key}` is given twice")));
-            }
-            // Numbers keep their digits.
-            let raw: &'de RawValue = map.next_value()?;
-            *cell = Some(match raw.get() {
-                "null" => "".into(),
-                text if text.starts_with('"') => Cow::Owned(serde_json::from_str(text).map_err(A::Error::custom)?),
-                text if text.starts_with(['{', '[']) => {
-                    return Err(A::Error::custom(format!("`{key}` is neither text nor a number")));
-                }
-                text => text.into(),
-            });
-        }
-        Ok(cells.into_iter().map(Option::unwrap_or_default).collect())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs
-            .iter()
-            .map(|(field, text)| ((*field).to_owned(), (*text).to_owned()))
-            .collect()
-    }
-
-    #[test]
-    fn settings_that_mean_nothing_are_refused() {
-        let fixed = [("provider", "openai"), ("model", "gpt-4o")];
-        let refused = |columns: &[(&str, &str)], start: Option<&str>| {
-            Columns::new(&map(columns), &map(&fixed), start.map(|at| at.parse().unwrap())).unwrap_err()
-        };
-        for (columns, start, expected) in [
-            (
-                &[("ts", "T"), ("input_token", "I")][..],
-                None,
-                "`input_token` is no field of the plain format, the nearest is `input_tokens`",
-            ),
-            (&[("input_tokens", "I")], None, "neither a column nor a value for `ts`"),
-            (
-                &[("ts", "T"), ("team", "a * b")],
-                None,
-                "`team` is text: it is one column",
-            ),
-            (
-                &[("ts", "T"), ("output_tokens", "a * ")],
-                None,
-                "`a * ` is neither a column nor a product or difference of columns and numbers",
-            ),
-            (
-                &[("ts", "T"), ("user", "a - b")],
-                None,
-                "`user` is text: it is one column",
-            ),
-            (
-                &[("ts", "T"), ("model", "M")],
-                None,
-                "`model` has both a column and a value",
-            ),
-        ] {
-            assert_eq!(refused(columns, start), expected);
-        }
-        let fixed = [("provider", "openai"), ("model", "gpt-4o"), ("ts", "2026-10-01")];
-        let start = Some("2026-10-01T00:00:00Z".parse().unwrap());
-        assert!(Columns::new(&BTreeMap::new(), &map(&fixed), start).is_err());
-        assert!(Columns::new(&BTreeMap::new(), &map(&fixed), None).is_ok());
-    }
-}
+mod tests;

@@ -1,10 +1,13 @@
 //! Tells the format of a record by the keys that only it has, and that of a table by its header.
 
+mod agents;
 mod answer;
 
 use memchr::memmem;
 
 use super::{FileFormat, bedrock, keys};
+
+use self::agents::Message;
 
 pub(super) use answer::answer;
 
@@ -14,8 +17,11 @@ struct Seen<'t> {
     keys: u64,
     kind: &'t [u8],
     object: &'t [u8],
-    /// The value of the key that may be an envelope around the record.
-    inner: Option<&'t [u8]>,
+    /// The values of keys that may be envelopes around the record, but for its message.
+    inner: Vec<&'t [u8]>,
+    /// Its message, where that is an object.
+    message: Option<Message<'t>>,
+    data: &'t [u8],
     /// Values that may hold an answer, under names that other things have, too, or as a text.
     logged: Vec<&'t [u8]>,
     /// A format of which a key was met that may also stand beside an answer.
@@ -88,6 +94,12 @@ keys!(
     DIRECTORY = b"directory",
     ROLE = b"role",
     DATA = b"data",
+    PROJECT_HASH = b"projectHash",
+    SYSTEM_PAYLOAD = b"systemPayload",
+    TOKENS = b"tokens",
+    MESSAGES = b"messages",
+    TOTAL_COST_USD = b"total_cost_usd",
+    COST_USD = b"cost_usd",
 );
 
 /// How deep a record may lie in envelopes such as `{"response":{"body":{…}}}`.
@@ -109,13 +121,10 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
         let keys: [&[u8]; 2] = [b"\"usageDetails\"", b"\"calculatedTotalCost\""];
         keys.into_iter().any(|key| memmem::find(value, key).is_some())
     };
-    let qwen: [&[u8]; 2] = [b"{\"role\":\"user\",\"parts\":", b"{\"role\":\"model\""];
-    let answered = |value| {
-        let counts: [&[u8]; 2] = [b"\"input_tokens\"", b"\"prompt_tokens\""];
-        counts.into_iter().any(|key| memmem::find(value, key).is_some())
-    };
-    let kimi: [&[u8]; 2] = [b"{\"type\": \"StatusUpdate\"", b"{\"type\":\"StatusUpdate\""];
     keys::each(text, |key, value| {
+        if key == b"data" {
+            seen.data = value;
+        }
         let log = |value| memmem::find(value, b"ModelInvocationLog").is_some();
         match key {
             b"resourceSpans" | b"resource_spans" | b"resourceMetrics" | b"resource_metrics" | b"resourceLogs"
@@ -127,22 +136,20 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             b"category" if value.starts_with(b"\"GatewayLlmLogs\"") => found = Some(FileFormat::Apim),
             b"records" if memmem::find(value, b"\"GatewayLlmLogs\"").is_some() => found = Some(FileFormat::Apim),
             b"ResultsByTime" if value.starts_with(b"[") => found = Some(FileFormat::CostExplorer),
-            b"projectHash" if seen.has(SESSION_ID) => found = Some(FileFormat::GeminiCli),
-            // Qwen Code's, in the outline of Claude Code's.
-            b"systemPayload" if seen.has(PARENT_UUID) => found = Some(FileFormat::GeminiCli),
-            b"message"
-                if seen.has(PARENT_UUID | SESSION_ID) && qwen.into_iter().any(|front| value.starts_with(front)) =>
-            {
-                found = Some(FileFormat::GeminiCli);
+            b"message" if value.starts_with(b"{") => {
+                let message = Message::of(value);
+                if message.is_of_kimi() {
+                    found = Some(FileFormat::KimiCli);
+                }
+                seen.message = Some(message);
             }
-            // pi's, in its sessions and as it prints them.
-            b"message" if value.starts_with(b"{\"role\":\"") && seen.is_of_pi() && !answered(value) => {
-                seen.maybe = Some(FileFormat::Pi);
-            }
-            b"message" if kimi.into_iter().any(|front| value.starts_with(front)) => found = Some(FileFormat::KimiCli),
+            // Messages that Gemini CLI writes anew.
+            b"$set" if agents::is_set_of_gemini(value) => found = Some(FileFormat::GeminiCli),
             // A session that opencode exported, or one of its messages with the parts.
-            b"info" if is_exported(value) => seen.maybe = Some(FileFormat::Opencode),
+            b"info" if agents::is_exported(value) => seen.maybe = Some(FileFormat::Opencode),
             b"time" if value.starts_with(b"{") => seen.timed = true,
+            // Portkey's, whose rows may have no answer.
+            b"ai_org" if value.starts_with(b"\"") => seen.maybe = Some(FileFormat::Body),
             b"type" => seen.kind = value,
             b"object" if value.starts_with(b"\"page\"") => found = Some(FileFormat::OpenaiAdmin),
             // Those of a page, collected without it.
@@ -158,9 +165,7 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             b"data" if memmem::find(value, b"\"custom_llm_provider\"").is_some() => found = Some(FileFormat::Litellm),
             b"usage_info" if memmem::find(value, b"\"pages_processed\"").is_some() => found = Some(FileFormat::Body),
             b"meta" if memmem::find(value, b"billed_units").is_some() => found = Some(FileFormat::Body),
-            b"response" | b"body" | b"result" | b"message" | b"interaction" if value.starts_with(b"{") => {
-                seen.logged.extend(seen.inner.replace(value));
-            }
+            b"response" | b"body" | b"result" | b"interaction" if value.starts_with(b"{") => seen.inner.push(value),
             b"response" | b"body" | b"result" | b"message" | b"completion" | b"data" | b"payload" | b"event"
             | b"output"
                 if matches!(value.first(), Some(b'{' | b'"')) =>
@@ -177,11 +182,18 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
         }
         found.is_none()
     });
-    let around = |inner| depth < ENVELOPES && by_keys(inner, depth + 1) == Some(FileFormat::Body);
-    let beside = |maybe| seen.has(USAGE) && maybe != FileFormat::AnthropicAdmin;
-    if let Some(maybe) = seen.maybe.filter(|_| found.is_none())
-        && !beside(maybe)
-        && !seen.inner.is_some_and(around)
+    let around = |inner: &[u8]| depth < ENVELOPES && by_keys(inner, depth + 1) == Some(FileFormat::Body);
+    let of_pi = seen.is_of_pi();
+    let message = seen.message.as_ref().map(|message| message.text);
+    let any_around = || seen.inner.iter().copied().any(around) || message.is_some_and(around);
+    if let Some(maybe) = seen
+        .maybe
+        .or(of_pi.then_some(FileFormat::Pi))
+        .filter(|_| found.is_none())
+        && !seen.has(USAGE_METADATA)
+        && !(seen.has(USAGE) && maybe != FileFormat::AnthropicAdmin)
+        && !seen.inner.iter().copied().any(around)
+        && (of_pi || !message.is_some_and(around))
     {
         return Some(maybe);
     }
@@ -189,16 +201,21 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
     if found.is_some_and(|found| !seen.may_be_around(found)) {
         return found;
     }
-    let inner = seen.inner.filter(|_| depth < ENVELOPES);
-    let inner = inner.and_then(|inner| by_keys(inner, depth + 1));
-    let logs = || seen.logged.iter().any(|value| answer(value).is_some());
-    match inner
-        .filter(|format| *format == FileFormat::Body)
-        .or(found)
-        .or_else(|| seen.agent())
-    {
+    if any_around() {
+        return Some(FileFormat::Body);
+    }
+    let logs = || {
+        let mut values = seen
+            .logged
+            .iter()
+            .copied()
+            .chain(seen.inner.iter().copied())
+            .chain(message);
+        values.any(|value| answer(value).is_some())
+    };
+    match found.or_else(|| seen.agent()) {
         None if logs() => Some(FileFormat::Body),
-        told => told,
+        told => told.or_else(|| seen.may_be_agent()),
     }
 }
 
@@ -208,46 +225,7 @@ fn is(value: &[u8], name: &str) -> bool {
     text.is_some_and(|rest| rest.starts_with(b"\""))
 }
 
-/// Whether a value is a session or a message of opencode.
-fn is_exported(value: &[u8]) -> bool {
-    let mut seen = Seen::default();
-    keys::each(value, |key, _| {
-        seen.keys |= bit(key);
-        true
-    });
-    seen.has(PROJECT_CAPITAL | DIRECTORY) || seen.has(SESSION_CAPITAL | ROLE)
-}
-
 impl Seen<'_> {
-    fn is(&self, kind: &str) -> bool {
-        is(self.kind, kind)
-    }
-
-    /// Whether a message may be one of pi's.
-    fn is_of_pi(&self) -> bool {
-        let printed = ["message_start", "message_update", "message_end", "turn_end"];
-        (self.is("message") && self.has(PARENT_ID)) || printed.into_iter().any(|kind| self.is(kind))
-    }
-
-    /// The coding agent whose own record it is.
-    fn agent(&self) -> Option<FileFormat> {
-        if self.is("session") && self.has(CWD) {
-            Some(FileFormat::Pi)
-        } else if self.has(MODEL_CAPITAL | PROVIDER_CAPITAL)
-            || (self.has(SESSION_CAPITAL | ROLE) && self.timed)
-            || self.has(SESSION_CAPITAL | MESSAGE_CAPITAL)
-            || self.has(PROJECT_CAPITAL | DIRECTORY)
-        {
-            Some(FileFormat::Opencode)
-        } else if (self.is("session.usage_record") || self.is("session.start")) && self.has(DATA) {
-            Some(FileFormat::CopilotCli)
-        } else if self.is("metadata") && self.has(PROTOCOL_VERSION) {
-            Some(FileFormat::KimiCli)
-        } else {
-            None
-        }
-    }
-
     fn has(&self, keys: u64) -> bool {
         self.keys & keys == keys
     }
@@ -256,12 +234,16 @@ impl Seen<'_> {
     fn early(&self) -> Option<FileFormat> {
         if self.has(CUSTOM_LLM_PROVIDER) && (self.has(REQUEST_ID | START_TIME) || self.has(TRACE_ID | RESPONSE_COST)) {
             Some(FileFormat::Litellm)
+        } else if self.has(PROJECT_HASH | SESSION_ID) || self.has(PARENT_UUID | SYSTEM_PAYLOAD) {
+            Some(FileFormat::GeminiCli)
         } else if self.has(PARENT_UUID | SESSION_ID | MESSAGE) {
-            Some(FileFormat::ClaudeCode)
+            // Qwen Code's have the outline of Claude Code's.
+            match self.message.as_ref().is_some_and(Message::is_of_qwen) {
+                true => Some(FileFormat::GeminiCli),
+                false => Some(FileFormat::ClaudeCode),
+            }
         } else if self.has(TS | MODEL) && (self.has(INPUT_TOKENS) || self.has(OUTPUT_TOKENS)) {
             Some(FileFormat::Plain)
-        } else if self.has(USAGE_METADATA) {
-            Some(FileFormat::Body)
         } else if self.has(USAGE_DETAILS) || self.has(CALCULATED_TOTAL_COST) {
             Some(FileFormat::Langfuse)
         } else if self.has(REQUEST_ID | REQUEST_CREATED_AT) {
@@ -294,7 +276,13 @@ impl Seen<'_> {
 
     /// What the keys tell together, when all are known.
     fn late(&self) -> Option<FileFormat> {
-        let codex = ["session_meta", "turn_context", "event_msg", "response_item"];
+        let codex = [
+            "session_meta",
+            "turn_context",
+            "event_msg",
+            "response_item",
+            "compacted",
+        ];
         // Those of observations; the two other keys stand in many a log.
         let observations = [
             "GENERATION",
@@ -310,7 +298,8 @@ impl Seen<'_> {
         ];
         let is_session = self.has(PARENT_UUID)
             || [MESSAGE, UUID, TYPE].into_iter().any(|key| self.has(SESSION_ID | key))
-            || (self.has(LEAF_UUID) && is(self.kind, "summary"));
+            || (self.has(LEAF_UUID) && is(self.kind, "summary"))
+            || (is(self.kind, "progress") && agents::holds(self.data, b"message"));
         let is_apim = || {
             [DEPLOYMENT_NAME, MODEL_NAME, SEQUENCE_NUMBER]
                 .into_iter()
@@ -318,15 +307,20 @@ impl Seen<'_> {
         };
         // What Claude Code prints.
         let is_printed = || {
-            (is(self.kind, "result") && self.has(MODEL_USAGE))
+            let cost = self.has(SUBTYPE) && (self.has(TOTAL_COST_USD) || self.has(COST_USD));
+            (is(self.kind, "result") && (self.has(MODEL_USAGE) || cost))
                 || (is(self.kind, "system") && self.has(SUBTYPE))
                 || (self.has(PARENT_TOOL)
                     && ["assistant", "user", "stream_event"]
                         .into_iter()
                         .any(|name| is(self.kind, name)))
+                // Of versions that do not say whose a message is.
+                || (is(self.kind, "assistant") && !self.has(USAGE) && self.message.as_ref().is_some_and(Message::is_of_claude))
         };
         let is_exported = || self.has(PROVIDED_MODEL) || observations.into_iter().any(|name| is(self.kind, name));
-        if self.has(PAYLOAD) && codex.into_iter().any(|name| is(self.kind, name)) {
+        if self.has(USAGE_METADATA) {
+            Some(FileFormat::Body)
+        } else if self.has(PAYLOAD) && codex.into_iter().any(|name| is(self.kind, name)) {
             Some(FileFormat::Codex)
         } else if self.has(SESSION_SNAKE) && is_printed() {
             Some(FileFormat::ClaudeCode)

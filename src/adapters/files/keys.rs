@@ -46,6 +46,11 @@ fn text_end(inner: &[u8]) -> Option<usize> {
     }
 }
 
+/// The value that `text` begins with.
+pub(super) fn value(text: &[u8]) -> &[u8] {
+    text.get(..value_length(text)).unwrap_or(text)
+}
+
 /// Bytes of the value that `text` begins with.
 fn value_length(text: &[u8]) -> usize {
     let mut depth = 0_usize;

@@ -3,14 +3,17 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
+use crate::domain::dimension::Dimension;
 use crate::domain::label::{Label, LabelCache, MAX_LABEL_BYTES};
 use crate::domain::money::{FINEST, parse_amount};
+use crate::domain::period::Hour;
 use crate::domain::usage::{EventId, Requests, UsageEvent};
 
+use super::CLOCK_SKEW;
 use super::amount::TOO_MUCH;
 use super::bills::CostBucket;
 use super::scan::Forms;
-use super::time::Times;
+use super::time::{Times, date};
 use super::value::Value;
 
 /// Why a record is not usable.
@@ -94,14 +97,31 @@ impl Output {
         }
     }
 
+    /// How much of each it holds that is to be taken back where another format reads the same record.
+    pub fn lengths(&self) -> [usize; 6] {
+        [
+            self.events.len(),
+            self.excluded.len(),
+            self.excluded_once.len(),
+            self.unended.len(),
+            self.ended.len(),
+            self.warnings.len(),
+        ]
+    }
+
+    /// Takes back what came since then.
+    pub fn back_to(&mut self, [events, excluded, once, unended, ended, warnings]: [usize; 6]) {
+        self.events.truncate(events);
+        self.excluded.truncate(excluded);
+        self.excluded_once.truncate(once);
+        self.unended.truncate(unended);
+        self.ended.truncate(ended);
+        self.warnings.truncate(warnings);
+    }
+
     /// How much it holds that is still to be handed over.
     pub fn held(&self) -> usize {
-        self.events.len()
-            + self.excluded.len()
-            + self.excluded_once.len()
-            + self.unended.len()
-            + self.ended.len()
-            + self.warnings.len()
+        self.lengths().iter().sum()
     }
 }
 
@@ -113,6 +133,8 @@ pub(super) struct Context {
     pub labels: LabelCache,
     /// The time of records that have none: their file's time of change, or that at which they came.
     pub fallback: Option<DateTime<Utc>>,
+    /// Who the settings say sells what no record says; empty where they do not.
+    pub seller: &'static str,
     /// The earliest time, in seconds of the epoch, that was refused because it is still to come.
     pub refused_until: Option<i64>,
     /// Forms of records met so far, by format.
@@ -164,6 +186,7 @@ impl Context {
             latest,
             labels: LabelCache::default(),
             fallback: None,
+            seller: "",
             refused_until: None,
             forms: FormsByFormat::default(),
             rounded: Rounded::default(),
@@ -172,6 +195,13 @@ impl Context {
             response: (Vec::new(), response(b"")),
             providers: Vec::new(),
         }
+    }
+
+    /// The same where the settings have defaults.
+    pub fn with_defaults(mut self, defaults: &[(Dimension, Label)]) -> Self {
+        let seller = defaults.iter().find(|(dimension, _)| *dimension == Dimension::Provider);
+        self.seller = seller.map_or("", |(_, seller)| seller.as_str());
+        self
     }
 
     /// Who sells a model, where its name tells; names are looked at once.
@@ -262,9 +292,35 @@ impl Context {
         self.odd_time(value, field, out)
     }
 
+    /// The same where it may also be a date alone, which tables of sums by day have. That counts to its date in any zone: it stands at the
+    /// hour of the day at which nearly everywhere the date is the same.
+    #[inline(always)]
+    pub fn time_or_date(&mut self, value: Value<'_>, field: &str, out: &mut Output) -> Result<DateTime<Utc>, Fault> {
+        if let Value::Text(text) = value
+            && text.len() < "2026-01-01T00".len()
+            && text.as_bytes().get(4) == Some(&b'-')
+            && let Some(midnight) = date(text)
+        {
+            let midnight = self.plausible(midnight, field)?;
+            let folded = Hour::of(midnight).folded().start();
+            // What is told of a day that has begun is spent by now, and not at an hour that is still to come.
+            let now = self.latest - CLOCK_SKEW;
+            return Ok(if folded > now { midnight } else { folded });
+        }
+        self.time(value, field, out)
+    }
+
     #[cold]
     fn odd_time(&mut self, value: Value<'_>, field: &str, out: &mut Output) -> Result<DateTime<Utc>, Fault> {
         let (at, zoned) = value.time(field)?;
+        let at = self.plausible(at, field)?;
+        if !zoned {
+            out.warnings.push("times without a zone are taken as UTC");
+        }
+        Ok(at)
+    }
+
+    fn plausible(&mut self, at: DateTime<Utc>, field: &str) -> Result<DateTime<Utc>, Fault> {
         if at < EARLIEST {
             return Err(Fault::field(field, "implausible time before 2018"));
         }
@@ -272,9 +328,6 @@ impl Context {
             let until = self.refused_until.unwrap_or(i64::MAX);
             self.refused_until = Some(until.min(at.timestamp()));
             return Err(Fault::field(field, "implausible time in the future"));
-        }
-        if !zoned {
-            out.warnings.push("times without a zone are taken as UTC");
         }
         Ok(at)
     }
@@ -299,6 +352,11 @@ pub(super) trait LineFormat {
 
     /// At the end of a file: what is missing of its last answer.
     fn unfinished(&self) -> Option<Fault> {
+        None
+    }
+
+    /// At the end of a file: what is worth telling once of all its records.
+    fn untold(&self) -> Option<String> {
         None
     }
 

@@ -83,7 +83,7 @@ impl LineFormat for Mixed {
             // What is no JSON at all is told as the damaged record that it is.
             None if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() => self.usual,
             None => {
-                out.excluded.push("records_without_usage");
+                out.excluded.push(WITHOUT_USAGE);
                 if counts_tokens(text) {
                     out.warnings.push(UNREAD);
                 }
@@ -107,35 +107,52 @@ impl LineFormat for Mixed {
 }
 
 /// What is told of records that may be calls.
-const UNREAD: &str =
-    "records that count tokens in a `usage` where no format that is known has one: not read, a coverage gap";
+const UNREAD: &str = "records that count tokens in a `usage` (or `tokens`) where no format that is known has one: not read, a coverage gap";
 
-/// Whether a record holds an object `usage`, however deep, that counts tokens.
+const WITHOUT_USAGE: &str = "records_without_usage";
+
+/// Whether a record holds an object with a name of usage, however deep, that counts tokens.
 #[cold]
 fn counts_tokens(text: &str) -> bool {
+    const NAMES: [&str; 6] = [
+        "usage",
+        "usageMetadata",
+        "usage_metadata",
+        "token_usage",
+        "tokenUsage",
+        "tokens",
+    ];
     fn within(value: &Value) -> bool {
-        let tokens = |(name, count): (&String, &Value)| {
-            name.to_ascii_lowercase().ends_with("tokens") && count.as_u64().is_some_and(|count| count > 0)
-        };
         match value {
             Value::Object(map) => {
-                let usage = map.get("usage").and_then(Value::as_object);
-                usage.is_some_and(|usage| usage.iter().any(tokens)) || map.values().any(within)
+                let counts = |(name, used): (&String, &Value)| {
+                    let used = used.as_object().filter(|_| NAMES.contains(&name.as_str()));
+                    used.is_some_and(|used| used.iter().any(|count| is_count(name, count)))
+                };
+                map.iter().any(counts) || map.values().any(within)
             }
             Value::Array(list) => list.iter().any(within),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
         }
     }
+    // In objects of tokens their names are short: `input`.
+    fn is_count(usage: &str, (name, count): (&String, &Value)) -> bool {
+        let name = name.to_ascii_lowercase();
+        let short =
+            usage.to_ascii_lowercase().contains("token") && ["input", "output"].iter().any(|n| name.contains(n));
+        (short || name.ends_with("tokens") || name.ends_with("tokencount"))
+            && count.as_u64().is_some_and(|count| count > 0)
+    }
     // What people say has its quotes escaped.
-    memmem::find(text.as_bytes(), b"\"usage\"").is_some()
-        && serde_json::from_str(text).is_ok_and(|value: Value| within(&value))
+    let named = |name: &&str| memmem::find(text.as_bytes(), format!("\"{name}\"").as_bytes()).is_some();
+    NAMES.iter().any(named) && serde_json::from_str(text).is_ok_and(|value: Value| within(&value))
 }
 
 /// Reads records of one format, which costs what that format costs, and those of others among them.
 pub(super) struct Mostly<R> {
     usual: FileFormat,
-    /// What records of the usual format begin with, so that the format of those without usage need not be told.
-    sign: Finder<'static>,
+    /// What most records of the usual format begin with, and none of others, so that the format of those without usage need not be told.
+    signs: Vec<Finder<'static>>,
     reader: R,
     others: Mixed,
 }
@@ -151,11 +168,11 @@ struct States {
 }
 
 impl<R: LineFormat> Mostly<R> {
-    /// A reader of `usual` records; `sign` is a key that they, and no others, have near their beginning.
-    pub fn new(usual: FileFormat, sign: &'static str, reader: R, shared: &Shared) -> Self {
+    /// A reader of `usual` records; `signs` are texts that they, and no others, have near their beginning.
+    pub fn new(usual: FileFormat, signs: &[&'static str], reader: R, shared: &Shared) -> Self {
         Mostly {
             usual,
-            sign: Finder::new(sign),
+            signs: signs.iter().map(|sign| Finder::new(*sign)).collect(),
             reader,
             others: Mixed::new(usual, shared),
         }
@@ -163,30 +180,29 @@ impl<R: LineFormat> Mostly<R> {
 
     fn shows_sign(&self, text: &str) -> bool {
         let front = text.as_bytes().get(..SIGN_WITHIN).unwrap_or(text.as_bytes());
-        self.sign.find(front).is_some()
-    }
-
-    /// The format of a record that the usual one makes nothing of.
-    #[cold]
-    fn other(&self, text: &str) -> Option<FileFormat> {
-        detect::by_record(text).filter(|format| *format != self.usual)
+        self.signs.iter().any(|sign| sign.find(front).is_some())
     }
 }
 
 impl<R: LineFormat> LineFormat for Mostly<R> {
     fn record(&mut self, text: &str, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-        let (held, events, excluded) = (out.held(), out.events.len(), out.excluded.len());
+        let before = out.lengths();
         let read = self.reader.record(text, line, context, out);
-        if read.is_ok() && (out.held() > held || self.shows_sign(text)) {
+        let [events, ..] = before;
+        if read.is_ok() && (out.events.len() > events || self.shows_sign(text)) {
             return read;
         }
-        match self.other(text) {
-            Some(format) => {
-                out.events.truncate(events);
-                out.excluded.truncate(excluded);
+        match detect::by_record(text) {
+            Some(format) if format != self.usual => {
+                out.back_to(before);
                 self.others.read(format, text, line, context, out)
             }
-            None => read,
+            None if read.is_ok() && out.lengths() == before && counts_tokens(text) => {
+                out.excluded.push(WITHOUT_USAGE);
+                out.warnings.push(UNREAD);
+                read
+            }
+            Some(_) | None => read,
         }
     }
 

@@ -70,12 +70,12 @@ pub(super) struct Position {
     /// Where records were refused, how long they are and their digests: one may be mended where it stands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_at: Vec<(u64, usize, String)>,
-    /// Whether all that it told of bills was taken back since.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub taken_back: bool,
     /// How far the rows of a database were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reached: Option<Reached>,
+    /// Whether all that it told of bills was taken back since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken_back: bool,
     /// The last bytes before `offset`, where reading goes on there.
     #[serde(skip)]
     pub behind: Vec<u8>,

@@ -12,6 +12,7 @@ use super::bedrock::exported;
 use super::bill_files::lie_beside;
 use super::bills::Bills;
 use super::codex::Sessions;
+use super::columns::unknown;
 use super::discover::{Found, Search};
 use super::joined::Joined;
 use super::line::{Context, Fault, LineFormat, Output};
@@ -53,8 +54,7 @@ pub(super) fn read_found(
             ..options.clone()
         });
     let options = wide.as_ref().unwrap_or(options);
-    let mut shared = Shared::of(sessions, resume_traces(known), options.columns.clone());
-    shared.unread = unread.clone();
+    let shared = Shared::of(sessions, resume_traces(known), options.columns.clone()).missing(unread);
     let mut run = Run::new(options, shared, sink);
     (run.defer, run.usual) = (true, search.usual);
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);
@@ -159,7 +159,7 @@ impl<'a> Run<'a> {
         Run {
             options,
             as_now: ReadAs::new(options, sink.keeps_rejections()),
-            context: Context::new(options.latest),
+            context: Context::new(options.latest).with_defaults(&options.defaults),
             out: Output::default(),
             progress: Progress::default(),
             bills: Bills::of(options.asked.clone()),
@@ -221,7 +221,7 @@ impl<'a> Run<'a> {
                 Some(format) => (format, framing),
                 None if self.by_itself => return Err(Stop::Later),
                 None if named => {
-                    self.reject(name, 1, Fault::whole("no known usage format"), b"");
+                    self.reject(name, 1, unknown(front), b"");
                     return Ok(());
                 }
                 None => {
@@ -264,6 +264,9 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         self.records(&mut records, name, framing, reader.as_mut(), position.as_mut())?;
+        if let Some(about) = reader.untold() {
+            self.sink.warn(&about, 1);
+        }
         self.buffer = records.into_buffer();
         self.done(name, position)
     }

@@ -54,6 +54,14 @@ impl Shared {
             unread: Unread::default(),
         }
     }
+
+    /// The same where files that could not be read are noted there.
+    pub fn missing(self, unread: &Unread) -> Self {
+        Shared {
+            unread: unread.clone(),
+            ..self
+        }
+    }
 }
 
 /// What readers share, held. A reader that panicked has left it whole: nothing is changed in two steps.
@@ -67,18 +75,19 @@ pub(super) fn reader(format: FileFormat, detected: bool, shared: &Shared) -> Box
         return single(format, shared);
     }
     match format {
-        FileFormat::ClaudeCode => Box::new(Mostly::new(format, "\"parentUuid\"", ClaudeCode::new(), shared)),
+        FileFormat::ClaudeCode => Box::new(Mostly::new(format, &["\"isSidechain\""], ClaudeCode::new(), shared)),
         FileFormat::Codex => {
             let codex = Codex::new(Arc::clone(&shared.sessions));
-            Box::new(Mostly::new(format, "\"payload\"", codex, shared))
+            let signs = ["\"type\":\"response_item\"", "\"type\":\"event_msg\""];
+            Box::new(Mostly::new(format, &signs, codex, shared))
         }
-        FileFormat::Plain if shared.columns.is_none() => Box::new(Mostly::new(format, "\"ts\"", Plain, shared)),
-        // No record of others has that key.
-        FileFormat::GeminiCli => Box::new(Mostly::new(format, "\"projectHash\"", GeminiCli::default(), shared)),
-        FileFormat::Pi => Box::new(Mostly::new(format, "\"parentId\"", Pi::default(), shared)),
-        FileFormat::Opencode => Box::new(Mostly::new(format, "\"sessionID\"", Opencode, shared)),
-        FileFormat::CopilotCli => Box::new(Mostly::new(format, "\",\"data\":{", Copilot::default(), shared)),
-        FileFormat::KimiCli => Box::new(Mostly::new(format, "\"message\": {\"type\"", Kimi, shared)),
+        FileFormat::Plain if shared.columns.is_none() => Box::new(Mostly::new(format, &["\"ts\""], Plain, shared)),
+        // Theirs are few, and begin as others do.
+        FileFormat::GeminiCli => Box::new(Mostly::new(format, &[], GeminiCli::default(), shared)),
+        FileFormat::Pi => Box::new(Mostly::new(format, &[], Pi::default(), shared)),
+        FileFormat::Opencode => Box::new(Mostly::new(format, &[], Opencode, shared)),
+        FileFormat::CopilotCli => Box::new(Mostly::new(format, &[], Copilot::default(), shared)),
+        FileFormat::KimiCli => Box::new(Mostly::new(format, &[], Kimi, shared)),
         // Columns of the user's own choice hold nothing else.
         FileFormat::Plain => single(format, shared),
         FileFormat::Litellm
@@ -99,7 +108,7 @@ pub(super) fn reader(format: FileFormat, detected: bool, shared: &Shared) -> Box
 /// The reader of one format.
 pub(super) fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat> {
     if let Some(columns) = shared.columns.as_ref().filter(|_| format == FileFormat::Plain) {
-        return Box::new(Mapped(Arc::clone(columns)));
+        return Box::new(Mapped::new(Arc::clone(columns)));
     }
     match format {
         FileFormat::ClaudeCode => Box::new(ClaudeCode::new()),

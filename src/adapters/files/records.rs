@@ -10,7 +10,7 @@ use memchr::memchr;
 
 use crate::ports::Rejection;
 
-pub(super) use self::rows::{Broken, Rows};
+pub(super) use self::rows::{Broken, Rows, Wrong};
 pub(super) use self::values::begins_value;
 
 /// Longest record that is kept in memory. Longer ones (images in base64) are passed over, so memory stays bounded.
@@ -34,6 +34,17 @@ pub(super) struct Record<'b> {
     pub too_long: bool,
     /// Whether it is damaged, so that nothing that may follow completes it.
     pub broken: bool,
+}
+
+impl Broken {
+    /// Why it is left out.
+    pub fn reason(&self) -> String {
+        match self.wrong {
+            Wrong::TooLong => format!("longer than {RECORD_LIMIT} bytes"),
+            Wrong::Open => "a quote that is opened in this row is never closed".to_owned(),
+            Wrong::Wide(values, names) => format!("{values} values under {names} names"),
+        }
+    }
 }
 
 /// How far a stream is read.

@@ -1,6 +1,10 @@
 //! Who sells a call, told by the names that records have for providers, models and responses.
 
+mod claude;
+
 use crate::domain::price::provider_key;
+
+pub(super) use claude::behind_claude_code;
 
 /// The provider as price books name it, from an emitter's name for it. The Vercel AI SDK writes its interface behind: `openai.chat`.
 pub(super) fn named(name: &str) -> &str {
@@ -44,7 +48,7 @@ pub(super) fn known(name: &str) -> &'static str {
 }
 
 /// Those that the price book has, and programs that run models on a machine of one's own.
-const SELLERS: [&str; 25] = [
+const SELLERS: [&str; 26] = [
     "anthropic",
     "azure",
     "bedrock",
@@ -55,6 +59,7 @@ const SELLERS: [&str; 25] = [
     "fireworks",
     "google",
     "groq",
+    "llama.cpp",
     "lmstudio",
     "minimax",
     "mistral",
@@ -120,6 +125,33 @@ pub(super) fn by_model(model: &str) -> &'static str {
         .map_or("", |(_, provider)| provider)
 }
 
+/// The seller that the name of a model makes likely, `by_model`, unless the settings name one who may be: a maker's models are sold by others,
+/// too, and a maker sells none of another's.
+pub(super) fn likely(by_model: &'static str, model: &str, default: &'static str) -> &'static str {
+    let guessed = MAKERS.contains(&by_model) && !model.contains('/');
+    match guessed && !default.is_empty() && !MAKERS.contains(&known(default)) {
+        true => default,
+        false => by_model,
+    }
+}
+
+/// Sellers of what they make.
+const MAKERS: [&str; 13] = [
+    "anthropic",
+    "cohere",
+    "dashscope",
+    "deepseek",
+    "google",
+    "minimax",
+    "mistral",
+    "moonshot",
+    "openai",
+    "perplexity",
+    "voyage",
+    "xai",
+    "zai",
+];
+
 /// How names of models begin, the longer of two before the shorter.
 const FRONTS: [(&str, &str); 44] = [
     ("claude", "anthropic"),
@@ -167,6 +199,33 @@ const FRONTS: [(&str, &str); 44] = [
     ("fireworks_ai/", "fireworks_ai"),
     ("cohere_chat/", "cohere"),
     ("text-completion-openai/", "openai"),
+];
+
+/// The same where a program asks one maker's interface of whoever offers it, under names that others than the maker may have, too, and where
+/// nothing else tells who was asked.
+fn by_maker(model: &str) -> &'static str {
+    match by_model(model) {
+        // Ollama's have a tag.
+        "" if !model.contains(['/', ':']) => {
+            let maker = OPEN.iter().find(|(front, _)| model.starts_with(front));
+            // What else is called so has open weights.
+            let closed = ["plus", "max", "turbo", "flash", "long"];
+            match maker {
+                Some((_, maker)) => maker,
+                None if model.starts_with("qwen") && model.split('-').any(|part| closed.contains(&part)) => "dashscope",
+                None => "",
+            }
+        }
+        seller => seller,
+    }
+}
+
+/// How makers of models with open weights call them.
+const OPEN: [(&str, &str); 4] = [
+    ("glm-", "zai"),
+    ("kimi-", "moonshot"),
+    ("moonshot-", "moonshot"),
+    ("MiniMax-", "minimax"),
 ];
 
 /// Whether a name is one of Amazon Bedrock's: an ARN, or a vendor before the model, perhaps behind a geography.

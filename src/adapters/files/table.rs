@@ -18,7 +18,7 @@ use super::plain;
 #[cfg(not(feature = "parquet"))]
 use super::position::Position;
 use super::read::Run;
-use super::records::{Broken, RECORD_LIMIT, Records, Rows};
+use super::records::{Records, Rows, Wrong};
 use super::sheet::Sheet;
 use super::sniff::{DETECT_BYTES, Input};
 use super::stop::Stop;
@@ -27,9 +27,9 @@ use super::wanted::{CostColumns, Wanted};
 impl Run<'_> {
     /// Rows of the plain format; whether all of them were read.
     pub fn plain_table(&mut self, records: Records<Input<'_>>, name: &str) -> Result<bool, Stop> {
-        let columns = self.shared.columns.clone();
+        let (columns, mut told) = (self.shared.columns.clone(), super::columns::Told::default());
         self.table(records, name, |run, header, row, line| match &columns {
-            Some(columns) => columns.csv_row(header, row, line, &mut run.context, &mut run.out),
+            Some(columns) => columns.csv_row(header, row, line, &mut told, &mut run.context, &mut run.out),
             None => plain::csv_row(header, row, line, &mut run.context, &mut run.out),
         })
     }
@@ -149,11 +149,14 @@ impl Run<'_> {
             let next = table.read_record(&mut row);
             for broken in table.get_mut().broken() {
                 let line = lines_before + broken.line;
-                if of_bill {
+                // What is behind a row of too many values is whole.
+                let wide = matches!(broken.wrong, Wrong::Wide(..));
+                refused |= wide;
+                if of_bill && !wide {
                     return Err(open(line));
                 }
                 self.progress.bytes += broken.length;
-                self.reject(name, line, unclosed(&broken), &broken.head);
+                self.reject(name, line, Fault::whole(broken.reason()), &broken.head);
             }
             match next {
                 Ok(false) => {
@@ -244,14 +247,6 @@ fn open(line: u64) -> Stop {
         "a quote that is opened in the row of line {line} is never closed"
     ))
     .into()
-}
-
-/// Why a row was left out.
-fn unclosed(row: &Broken) -> Fault {
-    Fault::whole(match row.too_long {
-        true => format!("longer than {RECORD_LIMIT} bytes"),
-        false => "a quote that is opened in this row is never closed".to_owned(),
-    })
 }
 
 /// The columns of a bill, however its rows are stored.

@@ -43,6 +43,12 @@ fn unusual(text: &str) -> Option<(DateTime<Utc>, bool)> {
     parse_decimal(text).ok().and_then(epoch).map(|at| (at, true))
 }
 
+/// The midnight of a date alone.
+pub(super) fn date(text: &str) -> Option<DateTime<Utc>> {
+    let day = NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d").ok()?;
+    day.and_hms_opt(0, 0, 0).map(|midnight| midnight.and_utc())
+}
+
 fn naive(text: &str) -> Option<NaiveDateTime> {
     let patterns = [
         "%Y-%m-%dT%H:%M:%S%.f",
@@ -53,7 +59,7 @@ fn naive(text: &str) -> Option<NaiveDateTime> {
     patterns
         .iter()
         .find_map(|pattern| NaiveDateTime::parse_from_str(text, pattern).ok())
-        .or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))
+        .or_else(|| date(text).map(|midnight| midnight.naive_utc()))
 }
 
 /// Reads the shapes that nearly every record has, `2026-10-20T08:15:04.120Z`, `2026-10-20 08:15:04+00:00` and an epoch in digits, without a

@@ -3,15 +3,20 @@
 
 mod camel;
 mod cohere;
+mod details;
+mod watch;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::domain::usage::{Requests, Tokens};
+use crate::domain::usage::Tokens;
 
+use self::details::{Creation, Details, Tools};
+use self::watch::Unknown;
+pub(super) use self::watch::{FLATTENED, watched};
 use super::counts::Counts;
 use super::line::{Fault, Output};
-use super::media::{self, Cached};
+use super::media;
 use super::object;
 use super::scalar::Scalar;
 pub(super) use super::shape::Shape;
@@ -26,15 +31,23 @@ pub(super) struct Usage<'a> {
     completion_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     total_tokens: Scalar<'a>,
-    #[serde(borrow, default, deserialize_with = "object::one")]
+    #[serde(borrow, default, deserialize_with = "watched")]
     prompt_tokens_details: Option<Details<'a>>,
-    #[serde(borrow, default, deserialize_with = "object::one")]
+    #[serde(borrow, default, deserialize_with = "watched")]
     completion_tokens_details: Option<Details<'a>>,
+    // OpenAI's assistants.
+    #[serde(borrow, default, deserialize_with = "watched")]
+    prompt_token_details: Option<Details<'a>>,
+    #[serde(borrow, default, deserialize_with = "watched")]
+    completion_token_details: Option<Details<'a>>,
     /// DeepSeek and Moonshot say it here.
     #[serde(borrow, default)]
     prompt_cache_hit_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     cached_tokens: Scalar<'a>,
+    /// Mistral says it here, too: read nowhere, and told where nothing else says what was cached.
+    #[serde(borrow, default)]
+    num_cached_tokens: Scalar<'a>,
     /// Codex says it here.
     #[serde(borrow, default)]
     cached_input_tokens: Scalar<'a>,
@@ -46,20 +59,20 @@ pub(super) struct Usage<'a> {
     input_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     output_tokens: Scalar<'a>,
-    #[serde(borrow, default, deserialize_with = "object::one")]
+    #[serde(borrow, default, deserialize_with = "watched")]
     input_tokens_details: Option<Details<'a>>,
-    #[serde(borrow, default, deserialize_with = "object::one")]
+    #[serde(borrow, default, deserialize_with = "watched")]
     output_tokens_details: Option<Details<'a>>,
     // OpenAI's transcriptions and its realtime interface.
-    #[serde(borrow, default, deserialize_with = "object::one")]
+    #[serde(borrow, default, deserialize_with = "watched")]
     input_token_details: Option<Details<'a>>,
-    #[serde(borrow, default, deserialize_with = "object::one")]
+    #[serde(borrow, default, deserialize_with = "watched")]
     output_token_details: Option<Details<'a>>,
     #[serde(borrow, default)]
     cache_read_input_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     cache_creation_input_tokens: Scalar<'a>,
-    #[serde(borrow, default, deserialize_with = "object::one")]
+    #[serde(borrow, default, deserialize_with = "watched")]
     cache_creation: Option<Creation<'a>>,
     #[serde(borrow, default, deserialize_with = "object::one")]
     server_tool_use: Option<Tools<'a>>,
@@ -106,63 +119,30 @@ pub(super) struct Usage<'a> {
     // xAI.
     #[serde(borrow, default)]
     cost_in_usd_ticks: Scalar<'a>,
+    // What new-api keeps of Claude's usage.
+    #[serde(borrow, default)]
+    claude_cache_creation_5_m_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    claude_cache_creation_1_h_tokens: Scalar<'a>,
+    // TensorZero, in its own shape and in OpenAI's.
+    #[serde(borrow, default)]
+    provider_cache_read_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    provider_cache_write_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    tensorzero_provider_cache_read_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    tensorzero_provider_cache_write_input_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    tensorzero_cost: Option<&'a RawValue>,
     // Of an iteration only.
     #[serde(borrow, default, rename = "type")]
     pub kind: Scalar<'a>,
     #[serde(borrow, default)]
     pub model: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default)]
-struct Details<'a> {
-    #[serde(borrow, default)]
-    cached_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    cache_write_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    cache_creation_tokens: Scalar<'a>,
-    #[serde(borrow, default, deserialize_with = "object::one")]
-    cache_write_tokens_details: Option<Ttl<'a>>,
-    #[serde(borrow, default, deserialize_with = "object::one")]
-    cache_creation_token_details: Option<Creation<'a>>,
-    #[serde(borrow, default)]
-    reasoning_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    thinking_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    audio_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    image_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    video_tokens: Scalar<'a>,
-    #[serde(borrow, default, deserialize_with = "object::one")]
-    cached_tokens_details: Option<Cached<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-struct Ttl<'a> {
-    #[serde(borrow, default)]
-    ttl_30m_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    ttl_12h_tokens: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default)]
-struct Creation<'a> {
-    #[serde(borrow, default)]
-    ephemeral_5m_input_tokens: Scalar<'a>,
-    #[serde(borrow, default)]
-    ephemeral_1h_input_tokens: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default)]
-struct Tools<'a> {
-    #[serde(borrow, default)]
-    web_search_requests: Scalar<'a>,
-    #[serde(borrow, default)]
-    web_fetch_requests: Scalar<'a>,
-    #[serde(borrow, default)]
-    code_execution_requests: Scalar<'a>,
+    /// Counts under other names.
+    #[serde(skip)]
+    pub unknown: Unknown,
 }
 
 impl<'a> Usage<'a> {
@@ -176,6 +156,12 @@ impl<'a> Usage<'a> {
         } else if given(&[&self.converse_input, &self.converse_output]) {
             Some(self.in_camel_case())
         } else if self.input_tokens_details.is_some() || self.input_token_details.is_some() || self.is_of_codex() {
+            Some(Shape::Responses)
+        } else if given(&[
+            &self.provider_cache_read_input_tokens,
+            &self.provider_cache_write_input_tokens,
+        ]) {
+            // TensorZero adds up what providers leave apart.
             Some(Shape::Responses)
         } else if given(&[&self.cache_read_input_tokens, &self.cache_creation_input_tokens]) {
             // Gateways add a total.
@@ -203,6 +189,12 @@ impl<'a> Usage<'a> {
             | Shape::SdkOfClaude
             | Shape::Cohere => shape,
         })
+    }
+
+    /// What all of it cost, as whoever handed it on says.
+    pub fn told_cost(&self) -> Option<&'a RawValue> {
+        let given = |cost: &&RawValue| cost.get() != "null";
+        self.cost.filter(given).or(self.tensorzero_cost.filter(given))
     }
 
     /// Whether it is one of Gemini's Interactions.
@@ -244,8 +236,12 @@ impl<'a> Usage<'a> {
             Shape::Chat => self.openai(
                 (&self.prompt_tokens, "prompt_tokens"),
                 (&self.completion_tokens, "completion_tokens"),
-                self.prompt_tokens_details.as_ref(),
-                self.completion_tokens_details.as_ref(),
+                self.prompt_tokens_details
+                    .as_ref()
+                    .or(self.prompt_token_details.as_ref()),
+                self.completion_tokens_details
+                    .as_ref()
+                    .or(self.completion_token_details.as_ref()),
                 openai,
             ),
             Shape::Responses => self.openai(
@@ -282,11 +278,33 @@ impl<'a> Usage<'a> {
             (&self.prompt_cache_hit_tokens, "prompt_cache_hit_tokens"),
             (&self.cached_tokens, "cached_tokens"),
             (&self.cached_input_tokens, "cached_input_tokens"),
+            (&details.cached_read_tokens, "cached_read_tokens"),
+            (&details.cache_read, "cache_read"),
+            (
+                &self.provider_cache_read_input_tokens,
+                "provider_cache_read_input_tokens",
+            ),
+            (
+                &self.tensorzero_provider_cache_read_input_tokens,
+                "tensorzero_provider_cache_read_input_tokens",
+            ),
         ])?;
         let written = first(&[
             (&details.cache_write_tokens, "cache_write_tokens"),
             (&details.cache_creation_tokens, "cache_creation_tokens"),
             (&self.cache_creation_input_tokens, "cache_creation_input_tokens"),
+            (&details.cached_creation_tokens, "cached_creation_tokens"),
+            (&details.cached_write_tokens, "cached_write_tokens"),
+            (&details.cache_creation_input_tokens, "cache_creation_input_tokens"),
+            (details.created(), "cache_creation"),
+            (
+                &self.provider_cache_write_input_tokens,
+                "provider_cache_write_input_tokens",
+            ),
+            (
+                &self.tensorzero_provider_cache_write_input_tokens,
+                "tensorzero_provider_cache_write_input_tokens",
+            ),
         ])?;
         let mut counts = Counts {
             input: input.0.count(input.1)?,
@@ -305,8 +323,27 @@ impl<'a> Usage<'a> {
             counts.write_30m = ttl.ttl_30m_tokens.count("ttl_30m_tokens")?;
             counts.write_12h = ttl.ttl_12h_tokens.count("ttl_12h_tokens")?;
         }
-        let split = details.cache_creation_token_details.as_ref();
-        if let Some(split) = split.or(self.cache_creation.as_ref()) {
+        let splits = [
+            &details.cache_creation_token_details,
+            &details.cached_write_token_details,
+            &self.cache_creation,
+        ];
+        // new-api, LangChain.
+        counts.write_5m = first(&[
+            (
+                &self.claude_cache_creation_5_m_tokens,
+                "claude_cache_creation_5_m_tokens",
+            ),
+            (&details.ephemeral_5m_input_tokens, "ephemeral_5m_input_tokens"),
+        ])?;
+        counts.write_1h = first(&[
+            (
+                &self.claude_cache_creation_1_h_tokens,
+                "claude_cache_creation_1_h_tokens",
+            ),
+            (&details.ephemeral_1h_input_tokens, "ephemeral_1h_input_tokens"),
+        ])?;
+        if let Some(split) = splits.into_iter().flatten().next() {
             split.read(&mut counts)?;
         }
         let rest = written.saturating_sub(counts.write_30m + counts.write_12h + counts.write_5m + counts.write_1h);
@@ -337,37 +374,15 @@ impl<'a> Usage<'a> {
         counts.write_5m += written.saturating_sub(counts.write_5m + counts.write_1h);
         Ok(counts)
     }
-
-    /// What is billed per request.
-    pub fn requests(&self) -> Result<Requests, Fault> {
-        let Some(tools) = &self.server_tool_use else {
-            return Ok(Requests::default());
-        };
-        Ok(Requests {
-            web_searches: tools.web_search_requests.small("server_tool_use.web_search_requests")?,
-            web_fetches: tools.web_fetch_requests.small("server_tool_use.web_fetch_requests")?,
-            code_executions: tools
-                .code_execution_requests
-                .small("server_tool_use.code_execution_requests")?,
-            ..Requests::default()
-        })
-    }
 }
 
-impl Creation<'_> {
-    fn read(&self, counts: &mut Counts) -> Result<(), Fault> {
-        counts.write_5m = self
-            .ephemeral_5m_input_tokens
-            .count("cache_creation.ephemeral_5m_input_tokens")?;
-        counts.write_1h = self
-            .ephemeral_1h_input_tokens
-            .count("cache_creation.ephemeral_1h_input_tokens")?;
-        Ok(())
-    }
-}
-
-/// The first that is given.
+/// The first that is above zero: whoever hands an answer on may have filled in the names that he knows himself, and kept the others.
 fn first(options: &[(&Scalar<'_>, &str)]) -> Result<u64, Fault> {
-    let given = options.iter().find(|(value, _)| !value.is_null());
-    given.map_or(Ok(0), |(value, field)| value.count(field))
+    for (value, field) in options.iter().filter(|(value, _)| !value.is_null()) {
+        let count = value.count(field)?;
+        if count > 0 {
+            return Ok(count);
+        }
+    }
+    Ok(0)
 }

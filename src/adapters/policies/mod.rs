@@ -249,11 +249,11 @@ pub fn not_read(folder: &Path) -> Result<Vec<PathBuf>, PolicyError> {
         return Ok(Vec::new());
     }
     let mut others = entries(&folder.join("budgets"))?;
-    others.retain(|(path, name)| !name.starts_with('.') && path.is_dir());
+    others.retain(|(path, _)| path.is_dir());
     Ok(others.into_iter().map(|(path, _)| path).collect())
 }
 
-/// What a folder holds, with names in small letters.
+/// What a folder holds, with names in small letters. Hidden files are an editor's or a system's (`.#b.toml`, `._b.toml`), and nobody's policies.
 fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>, PolicyError> {
     let fail = |e: std::io::Error| PolicyError::Read {
         path: folder.display().to_string(),
@@ -262,6 +262,9 @@ fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>, PolicyError> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(fail)? {
         let entry = entry.map_err(fail)?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
         found.push((entry.path(), entry.file_name().to_string_lossy().to_lowercase()));
     }
     found.sort();
@@ -274,7 +277,7 @@ fn toml_files(folder: &Path, tests: bool) -> Result<Vec<PathBuf>, PolicyError> {
         return Ok(Vec::new());
     }
     let mut files = entries(&folder.join("budgets"))?;
-    files.retain(|(_, name)| name.ends_with(".toml") && name.ends_with(".test.toml") == tests);
+    files.retain(|(path, name)| name.ends_with(".toml") && name.ends_with(".test.toml") == tests && !path.is_dir());
     Ok(files.into_iter().map(|(path, _)| path).collect())
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::adapters::foreign::{inert, is_unruly};
+use crate::adapters::foreign::{cut_within, followed, inert, is_unruly};
 use crate::domain::notification::{Notification, Severity, Told};
 
 /// Slack's limits, in characters: above them it answers 400 to the whole message.
@@ -20,6 +20,9 @@ const FALLBACK_LIMIT: usize = 4000;
 
 /// The label of a fact.
 const LABEL_LIMIT: usize = 100;
+
+/// What formats.
+const MARKS: [char; 4] = ['*', '_', '~', '`'];
 
 /// What is left of a long fact or line in a message that would be too long.
 const SHORT_LIMIT: usize = 300;
@@ -54,7 +57,10 @@ struct Body {
     /// What is not here, or not in full.
     missing: Option<String>,
     foot: String,
-    id: String,
+    /// The command that shows everything.
+    in_full: String,
+    /// How many alerts its lines name, where it is about many.
+    alerts: Option<usize>,
 }
 
 impl Body {
@@ -65,17 +71,23 @@ impl Body {
             format!("*{label}*\n{}", cut(&escaped(value), limit))
         };
         let mut foot = vec![format!(
-            "{} · {} · alert {}",
+            "{} · {} · {}",
             message.told,
             message.as_of(),
-            escaped(&message.alert_id)
+            escaped(&message.about())
         )];
         foot.extend(message.owner.iter().map(|o| format!("owner {}", escaped(o))));
-        foot.extend(message.runbook.iter().map(|r| format!("runbook {}", escaped(r))));
+        foot.extend(
+            message
+                .runbook
+                .iter()
+                .map(|r| format!("runbook {}", followed(r, &MARKS))),
+        );
         let summary = cut(&escaped(&message.summary), limit.saturating_mul(10));
-        let id = cut(&escaped(&message.alert_id), LABEL_LIMIT);
+        // Between backticks nothing formats.
+        let in_full = cut(&escaped(&format!("`{}`", message.in_full())), LABEL_LIMIT);
         Body {
-            header: cut_within(&title(message), HEADER_LIMIT),
+            header: cut_within(&title(message), HEADER_LIMIT, "…"),
             summary: pieces(&summary, SECTION_LIMIT),
             facts: message.facts.iter().map(|f| fact(&f.label, &f.value)).collect(),
             lines: message
@@ -83,9 +95,10 @@ impl Body {
                 .iter()
                 .map(|l| format!("• {}", cut(&escaped(l), limit)))
                 .collect(),
-            missing: (limit < usize::MAX).then(|| format!("Shortened. In full: `finops alert show {id}`")),
+            missing: (limit < usize::MAX).then(|| format!("Shortened. In full: {in_full}")),
             foot: cut(&foot.join(" · "), FIELD_LIMIT),
-            id,
+            in_full,
+            alerts: message.of_many().and_then(|count| usize::try_from(count).ok()),
         }
     }
 
@@ -104,9 +117,14 @@ impl Body {
                 let plural = if n == 1 { "" } else { "s" };
                 (n > 0).then(|| format!("{n} more {what}{plural}"))
             };
-            let left = [more(facts.len() - f, "fact"), more(lines.len() - l, "line")];
+            let lines_left = match body.alerts {
+                // The last line may count those that are not named.
+                Some(alerts) if l < lines.len() => more(alerts.saturating_sub(l), "alert"),
+                _ => more(lines.len() - l, "line"),
+            };
+            let left = [more(facts.len() - f, "fact"), lines_left];
             let left: Vec<String> = left.into_iter().flatten().collect();
-            body.missing = Some(format!("{}: `finops alert show {}`", left.join(", "), body.id));
+            body.missing = Some(format!("{}: {}", left.join(", "), body.in_full));
             body.fits()
         };
         let most_facts = largest(facts.len(), |n| fits(&mut self, n, 0));
@@ -223,7 +241,7 @@ fn whole_entities(text: &str) -> &str {
 
 /// Escapes text for mrkdwn.
 fn escaped(text: &str) -> String {
-    inert(text, &['*', '_', '~', '`'])
+    inert(text, &MARKS)
 }
 
 /// Cuts at a character border and never inside an entity.
@@ -233,19 +251,6 @@ fn cut(text: &str, limit: usize) -> String {
     }
     let kept: String = text.chars().take(limit.saturating_sub(1)).collect();
     format!("{}…", whole_entities(&kept))
-}
-
-/// Cuts out of the middle: a name stands at the beginning, what happened to it at the end.
-fn cut_within(text: &str, limit: usize) -> String {
-    let count = text.chars().count();
-    if count <= limit {
-        return text.to_owned();
-    }
-    let head = limit / 3;
-    let tail = limit - head - 1;
-    let start: String = text.chars().take(head).collect();
-    let end: String = text.chars().skip(count - tail).collect();
-    format!("{start}…{end}")
 }
 
 /// The title with its mark, for a text without markup.

@@ -31,8 +31,10 @@ fn open_to_read(path: &Path, busy_timeout: Duration) -> Result<Connection, Store
 }
 
 fn as_it_is(path: &Path, busy_timeout: Duration) -> Option<Connection> {
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
     // Others may have it open.
-    if log(path).exists() || beside(path, "-journal").exists() {
+    if log(path).exists() || Path::new(&journal).exists() {
         let plain = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok();
         if let Some(conn) = plain.filter(is_current) {
             conn.busy_timeout(busy_timeout.min(MAX_BUSY_TIMEOUT)).ok()?;
@@ -55,13 +57,9 @@ pub(in crate::adapters) fn has_log(path: &Path) -> bool {
 
 /// The write-ahead log beside a database.
 pub(in crate::adapters) fn log(path: &Path) -> PathBuf {
-    beside(path, "-wal")
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    PathBuf::from(log)
 }
 
 /// Opens a database as the one file that it is: nothing is made beside it, and nobody is waited for. Without a result where its path is no

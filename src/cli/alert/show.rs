@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::cli::text::{Align, Column, clean, csv_cell, table, unicode_locale};
+use crate::cli::text::{Align, Column, Cut, clean, csv_cell, table, unicode_locale};
 use crate::cli::{CliError, Context, Exit, Format};
 use crate::domain::alert::{Alert, State, Transition};
 use crate::domain::period::Period;
@@ -64,9 +64,13 @@ pub fn rows<const N: usize>(ctx: &mut Context<'_>, names: [&str; N], rows: Vec<V
                     "budget" | "channel" => 1,
                     _ => 0,
                 },
-                cut: matches!(name, "budget" | "what" | "reason" | "last failure"),
+                cut: match name {
+                    "what" | "reason" | "last failure" => Cut::Sentence,
+                    "budget" => Cut::Name,
+                    _ => Cut::Never,
+                },
             });
-            let text = table(&columns, &rows, 0, ctx.width, unicode_locale());
+            let text = table(&columns, &rows, 0, ctx.room, unicode_locale());
             writeln!(ctx.out, "{}", text.trim_end())?;
         }
     }

@@ -124,7 +124,7 @@ fn page(e: &Explanation, agreed: &Agreed, located: Option<&Located>) -> String {
         out += "budgets  none counts it\n";
     }
     for counted in &e.budgets {
-        let _ = writeln!(out, "budget   {}", budget(counted, e.share(counted)));
+        let _ = writeln!(out, "budget   {}", budget(counted, e));
     }
     out
 }
@@ -184,14 +184,21 @@ fn sums(sums: &Sums) -> String {
     )
 }
 
-fn budget(counted: &Counted, cost: Decimal) -> String {
+fn budget(counted: &Counted, e: &Explanation) -> String {
     let Counted {
         budget, period, spent, ..
     } = counted;
     let money = |amount| text::money(Money::new(amount, budget.amount.currency()));
-    let share = (cost * Decimal::ONE_HUNDRED)
-        .checked_div(budget.amount.amount())
-        .map(|percent| format!("; this call is {} % of the budget", percent.round_dp(4).normalize()));
+    let percent = |cost: Decimal| {
+        let percent = (cost * Decimal::ONE_HUNDRED).checked_div(budget.amount.amount());
+        percent.map(|percent| percent.round_dp(4).normalize())
+    };
+    // What has no price is no part of what is spent; that is not the same as nothing.
+    let share = match e.charge.is_priced() || budget.count_unpriced {
+        true => percent(e.share(counted)).map(|percent| format!("; this call is {percent} % of the budget")),
+        false => percent(e.charge.worst_case)
+            .map(|percent| format!("; this call is not in it: unpriced, at most {percent} % of the budget")),
+    };
     format!(
         "{} ({} from {}): {} of {} spent{}",
         clean(&budget.name),

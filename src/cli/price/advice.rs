@@ -89,6 +89,9 @@ impl Advisor {
     /// What to do about these.
     pub fn advice(&self, m: &Missing) -> Advice {
         let say = match m.reason {
+            Some(UnpricedReason::UnknownModel) if lacks_provider(m) => {
+                "its records name no provider: set it at the source (`defaults` of the `[[source]]`)"
+            }
             Some(UnpricedReason::UnknownModel) => {
                 "no price book knows it; write its price, or map it: `[[price_map]]` with `model`, or `free = true` for your own machines"
             }
@@ -120,6 +123,9 @@ impl Advisor {
         if let Some(target) = lost.filter(|_| m.reason == Some(UnpricedReason::UnknownModel)) {
             // An entry under the name of the log would not be asked.
             advice.say = astray(target).into();
+            return advice;
+        }
+        if m.reason == Some(UnpricedReason::UnknownModel) && lacks_provider(m) {
             return advice;
         }
         if m.reason == Some(UnpricedReason::OpaqueName) {
@@ -159,6 +165,11 @@ pub(super) fn astray(target: &str) -> String {
     format!(
         "your map takes it for `{target}`, which no price book knows: mend the map (`finops price list` has the names), or write a price of that name"
     )
+}
+
+/// Whether nobody said whose model it is: a book of nobody's prices would be found, and be wrong for all that lack theirs.
+pub(super) fn lacks_provider(m: &Missing) -> bool {
+    m.provider.as_str().trim().is_empty()
 }
 
 /// The entry that prices these calls: a book knows a provider in any spelling and a model in any case.

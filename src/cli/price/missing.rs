@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::advice::{Advisor, is_curable};
+use super::advice::{Advisor, is_curable, lacks_provider};
 use super::{instant, load, put, put_fitted, shown};
 use crate::cli::{CliError, Context, Exit, Format, wire};
 use crate::domain::charge::UnpricedReason;
@@ -123,7 +123,11 @@ fn help(found: &[Missing], advisor: &Advisor) -> Result<String, CliError> {
     let lacking: Vec<&Missing> = found.iter().filter(|m| m.priced_now < m.calls).collect();
     for m in &lacking {
         let advice = advisor.advice(m);
-        let name = format!("{} {}", shown(m.provider.as_str()), shown(m.model.as_str()));
+        let provider = match lacks_provider(m) {
+            true => "(no provider)".to_owned(),
+            false => shown(m.provider.as_str()),
+        };
+        let name = format!("{provider} {}", shown(m.model.as_str()));
         if !told.insert((name.clone(), advice.file.clone(), advice.snippet.clone())) {
             continue;
         }

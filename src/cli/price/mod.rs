@@ -13,7 +13,7 @@ use std::path::Path;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use unicode_width::UnicodeWidthStr;
 
-use super::text::{Align, Column, GAP, csv_cell, fitted, shorten, unicode_locale};
+use super::text::{Align, Column, Cut, GAP, Room, csv_cell, cut, fitted, shorten, unicode_locale};
 use super::{CliError, Context, Exit, Format};
 use crate::adapters::prices::{self, BookKind, BookPricer, BookSpec, PriceBookError};
 use crate::config::{Config, PriceBookKind};
@@ -162,7 +162,7 @@ pub(super) fn put_rows(
     rows: &[Vec<String>],
     key: &str,
 ) -> Result<(), CliError> {
-    put_within(ctx, header, rows, key, usize::MAX)
+    put_within(ctx, header, rows, key, Room::ANY)
 }
 
 /// The same, as a table fitted into the terminal.
@@ -172,7 +172,7 @@ pub(super) fn put_fitted(
     rows: &[Vec<String>],
     key: &str,
 ) -> Result<(), CliError> {
-    put_within(ctx, header, rows, key, ctx.width)
+    put_within(ctx, header, rows, key, ctx.room)
 }
 
 fn put_within(
@@ -180,7 +180,7 @@ fn put_within(
     header: &[&str],
     rows: &[Vec<String>],
     key: &str,
-    width: usize,
+    room: Room,
 ) -> Result<(), CliError> {
     let object = |row: &Vec<String>| -> serde_json::Value {
         header
@@ -206,7 +206,7 @@ fn put_within(
                 .map(|r| line(r.iter().map(|c| shown(c).replace('|', "\\|")).collect()));
             format!("{head}{rule}{}", body.collect::<String>())
         }
-        Format::Table | Format::Html => table(header, rows, width),
+        Format::Table | Format::Html => table(header, rows, room),
     };
     put(ctx, &text)
 }
@@ -237,12 +237,12 @@ fn column(at: usize, name: &str, numbers: bool) -> Column {
             "reason" => 1,
             _ => 0,
         },
-        cut: at > 0 && !numbers,
+        cut: if at > 0 && !numbers { Cut::Name } else { Cut::Never },
     }
 }
 
-/// Columns padded to their widest cell and fitted into `width`; numbers to the right.
-pub(super) fn table(header: &[&str], rows: &[Vec<String>], width: usize) -> String {
+/// Columns padded to their widest cell and fitted into the room that there is; numbers to the right.
+pub(super) fn table(header: &[&str], rows: &[Vec<String>], room: Room) -> String {
     let number = |cell: &str| cell.chars().next().is_some_and(|c| c.is_ascii_digit());
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|c| shown(c)).collect()).collect();
     let columns: Vec<Column> = header
@@ -254,10 +254,15 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>], width: usize) -> Stri
             column(at, name, numbers)
         })
         .collect();
-    let kept = fitted(&columns, &rows, width);
+    let kept = fitted(&columns, &rows, room);
     let line = |row: &[String]| {
         let padded = kept.iter().map(|&(at, width)| {
-            let cell = shorten(row.get(at).map_or("", String::as_str), width, unicode_locale());
+            let cell = shorten(
+                row.get(at).map_or("", String::as_str),
+                width,
+                unicode_locale(),
+                cut(&columns, at),
+            );
             let blank = " ".repeat(width.saturating_sub(cell.width()));
             match columns.get(at).map(|c| c.align) {
                 Some(Align::Right) => blank + &cell,

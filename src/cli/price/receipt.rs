@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::{shown, table};
+use crate::cli::text::Room;
 use crate::domain::charge::Outcome;
 use crate::domain::contract::{Agreed, Terms};
 use crate::domain::money::MoneyError;
@@ -50,7 +51,7 @@ pub fn text(quote: &Quote) -> String {
         total,
         "USD".to_owned(),
     ]);
-    let mut text = table(&HEADER, &rows, usize::MAX);
+    let mut text = table(&HEADER, &rows, Room::ANY);
     let since = if quote.valid_from.is_empty() {
         String::new()
     } else {

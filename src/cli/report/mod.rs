@@ -4,6 +4,7 @@ pub mod html;
 mod look;
 pub mod period;
 pub mod records;
+mod sparks;
 pub mod table;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
@@ -220,7 +221,7 @@ fn holds(ledger: &mut dyn Ledger, span: Period) -> Result<bool, CliError> {
 /// Writes a report in the chosen format.
 pub fn write(ctx: &mut Context<'_>, report: &Report) -> Result<(), CliError> {
     let look = table::Look {
-        width: ctx.width,
+        room: ctx.room,
         unicode: text::unicode_locale(),
         color: ctx.color,
         now: ctx.now,

@@ -4,7 +4,8 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
 use super::shown_name;
-use crate::cli::text::{self, Align, Column, count, counted, money, money_to, paint, tokens};
+use super::sparks::{BY_DAY, below_zero, narrowed};
+use crate::cli::text::{self, Align, Column, Cut, Room, count, counted, money, money_to, paint, tokens};
 use crate::domain::money::Money;
 use crate::domain::spend::Sums;
 use crate::domain::usage::Bucket;
@@ -14,7 +15,7 @@ use crate::engine::report::{Axis, AxisValue, Report, Row, Section};
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
     /// Columns of the terminal.
-    pub width: usize,
+    pub room: Room,
     /// More than ASCII.
     pub unicode: bool,
     /// Colour.
@@ -108,7 +109,8 @@ fn body(report: &Report, section: &Section, look: Look) -> String {
     let timeless = !by.iter().any(|axis| axis.is_time());
     let days = days_until(report, look.now);
     let before = section.rows.iter().chain([&section.total]);
-    let trend = report.compares && before.into_iter().any(|row| !row.previous.cost.is_zero());
+    let tells = |row: &Row| !row.previous.cost.is_zero() && row.is_comparable();
+    let trend = report.compares && before.into_iter().any(tells);
     let all = &section.total.sums;
     let mut columns: Vec<Column> = by.iter().map(|axis| name_column(*axis)).collect();
     let mut figure = |wanted: bool, header: &str, drop_order: u8| {
@@ -117,7 +119,7 @@ fn body(report: &Report, section: &Section, look: Look) -> String {
                 header: header.to_owned(),
                 align: Align::Right,
                 drop_order,
-                cut: false,
+                cut: Cut::Never,
             });
         }
         wanted
@@ -136,10 +138,10 @@ fn body(report: &Report, section: &Section, look: Look) -> String {
     };
     if wanted.spark {
         columns.push(Column {
-            header: "by day".to_owned(),
+            header: BY_DAY.to_owned(),
             align: Align::Left,
             drop_order: 4,
-            cut: false,
+            cut: Cut::Never,
         });
     }
     let places = if all.cost.abs() < Decimal::TEN { 4 } else { 2 };
@@ -166,11 +168,15 @@ fn body(report: &Report, section: &Section, look: Look) -> String {
     let mut rows = Vec::new();
     for bars in SPARK_BARS {
         rows = draw_all(bars);
-        if !wanted.spark || text::natural_width(&columns, &rows) <= look.width {
+        if !wanted.spark || text::natural_width(&columns, &rows) <= look.room.width {
             break;
         }
     }
-    text::table(&columns, &rows, 1, look.width, look.unicode)
+    let mut out = text::table(&columns, &rows, 1, look.room, look.unicode);
+    if wanted.spark && out.lines().next().is_some_and(|header| header.ends_with(BY_DAY)) {
+        out.extend(below_zero(report, section, days, look.unicode).map(|line| format!("\n{line}")));
+    }
+    out
 }
 
 /// Days of the period that have begun.
@@ -190,14 +196,8 @@ fn name_column(axis: Axis) -> Column {
         header: axis.name().to_owned(),
         align: Align::Left,
         drop_order: 0,
-        cut: !axis.is_time(),
+        cut: if axis.is_time() { Cut::Never } else { Cut::Name },
     }
-}
-
-/// Neighbouring days summed, so that a long period fits.
-fn narrowed(days: &[Decimal], bars: usize) -> Vec<Decimal> {
-    let per_bar = days.len().div_ceil(bars).max(1);
-    days.chunks(per_bar).map(|chunk| chunk.iter().sum()).collect()
 }
 
 /// Which columns have something to say.
@@ -230,7 +230,7 @@ impl Wanted {
             .key
             .iter()
             .any(|value| matches!(value, AxisValue::Date(_) | AxisValue::Hour(_)));
-        let trend = if timed {
+        let trend = if timed || !row.is_comparable() {
             String::new()
         } else {
             text::percent_change(row.previous.cost, sums.cost)
@@ -320,7 +320,7 @@ mod tests {
             estimates: Vec::new(),
         };
         let look = Look {
-            width,
+            room: Room { width, cut: true },
             unicode,
             color: false,
             now: at("2026-11-24T12:00:00Z"),

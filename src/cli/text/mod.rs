@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 pub use number::{count, counted, money, money_to, percent_change, tokens};
-pub use table::{Align, Column, GAP, fitted, natural_width, shorten, table};
+pub use table::{Align, Column, Cut, GAP, Room, cut, fitted, natural_width, shorten, table};
 
 /// Whether the locale of the environment can show more than ASCII.
 #[must_use]
@@ -28,13 +28,20 @@ fn is_unicode(locale: Option<&str>) -> bool {
 /// become `?`. Names come from logs that anyone can write.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            let turning =
-                matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-            if c.is_control() || turning { '?' } else { c }
-        })
-        .collect()
+    let mut before = ' ';
+    let mut chars = text.chars().peekable();
+    let mut out = String::with_capacity(text.len());
+    while let Some(c) = chars.next() {
+        let turning =
+            matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        // What joins or parts letters is one of Persian, and of pictures; it has no business beside those of ASCII.
+        let joins = matches!(c, '\u{200c}' | '\u{200d}')
+            && !before.is_ascii()
+            && chars.peek().is_some_and(|next| !next.is_ascii());
+        out.push(if c.is_control() || (turning && !joins) { '?' } else { c });
+        before = c;
+    }
+    out
 }
 
 /// A cell of a CSV table: what a spreadsheet would run as a formula gets an apostrophe in front. Amounts with their sign stay as they
@@ -53,7 +60,13 @@ pub fn csv_cell(text: &str) -> String {
 const SPARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const ASCII_SPARKS: [char; 8] = ['.', ':', '-', '=', '+', '*', '#', '@'];
 
-/// A line of small bars, one per value, scaled to the largest; a blank where there is nothing.
+/// What stands in a line of small bars for what is below zero: they have no room for it.
+#[must_use]
+pub fn below_zero(unicode: bool) -> char {
+    if unicode { '-' } else { 'v' }
+}
+
+/// A line of small bars, one per value, scaled to the largest; a blank where there is nothing, a mark where it is less.
 #[must_use]
 pub fn sparkline(values: &[Decimal], unicode: bool) -> String {
     let max = values.iter().copied().max().unwrap_or_default();
@@ -61,7 +74,10 @@ pub fn sparkline(values: &[Decimal], unicode: bool) -> String {
     values
         .iter()
         .map(|value| {
-            if *value <= Decimal::ZERO || max <= Decimal::ZERO {
+            if *value < Decimal::ZERO {
+                return below_zero(unicode);
+            }
+            if value.is_zero() {
                 return ' ';
             }
             // Division may round: this is a picture.
@@ -72,14 +88,15 @@ pub fn sparkline(values: &[Decimal], unicode: bool) -> String {
         .collect()
 }
 
-/// A bar of `width` characters that is filled to `part` of `whole`; more than full stays full.
+/// A bar of `width` characters that is filled to `part` of `whole`; more than full stays full, and nothing is filled by anything.
 #[must_use]
 pub fn bar(part: Decimal, whole: Decimal, width: usize, unicode: bool) -> String {
     let (full, empty) = if unicode { ("█", "░") } else { ("#", ".") };
     let filled = (part.max(Decimal::ZERO) * Decimal::from(width))
         .checked_div(whole)
-        .and_then(|cells| cells.round().to_usize())
-        .unwrap_or(0)
+        .map_or(if part > Decimal::ZERO { width } else { 0 }, |cells| {
+            cells.round().to_usize().unwrap_or(0)
+        })
         .min(width);
     format!("{}{}", full.repeat(filled), empty.repeat(width - filled))
 }
@@ -107,15 +124,23 @@ mod tests {
         let values = ["0", "1", "4", "8"].map(d);
         assert_eq!(sparkline(&values, true), " ▂▅█");
         assert_eq!(sparkline(&values, false), " :+@");
+        let credit = ["-9", "0", "4", "8"].map(d);
+        assert_eq!(sparkline(&credit, true), "- ▅█");
+        assert_eq!(sparkline(&credit, false), "v +@");
+        assert_eq!(sparkline(&["-1", "0"].map(d), true), "- ");
         assert_eq!(bar(d("0.5"), d("1"), 4, true), "██░░");
         assert_eq!(bar(d("9"), d("1"), 4, false), "####");
-        assert_eq!(bar(d("9"), d("0"), 2, false), "..");
+        assert_eq!(bar(d("9"), d("0"), 2, false), "##");
+        assert_eq!(bar(d("0"), d("0"), 2, false), "..");
     }
 
     #[test]
     fn names_cannot_command_the_terminal() {
         assert_eq!(clean("a\u{1b}[31mb\r\n\u{202e}c\u{9b}d"), "a?[31mb???c?d");
-        assert_eq!(clean("Zürich 東京"), "Zürich 東京");
+        for name in ["Zürich 東京", "👩\u{200d}💻", "می\u{200c}خواهم"] {
+            assert_eq!(clean(name), name);
+        }
+        assert_eq!(clean("a\u{200d}b é\u{200b}é"), "a?b é?é");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Builds the sources that the settings name.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::adapters::secret::for_header;
 use crate::adapters::sqlite::SqliteLedger;
 use crate::adapters::traces::TracedSource;
 use crate::cli::{CliError, Context};
-use crate::config::{SourceConfig, SourceKind};
+use crate::config::{ColumnConfig, SourceConfig, SourceKind};
 use crate::domain::budget::Scope;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
@@ -229,7 +230,7 @@ fn latest(ctx: &Context<'_>) -> DateTime<Utc> {
 
 /// A source over objects: one for each bucket that its paths name.
 fn in_buckets(ctx: &Context<'_>, source: &SourceConfig) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
-    let mut buckets = std::collections::BTreeMap::<&str, Vec<String>>::new();
+    let mut buckets = BTreeMap::<&str, Vec<String>>::new();
     for path in source.paths.iter().filter_map(|path| path.strip_prefix("s3://")) {
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
         // A listing goes from folder to folder.
@@ -268,7 +269,24 @@ fn columns(source: &SourceConfig) -> Result<Option<Arc<Columns>>, CliError> {
     if source.columns.is_empty() && source.values.is_empty() {
         return Ok(None);
     }
-    match Columns::new(&source.columns, &source.values, source.start) {
+    let (mut columns, mut id) = (BTreeMap::new(), None);
+    let mut wrong = None;
+    for (field, column) in &source.columns {
+        match column {
+            ColumnConfig::One(column) => drop(columns.insert(field.clone(), column.clone())),
+            ColumnConfig::Several(several) if field == "id" => id = Some(several),
+            ColumnConfig::Several(_) => wrong = Some(format!("`{field}` is one column: only `id` may be several")),
+        }
+    }
+    let built = match wrong {
+        Some(wrong) => Err(wrong),
+        None => Columns::new(&columns, &source.values, source.start),
+    };
+    let built = built.and_then(|built| match id {
+        Some(id) => built.identified_by(id),
+        None => Ok(built),
+    });
+    match built {
         Ok(columns) => Ok(Some(Arc::new(columns))),
         Err(cause) => Err(CliError::usage(format!("source `{}`: {cause}", source.name))
             .hint("docs/usage-format.md shows how foreign columns are named")),

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-pub use step::{acknowledge, resolve, step};
+pub use step::{APART, acknowledge, resolve, step};
 
 use super::glob::glob_matches;
 use super::notification::{Fact, Severity, Told};
@@ -76,6 +76,9 @@ pub struct Alert {
     pub opened_at: DateTime<Utc>,
     /// When it was last evaluated.
     pub evaluated_at: DateTime<Utc>,
+    /// The first instant, of evaluations as of one before `evaluated_at`, since the last that was not: they change nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind_since: Option<DateTime<Utc>>,
     /// When it was last told.
     pub told_at: Option<DateTime<Utc>>,
     /// Whether people believe that it fires: they were told so, and not since that it is over.
@@ -272,6 +275,7 @@ impl Alert {
             confirmations: 0,
             opened_at: now,
             evaluated_at: now,
+            behind_since: None,
             told_at: None,
             told_firing: false,
             owed: None,

@@ -19,6 +19,13 @@ pub fn step(
     behaviour: Behaviour,
     now: DateTime<Utc>,
 ) -> Option<Step> {
+    if let Some(alert) = seen_from_the_past(before, now) {
+        return Some(Step {
+            alert,
+            transitions: Vec::new(),
+            tell: None,
+        });
+    }
     let mut alert = before.clone();
     let mut transitions = Vec::new();
     let known = before.version > 0;
@@ -88,8 +95,10 @@ pub fn step(
         alert.owed = alert.told_firing.then_some(Told::Resolved);
     }
     // A clock that was ahead once must not hold back what is due until it is that late again.
-    alert.told_at = before.told_at.map(|at| at.min(now));
+    let believed_since = before.behind_since.filter(|_| now < before.evaluated_at);
+    alert.told_at = before.told_at.map(|at| at.min(believed_since.unwrap_or(now)));
     alert.suppressed = suppressed;
+    alert.behind_since = None;
     let tell = due(&alert, verdict, behaviour, now);
     settle(&mut alert, tell, now);
     alert.evaluated_at = now;
@@ -100,8 +109,26 @@ pub fn step(
     })
 }
 
+/// How long evaluations go on by an earlier clock before that is believed, and the later one was ahead.
+const BELIEVED: TimeDelta = TimeDelta::days(1);
+
+/// The alert as it is, where it was evaluated as of a later instant already: what was spent by then is not there yet, seen from a past that
+/// is looked at again or by a clock that is behind, so that nothing is over, and what was told need not be told again.
+fn seen_from_the_past(before: &Alert, now: DateTime<Utc>) -> Option<Alert> {
+    // What was not confirmed yet is told to nobody, and what is over may come back.
+    let stays = before.state.is_active() || before.owed.is_some() || before.dismissed;
+    if now >= before.evaluated_at || !stays {
+        return None;
+    }
+    let since = before.behind_since.filter(|since| *since <= now).unwrap_or(now);
+    (now - since < BELIEVED).then(|| Alert {
+        behind_since: Some(since),
+        ..before.clone()
+    })
+}
+
 /// How far clocks of hosts that share a store are apart at most.
-const APART: TimeDelta = TimeDelta::hours(1);
+pub const APART: TimeDelta = TimeDelta::hours(1);
 
 /// Whether it was told that its period is over, at an instant that is yet to come.
 fn told_by_a_clock_ahead(before: &Alert, now: DateTime<Utc>) -> bool {
@@ -114,13 +141,15 @@ fn due(alert: &Alert, verdict: &Verdict, behaviour: Behaviour, now: DateTime<Utc
     if alert.suppressed.is_some() {
         return None;
     }
+    // What stands below its threshold, whether it is over is known or not, is no news.
+    let holds = !matches!(verdict, Verdict::Within | Verdict::Unknown);
     let reminded = || {
-        // Runs come some seconds or minutes earlier or later than a day before, and what wavers just below its threshold is no news.
+        // Runs come some seconds or minutes earlier or later than a day before.
         let since = behaviour.remind_after.zip(alert.told_at);
-        *verdict != Verdict::Within && since.is_some_and(|(after, at)| now - at >= after - (after / 10).min(LEEWAY))
+        holds && since.is_some_and(|(after, at)| now - at >= after - (after / 10).min(LEEWAY))
     };
     match alert.state {
-        State::Firing if !alert.told_firing => Some(Told::Firing),
+        State::Firing if !alert.told_firing => holds.then_some(Told::Firing),
         State::Firing if alert.owed.is_some() || reminded() => Some(Told::Reminder),
         State::Resolved => alert.owed,
         State::Pending | State::Firing | State::Acknowledged => None,

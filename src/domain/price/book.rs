@@ -276,9 +276,20 @@ impl NameMap {
         glob_matches(&name, model) || glob_matches(&name, short) || (is_apart(&name) == is_apart(model) && behind())
     }
 
+    /// Whether it can be the name of a model at all. There may be thousands of maps and of names: without a pattern they end alike, whatever
+    /// stands before a model.
+    fn may_name(&self, model: &str) -> bool {
+        fn last(name: &str) -> &str {
+            name.rsplit('/').next().unwrap_or(name)
+        }
+        let (own, other) = (last(&self.name), last(model));
+        self.name.contains(['*', '?']) || own.eq_ignore_ascii_case(other) || !(own.is_ascii() && other.is_ascii())
+    }
+
     /// Whether a call is meant; `provider` in its one spelling.
     pub(super) fn covers(&self, provider: &str, account: &str, model: &str) -> bool {
-        (self.provider.is_empty() || provider_key(&self.provider) == provider)
+        self.may_name(model)
+            && (self.provider.is_empty() || provider_key(&self.provider) == provider)
             && (self.account.is_empty() || glob_matches(&self.account, account))
             && self.names(provider, &model.to_lowercase())
     }
@@ -352,5 +363,34 @@ impl Book {
             .collect();
         all.sort_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)));
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NameMap;
+
+    #[test]
+    fn a_map_that_may_not_name_a_model_names_none() {
+        let texts = [
+            "gpt",
+            "openai/GPT",
+            "x/gpt",
+            "xgpt",
+            "?pt*",
+            "converse/gpt",
+            "a/b/gpt",
+            "Ğpt",
+            "ğpt",
+            "/",
+        ];
+        for (name, model) in texts.iter().flat_map(|name| texts.map(|model| (*name, model))) {
+            let mut map = NameMap::default();
+            name.clone_into(&mut map.name);
+            for provider in ["", "openai", "azure", "bedrock"] {
+                let named = map.names(provider, &model.to_lowercase());
+                assert_eq!(map.covers(provider, "", model), named, "{name} {provider} {model}");
+            }
+        }
     }
 }

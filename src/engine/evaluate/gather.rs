@@ -1,5 +1,6 @@
 //! Sums the rows of one budget the ways that its status needs.
 
+mod agreed;
 mod contributors;
 mod days;
 mod expected;
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
+pub(super) use agreed::{Flat, flat};
 use parts::{Part, add, part, spread};
 
 use super::status::BudgetStatus;
@@ -20,19 +22,22 @@ use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::period::{Hour, Period, midnight};
 use crate::domain::spend::{Basis, SpendKey, Sums};
+use crate::domain::unpriced::Unpriced;
 use crate::engine::view::fill::{Fill, Scaled, is_usage};
 use crate::engine::view::names::Names;
 
 /// Days of history that a forecast looks at.
 const HISTORY_DAYS: i64 = 56;
 
-/// What is known of all sources of usage: how far they told, and since when one cannot be read.
+/// What is known of all sources of usage, how far they told and since when one cannot be read, and of what is agreed.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     /// The last hour of which a source has told something.
     pub newest: BTreeMap<Label, Hour>,
     /// Sources that could not be read at the last run.
     pub failing: BTreeMap<String, DateTime<Utc>>,
+    /// What is agreed at flat costs.
+    pub flat: Vec<Flat>,
 }
 
 /// What one combination of dimensions cost in the period so far, and in the same part of the one before.
@@ -43,6 +48,8 @@ struct Kind<'a> {
     /// Where they are in [`Gathering::measured`], if it is metered use that fills bills.
     measured: Option<usize>,
     cost: [Decimal; 2],
+    /// What of that has no price.
+    unpriced: [Unpriced; 2],
     /// The latter by day, of what bills say: of this period they may tell less so far than has passed.
     before: BTreeMap<NaiveDate, Decimal>,
     /// Whether it is usage, which goes on, and no fee, tax or credit.
@@ -208,6 +215,7 @@ impl<'a> Gathering<'a> {
             part,
             measured,
             cost: [Decimal::ZERO; 2],
+            unpriced: Default::default(),
             before: BTreeMap::new(),
             usage,
             days: 0,
@@ -286,12 +294,14 @@ impl<'a> Gathering<'a> {
             }
         }
         let [now, before] = &mut kind.cost;
+        let [unpriced_now, unpriced_before] = &mut kind.unpriced;
         let is_inside = self.period.contains(at);
         if !is_inside && last.is_none() && self.edges.contains(&day) {
             add(&mut self.outside, day, cost)?;
         }
         if is_inside {
             *now = add_exact(*now, cost)?;
+            unpriced_now.add(sums)?;
             self.spent = add_exact(self.spent, cost)?;
             self.unpriced_events += sums.unpriced_events;
             self.unpriced_tokens += sums.unpriced_tokens;
@@ -308,6 +318,7 @@ impl<'a> Gathering<'a> {
             }
         } else if self.before.contains(at) {
             *before = add_exact(*before, cost)?;
+            unpriced_before.add(sums)?;
             if self.budget.basis != Basis::Metered {
                 add(&mut kind.before, day, cost)?;
             }

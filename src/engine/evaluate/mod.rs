@@ -20,7 +20,7 @@ pub use status::{BudgetStatus, Standings};
 use judge::{Muting, behaviour, is_late, judge};
 
 use super::collect::Complete;
-use crate::domain::alert::{Alert, Behaviour, Silence, State, Step, Verdict, step};
+use crate::domain::alert::{APART, Alert, Behaviour, Silence, State, Step, Verdict, step};
 use crate::domain::budget::{Budget, Scope, Threshold, ThresholdKind};
 use crate::domain::notification::{Notification, Told};
 use crate::ports::{AlertCommit, AlertStore, Ledger, StoreError};
@@ -42,6 +42,16 @@ pub struct Evaluation {
     pub active: Vec<Alert>,
     /// Messages put into the outbox.
     pub messages: usize,
+}
+
+impl Evaluation {
+    /// The instant as of which alerts that fire were evaluated before, where that is later by more than clocks are apart.
+    #[must_use]
+    pub fn is_behind(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let held = self.active.iter().filter(|alert| alert.behind_since.is_some());
+        let newest = held.map(|alert| alert.evaluated_at).max();
+        newest.filter(|at| *at - now > APART)
+    }
 }
 
 /// Evaluates all budgets. `complete` says what was read whole: with data missing of its basis no budget's alert is resolved.
@@ -128,18 +138,24 @@ pub fn decide(
                 muting.fires(threshold);
             }
             let inhibited = muting.of(status, threshold, &before).map(str::to_owned);
+            let verdict = judge(status, threshold, &before, complete.on(status.budget.basis));
             let after = step(
                 &before,
-                &judge(status, threshold, &before, complete.on(status.budget.basis)),
+                &verdict,
                 inhibited.or_else(|| silenced.map(Silence::text)),
                 behaviour(status, threshold.kind),
                 now,
             );
             let Some(mut after) = after else { continue };
-            after.alert.title = text::title(status, threshold);
-            if after.alert.state.is_active() {
+            // What nobody is told of, since it stands below its threshold by now, speaks for no lower one.
+            if after.alert.state.is_active() && (after.alert.told_firing || verdict == Verdict::Above) {
                 muting.fires(threshold);
             }
+            if after.alert.behind_since.is_some() {
+                absorb(&mut decided, after, Vec::new());
+                continue;
+            }
+            after.alert.title = text::title(status, threshold);
             let summary = text::summary(status, threshold);
             let data = text::data(status, threshold);
             tell(&mut decided, status, after, channels, summary, data);

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::gather::{Gathering, Sources};
+use super::gather::{Gathering, Sources, flat};
 use super::left_out::LeftOut;
 use super::scopes::Scopes;
 use super::unmet::Unmet;
@@ -191,6 +191,7 @@ fn read(
     let mut unmet = Unmet::new(budgets());
     let mut sources = Sources {
         failing: failing_sources(ledger)?,
+        flat: flat(ledger, now)?,
         ..Sources::default()
     };
     // The newest hour of each combination of metered spend, whatever budgets are about.

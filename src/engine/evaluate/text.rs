@@ -24,7 +24,11 @@ pub fn amount(value: Decimal, status: &BudgetStatus) -> String {
     } else {
         2
     };
-    let text = money.rounded(places).to_string();
+    let rounded = money.rounded(places);
+    // What is shown as nothing would read as nothing.
+    let tiny = rounded.is_zero() && !value.is_zero();
+    let rounded = if tiny { Decimal::new(1, places) } else { rounded };
+    let text = rounded.to_string();
     let (whole, cents) = text.split_once('.').unwrap_or((&text, "00"));
     let mut grouped = String::new();
     for (i, digit) in whole.chars().enumerate() {
@@ -33,14 +37,25 @@ pub fn amount(value: Decimal, status: &BudgetStatus) -> String {
         }
         grouped.push(digit);
     }
-    let sign = if value.is_sign_negative() && !value.is_zero() {
-        "-"
-    } else {
-        ""
+    let negative = value.is_sign_negative() && !value.is_zero();
+    let sign = match (tiny, negative) {
+        (true, true) => ">-",
+        (true, false) => "<",
+        (false, true) => "-",
+        (false, false) => "",
     };
     match currency.code() {
         "USD" => format!("{sign}${grouped}.{cents}"),
         code => format!("{sign}{grouped}.{cents} {code}"),
+    }
+}
+
+/// An amount's part of the budget, in brackets; of a budget of nothing there are no parts.
+#[must_use]
+pub fn part(value: Decimal, status: &BudgetStatus) -> String {
+    match status.budget.amount.is_zero() {
+        true => String::new(),
+        false => format!(" ({} %)", status.percent(value)),
     }
 }
 
@@ -49,6 +64,21 @@ pub fn amount(value: Decimal, status: &BudgetStatus) -> String {
 pub fn title(status: &BudgetStatus, threshold: &Threshold) -> String {
     let (name, period) = (&status.budget.name, status.budget.period_name());
     match (threshold.kind, &status.forecast) {
+        (ThresholdKind::Forecast, Some(forecast)) if status.budget.amount.is_zero() => format!(
+            "{name}: on course for {} in this {period}, of a budget of nothing",
+            amount(forecast.end, status)
+        ),
+        _ if status.budget.amount.is_zero() => {
+            let when = if status.has_ended() {
+                ended(status)
+            } else {
+                format!("this {period}")
+            };
+            format!(
+                "{name}: {} spent in {when}, of a budget of nothing",
+                amount(status.spent, status)
+            )
+        }
         (ThresholdKind::Forecast, Some(forecast)) => {
             format!(
                 "{name}: on course for {} % of this {period}'s budget",
@@ -159,10 +189,10 @@ pub(super) fn summary(status: &BudgetStatus, threshold: &Threshold) -> String {
     let rung = format!("{} % {}", threshold.percent.normalize(), threshold.kind.name());
     if status.has_ended() {
         return format!(
-            "{} of {} spent ({} %) in {}, which has ended; threshold {rung}.",
+            "{} of {} spent{} in {}, which has ended; threshold {rung}.",
             amount(status.spent, status),
             amount(status.budget.amount.amount(), status),
-            status.percent(status.spent),
+            part(status.spent, status),
             ended(status),
         );
     }
@@ -174,10 +204,10 @@ pub(super) fn summary(status: &BudgetStatus, threshold: &Threshold) -> String {
         _ => String::new(),
     };
     format!(
-        "{} of {} spent ({} %) when {} % of the {} has passed{chance}; threshold {rung}.",
+        "{} of {} spent{} when {} % of the {} has passed{chance}; threshold {rung}.",
         amount(status.spent, status),
         amount(status.budget.amount.amount(), status),
-        status.percent(status.spent),
+        part(status.spent, status),
         status.percent_of_period(),
         status.budget.period_name(),
     )
@@ -194,12 +224,12 @@ pub fn facts(status: &BudgetStatus) -> Vec<Fact> {
         fact(
             "Spent",
             format!(
-                "{} of {} ({} %), {}, {}",
+                "{} of {}{}, {}, {}",
                 amount(status.spent, status),
                 amount(status.budget.amount.amount(), status),
-                status.percent(status.spent),
+                part(status.spent, status),
                 status.budget.basis.name(),
-                status.budget.scope.text()
+                status.budget.about()
             ),
         ),
         fact(
@@ -221,9 +251,9 @@ pub fn facts(status: &BudgetStatus) -> Vec<Fact> {
     match &status.forecast {
         Some(f) => {
             let range = format!(
-                "{} ({} %), 80 % range {} to {}",
+                "{}{}, 80 % range {} to {}",
                 amount(f.end, status),
-                status.percent(f.end),
+                part(f.end, status),
                 amount(f.low, status),
                 amount(f.high, status)
             );
@@ -308,6 +338,7 @@ pub fn figures(status: &BudgetStatus) -> serde_json::Value {
         "version": status.budget.version(),
         "scope": status.budget.scope.text(),
         "basis": status.budget.basis.name(),
+        "categories": status.budget.categories,
         "currency": status.budget.amount.currency().code(),
         "period": { "start": status.period.start, "end": status.period.end },
         "amount": money(status.budget.amount.amount()),

@@ -17,6 +17,7 @@ use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::money::Currency;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, Sums, metered_dimensions};
+use crate::domain::unpriced::{Unpriced, is_comparable};
 use crate::domain::usage::UsageEvent;
 use crate::engine::begin::{BEGINNING, is_known, tells};
 use crate::engine::view::allowance::of_calls;
@@ -111,6 +112,15 @@ pub struct Row {
     pub previous: Sums,
     /// Cost by day of the period; empty where rows are spans of time.
     pub daily: Daily,
+}
+
+impl Row {
+    /// Whether the change since the period before says something, although calls without a price are in neither cost.
+    #[must_use]
+    pub fn is_comparable(&self) -> bool {
+        let sides = [&self.previous, &self.sums];
+        is_comparable(sides.map(|sums| sums.cost), sides.map(Unpriced::of))
+    }
 }
 
 /// The rows of one currency: two currencies are never added.

@@ -22,8 +22,6 @@ use crate::ports::{Ledger, StoreError};
 
 /// Decimals of what a factor scales: an estimate.
 const COST_DECIMALS: u32 = 12;
-/// Accounts of a provider that are told one by one.
-const ACCOUNTS: usize = 4;
 
 /// Values of dimensions, and the first hour of each.
 type Values = BTreeMap<Dimension, BTreeMap<Label, Hour>>;
@@ -263,41 +261,6 @@ impl Fill {
             format!("the bill of {provider} has rows of more days than this period: each counts on the day that it begins on, and the days behind it are billed with it")
         });
         notes.collect()
-    }
-
-    /// The accounts of a provider that a scope may be about, of many those that are billed least far, and what has to be said of the others.
-    fn accounts(&self, provider: Label, scope: &Scope, alone: bool) -> (Vec<(Label, &Standing)>, Option<String>) {
-        let asked = scope.0.get(&Dimension::Account);
-        let is_asked = |account: Label| {
-            let like = |patterns: &Vec<String>| patterns.iter().any(|p| Dimension::Account.is_like(p, account));
-            account.is_empty() || asked.is_none_or(like)
-        };
-        let all = self.standings.of_provider(provider);
-        let mut told: Vec<_> = all.filter(|(account, _)| is_asked(*account)).collect();
-        if told.len() <= ACCOUNTS {
-            return (told, None);
-        }
-        told.sort_by_cached_key(|(account, standing)| (standing.through(), account.as_str()));
-        let others = told.split_off(ACCOUNTS);
-        let range = |first: String, last: String| match first == last {
-            true => first,
-            false => format!("{first} … {last}"),
-        };
-        let through = others.first().zip(others.last());
-        let through = through.map(|((_, first), (_, last))| range(first.through(), last.through()));
-        let factors = || others.iter().map(|(_, standing)| standing.factor().normalize());
-        let factors = factors().min().zip(factors().max());
-        let factors = factors.map(|(least, most)| range(least.to_string(), most.to_string()));
-        let since = match alone {
-            true => "no metered use is of this scope, so that what was used since then is not in it".to_owned(),
-            false => format!("since then metered × {}", factors.unwrap_or_default()),
-        };
-        let through = through.unwrap_or_default();
-        let more = format!(
-            "{provider}: {} more accounts are billed to {through}; {since}",
-            others.len()
-        );
-        (told, Some(more))
     }
 
     /// What has to be said beside a figure of this basis within a scope: how far each provider has billed, and what is estimated since.

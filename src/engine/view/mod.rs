@@ -300,6 +300,11 @@ impl Ledger for View {
         self.less_free(waiting, period, visit)
     }
 
+    fn agreed(&mut self, period: Period) -> Result<Vec<(SpendKey, Sums)>, StoreError> {
+        let rows = self.terms.flat(period, period.end, Basis::Metered);
+        Ok(rows.collect::<Result<_, MoneyError>>()?)
+    }
+
     fn free_searches(&mut self, period: Period) -> Result<Vec<(SpendKey, FreeSearches)>, StoreError> {
         let waiting = searching(self.inner.as_mut(), period)?;
         let rows = self.free(waiting, period)?.into_iter();

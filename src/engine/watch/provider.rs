@@ -85,16 +85,21 @@ fn anomaly(a: &ProviderAnomaly, now: DateTime<Utc>) -> Condition {
 /// Budgets of AWS that are spent, unless an alert of ours on a budget of the same name says so already: then AWS is its second
 /// witness, and the alert stays one.
 pub fn spent(signals: &Signals, ours: &[Alert], now: DateTime<Utc>) -> Vec<Condition> {
-    let told = |name: &str| {
-        ours.iter()
-            .any(|a| a.policy == name && a.kind == "budget_actual" && a.state.is_active() && a.period.contains(now))
-    };
+    let told = |name: &str| ours.iter().any(|alert| says_spent(alert, name, now));
     let over = signals
         .budgets
         .iter()
         .filter(|b| b.is_spent() && b.is_current(now) && !told(&b.name))
         .filter(|b| is_settled(b, signals.asked_at));
     over.map(|b| budget(b, BUDGET.0, "100 % actual", now)).collect()
+}
+
+/// Whether an alert of ours says that all of the budget of a name is spent: a lower rung says less.
+fn says_spent(alert: &Alert, name: &str, now: DateTime<Utc>) -> bool {
+    let percent = alert.threshold.split(' ').next().and_then(|text| text.parse().ok());
+    let is_all = percent.is_some_and(|percent: Decimal| percent >= Decimal::ONE_HUNDRED);
+    let is_on = alert.policy == name && alert.kind == "budget_actual" && alert.period.contains(now);
+    is_on && is_all && alert.state.is_active()
 }
 
 /// Whether what AWS counts is about the period that runs: not at its very beginning. A day is too short to wait for that.
@@ -108,10 +113,7 @@ fn is_settled(b: &ProviderBudget, asked_at: DateTime<Utc>) -> bool {
 pub fn second_witness(signals: &Signals, ours: &[Alert]) -> Vec<String> {
     let asked = signals.asked_at;
     let over = signals.budgets.iter().filter(|b| b.is_spent() && is_settled(b, asked));
-    let both = over.filter(|b| {
-        ours.iter()
-            .any(|a| a.policy == b.name && a.kind == "budget_actual" && a.state.is_active() && a.period.contains(asked))
-    });
+    let both = over.filter(|b| ours.iter().any(|alert| says_spent(alert, &b.name, asked)));
     both.map(|b| b.name.clone()).collect()
 }
 
@@ -125,7 +127,7 @@ fn budget(b: &ProviderBudget, kind: &str, threshold: &str, now: DateTime<Utc>) -
     let (title, summary, severity) = if kind != DEAD.0 {
         (
             format!("AWS budget {name} is spent: {} of {}", money(actual), money(b.limit)),
-            "So says AWS Budgets; our own figures do not yet.",
+            "So says AWS Budgets; no alert of ours on a budget of this name does.",
             Severity::Warning,
         )
     } else if b.filtered {

@@ -110,10 +110,15 @@ fn spend_above_the_budget_is_told_once_and_a_restatement_ends_it() {
         NOTHING,
         "data is missing: nothing is over"
     );
-    assert_eq!(scene.run("2026-11-03T14:00:00Z"), ["budget_actual resolved out"]);
-    scene.spend("2026-11-03", 60);
     assert_eq!(
-        scene.run("2026-11-03T15:00:00Z"),
+        scene.run_with("2026-11-04T13:30:00Z", false),
+        NOTHING,
+        "nor is anybody reminded of what is below its threshold"
+    );
+    assert_eq!(scene.run("2026-11-04T14:00:00Z"), ["budget_actual resolved out"]);
+    scene.spend("2026-11-04", 60);
+    assert_eq!(
+        scene.run("2026-11-04T15:00:00Z"),
         ["budget_actual firing out"],
         "it comes back"
     );
@@ -585,4 +590,85 @@ fn a_clock_that_was_ahead_once_holds_nothing_back() {
     );
     assert_eq!(scene.run("2026-11-10T14:00:00Z"), NOTHING);
     assert_eq!(scene.run("2026-11-11T14:00:00Z"), ["budget_forecast reminder out"]);
+}
+
+#[test]
+fn a_run_of_the_past_ends_nothing_and_reminds_of_nothing() {
+    let mut scene = Scene::new(actual("100"));
+    scene.spend("2026-11-02", 60);
+    scene.spend("2026-11-15", 60);
+    assert_eq!(scene.run("2026-11-20T12:00:00Z"), ["budget_actual firing out"]);
+    // Below the threshold by then, and above it: once, and again by seconds as of two hosts.
+    for past in ["2026-11-12T09:00:00Z", "2026-11-16T09:00:00Z", "2026-11-20T12:14:59Z"] {
+        assert_eq!(scene.run(past), NOTHING, "{past}");
+        assert_eq!(scene.run("2026-11-20T12:15:00Z"), NOTHING, "after {past}");
+    }
+    assert_eq!(scene.run("2026-11-21T12:00:00Z"), ["budget_actual reminder out"]);
+    // Nor is what a person called over seen to be gone.
+    let (by, reason) = ("ann".to_owned(), "known".to_owned());
+    let told = scene.act("2026-11-21T13:00:00Z", Deed::Resolve { by, reason });
+    assert_eq!(told, ["budget_actual resolved out"]);
+    for now in ["2026-11-12T09:00:00Z", "2026-11-21T14:00:00Z"] {
+        assert_eq!(scene.run(now), NOTHING, "{now}");
+    }
+}
+
+#[test]
+fn a_clock_that_goes_on_from_an_earlier_time_is_believed_after_a_day() {
+    let mut scene = Scene::new(actual("100"));
+    scene.spend("2026-11-02", 120);
+    assert_eq!(scene.run("2026-11-28T12:00:00Z"), ["budget_actual firing out"]);
+    scene.spend("2026-11-02", 50);
+    for held in ["2026-11-03T09:00:00Z", "2026-11-03T18:00:00Z", "2026-11-04T08:00:00Z"] {
+        assert_eq!(scene.run(held), NOTHING, "{held}");
+    }
+    assert_eq!(scene.run("2026-11-04T09:00:00Z"), ["budget_actual resolved out"]);
+}
+
+#[test]
+fn nobody_hears_for_the_first_time_of_a_forecast_below_its_threshold() {
+    let forecast = |percent: i64| Threshold {
+        percent: percent.into(),
+        kind: ThresholdKind::Forecast,
+        severity: Severity::Warning,
+    };
+    let mut ladder = to_out("3000");
+    ladder.thresholds = vec![forecast(80), forecast(100)];
+    // On course for 102 % within a silence, and after it for 97 %, 81 %, 79 % and 81 % again.
+    let daily = |scene: &mut Scene, dollars: i64| {
+        for day in 1..=12 {
+            scene.spend(&format!("2026-11-{day:02}"), dollars);
+        }
+    };
+    let mut scene = Scene::new(ladder);
+    scene.silence("2026-11-01T00:00:00Z", "2026-11-12T00:00:00Z");
+    daily(&mut scene, 102);
+    for now in ["2026-11-11T12:00:00Z", "2026-11-11T18:00:00Z"] {
+        assert_eq!(scene.run(now), NOTHING, "silenced");
+    }
+    daily(&mut scene, 97);
+    assert_eq!(
+        scene.run("2026-11-13T00:00:00Z"),
+        ["budget_forecast firing out"],
+        "80 %, of which 100 % tells nobody"
+    );
+    let told = scene.store.claim().unwrap().pop().unwrap().message;
+    assert!(told.summary.ends_with("threshold 80 % forecast."), "{}", told.summary);
+    daily(&mut scene, 102);
+    assert_eq!(
+        scene.run("2026-11-13T01:00:00Z"),
+        ["budget_forecast firing out"],
+        "100 %"
+    );
+
+    let mut scene = Scene::new(to_out("3000"));
+    scene.silence("2026-11-01T00:00:00Z", "2026-11-12T00:00:00Z");
+    daily(&mut scene, 81);
+    for now in ["2026-11-11T12:00:00Z", "2026-11-11T18:00:00Z"] {
+        assert_eq!(scene.run(now), NOTHING, "silenced");
+    }
+    daily(&mut scene, 79);
+    assert_eq!(scene.run("2026-11-13T00:00:00Z"), NOTHING, "79 %");
+    daily(&mut scene, 81);
+    assert_eq!(scene.run("2026-11-13T01:00:00Z"), ["budget_forecast firing out"]);
 }

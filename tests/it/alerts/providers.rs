@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use finops::adapters::memory::{MemoryAlerts, MemoryLedger};
+use finops::domain::alert::{Alert, State};
 use finops::domain::charge::{Charge, UnpricedReason};
 use finops::domain::dimension::{Dimension, Dimensions};
 use finops::domain::money::Currency;
+use finops::domain::notification::Severity;
 use finops::domain::period::{Calendar, Hour, Period};
 use finops::domain::signal::{ProviderAnomaly, ProviderBudget, ProviderForecast, Signals};
 use finops::domain::spend::{Basis, Bill, SpendKey, Sums};
@@ -14,7 +16,7 @@ use finops::engine::signals::current;
 use finops::engine::watch::{
     RunPolicy, WatchPolicy, remember, remember_received, second_witness, watch_all, watch_sources,
 };
-use finops::ports::{Ledger as _, Outbox as _, Pricer, ProviderSignals, RecordBatch};
+use finops::ports::{AlertCommit, AlertStore as _, Ledger as _, Outbox as _, Pricer, ProviderSignals, RecordBatch};
 use rust_decimal::Decimal;
 
 use super::at;
@@ -156,6 +158,47 @@ fn what_is_not_asked_any_more_is_not_called_over() {
         scene.watch(now, Vec::new()),
         [format!("resolved info b: resolved, {unasked}")]
     );
+}
+
+#[test]
+fn only_an_alert_that_all_is_spent_speaks_for_a_budget_of_aws() {
+    let now = "2026-11-24T12:00:00Z";
+    let said = || signals(now, Vec::new(), vec![aws_budget("b", Some(130), at(now))], &[]);
+    let mut scene = Scene::new();
+    let ours = |scene: &mut Scene, threshold: &str| {
+        let period = Calendar::Month.around(at(now), chrono_tz::Tz::UTC);
+        let severity = Severity::Critical;
+        let threshold = threshold.to_owned();
+        let mut alert = Alert::new(
+            "b",
+            "budget_actual",
+            threshold,
+            "everything",
+            "metered",
+            period,
+            severity,
+            at(now),
+        );
+        alert.state = State::Firing;
+        let commit = AlertCommit {
+            alerts: vec![alert],
+            ..AlertCommit::default()
+        };
+        scene.store.commit(&commit).unwrap();
+        second_witness(&said(), &scene.store.alerts(None).unwrap())
+    };
+    assert!(
+        ours(&mut scene, "50 % actual").is_empty(),
+        "half of it is not all of it"
+    );
+    assert_eq!(
+        scene.watch(now, vec![said()]),
+        ["firing warning AWS budget b is spent: 130.00 USD of 100.00 USD"]
+    );
+    assert_eq!(ours(&mut scene, "120 % actual"), ["b"]);
+    let over = scene.watch("2026-11-24T13:00:00Z", vec![said()]);
+    assert_eq!(over.len(), 1, "{over:?}");
+    assert!(over[0].starts_with("resolved info b: resolved"), "{over:?}");
 }
 
 #[test]

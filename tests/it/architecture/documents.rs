@@ -73,7 +73,7 @@ fn every_kind_of_source_has_a_row_in_the_index_of_formats_and_in_the_readme() {
             let name = serde_json::to_value(kind).unwrap();
             let name = format!("`{}`", name.as_str().unwrap());
             let has = |row: &&str| row.split('|').nth(1).is_some_and(|cell| cell.contains(&name));
-            if !rows.iter().any(|row| has(row)) {
+            if !rows.iter().any(has) {
                 findings.push(format!("{document} has no row for {name}"));
             }
         }

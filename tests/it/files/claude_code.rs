@@ -89,6 +89,70 @@ fn the_id_of_a_response_tells_the_cloud_that_sold_it() {
     }
 }
 
+/// Behind another address than Anthropic's the name of the model tells who sells it, and OpenRouter's ids and costs.
+#[test]
+fn what_others_sell_through_claude_code_is_theirs() {
+    for (model, provider) in [
+        ("glm-4.6", "zai"),
+        ("z-ai/glm-4.6", "openrouter"),
+        ("anthropic/claude-sonnet-4.6", "openrouter"),
+        ("deepseek-chat", "deepseek"),
+        ("gpt-5", "openai"),
+        ("MiniMax-M2", "minimax"),
+        ("my-own", ""),
+    ] {
+        let text = line(&FINAL).replace("claude-sonnet-4-6", model);
+        let call = read_text("a.jsonl", format!("{text}\n{text}\n")).only();
+        assert_eq!((call.provider().as_str(), call.model().as_str()), (provider, model));
+    }
+    let text = line(&Copy {
+        id: "gen-1795860000-abc",
+        ..FINAL
+    });
+    let text = text.replacen("\"input_tokens\"", "\"cost\":0.303,\"input_tokens\"", 1);
+    let call = read_text("a.jsonl", format!("{text}\n{text}\n")).only();
+    assert_eq!(call.provider().as_str(), "openrouter");
+    assert_eq!(call.reported_cost, Some("0.303".parse().unwrap()));
+}
+
+/// What Claude Code prints in versions that say little of it counts alike with the kind and without.
+#[test]
+fn what_old_versions_print_counts_alike_with_and_without_the_kind() {
+    let init = r#"{"type":"system","subtype":"init","session_id":"s","tools":[]}"#;
+    let answer = r#"{"type":"assistant","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-6","stop_reason":"end_turn","usage":{"input_tokens":7,"output_tokens":3}},"session_id":"s"}"#;
+    let cost =
+        r#"{"type":"result","subtype":"success","cost_usd":0.5,"is_error":false,"total_cost":0.5,"session_id":"s"}"#;
+    let alone = r#"{"type":"result","subtype":"success","session_id":"s","total_cost_usd":0.5,"usage":{"input_tokens":7,"output_tokens":3}}"#;
+    for (text, calls, reported, gaps) in [
+        (format!("{init}\n{answer}\n{cost}\n"), 1, None, 0),
+        (format!("{alone}\n"), 1, Some("0.5"), 0),
+        (format!("{cost}\n"), 0, None, 1),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.jsonl"), &text).unwrap();
+        for kind in [None, Some(FileFormat::ClaudeCode)] {
+            let mut kept = Kept::default();
+            super::source(folder.path(), kind, &["a.jsonl"])
+                .read(&Checkpoints::default(), &mut kept)
+                .unwrap();
+            assert!(kept.rejected.is_empty(), "{kind:?} {text} {:?}", kept.rejected);
+            let told = kept.calls.values().find_map(|call| call.reported_cost);
+            let gap = kept.excluded.get("calls_without_usage").copied().unwrap_or(0);
+            assert_eq!(
+                (kept.calls.len(), told, gap),
+                (calls, reported.map(|r| r.parse().unwrap()), gaps),
+                "{kind:?} {text}"
+            );
+            if let Some(call) = kept.calls.values().next() {
+                assert_eq!(
+                    (call.tokens.total(), call.reported_cost.is_some()),
+                    (10, reported.is_some())
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn every_kind_of_copy_counts_once_whatever_the_order() {
     let partial = line(&Copy {

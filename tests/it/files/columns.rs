@@ -259,3 +259,228 @@ fn a_table_that_grows_under_other_columns_is_told() {
         assert_eq!(about.map(|(_, count)| count).sum::<u64>(), told, "{:?}", kept.warnings);
     }
 }
+
+/// Settings for the usage of an OpenAI-like log.
+fn of_log(input: &str, output: &str) -> Arc<Columns> {
+    columns(
+        &[
+            ("id", "request"),
+            ("ts", "at"),
+            ("input_tokens", input),
+            ("cache_read_tokens", "usage.cached"),
+            ("output_tokens", output),
+            ("cost_usd", "cost"),
+            ("user", "meta.user"),
+        ],
+        MODEL,
+        None,
+    )
+}
+
+fn untold(kept: &Kept) -> Vec<&str> {
+    let about = kept.warnings.keys().map(String::as_str);
+    about
+        .filter(|about| about.contains("no record of a file has"))
+        .collect()
+}
+
+#[test]
+fn keys_within_objects_are_named_with_dots() {
+    let line =
+        |id: u32, rest: &str| format!("{{\"request\":{id},\"at\":\"2026-10-20T08:00:00Z\",\"cost\":0.5,{rest}}}\n");
+    let text = line(1, r#""usage":{"in":10,"cached":3,"out":2,"more":{"in":99}},"meta":{"user":"ada"}"#)
+        // A key of the record itself comes first, wherever it stands.
+        + &line(2, r#""usage":{"in":99,"out":2},"usage.in":20,"meta":null"#)
+        + &line(3, r#""usage.in":20,"usage":{"in":99,"out":2}"#)
+        // Names with dots within an object.
+        + &line(4, r#""usage":{"in":40,"out":1},"meta":"text""#)
+        + &line(5, r#""usage":{"in":{},"out":1}"#);
+    let kept = read_text("a.jsonl", &text, &of_log("usage.in", "usage.out"));
+    assert_eq!(kept.rejected.len(), 1);
+    assert!(
+        kept.rejected[0]
+            .reason
+            .contains("`usage.in` is neither text nor a number")
+    );
+    assert_eq!(kept.totals(), [90, 3, 0, 0, 7, 0]);
+    assert_eq!(untold(&kept), Vec::<&str>::new());
+    assert!(
+        kept.calls
+            .values()
+            .any(|call| call.dimensions.get(Dimension::User).as_str() == "ada")
+    );
+    let flat = columns(&[("ts", "at"), ("input_tokens", "attributes.llm.count")], MODEL, None);
+    let kept = read_text(
+        "a.jsonl",
+        "{\"at\":\"2026-10-20T08:00:00Z\",\"attributes\":{\"llm.count\":5}}\n",
+        &flat,
+    );
+    assert_eq!(kept.totals(), [5, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn a_key_that_no_record_has_is_no_nought() {
+    let line = |id: u32, usage: &str| {
+        format!(
+            "{{\"request\":{id},\"at\":\"2026-10-20T08:00:00Z\",\"cost\":0.5,\"meta\":{{\"user\":\"u\"}},\"usage\":{usage}}}\n"
+        )
+    };
+    let both = line(1, r#"{"prompt":10,"out":2,"cached":1}"#) + &line(2, r#"{"prompt":10,"out":2,"cached":1}"#);
+    // A slip is refused with what was meant.
+    for (input, output, field) in [
+        ("usage.promt", "usage.out", "usage.promt"),
+        ("usage.prompt", "usage.outs", "usage.outs"),
+    ] {
+        let kept = read_text("a.jsonl", &both, &of_log(input, output));
+        assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 2), "{field}");
+        assert_eq!(kept.rejected[0].field.as_deref(), Some(field));
+        assert!(
+            kept.rejected[0].reason.contains("no such key, the nearest is `usage."),
+            "{}",
+            kept.rejected[0].reason
+        );
+    }
+    // So is a call that would have no input by a key of another name.
+    let kept = read_text(
+        "a.jsonl",
+        &both.replace(",\"cached\":1", ""),
+        &of_log("tokens_in", "usage.out"),
+    );
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 2));
+    assert_eq!(kept.rejected[0].field.as_deref(), Some("tokens_in"));
+    // What no record has is told, and counts nothing.
+    let kept = read_text(
+        "a.jsonl",
+        &both.replace(",\"cached\":1", ""),
+        &of_log("usage.prompt", "usage.out"),
+    );
+    assert_eq!((kept.totals(), kept.rejected.len()), ([20, 0, 0, 0, 4, 0], 0));
+    assert!(untold(&kept)[0].ends_with(": `usage.cached`"), "{:?}", kept.warnings);
+    let kept = read_text(
+        "a.jsonl",
+        &both,
+        &columns(
+            &[("ts", "at"), ("input_tokens", "usage.prompt"), ("team", "meta.usr")],
+            MODEL,
+            None,
+        ),
+    );
+    assert!(
+        untold(&kept)[0].ends_with("`meta.usr`, the nearest is `meta.user`"),
+        "{:?}",
+        kept.warnings
+    );
+    assert_eq!(kept.calls.len(), 2);
+    // One that some record has is absent, or null, in others: before, behind, and where reading goes on.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.jsonl");
+    let mut text = line(1, r#"{"prompt":10,"out":2}"#) + &line(2, r#"{"prompt":10,"out":2,"cached":null}"#);
+    std::fs::write(&file, &text).unwrap();
+    let columns = of_log("usage.prompt", "usage.out");
+    let mut kept = read(&file, &columns);
+    text += &line(3, r#"{"prompt":10,"out":2,"cache":7}"#);
+    std::fs::write(&file, &text).unwrap();
+    read_on(&file, &columns, &mut kept);
+    assert_eq!((kept.totals(), kept.rejected.len()), ([30, 0, 0, 0, 6, 0], 0));
+    assert_eq!(untold(&kept), Vec::<&str>::new());
+    // A table says which of its columns was meant.
+    let kept = read_text(
+        "a.csv",
+        "request,at,usage.prompt,usage.out\n1,2026-10-20,1,1\n",
+        &of_log("usage.promt", "usage.out"),
+    );
+    assert!(
+        kept.rejected[0].reason.starts_with("no such column"),
+        "{}",
+        kept.rejected[0].reason
+    );
+}
+
+#[test]
+fn rows_of_a_day_count_to_its_date_and_once_with_what_was_recorded_at_its_midnight() {
+    let by_id: Pairs<'_> = &[("id", "key"), ("ts", "day"), ("input_tokens", "in")];
+    for settings in [by_id, &by_id[1..]] {
+        let settings = columns(settings, MODEL, None);
+        let mut kept = read_text("a.csv", "key,day,in\n1,2026-11-01,5\n", &settings);
+        let call = kept.only();
+        assert_eq!(call.at, time("2026-11-01T10:00:00Z"));
+        assert!(
+            !kept.warnings.keys().any(|about| about.contains("zone")),
+            "{:?}",
+            kept.warnings
+        );
+        // As an older version recorded it.
+        let midnight = time("2026-11-01T00:00:00Z");
+        let mut old = call;
+        (old.at, old.rank.at) = (midnight, midnight);
+        kept.calls.insert(old.id, old);
+        let again = read_text("b.csv", "key,day,in\n1,2026-11-01,5\n", &settings).only();
+        assert_eq!(again.id, old.id);
+        assert_eq!(old.merge(again).tokens, call.tokens);
+    }
+    // A time of that day is that time.
+    let settings = columns(&by_id[1..], MODEL, None);
+    let kept = read_text("a.csv", "day,in\n2026-11-01 00:00:00,5\n", &settings);
+    assert_eq!(kept.only().at, time("2026-11-01T00:00:00Z"));
+    let plain = r#"{"id":"1","ts":"2026-11-01","provider":"openai","model":"gpt-4o","input_tokens":5}"#;
+    assert_eq!(
+        super::read_text("a.jsonl", plain).only().at,
+        time("2026-11-01T10:00:00Z")
+    );
+    // What is told of a day that goes on is spent by now.
+    let today = super::read_text("a.jsonl", plain.replace("2026-11-01", "2026-11-30"));
+    assert_eq!(today.only().at, time("2026-11-30T00:00:00Z"));
+    let later = super::read_text("a.jsonl", plain.replace("2026-11-01", "2027-11-01"));
+    assert_eq!((later.calls.len(), later.rejected.len()), (0, 1));
+}
+
+#[test]
+fn rows_of_one_file_that_their_id_does_not_tell_apart_are_told() {
+    let map = |pairs: Pairs<'_>| -> BTreeMap<String, String> {
+        pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+    };
+    let of = |id: &[&str], provider: &str| {
+        let id: Vec<String> = id.iter().map(|column| (*column).to_owned()).collect();
+        let settings = map(&[("ts", "day"), ("input_tokens", "in"), ("model", "m")]);
+        let built = Columns::new(&settings, &map(&[("provider", provider)]), None).unwrap();
+        built.identified_by(&id).map(Arc::new)
+    };
+    let text = "day,m,key,in\n2026-11-01,a,x,5\n2026-11-01,a,y,7\n2026-11-01,a,y,7\n";
+    let told = |kept: &Kept| kept.warnings.keys().any(|about| about.contains("the same `id`"));
+    let short = read_text("a.csv", text, &of(&["day", "m"], "p").unwrap());
+    assert_eq!((short.totals()[0], told(&short)), (7, true));
+    let whole = of(&["day", "m", "key"], "p").unwrap();
+    let kept = read_text("a.csv", text, &whole);
+    assert_eq!((kept.totals()[0], told(&kept)), (12, false));
+    // Another seller's rows are others; values do not run into each other.
+    let other = read_text("a.csv", text, &of(&["day", "m", "key"], "q").unwrap());
+    assert!(other.calls.keys().all(|id| !kept.calls.contains_key(id)));
+    let joined = read_text("a.csv", "day,m,key,in\n2026-11-01,ax,,5\n2026-11-01,a,x,5\n", &whole);
+    assert_eq!(joined.calls.len(), 2);
+    assert_eq!(of(&[], "p").unwrap_err(), "`id` names no column");
+}
+
+/// A row of nothing but commas takes no memory for each of them, and the rows around it count.
+#[test]
+fn a_row_of_too_many_values_is_told_and_those_around_it_count() {
+    let columns = columns(&[("ts", "when"), ("input_tokens", "in")], MODEL, None);
+    let commas = ",".repeat(400_000);
+    for end in ["\n", "\n2026-11-18T12:00:00Z,3\n", ""] {
+        let text = format!("when,in\n2026-11-18T10:00:00Z,1\n{commas}{end}");
+        let kept = read_text("a.csv", &text, &columns);
+        assert_eq!(kept.totals()[0], if end.len() > 1 { 4 } else { 1 });
+        assert_eq!(kept.rejected.len(), 1);
+        assert_eq!(kept.rejected[0].reason, "400001 values under 2 names");
+        assert_eq!(kept.rejected[0].line, 3);
+    }
+    // Commas in quotes are text.
+    let text = format!("when,in,note\n2026-11-18T10:00:00Z,1,\"{commas}\"\n");
+    assert_eq!(read_text("a.csv", &text, &columns).totals()[0], 1);
+}
+
+#[test]
+fn a_table_of_no_known_format_says_how_it_is_read() {
+    let refused = |name: &str, text: &str| super::read_text(name, text).rejected[0].reason.clone();
+    assert!(refused("a.csv", "Date,Model,Tokens\n2026-11-01,a,5\n").contains("[source.columns]"));
+    assert_eq!(refused("a.jsonl", "{\"a\":1,\"b\":2}\n"), "no known usage format");
+}

@@ -269,3 +269,101 @@ fn a_session_within_a_file_of_another_format_goes_on_where_it_stood() {
         assert_eq!((kept.totals()[0], kept.totals()[4]), (20, 9), "{first}");
     }
 }
+
+/// A record's format is told by its keys, in any order and with any blanks, whatever stands before it.
+#[test]
+fn sessions_of_agents_count_alike_behind_any_other_format_and_however_they_are_written() {
+    let seed = |path: &str| {
+        let path = format!("{}/tests/corpus/{path}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    let call = Call {
+        n: 777,
+        tokens: [10, 0, 0, 0, 1],
+    };
+    let [meta, counter] = call.codex();
+    let claude = call.claude().replacen('{', r#"{"isSidechain":false,"#, 1);
+    let stream = concat!(
+        r#"{"type":"system","subtype":"init","session_id":"s","tools":[]}"#,
+        "\n",
+        r#"{"type":"assistant","message":{"id":"printed-1","type":"message","role":"assistant","model":"claude-sonnet-4-6","stop_reason":"end_turn","usage":{"input_tokens":7,"output_tokens":3}},"parent_tool_use_id":null,"session_id":"s"}"#,
+        "\n",
+        r#"{"type":"result","subtype":"success","session_id":"s","total_cost_usd":0.5,"usage":{"input_tokens":7,"output_tokens":3}}"#,
+        "\n",
+    );
+    let sessions = [
+        seed("claude-code/seed"),
+        seed("gemini-cli/seed"),
+        seed("gemini-cli/qwen"),
+        seed("pi/seed"),
+        seed("copilot-cli/seed"),
+        seed("kimi-cli/seed"),
+        stream.to_owned(),
+    ];
+    let told = |text: &str| {
+        let kept = read_text("a.jsonl", text);
+        // Behind plain records what is none, and nobody's that is known, is refused.
+        let plain = text.contains("\"p-777\"");
+        assert!(plain || kept.rejected.is_empty(), "{:?} {text}", kept.rejected.first());
+        (kept.calls.len(), kept.totals())
+    };
+    for session in &sessions {
+        let alone = told(session);
+        let values: Vec<serde_json::Value> = session.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let sorted: Vec<String> = values.iter().map(ToString::to_string).collect();
+        let spaced: Vec<String> = values
+            .iter()
+            .map(|value| serde_json::to_string_pretty(value).unwrap())
+            .collect();
+        let written = [session.clone(), sorted.join("\n"), spaced.join("\n")];
+        for text in &written {
+            assert_eq!(told(text), alone, "{text}");
+        }
+        let fronts = [
+            call.plain(),
+            call.body(),
+            call.litellm(),
+            claude.clone(),
+            format!("{meta}\n{counter}"),
+        ];
+        for front in fronts {
+            for text in &written[..2] {
+                let both = told(&format!("{front}\n{text}"));
+                assert_eq!(both.0, alone.0 + 1, "{front} {text}");
+                assert_eq!(
+                    (both.1[0], both.1[4]),
+                    (alone.1[0] + 10, alone.1[4] + 1),
+                    "{front} {text}"
+                );
+            }
+        }
+    }
+    // The other way round: what is no agent's stays what it is behind their sessions.
+    let logged = [
+        r#"{"response":{"id":"c-9","object":"chat.completion","created":1792483200,"model":"gpt-4o","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":1}},"type":"message","parentId":"x","message":{"role":"assistant","content":"hi"},"timestamp":"2026-10-20T08:00:00Z"}"#,
+        r#"{"sessionID":"s","role":"assistant","content":"x","timestamp":"2026-10-20T08:00:00Z","model":"gpt-4o","usage":{"prompt_tokens":10,"completion_tokens":1}}"#,
+        r#"{"timestamp": "2026-10-20T08:00:00Z", "message": {"type": "message", "id": "msg_9", "role": "assistant", "model": "claude-sonnet-4-6", "usage": {"input_tokens": 10, "output_tokens": 1}}}"#,
+        r#"{"timestamp":"2026-10-20T08:00:00Z","type":"call","payload":{"id":"c-8","object":"chat.completion","model":"gpt-4o","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":1}}}"#,
+    ];
+    let opencode = seed("opencode/message").replace('\n', "") + "\n";
+    for session in sessions[1..6]
+        .iter()
+        .chain([&opencode, &format!("{meta}\n{counter}\n")])
+    {
+        let alone = told(session);
+        for record in logged {
+            assert_eq!(told(record).0, 1, "{record}");
+            assert_eq!(
+                told(&format!("{session}{record}\n")).0,
+                alone.0 + 1,
+                "{session} {record}"
+            );
+        }
+    }
+    let unknown = r#"{"id":"x","took":{"tokens":{"input":10,"output":1}}}"#;
+    for front in [claude, call.plain()] {
+        let kept = read_text("a.jsonl", format!("{front}\n{unknown}\n"));
+        let told = kept.warnings.keys().any(|warning| warning.contains("coverage gap"));
+        assert!(told || !kept.rejected.is_empty(), "{front}");
+    }
+}

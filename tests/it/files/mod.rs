@@ -36,9 +36,11 @@ mod messages;
 mod mixed;
 mod objects;
 mod otel;
+mod otel_gateways;
 mod parquet;
 mod parquet_encodings;
 mod plain;
+mod relays;
 mod side_by_side;
 mod span_texts;
 mod streams;
@@ -148,7 +150,11 @@ pub fn time(text: &str) -> DateTime<Utc> {
 }
 
 pub fn source(base: &Path, format: Option<FileFormat>, paths: &[&str]) -> FileSource {
-    FileSource::new(FileSourceOptions {
+    FileSource::new(options(base, format, paths))
+}
+
+fn options(base: &Path, format: Option<FileFormat>, paths: &[&str]) -> FileSourceOptions {
+    FileSourceOptions {
         name: Label::new("test"),
         format,
         paths: paths.iter().map(|p| (*p).to_owned()).collect(),
@@ -158,7 +164,7 @@ pub fn source(base: &Path, format: Option<FileFormat>, paths: &[&str]) -> FileSo
         asked: None,
         latest: time("2026-12-01T00:00:00Z"),
         env: |_| None,
-    })
+    }
 }
 
 /// Reads into what was kept before.

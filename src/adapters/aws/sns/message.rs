@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::adapters::foreign::{inert, is_unruly};
+use crate::adapters::foreign::{cut_within, followed, inert, is_unruly};
 use crate::domain::notification::{Notification, Told};
 
 /// Characters of a subject: SNS refuses longer ones, and anything but ASCII.
@@ -14,21 +14,39 @@ const MESSAGE_LIMIT: usize = 250_000;
 /// Bytes of what Amazon Q shows; it drops longer notifications.
 const CHAT_LIMIT: usize = 8_000;
 
-/// One line of ASCII, as SNS wants a subject.
+/// Characters of a text message that is not sent in pieces, of what every phone has.
+const SMS_LIMIT: usize = 160;
+
+/// What formats or mentions in chat.
+const MARKS: [char; 5] = ['*', '_', '~', '`', '@'];
+
+/// One line of ASCII, as SNS wants a subject. A long name gives way, not what happened.
 pub fn subject(message: &Notification) -> String {
     let test = if message.test { "[TEST] " } else { "" };
-    let text = format!("{test}[{} {}] {}", message.severity, message.told, message.title);
+    let grade = format!("{test}[{} {}] ", message.severity, message.told);
+    let title = cut_within(&ascii(&message.title), SUBJECT_LIMIT.saturating_sub(grade.len()), "...");
+    grade + &title
+}
+
+/// A text message: how grave, what happened to whom, and as of when. In letters that are not ASCII it would be sent in pieces of 70.
+fn sms(message: &Notification) -> String {
+    let test = if message.test { "TEST, " } else { "" };
+    let grade = format!("{test}{} {}: ", message.severity, message.told);
+    let as_of = format!(" ({})", message.as_of());
+    let room = SMS_LIMIT.saturating_sub(grade.len() + as_of.len());
+    let title = cut_within(&plain(&message.title, usize::MAX), room, "...");
+    grade + &title + &as_of
+}
+
+/// The text in ASCII, on one line.
+fn ascii(text: &str) -> String {
     let plain = text.chars().map(|c| match c {
         '\u{2013}' | '\u{2014}' => '-',
         c if c.is_ascii_graphic() || c == ' ' => c,
         c if c.is_control() || c.is_whitespace() => ' ',
         _ => '?',
     });
-    let whole: String = plain.collect();
-    if whole.len() <= SUBJECT_LIMIT {
-        return whole;
-    }
-    format!("{}...", whole.get(..SUBJECT_LIMIT - 3).unwrap_or_default())
+    plain.collect()
 }
 
 /// Plain text that stays on its line, cut at a character border.
@@ -78,10 +96,10 @@ fn mail(message: &Notification, cut: &Rung) -> String {
     }
     lines.push(String::new());
     lines.push(format!(
-        "{} · {} · alert {}",
+        "{} · {} · {}",
         message.told,
         message.as_of(),
-        text(&message.alert_id)
+        text(&message.about())
     ));
     lines.extend(message.owner.iter().map(|o| format!("owner: {}", text(o))));
     lines.extend(message.runbook.iter().map(|r| format!("runbook: {}", text(r))));
@@ -123,7 +141,7 @@ fn document(message: &Notification, cut: &Rung) -> Value {
 
 /// Escapes what would format or mention in chat.
 fn chat_text(text: &str, limit: usize) -> String {
-    inert(&plain(text, limit), &['*', '_', '~', '`', '@'])
+    inert(&plain(text, limit), &MARKS)
 }
 
 /// The custom notification of Amazon Q in chat applications. Its thread is the alert.
@@ -151,15 +169,15 @@ fn chat(message: &Notification) -> Value {
         description.push_str(&more);
     }
     description.push_str(&format!("\n{}", message.as_of()));
-    let next: Vec<String> = message
-        .runbook
-        .iter()
-        .map(|r| format!("Runbook: {}", chat_text(r, 500)))
-        .chain([format!(
-            "Acknowledge: finops alert ack {} --for 8h",
-            chat_text(&message.alert_id, 64)
-        )])
-        .collect();
+    // The command takes nothing over that has ended, is taken over already, is a test, or is one of many.
+    let id = chat_text(&message.alert_id, 64);
+    let acknowledge = message.can_be_acknowledged().then(|| match message.of_many() {
+        Some(_) => format!("List: {}", message.in_full()),
+        None => format!("Acknowledge: finops alert ack {id} --for 8h"),
+    });
+    let runbook = message.runbook.iter();
+    let runbook = runbook.map(|r| format!("Runbook: {}", followed(&plain(r, 500), &MARKS)));
+    let next: Vec<String> = runbook.chain(acknowledge).collect();
     json!({
         "version": "1.0",
         "source": "custom",
@@ -242,7 +260,7 @@ pub fn body(message: &Notification) -> String {
             "sqs": document,
             "lambda": document,
             "https": chat(message).to_string(),
-            "sms": format!("{} ({})", plain(&message.title, 110), message.as_of()),
+            "sms": sms(message),
         });
         whole = forms.to_string();
         if whole.len() <= MESSAGE_LIMIT {
@@ -303,6 +321,37 @@ mod tests {
         let mut long = message();
         long.title = "ß".repeat(300);
         assert_eq!(subject(&long).len(), SUBJECT_LIMIT);
+        // A long name keeps neither the subject nor a phone from saying what happened, and how grave it is.
+        long.title = format!("{}: 150 % of this month's budget is spent", "name ".repeat(40));
+        let sms = sms(&long);
+        assert_eq!(sms.len(), SMS_LIMIT);
+        assert!(sms.starts_with("critical firing: name name") && sms.ends_with(" (as of 2026-11-10 12:00 UTC)"));
+        for text in [&subject(&long), &sms] {
+            assert!(
+                text.contains("...") && text.contains(": 150 % of this month's budget is spent"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn chat_names_a_next_step_that_can_be_taken() {
+        let steps = |change: &dyn Fn(&mut Notification)| {
+            let mut m = message();
+            m.runbook = Some("https://wiki/~ann/_x_".to_owned());
+            change(&mut m);
+            chat(&m)["content"]["nextSteps"].to_string()
+        };
+        let (runbook, acknowledge) = (
+            r#""Runbook: https://wiki/~ann/_x_""#,
+            r#""Acknowledge: finops alert ack a1 --for 8h""#,
+        );
+        assert_eq!(steps(&|_| ()), format!("[{runbook},{acknowledge}]"));
+        for told in [Told::Acknowledged, Told::Resolved] {
+            assert_eq!(steps(&|m| m.told = told), format!("[{runbook}]"));
+        }
+        assert_eq!(steps(&|m| m.test = true), format!("[{runbook}]"));
+        assert!(steps(&|m| m.data = json!({ "count": 30, "alerts": [] })).ends_with(r#","List: finops alert list"]"#));
     }
 
     #[test]

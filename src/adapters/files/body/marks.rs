@@ -19,6 +19,19 @@ impl Record<'_> {
         told || self.choices.or(data).is_some_and(filtered)
     }
 
+    /// Whether llama.cpp's server made it, by what it measured or by its build: a number and a commit.
+    pub fn is_of_llama(&self) -> bool {
+        let measured =
+            |raw: &RawValue| memchr::memmem::find(raw.get().as_bytes(), b"\"predicted_per_second\"").is_some();
+        let build = self.system_fingerprint.str().strip_prefix('b');
+        let build = build.and_then(|rest| rest.split_once('-'));
+        let built = |(number, commit): (&str, &str)| {
+            let of = |text: &str, one: fn(&u8) -> bool| !text.is_empty() && text.bytes().all(|byte| one(&byte));
+            of(number, u8::is_ascii_digit) && of(commit, u8::is_ascii_hexdigit)
+        };
+        self.timings.is_some_and(measured) || build.is_some_and(built)
+    }
+
     /// Whether it is what OpenAI answers to a request for decisions, which have a price of their own.
     pub fn decides(&self) -> bool {
         #[derive(Deserialize)]

@@ -35,7 +35,7 @@ impl<'s, 'a> Outer<'s, 'a> {
             named: self.named || record.is_named(),
             batch: self.batch || record.of_batch(),
             cloud: first(self.cloud, record.cloud()),
-            seller: first(self.seller, seller::known(record.provider.str())),
+            seller: first(self.seller, seller::known(told(record).str())),
             depth: self.depth + 1,
         }
     }
@@ -58,5 +58,13 @@ impl<'s, 'a> Outer<'s, 'a> {
             }
             id => tags::response_identity("body", id),
         }
+    }
+}
+
+/// Who a record says sold what it is around.
+fn told<'r, 'a>(record: &'r Record<'a>) -> &'r Scalar<'a> {
+    match record.provider.is_null() {
+        true => &record.ai_org,
+        false => &record.provider,
     }
 }

@@ -12,7 +12,7 @@ use super::super::gemini::{self, Metadata};
 use super::super::object;
 use super::super::scalar::Scalar;
 use super::super::seller;
-use super::super::usage::{Shape, Usage};
+use super::super::usage::{Shape, Usage, watched};
 use super::marks;
 
 /// A body, or an envelope around one.
@@ -51,6 +51,11 @@ pub(super) struct Record<'a> {
     /// Of Claude's agents.
     #[serde(borrow, default)]
     pub processed_at: Scalar<'a>,
+    // Of spans.
+    #[serde(borrow, default)]
+    pub start_time: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub started_at: Scalar<'a>,
     /// What boto3 keeps of an answer.
     #[serde(borrow, default, rename = "ResponseMetadata")]
     pub aws: Option<&'a RawValue>,
@@ -69,6 +74,20 @@ pub(super) struct Record<'a> {
     pub x_groq: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub prompt_filter_results: Option<&'a RawValue>,
+    // Of llama.cpp's server.
+    #[serde(borrow, default)]
+    pub system_fingerprint: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub timings: Option<&'a RawValue>,
+    /// Of Bifrost.
+    #[serde(borrow, default)]
+    pub extra_fields: Option<&'a RawValue>,
+    /// Who sold what Portkey logged.
+    #[serde(borrow, default)]
+    pub ai_org: Scalar<'a>,
+    /// Of TensorZero.
+    #[serde(borrow, default)]
+    pub inference_id: Scalar<'a>,
     /// Azure's in responses.
     #[serde(borrow, default)]
     pub content_filters: Option<&'a RawValue>,
@@ -80,7 +99,7 @@ pub(super) struct Record<'a> {
     pub user: Scalar<'a>,
     #[serde(borrow, default)]
     pub metadata: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "object::one")]
+    #[serde(borrow, default, deserialize_with = "watched")]
     pub usage: Option<Usage<'a>>,
     /// Of Anthropic; null in the beginning of a stream.
     #[serde(borrow, default, deserialize_with = "object::given")]
@@ -240,6 +259,8 @@ impl<'a> Record<'a> {
         let claude = model.is_empty() || model.to_ascii_lowercase().contains("claude");
         match usage.shape_of(claude || self.kind.str() == "message") {
             Some(Shape::Sdk) if seller::by_model(model) == "bedrock" => usage.shape_of(true),
+            // OpenRouter's part of the SDK hands over what OpenRouter counts.
+            Some(Shape::SdkOfClaude) if self.provider.str() == "openrouter" => usage.shape_of(false),
             None => usage.is_of_ticks().then_some(Shape::Responses),
             shape => shape,
         }
@@ -323,30 +344,6 @@ impl<'a> Record<'a> {
         named.any(|one| !one.is_null())
     }
 
-    /// Where its time may stand, the better ones first.
-    pub fn times(&self) -> [(&Scalar<'a>, &'static str); 9] {
-        [
-            (&self.created, "created"),
-            (&self.created_at, "created_at"),
-            (&self.create_time, "createTime"),
-            (&self.python_time, "create_time"),
-            (&self.timestamp, "timestamp"),
-            (&self.time, "time"),
-            (&self.ts, "ts"),
-            (&self.at_timestamp, "@timestamp"),
-            (&self.processed_time, "processed_time"),
-        ]
-    }
-
-    /// Where logs have theirs, which others may use for anything.
-    pub fn times_of_logs(&self) -> [(&Scalar<'a>, &'static str); 3] {
-        [
-            (&self.processed_at, "processed_at"),
-            (&self.datetime, "datetime"),
-            (&self.date, "date"),
-        ]
-    }
-
     /// Whether it is a line of a batch's output.
     pub fn of_batch(&self) -> bool {
         let gemini = self.response.is_some() && !(self.key.is_null() && self.processed_time.is_null());
@@ -366,6 +363,11 @@ impl<'a> Record<'a> {
     pub fn own_id(&self) -> &str {
         let ids = [&self.id, &self.response_id, &self.python_id];
         ids.into_iter().map(Scalar::str).find(|id| !id.is_empty()).unwrap_or("")
+    }
+
+    /// Whether it tells usage itself.
+    pub fn tells_usage(&self) -> bool {
+        self.shape().is_some() || self.usage_metadata.as_ref().is_some_and(Metadata::is_usage)
     }
 
     /// Whether it is a chat completion itself, not only what someone kept of it.

@@ -1,19 +1,22 @@
 //! Who sold what a body tells.
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::super::scalar::Scalar;
 use super::super::usage::{Shape, Usage};
 use super::super::{gemini, seller};
 use super::record::Record;
 
 /// Who sells the call: what the body says of itself (`azure`: what earlier parts of its stream said), else what its envelopes say, and then
-/// what the name of the model tells.
+/// what the name of the model tells, where the settings (`default`) name nobody who may sell it.
 pub(super) fn provider<'r>(
     record: &'r Record<'_>,
     shape: Option<Shape>,
     model: &str,
     azure: bool,
     outer: &'static str,
+    default: &'static str,
 ) -> &'r str {
     let usage = record.usage.as_ref();
     let by_model = seller::by_model(model);
@@ -37,18 +40,37 @@ pub(super) fn provider<'r>(
         "azure"
     } else if record.x_groq.is_some() {
         "groq"
+    } else if record.is_of_llama() && (told.is_empty() || !seller::known(told).is_empty()) {
+        LLAMA
     } else if !told.is_empty() {
         match seller::known(told) {
             "" => told,
             known => known,
         }
+    } else if let Some(asked) = record.extra_fields.and_then(asked_by_bifrost) {
+        asked
     } else if !outer.is_empty() {
         outer
     } else if model.is_empty() && usage.is_some_and(Usage::is_of_codex) {
         "openai"
     } else {
-        by_model
+        seller::likely(by_model, model, default)
     }
+}
+
+/// A program that runs models on a machine of one's own, under whatever name is asked for: without one, under that of a model of OpenAI's.
+const LLAMA: &str = "llama.cpp";
+
+/// Whom Bifrost asked.
+fn asked_by_bifrost(extra: &RawValue) -> Option<&'static str> {
+    #[derive(Deserialize)]
+    struct Extra<'a> {
+        #[serde(borrow)]
+        provider: Scalar<'a>,
+    }
+    let extra = Some(extra.get()).filter(|raw| raw.starts_with('{'))?;
+    let extra: Extra<'_> = serde_json::from_str(extra).ok()?;
+    Some(seller::known(extra.provider.str())).filter(|asked| !asked.is_empty())
 }
 
 /// Whether usage in the form of Converse is Bedrock's: of a model that others sell only beside what Converse alone answers, since the Vercel

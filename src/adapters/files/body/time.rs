@@ -9,6 +9,37 @@ use super::super::scalar::Scalar;
 use super::outer::Outer;
 use super::record::Record;
 
+impl<'a> Record<'a> {
+    /// Where its time may stand, the better ones first.
+    pub fn times(&self) -> [(&Scalar<'a>, &'static str); 9] {
+        [
+            (&self.created, "created"),
+            (&self.created_at, "created_at"),
+            (&self.create_time, "createTime"),
+            (&self.python_time, "create_time"),
+            (&self.timestamp, "timestamp"),
+            (&self.time, "time"),
+            (&self.ts, "ts"),
+            (&self.at_timestamp, "@timestamp"),
+            (&self.processed_time, "processed_time"),
+        ]
+    }
+
+    /// Where logs have theirs, which others may use for anything.
+    pub fn times_of_logs(&self) -> [(&Scalar<'a>, &'static str); 3] {
+        [
+            (&self.processed_at, "processed_at"),
+            (&self.datetime, "datetime"),
+            (&self.date, "date"),
+        ]
+    }
+
+    /// Where spans have theirs.
+    fn times_of_spans(&self) -> [(&Scalar<'a>, &'static str); 2] {
+        [(&self.start_time, "start_time"), (&self.started_at, "started_at")]
+    }
+}
+
 /// The time that the body has, else the one that its envelope has, else that of the answer's headers, else that of the file.
 pub(super) fn instant(
     record: &Record<'_>,
@@ -26,7 +57,7 @@ pub(super) fn instant(
     }
     for record in records() {
         // Under these names there may be anything.
-        for (value, field) in record.times_of_logs() {
+        for (value, field) in record.times_of_logs().into_iter().chain(record.times_of_spans()) {
             if !value.is_null()
                 && let Ok(at) = context.time(value, field, out)
             {

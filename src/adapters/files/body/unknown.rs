@@ -8,6 +8,10 @@ use serde_json::value::RawValue;
 /// What is told of such usage, whatever its names: anything may stand in a map that is called so.
 pub(super) const UNKNOWN: &str = "calls whose usage has no count that is known: coverage gap";
 
+/// What is told of such counts beside others that are known.
+pub(super) const BESIDE: &str = "counts of tokens in `usage` under names that nobody here knows are not read: what was cached, written or heard may be \
+     charged as plain input and output";
+
 /// Words in names of counts of tokens.
 const OF_TOKENS: [&str; 5] = ["token", "input", "output", "prompt", "completion"];
 

@@ -13,6 +13,7 @@ use crate::domain::usage::{Bucket, EventId, Rank, Tokens, UsageEvent};
 use self::beside::Signs;
 use self::printed::Results;
 use self::record::{Line, Slot, Usage, Values, Wrapper};
+use super::body::Body;
 use super::iterations::{self, Part};
 use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::{Scalar, reported};
@@ -73,6 +74,9 @@ impl LineFormat for ClaudeCode {
                 if !self.met && self.foreign.find(text.as_bytes()).is_some() {
                     foreign(text, out);
                     return Ok(());
+                }
+                if !self.met && printed::is_cost_alone(text) {
+                    return self.results.read(text, number, context, out);
                 }
                 return self.beside(text, number, context, out);
             }
@@ -149,11 +153,23 @@ impl ClaudeCode {
         context: &mut Context,
         out: &mut Output,
     ) -> Result<(), Fault> {
-        if values.get(Slot::SessionId).is_null() && printed::is_part(text) {
-            self.results.pass(text, values.get(Slot::Model).str(), out);
-            return Ok(());
+        if values.get(Slot::SessionId).is_null() {
+            if printed::is_part(text) {
+                self.results.pass(text, values.get(Slot::Model).str(), out);
+                return Ok(());
+            }
+            if values.get(Slot::Timestamp).is_null() && printed::is_answer(text) {
+                return Body::default().record(text, number, context, out);
+            }
         }
-        observe(values, number, &mut self.asked, context, out)
+        let at = out.events.len();
+        observe(values, number, &mut self.asked, context, out)?;
+        if is_of_openrouter(values.get(Slot::Id).str())
+            && let Some(event) = out.events.get_mut(at)
+        {
+            event.reported_cost = event.reported_cost.or(record::told_cost(text)?);
+        }
+        Ok(())
     }
 
     /// A line that is no answer.
@@ -191,7 +207,8 @@ fn observe(
         key => EventId::of(&key),
     };
     let provider = match seller::by_response(text(Slot::Id)) {
-        "" => context.provider(model, provider_of),
+        "" if is_of_openrouter(text(Slot::Id)) => context.labels.get("openrouter"),
+        "" => context.provider(model, seller::behind_claude_code),
         cloud => context.labels.get(cloud),
     };
     *asked = (provider, model);
@@ -236,6 +253,11 @@ fn observe(
         }
     }
     Ok(())
+}
+
+/// Whether the id of a message is one of OpenRouter's.
+fn is_of_openrouter(id: &str) -> bool {
+    id.starts_with("gen-")
 }
 
 /// What tells the call of a line apart.
@@ -316,8 +338,8 @@ fn extras(
         let id = EventId::of(&[space, id, b"iteration", n.to_string().as_bytes()]);
         // Who sold the message sold what was done for it.
         let provider = match parent.provider() {
-            cloud if matches!(cloud.as_str(), "bedrock" | "vertex") => cloud,
-            _ => context.provider(model, provider_of),
+            cloud if matches!(cloud.as_str(), "bedrock" | "vertex" | "openrouter") => cloud,
+            _ => context.provider(model, seller::behind_claude_code),
         };
         let mut event = UsageEvent::new(id, parent.at, provider, model);
         fill(&mut event, &entry.values(), "message.usage.iterations", context)?;
@@ -374,15 +396,4 @@ fn take_over(event: &mut UsageEvent, values: &Values<'_>, context: &mut Context)
         event.geo = context.label(geo, "inference_geo")?;
     }
     Ok(())
-}
-
-/// Behind a gateway the shape of the model id tells who sells the call.
-fn provider_of(model: &str) -> &'static str {
-    if model.contains("anthropic.") || model.starts_with("arn:aws") {
-        "bedrock"
-    } else if model.contains('@') {
-        "vertex"
-    } else {
-        "anthropic"
-    }
 }

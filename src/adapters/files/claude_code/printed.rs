@@ -10,13 +10,15 @@ use serde_json::value::RawValue;
 
 use crate::domain::usage::{EventId, Rank, UsageEvent};
 
-use super::super::line::{Context, Fault, Output};
+use super::super::body::Body;
+use super::super::line::{Context, Fault, LineFormat as _, NO_USAGE, Output};
 use super::super::object;
 use super::super::scalar::{Scalar, reported};
+use super::super::seller;
 use super::super::tags::content_identity;
 use super::super::value::Value;
+use super::fill;
 use super::record::{Slot, Usage, Values};
-use super::{fill, provider_of};
 
 /// What is told of results.
 const RESULTS: &str =
@@ -63,6 +65,8 @@ struct Counts {
 #[derive(Deserialize)]
 struct Printed<'a> {
     #[serde(borrow, default)]
+    r#type: Scalar<'a>,
+    #[serde(borrow, default)]
     session_id: Scalar<'a>,
     #[serde(borrow, default)]
     uuid: Scalar<'a>,
@@ -107,6 +111,19 @@ pub(super) fn is_part(text: &str) -> bool {
     has("\"session_id\"") && has("\"parent_tool_use_id\"")
 }
 
+/// Whether it is one of a version that does not say whose it is: no result tells the same.
+#[cold]
+pub(super) fn is_answer(text: &str) -> bool {
+    memmem::find(text.as_bytes(), b"\"session_id\"").is_some()
+}
+
+/// Whether a line without usage is a result that tells what all cost.
+#[cold]
+pub(super) fn is_cost_alone(text: &str) -> bool {
+    memmem::find(text.as_bytes(), b"\"total_cost").is_some()
+        && serde_json::from_str::<Printed<'_>>(text).is_ok_and(|result| result.r#type.str() == "result")
+}
+
 /// What waits for the result of a session.
 fn session(id: &str) -> EventId {
     EventId::of(&[b"claude-code-session", id.as_bytes()])
@@ -144,7 +161,23 @@ impl Results {
         let nothing = BTreeMap::new();
         let given = match &result.models {
             Some(models) => models,
-            None if self.model.is_empty() || result.usage.is_none() => return Ok(()),
+            None if result.usage.is_none() && !self.model.is_empty() => return Ok(()),
+            None if result.usage.is_none() => {
+                out.warnings.push(NO_USAGE);
+                out.excluded_once
+                    .push(("calls_without_usage", session(result.session_id.str())));
+                return Ok(());
+            }
+            // Nobody says of which model: as any answer of none.
+            None if self.model.is_empty() => {
+                let at = out.events.len();
+                Body::default().record(text, number, context, out)?;
+                if let Some(event) = out.events.get_mut(at) {
+                    let cost = reported(result.cost.map(RawValue::get), "total_cost_usd")?;
+                    event.reported_cost = event.reported_cost.or(cost);
+                }
+                return Ok(());
+            }
             None => &nothing,
         };
         let at = match (&result.timestamp, context.fallback) {
@@ -202,7 +235,7 @@ impl Results {
                 continue;
             }
             let model = context.label(Value::Text(name), "modelUsage")?;
-            let provider = context.provider(model, provider_of);
+            let provider = context.provider(model, seller::behind_claude_code);
             let identity = match result.uuid.str() {
                 "" => content_identity("claude-code-result", text).to_string(),
                 uuid => uuid.to_owned(),

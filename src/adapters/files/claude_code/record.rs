@@ -1,11 +1,12 @@
 //! The fields of a Claude Code line that matter, read by a scan or, where a line is unusual, by the general parser.
 
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::line::Fault;
 use super::super::object;
-use super::super::scalar::Scalar;
+use super::super::scalar::{Scalar, reported};
 use super::super::scan::{self, Forms, Keys, Want};
 use super::super::value::Value;
 
@@ -78,6 +79,9 @@ pub struct Usage<'a> {
     pub server_tool_use: Option<Tools<'a>>,
     #[serde(borrow, default)]
     pub iterations: Option<&'a RawValue>,
+    /// What OpenRouter says that it cost.
+    #[serde(borrow, default)]
+    cost: Option<&'a RawValue>,
     // Of an iteration only.
     #[serde(borrow, default)]
     pub r#type: Scalar<'a>,
@@ -255,6 +259,16 @@ static TOOLS: Keys = Keys {
     ],
     others: |_| true,
 };
+
+/// What the usage of a line says that the call cost.
+#[cold]
+pub fn told_cost(text: &str) -> Result<Option<Decimal>, Fault> {
+    let usage = Line::parse(text)?.message.and_then(|message| message.usage);
+    reported(
+        usage.and_then(|usage| usage.cost).map(RawValue::get),
+        "message.usage.cost",
+    )
+}
 
 impl<'a> Line<'a> {
     /// The line from the general parser.

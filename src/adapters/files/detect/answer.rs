@@ -24,20 +24,21 @@ pub(in super::super) fn answer(text: &[u8]) -> Option<Cow<'_, str>> {
 /// Whether an object is an answer, or what streams have of one, not only something with usage.
 fn is_answer(text: &[u8], depth: u32) -> bool {
     let (mut seen, mut gemini) = (Seen::default(), false);
+    let mut inner = Vec::new();
     keys::each(text, |key, value| {
         match key {
             b"type" => seen.kind = value,
             b"object" => seen.object = value,
             b"usageMetadata" => gemini = true,
             b"response" | b"body" | b"result" | b"message" | b"interaction" if value.starts_with(b"{") => {
-                seen.inner = Some(value);
+                inner.push(value);
             }
             _ => {}
         }
         seen.keys |= bit(key);
         true
     });
-    let inner = seen.inner.filter(|_| depth < ENVELOPES);
     let named = seen.has(USAGE) && seen.object.starts_with(b"\"");
-    gemini || named || seen.is_answer() || inner.is_some_and(|inner| is_answer(inner, depth + 1))
+    let around = || depth < ENVELOPES && inner.into_iter().any(|inner| is_answer(inner, depth + 1));
+    gemini || named || seen.is_answer() || around()
 }

@@ -41,7 +41,7 @@ impl Attributes<'_> {
             self.request_model = std::mem::take(&mut self.own_model);
         } else if self.operation.str() == "llm_call" && is_of_gemini_cli(scope) {
             self.operation = Scalar::Text("generate_content".into());
-        } else {
+        } else if !self.take_over_gateway(scope) {
             self.take_over_framework(scope);
         }
     }

@@ -45,6 +45,8 @@ attributes! {
     provider: "gen_ai.provider.name" | "llm.provider" | "ai.model.provider";
     /// The name before version 1.37 of the conventions.
     system: "gen_ai.system" | "llm.system";
+    /// What Cloudflare's gateway calls the provider.
+    cloudflare: "gen_ai.model.provider";
     request_model: "gen_ai.request.model" | "llm.request.model" | "llm.model_name" | "embedding.model_name"
         | "ai.model.id" | "langfuse.observation.model.name";
     response_model: "gen_ai.response.model" | "llm.response.model" | "ai.response.model";
@@ -53,9 +55,11 @@ attributes! {
     agent: "gen_ai.agent.name" | "agent";
     service: "service.name";
     workflow: "gen_ai.workflow.name" | "workflow" | "workflow.name";
-    team: "team" | "team.name" | "service.team";
+    team: "team" | "team.name" | "service.team" | "trace.metadata.team" | "gen_ai.team_name" | "bifrost.team.name";
     user: "user.id" | "enduser.id" | "user";
-    project: "project" | "project.name";
+    project: "project" | "project.name" | "trace.metadata.project";
+    /// The key of a gateway's that was asked with.
+    key_name: "trace.metadata.openrouter.api_key_name" | "gen_ai.virtual_key_name" | "bifrost.virtual_key.name";
     account: "cloud.account.id" | "account";
     asked_tier: "openai.request.service_tier" | "gen_ai.openai.request.service_tier" | "gen_ai.request.service_tier";
     tier: "openai.response.service_tier" | "gen_ai.openai.response.service_tier" | "gen_ai.response.service_tier"
@@ -86,24 +90,30 @@ attributes! {
     read: "gen_ai.usage.cache_read.input_tokens" | "gen_ai.usage.cache_read_input_tokens" | "gen_ai.usage.input_tokens.cached"
         | "llm.token_count.prompt_details.cache_read" | "gen_ai.usage.details.cache_read_tokens"
         | "gen_ai.usage.details.cached_tokens" | "gen_ai.usage.details.cache_read_input_tokens"
-        | "gen_ai.usage.details.cached_content_tokens";
+        | "gen_ai.usage.details.cached_content_tokens" | "gen_ai.usage.prompt_token_details.cached_read_tokens";
     written: "gen_ai.usage.cache_creation.input_tokens" | "gen_ai.usage.cache_creation_input_tokens"
         | "gen_ai.usage.cache_write.input_tokens" | "gen_ai.usage.cache_write_input_tokens"
         | "llm.token_count.prompt_details.cache_write" | "gen_ai.usage.details.cache_write_tokens"
-        | "gen_ai.usage.details.cache_creation_input_tokens" | "ai.usage.inputTokenDetails.cacheWriteTokens";
+        | "gen_ai.usage.details.cache_creation_input_tokens" | "ai.usage.inputTokenDetails.cacheWriteTokens"
+        | "gen_ai.usage.input_tokens.cache_write" | "gen_ai.usage.prompt_token_details.cached_write_tokens";
     /// The parts of what was written, by how long it stays.
     written_5m: "anthropic.usage.cache_creation.ephemeral_5m_input_tokens" | "gen_ai.usage.details.ephemeral_5m_input_tokens"
-        | "gen_ai.usage.cache_creation.5m_input_tokens";
+        | "gen_ai.usage.cache_creation.5m_input_tokens" | "gen_ai.usage.input_tokens.cache_write_5m"
+        | "gen_ai.usage.prompt_token_details.cached_write_tokens_5m";
     written_1h: "anthropic.usage.cache_creation.ephemeral_1h_input_tokens" | "gen_ai.usage.details.ephemeral_1h_input_tokens"
-        | "gen_ai.usage.cache_creation.1h_input_tokens";
+        | "gen_ai.usage.cache_creation.1h_input_tokens" | "gen_ai.usage.input_tokens.cache_write_1h"
+        | "gen_ai.usage.prompt_token_details.cached_write_tokens_1h";
     reasoning: "gen_ai.usage.reasoning.output_tokens" | "gen_ai.usage.output_tokens.reasoning" | "gen_ai.usage.reasoning_tokens"
         | "llm.token_count.completion_details.reasoning" | "gen_ai.usage.details.reasoning_tokens" | "ai.usage.reasoningTokens"
-        | "ai.usage.outputTokenDetails.reasoningTokens" | "codex.usage.reasoning_output_tokens";
+        | "ai.usage.outputTokenDetails.reasoningTokens" | "codex.usage.reasoning_output_tokens"
+        | "gen_ai.usage.completion_token_details.reasoning_tokens";
     /// What of the input and the output is audio, and what of the former was read from the cache.
     audio_in: "llm.token_count.prompt_details.audio" | "gen_ai.usage.details.input_audio_tokens"
-        | "gen_ai.usage.details.audio_prompt_tokens" | "gen_ai.usage.audio_input_tokens";
+        | "gen_ai.usage.details.audio_prompt_tokens" | "gen_ai.usage.audio_input_tokens"
+        | "gen_ai.usage.input_tokens.audio" | "gen_ai.usage.prompt_token_details.audio_tokens";
     audio_out: "llm.token_count.completion_details.audio" | "gen_ai.usage.details.output_audio_tokens"
-        | "gen_ai.usage.details.audio_candidates_tokens" | "gen_ai.usage.audio_output_tokens";
+        | "gen_ai.usage.details.audio_candidates_tokens" | "gen_ai.usage.audio_output_tokens"
+        | "gen_ai.usage.completion_token_details.audio_tokens";
     audio_read: "gen_ai.usage.details.cache_audio_read_tokens" | "gen_ai.usage.details.audio_cache_tokens";
     /// LiteLLM's usage as Python writes it, with what its spans have no attributes for.
     usage_object: "metadata.usage_object";
@@ -119,8 +129,9 @@ attributes! {
     observation: "langfuse.observation.type";
     observation_usage: "langfuse.observation.usage_details";
     observation_cost: "langfuse.observation.cost_details";
-    /// What LiteLLM, Pydantic AI and OpenInference say that it cost, in USD.
-    cost: "gen_ai.cost.total_cost" | "operation.cost" | "llm.cost.total";
+    /// What LiteLLM, Pydantic AI, OpenInference and gateways say that it cost, in USD.
+    cost: "gen_ai.cost.total_cost" | "operation.cost" | "llm.cost.total" | "gen_ai.usage.total_cost" | "gen_ai.usage.cost"
+        | "gen_ai.usage.cost_usd";
     /// What Claude Code traces, in words of its own.
     claude_span: "span.type";
     claude_input: "input_tokens";

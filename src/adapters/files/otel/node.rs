@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use chrono::DateTime;
 
 use super::families::{family, in_front};
+use super::names::Who;
 use super::split::Split;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
@@ -263,6 +264,10 @@ pub(super) struct Priced {
     pub outdone: bool,
     /// Whether it was priced in an earlier run or came before, so that the ledger may have it.
     pub recorded: bool,
+    /// Whether what it told was to count in place of other observations.
+    pub raised: bool,
+    /// Who asked, as far as that is told by this span and by those above it.
+    pub who: Who,
 }
 
 impl Priced {

@@ -1,5 +1,6 @@
 //! What is known of a span, as the bytes that are saved from run to run.
 
+use super::names::Who;
 use super::node::{Below, Call, Lent, Node, Others, Priced, SpanKey};
 use super::split::Splits;
 use crate::domain::label::Label;
@@ -23,6 +24,8 @@ const ANSWERED_BELOW: u8 = 32;
 const ANSWERED: u8 = 8;
 /// Marks a call of which all that it tells follows, and, of one below, the span that tells it.
 const WITH_MORE: u8 = 16;
+/// Marks what was priced of which it follows who asked, behind the split; beside all that the call tells.
+const WITH_WHO: u8 = 128;
 
 /// The next bytes.
 pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
@@ -34,14 +37,14 @@ pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 impl Node {
     /// Writes it as what is saved from run to run.
     pub fn save(&self, key: SpanKey, splits: &mut Splits, bytes: &mut Vec<u8>) {
-        // `below`: of another span, which is named.
-        let rest = |call: Call, below: bool, marks: u8, bytes: &mut Vec<u8>| {
-            let more = call.tells() && (below || call.detail & !DETAIL != 0);
+        // `below`: of another span, which is named; `who`: a mark.
+        let rest = |call: Call, below: bool, marks: u8, who: u8, bytes: &mut Vec<u8>| {
+            let more = who != 0 || (call.tells() && (below || call.detail & !DETAIL != 0));
             bytes.extend_from_slice(&call.size.to_le_bytes());
             bytes.extend_from_slice(&call.family.to_le_bytes());
             bytes.push((call.detail & DETAIL) | marks | if more { WITH_MORE } else { 0 });
             if more {
-                bytes.push(call.detail);
+                bytes.push(call.detail | who);
             }
             if more && below {
                 bytes.extend_from_slice(&call.key.to_le_bytes());
@@ -75,9 +78,14 @@ impl Node {
                 Some(model) if !model.is_empty() && model == priced.call.answer => ANSWERED,
                 Some(_) | None => 0,
             };
-            rest(priced.call, false, with_split | lent | outdone | answered, bytes);
+            let with_who = if priced.who.nanos == 0 { 0 } else { WITH_WHO };
+            let marks = with_split | lent | outdone | answered;
+            rest(priced.call, false, marks, with_who, bytes);
             if let Some(split) = &priced.split {
                 splits.save(split, bytes);
+            }
+            if with_who != 0 {
+                splits.save_who(&priced.who, priced.nanos, bytes);
             }
         }
         if covered {
@@ -91,7 +99,7 @@ impl Node {
             let with_others = if others.is_empty() { 0 } else { WITH_OTHERS };
             let marks = names | with_others | answered(self.by, self.names);
             bytes.extend_from_slice(&self.by.id.0);
-            rest(self.by, true, marks, bytes);
+            rest(self.by, true, marks, 0, bytes);
             if with_names {
                 splits.save_names(self.names, bytes);
             }
@@ -100,7 +108,7 @@ impl Node {
             }
             for (other, names) in others {
                 bytes.extend_from_slice(&other.id.0);
-                rest(*other, true, answered(*other, *names), bytes);
+                rest(*other, true, answered(*other, *names), 0, bytes);
                 splits.save_names(*names, bytes);
             }
         }
@@ -109,7 +117,7 @@ impl Node {
     /// Reads one and what follows it.
     pub fn load(splits: &mut Splits, bytes: &mut &[u8]) -> Option<(SpanKey, Node)> {
         // `own`: the span, where it tells the call itself.
-        fn rest(id: EventId, own: Option<SpanKey>, bytes: &mut &[u8]) -> Option<(Call, u8)> {
+        fn rest(id: EventId, own: Option<SpanKey>, bytes: &mut &[u8]) -> Option<(Call, u8, bool)> {
             let size = u32::from_le_bytes(take::<4>(bytes)?);
             let family = u32::from_le_bytes(take::<4>(bytes)?);
             let [marked] = take::<1>(bytes)?;
@@ -124,11 +132,11 @@ impl Node {
                 id,
                 size,
                 family,
-                detail,
+                detail: detail & !WITH_WHO,
                 key,
                 answer: Label::EMPTY,
             };
-            Some((call, marked))
+            Some((call, marked, detail & WITH_WHO != 0))
         }
         let key = u64::from_le_bytes(take::<8>(bytes)?);
         let parent = u64::from_le_bytes(take::<8>(bytes)?);
@@ -139,13 +147,17 @@ impl Node {
         } else {
             let id = EventId(take::<16>(bytes)?);
             let nanos = i64::from_le_bytes(take::<8>(bytes)?);
-            let (mut call, marked) = match with_calls {
+            let (mut call, marked, with_who) = match with_calls {
                 true => rest(id, Some(key), bytes)?,
-                false => (Call { id, ..Call::default() }, 0),
+                false => (Call { id, ..Call::default() }, 0, false),
             };
             let split = match marked & WITH_SPLIT {
                 0 => None,
                 _ => Some(splits.load(bytes)?),
+            };
+            let who = match with_who {
+                true => splits.load_who(nanos, bytes)?,
+                false => Who::default(),
             };
             if let Some(split) = split.as_ref().filter(|_| marked & ANSWERED != 0) {
                 call.answer = split.model();
@@ -164,6 +176,8 @@ impl Node {
                 split,
                 outdone: marked & OUTDONE != 0,
                 recorded: true,
+                raised: false,
+                who,
             })
         };
         let below = match flags & 1 {
@@ -173,7 +187,7 @@ impl Node {
         let (mut by, mut names, mut others) = (Call::default(), (Label::EMPTY, Label::EMPTY), None);
         if with_calls && flags & 1 != 0 {
             let id = EventId(take::<16>(bytes)?);
-            let (call, marked) = rest(id, None, bytes)?;
+            let (call, marked, _) = rest(id, None, bytes)?;
             by = call;
             if marked & WITH_NAMES != 0 {
                 names = splits.load_names(bytes)?;
@@ -186,7 +200,7 @@ impl Node {
                 let mut known = Others::default();
                 for _ in 0..many {
                     let id = EventId(take::<16>(bytes)?);
-                    let (mut call, marked) = rest(id, None, bytes)?;
+                    let (mut call, marked, _) = rest(id, None, bytes)?;
                     let names = splits.load_names(bytes)?;
                     if marked & ANSWERED_BELOW != 0 {
                         call.answer = names.1;

@@ -11,6 +11,7 @@ use super::super::line::{Context, Fault, Output};
 use super::super::scalar::Scalar;
 use super::super::{host, seller, tags, tier};
 use super::attributes::{Attributes, Role, name, or};
+use super::families::family;
 use super::node::{SpanKey, span_key, trace_key};
 use super::traces::{Found, Gap, Traces};
 use super::twins::Told;
@@ -125,7 +126,7 @@ pub(in super::super) fn observe(
         },
         name => name,
     };
-    let provider = context.labels.get(provider);
+    let provider = context.labels.get(own.sold(provider));
     let (counts, declared) = own.used(around.scope, provider.as_str(), out)?;
     let quantities = match own.has_usage() {
         true => Label::EMPTY,
@@ -177,6 +178,7 @@ pub(in super::super) fn observe(
     own.tell(around.scope, &event.tokens, out);
     own.tell_overwritten(around.scope, out);
     own.tell_on_agent(around.scope, out);
+    own.tell_of_gateway(out);
     if role == Role::Call {
         out.tell_empty(&event);
     }
@@ -193,6 +195,7 @@ pub(in super::super) fn observe(
         } else {
             model
         },
+        asked: family(own.request_model.str()),
     };
     observed(What::Call(Box::new((event, told))))
 }
@@ -274,7 +277,11 @@ fn describe(
             "gen_ai.workflow.name",
         ),
         (Dimension::User, name(&own.user, &resource.user), "user.id"),
-        (Dimension::Project, name(&own.project, &resource.project), "project"),
+        (
+            Dimension::Project,
+            name(name(&own.project, &resource.project), &own.key_name),
+            "project",
+        ),
         (
             Dimension::Account,
             name(&own.account, &resource.account),

@@ -5,6 +5,7 @@ mod both;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
+use super::names::Who;
 use super::node::{Call, outrank};
 use super::saved::take;
 use crate::domain::label::Label;
@@ -92,6 +93,8 @@ pub(super) struct Splits {
     names: Names,
     /// A provider and a model alone.
     asked: (Label, Label),
+    /// Who asked.
+    who: Who,
 }
 
 /// Marks a split whose names follow.
@@ -160,6 +163,34 @@ impl Splits {
         save(provider, bytes);
         save(model, bytes);
         self.asked = (provider, model);
+    }
+
+    /// Writes who asked for a call that began then.
+    pub fn save_who(&mut self, who: &Who, began: i64, bytes: &mut Vec<u8>) {
+        let (other, later) = (who.names != self.who.names, who.nanos != began);
+        bytes.push(if other { OTHER } else { 0 } | if later { HEARD } else { 0 });
+        if later {
+            bytes.extend_from_slice(&who.nanos.to_le_bytes());
+        }
+        if other {
+            who.names.into_iter().for_each(|name| save(name, bytes));
+        }
+        self.who = *who;
+    }
+
+    /// Reads who asked for a call that began then.
+    pub fn load_who(&mut self, began: i64, bytes: &mut &[u8]) -> Option<Who> {
+        let [marks] = take::<1>(bytes)?;
+        self.who.nanos = match marks & HEARD {
+            0 => began,
+            _ => i64::from_le_bytes(take::<8>(bytes)?),
+        };
+        if marks & OTHER != 0 {
+            for name in &mut self.who.names {
+                *name = load(bytes)?;
+            }
+        }
+        Some(self.who)
     }
 
     /// Reads a provider and a model.

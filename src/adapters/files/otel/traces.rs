@@ -4,6 +4,7 @@
 mod beside;
 mod found;
 mod gaps;
+mod kept;
 
 use std::collections::HashMap;
 
@@ -11,16 +12,17 @@ use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
 use super::agents::Nameless;
+use super::names::Who;
 use super::node::{Below, Call, Lent, Node, Priced, SpanKey};
 use super::nodes::{FURTHER, Nodes};
-use super::split::{Split, Splits};
+use super::split::Split;
 use super::twins::{Told, Twin, Twins};
 
 pub(in super::super) use found::Found;
 use found::TakenBack;
 pub(super) use gaps::Gap;
 
-/// Spans remembered; when there are twice as many, the oldest are forgotten: 70 MB, and half as much again where all are calls that tell of caches. A little less than a power of two, at which memory
+/// Spans remembered; when there are twice as many, the oldest are forgotten: 90 MB, and half as much again where all are calls that tell of caches. A little less than a power of two, at which memory
 /// would be doubled.
 const REMEMBERED: usize = 250_000;
 
@@ -90,12 +92,14 @@ impl Traces {
                 Twin::None => {}
                 Twin::Suspected(emitter) => found.suspected = Some(emitter),
                 Twin::Same(of) => {
-                    let both = what.observe(&mut event, of, self.split(of).as_ref());
+                    let known = self.split(of);
+                    let both = what.observe(&mut event, of, known.as_ref());
+                    what.rename(&mut event, of, self.twins.named(key), known.as_ref());
                     if of.id != call.id {
                         // It may part from that again, and tells then what it told itself.
                         lent = Lent::Beside;
                         self.share(key, of);
-                        self.outdo(key, what, of);
+                        self.outdo(key, event.rank.authority > 0, of);
                     } else {
                         what = both;
                         if of.tells_more(what) {
@@ -120,6 +124,7 @@ impl Traces {
         }
         let by = self.node(key).seen_by(what);
         let known = if view { self.split(by) } else { None };
+        let asks = Who::of(call);
         let priced = |of: Call, lent: Lent, told: &UsageEvent| {
             call.at.timestamp_nanos_opt().map(|nanos| Priced {
                 call: of,
@@ -129,6 +134,8 @@ impl Traces {
                 split: Split::of(told),
                 outdone,
                 recorded,
+                raised: told.rank.authority > 0,
+                who: asks,
             })
         };
         let node = self.node(key);
@@ -149,6 +156,7 @@ impl Traces {
                 what.name(&mut event, by);
                 node.priced = priced(what.of_id(by.id), Lent::Below, &event);
             }
+            self.ask(by, asks);
             true
         } else {
             found.repeats.push(call.id);
@@ -237,6 +245,9 @@ impl Traces {
             self.changed = true;
             found.repeats.extend(self.held.remove(&at).map(|held| held.id));
             if let Some(priced) = priced {
+                if priced.call.is_same(by) {
+                    self.ask(by, priced.who);
+                }
                 let more = priced.call.is_same(by) && priced.call.tells_more(by);
                 if more {
                     // What it tells is of that call from now on.
@@ -248,7 +259,10 @@ impl Traces {
                 }
                 match beside(&priced) {
                     // It was told as a call beside it, which stays.
-                    true => found.lent.extend(self.told_of(&priced, by).filter(|_| more)),
+                    true => {
+                        found.lent.extend(self.told_of(&priced, by).filter(|_| more));
+                        found.lent.extend(priced.who.observation(by.id, names));
+                    }
                     false => {
                         self.take_others(at, priced.call, by, names, found);
                         let known = self.split(by);
@@ -324,6 +338,9 @@ impl Traces {
                         split: Split::of(&event),
                         outdone: false,
                         recorded: false,
+                        raised: false,
+                        // What an agent is for does not say who asked for the calls below it.
+                        who: Who::default(),
                     });
                 }
                 event
@@ -339,57 +356,6 @@ impl Traces {
     /// Whether so many spans are remembered that the oldest should be settled.
     pub fn full(&self) -> bool {
         self.nodes.len() > 2 * REMEMBERED || self.gaps.len() > REMEMBERED
-    }
-
-    /// The newest spans as bytes, if anything changed since this was asked last.
-    pub fn save(&mut self) -> Option<Vec<u8>> {
-        if !std::mem::take(&mut self.changed) {
-            return None;
-        }
-        let (mut bytes, mut splits) = (Vec::new(), Splits::default());
-        for (key, node) in self.nodes.newest(KEPT) {
-            node.save(*key, &mut splits, &mut bytes);
-        }
-        Some(bytes)
-    }
-
-    /// Takes up what `save` gave; damaged bytes end it early.
-    pub fn load(&mut self, mut bytes: &[u8]) {
-        let mut splits = Splits::default();
-        while let Some((key, node)) = Node::load(&mut splits, &mut bytes) {
-            *self.node(key) = node;
-        }
-        self.changed = false;
-    }
-
-    /// Marks what is known now: it can be gone back to.
-    pub fn mark(&mut self) {
-        self.nodes.mark();
-        self.twins.mark();
-        self.before = Some(Before {
-            held: self.held.clone(),
-            gaps: self.gaps.clone(),
-            nameless: self.nameless.clone(),
-            changed: self.changed,
-        });
-    }
-
-    /// Stays with what has changed since the mark.
-    pub fn keep(&mut self) {
-        self.nodes.keep();
-        self.twins.keep();
-        self.before = None;
-        self.nodes.forget(REMEMBERED);
-    }
-
-    /// Goes back to the mark, if there is one.
-    pub fn undo(&mut self) {
-        self.nodes.undo();
-        self.twins.undo();
-        if let Some(before) = self.before.take() {
-            (self.held, self.gaps) = (before.held, before.gaps);
-            (self.nameless, self.changed) = (before.nameless, before.changed);
-        }
     }
 }
 

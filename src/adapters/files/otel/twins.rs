@@ -25,7 +25,7 @@ const OF_A_KIND: usize = 128;
 const SUSPECTS: usize = 16;
 
 /// Where and when a call was told, and by whom.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(in super::super) struct Told {
     /// The trace.
     pub trace: u64,
@@ -37,6 +37,8 @@ pub(in super::super) struct Told {
     pub named: Option<u8>,
     /// The model, where it is that of the response.
     pub answer: Label,
+    /// The family of the model that was asked for, where that is told.
+    pub asked: u32,
 }
 
 /// What a call turns out to be.
@@ -178,7 +180,7 @@ impl Twins {
         let same = |seen: &Seen| seen.trace == told.trace && seen.units().any(|other| other.tells(call.id));
         let same = told.named.map(|_| known.iter().rposition(same));
         if let Some(at) = same.flatten() {
-            return answered(known, at, (key, told.emitter), unit.call, tree, moves).unwrap_or(Twin::None);
+            return answered(known, at, (key, told.emitter), &unit, tree, moves).unwrap_or(Twin::None);
         }
         let (mut waiting, mut gone) = (Vec::new(), Vec::new());
         for above in upper {
@@ -212,6 +214,14 @@ impl Twins {
         let known = self.kinds.get(self.spans.get(&key)?)?;
         let seen = known.iter().rev().find(|seen| seen.own.call.id == call)?;
         Some((seen.own.spans().map(|(key, _)| key).collect(), !seen.beside.is_empty()))
+    }
+
+    /// What the model of a call is called that is told beside another, and whether this span decides that.
+    pub fn named(&self, key: SpanKey) -> Option<(Label, bool)> {
+        let known = self.kinds.get(self.spans.get(&key)?)?;
+        let (all, others) = known.get(find(known, key)?)?.names(key);
+        let model = all?.model;
+        Some((model, others.is_some_and(|others| others.model != model)))
     }
 
     /// A call above one that was met, which goes by this identity: what its emitter told beside that is another call.
@@ -282,7 +292,7 @@ impl Twins {
 fn unit_of(key: SpanKey, call: &UsageEvent, told: &Told) -> Option<(Kind, Unit)> {
     let (input, output) = (call.tokens.prompt(), answer(&call.tokens));
     let end = told.end.filter(|_| output > 0)?;
-    let unit = Unit::of((key, told.emitter), call, end, told.named);
+    let unit = Unit::of(key, call, told, end);
     Some(((call.provider(), input, output), unit))
 }
 

@@ -18,9 +18,23 @@ pub(in super::super) struct Broken {
     pub length: u64,
     /// Its beginning.
     pub head: Vec<u8>,
-    /// Longer than [`RECORD_LIMIT`]; else its quotes are not closed.
-    pub too_long: bool,
+    /// What is wrong with it.
+    pub wrong: Wrong,
 }
+
+/// Why a row is left out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Wrong {
+    /// Longer than [`RECORD_LIMIT`].
+    TooLong,
+    /// Its quotes are not closed.
+    Open,
+    /// So many values under so many names, each of which would take many times the memory of its comma.
+    Wide(usize, usize),
+}
+
+/// Rows longer than this are counted before they are cut into values: a row of usage is far shorter.
+const LONG_ROW: usize = 256 << 10;
 
 /// A stream of rows.
 pub(in super::super) struct Rows<R> {
@@ -183,7 +197,7 @@ impl<R: Read> Rows<R> {
         loop {
             let bytes = self.records.ahead();
             let mut lines = self.lines;
-            let mut out = None;
+            let (mut out, mut wrong) = (None, Wrong::Open);
             while let Some(end) = row.end(bytes, self.records.again == 0) {
                 let cut = row.at == At::Quoted;
                 out = match (cut, row.odd) {
@@ -191,6 +205,9 @@ impl<R: Read> Rows<R> {
                     (false, true) => self.next_row(row.second_line, end),
                     (false, false) => None,
                 };
+                if let (None, Some(wide)) = (out, self.too_wide(&row, bytes, end)) {
+                    (out, wrong) = (Some(end), wide);
+                }
                 if out.is_some() {
                     break;
                 }
@@ -210,7 +227,7 @@ impl<R: Read> Rows<R> {
                 return Ok(());
             }
             if let Some(next) = out {
-                self.leave_out(row.seen, next, false);
+                self.leave_out(row.seen, next, wrong);
                 row = Row::default();
                 continue;
             }
@@ -225,17 +242,21 @@ impl<R: Read> Rows<R> {
             if eof && row.at != At::Quoted {
                 // As where a line end stands behind it.
                 let Some(next) = self.next_row(row.second_line.filter(|_| row.odd), length) else {
-                    self.ready = length;
+                    match self.too_wide(&row, self.records.ahead(), length) {
+                        Some(wide) => self.leave_out(length, length, wide),
+                        None => self.ready = length,
+                    }
                     return Ok(());
                 };
-                self.leave_out(length, next, false);
+                self.leave_out(length, next, Wrong::Open);
                 row = Row::default();
                 continue;
             }
             let next = self.next_row(row.second_line, length);
             self.open |= eof;
             match next {
-                Some(next) => self.leave_out(length, next, !eof),
+                Some(next) if eof => self.leave_out(length, next, Wrong::Open),
+                Some(next) => self.leave_out(length, next, Wrong::TooLong),
                 // It may be the last one, and just that.
                 None if eof && self.records.grows => {
                     self.left = true;
@@ -247,12 +268,18 @@ impl<R: Read> Rows<R> {
                     return Ok(());
                 }
                 // Without its header a table tells nothing.
-                None if eof => self.leave_out(length, length, false),
+                None if eof => self.leave_out(length, length, Wrong::Open),
                 None if row.at == At::Quoted => self.pass_over()?,
                 None => self.pass_line()?,
             }
             row = Row::default();
         }
+    }
+
+    /// Whether a row has more values than there are names, where that is worth to be looked at.
+    fn too_wide(&self, row: &Row, bytes: &[u8], end: usize) -> Option<Wrong> {
+        let values = (self.width > 0 && end - row.start > LONG_ROW).then(|| row.width(bytes))?;
+        (values > self.width).then_some(Wrong::Wide(values, self.width))
     }
 
     /// Where the first of the lines from there on is that looks like a row of this table.
@@ -272,18 +299,18 @@ impl<R: Read> Rows<R> {
     }
 
     /// Leaves out what is ahead up to `next`; it was looked at up to `seen`.
-    fn leave_out(&mut self, seen: usize, next: usize, too_long: bool) {
+    fn leave_out(&mut self, seen: usize, next: usize, wrong: Wrong) {
         let out = self.records.ahead().get(..next).unwrap_or_default();
         let newlines = memchr_iter(b'\n', out).count();
         let head = out.get(..Rejection::RAW_LIMIT).unwrap_or(out).to_vec();
-        self.note((next - newlines) as u64, head, too_long);
+        self.note((next - newlines) as u64, head, wrong);
         self.blank += newlines;
         self.lines += newlines as u64;
         self.records.again = self.records.again.saturating_sub(seen - next);
         self.records.consume(next);
     }
 
-    fn note(&mut self, length: u64, head: Vec<u8>, too_long: bool) {
+    fn note(&mut self, length: u64, head: Vec<u8>, wrong: Wrong) {
         let many = self.broken.len() >= TOLD_APART;
         match self.broken.last_mut() {
             Some(last) if many => last.length += length,
@@ -291,7 +318,7 @@ impl<R: Read> Rows<R> {
                 line: self.lines + 1,
                 length,
                 head,
-                too_long,
+                wrong,
             }),
         }
     }
@@ -329,7 +356,7 @@ impl<R: Read> Rows<R> {
             }
             self.records.fill()?;
         }
-        self.note(length.saturating_sub(newlines as u64), head, true);
+        self.note(length.saturating_sub(newlines as u64), head, Wrong::TooLong);
         self.blank += newlines;
         self.lines += newlines as u64;
         Ok(())
@@ -343,7 +370,7 @@ impl<R: Read> Rows<R> {
         let (head, ended) = (record.bytes.to_vec(), record.ended);
         let newlines = newlines + usize::from(ended);
         let length = self.records.offset - from;
-        self.note(length.saturating_sub(newlines as u64), head, true);
+        self.note(length.saturating_sub(newlines as u64), head, Wrong::TooLong);
         self.blank += newlines;
         self.lines += newlines as u64;
         Ok(())

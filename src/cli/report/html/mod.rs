@@ -116,7 +116,7 @@ fn trend(row: &Row) -> String {
         std::cmp::Ordering::Less => "less",
         std::cmp::Ordering::Equal => "none",
     };
-    if change.is_empty() {
+    if change.is_empty() || !row.is_comparable() {
         String::new()
     } else {
         format!("<span class=\"{class}\">{}</span>", escaped(&change))

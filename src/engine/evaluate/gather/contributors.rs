@@ -13,6 +13,7 @@ use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::spend::Basis;
+use crate::domain::unpriced::{Unpriced, is_comparable};
 use crate::engine::view::fill::Fill;
 
 /// Contributors named.
@@ -31,6 +32,13 @@ const SPLITS: [Dimension; 6] = [
 /// What it is split by where nothing has two values, with the values that it needs. What nothing is named of is said of its model.
 const ALONE: [(Dimension, usize); 3] = [(Dimension::Model, 1), (Dimension::Service, 1), (Dimension::Model, 0)];
 
+/// What something cost in one of two periods.
+#[derive(Default)]
+struct Side {
+    cost: Decimal,
+    unpriced: Unpriced,
+}
+
 impl Gathering<'_> {
     /// The biggest values of the first dimension that has more than one; else its one model, or its one service where it has none.
     pub(super) fn contributors(&self, fill: Option<&Fill>) -> Result<Vec<Contributor>, MoneyError> {
@@ -48,34 +56,43 @@ impl Gathering<'_> {
     }
 
     fn split(&self, dimension: Dimension, fill: Option<&Fill>) -> Result<Vec<Contributor>, MoneyError> {
-        let mut values: FxHashMap<Label, [Decimal; 2]> = FxHashMap::default();
-        let known_to = self.known_to();
+        let mut values: FxHashMap<Label, [Side; 2]> = FxHashMap::default();
         for kind in self.kinds.iter() {
             let slots = values.entry(kind.dimensions.get(dimension)).or_default();
-            for (slot, more) in slots.iter_mut().zip(kind.cost) {
-                *slot = add_exact(*slot, more)?;
+            for ((slot, more), unpriced) in slots.iter_mut().zip(kind.cost).zip(kind.unpriced) {
+                slot.cost = add_exact(slot.cost, more)?;
+                slot.unpriced.events += unpriced.events;
+                slot.unpriced.worst_case = add_exact(slot.unpriced.worst_case, unpriced.worst_case)?;
             }
             let known_to = match self.budget.basis {
                 Basis::Metered => None,
-                Basis::Billed | Basis::Effective => Some(known_to),
+                Basis::Billed | Basis::Effective if kind.derived => None,
+                Basis::Billed | Basis::Effective => self.billed_to(kind.provider),
                 // What is filled is known up to now.
-                Basis::BilledFilled => self.parts.get(kind.part).and_then(|part| self.billed_alone_to(part)),
+                Basis::BilledFilled => {
+                    let part = self.parts.get(kind.part);
+                    let known_to = part.and_then(|part| self.billed_alone_to(part));
+                    known_to.filter(|day| *day < self.today)
+                }
             };
             let unknown = known_to.and_then(|day| self.unknown_from(day));
             let [_, before] = slots;
             for (_, more) in unknown.into_iter().flat_map(|day| kind.before.range(day..)) {
-                *before = add_exact(*before, -*more)?;
+                before.cost = add_exact(before.cost, -*more)?;
             }
         }
         let is_whole = self.is_whole();
         let otherwise = fill.map_or_else(BTreeSet::new, |fill| self.named_otherwise(dimension, fill));
-        let spent = values.into_iter().filter(|(_, [now, _])| !now.is_zero());
+        let spent = values.into_iter().filter(|(_, [now, _])| !now.cost.is_zero());
         Ok(spent
-            .map(|(name, [cost, before])| Contributor {
-                dimension,
-                name,
-                cost,
-                before: (is_whole && !otherwise.contains(&name)).then_some(before),
+            .map(|(name, [now, before])| {
+                let compares = is_comparable([before.cost, now.cost], [before.unpriced, now.unpriced]);
+                Contributor {
+                    dimension,
+                    name,
+                    cost: now.cost,
+                    before: (is_whole && compares && !otherwise.contains(&name)).then_some(before.cost),
+                }
             })
             .collect())
     }

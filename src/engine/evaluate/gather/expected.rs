@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use rust_decimal::Decimal;
 
+use super::agreed::Daily;
 use super::parts::{Part, add};
-use super::{Billed, Gathering, HISTORY_DAYS, Sources};
+use super::{Billed, Gathering, Kind, Sources};
 use crate::domain::dimension::Dimension;
 use crate::domain::forecast::{Forecast, forecast};
 use crate::domain::label::Label;
@@ -25,12 +26,6 @@ const KNOWN_DAYS: u32 = 5;
 /// The same of one that is known to fail.
 const FAILING_DAYS: u32 = 2;
 
-/// The last days with use by which it is told whether a bill takes back something on each: a discount may be new.
-const TAKEN_BACK_DAYS: usize = 14;
-
-/// Times the median by which what is no usage may go on.
-const USUAL: Decimal = Decimal::from_parts(3, 0, 0, false, 0);
-
 impl Gathering<'_> {
     /// Where the period will end, and what has to be said of it; `fill` where bills are filled.
     pub(super) fn forecast(
@@ -47,6 +42,11 @@ impl Gathering<'_> {
             let (found, said) = self.of_bills()?;
             (found, said.into_iter().collect())
         };
+        // What is awaited is not spent yet.
+        let found = found.map(|found| Forecast {
+            spent: self.spent,
+            ..found
+        });
         notes.extend(found.as_ref().and_then(|found| self.unusual(found)));
         Ok((found, notes))
     }
@@ -66,8 +66,9 @@ impl Gathering<'_> {
         let goes_on = self.going_on_from(known_to)?;
         // What has come in since may come to more.
         let (zone, amount) = (self.budget.zone, self.budget.amount.amount());
-        let days = self.days_before(known_to)?;
-        let as_it_is = forecast(self.period, zone, &days, self.spent, amount, self.now);
+        let none = Daily::new();
+        let days = self.days_before(known_to, &none)?;
+        let as_it_is = forecast(self.period, zone, &days, self.spent, amount, self.now, &none);
         let found = match (goes_on, as_it_is) {
             (Some(goes_on), Some(as_it_is)) if as_it_is.end > goes_on.end => Some(as_it_is),
             (goes_on, _) => goes_on,
@@ -83,7 +84,8 @@ impl Gathering<'_> {
     /// are.
     fn of_usage(&self, fill: Option<&Fill>, sources: &Sources) -> Result<(Option<Forecast>, Vec<String>), MoneyError> {
         let (zone, amount) = (self.budget.zone, self.budget.amount.amount());
-        let (mut days, mut spent) = (self.days_before(self.today)?, self.spent);
+        let [come, to_come] = self.agreed(&sources.flat)?;
+        let (mut days, mut spent) = (self.days_before(self.today, &come)?, self.spent);
         let mut late: Vec<(NaiveDate, Label)> = Vec::new();
         let mut all = Vec::new();
         for (source, newest) in self.late_sources(sources) {
@@ -129,7 +131,7 @@ impl Gathering<'_> {
         let billed =
             billed.map(|day| format!("what no calls fill is billed to {day}; the forecast goes on from there"));
         let notes = late.into_iter().chain(billed).collect();
-        let mut found = forecast(self.period, zone, &days, spent, amount, self.now);
+        let mut found = forecast(self.period, zone, &days, spent, amount, self.now, &to_come);
         if let Some(found) = found.as_mut().filter(|_| self.spent < amount && spent >= amount) {
             // By what has not come in yet it has run out.
             let mut sum = self.spent;
@@ -200,14 +202,18 @@ impl Gathering<'_> {
     /// The projection of the days before `day`: what is not told of it and later ones is unknown and not nothing.
     fn going_on_from(&self, day: NaiveDate) -> Result<Option<Forecast>, MoneyError> {
         let (zone, amount) = (self.budget.zone, self.budget.amount.amount());
-        let days = self.days_before(day)?;
+        let none = Daily::new();
+        let days = self.days_before(day, &none)?;
         let start = midnight(day, zone).max(self.period.start);
-        let mut known = Decimal::ZERO;
-        for (_, cost) in self.in_period().take_while(|(at, _)| *at < day) {
+        let (mut known, mut passed) = (Decimal::ZERO, None);
+        for (at, cost) in self.in_period().take_while(|(at, _)| *at < day) {
             known = add_exact(known, cost)?;
+            passed = passed.filter(|_| known >= amount).or((known >= amount).then_some(at));
         }
-        let found = forecast(self.period, zone, &days, known, amount, start);
+        let found = forecast(self.period, zone, &days, known, amount, start, &none);
         Ok(found.map(|found| Forecast {
+            // What has come in since may have taken it back.
+            runs_out: found.runs_out.or(passed.filter(|_| self.spent < amount)),
             end: found.end.max(self.spent),
             low: found.low.max(self.spent),
             high: found.high.max(self.spent),
@@ -230,9 +236,20 @@ impl Gathering<'_> {
         late.min().unwrap_or(self.today).min(self.today)
     }
 
+    /// The first day of which the bill of a provider tells nothing yet, where more is awaited of it: bills of others may go further.
+    pub(super) fn billed_to(&self, provider: Label) -> Option<NaiveDate> {
+        let billed = self.billed.get(&provider)?;
+        let is_awaited = self.derived.get(&provider).is_none_or(|last| *last <= billed.last);
+        let newest = self.billed.values().map(Billed::next).max()?;
+        // Of one that has stopped nothing more comes in, as far as others tell.
+        let is_late = billed.next() + Days::new(u64::from(ENDED_DAYS)) >= newest;
+        let is_of_today = billed.last.start().date_naive() >= self.today;
+        (is_awaited && !is_of_today).then(|| if is_late { billed.next() } else { newest })
+    }
+
     /// The day of the period before from which on what stands against it in this one is not billed yet, where it is up to a day.
     pub(super) fn unknown_from(&self, known_to: NaiveDate) -> Option<NaiveDate> {
-        if self.billed.is_empty() || !self.period.contains(self.now) || known_to >= self.today {
+        if self.billed.is_empty() || !self.period.contains(self.now) || known_to > self.today {
             return None;
         }
         let day = |at: DateTime<Utc>| at.with_timezone(&self.budget.zone).date_naive();
@@ -249,7 +266,15 @@ impl Gathering<'_> {
         let late = self.days_by_source(filled).into_iter().filter_map(|(source, days)| {
             let newest = day(sources.newest.get(&source)?.start());
             let fails = sources.failing.get(source.as_str());
-            let newest = fails.map_or(newest, |since| newest.min(day(*since - TimeDelta::days(1))));
+            // A file of its may be what cannot be read: what has come in since shows that this is read on.
+            let silent = |since: &NaiveDate| {
+                let age = u32::try_from((self.today - *since).num_days()).unwrap_or(0);
+                let later = 1_u64.checked_shl(age).map_or(u64::MAX, |bit| bit - 1);
+                days & later == 0
+            };
+            let since = fails.map(|since| day(*since)).filter(silent);
+            // What was told of the day before may lie where nobody may look, too.
+            let newest = since.map_or(newest, |since| newest.min(since - Days::new(1)));
             let age = u32::try_from((self.today - newest).num_days()).ok()?;
             let least = if fails.is_some() { FAILING_DAYS } else { KNOWN_DAYS };
             let is_late = is_regular(days, age, least) && (fails.is_some() || age <= ENDED_DAYS + 1);
@@ -261,7 +286,9 @@ impl Gathering<'_> {
     /// The days with spend by source, or those with metered use that fills bills: bit 0 is today.
     fn days_by_source(&self, fills: bool) -> Vec<(Label, u64)> {
         let mut all: Vec<(Label, u64)> = Vec::new();
-        let kinds = self.kinds.iter();
+        // What is agreed ends when it is said to.
+        let told = |kind: &&Kind<'_>| kind.usage || self.budget.basis != Basis::Metered;
+        let kinds = self.kinds.iter().filter(told);
         for kind in kinds.filter(|kind| !fills || kind.measured.is_some()) {
             let source = kind.dimensions.get(Dimension::Source);
             match all.iter_mut().find(|(known, _)| *known == source) {
@@ -298,58 +325,6 @@ impl Gathering<'_> {
             "{cost} on {day} is far above other days and not expected again"
         ))
     }
-
-    /// The first day with spend that is looked at.
-    fn oldest(&self, daily: &BTreeMap<NaiveDate, Decimal>) -> Option<NaiveDate> {
-        daily.range(self.looked_at()..).next().map(|(day, _)| *day)
-    }
-
-    /// The first day that is looked at, with spend or without.
-    fn looked_at(&self) -> NaiveDate {
-        let from = (self.now - TimeDelta::days(HISTORY_DAYS)).with_timezone(&self.budget.zone);
-        from.date_naive() + Days::new(1)
-    }
-
-    /// Local days from the first one that is looked at and has spend, or had it before, to the one before `end`, those without spend included. Of what is no usage, and of what
-    /// is taken back, only that is in them which comes on most days, and as much as is usual: a credit, a fee, a tax or a refund that
-    /// came once does not come daily.
-    fn days_before(&self, end: NaiveDate) -> Result<Vec<(NaiveDate, Decimal)>, MoneyError> {
-        // What had spend earlier and none since costs nothing now, which is known.
-        let earlier = (!self.daily.is_empty()).then(|| self.looked_at());
-        let Some(first) = self.oldest(&self.daily).or(earlier) else {
-            return Ok(Vec::new());
-        };
-        let of = |daily: &BTreeMap<NaiveDate, Decimal>, day: &NaiveDate| daily.get(day).copied().unwrap_or_default();
-        let dates: Vec<NaiveDate> = first.iter_days().take_while(|day| *day < end).collect();
-        let [other, taken_back] = &self.other;
-        // What is taken back goes on with the use that it is of.
-        let used = dates
-            .iter()
-            .rev()
-            .filter(|day| of(&self.daily, day) != of(taken_back, day));
-        let lately = used.take(TAKEN_BACK_DAYS).map(|day| of(taken_back, day));
-        let usual = [
-            bound(dates.iter().map(|day| of(other, day)).collect()),
-            bound(lately.collect()),
-        ];
-        let mut days: Vec<(NaiveDate, Decimal)> = Vec::new();
-        for (at, day) in dates.iter().enumerate() {
-            let mut cost = of(&self.daily, day);
-            for (daily, bound) in [other, taken_back].into_iter().zip(usual) {
-                let all = of(daily, day);
-                let goes_on = all.clamp(bound.min(Decimal::ZERO), bound.max(Decimal::ZERO));
-                cost = add_exact(cost, add_exact(goes_on, -all)?)?;
-            }
-            // Where it is in one sum with the use, that is unknown: as on the same day of the week before.
-            let taken = of(taken_back, day);
-            if !taken.is_zero() && cost.is_zero() {
-                let before = at.checked_sub(7).and_then(|at| days.get(at));
-                cost = before.map_or(cost, |(_, cost)| *cost);
-            }
-            days.push((*day, cost));
-        }
-        Ok(days)
-    }
 }
 
 impl Billed {
@@ -359,13 +334,6 @@ impl Billed {
         let is_part = self.hourly && self.last.0.rem_euclid(24) != 23;
         if is_part { day } else { day + Days::new(1) }
     }
-}
-
-/// As much as may go on of what costs so on single days.
-fn bound(mut daily: Vec<Decimal>) -> Decimal {
-    daily.sort_unstable();
-    let usual = daily.get(daily.len() / 2).copied().unwrap_or_default();
-    usual.checked_mul(USUAL).unwrap_or(usual)
 }
 
 /// Whether a source whose newest spend is so many days old told something on most days before, `least` at least, and never paused so long.

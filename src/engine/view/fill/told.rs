@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::standing::Standing;
 use super::{Fill, Values, is_usage};
 use crate::domain::budget::Scope;
 use crate::domain::dimension::Dimension;
@@ -9,7 +10,54 @@ use crate::domain::label::Label;
 use crate::domain::period::Hour;
 use crate::domain::spend::SpendKey;
 
+/// Accounts of a provider that are told one by one.
+const ACCOUNTS: usize = 4;
+
 impl Fill {
+    /// The accounts of a provider that a scope may be about, of many those that are billed least far, and what has to be said of the others.
+    pub(super) fn accounts(
+        &self,
+        provider: Label,
+        scope: &Scope,
+        alone: bool,
+    ) -> (Vec<(Label, &Standing)>, Option<String>) {
+        let asked = scope.0.get(&Dimension::Account);
+        let is_asked = |account: Label| {
+            let like = |patterns: &Vec<String>| patterns.iter().any(|p| Dimension::Account.is_like(p, account));
+            account.is_empty() || asked.is_none_or(like)
+        };
+        let all = self.standings.of_provider(provider);
+        let mut told: Vec<_> = all.filter(|(account, _)| is_asked(*account)).collect();
+        if told.len() <= ACCOUNTS {
+            return (told, None);
+        }
+        // First what is the provider's own, and what has more to be said of it.
+        told.sort_by_cached_key(|(account, standing)| {
+            let is_whole = standing.parts().next().is_none();
+            (!account.is_empty(), is_whole, standing.through(), account.as_str())
+        });
+        let others = told.split_off(ACCOUNTS);
+        let range = |first: String, last: String| match first == last {
+            true => first,
+            false => format!("{first} … {last}"),
+        };
+        let days = || others.iter().map(|(_, standing)| standing.through());
+        let through = days().min().zip(days().max()).map(|(first, last)| range(first, last));
+        let all = || others.iter().map(|(_, standing)| standing.factor().normalize());
+        let factors = all().min().zip(all().max());
+        let factors = factors.map(|(least, most)| range(least.to_string(), most.to_string()));
+        let since = match alone {
+            true => "no metered use is of this scope, so that what was used since then is not in it".to_owned(),
+            false => format!("since then metered × {}", factors.unwrap_or_default()),
+        };
+        let through = through.unwrap_or_default();
+        let more = format!(
+            "{provider}: {} more accounts are billed to {through}; {since}",
+            others.len()
+        );
+        (told, Some(more))
+    }
+
     /// Whether a scope asks for something that the bill of a provider never names. Where it names one of several values, use of the
     /// others may be in the rows of that one.
     pub(super) fn is_untold(&self, provider: Label, scope: &Scope) -> bool {

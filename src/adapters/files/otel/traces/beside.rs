@@ -1,5 +1,6 @@
 //! What is told side by side, as the tree of spans goes on: what counts as which call.
 
+use super::super::names::Who;
 use super::super::node::{Call, Lent, Priced, SpanKey};
 use super::super::split::Split;
 use super::super::twins::Move;
@@ -24,6 +25,14 @@ impl Traces {
         }
         priced.call.name(&mut told, of);
         Some(told)
+    }
+
+    /// Notes who asked for a call, as a span above it tells.
+    pub(super) fn ask(&mut self, call: Call, who: Who) {
+        let priced = self.nodes.get_mut(call.key).and_then(|node| node.priced.as_mut());
+        if let Some(priced) = priced.filter(|priced| priced.call.id == call.id) {
+            priced.who = priced.who.first(who);
+        }
     }
 
     /// The calls above of which one may be the call.
@@ -53,7 +62,12 @@ impl Traces {
         let others = others.filter(|other| other.call.id == call.id && other.call.tells_more(call));
         // One tells what those before it told, too.
         let most = others.max_by_key(|other| (other.call.caches(), other.call.detail.count_ones()));
-        found.lent.extend(most.and_then(|other| other.observation(call)));
+        let named = self.twins.named(key);
+        found.lent.extend(most.and_then(|other| {
+            let mut told = other.observation(call)?;
+            call.rename(&mut told, call, named, None);
+            Some(told)
+        }));
     }
 
     /// Notes whether other spans count as a call, which is of the kind of a span's.
@@ -67,9 +81,9 @@ impl Traces {
         }
     }
 
-    /// Notes that what tells more than a call, beside it, counts in its place.
-    pub(super) fn outdo(&mut self, key: SpanKey, what: Call, call: Call) {
-        if !what.tells_more(call) || what.id == call.id {
+    /// Notes that what tells more than a call, beside it, counts in its place, where it does.
+    pub(super) fn outdo(&mut self, key: SpanKey, counts: bool, call: Call) {
+        if !counts {
             return;
         }
         let (spans, _) = self.twins.hosts(key, call.id).unwrap_or_default();
@@ -113,15 +127,19 @@ impl Traces {
                 }
             }
         }
-        for moved in &moves {
+        for moved in &mut moves {
             let key = moved.spans.first().copied().unwrap_or(0);
             self.share(key, moved.from);
             self.share(key, moved.to);
-            for told in &moved.told {
-                self.outdo(key, Call::of(told), moved.to);
-            }
+            moved.named = self.twins.named(key);
+            let decides = moved.named.is_some_and(|(_, decides)| decides);
+            let counts = |told: &UsageEvent| told.id != moved.to.id && (decides || Call::of(told).tells_more(moved.to));
+            self.outdo(key, moved.told.iter().any(counts), moved.to);
         }
         for moved in &mut moves {
+            for told in moved.told.iter().filter(|_| moved.above) {
+                self.ask(moved.to, Who::of(told));
+            }
             moved.known = moved.known.or_else(|| self.split(moved.to));
         }
         found.moved.extend(moves);
@@ -152,6 +170,9 @@ impl Traces {
                     .take_if(|priced| priced.is_own() && priced.call.id == call.id)
             });
             if let Some(priced) = priced {
+                if priced.call.is_same(by) {
+                    self.ask(by, priced.who);
+                }
                 let back = TakenBack::of(priced, by, names, true, known);
                 found.taken_back.push(back);
                 // What is met above it later lies above this call. Above both the way up goes on.

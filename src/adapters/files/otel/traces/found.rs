@@ -6,6 +6,7 @@ use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
 use super::super::super::line::{NO_USAGE, Output};
+use super::super::names::Who;
 use super::super::node::{Below, Call, Lent, Priced};
 use super::super::split::Split;
 use super::super::twins::Move;
@@ -36,6 +37,10 @@ pub(in super::super::super) struct TakenBack {
     /// It, and the call that it repeats.
     calls: (Call, Call),
     lent: Lent,
+    /// Whether it was to count in place of other observations.
+    raised: bool,
+    /// Who asked.
+    who: Who,
     split: Option<Box<Split>>,
     /// What is known of the tokens of the latter.
     known: Option<Split>,
@@ -64,6 +69,7 @@ impl Found {
             }
             if !replaced {
                 out.events.extend(back.lend());
+                out.events.extend(back.asks());
             }
         }
         out.events.extend(self.lent);
@@ -89,32 +95,27 @@ impl Move {
         if self.from.id == self.to.id {
             return;
         }
-        let as_one = |event: &UsageEvent, of: Call, known: Option<&Split>| {
+        let as_one = |event: &UsageEvent, of: Call, known: Option<&Split>, named: Option<(Label, bool)>| {
             let mut event = *event;
             if event.id != of.id {
-                Call::of(&event).observe(&mut event, of, known);
+                let what = Call::of(&event);
+                what.observe(&mut event, of, known);
+                what.rename(&mut event, of, named, known);
             }
             event
         };
         for event in &self.told {
             let (before, now) = (
-                as_one(event, self.from, None),
-                as_one(event, self.to, self.known.as_ref()),
+                as_one(event, self.from, None, None),
+                as_one(event, self.to, self.known.as_ref(), self.named),
             );
-            // What it tells with that call is more than it told itself.
+            // What it tells with that call is more than it told itself, and so it may have been for the name of the model.
             let is_it = |known: &&mut UsageEvent| {
-                let place = |event: &UsageEvent| {
-                    let (authority, line) = (event.rank.authority, event.rank.line);
-                    (
-                        event.id,
-                        event.at,
-                        authority,
-                        authority > 0 || event.rank.complete,
-                        line,
-                    )
-                };
-                let same = place(known) == place(&before);
-                same && known.sidechain == before.sidechain && known.session == before.session
+                let place = |event: &UsageEvent| (event.id, event.at, event.rank.line, event.sidechain, event.session);
+                let counts =
+                    |event: &UsageEvent| (event.rank.authority, event.rank.authority > 0 || event.rank.complete);
+                let renamed = !before.rank.complete && known.rank.authority == 1;
+                place(known) == place(&before) && (renamed || counts(known) == counts(&before))
             };
             match pending(events).iter_mut().find(is_it) {
                 Some(known) => *known = now,
@@ -152,6 +153,8 @@ impl TakenBack {
             calls: (priced.call, by),
             recorded: priced.recorded,
             lent: priced.lent,
+            raised: priced.raised,
+            who: priced.who,
             split: priced.split,
             known,
         }
@@ -159,7 +162,15 @@ impl TakenBack {
 
     /// Whether this is what the span told. What it told of another call came beside that.
     fn is_told_by(&self, event: &UsageEvent) -> bool {
-        event.at == self.nothing.at && (self.lent == Lent::Below || !event.sidechain)
+        let own = match self.lent {
+            Lent::Below => true,
+            Lent::Beside => !event.sidechain,
+            // What those above it tell of it is another observation.
+            Lent::No | Lent::Shared => {
+                !event.sidechain && (event.rank.authority > 0) == self.raised && (self.raised || event.rank.complete)
+            }
+        };
+        own && event.at == self.nothing.at
     }
 
     /// Whether what was told of it was not handed over yet.
@@ -173,10 +184,11 @@ impl TakenBack {
     fn replace(&self, events: &mut [UsageEvent]) -> bool {
         let (own, by) = self.calls;
         let mut replaced = false;
-        // What was emptied stays so.
-        let whole = |event: &&mut UsageEvent| own.is_same(by) && event.tokens.total() > 0;
+        // What was emptied stays so; what tells who asked was never full.
+        let full = |event: &UsageEvent| event.tokens.total() > 0;
+        let whole = |event: &&mut UsageEvent| own.is_same(by) && (full(event) || !event.rank.complete);
         for event in pending(events).iter_mut().filter(whole) {
-            let itself = self.is_told_by(event);
+            let itself = full(event) && self.is_told_by(event);
             if event.id == own.id {
                 // Of one that is a view itself, its own views are with it, some of which tell its usage.
                 let (what, known) = (Call::of(event), self.known.as_ref());
@@ -195,6 +207,14 @@ impl TakenBack {
             }
         }
         replaced
+    }
+
+    /// Who asked for the call that it repeats.
+    fn asks(&self) -> Option<UsageEvent> {
+        let (own, by) = self.calls;
+        let names = (self.nothing.provider(), self.nothing.model());
+        let who = Some(self.who).filter(|_| own.is_same(by));
+        who?.observation(by.id, names)
     }
 
     /// What it tells of the call that it repeats, where that one tells less of caches.

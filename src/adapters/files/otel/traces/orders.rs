@@ -64,7 +64,7 @@ impl Span {
             emitter: self.emitter.into(),
             end: Some(at(self.times.1)),
             named: self.response.map(|n| n / 100),
-            answer: Label::EMPTY,
+            ..Told::default()
         };
         let mut found = Found::default();
         out.events

@@ -1,5 +1,6 @@
 //! What counts of the spans of a trace, in every order.
 
+mod any_order;
 mod models;
 
 use chrono::DateTime;

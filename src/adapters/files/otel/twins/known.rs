@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::super::names::Name;
 use super::super::node::{Call, SpanKey};
 use super::super::nodes::Nodes;
 use super::units::{Move, Seen, Unit, Waiting, place};
@@ -29,15 +30,17 @@ pub(super) fn answered(
     known: &mut VecDeque<Seen>,
     at: usize,
     (key, emitter): (SpanKey, Label),
-    call: Call,
+    one: &Unit,
     tree: &Nodes,
     moves: &mut Vec<Move>,
 ) -> Option<Twin> {
+    let call = one.call;
     let seen = known.get_mut(at)?;
     let of = seen.own.call;
     let mut units = std::iter::once(&mut seen.own).chain(&mut seen.beside);
     let unit = units.find(|unit| unit.tells(call.id))?;
     unit.add(key, emitter);
+    unit.name = Name::best([unit.name, one.name].into_iter()).unwrap_or(unit.name);
     if call.id == unit.call.id && call.tells_more(unit.call) {
         unit.call = call.with(unit.call);
     }

@@ -19,7 +19,7 @@ fn told(trace: u64, emitter: &str, end: i64) -> Told {
         emitter: emitter.into(),
         end: Some(at(end)),
         named: None,
-        answer: Label::EMPTY,
+        ..Told::default()
     }
 }
 

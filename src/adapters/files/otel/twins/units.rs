@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::super::names::Name;
 use super::super::node::{Call, SpanKey};
 use super::super::nodes::Nodes;
 use super::super::split::Split;
+use super::Told;
 use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
@@ -25,6 +27,8 @@ pub(super) struct Unit {
     /// The response and the form of its id, where one of them tells it: another response of that form is another call. A gateway that speaks
     /// for another provider may give an id of its own.
     pub answer: Option<(EventId, u8)>,
+    /// What the lowest of them calls the model.
+    pub name: Name,
     /// Whether nothing beside it may be it.
     pub alone: bool,
     /// The spans, and from whom they are.
@@ -37,17 +41,18 @@ pub(super) struct Unit {
 
 impl Unit {
     /// One of a single span.
-    pub fn of((key, emitter): (SpanKey, Label), event: &UsageEvent, end: DateTime<Utc>, named: Option<u8>) -> Self {
+    pub fn of(key: SpanKey, event: &UsageEvent, told: &Told, end: DateTime<Utc>) -> Self {
         let mut unit = Unit {
             call: Call::of_span(key, event),
-            answer: named.map(|form| (event.id, form)),
+            answer: told.named.map(|form| (event.id, form)),
+            name: Name::of(event, told.answer, told.asked),
             alone: false,
             tellers: [(0, Label::EMPTY); TELLERS],
             start: event.at,
             end,
             told: Vec::new(),
         };
-        unit.add(key, emitter);
+        unit.add(key, told.emitter);
         unit
     }
 
@@ -101,7 +106,8 @@ impl Unit {
     fn fits(&self, other: &Unit) -> bool {
         let within = |one: &Unit, two: &Unit| one.start + FINENESS >= two.start && one.end <= two.end + FINENESS;
         let open = !self.alone && !other.alone;
-        open && self.is_together(other) && self.call.is_of(other.call) && (within(self, other) || within(other, self))
+        let one_model = self.call.is_of(other.call) || self.name.is_asked_as(other.name);
+        open && one_model && self.is_together(other) && (within(self, other) || within(other, self))
     }
 
     /// How far their times are from each other.
@@ -141,7 +147,7 @@ impl Seen {
     }
 
     /// All that tells it.
-    pub fn units(&self) -> impl Iterator<Item = &Unit> {
+    pub fn units(&self) -> impl Iterator<Item = &Unit> + Clone {
         std::iter::once(&self.own).chain(&self.beside)
     }
 
@@ -167,6 +173,13 @@ impl Seen {
                 unit.told.extend(one.told);
             }
         }
+    }
+
+    /// What the model is called by all that tells the call, and what by all but a span's unit.
+    pub fn names(&self, key: SpanKey) -> (Option<Name>, Option<Name>) {
+        let all = Name::best(self.units().map(|unit| unit.name));
+        let others = self.units().filter(|unit| !unit.has(key)).map(|unit| unit.name);
+        (all, Name::best(others))
     }
 
     /// Takes out what cannot stand beside the unit of a span, since its emitter told both; or that one.
@@ -198,6 +211,8 @@ pub(in super::super) struct Move {
     pub to: Call,
     /// What is told of that, as far as it is known.
     pub known: Option<Split>,
+    /// What the model is called by all that tells that, where these are not all; and whether these decide it.
+    pub named: Option<(Label, bool)>,
     /// Whether that is a call below it.
     pub above: bool,
     /// Whether that is itself.
@@ -212,6 +227,7 @@ impl Move {
             from,
             to,
             known: None,
+            named: None,
             above: false,
             as_itself: from.id != to.id && to.id == unit.call.id,
         }
