@@ -720,6 +720,11 @@ fn many_alerts_at_once_are_counted_and_lead_to_their_list() {
         "{text}"
     );
     assert!(text.contains("runbook https://wiki/~5f3a/_x_?a&amp;b\n"), "{text}");
+    // What is over is in the list of all alone.
+    m.told = Told::Resolved;
+    let mut text = String::new();
+    strings(&payload(&m), &mut |s| text.push_str(&format!("{s}\n")));
+    assert!(text.contains("300 alerts: `finops alert list --all`"), "{text}");
 }
 
 #[test]

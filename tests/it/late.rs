@@ -462,6 +462,8 @@ fn of_many_accounts_those_that_are_billed_least_far_are_told_and_none_outside_of
     let home = Home::new(&(one + &all));
     let rows: Vec<(String, String)> = (1..=30)
         .map(|n| (format!("acct-{n}"), format!("2026-11-{:02}", 2 + n % 10)))
+        // A day that is billed in part.
+        .chain([("acct-8".to_owned(), "2026-11-11".to_owned())])
         .collect();
     let calls: Vec<_> = rows
         .iter()
@@ -470,7 +472,8 @@ fn of_many_accounts_those_that_are_billed_least_far_are_told_and_none_outside_of
     home.calls_of(&calls);
     let bill: Vec<_> = calls
         .iter()
-        .map(|(account, day)| ("10", *account, *day, "Usage"))
+        .enumerate()
+        .map(|(at, (account, day))| (if at < 30 { "10" } else { "1" }, *account, *day, "Usage"))
         .collect();
     home.bill_of(&bill);
     let now = "2026-11-14T12:00:00Z";
@@ -485,10 +488,10 @@ fn of_many_accounts_those_that_are_billed_least_far_are_told_and_none_outside_of
     assert_eq!(
         told(0),
         [
+            "openai account acct-8 is billed to 2026-11-11",
             "openai account acct-10 is billed to 2026-11-02",
             "openai account acct-20 is billed to 2026-11-02",
             "openai account acct-30 is billed to 2026-11-02",
-            "openai account acct-1 is billed to 2026-11-03",
             "openai: 26 more accounts are billed to 2026-11-03 … 2026-11-11",
         ]
     );

@@ -318,12 +318,18 @@ fn a_file_that_may_not_be_read_is_carried_on_in_forecasts() {
     use std::os::unix::fs::PermissionsExt;
     let folder = home();
     let path = folder.path();
-    let budget = "[[budget]]\nname = \"b\"\namount = \"30 USD\"\nperiod = \"month\"\nscope = { team = \"b\" }\n";
-    std::fs::write(path.join("policies/budgets/all.toml"), budget).unwrap();
+    let budget = |team| {
+        format!(
+            "[[budget]]\nname = \"{team}\"\namount = \"300 USD\"\nperiod = \"month\"\nscope = {{ team = \"{team}\" }}\n"
+        )
+    };
+    std::fs::write(path.join("policies/budgets/all.toml"), budget("b") + &budget("c")).unwrap();
+    // Team c spends a tenth from the day on from which b's file may not be read.
     let spend = |team: &str, days: std::ops::RangeInclusive<u32>| {
         let line = |day| {
+            let tokens = if team == "c" && day <= 10 { 1_000_000 } else { 100_000 };
             format!(
-                "{{\"id\":\"{team}{day}\",\"ts\":\"2026-11-{day:02}T10:00:00Z\",\"provider\":\"openai\",\"model\":\"gpt-4o\",\"output_tokens\":100000,\"team\":\"{team}\"}}\n"
+                "{{\"id\":\"{team}{day}\",\"ts\":\"2026-11-{day:02}T10:00:00Z\",\"provider\":\"openai\",\"model\":\"gpt-4o\",\"output_tokens\":{tokens},\"team\":\"{team}\"}}\n"
             )
         };
         std::fs::write(
@@ -336,11 +342,11 @@ fn a_file_that_may_not_be_read_is_carried_on_in_forecasts() {
         let now = format!("2026-11-{day}T01:00:00Z");
         nobody(path).args(["--now", &now]).args(args).output().unwrap()
     };
-    spend("a", 1..=10);
+    spend("c", 1..=10);
     spend("b", 1..=10);
     assert_eq!(run(11, &["run"]).status.code(), Some(0));
     for day in 12..=19 {
-        spend("a", 1..=day - 1);
+        spend("c", 1..=day - 1);
         spend("b", 1..=day - 1);
         let closed = std::fs::Permissions::from_mode(0o000);
         std::fs::set_permissions(path.join("usage/b.jsonl"), closed).unwrap();
@@ -352,6 +358,9 @@ fn a_file_that_may_not_be_read_is_carried_on_in_forecasts() {
     assert!((of(&budget["spent"]) - 10.0).abs() < 0.01, "{budget}");
     let end = of(&budget["forecast"]["end"]);
     assert!((28.0..31.0).contains(&end), "{end}");
+    // 108 dollars, and twelve days of one; ten times that if it went on from before the other file was closed.
+    let end = of(&told["budgets"][1]["forecast"]["end"]);
+    assert!((115.0..130.0).contains(&end), "{end}");
 }
 
 #[test]

@@ -383,6 +383,24 @@ fn a_key_that_no_record_has_is_no_nought() {
     read_on(&file, &columns, &mut kept);
     assert_eq!((kept.totals(), kept.rejected.len()), ([30, 0, 0, 0, 6, 0], 0));
     assert_eq!(untold(&kept), Vec::<&str>::new());
+    // What a key is absent from is told once of a file, not with every line that is written to it.
+    let mut text = line(1, r#"{"prompt":10,"out":2}"#);
+    std::fs::write(&file, &text).unwrap();
+    let mut kept = read(&file, &columns);
+    assert_eq!(untold(&kept).len(), 1);
+    kept.warnings.clear();
+    text += &line(2, r#"{"prompt":10,"out":2}"#);
+    std::fs::write(&file, &text).unwrap();
+    read_on(&file, &columns, &mut kept);
+    assert_eq!((kept.calls.len(), untold(&kept)), (2, Vec::<&str>::new()));
+    // What a call is said to have cost takes no part in what it costs: a slip there refuses nothing.
+    let kept = read_text(
+        "a.jsonl",
+        &both.replace("\"cost\"", "\"costs\""),
+        &of_log("usage.prompt", "usage.out"),
+    );
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (2, 0));
+    assert!(untold(&kept)[0].contains("`cost`"), "{:?}", kept.warnings);
     // A table says which of its columns was meant.
     let kept = read_text(
         "a.csv",

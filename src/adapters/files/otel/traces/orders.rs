@@ -1,9 +1,8 @@
 //! Equal calls at once, each told by several spans: so many calls count in any order, over requests and runs.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, TimeDelta};
 
+use super::tests::met;
 use super::*;
 use crate::adapters::files::line::Output;
 use crate::domain::dimension::Dimension;
@@ -76,21 +75,7 @@ impl Span {
 /// How many calls count of spans that come in this order, and their tokens from caches. After some of them what was told is handed over, and
 /// then, where `runs`, another run begins.
 fn counted(spans: &[Span], order: &[usize], ends: impl Fn(usize) -> bool, runs: bool) -> (usize, u64) {
-    let (mut traces, mut out) = (Traces::default(), Output::default());
-    let mut kept = BTreeMap::<EventId, UsageEvent>::new();
-    for (nth, place) in order.iter().enumerate() {
-        spans[*place].meet(&mut traces, &mut out);
-        if ends(nth) || nth + 1 == order.len() {
-            for call in out.events.drain(..) {
-                let known = kept.get(&call.id).copied().unwrap_or(call);
-                kept.insert(call.id, known.merge(call));
-            }
-            if runs && let Some(saved) = traces.save() {
-                traces = Traces::default();
-                traces.load(&saved);
-            }
-        }
-    }
+    let kept = met(order, ends, runs, |place, traces, out| spans[place].meet(traces, out));
     let calls = kept.values().filter(|call| call.tokens.total() > 0);
     let tier = spans.iter().map(|span| span.tier).max().unwrap_or("");
     let whole = |call: &UsageEvent| (call.tokens.prompt(), call.tokens.get(Bucket::Output)) == (800, 1);

@@ -10,6 +10,31 @@ use crate::adapters::files::line::Output;
 use crate::domain::dimension::Dimension;
 use crate::domain::usage::{Bucket, EventId};
 
+/// The calls that are kept of spans in an order, handed over after some of them and at the end, where a run may end, too.
+pub(super) fn met(
+    order: &[usize],
+    ends: impl Fn(usize) -> bool,
+    runs: bool,
+    meet: impl Fn(usize, &mut Traces, &mut Output),
+) -> std::collections::BTreeMap<EventId, UsageEvent> {
+    let (mut traces, mut out) = (Traces::default(), Output::default());
+    let mut kept = std::collections::BTreeMap::<EventId, UsageEvent>::new();
+    for (nth, place) in order.iter().enumerate() {
+        meet(*place, &mut traces, &mut out);
+        if ends(nth) || nth + 1 == order.len() {
+            for call in out.events.drain(..) {
+                let known = kept.get(&call.id).copied().unwrap_or(call);
+                kept.insert(call.id, known.merge(call));
+            }
+            if runs && let Some(saved) = traces.save() {
+                traces = Traces::default();
+                traces.load(&saved);
+            }
+        }
+    }
+    kept
+}
+
 fn event(n: u8) -> UsageEvent {
     let at = DateTime::from_timestamp(1_790_000_000 + i64::from(n), 0).unwrap();
     UsageEvent::new(EventId([n; 16]), at, "p".into(), "m".into())

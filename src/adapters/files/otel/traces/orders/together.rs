@@ -63,13 +63,12 @@ fn caches_that_one_of_three_spans_tells_are_not_lost_to_a_tier_that_another_tell
             }
             let read = if told % 8 > 0 { 700 } else { 0 };
             for order in orders(3) {
-                let (mut traces, mut out) = (Traces::default(), Output::default());
-                order.iter().for_each(|place| spans[*place].meet(&mut traces, &mut out));
-                let mut kept = BTreeMap::<EventId, UsageEvent>::new();
-                for call in out.events.drain(..) {
-                    let known = kept.get(&call.id).copied().unwrap_or(call);
-                    kept.insert(call.id, known.merge(call));
-                }
+                let kept = met(
+                    &order,
+                    |_| false,
+                    false,
+                    |place, traces, out| spans[place].meet(traces, out),
+                );
                 let calls = kept.values().filter(|call| call.tokens.total() > 0);
                 let seen: Vec<_> = calls
                     .map(|call| (call.tokens.prompt(), call.tokens.get(Bucket::CacheRead)))

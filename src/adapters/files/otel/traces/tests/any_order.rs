@@ -76,22 +76,14 @@ type Calls = Vec<(&'static str, &'static str, &'static str, u64)>;
 
 /// What counts of spans in this order, handed over after some of them, where, if `runs`, another run begins.
 fn calls(spans: &[Span], order: &[usize], ends: u32, runs: bool) -> Calls {
-    let (mut traces, mut out) = (Traces::default(), Output::default());
-    let mut kept = std::collections::BTreeMap::<EventId, UsageEvent>::new();
-    for (nth, place) in order.iter().enumerate() {
-        spans[*place].meet(&mut traces, &mut out);
-        if ends & 1 << nth == 0 && nth + 1 < order.len() {
-            continue;
-        }
-        for call in out.events.drain(..) {
-            let known = kept.get(&call.id).copied().unwrap_or(call);
-            kept.insert(call.id, known.merge(call));
-        }
-        if runs && let Some(saved) = traces.save() {
-            traces = Traces::default();
-            traces.load(&saved);
-        }
-    }
+    let kept = met(
+        order,
+        |nth| ends & 1 << nth != 0,
+        runs,
+        |place, traces, out| {
+            spans[place].meet(traces, out);
+        },
+    );
     let told = kept.values().filter(|call| call.tokens.total() > 0);
     let mut told: Calls = told
         .map(|call| {
