@@ -183,12 +183,8 @@ fn span(hour: Hour, grain: Grain) -> Hour {
 }
 
 fn period_of(start: Hour, grain: Grain) -> Period {
-    let length = if grain == Grain::Hour {
-        TimeDelta::hours(1)
-    } else {
-        TimeDelta::days(1)
-    };
-    Period::new(start.start(), start.start() + length)
+    let hours = if grain == Grain::Hour { 1 } else { 24 };
+    Period::new(start.start(), start.start() + TimeDelta::hours(hours))
 }
 
 impl Gathered {
