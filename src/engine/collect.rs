@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::label::Label;
 use crate::domain::money::add_exact;
 use crate::domain::period::{Hour, Period};
-use crate::domain::spend::{Bill, Restatement};
+use crate::domain::spend::{Basis, Bill, Restatement};
 use crate::domain::usage::{EventBatch, UsageEvent};
 use crate::ports::{
     Checkpoint, Ledger, Pricer, Progress, RecordBatch, Recorded, Rejection, Rest, Sink, SourceError, StoreError,
@@ -115,6 +115,13 @@ pub fn collect<'a>(
             reading.out.warnings.insert(about, 1);
         }
     }
+    // What the loop over the files of one bill leaves behind: each file is taken for the whole of it.
+    let gone = |day: &&Restatement| day.basis == Basis::Billed && !day.old.is_zero() && day.new.is_zero();
+    let gone = recorder.restatements.iter().filter(gone).count();
+    if gone > 0 {
+        let gone = u64::try_from(gone).unwrap_or(u64::MAX);
+        reading.out.warnings.insert(DAYS_GONE.to_owned(), gone);
+    }
     Ok(Collection {
         recorded: recorder.recorded,
         restatements: recorder.restatements,
@@ -122,6 +129,9 @@ pub fn collect<'a>(
         ..reading.out
     })
 }
+
+/// About days of a bill of which nothing is left.
+const DAYS_GONE: &str = "days that a bill had cost on, and has none on as it was read now; a bill of several files is one only where all of them are recorded at once";
 
 /// What the reader hands to the recorder.
 enum Job {

@@ -276,3 +276,22 @@ fn terms_of_one_currency_take_nothing_from_bills_in_another() {
         assert_eq!(effective(folder), ["Usage EUR 300", "Usage USD 3"], "{terms}");
     }
 }
+
+/// What the loop over the files of a bill that everybody writes does to it is told.
+#[test]
+fn files_of_one_bill_that_are_recorded_one_by_one_are_told_to_replace_each_other() {
+    let home = home("");
+    let folder = home.path();
+    fs::write(folder.join("u/1.csv"), format!("{HEADER}{}", row("10", 2, "AWS"))).unwrap();
+    fs::write(folder.join("u/2.csv"), format!("{HEADER}{}", row("20", 4, "AWS"))).unwrap();
+    let record = |paths: &[&str]| err(&finops(folder, &[&["record"][..], paths].concat()));
+    assert!(!record(&["u/1.csv"]).contains("warning"));
+    let told = record(&["u/2.csv"]);
+    assert!(
+        told.contains("warning: days that a bill had cost on") && told.contains("(1 time)"),
+        "{told}"
+    );
+    assert_eq!(billed(folder), "20");
+    assert!(!record(&["u/1.csv", "u/2.csv"]).contains("warning"));
+    assert_eq!(billed(folder), "30");
+}
