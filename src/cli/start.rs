@@ -198,7 +198,7 @@ fn format_of(path: &Path) -> Result<Format, CliError> {
     let Some(extension) = path.extension() else {
         return Ok(Format::Table);
     };
-    match extension.to_string_lossy().as_ref() {
+    match extension.to_string_lossy().to_lowercase().as_str() {
         "txt" | "text" | "log" => Ok(Format::Table),
         "json" => Ok(Format::Json),
         "jsonl" | "ndjson" => Ok(Format::Jsonl),

@@ -62,6 +62,9 @@ impl Filter {
         let (name, pattern) = text
             .split_once('=')
             .ok_or_else(|| format!("`{text}` is not of the form `dimension=pattern`"))?;
+        if name.trim_end().ends_with('!') {
+            return Err(format!("`{text}`: what is counted can be named, not what is left out"));
+        }
         let dimension = name.trim().parse().map_err(|_| axis::unknown_dimension(name))?;
         let spaced = name.ends_with(char::is_whitespace);
         let pattern = if spaced { pattern.trim() } else { pattern };

@@ -200,6 +200,7 @@ fn filters_of_one_dimension_are_alternatives_and_of_two_are_conditions() {
             .unwrap_err()
             .contains("`teem` is none of provider")
     );
+    assert!(Filter::parse("team!=x").unwrap_err().contains("not what is left out"));
 }
 
 #[test]
