@@ -21,6 +21,8 @@ pub enum SourceKind {
     CopilotCli,
     /// Session files of Kimi CLI (JSONL); which model they asked is told by `defaults`.
     KimiCli,
+    /// Sessions of Goose: its database, as files or exported (JSON, JSONL).
+    Goose,
     /// LiteLLM spend logs and logging payloads (JSON, JSONL).
     Litellm,
     /// The plain format of this program (JSONL, CSV): `docs/usage-format.md`.
@@ -51,7 +53,7 @@ pub enum SourceKind {
 
 impl SourceKind {
     /// Those of tools that keep their logs at a usual place: they need no `paths`.
-    pub const AT_USUAL_PLACES: [SourceKind; 7] = [
+    pub const AT_USUAL_PLACES: [SourceKind; 8] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::GeminiCli,
@@ -59,10 +61,11 @@ impl SourceKind {
         SourceKind::Opencode,
         SourceKind::CopilotCli,
         SourceKind::KimiCli,
+        SourceKind::Goose,
     ];
 
     /// All of them.
-    pub const ALL: [SourceKind; 20] = [
+    pub const ALL: [SourceKind; 21] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::GeminiCli,
@@ -70,6 +73,7 @@ impl SourceKind {
         SourceKind::Opencode,
         SourceKind::CopilotCli,
         SourceKind::KimiCli,
+        SourceKind::Goose,
         SourceKind::Litellm,
         SourceKind::Plain,
         SourceKind::Focus,

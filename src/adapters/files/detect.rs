@@ -131,6 +131,8 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             | b"resource_logs" => found = Some(FileFormat::Otel),
             b"schemaType" if value.starts_with(b"\"ModelInvocationLog\"") => found = Some(FileFormat::Bedrock),
             b"message" | b"@message" if value.starts_with(b"\"") && log(value) => found = Some(FileFormat::Bedrock),
+            b"accumulated_usage" => found = Some(FileFormat::Goose),
+            b"accumulated_total_tokens" | b"accumulated_input_tokens" => seen.maybe = Some(FileFormat::Goose),
             b"events" | b"logEvents" if log(value) => found = Some(FileFormat::Bedrock),
             b"properties" if memmem::find(value, b"romptTokens\"").is_some() => found = Some(FileFormat::Apim),
             b"category" if value.starts_with(b"\"GatewayLlmLogs\"") => found = Some(FileFormat::Apim),

@@ -47,6 +47,7 @@ pub(super) fn by_itself(format: FileFormat) -> bool {
         | FileFormat::Opencode
         | FileFormat::CopilotCli
         | FileFormat::KimiCli
+        | FileFormat::Goose
         | FileFormat::Litellm
         | FileFormat::Bedrock
         | FileFormat::Body

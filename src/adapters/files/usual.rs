@@ -110,6 +110,26 @@ impl Folders<'_> {
         folders.iter().flat_map(of).collect()
     }
 
+    /// Where Goose keeps its sessions: in the data folder of the system, or in a folder of its own for all that it has.
+    fn goose(&self) -> Vec<Place> {
+        let root = (self.env)("GOOSE_PATH_ROOT").filter(|root| Path::new(root.trim()).is_absolute());
+        // Others than whole paths it does not heed.
+        if root.is_some() {
+            return self.places(&["GOOSE_PATH_ROOT"], "", "data", &["sessions"]);
+        }
+        let usual = [
+            self.data("goose"),
+            self.of("~/Library/Application Support/Block/goose"),
+            self.of("~/AppData/Roaming/Block/goose/data"),
+        ];
+        let place = |folder: PathBuf| Place {
+            folder,
+            inside: "sessions",
+            named: None,
+        };
+        usual.map(place).into()
+    }
+
     /// Where the tools of a format keep their logs; nowhere, if it is none of tools.
     fn of_format(&self, format: FileFormat) -> Vec<Place> {
         match format {
@@ -164,6 +184,7 @@ impl Folders<'_> {
                 self.places(&["COPILOT_HOME"], "~/.copilot", "", &inside)
             }
             FileFormat::KimiCli => self.places(&["KIMI_SHARE_DIR"], "~/.kimi", "", &["sessions/*/*/wire.jsonl"]),
+            FileFormat::Goose => self.goose(),
             FileFormat::Litellm
             | FileFormat::Plain
             | FileFormat::Focus

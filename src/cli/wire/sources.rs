@@ -304,6 +304,7 @@ pub fn format(kind: SourceKind) -> FileFormat {
         SourceKind::Opencode => FileFormat::Opencode,
         SourceKind::CopilotCli => FileFormat::CopilotCli,
         SourceKind::KimiCli => FileFormat::KimiCli,
+        SourceKind::Goose => FileFormat::Goose,
         SourceKind::Litellm => FileFormat::Litellm,
         SourceKind::Plain => FileFormat::Plain,
         SourceKind::Focus => FileFormat::Focus,

@@ -31,6 +31,7 @@ mod gateways;
 mod gemini;
 mod gemini_cli;
 mod generated;
+mod goose;
 mod litellm;
 mod messages;
 mod mixed;

@@ -1,6 +1,7 @@
-//! Session files of coding agents that tell of each answer what it used: pi, opencode, GitHub Copilot CLI and Kimi CLI.
+//! Sessions of coding agents that tell of each answer what it used: pi, opencode, GitHub Copilot CLI, Kimi CLI and Goose.
 
 mod copilot;
+pub(super) mod goose;
 mod kimi;
 mod opencode;
 mod pi;
@@ -14,6 +15,7 @@ use super::line::{NO_USAGE, Output};
 use super::seller;
 
 pub(super) use copilot::Copilot;
+pub(super) use goose::Goose;
 pub(super) use kimi::Kimi;
 pub(super) use opencode::{Opencode, Row};
 pub(super) use pi::Pi;
