@@ -23,6 +23,8 @@ pub enum SourceKind {
     KimiCli,
     /// Sessions of Goose: its database, as files or exported (JSON, JSONL).
     Goose,
+    /// Sessions of Crush: its databases, or printed (JSON); they tell costs and no tokens.
+    Crush,
     /// LiteLLM spend logs and logging payloads (JSON, JSONL).
     Litellm,
     /// The plain format of this program (JSONL, CSV): `docs/usage-format.md`.
@@ -53,7 +55,7 @@ pub enum SourceKind {
 
 impl SourceKind {
     /// Those of tools that keep their logs at a usual place: they need no `paths`.
-    pub const AT_USUAL_PLACES: [SourceKind; 8] = [
+    pub const AT_USUAL_PLACES: [SourceKind; 9] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::GeminiCli,
@@ -62,10 +64,11 @@ impl SourceKind {
         SourceKind::CopilotCli,
         SourceKind::KimiCli,
         SourceKind::Goose,
+        SourceKind::Crush,
     ];
 
     /// All of them.
-    pub const ALL: [SourceKind; 21] = [
+    pub const ALL: [SourceKind; 22] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::GeminiCli,
@@ -74,6 +77,7 @@ impl SourceKind {
         SourceKind::CopilotCli,
         SourceKind::KimiCli,
         SourceKind::Goose,
+        SourceKind::Crush,
         SourceKind::Litellm,
         SourceKind::Plain,
         SourceKind::Focus,

@@ -17,7 +17,7 @@ use super::line::Fault;
 use super::position::Position;
 use super::read::Run;
 use super::stop::Stop;
-use super::{FileFormat, agents, messages};
+use super::stores::Store;
 
 /// How a database of SQLite begins.
 pub(super) const SQLITE: &[u8] = b"SQLite format 3\0";
@@ -28,70 +28,6 @@ const CHECKPOINT_EVENTS: u64 = 65_536;
 const LATE_MS: i64 = 600_000;
 /// How long a look waits for who changes the database.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Whose database it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Store {
-    /// opencode's, or of what is made of it.
-    Messages,
-    Goose,
-}
-
-impl Store {
-    const ALL: [Store; 2] = [Store::Messages, Store::Goose];
-
-    /// The one that has such tables.
-    fn of(conn: &Connection) -> rusqlite::Result<Option<Store>> {
-        for store in Store::ALL {
-            let known = columns(conn, store.table())?;
-            if store
-                .columns()
-                .iter()
-                .all(|column| known.iter().any(|own| own == column))
-            {
-                return Ok(Some(store));
-            }
-        }
-        Ok(None)
-    }
-
-    fn format(self) -> FileFormat {
-        match self {
-            Store::Messages => FileFormat::Opencode,
-            Store::Goose => FileFormat::Goose,
-        }
-    }
-
-    /// The table whose rows are read.
-    fn table(self) -> &'static str {
-        match self {
-            Store::Messages => "message",
-            Store::Goose => "sessions",
-        }
-    }
-
-    /// Columns of it that tell whose it is.
-    fn columns(self) -> &'static [&'static str] {
-        match self {
-            Store::Messages => &["id", "session_id", "time_updated", "data"],
-            Store::Goose => &agents::goose::COLUMNS,
-        }
-    }
-
-    /// Rows of one look.
-    fn rows(self) -> i64 {
-        match self {
-            Store::Messages => messages::ROWS,
-            Store::Goose => agents::goose::ROWS,
-        }
-    }
-}
-
-/// The names of a table's columns; none of one that is not there.
-pub(super) fn columns(conn: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
-    let mut names = conn.prepare_cached("SELECT name FROM pragma_table_info(?1)")?;
-    names.query_map([table], |row| row.get(0))?.collect()
-}
 
 /// How far the rows of a database were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -236,7 +172,7 @@ impl Run<'_> {
         let wanted = self.options.format;
         if wanted.is_some_and(|format| Store::ALL.iter().all(|store| store.format() != format)) {
             if found.named {
-                let those = Store::ALL.map(|store| store.format().name()).join("` and `");
+                let those = Store::ALL.map(|store| store.format().name()).join("`, `");
                 self.reject(
                     name,
                     0,
@@ -253,7 +189,7 @@ impl Run<'_> {
         let read = open(&found.path).map_err(End::from).and_then(|conn| {
             let Some(store) = Store::of(&conn)? else {
                 let reason =
-                    "a database without the table `message` of opencode or `sessions` of Goose: no known usage format";
+                    "a database without the table `message` of opencode, `sessions` of Goose or Crush or `transcript_events` of OpenClaw: no known usage format";
                 self.reject(name, 0, Fault::whole(reason), b"");
                 return Ok(None);
             };
@@ -327,6 +263,8 @@ impl Run<'_> {
             let look = match store {
                 Store::Messages => self.messages(conn, name, &span)?,
                 Store::Goose => self.goose(conn, name, &span)?,
+                Store::Crush => self.crush(conn, name, &span)?,
+                Store::Openclaw => self.openclaw(conn, name, &span)?,
             };
             newest = newest.max(look.newest);
             answering = answering.min(look.answering);
@@ -378,7 +316,7 @@ impl Run<'_> {
 /// Where reading goes on, if the database is the one that was read.
 fn go_on(conn: &Connection, store: Store, known: Position) -> rusqlite::Result<Option<Position>> {
     let Some(reached) = &known.reached else { return Ok(None) };
-    let id = format!("SELECT id FROM {} WHERE rowid = ?1", store.table());
+    let id = format!("SELECT {} FROM {} WHERE rowid = ?1", store.id(), store.table());
     let id = conn
         .query_row(&id, [reached.row], |row| row.get::<_, String>(0))
         .optional()?;

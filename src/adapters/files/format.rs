@@ -24,6 +24,8 @@ pub enum FileFormat {
     KimiCli,
     /// Sessions of Goose.
     Goose,
+    /// Sessions of Crush.
+    Crush,
     /// LiteLLM spend log rows and logging payloads.
     Litellm,
     /// The plain JSONL or CSV of docs/usage-format.md.
@@ -54,7 +56,7 @@ pub enum FileFormat {
 
 impl FileFormat {
     /// All of them.
-    pub const ALL: [FileFormat; 21] = [
+    pub const ALL: [FileFormat; 22] = [
         FileFormat::ClaudeCode,
         FileFormat::Codex,
         FileFormat::GeminiCli,
@@ -63,6 +65,7 @@ impl FileFormat {
         FileFormat::CopilotCli,
         FileFormat::KimiCli,
         FileFormat::Goose,
+        FileFormat::Crush,
         FileFormat::Litellm,
         FileFormat::Plain,
         FileFormat::Focus,
@@ -110,6 +113,7 @@ impl FileFormat {
             FileFormat::CopilotCli => "copilot-cli",
             FileFormat::KimiCli => "kimi-cli",
             FileFormat::Goose => "goose",
+            FileFormat::Crush => "crush",
             FileFormat::Litellm => "litellm",
             FileFormat::Plain => "plain",
             FileFormat::Focus => "focus",

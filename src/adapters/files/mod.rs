@@ -70,6 +70,7 @@ mod sheet;
 mod side_by_side;
 mod sniff;
 mod stop;
+mod stores;
 mod table;
 mod tags;
 mod thoughts;

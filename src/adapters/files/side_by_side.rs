@@ -48,6 +48,7 @@ pub(super) fn by_itself(format: FileFormat) -> bool {
         | FileFormat::CopilotCli
         | FileFormat::KimiCli
         | FileFormat::Goose
+        | FileFormat::Crush
         | FileFormat::Litellm
         | FileFormat::Bedrock
         | FileFormat::Body

@@ -1,5 +1,7 @@
 //! Where tools keep their logs.
 
+mod databases;
+
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -110,26 +112,6 @@ impl Folders<'_> {
         folders.iter().flat_map(of).collect()
     }
 
-    /// Where Goose keeps its sessions: in the data folder of the system, or in a folder of its own for all that it has.
-    fn goose(&self) -> Vec<Place> {
-        let root = (self.env)("GOOSE_PATH_ROOT").filter(|root| Path::new(root.trim()).is_absolute());
-        // Others than whole paths it does not heed.
-        if root.is_some() {
-            return self.places(&["GOOSE_PATH_ROOT"], "", "data", &["sessions"]);
-        }
-        let usual = [
-            self.data("goose"),
-            self.of("~/Library/Application Support/Block/goose"),
-            self.of("~/AppData/Roaming/Block/goose/data"),
-        ];
-        let place = |folder: PathBuf| Place {
-            folder,
-            inside: "sessions",
-            named: None,
-        };
-        usual.map(place).into()
-    }
-
     /// Where the tools of a format keep their logs; nowhere, if it is none of tools.
     fn of_format(&self, format: FileFormat) -> Vec<Place> {
         match format {
@@ -151,10 +133,14 @@ impl Folders<'_> {
                 places.extend(self.places(&qwen, "~/.qwen", "", &["projects/*/chats"]));
                 places
             }
-            FileFormat::Pi => match self.named(&["PI_CODING_AGENT_SESSION_DIR"], "") {
-                (_, Some(_)) => self.places(&["PI_CODING_AGENT_SESSION_DIR"], "", "", &[""]),
-                _ => self.places(&["PI_CODING_AGENT_DIR"], "~/.pi/agent", "", &["sessions"]),
-            },
+            FileFormat::Pi => {
+                let mut places = match self.named(&["PI_CODING_AGENT_SESSION_DIR"], "") {
+                    (_, Some(_)) => self.places(&["PI_CODING_AGENT_SESSION_DIR"], "", "", &[""]),
+                    _ => self.places(&["PI_CODING_AGENT_DIR"], "~/.pi/agent", "", &["sessions"]),
+                };
+                places.extend(self.openclaw());
+                places
+            }
             FileFormat::Opencode => {
                 let programs = [
                     ("opencode", "OPENCODE_DB", ["storage/message", "opencode*.db"]),
@@ -185,6 +171,7 @@ impl Folders<'_> {
             }
             FileFormat::KimiCli => self.places(&["KIMI_SHARE_DIR"], "~/.kimi", "", &["sessions/*/*/wire.jsonl"]),
             FileFormat::Goose => self.goose(),
+            FileFormat::Crush => self.crush(),
             FileFormat::Litellm
             | FileFormat::Plain
             | FileFormat::Focus

@@ -122,6 +122,7 @@ fn each_call_of_the_ledger_counts_once_with_what_it_took_from_the_cache() {
     let conn = database(&path, true);
     begin(&conn, "20261020_1", "anthropic", "claude-opus-4-6");
     begin(&conn, "20261020_2", "anthropic", "claude-opus-4-6");
+    begin(&conn, "20261020_3", "anthropic", "claude-opus-4-6");
     let task =
         "UPDATE sessions SET session_type = 'sub_agent', parent_session_id = '20261020_1' WHERE id = '20261020_2'";
     conn.execute(task, []).unwrap();
@@ -156,10 +157,10 @@ fn each_call_of_the_ledger_counts_once_with_what_it_took_from_the_cache() {
     assert_eq!(calls[0].at, time("2026-10-20T08:00:05Z"));
     assert_eq!(calls[0].reported_cost.unwrap().to_string(), "0.0125");
     assert_eq!(charged(calls[0]), "0.009825");
-    assert_eq!((kept.progress.files, kept.progress.lines), (1, 2));
-    // Nothing is new: nothing is read. Then a session goes on, and hours later another one is read alone.
+    assert_eq!((kept.progress.files, kept.progress.lines), (1, 3));
+    // Nothing is new: nothing is read. Then a session goes on, and hours later those alone are read that were changed since.
     read(folder.path(), &mut kept);
-    assert_eq!(kept.progress.lines, 2);
+    assert_eq!(kept.progress.lines, 3);
     call(&conn, "20261020_1", "08:10:00", [6200, 30, 6000, 0]);
     read(folder.path(), &mut kept);
     assert_eq!(counts(&kept)[2], [200, 6000, 0, 30]);
@@ -168,7 +169,7 @@ fn each_call_of_the_ledger_counts_once_with_what_it_took_from_the_cache() {
     let lines = kept.progress.lines;
     call(&conn, "20261020_2", "12:30:00", [100, 11, 0, 0]);
     read(folder.path(), &mut kept);
-    assert_eq!((kept.calls.len(), kept.progress.lines - lines), (5, 1));
+    assert_eq!((kept.calls.len(), kept.progress.lines - lines), (5, 2));
     // What was recorded stays when a session is deleted, and one that gets its number is another one.
     conn.execute_batch(
         "DELETE FROM usage_ledger WHERE session_id = '20261020_2'; DELETE FROM sessions WHERE id = '20261020_2'",

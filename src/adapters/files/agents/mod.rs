@@ -1,8 +1,10 @@
-//! Sessions of coding agents that tell of each answer what it used: pi, opencode, GitHub Copilot CLI, Kimi CLI and Goose.
+//! Sessions of coding agents: pi, opencode, GitHub Copilot CLI, Kimi CLI and Goose, which tell of each answer what it used, and Crush.
 
 mod copilot;
+pub(super) mod crush;
 pub(super) mod goose;
 mod kimi;
+pub(super) mod openclaw;
 mod opencode;
 mod pi;
 
@@ -15,6 +17,7 @@ use super::line::{NO_USAGE, Output};
 use super::seller;
 
 pub(super) use copilot::Copilot;
+pub(super) use crush::Crush;
 pub(super) use goose::Goose;
 pub(super) use kimi::Kimi;
 pub(super) use opencode::{Opencode, Row};

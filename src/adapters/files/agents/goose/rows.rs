@@ -9,10 +9,11 @@ use serde::Deserialize;
 use crate::domain::usage::EventId;
 
 use super::super::super::CLOCK_SKEW;
-use super::super::super::database::{End, Look, Span, columns};
+use super::super::super::database::{End, Look, Span};
 use super::super::super::line::{Context, Fault, NO_USAGE, Output};
 use super::super::super::read::Run;
 use super::super::super::scalar::{Scalar, reported};
+use super::super::super::stores::columns;
 use super::super::super::value::Value;
 use super::{Session, Used};
 
