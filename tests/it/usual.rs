@@ -101,6 +101,11 @@ fn home(folder: &Path) {
     goose(folder, "root/data/sessions/sessions.db");
     crush(folder, "data/crush/projects.json", "shop");
     write(folder, "claw/agents/main/sessions/a.jsonl", PI);
+    // Of a version whose sessions were files.
+    let store = folder.join("claw/agents/main/agent/openclaw-agent.sqlite");
+    std::fs::create_dir_all(store.parent().unwrap()).unwrap();
+    let store = rusqlite::Connection::open(store).unwrap();
+    store.execute_batch("CREATE TABLE auth_profiles (id TEXT)").unwrap();
     write(
         folder,
         "claw/agents/main/sessions/sessions.json",

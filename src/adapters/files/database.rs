@@ -60,12 +60,13 @@ fn log_of(path: &Path) -> (u64, u128) {
 /// Whether a file in a folder is a database of an agent. One that cannot be looked into is taken for what it is called.
 pub(super) fn are_in(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase());
-    let Some(name) = name.filter(|name| name.ends_with(".db")) else {
+    let Some(name) = name.filter(|name| name.ends_with(".db") || name.ends_with(".sqlite")) else {
         return false;
     };
     let looked = open(path).and_then(|conn| Ok(Store::of(&conn)?.is_some()));
     let of_goose = || name == "sessions.db" && path.parent().is_some_and(|folder| folder.ends_with("sessions"));
-    looked.unwrap_or_else(|_| name.starts_with("opencode") || name.starts_with("kilo") || of_goose())
+    let called = |own: &str| name.starts_with(own);
+    looked.unwrap_or_else(|_| ["opencode", "kilo", "crush", "openclaw-agent"].into_iter().any(called) || of_goose())
 }
 
 /// Opens a database to be read. Where all of it is in its file nothing is made beside it. SQLite alone opens it: if it is open in this process

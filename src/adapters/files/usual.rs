@@ -207,7 +207,7 @@ impl Place {
             };
             found = found.into_iter().flat_map(next).collect();
         }
-        found.retain(|path| !is_missing(path));
+        found.retain(|path| !is_missing(path) && !databases::is_of_none(path));
         found
     }
 }

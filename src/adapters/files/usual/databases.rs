@@ -4,7 +4,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::super::database;
 use super::{Folders, Place, is_missing};
+
+/// Whether a database has no sessions: some versions kept other things in it alone.
+pub(super) fn is_of_none(path: &Path) -> bool {
+    let names = ["crush.db", "openclaw-agent.sqlite"];
+    names.into_iter().any(|name| path.ends_with(name)) && !database::are_in(path)
+}
 
 /// The projects that Crush was used in.
 #[derive(Deserialize, Default)]
