@@ -316,7 +316,13 @@ fn what_others_tell_or_nobody_tells_is_no_call() {
     begin(&conn, "20261020_3", "openai", "gpt-5");
     call(&conn, "20261020_3", "08:00:05", [-7, 5, 0, 0]);
     begin(&conn, "20261020_4", "aws_bedrock", "us.anthropic.claude-sonnet-4-6");
-    call(&conn, "20261020_4", "08:00:05", [100, 9, 0, 0]);
+    call(&conn, "20261020_4", "08:00:05", [1430, 119, 1426, 0]);
+    // Bedrock's total holds what was cached, and Goose adds it once more.
+    conn.execute(
+        "UPDATE usage_ledger SET total_tokens = 2975 WHERE session_id = '20261020_4'",
+        [],
+    )
+    .unwrap();
     // Before there were sums.
     begin(&conn, "20261020_5", "openai", "gpt-5");
     conn.execute("UPDATE sessions SET total_tokens = 50 WHERE id = '20261020_5'", [])
@@ -325,7 +331,7 @@ fn what_others_tell_or_nobody_tells_is_no_call() {
     drop(conn);
     let mut kept = Kept::default();
     read_on(folder.path(), &["sessions.db"], &mut kept);
-    assert_eq!(counts(&kept), [[100, 0, 0, 9]]);
+    assert_eq!(counts(&kept), [[4, 1426, 0, 119]]);
     assert_eq!(ordered(&kept)[0].provider().as_str(), "bedrock");
     let told = |kind| kept.excluded.get(kind).copied();
     assert_eq!(

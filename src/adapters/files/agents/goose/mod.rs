@@ -59,14 +59,17 @@ impl Used {
         }
     }
 
-    fn counts(self, seller: &str) -> Counts {
+    fn counts(self, seller: &str, model: &str) -> Counts {
+        // Until 1.47 what Gemini thought is in the total alone. Others' totals are no evidence: of Bedrock's, which hold what was cached,
+        // Goose makes some that hold it twice.
+        let of_gemini = model.contains("gemini");
+        let cached = self.read > 0 || self.written > 0;
         Counts {
             input: self.input,
             read: self.read,
             output: self.output,
-            total: self.total,
-            // Older versions leave out what Gemini thought, which the total holds.
-            thoughts: if self.output > 0 {
+            total: if of_gemini || !cached { self.total } else { 0 },
+            thoughts: if of_gemini && self.output > 0 {
                 Thoughts::Rest
             } else {
                 Thoughts::Within
@@ -147,7 +150,8 @@ impl Session<'_> {
         let provider = context.labels.get(seller(self.provider, model));
         let model = context.label(Value::Text(model), "model")?;
         let mut event = UsageEvent::new(id, at, provider, model);
-        event.tokens = used.counts(provider.as_str()).tokens(Input::Includes, "Goose", out);
+        let counts = used.counts(provider.as_str(), model.as_str());
+        event.tokens = counts.tokens(Input::Includes, "Goose", out);
         if event.tokens.total() == 0 {
             without_tokens(id, false, out);
             return Ok(None);

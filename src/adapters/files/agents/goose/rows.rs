@@ -197,6 +197,9 @@ fn session(
         0 => reported(Some(text(row, 7)?), "accumulated_cost")?,
         _ => calls.carried_cost,
     };
+    if calls.count > 0 && rest.input == 0 && rest.output == 0 {
+        return Ok(());
+    }
     if rest == Used::default() && calls.count == 0 && value(row, 11)?.count("total_tokens")? > 0 {
         // A version that kept no sums: these are the tokens of the last call alone.
         out.warnings.push(NO_USAGE);
