@@ -1,4 +1,4 @@
-//! The formats, and their names.
+//! The formats of usage and bills in files, and their names.
 
 use std::fmt;
 use std::str::FromStr;
