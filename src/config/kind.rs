@@ -21,6 +21,10 @@ pub enum SourceKind {
     CopilotCli,
     /// Session files of Kimi CLI (JSONL); which model they asked is told by `defaults`.
     KimiCli,
+    /// Sessions of Goose: its database, as files or exported (JSON, JSONL).
+    Goose,
+    /// Sessions of Crush: its databases, or printed (JSON); they tell costs and no tokens.
+    Crush,
     /// LiteLLM spend logs and logging payloads (JSON, JSONL).
     Litellm,
     /// The plain format of this program (JSONL, CSV): `docs/usage-format.md`.
@@ -51,7 +55,7 @@ pub enum SourceKind {
 
 impl SourceKind {
     /// Those of tools that keep their logs at a usual place: they need no `paths`.
-    pub const AT_USUAL_PLACES: [SourceKind; 7] = [
+    pub const AT_USUAL_PLACES: [SourceKind; 9] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::GeminiCli,
@@ -59,10 +63,12 @@ impl SourceKind {
         SourceKind::Opencode,
         SourceKind::CopilotCli,
         SourceKind::KimiCli,
+        SourceKind::Goose,
+        SourceKind::Crush,
     ];
 
     /// All of them.
-    pub const ALL: [SourceKind; 20] = [
+    pub const ALL: [SourceKind; 22] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::GeminiCli,
@@ -70,6 +76,8 @@ impl SourceKind {
         SourceKind::Opencode,
         SourceKind::CopilotCli,
         SourceKind::KimiCli,
+        SourceKind::Goose,
+        SourceKind::Crush,
         SourceKind::Litellm,
         SourceKind::Plain,
         SourceKind::Focus,

@@ -44,6 +44,35 @@ fn database(folder: &Path, name: &str, second: u32) {
         .unwrap();
 }
 
+/// Goose's, with one call.
+fn goose(folder: &Path, name: &str) {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let conn = rusqlite::Connection::open(path).unwrap();
+    conn.execute_batch(
+        "CREATE TABLE sessions (id TEXT PRIMARY KEY, working_dir TEXT NOT NULL, created_at TIMESTAMP, updated_at TIMESTAMP,
+            accumulated_input_tokens INTEGER, accumulated_output_tokens INTEGER, provider_name TEXT, model_config_json TEXT);
+         INSERT INTO sessions VALUES ('20261120_1', '/srv/shop', '2026-11-20 08:00:00', '2026-11-20 08:00:05', 300, 20,
+            'anthropic', '{\"model_name\":\"claude-sonnet-4-6\"}');",
+    )
+    .unwrap();
+}
+
+/// A project of Crush's, and the list that it is in.
+fn crush(folder: &Path, list: &str, project: &str) {
+    let data = folder.join(project).join(".crush");
+    std::fs::create_dir_all(&data).unwrap();
+    let conn = rusqlite::Connection::open(data.join("crush.db")).unwrap();
+    conn.execute_batch(
+        "CREATE TABLE sessions (id TEXT PRIMARY KEY, parent_session_id TEXT, message_count INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
+            completion_tokens INTEGER NOT NULL, cost REAL NOT NULL, updated_at INTEGER NOT NULL, created_at INTEGER NOT NULL);
+         INSERT INTO sessions VALUES ('a', NULL, 2, 10, 10, 0.25, 1795161602, 1795161600);",
+    )
+    .unwrap();
+    let projects = serde_json::json!({"projects": [{"path": folder.join(project), "data_dir": data}, {"path": "/gone", "data_dir": "/gone/.crush"}]});
+    write(folder, list, &projects.to_string());
+}
+
 /// A home with a session of each, and what lies beside it.
 fn home(folder: &Path) {
     write(folder, ".gemini/tmp/46/chats/session-1.jsonl", GEMINI);
@@ -68,6 +97,20 @@ fn home(folder: &Path) {
     );
     database(folder, "data/opencode/opencode.db", 1);
     database(folder, "data/kilo/kilo.db", 2);
+    goose(folder, "data/goose/sessions/sessions.db");
+    goose(folder, "root/data/sessions/sessions.db");
+    crush(folder, "data/crush/projects.json", "shop");
+    write(folder, "claw/agents/main/sessions/a.jsonl", PI);
+    // Of a version whose sessions were files.
+    let store = folder.join("claw/agents/main/agent/openclaw-agent.sqlite");
+    std::fs::create_dir_all(store.parent().unwrap()).unwrap();
+    let store = rusqlite::Connection::open(store).unwrap();
+    store.execute_batch("CREATE TABLE auth_profiles (id TEXT)").unwrap();
+    write(
+        folder,
+        "claw/agents/main/sessions/sessions.json",
+        "{\"agent:main:main\":{\"inputTokens\":9}}",
+    );
     let older = format!("{{\n\"id\":\"msg_3\",\"sessionID\":\"ses_0\",{}}}", message(3));
     write(folder, "data/opencode/storage/message/ses_0/msg_3.json", &older);
     write(
@@ -97,7 +140,7 @@ fn all_agents_of_a_home_are_found_and_nothing_is_said_of_those_that_are_not_ther
     write(path, ".pi/agent/sessions/--srv-shop--/a.jsonl", PI);
     assert_eq!(recorded(&run(path, &[], &["record"])), [1, 0]);
     home(path);
-    assert_eq!(recorded(&run(path, &[], &["record"])), [7, 0]);
+    assert_eq!(recorded(&run(path, &[], &["record"])), [9, 0]);
     assert_eq!(recorded(&run(path, &[], &["record"])), [0, 0]);
     let report = json(&run(path, &[], &["report", "--by", "source"]));
     let calls = |row: &serde_json::Value| {
@@ -110,14 +153,16 @@ fn all_agents_of_a_home_are_found_and_nothing_is_said_of_those_that_are_not_ther
     calls.sort();
     let expected = [
         ("copilot-cli", 1),
+        ("crush", 1),
         ("gemini-cli", 2),
+        ("goose", 1),
         ("kimi-cli", 1),
         ("opencode", 3),
         ("pi", 1),
     ];
     assert_eq!(calls, expected.map(|(name, calls)| (name.to_owned(), calls)));
     // A call of a database is found again in its row.
-    let top = json(&run(path, &[], &["explain", "--top", "9"]));
+    let top = json(&run(path, &[], &["explain", "--top", "20"]));
     let of_opencode = |call: &&serde_json::Value| call["model"] == "gpt-5";
     let mut places: Vec<String> = top["calls"]
         .as_array()
@@ -143,6 +188,8 @@ fn all_agents_of_a_home_are_found_and_nothing_is_said_of_those_that_are_not_ther
         ".pi",
         ".copilot/session-state",
         ".kimi/sessions",
+        "root",
+        "shop",
     ] {
         let again = json(&run(path, &[], &["record", place]));
         assert_eq!(again["recorded"], 0, "{place}: {again}");
@@ -169,9 +216,12 @@ fn variables_of_the_agents_say_where_they_keep_their_sessions() {
         ("PI_CODING_AGENT_SESSION_DIR", at(".pi/agent/sessions"), 1),
         ("COPILOT_HOME", at(".copilot"), 1),
         ("KIMI_SHARE_DIR", at(".kimi"), 1),
-        ("XDG_DATA_HOME", at("data"), 3),
+        ("XDG_DATA_HOME", at("data"), 5),
         ("OPENCODE_DB", at("data/kilo/kilo.db"), 1),
         ("KILO_DB", at("data/kilo/kilo.db"), 1),
+        ("GOOSE_PATH_ROOT", at("root"), 1),
+        ("OPENCLAW_STATE_DIR", at("claw"), 1),
+        ("CRUSH_GLOBAL_DATA", at("data/crush"), 1),
     ] {
         let args = ["--store", "memory:", "record"];
         let read = run(path, &[(variable, &place)], &args);
@@ -197,11 +247,11 @@ fn the_first_settings_read_all_agents_and_need_no_paths() {
         "{}",
         out(&check)
     );
-    assert_eq!(recorded(&run(path, &[], &["record"])), [8, 0]);
+    assert_eq!(recorded(&run(path, &[], &["record"])), [10, 0]);
     // Those that one has not are passed over in silence.
     for gone in [".gemini", ".qwen", ".pi", ".copilot", ".kimi"] {
         std::fs::remove_dir_all(path.join(gone)).unwrap();
     }
     std::fs::remove_file(path.join("finops.db")).unwrap();
-    assert_eq!(recorded(&run(path, &[], &["record"])), [3, 0]);
+    assert_eq!(recorded(&run(path, &[], &["record"])), [5, 0]);
 }

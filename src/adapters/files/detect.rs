@@ -131,6 +131,8 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             | b"resource_logs" => found = Some(FileFormat::Otel),
             b"schemaType" if value.starts_with(b"\"ModelInvocationLog\"") => found = Some(FileFormat::Bedrock),
             b"message" | b"@message" if value.starts_with(b"\"") && log(value) => found = Some(FileFormat::Bedrock),
+            b"accumulated_usage" => found = Some(FileFormat::Goose),
+            b"accumulated_total_tokens" | b"accumulated_input_tokens" => seen.maybe = Some(FileFormat::Goose),
             b"events" | b"logEvents" if log(value) => found = Some(FileFormat::Bedrock),
             b"properties" if memmem::find(value, b"romptTokens\"").is_some() => found = Some(FileFormat::Apim),
             b"category" if value.starts_with(b"\"GatewayLlmLogs\"") => found = Some(FileFormat::Apim),
@@ -164,6 +166,9 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             b"modelOutput" => found = Some(FileFormat::Body),
             b"data" if memmem::find(value, b"\"custom_llm_provider\"").is_some() => found = Some(FileFormat::Litellm),
             b"usage_info" if memmem::find(value, b"\"pages_processed\"").is_some() => found = Some(FileFormat::Body),
+            b"meta" if value.starts_with(b"{") && agents::holds(keys::value(value), b"completion_tokens") => {
+                found = Some(FileFormat::Crush);
+            }
             b"meta" if memmem::find(value, b"billed_units").is_some() => found = Some(FileFormat::Body),
             b"response" | b"body" | b"result" | b"interaction" if value.starts_with(b"{") => seen.inner.push(value),
             b"response" | b"body" | b"result" | b"message" | b"completion" | b"data" | b"payload" | b"event"

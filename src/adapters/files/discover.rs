@@ -10,7 +10,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::ports::SourceError;
 
-use super::messages;
+use super::database;
 use super::one_file::same_file;
 
 /// What makes a path a pattern.
@@ -219,7 +219,7 @@ fn collect(path: &Path, search: &mut Search) {
             Ok(entry) => {
                 let path = canonical.path(&entry);
                 if entry.file_type().is_file() && !is_body(entry.path()) {
-                    match usable(entry.path()) || messages::are_in(entry.path()) {
+                    match usable(entry.path()) || database::are_in(entry.path()) {
                         true => search.add(path, false),
                         false => search.passed += u64::from(may_be_usage(entry.path())),
                     }

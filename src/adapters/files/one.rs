@@ -5,8 +5,8 @@ use std::io::{Cursor, ErrorKind, Read, Seek, SeekFrom};
 
 use crate::ports::SourceError;
 
+use super::database::SQLITE;
 use super::discover::Found;
-use super::messages::SQLITE;
 use super::position::{HEAD, Position};
 use super::read::Run;
 use super::sniff::{PARQUET, unpack};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints};
 
-use super::messages::Reached;
+use super::database::Reached;
 use super::records::Behind;
 use super::remember::TRACES;
 use super::{FileFormat, FileSourceOptions};

@@ -47,6 +47,8 @@ pub(super) fn by_itself(format: FileFormat) -> bool {
         | FileFormat::Opencode
         | FileFormat::CopilotCli
         | FileFormat::KimiCli
+        | FileFormat::Goose
+        | FileFormat::Crush
         | FileFormat::Litellm
         | FileFormat::Bedrock
         | FileFormat::Body

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::de::IgnoredAny;
 
+use super::database::SQLITE;
 use super::joined::is_joined;
-use super::messages::SQLITE;
 use super::packed::Packed;
 use super::records::{Records, begins_value};
 use super::{FileFormat, detect};

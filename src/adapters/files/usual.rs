@@ -1,5 +1,7 @@
 //! Where tools keep their logs.
 
+mod databases;
+
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -131,10 +133,14 @@ impl Folders<'_> {
                 places.extend(self.places(&qwen, "~/.qwen", "", &["projects/*/chats"]));
                 places
             }
-            FileFormat::Pi => match self.named(&["PI_CODING_AGENT_SESSION_DIR"], "") {
-                (_, Some(_)) => self.places(&["PI_CODING_AGENT_SESSION_DIR"], "", "", &[""]),
-                _ => self.places(&["PI_CODING_AGENT_DIR"], "~/.pi/agent", "", &["sessions"]),
-            },
+            FileFormat::Pi => {
+                let mut places = match self.named(&["PI_CODING_AGENT_SESSION_DIR"], "") {
+                    (_, Some(_)) => self.places(&["PI_CODING_AGENT_SESSION_DIR"], "", "", &[""]),
+                    _ => self.places(&["PI_CODING_AGENT_DIR"], "~/.pi/agent", "", &["sessions"]),
+                };
+                places.extend(self.openclaw());
+                places
+            }
             FileFormat::Opencode => {
                 let programs = [
                     ("opencode", "OPENCODE_DB", ["storage/message", "opencode*.db"]),
@@ -164,6 +170,8 @@ impl Folders<'_> {
                 self.places(&["COPILOT_HOME"], "~/.copilot", "", &inside)
             }
             FileFormat::KimiCli => self.places(&["KIMI_SHARE_DIR"], "~/.kimi", "", &["sessions/*/*/wire.jsonl"]),
+            FileFormat::Goose => self.goose(),
+            FileFormat::Crush => self.crush(),
             FileFormat::Litellm
             | FileFormat::Plain
             | FileFormat::Focus
@@ -199,7 +207,7 @@ impl Place {
             };
             found = found.into_iter().flat_map(next).collect();
         }
-        found.retain(|path| !is_missing(path));
+        found.retain(|path| !is_missing(path) && !databases::is_of_none(path));
         found
     }
 }

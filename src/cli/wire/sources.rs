@@ -304,6 +304,8 @@ pub fn format(kind: SourceKind) -> FileFormat {
         SourceKind::Opencode => FileFormat::Opencode,
         SourceKind::CopilotCli => FileFormat::CopilotCli,
         SourceKind::KimiCli => FileFormat::KimiCli,
+        SourceKind::Goose => FileFormat::Goose,
+        SourceKind::Crush => FileFormat::Crush,
         SourceKind::Litellm => FileFormat::Litellm,
         SourceKind::Plain => FileFormat::Plain,
         SourceKind::Focus => FileFormat::Focus,

@@ -18,7 +18,7 @@ use crate::domain::charge::{Charge, UnpricedReason};
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::mul_exact;
-use crate::domain::usage::UsageEvent;
+use crate::domain::usage::{Rank, UsageEvent};
 
 /// The model name of records that stand for no call. They cost nothing by rule.
 pub(super) const SYNTHETIC: &str = "<synthetic>";
@@ -99,6 +99,10 @@ impl Books {
     }
 
     pub(super) fn charge_with(&self, plan: &Plan, event: &UsageEvent) -> Charge {
+        if event.rank.authority == Rank::COST_ALONE {
+            // At most what its source says, as far as anyone knows.
+            return Charge::unpriced(UnpricedReason::UsageIncomplete, event.reported_cost.unwrap_or_default());
+        }
         let priced = plan.choose(event.at).and_then(|chosen| {
             let cost = chosen.prepared.cost(event)?;
             Ok((cost, chosen.plan.label))

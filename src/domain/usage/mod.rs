@@ -240,6 +240,8 @@ impl Rank {
     pub const REPORT: u8 = 128;
     /// The same of calls that are all longer than 200,000 tokens.
     pub const REPORT_LONG: u8 = 129;
+    /// Authority of what calls cost where nothing is told of their tokens.
+    pub const COST_ALONE: u8 = 130;
     /// Authority of an answer that may come in parts of which each tells its tokens so far, but only one the searches and the other
     /// rare quantities: of these the most that any of them tells counts.
     pub const PARTS: u8 = 64;

@@ -315,5 +315,9 @@ fn a_database_that_cannot_be_read_says_what_to_do() {
     let mut kept = Kept::default();
     let mut source = source(folder.path(), Some(FileFormat::Pi), &["opencode.db"]);
     source.read(&Default::default(), &mut kept).unwrap();
-    assert!(kept.rejected[0].reason.contains("only `opencode` has"));
+    assert!(
+        kept.rejected[0]
+            .reason
+            .contains("a database of `opencode`, not of `pi`")
+    );
 }

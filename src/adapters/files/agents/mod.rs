@@ -1,7 +1,10 @@
-//! Session files of coding agents that tell of each answer what it used: pi, opencode, GitHub Copilot CLI and Kimi CLI.
+//! Sessions of coding agents: pi, opencode, GitHub Copilot CLI, Kimi CLI and Goose, which tell of each answer what it used, and Crush.
 
 mod copilot;
+pub(super) mod crush;
+pub(super) mod goose;
 mod kimi;
+pub(super) mod openclaw;
 mod opencode;
 mod pi;
 
@@ -14,6 +17,8 @@ use super::line::{NO_USAGE, Output};
 use super::seller;
 
 pub(super) use copilot::Copilot;
+pub(super) use crush::Crush;
+pub(super) use goose::Goose;
 pub(super) use kimi::Kimi;
 pub(super) use opencode::{Opencode, Row};
 pub(super) use pi::Pi;

@@ -1,4 +1,4 @@
-//! Session files of pi, and what its `--mode json` prints. Input excludes cached tokens; thoughts are within the output. Identity is the
+//! Session files of pi, also of OpenClaw, and what its `--mode json` prints. Input excludes cached tokens; thoughts are within the output. Identity is the
 //! provider's response id, which forks of a session repeat.
 
 use serde::Deserialize;
@@ -87,11 +87,7 @@ impl LineFormat for Pi {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
         let line: Line<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
         match line.r#type.str() {
-            "session" => {
-                line.id.str().clone_into(&mut self.session);
-                line.cwd.str().clone_into(&mut self.folder);
-                self.fork = !line.parent_session.is_null();
-            }
+            "session" => self.begin(&line),
             "message" | "message_end" => return self.message(&line, number, context, out),
             "compaction" | "branch_summary" => {
                 out.warnings
@@ -114,13 +110,31 @@ impl LineFormat for Pi {
 }
 
 impl Pi {
+    fn begin(&mut self, line: &Line<'_>) {
+        line.id.str().clone_into(&mut self.session);
+        line.cwd.str().clone_into(&mut self.folder);
+        self.fork = !line.parent_session.is_null();
+    }
+
+    /// A reader of the lines behind the first one of a session.
+    pub fn behind(first: &str) -> Self {
+        let mut pi = Pi::default();
+        if let Ok(line) = serde_json::from_str::<Line<'_>>(first)
+            && line.r#type.str() == "session"
+        {
+            pi.begin(&line);
+        }
+        pi
+    }
+
     fn message(&self, line: &Line<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
         let raw = line.message.filter(|raw| raw.get().starts_with('{'));
         let Some(message) = raw.map(|raw| serde_json::from_str::<Message<'_>>(raw.get())) else {
             return Ok(());
         };
         let message = message.map_err(|e| Fault::json(&e))?;
-        if message.role.str() != "assistant" {
+        // OpenClaw notes what it sent to people as an answer of its own.
+        if message.role.str() != "assistant" || message.provider.str() == "openclaw" {
             return Ok(());
         }
         let at = match message.timestamp.is_null() {

@@ -1,0 +1,331 @@
+//! Databases of coding agents (SQLite), which write to them meanwhile.
+//!
+//! They are opened to be read, in short looks, so that neither program waits for the other. Rows are read in the order in which they were
+//! made; of a database that was read before those that are new and those that were changed since.
+
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
+use serde::{Deserialize, Serialize};
+
+use crate::adapters::sqlite::{has_log, immutable, log};
+
+use super::discover::Found;
+use super::line::Fault;
+use super::position::Position;
+use super::read::Run;
+use super::stop::Stop;
+use super::stores::Store;
+
+/// How a database of SQLite begins.
+pub(super) const SQLITE: &[u8] = b"SQLite format 3\0";
+
+/// Events after which a large database gets a checkpoint, so that an interrupted run does not start over.
+const CHECKPOINT_EVENTS: u64 = 65_536;
+/// A change may be seen later than another of a later time: by so many milliseconds at most, other clocks included.
+const LATE_MS: i64 = 600_000;
+/// How long a look waits for who changes the database.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How far the rows of a database were read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Reached {
+    /// The number of the last row.
+    row: i64,
+    /// Its message: that it is still there tells that the database is the same.
+    id: String,
+    /// When the row was changed that was changed last, in milliseconds of the epoch.
+    changed: i64,
+    /// Size and time of change of the log beside it.
+    log: (u64, u128),
+}
+
+impl Reached {
+    /// Whether the log beside a database is as it was.
+    pub fn is_log_of(&self, path: &Path) -> bool {
+        self.log == log_of(path)
+    }
+}
+
+fn log_of(path: &Path) -> (u64, u128) {
+    let Ok(found) = log(path).metadata() else {
+        return Default::default();
+    };
+    let changed = found.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    (found.len(), changed.map_or(0, |at| at.as_nanos()))
+}
+
+/// Whether a file in a folder is a database of an agent. One that cannot be looked into is taken for what it is called.
+pub(super) fn are_in(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase());
+    let Some(name) = name.filter(|name| name.ends_with(".db") || name.ends_with(".sqlite")) else {
+        return false;
+    };
+    let looked = open(path).and_then(|conn| Ok(Store::of(&conn)?.is_some()));
+    let of_goose = || name == "sessions.db" && path.parent().is_some_and(|folder| folder.ends_with("sessions"));
+    let called = |own: &str| name.starts_with(own);
+    looked.unwrap_or_else(|_| ["opencode", "kilo", "crush", "openclaw-agent"].into_iter().any(called) || of_goose())
+}
+
+/// Opens a database to be read. Where all of it is in its file nothing is made beside it. SQLite alone opens it: if it is open in this process
+/// already, as a ledger is, whoever else closed it would give up the locks that are held.
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    let is_whole = !has_log(path) && !Path::new(&journal).exists();
+    let whole = if is_whole { immutable(path) } else { None };
+    let conn = whole.unwrap_or_else(|| Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+    conn.busy_timeout(PATIENCE)?;
+    // Whoever wrote the log takes over what stands in it.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    Ok(conn)
+}
+
+/// Why reading rows ends early.
+pub(super) enum End {
+    Database(rusqlite::Error),
+    Stop(Stop),
+}
+
+impl From<rusqlite::Error> for End {
+    fn from(error: rusqlite::Error) -> Self {
+        End::Database(error)
+    }
+}
+
+impl From<Stop> for End {
+    fn from(stop: Stop) -> Self {
+        End::Stop(stop)
+    }
+}
+
+/// What is wrong with a database, and what to do.
+fn told(error: &rusqlite::Error) -> String {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another program holds it locked: the next run reads it".to_owned()
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            format!("a damaged database ({error}): `sqlite3 FILE .recover` tells what is left of it")
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => format!(
+            "cannot be opened ({error}): while a part of it lies in the `-wal` beside it, files in its folder have to be written"
+        ),
+        _ => format!("cannot be read: {error}"),
+    }
+}
+
+/// Rows that are to be read.
+pub(super) struct Span {
+    /// Behind that of this number, to that of the other one.
+    pub after: i64,
+    pub to: i64,
+    /// Those alone that were changed since.
+    pub since: i64,
+}
+
+/// What was seen of some rows.
+pub(super) struct Look {
+    pub rows: i64,
+    /// The number of the last one, and its message.
+    pub last: Option<(i64, String)>,
+    /// When the one was changed that was changed last.
+    pub newest: i64,
+    /// The same of the first one that is still being answered.
+    pub answering: i64,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Look {
+            rows: 0,
+            last: None,
+            newest: i64::MIN,
+            answering: i64::MAX,
+        }
+    }
+}
+
+impl Look {
+    /// Notes that a row was seen, and when it was changed.
+    pub fn row(&mut self, at: i64, id: &str, changed: i64) {
+        self.rows += 1;
+        self.newest = self.newest.max(changed);
+        let last = self.last.get_or_insert_default();
+        last.0 = at;
+        id.clone_into(&mut last.1);
+    }
+}
+
+impl Run<'_> {
+    /// Reads a database from where its checkpoint stands.
+    pub fn database(
+        &mut self,
+        found: &Found,
+        name: &str,
+        known: Option<Position>,
+        fresh: Position,
+    ) -> Result<(), Stop> {
+        self.progress.bytes = fresh.size;
+        let wanted = self.options.format;
+        if wanted.is_some_and(|format| Store::ALL.iter().all(|store| store.format() != format)) {
+            if found.named {
+                let those = Store::ALL.map(|store| store.format().name()).join("`, `");
+                self.reject(
+                    name,
+                    0,
+                    Fault::whole(format!("a database, which only `{those}` have")),
+                    b"",
+                );
+            }
+            return Ok(());
+        }
+        self.understood = true;
+        // As it is before anything is read: who writes meanwhile is read next time.
+        let beside = log_of(&found.path);
+        let known = known.filter(|known| known.is_of(&self.as_now));
+        let read = open(&found.path).map_err(End::from).and_then(|conn| {
+            let Some(store) = Store::of(&conn)? else {
+                let reason =
+                    "a database without the table `message` of opencode, `sessions` of Goose or Crush or `transcript_events` of OpenClaw: no known usage format";
+                self.reject(name, 0, Fault::whole(reason), b"");
+                return Ok(None);
+            };
+            if let Some(format) = wanted.filter(|format| *format != store.format()) {
+                if found.named {
+                    let reason = format!("a database of `{}`, not of `{format}`", store.format());
+                    self.reject(name, 0, Fault::whole(reason), b"");
+                }
+                return Ok(None);
+            }
+            let known = known.map(|known| go_on(&conn, store, known)).transpose()?.flatten();
+            let mut position = match known {
+                Some(known) => Position {
+                    size: fresh.size,
+                    modified: fresh.modified,
+                    ..known
+                },
+                None => fresh,
+            };
+            position.format = store.format().name().to_owned();
+            let reached = self.new_rows(&conn, store, name, position.reached.clone(), Some(&position))?;
+            position.reached = Some(Reached { log: beside, ..reached });
+            Ok(Some(position))
+        });
+        match read {
+            // What was taken over from the log meanwhile may have been read in part.
+            Ok(Some(_)) if beside.0 == 0 && !is_as_it_was(found) => self.done(name, None),
+            Ok(position) => self.done(name, position),
+            Err(End::Database(error)) => {
+                self.hand_over()?;
+                self.unread(name, &told(&error));
+                Ok(())
+            }
+            Err(End::Stop(stop)) => Err(stop),
+        }
+    }
+
+    /// Reads all rows of a database, and keeps nothing.
+    pub fn all_rows(&mut self, path: &Path, name: &str) -> Result<(), Stop> {
+        let read = open(path).map_err(End::from);
+        let read = read.and_then(|conn| match Store::of(&conn)? {
+            Some(store) => self.new_rows(&conn, store, name, None, None).map(drop),
+            None => Ok(()),
+        });
+        match read {
+            Ok(()) => Ok(()),
+            Err(End::Database(error)) => Err(Stop::Io(std::io::Error::other(told(&error)))),
+            Err(End::Stop(stop)) => Err(stop),
+        }
+    }
+
+    /// Reads the rows that are not known, then those that were changed since; answers how far.
+    fn new_rows(
+        &mut self,
+        conn: &Connection,
+        store: Store,
+        name: &str,
+        known: Option<Reached>,
+        position: Option<&Position>,
+    ) -> Result<Reached, End> {
+        let behind = known.as_ref().map(|known| known.row);
+        let mut reached = known.unwrap_or_default();
+        let since = reached.changed.saturating_sub(LATE_MS);
+        let mut span = Span {
+            after: behind.unwrap_or(i64::MIN),
+            to: i64::MAX,
+            since: i64::MIN,
+        };
+        let (mut newest, mut answering, mut since_checkpoint) = (i64::MIN, i64::MAX, 0);
+        loop {
+            let look = match store {
+                Store::Messages => self.messages(conn, name, &span)?,
+                Store::Goose => self.goose(conn, name, &span)?,
+                Store::Crush => self.crush(conn, name, &span)?,
+                Store::Openclaw => self.openclaw(conn, name, &span)?,
+            };
+            newest = newest.max(look.newest);
+            answering = answering.min(look.answering);
+            since_checkpoint += self.hand_over()?;
+            self.progress.lines += look.rows.unsigned_abs();
+            self.tell(false);
+            let is_new = span.to == i64::MAX;
+            if let Some((row, id)) = look.last {
+                span.after = row;
+                if is_new {
+                    (reached.row, reached.id) = (row, id);
+                }
+            }
+            if look.rows < store.rows() {
+                let Some(to) = behind.filter(|_| is_new) else { break };
+                span = Span {
+                    after: i64::MIN,
+                    to,
+                    since,
+                };
+            }
+            let late = self.sink.enough();
+            if let Some(position) = position.filter(|_| is_new && (late || since_checkpoint >= CHECKPOINT_EVENTS)) {
+                since_checkpoint = 0;
+                // What was changed among those that were known is still to be looked for.
+                let changed = behind.map_or(newest.min(answering), |_| reached.changed);
+                let mut part = Position {
+                    // Not of this size: a run that ends here has not read all of it.
+                    size: position.size.saturating_sub(1),
+                    reached: Some(Reached {
+                        changed,
+                        ..reached.clone()
+                    }),
+                    ..position.clone()
+                };
+                self.note(&mut part);
+                let kept = self.sink.checkpoint(name, part.checkpoint());
+                kept.map_err(Stop::from)?;
+            }
+            if late {
+                return Err(Stop::Time.into());
+            }
+        }
+        reached.changed = reached.changed.max(newest).min(answering);
+        Ok(reached)
+    }
+}
+
+/// Where reading goes on, if the database is the one that was read.
+fn go_on(conn: &Connection, store: Store, known: Position) -> rusqlite::Result<Option<Position>> {
+    let Some(reached) = &known.reached else { return Ok(None) };
+    let id = format!("SELECT {} FROM {} WHERE rowid = ?1", store.id(), store.table());
+    let id = conn
+        .query_row(&id, [reached.row], |row| row.get::<_, String>(0))
+        .optional()?;
+    Ok(id.filter(|id| *id == reached.id).map(|_| known))
+}
+
+/// Whether a file is as it was when it was found.
+fn is_as_it_was(found: &Found) -> bool {
+    let now = found.path.metadata();
+    now.is_ok_and(|now| now.len() == found.metadata.len() && now.modified().ok() == found.metadata.modified().ok())
+}
