@@ -131,7 +131,7 @@ pub fn collect<'a>(
 }
 
 /// About days of a bill of which nothing is left.
-const DAYS_GONE: &str = "days that a bill had cost on, and has none on as it was read now; a bill of several files is one only where all of them are recorded at once";
+const DAYS_GONE: &str = "days that a bill had cost on, and has none on as it was read now; where it is one of several files, record all of them at once";
 
 /// What the reader hands to the recorder.
 enum Job {

@@ -294,4 +294,7 @@ fn files_of_one_bill_that_are_recorded_one_by_one_are_told_to_replace_each_other
     assert_eq!(billed(folder), "20");
     assert!(!record(&["u/1.csv", "u/2.csv"]).contains("warning"));
     assert_eq!(billed(folder), "30");
+    // One of them by itself has not changed.
+    assert!(!record(&["u/1.csv"]).contains("warning"));
+    assert_eq!(billed(folder), "30");
 }

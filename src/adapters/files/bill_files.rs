@@ -10,7 +10,7 @@ use super::bills::Delivery;
 use super::copies::held_by_others;
 use super::discover::{Found, Search};
 use super::manifests::Manifests;
-use super::position::Position;
+use super::position::{Position, digest};
 use super::read::Run;
 use super::side_by_side::Todo;
 use crate::domain::period::{Hour, Period};
@@ -44,7 +44,11 @@ impl Run<'_> {
         let of_bill = |p: &Option<Position>| p.as_ref().is_some_and(Position::is_of_bill);
         let (bills, _): (Vec<_>, Vec<_>) = current.into_iter().partition(|(_, p)| of_bill(p));
         let piped = !self.bills.told(self.options.name).is_empty();
-        let nothing_new = todo.is_empty() && gone.is_empty() && self.bill_positions.is_empty() && !piped;
+        // Files of one bill that were recorded one by one replaced each other: given together they are read anew.
+        let apart = bills.iter().filter_map(|(_, p)| p.as_ref()).map(|p| p.beside.as_str());
+        let apart: BTreeSet<&str> = apart.filter(|digest| !digest.is_empty()).collect();
+        let nothing_new =
+            todo.is_empty() && gone.is_empty() && self.bill_positions.is_empty() && !piped && apart.len() < 2;
         todo.extend(bills);
         let manifests = self.manifests(&todo);
         // One may be written after the files that it names.
@@ -103,6 +107,13 @@ impl Run<'_> {
                 self.bills_left = true;
                 return Ok(());
             }
+        }
+        let paths: Vec<_> = todo.iter().map(|(file, _)| file.path.to_string_lossy()).collect();
+        let beside = digest(paths.join("\0").as_bytes());
+        for (_, position) in &mut self.bill_positions {
+            position
+                .iter_mut()
+                .for_each(|position| position.beside.clone_from(&beside));
         }
         self.bills.begin(None);
         if let Some(first) = mixed.first() {

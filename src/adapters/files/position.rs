@@ -76,6 +76,9 @@ pub(super) struct Position {
     /// Whether all that it told of bills was taken back since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub taken_back: bool,
+    /// Digest of the paths of the bills that were read together with it; empty where an earlier version read it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub beside: String,
     /// The last bytes before `offset`, where reading goes on there.
     #[serde(skip)]
     pub behind: Vec<u8>,
@@ -292,7 +295,7 @@ fn modified(metadata: &Metadata) -> u64 {
         .unwrap_or(0)
 }
 
-/// Digest of bytes of a file.
-fn digest(head: &[u8]) -> String {
+/// Digest of bytes of a file, or of names of files.
+pub(super) fn digest(head: &[u8]) -> String {
     EventId::of(&[b"head", head]).to_string()
 }
