@@ -99,10 +99,11 @@ pub fn unit(found: &Reconciliation) -> &'static str {
 
 /// What is not billed yet of accounts that are told apart.
 pub fn late(found: &Reconciliation) -> String {
+    let unit = unit(found);
     let line = |((provider, account), amount): (&(Label, Label), &Decimal)| {
         let (provider, account) = (clean(provider.as_str()), clean(account.as_str()));
         let amount = money(Money::new(*amount, Currency::USD));
-        format!("{provider} account {account}: {amount} is metered and not billed yet\n")
+        format!("{provider} account {account}: {amount} is metered and not billed{unit} yet\n")
     };
     let mut text: String = found.late.iter().take(ACCOUNTS).map(line).collect();
     let more = found.late.len().saturating_sub(ACCOUNTS);
