@@ -74,6 +74,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
         found.providers.retain(|name, _| name.as_str() == key);
         found.other_currencies.retain(|name, _| name.as_str() == key);
         found.by_month.retain(|name| name.as_str() == key);
+        found.late.retain(|(name, _), _| name.as_str() == key);
     }
     let total = found.total()?;
     let bound = Bound::of(ctx, args.min_coverage)?;
@@ -269,6 +270,9 @@ fn closing(found: &Reconciliation, total: &Totals) -> Result<String, CliError> {
     let usd = |amount: Decimal| money(Money::new(amount, Currency::USD));
     let seen = match total.coverage() {
         Some(percent) => format!("Metering has seen {} % of what is billed", percent.normalize()),
+        None if total.charged > Decimal::ZERO => {
+            "How much of what is billed metering has seen cannot be told".to_owned()
+        }
         None => "Nothing is billed yet".to_owned(),
     };
     let mut text = format!("\nbilled less metered: {}. {seen}.\n", usd(total.gap.total()?));
@@ -289,7 +293,22 @@ fn closing(found: &Reconciliation, total: &Totals) -> Result<String, CliError> {
             usd(total.reported.computed)
         );
     }
+    if !total.reported.expired.is_zero() {
+        let _ = writeln!(
+            text,
+            "of calls whose detail has expired the sources told {}, which is not compared",
+            usd(total.reported.expired)
+        );
+    }
+    if !total.other.is_zero() {
+        let _ = writeln!(
+            text,
+            "taxes and purchases, {}, are no use of models and not compared",
+            usd(total.other)
+        );
+    }
     text += &others(found);
+    text += &super::reported::late(found);
     for name in &found.by_month {
         let _ = writeln!(
             text,
@@ -341,7 +360,7 @@ fn cell_object(c: &Cell) -> Result<Value, CliError> {
             "contracted_cost_usd": amount(c.metered.contracted), "tokens": tokens(&c.metered.tokens),
         },
         "reported": {
-            "calls": c.reported.calls, "cost_usd": amount(c.reported.cost), "computed_usd": amount(c.reported.computed),
+            "calls": c.reported.calls, "cost_usd": amount(c.reported.cost), "computed_usd": amount(c.reported.computed), "expired_usd": amount(c.reported.expired),
         },
         "billed": {
             "rows": c.billed.rows, "cost_usd": amount(c.billed.usage), "credits_usd": amount(c.billed.credits),
@@ -355,8 +374,8 @@ fn totals_object(t: &Totals) -> Result<Value, CliError> {
     Ok(json!({
         "metered_usd": amount(t.metered), "contracted_usd": amount(t.contracted), "calls": t.calls, "unpriced": t.unpriced, "unpriced_worst_case_usd": amount(t.worst_case),
         "reported_calls": t.reported.calls, "reported_usd": amount(t.reported.cost),
-        "reported_computed_usd": amount(t.reported.computed), "billed_usd": amount(t.billed), "charged_usd": amount(t.charged),
-        "credits_usd": amount(t.credits), "gap": gap_object(&t.gap)?, "covered_usd": amount(t.covered),
+        "reported_computed_usd": amount(t.reported.computed), "reported_expired_usd": amount(t.reported.expired), "billed_usd": amount(t.billed), "charged_usd": amount(t.charged),
+        "credits_usd": amount(t.credits), "other_usd": amount(t.other), "gap": gap_object(&t.gap)?, "covered_usd": amount(t.covered),
         "coverage_percent": t.coverage().map(amount), "billed_through": t.through.map(|d| d.start()),
     }))
 }

@@ -11,6 +11,9 @@ use crate::engine::reconcile::{Reconciliation, Totals};
 /// Below so many dollars a difference is no finding.
 const LEAST: Decimal = Decimal::ONE;
 
+/// Accounts that are told one by one.
+const ACCOUNTS: usize = 4;
+
 /// How much of a bill has to be metered.
 pub struct Bound {
     /// In percent.
@@ -94,11 +97,40 @@ pub fn unit(found: &Reconciliation) -> &'static str {
     }
 }
 
+/// What is not billed yet of accounts that are told apart.
+pub fn late(found: &Reconciliation) -> String {
+    let unit = unit(found);
+    let line = |((provider, account), amount): (&(Label, Label), &Decimal)| {
+        let (provider, account) = (clean(provider.as_str()), clean(account.as_str()));
+        let amount = money(Money::new(*amount, Currency::USD));
+        format!("{provider} account {account}: {amount} is metered and not billed{unit} yet\n")
+    };
+    let mut text: String = found.late.iter().take(ACCOUNTS).map(line).collect();
+    let more = found.late.len().saturating_sub(ACCOUNTS);
+    if more > 0 {
+        text += &format!("further accounts with use that is not billed yet: {more}\n");
+    }
+    text
+}
+
 /// How a comparison ends that was asked for a coverage, with findings or without. What is not known passes no check: neither where nothing
 /// is billed, nor where calls of a provider are not billed at all.
 pub fn covered(found: &Reconciliation, total: &Totals, least: Decimal, is_short: bool) -> Result<Exit, CliError> {
-    let least = least.normalize();
     let hint = "record the bill, or choose another time with `--period` or one provider with `--provider`";
+    let unpriced = found
+        .providers
+        .iter()
+        .filter(|(_, totals)| totals.may_be_short_of(least));
+    let unpriced: Vec<String> = unpriced.map(|(name, _)| clean(name.as_str())).collect();
+    if !unpriced.is_empty() && !is_short {
+        let error = format!(
+            "calls of {} have no price: whether metering has seen {} % of its bill cannot be told",
+            unpriced.join(", "),
+            least.normalize()
+        );
+        return Err(CliError::incomplete(error).hint("`finops price missing` says what to write"));
+    }
+    let least = least.normalize();
     if total.coverage().is_none() {
         let unit = unit(found);
         let error =

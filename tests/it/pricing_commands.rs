@@ -419,6 +419,13 @@ fn what_is_to_be_written_is_where_the_settings_in_force_read_it() {
     let told = text(&run(&["price", "missing"]));
     let written = "put this at its top\n# in etc/pol/prices/own-acme.toml:\nproviders = [\"acme\"]\n[[entry]]";
     assert!(told.contains(written), "{told}");
+    // An entry of one of the models in a file of another name: a second one would be an error.
+    let other = "providers=[\"acme\"]\n[[entry]]\nmodel=\"acme-1\"\n[[entry.price]]\nfrom=\"2099-01-01\"\nrates={input=3, output=15}\n";
+    home.write("etc/pol/prices/mine.toml", other);
+    let told = text(&run(&["price", "missing"]));
+    let written =
+        "the file has an entry of this model: add to that one what it lacks of this\n# in etc/pol/prices/mine.toml:";
+    assert!(told.contains(written), "{told}");
 }
 
 #[test]

@@ -604,11 +604,13 @@ fn a_gap_is_put_down_to_its_cause_at_the_price_that_was_paid() {
 #[test]
 fn a_day_says_what_its_month_says_and_a_part_of_a_billed_month_nothing() {
     let usage = call("a", "openai", "gpt-4o", "\"input_tokens\":1000000");
-    let later = [("2", 11, "OpenAI", "API", "gpt-4o", "800000", "input tokens")];
+    // A row of the day before says that the bill had begun.
+    let row = |cost, day, tokens| (cost, day, "OpenAI", "API", "gpt-4o", tokens, "input tokens");
+    let later = [row("0", 9, ""), row("2", 11, "800000")];
     let parts = ["-", "0", "-2.5", "0", "0", "0"];
     assert_eq!(said(&compared("", &usage, &later, "2026-11-10")), parts);
     let month = compared("", &usage, &later, "2026-11");
-    let day = &month["cells"][0];
+    let day = &month["cells"][1];
     assert_eq!(
         (&day["day"], &day["gap"]["token_gap_usd"]),
         (&"2026-11-10T00:00:00Z".into(), &"-2.5".into())
@@ -919,4 +921,340 @@ fn a_refund_behind_the_last_billed_day_moves_it_not() {
         (coverage.as_str(), gap.as_str(), lag.as_str(), through.as_str()),
         ("100", "0 0 0 -1", "-120", "2026-11-07")
     );
+}
+
+/// Calls and rows of a bill as of their accounts and models, compared at a time.
+struct Case {
+    home: tempfile::TempDir,
+    usage: String,
+    bill: String,
+}
+
+impl Case {
+    fn new(settings: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let source = |name: &str, path: &str| format!("[[source]]\nname = \"{name}\"\npaths = [\"{path}\"]\n");
+        let [usage, bill] = [source("app", "u.jsonl"), source("bill", "b.csv")];
+        let text =
+            format!("[store]\nurl = \"sqlite:l.db\"\n{usage}{bill}[reconcile]\nmin_coverage = \"95 %\"\n{settings}");
+        std::fs::write(home.path().join("finops.toml"), text).unwrap();
+        let bill = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,SubAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargeCategory,ProviderName,ServiceName,x_Model\n";
+        Case {
+            home,
+            usage: String::new(),
+            bill: bill.to_owned(),
+        }
+    }
+
+    /// Calls of a million tokens on days of a month of 2026.
+    fn calls(
+        mut self,
+        (provider, model): (&str, &str),
+        account: &str,
+        month: u32,
+        days: std::ops::RangeInclusive<u32>,
+    ) -> Self {
+        for day in days {
+            let id = self.usage.len();
+            self.usage += &format!(
+                "{{\"id\":\"{id}\",\"ts\":\"2026-{month:02}-{day:02}T10:00:00Z\",\"provider\":\"{provider}\",\"model\":\"{model}\",\"input_tokens\":1000000,\"account\":\"{account}\"}}\n"
+            );
+        }
+        self
+    }
+
+    /// A row a day, of so much of a category.
+    fn rows(
+        mut self,
+        (cost, what): (&str, &str),
+        model: &str,
+        account: &str,
+        month: u32,
+        days: std::ops::RangeInclusive<u32>,
+    ) -> Self {
+        let (category, currency) = what.split_once(' ').unwrap_or((what, "USD"));
+        for day in days {
+            self.bill += &format!(
+                "{cost},{cost},{currency},{account},{account},2026-{month:02}-01,2026-{:02}-01,2026-{month:02}-{day:02}T00:00:00Z,{category},Anthropic,Claude API,{model}\n",
+                month + 1
+            );
+        }
+        self
+    }
+
+    fn finops(&self, now: &str, args: &[&str]) -> std::process::Output {
+        let home = self.home.path();
+        std::fs::write(home.join("u.jsonl"), &self.usage).unwrap();
+        std::fs::write(home.join("b.csv"), &self.bill).unwrap();
+        program(home).args(["--now", now]).args(args).output().unwrap()
+    }
+
+    /// Coverage and the gap without lag, the lag, and what `finops run` tells of coverage.
+    fn said(&self, now: &str, period: &str) -> (String, String, String, bool) {
+        let run = self.finops(now, &["run"]);
+        assert!(run.status.success(), "{}", err(&run));
+        let found = json(&self.finops(now, &["reconcile", "--period", period, "--format", "json"]));
+        let [coverage, missing, tokens, price, discount, lag] = said(&found);
+        let gap = [missing, tokens, price, discount].join(" ");
+        (coverage, gap, lag, out(&run).contains("metering has seen"))
+    }
+}
+
+const SONNET: (&str, &str) = ("anthropic", "claude-sonnet-4-6");
+const HAIKU: (&str, &str) = ("anthropic", "claude-haiku-4-5");
+const USE: &str = "Usage";
+
+/// As where late bills are filled: each has its own last day where bill and calls tell it apart, and no account fills the hole of another.
+#[test]
+fn accounts_are_compared_each_with_its_own_bill() {
+    let sonnet = SONNET.1;
+    let two = |a: &str, b: &str| Case::new("").calls(SONNET, a, 11, 1..=20).calls(SONNET, b, 11, 1..=20);
+    for (what, case, expected) in [
+        (
+            "one is late",
+            two("A", "B")
+                .rows(("3", USE), sonnet, "A", 11, 1..=19)
+                .rows(("3", USE), sonnet, "B", 11, 1..=9),
+            ("100", "0 0 0 0", "-36", false),
+        ),
+        (
+            "half of one was metered by nobody, the other has no bill",
+            two("A", "B").rows(("6", USE), sonnet, "A", 11, 1..=19),
+            ("50", "0 0 57 0", "-63", true),
+        ),
+        (
+            "the other is billed in another currency",
+            two("A", "B")
+                .rows(("3", USE), sonnet, "A", 11, 1..=19)
+                .rows(("3", "Usage EUR"), sonnet, "B", 11, 1..=19),
+            ("100", "0 0 0 0", "-63", false),
+        ),
+        (
+            "the bill names none",
+            two("A", "B").rows(("6", USE), sonnet, "", 11, 1..=19),
+            ("100", "0 0 0 0", "-6", false),
+        ),
+        (
+            "the bill names them in other words",
+            two("A", "B")
+                .rows(("3", USE), sonnet, "X", 11, 1..=19)
+                .rows(("3", USE), sonnet, "Y", 11, 1..=19),
+            ("100", "0 0 0 0", "-6", false),
+        ),
+        (
+            "some rows name none",
+            two("A", "B")
+                .rows(("3", USE), sonnet, "A", 11, 1..=19)
+                .rows(("3", USE), sonnet, "", 11, 1..=19),
+            ("100", "0 0 0 0", "-6", false),
+        ),
+        (
+            "calls name none",
+            two("", "")
+                .rows(("3", USE), sonnet, "A", 11, 1..=19)
+                .rows(("3", USE), sonnet, "B", 11, 1..=19),
+            ("100", "0 0 0 0", "-6", false),
+        ),
+        (
+            "some calls name none, and the bill of the other account has stopped",
+            two("A", "")
+                .calls(SONNET, "B", 11, 1..=20)
+                .rows(("6", USE), sonnet, "A", 11, 1..=19)
+                .rows(("3", USE), sonnet, "B", 11, 1..=9),
+            ("100", "0 0 0 0", "-39", false),
+        ),
+    ] {
+        let (coverage, gap, lag, alert) = case.said("2026-11-21T12:00:00Z", "2026-11");
+        assert_eq!(
+            (coverage.as_str(), gap.as_str(), lag.as_str(), alert),
+            expected,
+            "{what}"
+        );
+    }
+    let late = two("A", "B")
+        .rows(("3", USE), sonnet, "A", 11, 1..=19)
+        .rows(("3", USE), sonnet, "B", 11, 1..=9);
+    let now = "2026-11-21T12:00:00Z";
+    late.finops(now, &["record"]);
+    let text = out(&late.finops(now, &["reconcile"]));
+    for part in [
+        "no billed day differs by a cent or more",
+        "anthropic account A: $3.00 is metered and not billed yet\nanthropic account B: $33.00 is metered and not billed yet\n",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+/// What may still be billed is late, as where it is filled; a week later it is a gap.
+#[test]
+fn what_the_bill_has_not_yet_is_late_and_no_gap() {
+    let begun = Case::new("")
+        .calls(SONNET, "A", 11, 1..=20)
+        .rows(("3", USE), SONNET.1, "A", 11, 10..=19)
+        .rows(("1", USE), SONNET.1, "A", 11, 20..=20);
+    let services = || {
+        Case::new("")
+            .calls(SONNET, "A", 11, 1..=20)
+            .calls(HAIKU, "A", 11, 1..=20)
+            .rows(("3", USE), SONNET.1, "A", 11, 1..=14)
+            .rows(("1", USE), HAIKU.1, "A", 11, 1..=19)
+    };
+    for (what, case, now, expected) in [
+        (
+            "from the 10th to noon",
+            begun,
+            "2026-11-20T14:00:00Z",
+            ("100", "0 0 0 0", "-29"),
+        ),
+        (
+            "one model later",
+            services(),
+            "2026-11-21T12:00:00Z",
+            ("100", "0 0 0 0", "-19"),
+        ),
+        (
+            "and never",
+            services(),
+            "2026-12-02T12:00:00Z",
+            ("100", "0 -15 0 0", "-4"),
+        ),
+    ] {
+        let (coverage, gap, lag, alert) = case.said(now, "2026-11");
+        assert_eq!(
+            (coverage.as_str(), gap.as_str(), lag.as_str(), alert),
+            (expected.0, expected.1, expected.2, false),
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn the_row_of_a_month_is_known_in_the_first_month_and_beside_rows_by_days() {
+    let at = "2026-11-02T20:00:00Z";
+    let first = |cost: &str, days| {
+        Case::new("")
+            .calls(SONNET, "A", 11, days)
+            .rows((cost, USE), SONNET.1, "A", 11, 1..=1)
+    };
+    for (what, case, expected) in [
+        ("a month so far", first("6", 1..=2), ("-", "0 0 0 0", "0", false)),
+        ("its first day", first("3", 1..=2), ("100", "0 0 0 0", "-3", false)),
+        (
+            "twice what was used of it, whichever it is of",
+            first("6", 1..=1),
+            ("50", "0 0 3 0", "0", true),
+        ),
+    ] {
+        let (coverage, gap, lag, alert) = case.said(at, "2026-11");
+        assert_eq!(
+            (coverage.as_str(), gap.as_str(), lag.as_str(), alert),
+            expected,
+            "{what}"
+        );
+    }
+    let october = |settings| {
+        Case::new(settings)
+            .calls(SONNET, "A", 10, 1..=31)
+            .calls(HAIKU, "A", 10, 1..=31)
+            .rows(("3", USE), SONNET.1, "A", 10, 1..=31)
+    };
+    for (what, case, expected) in [
+        (
+            "a month of one model",
+            october("").rows(("31", USE), HAIKU.1, "A", 10, 1..=1),
+            ("100", "0 0 0 0", "0", false),
+        ),
+        (
+            "its days, the first of which nobody saw",
+            october("")
+                .rows(("31", USE), HAIKU.1, "A", 10, 1..=1)
+                .rows(("1", USE), HAIKU.1, "A", 10, 2..=31),
+            ("80.5", "0 0 30 0", "0", true),
+        ),
+    ] {
+        let (coverage, gap, lag, alert) = case.said("2026-11-05T20:00:00Z", "2026-10");
+        assert_eq!(
+            (coverage.as_str(), gap.as_str(), lag.as_str(), alert),
+            expected,
+            "{what}"
+        );
+    }
+}
+
+/// What a commitment pays for is taken off as what a contract takes off; if it is billed nevertheless, that is another price of what was seen.
+#[test]
+fn calls_that_a_commitment_pays_for_are_no_gap() {
+    let covers = "[[commitment]]\nname = \"seats\"\nkind = \"other\"\ndimensions = { provider = \"anthropic\" }\namount = \"2 USD\"\nper = \"hour\"\nfrom = \"2026-10-01\"\ncovers = { provider = \"anthropic\", model = \"claude-sonnet-4-6\" }\n";
+    let bought = || {
+        Case::new(covers)
+            .calls(SONNET, "A", 11, 1..=19)
+            .calls(HAIKU, "A", 11, 1..=19)
+            .rows(("1", USE), HAIKU.1, "A", 11, 1..=19)
+            .rows(("48", "Purchase"), "", "A", 11, 1..=19)
+    };
+    for (case, expected) in [
+        (bought(), ("100", "0 0 0 -57", "0", false)),
+        (
+            bought().rows(("3", USE), SONNET.1, "A", 11, 1..=19),
+            ("100", "0 0 57 -57", "0", false),
+        ),
+    ] {
+        let (coverage, gap, lag, alert) = case.said("2026-12-02T12:00:00Z", "2026-11");
+        assert_eq!((coverage.as_str(), gap.as_str(), lag.as_str(), alert), expected);
+    }
+    let text = out(&bought().finops("2026-12-02T12:00:00Z", &["run"]));
+    assert!(!text.contains("metering"), "{text}");
+    let case = bought();
+    case.finops("2026-12-02T12:00:00Z", &["record"]);
+    let text = out(&case.finops("2026-12-02T12:00:00Z", &["reconcile", "--period", "2026-11"]));
+    assert!(
+        text.contains("taxes and purchases, $912.00, are no use of models and not compared"),
+        "{text}"
+    );
+}
+
+/// Calls without a price were seen: what they may have cost at most is not known to be covered, nor not to be.
+#[test]
+fn calls_without_a_price_are_not_told_as_not_metered() {
+    let unheard = ("anthropic", "claude-unheard-of-9");
+    let now = "2026-12-02T12:00:00Z";
+    let case = Case::new("")
+        .calls(unheard, "A", 11, 1..=19)
+        .rows(("3", USE), unheard.1, "A", 11, 1..=19);
+    assert_eq!(
+        case.said(now, "2026-11"),
+        ("-".to_owned(), "0 0 57 0".to_owned(), "0".to_owned(), false)
+    );
+    let asked = case.finops(now, &["reconcile", "--period", "2026-11", "--min-coverage", "95"]);
+    assert_eq!(asked.status.code(), Some(3));
+    assert!(
+        err(&asked).contains("calls of anthropic have no price"),
+        "{}",
+        err(&asked)
+    );
+    // They hide no more than that.
+    let case = Case::new("")
+        .calls(unheard, "A", 11, 1..=1)
+        .rows(("90000", USE), unheard.1, "A", 11, 1..=1);
+    let (coverage, .., alert) = case.said(now, "2026-11");
+    assert_eq!((coverage.as_str(), alert), ("0", true));
+}
+
+/// What sources told stays known when the calls' detail has expired; nothing is compared with it any more.
+#[test]
+fn what_sources_told_of_calls_whose_detail_has_expired_is_said() {
+    let mut case = Case::new("").calls(SONNET, "A", 6, 1..=30);
+    case.usage = case
+        .usage
+        .replace("\"input_tokens\"", "\"cost_usd\":6,\"input_tokens\"");
+    let june = ["reconcile", "--period", "2026-06"];
+    case.finops("2026-07-02T12:00:00Z", &["run"]);
+    let found = case.finops("2026-07-02T12:00:00Z", &june);
+    assert_eq!(found.status.code(), Some(1));
+    assert!(!out(&found).contains("has expired"), "{}", out(&found));
+    let case = case.calls(("openai", "gpt-5"), "A", 10, 8..=8);
+    case.finops("2026-10-08T12:00:00Z", &["run"]);
+    let text = out(&case.finops("2026-10-08T12:00:00Z", &june));
+    let line = "of calls whose detail has expired the sources told $180.00, which is not compared";
+    assert!(text.contains(line), "{text}");
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
@@ -24,6 +24,8 @@ pub(super) struct Advisor {
     wanted: BTreeMap<(String, String), Wanted>,
     /// Those of each provider's own prices that is there, by the provider in its one spelling.
     files: BTreeMap<String, String>,
+    /// Files of other names that have an entry of a model.
+    holders: BTreeMap<(String, String), String>,
     /// The files of prices that are there, with what is in them.
     there: BTreeMap<String, String>,
     /// Where they are.
@@ -76,9 +78,11 @@ impl Advisor {
                 }
             }
         }
+        let holders = holders(&folder);
         Advisor {
             wanted,
             files,
+            holders,
             there,
             folder,
             settings,
@@ -138,18 +142,20 @@ impl Advisor {
             .filter(|_| m.reason.is_some_and(is_written))
         {
             let provider = provider_key(m.provider.as_str());
-            let file = self.files.get(&provider).cloned();
+            let holder = self.holders.get(&entry_of(m));
+            let file = holder.or_else(|| self.files.get(&provider)).cloned();
             let name = file.unwrap_or_else(|| overlay_name(&provider));
             let entry = format!("model = {}", quoted(m.model.as_str()).to_lowercase());
             let head = || format!("providers = [{}]\n", quoted(&provider));
             match self.there.get(&name) {
+                _ if holder.is_some() => advice.there = Some(HAS_ENTRY),
                 None => advice.head = head(),
                 Some(text) if !text.lines().any(|line| line.trim_start().starts_with("providers")) => {
                     advice.there = Some("the file is there: put this at its top");
                     advice.head = head();
                 }
                 Some(text) if text.to_lowercase().contains(&entry) => {
-                    advice.there = Some("the file has an entry of this model: add to that one what it lacks of this");
+                    advice.there = Some(HAS_ENTRY);
                 }
                 Some(_) => advice.there = Some("the file is there: add this to it"),
             }
@@ -158,6 +164,37 @@ impl Advisor {
         }
         advice
     }
+}
+
+/// An entry may not stand twice, in whichever files.
+const HAS_ENTRY: &str = "the file has an entry of this model: add to that one what it lacks of this";
+
+/// The files of prices, by the entries that each has.
+fn holders(folder: &Path) -> BTreeMap<(String, String), String> {
+    let mut found = BTreeMap::new();
+    for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = file.file_name().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(file.path())
+            .ok()
+            .filter(|_| name.ends_with(".toml"));
+        let table = text
+            .and_then(|text| text.parse::<toml::Table>().ok())
+            .unwrap_or_default();
+        let array = |table: &toml::Table, key: &str| {
+            table
+                .get(key)
+                .and_then(toml::Value::as_array)
+                .cloned()
+                .unwrap_or_default()
+        };
+        let models = array(&table, "entry");
+        let models: Vec<&str> = models.iter().filter_map(|entry| entry.get("model")?.as_str()).collect();
+        for provider in array(&table, "providers").iter().filter_map(toml::Value::as_str) {
+            let key = |model: &&str| (provider_key(provider), model.to_lowercase());
+            found.extend(models.iter().map(|model| (key(model), name.clone())));
+        }
+    }
+    found
 }
 
 /// What is to be said of a map that leads nowhere.

@@ -4,6 +4,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::gather::{Part, Place, Sides};
 use super::meet::{SAMPLE, fee, sample};
+use super::rows::Billing;
 use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::usage::{Bucket, Tokens};
 use crate::ports::Pricer;
@@ -17,9 +18,9 @@ pub struct Gap {
     pub tokens: Decimal,
     /// The same tokens at another price: what no other cause explains.
     pub price: Decimal,
-    /// The contract's percentages, the bill's credits, and what it takes back of days without calls.
+    /// The contract's percentages, what commitments pay for, the bill's credits, and what it takes back of days without calls.
     pub discount: Decimal,
-    /// Metered on days that are not billed yet.
+    /// Metered on days that are not billed yet, or in part.
     pub lag: Decimal,
 }
 
@@ -54,38 +55,53 @@ pub(super) const DECIMALS: u32 = 12;
 pub(super) struct Split {
     pub(super) gap: Gap,
     pub(super) covered: Decimal,
+    /// What calls without a price may explain of the rest, at most.
+    pub(super) unknown: Decimal,
 }
 
-pub(super) fn split(pricer: &dyn Pricer, place: Place, sides: &Sides, lagging: bool) -> Result<Split, MoneyError> {
+pub(super) fn split(pricer: &dyn Pricer, place: Place, sides: &Sides, billing: Billing) -> Result<Split, MoneyError> {
     let (metered, billed) = (&sides.metered, &sides.billed);
     let mut gap = Gap::default();
-    let mut covered = Decimal::ZERO;
-    if lagging {
+    let (mut covered, mut unknown) = (Decimal::ZERO, Decimal::ZERO);
+    if billing == Billing::None {
         gap.lag = -metered.list;
         // What is taken back of a time that is not billed yet is no use of it.
         gap.discount = add_exact(billed.credits, billed.usage.min(Decimal::ZERO))?;
         gap.price = billed.usage.max(Decimal::ZERO);
-        return Ok(Split { gap, covered });
+        return Ok(Split { gap, covered, unknown });
     }
     if metered.calls == 0 && metered.list.is_zero() {
         // What is taken back is a credit, and no use that was not seen.
         gap.missing_events = billed.usage.max(Decimal::ZERO);
         gap.discount = add_exact(billed.credits, billed.usage.min(Decimal::ZERO))?;
-        return Ok(Split { gap, covered });
+        return Ok(Split { gap, covered, unknown });
     }
-    gap.discount = add_exact(add_exact(metered.contracted, -metered.list)?, billed.credits)?;
+    gap.discount = add_exact(add_exact(metered.effective, -metered.list)?, billed.credits)?;
+    // What a commitment pays for has been seen, too, if it is billed nevertheless.
     covered = metered.contracted.min(billed.usage).max(Decimal::ZERO);
+    if billed.tokens.total() == 0 {
+        let rest = add_exact(billed.usage, -covered)?.max(Decimal::ZERO);
+        unknown = metered.worst_case.min(rest).max(Decimal::ZERO);
+    }
+    let late = add_exact(billed.usage, -metered.effective)?;
+    if billing == Billing::Part && late < Decimal::ZERO {
+        gap.lag = late;
+        if billed.tokens.total() != 0 {
+            covered = seen(&kinds(pricer, place, sides)?, billed.usage)?;
+        }
+        return Ok(Split { gap, covered, unknown });
+    }
     if billed.tokens.total() != 0 {
         let kinds = kinds(pricer, place, sides)?;
-        gap.tokens = token_gap(&kinds, sides, fee(pricer, place.0, place.1, sides)?)?;
+        gap.tokens = token_gap(&kinds, sides, fee(pricer, place.0, place.1.0, sides)?)?;
         covered = seen(&kinds, billed.usage)?;
     } else if billed.usage.is_zero() {
         // Metered and not billed at all: none of its tokens were.
-        gap.tokens = -metered.contracted;
+        gap.tokens = -metered.effective;
     }
     let whole = add_exact(add_exact(billed.usage, billed.credits)?, -metered.list)?;
     gap.price = add_exact(whole, -add_exact(gap.discount, gap.tokens)?)?;
-    Ok(Split { gap, covered })
+    Ok(Split { gap, covered, unknown })
 }
 
 /// The tokens of one kind on both sides, with their value at list rates.
@@ -103,7 +119,7 @@ impl Kind {
     }
 }
 
-fn kinds(pricer: &dyn Pricer, (day, provider, _): Place, sides: &Sides) -> Result<Vec<Kind>, MoneyError> {
+fn kinds(pricer: &dyn Pricer, (day, (provider, _), _): Place, sides: &Sides) -> Result<Vec<Kind>, MoneyError> {
     let rate = |part: &Part, bucket: Bucket| {
         let mut call = sample(day, provider, part.model, part.account);
         call.tokens = Tokens::default().with(bucket, u64::from(SAMPLE));
@@ -169,7 +185,7 @@ fn token_gap(kinds: &[Kind], sides: &Sides, fee: Decimal) -> Result<Decimal, Mon
     // Where the cost has less than all of the tokens it says nothing of tier and place, but of the contract.
     let of_tokens = metered.unpriced == 0 && !list.is_zero() && (tokens > Decimal::ZERO || fee <= Decimal::ZERO);
     let scaled = |value: Decimal| -> Result<Decimal, MoneyError> {
-        let agreed = ratio(value, metered.contracted, metered.list)?;
+        let agreed = ratio(value, metered.effective, metered.list)?;
         let value = if of_tokens {
             ratio(agreed, tokens, list)?
         } else {

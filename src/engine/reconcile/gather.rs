@@ -7,25 +7,24 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::meet::{Families, meet};
-use super::rows::Rows;
-use super::{Billed, Metered, Priced, Reported};
+use super::rows::{Billing, Rows, Whose};
+use super::{Billed, Cell, Metered, Priced, Reported};
 use crate::domain::contract::Terms;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::money::{Currency, MoneyError, add_exact};
+use crate::domain::money::{Currency, MoneyError, add_exact, bounded};
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, SpendKey, Sums, TokenSums};
 use crate::engine::view::allowance::of_calls;
-use crate::engine::view::billed::month;
 use crate::engine::view::fill::{is_purchase, is_usage};
 use crate::engine::view::names::Names;
 use crate::ports::{Ledger, Pricer, StoreError};
 
-/// Day, provider, model.
-pub(super) type Place = (Hour, Label, Label);
+/// Day, whose bill, model.
+pub(super) type Place = (Hour, Whose, Label);
 
-/// Day and provider, the family that a model is of where the call was made, and the model.
-pub(super) type Named = ((Hour, Label), Label, Label);
+/// Day and whose bill, the family that a model is of where the call was made, and the model.
+pub(super) type Named = ((Hour, Whose), Label, Label);
 
 /// What each side says of one place.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +64,16 @@ impl Part {
 }
 
 impl Sides {
+    /// What a place says that was compared.
+    pub(super) fn of(cell: &Cell) -> Sides {
+        Sides {
+            metered: cell.metered,
+            reported: cell.reported,
+            billed: cell.billed,
+            ..Sides::default()
+        }
+    }
+
     pub(super) fn is_metered(&self) -> bool {
         self.metered.calls > 0 || !self.metered.list.is_zero()
     }
@@ -75,9 +84,11 @@ impl Sides {
         for (sum, more) in [
             (&mut m.list, other.metered.list),
             (&mut m.contracted, other.metered.contracted),
+            (&mut m.effective, other.metered.effective),
             (&mut m.worst_case, other.metered.worst_case),
             (&mut r.cost, other.reported.cost),
             (&mut r.computed, other.reported.computed),
+            (&mut r.expired, other.reported.expired),
             (&mut b.usage, other.billed.usage),
             (&mut b.credits, other.billed.credits),
             (&mut b.other, other.billed.other),
@@ -100,8 +111,10 @@ impl Sides {
 
 pub(super) struct Gathered {
     pub(super) cells: BTreeMap<Place, Sides>,
-    /// The last billed day of each provider; of a bill by months, the last day of the last month.
-    pub(super) through: BTreeMap<Label, Hour>,
+    /// How far the day of each is billed.
+    pub(super) billing: BTreeMap<(Hour, Whose), Billing>,
+    /// The last billed day of each; of a bill by months, the last day of the last month.
+    pub(super) through: BTreeMap<Whose, Hour>,
     /// Of bills that are not compared.
     pub(super) other_currencies: BTreeMap<Label, BTreeSet<Currency>>,
     /// Providers that bill whole months or weeks, of which the period has only a part.
@@ -118,14 +131,21 @@ pub(super) fn gather(
 ) -> Result<Gathered, StoreError> {
     let mut names = Names::default();
     let mut rows = Rows::new(period, now);
-    let mut by_model: BTreeSet<Label> = BTreeSet::new();
     let mut other_currencies: BTreeMap<Label, BTreeSet<Currency>> = BTreeMap::new();
     let mut failed: Option<MoneyError> = None;
-    let first = month(Hour::of(period.start));
+    // A model is of one family in all of this time, of which the period may be the end.
+    let mut lasting = Families::new(pricer);
     ledger.spend(rows.around(), &mut |key, sums| {
-        if key.basis == Basis::Metered && is_usage(key) {
+        let of = |dimension| key.dimensions.get(dimension);
+        let (model, account) = (of(Dimension::Model), of(Dimension::Account));
+        let mut at = |provider| {
+            let family = lasting.of(key.hour.day(), provider, model, account);
+            (provider, account, family, key.hour)
+        };
+        // What a commitment pays for is not awaited on a bill.
+        if key.basis == Basis::Metered && key.currency == Currency::USD && is_usage(key) {
             let agreed = terms.agreed(&key.dimensions, key.hour.start(), sums.cost);
-            let added = agreed.and_then(|agreed| rows.metered(names.metered(key), key.hour, agreed.contracted));
+            let added = agreed.and_then(|agreed| rows.metered(at(names.metered(key)), agreed.effective));
             failed = failed.take().or_else(|| added.err());
         }
         if key.basis != Basis::Billed {
@@ -140,27 +160,24 @@ pub(super) fn gather(
         }
         // Taxes, credits and fees come when they come: they do not say how far use is billed.
         if is_usage(key) {
-            failed = failed.take().or_else(|| rows.billed(provider, key.hour, sums).err());
-            if key.hour >= first && !key.dimensions.get(Dimension::Model).is_empty() {
-                by_model.insert(provider);
-            }
+            let added = rows.billed(at(provider), !model.is_empty(), sums);
+            failed = failed.take().or_else(|| added.err());
         }
     })?;
-    let places = rows.places();
+    let places = rows.places()?;
     let mut by_month = BTreeSet::new();
     let mut families = Families::new(pricer);
     let mut place = |provider: Label, key: &SpendKey| -> Option<Named> {
-        let Some(start) = places.start(provider, key.hour) else {
+        let of = |dimension| key.dimensions.get(dimension);
+        let (model, account) = (of(Dimension::Model), of(Dimension::Account));
+        let whose = places.whose(provider, account, key.hour);
+        let row = lasting.of(key.hour.day(), provider, model, account);
+        let Some(start) = places.start(whose, row, key.hour) else {
             by_month.insert(provider);
             return None;
         };
-        let of = |dimension| key.dimensions.get(dimension);
-        let (model, account) = (of(Dimension::Model), of(Dimension::Account));
-        Some((
-            (start, provider),
-            families.of(key.hour.day(), provider, model, account),
-            model,
-        ))
+        let family = families.of(key.hour.day(), provider, model, account);
+        Some(((start, whose), family, model))
     };
     let mut cells: BTreeMap<Named, Sides> = BTreeMap::new();
     ledger.spend(period, &mut |key, sums| {
@@ -178,6 +195,13 @@ pub(super) fn gather(
         if let Some(place) = place {
             let cell = cells.entry(place).or_default();
             failed = failed.take().or_else(|| add(cell, terms, key, sums).err());
+            if detail && key.basis == Basis::Metered {
+                let sum = add_exact(cell.reported.expired, sums.reported_cost);
+                match sum {
+                    Ok(sum) => cell.reported.expired = sum,
+                    Err(error) => failed = Some(error),
+                }
+            }
         }
     })?;
     for (key, free) in ledger.free_searches(period)? {
@@ -197,9 +221,11 @@ pub(super) fn gather(
                 cell.reported.calls += 1;
                 let free = free.get(&event.id).map_or(Decimal::ZERO, |free| free.amount);
                 let computed = add_exact(charge.cost, -free).and_then(|net| add_exact(cell.reported.computed, net));
-                let sums = add_exact(cell.reported.cost, cost).and_then(|sum| Ok((sum, computed?)));
+                let reported = &mut cell.reported;
+                let sums = add_exact(reported.cost, cost)
+                    .and_then(|sum| Ok((sum, add_exact(reported.expired, -bounded(cost))?, computed?)));
                 match sums {
-                    Ok((cost, computed)) => (cell.reported.cost, cell.reported.computed) = (cost, computed),
+                    Ok(sums) => (reported.cost, reported.expired, reported.computed) = sums,
                     Err(error) => failed = Some(error),
                 }
                 if charge.is_priced() {
@@ -221,12 +247,13 @@ pub(super) fn gather(
     if let Some(error) = failed {
         return Err(error.into());
     }
-    let through = places.through();
-    let without_models = through.keys().copied().filter(|provider| !by_model.contains(provider));
+    let days: BTreeSet<(Hour, Whose)> = cells.keys().map(|(at, ..)| *at).collect();
+    let billing = days.into_iter().map(|at| (at, places.billing(at.1, at.0)));
     Ok(Gathered {
-        cells: meet(pricer, cells, &without_models.collect())?,
+        billing: billing.collect(),
+        cells: meet(pricer, cells, &places.without_models())?,
         by_month,
-        through,
+        through: places.through(),
         other_currencies,
     })
 }
@@ -235,7 +262,7 @@ fn add(cell: &mut Sides, terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(
     let category = key.dimensions.get(Dimension::Category);
     if key.basis == Basis::Metered {
         let metered = &mut cell.metered;
-        let contracted = terms.agreed(&key.dimensions, key.hour.start(), sums.cost)?.contracted;
+        let agreed = terms.agreed(&key.dimensions, key.hour.start(), sums.cost)?;
         if cell.parts.is_empty() {
             let of = |dimension| key.dimensions.get(dimension);
             cell.parts.push(Part::of(of(Dimension::Model), of(Dimension::Account)));
@@ -251,7 +278,8 @@ fn add(cell: &mut Sides, terms: &Terms, key: &SpendKey, sums: &Sums) -> Result<(
         metered.worst_case = add_exact(metered.worst_case, sums.unpriced_worst_case)?;
         metered.tokens = plus(&metered.tokens, &sums.tokens);
         metered.list = add_exact(metered.list, sums.cost)?;
-        metered.contracted = add_exact(metered.contracted, contracted)?;
+        metered.contracted = add_exact(metered.contracted, agreed.contracted)?;
+        metered.effective = add_exact(metered.effective, agreed.effective)?;
         return Ok(());
     }
     if is_usage(key) {

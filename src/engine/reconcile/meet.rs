@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
 use super::gather::{Named, Place, Sides};
+use super::rows::Whose;
 use crate::domain::charge::Outcome;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
@@ -27,33 +28,33 @@ pub(super) fn sample(day: Hour, provider: Label, model: Label, account: Label) -
     call
 }
 
-/// The models of one day and provider, by family.
+/// The models of one day of a bill, by family.
 type Groups = BTreeMap<Label, BTreeMap<Label, Sides>>;
 
-/// The models of each day and provider, brought together.
+/// The models of each day of a bill, brought together.
 pub(super) fn meet(
     pricer: &dyn Pricer,
     cells: BTreeMap<Named, Sides>,
-    without_models: &BTreeSet<Label>,
+    without_models: &BTreeSet<Whose>,
 ) -> Result<BTreeMap<Place, Sides>, MoneyError> {
-    let mut days: BTreeMap<(Hour, Label), Groups> = BTreeMap::new();
+    let mut days: BTreeMap<(Hour, Whose), Groups> = BTreeMap::new();
     for ((at, family, model), sides) in cells {
         let groups = days.entry(at).or_default();
         groups.entry(family).or_default().insert(model, sides);
     }
     let mut out = BTreeMap::new();
-    for ((day, provider), groups) in days {
+    for ((day, whose), groups) in days {
         let all = || groups.values().flatten();
         let named = |(model, sides): (&Label, &Sides)| sides.use_rows > 0 && !model.is_empty();
         let uses = all().any(|(_, sides)| sides.use_rows > 0);
-        let by_model = all().any(named) || (!uses && !without_models.contains(&provider));
+        let by_model = all().any(named) || (!uses && !without_models.contains(&whose));
         let mut met = if by_model {
             by_family(by_name(groups)?)?
         } else {
             BTreeMap::from([(Label::EMPTY, together(groups.into_values().flatten())?)])
         };
-        fees_apart(pricer, day, provider, &mut met)?;
-        out.extend(met.into_iter().map(|(model, sides)| ((day, provider, model), sides)));
+        fees_apart(pricer, day, whose.0, &mut met)?;
+        out.extend(met.into_iter().map(|(model, sides)| ((day, whose, model), sides)));
     }
     Ok(out)
 }
@@ -179,14 +180,17 @@ fn fees_apart(
         if list <= Decimal::ZERO {
             continue;
         }
-        let contracted = list
-            .checked_mul(sides.metered.contracted)
-            .and_then(|part| part.checked_div(sides.metered.list))
-            .ok_or(MoneyError::Overflow)?
-            .round_dp(super::gap::DECIMALS);
+        let part = |of: Decimal| -> Result<Decimal, MoneyError> {
+            let part = list
+                .checked_mul(of)
+                .and_then(|part| part.checked_div(sides.metered.list));
+            Ok(part.ok_or(MoneyError::Overflow)?.round_dp(super::gap::DECIMALS))
+        };
+        let (contracted, effective) = (part(sides.metered.contracted)?, part(sides.metered.effective)?);
         for (from, to, part) in [
             (&mut sides.metered.list, &mut fees.metered.list, list),
             (&mut sides.metered.contracted, &mut fees.metered.contracted, contracted),
+            (&mut sides.metered.effective, &mut fees.metered.effective, effective),
         ] {
             *from = add_exact(*from, -part)?;
             *to = add_exact(*to, part)?;

@@ -4,7 +4,9 @@ mod gap;
 mod gather;
 mod meet;
 mod rows;
+mod shape;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -34,6 +36,8 @@ pub struct Metered {
     pub list: Decimal,
     /// After the contract's percentages.
     pub contracted: Decimal,
+    /// The same without what commitments pay for.
+    pub effective: Decimal,
 }
 
 /// What the sources themselves say that calls cost.
@@ -47,6 +51,8 @@ pub struct Reported {
     pub computed: Decimal,
     /// Of these calls the ones that have a price.
     pub priced: Priced,
+    /// The cost that came with calls whose detail is not kept any more: nothing is compared with it.
+    pub expired: Decimal,
 }
 
 /// Calls with a cost of their own that price books have a price for, too.
@@ -121,6 +127,8 @@ pub struct Totals {
     pub metered: Decimal,
     /// From usage, after the contract's percentages.
     pub contracted: Decimal,
+    /// The same without what commitments pay for.
+    pub effective: Decimal,
     /// Calls.
     pub calls: i64,
     /// Calls without a price.
@@ -135,23 +143,42 @@ pub struct Totals {
     pub charged: Decimal,
     /// The bill's credits and adjustments.
     pub credits: Decimal,
+    /// Its taxes and purchases, which are not compared.
+    pub other: Decimal,
     /// Why they differ.
     pub gap: Gap,
     /// Of what is billed, what metering has seen, at most all of it per day and model.
     pub covered: Decimal,
-    /// Last day that is billed.
+    /// What of the rest may be of metered calls without a price: nobody knows whether it was seen.
+    pub unknown: Decimal,
+    /// Last day that is billed, of all accounts.
     pub through: Option<Hour>,
 }
 
 impl Totals {
-    /// Percent of the billed use that metering has seen, to one decimal; none where nothing is billed. What is taken back hides nothing.
+    /// What is charged of which it is known whether metering has seen it.
+    #[must_use]
+    pub fn known(&self) -> Decimal {
+        self.charged - self.unknown
+    }
+
+    /// Percent of the billed use that metering has seen, to one decimal; none where nothing is billed, or not known. What is taken back hides
+    /// nothing.
     #[must_use]
     pub fn coverage(&self) -> Option<Decimal> {
         let percent = self
             .covered
             .checked_mul(Decimal::ONE_HUNDRED)?
-            .checked_div(self.charged)?;
-        (self.charged > Decimal::ZERO).then(|| percent.round_dp(1))
+            .checked_div(self.known())?;
+        (self.known() > Decimal::ZERO).then(|| percent.round_dp(1))
+    }
+
+    /// Whether metering may have seen less than `least` percent: calls without a price hide how much.
+    #[must_use]
+    pub fn may_be_short_of(&self, least: Decimal) -> bool {
+        let percent = self.covered.checked_mul(Decimal::ONE_HUNDRED);
+        let percent = percent.and_then(|covered| covered.checked_div(self.charged));
+        self.unknown > Decimal::ZERO && percent.is_some_and(|percent| percent.round_dp(1) < least)
     }
 
     /// The coverage where it is below `least` percent, of a bill of at least `above` dollars.
@@ -164,7 +191,7 @@ impl Totals {
     /// Whether there are calls that cost something, and no bill of them: how much of it metering has seen cannot be told.
     #[must_use]
     pub fn is_unbilled(&self) -> bool {
-        self.coverage().is_none() && self.contracted > Decimal::ZERO
+        self.charged <= Decimal::ZERO && self.effective > Decimal::ZERO
     }
 
     /// Adds those of another provider.
@@ -172,13 +199,17 @@ impl Totals {
         for (sum, more) in [
             (&mut self.metered, other.metered),
             (&mut self.contracted, other.contracted),
+            (&mut self.effective, other.effective),
             (&mut self.billed, other.billed),
             (&mut self.charged, other.charged),
             (&mut self.credits, other.credits),
+            (&mut self.other, other.other),
             (&mut self.covered, other.covered),
+            (&mut self.unknown, other.unknown),
             (&mut self.worst_case, other.worst_case),
             (&mut self.reported.cost, other.reported.cost),
             (&mut self.reported.computed, other.reported.computed),
+            (&mut self.reported.expired, other.reported.expired),
         ] {
             *sum = add_exact(*sum, more)?;
         }
@@ -201,6 +232,8 @@ pub struct Reconciliation {
     pub other_currencies: BTreeMap<Label, BTreeSet<Currency>>,
     /// Providers that bill whole months or weeks, of some of which the period has only a part: those are not compared.
     pub by_month: BTreeSet<Label>,
+    /// What is metered of accounts that bills tell apart and not billed yet, by provider and account.
+    pub late: BTreeMap<(Label, Label), Decimal>,
 }
 
 impl Reconciliation {
@@ -228,16 +261,31 @@ pub fn reconcile(
         ..Reconciliation::default()
     };
     let last = Hour::of(period.end - TimeDelta::hours(1)).day();
-    for ((start, provider, model), sides) in gathered.cells {
-        let through = gathered.through.get(&provider).copied();
-        let lagging = through.is_none_or(|through| start > through);
-        let gap::Split { gap, covered } = gap::split(pricer, (start, provider, model), &sides, lagging)?;
-        let through = through.map(|through| through.min(last));
+    let used = gathered.cells.iter().filter(|(_, sides)| sides.is_metered());
+    let used: BTreeSet<rows::Whose> = used.map(|((_, whose, _), _)| *whose).collect();
+    let is_apart = |provider: Label| used.iter().filter(|(of, _)| *of == provider).count() > 1;
+    let mut cells: BTreeMap<(Hour, Label, Label), Cell> = BTreeMap::new();
+    for ((start, whose, model), sides) in gathered.cells {
+        let (provider, account) = whose;
+        let billing = gathered.billing.get(&(start, whose)).copied();
+        let split = gap::split(
+            pricer,
+            (start, whose, model),
+            &sides,
+            billing.unwrap_or(rows::Billing::None),
+        )?;
+        let gap::Split { gap, covered, unknown } = split;
+        if is_apart(provider) && !account.is_empty() && !gap.lag.is_zero() {
+            let late = out.late.entry(whose).or_default();
+            *late = add_exact(*late, -gap.lag)?;
+        }
+        let through = gathered.through.get(&whose).map(|through| (*through).min(last));
         let totals = out.providers.entry(provider).or_default();
-        totals.through = through;
+        totals.through = totals.through.max(through);
         let one = Totals {
             metered: sides.metered.list,
             contracted: sides.metered.contracted,
+            effective: sides.metered.effective,
             calls: sides.metered.calls,
             unpriced: sides.metered.unpriced,
             worst_case: sides.metered.worst_case,
@@ -245,20 +293,35 @@ pub fn reconcile(
             billed: sides.billed.usage,
             charged: sides.billed.usage.max(Decimal::ZERO),
             credits: sides.billed.credits,
+            other: sides.billed.other,
             gap,
             covered,
+            unknown,
             through,
         };
         totals.add(&one)?;
-        out.cells.push(Cell {
-            start,
-            provider,
-            model,
-            metered: sides.metered,
-            reported: sides.reported,
-            billed: sides.billed,
-            gap,
-        });
+        // Accounts are compared each for itself, and told together.
+        match cells.entry((start, provider, model)) {
+            Entry::Vacant(place) => {
+                place.insert(Cell {
+                    start,
+                    provider,
+                    model,
+                    metered: sides.metered,
+                    reported: sides.reported,
+                    billed: sides.billed,
+                    gap,
+                });
+            }
+            Entry::Occupied(mut place) => {
+                let cell = place.get_mut();
+                let mut both = gather::Sides::of(cell);
+                both.add(&sides)?;
+                (cell.metered, cell.reported, cell.billed) = (both.metered, both.reported, both.billed);
+                cell.gap.add(&gap)?;
+            }
+        }
     }
+    out.cells = cells.into_values().collect();
     Ok(out)
 }

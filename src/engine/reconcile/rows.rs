@@ -1,233 +1,179 @@
-//! Which days a row of a bill is of: a bill may have one for each day, week or month, and does not say so.
+//! Whose each row of a bill is, and of which days: accounts are told apart, and parts of bills known, as where late bills are filled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use rustc_hash::FxHashMap;
 
+use super::shape::{Day, ONE, Shape, Sheet, latest};
 use crate::domain::label::Label;
-use crate::domain::money::{MoneyError, add_exact};
+use crate::domain::money::MoneyError;
 use crate::domain::period::{Calendar, Hour, Period};
 use crate::domain::spend::Sums;
-use crate::engine::view::billed::{BilledDays, Weeks, month};
+use crate::engine::view::billed::month;
+use crate::engine::view::standings::{Collected, Standings, compared_from};
 
-/// What both sides say of one day.
-#[derive(Clone, Copy, Debug, Default)]
-struct Day {
-    billed: Option<Decimal>,
-    metered: Option<Decimal>,
-}
+/// The provider, and the account where bill and calls tell it apart.
+pub(super) type Whose = (Label, Label);
 
-impl Day {
-    /// Whether its row is of more than what was metered on it.
-    fn is_of_more(&self) -> bool {
-        let Some(billed) = self.billed else { return false };
-        let metered = self.metered.unwrap_or_default();
-        metered.checked_add(metered).is_some_and(|twice| twice <= billed)
-    }
-}
+/// Provider, account, the family of the model, and when.
+pub(super) type At = (Label, Label, Label, Hour);
 
 /// The rows of bills and the days of metered use, being collected.
 pub(super) struct Rows {
     period: Period,
     now: DateTime<Utc>,
-    /// Since the first of the month that the period begins in.
-    bills: BilledDays,
-    /// Since the month before this one.
-    lately: BilledDays,
-    days: BTreeMap<Label, BTreeMap<Hour, Day>>,
+    days: FxHashMap<At, Day>,
+    collected: Collected,
 }
 
 /// Where each row of a bill stands.
 pub(super) struct Places {
-    rows: Rows,
-    /// The months of which the row of the first is of all of it, so far or as a whole.
-    months: BTreeSet<(Label, Hour)>,
-    weeks: BTreeMap<Label, Weeks>,
-    /// The days that rows begin on; of weeks, those of weeks.
-    starts: BilledDays,
+    period: Period,
+    now: DateTime<Utc>,
+    standings: Standings,
+    shapes: BTreeMap<Whose, Shape>,
+    /// The months of which a model has one row, of bills that are by days otherwise.
+    months: BTreeSet<(Whose, Label, Hour)>,
+}
+
+/// How far a day is billed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Billing {
+    /// It is.
+    Whole,
+    /// Further rows may come.
+    Part,
+    /// It is behind the last billed day of the account, or before the first.
+    None,
 }
 
 impl Rows {
     pub(super) fn new(period: Period, now: DateTime<Utc>) -> Rows {
-        let (bills, lately) = (BilledDays::new(now), BilledDays::new(now));
-        let days = BTreeMap::new();
         Rows {
             period,
             now,
-            bills,
-            lately,
-            days,
+            days: FxHashMap::default(),
+            collected: Collected::new(now),
         }
-    }
-
-    /// The first hours of this month and the one before.
-    fn latest(&self) -> [Hour; 2] {
-        let this = month(Hour::of(self.now));
-        [this, month(Hour(this.0 - 1))]
     }
 
     /// All that has to be collected: bills of later days say how far is billed, and rows of weeks before reach into the period.
     pub(super) fn around(&self) -> Period {
         let earlier = month(Hour(month(Hour::of(self.period.start)).0 - 1));
-        let [_, last] = self.latest();
-        Period::new(earlier.min(last).start(), self.now.max(self.period.end))
+        let [_, last] = latest(self.now);
+        let start = earlier.min(last).min(compared_from(self.now));
+        Period::new(start.start(), self.now.max(self.period.end))
     }
 
-    fn day(&mut self, provider: Label, hour: Hour) -> &mut Day {
-        self.days.entry(provider).or_default().entry(hour.day()).or_default()
+    fn day(&mut self, (provider, account, family, hour): At) -> &mut Day {
+        self.days.entry((provider, account, family, hour.day())).or_default()
     }
 
-    /// Use was metered, at what was agreed.
-    pub(super) fn metered(&mut self, provider: Label, hour: Hour, cost: Decimal) -> Result<(), MoneyError> {
-        let sum = &mut self.day(provider, hour).metered;
-        *sum = Some(add_exact(sum.unwrap_or_default(), cost)?);
-        Ok(())
+    /// Use was metered, at what it costs the account.
+    pub(super) fn metered(&mut self, at: At, cost: Decimal) -> Result<(), MoneyError> {
+        let (provider, account, _, hour) = at;
+        self.collected.metered(provider, account, hour, cost)?;
+        self.day(at).meter(cost)
     }
 
     /// A bill has rows of use. What it takes back says neither how far it has come nor of how many days its rows are; rows that count
     /// tokens are of use, however much is taken back of it.
-    pub(super) fn billed(&mut self, provider: Label, hour: Hour, sums: &Sums) -> Result<(), MoneyError> {
-        let cost = sums.cost;
-        if cost < Decimal::ZERO && sums.tokens.total() <= 0 {
+    pub(super) fn billed(&mut self, at: At, names_model: bool, sums: &Sums) -> Result<(), MoneyError> {
+        let (provider, account, _, hour) = at;
+        self.collected.billed(provider, account, hour, sums.cost)?;
+        if names_model {
+            self.day(at).names_model = true;
+        }
+        if sums.cost < Decimal::ZERO && sums.tokens.total() <= 0 {
             return Ok(());
         }
-        let [_, last] = self.latest();
-        if hour >= last {
-            self.lately.add(provider, hour);
-        }
-        if hour >= month(Hour::of(self.period.start)) {
-            self.bills.add(provider, hour);
-        }
-        let sum = &mut self.day(provider, hour).billed;
-        *sum = Some(add_exact(sum.unwrap_or_default(), cost)?);
-        Ok(())
-    }
-
-    /// Providers with a bill.
-    pub(super) fn providers(&self) -> impl Iterator<Item = Label> + '_ {
-        self.bills.providers()
-    }
-
-    /// Whether the row of the first of a month is by all signs of that month, though there are rows of other days: these are few beside the
-    /// days of use as far as they go, and it is twice what was metered on its own day and half of what was metered in the month.
-    fn is_of_month(&self, provider: Label, first: Hour) -> bool {
-        let Some(days) = self.days.get(&provider) else {
-            return false;
-        };
-        let end = Hour::of(Calendar::Month.around(first.start(), chrono_tz::Tz::UTC).end);
-        let of_first = days.get(&first).copied().unwrap_or_default();
-        let later = || days.range(Hour(first.0 + 24)..end);
-        let last = later().rev().find(|(_, day)| day.billed.is_some()).map(|(day, _)| *day);
-        let (mut rows, mut used) = (0, 0);
-        let mut metered = of_first.metered;
-        for (at, day) in later() {
-            rows += usize::from(day.billed.is_some());
-            used += usize::from(day.metered.is_some() && last.is_none_or(|last| *at <= last));
-            let sum = metered.unwrap_or_default().checked_add(day.metered.unwrap_or_default());
-            let Some(sum) = sum else { return false };
-            metered = Some(sum);
-        }
-        let twice = of_first.billed.and_then(|billed| billed.checked_add(billed));
-        let metered = metered.filter(|metered| *metered > Decimal::ZERO);
-        let has_half = metered.is_some_and(|metered| twice.is_some_and(|twice| metered <= twice));
-        has_half && of_first.is_of_more() && 2 * rows < used
-    }
-
-    /// The rows that are by all signs of more than a day, where most days of use have none: the others are corrections.
-    fn large(&self, provider: Label) -> BilledDays {
-        let mut large = BilledDays::new(self.now);
-        let (mut small, mut used) = (0, 0);
-        for (day, both) in self.days.get(&provider).into_iter().flatten() {
-            if both.is_of_more() {
-                large.add(provider, *day);
-            } else {
-                small += usize::from(both.billed.is_some());
-                used += usize::from(both.metered.is_some());
-            }
-        }
-        match 2 * small < used {
-            true => large,
-            false => BilledDays::new(self.now),
-        }
+        self.day(at).bill(sums.cost)
     }
 
     /// What the rows are of.
-    pub(super) fn places(self) -> Places {
-        let mut weeks = BTreeMap::new();
-        let mut starts = BilledDays::new(self.now);
-        let mut months = BTreeSet::new();
-        for provider in self.providers() {
-            let days = || self.days.get(&provider).into_iter().flatten();
-            let used: BTreeSet<Hour> = days()
-                .filter(|(_, d)| d.metered.is_some())
-                .map(|(day, _)| *day)
-                .collect();
-            let known = self.bills.weeks(provider, &used);
-            let known = known.or_else(|| self.lately.weeks(provider, &used));
-            let large = self.large(provider);
-            let among_others = large.weeks(provider, &used).filter(|_| known.is_none());
-            let is_start = |(day, both): &(&Hour, &Day)| match among_others {
-                Some(_) => large.covers(provider, **day),
-                None => both.billed.is_some(),
-            };
-            days().filter(is_start).for_each(|(day, _)| starts.add(provider, *day));
-            weeks.extend(known.or(among_others).map(|weeks| (provider, weeks)));
-            let firsts: BTreeSet<Hour> = days().map(|(day, _)| month(*day)).collect();
-            let is_month = |first: &Hour| self.is_month(provider, *first);
-            months.extend(firsts.into_iter().filter(is_month).map(|first| (provider, first)));
-        }
-        Places {
-            rows: self,
-            months,
-            weeks,
-            starts,
-        }
-    }
-
-    /// Whether the row of the first of a month is of all of it. While that goes on, where the month before had one row too.
-    fn is_month(&self, provider: Label, first: Hour) -> bool {
-        let of = |days: &BilledDays, first: Hour| {
-            days.is_of_first_days(provider, first) || self.is_of_month(provider, first)
+    pub(super) fn places(self) -> Result<Places, MoneyError> {
+        let Rows { period, now, days, .. } = self;
+        let mut places = Places {
+            period,
+            now,
+            standings: self.collected.stand(true)?,
+            shapes: BTreeMap::new(),
+            months: BTreeSet::new(),
         };
-        let [this, last] = self.latest();
-        if first < this {
-            return of(&self.bills, first);
+        let mut bills: BTreeMap<Whose, Sheet> = BTreeMap::new();
+        let mut models: BTreeMap<(Whose, Label), Sheet> = BTreeMap::new();
+        for ((provider, account, family, day), both) in &days {
+            let whose = places.whose(*provider, *account, *day);
+            let bill = bills.entry(whose).or_insert_with(|| Sheet::new(now));
+            bill.add(*day, both)?;
+            let model = models.entry((whose, *family)).or_insert_with(|| Sheet::new(now));
+            model.add(*day, both)?;
         }
-        first == this && of(&self.lately, this) && of(&self.lately, last)
+        let begin = month(Hour::of(period.start));
+        places.shapes = bills.iter().map(|(whose, bill)| (*whose, bill.shape(begin))).collect();
+        for ((whose, family), model) in &models {
+            let shape = places.shapes.get(whose).filter(|shape| shape.weeks.is_none());
+            let Some(shape) = shape else { continue };
+            let firsts = model.firsts().into_iter().filter(|first| !shape.months.contains(first));
+            let months = firsts.filter(|first| model.is_month_of_model(*first));
+            places.months.extend(months.map(|first| (*whose, *family, first)));
+        }
+        Ok(places)
     }
 }
 
 impl Places {
+    /// Whose bill use of an account is compared with.
+    pub(super) fn whose(&self, provider: Label, account: Label, hour: Hour) -> Whose {
+        let around = Hour::of(self.period.start);
+        (provider, self.standings.whose(provider, account, around, hour))
+    }
+
     /// The first hour of the row that an hour is compared with: of its day, week or month; nothing where the period has only a part of that.
-    pub(super) fn start(&self, provider: Label, hour: Hour) -> Option<Hour> {
-        let Rows { period, now, .. } = self.rows;
+    pub(super) fn start(&self, whose: Whose, family: Label, hour: Hour) -> Option<Hour> {
+        let Places { period, now, .. } = self;
         let first = month(hour);
-        if self.months.contains(&(provider, first)) {
+        let shape = self.shapes.get(&whose);
+        if shape.is_some_and(|shape| shape.months.contains(&first)) || self.months.contains(&(whose, family, first)) {
             let whole = Calendar::Month.around(first.start(), chrono_tz::Tz::UTC);
             return (whole.start >= period.start && whole.end <= period.end).then_some(first);
         }
-        let row = self.weeks.get(&provider).and_then(|weeks| {
-            let start = self.starts.row(provider, hour, weeks)?;
+        let row = shape.and_then(|shape| {
+            let weeks = shape.weeks.as_ref()?;
+            let start = shape.starts.row(ONE, hour, weeks)?;
             Some((start, weeks.end(start).start()))
         });
         let Some((start, end)) = row else {
             return Some(hour.day());
         };
         // A week that goes on has come as far as the period.
-        let is_part = start.start() < period.start || (period.end < end && period.end < now);
+        let is_part = start.start() < period.start || (period.end < end && period.end < *now);
         (!is_part).then_some(start)
     }
 
-    /// The last day that each provider has billed.
-    pub(super) fn through(&self) -> BTreeMap<Label, Hour> {
-        let last = |provider: Label| {
-            let last = self.rows.bills.through(provider)?;
-            let month = Calendar::Month.around(last.start(), chrono_tz::Tz::UTC);
-            let is_month = month.end <= self.rows.now && self.months.contains(&(provider, Hour::of(month.start)));
-            let end = Hour(Hour::of(month.end).0 - 24);
-            Some((provider, if is_month { end } else { last }))
-        };
-        self.rows.providers().filter_map(last).collect()
+    /// How far the day of a place is billed.
+    pub(super) fn billing(&self, whose: Whose, day: Hour) -> Billing {
+        let shape = self.shapes.get(&whose);
+        let span = shape.and_then(|shape| shape.first.zip(shape.through));
+        let is_within = span.is_some_and(|(first, through)| first <= day && day <= through);
+        match (is_within, self.standings.is_part(whose, day, self.now)) {
+            (false, _) => Billing::None,
+            (true, true) => Billing::Part,
+            (true, false) => Billing::Whole,
+        }
+    }
+
+    /// The last day that each has billed.
+    pub(super) fn through(&self) -> BTreeMap<Whose, Hour> {
+        let last = |(whose, shape): (&Whose, &Shape)| Some((*whose, shape.through?));
+        self.shapes.iter().filter_map(last).collect()
+    }
+
+    /// Those whose bills name no models.
+    pub(super) fn without_models(&self) -> BTreeSet<Whose> {
+        let without = |(_, shape): &(&Whose, &Shape)| shape.through.is_some() && !shape.names_models;
+        self.shapes.iter().filter(without).map(|(whose, _)| *whose).collect()
     }
 }

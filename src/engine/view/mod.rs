@@ -17,7 +17,7 @@ pub mod fill;
 mod known;
 pub mod names;
 mod standing;
-mod standings;
+pub(super) mod standings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;

@@ -23,7 +23,7 @@ const COMPARED_DAYS: i64 = 62;
 const WINDOW_MONTHS: usize = 3;
 
 /// Days of bills and of metered use, being collected.
-pub(super) struct Collected {
+pub(in crate::engine) struct Collected {
     now: DateTime<Utc>,
     days: FxHashMap<(Label, Label, Hour), Sides>,
 }
@@ -216,6 +216,14 @@ impl Told {
         }
     }
 
+    /// Whether rows of the bill name no account, and may be of any.
+    fn has_unnamed_rows(&self) -> bool {
+        match self {
+            Told::Together => true,
+            Told::Partly { billed, .. } | Told::Each(billed, _) => billed.contains(&Label::EMPTY),
+        }
+    }
+
     fn stopped(&self) -> impl Iterator<Item = Label> + '_ {
         let stopped = match self {
             Told::Partly { stopped, .. } => Some(stopped),
@@ -245,6 +253,31 @@ impl Standings {
     #[must_use]
     pub fn at(&self, provider: Label, account: Label, hour: Hour) -> Option<&Standing> {
         self.window(hour)?.standing(provider, account)
+    }
+
+    /// The account that use is compared with the bill of, as of the time around an hour: none where its provider's accounts are not told apart,
+    /// or rows of the bill may be of any. Of one whose bill has stopped, what is as far as that goes may also be of calls that name none.
+    #[must_use]
+    pub fn whose(&self, provider: Label, account: Label, around: Hour, hour: Hour) -> Label {
+        let Some(window) = self.window(around) else {
+            return Label::EMPTY;
+        };
+        let told = window.told.get(&provider).filter(|told| !told.has_unnamed_rows());
+        let Some(told) = told else { return Label::EMPTY };
+        let has_stopped = told.stopped().any(|stopped| stopped == account);
+        let standing = window.standing(provider, account).filter(|_| has_stopped);
+        match standing.is_some_and(|standing| standing.reaches(hour)) {
+            true => Label::EMPTY,
+            false => told.group(account).unwrap_or(account),
+        }
+    }
+
+    /// Whether further rows may come of a day, and more of it is metered than billed.
+    #[must_use]
+    pub fn is_part(&self, (provider, account): (Label, Label), day: Hour, now: DateTime<Utc>) -> bool {
+        let is_awaited = now - day.start() < TimeDelta::days(ENDED_DAYS + 1);
+        let standing = self.at(provider, account, day).filter(|_| is_awaited);
+        standing.is_some_and(|standing| !standing.is_billed(day))
     }
 
     /// Whether an account of a provider is billed at an hour that is.
@@ -297,7 +330,7 @@ impl Standings {
     }
 }
 /// From when on bill and meter are compared as of now: the first of a month, so that the row of a whole month is not cut off.
-pub(super) fn compared_from(now: DateTime<Utc>) -> Hour {
+pub(in crate::engine) fn compared_from(now: DateTime<Utc>) -> Hour {
     month(Hour::of(now - TimeDelta::days(COMPARED_DAYS)))
 }
 

@@ -78,14 +78,14 @@ fn condition(
     );
     let seen = percent.normalize();
     alert.title = format!("{provider}: metering has seen {seen} % of what is billed for {name}");
-    let unseen = totals.charged - totals.covered;
+    let unseen = totals.known() - totals.covered;
     Condition {
         alert,
         channels: policy.channels.clone(),
         summary: format!(
             "{} of {} billed was not metered. `finops reconcile --period {name}` says on which days, and why.",
             money(unseen),
-            money(totals.charged)
+            money(totals.known())
         ),
         facts: facts(totals),
         labels: BTreeMap::from([
