@@ -21,6 +21,12 @@ pub enum SourceKind {
     CopilotCli,
     /// Session files of Kimi CLI (JSONL); which model they asked is told by `defaults`.
     KimiCli,
+    /// Tasks of Cline, Roo Code and Kilo Code in editors, and sessions of Cline (JSON).
+    Cline,
+    /// Threads of Amp (JSON).
+    Amp,
+    /// Sessions of Factory's Droid (JSON): sums of a session.
+    Droid,
     /// LiteLLM spend logs and logging payloads (JSON, JSONL).
     Litellm,
     /// The plain format of this program (JSONL, CSV): `docs/usage-format.md`.
@@ -51,7 +57,7 @@ pub enum SourceKind {
 
 impl SourceKind {
     /// Those of tools that keep their logs at a usual place: they need no `paths`.
-    pub const AT_USUAL_PLACES: [SourceKind; 7] = [
+    pub const AT_USUAL_PLACES: [SourceKind; 10] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::GeminiCli,
@@ -59,10 +65,13 @@ impl SourceKind {
         SourceKind::Opencode,
         SourceKind::CopilotCli,
         SourceKind::KimiCli,
+        SourceKind::Cline,
+        SourceKind::Amp,
+        SourceKind::Droid,
     ];
 
     /// All of them.
-    pub const ALL: [SourceKind; 20] = [
+    pub const ALL: [SourceKind; 23] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::GeminiCli,
@@ -70,6 +79,9 @@ impl SourceKind {
         SourceKind::Opencode,
         SourceKind::CopilotCli,
         SourceKind::KimiCli,
+        SourceKind::Cline,
+        SourceKind::Amp,
+        SourceKind::Droid,
         SourceKind::Litellm,
         SourceKind::Plain,
         SourceKind::Focus,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::FileFormat;
 use super::admin::{AnthropicAdmin, OpenaiAdmin};
-use super::agents::{Copilot, Kimi, Opencode, Pi};
+use super::agents::{Amp, Cline, Copilot, Droid, Kimi, Opencode, Pi};
 use super::apim::Apim;
 use super::bedrock::Bedrock;
 use super::body::Body;
@@ -88,6 +88,9 @@ pub(super) fn reader(format: FileFormat, detected: bool, shared: &Shared) -> Box
         FileFormat::Opencode => Box::new(Mostly::new(format, &[], Opencode, shared)),
         FileFormat::CopilotCli => Box::new(Mostly::new(format, &[], Copilot::default(), shared)),
         FileFormat::KimiCli => Box::new(Mostly::new(format, &[], Kimi, shared)),
+        FileFormat::Cline => Box::new(Mostly::new(format, &[], Cline::default(), shared)),
+        FileFormat::Amp => Box::new(Mostly::new(format, &[], Amp, shared)),
+        FileFormat::Droid => Box::new(Mostly::new(format, &[], Droid, shared)),
         // Columns of the user's own choice hold nothing else.
         FileFormat::Plain => single(format, shared),
         FileFormat::Litellm
@@ -118,6 +121,9 @@ pub(super) fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat>
         FileFormat::Opencode => Box::new(Opencode),
         FileFormat::CopilotCli => Box::new(Copilot::default()),
         FileFormat::KimiCli => Box::new(Kimi),
+        FileFormat::Cline => Box::new(Cline::default()),
+        FileFormat::Amp => Box::new(Amp),
+        FileFormat::Droid => Box::new(Droid),
         FileFormat::Litellm => Box::new(Litellm),
         // Bills are tables and have no reader of records.
         FileFormat::Plain | FileFormat::Focus | FileFormat::Cur => Box::new(Plain),

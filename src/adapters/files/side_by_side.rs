@@ -47,6 +47,9 @@ pub(super) fn by_itself(format: FileFormat) -> bool {
         | FileFormat::Opencode
         | FileFormat::CopilotCli
         | FileFormat::KimiCli
+        | FileFormat::Cline
+        | FileFormat::Amp
+        | FileFormat::Droid
         | FileFormat::Litellm
         | FileFormat::Bedrock
         | FileFormat::Body

@@ -4,7 +4,8 @@ use memchr::memmem;
 
 use super::{
     CWD, DATA, DIRECTORY, FileFormat, MESSAGE_CAPITAL, MESSAGES, MODEL_CAPITAL, PARENT_ID, PROJECT_CAPITAL,
-    PROTOCOL_VERSION, PROVIDER_CAPITAL, ROLE, SESSION_CAPITAL, Seen, TOKENS, bit, is, keys,
+    PROTOCOL_VERSION, PROVIDER_CAPITAL, ROLE, SAY, SESSION_CAPITAL, SESSION_ID, Seen, TOKENS, TS, UPDATED_AT, bit, is,
+    keys,
 };
 
 /// The message of a record.
@@ -16,6 +17,7 @@ pub(super) struct Message<'t> {
     usage: Option<&'t [u8]>,
     parts: bool,
     payload: bool,
+    timed: bool,
 }
 
 impl<'t> Message<'t> {
@@ -27,6 +29,7 @@ impl<'t> Message<'t> {
             usage: None,
             parts: false,
             payload: false,
+            timed: false,
         };
         keys::each(text, |key, value| {
             match key {
@@ -35,6 +38,7 @@ impl<'t> Message<'t> {
                 b"usage" if value.starts_with(b"{") => message.usage = Some(value),
                 b"parts" => message.parts = true,
                 b"payload" => message.payload = true,
+                b"timestamp" => message.timed = true,
                 _ => {}
             }
             true
@@ -57,7 +61,7 @@ impl<'t> Message<'t> {
         self.usage.is_some_and(|usage| holds(usage, b"input_tokens"))
     }
 
-    /// Whether it may be one of pi's: what others count has other names.
+    /// Whether it may be one of pi's: what others count has other names. Droid's have no time of their own, and nothing that counts.
     fn is_of_pi(&self) -> bool {
         let counted = || {
             let counts: [&[u8]; 2] = [b"\"input_tokens\"", b"\"prompt_tokens\""];
@@ -67,7 +71,7 @@ impl<'t> Message<'t> {
         self.role.starts_with(b"\"")
             && match self.usage {
                 Some(usage) => holds(usage, b"input") || holds(usage, b"output"),
-                None => !counted(),
+                None => self.timed && !counted(),
             }
     }
 }
@@ -86,6 +90,12 @@ pub(super) fn holds(object: &[u8], key: &[u8]) -> bool {
 pub(super) fn is_set_of_gemini(value: &[u8]) -> bool {
     let value = keys::value(value);
     holds(value, b"messages") && memmem::find(value, b"\"gemini\"").is_some()
+}
+
+/// Whether a value is what a session of Droid's used so far.
+pub(super) fn is_sum_of_droid(value: &[u8]) -> bool {
+    let value = keys::value(value);
+    holds(value, b"inputTokens") && holds(value, b"cacheCreationTokens")
 }
 
 /// Whether a value is a session or a message of opencode.
@@ -126,6 +136,12 @@ impl Seen<'_> {
             Some(FileFormat::KimiCli)
         } else if self.is("gemini") && self.has(TOKENS) {
             Some(FileFormat::GeminiCli)
+        } else if (self.is("say") && self.has(TS | SAY)) || self.has(SESSION_ID | UPDATED_AT | MESSAGES) {
+            Some(FileFormat::Cline)
+        } else if self.thread && self.has(MESSAGES) {
+            Some(FileFormat::Amp)
+        } else if self.summed {
+            Some(FileFormat::Droid)
         } else {
             None
         }
