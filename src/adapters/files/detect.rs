@@ -28,10 +28,8 @@ struct Seen<'t> {
     maybe: Option<FileFormat>,
     /// Whether `time` is an object, as in opencode's messages.
     timed: bool,
-    /// Whether `id` is that of a thread of Amp's.
-    thread: bool,
-    /// Whether `tokenUsage` is the sum of a session of Droid's.
-    summed: bool,
+    /// What the values of some keys say of coding agents.
+    signs: agents::Signs,
 }
 
 macro_rules! keys {
@@ -154,8 +152,7 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             // A session that opencode exported, or one of its messages with the parts.
             b"info" if agents::is_exported(value) => seen.maybe = Some(FileFormat::Opencode),
             b"time" if value.starts_with(b"{") => seen.timed = true,
-            b"id" if value.starts_with(b"\"T-") => seen.thread = true,
-            b"tokenUsage" if agents::is_sum_of_droid(value) => seen.summed = true,
+            b"id" | b"v" | b"created" | b"agent" | b"tokenUsage" => seen.signs.note(key, value),
             // Portkey's, whose rows may have no answer.
             b"ai_org" if value.starts_with(b"\"") => seen.maybe = Some(FileFormat::Body),
             b"type" => seen.kind = value,

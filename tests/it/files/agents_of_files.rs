@@ -238,6 +238,49 @@ fn the_model_of_roo_code_is_what_it_told_the_model_of_itself() {
     assert_eq!(calls[1].1, ["openai", "openai/gpt-5", "a-1", "/srv/shop"]);
 }
 
+#[test]
+fn thoughts_of_gemini_that_nobody_counts_are_told() {
+    for (provider, model, gaps) in [
+        ("gemini", "gemini-2.5-pro", 1),
+        ("openrouter", "google/gemini-2.5-pro", 0),
+        ("", "gpt-5", 0),
+    ] {
+        let asked = format!(r#","modelInfo":{{"providerId":"{provider}","modelId":"{model}","mode":"act"}}"#);
+        let kept = fresh(&[("ui_messages.json", &task(&[say(1, "api_req_started", USED, &asked)]))]);
+        assert_eq!(
+            (kept.calls.len(), kept.warnings.len()),
+            (1, gaps),
+            "{:?}",
+            kept.warnings
+        );
+    }
+}
+
+/// What others keep under names like these is not theirs.
+#[test]
+fn records_with_names_like_theirs_are_told_as_before() {
+    let body = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1792483200,"model":"gpt-5","usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}"#;
+    let used = r#"{"role":"assistant","usage":{"inputTokens":7}}"#;
+    for record in [
+        format!(r#"{{"sessionId":"s","updated_at":"2026-10-20T08:00:00Z","messages":[{used}]}}"#),
+        format!(r#"{{"id":"T-1","title":"t","messages":[{used}]}}"#),
+        r#"{"id":"x","tokenUsage":{"inputTokens":7}}"#.to_owned(),
+    ] {
+        let kept = fresh(&[("a.jsonl", &format!("{body}\n{record}\n"))]);
+        assert_eq!(kept.calls.len(), 1, "{record}");
+        assert_eq!(kept.warnings.len(), 1, "{record}: {:?}", kept.warnings);
+    }
+    for beside in [
+        r#""ts":1792483200000,"type":"say","say":"x""#,
+        r#""sessionId":"s","updated_at":"x","agent":"lead","messages":[]"#,
+        r#""id":"T-1","v":1,"messages":[]"#,
+        r#""tokenUsage":{"inputTokens":7,"cacheCreationTokens":0}"#,
+    ] {
+        let kept = fresh(&[("a.jsonl", &format!("{{{beside},\"response\":{body}}}\n"))]);
+        assert_eq!(counts(&kept), [[7, 0, 0, 3, 0]], "{beside}");
+    }
+}
+
 fn answer(id: &str, second: u64, model: &str, metrics: &str) -> String {
     let ts = BEGUN + 1000 * second;
     format!(

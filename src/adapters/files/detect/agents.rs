@@ -92,10 +92,32 @@ pub(super) fn is_set_of_gemini(value: &[u8]) -> bool {
     holds(value, b"messages") && memmem::find(value, b"\"gemini\"").is_some()
 }
 
-/// Whether a value is what a session of Droid's used so far.
-pub(super) fn is_sum_of_droid(value: &[u8]) -> bool {
-    let value = keys::value(value);
-    holds(value, b"inputTokens") && holds(value, b"cacheCreationTokens")
+/// What the values of keys say that other records have, too.
+#[derive(Default)]
+pub(super) struct Signs {
+    /// `id` is that of a thread of Amp's.
+    thread: bool,
+    /// It is counted how often it was written, or told when it was begun.
+    kept: bool,
+    /// `agent` is one of a session of Cline's.
+    member: bool,
+    /// `tokenUsage` is what a session of Droid's used so far.
+    sum: bool,
+}
+
+impl Signs {
+    pub fn note(&mut self, key: &[u8], value: &[u8]) {
+        match key {
+            b"id" => self.thread |= value.starts_with(b"\"T-"),
+            b"v" | b"created" => self.kept |= value.first().is_some_and(u8::is_ascii_digit),
+            b"agent" => self.member |= ["lead", "subagent", "teammate"].into_iter().any(|name| is(value, name)),
+            b"tokenUsage" => {
+                let value = keys::value(value);
+                self.sum |= holds(value, b"inputTokens") && holds(value, b"cacheCreationTokens");
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Whether a value is a session or a message of opencode.
@@ -136,11 +158,13 @@ impl Seen<'_> {
             Some(FileFormat::KimiCli)
         } else if self.is("gemini") && self.has(TOKENS) {
             Some(FileFormat::GeminiCli)
-        } else if (self.is("say") && self.has(TS | SAY)) || self.has(SESSION_ID | UPDATED_AT | MESSAGES) {
+        } else if (self.is("say") && self.has(TS | SAY))
+            || (self.signs.member && self.has(SESSION_ID | UPDATED_AT | MESSAGES))
+        {
             Some(FileFormat::Cline)
-        } else if self.thread && self.has(MESSAGES) {
+        } else if self.signs.thread && self.signs.kept && self.has(MESSAGES) {
             Some(FileFormat::Amp)
-        } else if self.summed {
+        } else if self.signs.sum {
             Some(FileFormat::Droid)
         } else {
             None

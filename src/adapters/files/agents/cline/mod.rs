@@ -124,6 +124,9 @@ const DELETED: &str =
 const CONDENSED: &str =
     "contexts that Roo Code made shorter: of the calls that did it only the cost is told: coverage gap";
 
+const THOUGHTS: &str =
+    "thoughts of Gemini's models, which Cline and Roo Code tell in the cost alone: their tokens are a coverage gap";
+
 impl LineFormat for Cline {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
         let line: Line<'_> = serde_json::from_str(text).map_err(|e| Fault::json(&e))?;
@@ -222,6 +225,9 @@ impl Cline {
         if tokens.total() == 0 {
             without_tokens(id, failed, out);
             return Ok(());
+        }
+        if ["", "gemini", "vertex"].contains(&provider) && model.starts_with("gemini-") {
+            out.warnings.push(THOUGHTS);
         }
         let (paid, model) = (context.labels.get(paid), context.label(Value::Text(model), "model")?);
         let mut event = UsageEvent::new(id, at, paid, model);
