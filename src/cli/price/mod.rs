@@ -123,7 +123,7 @@ fn guess(name: &str, path: &Path) -> Result<BookSpec, CliError> {
 
 /// What to do about a price book that cannot be used.
 pub const BOOKS_HINT: &str =
-    "mend the file, or take it out; `The format` in docs/pricing.md says what a price book looks like";
+    "mend the file, or take it out; `The format` in docs/pricing/books.md says what a price book looks like";
 
 fn unusable(error: PriceBookError) -> CliError {
     CliError::usage(error.to_string()).hint(BOOKS_HINT)
