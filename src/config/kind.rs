@@ -25,6 +25,12 @@ pub enum SourceKind {
     Goose,
     /// Sessions of Crush: its databases, or printed (JSON); they tell costs and no tokens.
     Crush,
+    /// Tasks of Cline, Roo Code and Kilo Code in editors, and sessions of Cline (JSON).
+    Cline,
+    /// Threads of Amp (JSON).
+    Amp,
+    /// Sessions of Factory's Droid (JSON): sums of a session.
+    Droid,
     /// LiteLLM spend logs and logging payloads (JSON, JSONL).
     Litellm,
     /// The plain format of this program (JSONL, CSV): `docs/usage-format.md`.
@@ -55,7 +61,7 @@ pub enum SourceKind {
 
 impl SourceKind {
     /// Those of tools that keep their logs at a usual place: they need no `paths`.
-    pub const AT_USUAL_PLACES: [SourceKind; 9] = [
+    pub const AT_USUAL_PLACES: [SourceKind; 12] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::GeminiCli,
@@ -65,10 +71,13 @@ impl SourceKind {
         SourceKind::KimiCli,
         SourceKind::Goose,
         SourceKind::Crush,
+        SourceKind::Cline,
+        SourceKind::Amp,
+        SourceKind::Droid,
     ];
 
     /// All of them.
-    pub const ALL: [SourceKind; 22] = [
+    pub const ALL: [SourceKind; 25] = [
         SourceKind::ClaudeCode,
         SourceKind::Codex,
         SourceKind::GeminiCli,
@@ -78,6 +87,9 @@ impl SourceKind {
         SourceKind::KimiCli,
         SourceKind::Goose,
         SourceKind::Crush,
+        SourceKind::Cline,
+        SourceKind::Amp,
+        SourceKind::Droid,
         SourceKind::Litellm,
         SourceKind::Plain,
         SourceKind::Focus,

@@ -26,6 +26,15 @@ const KIMI: &str = r#"{"type":"metadata","protocol_version":"1.9"}
 {"timestamp": 1795161605.5, "message": {"type": "StatusUpdate", "payload": {"token_usage": {"input_other": 600, "output": 20, "input_cache_read": 0, "input_cache_creation": 0}, "message_id": "chatcmpl-1"}}}
 "#;
 
+const CLINE: &str = r#"[{"ts":1795161600000,"type":"say","say":"task","text":"go"},{"ts":1795161602000,"type":"say","say":"api_req_started","text":"{\"tokensIn\":12,\"tokensOut\":34,\"cost\":0.01}","modelInfo":{"providerId":"anthropic","modelId":"claude-sonnet-4-5","mode":"act"}}]"#;
+const SESSION: &str = r#"{"version":1,"updated_at":"2026-11-20T08:00:09.000Z","agent":"lead","sessionId":"s-6","messages":[{"id":"msg_a","role":"assistant","content":[],"ts":1795161606000,"modelInfo":{"id":"gpt-5-mini","provider":"openai-native"},"metrics":{"inputTokens":70,"outputTokens":8,"cacheReadTokens":0,"cacheWriteTokens":0}}]}"#;
+const AMP: &str = r#"{"v":1,"id":"T-7","created":1795161600000,"messages":[{"role":"assistant","messageId":1,"content":[],"usage":{"model":"gpt-5-mini","inputTokens":5,"outputTokens":6,"totalInputTokens":5,"timestamp":"2026-11-20T08:00:07.000Z"}}]}"#;
+const DROID: &str = r#"{"model":"gpt-5-mini","providerLockTimestamp":"2026-11-20T08:00:08.000Z","tokenUsage":{"inputTokens":9,"outputTokens":9,"cacheCreationTokens":0,"cacheReadTokens":0,"thinkingTokens":0}}"#;
+const DROID_SAID: &str = r#"{"type":"session_start","id":"s-8","version":2,"cwd":"/srv/shop"}
+{"type":"message","id":"m-1","timestamp":"2026-11-20T08:00:08.000Z","message":{"role":"user","content":[]}}
+{"type":"message","id":"m-2","timestamp":"2026-11-20T08:00:09.000Z","message":{"role":"assistant","content":[],"modelId":"gpt-5-mini"},"parentId":"m-1"}
+"#;
+
 fn message(second: u32) -> String {
     format!(
         r#""role":"assistant","mode":"build","path":{{"cwd":"/srv/shop"}},"cost":0.01,"tokens":{{"input":60,"output":15,"reasoning":0,"cache":{{"read":0,"write":0}}}},"modelID":"gpt-5","providerID":"openai","time":{{"created":17951616{second:02}000,"completed":17951616{second:02}900}}"#
@@ -95,6 +104,25 @@ fn home(folder: &Path) {
         ".kimi/sessions/ab/5/context.jsonl",
         "{\"role\":\"_usage\",\"token_count\":9}\n",
     );
+    let storage = ".config/Cursor/User/globalStorage/saoudrizwan.claude-dev";
+    write(folder, &format!("{storage}/tasks/18/ui_messages.json"), CLINE);
+    write(
+        folder,
+        &format!("{storage}/tasks/18/api_conversation_history.json"),
+        "[{\"role\":\"user\",\"content\":[]}]",
+    );
+    let roo = CLINE.replace("1795161602000", "1795161603000");
+    let storage = ".vscode-server/data/User/globalStorage/rooveterinaryinc.roo-cline";
+    write(folder, &format!("{storage}/tasks/a/ui_messages.json"), &roo);
+    write(folder, ".cline/data/sessions/s-6/s-6.messages.json", SESSION);
+    write(
+        folder,
+        ".cline/data/sessions/s-6/s-6.compaction.json",
+        &SESSION.replace("msg_a", "msg_b"),
+    );
+    write(folder, "data/amp/threads/T-7.json", AMP);
+    write(folder, ".factory/sessions/-srv-shop/s-8.settings.json", DROID);
+    write(folder, ".factory/sessions/-srv-shop/s-8.jsonl", DROID_SAID);
     database(folder, "data/opencode/opencode.db", 1);
     database(folder, "data/kilo/kilo.db", 2);
     goose(folder, "data/goose/sessions/sessions.db");
@@ -140,7 +168,7 @@ fn all_agents_of_a_home_are_found_and_nothing_is_said_of_those_that_are_not_ther
     write(path, ".pi/agent/sessions/--srv-shop--/a.jsonl", PI);
     assert_eq!(recorded(&run(path, &[], &["record"])), [1, 0]);
     home(path);
-    assert_eq!(recorded(&run(path, &[], &["record"])), [9, 0]);
+    assert_eq!(recorded(&run(path, &[], &["record"])), [14, 0]);
     assert_eq!(recorded(&run(path, &[], &["record"])), [0, 0]);
     let report = json(&run(path, &[], &["report", "--by", "source"]));
     let calls = |row: &serde_json::Value| {
@@ -152,8 +180,11 @@ fn all_agents_of_a_home_are_found_and_nothing_is_said_of_those_that_are_not_ther
     let mut calls: Vec<_> = report["rows"].as_array().unwrap().iter().map(calls).collect();
     calls.sort();
     let expected = [
+        ("amp", 1),
+        ("cline", 3),
         ("copilot-cli", 1),
         ("crush", 1),
+        ("droid", 1),
         ("gemini-cli", 2),
         ("goose", 1),
         ("kimi-cli", 1),
@@ -190,9 +221,19 @@ fn all_agents_of_a_home_are_found_and_nothing_is_said_of_those_that_are_not_ther
         ".kimi/sessions",
         "root",
         "shop",
+        ".config",
+        ".vscode-server",
+        ".cline",
+        ".factory",
+        "data/amp",
     ] {
         let again = json(&run(path, &[], &["record", place]));
         assert_eq!(again["recorded"], 0, "{place}: {again}");
+        assert_eq!(
+            again["excluded_by_kind"]["calls_without_usage"],
+            serde_json::Value::Null,
+            "{place}: {again}"
+        );
     }
     let again = json(&run(path, &[], &["record", "data/opencode", "data/kilo"]));
     assert_eq!(
@@ -216,7 +257,11 @@ fn variables_of_the_agents_say_where_they_keep_their_sessions() {
         ("PI_CODING_AGENT_SESSION_DIR", at(".pi/agent/sessions"), 1),
         ("COPILOT_HOME", at(".copilot"), 1),
         ("KIMI_SHARE_DIR", at(".kimi"), 1),
-        ("XDG_DATA_HOME", at("data"), 5),
+        ("CLINE_DIR", at(".cline"), 1),
+        ("CLINE_DATA_DIR", at(".cline/data"), 1),
+        ("FACTORY_HOME_OVERRIDE", at(""), 1),
+        ("XDG_CONFIG_HOME", at(".config"), 1),
+        ("XDG_DATA_HOME", at("data"), 6),
         ("OPENCODE_DB", at("data/kilo/kilo.db"), 1),
         ("KILO_DB", at("data/kilo/kilo.db"), 1),
         ("GOOSE_PATH_ROOT", at("root"), 1),
@@ -226,7 +271,7 @@ fn variables_of_the_agents_say_where_they_keep_their_sessions() {
         let args = ["--store", "memory:", "record"];
         let read = run(path, &[(variable, &place)], &args);
         assert_eq!(recorded(&read), [calls, 0], "{variable}");
-        if variable != "XDG_DATA_HOME" && variable != "QWEN_HOME" {
+        if !["XDG_CONFIG_HOME", "XDG_DATA_HOME", "QWEN_HOME"].contains(&variable) {
             let missing = run(path, &[(variable, &at("nowhere"))], &args);
             assert_eq!(missing.status.code(), Some(3), "{variable}: {}", err(&missing));
             assert!(err(&missing).contains(variable), "{}", err(&missing));
@@ -247,9 +292,20 @@ fn the_first_settings_read_all_agents_and_need_no_paths() {
         "{}",
         out(&check)
     );
-    assert_eq!(recorded(&run(path, &[], &["record"])), [10, 0]);
+    assert_eq!(recorded(&run(path, &[], &["record"])), [15, 0]);
     // Those that one has not are passed over in silence.
-    for gone in [".gemini", ".qwen", ".pi", ".copilot", ".kimi"] {
+    for gone in [
+        ".gemini",
+        ".qwen",
+        ".pi",
+        ".copilot",
+        ".kimi",
+        ".config",
+        ".vscode-server",
+        ".cline",
+        ".factory",
+        "data/amp",
+    ] {
         std::fs::remove_dir_all(path.join(gone)).unwrap();
     }
     std::fs::remove_file(path.join("finops.db")).unwrap();

@@ -28,6 +28,8 @@ struct Seen<'t> {
     maybe: Option<FileFormat>,
     /// Whether `time` is an object, as in opencode's messages.
     timed: bool,
+    /// What the values of some keys say of coding agents.
+    signs: agents::Signs,
 }
 
 macro_rules! keys {
@@ -100,6 +102,8 @@ keys!(
     MESSAGES = b"messages",
     TOTAL_COST_USD = b"total_cost_usd",
     COST_USD = b"cost_usd",
+    SAY = b"say",
+    UPDATED_AT = b"updated_at",
 );
 
 /// How deep a record may lie in envelopes such as `{"response":{"body":{…}}}`.
@@ -150,6 +154,7 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             // A session that opencode exported, or one of its messages with the parts.
             b"info" if agents::is_exported(value) => seen.maybe = Some(FileFormat::Opencode),
             b"time" if value.starts_with(b"{") => seen.timed = true,
+            b"id" | b"v" | b"created" | b"agent" | b"tokenUsage" => seen.signs.note(key, value),
             // Portkey's, whose rows may have no answer.
             b"ai_org" if value.starts_with(b"\"") => seen.maybe = Some(FileFormat::Body),
             b"type" => seen.kind = value,
@@ -383,6 +388,9 @@ pub(super) fn by_path(path: &str) -> Option<FileFormat> {
         Some(FileFormat::ClaudeCode)
     } else if path.contains("/rollout-") && path.contains("sessions/") {
         Some(FileFormat::Codex)
+    } else if path.contains("/.factory/sessions/") {
+        // The messages of sessions, whose sums lie beside them.
+        Some(FileFormat::Droid)
     } else {
         None
     }

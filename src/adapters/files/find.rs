@@ -71,6 +71,7 @@ impl FileFinder {
         };
         let mut run = Run::new(&options, shared, looking);
         run.context.fallback = changed;
+        path.clone_into(&mut run.context.file);
         let read = match file.position.reached {
             Some(_) => run.all_rows(path, file.path),
             None => run.stream(input, file.path, true, None, None),

@@ -26,6 +26,12 @@ pub enum FileFormat {
     Goose,
     /// Sessions of Crush.
     Crush,
+    /// Tasks of Cline, Roo Code and Kilo Code, and Cline's sessions.
+    Cline,
+    /// Threads of Amp.
+    Amp,
+    /// Sessions of Factory's Droid.
+    Droid,
     /// LiteLLM spend log rows and logging payloads.
     Litellm,
     /// The plain JSONL or CSV of docs/usage-format.md.
@@ -56,7 +62,7 @@ pub enum FileFormat {
 
 impl FileFormat {
     /// All of them.
-    pub const ALL: [FileFormat; 22] = [
+    pub const ALL: [FileFormat; 25] = [
         FileFormat::ClaudeCode,
         FileFormat::Codex,
         FileFormat::GeminiCli,
@@ -66,6 +72,9 @@ impl FileFormat {
         FileFormat::KimiCli,
         FileFormat::Goose,
         FileFormat::Crush,
+        FileFormat::Cline,
+        FileFormat::Amp,
+        FileFormat::Droid,
         FileFormat::Litellm,
         FileFormat::Plain,
         FileFormat::Focus,
@@ -114,6 +123,9 @@ impl FileFormat {
             FileFormat::KimiCli => "kimi-cli",
             FileFormat::Goose => "goose",
             FileFormat::Crush => "crush",
+            FileFormat::Cline => "cline",
+            FileFormat::Amp => "amp",
+            FileFormat::Droid => "droid",
             FileFormat::Litellm => "litellm",
             FileFormat::Plain => "plain",
             FileFormat::Focus => "focus",

@@ -1,5 +1,7 @@
 //! What every format of one record per line (or per JSON value) implements, and what it answers.
 
+use std::path::PathBuf;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
@@ -134,6 +136,8 @@ pub(super) struct Context {
     pub labels: LabelCache,
     /// The time of records that have none: their file's time of change, or that at which they came.
     pub fallback: Option<DateTime<Utc>>,
+    /// The file that is read; empty where it is none of this machine. Some formats look beside it.
+    pub file: PathBuf,
     /// Who the settings say sells what no record says; empty where they do not.
     pub seller: &'static str,
     /// The earliest time, in seconds of the epoch, that was refused because it is still to come.
@@ -187,6 +191,7 @@ impl Context {
             latest,
             labels: LabelCache::default(),
             fallback: None,
+            file: PathBuf::new(),
             seller: "",
             refused_until: None,
             forms: FormsByFormat::default(),

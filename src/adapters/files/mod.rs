@@ -20,6 +20,7 @@ mod cur_rows;
 mod database;
 mod detect;
 mod discover;
+mod editors;
 mod extras;
 mod find;
 mod focus;

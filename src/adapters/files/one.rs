@@ -57,6 +57,7 @@ impl Run<'_> {
             opened => opened?,
         };
         self.begin_file();
+        self.context.file.clone_from(&found.path);
         self.written = self.is_new(found) && found.metadata.is_file();
         self.context.fallback = found.metadata.modified().ok().map(Into::into);
         self.progress.files += 1;

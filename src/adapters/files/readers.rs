@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::FileFormat;
 use super::admin::{AnthropicAdmin, OpenaiAdmin};
-use super::agents::{Copilot, Crush, Goose, Kimi, Opencode, Pi};
+use super::agents::{Amp, Cline, Copilot, Crush, Droid, Goose, Kimi, Opencode, Pi};
 use super::apim::Apim;
 use super::bedrock::Bedrock;
 use super::body::Body;
@@ -90,6 +90,9 @@ pub(super) fn reader(format: FileFormat, detected: bool, shared: &Shared) -> Box
         FileFormat::KimiCli => Box::new(Mostly::new(format, &[], Kimi, shared)),
         FileFormat::Goose => Box::new(Mostly::new(format, &[], Goose::default(), shared)),
         FileFormat::Crush => Box::new(Mostly::new(format, &[], Crush, shared)),
+        FileFormat::Cline => Box::new(Mostly::new(format, &[], Cline::default(), shared)),
+        FileFormat::Amp => Box::new(Mostly::new(format, &[], Amp, shared)),
+        FileFormat::Droid => Box::new(Mostly::new(format, &[], Droid, shared)),
         // Columns of the user's own choice hold nothing else.
         FileFormat::Plain => single(format, shared),
         FileFormat::Litellm
@@ -122,6 +125,9 @@ pub(super) fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat>
         FileFormat::KimiCli => Box::new(Kimi),
         FileFormat::Goose => Box::new(Goose::default()),
         FileFormat::Crush => Box::new(Crush),
+        FileFormat::Cline => Box::new(Cline::default()),
+        FileFormat::Amp => Box::new(Amp),
+        FileFormat::Droid => Box::new(Droid),
         FileFormat::Litellm => Box::new(Litellm),
         // Bills are tables and have no reader of records.
         FileFormat::Plain | FileFormat::Focus | FileFormat::Cur => Box::new(Plain),

@@ -49,6 +49,9 @@ pub(super) fn by_itself(format: FileFormat) -> bool {
         | FileFormat::KimiCli
         | FileFormat::Goose
         | FileFormat::Crush
+        | FileFormat::Cline
+        | FileFormat::Amp
+        | FileFormat::Droid
         | FileFormat::Litellm
         | FileFormat::Bedrock
         | FileFormat::Body

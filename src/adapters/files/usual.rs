@@ -12,8 +12,16 @@ use crate::domain::label::Label;
 use crate::ports::SourceError;
 
 use super::discover::{Search, home};
+use super::editors::Homes;
 use super::others::Others;
 use super::{FileFormat, FileSource, FileSourceOptions};
+
+/// Cline, Roo Code and Kilo Code as editors name them.
+const CLINES: [&str; 3] = [
+    "saoudrizwan.claude-dev",
+    "rooveterinaryinc.roo-cline",
+    "kilocode.kilo-code",
+];
 
 /// Where a tool keeps its logs.
 struct Place {
@@ -77,6 +85,25 @@ impl Folders<'_> {
             .map(PathBuf::from)
             .filter(|path| path.is_absolute());
         data.unwrap_or_else(|| self.of("~/.local/share")).join(program)
+    }
+
+    /// The folders that those of editors lie in.
+    fn homes(&self) -> Homes {
+        let given = |variable: &str| {
+            (self.env)(variable)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
+        let mut config = vec![
+            given("XDG_CONFIG_HOME").unwrap_or_else(|| self.of("~/.config")),
+            self.of("~/Library/Application Support"),
+        ];
+        config.extend(given("APPDATA"));
+        Homes {
+            home: self.of("~"),
+            config,
+            data: self.data(""),
+        }
     }
 
     /// Places in a folder, or in what a variable names instead.
@@ -172,6 +199,30 @@ impl Folders<'_> {
             FileFormat::KimiCli => self.places(&["KIMI_SHARE_DIR"], "~/.kimi", "", &["sessions/*/*/wire.jsonl"]),
             FileFormat::Goose => self.goose(),
             FileFormat::Crush => self.crush(),
+            FileFormat::Cline => {
+                let inside = ["tasks/*/ui_messages.json", "sessions/*/*.messages.json"];
+                let mut places = match self.named(&["CLINE_DATA_DIR"], "") {
+                    (_, Some(_)) => self.places(&["CLINE_DATA_DIR"], "", "", &inside),
+                    _ => self.places(&["CLINE_DIR"], "~/.cline", "data", &inside),
+                };
+                let homes = self.homes();
+                let folders = CLINES.iter().flat_map(|extension| homes.of_extension(extension));
+                places.extend(folders.map(|folder| Place {
+                    folder,
+                    inside: "tasks/*/ui_messages.json",
+                    named: None,
+                }));
+                places
+            }
+            FileFormat::Amp => vec![Place {
+                folder: self.data("amp"),
+                inside: "threads/T-*.json",
+                named: None,
+            }],
+            FileFormat::Droid => {
+                let inside = ["sessions/*/*.settings.json", "sessions/*.settings.json"];
+                self.places(&["FACTORY_HOME_OVERRIDE"], "~", ".factory", &inside)
+            }
             FileFormat::Litellm
             | FileFormat::Plain
             | FileFormat::Focus

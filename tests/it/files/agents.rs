@@ -5,23 +5,25 @@ use finops::domain::usage::{Bucket, EventId, UsageEvent};
 
 use super::{Kept, read_on, time};
 
-fn read(kept: &mut Kept, files: &[(&str, &str)]) {
+pub(super) fn read(kept: &mut Kept, files: &[(&str, &str)]) {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
-        std::fs::write(folder.path().join(name), text).unwrap();
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
     }
     read_on(folder.path(), &["."], kept);
     assert!(kept.rejected.is_empty(), "{:?}", kept.rejected);
 }
 
-fn fresh(files: &[(&str, &str)]) -> Kept {
+pub(super) fn fresh(files: &[(&str, &str)]) -> Kept {
     let mut kept = Kept::default();
     read(&mut kept, files);
     kept
 }
 
 /// Uncached, read, written, output and thoughts of each call.
-fn counts(kept: &Kept) -> Vec<[u64; 5]> {
+pub(super) fn counts(kept: &Kept) -> Vec<[u64; 5]> {
     let mut calls: Vec<&UsageEvent> = kept.calls.values().collect();
     calls.sort_by_key(|e| (e.at, e.tokens));
     let of = |e: &UsageEvent| {
@@ -43,7 +45,7 @@ fn response(id: &str) -> EventId {
     EventId::of(&[b"response", id.as_bytes()])
 }
 
-fn names(call: &UsageEvent) -> [String; 4] {
+pub(super) fn names(call: &UsageEvent) -> [String; 4] {
     let project = call.dimensions.get(Dimension::Project);
     [call.provider(), call.model(), call.session, project].map(|label| label.as_str().to_owned())
 }

@@ -10,6 +10,7 @@
 mod admin;
 mod again;
 mod agents;
+mod agents_of_files;
 mod answers;
 mod bedrock;
 mod bodies;

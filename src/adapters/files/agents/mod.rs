@@ -1,23 +1,31 @@
-//! Sessions of coding agents: pi, opencode, GitHub Copilot CLI, Kimi CLI and Goose, which tell of each answer what it used, and Crush.
+//! Session files of coding agents that tell of each answer what it used: pi, opencode, GitHub Copilot CLI, Kimi CLI, Goose, Cline and Amp;
+//! and of Crush and Factory's Droid, whose sessions tell sums.
 
+mod amp;
+mod cline;
 mod copilot;
 pub(super) mod crush;
+mod droid;
 pub(super) mod goose;
 mod kimi;
 pub(super) mod openclaw;
 mod opencode;
 mod pi;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::usage::EventId;
 
+use super::CLOCK_SKEW;
 use super::counts::Counts;
-use super::line::{NO_USAGE, Output};
+use super::line::{Context, NO_USAGE, Output};
 use super::seller;
 
+pub(super) use amp::Amp;
+pub(super) use cline::Cline;
 pub(super) use copilot::Copilot;
 pub(super) use crush::Crush;
+pub(super) use droid::Droid;
 pub(super) use goose::Goose;
 pub(super) use kimi::Kimi;
 pub(super) use opencode::{Opencode, Row};
@@ -33,6 +41,9 @@ const RESELLERS: [&str; 7] = [
     "vercel-ai-gateway",
     "huggingface",
 ];
+
+/// An answer that has not come for that long never does.
+const ANSWERING: TimeDelta = TimeDelta::hours(1);
 
 /// Who sells what an agent asks of a provider of this name, most of which are those of models.dev. A name of somebody's own settings says
 /// where requests go, not who is paid: then the name of the model tells.
@@ -78,6 +89,15 @@ fn by_content(agent: &str, times: [DateTime<Utc>; 2], model: &str, counts: &Coun
     let (input, output, read, cached) = (counts.input, counts.output, counts.read, counts.cached());
     let text = format!("{begun} {ended} {input} {output} {read} {cached} {model}");
     EventId::of(&[agent.as_bytes(), text.as_bytes()])
+}
+
+/// Says of an answer that has not told its tokens so far that they may be missing, unless it was asked for just now: the file changes when it
+/// is answered, and is read again.
+fn answering(id: EventId, at: DateTime<Utc>, context: &Context, out: &mut Output) {
+    let now = context.latest - CLOCK_SKEW;
+    if (now - at).abs() > ANSWERING {
+        out.unended.push(id);
+    }
 }
 
 /// Says of an answer without any tokens that it failed before it began, or that something is missing.

@@ -4,7 +4,8 @@ use memchr::memmem;
 
 use super::{
     CWD, DATA, DIRECTORY, FileFormat, MESSAGE_CAPITAL, MESSAGES, MODEL_CAPITAL, PARENT_ID, PROJECT_CAPITAL,
-    PROTOCOL_VERSION, PROVIDER_CAPITAL, ROLE, SESSION_CAPITAL, Seen, TOKENS, bit, is, keys,
+    PROTOCOL_VERSION, PROVIDER_CAPITAL, ROLE, SAY, SESSION_CAPITAL, SESSION_ID, Seen, TOKENS, TS, UPDATED_AT, bit, is,
+    keys,
 };
 
 /// The message of a record.
@@ -16,6 +17,7 @@ pub(super) struct Message<'t> {
     usage: Option<&'t [u8]>,
     parts: bool,
     payload: bool,
+    timed: bool,
 }
 
 impl<'t> Message<'t> {
@@ -27,6 +29,7 @@ impl<'t> Message<'t> {
             usage: None,
             parts: false,
             payload: false,
+            timed: false,
         };
         keys::each(text, |key, value| {
             match key {
@@ -35,6 +38,7 @@ impl<'t> Message<'t> {
                 b"usage" if value.starts_with(b"{") => message.usage = Some(value),
                 b"parts" => message.parts = true,
                 b"payload" => message.payload = true,
+                b"timestamp" => message.timed = true,
                 _ => {}
             }
             true
@@ -57,7 +61,7 @@ impl<'t> Message<'t> {
         self.usage.is_some_and(|usage| holds(usage, b"input_tokens"))
     }
 
-    /// Whether it may be one of pi's: what others count has other names.
+    /// Whether it may be one of pi's: what others count has other names. Droid's have no time of their own, and nothing that counts.
     fn is_of_pi(&self) -> bool {
         let counted = || {
             let counts: [&[u8]; 2] = [b"\"input_tokens\"", b"\"prompt_tokens\""];
@@ -67,7 +71,7 @@ impl<'t> Message<'t> {
         self.role.starts_with(b"\"")
             && match self.usage {
                 Some(usage) => holds(usage, b"input") || holds(usage, b"output"),
-                None => !counted(),
+                None => self.timed && !counted(),
             }
     }
 }
@@ -86,6 +90,34 @@ pub(super) fn holds(object: &[u8], key: &[u8]) -> bool {
 pub(super) fn is_set_of_gemini(value: &[u8]) -> bool {
     let value = keys::value(value);
     holds(value, b"messages") && memmem::find(value, b"\"gemini\"").is_some()
+}
+
+/// What the values of keys say that other records have, too.
+#[derive(Default)]
+pub(super) struct Signs {
+    /// `id` is that of a thread of Amp's.
+    thread: bool,
+    /// It is counted how often it was written, or told when it was begun.
+    kept: bool,
+    /// `agent` is one of a session of Cline's.
+    member: bool,
+    /// `tokenUsage` is what a session of Droid's used so far.
+    sum: bool,
+}
+
+impl Signs {
+    pub fn note(&mut self, key: &[u8], value: &[u8]) {
+        match key {
+            b"id" => self.thread |= value.starts_with(b"\"T-"),
+            b"v" | b"created" => self.kept |= value.first().is_some_and(u8::is_ascii_digit),
+            b"agent" => self.member |= ["lead", "subagent", "teammate"].into_iter().any(|name| is(value, name)),
+            b"tokenUsage" => {
+                let value = keys::value(value);
+                self.sum |= holds(value, b"inputTokens") && holds(value, b"cacheCreationTokens");
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Whether a value is a session or a message of opencode.
@@ -126,6 +158,14 @@ impl Seen<'_> {
             Some(FileFormat::KimiCli)
         } else if self.is("gemini") && self.has(TOKENS) {
             Some(FileFormat::GeminiCli)
+        } else if (self.is("say") && self.has(TS | SAY))
+            || (self.signs.member && self.has(SESSION_ID | UPDATED_AT | MESSAGES))
+        {
+            Some(FileFormat::Cline)
+        } else if self.signs.thread && self.signs.kept && self.has(MESSAGES) {
+            Some(FileFormat::Amp)
+        } else if self.signs.sum {
+            Some(FileFormat::Droid)
         } else {
             None
         }
