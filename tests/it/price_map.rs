@@ -298,7 +298,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("gpt-image-*", "tier batch | image_out | *", "half, as the other book has it"),
     ("gpt-5.5-pro*", "tier flex, prompt 272001 | *", "half at every size, as in batches"),
     ("gpt-5.6", "tier batch* | cache_write_12h | *", "another name of gpt-5.6-sol, which has the half"),
-    ("azure/gpt-6-astra*", "tier flex* | all | UnknownTier | *", "the map has only what flex costs beyond the threshold"),
     ("azure_ai/gpt-5.5*", "tier priority* | *", "2.5 times, as in the map's row of azure"),
     ("xai/grok-*", "* | image_in | *", "pictures are text there, at every size and in batches"),
     ("bedrock_mantle/us-gov-*/openai.gpt-5.4", "prompt 272001 | *", "the threshold is that of the model's other rows"),
@@ -325,7 +324,14 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("ft:gpt-4o-2024-11-20", "plain | cache_write_* | NoRate | *", "other fine-tunes have 1.875 for reads"),
     ("bedrock/us-gov-east-1/meta.llama3-8b*", "plain | output | 0.6 | 2.65", "the input rate of the model of 70b"),
     ("anthropic.claude-3-7-sonnet-20240620*", "plain | *", "no such model; its price is that of a Region"),
+    // The next version of the map has it otherwise.
+    ("azure/gpt-6-astra*", "tier flex* | *", "half at every size"),
+    ("*gemini-*pro*", "tier flex, prompt 200001 | *put* | *", "half at every size"),
+    ("bedrock_mantle/us-gov-west-1/openai.gpt-5*", "plain | *", "1.32 times the list"),
+    ("bedrock_mantle/us-gov-west-1/openai.gpt-5.6*", "prompt 272001 | *", "1.32 times the list"),
+    ("bedrock/us-gov-east-1/amazon.titan-embed-text-v2:0", "plain | *", "0.03"),
     // The other book has it otherwise.
+    ("perplexity/sonar", "*", "the model for agents, since the chat interface ended"),
     ("claude-sonnet-4-5-20250929-v1:0", "*", "a name without a place is in the Region, as the other book has it"),
     ("vertex_ai/claude-3-5-haiku*", "plain | *", "0.8 and 4, as its maker has it"),
     ("azure_ai/Phi-*", "plain | *", "the other book's prices"),

@@ -434,6 +434,66 @@ const CASES: &[Case] = &[
     ("2026-08-18", "text-completion-openai", "davinci-002", "tier=batch", [M, 0, 0, 0, M, 0, 0], "2"),
     ("2025-10-20", "anthropic", "claude-haiku-3.5", "", [M, 0, 0, 0, 0, 0, 0], "0.8"),
     ("2025-10-20", "anthropic", "claude-haiku-3-20240307", "", [M, 0, 0, 0, 0, 0, 0], "0.25"),
+    // GLM's cache rates; a launch offer that ended at midnight in China.
+    ("2026-11-28", "zai", "glm-4.5", "", [M, M, 0, 0, M, 0, 0], "2.91"),
+    ("2026-11-28", "z.ai", "GLM-4.5-Air", "", [0, M, 0, 0, 0, 0, 0], "0.03"),
+    ("2026-09-01", "zai", "glm-5.3-flash", "", [M, M, 0, 0, M, 0, 0], "0.34"),
+    ("2026-09-09T15:59:59Z", "zai", "glm-5.3-flash", "", [M, M, 0, 0, M, 0, 0], "0.34"),
+    ("2026-09-09T16:00:00Z", "zai", "glm-5.3-flash", "", [M, M, 0, 0, M, 0, 0], "0.68"),
+    ("2026-09-10T00:00:00Z", "zai", "glm-5.3-flash", "", [M, M, 0, 0, M, 0, 0], "0.68"),
+    // A long prompt in flex.
+    ("2026-11-28", "google", "gemini-2.5-pro", "tier=flex", [200_000, 0, 0, 0, 1000, 0, 0], "0.13"),
+    ("2026-11-28", "google", "gemini-2.5-pro", "tier=flex", [201_000, 0, 0, 0, 1000, 0, 0], "0.25875"),
+    ("2026-11-28", "vertex", "gemini-3.1-pro-preview", "tier=flex", [201_000, 0, 0, 0, 1000, 0, 0], "0.411"),
+    ("2026-11-28", "google", "gemini-pro-latest", "tier=flex", [1000, 200_000, 0, 0, 0, 0, 0], "0.082"),
+    // Perplexity's interface for agents has a model of the name of one that its chat interface had.
+    ("2026-11-28", "perplexity", "perplexity/sonar", "", [100_000, 100_000, 0, 0, 10_000, 0, 1], "0.05875"),
+    ("2026-11-28", "", "perplexity/sonar", "", [M, 0, 0, 0, 0, 0, 0], "0.25"),
+    ("2026-09-26", "perplexity", "perplexity/sonar", "", [M, 0, 0, 0, 0, 0, 1], "1.008"),
+    ("2026-11-28", "perplexity", "sonar", "", [M, 0, 0, 0, 0, 0, 1], "1.008"),
+    // OpenRouter's thresholds, caches and dates.
+    ("2026-08-01", "openrouter", "openai/gpt-5.4", "", [300_000, 0, 0, 0, 1000, 0, 0], "1.5225"),
+    ("2026-11-28", "openrouter", "openai/gpt-5.4", "", [272_000, 0, 0, 0, 0, 0, 0], "0.68"),
+    ("2026-11-28", "openrouter", "google/gemini-3.1-pro-preview", "", [300_000, 0, 0, 0, 1000, 0, 0], "1.218"),
+    ("2026-08-01", "openrouter", "google/gemini-2.5-pro", "", [300_000, 0, 0, 0, 0, 0, 0], "0.75"),
+    ("2026-11-28", "openrouter", "x-ai/grok-4.3", "", [200_001, 0, 0, 0, 0, 0, 0], "0.5000025"),
+    ("2026-11-28", "openrouter", "openai/gpt-4o", "", [0, 100_000, 0, 0, 0, 0, 0], "0.125"),
+    ("2026-08-01", "openrouter", "openai/gpt-5.1", "", [0, M, 0, 0, 0, 0, 0], "0.125"),
+    ("2026-10-18", "openrouter", "openai/gpt-oss-120b", "", [M, 0, 0, 0, M, 0, 0], "0.219"),
+    ("2026-10-19", "openrouter", "openai/gpt-oss-120b", "", [M, 0, 0, 0, M, 0, 0], "0.75"),
+    ("2026-11-28", "openrouter", "openai/gpt-oss-120b", "", [M, 0, 0, 0, M, 0, 0], "0.6"),
+    ("2026-11-28", "openrouter", "openai/gpt-oss-120b:free", "", [M, 0, 0, 0, M, 0, 0], "0"),
+    ("2026-10-20", "openrouter", "moonshotai/kimi-k3", "", [M, 0, 0, 0, 0, 0, 0], "3"),
+    ("2026-09-09T16:00:00Z", "openrouter", "z-ai/glm-5.3-flash", "", [M, 0, 0, 0, 0, 0, 0], "0.15"),
+    ("2026-11-28", "openrouter", "anthropic/claude-opus-5.5", "", [M, M, M, 0, M, 0, 0], "29.2"),
+    ("2026-11-28", "openrouter", "openai/gpt-6-sol:batch", "", [272_001, 0, 0, 0, 0, 0, 0], "0.544002"),
+    // GovCloud, whose prices are no others' where the book has them.
+    ("2026-11-28", "bedrock", "us-gov.xai.grok-4.7", "", [M, 0, 0, 0, 0, 0, 0], "2.64"),
+    ("2026-11-28", "bedrock", "us-gov.anthropic.claude-3-7-sonnet-20250219-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "3.6"),
+    ("2026-11-28", "bedrock", "bedrock/us-gov-west-1/anthropic.claude-3-haiku-20240307-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "0.3"),
+    ("2026-11-28", "bedrock", "us.anthropic.claude-3-7-sonnet-20250219-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "3"),
+    ("2026-11-28", "bedrock", "moonshotai.kimi-k3", "geo=us-gov-east-1,tier=batch", [M, 0, 0, 0, 0, 0, 0], "1.98"),
+    ("2026-11-28", "bedrock_mantle", "us-gov-west-1/openai.gpt-5.6-terra", "tier=priority", [1000, 0, 0, 0, 1000, 0, 1], "0.05136"),
+    ("2026-11-28", "bedrock_mantle", "us-gov-west-1/openai.gpt-5.4", "", [M, 0, 0, 0, 0, 0, 0], "6.6"),
+    ("2026-11-28", "bedrock_mantle", "openai.gpt-6-sol", "", [1000, 0, 0, 0, 0, 0, 1], "0.0142"),
+    // Models of autumn 2026.
+    ("2026-11-28", "anthropic", "claude-mythos-5-2", "speed=fast", [M, M, 0, 0, M, 0, 0], "96.4"),
+    ("2026-11-28", "bedrock", "global.anthropic.claude-fable-5-2", "", [M, M, 0, 0, 0, 0, 0], "8.2"),
+    ("2026-11-28", "bedrock", "us.moonshotai.kimi-k3.1", "tier=priority", [M, 0, 0, 0, 0, 0, 0], "7.7"),
+    ("2026-11-28", "openai", "gpt-6-cyber", "", [M, M, M, 0, M, 0, 0], "147"),
+    ("2026-11-28", "google", "gemini-4-hydrogen", "tier=flex", [M, M, 0, 0, 0, 0, 0], "0.7875"),
+    ("2026-11-28", "vertex", "gemini-4-hydrogen", "geo=europe-west4", [M, 0, 0, 0, 0, 0, 0], "1.65"),
+    ("2026-11-28", "moonshot", "kimi-k3.1-pro-highspeed", "", [M, M, M, M, M, 0, 0], "36.2"),
+    ("2026-11-28", "azure", "gpt-6-luna", "tier=flex", [300_000, 0, 0, 0, 0, 0, 0], "0.03"),
+    ("2026-11-28", "azure", "us/gpt-6-luna", "tier=flex", [300_000, 0, 0, 0, 0, 0, 0], "UnknownTier"),
+    ("2026-11-28", "azure", "us/gpt-realtime-2.1", "", [M, 0, 0, 0, 0, 0, 0], "4.4"),
+    // GitHub Copilot by the token, however it is spelled, from the day that a book saw it.
+    ("2026-11-28", "github-copilot", "gpt-5.4", "", [1000, 0, 0, 0, 100, 0, 0], "0.004"),
+    ("2026-11-28", "github_copilot", "github_copilot/gpt-5.4", "", [300_000, 0, 0, 0, 0, 0, 0], "1.5"),
+    ("2026-11-28", "GitHub Copilot", "claude-sonnet-5", "", [0, M, M, 0, 0, 0, 0], "2.7"),
+    ("2026-11-28", "github-copilot", "gpt-4.1", "", [M, 0, 0, 0, 0, 0, 0], "0"),
+    ("2026-09-02", "github-copilot", "gpt-5.4", "", [M, 0, 0, 0, 0, 0, 0], "NoPriceOnDate"),
+    ("2026-12-01", "github-copilot", "gemini-4-argon", "", [M, 0, 0, 0, 0, 0, 0], "NoPriceOnDate"),
     // Never a sibling's, a substring's or another provider's price.
     ("2026-10-20", "openai", "gpt-99-turbo", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
     ("2026-10-20", "openai", "gpt-4-turbo-ultra", "", [M, 0, 0, 0, 0, 0, 0], "UnknownModel"),
@@ -875,6 +935,9 @@ fn an_exact_id_comes_before_what_another_key_is_also_called() {
         model("openai.gpt-9", "bedrock", "2e-06"),
         model("perplexity/perplexity/sonar", "perplexity", "2.5e-07"),
         model("perplexity/sonar", "perplexity", "1e-06"),
+        model("novita/acme/x", "novita", "1e-06"),
+        model("vercel_ai_gateway/acme/x", "vercel_ai_gateway", "3e-06"),
+        model("opencode_go/x", "opencode_go", "4e-06"),
     ];
     std::fs::write(&path, format!("{{{}}}", models.join(","))).unwrap();
     let pricer = load(None, &[spec("map", BookKind::Litellm, path)]).unwrap();
@@ -891,6 +954,9 @@ fn an_exact_id_comes_before_what_another_key_is_also_called() {
         ),
         ("perplexity", "perplexity/sonar", "perplexity/sonar", "1"),
         ("perplexity", "sonar", "perplexity/sonar", "1"),
+        ("novita-ai", "acme/x", "novita/acme/x", "1"),
+        ("vercel", "acme/x", "vercel_ai_gateway/acme/x", "3"),
+        ("opencode-go", "x", "opencode_go/x", "4"),
     ] {
         let quote = alone.quote(&call("2026-11-18", provider, model, "", [M, 0, 0, 0, 0, 0, 0]));
         assert_eq!(
@@ -1035,11 +1101,12 @@ fn a_region_without_a_price_of_its_own_is_told() {
             .books()
             .quote(&call("2026-11-18", "bedrock", model, "", [1000, 0, 0, 0, 0, 0, 0]));
         assert!(quote.charge.is_priced(), "{model}");
-        quote
-            .notes
-            .iter()
-            .any(|n| n.contains("no price of its own for the Region"))
+        quote.notes.iter().any(|n| n.contains("no price of its own for"))
     };
+    assert!(told("us-gov.deepseek.r1-v1:0"));
+    assert!(told("us-gov.anthropic.claude-mythos-5-1"));
+    assert!(!told("us-gov.xai.grok-4.7"));
+    assert!(!told("eu.anthropic.claude-3-7-sonnet-20250219-v1:0"));
     assert!(told("bedrock/eu-west-2/deepseek.r1"));
     assert!(told("arn:aws:bedrock:eu-west-2::foundation-model/deepseek.r1-v1:0"));
     assert!(!told(

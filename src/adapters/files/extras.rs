@@ -236,9 +236,8 @@ pub(super) fn search_and_units(text: &str, provider: &str, event: &mut UsageEven
         "xai" => searches::of_xai(text, event)?,
         // A name of one's own for a model.
         "" if text.contains("\"cost_in_usd_ticks\"") => searches::of_xai(text, event)?,
-        _ => {}
+        _ => searches::of_model(event),
     }
-    searches::of_model(event);
     if event.requests.web_searches > 0 || event.tokens.total() == 0 {
         event.extras = of(text, Seconds::Heard)?;
     }

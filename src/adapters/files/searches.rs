@@ -53,6 +53,8 @@ pub(super) fn of_perplexity(text: &str, event: &mut UsageEvent) -> Result<(), Fa
     #[derive(Deserialize, Default)]
     struct Outer<'a> {
         #[serde(borrow, default)]
+        object: Scalar<'a>,
+        #[serde(borrow, default)]
         usage: Option<Searched<'a>>,
     }
     let model = event.model().as_str();
@@ -61,9 +63,11 @@ pub(super) fn of_perplexity(text: &str, event: &mut UsageEvent) -> Result<(), Fa
         return Ok(());
     }
     let outer: Outer<'_> = serde_json::from_str(text).unwrap_or_default();
+    // The interface for agents searches when told to, and has a model of the same name.
+    let for_agents = outer.object.str() == "response";
     let usage = outer.usage.unwrap_or_default();
     let Some(tools) = usage.tool_calls_details else {
-        let other = model.contains("sonar") && !model.contains("deep-research");
+        let other = model.contains("sonar") && !model.contains("deep-research") && !for_agents;
         event.requests.web_searches = match other {
             true => 1,
             false => usage.num_search_queries.small("num_search_queries")?,

@@ -4,7 +4,7 @@ use super::format;
 use crate::domain::price::{Book, Piece, Pieces, Reader};
 
 /// Provider and file.
-const FILES: [(&str, &str); 21] = [
+const FILES: [(&str, &str); 22] = [
     ("anthropic", include_str!("../../../policies/prices/anthropic.toml")),
     ("azure", include_str!("../../../policies/prices/azure.toml")),
     ("bedrock", include_str!("../../../policies/prices/bedrock.toml")),
@@ -13,6 +13,10 @@ const FILES: [(&str, &str); 21] = [
     ("dashscope", include_str!("../../../policies/prices/dashscope.toml")),
     ("deepseek", include_str!("../../../policies/prices/deepseek.toml")),
     ("fireworks", include_str!("../../../policies/prices/fireworks.toml")),
+    (
+        "github-copilot",
+        include_str!("../../../policies/prices/github-copilot.toml"),
+    ),
     ("google", include_str!("../../../policies/prices/google.toml")),
     ("groq", include_str!("../../../policies/prices/groq.toml")),
     ("minimax", include_str!("../../../policies/prices/minimax.toml")),

@@ -331,6 +331,10 @@ fn prepare(
             Some(format!(
                 "the book has no price of its own for the Region `{geography}`: priced as in us-east-1"
             ))
+        } else if provider == "bedrock" && is_apart(geography) && is_any_other(price, geography) {
+            Some(format!(
+                "the book has no price of its own for `{geography}`: priced as elsewhere"
+            ))
         } else {
             None
         };
@@ -367,6 +371,16 @@ fn prepare(
 fn is_everywhere(price: &Price, place: &str) -> bool {
     let everywhere = price.geographies.get("*").is_some_and(|f| *f == Decimal::ONE);
     everywhere && !price.geographies.contains_key(place)
+}
+
+/// Whether a price holds in a place as in any that it does not name.
+fn is_any_other(price: &Price, place: &str) -> bool {
+    price.geographies.contains_key("*") && !price.geographies.contains_key(place)
+}
+
+/// Whether a place on Bedrock is of GovCloud, which costs more than all others.
+fn is_apart(place: &str) -> bool {
+    place.starts_with("us-gov")
 }
 
 /// Whether a place is a Region of AWS that is not the one whose prices books have.

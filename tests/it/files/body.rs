@@ -122,6 +122,27 @@ fn answers_of_models_that_always_search_have_a_search() {
         let call = read_text("a.json", body(model)).only();
         assert_eq!(call.requests.web_searches, searches, "{model}");
     }
+    let agent = |usage: &str| {
+        format!(
+            r#"{{"id":"resp_1","object":"response","created_at":1795168800,"status":"completed","model":"perplexity/sonar","output":[],"usage":{{"input_tokens":100000,"input_tokens_details":{{"cached_tokens":0}},"output_tokens":10000,"total_tokens":110000,"cost":{{"currency":"USD","input_cost":0.025,"output_cost":0.025,"total_cost":0.05}}{usage}}}}}"#
+        )
+    };
+    let tools = r#","tool_calls_details":{"web_search":{"invocation":2}}"#;
+    for (usage, searches, cost) in [
+        ("", 0, "0.05"),
+        (r#","tool_calls_details":{"fetch_url":{"invocation":1}}"#, 0, "0.05"),
+        (tools, 2, "0.055"),
+    ] {
+        let call = read_text("a.json", agent(usage)).only();
+        assert_eq!(
+            (call.provider().as_str(), call.requests.web_searches),
+            ("perplexity", searches),
+            "{usage}"
+        );
+        assert_eq!(charged(&call), cost, "{usage}");
+    }
+    let chat = body("perplexity/sonar").replace(r#""model""#, r#""provider":"perplexity","model""#);
+    assert_eq!(read_text("a.json", chat).only().requests.web_searches, 1);
 }
 
 #[test]
