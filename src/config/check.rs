@@ -121,7 +121,7 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
     if let Err((section, name, cause)) = config.terms() {
         problems.push(ConfigError::new(
             format!("the `[[{section}]]` `{name}` is not usable: {cause}"),
-            "docs/pricing.md shows one with every key",
+            "docs/pricing/contracts.md shows one with every key",
         ));
     }
     if let Err(cause) = config.unpriced.least() {

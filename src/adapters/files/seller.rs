@@ -46,6 +46,11 @@ pub(super) fn known(name: &str) -> &'static str {
     SELLERS.into_iter().find(|seller| *seller == key).unwrap_or("")
 }
 
+/// The seller whose name this is but for capitals.
+pub(super) fn in_any_case(name: &str) -> Option<&'static str> {
+    SELLERS.into_iter().find(|seller| seller.eq_ignore_ascii_case(name))
+}
+
 /// The seller that a record names, in the spelling of price books where it is one of theirs: what another sells has no price of theirs.
 pub(super) fn told(name: &str) -> &str {
     match known(name) {

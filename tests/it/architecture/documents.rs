@@ -101,3 +101,28 @@ fn every_kind_of_records_without_spend_has_a_row() {
     let lacking: Vec<String> = kinds.into_iter().filter(|kind| !told(&format!("`{kind}`"))).collect();
     assert_none(&lacking);
 }
+
+#[test]
+fn the_settings_and_the_price_book_of_the_pages_on_prices_are_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut settings, mut books) = (0, 0);
+    for document in documents().iter().filter(|file| file.contains("docs/pricing/")) {
+        let text = read(&root().join(document));
+        let blocks = text.split("```toml\n").skip(1);
+        for block in blocks.filter_map(|rest| rest.split("```").next()) {
+            if block.contains("[[entry]]") {
+                let path = folder.path().join(format!("prices/{books}.toml"));
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, block).unwrap();
+                books += 1;
+                continue;
+            }
+            let config = toml::from_str::<finops::config::Config>(block);
+            assert!(config.is_ok(), "{document}: {}", config.unwrap_err());
+            settings += 1;
+        }
+    }
+    let loaded = finops::adapters::prices::load(Some(folder.path()), &[]);
+    assert!(loaded.is_ok(), "{}", loaded.err().unwrap());
+    assert_eq!((settings, books), (3, 1));
+}
