@@ -5,9 +5,11 @@
 //! bodies with one id the last of a stream counts.
 
 mod agents;
+mod ends;
 mod events;
 mod keepers;
 mod marks;
+mod names;
 mod outer;
 mod record;
 mod sold;
@@ -34,6 +36,7 @@ use super::iterations;
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::Scalar;
 use super::usage::{Shape, Usage};
+use super::value::Value;
 use super::{bedrock, litellm, tags, tier};
 
 /// What is told of a stream without an id: nothing says which of its parts belong together.
@@ -129,9 +132,13 @@ fn one(
         out.excluded.push("parts_of_results");
         return Ok(());
     }
-    if record.is_step() {
+    let beside = [
+        (record.is_step(), "parts_of_results"),
+        (record.is_from_cache(), "response_cache_hits"),
+    ];
+    if let Some((_, kind)) = beside.into_iter().find(|(is, _)| *is) {
         let id = outer.identity(&record, text, out);
-        out.excluded_once.push(("parts_of_results", id));
+        out.excluded_once.push((kind, id));
         return Ok(());
     }
     if shape.is_none() && gemini.is_none() {
@@ -151,7 +158,10 @@ fn one(
         return Ok(());
     }
     let at = instant(&record, outer, context, out)?;
-    let model = context.label(if own.is_null() { &around } else { own }, "model")?;
+    let profile = outer.profile(&record, own.str());
+    let named = if own.is_null() { &around } else { own };
+    let named = profile.as_deref().map_or(Value::from(named), Value::Text);
+    let model = context.label(named, "model")?;
     let id = outer.identity(&record, text, out);
     if record.is_turn() {
         out.warnings.push(TURN);
@@ -191,7 +201,7 @@ fn one(
     match (shape, &record.usage, gemini) {
         (Some(shape), Some(usage), _) => {
             event.tokens = usage.tokens_of(shape, (provider, model.as_str()), record.is_answer(), out)?;
-            if usage.has_unknown() {
+            if usage.has_unknown() || usage.has_others(shape, &event.tokens) {
                 out.warnings.push(unknown::BESIDE);
             }
             // Anthropic charges nothing for it.
@@ -220,7 +230,12 @@ fn one(
             };
             each(usage.iterations, record.id.str(), &mut event, context, out)?;
         }
-        (_, _, Some(gemini)) => gemini.fill(&mut event, record.candidates, context, out)?,
+        (_, _, Some(gemini)) => {
+            gemini.fill(&mut event, record.candidates, context, out)?;
+            if gemini.has_unknown() {
+                out.warnings.push(unknown::BESIDE);
+            }
+        }
         (Some(_) | None, _, None) => {}
     }
     if record.is_session() {
@@ -239,6 +254,10 @@ fn one(
     }
     if let Some(native) = native {
         event.tokens = native.tokens(Input::Excludes, "Bedrock batch", out);
+    }
+    if event.tokens.total() == 0 && marks::failed_at_minimax(text) {
+        out.excluded_once.push(("failed_calls", id));
+        return Ok(());
     }
     out.tell_empty(&event);
     out.events.push(event);

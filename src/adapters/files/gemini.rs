@@ -183,6 +183,18 @@ impl Metadata<'_> {
         counts.iter().any(|count| !count.is_null())
     }
 
+    /// Whether it counts tokens of a modality that nobody here knows, which are charged as text.
+    pub fn has_unknown(&self) -> bool {
+        let details = [
+            &self.prompt_tokens_details,
+            &self.cache_tokens_details,
+            &self.candidates_tokens_details,
+            &self.response_tokens_details,
+            &self.tool_use_prompt_tokens_details,
+        ];
+        details.into_iter().flatten().flatten().any(Modality::is_unknown)
+    }
+
     /// Whether it tells what Vertex AI alone tells.
     pub fn is_of_vertex(&self) -> bool {
         of_traffic(self.traffic_type.str()).is_some()

@@ -60,13 +60,35 @@ pub(super) struct Modality<'a> {
 
 pub(super) type List<'a> = Option<&'a [Modality<'a>]>;
 
-fn part(list: List<'_>, modality: &str) -> Result<u64, Fault> {
+/// A modality by its name and by its number, which Google's older SDK for Python writes.
+type Kind = (&'static str, u64);
+
+const AUDIO: Kind = ("AUDIO", 4);
+const IMAGE: Kind = ("IMAGE", 2);
+const VIDEO: Kind = ("VIDEO", 3);
+/// All that are known: what is text or a document is charged as input and output are.
+const KINDS: [Kind; 5] = [("TEXT", 1), IMAGE, VIDEO, AUDIO, ("DOCUMENT", 5)];
+
+impl Modality<'_> {
+    fn is(&self, (name, number): Kind) -> bool {
+        if let Scalar::Whole(told) = self.modality {
+            return told == number;
+        }
+        // Python writes the name of the enum before it.
+        let told = self.modality.str();
+        let told = told.rsplit_once('.').map_or(told, |(_, last)| last);
+        told.eq_ignore_ascii_case(name)
+    }
+
+    /// Whether it counts tokens of a modality that nobody here knows.
+    pub fn is_unknown(&self) -> bool {
+        !KINDS.into_iter().any(|kind| self.is(kind)) && self.token_count.count("").is_ok_and(|count| count > 0)
+    }
+}
+
+fn part(list: List<'_>, modality: Kind) -> Result<u64, Fault> {
     let mut sum = 0_u64;
-    for one in list
-        .into_iter()
-        .flatten()
-        .filter(|m| m.modality.str().eq_ignore_ascii_case(modality))
-    {
+    for one in list.into_iter().flatten().filter(|one| one.is(modality)) {
         sum = sum.saturating_add(one.token_count.count("tokenCount")?);
     }
     Ok(sum)
@@ -79,10 +101,10 @@ pub(super) fn gemini([prompt, tools]: [List<'_>; 2], cached: List<'_>, answer: L
         Ok(prompt.saturating_add(part(tools, modality)?))
     };
     Ok([
-        fresh("AUDIO")?,
-        part(answer, "AUDIO")?,
-        fresh("IMAGE")?,
-        part(answer, "IMAGE")?,
-        fresh("VIDEO")?,
+        fresh(AUDIO)?,
+        part(answer, AUDIO)?,
+        fresh(IMAGE)?,
+        part(answer, IMAGE)?,
+        fresh(VIDEO)?,
     ])
 }

@@ -10,9 +10,8 @@ pub(super) use claude::behind_claude_code;
 pub(super) fn named(name: &str) -> &str {
     match name {
         "aws.bedrock" | "AWS" | "aws" | "amazon-bedrock" | "amazon_bedrock" => "bedrock",
-        "azure.ai.openai" | "azure.ai.inference" | "az.ai.openai" | "az.ai.inference" | "Azure" | "azure-openai" => {
-            "azure"
-        }
+        "azure.ai.openai" | "azure.ai.inference" | "az.ai.openai" | "az.ai.inference" | "Azure" | "azure-openai"
+        | "AzureOpenAI" | "azureopenai" => "azure",
         "gcp.gemini" | "gcp.gen_ai" | "gemini" | "Google" | "google_genai" => "google",
         "gcp.vertex_ai" | "vertex_ai" | "VertexAI" | "vertexai" | "google_vertexai" | "google-vertex-ai"
         | "google-vertex" => "vertex",
@@ -51,6 +50,27 @@ pub(super) fn known(name: &str) -> &'static str {
 pub(super) fn in_any_case(name: &str) -> Option<&'static str> {
     SELLERS.into_iter().find(|seller| seller.eq_ignore_ascii_case(name))
 }
+
+/// The seller that a record names, in the spelling of price books where it is one of theirs: what another sells has no price of theirs.
+pub(super) fn told(name: &str) -> &str {
+    match known(name) {
+        "" => name,
+        known => known,
+    }
+}
+
+/// Seller and model of a name as frameworks are given it: `openai:gpt-4o`.
+pub(super) fn before(name: &str) -> Option<(&'static str, &str)> {
+    let (front, model) = name.split_once(':')?;
+    // On Bedrock a version stands behind the colon, at OpenRouter a variant, and at Ollama a tag, also of what is called as its maker.
+    if model.is_empty() || front.contains(['.', '/']) || (TAGGED.contains(&front) && by_model(model) != front) {
+        return None;
+    }
+    Some((known(front), model)).filter(|(seller, _)| !seller.is_empty())
+}
+
+/// Models at Ollama that are called as their makers.
+const TAGGED: [&str; 2] = ["mistral", "qwen"];
 
 /// Those that the price book has, and programs that run models on a machine of one's own.
 const SELLERS: [&str; 26] = [
@@ -158,7 +178,7 @@ const MAKERS: [&str; 13] = [
 ];
 
 /// How names of models begin, the longer of two before the shorter.
-const FRONTS: [(&str, &str); 44] = [
+const FRONTS: [(&str, &str); 45] = [
     ("claude", "anthropic"),
     ("gpt-oss", ""),
     ("gpt-", "openai"),
@@ -174,6 +194,8 @@ const FRONTS: [(&str, &str); 44] = [
     ("gemini-", "google"),
     ("models/gemini-", "google"),
     ("grok-", "xai"),
+    // An organisation at Hugging Face: whoever serves these weights answers so, and DeepSeek itself does not.
+    ("deepseek-ai/", ""),
     ("deepseek-", "deepseek"),
     ("mistral-", "mistral"),
     ("open-mistral-", "mistral"),
@@ -314,6 +336,9 @@ mod tests {
             ("vertex_ai/gemini-2.5-pro", "vertex"),
             ("openai/gpt-4o", ""),
             ("gpt-oss-120b", ""),
+            ("deepseek-ai/DeepSeek-R1", ""),
+            ("deepseek-ai/deepseek-v3", ""),
+            ("deepseek-chat", "deepseek"),
             ("my.deployment", ""),
             ("gpt-4.1", "openai"),
         ] {
@@ -321,6 +346,7 @@ mod tests {
         }
         for (name, seller) in [
             ("Azure OpenAI", "azure"),
+            ("AzureOpenAI", "azure"),
             ("Google AI Studio", "google"),
             ("anthropic.messages", "anthropic"),
             ("together_ai", "together"),
@@ -329,6 +355,27 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(known(name), seller, "{name}");
+        }
+        for (name, parts) in [
+            ("openai:gpt-4o", Some(("openai", "gpt-4o"))),
+            ("google-gla:gemini-2.5-flash", Some(("google", "gemini-2.5-flash"))),
+            (
+                "bedrock:us.amazon.nova-lite-v1:0",
+                Some(("bedrock", "us.amazon.nova-lite-v1:0")),
+            ),
+            (
+                "mistral:mistral-large-latest",
+                Some(("mistral", "mistral-large-latest")),
+            ),
+            ("mistral:7b", None),
+            ("qwen:latest", None),
+            ("deepseek-r1:7b", None),
+            ("ft:gpt-4o-2024-08-06:acme::x", None),
+            ("anthropic.claude-3-haiku-20240307-v1:0", None),
+            ("openai/gpt-4o:online", None),
+            ("openai:", None),
+        ] {
+            assert_eq!(before(name), parts, "{name}");
         }
         for (id, seller) in [
             ("msg_bdrk_01", "bedrock"),

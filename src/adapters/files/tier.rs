@@ -13,6 +13,10 @@ pub(super) fn of(tier: &Scalar<'_>, field: &str, context: &mut Context) -> Resul
     match tier.str() {
         "auto" => Ok(Label::EMPTY),
         "default" => Ok(context.labels.get("standard")),
+        // Prices do not ask how it is written, and neither do rows of a report.
+        own if own.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+            of(&Scalar::Text(own.to_ascii_lowercase().into()), field, context)
+        }
         _ => context.label(tier, field),
     }
 }

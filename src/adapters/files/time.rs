@@ -20,6 +20,12 @@ pub(super) fn parse_time(text: &str) -> Option<(DateTime<Utc>, bool)> {
 
 fn unusual(text: &str) -> Option<(DateTime<Utc>, bool)> {
     let text = text.trim();
+    // ISO 8601 has the comma as a decimal sign, too, and loggers of Python and Java write it.
+    if let Some((seconds, fraction)) = text.split_once(',') {
+        let is_clock =
+            seconds.len() == "2026-10-20 08:15:04".len() && fraction.starts_with(|c: char| c.is_ascii_digit());
+        return is_clock.then(|| unusual(&format!("{seconds}.{fraction}"))).flatten();
+    }
     if let Ok(at) = text.parse::<DateTime<Utc>>() {
         return Some((at, true));
     }
@@ -220,6 +226,8 @@ mod tests {
             "2026-10-20T08:15:04.250000000Z",
             "2026-10-20 08:15:04.250000+00:00",
             "2026-10-20 08:15:04.25+00",
+            "2026-10-20T08:15:04,250Z",
+            "2026-10-20 10:15:04,250+0200",
             "1792484104.25",
             "1792484104250",
             "1792484104250000",
@@ -228,6 +236,7 @@ mod tests {
             assert_eq!(parse_time(text), Some((at, true)), "{text}");
         }
         assert_eq!(parse_time("2026-10-20 08:15:04.250"), Some((at, false)));
+        assert_eq!(parse_time("2026-10-20 08:15:04,250"), Some((at, false)));
         let whole = parse_time("2026-10-20T08:15:04.000Z");
         for text in [
             "2026-10-20T08:15:04Z",
@@ -253,6 +262,9 @@ mod tests {
             "2026-13-01T00:00:00.000Z",
             "2026-10-20T08:15:04.Z",
             "2026-10-20T08:15:04.x2Z",
+            "2026-10-20 08:15:04,",
+            "2026-10-20 08:15:04,250,000",
+            "1792484104,25",
         ] {
             assert_eq!(parse_time(wrong), None, "{wrong}");
         }

@@ -4,6 +4,7 @@
 mod camel;
 mod cohere;
 mod details;
+mod openai;
 mod watch;
 
 use serde::Deserialize;
@@ -16,7 +17,6 @@ use self::watch::Unknown;
 pub(super) use self::watch::{FLATTENED, watched};
 use super::counts::Counts;
 use super::line::{Fault, Output};
-use super::media;
 use super::object;
 use super::scalar::Scalar;
 pub(super) use super::shape::Shape;
@@ -101,6 +101,18 @@ pub(super) struct Usage<'a> {
     converse_write_count: Scalar<'a>,
     #[serde(borrow, default, rename = "cacheDetails", deserialize_with = "object::list")]
     converse_details: Option<Vec<camel::CacheDetail<'a>>>,
+    // Claude's agents, which have Converse's names for the rest.
+    #[serde(borrow, default, rename = "cacheCreationInputTokens")]
+    agents_write: Scalar<'a>,
+    #[serde(borrow, default, rename = "webSearchRequests")]
+    agents_searches: Scalar<'a>,
+    #[serde(borrow, default, rename = "costUSD")]
+    agents_cost: Option<&'a RawValue>,
+    // OpenAI's agents in JavaScript: one object, or one for each request.
+    #[serde(borrow, default, rename = "inputTokensDetails")]
+    js_input: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "outputTokensDetails")]
+    js_output: Option<&'a RawValue>,
     // The Vercel AI SDK, which has Converse's names for the rest.
     #[serde(borrow, default, rename = "cachedInputTokens")]
     sdk_read: Scalar<'a>,
@@ -135,6 +147,21 @@ pub(super) struct Usage<'a> {
     tensorzero_provider_cache_write_input_tokens: Scalar<'a>,
     #[serde(borrow, default)]
     tensorzero_cost: Option<&'a RawValue>,
+    // Pydantic AI, whose input holds what caches do, whoever answered.
+    #[serde(borrow, default)]
+    cache_read_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_write_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_write_1h_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    output_reasoning_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    input_audio_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    cache_audio_read_tokens: Scalar<'a>,
+    #[serde(borrow, default)]
+    output_audio_tokens: Scalar<'a>,
     // Of an iteration only.
     #[serde(borrow, default, rename = "type")]
     pub kind: Scalar<'a>,
@@ -163,10 +190,15 @@ impl<'a> Usage<'a> {
         ]) {
             // TensorZero adds up what providers leave apart.
             Some(Shape::Responses)
+        } else if self.is_of_pydantic() {
+            Some(Shape::Responses)
         } else if given(&[&self.cache_read_input_tokens, &self.cache_creation_input_tokens]) {
             // Gateways add a total.
             Some(Shape::Messages)
-        } else if given(&[&self.total_tokens]) {
+        } else if given(&[&self.total_tokens, &self.cached_tokens])
+            || self.prompt_tokens_details.is_some()
+            || self.prompt_token_details.is_some()
+        {
             Some(Shape::Responses)
         } else if given(&[&self.input_tokens, &self.output_tokens]) {
             Some(Shape::Messages)
@@ -180,7 +212,7 @@ impl<'a> Usage<'a> {
         let with_total = !claude && !self.total_tokens.is_null();
         self.shape().map(|shape| match shape {
             Shape::Messages if with_total => Shape::Responses,
-            Shape::Sdk if claude && self.sdk_input.is_none() => Shape::SdkOfClaude,
+            Shape::Sdk if claude && self.sdk_input.is_none() && self.js_input.is_none() => Shape::SdkOfClaude,
             Shape::Chat
             | Shape::Responses
             | Shape::Messages
@@ -194,7 +226,8 @@ impl<'a> Usage<'a> {
     /// What all of it cost, as whoever handed it on says.
     pub fn told_cost(&self) -> Option<&'a RawValue> {
         let given = |cost: &&RawValue| cost.get() != "null";
-        self.cost.filter(given).or(self.tensorzero_cost.filter(given))
+        let told = [self.cost, self.tensorzero_cost, self.agents_cost];
+        told.into_iter().flatten().find(given)
     }
 
     /// Whether it is one of Gemini's Interactions.
@@ -209,20 +242,30 @@ impl<'a> Usage<'a> {
 
     /// Takes a total for the input where it is all that is told: of what has no output.
     pub fn has_no_output(&mut self) {
+        if self.is_total_alone() {
+            self.input_tokens = self.total_tokens.clone();
+        }
+    }
+
+    /// Whether neither input nor output is told.
+    pub fn is_total_alone(&self) -> bool {
         let told = [
             &self.prompt_tokens,
             &self.completion_tokens,
             &self.input_tokens,
             &self.output_tokens,
         ];
-        if told.into_iter().all(Scalar::is_null) {
-            self.input_tokens = self.total_tokens.clone();
-        }
+        told.into_iter().all(Scalar::is_null) && !self.total_tokens.is_null()
     }
 
     /// Whether it is that of a turn of Codex, which tells no model.
     pub fn is_of_codex(&self) -> bool {
         !self.cached_input_tokens.is_null()
+    }
+
+    /// Whether it is Pydantic AI's, which writes all its names.
+    pub fn is_of_pydantic(&self) -> bool {
+        !self.cache_audio_read_tokens.is_null() && !self.input_audio_tokens.is_null()
     }
 
     /// The disjoint tokens; `openai` says whose default time to live an unsplit cache write has.
@@ -232,25 +275,24 @@ impl<'a> Usage<'a> {
 
     /// The counts as they are told.
     pub fn counts(&self, shape: Shape, openai: bool) -> Result<Counts, Fault> {
+        let chat = [&self.prompt_tokens_details, &self.prompt_token_details];
+        let responses = [&self.input_tokens_details, &self.input_token_details];
+        let of_chat = [&self.completion_tokens_details, &self.completion_token_details];
+        let of_responses = [&self.output_tokens_details, &self.output_token_details];
         match shape {
             Shape::Chat => self.openai(
                 (&self.prompt_tokens, "prompt_tokens"),
                 (&self.completion_tokens, "completion_tokens"),
-                self.prompt_tokens_details
-                    .as_ref()
-                    .or(self.prompt_token_details.as_ref()),
-                self.completion_tokens_details
-                    .as_ref()
-                    .or(self.completion_token_details.as_ref()),
+                [either(chat), either(responses)],
+                [either(of_chat), either(of_responses)],
                 openai,
             ),
             Shape::Responses => self.openai(
                 (&self.input_tokens, "input_tokens"),
                 (&self.output_tokens, "output_tokens"),
-                self.input_tokens_details.as_ref().or(self.input_token_details.as_ref()),
-                self.output_tokens_details
-                    .as_ref()
-                    .or(self.output_token_details.as_ref()),
+                // Alibaba's own interface has what was cached under the other name.
+                [either(responses), either(chat)],
+                [either(of_responses), either(of_chat)],
                 openai,
             ),
             Shape::Messages => self.messages(),
@@ -259,101 +301,6 @@ impl<'a> Usage<'a> {
             Shape::SdkOfClaude => self.sdk_of_claude(),
             Shape::Cohere => self.cohere(),
         }
-    }
-
-    fn openai(
-        &self,
-        input: (&Scalar<'_>, &str),
-        output: (&Scalar<'_>, &str),
-        details: Option<&Details<'_>>,
-        completion: Option<&Details<'_>>,
-        openai: bool,
-    ) -> Result<Counts, Fault> {
-        let none = Details::default();
-        let (details, completion) = (details.unwrap_or(&none), completion.unwrap_or(&none));
-        // The same number under several names: never added up.
-        let read = first(&[
-            (&details.cached_tokens, "cached_tokens"),
-            (&self.cache_read_input_tokens, "cache_read_input_tokens"),
-            (&self.prompt_cache_hit_tokens, "prompt_cache_hit_tokens"),
-            (&self.cached_tokens, "cached_tokens"),
-            (&self.cached_input_tokens, "cached_input_tokens"),
-            (&details.cached_read_tokens, "cached_read_tokens"),
-            (&details.cache_read, "cache_read"),
-            (
-                &self.provider_cache_read_input_tokens,
-                "provider_cache_read_input_tokens",
-            ),
-            (
-                &self.tensorzero_provider_cache_read_input_tokens,
-                "tensorzero_provider_cache_read_input_tokens",
-            ),
-        ])?;
-        let written = first(&[
-            (&details.cache_write_tokens, "cache_write_tokens"),
-            (&details.cache_creation_tokens, "cache_creation_tokens"),
-            (&self.cache_creation_input_tokens, "cache_creation_input_tokens"),
-            (&details.cached_creation_tokens, "cached_creation_tokens"),
-            (&details.cached_write_tokens, "cached_write_tokens"),
-            (&details.cache_creation_input_tokens, "cache_creation_input_tokens"),
-            (details.created(), "cache_creation"),
-            (
-                &self.provider_cache_write_input_tokens,
-                "provider_cache_write_input_tokens",
-            ),
-            (
-                &self.tensorzero_provider_cache_write_input_tokens,
-                "tensorzero_provider_cache_write_input_tokens",
-            ),
-        ])?;
-        let mut counts = Counts {
-            input: input.0.count(input.1)?,
-            read,
-            output: output.0.count(output.1)?,
-            reasoning: completion.reasoning_tokens.count("reasoning_tokens")?,
-            media: media::openai(
-                [&details.audio_tokens, &details.image_tokens, &details.video_tokens],
-                [&completion.audio_tokens, &completion.image_tokens],
-                details.cached_tokens_details.as_ref(),
-            )?,
-            total: self.total_tokens.count("total_tokens")?,
-            ..Counts::default()
-        };
-        if let Some(ttl) = &details.cache_write_tokens_details {
-            counts.write_30m = ttl.ttl_30m_tokens.count("ttl_30m_tokens")?;
-            counts.write_12h = ttl.ttl_12h_tokens.count("ttl_12h_tokens")?;
-        }
-        let splits = [
-            &details.cache_creation_token_details,
-            &details.cached_write_token_details,
-            &self.cache_creation,
-        ];
-        // new-api, LangChain.
-        counts.write_5m = first(&[
-            (
-                &self.claude_cache_creation_5_m_tokens,
-                "claude_cache_creation_5_m_tokens",
-            ),
-            (&details.ephemeral_5m_input_tokens, "ephemeral_5m_input_tokens"),
-        ])?;
-        counts.write_1h = first(&[
-            (
-                &self.claude_cache_creation_1_h_tokens,
-                "claude_cache_creation_1_h_tokens",
-            ),
-            (&details.ephemeral_1h_input_tokens, "ephemeral_1h_input_tokens"),
-        ])?;
-        if let Some(split) = splits.into_iter().flatten().next() {
-            split.read(&mut counts)?;
-        }
-        let rest = written.saturating_sub(counts.write_30m + counts.write_12h + counts.write_5m + counts.write_1h);
-        let unsplit = if openai {
-            &mut counts.write_30m
-        } else {
-            &mut counts.write_5m
-        };
-        *unsplit += rest;
-        Ok(counts)
     }
 
     fn messages(&self) -> Result<Counts, Fault> {
@@ -374,6 +321,11 @@ impl<'a> Usage<'a> {
         counts.write_5m += written.saturating_sub(counts.write_5m + counts.write_1h);
         Ok(counts)
     }
+}
+
+/// The one that is given of two spellings.
+fn either<'u, 'a>([one, other]: [&'u Option<Details<'a>>; 2]) -> Option<&'u Details<'a>> {
+    one.as_ref().or(other.as_ref())
 }
 
 /// The first that is above zero: whoever hands an answer on may have filled in the names that he knows himself, and kept the others.

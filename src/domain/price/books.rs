@@ -11,7 +11,7 @@ use super::name::{Candidate, candidates, is_opaque};
 use super::place::{OF_PLACE, in_place, is_region, location, names_this_place};
 use super::plan::{Cache, Plan, RECENT, free, in_order, unpriced};
 use super::provider::provider_key;
-use super::seller::names;
+use super::seller::{is_of_weights, names};
 use super::terms::is_no_place;
 use super::worst::Worst;
 use crate::domain::charge::{Charge, UnpricedReason};
@@ -207,6 +207,7 @@ impl Books {
         let mut tries = in_place(&provider, event.geo.as_str(), names(spelled, name));
         let mut shelf = provider;
         if shelf.is_empty()
+            && !is_of_weights(name)
             && let Some((head, _)) = name.split_once('/')
         {
             // A call without a provider may name it in the model.

@@ -20,6 +20,18 @@ pub(super) fn is_apart(name: &str) -> bool {
     !own_prefix(front).is_empty()
 }
 
+/// Whether a name is one of weights that anybody may serve: the organisation before it that published them at Hugging Face, where names have
+/// capitals. Providers and gateways have some of these words before names in small letters.
+pub(super) fn is_of_weights(name: &str) -> bool {
+    let front = name.split_once('/').map_or("", |(front, _)| front).to_lowercase();
+    let capitals = || name.bytes().any(|byte| byte.is_ascii_uppercase());
+    match front.as_str() {
+        "deepseek-ai" | "minimaxai" => true,
+        "mistralai" | "moonshotai" | "qwen" => capitals(),
+        _ => false,
+    }
+}
+
 /// A name without its provider before it, and on Bedrock without the way that was asked.
 pub(super) fn bare<'n>(provider: &str, name: &'n str) -> &'n str {
     let rest = name

@@ -302,10 +302,15 @@ fn decisions_have_a_tier_of_their_own() {
     };
     let call = read_text("a.json", body("predicate")).only();
     assert_eq!((call.tier().as_str(), charged(&call).as_str()), ("decisions", "0.0001"));
+    // What is null may be left out.
+    for likely in [r#","probability":0.9"#, r#","choice":true,"probabilities":[]"#] {
+        let unnamed = body("choice").replace(r#","name":"spam""#, likely);
+        assert_eq!(read_text("a.json", unnamed).only().tier().as_str(), "decisions");
+    }
     assert_eq!(read_text("a.json", body("text")).only().tier().as_str(), "");
     // Answers of somebody's own.
     for other in [
-        body("score").replace(r#","name":"spam""#, ""),
+        body("refusal").replace(r#","name":"spam""#, ""),
         body("score").replace("gpt-6-luna", "claude-sonnet-4-6"),
     ] {
         assert_eq!(read_text("a.json", other).only().tier().as_str(), "");

@@ -638,3 +638,417 @@ fn a_model_that_only_the_envelope_names_is_that_of_the_answer() {
         );
     }
 }
+
+const AT: &str = "2026-11-20T00:00:00Z";
+
+/// A record of this model with this usage, and more before it.
+fn bare(more: &str, model: &str, usage: &str) -> String {
+    format!(r#"{{"timestamp":"{AT}",{more}"model":"{model}","usage":{{{usage}}}}}"#)
+}
+
+fn is_priced(call: &UsageEvent) -> bool {
+    let pricer = finops::adapters::prices::load(None, &[]).unwrap();
+    pricer.books().quote(call).charge.is_priced()
+}
+
+const BESIDE: &str = "under names that nobody here knows";
+
+fn told(kept: &super::Kept, about: &str) -> bool {
+    kept.warnings.keys().any(|warning| warning.contains(about))
+}
+
+/// What Claude answers with on Bedrock says nothing of the place, what was asked for does.
+#[test]
+fn the_profile_that_was_asked_of_bedrock_is_the_model_where_the_answer_has_its_makers_name() {
+    let message = |more: &str| {
+        format!(
+            r#"{{"id":"msg_bdrk_1","type":"message","role":"assistant","model":"claude-sonnet-4-5-20250929",{more}"content":[],"stop_reason":"end_turn","usage":{{"input_tokens":100000,"output_tokens":100}}}}"#
+        )
+    };
+    let global = "global.anthropic.claude-sonnet-4-5-20250929-v1:0";
+    let log = |around: &str| format!(r#"{{"timestamp":"{AT}",{around}"response":{}}}"#, message(""));
+    for text in [
+        log(&format!(r#""modelId":"{global}","#)),
+        log(&format!(r#""model":"{global}","#)),
+        log(&format!(r#""request":{{"modelId":"{global}"}},"#)),
+        log(&format!(r#""model":"my-alias","request":{{"model":"{global}"}},"#)),
+        message(&format!(r#""timestamp":"{AT}","modelId":"{global}","#)),
+        bare(
+            r#""provider":"bedrock","#,
+            global,
+            r#""input_tokens":100000,"output_tokens":100"#,
+        ),
+    ] {
+        let call = read_text("a.jsonl", &text).only();
+        assert_eq!(
+            (call.provider().as_str(), call.model().as_str(), charged(&call).as_str()),
+            ("bedrock", global, "0.3015"),
+            "{text}"
+        );
+    }
+    // Another model answered, nobody of Bedrock's was asked, or only a map of prices tells what was.
+    for around in [
+        r#""modelId":"global.anthropic.claude-opus-4-8","#,
+        r#""modelId":"global.anthropic.claude-sonnet-4-v1:0","#,
+        r#""model":"claude-sonnet-4-5","#,
+        r#""modelId":"arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/x1","#,
+        r#""request":"anthropic.","#,
+        "",
+    ] {
+        let call = read_text("a.jsonl", log(around)).only();
+        assert_eq!(call.model().as_str(), "claude-sonnet-4-5-20250929", "{around}");
+        assert_eq!(charged(&call), "0.33165", "{around}");
+    }
+    // The seller likewise.
+    let jamba = r#"{"id":"c","object":"chat.completion","model":"jamba-1.5-large","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
+    let cohere = r#"{"id":"e","meta":{"billed_units":{"input_tokens":1000,"output_tokens":1}}}"#;
+    for (asked, answer) in [("ai21.jamba-1-5-large-v1:0", jamba), ("cohere.command-r-v1:0", cohere)] {
+        let text = format!(r#"{{"timestamp":"{AT}","modelId":"{asked}","response":{answer}}}"#);
+        let call = read_text("a.jsonl", text).only();
+        assert_eq!((call.provider().as_str(), call.model().as_str()), ("bedrock", asked));
+    }
+}
+
+#[test]
+fn answers_of_alibabas_own_interface_tell_what_was_cached_and_are_one_for_each_id() {
+    let answer = |input: &str, rest: &str| {
+        format!(
+            r#"{{"timestamp":"{AT}","provider":"dashscope","model":"qwen3-coder-plus","response":{{"status_code":200,"request_id":"r1","code":"","message":"","output":{rest},"usage":{{"input_tokens":30000,"output_tokens":100,"total_tokens":30100,{input}}}}}}}"#
+        )
+    };
+    let ended = r#"{"choices":[{"finish_reason":"stop","message":{}}]}"#;
+    for (details, buckets) in [
+        (r#""prompt_tokens_details":{"cached_tokens":28000}"#, [2000, 28000, 0]),
+        (
+            r#""prompt_tokens_details":{"cached_tokens":0,"cache_type":"ephemeral","cache_creation":{"ephemeral_5m_input_tokens":28000},"cache_creation_input_tokens":28000}"#,
+            [2000, 0, 28000],
+        ),
+        (
+            r#""input_tokens_details":{"text_tokens":30000},"prompt_tokens_details":{"cached_tokens":28000}"#,
+            [2000, 28000, 0],
+        ),
+        (r#""input_tokens_details":{"text_tokens":30000}"#, [30000, 0, 0]),
+    ] {
+        let kept = read_text("a.jsonl", answer(details, ended));
+        assert_eq!(counts(&kept.only())[..3], buckets, "{details}");
+        assert!(kept.warnings.is_empty(), "{details}: {:?}", kept.warnings);
+    }
+    // Parts of a stream have the usage so far; the word for no reason is one.
+    let part = |n: u32, reason: &str| {
+        let text = answer(
+            r#""plugins":{}"#,
+            &format!(
+                r#"{{"text":null,"finish_reason":null,"choices":[{{"finish_reason":"{reason}","message":{{}}}}]}}"#
+            ),
+        );
+        let told = format!(r#""output_tokens":{n},"total_tokens":{}"#, 30_000 + n);
+        text.replace(r#""output_tokens":100,"total_tokens":30100"#, &told)
+    };
+    let text = [part(10, "null"), part(50, "stop"), part(20, "null")].join("\n");
+    let kept = read_text("a.jsonl", text);
+    assert_eq!((kept.only().tokens.get(Bucket::Output), kept.observed), (50, 3));
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    let plain = |reason: &str| {
+        answer(
+            r#""plugins":{}"#,
+            &format!(r#"{{"text":"x","finish_reason":"{reason}"}}"#),
+        )
+    };
+    assert_eq!(
+        read_text("a.jsonl", [plain("null"), plain("stop")].join("\n"))
+            .calls
+            .len(),
+        1
+    );
+    // Ids of requests to somebody's own service are none of answers.
+    let own = |n: u32| {
+        format!(
+            r#"{{"timestamp":"{AT}","request_id":"r1","model":"gpt-4o","output":{{"finish_reason":"stop"}},"usage":{{"prompt_tokens":{n},"completion_tokens":1,"total_tokens":3}}}}"#
+        )
+    };
+    assert_eq!(read_text("a.jsonl", [own(1), own(2)].join("\n")).calls.len(), 2);
+}
+
+/// Google's older SDK for Python writes enums as numbers.
+#[test]
+fn modalities_of_gemini_are_known_by_number_and_behind_the_name_of_their_kind() {
+    let answer = |model: &str, prompt: &str, answer: &str| {
+        format!(
+            r#"{{"candidates":[{{"finish_reason":1}}],"usage_metadata":{{"prompt_token_count":10000,"candidates_token_count":1000,"total_token_count":11000,"prompt_tokens_details":[{{"modality":{prompt},"token_count":10000}}],"candidates_tokens_details":[{{"modality":{answer},"token_count":1000}}]}},"model_version":"{model}","response_id":"g1","create_time":"{AT}"}}"#
+        )
+    };
+    for heard in ["4", r#""AUDIO""#, r#""MediaModality.AUDIO""#, r#""audio""#] {
+        let kept = read_text("a.json", answer("gemini-2.5-flash", heard, "1"));
+        let tokens = kept.only().tokens;
+        assert_eq!(
+            (tokens.get(Bucket::AudioIn), tokens.get(Bucket::InputUncached)),
+            (10_000, 0),
+            "{heard}"
+        );
+        assert!(!told(&kept, BESIDE), "{heard}");
+    }
+    let call = read_text("a.json", answer("gemini-2.5-flash-image", r#""DOCUMENT""#, "2")).only();
+    assert_eq!(call.tokens.get(Bucket::ImageOut), 1000);
+    // What nobody knows is charged as text, and told.
+    for other in ["7", r#""SMELL""#] {
+        let kept = read_text("a.json", answer("gemini-2.5-flash", other, "1"));
+        assert!(told(&kept, BESIDE), "{other}: {:?}", kept.warnings);
+        assert_eq!(kept.only().tokens.get(Bucket::InputUncached), 10_000);
+    }
+}
+
+/// Whoever serves open weights answers under their name, and sells them at prices of his own.
+#[test]
+fn names_of_weights_and_of_servers_of_ones_own_are_no_makers() {
+    let chat = |model: &str, more: &str| {
+        format!(
+            r#"{{"id":"c1","object":"chat.completion","created":1792484104,"model":"{model}","choices":[]{more},"usage":{{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}}}}"#
+        )
+    };
+    let ollama = r#","system_fingerprint":"fp_ollama""#;
+    for (model, more, provider, priced) in [
+        ("deepseek-ai/DeepSeek-R1", "", "", false),
+        ("deepseek-ai/deepseek-r1", "", "", false),
+        ("MiniMaxAI/MiniMax-M2", "", "", false),
+        ("mistralai/Mistral-Small-24B-Instruct-2501", "", "", false),
+        ("Qwen/Qwen3-Max", "", "", false),
+        (
+            "deepseek-ai/DeepSeek-V3",
+            r#","provider":"together""#,
+            "together",
+            false,
+        ),
+        ("deepseek-ai/DeepSeek-V3", r#","provider":"deepseek""#, "deepseek", true),
+        ("deepseek-r1", ollama, "ollama", false),
+        ("mistral-small:24b", ollama, "ollama", false),
+        // What is sold by who made it, and what gateways write before it.
+        ("deepseek-r1", "", "deepseek", true),
+        (
+            "deepseek-chat",
+            r#","system_fingerprint":"fp_8802369eaa""#,
+            "deepseek",
+            true,
+        ),
+        ("mistral-small-latest", "", "mistral", true),
+        ("mistralai/mistral-small", "", "", true),
+        ("minimax/MiniMax-M2", "", "", true),
+        ("deepseek/deepseek-chat", "", "", true),
+    ] {
+        let call = read_text("a.jsonl", chat(model, more)).only();
+        assert_eq!(
+            (call.provider().as_str(), is_priced(&call)),
+            (provider, priced),
+            "{model} {more}"
+        );
+    }
+}
+
+/// Who sold it is told alike beside an answer and around it.
+#[test]
+fn a_seller_that_no_price_book_has_is_none_of_the_makers_calls() {
+    for (provider, model) in [
+        ("databricks", "claude-sonnet-4-5"),
+        ("github", "gpt-4o"),
+        ("deepinfra", "deepseek-ai/DeepSeek-V3"),
+    ] {
+        let chat = CHAT.replace("gpt-5-2025-08-07", model);
+        let around = format!(r#"{{"timestamp":"{AT}","provider":"{provider}","response":{chat}}}"#);
+        let beside = chat.replacen('{', &format!(r#"{{"provider":"{provider}","#), 1);
+        for text in [around, beside] {
+            let call = read_text("a.jsonl", &text).only();
+            assert_eq!(
+                (call.provider().as_str(), is_priced(&call)),
+                (provider, false),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_was_cached_is_read_or_told_whosever_names_it_has() {
+    let js = r#""requests":2,"inputTokens":100000,"outputTokens":100,"totalTokens":100100,"inputTokensDetails":[{"cached_tokens":50000},{"cached_tokens":40000}],"outputTokensDetails":[{"reasoning_tokens":50}]"#;
+    let one =
+        r#""inputTokens":100000,"outputTokens":100,"totalTokens":100100,"inputTokensDetails":{"cachedTokens":90000}"#;
+    let flat = r#""input_tokens":100000,"cached_tokens":90000,"output_tokens":100,"reasoning_tokens":50"#;
+    let twice = r#""prompt_tokens":100000,"completion_tokens":100,"input_tokens_details":{"cached_tokens":90000}"#;
+    let agents = r#""inputTokens":1000,"outputTokens":100,"cacheReadInputTokens":90000,"cacheCreationInputTokens":9000,"webSearchRequests":1,"costUSD":0.07525,"contextWindow":200000"#;
+    let camel = r#""inputTokens":1000,"outputTokens":100,"cacheReadInputTokens":90000"#;
+    let (gpt, claude) = ("gpt-4o", "claude-sonnet-4-5");
+    for (model, usage, provider, cost) in [
+        (gpt, js, "openai", "0.1385"),
+        (gpt, one, "openai", "0.1385"),
+        (gpt, flat, "openai", "0.1385"),
+        (gpt, twice, "openai", "0.1385"),
+        (claude, agents, "anthropic", "0.07525"),
+        (claude, camel, "anthropic", "0.0315"),
+        (
+            "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            camel,
+            "bedrock",
+            "0.03465",
+        ),
+    ] {
+        let kept = read_text("a.jsonl", bare("", model, usage));
+        let call = kept.only();
+        assert_eq!(
+            (call.provider().as_str(), charged(&call).as_str()),
+            (provider, cost),
+            "{usage}"
+        );
+        assert!(!told(&kept, BESIDE), "{usage}: {:?}", kept.warnings);
+    }
+    let reported = read_text("a.jsonl", bare("", claude, agents)).only().reported_cost;
+    assert_eq!(reported.unwrap().to_string(), "0.07525");
+    // Converse tells a total, and is Bedrock's under whatever name it is logged.
+    let converse = r#""inputTokens":1000,"outputTokens":100,"totalTokens":91100,"cacheReadInputTokens":90000"#;
+    assert_eq!(
+        read_text("a.jsonl", bare("", claude, converse))
+            .only()
+            .provider()
+            .as_str(),
+        "bedrock"
+    );
+    // Of others nobody knows whether the input holds it.
+    for usage in [
+        r#""prompt_tokens":1000,"completion_tokens":1,"cacheReadInputTokens":900"#,
+        r#""input_tokens":1000,"output_tokens":1,"cachedInputTokens":900"#,
+        r#""inputTokens":1000,"outputTokens":1,"totalTokens":1001,"cached_tokens":900"#,
+        r#""input_tokens":1000,"output_tokens":1,"cache_read_tokens":900"#,
+    ] {
+        let kept = read_text("a.jsonl", bare("", gpt, usage));
+        assert!(told(&kept, BESIDE), "{usage}: {:?}", kept.warnings);
+        assert_eq!(kept.only().tokens.prompt(), 1000, "{usage}");
+    }
+    let both = r#""prompt_tokens":1000,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":900},"cachedInputTokens":900"#;
+    assert!(!told(&read_text("a.jsonl", bare("", gpt, both)), BESIDE));
+}
+
+/// Loggers of Python and Java write a decimal comma, and `time` is how long something took to many.
+#[test]
+fn a_time_with_a_comma_is_one_and_what_is_none_leaves_the_next() {
+    let message = r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-5","content":[],"stop_reason":"end_turn","usage":{"input_tokens":1000,"output_tokens":100}}"#;
+    let log = |around: &str| format!(r#"{{{around},"response":{message}}}"#);
+    for (around, at) in [
+        (r#""timestamp":"2026-11-20 10:00:00,123""#, "2026-11-20T10:00:00.123Z"),
+        (
+            r#""timestamp":"2026-11-20T11:00:00,123+01:00""#,
+            "2026-11-20T10:00:00.123Z",
+        ),
+        (r#""date":"2026-11-20","time":"10:00:00""#, "2026-11-20T00:00:00Z"),
+        (
+            r#""time":0.53,"datetime":"2026-11-20T10:00:00Z""#,
+            "2026-11-20T10:00:00Z",
+        ),
+        (r#""time":532,"ts":"2026-11-20T10:00:00Z""#, "2026-11-20T10:00:00Z"),
+    ] {
+        assert_eq!(read_text("a.jsonl", log(around)).only().at, super::time(at), "{around}");
+    }
+    let kept = read_text("a.jsonl", log(r#""time":0.53"#));
+    assert!(told(&kept, "without a time"), "{:?}", kept.warnings);
+    assert_eq!(kept.only().tokens.prompt(), 1000);
+    // What is still to come is read when it has.
+    let kept = read_text("a.jsonl", log(r#""time":"2027-11-20T10:00:00Z","date":"2026-11-20""#));
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 1));
+}
+
+/// Its input holds what caches do, whoever answered.
+#[test]
+fn messages_of_pydantic_ai_name_who_answered_and_what_was_cached() {
+    let usage = r#""input_tokens":30000,"cache_write_tokens":0,"cache_write_1h_tokens":0,"cache_read_tokens":28000,"output_tokens":100,"output_reasoning_tokens":0,"input_audio_tokens":0,"cache_audio_read_tokens":0,"output_audio_tokens":0,"audio_seconds":0.0,"details":{},"cost":null"#;
+    let message = |model: &str, provider: &str, id: &str, usage: &str| {
+        format!(
+            r#"[{{"parts":[],"timestamp":null,"kind":"request"}},{{"parts":[{{"content":"a","provider_name":null,"part_kind":"text"}}],"usage":{{{usage}}},"model_name":"{model}","timestamp":"{AT}","kind":"response","provider_name":"{provider}","provider_response_id":"{id}"}}]"#
+        )
+    };
+    for (model, provider, id, seller, cost) in [
+        (
+            "claude-sonnet-4-5-20250929",
+            "anthropic",
+            "msg_1",
+            "anthropic",
+            "0.0159",
+        ),
+        ("gpt-4o-2024-08-06", "openai", "chatcmpl-1", "openai", "0.041"),
+        ("gemini-2.5-flash", "google-gla", "x", "google", "0.00169"),
+    ] {
+        let kept = read_text("a.json", message(model, provider, id, usage));
+        let call = kept.only();
+        assert_eq!(
+            (call.provider().as_str(), call.model().as_str(), charged(&call).as_str()),
+            (seller, model, cost)
+        );
+        assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    }
+    let written = usage
+        .replace(r#""cache_write_tokens":0"#, r#""cache_write_tokens":1500"#)
+        .replace(r#""cache_write_1h_tokens":0"#, r#""cache_write_1h_tokens":1000"#);
+    let call = read_text("a.json", message("claude-sonnet-4-5", "anthropic", "msg_1", &written)).only();
+    assert_eq!(counts(&call)[..4], [500, 28000, 500, 1000]);
+    assert_eq!(call.id, EventId::of(&[b"response", b"msg_1"]));
+    // Its usage alone.
+    let call = read_text("a.jsonl", bare("", "gpt-4o", usage)).only();
+    assert_eq!(counts(&call)[..2], [2000, 28000]);
+}
+
+#[test]
+fn names_of_frameworks_and_tiers_mean_what_providers_call_so() {
+    let used = r#""prompt_tokens":1000,"completion_tokens":100"#;
+    for (name, provider, model) in [
+        ("openai:gpt-4o", "openai", "gpt-4o"),
+        ("google-gla:gemini-2.5-flash", "google", "gemini-2.5-flash"),
+        (
+            "bedrock:us.amazon.nova-lite-v1:0",
+            "bedrock",
+            "us.amazon.nova-lite-v1:0",
+        ),
+        ("gpt-4o ", "openai", "gpt-4o"),
+        ("mistral:7b", "", "mistral:7b"),
+        ("openai/gpt-4o", "", "openai/gpt-4o"),
+    ] {
+        let call = read_text("a.jsonl", bare("", name, used)).only();
+        assert_eq!(
+            (call.provider().as_str(), call.model().as_str()),
+            (provider, model),
+            "{name}"
+        );
+    }
+    let call = read_text("a.jsonl", bare(r#""provider":"azure","#, "openai:gpt-4o", used)).only();
+    assert_eq!((call.provider().as_str(), call.model().as_str()), ("azure", "gpt-4o"));
+    for tier in ["Flex", "FLEX", "flex"] {
+        let call = read_text("a.json", CHAT.replace(r#""flex""#, &format!(r#""{tier}""#))).only();
+        assert_eq!(call.tier().as_str(), "flex");
+    }
+}
+
+#[test]
+fn answers_that_failed_or_were_kept_are_no_calls_and_ranks_have_no_output() {
+    let failed = |code: u32, tokens: u32| {
+        format!(
+            r#"{{"id":"06","object":"chat.completion","created":1792484104,"model":"MiniMax-M2","choices":null,"usage":{{"prompt_tokens":{tokens},"completion_tokens":0,"total_tokens":{tokens}}},"base_resp":{{"status_code":{code},"status_msg":"x"}}}}"#
+        )
+    };
+    let created = |cached: bool, more: &str| {
+        format!(
+            r#"{{"timestamp":"{AT}",{more}"content":"hi","usage":{{"prompt_tokens":10,"completion_tokens":5}},"cached":{cached},"model":"gpt-4o"}}"#
+        )
+    };
+    let autogen = r#""finish_reason":"stop","#;
+    for (text, kind) in [
+        (failed(1008, 0), Some("failed_calls")),
+        (failed(0, 0), None),
+        (failed(1008, 7), None),
+        (created(true, autogen), Some("response_cache_hits")),
+        (created(false, autogen), None),
+        (created(true, ""), None),
+    ] {
+        let kept = read_text("a.jsonl", &text);
+        assert_eq!(kept.calls.len(), usize::from(kind.is_none()), "{text}");
+        assert_eq!(kept.excluded.keys().next().copied(), kind, "{text}");
+    }
+    let jina =
+        r#"{"model":"jina-reranker-v3","usage":{"total_tokens":815},"results":[{"index":0,"relevance_score":0.4}]}"#;
+    assert_eq!(read_text("a.json", jina).only().tokens.prompt(), 815);
+    let other = jina.replace("relevance_score", "text");
+    assert_eq!(read_text("a.json", other).only().tokens.total(), 0);
+}

@@ -5,7 +5,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::scalar::Scalar;
-use super::keepers;
 use super::record::Record;
 
 /// What is told of sums so far, of which nothing says whose they are.
@@ -16,7 +15,7 @@ pub(super) const SUMS_SO_FAR: &str =
 pub(super) const SESSION: &str = "sessions of agents with the sum of their calls: their events tell the same calls, and where both are read they count twice";
 
 impl<'a> Record<'a> {
-    /// What parts of a session, and gateways in their names for models, keep in places of their own.
+    /// What parts of a session keep in places of their own.
     pub(super) fn in_its_places(mut self) -> serde_json::Result<Self> {
         match self.kind.str() {
             "span.model_request_end" if self.usage.is_none() => {
@@ -33,15 +32,6 @@ impl<'a> Record<'a> {
             }
             _ if self.is_session() => self.take_from(self.agent),
             _ => {}
-        }
-        if self.model.str().starts_with("tensorzero::")
-            && let Some((seller, model)) = keepers::shorthand(self.model.str())
-        {
-            let model = Scalar::Text(model.to_owned().into());
-            if self.provider.is_null() {
-                self.provider = Scalar::Text(seller.into());
-            }
-            self.model = model;
         }
         if self.usage.is_some() && self.model().is_null() {
             self.take_from_response();

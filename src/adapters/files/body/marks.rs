@@ -20,7 +20,7 @@ impl Record<'_> {
     }
 
     /// Whether llama.cpp's server made it, by what it measured or by its build: a number and a commit.
-    pub fn is_of_llama(&self) -> bool {
+    fn is_of_llama(&self) -> bool {
         let measured =
             |raw: &RawValue| memchr::memmem::find(raw.get().as_bytes(), b"\"predicted_per_second\"").is_some();
         let build = self.system_fingerprint.str().strip_prefix('b');
@@ -32,6 +32,20 @@ impl Record<'_> {
         self.timings.is_some_and(measured) || build.is_some_and(built)
     }
 
+    /// The program that made it on a machine of one's own, under whatever name is asked for; empty where none says so.
+    pub fn own_server(&self) -> &'static str {
+        match self.system_fingerprint.str() {
+            "fp_ollama" => "ollama",
+            _ if self.is_of_llama() => "llama.cpp",
+            _ => "",
+        }
+    }
+
+    /// Whether AutoGen tells an answer again that it kept, with the usage that it had.
+    pub fn is_from_cache(&self) -> bool {
+        self.cached.is_true() && !self.finish_reason.is_null() && self.usage.is_some() && self.choices.is_none()
+    }
+
     /// Whether it is what OpenAI answers to a request for decisions, which have a price of their own.
     pub fn decides(&self) -> bool {
         #[derive(Deserialize)]
@@ -39,9 +53,9 @@ impl Record<'_> {
             #[serde(borrow, default, rename = "type")]
             kind: Scalar<'a>,
         }
-        // Each has a name, which may be null.
-        let named = |raw: &&RawValue| raw.get().contains("\"name\"");
-        let answers = self.answers.filter(|_| self.usage.is_some()).filter(named);
+        // Each has a name, which may be null, and those that were not declined how likely they are. What is null may be left out.
+        let own = |raw: &&RawValue| raw.get().contains("\"name\"") || raw.get().contains("\"probabilit");
+        let answers = self.answers.filter(|_| self.usage.is_some()).filter(own);
         let answers: Option<Vec<Answer<'_>>> = answers.and_then(|raw| serde_json::from_str(raw.get()).ok());
         let known = ["predicate", "choice", "score", "refusal"];
         answers.is_some_and(|all| !all.is_empty() && all.iter().all(|one| known.contains(&one.kind.str())))
@@ -50,6 +64,28 @@ impl Record<'_> {
 
 /// What Azure says of each choice, and of each picture.
 const FILTERED: &[u8] = b"\"content_filter_results\":";
+
+/// Whether it ranks what was asked, as answers do that have no output.
+pub(super) fn ranks(text: &str) -> bool {
+    text.contains("\"relevance_score\"")
+}
+
+/// Whether MiniMax says of an answer without tokens that it failed.
+pub(super) fn failed_at_minimax(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow, default, deserialize_with = "object::one")]
+        base_resp: Option<State<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct State<'a> {
+        #[serde(borrow, default)]
+        status_code: Scalar<'a>,
+    }
+    let answer: Option<Answer<'_>> = serde_json::from_str(text).ok();
+    let state = answer.and_then(|answer| answer.base_resp);
+    state.is_some_and(|state| state.status_code.count("").is_ok_and(|code| code > 0))
+}
 
 /// What Groq keeps apart, and where the last part of a stream has its usage.
 pub(super) fn usage_of_groq(kept: &RawValue) -> serde_json::Result<Option<Usage<'_>>> {

@@ -20,7 +20,7 @@ pub(super) struct Outer<'s, 'a> {
     /// The cloud that sold what stands inside; empty where they do not tell.
     pub cloud: &'static str,
     /// Who they say sold it, which is less certain than the signs in the body; empty where they do not tell.
-    pub seller: &'static str,
+    pub seller: &'s str,
     /// How many there are.
     pub depth: u32,
 }
@@ -28,14 +28,17 @@ pub(super) struct Outer<'s, 'a> {
 impl<'s, 'a> Outer<'s, 'a> {
     /// What they say together with one more inside.
     pub fn and(self, record: &'s Record<'a>, text: &'s str) -> Self {
-        let first = |outer: &'static str, inner| if outer.is_empty() { inner } else { outer };
         Outer {
             record: Some(self.record.unwrap_or(record)),
             text: if self.record.is_some() { self.text } else { text },
             named: self.named || record.is_named(),
             batch: self.batch || record.of_batch(),
-            cloud: first(self.cloud, record.cloud()),
-            seller: first(self.seller, seller::known(told(record).str())),
+            cloud: if self.cloud.is_empty() {
+                record.cloud()
+            } else {
+                self.cloud
+            },
+            seller: first(self.seller, seller::told(told(record).str())),
             depth: self.depth + 1,
         }
     }
@@ -45,6 +48,20 @@ impl<'s, 'a> Outer<'s, 'a> {
         let named = self.record.map(|record| record.model().clone());
         let named = named.filter(|model| !model.is_null());
         named.or_else(|| self.record.map(Record::asked)).unwrap_or_default()
+    }
+
+    /// The name on Bedrock that was asked for, where it stands beside or around an answer that has the maker's name for the same model (`own`):
+    /// it alone tells the place.
+    pub fn profile(&self, record: &Record<'_>, own: &str) -> Option<String> {
+        if own.is_empty() || seller::by_model(own) == "bedrock" {
+            return None;
+        }
+        let fits = |asked: &str| (!asked.is_empty() && profile_of(asked, own)).then(|| asked.to_owned());
+        fits(record.model_id.str())
+            .or_else(|| fits(asked_of_bedrock(record)?.str()))
+            .or_else(|| fits(self.record?.model().str()))
+            .or_else(|| fits(self.record?.model_id.str()))
+            .or_else(|| fits(asked_of_bedrock(self.record?)?.str()))
     }
 
     /// Who the call is: the id of its body. Of one without an id what tells it apart is its content, or that of its envelopes where these
@@ -59,6 +76,40 @@ impl<'s, 'a> Outer<'s, 'a> {
             id => tags::response_identity("body", id),
         }
     }
+}
+
+fn first<'s>(outer: &'s str, inner: &'s str) -> &'s str {
+    if outer.is_empty() { inner } else { outer }
+}
+
+/// What was asked for, where it may have been asked of Bedrock.
+fn asked_of_bedrock<'a>(record: &Record<'a>) -> Option<Scalar<'a>> {
+    let request = record.request?.get().as_bytes();
+    let has = |word: &[u8]| memchr::memmem::find(request, word).is_some();
+    (has(b"\"modelId\"") || has(b"anthropic.")).then(|| record.asked())
+}
+
+/// Whether a name is Bedrock's for the model that its maker calls `own`. What an ARN of one's own stands for only a map of prices tells.
+fn profile_of(asked: &str, own: &str) -> bool {
+    let hides = || {
+        let told = [":foundation-model/", ":inference-profile/"];
+        asked.starts_with("arn:") && !told.iter().any(|kind| asked.contains(kind))
+    };
+    if seller::by_model(asked) != "bedrock" || hides() {
+        return false;
+    }
+    let plain = |name: &str| name.to_ascii_lowercase().replace('.', "-");
+    let is_date = |rest: &str| {
+        let day = rest.strip_prefix('-').unwrap_or("");
+        day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_end = |rest: &str| rest.is_empty() || rest.starts_with("-v") || rest.starts_with(':');
+    let (asked, own) = (plain(asked), plain(own));
+    let dated = own.len().checked_sub(9).and_then(|at| own.split_at_checked(at));
+    let undated = dated.filter(|(_, date)| is_date(date)).map(|(name, _)| name);
+    let behind = |name: &str| asked.rsplit_once(name).map(|(_, rest)| rest.to_owned());
+    behind(&own).is_some_and(|rest| is_end(&rest) || rest.get(..9).is_some_and(is_date))
+        || undated.and_then(behind).is_some_and(|rest| is_end(&rest))
 }
 
 /// Who a record says sold what it is around.

@@ -101,6 +101,11 @@ pub(super) struct Record<'a> {
     pub metadata: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "watched")]
     pub usage: Option<Usage<'a>>,
+    // Of AutoGen, of whose answers some are told again from a cache.
+    #[serde(borrow, default)]
+    pub cached: Scalar<'a>,
+    #[serde(borrow, default)]
+    pub finish_reason: Scalar<'a>,
     /// Of Anthropic; null in the beginning of a stream.
     #[serde(borrow, default, deserialize_with = "object::given")]
     pub stop_reason: Option<Scalar<'a>>,
@@ -195,8 +200,8 @@ impl<'a> Record<'a> {
         if let Some(groq) = record.x_groq.filter(is_object).filter(|_| record.usage.is_none()) {
             record.usage = marks::usage_of_groq(groq)?;
         }
-        if record.object.str() == "list"
-            && let Some(usage) = &mut record.usage
+        if let Some(usage) = record.usage.as_mut().filter(|usage| usage.is_total_alone())
+            && (record.object.str() == "list" || (record.object.is_null() && marks::ranks(text)))
         {
             // Embeddings and rankings.
             usage.has_no_output();
@@ -215,6 +220,7 @@ impl<'a> Record<'a> {
             record.usage = None;
             record.usage_metadata = gemini::of_interaction(text)?;
         }
+        record.in_plain_names(text);
         record.in_its_places()
     }
 
@@ -269,30 +275,6 @@ impl<'a> Record<'a> {
     /// Whether it was declined before anything was answered.
     pub fn is_refused(&self, shape: Shape, tokens: &Tokens) -> bool {
         shape == Shape::Messages && self.stop_reason() == "refusal" && tokens.get(Bucket::Output) == 0
-    }
-
-    /// Why Anthropic's model stopped; empty where it has not, or nothing is said.
-    pub fn stop_reason(&self) -> &str {
-        self.stop_reason.as_ref().map_or("", Scalar::str)
-    }
-
-    /// Whether it says itself that more of the same answer follows: a part of a stream that names no reason for its end. Where no such
-    /// reason could stand, nobody knows.
-    pub fn goes_on(&self) -> bool {
-        let begun = self.kind.str() == "message" && self.stop_reason.as_ref().is_some_and(Scalar::is_null);
-        let part = matches!(self.object.str(), "chat.completion.chunk" | "text_completion");
-        begun || ended(self.choices.filter(|_| part)) == Some(false) || ended(self.candidates) == Some(false)
-    }
-
-    /// Whether it is the end of an answer of Anthropic's or Gemini's.
-    pub fn is_end(&self) -> bool {
-        (self.kind.str() == "message" && !self.stop_reason().is_empty()) || ended(self.candidates) == Some(true)
-    }
-
-    /// Whether a response without usage is of one that was asked a model, as far as is known.
-    pub fn may_have_used(&self) -> bool {
-        let told = ["queued", "in_progress", "completed", "incomplete", "cancelled"];
-        told.contains(&self.status.str())
     }
 
     /// Whether it is OpenAI's record of a batch, with the sum of what its requests used so far.
@@ -362,7 +344,8 @@ impl<'a> Record<'a> {
     /// The id that it has itself; empty where it has none.
     pub fn own_id(&self) -> &str {
         let ids = [&self.id, &self.response_id, &self.python_id];
-        ids.into_iter().map(Scalar::str).find(|id| !id.is_empty()).unwrap_or("")
+        let own = ids.into_iter().map(Scalar::str).find(|id| !id.is_empty());
+        own.unwrap_or_else(|| self.id_at_alibaba())
     }
 
     /// Whether it tells usage itself.
@@ -381,15 +364,4 @@ impl<'a> Record<'a> {
         let refused = !self.processed_time.is_null() && !self.status.str().is_empty();
         self.error.is_some_and(|e| e.get() != "null") || self.status.str() == "failed" || refused
     }
-}
-
-/// Whether one of the answers names the reason for its end; nothing where there is none.
-fn ended(answers: Option<&RawValue>) -> Option<bool> {
-    #[derive(Deserialize)]
-    struct One<'a> {
-        #[serde(borrow, default, alias = "finishReason")]
-        finish_reason: Scalar<'a>,
-    }
-    let all: Vec<One<'_>> = serde_json::from_str(answers?.get()).ok()?;
-    (!all.is_empty()).then(|| all.iter().any(|one| !one.finish_reason.is_null()))
 }

@@ -15,18 +15,16 @@ pub(super) fn provider<'r>(
     shape: Option<Shape>,
     model: &str,
     azure: bool,
-    outer: &'static str,
+    outer: &'r str,
     default: &'static str,
 ) -> &'r str {
     let usage = record.usage.as_ref();
     let by_model = seller::by_model(model);
-    let told = record.provider.str();
-    if shape == Some(Shape::Cohere) {
+    let (told, own_server) = (record.provider.str(), record.own_server());
+    let on_bedrock = model.contains("anthropic.") || model.starts_with("arn:aws");
+    if shape == Some(Shape::Cohere) && by_model != "bedrock" {
         "cohere"
-    } else if (shape == Some(Shape::Converse) && may_be_converse(record, by_model))
-        || model.contains("anthropic.")
-        || model.starts_with("arn:aws")
-    {
+    } else if on_bedrock || (shape == Some(Shape::Converse) && may_be_converse(record, by_model)) {
         "bedrock"
     } else if !seller::by_response(record.id.str()).is_empty() {
         seller::by_response(record.id.str())
@@ -40,13 +38,10 @@ pub(super) fn provider<'r>(
         "azure"
     } else if record.x_groq.is_some() {
         "groq"
-    } else if record.is_of_llama() && (told.is_empty() || !seller::known(told).is_empty()) {
-        LLAMA
+    } else if !own_server.is_empty() && (told.is_empty() || !seller::known(told).is_empty()) {
+        own_server
     } else if !told.is_empty() {
-        match seller::known(told) {
-            "" => told,
-            known => known,
-        }
+        seller::told(told)
     } else if let Some(asked) = record.extra_fields.and_then(asked_by_bifrost) {
         asked
     } else if !outer.is_empty() {
@@ -57,9 +52,6 @@ pub(super) fn provider<'r>(
         seller::likely(by_model, model, default)
     }
 }
-
-/// A program that runs models on a machine of one's own, under whatever name is asked for: without one, under that of a model of OpenAI's.
-const LLAMA: &str = "llama.cpp";
 
 /// Whom Bifrost asked.
 fn asked_by_bifrost(extra: &RawValue) -> Option<&'static str> {
@@ -77,8 +69,10 @@ fn asked_by_bifrost(extra: &RawValue) -> Option<&'static str> {
 /// AI SDK writes the same where nothing was cached.
 fn may_be_converse(record: &Record<'_>, by_model: &str) -> bool {
     let message = |raw: &RawValue| memchr::memmem::find(raw.get().as_bytes(), b"\"message\"").is_some();
+    let claudes = |usage: &&Usage<'_>| matches!(by_model, "anthropic" | "vertex") && usage.may_be_claudes();
+    let usage = record.usage.as_ref().filter(|usage| !claudes(usage));
     matches!(by_model, "" | "bedrock")
-        || record.usage.as_ref().is_some_and(Usage::names_caches_as_converse)
+        || usage.is_some_and(Usage::names_caches_as_converse)
         || record.output.is_some_and(message)
 }
 

@@ -50,8 +50,13 @@ pub(super) fn instant(
     let records = || [Some(record), outer.record].into_iter().flatten();
     for record in records() {
         for (value, field) in record.times() {
-            if !says_nothing(value) {
-                return context.time(value, field, out);
+            if says_nothing(value) {
+                continue;
+            }
+            match context.time(value, field, out) {
+                // How long something took, or a clock without its day.
+                Err(_) if field == "time" && !is_to_come(value, context) => {}
+                told => return told,
             }
         }
     }
@@ -80,6 +85,11 @@ pub(super) fn instant(
     out.warnings
         .push("records without a time are charged at their file's time of change, or when they came");
     Ok(at)
+}
+
+/// Whether it is a time, and one that is still to come: such a call is read when it has.
+fn is_to_come(value: &Scalar<'_>, context: &Context) -> bool {
+    value.time("").is_ok_and(|(at, _)| at > context.latest)
 }
 
 /// Whether it is what programs write where they know no time.

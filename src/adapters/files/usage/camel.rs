@@ -2,6 +2,7 @@
 //! Bedrock before its version 6: there it hands over what these count.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::domain::usage::MAX_TOKENS;
 
@@ -9,6 +10,31 @@ use super::super::counts::Counts;
 use super::super::line::Fault;
 use super::super::scalar::Scalar;
 use super::{Shape, Usage, first};
+
+/// What OpenAI's agents in JavaScript tell of one request, in the provider's own names or in theirs.
+#[derive(Deserialize, Default)]
+struct Part<'a> {
+    #[serde(borrow, default, alias = "cachedTokens")]
+    cached_tokens: Scalar<'a>,
+    #[serde(borrow, default, alias = "reasoningTokens")]
+    reasoning_tokens: Scalar<'a>,
+}
+
+/// The parts of all requests, or of one; none of what is neither.
+fn parts(raw: Option<&RawValue>) -> Vec<Part<'_>> {
+    let text = raw.map_or("", RawValue::get);
+    match text.starts_with('{') {
+        true => serde_json::from_str(text).map(|part| vec![part]),
+        false => serde_json::from_str(text),
+    }
+    .unwrap_or_default()
+}
+
+fn sum<'a>(parts: &[Part<'a>], of: fn(&Part<'a>) -> Result<u64, Fault>) -> Result<u64, Fault> {
+    parts
+        .iter()
+        .try_fold(0_u64, |sum, part| Ok(sum.saturating_add(of(part)?)))
+}
 
 #[derive(Deserialize)]
 pub(super) struct CacheDetail<'a> {
@@ -38,10 +64,24 @@ impl Usage<'_> {
     /// Which of both it is: Converse has none of the SDK's own names.
     pub(super) fn in_camel_case(&self) -> Shape {
         let own = !(self.sdk_read.is_null() && self.sdk_reasoning.is_null());
+        let own = own || self.js_input.is_some() || self.js_output.is_some();
         match own || self.sdk_input.is_some() || self.sdk_output.is_some() {
             true => Shape::Sdk,
             false => Shape::Converse,
         }
+    }
+
+    /// Whether it may be that of Claude's agents, or Claude's own in camel case, though it names caches: Converse tells a total, too.
+    pub fn may_be_claudes(&self) -> bool {
+        let written = [
+            &self.converse_write,
+            &self.converse_write_count,
+            &self.converse_read_count,
+        ];
+        !self.agents_write.is_null()
+            || (self.converse_total.is_null()
+                && self.converse_details.is_none()
+                && written.into_iter().all(Scalar::is_null))
     }
 
     /// Whether it has names that only Converse gives.
@@ -63,12 +103,17 @@ impl Usage<'_> {
             (&input.written, "inputTokenDetails.cacheWriteTokens"),
             (&self.converse_write, "cacheWriteInputTokens"),
         ])?;
+        let cached = sum(&parts(self.js_input), |part| part.cached_tokens.count("cached_tokens"))?;
+        let thought = sum(&parts(self.js_output), |part| {
+            part.reasoning_tokens.count("reasoning_tokens")
+        })?;
         Ok(Counts {
             input: self.converse_input.count("inputTokens")?,
             read: first(&[
                 (&input.read, "inputTokenDetails.cacheReadTokens"),
                 (&self.sdk_read, "cachedInputTokens"),
                 (&self.converse_read, "cacheReadInputTokens"),
+                (&Scalar::Whole(cached), "inputTokensDetails"),
             ])?,
             write_5m: if openai { 0 } else { written },
             write_30m: if openai { written } else { 0 },
@@ -76,6 +121,7 @@ impl Usage<'_> {
             reasoning: first(&[
                 (&output.reasoning, "outputTokenDetails.reasoningTokens"),
                 (&self.sdk_reasoning, "reasoningTokens"),
+                (&Scalar::Whole(thought), "outputTokensDetails"),
             ])?,
             total: self.converse_total.count("totalTokens")?,
             ..Counts::default()
@@ -94,6 +140,7 @@ impl Usage<'_> {
         let written = first(&[
             (&self.converse_write, "cacheWriteInputTokens"),
             (&self.converse_write_count, "cacheWriteInputTokenCount"),
+            (&self.agents_write, "cacheCreationInputTokens"),
         ])?;
         let (five, hour) = self.converse_split()?;
         Ok(Counts {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::domain::usage::Requests;
+use crate::domain::usage::{Bucket, Requests, Tokens};
 
 use super::super::counts::Counts;
 use super::super::line::Fault;
@@ -10,7 +10,7 @@ use super::super::media::Cached;
 use super::super::object;
 use super::super::scalar::Scalar;
 use super::watch::{Unknown, Watched};
-use super::{Usage, watched};
+use super::{Shape, Usage, watched};
 
 /// Parts of input or output in OpenAI's shapes.
 #[derive(Deserialize, Default)]
@@ -170,7 +170,10 @@ impl Usage<'_> {
     /// What is billed per request.
     pub fn requests(&self) -> Result<Requests, Fault> {
         let Some(tools) = &self.server_tool_use else {
-            return Ok(Requests::default());
+            return Ok(Requests {
+                web_searches: self.agents_searches.small("webSearchRequests")?,
+                ..Requests::default()
+            });
         };
         Ok(Requests {
             web_searches: tools.web_search_requests.small("server_tool_use.web_search_requests")?,
@@ -180,6 +183,40 @@ impl Usage<'_> {
                 .small("server_tool_use.code_execution_requests")?,
             ..Requests::default()
         })
+    }
+
+    /// Whether it has counts of what was cached under names that belong to other shapes than its own, and nothing of it was read:
+    /// whether its input holds them nobody knows.
+    pub fn has_others(&self, shape: Shape, read: &Tokens) -> bool {
+        let camel = [
+            &self.converse_read,
+            &self.converse_write,
+            &self.converse_read_count,
+            &self.converse_write_count,
+            &self.sdk_read,
+            &self.agents_write,
+        ];
+        let snake = [
+            &self.cached_tokens,
+            &self.cached_input_tokens,
+            &self.prompt_cache_hit_tokens,
+            &self.cache_read_input_tokens,
+            &self.cache_creation_input_tokens,
+        ];
+        let is_count = |value: &&Scalar<'_>| value.count("").is_ok_and(|count| count > 0);
+        let cached = [
+            Bucket::CacheRead,
+            Bucket::CacheWrite5m,
+            Bucket::CacheWrite1h,
+            Bucket::CacheWrite30m,
+            Bucket::CacheWrite12h,
+        ];
+        cached.into_iter().all(|bucket| read.get(bucket) == 0)
+            && match shape {
+                Shape::Chat | Shape::Responses | Shape::Messages => camel.iter().any(is_count),
+                Shape::Converse | Shape::Sdk | Shape::SdkOfClaude => snake.iter().any(is_count),
+                Shape::Cohere => false,
+            }
     }
 
     /// Whether it has counts of tokens under names that nobody here knows, at its top or in its details.
@@ -199,7 +236,17 @@ impl Usage<'_> {
             .into_iter()
             .flatten()
             .any(|details| is_count(&details.cached_tokens));
+        // Others have these, too, and nobody knows whether their input holds them.
+        let as_pydantic = [
+            &self.cache_read_tokens,
+            &self.cache_write_tokens,
+            &self.cache_write_1h_tokens,
+            &self.input_audio_tokens,
+            &self.cache_audio_read_tokens,
+            &self.output_audio_tokens,
+        ];
         self.unknown.counts
+            || (!self.is_of_pydantic() && as_pydantic.into_iter().any(is_count))
             || (is_count(&self.num_cached_tokens) && !cached)
             || details.into_iter().flatten().any(|details| details.unknown.counts)
             || self.cache_creation.as_ref().is_some_and(|split| split.unknown.counts)

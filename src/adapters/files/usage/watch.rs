@@ -70,6 +70,16 @@ impl Watched for Usage<'_> {
                 | "inputTokenDetails"
                 | "outputTokenDetails"
                 | "total_input_tokens"
+                | "cacheCreationInputTokens"
+                | "inputTokensDetails"
+                | "outputTokensDetails"
+                | "cache_read_tokens"
+                | "cache_write_tokens"
+                | "cache_write_1h_tokens"
+                | "input_audio_tokens"
+                | "cache_audio_read_tokens"
+                | "output_audio_tokens"
+                | "output_reasoning_tokens"
                 | "claude_cache_creation_5_m_tokens"
                 | "claude_cache_creation_1_h_tokens"
                 | "provider_cache_read_input_tokens"
@@ -232,6 +242,8 @@ mod tests {
             r#""input_token_details":{"cache_write_30m":7}"#,
             r#""cache_creation":{"ephemeral_12h_input_tokens":7}"#,
             r#""cached_by_age":{"short":{"tokens":1}}"#,
+            r#""cache_read_tokens":800"#,
+            r#""input_audio_tokens":800"#,
         ] {
             assert!(unknown(told), "{told}");
         }
