@@ -2,6 +2,7 @@
 //! what is computed from it is an upper bound. Identity is the correlation id: long messages are spread over rows, counts belong to the call.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -10,8 +11,8 @@ use crate::domain::usage::{EventId, UsageEvent};
 
 use super::counts::{Counts, Input};
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
-use super::page;
 use super::scalar::Scalar;
+use super::{keys, page};
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase", default)]
@@ -57,6 +58,14 @@ struct Envelope<'a> {
 
 /// The category of logs that tell of calls.
 const CATEGORY: &str = "GatewayLlmLogs";
+
+/// Whether these are the properties of a row. Events of analytics have counts in theirs, too.
+pub(super) fn is_properties(value: &[u8]) -> bool {
+    let value = keys::value(value);
+    let has = |name: &[u8]| memmem::find(value, name).is_some();
+    let names: [&[u8]; 3] = [b"eploymentName\"", b"odelName\"", b"orrelationId\""];
+    has(b"romptTokens\"") && names.into_iter().any(has)
+}
 
 /// Reads gateway logs.
 pub(super) struct Apim;

@@ -37,7 +37,7 @@ use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::scalar::Scalar;
 use super::usage::{Shape, Usage};
 use super::value::Value;
-use super::{bedrock, litellm, tags, tier};
+use super::{bedrock, litellm, mixed, tags, tier};
 
 /// What is told of a stream without an id: nothing says which of its parts belong together.
 const PARTS_WITHOUT_ID: &str =
@@ -127,7 +127,7 @@ fn one(
     let shape = record.shape_around(around.str());
     let gemini = record.usage_metadata.as_ref().filter(|m| m.is_usage());
     let (mut units, mut native) = (Label::EMPTY, None);
-    if record.is_sum_so_far() && own.is_null() && record.inner().is_none() {
+    if record.is_sum_so_far() && own.is_null() && record.inner(text).is_none() {
         out.warnings.push(agents::SUMS_SO_FAR);
         out.excluded.push("parts_of_results");
         return Ok(());
@@ -143,7 +143,7 @@ fn one(
     }
     if shape.is_none() && gemini.is_none() {
         if outer.depth < DEEPEST
-            && let Some(inner) = record.inner()
+            && let Some(inner) = record.inner(text)
         {
             return one(&inner, outer.and(&record, text), number, state, context, out);
         }
@@ -279,12 +279,7 @@ fn without_usage(
     azure: &mut Vec<EventId>,
     out: &mut Output,
 ) {
-    let id = outer.identity(record, text, out);
     let part = matches!(record.object.str(), "chat.completion.chunk" | "text_completion");
-    if part && !record.id.str().is_empty() && !azure.contains(&id) && record.is_of_azure() {
-        azure.truncate(STREAMS - 1);
-        azure.insert(0, id);
-    }
     let answered = record.is_end();
     let response = record.object.str() == "response" && !record.id.str().is_empty();
     // Others use things, too.
@@ -297,6 +292,16 @@ fn without_usage(
         // A model whose answers tell their usage in a way that nobody here knows.
         _ => outer.cloud == "bedrock",
     };
+    let untold = || names_model && record.usage.is_some() && unknown::is_told(text);
+    if !(failed || gap || untold()) {
+        mixed::untold(outer.whole(text), out);
+        return;
+    }
+    let id = outer.identity(record, text, out);
+    if part && !record.id.str().is_empty() && !azure.contains(&id) && record.is_of_azure() {
+        azure.truncate(STREAMS - 1);
+        azure.insert(0, id);
+    }
     if failed {
         if response {
             out.unended.retain(|waits| *waits != id);
@@ -312,7 +317,7 @@ fn without_usage(
     } else if gap {
         out.warnings.push(NO_USAGE);
         out.excluded_once.push(("calls_without_usage", id));
-    } else if names_model && record.usage.is_some() && unknown::is_told(text) {
+    } else {
         out.warnings.push(unknown::UNKNOWN);
         out.excluded_once.push(("calls_without_usage", id));
     }

@@ -5,11 +5,11 @@ mod answer;
 
 use memchr::memmem;
 
-use super::{FileFormat, bedrock, keys};
+use super::{FileFormat, apim, bedrock, joined, keys};
 
 use self::agents::Message;
 
-pub(super) use answer::answer;
+pub(super) use answer::{answer, is_logged, logged};
 
 /// What is known of a record so far: which of the keys below were seen, and the values that matter.
 #[derive(Default)]
@@ -81,6 +81,7 @@ keys!(
     DEPLOYMENT_NAME = b"DeploymentName",
     MODEL_NAME = b"ModelName",
     SEQUENCE_NUMBER = b"SequenceNumber",
+    TIME_GENERATED = b"TimeGenerated",
     SESSION_SNAKE = b"session_id",
     PARENT_TOOL = b"parent_tool_use_id",
     SUBTYPE = b"subtype",
@@ -113,7 +114,10 @@ const ENVELOPES: u32 = 3;
 pub(super) fn by_record(text: &str) -> Option<FileFormat> {
     match bedrock::exported(text) {
         Some(record) => by_record(record),
-        None => by_keys(text.as_bytes(), 0),
+        None => match joined::of_text(text.trim()) {
+            Some(record) => by_keys(record.as_bytes(), 0),
+            None => by_keys(text.as_bytes(), 0),
+        },
     }
 }
 
@@ -138,7 +142,7 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             b"accumulated_usage" => found = Some(FileFormat::Goose),
             b"accumulated_total_tokens" | b"accumulated_input_tokens" => seen.maybe = Some(FileFormat::Goose),
             b"events" | b"logEvents" if log(value) => found = Some(FileFormat::Bedrock),
-            b"properties" if memmem::find(value, b"romptTokens\"").is_some() => found = Some(FileFormat::Apim),
+            b"properties" if apim::is_properties(value) => found = Some(FileFormat::Apim),
             b"category" if value.starts_with(b"\"GatewayLlmLogs\"") => found = Some(FileFormat::Apim),
             b"records" if memmem::find(value, b"\"GatewayLlmLogs\"").is_some() => found = Some(FileFormat::Apim),
             b"ResultsByTime" if value.starts_with(b"[") => found = Some(FileFormat::CostExplorer),
@@ -176,12 +180,14 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             }
             b"meta" if memmem::find(value, b"billed_units").is_some() => found = Some(FileFormat::Body),
             b"response" | b"body" | b"result" | b"interaction" if value.starts_with(b"{") => seen.inner.push(value),
+            key if answer::is_whole(key, value) => seen.inner.push(value),
             b"response" | b"body" | b"result" | b"message" | b"completion" | b"data" | b"payload" | b"event"
             | b"output"
                 if matches!(value.first(), Some(b'{' | b'"')) =>
             {
                 seen.logged.push(value);
             }
+            key if is_logged(key) => seen.logged.push(value),
             _ => {}
         }
         let bit = bit(key);
@@ -207,7 +213,7 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
     {
         return Some(maybe);
     }
-    let found = found.or_else(|| seen.late());
+    let found = found.or_else(|| seen.late().filter(|found| !seen.is_of_others(*found, text)));
     if found.is_some_and(|found| !seen.may_be_around(found)) {
         return found;
     }
@@ -258,11 +264,17 @@ impl Seen<'_> {
             Some(FileFormat::Langfuse)
         } else if self.has(REQUEST_ID | REQUEST_CREATED_AT) {
             Some(FileFormat::Helicone)
-        } else if self.has(CORRELATION_ID | PROMPT_TOKENS) {
+        } else if self.has(CORRELATION_ID | PROMPT_TOKENS) && (self.has(TIME_GENERATED) || self.is_apim()) {
             Some(FileFormat::Apim)
         } else {
             None
         }
+    }
+
+    /// Whether it has what rows of a gateway's log say beside their counts.
+    fn is_apim(&self) -> bool {
+        let names = [DEPLOYMENT_NAME, MODEL_NAME, SEQUENCE_NUMBER];
+        names.into_iter().any(|key| self.has(key))
     }
 
     /// Whether these keys may be those of whoever logged an answer in an envelope.
@@ -310,11 +322,6 @@ impl Seen<'_> {
             || [MESSAGE, UUID, TYPE].into_iter().any(|key| self.has(SESSION_ID | key))
             || (self.has(LEAF_UUID) && is(self.kind, "summary"))
             || (is(self.kind, "progress") && agents::holds(self.data, b"message"));
-        let is_apim = || {
-            [DEPLOYMENT_NAME, MODEL_NAME, SEQUENCE_NUMBER]
-                .into_iter()
-                .any(|key| self.has(key))
-        };
         // What Claude Code prints.
         let is_printed = || {
             let cost = self.has(SUBTYPE) && (self.has(TOTAL_COST_USD) || self.has(COST_USD));
@@ -336,7 +343,7 @@ impl Seen<'_> {
             Some(FileFormat::ClaudeCode)
         } else if self.is_answer() {
             Some(FileFormat::Body)
-        } else if self.has(TRACE_CAMEL | START_TIME | TYPE)
+        } else if (self.has(TRACE_CAMEL | START_TIME | TYPE) && (is_exported() || self.kind.starts_with(b"null")))
             || (self.has(TRACE_ID | START_TIME_SNAKE | TYPE) && is_exported())
         {
             Some(FileFormat::Langfuse)
@@ -350,7 +357,7 @@ impl Seen<'_> {
             Some(FileFormat::Body)
         } else if self.has(TS | MODEL) {
             Some(FileFormat::Plain)
-        } else if self.has(CORRELATION_ID) && is_apim() {
+        } else if self.has(CORRELATION_ID) && self.is_apim() {
             Some(FileFormat::Apim)
         } else {
             None

@@ -37,8 +37,10 @@ impl<'t> Joined<'t> {
 }
 
 impl Run<'_> {
-    /// Reads one record; of one that is refused nothing is left.
+    /// Reads one record, or the text of one; of one that is refused nothing is left.
     pub fn understand(&mut self, text: &str, line: u64, reader: &mut dyn LineFormat) -> Result<(), Fault> {
+        let quoted = of_text(text);
+        let text = quoted.as_deref().unwrap_or(text);
         let before = (self.out.events.len(), self.out.excluded.len());
         reader
             .record(text, line, &mut self.context, &mut self.out)
@@ -72,6 +74,12 @@ impl Run<'_> {
         self.refuse(name, record.line, Fault::whole(reason), joined.rest.as_bytes());
         Whole::Complete
     }
+}
+
+/// The object whose text a record is, as `jq` writes it with `tostring`.
+pub(super) fn of_text(text: &str) -> Option<String> {
+    let quoted = text.starts_with("\"{").then(|| serde_json::from_str(text));
+    quoted.and_then(Result::ok)
 }
 
 /// Whether bytes begin with an object behind which another one stands.

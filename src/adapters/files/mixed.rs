@@ -17,7 +17,13 @@ pub(super) struct Mixed {
     usual: FileFormat,
     shared: Shared,
     readers: Vec<(FileFormat, Box<dyn LineFormat>)>,
+    /// Whether it is a log in which calls are few: its lines that are no JSON are no damaged records.
+    of_log: bool,
 }
+
+/// What makes a reader one of a log that does not begin with calls, and the name of that in its state.
+pub(super) const OF_LOG: &str = r#"{"log":"1"}"#;
+const LOG: &str = "log";
 
 impl Mixed {
     /// A reader of records most of which are of one format.
@@ -26,6 +32,7 @@ impl Mixed {
             usual,
             shared: shared.clone(),
             readers: Vec::new(),
+            of_log: false,
         }
     }
 
@@ -64,10 +71,13 @@ impl Mixed {
     fn states(&self) -> BTreeMap<String, String> {
         let states = self.readers.iter().map(|(format, reader)| (*format, reader.save()));
         let kept = states.filter(|(_, state)| !state.is_empty());
-        kept.map(|(format, state)| (format.name().to_owned(), state)).collect()
+        let kept = kept.map(|(format, state)| (format.name().to_owned(), state));
+        let log = self.of_log.then(|| (LOG.to_owned(), "1".to_owned()));
+        kept.chain(log).collect()
     }
 
     fn take_up(&mut self, states: &BTreeMap<String, String>) {
+        self.of_log |= states.contains_key(LOG);
         for (format, state) in states {
             if let Some(reader) = format.parse().ok().and_then(|format| self.of(format)) {
                 reader.load(state);
@@ -81,12 +91,13 @@ impl LineFormat for Mixed {
         let format = match detect::by_record(text) {
             Some(format) => format,
             // What is no JSON at all is told as the damaged record that it is.
-            None if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() => self.usual,
+            None if (!self.of_log || text.starts_with('{'))
+                && serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() =>
+            {
+                self.usual
+            }
             None => {
-                out.excluded.push(WITHOUT_USAGE);
-                if counts_tokens(text) {
-                    out.warnings.push(UNREAD);
-                }
+                untold(text, out);
                 return Ok(());
             }
         };
@@ -109,43 +120,78 @@ impl LineFormat for Mixed {
 /// What is told of records that may be calls.
 const UNREAD: &str = "records that count tokens in a `usage` (or `tokens`) where no format that is known has one: not read, a coverage gap";
 
+/// What records are that tell no usage.
 const WITHOUT_USAGE: &str = "records_without_usage";
 
-/// Whether a record holds an object with a name of usage, however deep, that counts tokens.
+/// Tells a record of no format.
+pub(super) fn untold(text: &str, out: &mut Output) {
+    out.excluded.push(WITHOUT_USAGE);
+    if counts_tokens(text) {
+        out.warnings.push(UNREAD);
+    }
+}
+
+/// Names of usage, in small letters.
+const NAMES: [&str; 6] = [
+    "usage",
+    "usagemetadata",
+    "usage_metadata",
+    "token_usage",
+    "tokenusage",
+    "tokens",
+];
+
+/// What these names end in, as they are written.
+const ENDS: [&str; 5] = ["usage", "Usage", "sageMetadata", "usage_metadata", "okens"];
+
+/// Whether a record holds an object with a name of usage, however deep, that counts tokens, also in texts of JSON where loggers put them.
 #[cold]
 fn counts_tokens(text: &str) -> bool {
-    const NAMES: [&str; 6] = [
-        "usage",
-        "usageMetadata",
-        "usage_metadata",
-        "token_usage",
-        "tokenUsage",
-        "tokens",
-    ];
-    fn within(value: &Value) -> bool {
-        match value {
-            Value::Object(map) => {
-                let counts = |(name, used): (&String, &Value)| {
-                    let used = used.as_object().filter(|_| NAMES.contains(&name.as_str()));
-                    used.is_some_and(|used| used.iter().any(|count| is_count(name, count)))
-                };
-                map.iter().any(counts) || map.values().any(within)
-            }
-            Value::Array(list) => list.iter().any(within),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    // What people say has its quotes escaped, as has what a logger keeps as a text.
+    let ends = |mark: char| ENDS.iter().map(move |end| format!("{end}{mark}"));
+    let named = |name: String| memmem::find(text.as_bytes(), name.as_bytes()).is_some();
+    ends('"').chain(ends('\\')).any(named)
+        && serde_json::from_str(text).is_ok_and(|value: Value| counts_within(&value, TEXTS))
+}
+
+/// Texts in texts that are looked into.
+const TEXTS: u32 = 3;
+
+fn counts_within(value: &Value, texts: u32) -> bool {
+    match value {
+        Value::Object(map) => {
+            let counts = |(name, used): (&String, &Value)| {
+                let name = name.to_ascii_lowercase();
+                let used = used.as_object().filter(|_| NAMES.contains(&name.as_str()));
+                used.is_some_and(|used| used.iter().any(|count| is_count(name.contains("token"), count)))
+            };
+            let as_text = |(name, value): (&String, &Value)| {
+                let text = value
+                    .as_str()
+                    .filter(|_| texts > 0 && detect::is_logged(name.as_bytes()));
+                let text = text.filter(|text| text.trim_start().starts_with('{'));
+                let value = text.and_then(|text| serde_json::from_str(text).ok());
+                value.is_some_and(|value| counts_within(&value, texts - 1))
+            };
+            map.iter().any(|entry| counts(entry) || as_text(entry))
+                || map.values().any(|inner| counts_within(inner, texts))
         }
+        Value::Array(list) => list.iter().any(|inner| counts_within(inner, texts)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
-    // In objects of tokens their names are short: `input`.
-    fn is_count(usage: &str, (name, count): (&String, &Value)) -> bool {
-        let name = name.to_ascii_lowercase();
-        let short =
-            usage.to_ascii_lowercase().contains("token") && ["input", "output"].iter().any(|n| name.contains(n));
-        (short || name.ends_with("tokens") || name.ends_with("tokencount"))
-            && count.as_u64().is_some_and(|count| count > 0)
-    }
-    // What people say has its quotes escaped.
-    let named = |name: &&str| memmem::find(text.as_bytes(), format!("\"{name}\"").as_bytes()).is_some();
-    NAMES.iter().any(named) && serde_json::from_str(text).is_ok_and(|value: Value| within(&value))
+}
+
+/// Whether it is a count of tokens above zero. In objects of tokens their names are short: `input`.
+fn is_count(of_tokens: bool, (name, count): (&String, &Value)) -> bool {
+    let name = name.to_ascii_lowercase();
+    let short = || {
+        of_tokens
+            && ["input", "output", "prompt", "completion"]
+                .iter()
+                .any(|n| name.contains(n))
+    };
+    (name.ends_with("tokens") || name.ends_with("tokencount") || short())
+        && count.as_u64().is_some_and(|count| count > 0)
 }
 
 /// Reads records of one format, which costs what that format costs, and those of others among them.

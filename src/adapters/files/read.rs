@@ -12,10 +12,10 @@ use super::bedrock::exported;
 use super::bill_files::lie_beside;
 use super::bills::Bills;
 use super::codex::Sessions;
-use super::columns::unknown;
 use super::discover::{Found, Search};
 use super::joined::Joined;
 use super::line::{Context, Fault, LineFormat, Output};
+use super::mixed::OF_LOG;
 use super::position::{Position, ReadAs};
 use super::readers::{Shared, reader};
 use super::records::{RECORD_LIMIT, Record, Records};
@@ -201,8 +201,8 @@ impl<'a> Run<'a> {
         if let Some(position) = &position {
             records.stood_before(&position.behind);
         }
-        let (format, framing) = if let Some(format) = resumed {
-            (format, Framing::Lines)
+        let (format, framing, is_log) = if let Some(format) = resumed {
+            (format, Framing::Lines, false)
         } else {
             records.skip_mark()?;
             records.skip_zeros()?;
@@ -218,16 +218,10 @@ impl<'a> Run<'a> {
             };
             let format = self.options.format.or_else(|| recognise(front, framing));
             match format.or_else(|| detect::by_path(name)).or(self.shared.else_as) {
-                Some(format) => (format, framing),
+                Some(format) => (format, framing, false),
                 None if self.by_itself => return Err(Stop::Later),
-                None if named => {
-                    self.reject(name, 1, unknown(front), b"");
-                    return Ok(());
-                }
-                None => {
-                    self.sink.warn("files of no known usage format", 1);
-                    return Ok(());
-                }
+                None if self.holds_calls(&mut records, framing)? => (FileFormat::Body, framing, true),
+                None => return self.tell_unknown(name, named, &mut records),
             }
         };
         if self.by_itself && !by_itself(format) {
@@ -251,6 +245,9 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let mut reader = reader(format, self.options.format.is_none(), &self.shared);
+        if is_log {
+            reader.load(OF_LOG);
+        }
         if let Some(p) = position.as_ref().filter(|_| resumed.is_some()) {
             reader.load(&p.state);
         }
@@ -354,7 +351,7 @@ impl<'a> Run<'a> {
             self.refuse(name, record.line, Fault::whole(reason), record.bytes);
             return Ok(Whole::Complete);
         }
-        let bytes = record.bytes.trim_ascii();
+        let bytes = record.trimmed();
         if bytes.is_empty() {
             return Ok(Whole::Complete);
         }

@@ -36,6 +36,17 @@ pub(super) struct Record<'b> {
     pub broken: bool,
 }
 
+impl Record<'_> {
+    /// Without blanks around it, and without the comma behind an object that was cut out of an array.
+    pub fn trimmed(&self) -> &[u8] {
+        let bytes = self.bytes.trim_ascii();
+        match bytes.strip_suffix(b",").map(<[u8]>::trim_ascii_end) {
+            Some(object) if object.starts_with(b"{") && object.ends_with(b"}") => object,
+            Some(_) | None => bytes,
+        }
+    }
+}
+
 impl Broken {
     /// Why it is left out.
     pub fn reason(&self) -> String {

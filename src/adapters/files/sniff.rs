@@ -1,5 +1,7 @@
 //! Tells by the first bytes of a stream how it is packed, how it is cut into records, and what they are.
 
+mod further;
+
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
@@ -17,6 +19,9 @@ pub(super) type Input<'a> = Box<dyn Read + 'a>;
 
 /// How far detection looks.
 pub(super) const DETECT_BYTES: usize = 64 << 10;
+/// How far is looked for a call where the first records are of no format: some ten thousand lines of a log, and a moment's work for a file
+/// that has nothing to do with usage.
+const LOOK_BYTES: usize = 16 << 20;
 /// How a Parquet file begins.
 pub(super) const PARQUET: &[u8] = b"PAR1";
 const DETECT_RECORDS: usize = 20;

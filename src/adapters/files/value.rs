@@ -129,7 +129,18 @@ fn too_large(field: &str) -> Fault {
 }
 
 fn whole(text: &str, field: &str) -> Result<u64, Fault> {
+    // As Java, Spark and R write large ones.
+    if text.contains(['e', 'E']) {
+        let value = parse_decimal(text).ok().filter(|value| value.fract().is_zero());
+        let value = value.ok_or_else(|| Fault::field(field, "not a whole number"))?;
+        return whole(&value.normalize().to_string(), field);
+    }
     let digits = match text.split_once('.') {
+        // Whoever writes a count as a fraction writes one zero, or six.
+        Some((whole, "000")) if !whole.trim_start_matches('0').is_empty() => {
+            let reason = "not a whole number: a dot of thousands, or three digits of a fraction";
+            return Err(Fault::field(field, reason));
+        }
         Some((whole, fraction)) if fraction.bytes().all(|b| b == b'0') => whole,
         Some(_) => {
             return Err(Fault::field(
@@ -155,6 +166,38 @@ fn whole(text: &str, field: &str) -> Result<u64, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_count_with_an_exponent_is_whole_where_it_is_and_a_dot_of_thousands_is_no_point() {
+        let count = |text: &str| Value::Text(text).count("n").map_err(|fault| fault.reason);
+        for (text, expected) in [
+            ("1.0E7", 10_000_000),
+            ("1e+05", 100_000),
+            ("1.2345678E7", 12_345_678),
+            ("0E-10", 0),
+            ("123.0", 123),
+            ("250.000000", 250),
+            ("250.", 250),
+            ("0.000", 0),
+        ] {
+            assert_eq!(count(text), Ok(expected), "{text}");
+        }
+        for text in [
+            "250.000",
+            "1.000",
+            "1.000.000",
+            "1.5E0",
+            "1.5e-3",
+            "-1E3",
+            "1E40",
+            "E5",
+            "1E",
+            "e",
+        ] {
+            assert!(count(text).is_err(), "{text}");
+        }
+        assert!(count("250.000").unwrap_err().contains("thousands"));
+    }
 
     #[test]
     fn a_count_that_is_too_large_is_refused_with_the_limit_that_it_has() {

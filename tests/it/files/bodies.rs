@@ -1,12 +1,65 @@
 //! Response bodies as people save them: in envelopes, beside sums of the same calls, under the names of other sellers and libraries.
 
+use finops::adapters::files::FileFormat;
 use finops::domain::usage::{Bucket, EventId};
+use finops::ports::UsageSource as _;
 
-use super::{charged, read_text};
+use super::{Kept, charged, read_text};
 
 const CONVERSE: &str = r#"{"output":{"message":{"role":"assistant","content":[{"text":"positive"}]}},"stopReason":"end_turn","usage":{"inputTokens":100,"outputTokens":2,"totalTokens":102}}"#;
 const EMBEDDED: &str = r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.1]}],"model":"text-embedding-3-small","usage":{"prompt_tokens":1000,"total_tokens":1000}}"#;
 const CHAT: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1792484104,"model":"gpt-4o","choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}}"#;
+
+/// Reads one file of which the settings say that it holds answers.
+fn read_as_body(text: &str) -> Kept {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.jsonl"), text).unwrap();
+    let mut kept = Kept::default();
+    let mut source = super::source(folder.path(), Some(FileFormat::Body), &["a.jsonl"]);
+    source.read(&kept.checkpoints.clone(), &mut kept).unwrap();
+    kept
+}
+
+/// Each table has a row of the same number.
+#[test]
+fn a_row_is_told_by_its_number_with_its_time_and_its_model() {
+    let row = |id: &str, day: u32, model: &str, rest: &str| {
+        format!(
+            r#"{{"id":{id},"created_at":"2026-11-2{day}T00:00:00Z","model":"{model}","usage":{{"prompt_tokens":10,"completion_tokens":1}}{rest}}}"#
+        )
+    };
+    let calls = |rows: &[String]| read_text("a.jsonl", rows.join("\n")).calls.len();
+    let first = row("\"1\"", 0, "gpt-4o", "");
+    for (other, expected) in [
+        (row("\"1\"", 1, "gpt-4o", ""), 2),
+        (row("\"1\"", 0, "gpt-4o-mini", ""), 2),
+        (row("\"2\"", 0, "gpt-4o", ""), 2),
+        // The same row, told again with what came to it since.
+        (row("\"1\"", 0, "gpt-4o", r#","rating":5"#), 1),
+    ] {
+        assert_eq!(calls(&[first.clone(), other.clone()]), expected, "{other}");
+    }
+    // Without a time it is its content; what was made to be unique is an id by itself, as that of parts of one answer is.
+    let timeless = |id: &str, model: &str| row(id, 0, model, "").replace(r#""created_at":"2026-11-20T00:00:00Z","#, "");
+    let [one, two] = ["gpt-4o", "gpt-4o-mini"].map(|model| timeless("\"1\"", model));
+    assert_eq!(calls(&[one.clone(), two, one]), 2);
+    assert_eq!(
+        calls(&[
+            row("\"8268673426450482176\"", 0, "glm-4.6", ""),
+            row("\"8268673426450482176\"", 1, "glm-4.6", "")
+        ]),
+        1
+    );
+    let part = |day| {
+        row(
+            "\"1\"",
+            day,
+            "gpt-4o",
+            r#","object":"chat.completion.chunk","choices":[]"#,
+        )
+    };
+    assert_eq!(calls(&[part(0), part(1)]), 1);
+}
 
 /// A batch of classifications answers thousands of records in the same few words.
 #[test]
@@ -235,6 +288,7 @@ fn a_response_that_never_ends_is_a_gap_and_one_that_does_is_none() {
 fn answers_are_found_where_loggers_put_them_and_other_usage_is_told() {
     let known = r#"{"id":"c0","object":"chat.completion","created":1792484104,"model":"gpt-4o","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;
     let quoted = serde_json::to_string(CHAT).unwrap();
+    let shipped = serde_json::to_string(&format!("{CHAT}\n")).unwrap();
     let response = r#"{"type":"response.completed","response":{"id":"resp_1","object":"response","created_at":1792484104,"status":"completed","model":"gpt-5","output":[],"usage":{"input_tokens":1000,"output_tokens":100,"total_tokens":1100}}}"#;
     for line in [
         format!(r#"{{"event":"response.completed","data":{response}}}"#),
@@ -244,8 +298,24 @@ fn answers_are_found_where_loggers_put_them_and_other_usage_is_told() {
         format!(r#"{{"level":"info","message":{quoted}}}"#),
         format!(r#"{{"level":"info","output":{{"status":200,"body":{CHAT}}}}}"#),
         format!(r#"{{"response":{CHAT},"message":{{"text":"hi"}}}}"#),
+        format!(r#"{{"log":{shipped},"stream":"stdout","time":"2026-10-20T08:15:04.1Z"}}"#),
+        format!(r#"{{"level":"info","msg":{quoted}}}"#),
+        format!(r#"{{"MESSAGE":{quoted},"PRIORITY":"6"}}"#),
+        format!(r#"{{"line":{quoted},"labels":{{"app":"a"}}}}"#),
+        format!(r#"{{"insertId":"i","textPayload":{quoted},"timestamp":"2026-10-20T08:15:04Z"}}"#),
+        format!(r#"{{"insertId":"i","jsonPayload":{{"message":"hi","response":{CHAT}}}}}"#),
+        format!(r#"{{"_index":"logs","_id":"1","_source":{{"level":"info","message":{quoted}}}}}"#),
+        format!(
+            r#"{{"_id":"1","_source":{{"id":"s1","timestamp":"2026-10-20T08:15:04Z","model":"gpt-4o","usage":{{"prompt_tokens":1000,"completion_tokens":100}}}}}}"#
+        ),
+        format!(
+            r#"{{"log":{},"stream":"stdout"}}"#,
+            serde_json::to_string(&format!(r#"{{"level":"info","response":{CHAT}}}"#)).unwrap()
+        ),
+        format!(r#"{{"level":"info","msg":"llm","llm_response":{CHAT}}}"#),
     ] {
         assert_eq!(read_text("a.jsonl", &line).only().tokens.total(), 1100, "{line}");
+        assert_eq!(read_as_body(&line).only().tokens.total(), 1100, "{line}");
         let kept = read_text("a.jsonl", format!("{known}\n{line}\n"));
         assert_eq!((kept.calls.len(), kept.warnings.len()), (2, 0), "{line}");
     }
@@ -258,16 +328,52 @@ fn answers_are_found_where_loggers_put_them_and_other_usage_is_told() {
     for line in [
         r#"{"level":"info","llm":{"model":"gpt-4o","usage":{"prompt_tokens":1000}}}"#,
         r#"{"data":[{"model":"gpt-4o","usage":{"totalTokens":1000}}]}"#,
+        r#"{"level":"info","msg":"{\"llm\":{\"usage\":{\"prompt_tokens\":1000}}}"}"#,
+        r#"{"level":"info","Llm":{"Usage":{"InputTokenCount":1000,"OutputTokenCount":1}}}"#,
+        r#"{"level":"info","llm":{"tokens":{"prompt":1000,"completion":1}}}"#,
+        r#"{"hits":{"hits":[{"_source":{"model":"gpt-4o","usage":{"prompt_tokens":1000}}}]}}"#,
+        r#"{"jsonPayload":{"host":"a","llm":{"usage":{"prompt_tokens":1000}}}}"#,
     ] {
         assert!(warned(line), "{line}");
+        // Where the settings name the kind, too.
+        let kept = read_as_body(line);
+        assert_eq!(
+            (kept.calls.len(), kept.excluded.get("records_without_usage")),
+            (0, Some(&1)),
+            "{line}"
+        );
+        assert!(kept.warnings.keys().any(|about| about.contains(unread)), "{line}");
+        assert!(
+            !kept.warnings.keys().any(|about| about.contains("told apart")),
+            "{:?}",
+            kept.warnings
+        );
     }
     for line in [
         r#"{"level":"info","content":"{\"usage\":{\"prompt_tokens\":1000}}"}"#,
         r#"{"level":"info","host":{"usage":{"cpu":1000}}}"#,
         r#"{"level":"info","llm":{"usage":{"prompt_tokens":0}}}"#,
         r#"{"level":"info","event":"{not json","data":{"usage":"high"}}"#,
+        r#"{"level":"info","msg":"{not json: \"usage\"","jsonPayload":{"usage":"high"}}"#,
+        r#"{"level":"info","line":17,"log":{"level":"info"},"_source":{"tokens":["a"]}}"#,
     ] {
         assert!(!warned(line), "{line}");
+        assert_eq!(
+            read_as_body(line).excluded.get("records_without_usage"),
+            Some(&1),
+            "{line}"
+        );
+    }
+    for line in [
+        r#"{"model":"gpt-4o","usage":null}"#,
+        r#"{"model":"gpt-4o","usage":{}}"#,
+        r#"{"custom_id":"c","result":{"type":"expired"}}"#,
+    ] {
+        assert_eq!(
+            read_as_body(line).excluded.get("records_without_usage"),
+            Some(&1),
+            "{line}"
+        );
     }
 }
 

@@ -779,6 +779,35 @@ fn what_is_logged_beside_an_answer_does_not_make_it_another_format() {
     assert!(read_text("a.json", message).rejected[0].reason.contains("unknown key"));
 }
 
+/// Keys of tools that others have, too, for records of their own.
+#[test]
+fn records_of_others_with_a_few_keys_of_a_tool_are_not_that_tools() {
+    let traced = r#"{"traceId":"4b","spanId":"a1","type":"llm","name":"answer","startTime":"2026-10-20T00:00:00Z","endTime":"2026-10-20T00:00:01Z","model":"gpt-4o","usage":{"prompt_tokens":7,"completion_tokens":9}}"#;
+    let kept = read_text("a.jsonl", traced);
+    assert_eq!(kept.only().tokens.total(), 16);
+    let observed = traced.replace(r#""type":"llm""#, r#""id":"o","type":"SPAN""#);
+    let kept = read_text("a.jsonl", observed);
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 0));
+    for record in [
+        r#"{"sessionId":"s1","type":"llm_call","timestamp":"2026-10-20T00:00:00Z","model":"gpt-4o","promptTokens":1000,"completionTokens":100}"#,
+        r#"{"sessionId":"s1","uuid":"7d","timestamp":"2026-10-20T00:00:01Z","model":"gpt-4o","tokens":{"prompt":1000,"completion":100}}"#,
+        r#"{"sessionId":"s1","type":"assistant","message":{"role":"assistant","content":"x"},"model":"gpt-4o","token_usage":{"prompt_tokens":1000}}"#,
+        r#"{"@t":"2026-10-20T00:00:01.1Z","@mt":"LLM call","CorrelationId":"0HN:0001","Model":"gpt-4o","PromptTokens":1000,"CompletionTokens":100}"#,
+        r#"{"event":"llm_call","timestamp":"2026-10-20T00:00:00Z","properties":{"model":"gpt-4o","promptTokens":1000,"completionTokens":100}}"#,
+    ] {
+        let kept = read_text("a.jsonl", record);
+        assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 1), "{record}");
+        assert!(kept.rejected[0].reason.starts_with("no known usage format"), "{record}");
+    }
+    // The user's own choice of columns leaves out what a row says beside its counts.
+    for row in [
+        r#"{"TimeGenerated":"2026-10-20T08:15:04Z","CorrelationId":"c","PromptTokens":7,"CompletionTokens":1}"#,
+        r#"{"time":"2026-10-20T08:15:04Z","correlationId":"c","properties":{"modelName":"gpt-4o","promptTokens":7,"completionTokens":1}}"#,
+    ] {
+        assert_eq!(read_text("a.jsonl", row).only().tokens.total(), 8, "{row}");
+    }
+}
+
 #[test]
 fn calls_without_counts_in_logs_of_api_management_are_told_however_they_are_left_out() {
     let table = "TimeGenerated,CorrelationId,SequenceNumber,ModelName,DeploymentName,PromptTokens,CompletionTokens,TotalTokens\n\

@@ -1,5 +1,7 @@
 //! One file with records of several formats, and what each of them says about the same kinds of call.
 
+use std::collections::BTreeMap;
+
 use finops::adapters::files::FileFormat;
 use finops::domain::usage::Bucket;
 use finops::ports::UsageSource as _;
@@ -366,4 +368,127 @@ fn sessions_of_agents_count_alike_behind_any_other_format_and_however_they_are_w
         let told = kept.warnings.keys().any(|warning| warning.contains("coverage gap"));
         assert!(told || !kept.rejected.is_empty(), "{front}");
     }
+}
+
+/// How a service starts stands before its calls; text that a log has between them is no damaged record.
+#[test]
+fn a_log_that_begins_with_records_of_no_format_is_read_for_its_calls() {
+    let call = |n| {
+        let call = Call {
+            n,
+            tokens: [10, 0, 0, 0, 1],
+        };
+        call.body()
+    };
+    let session = Call {
+        n: 9,
+        tokens: [5, 0, 0, 0, 2],
+    };
+    let start: Vec<String> = (0..2000)
+        .map(|n| format!(r#"{{"level":"info","msg":"the token of user {n} was refreshed"}}"#))
+        .collect();
+    let none = BTreeMap::from([("records_without_usage", 2000)]);
+    let with = |calls: &[String]| [start.as_slice(), calls].concat();
+    let calls = with(&[call(1), session.claude(), call(2)]);
+    let pretty = calls
+        .iter()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|value| serde_json::to_string_pretty(&value).unwrap());
+    for (name, text) in [
+        ("a.jsonl", calls.join("\n")),
+        ("a.json", format!("[{}]", calls.join(",\n"))),
+        ("a.json", pretty.collect::<Vec<_>>().join("\n")),
+    ] {
+        let kept = read_text(name, text);
+        assert_eq!(
+            (kept.calls.len(), kept.totals()[4], kept.rejected.len()),
+            (3, 4, 0),
+            "{name}"
+        );
+        assert_eq!(kept.excluded, none, "{name}");
+    }
+    // It is read on as what it was, and only what was cut in it is refused.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    let mut text = format!("Server is up\n{}\n", with(&[call(1)]).join("\n"));
+    let mut kept = Kept::default();
+    std::fs::write(&path, &text).unwrap();
+    read_on(folder.path(), &["app.log"], &mut kept);
+    text += &format!("Server goes down\n{}\n{{\"id\":\"c\n", call(2));
+    std::fs::write(&path, &text).unwrap();
+    read_on(folder.path(), &["app.log"], &mut kept);
+    assert_eq!((kept.calls.len(), kept.observed), (2, 2));
+    assert_eq!(kept.excluded.get("records_without_usage"), Some(&2002));
+    assert_eq!(kept.rejected.iter().map(|one| one.line).collect::<Vec<_>>(), [2005]);
+}
+
+#[test]
+fn a_log_without_a_call_is_of_no_format_and_told_by_its_name() {
+    // Others have a key or two of a tool.
+    let line = |n: u32| {
+        let keys = if n < 100 {
+            ""
+        } else {
+            r#","sessionId":"s","type":"auth""#
+        };
+        format!(r#"{{"level":"info","msg":"the token of user {n} was refreshed"{keys}}}"#)
+    };
+    let text: Vec<String> = (0..3000).map(line).collect();
+    let kept = read_text("app.log", text.join("\n"));
+    let refused = kept.rejected.first().unwrap();
+    assert_eq!((kept.rejected.len(), refused.line), (1, 1));
+    assert_eq!(
+        (refused.reason.as_str(), refused.raw.as_slice()),
+        ("no known usage format", text[0].as_bytes())
+    );
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.jsonl", "b.jsonl"] {
+        std::fs::write(folder.path().join(name), text.join("\n")).unwrap();
+    }
+    let mut kept = Kept::default();
+    read_on(folder.path(), &["."], &mut kept);
+    let (about, count) = kept.warnings.iter().next().unwrap();
+    assert!(
+        about.starts_with("files of no known usage format") && about.contains("a.jsonl`"),
+        "{about}"
+    );
+    assert_eq!((*count, kept.rejected.len(), kept.excluded.len()), (2, 0, 0));
+}
+
+/// Texts of objects, as `jq` makes them, and objects that were cut out of an array.
+#[test]
+fn texts_of_records_and_records_behind_which_a_comma_stands_are_read() {
+    let lines: Vec<String> = (0..3)
+        .map(|n| {
+            Call {
+                n,
+                tokens: [10, 0, 0, 0, 1],
+            }
+            .body()
+        })
+        .collect();
+    let texts: Vec<String> = lines.iter().map(|line| serde_json::to_string(line).unwrap()).collect();
+    for (name, text) in [
+        ("a.json", format!("[{}]", texts.join(","))),
+        ("a.json", format!("[\n  {}\n]\n", texts.join(",\n  "))),
+        ("a.jsonl", texts.join("\n")),
+        ("a.jsonl", lines.join(",\n")),
+        ("a.jsonl", format!("{},\n", lines.join(",\n"))),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(name), &text).unwrap();
+        for format in [None, Some(FileFormat::Body)] {
+            let mut kept = Kept::default();
+            let mut source = super::source(folder.path(), format, &[name]);
+            source.read(&kept.checkpoints.clone(), &mut kept).unwrap();
+            assert_eq!(
+                (kept.calls.len(), kept.totals()[4], kept.rejected.len()),
+                (3, 3, 0),
+                "{text}"
+            );
+            assert!(kept.warnings.is_empty(), "{:?} {text}", kept.warnings);
+        }
+    }
+    let kept = read_text("a.json", format!("[\"a\",{},\"{{b\"]", texts[0]));
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 1));
 }

@@ -307,7 +307,8 @@ fn of_portkey<'a>(record: &Record<'a>, text: &str) -> Result<Kept<'a>, Fault> {
     let cents = reported(row.cost.map(RawValue::get), "cost")?;
     let cost = cents.filter(|_| matches!(row.cost_currency.str(), "" | "USD" | "usd"));
     let cost = cost.and_then(|cents| cents.checked_mul(Decimal::new(1, 2)));
-    let answer = record.inner();
+    // What it kept stands under one name.
+    let answer = record.inner("");
     let tells = |answer: &Cow<'_, str>| Record::parse(answer).is_ok_and(|answer| answer.tells_usage());
     if let Some(answer) = answer.filter(tells) {
         return Ok(Kept::Call(Call {

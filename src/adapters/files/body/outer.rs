@@ -65,15 +65,50 @@ impl<'s, 'a> Outer<'s, 'a> {
     }
 
     /// Who the call is: the id of its body. Of one without an id what tells it apart is its content, or that of its envelopes where these
-    /// have an id or a time: many an answer says the same as others.
+    /// have an id or a time: many an answer says the same as others. To the number of a row belong its time and its model: other tables have
+    /// such a row, too.
     pub fn identity(&self, record: &Record<'_>, text: &str, out: &mut Output) -> EventId {
         match record.own_id() {
-            "" => {
-                out.warnings
-                    .push("records without an id are told apart by their content");
-                tags::content_identity("body", if self.named { self.text } else { text })
+            "" => {}
+            id if !is_number(id, record) => return tags::response_identity("body", id),
+            id => {
+                if let Some(time) = self.time(record) {
+                    let model = record.model().str();
+                    return EventId::of(&[b"body", b"row", id.as_bytes(), time.as_bytes(), model.as_bytes()]);
+                }
             }
-            id => tags::response_identity("body", id),
+        }
+        out.warnings
+            .push("records without an id are told apart by their content");
+        tags::content_identity("body", if self.named { self.text } else { text })
+    }
+
+    /// The time that a record or what is around it tells, as it is written.
+    fn time(&self, record: &Record<'_>) -> Option<String> {
+        let of = |record: &Record<'_>| {
+            let mut times = record.times().into_iter().chain(record.times_of_logs());
+            times.find_map(|(time, _)| written(time))
+        };
+        of(record).or_else(|| self.record.and_then(of))
+    }
+
+    /// The text of all, of which this is what stands inside.
+    pub fn whole<'t>(&self, inner: &'t str) -> &'t str
+    where
+        's: 't,
+    {
+        if self.record.is_some() { self.text } else { inner }
+    }
+}
+
+/// A time as it is written; nothing where none is told.
+fn written(time: &Scalar<'_>) -> Option<String> {
+    match time {
+        Scalar::Text(time) if !time.is_empty() => Some(time.to_string()),
+        Scalar::Whole(time) if *time > 0 => Some(time.to_string()),
+        Scalar::Float(time) => Some(time.to_string()),
+        Scalar::Null | Scalar::Text(_) | Scalar::Whole(_) | Scalar::Negative(_) | Scalar::Bool(_) | Scalar::Other => {
+            None
         }
     }
 }
@@ -110,6 +145,15 @@ fn profile_of(asked: &str, own: &str) -> bool {
     let behind = |name: &str| asked.rsplit_once(name).map(|(_, rest)| rest.to_owned());
     behind(&own).is_some_and(|rest| is_end(&rest) || rest.get(..9).is_some_and(is_date))
         || undated.and_then(behind).is_some_and(|rest| is_end(&rest))
+}
+
+/// Digits of a row's number at most: what is longer was made to be unique.
+const ROW_DIGITS: usize = 12;
+
+/// Whether an id is the number of a row. Parts of one answer share theirs, whatever it is.
+fn is_number(id: &str, record: &Record<'_>) -> bool {
+    let parts = ["chat.completion.chunk", "text_completion", "response"];
+    id.len() <= ROW_DIGITS && id.bytes().all(|byte| byte.is_ascii_digit()) && !parts.contains(&record.object.str())
 }
 
 /// Who a record says sold what it is around.

@@ -292,14 +292,15 @@ impl<'a> Record<'a> {
         self.kind.str() == "turn.completed"
     }
 
-    /// What it is an envelope of.
-    pub fn inner(&self) -> Option<Cow<'a, str>> {
+    /// What it, which is this text, is an envelope of.
+    pub fn inner(&self, text: &'a str) -> Option<Cow<'a, str>> {
         let inner = [self.response, self.body, self.result, self.message];
         let inner = inner.into_iter().chain([self.model_output, self.interaction]);
         let inner = inner.flatten().map(RawValue::get).find(|raw| raw.starts_with('{'));
         let tells = |raw: &&str| memchr::memmem::find(raw.as_bytes(), b"usage").is_some();
         let told = inner.filter(tells).map(Cow::Borrowed);
-        told.or_else(|| self.logged()).or(inner.map(Cow::Borrowed))
+        let logged = || self.logged().or_else(|| detect::logged(text));
+        told.or_else(logged).or(inner.map(Cow::Borrowed))
     }
 
     /// What stands under a name that other things have, too, or as a text: if that is an answer itself.

@@ -29,14 +29,15 @@ impl Told {
     }
 }
 
-/// What is told of a file of no known format that begins so: the way to read it, where it may be a table.
+/// What is told of a file of no known format that begins so: the way to read it, where it may be a table, or records that count tokens.
 pub(in super::super) fn unknown(front: &[u8]) -> Fault {
     let first = front.split(|b| *b == b'\n').next().unwrap_or_default().trim_ascii();
-    let is_table = !first.starts_with(b"{") && !first.starts_with(b"[") && first.contains(&b',');
+    let is_record = first.starts_with(b"{") && memchr::memmem::find(first, b"okens\"").is_some();
+    let is_table = is_record || (!first.starts_with(b"{") && !first.starts_with(b"[") && first.contains(&b','));
     Fault::whole(match is_table && std::str::from_utf8(first).is_ok() {
         true => {
-            "no known usage format; of a table with a row for each call or sum, `kind = \"plain\"` with `[source.columns]` says which column \
-             is what: docs/usage-format.md"
+            "no known usage format; of a table or a log with a row for each call or sum, `kind = \"plain\"` with `[source.columns]` says which \
+             column or key is what: docs/usage-format.md"
         }
         false => "no known usage format",
     })

@@ -3,9 +3,9 @@
 use memchr::memmem;
 
 use super::{
-    CWD, DATA, DIRECTORY, FileFormat, MESSAGE_CAPITAL, MESSAGES, MODEL_CAPITAL, PARENT_ID, PROJECT_CAPITAL,
-    PROTOCOL_VERSION, PROVIDER_CAPITAL, ROLE, SAY, SESSION_CAPITAL, SESSION_ID, Seen, TOKENS, TS, UPDATED_AT, bit, is,
-    keys,
+    CWD, DATA, DIRECTORY, FileFormat, MESSAGE_CAPITAL, MESSAGES, MODEL_CAPITAL, PARENT_ID, PARENT_UUID,
+    PROJECT_CAPITAL, PROTOCOL_VERSION, PROVIDER_CAPITAL, ROLE, SAY, SESSION_CAPITAL, SESSION_ID, Seen, TOKENS, TS,
+    UPDATED_AT, bit, is, keys,
 };
 
 /// The message of a record.
@@ -140,6 +140,19 @@ impl Seen<'_> {
         let printed = ["message_start", "message_update", "message_end", "turn_end"];
         let may = (self.is("message") && self.has(PARENT_ID)) || printed.into_iter().any(|kind| self.is(kind));
         may && self.message.as_ref().is_some_and(Message::is_of_pi)
+    }
+
+    /// Whether it was taken for a line of Claude Code by keys that others have for their sessions, too, and counts tokens itself: those lines
+    /// leave that to the message.
+    pub(super) fn is_of_others(&self, found: FileFormat, text: &[u8]) -> bool {
+        let mut counts = false;
+        if found == FileFormat::ClaudeCode && self.has(SESSION_ID) && !self.has(PARENT_UUID) {
+            keys::each(text, |name, _| {
+                counts |= memmem::find(name, b"oken").is_some();
+                !counts
+            });
+        }
+        counts
     }
 
     /// The coding agent whose own record it is.

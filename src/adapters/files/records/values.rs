@@ -1,8 +1,8 @@
-//! JSON objects of an array or of a sequence, which may span lines. Behind a broken one reading goes on at the next line that begins one.
+//! JSON objects of an array or of a sequence, which may span lines, and texts of such. Behind a broken one reading goes on at the next line that begins one.
 
 use std::io::{self, Read};
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memrchr};
 use serde::de::IgnoredAny;
 use serde_json::Deserializer;
 
@@ -50,6 +50,11 @@ impl<R: Read> Records<R> {
     pub fn value(&mut self) -> io::Result<Option<Record<'_>>> {
         if !self.skip_between()? {
             return Ok(None);
+        }
+        if self.ahead().starts_with(b"\"{")
+            && let Some(length) = self.end_of_text()?
+        {
+            return Ok(Some(self.take(length, End::Closed(length), false)));
         }
         if self.ahead().first() != Some(&b'{') {
             // What a broken one has left over may end on the line that begins the next one.
@@ -141,6 +146,22 @@ impl<R: Read> Records<R> {
                 return Ok((End::TooFar, next));
             }
             self.fill()?;
+        }
+    }
+
+    /// Where the text ahead ends, behind its closing quote; nothing where it does not.
+    fn end_of_text(&mut self) -> io::Result<Option<usize>> {
+        let mut at = 1;
+        loop {
+            match memchr2(b'"', b'\\', self.ahead().get(at..).unwrap_or_default()) {
+                Some(found) if self.ahead().get(at + found) == Some(&b'"') => return Ok(Some(at + found + 1)),
+                Some(found) => at += found + 2,
+                None if self.eof || self.ahead().len() >= RECORD_LIMIT => return Ok(None),
+                None => {
+                    at = at.max(self.ahead().len());
+                    self.fill()?;
+                }
+            }
         }
     }
 

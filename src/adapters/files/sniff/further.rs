@@ -1,0 +1,97 @@
+//! Looks further into a file whose first records are of no known format: a log of a service begins with how that was started.
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex};
+
+use memchr::memmem::Finder;
+
+use super::super::columns::unknown;
+use super::super::line::{Context, LineFormat, Output};
+use super::super::mixed::Mixed;
+use super::super::otel::Traces;
+use super::super::read::Run;
+use super::super::readers::Shared;
+use super::super::records::Records;
+use super::super::stop::Stop;
+use super::super::{FileFormat, detect};
+use super::{DETECT_BYTES, Framing, LOOK_BYTES};
+
+/// What is told of files that hold no call within what is looked at.
+const UNKNOWN: &str = "files of no known usage format in their first 16 MiB";
+
+impl Run<'_> {
+    /// Whether a stream whose first records are of no format holds a call further in: then it is read record by record.
+    pub fn holds_calls<R: Read>(&self, records: &mut Records<R>, framing: Framing) -> io::Result<bool> {
+        let front = records.peek(LOOK_BYTES)?;
+        let mut look = Look::new(Context::new(self.options.latest));
+        look.context.fallback = self.context.fallback;
+        Ok(match framing {
+            Framing::Table => false,
+            Framing::Lines => front.split(|byte| *byte == b'\n').any(|line| look.finds_call(line)),
+            Framing::Values => {
+                let mut values = Records::new(front, 0, 0);
+                values.grows = true;
+                while let Some(value) = values.value()? {
+                    if look.finds_call(value.bytes) {
+                        return Ok(true);
+                    }
+                }
+                false
+            }
+        })
+    }
+
+    /// Tells a file of no format: one that was named is refused, those of folders are told together.
+    pub fn tell_unknown<R: Read>(&mut self, name: &str, named: bool, records: &mut Records<R>) -> Result<(), Stop> {
+        if named {
+            let front = records.peek(DETECT_BYTES)?;
+            let first = front.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            self.reject(name, 1, unknown(front), first.trim_ascii());
+        } else {
+            let first = self.no_spend.files.entry(UNKNOWN.to_owned());
+            let first = first.or_insert_with(|| name.to_owned());
+            self.sink.warn(&format!("{UNKNOWN}, such as `{first}`"), 1);
+        }
+        Ok(())
+    }
+}
+
+/// Reads what may be calls, and keeps nothing of them.
+struct Look {
+    /// Of these a record that counts something has one; they are found faster than its format.
+    signs: [Finder<'static>; 3],
+    reader: Mixed,
+    context: Context,
+}
+
+impl Look {
+    fn new(context: Context) -> Self {
+        let shared = Shared::new(Vec::new(), Arc::new(Mutex::new(Traces::default())), None);
+        Look {
+            signs: ["usage", "Usage", "oken"].map(Finder::new),
+            reader: Mixed::new(FileFormat::Body, &shared),
+            context,
+        }
+    }
+
+    /// Whether a record is a call, or one of whose usage nothing is told. Others have a key or two of a format, too.
+    fn finds_call(&mut self, record: &[u8]) -> bool {
+        let record = record.trim_ascii();
+        if !self.signs.iter().any(|sign| sign.find(record).is_some()) {
+            return false;
+        }
+        let Ok(text) = std::str::from_utf8(record) else {
+            return false;
+        };
+        match detect::by_record(text) {
+            None => false,
+            // Its spans may wait for others.
+            Some(FileFormat::Otel) => true,
+            Some(_) => {
+                let mut out = Output::default();
+                let read = self.reader.record(text, 1, &mut self.context, &mut out);
+                read.is_ok() && out.held() > out.excluded.len() + out.warnings.len()
+            }
+        }
+    }
+}
