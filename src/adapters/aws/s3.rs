@@ -1,5 +1,7 @@
 //! Objects of a bucket, as a place that usage is read from.
 
+use std::time::Duration;
+
 use super::client::Aws;
 use super::failure::Failure;
 use super::permissions::Permission;
@@ -34,6 +36,15 @@ impl Bucket {
         Bucket {
             service: Service::new(aws, "s3", region),
             name: name.to_owned(),
+        }
+    }
+
+    /// The same in a run that has to go on by then.
+    #[must_use]
+    pub fn until(self, until: Option<Duration>) -> Self {
+        Bucket {
+            service: self.service.until(until),
+            ..self
         }
     }
 }
