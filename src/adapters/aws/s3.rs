@@ -49,14 +49,15 @@ impl Bucket {
     }
 }
 
-impl ObjectStore for Bucket {
-    fn list(&self, prefix: &str, next: Option<&str>) -> Result<Listed, String> {
+impl Bucket {
+    /// One page; with a delimiter folders stand for what is in them.
+    fn page(&self, prefix: &str, next: Option<&str>, delimiter: &str) -> Result<Listed, String> {
         let next = next.map_or_else(String::new, |token| {
             format!("continuation-token={}&", encoded(token, false))
         });
         // The query is in the order of the alphabet.
         let path = format!(
-            "/{}?{next}delimiter=%2F&encoding-type=url&list-type=2&prefix={}",
+            "/{}?{next}{delimiter}encoding-type=url&list-type=2&prefix={}",
             self.name,
             encoded(prefix, false)
         );
@@ -64,6 +65,16 @@ impl ObjectStore for Bucket {
         listed(&String::from_utf8_lossy(&answer)).ok_or_else(|| {
             "s3:ListBucket: the answer is no listing; is there a proxy, or `AWS_ENDPOINT_URL`, between here and AWS?".to_owned()
         })
+    }
+}
+
+impl ObjectStore for Bucket {
+    fn list(&self, prefix: &str, next: Option<&str>) -> Result<Listed, String> {
+        self.page(prefix, next, "delimiter=%2F&")
+    }
+
+    fn list_below(&self, prefix: &str, next: Option<&str>) -> Result<Listed, String> {
+        self.page(prefix, next, "")
     }
 
     fn get(&self, key: &str) -> Result<Vec<u8>, String> {
