@@ -114,6 +114,12 @@ impl Service {
         Service { until, ..self }
     }
 
+    /// Whether that time has come.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.until.is_some_and(|until| SystemClock.elapsed() >= until)
+    }
+
     /// The region that is asked.
     #[must_use]
     pub fn region(&self) -> &str {

@@ -52,6 +52,12 @@ impl Bucket {
 impl Bucket {
     /// One page; with a delimiter folders stand for what is in them.
     fn page(&self, prefix: &str, next: Option<&str>, delimiter: &str) -> Result<Listed, String> {
+        if next.is_some() && self.service.is_late() {
+            return Err(
+                "s3:ListBucket: the time of the run ended before the listing; `limits.time_budget_seconds` gives more"
+                    .to_owned(),
+            );
+        }
         let next = next.map_or_else(String::new, |token| {
             format!("continuation-token={}&", encoded(token, false))
         });

@@ -84,8 +84,10 @@ fn objects_of_a_bucket_are_read_once_and_late_ones_too() {
         &log("body", "2026-11-20T08:00:00Z", 7),
     );
     put(emulator, &object("20", "broken"), b"\x1F\x8B not gzip");
+    let partition = format!("/{bucket}/logs/year%3D2026/month%3D11/day%3D20/hour%3D08/minute%3D15/a.json.gz");
+    put(emulator, &partition, &log("partition", "2026-11-20T08:15:00Z", 1000));
     let (summary, output) = record(folder, emulator, now);
-    assert_eq!(summary["recorded"], 26, "{summary} {}", text(&output));
+    assert_eq!(summary["recorded"], 27, "{summary} {}", text(&output));
     assert_eq!(summary["rejected"], 1, "{summary}");
     let hint = "hint: an object can be looked into once it is copied to this machine";
     assert!(text(&output).contains(hint), "{}", text(&output));
