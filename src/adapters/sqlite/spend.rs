@@ -316,10 +316,12 @@ pub fn fold(names: &mut StoredNames<'_>, end: Hour, kept: &BTreeSet<Hour>) -> Re
 }
 
 /// The first and the last hour that have spend. Of a bill that was taken back, or replaced by one that ends earlier, hours have parts that
-/// come to nothing: they do not count.
+/// come to nothing: they do not count beside others.
 pub fn span(names: &mut StoredNames<'_>) -> Result<Option<(Hour, Hour)>, CodecError> {
     let Some(first) = outermost(names, false)? else {
-        return Ok(None);
+        // Nothing is left of all that was recorded: that something was is told all the same.
+        let all = stored(names, [i64::MIN, i64::MAX])?;
+        return Ok(all.map(|(first, last)| (Hour(first), Hour(last))));
     };
     Ok(outermost(names, true)?.map(|last| (first, last)))
 }
