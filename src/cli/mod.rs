@@ -230,6 +230,8 @@ pub struct Context<'a> {
     pub format: Format,
     /// The instant that counts as now.
     pub now: DateTime<Utc>,
+    /// When the run began that has `limits.time_budget_seconds`, as `Clock::elapsed` tells it; nothing for what takes the time that it needs.
+    pub begun: Option<std::time::Duration>,
     /// Whether `out` gets colour.
     pub color: bool,
     /// Whether `err` is a terminal, so that progress bars make sense.

@@ -18,7 +18,7 @@ use crate::engine::evaluate::text::figures;
 use crate::engine::report::{Report, ReportQuery, report as sum};
 use crate::engine::reprice;
 use crate::engine::watch::{WatchPolicy, second_witness};
-use crate::ports::{Ledger, Pricer, Retention};
+use crate::ports::{Clock as _, Ledger, Pricer, Retention};
 
 /// The arguments of `finops run`.
 #[derive(Debug, clap::Args)]
@@ -43,6 +43,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     if matches!(ctx.format, Format::Csv | Format::Markdown | Format::Html) {
         return Err(CliError::usage("`finops run` has no such format").hint("use `--format json` or `jsonl`"));
     }
+    ctx.begun = Some(SystemClock.elapsed());
     let budgets = wire::budgets(ctx)?;
     let channels = wire::channels(ctx)?;
     let names = wire::channel_names(ctx);
@@ -73,7 +74,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
             channel_names: &names,
             clock: &SystemClock,
             limits: wire::delivery(ctx),
-            time_budget: wire::time_budget(ctx),
+            time_budget: wire::time_left(ctx),
             retention: Retention {
                 detail_days: ctx.config.store.detail_days,
             },

@@ -92,6 +92,7 @@ fn start(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mu
         config,
         format,
         now: cli.global.now.unwrap_or_else(|| SystemClock.now()),
+        begun: None,
         color: color(cli.global.color, terminal),
         interactive: std::io::stderr().is_terminal() && !cli.global.quiet,
         room: room(terminal),

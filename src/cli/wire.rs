@@ -11,6 +11,7 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 
 use super::{CliError, Context, Format};
+use crate::adapters::clock::SystemClock;
 use crate::adapters::console::{FileChannel, StdoutChannel};
 use crate::adapters::memory::{MemoryAlerts, MemoryLedger};
 use crate::adapters::policies::{has_budgets, load_budgets};
@@ -29,7 +30,7 @@ use crate::domain::spend::Basis;
 use crate::engine::notify::DeliveryLimits;
 use crate::engine::view::View;
 use crate::engine::watch::{CoveragePolicy, RunPolicy, UnpricedPolicy, WatchPolicy};
-use crate::ports::{AlertsAndOutbox, Ledger, Notifier, Pricer};
+use crate::ports::{AlertsAndOutbox, Clock as _, Ledger, Notifier, Pricer};
 
 pub use self::reading::{alerts_to_read, filled_to_read, ledger_to_read, ledger_to_read_for};
 pub use self::sources::{configured, finder, format, given, look, looked_in, sources};
@@ -330,6 +331,14 @@ const CHANNELS_AT_ONCE: usize = 16;
 #[must_use]
 pub fn time_budget(ctx: &Context<'_>) -> std::time::Duration {
     std::time::Duration::from_secs(ctx.config.limits.time_budget_seconds)
+}
+
+/// What is left of it; a quarter at least, so that a slow beginning does not keep everything from being read.
+#[must_use]
+pub fn time_left(ctx: &Context<'_>) -> std::time::Duration {
+    let budget = time_budget(ctx);
+    let passed = ctx.begun.map(|begun| SystemClock.elapsed().saturating_sub(begun));
+    budget.saturating_sub(passed.unwrap_or_default()).max(budget / 4)
 }
 
 /// The price books: `policies/prices` over the built-in one over the configured ones.

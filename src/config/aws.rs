@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ConfigError;
+use crate::domain::dimension::Dimension;
+
 /// `[aws]`. Used by the store `dynamodb:`, sources, channels and the function on AWS.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -148,7 +151,7 @@ pub struct AthenaConfig {
     pub products: Vec<String>,
     /// Columns, or keys of one, that tell dimensions: `team = "resource_tags['user_team']"`.
     #[serde(default)]
-    pub tags: std::collections::BTreeMap<crate::domain::dimension::Dimension, String>,
+    pub tags: std::collections::BTreeMap<Dimension, String>,
     /// Whether the table has the columns of savings plans and reservations.
     #[serde(default = "yes")]
     pub amortized: bool,
@@ -189,6 +192,34 @@ impl AthenaConfig {
             None => "product['product_name']".to_owned(),
         }
     }
+
+    /// What is wrong with it.
+    pub(super) fn problems(&self) -> Vec<ConfigError> {
+        use Dimension::{
+            Account, Agent, Category, Model, Project, Provider, Service, Source, Team, Tier, User, Workflow,
+        };
+        let mut problems = Vec::new();
+        for dimension in self.tags.keys() {
+            match dimension {
+                Team | Agent | Workflow | User | Project | Account => {}
+                Provider | Model | Service | Source | Tier | Category => problems.push(ConfigError::new(
+                    format!(
+                        "`[[athena]]` `{}` has a tag for `{}`, which the bill itself tells or nothing does",
+                        self.name,
+                        dimension.name()
+                    ),
+                    "tags tell `team`, `agent`, `workflow`, `user`, `project` and `account`",
+                )),
+            }
+        }
+        if self.max_scan_gb == 0 {
+            problems.push(ConfigError::new(
+                format!("`max_scan_gb` of `[[athena]]` `{}` is 0", self.name),
+                "each statement would be stopped, and paid for; give a number above 0, or leave it out for 10",
+            ));
+        }
+        problems
+    }
 }
 
 fn billing_period() -> String {
@@ -210,6 +241,28 @@ fn ten() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tag_that_no_row_would_carry_and_a_bound_of_nothing_are_refused() {
+        let problems = |more: &str| {
+            let given = "name = \"cur\"\ndatabase = \"b\"\ntable = \"t\"\n";
+            let config: AthenaConfig = toml::from_str(&format!("{given}{more}")).unwrap();
+            let problems = config.problems().into_iter();
+            problems
+                .map(|problem| problem.to_string())
+                .collect::<Vec<_>>()
+                .join("; ")
+        };
+        let fine =
+            "tags = { team = \"a\", agent = \"b\", workflow = \"c\", user = \"d\", project = \"e\", account = \"f\" }";
+        assert_eq!(problems(fine), "");
+        for dimension in ["model", "service", "provider", "tier", "category", "source"] {
+            let told = problems(&format!("tags = {{ {dimension} = \"a\" }}"));
+            assert!(told.contains(&format!("has a tag for `{dimension}`")), "{told}");
+        }
+        assert!(problems("max_scan_gb = 0").contains("`max_scan_gb` of `[[athena]]` `cur` is 0"));
+        assert_eq!(problems("max_scan_gb = 1"), "");
+    }
 
     #[test]
     fn a_table_without_maps_is_not_asked_for_one() {

@@ -56,6 +56,7 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
             "an account id has 12 digits",
         ));
     }
+    problems.extend(config.athenas.iter().flat_map(super::AthenaConfig::problems));
     let explorers = config.cost_explorers.iter().map(|s| s.name.as_str());
     let athenas = config.athenas.iter().map(|s| s.name.as_str());
     names(

@@ -289,6 +289,44 @@ fn a_bill_replaces_its_period_and_what_changed_is_kept() {
 }
 
 #[test]
+fn spend_ends_where_a_bill_that_is_taken_back_leaves_some() {
+    stores(|store, open| {
+        let mut ledger = open();
+        let mut span_of = |rows: &[(&str, &str, i64)]| {
+            ledger.replace_bill(&bill(rows), now()).unwrap();
+            ledger.span().unwrap().map(|span| (span.start, span.end))
+        };
+        let span = |from: &str, to: &str| Some((at(from), at(to)));
+        let row = ("2026-10-09T05:00:00Z", "Usage", 100);
+        let of_row = span("2026-10-09T05:00:00Z", "2026-10-09T06:00:00Z");
+        let later = ("2026-10-21T03:00:00Z", "Usage", 5);
+        let earlier = ("2026-10-09T04:00:00Z", "Usage", 5);
+        let all = span("2026-10-09T04:00:00Z", "2026-10-21T04:00:00Z");
+        assert_eq!(span_of(&[row, later, earlier]), all, "{store}");
+        assert_eq!(span_of(&[row]), of_row, "{store}");
+        span_of(&[]);
+        assert_eq!(span_of(&[row, later, earlier]), all, "{store}");
+        // The same of days that were folded, one of which had spend at midnight alone.
+        let midnight = ("2026-10-12T00:00:00Z", "Usage", 7);
+        assert_eq!(span_of(&[row, later, earlier, midnight]), all, "{store}");
+        let retention = Retention { detail_days: 20 };
+        ledger.expire(retention, &Default::default(), now()).unwrap();
+        let hours = rows(&mut *ledger).into_keys().map(|key| key.hour);
+        assert!(hours.into_iter().all(|hour| hour == hour.folded()), "{store}");
+        let spent = |ledger: &mut Box<dyn Ledger>, rows: &[(&str, &str, i64)]| {
+            ledger.replace_bill(&bill(rows), now()).unwrap();
+            ledger.expire(retention, &Default::default(), now()).unwrap();
+            ledger.span().unwrap().map(|span| span.end.date_naive().to_string())
+        };
+        assert_eq!(
+            spent(&mut ledger, &[row, later, earlier]).as_deref(),
+            Some("2026-10-21")
+        );
+        assert_eq!(spent(&mut ledger, &[row]).as_deref(), Some("2026-10-09"), "{store}");
+    });
+}
+
+#[test]
 fn a_bill_takes_its_rows_from_the_one_that_a_former_version_named_otherwise() {
     stores(|store, open| {
         let mut ledger = open();

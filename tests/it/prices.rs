@@ -753,6 +753,7 @@ fn command(format: finops::cli::Format, line: &str) -> (String, String) {
         },
         format,
         now: "2026-11-24T12:00:00Z".parse().unwrap(),
+        begun: None,
         color: false,
         interactive: false,
         room: finops::cli::text::Room { width: 100, cut: true },

@@ -41,6 +41,15 @@ pub struct Failure {
 /// What a signature that AWS calls too old or too new says.
 const CLOCK: &str = "this machine's clock is off";
 
+/// What is said of a bucket that is in another region than the one that was asked.
+pub const ELSEWHERE: &str = "the bucket is in";
+
+/// What is said of a statement that there was no time to wait for.
+pub const TOO_LONG: &str = "the statement took too long and was stopped";
+
+/// What is said of an account that the settings do not allow.
+pub const NOT_ALLOWED: &str = "is not in `aws.allowed_accounts`";
+
 /// Characters of AWS's own message that are kept.
 const MESSAGE_LIMIT: usize = 300;
 
@@ -114,6 +123,15 @@ impl Failure {
         }
     }
 
+    /// The same, of what it is about.
+    #[must_use]
+    pub fn about(self, what: &str) -> Self {
+        Failure {
+            words: format!("{what}: {}", self.words),
+            ..self
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> &'static str {
@@ -121,11 +139,23 @@ impl Failure {
             Kind::Throttled => {
                 "the next run goes on where this one stopped; raise the limits of the service if it repeats"
             }
+            Kind::Unreachable if self.words.contains(TOO_LONG) => {
+                "raise `limits.time_budget_seconds`, in the function its timeout too, or name fewer `products` or months"
+            }
+            Kind::Unavailable | Kind::Unreachable if self.is_of_secret() => {
+                "the next run asks again; what runs without a way to the internet needs an endpoint for Secrets Manager"
+            }
             Kind::Unavailable | Kind::Unreachable => "the next run goes on where this one stopped",
             Kind::Expired => "renew the credentials and run again",
             Kind::Credentials if self.words.contains(CLOCK) => "set the clock of this machine, by NTP for instance",
             Kind::Credentials => "set AWS_PROFILE, or the access key in the environment, or run with a role",
+            Kind::Denied if self.words.contains(NOT_ALLOWED) => {
+                "name it in `aws.allowed_accounts`, or take another `role`"
+            }
             Kind::Denied => "`finops aws permissions` lists the actions that each part needs",
+            Kind::Missing if self.is_of_secret() => {
+                "check its name, and the region: a secret of another region is named by its ARN"
+            }
             Kind::Missing => "check namespace, environment and region; terraform creates the resources",
             Kind::Condition => "run it again: it decides anew on what is true now",
             Kind::Refused if self.words.contains("`aws.paid_requests_per_") => {
@@ -134,9 +164,18 @@ impl Failure {
             Kind::Refused if self.words.contains("COLUMN_NOT_FOUND") => {
                 "a table without the column `product` needs `product_name = \"\"`, one without columns `…_net_…` needs `net = false`, one without savings plans and reservations `amortized = false`"
             }
+            Kind::Refused if self.words.contains("Bytes scanned limit") => {
+                "raise the limit of the workgroup on bytes that a query may scan, or name fewer `products` or months"
+            }
+            Kind::Refused if self.words.contains(ELSEWHERE) => "give the source that `region`",
+            Kind::Refused if self.is_of_secret() => "check the secret in Secrets Manager",
             Kind::Refused if self.words.contains("`max_scan_gb`") => "raise it, or name fewer `products` or months",
             Kind::Refused => "check the settings of this service",
         }
+    }
+
+    fn is_of_secret(&self) -> bool {
+        self.words.starts_with("the secret `")
     }
 }
 

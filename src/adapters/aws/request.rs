@@ -1,5 +1,5 @@
 //! Signed requests to services of which one or two calls are needed: their SDKs would take longer to build than everything else here.
-//! Signing is AWS's own crate; retries and time limits are those of the other clients.
+//! Signing is AWS's own crate; attempts and the time for all of them are those of the other clients, and end with the run that asks.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -14,13 +14,19 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::client::Aws;
-use super::failure::{Failure, Kind};
+use super::failure::{ELSEWHERE, Failure, Kind};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{is_loopback_url, jittered};
 use crate::ports::Clock as _;
 
-/// Time for one attempt, its body included.
-const ATTEMPT: Duration = Duration::from_secs(60);
+/// Time for a connection with TLS: eight are made at a time, by a function with little of a processor too.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Time until an answer begins. A page of an answer of Athena's takes seconds.
+const ANSWERED: Duration = Duration::from_secs(20);
+/// Time for a request with all its attempts and pauses, bodies included: a large object comes slowly.
+const OPERATION: Duration = Duration::from_secs(60);
+/// What a request has at least, however late it is made: what can answer does.
+const LEAST: Duration = Duration::from_secs(2);
 /// Attempts of one request.
 const ATTEMPTS: u32 = 4;
 /// The first wait before another attempt; it doubles.
@@ -30,6 +36,15 @@ const MARGIN: TimeDelta = TimeDelta::minutes(5);
 /// Bytes of an answer in JSON or XML.
 const ANSWER: u64 = 16 << 20;
 
+/// When a run has to go on, in time as `Clock::elapsed` tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    /// When reading ends: nothing begins after it, and what others work on is waited for no longer.
+    pub reading: Duration,
+    /// When calls under way are given up.
+    pub calls: Duration,
+}
+
 /// One service in one region.
 pub struct Service {
     aws: Aws,
@@ -37,6 +52,7 @@ pub struct Service {
     region: String,
     endpoint: String,
     agent: ureq::Agent,
+    until: Option<Duration>,
     credentials: Mutex<Option<(Credentials, DateTime<Utc>)>>,
 }
 
@@ -70,7 +86,8 @@ impl Service {
             None => format!("https://{name}.{region}.{suffix}"),
         };
         let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(ATTEMPT))
+            .timeout_connect(Some(CONNECT))
+            .timeout_recv_response(Some(ANSWERED))
             .max_redirects(0)
             .http_status_as_error(false)
             .user_agent(concat!("finops/", env!("CARGO_PKG_VERSION")));
@@ -86,8 +103,27 @@ impl Service {
             region,
             endpoint,
             agent: agent.build().into(),
+            until: None,
             credentials: Mutex::new(None),
         }
+    }
+
+    /// The same in a run that has to go on by then (see `Clock::elapsed`), whether there is an answer or not.
+    #[must_use]
+    pub fn until(self, until: Option<Duration>) -> Self {
+        Service { until, ..self }
+    }
+
+    /// Whether that time has come.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.until.is_some_and(|until| SystemClock.elapsed() >= until)
+    }
+
+    /// The region that is asked.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
     }
 
     /// A call of the JSON protocol, `target` being such as `secretsmanager.GetSecretValue`.
@@ -124,24 +160,33 @@ impl Service {
     }
 
     fn send(&self, request: &Request<'_>) -> Result<Vec<u8>, Failure> {
-        let mut wait = FIRST_WAIT;
-        let mut attempt = 1;
+        let began = SystemClock.elapsed();
+        let mut end = began.saturating_add(OPERATION);
+        if let Some(until) = self.until {
+            end = end.min(until.max(began.saturating_add(LEAST)));
+        }
+        let (mut wait, mut attempt, mut ambiguous) = (FIRST_WAIT, 1, false);
         loop {
-            let failure = match self.attempt(request) {
+            let left = end.saturating_sub(SystemClock.elapsed()).max(FIRST_WAIT);
+            let mut failure = match self.attempt(request, left) {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
+            // An attempt whose answer was lost may have been carried out, whatever came of the others.
+            ambiguous |= failure.ambiguous;
+            failure.ambiguous = ambiguous;
             let again = matches!(failure.kind, Kind::Throttled | Kind::Unavailable | Kind::Unreachable);
-            if !again || attempt >= ATTEMPTS {
+            let pause = jittered(wait, &self.endpoint, attempt, SystemClock.now());
+            if !again || attempt >= ATTEMPTS || SystemClock.elapsed().saturating_add(pause) >= end {
                 return Err(failure);
             }
-            SystemClock.sleep(jittered(wait, &self.endpoint, attempt, SystemClock.now()));
+            SystemClock.sleep(pause);
             wait *= 2;
             attempt += 1;
         }
     }
 
-    fn attempt(&self, request: &Request<'_>) -> Result<Vec<u8>, Failure> {
+    fn attempt(&self, request: &Request<'_>, time: Duration) -> Result<Vec<u8>, Failure> {
         let Request { action, method, .. } = *request;
         let url = format!("{}{}", self.endpoint, request.path);
         let mut headers: Vec<(String, String)> = request
@@ -153,13 +198,13 @@ impl Service {
         headers.extend(signed);
         let unsent = |error: &ureq::Error| unsent(error, action, request.limit);
         let answer = if method == "POST" {
-            let mut call = self.agent.post(&url);
+            let mut call = self.agent.post(&url).config().timeout_global(Some(time)).build();
             for (name, value) in &headers {
                 call = call.header(name, value);
             }
             call.send(&request.body)
         } else {
-            let mut call = self.agent.get(&url);
+            let mut call = self.agent.get(&url).config().timeout_global(Some(time)).build();
             for (name, value) in &headers {
                 call = call.header(name, value);
             }
@@ -171,9 +216,20 @@ impl Service {
             let body = answer.body_mut().with_config().limit(request.limit).read_to_vec();
             return body.map_err(|e| unsent(&e));
         }
+        let told_region = answer.headers().get("x-amz-bucket-region");
+        let told_region = told_region.and_then(|region| region.to_str().ok()).map(str::to_owned);
         let text = answer.body_mut().with_config().limit(64 << 10).read_to_string();
         let text = text.unwrap_or_default();
         let (code, message) = told(&text);
+        // Elsewhere than where a bucket is, S3 answers so; a key that may not be used names no region.
+        if self.name == "s3" && matches!(status.as_u16(), 301 | 307 | 400) {
+            let region = told_region.or_else(|| element(&text, "Region").map(str::to_owned));
+            let is_name = |region: &String| region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            if let Some(region) = region.filter(|region| is_name(region) && *region != self.region) {
+                let words = format!("{action}: {ELSEWHERE} {region}, and {} was asked", self.region);
+                return Err(Failure::new(Kind::Refused, words));
+            }
+        }
         Err(Failure::answered(action, &code, &message, status.as_u16()))
     }
 
@@ -244,14 +300,20 @@ impl Service {
     reason = "a foreign enum that grows; unknown failures are tried again"
 )]
 fn unsent(error: &ureq::Error, action: &str, limit: u64) -> Failure {
-    let cause = match error {
-        ureq::Error::Timeout(_) => "no answer in time",
+    // Without a connection nothing was asked; what broke off later may have been carried out.
+    let (cause, ambiguous) = match error {
+        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => ("no connection in time", false),
+        ureq::Error::Timeout(_) => ("no answer in time", true),
         ureq::Error::BodyExceedsLimit(_) => {
             return Failure::new(Kind::Refused, format!("{action}: larger than {limit} bytes"));
         }
-        _ => "no connection",
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => ("no connection", false),
+        ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => ("no connection", false),
+        _ => ("no connection", true),
     };
-    Failure::new(Kind::Unreachable, format!("{action}: {cause}, after retries"))
+    let mut failure = Failure::new(Kind::Unreachable, format!("{action}: {cause}, after retries"));
+    failure.ambiguous = ambiguous;
+    failure
 }
 
 /// Code and message of an answer that is no success, in JSON or XML.

@@ -1,5 +1,7 @@
 //! Objects of a bucket, as a place that usage is read from.
 
+use std::time::Duration;
+
 use super::client::Aws;
 use super::failure::Failure;
 use super::permissions::Permission;
@@ -36,16 +38,32 @@ impl Bucket {
             name: name.to_owned(),
         }
     }
+
+    /// The same in a run that has to go on by then.
+    #[must_use]
+    pub fn until(self, until: Option<Duration>) -> Self {
+        Bucket {
+            service: self.service.until(until),
+            ..self
+        }
+    }
 }
 
-impl ObjectStore for Bucket {
-    fn list(&self, prefix: &str, next: Option<&str>) -> Result<Listed, String> {
+impl Bucket {
+    /// One page; with a delimiter folders stand for what is in them.
+    fn page(&self, prefix: &str, next: Option<&str>, delimiter: &str) -> Result<Listed, String> {
+        if next.is_some() && self.service.is_late() {
+            return Err(
+                "s3:ListBucket: the time of the run ended before the listing; `limits.time_budget_seconds` gives more"
+                    .to_owned(),
+            );
+        }
         let next = next.map_or_else(String::new, |token| {
             format!("continuation-token={}&", encoded(token, false))
         });
         // The query is in the order of the alphabet.
         let path = format!(
-            "/{}?{next}delimiter=%2F&encoding-type=url&list-type=2&prefix={}",
+            "/{}?{next}{delimiter}encoding-type=url&list-type=2&prefix={}",
             self.name,
             encoded(prefix, false)
         );
@@ -53,6 +71,16 @@ impl ObjectStore for Bucket {
         listed(&String::from_utf8_lossy(&answer)).ok_or_else(|| {
             "s3:ListBucket: the answer is no listing; is there a proxy, or `AWS_ENDPOINT_URL`, between here and AWS?".to_owned()
         })
+    }
+}
+
+impl ObjectStore for Bucket {
+    fn list(&self, prefix: &str, next: Option<&str>) -> Result<Listed, String> {
+        self.page(prefix, next, "delimiter=%2F&")
+    }
+
+    fn list_below(&self, prefix: &str, next: Option<&str>) -> Result<Listed, String> {
+        self.page(prefix, next, "")
     }
 
     fn get(&self, key: &str) -> Result<Vec<u8>, String> {

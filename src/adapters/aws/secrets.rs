@@ -1,5 +1,7 @@
 //! Secrets of the account: keys of providers and addresses of channels, read when they are needed and kept nowhere.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -14,21 +16,24 @@ pub const PERMISSION: Permission = Permission {
     actions: &["secretsmanager:GetSecretValue"],
 };
 
-/// The value of a secret, given by its name or ARN: the whole text, or one field of a JSON document after `#`.
-pub fn secret(aws: &Aws, spec: &str) -> Result<SecretString, Failure> {
+/// The value of a secret, given by its name or ARN: the whole text, or one field of a JSON document after `#`. It is waited for until then.
+pub fn secret(aws: &Aws, spec: &str, until: Option<Duration>) -> Result<SecretString, Failure> {
     let (id, field) = match spec.split_once('#') {
         Some((id, field)) => (id, Some(field)),
         None => (spec, None),
     };
     // A secret of another region is named by its ARN: arn:aws:secretsmanager:REGION:…
     let region = id.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
-    let service = Service::new(aws, "secretsmanager", region);
+    let service = Service::new(aws, "secretsmanager", region).until(until);
+    // What AWS says of it does not name it.
+    let about = format!("the secret `{id}` in {}", service.region());
     let answer = service.json(
         "secretsmanager:GetSecretValue",
         "secretsmanager.GetSecretValue",
         &json!({ "SecretId": id }),
-    )?;
-    let wrong = |what: &str| Failure::new(Kind::Missing, format!("the secret `{id}` {what}"));
+    );
+    let answer = answer.map_err(|failure| failure.about(&about))?;
+    let wrong = |what: &str| Failure::new(Kind::Refused, format!("the secret `{id}` {what}"));
     let text = answer
         .get("SecretString")
         .and_then(Value::as_str)

@@ -2,7 +2,8 @@
 //!
 //! Days that are over are closed and not listed again; of those that are open the objects that were read are remembered, each as it was
 //! written: one that is written anew is read anew, and its calls are known. An object that cannot be fetched is told, and keeps its day
-//! open, and no other: such days come last, so that they keep nothing new waiting.
+//! open, and no other: such days come last, so that they keep nothing new waiting. A folder that cannot be listed does the same to its day;
+//! one above the days keeps all of them open, since nobody knows which are in it.
 
 mod find;
 mod kept;
@@ -37,6 +38,10 @@ const OPEN_DAYS: u64 = 3;
 /// Told with how many there are.
 const BILL: &str = "objects that hold bills or costs are not read from a bucket: copy them to a folder and name that";
 
+/// Told of a place whose listing took all the time.
+const UNLISTED: &str = "was not listed to its end in the time for reading, and nothing of it was read: where each run says so, name folders \
+                        further down, or raise `limits.time_budget_seconds`";
+
 /// One object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
@@ -63,6 +68,8 @@ pub struct Listed {
 pub trait ObjectStore: Send + Sync {
     /// One page of what is right below a prefix.
     fn list(&self, prefix: &str, next: Option<&str>) -> Result<Listed, String>;
+    /// One page of all that is below a prefix, however deep: objects alone.
+    fn list_below(&self, prefix: &str, next: Option<&str>) -> Result<Listed, String>;
     /// The bytes of an object, bounded.
     fn get(&self, key: &str) -> Result<Vec<u8>, String>;
 }
@@ -132,20 +139,30 @@ impl ObjectSource {
         let open_from = open_from.unwrap_or_default();
         // A clock that was ahead closed days that are still being written.
         done.closed = done.closed.min(open_from.pred_opt());
-        let Some(found) = self.days(prefix, &done, sink)? else {
+        let had_time = !sink.enough();
+        let Some((found, unlisted)) = self.days(prefix, &done, sink) else {
+            if had_time {
+                sink.warn(&format!("what lies below {place} {UNLISTED}"), 1);
+            }
             sink.left(Rest::default());
             return Ok(());
         };
-        if found.is_empty() && done.closed.is_none() {
+        let is_whole = unlisted.is_none();
+        if is_whole && found.is_empty() && done.closed.is_none() {
             sink.warn(
                 &format!("nothing lies below {place}: a path in a bucket is a folder, no single object and no pattern"),
                 1,
             );
         }
-        // What lacked something and is gone is not looked for again.
-        done.lacking.retain(|day| found.contains_key(&Some(*day)));
+        if is_whole {
+            // What lacked something and is gone is not looked for again.
+            done.lacking.retain(|day| found.contains_key(&Some(*day)));
+            if !found.contains_key(&None) {
+                done.forget_dayless();
+            }
+        }
         let shared = Shared::new(Vec::new(), resume_traces(known), self.options.columns.clone());
-        let (mut read, mut failed, mut bills) = (Ok(()), 0, 0);
+        let (mut read, mut failed, mut bills) = (unlisted.map_or(Ok(()), Err), 0, 0);
         let days = found.into_iter().map(|(day, of_day)| (done.order(day), of_day));
         let mut days: BTreeMap<_, _> = days.collect();
         // One day after the other: what is read is kept, however long it takes to list all.
@@ -163,18 +180,27 @@ impl ObjectSource {
                     days.entry(done.order(Some(of))).or_default().0.push(folder);
                 }
             }
-            match listed {
-                Ok(Some(further)) => objects.extend(further),
-                Ok(None) => {
-                    sink.left(Rest::default());
-                    break;
-                }
-                Err(error) => {
-                    read = Err(error);
-                    break;
+            let Some(further) = listed else {
+                sink.left(Rest::default());
+                break;
+            };
+            for object in further.objects {
+                match done.day(&object.key) {
+                    // Below the partition of a day, all of which is listed at once, is one of a later day.
+                    Some(of) if Some(of) > day => {
+                        done.nest(&object.key);
+                        if !done.is_closed(of) {
+                            days.entry(done.order(Some(of))).or_default().1.push(object);
+                        }
+                    }
+                    _ => objects.push(object),
                 }
             }
-            done.keep(day, &objects);
+            let is_listed = further.unlisted.is_none();
+            read = read.and(further.unlisted.map_or(Ok(()), Err));
+            if is_whole && is_listed {
+                done.keep(day, &objects);
+            }
             objects.retain(|object| !done.has(day, object));
             sink.progress(Progress {
                 expected_bytes: objects.iter().map(|object| object.size).sum(),
@@ -195,12 +221,12 @@ impl ObjectSource {
             known.extend(of_day.bills);
             bills += known.len();
             if let Some(day) = day {
-                if of_day.failed > 0 {
+                if of_day.failed > 0 || !is_listed {
                     done.lacking.insert(day);
-                } else if left == 0 {
+                } else if left == 0 && is_whole {
                     done.lacking.remove(&day);
                 }
-                if left == 0 && day < open_from {
+                if left == 0 && is_whole && day < open_from {
                     done.closed = done.closed.max(Some(day));
                 }
             }
@@ -249,6 +275,10 @@ impl ObjectSource {
             let mut run = Run::new(&self.options, shared.clone(), sink);
             let mut result = Ok(());
             for (object, bytes) in &fetched {
+                // What was given up since the time is used up is left for the next run.
+                if bytes.is_err() && run.sink.enough() {
+                    break;
+                }
                 result = self.one(&mut run, object, bytes, &mut done);
                 if result.is_err() || run.sink.enough() {
                     break;

@@ -272,8 +272,14 @@ impl Ledger for SqliteLedger {
     }
 
     fn span(&mut self) -> Result<Option<Period>, StoreError> {
-        let (conn, path, _) = self.ready()?;
-        let span = spend::span(conn, path).map_err(|e| e.at(path))?;
+        let (conn, path, state) = self.ready()?;
+        let tx = conn.savepoint().map_err(|e| failed(path, &e))?;
+        let mut names = StoredNames {
+            conn: &tx,
+            path,
+            cache: &mut state.names,
+        };
+        let span = spend::span(&mut names).map_err(|e| e.at(path))?;
         Ok(span.map(|(first, last)| Period::new(first.start(), Hour(last.0 + 1).start())))
     }
 

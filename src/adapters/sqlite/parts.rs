@@ -147,14 +147,14 @@ fn layers(conn: &Connection, path: &str) -> Result<i64, CodecError> {
     Ok(last.map_or(0, |no| (no >> HOUR_BITS) + 1))
 }
 
-/// The first and the last hour that have a part.
-pub fn span(conn: &Connection, path: &str) -> Result<Option<(i64, i64)>, CodecError> {
+/// The first and the last of the hours `from..end` that have a part.
+pub fn span(conn: &Connection, path: &str, [from, end]: [i64; 2]) -> Result<Option<(i64, i64)>, CodecError> {
     let mut span: Option<(i64, i64)> = None;
     for layer in 0..layers(conn, path)? {
         let hours: (Option<i64>, Option<i64>) = conn
             .query_row(
-                "SELECT min(no), max(no) FROM spend_part WHERE no >= ? AND no <= ?",
-                [number(layer, FIRST_HOUR), number(layer, LAST_HOUR)],
+                "SELECT min(no), max(no) FROM spend_part WHERE no >= ? AND no < ?",
+                [number(layer, from), number(layer, end)],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .map_err(|e| CodecError::Store(failed(path, &e)))?;

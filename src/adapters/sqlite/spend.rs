@@ -315,16 +315,58 @@ pub fn fold(names: &mut StoredNames<'_>, end: Hour, kept: &BTreeSet<Hour>) -> Re
     parts::delete_between(names, [from, end.0])
 }
 
-/// The first and the last hour that have spend.
-pub fn span(conn: &rusqlite::Connection, path: &str) -> Result<Option<(Hour, Hour)>, CodecError> {
-    let days: (Option<i64>, Option<i64>) = conn
-        .query_row("SELECT min(hour), max(hour) FROM spend_day", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .map_err(|e| CodecError::Store(failed(path, &e)))?;
-    let folded = |day: i64| Hour(day).folded().0;
-    let both = [parts::span(conn, path)?, days.0.map(folded).zip(days.1.map(folded))];
+/// The first and the last hour that have spend. Of a bill that was taken back, or replaced by one that ends earlier, hours have parts that
+/// come to nothing: they do not count beside others.
+pub fn span(names: &mut StoredNames<'_>) -> Result<Option<(Hour, Hour)>, CodecError> {
+    let Some(first) = outermost(names, false)? else {
+        // Nothing is left of all that was recorded: that something was is told all the same.
+        let all = stored(names, [i64::MIN, i64::MAX])?;
+        return Ok(all.map(|(first, last)| (Hour(first), Hour(last))));
+    };
+    Ok(outermost(names, true)?.map(|last| (first, last)))
+}
+
+/// The last hour that has spend, or else the first: day by day from the end, most often the first that is looked at.
+fn outermost(names: &mut StoredNames<'_>, last: bool) -> Result<Option<Hour>, CodecError> {
+    let mut within = [i64::MIN, i64::MAX];
+    while let Some((earliest, latest)) = stored(names, within)? {
+        let day = Hour(if last { latest } else { earliest }).day();
+        let mut hours = Vec::new();
+        by_hour(names, [day.0, day.0 + 24], |_, hour, bodies| {
+            hours.push((hour, bodies.to_vec()));
+            Ok(())
+        })?;
+        hours.sort_by_key(|(hour, _)| *hour);
+        if last {
+            hours.reverse();
+        }
+        for (hour, bodies) in hours {
+            let is_spent = match bodies.as_slice() {
+                [one] => PackedRows::parse(one)?.len() > 0,
+                many => !merged(names, hour, Vec::new(), many)?.is_empty(),
+            };
+            if is_spent {
+                return Ok(Some(hour));
+            }
+        }
+        within = if last {
+            [i64::MIN, day.0]
+        } else {
+            [day.0 + 24, i64::MAX]
+        };
+    }
+    Ok(None)
+}
+
+/// The first and the last of the hours `from..end` of which something is stored; of folded days the hour that they begin with.
+fn stored(names: &StoredNames<'_>, [from, end]: [i64; 2]) -> Result<Option<(i64, i64)>, CodecError> {
+    let days: (Option<i64>, Option<i64>) = names
+        .conn
+        .prepare_cached("SELECT min(hour), max(hour) FROM spend_day WHERE hour >= ? AND hour < ?")
+        .and_then(|mut s| s.query_row([from, end], |row| Ok((row.get(0)?, row.get(1)?))))
+        .map_err(|e| CodecError::Store(failed(names.path, &e)))?;
+    let both = [parts::span(names.conn, names.path, [from, end])?, days.0.zip(days.1)];
     let first = both.iter().flatten().map(|(first, _)| *first).min();
     let last = both.iter().flatten().map(|(_, last)| *last).max();
-    Ok(first.zip(last).map(|(first, last)| (Hour(first), Hour(last))))
+    Ok(first.zip(last))
 }

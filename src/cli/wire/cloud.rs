@@ -39,19 +39,21 @@ mod with_aws {
     use crate::adapters::aws::failure::Failure;
     use crate::adapters::aws::identity;
     use crate::adapters::aws::paid::{FileMeter, MemoryMeter, MonthMeter, PaidBudget, SharedBudget, TableMeter};
+    use crate::adapters::aws::request::Deadline;
     use crate::adapters::aws::s3::Bucket;
     use crate::adapters::aws::secrets;
     use crate::adapters::aws::signals::{AwsSignals, Feedback, Wanted, give_feedback};
     use crate::adapters::aws::sns::Sns;
     use crate::adapters::clock::SystemClock;
     use crate::adapters::files::ObjectStore;
+    use crate::cli::wire::{time_budget, time_left};
     use crate::cli::{CliError, Context};
     use crate::config::{AthenaConfig, StoreUrl};
     use crate::domain::label::Label;
     use crate::domain::signal::Signals;
     use crate::engine::cycle::time_for_reading;
     use crate::engine::signals::current;
-    use crate::ports::{AlertsAndOutbox, Ledger, Notifier, Pricer, Retention, UsageSource};
+    use crate::ports::{AlertsAndOutbox, Clock as _, Ledger, Notifier, Pricer, Retention, UsageSource};
 
     impl From<Failure> for CliError {
         fn from(failure: Failure) -> Self {
@@ -124,12 +126,26 @@ mod with_aws {
     /// A secret of the account.
     pub fn secret(ctx: &Context<'_>, name: &str) -> Result<SecretString, String> {
         let aws = connection(ctx).map_err(|e| e.message)?;
-        secrets::secret(&aws, name).map_err(|e| format!("{e}; {}", e.hint()))
+        // Together they take a quarter of a run: what does not answer leaves the rest to the others.
+        let until = ctx.begun.map(|begun| begun + time_budget(ctx) / 4);
+        secrets::secret(&aws, name, until).map_err(|e| format!("{e}; {}", e.hint()))
     }
 
     /// A bucket with usage in it.
     pub fn bucket(ctx: &Context<'_>, name: &str, region: Option<&str>) -> Result<Box<dyn ObjectStore>, CliError> {
-        Ok(Box::new(Bucket::new(&connection(ctx)?, name, region)))
+        let calls = deadline(ctx).map(|deadline| deadline.calls);
+        Ok(Box::new(Bucket::new(&connection(ctx)?, name, region).until(calls)))
+    }
+
+    /// When what a run reads has to be there. Calls under way may take half of the time that is kept for evaluating.
+    fn deadline(ctx: &Context<'_>) -> Option<Deadline> {
+        ctx.begun?;
+        let (now, left) = (SystemClock.elapsed(), time_left(ctx));
+        let reading = time_for_reading(left);
+        Some(Deadline {
+            reading: now + reading,
+            calls: now + (left + reading) / 2,
+        })
     }
 
     /// Keeps the heartbeat of a run.
@@ -238,7 +254,13 @@ mod with_aws {
                     .map(|(dimension, value)| (*dimension, Label::new(value)))
                     .collect(),
                 refresh: refresh(ctx),
-                patience: time_for_reading(std::time::Duration::from_secs(ctx.config.limits.time_budget_seconds)),
+                patience: time_for_reading(time_budget(ctx)),
+                deadline: deadline(ctx),
+                // The own account is asked for already.
+                allowed_accounts: match given.role {
+                    Some(_) => ctx.config.aws.allowed_accounts.clone(),
+                    None => Vec::new(),
+                },
                 now: ctx.now,
             };
             let aws = match &given.role {
@@ -300,84 +322,4 @@ mod with_aws {
 }
 
 #[cfg(not(feature = "aws"))]
-mod without_aws {
-    use secrecy::SecretString;
-
-    use super::{Permissions, Said};
-    use crate::adapters::files::ObjectStore;
-    use crate::cli::{CliError, Context};
-    use crate::config::AthenaConfig;
-    use crate::domain::signal::Signals;
-    use crate::ports::{AlertsAndOutbox, Ledger, Notifier, Pricer, UsageSource};
-
-    fn absent() -> CliError {
-        CliError::usage("this program was built without AWS")
-            .hint("build it with `cargo install --locked --path . --features aws`")
-    }
-
-    /// Why nothing of AWS can be used.
-    #[must_use]
-    pub fn lacking() -> Option<String> {
-        Some("this program was built without AWS: build it with `--features aws`".to_owned())
-    }
-
-    /// There is no ledger on AWS in this build.
-    pub fn ledger(_: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {
-        Err(absent())
-    }
-
-    /// There are no alerts on AWS in this build.
-    pub fn alerts(_: &Context<'_>) -> Result<Box<dyn AlertsAndOutbox>, CliError> {
-        Err(absent())
-    }
-
-    /// There are no topics in this build.
-    pub fn sns(_: &Context<'_>, _: String, _: &str) -> Result<Box<dyn Notifier>, String> {
-        Err(absent().message)
-    }
-
-    /// There are no secrets in this build.
-    pub fn secret(_: &Context<'_>, _: &str) -> Result<SecretString, String> {
-        Err(absent().message)
-    }
-
-    /// There are no buckets in this build.
-    pub fn bucket(_: &Context<'_>, _: &str, _: Option<&str>) -> Result<Box<dyn ObjectStore>, CliError> {
-        Err(absent())
-    }
-
-    /// There are no heartbeats in this build.
-    pub fn heartbeat(_: &Context<'_>, _: &str, _: &serde_json::Value) -> Result<(), CliError> {
-        Err(absent())
-    }
-
-    /// There is no Cost Explorer in this build.
-    pub fn bills(_: &Context<'_>) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
-        Err(absent())
-    }
-
-    /// There is no Athena in this build, and nothing is wrong with what is not asked.
-    pub fn query(_: &AthenaConfig) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// There is no Athena in this build.
-    pub fn queries(_: &Context<'_>) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
-        Err(absent())
-    }
-
-    /// There is nobody to ask in this build.
-    pub fn signals(_: &Context<'_>, _: &mut dyn Ledger, _: &dyn Pricer) -> Result<Vec<Signals>, CliError> {
-        Err(absent())
-    }
-
-    /// Nothing is called in this build.
-    pub fn permissions() -> Result<Permissions, CliError> {
-        Err(absent())
-    }
-
-    /// There is nobody to tell in this build.
-    pub fn feedback(_: &Context<'_>, _: &str, _: Said) -> Result<(), CliError> {
-        Err(absent())
-    }
-}
+mod without_aws;

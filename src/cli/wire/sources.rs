@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{cloud, env, secret, time_budget};
+use super::{cloud, env, secret, time_left};
 use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions, Others, Shares};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::files::{
@@ -47,7 +47,7 @@ pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Ve
         // What may have to be waited for comes last.
         let live_ones: Vec<&SourceConfig> = ctx.config.sources.iter().filter(|s| s.key.is_some()).collect();
         let count = u32::try_from(live_ones.len()).unwrap_or(u32::MAX);
-        let shares = Shares::new(SystemClock.elapsed(), time_for_reading(time_budget(ctx)), count);
+        let shares = Shares::new(SystemClock.elapsed(), time_for_reading(time_left(ctx)), count);
         for (at, source) in live_ones.iter().enumerate() {
             let alike = live_ones
                 .iter()

@@ -37,7 +37,8 @@ fn of_several_accounts_each_fails_alone() {
     };
     let config = format!(
         "[store]\nurl = \"sqlite:ledger.db\"\n[aws]\nallowed_accounts = [\"123456789012\", \"210987654321\", \"310987654321\", \"410987654321\"]\n\
-         {}{}{}{}[[cost_explorer]]\nname = \"own\"\n",
+         {}{}{}{}[[cost_explorer]]\nname = \"own\"\n\
+         [[athena]]\nname = \"cur\"\ndatabase = \"b\"\ntable = \"t\"\nrole = \"arn:aws:iam::999999999999:role/foreign\"\n",
         other("refused", "310987654321"),
         other("fine", "210987654321"),
         other("foreign", "999999999999"),
@@ -59,13 +60,15 @@ fn of_several_accounts_each_fails_alone() {
     let (said, words, code) = run(folder, &emulator, &proxy.url);
     assert_eq!(
         said["collected"]["failed_sources"],
-        json!(["refused", "foreign"]),
+        json!(["refused", "foreign", "cur"]),
         "{words}"
     );
     assert_eq!(code, Some(3));
     assert!(words.contains("access denied: by the proxy"), "{words}");
+    let not_allowed = words.matches("the account `999999999999` is not in `aws.allowed_accounts`");
+    assert_eq!(not_allowed.count(), 2, "{words}");
     assert!(
-        words.contains("the account `999999999999` is not in `aws.allowed_accounts`"),
+        words.contains("name it in `aws.allowed_accounts`, or take another `role`"),
         "{words}"
     );
     assert_eq!(
@@ -108,7 +111,11 @@ fn of_several_accounts_each_fails_alone() {
 
     proxy.set(0, &[]);
     let (said, words, _) = run(folder, &emulator, &proxy.url);
-    assert_eq!(said["collected"]["failed_sources"], json!(["foreign"]), "{words}");
+    assert_eq!(
+        said["collected"]["failed_sources"],
+        json!(["foreign", "cur"]),
+        "{words}"
+    );
     assert_eq!(
         said["collected"]["paid_requests"], 2,
         "only the one that was refused: {words}"

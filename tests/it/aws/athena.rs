@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex};
 use finops::adapters::aws::Aws;
 use finops::adapters::aws::athena::sql::Table;
 use finops::adapters::aws::athena::{Athena, Options};
+use finops::adapters::aws::request::Deadline;
+use finops::adapters::clock::SystemClock;
 use finops::domain::dimension::Dimension;
 use finops::domain::label::Label;
 use finops::domain::spend::{Basis, Bill};
 use finops::domain::usage::Bucket;
-use finops::ports::UsageSource;
+use finops::ports::{Clock as _, UsageSource};
 use rusqlite::types::ValueRef;
 use serde_json::{Value, json};
 
@@ -294,6 +296,8 @@ fn options(now: &str) -> Options {
         defaults: Vec::new(),
         refresh: chrono::TimeDelta::hours(8),
         patience: std::time::Duration::from_secs(20),
+        deadline: None,
+        allowed_accounts: Vec::new(),
         now: time(now),
     }
 }
@@ -489,9 +493,17 @@ fn an_answer_that_is_wrong_in_one_row_is_refused_whole() {
 
 /// Answers each call by its name and notes it, as long as it is asked.
 fn stub(answer: fn(&str) -> Value) -> (String, Arc<Mutex<Vec<String>>>) {
+    stub_that(move |name| Some((200, answer(name))), |name, _| name.to_owned())
+}
+
+/// Answers each call by its name, or breaks the connection off, and notes something of it.
+fn stub_that<N: Send + 'static>(
+    answer: impl Fn(&str) -> Option<(u16, Value)> + Send + 'static,
+    note: fn(&str, &Value) -> N,
+) -> (String, Arc<Mutex<Vec<N>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let called = Arc::<Mutex<Vec<String>>>::default();
+    let called = Arc::<Mutex<Vec<N>>>::default();
     let kept = Arc::clone(&called);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
@@ -513,13 +525,137 @@ fn stub(answer: fn(&str) -> Value) -> (String, Arc<Mutex<Vec<String>>>) {
                     _ => {}
                 }
             }
-            reader.read_exact(&mut vec![0; length]).unwrap();
-            let body = answer(&name).to_string();
-            kept.lock().unwrap().push(name);
-            respond(&mut stream, 200, "connection: close\r\n", &body);
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let answer = answer(&name);
+            kept.lock()
+                .unwrap()
+                .push(note(&name, &serde_json::from_slice(&body).unwrap()));
+            if let Some((status, body)) = answer {
+                respond(&mut stream, status, "connection: close\r\n", &body.to_string());
+            }
         }
     });
     (url, called)
+}
+
+#[test]
+fn a_start_whose_answer_is_lost_is_one_statement_and_rests_like_one_that_is_paid_for() {
+    for status in [None, Some(500)] {
+        let answer = move |_: &str| status.map(|status| (status, json!({ "__type": "InternalServerException" })));
+        let (url, called) = stub_that(answer, |_, body| {
+            body["ClientRequestToken"].as_str().unwrap().to_owned()
+        });
+        let aws = Aws::at_emulator(&url, super::LIMITS).unwrap();
+        let mut kept = Kept::default();
+        let read = |now: &str, kept: &mut Kept| {
+            let known = kept.checkpoints.clone();
+            let read = Athena::new(&aws, options(now)).unwrap().read(&known, kept);
+            let tokens = std::mem::take(&mut *called.lock().unwrap());
+            (format!("{:?}", read.unwrap_err()), tokens)
+        };
+        let (failed, first) = read("2026-11-20T12:00:00Z", &mut kept);
+        assert!(
+            failed.contains("it may be paid for, and is asked again after half of"),
+            "{failed}"
+        );
+        assert_eq!(first.len(), 4, "retried");
+        assert!(
+            first
+                .iter()
+                .all(|token| *token == first[0] && (32..=128).contains(&token.len())),
+            "{first:?}"
+        );
+        let (failed, none) = read("2026-11-20T15:59:00Z", &mut kept);
+        assert!(
+            failed.contains("not asked before 2026-11-20T16:00:00Z") && none.is_empty(),
+            "{failed}"
+        );
+        let (_, second) = read("2026-11-20T16:00:00Z", &mut kept);
+        assert!(second.len() == 4 && second[0] != first[0], "another statement");
+    }
+    // What was throttled, or found nobody, cost nothing.
+    let (throttling, _called) = stub_that(|_| Some((400, json!({ "__type": "ThrottlingException" }))), |_, _| ());
+    for url in [throttling.as_str(), "http://127.0.0.1:9"] {
+        let aws = Aws::at_emulator(url, super::LIMITS).unwrap();
+        let mut kept = Kept::default();
+        let mut source = Athena::new(&aws, options("2026-11-20T12:00:00Z")).unwrap();
+        source.read(&Default::default(), &mut kept).unwrap_err();
+        assert!(kept.checkpoints.is_empty(), "{url}");
+    }
+}
+
+#[test]
+fn a_statement_that_ended_is_recorded_however_much_it_scanned() {
+    let (url, called) = stub(|name| match name {
+        "GetQueryExecution" => json!({ "QueryExecution": {
+            "Status": { "State": "SUCCEEDED" }, "Statistics": { "DataScannedInBytes": 2_000_000_000_u64 },
+        } }),
+        name => {
+            let statement = table().statement(&["2026-10".to_owned(), "2026-11".to_owned()]);
+            let answer = embedded(&report(&november("0.5", "111111111111"), &[]), &statement);
+            let info = json!({ "ColumnInfo": answer["column_info"] });
+            ended(
+                name,
+                json!({ "ResultSet": { "Rows": answer["rows"], "ResultSetMetadata": info } }),
+            )
+        }
+    });
+    let aws = Aws::at_emulator(&url, super::LIMITS).unwrap();
+    let mut kept = Kept::default();
+    let mut source = Athena::new(&aws, options("2026-11-20T12:00:00Z")).unwrap();
+    source.read(&Default::default(), &mut kept).unwrap();
+    assert_eq!(kept.bills.len(), 2);
+    let told = "a statement had scanned 2000000000 bytes when it ended, `max_scan_gb` allows 1000000000: its answer is recorded";
+    assert!(
+        kept.warnings.keys().any(|about| about.starts_with(told)),
+        "{:?}",
+        kept.warnings
+    );
+    assert!(!called.lock().unwrap().contains(&"StopQueryExecution".to_owned()));
+    assert!(!kept.checkpoints.contains_key("failed"));
+}
+
+#[test]
+fn a_statement_ends_with_the_time_of_its_run() {
+    let read = |state: &'static str, seconds: [u64; 2]| {
+        let answer = move |name: &str| match name {
+            "StartQueryExecution" => json!({ "QueryExecutionId": "q" }),
+            "GetQueryExecution" => json!({ "QueryExecution": { "Status": { "State": state } } }),
+            _ => json!({}),
+        };
+        let (url, called) = stub_that(move |name| Some((200, answer(name))), |name, _| name.to_owned());
+        let aws = Aws::at_emulator(&url, super::LIMITS).unwrap();
+        let begun = SystemClock.elapsed();
+        let [reading, calls] = seconds.map(|seconds| begun + std::time::Duration::from_secs(seconds));
+        let mut options = options("2026-11-20T12:00:00Z");
+        options.deadline = Some(Deadline { reading, calls });
+        let mut kept = Kept::default();
+        let read = Athena::new(&aws, options).unwrap().read(&Default::default(), &mut kept);
+        assert!(SystemClock.elapsed() - begun < std::time::Duration::from_secs(10));
+        let called = std::mem::take(&mut *called.lock().unwrap());
+        let failed = read.err().map(|error| format!("{error:?}")).unwrap_or_default();
+        (failed, called, kept.checkpoints.contains_key("failed"))
+    };
+    let (failed, called, rests) = read("RUNNING", [1, 2]);
+    assert!(
+        failed.contains("took too long and was stopped") && failed.contains("raise `limits.time_budget_seconds`"),
+        "{failed}"
+    );
+    assert!(!failed.contains("goes on where this one stopped"), "{failed}");
+    assert_eq!(
+        (called.last().map(String::as_str), rests),
+        (Some("StopQueryExecution"), true)
+    );
+    // What waited in the queue has scanned nothing, and is sent again by the next run.
+    let (failed, called, rests) = read("QUEUED", [1, 2]);
+    assert!(failed.contains("it cost nothing"), "{failed}");
+    assert_eq!(
+        (called.last().map(String::as_str), rests),
+        (Some("StopQueryExecution"), false)
+    );
+    // Where no time is left nothing is sent.
+    assert_eq!(read("RUNNING", [0, 1]), (String::new(), Vec::new(), false));
 }
 
 #[test]

@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::process::Output;
 
+use finops::adapters::aws::Aws;
+use finops::adapters::aws::s3::Bucket;
+use finops::adapters::files::ObjectStore as _;
 use serde_json::{Value, json};
 
 use super::command::{finops, text};
@@ -81,8 +84,10 @@ fn objects_of_a_bucket_are_read_once_and_late_ones_too() {
         &log("body", "2026-11-20T08:00:00Z", 7),
     );
     put(emulator, &object("20", "broken"), b"\x1F\x8B not gzip");
+    let partition = format!("/{bucket}/logs/year%3D2026/month%3D11/day%3D20/hour%3D08/minute%3D15/a.json.gz");
+    put(emulator, &partition, &log("partition", "2026-11-20T08:15:00Z", 1000));
     let (summary, output) = record(folder, emulator, now);
-    assert_eq!(summary["recorded"], 26, "{summary} {}", text(&output));
+    assert_eq!(summary["recorded"], 27, "{summary} {}", text(&output));
     assert_eq!(summary["rejected"], 1, "{summary}");
     let hint = "hint: an object can be looked into once it is copied to this machine";
     assert!(text(&output).contains(hint), "{}", text(&output));
@@ -119,6 +124,77 @@ fn objects_of_a_bucket_are_read_once_and_late_ones_too() {
 }
 
 #[test]
+fn secrets_that_do_not_answer_leave_a_run_its_time_and_are_named() {
+    // Connections are taken and nothing is said.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let settings = "[store]\nurl = \"sqlite:ledger.db\"\n[limits]\ntime_budget_seconds = 8\n\
+                    [[source]]\nname = \"plain\"\nkind = \"plain\"\npaths = [\"calls.jsonl\"]\n\
+                    [[source]]\nname = \"openai\"\nkind = \"openai-admin\"\nkey = \"secret:admin\"\nurl = \"http://127.0.0.1:9\"\n\
+                    [[notify]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"secret:hook\"\n";
+    std::fs::write(folder.join("finops.toml"), settings).unwrap();
+    let call = json!({"id": "1", "ts": "2026-11-20T03:00:00Z", "provider": "openai", "model": "gpt-4o", "input_tokens": 1, "output_tokens": 1});
+    std::fs::write(folder.join("calls.jsonl"), call.to_string()).unwrap();
+    let emulator = Emulator {
+        name: "silent",
+        url: format!("http://{}", silent.local_addr().unwrap()),
+        data: None,
+    };
+    let begun = std::time::Instant::now();
+    let output = finops(folder, &emulator)
+        .args(["--now", "2026-11-20T12:00:00Z", "run"])
+        .output()
+        .unwrap();
+    let words = text(&output);
+    // A quarter for both, and two seconds for what comes after; before, four minutes for each.
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(20),
+        "{:?} {words}",
+        begun.elapsed()
+    );
+    for name in ["hook", "admin"] {
+        assert!(
+            words.contains(&format!("the secret `{name}` in us-east-1: ")),
+            "{words}"
+        );
+    }
+    assert!(words.contains("needs an endpoint for Secrets Manager"), "{words}");
+    assert!(words.contains("recorded 1 new call"), "{words}");
+}
+
+#[test]
+fn a_bucket_of_another_region_says_which() {
+    let xml = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>m</Message><Region>eu-west-1</Region></Error>";
+    for (status, header, body) in [
+        (
+            301,
+            "x-amz-bucket-region: eu-west-1\r\n",
+            "<Error><Code>PermanentRedirect</Code><Message>m</Message></Error>",
+        ),
+        (400, "", xml),
+    ] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = std::io::BufReader::new(stream.try_clone().unwrap());
+            let mut line = String::new();
+            while std::io::BufRead::read_line(&mut request, &mut line).unwrap() > 2 {
+                line.clear();
+            }
+            super::lambda::respond(&mut stream, status, &format!("{header}connection: close\r\n"), body);
+        });
+        let aws = Aws::at_emulator(&url, super::LIMITS).unwrap();
+        let told = Bucket::new(&aws, "logs", None).list("", None).unwrap_err();
+        assert_eq!(
+            told,
+            "s3:ListBucket: the bucket is in eu-west-1, and us-east-1 was asked; give the source that `region`"
+        );
+    }
+}
+
+#[test]
 fn the_key_of_a_provider_comes_from_secrets_manager() {
     let Some(emulator) = moto() else { return };
     let name = format!("finops/test-{}/openai", std::process::id());
@@ -134,7 +210,9 @@ fn the_key_of_a_provider_comes_from_secrets_manager() {
     };
     let missing = config(&format!("secret:{name}"));
     assert!(
-        missing.contains("secretsmanager:GetSecretValue: it does not exist"),
+        missing.contains(&format!(
+            "the secret `{name}` in us-east-1: secretsmanager:GetSecretValue: it does not exist"
+        )) && missing.contains("a secret of another region is named by its ARN"),
         "{missing}"
     );
     emulator.call(

@@ -15,11 +15,16 @@ struct Shelf {
     objects: Arc<Mutex<BTreeMap<String, Option<String>>>>,
     fetched: Arc<Mutex<Vec<String>>>,
     listed: Arc<Mutex<Vec<String>>>,
+    /// A folder that may not be listed.
+    denied: Arc<Mutex<Option<String>>>,
 }
 
 impl ObjectStore for Shelf {
     fn list(&self, prefix: &str, _: Option<&str>) -> Result<Listed, String> {
         self.listed.lock().unwrap().push(prefix.to_owned());
+        if self.denied.lock().unwrap().as_deref() == Some(prefix) {
+            return Err("access denied".to_owned());
+        }
         let mut listed = Listed::default();
         for (key, body) in self.objects.lock().unwrap().iter() {
             let Some(rest) = key.strip_prefix(prefix) else { continue };
@@ -34,6 +39,20 @@ impl ObjectStore for Shelf {
         }
         listed.folders.dedup();
         Ok(listed)
+    }
+    fn list_below(&self, prefix: &str, _: Option<&str>) -> Result<Listed, String> {
+        let Listed {
+            folders, mut objects, ..
+        } = self.list(prefix, None)?;
+        for folder in folders {
+            objects.extend(self.list_below(&folder, None)?.objects);
+            // All of it is one request.
+            self.listed.lock().unwrap().pop();
+        }
+        Ok(Listed {
+            objects,
+            ..Listed::default()
+        })
     }
     fn get(&self, key: &str) -> Result<Vec<u8>, String> {
         self.fetched.lock().unwrap().push(key.to_owned());
@@ -247,6 +266,113 @@ fn a_date_above_is_a_day_unless_later_ones_are_found_below_it() {
 
 fn key_of_other(day: u32) -> String {
     format!("logs/other/2026/11/{day:02}/a.jsonl")
+}
+
+#[test]
+fn a_folder_that_may_not_be_listed_keeps_nothing_of_the_others_waiting_and_loses_nothing_of_its_own() {
+    let shelf = Shelf::default();
+    let put = |key: &str, day: u32| shelf.objects.lock().unwrap().insert(key.to_owned(), Some(call(day)));
+    let deny = |folder: Option<&str>| *shelf.denied.lock().unwrap() = folder.map(str::to_owned);
+    for day in [8, 9] {
+        put(&format!("logs/us/2026/11/{day:02}/a.jsonl"), day);
+        put(&format!("logs/eu/2026/11/{day:02}/a.jsonl"), day + 10);
+    }
+    let mut kept = Kept::default();
+    deny(Some("logs/eu/"));
+    let failed = Some("cannot read `s3://bucket/logs/eu/`: access denied".to_owned());
+    assert_eq!(read(&shelf, &mut kept), failed);
+    assert_eq!(kept.calls.len(), 2);
+    assert_eq!(read(&shelf, &mut kept), failed);
+    assert!(shelf.fetched.lock().unwrap().is_empty(), "read once");
+    deny(None);
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert_eq!((kept.calls.len(), shelf.fetched.lock().unwrap().len()), (4, 2));
+    // One of a day keeps its own day open.
+    for day in [10, 11] {
+        put(&format!("logs/us/2026/11/{day}/08/a.jsonl"), day);
+    }
+    deny(Some("logs/us/2026/11/10/08/"));
+    assert!(read(&shelf, &mut kept).is_some_and(|error| error.contains("2026/11/10/08/")));
+    assert_eq!(kept.calls.len(), 5);
+    deny(None);
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert_eq!(*shelf.fetched.lock().unwrap(), ["logs/us/2026/11/10/08/a.jsonl"]);
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert!(!shelf.listed.lock().unwrap().contains(&"logs/us/2026/11/10/".to_owned()));
+    // Where nothing can be listed, all of it is told.
+    deny(Some("logs/"));
+    assert!(read(&shelf, &mut kept).is_some_and(|error| error.contains("access denied")));
+}
+
+#[test]
+fn days_of_partitions_are_read_one_after_the_other_and_dates_without_a_key_are_none() {
+    let shelf = Shelf::default();
+    let put = |key: &str, day: u32| shelf.objects.lock().unwrap().insert(key.to_owned(), Some(call(day)));
+    for day in 1..=6 {
+        put(
+            &format!("logs/otel/year=2026/month=11/day={day:02}/hour=08/minute=15/a.jsonl"),
+            day,
+        );
+        put(&format!("logs/dt=2026-11-{day:02}/a.jsonl"), day + 10);
+    }
+    put("logs/v/2026-05-31/a.jsonl", 7);
+    let listed = Arc::clone(&shelf.listed);
+    let mut kept = Kept {
+        enough: Some(Box::new(move || listed.lock().unwrap().len() >= 16)),
+        ..Kept::default()
+    };
+    // What there is time for is read, the rest by the next run.
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert!(
+        !shelf
+            .listed
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|folder| folder.contains("hour="))
+    );
+    let first = kept.calls.len();
+    assert!((1..13).contains(&first), "{first}");
+    kept.enough = None;
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert_eq!(kept.calls.len(), 13);
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert!(shelf.fetched.lock().unwrap().is_empty());
+    assert!(
+        shelf
+            .listed
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|folder| !folder.contains("day=") && !folder.contains("dt="))
+    );
+    // What comes into a folder that has the date of something else counts whenever it comes.
+    put("logs/v/2026-05-31/b.jsonl", 8);
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert_eq!(kept.calls.len(), 14);
+    // Below the partition of a day may be one of a later day, as in an archive.
+    put("logs/dt=2026-11-18/d.jsonl", 21);
+    for day in [19, 20] {
+        put(&format!("logs/dt=2026-11-18/copy/2026/11/{day}/c.jsonl"), day);
+        assert_eq!(read(&shelf, &mut kept), None);
+    }
+    assert_eq!(kept.calls.len(), 17);
+    // What was given up at the end of the time is no failure; it is left.
+    shelf.objects.lock().unwrap().insert(key(19), None);
+    let fetched = Arc::clone(&shelf.fetched);
+    kept.enough = Some(Box::new(move || !fetched.lock().unwrap().is_empty()));
+    assert_eq!((read(&shelf, &mut kept), kept.rejected.len()), (None, 0));
+    // A place that cannot be listed to its end in that time is told.
+    let listed = Arc::clone(&shelf.listed);
+    kept.enough = Some(Box::new(move || !listed.lock().unwrap().is_empty()));
+    assert_eq!(read(&shelf, &mut kept), None);
+    assert!(
+        kept.warnings
+            .keys()
+            .any(|about| about.contains("was not listed to its end")),
+        "{:?}",
+        kept.warnings
+    );
 }
 
 #[test]

@@ -5,27 +5,26 @@
 
 mod months;
 pub mod sql;
+mod statement;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
-use serde_json::{Value, json};
 
 use super::client::Aws;
-use super::failure::{Failure, Kind};
+use super::failure::{Failure, Kind, NOT_ALLOWED, TOO_LONG};
 use super::permissions::Permission;
-use super::request::Service;
-use super::rest;
-use crate::adapters::clock::SystemClock;
+use super::request::{Deadline, Service};
+use super::{identity, rest};
 use crate::adapters::files::CurRows;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Bill, SpendRows};
-use crate::ports::{Checkpoint, Checkpoints, Clock as _, Progress, Sink, SourceError, StoreError, UsageSource};
-use months::{Read, first_of};
-use sql::{MOST_ROWS, OPEN, Table};
+use crate::ports::{Checkpoint, Checkpoints, Progress, Rest, Sink, SourceError, StoreError, UsageSource};
+use months::Read;
+use sql::{OPEN, Table};
 
 /// What the source calls.
 pub const PERMISSION: Permission = Permission {
@@ -37,9 +36,6 @@ pub const PERMISSION: Permission = Permission {
         "athena:StopQueryExecution",
     ],
 };
-
-/// How often a statement under way is looked at.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// How a source asks.
 #[derive(Clone, Debug)]
@@ -62,21 +58,19 @@ pub struct Options {
     pub refresh: TimeDelta,
     /// Time that a statement may take.
     pub patience: Duration,
+    /// When the run has to go on; nothing where it takes the time that it needs.
+    pub deadline: Option<Deadline>,
+    /// The accounts whose tables may be read; empty: any. Asked of a role of another account.
+    pub allowed_accounts: Vec<String>,
     /// The instant that counts as now.
     pub now: DateTime<Utc>,
 }
 
 /// A source.
 pub struct Athena {
+    aws: Aws,
     service: Service,
     options: Options,
-}
-
-/// The answer of a statement: names, and rows.
-struct Answer {
-    names: Vec<String>,
-    rows: Vec<Vec<String>>,
-    scanned: u64,
 }
 
 impl Athena {
@@ -86,152 +80,33 @@ impl Athena {
     /// A name of the settings that is none.
     pub fn new(aws: &Aws, options: Options) -> Result<Self, String> {
         options.table.check()?;
+        let calls = options.deadline.map(|deadline| deadline.calls);
         Ok(Athena {
-            service: Service::new(aws, "athena", None),
+            aws: aws.clone(),
+            service: Service::new(aws, "athena", None).until(calls),
             options,
         })
-    }
-
-    fn call(&self, action: &'static str, body: &Value) -> Result<Value, Failure> {
-        let name = action.split_once(':').map_or(action, |(_, name)| name);
-        self.service.json(action, &format!("AmazonAthena.{name}"), body)
-    }
-
-    /// Sends the statement and waits for its answer; whether it is `paid` for.
-    fn ask(&self, statement: &str, paid: &mut bool) -> Result<Answer, Failure> {
-        let options = &self.options;
-        let mut request = json!({
-            "QueryString": statement,
-            "QueryExecutionContext": { "Database": options.table.database },
-            "WorkGroup": options.workgroup,
-        });
-        if let (Some(output), Some(request)) = (&options.output, request.as_object_mut()) {
-            request.insert("ResultConfiguration".to_owned(), json!({ "OutputLocation": output }));
-        }
-        let started = self.call("athena:StartQueryExecution", &request)?;
-        let id = started
-            .get("QueryExecutionId")
-            .and_then(Value::as_str)
-            .ok_or_else(odd)?;
-        let id = json!({ "QueryExecutionId": id });
-        *paid = true;
-        let scanned = match self.finished(&id, paid) {
-            Ok(scanned) => scanned,
-            Err(failure) => {
-                // What nobody waits for is not to be paid for; if it has ended, there is nothing to stop.
-                let _ = self.call("athena:StopQueryExecution", &id);
-                return Err(failure);
-            }
-        };
-        self.rows(&id, scanned)
-    }
-
-    /// Waits until a statement has ended; the bytes that it scanned.
-    fn finished(&self, id: &Value, paid: &mut bool) -> Result<u64, Failure> {
-        let began = SystemClock.elapsed();
-        loop {
-            let answer = self.call("athena:GetQueryExecution", id)?;
-            let execution = answer.get("QueryExecution").ok_or_else(odd)?;
-            let scanned = execution
-                .pointer("/Statistics/DataScannedInBytes")
-                .and_then(Value::as_u64)
-                .unwrap_or(0);
-            if scanned > self.options.most_bytes {
-                return Err(Failure::new(
-                    Kind::Refused,
-                    format!(
-                        "the statement was stopped: it scanned {scanned} bytes, `max_scan_gb` allows {}",
-                        self.options.most_bytes
-                    ),
-                ));
-            }
-            match execution.pointer("/Status/State").and_then(Value::as_str).unwrap_or("") {
-                "SUCCEEDED" => return Ok(scanned),
-                state @ ("FAILED" | "CANCELLED") => {
-                    // What fails is not charged, unlike what was stopped.
-                    *paid = state == "CANCELLED";
-                    let cause = execution
-                        .pointer("/Status/StateChangeReason")
-                        .and_then(Value::as_str)
-                        .unwrap_or("no reason");
-                    return Err(Failure::new(Kind::Refused, format!("the statement failed: {cause}")));
-                }
-                _ => {}
-            }
-            if SystemClock.elapsed().saturating_sub(began) > self.options.patience {
-                return Err(Failure::new(
-                    Kind::Unreachable,
-                    "the statement took too long and was stopped",
-                ));
-            }
-            SystemClock.sleep(LOOK);
-        }
-    }
-
-    fn rows(&self, id: &Value, scanned: u64) -> Result<Answer, Failure> {
-        let mut answer = Answer {
-            names: Vec::new(),
-            rows: Vec::new(),
-            scanned,
-        };
-        let mut request = id.clone();
-        let (began, mut token) = (SystemClock.elapsed(), None::<String>);
-        // Pages may be empty: neither their number nor that of the rows says that they come to an end.
-        while SystemClock.elapsed().saturating_sub(began) <= self.options.patience {
-            let page = self.call("athena:GetQueryResults", &request)?;
-            let set = page.get("ResultSet").ok_or_else(odd)?;
-            let list = |pointer: &str| set.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
-            let first = answer.names.is_empty();
-            if first {
-                let names = list("/ResultSetMetadata/ColumnInfo").filter_map(|column| column.get("Name")?.as_str());
-                answer.names = names.map(str::to_owned).collect();
-            }
-            for (at, row) in list("/Rows").enumerate() {
-                let cells = row.get("Data").and_then(Value::as_array).into_iter().flatten();
-                let cells = cells.map(|cell| {
-                    cell.get("VarCharValue")
-                        .and_then(Value::as_str)
-                        .unwrap_or("")
-                        .to_owned()
-                });
-                let cells: Vec<String> = cells.collect();
-                // The first row of a SELECT repeats the names.
-                if first && at == 0 && cells == answer.names {
-                    continue;
-                }
-                answer.rows.push(cells);
-            }
-            if answer.rows.len() > MOST_ROWS {
-                return Err(Failure::new(
-                    Kind::Refused,
-                    format!("the answer has more than {MOST_ROWS} rows: name `products`, or fewer `tags`"),
-                ));
-            }
-            match page.get("NextToken").and_then(Value::as_str) {
-                Some(next) if token.as_deref() == Some(next) => {
-                    return Err(Failure::new(
-                        Kind::Unreachable,
-                        "athena: the answer names a page that was asked for as the next one",
-                    ));
-                }
-                Some(next) => {
-                    token = Some(next.to_owned());
-                    if let Some(request) = request.as_object_mut() {
-                        request.insert("NextToken".to_owned(), next.into());
-                    }
-                }
-                None => return Ok(answer),
-            }
-        }
-        Err(Failure::new(
-            Kind::Unreachable,
-            "athena: the answer did not end in time",
-        ))
     }
 
     fn what(&self) -> String {
         let table = &self.options.table;
         format!("the Athena table {}.{}", table.database, table.table)
+    }
+
+    /// Whether the table is in an account that may be read.
+    fn allowed(&self) -> Result<(), Failure> {
+        let allowed = &self.options.allowed_accounts;
+        if allowed.is_empty() {
+            return Ok(());
+        }
+        let account = identity::account(&self.aws)?;
+        match allowed.contains(&account) {
+            true => Ok(()),
+            false => Err(Failure::new(
+                Kind::Denied,
+                format!("the account `{account}` {NOT_ALLOWED}"),
+            )),
+        }
     }
 
     fn failed(&self, failure: &Failure) -> SourceError {
@@ -241,11 +116,25 @@ impl Athena {
             hint: format!("nothing of this answer was recorded; {}", failure.hint()),
         }
     }
+
+    /// The same of what rests now.
+    fn paid_for(&self, failure: &Failure) -> SourceError {
+        let lost = matches!(failure.kind, Kind::Unavailable | Kind::Unreachable);
+        // It does not go on at the next run.
+        let hint = match lost && !failure.to_string().contains(TOO_LONG) {
+            true => String::new(),
+            false => format!("{}; ", failure.hint()),
+        };
+        SourceError::Read {
+            what: self.what(),
+            cause: failure.to_string(),
+            hint: format!("nothing of this answer was recorded; {hint}{RESTS}"),
+        }
+    }
 }
 
-fn odd() -> Failure {
-    Failure::new(Kind::Unreachable, "athena: the answer is not what this service answers")
-}
+/// When a statement that failed is sent again.
+const RESTS: &str = "it may be paid for, and is asked again after half of `aws.refresh_hours`";
 
 fn midnight(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
@@ -272,15 +161,22 @@ impl UsageSource for Athena {
         if let Some(rests) = rest::rests(known, before.asked, options.refresh, options.now, &digest, self.what()) {
             return Err(rests);
         }
+        // What there is no time to wait for would be paid for in vain.
+        if sink.enough() || self.is_late() {
+            sink.left(Rest::default());
+            return Ok(());
+        }
+        self.allowed().map_err(|failure| self.failed(&failure))?;
         let mut paid = false;
         self.asked(&before, &months, &statement, sink, &mut paid)
             .or_else(|failure| match failure {
                 Unanswered::Store(error) => Err(error.into()),
                 Unanswered::Failed(failure) => {
-                    if paid && rest::is_due(&failure) {
-                        sink.checkpoint(rest::FAILED, rest::failed(options.now, &digest, &failure.to_string()))?;
+                    if !paid || !rest::is_due(&failure) {
+                        return Err(self.failed(&failure));
                     }
-                    Err(self.failed(&failure))
+                    sink.checkpoint(rest::FAILED, rest::failed(options.now, &digest, &failure.to_string()))?;
+                    Err(self.paid_for(&failure))
                 }
             })
     }
@@ -316,6 +212,9 @@ impl Athena {
     ) -> Result<(), Unanswered> {
         let options = &self.options;
         let answer = self.ask(statement, paid)?;
+        if answer.scanned > options.most_bytes {
+            sink.warn(&beyond(answer.scanned, options.most_bytes), 1);
+        }
         // Where rows were told before, their silence has words of its own.
         if answer.rows.is_empty() && before.told.is_empty() {
             sink.warn(&nowhere(&options.table, months), 1);
@@ -341,9 +240,7 @@ impl Athena {
             seen.extend(month);
             uninvoiced.extend(month.filter(|_| cell(open) != "0"));
         }
-        // The months that were over when they were last read had their final days.
-        let settled = before.asked.map_or(options.now, |at| at).date_naive();
-        let settled = Hour::of(midnight(first_of(settled)));
+        let settled = Hour::of(midnight(before.settled(months, options.now)));
         if let Some((about, count)) = rows.rounded() {
             sink.warn(&about, count);
         }
@@ -372,6 +269,14 @@ impl Athena {
         sink.checkpoint("asked", Checkpoint(options.now.to_rfc3339().into_bytes()))?;
         Ok(())
     }
+}
+
+/// What is told of a statement that was over before it could be stopped: what is paid for is used.
+fn beyond(scanned: u64, most: u64) -> String {
+    format!(
+        "a statement had scanned {scanned} bytes when it ended, `max_scan_gb` allows {most}: its answer is recorded, since it is paid for. Raise it, or name \
+         fewer `products` or months; a workgroup can have a limit that Athena itself keeps"
+    )
 }
 
 /// What is told where no answer had a row so far.

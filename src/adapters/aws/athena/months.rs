@@ -56,6 +56,16 @@ impl Read {
         open
     }
 
+    /// The first day that was not final when it was read last: days are with the invoice of their month. AWS fills in the last ones of a
+    /// month after its end.
+    pub fn settled(&self, months: &[NaiveDate], now: DateTime<Utc>) -> NaiveDate {
+        let asked = first_of(self.asked.unwrap_or(now).date_naive());
+        let invoiced = self.closed.map(|closed| closed + Months::new(1));
+        invoiced
+            .or(months.first().copied())
+            .map_or(asked, |first| first.min(asked))
+    }
+
     /// The last month that is closed now, where it is a later one than before.
     pub fn closed(
         &self,
@@ -114,6 +124,22 @@ mod tests {
             asked: asked.map(|at| format!("{at}T00:00:00Z").parse().unwrap()),
             closed: closed.map(day),
             told: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn days_are_final_once_their_month_is_invoiced() {
+        let now = "2026-11-02T12:00:00Z".parse().unwrap();
+        for (asked, closed, settled) in [
+            (None, None, "2026-10-01"),
+            (Some("2026-11-02"), None, "2026-10-01"),
+            (Some("2026-11-02"), Some("2026-09-01"), "2026-10-01"),
+            (Some("2026-11-02"), Some("2026-10-01"), "2026-11-01"),
+            (Some("2026-10-30"), Some("2026-10-01"), "2026-10-01"),
+        ] {
+            let read = read(asked, closed);
+            let months = read.open(day("2026-11-02"), 2);
+            assert_eq!(read.settled(&months, now), day(settled), "{asked:?} {closed:?}");
         }
     }
 

@@ -13,7 +13,7 @@ pub use ask::{client, retried};
 pub use rows::Grouping;
 
 use super::client::Aws;
-use super::failure::{Failure, Kind};
+use super::failure::{Failure, Kind, NOT_ALLOWED};
 use super::identity;
 use super::paid::SharedBudget;
 use super::permissions::Permission;
@@ -81,7 +81,7 @@ impl CostExplorer {
         }
         Err(Failure::new(
             Kind::Denied,
-            format!("the account `{account}` is not in `aws.allowed_accounts`"),
+            format!("the account `{account}` {NOT_ALLOWED}"),
         ))
     }
 

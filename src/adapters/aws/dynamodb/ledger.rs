@@ -207,11 +207,7 @@ impl Ledger for DynamoLedger {
                 .range(..last_day)
                 .filter(|(at, day)| !day.folded && !is_kept(**at));
             let mut fold = Rows::new();
-            for (day, entry) in unfolded {
-                // A day whose only hour is the first is folded as it is.
-                if entry.hours == (0, 0) {
-                    continue;
-                }
+            for (day, _) in unfolded {
                 let any = SpendKey {
                     hour: Hour(day * 24),
                     basis: crate::domain::spend::Basis::Metered,

@@ -46,6 +46,12 @@ impl Progressed {
         (self.read, self.bills) = (read, bills);
     }
 
+    /// Forgets objects of no day, where there are none.
+    pub fn forget_dayless(&mut self) {
+        self.read.remove(&named(None));
+        self.bills.remove(&named(None));
+    }
+
     /// Opens the days again of which a record was refused for a time that has come.
     pub fn reopen(&mut self, latest: DateTime<Utc>) {
         let come: Vec<String> = self
@@ -111,25 +117,57 @@ pub(super) fn digest(object: &Object) -> String {
     format!("{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
 }
 
-/// The day that a path names, `…/2026/10/20/…`: of several the latest, since what lies in a folder of a day was written no earlier.
+/// The day that a path names, `…/2026/10/20/…`, `…/year=2026/month=10/day=20/…` or `…/dt=2026-10-20/…`: of several the latest, since what
+/// lies in a folder of a day was written no earlier.
 pub(super) fn day_of(path: &str) -> Option<NaiveDate> {
     let parts: Vec<&str> = path.split('/').collect();
-    parts.windows(3).filter_map(date).max()
+    let of_one = parts.iter().filter_map(|part| dated(part));
+    parts.windows(3).filter_map(date).chain(of_one).max()
 }
 
 /// Whether a folder is that of a day itself: `…/2026/10/20/`.
 pub(super) fn ends_with_day(folder: &str) -> bool {
     let parts: Vec<&str> = folder.trim_end_matches('/').split('/').collect();
-    parts.last_chunk::<3>().is_some_and(|parts| date(parts).is_some())
+    let is_dated = || parts.last().is_some_and(|part| dated(part).is_some());
+    parts.last_chunk::<3>().is_some_and(|parts| date(parts).is_some()) || is_dated()
 }
 
+/// Whether a folder is a partition of a day: `…/day=20/`, `…/dt=2026-10-20/`.
+pub(super) fn is_partition(folder: &str) -> bool {
+    let last = folder.trim_end_matches('/').rsplit('/').next();
+    last.is_some_and(|last| last.contains('=')) && ends_with_day(folder)
+}
+
+/// The keys of partitions that year, month and day are told by, and those of a whole day.
+const YEAR: [&str; 2] = ["year", "y"];
+const MONTH: [&str; 2] = ["month", "m"];
+const DAY: [&str; 2] = ["day", "d"];
+const OF_DAY: [&str; 4] = ["dt", "ds", "date", "day"];
+
 fn date(parts: &[&str]) -> Option<NaiveDate> {
-    match parts {
-        [year, month, day] if year.len() == 4 && month.len() == 2 && day.len() == 2 => {
-            NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
-        }
-        _ => None,
+    let [year, month, day] = parts else { return None };
+    let (year, month, day) = match (month.len(), day.len()) {
+        (2, 2) => (*year, *month, *day),
+        _ => (keyed(year, &YEAR)?, keyed(month, &MONTH)?, keyed(day, &DAY)?),
+    };
+    if year.len() != 4 {
+        return None;
     }
+    NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
+}
+
+/// The value of a partition that has one of these keys.
+fn keyed<'p>(part: &'p str, keys: &[&str]) -> Option<&'p str> {
+    let (key, value) = part.split_once('=')?;
+    keys.iter()
+        .any(|known| key.eq_ignore_ascii_case(known))
+        .then_some(value)
+}
+
+/// The day of `dt=2026-10-20`. A date without a key may be that of a version, or of a week, and what lies below it come later.
+fn dated(part: &str) -> Option<NaiveDate> {
+    let value = keyed(part, &OF_DAY)?;
+    value.parse().ok().filter(|_| value.len() == 10)
 }
 
 #[cfg(test)]
@@ -151,8 +189,34 @@ mod tests {
             day("copies/2026/11/15/logs/2026/10/20/08/").as_deref(),
             Some("2026-11-15")
         );
+        for keyed in [
+            "otel/year=2026/month=10/day=20/hour=08/minute=15/traces_1.json",
+            "x/Year=2026/month=10/day=20/",
+            "x/dt=2026-10-20/a.gz",
+            "x/date=2026-10-20/",
+        ] {
+            assert_eq!(day(keyed).as_deref(), Some("2026-10-20"), "{keyed}");
+        }
+        assert_eq!(day("x/year=2026/month=3/day=7/").as_deref(), Some("2026-03-07"));
+        for of_day in ["x/year=2026/month=10/day=20/", "dt=2026-10-20/"] {
+            assert!(is_partition(of_day) && !is_partition("logs/2026/10/20/"), "{of_day}");
+            assert!(
+                ends_with_day(of_day) && !ends_with_day(&format!("{of_day}hour=08/")),
+                "{of_day}"
+            );
+        }
         assert!(ends_with_day("logs/2026/10/20/") && !ends_with_day("logs/2026/10/20/08/") && !ends_with_day("10/20/"));
-        for none in ["a/b.json", "2026/10/", "x/2026/13/01/a", "1/2/3"] {
+        for none in [
+            "a/b.json",
+            "2026/10/",
+            "x/2026/13/01/a",
+            "1/2/3",
+            // Of a version, of a month, and numbers of something else.
+            "v/2026-10-20/a.json",
+            "x/month=2026-10-01/",
+            "tenant=2026/shard=10/part=20/",
+            "year=26/month=10/day=20/",
+        ] {
             assert_eq!(day(none), None, "{none}");
         }
         let mut known = Progressed::default();
