@@ -3,8 +3,9 @@
 use memchr::memmem;
 
 use super::{
-    CWD, DATA, DIRECTORY, FileFormat, MESSAGE_CAPITAL, MESSAGES, MODEL_CAPITAL, PARENT_ID, PROJECT_CAPITAL,
-    PROTOCOL_VERSION, PROVIDER_CAPITAL, ROLE, SESSION_CAPITAL, Seen, TOKENS, bit, is, keys,
+    CWD, DATA, DIRECTORY, FileFormat, MESSAGE, MESSAGE_CAPITAL, MESSAGES, MODEL, MODEL_CAPITAL, PARENT_ID,
+    PROJECT_CAPITAL, PROTOCOL_VERSION, PROVIDER_CAPITAL, ROLE, SESSION_CAPITAL, SESSION_SNAKE, Seen, TOKENS, bit, is,
+    keys,
 };
 
 /// The message of a record.
@@ -88,6 +89,13 @@ pub(super) fn is_set_of_gemini(value: &[u8]) -> bool {
     holds(value, b"messages") && memmem::find(value, b"\"gemini\"").is_some()
 }
 
+/// Whether a value is what Gemini CLI prints that its models used.
+pub(super) fn is_printed_by_gemini(value: &[u8]) -> bool {
+    let value = keys::value(value);
+    let counts: [&[u8]; 2] = [b"\"candidates\"", b"\"input_tokens\""];
+    holds(value, b"models") && counts.into_iter().any(|key| memmem::find(value, key).is_some())
+}
+
 /// Whether a value is a session or a message of opencode.
 pub(super) fn is_exported(value: &[u8]) -> bool {
     let mut seen = Seen::default();
@@ -108,6 +116,11 @@ impl Seen<'_> {
         let printed = ["message_start", "message_update", "message_end", "turn_end"];
         let may = (self.is("message") && self.has(PARENT_ID)) || printed.into_iter().any(|kind| self.is(kind));
         may && self.message.as_ref().is_some_and(Message::is_of_pi)
+    }
+
+    /// Whether it is a line of Kimi Code that tells of a message what it used, which another line tells, too.
+    pub(super) fn is_of_kimi_code(&self) -> bool {
+        (self.is("agent.message.appended") && self.has(MESSAGE)) || self.is("context.append_loop_event")
     }
 
     /// The coding agent whose own record it is.
@@ -142,6 +155,8 @@ impl Seen<'_> {
         let shorter = self.is("compaction") || self.is("branch_summary");
         if (self.is("agent_end") && self.has(MESSAGES)) || (shorter && self.has(PARENT_ID)) {
             Some(FileFormat::Pi)
+        } else if self.is("init") && self.has(SESSION_SNAKE | MODEL) {
+            Some(FileFormat::GeminiCli)
         } else if self.has(DATA | PARENT_ID) && copilot.into_iter().any(front) {
             Some(FileFormat::CopilotCli)
         } else {
