@@ -25,6 +25,10 @@ const COPILOT: &str = r#"{"type":"session.start","data":{"sessionId":"s-4","vers
 const KIMI: &str = r#"{"type":"metadata","protocol_version":"1.9"}
 {"timestamp": 1795161605.5, "message": {"type": "StatusUpdate", "payload": {"token_usage": {"input_other": 600, "output": 20, "input_cache_read": 0, "input_cache_creation": 0}, "message_id": "chatcmpl-1"}}}
 "#;
+const KIMI_CODE: &str = r#"{"type":"metadata","protocol_version":"1.5","created_at":1795161600000}
+{"type":"llm.request","agentId":"main","provider":"openai","model":"kimi-k2-0905-preview","modelAlias":"k2","time":1795161606000}
+{"type":"usage.record","agentId":"main","model":"k2","usage":{"inputOther":600,"output":20,"inputCacheRead":0,"inputCacheCreation":0},"usageScope":"turn","time":1795161606500}
+"#;
 
 fn message(second: u32) -> String {
     format!(
@@ -66,6 +70,10 @@ fn home(folder: &Path) {
         ".kimi/sessions/ab/5/context.jsonl",
         "{\"role\":\"_usage\",\"token_count\":9}\n",
     );
+    let code = ".kimi-code/sessions/wd_shop_1/session_6/agents/main/wire.jsonl";
+    write(folder, code, KIMI_CODE);
+    // What it notes of its sessions, in a file each.
+    write(folder, ".kimi-code/sessions/.index-dirty/session_6.1", "");
     database(folder, "data/opencode/opencode.db", 1);
     database(folder, "data/kilo/kilo.db", 2);
     let older = format!("{{\n\"id\":\"msg_3\",\"sessionID\":\"ses_0\",{}}}", message(3));
@@ -97,7 +105,7 @@ fn all_agents_of_a_home_are_found_and_nothing_is_said_of_those_that_are_not_ther
     write(path, ".pi/agent/sessions/--srv-shop--/a.jsonl", PI);
     assert_eq!(recorded(&run(path, &[], &["record"])), [1, 0]);
     home(path);
-    assert_eq!(recorded(&run(path, &[], &["record"])), [7, 0]);
+    assert_eq!(recorded(&run(path, &[], &["record"])), [8, 0]);
     assert_eq!(recorded(&run(path, &[], &["record"])), [0, 0]);
     let report = json(&run(path, &[], &["report", "--by", "source"]));
     let calls = |row: &serde_json::Value| {
@@ -111,7 +119,7 @@ fn all_agents_of_a_home_are_found_and_nothing_is_said_of_those_that_are_not_ther
     let expected = [
         ("copilot-cli", 1),
         ("gemini-cli", 2),
-        ("kimi-cli", 1),
+        ("kimi-cli", 2),
         ("opencode", 3),
         ("pi", 1),
     ];
@@ -143,6 +151,7 @@ fn all_agents_of_a_home_are_found_and_nothing_is_said_of_those_that_are_not_ther
         ".pi",
         ".copilot/session-state",
         ".kimi/sessions",
+        ".kimi-code/sessions",
     ] {
         let again = json(&run(path, &[], &["record", place]));
         assert_eq!(again["recorded"], 0, "{place}: {again}");
@@ -169,6 +178,7 @@ fn variables_of_the_agents_say_where_they_keep_their_sessions() {
         ("PI_CODING_AGENT_SESSION_DIR", at(".pi/agent/sessions"), 1),
         ("COPILOT_HOME", at(".copilot"), 1),
         ("KIMI_SHARE_DIR", at(".kimi"), 1),
+        ("KIMI_CODE_HOME", at(".kimi-code"), 1),
         ("XDG_DATA_HOME", at("data"), 3),
         ("OPENCODE_DB", at("data/kilo/kilo.db"), 1),
         ("KILO_DB", at("data/kilo/kilo.db"), 1),
@@ -197,9 +207,9 @@ fn the_first_settings_read_all_agents_and_need_no_paths() {
         "{}",
         out(&check)
     );
-    assert_eq!(recorded(&run(path, &[], &["record"])), [8, 0]);
+    assert_eq!(recorded(&run(path, &[], &["record"])), [9, 0]);
     // Those that one has not are passed over in silence.
-    for gone in [".gemini", ".qwen", ".pi", ".copilot", ".kimi"] {
+    for gone in [".gemini", ".qwen", ".pi", ".copilot", ".kimi", ".kimi-code"] {
         std::fs::remove_dir_all(path.join(gone)).unwrap();
     }
     std::fs::remove_file(path.join("finops.db")).unwrap();

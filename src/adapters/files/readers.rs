@@ -87,7 +87,7 @@ pub(super) fn reader(format: FileFormat, detected: bool, shared: &Shared) -> Box
         FileFormat::Pi => Box::new(Mostly::new(format, &[], Pi::default(), shared)),
         FileFormat::Opencode => Box::new(Mostly::new(format, &[], Opencode, shared)),
         FileFormat::CopilotCli => Box::new(Mostly::new(format, &[], Copilot::default(), shared)),
-        FileFormat::KimiCli => Box::new(Mostly::new(format, &[], Kimi, shared)),
+        FileFormat::KimiCli => Box::new(Mostly::new(format, &[], Kimi::default(), shared)),
         // Columns of the user's own choice hold nothing else.
         FileFormat::Plain => single(format, shared),
         FileFormat::Litellm
@@ -117,7 +117,7 @@ pub(super) fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat>
         FileFormat::Pi => Box::new(Pi::default()),
         FileFormat::Opencode => Box::new(Opencode),
         FileFormat::CopilotCli => Box::new(Copilot::default()),
-        FileFormat::KimiCli => Box::new(Kimi),
+        FileFormat::KimiCli => Box::new(Kimi::default()),
         FileFormat::Litellm => Box::new(Litellm),
         // Bills are tables and have no reader of records.
         FileFormat::Plain | FileFormat::Focus | FileFormat::Cur => Box::new(Plain),
