@@ -149,7 +149,11 @@ fn cells(charge: &FocusCharge, account: &str) -> BTreeMap<&'static str, String> 
 
 /// Names come from logs that anyone can write: one that a spreadsheet would run as a formula gets an apostrophe in front.
 fn harmless(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    // One that begins with apostrophes before such a sign gets one more, so that the reader takes off what was put there.
+    if text
+        .trim_start_matches('\'')
+        .starts_with(['=', '+', '-', '@', '\t', '\r'])
+    {
         format!("'{text}")
     } else {
         text.to_owned()

@@ -20,7 +20,7 @@ use crate::engine::reprice::{Change, ChangeKey, RepriceQuery, Repriced, reprice}
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "finops reprice [OPTIONS] --from <DATE>\n       finops reprice [OPTIONS] --list")]
 pub struct RepriceArgs {
-    /// Calls from this date or RFC 3339 time on
+    /// Calls from this UTC day or RFC 3339 time on
     #[arg(long, value_name = "DATE", value_parser = instant, required_unless_present = "list")]
     pub from: Option<DateTime<Utc>>,
     /// Calls before this date or RFC 3339 time [default: all after]

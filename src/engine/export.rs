@@ -3,6 +3,8 @@
 //! Calls whose detail is kept and whose stored charge the books still explain become a charge per line of their receipts.
 //! Whatever the sums hold beyond them (expired detail, charges by another book, free allowances) is one charge a day.
 
+mod meters;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -17,8 +19,10 @@ use crate::domain::money::{Currency, MoneyError, add_exact, mul_bounded, mul_exa
 use crate::domain::period::{Hour, Period};
 use crate::domain::price::{Books, Quote};
 use crate::domain::spend::{Basis, Sums, metered_key};
-use crate::domain::usage::{Bucket, Extras, Unit, UnitKey, UsageEvent};
+use crate::domain::usage::{Bucket, UsageEvent};
 use crate::ports::{Ledger, StoreError};
+
+use meters::{consumed_of, meter, unit_of, used};
 
 /// The span of one charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +32,9 @@ pub enum Grain {
     /// A UTC day.
     Day,
 }
+
+/// The meter of what the sums hold beyond the receipts.
+const NO_RECEIPTS: &str = "use without receipts";
 
 /// Span, dimensions, meter, rate × factor, per, rule, entry.
 type LineKey = (Hour, Dimensions, String, Decimal, u32, String, String);
@@ -46,8 +53,47 @@ struct Gathered {
     lines: BTreeMap<LineKey, Line>,
     /// What unpriced calls used, by meter and reason, with what they may cost: said once per call.
     unpriced: BTreeMap<UnpricedKey, UnpricedLine>,
-    /// What the lines hold, by day and dimensions: cost, tokens, calls.
-    detailed: BTreeMap<(Hour, Dimensions), (Decimal, i128, i64)>,
+    /// What the lines hold, by day and dimensions.
+    detailed: BTreeMap<(Hour, Dimensions), Held>,
+}
+
+/// What rows or receipts hold. Of calls without a price: tokens, calls, and what they may cost at most.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    cost: Decimal,
+    tokens: i128,
+    calls: i64,
+    unpriced: (i128, i64, Decimal),
+}
+
+impl Held {
+    fn add(&mut self, other: &Held) -> Result<(), MoneyError> {
+        let (tokens, calls, worst) = other.unpriced;
+        *self = Held {
+            cost: add_exact(self.cost, other.cost)?,
+            tokens: self.tokens + other.tokens,
+            calls: self.calls + other.calls,
+            unpriced: (
+                self.unpriced.0 + tokens,
+                self.unpriced.1 + calls,
+                add_exact(self.unpriced.2, worst)?,
+            ),
+        };
+        Ok(())
+    }
+
+    /// What it holds beyond something else.
+    fn beyond(&self, other: &Held) -> Result<Held, MoneyError> {
+        let (tokens, calls, worst) = other.unpriced;
+        let mut rest = *self;
+        rest.add(&Held {
+            cost: -other.cost,
+            tokens: -other.tokens,
+            calls: -other.calls,
+            unpriced: (-tokens, -calls, -worst),
+        })?;
+        Ok(rest)
+    }
 }
 
 /// The charges of a period, in order of time, dimensions and meter.
@@ -66,7 +112,7 @@ pub fn focus_charges(
             .or_else(|| gathered.call(books, event, charge, grain).err());
         ControlFlow::Continue(())
     })?;
-    type Rows = BTreeMap<(Hour, Dimensions, Currency), (Decimal, i128, i64)>;
+    type Rows = BTreeMap<(Hour, Dimensions, Currency), Held>;
     let (mut sums_of, mut flat): (Rows, Rows) = (Rows::new(), Rows::new());
     ledger.spend(period, &mut |key, sums: &Sums| {
         if key.basis != Basis::Metered {
@@ -80,33 +126,51 @@ pub fn focus_charges(
         };
         let rows = if bought { &mut flat } else { &mut sums_of };
         let slot = rows.entry((span, key.dimensions, key.currency)).or_default();
-        slot.1 += sums.tokens.total();
-        slot.2 += sums.events;
-        match add_exact(slot.0, sums.cost) {
-            Ok(sum) => slot.0 = sum,
-            Err(error) => failed = Some(error),
-        }
+        let added = slot.add(&Held {
+            cost: sums.cost,
+            tokens: sums.tokens.total(),
+            calls: sums.events,
+            unpriced: (sums.unpriced_tokens, sums.unpriced_events, sums.unpriced_worst_case),
+        });
+        failed = failed.take().or(added.err());
     })?;
     if let Some(error) = failed {
         return Err(error.into());
     }
-    let mut charges = Vec::new();
-    for (key, line) in &gathered.lines {
-        charges.push(of_line(terms, key, *line, grain)?);
-    }
+    let lines = gathered.lines.iter();
+    let mut charges = lines
+        .map(|(key, line)| of_line(terms, key, *line, grain))
+        .collect::<Result<Vec<_>, _>>()?;
     for (key, tokens) in &gathered.unpriced {
         charges.push(of_unpriced(key, *tokens, grain));
     }
-    for ((day, dimensions, currency), (cost, tokens, calls)) in sums_of {
+    for ((day, dimensions, currency), all) in sums_of {
         let known = gathered.detailed.get(&(day, dimensions)).copied().unwrap_or_default();
-        let rest = add_exact(cost, -known.0)?;
-        let (tokens, calls) = (tokens - known.1, calls - known.2);
-        if !rest.is_zero() || tokens != 0 || calls != 0 {
-            charges.push(of_rest(terms, day, dimensions, currency, (rest, tokens, calls))?);
+        let rest = all.beyond(&known)?;
+        let (tokens, calls, worst) = rest.unpriced;
+        if calls > 0 {
+            let key = (
+                day,
+                dimensions,
+                NO_RECEIPTS.to_owned(),
+                "the detail of its calls is no longer kept",
+            );
+            let tokens = Decimal::try_from_i128_with_scale(tokens, 0).map_err(|_| MoneyError::Overflow)?;
+            let row = of_unpriced(&key, (tokens, calls, worst), Grain::Day);
+            charges.push(FocusCharge {
+                consumed: Some((tokens, "Tokens")),
+                unit: "Tokens".to_owned(),
+                currency,
+                ..row
+            });
+        }
+        let (tokens, calls) = (rest.tokens - tokens.max(0), rest.calls - calls.max(0));
+        if !rest.cost.is_zero() || tokens != 0 || calls != 0 {
+            charges.push(of_rest(terms, day, dimensions, currency, (rest.cost, tokens, calls))?);
         }
     }
-    for ((span, dimensions, currency), (cost, _, _)) in flat {
-        charges.push(of_flat(span, dimensions, currency, cost, grain));
+    for ((span, dimensions, currency), all) in flat {
+        charges.push(of_flat(span, dimensions, currency, all.cost, grain));
     }
     charges.sort_by(|a, b| {
         (a.period, a.dimensions, &a.meter, &a.entry, a.list).cmp(&(b.period, b.dimensions, &b.meter, &b.entry, b.list))
@@ -119,29 +183,8 @@ fn span(hour: Hour, grain: Grain) -> Hour {
 }
 
 fn period_of(start: Hour, grain: Grain) -> Period {
-    let length = if grain == Grain::Hour {
-        TimeDelta::hours(1)
-    } else {
-        TimeDelta::days(1)
-    };
-    Period::new(start.start(), start.start() + length)
-}
-
-/// `cache_write_5m` is metered as `cache write 5m tokens`.
-fn meter(what: &str) -> String {
-    if UnitKey::parse(what).is_some() {
-        return what.to_owned();
-    }
-    match what {
-        "web_search" => "web searches".to_owned(),
-        "file_search" => "file searches".to_owned(),
-        "code_execution" => "code executions".to_owned(),
-        "request" => "requests".to_owned(),
-        "minimum" => "minimum of a call".to_owned(),
-        "input_uncached" => "input tokens".to_owned(),
-        "reasoning" => "reasoning output tokens".to_owned(),
-        bucket => format!("{} tokens", bucket.replace('_', " ")),
-    }
+    let hours = if grain == Grain::Hour { 1 } else { 24 };
+    Period::new(start.start(), start.start() + TimeDelta::hours(hours))
 }
 
 impl Gathered {
@@ -170,12 +213,17 @@ impl Gathered {
             }
         }
         let known = self.detailed.entry((key.hour.day(), key.dimensions)).or_default();
-        *known = (
-            add_exact(known.0, charge.cost)?,
-            known.1 + i128::from(event.tokens.total()),
-            known.2 + 1,
-        );
-        Ok(())
+        let tokens = i128::from(event.tokens.total());
+        let unpriced = match charge.outcome {
+            Outcome::Priced(_) => (0, 0, Decimal::ZERO),
+            Outcome::Unpriced(_) => (tokens, 1, charge.worst_case),
+        };
+        known.add(&Held {
+            cost: charge.cost,
+            tokens,
+            calls: 1,
+            unpriced,
+        })
     }
 
     fn lines(&mut self, quote: &Quote, event: &UsageEvent, at: (Hour, Dimensions)) -> Result<(), MoneyError> {
@@ -211,51 +259,6 @@ impl Gathered {
         }
         Ok(())
     }
-}
-
-/// What a call used, by meter: never nothing, since a call that tells no quantity is one request.
-fn used(event: &UsageEvent) -> Vec<(String, Decimal)> {
-    let tokens = event.tokens.iter().filter(|(_, count)| *count > 0);
-    let mut used: Vec<(String, Decimal)> = tokens
-        .map(|(bucket, count)| (meter(bucket.name()), Decimal::from(count)))
-        .collect();
-    let extras = Extras::of(event.extras);
-    used.extend(extras.units().iter().map(|(key, amount)| (key.to_string(), *amount)));
-    let requests = &event.requests;
-    for (what, count) in [
-        ("web_search", requests.web_searches),
-        ("file_search", requests.file_searches),
-        ("code_execution", requests.code_executions),
-    ] {
-        if count > 0 {
-            used.push((meter(what), Decimal::from(count)));
-        }
-    }
-    if used.is_empty() {
-        used.push((meter("request"), Decimal::ONE));
-    }
-    used
-}
-
-/// The FOCUS unit of what a meter counts.
-fn unit_of(meter: &str) -> &'static str {
-    let counted = if meter.ends_with("tokens") {
-        "Tokens"
-    } else {
-        "Requests"
-    };
-    consumed_of(meter).unwrap_or(counted)
-}
-
-/// The FOCUS unit of what is priced by one: seconds, pictures, pages.
-fn consumed_of(meter: &str) -> Option<&'static str> {
-    Some(match UnitKey::parse(meter)?.unit {
-        Unit::AudioInSecond | Unit::AudioOutSecond | Unit::VideoInSecond | Unit::VideoOutSecond => "Seconds",
-        Unit::ImageIn | Unit::ImageOut => "Images",
-        Unit::Page => "Pages",
-        Unit::CharacterIn => "Characters",
-        Unit::RankQuery | Unit::MapQuery => "Requests",
-    })
 }
 
 fn of_line(terms: &Terms, key: &LineKey, (count, calls): Line, grain: Grain) -> Result<FocusCharge, MoneyError> {
@@ -345,7 +348,7 @@ fn of_rest(
         period: period_of(day, Grain::Day),
         dimensions,
         currency,
-        meter: "use without receipts".to_owned(),
+        meter: NO_RECEIPTS.to_owned(),
         description: if calls == 0 {
             "free allowances of the day".to_owned()
         } else {

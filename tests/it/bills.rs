@@ -229,3 +229,50 @@ fn what_is_below_zero_is_drawn_and_what_a_budget_of_bills_counts_is_said() {
         "{html}"
     );
 }
+
+/// What the effective basis has in October and November, each row with its cost in whatever currency.
+fn effective(folder: &Path) -> Vec<String> {
+    let span = ["--from", "2026-10-01", "--to", "2026-12-01"];
+    let args = ["report", "--basis", "effective", "--by", "category", "--format", "json"];
+    let report = finops(folder, &[&args[..], &span[..]].concat());
+    assert_eq!(report.status.code(), Some(0), "{}", err(&report));
+    let report = json(&report);
+    let cost = |row: &serde_json::Value| row["cost_usd"].as_str().or(row["cost"].as_str()).unwrap().to_owned();
+    let rows = report["rows"].as_array().unwrap().iter();
+    let mut rows: Vec<String> = rows
+        .map(|row| {
+            format!(
+                "{} {} {}",
+                row["category"].as_str().unwrap(),
+                row["currency"].as_str().unwrap(),
+                cost(row)
+            )
+        })
+        .collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn terms_of_one_currency_take_nothing_from_bills_in_another() {
+    let day = |cost: &str, currency: &str, month: u32, day: u32| {
+        let (month, next) = (format!("2026-{month:02}"), month + 1);
+        format!(
+            "{cost},{cost},p,{currency},{month}-01T00:00:00Z,2026-{next:02}-01T00:00:00Z,Usage,{month}-{day:02}T00:00:00Z,Anthropic,Claude\n"
+        )
+    };
+    let contract = "[[contract]]\nname = \"edp\"\nprovider = \"mistral\"\ndiscount = \"10 %\"\n";
+    let bought = "[[commitment]]\nname = \"scale tier\"\nkind = \"other\"\ndimensions = { provider = \"anthropic\" }\n\
+                  amount = \"300 EUR\"\nunits = 1\nper = \"month\"\nfrom = \"2026-11-01\"\nto = \"2026-12-01\"\n";
+    let november: String = (1..=30).map(|n| day("10", "EUR", 11, n)).collect();
+    // What was bought is in the use that it is spread over.
+    for terms in ["", contract, bought] {
+        let home = home(terms);
+        let folder = home.path();
+        let text = format!("{HEADER}{}{november}", day("3", "USD", 10, 5));
+        fs::write(folder.join("u/a.csv"), text).unwrap();
+        let run = finops(folder, &["record"]);
+        assert_eq!(run.status.code(), Some(0), "{}", err(&run));
+        assert_eq!(effective(folder), ["Usage EUR 300", "Usage USD 3"], "{terms}");
+    }
+}

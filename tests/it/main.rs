@@ -18,6 +18,7 @@ mod admin;
 mod alert_commands;
 mod alerts;
 mod architecture;
+mod asked;
 #[cfg(feature = "aws")]
 mod aws;
 mod bills;

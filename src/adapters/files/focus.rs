@@ -187,7 +187,7 @@ fn dimensions(
 /// A name without the apostrophe that keeps a spreadsheet from running it.
 fn plain(name: &str) -> &str {
     let rest = name.strip_prefix('\'');
-    rest.filter(|rest| rest.starts_with(['=', '+', '-', '@']))
+    rest.filter(|rest| rest.trim_start_matches('\'').starts_with(['=', '+', '-', '@']))
         .unwrap_or(name)
 }
 

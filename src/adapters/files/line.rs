@@ -13,6 +13,7 @@ use super::CLOCK_SKEW;
 use super::amount::TOO_MUCH;
 use super::bills::CostBucket;
 use super::scan::Forms;
+use super::seller::in_any_case;
 use super::time::{Times, date};
 use super::value::Value;
 
@@ -256,6 +257,16 @@ impl Context {
             Ok(Label::EMPTY)
         } else {
             self.odd_label(value, field)
+        }
+    }
+
+    /// The name of who sells, a known one without capitals: `Anthropic` and `anthropic` are one seller, of one row and one alert.
+    pub fn seller<'v>(&mut self, value: impl Into<Value<'v>>, field: &str) -> Result<Label, Fault> {
+        let name = self.label(value, field)?;
+        let has_capital = name.as_str().starts_with(|c: char| c.is_ascii_uppercase());
+        match has_capital.then(|| in_any_case(name.as_str())).flatten() {
+            Some(seller) => Ok(self.labels.get(seller)),
+            None => Ok(name),
         }
     }
 

@@ -294,7 +294,7 @@ fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output)
 
 fn call(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
     let at = context.time_or_date(r.get(Key::ts), "ts", out)?;
-    let provider = context.label(r.get(Key::provider), "provider")?;
+    let provider = context.seller(r.get(Key::provider), "provider")?;
     let model = context.label(r.get(Key::model), "model")?;
     let id = match r.get(Key::id) {
         Value::Null => content_id(r, out),

@@ -49,6 +49,11 @@ pub(super) fn known(name: &str) -> &'static str {
     SELLERS.into_iter().find(|seller| *seller == key).unwrap_or("")
 }
 
+/// The seller whose name this is but for capitals.
+pub(super) fn in_any_case(name: &str) -> Option<&'static str> {
+    SELLERS.into_iter().find(|seller| seller.eq_ignore_ascii_case(name))
+}
+
 /// Those that the price book has, and programs that run models on a machine of one's own.
 const SELLERS: [&str; 26] = [
     "anthropic",

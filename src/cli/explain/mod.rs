@@ -5,14 +5,14 @@ mod show;
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::TimeDelta;
 
-use super::price::{instant, receipt};
+use super::price::{Moment, asked, receipt};
 use super::{CliError, Context, Exit, price, wire};
 use crate::adapters::clock::SystemClock;
 use crate::domain::dimension::Dimension;
-use crate::domain::period::Period;
-use crate::engine::explain::{FindError, TopQuery, always, explain, find, locate, top};
+use crate::domain::period::{Hour, Period};
+use crate::engine::explain::{FindError, TopQuery, explain, find, locate, top};
 use crate::engine::report::Filter;
 use crate::ports::Clock;
 
@@ -35,12 +35,12 @@ pub struct ExplainArgs {
     /// With --top: only these calls: `team=search`, `model=claude-*`
     #[arg(long = "where", value_name = "DIMENSION=PATTERN", value_parser = Filter::parse, requires = "top")]
     pub filters: Vec<Filter>,
-    /// With --top: calls from this date or RFC 3339 time on
-    #[arg(long, value_name = "DATE", value_parser = instant, requires = "top")]
-    pub from: Option<DateTime<Utc>>,
-    /// With --top: calls before this date or RFC 3339 time
-    #[arg(long, value_name = "DATE", value_parser = instant, requires = "top")]
-    pub to: Option<DateTime<Utc>>,
+    /// With --top: calls from this day (of `[report] time_zone`, else UTC) or RFC 3339 time on
+    #[arg(long, value_name = "DATE", value_parser = Moment::parse, requires = "top")]
+    pub from: Option<Moment>,
+    /// With --top: calls before this day or RFC 3339 time
+    #[arg(long, value_name = "DATE", value_parser = Moment::parse, requires = "top")]
+    pub to: Option<Moment>,
 }
 
 /// Explains a call, or lists calls.
@@ -51,26 +51,29 @@ pub fn run(ctx: &mut Context<'_>, args: &ExplainArgs) -> Result<Exit, CliError> 
     };
     let mut ledger = wire::ledger_to_read_for(ctx, &budgets)?;
     let Some(id) = &args.id else {
-        let all = always();
         let query = TopQuery {
-            period: Period::new(args.from.unwrap_or(all.start), args.to.unwrap_or(all.end)),
+            period: asked(ctx, args.from, args.to)?,
             filters: args.filters.clone(),
             unpriced: args.unpriced,
             count: args.top.and_then(|n| usize::try_from(n).ok()).unwrap_or(1),
         };
         let calls = top(ledger.as_mut(), &query)?;
+        let expired = expired(ctx, ledger.span()?, query.period);
         // A pager may hold the output for hours, and writers' log would grow meanwhile.
         drop(ledger);
-        if calls.is_empty() && ctx.verbosity > 0 {
-            let hint = match args.unpriced {
+        if ctx.verbosity > 0 {
+            let none = match args.unpriced {
                 true => "no such call; `finops report` shows what is recorded",
                 false => {
                     "no such call with a price; `--unpriced` lists those without one, and `finops report` shows what is recorded"
                 }
             };
-            let _ = writeln!(ctx.err, "hint: {hint}");
+            let told = expired.or_else(|| calls.is_empty().then(|| none.to_owned()));
+            if let Some(told) = told {
+                let _ = writeln!(ctx.err, "hint: {told}");
+            }
         }
-        return show::list(ctx, &calls);
+        return show::list(ctx, &calls, args.unpriced);
     };
     let call = find(ledger.as_mut(), id).map_err(unfound)?;
     let books = price::load(ctx)?;
@@ -88,6 +91,19 @@ pub fn run(ctx: &mut Context<'_>, args: &ExplainArgs) -> Result<Exit, CliError> 
         }
     };
     show::explanation(ctx, &explanation, &agreed, located.as_ref())
+}
+
+/// That calls of a period are no longer kept one by one, where that may be so.
+fn expired(ctx: &Context<'_>, span: Option<Period>, asked: Period) -> Option<String> {
+    let days = ctx.config.store.detail_days;
+    let kept = Hour::of(ctx.now - TimeDelta::days(i64::from(days))).day().start();
+    let first = span?.start.max(asked.start);
+    (first < kept.min(asked.end)).then(|| {
+        let day = kept.date_naive();
+        format!(
+            "single calls are kept for {days} days (`[store] detail_days`): those before {day} may be missing here; `finops report` has their sums"
+        )
+    })
 }
 
 fn unfound(error: FindError) -> CliError {

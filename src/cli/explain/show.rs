@@ -23,15 +23,16 @@ fn exact(amount: Decimal) -> String {
     amount.normalize().to_string()
 }
 
-/// Lists calls.
-pub fn list(ctx: &mut Context<'_>, calls: &[(UsageEvent, Charge)]) -> Result<Exit, CliError> {
-    let header = ["id", "at", "provider", "model", "team", "tokens", "usd", "priced_by"];
+/// Lists calls with their price, or with what they may cost at most.
+pub fn list(ctx: &mut Context<'_>, calls: &[(UsageEvent, Charge)], unpriced: bool) -> Result<Exit, CliError> {
+    let amount = if unpriced { "usd_at_most" } else { "usd" };
+    let header = ["id", "at", "provider", "model", "team", "tokens", amount, "priced_by"];
     let rows: Vec<Vec<String>> = calls
         .iter()
         .map(|(event, charge)| {
             let (amount, by) = match charge.outcome {
                 Outcome::Priced(entry) => (exact(charge.cost), entry.as_str().to_owned()),
-                Outcome::Unpriced(reason) => (format!("≤ {}", exact(charge.worst_case)), format!("unpriced: {reason}")),
+                Outcome::Unpriced(reason) => (exact(charge.worst_case), format!("unpriced: {reason}")),
             };
             vec![
                 event.id.to_string(),

@@ -7,32 +7,30 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::advice::{Advisor, is_curable, lacks_provider};
-use super::{instant, load, put, put_fitted, shown};
+use super::{Moment, asked, load, put, put_fitted, shown};
 use crate::cli::{CliError, Context, Exit, Format, wire};
 use crate::domain::charge::UnpricedReason;
 use crate::domain::money::add_exact;
-use crate::domain::period::Period;
-use crate::engine::explain::always;
 use crate::engine::missing::{Missing, missing};
 use crate::engine::report::Filter;
 
 /// Which calls.
 #[derive(Debug, clap::Args)]
 pub struct MissingArgs {
-    /// Calls from this date or RFC 3339 time on [default: all]
-    #[arg(long, value_name = "DATE", value_parser = instant)]
-    from: Option<DateTime<Utc>>,
-    /// Calls before this date or RFC 3339 time
-    #[arg(long, value_name = "DATE", value_parser = instant)]
-    to: Option<DateTime<Utc>>,
+    /// Calls from this day (of `[report] time_zone`, else UTC) or RFC 3339 time on [default: all]
+    #[arg(long, value_name = "DATE", value_parser = Moment::parse)]
+    from: Option<Moment>,
+    /// Calls before this day or RFC 3339 time
+    #[arg(long, value_name = "DATE", value_parser = Moment::parse)]
+    to: Option<Moment>,
     /// Only these calls: `team=search`, `model=claude-*`
     #[arg(long = "where", value_name = "DIMENSION=PATTERN", value_parser = Filter::parse)]
     filters: Vec<Filter>,
 }
 
 pub(super) fn run(ctx: &mut Context<'_>, args: &MissingArgs) -> Result<Exit, CliError> {
-    let all = always();
-    let period = Period::new(args.from.unwrap_or(all.start), args.to.unwrap_or(all.end));
+    let period = asked(ctx, args.from, args.to)?;
+    let is_all = args.from.is_none() && args.to.is_none() && args.filters.is_empty();
     let pricer = load(ctx)?;
     let found = missing(wire::ledger_to_read(ctx)?.as_mut(), &pricer, period, &args.filters)?;
     let folder = wire::policies(&ctx.config)?.join("prices");
@@ -47,7 +45,8 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &MissingArgs) -> Result<Exit, Cli
             let rows: String = found.iter().map(|m| format!("{}\n", object(m, &advisor))).collect();
             put(ctx, &rows)?;
         }
-        Format::Table if found.is_empty() => put(ctx, "every call has a price\n")?,
+        Format::Table if found.is_empty() && is_all => put(ctx, "every call has a price\n")?,
+        Format::Table if found.is_empty() => put(ctx, "no call that was asked for is without a price\n")?,
         Format::Table | Format::Csv | Format::Markdown | Format::Html => {
             let header = [
                 "provider",

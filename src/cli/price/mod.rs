@@ -17,8 +17,10 @@ use super::text::{Align, Column, Cut, GAP, Room, csv_cell, cut, fitted, shorten,
 use super::{CliError, Context, Exit, Format};
 use crate::adapters::prices::{self, BookKind, BookPricer, BookSpec, PriceBookError};
 use crate::config::{Config, PriceBookKind};
+use crate::domain::period::{Period, midnight};
 use crate::domain::plausible::plausible;
 use crate::domain::price::{Books, NameMap};
+use crate::engine::explain::always;
 
 /// The arguments of `finops price`.
 #[derive(Debug, clap::Args)]
@@ -147,6 +149,35 @@ pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
         .map(|at| at.with_timezone(&Utc))
         .map_err(|_| format!("`{text}` is neither a date such as 2026-10-20 nor an RFC 3339 time"))
         .and_then(plausible)
+}
+
+/// From or to when, as it was written: a day is one of whoever asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Its first second, in some zone.
+    Day(NaiveDate),
+    /// Wherever.
+    At(DateTime<Utc>),
+}
+
+impl Moment {
+    /// A date, or an RFC 3339 time.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let at = instant(text)?;
+        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d");
+        Ok(day.map_or(Moment::At(at), Moment::Day))
+    }
+}
+
+/// What was asked for, by the days of `[report] time_zone`, as reports count.
+pub fn asked(ctx: &Context<'_>, from: Option<Moment>, to: Option<Moment>) -> Result<Period, CliError> {
+    let zone = ctx.config.report.zone().map_err(CliError::usage)?;
+    let at = |moment: Moment| match moment {
+        Moment::Day(day) => midnight(day, zone),
+        Moment::At(at) => at,
+    };
+    let all = always();
+    Ok(Period::new(from.map_or(all.start, at), to.map_or(all.end, at)))
 }
 
 pub(super) fn put(ctx: &mut Context<'_>, text: &str) -> Result<(), CliError> {

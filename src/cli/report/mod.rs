@@ -147,19 +147,33 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
     let zone = zone(ctx, args)?;
     let span = ledger.span()?;
     let span = if in_days { span.map(look::in_whole_days) } else { span };
-    let (period, previous) = period::chosen(days(ctx, args, zone), zone, ctx.now, span)?;
-    let query = ReportQuery {
-        by: distinct(&args.by),
-        period,
-        previous,
-        is_late: matches!(args.basis, BasisArg::Billed | BasisArg::Effective) && period.contains(ctx.now),
-        basis: args.basis.into(),
-        filters: args.filters.clone(),
-        top: args.top.and_then(|top| usize::try_from(top).ok()),
-        zone,
-        tokens: !args.costs_only,
+    let asked = days(ctx, args, zone);
+    let query = |span: Option<Period>| {
+        let (period, previous) = period::chosen(asked, zone, ctx.now, span)?;
+        Ok::<_, CliError>(ReportQuery {
+            by: distinct(&args.by),
+            period,
+            previous,
+            is_late: matches!(args.basis, BasisArg::Billed | BasisArg::Effective) && period.contains(ctx.now),
+            basis: args.basis.into(),
+            filters: args.filters.clone(),
+            top: args.top.and_then(|top| usize::try_from(top).ok()),
+            zone,
+            tokens: !args.costs_only,
+        })
     };
-    let mut report = report(ledger.as_mut(), query)?;
+    let mut report = report(ledger.as_mut(), query(span)?)?;
+    // The month that other bases have spend in may have none of this one: bills are late.
+    if asked == (None, None)
+        && report.sections.iter().all(|section| section.rows.is_empty())
+        && let Some(of_basis) = span
+            .map(|span| spent(ledger.as_mut(), span, args.basis.into()))
+            .transpose()?
+            .flatten()
+    {
+        report = crate::engine::report::report(ledger.as_mut(), query(Some(of_basis))?)?;
+    }
+    let period = report.query.period;
     if let Some(scope) = args.filled() {
         let fill = Fill::read(ledger.as_mut(), period.start, ctx.now)?;
         report.estimates = fill.notes(&fill.providers(), &scope);
@@ -209,6 +223,18 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
         }
     }
     Ok(exit)
+}
+
+/// From when to when there is spend of a basis.
+fn spent(ledger: &mut dyn Ledger, span: Period, basis: Basis) -> Result<Option<Period>, CliError> {
+    let mut hours: Option<(Hour, Hour)> = None;
+    ledger.spend_by(span, &[], &mut |key, sums| {
+        if key.basis == basis && !sums.is_empty() {
+            let (first, last) = hours.unwrap_or((key.hour, key.hour));
+            hours = Some((first.min(key.hour), last.max(key.hour)));
+        }
+    })?;
+    Ok(hours.map(|(first, last)| Period::new(first.start(), last.start() + TimeDelta::hours(1))))
 }
 
 /// Whether the ledger has more than rows of nothing.

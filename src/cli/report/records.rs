@@ -171,7 +171,7 @@ pub fn markdown(report: &Report) -> String {
     let mut rule = vec!["---"; header.len()];
     let tokens = ["input", "cache read", "cache write", "output"];
     let tokens = tokens.into_iter().filter(|_| report.query.tokens);
-    for name in ["calls"].into_iter().chain(tokens).chain(["cost", "unpriced"]) {
+    for name in [report.counted()].into_iter().chain(tokens).chain(["cost", "unpriced"]) {
         header.push(name.to_owned());
         rule.push("---:");
     }

@@ -125,7 +125,7 @@ fn body(report: &Report, section: &Section, look: Look) -> String {
         wanted
     };
     let wanted = Wanted {
-        calls: figure(true, "calls", 2),
+        calls: figure(true, report.counted(), 2),
         input: figure(all.tokens.total() > 0, "input", 6),
         read: figure(all.tokens.get(Bucket::CacheRead) > 0, "cache read", 7),
         write: figure(cache_writes(all) > 0, "cache write", 8),

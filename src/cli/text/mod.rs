@@ -50,7 +50,12 @@ pub fn clean(text: &str) -> String {
 pub fn csv_cell(text: &str) -> String {
     let number = |rest: &str| rest.chars().all(|c| c.is_ascii_digit() || " .,%$".contains(c));
     let amount = text.strip_prefix(['+', '-']).is_some_and(number);
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !amount {
+    // Apostrophes that stand before such a sign already get one more, so that two names stay two.
+    if text
+        .trim_start_matches('\'')
+        .starts_with(['=', '+', '-', '@', '\t', '\r'])
+        && !amount
+    {
         format!("'{text}")
     } else {
         text.to_owned()

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Offset, TimeDelta, Utc};
+use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
@@ -110,10 +111,26 @@ impl<'a> Builder<'a> {
         }
         let sums = &self.shown(sums);
         // What a longer month had at its end is compared with the last day of this one, at the same hours.
-        let moved = Hour::of(key.hour.start() + self.shift);
+        let moved = self.moved(key.hour);
         let days_over = (moved.0 - self.last_hour.0).max(0).saturating_add(23) / 24;
         let moved = Hour(moved.0 - 24 * days_over);
         self.change(key, moved, |row| row.previous.add(sums))
+    }
+
+    /// The hour of the period that one of the period before is compared with: at the same time of its day, also where clocks were changed
+    /// in between.
+    fn moved(&self, hour: Hour) -> Hour {
+        let zone = self.query.zone;
+        if zone == Tz::UTC {
+            return Hour::of(hour.start() + self.shift);
+        }
+        let ahead =
+            |at: DateTime<Utc>| TimeDelta::seconds(at.with_timezone(&zone).offset().fix().local_minus_utc().into());
+        // The two begin so many days apart by the clocks of the zone.
+        let apart = self.shift + (ahead(self.query.period.start) - ahead(self.query.previous.start));
+        let days = TimeDelta::days((apart + TimeDelta::hours(12)).num_days());
+        let by_days = hour.start() + days;
+        Hour::of(by_days + (ahead(hour.start()) - ahead(by_days)))
     }
 
     /// What is shown of sums.

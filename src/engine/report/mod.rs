@@ -173,6 +173,17 @@ pub struct Report {
     pub estimates: Vec<String>,
 }
 
+impl Report {
+    /// What its figures count: calls, or also rows of bills, which are sums of a day, a resource, a kind of token.
+    #[must_use]
+    pub fn counted(&self) -> &'static str {
+        match self.query.basis {
+            Basis::Metered => "calls",
+            Basis::Billed | Basis::Effective | Basis::BilledFilled => "records",
+        }
+    }
+}
+
 /// The dimensions that a report tells spend apart by.
 #[must_use]
 pub fn wanted(by: &[Axis], filters: &[Filter]) -> Vec<Dimension> {

@@ -234,6 +234,39 @@ fn days_are_those_of_the_zone() {
 }
 
 #[test]
+fn a_day_is_compared_with_the_same_day_before_also_where_clocks_were_changed_in_between() {
+    let berlin = |from: &str, to: &str, before: &str| ReportQuery {
+        zone: Tz::Europe__Berlin,
+        period: Period::new(at(from), at(to)),
+        previous: Period::new(at(before), at(from)),
+        ..november("day")
+    };
+    // Half past eleven in the evening of the 26th, and of the 10th when clocks were an hour ahead.
+    let rows = [
+        spend("2026-10-10T21:00:00Z", "m", "t", "1"),
+        spend("2026-10-26T22:00:00Z", "m", "t", "2"),
+        spend("2026-11-10T22:00:00Z", "m", "t", "4"),
+        spend("2026-11-26T22:00:00Z", "m", "t", "8"),
+    ];
+    let month = berlin("2026-10-31T23:00:00Z", "2026-11-30T23:00:00Z", "2026-09-30T22:00:00Z");
+    insta::assert_snapshot!(shown(&rows, month), @r#"
+    USD 2026-11-10 4 before 1
+    USD 2026-11-26 8 before 2
+    USD  12 before 3
+    "#);
+    // A week: the one of equal length before begins an hour late by the clocks.
+    let rows = [
+        spend("2026-10-26T22:00:00Z", "m", "t", "2"),
+        spend("2026-11-02T22:00:00Z", "m", "t", "4"),
+    ];
+    let week = berlin("2026-10-31T23:00:00Z", "2026-11-07T23:00:00Z", "2026-10-24T23:00:00Z");
+    insta::assert_snapshot!(shown(&rows, week), @r#"
+    USD 2026-11-02 4 before 2
+    USD  4 before 2
+    "#);
+}
+
+#[test]
 fn what_a_longer_month_had_at_its_end_is_in_the_last_span_of_this_one() {
     let query = |by: &str| ReportQuery {
         period: Period::new(at("2026-02-01T00:00:00Z"), at("2026-03-01T00:00:00Z")),

@@ -18,7 +18,10 @@ use crate::domain::spend::{Basis, SpendKey, Sums};
 
 /// What bills have effective cost of.
 pub(super) struct Known {
+    /// In dollars, as metered use is.
     pub use_of_models: Standings,
+    /// Days of use in other currencies.
+    pub elsewhere: BTreeMap<Currency, BilledDays>,
     pub purchases: Purchases,
     /// What each commitment comes to in a whole month, by its dimensions and currency.
     pub months: BTreeMap<(Dimensions, Currency, Hour), Decimal>,
@@ -29,8 +32,16 @@ impl Known {
     pub fn has_flat(&self, provider: Label, key: &SpendKey) -> bool {
         self.purchases.days.covers(provider, key.hour)
             || self.purchases.days.is_of_first_days(provider, key.hour)
-            || self.use_of_models.is_billed(provider, key.hour)
+            || self.has_use(provider, key)
             || self.is_bought_at_once(provider, key)
+    }
+
+    /// Whether use of a day is billed in the currency of a row.
+    fn has_use(&self, provider: Label, key: &SpendKey) -> bool {
+        match key.currency {
+            Currency::USD => self.use_of_models.is_billed(provider, key.hour),
+            other => (self.elsewhere.get(&other)).is_some_and(|days| days.covers(provider, key.hour)),
+        }
     }
 
     /// Whether one day of the month has half of what it comes to in all of it: the charge of a month may stand on any day, and others

@@ -19,7 +19,7 @@ pub mod names;
 mod standing;
 mod standings;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
 use allowance::{Allowances, is_searching, searching};
-use billed::month;
+use billed::{BilledDays, month};
 use fill::{Fill, is_purchase, is_refund, is_usage};
 use known::{Known, Purchases, whole_months};
 use names::Names;
@@ -163,8 +163,9 @@ impl View {
         let mut failed: Option<MoneyError> = None;
         self.stored(period, &mut |key, sums| {
             let account = key.dimensions.get(Dimension::Account);
-            // Rows of a day or month of which more was metered give way to that.
+            // Rows of a day or month of which more was metered give way to that, which is in dollars.
             let gives_way = key.basis == Basis::Effective
+                && key.currency == Currency::USD
                 && is_usage(key)
                 && !is_refund(sums)
                 && names
@@ -207,7 +208,9 @@ impl View {
         let terms = self.terms.clone();
         let mut names = Names::default();
         let mut purchases = Purchases::new(&terms, self.now);
-        let mut collected = Collected::new(self.now);
+        let now = self.now;
+        let mut collected = Collected::new(now);
+        let mut elsewhere: BTreeMap<Currency, BilledDays> = BTreeMap::new();
         let mut failed: Option<MoneyError> = None;
         self.stored(whole, &mut |key, sums| {
             let account = key.dimensions.get(Dimension::Account);
@@ -215,8 +218,13 @@ impl View {
             let added = match key.basis {
                 Basis::Effective if is_purchase(key) => purchases.add(key, names.billed(key), sums),
                 Basis::Effective => match names.billed(key) {
-                    // What is billed in another currency says nothing of dollars.
                     Some(provider) if is_usage(key) && usd => collected.billed(provider, account, key.hour, sums.cost),
+                    // What is billed in another currency says nothing of dollars.
+                    Some(provider) if is_usage(key) && !sums.cost.is_zero() => {
+                        let days = elsewhere.entry(key.currency);
+                        days.or_insert_with(|| BilledDays::new(now)).add(provider, key.hour);
+                        Ok(())
+                    }
                     Some(_) | None => Ok(()),
                 },
                 Basis::Metered if usd && is_usage(key) => terms
@@ -230,6 +238,7 @@ impl View {
             Some(error) => Err(error.into()),
             None => Ok(Known {
                 use_of_models: collected.stand(false)?,
+                elsewhere,
                 purchases,
                 months: whole_months(&terms, period, self.now)?,
             }),

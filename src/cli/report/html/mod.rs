@@ -136,7 +136,7 @@ fn figures(report: &Report, section: &Section) -> String {
     if report.compares {
         figure("", "Against the period before", trend(total));
     }
-    figure("", "Calls", count(sums.events));
+    figure("", counted(report), count(sums.events));
     if sums.tokens.total() > 0 {
         figure("", "Tokens", tokens(sums.tokens.total()));
     }
@@ -146,12 +146,21 @@ fn figures(report: &Report, section: &Section) -> String {
     out + "</dl>\n"
 }
 
+/// What is counted, as a heading.
+fn counted(report: &Report) -> &'static str {
+    if report.counted() == "calls" {
+        "Calls"
+    } else {
+        "Records"
+    }
+}
+
 /// A column after the names: its heading, its class, and a row's cell.
 type Cells<'a> = Vec<(&'static str, &'static str, Box<dyn Fn(&Row) -> String + 'a>)>;
 
 fn columns<'a>(report: &'a Report, section: &'a Section, look: Look) -> Cells<'a> {
     let all = &section.total.sums;
-    let mut columns: Cells<'a> = vec![("Calls", "", Box::new(|row| count(row.sums.events)))];
+    let mut columns: Cells<'a> = vec![(counted(report), "", Box::new(|row| count(row.sums.events)))];
     let mut bucket = |name, bucket: Bucket| {
         if all.tokens.get(bucket) > 0 {
             columns.push((name, "", Box::new(move |row| tokens(row.sums.tokens.get(bucket)))));
