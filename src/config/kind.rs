@@ -19,7 +19,7 @@ pub enum SourceKind {
     Opencode,
     /// Session files of GitHub Copilot CLI (JSONL).
     CopilotCli,
-    /// Session files of Kimi CLI (JSONL); which model they asked is told by `defaults`.
+    /// Session files of Kimi CLI and Kimi Code (JSONL); which model Kimi CLI asked is told by `defaults`.
     KimiCli,
     /// Sessions of Goose: its database, as files or exported (JSON, JSONL).
     Goose,

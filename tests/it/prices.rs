@@ -968,6 +968,32 @@ fn an_exact_id_comes_before_what_another_key_is_also_called() {
     }
 }
 
+/// Coding agents write models.dev's names of sellers.
+#[test]
+fn sellers_are_found_as_agents_spell_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("map.json");
+    let spelled = [
+        ("github_copilot", "github-copilot", "3"),
+        ("vercel_ai_gateway", "vercel", "4"),
+        ("novita", "novita-ai", "5"),
+        ("opencode_go", "opencode-go", "6"),
+    ];
+    let model = |(seller, _, rate): (&str, &str, &str)| {
+        format!(
+            r#""{seller}/swift-9": {{"litellm_provider": "{seller}", "mode": "chat", "input_cost_per_token": {rate}e-06}}"#
+        )
+    };
+    std::fs::write(&path, format!("{{{}}}", spelled.map(model).join(","))).unwrap();
+    let pricer = load(None, &[spec("map", BookKind::Litellm, path)]).unwrap();
+    for (lite, agents, cost) in spelled {
+        for seller in [lite, agents] {
+            let call = call("2026-11-18", seller, "swift-9", "", [M, 0, 0, 0, 0, 0, 0]);
+            assert_eq!(outcome(&pricer.books().quote(&call)), cost, "{seller}");
+        }
+    }
+}
+
 /// Zeros for the tokens of what is sold by the piece are no price; zeros alone are.
 #[test]
 fn zeros_for_tokens_beside_a_price_by_the_piece_are_no_price() {

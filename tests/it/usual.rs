@@ -25,6 +25,10 @@ const COPILOT: &str = r#"{"type":"session.start","data":{"sessionId":"s-4","vers
 const KIMI: &str = r#"{"type":"metadata","protocol_version":"1.9"}
 {"timestamp": 1795161605.5, "message": {"type": "StatusUpdate", "payload": {"token_usage": {"input_other": 600, "output": 20, "input_cache_read": 0, "input_cache_creation": 0}, "message_id": "chatcmpl-1"}}}
 "#;
+const KIMI_CODE: &str = r#"{"type":"metadata","protocol_version":"1.5","created_at":1795161600000}
+{"type":"llm.request","agentId":"main","provider":"openai","model":"kimi-k2-0905-preview","modelAlias":"k2","time":1795161606000}
+{"type":"usage.record","agentId":"main","model":"k2","usage":{"inputOther":600,"output":20,"inputCacheRead":0,"inputCacheCreation":0},"usageScope":"turn","time":1795161606500}
+"#;
 
 const CLINE: &str = r#"[{"ts":1795161600000,"type":"say","say":"task","text":"go"},{"ts":1795161602000,"type":"say","say":"api_req_started","text":"{\"tokensIn\":12,\"tokensOut\":34,\"cost\":0.01}","modelInfo":{"providerId":"anthropic","modelId":"claude-sonnet-4-5","mode":"act"}}]"#;
 const SESSION: &str = r#"{"version":1,"updated_at":"2026-11-20T08:00:09.000Z","agent":"lead","sessionId":"s-6","messages":[{"id":"msg_a","role":"assistant","content":[],"ts":1795161606000,"modelInfo":{"id":"gpt-5-mini","provider":"openai-native"},"metrics":{"inputTokens":70,"outputTokens":8,"cacheReadTokens":0,"cacheWriteTokens":0}}]}"#;
@@ -123,6 +127,10 @@ fn home(folder: &Path) {
     write(folder, "data/amp/threads/T-7.json", AMP);
     write(folder, ".factory/sessions/-srv-shop/s-8.settings.json", DROID);
     write(folder, ".factory/sessions/-srv-shop/s-8.jsonl", DROID_SAID);
+    let code = ".kimi-code/sessions/wd_shop_1/session_6/agents/main/wire.jsonl";
+    write(folder, code, KIMI_CODE);
+    // What it notes of its sessions, in a file each.
+    write(folder, ".kimi-code/sessions/.index-dirty/session_6.1", "");
     database(folder, "data/opencode/opencode.db", 1);
     database(folder, "data/kilo/kilo.db", 2);
     goose(folder, "data/goose/sessions/sessions.db");
@@ -168,7 +176,7 @@ fn all_agents_of_a_home_are_found_and_nothing_is_said_of_those_that_are_not_ther
     write(path, ".pi/agent/sessions/--srv-shop--/a.jsonl", PI);
     assert_eq!(recorded(&run(path, &[], &["record"])), [1, 0]);
     home(path);
-    assert_eq!(recorded(&run(path, &[], &["record"])), [14, 0]);
+    assert_eq!(recorded(&run(path, &[], &["record"])), [15, 0]);
     assert_eq!(recorded(&run(path, &[], &["record"])), [0, 0]);
     let report = json(&run(path, &[], &["report", "--by", "source"]));
     let calls = |row: &serde_json::Value| {
@@ -187,7 +195,7 @@ fn all_agents_of_a_home_are_found_and_nothing_is_said_of_those_that_are_not_ther
         ("droid", 1),
         ("gemini-cli", 2),
         ("goose", 1),
-        ("kimi-cli", 1),
+        ("kimi-cli", 2),
         ("opencode", 3),
         ("pi", 1),
     ];
@@ -219,6 +227,7 @@ fn all_agents_of_a_home_are_found_and_nothing_is_said_of_those_that_are_not_ther
         ".pi",
         ".copilot/session-state",
         ".kimi/sessions",
+        ".kimi-code/sessions",
         "root",
         "shop",
         ".config",
@@ -257,6 +266,7 @@ fn variables_of_the_agents_say_where_they_keep_their_sessions() {
         ("PI_CODING_AGENT_SESSION_DIR", at(".pi/agent/sessions"), 1),
         ("COPILOT_HOME", at(".copilot"), 1),
         ("KIMI_SHARE_DIR", at(".kimi"), 1),
+        ("KIMI_CODE_HOME", at(".kimi-code"), 1),
         ("CLINE_DIR", at(".cline"), 1),
         ("CLINE_DATA_DIR", at(".cline/data"), 1),
         ("FACTORY_HOME_OVERRIDE", at(""), 1),
@@ -292,7 +302,7 @@ fn the_first_settings_read_all_agents_and_need_no_paths() {
         "{}",
         out(&check)
     );
-    assert_eq!(recorded(&run(path, &[], &["record"])), [15, 0]);
+    assert_eq!(recorded(&run(path, &[], &["record"])), [16, 0]);
     // Those that one has not are passed over in silence.
     for gone in [
         ".gemini",
@@ -300,6 +310,7 @@ fn the_first_settings_read_all_agents_and_need_no_paths() {
         ".pi",
         ".copilot",
         ".kimi",
+        ".kimi-code",
         ".config",
         ".vscode-server",
         ".cline",

@@ -30,6 +30,8 @@ struct Seen<'t> {
     timed: bool,
     /// What the values of some keys say of coding agents.
     signs: agents::Signs,
+    /// Whether it began at seconds and nanoseconds, as spans of OpenTelemetry's SDK for JavaScript.
+    in_parts: bool,
 }
 
 macro_rules! keys {
@@ -155,10 +157,12 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             }
             // Messages that Gemini CLI writes anew.
             b"$set" if agents::is_set_of_gemini(value) => found = Some(FileFormat::GeminiCli),
+            b"stats" if agents::is_printed_by_gemini(value) => found = Some(FileFormat::GeminiCli),
             // A session that opencode exported, or one of its messages with the parts.
             b"info" if agents::is_exported(value) => seen.maybe = Some(FileFormat::Opencode),
             b"time" if value.starts_with(b"{") => seen.timed = true,
             b"id" | b"v" | b"created" | b"agent" | b"tokenUsage" => seen.signs.note(key, value),
+            b"startTime" if value.starts_with(b"[") => seen.in_parts = true,
             // Portkey's, whose rows may have no answer.
             b"ai_org" if value.starts_with(b"\"") => seen.maybe = Some(FileFormat::Body),
             b"type" => seen.kind = value,
@@ -337,12 +341,16 @@ impl Seen<'_> {
         let is_exported = || self.has(PROVIDED_MODEL) || observations.into_iter().any(|name| is(self.kind, name));
         if self.has(USAGE_METADATA) {
             Some(FileFormat::Body)
+        } else if self.is_of_kimi_code() {
+            Some(FileFormat::KimiCli)
         } else if self.has(PAYLOAD) && codex.into_iter().any(|name| is(self.kind, name)) {
             Some(FileFormat::Codex)
         } else if self.has(SESSION_SNAKE) && is_printed() {
             Some(FileFormat::ClaudeCode)
         } else if self.is_answer() {
             Some(FileFormat::Body)
+        } else if self.in_parts && self.has(TRACE_CAMEL | START_TIME) {
+            Some(FileFormat::Otel)
         } else if (self.has(TRACE_CAMEL | START_TIME | TYPE) && (is_exported() || self.kind.starts_with(b"null")))
             || (self.has(TRACE_ID | START_TIME_SNAKE | TYPE) && is_exported())
         {

@@ -1,5 +1,7 @@
 //! Session files of Gemini CLI, and of Qwen Code, which began as a copy of it and writes lines in the outline of Claude Code's.
 
+mod printed;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -12,6 +14,7 @@ use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::object;
 use super::scalar::Scalar;
 use super::seller;
+use printed::Stats;
 
 /// Tools that ask a model of their own, of which nothing else is written.
 const ASKING: [&str; 2] = ["google_web_search", "web_fetch"];
@@ -57,6 +60,11 @@ struct Line<'a> {
     messages: Option<Vec<&'a RawValue>>,
     #[serde(borrow, default, rename = "$set", deserialize_with = "object::one")]
     set: Option<Set<'a>>,
+    /// What it prints.
+    #[serde(borrow, default, rename = "session_id")]
+    printed_session: Scalar<'a>,
+    #[serde(borrow, default, deserialize_with = "object::one")]
+    stats: Option<Stats<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -162,6 +170,12 @@ impl LineFormat for GeminiCli {
         }
         if !line.session_id.str().is_empty() {
             line.session_id.str().clone_into(&mut self.session);
+        }
+        if !line.printed_session.str().is_empty() {
+            line.printed_session.str().clone_into(&mut self.session);
+        }
+        if let Some(stats) = &line.stats {
+            return stats.read(text, &line.timestamp, (&self.session, number), context, out);
         }
         let set = line.set.as_ref().and_then(|set| set.messages.as_deref());
         for message in [line.messages.as_deref(), set].into_iter().flatten().flatten() {

@@ -19,7 +19,10 @@ use super::{FileFormat, FileSourceOptions};
 pub(super) const HEAD: usize = 1024;
 
 /// Changes when readers understand more than before, so that what earlier ones left out is read.
-const READERS: &[u8] = b"1";
+const READERS: &[u8] = b"2";
+
+/// What it was before.
+const EARLIER_READERS: &[u8] = b"1";
 
 /// Refused records that are looked at again when their file has grown, and how much of each.
 const REFUSED: usize = 8;
@@ -194,7 +197,8 @@ impl Position {
 
     /// Whether calls were recorded of the file that begins with `head` when it was read in another way than now.
     pub fn gave_otherwise(&self, head: &[u8], as_now: &ReadAs) -> bool {
-        let otherwise = self.gave && !self.read_as.is_empty() && self.read_as != as_now.read_as;
+        let known = [as_now.read_as.as_str(), as_now.read_before.as_str(), ""];
+        let otherwise = self.gave && !known.contains(&self.read_as.as_str());
         otherwise && self.begins(head)
     }
 
@@ -246,6 +250,8 @@ pub fn taken_back(known: &Checkpoints, taken: impl Fn(&str) -> bool) -> Vec<(Str
 /// How files are read now.
 pub(super) struct ReadAs {
     read_as: String,
+    /// The same, as earlier readers had it.
+    read_before: String,
     format: Option<FileFormat>,
     latest: DateTime<Utc>,
     /// Whether files of which a record was refused are read anew, so that it is told again.
@@ -258,10 +264,14 @@ impl ReadAs {
         let columns = options.columns.as_ref();
         let columns = columns.map_or_else(String::new, |columns| format!("{columns:?}"));
         let format = options.format.map_or("", FileFormat::name);
-        let mut read_as = EventId::of(&[b"read as", READERS, format.as_bytes(), columns.as_bytes()]).to_string();
-        read_as.truncate(16);
+        let as_of = |readers: &[u8]| {
+            let mut read_as = EventId::of(&[b"read as", readers, format.as_bytes(), columns.as_bytes()]).to_string();
+            read_as.truncate(16);
+            read_as
+        };
         ReadAs {
-            read_as,
+            read_as: as_of(READERS),
+            read_before: as_of(EARLIER_READERS),
             format: options.format,
             latest: options.latest,
             refused_ones,

@@ -1,10 +1,12 @@
 //! Who sells a call, told by the names that records have for providers, models and responses.
 
 mod claude;
+mod gateway;
 
 use crate::domain::price::provider_key;
 
 pub(super) use claude::behind_claude_code;
+pub(super) use gateway::behind_gateway;
 
 /// The provider as price books name it, from an emitter's name for it. The Vercel AI SDK writes its interface behind: `openai.chat`.
 pub(super) fn named(name: &str) -> &str {

@@ -2,6 +2,7 @@
 
 mod databases;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -196,7 +197,12 @@ impl Folders<'_> {
                 let inside = ["session-state/*/events.jsonl"];
                 self.places(&["COPILOT_HOME"], "~/.copilot", "", &inside)
             }
-            FileFormat::KimiCli => self.places(&["KIMI_SHARE_DIR"], "~/.kimi", "", &["sessions/*/*/wire.jsonl"]),
+            FileFormat::KimiCli => {
+                let mut places = self.places(&["KIMI_SHARE_DIR"], "~/.kimi", "", &["sessions/*/*/wire.jsonl"]);
+                let code = ["sessions/*/*/agents/*/wire.jsonl"];
+                places.extend(self.places(&["KIMI_CODE_HOME"], "~/.kimi-code", "", &code));
+                places
+            }
             FileFormat::Goose => self.goose(),
             FileFormat::Crush => self.crush(),
             FileFormat::Cline => {
@@ -266,7 +272,9 @@ impl Place {
 /// What in a folder has a name that begins and ends so; the folder itself, if it may not be looked into.
 fn named_so(folder: PathBuf, front: &str, end: &str) -> Vec<PathBuf> {
     let Ok(entries) = folder.read_dir() else {
-        let is_folder = folder.metadata().map_or(true, |found| found.is_dir());
+        let is_folder = folder
+            .metadata()
+            .map_or_else(|_| !is_missing(&folder), |found| found.is_dir());
         return if is_folder { vec![folder] } else { Vec::new() };
     };
     let fits = |path: &PathBuf| {
@@ -350,7 +358,8 @@ impl FileSource {
     }
 }
 
-/// Whether a folder is not there. What may not be looked at is there, as far as anyone knows.
+/// Whether a folder is not there: nothing is in a file. What may not be looked at is there, as far as anyone knows.
 fn is_missing(path: &Path) -> bool {
-    path.try_exists().is_ok_and(|there| !there)
+    path.try_exists()
+        .map_or_else(|error| error.kind() == ErrorKind::NotADirectory, |there| !there)
 }

@@ -38,6 +38,11 @@ pub fn provider_key(provider: &str) -> String {
         // Zhipu's Chinese platform has other prices and stays apart.
         "z-ai" | "z_ai" | "z.ai" => "zai",
         "minimax_ai" | "minimax-ai" | "minimaxai" => "minimax",
+        // Agents write models.dev's names, which LiteLLM's map spells otherwise.
+        "github_copilot" => "github-copilot",
+        "vercel_ai_gateway" | "vercel-ai-gateway" => "vercel",
+        "novita-ai" | "novita_ai" => "novita",
+        "opencode_go" => "opencode-go",
         "alibaba" | "alibaba_cloud" | "alibaba-cloud" | "alibabacloud" | "qwen" => "dashscope",
         // Of models.dev, which agents write, and of LiteLLM.
         "github_copilot" => "github-copilot",

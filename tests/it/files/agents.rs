@@ -321,6 +321,49 @@ fn a_status_of_kimi_cli_that_tells_tokens_is_a_call() {
 }
 
 #[test]
+fn a_usage_record_of_kimi_code_is_a_call_of_the_model_that_its_name_means() {
+    let used = r#""usage":{"inputOther":6000,"output":201,"inputCacheRead":4001,"inputCacheCreation":3}"#;
+    let record = |model: &str, scope: &str, at: u64| {
+        format!(
+            r#"{{"type":"usage.record","agentId":"main","model":"{model}",{used},"usageScope":"{scope}","time":{at}}}"#
+        )
+    };
+    let text = [
+        r#"{"type":"metadata","protocol_version":"1.5","created_at":1792483200000}"#,
+        r#"{"type":"profile.bind","agentId":"main","modelAlias":"k2","environmentDisclosure":{"cwd":"/srv/shop"},"time":1792483201000}"#,
+        r#"{"type":"llm.request","agentId":"main","kind":"loop","provider":"openai","model":"kimi-k2-0905-preview","modelAlias":"k2","time":1792483201500}"#,
+        &record("k2", "turn", 1_792_483_202_250),
+        // The same call, as two other lines tell it.
+        &format!(r#"{{"type":"context.append_loop_event","agentId":"main","event":{{"type":"step.end",{used},"messageId":"chatcmpl-7"}},"time":1792483202300}}"#),
+        &format!(r#"{{"message":{{"message":{{"role":"assistant","content":[]}},"meta":{{"model":{{"provider":"agent-loop","model":"agent-loop"}},{used},"messageId":"chatcmpl-7"}}}},"type":"agent.message.appended","time":1792483202300,"kind":"event"}}"#),
+        &record("kimi-code/kimi-for-coding", "session", 1_792_483_203_000),
+        "",
+    ]
+    .join("\n");
+    let mut kept = fresh(&[("wire.jsonl", &text)]);
+    assert_eq!(counts(&kept), [[6000, 4001, 3, 201, 0]; 2]);
+    assert!(
+        kept.excluded.is_empty() && kept.warnings.is_empty(),
+        "{:?}",
+        kept.excluded
+    );
+    let mut told: Vec<_> = kept.calls.values().map(names).collect();
+    told.sort();
+    let [first, second] = ["kimi-code/kimi-for-coding", "kimi-k2-0905-preview"].map(|model| {
+        let seller = if model == "kimi-k2-0905-preview" {
+            "moonshot"
+        } else {
+            ""
+        };
+        [seller, model, "", "/srv/shop"].map(str::to_owned)
+    });
+    assert_eq!(told, [first, second]);
+    // A fork repeats what it began from.
+    read(&mut kept, &[("wire.jsonl", &text)]);
+    assert_eq!(kept.calls.len(), 2);
+}
+
+#[test]
 fn usage_under_unknown_names_is_told_as_a_gap() {
     for (usage, gaps) in [
         (r#"{"input":1523,"output":252}"#, 1),

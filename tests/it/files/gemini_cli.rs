@@ -177,3 +177,37 @@ fn what_stands_behind_a_session_in_one_file_is_read_too() {
         assert_eq!(models, expected);
     }
 }
+
+#[test]
+fn what_gemini_cli_prints_at_its_end_is_a_sum_for_each_model() {
+    let json = r#"{"session_id":"s-1","response":"hi","stats":{"models":{"gemini-2.5-pro":{"api":{"totalRequests":2,"totalErrors":0},"tokens":{"input":3676,"prompt":24939,"candidates":20,"total":25113,"cached":21263,"thoughts":154,"tool":0}},"gemini-2.5-flash":{"api":{"totalRequests":1},"tokens":{"input":8965,"prompt":8965,"candidates":10,"total":9033,"cached":0,"thoughts":30,"tool":28}},"gemini-3-pro":{"api":{"totalRequests":3,"totalErrors":3},"tokens":{"input":0,"prompt":0,"candidates":0,"total":0,"cached":0,"thoughts":0,"tool":0}}},"tools":{"totalCalls":1}}}"#;
+    let stream = r#"{"type":"init","timestamp":"2026-10-20T08:00:00.000Z","session_id":"s-2","model":"gemini-2.5-pro"}
+{"type":"message","role":"assistant","content":"hi","delta":true,"timestamp":"2026-10-20T08:00:02.000Z"}
+{"type":"result","status":"success","stats":{"total_tokens":257,"input_tokens":50,"output_tokens":200,"cached":10,"input":40,"duration_ms":3000,"tool_calls":1,"models":{"gemini-2.5-pro":{"total_tokens":257,"input_tokens":50,"output_tokens":200,"cached":10,"input":40}}},"timestamp":"2026-10-20T08:00:03.000Z"}
+"#;
+    for (name, text, expected) in [
+        ("out.json", json, vec![[3676, 21_263, 174, 154], [8993, 0, 40, 30]]),
+        ("out.jsonl", stream, vec![[40, 10, 207, 7]]),
+    ] {
+        let mut kept = Kept::default();
+        read(&mut kept, &[(name, text)]);
+        let of = |call: &UsageEvent| {
+            let [plain, read, output] =
+                [Bucket::InputUncached, Bucket::CacheRead, Bucket::Output].map(|bucket| call.tokens.get(bucket));
+            [plain, read, output, call.tokens.reasoning]
+        };
+        let mut told: Vec<[u64; 4]> = kept.calls.values().map(of).collect();
+        told.sort();
+        assert_eq!(told, expected, "{name}");
+        assert!(
+            kept.rejected.is_empty() && kept.excluded.is_empty(),
+            "{:?}",
+            kept.excluded
+        );
+        assert!(
+            kept.warnings.keys().any(|about| about.contains("count twice")),
+            "{:?}",
+            kept.warnings
+        );
+    }
+}

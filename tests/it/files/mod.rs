@@ -21,6 +21,7 @@ mod claude_code;
 mod codex;
 mod coding_agents;
 mod columns;
+mod copilot;
 mod corpus;
 mod cost_explorer;
 mod crush;

@@ -1,5 +1,5 @@
-//! Session files of coding agents that tell of each answer what it used: pi, opencode, GitHub Copilot CLI, Kimi CLI, Goose, Cline and Amp;
-//! and of Crush and Factory's Droid, whose sessions tell sums.
+//! Session files of coding agents that tell of each answer what it used: pi, opencode, GitHub Copilot CLI, Kimi CLI, Kimi Code, Goose, Cline
+//! and Amp; and of Crush and Factory's Droid, whose sessions tell sums.
 
 mod amp;
 mod cline;
@@ -55,16 +55,13 @@ fn seller<'a>(provider: &'a str, model: &str) -> &'a str {
         "google-gemini-cli" | "google-antigravity" => "google",
         "moonshotai" | "kimi-coding" | "kimi-for-coding" => "moonshot",
         "alibaba" => "dashscope",
-        "zai" | "zai-coding-plan" => "zai",
+        "zai" | "zai-coding-plan" | "z.ai" | "z-ai" => "zai",
         "minimax" => "minimax",
         "togetherai" => "together",
         "fireworks-ai" => "fireworks",
         own if RESELLERS.contains(&own) => own,
         known if !known.is_empty() && seller::is_known(known) => seller::named(known),
-        own => match seller::by_model(model.rsplit('/').next().unwrap_or(model)) {
-            "" => own,
-            maker => maker,
-        },
+        own => seller::behind_gateway(own, model),
     }
 }
 
@@ -126,6 +123,19 @@ mod tests {
             ("github-copilot", "claude-sonnet-4.6", "github-copilot"),
             ("my-proxy", "claude-sonnet-4-6", "anthropic"),
             ("my-proxy", "openai/gpt-5", "openai"),
+            ("my-proxy", "glm-4.6", "zai"),
+            ("litellm", "kimi-k2-0905-preview", "moonshot"),
+            ("my-proxy", "MiniMax-M2", "minimax"),
+            ("my-proxy", "qwen3-coder-plus", "dashscope"),
+            ("z.ai", "glm-4.6", "zai"),
+            // Open weights, whoever runs them.
+            ("my-proxy", "zai-org/GLM-4.6", "my-proxy"),
+            ("my-proxy", "qwen3-coder", "my-proxy"),
+            ("lmstudio", "glm-4.6", "lmstudio"),
+            // At prices of their own.
+            ("deepinfra", "glm-4.6", "deepinfra"),
+            ("zhipuai", "glm-4.6", "zhipuai"),
+            ("opencode-go", "kimi-k2", "opencode-go"),
             ("my-proxy", "mine", "my-proxy"),
             ("", "gpt-5", "openai"),
         ] {

@@ -205,10 +205,6 @@ fn seller<'a>(provider: &'a str, model: &str) -> &'a str {
         "" => "openai",
         "oss" => "ollama",
         other if seller::is_known(other) => seller::named(other),
-        // A gateway may write the maker before the model.
-        gateway => match seller::by_model(model.rsplit('/').next().unwrap_or(model)) {
-            "" => gateway,
-            maker => maker,
-        },
+        gateway => seller::behind_gateway(gateway, model),
     }
 }

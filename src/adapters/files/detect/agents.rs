@@ -3,9 +3,9 @@
 use memchr::memmem;
 
 use super::{
-    CWD, DATA, DIRECTORY, FileFormat, MESSAGE_CAPITAL, MESSAGES, MODEL_CAPITAL, PARENT_ID, PARENT_UUID,
-    PROJECT_CAPITAL, PROTOCOL_VERSION, PROVIDER_CAPITAL, ROLE, SAY, SESSION_CAPITAL, SESSION_ID, Seen, TOKENS, TS,
-    UPDATED_AT, bit, is, keys,
+    CWD, DATA, DIRECTORY, FileFormat, MESSAGE, MESSAGE_CAPITAL, MESSAGES, MODEL, MODEL_CAPITAL, PARENT_ID, PARENT_UUID,
+    PROJECT_CAPITAL, PROTOCOL_VERSION, PROVIDER_CAPITAL, ROLE, SAY, SESSION_CAPITAL, SESSION_ID, SESSION_SNAKE, Seen,
+    TOKENS, TS, UPDATED_AT, bit, is, keys,
 };
 
 /// The message of a record.
@@ -120,6 +120,13 @@ impl Signs {
     }
 }
 
+/// Whether a value is what Gemini CLI prints that its models used.
+pub(super) fn is_printed_by_gemini(value: &[u8]) -> bool {
+    let value = keys::value(value);
+    let counts: [&[u8]; 2] = [b"\"candidates\"", b"\"input_tokens\""];
+    holds(value, b"models") && counts.into_iter().any(|key| memmem::find(value, key).is_some())
+}
+
 /// Whether a value is a session or a message of opencode.
 pub(super) fn is_exported(value: &[u8]) -> bool {
     let mut seen = Seen::default();
@@ -153,6 +160,11 @@ impl Seen<'_> {
             });
         }
         counts
+    }
+
+    /// Whether it is a line of Kimi Code that tells of a message what it used, which another line tells, too.
+    pub(super) fn is_of_kimi_code(&self) -> bool {
+        (self.is("agent.message.appended") && self.has(MESSAGE)) || self.is("context.append_loop_event")
     }
 
     /// The coding agent whose own record it is.
@@ -195,6 +207,8 @@ impl Seen<'_> {
         let shorter = self.is("compaction") || self.is("branch_summary");
         if (self.is("agent_end") && self.has(MESSAGES)) || (shorter && self.has(PARENT_ID)) {
             Some(FileFormat::Pi)
+        } else if self.is("init") && self.has(SESSION_SNAKE | MODEL) {
+            Some(FileFormat::GeminiCli)
         } else if self.has(DATA | PARENT_ID) && copilot.into_iter().any(front) {
             Some(FileFormat::CopilotCli)
         } else {

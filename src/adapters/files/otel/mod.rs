@@ -12,6 +12,7 @@ mod names;
 mod node;
 mod nodes;
 mod pairs;
+mod plain;
 pub(super) mod protobuf;
 mod saved;
 mod span;
@@ -77,6 +78,12 @@ impl LineFormat for Otel {
                 return Err(Fault::json(&error));
             }
         };
+        if !self.strict
+            && !is_export
+            && let Some(request) = plain::request(text)
+        {
+            return self.record(&request, line, context, out);
+        }
         // An export of nothing is one too.
         let inside = text.trim().trim_start_matches('{').trim_end_matches('}');
         if self.strict && !is_export && !inside.trim().is_empty() {

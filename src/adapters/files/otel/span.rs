@@ -106,7 +106,7 @@ pub(in super::super) fn observe(
         return Err(Fault::field("spanId", "a span without identity"));
     }
     let id = match own.response_id.str() {
-        id if role == Role::Call && !id.is_empty() => known_response(id),
+        id if role == Role::Call && !id.is_empty() => known_response(id, around.scope),
         _ => None,
     };
     let named = id.and_then(|_| own.response_id.str().bytes().next());
@@ -247,7 +247,11 @@ impl Observed {
     }
 }
 
-fn known_response(id: &str) -> Option<EventId> {
+/// The identity of a response that other logs of the same call name, too: whatever its id is, Copilot CLI's sessions have it.
+fn known_response(id: &str, scope: &str) -> Option<EventId> {
+    if scope == "github.copilot" {
+        return Some(EventId::of(&[b"response", id.as_bytes()]));
+    }
     let shared = tags::response_identity("response", id);
     (tags::response_identity("otel", id) == shared).then_some(shared)
 }

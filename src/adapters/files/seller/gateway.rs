@@ -1,0 +1,68 @@
+//! Who is asked behind a name that somebody gave to a gateway.
+
+use super::{by_maker, by_model};
+
+/// Who sells what is asked of a provider of this name, which is none that is known: the name of the model tells, and the maker that a gateway
+/// may write before it does not. Where that tells nothing the gateway does.
+pub(in super::super) fn behind_gateway<'a>(gateway: &'a str, model: &str) -> &'a str {
+    let maker = match model.rsplit_once('/') {
+        Some((_, name)) => by_model(name),
+        None if HOSTS.contains(&gateway) => by_model(model),
+        None => by_maker(model),
+    };
+    match maker {
+        "" => gateway,
+        maker => maker,
+    }
+}
+
+/// Who sell models with open weights at prices of their own, or those of a maker at those of another country. Most are names of models.dev.
+const HOSTS: [&str; 47] = [
+    "302ai",
+    "abacus",
+    "aihubmix",
+    "alibaba-cn",
+    "baseten",
+    "bigmodel",
+    "chutes",
+    "cloudflare-workers-ai",
+    "cortecs",
+    "deepinfra",
+    "fastrouter",
+    "friendli",
+    "hyperbolic",
+    "iflowcn",
+    "inference",
+    "io-net",
+    "jiekou",
+    "lambda",
+    "minimax-cn",
+    "minimax-cn-coding-plan",
+    "moark",
+    "modelscope",
+    "moonshotai-cn",
+    "nano-gpt",
+    "nebius",
+    "novita",
+    "novita-ai",
+    "nscale",
+    "nvidia",
+    "ollama-cloud",
+    "opencode-go",
+    "ovhcloud",
+    "poe",
+    "qiniu-ai",
+    "requesty",
+    "sambanova",
+    "scaleway",
+    "siliconflow",
+    "siliconflow-cn",
+    "stackit",
+    "synthetic",
+    "venice",
+    "volcengine",
+    "wandb",
+    "zenmux",
+    "zhipuai",
+    "zhipuai-coding-plan",
+];
