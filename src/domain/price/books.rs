@@ -333,9 +333,8 @@ fn prepare(
                 "the book has no price of its own for the Region `{geography}`: priced as in us-east-1"
             ))
         } else if provider == "bedrock" && is_apart(geography) && is_any_other(price, geography) {
-            Some(format!(
-                "the book has no price of its own for `{geography}`: priced as elsewhere"
-            ))
+            let told = "the book has no price of its own for";
+            Some(format!("{told} `{geography}`: priced as elsewhere"))
         } else {
             None
         };

@@ -44,11 +44,6 @@ pub fn provider_key(provider: &str) -> String {
         "novita-ai" | "novita_ai" => "novita",
         "opencode_go" => "opencode-go",
         "alibaba" | "alibaba_cloud" | "alibaba-cloud" | "alibabacloud" | "qwen" => "dashscope",
-        // Of models.dev, which agents write, and of LiteLLM.
-        "github_copilot" => "github-copilot",
-        "vercel_ai_gateway" | "vercel-ai-gateway" => "vercel",
-        "novita-ai" | "novita_ai" => "novita",
-        "opencode_go" => "opencode-go",
         // A gateway tells the maker too: `vertex_ai-llama_models`.
         _ if lower.starts_with("vertex_ai-") || lower == "vertex_ai_beta" => "vertex",
         _ => return lower,
