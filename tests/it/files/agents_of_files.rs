@@ -182,7 +182,7 @@ fn requests_that_tell_no_tokens_and_sums_of_others_say_so() {
             false,
         ),
     ] {
-        let kept = fresh(&[("ui_messages.json", &task(&[message.clone()]))]);
+        let kept = fresh(&[("ui_messages.json", &task(std::slice::from_ref(&message)))]);
         assert!(kept.calls.is_empty(), "{message}");
         assert_eq!(kept.excluded.get(kind), Some(&1), "{message}: {:?}", kept.excluded);
         assert_eq!(!kept.warnings.is_empty(), gap, "{:?}", kept.warnings);

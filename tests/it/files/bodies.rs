@@ -305,9 +305,8 @@ fn answers_are_found_where_loggers_put_them_and_other_usage_is_told() {
         format!(r#"{{"insertId":"i","textPayload":{quoted},"timestamp":"2026-10-20T08:15:04Z"}}"#),
         format!(r#"{{"insertId":"i","jsonPayload":{{"message":"hi","response":{CHAT}}}}}"#),
         format!(r#"{{"_index":"logs","_id":"1","_source":{{"level":"info","message":{quoted}}}}}"#),
-        format!(
-            r#"{{"_id":"1","_source":{{"id":"s1","timestamp":"2026-10-20T08:15:04Z","model":"gpt-4o","usage":{{"prompt_tokens":1000,"completion_tokens":100}}}}}}"#
-        ),
+        r#"{"_id":"1","_source":{"id":"s1","timestamp":"2026-10-20T08:15:04Z","model":"gpt-4o","usage":{"prompt_tokens":1000,"completion_tokens":100}}}"#
+            .to_owned(),
         format!(
             r#"{{"log":{},"stream":"stdout"}}"#,
             serde_json::to_string(&format!(r#"{{"level":"info","response":{CHAT}}}"#)).unwrap()

@@ -321,31 +321,35 @@ fn growing_truncated_and_rotated_logs_are_read_on() {
     let path = folder.path().join("a.jsonl");
     let named = |n: u32| line(&FINAL).replace("msg_1", &format!("msg_{n}")) + "\n";
     let mut kept = Kept::default();
+    let read_aged = |kept: &mut Kept| {
+        super::aged(&path);
+        read_on(folder.path(), &["a.jsonl"], kept);
+    };
     let cut = named(2);
     std::fs::write(&path, named(1) + &cut[..80]).unwrap();
-    read_on(folder.path(), &["a.jsonl"], &mut kept);
+    read_aged(&mut kept);
     // By this clock the file is an old one, with which nobody goes on.
     assert_eq!((kept.observed, kept.rejected.len()), (1, 1), "the cut line is told");
     kept.rejected.clear();
 
-    read_on(folder.path(), &["a.jsonl"], &mut kept);
+    read_aged(&mut kept);
     assert_eq!(kept.progress.files, 1, "an unchanged file is not opened");
 
     let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
     write!(file, "{}{}", &cut[80..], named(3).trim_end()).unwrap();
-    read_on(folder.path(), &["a.jsonl"], &mut kept);
+    read_aged(&mut kept);
     assert_eq!((kept.observed, kept.calls.len()), (3, 3), "only what is new is read");
 
     write!(file, "\nbad\n").unwrap();
-    read_on(folder.path(), &["a.jsonl"], &mut kept);
+    read_aged(&mut kept);
     assert_eq!((kept.observed, kept.rejected[0].line), (3, 4), "lines are counted on");
 
     std::fs::write(&path, named(4)).unwrap();
-    read_on(folder.path(), &["a.jsonl"], &mut kept);
+    read_aged(&mut kept);
     assert_eq!(kept.calls.len(), 4, "a shorter file is another file");
 
     std::fs::write(&path, named(5).replace("/srv/shop", "/srv/other-shop") + &named(6)).unwrap();
-    read_on(folder.path(), &["a.jsonl"], &mut kept);
+    read_aged(&mut kept);
     assert_eq!(kept.calls.len(), 6, "another beginning is another file");
 }
 

@@ -49,6 +49,7 @@ fn read_text(name: &str, text: &str, columns: &Arc<Columns>) -> Kept {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(name);
     std::fs::write(&file, text).unwrap();
+    super::aged(&file);
     read(&file, columns)
 }
 

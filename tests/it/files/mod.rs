@@ -186,10 +186,20 @@ pub fn charged(call: &UsageEvent) -> String {
     quote.charge.cost.normalize().to_string()
 }
 
+/// Makes a file one with which nobody goes on: it was last changed days before the clock of these tests, whatever the machine's says. Files
+/// of other lengths were changed at other times.
+pub fn aged(file: &Path) {
+    let file = std::fs::OpenOptions::new().append(true).open(file).unwrap();
+    let length = std::time::Duration::from_millis(file.metadata().unwrap().len());
+    let changed = std::time::SystemTime::from(time("2026-11-20T12:00:00Z")) + length;
+    file.set_modified(changed).unwrap();
+}
+
 /// Writes one file and reads it.
 pub fn read_text(name: &str, content: impl AsRef<[u8]>) -> Kept {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(name), content).unwrap();
+    aged(&folder.path().join(name));
     let mut kept = Kept::default();
     read_on(folder.path(), &[name], &mut kept);
     kept
