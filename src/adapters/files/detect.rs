@@ -37,7 +37,7 @@ struct Seen<'t> {
 }
 
 macro_rules! keys {
-    ($($name:ident = $key:literal),* $(,)?) => {
+    ($($name:ident = $key:pat),* $(,)?) => {
         /// A key as one bit; 0 for one that does not matter.
         fn bit(key: &[u8]) -> u64 {
             match key { $($key => $name,)* _ => 0 }
@@ -85,7 +85,7 @@ keys!(
     DEPLOYMENT_NAME = b"DeploymentName",
     MODEL_NAME = b"ModelName",
     SEQUENCE_NUMBER = b"SequenceNumber",
-    TIME_GENERATED = b"TimeGenerated",
+    TIME_GENERATED = b"TimeGenerated" | b"TimeGenerated [UTC]",
     SESSION_SNAKE = b"session_id",
     PARENT_TOOL = b"parent_tool_use_id",
     SUBTYPE = b"subtype",
@@ -159,7 +159,7 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             }
             // Messages that Gemini CLI writes anew.
             b"$set" if agents::is_set_of_gemini(value) => found = Some(FileFormat::GeminiCli),
-            b"stats" if agents::is_printed_by_gemini(value) => found = Some(FileFormat::GeminiCli),
+            b"stats" if agents::is_printed_by_gemini(value) => seen.maybe = Some(FileFormat::GeminiCli),
             // A session that opencode exported, or one of its messages with the parts.
             b"info" if agents::is_exported(value) => seen.maybe = Some(FileFormat::Opencode),
             b"time" if value.starts_with(b"{") => seen.timed = true,
@@ -181,9 +181,7 @@ fn by_keys(text: &[u8], depth: u32) -> Option<FileFormat> {
             b"modelOutput" => found = Some(FileFormat::Body),
             b"data" if memmem::find(value, b"\"custom_llm_provider\"").is_some() => found = Some(FileFormat::Litellm),
             b"usage_info" if memmem::find(value, b"\"pages_processed\"").is_some() => found = Some(FileFormat::Body),
-            b"meta" if value.starts_with(b"{") && agents::holds(keys::value(value), b"completion_tokens") => {
-                found = Some(FileFormat::Crush);
-            }
+            b"meta" if agents::is_of_crush(value) => found = Some(FileFormat::Crush),
             b"meta" if memmem::find(value, b"billed_units").is_some() => found = Some(FileFormat::Body),
             b"response" | b"body" | b"result" | b"interaction" if value.starts_with(b"{") => seen.inner.push(value),
             key if answer::is_whole(key, value) => seen.inner.push(value),

@@ -18,7 +18,8 @@ use super::{FileFormat, FileSourceOptions};
 /// Bytes at the front of a file that tell whether it is still the same file.
 pub(super) const HEAD: usize = 1024;
 
-/// Changes when readers understand more than before, so that what earlier ones left out is read.
+/// Changes when readers understand more than before, so that what earlier ones left out is read. Bills are not read anew for it: one by itself
+/// would replace all of its files, and what was taken back would come again.
 const READERS: &[u8] = b"2";
 
 /// What it was before.
@@ -136,7 +137,7 @@ impl Position {
         let over = self.until.is_some_and(|until| until <= as_now.latest.timestamp());
         let alike = match self.read_as.as_str() {
             "" => as_now.format.is_none_or(|format| format.name() == self.format),
-            read_as => self.gave || read_as == as_now.read_as,
+            read_as => self.gave || read_as == as_now.read_as || (self.is_of_bill() && read_as == as_now.read_before),
         };
         alike && !refused && !over
     }
@@ -308,4 +309,36 @@ fn modified(metadata: &Metadata) -> u64 {
 /// Digest of bytes of a file, or of names of files.
 pub(super) fn digest(head: &[u8]) -> String {
     EventId::of(&[b"head", head]).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::label::Label;
+
+    #[test]
+    fn readers_that_understand_more_leave_bills_as_they_are() {
+        let options = FileSourceOptions {
+            name: Label::new("test"),
+            format: None,
+            paths: Vec::new(),
+            base: "/".into(),
+            defaults: Vec::new(),
+            columns: None,
+            asked: None,
+            latest: DateTime::UNIX_EPOCH,
+            env: |_| None,
+        };
+        let now = ReadAs::new(&options, false);
+        let of = |format: FileFormat, read_as: &str| Position {
+            format: format.name().to_owned(),
+            read_as: read_as.to_owned(),
+            ..Position::default()
+        };
+        // What gave nothing before may give something now. One file of a bill would replace all of them.
+        assert!(!of(FileFormat::Body, &now.read_before).is_of(&now));
+        assert!(of(FileFormat::Body, &now.read_as).is_of(&now));
+        assert!(of(FileFormat::Focus, &now.read_before).is_of(&now));
+        assert!(!of(FileFormat::Focus, "of other columns").is_of(&now));
+    }
 }

@@ -6,7 +6,7 @@ mod gateway;
 use crate::domain::price::provider_key;
 
 pub(super) use claude::behind_claude_code;
-pub(super) use gateway::behind_gateway;
+pub(super) use gateway::{around, behind_gateway};
 
 /// The provider as price books name it, from an emitter's name for it. The Vercel AI SDK writes its interface behind: `openai.chat`.
 pub(super) fn named(name: &str) -> &str {

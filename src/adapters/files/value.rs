@@ -137,7 +137,7 @@ fn whole(text: &str, field: &str) -> Result<u64, Fault> {
     }
     let digits = match text.split_once('.') {
         // Whoever writes a count as a fraction writes one zero, or six.
-        Some((whole, "000")) if !whole.trim_start_matches('0').is_empty() => {
+        Some((whole, "000")) if whole.len() <= 3 && !whole.trim_start_matches('0').is_empty() => {
             let reason = "not a whole number: a dot of thousands, or three digits of a fraction";
             return Err(Fault::field(field, reason));
         }

@@ -18,7 +18,7 @@ use crate::config::time_zone;
 use crate::domain::budget::Scope;
 use crate::domain::dimension::Dimension;
 use crate::domain::money::{Currency, Money};
-use crate::domain::period::{Hour, Period};
+use crate::domain::period::{Calendar, Hour, Period};
 use crate::domain::spend::Basis;
 use crate::engine::report::{Axis, AxisValue, Filter, Report, ReportQuery, Section, report};
 use crate::engine::view::fill::Fill;
@@ -148,21 +148,19 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
     let span = ledger.span()?;
     let span = if in_days { span.map(look::in_whole_days) } else { span };
     let asked = days(ctx, args, zone);
-    let query = |span: Option<Period>| {
-        let (period, previous) = period::chosen(asked, zone, ctx.now, span)?;
-        Ok::<_, CliError>(ReportQuery {
-            by: distinct(&args.by),
-            period,
-            previous,
-            is_late: matches!(args.basis, BasisArg::Billed | BasisArg::Effective) && period.contains(ctx.now),
-            basis: args.basis.into(),
-            filters: args.filters.clone(),
-            top: args.top.and_then(|top| usize::try_from(top).ok()),
-            zone,
-            tokens: !args.costs_only,
-        })
+    let query = |(period, previous): (Period, Period)| ReportQuery {
+        by: distinct(&args.by),
+        period,
+        previous,
+        is_late: matches!(args.basis, BasisArg::Billed | BasisArg::Effective) && period.contains(ctx.now),
+        basis: args.basis.into(),
+        filters: args.filters.clone(),
+        top: args.top.and_then(|top| usize::try_from(top).ok()),
+        zone,
+        tokens: !args.costs_only,
     };
-    let mut report = report(ledger.as_mut(), query(span)?)?;
+    let chosen = period::chosen(asked, zone, ctx.now, span)?;
+    let mut report = report(ledger.as_mut(), query(chosen))?;
     // The month that other bases have spend in may have none of this one: bills are late.
     if asked == (None, None)
         && report.sections.iter().all(|section| section.rows.is_empty())
@@ -171,7 +169,14 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
             .transpose()?
             .flatten()
     {
-        report = crate::engine::report::report(ledger.as_mut(), query(Some(of_basis))?)?;
+        let chosen = match args.basis {
+            BasisArg::Metered => period::chosen(asked, zone, ctx.now, Some(of_basis))?,
+            BasisArg::Billed | BasisArg::Effective | BasisArg::BilledFilled => {
+                let last = Calendar::Month.around(of_basis.end - TimeDelta::seconds(1), zone);
+                (last, period::before(last, zone, ctx.now))
+            }
+        };
+        report = crate::engine::report::report(ledger.as_mut(), query(chosen))?;
     }
     let period = report.query.period;
     if let Some(scope) = args.filled() {

@@ -146,7 +146,11 @@ fn the_name_of_a_provider_beside_an_answer_is_its_sellers() {
         (cost("gpt-4o"), "openai"),
         (around(""), "openai"),
         (around(r#""provider":"azure","#), "azure"),
-        (around(r#""provider":"acme","#), "acme"),
+        (around(r#""provider":"acme","#), "openai"),
+        (around(r#""provider":"unknown","#), "openai"),
+        (around(r#""provider":"ChatOpenAI","#), "openai"),
+        (around(r#""provider":"Databricks","#), "Databricks"),
+        (around(r#""provider":"deepinfra","#), "deepinfra"),
         (around(r#""provider":"AzureOpenAI","#), "azure"),
         (around(r#""provider":"openai","#).replace(CHAT, &filtered), "azure"),
         // Those of OpenRouter's own.

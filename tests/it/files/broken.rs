@@ -301,3 +301,31 @@ fn answers_whose_usage_nobody_here_knows_are_told() {
     let going = read_text("a.jsonl", line.replace(r#""end_turn""#, "null"));
     assert_eq!((going.excluded.len(), going.warnings.len()), (0, 0));
 }
+
+/// What looks like another tool's record at a glance is read as what it is.
+#[test]
+fn keys_that_others_use_too_take_no_answer_away() {
+    let answer = r#""id":"c-1","object":"chat.completion","created":1792484104,"model":"gpt-5","choices":[],"usage":{"prompt_tokens":100,"completion_tokens":10,"total_tokens":110}"#;
+    for beside in [
+        r#""meta":{"completion_tokens":10,"prompt_tokens":100,"latency":3}"#,
+        r#""stats":{"models":{"gpt-5":{"input_tokens":100,"output_tokens":10}}}"#,
+    ] {
+        let kept = read_text("a.jsonl", format!("{{{answer},{beside}}}"));
+        let call = kept.only();
+        assert_eq!(
+            (call.provider().as_str(), call.tokens.prompt()),
+            ("openai", 100),
+            "{beside}"
+        );
+    }
+    let portal = "TimeGenerated [UTC],CorrelationId,PromptTokens,CompletionTokens,TotalTokens\n\"11/20/2026, 8:00:00.000 AM\",c1,100,10,110\n";
+    assert_eq!(read_text("a.csv", portal).only().tokens.prompt(), 100);
+    // A dot of thousands is one only where three digits at most stand before it.
+    let counts = |input: &str| {
+        let text = format!("id,ts,provider,model,input_tokens\na,2026-11-20T00:00:00Z,openai,gpt-4o,{input}\n");
+        let kept = read_text("a.csv", text);
+        (kept.calls.len(), kept.rejected.len())
+    };
+    assert_eq!(counts("12345.000"), (1, 0));
+    assert_eq!(counts("250.000"), (0, 1));
+}

@@ -100,6 +100,11 @@ impl LineFormat for Droid {
         let mut event = UsageEvent::new(id, at, paid, model);
         event.tokens = tokens;
         event.rank.authority = Rank::REPORT;
+        // Sums of one session are of one time, whether its messages lay beside them or not: the later reading counts.
+        if !session.begun.is_empty() && !settings.provider_lock_timestamp.is_null() {
+            let locked = context.time(&settings.provider_lock_timestamp, "providerLockTimestamp", out);
+            event.rank.at = locked.unwrap_or(at);
+        }
         event.rank.line = number;
         event.session = context.labels.get(&session.id);
         event

@@ -38,7 +38,7 @@ impl<'s, 'a> Outer<'s, 'a> {
             } else {
                 self.cloud
             },
-            seller: first(self.seller, seller::told(told(record).str())),
+            seller: first(self.seller, seller::around(told(record).str())),
             depth: self.depth + 1,
         }
     }

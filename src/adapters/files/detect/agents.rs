@@ -127,6 +127,12 @@ pub(super) fn is_printed_by_gemini(value: &[u8]) -> bool {
     holds(value, b"models") && counts.into_iter().any(|key| memmem::find(value, key).is_some())
 }
 
+/// Whether a value is what Crush prints of a session: others keep counts under `meta`, too.
+pub(super) fn is_of_crush(value: &[u8]) -> bool {
+    let told: [&[u8]; 4] = [b"uuid", b"cost", b"created", b"completion_tokens"];
+    value.starts_with(b"{") && told.into_iter().all(|key| holds(keys::value(value), key))
+}
+
 /// Whether a value is a session or a message of opencode.
 pub(super) fn is_exported(value: &[u8]) -> bool {
     let mut seen = Seen::default();

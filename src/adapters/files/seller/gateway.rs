@@ -16,6 +16,38 @@ pub(in super::super) fn behind_gateway<'a>(gateway: &'a str, model: &str) -> &'a
     }
 }
 
+/// The seller that a log names around an answer: one that is known to sell. Of words for none, of libraries and of one's own the name of the
+/// model tells more.
+pub(in super::super) fn around(name: &str) -> &str {
+    let lower = name.to_lowercase();
+    let sells = |hosts: &[&str]| hosts.contains(&lower.as_str()) || hosts.contains(&lower.replace('_', "-").as_str());
+    match super::known(name) {
+        "" if sells(&HOSTS) || sells(&CLOUDS) => name,
+        known => known,
+    }
+}
+
+/// Who sell models of all makers at prices of their own, and are no names of models.dev.
+const CLOUDS: [&str; 17] = [
+    "anyscale",
+    "cloudflare",
+    "databricks",
+    "github",
+    "github-copilot",
+    "github-models",
+    "hf-inference",
+    "huggingface",
+    "novita",
+    "nvidia-nim",
+    "oci",
+    "replicate",
+    "sagemaker",
+    "sap",
+    "snowflake",
+    "vercel",
+    "wandb",
+];
+
 /// Who sell models with open weights at prices of their own, or those of a maker at those of another country. Most are names of models.dev.
 const HOSTS: [&str; 47] = [
     "302ai",
