@@ -45,7 +45,7 @@ impl Homes {
     }
 }
 
-/// Whether a folder is there. What may not be looked at is, as far as anyone knows.
+/// Whether a folder is there. An editor's folder that may not be looked into says nothing of an extension in it.
 fn is_there(folder: &Path) -> bool {
-    folder.try_exists().unwrap_or(true)
+    folder.try_exists().unwrap_or(false)
 }

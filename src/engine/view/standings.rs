@@ -277,7 +277,11 @@ impl Standings {
     pub fn is_part(&self, (provider, account): (Label, Label), day: Hour, now: DateTime<Utc>) -> bool {
         let is_awaited = now - day.start() < TimeDelta::days(ENDED_DAYS + 1);
         let standing = self.at(provider, account, day).filter(|_| is_awaited);
-        standing.is_some_and(|standing| !standing.is_billed(day))
+        match account.is_empty() {
+            // All together: a day that one of its accounts is billed for whole is no part for the rows that name none.
+            true => standing.is_some() && !self.is_billed(provider, day),
+            false => standing.is_some_and(|standing| !standing.is_billed(day)),
+        }
     }
 
     /// Whether an account of a provider is billed at an hour that is.

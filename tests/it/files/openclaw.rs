@@ -55,7 +55,8 @@ fn lines_of_sessions_in_a_database_count_as_those_in_files() {
     put(&conn, "s-1", 1, &answer("a2", 2, "anthropic", 7));
     put(&conn, "s-2", 1, &answer("b2", 3, "anthropic", 8));
     // What was sent to somebody.
-    put(&conn, "s-2", 2, &answer("b3", 4, "openclaw", 0));
+    let sent = answer("b3", 4, "openclaw", 0).replace("claude-sonnet-4-6", "delivery-mirror");
+    put(&conn, "s-2", 2, &sent);
     let mut kept = Kept::default();
     read_on(folder.path(), &["."], &mut kept);
     let row = |session: &str, folder: &str, output| (session.to_owned(), folder.to_owned(), output);

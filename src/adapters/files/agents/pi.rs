@@ -133,8 +133,9 @@ impl Pi {
             return Ok(());
         };
         let message = message.map_err(|e| Fault::json(&e))?;
-        // OpenClaw notes what it sent to people as an answer of its own.
-        if message.role.str() != "assistant" || message.provider.str() == "openclaw" {
+        // OpenClaw notes what it sent to people as an answer of its own, by no model.
+        let is_sent = ["delivery-mirror", "gateway-injected"].contains(&message.model.str());
+        if message.role.str() != "assistant" || (is_sent && message.provider.str() == "openclaw") {
             return Ok(());
         }
         let at = match message.timestamp.is_null() {

@@ -7,6 +7,9 @@ use serde::Deserialize;
 use super::super::database;
 use super::{Folders, Place, is_missing};
 
+/// Bytes of a list of projects at most.
+const MOST_BYTES: u64 = 16 << 20;
+
 /// Whether a database has no sessions: some versions kept other things in it alone.
 pub(super) fn is_of_none(path: &Path) -> bool {
     let names = ["crush.db", "openclaw-agent.sqlite"];
@@ -81,7 +84,7 @@ impl Folders<'_> {
         }
         let mut places = Vec::new();
         for folder in folders {
-            let list = std::fs::read(folder.join("projects.json")).unwrap_or_default();
+            let list = list_of(&folder.join("projects.json"));
             // What is no list names no project.
             let list: Projects = serde_json::from_slice(&list).unwrap_or_default();
             places.extend(list.projects.into_iter().map(|project| Place {
@@ -97,4 +100,14 @@ impl Folders<'_> {
         }
         places
     }
+}
+
+/// A list of projects; nothing of what is no file, or far larger than such a list.
+fn list_of(path: &Path) -> Vec<u8> {
+    let is_list = path
+        .metadata()
+        .is_ok_and(|found| found.is_file() && found.len() <= MOST_BYTES);
+    is_list
+        .then(|| std::fs::read(path).unwrap_or_default())
+        .unwrap_or_default()
 }

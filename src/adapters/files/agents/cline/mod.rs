@@ -214,6 +214,7 @@ impl Cline {
             out.excluded_once.push(("parts_of_results", id));
             return Ok(());
         }
+        let (model, is_fast) = plain(model);
         let paid = paid(provider, model, context.seller);
         let counts = counts(&told, provider, paid)?;
         let declared = includes(&told, provider, &counts);
@@ -232,6 +233,9 @@ impl Cline {
         let (paid, model) = (context.labels.get(paid), context.label(Value::Text(model), "model")?);
         let mut event = UsageEvent::new(id, at, paid, model);
         event.tokens = tokens;
+        if is_fast {
+            event.speed = context.labels.get("fast");
+        }
         event.rank.line = number;
         event.rank.complete = told.cancel_reason.is_null();
         if line.say.str() == "subagent_usage" {
@@ -297,6 +301,13 @@ fn includes(told: &Request<'_>, provider: &str, counts: &Counts) -> Input {
     }
 }
 
+/// A model without what Cline puts behind its name for a context of a million tokens, and whether it was asked in fast mode.
+fn plain(model: &str) -> (&str, bool) {
+    let slow = model.strip_suffix(":fast");
+    let name = slow.unwrap_or(model);
+    (name.strip_suffix(":1m").unwrap_or(name), slow.is_some())
+}
+
 /// Who is paid: a provider by Cline's name for it. Where none is told, the name of the model tells, unless the settings do.
 fn paid<'a>(provider: &'a str, model: &'a str, default: &'static str) -> &'a str {
     let own = model.rsplit('/').next().unwrap_or(model);
@@ -315,6 +326,18 @@ fn paid<'a>(provider: &'a str, model: &'a str, default: &'static str) -> &'a str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cline_puts_behind_a_name_is_no_part_of_it() {
+        let fast = ("claude-opus-4-6", true);
+        assert_eq!(
+            (plain("claude-opus-4-6:1m:fast"), plain("claude-opus-4-6:fast")),
+            (fast, fast)
+        );
+        let name = "anthropic.claude-sonnet-4-5-20250929-v1:0";
+        assert_eq!(plain(&format!("{name}:1m")), (name, false));
+        assert_eq!(plain(name), (name, false));
+    }
 
     #[test]
     fn who_is_paid_is_told_by_the_provider_or_else_by_the_model_or_the_settings() {

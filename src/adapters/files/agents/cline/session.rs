@@ -11,8 +11,9 @@ use super::super::super::counts::{Counts, Input};
 use super::super::super::line::{Context, Fault, Output};
 use super::super::super::object;
 use super::super::super::scalar::{Scalar, reported};
+use super::super::super::value::Value;
 use super::super::{without_tokens, written};
-use super::{Cline, Line, paid};
+use super::{Cline, Line, paid, plain};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -112,12 +113,13 @@ impl Cline {
             without_tokens(id, false, out);
             return Ok(());
         }
-        let model = match asked {
-            Some(asked) => context.label(&asked.id, "modelInfo.id")?,
-            None => context.labels.get(""),
-        };
+        let (model, is_fast) = plain(model);
+        let model = context.label(Value::Text(model), "modelInfo.id")?;
         let mut event = UsageEvent::new(id, at, context.labels.get(paid), model);
         event.tokens = tokens;
+        if is_fast {
+            event.speed = context.labels.get("fast");
+        }
         event.rank.line = number;
         event.session = context.label(&session.session_id, "sessionId")?;
         let folder = &self.beside(context).folder;
