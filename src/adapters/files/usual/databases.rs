@@ -104,10 +104,8 @@ impl Folders<'_> {
 
 /// A list of projects; nothing of what is no file, or far larger than such a list.
 fn list_of(path: &Path) -> Vec<u8> {
-    let is_list = path
-        .metadata()
-        .is_ok_and(|found| found.is_file() && found.len() <= MOST_BYTES);
-    is_list
-        .then(|| std::fs::read(path).unwrap_or_default())
-        .unwrap_or_default()
+    match path.metadata() {
+        Ok(found) if found.is_file() && found.len() <= MOST_BYTES => std::fs::read(path).unwrap_or_default(),
+        Ok(_) | Err(_) => Vec::new(),
+    }
 }
