@@ -294,7 +294,15 @@ fn files_of_one_bill_that_are_recorded_one_by_one_are_told_to_replace_each_other
     assert_eq!(billed(folder), "20");
     assert!(!record(&["u/1.csv", "u/2.csv"]).contains("warning"));
     assert_eq!(billed(folder), "30");
+    // Some of them with others, again and again: as it was when something new came.
+    fs::write(folder.join("u/3.csv"), format!("{HEADER}{}", row("40", 6, "AWS"))).unwrap();
+    for pair in [["u/2.csv", "u/3.csv"], ["u/1.csv", "u/2.csv"], ["u/2.csv", "u/3.csv"]] {
+        record(&pair);
+        assert_eq!(billed(folder), "60", "{pair:?}");
+    }
+    assert!(!record(&["u/1.csv", "u/2.csv", "u/3.csv"]).contains("warning"));
+    assert_eq!(billed(folder), "70");
     // One of them by itself has not changed.
     assert!(!record(&["u/1.csv"]).contains("warning"));
-    assert_eq!(billed(folder), "30");
+    assert_eq!(billed(folder), "70");
 }

@@ -44,11 +44,11 @@ impl Run<'_> {
         let of_bill = |p: &Option<Position>| p.as_ref().is_some_and(Position::is_of_bill);
         let (bills, _): (Vec<_>, Vec<_>) = current.into_iter().partition(|(_, p)| of_bill(p));
         let piped = !self.bills.told(self.options.name).is_empty();
-        // Files of one bill that were recorded one by one replaced each other: given together they are read anew.
-        let apart = bills.iter().filter_map(|(_, p)| p.as_ref()).map(|p| p.beside.as_str());
-        let apart: BTreeSet<&str> = apart.filter(|digest| !digest.is_empty()).collect();
-        let nothing_new =
-            todo.is_empty() && gone.is_empty() && self.bill_positions.is_empty() && !piped && apart.len() < 2;
+        // Files of one bill that were recorded one by one replaced each other: where more are given together than before, they are read anew.
+        let beside = bills.iter().filter_map(|(_, p)| p.as_ref()?.beside.as_ref());
+        let sets: BTreeSet<&(usize, String)> = beside.collect();
+        let apart = sets.len() > 1 && sets.iter().all(|(files, _)| *files < bills.len());
+        let nothing_new = todo.is_empty() && gone.is_empty() && self.bill_positions.is_empty() && !piped && !apart;
         todo.extend(bills);
         let manifests = self.manifests(&todo);
         // One may be written after the files that it names.
@@ -109,7 +109,7 @@ impl Run<'_> {
             }
         }
         let paths: Vec<_> = todo.iter().map(|(file, _)| file.path.to_string_lossy()).collect();
-        let beside = digest(paths.join("\0").as_bytes());
+        let beside = Some((paths.len(), digest(paths.join("\0").as_bytes())));
         for (_, position) in &mut self.bill_positions {
             position
                 .iter_mut()

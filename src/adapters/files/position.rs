@@ -80,9 +80,10 @@ pub(super) struct Position {
     /// Whether all that it told of bills was taken back since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub taken_back: bool,
-    /// Digest of the paths of the bills that were read together with it; empty where an earlier version read it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub beside: String,
+    /// How many files of bills were read together with it, itself among them, and a digest of their paths; nothing where an earlier version
+    /// read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<(usize, String)>,
     /// The last bytes before `offset`, where reading goes on there.
     #[serde(skip)]
     pub behind: Vec<u8>,

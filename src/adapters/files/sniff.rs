@@ -19,9 +19,9 @@ pub(super) type Input<'a> = Box<dyn Read + 'a>;
 
 /// How far detection looks.
 pub(super) const DETECT_BYTES: usize = 64 << 10;
-/// How far is looked for a call where the first records are of no format: some ten thousand lines of a log, and a moment's work for a file
-/// that has nothing to do with usage.
-const LOOK_BYTES: usize = 16 << 20;
+/// How far is looked for a call where the first records are of no format: some thousand lines of a log, and a moment's work for a file
+/// that has nothing to do with usage, at each run.
+const LOOK_BYTES: usize = 4 << 20;
 /// How a Parquet file begins.
 pub(super) const PARQUET: &[u8] = b"PAR1";
 const DETECT_RECORDS: usize = 20;

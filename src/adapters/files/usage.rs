@@ -212,6 +212,8 @@ impl<'a> Usage<'a> {
         let with_total = !claude && !self.total_tokens.is_null();
         self.shape().map(|shape| match shape {
             Shape::Messages if with_total => Shape::Responses,
+            // Claude's input never holds what caches do, under whatever name a log has that.
+            Shape::Responses if claude && self.is_flat() => Shape::Messages,
             Shape::Sdk if claude && self.sdk_input.is_none() && self.js_input.is_none() => Shape::SdkOfClaude,
             Shape::Chat
             | Shape::Responses
@@ -221,6 +223,23 @@ impl<'a> Usage<'a> {
             | Shape::SdkOfClaude
             | Shape::Cohere => shape,
         })
+    }
+
+    /// Whether it tells neither a total nor anything of caches.
+    pub fn is_bare(&self) -> bool {
+        self.total_tokens.is_null() && self.prompt_tokens_details.is_none() && self.cached_tokens.is_null()
+    }
+
+    /// Whether it tells input, output and what was cached, and nothing else of its shape.
+    fn is_flat(&self) -> bool {
+        let details = [
+            self.input_tokens_details.is_some(),
+            self.input_token_details.is_some(),
+            self.prompt_tokens_details.is_some(),
+            self.prompt_token_details.is_some(),
+        ];
+        let of_others = self.is_of_codex() || self.is_of_pydantic();
+        !self.cached_tokens.is_null() && self.total_tokens.is_null() && !of_others && !details.contains(&true)
     }
 
     /// What all of it cost, as whoever handed it on says.

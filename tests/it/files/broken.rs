@@ -1,5 +1,6 @@
 //! Broken records and rows: they are told with file and line, and what stands around them counts.
 
+use finops::domain::usage::Bucket;
 use std::fmt::Write as _;
 use std::fs;
 use std::time::SystemTime;
@@ -320,6 +321,13 @@ fn keys_that_others_use_too_take_no_answer_away() {
     }
     let portal = "TimeGenerated [UTC],CorrelationId,PromptTokens,CompletionTokens,TotalTokens\n\"11/20/2026, 8:00:00.000 AM\",c1,100,10,110\n";
     assert_eq!(read_text("a.csv", portal).only().tokens.prompt(), 100);
+    // That a prompt was cached does not make it an answer that AutoGen kept.
+    let cached = r#"{"timestamp":"2026-11-20T00:00:00Z","request_id":"a1","model":"gpt-4o","cached":true,"finish_reason":"stop","usage":{"prompt_tokens":1000,"completion_tokens":1,"total_tokens":1001,"prompt_tokens_details":{"cached_tokens":900}}}"#;
+    assert_eq!(read_text("a.jsonl", cached).only().tokens.prompt(), 1000);
+    // Claude's input never holds what caches do.
+    let claude = r#"{"timestamp":"2026-11-20T00:00:00Z","model":"claude-sonnet-4-5","usage":{"input_tokens":1000,"cached_tokens":900,"output_tokens":5}}"#;
+    let call = read_text("a.jsonl", claude).only();
+    assert_eq!(call.tokens.get(Bucket::InputUncached), 1000);
     // A dot of thousands is one only where three digits at most stand before it.
     let counts = |input: &str| {
         let text = format!("id,ts,provider,model,input_tokens\na,2026-11-20T00:00:00Z,openai,gpt-4o,{input}\n");

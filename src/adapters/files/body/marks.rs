@@ -43,7 +43,9 @@ impl Record<'_> {
 
     /// Whether AutoGen tells an answer again that it kept, with the usage that it had.
     pub fn is_from_cache(&self) -> bool {
-        self.cached.is_true() && !self.finish_reason.is_null() && self.usage.is_some() && self.choices.is_none()
+        let is_kept = self.cached.is_true() && !self.finish_reason.is_null() && self.choices.is_none();
+        // Others say of a call that its prompt was cached.
+        is_kept && self.usage.as_ref().is_some_and(Usage::is_bare)
     }
 
     /// Whether it is what OpenAI answers to a request for decisions, which have a price of their own.

@@ -153,7 +153,9 @@ const ROW_DIGITS: usize = 12;
 /// Whether an id is the number of a row. Parts of one answer share theirs, whatever it is.
 fn is_number(id: &str, record: &Record<'_>) -> bool {
     let parts = ["chat.completion.chunk", "text_completion", "response"];
-    id.len() <= ROW_DIGITS && id.bytes().all(|byte| byte.is_ascii_digit()) && !parts.contains(&record.object.str())
+    let is_part =
+        parts.contains(&record.object.str()) || record.kind.str() == "message" || !record.response_id.is_null();
+    id.len() <= ROW_DIGITS && id.bytes().all(|byte| byte.is_ascii_digit()) && !is_part
 }
 
 /// Who a record says sold what it is around.

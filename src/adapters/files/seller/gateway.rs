@@ -48,8 +48,9 @@ const CLOUDS: [&str; 17] = [
     "wandb",
 ];
 
-/// Who sell models with open weights at prices of their own, or those of a maker at those of another country. Most are names of models.dev.
-const HOSTS: [&str; 47] = [
+/// Who sell models with open weights at prices of their own, or those of a maker at those of another country, and programs that run them on a
+/// machine of one's own. Most are names of models.dev.
+const HOSTS: [&str; 61] = [
     "302ai",
     "abacus",
     "aihubmix",
@@ -66,10 +67,21 @@ const HOSTS: [&str; 47] = [
     "iflowcn",
     "inference",
     "io-net",
+    "jan",
     "jiekou",
+    "koboldcpp",
     "lambda",
+    "llama-cpp",
+    "llama.cpp",
+    "llamacpp",
+    "lm-studio",
+    "lmstudio",
+    "local",
+    "localai",
+    "localhost",
     "minimax-cn",
     "minimax-cn-coding-plan",
+    "mlx",
     "moark",
     "modelscope",
     "moonshotai-cn",
@@ -79,6 +91,7 @@ const HOSTS: [&str; 47] = [
     "novita-ai",
     "nscale",
     "nvidia",
+    "ollama",
     "ollama-cloud",
     "opencode-go",
     "ovhcloud",
@@ -87,11 +100,13 @@ const HOSTS: [&str; 47] = [
     "requesty",
     "sambanova",
     "scaleway",
+    "sglang",
     "siliconflow",
     "siliconflow-cn",
     "stackit",
     "synthetic",
     "venice",
+    "vllm",
     "volcengine",
     "wandb",
     "zenmux",

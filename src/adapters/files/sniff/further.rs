@@ -17,7 +17,7 @@ use super::super::{FileFormat, detect};
 use super::{DETECT_BYTES, Framing, LOOK_BYTES};
 
 /// What is told of files that hold no call within what is looked at.
-const UNKNOWN: &str = "files of no known usage format in their first 16 MiB";
+const UNKNOWN: &str = "files of no known usage format in their first 4 MiB";
 
 impl Run<'_> {
     /// Whether a stream whose first records are of no format holds a call further in: then it is read record by record.
