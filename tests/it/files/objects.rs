@@ -19,12 +19,9 @@ struct Shelf {
     denied: Arc<Mutex<Option<String>>>,
 }
 
-impl ObjectStore for Shelf {
-    fn list(&self, prefix: &str, _: Option<&str>) -> Result<Listed, String> {
-        self.listed.lock().unwrap().push(prefix.to_owned());
-        if self.denied.lock().unwrap().as_deref() == Some(prefix) {
-            return Err("access denied".to_owned());
-        }
+impl Shelf {
+    /// What is right below a prefix.
+    fn look(&self, prefix: &str) -> Listed {
         let mut listed = Listed::default();
         for (key, body) in self.objects.lock().unwrap().iter() {
             let Some(rest) = key.strip_prefix(prefix) else { continue };
@@ -38,21 +35,34 @@ impl ObjectStore for Shelf {
             }
         }
         listed.folders.dedup();
-        Ok(listed)
+        listed
+    }
+
+    /// Notes a request for a list.
+    fn asked(&self, prefix: &str) -> Result<(), String> {
+        self.listed.lock().unwrap().push(prefix.to_owned());
+        match self.denied.lock().unwrap().as_deref() == Some(prefix) {
+            true => Err("access denied".to_owned()),
+            false => Ok(()),
+        }
+    }
+}
+
+impl ObjectStore for Shelf {
+    fn list(&self, prefix: &str, _: Option<&str>) -> Result<Listed, String> {
+        self.asked(prefix)?;
+        Ok(self.look(prefix))
     }
     fn list_below(&self, prefix: &str, _: Option<&str>) -> Result<Listed, String> {
-        let Listed {
-            folders, mut objects, ..
-        } = self.list(prefix, None)?;
-        for folder in folders {
-            objects.extend(self.list_below(&folder, None)?.objects);
-            // All of it is one request.
-            self.listed.lock().unwrap().pop();
+        self.asked(prefix)?;
+        let mut folders = vec![prefix.to_owned()];
+        let mut below = Listed::default();
+        while let Some(folder) = folders.pop() {
+            let listed = self.look(&folder);
+            folders.extend(listed.folders);
+            below.objects.extend(listed.objects);
         }
-        Ok(Listed {
-            objects,
-            ..Listed::default()
-        })
+        Ok(below)
     }
     fn get(&self, key: &str) -> Result<Vec<u8>, String> {
         self.fetched.lock().unwrap().push(key.to_owned());
