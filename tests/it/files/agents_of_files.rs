@@ -467,6 +467,12 @@ fn the_sum_of_a_session_of_droid_grows_and_goes_on_when_it_is_compacted() {
     assert_eq!(counts(&kept), [[7, 10, 20, 1, 1], [500, 10, 20, 90, 5]]);
     assert_eq!(names(&kept.calls[&call.id])[2], "s-1", "where it began");
     assert_eq!(counts(&fresh(&files)).len(), 2, "also when all are met at once");
+    // Where its messages, which begin before what the sum tells, came later: as in folders that are copied.
+    let mut kept = Kept::default();
+    let [sums, told] = at("s-5");
+    read(&mut kept, &[(&sums, &sum(100, 50))]);
+    read(&mut kept, &[(&sums, &sum(200, 60)), (&told, &first)]);
+    assert_eq!(counts(&kept), [[200, 10, 20, 60, 5]]);
     // A key of one's own.
     let own = sum(1, 1).replace("claude-opus-4-5-20251101", "custom:My Opus [x]");
     let kept = fresh(&[("s-9.settings.json", &own)]);

@@ -113,3 +113,37 @@ const HOSTS: [&str; 61] = [
     "zhipuai",
     "zhipuai-coding-plan",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_paid_behind_a_name_of_ones_own_is_told_by_the_model_but_for_programs_of_ones_own() {
+        for (gateway, model, expected) in [
+            ("my-proxy", "glm-4.6", "zai"),
+            ("my-proxy", "gpt-5", "openai"),
+            ("my-proxy", "mine", "my-proxy"),
+            ("deepinfra", "glm-4.6", "deepinfra"),
+            ("llama.cpp", "glm-4.6", "llama.cpp"),
+            ("localhost", "MiniMax-M2", "localhost"),
+        ] {
+            assert_eq!(behind_gateway(gateway, model), expected, "{gateway} {model}");
+        }
+    }
+
+    #[test]
+    fn around_an_answer_stands_a_seller_or_a_word_that_says_nothing() {
+        for (name, expected) in [
+            ("Azure OpenAI", "azure"),
+            ("databricks", "databricks"),
+            ("hf_inference", "hf_inference"),
+            ("unknown", ""),
+            ("ChatOpenAI", ""),
+            ("litellm", ""),
+            ("", ""),
+        ] {
+            assert_eq!(around(name), expected, "{name}");
+        }
+    }
+}
