@@ -149,11 +149,11 @@ fn observe(log: &Log<'_>, number: u64, context: &mut Context, out: &mut Output) 
     if request.is_empty() {
         return Err(Fault::field("requestId", "missing"));
     }
-    let (account, region) = (log.account_id.str(), log.region.str());
-    let id = EventId::of(&[b"bedrock", account.as_bytes(), region.as_bytes(), request.as_bytes()]);
+    let region = log.region.str();
     let (input, output) = (&Side::of(log.input, "input")?, &Side::of(log.output, "output")?);
     let counts = [&input.input_token_count, &output.output_token_count];
     let body = Body::of(output.output_body_json);
+    let id = identity(log, &body, request);
     let counted = if counts.iter().any(|count| !count.is_null()) {
         Some(from_log(input, output, &body, log.model_id.str(), out)?)
     } else {
@@ -192,6 +192,17 @@ fn observe(log: &Log<'_>, number: u64, context: &mut Context, out: &mut Output) 
     out.tell_empty(&event);
     out.events.push(event);
     Ok(())
+}
+
+/// Who a call is: the message that answers it, where its id was logged, else the request. Other logs of the call tell one of them.
+fn identity(log: &Log<'_>, body: &Body<'_>, request: &str) -> EventId {
+    if let Some(message) = body.message() {
+        return tags::response_identity("bedrock", &message);
+    }
+    tags::request_identity(request).unwrap_or_else(|| {
+        let (account, region) = (log.account_id.str(), log.region.str());
+        EventId::of(&[b"bedrock", account.as_bytes(), region.as_bytes(), request.as_bytes()])
+    })
 }
 
 /// The counts of a log. What it leaves out the body may tell.

@@ -138,6 +138,7 @@ fn read(row: &Row<'_>, number: u64, context: &mut Context, out: &mut Output) -> 
         out.excluded_once.push(("response_cache_hits", id));
         return Ok(());
     }
+    let id = response_of(row).map_or(id, |response| tags::response_identity("helicone", &response));
     let provider = context.label(&row.provider, "provider")?;
     let provider = provider_of(&provider.as_str().to_ascii_lowercase());
     let openai = matches!(provider.as_str(), "openai" | "azure");
@@ -244,6 +245,19 @@ impl Row<'_> {
 }
 
 const BILLION: u64 = 1_000_000_000;
+
+/// The id of the provider's answer, where the row holds it and other logs may have it.
+fn response_of(row: &Row<'_>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow, default, alias = "responseId")]
+        id: Scalar<'a>,
+    }
+    let text = json_text(row.response_body, "response_body").ok()??;
+    let named: Named<'_> = serde_json::from_str(&text).ok()?;
+    let id = named.id.str();
+    tags::form_of_response(id).map(|_| id.to_owned())
+}
 
 /// What a provider's answer says.
 #[derive(Default)]

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use memchr::memmem;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -21,6 +22,7 @@ use self::map::{Details, Told};
 use super::counts::Counts;
 use super::line::{Context, Fault, LineFormat, NO_USAGE, Output};
 use super::litellm::json_text;
+use super::otel::span_identity;
 use super::scalar::{Scalar, reported};
 use super::{page, seller, tags};
 
@@ -29,6 +31,8 @@ use super::{page, seller, tags};
 struct Observation<'a> {
     #[serde(borrow, default)]
     id: Scalar<'a>,
+    #[serde(borrow, default, alias = "trace_id")]
+    trace_id: Scalar<'a>,
     #[serde(borrow, default)]
     r#type: Scalar<'a>,
     #[serde(borrow, default, alias = "start_time")]
@@ -110,7 +114,7 @@ fn one(text: &str, number: u64, depth: u32, context: &mut Context, out: &mut Out
     if seen.id.str().is_empty() {
         return Err(Fault::field("id", "missing"));
     }
-    let id = EventId::of(&[b"langfuse", seen.id.str().as_bytes()]);
+    let id = identity(&seen);
     let (details, usage) = (
         json_text(seen.usage_details, "usageDetails")?,
         json_text(seen.usage, "usage")?,
@@ -169,6 +173,45 @@ fn one(text: &str, number: u64, depth: u32, context: &mut Context, out: &mut Out
     out.tell_empty(&event);
     out.events.push(event);
     Ok(())
+}
+
+/// Who an observation is. LiteLLM names those that it hands over by the time and the id of the response; where an SDK handed over a span, its ids
+/// are the observation's.
+fn identity(seen: &Observation<'_>) -> EventId {
+    let (id, trace) = (seen.id.str(), seen.trace_id.str());
+    // `time-08-15-04-120000_` before it.
+    let timed = id.strip_prefix("time-").and_then(|rest| rest.split_once('_'));
+    let response = timed
+        .map(|(_, id)| id)
+        .filter(|id| tags::form_of_response(id).is_some());
+    if let Some(response) = response {
+        return tags::response_identity("langfuse", response);
+    }
+    if let Some(response) = response_of_span(seen.metadata) {
+        return tags::response_identity("langfuse", &response);
+    }
+    let digits = |id: &str, count: usize| id.len() == count && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match digits(id, 16) && digits(trace, 32) {
+        true => span_identity(trace, id),
+        false => EventId::of(&[b"langfuse", id.as_bytes()]),
+    }
+}
+
+/// The id of the response among the attributes of a span that an SDK handed over.
+fn response_of_span(metadata: Option<&RawValue>) -> Option<String> {
+    let name = "gen_ai.response.id";
+    memmem::find(metadata?.get().as_bytes(), name.as_bytes())?;
+    #[derive(Deserialize)]
+    struct Kept<'a> {
+        #[serde(borrow)]
+        attributes: &'a RawValue,
+    }
+    let text = json_text(metadata, "metadata").ok()??;
+    let kept: Kept<'_> = serde_json::from_str(&text).ok()?;
+    let attributes = json_text(Some(kept.attributes), "attributes").ok()??;
+    let attributes: BTreeMap<Cow<'_, str>, Scalar<'_>> = serde_json::from_str(&attributes).ok()?;
+    let id = attributes.get(name)?.str();
+    tags::form_of_response(id).map(|_| id.to_owned())
 }
 
 /// A time, which Langfuse means in UTC where it names no zone.

@@ -300,7 +300,7 @@ fn call(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) ->
         Value::Null => content_id(r, out),
         // Whoever has none to give writes an empty one.
         Value::Text(text) if text.trim_ascii_start().is_empty() => content_id(r, out),
-        Value::Text(text) => EventId::of(&[b"plain", text.as_bytes()]),
+        Value::Text(text) => super::tags::given_identity("plain", text),
         Value::Whole(n) => EventId::of(&[b"plain", n.to_string().as_bytes()]),
         Value::Negative(_) | Value::Float(_) | Value::Bool(_) | Value::Other => {
             return Err(Fault::field("id", "expected text"));

@@ -89,12 +89,77 @@ pub(super) fn set_all(event: &mut UsageEvent, map: Option<&RawValue>, context: &
     Ok(())
 }
 
-/// The identity of a call by the id of its response. Ids that are known to be unique at their provider share one name space,
-/// since other logs of the same call carry them too; others have a name space of their own.
+/// The identity of a call by the id of its response. Ids that no other response has share one name space, since other logs of the same call
+/// carry them too; others have a name space of their own.
 pub(super) fn response_identity(space: &str, id: &str) -> EventId {
-    let unique = ["msg_", "chatcmpl-", "resp_", "gen-"].iter().any(|p| id.starts_with(p));
-    let space = if unique { "response" } else { space };
+    let space = if form_of_response(id).is_some() {
+        "response"
+    } else {
+        space
+    };
     EventId::of(&[space.as_bytes(), id.as_bytes()])
+}
+
+/// The same where ids made by chance are the own ones of whoever wrote the record: of those that providers give alone.
+pub(super) fn given_identity(space: &str, id: &str) -> EventId {
+    let given = GIVEN.iter().any(|front| id.starts_with(front));
+    match given {
+        true => response_identity(space, id),
+        false => EventId::of(&[space.as_bytes(), id.as_bytes()]),
+    }
+}
+
+/// Ids that providers give, by what they begin with.
+const GIVEN: [&str; 5] = ["msg_", "chatcmpl-", "cmpl-", "resp_", "gen-"];
+/// Digits of what numbers the rows of a table, or was drawn among few.
+const FEW_DIGITS: usize = 12;
+
+/// Of which form the id of a response is that no other response has: the beginning that its provider gave it, or one of the forms of what is
+/// made by chance. Nothing of numbers and of names that somebody chose.
+pub(super) fn form_of_response(id: &str) -> Option<u8> {
+    if let Some((place, front)) = (0_u8..).zip(GIVEN).find(|(_, front)| id.starts_with(front)) {
+        let number = front.ends_with("cmpl-") && is_number(id.get(front.len()..).unwrap_or(""));
+        return (!number).then_some(place);
+    }
+    let bytes = id.as_bytes();
+    let hexadecimal = || bytes.iter().all(|byte| byte.is_ascii_hexdigit());
+    match bytes.len() {
+        32 if hexadecimal() => Some(b'h'),
+        36 if is_uuid(id) => Some(b'u'),
+        // Google's, and others in the letters of base 64.
+        20..=30 => {
+            let mixed = bytes.iter().any(u8::is_ascii_uppercase) && bytes.iter().any(u8::is_ascii_lowercase);
+            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            (mixed && bytes.iter().all(plain)).then_some(b'b')
+        }
+        _ => None,
+    }
+}
+
+/// Whether an id is a number that other records may have: that of a row, or one drawn among few, as Ollama's `chatcmpl-417` is.
+pub(super) fn is_number_of_few(id: &str) -> bool {
+    let front = GIVEN
+        .into_iter()
+        .find(|front| front.ends_with("cmpl-") && id.starts_with(front));
+    is_number(front.and_then(|front| id.get(front.len()..)).unwrap_or(id))
+}
+
+fn is_number(id: &str) -> bool {
+    id.len() <= FEW_DIGITS && id.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The identity of what AWS answered to a request, of which several logs tell the id.
+pub(super) fn request_identity(id: &str) -> Option<EventId> {
+    is_uuid(id).then(|| EventId::of(&[b"aws-request", id.as_bytes()]))
+}
+
+/// Whether an id is a UUID as it is usually written.
+fn is_uuid(id: &str) -> bool {
+    let fits = |(place, byte): (usize, u8)| match place {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    id.len() == 36 && id.bytes().enumerate().all(fits)
 }
 
 /// The identity of a record that has no id: its content, whatever the order and spacing of its keys.

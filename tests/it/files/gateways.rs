@@ -671,7 +671,7 @@ fn the_answer_in_a_row_of_helicones_tells_what_the_row_does_not() {
         assert_eq!(call.dimensions.get(Dimension::User).as_str(), "u-9");
         assert_eq!(
             (call.id, call.model().as_str()),
-            (EventId::of(&[b"helicone", b"h-1"]), "claude-sonnet-4-6")
+            (EventId::of(&[b"response", b"msg_1"]), "claude-sonnet-4-6")
         );
         assert_eq!(call.at.to_rfc3339(), "2026-10-20T08:15:04.120+00:00");
         assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);

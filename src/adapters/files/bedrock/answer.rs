@@ -31,6 +31,8 @@ pub(in super::super) fn speed_of(answer: &str) -> &'static str {
 #[derive(Deserialize)]
 struct Chunk<'a> {
     #[serde(borrow, default)]
+    id: Scalar<'a>,
+    #[serde(borrow, default)]
     message: Option<Carrier<'a>>,
     #[serde(borrow, default)]
     metadata: Option<Carrier<'a>>,
@@ -67,6 +69,8 @@ struct Chunk<'a> {
 
 #[derive(Deserialize)]
 struct Carrier<'a> {
+    #[serde(borrow, default)]
+    id: Scalar<'a>,
     #[serde(borrow, default, deserialize_with = "object::one")]
     usage: Option<Usage<'a>>,
     #[serde(borrow, default, rename = "serviceTier")]
@@ -124,6 +128,20 @@ impl<'a> Body<'a> {
             Some(b'{') => serde_json::from_str(text).map(|chunk| vec![chunk]).unwrap_or_default(),
             _ => Vec::new(),
         }
+    }
+
+    /// The id of Claude's message, which is in the beginning of a stream.
+    pub fn message(&self) -> Option<String> {
+        if !self.holds("\"msg_") {
+            return None;
+        }
+        let of = |chunk: Chunk<'a>| {
+            let within = chunk.message.map(|carrier| carrier.id).unwrap_or_default();
+            let mut ids = [within, chunk.id].into_iter();
+            ids.find(|id| id.str().starts_with("msg_"))
+                .map(|id| id.str().to_owned())
+        };
+        self.chunks().into_iter().find_map(of)
     }
 
     /// The tier that served the call; at the end of a stream. Most bodies name none, which is seen without parsing them.

@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::line::Fault;
 use super::super::scalar::{Scalar, reported};
-use super::super::seller;
 use super::super::usage::{FLATTENED, Usage};
+use super::super::{seller, tags};
 use super::record::Record;
 
 /// What a record is.
@@ -137,8 +137,7 @@ fn of_opik<'a>(text: &str) -> Result<Kept<'a>, Fault> {
     // Texts have no place among its counts.
     let own: Map<String, Value> = of(answer.usage).unwrap_or_default();
     usage.extend(own.into_iter().filter(|(_, value)| value.is_string()));
-    let own = ["msg_", "chatcmpl-", "resp_", "gen-"];
-    let of_answer = own.iter().any(|front| answer.id.str().starts_with(front));
+    let of_answer = tags::form_of_response(answer.id.str()).is_some();
     let (usage, usage_metadata) = match usage.keys().any(|name| name.ends_with("_token_count")) {
         true => (None, Some(usage)),
         false => (Some(usage), None),

@@ -78,6 +78,9 @@ impl<'s, 'a> Outer<'s, 'a> {
                 }
             }
         }
+        if let Some(id) = record.aws_request().and_then(|id| tags::request_identity(&id)) {
+            return id;
+        }
         out.warnings
             .push("records without an id are told apart by their content");
         tags::content_identity("body", if self.named { self.text } else { text })
@@ -147,15 +150,12 @@ fn profile_of(asked: &str, own: &str) -> bool {
         || undated.and_then(behind).is_some_and(|rest| is_end(&rest))
 }
 
-/// Digits of a row's number at most: what is longer was made to be unique.
-const ROW_DIGITS: usize = 12;
-
 /// Whether an id is the number of a row. Parts of one answer share theirs, whatever it is.
 fn is_number(id: &str, record: &Record<'_>) -> bool {
     let parts = ["chat.completion.chunk", "text_completion", "response"];
     let is_part =
         parts.contains(&record.object.str()) || record.kind.str() == "message" || !record.response_id.is_null();
-    id.len() <= ROW_DIGITS && id.bytes().all(|byte| byte.is_ascii_digit()) && !is_part
+    tags::is_number_of_few(id) && !is_part
 }
 
 /// Who a record says sold what it is around.

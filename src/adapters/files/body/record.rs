@@ -349,6 +349,17 @@ impl<'a> Record<'a> {
         own.unwrap_or_else(|| self.id_at_alibaba())
     }
 
+    /// The id of the request that AWS answered, where boto3's answer has it.
+    pub fn aws_request(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Kept<'a> {
+            #[serde(borrow, default, rename = "RequestId")]
+            request: Scalar<'a>,
+        }
+        let kept: Kept<'_> = serde_json::from_str(self.aws?.get()).ok()?;
+        Some(kept.request.str().to_owned())
+    }
+
     /// Whether it tells usage itself.
     pub fn tells_usage(&self) -> bool {
         self.shape().is_some() || self.usage_metadata.as_ref().is_some_and(Metadata::is_usage)

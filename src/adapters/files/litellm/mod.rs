@@ -8,6 +8,7 @@ mod usage;
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -21,6 +22,7 @@ use super::iterations;
 use super::line::{Context, Fault, LineFormat, Output};
 use super::page;
 use super::scalar::{Scalar, reported};
+use super::tags;
 use super::thoughts::Thoughts;
 
 use self::row::{Breakdown, Hidden, Metadata, Response, Row};
@@ -78,6 +80,18 @@ impl Row<'_> {
         !self.prompt_tokens.is_null() || !(self.start_time.is_null() || self.custom_llm_provider.is_null())
     }
 
+    /// When the row was last written, where it says so: a later dump of a table corrects one before it, wherever in it the row stands.
+    fn told_at(&self, context: &mut Context, out: &mut Output) -> Option<DateTime<Utc>> {
+        let told = out.warnings.len();
+        let times = [(&self.updated_at, "updated_at"), (&self.end_time, "endTime")];
+        let given = times.into_iter().filter(|(time, _)| !time.is_null());
+        let at = given
+            .filter_map(|(time, field)| context.time(time, field, out).ok())
+            .max();
+        out.warnings.truncate(told);
+        at
+    }
+
     fn read(mut self, line: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
         let row = &mut self;
         if row.request_id.is_null() {
@@ -118,6 +132,7 @@ impl Row<'_> {
         }
         let mut event = UsageEvent::new(identity(row, text.as_deref(), out), at, provider, model);
         event.rank.line = number;
+        event.rank.at = row.told_at(context, out).unwrap_or(at).max(at);
         let told = told.or(hidden.usage_object.as_ref()).or(metadata.usage_object.as_ref());
         let response = match told {
             // What a response looks like is the provider's business.
@@ -210,18 +225,18 @@ fn identity(row: &Row<'_>, content: Option<&str>, out: &mut Output) -> EventId {
         );
         return EventId::of(&[b"litellm-content", parts.as_bytes(), content.unwrap_or("").as_bytes()]);
     }
-    let space: &[u8] = match response_id(row) {
-        "" => b"litellm",
-        _ => b"response",
-    };
-    EventId::of(&[space, id.as_bytes()])
+    if tags::is_number_of_few(id) {
+        // Rows of others have it, too.
+        let told = format!("{:?} {:?}", row.start_time, row.model);
+        return EventId::of(&[b"litellm", b"row", id.as_bytes(), told.as_bytes()]);
+    }
+    tags::response_identity("litellm", id)
 }
 
 /// The id where it is one that the provider gave: other logs of the same call carry it too. Else empty.
 fn response_id<'r>(row: &'r Row<'_>) -> &'r str {
     let id = row.request_id.str();
-    let theirs = ["msg_", "chatcmpl-", "resp_", "gen-"].iter().any(|p| id.starts_with(p));
-    if theirs { id } else { "" }
+    if tags::form_of_response(id).is_some() { id } else { "" }
 }
 
 fn count_tokens(

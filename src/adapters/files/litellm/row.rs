@@ -31,6 +31,11 @@ pub(super) struct Row<'a> {
     pub completion_tokens: Scalar<'a>,
     #[serde(borrow, default, rename = "startTime")]
     pub start_time: Scalar<'a>,
+    #[serde(borrow, default, rename = "endTime")]
+    pub end_time: Scalar<'a>,
+    /// Of its table, whose rows are filled in after they were begun.
+    #[serde(borrow, default)]
+    pub updated_at: Scalar<'a>,
     #[serde(borrow, default)]
     pub model: Scalar<'a>,
     #[serde(borrow, default)]

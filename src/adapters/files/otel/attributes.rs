@@ -51,6 +51,7 @@ attributes! {
         | "ai.model.id" | "langfuse.observation.model.name";
     response_model: "gen_ai.response.model" | "llm.response.model" | "ai.response.model";
     response_id: "gen_ai.response.id" | "ai.response.id";
+    aws_request: "aws.request_id";
     conversation: "gen_ai.conversation.id" | "session.id";
     agent: "gen_ai.agent.name" | "agent";
     service: "service.name";

@@ -29,6 +29,7 @@ use super::line::{Context, Fault, LineFormat, Output};
 use super::readers::held;
 use json::Request;
 
+pub(super) use span::span_identity;
 pub(super) use traces::{Found, Traces};
 
 /// Their sums have no call behind them: no identity, no split of cached tokens, no prompt size. They can be bounded, not priced.

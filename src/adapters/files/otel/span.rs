@@ -95,7 +95,7 @@ pub(in super::super) fn observe(
             what,
         }))
     };
-    let by_span = || EventId::of(&[b"otel", span.trace.as_bytes(), span.id.as_bytes()]);
+    let by_span = || span_identity(&span.trace, &span.id);
     if role == Role::Other {
         return observed(What::Other(own.is_apart()));
     }
@@ -105,12 +105,13 @@ pub(in super::super) fn observe(
     if key == 0 {
         return Err(Fault::field("spanId", "a span without identity"));
     }
-    let id = match own.response_id.str() {
-        id if role == Role::Call && !id.is_empty() => known_response(id, around.scope),
-        _ => None,
+    let known = match role {
+        // A trace is of several calls.
+        Role::Call if !same_digits(own.response_id.str(), &span.trace) => known_response(own, around.scope),
+        Role::Call | Role::Agent | Role::Unknown | Role::Tool | Role::Other => None,
     };
-    let named = id.and_then(|_| own.response_id.str().bytes().next());
-    let id = id.unwrap_or_else(by_span);
+    let named = known.map(|(_, form)| form);
+    let id = known.map_or_else(by_span, |(id, _)| id);
     let failed = span.failed || !own.error.is_null();
     let provider = name(&own.provider, &own.system);
     let provider = context.label(provider, "gen_ai.provider.name")?;
@@ -247,13 +248,28 @@ impl Observed {
     }
 }
 
-/// The identity of a response that other logs of the same call name, too: whatever its id is, Copilot CLI's sessions have it.
-fn known_response(id: &str, scope: &str) -> Option<EventId> {
-    if scope == "github.copilot" {
-        return Some(EventId::of(&[b"response", id.as_bytes()]));
+/// The identity of a call that goes by its span.
+pub(in super::super) fn span_identity(trace: &str, span: &str) -> EventId {
+    EventId::of(&[b"otel", trace.as_bytes(), span.as_bytes()])
+}
+
+/// The identity of a response that other logs of the same call name, too, and of which form it is: whatever its id is, Copilot CLI's sessions
+/// have it. Of an answer of AWS without an id it is that of the request.
+fn known_response(own: &Attributes<'_>, scope: &str) -> Option<(EventId, u8)> {
+    let id = own.response_id.str();
+    let form = match tags::form_of_response(id) {
+        None if scope == "github.copilot" && !id.is_empty() => id.bytes().next(),
+        form => form,
+    };
+    if let Some(form) = form {
+        return Some((EventId::of(&[b"response", id.as_bytes()]), form));
     }
-    let shared = tags::response_identity("response", id);
-    (tags::response_identity("otel", id) == shared).then_some(shared)
+    tags::request_identity(own.aws_request.str()).map(|id| (id, b'a'))
+}
+
+/// Whether two ids are the same digits, be one of them written as a UUID.
+fn same_digits(one: &str, other: &str) -> bool {
+    one.bytes().filter(|byte| *byte != b'-').eq(other.bytes())
 }
 
 /// Emitters are named by strangers: a name is cut before it goes into a text.
