@@ -1,5 +1,6 @@
 //! Collects usage and bills from sources into the ledger, in bounded batches.
 
+mod alike;
 mod collection;
 mod twice;
 
@@ -22,6 +23,7 @@ use crate::ports::{
     UsageSource,
 };
 
+use alike::Alike;
 pub use collection::{Collection, Complete, FailedSource, LeftOver};
 
 /// Rejections shown; all are counted.
@@ -54,6 +56,7 @@ pub fn collect<'a>(
         observer,
         rejects,
         enough,
+        alike: (sources.len() > 1).then(Alike::default),
         out: Collection::default(),
     };
     for source in sources {
@@ -115,6 +118,8 @@ pub fn collect<'a>(
             reading.out.warnings.insert(about, 1);
         }
     }
+    let alike = reading.alike.iter().flat_map(Alike::told);
+    reading.out.warnings.extend(alike);
     // What the loop over the files of one bill leaves behind: each file is taken for the whole of it.
     let gone = |day: &&Restatement| day.basis == Basis::Billed && !day.old.is_zero() && day.new.is_zero();
     let gone = recorder.restatements.iter().filter(gone).count();
@@ -211,6 +216,8 @@ struct Reading<'a> {
     observer: &'a mut (dyn FnMut(&Progress) + Send),
     rejects: Option<&'a mut (dyn Write + Send)>,
     enough: &'a (dyn Fn() -> bool + Sync),
+    /// Where there are several sources.
+    alike: Option<Alike>,
     out: Collection,
 }
 
@@ -242,6 +249,12 @@ impl Collector<'_, '_> {
         }
     }
 
+    fn look(&mut self, calls: &[UsageEvent]) {
+        if let Some(alike) = &mut self.reading.alike {
+            alike.look(self.source, calls);
+        }
+    }
+
     fn send(&self, job: Job) -> Result<(), StoreError> {
         // The recorder has failed, and its own error is the one that is told.
         self.jobs.send(job).map_err(|_| StoreError::Failed {
@@ -270,6 +283,7 @@ impl Collector<'_, '_> {
 
 impl Sink for Collector<'_, '_> {
     fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError> {
+        self.look(events);
         self.events.extend_from(events, self.source);
         if self.events.is_enough() { self.flush() } else { Ok(()) }
     }
@@ -279,6 +293,7 @@ impl Sink for Collector<'_, '_> {
         if events.is_empty() && checkpoints.is_empty() {
             return Ok(());
         }
+        self.look(events.events());
         let source = self.source.as_str();
         let checkpoints = checkpoints.into_iter();
         let mut batch = RecordBatch {

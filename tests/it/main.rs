@@ -51,3 +51,4 @@ mod tour;
 mod trouble;
 mod units;
 mod usual;
+mod witnesses;
