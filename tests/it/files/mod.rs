@@ -49,6 +49,7 @@ mod relays;
 mod side_by_side;
 mod span_texts;
 mod streams;
+mod witnesses;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
