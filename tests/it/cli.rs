@@ -744,7 +744,7 @@ fn a_call_is_explained_from_its_record_to_its_budget() {
         "usage.jsonl",
         "team=search",
         "budget   search",
-        "line 4 of its file",
+        "usage from line 4 of a file",
     ] {
         assert!(page.contains(said), "{said}: {page}");
     }

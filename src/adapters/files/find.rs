@@ -206,8 +206,9 @@ impl Sink for Looking<'_> {
     fn usage(&mut self, events: &[UsageEvent]) -> Result<(), StoreError> {
         for seen in events.iter().filter(|seen| seen.id == self.call.id) {
             let (rank, kept) = (&seen.rank, &self.call.rank);
-            // Its usage is taken from one observation as a whole.
-            if rank.line == kept.line && rank.complete == kept.complete && seen.tokens == self.call.tokens {
+            // Its usage is taken from one observation as a whole, of which an earlier version did not keep who told it.
+            let witness = rank.authority == kept.authority || rank.at == kept.at;
+            if witness && rank.line == kept.line && rank.complete == kept.complete && seen.tokens == self.call.tokens {
                 self.found = Some(rank.line);
                 return Err(StoreError::Failed {
                     path: self.call.id.to_string(),

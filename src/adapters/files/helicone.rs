@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 use super::body::Body;
 use super::counts::{Counts, Input};
@@ -195,7 +195,7 @@ fn read(row: &Row<'_>, number: u64, context: &mut Context, out: &mut Output) -> 
         told => told,
     };
     let mut event = UsageEvent::new(id, at, context.labels.get(&provider), model);
-    event.rank.line = number;
+    (event.rank.authority, event.rank.line) = (Rank::GATEWAY, number);
     let declared = if matches!(provider.as_str(), "anthropic" | "bedrock") {
         Input::Excludes
     } else {
@@ -211,7 +211,7 @@ fn read(row: &Row<'_>, number: u64, context: &mut Context, out: &mut Output) -> 
     event.dimensions.set(Dimension::User, user);
     tags::set_all(&mut event, row.request_properties.or(row.properties), context)?;
     for mut beside in answer.beside {
-        beside.at = event.at;
+        (beside.at, beside.rank.authority) = (event.at, Rank::GATEWAY);
         for dimension in [Dimension::Provider, Dimension::User, Dimension::Team] {
             beside.dimensions.set(dimension, event.dimensions.get(dimension));
         }

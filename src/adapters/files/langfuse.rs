@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::add_exact;
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 use self::map::{Details, Told};
 use super::counts::Counts;
@@ -151,7 +151,7 @@ fn one(text: &str, number: u64, depth: u32, context: &mut Context, out: &mut Out
     let model = context.label(model, "model")?;
     let provider = context.labels.get(provider);
     let mut event = UsageEvent::new(id, at, provider, model);
-    event.rank.line = number;
+    (event.rank.authority, event.rank.line) = (Rank::GATEWAY, number);
     if !seen.updated_at.is_null() {
         event.rank.at = time(&seen.updated_at, "updatedAt", context, out)?;
     } else if let Some(fetched) = context.fallback {

@@ -108,7 +108,11 @@ fn page(e: &Explanation, agreed: &Agreed, located: Option<&Located>) -> String {
     }
     out += &receipt::agreed_text(&e.quote, agreed);
     if let Some(reported) = event.reported_cost {
-        let _ = writeln!(out, "reported {} USD by the source, kept beside", exact(reported));
+        let _ = writeln!(
+            out,
+            "reported {} USD by a record of the call, kept beside",
+            exact(reported)
+        );
     }
     let _ = writeln!(out, "\nfrom the raw record to the sums");
     let _ = writeln!(out, "record   {}", record(event));
@@ -135,7 +139,7 @@ fn record(event: &UsageEvent) -> String {
     let line = if event.rank.line == 0 {
         String::new()
     } else {
-        format!(", line {} of its file", event.rank.line)
+        format!(", usage from line {} of a file", event.rank.line)
     };
     let session = event.session.as_str();
     let session = if session.is_empty() {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use hashbrown::HashTable;
 
-use super::{Bucket, Dimension, EventId, Extras, Label, Rank, UsageEvent};
+use super::{Bucket, Dimension, EventId, Extras, Label, Rank, Requests, UsageEvent};
 
 #[cfg(test)]
 mod tests;
@@ -16,21 +16,33 @@ pub const USAGE_DIMENSIONS: [Dimension; 3] = [Dimension::Provider, Dimension::Mo
 impl UsageEvent {
     /// Makes one call of two observations of it.
     ///
-    /// The usage is that of the observation with the greater [`Rank`], whole: never a sum, never a maximum per field, since
-    /// a final record may correct a count *down*. Only of an answer in parts ([`Rank::PARTS`]) the searches and rare quantities are
-    /// the most that any part tells. The attribution (time, session, team, …) is that of the earliest
-    /// observation that is not a side-track copy. All choices are a maximum over a total order, so the result does not
-    /// depend on the order or grouping in which observations arrive.
+    /// The usage is that of the observation with the greater [`Rank`]. Its counts are taken whole: never a sum, never a maximum per
+    /// field, since a final record may correct a count *down*. Only of an answer in parts ([`Rank::PARTS`]) the searches and rare
+    /// quantities are the most that any part tells. Of tier, speed, geography and reported cost it keeps what it tells, and takes over
+    /// from the other what it does not tell, unless it says that nothing was used.
+    ///
+    /// The attribution (time, session, team, …) is taken whole, too: that of the observation which is no side-track copy, then of the
+    /// one that tells more names, then of the earliest.
+    ///
+    /// Both choices are a maximum over a total order, so what is chosen does not depend on the order or grouping in which
+    /// observations arrive:
     ///
     /// ```text
     /// merge(a, b) == merge(b, a)    merge(a, merge(b, c)) == merge(merge(a, b), c)    merge(a, a) == a
     /// ```
+    ///
+    /// The grouping of three may matter to little: to what is taken over, where two lesser observations tell it differently (then that
+    /// which was met first) or one says that nothing was used; and to the searches of parts, where another witness comes between them.
     #[must_use]
     pub fn merge(self, other: UsageEvent) -> UsageEvent {
-        let usage = if self.usage_order(&other) == Ordering::Less {
-            &other
-        } else {
-            &self
+        let order = self.usage_order(&other);
+        let (usage, lesser) = match order {
+            Ordering::Less => (&other, &self),
+            Ordering::Equal | Ordering::Greater => (&self, &other),
+        };
+        let holes = Holes {
+            equal: order == Ordering::Equal,
+            fill: !usage.is_nothing(),
         };
         let place = if self.place_order(&other) == Ordering::Greater {
             &other
@@ -48,6 +60,7 @@ impl UsageEvent {
         for dimension in USAGE_DIMENSIONS {
             dimensions.set(dimension, usage.dimensions.get(dimension));
         }
+        dimensions.set(Dimension::Tier, holes.fill(usage.tier(), lesser.tier()));
         UsageEvent {
             id: self.id,
             at: place.at,
@@ -56,12 +69,17 @@ impl UsageEvent {
             sidechain: place.sidechain,
             tokens: usage.tokens,
             requests,
-            speed: usage.speed,
-            geo: usage.geo,
+            speed: holes.fill(usage.speed, lesser.speed),
+            geo: holes.fill(usage.geo, lesser.geo),
             extras,
             rank: usage.rank,
-            reported_cost: usage.reported_cost,
+            reported_cost: holes.fill(usage.reported_cost, lesser.reported_cost),
         }
+    }
+
+    /// Whether it says that nothing was used.
+    fn is_nothing(&self) -> bool {
+        self.tokens.total() == 0 && self.requests == Requests::default() && self.extras.is_empty()
     }
 
     /// Whether both are of an answer in parts.
@@ -69,15 +87,9 @@ impl UsageEvent {
         self.rank.authority == Rank::PARTS && other.rank.authority == Rank::PARTS
     }
 
+    /// Which usage counts. What may be taken over does not decide: it may come from either.
     fn usage_order(&self, other: &UsageEvent) -> Ordering {
-        let key = |e: &UsageEvent| {
-            (
-                USAGE_DIMENSIONS.map(|d| e.dimensions.get(d)),
-                e.speed,
-                e.geo,
-                e.reported_cost,
-            )
-        };
+        let key = |e: &UsageEvent| (e.provider(), e.model());
         self.rank
             .standing()
             .cmp(&other.rank.standing())
@@ -92,20 +104,45 @@ impl UsageEvent {
             })
     }
 
+    /// Which attribution counts: the lesser one. Who knows nothing of a call's names takes none away from it.
     fn place_order(&self, other: &UsageEvent) -> Ordering {
+        let untold = |e: &UsageEvent| {
+            let of_place = e.dimensions.iter().filter(|(d, _)| !USAGE_DIMENSIONS.contains(d));
+            let empty = of_place.filter(|(_, name)| name.is_empty()).count();
+            empty + usize::from(e.session.is_empty())
+        };
+        let names = |e: &UsageEvent| {
+            let mut place = e.dimensions;
+            USAGE_DIMENSIONS.into_iter().for_each(|d| place.set(d, Label::EMPTY));
+            place
+        };
         self.sidechain
             .cmp(&other.sidechain)
+            .then_with(|| untold(self).cmp(&untold(other)))
             .then_with(|| self.at.cmp(&other.at))
             .then_with(|| self.session.cmp(&other.session))
-            .then_with(|| {
-                // Of names that differ those of whoever tells more of them count.
-                let others = |e: &UsageEvent| {
-                    let mut place = e.dimensions;
-                    USAGE_DIMENSIONS.into_iter().for_each(|d| place.set(d, Label::EMPTY));
-                    (place.iter().filter(|(_, name)| name.is_empty()).count(), place)
-                };
-                others(self).cmp(&others(other))
-            })
+            .then_with(|| names(self).cmp(&names(other)))
+    }
+}
+
+/// How what the usage that counts does not tell is taken over from the other observation.
+#[derive(Clone, Copy)]
+struct Holes {
+    /// Neither counts before the other.
+    equal: bool,
+    /// Whether anything is taken over.
+    fill: bool,
+}
+
+impl Holes {
+    fn fill<T: Ord + Default>(self, told: T, other: T) -> T {
+        if self.equal {
+            told.max(other)
+        } else if self.fill && told == T::default() {
+            other
+        } else {
+            told
+        }
     }
 }
 

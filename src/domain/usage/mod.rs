@@ -4,6 +4,7 @@
 mod extras;
 mod id;
 mod merge;
+mod rank;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -15,6 +16,7 @@ use super::label::Label;
 pub use extras::{Extras, MAX_UNITS, SearchContext, Unit, UnitKey};
 pub use id::EventId;
 pub use merge::{EventBatch, USAGE_DIMENSIONS};
+pub use rank::Rank;
 
 /// The disjoint token buckets: a call's tokens are the sum over them, a call's price too. The order is the order of storage.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -218,43 +220,6 @@ impl Requests {
             code_executions: self.code_executions.max(other.code_executions),
             file_searches: self.file_searches.max(other.file_searches),
         }
-    }
-}
-
-/// How trustworthy an observation's usage is against other observations of the same call. Greater wins.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct Rank {
-    /// Of the source, where one call may be seen by several kinds of source; 0 where that cannot be.
-    pub authority: u8,
-    /// Whether the call had ended (`stop_reason` given). A streaming partial has not.
-    pub complete: bool,
-    /// Time that the observed record itself carries.
-    pub at: DateTime<Utc>,
-    /// Line number in its file: of two records with the same time the later line wins.
-    pub line: u64,
-}
-
-impl Rank {
-    /// Authority of a sum over many calls, as a provider's usage report tells it. No call of it is longer than a price threshold,
-    /// as far as is known.
-    pub const REPORT: u8 = 128;
-    /// The same of calls that are all longer than 200,000 tokens.
-    pub const REPORT_LONG: u8 = 129;
-    /// Authority of what calls cost where nothing is told of their tokens.
-    pub const COST_ALONE: u8 = 130;
-    /// Authority of an answer that may come in parts of which each tells its tokens so far, but only one the searches and the other
-    /// rare quantities: of these the most that any of them tells counts.
-    pub const PARTS: u8 = 64;
-
-    /// What decides whose usage counts. Answers in parts were recorded with authority 0 before they were told apart: neither stands above the
-    /// other.
-    fn standing(self) -> Rank {
-        let authority = if self.authority == Rank::PARTS {
-            0
-        } else {
-            self.authority
-        };
-        Rank { authority, ..self }
     }
 }
 

@@ -35,6 +35,7 @@ mod gemini;
 mod gemini_cli;
 mod generated;
 mod goose;
+mod joined;
 mod litellm;
 mod messages;
 mod mixed;

@@ -1,218 +1,219 @@
-//! One call, as several witnesses tell it: logs of gateways, spans, answers, exports and the provider's own log. Whatever two of them share
-//! an id of the response (or of AWS's request), they are one call, in either order, in one run or in two.
+//! One call that several logs tell: whose usage counts, whose names, and what is taken over from the others.
+
+use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Kept, aged, read_on};
+use super::super::support::{err, json as parsed, out, program};
 
-const AT: &str = "2026-10-20T08:15:04Z";
-const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-const SPAN: &str = "b7ad6b7169203331";
+/// OpenAI's answers tell when they were made in whole seconds.
+const MADE: i64 = 1_792_484_104;
+const ID: &str = "chatcmpl-B9MHDbslfkBeAs8l4bebGdFOJ6PeG";
 
-/// Reads records, each in a file of its own, in this order, in one run or one after the other.
-fn calls(records: &[&Value], runs: bool) -> Kept {
-    let folder = tempfile::tempdir().unwrap();
-    let mut kept = Kept::default();
-    for (n, record) in records.iter().enumerate() {
-        let file = folder.path().join(format!("{n}.jsonl"));
-        std::fs::write(&file, format!("{record}\n")).unwrap();
-        aged(&file);
-        if runs {
-            read_on(folder.path(), &[&format!("{n}.jsonl")], &mut kept);
-        }
+/// 464 uncached, 1536 cached and 300 answered tokens: $0.003772, half of it at flex and in batches.
+fn usage() -> Value {
+    json!({"prompt_tokens": 2000, "completion_tokens": 300, "total_tokens": 2300,
+        "prompt_tokens_details": {"cached_tokens": 1536}})
+}
+
+fn answer(more: &Value) -> Value {
+    let mut answer = json!({"id": ID, "object": "chat.completion", "created": MADE, "model": "gpt-5-2025-08-07",
+        "choices": [], "usage": usage()});
+    for (key, value) in more.as_object().unwrap() {
+        answer[key] = value.clone();
     }
-    if !runs {
-        read_on(folder.path(), &["*.jsonl"], &mut kept);
-    }
-    assert_eq!(kept.rejected, [], "{records:?}");
-    kept
+    answer
 }
 
-fn span(attributes: &Value) -> Value {
-    let of = |value: &Value| match value {
-        Value::Number(n) => json!({"intValue": n.to_string()}),
-        other => json!({"stringValue": other}),
-    };
-    let attributes: Vec<Value> = attributes
-        .as_object()
-        .unwrap()
-        .iter()
-        .map(|(key, value)| json!({"key": key, "value": of(value)}))
-        .collect();
-    json!({"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [{"scope": {"name": "app"}, "spans": [{
-        "traceId": TRACE, "spanId": SPAN, "name": "chat", "kind": 3,
-        "startTimeUnixNano": "1792484104000000000", "endTimeUnixNano": "1792484105000000000",
-        "attributes": attributes,
-    }]}]}]})
+/// A row of LiteLLM's that tells whose the call is, and began a little earlier than the provider answered.
+fn row(start: &str) -> Value {
+    json!({"request_id": ID, "call_type": "acompletion", "spend": 0.01, "total_tokens": 2300, "prompt_tokens": 2000,
+        "completion_tokens": 300, "startTime": start, "endTime": "2026-10-20T08:15:07Z", "model": "gpt-5-2025-08-07",
+        "custom_llm_provider": "openai", "user": "u-9", "status": "success", "cache_hit": "None",
+        "metadata": json!({"user_api_key_team_alias": "docs", "usage_object": usage()}).to_string()})
 }
 
-fn chat_span(provider: &str, model: &str, id: &str) -> Value {
-    span(&json!({
-        "gen_ai.operation.name": "chat", "gen_ai.provider.name": provider, "gen_ai.response.model": model, "gen_ai.response.id": id,
-        "gen_ai.usage.input_tokens": 2000, "gen_ai.usage.output_tokens": 300,
-    }))
+fn span(provider: &str, model: &str, id: &str, more: &[(&str, Value)]) -> Value {
+    let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let mut attributes = vec![
+        text("gen_ai.operation.name", "chat"),
+        text("gen_ai.provider.name", provider),
+        text("gen_ai.response.model", model),
+        text("gen_ai.response.id", id),
+    ];
+    attributes.extend(more.iter().map(|(key, value)| json!({"key": key, "value": value})));
+    json!({"resourceSpans": [{"scopeSpans": [{"scope": {"name": "app"}, "spans": [{
+        "traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331", "name": "chat",
+        "startTimeUnixNano": format!("{MADE}120000000"), "endTimeUnixNano": format!("{}000000000", MADE + 2),
+        "attributes": attributes}]}]}]})
 }
 
-fn row(provider: &str, model: &str, id: &str) -> Value {
-    json!({
-        "request_id": id, "call_type": "acompletion", "startTime": AT, "endTime": AT, "model": model, "custom_llm_provider": provider,
-        "prompt_tokens": 2000, "completion_tokens": 300, "total_tokens": 2300, "spend": 0.01, "metadata": "{}", "cache_hit": "None",
-    })
+fn span_of_answer(more: &[(&str, Value)]) -> Value {
+    let count = |n: &str| json!({"intValue": n});
+    let counts = [
+        ("gen_ai.usage.input_tokens", count("2000")),
+        ("gen_ai.usage.cache_read.input_tokens", count("1536")),
+        ("gen_ai.usage.output_tokens", count("300")),
+    ];
+    span("openai", "gpt-5-2025-08-07", ID, &[&counts[..], more].concat())
 }
 
-fn langfuse(model: &str, id: &str, trace: &str) -> Value {
-    json!({
-        "id": id, "traceId": trace, "type": "GENERATION", "startTime": AT, "model": model,
-        "usageDetails": {"input": 2000, "output": 300, "total": 2300}, "calculatedTotalCost": 0.01,
-    })
+fn run(folder: &Path, args: &[&str]) -> Value {
+    let output = program(folder)
+        .args(["--now", "2026-10-28T00:00:00Z", "--format", "json"])
+        .args(args)
+        .output()
+        .unwrap();
+    assert!(output.status.code() < Some(2), "{args:?} {}", err(&output));
+    parsed(&output)
 }
 
-fn helicone(provider: &str, model: &str, answer: &Value) -> Value {
-    json!({
-        "request_id": "3f2b8a1c-0000-4000-8000-00000000a00c", "request_created_at": AT, "request_model": model, "response_model": model,
-        "provider": provider, "prompt_tokens": 2000, "completion_tokens": 300, "total_tokens": 2300, "response_status": 200,
-        "response_body": answer,
-    })
+/// The only call of a ledger.
+fn only(folder: &Path, store: &str) -> Value {
+    let calls = run(folder, &["--store", store, "explain", "--top", "9"]);
+    let calls = calls["calls"].as_array().unwrap();
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    run(folder, &["--store", store, "explain", calls[0]["id"].as_str().unwrap()])
 }
 
-/// An answer of OpenAI's form, as it is logged.
-fn answer(model: &str, id: &str) -> Value {
-    json!({
-        "id": id, "object": "chat.completion", "created": 1_792_484_104, "model": model, "choices": [],
-        "usage": {"prompt_tokens": 2000, "completion_tokens": 300, "total_tokens": 2300},
-    })
-}
-
-#[test]
-fn witnesses_of_one_call_that_share_its_id_are_one_call() {
-    let mut groups: Vec<Vec<Value>> = Vec::new();
-    for (provider, model, id) in [
-        ("openai", "gpt-5", "chatcmpl-CRb5xqLwVPMnJsO7mB0Dz"),
-        ("openai", "gpt-5", "chatcmpl-019a3f2b8a1c"),
-        ("openai", "gpt-3.5-turbo-instruct", "cmpl-7QyqpwdfhqwajicIEznoc6Q47XAyW"),
-        ("xai", "grok-4", "da2f5c3e-9b1a-4b6e-8f0d-3c2b1a0f9e8d"),
-        ("deepseek", "deepseek-chat", "6f1b9a52-1111-4222-8333-444455556666"),
-        ("mistral", "mistral-large-2512", "cb1a2e3d4f5061728394a5b6c7d8e9f0"),
-    ] {
-        let body = answer(model, id);
-        let callback = format!("time-08-15-04-120000_{id}");
-        groups.push(vec![
-            row(provider, model, id),
-            chat_span(provider, model, id),
-            helicone(provider, model, &body),
-            body,
-            langfuse(model, &callback, "9c"),
-        ]);
-    }
-    let gemini = "mAitaLmkHPPlz7IPvtfUqQ4";
-    groups.push(vec![
-        json!({"responseId": gemini, "modelVersion": "gemini-2.5-pro", "createTime": AT, "candidates": [],
-            "usageMetadata": {"promptTokenCount": 2000, "candidatesTokenCount": 300, "totalTokenCount": 2300}}),
-        row("gemini", "gemini-2.5-pro", gemini),
-        chat_span("gcp.gemini", "gemini-2.5-pro", gemini),
-    ]);
-    // A span, handed over by Langfuse's SDK, and the observation that the server makes of it.
-    groups.push(vec![
-        span(&json!({
-            "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.response.model": "gpt-5",
-            "gen_ai.usage.input_tokens": 2000, "gen_ai.usage.output_tokens": 300,
-        })),
-        langfuse("gpt-5", SPAN, TRACE),
-    ]);
-    let mut of_span = langfuse("gpt-5", SPAN, TRACE);
-    of_span["metadata"] = json!({"attributes": {"gen_ai.response.id": "chatcmpl-CRb5xqLwVPMnJsO7mB0Dz"}});
-    groups.push(vec![of_span, answer("gpt-5", "chatcmpl-CRb5xqLwVPMnJsO7mB0Dz")]);
-    // OpenRouter's answer and a record of the plain format that has its id.
-    groups.push(vec![
-        json!({"id": "gen-1760948104-AbCdEf", "ts": AT, "provider": "openrouter", "model": "openai/gpt-5", "input_tokens": 2000, "output_tokens": 300}),
-        chat_span("openrouter", "openai/gpt-5", "gen-1760948104-AbCdEf"),
-    ]);
-    // Bedrock: a message has an id of its own, an answer of Converse goes by its request.
-    let (model, request) = (
-        "us.anthropic.claude-haiku-4-5-20251001-v1:0",
-        "5c0f7a1e-0000-4000-8000-00000000a001",
-    );
-    let log = |body: Value| {
-        json!({
-            "schemaType": "ModelInvocationLog", "schemaVersion": "1.0", "timestamp": AT, "accountId": "123456789012", "region": "us-east-1",
-            "requestId": request, "operation": "InvokeModel", "modelId": model, "input": {"inputTokenCount": 2000},
-            "output": {"outputTokenCount": 300, "outputBodyJson": body},
-        })
-    };
-    let message = json!({
-        "id": "msg_bdrk_01AbCdEfGh", "type": "message", "role": "assistant", "model": "claude-haiku-4-5-20251001", "content": [],
-        "stop_reason": "end_turn", "usage": {"input_tokens": 2000, "output_tokens": 300},
-    });
-    let stream = json!([
-        {"type": "message_start", "message": message},
-        {"type": "message_delta", "usage": {"output_tokens": 300}},
-    ]);
-    for body in [message.clone(), stream] {
-        groups.push(vec![
-            log(body),
-            json!({"timestamp": AT, "response": message}),
-            chat_span("aws.bedrock", model, "msg_bdrk_01AbCdEfGh"),
-            json!({
-                "isSidechain": false, "cwd": "/srv/shop", "sessionId": "3c9a0c1e-0000-4000-8000-000000000001", "version": "2.1.30",
-                "type": "assistant", "uuid": "u1", "timestamp": AT, "requestId": "req_1", "message": message,
-            }),
-        ]);
-    }
-    groups.push(vec![
-        log(json!({"output": {"message": {"role": "assistant", "content": []}}, "usage": {"inputTokens": 2000, "outputTokens": 300}})),
-        json!({
-            "modelId": model, "ResponseMetadata": {"RequestId": request, "HTTPHeaders": {"date": "Tue, 20 Oct 2026 08:15:04 GMT"}},
-            "output": {"message": {"role": "assistant", "content": []}}, "stopReason": "end_turn", "metrics": {"latencyMs": 900},
-            "usage": {"inputTokens": 2000, "outputTokens": 300, "totalTokens": 2300},
-        }),
-        span(&json!({
-            "gen_ai.operation.name": "chat", "gen_ai.system": "aws.bedrock", "gen_ai.request.model": model, "aws.request_id": request,
-            "gen_ai.usage.input_tokens": 2000, "gen_ai.usage.output_tokens": 300,
-        })),
-    ]);
-    for group in groups {
-        for (n, one) in group.iter().enumerate() {
-            for other in group.iter().skip(n + 1) {
-                for (pair, runs) in [
-                    ([one, other], false),
-                    ([other, one], false),
-                    ([one, other], true),
-                    ([other, one], true),
-                ] {
-                    let kept = calls(&pair, runs);
-                    assert_eq!(kept.calls.len(), 1, "{runs} {pair:#?} {:#?}", kept.calls);
-                    let [input, .., output, _] = kept.totals();
-                    assert_eq!((input, output), (2000, 300), "{pair:#?}");
-                }
+/// What becomes of two records of a call, which do not depend on their order and on the run that reads them.
+fn call(one: &Value, other: &Value) -> Value {
+    let mut told: Vec<Value> = Vec::new();
+    for (n, [first, second]) in [[one, other], [other, one]].into_iter().enumerate() {
+        for apart in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let store = format!("sqlite:{n}-{apart}.db");
+            for (name, record) in [("a.jsonl", first), ("b.jsonl", second)] {
+                std::fs::write(folder.path().join(name), format!("{record}\n")).unwrap();
             }
+            let runs: &[&[&str]] = if apart {
+                &[&["a.jsonl"], &["b.jsonl"]]
+            } else {
+                &[&["a.jsonl", "b.jsonl"]]
+            };
+            for files in runs {
+                run(folder.path(), &[&["--store", &store, "record"], *files].concat());
+            }
+            let call = only(folder.path(), &store);
+            told.push(
+                json!({"cost": call["price"]["cost_usd"], "reported": call["reported_cost_usd"],
+                "at": call["at"], "names": call["dimensions"]}),
+            );
         }
-        let kept = calls(&group.iter().collect::<Vec<_>>(), false);
-        assert_eq!(kept.calls.len(), 1, "{group:#?}");
+    }
+    assert!(told.iter().all(|call| *call == told[0]), "{told:#?}");
+    told.remove(0)
+}
+
+#[test]
+fn a_finer_clock_takes_neither_tier_nor_caches_from_the_answer() {
+    let flex = answer(&json!({"service_tier": "flex"}));
+    let told = call(&flex, &span_of_answer(&[]));
+    assert_eq!(
+        (&told["cost"], &told["names"]["tier"]),
+        (&json!("0.001886"), &json!("flex"))
+    );
+
+    let in_batch = json!({"id": "batch_req_1", "custom_id": "c", "error": null,
+        "response": {"status_code": 200, "request_id": "r", "body": answer(&json!({}))}});
+    let told = call(&in_batch, &row("2026-10-20T08:15:04.500Z"));
+    assert_eq!(
+        (&told["cost"], &told["names"]["tier"]),
+        (&json!("0.001886"), &json!("batch"))
+    );
+    assert_eq!(
+        (&told["reported"], &told["names"]["team"]),
+        (&json!("0.01"), &json!("docs"))
+    );
+
+    let id = "msg_014V2hNpSyWC4KMQ3yRF6GWk";
+    let body = json!({"timestamp": "2026-10-20T08:15:04Z", "response": {"id": id, "type": "message", "role": "assistant",
+        "model": "claude-sonnet-4-6", "stop_reason": "end_turn", "usage": {"input_tokens": 12, "output_tokens": 210,
+        "cache_creation_input_tokens": 900, "cache_read_input_tokens": 41000,
+        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 900}}}});
+    let counts = [
+        ("gen_ai.usage.input_tokens", json!({"intValue": "41912"})),
+        ("gen_ai.usage.output_tokens", json!({"intValue": "210"})),
+    ];
+    let told = call(&body, &span("anthropic", "claude-sonnet-4-6", id, &counts));
+    assert_eq!(told["cost"], "0.020886", "for an hour, and read from the cache");
+}
+
+#[test]
+fn what_the_better_witness_does_not_tell_is_taken_from_the_others() {
+    let tier = [("openai.response.service_tier", json!({"stringValue": "flex"}))];
+    let told = call(&row("2026-10-20T08:15:04.500Z"), &span_of_answer(&tier));
+    assert_eq!(
+        (&told["cost"], &told["names"]["tier"]),
+        (&json!("0.001886"), &json!("flex"))
+    );
+    assert_eq!(told["reported"], "0.01");
+    let standard = answer(&json!({"service_tier": "default"}));
+    let told = call(&standard, &span_of_answer(&tier));
+    assert_eq!(
+        (&told["cost"], &told["names"]["tier"]),
+        (&json!("0.003772"), &json!("standard"))
+    );
+}
+
+#[test]
+fn a_witness_without_names_takes_none_from_a_call() {
+    for start in ["2026-10-20T08:15:03.500Z", "2026-10-20T08:15:04.500Z"] {
+        let told = call(&row(start), &answer(&json!({})));
+        let names = &told["names"];
+        assert_eq!(
+            (&names["team"], &names["user"]),
+            (&json!("docs"), &json!("u-9")),
+            "{start}"
+        );
+        assert_eq!(told["cost"], "0.003772");
     }
 }
 
 #[test]
-fn numbers_that_a_server_draws_among_few_are_no_identities() {
-    // Ollama's ids are one of 999: <https://github.com/ollama/ollama/blob/main/middleware/openai.go>.
-    let of = |created: u64, tokens: u64| {
-        json!({
-            "id": "chatcmpl-417", "object": "chat.completion", "created": created, "model": "qwen3:8b", "system_fingerprint": "fp_ollama",
-            "choices": [], "usage": {"prompt_tokens": tokens, "completion_tokens": 1, "total_tokens": tokens + 1},
-        })
+fn an_alert_stays_and_explain_says_what_is_true_when_a_witness_without_names_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    std::fs::create_dir_all(folder.path().join("policies/budgets")).unwrap();
+    write(
+        "policies/budgets/docs.toml",
+        "[[budget]]\nname = \"docs\"\nscope = { team = \"docs\" }\namount = \"0.001 USD\"\nperiod = \"month\"\n",
+    );
+    let of_gateway = row("2026-10-20T08:15:04.500Z");
+    write("gateway.jsonl", &format!("{of_gateway}\n"));
+    write("answers.jsonl", &format!("{}\n", answer(&json!({}))));
+    let source = |name: &str, kind: &str| {
+        format!("[[source]]\nname = \"{name}\"\nkind = \"{kind}\"\npaths = [\"{name}.jsonl\"]\n")
     };
-    let (one, other) = (of(1_792_484_104, 10), of(1_792_484_900, 20));
-    let kept = calls(&[&one, &other, &one], false);
-    assert_eq!((kept.calls.len(), kept.totals()[0]), (2, 30));
-    let mut later = row("openai", "qwen3:8b", "chatcmpl-417");
-    later["startTime"] = json!("2026-10-20T09:00:00Z");
-    let kept = calls(&[&row("openai", "qwen3:8b", "chatcmpl-417"), &later], false);
-    assert_eq!(kept.calls.len(), 2);
-    // Nor is what names the trace one: it is of several calls.
-    let trace = chat_span("openai", "gpt-5", TRACE);
-    let mut next = trace.clone();
-    next["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["spanId"] = json!("00f067aa0ba902b7");
-    next["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["startTimeUnixNano"] = json!("1792484110000000000");
-    next["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["endTimeUnixNano"] = json!("1792484111000000000");
-    let kept = calls(&[&trace, &next], false);
-    assert_eq!(kept.calls.len(), 2);
+    let settings =
+        "policies = \"policies\"\n[store]\nurl = \"sqlite:l.db\"\n".to_owned() + &source("gateway", "litellm");
+    let alerts = || {
+        run(folder.path(), &["run"]);
+        let alerts = run(folder.path(), &["alert", "list"]);
+        let alerts = alerts["alerts"].as_array().unwrap().iter();
+        let steps: Vec<String> = alerts
+            .map(|alert| format!("{} {}", alert["id"], alert["step"]))
+            .collect();
+        steps
+    };
+    write("finops.toml", &settings);
+    let before = alerts();
+    assert!(before.iter().any(|step| step.contains("firing")), "{before:?}");
+    write("finops.toml", &(settings + &source("answers", "body")));
+    assert_eq!(alerts(), before, "nothing has changed for the team");
+
+    let told = run(folder.path(), &["explain", "--top", "1"]);
+    let id = told["calls"][0]["id"].as_str().unwrap();
+    let page = out(&program(folder.path())
+        .args(["--now", "2026-10-28T00:00:00Z", "explain", id])
+        .output()
+        .unwrap());
+    for said in [
+        "reported 0.01 USD by a record of the call, kept beside",
+        "record   source gateway, usage from line 1 of a file",
+        "file     not found in 1 file of its source",
+        "another observation of the call: ",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
 }

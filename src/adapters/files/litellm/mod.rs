@@ -131,7 +131,7 @@ impl Row<'_> {
             model = context.labels.get(&format!("{gateway}/{model}"));
         }
         let mut event = UsageEvent::new(identity(row, text.as_deref(), out), at, provider, model);
-        event.rank.line = number;
+        (event.rank.authority, event.rank.line) = (Rank::GATEWAY, number);
         event.rank.at = row.told_at(context, out).unwrap_or(at).max(at);
         let told = told.or(hidden.usage_object.as_ref()).or(metadata.usage_object.as_ref());
         let response = match told {

@@ -170,13 +170,14 @@ mod tests {
 
     use super::super::traces::{Found, Traces};
     use super::*;
-    use crate::domain::usage::EventId;
+    use crate::domain::usage::{EventId, Rank};
 
     /// A call of Codex's at span 1, below 2, below 3, which names the model, below 4, which names another one.
     #[test]
     fn a_call_of_codex_has_the_model_of_the_nearest_span_above_whenever_that_comes() {
         let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
         let mut call = UsageEvent::new(EventId([1; 16]), at, Label::EMPTY, Label::EMPTY);
+        call.rank.authority = Rank::SPAN;
         call.tokens.set(Bucket::Output, 20);
         for order in [[1, 2, 3, 4], [4, 3, 2, 1], [1, 3, 4, 2], [2, 1, 3, 4], [3, 2, 1, 4]] {
             for settled_each in [true, false] {

@@ -5,11 +5,11 @@ use std::cmp::Ordering;
 use chrono::DateTime;
 
 use super::families::{family, in_front};
-use super::node::{Call, outrank};
+use super::node::{Call, is_raised, outrank};
 use super::split::Split;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 /// What a span calls the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +65,12 @@ impl Call {
         let Some((model, decides)) = named else {
             return;
         };
-        if told.rank.authority == 0 && self.id == of.id {
+        if !is_raised(told) && self.id == of.id {
             // Both are told as the response, and the later one counts.
             return;
         }
         // Of one that was recorded by an earlier version more is told than is known.
-        if decides && told.rank.authority == 0 && (known.is_some() || !of.tells()) {
+        if decides && !is_raised(told) && (known.is_some() || !of.tells()) {
             if let Some(known) = known {
                 known.complete(told);
             }
@@ -80,7 +80,7 @@ impl Call {
     }
 }
 
-/// Who asked for a call, and all that goes by the place where it was told first.
+/// Who asked for a call, and all that goes by the place where that was told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Who {
     /// When that span began; 0 where nothing is known.
@@ -112,15 +112,14 @@ impl Who {
         }
     }
 
-    /// The one of two that counts: the earlier one, as where observations of a call are merged.
+    /// The one of two that counts: that which tells more names, else the earlier one, as where observations of a call are merged.
     pub fn first(self, other: Self) -> Self {
         if self.nanos == 0 || other.nanos == 0 {
             return if self.nanos == 0 { other } else { self };
         }
-        let empty = |who: &Who| who.names.iter().skip(1).filter(|name| name.is_empty()).count();
-        let order = (self.nanos.cmp(&other.nanos))
-            .then_with(|| self.names.first().cmp(&other.names.first()))
-            .then_with(|| empty(&self).cmp(&empty(&other)))
+        let untold = |who: &Who| who.names.iter().filter(|name| name.is_empty()).count();
+        let order = (untold(&self).cmp(&untold(&other)))
+            .then_with(|| self.nanos.cmp(&other.nanos))
             .then_with(|| self.names.cmp(&other.names));
         if order == Ordering::Greater { other } else { self }
     }
@@ -136,7 +135,7 @@ impl Who {
         for (dimension, name) in DIMENSIONS.into_iter().zip(names) {
             event.dimensions.set(dimension, name);
         }
-        event.rank.complete = false;
+        (event.rank.authority, event.rank.complete) = (Rank::SPAN, false);
         Some(event)
     }
 }

@@ -9,7 +9,7 @@ use super::names::Who;
 use super::split::Split;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::usage::{Bucket, EventId, Requests, Tokens, UsageEvent};
+use crate::domain::usage::{Bucket, EventId, Rank, Requests, Tokens, UsageEvent};
 
 /// A span by its trace and its own id.
 pub(in super::super) type SpanKey = u64;
@@ -231,8 +231,13 @@ fn caches(tokens: &Tokens) -> u8 {
 /// Has an observation count instead of what a call tells itself. Of several those that tell of caches come first: one that only adds a tier or a
 /// place has no better counts than others.
 pub(super) fn outrank(call: &mut UsageEvent) {
-    call.rank.authority = 1;
+    call.rank.authority = Rank::SPAN_RAISED;
     call.rank.complete = caches(&call.tokens) > 0;
+}
+
+/// Whether an observation is to count in place of others of its call.
+pub(super) fn is_raised(call: &UsageEvent) -> bool {
+    matches!(call.rank.authority, Rank::SPAN_RAISED | Rank::SPAN_NOTHING)
 }
 
 /// Whether a span tells of another call.

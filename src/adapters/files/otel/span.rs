@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::price::region_of_answer;
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 use super::super::line::{Context, Fault, Output};
 use super::super::scalar::Scalar;
@@ -154,7 +154,7 @@ pub(in super::super) fn observe(
     };
     let model = context.label(model, "gen_ai.response.model")?;
     let mut event = UsageEvent::new(id, at, provider, model);
-    event.rank.line = around.line;
+    (event.rank.authority, event.rank.line) = (Rank::SPAN, around.line);
     let place = match (provider.as_str(), own.server.str()) {
         (_, "") => "",
         ("bedrock", host) => {

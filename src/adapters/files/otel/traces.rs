@@ -13,7 +13,7 @@ use crate::domain::usage::{EventId, UsageEvent};
 
 use super::agents::Nameless;
 use super::names::Who;
-use super::node::{Below, Call, Lent, Node, Priced, SpanKey};
+use super::node::{Below, Call, Lent, Node, Priced, SpanKey, is_raised};
 use super::nodes::{FURTHER, Nodes};
 use super::split::Split;
 use super::twins::{Told, Twin, Twins};
@@ -99,7 +99,7 @@ impl Traces {
                         // It may part from that again, and tells then what it told itself.
                         lent = Lent::Beside;
                         self.share(key, of);
-                        self.outdo(key, event.rank.authority > 0, of);
+                        self.outdo(key, is_raised(&event), of);
                     } else {
                         what = both;
                         if of.tells_more(what) {
@@ -134,7 +134,7 @@ impl Traces {
                 split: Split::of(told),
                 outdone,
                 recorded,
-                raised: told.rank.authority > 0,
+                raised: is_raised(told),
                 who: asks,
             })
         };

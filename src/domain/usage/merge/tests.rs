@@ -2,9 +2,20 @@
 
 use chrono::DateTime;
 use proptest::prelude::*;
+use rust_decimal::Decimal;
 
 use super::super::Tokens;
 use super::*;
+
+const AUTHORITIES: [u8; 7] = [
+    0,
+    Rank::PARTS,
+    Rank::GATEWAY,
+    Rank::SPAN,
+    Rank::SPAN_RAISED,
+    Rank::SPAN_NOTHING,
+    Rank::REPORT,
+];
 
 fn arbitrary() -> impl Strategy<Value = UsageEvent> {
     (
@@ -17,10 +28,10 @@ fn arbitrary() -> impl Strategy<Value = UsageEvent> {
         0..3_usize,
         0..3_usize,
         0..2_u64,
-        (0..4_u32, 0..4_usize, any::<bool>()),
+        (0..4_u32, 0..4_usize, 0..AUTHORITIES.len(), any::<[bool; 4]>()),
     )
         .prop_map(
-            |(at, rank_at, sidechain, complete, line, output, session, team, input, (searches, units, parts))| {
+            |(at, rank_at, sidechain, complete, line, output, session, team, input, (searches, units, who, told))| {
                 let time = |s| DateTime::from_timestamp(1_790_000_000 + s, 0).unwrap();
                 let models = ["m-a", "m-b", "m-c"];
                 let mut e = UsageEvent::new(EventId([1; 16]), time(at), "p".into(), models[session].into());
@@ -35,11 +46,17 @@ fn arbitrary() -> impl Strategy<Value = UsageEvent> {
                 e.requests.web_fetches = searches / 3;
                 e.extras = ["", "map_query=1", "page=2 map_query=1", "search_context=low"][units].into();
                 e.rank = Rank {
-                    authority: if parts { Rank::PARTS } else { 0 },
+                    authority: AUTHORITIES[who],
                     complete,
                     at: time(rank_at),
                     line,
                 };
+                // What may be taken over has one value, wherever it is told.
+                let [tier, speed, geo, cost] = told;
+                let name = |told, name: &str| if told { name.into() } else { Label::EMPTY };
+                e.dimensions.set(Dimension::Tier, name(tier, "flex"));
+                (e.speed, e.geo) = (name(speed, "fast"), name(geo, "us"));
+                e.reported_cost = cost.then(|| Decimal::new(5, 2));
                 e
             },
         )
@@ -51,17 +68,30 @@ proptest! {
         a in arbitrary(), b in arbitrary(), c in arbitrary(), parts in any::<bool>()
     ) {
         let of_one_kind = [a, b, c].map(|mut e| {
-            e.rank.authority = if parts { Rank::PARTS } else { 0 };
+            e.rank.authority = match e.rank.authority {
+                _ if parts => Rank::PARTS,
+                Rank::PARTS => 0,
+                other => other,
+            };
             e
         });
-        for ([a, b, c], mixed) in [(of_one_kind, false), ([a, b, c], true)] {
+        let used = of_one_kind.map(|mut e| {
+            e.tokens.set(Bucket::CacheRead, 1);
+            e
+        });
+        for ([a, b, c], mixed, nothing) in [(used, false, false), (of_one_kind, false, true), ([a, b, c], true, true)] {
             prop_assert_eq!(a.merge(b), b.merge(a));
             prop_assert_eq!(a.merge(a), a);
             prop_assert_eq!(a.merge(b).merge(b), a.merge(b));
             let (mut one, other) = (a.merge(b.merge(c)), a.merge(b).merge(c));
-            // Beside what was recorded before parts were told apart, the searches are those of the parts that come together.
+            // The searches are those of the parts that come together, with no other witness between them.
             if mixed {
                 (one.requests, one.extras) = (other.requests, other.extras);
+            }
+            // What says that nothing was used takes over nothing.
+            if nothing {
+                one.dimensions.set(Dimension::Tier, other.tier());
+                (one.speed, one.geo, one.reported_cost) = (other.speed, other.geo, other.reported_cost);
             }
             prop_assert_eq!(one, other);
         }
@@ -126,12 +156,106 @@ fn a_name_that_one_observation_tells_is_not_lost_to_one_that_does_not() {
     let mut named = unnamed;
     named.dimensions.set(Dimension::Team, "search".into());
     assert_eq!(unnamed.merge(named), named);
-    let mut earlier = unnamed;
-    earlier.at -= chrono::TimeDelta::seconds(1);
+    let second = chrono::TimeDelta::seconds(1);
+    let (mut earlier, mut of_another) = (unnamed, named);
+    earlier.at -= second;
+    assert_eq!(named.merge(earlier), named, "who knows no name takes none away");
+    of_another.dimensions.set(Dimension::Team, "docs".into());
+    of_another.at += second;
     assert_eq!(
-        named.merge(earlier).dimensions,
-        earlier.dimensions,
-        "whose call it is, is told by the first"
+        of_another.merge(named),
+        UsageEvent {
+            rank: of_another.merge(named).rank,
+            ..named
+        },
+        "of as many names those of the first count"
+    );
+    let mut fuller = of_another;
+    fuller.session = "s-1".into();
+    let merged = fuller.merge(named).merge(earlier);
+    assert_eq!(
+        (merged.dimensions, merged.session, merged.at),
+        (fuller.dimensions, fuller.session, fuller.at),
+        "names and time are taken whole, from whoever tells most"
+    );
+    fuller.sidechain = true;
+    assert_eq!(
+        fuller.merge(named).dimensions,
+        named.dimensions,
+        "a copy on a side track decides nothing"
+    );
+}
+
+/// Three see one call by clocks of their own: the order of the classes decides, and not the clock.
+#[test]
+fn the_answer_comes_before_a_gateways_log_and_that_before_a_span_whatever_their_clocks_say() {
+    let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+    let observed = |authority, later, read: u64| {
+        let mut e = UsageEvent::new(EventId([2; 16]), at, "p".into(), "m".into());
+        e.tokens = Tokens::default().with(Bucket::Output, 9).with(Bucket::CacheRead, read);
+        (e.rank.authority, e.rank.at) = (authority, at + chrono::TimeDelta::seconds(later));
+        e
+    };
+    let rising = [
+        Rank::SPAN,
+        Rank::SPAN_RAISED,
+        Rank::SPAN_NOTHING,
+        Rank::GATEWAY,
+        0,
+        Rank::REPORT,
+    ];
+    for (n, pair) in (0_i64..).zip(rising.windows(2)) {
+        let [lesser, greater] = [observed(pair[0], 9, 1), observed(pair[1], -n, 2)];
+        assert_eq!(lesser.merge(greater).tokens, greater.tokens, "{pair:?}");
+        assert_eq!(greater.merge(lesser).rank, greater.rank, "{pair:?}");
+    }
+    // What goes on is told better by whoever saw the end.
+    let (mut partial, span) = (observed(0, 9, 1), observed(Rank::SPAN, 0, 2));
+    partial.rank.complete = false;
+    assert_eq!(partial.merge(span).tokens, span.tokens);
+    assert_eq!(
+        observed(0, 0, 1).merge(observed(Rank::PARTS, 1, 2)).rank.authority,
+        Rank::PARTS
+    );
+}
+
+#[test]
+fn what_the_usage_does_not_tell_is_taken_over_and_what_it_tells_stays() {
+    let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+    let mut answer = UsageEvent::new(EventId([2; 16]), at, "openai".into(), "m".into());
+    answer.tokens = Tokens::default().with(Bucket::Output, 9);
+    answer.dimensions.set(Dimension::Tier, "flex".into());
+    let mut row = answer;
+    row.rank.authority = Rank::GATEWAY;
+    row.dimensions.set(Dimension::Tier, "standard".into());
+    row.tokens.set(Bucket::CacheRead, 500);
+    (row.speed, row.geo) = ("fast".into(), "us".into());
+    row.reported_cost = Some(Decimal::new(5, 2));
+    for merged in [answer.merge(row), row.merge(answer), row.merge(answer).merge(row)] {
+        assert_eq!(
+            (merged.tokens, merged.tier()),
+            (answer.tokens, "flex".into()),
+            "its own"
+        );
+        assert_eq!((merged.speed, merged.geo), (row.speed, row.geo));
+        assert_eq!(merged.reported_cost, row.reported_cost);
+        // Its end takes nothing away from a call that was completed so.
+        let mut end = answer;
+        end.rank.line = 7;
+        assert_eq!(
+            merged.merge(end),
+            UsageEvent {
+                rank: end.rank,
+                ..merged
+            }
+        );
+    }
+    let mut nothing = answer;
+    nothing.tokens = Tokens::default();
+    assert_eq!(
+        nothing.merge(row).reported_cost,
+        None,
+        "what costs nothing is not said to have cost"
     );
 }
 

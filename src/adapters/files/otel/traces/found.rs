@@ -3,11 +3,11 @@
 use chrono::DateTime;
 
 use crate::domain::label::Label;
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 use super::super::super::line::{NO_USAGE, Output};
 use super::super::names::Who;
-use super::super::node::{Below, Call, Lent, Priced};
+use super::super::node::{Below, Call, Lent, Priced, is_raised};
 use super::super::split::Split;
 use super::super::twins::Move;
 
@@ -112,9 +112,8 @@ impl Move {
             // What it tells with that call is more than it told itself, and so it may have been for the name of the model.
             let is_it = |known: &&mut UsageEvent| {
                 let place = |event: &UsageEvent| (event.id, event.at, event.rank.line, event.sidechain, event.session);
-                let counts =
-                    |event: &UsageEvent| (event.rank.authority, event.rank.authority > 0 || event.rank.complete);
-                let renamed = !before.rank.complete && known.rank.authority == 1;
+                let counts = |event: &UsageEvent| (event.rank.authority, is_raised(event) || event.rank.complete);
+                let renamed = !before.rank.complete && known.rank.authority == Rank::SPAN_RAISED;
                 place(known) == place(&before) && (renamed || counts(known) == counts(&before))
             };
             match pending(events).iter_mut().find(is_it) {
@@ -136,13 +135,14 @@ impl TakenBack {
     ) -> Self {
         let nanos = DateTime::from_timestamp_nanos(priced.nanos);
         let mut nothing = UsageEvent::new(priced.call.id, nanos, provider, model);
+        nothing.rank.authority = Rank::SPAN;
         let lent = !priced.is_own();
         if priced.by_what == Below::Apart || priced.lent != Lent::No || whole {
             // What was told beside it or above it may tell it better.
-            nothing.rank.authority = 1;
+            nothing.rank.authority = Rank::SPAN_RAISED;
         }
         if priced.outdone {
-            nothing.rank.authority = 2;
+            nothing.rank.authority = Rank::SPAN_NOTHING;
         }
         if priced.by_what != Below::Apart || lent {
             // A response may have other observations, which count; that of this span does not.
@@ -167,7 +167,7 @@ impl TakenBack {
             Lent::Beside => !event.sidechain,
             // What those above it tell of it is another observation.
             Lent::No | Lent::Shared => {
-                !event.sidechain && (event.rank.authority > 0) == self.raised && (self.raised || event.rank.complete)
+                !event.sidechain && is_raised(event) == self.raised && (self.raised || event.rank.complete)
             }
         };
         own && event.at == self.nothing.at
@@ -192,18 +192,18 @@ impl TakenBack {
             if event.id == own.id {
                 // Of one that is a view itself, its own views are with it, some of which tell its usage.
                 let (what, known) = (Call::of(event), self.known.as_ref());
-                if event.rank.authority == 0 {
+                if !is_raised(event) {
                     what.observe(event, by, known);
                 } else if let Some(known) = known.filter(|_| what.is_same(by)) {
                     known.complete(event);
                 }
-                if event.rank.authority > 0 {
+                if is_raised(event) {
                     own.name(event, by);
                 }
                 event.id = by.id;
                 replaced |= itself;
             } else if event.id == by.id {
-                replaced |= self.lent == Lent::Below && itself && event.rank.authority > 0;
+                replaced |= self.lent == Lent::Below && itself && is_raised(event);
             }
         }
         replaced

@@ -6,7 +6,7 @@ use super::tests::met;
 use super::*;
 use crate::adapters::files::line::Output;
 use crate::domain::dimension::Dimension;
-use crate::domain::usage::{Bucket, EventId};
+use crate::domain::usage::{Bucket, EventId, Rank};
 mod together;
 
 /// A span of a call, in milliseconds from the first.
@@ -54,6 +54,7 @@ impl Span {
             return found.tell(out);
         }
         let mut call = UsageEvent::new(EventId(id), at(self.times.0), "p".into(), "m".into());
+        call.rank.authority = Rank::SPAN;
         call.tokens.set(Bucket::InputUncached, 800 - self.read);
         call.tokens.set(Bucket::CacheRead, self.read);
         call.tokens.set(Bucket::Output, 1);

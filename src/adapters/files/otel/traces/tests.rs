@@ -8,7 +8,7 @@ use chrono::DateTime;
 use super::*;
 use crate::adapters::files::line::Output;
 use crate::domain::dimension::Dimension;
-use crate::domain::usage::{Bucket, EventId};
+use crate::domain::usage::{Bucket, EventId, Rank};
 
 /// The calls that are kept of spans in an order, handed over after some of them and at the end, where a run may end, too.
 pub(super) fn met(
@@ -37,7 +37,9 @@ pub(super) fn met(
 
 fn event(n: u8) -> UsageEvent {
     let at = DateTime::from_timestamp(1_790_000_000 + i64::from(n), 0).unwrap();
-    UsageEvent::new(EventId([n; 16]), at, "p".into(), "m".into())
+    let mut call = UsageEvent::new(EventId([n; 16]), at, "p".into(), "m".into());
+    call.rank.authority = Rank::SPAN;
+    call
 }
 
 fn settled(traces: &mut Traces) -> Vec<UsageEvent> {

@@ -1,7 +1,7 @@
 //! Calls that are told side by side.
 
 use super::*;
-use crate::domain::usage::{Bucket, EventId};
+use crate::domain::usage::{Bucket, EventId, Rank};
 
 fn at(millisecond: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(1_790_000_000_000 + millisecond).unwrap()
@@ -9,6 +9,7 @@ fn at(millisecond: i64) -> DateTime<Utc> {
 
 fn call(id: u8, start: i64, output: u64) -> UsageEvent {
     let mut call = UsageEvent::new(EventId([id; 16]), at(start), "p".into(), "m".into());
+    call.rank.authority = Rank::SPAN;
     call.tokens.set(Bucket::Output, output);
     call
 }

@@ -52,6 +52,7 @@ impl Span {
             self.answer
         };
         let mut call = UsageEvent::new(EventId(id), at(self.times.0), "openai".into(), model.into());
+        call.rank.authority = Rank::SPAN;
         call.tokens.set(Bucket::InputUncached, 800 - self.read);
         call.tokens.set(Bucket::CacheRead, self.read);
         call.tokens.set(Bucket::Output, self.output);
