@@ -40,10 +40,6 @@ impl UsageEvent {
             Ordering::Less => (&other, &self),
             Ordering::Equal | Ordering::Greater => (&self, &other),
         };
-        let holes = Holes {
-            equal: order == Ordering::Equal,
-            fill: !usage.is_nothing(),
-        };
         let place = if self.place_order(&other) == Ordering::Greater {
             &other
         } else {
@@ -55,6 +51,11 @@ impl UsageEvent {
                 Extras::most(self.extras, other.extras),
             ),
             false => (usage.requests, usage.extras),
+        };
+        let used = usage.tokens.total() > 0 || requests != Requests::default() || !extras.is_empty();
+        let holes = Holes {
+            equal: order == Ordering::Equal,
+            fill: used,
         };
         let mut dimensions = place.dimensions;
         for dimension in USAGE_DIMENSIONS {
@@ -75,11 +76,6 @@ impl UsageEvent {
             rank: usage.rank,
             reported_cost: holes.fill(usage.reported_cost, lesser.reported_cost),
         }
-    }
-
-    /// Whether it says that nothing was used.
-    fn is_nothing(&self) -> bool {
-        self.tokens.total() == 0 && self.requests == Requests::default() && self.extras.is_empty()
     }
 
     /// Whether both are of an answer in parts.

@@ -192,7 +192,7 @@ fn an_alert_stays_and_explain_says_what_is_true_when_a_witness_without_names_is_
         let alerts = run(folder.path(), &["alert", "list"]);
         let alerts = alerts["alerts"].as_array().unwrap().iter();
         let steps: Vec<String> = alerts
-            .map(|alert| format!("{} {}", alert["id"], alert["step"]))
+            .map(|alert| format!("{} {}", alert["id"], alert["state"]))
             .collect();
         steps
     };
