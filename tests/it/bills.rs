@@ -275,6 +275,21 @@ fn terms_of_one_currency_take_nothing_from_bills_in_another() {
         assert_eq!(run.status.code(), Some(0), "{}", err(&run));
         assert_eq!(effective(folder), ["Usage EUR 300", "Usage USD 3"], "{terms}");
     }
+    // A row of the first that is of its day, as far as can be told, and one that may be of the month.
+    let october = bought
+        .replace("300 EUR", "310 EUR")
+        .replace("2026-11", "2026-10")
+        .replace("2026-12", "2026-11");
+    for (cost, expected) in [
+        ("10", &["Purchase EUR 300", "Usage EUR 10"][..]),
+        ("155", &["Usage EUR 155"]),
+    ] {
+        let home = home(&october);
+        let folder = home.path();
+        fs::write(folder.join("u/a.csv"), format!("{HEADER}{}", day(cost, "EUR", 10, 1))).unwrap();
+        assert_eq!(finops(folder, &["record"]).status.code(), Some(0));
+        assert_eq!(effective(folder), expected);
+    }
 }
 
 /// What the loop over the files of a bill that everybody writes does to it is told.

@@ -1600,3 +1600,78 @@ fn a_commitment_that_a_bill_has_counts_once() {
         assert!((cost - expected_cost).abs() < 2.0, "{rows:?}: {cost}, not {expected}");
     }
 }
+
+/// A row of the first of a month may be of that day or of all of it: a commitment of the month gives way to it on that day alone, where it is
+/// less than half of that. One of another account takes nothing of it.
+#[test]
+fn a_small_row_of_the_first_takes_a_day_of_a_commitment() {
+    let usage = |cost, account, day| (cost, account, day, "Usage");
+    let fee = |cost, account, day| (cost, account, day, "Purchase");
+    let (first, third) = ("2026-11-01", "2026-11-03");
+    let both = [("a", third), ("b", third)];
+    for (account, calls, rows, expected) in [
+        ("", &[][..], vec![usage("0.5", "a", first)], ["22", "29"]),
+        // In a month after one that is told by days, or by its first.
+        (
+            "",
+            &[],
+            vec![usage("0.5", "a", "2026-10-09"), usage("0.5", "a", first)],
+            ["22", "29"],
+        ),
+        (
+            "",
+            &[],
+            vec![usage("0.5", "a", "2026-10-01"), usage("0.5", "a", first)],
+            ["22", "29"],
+        ),
+        ("", &[], vec![usage("16", "a", first)], ["0", "0"]),
+        // Most of it is what was used on that day.
+        ("", &[("a", first)], vec![usage("16", "a", first)], ["22", "29"]),
+        ("", &[], vec![fee("1", "a", first)], ["23", "30"]),
+        ("", &[], vec![fee("15", "a", first)], ["15", "15"]),
+        ("", &[], vec![fee("1", "a", third)], ["23", "30"]),
+        ("b", &both, vec![usage("10", "a", third)], ["23", "30"]),
+        (
+            "b",
+            &both,
+            vec![usage("10", "a", third), fee("20", "a", third)],
+            ["43", "50"],
+        ),
+        ("a", &both, vec![usage("10", "a", third)], ["22", "29"]),
+        ("", &both, vec![usage("10", "a", third)], ["22", "29"]),
+        // Its name is on no other side: whose the bill is cannot be told.
+        ("b", &[("x", third)], vec![usage("10", "a", third)], ["22", "29"]),
+    ] {
+        let home = Home::new("");
+        let settings = std::fs::read_to_string(home.path().join("finops.toml")).unwrap();
+        let commitment = format!(
+            "[[commitment]]\nname = \"seats\"\nkind = \"seats\"\ndimensions = {{ provider = \"openai\", account = \"{account}\" }}\namount = \"30 USD\"\nunits = 1\nper = \"month\"\nfrom = \"2026-11-01\"\n"
+        );
+        let commitment = commitment.replace(", account = \"\"", "");
+        home.write("finops.toml", &format!("{settings}{commitment}"));
+        home.calls_of(calls);
+        home.bill_of(&rows);
+        for (now, expected) in ["2026-11-24T00:00:00Z", "2026-12-10T00:00:00Z"]
+            .into_iter()
+            .zip(expected)
+        {
+            home.run(now);
+            let report = [
+                "--now",
+                now,
+                "report",
+                "--basis",
+                "effective",
+                "--from",
+                "2026-11-01",
+                "--to",
+                "2026-12-01",
+                "--where",
+                "category=Purchase",
+            ];
+            let cost = home.json(&report)["total"]["cost_usd"].as_str().unwrap().to_owned();
+            let same = cost.parse::<rust_decimal::Decimal>().unwrap() == expected.parse().unwrap();
+            assert!(same, "{account:?} {calls:?} {rows:?} at {now}: {cost}, not {expected}");
+        }
+    }
+}

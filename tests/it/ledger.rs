@@ -470,6 +470,83 @@ fn expiry_keeps_daily_totals_and_identities() {
     });
 }
 
+/// The detail of a call is kept for all of its days, whatever was recorded before it on its day, and a clock that is ahead once ends none of
+/// them: a correction in time counts.
+#[test]
+fn a_correction_in_time_counts() {
+    stores(|store, open| {
+        let cost = |ledger: &mut dyn Ledger, recorded_at: &str| {
+            let mut partial = call(1);
+            partial.rank.complete = false;
+            partial.tokens = Tokens::default().with(Bucket::Output, 1);
+            ledger.record(&batch([partial]), &Flat, at(recorded_at)).unwrap()
+        };
+        let complete =
+            |ledger: &mut dyn Ledger, now: &str| ledger.record(&batch([call(1)]), &Flat, at(now)).unwrap().cost;
+        let (mut ledger, whole) = (open(), Flat.price(&call(1)).cost);
+        ledger
+            .record(&batch([call(2)]), &Flat, at("2026-11-10T01:00:00Z"))
+            .unwrap();
+        let before = cost(&mut *ledger, "2026-11-10T23:00:00Z").cost;
+        let until = at("2026-11-13T02:00:00Z");
+        ledger
+            .expire(Retention { detail_days: 3 }, &BTreeSet::new(), until)
+            .unwrap();
+        let changed = complete(&mut *ledger, "2026-11-13T03:00:00Z");
+        assert_eq!(changed, whole - before, "{store}");
+        let mut ledger = open();
+        let before = cost(&mut *ledger, "2026-11-10T23:00:00Z").cost;
+        let changed = complete(&mut *ledger, "2027-03-10T23:00:00Z");
+        assert_eq!(changed, whole - before, "{store}: a clock that is ahead");
+    });
+}
+
+/// What a bill says of a day that was folded is in its sum, and what replaces it takes its place, also where its hours are needed since.
+#[test]
+fn a_bill_is_corrected_and_taken_back_after_its_days_were_folded() {
+    stores(|store, open| {
+        let mut ledger = open();
+        let (first, second) = ("2026-10-01T00:00:00Z", "2026-10-02T00:00:00Z");
+        let keep = Retention { detail_days: 90 };
+        let later = at("2027-02-01T00:00:00Z");
+        let told = |ledger: &mut dyn Ledger| -> Vec<(Hour, i64, Decimal)> {
+            let rows = rows(ledger).into_iter().filter(|(_, sums)| !sums.is_empty());
+            rows.map(|(key, sums)| (key.hour, sums.events, sums.cost)).collect()
+        };
+        let folded = |day| Hour::of(at(day)).folded();
+        let cents = |cents| Decimal::new(cents, 2);
+        let kept = BTreeSet::from([Hour::of(at(first)), Hour::of(at(second))]);
+        ledger
+            .replace_bill(&bill(&[(first, "Usage", 2000), (second, "Usage", 2000)]), later)
+            .unwrap();
+        ledger.expire(keep, &BTreeSet::new(), later).unwrap();
+        let mut call = call(1);
+        call.at = at("2026-10-01T15:00:00Z");
+        ledger.record(&batch([call]), &Flat, later).unwrap();
+        let of_call = (Hour::of(call.at), 1, Flat.price(&call).cost);
+        for _ in 0..2 {
+            ledger
+                .replace_bill(&bill(&[(first, "Usage", 500), (second, "Usage", 2000)]), later)
+                .unwrap();
+            let mut expected = [
+                (folded(first), 1, cents(500)),
+                of_call,
+                (folded(second), 1, cents(2000)),
+            ];
+            expected.sort_unstable();
+            let mut found = told(&mut *ledger);
+            found.sort_unstable();
+            assert_eq!(found, expected, "{store}");
+            ledger.expire(keep, &kept, later).unwrap();
+        }
+        ledger.replace_bill(&bill(&[]), later).unwrap();
+        assert_eq!(told(&mut *ledger), [of_call], "{store}");
+        ledger.expire(keep, &BTreeSet::new(), later).unwrap();
+        let (_, events, cost) = of_call;
+        assert_eq!(told(&mut *ledger), [(folded(first), events, cost)], "{store}");
+    });
+}
+
 /// Twice [`Flat`], and it knows every model.
 struct Dearer;
 

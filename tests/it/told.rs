@@ -353,6 +353,30 @@ fn usage_that_has_not_come_in_yet_is_expected_and_not_nothing() {
     assert!(fails.forecast(now) > 700.0, "{}", fails.forecast(now));
 }
 
+/// Nobody knows yet whose it would be.
+#[test]
+fn a_source_that_never_answered_is_told_of_every_budget_that_may_be_about_it() {
+    let scoped = |source: &str| month("100") + &format!("scope = {{ source = \"{source}\" }}\n");
+    let home = Home::new(&["a", "new"], &month("100"));
+    home.calls("a", "gpt-4o", 1, november(1..=5));
+    std::fs::remove_file(home.path().join("new.jsonl")).unwrap();
+    let now = "2026-11-06T12:00:00Z";
+    for (budget, is_told) in [
+        (month("100"), true),
+        (month("100") + "basis = \"billed\"\n", true),
+        (scoped("n*"), true),
+        (scoped("a"), false),
+    ] {
+        home.budgets(&budget);
+        let run = program(home.path()).args(["--now", now, "run"]).output().unwrap();
+        assert_eq!(run.status.code(), Some(3));
+        let notes = home.budget(now)["notes"].to_string();
+        let told = notes.contains("the source `new` could not be read since 2026-11-06");
+        assert_eq!(told, is_told, "{budget}: {notes}");
+        assert!(!notes.contains("`a` could not"), "{notes}");
+    }
+}
+
 #[test]
 fn what_is_told_of_a_budget_names_the_sources_that_fail_in_the_same_run() {
     let mut home = Home::new(&["a", "b"], &(month("100") + &rung(100, "actual")));

@@ -28,6 +28,8 @@ struct Detail {
 pub struct MemoryLedger {
     details: HashMap<EventId, Option<Detail>>,
     spend: BTreeMap<SpendKey, Sums>,
+    /// Days of which hours were folded.
+    folded: BTreeSet<Hour>,
     bills: BTreeMap<String, SpendRows>,
     restatements: Vec<Restatement>,
     checkpoints: BTreeMap<(String, String), Checkpoint>,
@@ -41,7 +43,11 @@ impl MemoryLedger {
         Self::default()
     }
 
-    fn move_spend(&mut self, key: SpendKey, sums: &Sums, add: bool) -> Result<(), StoreError> {
+    fn move_spend(&mut self, mut key: SpendKey, sums: &Sums, add: bool) -> Result<(), StoreError> {
+        // The rows of bills stand at the first hour of their days, and where a day was folded with its sum.
+        if self.folded.contains(&key.hour) {
+            key.hour = key.hour.folded();
+        }
         let slot = self.spend.entry(key).or_default();
         if add {
             slot.add(sums)?
@@ -258,6 +264,7 @@ impl Ledger for MemoryLedger {
             .filter(|(key, _)| key.hour < last_hour && !kept.contains(&key.hour.day()))
             .map(|(k, s)| (*k, *s))
             .collect();
+        let mut days = BTreeSet::new();
         for (key, sums) in old {
             self.move_spend(key, &sums, false)?;
             self.move_spend(
@@ -268,7 +275,9 @@ impl Ledger for MemoryLedger {
                 &sums,
                 true,
             )?;
+            days.insert(key.hour.day());
         }
+        self.folded.extend(days);
         let mut gone = 0;
         for detail in self.details.values_mut() {
             if detail.as_ref().is_some_and(|d| d.recorded_at < before) {

@@ -53,7 +53,8 @@ pub fn store(names: &StoredNames<'_>, block: u32, calls: &mut Calls) -> Result<(
     Ok(())
 }
 
-/// Adds calls behind the last block, filling it first if it was begun on the same day.
+/// Adds calls behind the last block, filling it first if it is of the same day. A block is as old as the last of its calls, so that the detail
+/// of none expires early.
 pub struct Appender<'a> {
     no: i64,
     recorded_at: i64,
@@ -89,7 +90,7 @@ impl<'a> Appender<'a> {
                     .map_err(fail)?;
                 calls.resume(&PackedCalls::parse(&open)?);
                 body = open;
-                (no, recorded_at)
+                (no, recorded_at.max(seconds))
             }
             None => (last.map_or(0, |(no, ..)| no).max(highest) + 1, seconds),
         };

@@ -34,6 +34,8 @@ const HISTORY_DAYS: i64 = 56;
 pub(super) struct Sources {
     /// The last hour of which a source has told something.
     pub newest: BTreeMap<Label, Hour>,
+    /// Sources of which something is recorded, whatever it is.
+    pub told: BTreeSet<Label>,
     /// Sources that could not be read at the last run.
     pub failing: BTreeMap<String, DateTime<Utc>>,
     /// What is agreed at flat costs.
@@ -349,6 +351,7 @@ impl<'a> Gathering<'a> {
             spent: self.spent,
             spent_up: self.spent_up()?,
             forecast,
+            is_bare: self.daily.is_empty(),
             unpriced_events: self.unpriced_events,
             unpriced_tokens: self.unpriced_tokens,
             unpriced_worst_case: self.unpriced_worst_case,

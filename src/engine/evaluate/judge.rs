@@ -16,6 +16,9 @@ pub(super) const ENDED: &str = "the period has ended";
 /// Why an alert is over whose budget is there, and about something else.
 pub(super) const CHANGED: &str = "the budget was changed";
 
+/// Why an alert on a forecast is over of which nothing is left to make one of.
+const BARE: &str = "nothing of it is recorded any more";
+
 /// How the alert of a threshold behaves.
 pub(super) fn behaviour(status: &BudgetStatus, kind: ThresholdKind) -> Behaviour {
     let hours = status.budget.remind_every_hours;
@@ -101,6 +104,8 @@ pub(super) fn judge(status: &BudgetStatus, threshold: &Threshold, before: &Alert
                     cleared("the forecast has fallen below the threshold"),
                 )
             }
+            // What was recorded was taken back, such as a bill: nothing is expected of nothing.
+            None if status.is_bare => Verdict::Over(BARE),
             None => Verdict::Unknown,
         },
     };

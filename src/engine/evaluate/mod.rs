@@ -155,6 +155,11 @@ pub fn decide(
                 absorb(&mut decided, after, Vec::new());
                 continue;
             }
+            // It goes on being measured against the amount of which the figures said that it is passed.
+            if before.against.is_none() || !matches!(verdict, Verdict::Within | Verdict::Unknown) {
+                after.alert.against = Some(status.budget.amount.amount());
+                after.alert.definition = Some(status.budget.definition());
+            }
             after.alert.title = text::title(status, threshold);
             let summary = text::summary(status, threshold);
             let data = text::data(status, threshold);
@@ -208,8 +213,6 @@ fn tell(
     summary: String,
     data: serde_json::Value,
 ) {
-    after.alert.against = Some(status.budget.amount.amount());
-    after.alert.definition = Some(status.budget.definition());
     let Some(told) = after.tell else {
         return absorb(decided, after, Vec::new());
     };

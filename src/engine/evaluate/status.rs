@@ -53,6 +53,8 @@ pub struct BudgetStatus {
     pub forecast: Option<Forecast>,
     /// The biggest contributors.
     pub contributors: Vec<Contributor>,
+    /// Whether nothing of it is recorded, as far back as a forecast looks.
+    pub is_bare: bool,
     /// Events without a price.
     pub unpriced_events: i64,
     /// Their tokens.
@@ -256,6 +258,7 @@ fn read(
     if let Some(error) = failure {
         return Err(error.into());
     }
+    sources.told = oldest.iter().map(|key| key.dimensions.get(Dimension::Source)).collect();
     for (source, hour) in newest.into_iter().flatten() {
         let slot = sources.newest.entry(source).or_insert(hour);
         *slot = hour.max(*slot);

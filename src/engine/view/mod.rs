@@ -18,6 +18,7 @@ mod known;
 pub mod names;
 mod standing;
 pub(super) mod standings;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -37,9 +38,9 @@ use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
 use allowance::{Allowances, is_searching, searching};
-use billed::{BilledDays, month};
+use billed::month;
 use fill::{Fill, is_purchase, is_refund, is_usage};
-use known::{Known, Purchases, whole_months};
+use known::{Elsewhere, Known, Purchases, whole_months};
 use names::Names;
 use standings::{Collected, compared_from};
 
@@ -207,10 +208,10 @@ impl View {
         let whole = Period::new(start.start(), period.end.max(self.now));
         let terms = self.terms.clone();
         let mut names = Names::default();
-        let mut purchases = Purchases::new(&terms, self.now);
+        let mut purchases = Purchases::new(&terms);
         let now = self.now;
         let mut collected = Collected::new(now);
-        let mut elsewhere: BTreeMap<Currency, BilledDays> = BTreeMap::new();
+        let mut elsewhere: BTreeMap<Currency, Elsewhere> = BTreeMap::new();
         let mut failed: Option<MoneyError> = None;
         self.stored(whole, &mut |key, sums| {
             let account = key.dimensions.get(Dimension::Account);
@@ -222,8 +223,8 @@ impl View {
                     // What is billed in another currency says nothing of dollars.
                     Some(provider) if is_usage(key) && !sums.cost.is_zero() => {
                         let days = elsewhere.entry(key.currency);
-                        days.or_insert_with(|| BilledDays::new(now)).add(provider, key.hour);
-                        Ok(())
+                        days.or_insert_with(|| Elsewhere::new(now))
+                            .add(provider, key.hour, sums.cost)
                     }
                     Some(_) | None => Ok(()),
                 },

@@ -51,6 +51,9 @@ pub(super) type Day = (Label, Hour, Sides);
 pub struct Standing {
     /// Months whose row of the first day is of the whole month, as far as can be told.
     months: BTreeSet<Hour>,
+    /// The days of those months that have rows, and what each month is billed and metered at.
+    within: BTreeSet<Hour>,
+    sums: BTreeMap<Hour, [Decimal; 2]>,
     /// The last day or month that is billed, by its first hour.
     last: Hour,
     /// The first day behind those that the last row is of.
@@ -192,8 +195,17 @@ impl Standing {
             let metered = sum.metered.checked_mul(least).unwrap_or(sum.metered);
             is_whole(unit, sum) || sum.billed.is_some_and(|billed| billed >= metered)
         };
+        let of_months = sums.iter().filter(|(unit, _)| months.contains(unit));
+        let of_months = of_months.map(|(unit, sum)| (*unit, [sum.billed.unwrap_or_default(), sum.metered]));
+        let of_months = of_months.collect();
         let units: BTreeMap<Hour, bool> = sums.iter().map(|(unit, sum)| (*unit, counts(*unit, sum))).collect();
         Ok(Some(Standing {
+            within: billed
+                .iter()
+                .filter(|day| months.contains(&month(**day)))
+                .copied()
+                .collect(),
+            sums: of_months,
             last,
             end,
             weeks,
@@ -217,6 +229,20 @@ impl Standing {
             before(day).filter(|_| self.gaps && day < self.end)
         });
         self.units.get(&unit).copied().unwrap_or(false)
+    }
+
+    /// Whether the bill has a flat cost of an hour, which comes to so much in its month. A row of the first that may be of all of the month or
+    /// of that day has half of that and of what was metered, or is taken for one of its day.
+    #[must_use]
+    pub fn has_flat(&self, hour: Hour, in_month: Decimal) -> bool {
+        let has_half = |[billed, metered]: &[Decimal; 2]| {
+            let expected = metered.checked_add(in_month);
+            expected
+                .zip(billed.checked_add(*billed))
+                .is_none_or(|(least, twice)| least <= twice)
+        };
+        let of_month = self.sums.get(&month(hour));
+        self.is_billed(hour) && (self.within.contains(&hour.day()) || of_month.is_none_or(has_half))
     }
 
     /// The first day behind those that the row of that hour is of, where it is of several.

@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::billed::{month, month_of};
 use super::standing::{Day, ENDED_DAYS, Sides, Standing};
+use super::told::{Named, Told};
 use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::period::Hour;
@@ -151,96 +152,6 @@ impl Window {
     }
 }
 
-/// The last day on which each side names an account.
-#[derive(Clone, Copy, Default)]
-struct Named {
-    billed: Option<Hour>,
-    metered: Option<Hour>,
-}
-
-impl Named {
-    /// Whether both sides name it, and its bill stopped before that day while it was used.
-    fn has_stopped(&self, before: Hour) -> bool {
-        let billed = self.billed.filter(|billed| *billed < before);
-        billed.is_some() && billed < self.metered
-    }
-}
-
-/// How far the accounts of a provider can be told apart on both sides.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Told {
-    /// Not at all: no account is named by both, so that the names may be of two kinds.
-    Together,
-    /// Some metered use names no account, and may be that of any that is billed; others, named, are not billed, and of those
-    /// that are some have stopped to be: each of these for itself, since what the rest is billed later says nothing of it.
-    Partly {
-        billed: BTreeSet<Label>,
-        stopped: BTreeSet<Label>,
-        others: BTreeSet<Label>,
-    },
-    /// Each for itself; the others are not billed.
-    Each(BTreeSet<Label>, BTreeSet<Label>),
-}
-
-impl Told {
-    fn of(accounts: &BTreeMap<Label, Named>) -> Self {
-        let by_both = |named: &Named| named.billed.is_some() && named.metered.is_some();
-        if !accounts.iter().any(|(a, n)| !a.is_empty() && by_both(n)) {
-            return Told::Together;
-        }
-        let last = accounts.values().filter_map(|named| named.billed).max();
-        let awaited = Hour(last.unwrap_or(Hour(0)).0 - 24 * ENDED_DAYS);
-        let names = |is: &dyn Fn(&Label, &Named) -> bool| -> BTreeSet<Label> {
-            let found = accounts.iter().filter(|(account, named)| is(account, named));
-            found.map(|(account, _)| *account).collect()
-        };
-        let has_stopped = |account: &Label, named: &Named| !account.is_empty() && named.has_stopped(awaited);
-        let others = names(&|account, named| !account.is_empty() && named.billed.is_none() && named.metered.is_some());
-        match accounts.get(&Label::EMPTY).is_some_and(|named| named.metered.is_some()) {
-            true => Told::Partly {
-                billed: names(&|account, named| named.billed.is_some() && !has_stopped(account, named)),
-                stopped: names(&has_stopped),
-                others,
-            },
-            false => Told::Each(names(&|_, named| named.billed.is_some()), others),
-        }
-    }
-
-    /// What an account is compared with; nothing where it is not billed.
-    fn group(&self, account: Label) -> Option<Label> {
-        match self {
-            Told::Together => Some(Label::EMPTY),
-            Told::Partly { stopped, .. } if stopped.contains(&account) => Some(account),
-            Told::Partly { billed, .. } => (account.is_empty() || billed.contains(&account)).then_some(Label::EMPTY),
-            Told::Each(billed, _) => billed.contains(&account).then_some(account),
-        }
-    }
-
-    /// Whether rows of the bill name no account, and may be of any.
-    fn has_unnamed_rows(&self) -> bool {
-        match self {
-            Told::Together => true,
-            Told::Partly { billed, .. } | Told::Each(billed, _) => billed.contains(&Label::EMPTY),
-        }
-    }
-
-    fn stopped(&self) -> impl Iterator<Item = Label> + '_ {
-        let stopped = match self {
-            Told::Partly { stopped, .. } => Some(stopped),
-            Told::Together | Told::Each(..) => None,
-        };
-        stopped.into_iter().flatten().copied()
-    }
-
-    fn unbilled(&self) -> impl Iterator<Item = Label> + '_ {
-        let others = match self {
-            Told::Together => None,
-            Told::Partly { others, .. } | Told::Each(_, others) => Some(others),
-        };
-        others.into_iter().flatten().copied()
-    }
-}
-
 /// How bill and meter stand, by provider and account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standings {
@@ -293,6 +204,25 @@ impl Standings {
                 .of_provider(provider)
                 .any(|(_, standing)| standing.is_billed(hour))
         })
+    }
+
+    /// Whether the bill of an account, or of any where none is named, has a flat cost of an hour that comes to so much in its month.
+    #[must_use]
+    pub fn has_flat(&self, (provider, account): (Label, Label), hour: Hour, in_month: Decimal) -> bool {
+        let has = |standing: &Standing| standing.has_flat(hour, in_month);
+        match account.is_empty() {
+            true => self
+                .window(hour)
+                .is_some_and(|window| window.of_provider(provider).any(|(_, of)| has(of))),
+            false => self.at(provider, account, hour).is_some_and(has),
+        }
+    }
+
+    /// Whether two accounts are told apart around an hour.
+    #[must_use]
+    pub fn are_apart(&self, provider: Label, one: Label, other: Label, hour: Hour) -> bool {
+        let told = self.window(hour).and_then(|window| window.told.get(&provider));
+        told.is_some_and(|told| told.are_apart(one, other))
     }
 
     /// The last of an account that is known.

@@ -573,6 +573,36 @@ fn a_budget_that_is_raised_is_no_spend_that_was_restated() {
     assert_eq!(scene.run("2026-11-02T13:00:00Z"), ["budget_actual resolved out"]);
     let title = scene.store.claim().unwrap().pop().unwrap().message.title;
     assert_eq!(title, "total: resolved, the budget was raised");
+    // Also where a run in between could not see all.
+    let mut scene = Scene::new(to_out("100"));
+    scene.spend("2026-11-02", 120);
+    scene.run("2026-11-02T12:00:00Z");
+    scene.budgets = vec![to_out("1000")];
+    assert_eq!(scene.run_with("2026-11-02T13:00:00Z", false), NOTHING);
+    assert_eq!(scene.run("2026-11-02T14:00:00Z"), ["budget_actual resolved out"]);
+    let title = scene.store.claim().unwrap().pop().unwrap().message.title;
+    assert_eq!(title, "total: resolved, the budget was raised");
+}
+
+#[test]
+fn a_forecast_is_over_when_all_of_it_is_taken_back_and_not_while_that_is_unknown() {
+    for fires in [true, false] {
+        let mut scene = Scene::new(to_out("300"));
+        for day in 1..=10 {
+            scene.spend(&format!("2026-11-{day:02}"), 18);
+        }
+        assert_eq!(scene.run("2026-11-10T12:00:00Z"), NOTHING);
+        if fires {
+            assert_eq!(scene.run("2026-11-10T13:00:00Z"), ["budget_forecast firing out"]);
+        }
+        scene.ledger.0.clear();
+        assert_eq!(scene.run_with("2026-11-10T14:00:00Z", false), NOTHING);
+        let told = scene.run("2026-11-10T15:00:00Z");
+        let expected: &[&str] = if fires { &["budget_forecast resolved out"] } else { &[] };
+        assert_eq!(told, expected);
+        let alerts = scene.store.alerts(None).unwrap();
+        assert!(alerts.iter().all(|alert| alert.state == State::Resolved), "{alerts:?}");
+    }
 }
 
 #[test]

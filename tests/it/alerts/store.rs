@@ -182,15 +182,40 @@ fn contract(store: &mut dyn AlertsAndOutbox) {
     assert_eq!(store.silences().unwrap(), [silence]);
 }
 
+/// Messages of one alert are told as it changed, whatever the clocks of those say that decided them.
+fn order(store: &mut dyn AlertsAndOutbox) {
+    let mut alerts = [alert("one"), alert("two")];
+    for (n, decided_at) in ["12:00:20", "12:00:00", "12:00:40", "12:00:10"].into_iter().enumerate() {
+        let mut commit = commit(&alerts, &[]);
+        for (alert, sign) in alerts.iter_mut().zip(["a", "b"]) {
+            commit.messages.push(Notification {
+                alert_id: alert.id.clone(),
+                decided_at: at(&format!("2026-11-10T{decided_at}Z")),
+                ..message(&format!("{sign}{n}"))
+            });
+            alert.version += 1;
+        }
+        store.commit(&commit).unwrap();
+    }
+    let waiting = store.waiting().unwrap();
+    for sign in ["a", "b"] {
+        let of_alert = waiting.iter().filter(|pending| pending.message.id.starts_with(sign));
+        let ids: Vec<&str> = of_alert.map(|pending| &*pending.message.id).collect();
+        assert_eq!(ids, [0, 1, 2, 3].map(|n| format!("{sign}{n}")));
+    }
+}
+
 #[test]
 fn memory_keeps_the_contract() {
     contract(&mut MemoryAlerts::new());
+    order(&mut MemoryAlerts::new());
 }
 
 #[test]
 fn sqlite_keeps_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     contract(&mut SqliteAlerts::open(&folder.path().join("ledger.db")).unwrap());
+    order(&mut SqliteAlerts::open(&folder.path().join("other.db")).unwrap());
 }
 
 #[cfg(feature = "aws")]
@@ -198,6 +223,7 @@ fn sqlite_keeps_the_contract() {
 fn dynamodb_keeps_the_contract() {
     for emulator in crate::aws::emulators() {
         contract(&mut crate::aws::alerts(emulator));
+        order(&mut crate::aws::alerts(emulator));
     }
 }
 

@@ -150,12 +150,18 @@ impl DynamoAlerts {
         Ok(writes)
     }
 
-    fn message_write(&self, n: usize, message: &Notification) -> Result<TransactWriteItem, StoreError> {
+    fn message_write(
+        &self,
+        n: usize,
+        message: &Notification,
+        version: Option<u64>,
+    ) -> Result<TransactWriteItem, StoreError> {
         let mut item = self.encoded(outbox_key(&message.id), message)?;
         // A later commit may be decided at the same instant: its messages come after those that wait already.
         let order = format!("{:020}#{n:06}", message.decided_at.timestamp_micros());
         item.insert("position".to_owned(), AttributeValue::S(order));
         item.insert("attempts".to_owned(), whole(0));
+        item.extend(version.map(|version| ("version".to_owned(), whole(version))));
         self.put(item, None)
     }
 
@@ -277,13 +283,13 @@ impl AlertStore for DynamoAlerts {
         for alert in &commit.alerts {
             let mut writes = self.alert_writes(alert, commit, &token)?;
             for (n, message) in fresh.iter().filter(|(_, m)| m.alert_id == alert.id) {
-                writes.push(self.message_write(*n, message)?);
+                writes.push(self.message_write(*n, message, Some(alert.version))?);
             }
             groups.push(writes);
         }
         let known = |id: &str| commit.alerts.iter().any(|a| a.id == id);
         for (n, message) in fresh.iter().filter(|(_, m)| !known(&m.alert_id)) {
-            groups.push(vec![self.message_write(*n, message)?]);
+            groups.push(vec![self.message_write(*n, message, None)?]);
         }
         let batches = batched(groups);
         if batches.len() > 1 {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::bytes::{Broken, Reader, put, put_signed};
+use crate::domain::period::{Hour, Period};
 
 const VERSION: u8 = 1;
 
@@ -147,13 +148,19 @@ pub struct Day {
     pub stamp: u64,
     /// Pieces.
     pub pieces: u32,
-    /// Whether its hours are folded into one.
+    /// Whether its hours were folded into one.
     pub folded: bool,
     /// First and last hour of the day with spend.
     pub hours: (u8, u8),
 }
 
 impl Day {
+    /// Whether all of it stands at one hour: calls may have come in since it was folded.
+    pub fn is_whole(&self) -> bool {
+        let folded = u8::try_from(Hour::FOLDED).unwrap_or_default();
+        self.folded && self.hours == (folded, folded)
+    }
+
     /// Its items; `day` counts from 1970-01-01.
     pub fn bundle(&self, day: i64) -> Bundle {
         Bundle {
@@ -190,6 +197,14 @@ pub struct Head {
 }
 
 impl Head {
+    /// From the first hour with spend to the end of the last.
+    pub fn span(&self) -> Option<Period> {
+        let ((first, from), (last, to)) = self.days.first_key_value().zip(self.days.last_key_value())?;
+        let hour = |day: &i64, hour: u8| day.saturating_mul(24).saturating_add(i64::from(hour));
+        let end = Hour(hour(last, to.hours.1).saturating_add(1));
+        Some(Period::new(Hour(hour(first, from.hours.0)).start(), end.start()))
+    }
+
     /// Makes it the head of the commit `stamp`.
     pub fn committed(mut self, stamp: u64) -> Self {
         self.version += 1;

@@ -150,14 +150,7 @@ impl Ledger for DynamoLedger {
     }
 
     fn span(&mut self) -> Result<Option<Period>, StoreError> {
-        self.store.view(|_, head| {
-            let ends = head.days.first_key_value().zip(head.days.last_key_value());
-            Ok(ends.map(|((first, a), (last, b))| {
-                let start = Hour(first * 24 + i64::from(a.hours.0));
-                let end = Hour(last * 24 + i64::from(b.hours.1) + 1);
-                Period::new(start.start(), end.start())
-            }))
-        })
+        self.store.view(|_, head| Ok(head.span()))
     }
 
     fn event(&mut self, id: EventId) -> Result<Option<(UsageEvent, Charge)>, StoreError> {
@@ -205,7 +198,7 @@ impl Ledger for DynamoLedger {
             let unfolded = head
                 .days
                 .range(..last_day)
-                .filter(|(at, day)| !day.folded && !is_kept(**at));
+                .filter(|(at, day)| !day.is_whole() && !is_kept(**at));
             let mut fold = Rows::new();
             for (day, _) in unfolded {
                 let any = SpendKey {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Days, Utc};
 
 use super::head::{Bundle, Day, Head, What};
 use super::identities::{self, Origin, Place};
@@ -78,7 +78,7 @@ pub fn block_of(place: &Place) -> (Bundle, i64) {
 }
 
 /// The detail of calls at their places, where it is still kept at `now`. DynamoDB deletes what has expired late: it is left
-/// out here even while it is still there.
+/// out here even while it is still there. Age is counted to a day after the newest spend at most, as where detail expires.
 pub fn details(
     store: &mut Store,
     head: &Head,
@@ -86,7 +86,9 @@ pub fn details(
     keep_micros: i64,
     now: DateTime<Utc>,
 ) -> Result<Details, Trouble> {
-    let oldest = now.timestamp_micros().saturating_sub(keep_micros);
+    let newest = head.span().and_then(|span| span.end.checked_add_days(Days::new(1)));
+    let seen = newest.map_or(now, |newest| newest.min(now));
+    let oldest = seen.timestamp_micros().saturating_sub(keep_micros);
     let mut wanted: BTreeMap<(Bundle, i64), Vec<(EventId, usize)>> = BTreeMap::new();
     for (id, place) in places {
         let origin = &place.origin;
@@ -212,7 +214,8 @@ pub fn day_of(hour: Hour) -> i64 {
     hour.0.div_euclid(24)
 }
 
-/// Adds changes to the days' sums; with `fold`, the hours of these days become one.
+/// Adds changes to the days' sums; with `fold`, the hours of these days become one. What comes to the first hour of a day that was folded,
+/// where bills have the rows of their days, stands with its sum: there is what they replace.
 pub fn apply(store: &mut Store, draft: &mut Draft, mut delta: Rows, fold: bool) -> Result<(), Trouble> {
     delta.retain(|_, sums| fold || !sums.is_empty());
     let mut days: BTreeMap<i64, Rows> = BTreeMap::new();
@@ -226,17 +229,21 @@ pub fn apply(store: &mut Store, draft: &mut Draft, mut delta: Rows, fold: bool) 
     let bodies = store.load(old.iter().copied())?;
     let broken = store.broken("the spend of a day");
     for (day, mut rows) in days {
-        if let Some(bundle) = draft.head.days.get(&day).map(|d| d.bundle(day)) {
+        let known = draft.head.days.get(&day).copied();
+        let was_folded = known.is_some_and(|known| known.folded);
+        if let Some(bundle) = known.map(|known| known.bundle(day)) {
             let body = bodies.get(&(bundle, day)).map(|b| b.as_slice()).unwrap_or_default();
             for (key, sums) in rows::unpack(body).map_err(&broken)? {
                 rows.entry(key).or_default().add(&sums)?;
             }
             draft.drop(bundle);
         }
-        if fold {
+        if fold || was_folded {
             let mut folded = Rows::new();
             for (mut key, sums) in rows {
-                key.hour = key.hour.folded();
+                if fold || key.hour == key.hour.day() {
+                    key.hour = key.hour.folded();
+                }
                 folded.entry(key).or_default().add(&sums)?;
             }
             rows = folded;
@@ -252,7 +259,7 @@ pub fn apply(store: &mut Store, draft: &mut Draft, mut delta: Rows, fold: bool) 
         let day_entry = Day {
             stamp: bundle.stamp,
             pieces: bundle.pieces,
-            folded: fold,
+            folded: fold || was_folded,
             hours,
         };
         draft.head.days.insert(day, day_entry);

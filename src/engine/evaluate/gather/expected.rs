@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use super::agreed::Daily;
 use super::parts::{Part, add};
 use super::{Billed, Gathering, Kind, Sources};
-use crate::domain::dimension::Dimension;
+use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::forecast::{Forecast, forecast};
 use crate::domain::label::Label;
 use crate::domain::money::{Money, MoneyError, add_exact};
@@ -299,12 +299,24 @@ impl Gathering<'_> {
         all
     }
 
-    /// What has to be said of sources that cannot be read.
+    /// What has to be said of sources that cannot be read: those that this is spent through, and those that have told nothing of anything
+    /// yet and may tell something of this.
     pub(super) fn failing(&self, sources: &Sources) -> Vec<String> {
         let used = self.days_by_source(false);
+        let is_used = |name: &str| used.iter().any(|(source, _)| source.as_str() == name);
+        let is_new = |name: &str| !sources.told.iter().any(|source| source.as_str() == name);
+        let is_asked_for = |name: &str| {
+            let of = self.budget.scope.0.get(&Dimension::Source);
+            let source = Dimensions::default().with(Dimension::Source, name);
+            of.is_none_or(|patterns| {
+                patterns
+                    .iter()
+                    .any(|pattern| source.are_like(Dimension::Source, pattern))
+            })
+        };
         let failing = sources.failing.iter();
         failing
-            .filter(|(name, _)| used.iter().any(|(source, _)| source.as_str() == name.as_str()))
+            .filter(|(name, _)| is_used(name) || (is_new(name) && is_asked_for(name)))
             .map(|(name, since)| {
                 let since = since.format("%Y-%m-%d %H:%M UTC");
                 format!("the source `{name}` could not be read since {since}: what it would tell is in no figure")

@@ -1,6 +1,6 @@
 //! The outbox on DynamoDB: one item per message, and a lease for the right to deliver.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use chrono::{DateTime, Utc};
@@ -9,6 +9,31 @@ use super::super::table::{keyed, number, text};
 use super::{DynamoAlerts, KEPT_DAYS, conflict, lease_key, outbox_key, whole};
 use crate::adapters::aws::failure::{Failure, Kind};
 use crate::ports::{Outbox, Pending, Receipt, StoreError};
+
+/// Messages with the version that their alert had: those of one alert, decided by runs whose clocks differ, take the places that they have in
+/// the order in which it changed.
+fn in_turn(waiting: Vec<(Option<i64>, Pending)>) -> Vec<Pending> {
+    let mut places: BTreeMap<&str, Vec<(i64, usize)>> = BTreeMap::new();
+    for (place, (version, pending)) in waiting.iter().enumerate() {
+        if let Some(version) = version {
+            let of_alert = places.entry(&pending.message.alert_id).or_default();
+            of_alert.push((*version, place));
+        }
+    }
+    let mut order: Vec<usize> = (0..waiting.len()).collect();
+    for of_alert in places.into_values() {
+        let mut sorted = of_alert.clone();
+        sorted.sort_unstable();
+        for ((_, place), (_, from)) in of_alert.into_iter().zip(sorted) {
+            if let Some(slot) = order.get_mut(place) {
+                *slot = from;
+            }
+        }
+    }
+    let mut left: Vec<Option<Pending>> = waiting.into_iter().map(|(_, pending)| Some(pending)).collect();
+    let taken = order.into_iter().filter_map(|from| left.get_mut(from)?.take());
+    taken.collect()
+}
 
 impl Outbox for DynamoAlerts {
     /// The right to deliver is a lease: it is renewed with every outcome, and ends five minutes after the last sign of life of
@@ -33,17 +58,18 @@ impl Outbox for DynamoAlerts {
     fn waiting(&mut self) -> Result<Vec<Pending>, StoreError> {
         let mut items = self.live("outbox")?;
         items.sort_by(|a, b| text(a, "position").cmp(&text(b, "position")));
-        let pending = items.iter().map(|item| {
+        let waiting = items.iter().map(|item| {
             let count = |name| number(item, name).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-            Ok(Pending {
+            let pending = Pending {
                 message: self.decoded(item)?,
                 attempts: count("attempts"),
                 refused: count("refused"),
                 not_before: number(item, "not_before").and_then(|second| DateTime::from_timestamp(second, 0)),
                 reason: text(item, "last_failure").unwrap_or_default().to_owned(),
-            })
+            };
+            Ok((number(item, "version"), pending))
         });
-        pending.collect()
+        Ok(in_turn(waiting.collect::<Result<_, StoreError>>()?))
     }
 
     fn delivered(&mut self, id: &str, receipt: &Receipt, at: DateTime<Utc>) -> Result<(), StoreError> {
