@@ -106,14 +106,14 @@ fn broken(error: &std::io::Error) -> (String, Retry) {
         };
     };
     let why = match why {
-        "UnknownIssuer" => "an authority that is not known issued it",
-        _ if why.starts_with("certificate expired") || why == "Expired" => "it has expired",
-        _ if why.starts_with("certificate not valid yet") || why == "NotValidYet" => "it is not valid yet",
-        _ if why.starts_with("certificate not valid for name") || why == "NotValidForName" => "it is another host's",
-        _ => "it is not usable",
+        "UnknownIssuer" => ", an authority that is not known issued it",
+        _ if why.starts_with("certificate expired") || why == "Expired" => ", it has expired",
+        _ if why.starts_with("certificate not valid yet") || why == "NotValidYet" => ", it is not valid yet",
+        _ if why.starts_with("certificate not valid for name") || why == "NotValidForName" => ", it is another host's",
+        _ => "",
     };
     // It is the same a minute later.
-    (format!("{NO_TLS}: the certificate is not trusted, {why}"), Retry::Never)
+    (format!("{NO_TLS}: the certificate is not trusted{why}"), Retry::Never)
 }
 
 /// Why no answer came. The address may be in the error's text: only its kind is told.
