@@ -1,45 +1,33 @@
 //! Providers' administration interfaces, live: usage and cost in daily buckets, page by page, patient with rate limits.
 
+mod ask;
 mod fetch;
 mod open;
 mod questions;
 mod shares;
 
 use std::cell::Cell;
-use std::collections::HashSet;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use secrecy::SecretString;
 
-use crate::adapters::files::admin::{About, Page, page};
+use crate::adapters::files::admin::{About, Page};
 use crate::adapters::files::bills::of_bucket;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::period::Hour;
-use crate::domain::usage::EventId;
 use crate::ports::{Checkpoint, Checkpoints, Clock, Progress, Rejection, Rest, Sink, SourceError, UsageSource};
 
 use super::http;
-use fetch::{MAX_TIMEOUTS, Unanswered};
-use open::{Answered, Open};
-use questions::{Finer, Question};
+use fetch::MAX_TIMEOUTS;
+use questions::Question;
 
 pub use crate::adapters::files::admin::Admin;
 pub use open::Others;
 pub use shares::Shares;
 
-/// Days that a first run asks for.
-const FIRST_DAYS: i64 = 31;
-/// Days that are asked for again, since providers restate them.
-const RESTATED_DAYS: i64 = 7;
-/// Pages of one answer at most: a provider that never ends is not followed for ever.
-const MAX_PAGES: u32 = 1000;
-/// Told with how often it occurred.
-const TAKEN_BACK: &str =
-    "results of usage that their bucket holds no longer were taken back: it was told anew under other values";
-/// Told with how many they are.
-const FORGOTTEN: &str =
-    "results of usage are too many to be remembered: one that is told anew under other values counts twice";
+/// What a checkpoint holds the question under that is asked first: the first of those for which a run had no time.
+const FIRST: &str = "first question";
 
 /// What to ask and how.
 pub struct AdminSourceOptions {
@@ -80,6 +68,9 @@ impl AdminSource {
                 Admin::Openai => "https://api.openai.com".to_owned(),
                 Admin::Anthropic => "https://api.anthropic.com".to_owned(),
             };
+        }
+        if options.url.contains(['@', '?', '#']) {
+            return Err("the address holds a user name, a password or a query".to_owned());
         }
         if !(options.url.starts_with("https://") || http::is_loopback_url(&options.url)) {
             return Err(format!(
@@ -165,156 +156,6 @@ impl AdminSource {
         }
         Ok(whole)
     }
-
-    /// Keeps which results may still be restated; costs are replaced by the bucket.
-    fn keep(&self, question: &Question, open: &Open, sink: &mut dyn Sink) -> Result<(), SourceError> {
-        if question.about == About::Usage {
-            let (key, at) = open.save();
-            sink.checkpoint(key, at)?;
-        }
-        Ok(())
-    }
-
-    /// Asks as finely as the provider answers. Whether it does, the first page tells: what pages have told stands.
-    fn ask_finest(
-        &self,
-        question: &Question,
-        key: &SecretString,
-        known: &Checkpoints,
-        deadline: DateTime<Utc>,
-        sink: &mut dyn Sink,
-    ) -> Result<(), SourceError> {
-        let mut result = Ok(());
-        // What is too much for one page is asked for in smaller ones.
-        for limit in [question.limit, 7, 1] {
-            for finer in question.finer {
-                result = self.ask(question, (finer, limit), key, known, deadline, sink);
-                if !matches!(result, Err(Unanswered::Refused(_))) {
-                    break;
-                }
-            }
-            if !matches!(result, Err(Unanswered::TooLarge(_))) {
-                break;
-            }
-        }
-        match (result, question.unknown) {
-            (Err(Unanswered::Unknown(_)), Some(about)) => {
-                sink.warn(about, 1);
-                Ok(())
-            }
-            (result, _) => result.map_err(SourceError::from),
-        }
-    }
-
-    fn ask(
-        &self,
-        question: &Question,
-        (finer, limit): (&Finer, u32),
-        key: &SecretString,
-        known: &Checkpoints,
-        deadline: DateTime<Utc>,
-        sink: &mut dyn Sink,
-    ) -> Result<(), Unanswered> {
-        let now = self.options.now;
-        let done = known
-            .get(question.path)
-            .and_then(|at| std::str::from_utf8(&at.0).ok()?.parse::<NaiveDate>().ok());
-        let from = match done {
-            Some(day) => day.min(now.date_naive()) - TimeDelta::days(RESTATED_DAYS),
-            None => now.date_naive() - TimeDelta::days(FIRST_DAYS),
-        };
-        let from = from.and_time(NaiveTime::MIN).and_utc();
-        let (url, path) = (&self.options.url, question.path);
-        let span = match self.options.whose {
-            Admin::Openai => format!("start_time={}", from.timestamp()),
-            Admin::Anthropic => format!("starting_at={}", from.to_rfc3339_opts(SecondsFormat::Secs, true)),
-        };
-        let (parameters, further) = (question.parameters, finer.parameters);
-        let base = format!("{url}{path}?{span}&limit={limit}&{parameters}{further}").replace("[]", "%5B%5D");
-        let mut address = base.clone();
-        let mut asked = HashSet::new();
-        let mut open = Open::known((self.options.name, path), known, self.options.others);
-        let mut whole = true;
-        // As far as buckets came in the order of their days.
-        let mut reached = Some(from);
-        for number in 0..MAX_PAGES {
-            let text = match self.fetch((path, &address), finer.header, key, deadline) {
-                Err(Unanswered::Refused(SourceError::Read { what, cause, .. })) if number > 0 => {
-                    let hint = "what was read before is kept; the next run asks again".to_owned();
-                    return Err(SourceError::Read { what, cause, hint }.into());
-                }
-                other => other?,
-            };
-            let answered = self.options.clock.now();
-            let mut page = page(self.options.whose, question.about, &text, answered, now).map_err(|cause| {
-                self.failure(
-                    path,
-                    format!("the answer is not understood: {cause}"),
-                    "if the address is right, the interface has changed",
-                )
-            })?;
-            sink.progress(Progress {
-                lines: 1,
-                bytes: text.len() as u64,
-                ..Progress::default()
-            });
-            let next = page.next.clone();
-            open.note(&mut page);
-            let begins = |at: &DateTime<Utc>| page.told.first().is_some_and(|day| day == at || number > 0 && day > at);
-            reached = reached
-                .filter(|at| begins(at) && page.told.is_sorted())
-                .and(page.told.last().copied());
-            whole &= self.hand_over(page, sink, question, done)?;
-            match next {
-                Some(next) if !asked.insert(EventId::of(&[next.as_bytes()])) => {
-                    let cause = "the answer names a page that was asked for as the next one".to_owned();
-                    let hint =
-                        "pages that go round have no end; check what stands between this program and the provider";
-                    return Err(self.failure(path, cause, hint).into());
-                }
-                Some(next) => {
-                    address = format!("{base}&page={}", encoded(&next));
-                    // What this page told is known also where the next one fails.
-                    self.keep(question, &open, sink)?;
-                    // Costs are replaced by the day: what is told is not asked for again.
-                    let day = reached.filter(|_| whole && question.about == About::Costs);
-                    let day = day.map(|day| day.min(now).min(answered).date_naive());
-                    if let Some(day) = day.filter(|day| done.is_none_or(|done| done < *day)) {
-                        let at = Checkpoint(day.to_string().into_bytes());
-                        sink.checkpoint(path, at).map_err(SourceError::from)?;
-                    }
-                }
-                None => {
-                    // The days that the next run asks for again.
-                    let day = now.min(answered).date_naive() - TimeDelta::days(RESTATED_DAYS);
-                    let answer = Answered {
-                        made: self.made,
-                        at: answered,
-                        again: day.and_time(NaiveTime::MIN).and_utc(),
-                    };
-                    let nothing = open.taken_back(answer);
-                    if !nothing.is_empty() {
-                        sink.warn(TAKEN_BACK, nothing.len() as u64);
-                        sink.usage(&nothing).map_err(SourceError::from)?;
-                    }
-                    if open.forgotten() > 0 {
-                        sink.warn(FORGOTTEN, open.forgotten());
-                    }
-                    self.keep(question, &open, sink)?;
-                    finer.lacks.iter().for_each(|about| sink.warn(about, 1));
-                    // A `now` that is yet to come was not answered for. Costs that were refused are asked for until they are known.
-                    let day = match whole || question.about == About::Usage {
-                        true => now.min(answered),
-                        false => from + TimeDelta::days(RESTATED_DAYS),
-                    };
-                    let at = Checkpoint(day.date_naive().to_string().into_bytes());
-                    return Ok(sink.checkpoint(path, at).map_err(SourceError::from)?);
-                }
-            }
-        }
-        let cause = format!("the answer has more than {MAX_PAGES} pages");
-        Err(self.failure(path, cause, "the next run asks again").into())
-    }
 }
 
 impl UsageSource for AdminSource {
@@ -340,16 +181,26 @@ impl UsageSource for AdminSource {
         let deadline = now.checked_add_signed(budget).unwrap_or(DateTime::<Utc>::MAX_UTC);
         // A question that the key may not ask does not keep the others from being answered.
         let mut failed = Vec::new();
-        for question in questions::of(self.options.whose) {
-            if sink.enough() {
+        let mut questions: Vec<&Question> = questions::of(self.options.whose).iter().collect();
+        // Nor does one that is not answered in time, run after run.
+        let is_first = |question: &&Question| known.get(FIRST).is_some_and(|at| at.0 == question.path.as_bytes());
+        let first = questions.iter().position(is_first).unwrap_or_default();
+        questions.rotate_left(first);
+        let mut unasked = None;
+        for question in questions {
+            let (enough, hangs) = (sink.enough(), self.timeouts.get() >= MAX_TIMEOUTS);
+            if enough || hangs || self.options.clock.now() >= deadline {
+                unasked.get_or_insert(question.path);
+            }
+            if enough {
                 sink.left(Rest::default());
                 break;
             }
-            if self.timeouts.get() >= MAX_TIMEOUTS {
+            if hangs {
                 let cause = "not asked, since the provider does not answer".to_owned();
                 failed.push((
                     question.path,
-                    self.failure(question.path, cause, "the next run asks again"),
+                    self.failure(question.path, cause, "the next run begins with what was not asked"),
                 ));
                 continue;
             }
@@ -358,6 +209,9 @@ impl UsageSource for AdminSource {
                 Err(error @ SourceError::Store(_)) => return Err(error),
                 Err(error) => failed.push((question.path, error)),
             }
+        }
+        if let Some(path) = unasked {
+            sink.checkpoint(FIRST, Checkpoint(path.as_bytes().to_vec()))?;
         }
         together(failed)
     }
@@ -381,14 +235,4 @@ fn together(failed: Vec<(&'static str, SourceError)>) -> Result<(), SourceError>
         }
     }
     Err(first)
-}
-
-/// A value in a query.
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|b| match b {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(b).to_string(),
-            _ => format!("%{b:02X}"),
-        })
-        .collect()
 }

@@ -15,6 +15,12 @@ const ANSWER_LIMIT: usize = 200;
 /// What is told where no answer came in time.
 pub(super) const TIMED_OUT: &str = "no answer in time";
 
+/// What is told where the name of a host leads nowhere.
+pub(super) const NO_HOST: &str = "the host was not found";
+
+/// What is told, with the cause behind it, where a host does not prove who it is.
+pub(super) const NO_TLS: &str = "TLS failed";
+
 /// Splits an address into scheme, host and the rest; user names in it are refused.
 fn split(url: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = url.split_once("://")?;
@@ -63,7 +69,11 @@ fn retry_after(value: &str, date: Option<&str>) -> Option<u64> {
     Some(u64::try_from((until - from).num_seconds()).unwrap_or(0))
 }
 
-/// An answer that repeats the address, its path or a secret must not carry it into a log.
+/// The least part of a secret that is looked for.
+const PART: usize = 8;
+
+/// An answer that repeats the address, its path or a secret must not carry it into a log. Answers write some characters in other ways (as in
+/// JSON, HTML or addresses): what lies between these is looked for, too.
 fn redacted(answer: &str, url: &str, secrets: &[&str]) -> String {
     let mut answer = answer.replace(url, "[address]");
     let path = url
@@ -74,8 +84,36 @@ fn redacted(answer: &str, url: &str, secrets: &[&str]) -> String {
     }
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         answer = answer.replace(secret, "[secret]");
+        let parts = secret.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.~".contains(c)));
+        for part in parts.filter(|part| part.len() >= PART) {
+            answer = answer.replace(part, "[secret]");
+        }
     }
     answer
+}
+
+/// What of a failure of the connection can be told. The system has no kind of its own for a name that nobody knows, and TLS has none: their
+/// texts tell, which themselves may hold the address.
+fn broken(error: &std::io::Error) -> (String, Retry) {
+    let text = error.to_string();
+    if text.starts_with("failed to lookup address information") {
+        return (NO_HOST.to_owned(), Retry::Backoff);
+    }
+    let Some(why) = text.strip_prefix("invalid peer certificate: ") else {
+        return match ["received ", "peer "].iter().any(|begin| text.starts_with(begin)) {
+            true => (NO_TLS.to_owned(), Retry::Backoff),
+            false => (format!("the connection failed: {}", error.kind()), Retry::Backoff),
+        };
+    };
+    let why = match why {
+        "UnknownIssuer" => ", an authority that is not known issued it",
+        _ if why.starts_with("certificate expired") || why == "Expired" => ", it has expired",
+        _ if why.starts_with("certificate not valid yet") || why == "NotValidYet" => ", it is not valid yet",
+        _ if why.starts_with("certificate not valid for name") || why == "NotValidForName" => ", it is another host's",
+        _ => "",
+    };
+    // It is the same a minute later.
+    (format!("{NO_TLS}: the certificate is not trusted{why}"), Retry::Never)
 }
 
 /// Why no answer came. The address may be in the error's text: only its kind is told.
@@ -84,13 +122,16 @@ fn redacted(answer: &str, url: &str, secrets: &[&str]) -> String {
     reason = "a foreign enum that grows; unknown failures are tried again"
 )]
 fn unsent(error: &ureq::Error) -> DeliveryError {
+    if let ureq::Error::Io(io) = error {
+        let (message, retry) = broken(io);
+        return DeliveryError { message, retry };
+    }
     let message = match error {
         ureq::Error::Timeout(_) => TIMED_OUT.to_owned(),
         ureq::Error::BodyExceedsLimit(limit) => format!("answered with more than {} MiB", limit >> 20),
-        ureq::Error::HostNotFound => "the host was not found".to_owned(),
+        ureq::Error::HostNotFound => NO_HOST.to_owned(),
         ureq::Error::ConnectionFailed => "no connection".to_owned(),
-        ureq::Error::Io(io) => format!("the connection failed: {}", io.kind()),
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "TLS failed".to_owned(),
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => NO_TLS.to_owned(),
         ureq::Error::BadUri(_) => "the address is not usable".to_owned(),
         ureq::Error::Http(_) => "the address or a header holds a character that is not allowed there".to_owned(),
         _ => "the request failed".to_owned(),
@@ -176,11 +217,16 @@ pub fn get(url: &str, headers: &[(&str, &str)], secrets: &[&str], timeout: Durat
         request = request.header(*name, *value);
     }
     let mut response = request.call().map_err(|e| unsent(&e))?;
-    if !response.status().is_success() {
+    let status = response.status();
+    if !status.is_success() {
         return Err(refused(&mut response, url, secrets));
     }
     let reader = response.body_mut().with_config().limit(PAGE_LIMIT);
-    reader.read_to_string().map_err(|e| unsent(&e))
+    let bytes = reader.read_to_vec().map_err(|e| unsent(&e))?;
+    String::from_utf8(bytes).map_err(|_| DeliveryError {
+        message: format!("answered {} with what is no text (UTF-8)", status.as_u16()),
+        retry: Retry::Never,
+    })
 }
 
 /// Between half of the wait and the whole of it, so that many runs that failed together do not come again together.
@@ -216,6 +262,59 @@ mod tests {
             ("a/b is k1, not k2", "https://h/", "a/b is [secret], not k2"),
         ] {
             assert_eq!(redacted(answer, url, &["", "k1"]), told);
+        }
+    }
+
+    #[test]
+    fn a_secret_is_not_seen_however_an_answer_writes_it() {
+        for key in [
+            "sk-VERY-S3CRET_key",
+            "\"sk-VERY-S3CRET_key\"",
+            "{\"OPENAI_ADMIN_KEY\": \"sk-VERY-S3CRET_key\"}",
+            "VERY+S3CRETS3CRET/VERY==",
+        ] {
+            let json = serde_json::to_string(key).unwrap();
+            let again = serde_json::to_string(&json).unwrap();
+            let html = key.replace('"', "&quot;").replace('/', "&#x2F;");
+            let address = key.replace('"', "%22").replace('/', "%2F").replace('+', "%2B");
+            for answer in [key.to_owned(), json, again, html, address] {
+                let told = redacted(&format!("no such key: {answer}."), "https://h/", &[key]);
+                assert!(told.contains("[secret]") && !told.contains("S3CRET"), "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_host_and_a_certificate_that_is_not_trusted_are_told_as_such() {
+        use std::io::{Error, ErrorKind};
+        use std::net::ToSocketAddrs as _;
+        let unknown = "no-host.invalid:443".to_socket_addrs().map(drop).unwrap_err();
+        assert_eq!(broken(&unknown), (NO_HOST.to_owned(), Retry::Backoff), "{unknown}");
+        for (text, told, retry) in [
+            (
+                "invalid peer certificate: UnknownIssuer",
+                "TLS failed: the certificate is not trusted, an authority that is not known issued it",
+                Retry::Never,
+            ),
+            (
+                "invalid peer certificate: certificate not valid for name \"h\"; certificate is only valid for x",
+                "TLS failed: the certificate is not trusted, it is another host's",
+                Retry::Never,
+            ),
+            (
+                "invalid peer certificate: certificate expired: verification time 2 (UNIX), but",
+                "TLS failed: the certificate is not trusted, it has expired",
+                Retry::Never,
+            ),
+            (
+                "received corrupt message of type InvalidContentType",
+                "TLS failed",
+                Retry::Backoff,
+            ),
+            ("https://h/a/b", "the connection failed: invalid data", Retry::Backoff),
+        ] {
+            let error = Error::new(ErrorKind::InvalidData, text);
+            assert_eq!(broken(&error), (told.to_owned(), retry));
         }
     }
 

@@ -175,15 +175,18 @@ fn source(problems: &mut Vec<ConfigError>, source: &SourceConfig) {
             "`key = \"env:NAME\"` asks the provider; `paths` are saved answers",
         );
     }
-    if source
-        .url
-        .as_ref()
-        .is_some_and(|url| !url.to_ascii_lowercase().starts_with("https://") && !is_loopback(url))
-    {
-        wrong(
-            "has a `url` that is not https",
-            "the key would travel in the open: give an https address, or one of this machine",
-        );
+    if let Some(url) = &source.url {
+        if !url.to_ascii_lowercase().starts_with("https://") && !is_loopback(url) {
+            wrong(
+                "has a `url` that is not https",
+                "the key would travel in the open: give an https address, or one of this machine",
+            );
+        } else if url.contains(['@', '?', '#']) {
+            wrong(
+                "has a `url` with a user name, a password or a query",
+                "give what stands before the path of a question: `https://HOST` or `https://HOST/PATH`",
+            );
+        }
     }
     let usual = source
         .kind

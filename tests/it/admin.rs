@@ -95,34 +95,108 @@ fn usage(start: i64, next: Option<&str>) -> String {
     )
 }
 
+/// Empty buckets of so many days from where a question begins on, one page of either provider's.
+fn days(path: &str, count: i64) -> String {
+    let value = |key: &str| {
+        path.split(key)
+            .nth(1)
+            .map(|rest| rest.split('&').next().unwrap().to_owned())
+    };
+    let first = match value("start_time=") {
+        Some(seconds) => seconds.parse().unwrap(),
+        None => crate::files::time(&value("starting_at=").unwrap()).timestamp(),
+    };
+    let text = |at: i64| {
+        DateTime::from_timestamp(at, 0)
+            .unwrap()
+            .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+    };
+    let day = |day: i64| {
+        let (start, end) = (first + day * 86_400, first + (day + 1) * 86_400);
+        format!(
+            r#"{{"start_time":{start},"end_time":{end},"starting_at":"{}","ending_at":"{}","results":[]}}"#,
+            text(start),
+            text(end)
+        )
+    };
+    let days: Vec<String> = (0..count).map(day).collect();
+    format!(r#"{{"data":[{}],"has_more":false,"next_page":null}}"#, days.join(","))
+}
+
+/// The same up to the day of an instant.
+pub fn days_until(path: &str, until: DateTime<Utc>) -> String {
+    let one = days(path, 1);
+    let from = one.split("\"start_time\":").nth(1).unwrap()[..10]
+        .parse::<i64>()
+        .unwrap();
+    days(path, (until.timestamp() - from) / 86_400 + 1)
+}
+
+/// The same up to the day that counts as this one, but for the last ones.
+fn days_but(path: &str, less: i64) -> String {
+    days_until(path, T0 - TimeDelta::days(less))
+}
+
+/// A page of empty days, with these before its end.
+fn with(page: &str, buckets: &str) -> String {
+    let (page, rest) = page.rsplit_once("],\"has_more\"").unwrap();
+    format!("{page},{buckets}],\"has_more\"{rest}")
+}
+
+/// An empty bucket.
+fn day(start: i64) -> String {
+    format!(r#"{{"start_time":{start},"end_time":{},"results":[]}}"#, start + 86_400)
+}
+
+/// A clock that stands, wherever.
+struct Stands(DateTime<Utc>);
+
+impl Clock for Stands {
+    fn now(&self) -> DateTime<Utc> {
+        self.0
+    }
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+    fn sleep(&self, _: Duration) {}
+}
+
 const NONE: &str = r#"{"object":"page","data":[],"has_more":false,"next_page":null}"#;
 
 #[test]
 fn pages_are_followed_and_the_next_run_asks_only_for_what_may_have_changed() {
     let (url, seen) = serve(|path, _| {
         let body = if path.contains("/costs") {
-            r#"{"object":"page","data":[{"start_time":1792454400,"end_time":1792540800,"results":[{"object":"organization.costs.result","amount":{"value":0.25,"currency":"usd"},"line_item":"x, input"}]}],"has_more":false}"#.to_owned()
+            let bucket = r#"{"start_time":1792454400,"end_time":1792540800,"results":[{"object":"organization.costs.result","amount":{"value":0.25,"currency":"usd"},"line_item":"x, input"}]}"#;
+            with(&with(&days_but(path, 2), bucket), &day(1_792_540_800))
         } else if !path.contains("completions") {
             NONE.to_owned()
         } else if path.contains("page=p%2F2%3D") {
             usage(1_792_540_800, None)
         } else {
-            usage(1_792_454_400, Some("p/2="))
+            let page = days_but(path, 2).replace("false,\"next_page\":null", "true,\"next_page\":\"p/2=\"");
+            let bucket = usage(1_792_454_400, None);
+            let (_, bucket) = bucket.split_once("\"data\":[").unwrap();
+            with(&page, bucket.split_once("],\"has_more\"").unwrap().0)
         };
         ("200 OK".to_owned(), body)
     });
     let clock = Slept::default();
     let mut kept = Kept::default();
     read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
-    assert_eq!((kept.calls.len(), kept.bills.len()), (2, 1));
-    // How far each question was answered, and what of usage may still be restated.
-    assert_eq!(kept.checkpoints.len(), 7);
+    let told = |kept: &Kept| -> Vec<_> {
+        let bills = kept.bills.iter().filter(|bill| !bill.rows.is_empty());
+        bills.map(|bill| (bill.identity.clone(), bill.settled_before)).collect()
+    };
+    assert_eq!((kept.calls.len(), told(&kept).len()), (2, 1));
+    // How far each question was answered, and of usage what may still be restated and where the answer stands.
+    assert_eq!(kept.checkpoints.len(), 10);
     assert!(
         kept.calls
             .values()
             .all(|c| c.dimensions.get(Dimension::Team).as_str() == "docs")
     );
-    assert_eq!(kept.bills[0].identity, "live/openai-costs/2026-10-20T00");
+    assert_eq!(told(&kept)[0].0, "live/openai-costs/2026-10-20T00");
     let asked = std::mem::take(&mut *seen.lock().unwrap());
     assert_eq!(asked.len(), 5);
     assert!(
@@ -138,10 +212,10 @@ fn pages_are_followed_and_the_next_run_asks_only_for_what_may_have_changed() {
     read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
     assert_eq!(kept.calls.len(), 2);
     // The day of the last answer was not over by then: what changes of it is no restatement.
-    let settled = kept
-        .bills
+    let settled = told(&kept);
+    let settled = settled
         .iter()
-        .map(|bill| bill.settled_before.map(|hour| hour.start().to_rfc3339()));
+        .map(|(_, until)| until.map(|hour| hour.start().to_rfc3339()));
     assert!(settled.eq([None, Some("2026-10-21T00:00:00+00:00".to_owned())]));
     assert!(seen.lock().unwrap()[0].contains("start_time=1791936000&"));
 }
@@ -230,6 +304,115 @@ fn usage_that_is_told_anew_under_other_values_counts_once() {
             kept.calls.values().all(|call| whose(call) == ("p", "k")),
             "answer {number}"
         );
+    }
+    let reason = &kept.rejected[0].reason;
+    assert!(
+        reason.ends_with("(2026-10-20, model `gpt-5-mini-2025-08-07`, project `p`)"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn what_an_answer_told_last_counts_whatever_the_clock_says() {
+    let told = Arc::new(Mutex::new(String::new()));
+    let at = Arc::clone(&told);
+    let (url, _) = serve(move |path, _| {
+        let body = match path.contains("completions") {
+            true => with(&days_but(path, 2), &at.lock().unwrap()),
+            false => NONE.to_owned(),
+        };
+        ("200 OK".to_owned(), body)
+    });
+    // By how many hours the clock of each run is wrong, where three hours lie between two.
+    for wrong in [
+        [0; 5],
+        [9, 0, 0, 0, 0],
+        [0, -9, 0, 0, 0],
+        [240, 0, -240, 0, 9],
+        [-99, 2400, 0, 0, 0],
+    ] {
+        let mut kept = Kept::default();
+        let answers = [
+            ("null", 10),
+            ("\"default\"", 10),
+            ("\"default\"", 14),
+            ("null", 13),
+            ("\"flex\"", 11),
+        ];
+        for (number, ((tier, input), hours)) in answers.into_iter().zip(wrong).enumerate() {
+            *told.lock().unwrap() = tiers(0, &[(tier, input)]);
+            let now = T0 + TimeDelta::hours(3 * i64::try_from(number).unwrap());
+            let mut source = AdminSource::new(AdminSourceOptions {
+                name: Label::new("live"),
+                whose: Admin::Openai,
+                key: Ok(SecretString::from("k".to_owned())),
+                url: url.clone(),
+                others: Others::None,
+                defaults: Vec::new(),
+                time: Shares::new(Duration::ZERO, Duration::from_secs(600), 1),
+                now,
+                clock: Box::new(Stands(now + TimeDelta::hours(hours))),
+            })
+            .unwrap();
+            read(&mut source, &mut kept).unwrap();
+            let tokens: u64 = kept.calls.values().map(|call| call.tokens.total()).sum();
+            assert_eq!(tokens, input, "run {number} of {wrong:?}");
+        }
+    }
+}
+
+#[test]
+fn days_that_an_answer_did_not_tell_are_asked_for_again() {
+    const PATHS: [&str; 2] = ["/v1/organization/usage/completions", "/v1/organization/costs"];
+    // The day of the question is 18 September after an outage, and it is 21 October.
+    let from = 1_789_689_600;
+    let all: Vec<i64> = (0..=33).collect();
+    for (told, again) in [
+        (all.clone(), "2026-10-14"),
+        (Vec::new(), "2026-09-18"),
+        // It ends early; it leaves a day out.
+        ((0..=17).collect(), "2026-09-29"),
+        (all.iter().copied().filter(|day| *day != 22).collect(), "2026-10-03"),
+        // The days before are asked for again for a month.
+        (vec![32, 33], "2026-09-20"),
+        (vec![0, 33], "2026-09-20"),
+        // In any order.
+        (all.iter().rev().copied().collect(), "2026-10-14"),
+    ] {
+        let buckets: Vec<String> = told.iter().map(|number| day(from + number * 86_400)).collect();
+        let (url, seen) = serve(move |_, n| {
+            // On two pages, of the first run.
+            let (first, second) = buckets.split_at(buckets.len() / 2);
+            let (page, more) = match n % 2 {
+                0 => (first, r#""has_more":true,"next_page":"p2""#),
+                _ => (second, r#""has_more":false"#),
+            };
+            (
+                "200 OK".to_owned(),
+                format!(r#"{{"data":[{}],{more}}}"#, page.join(",")),
+            )
+        });
+        let (clock, mut kept) = (Slept::default(), Kept::default());
+        for path in PATHS {
+            let at = Checkpoint(b"2026-09-25".to_vec());
+            kept.checkpoints.insert(path.to_owned(), at);
+        }
+        for _ in 0..2 {
+            read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap();
+        }
+        let again = crate::files::time(&format!("{again}T00:00:00Z")).timestamp();
+        let seen = seen.lock().unwrap();
+        for path in PATHS {
+            let mut asked = seen
+                .iter()
+                .filter(|head| head.contains(path) && !head.contains("page="));
+            let mut next = || asked.next().unwrap().split("start_time=").nth(1).unwrap()[..10].to_owned();
+            assert_eq!(
+                (next(), next()),
+                (from.to_string(), again.to_string()),
+                "{path}, {told:?}"
+            );
+        }
     }
 }
 
@@ -395,18 +578,28 @@ fn answers_that_are_no_answers_and_addresses_without_tls_are_refused() {
             assert!(kept.checkpoints.is_empty(), "{answer}");
         }
     }
-    let options = AdminSourceOptions {
-        name: Label::new("live"),
-        whose: Admin::Openai,
-        key: Err("the environment has no `X`".to_owned()),
-        url: "http://example.com".to_owned(),
-        others: Others::None,
-        defaults: Vec::new(),
-        time: Shares::new(Duration::ZERO, Duration::from_secs(1), 1),
-        now: T0,
-        clock: Box::new(Slept::default()),
-    };
-    assert!(AdminSource::new(options).is_err());
+    for url in [
+        "http://example.com",
+        "https://bob:PASSW0RD@example.com",
+        "http://127.0.0.1:9/gw?token=PASSW0RD",
+    ] {
+        let options = AdminSourceOptions {
+            name: Label::new("live"),
+            whose: Admin::Openai,
+            key: Err("the environment has no `X`".to_owned()),
+            url: url.to_owned(),
+            others: Others::None,
+            defaults: Vec::new(),
+            time: Shares::new(Duration::ZERO, Duration::from_secs(1), 1),
+            now: T0,
+            clock: Box::new(Slept::default()),
+        };
+        let refused = AdminSource::new(options).err();
+        assert!(
+            refused.as_ref().is_some_and(|why| !why.contains("PASSW0RD")),
+            "{refused:?}"
+        );
+    }
 }
 
 /// A day of Anthropic's usage: results of a million input tokens each.
@@ -485,8 +678,8 @@ fn costs_that_are_refused_are_unknown_and_asked_for_again() {
             r#"{{"start_time":1792454400,"end_time":1792540800,"results":[{{"object":"organization.costs.result","amount":{{"value":{amount},"currency":"usd"}},"line_item":"x, input"}}]}}"#
         );
         let body = match path.contains("costs") {
-            true => format!(r#"{{"object":"page","data":[{bucket}],"has_more":false}}"#),
-            false => NONE.to_owned(),
+            true => with(&with(&days_but(path, 2), &bucket), &day(1_792_540_800)),
+            false => days_but(path, 0),
         };
         ("200 OK".to_owned(), body)
     });
@@ -503,6 +696,8 @@ fn costs_that_are_refused_are_unknown_and_asked_for_again() {
     );
     let usage: Vec<&String> = seen.iter().filter(|head| head.contains("/embeddings")).collect();
     assert!(usage[1].contains("start_time=1791936000&"), "{usage:?}");
+    let reason = &kept.rejected[0].reason;
+    assert!(reason.ends_with("(2026-10-20, of `x, input`)"), "{reason}");
 }
 
 #[test]
@@ -529,7 +724,14 @@ fn a_provider_that_does_not_answer_is_asked_twice_and_what_else_failed_is_named(
         clock: Box::new(Slept::default()),
     })
     .unwrap();
-    let error = read(&mut hanging, &mut Kept::default()).unwrap_err().to_string();
+    let mut kept = Kept::default();
+    let error = read(&mut hanging, &mut kept).unwrap_err().to_string();
+    // What was not asked is what the next run begins with.
+    let (url, seen) = serve(|path, _| ("200 OK".to_owned(), days_but(path, 0)));
+    read(&mut source(Admin::Openai, &url, &Slept::default()), &mut kept).unwrap();
+    let order = seen.lock().unwrap().join("");
+    let places = ["/embeddings?", "/decisions?", "/costs?", "/completions?"].map(|path| order.find(path).unwrap());
+    assert!(places.is_sorted(), "{order}");
     assert_eq!(asked.lock().unwrap().len(), 2, "{error}");
     assert!(
         error.contains("/v1/organization/usage/completions`: no answer in time"),
@@ -571,12 +773,15 @@ fn a_provider_that_does_not_answer_is_asked_twice_and_what_else_failed_is_named(
 }
 
 #[test]
-fn an_answer_that_is_too_large_for_a_page_is_asked_for_in_smaller_ones() {
+fn an_answer_that_is_too_large_for_a_page_or_takes_too_long_is_asked_for_in_smaller_ones() {
     let (url, seen) = serve(|path, _| {
-        let body = match (path.contains("completions"), path.contains("limit=31&")) {
-            (true, true) => " ".repeat((64 << 20) + 1),
-            (true, false) => usage(1_792_454_400, None),
-            (false, _) => NONE.to_owned(),
+        let body = match path {
+            path if path.contains("completions") && path.contains("limit=31&") => " ".repeat((64 << 20) + 1),
+            path if path.contains("completions") => usage(1_792_454_400, None),
+            path if path.contains("embeddings") && !path.contains("limit=1&") => {
+                return ("504 Gateway Timeout".to_owned(), String::new());
+            }
+            _ => NONE.to_owned(),
         };
         ("200 OK".to_owned(), body)
     });
@@ -728,7 +933,7 @@ fn costs_that_do_not_say_what_they_are_are_costs_where_costs_were_asked_for() {
 #[test]
 fn the_latest_days_are_remembered_where_there_is_no_room_for_all() {
     // Users of a day, days of the first answer, and whether all that may be told anew is remembered.
-    for (users, days, whole) in [(560, 31, true), (2100, 8, false)] {
+    for (users, days, whole) in [(560, 32, true), (2100, 8, false)] {
         let later = Arc::new(Mutex::new(false));
         let is_later = Arc::clone(&later);
         let (url, _) = serve(move |path, _| {
@@ -787,13 +992,16 @@ fn costs_whose_pages_are_not_all_read_are_asked_for_from_there_on() {
         if page == 1 && n == 5 {
             return ("403 Forbidden".to_owned(), String::new());
         }
-        let (end, next) = (start + 86_400, start + 10 * 86_400);
+        let next = start + 10 * 86_400;
         let more = match next < T0.timestamp() {
             true => format!(r#""has_more":true,"next_page":"{next}""#),
             false => r#""has_more":false"#.to_owned(),
         };
-        let bucket = format!(r#"{{"start_time":{start},"end_time":{end},"results":[]}}"#);
-        ("200 OK".to_owned(), format!(r#"{{"data":[{bucket}],{more}}}"#))
+        let buckets: Vec<String> = (0..10).map(|number| day(start + number * 86_400)).collect();
+        (
+            "200 OK".to_owned(),
+            format!(r#"{{"data":[{}],{more}}}"#, buckets.join(",")),
+        )
     });
     let (clock, mut kept) = (Slept::default(), Kept::default());
     read(&mut source(Admin::Openai, &url, &clock), &mut kept).unwrap_err();
@@ -804,6 +1012,6 @@ fn costs_whose_pages_are_not_all_read_are_asked_for_from_there_on() {
         .filter(|head| head.contains("/costs") && !head.contains("page="))
         .map(|head| head.split("start_time=").nth(1).unwrap().split('&').next().unwrap())
         .collect();
-    // The third page failed: it goes on from the day of the second, ten days on, and the seven before it, which may be restated.
-    assert_eq!(asked, ["1789862400", "1790121600"]);
+    // The third page failed: it goes on after the days of the first two, twenty days on, and the seven before it, which may be restated.
+    assert_eq!(asked, ["1789862400", "1790985600"]);
 }

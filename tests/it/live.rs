@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Output;
 use std::sync::{Arc, Mutex};
 
-use crate::admin::serve;
+use crate::admin::{days_until, serve};
 use crate::support::{err, json, out, program};
 
 const NONE: &str = r#"{"object":"page","data":[],"has_more":false,"next_page":null}"#;
@@ -82,7 +82,12 @@ fn a_redirect_is_named_as_one() {
 
 #[test]
 fn the_days_that_are_asked_for_follow_now() {
-    let (url, seen) = serve(|_, _| ("200 OK".to_owned(), NONE.to_owned()));
+    let (url, seen) = serve(|path, _| {
+        (
+            "200 OK".to_owned(),
+            days_until(path, std::time::SystemTime::now().into()),
+        )
+    });
     let folder = folder(&url, "anthropic-admin");
     let asked = |now: &str| {
         let output = run_at(folder.path(), "sk-s3cret", now, &["record"]);
@@ -116,7 +121,9 @@ fn rejected_parts_of_a_live_answer_are_told_by_their_address_with_a_hint_that_is
         told.contains(&format!("rejected: {url}/v1/organizations/cost_report: `amount`: ")),
         "{told}"
     );
-    assert!(told.contains("hint: live answers are not kept"), "{told}");
+    assert!(told.contains(" (2026-10-20)"), "{told}");
+    let hint = "hint: live answers are not kept: usage is asked for again for seven days, costs until they are known";
+    assert!(told.contains(hint), "{told}");
     assert!(!told.contains("hint: `finops record PATH"), "{told}");
 }
 
@@ -214,4 +221,72 @@ fn usage_that_is_told_anew_under_other_values_is_taken_back_in_the_ledger() {
         tokens,
         [(million.clone(), false), (million.clone(), true), (million, false)]
     );
+}
+
+#[test]
+fn usage_that_is_taken_back_of_a_model_without_a_price_is_not_unpriced() {
+    for model in ["\"gpt-99-unknown\"", "null"] {
+        let told = move |n: usize| {
+            let model = if n < 3 { model } else { "\"gpt-5-2025-08-07\"" };
+            format!(
+                r#"{{"data":[{{"start_time":1792454400,"end_time":1792540800,"results":[{{"object":"organization.usage.completions.result","input_tokens":1000000,"output_tokens":0,"model":{model}}}]}}],"has_more":false}}"#
+            )
+        };
+        let (url, _) = serve(move |path, n| {
+            let body = if path.contains("completions") {
+                told(n)
+            } else {
+                NONE.to_owned()
+            };
+            ("200 OK".to_owned(), body)
+        });
+        let folder = folder(&url, "openai-admin");
+        let missing = || run_at(folder.path(), "", NOW, &["price", "missing"]);
+        assert!(record(folder.path()).status.success());
+        assert_eq!(missing().status.code(), Some(1), "{}", out(&missing()));
+        assert!(record(folder.path()).status.success());
+        assert_eq!(
+            missing().status.code(),
+            Some(0),
+            "{}{}",
+            out(&missing()),
+            err(&missing())
+        );
+        let report = [
+            "report",
+            "--from",
+            "2026-10-01",
+            "--to",
+            "2026-11-01",
+            "--format",
+            "json",
+        ];
+        let report = json(&run_at(folder.path(), "", NOW, &report));
+        let total = &report["total"];
+        assert_eq!(
+            (&total["cost_usd"], &total["unpriced_events"]),
+            (&"1.25".into(), &0.into()),
+            "{total}"
+        );
+    }
+}
+
+#[test]
+fn an_address_with_a_password_or_a_query_is_refused_unseen() {
+    for url in [
+        "https://bob:PASSW0RD@gw.invalid",
+        "http://127.0.0.1:9/gw?token=PASSW0RD",
+    ] {
+        let folder = folder(url, "openai-admin");
+        for args in [["config", "check"].as_slice(), &["record"]] {
+            let output = run_at(folder.path(), "sk-s3cret", NOW, args);
+            let told = out(&output) + &err(&output);
+            assert_eq!(output.status.code(), Some(2), "{told}");
+            assert!(
+                told.contains("has a `url` with a user name, a password or a query"),
+                "{told}"
+            );
+            assert!(!told.contains("PASSW0RD"), "{told}");
+        }
+    }
 }

@@ -27,8 +27,8 @@ pub(super) enum Unanswered {
     Refused(SourceError),
     /// The provider has no such question.
     Unknown(SourceError),
-    /// The answer is too large.
-    TooLarge(SourceError),
+    /// The answer is too large for one page, or takes too long.
+    TooMuch(SourceError),
     Failed(SourceError),
 }
 
@@ -43,19 +43,20 @@ impl From<Unanswered> for SourceError {
         match unanswered {
             Unanswered::Refused(error)
             | Unanswered::Unknown(error)
-            | Unanswered::TooLarge(error)
+            | Unanswered::TooMuch(error)
             | Unanswered::Failed(error) => error,
         }
     }
 }
 
 impl AdminSource {
-    /// One page, with patience.
+    /// One page, with patience. Where there are smaller ones, one that is not answered in time is not asked for as it is again.
     pub(super) fn fetch(
         &self,
         (path, url): (&str, &str),
         further: Option<(&str, &str)>,
         key: &SecretString,
+        has_smaller: bool,
         deadline: DateTime<Utc>,
     ) -> Result<String, Unanswered> {
         let secret = key.expose_secret();
@@ -95,7 +96,7 @@ impl AdminSource {
                     return Err(match failed.message.get(..12) {
                         Some("answered 400") => Unanswered::Refused(error),
                         Some("answered 404") => Unanswered::Unknown(error),
-                        _ if failed.message.starts_with("answered with more than ") => Unanswered::TooLarge(error),
+                        _ if failed.message.starts_with("answered with more than ") => Unanswered::TooMuch(error),
                         _ => Unanswered::Failed(error),
                     });
                 }
@@ -103,12 +104,20 @@ impl AdminSource {
                 Retry::After(asked) => (asked.max(own), format!(", which asks to wait {} s", asked.as_secs())),
                 Retry::Backoff => (own, String::new()),
             };
+            let is_slow = failed.message == http::TIMED_OUT || failed.message.starts_with("answered 504");
             if attempt == MAX_ATTEMPTS || pause >= left || self.timeouts.get() >= MAX_TIMEOUTS {
-                let hint = "what was read before is kept; the next run goes on";
+                let hint = match failed.message.starts_with(http::NO_HOST) {
+                    true => hint(&failed.message),
+                    false => "what was read before is kept; the next run goes on",
+                };
                 return Err(self.failure(path, failed.message + &asked, hint).into());
             }
-            before = Some(failed.message);
             self.options.clock.sleep(pause);
+            if is_slow && has_smaller {
+                let hint = "the next run asks again";
+                return Err(Unanswered::TooMuch(self.failure(path, failed.message, hint)));
+            }
+            before = Some(failed.message);
             wait = (wait * 2).min(LONGEST_WAIT);
             attempt += 1;
         }
@@ -117,9 +126,19 @@ impl AdminSource {
 
 /// What to do about a refusal for good.
 fn hint(refusal: &str) -> &'static str {
+    if refusal.starts_with(http::NO_HOST) {
+        return "check the name in `url`, and whether this machine reaches its network and name server";
+    }
+    if refusal.starts_with(http::NO_TLS) {
+        return "check `url`; only certificates of public authorities are trusted, so that a proxy that looks into TLS has to leave this \
+            host out";
+    }
     let status = refusal.strip_prefix("answered ").unwrap_or_default();
     match status.get(..3).unwrap_or_default() {
         "401" | "403" => "usage and costs need an admin key of the organisation; check the variable that `key` names",
+        "407" => {
+            "a proxy in between wants to know who asks; put user and password into the proxy's address (`HTTPS_PROXY`)"
+        }
         status if status.starts_with('3') => {
             "the address answers with a redirect, which is not followed; write the address that it leads to into `url`"
         }

@@ -154,6 +154,20 @@ impl Open {
         self.forgotten.len() as u64
     }
 
+    /// The first day from one on that the answer does not tell so far.
+    pub fn untold(&self, from: DateTime<Utc>) -> DateTime<Utc> {
+        let mut day = from;
+        while self.told.contains(&day.timestamp()) {
+            day += TimeDelta::days(1);
+        }
+        day
+    }
+
+    /// The start of the last bucket that the answer tells.
+    pub fn last_told(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(*self.told.iter().max()?, 0)
+    }
+
     /// Notes a page of the answer, and tells its results apart from those of other organisations.
     pub fn note(&mut self, page: &mut Page) {
         self.whole &= self.seen.len() + page.events.len() <= TOLD;

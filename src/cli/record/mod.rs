@@ -221,7 +221,7 @@ fn kinds(excluded: &BTreeMap<&'static str, u64>) -> String {
 pub const REJECTS: &str = "finops record PATH --rejects FILE";
 
 /// What to do about parts of an answer that was not read from a file.
-const LIVE: &str = "live answers are not kept: the next run asks again for the seven days before this one; an answer that is saved \
+const LIVE: &str = "live answers are not kept: usage is asked for again for seven days, costs until they are known; an answer that is saved \
     can be looked into with `finops record PATH --rejects FILE`";
 
 /// What to do about records of objects.

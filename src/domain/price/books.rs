@@ -9,7 +9,7 @@ use super::book::{Allowance, Book, Entry, Price};
 use super::card::{Prepared, Segment, Terms};
 use super::name::{Candidate, candidates, is_opaque};
 use super::place::{OF_PLACE, in_place, is_region, location, names_this_place};
-use super::plan::{Cache, Plan, RECENT, free, in_order, unpriced};
+use super::plan::{Cache, OF_NOTHING, Plan, RECENT, free, in_order, is_of_nothing, unpriced};
 use super::provider::provider_key;
 use super::seller::{is_of_weights, names};
 use super::terms::is_no_place;
@@ -17,7 +17,6 @@ use super::worst::Worst;
 use crate::domain::charge::{Charge, UnpricedReason};
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::money::mul_exact;
 use crate::domain::usage::{Rank, UsageEvent};
 
 /// The model name of records that stand for no call. They cost nothing by rule.
@@ -109,23 +108,9 @@ impl Books {
         });
         match priced {
             Ok((cost, label)) => Charge::priced(cost, label),
+            Err(_) if is_of_nothing(event) => Charge::priced(Decimal::ZERO, Label::new(OF_NOTHING)),
             Err(reason) => Charge::unpriced(reason, self.worst_case(event)),
         }
-    }
-
-    /// What web searches of calls like this one cost, where the book has a fee for them.
-    #[must_use]
-    pub fn search_terms(&self, event: &UsageEvent) -> Option<SearchTerms> {
-        let plan = self.plan(event);
-        let prepared = plan.choose(event.at).ok()?.prepared;
-        // Sums do not tell how much each search read: rather too little is taken off than too much.
-        let fees = &prepared.price_fees;
-        let least = fees.search_context.values().copied().chain(fees.web_search).min()?;
-        let rate = mul_exact(least, Decimal::new(1, 3)).ok()?;
-        Some(SearchTerms {
-            rate,
-            free: prepared.price_fees.free_searches.clone(),
-        })
     }
 
     pub(super) fn plan(&self, event: &UsageEvent) -> Arc<Plan> {

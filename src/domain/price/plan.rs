@@ -11,7 +11,7 @@ use super::card::{Prepared, Segment, Terms};
 use super::units::UnitRate;
 use crate::domain::charge::UnpricedReason;
 use crate::domain::label::Label;
-use crate::domain::usage::{Bucket, Unit, UnitKey};
+use crate::domain::usage::{Bucket, Rank, Requests, Unit, UnitKey, UsageEvent};
 
 /// What decides how a call is charged: provider, model, account, tier, speed, geography, day.
 pub(super) type Key = (Label, Label, Label, Label, Label, Label, i64);
@@ -105,6 +105,17 @@ impl Plan {
     pub(super) fn is_open(&self) -> bool {
         self.overlay || self.is_whole()
     }
+}
+
+/// How a sum over no call is charged that no book has a price for.
+pub(super) const OF_NOTHING: &str = "rule/nothing used";
+
+/// Whether it is a sum over many calls that holds none, as what a report told before and tells no more: it costs nothing, whatever the
+/// price of its model.
+pub(super) fn is_of_nothing(event: &UsageEvent) -> bool {
+    let is_sum = [Rank::REPORT, Rank::REPORT_LONG].contains(&event.rank.authority);
+    let counts = event.tokens.total() > 0 || event.requests != Requests::default() || !event.extras.is_empty();
+    is_sum && !counts && event.reported_cost.is_none()
 }
 
 /// Plans as one, each asked where those before it have no price.

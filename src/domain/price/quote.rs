@@ -4,7 +4,7 @@ use chrono::{NaiveDate, NaiveTime};
 use rust_decimal::Decimal;
 
 use super::book::Allowance;
-use super::books::Books;
+use super::books::{Books, SearchTerms};
 use super::card::{Prepared, Rated};
 use super::plan::{Chosen, Plan, unpriced};
 use super::units::search_fee;
@@ -78,6 +78,21 @@ impl Books {
         self.quote_by(&self.plan(&that_day), event)
     }
 
+    /// What web searches of calls like this one cost, where the book has a fee for them.
+    #[must_use]
+    pub fn search_terms(&self, event: &UsageEvent) -> Option<SearchTerms> {
+        let plan = self.plan(event);
+        let prepared = plan.choose(event.at).ok()?.prepared;
+        // Sums do not tell how much each search read: rather too little is taken off than too much.
+        let fees = &prepared.price_fees;
+        let least = fees.search_context.values().copied().chain(fees.web_search).min()?;
+        let rate = mul_exact(least, Decimal::new(1, 3)).ok()?;
+        Some(SearchTerms {
+            rate,
+            free: prepared.price_fees.free_searches.clone(),
+        })
+    }
+
     fn quote_by(&self, plan: &Plan, event: &UsageEvent) -> Quote {
         let charge = self.charge_with(plan, event);
         let chosen = plan.choose(event.at);
@@ -149,6 +164,9 @@ impl Books {
             }
             // The charge has been computed from the same figures, so that no line can be out of range.
             quote.lines = lines(prepared, event).unwrap_or_default();
+        } else if charge.is_priced() {
+            "rule".clone_into(&mut quote.book);
+            "rule: a report that holds no usage any more costs nothing".clone_into(&mut quote.matched_by);
         }
         quote
     }

@@ -165,9 +165,20 @@ impl LineFormat for AnthropicAdmin {
             for raw in results {
                 let row = serde_json::from_str::<Row<'_>>(raw.get()).map_err(|e| Fault::json(&e));
                 let of_costs = row.as_ref().is_ok_and(|row| row.is_cost(self.about));
-                let told = row.and_then(|row| match of_costs {
-                    true => cost(&row, start, context).map(|row| costs.get_or_insert_default().push(row)),
-                    false => usage(raw, &row, &bucket, (line, self.now), context, out),
+                let told = row.and_then(|row| {
+                    let told = match of_costs {
+                        true => cost(&row, start, context).map(|row| costs.get_or_insert_default().push(row)),
+                        false => usage(raw, &row, &bucket, (line, self.now), context, out),
+                    };
+                    let whose = [
+                        ("model", &row.model),
+                        ("of", &row.description),
+                        ("workspace", &row.workspace_id),
+                    ];
+                    told.map_err(|fault| match self.about {
+                        Some(_) => super::placed(fault, start, &whose),
+                        None => fault,
+                    })
                 });
                 // A row that is not usable does not take the others of its page along.
                 if let Err(fault) = told {

@@ -210,6 +210,23 @@ fn nothing(event: &UsageEvent, id: EventId) -> UsageEvent {
     nothing
 }
 
+/// A fault of a live answer with the result that it is in: nothing is kept in which anybody could look for it.
+fn placed(fault: Fault, start: DateTime<Utc>, names: &[(&str, &Scalar<'_>)]) -> Fault {
+    let named = names.iter().filter(|(_, name)| !name.str().is_empty());
+    let named: String = named
+        .map(|(what, name)| format!(", {what} `{}`", short(name.str())))
+        .collect();
+    Fault {
+        reason: format!("{} ({}{named})", fault.reason, start.date_naive()),
+        ..fault
+    }
+}
+
+/// Strangers may choose the name: it is cut before it goes into a text.
+fn short(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(60).collect()
+}
+
 /// What is told of usage without a model; live it was asked for.
 fn no_model(is_live: bool) -> &'static str {
     match is_live {

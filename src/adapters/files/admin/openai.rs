@@ -184,7 +184,15 @@ impl LineFormat for OpenaiAdmin {
                 // A row that is not usable does not take the others of its page along.
                 if let Err(fault) = told {
                     out.faults_of_usage += u64::from(!of_costs);
-                    out.faults.push(fault);
+                    let whose = [
+                        ("model", &row.model),
+                        ("of", &row.line_item),
+                        ("project", &row.project_id),
+                    ];
+                    out.faults.push(match self.about {
+                        Some(_) => super::placed(fault, start, &whose),
+                        None => fault,
+                    });
                 }
             }
             let told = out.events.get(first..).unwrap_or_default();
@@ -284,7 +292,7 @@ fn usage(row: &Row<'_>, place: &Place<'_, '_>, context: &mut Context, out: &mut 
         _ => {
             let told = format!(
                 "usage of `{}` is not counted: only the costs tell what it costs",
-                short(kind)
+                super::short(kind)
             );
             // Interned: there are as many texts as kinds of usage.
             out.warnings.push(Label::new(&told).as_str());
@@ -314,12 +322,6 @@ fn usage(row: &Row<'_>, place: &Place<'_, '_>, context: &mut Context, out: &mut 
     }
     out.events.push(event);
     Ok(())
-}
-
-/// Strangers may choose the name: it is cut before it goes into a text.
-fn short(name: &str) -> &str {
-    let end = name.char_indices().nth(60).map_or(name.len(), |(at, _)| at);
-    name.get(..end).unwrap_or("")
 }
 
 impl Row<'_> {
