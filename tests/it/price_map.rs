@@ -339,5 +339,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("*gpt-4o-mini-tts*", "plain | output | 12 | 10", "as the other book and Azure have it"),
     ("gemini-exp-1206", "*", "free in another row of the map"),
     // Fees.
+    ("gpt-4*", "searches 1 | web_search | 10 | 25", "that of the older tool, as the other book and OpenAI's page have it"),
     ("azure_ai/gpt-6*", "searches 1 | web_search | 14 | 10", "the fee of the map's rows of azure"),
 ];

@@ -154,7 +154,10 @@ const CASES: &[Case] = &[
     ("2026-07-29", "openai", "gpt-5.6-luna", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.1"),
     // Sellers whose own days no book has.
     ("2026-07-29", "azure", "gpt-5.6-luna", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.1"),
-    ("2026-07-30", "azure", "gpt-5.6-luna", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.02"),
+    ("2026-08-01", "azure", "gpt-5.6-luna", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.02"),
+    ("2026-07-31", "azure", "eu/gpt-5.6-luna-2026-07-09", "", [M / 10, 0, 0, 0, M / 10, 0, 0], "0.77"),
+    ("2026-08-31", "azure", "gpt-5.6-sol", "", [M / 10, 0, 0, 0, M / 10, 0, 0], "3.5"),
+    ("2026-09-01", "azure", "gpt-5.6", "", [M / 10, 0, 0, 0, M / 10, 0, 0], "2.4"),
     ("2026-07-29", "azure", "us/gpt-5.6-terra", "", [M, 0, 0, 0, 0, 0, 0], "5.5"),
     ("2026-08-20", "azure", "gpt-5.6", "geo=eu,tier=priority", [M / 10, 0, 0, 0, M / 10, 0, 0], "7.7"),
     ("2025-06-09", "azure", "o3", "", [M, 0, 0, 0, M, 0, 0], "50"),
@@ -413,7 +416,7 @@ const CASES: &[Case] = &[
     ("2025-10-20", "openrouter", "anthropic/claude-3.7-sonnet:thinking", "", [0, M, M, 0, 0, 0, 0], "4.05"),
     ("2025-10-20", "openrouter", "google/gemini-2.0-flash-001", "", [M, M, M, 0, 0, 0, 0], "0.3083"),
     ("2025-10-20", "openrouter", "openai/o1-mini", "", [0, M, 0, 0, 0, 0, 0], "0.55"),
-    ("2025-10-20", "openrouter", "anthropic/claude-3-haiku", "", [0, M, 0, 0, 0, 0, 0], "0.25"),
+    ("2025-10-20", "openrouter", "anthropic/claude-3-haiku", "", [0, M, M, 0, 0, 0, 0], "0.33"),
     // xAI's models are the same with xAI before the name.
     ("2026-10-20", "xai", "x-ai/grok-4.5", "", [200_000, 0, 0, 0, 0, 0, 0], "0.8"),
     ("2026-10-20", "x-ai", "x-ai/grok-4.5-20260708", "", [0, 100_000, 0, 0, 0, 0, 0], "0.03"),
@@ -467,6 +470,55 @@ const CASES: &[Case] = &[
     ("2026-09-09T16:00:00Z", "openrouter", "z-ai/glm-5.3-flash", "", [M, 0, 0, 0, 0, 0, 0], "0.15"),
     ("2026-11-28", "openrouter", "anthropic/claude-opus-5.5", "", [M, M, M, 0, M, 0, 0], "29.2"),
     ("2026-11-28", "openrouter", "openai/gpt-6-sol:batch", "", [272_001, 0, 0, 0, 0, 0, 0], "0.544002"),
+    // Its own names of models, as its answers and exports have them.
+    ("2026-03-02", "openrouter", "anthropic/claude-4-sonnet-20250522", "", [1000, 0, 0, 0, 1000, 0, 0], "0.018"),
+    ("2026-03-02", "openrouter", "anthropic/claude-4-opus-20250522", "", [1000, 0, 0, 0, 1000, 0, 0], "0.09"),
+    ("2026-03-02", "openrouter", "anthropic/claude-3-7-sonnet-20250219", "", [1000, 0, 0, 0, 1000, 0, 0], "0.018"),
+    // Its promotions, and what it took before its makers' cuts.
+    ("2026-07-28", "openrouter", "openai/gpt-5.6-sol", "", [M / 10, 0, 0, 0, 1000, 0, 0], "0.53"),
+    ("2026-08-22", "openrouter", "openai/gpt-5.6-sol-pro:batch", "", [M / 10, 0, 0, 0, 1000, 0, 0], "0.105"),
+    ("2026-09-25", "openrouter", "openai/gpt-5.6-sol-20260709", "", [M / 10, 0, 0, 0, 1000, 0, 0], "0.21"),
+    ("2026-09-26", "openrouter", "openai/gpt-5.6-sol", "", [300_000, 0, 0, 0, 1000, 0, 0], "2.43"),
+    ("2026-07-22", "openrouter", "openai/gpt-5.6-terra", "", [M / 10, 0, 0, 0, 1000, 0, 0], "0.265"),
+    ("2026-07-28", "openrouter", "openai/gpt-5.6-terra-pro", "", [M / 10, M / 10, 0, 0, 1000, 0, 0], "0.145"),
+    ("2026-08-20", "openrouter", "openai/gpt-5.6-luna", "", [M / 10, 0, 0, 0, 1000, 0, 0], "0.0106"),
+    ("2026-08-27", "openrouter", "google/gemini-3.7-flash", "", [M, M, 0, 0, M, 0, 0], "2.2875"),
+    ("2026-07-13", "openrouter", "x-ai/grok-4.20-multi-agent", "", [M / 10, 0, 0, 0, M / 10, 0, 0], "0.375"),
+    ("2026-04-29", "openrouter", "x-ai/grok-4.20", "", [300_000, 0, 0, 0, 1000, 0, 0], "1.212"),
+    ("2026-07-28", "openrouter", "google/gemini-2.5-flash", "", [0, M, 0, 0, 0, 0, 0], "0.03"),
+    ("2026-07-28", "openrouter", "google/gemini-2.5-pro", "", [0, M / 10, 0, 0, 0, 0, 0], "0.0125"),
+    ("2025-11-06", "openrouter", "google/gemini-2.5-pro", "", [0, M / 10, 0, 0, 0, 0, 0], "0.031"),
+    ("2026-10-20", "openrouter", "~moonshotai/kimi-latest", "", [M, M, 0, 0, M, 0, 0], "18.3"),
+    ("2026-08-20", "openrouter", "~z-ai/glm-latest", "", [M, 0, 0, 0, M, 0, 0], "5.8"),
+    // Gemini 3.6 Flash before its price was halved with the release of 3.7, and what priority costs when that ends.
+    ("2026-07-28", "google", "gemini-3.6-flash", "", [M, M, 0, 0, M, 0, 0], "9.15"),
+    ("2026-08-12", "vertex", "gemini-3.6-flash", "geo=europe-west4,tier=batch", [M, 0, 0, 0, M, 0, 0], "4.95"),
+    ("2026-08-13", "google", "gemini-3.6-flash", "", [M, M, 0, 0, M, 0, 0], "4.575"),
+    ("2026-08-13", "openrouter", "google/gemini-3.6-flash", "", [M, 0, 0, 0, M, 0, 0], "9"),
+    ("2027-01-01", "vertex", "gemini-3.7-flash", "tier=priority", [M, M, 0, 0, M, 0, 0], "16.47"),
+    // DeepSeek: the dear hours are none on Chinese public holidays; their price of August is twice that of the others.
+    ("2026-10-01T02:00:00Z", "deepseek", "deepseek-v4-pro", "", [M, 0, 0, 0, M, 0, 0], "2.64"),
+    ("2026-09-25T07:00:00Z", "deepseek", "deepseek-flash", "", [M, 0, 0, 0, M, 0, 0], "0.75"),
+    ("2026-10-08T02:00:00Z", "deepseek", "deepseek-v4-flash", "", [M, 0, 0, 0, M, 0, 0], "1.5"),
+    ("2026-09-01T02:00:00Z", "deepseek", "deepseek-v4-flash", "", [M, M, 0, 0, M, 0, 0], "1.774"),
+    ("2026-09-01T02:00:00Z", "deepseek", "deepseek-v4-flash-vision-exp", "", [M, M, 0, 0, M, 0, 0], "1.774"),
+    ("2026-08-16T15:59:59Z", "deepseek", "deepseek-v4-pro", "", [M, 0, 0, 0, M, 0, 0], "1.305"),
+    ("2026-08-16T16:00:00Z", "deepseek", "deepseek-v4-pro", "", [M, 0, 0, 0, M, 0, 0], "2.64"),
+    // Searches were free until November began in Beijing.
+    ("2026-10-20T12:00:00Z", "deepseek", "deepseek-flash", "", [1000, 0, 0, 0, 0, 0, 1], "0.00015"),
+    ("2026-10-31T16:00:00Z", "deepseek", "deepseek-v4-pro", "", [1000, 0, 0, 0, 0, 0, 1], "0.00141"),
+    ("2026-11-20T02:00:00Z", "deepseek", "deepseek-flash", "", [1000, 0, 0, 0, 0, 0, 1], "0.00105"),
+    // Groq's first prices of gpt-oss.
+    ("2025-08-20", "groq", "openai/gpt-oss-20b", "", [M, 0, 0, 0, M, 0, 0], "0.6"),
+    ("2025-10-20", "groq", "openai/gpt-oss-120b", "tier=batch", [M, 0, 0, 0, M, 0, 0], "0.45"),
+    ("2025-10-21", "groq", "openai/gpt-oss-20b", "", [M, 0, 0, 0, M, 0, 0], "0.375"),
+    // OpenAI's search of today costs the same with every model.
+    ("2026-11-20", "openai", "gpt-4.1-mini", "", [0, 0, 0, 0, 0, 0, 1000], "10"),
+    // A name without its maker has the price of its Region too; the mantle's own price comes first for it as well.
+    ("2026-11-24", "bedrock", "eu-west-2/llama3-70b-instruct-v1:0", "", [M, 0, 0, 0, M, 0, 0], "8"),
+    ("2026-11-24", "bedrock", "us-gov-west-1/gpt-5.4", "", [M / 10, 0, 0, 0, 0, 0, 0], "0.33"),
+    ("2026-11-24", "bedrock", "voxtral-mini-3b-2507", "geo=eu-west-2", [M, 0, 0, 0, 0, 0, 0], "0.06"),
+    ("2026-11-24", "bedrock_mantle", "gpt-6-sol", "", [1000, 0, 0, 0, 1000, 0, 0], "0.0132"),
     // GovCloud, whose prices are no others' where the book has them.
     ("2026-11-28", "bedrock", "us-gov.xai.grok-4.7", "", [M, 0, 0, 0, 0, 0, 0], "2.64"),
     ("2026-11-28", "bedrock", "us-gov.anthropic.claude-3-7-sonnet-20250219-v1:0", "", [M, 0, 0, 0, 0, 0, 0], "3.6"),
@@ -781,6 +833,26 @@ fn a_quote_shows_its_receipt() {
     assert_eq!(document["receipt"][0]["amount_usd"], "0.0011");
 }
 
+/// A book of others tells no day on which its figures were gathered.
+#[test]
+fn a_receipt_says_as_of_when_only_where_the_book_does() {
+    for (checked, line) in [
+        ("", "source   https://a.example/prices\n"),
+        (
+            "checked = \"2026-11-24\"\n",
+            "source   https://a.example/prices (figures as of 2026-11-24)\n",
+        ),
+    ] {
+        let entry = "[[entry]]\nmodel = \"a\"\n[[entry.price]]\nrates = { input = 1 }\n";
+        let pricer = own(&format!("source = \"https://a.example/prices\"\n{checked}{entry}"));
+        let quote = pricer
+            .books()
+            .quote(&call("2026-11-20", "acme", "a", "", [1, 0, 0, 0, 0, 0, 0]));
+        let text = finops::cli::price::receipt::text(&quote);
+        assert!(text.ends_with(line), "{text}");
+    }
+}
+
 #[test]
 fn what_is_sold_by_the_piece_has_a_built_in_price() {
     for (line, cost) in [
@@ -1040,6 +1112,11 @@ fn a_zone_of_the_next_book_takes_nothing_from_an_own_price() {
         ("gpt-4o", "eu", "1"),
         ("gpt-4o-2024-05-13", "eu", "5.5"),
         ("gpt-4o-mini", "eu", "0.165"),
+        // As the zone before the name has it.
+        ("eu/gpt-4o-2024-11-20", "", "1"),
+        ("azure/eu/gpt-4o", "", "1"),
+        ("eu/gpt-4o-2024-05-13", "", "5.5"),
+        ("eu/gpt-4o-mini", "", "0.165"),
     ] {
         let event = call(
             "2026-11-18",
@@ -1099,6 +1176,9 @@ fn a_disagreement_of_the_books_is_told() {
         ("groq", "openai/gpt-oss-safeguard-20b"),
         ("mistral", "open-mistral-nemo"),
         ("xai", "grok-4.5"),
+        ("google", "gemini-3.6-flash"),
+        ("deepseek", "deepseek-chat"),
+        ("deepseek", "deepseek-reasoner"),
     ] {
         let quote = pricer
             .books()
@@ -1112,12 +1192,101 @@ fn a_disagreement_of_the_books_is_told() {
 #[test]
 fn a_day_that_is_another_sellers_is_told_and_no_longer_than_it_matters() {
     let pricer = pricer();
-    let told = |at: &str| {
-        let event = call(at, "azure", "gpt-5.6-sol", "", [1000, 0, 0, 0, 0, 0, 0]);
-        let quote = pricer.books().quote(&event);
-        quote.notes.iter().any(|note| note.contains("are those of OpenAI"))
-    };
-    assert!(told("2026-08-20") && !told("2026-08-21"));
+    for (provider, model, said, last, next) in [
+        ("azure", "o3", "are those of OpenAI", "2025-06-09", "2025-06-10"),
+        (
+            "azure",
+            "gpt-5.6-sol",
+            "that of OpenAI before its own",
+            "2026-08-31",
+            "2026-09-01",
+        ),
+        (
+            "azure",
+            "us/gpt-5.6-luna",
+            "that of OpenAI before its own",
+            "2026-07-31",
+            "2026-08-01",
+        ),
+        (
+            "openrouter",
+            "openai/gpt-5.6-sol-pro",
+            "are those of OpenAI",
+            "2026-08-20",
+            "2026-08-21",
+        ),
+        (
+            "openrouter",
+            "openai/gpt-5.6-terra",
+            "by a promotion",
+            "2026-08-20",
+            "2026-09-26",
+        ),
+        (
+            "deepseek",
+            "deepseek-v4-flash",
+            "public holiday",
+            "2026-10-07",
+            "2026-10-08",
+        ),
+        (
+            "groq",
+            "openai/gpt-oss-20b",
+            "the day of the cut",
+            "2025-10-20",
+            "2025-10-21",
+        ),
+    ] {
+        let told = |at: &str| {
+            let event = call(at, provider, model, "", [1000, 0, 0, 0, 0, 0, 0]);
+            let quote = pricer.books().quote(&event);
+            quote.notes.iter().any(|note| note.contains(said))
+        };
+        assert!(told(last) && !told(next), "{provider} {model}");
+    }
+}
+
+/// A model costs the same in a Region whether its maker stands before its name or not, and wherever the Region is told.
+#[test]
+fn a_region_has_its_price_with_and_without_the_maker() {
+    let pricer = pricer();
+    let mut compared = 0;
+    for (_, entry) in pricer.books().books()[0]
+        .entries()
+        .iter()
+        .filter(|(of, _)| *of == "bedrock")
+    {
+        let Some((region, (maker, model))) = entry
+            .id
+            .split_once('/')
+            .and_then(|(region, name)| Some((region, name.split_once('.')?)))
+            .filter(|(region, (_, model))| region.contains("-") && model.contains('-'))
+        else {
+            continue;
+        };
+        let quote = |model: &str, geo: &str| {
+            let n = [1000, 0, 0, 0, 1000, 0, 0];
+            pricer
+                .books()
+                .quote(&call("2026-11-24", "bedrock", model, &format!("geo={geo}"), n))
+        };
+        let whole = quote(&entry.id, "");
+        for (name, geo) in [
+            (format!("{region}/{model}"), ""),
+            (format!("bedrock/converse/{region}/{model}-v1:0"), ""),
+            (model.to_owned(), region),
+            (format!("{maker}.{model}"), region),
+        ] {
+            let told = quote(&name, geo);
+            assert_eq!(
+                (outcome(&told), told.entry),
+                (outcome(&whole), entry.id.clone()),
+                "{name} {geo}"
+            );
+            compared += 1;
+        }
+    }
+    assert!(compared > 100, "{compared}");
 }
 
 #[test]
@@ -1284,6 +1453,17 @@ fn the_owners_book_and_map_win() {
         ("my-*", "azure", "azure_ai/my-deploy", true),
         ("azure/*", "azure", "azure_ai/my-deploy", false),
         ("azure_ai/*", "azure", "my-deploy", false),
+        // So told beside the name.
+        ("azure_ai/my-*", "azure_ai", "my-deploy", true),
+        ("azure_ai/my-deploy", "azure.ai.inference", "my-deploy", true),
+        ("azure_ai/my-deploy", "azure_ai", "azure_ai/my-deploy", true),
+        ("my-*", "azure_ai", "my-deploy", true),
+        ("*/my-*", "azure_ai", "my-deploy", true),
+        ("azure/*", "azure_ai", "my-deploy", false),
+        ("azure/my-deploy", "azure_ai", "my-deploy", false),
+        ("bedrock_mantle/x", "bedrock_mantle", "x", true),
+        ("bedrock/x", "bedrock_mantle", "x", false),
+        ("bedrock_mantle/x", "bedrock", "x", false),
     ] {
         assert_eq!(named(name, provider, model), holds, "{name} {provider} {model}");
     }
@@ -1577,6 +1757,37 @@ fn an_own_price_without_places_holds_in_all_of_them_and_says_so() {
             ("1".to_owned(), told),
             "{model} {options}"
         );
+    }
+    // However the place is told: beside the name, before it, in an ARN. So it is on Azure, with and without the provider.
+    for model in [
+        "eu-west-2/anthropic.claude-sonnet-4-6",
+        "arn:aws:bedrock:eu-west-2::foundation-model/anthropic.claude-sonnet-4-6",
+    ] {
+        assert_eq!(cost("bedrock", "", model, ""), ("1".to_owned(), true), "{model}");
+    }
+    for (provider, model, options) in [
+        ("azure", "claude-sonnet-4-6", "geo=eu"),
+        ("azure", "eu/claude-sonnet-4-6", ""),
+        ("azure", "azure/US/claude-sonnet-4-6", ""),
+        ("azure", "global-standard/claude-sonnet-4-6", ""),
+    ] {
+        assert_eq!(
+            cost(provider, "", model, options),
+            ("1".to_owned(), true),
+            "{model} {options}"
+        );
+    }
+    // Regions that it does not name are no others than those of a call without a place.
+    let some = "geographies = { us = 2 }\n";
+    for (model, options) in [
+        ("anthropic.claude-sonnet-4-6", "geo=eu-west-2"),
+        ("eu-west-2/anthropic.claude-sonnet-4-6", ""),
+        (
+            "arn:aws:bedrock:eu-west-2::foundation-model/anthropic.claude-sonnet-4-6",
+            "",
+        ),
+    ] {
+        assert_eq!(cost("bedrock", some, model, options).0, "1", "{model} {options}");
     }
     // Who names places means these.
     let places = "geographies = { eu = 2 }\n";

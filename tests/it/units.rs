@@ -154,7 +154,7 @@ fn books_of_others_give_units_where_tokens_are_not_what_is_paid() {
 }
 
 /// Records of several makers, and what the report has to say of each.
-const RECORDS: [(&str, &str, &str, &str); 9] = [
+const RECORDS: [(&str, &str, &str, &str); 13] = [
     (
         "whisper-1",
         r#"{"id":"tr-1","created":1792484104,"model":"whisper-1","text":"hi","usage":{"type":"duration","seconds":90}}"#,
@@ -208,6 +208,31 @@ const RECORDS: [(&str, &str, &str, &str); 9] = [
         r#"{"id":"p-1","ts":"2026-10-20T08:15:04Z","provider":"openai","model":"tts-1","units":"character_in=2000"}"#,
         "plain",
         "0.03",
+    ),
+    // The fee of a search goes by the version of the tool, and reasoning models pay the same for both.
+    (
+        "gpt-4.1-2025-04-14",
+        r#"{"id":"ws-1","object":"response","created_at":1792484104,"model":"gpt-4.1-2025-04-14","tools":[{"type":"web_search","search_context_size":"low"}],"usage":{"input_tokens":1000,"output_tokens":0,"total_tokens":1000},"output":[{"type":"web_search_call","id":"ws1","status":"completed","action":{"type":"search","query":"x"}}]}"#,
+        "body",
+        "0.012",
+    ),
+    (
+        "gpt-4.1-mini-2025-04-14",
+        r#"{"id":"ws-2","object":"response","created_at":1792484104,"model":"gpt-4.1-mini-2025-04-14","tools":[{"type":"web_search_preview_2025_03_11","search_context_size":"low"}],"usage":{"input_tokens":1000,"output_tokens":0,"total_tokens":1000},"output":[{"type":"web_search_call","id":"ws1","status":"completed","action":{"type":"search","query":"x"}}]}"#,
+        "body",
+        "0.0254",
+    ),
+    (
+        "gpt-4o-2024-08-06",
+        r#"{"id":"ws-3","object":"response","created_at":1792484104,"model":"gpt-4o-2024-08-06","tools":[{"type":"web_search_preview","search_context_size":"low"}],"usage":{"input_tokens":1000,"output_tokens":0,"total_tokens":1000},"output":[{"type":"web_search_call","id":"ws1","status":"completed","action":{"type":"search","query":"x"}}]}"#,
+        "body",
+        "0.0275",
+    ),
+    (
+        "gpt-5-2025-08-07",
+        r#"{"id":"ws-4","object":"response","created_at":1792484104,"model":"gpt-5-2025-08-07","tools":[{"type":"web_search_preview","search_context_size":"low"}],"usage":{"input_tokens":1000,"output_tokens":0,"total_tokens":1000},"output":[{"type":"web_search_call","id":"ws1","status":"completed","action":{"type":"search","query":"x"}}]}"#,
+        "body",
+        "0.01125",
     ),
 ];
 

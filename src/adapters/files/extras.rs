@@ -96,6 +96,8 @@ struct Tools<'a> {
 
 #[derive(Deserialize)]
 struct Search<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Scalar<'a>,
     #[serde(borrow, default)]
     search_context_size: Scalar<'a>,
 }
@@ -206,9 +208,11 @@ fn read(text: &str, parameters: &Parameters, seconds: Seconds, images: bool) -> 
             .tools
             .and_then(|raw| serde_json::from_str(raw.get()).ok())
             .unwrap_or_default();
-        extras.search_context = tools
-            .iter()
-            .find_map(|tool| SearchContext::of(tool.search_context_size.str()));
+        // The name of the older tool may have a date behind it.
+        extras.search_context = tools.iter().find_map(|tool| match tool.kind.str() {
+            kind if kind.starts_with("web_search_preview") => Some(SearchContext::Preview),
+            _ => SearchContext::of(tool.search_context_size.str()),
+        });
     }
     extras.label().ok_or_else(|| Fault::field("usage", "too many units"))
 }

@@ -57,13 +57,14 @@ pub(super) struct Rounded {
     step: Option<Amount>,
 }
 
-/// USD per thousand searches by how much they read.
+/// USD per thousand searches by how much they read, and of an older tool.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sizes {
     low: Option<Amount>,
     medium: Option<Amount>,
     high: Option<Amount>,
+    preview: Option<Amount>,
 }
 
 impl Sizes {
@@ -73,7 +74,9 @@ impl Sizes {
     }
 
     pub(super) fn by_size(self) -> BTreeMap<SearchContext, Decimal> {
-        let all = SearchContext::ALL.into_iter().zip([self.low, self.medium, self.high]);
+        let all = SearchContext::ALL
+            .into_iter()
+            .zip([self.low, self.medium, self.high, self.preview]);
         all.filter_map(|(size, amount)| Some((size, amount?.0))).collect()
     }
 }

@@ -78,8 +78,8 @@ pub struct QuoteArgs {
     /// What is priced by one: `audio_in_second=12.5`, `images_out:1024x1024/hd=2`, `page=3`; again for more
     #[arg(long = "unit", value_name = "UNIT=AMOUNT")]
     units: Vec<String>,
-    /// How much each web search reads: low, medium, high
-    #[arg(long, value_parser = ["low", "medium", "high"])]
+    /// How much each web search reads: low, medium, high; or preview, OpenAI's older tool
+    #[arg(long, value_parser = ["low", "medium", "high", "preview"])]
     search_context: Option<String>,
     /// Service tier: batch, flex, priority, …
     #[arg(long, default_value = "")]

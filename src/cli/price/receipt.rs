@@ -72,12 +72,10 @@ pub fn text(quote: &Quote) -> String {
         let _ = writeln!(text, "note     {}", shown(note));
     }
     if !quote.source.is_empty() {
-        let _ = writeln!(
-            text,
-            "source   {} (figures as of {})",
-            shown(&quote.source),
-            shown(&quote.checked)
-        );
+        let _ = match quote.checked.as_str() {
+            "" => writeln!(text, "source   {}", shown(&quote.source)),
+            day => writeln!(text, "source   {} (figures as of {})", shown(&quote.source), shown(day)),
+        };
     }
     text
 }

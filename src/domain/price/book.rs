@@ -266,14 +266,18 @@ pub struct NameMap {
 
 impl NameMap {
     /// Whether it is the name of a model, which gateways write behind the provider. What is sold apart from its namesakes is meant by none
-    /// of their names.
-    fn names(&self, provider: &str, model: &str) -> bool {
+    /// of their names; `front` is what such a seller has before them (`azure_ai/`).
+    fn names(&self, provider: &str, front: &str, model: &str) -> bool {
         let (name, short) = (self.name.to_lowercase(), bare(provider, model));
-        let behind = || {
-            let whole = || format!("{provider}/{short}");
-            glob_matches(bare(provider, &name), short) || (!provider.is_empty() && glob_matches(&name, &whole()))
+        let whole = match front {
+            _ if is_apart(model) => model.to_owned(),
+            "" if provider.is_empty() => String::new(),
+            "" => format!("{provider}/{short}"),
+            front => format!("{front}{short}"),
         };
-        glob_matches(&name, model) || glob_matches(&name, short) || (is_apart(&name) == is_apart(model) && behind())
+        let behind = || is_apart(&name) == is_apart(&whole) && glob_matches(bare(provider, &name), short);
+        let told = |as_told: &str| glob_matches(&name, as_told);
+        told(model) || told(short) || told(&whole) || behind()
     }
 
     /// Whether it can be the name of a model at all. There may be thousands of maps and of names: without a pattern they end alike, whatever
@@ -286,12 +290,12 @@ impl NameMap {
         self.name.contains(['*', '?']) || own.eq_ignore_ascii_case(other) || !(own.is_ascii() && other.is_ascii())
     }
 
-    /// Whether a call is meant; `provider` in its one spelling.
-    pub(super) fn covers(&self, provider: &str, account: &str, model: &str) -> bool {
+    /// Whether a call is meant; `provider` in its one spelling, `front` of those that sell apart under it.
+    pub(super) fn covers(&self, provider: &str, front: &str, account: &str, model: &str) -> bool {
         self.may_name(model)
             && (self.provider.is_empty() || provider_key(&self.provider) == provider)
             && (self.account.is_empty() || glob_matches(&self.account, account))
-            && self.names(provider, &model.to_lowercase())
+            && self.names(provider, front, &model.to_lowercase())
     }
 }
 
@@ -388,8 +392,8 @@ mod tests {
             let mut map = NameMap::default();
             name.clone_into(&mut map.name);
             for provider in ["", "openai", "azure", "bedrock"] {
-                let named = map.names(provider, &model.to_lowercase());
-                assert_eq!(map.covers(provider, "", model), named, "{name} {provider} {model}");
+                let named = map.names(provider, "", &model.to_lowercase());
+                assert_eq!(map.covers(provider, "", "", model), named, "{name} {provider} {model}");
             }
         }
     }

@@ -7,11 +7,11 @@ use rust_decimal::Decimal;
 
 use super::book::{Allowance, Book, Entry, Price};
 use super::card::{Prepared, Segment, Terms};
-use super::name::{Candidate, candidates, is_opaque};
-use super::place::{OF_PLACE, in_place, is_region, location, names_this_place};
+use super::name::{Candidate, is_opaque};
+use super::place::{OF_PLACE, is_region, location, names_this_place, placed};
 use super::plan::{Cache, OF_NOTHING, Plan, RECENT, free, in_order, is_of_nothing, unpriced};
 use super::provider::provider_key;
-use super::seller::{is_of_weights, names};
+use super::seller::{bare, is_of_weights, own_prefix};
 use super::terms::is_no_place;
 use super::worst::Worst;
 use crate::domain::charge::{Charge, UnpricedReason};
@@ -164,11 +164,9 @@ impl Books {
             return unpriced(UnpricedReason::ModelMissing);
         }
         let account = event.dimensions.get(Dimension::Account);
-        let own = self
-            .books
-            .iter()
-            .flat_map(|b| &b.maps)
-            .find(|m| m.covers(&provider, account.as_str(), model));
+        let front = own_prefix(event.provider().as_str());
+        let mut maps = self.books.iter().flat_map(|b| &b.maps);
+        let own = maps.find(|m| m.covers(&provider, front, account.as_str(), model));
         if let Some(own) = own.filter(|m| m.free) {
             return free(
                 "declared free",
@@ -188,17 +186,17 @@ impl Books {
         {
             event.geo = Label::new(place);
         }
-        let spelled = seller.unwrap_or(event.provider().as_str());
-        let mut tries = in_place(&provider, event.geo.as_str(), names(spelled, name));
+        let mut spelled = seller.unwrap_or(event.provider().as_str());
         let mut shelf = provider;
         if shelf.is_empty()
             && !is_of_weights(name)
             && let Some((head, _)) = name.split_once('/')
         {
             // A call without a provider may name it in the model.
-            shelf = provider_key(head);
-            tries = candidates(&shelf, name);
+            (shelf, spelled) = (provider_key(head), head);
         }
+        let tries;
+        (event.geo, tries) = placed(&shelf, spelled, event.geo, name);
         let mut plans: Vec<Plan> = Vec::new();
         for (at, book) in self.books.iter().enumerate() {
             let Some((candidate, entry)) = find(book, &shelf, &tries, day) else {
@@ -224,11 +222,12 @@ impl Books {
 fn known_better(others: &[Book], provider: &str, tries: &[Candidate], family: &Candidate, day: NaiveDate) -> bool {
     let earlier = tries.iter().position(|c| std::ptr::eq(c, family)).unwrap_or(0);
     let (exact, rest) = tries.split_at(earlier);
-    // What a snapshot costs in some place does not say that it costs another amount than its family.
-    let exact: Vec<Candidate> = exact.iter().filter(|c| c.how != OF_PLACE).cloned().collect();
+    // What a snapshot costs in some place does not say that it costs another amount than its family elsewhere.
+    let alike = |c: &&Candidate| (c.how == OF_PLACE) == (family.how == OF_PLACE);
+    let [exact, rest] = [exact, rest].map(|part| part.iter().filter(alike).cloned().collect::<Vec<_>>());
     let next = others.iter().find(|book| find(book, provider, tries, day).is_some());
     let of_snapshot =
-        next.and_then(|book| Some((find(book, provider, &exact, day)?, find(book, provider, rest, day)?)));
+        next.and_then(|book| Some((find(book, provider, &exact, day)?, find(book, provider, &rest, day)?)));
     family.snapshot.is_some()
         && of_snapshot.is_some_and(|((_, snapshot), (_, family))| {
             let (Some(one), Some(other)) = (snapshot.on(day), family.on(day)) else {
@@ -280,7 +279,7 @@ fn prepare(
         &candidate.geography
     };
     // The place that an entry is named for is no factor on its price.
-    let geography = if names_this_place(&candidate.name, geography) {
+    let geography = if names_this_place(bare(provider, &candidate.name), geography) {
         ""
     } else {
         geography
@@ -296,8 +295,7 @@ fn prepare(
     let told_always = candidate.geography.is_empty() && matches!(provider, "openai" | "vertex");
     let anywhere = book.overlay || told_always;
     // Whoever asks Bedrock asks in a Region: a price that says nothing of it, and of no other one, is that of a call without a place.
-    let asked_there =
-        candidate.geography.is_empty() && is_region(geography) && provider_key(event.provider().as_str()) == "bedrock";
+    let asked_there = is_region(geography) && provider_key(event.provider().as_str()) == "bedrock";
     let mut segments = Vec::new();
     for price in entry.all_on(day) {
         let mut terms = terms;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::book::NameMap;
 use super::books::Books;
 use super::provider::provider_key;
-use super::seller::names;
+use super::seller::{names, own_prefix};
 
 impl Books {
     /// The providers that have prices, each in its one spelling.
@@ -52,7 +52,7 @@ impl Books {
     /// The map that says what a name of a provider stands for, of those that hold for all accounts.
     #[must_use]
     pub fn mapped(&self, provider: &str, model: &str) -> Option<&NameMap> {
-        let provider = provider_key(provider);
-        self.maps().find(|map| map.covers(&provider, "", model))
+        let (provider, front) = (provider_key(provider), own_prefix(provider));
+        self.maps().find(|map| map.covers(&provider, front, "", model))
     }
 }

@@ -163,7 +163,7 @@ impl List {
 }
 
 /// Whose models begin so, of those that Bedrock sells behind the name of their maker.
-const MAKERS: [(&str, &str); 14] = [
+const MAKERS: [(&str, &str); 20] = [
     ("claude-", "anthropic"),
     ("gpt-", "openai"),
     ("nova-", "amazon"),
@@ -174,10 +174,16 @@ const MAKERS: [(&str, &str); 14] = [
     ("ministral-", "mistral"),
     ("magistral-", "mistral"),
     ("pixtral-", "mistral"),
+    ("voxtral-", "mistral"),
+    ("devstral-", "mistral"),
     ("command-", "cohere"),
     ("embed-", "cohere"),
     ("rerank-", "cohere"),
     ("jamba-", "ai21"),
+    ("qwen3-", "qwen"),
+    ("minimax-", "minimax"),
+    ("nemotron-", "nvidia"),
+    ("kimi-", "moonshotai"),
 ];
 
 fn bedrock(list: &mut List, mut stem: Candidate) {
@@ -215,10 +221,14 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
         && is_region(region)
     {
         // The Region is a part of the entry's name where its price is no multiple of the others.
-        for name in [rest, &without_version(rest)] {
+        let of_maker = with_maker(rest);
+        for (name, how) in [(rest, "region path"), (&without_version(rest), "region path")]
+            .into_iter()
+            .chain(of_maker.iter().map(|name| (name.as_str(), MAKER)))
+        {
             list.push(Candidate {
                 name: format!("{region}/{name}"),
-                how: "region path",
+                how,
                 ..stem.clone()
             });
         }
@@ -230,15 +240,12 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
         };
         list.push(stem.clone());
     }
-    // Answers and some emitters name the model as its maker does, or leave the maker away.
-    if let Some((_, maker)) = MAKERS.iter().find(|(family, _)| stem.name.starts_with(family)) {
-        for name in [&stem.name, &without_version(&stem.name)] {
-            list.push(Candidate {
-                name: format!("{maker}.{name}"),
-                how: "maker's name of the model",
-                ..stem.clone()
-            });
-        }
+    for name in with_maker(&stem.name) {
+        list.push(Candidate {
+            name,
+            how: MAKER,
+            ..stem.clone()
+        });
     }
     list.push(Candidate {
         name: without_version(&stem.name),
@@ -261,6 +268,16 @@ fn bedrock(list: &mut List, mut stem: Candidate) {
         });
         list.push(placed);
     }
+}
+
+/// How a name came about that has the maker of the model before it.
+const MAKER: &str = "maker's name of the model";
+
+/// A name behind its maker: answers and some emitters name the model as its maker does, or leave the maker away.
+fn with_maker(name: &str) -> Vec<String> {
+    let of_it = MAKERS.iter().filter(|(family, _)| name.starts_with(family)).take(1);
+    let both = |maker: &str| [name, &without_version(name)].map(|name| format!("{maker}.{name}"));
+    of_it.flat_map(|(_, maker)| both(maker)).collect()
 }
 
 /// A name on Bedrock without the version at its end: `-v1:0`, and the context size that may follow it: `-v1:0:200k`.

@@ -1,6 +1,8 @@
 //! Where a call was answered, as names on Bedrock and records beside them tell it.
 
 use super::name::{Candidate, ROUTES};
+use super::seller::{bare, is_apart, names};
+use crate::domain::label::Label;
 
 pub(super) const GEOGRAPHIES: [&str; 14] = [
     "us", "eu", "apac", "jp", "au", "ca", "sa", "me", "af", "uk", "in", "us-gov", "global", "regional",
@@ -41,7 +43,7 @@ pub(super) fn names_this_place(name: &str, place: &str) -> bool {
 
 /// The names that a model has where a record tells the place apart from it, on Bedrock before all others (`eu-west-2/x`, `eu.x`), on Azure
 /// each before its own (`eu/x`): a zone has prices for some snapshots of a family only. Elsewhere places are no part of names.
-pub(super) fn in_place(provider: &str, place: &str, tries: Vec<Candidate>) -> Vec<Candidate> {
+fn in_place(provider: &str, place: &str, tries: Vec<Candidate>) -> Vec<Candidate> {
     let place = place.to_lowercase();
     let mark = match provider {
         _ if place.is_empty() => return tries,
@@ -64,6 +66,26 @@ pub(super) fn in_place(provider: &str, place: &str, tries: Vec<Candidate>) -> Ve
             .collect();
     }
     tries.iter().filter_map(there).chain(tries.iter().cloned()).collect()
+}
+
+/// The place of a call and the names that its model has there. A zone of Azure's before a name (`eu/x`) is the same as one beside it.
+pub(super) fn placed(provider: &str, seller: &str, place: Label, name: &str) -> (Label, Vec<Candidate>) {
+    let Some((zone, rest)) = zone(provider, name) else {
+        return (place, in_place(provider, place.as_str(), names(seller, name)));
+    };
+    let mut tries = names(seller, name);
+    tries.retain(|c| c.snapshot.is_none());
+    tries.iter_mut().for_each(|c| c.how = OF_PLACE);
+    tries.extend(in_place(provider, zone, names(seller, rest)));
+    (Label::new(zone), tries)
+}
+
+/// The zone of Azure that stands before a name as gateways write it (`eu/x`, `azure/eu/x`), and the name without it.
+fn zone<'n>(provider: &str, name: &'n str) -> Option<(&'n str, &'n str)> {
+    let (zone, rest) = bare(provider, name).split_once('/')?;
+    let lower = zone.to_lowercase();
+    let is_zone = GEOGRAPHIES.contains(&lower.as_str()) || lower == "global-standard";
+    (provider == "azure" && is_zone && !is_apart(name)).then_some((zone, rest))
 }
 
 /// How a name came about that has the place of the call before it.

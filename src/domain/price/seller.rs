@@ -6,7 +6,7 @@ use crate::domain::glob::glob_matches_any_case;
 
 /// The spelling of a provider that sells some models at another price than its namesakes, which stand in its entry's name:
 /// `azure_ai/mistral-large-latest` is no `azure/mistral-large-latest`, `bedrock_mantle/x` no `bedrock/x`.
-fn own_prefix(provider: &str) -> &'static str {
+pub(super) fn own_prefix(provider: &str) -> &'static str {
     match provider.trim().to_lowercase().as_str() {
         "azure_ai" | "az.ai.inference" | "azure.ai.inference" => "azure_ai/",
         "bedrock_mantle" | "bedrock-mantle" => "bedrock_mantle/",
@@ -69,8 +69,19 @@ pub(super) fn names(seller: &str, model: &str) -> Vec<Candidate> {
     let prefix = own_prefix(seller);
     if !prefix.is_empty() {
         tries.iter_mut().for_each(|c| c.apart = true);
-        let own = candidates(&provider, &format!("{prefix}{model}"));
-        tries.splice(0..0, own.into_iter().filter(|c| c.name.starts_with(prefix)));
+        let mut own = candidates(&provider, &format!("{prefix}{model}"));
+        own.retain(|c| c.name.starts_with(prefix));
+        // By whatever way the model is known, as behind its maker, the seller's own entry comes first.
+        own.extend(
+            tries
+                .iter()
+                .filter(|c| c.geography.is_empty() && !is_apart(&c.name))
+                .map(|c| Candidate {
+                    name: format!("{prefix}{}", c.name),
+                    ..c.clone()
+                }),
+        );
+        tries.splice(0..0, own);
     }
     tries
 }

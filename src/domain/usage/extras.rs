@@ -113,7 +113,7 @@ impl fmt::Display for UnitKey {
     }
 }
 
-/// How much a web search reads.
+/// What decides the fee of a web search beside the model: how much it reads, or that an older tool searched.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum SearchContext {
     /// Little.
@@ -122,11 +122,18 @@ pub enum SearchContext {
     Medium,
     /// Much.
     High,
+    /// OpenAI's `web_search_preview`, whose fee is another one at any size.
+    Preview,
 }
 
 impl SearchContext {
-    /// All of them, by rising size.
-    pub const ALL: [SearchContext; 3] = [SearchContext::Low, SearchContext::Medium, SearchContext::High];
+    /// All of them, the sizes by rising size.
+    pub const ALL: [SearchContext; 4] = [
+        SearchContext::Low,
+        SearchContext::Medium,
+        SearchContext::High,
+        SearchContext::Preview,
+    ];
 
     /// The name in logs and price books.
     #[must_use]
@@ -135,6 +142,7 @@ impl SearchContext {
             SearchContext::Low => "low",
             SearchContext::Medium => "medium",
             SearchContext::High => "high",
+            SearchContext::Preview => "preview",
         }
     }
 
