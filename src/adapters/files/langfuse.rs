@@ -181,14 +181,12 @@ fn identity(seen: &Observation<'_>) -> EventId {
     let (id, trace) = (seen.id.str(), seen.trace_id.str());
     // `time-08-15-04-120000_` before it.
     let timed = id.strip_prefix("time-").and_then(|rest| rest.split_once('_'));
-    let response = timed
-        .map(|(_, id)| id)
-        .filter(|id| tags::form_of_response(id).is_some());
-    if let Some(response) = response {
-        return tags::response_identity("langfuse", response);
+    let form = |id: &&str| tags::form_of_response(id).or_else(|| tags::form_of_google(id));
+    if let Some(response) = timed.map(|(_, id)| id).filter(|id| form(id).is_some()) {
+        return tags::shared_identity(response);
     }
     if let Some(response) = response_of_span(seen.metadata) {
-        return tags::response_identity("langfuse", &response);
+        return tags::shared_identity(&response);
     }
     let digits = |id: &str, count: usize| id.len() == count && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     match digits(id, 16) && digits(trace, 32) {

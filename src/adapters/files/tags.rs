@@ -92,12 +92,18 @@ pub(super) fn set_all(event: &mut UsageEvent, map: Option<&RawValue>, context: &
 /// The identity of a call by the id of its response. Ids that no other response has share one name space, since other logs of the same call
 /// carry them too; others have a name space of their own.
 pub(super) fn response_identity(space: &str, id: &str) -> EventId {
-    let space = if form_of_response(id).is_some() {
-        "response"
-    } else {
-        space
-    };
-    EventId::of(&[space.as_bytes(), id.as_bytes()])
+    match form_of_response(id) {
+        Some(_) => shared_identity(id),
+        None => EventId::of(&[space.as_bytes(), id.as_bytes()]),
+    }
+}
+
+/// The same of an answer that Google may have given.
+pub(super) fn google_identity(space: &str, id: &str) -> EventId {
+    match form_of_response(id).or_else(|| form_of_google(id)) {
+        Some(_) => shared_identity(id),
+        None => EventId::of(&[space.as_bytes(), id.as_bytes()]),
+    }
 }
 
 /// The same where ids made by chance are the own ones of whoever wrote the record: of those that providers give alone.
@@ -109,39 +115,55 @@ pub(super) fn given_identity(space: &str, id: &str) -> EventId {
     }
 }
 
+/// The identity of a call under an id that all of its witnesses have.
+pub(super) fn shared_identity(id: &str) -> EventId {
+    EventId::of(&[b"response", id.as_bytes()])
+}
+
 /// Ids that providers give, by what they begin with.
 const GIVEN: [&str; 5] = ["msg_", "chatcmpl-", "cmpl-", "resp_", "gen-"];
 /// Digits of what numbers the rows of a table, or was drawn among few.
 const FEW_DIGITS: usize = 12;
+/// Signs behind a provider's beginning that tell hardly anything apart.
+const FEW_SIGNS: usize = 3;
 
 /// Of which form the id of a response is that no other response has: the beginning that its provider gave it, or one of the forms of what is
 /// made by chance. Nothing of numbers and of names that somebody chose.
 pub(super) fn form_of_response(id: &str) -> Option<u8> {
-    if let Some((place, front)) = (0_u8..).zip(GIVEN).find(|(_, front)| id.starts_with(front)) {
-        let number = front.ends_with("cmpl-") && is_number(id.get(front.len()..).unwrap_or(""));
-        return (!number).then_some(place);
+    if let Some((place, _)) = (0_u8..).zip(GIVEN).find(|(_, front)| id.starts_with(front)) {
+        return (!is_of_few(id)).then_some(place);
     }
-    let bytes = id.as_bytes();
-    let hexadecimal = || bytes.iter().all(|byte| byte.is_ascii_hexdigit());
-    match bytes.len() {
-        32 if hexadecimal() => Some(b'h'),
+    let mut digits = id.bytes().filter(|byte| *byte != b'-');
+    let first = digits.next()?;
+    match id.len() {
+        // Where there is none, all digits are noughts.
+        32 | 36 if digits.all(|byte| byte == first) => None,
+        32 if id.bytes().all(|byte| byte.is_ascii_hexdigit()) => Some(b'h'),
         36 if is_uuid(id) => Some(b'u'),
-        // Google's, and others in the letters of base 64.
-        20..=30 => {
-            let mixed = bytes.iter().any(u8::is_ascii_uppercase) && bytes.iter().any(u8::is_ascii_lowercase);
-            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-            (mixed && bytes.iter().all(plain)).then_some(b'b')
-        }
         _ => None,
     }
 }
 
-/// Whether an id is a number that other records may have: that of a row, or one drawn among few, as Ollama's `chatcmpl-417` is.
-pub(super) fn is_number_of_few(id: &str) -> bool {
+/// The same of an id in the letters of base 64, as Google's are. Names that somebody chose may look like these elsewhere.
+pub(super) fn form_of_google(id: &str) -> Option<u8> {
+    let mixed = id.bytes().any(|byte| byte.is_ascii_uppercase()) && id.bytes().any(|byte| byte.is_ascii_lowercase());
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    ((20..=30).contains(&id.len()) && mixed && id.bytes().all(plain)).then_some(b'b')
+}
+
+/// Whether providers give ids of a form, so that two that differ are of two responses. What is made by chance may be made by two witnesses.
+pub(super) fn is_given(form: u8) -> bool {
+    usize::from(form) < GIVEN.len()
+}
+
+/// Whether an id is one that other records may have: the number of a row, or one drawn among few, as Ollama's `chatcmpl-417` is, if not always
+/// the same.
+pub(super) fn is_of_few(id: &str) -> bool {
     let front = GIVEN
         .into_iter()
         .find(|front| front.ends_with("cmpl-") && id.starts_with(front));
-    is_number(front.and_then(|front| id.get(front.len()..)).unwrap_or(id))
+    let rest = front.and_then(|front| id.get(front.len()..));
+    rest.is_some_and(|rest| rest.len() <= FEW_SIGNS) || is_number(rest.unwrap_or(id))
 }
 
 fn is_number(id: &str) -> bool {

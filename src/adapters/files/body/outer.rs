@@ -70,6 +70,7 @@ impl<'s, 'a> Outer<'s, 'a> {
     pub fn identity(&self, record: &Record<'_>, text: &str, out: &mut Output) -> EventId {
         match record.own_id() {
             "" => {}
+            id if !is_number(id, record) && record.is_of_google() => return tags::google_identity("body", id),
             id if !is_number(id, record) => return tags::response_identity("body", id),
             id => {
                 if let Some(time) = self.time(record) {
@@ -155,7 +156,7 @@ fn is_number(id: &str, record: &Record<'_>) -> bool {
     let parts = ["chat.completion.chunk", "text_completion", "response"];
     let is_part =
         parts.contains(&record.object.str()) || record.kind.str() == "message" || !record.response_id.is_null();
-    tags::is_number_of_few(id) && !is_part
+    tags::is_of_few(id) && !is_part
 }
 
 /// Who a record says sold what it is around.

@@ -349,6 +349,11 @@ impl<'a> Record<'a> {
         own.unwrap_or_else(|| self.id_at_alibaba())
     }
 
+    /// Whether its id stands where Google's answers have theirs.
+    pub fn is_of_google(&self) -> bool {
+        self.id.str().is_empty() && !self.response_id.is_null()
+    }
+
     /// The id of the request that AWS answered, where boto3's answer has it.
     pub fn aws_request(&self) -> Option<String> {
         #[derive(Deserialize)]

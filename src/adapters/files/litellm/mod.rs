@@ -130,7 +130,7 @@ impl Row<'_> {
         if SOLD_TWICE.contains(&(gateway, model.as_str())) {
             model = context.labels.get(&format!("{gateway}/{model}"));
         }
-        let mut event = UsageEvent::new(identity(row, text.as_deref(), out), at, provider, model);
+        let mut event = UsageEvent::new(identity(row, (at, model), text.as_deref(), out), at, provider, model);
         (event.rank.authority, event.rank.line) = (Rank::GATEWAY, number);
         event.rank.at = row.told_at(context, out).unwrap_or(at).max(at);
         let told = told.or(hidden.usage_object.as_ref()).or(metadata.usage_object.as_ref());
@@ -210,7 +210,7 @@ fn parse<'a, T: Deserialize<'a>>(text: Option<&'a str>, field: &str) -> Result<O
         .map_err(|e| Fault::field(field, format!("unexpected shape: {e}")))
 }
 
-fn identity(row: &Row<'_>, content: Option<&str>, out: &mut Output) -> EventId {
+fn identity(row: &Row<'_>, (at, model): (DateTime<Utc>, Label), content: Option<&str>, out: &mut Output) -> EventId {
     let id = row.request_id.str();
     if id.is_empty() {
         let call = row.litellm_call_id.str();
@@ -225,18 +225,28 @@ fn identity(row: &Row<'_>, content: Option<&str>, out: &mut Output) -> EventId {
         );
         return EventId::of(&[b"litellm-content", parts.as_bytes(), content.unwrap_or("").as_bytes()]);
     }
-    if tags::is_number_of_few(id) {
+    if tags::is_of_few(id) {
         // Rows of others have it, too.
-        let told = format!("{:?} {:?}", row.start_time, row.model);
+        let told = format!("{} {model}", at.timestamp_millis());
         return EventId::of(&[b"litellm", b"row", id.as_bytes(), told.as_bytes()]);
     }
-    tags::response_identity("litellm", id)
+    match is_of_google(row) {
+        true => tags::google_identity("litellm", id),
+        false => tags::response_identity("litellm", id),
+    }
+}
+
+fn is_of_google(row: &Row<'_>) -> bool {
+    let gateway = row.custom_llm_provider.str();
+    gateway == "gemini" || gateway.starts_with("vertex_ai")
 }
 
 /// The id where it is one that the provider gave: other logs of the same call carry it too. Else empty.
 fn response_id<'r>(row: &'r Row<'_>) -> &'r str {
     let id = row.request_id.str();
-    if tags::form_of_response(id).is_some() { id } else { "" }
+    let form = tags::form_of_response(id);
+    let form = form.or_else(|| is_of_google(row).then(|| tags::form_of_google(id))?);
+    if form.is_some() { id } else { "" }
 }
 
 fn count_tokens(

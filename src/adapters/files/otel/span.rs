@@ -106,9 +106,8 @@ pub(in super::super) fn observe(
         return Err(Fault::field("spanId", "a span without identity"));
     }
     let known = match role {
-        // A trace is of several calls.
-        Role::Call if !same_digits(own.response_id.str(), &span.trace) => known_response(own, around.scope),
-        Role::Call | Role::Agent | Role::Unknown | Role::Tool | Role::Other => None,
+        Role::Call => known_response(own, &span.trace, around.scope),
+        Role::Agent | Role::Unknown | Role::Tool | Role::Other => None,
     };
     let named = known.map(|(_, form)| form);
     let id = known.map_or_else(by_span, |(id, _)| id);
@@ -254,22 +253,43 @@ pub(in super::super) fn span_identity(trace: &str, span: &str) -> EventId {
 }
 
 /// The identity of a response that other logs of the same call name, too, and of which form it is: whatever its id is, Copilot CLI's sessions
-/// have it. Of an answer of AWS without an id it is that of the request.
-fn known_response(own: &Attributes<'_>, scope: &str) -> Option<(EventId, u8)> {
+/// have it. Of an answer of AWS without an id it is that of the request. A trace and a conversation are of several calls.
+fn known_response(own: &Attributes<'_>, trace: &str, scope: &str) -> Option<(EventId, u8)> {
     let id = own.response_id.str();
+    let of_several = || {
+        [trace, own.conversation.str()]
+            .iter()
+            .any(|several| same_digits(id, several))
+    };
+    let google = || {
+        let seller = name(&own.provider, &own.system).str().to_lowercase();
+        ["google", "gemini", "vertex", "gcp"]
+            .iter()
+            .any(|part| seller.contains(part))
+    };
     let form = match tags::form_of_response(id) {
-        None if scope == "github.copilot" && !id.is_empty() => id.bytes().next(),
+        None if scope == "github.copilot" => id.bytes().next(),
+        None if google() => tags::form_of_google(id),
         form => form,
     };
-    if let Some(form) = form {
-        return Some((EventId::of(&[b"response", id.as_bytes()]), form));
+    if let Some(form) = form.filter(|_| !of_several()) {
+        return Some((tags::shared_identity(id), form));
     }
-    tags::request_identity(own.aws_request.str()).map(|id| (id, b'a'))
+    let request = own.aws_request.str();
+    tags::request_identity(request)
+        .filter(|_| id.is_empty())
+        .map(|id| (id, b'a'))
 }
 
-/// Whether two ids are the same digits, be one of them written as a UUID.
+/// Whether two ids are the same, in whichever way they are written.
 fn same_digits(one: &str, other: &str) -> bool {
-    one.bytes().filter(|byte| *byte != b'-').eq(other.bytes())
+    let digits = |id: &'_ str| {
+        id.bytes()
+            .filter(|byte| *byte != b'-')
+            .map(|byte| byte.to_ascii_lowercase())
+            .collect::<Vec<_>>()
+    };
+    digits(one) == digits(other)
 }
 
 /// Emitters are named by strangers: a name is cut before it goes into a text.

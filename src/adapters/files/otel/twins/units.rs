@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::super::super::tags::is_given;
 use super::super::names::Name;
 use super::super::node::{Call, SpanKey};
 use super::super::nodes::Nodes;
@@ -94,7 +95,7 @@ impl Unit {
     /// Whether both cannot be one call: their responses are two, or an emitter told both.
     pub fn is_other(&self, other: &Unit) -> bool {
         let answers = self.answer.zip(other.answer);
-        answers.is_some_and(|(one, two)| one.0 != two.0 && one.1 == two.1) || self.shares(other)
+        answers.is_some_and(|(one, two)| one.0 != two.0 && one.1 == two.1 && is_given(one.1)) || self.shares(other)
     }
 
     /// Whether both were in the air at once, told by others.
