@@ -126,12 +126,17 @@ impl Session<'_> {
     /// Who it is. Each machine counts its sessions anew each day: when it was made tells them apart. Of one that began in a file the database
     /// does not tell that time, but that of its first message.
     fn identity(&self) -> EventId {
-        let own = match self.begun.filter(|_| !is_numbered(self.id)) {
+        let own = match self.began() {
             Some(begun) => format!("began {begun}"),
             None if is_numbered(self.id) => format!("{} {}", self.id, self.created.timestamp()),
             None => self.id.to_owned(),
         };
         EventId::of(&[b"goose-session", own.as_bytes()])
+    }
+
+    /// When its first message was written, of one that began in a file.
+    fn began(&self) -> Option<u64> {
+        self.begun.filter(|_| !is_numbered(self.id))
     }
 
     /// A call of it; nothing of one without tokens or of another agent's.
@@ -177,7 +182,9 @@ impl Session<'_> {
         if used == Used::default() {
             return Ok(());
         }
-        let at = (self.created, self.model);
+        let began = self.began().and_then(|began| i64::try_from(began).ok());
+        let began = began.and_then(|began| DateTime::from_timestamp(began, 0));
+        let at = (began.unwrap_or(self.created), self.model);
         if let Some(mut event) = self.event(self.identity(), at, used, context, out)? {
             event.rank = Rank {
                 // No call of it is longer than a price threshold, as far as is known.
