@@ -213,7 +213,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
     if ctx.verbosity > 0 && !is_empty && asked == (None, None) && args.files.is_empty() {
         let month = Calendar::Month.around(ctx.now, zone);
         let day = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
-        if period.end <= month.start || period.start >= month.end {
+        if period != month {
             let (first, last) = (day(period.start), day(period.end - TimeDelta::seconds(1)));
             let _ = writeln!(
                 ctx.err,
