@@ -108,7 +108,7 @@ pub enum Command {
     Explain(super::explain::ExplainArgs),
     /// Compare metered, reported and billed cost, and say where they part
     Reconcile(super::reconcile::ReconcileArgs),
-    /// Write spend as a FOCUS table for other tools
+    /// Write spend as a FOCUS table for other tools: what is computed from calls, and flat costs; what bills say is not in it
     Export(super::export::ExportArgs),
     /// Price recorded calls anew and restate what changes
     Reprice(super::reprice::RepriceArgs),

@@ -4,10 +4,11 @@ use chrono::NaiveDate;
 
 use super::args::day;
 use super::price::load;
-use super::{CliError, Context, Exit, Format, wire};
+use super::{CliError, Context, Exit, Format, text, wire};
 use crate::adapters::focus_csv;
+use crate::domain::money::Money;
 use crate::domain::period::{Calendar, Period, midnight};
-use crate::engine::export::{Grain, focus_charges};
+use crate::engine::export::{Grain, billed, focus_charges};
 
 /// The arguments of `finops export`.
 #[derive(Debug, clap::Args)]
@@ -52,13 +53,10 @@ pub fn run(ctx: &mut Context<'_>, args: &ExportArgs) -> Result<Exit, CliError> {
     let (pricer, terms) = (load(ctx)?, wire::terms(ctx)?);
     let grain = if args.by == By::Hour { Grain::Hour } else { Grain::Day };
     let period = Period::new(start, end);
-    let charges = focus_charges(
-        wire::ledger_to_read(ctx)?.as_mut(),
-        pricer.books(),
-        &terms,
-        period,
-        grain,
-    )?;
+    let mut ledger = wire::ledger_to_read(ctx)?;
+    let charges = focus_charges(ledger.as_mut(), pricer.books(), &terms, period, grain)?;
+    let billed = billed(ledger.as_mut(), period)?;
+    drop(ledger);
     let account = format!("{}-{}", ctx.config.namespace, ctx.config.environment);
     focus_csv::write(&charges, &account, ctx.out)
         .map_err(|cause| CliError::incomplete(format!("cannot write the output: {cause}")))?;
@@ -68,6 +66,17 @@ pub fn run(ctx: &mut Context<'_>, args: &ExportArgs) -> Result<Exit, CliError> {
             ctx.err,
             "warning: {unpriced} rows have no price: their cost is written as 0, `x_Unpriced` marks them and \
              `x_UnpricedWorstCase` bounds them; `finops price missing` says what to write"
+        );
+    }
+    if !billed.is_empty() && ctx.verbosity > 0 {
+        let billed = billed
+            .iter()
+            .map(|(currency, sum)| text::money(Money::new(*sum, *currency)));
+        let _ = writeln!(
+            ctx.err,
+            "warning: the table is of calls and flat costs: bills, which say {} for this time, are not in it; \
+             `finops report --basis billed` and `--basis effective` have them",
+            billed.collect::<Vec<_>>().join(" and ")
         );
     }
     Ok(Exit::Fine)

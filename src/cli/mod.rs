@@ -163,8 +163,11 @@ impl From<StoreError> for CliError {
             StoreError::Damaged { path, .. } if path.starts_with("dynamodb:") => {
                 "nothing was overwritten; a point-in-time recovery of the table into another one has the item as it was"
             }
+            StoreError::Damaged { cause, .. } if cause == SqliteLedger::FOREIGN => {
+                "leave the file and those beside it as they are, and name another one with `--store sqlite:PATH` or `[store] url`"
+            }
             StoreError::Damaged { .. } => {
-                "restore the file from a backup, after `-wal` and `-shm` of its name beside it are removed, or move all three away and record again"
+                "where it is no ledger, name another file with `--store` or `[store] url`; else restore it from a backup, after `-wal` and `-shm` of its name beside it are removed, or move all three away and record again"
             }
             StoreError::TooNew { .. } => {
                 "nothing was written; use the newer program that wrote it, or another `--store`"

@@ -3,6 +3,7 @@
 //! Calls whose detail is kept and whose stored charge the books still explain become a charge per line of their receipts.
 //! Whatever the sums hold beyond them (expired detail, charges by another book, free allowances) is one charge a day.
 
+mod bills;
 mod meters;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::domain::spend::{Basis, Sums, metered_key};
 use crate::domain::usage::{Bucket, UsageEvent};
 use crate::ports::{Ledger, StoreError};
 
+pub use bills::billed;
 use meters::{consumed_of, meter, unit_of, used};
 
 /// The span of one charge.

@@ -397,12 +397,41 @@ fn a_file_that_is_no_ledger_is_left_alone() {
     );
     let output = home.run(&["--store", "sqlite:notes.db", "report"]);
     assert_eq!(code(&output), 3, "{}", err(&output));
-    assert!(err(&output).contains("hint: "));
+    assert!(err(&output).contains("hint: where it is no ledger, name another file"));
     assert!(
         std::fs::read_to_string(home.path().join("notes.db"))
             .unwrap()
             .starts_with("these")
     );
+    // What lies beside a database of somebody else's may hold what was written last.
+    let other = rusqlite::Connection::open(home.path().join("other.db")).unwrap();
+    other.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    let output = home.run(&["--store", "sqlite:other.db", "report"]);
+    assert_eq!(code(&output), 3, "{}", err(&output));
+    let told = err(&output);
+    assert!(
+        told.contains("hint: leave the file and those beside it as they are") && !told.contains("remove"),
+        "{told}"
+    );
+}
+
+/// What is shown where the month has no spend is of another time: rows alone do not say of which.
+#[test]
+fn a_report_of_a_month_without_spend_says_of_which_days_it_is() {
+    let home = recorded();
+    let report = |now: &str, args: &[&str]| {
+        let output = home.run(&[&["report", "--format", "csv", "--now", now], args].concat());
+        assert_eq!(code(&output), 0, "{}", err(&output));
+        err(&output)
+    };
+    let told =
+        "hint: this month has no such spend so far: these figures are of 2026-10-06 to 2026-11-04; `--from` chooses\n";
+    for now in ["2026-12-01T00:10:00Z", "2027-03-01T00:00:00Z", "2026-10-30T00:00:00Z"] {
+        assert_eq!(report(now, &[]), told, "{now}");
+    }
+    assert_eq!(report("2026-12-01T00:10:00Z", &["--quiet"]), "");
+    assert_eq!(report("2026-11-24T00:00:00Z", &[]), "");
+    assert_eq!(report("2026-12-01T00:10:00Z", &["--from", "2026-11-01"]), "");
 }
 
 #[test]

@@ -427,3 +427,32 @@ fn only_known_versions_and_real_periods_are_written() {
         assert_eq!(home.run(wrong).status.code(), Some(2), "{wrong:?}");
     }
 }
+
+/// The same use is in what is metered and in what is billed: rows of both would add up to no report. That bills are left out is said.
+#[test]
+fn an_export_says_what_bills_have_that_it_does_not() {
+    let home = Home::new(SETTINGS);
+    let calls = home.rows(&[]);
+    let told = |args: &[&str]| {
+        let all = [&["export", "--focus", "1.2", "--output", "x.csv"], args].concat();
+        String::from_utf8(home.run(&all).stderr).unwrap()
+    };
+    let november = ["--from", "2026-11-01"];
+    assert!(!told(&november).contains("bills"), "{}", told(&november));
+    home.write(
+        "bill.csv",
+        "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargeCategory,ProviderName,ServiceName\n\
+         12,11,USD,a,2026-11-01,2026-12-01,2026-11-01T00:00:00Z,Usage,Anthropic,Claude API\n\
+         1.5,1.5,USD,a,2026-11-01,2026-12-01,2026-11-02T00:00:00Z,Usage,Anthropic,Claude API\n\
+         2,2,EUR,a,2026-11-01,2026-12-01,2026-11-02T00:00:00Z,Usage,Anthropic,Claude API\n",
+    );
+    assert!(home.run(&["record", "bill.csv"]).status.success());
+    let said = told(&november);
+    assert!(
+        said.contains("bills, which say 2.00 EUR and $13.50 for this time") && said.contains("--basis billed"),
+        "{said}"
+    );
+    assert!(!told(&["--from", "2026-10-01"]).contains("bills"));
+    assert_eq!(told(&["--from", "2026-11-01", "--quiet"]), "");
+    assert_eq!(home.rows(&[]), calls);
+}

@@ -38,6 +38,22 @@ struct Row<'a> {
     sequence_number: Scalar<'a>,
     #[serde(borrow, alias = "subscriptionId", alias = "ApimSubscriptionId")]
     subscription_id: Scalar<'a>,
+    /// Azure's own, which pays.
+    #[serde(borrow, rename = "_SubscriptionId")]
+    paid_by: Scalar<'a>,
+    #[serde(borrow, rename = "_ResourceId", alias = "resourceId")]
+    resource_id: Scalar<'a>,
+}
+
+impl Row<'_> {
+    /// The subscription of Azure that pays, as Azure's bills write it.
+    fn account(&self) -> Option<String> {
+        let resource = self.resource_id.str().to_lowercase();
+        let of_resource = resource.strip_prefix("/subscriptions/");
+        let of_resource = of_resource.and_then(|rest| rest.split('/').next());
+        let paid_by = Some(self.paid_by.str()).filter(|id| !id.is_empty()).or(of_resource)?;
+        Some(format!("/subscriptions/{}", paid_by.to_lowercase()))
+    }
 }
 
 /// A row in the envelope of a diagnostic setting.
@@ -49,6 +65,8 @@ struct Envelope<'a> {
     correlation_id: Scalar<'a>,
     #[serde(borrow, default)]
     category: Scalar<'a>,
+    #[serde(borrow, default, rename = "resourceId")]
+    resource_id: Scalar<'a>,
     #[serde(borrow, default)]
     properties: Option<&'a RawValue>,
     /// Several such rows, as event hubs get them.
@@ -99,6 +117,7 @@ fn one(text: &str, envelope: Envelope<'_>, number: u64, context: &mut Context, o
     let row = Row {
         time_generated: some(row.time_generated, envelope.time),
         correlation_id: some(row.correlation_id, envelope.correlation_id),
+        resource_id: some(row.resource_id, envelope.resource_id),
         ..row
     };
     observe(&row, number, context, out)
@@ -142,7 +161,10 @@ fn observe(row: &Row<'_>, number: u64, context: &mut Context, out: &mut Output) 
     event.tokens = counts.tokens(Input::Includes, "Azure API Management", out);
     let deployment = context.label(&row.deployment_name, "DeploymentName")?;
     event.dimensions.set(Dimension::Agent, deployment);
-    let account = context.label(&row.subscription_id, "SubscriptionId")?;
+    let account = match row.account().filter(|_| row.subscription_id.str().is_empty()) {
+        Some(account) => context.label(&Scalar::Text(account.into()), "_ResourceId")?,
+        None => context.label(&row.subscription_id, "SubscriptionId")?,
+    };
     event.dimensions.set(Dimension::Account, account);
     out.warnings
         .push("input without a cache split is charged as uncached: an upper bound (Azure API Management)");

@@ -229,8 +229,15 @@ impl Columns {
             out.warnings
                 .push("records without `id` are told apart by their content and their line");
         }
-        let before = out.events.len();
+        let (before, said) = (out.events.len(), out.warnings.len());
         of_values(&values, number, context, out)?;
+        let says_nothing = out.events.get(before).is_some_and(|event| {
+            event.tokens.total() == 0 && event.requests == Requests::default() && event.reported_cost.is_none()
+        });
+        if says_nothing {
+            // It is no call that something is missing of.
+            out.warnings.truncate(said);
+        }
         if let Some(event) = out.events.get_mut(before)
             && self.is_together()
         {
@@ -240,11 +247,7 @@ impl Columns {
                 out.warnings.push(rows::ONE_ID);
             }
         }
-        if let Some(event) = out.events.get(before)
-            && event.tokens.total() == 0
-            && event.requests == Requests::default()
-            && event.reported_cost.is_none()
-        {
+        if says_nothing {
             out.events.truncate(before);
             out.excluded.push("records_without_usage");
         }

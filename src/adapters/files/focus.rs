@@ -161,13 +161,9 @@ fn dimensions(
         let pairs = pairs(tags)?;
         let mut given = Vec::new();
         for (key, value) in &pairs {
-            let key = key.to_lowercase();
-            let plain = key
-                .strip_prefix("user_")
-                .or_else(|| key.strip_prefix("user:"))
-                .unwrap_or(&key);
+            let named = tags::named_of_bill(key, &["user_", "user:"]);
             // The account of a row is a column of its own.
-            let named = tags::named(plain).filter(|(dimension, _)| *dimension != Dimension::Account);
+            let named = named.filter(|(dimension, _)| *dimension != Dimension::Account);
             if let Some(named) = named.filter(|_| !value.str().is_empty()) {
                 given.push((named, value.str()));
             }

@@ -301,6 +301,7 @@ impl ObjectSource {
     ) -> Result<(), SourceError> {
         let name = format!("{}/{}", self.place, object.key);
         run.progress.files += 1;
+        run.returns = true;
         let outcome = match bytes {
             Ok(bytes) => unpack(Box::new(Cursor::new(bytes)))
                 .map_err(Stop::from)

@@ -1,7 +1,7 @@
 //! Reads one file from where its checkpoint stands.
 
 use std::fs::File;
-use std::io::{Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom};
 
 use crate::ports::SourceError;
 
@@ -58,7 +58,8 @@ impl Run<'_> {
         };
         self.begin_file();
         self.context.file.clone_from(&found.path);
-        self.written = self.is_new(found) && found.metadata.is_file();
+        self.returns = found.metadata.is_file();
+        self.written = self.is_new(found) && self.returns;
         self.context.fallback = found.metadata.modified().ok().map(Into::into);
         self.progress.files += 1;
         let mut head = Vec::with_capacity(HEAD);
@@ -76,7 +77,8 @@ impl Run<'_> {
                 false => self.database(found, name, known, fresh),
             };
         }
-        if let Some(known) = known.filter(|_| found.metadata.is_file()) {
+        let known = known.filter(|_| found.metadata.is_file());
+        if let Some(known) = &known {
             if let Some(behind) = known.resume(&mut file, &head, fresh.size, &self.as_now)? {
                 // What the rest holds says little of the whole.
                 self.understood = true;
@@ -87,7 +89,7 @@ impl Run<'_> {
                     head_len: fresh.head_len,
                     head: fresh.head,
                     behind,
-                    ..known
+                    ..known.clone()
                 };
                 return self.stream(Box::new(file), name, found.named, Some(position), format);
             }
@@ -97,18 +99,33 @@ impl Run<'_> {
             }
             file.seek(SeekFrom::Start(head.len() as u64))?;
         }
-        let whole = Box::new(Cursor::new(head).chain(file));
-        let (input, packed) = unpack(whole)?;
+        let whole = Box::new(Cursor::new(head.clone()).chain(file));
+        let (mut input, packed) = unpack(whole)?;
+        let goes_on = |known: &Position| packed && known.goes_on(&fresh, &head, &self.as_now);
+        let known = known.filter(goes_on);
+        let format = known.as_ref().and_then(|known| known.format.parse().ok());
         // A pipe has no place to go back to.
         let position = found.metadata.is_file().then_some(Position {
             resumable: !packed,
-            ..fresh
+            ..fresh.clone()
         });
+        let position = match known.filter(|_| format.is_some()) {
+            Some(known) => {
+                io::copy(&mut Read::by_ref(&mut input).take(known.offset), &mut io::sink())?;
+                self.understood = true;
+                Some(Position {
+                    size: fresh.size,
+                    packed: None,
+                    ..known
+                })
+            }
+            None => position,
+        };
         self.packed = packed;
         // Of what is packed nothing follows, and who reports keeps nothing for another time.
         self.written &= !packed;
         self.waits_for_ends = self.written && self.options.asked.is_none();
-        let read = self.stream(input, name, found.named, position, None);
+        let read = self.stream(input, name, found.named, position, format);
         if std::mem::take(&mut self.packed) {
             // Progress is told in bytes as stored, which only the whole file has.
             self.progress.bytes = found.metadata.len();

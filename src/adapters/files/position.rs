@@ -84,6 +84,9 @@ pub(super) struct Position {
     /// read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<(usize, String)>,
+    /// The size of a packed file that was read in part, to `offset` of what is packed in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<u64>,
     /// The last bytes before `offset`, where reading goes on there.
     #[serde(skip)]
     pub behind: Vec<u8>,
@@ -174,6 +177,27 @@ impl Position {
             true => Some(behind),
             false => None,
         })
+    }
+
+    /// Whether reading goes on at `offset` of what is packed in a file, which is as it was when `fresh` is where it begins.
+    pub fn goes_on(&self, fresh: &Position, head: &[u8], as_now: &ReadAs) -> bool {
+        let alike = self.packed == Some(fresh.size) && self.modified == fresh.modified && self.begins(head);
+        alike && self.is_of(as_now)
+    }
+
+    /// Where a run ends in the middle of a file it has read so many bytes of: the next one does not take it for read.
+    pub fn in_part(&self, read: u64) -> Self {
+        Position {
+            size: self.size.checked_sub(1).map_or(read, |less| read.min(less)),
+            packed: (!self.resumable).then_some(self.size),
+            ..self.clone()
+        }
+    }
+
+    /// Notes that the last record is left for the next run, which is to find a file of another size. One that had none yet when it was
+    /// found has what was read of it.
+    pub fn leave_last(&mut self, read: u64) {
+        self.size = self.size.checked_sub(1).unwrap_or(read.saturating_sub(1));
     }
 
     /// Notes that the record at a place of the file was refused.

@@ -19,17 +19,15 @@ use super::mixed::OF_LOG;
 use super::position::{Position, ReadAs};
 use super::readers::{Shared, reader};
 use super::records::{RECORD_LIMIT, Record, Records};
-use super::remember::{NoSpend, resume_traces};
+use super::remember::{NoSpend, PATIENCE, resume_traces};
 use super::side_by_side::{self, Rest, by_itself};
-use super::sniff::{DETECT_BYTES, Framing, Input, framing, recognise, unpack};
+use super::sniff::{DETECT_BYTES, Framing, Input, begins_as_log, framing, recognise, unpack};
 use super::stop::{Stop, Whole};
 use super::unread::Unread;
 use super::{CLOCK_SKEW, FileFormat, FileSourceOptions, detect};
 
 /// Events after which a large file gets a checkpoint of its own, so that an interrupted run does not start over.
 const CHECKPOINT_EVENTS: u64 = 65_536;
-/// Lines after which progress is told.
-const PROGRESS_LINES: u64 = 4096;
 /// What records yielded is handed over when there is so much of it: less than the nearest cache holds.
 const HANDED_OVER: usize = 64;
 
@@ -121,6 +119,8 @@ pub(super) struct Run<'a> {
     /// Of the records of the file before.
     buffer: Vec<u8>,
     pub packed: bool,
+    /// Whether what is at hand may be left for the next run, which finds it again.
+    pub returns: bool,
     pub stopped: bool,
     /// Whether only files are read that are understood each by itself.
     pub by_itself: bool,
@@ -166,6 +166,7 @@ impl<'a> Run<'a> {
             bills_whole: true,
             buffer: Vec::new(),
             packed: false,
+            returns: false,
             stopped: false,
             by_itself: false,
             usual: false,
@@ -204,6 +205,7 @@ impl<'a> Run<'a> {
         let (format, framing, is_log) = if let Some(format) = resumed {
             (format, Framing::Lines, false)
         } else {
+            self.refuse_utf_16(name, named, records.peek(2)?)?;
             records.skip_mark()?;
             records.skip_zeros()?;
             let front = records.peek(DETECT_BYTES)?;
@@ -217,7 +219,9 @@ impl<'a> Run<'a> {
                 known @ (Framing::Lines | Framing::Values | Framing::Table) => known,
             };
             let format = self.options.format.or_else(|| recognise(front, framing));
+            let begins_as_log = self.options.format.is_none() && begins_as_log(front, framing);
             match format.or_else(|| detect::by_path(name)).or(self.shared.else_as) {
+                Some(FileFormat::Body) if begins_as_log => (FileFormat::Body, framing, true),
                 Some(format) => (format, framing, false),
                 None if self.by_itself => return Err(Stop::Later),
                 None if self.holds_calls(&mut records, framing)? => (FileFormat::Body, framing, true),
@@ -229,7 +233,7 @@ impl<'a> Run<'a> {
         }
         let mut position = position.map(|p| Position {
             format: format.name().to_owned(),
-            resumable: (p.resumable || resumed.is_some()) && framing == Framing::Lines && !format.is_bill(),
+            resumable: p.resumable && framing == Framing::Lines && !format.is_bill(),
             ..p
         });
         if format == FileFormat::Plain && framing == Framing::Table {
@@ -304,7 +308,9 @@ impl<'a> Run<'a> {
                 if let Some(position) = position.as_deref_mut() {
                     position.reach(&records.behind(offset, newlines), reader.save());
                     // If nobody goes on with it, the run after that tells so.
-                    position.size -= u64::from(left);
+                    if left {
+                        position.leave_last(records.offset);
+                    }
                 }
                 return Ok(());
             }
@@ -314,28 +320,21 @@ impl<'a> Run<'a> {
             }
             self.progress.lines += 1;
             self.progress.bytes += records.offset - offset;
-            if self.progress.lines >= PROGRESS_LINES {
-                self.tell(false);
-            }
-            if self.out.held() < HANDED_OVER {
+            // Also where no call is among what is read.
+            let is_late = self.looks_up() && self.returns && self.sink.enough();
+            if self.out.held() < HANDED_OVER && !is_late {
                 continue;
             }
             since_checkpoint += self.hand_over()?;
+            if is_late {
+                // What waits is priced when a run ends.
+                since_checkpoint = since_checkpoint.max(PATIENCE);
+            }
             if since_checkpoint >= CHECKPOINT_EVENTS && self.traces_ready(since_checkpoint)? {
                 since_checkpoint = 0;
-                if let Some(position) = position.as_deref_mut().filter(|p| p.resumable) {
-                    let mut part = Position {
-                        // Not of this size: a run that ends here has not read the file.
-                        size: records.offset.min(position.size.saturating_sub(1)),
-                        ..position.clone()
-                    };
-                    part.reach(&records.behind(records.offset, records.newlines), reader.save());
-                    self.note(&mut part);
-                    self.sink.checkpoint(name, part.checkpoint())?;
-                    if self.sink.enough() {
-                        return Err(Stop::Time);
-                    }
-                }
+                let at = records.behind(records.offset, records.newlines);
+                let position = position.as_deref().filter(|_| framing == Framing::Lines);
+                self.pause(name, position, &at, || reader.save())?;
             }
         }
         self.hand_over()?;
@@ -383,15 +382,5 @@ impl<'a> Run<'a> {
         }
         self.parts(name, record.line, bytes);
         Ok(Whole::Complete)
-    }
-
-    pub fn tell(&mut self, now: bool) {
-        if now || self.progress.lines >= PROGRESS_LINES {
-            let mut read = std::mem::take(&mut self.progress);
-            if self.packed {
-                read.bytes = 0;
-            }
-            self.sink.progress(read);
-        }
     }
 }

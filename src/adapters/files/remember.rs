@@ -62,7 +62,7 @@ pub(super) fn resume_traces(known: &Checkpoints) -> Arc<Mutex<Traces>> {
 
 /// Events without a moment at which no agent span waits, after which the waiting ones are priced: a file of agent spans
 /// alone would get no checkpoint otherwise.
-const PATIENCE: u64 = 4 * 65_536;
+pub(super) const PATIENCE: u64 = 4 * 65_536;
 
 impl Run<'_> {
     /// Whether a checkpoint is possible now: none of the agent spans before it is waiting.
@@ -234,6 +234,8 @@ impl Run<'_> {
         reader: &mut dyn LineFormat,
     ) -> Result<bool, Stop> {
         let sound = self.bill(|run| {
+            // A part of a bill tells nothing.
+            run.returns = false;
             run.records(records, name, framing, reader, None)?;
             if let Some(fault) = reader.unfinished() {
                 run.refuse(name, 0, fault, b"");

@@ -77,6 +77,19 @@ pub(super) fn framing(front: &[u8]) -> Framing {
     }
 }
 
+/// Whether a stream begins with what a service says when it starts: a text, or a record of no format. What has more ends of objects than
+/// beginnings is the rest of a record that was cut.
+pub(super) fn begins_as_log(front: &[u8], framing: Framing) -> bool {
+    let says = |line: &[u8]| {
+        let count = |sign| line.iter().filter(|byte| **byte == sign).count();
+        let text = String::from_utf8_lossy(line);
+        let is_text = || !text.starts_with(['{', '[']) && count(b'}') <= count(b'{');
+        detect::by_record(&text).is_none() && (is_text() || serde_json::from_str::<IgnoredAny>(&text).is_ok())
+    };
+    let mut lines = front.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
+    framing == Framing::Lines && lines.find(|line| !line.is_empty()).is_some_and(says)
+}
+
 /// Whether a file is usage or a bill by its beginning; one that is packed or cannot be read may be.
 pub(super) fn may_be_spend(path: &Path) -> bool {
     let mut front = Vec::new();

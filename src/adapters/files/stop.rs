@@ -3,9 +3,19 @@
 use std::io;
 
 use super::discover::Found;
+use super::position::Position;
 use super::read::Run;
+use super::records::Behind;
 use super::side_by_side::Todo;
 use crate::ports::{Rest, SourceError, StoreError};
+
+/// Lines after which progress is told.
+const PROGRESS_LINES: u64 = 4096;
+/// Bytes after which it is, where lines are long or few.
+const PROGRESS_BYTES: u64 = 16 << 20;
+
+/// What is told of a file that is read as a whole, where the time for reading does not suffice for it.
+const TOO_LONG: &str = "files that can only be read from their front took longer than there was time for: what is further in is in no total, and `limits.time_budget_seconds` gives more";
 
 /// Reading cannot go on: with this file, or at all.
 pub(super) enum Stop {
@@ -66,6 +76,51 @@ pub(super) enum Extent {
 }
 
 impl Run<'_> {
+    /// Tells progress, where there is some; always when it is told `now`.
+    pub fn tell(&mut self, now: bool) {
+        if now || self.progress.lines >= PROGRESS_LINES {
+            let mut read = std::mem::take(&mut self.progress);
+            if self.packed {
+                read.bytes = 0;
+            }
+            self.sink.progress(read);
+        }
+    }
+
+    /// Tells progress, where much was read since it was told; then it is time to look at the clock.
+    pub fn looks_up(&mut self) -> bool {
+        let much = self.progress.lines >= PROGRESS_LINES || self.progress.bytes >= PROGRESS_BYTES;
+        if much {
+            self.tell(true);
+        }
+        much
+    }
+
+    /// Keeps how far the file at hand is read, where reading can go on there, and stops when the time is used up. What is packed is unpacked
+    /// once more up to there.
+    pub fn pause(
+        &mut self,
+        name: &str,
+        position: Option<&Position>,
+        at: &Behind<'_>,
+        state: impl FnOnce() -> String,
+    ) -> Result<(), Stop> {
+        let position = position.filter(|position| position.resumable || self.packed);
+        if let Some(position) = position {
+            let mut part = position.in_part(at.offset);
+            part.reach(at, state());
+            self.note(&mut part);
+            self.sink.checkpoint(name, part.checkpoint())?;
+        }
+        if !self.returns || !self.sink.enough() {
+            return Ok(());
+        }
+        if position.is_none() {
+            self.sink.warn(TOO_LONG, 1);
+        }
+        Err(Stop::Time)
+    }
+
     /// Whether the time was used up while files were read side by side; then the sink is told what is left of them and of the others.
     pub fn leaves_behind(&mut self, left: &[&Found], others: &[Todo<'_>]) -> bool {
         let leaves = !left.is_empty();

@@ -88,6 +88,9 @@ const MIGRATIONS: [Migration; 6] = [("
 ", None)];
 
 impl SqliteLedger {
+    /// Why a file cannot be used that is a database of somebody else's.
+    pub const FOREIGN: &str = "it is the database of another program";
+
     /// Opens the ledger at `path`, creating or migrating it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_within(path, BUSY_TIMEOUT)
@@ -134,7 +137,7 @@ pub fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreErro
     if application != APPLICATION_ID && (application != 0 || tables > 0) {
         return Err(StoreError::Damaged {
             path: shown,
-            cause: "it is the database of another program".to_owned(),
+            cause: SqliteLedger::FOREIGN.to_owned(),
         });
     }
     if version > known {

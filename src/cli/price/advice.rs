@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
+use crate::cli::text::clean;
 use crate::domain::charge::UnpricedReason;
 use crate::domain::label::Label;
 use crate::domain::price::{Books, provider_key};
@@ -230,9 +231,21 @@ fn is_written(reason: UnpricedReason) -> bool {
     )
 }
 
-/// Text as a TOML string.
+/// Text as a TOML string, in which what a terminal would obey is escaped.
 fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    if clean(text) == text {
+        return toml::Value::String(text.to_owned()).to_string();
+    }
+    let mut quoted = String::from('"');
+    for c in text.chars() {
+        let shown = clean(c.encode_utf8(&mut [0; 4])).starts_with(c);
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if shown => quoted.push(c),
+            c => quoted += &format!("\\u{:04X}", u32::from(c)),
+        }
+    }
+    quoted + "\""
 }
 
 fn map(m: &Missing) -> String {
@@ -308,4 +321,26 @@ fn overlay(m: &Missing, wanted: &Wanted) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_written_names_the_model_and_commands_no_terminal() {
+        for name in [
+            "claude-9",
+            "it's \"x\"",
+            "a\u{9b}31mX",
+            "\u{202e}evil\\\u{85}\"q\"",
+            "a\u{1b}[0m\n\t\u{2028}é\u{61c}",
+            "tag\u{e0001}",
+        ] {
+            let text = quoted(name);
+            assert_eq!(clean(&text), text, "{name:?}");
+            let table: toml::Table = format!("model = {text}").parse().unwrap();
+            assert_eq!(table.get("model").and_then(toml::Value::as_str), Some(name));
+        }
+    }
 }

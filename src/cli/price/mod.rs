@@ -14,6 +14,8 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use unicode_width::UnicodeWidthStr;
 
 use super::text::{Align, Column, Cut, GAP, Room, csv_cell, cut, fitted, shorten, unicode_locale};
+// Names come from files that anyone may write.
+pub(super) use super::text::clean as shown;
 use super::{CliError, Context, Exit, Format};
 use crate::adapters::prices::{self, BookKind, BookPricer, BookSpec, PriceBookError};
 use crate::config::{Config, PriceBookKind};
@@ -305,11 +307,6 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>], room: Room) -> String
     };
     let names: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
     std::iter::once(&names).chain(&rows).map(|row| line(row)).collect()
-}
-
-/// Without anything that a terminal would obey: names come from files that anyone may write.
-pub(super) fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 #[cfg(test)]

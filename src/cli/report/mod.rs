@@ -209,6 +209,18 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
     {
         let _ = writeln!(ctx.err, "hint: {told}");
     }
+    // A title says it; who reads rows alone would take them for those of this month.
+    if ctx.verbosity > 0 && !is_empty && asked == (None, None) && args.files.is_empty() {
+        let month = Calendar::Month.around(ctx.now, zone);
+        let day = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
+        if period != month {
+            let (first, last) = (day(period.start), day(period.end - TimeDelta::seconds(1)));
+            let _ = writeln!(
+                ctx.err,
+                "hint: this month has no such spend so far: these figures are of {first} to {last}; `--from` chooses"
+            );
+        }
+    }
     if is_empty {
         let hint = match span {
             None if args.files.is_empty() => {

@@ -179,7 +179,11 @@ fn what_was_read_as_something_else_is_read_again() {
 }
 
 fn at(base: &Path, latest: DateTime<Utc>) -> FileSource {
-    FileSource::new(FileSourceOptions {
+    FileSource::new(options(base, latest))
+}
+
+fn options(base: &Path, latest: DateTime<Utc>) -> FileSourceOptions {
+    FileSourceOptions {
         name: Label::new("test"),
         format: None,
         paths: vec![".".to_owned()],
@@ -189,7 +193,7 @@ fn at(base: &Path, latest: DateTime<Utc>) -> FileSource {
         asked: None,
         latest,
         env: |_| None,
-    })
+    }
 }
 
 #[test]
@@ -508,4 +512,112 @@ fn a_folder_without_a_name_of_usage_is_told() {
     let mut kept = Kept::default();
     read_on(base, &["."], &mut kept);
     assert_eq!((kept.calls.len(), kept.warnings.len()), (1, 0));
+}
+
+/// A log that was just begun has no size where it is found, and one of the system's files never has.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_had_no_size_when_it_was_found_is_read_and_its_open_end_waits() {
+    use std::os::unix::process::CommandExt as _;
+    let open = call("a").trim_end().to_owned() + "  {\"id\":\"b\",\"ts\":\"2026-";
+    let mut child = std::process::Command::new("sleep")
+        .arg0(&open)
+        .arg("60")
+        .spawn()
+        .unwrap();
+    let path = format!("/proc/{}/cmdline", child.id());
+    // Until then it is a copy of this program.
+    while !fs::read_to_string(&path).unwrap().starts_with('{') {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let mut kept = Kept::default();
+    for _ in 0..2 {
+        kept.warnings.clear();
+        let known = kept.checkpoints.clone();
+        let mut source = FileSource::new(FileSourceOptions {
+            paths: vec![path.clone()],
+            ..options(Path::new("/"), Utc::now() + CLOCK_SKEW)
+        });
+        source.read(&known, &mut kept).unwrap();
+        assert_eq!((kept.calls.len(), kept.rejected.len()), (1, 0));
+        assert_eq!(kept.warnings.get("last records that are not complete yet"), Some(&1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Lines without a call take time as others do. Where reading stood it goes on, also within what is packed, and where it cannot it is said.
+#[test]
+fn the_time_for_reading_holds_also_where_no_call_is_read() {
+    const LINES: usize = 10_000;
+    let line = "{\"msg\":\"nothing here\",\"level\":\"info\"}\n";
+    let none = line.repeat(LINES);
+    let answer = |id: &str| {
+        format!(
+            "{{\"created_at\":1792483200,\"id\":\"msg_{id}\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"usage\":{{\"input_tokens\":5,\"output_tokens\":1}}}}\n"
+        )
+    };
+    let text = answer("first") + &none + &answer("last");
+    let list = format!("[{}]", text.trim_end().replace('\n', ",\n"));
+    for (name, content, goes_on) in [
+        ("a.jsonl", text.clone().into_bytes(), true),
+        ("a.jsonl.gz", gzip(&text), true),
+        ("a.json", list.into_bytes(), false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(name), content).unwrap();
+        let mut kept = Kept {
+            enough: Some(Box::new(|| true)),
+            ..Kept::default()
+        };
+        let mut lines = 0;
+        for run in 1..=3 {
+            let read = read(folder.path(), None, &mut kept).1;
+            lines += read;
+            assert!(read < 5_000, "{name} {run}: {read}");
+        }
+        assert_eq!(
+            kept.warnings
+                .keys()
+                .any(|told| told.contains("only be read from their front")),
+            !goes_on,
+            "{name}: {:?}",
+            kept.warnings
+        );
+        assert_eq!(kept.calls.len(), if goes_on { 2 } else { 1 }, "{name}");
+        kept.enough = None;
+        let read = read(folder.path(), None, &mut kept);
+        assert_eq!((kept.calls.len(), read == (0, 0)), (2, goes_on), "{name}");
+        if goes_on {
+            assert_eq!((lines, kept.observed), (LINES as u64 + 2, 2), "{name}");
+        }
+        assert_eq!(kept.rejected.len(), 0, "{name}");
+    }
+}
+
+#[test]
+fn a_text_of_two_bytes_a_character_is_named_as_what_it_is() {
+    for order in [u16::to_le_bytes, u16::to_be_bytes] {
+        let text = format!("\u{feff}{}", call("a"));
+        let wide: Vec<u8> = text.encode_utf16().flat_map(order).collect();
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.jsonl"), wide).unwrap();
+        for format in [Some(FileFormat::Plain), Some(FileFormat::Focus), None] {
+            let mut kept = Kept::default();
+            read(folder.path(), format, &mut kept);
+            let named = |told: &str| told.contains("it is UTF-16") && told.contains("save it as UTF-8");
+            let reasons: Vec<bool> = kept.rejected.iter().map(|one| named(&one.reason)).collect();
+            let warned: Vec<bool> = kept
+                .warnings
+                .keys()
+                .map(|told| named(told))
+                .filter(|told| *told)
+                .collect();
+            match format {
+                Some(_) => assert_eq!((reasons, kept.warnings.len()), (vec![true], 0)),
+                // A folder may hold anything.
+                None => assert_eq!((reasons, warned), (vec![], vec![true])),
+            }
+        }
+    }
 }

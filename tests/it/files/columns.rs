@@ -389,6 +389,12 @@ fn a_key_that_no_record_has_is_no_nought() {
     read_on(&file, &columns, &mut kept);
     assert_eq!((kept.totals(), kept.rejected.len()), ([30, 0, 0, 0, 6, 0], 0));
     assert_eq!(untold(&kept), Vec::<&str>::new());
+    let end = "absent there: `usage.cached` (`usage.cache`)";
+    assert!(
+        kept.warnings.keys().any(|told| told.ends_with(end)),
+        "{:?}",
+        kept.warnings
+    );
     // What a key is absent from is told once of a file, not with every line that is written to it.
     let mut text = line(1, r#"{"prompt":10,"out":2}"#);
     std::fs::write(&file, &text).unwrap();
@@ -507,4 +513,88 @@ fn a_table_of_no_known_format_says_how_it_is_read() {
     let refused = |name: &str, text: &str| super::read_text(name, text).rejected[0].reason.clone();
     assert!(refused("a.csv", "Date,Model,Tokens\n2026-11-01,a,5\n").contains("[source.columns]"));
     assert_eq!(refused("a.jsonl", "{\"a\":1,\"b\":2}\n"), "no known usage format");
+}
+
+/// A record without the key is a call without input, which would be a wrong 0; a key that stood beside it is another thing.
+#[test]
+fn a_key_that_gets_another_name_within_a_file_is_no_zero() {
+    let columns = columns(
+        &[
+            ("ts", "t"),
+            ("id", "id"),
+            ("input_tokens", "prompt_tokens"),
+            ("cache_read_tokens", "cached_tokens"),
+            ("output_tokens", "told"),
+        ],
+        MODEL,
+        None,
+    );
+    let line = |id: u32, keys: &str| format!("{{\"t\":\"2026-11-20T08:00:00Z\",\"id\":\"{id}\",\"told\":1{keys}}}\n");
+    let right = |ids: std::ops::Range<u32>| -> String { ids.map(|id| line(id, ",\"prompt_tokens\":5")).collect() };
+    for slip in ["promt_tokens", "promptTokens", "prompt_token"] {
+        for before in [1, 100] {
+            let wrong = line(1000, &format!(",\"{slip}\":5")) + &line(1001, &format!(",\"{slip}\":5"));
+            let kept = read_text("a.jsonl", &(right(0..before) + &wrong + &right(2000..2001)), &columns);
+            let reason = format!("no such key, the nearest is `{slip}`");
+            assert_eq!(kept.calls.len(), before as usize + 1, "{slip}");
+            assert!(
+                kept.rejected.len() == 2 && kept.rejected.iter().all(|one| one.reason == reason),
+                "{:?}",
+                kept.rejected
+            );
+        }
+    }
+    // What may be absent is told where it seems to have another name.
+    let renamed =
+        right(0..1).replace('}', ",\"cached_tokens\":2}") + &line(1, ",\"prompt_tokens\":5,\"cachedTokens\":2");
+    let kept = read_text("a.jsonl", &renamed, &columns);
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (2, 0));
+    let end = "absent there: `cached_tokens` (`cachedTokens`)";
+    assert!(
+        kept.warnings.keys().any(|told| told.ends_with(end)),
+        "{:?}",
+        kept.warnings
+    );
+    // Optional ones may be away, beside whatever stood beside them; so may all that is no count.
+    let both = ",\"prompt_tokens\":5,\"cached_tokens\":2,\"cache_tokens\":9";
+    let alone = ",\"prompt_tokens\":5,\"cache_tokens\":9";
+    let kept = read_text("a.jsonl", &(line(0, both) + &line(1, alone) + &right(2..200)), &columns);
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (200, 0), "{:?}", kept.rejected);
+    assert!(
+        kept.warnings.keys().all(|told| !told.contains("another name")),
+        "{:?}",
+        kept.warnings
+    );
+    // Also where reading goes on behind what it had.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.jsonl");
+    let mut kept = Kept::default();
+    std::fs::write(&file, right(0..3)).unwrap();
+    read_on(&file, &columns, &mut kept);
+    std::fs::write(&file, right(0..3) + &line(9, ",\"promt_tokens\":5")).unwrap();
+    read_on(&file, &columns, &mut kept);
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (3, 1));
+}
+
+#[test]
+fn a_row_that_says_nothing_is_no_call_that_something_is_missing_of() {
+    let columns = columns(
+        &[("ts", "t"), ("input_tokens", "asked"), ("output_tokens", "told")],
+        MODEL,
+        None,
+    );
+    let kept = read_text(
+        "a.csv",
+        "t,asked,told\n2026-11-20T08:00:00Z,0,0\n2026-11-20T08:00:01Z,,\n2026-11-20T08:00:02Z,5,1\n",
+        &columns,
+    );
+    assert_eq!(
+        (kept.calls.len(), kept.excluded.get("records_without_usage")),
+        (1, Some(&2))
+    );
+    assert!(
+        kept.warnings.keys().all(|told| !told.contains("coverage gap")),
+        "{:?}",
+        kept.warnings
+    );
 }

@@ -253,6 +253,7 @@ fn columns_of_one_tag_fill_each_other_and_the_preferred_tag_counts() {
         ("user:Team,resourceTags/user:team", ["ads,", ",ads"]),
         ("user:team,resourceTags/user:Team", ["ads,", ",ads"]),
         ("user:team_id,resourceTags/user:team", ["7,ads", "ads,"]),
+        ("user:id,resourceTags/user:team", ["7,ads", "8,ads"]),
     ] {
         let mut text = format!("{header},resourceTags/{names}\n");
         for (n, value) in values.into_iter().enumerate() {
@@ -267,5 +268,16 @@ fn columns_of_one_tag_fill_each_other_and_the_preferred_tag_counts() {
             .collect();
         assert!(teams.iter().all(|team| *team == "ads"), "{names} {teams:?}");
         assert_eq!(sum(&kept.bills[0], Basis::Billed, |_| true).to_string(), "3");
+    }
+}
+
+#[test]
+fn a_tag_whose_key_is_that_of_a_users_id_names_the_user() {
+    let header = "bill/BillingPeriodStartDate,lineItem/UsageStartDate,lineItem/UsageAccountId,lineItem/LineItemType,lineItem/ProductCode,lineItem/UnblendedCost";
+    let front = "2026-10-01T00:00:00Z,2026-10-01T00:00:00Z,2,Usage,AmazonEC2,1";
+    for name in ["user:user", "user:user_id", "user:userId", "user_id", "aws:user_id"] {
+        let kept = read_text("cur.csv", format!("{header},resourceTags/{name}\n{front},u\n"));
+        let (key, _) = kept.bills[0].rows.iter().next().unwrap();
+        assert_eq!(key.dimensions.get(Dimension::User).as_str(), "u", "{name}");
     }
 }

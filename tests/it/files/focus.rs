@@ -391,3 +391,24 @@ fn a_table_without_commas_is_told_once() {
         assert_eq!(kept.bills.len(), 1 - told);
     }
 }
+
+#[test]
+fn a_tag_names_a_user_as_the_metadata_of_calls_does() {
+    for (key, user) in [
+        ("user", "u"),
+        ("user_id", "u"),
+        ("userId", "u"),
+        ("USER_ID", "u"),
+        ("user:userId", "u"),
+        ("user_user_id", "u"),
+        ("user_user", "u"),
+        ("user_idea", ""),
+        ("id", ""),
+        ("user_team", ""),
+    ] {
+        let tags = format!(r#""{{""{key}"":""u""}}""#);
+        let kept = read_text("bill.csv", HEADER.to_owned() + &row("1", "1", "a", "2024-09-18", &tags));
+        let (named, _) = kept.bills[0].rows.iter().next().unwrap();
+        assert_eq!(named.dimensions.get(Dimension::User).as_str(), user, "{key}");
+    }
+}

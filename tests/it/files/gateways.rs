@@ -901,3 +901,34 @@ fn statuses_of_helicones_own_are_no_counts() {
         (Some(6), Some(5), 0)
     );
 }
+
+/// A bill of Azure's has the subscription that pays; the key of the gateway's own is what was read first.
+#[test]
+fn a_call_of_api_management_is_of_the_subscription_that_pays_for_it() {
+    let id = "11111111-2222-3333-4444-55555555abcd";
+    let resource = format!("/SUBSCRIPTIONS/{}/RESOURCEGROUPS/X/PROVIDERS/Y", id.to_uppercase());
+    let of_azure = format!("/subscriptions/{id}");
+    let row = |more: &str| {
+        format!(
+            r#"{{"TimeGenerated":"2026-10-20T08:15:04Z","CorrelationId":"c","ModelName":"gpt-4o","PromptTokens":7{more}}}"#
+        )
+    };
+    let enclosed = format!(
+        r#"{{"time":"2026-10-20T08:15:04Z","category":"GatewayLlmLogs","resourceId":"{resource}","correlationId":"c","properties":{{"modelName":"gpt-4o","promptTokens":7}}}}"#
+    );
+    for (text, account) in [
+        (row(""), ""),
+        (row(&format!(r#","_SubscriptionId":"{id}""#)), of_azure.as_str()),
+        (row(&format!(r#","_ResourceId":"{resource}""#)), &of_azure),
+        (row(r#","_ResourceId":"/elsewhere/x""#), ""),
+        (enclosed.clone(), &of_azure),
+        (format!(r#"{{"records":[{enclosed}]}}"#), &of_azure),
+        (
+            row(&format!(r#","ApimSubscriptionId":"key","_SubscriptionId":"{id}""#)),
+            "key",
+        ),
+    ] {
+        let call = read_text("a.jsonl", &text).only();
+        assert_eq!(call.dimensions.get(Dimension::Account).as_str(), account, "{text}");
+    }
+}

@@ -422,6 +422,39 @@ fn a_log_that_begins_with_records_of_no_format_is_read_for_its_calls() {
     assert_eq!(kept.rejected.iter().map(|one| one.line).collect::<Vec<_>>(), [2005]);
 }
 
+/// Wherever in it the first call is, and however the log was cut when it was set aside.
+#[test]
+fn a_log_that_tells_its_first_call_early_is_read_as_one_that_tells_it_late() {
+    let call = Call {
+        n: 1,
+        tokens: [10, 0, 0, 0, 1],
+    };
+    let starts = [
+        "starting server",
+        "INFO up {\"port\":[80]}",
+        "{\"level\":\"info\"}",
+        "2026-10-20 [main] ready, said \"hello\"",
+    ];
+    for start in starts {
+        for lines in [1, 2, 19, 20, 200] {
+            let text = format!("{}{}\nbye\n", format!("{start}\n").repeat(lines), call.body());
+            let kept = read_text("a.jsonl", text);
+            let told = kept.excluded.get("records_without_usage").copied();
+            assert_eq!(
+                (kept.calls.len(), kept.rejected.len(), told),
+                (1, 0, Some(lines as u64 + 1)),
+                "{lines} {start}"
+            );
+        }
+    }
+    // The rest of a call that was cut, and the front of one.
+    let (body, other) = (call.body(), Call { n: 2, ..call }.body());
+    for cut in [&body[body.len() / 2..], &body[..body.len() / 2]] {
+        let kept = read_text("a.jsonl", format!("{cut}\n{other}\n"));
+        assert_eq!((kept.calls.len(), kept.rejected.len()), (1, 1), "{cut}");
+    }
+}
+
 #[test]
 fn a_log_without_a_call_is_of_no_format_and_told_by_its_name() {
     // Others have a key or two of a tool.

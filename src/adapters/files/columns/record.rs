@@ -20,6 +20,8 @@ pub(in super::super) struct Mapped {
     /// What is known of each wanted key by the records of the file so far.
     met: Vec<Met>,
     looked_through: usize,
+    /// Keys that were there, and what records have in their place.
+    renamed: Vec<String>,
     told: Told,
     /// Whether reading goes on where it stood before.
     goes_on: bool,
@@ -33,6 +35,10 @@ struct Met {
     instead: Option<String>,
     /// The one that comes next to it.
     nearest: Option<String>,
+    /// Of one that was there: what might be taken for it, and stood beside it in the first record of this run that had it.
+    beside: Option<Vec<String>>,
+    /// Records without it that were looked through since.
+    lacked: usize,
 }
 
 impl Mapped {
@@ -41,20 +47,27 @@ impl Mapped {
             met: vec![Met::default(); columns.wanted.len()],
             columns,
             looked_through: 0,
+            renamed: Vec::new(),
             told: Told::default(),
             goes_on: false,
         }
     }
 
-    /// Notes which keys a record has; a fault where it has another in place of one that no record so far has had: that is no 0.
-    fn meet(&mut self, cells: &[Option<Cow<'_, str>>], text: &str) -> Result<(), Fault> {
-        let mut lacks = false;
+    /// Notes which keys a record has; a fault where it has another in place of one that no record so far has had: that is no 0. Answers what
+    /// it has in place of those that records before it had.
+    fn meet(&mut self, cells: &[Option<Cow<'_, str>>], text: &str) -> Result<Vec<(usize, String)>, Fault> {
+        let (mut lacks, mut may_be_renamed) = (false, false);
         for (met, cell) in self.met.iter_mut().zip(cells) {
             met.is_there |= cell.is_some();
             lacks |= !met.is_there;
+            may_be_renamed |= met.is_there && (cell.is_none() || met.beside.is_none());
         }
+        let renamed = match may_be_renamed {
+            true => self.look_for_renamed(cells, text),
+            false => Vec::new(),
+        };
         if !lacks {
-            return Ok(());
+            return Ok(renamed);
         }
         if self.looked_through < LOOKED_THROUGH {
             self.looked_through += 1;
@@ -62,10 +75,57 @@ impl Mapped {
         }
         for ((met, cell), name) in self.met.iter().zip(cells).zip(&self.columns.wanted) {
             if let (false, None, Some(instead)) = (met.is_there, cell, &met.instead) {
-                return Err(Fault::field(name, format!("no such key, the nearest is `{instead}`")));
+                return Err(instead_of(name, instead));
             }
         }
-        Ok(())
+        Ok(renamed)
+    }
+
+    /// Keys that were there and have another name now. What stood beside one is another thing.
+    fn look_for_renamed(&mut self, cells: &[Option<Cow<'_, str>>], text: &str) -> Vec<(usize, String)> {
+        let columns = &self.columns;
+        let (mut found, mut renamed) = (None, Vec::new());
+        for (at, ((met, cell), name)) in self.met.iter_mut().zip(cells).zip(&columns.wanted).enumerate() {
+            let is_looked_for = match (cell, &met.beside, &met.instead) {
+                (Some(_), beside, _) => beside.is_none(),
+                (None, _, Some(instead)) => text.contains(instead.rsplit('.').next().unwrap_or(instead)),
+                (None, ..) => met.lacked < LOOKED_THROUGH,
+            };
+            if !met.is_there || !is_looked_for {
+                continue;
+            }
+            if !columns.counts(at) {
+                met.beside = Some(Vec::new());
+                met.lacked = LOOKED_THROUGH;
+                continue;
+            }
+            let found = found.get_or_insert_with(|| keys::paths(text));
+            let slips = found
+                .iter()
+                .filter(|path| keys::is_slip(name, path) && !columns.wanted.contains(path));
+            if cell.is_some() {
+                met.beside = Some(slips.cloned().collect());
+                continue;
+            }
+            met.lacked += 1;
+            let beside = met.beside.as_deref().unwrap_or_default();
+            if let Some(slip) = slips.into_iter().find(|slip| !beside.contains(slip)) {
+                met.instead = Some(slip.clone());
+                renamed.push((at, slip.clone()));
+            }
+        }
+        renamed
+    }
+
+    /// Tells at the end of the file what records have in place of keys that others have.
+    fn tell_renamed(&mut self, renamed: Vec<(usize, String)>) {
+        for (at, instead) in renamed {
+            let name = self.columns.wanted.get(at).map_or("", String::as_str);
+            let told = format!("`{name}` (`{instead}`)");
+            if self.renamed.len() < LOOKED_THROUGH && !self.renamed.contains(&told) {
+                self.renamed.push(told);
+            }
+        }
     }
 
     fn look_through(&mut self, text: &str) {
@@ -97,13 +157,22 @@ impl Mapped {
 impl LineFormat for Mapped {
     fn record(&mut self, text: &str, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
         let cells = cells(text, &self.columns.wanted).map_err(|e| Fault::json(&e))?;
-        self.meet(&cells, text)?;
+        let renamed = self.meet(&cells, text)?;
         let cells: Vec<Cow<'_, str>> = cells.into_iter().map(Option::unwrap_or_default).collect();
         let before = out.events.len();
         self.columns.observe(&cells, number, &mut self.told, context, out)?;
         // An answer has a question.
         let asks_nothing = |tokens: crate::domain::usage::Tokens| tokens.prompt() == 0 && tokens.total() > 0;
-        if out.events.get(before).is_some_and(|event| asks_nothing(event.tokens))
+        let asks_nothing = out.events.get(before).is_some_and(|event| asks_nothing(event.tokens));
+        if asks_nothing
+            && let Some((at, instead)) = renamed.iter().find(|(at, _)| self.columns.asked().any(|a| a == *at))
+        {
+            out.events.truncate(before);
+            let name = self.columns.wanted.get(*at).map_or("", String::as_str);
+            return Err(instead_of(name, instead));
+        }
+        self.tell_renamed(renamed);
+        if asks_nothing
             && let Some(at) = self
                 .columns
                 .asked()
@@ -146,11 +215,24 @@ impl LineFormat for Mapped {
             .map(|(met, name)| format!("`{name}`{}", met.nearest.as_deref().unwrap_or_default()))
             .collect();
         // Told once of a file, not with each line that is written to it.
-        (!never.is_empty() && self.looked_through > 0 && !self.goes_on).then(|| {
+        let never = (!never.is_empty() && self.looked_through > 0 && !self.goes_on).then(|| {
             let names = never.join("; ");
             format!("keys that `[source.columns]` names and no record of a file has, so that they are absent: {names}")
-        })
+        });
+        let renamed = (!self.renamed.is_empty()).then(|| {
+            let names = self.renamed.join("; ");
+            format!(
+                "keys that some records of a file seem to have by another name, so that they are absent there: {names}"
+            )
+        });
+        let told = [never, renamed].into_iter().flatten();
+        told.reduce(|one, other| format!("{one}; {other}"))
     }
+}
+
+/// A fault for a key that has another in its place.
+fn instead_of(name: &str, instead: &str) -> Fault {
+    Fault::field(name, format!("no such key, the nearest is `{instead}`"))
 }
 
 /// What a record says under the wanted keys; nothing under those that it does not have.

@@ -178,13 +178,8 @@ fn map(row: &Row<'_>, column: &str) -> Result<BTreeMap<String, String>, Fault> {
 
 /// The dimension that a tag sets, if any, and its place among those that set it.
 fn tagged(key: &str) -> Option<(Dimension, u8)> {
-    let key = key
-        .split_once(columns::FURTHER)
-        .map_or(key, |(key, _)| key)
-        .to_lowercase();
-    let mut fronts = ["user_", "user:", "aws_", "aws:"].iter();
-    let plain = fronts.find_map(|front| key.strip_prefix(front)).unwrap_or(&key);
-    tags::named(plain)
+    let key = key.split_once(columns::FURTHER).map_or(key, |(key, _)| key);
+    tags::named_of_bill(key, &["user_", "user:", "aws_", "aws:"])
 }
 
 /// The tag whose column this is, if it has one of its own.

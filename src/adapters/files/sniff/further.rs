@@ -16,6 +16,11 @@ use super::super::stop::Stop;
 use super::super::{FileFormat, detect};
 use super::{DETECT_BYTES, Framing, LOOK_BYTES};
 
+/// How texts of two bytes a character begin.
+const UTF_16: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
+/// What is told of them.
+const IN_UTF_16: &str = "it is UTF-16, as `>` of Windows PowerShell writes it: save it as UTF-8";
+
 /// What is told of files that hold no call within what is looked at.
 const UNKNOWN: &str = "files of no known usage format in their first 4 MiB";
 
@@ -39,6 +44,18 @@ impl Run<'_> {
                 false
             }
         })
+    }
+
+    /// Refuses a text that is no UTF-8 by its beginning. In a folder of anything it may be no usage: there it is told.
+    pub fn refuse_utf_16(&mut self, name: &str, named: bool, front: &[u8]) -> Result<(), Stop> {
+        if !UTF_16.contains(&front.get(..2).unwrap_or_default()) {
+            return Ok(());
+        }
+        if named || self.options.format.is_some() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, IN_UTF_16).into());
+        }
+        self.sink.warn(&format!("{name}: {IN_UTF_16}"), 1);
+        Ok(())
     }
 
     /// Tells a file of no format: one that was named is refused, those of folders are told together.
