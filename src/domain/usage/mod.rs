@@ -245,6 +245,8 @@ impl Rank {
     /// Authority of an answer that may come in parts of which each tells its tokens so far, but only one the searches and the other
     /// rare quantities: of these the most that any of them tells counts.
     pub const PARTS: u8 = 64;
+    /// The line of what takes back a call of which other observations may count: it follows all lines.
+    pub const TAKEN_BACK: u64 = u64::MAX;
 
     /// What decides whose usage counts. Answers in parts were recorded with authority 0 before they were told apart: neither stands above the
     /// other.
@@ -265,7 +267,7 @@ pub struct UsageEvent {
     pub id: EventId,
     /// When the call was made; decides the hour it is charged to and the price that applies.
     pub at: DateTime<Utc>,
-    /// Provider, model, tier, team, agent, … `Source` is set by the engine.
+    /// Provider, model, tier, team, agent, … `Source` is set by the engine where it is empty.
     pub dimensions: Dimensions,
     /// Session or conversation, for telling copies apart.
     pub session: Label,
@@ -342,6 +344,17 @@ impl UsageEvent {
         let (thousands, rest) = (longest / 1000 * 1000, longest % 1000);
         extras.longest_prompt = Some(thousands + if rest == 0 { 0 } else { 500 });
         self.extras = extras.label().unwrap_or(self.extras);
+    }
+
+    /// Whether nothing is left of it, since all that was told as this call is told as another: it counts as no call.
+    #[must_use]
+    pub fn is_taken_back(&self) -> bool {
+        let rank = &self.rank;
+        (rank.line == Rank::TAKEN_BACK || matches!(rank.authority, 1 | 2))
+            && self.tokens.total() == 0
+            && self.requests == Requests::default()
+            && self.extras.is_empty()
+            && self.reported_cost.is_none()
     }
 
     /// The provider.

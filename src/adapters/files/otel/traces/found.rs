@@ -3,7 +3,7 @@
 use chrono::DateTime;
 
 use crate::domain::label::Label;
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 use super::super::super::line::{NO_USAGE, Output};
 use super::super::names::Who;
@@ -146,7 +146,7 @@ impl TakenBack {
         }
         if priced.by_what != Below::Apart || lent {
             // A response may have other observations, which count; that of this span does not.
-            nothing.rank.line = u64::MAX;
+            nothing.rank.line = Rank::TAKEN_BACK;
         }
         TakenBack {
             nothing,
