@@ -34,6 +34,12 @@ impl Checkpoint {
     pub const NONE: Checkpoint = Checkpoint(Vec::new());
 }
 
+/// The source under which a ledger keeps what is of all of them: no source of the settings can have a name with a space at its end.
+pub const ALL_SOURCES: &str = "all sources ";
+
+/// How the keys of checkpoints begin that are of all sources, whichever hands them over.
+pub const OF_ALL: &str = "all:";
+
 /// The checkpoints of one source by the adapter's own key.
 pub type Checkpoints = HashMap<String, Checkpoint>;
 
@@ -68,6 +74,10 @@ pub trait Sink: Send {
     fn bill(&mut self, bill: Bill) -> Result<(), StoreError>;
     /// Everything handed over before from the input `key` is covered by `at`.
     fn checkpoint(&mut self, key: &str, at: Checkpoint) -> Result<(), StoreError>;
+    /// The checkpoints that are of all sources, as they were recorded last; none where nothing is kept.
+    fn of_all(&self) -> Result<Checkpoints, StoreError> {
+        Ok(Checkpoints::new())
+    }
     /// Whether all records that are not usable are kept somewhere, so that those told before are told again.
     fn keeps_rejections(&self) -> bool {
         false

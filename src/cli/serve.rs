@@ -20,7 +20,7 @@ use crate::config::StoreUrl;
 use crate::domain::label::Label;
 use crate::engine::collect::collect;
 use crate::engine::watch::remember_received;
-use crate::ports::{Checkpoints, Clock, Ledger};
+use crate::ports::{ALL_SOURCES, Checkpoints, Clock, Ledger};
 use prices::Prices;
 use received::Received;
 
@@ -167,10 +167,12 @@ pub fn run(ctx: &mut Context<'_>, args: &ServeArgs) -> Result<Exit, CliError> {
     writeln!(ctx.err, "listening at http://{}", server.address())?;
     ctx.err.flush()?;
     let name = Label::new(&args.name);
+    let mut known = ledger.checkpoints(name.as_str())?;
+    known.extend(ledger.checkpoints(ALL_SOURCES)?);
     let mut recording = Recording {
         inbox: Inbox::new(name, Vec::new()),
         name,
-        known: ledger.checkpoints(name.as_str())?,
+        known,
         ledger,
         prices,
         received: Received::default(),

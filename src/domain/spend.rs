@@ -135,7 +135,7 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// The measures of one charged event.
+    /// The measures of one charged event; of one that was taken back there are none.
     #[must_use]
     pub fn of(event: &UsageEvent, charge: &Charge) -> Self {
         let Requests {
@@ -144,6 +144,9 @@ impl Sums {
             code_executions,
             file_searches,
         } = event.requests;
+        if event.is_taken_back() {
+            return Sums::default();
+        }
         let unpriced = matches!(charge.outcome, Outcome::Unpriced(_));
         Sums {
             events: 1,
@@ -162,6 +165,7 @@ impl Sums {
         if event.requests != Requests::default()
             || event.reported_cost.is_some()
             || matches!(charge.outcome, Outcome::Unpriced(_))
+            || event.is_taken_back()
         {
             return self.add(&Sums::of(event, charge));
         }

@@ -19,8 +19,8 @@ use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Basis, Bill, Restatement};
 use crate::domain::usage::{EventBatch, UsageEvent};
 use crate::ports::{
-    Checkpoint, Ledger, Pricer, Progress, RecordBatch, Recorded, Rejection, Rest, Sink, SourceError, StoreError,
-    UsageSource,
+    ALL_SOURCES, Checkpoint, Checkpoints, Ledger, OF_ALL, Pricer, Progress, RecordBatch, Recorded, Rejection, Rest,
+    Sink, SourceError, StoreError, UsageSource,
 };
 
 use alike::Alike;
@@ -267,18 +267,25 @@ impl Collector<'_, '_> {
         if self.events.is_empty() && self.checkpoints.is_empty() {
             return Ok(());
         }
-        let source = self.source.as_str();
-        let checkpoints = self
-            .checkpoints
-            .drain()
-            .map(|(key, at)| (source.to_owned(), key, at))
-            .collect();
+        let source = self.source;
+        let checkpoints = self.checkpoints.drain();
+        let checkpoints = checkpoints.map(|(key, at)| of_whom(source, key, at)).collect();
         let events = std::mem::take(&mut self.events);
         self.send(Job::Batch(RecordBatch { events, checkpoints }))?;
         // It is taken when the batch before is recorded: that one's memory is filled again.
         self.events = self.emptied.try_recv().unwrap_or_default();
         Ok(())
     }
+}
+
+/// A checkpoint with the source under which it is kept.
+fn of_whom(source: Label, key: String, at: Checkpoint) -> (String, String, Checkpoint) {
+    let source = if key.starts_with(OF_ALL) {
+        ALL_SOURCES
+    } else {
+        source.as_str()
+    };
+    (source.to_owned(), key, at)
 }
 
 impl Sink for Collector<'_, '_> {
@@ -294,11 +301,11 @@ impl Sink for Collector<'_, '_> {
             return Ok(());
         }
         self.look(events.events());
-        let source = self.source.as_str();
+        let source = self.source;
         let checkpoints = checkpoints.into_iter();
         let mut batch = RecordBatch {
             events: std::mem::take(events),
-            checkpoints: checkpoints.map(|(key, at)| (source.to_owned(), key, at)).collect(),
+            checkpoints: checkpoints.map(|(key, at)| of_whom(source, key, at)).collect(),
         };
         // By the thread that has read it: what it reads next waits for this anyway.
         held(self.recorder).batch(&mut batch)?;
@@ -320,6 +327,10 @@ impl Sink for Collector<'_, '_> {
     fn checkpoint(&mut self, key: &str, at: Checkpoint) -> Result<(), StoreError> {
         self.checkpoints.insert(key.to_owned(), at);
         Ok(())
+    }
+
+    fn of_all(&self) -> Result<Checkpoints, StoreError> {
+        held(self.recorder).ledger.checkpoints(ALL_SOURCES)
     }
 
     fn keeps_rejections(&self) -> bool {

@@ -70,6 +70,7 @@ mod shape;
 mod sheet;
 mod side_by_side;
 mod sniff;
+mod spans;
 mod stop;
 mod stores;
 mod table;
@@ -110,6 +111,7 @@ pub use plain::KNOWN_KEYS as PLAIN_KEYS;
 pub use position::taken_back;
 pub use posted::{Inbox, Post, PostKind, Posted};
 pub use probe::{Parser, Probed, probe};
+pub use spans::Spans;
 
 /// How far the clock of a sender may be ahead before its records count as absurd.
 pub const CLOCK_SKEW: TimeDelta = TimeDelta::days(1);
@@ -138,11 +140,16 @@ pub struct FileSourceOptions {
 }
 
 impl FileSourceOptions {
-    /// Gives the defaults to dimensions that are empty.
-    fn fill_in(&self, events: &mut [UsageEvent]) {
-        if !self.defaults.is_empty() {
-            events.iter_mut().for_each(|event| self.fill(&mut event.dimensions));
+    /// Gives the defaults to dimensions that are empty, of calls that are of no other source. Whether all were.
+    fn fill_in(&self, events: &mut [UsageEvent]) -> bool {
+        let mut all = true;
+        for event in events {
+            match event.dimensions.get(Dimension::Source) {
+                named if !named.is_empty() && named != self.name => all = false,
+                _ => self.fill(&mut event.dimensions),
+            }
         }
+        all
     }
 
     fn fill(&self, dimensions: &mut Dimensions) {
@@ -167,6 +174,8 @@ pub struct FileSource {
     usual: Usual,
     /// What the other sources of the run read.
     others: Others,
+    /// The traces that it has with them.
+    spans: Spans,
 }
 
 impl FileSource {
@@ -178,6 +187,7 @@ impl FileSource {
             files_only: false,
             usual: Usual::default(),
             others: Others::default(),
+            spans: Spans::default(),
         }
     }
 
@@ -252,6 +262,7 @@ impl UsageSource for FileSource {
         let sessions = Sessions::new(search.found.iter().map(|f| f.path.clone()).collect())
             .knowing(known)
             .and_in(move || others.files(env));
-        unread::read_all(&self.options, search, sessions, known, sink)
+        let traces = self.spans.begin(&self.options, known, sink)?;
+        unread::read_all(&self.options, search, (sessions, traces), known, sink)
     }
 }

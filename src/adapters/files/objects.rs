@@ -25,8 +25,8 @@ use super::bills::Bills;
 use super::line::Fault;
 use super::read::Run;
 use super::readers::Shared;
-use super::remember::resume_traces;
 use super::sniff::unpack;
+use super::spans::Spans;
 use super::stop::Stop;
 
 /// Objects fetched, and folders listed, at a time: so many objects are in memory, packed, with one that waits to be read.
@@ -82,6 +82,7 @@ pub struct ObjectSource {
     place: String,
     prefixes: Vec<String>,
     now: DateTime<Utc>,
+    spans: Spans,
 }
 
 /// What became of the objects of a day. The others are left for the next run.
@@ -117,7 +118,14 @@ impl ObjectSource {
             place,
             prefixes,
             now,
+            spans: Spans::default(),
         })
+    }
+
+    /// The same with what other sources of the run know of traces.
+    #[must_use]
+    pub fn with_spans(self, spans: Spans) -> Self {
+        ObjectSource { spans, ..self }
     }
 
     fn failed(&self, what: &str, cause: String) -> SourceError {
@@ -128,7 +136,13 @@ impl ObjectSource {
         }
     }
 
-    fn prefix(&self, prefix: &str, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
+    fn prefix(
+        &self,
+        prefix: &str,
+        shared: &Shared,
+        known: &Checkpoints,
+        sink: &mut dyn Sink,
+    ) -> Result<(), SourceError> {
         let place = format!("{}/{prefix}", self.place);
         let mut done: Progressed = known
             .get(&place)
@@ -161,7 +175,6 @@ impl ObjectSource {
                 done.forget_dayless();
             }
         }
-        let shared = Shared::new(Vec::new(), resume_traces(known), self.options.columns.clone());
         let (mut read, mut failed, mut bills) = (unlisted.map_or(Ok(()), Err), 0, 0);
         let days = found.into_iter().map(|(day, of_day)| (done.order(day), of_day));
         let mut days: BTreeMap<_, _> = days.collect();
@@ -206,7 +219,7 @@ impl ObjectSource {
                 expected_bytes: objects.iter().map(|object| object.size).sum(),
                 ..Progress::default()
             });
-            let of_day = self.day(&objects, &shared, sink)?;
+            let of_day = self.day(&objects, shared, sink)?;
             let left = objects
                 .len()
                 .saturating_sub(of_day.read.len() + of_day.failed + of_day.bills.len());
@@ -238,7 +251,7 @@ impl ObjectSource {
                 break;
             }
         }
-        Run::new(&self.options, shared, sink)
+        Run::new(&self.options, shared.clone(), sink)
             .settle_traces()
             .map_err(Stop::source)?;
         if bills > 0 && read.is_ok() {
@@ -348,9 +361,11 @@ impl UsageSource for ObjectSource {
     }
 
     fn read(&mut self, known: &Checkpoints, sink: &mut dyn Sink) -> Result<(), SourceError> {
+        let traces = self.spans.begin(&self.options, known, sink)?;
+        let shared = Shared::new(Vec::new(), traces, self.options.columns.clone());
         let mut read = Ok(());
         for prefix in &self.prefixes {
-            match self.prefix(prefix, known, sink) {
+            match self.prefix(prefix, &shared, known, sink) {
                 Err(error @ SourceError::Store(_)) => return Err(error),
                 // What is below one prefix keeps nobody from what is below the others.
                 other => read = read.and(other),

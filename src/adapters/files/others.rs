@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::discover::discover;
-use super::{FileFormat, FileSource};
+use super::{FileFormat, FileSource, Spans};
 
 /// The paths of other sources, and the folders that these start at.
 #[derive(Clone, Default)]
@@ -36,5 +36,13 @@ impl FileSource {
             let others = all.iter().enumerate().filter(|(at, _)| *at != own);
             source.others = Others(others.filter_map(|(_, place)| place.clone()).collect());
         }
+        let spans = Spans::default();
+        sources.iter_mut().for_each(|source| source.spans = spans.clone());
+    }
+
+    /// What is known of traces, for a further source of the run.
+    #[must_use]
+    pub fn spans(&self) -> Spans {
+        self.spans.clone()
     }
 }

@@ -17,7 +17,7 @@ use super::otel::{Otel, Traces, protobuf};
 use super::read::Run;
 use super::readers::{Shared, held};
 
-use super::remember::resume_traces;
+use super::remember::TRACES;
 use super::stop::Stop;
 use super::{CLOCK_SKEW, FileSourceOptions, line::LineFormat};
 
@@ -79,7 +79,7 @@ impl Inbox {
         }
     }
 
-    /// A source of these bodies, received at `now`; records of a later day are refused. `known` is what the ledger keeps of this source. The second
+    /// A source of these bodies, received at `now`; records of a later day are refused. `known` is what the ledger keeps of this source and of all. The second
     /// part tells what became of each body once the source was read.
     pub fn source(
         &mut self,
@@ -87,7 +87,15 @@ impl Inbox {
         now: DateTime<Utc>,
         known: &Checkpoints,
     ) -> (Box<dyn UsageSource>, Arc<Mutex<Vec<Posted>>>) {
-        let traces = self.traces.get_or_insert_with(|| resume_traces(known));
+        let traces = self.traces.get_or_insert_with(|| {
+            // Files may be read meanwhile: what is remembered of those is not this one's to write.
+            let mut traces = Traces::resume(self.name, known);
+            traces.told_by(self.name, self.defaults.clone());
+            if let Some(formerly) = known.get(TRACES) {
+                traces.load_formerly(&formerly.0);
+            }
+            Arc::new(Mutex::new(traces))
+        });
         {
             let mut traces = held(traces);
             traces.undo();

@@ -11,7 +11,6 @@ use super::asked::Asked;
 use super::bedrock::exported;
 use super::bill_files::lie_beside;
 use super::bills::Bills;
-use super::codex::Sessions;
 use super::discover::{Found, Search};
 use super::joined::Joined;
 use super::line::{Context, Fault, LineFormat, Output};
@@ -19,11 +18,10 @@ use super::mixed::OF_LOG;
 use super::position::{Position, ReadAs};
 use super::readers::{Shared, reader};
 use super::records::{RECORD_LIMIT, Record, Records};
-use super::remember::{NoSpend, PATIENCE, resume_traces};
+use super::remember::{NoSpend, PATIENCE};
 use super::side_by_side::{self, Rest, by_itself};
 use super::sniff::{DETECT_BYTES, Framing, Input, begins_as_log, framing, recognise, unpack};
 use super::stop::{Stop, Whole};
-use super::unread::Unread;
 use super::{CLOCK_SKEW, FileFormat, FileSourceOptions, detect};
 
 /// Events after which a large file gets a checkpoint of its own, so that an interrupted run does not start over.
@@ -34,7 +32,7 @@ const HANDED_OVER: usize = 64;
 pub(super) fn read_found(
     options: &FileSourceOptions,
     search: &Search,
-    (sessions, unread): (Sessions, &Unread),
+    shared: Shared,
     known: &Checkpoints,
     sink: &mut dyn Sink,
 ) -> Result<(), SourceError> {
@@ -52,7 +50,7 @@ pub(super) fn read_found(
             ..options.clone()
         });
     let options = wide.as_ref().unwrap_or(options);
-    let shared = Shared::of(sessions, resume_traces(known), options.columns.clone()).missing(unread);
+    let unread = shared.unread.clone();
     let mut run = Run::new(options, shared, sink);
     (run.defer, run.usual) = (true, search.usual);
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);

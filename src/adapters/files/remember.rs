@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 use crate::domain::label::MAX_LABEL_BYTES;
 use crate::domain::usage::EventId;
-use crate::ports::{Checkpoint, Checkpoints, Rejection, SourceError};
+use crate::ports::{Checkpoint, Rejection, SourceError};
 
 use super::bills::Told;
 use super::line::{Fault, LineFormat, NO_USAGE};
-use super::otel::{Found, Traces};
+use super::otel::Found;
 use super::position::Position;
 use super::read::Run;
 use super::readers::held;
@@ -18,7 +17,7 @@ use super::records::Records;
 use super::sniff::{Framing, Input};
 use super::stop::Stop;
 
-/// Key of the checkpoint that holds the newest spans. No file has such a name: paths are absolute.
+/// Key of the checkpoint in which earlier versions kept the newest spans of a source. No file has such a name: paths are absolute.
 pub(super) const TRACES: &str = "otel:spans";
 
 /// Records without spend that are told apart; beyond that counting them starts anew, which changes no sum of spend.
@@ -49,15 +48,6 @@ impl NoSpend {
             "duplicate_records"
         }
     }
-}
-
-/// The spans that the run before knew.
-pub(super) fn resume_traces(known: &Checkpoints) -> Arc<Mutex<Traces>> {
-    let mut traces = Traces::default();
-    if let Some(saved) = known.get(TRACES) {
-        traces.load(&saved.0);
-    }
-    Arc::new(Mutex::new(traces))
 }
 
 /// Events without a moment at which no agent span waits, after which the waiting ones are priced: a file of agent spans
@@ -105,7 +95,12 @@ impl Run<'_> {
             }
         }
         if count > 0 {
-            self.options.fill_in(&mut self.out.events);
+            let own = self.options.fill_in(&mut self.out.events);
+            if !own {
+                // Of a source before it, whose spans turned out to be of one trace with this one's.
+                let traces = held(&self.shared.traces);
+                self.out.events.iter_mut().for_each(|event| traces.fill_in(event));
+            }
             self.sink.usage(&self.out.events)?;
             self.out.events.clear();
         }
@@ -186,10 +181,13 @@ impl Run<'_> {
     }
 
     fn keep_traces(&mut self) -> Result<(), Stop> {
-        if let Some(saved) = held(&self.shared.traces).save() {
-            self.sink.checkpoint(TRACES, Checkpoint(saved))?;
+        let saved = held(&self.shared.traces).save();
+        if !saved.is_empty() {
+            self.sink.checkpoint(TRACES, Checkpoint::NONE)?;
         }
-        Ok(())
+        saved
+            .into_iter()
+            .try_for_each(|(key, at)| Ok(self.sink.checkpoint(&key, at)?))
     }
 
     /// What a record yielded beside its calls: costs of periods, and parts that are not usable.

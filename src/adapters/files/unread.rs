@@ -9,8 +9,9 @@ use crate::ports::{Checkpoints, Sink, SourceError};
 use super::FileSourceOptions;
 use super::codex::Sessions;
 use super::discover::Search;
+use super::otel::Traces;
 use super::read::read_found;
-use super::readers::held;
+use super::readers::{Shared, held};
 
 /// Those of one source, with the cause, whichever thread came by them.
 #[derive(Clone, Default)]
@@ -37,12 +38,13 @@ impl Unread {
 pub(super) fn read_all(
     options: &FileSourceOptions,
     mut search: Search,
-    sessions: Sessions,
+    (sessions, traces): (Sessions, Arc<Mutex<Traces>>),
     known: &Checkpoints,
     sink: &mut dyn Sink,
 ) -> Result<(), SourceError> {
     let unread = Unread::default();
-    read_found(options, &search, (sessions, &unread), known, sink)?;
+    let shared = Shared::of(sessions, traces, options.columns.clone()).missing(&unread);
+    read_found(options, &search, shared, known, sink)?;
     for (what, cause) in held(&unread.0).iter() {
         search.miss(SourceError::Read {
             what: what.clone(),

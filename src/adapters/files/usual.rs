@@ -15,6 +15,7 @@ use crate::ports::SourceError;
 use super::discover::{Search, home};
 use super::editors::Homes;
 use super::others::Others;
+use super::spans::Spans;
 use super::{FileFormat, FileSource, FileSourceOptions};
 
 /// Cline, Roo Code and Kilo Code as editors name them.
@@ -321,6 +322,7 @@ impl FileSource {
             },
             files_only: true,
             others: Others::default(),
+            spans: Spans::default(),
             usual: Usual {
                 places: places.iter().map(Place::path).collect(),
                 missing,

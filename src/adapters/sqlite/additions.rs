@@ -80,6 +80,10 @@ impl Additions {
         for n in from..added.places.len() {
             let n = u32::try_from(n).map_err(|_| Broken)?;
             let event = added.event(n).ok_or(Broken)?;
+            // There is nothing to be summed, and a row of nothing would stay.
+            if event.is_taken_back() {
+                continue;
+            }
             let hour = Hour::of(event.at);
             let mut hasher = FxHasher::default();
             hour.hash(&mut hasher);

@@ -193,7 +193,7 @@ fn improve(
                 authority: better.rank.authority,
                 ..row.0.rank
             };
-            if (UsageEvent { rank, ..better }) == row.0 {
+            if (UsageEvent { rank, ..better }) == row.0 && better.is_taken_back() == row.0.is_taken_back() {
                 let line = better.rank.line;
                 if better.rank == (Rank { line, ..rank }) && !better_rows.contains_key(&place) {
                     later.note(place, line);

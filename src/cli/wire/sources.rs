@@ -10,7 +10,7 @@ use super::{cloud, env, secret, time_left};
 use crate::adapters::admin::{Admin, AdminSource, AdminSourceOptions, Others, Shares};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::files::{
-    Asked, CLOCK_SKEW, Columns, FileFinder, FileFormat, FileSource, FileSourceOptions, ObjectSource,
+    Asked, CLOCK_SKEW, Columns, FileFinder, FileFormat, FileSource, FileSourceOptions, ObjectSource, Spans,
 };
 use crate::adapters::secret::for_header;
 use crate::adapters::sqlite::SqliteLedger;
@@ -30,13 +30,15 @@ pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Ve
         Some(given) => files(ctx, given, Path::new(""))?,
         None => configured(ctx)?,
     };
+    // A trace may lie in files and in a bucket.
+    let spans = sources.first().map(FileSource::spans).unwrap_or_default();
     let mut sources: Vec<Box<dyn UsageSource>> = sources
         .into_iter()
         .map(|source| Box::new(source) as Box<dyn UsageSource>)
         .collect();
     if instead.is_none() {
         for source in ctx.config.sources.iter().filter(|s| s.is_in_bucket()) {
-            sources.extend(in_buckets(ctx, source)?);
+            sources.extend(in_buckets(ctx, source, &spans)?);
         }
         if !ctx.config.cost_explorers.is_empty() {
             sources.extend(cloud::bills(ctx)?);
@@ -229,7 +231,7 @@ fn latest(ctx: &Context<'_>) -> DateTime<Utc> {
 }
 
 /// A source over objects: one for each bucket that its paths name.
-fn in_buckets(ctx: &Context<'_>, source: &SourceConfig) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
+fn in_buckets(ctx: &Context<'_>, source: &SourceConfig, spans: &Spans) -> Result<Vec<Box<dyn UsageSource>>, CliError> {
     let mut buckets = BTreeMap::<&str, Vec<String>>::new();
     for path in source.paths.iter().filter_map(|path| path.strip_prefix("s3://")) {
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
@@ -259,7 +261,7 @@ fn in_buckets(ctx: &Context<'_>, source: &SourceConfig) -> Result<Vec<Box<dyn Us
         let objects = objects.map_err(|cause| {
             CliError::usage(format!("source `{}`: {cause}", source.name)).hint("copy bills to a folder and name that")
         })?;
-        sources.push(Box::new(objects));
+        sources.push(Box::new(objects.with_spans(spans.clone())));
     }
     Ok(sources)
 }

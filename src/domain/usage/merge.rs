@@ -168,7 +168,7 @@ impl EventBatch {
         self.push_from(observation, observation.dimensions.get(Dimension::Source));
     }
 
-    /// Adds an observation as one of a source.
+    /// Adds an observation as one of a source, where it names none itself.
     pub fn push_from(&mut self, observation: &UsageEvent, source: Label) {
         if let Some(place) = self.place(observation.id) {
             self.merge(place, observation, source);
@@ -182,7 +182,7 @@ impl EventBatch {
         // A call is large: it is copied once, to where it stays.
         self.events.push(*observation);
         if let Some(event) = self.events.last_mut() {
-            event.dimensions.set(Dimension::Source, source);
+            event.dimensions.set(Dimension::Source, source_of(observation, source));
         }
     }
 
@@ -198,6 +198,7 @@ impl EventBatch {
         self.repeated += 1;
         if let Some(event) = self.events.get_mut(place as usize) {
             let mut observation = *observation;
+            let source = source_of(&observation, source);
             observation.dimensions.set(Dimension::Source, source);
             let better = event.merge(observation);
             if better != *event {
@@ -206,7 +207,7 @@ impl EventBatch {
         }
     }
 
-    /// Adds observations as ones of a source.
+    /// Adds observations as ones of a source, but for those that name one themselves.
     pub fn extend_from(&mut self, observations: &[UsageEvent], source: Label) {
         self.grow(observations.len());
         // A large batch lies far from the processor: all are looked for first, so that it waits for several at a time and not for each.
@@ -288,6 +289,14 @@ impl EventBatch {
         self.ids.clear();
         self.places.clear();
         self.repeated = 0;
+    }
+}
+
+/// The source that an observation names, else this one.
+fn source_of(observation: &UsageEvent, source: Label) -> Label {
+    match observation.dimensions.get(Dimension::Source) {
+        Label::EMPTY => source,
+        named => named,
     }
 }
 

@@ -230,7 +230,7 @@ pub struct UsageEvent {
     pub id: EventId,
     /// When the call was made; decides the hour it is charged to and the price that applies.
     pub at: DateTime<Utc>,
-    /// Provider, model, tier, team, agent, … `Source` is set by the engine.
+    /// Provider, model, tier, team, agent, … `Source` is set by the engine where it is empty.
     pub dimensions: Dimensions,
     /// Session or conversation, for telling copies apart.
     pub session: Label,
@@ -307,6 +307,17 @@ impl UsageEvent {
         let (thousands, rest) = (longest / 1000 * 1000, longest % 1000);
         extras.longest_prompt = Some(thousands + if rest == 0 { 0 } else { 500 });
         self.extras = extras.label().unwrap_or(self.extras);
+    }
+
+    /// Whether nothing is left of it, since all that was told as this call is told as another: it counts as no call.
+    #[must_use]
+    pub fn is_taken_back(&self) -> bool {
+        let rank = &self.rank;
+        (rank.line == Rank::TAKEN_BACK || matches!(rank.authority, Rank::SPAN_RAISED | Rank::SPAN_NOTHING))
+            && self.tokens.total() == 0
+            && self.requests == Requests::default()
+            && self.extras.is_empty()
+            && self.reported_cost.is_none()
     }
 
     /// The provider.

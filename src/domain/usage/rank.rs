@@ -34,6 +34,8 @@ impl Rank {
     /// Authority of an answer that may come in parts of which each tells its tokens so far, but only one the searches and the other
     /// rare quantities: of these the most that any of them tells counts.
     pub const PARTS: u8 = 64;
+    /// The line of what takes back a call of which other observations may count: it follows all lines.
+    pub const TAKEN_BACK: u64 = u64::MAX;
 
     /// What decides whose usage counts; greater wins. What has ended stands above what goes on, then the answer above a gateway's log and that
     /// above a span. Answers in parts were recorded with authority 0 before they were told apart: neither stands above the other.

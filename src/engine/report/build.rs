@@ -67,6 +67,9 @@ impl<'a> Builder<'a> {
     /// Moves a call out of what sums alone know into its session.
     pub fn move_call(&mut self, event: &UsageEvent, charge: &Charge, is_previous: bool) -> Result<(), MoneyError> {
         let (key, sums) = (metered_key(event), Sums::of(event, charge));
+        if sums.is_empty() {
+            return Ok(());
+        }
         let mut less = Sums::default();
         less.subtract(&sums)?;
         for (session, sums) in [(AxisValue::NoDetail, less), (AxisValue::Name(event.session), sums)] {

@@ -49,6 +49,7 @@ mod plain;
 mod relays;
 mod side_by_side;
 mod span_texts;
+mod spans;
 mod streams;
 mod witnesses;
 
@@ -60,7 +61,7 @@ use finops::adapters::files::{FileFormat, FileSource, FileSourceOptions};
 use finops::domain::label::Label;
 use finops::domain::spend::Bill;
 use finops::domain::usage::{Bucket, EventId, UsageEvent};
-use finops::ports::{Checkpoint, Checkpoints, Progress, Rejection, Sink, StoreError, UsageSource};
+use finops::ports::{Checkpoint, Checkpoints, OF_ALL, Progress, Rejection, Sink, StoreError, UsageSource};
 
 /// Keeps everything, calls merged by identity as a ledger does.
 #[derive(Default)]
@@ -69,6 +70,8 @@ pub struct Kept {
     pub observed: usize,
     pub bills: Vec<Bill>,
     pub checkpoints: Checkpoints,
+    /// Those that are of all sources.
+    pub of_all: Checkpoints,
     pub rejected: Vec<Rejection>,
     pub excluded: BTreeMap<&'static str, u64>,
     pub warnings: BTreeMap<String, u64>,
@@ -94,8 +97,16 @@ impl Sink for Kept {
         Ok(())
     }
     fn checkpoint(&mut self, key: &str, at: Checkpoint) -> Result<(), StoreError> {
-        self.checkpoints.insert(key.to_owned(), at);
+        let own = if key.starts_with(OF_ALL) {
+            &mut self.of_all
+        } else {
+            &mut self.checkpoints
+        };
+        own.insert(key.to_owned(), at);
         Ok(())
+    }
+    fn of_all(&self) -> Result<Checkpoints, StoreError> {
+        Ok(self.of_all.clone())
     }
     fn keeps_rejections(&self) -> bool {
         self.keeps_rejections

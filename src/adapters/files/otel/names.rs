@@ -85,6 +85,8 @@ impl Call {
 pub(super) struct Who {
     /// When that span began; 0 where nothing is known.
     pub nanos: i64,
+    /// The source that read it.
+    pub source: Label,
     /// The session, and the names of [`DIMENSIONS`].
     pub names: [Label; DIMENSIONS.len() + 1],
 }
@@ -108,6 +110,7 @@ impl Who {
         }
         Who {
             nanos: call.at.timestamp_nanos_opt().unwrap_or(0),
+            source: call.dimensions.get(Dimension::Source),
             names,
         }
     }
@@ -132,6 +135,7 @@ impl Who {
         let mut event = UsageEvent::new(id, DateTime::from_timestamp_nanos(self.nanos), provider, model);
         let [session, names @ ..] = self.names;
         event.session = session;
+        event.dimensions.set(Dimension::Source, self.source);
         for (dimension, name) in DIMENSIONS.into_iter().zip(names) {
             event.dimensions.set(dimension, name);
         }

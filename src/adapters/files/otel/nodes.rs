@@ -1,6 +1,7 @@
 //! The spans that are remembered, the oldest first, each found by its key.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::ops::Range;
 
 use hashbrown::HashTable;
 
@@ -12,6 +13,9 @@ pub(super) const FURTHER: usize = 16;
 /// How many spans above one are looked at. More than there are, unless they go round.
 const ABOVE: usize = 128;
 
+/// Spans that are saved together, by their numbers.
+pub(super) const PART: u64 = 1024;
+
 /// Spans by key and by age. What is known of one lies beside its key, once: a table of nodes would be half empty.
 #[derive(Default)]
 pub(super) struct Nodes {
@@ -22,6 +26,8 @@ pub(super) struct Nodes {
     oldest: u64,
     /// Of no span.
     none: Node,
+    /// The parts that have changed since they were saved.
+    changed: BTreeSet<u64>,
     before: Option<Before>,
 }
 
@@ -31,6 +37,8 @@ struct Before {
     new: u64,
     /// Nodes that were known, by their numbers.
     nodes: HashMap<u64, Node, rustc_hash::FxBuildHasher>,
+    /// The parts that had changed since they were saved.
+    changed: BTreeSet<u64>,
 }
 
 impl Nodes {
@@ -107,6 +115,7 @@ impl Nodes {
         self.before = Some(Before {
             new: self.oldest + self.by_age.len() as u64,
             nodes: HashMap::default(),
+            changed: self.changed.clone(),
         });
     }
 
@@ -125,6 +134,7 @@ impl Nodes {
         {
             self.unnumber(key, self.oldest + self.by_age.len() as u64);
         }
+        self.changed = before.changed;
         for (number, node) in before.nodes {
             let place = usize::try_from(number - self.oldest).ok();
             if let Some((_, changed)) = place.and_then(|place| self.by_age.get_mut(place)) {
@@ -133,8 +143,9 @@ impl Nodes {
         }
     }
 
-    /// Notes what is known before it changes.
+    /// Notes what is known before it changes, and that it does.
     fn note(&mut self, place: usize) {
+        self.changed.insert((self.oldest + place as u64) / PART);
         let Some(before) = &mut self.before else {
             return;
         };
@@ -146,9 +157,38 @@ impl Nodes {
         }
     }
 
-    /// The newest, so many of them, the oldest of these first.
-    pub fn newest(&self, many: usize) -> impl Iterator<Item = &(SpanKey, Node)> {
-        self.by_age.iter().skip(self.by_age.len().saturating_sub(many))
+    /// The parts that have changed since this was asked last.
+    pub fn changed(&mut self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// The parts of the newest spans, so many of them and those that are saved with them.
+    pub fn newest(&self, many: u64) -> Range<u64> {
+        let next = self.next_number();
+        let first = next.saturating_sub(many).max(self.oldest);
+        first / PART..next.div_ceil(PART)
+    }
+
+    /// The number of the first span of a part, and all of them that are known.
+    pub fn part(&self, part: u64) -> (u64, impl Iterator<Item = &(SpanKey, Node)>) {
+        let (first, end) = ((part * PART).max(self.oldest), (part + 1) * PART);
+        let place = |number: u64| {
+            let place = usize::try_from(number.saturating_sub(self.oldest));
+            place.map_or(self.by_age.len(), |place| place.min(self.by_age.len()))
+        };
+        (first, self.by_age.range(place(first)..place(end)))
+    }
+
+    /// The number that the next new span gets.
+    pub fn next_number(&self) -> u64 {
+        self.oldest + self.by_age.len() as u64
+    }
+
+    /// Begins to count at a number, where no span is known.
+    pub fn begin(&mut self, number: u64) {
+        if self.by_age.is_empty() {
+            self.oldest = number;
+        }
     }
 
     fn place(&self, key: SpanKey) -> Option<usize> {
@@ -168,6 +208,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn known(nodes: &Nodes) -> Vec<(SpanKey, SpanKey)> {
+        let parts = nodes.newest(1000).flat_map(|part| nodes.part(part).1);
+        parts.map(|(key, node)| (*key, node.parent)).collect()
+    }
 
     proptest! {
         #[test]
@@ -189,8 +234,7 @@ mod tests {
                         expected.iter_mut().find(|(known, _)| *known == key).unwrap().1 = step;
                     }
                 }
-                let known: Vec<_> = nodes.newest(1000).map(|(key, node)| (*key, node.parent)).collect();
-                prop_assert_eq!(&known, &expected);
+                prop_assert_eq!(&known(&nodes), &expected);
                 for key in 0..40 {
                     let parent = expected.iter().find(|(known, _)| *known == key).map(|(_, parent)| *parent);
                     prop_assert_eq!(nodes.get(key).map(|node| node.parent), parent);
@@ -205,7 +249,6 @@ mod tests {
                 nodes.of(*key).0.parent = step;
             }
             nodes.forget(10);
-            let known = |nodes: &Nodes| nodes.newest(1000).map(|(key, node)| (*key, node.parent)).collect::<Vec<_>>();
             let expected = known(&nodes);
             for _ in 0..2 {
                 nodes.mark();

@@ -229,9 +229,13 @@ impl Observed {
                 traces.link(key, parent, false, None, &mut found);
                 traces.gap(key, gap);
             }
-            What::Sum(apart, event) => traces.link(key, parent, apart, Some(*event), &mut found),
-            What::Call(call) => {
-                let (event, told) = &*call;
+            What::Sum(apart, mut event) => {
+                traces.place(&mut event);
+                traces.link(key, parent, apart, Some(*event), &mut found);
+            }
+            What::Call(mut call) => {
+                let (event, told) = &mut *call;
+                traces.place(event);
                 let counts = traces.call(key, parent, event, Some(told), &mut found);
                 if let Some(other) = found.suspected.filter(|_| found.taken_back.is_empty()) {
                     let (one, two) = (other.min(told.emitter), other.max(told.emitter));

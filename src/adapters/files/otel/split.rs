@@ -168,12 +168,23 @@ impl Splits {
     /// Writes who asked for a call that began then.
     pub fn save_who(&mut self, who: &Who, began: i64, bytes: &mut Vec<u8>) {
         let (other, later) = (who.names != self.who.names, who.nanos != began);
-        bytes.push(if other { OTHER } else { 0 } | if later { HEARD } else { 0 });
+        let placed = who.source != self.who.source;
+        let marks = [(other, OTHER), (later, HEARD), (placed, PLACED)];
+        bytes.push(
+            marks
+                .into_iter()
+                .filter(|(given, _)| *given)
+                .map(|(_, mark)| mark)
+                .sum(),
+        );
         if later {
             bytes.extend_from_slice(&who.nanos.to_le_bytes());
         }
         if other {
             who.names.into_iter().for_each(|name| save(name, bytes));
+        }
+        if placed {
+            save(who.source, bytes);
         }
         self.who = *who;
     }
@@ -189,6 +200,9 @@ impl Splits {
             for name in &mut self.who.names {
                 *name = load(bytes)?;
             }
+        }
+        if marks & PLACED != 0 {
+            self.who.source = load(bytes)?;
         }
         Some(self.who)
     }

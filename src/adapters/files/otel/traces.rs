@@ -5,9 +5,11 @@ mod beside;
 mod found;
 mod gaps;
 mod kept;
+mod sources;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
+use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::usage::{EventId, UsageEvent};
 
@@ -26,10 +28,10 @@ pub(super) use gaps::Gap;
 /// would be doubled.
 const REMEMBERED: usize = 250_000;
 
-/// Spans that go into a checkpoint, the newest ones: a trace is rarely open for longer than that.
-const KEPT: usize = 4096;
+/// Spans that are remembered from run to run, the newest ones: up to 6 MB of a ledger.
+const KEPT: u64 = 1 << 16;
 
-/// The traces of one source.
+/// The traces of a run, whichever sources their spans lie in.
 #[derive(Default)]
 pub(in super::super) struct Traces {
     nodes: Nodes,
@@ -43,7 +45,16 @@ pub(in super::super) struct Traces {
     /// Calls whose model another span names.
     nameless: Nameless,
     before: Option<Before>,
+    /// Whose memory it is, in the ledger.
+    owner: Label,
+    /// The parts that the ledger has.
+    stored: BTreeSet<u64>,
+    /// The sources that have read in this run, with their defaults, of which the last one reads.
+    sources: Vec<Source>,
 }
+
+/// A source with its defaults.
+type Source = (Label, Vec<(Dimension, Label)>);
 
 /// What was known at a mark.
 struct Before {
@@ -51,6 +62,7 @@ struct Before {
     gaps: HashMap<SpanKey, Gap>,
     nameless: Nameless,
     changed: bool,
+    stored: BTreeSet<u64>,
 }
 
 impl Traces {

@@ -200,6 +200,7 @@ impl Rows {
 fn is_plain((event, charge): &Charged<'_>) -> bool {
     event.requests == Requests::default()
         && event.reported_cost.is_none()
+        && !event.is_taken_back()
         && matches!(charge.outcome, Outcome::Priced(_))
         && i64::try_from(charge.cost.mantissa()).is_ok()
 }

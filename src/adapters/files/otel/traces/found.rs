@@ -146,7 +146,7 @@ impl TakenBack {
         }
         if priced.by_what != Below::Apart || lent {
             // A response may have other observations, which count; that of this span does not.
-            nothing.rank.line = u64::MAX;
+            nothing.rank.line = Rank::TAKEN_BACK;
         }
         TakenBack {
             nothing,

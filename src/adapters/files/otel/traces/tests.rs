@@ -2,6 +2,7 @@
 
 mod any_order;
 mod models;
+mod parts;
 
 use chrono::DateTime;
 
@@ -9,6 +10,7 @@ use super::*;
 use crate::adapters::files::line::Output;
 use crate::domain::dimension::Dimension;
 use crate::domain::usage::{Bucket, EventId, Rank};
+use crate::ports::{Checkpoint, Checkpoints};
 
 /// The calls that are kept of spans in an order, handed over after some of them and at the end, where a run may end, too.
 pub(super) fn met(
@@ -19,6 +21,7 @@ pub(super) fn met(
 ) -> std::collections::BTreeMap<EventId, UsageEvent> {
     let (mut traces, mut out) = (Traces::default(), Output::default());
     let mut kept = std::collections::BTreeMap::<EventId, UsageEvent>::new();
+    let mut ledger = Checkpoints::new();
     for (nth, place) in order.iter().enumerate() {
         meet(*place, &mut traces, &mut out);
         if ends(nth) || nth + 1 == order.len() {
@@ -26,13 +29,19 @@ pub(super) fn met(
                 let known = kept.get(&call.id).copied().unwrap_or(call);
                 kept.insert(call.id, known.merge(call));
             }
-            if runs && let Some(saved) = traces.save() {
-                traces = Traces::default();
-                traces.load(&saved);
+            if runs {
+                restart(&mut traces, &mut ledger);
             }
         }
     }
     kept
+}
+
+/// Ends a run and begins the next one, with what the ledger keeps.
+pub(super) fn restart(traces: &mut Traces, ledger: &mut Checkpoints) {
+    ledger.extend(traces.save());
+    ledger.retain(|_, at| *at != Checkpoint::NONE);
+    *traces = Traces::resume(Label::EMPTY, ledger);
 }
 
 fn event(n: u8) -> UsageEvent {
@@ -94,6 +103,7 @@ fn spend(spans: &[(u64, u64, Result<UsageEvent, bool>)], order: &[usize], runs: 
     let mut traces = Traces::default();
     let mut kept = std::collections::BTreeMap::<u8, UsageEvent>::new();
     let mut out = Output::default();
+    let mut ledger = Checkpoints::new();
     for place in order {
         let (key, parent, what) = spans[*place];
         let mut found = Found::default();
@@ -102,9 +112,8 @@ fn spend(spans: &[(u64, u64, Result<UsageEvent, bool>)], order: &[usize], runs: 
             Err(tool) => traces.link(key, parent, tool, None, &mut found),
         }
         found.tell(&mut out);
-        if runs && let Some(saved) = traces.save() {
-            traces = Traces::default();
-            traces.load(&saved);
+        if runs {
+            restart(&mut traces, &mut ledger);
         }
         if runs || place == order.last().unwrap() {
             for call in out.events.drain(..) {
@@ -222,6 +231,7 @@ fn what_is_taken_back_has_the_names_of_the_call_below_also_where_the_way_up_is_k
         for ends in [&[][..], &[0, 1], &[0], &[1]] {
             for order in [[1, 3], [3, 1]] {
                 let (mut traces, mut found) = (Traces::default(), Found::default());
+                let mut ledger = Checkpoints::new();
                 for (nth, key) in order.into_iter().enumerate() {
                     match (key, agent) {
                         (3, _) => drop(traces.call(3, 2, &call, None, &mut found)),
@@ -230,9 +240,7 @@ fn what_is_taken_back_has_the_names_of_the_call_below_also_where_the_way_up_is_k
                     }
                     settled(&mut traces);
                     if ends.contains(&nth) {
-                        let saved = traces.save().unwrap_or_default();
-                        traces = Traces::default();
-                        traces.load(&saved);
+                        restart(&mut traces, &mut ledger);
                     }
                 }
                 traces.link(2, 1, false, None, &mut found);
@@ -270,9 +278,10 @@ fn an_agent_span_without_calls_is_priced_until_one_is_met_in_a_later_run() {
     let mut traces = Traces::default();
     traces.link(1, 0, true, Some(event(1)), &mut Found::default());
     assert_eq!(settled(&mut traces), [event(1)]);
-    let mut later = Traces::default();
-    later.load(&traces.save().unwrap());
-    assert!(later.save().is_none());
+    let mut ledger = Checkpoints::new();
+    restart(&mut traces, &mut ledger);
+    let mut later = traces;
+    assert!(later.save().is_empty());
     let mut found = Found::default();
     later.link(1, 0, true, Some(event(1)), &mut found);
     assert_eq!(settled(&mut later), [event(1)]);
@@ -280,7 +289,8 @@ fn an_agent_span_without_calls_is_priced_until_one_is_met_in_a_later_run() {
     later.call(3, 1, &event(3), None, &mut found);
     let merged = event(1).merge(found.taken_back.first().unwrap().nothing);
     assert_eq!((merged.id, merged.tokens.total()), (EventId([1; 16]), 0));
-    Traces::default().load(&[1, 2, 3]);
+    let damaged = ledger.into_keys().map(|key| (key, Checkpoint(vec![1, 2, 3])));
+    assert_eq!(Traces::resume(Label::EMPTY, &damaged.collect()).nodes.len(), 0);
 }
 
 /// What only the upper span tells of caches counts wherever it comes from: these spans in every order, those of each run handed over at its
@@ -291,6 +301,7 @@ fn cached(spans: &[(u64, u64, UsageEvent)], expected: &[(u8, u64)], again: bool)
         for ends in (all / 2 + 1)..=all {
             let (mut traces, mut out) = (Traces::default(), Output::default());
             let mut kept = std::collections::BTreeMap::<u8, UsageEvent>::new();
+            let mut ledger = Checkpoints::new();
             for place in order.iter().chain(order.iter().filter(|_| again)) {
                 let (key, parent, call) = spans[*place];
                 let mut found = Found::default();
@@ -298,9 +309,7 @@ fn cached(spans: &[(u64, u64, UsageEvent)], expected: &[(u8, u64)], again: bool)
                 found.tell(&mut out);
                 let nth = order.iter().position(|known| known == place).unwrap();
                 if ends & 1 << nth != 0 {
-                    let saved = traces.save().unwrap_or_default();
-                    traces = Traces::default();
-                    traces.load(&saved);
+                    restart(&mut traces, &mut ledger);
                     for call in out.events.drain(..) {
                         let known = kept.get(&call.id.0[0]).copied().unwrap_or(call);
                         kept.insert(call.id.0[0], known.merge(call));
@@ -373,7 +382,7 @@ fn what_was_not_recorded_is_taken_back_again() {
         assert!(traces.call(12, 11, &answer(12, "m", 100), None, &mut found).is_some());
         let back: Vec<_> = found.taken_back.iter().map(|back| back.nothing.id.0[0]).collect();
         assert_eq!(back, [1, 11]);
-        assert!(traces.save().is_some());
+        assert!(!traces.save().is_empty());
     }
     traces.keep();
     traces.undo();
