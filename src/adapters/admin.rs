@@ -4,6 +4,7 @@ mod fetch;
 mod open;
 mod questions;
 mod shares;
+mod telling;
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -27,6 +28,7 @@ use questions::{Finer, Question};
 pub use crate::adapters::files::admin::Admin;
 pub use open::Others;
 pub use shares::Shares;
+pub use telling::telling;
 
 /// Days that a first run asks for.
 const FIRST_DAYS: i64 = 31;
