@@ -17,7 +17,7 @@ use crate::domain::money::MoneyError;
 use crate::domain::notification::Notification;
 use crate::domain::period::{Hour, Period};
 use crate::domain::price::FreeSearches;
-pub use crate::domain::reading::{Located, Progress, RecordPlace, Rejection, Rest};
+pub use crate::domain::reading::{Located, Progress, RecordPlace, Rejection, Rest, Telling};
 use crate::domain::signal::Signals;
 use crate::domain::spend::{Bill, KnownBill, Restatement, SpendKey, Sums};
 use crate::domain::usage::{EventBatch, EventId, UsageEvent};

@@ -5,6 +5,7 @@ mod fetch;
 mod open;
 mod questions;
 mod shares;
+mod telling;
 
 use std::cell::Cell;
 
@@ -25,6 +26,7 @@ use questions::Question;
 pub use crate::adapters::files::admin::Admin;
 pub use open::Others;
 pub use shares::Shares;
+pub use telling::telling;
 
 /// What a checkpoint holds the question under that is asked first: the first of those for which a run had no time.
 const FIRST: &str = "first question";

@@ -1,7 +1,8 @@
 //! `finops reconcile`.
 
+mod closing;
+
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use rust_decimal::Decimal;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::price::{load, put, put_rows};
 use super::reported::Bound;
-use super::text::{clean, count, money};
+use super::text::{clean, money};
 use super::{CliError, Context, Exit, Format, wire};
 use crate::config::coverage;
 use crate::domain::label::Label;
@@ -19,6 +20,8 @@ use crate::domain::plausible::plausible;
 use crate::domain::spend::TokenSums;
 use crate::domain::usage::Bucket;
 use crate::engine::reconcile::{Cell, Gap, Reconciliation, Totals, reconcile};
+use crate::engine::told_twice::{ToldTwice, told_twice};
+use closing::{closing, more_than_billed};
 
 /// The arguments of `finops reconcile`.
 #[derive(Debug, clap::Args)]
@@ -60,14 +63,10 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
         .period
         .unwrap_or_else(|| Calendar::Month.around(ctx.now, chrono_tz::Tz::UTC));
     let (pricer, terms) = (load(ctx)?, wire::terms(ctx)?);
-    let mut found = reconcile(
-        wire::ledger_to_read(ctx)?.as_mut(),
-        &pricer,
-        &terms,
-        period,
-        true,
-        ctx.now,
-    )?;
+    let mut ledger = wire::ledger_to_read(ctx)?;
+    let mut found = reconcile(ledger.as_mut(), &pricer, &terms, period, true, ctx.now)?;
+    let mut twice = told_twice(ledger.as_mut(), wire::TELLS, period.until(ctx.now), &[], &[])?;
+    drop(ledger);
     if let Some(provider) = &args.provider {
         let key = crate::domain::price::provider_key(provider);
         found.cells.retain(|cell| cell.provider.as_str() == key);
@@ -75,6 +74,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
         found.other_currencies.retain(|name, _| name.as_str() == key);
         found.by_month.retain(|name| name.as_str() == key);
         found.late.retain(|(name, _), _| name.as_str() == key);
+        twice.retain(|pair| pair.provider.as_str() == key);
     }
     let total = found.total()?;
     let bound = Bound::of(ctx, args.min_coverage)?;
@@ -82,7 +82,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
     match ctx.format {
         Format::Json => put(
             ctx,
-            &format!("{:#}\n", document(&found, &total, period, bound.as_ref())?),
+            &format!("{:#}\n", document(&found, &total, (period, &twice), bound.as_ref())?),
         )?,
         Format::Jsonl => {
             for cell in &found.cells {
@@ -120,9 +120,15 @@ pub fn run(ctx: &mut Context<'_>, args: &ReconcileArgs) -> Result<Exit, CliError
                     put(ctx, "\n")?;
                     kinds(ctx, &found)?;
                 }
-                let text = closing(&found, &total)?;
+                let text = closing(&found, &total, &twice)?;
                 put(ctx, &text)?;
             }
+        }
+    }
+    // Rows alone have no place for it.
+    if !matches!(ctx.format, Format::Table | Format::Json) && ctx.verbosity > 0 {
+        for line in more_than_billed(&found, &twice) {
+            let _ = writeln!(ctx.err, "note: {line}");
         }
     }
     for line in &short {
@@ -145,7 +151,7 @@ fn shown(amount: Decimal) -> String {
 
 fn percent(totals: &Totals) -> String {
     totals
-        .coverage()
+        .metered_percent()
         .map_or_else(|| "-".to_owned(), |percent| format!("{} %", percent.normalize()))
 }
 
@@ -265,73 +271,6 @@ fn others(found: &Reconciliation) -> String {
     currencies(found).into_iter().map(line).collect()
 }
 
-/// What the figures mean, in words.
-fn closing(found: &Reconciliation, total: &Totals) -> Result<String, CliError> {
-    let usd = |amount: Decimal| money(Money::new(amount, Currency::USD));
-    let seen = match total.coverage() {
-        Some(percent) => format!("Metering has seen {} % of what is billed", percent.normalize()),
-        None if total.charged > Decimal::ZERO => {
-            "How much of what is billed metering has seen cannot be told".to_owned()
-        }
-        None => "Nothing is billed yet".to_owned(),
-    };
-    let mut text = format!("\nbilled less metered: {}. {seen}.\n", usd(total.gap.total()?));
-    if total.unpriced > 0 {
-        let _ = writeln!(
-            text,
-            "metered calls without a price: {}, at most {} more; `finops price missing` says what to write, and until then the price gap holds them where they are billed",
-            count(total.unpriced),
-            usd(total.worst_case)
-        );
-    }
-    if total.reported.calls > 0 {
-        let _ = writeln!(
-            text,
-            "calls with a cost of their own: {}, {} in all where {} was computed",
-            count(total.reported.calls),
-            usd(total.reported.cost),
-            usd(total.reported.computed)
-        );
-    }
-    if !total.reported.expired.is_zero() {
-        let _ = writeln!(
-            text,
-            "of calls whose detail has expired the sources told {}, which is not compared",
-            usd(total.reported.expired)
-        );
-    }
-    if !total.other.is_zero() {
-        let _ = writeln!(
-            text,
-            "taxes and purchases, {}, are no use of models and not compared",
-            usd(total.other)
-        );
-    }
-    text += &others(found);
-    text += &super::reported::late(found);
-    for name in &found.by_month {
-        let _ = writeln!(
-            text,
-            "{} bills whole months or weeks: those are compared that the period has all of",
-            clean(name.as_str())
-        );
-    }
-    for (name, totals) in found.providers.iter().filter(|(_, t)| t.through.is_none()) {
-        let _ = writeln!(
-            text,
-            "{} has no bill{} in this time: all its {} count as lag",
-            clean(name.as_str()),
-            if found.other_currencies.contains_key(name) {
-                " in dollars"
-            } else {
-                ""
-            },
-            usd(totals.metered)
-        );
-    }
-    Ok(text)
-}
-
 fn amount(value: Decimal) -> String {
     value.normalize().to_string()
 }
@@ -376,11 +315,16 @@ fn totals_object(t: &Totals) -> Result<Value, CliError> {
         "reported_calls": t.reported.calls, "reported_usd": amount(t.reported.cost),
         "reported_computed_usd": amount(t.reported.computed), "reported_expired_usd": amount(t.reported.expired), "billed_usd": amount(t.billed), "charged_usd": amount(t.charged),
         "credits_usd": amount(t.credits), "other_usd": amount(t.other), "gap": gap_object(&t.gap)?, "covered_usd": amount(t.covered),
-        "coverage_percent": t.coverage().map(amount), "billed_through": t.through.map(|d| d.start()),
+        "coverage_percent": t.coverage().map(amount), "metered_percent": t.metered_percent().map(amount), "billed_through": t.through.map(|d| d.start()),
     }))
 }
 
-fn document(found: &Reconciliation, total: &Totals, period: Period, bound: Option<&Bound>) -> Result<Value, CliError> {
+fn document(
+    found: &Reconciliation,
+    total: &Totals,
+    (period, twice): (Period, &[ToldTwice]),
+    bound: Option<&Bound>,
+) -> Result<Value, CliError> {
     let cells = found.cells.iter().map(cell_object).collect::<Result<Vec<_>, _>>()?;
     let mut providers = serde_json::Map::new();
     for (name, totals) in &found.providers {
@@ -390,6 +334,10 @@ fn document(found: &Reconciliation, total: &Totals, period: Period, bound: Optio
         "schema_version": 1, "period": period, "currency": "USD", "cells": cells, "providers": providers,
         "by_month": found.by_month.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
         "other_currencies": currencies(found).iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "told_twice": twice.iter().map(|pair| json!({
+            "provider": pair.provider.as_str(), "sums": pair.sums.as_str(), "calls": pair.calls.as_str(),
+            "first_day": pair.first.start(), "days": pair.days,
+        })).collect::<Vec<_>>(),
         "total": totals_object(total)?, "min_coverage_percent": bound.map(|bound| amount(bound.least)),
     }))
 }

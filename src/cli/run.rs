@@ -17,6 +17,7 @@ use crate::engine::cycle::{Cycle, Parts, cycle};
 use crate::engine::evaluate::text::figures;
 use crate::engine::report::{Report, ReportQuery, report as sum};
 use crate::engine::reprice;
+use crate::engine::told_twice::{ToldTwice, first_of, told_twice};
 use crate::engine::watch::{WatchPolicy, second_witness};
 use crate::ports::{Clock as _, Ledger, Pricer, Retention};
 
@@ -65,6 +66,7 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
     let done = cycle(
         Parts {
             sources: &mut sources,
+            tells: wire::TELLS,
             pricer: pricer.as_ref(),
             ledger: ledger.as_mut(),
             alerts: alerts.as_mut(),
@@ -110,7 +112,11 @@ pub fn run(ctx: &mut Context<'_>, args: &RunArgs) -> Result<Exit, CliError> {
         )?;
     }
     let told = alert::told(ctx, &done.delivery)?;
-    let month = this_month(ctx, ledger.as_mut())?;
+    let mut month = this_month(ctx, ledger.as_mut())?;
+    if !done.told_twice.is_empty() {
+        let pairs = told_twice(ledger.as_mut(), wire::TELLS, month.query.period, &[], &[])?;
+        month.notes = first_of(&pairs, ToldTwice::note);
+    }
     let mut code = exit(&done.collection, args.strict).max(told);
     if args.strict && lost && code == Exit::Fine {
         code = Exit::Findings;
@@ -267,6 +273,9 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]
                 if let Some(line) = report::table::unpriced(section) {
                     writeln!(ctx.out, "{line}")?;
                 }
+            }
+            for note in &month.notes {
+                writeln!(ctx.out, "  note: {}", text::clean(note))?;
             }
             for status in &done.evaluation.statuses {
                 writeln!(ctx.out, "{}", budget::line(ctx, status))?;

@@ -11,6 +11,7 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 
 use super::{CliError, Context, Format};
+use crate::adapters::admin::telling;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::console::{FileChannel, StdoutChannel};
 use crate::adapters::memory::{MemoryAlerts, MemoryLedger};
@@ -28,6 +29,7 @@ use crate::domain::label::Label;
 use crate::domain::signal::Signals;
 use crate::domain::spend::Basis;
 use crate::engine::notify::DeliveryLimits;
+use crate::engine::told_twice::Tells;
 use crate::engine::view::View;
 use crate::engine::watch::{CoveragePolicy, RunPolicy, UnpricedPolicy, WatchPolicy};
 use crate::ports::{AlertsAndOutbox, Clock as _, Ledger, Notifier, Pricer};
@@ -35,6 +37,9 @@ use crate::ports::{AlertsAndOutbox, Clock as _, Ledger, Notifier, Pricer};
 pub use self::reading::{alerts_to_read, filled_to_read, ledger_to_read, ledger_to_read_for};
 pub use self::sources::{configured, finder, format, given, look, looked_in, sources};
 pub use self::spare::spare;
+
+/// How a source tells usage, by its checkpoints.
+pub const TELLS: Tells = telling;
 
 /// The ledger that the settings name, as its account sees it.
 pub fn ledger(ctx: &Context<'_>) -> Result<Box<dyn Ledger>, CliError> {

@@ -51,6 +51,12 @@ impl Period {
         Period::new(Hour::of(self.start).start(), end.start())
     }
 
+    /// The least span that holds both.
+    #[must_use]
+    pub fn with(&self, other: Period) -> Period {
+        Period::new(self.start.min(other.start), self.end.max(other.end))
+    }
+
     /// The span of equal length that ends where this one starts: what a trend compares with.
     #[must_use]
     pub fn previous(&self) -> Period {

@@ -1,4 +1,9 @@
-//! What reading tells beside what was read: how far it is, what was not usable, what is left, where a record stands.
+//! What reading tells beside what was read: how far it is, what was not usable, what is left, where a record stands, how a source
+//! tells usage.
+
+use std::collections::BTreeSet;
+
+use super::label::Label;
 
 /// A record that was not usable. The rest of its file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,4 +103,13 @@ pub struct Located {
     pub left: u64,
     /// Inputs that are no files: a bucket, an interface.
     pub elsewhere: u64,
+}
+
+/// How a source tells usage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Telling {
+    /// The providers of which it has sums over all calls of an account.
+    pub sums: BTreeSet<Label>,
+    /// Whether it has single calls.
+    pub calls: bool,
 }

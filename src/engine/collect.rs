@@ -51,6 +51,7 @@ pub fn collect<'a>(
         restatements: Vec::new(),
         bills: 0,
         billed: None,
+        met: None,
     });
     let mut reading = Reading {
         observer,
@@ -131,6 +132,7 @@ pub fn collect<'a>(
         recorded: recorder.recorded,
         restatements: recorder.restatements,
         bills: recorder.bills,
+        met: recorder.met,
         ..reading.out
     })
 }
@@ -154,6 +156,8 @@ struct Recorder<'a> {
     bills: u64,
     /// The time of the bills that were recorded.
     billed: Option<Period>,
+    /// The time of the calls that were met.
+    met: Option<Period>,
 }
 
 impl Recorder<'_> {
@@ -168,6 +172,11 @@ impl Recorder<'_> {
 
     /// Records a batch and empties it.
     fn batch(&mut self, batch: &mut RecordBatch) -> Result<(), StoreError> {
+        let times = batch.events.events().iter().map(|event| event.at);
+        if let Some((first, last)) = times.clone().min().zip(times.max()) {
+            let own = Period::new(first, Hour(Hour::of(last).0 + 1).start());
+            self.met = Some(self.met.map_or(own, |met| met.with(own)));
+        }
         let recorded = self.ledger.record_ahead(batch, self.pricer, self.now)?;
         self.absorb(&recorded)?;
         batch.events.clear();
@@ -184,8 +193,7 @@ impl Recorder<'_> {
         });
         if let Some((first, last)) = hours {
             let own = Period::new(first.start(), Hour(last.0 + 1).start());
-            let known = self.billed.unwrap_or(own);
-            self.billed = Some(Period::new(known.start.min(own.start), known.end.max(own.end)));
+            self.billed = Some(self.billed.map_or(own, |billed| billed.with(own)));
         }
         Ok(())
     }

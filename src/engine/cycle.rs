@@ -7,6 +7,7 @@ use chrono::{DateTime, Days, Utc};
 use super::collect::{Collection, collect};
 use super::evaluate::{Evaluation, evaluate, remember_budgets};
 use super::notify::{Delivery, DeliveryLimits, DeliverySummary, Routes, deliver_routed};
+use super::told_twice::{Tells, ToldTwice, first_of, lately, told_twice};
 use super::watch::{WatchPolicy, failing, remember, watch_all, watch_sources};
 use crate::domain::alert::Alert;
 use crate::domain::budget::Budget;
@@ -17,6 +18,8 @@ use crate::ports::{AlertsAndOutbox, Clock, Ledger, Notifier, Pricer, Progress, R
 pub struct Parts<'a> {
     /// Where usage comes from.
     pub sources: &'a mut [Box<dyn UsageSource>],
+    /// How they tell usage.
+    pub tells: Tells,
     /// Prices.
     pub pricer: &'a dyn Pricer,
     /// The record of spend.
@@ -52,6 +55,8 @@ pub struct Cycle {
     pub evaluation: Evaluation,
     /// Telling.
     pub delivery: DeliverySummary,
+    /// What was metered twice lately, as far as that can be told.
+    pub told_twice: Vec<ToldTwice>,
     /// Calls whose detail has expired.
     pub expired: u64,
 }
@@ -81,7 +86,7 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
     let enough = || passed() >= for_reading;
     // Before anything is read: what is recorded by now is of earlier runs.
     remember_budgets(parts.budgets, parts.ledger, parts.pricer, parts.alerts, now)?;
-    let collection = collect(
+    let mut collection = collect(
         parts.sources,
         parts.ledger,
         parts.pricer,
@@ -151,6 +156,16 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
     if parts.watch.runs.every.is_some() || parts.watch.runs.stale_after.is_some() {
         remember(parts.ledger, parts.pricer, now)?;
     }
+    let told_twice = told_twice(
+        parts.ledger,
+        parts.tells,
+        lately(collection.met, now),
+        &[],
+        parts.budgets,
+    )?;
+    let undecided = told_twice.iter().filter(|pair| !pair.is_decided);
+    let told = first_of(undecided, ToldTwice::advice);
+    collection.warnings.extend(told.into_iter().map(|about| (about, 1)));
     let until = seen(parts.ledger, now)?;
     let at = [now, until];
     let budgets = parts.budgets.iter();
@@ -160,6 +175,7 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
         collection,
         evaluation,
         delivery,
+        told_twice,
         expired,
     })
 }

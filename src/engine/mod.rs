@@ -16,5 +16,6 @@ pub mod reconcile;
 pub mod report;
 pub mod reprice;
 pub mod signals;
+pub mod told_twice;
 pub mod view;
 pub mod watch;

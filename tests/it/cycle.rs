@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use finops::adapters::admin::telling;
 use finops::adapters::files::{FileFormat, FileSource, FileSourceOptions};
 use finops::adapters::memory::{MemoryAlerts, MemoryLedger};
 use finops::domain::alert::{Alert, Silence, Transition};
@@ -106,6 +107,7 @@ impl Scene {
         cycle(
             Parts {
                 sources: &mut sources,
+                tells: telling,
                 pricer: &Cent,
                 ledger: &mut self.ledger,
                 alerts: &mut self.alerts,
@@ -295,6 +297,7 @@ fn what_fails_in_watching_keeps_no_budget_from_being_told() {
     let ran = cycle(
         Parts {
             sources: &mut [source(folder.path(), "many", "many-*")],
+            tells: telling,
             pricer: &Knows,
             ledger: &mut MemoryLedger::new(),
             alerts: &mut alerts,

@@ -47,6 +47,7 @@ mod settings;
 mod simulation;
 mod support;
 mod told;
+mod told_twice;
 mod tour;
 mod trouble;
 mod units;

@@ -114,3 +114,11 @@ pub(super) fn of(whose: Admin) -> &'static [Question] {
         Admin::Anthropic => &ANTHROPIC,
     }
 }
+
+/// Whose usage a checkpoint of this key is of; none where it is of something else.
+pub(super) fn whose_usage(key: &str) -> Option<Admin> {
+    // Beside the day of the last answer the buckets are noted that are still open.
+    let (path, _) = key.split_once(": ").unwrap_or((key, ""));
+    let asks = |whose: &Admin| of(*whose).iter().any(|q| q.about == About::Usage && q.path == path);
+    [Admin::Openai, Admin::Anthropic].into_iter().find(asks)
+}

@@ -108,6 +108,7 @@ pub use format::{FileFormat, UnknownFormat};
 pub use objects::{Listed, Object, ObjectSource, ObjectStore};
 pub use one_file::same_file;
 pub use plain::KNOWN_KEYS as PLAIN_KEYS;
+pub(crate) use position::gave;
 pub use position::taken_back;
 pub use posted::{Inbox, Post, PostKind, Posted};
 pub use probe::{Parser, Probed, probe};

@@ -258,6 +258,11 @@ pub(super) fn are_missed(known: &Checkpoints) -> bool {
     known.iter().any(|(key, at)| key != TRACES && !is_taken_back(at))
 }
 
+/// The format of an input of which calls were recorded; none where none were, or where that is not known.
+pub(crate) fn gave(at: &Checkpoint) -> Option<FileFormat> {
+    Position::parse(at).filter(|at| at.gave)?.format.parse().ok()
+}
+
 /// The checkpoints, as they are to be, of files of which all bills are `taken` back: nobody misses what they held.
 pub fn taken_back(known: &Checkpoints, taken: impl Fn(&str) -> bool) -> Vec<(String, Checkpoint)> {
     let noted = known.iter().filter_map(|(key, at)| {

@@ -12,6 +12,7 @@ use super::{CliError, Context, Exit, Format, wire};
 use crate::config::{SourceConfig, SourceKind};
 use crate::domain::money::{Currency, Money};
 use crate::engine::collect::{Collection, collect};
+use crate::engine::told_twice::{ToldTwice, first_of, lately, told_twice};
 use crate::ports::Rejection;
 
 pub mod progress;
@@ -91,7 +92,19 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
                 .hint("what could be read is recorded; the same command keeps all that is rejected when there is room")
         })?;
     }
-    let collection = collection?;
+    let mut collection = collection?;
+    // Policies that cannot be read decide nothing.
+    let budgets = wire::budgets(ctx).unwrap_or_default();
+    let pairs = told_twice(
+        ledger.as_mut(),
+        wire::TELLS,
+        lately(collection.met, ctx.now),
+        &[],
+        &budgets,
+    )?;
+    let undecided = pairs.iter().filter(|pair| !pair.is_decided);
+    let told = first_of(undecided, ToldTwice::advice);
+    collection.warnings.extend(told.into_iter().map(|about| (about, 1)));
     talk(ctx, &collection, args.rejects.is_none().then_some(REJECTS));
     if args.paths.is_empty() {
         say_where(ctx, &collection)?;

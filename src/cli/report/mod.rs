@@ -21,6 +21,7 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::period::{Calendar, Hour, Period};
 use crate::domain::spend::Basis;
 use crate::engine::report::{Axis, AxisValue, Filter, Report, ReportQuery, Section, report};
+use crate::engine::told_twice::{ToldTwice, first_of, told_twice};
 use crate::engine::view::fill::Fill;
 use crate::ports::Ledger;
 
@@ -184,6 +185,10 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
         report.estimates = fill.notes(&fill.providers(), &scope);
         report.estimates.extend(fill.untold_notes(&scope));
     }
+    if args.basis == BasisArg::Metered {
+        let pairs = told_twice(ledger.as_mut(), wire::TELLS, period, &args.filters, &[])?;
+        report.notes = first_of(&pairs, ToldTwice::note);
+    }
     let is_empty = ctx.verbosity > 0 && report.sections.iter().all(|section| section.rows.is_empty());
     let came_to_nothing = match span {
         Some(span) if is_empty && args.files.is_empty() => !holds(ledger.as_mut(), span)?,
@@ -196,6 +201,9 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
     if matches!(ctx.format, Format::Csv | Format::Jsonl) && ctx.verbosity > 0 {
         for note in &report.estimates {
             let _ = writeln!(ctx.err, "estimate: {}", text::clean(note));
+        }
+        for note in &report.notes {
+            let _ = writeln!(ctx.err, "note: {}", text::clean(note));
         }
     }
     if ctx.verbosity > 0

@@ -109,6 +109,11 @@ pub fn document(report: &Report) -> Value {
     {
         object.insert("estimates".to_owned(), Value::from(report.estimates.clone()));
     }
+    if !report.notes.is_empty()
+        && let Some(object) = document.as_object_mut()
+    {
+        object.insert("notes".to_owned(), Value::from(report.notes.clone()));
+    }
     if totals.len() > 1
         && let Some(object) = document.as_object_mut()
     {
@@ -200,6 +205,9 @@ pub fn markdown(report: &Report) -> String {
     }
     for note in &report.estimates {
         out.push_str(&format!("\nEstimate: {}\n", escape(&text::clean(note))));
+    }
+    for note in &report.notes {
+        out.push_str(&format!("\nNote: {}\n", escape(&text::clean(note))));
     }
     out
 }

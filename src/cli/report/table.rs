@@ -65,6 +65,9 @@ pub fn draw(report: &Report, look: Look) -> String {
     for note in &report.estimates {
         out.push_str(&format!("estimate: {}\n", text::clean(note)));
     }
+    for note in &report.notes {
+        out.push_str(&format!("note: {}\n", text::clean(note)));
+    }
     out
 }
 
@@ -318,6 +321,7 @@ mod tests {
             sections: vec![section],
             compares: true,
             estimates: Vec::new(),
+            notes: Vec::new(),
         };
         let look = Look {
             room: Room { width, cut: true },

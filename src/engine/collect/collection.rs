@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::label::Label;
+use crate::domain::period::Period;
 use crate::domain::spend::{Basis, Restatement};
 use crate::ports::{Recorded, Rejection, Rest};
 
@@ -58,6 +59,8 @@ pub struct Collection {
     pub recorded: Recorded,
     /// Records that are no spend, by kind.
     pub excluded: BTreeMap<&'static str, u64>,
+    /// From when to when the calls were made that were met.
+    pub met: Option<Period>,
     /// Things worth telling once, with how often they occurred.
     pub warnings: BTreeMap<String, u64>,
     /// Records that were not usable.

@@ -55,6 +55,8 @@ pub(super) const DECIMALS: u32 = 12;
 pub(super) struct Split {
     pub(super) gap: Gap,
     pub(super) covered: Decimal,
+    /// What metering has beyond its bill.
+    pub(super) beyond: Decimal,
     /// What calls without a price may explain of the rest, at most.
     pub(super) unknown: Decimal,
 }
@@ -68,13 +70,23 @@ pub(super) fn split(pricer: &dyn Pricer, place: Place, sides: &Sides, billing: B
         // What is taken back of a time that is not billed yet is no use of it.
         gap.discount = add_exact(billed.credits, billed.usage.min(Decimal::ZERO))?;
         gap.price = billed.usage.max(Decimal::ZERO);
-        return Ok(Split { gap, covered, unknown });
+        return Ok(Split {
+            gap,
+            covered,
+            unknown,
+            ..Split::default()
+        });
     }
     if metered.calls == 0 && metered.list.is_zero() {
         // What is taken back is a credit, and no use that was not seen.
         gap.missing_events = billed.usage.max(Decimal::ZERO);
         gap.discount = add_exact(billed.credits, billed.usage.min(Decimal::ZERO))?;
-        return Ok(Split { gap, covered, unknown });
+        return Ok(Split {
+            gap,
+            covered,
+            unknown,
+            ..Split::default()
+        });
     }
     gap.discount = add_exact(add_exact(metered.effective, -metered.list)?, billed.credits)?;
     // What a commitment pays for has been seen, too, if it is billed nevertheless.
@@ -89,19 +101,33 @@ pub(super) fn split(pricer: &dyn Pricer, place: Place, sides: &Sides, billing: B
         if billed.tokens.total() != 0 {
             covered = seen(&kinds(pricer, place, sides)?, billed.usage)?;
         }
-        return Ok(Split { gap, covered, unknown });
+        return Ok(Split {
+            gap,
+            covered,
+            unknown,
+            ..Split::default()
+        });
     }
+    let mut beyond = Decimal::ZERO;
     if billed.tokens.total() != 0 {
         let kinds = kinds(pricer, place, sides)?;
+        beyond = more(&kinds, billed.usage)?;
         gap.tokens = token_gap(&kinds, sides, fee(pricer, place.0, place.1.0, sides)?)?;
         covered = seen(&kinds, billed.usage)?;
     } else if billed.usage.is_zero() {
         // Metered and not billed at all: none of its tokens were.
         gap.tokens = -metered.effective;
+    } else if billed.usage > Decimal::ZERO {
+        beyond = (-late).max(Decimal::ZERO);
     }
     let whole = add_exact(add_exact(billed.usage, billed.credits)?, -metered.list)?;
     gap.price = add_exact(whole, -add_exact(gap.discount, gap.tokens)?)?;
-    Ok(Split { gap, covered, unknown })
+    Ok(Split {
+        gap,
+        covered,
+        beyond,
+        unknown,
+    })
 }
 
 /// The tokens of one kind on both sides, with their value at list rates.
@@ -218,6 +244,22 @@ fn seen(kinds: &[Kind], usage: Decimal) -> Result<Decimal, MoneyError> {
     if part >= whole {
         return Ok(usage.max(Decimal::ZERO));
     }
+    share(usage, part, whole)
+}
+
+/// What metering has beyond that, in the same measure.
+fn more(kinds: &[Kind], usage: Decimal) -> Result<Decimal, MoneyError> {
+    let told = || kinds.iter().filter(|kind| kind.told());
+    let all = sum(told().map(|kind| kind.billed))?;
+    if all <= Decimal::ZERO {
+        return Ok(Decimal::ZERO);
+    }
+    let beyond = told().map(|kind| (kind.metered - kind.billed).max(Decimal::ZERO));
+    share(usage, sum(beyond)?, all)
+}
+
+/// As much of what is billed as a part is of a whole.
+fn share(usage: Decimal, part: Decimal, whole: Decimal) -> Result<Decimal, MoneyError> {
     let product = usage.checked_mul(part.max(Decimal::ZERO));
     let seen = product.and_then(|product| product.checked_div(whole));
     Ok(rounded(seen.ok_or(MoneyError::Overflow)?).max(Decimal::ZERO))

@@ -149,6 +149,8 @@ pub struct Totals {
     pub gap: Gap,
     /// Of what is billed, what metering has seen, at most all of it per day and model.
     pub covered: Decimal,
+    /// What metering has beyond what is billed, on days and of models that are.
+    pub beyond: Decimal,
     /// What of the rest may be of metered calls without a price: nobody knows whether it was seen.
     pub unknown: Decimal,
     /// Last day that is billed, of all accounts.
@@ -171,6 +173,18 @@ impl Totals {
             .checked_mul(Decimal::ONE_HUNDRED)?
             .checked_div(self.known())?;
         (self.known() > Decimal::ZERO).then(|| percent.round_dp(1))
+    }
+
+    /// The same as far as metering has more than all that is billed: above 100 then.
+    #[must_use]
+    pub fn metered_percent(&self) -> Option<Decimal> {
+        let seen = self.coverage()?;
+        if seen < Decimal::ONE_HUNDRED {
+            return Some(seen);
+        }
+        let all = add_exact(self.known(), self.beyond).ok()?;
+        let percent = all.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(self.known())?;
+        Some(percent.round_dp(1))
     }
 
     /// Whether metering may have seen less than `least` percent: calls without a price hide how much.
@@ -205,6 +219,7 @@ impl Totals {
             (&mut self.credits, other.credits),
             (&mut self.other, other.other),
             (&mut self.covered, other.covered),
+            (&mut self.beyond, other.beyond),
             (&mut self.unknown, other.unknown),
             (&mut self.worst_case, other.worst_case),
             (&mut self.reported.cost, other.reported.cost),
@@ -274,7 +289,12 @@ pub fn reconcile(
             &sides,
             billing.unwrap_or(rows::Billing::None),
         )?;
-        let gap::Split { gap, covered, unknown } = split;
+        let gap::Split {
+            gap,
+            covered,
+            beyond,
+            unknown,
+        } = split;
         if is_apart(provider) && !account.is_empty() && !gap.lag.is_zero() {
             let late = out.late.entry(whose).or_default();
             *late = add_exact(*late, -gap.lag)?;
@@ -296,6 +316,7 @@ pub fn reconcile(
             other: sides.billed.other,
             gap,
             covered,
+            beyond,
             unknown,
             through,
         };

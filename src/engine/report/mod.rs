@@ -174,6 +174,8 @@ pub struct Report {
     pub compares: bool,
     /// What is estimated in it, and how.
     pub estimates: Vec<String>,
+    /// What else is to be known of its figures.
+    pub notes: Vec<String>,
 }
 
 impl Report {
@@ -246,6 +248,7 @@ pub fn report(ledger: &mut dyn Ledger, mut query: ReportQuery) -> Result<Report,
         sections,
         compares,
         estimates: Vec::new(),
+        notes: Vec::new(),
     })
 }
 

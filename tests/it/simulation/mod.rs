@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use finops::adapters::admin::telling;
 use finops::domain::alert::Silence;
 use finops::domain::budget::Budget;
 use finops::domain::dimension::{Dimension, Dimensions};
@@ -112,6 +113,7 @@ fn run(shared: &Shared, manner: Manner) -> Result<Cycle, StoreError> {
     let done = cycle(
         Parts {
             sources: &mut sources,
+            tells: telling,
             pricer: &Cents,
             ledger: &mut ledger,
             alerts: &mut alerts,

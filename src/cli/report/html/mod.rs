@@ -56,8 +56,9 @@ pub fn draw(report: &Report, look: Look) -> String {
         out.push_str(&chart::by_day(report, section, look.now));
         out.push_str(&table(report, section, look));
     }
-    for note in &report.estimates {
-        let line = escaped(&format!("Estimate: {}", text::clean(note)));
+    let estimates = report.estimates.iter().map(|note| ("Estimate", note));
+    for (what, note) in estimates.chain(report.notes.iter().map(|note| ("Note", note))) {
+        let line = escaped(&format!("{what}: {}", text::clean(note)));
         out.push_str(&format!("<p class=\"note\" role=\"note\">{line}</p>\n"));
     }
     out.push_str(&format!(
