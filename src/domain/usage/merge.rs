@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use hashbrown::HashTable;
 
-use super::{Bucket, Dimension, EventId, Extras, Label, Rank, UsageEvent};
+use super::{Bucket, Dimension, EventId, Extras, Label, Rank, Requests, UsageEvent};
 
 #[cfg(test)]
 mod tests;
@@ -62,6 +62,17 @@ impl UsageEvent {
             rank: usage.rank,
             reported_cost: usage.reported_cost,
         }
+    }
+
+    /// Whether nothing is left of it, since all that was told as this call is told as another: it counts as no call.
+    #[must_use]
+    pub fn is_taken_back(&self) -> bool {
+        let rank = &self.rank;
+        (rank.line == Rank::TAKEN_BACK || matches!(rank.authority, 1 | 2))
+            && self.tokens.total() == 0
+            && self.requests == Requests::default()
+            && self.extras.is_empty()
+            && self.reported_cost.is_none()
     }
 
     /// Whether both are of an answer in parts.
