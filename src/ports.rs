@@ -17,28 +17,14 @@ use crate::domain::money::MoneyError;
 use crate::domain::notification::Notification;
 use crate::domain::period::{Hour, Period};
 use crate::domain::price::FreeSearches;
-pub use crate::domain::reading::{Located, Progress, RecordPlace, Rejection, Rest, Telling};
+pub use crate::domain::reading::{
+    ALL_SOURCES, Checkpoint, Located, OF_ALL, Progress, RecordPlace, Rejection, Rest, Telling,
+};
 use crate::domain::signal::Signals;
 use crate::domain::spend::{Bill, KnownBill, Restatement, SpendKey, Sums};
 use crate::domain::usage::{EventBatch, EventId, UsageEvent};
 
 // ---------------------------------------------------------------- reading usage
-
-/// Where an adapter stands in one of its inputs (a file, a page of an API). Its content is the adapter's own business; the
-/// ledger stores it in the same transaction as the events that it covers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checkpoint(pub Vec<u8>);
-
-impl Checkpoint {
-    /// That of an input of which nothing is kept any more: a ledger that is given it forgets the one it has.
-    pub const NONE: Checkpoint = Checkpoint(Vec::new());
-}
-
-/// The source under which a ledger keeps what is of all of them: no source of the settings can have a name with a space at its end.
-pub const ALL_SOURCES: &str = "all sources ";
-
-/// How the keys of checkpoints begin that are of all sources, whichever hands them over.
-pub const OF_ALL: &str = "all:";
 
 /// The checkpoints of one source by the adapter's own key.
 pub type Checkpoints = HashMap<String, Checkpoint>;

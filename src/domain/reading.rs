@@ -113,3 +113,19 @@ pub struct Telling {
     /// Whether it has single calls.
     pub calls: bool,
 }
+
+/// Where an adapter stands in one of its inputs (a file, a page of an API). Its content is the adapter's own business; the
+/// ledger stores it in the same transaction as the events that it covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint(pub Vec<u8>);
+
+impl Checkpoint {
+    /// That of an input of which nothing is kept any more: a ledger that is given it forgets the one it has.
+    pub const NONE: Checkpoint = Checkpoint(Vec::new());
+}
+
+/// The source under which a ledger keeps what is of all of them: no source of the settings can have a name with a space at its end.
+pub const ALL_SOURCES: &str = "all sources ";
+
+/// How the keys of checkpoints begin that are of all sources, whichever hands them over.
+pub const OF_ALL: &str = "all:";

@@ -78,6 +78,17 @@ impl UsageEvent {
         }
     }
 
+    /// Whether nothing is left of it, since all that was told as this call is told as another: it counts as no call.
+    #[must_use]
+    pub fn is_taken_back(&self) -> bool {
+        let rank = &self.rank;
+        (rank.line == Rank::TAKEN_BACK || matches!(rank.authority, Rank::SPAN_RAISED | Rank::SPAN_NOTHING))
+            && self.tokens.total() == 0
+            && self.requests == Requests::default()
+            && self.extras.is_empty()
+            && self.reported_cost.is_none()
+    }
+
     /// Whether both are of an answer in parts.
     fn is_part_with(&self, other: &UsageEvent) -> bool {
         self.rank.authority == Rank::PARTS && other.rank.authority == Rank::PARTS

@@ -309,17 +309,6 @@ impl UsageEvent {
         self.extras = extras.label().unwrap_or(self.extras);
     }
 
-    /// Whether nothing is left of it, since all that was told as this call is told as another: it counts as no call.
-    #[must_use]
-    pub fn is_taken_back(&self) -> bool {
-        let rank = &self.rank;
-        (rank.line == Rank::TAKEN_BACK || matches!(rank.authority, Rank::SPAN_RAISED | Rank::SPAN_NOTHING))
-            && self.tokens.total() == 0
-            && self.requests == Requests::default()
-            && self.extras.is_empty()
-            && self.reported_cost.is_none()
-    }
-
     /// The provider.
     #[must_use]
     pub fn provider(&self) -> Label {
