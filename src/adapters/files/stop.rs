@@ -14,9 +14,6 @@ const PROGRESS_LINES: u64 = 4096;
 /// Bytes after which it is, where lines are long or few.
 const PROGRESS_BYTES: u64 = 16 << 20;
 
-/// What is told of a file that is read as a whole, where the time for reading does not suffice for it.
-const TOO_LONG: &str = "files that can only be read from their front took longer than there was time for: what is further in is in no total, and `limits.time_budget_seconds` gives more";
-
 /// Reading cannot go on: with this file, or at all.
 pub(super) enum Stop {
     /// This file cannot be read.
@@ -112,13 +109,11 @@ impl Run<'_> {
             self.note(&mut part);
             self.sink.checkpoint(name, part.checkpoint())?;
         }
-        if !self.returns || !self.sink.enough() {
-            return Ok(());
+        // What can only be read from its front is read to its end: begun anew at each run it would keep all behind it from being read.
+        match position.is_some() && self.returns && self.sink.enough() {
+            true => Err(Stop::Time),
+            false => Ok(()),
         }
-        if position.is_none() {
-            self.sink.warn(TOO_LONG, 1);
-        }
-        Err(Stop::Time)
     }
 
     /// Whether the time was used up while files were read side by side; then the sink is told what is left of them and of the others.

@@ -21,8 +21,8 @@ impl UsageEvent {
     /// quantities are the most that any part tells. Of tier, speed, geography and reported cost it keeps what it tells, and takes over
     /// from the other what it does not tell, unless it says that nothing was used.
     ///
-    /// The attribution (time, session, team, …) is taken whole, too: that of the observation which is no side-track copy, then of the
-    /// one that tells more names, then of the earliest.
+    /// The attribution (time, session, team, …) is that of the earliest observation that is no side-track copy. Names that it does not tell are
+    /// those of the other, but none of a side-track copy that the same source tells: a gateway knows the team, a session the project.
     ///
     /// Both choices are a maximum over a total order, so what is chosen does not depend on the order or grouping in which
     /// observations arrive:
@@ -32,7 +32,8 @@ impl UsageEvent {
     /// ```
     ///
     /// The grouping of three may matter to little: to what is taken over, where two lesser observations tell it differently (then that
-    /// which was met first) or one says that nothing was used; and to the searches of parts, where another witness comes between them.
+    /// which was met first) or one says that nothing was used; to names of observations of one moment; and to the searches of parts, where
+    /// another witness comes between them.
     #[must_use]
     pub fn merge(self, other: UsageEvent) -> UsageEvent {
         let order = self.usage_order(&other);
@@ -40,11 +41,14 @@ impl UsageEvent {
             Ordering::Less => (&other, &self),
             Ordering::Equal | Ordering::Greater => (&self, &other),
         };
-        let place = if self.place_order(&other) == Ordering::Greater {
-            &other
+        let (place, beside) = if self.place_order(&other) == Ordering::Greater {
+            (&other, &self)
         } else {
-            &self
+            (&self, &other)
         };
+        let source = |e: &UsageEvent| e.dimensions.get(Dimension::Source);
+        let is_copy = place.sidechain != beside.sidechain && source(place) == source(beside);
+        let name = |own: Label, other: Label| if own.is_empty() && !is_copy { other } else { own };
         let (requests, extras) = match self.is_part_with(&other) {
             true => (
                 self.requests.most(other.requests),
@@ -58,15 +62,17 @@ impl UsageEvent {
             fill: used,
         };
         let mut dimensions = place.dimensions;
-        for dimension in USAGE_DIMENSIONS {
-            dimensions.set(dimension, usage.dimensions.get(dimension));
+        for dimension in Dimension::ALL {
+            let [own, other, used] = [place, beside, usage].map(|e| e.dimensions.get(dimension));
+            let is_used = USAGE_DIMENSIONS.contains(&dimension);
+            dimensions.set(dimension, if is_used { used } else { name(own, other) });
         }
         dimensions.set(Dimension::Tier, holes.fill(usage.tier(), lesser.tier()));
         UsageEvent {
             id: self.id,
             at: place.at,
             dimensions,
-            session: place.session,
+            session: name(place.session, beside.session),
             sidechain: place.sidechain,
             tokens: usage.tokens,
             requests,
@@ -111,7 +117,7 @@ impl UsageEvent {
             })
     }
 
-    /// Which attribution counts: the lesser one. Who knows nothing of a call's names takes none away from it.
+    /// Which attribution counts: the lesser one.
     fn place_order(&self, other: &UsageEvent) -> Ordering {
         let untold = |e: &UsageEvent| {
             let of_place = e.dimensions.iter().filter(|(d, _)| !USAGE_DIMENSIONS.contains(d));
@@ -123,10 +129,16 @@ impl UsageEvent {
             USAGE_DIMENSIONS.into_iter().for_each(|d| place.set(d, Label::EMPTY));
             place
         };
+        let sessions = match self.session.is_empty() || other.session.is_empty() {
+            true => Ordering::Equal,
+            false => self.session.cmp(&other.session),
+        };
         self.sidechain
             .cmp(&other.sidechain)
-            .then_with(|| untold(self).cmp(&untold(other)))
             .then_with(|| self.at.cmp(&other.at))
+            .then(sessions)
+            // Who took names over comes before those who told them.
+            .then_with(|| untold(self).cmp(&untold(other)))
             .then_with(|| self.session.cmp(&other.session))
             .then_with(|| names(self).cmp(&names(other)))
     }

@@ -16,6 +16,8 @@ const LARGE: u64 = 200;
 /// Calls from which on it is no chance, and the part of the lesser source that they have to be.
 const ENOUGH: u64 = 5;
 const PART: u64 = 10;
+/// How many calls that look alike outweigh one of a source that looks like another of its own.
+const CHANCE: u64 = 3;
 
 /// How large a call is, and about when it was made.
 type Size = (u64, u64, i64);
@@ -27,6 +29,8 @@ pub(super) struct Alike {
     known: HashMap<Size, (EventId, Label, Label), FxBuildHasher>,
     /// How many of each source were looked at.
     looked_at: BTreeMap<Label, u64>,
+    /// Calls of a source that are as large as others of its own: where these are many, it is no wonder that those of another are, too.
+    repeated: BTreeMap<Label, u64>,
     /// Calls of two sources that look alike.
     pairs: BTreeMap<(Label, Label), u64>,
 }
@@ -48,6 +52,9 @@ impl Alike {
                 let Some((id, of, last)) = self.known.get_mut(&(prompt, output, about)) else {
                     continue;
                 };
+                if *of == source && *id != call.id && !met {
+                    *self.repeated.entry(source).or_default() += 1;
+                }
                 met |= *of == source;
                 if *of != source && *last != source && *id != call.id {
                     *last = source;
@@ -68,8 +75,10 @@ impl Alike {
     /// What is to be told, with how many calls it is about.
     pub fn told(&self) -> impl Iterator<Item = (String, u64)> {
         let of = |source: &Label| self.looked_at.get(source).copied().unwrap_or(0);
+        let repeated = |source: &Label| self.repeated.get(source).copied().unwrap_or(0);
         let many = move |((one, other), calls): &(&(Label, Label), &u64)| {
-            **calls >= ENOUGH && **calls * PART >= of(one).min(of(other))
+            let by_chance = repeated(one).max(repeated(other)) * CHANCE >= **calls;
+            **calls >= ENOUGH && **calls * PART >= of(one).min(of(other)) && !by_chance
         };
         self.pairs.iter().filter(many).map(|((one, other), calls)| {
             let about = format!(
@@ -135,6 +144,13 @@ mod tests {
             .chain((0..200).map(|n| call(n, 0, 9000 + u64::from(n))))
             .collect();
         assert!(told(&[("a", more), ("b", many)]).is_empty());
+        // Few sizes, as of a classifier.
+        let few = |id: u8| -> Vec<_> {
+            (0..90)
+                .map(|n| call(n + id, i64::from(n) * 20, 300 + u64::from(n) % 9))
+                .collect()
+        };
+        assert!(told(&[("a", few(0)), ("b", few(100))]).is_empty());
         let mut sums = later(100, 1);
         sums.iter_mut().for_each(|sum| sum.rank.authority = Rank::REPORT);
         assert!(told(&[("a", log), ("b", sums)]).is_empty());

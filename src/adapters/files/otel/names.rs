@@ -115,16 +115,26 @@ impl Who {
         }
     }
 
-    /// The one of two that counts: that which tells more names, else the earlier one, as where observations of a call are merged.
+    /// What counts of two: the earlier one, and of the other what it does not tell, as where observations of a call are merged.
     pub fn first(self, other: Self) -> Self {
         if self.nanos == 0 || other.nanos == 0 {
             return if self.nanos == 0 { other } else { self };
         }
         let untold = |who: &Who| who.names.iter().filter(|name| name.is_empty()).count();
-        let order = (untold(&self).cmp(&untold(&other)))
-            .then_with(|| self.nanos.cmp(&other.nanos))
+        let order = (self.nanos.cmp(&other.nanos))
+            .then_with(|| untold(&self).cmp(&untold(&other)))
             .then_with(|| self.names.cmp(&other.names));
-        if order == Ordering::Greater { other } else { self }
+        let (mut who, other) = if order == Ordering::Greater {
+            (other, self)
+        } else {
+            (self, other)
+        };
+        for (name, told) in who.names.iter_mut().zip(other.names) {
+            if name.is_empty() {
+                *name = told;
+            }
+        }
+        who
     }
 
     /// An observation of a call that tells nothing but who asked, whatever else is told of it.

@@ -37,7 +37,7 @@ fn arbitrary() -> impl Strategy<Value = UsageEvent> {
                 let mut e = UsageEvent::new(EventId([1; 16]), time(at), "p".into(), models[session].into());
                 e.sidechain = sidechain;
                 e.session = ["s-a", "s-b", "s-c"][session].into();
-                e.dimensions.set(Dimension::Team, ["t-a", "", "t-c"][team].into());
+                e.dimensions.set(Dimension::Team, ["t-a", "", "t-a"][team].into());
                 e.dimensions.set(Dimension::Agent, ["", "a-b", ""][session].into());
                 e.tokens = Tokens::default()
                     .with(Bucket::Output, output)
@@ -157,33 +157,31 @@ fn a_name_that_one_observation_tells_is_not_lost_to_one_that_does_not() {
     named.dimensions.set(Dimension::Team, "search".into());
     assert_eq!(unnamed.merge(named), named);
     let second = chrono::TimeDelta::seconds(1);
-    let (mut earlier, mut of_another) = (unnamed, named);
+    let mut earlier = unnamed;
     earlier.at -= second;
-    assert_eq!(named.merge(earlier), named, "who knows no name takes none away");
+    let merged = named.merge(earlier);
+    assert_eq!((merged.dimensions, merged.at), (named.dimensions, earlier.at));
+    assert_eq!(merged.merge(named), merged);
+    assert_eq!(merged.merge(earlier), merged);
+    let mut of_another = named;
     of_another.dimensions.set(Dimension::Team, "docs".into());
-    of_another.at += second;
+    of_another.dimensions.set(Dimension::Project, "shop".into());
+    (of_another.session, of_another.at) = ("s-1".into(), named.at + second);
+    let merged = of_another.merge(named);
     assert_eq!(
-        of_another.merge(named),
-        UsageEvent {
-            rank: of_another.merge(named).rank,
-            ..named
-        },
-        "of as many names those of the first count"
+        merged.dimensions.get(Dimension::Team),
+        "search".into(),
+        "of two the earlier one"
     );
-    let mut fuller = of_another;
-    fuller.session = "s-1".into();
-    let merged = fuller.merge(named).merge(earlier);
-    assert_eq!(
-        (merged.dimensions, merged.session, merged.at),
-        (fuller.dimensions, fuller.session, fuller.at),
-        "names and time are taken whole, from whoever tells most"
-    );
-    fuller.sidechain = true;
-    assert_eq!(
-        fuller.merge(named).dimensions,
-        named.dimensions,
-        "a copy on a side track decides nothing"
-    );
+    let told = (merged.dimensions.get(Dimension::Project), merged.session);
+    assert_eq!(told, ("shop".into(), "s-1".into()), "what only one tells is the call's");
+    // A copy on a side track decides nothing, and tells nothing where its own source tells the call.
+    of_another.sidechain = true;
+    assert_eq!(of_another.merge(named).dimensions, named.dimensions);
+    of_another.dimensions.set(Dimension::Source, "sessions".into());
+    let merged = of_another.merge(named);
+    assert_eq!(merged.dimensions.get(Dimension::Project), "shop".into());
+    assert!(!merged.sidechain);
 }
 
 /// Three see one call by clocks of their own: the order of the classes decides, and not the clock.
