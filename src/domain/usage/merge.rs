@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use hashbrown::HashTable;
 
-use super::{Bucket, Dimension, EventId, Extras, Label, Rank, Requests, UsageEvent};
+use super::{Bucket, Dimension, EventId, Extras, Label, Rank, Requests, Tokens, UsageEvent};
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +17,8 @@ impl UsageEvent {
     /// Makes one call of two observations of it.
     ///
     /// The usage is that of the observation with the greater [`Rank`]. Its counts are taken whole: never a sum, never a maximum per
-    /// field, since a final record may correct a count *down*. Only of an answer in parts ([`Rank::PARTS`]) the searches and rare
+    /// field, since a final record may correct a count *down*. Where both count as much input and output and the other alone tells what of it
+    /// was cached, that one's are. Only of an answer in parts ([`Rank::PARTS`]) the searches and rare
     /// quantities are the most that any part tells. Of tier, speed, geography and reported cost it keeps what it tells, and takes over
     /// from the other what it does not tell, unless it says that nothing was used.
     ///
@@ -74,7 +75,7 @@ impl UsageEvent {
             dimensions,
             session: name(place.session, beside.session),
             sidechain: place.sidechain,
-            tokens: usage.tokens,
+            tokens: usage.finer(lesser),
             requests,
             speed: holes.fill(usage.speed, lesser.speed),
             geo: holes.fill(usage.geo, lesser.geo),
@@ -93,6 +94,18 @@ impl UsageEvent {
             && self.requests == Requests::default()
             && self.extras.is_empty()
             && self.reported_cost.is_none()
+    }
+
+    /// Its tokens, or those of another that counts as many and alone tells of caches. What a provider sums up anew may be without.
+    fn finer(&self, other: &UsageEvent) -> Tokens {
+        let cached = |e: &UsageEvent| e.tokens.prompt() - e.tokens.get(Bucket::InputUncached);
+        let same = self.tokens.prompt() == other.tokens.prompt()
+            && self.tokens.get(Bucket::Output) == other.tokens.get(Bucket::Output);
+        let of_calls = self.rank.authority < Rank::REPORT && other.rank.authority < Rank::REPORT;
+        match same && of_calls && cached(self) == 0 && cached(other) > 0 {
+            true => other.tokens,
+            false => self.tokens,
+        }
     }
 
     /// Whether both are of an answer in parts.

@@ -137,7 +137,8 @@ fn of_opik<'a>(text: &str) -> Result<Kept<'a>, Fault> {
     // Texts have no place among its counts.
     let own: Map<String, Value> = of(answer.usage).unwrap_or_default();
     usage.extend(own.into_iter().filter(|(_, value)| value.is_string()));
-    let of_answer = tags::form_of_response(answer.id.str()).is_some();
+    // What its users write may be a customer's.
+    let of_answer = tags::form_of_response(answer.id.str()).is_some_and(tags::is_given);
     let (usage, usage_metadata) = match usage.keys().any(|name| name.ends_with("_token_count")) {
         true => (None, Some(usage)),
         false => (Some(usage), None),

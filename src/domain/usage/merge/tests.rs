@@ -248,6 +248,16 @@ fn what_the_usage_does_not_tell_is_taken_over_and_what_it_tells_stays() {
             }
         );
     }
+    // The same counts, of which one alone tells what was cached.
+    let mut split = answer;
+    split.rank.authority = Rank::GATEWAY;
+    let (mut bare, cached) = (answer, 500);
+    bare.tokens.set(Bucket::InputUncached, 700 + cached);
+    split.tokens.set(Bucket::InputUncached, 700);
+    split.tokens.set(Bucket::CacheRead, cached);
+    for merged in [bare.merge(split), split.merge(bare), bare.merge(split).merge(bare)] {
+        assert_eq!((merged.tokens, merged.rank), (split.tokens, bare.rank));
+    }
     let mut nothing = answer;
     nothing.tokens = Tokens::default();
     assert_eq!(
