@@ -157,12 +157,11 @@ impl AdminSource {
                 None => {
                     // A day that was not told is unknown; it is asked for until it is told, within the answer for a month. Costs that were
                     // refused are asked for until they are known.
+                    let month = today - TimeDelta::days(FIRST_DAYS - RESTATED_DAYS);
                     let known_until = match (whole || question.about == About::Usage, open.last_told()) {
-                        (true, Some(last)) => {
-                            let month = today - TimeDelta::days(FIRST_DAYS - RESTATED_DAYS);
-                            untold.max((last.date_naive() + TimeDelta::days(1)).min(month))
-                        }
-                        (true, None) | (false, _) => from,
+                        (true, Some(last)) => untold.max((last.date_naive() + TimeDelta::days(1)).min(month)),
+                        (true, None) => from.max(month),
+                        (false, _) => from,
                     };
                     let day = known_until.max(from + TimeDelta::days(RESTATED_DAYS)).min(today);
                     let again = day - TimeDelta::days(RESTATED_DAYS);

@@ -574,23 +574,15 @@ fn the_time_for_reading_holds_also_where_no_call_is_read() {
         for run in 1..=3 {
             let read = read(folder.path(), None, &mut kept).1;
             lines += read;
-            assert!(read < 5_000, "{name} {run}: {read}");
+            // What can only be read from its front is read at once, or what lies behind it would never be.
+            let most = if goes_on { 5_000 } else { LINES as u64 + 3 };
+            assert!(read < most, "{name} {run}: {read}");
         }
-        assert_eq!(
-            kept.warnings
-                .keys()
-                .any(|told| told.contains("only be read from their front")),
-            !goes_on,
-            "{name}: {:?}",
-            kept.warnings
-        );
-        assert_eq!(kept.calls.len(), if goes_on { 2 } else { 1 }, "{name}");
         kept.enough = None;
-        let read = read(folder.path(), None, &mut kept);
-        assert_eq!((kept.calls.len(), read == (0, 0)), (2, goes_on), "{name}");
-        if goes_on {
-            assert_eq!((lines, kept.observed), (LINES as u64 + 2, 2), "{name}");
-        }
+        read(folder.path(), None, &mut kept);
+        assert_eq!((kept.calls.len(), kept.observed), (2, 2), "{name}");
+        assert_eq!(read(folder.path(), None, &mut kept), (0, 0), "{name}");
+        assert!(lines <= LINES as u64 + 2, "{name}: {lines}");
         assert_eq!(kept.rejected.len(), 0, "{name}");
     }
 }

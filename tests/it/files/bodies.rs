@@ -8,7 +8,7 @@ use super::{Kept, charged, read_text};
 
 const CONVERSE: &str = r#"{"output":{"message":{"role":"assistant","content":[{"text":"positive"}]}},"stopReason":"end_turn","usage":{"inputTokens":100,"outputTokens":2,"totalTokens":102}}"#;
 const EMBEDDED: &str = r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.1]}],"model":"text-embedding-3-small","usage":{"prompt_tokens":1000,"total_tokens":1000}}"#;
-const CHAT: &str = r#"{"id":"chatcmpl-of1","object":"chat.completion","created":1792484104,"model":"gpt-4o","choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}}"#;
+const CHAT: &str = r#"{"id":"chatcmpl-one1","object":"chat.completion","created":1792484104,"model":"gpt-4o","choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}}"#;
 
 /// Reads one file of which the settings say that it holds answers.
 fn read_as_body(text: &str) -> Kept {
@@ -88,7 +88,7 @@ fn equal_answers_without_an_id_are_told_apart_by_what_stands_around_them() {
         "a.jsonl",
         [CHAT, &line(0).replace(EMBEDDED, CHAT), &log(1).replace(CONVERSE, CHAT)].join("\n"),
     );
-    assert_eq!(kept.only().id, EventId::of(&[b"response", b"chatcmpl-of1"]));
+    assert_eq!(kept.only().id, EventId::of(&[b"response", b"chatcmpl-one1"]));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn the_name_of_a_provider_beside_an_answer_is_its_sellers() {
         ),
         (cost("gpt-4o").replace("0.0035", r#"{"total_cost":0.0035}"#), "openai"),
         (
-            around(r#""provider":"openai","#).replace("chatcmpl-of1", "gen-1"),
+            around(r#""provider":"openai","#).replace("chatcmpl-one1", "gen-1"),
             "openrouter",
         ),
     ] {

@@ -98,7 +98,7 @@ fn calls_that_mlflow_traces_count_with_what_their_answers_tell() {
     let scope = "mlflow.tracing.provider";
     let usage =
         json!({"input_tokens": 1004, "output_tokens": 204, "total_tokens": 1208, "cache_read_input_tokens": 600});
-    let chat = json!({"id": "chatcmpl-of1", "model": "gpt-4o-2024-08-06", "service_tier": "priority", "choices": [],
+    let chat = json!({"id": "chatcmpl-one1", "model": "gpt-4o-2024-08-06", "service_tier": "priority", "choices": [],
         "usage": {"prompt_tokens": 1004, "completion_tokens": 204, "total_tokens": 1208,
             "prompt_tokens_details": {"cached_tokens": 600}, "completion_tokens_details": {"reasoning_tokens": 150}}});
     let kept = one(scope, &mlflow("CHAT_MODEL", "gpt-4o-2024-08-06", &usage, &chat));
@@ -107,7 +107,7 @@ fn calls_that_mlflow_traces_count_with_what_their_answers_tell() {
     assert_eq!(names(&call), ("openai", "gpt-4o-2024-08-06", "priority"));
     assert_eq!(
         call.id,
-        finops::domain::usage::EventId::of(&[b"response", b"chatcmpl-of1"])
+        finops::domain::usage::EventId::of(&[b"response", b"chatcmpl-one1"])
     );
     assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
     // Without an answer that is one, what MLflow counts: Claude's input with what was cached.
@@ -168,7 +168,7 @@ fn genkit(kind: &str, name: &str, output: &Value) -> Value {
 fn calls_that_genkit_traces_count_with_what_their_answers_tell() {
     let scope = "genkit-tracer";
     let usage = json!({"inputTokens": 1002, "outputTokens": 202, "totalTokens": 1204});
-    let raw = json!({"id": "chatcmpl-of1", "model": "gpt-4o-2024-08-06", "service_tier": "priority",
+    let raw = json!({"id": "chatcmpl-one1", "model": "gpt-4o-2024-08-06", "service_tier": "priority",
         "usage": {"prompt_tokens": 1002, "completion_tokens": 202, "total_tokens": 1204, "prompt_tokens_details": {"cached_tokens": 600}}});
     let kept = one(
         scope,
@@ -304,7 +304,7 @@ fn the_model_of_the_response_is_the_calls_whichever_of_two_tells_it() {
         "llm.token_count.prompt": 1002, "llm.token_count.completion": 202, "llm.token_count.prompt_details.cache_read": 600});
     let lower = json!({"gen_ai.operation.name": "chat", "gen_ai.provider.name": "azure.ai.openai", "gen_ai.request.model": "my-gpt",
         "gen_ai.response.model": "gpt-4o-2024-08-06", "gen_ai.usage.input_tokens": 1002, "gen_ai.usage.output_tokens": 202});
-    for id in ["", "chatcmpl-of1"] {
+    for id in ["", "chatcmpl-one1"] {
         for more in [json!({}), json!({"openai.response.service_tier": "priority"})] {
             let lower = with(&with(&lower, &more), &json!({"gen_ai.response.id": id}));
             let lines = [

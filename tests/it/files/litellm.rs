@@ -23,7 +23,7 @@ fn cached_tokens_are_taken_out_of_the_prompt() {
     let call = read_text(
         "a.jsonl",
         row(
-            "chatcmpl-of1",
+            "chatcmpl-one1",
             "gemini",
             "None",
             "success",
@@ -31,7 +31,7 @@ fn cached_tokens_are_taken_out_of_the_prompt() {
         ),
     )
     .only();
-    assert_eq!(call.id, EventId::of(&[b"response", b"chatcmpl-of1"]));
+    assert_eq!(call.id, EventId::of(&[b"response", b"chatcmpl-one1"]));
     let counts: Vec<u64> = Bucket::TEXT.iter().map(|b| call.tokens.get(*b)).collect();
     assert_eq!(counts, [500, 7000, 1200, 300, 0, 0, 400]);
     let names = ["google", "m-1", "", "", "docs", "coder", "wf-03", "u-9"];
@@ -367,9 +367,9 @@ fn what_is_no_spend_and_what_contradicts_itself_is_told() {
             "success",
             [10, 1, 0, 0, 0, 0],
         ),
-        row("chatcmpl-of2", "openai", "True", "success", [10, 1, 0, 0, 0, 0]),
-        row("chatcmpl-of3", "openai", "None", "failure", [0; 6]),
-        row("chatcmpl-of4", "openai", "None", "failure", [10, 1, 0, 0, 0, 0]),
+        row("chatcmpl-one2", "openai", "True", "success", [10, 1, 0, 0, 0, 0]),
+        row("chatcmpl-one3", "openai", "None", "failure", [0; 6]),
+        row("chatcmpl-one4", "openai", "None", "failure", [10, 1, 0, 0, 0, 0]),
         row("x-5", "openai", "None", "success", [10, 1, 90, 5, 0, 0]),
         row("x-6", "openai", "None", "success", [0; 6]),
     ];
@@ -625,10 +625,10 @@ fn iterations_of_another_model_are_taken_out_of_what_litellm_adds_up() {
         // A chat completion that the gateway answered has the same numbers.
         let (prompt, output) = (counts[0], counts[1]);
         let body = format!(
-            r#"{{"id":"chatcmpl-of1","object":"chat.completion","created":1792484104,"model":"{model}","usage":{{"prompt_tokens":{prompt},"completion_tokens":{output}{usage}}}}}"#
+            r#"{{"id":"chatcmpl-one1","object":"chat.completion","created":1792484104,"model":"{model}","usage":{{"prompt_tokens":{prompt},"completion_tokens":{output}{usage}}}}}"#
         );
         for text in [
-            payload(model, "anthropic", counts, usage, "").replace("p-1", "chatcmpl-of1"),
+            payload(model, "anthropic", counts, usage, "").replace("p-1", "chatcmpl-one1"),
             body,
         ] {
             let kept = read_text("a.json", &text);
@@ -642,11 +642,11 @@ fn iterations_of_another_model_are_taken_out_of_what_litellm_adds_up() {
                 ];
                 (call.model().to_string(), buckets.map(|b| call.tokens.get(b)))
             };
-            let own = told(EventId::of(&[b"response", b"chatcmpl-of1"]));
+            let own = told(EventId::of(&[b"response", b"chatcmpl-one1"]));
             assert_eq!(own, (main.0.to_owned(), main.1), "{text}");
             assert_eq!(kept.calls.len(), 1 + usize::from(other.is_some()), "{text}");
             if let Some((n, model, counts)) = other {
-                let id = EventId::of(&[b"response", b"chatcmpl-of1", b"iteration", n.to_string().as_bytes()]);
+                let id = EventId::of(&[b"response", b"chatcmpl-one1", b"iteration", n.to_string().as_bytes()]);
                 assert_eq!(told(id), (model.to_owned(), counts), "{text}");
             }
         }
@@ -774,7 +774,7 @@ fn a_model_has_one_name_whether_a_proxy_or_a_program_asked_it() {
 fn answers_that_litellm_hands_on_are_read_with_what_it_adds() {
     let answer = |model: &str, usage: &str| {
         let text = format!(
-            r#"{{"id":"chatcmpl-of1","created":1792484104,"model":"{model}","object":"chat.completion","choices":[],"usage":{{{usage}}}}}"#
+            r#"{{"id":"chatcmpl-one1","created":1792484104,"model":"{model}","object":"chat.completion","choices":[],"usage":{{{usage}}}}}"#
         );
         read_text("a.json", text).only()
     };

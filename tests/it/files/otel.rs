@@ -74,10 +74,10 @@ fn a_call_has_disjoint_buckets_and_the_names_of_its_span_and_resource() {
 
 #[test]
 fn old_names_snake_case_and_a_providers_response_id_are_understood() {
-    let text = r#"{"resource_spans":[{"scope_spans":[{"spans":[{"trace_id":"aa","span_id":"b7","start_time_unix_nano":1792484104250000000,"attributes":[{"key":"gen_ai.system","value":{"string_value":"openai"}},{"key":"gen_ai.response.id","value":{"string_value":"chatcmpl-of9"}},{"key":"gen_ai.usage.prompt_tokens","value":{"int_value":70}},{"key":"gen_ai.usage.completion_tokens","value":{"int_value":7}}]}]}]}]}"#;
+    let text = r#"{"resource_spans":[{"scope_spans":[{"spans":[{"trace_id":"aa","span_id":"b7","start_time_unix_nano":1792484104250000000,"attributes":[{"key":"gen_ai.system","value":{"string_value":"openai"}},{"key":"gen_ai.response.id","value":{"string_value":"chatcmpl-one9"}},{"key":"gen_ai.usage.prompt_tokens","value":{"int_value":70}},{"key":"gen_ai.usage.completion_tokens","value":{"int_value":7}}]}]}]}]}"#;
     let call = read_text("a.jsonl", text).only();
     assert_eq!((call.tokens.prompt(), call.tokens.total()), (70, 77));
-    assert_eq!(call.id, EventId::of(&[b"response", b"chatcmpl-of9"]));
+    assert_eq!(call.id, EventId::of(&[b"response", b"chatcmpl-one9"]));
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn steps_of_the_vercel_ai_sdk_are_calls_of_the_provider_behind_the_interface() {
         |provider: &'static str, model: &'static str| [("gen_ai.system", provider), ("gen_ai.request.model", model)];
     let inner = [
         ("ai.operationId", "ai.generateText.doGenerate"),
-        ("ai.response.id", "chatcmpl-of7"),
+        ("ai.response.id", "chatcmpl-one7"),
     ];
     let outer = [
         ("ai.operationId", "ai.generateText"),
@@ -319,7 +319,7 @@ fn steps_of_the_vercel_ai_sdk_are_calls_of_the_provider_behind_the_interface() {
             t(Bucket::Output),
         ];
         assert_eq!((call.provider().as_str(), seen), (seller, expected), "{provider}");
-        assert_eq!(call.id, EventId::of(&[b"response", b"chatcmpl-of7"]));
+        assert_eq!(call.id, EventId::of(&[b"response", b"chatcmpl-one7"]));
         assert_eq!(
             (kept.excluded.get("parent_spans"), kept.warnings.len()),
             (Some(&1), 0),

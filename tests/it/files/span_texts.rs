@@ -68,7 +68,7 @@ fn what_only_one_of_two_spans_tells_is_told_of_the_call() {
                 .2
                 .set(Bucket::InputUncached, expected.2.get(Bucket::InputUncached) - read);
             expected.2.set(Bucket::CacheRead, read);
-            for response in [json!({}), json!({"gen_ai.response.id": "chatcmpl-of1"})] {
+            for response in [json!({}), json!({"gen_ai.response.id": "chatcmpl-one1"})] {
                 let teller = with(&with(&base, &more), &response);
                 for (parent, upper, lower) in [(1, &teller, &plain), (1, &plain, &teller), (9, &teller, &plain)] {
                     let above = if parent == 1 { 0 } else { 9 };
@@ -92,7 +92,7 @@ fn the_tier_stands_in_texts() {
     let span = json!({"openinference.span.kind": "LLM", "llm.system": "openai", "llm.model_name": "gpt-4o",
         "llm.token_count.prompt": 1000, "llm.token_count.completion": 200});
     let answer =
-        |tier: &str| format!(r#"{{"id":"chatcmpl-of1","service_tier":"{tier}","usage":{{"prompt_tokens":1000}}}}"#);
+        |tier: &str| format!(r#"{{"id":"chatcmpl-one1","service_tier":"{tier}","usage":{{"prompt_tokens":1000}}}}"#);
     let asked = json!({"llm.invocation_parameters": r#"{"service_tier":"priority"}"#});
     for (attributes, tier) in [
         (
@@ -293,10 +293,10 @@ fn no_call_of_litellm_vanishes_for_want_of_tokens() {
 #[test]
 fn calls_in_two_traces_with_one_response_are_not_warned_of() {
     let about = "calls that look like one told by two instrumentations, and count twice (one, two)";
-    for (second, warned) in [("chatcmpl-of1", None), ("chatcmpl-of2", None), ("", Some(&1))] {
+    for (second, warned) in [("chatcmpl-one1", None), ("chatcmpl-one2", None), ("", Some(&1))] {
         let of = |id: &str| with(&openai(), &json!({"gen_ai.response.id": id}));
         let lines = [
-            line("one", (1, 1, 0), (0, 1000), &of("chatcmpl-of1")),
+            line("one", (1, 1, 0), (0, 1000), &of("chatcmpl-one1")),
             line("two", (2, 2, 0), (10, 900), &of(second)),
         ];
         let kept = read_text("a.jsonl", lines.join("\n"));

@@ -210,9 +210,8 @@ fn an_alert_stays_and_explain_says_what_is_true_when_a_witness_without_names_is_
         .unwrap());
     for said in [
         "reported 0.01 USD by a record of the call, kept beside",
-        "record   source gateway, usage from line 1 of a file",
-        "file     not found in 1 file of its source",
-        "another observation of the call: ",
+        "record   source answers, usage from line 1 of a file",
+        "answers.jsonl:1",
     ] {
         assert!(page.contains(said), "{said}: {page}");
     }

@@ -125,13 +125,7 @@ impl Splits {
             (counted, COUNTED),
             (seen, SEEN),
         ];
-        bytes.push(
-            marks
-                .into_iter()
-                .filter(|(given, _)| *given)
-                .map(|(_, mark)| mark)
-                .sum(),
-        );
+        bytes.push(sum_of(marks));
         if heard {
             audio.iter().for_each(|count| save_count(*count, bytes));
         }
@@ -170,13 +164,7 @@ impl Splits {
         let (other, later) = (who.names != self.who.names, who.nanos != began);
         let placed = who.source != self.who.source;
         let marks = [(other, OTHER), (later, HEARD), (placed, PLACED)];
-        bytes.push(
-            marks
-                .into_iter()
-                .filter(|(given, _)| *given)
-                .map(|(_, mark)| mark)
-                .sum(),
-        );
+        bytes.push(sum_of(marks));
         if later {
             bytes.extend_from_slice(&who.nanos.to_le_bytes());
         }
@@ -304,6 +292,15 @@ fn load(bytes: &mut &[u8]) -> Option<Label> {
     let (text, rest) = bytes.split_at_checked(length.into())?;
     *bytes = rest;
     Some(Label::new(std::str::from_utf8(text).ok()?))
+}
+
+/// The marks of what is given.
+fn sum_of<const N: usize>(marks: [(bool, u8); N]) -> u8 {
+    marks
+        .into_iter()
+        .filter(|(given, _)| *given)
+        .map(|(_, mark)| mark)
+        .sum()
 }
 
 #[cfg(test)]
