@@ -369,7 +369,7 @@ fn days_that_an_answer_did_not_tell_are_asked_for_again() {
     let all: Vec<i64> = (0..=33).collect();
     for (told, again) in [
         (all.clone(), "2026-10-14"),
-        (Vec::new(), "2026-09-18"),
+        (Vec::new(), "2026-09-20"),
         // It ends early; it leaves a day out.
         ((0..=17).collect(), "2026-09-29"),
         (all.iter().copied().filter(|day| *day != 22).collect(), "2026-10-03"),
