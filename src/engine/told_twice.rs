@@ -132,8 +132,10 @@ pub fn told_twice(
 ) -> Result<Vec<ToldTwice>, StoreError> {
     let mut sources: BTreeSet<Label> = BTreeSet::new();
     ledger.spend_by(period, &[Dimension::Source], &mut |key, sums| {
-        if key.basis == Basis::Metered && !sums.cost.is_zero() {
-            sources.insert(key.dimensions.get(Dimension::Source));
+        // What no source tells is a flat cost.
+        let source = key.dimensions.get(Dimension::Source);
+        if key.basis == Basis::Metered && !sums.cost.is_zero() && !source.is_empty() {
+            sources.insert(source);
         }
     })?;
     let mut telling: BTreeMap<Label, Telling> = BTreeMap::new();

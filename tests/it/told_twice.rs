@@ -139,7 +139,10 @@ fn it_is_told_only_where_the_two_may_be_of_the_same_calls() {
     let (a, b) = (&account("a"), &account("b"));
     let day = |model: &str, more: &str| call(19, model, more);
     let project = |name: &str| format!(r#","project":"{name}""#);
-    let cases: [(&str, String, String, [&str; 2], bool); 12] = [
+    // No source tells it.
+    let flat = "[[commitment]]\nname = \"seats\"\nkind = \"seats\"\ndimensions = { provider = \"anthropic\" }\namount = \"30 USD\"\n\
+        units = 1\nper = \"month\"\nfrom = \"2026-11-01\"";
+    let cases: [(&str, String, String, [&str; 2], bool); 13] = [
         ("same", day(SONNET, ""), usage(19, SONNET, "null"), ["", ""], true),
         (
             "other day",
@@ -191,6 +194,13 @@ fn it_is_told_only_where_the_two_may_be_of_the_same_calls() {
             day(SONNET, &project("p1")) + &call(17, SONNET, &project("p2")),
             usage(19, SONNET, "\"p2\""),
             ["", ""],
+            false,
+        ),
+        (
+            "a flat cost",
+            call(18, SONNET, ""),
+            usage(19, SONNET, "null"),
+            ["", flat],
             false,
         ),
         ("costs alone", day(SONNET, ""), costs(19, "0.45"), ["", ""], false),

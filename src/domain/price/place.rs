@@ -73,9 +73,10 @@ pub(super) fn placed(provider: &str, seller: &str, place: Label, name: &str) -> 
     let Some((zone, rest)) = zone(provider, name) else {
         return (place, in_place(provider, place.as_str(), names(seller, name)));
     };
+    // A zone that has a price for the family alone has it for snapshots that have none there.
     let mut tries = names(seller, name);
-    tries.retain(|c| c.snapshot.is_none());
-    tries.iter_mut().for_each(|c| c.how = OF_PLACE);
+    let own = tries.iter_mut().filter(|c| c.snapshot.is_none());
+    own.for_each(|c| c.how = OF_PLACE);
     tries.extend(in_place(provider, zone, names(seller, rest)));
     (Label::new(zone), tries)
 }

@@ -22,11 +22,21 @@ const CHANCE: u64 = 3;
 /// How large a call is, and about when it was made.
 type Size = (u64, u64, i64);
 
+/// A call that was met.
+struct Known {
+    id: EventId,
+    source: Label,
+    /// With whose it was compared last.
+    last: Label,
+    /// Whether a span told it. Which of two spans are one call is known by their traces.
+    is_span: bool,
+}
+
 /// The calls met in this run.
 #[derive(Default)]
 pub(super) struct Alike {
-    /// Of each size the first call: of which source, and with whose it was compared last.
-    known: HashMap<Size, (EventId, Label, Label), FxBuildHasher>,
+    /// Of each size the first call.
+    known: HashMap<Size, Known, FxBuildHasher>,
     /// How many of each source were looked at.
     looked_at: BTreeMap<Label, u64>,
     /// Calls of a source that are as large as others of its own: where these are many, it is no wonder that those of another are, too.
@@ -47,27 +57,32 @@ impl Alike {
             }
             *looked_at += 1;
             let about = call.at.timestamp().div_euclid(NEAR);
+            let is_span = [Rank::SPAN, Rank::SPAN_RAISED, Rank::SPAN_NOTHING].contains(&call.rank.authority);
             let mut met = false;
             for about in [about, about - 1, about + 1] {
-                let Some((id, of, last)) = self.known.get_mut(&(prompt, output, about)) else {
+                let Some(known) = self.known.get_mut(&(prompt, output, about)) else {
                     continue;
                 };
-                if *of == source && *id != call.id && !met {
+                let is_own = known.source == source;
+                if is_own && known.id != call.id && !met {
                     *self.repeated.entry(source).or_default() += 1;
                 }
-                met |= *of == source;
-                if *of != source && *last != source && *id != call.id {
-                    *last = source;
+                met |= is_own;
+                if !is_own && known.last != source && known.id != call.id && !(known.is_span && is_span) {
+                    known.last = source;
                     met = true;
-                    let pair = (source.min(*of), source.max(*of));
+                    let pair = (source.min(known.source), source.max(known.source));
                     *self.pairs.entry(pair).or_default() += 1;
                     break;
                 }
             }
             if !met {
-                self.known
-                    .entry((prompt, output, about))
-                    .or_insert((call.id, source, source));
+                self.known.entry((prompt, output, about)).or_insert(Known {
+                    id: call.id,
+                    source,
+                    last: source,
+                    is_span,
+                });
             }
         }
     }
@@ -132,6 +147,12 @@ mod tests {
             told(&[("b", later(100, 1)), ("a", log.clone()), ("a", log.clone())]),
             [20]
         );
+        let of_spans = |mut calls: Vec<UsageEvent>| {
+            calls.iter_mut().for_each(|call| call.rank.authority = Rank::SPAN);
+            calls
+        };
+        assert_eq!(told(&[("a", of_spans(log.clone())), ("b", later(100, 1))]), [20]);
+        assert!(told(&[("a", of_spans(log.clone())), ("b", of_spans(later(100, 1)))]).is_empty());
         // One call under one name, calls of one source, of other hours, of other sizes, few among many, and those of a sum.
         assert!(told(&[("a", log.clone()), ("b", later(0, 1))]).is_empty());
         assert!(told(&[("a", log.clone()), ("a", later(100, 1))]).is_empty());
