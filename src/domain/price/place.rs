@@ -75,8 +75,7 @@ pub(super) fn placed(provider: &str, seller: &str, place: Label, name: &str) -> 
     };
     // A zone that has a price for the family alone has it for snapshots that have none there.
     let mut tries = names(seller, name);
-    let own = tries.iter_mut().filter(|c| c.snapshot.is_none());
-    own.for_each(|c| c.how = OF_PLACE);
+    tries.iter_mut().for_each(|c| c.how = OF_PLACE);
     tries.extend(in_place(provider, zone, names(seller, rest)));
     (Label::new(zone), tries)
 }

@@ -23,7 +23,7 @@ impl UsageEvent {
     /// from the other what it does not tell, unless it says that nothing was used.
     ///
     /// The attribution (time, session, team, …) is that of the earliest observation that is no side-track copy. Names that it does not tell are
-    /// those of the other, but none of a side-track copy that the same source tells: a gateway knows the team, a session the project.
+    /// those of the other, but neither agent nor session of a side-track copy: a gateway knows the team, a session the project.
     ///
     /// Both choices are a maximum over a total order, so what is chosen does not depend on the order or grouping in which
     /// observations arrive:
@@ -47,9 +47,12 @@ impl UsageEvent {
         } else {
             (&self, &other)
         };
-        let source = |e: &UsageEvent| e.dimensions.get(Dimension::Source);
-        let is_copy = place.sidechain != beside.sidechain && source(place) == source(beside);
-        let name = |own: Label, other: Label| if own.is_empty() && !is_copy { other } else { own };
+        // Whoever replays a call on a side track is another agent, in another session.
+        let is_copy = place.sidechain != beside.sidechain;
+        let name = |own: Label, other: Label, of_track: bool| match own.is_empty() && !(is_copy && of_track) {
+            true => other,
+            false => own,
+        };
         let (requests, extras) = match self.is_part_with(&other) {
             true => (
                 self.requests.most(other.requests),
@@ -66,14 +69,21 @@ impl UsageEvent {
         for dimension in Dimension::ALL {
             let [own, other, used] = [place, beside, usage].map(|e| e.dimensions.get(dimension));
             let is_used = USAGE_DIMENSIONS.contains(&dimension);
-            dimensions.set(dimension, if is_used { used } else { name(own, other) });
+            dimensions.set(
+                dimension,
+                if is_used {
+                    used
+                } else {
+                    name(own, other, dimension == Dimension::Agent)
+                },
+            );
         }
         dimensions.set(Dimension::Tier, holes.fill(usage.tier(), lesser.tier()));
         UsageEvent {
             id: self.id,
             at: place.at,
             dimensions,
-            session: name(place.session, beside.session),
+            session: name(place.session, beside.session, true),
             sidechain: place.sidechain,
             tokens: usage.finer(lesser),
             requests,

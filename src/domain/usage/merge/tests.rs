@@ -175,13 +175,17 @@ fn a_name_that_one_observation_tells_is_not_lost_to_one_that_does_not() {
     );
     let told = (merged.dimensions.get(Dimension::Project), merged.session);
     assert_eq!(told, ("shop".into(), "s-1".into()), "what only one tells is the call's");
-    // A copy on a side track decides nothing, and tells nothing where its own source tells the call.
+    // A copy on a side track decides nothing: its agent and session are those that replayed the call.
     of_another.sidechain = true;
-    assert_eq!(of_another.merge(named).dimensions, named.dimensions);
-    of_another.dimensions.set(Dimension::Source, "sessions".into());
+    of_another.at = named.at - second;
+    of_another.dimensions.set(Dimension::Agent, "explore".into());
     let merged = of_another.merge(named);
-    assert_eq!(merged.dimensions.get(Dimension::Project), "shop".into());
-    assert!(!merged.sidechain);
+    assert_eq!(
+        (merged.at, merged.session, merged.sidechain),
+        (named.at, named.session, false)
+    );
+    let told = [Dimension::Team, Dimension::Project, Dimension::Agent].map(|name| merged.dimensions.get(name));
+    assert_eq!(told, ["search".into(), "shop".into(), Label::EMPTY]);
 }
 
 /// Three see one call by clocks of their own: the order of the classes decides, and not the clock.
