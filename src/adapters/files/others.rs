@@ -36,7 +36,7 @@ impl FileSource {
             let others = all.iter().enumerate().filter(|(at, _)| *at != own);
             source.others = Others(others.filter_map(|(_, place)| place.clone()).collect());
         }
-        let spans = Spans::default();
+        let spans = Spans::of(sources.iter().map(|source| source.options.name.as_str()));
         sources.iter_mut().for_each(|source| source.spans = spans.clone());
     }
 

@@ -31,7 +31,8 @@ pub fn sources(ctx: &Context<'_>, instead: Option<&[SourceConfig]>) -> Result<Ve
         None => configured(ctx)?,
     };
     // A trace may lie in files and in a bucket.
-    let spans = sources.first().map(FileSource::spans).unwrap_or_default();
+    let of_buckets = || Spans::of(ctx.config.sources.iter().map(|source| source.name.as_str()));
+    let spans = sources.first().map_or_else(of_buckets, FileSource::spans);
     let mut sources: Vec<Box<dyn UsageSource>> = sources
         .into_iter()
         .map(|source| Box::new(source) as Box<dyn UsageSource>)

@@ -113,7 +113,10 @@ impl UsageEvent {
             && self.tokens.get(Bucket::Output) == other.tokens.get(Bucket::Output);
         let of_calls = self.rank.authority < Rank::REPORT && other.rank.authority < Rank::REPORT;
         match same && of_calls && cached(self) == 0 && cached(other) > 0 {
-            true => other.tokens,
+            true => Tokens {
+                reasoning: self.tokens.reasoning.max(other.tokens.reasoning),
+                ..other.tokens
+            },
             false => self.tokens,
         }
     }

@@ -30,7 +30,7 @@ use super::readers::held;
 use json::Request;
 
 pub(super) use span::span_identity;
-pub(super) use traces::{Found, Traces};
+pub(super) use traces::{Found, OF_RUN, Traces};
 
 /// Their sums have no call behind them: no identity, no split of cached tokens, no prompt size. They can be bounded, not priced.
 const METRICS: &str = "OTLP metrics are not read: their sums tell neither calls nor cached tokens apart; export traces instead (spans with `gen_ai.usage.*`)";

@@ -23,6 +23,7 @@ use super::twins::{Told, Twin, Twins};
 pub(in super::super) use found::Found;
 use found::TakenBack;
 pub(super) use gaps::Gap;
+pub(in super::super) use kept::OF_RUN;
 
 /// Spans remembered; when there are twice as many, the oldest are forgotten: 90 MB, and half as much again where all are calls that tell of caches. A little less than a power of two, at which memory
 /// would be doubled.

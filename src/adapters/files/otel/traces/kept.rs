@@ -10,6 +10,9 @@ use super::{Before, KEPT, REMEMBERED, Traces};
 use crate::domain::label::Label;
 use crate::ports::{Checkpoint, Checkpoints, OF_ALL};
 
+/// How owners begin that are sources of a run.
+pub(in super::super::super) const OF_RUN: &str = "run ";
+
 impl Traces {
     /// What the ledger keeps for all sources, or for an owner that goes on by itself, is taken up.
     pub fn resume(owner: Label, known: &Checkpoints) -> Self {
@@ -18,6 +21,22 @@ impl Traces {
             ..Traces::default()
         };
         traces.load(known);
+        traces
+    }
+
+    /// The same for the sources of a run. Where nothing is kept of these yet, since one was added or is called otherwise now, what runs of others
+    /// keep is known to begin with.
+    pub fn resume_run(owner: Label, known: &Checkpoints) -> Self {
+        let mut traces = Self::resume(owner, known);
+        if traces.stored.is_empty() {
+            let of_runs = format!("{OF_ALL}spans/{OF_RUN}");
+            let mut others: Vec<_> = known.iter().filter(|(key, _)| key.starts_with(&of_runs)).collect();
+            others.sort_by_key(|(key, _)| *key);
+            for (_, Checkpoint(body)) in others {
+                // Behind the number of its first span.
+                traces.load_formerly(body.get(8..).unwrap_or(&[]));
+            }
+        }
         traces
     }
 

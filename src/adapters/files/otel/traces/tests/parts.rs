@@ -89,3 +89,26 @@ fn parts_that_do_not_fit_each_other_are_read_as_far_as_they_go() {
     restart(&mut traces, &mut ledger);
     assert_eq!(traces.nodes.len(), known + 10);
 }
+
+#[test]
+fn runs_of_other_sources_at_once_take_nothing_from_each_other() {
+    let mut ledger = Checkpoints::new();
+    let owner = |name: &str| Label::new(&format!("{OF_RUN}{name}"));
+    let mut both = ["a", "b"].map(|name| Traces::resume_run(owner(name), &ledger));
+    for (first, traces) in [1, 5000].into_iter().zip(&mut both) {
+        fill(traces, first..first + 1500);
+    }
+    for traces in &mut both {
+        ledger.extend(traces.save());
+    }
+    let knows = |traces: &Traces, key: u64| traces.nodes.get(2 * key).is_some_and(|node| node.priced.is_some());
+    let [a, b] = ["a", "b"].map(|name| Traces::resume_run(owner(name), &ledger));
+    assert!((1..1501).all(|key| knows(&a, key) && !knows(&b, key)));
+    assert!((5000..6500).all(|key| knows(&b, key) && !knows(&a, key)));
+    // A source was added: its run goes on with what is known.
+    let mut new = Traces::resume_run(owner("a and c"), &ledger);
+    assert!((1..1501).chain(5000..6500).all(|key| knows(&new, key)));
+    ledger.extend(new.save());
+    let new = Traces::resume_run(owner("a and c"), &ledger);
+    assert!((1..1501).chain(5000..6500).all(|key| knows(&new, key)));
+}
