@@ -66,17 +66,15 @@ impl UsageEvent {
             fill: used,
         };
         let mut dimensions = place.dimensions;
-        for dimension in Dimension::ALL {
-            let [own, other, used] = [place, beside, usage].map(|e| e.dimensions.get(dimension));
-            let is_used = USAGE_DIMENSIONS.contains(&dimension);
-            dimensions.set(
-                dimension,
-                if is_used {
-                    used
-                } else {
-                    name(own, other, dimension == Dimension::Agent)
-                },
-            );
+        // Copies of one record have the same names.
+        if place.dimensions != beside.dimensions {
+            for dimension in Dimension::ALL {
+                let [own, other] = [place, beside].map(|e| e.dimensions.get(dimension));
+                dimensions.set(dimension, name(own, other, dimension == Dimension::Agent));
+            }
+            for dimension in USAGE_DIMENSIONS {
+                dimensions.set(dimension, usage.dimensions.get(dimension));
+            }
         }
         dimensions.set(Dimension::Tier, holes.fill(usage.tier(), lesser.tier()));
         UsageEvent {
@@ -108,6 +106,9 @@ impl UsageEvent {
 
     /// Its tokens, or those of another that counts as many and alone tells of caches. What a provider sums up anew may be without.
     fn finer(&self, other: &UsageEvent) -> Tokens {
+        if self.tokens == other.tokens {
+            return self.tokens;
+        }
         let cached = |e: &UsageEvent| e.tokens.prompt() - e.tokens.get(Bucket::InputUncached);
         let same = self.tokens.prompt() == other.tokens.prompt()
             && self.tokens.get(Bucket::Output) == other.tokens.get(Bucket::Output);
@@ -163,10 +164,15 @@ impl UsageEvent {
             .cmp(&other.sidechain)
             .then_with(|| self.at.cmp(&other.at))
             .then(sessions)
-            // Who took names over comes before those who told them.
-            .then_with(|| untold(self).cmp(&untold(other)))
-            .then_with(|| self.session.cmp(&other.session))
-            .then_with(|| names(self).cmp(&names(other)))
+            .then_with(
+                || match (self.dimensions, self.session) == (other.dimensions, other.session) {
+                    true => Ordering::Equal,
+                    // Who took names over comes before those who told them.
+                    false => (untold(self).cmp(&untold(other)))
+                        .then_with(|| self.session.cmp(&other.session))
+                        .then_with(|| names(self).cmp(&names(other))),
+                },
+            )
     }
 }
 
