@@ -7,7 +7,7 @@ use chrono::{DateTime, Days, Utc};
 use super::collect::{Collection, collect};
 use super::evaluate::{Evaluation, evaluate, remember_budgets};
 use super::notify::{Delivery, DeliveryLimits, DeliverySummary, Routes, deliver_routed};
-use super::told_twice::{Tells, ToldTwice, first_of, lately, told_twice};
+use super::told_twice::{Tells, ToldTwice, any_tells_sums, first_of, lately, told_twice};
 use super::watch::{WatchPolicy, failing, remember, watch_all, watch_sources};
 use crate::domain::alert::Alert;
 use crate::domain::budget::Budget;
@@ -156,13 +156,17 @@ pub fn cycle(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Cycle, StoreError> 
     if parts.watch.runs.every.is_some() || parts.watch.runs.stale_after.is_some() {
         remember(parts.ledger, parts.pricer, now)?;
     }
-    let told_twice = told_twice(
-        parts.ledger,
-        parts.tells,
-        lately(collection.met, now),
-        &[],
-        parts.budgets,
-    )?;
+    let names = parts.sources.iter().map(|source| source.name());
+    let told_twice = match any_tells_sums(parts.ledger, parts.tells, names)? {
+        true => told_twice(
+            parts.ledger,
+            parts.tells,
+            lately(collection.met, now),
+            &[],
+            parts.budgets,
+        )?,
+        false => Vec::new(),
+    };
     let undecided = told_twice.iter().filter(|pair| !pair.is_decided);
     let told = first_of(undecided, ToldTwice::advice);
     collection.warnings.extend(told.into_iter().map(|about| (about, 1)));

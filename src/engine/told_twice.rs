@@ -122,6 +122,20 @@ struct Sides {
     calls: BTreeMap<Label, Side>,
 }
 
+/// Whether any of these sources tells sums. Where none does, a run need not look through what is spent.
+pub fn any_tells_sums(
+    ledger: &mut dyn Ledger,
+    tells: Tells,
+    sources: impl IntoIterator<Item = Label>,
+) -> Result<bool, StoreError> {
+    for source in sources {
+        if !tells(&ledger.checkpoints(source.as_str())?).sums.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// What of a period is told twice, as far as `filters` select it. The budgets say where that was decided.
 pub fn told_twice(
     ledger: &mut dyn Ledger,

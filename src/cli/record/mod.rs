@@ -12,7 +12,7 @@ use super::{CliError, Context, Exit, Format, wire};
 use crate::config::{SourceConfig, SourceKind};
 use crate::domain::money::{Currency, Money};
 use crate::engine::collect::{Collection, collect};
-use crate::engine::told_twice::{ToldTwice, first_of, lately, told_twice};
+use crate::engine::told_twice::{ToldTwice, any_tells_sums, first_of, lately, told_twice};
 use crate::ports::Rejection;
 
 pub mod progress;
@@ -95,13 +95,17 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
     let mut collection = collection?;
     // Policies that cannot be read decide nothing.
     let budgets = wire::budgets(ctx).unwrap_or_default();
-    let pairs = told_twice(
-        ledger.as_mut(),
-        wire::TELLS,
-        lately(collection.met, ctx.now),
-        &[],
-        &budgets,
-    )?;
+    let names = sources.iter().map(|source| source.name());
+    let pairs = match any_tells_sums(ledger.as_mut(), wire::TELLS, names)? {
+        true => told_twice(
+            ledger.as_mut(),
+            wire::TELLS,
+            lately(collection.met, ctx.now),
+            &[],
+            &budgets,
+        )?,
+        false => Vec::new(),
+    };
     let undecided = pairs.iter().filter(|pair| !pair.is_decided);
     let told = first_of(undecided, ToldTwice::advice);
     collection.warnings.extend(told.into_iter().map(|about| (about, 1)));
