@@ -162,8 +162,6 @@ fn dimensions(
         let mut given = Vec::new();
         for (key, value) in &pairs {
             let named = tags::named_of_bill(key, &["user_", "user:"]);
-            // The account of a row is a column of its own.
-            let named = named.filter(|(dimension, _)| *dimension != Dimension::Account);
             if let Some(named) = named.filter(|_| !value.str().is_empty()) {
                 given.push((named, value.str()));
             }

@@ -37,13 +37,16 @@ pub(super) fn named(key: &str) -> Option<(Dimension, u8)> {
     })
 }
 
-/// The same for a tag of a bill, whose key may have capitals, and one of these fronts of its cloud's.
+/// The same for a tag of a bill, whose key may have capitals, and one of these fronts of its cloud's. The account of a row is a column of its
+/// own, which calls tell, too: no tag takes its place.
 pub(super) fn named_of_bill(key: &str, fronts: &[&str]) -> Option<(Dimension, u8)> {
     let key = key.to_lowercase();
     let of = |key: &str| named(if key == "userid" { "userId" } else { key });
     // `user_id` is a key as well as an `id` behind a front.
     let behind = || fronts.iter().find_map(|front| of(key.strip_prefix(front)?));
-    of(&key).or_else(behind)
+    of(&key)
+        .or_else(behind)
+        .filter(|(dimension, _)| *dimension != Dimension::Account)
 }
 
 /// The dimension that a key of a caller's own names, if any.

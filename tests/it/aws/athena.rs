@@ -26,7 +26,7 @@ use crate::files::{Kept, read_text, time};
 use crate::support::program;
 
 /// The columns of the report, each with what most rows have in it; those of the last two are of products and tags.
-const COLUMNS: [(&str, &str); 28] = [
+pub(super) const COLUMNS: [(&str, &str); 34] = [
     ("bill_billing_period_start_date", ""),
     ("bill_payer_account_id", "111111111111"),
     ("bill_invoice_id", "1"),
@@ -54,6 +54,12 @@ const COLUMNS: [(&str, &str); 28] = [
     ("reservation_net_effective_cost", ""),
     ("reservation_unused_amortized_upfront_fee_for_billing_period", ""),
     ("reservation_unused_recurring_fee", ""),
+    ("reservation_net_unused_amortized_upfront_fee_for_billing_period", ""),
+    ("reservation_net_unused_recurring_fee", ""),
+    ("savings_plan_recurring_commitment_for_billing_period", ""),
+    ("savings_plan_net_recurring_commitment_for_billing_period", ""),
+    ("savings_plan_amortized_upfront_commitment_for_billing_period", ""),
+    ("savings_plan_net_amortized_upfront_commitment_for_billing_period", ""),
     ("reservation_reservation_a_r_n", ""),
     ("cost_category", ""),
     ("product", r#"{"product_name":"Amazon Bedrock"}"#),
@@ -61,7 +67,7 @@ const COLUMNS: [(&str, &str); 28] = [
 ];
 
 /// A row of a day and hour, with these values in place of the usual ones, by the end of their columns' names.
-fn row(at: &str, cost: &str, values: &[(&str, &str)]) -> Vec<String> {
+pub(super) fn row(at: &str, cost: &str, values: &[(&str, &str)]) -> Vec<String> {
     let value = |(column, usual): &(&str, &str)| match *column {
         "bill_billing_period_start_date" => format!("{}-01T00:00:00Z", &at[..7]),
         "line_item_usage_start_date" => format!("{at}:00:00Z"),
@@ -166,6 +172,50 @@ fn report(november: &[Vec<String>], refund: &[Vec<String>]) -> String {
             ],
         ),
         row("2026-10-26T10", "4", &[(KIND, "RIFee"), (NET, "3.5")]),
+        // What discounts leave of what was not used, of fees and of commitments that recur or were paid at once.
+        row(
+            "2026-10-26T11",
+            "4",
+            &[
+                (KIND, "RIFee"),
+                ("reservation_unused_recurring_fee", "0.5"),
+                ("reservation_net_unused_recurring_fee", "0.25"),
+                ("reservation_unused_amortized_upfront_fee_for_billing_period", "8"),
+                ("reservation_net_unused_amortized_upfront_fee_for_billing_period", "6.5"),
+            ],
+        ),
+        row(
+            "2026-10-30T08",
+            "8",
+            &[
+                (KIND, "SavingsPlanRecurringFee"),
+                ("savings_plan_total_commitment_to_date", "8"),
+                ("savings_plan_used_commitment", "6.5"),
+                ("savings_plan_recurring_commitment_for_billing_period", "3.5"),
+                ("savings_plan_net_recurring_commitment_for_billing_period", "1.75"),
+                ("savings_plan_amortized_upfront_commitment_for_billing_period", "4.5"),
+                (
+                    "savings_plan_net_amortized_upfront_commitment_for_billing_period",
+                    "4.5",
+                ),
+            ],
+        ),
+        row(
+            "2026-10-31T08",
+            "0",
+            &[
+                (KIND, "SavingsPlanRecurringFee"),
+                ("savings_plan_total_commitment_to_date", "8"),
+                ("savings_plan_used_commitment", "4"),
+                ("savings_plan_recurring_commitment_for_billing_period", "0"),
+                ("savings_plan_net_recurring_commitment_for_billing_period", "0"),
+                ("savings_plan_amortized_upfront_commitment_for_billing_period", "4.5"),
+                (
+                    "savings_plan_net_amortized_upfront_commitment_for_billing_period",
+                    "3.375",
+                ),
+            ],
+        ),
         row(
             "2026-10-27T08",
             "4",
@@ -234,7 +284,7 @@ fn in_sqlite(statement: &str) -> String {
 }
 
 /// The answer of the embedded database to a statement, as Athena would give it.
-fn embedded(report: &str, statement: &str) -> Value {
+pub(super) fn embedded(report: &str, statement: &str) -> Value {
     let database = rusqlite::Connection::open_in_memory().unwrap();
     let columns = COLUMNS.map(|(column, _)| column);
     database
@@ -276,7 +326,7 @@ fn embedded(report: &str, statement: &str) -> Value {
     json!({ "rows": rows, "column_info": info.collect::<Vec<_>>() })
 }
 
-fn seed(emulator: &Emulator, answer: &Value) {
+pub(super) fn seed(emulator: &Emulator, answer: &Value) {
     let agent: ureq::Agent = ureq::Agent::config_builder().proxy(None).build().into();
     agent
         .post(format!("{}/moto-api/static/athena/query-results", emulator.url))
@@ -359,6 +409,17 @@ fn the_statement_gives_the_bill_that_the_file_gives() {
     let (by_query, by_file) = read("2026-11-03T00:00:00Z", report(&november("0.5", payer), &[]), &mut kept);
     assert_eq!(by_query, by_file);
     assert!(by_query.len() >= 22, "{by_query:?}");
+    let effective = |day: &str| -> rust_decimal::Decimal {
+        let of_day = by_query
+            .iter()
+            .filter(|((_, basis, at, _), _)| *basis == Basis::Effective && at == day);
+        of_day.map(|(_, (cost, _))| *cost).sum()
+    };
+    assert_eq!(
+        ["2026-10-30", "2026-10-31"].map(|day| effective(day).normalize().to_string()),
+        ["0.75", "3"],
+        "the unused 1.5 and 4, at what discounts leave of them"
+    );
     let claude = by_query
         .iter()
         .find(|((.., names), _)| names.contains("claude-sonnet-4-5"));

@@ -222,6 +222,90 @@ fn the_older_kind_is_read_too_and_a_delivery_replaces_the_period() {
     assert_eq!(sums.tokens.get(Bucket::InputUncached), 5000);
 }
 
+/// A row with these columns, beside those that every row has.
+fn told(columns: &[(&str, &str)]) -> Bill {
+    let usual = [
+        ("bill_billing_period_start_date", "2026-10-01T00:00:00Z"),
+        ("bill_payer_account_id", "999"),
+        ("line_item_usage_start_date", "2026-10-20T08:00:00Z"),
+        ("line_item_product_code", "AmazonEC2"),
+        ("line_item_unblended_cost", "100"),
+    ];
+    let (names, values): (Vec<&str>, Vec<&str>) = usual.into_iter().chain(columns.iter().copied()).unzip();
+    let mut kept = read_text("cur.csv", format!("{}\n{}\n", names.join(","), values.join(",")));
+    assert_eq!(kept.rejected, []);
+    kept.bills.remove(0)
+}
+
+#[test]
+fn what_is_not_used_of_a_commitment_counts_after_discounts_as_all_else_does() {
+    let fee = [
+        ("line_item_line_item_type", "RIFee"),
+        ("line_item_net_unblended_cost", "90"),
+        ("reservation_unused_amortized_upfront_fee_for_billing_period", "10"),
+        ("reservation_unused_recurring_fee", "40"),
+    ];
+    let plan = [
+        ("line_item_line_item_type", "SavingsPlanRecurringFee"),
+        ("line_item_net_unblended_cost", "90"),
+        ("savings_plan_total_commitment_to_date", "100"),
+        ("savings_plan_used_commitment", "60"),
+    ];
+    let recurring = |net, gross| {
+        [
+            ("savings_plan_net_recurring_commitment_for_billing_period", net),
+            ("savings_plan_recurring_commitment_for_billing_period", gross),
+        ]
+    };
+    let upfront = [
+        ("savings_plan_net_amortized_upfront_commitment_for_billing_period", "7"),
+        ("savings_plan_amortized_upfront_commitment_for_billing_period", "8"),
+    ];
+    let net_fee = [
+        ("reservation_net_unused_amortized_upfront_fee_for_billing_period", "9"),
+        ("reservation_net_unused_recurring_fee", "36"),
+    ];
+    for (columns, effective) in [
+        (fee.to_vec(), "50"),
+        ([&fee[..], &net_fee].concat(), "45"),
+        ([&fee[..], &net_fee[1..]].concat(), "46"),
+        (plan.to_vec(), "40"),
+        ([&plan[..], &recurring("90", "100")].concat(), "36"),
+        ([&plan[..], &recurring("2", "3")].concat(), "26.666666666666666667"),
+        ([&plan[..], &recurring("0", "0"), &upfront].concat(), "35"),
+        ([&plan[..], &recurring("90", "100"), &upfront].concat(), "36"),
+    ] {
+        let bill = told(&columns);
+        assert_eq!(sum(&bill, Basis::Billed, |_| true).to_string(), "100");
+        let found = sum(&bill, Basis::Effective, |_| true).normalize().to_string();
+        assert_eq!(found, effective, "{columns:?}");
+    }
+}
+
+#[test]
+fn the_account_of_a_row_is_who_used_it_else_who_pays_and_never_a_tag() {
+    let quoted = "\"{\"\"user_account\"\":\"\"prod\"\",\"\"Account\"\":\"\"prod\"\",\"\"account_id\"\":\"\"prod\"\"}\"";
+    for tag in [
+        ("resource_tags", quoted),
+        ("cost_category", quoted),
+        ("resource_tags_user_account", "prod"),
+        ("resourceTags/user:Account", "prod"),
+    ] {
+        for (used, expected) in [("111122223333", "111122223333"), ("", "999")] {
+            let usage = ("line_item_line_item_type", "Usage");
+            let bill = told(&[usage, ("line_item_usage_account_id", used), tag]);
+            let accounts = bill
+                .rows
+                .iter()
+                .map(|(key, _)| key.dimensions.get(Dimension::Account).as_str());
+            assert!(
+                accounts.into_iter().all(|account| account == expected),
+                "{tag:?} {used}"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_fee_of_a_reservation_is_spread_over_its_use_in_the_older_kind_too() {
     let bill = read_text(

@@ -33,13 +33,16 @@ pub struct Table {
 /// Columns that rows are told apart by.
 const KEYS: [&str; 7] = [
     "bill_payer_account_id",
-    "line_item_usage_account_id",
+    ACCOUNT,
     "line_item_line_item_type",
     "line_item_product_code",
     "line_item_usage_type",
     "line_item_currency_code",
     "pricing_unit",
 ];
+
+/// The account of a row.
+const ACCOUNT: &str = "line_item_usage_account_id";
 
 /// Columns that are summed up as they are.
 const SUMS: [&str; 2] = ["line_item_usage_amount", BILLED];
@@ -62,6 +65,22 @@ const TOTAL: &str = "savings_plan_total_commitment_to_date";
 const USED: &str = "savings_plan_used_commitment";
 const UPFRONT: &str = "reservation_unused_amortized_upfront_fee_for_billing_period";
 const RECURRING: &str = "reservation_unused_recurring_fee";
+
+/// The same of a reservation after discounts.
+const NET_UPFRONT: &str = "reservation_net_unused_amortized_upfront_fee_for_billing_period";
+const NET_RECURRING: &str = "reservation_net_unused_recurring_fee";
+
+/// Columns of a savings plan's commitment after discounts and before them: of what recurs, and of what was paid at once.
+const DISCOUNTED: [[&str; 2]; 2] = [
+    [
+        "savings_plan_net_recurring_commitment_for_billing_period",
+        "savings_plan_recurring_commitment_for_billing_period",
+    ],
+    [
+        "savings_plan_net_amortized_upfront_commitment_for_billing_period",
+        "savings_plan_amortized_upfront_commitment_for_billing_period",
+    ],
+];
 
 /// Rows without an invoice, under this name.
 pub const OPEN: &str = "open_rows";
@@ -124,14 +143,22 @@ impl Table {
             for [net, gross] in LISTS {
                 sums.push((gross, if self.net { of(&[net, gross]) } else { of(&[gross]) }));
             }
-            sums.push((TOTAL, of(&[TOTAL])));
-            sums.push((
-                USED,
-                format!("CASE WHEN {TOTAL} IS NOT NULL THEN {} END", decimal(USED)),
-            ));
-            let none = format!("CASE WHEN {RECURRING} IS NULL THEN {} END", of(&[]));
-            sums.push((UPFRONT, format!("COALESCE({}, {none})", decimal(UPFRONT))));
-            sums.push((RECURRING, decimal(RECURRING)));
+            let [total, used] = [TOTAL, USED].map(|column| match self.net {
+                true => discounted(column),
+                false => decimal(column),
+            });
+            sums.push((TOTAL, format!("COALESCE({total}, {})", of(&[]))));
+            sums.push((USED, format!("CASE WHEN {TOTAL} IS NOT NULL THEN {used} END")));
+            let [upfront, recurring] = [(NET_UPFRONT, UPFRONT), (NET_RECURRING, RECURRING)].map(|(net, gross)| {
+                let gross = decimal(gross);
+                match self.net {
+                    true => format!("COALESCE({}, {gross})", decimal(net)),
+                    false => gross,
+                }
+            });
+            let none = format!("CASE WHEN {recurring} IS NULL THEN {} END", of(&[]));
+            sums.push((UPFRONT, format!("COALESCE({upfront}, {none})")));
+            sums.push((RECURRING, recurring));
         }
         sums
     }
@@ -154,7 +181,14 @@ impl Table {
                 "line_item_resource_id".to_owned(),
             ),
         ];
-        keys.extend(KEYS.map(|key| (key.to_owned(), key.to_owned())));
+        keys.extend(KEYS.map(|key| {
+            let expression = match self.tags.get(&Dimension::Account).filter(|_| key == ACCOUNT) {
+                // The settings ask for it, and a row that lacks it has its own.
+                Some(tag) => format!("COALESCE(NULLIF({}, ''), {key})", expression(tag).unwrap_or_default()),
+                None => key.to_owned(),
+            };
+            (expression, key.to_owned())
+        }));
         let product = expression(&self.product_name);
         // What the Marketplace sells has a code that says nothing.
         keys.extend(
@@ -166,7 +200,7 @@ impl Table {
             let arn = "reservation_reservation_a_r_n";
             keys.push((arn.to_owned(), arn.to_owned()));
         }
-        for (dimension, column) in &self.tags {
+        for (dimension, column) in self.tags.iter().filter(|(of, _)| **of != Dimension::Account) {
             let column = expression(column).unwrap_or_default();
             keys.push((column, format!("resource_tags_user_{}", dimension.name())));
         }
@@ -207,6 +241,13 @@ fn is_plain(name: &str) -> bool {
 /// Added up as decimals: sums of floats depend on their order.
 fn decimal(column: &str) -> String {
     format!("CAST({column} AS DECIMAL(38, 12))")
+}
+
+/// The same of a commitment, with the part that discounts leave of it.
+fn discounted(column: &str) -> String {
+    let parts = DISCOUNTED.map(|[net, gross]| format!("{} / NULLIF({}, 0)", decimal(net), decimal(gross)));
+    let part = format!("COALESCE({}, {})", parts.join(", "), decimal("1"));
+    format!("CAST({} * {part} AS DECIMAL(38, 12))", decimal(column))
 }
 
 fn quoted(text: &str) -> String {

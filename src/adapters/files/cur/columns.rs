@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::cost::{LISTS, NET, RESERVATION, UNUSED};
+use super::cost::{LISTS, NET, RESERVATION, unused_columns};
 use super::{Asked, CostColumns, Dimension, Reduce, Wanted, tag_of, tagged};
 use crate::domain::spend::Basis;
 
@@ -90,7 +90,7 @@ pub(in super::super) fn wanted(by_name: &HashMap<String, usize>) -> Option<Wante
         },
         at: at(AT)?,
         quantity: at(QUANTITY),
-        rare: UNUSED.into_iter().chain([QUANTITY]).filter_map(at).collect(),
+        rare: unused_columns().chain([QUANTITY]).filter_map(at).collect(),
     };
     wanted.arrange();
     Some(wanted)
@@ -106,7 +106,6 @@ pub(in super::super) fn narrow(by_name: &mut HashMap<String, usize>, asked: &Ask
         Dimension::Workflow,
         Dimension::User,
         Dimension::Project,
-        Dimension::Account,
     ];
     by_name.retain(|name, _| match name.as_str() {
         "line_item_line_item_type" => !billed_alone || asked.tokens || any(&[Dimension::Category]),
@@ -118,7 +117,7 @@ pub(in super::super) fn narrow(by_name: &mut HashMap<String, usize>, asked: &Ask
         RESOURCE => any(&[Dimension::Model]),
         "resource_tags" | "cost_category" => any(&of_tags),
         NET | RESERVATION => !billed_alone,
-        other if LISTS.as_flattened().contains(&other) || UNUSED.contains(&other) => !billed_alone,
+        other if LISTS.as_flattened().contains(&other) || unused_columns().any(|name| name == other) => !billed_alone,
         other => match tag_of(other) {
             Some(tag) => tagged(tag).is_some_and(|(dimension, _)| any(&[dimension])),
             None => true,

@@ -16,6 +16,8 @@ use crate::domain::period::Hour;
 use crate::domain::spend::TokenSums;
 
 pub(super) use columns::{column, keep_tags, narrow, wanted};
+#[cfg(feature = "aws")]
+pub(crate) use cost::USAGE;
 pub(super) use cost::category;
 pub(super) use usage::{Counted, named_model, usage_tokens};
 
@@ -126,16 +128,18 @@ fn dimensions(
     .into_iter()
     .find(|text| !text.is_empty())
     .unwrap_or("");
+    // Who used it, else who pays.
+    let account = ["line_item_usage_account_id", "bill_payer_account_id"]
+        .into_iter()
+        .map(|column| row.get(column))
+        .find(|text| !text.is_empty())
+        .unwrap_or("");
     let mut dimensions = Dimensions::default();
     let mut name = |column: &str, text: &str| context.label(&Scalar::Text(text.into()), column);
     for (dimension, column, text) in [
         (Dimension::Provider, "provider", "aws"),
         (Dimension::Service, "line_item_product_code", service),
-        (
-            Dimension::Account,
-            "line_item_usage_account_id",
-            row.get("line_item_usage_account_id"),
-        ),
+        (Dimension::Account, "line_item_usage_account_id", account),
         (Dimension::Category, "line_item_line_item_type", category(kind)),
         (
             Dimension::User,
