@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
-use crate::domain::dimension::Dimension;
+use crate::domain::billed::billed_provider;
+use crate::domain::dimension::{Dimension, Dimensions};
 
 /// `[aws]`. Used by the store `dynamodb:`, sources, channels and the function on AWS.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -106,6 +107,44 @@ pub struct CostExplorerConfig {
     /// What that role asks for as `sts:ExternalId`.
     #[serde(default)]
     pub external_id: Option<String>,
+}
+
+impl CostExplorerConfig {
+    /// What is wrong with it.
+    pub(super) fn problems(&self) -> Vec<ConfigError> {
+        let mut problems = Vec::new();
+        let mut wrong = |what: &str, hint: &str| {
+            let what = format!("`[[cost_explorer]]` `{}` {what}", self.name);
+            problems.push(ConfigError::new(what, hint));
+        };
+        let grouped = self.group_by.len();
+        if !(1..=2).contains(&grouped) {
+            wrong(
+                &format!("groups by {grouped} things"),
+                "Cost Explorer groups by one or two",
+            );
+        }
+        if grouped == 0 || self.group_by.iter().any(|by| by == "service") {
+            return problems;
+        }
+        let sells_models = |service: &String| {
+            let row = Dimensions::default().with(Dimension::Provider, "aws");
+            billed_provider(&row.with(Dimension::Service, service)).is_some()
+        };
+        let models = self.services.iter().filter(|service| sells_models(service)).count();
+        if self.services.is_empty() || self.services.iter().any(|s| s.contains(['*', '?', '[', '{'])) {
+            wrong(
+                "picks services by pattern and does not group by `service`",
+                "Cost Explorer would answer for all services: group by `service` too, or name in full services that sell models, or others",
+            );
+        } else if models > 0 && models < self.services.len() {
+            wrong(
+                "names services that sell models beside others and does not group by `service`",
+                "nothing would say which of it is use of models: group by `service` too, or give the others a `[[cost_explorer]]` of their own",
+            );
+        }
+        problems
+    }
 }
 
 fn ai_services() -> Vec<String> {
@@ -262,6 +301,40 @@ mod tests {
         }
         assert!(problems("max_scan_gb = 0").contains("`max_scan_gb` of `[[athena]]` `cur` is 0"));
         assert_eq!(problems("max_scan_gb = 1"), "");
+    }
+
+    #[test]
+    fn an_answer_that_does_not_tell_services_is_about_models_or_about_none() {
+        let problems = |services: &str, group_by: &str| {
+            let text = format!("name = \"ce\"\nservices = {services}\ngroup_by = {group_by}\n");
+            let config: CostExplorerConfig = toml::from_str(&text).unwrap();
+            let problems = config.problems().into_iter();
+            problems
+                .map(|problem| problem.to_string())
+                .collect::<Vec<_>>()
+                .join("; ")
+        };
+        let models = "[\"Amazon Bedrock\", \"Claude Sonnet 4.6 (Amazon Bedrock Edition)\"]";
+        let (others, mixed) = (
+            "[\"Amazon SageMaker\", \"Amazon Kendra\"]",
+            "[\"Amazon Bedrock\", \"Amazon Kendra\"]",
+        );
+        for services in [models, others, mixed, "[\"*Bedrock*\"]"] {
+            assert_eq!(problems(services, "[\"service\", \"account\"]"), "", "{services}");
+        }
+        assert_eq!(
+            problems(models, "[\"account\"]") + &problems(others, "[\"account\"]"),
+            ""
+        );
+        let told = problems(mixed, "[\"account\"]");
+        assert!(told.contains("names services that sell models beside others"), "{told}");
+        for services in ["[\"*Bedrock*\"]", "[]"] {
+            let told = problems(services, "[\"usage-type\"]");
+            assert!(told.contains("picks services by pattern"), "{told}");
+        }
+        for group_by in ["[]", "[\"service\", \"account\", \"tag:team\"]"] {
+            assert!(problems(models, group_by).contains("groups by"), "{group_by}");
+        }
     }
 
     #[test]

@@ -28,28 +28,12 @@ pub fn check(config: &Config) -> Vec<ConfigError> {
             "that is a thousand years: nothing that is kept so long ever goes",
         ));
     }
-    for source in &config.cost_explorers {
-        if source.group_by.is_empty() || source.group_by.len() > 2 {
-            problems.push(ConfigError::new(
-                format!(
-                    "`[[cost_explorer]]` `{}` groups by {} things",
-                    source.name,
-                    source.group_by.len()
-                ),
-                "Cost Explorer groups by one or two",
-            ));
-        }
-        let patterns = source.services.is_empty() || source.services.iter().any(|s| s.contains(['*', '?', '[', '{']));
-        if patterns && !source.group_by.is_empty() && !source.group_by.iter().any(|by| by == "service") {
-            problems.push(ConfigError::new(
-                format!(
-                    "`[[cost_explorer]]` `{}` picks services by pattern and does not group by `service`",
-                    source.name
-                ),
-                "Cost Explorer would answer for all services: group by `service` too, or name the services in full",
-            ));
-        }
-    }
+    problems.extend(
+        config
+            .cost_explorers
+            .iter()
+            .flat_map(super::CostExplorerConfig::problems),
+    );
     for account in config.aws.allowed_accounts.iter().filter(|a| !super::is_account(a)) {
         problems.push(ConfigError::new(
             format!("`{account}` in `aws.allowed_accounts` is not an account id"),

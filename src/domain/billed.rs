@@ -141,7 +141,9 @@ pub fn billed_provider(dimensions: &Dimensions) -> Option<Label> {
     let sells_models = has(&MODEL_SERVICES) && (names_model || own || !has(&OTHER_SERVICES));
     let is = |words: &[&str]| words.iter().any(|word| provider.contains(word));
     if is(&["amazon", "aws"]) {
-        return sells_models.then(|| Label::new("bedrock"));
+        // Models that run on machines of one's own have a service that says so.
+        let models = sells_models || (names_model && service.is_empty());
+        return models.then(|| Label::new("bedrock"));
     }
     if is(&["microsoft", "azure"]) {
         return (sells_models || names_model).then(|| Label::new("azure"));
@@ -220,8 +222,14 @@ mod tests {
             let found = billed_provider(&row).map(|l| l.as_str().to_owned());
             assert_eq!(found.as_deref(), expected, "{provider} {service}");
         }
+        let on_machines = Dimensions::default()
+            .with(Dimension::Provider, "aws")
+            .with(Dimension::Service, "Amazon SageMaker")
+            .with(Dimension::Model, "m");
+        assert_eq!(billed_provider(&on_machines), None);
         // A row that names its model, such as those of an own export.
         for (provider, service, expected) in [
+            ("aws", "", "bedrock"),
             ("azure", "azure models", "azure"),
             ("Microsoft", "Azure Machine Learning", "azure"),
             ("google", "google models", "google"),

@@ -1,6 +1,8 @@
 //! Saved answers of AWS Cost Explorer (`aws ce get-cost-and-usage`): costs by day or hour. An answer replaces an earlier one for the same
 //! period; a page that follows one with a token for the next is a part of the same answer.
 
+pub(crate) mod group;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -8,16 +10,15 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
-use crate::domain::dimension::{Dimension, Dimensions};
+use crate::domain::dimension::Dimensions;
 use crate::domain::money::Currency;
 use crate::domain::period::Period;
 use crate::domain::spend::TokenSums;
 
 use super::bills::{BillRow, CostBucket};
-use super::cur;
 use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::Scalar;
-use super::tags;
+use group::{Named, QUANTITY};
 
 /// One page.
 #[derive(Deserialize)]
@@ -166,92 +167,33 @@ fn row(
     }
     let mut named = Named::default();
     for (definition, key) in definitions.iter().zip(keys) {
-        match (definition.r#type.str(), definition.key.str()) {
-            ("TAG" | "COST_CATEGORY", name) => {
-                // The answer is `name$value`; no value: the tag is not set.
-                let value = key.split_once('$').map_or(key.as_ref(), |(_, value)| value);
-                let name = name.to_lowercase();
-                let name = ["user:", "aws:"]
-                    .iter()
-                    .find_map(|front| name.strip_prefix(front))
-                    .unwrap_or(&name);
-                named.tag = tags::dimension(name).map(|dimension| (dimension, value)).or(named.tag);
-            }
-            (_, "SERVICE") => named.service = key,
-            (_, "USAGE_TYPE") => named.usage = key,
-            (_, "LINKED_ACCOUNT") => named.account = key,
-            (_, "RECORD_TYPE") => named.record = key,
-            (_, "REGION") => named.region = key,
-            _ => {}
-        }
+        named.take(definition.r#type.str(), definition.key.str(), key);
     }
-    let tokens = match metrics.get("UsageQuantity") {
-        Some(quantity) if cur::category(named.record) == "Usage" => {
-            let tokens = cur::usage_tokens(named.usage, quantity.amount.str(), quantity.unit.str());
+    let tokens = match metrics.get(QUANTITY) {
+        Some(quantity) => {
+            let tokens = named.tokens(quantity.amount.str(), quantity.unit.str());
             tokens.unwrap_or_else(|reason| {
-                faults.push(Fault::usage("UsageQuantity", reason));
+                faults.push(Fault::usage(QUANTITY, reason));
                 TokenSums::default()
             })
         }
-        Some(_) | None => TokenSums::default(),
+        None => TokenSums::default(),
     };
     if cost.is_zero() && spread.is_zero() && tokens == TokenSums::default() {
         return Ok(None);
     }
+    let mut dimensions = Dimensions::default();
+    for (dimension, name) in named.names() {
+        dimensions.set(dimension, context.label(&Scalar::Text(name), "Keys")?);
+    }
     Ok(Some(BillRow {
         at,
         currency,
-        dimensions: named.dimensions(context)?,
+        dimensions,
         billed: cost,
         effective: spread,
         tokens,
     }))
-}
-
-/// What a group is about.
-struct Named<'a> {
-    service: &'a str,
-    usage: &'a str,
-    account: &'a str,
-    region: &'a str,
-    record: &'a str,
-    tag: Option<(Dimension, &'a str)>,
-}
-
-impl Default for Named<'_> {
-    fn default() -> Self {
-        Named {
-            service: "",
-            usage: "",
-            account: "",
-            region: "",
-            record: "Usage",
-            tag: None,
-        }
-    }
-}
-
-impl Named<'_> {
-    fn dimensions(&self, context: &mut Context) -> Result<Dimensions, Fault> {
-        let model = cur::named_model(self.usage, self.service).unwrap_or_default();
-        let tag = self.tag.map(|(dimension, value)| (dimension, "tag", value));
-        let mut dimensions = Dimensions::default();
-        for (dimension, field, text) in [
-            (Dimension::Provider, "provider", "aws"),
-            (Dimension::Service, "SERVICE", self.service),
-            (Dimension::Model, "USAGE_TYPE", &model),
-            (Dimension::Account, "LINKED_ACCOUNT", self.account),
-            (Dimension::Category, "RECORD_TYPE", cur::category(self.record)),
-            (Dimension::Project, "REGION", self.region),
-        ]
-        .into_iter()
-        .chain(tag)
-        {
-            let label = context.label(&Scalar::Text(text.into()), field)?;
-            dimensions.set(dimension, label);
-        }
-        Ok(dimensions)
-    }
 }
 
 fn money((name, metric): (&'static str, &Metric<'_>), context: &mut Context) -> Result<(Decimal, Currency), Fault> {

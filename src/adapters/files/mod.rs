@@ -13,7 +13,7 @@ mod claude_code;
 mod codex;
 mod columns;
 mod copies;
-mod cost_explorer;
+pub(crate) mod cost_explorer;
 mod counts;
 mod cur;
 mod cur_rows;

@@ -115,8 +115,8 @@ fn a_bill_is_asked_seldom_paged_whole_and_never_beyond_the_cap() {
     let expected = [
         ("Credit Amazon Bedrock ", "-3"),
         ("Tax Amazon Bedrock ", "0.25"),
-        ("Usage Amazon Bedrock USE1-tokens", "1.0000000001"),
-        ("Usage Claude Opus 4.5 (Amazon Bedrock Edition) Claude Opus 4.5", "2.5"),
+        ("Usage Amazon Bedrock ", "1.0000000001"),
+        ("Usage Claude Opus 4.5 (Amazon Bedrock Edition) claude-opus-4-5", "2.5"),
     ];
     assert_eq!(rows, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
 

@@ -8,6 +8,7 @@ mod delivery;
 mod dynamodb;
 mod emulator;
 mod lambda;
+mod one_bill;
 mod permissions;
 mod proxy;
 mod sixty_days;

@@ -2,8 +2,8 @@
 
 Cost Explorer answers from the JSON file named by FINOPS_MOTO_DATA, read at each call:
 {"costs": [{"day", "service", "usage_type", "record_type", "amount"}], "estimated_from": day, "page_days": n,
- "anomalies": [...], "forecast": {...}, "instead": what costs are answered with}; a cost may have "hour", "account", "tag", "metrics" (amounts that differ, by metric) and
-"payer": the account that alone is told of it.
+ "anomalies": [...], "forecast": {...}, "instead": what costs are answered with}; a cost may have "hour", "account", "tag", "metrics" (amounts that differ, by metric),
+"quantity" and "unit" of usage, and "payer": the account that alone is told of it.
 Every call is a line of the file FINOPS_MOTO_DATA.log: what it asked, so that tests can count what would have been paid for.
 """
 import datetime
@@ -44,6 +44,11 @@ def matches(row, wanted):
     raise ValueError(f"a filter that these tests do not know: {wanted}")
 
 
+def amount(row, metric):
+    usual = row.get("quantity", "0") if metric == "UsageQuantity" else row["amount"]
+    return decimal.Decimal(row.get("metrics", {}).get(metric, usual))
+
+
 def get_cost_and_usage(self):
     body = json.loads(self.body)
     log("GetCostAndUsage", body)
@@ -61,13 +66,14 @@ def get_cost_and_usage(self):
     costs = [row for row in known.get("costs", []) if row.get("payer", self.current_account) == self.current_account]
     results = []
     for day, hour in spans[begin:begin + size]:
-        groups = {}
+        groups, units = {}, {}
         for row in costs:
             if row["day"] == str(day) and hour in (None, row.get("hour", 0)) and matches(row, body["Filter"]):
                 key = tuple(f"{g['Key']}${row.get('tag', '')}" if g["Type"] == "TAG" else field(row, g["Key"]) for g in by)
                 sums = groups.setdefault(key, dict.fromkeys(body["Metrics"], decimal.Decimal(0)))
+                units.setdefault(key, row.get("unit", "N/A"))
                 for metric in sums:
-                    sums[metric] += decimal.Decimal(row.get("metrics", {}).get(metric, row["amount"]))
+                    sums[metric] += amount(row, metric)
         begins = datetime.datetime.combine(day, datetime.time(hour or 0))
         ends = begins + datetime.timedelta(**({"hours": 1} if hourly else {"days": 1}))
         form = "%Y-%m-%dT%H:%M:%SZ" if hourly else "%Y-%m-%d"
@@ -76,7 +82,9 @@ def get_cost_and_usage(self):
             "Total": {},
             "Estimated": str(day) >= known.get("estimated_from", "9999"),
             "Groups": [
-                {"Keys": list(key), "Metrics": {m: {"Amount": str(amount), "Unit": "USD"} for m, amount in sums.items()}}
+                {"Keys": list(key), "Metrics": {
+                    m: {"Amount": str(sum), "Unit": units[key] if m == "UsageQuantity" else "USD"} for m, sum in sums.items()
+                }}
                 for key, sums in sorted(groups.items())
             ],
         })

@@ -1,25 +1,23 @@
 //! The paid questions: as few as possible, every page counted before it is asked.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_sdk_costexplorer::Client;
 use aws_sdk_costexplorer::config::Builder;
 use aws_sdk_costexplorer::types::{
-    DateInterval, Dimension, DimensionValues, Expression, Granularity, GroupDefinition, GroupDefinitionType,
-    ResultByTime,
+    DateInterval, Dimension, DimensionValues, Expression, Granularity, GroupDefinition, ResultByTime,
 };
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
-use super::rows::{self, Grouping, USAGE};
+use super::rows::{self, Grouping};
 use super::{HOURLY_DAYS, Options, midnight};
 use crate::adapters::aws::client::Aws;
 use crate::adapters::aws::failure::{Failure, Kind};
 use crate::adapters::aws::paid::{PaidBudget, Purpose};
+use crate::adapters::files::bills::BillRow;
+use crate::adapters::files::cost_explorer::group::USAGE;
 use crate::domain::label::Label;
-use crate::domain::period::Hour;
-use crate::domain::spend::{SpendKey, Sums};
 
 /// Attempts of one page. Each is paid for: the SDK's own retries are off.
 const ATTEMPTS: u32 = 3;
@@ -45,8 +43,10 @@ pub struct Question {
 /// Everything that was answered.
 #[derive(Debug, Default)]
 pub struct Answer {
-    /// Rows, each key once.
-    pub rows: Vec<(SpendKey, Sums)>,
+    /// Its rows.
+    pub rows: Vec<BillRow>,
+    /// How many of them have an amount of usage that cannot be read.
+    pub unread: u64,
     /// The first day that AWS calls estimated.
     pub first_estimated: Option<NaiveDate>,
     /// How many days are.
@@ -96,7 +96,7 @@ pub fn all(
     if options.hourly {
         questions.push(question(hours_from, end, true, true, &options.group_by));
     }
-    let mut rows = BTreeMap::new();
+    let mut answer = Answer::default();
     let mut estimated = std::collections::BTreeSet::new();
     for question in questions {
         let mut told = std::collections::BTreeSet::new();
@@ -108,7 +108,10 @@ pub fn all(
                 estimated.insert(at.date_naive());
             }
             for group in result.groups() {
-                rows::add(&mut rows, options, account, &question.by, Hour::of(at), group)?;
+                if let Some((row, read)) = rows::row(options, account, &question, at, group)? {
+                    answer.unread += u64::from(!read);
+                    answer.rows.push(row);
+                }
             }
         }
         // Days without costs are told too: one that is not told is unknown. The day that still runs may not be there yet.
@@ -123,11 +126,9 @@ pub fn all(
             return Err(Failure::new(Kind::Unreachable, untold));
         }
     }
-    Ok(Answer {
-        rows: rows.into_iter().collect(),
-        first_estimated: estimated.first().copied(),
-        estimated_days: estimated.len() as u64,
-    })
+    answer.first_estimated = estimated.first().copied();
+    answer.estimated_days = estimated.len() as u64;
+    Ok(answer)
 }
 
 fn odd(what: &str) -> Failure {
@@ -142,13 +143,7 @@ fn instant(text: &str) -> Result<DateTime<Utc>, Failure> {
 }
 
 fn grouped(by: &Grouping) -> GroupDefinition {
-    let (kind, key) = match by {
-        Grouping::Service => (GroupDefinitionType::Dimension, "SERVICE"),
-        Grouping::UsageType => (GroupDefinitionType::Dimension, "USAGE_TYPE"),
-        Grouping::Account => (GroupDefinitionType::Dimension, "LINKED_ACCOUNT"),
-        Grouping::RecordType => (GroupDefinitionType::Dimension, "RECORD_TYPE"),
-        Grouping::Tag(name) => (GroupDefinitionType::Tag, name.as_str()),
-    };
+    let (kind, key) = by.definition();
     GroupDefinition::builder().r#type(kind).key(key).build()
 }
 
@@ -198,6 +193,8 @@ fn ask(
     } else {
         Granularity::Daily
     };
+    let metrics = rows::metrics(options, question);
+    let metrics: Vec<String> = metrics.into_iter().map(str::to_owned).collect();
     let mut results = Vec::new();
     let mut token: Option<String> = None;
     for _ in 0..MAX_PAGES {
@@ -206,12 +203,7 @@ fn ask(
                 .get_cost_and_usage()
                 .time_period(period.clone())
                 .granularity(granularity.clone())
-                .set_metrics(Some(
-                    rows::metrics(options)
-                        .iter()
-                        .map(|(name, _)| (*name).to_owned())
-                        .collect(),
-                ))
+                .set_metrics(Some(metrics.clone()))
                 .set_group_by(Some(question.by.iter().map(grouped).collect()))
                 .filter(filter(options, question.usage))
                 .set_next_page_token(token.clone());

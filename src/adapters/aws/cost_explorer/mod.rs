@@ -18,6 +18,7 @@ use super::identity;
 use super::paid::SharedBudget;
 use super::permissions::Permission;
 use super::rest;
+use crate::adapters::files::bills::{CostBucket, of_bucket};
 use crate::domain::label::Label;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::Bill;
@@ -31,6 +32,10 @@ pub const PERMISSION: Permission = Permission {
 
 /// The day of a month from which the month before counts as final, unless AWS still says that it is estimated.
 const CLOSED_FROM_DAY: u32 = 15;
+
+/// The last month that is not asked any more. Earlier builds kept it under `closed`: what they recorded had other names, and is asked once
+/// more.
+const CLOSED: &str = "closed-2";
 
 /// Days for which Cost Explorer knows hours.
 const HOURLY_DAYS: u64 = 13;
@@ -113,7 +118,7 @@ fn text<'a>(known: &'a Checkpoints, key: &str) -> Option<&'a str> {
 /// The first day that has to be asked for.
 fn start(options: &Options, known: &Checkpoints) -> NaiveDate {
     let this = first_of_month(options.now.date_naive());
-    match text(known, "closed").and_then(|month| format!("{month}-01").parse::<NaiveDate>().ok()) {
+    match text(known, CLOSED).and_then(|month| format!("{month}-01").parse::<NaiveDate>().ok()) {
         Some(closed) => (closed + Months::new(1)).min(this),
         None => this - Months::new(options.months.clamp(1, 13) - 1),
     }
@@ -176,30 +181,41 @@ impl UsageSource for CostExplorer {
                 answer.estimated_days,
             );
         }
+        if answer.unread > 0 {
+            sink.warn(
+                "amounts of usage of Cost Explorer cannot be read: what they cost counts, without tokens",
+                answer.unread,
+            );
+        }
+        let mut rows = answer.rows;
+        let mut bills = Vec::new();
         let mut month = start;
         while month < end {
             let next = month + Months::new(1);
             let period = Period::new(midnight(month), midnight(next));
-            let rows = answer
-                .rows
-                .iter()
-                .filter(|(key, _)| period.contains(key.hour.start()))
-                .copied()
-                .collect();
-            sink.bill(Bill {
-                identity: format!("cost-explorer/{}/{}/{}", options.name, account, month.format("%Y-%m")),
+            let (of_month, rest) = rows.into_iter().partition(|row| period.contains(row.at));
+            rows = rest;
+            let bucket = CostBucket {
+                account: "cost-explorer",
                 period,
-                rows,
+                rows: of_month,
+                continues: false,
+            };
+            let bill = of_bucket(&bucket, options.name)
+                .map_err(|fault| self.failed(&Failure::new(Kind::Refused, fault.reason)))?;
+            bills.push(Bill {
+                identity: format!("cost-explorer/{}/{}/{}", options.name, account, month.format("%Y-%m")),
                 settled_before: Some(Hour::of(midnight(settled.unwrap_or(start)))),
-                formerly: None,
-            })?;
+                ..bill
+            });
             month = next;
         }
+        bills.into_iter().try_for_each(|bill| sink.bill(bill))?;
         let mut mark = |key: &str, value: String| sink.checkpoint(key, Checkpoint(value.into_bytes()));
         let final_until = answer.first_estimated.unwrap_or(today);
         let previous = first_of_month(today) - Months::new(1);
         if today.day() >= CLOSED_FROM_DAY && final_until >= first_of_month(today) {
-            mark("closed", previous.format("%Y-%m").to_string())?;
+            mark(CLOSED, previous.format("%Y-%m").to_string())?;
         }
         mark("settled", final_until.max(settled.unwrap_or(start)).to_string())?;
         mark("asked", options.now.to_rfc3339())?;
@@ -224,7 +240,7 @@ mod tests {
             refresh: TimeDelta::hours(8),
             now: now.parse().unwrap(),
         };
-        let closed = |month: &str| Checkpoints::from([("closed".to_owned(), Checkpoint(month.into()))]);
+        let closed = |month: &str| Checkpoints::from([(CLOSED.to_owned(), Checkpoint(month.into()))]);
         let begins = |now: &str, known: &Checkpoints| start(&options(now), known).to_string();
         assert_eq!(begins("2026-11-10T00:00:00Z", &Checkpoints::new()), "2026-10-01");
         assert_eq!(begins("2026-11-20T00:00:00Z", &closed("2026-10")), "2026-11-01");

@@ -1,17 +1,19 @@
-//! Rows of an answer as rows of spend.
+//! Groups of an answer as rows of a bill.
 
-use std::collections::BTreeMap;
-
-use aws_sdk_costexplorer::types::{Group, MetricValue};
+use aws_sdk_costexplorer::types::{Group, GroupDefinitionType, MetricValue};
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 
 use super::Options;
+use super::ask::Question;
 use crate::adapters::aws::failure::{Failure, Kind};
+use crate::adapters::files::bills::BillRow;
+use crate::adapters::files::cost_explorer::group::{Named, QUANTITY};
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::glob::glob_matches;
 use crate::domain::label::Label;
-use crate::domain::money::{Currency, parse_amount};
-use crate::domain::period::Hour;
-use crate::domain::spend::{Basis, SpendKey, Sums};
+use crate::domain::money::{Currency, MoneyError, parse_amount};
+use crate::domain::spend::TokenSums;
 
 /// What usage can be broken down by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,123 +45,106 @@ impl Grouping {
             },
         }
     }
-}
 
-/// Record types that are usage; everything else is told apart by its name.
-pub const USAGE: [&str; 3] = ["Usage", "DiscountedUsage", "SavingsPlanCoveredUsage"];
-
-/// FOCUS `ChargeCategory` of a record type.
-fn category(record_type: &str) -> &'static str {
-    match record_type {
-        "Credit" => "Credit",
-        "Tax" => "Tax",
-        t if USAGE.contains(&t) => "Usage",
-        "Fee"
-        | "RIFee"
-        | "Recurring"
-        | "Upfront"
-        | "Purchase"
-        | "SavingsPlanRecurringFee"
-        | "SavingsPlanUpfrontFee" => "Purchase",
-        // Refunds and the negations of discounts and savings plans.
-        _ => "Adjustment",
-    }
-}
-
-/// How Marketplace sells models: the service is the model.
-const EDITION: &str = " (Amazon Bedrock Edition)";
-
-/// The dimensions of a group, or `None` when its service is not recorded.
-fn dimensions(options: &Options, account: Label, by: &[Grouping], keys: &[String]) -> Option<Dimensions> {
-    let mut dimensions = Dimensions::default();
-    dimensions.set(Dimension::Source, options.name);
-    dimensions.set(Dimension::Account, account);
-    dimensions.set(Dimension::Category, Label::new("Usage"));
-    let mut provider = "aws";
-    let mut model = None;
-    for (grouping, key) in by.iter().zip(keys) {
-        match grouping {
-            Grouping::Service => {
-                if !options.services.iter().any(|pattern| glob_matches(pattern, key)) {
-                    return None;
-                }
-                if key.contains("Bedrock") {
-                    provider = "bedrock";
-                }
-                model = key.strip_suffix(EDITION).map(Label::new).or(model);
-                dimensions.set(Dimension::Service, Label::new(key));
-            }
-            Grouping::UsageType => model = model.or(Some(Label::new(key))),
-            Grouping::Account => dimensions.set(Dimension::Account, Label::new(key)),
-            Grouping::RecordType => dimensions.set(Dimension::Category, Label::new(category(key))),
-            Grouping::Tag(name) => {
-                // The answer is `name$value`; no value: the tag is not set.
-                let value = key.split_once('$').map_or(key.as_str(), |(_, value)| value);
-                let named = name.to_ascii_lowercase().parse().unwrap_or(Dimension::Project);
-                dimensions.set(named, Label::new(value));
-            }
+    /// What Cost Explorer calls it.
+    pub fn definition(&self) -> (GroupDefinitionType, &str) {
+        match self {
+            Grouping::Service => (GroupDefinitionType::Dimension, "SERVICE"),
+            Grouping::UsageType => (GroupDefinitionType::Dimension, "USAGE_TYPE"),
+            Grouping::Account => (GroupDefinitionType::Dimension, "LINKED_ACCOUNT"),
+            Grouping::RecordType => (GroupDefinitionType::Dimension, "RECORD_TYPE"),
+            Grouping::Tag(name) => (GroupDefinitionType::Tag, name.as_str()),
         }
     }
-    dimensions.set(Dimension::Provider, Label::new(provider));
-    dimensions.set(Dimension::Model, model.unwrap_or(Label::EMPTY));
-    Some(dimensions)
 }
 
-/// The names of the metrics that are asked for, with what they are.
-pub fn metrics(options: &Options) -> [(&'static str, Basis); 2] {
-    if options.net {
-        [
-            ("NetUnblendedCost", Basis::Billed),
-            ("NetAmortizedCost", Basis::Effective),
-        ]
-    } else {
-        [("UnblendedCost", Basis::Billed), ("AmortizedCost", Basis::Effective)]
+/// The metrics of what is billed and of what is effective.
+const fn costs(options: &Options) -> [&'static str; 2] {
+    match options.net {
+        true => ["NetUnblendedCost", "NetAmortizedCost"],
+        false => ["UnblendedCost", "AmortizedCost"],
     }
 }
 
-/// Adds one group of one day or hour.
-pub fn add(
-    rows: &mut BTreeMap<SpendKey, Sums>,
+/// The metrics that are asked for. How much was used costs nothing more, and tells the tokens of a type of usage; of several types together
+/// it is a sum of everything.
+pub fn metrics(options: &Options, question: &Question) -> Vec<&'static str> {
+    let quantity = question.by.contains(&Grouping::UsageType).then_some(QUANTITY);
+    costs(options).into_iter().chain(quantity).collect()
+}
+
+/// The row of one group of one day or hour, and whether its amount of usage could be read; none where its service is not recorded or
+/// nothing was used and charged.
+pub fn row(
     options: &Options,
     account: Label,
-    by: &[Grouping],
-    hour: Hour,
+    question: &Question,
+    at: DateTime<Utc>,
     group: &Group,
-) -> Result<(), Failure> {
+) -> Result<Option<(BillRow, bool)>, Failure> {
     let odd = |lacks: &str| Failure::new(Kind::Unreachable, format!("ce:GetCostAndUsage: a group has no {lacks}"));
-    if group.keys().len() < by.len() {
+    if group.keys().len() < question.by.len() {
         return Err(odd("key for each that was asked for"));
     }
-    let Some(dimensions) = dimensions(options, account, by, group.keys()) else {
-        return Ok(());
+    let by_service = question.by.contains(&Grouping::Service);
+    // Where an answer tells no services they are named in full, so that nothing else is in it.
+    let mut named = match by_service {
+        true => Named::default(),
+        false => Named::among(&options.services),
     };
-    let amounts = group.metrics();
-    for (name, basis) in metrics(options) {
-        // What is not told is unknown, and not nothing.
-        let value = amounts.and_then(|all| all.get(name)).ok_or_else(|| odd(name))?;
-        let (cost, currency) = amount(value, value.amount().ok_or_else(|| odd(name))?)?;
-        if cost.is_zero() {
-            continue;
-        }
-        let key = SpendKey {
-            hour,
-            basis,
-            currency,
-            dimensions,
-        };
-        let row = Sums {
-            events: 1,
-            cost,
-            ..Sums::default()
-        };
-        let sum = rows.entry(key).or_default().add(&row);
-        sum.map_err(|e| Failure::new(Kind::Refused, e.to_string()))?;
+    for (grouping, key) in question.by.iter().zip(group.keys()) {
+        let (kind, name) = grouping.definition();
+        named.take(kind.as_str(), name, key);
     }
-    Ok(())
+    if by_service
+        && !options
+            .services
+            .iter()
+            .any(|pattern| glob_matches(pattern, named.service))
+    {
+        return Ok(None);
+    }
+    let amounts = group.metrics();
+    // What is not told is unknown, and not nothing.
+    let told = |name: &str| {
+        let value = amounts.and_then(|all| all.get(name)).ok_or_else(|| odd(name))?;
+        money(value, value.amount().ok_or_else(|| odd(name))?)
+    };
+    let [billed, effective] = costs(options);
+    let ((billed, currency), (effective, other)) = (told(billed)?, told(effective)?);
+    if currency != other {
+        return Err(odd("single currency"));
+    }
+    let tokens = match amounts.and_then(|all| all.get(QUANTITY)) {
+        Some(used) => named.tokens(used.amount().unwrap_or_default(), used.unit().unwrap_or_default()),
+        None if question.by.contains(&Grouping::UsageType) => Err(QUANTITY.to_owned()),
+        None => Ok(TokenSums::default()),
+    };
+    let (read, tokens) = (tokens.is_ok(), tokens.unwrap_or_default());
+    if billed.is_zero() && effective.is_zero() && read && tokens == TokenSums::default() {
+        return Ok(None);
+    }
+    let mut dimensions = Dimensions::default();
+    for (dimension, name) in named.names() {
+        dimensions.set(dimension, Label::new(&name));
+    }
+    dimensions.set(Dimension::Source, options.name);
+    if dimensions.get(Dimension::Account).is_empty() {
+        dimensions.set(Dimension::Account, account);
+    }
+    let row = BillRow {
+        at,
+        currency,
+        dimensions,
+        billed,
+        effective,
+        tokens,
+    };
+    Ok(Some((row, read)))
 }
 
-fn amount(value: &MetricValue, amount: &str) -> Result<(rust_decimal::Decimal, Currency), Failure> {
-    let odd = |e: crate::domain::money::MoneyError| Failure::new(Kind::Refused, format!("ce:GetCostAndUsage: {e}"));
+fn money(value: &MetricValue, amount: &str) -> Result<(Decimal, Currency), Failure> {
+    let odd = |e: MoneyError| Failure::new(Kind::Refused, format!("ce:GetCostAndUsage: {e}"));
     let (cost, _) = parse_amount(amount).map_err(odd)?;
     let currency = value.unit().unwrap_or("USD").parse().map_err(odd)?;
     Ok((cost, currency))
@@ -168,21 +153,6 @@ fn amount(value: &MetricValue, amount: &str) -> Result<(rust_decimal::Decimal, C
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn record_types_stay_apart() {
-        for (record_type, expected) in [
-            ("Usage", "Usage"),
-            ("SavingsPlanCoveredUsage", "Usage"),
-            ("Credit", "Credit"),
-            ("Refund", "Adjustment"),
-            ("Tax", "Tax"),
-            ("RIFee", "Purchase"),
-            ("EdpDiscount", "Adjustment"),
-        ] {
-            assert_eq!(category(record_type), expected, "{record_type}");
-        }
-    }
 
     #[test]
     fn groupings_are_read_or_refused() {
