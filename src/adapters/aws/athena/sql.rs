@@ -285,5 +285,17 @@ mod tests {
             text.contains(" element_at(resource_tags, 'user_o''brien') AS resource_tags_user_team,"),
             "{text}"
         );
+        // Which tags of a report do not name by themselves.
+        let account = Table {
+            tags: BTreeMap::from([(Dimension::Account, "resource_tags['user_account']".to_owned())]),
+            ..table("cur")
+        };
+        let text = account.statement(&["2026-10".to_owned()]);
+        let tagged = "COALESCE(NULLIF(element_at(resource_tags, 'user_account'), ''), line_item_usage_account_id)";
+        assert!(
+            text.contains(&format!(" {tagged} AS line_item_usage_account_id,")),
+            "{text}"
+        );
+        assert_eq!(text.matches(tagged).count(), 2, "it is grouped by, too: {text}");
     }
 }
