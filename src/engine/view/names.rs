@@ -1,6 +1,6 @@
 //! Providers in one spelling, and which companies sell models.
 
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::domain::billed::{billed_provider, billing_company};
 use crate::domain::dimension::Dimension;
@@ -12,10 +12,10 @@ use crate::ports::StoreError;
 /// Found once per name: a ledger has many rows and few names.
 #[derive(Default)]
 pub struct Names {
-    billed: HashMap<(Label, Label, bool), Charges>,
-    metered: HashMap<Label, Label>,
+    billed: FxHashMap<(Label, Label, bool), Charges>,
+    metered: FxHashMap<Label, Label>,
     /// Those whose calls are metered: what they bill is use of models, whoever they are.
-    called: HashSet<Label>,
+    called: FxHashSet<Label>,
     /// Whether every company is taken for one of these.
     presumed: bool,
 }
