@@ -5,7 +5,7 @@ use super::label::Label;
 use super::price::provider_key;
 
 /// Words in the names of services that sell models.
-const MODEL_SERVICES: [&str; 11] = [
+const MODEL_SERVICES: [&str; 14] = [
     "bedrock",
     "openai",
     "anthropic",
@@ -17,6 +17,9 @@ const MODEL_SERVICES: [&str; 11] = [
     "vertex",
     "generative",
     "mistral",
+    "model serving",
+    "watsonx",
+    "workers ai",
 ];
 
 /// Words in the names of services that stand beside them under one roof: `Azure AI Search`, `Azure AI Speech`.
@@ -39,7 +42,8 @@ const LEGAL_FORMS: [&str; 8] = [" llc", " opco", " inc", " pbc", " ltd", " limit
 
 /// What may also stand behind the names of sellers of models: other legal forms, and the country that a daughter sells in. Names of one's
 /// own, of gateways for instance, end so too and are whole.
-const DAUGHTERS: [&str; 24] = [
+const DAUGHTERS: [&str; 25] = [
+    " systems",
     " corp",
     " corporation",
     " co",
@@ -89,6 +93,24 @@ const SELLERS: [&str; 19] = [
     "zai",
 ];
 
+/// Companies under whose roof much else is sold, beside the clouds: of these no row is of models but those that say so.
+const ROOFS: [&str; 14] = [
+    "oracle",
+    "ibm",
+    "databricks",
+    "snowflake",
+    "cloudflare",
+    "vercel",
+    "digitalocean",
+    "ovh",
+    "ovhcloud",
+    "scaleway",
+    "tencent cloud",
+    "huawei cloud",
+    "nvidia",
+    "github",
+];
+
 /// A company's name as people say it: `openai opco, llc` and, with the forms of daughters, `openai ireland ltd.` are `openai`.
 fn without_legal_form<'a>(name: &'a str, more: &[&str]) -> &'a str {
     let mut name = name.split(',').next().unwrap_or(name).trim();
@@ -119,18 +141,34 @@ fn company(name: &str) -> String {
 #[must_use]
 pub fn biller(provider: &str) -> String {
     let name = provider.trim().to_lowercase();
-    let clouds = [
-        (["amazon", "aws"], "aws"),
-        (["microsoft", "azure"], "azure"),
-        (["google", "gcp"], "google"),
-    ];
-    let cloud = clouds
-        .iter()
-        .find(|(words, _)| words.iter().any(|word| name.contains(word)));
-    cloud.map_or_else(|| company(&name), |(_, cloud)| (*cloud).to_owned())
+    cloud(&name).map_or_else(|| company(&name), str::to_owned)
 }
 
-/// The provider, as calls name it, whose use a row of a bill charges; none where it is no use of models.
+fn cloud(name: &str) -> Option<&'static str> {
+    let mut clouds = CLOUDS.iter();
+    let cloud = clouds.find(|(words, _)| words.iter().any(|word| name.contains(word)));
+    cloud.map(|(_, cloud)| *cloud)
+}
+
+/// The words of the clouds' names, and the one spelling of each.
+const CLOUDS: [([&str; 2], &str); 3] = [
+    (["amazon", "aws"], "aws"),
+    (["microsoft", "azure"], "azure"),
+    (["google", "gcp"], "google"),
+];
+
+/// The company that a row of a bill is of, as calls to it would name it, and whether all of its rows are of models if there are calls to it;
+/// none of a cloud's row.
+#[must_use]
+pub fn billing_company(dimensions: &Dimensions) -> Option<(Label, bool)> {
+    let name = dimensions.get(Dimension::Provider).as_str().trim().to_lowercase();
+    let is_cloud = cloud(&name).is_some();
+    let key = company(&name);
+    (!is_cloud && !key.is_empty()).then(|| (Label::new(&key), !ROOFS.contains(&key.as_str())))
+}
+
+/// The provider, as calls name it, whose use a row of a bill charges; none where it tells no use of models. [`billing_company`] says of whom it
+/// may be such use all the same.
 #[must_use]
 pub fn billed_provider(dimensions: &Dimensions) -> Option<Label> {
     let service = dimensions.get(Dimension::Service).as_str().to_lowercase();
@@ -182,6 +220,24 @@ mod tests {
     }
 
     #[test]
+    fn a_company_that_is_not_known_may_sell_models_where_it_sells_nothing_else() {
+        for (provider, expected) in [
+            ("DeepInfra, Inc.", Some(("deepinfra", true))),
+            ("Novita AI", Some(("novita", true))),
+            ("Platform Team", Some(("platform team", true))),
+            ("Oracle", Some(("oracle", false))),
+            ("Databricks, Inc.", Some(("databricks", false))),
+            ("Amazon Web Services", None),
+            ("Microsoft", None),
+            ("", None),
+        ] {
+            let row = Dimensions::default().with(Dimension::Provider, provider);
+            let expected = expected.map(|(company, sells)| (Label::new(company), sells));
+            assert_eq!(billing_company(&row), expected, "{provider}");
+        }
+    }
+
+    #[test]
     fn only_rows_about_models_stand_for_calls() {
         for (provider, service, expected) in [
             ("AWS", "Amazon Bedrock", Some("bedrock")),
@@ -209,12 +265,16 @@ mod tests {
             ("X.AI LLC", "API", Some("xai")),
             ("Together Computer Inc.", "Inference", Some("together")),
             ("Fireworks.ai, Inc.", "Inference", Some("fireworks")),
+            ("Cerebras Systems Inc.", "Inference", Some("cerebras")),
             ("Cohere UK Ltd.", "API", Some("cohere")),
             ("gateway europe", "m", None),
             ("Character.ai", "Chat", None),
             ("Bank of Ireland", "Fees", None),
             ("Together Health Inc", "Visits", None),
             ("Oracle", "Compute", None),
+            ("Oracle", "Oracle Cloud Infrastructure Generative AI", Some("oracle")),
+            ("Databricks, Inc.", "Model Serving", Some("databricks")),
+            ("DeepInfra", "Inference", None),
         ] {
             let row = Dimensions::default()
                 .with(Dimension::Provider, provider)

@@ -321,3 +321,18 @@ fn files_of_one_bill_that_are_recorded_one_by_one_are_told_to_replace_each_other
     assert!(!record(&["u/1.csv"]).contains("warning"));
     assert_eq!(billed(folder), "70");
 }
+
+/// A day is billed and has effective cost: it is one day.
+#[test]
+fn a_restated_day_is_told_once() {
+    let home = home("");
+    let folder = home.path();
+    let bill = |cost: &str| HEADER.to_owned() + &(1..=3).map(|day| row(cost, day, "AWS")).collect::<String>();
+    fs::write(folder.join("u/a.csv"), bill("10")).unwrap();
+    finops(folder, &["run"]);
+    fs::write(folder.join("u/a.csv"), bill("20.5")).unwrap();
+    let run = finops(folder, &["run"]);
+    let told = out(&run) + &err(&run);
+    assert!(told.contains("; 3 restated days"), "{told}");
+    assert_eq!(billed(folder), "61.5");
+}

@@ -16,6 +16,7 @@ const USAGE: &str = r#"{"id":"a","ts":"2026-11-03T10:10:00Z","provider":"anthrop
 {"id":"d","ts":"2026-11-04T00:00:00Z","provider":"bedrock","model":"us.anthropic.claude-haiku-4-5-20251001-v1:0","input_tokens":10,"output_tokens":7}
 {"id":"e","ts":"2026-11-04T09:00:00Z","provider":"acme","model":"acme-9","input_tokens":5,"output_tokens":3,"team":"ads"}
 {"id":"g","ts":"2026-11-05T09:00:00Z","provider":"=1+1","model":"@SUM(A1)","input_tokens":5,"output_tokens":3,"user":"-2","team":"=x"}
+{"id":"l","ts":"2026-11-05T09:10:00Z","provider":"=1+1","model":"'=m","input_tokens":5,"output_tokens":3,"user":"'-2","team":"'=x"}
 {"id":"h","ts":"2026-11-06T09:00:00Z","provider":"acme","model":"painter-1","units":"images_out=40"}
 {"id":"i","ts":"2026-11-06T10:00:00Z","provider":"acme","model":"finder-1","web_searches":3,"output_tokens":0}
 {"id":"j","ts":"2026-11-07T10:00:00Z","provider":"azure","model":"gpt-4o","input_tokens":1000,"output_tokens":10}
@@ -379,6 +380,11 @@ fn figures_are_those_of_the_ledger_and_come_back_through_the_reader() {
     // What was kept from being run as a formula has its own name again.
     assert!(
         rows.iter().any(|r| r["model"] == "@SUM(A1)" && r["team"] == "=x"),
+        "{rows:?}"
+    );
+    // So has one that had an apostrophe of its own.
+    assert!(
+        rows.iter().any(|r| r["model"] == "'=m" && r["team"] == "'=x"),
         "{rows:?}"
     );
     let search = rows.iter().find(|r| r["team"] == "search, \"core\"").unwrap();

@@ -1675,3 +1675,138 @@ fn a_small_row_of_the_first_takes_a_day_of_a_commitment() {
         }
     }
 }
+
+/// Who sells models bills use of them, whether a list of ours knows it or not: what is billed and metered counts once.
+#[test]
+fn the_bill_of_any_company_stands_for_the_calls_to_it() {
+    let now = "2026-11-28T12:00:00Z";
+    for (provider, name, service, total, note) in [
+        (
+            "deepinfra",
+            "DeepInfra",
+            "Inference",
+            "180",
+            "deepinfra is billed to 2026-11-18",
+        ),
+        (
+            "deepinfra",
+            "\"DeepInfra, Inc.\"",
+            "Inference",
+            "180",
+            "deepinfra is billed to 2026-11-18",
+        ),
+        (
+            "platform team",
+            "Platform Team",
+            "LLMs",
+            "180",
+            "platform team is billed to 2026-11-18",
+        ),
+        (
+            "databricks",
+            "Databricks",
+            "Model Serving",
+            "180",
+            "databricks is billed to 2026-11-18",
+        ),
+        // It sells much else: what it bills is of no models.
+        (
+            "databricks",
+            "Databricks",
+            "SQL",
+            "",
+            "databricks has no bill of models: metered as it is",
+        ),
+        // Somebody else's.
+        (
+            "deepinfra",
+            "Acme",
+            "x",
+            "",
+            "deepinfra has no bill yet: metered as it is",
+        ),
+    ] {
+        let home = Home::new(&format!("[[budget]]\nname = \"f\"\namount = \"1000 USD\"\n{FILLED}"));
+        let settings = std::fs::read_to_string(home.path().join("finops.toml")).unwrap();
+        let contract = format!("[[contract]]\nname = \"c\"\nprovider = \"{provider}\"\ndiscount = \"10 %\"\n");
+        home.write("finops.toml", &format!("{settings}{contract}"));
+        std::fs::create_dir_all(home.path().join("policies/prices")).unwrap();
+        let book = format!(
+            "providers = [\"{provider}\"]\n[[entry]]\nmodel = \"m1\"\n[[entry.price]]\nrates = {{ input = 1, output = 1 }}\n"
+        );
+        home.write("policies/prices/own.toml", &book);
+        let call = |day: u32| {
+            format!(
+                "{{\"id\":\"{day}\",\"ts\":\"2026-11-{day:02}T10:00:00Z\",\"provider\":\"{provider}\",\"model\":\"m1\",\"output_tokens\":10000000}}\n"
+            )
+        };
+        home.write("usage.jsonl", &(1..=20).map(call).collect::<String>());
+        let rows: Vec<_> = (1..=18).map(|day| format!("2026-11-{day:02}")).collect();
+        let rows: Vec<_> = rows.iter().map(|day| ("9", "1", day.as_str(), "Usage")).collect();
+        home.bill_of(&rows);
+        let bill = std::fs::read_to_string(home.path().join("bill.csv")).unwrap();
+        home.write("bill.csv", &bill.replace("OpenAI,API", &format!("{name},{service}")));
+        home.outcome(now);
+        let status = home.budget(now);
+        assert!(status["notes"].to_string().contains(note), "{name} {service}: {status}");
+        let found = home.json(&["--now", now, "reconcile", "--period", "2026-11"]);
+        let coverage = &found["total"]["coverage_percent"];
+        let text = program(home.path())
+            .args(["--now", now, "reconcile", "--period", "2026-11"])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(text.stdout).unwrap();
+        let total = match total {
+            "" => {
+                let none = format!(
+                    "{provider} has no bill {}in this time",
+                    if name == "Acme" { "" } else { "of models " }
+                );
+                assert!(coverage.is_null() && text.contains(&none), "{text}{found:#}");
+                // Both are there, and nobody knows that they are one.
+                ["362", "342"]
+            }
+            total => {
+                assert_eq!(coverage, "100", "{name}: {found:#}");
+                assert!(!text.contains("no bill"), "{text}");
+                [total; 2]
+            }
+        };
+        let [filled, effective] = total;
+        assert_eq!(home.total(now, "billed-filled"), filled, "{name} {service}");
+        assert_eq!(home.total(now, "effective"), effective, "{name} {service}");
+        assert_eq!(status["spent"], filled, "{name} {service}: {status}");
+    }
+}
+
+/// A bill in another currency is one: it is said what stands for what, and what does not.
+#[test]
+fn a_bill_in_another_currency_is_not_said_to_be_none() {
+    let budget =
+        |name: &str, currency: &str| format!("[[budget]]\nname = \"{name}\"\namount = \"1000 {currency}\"\n{FILLED}");
+    let home = Home::new(&(budget("a", "USD") + &budget("b", "EUR")));
+    home.calls((1..=10).map(|day| format!("2026-11-{day:02}T10:00:00Z")));
+    let days = days(1..=8);
+    let rows: Vec<_> = days
+        .iter()
+        .map(|[from, to]| ("8", from.as_str(), to.as_str()))
+        .collect();
+    home.bill(&rows);
+    let bill = std::fs::read_to_string(home.path().join("bill.csv")).unwrap();
+    home.write("bill.csv", &bill.replace(",USD,", ",EUR,"));
+    let now = "2026-11-12T12:00:00Z";
+    home.run(now);
+    let found = home.json(&["--now", now, "budget"])["budgets"].clone();
+    for (at, spent, note) in [
+        (0, "100", "openai has no bill in dollars: metered as it is"),
+        (
+            1,
+            "64",
+            "what openai bills in EUR counts as far as it is billed: calls are metered in USD and fill none of it",
+        ),
+    ] {
+        let notes = found[at]["notes"].to_string();
+        assert_eq!(found[at]["spent"], spent, "{found:#}");
+        assert!(notes.contains(note) && !notes.contains("no bill yet"), "{notes}");
+    }
+}

@@ -424,6 +424,34 @@ fn the_sides_meet_by_model_whatever_each_calls_it_and_fees_stand_apart() {
             ],
         ),
         (
+            "a model that no row names, beside searches and a row that names one",
+            "",
+            call(
+                "a",
+                "anthropic",
+                "claude-sonnet-4-6",
+                "\"input_tokens\":100000,\"web_searches\":100",
+            ) + &call(
+                "b",
+                "anthropic",
+                "claude-haiku-4-5",
+                "\"input_tokens\":1000000,\"web_searches\":100",
+            ),
+            vec![
+                (
+                    "0.3",
+                    10,
+                    "Anthropic",
+                    "API",
+                    "claude-sonnet-4-6",
+                    "100000",
+                    "input tokens",
+                ),
+                ("1", 10, "Anthropic", "API", "", "1000000", "input tokens"),
+                ("2", 10, "Anthropic", "API", "", "", ""),
+            ],
+        ),
+        (
             "no model on that day, models on others",
             "",
             call("a", "openai", "gpt-4o", million),
@@ -1257,4 +1285,92 @@ fn what_sources_told_of_calls_whose_detail_has_expired_is_said() {
     let text = out(&case.finops("2026-10-08T12:00:00Z", &june));
     let line = "of calls whose detail has expired the sources told $180.00, which is not compared";
     assert!(text.contains(line), "{text}");
+}
+
+/// Of a report of AWS: models sold by the Marketplace beside models that AWS sells itself, which types of usage tell.
+#[test]
+fn editions_and_types_of_usage_of_a_bill_meet_the_calls_of_bedrock() {
+    let header = "bill_billing_period_start_date,bill_payer_account_id,line_item_usage_start_date,line_item_usage_account_id,\
+        line_item_line_item_type,line_item_product_code,line_item_usage_type,line_item_usage_amount,pricing_unit,line_item_unblended_cost,product\n";
+    let sonnet = (
+        "x1",
+        "USE1-MP:USE1_InputTokenCount-Units",
+        "1",
+        "Units",
+        "3.3",
+        "Claude Sonnet 4.6",
+    );
+    let llama = (
+        "AmazonBedrock",
+        "USE1-Llama3-3-70B-input-tokens",
+        "1000",
+        "1K tokens",
+        "0.72",
+        "",
+    );
+    let deepseek = (
+        "AmazonBedrock",
+        "USE1-DeepSeek-R1-input-tokens",
+        "1000",
+        "1K tokens",
+        "1.35",
+        "",
+    );
+    let cohere = (
+        "x2",
+        "USE1-MP:USE1_InputTokenCount-Units",
+        "1",
+        "Units",
+        "3",
+        "Cohere Command R+",
+    );
+    let [of_sonnet, of_llama, of_deepseek, of_cohere] = [
+        "us.anthropic.claude-sonnet-4-6",
+        "us.meta.llama3-3-70b-instruct-v1:0",
+        "us.deepseek.r1-v1:0",
+        "cohere.command-r-plus-v1:0",
+    ];
+    for (rows, models, expected) in [
+        (
+            vec![sonnet, llama, deepseek],
+            vec![of_sonnet, of_llama, of_deepseek],
+            ["100", "0", "0", "0", "0", "0"],
+        ),
+        // It has no price.
+        (
+            vec![sonnet, cohere],
+            vec![of_sonnet, of_cohere],
+            ["100", "0", "0", "3", "0", "0"],
+        ),
+        // Calls of one of these were not seen.
+        (
+            vec![sonnet, llama, deepseek],
+            vec![of_sonnet, of_deepseek],
+            ["86.6", "0.72", "0", "0", "0", "0"],
+        ),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path();
+        let usage = models
+            .iter()
+            .map(|model| call(model, "bedrock", model, "\"input_tokens\":1000000"));
+        let mut bill = header.to_owned();
+        for (code, usage, amount, unit, cost, edition) in rows {
+            let product = match edition {
+                "" => String::new(),
+                edition => format!("\"{{\"\"product_name\"\":\"\"{edition} (Amazon Bedrock Edition)\"\"}}\""),
+            };
+            bill += &format!(
+                "2026-11-01T00:00:00Z,1,2026-11-10T00:00:00Z,1,Usage,{code},{usage},{amount},{unit},{cost},{product}\n"
+            );
+        }
+        std::fs::write(home.join("finops.toml"), "[store]\nurl = \"sqlite:ledger.db\"\n").unwrap();
+        std::fs::write(home.join("usage.jsonl"), usage.collect::<String>()).unwrap();
+        std::fs::write(home.join("bill.csv"), bill).unwrap();
+        let recorded = finops(home, &["record", "usage.jsonl", "bill.csv"]);
+        assert!(recorded.status.success(), "{}", err(&recorded));
+        let asked = ["--now", "2026-12-02T12:00:00Z", "reconcile", "--period", "2026-11"];
+        let found = json(&program(home).args(asked).args(["--format", "json"]).output().unwrap());
+        assert_eq!(said(&found), expected, "{models:?}: {found:#}");
+    }
 }

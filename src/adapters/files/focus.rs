@@ -139,7 +139,7 @@ fn dimensions(
     context: &mut Context,
 ) -> Result<Dimensions, Fault> {
     let mut dimensions = Dimensions::default();
-    let mut name = |column: &str, text: &str| context.label(&Scalar::Text(plain(text).into()), column);
+    let mut name = |column: &str, text: &str| context.label(&Scalar::Text(text.into()), column);
     let provider = ["ProviderName", "ServiceProviderName"]
         .into_iter()
         .map(|column| row.get(column))
@@ -150,11 +150,14 @@ fn dimensions(
         "" => row.get("BillingAccountId"),
         sub => sub,
     };
-    dimensions.set(Dimension::Provider, name("ProviderName", &provider)?);
-    dimensions.set(Dimension::Model, name("x_Model", focus_tokens::model(row))?);
-    dimensions.set(Dimension::Service, name("ServiceName", row.get("ServiceName"))?);
-    dimensions.set(Dimension::Account, name("SubAccountId", account)?);
-    dimensions.set(Dimension::Category, name("ChargeCategory", row.get("ChargeCategory"))?);
+    dimensions.set(Dimension::Provider, name("ProviderName", plain(&provider))?);
+    dimensions.set(Dimension::Model, name("x_Model", plain(focus_tokens::model(row)))?);
+    dimensions.set(Dimension::Service, name("ServiceName", plain(row.get("ServiceName")))?);
+    dimensions.set(Dimension::Account, name("SubAccountId", plain(account))?);
+    dimensions.set(
+        Dimension::Category,
+        name("ChargeCategory", plain(row.get("ChargeCategory")))?,
+    );
     dimensions.set(Dimension::Source, source);
     let tags = row.get("Tags");
     if !tags.is_empty() {
@@ -178,14 +181,14 @@ fn dimensions(
     Ok(dimensions)
 }
 
-/// A name without the apostrophe that keeps a spreadsheet from running it.
+/// The name in a cell without the apostrophe that keeps a spreadsheet from running it. Within the object of tags it would run none.
 fn plain(name: &str) -> &str {
     let rest = name.strip_prefix('\'');
     rest.filter(|rest| rest.trim_start_matches('\'').starts_with(['=', '+', '-', '@']))
         .unwrap_or(name)
 }
 
-/// Tags: an object, or the list of keys and values that BigQuery makes of one.
+/// Tags in the order of their keys: an object, or the list of keys and values that BigQuery makes of one.
 fn pairs(text: &str) -> Result<Vec<(Cow<'_, str>, Scalar<'_>)>, Fault> {
     #[derive(Deserialize)]
     struct Pair<'a> {
@@ -197,7 +200,9 @@ fn pairs(text: &str) -> Result<Vec<(Cow<'_, str>, Scalar<'_>)>, Fault> {
     if text.starts_with('[') {
         let pairs: Vec<Pair<'_>> = serde_json::from_str(text)
             .map_err(|_| Fault::field("Tags", "neither a JSON object nor a list of `key` and `value`"))?;
-        return Ok(pairs.into_iter().map(|pair| (pair.key, pair.value)).collect());
+        let mut pairs: Vec<_> = pairs.into_iter().map(|pair| (pair.key, pair.value)).collect();
+        pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+        return Ok(pairs);
     }
     let tags: BTreeMap<Cow<'_, str>, Scalar<'_>> =
         serde_json::from_str(text).map_err(|_| Fault::field("Tags", "not a JSON object"))?;

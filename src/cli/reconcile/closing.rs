@@ -72,10 +72,10 @@ pub(super) fn closing(found: &Reconciliation, total: &Totals, twice: &[ToldTwice
             text,
             "{} has no bill{} in this time: all its {} count as lag",
             clean(name.as_str()),
-            if found.other_currencies.contains_key(name) {
-                " in dollars"
-            } else {
-                ""
+            match (found.other_currencies.contains_key(name), found.of_else.contains(name)) {
+                (true, _) => " in dollars",
+                (false, true) => " of models",
+                (false, false) => "",
             },
             usd(totals.metered)
         );

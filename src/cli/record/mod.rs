@@ -1,6 +1,6 @@
 //! `finops record`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -193,6 +193,8 @@ pub fn sentence(collection: &Collection, from: &str) -> String {
         false => format!("{new}, {}", money(Money::new(recorded.cost, Currency::USD))),
     };
     let mut text = format!("recorded {what}, from {from}");
+    // Each is told once, whatever its bill says of it: billed and effective cost.
+    let days: BTreeSet<_> = collection.restatements.iter().map(|r| r.day).collect();
     let no_spend = format!("no spend ({})", kinds(&collection.excluded));
     for (number, what) in [
         (recorded.known, "known before"),
@@ -205,7 +207,7 @@ pub fn sentence(collection: &Collection, from: &str) -> String {
             if only_bills { 0 } else { collection.bills },
             if collection.bills == 1 { "bill" } else { "bills" },
         ),
-        (collection.restatements.len() as u64, "restated days"),
+        (days.len() as u64, "restated days"),
     ] {
         if number > 0 {
             text.push_str(&format!("; {} {what}", count(number)));

@@ -182,7 +182,7 @@ pub fn run(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Exit, CliError> {
     let period = report.query.period;
     if let Some(scope) = args.filled() {
         let fill = Fill::read(ledger.as_mut(), period.start, ctx.now)?;
-        report.estimates = fill.notes(&fill.providers(), &scope);
+        report.estimates = fill.notes(&fill.providers(), &scope, Currency::USD);
         report.estimates.extend(fill.untold_notes(&scope));
     }
     if args.basis == BasisArg::Metered {

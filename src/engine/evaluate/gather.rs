@@ -15,7 +15,6 @@ pub(super) use agreed::{Flat, flat};
 use parts::{Part, add, part, spread};
 
 use super::status::BudgetStatus;
-use crate::domain::billed::billed_provider;
 use crate::domain::budget::Budget;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
@@ -182,7 +181,7 @@ impl<'a> Gathering<'a> {
         // Only rows of bills have a service that says whose models they charge.
         let models = match derived || key.basis == Basis::Metered {
             true => Some(names.metered(key)),
-            false => billed_provider(&key.dimensions),
+            false => names.billed(key),
         };
         let usage = key
             .dimensions
@@ -334,7 +333,10 @@ impl<'a> Gathering<'a> {
             add(&mut self.daily, *day, *cost)?;
         }
         let fill = fill.filter(|_| self.budget.basis == Basis::BilledFilled);
-        let mut notes = fill.map_or_else(Vec::new, |fill| fill.notes(&self.providers(), &self.budget.scope));
+        let currency = self.budget.amount.currency();
+        let mut notes = fill.map_or_else(Vec::new, |fill| {
+            fill.notes(&self.providers(), &self.budget.scope, currency)
+        });
         let rows = self.kinds.iter().filter(|kind| kind.bills.is_some());
         let billed = rows.map(|kind| kind.provider).collect();
         notes.extend(fill.map_or_else(Vec::new, |fill| fill.short_notes(&billed, self.period)));

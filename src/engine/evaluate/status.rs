@@ -207,7 +207,7 @@ fn read(
     let derives = budgets().any(|budget| matches!(budget.basis, Basis::Effective | Basis::BilledFilled));
     let mut metered: FxHashSet<Dimensions> = FxHashSet::default();
     let mut failure = None;
-    let mut names = Names::default();
+    let mut names = fill.as_ref().map_or_else(Names::presumed, Fill::row_names);
     // Many rows share few combinations of dimensions: whether one counts is asked once.
     let mut kinds: FxHashMap<(Basis, Currency, Dimensions), usize> = FxHashMap::default();
     ledger.spend(Period::new(start, now), &mut |key, sums| {

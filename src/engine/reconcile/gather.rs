@@ -78,6 +78,11 @@ impl Sides {
         self.metered.calls > 0 || !self.metered.list.is_zero()
     }
 
+    /// Whether rows of use count tokens.
+    pub(super) fn counts_tokens(&self) -> bool {
+        self.use_rows > 0 && self.billed.tokens.total() != 0
+    }
+
     /// Adds what another place says.
     pub(super) fn add(&mut self, other: &Sides) -> Result<(), MoneyError> {
         let (m, r, b) = (&mut self.metered, &mut self.reported, &mut self.billed);
@@ -119,6 +124,8 @@ pub(super) struct Gathered {
     pub(super) other_currencies: BTreeMap<Label, BTreeSet<Currency>>,
     /// Providers that bill whole months or weeks, of which the period has only a part.
     pub(super) by_month: BTreeSet<Label>,
+    /// Companies with rows of use that are not known to be of models.
+    pub(super) of_else: BTreeSet<Label>,
 }
 
 pub(super) fn gather(
@@ -129,13 +136,15 @@ pub(super) fn gather(
     detail: bool,
     now: DateTime<Utc>,
 ) -> Result<Gathered, StoreError> {
-    let mut names = Names::default();
     let mut rows = Rows::new(period, now);
+    let mut of_else = BTreeSet::new();
     let mut other_currencies: BTreeMap<Label, BTreeSet<Currency>> = BTreeMap::new();
     let mut failed: Option<MoneyError> = None;
     // A model is of one family in all of this time, of which the period may be the end.
     let mut lasting = Families::new(pricer);
-    ledger.spend(rows.around(), &mut |key, sums| {
+    let around = rows.around();
+    let read = |visit: &mut dyn FnMut(&SpendKey, &Sums)| ledger.spend(around, visit);
+    let mut names = Names::of(read, &mut |names, key, sums| {
         let of = |dimension| key.dimensions.get(dimension);
         let (model, account) = (of(Dimension::Model), of(Dimension::Account));
         let mut at = |provider| {
@@ -151,7 +160,10 @@ pub(super) fn gather(
         if key.basis != Basis::Billed {
             return;
         }
-        let Some(provider) = names.billed(key) else { return };
+        let Some(provider) = names.billed(key) else {
+            of_else.extend(names.company(key).filter(|_| is_usage(key)));
+            return;
+        };
         if key.currency != Currency::USD {
             if period.contains(key.hour.start()) {
                 other_currencies.entry(provider).or_default().insert(key.currency);
@@ -253,6 +265,7 @@ pub(super) fn gather(
         billing: billing.collect(),
         cells: meet(pricer, cells, &places.without_models())?,
         by_month,
+        of_else,
         through: places.through(),
         other_currencies,
     })

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use rustc_hash::FxHashMap;
 
-use super::gather::{Named, Place, Sides};
+use super::gather::{Named, Part, Place, Sides};
 use super::rows::Whose;
 use crate::domain::charge::Outcome;
 use crate::domain::dimension::Dimension;
@@ -15,6 +15,7 @@ use crate::domain::label::Label;
 use crate::domain::money::{MoneyError, add_exact};
 use crate::domain::period::Hour;
 use crate::domain::price::{model_family, model_snapshot};
+use crate::domain::spend::TokenSums;
 use crate::domain::usage::{Bucket, EventId, Tokens, UsageEvent};
 use crate::ports::Pricer;
 
@@ -49,7 +50,7 @@ pub(super) fn meet(
         let uses = all().any(|(_, sides)| sides.use_rows > 0);
         let by_model = all().any(named) || (!uses && !without_models.contains(&whose));
         let mut met = if by_model {
-            by_family(by_name(groups)?)?
+            by_family(rest(by_name(groups)?)?)?
         } else {
             BTreeMap::from([(Label::EMPTY, together(groups.into_values().flatten())?)])
         };
@@ -122,6 +123,22 @@ fn by_name(mut groups: Groups) -> Result<Groups, MoneyError> {
     Ok(groups)
 }
 
+/// Rows that count tokens and name no model, beside rows that name one, are of models that no row of the day names: what was metered of those
+/// stands with them.
+fn rest(mut groups: Groups) -> Result<Groups, MoneyError> {
+    let unnamed = |groups: &Groups| groups.get(&Label::EMPTY)?.get(&Label::EMPTY).map(Sides::counts_tokens);
+    if unnamed(&groups) != Some(true) {
+        return Ok(groups);
+    }
+    let billed = |group: &BTreeMap<Label, Sides>| group.values().any(|sides| sides.use_rows > 0);
+    let others = groups.iter().filter(|(_, group)| !billed(group));
+    let others: Vec<Label> = others.map(|(family, _)| *family).collect();
+    let calls = together(others.into_iter().filter_map(|family| groups.remove(&family)).flatten())?;
+    let rest = groups.entry(Label::EMPTY).or_default().entry(Label::EMPTY).or_default();
+    rest.add(&calls)?;
+    Ok(groups)
+}
+
 /// Names of one family become one, unless both sides use the same ones: then the finer comparison is right.
 fn by_family(groups: Groups) -> Result<BTreeMap<Label, Sides>, MoneyError> {
     let mut out: BTreeMap<Label, Sides> = BTreeMap::new();
@@ -162,8 +179,8 @@ fn snapshots(family: Label, group: &BTreeMap<Label, Sides>) -> Option<Vec<(Naive
     (meets && dates.len() > 1).then(|| dates.into_iter().map(|(date, (name, ..))| (date, name)).collect())
 }
 
-/// Where a bill has rows of use that name no model beside rows that do, these are fees: what the meter has of fees stands
-/// beside them, not with the tokens.
+/// Where a bill has rows of use that name no model beside rows that do, fees are among these: what the meter has of fees stands
+/// beside them, not with the tokens of its model.
 fn fees_apart(
     pricer: &dyn Pricer,
     day: Hour,
@@ -195,8 +212,14 @@ fn fees_apart(
             *from = add_exact(*from, -part)?;
             *to = add_exact(*to, part)?;
         }
-        sides.parts.iter_mut().for_each(|part| part.requests = [0; 4]);
-        sides.free = Decimal::ZERO;
+        fees.free = add_exact(fees.free, std::mem::take(&mut sides.free))?;
+        for part in sides.parts.iter_mut().filter(|part| part.requests != [0; 4]) {
+            fees.parts.push(Part {
+                tokens: TokenSums::default(),
+                ..*part
+            });
+            part.requests = [0; 4];
+        }
     }
     if let Some(rest) = models.get_mut(&Label::EMPTY) {
         rest.add(&fees)?;

@@ -247,6 +247,8 @@ pub struct Reconciliation {
     pub other_currencies: BTreeMap<Label, BTreeSet<Currency>>,
     /// Providers that bill whole months or weeks, of some of which the period has only a part: those are not compared.
     pub by_month: BTreeSet<Label>,
+    /// Companies whose bills have use that is not known to be of models.
+    pub of_else: BTreeSet<Label>,
     /// What is metered of accounts that bills tell apart and not billed yet, by provider and account.
     pub late: BTreeMap<(Label, Label), Decimal>,
 }
@@ -273,6 +275,7 @@ pub fn reconcile(
     let mut out = Reconciliation {
         other_currencies: gathered.other_currencies,
         by_month: gathered.by_month,
+        of_else: gathered.of_else,
         ..Reconciliation::default()
     };
     let last = Hour::of(period.end - TimeDelta::hours(1)).day();

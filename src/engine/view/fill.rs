@@ -35,6 +35,9 @@ pub struct Fill {
     told: BTreeMap<Label, Values>,
     /// What its metered use names, by provider.
     metered: BTreeMap<Label, Values>,
+    /// Those that bill models in other currencies, and those whose bills name none.
+    elsewhere: BTreeSet<Label>,
+    of_else: BTreeSet<Label>,
 }
 
 /// Metered use that stands for rows of a bill which do not tell it apart.
@@ -78,13 +81,14 @@ impl Fill {
         now: DateTime<Utc>,
         spend: impl FnOnce(Period, &mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError>,
     ) -> Result<Fill, StoreError> {
-        let mut names = Names::default();
+        let (mut elsewhere, mut of_else) = (BTreeSet::new(), BTreeSet::new());
         let mut failed: Option<MoneyError> = None;
         let mut seen: FxHashMap<(Basis, Label, Dimensions), Hour> = FxHashMap::default();
         let mut collected = Collected::new(now);
         let start = compared_from(now).min(month(Hour::of(from)));
-        spend(Period::new(start.start(), now), &mut |key, sums| {
-            if !is_usage(key) || key.currency != Currency::USD {
+        let read = |visit: &mut dyn FnMut(&SpendKey, &Sums)| spend(Period::new(start.start(), now), visit);
+        Names::of(read, &mut |names, key, sums| {
+            if !is_usage(key) {
                 return;
             }
             let provider = match key.basis {
@@ -92,7 +96,14 @@ impl Fill {
                 Basis::Metered => Some(names.metered(key)),
                 Basis::Effective | Basis::BilledFilled => return,
             };
-            let Some(provider) = provider else { return };
+            let Some(provider) = provider else {
+                of_else.extend(names.company(key));
+                return;
+            };
+            if key.currency != Currency::USD {
+                elsewhere.insert(provider);
+                return;
+            }
             let first = seen.entry((key.basis, provider, key.dimensions)).or_insert(key.hour);
             *first = (*first).min(key.hour);
             let account = key.dimensions.get(Dimension::Account);
@@ -125,7 +136,15 @@ impl Fill {
             standings,
             told,
             metered,
+            elsewhere,
+            of_else,
         })
+    }
+
+    /// Names of the rows that it is of.
+    #[must_use]
+    pub fn row_names(&self) -> Names {
+        Names::calling(self.metered.keys().copied())
     }
 
     /// Whether a provider has a bill.
@@ -265,8 +284,15 @@ impl Fill {
 
     /// What has to be said beside a figure of this basis within a scope: how far each provider has billed, and what is estimated since.
     #[must_use]
-    pub fn notes(&self, wanted: &BTreeSet<Label>, scope: &Scope) -> Vec<String> {
+    pub fn notes(&self, wanted: &BTreeSet<Label>, scope: &Scope, currency: Currency) -> Vec<String> {
         let mut notes = Vec::new();
+        if currency != Currency::USD {
+            let alone = wanted.iter().map(|provider| {
+                format!("what {provider} bills in {currency} counts as far as it is billed: calls are metered in USD and fill none of it")
+            });
+            notes.extend(alone);
+            return notes;
+        }
         for provider in wanted {
             let alone = self.is_billed_alone(*provider, scope);
             let (told, more) = self.accounts(*provider, scope, alone);
@@ -322,7 +348,14 @@ impl Fill {
         }
         let billed = self.providers();
         let unbilled = wanted.iter().filter(|provider| !billed.contains(*provider));
-        notes.extend(unbilled.map(|provider| format!("{provider} has no bill yet: metered as it is")));
+        notes.extend(unbilled.map(|provider| {
+            let bill = match (self.elsewhere.contains(provider), self.of_else.contains(provider)) {
+                (true, _) => "bill in dollars",
+                (false, true) => "bill of models",
+                (false, false) => "bill yet",
+            };
+            format!("{provider} has no {bill}: metered as it is")
+        }));
         notes
     }
 }

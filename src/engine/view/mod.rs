@@ -157,10 +157,9 @@ impl View {
         if self.terms.is_empty() {
             return self.stored(period, visit);
         }
-        let billed = self.billed(period)?;
+        let (billed, mut names) = self.billed(period)?;
         let terms = self.terms.clone();
         let terms = &terms;
-        let mut names = Names::default();
         let mut failed: Option<MoneyError> = None;
         self.stored(period, &mut |key, sums| {
             let account = key.dimensions.get(Dimension::Account);
@@ -201,19 +200,19 @@ impl View {
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// What bills have effective cost of.
-    fn billed(&mut self, period: Period) -> Result<Known, StoreError> {
+    /// What bills have effective cost of, and the names of all.
+    fn billed(&mut self, period: Period) -> Result<(Known, Names), StoreError> {
         // The row of a month that reaches into the period may stand before it, and whether a day is whole is told by those after it.
         let start = month(Hour::of(period.start)).min(compared_from(self.now));
         let whole = Period::new(start.start(), period.end.max(self.now));
         let terms = self.terms.clone();
-        let mut names = Names::default();
         let mut purchases = Purchases::new(&terms);
         let now = self.now;
         let mut collected = Collected::new(now);
         let mut elsewhere: BTreeMap<Currency, Elsewhere> = BTreeMap::new();
         let mut failed: Option<MoneyError> = None;
-        self.stored(whole, &mut |key, sums| {
+        let read = |visit: &mut dyn FnMut(&SpendKey, &Sums)| self.stored(whole, visit);
+        let names = Names::of(read, &mut |names, key, sums| {
             let account = key.dimensions.get(Dimension::Account);
             let usd = key.currency == Currency::USD;
             let added = match key.basis {
@@ -237,12 +236,15 @@ impl View {
         })?;
         match failed {
             Some(error) => Err(error.into()),
-            None => Ok(Known {
-                use_of_models: collected.stand(false)?,
-                elsewhere,
-                purchases,
-                months: whole_months(&terms, period, self.now)?,
-            }),
+            None => {
+                let known = Known {
+                    use_of_models: collected.stand(false)?,
+                    elsewhere,
+                    purchases,
+                    months: whole_months(&terms, period, self.now)?,
+                };
+                Ok((known, names))
+            }
         }
     }
 }
@@ -269,7 +271,7 @@ impl Ledger for View {
             let (from, now) = (period.start, self.now);
             let fill = Fill::of(from, now, |period, visit| self.stored(period, visit))?;
             let untold = fill.untold_by(&scope);
-            let mut names = Names::default();
+            let mut names = fill.row_names();
             return self.agreed(period, &mut |key, sums| {
                 visit(key, sums);
                 let row = match !untold.is_empty() && scope.matches(&key.dimensions) {

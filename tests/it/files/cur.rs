@@ -365,3 +365,53 @@ fn a_tag_whose_key_is_that_of_a_users_id_names_the_user() {
         assert_eq!(key.dimensions.get(Dimension::User).as_str(), "u", "{name}");
     }
 }
+
+/// Of tags whose keys differ by capitals alone the first in the alphabet counts, whatever the shape of a bill and the order of its columns.
+#[test]
+fn of_tags_that_are_alike_one_counts_in_every_shape() {
+    let team = |text: String| {
+        let kept = read_text("bill.csv", text);
+        assert!(kept.rejected.is_empty(), "{:?}", kept.rejected);
+        let (key, _) = kept.bills[0].rows.iter().next().unwrap();
+        key.dimensions.get(Dimension::Team).as_str().to_owned()
+    };
+    let older = |names: &str, values: &str| {
+        let header = "bill/BillingPeriodStartDate,lineItem/UsageStartDate,lineItem/UsageAccountId,lineItem/LineItemType,lineItem/ProductCode,lineItem/UnblendedCost";
+        team(format!(
+            "{header},{names}\n2026-10-01T00:00:00Z,2026-10-01T00:00:00Z,2,Usage,AmazonEC2,1,{values}\n"
+        ))
+    };
+    assert_eq!(older("resourceTags/user:team,resourceTags/user:Team", "a,c"), "c");
+    assert_eq!(older("resourceTags/user:Team,resourceTags/user:team", "c,a"), "c");
+    assert_eq!(
+        older(
+            "resourceTags/user:Team,resourceTags/user:team,resourceTags/user:TEAM",
+            "c,a,"
+        ),
+        "c"
+    );
+    assert_eq!(older("costCategory/Team,resourceTags/user:team", "k,a"), "a");
+    let newer = |tags: &str, category: &str| {
+        let header = "bill_billing_period_start_date,line_item_usage_start_date,line_item_usage_account_id,line_item_line_item_type,line_item_product_code,line_item_unblended_cost";
+        team(format!(
+            "{header},resource_tags,cost_category\n2026-10-01T00:00:00Z,2026-10-01T00:00:00Z,2,Usage,AmazonEC2,1,\"{}\",\"{}\"\n",
+            tags.replace('"', "\"\""),
+            category.replace('"', "\"\"")
+        ))
+    };
+    assert_eq!(newer(r#"{"user_team":"a","user_Team":"c"}"#, "{}"), "c");
+    assert_eq!(newer(r#"{"user_team":"a"}"#, r#"{"Team":"k"}"#), "a");
+    let focus = |tags: &str| {
+        let header = "BilledCost,EffectiveCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargeCategory,ChargePeriodStart,ProviderName,ServiceName,Tags";
+        team(format!(
+            "{header}\n1,1,1,USD,2026-10-01,2026-11-01,Usage,2026-10-01,AWS,x,\"{}\"\n",
+            tags.replace('"', "\"\"")
+        ))
+    };
+    assert_eq!(focus(r#"{"team":"a","Team":"c"}"#), "c");
+    assert_eq!(focus(r#"[{"key":"team","value":"a"},{"key":"Team","value":"c"}]"#), "c");
+    assert_eq!(
+        focus(r#"[{"key":"user:team","value":"a"},{"key":"team","value":"c"}]"#),
+        "c"
+    );
+}

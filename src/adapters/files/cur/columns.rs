@@ -56,12 +56,24 @@ pub(in super::super) fn column(name: &str) -> String {
 pub(super) const FURTHER: char = '*';
 
 /// Adds the columns of tags of which `by_name` has one of the same name. Keys of tags that differ by their capitals alone are different ones at
-/// AWS, each with a column of its own, and most rows have a value in one of them.
+/// AWS, each with a column of its own, and most rows have a value in one of them. Of several the first in the alphabet comes first, whatever
+/// the order of the columns is.
 pub(in super::super) fn keep_tags(by_name: &mut HashMap<String, usize>, names: &[String]) {
+    let mut alike: HashMap<String, Vec<(&String, usize)>> = HashMap::new();
     for (at, name) in names.iter().enumerate() {
         let column = column(name);
-        if tag_of(&column).is_some() && by_name.get(&column).is_some_and(|kept| *kept != at) {
-            by_name.insert(format!("{column}{FURTHER}{at:06}"), at);
+        if tag_of(&column).is_some() && by_name.contains_key(&column) {
+            alike.entry(column).or_default().push((name, at));
+        }
+    }
+    for (column, mut tags) in alike {
+        tags.sort();
+        for (place, (_, at)) in tags.into_iter().enumerate() {
+            let name = match place {
+                0 => column.clone(),
+                _ => format!("{column}{FURTHER}{place:06}"),
+            };
+            by_name.insert(name, at);
         }
     }
 }

@@ -193,14 +193,20 @@ fn tag_of(column: &str) -> Option<&str> {
         .or_else(|| column.strip_prefix("cost_category_"))
 }
 
-/// Tags that have columns of their own.
-fn flattened(row: &Row<'_>) -> Vec<(String, String)> {
+/// Tags that have columns of their own, those of resources before cost categories as with maps.
+fn flattened(row: &Row<'_>) -> impl Iterator<Item = (String, String)> {
     let columns = row.columns.keys();
-    let mut found: Vec<(String, String)> = columns
-        .filter_map(|name| Some((tag_of(name)?.to_owned(), row.get(name).to_owned())))
+    let mut found: Vec<(bool, &str, String)> = columns
+        .filter_map(|name| {
+            Some((
+                name.starts_with("cost_category_"),
+                tag_of(name)?,
+                row.get(name).to_owned(),
+            ))
+        })
         .collect();
     found.sort();
-    found
+    found.into_iter().map(|(_, tag, value)| (tag.to_owned(), value))
 }
 
 /// The model, where the row tells: by its resource, the name of a Marketplace edition, or the type of usage.
