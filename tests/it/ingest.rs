@@ -441,7 +441,7 @@ fn overload_is_answered_with_later_and_memory_stays_bounded() {
     // Bodies that are announced and never come hold their memory.
     let head = format!(
         "POST /v1/usage HTTP/1.1\r\n{NDJSON}Content-Length: {}\r\n\r\n",
-        10 << 20
+        12 << 20
     );
     let mut held = Vec::new();
     let mut refused = 0;

@@ -35,6 +35,13 @@ struct Told {
     since: u64,
 }
 
+impl Told {
+    /// Whether it was told just now. What was told ahead of now was told by a clock that was wrong.
+    fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        (TimeDelta::zero()..AGAIN).contains(&now.signed_duration_since(self.at))
+    }
+}
+
 /// Sums up what requests brought.
 #[derive(Default)]
 pub(super) struct Received {
@@ -91,12 +98,23 @@ impl Received {
         Ok(())
     }
 
+    /// Tells how often that occurred which was told an hour ago.
+    pub fn passes(&mut self, now: DateTime<Utc>, err: &mut dyn Write) -> io::Result<()> {
+        for told in self.told.values_mut().filter(|told| told.since > 0) {
+            if !told.is_fresh(now) {
+                told.at = now;
+                say(&told.about, std::mem::take(&mut told.since), err)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Tells something of a kind, in these words where it is the first.
     fn warn(&mut self, kind: &str, about: &str, times: u64, now: DateTime<Utc>, err: &mut dyn Write) -> io::Result<()> {
         let known = self.told.len() < KINDS || self.told.contains_key(kind);
         let (kind, about) = if known { (kind, about) } else { (OTHERS, OTHERS) };
         match self.told.get_mut(kind) {
-            Some(told) if now.signed_duration_since(told.at) < AGAIN => {
+            Some(told) if told.is_fresh(now) => {
                 told.since += times;
                 Ok(())
             }
@@ -151,6 +169,15 @@ mod tests {
             received.add(&one, now, &mut err).unwrap();
             one.recorded.unpriced = 0;
         }
+        // Nothing comes any more, and then a clock is set back.
+        for minute in [120, 121, 200] {
+            let now = DateTime::from_timestamp(1_790_000_000 + 60 * minute, 0).unwrap();
+            received.passes(now, &mut err).unwrap();
+        }
+        for minute in [130, 100, 101] {
+            let now = DateTime::from_timestamp(1_790_000_000 + 60 * minute, 0).unwrap();
+            received.add(&one, now, &mut err).unwrap();
+        }
         received.end(&mut err).unwrap();
         let told = String::from_utf8(err).unwrap();
         let unpriced = format!("warning: {UNPRICED} (1 time)");
@@ -158,6 +185,10 @@ mod tests {
             "warning: gap (2 times)",
             &unpriced,
             "warning: gap (6 times)",
+            // At 121 minutes.
+            "warning: gap (2 times)",
+            // At 100 minutes, by a clock that was set back, with those of minute 130.
+            "warning: gap (4 times)",
             "warning: gap (2 times)",
         ];
         assert_eq!(told.lines().collect::<Vec<_>>(), expected);

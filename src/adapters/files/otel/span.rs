@@ -126,8 +126,10 @@ pub(in super::super) fn observe(
         },
         name => name,
     };
-    let provider = context.labels.get(own.sold(provider));
-    let (counts, declared) = own.used(around.scope, provider.as_str(), out)?;
+    let asked = own.sold(provider);
+    // How usage is told is told by the client, whoever answered it.
+    let (mut counts, declared) = own.used(around.scope, asked, out)?;
+    let provider = context.labels.get(own.sold_at_host(asked, &mut counts));
     let quantities = match own.has_usage() {
         true => Label::EMPTY,
         false => own.quantities()?,
@@ -188,6 +190,7 @@ pub(in super::super) fn observe(
     let told = Told {
         trace: trace_key(&span.trace),
         emitter: context.labels.get(short(emitter)),
+        provider: context.labels.get(asked),
         end: span.end.time("endTimeUnixNano").ok().map(|(end, _)| end),
         named,
         answer: if own.response_model.str().is_empty() {
@@ -198,6 +201,19 @@ pub(in super::super) fn observe(
         asked: family(own.request_model.str()),
     };
     observed(What::Call(Box::new((event, told))))
+}
+
+impl Around<'_, '_> {
+    /// What is wrong with a span, with the service that sent it: of many senders it is one whose clock is ahead.
+    pub fn named(&self, fault: Fault) -> Fault {
+        match self.resource.service.str() {
+            "" => fault,
+            service => Fault {
+                reason: format!("{}, in a span of service `{}`", fault.reason, short(service)),
+                ..fault
+            },
+        }
+    }
 }
 
 impl Observed {
