@@ -487,6 +487,21 @@ fn overload_is_answered_with_later_and_memory_stays_bounded() {
     server.stop();
 }
 
+/// Pictures in prompts hardly pack.
+#[test]
+fn a_packed_body_within_both_limits_finds_room() {
+    let server = serve(&[]);
+    let mut packed = GzEncoder::new(Vec::new(), Compression::none());
+    packed.write_all((line(1) + &" ".repeat(19 << 20)).as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    assert!(packed.len() > 19 << 20);
+    for _ in 0..2 {
+        let answer = server.post("/v1/usage", &format!("{NDJSON}Content-Encoding: gzip\r\n"), &packed);
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    assert_eq!(server.calls(), 1);
+}
+
 #[test]
 fn many_senders_at_once_are_all_recorded() {
     let server = serve(&[]);

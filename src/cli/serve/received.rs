@@ -74,8 +74,11 @@ impl Received {
                 Some(field) => format!("rejected: `{field}`: {}", rejection.reason),
                 None => format!("rejected: {}", rejection.reason),
             };
-            // Numbers are those of one record.
-            let kind: String = about.chars().filter(|c| !c.is_ascii_digit()).collect();
+            // Numbers and ids are those of one record.
+            let words = about.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+            let kind: String = words
+                .filter(|word| !word.contains(|c: char| c.is_ascii_digit()))
+                .collect();
             self.warn(&kind, &about, 1, now, err)?;
         }
         let further = one.rejected.saturating_sub(one.first_rejections.len() as u64);
@@ -156,6 +159,7 @@ fn say(about: &str, times: u64, err: &mut dyn Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::Rejection;
 
     #[test]
     fn a_kind_of_warning_is_told_at_once_then_hourly_and_at_the_end() {
@@ -193,6 +197,23 @@ mod tests {
         ];
         assert_eq!(told.lines().collect::<Vec<_>>(), expected);
         assert_eq!(received.total.recorded.unpriced, 1);
+        let mut err = Vec::new();
+        let mut spans = Collection::default();
+        for id in ["b7ad6b7169203331", "00f067aa0ba902b7"] {
+            spans.first_rejections.push(Rejection {
+                file: "request".to_owned(),
+                line: 1,
+                field: None,
+                reason: format!("not a time, in span `{id}`"),
+                raw: Vec::new(),
+            });
+        }
+        spans.rejected = 2;
+        received.add(&spans, DateTime::UNIX_EPOCH, &mut err).unwrap();
+        received.end(&mut err).unwrap();
+        let told = String::from_utf8(err).unwrap();
+        let of_first = "warning: rejected: not a time, in span `b7ad6b7169203331` (1 time)";
+        assert_eq!(told.lines().filter(|line| *line == of_first).count(), 2, "{told}");
         for n in 0..2 * KINDS {
             let now = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
             received.warn(&n.to_string(), "", 1, now, &mut io::sink()).unwrap();

@@ -318,7 +318,7 @@ impl<'c, 'a> Request<'c, 'a> {
         match observe(span, &around, self.context, self.out) {
             Ok(observed) => self.spans.extend(observed),
             // One span that is not usable does not take the others of its request along.
-            Err(fault) => self.out.faults.push(around.named(fault)),
+            Err(fault) => self.out.faults.push(fault),
         }
         Ok(())
     }

@@ -90,7 +90,7 @@ impl Request<'_> {
                 let span = span_of(span.bytes()?, own)?;
                 match observe(span, &around, self.context, self.out) {
                     Ok(observed) => self.spans.extend(observed),
-                    Err(fault) => self.out.faults.push(around.named(fault)),
+                    Err(fault) => self.out.faults.push(fault),
                 }
             }
         }

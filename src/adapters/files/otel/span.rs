@@ -68,14 +68,37 @@ enum What {
     Call(Box<(UsageEvent, Told)>),
 }
 
-/// Reads one span; nothing where it matters to none.
+/// Reads one span; nothing where it matters to none. What is wrong with it is told with its id and its service: of many senders it is one whose
+/// clock is ahead.
 pub(in super::super) fn observe(
-    span: Span<'_, '_>,
+    mut span: Span<'_, '_>,
     around: &Around<'_, '_>,
     context: &mut Context,
     out: &mut Output,
 ) -> Result<Option<Observed>, Fault> {
-    let own = span.attributes;
+    understand(&mut span, around, context, out).map_err(|fault| {
+        let which = match &*span.id {
+            "" => "a span".to_owned(),
+            id => format!("span `{}`", short(id)),
+        };
+        let service = match around.resource.service.str() {
+            "" => String::new(),
+            service => format!(" of service `{}`", short(service)),
+        };
+        Fault {
+            reason: format!("{}, in {which}{service}", fault.reason),
+            ..fault
+        }
+    })
+}
+
+fn understand(
+    span: &mut Span<'_, '_>,
+    around: &Around<'_, '_>,
+    context: &mut Context,
+    out: &mut Output,
+) -> Result<Option<Observed>, Fault> {
+    let own = &mut *span.attributes;
     own.take_over(around.scope);
     let role = own.role();
     let codex = own.of_codex(context)?;
@@ -201,19 +224,6 @@ pub(in super::super) fn observe(
         asked: family(own.request_model.str()),
     };
     observed(What::Call(Box::new((event, told))))
-}
-
-impl Around<'_, '_> {
-    /// What is wrong with a span, with the service that sent it: of many senders it is one whose clock is ahead.
-    pub fn named(&self, fault: Fault) -> Fault {
-        match self.resource.service.str() {
-            "" => fault,
-            service => Fault {
-                reason: format!("{}, in a span of service `{}`", fault.reason, short(service)),
-                ..fault
-            },
-        }
-    }
 }
 
 impl Observed {

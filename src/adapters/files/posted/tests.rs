@@ -204,10 +204,10 @@ fn a_text_that_is_cut_within_a_character_takes_no_span_along() {
 }
 
 #[test]
-fn a_span_that_is_refused_is_told_with_its_service() {
+fn a_span_that_is_refused_is_told_with_its_id_and_its_service() {
     let ahead = BEGUN + 400 * 86_400 * 1_000_000_000;
     let (kept, told) = post(PostKind::ProtobufTraces, vec![spans(&[b"x"], ahead)]);
-    let reason = "implausible time in the future, in a span of service `helpdesk`";
+    let reason = "implausible time in the future, in span `0101010101010101` of service `helpdesk`";
     assert_eq!(kept.rejected, [reason]);
     assert_eq!(
         told[0].first.as_deref(),
