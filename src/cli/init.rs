@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{CliError, Context, Exit};
+use crate::engine::evaluate::quoted;
 
 /// The arguments of `finops init`.
 #[derive(Debug, clap::Args)]
@@ -44,7 +45,7 @@ pub fn run(ctx: &mut Context<'_>, args: &InitArgs) -> Result<Exit, CliError> {
             "next: {}read finops.toml, then `finops config check`, `finops policy test` and `finops run`",
             match args.dir == Path::new(".") {
                 true => String::new(),
-                false => format!("`cd {}`, ", args.dir.display()),
+                false => format!("`cd {}`, ", quoted(&args.dir.display().to_string())),
             }
         );
     }

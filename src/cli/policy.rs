@@ -17,6 +17,7 @@ use crate::domain::period::Period;
 use crate::domain::policy_test::PolicyTest;
 use crate::domain::price::Books;
 use crate::domain::spend::Bill;
+use crate::engine::evaluate::text::part;
 use crate::engine::policy_test::{Outcome, run as run_test};
 use crate::engine::view::View;
 use crate::ports::Ledger as _;
@@ -177,12 +178,12 @@ fn shown(ran: &Ran<'_>, folder: &Path, color: bool) -> String {
             |f| format!("forecast {}", money(Money::new(f.end, currency))),
         );
         text.push_str(&format!(
-            "  {} at {}: {} of {} spent ({} %), {forecast}\n",
+            "  {} at {}: {} of {} spent{}, {forecast}\n",
             clean(&ran.budget.name),
             status.now.format("%Y-%m-%dT%H:%M:%SZ"),
             money(Money::new(status.spent, currency)),
             money(ran.budget.amount),
-            status.percent(status.spent),
+            part(status.spent, status),
         ));
     }
     for difference in &ran.outcome.differences {

@@ -126,6 +126,11 @@ impl Recorder for Recording<'_> {
         let told: &mut dyn Write = if self.quiet { &mut io::sink() } else { self.err };
         let _ = self.received.refused(&refused, SystemClock.now(), told);
     }
+
+    fn passes(&mut self) {
+        let told: &mut dyn Write = if self.quiet { &mut io::sink() } else { self.err };
+        let _ = self.received.passes(SystemClock.now(), told);
+    }
 }
 
 impl Recording<'_> {

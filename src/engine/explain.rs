@@ -236,8 +236,10 @@ pub fn explain(
             Basis::Metered | Basis::Billed => key.basis,
         };
         let asked = SpendKey { basis, ..key };
-        let period = budget.period_at(event.at);
-        if !budget.counts(&asked) || !period.contains(event.at) {
+        // A call counts to where its hour begins, as in sums.
+        let at = key.hour.start();
+        let period = budget.period_at(at);
+        if !budget.counts(&asked) || !period.contains(at) {
             continue;
         }
         let (mut spent, mut own, mut of_day) = (Decimal::ZERO, None, None);

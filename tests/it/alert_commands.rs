@@ -312,6 +312,24 @@ fn a_test_without_any_channel_names_none() {
     }
 }
 
+#[test]
+fn a_test_of_one_channel_says_nothing_of_another() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let both = format!(
+        "name = \"out\"\nkind = \"webhook\"\nurl = \"http://{nobody}/\"\n[[notify]]\nname = \"log\"\nkind = \"file\"\npath = \"a.jsonl\""
+    );
+    let home = home(&both);
+    for (args, expected) in [
+        (&["alert", "test", "--channel", "out"][..], 3),
+        (&["alert", "test", "--channel", "log"], 0),
+        (&["alert", "test"], 3),
+    ] {
+        let tried = finops(home.path(), "2025-11-11T12:00:00Z", args);
+        assert_eq!(code(&tried), expected, "{args:?}: {}", err(&tried));
+        assert_eq!(err(&tried).contains("did not accept"), expected == 3, "{}", err(&tried));
+    }
+}
+
 /// What a person does is done at once, and said before any channel has answered.
 #[test]
 fn a_deed_is_said_before_the_channels_are_told_and_waits_for_none_that_asks_for_minutes() {

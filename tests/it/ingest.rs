@@ -441,7 +441,7 @@ fn overload_is_answered_with_later_and_memory_stays_bounded() {
     // Bodies that are announced and never come hold their memory.
     let head = format!(
         "POST /v1/usage HTTP/1.1\r\n{NDJSON}Content-Length: {}\r\n\r\n",
-        10 << 20
+        12 << 20
     );
     let mut held = Vec::new();
     let mut refused = 0;
@@ -485,6 +485,21 @@ fn overload_is_answered_with_later_and_memory_stays_bounded() {
     assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
     drop(open);
     server.stop();
+}
+
+/// Pictures in prompts hardly pack.
+#[test]
+fn a_packed_body_within_both_limits_finds_room() {
+    let server = serve(&[]);
+    let mut packed = GzEncoder::new(Vec::new(), Compression::none());
+    packed.write_all((line(1) + &" ".repeat(19 << 20)).as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    assert!(packed.len() > 19 << 20);
+    for _ in 0..2 {
+        let answer = server.post("/v1/usage", &format!("{NDJSON}Content-Encoding: gzip\r\n"), &packed);
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    assert_eq!(server.calls(), 1);
 }
 
 #[test]

@@ -366,6 +366,63 @@ fn explain_counts_what_has_no_price_as_the_budget_does() {
 }
 
 #[test]
+fn a_budget_names_one_currency() {
+    for (keys, status) in [
+        ("amount = \"5 USD\"\ncurrency = \"EUR\"", 2),
+        ("amount = \"5 EUR\"\ncurrency = \"EUR\"\nbasis = \"billed\"", 0),
+        ("amount = \"5\"\ncurrency = \"EUR\"\nbasis = \"billed\"", 0),
+    ] {
+        let folder = home("", keys);
+        let checked = finops(folder.path(), &["policy", "check"]);
+        assert_eq!(checked.status.code(), Some(status), "{keys}: {}", err(&checked));
+        let told = out(&checked) + &err(&checked);
+        assert_eq!(
+            told.contains("`currency`: it is EUR, and `amount` is in USD"),
+            status == 2,
+            "{told}"
+        );
+    }
+}
+
+/// Where days begin within an hour of UTC, the rest of that hour counts to the day before.
+#[test]
+fn explain_counts_a_call_to_the_period_of_its_hour() {
+    let folder = home("", "amount = \"100 USD\"\ntime_zone = \"Asia/Kolkata\"\n");
+    // Midnight in India is half past six in the evening.
+    let calls = [("18:29", 1), ("18:31", 2), ("19:00", 3)].map(|(time, dollars)| {
+        let time = format!("2026-10-31T{time}:00Z");
+        usage(dollars, "a").replace("2026-11-10T10:00:00Z", &time) + "\n"
+    });
+    write(folder.path(), "a.jsonl", &calls.concat());
+    assert_eq!(finops(folder.path(), &["run", "-q"]).status.code(), Some(0));
+    let top = json(&finops(
+        folder.path(),
+        &["explain", "--top", "3", "--from", "2026-10-01", "--format", "json"],
+    ));
+    let told: Vec<_> = top["calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| {
+            let id = call["id"].as_str().unwrap();
+            let of = json(&finops(folder.path(), &["explain", id, "--format", "json"]))["budgets"][0].clone();
+            (
+                of["spent"].as_str().unwrap_or_default().to_owned(),
+                of["period"]["start"].to_string(),
+            )
+        })
+        .collect();
+    let spent = |at: usize| told[at].0.parse::<rust_decimal::Decimal>().unwrap();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(
+        (spent(0), spent(1), spent(2)),
+        (3.into(), 3.into(), 3.into()),
+        "{told:?}"
+    );
+    assert!(told[0].1 != told[1].1 && told[1].1 == told[2].1, "{told:?}");
+}
+
+#[test]
 fn no_table_runs_a_formula_out_of_a_log() {
     let worst = "amount = \"1 USD\"\ncount_unpriced_worst_case = true\n";
     let folder = home("", worst);

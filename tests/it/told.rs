@@ -937,3 +937,48 @@ fn a_run_of_the_past_says_that_it_leaves_what_fires() {
     assert_eq!(home.titles("2026-11-20T12:15:00Z"), NOTHING);
     assert_eq!(home.titles("2026-11-21T12:00:00Z"), [title("reminder", 1000)]);
 }
+
+/// What costs more than before costs more, though a credit made that less than nothing.
+#[test]
+fn a_change_from_below_nothing_has_the_sign_of_the_change() {
+    let budget = month("100") + "basis = \"billed\"\ncategories = [\"Usage\", \"Credit\"]\n" + &rung(50, "actual");
+    let mut home = Home::new(&["bill"], &budget);
+    let mut text = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ProviderName,ServiceName\n".to_owned();
+    for (month, cost, category) in [(10, 10, "Usage"), (10, -15, "Credit"), (11, 12, "Usage")] {
+        for day in 1..=9 {
+            let charged = format!("2026-{month}-{day:02}T00:00:00Z,2026-{month}-{:02}T00:00:00Z", day + 1);
+            let billed = format!("2026-{month}-01T00:00:00Z,2026-{}-01T00:00:00Z", month + 1);
+            text += &format!("{cost},{cost},USD,1,{billed},{charged},{category},AWS,API\n");
+        }
+    }
+    home.write("bill.csv", &text);
+    let told = home.run("2026-11-10T12:00:00Z")[0].to_string();
+    let line = "service API: $108.00 (+340 %, -$45.00 by then last month)";
+    assert!(told.contains(line), "{told}");
+}
+
+#[test]
+fn a_day_is_compared_with_the_day_before() {
+    let daily = month("10").replace("\"month\"", "\"day\"") + &rung(50, "actual");
+    let mut home = Home::new(&["a"], &daily);
+    home.calls("a", "gpt-4o", 6, november(1..=10));
+    let told = home.run("2026-11-10T12:00:00Z")[0].to_string();
+    assert!(told.contains("(+0 %, $6.00 by then the day before)"), "{told}");
+}
+
+/// There is no part of nothing.
+#[test]
+fn a_budget_of_nothing_has_no_percentage() {
+    let mut home = Home::new(&["a"], &(month("0") + &rung(100, "actual")));
+    home.calls("a", "gpt-4o", 6, november(1..=9));
+    let now = "2026-11-10T12:00:00Z";
+    let told = home.run(now)[0]["data"].clone();
+    for figures in [told, home.budget(now)] {
+        assert_eq!(figures["spent"], "54");
+        assert_eq!(
+            (&figures["spent_percent"], &figures["forecast"]["percent"]),
+            (&Value::Null, &Value::Null)
+        );
+        assert!(figures["forecast"]["end"].is_string(), "{figures}");
+    }
+}

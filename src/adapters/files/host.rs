@@ -1,4 +1,73 @@
-//! Where a call was answered, told by the address of the endpoint: a URL, or a host alone with or without its port.
+//! Where a call was answered, and who sells there, told by the address of the endpoint: a URL, or a host alone with or without its port.
+
+/// Who sells at a host, or at one below it; empty where the host may be anybody's, such as a proxy of one's own.
+pub(super) fn seller(url: &str) -> &'static str {
+    let host = name(url);
+    if !region(host).is_empty() || (host.starts_with("bedrock-mantle.") && host.ends_with(".api.aws")) {
+        return "bedrock";
+    }
+    if host == "aiplatform.googleapis.com" || !location(host).is_empty() {
+        return "vertex";
+    }
+    let sells = |own: &str| {
+        host.strip_suffix(own)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    let found = SELLERS.iter().find(|(own, _)| sells(own));
+    found.map_or("", |(_, seller)| seller)
+}
+
+/// Hosts of interfaces, by the names that price books have for the sellers or, of those that none has, models.dev.
+const SELLERS: [(&str, &str); 48] = [
+    ("api.openai.com", "openai"),
+    ("openai.azure.com", "azure"),
+    ("openai.azure.us", "azure"),
+    ("openai.azure.cn", "azure"),
+    ("cognitiveservices.azure.com", "azure"),
+    ("services.ai.azure.com", "azure"),
+    ("models.ai.azure.com", "azure"),
+    ("models.inference.ai.azure.com", "github-models"),
+    ("models.github.ai", "github-models"),
+    ("api.anthropic.com", "anthropic"),
+    ("generativelanguage.googleapis.com", "google"),
+    ("openrouter.ai", "openrouter"),
+    ("api.deepseek.com", "deepseek"),
+    ("api.groq.com", "groq"),
+    ("x.ai", "xai"),
+    ("api.mistral.ai", "mistral"),
+    ("codestral.mistral.ai", "mistral"),
+    ("api.together.xyz", "together"),
+    ("api.together.ai", "together"),
+    ("api.fireworks.ai", "fireworks"),
+    ("api.cerebras.ai", "cerebras"),
+    ("api.cohere.com", "cohere"),
+    ("api.cohere.ai", "cohere"),
+    ("api.perplexity.ai", "perplexity"),
+    ("api.voyageai.com", "voyage"),
+    ("api.moonshot.ai", "moonshot"),
+    ("api.moonshot.cn", "moonshotai-cn"),
+    ("api.minimax.io", "minimax"),
+    ("api.minimaxi.com", "minimax-cn"),
+    ("api.z.ai", "zai"),
+    ("open.bigmodel.cn", "zhipuai"),
+    ("dashscope-intl.aliyuncs.com", "dashscope"),
+    ("dashscope-us.aliyuncs.com", "dashscope"),
+    ("dashscope.aliyuncs.com", "alibaba-cn"),
+    ("ml.cloud.ibm.com", "watsonx"),
+    ("api.deepinfra.com", "deepinfra"),
+    ("api.novita.ai", "novita"),
+    ("api.sambanova.ai", "sambanova"),
+    ("api.hyperbolic.xyz", "hyperbolic"),
+    ("api.siliconflow.com", "siliconflow"),
+    ("api.siliconflow.cn", "siliconflow-cn"),
+    ("api.scaleway.ai", "scaleway"),
+    ("integrate.api.nvidia.com", "nvidia"),
+    ("inference.baseten.co", "baseten"),
+    ("router.huggingface.co", "huggingface"),
+    ("api.studio.nebius.com", "nebius"),
+    ("api.tokenfactory.nebius.com", "nebius"),
+    ("llm.chutes.ai", "chutes"),
+];
 
 /// The Region of AWS in which a host answers for Bedrock; empty for other hosts.
 pub(super) fn region(url: &str) -> &str {
@@ -50,6 +119,33 @@ fn before<'h>(host: &'h str, end: &str) -> &'h str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_that_is_known_tells_who_sells() {
+        for (host, expected) in [
+            ("myres.openai.azure.com", "azure"),
+            ("https://myres.services.ai.azure.com:443/openai/v1", "azure"),
+            ("models.inference.ai.azure.com", "github-models"),
+            ("https://openrouter.ai/api/v1", "openrouter"),
+            ("us-east-1.api.x.ai", "xai"),
+            ("eu.api.openai.com", "openai"),
+            ("bedrock-runtime.us-east-1.amazonaws.com", "bedrock"),
+            ("bedrock-mantle.us-east-1.api.aws", "bedrock"),
+            ("us-east5-aiplatform.googleapis.com", "vertex"),
+            ("aiplatform.googleapis.com", "vertex"),
+            ("api.z.ai", "zai"),
+            ("xyz.ai", ""),
+            ("notopenrouter.ai", ""),
+            ("openrouter.ai.example.net", ""),
+            ("openai.azure-api.net", ""),
+            ("litellm.internal", ""),
+            ("localhost:4000", ""),
+            ("10.0.0.7", ""),
+            ("", ""),
+        ] {
+            assert_eq!(seller(host), expected, "{host}");
+        }
+    }
 
     #[test]
     fn the_location_of_vertex_ai_is_read_from_its_hosts_and_from_the_path() {

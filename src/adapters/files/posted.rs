@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
+use memchr::memchr;
 use serde::de::IgnoredAny;
 
 use crate::domain::dimension::Dimension;
@@ -13,13 +14,14 @@ use crate::domain::spend::Bill;
 use crate::domain::usage::UsageEvent;
 use crate::ports::{Checkpoint, Checkpoints, Progress, Rejection, Sink, SourceError, StoreError, UsageSource};
 
+use super::line::{Fault, LineFormat};
 use super::otel::{Otel, Traces, protobuf};
 use super::read::Run;
 use super::readers::{Shared, held};
-
 use super::remember::TRACES;
+use super::sniff::{DETECT_BYTES, Framing, framing};
 use super::stop::Stop;
-use super::{CLOCK_SKEW, FileSourceOptions, line::LineFormat};
+use super::{CLOCK_SKEW, FileSourceOptions};
 
 /// How a body is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,17 +146,22 @@ impl UsageSource for PostedSource {
         for post in &self.posts {
             let mut counting = Counting {
                 inner: &mut *sink,
+                has_lines: post.kind == PostKind::Records,
                 posted: Posted::default(),
             };
             let waiting = held(&self.shared.traces).unsettled();
             let mut run = Run::new(&self.options, self.shared.clone(), &mut counting);
             // A body without times is of now, as far as anyone can tell.
             run.context.fallback = Some(self.now);
-            match post.kind {
+            let read = match post.kind {
                 PostKind::Records => run.records_of(post, NAME),
                 PostKind::JsonTraces | PostKind::ProtobufTraces => run.traces_of(post, NAME),
+            };
+            match read {
+                // What is wrong with one body is told its sender: the others are recorded, and that it is sent again helps nobody.
+                Err(Stop::Io(cause)) => run.reject(NAME, 0, Fault::whole(cause.to_string()), b""),
+                read => read.map_err(Stop::source)?,
             }
-            .map_err(Stop::source)?;
             let mut posted = counting.posted;
             // What waits for the calls below it is told with the others', and was understood here.
             posted.accepted += held(&self.shared.traces).unsettled().saturating_sub(waiting);
@@ -176,8 +183,9 @@ impl Run<'_> {
         if serde_json::from_slice::<[IgnoredAny; 0]>(&post.body).is_ok() {
             return Ok(());
         }
-        // A body is whole: its last line ends, though nothing may say so.
-        let input = Box::new(Cursor::new(post.body.as_slice()).chain(&b"\n"[..]));
+        // A body is whole: its last record ends, though nothing may say so. Of a table it is not known whether rows are missing of it.
+        let end: &[u8] = if is_table(&post.body) { b"" } else { b"\n" };
+        let input = Box::new(Cursor::new(post.body.as_slice()).chain(end));
         self.stream(input, name, true, None, None)?;
         self.tell(true);
         self.finish_bills().map_err(|error| match error {
@@ -191,10 +199,8 @@ impl Run<'_> {
         let result = if post.kind == PostKind::ProtobufTraces {
             protobuf::read(&post.body, &mut held(&traces), &mut self.context, &mut self.out)
         } else {
-            match std::str::from_utf8(&post.body) {
-                Ok(text) => Otel::strict(traces).record(text, 1, &mut self.context, &mut self.out),
-                Err(_) => Err(super::line::Fault::whole("not valid UTF-8")),
-            }
+            let text = String::from_utf8_lossy(&post.body);
+            Otel::strict(traces).record(&text, 1, &mut self.context, &mut self.out)
         };
         if let Err(fault) = result {
             self.reject(name, 1, fault, &post.body);
@@ -204,9 +210,18 @@ impl Run<'_> {
     }
 }
 
+/// Whether a body has a header, and rows under it.
+fn is_table(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    let line = memchr(b'\n', body).unwrap_or(body.len());
+    framing(body.get(..line.max(DETECT_BYTES)).unwrap_or(body)) == Framing::Table
+}
+
 /// Passes everything on and counts it.
 struct Counting<'a> {
     inner: &'a mut dyn Sink,
+    /// Whether the lines of the body mean anything to its sender.
+    has_lines: bool,
     posted: Posted,
 }
 
@@ -224,10 +239,16 @@ impl Sink for Counting<'_> {
     }
     fn reject(&mut self, rejection: Rejection) {
         self.posted.rejected += 1;
-        self.posted.first.get_or_insert_with(|| match &rejection.field {
-            Some(field) => format!("line {}: `{field}`: {}", rejection.line, rejection.reason),
-            None => format!("line {}: {}", rejection.line, rejection.reason),
-        });
+        // What is wrong with the whole says more than what is wrong with a part of it.
+        let of_whole = rejection.line == 0;
+        if of_whole || self.posted.first.is_none() {
+            let at = match self.has_lines && !of_whole {
+                true => format!("line {}: ", rejection.line),
+                false => String::new(),
+            };
+            let field = rejection.field.iter().map(|field| format!("`{field}`: "));
+            self.posted.first = Some(format!("{at}{}{}", field.collect::<String>(), rejection.reason));
+        }
         self.inner.reject(rejection);
     }
     fn exclude(&mut self, kind: &'static str, count: u64) {
@@ -241,3 +262,6 @@ impl Sink for Counting<'_> {
         self.inner.progress(read);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,13 @@ impl Taken {
         }
         taken.is_ok()
     }
+
+    /// Gives some of it back.
+    pub fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        self.budget.free.fetch_add(bytes, Ordering::AcqRel);
+    }
 }
 
 impl Drop for Taken {

@@ -22,13 +22,14 @@ use super::files::{Post, Posted};
 use budget::Budget;
 use connections::{Desk, Job, accept};
 use refusals::Refusals;
+use request::BODY_LIMIT;
 
 pub use refusals::Refused;
 
 /// Bodies that wait to be recorded.
 const WAITING: usize = 256;
-/// Bytes of all bodies together: what overload may cost in memory.
-const MEMORY: usize = 32 << 20;
+/// Bytes of all bodies together: what overload may cost in memory. While one is unpacked it is held in both forms, each of which may reach the limit.
+const MEMORY: usize = 2 * BODY_LIMIT;
 /// Bodies that are recorded in one transaction, and about how many bytes of them: what is read of them needs memory too.
 const TOGETHER: usize = 64;
 const TOGETHER_BYTES: usize = 4 << 20;
@@ -44,6 +45,9 @@ pub trait Recorder {
 
     /// Requests were refused.
     fn refused(&mut self, refused: Vec<Refused>);
+
+    /// Time has passed, whether or not anything came.
+    fn passes(&mut self);
 }
 
 /// A server that listens.
@@ -127,6 +131,7 @@ impl Server {
             if !refused.is_empty() {
                 recorder.refused(refused);
             }
+            recorder.passes();
             if stopped.is_none() && self.desk.stop.load(Ordering::Acquire) {
                 stopped = Some(Instant::now());
                 // No further jobs: the channel ends when those under way are done.

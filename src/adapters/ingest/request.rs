@@ -324,12 +324,17 @@ fn unpacked(body: Vec<u8>, encoding: &str, taken: &mut Taken) -> Result<Vec<u8>,
         "gzip" | "x-gzip" => {}
         _ => return Err(Refusal::Answer(415, "only gzip is understood")),
     }
+    let packed = body.len();
     let mut input = flate2::read::MultiGzDecoder::new(body.as_slice());
     let mut unpacked = Vec::new();
     let mut chunk = [0_u8; CHUNK];
     loop {
         match input.read(&mut chunk) {
-            Ok(0) => return Ok(unpacked),
+            Ok(0) => {
+                drop(body);
+                taken.shrink(packed);
+                return Ok(unpacked);
+            }
             Ok(read) => {
                 if unpacked.len() + read > BODY_LIMIT {
                     return Err(Refusal::Answer(413, "the body is too large"));

@@ -309,10 +309,12 @@ impl BudgetPolicy {
         if amount > MAX_AMOUNT {
             return Err(format!("`amount` is above {MAX_AMOUNT}: absurd"));
         }
-        let currency = match (unit, &self.currency) {
-            (Some(currency), _) => currency,
-            (None, Some(code)) => code.parse().map_err(|e| format!("`currency`: {e}"))?,
-            (None, None) => Currency::USD,
+        let named = self.currency.as_deref().map(str::parse::<Currency>).transpose();
+        let currency = match (unit, named.map_err(|e| format!("`currency`: {e}"))?) {
+            (Some(unit), Some(named)) if unit != named => {
+                return Err(format!("`currency`: it is {named}, and `amount` is in {unit}"));
+            }
+            (unit, named) => unit.or(named).unwrap_or(Currency::USD),
         };
         let zone = self.time_zone.as_deref().unwrap_or("UTC");
         let zone: Tz = zone

@@ -35,6 +35,13 @@ struct Told {
     since: u64,
 }
 
+impl Told {
+    /// Whether it was told just now. What was told ahead of now was told by a clock that was wrong.
+    fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        (TimeDelta::zero()..AGAIN).contains(&now.signed_duration_since(self.at))
+    }
+}
+
 /// Sums up what requests brought.
 #[derive(Default)]
 pub(super) struct Received {
@@ -67,8 +74,11 @@ impl Received {
                 Some(field) => format!("rejected: `{field}`: {}", rejection.reason),
                 None => format!("rejected: {}", rejection.reason),
             };
-            // Numbers are those of one record.
-            let kind: String = about.chars().filter(|c| !c.is_ascii_digit()).collect();
+            // Numbers and ids are those of one record.
+            let words = about.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+            let kind: String = words
+                .filter(|word| !word.contains(|c: char| c.is_ascii_digit()))
+                .collect();
             self.warn(&kind, &about, 1, now, err)?;
         }
         let further = one.rejected.saturating_sub(one.first_rejections.len() as u64);
@@ -91,12 +101,23 @@ impl Received {
         Ok(())
     }
 
+    /// Tells how often that occurred which was told an hour ago.
+    pub fn passes(&mut self, now: DateTime<Utc>, err: &mut dyn Write) -> io::Result<()> {
+        for told in self.told.values_mut().filter(|told| told.since > 0) {
+            if !told.is_fresh(now) {
+                told.at = now;
+                say(&told.about, std::mem::take(&mut told.since), err)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Tells something of a kind, in these words where it is the first.
     fn warn(&mut self, kind: &str, about: &str, times: u64, now: DateTime<Utc>, err: &mut dyn Write) -> io::Result<()> {
         let known = self.told.len() < KINDS || self.told.contains_key(kind);
         let (kind, about) = if known { (kind, about) } else { (OTHERS, OTHERS) };
         match self.told.get_mut(kind) {
-            Some(told) if now.signed_duration_since(told.at) < AGAIN => {
+            Some(told) if told.is_fresh(now) => {
                 told.since += times;
                 Ok(())
             }
@@ -138,6 +159,7 @@ fn say(about: &str, times: u64, err: &mut dyn Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::Rejection;
 
     #[test]
     fn a_kind_of_warning_is_told_at_once_then_hourly_and_at_the_end() {
@@ -151,6 +173,15 @@ mod tests {
             received.add(&one, now, &mut err).unwrap();
             one.recorded.unpriced = 0;
         }
+        // Nothing comes any more, and then a clock is set back.
+        for minute in [120, 121, 200] {
+            let now = DateTime::from_timestamp(1_790_000_000 + 60 * minute, 0).unwrap();
+            received.passes(now, &mut err).unwrap();
+        }
+        for minute in [130, 100, 101] {
+            let now = DateTime::from_timestamp(1_790_000_000 + 60 * minute, 0).unwrap();
+            received.add(&one, now, &mut err).unwrap();
+        }
         received.end(&mut err).unwrap();
         let told = String::from_utf8(err).unwrap();
         let unpriced = format!("warning: {UNPRICED} (1 time)");
@@ -158,10 +189,31 @@ mod tests {
             "warning: gap (2 times)",
             &unpriced,
             "warning: gap (6 times)",
+            // At 121 minutes.
+            "warning: gap (2 times)",
+            // At 100 minutes, by a clock that was set back, with those of minute 130.
+            "warning: gap (4 times)",
             "warning: gap (2 times)",
         ];
         assert_eq!(told.lines().collect::<Vec<_>>(), expected);
         assert_eq!(received.total.recorded.unpriced, 1);
+        let mut err = Vec::new();
+        let mut spans = Collection::default();
+        for id in ["b7ad6b7169203331", "00f067aa0ba902b7"] {
+            spans.first_rejections.push(Rejection {
+                file: "request".to_owned(),
+                line: 1,
+                field: None,
+                reason: format!("not a time, in span `{id}`"),
+                raw: Vec::new(),
+            });
+        }
+        spans.rejected = 2;
+        received.add(&spans, DateTime::UNIX_EPOCH, &mut err).unwrap();
+        received.end(&mut err).unwrap();
+        let told = String::from_utf8(err).unwrap();
+        let of_first = "warning: rejected: not a time, in span `b7ad6b7169203331` (1 time)";
+        assert_eq!(told.lines().filter(|line| *line == of_first).count(), 2, "{told}");
         for n in 0..2 * KINDS {
             let now = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
             received.warn(&n.to_string(), "", 1, now, &mut io::sink()).unwrap();

@@ -59,7 +59,8 @@ pub(super) fn acknowledge(alert: &Alert) -> String {
 }
 
 /// One word for a shell.
-fn quoted(word: &str) -> String {
+#[must_use]
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '=' | '.' | '_' | '-' | '/' | ':' | '@' | '+');
     if word.chars().all(plain) {
         word.to_owned()

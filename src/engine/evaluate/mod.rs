@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+pub use command::quoted;
 pub use held::remember_budgets;
 pub use status::{BudgetStatus, Standings};
 

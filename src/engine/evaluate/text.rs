@@ -282,7 +282,7 @@ pub fn lines(status: &BudgetStatus) -> Vec<String> {
     for c in &status.contributors {
         let name = if c.name.is_empty() { "(none)" } else { c.name.as_str() };
         let compared = c.before.map(|before| {
-            let change = ((c.cost - before) * Decimal::ONE_HUNDRED).checked_div(before);
+            let change = ((c.cost - before) * Decimal::ONE_HUNDRED).checked_div(before.abs());
             // A little less is no change: `+0 %`.
             let change = change.map(|percent| percent.round());
             let change = change.map_or_else(
@@ -295,8 +295,12 @@ pub fn lines(status: &BudgetStatus) -> Vec<String> {
                     )
                 },
             );
-            let (before, period) = (amount(before, status), status.budget.period_name());
-            format!(" ({change}, {before} by then last {period})")
+            let before = amount(before, status);
+            let when = match status.budget.period {
+                BudgetPeriod::Calendar(Calendar::Day) => "the day before".to_owned(),
+                BudgetPeriod::Calendar(_) | BudgetPeriod::Custom(_) => format!("last {}", status.budget.period_name()),
+            };
+            format!(" ({change}, {before} by then {when})")
         });
         lines.push(format!(
             "{} {name}: {}{}",
@@ -332,6 +336,8 @@ fn notes(status: &BudgetStatus) -> impl Iterator<Item = String> + '_ {
 #[must_use]
 pub fn figures(status: &BudgetStatus) -> serde_json::Value {
     let money = |value: Decimal| value.normalize().to_string();
+    // Of a budget of nothing there are no parts.
+    let percent = |value: Decimal| (!status.budget.amount.is_zero()).then(|| money(status.percent(value)));
     let f = status.forecast.as_ref();
     serde_json::json!({
         "budget": status.budget.name,
@@ -343,14 +349,14 @@ pub fn figures(status: &BudgetStatus) -> serde_json::Value {
         "period": { "start": status.period.start, "end": status.period.end },
         "amount": money(status.budget.amount.amount()),
         "spent": money(status.spent),
-        "spent_percent": money(status.percent(status.spent)),
+        "spent_percent": percent(status.spent),
         "period_percent": money(status.percent_of_period()),
         "spent_up": status.spent_up,
         "forecast": f.map(|f| serde_json::json!({
             "end": money(f.end),
             "low": money(f.low),
             "high": money(f.high),
-            "percent": money(status.percent(f.end)),
+            "percent": percent(f.end),
             "days": f.days,
             "runs_out": status.spent_up.or(f.runs_out),
         })),

@@ -523,5 +523,7 @@ fn texts_of_records_and_records_behind_which_a_comma_stands_are_read() {
         }
     }
     let kept = read_text("a.json", format!("[\"a\",{},\"{{b\"]", texts[0]));
-    assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 1));
+    // A text that is no record's takes none along.
+    assert_eq!((kept.calls.len(), kept.rejected.len()), (1, 1));
+    assert_eq!(kept.excluded.get("records_without_usage"), Some(&1));
 }

@@ -564,6 +564,152 @@ fn the_host_that_was_asked_tells_where_a_call_was_answered() {
     }
 }
 
+/// OpenAI's client calls whomever it asks `openai`.
+#[test]
+fn a_host_that_is_known_decides_who_sold_what_openais_client_asked() {
+    for (system, host, model, provider) in [
+        ("openai", "myres.openai.azure.com", "gpt-4o-2024-08-06", "azure"),
+        ("openai", "openrouter.ai", "anthropic/claude-sonnet-4.5", "openrouter"),
+        ("openai", "api.deepseek.com", "deepseek-chat", "deepseek"),
+        ("openai.chat", "api.groq.com", "llama-3.3-70b-versatile", "groq"),
+        (
+            "openai",
+            "bedrock-runtime.us-east-1.amazonaws.com",
+            "openai.gpt-oss-120b-1:0",
+            "bedrock",
+        ),
+        (
+            "openai",
+            "generativelanguage.googleapis.com",
+            "gemini-2.5-flash",
+            "google",
+        ),
+        ("openai", "api.openai.com", "gpt-4o", "openai"),
+        ("openai", "litellm.internal", "gpt-4o", "openai"),
+        ("openai", "localhost", "gpt-4o", "openai"),
+        ("azure.ai.openai", "api.openai.com", "gpt-4o", "azure"),
+        ("groq", "openrouter.ai", "m", "groq"),
+    ] {
+        let names = [
+            CHAT[0],
+            ("gen_ai.system", system),
+            ("gen_ai.request.model", model),
+            ("server.address", host),
+        ];
+        let call = read_text("a.jsonl", request(&[span("b7", "", &names, &COUNTS)])).only();
+        assert_eq!(call.provider().as_str(), provider, "{system} {host}");
+        // How long its caches keep is told by who sells, all else of its usage by the client.
+        let long = if matches!(provider, "openai" | "azure") {
+            Bucket::CacheWrite30m
+        } else {
+            Bucket::CacheWrite5m
+        };
+        assert_eq!(
+            (call.tokens.get(long), call.tokens.prompt()),
+            (800, 31_200),
+            "{system} {host}"
+        );
+    }
+    // What Gemini thought is told by the total alone.
+    let gemini = [
+        CHAT[0],
+        ("gen_ai.system", "openai"),
+        ("gen_ai.request.model", "gemini-2.5-flash"),
+        ("server.address", "generativelanguage.googleapis.com"),
+    ];
+    let counts = [
+        ("gen_ai.usage.input_tokens", 100),
+        ("gen_ai.usage.output_tokens", 10),
+        ("gen_ai.usage.total_tokens", 150),
+    ];
+    let call = read_text("a.jsonl", request(&[span("b7", "", &gemini, &counts)])).only();
+    assert_eq!((call.tokens.get(Bucket::Output), call.tokens.reasoning), (50, 40));
+}
+
+/// `os.environ.get("TEAM", "")` is no name.
+#[test]
+fn an_empty_attribute_is_none_and_of_several_the_first_of_the_list_counts_in_any_order() {
+    let resource = |own: &[(&str, &str)], outer: &[(&str, &str)]| {
+        let outer: Vec<String> = outer
+            .iter()
+            .map(|(key, value)| format!(r#"{{"key":"{key}","value":{{"stringValue":"{value}"}}}}"#))
+            .collect();
+        let own = span("b7", "", &[&CHAT[..], own].concat(), &COUNTS);
+        let text = format!(
+            r#"{{"resourceSpans":[{{"resource":{{"attributes":[{}]}},"scopeSpans":[{{"scope":{{"name":"lib"}},"spans":[{own}]}}]}}]}}"#,
+            outer.join(",")
+        );
+        read_text("a.jsonl", text).only()
+    };
+    for (own, outer, dimension, expected) in [
+        (&[("team", "")][..], &[("team", "r")][..], Dimension::Team, "r"),
+        (&[("team", " ")], &[("team", "r")], Dimension::Team, "r"),
+        (
+            &[("team", ""), ("team.name", "s")],
+            &[("team", "r")],
+            Dimension::Team,
+            "s",
+        ),
+        (&[("team.name", "s"), ("team", "")], &[], Dimension::Team, "s"),
+        (&[("team.name", "a"), ("team", "b")], &[], Dimension::Team, "b"),
+        (&[("team", "b"), ("team.name", "a")], &[], Dimension::Team, "b"),
+        (&[("service.team", "c"), ("team.name", "a")], &[], Dimension::Team, "a"),
+        (&[("project", "")], &[("project", "r")], Dimension::Project, "r"),
+        (
+            &[("cloud.account.id", "")],
+            &[("cloud.account.id", "1")],
+            Dimension::Account,
+            "1",
+        ),
+        (
+            &[("gen_ai.agent.name", "")],
+            &[("service.name", "svc")],
+            Dimension::Agent,
+            "svc",
+        ),
+        (
+            &[("gen_ai.agent.name", "")],
+            &[("service.name", "")],
+            Dimension::Agent,
+            "",
+        ),
+    ] {
+        let call = resource(own, outer);
+        assert_eq!(call.dimensions.get(dimension).as_str(), expected, "{own:?} {outer:?}");
+    }
+}
+
+/// Not every instrumentation tells the host.
+#[test]
+fn two_spans_of_one_call_of_which_one_tells_the_host_are_one() {
+    let told = |id: &str, scope: &str, parent: &str, host: &str| {
+        let names = [
+            CHAT[0],
+            ("gen_ai.system", "openai"),
+            ("gen_ai.request.model", "gpt-4o"),
+            ("server.address", host),
+        ];
+        let span = span(id, parent, &names, &COUNTS).replace(
+            "\"attributes\"",
+            "\"endTimeUnixNano\":\"1792484105250000000\",\"attributes\"",
+        );
+        request(&[span]).replace("\"lib\"", &format!("\"{scope}\""))
+    };
+    // Side by side, and one below the other.
+    for (parent, upper) in [("a1", "a1"), ("b7", "a1")] {
+        let lines = [
+            told("b7", "one", upper, ""),
+            told("b8", "two", parent, "myres.openai.azure.com"),
+        ];
+        for text in [lines.join("\n"), [lines[1].as_str(), &lines[0]].join("\n")] {
+            let call = read_text("a.jsonl", text).only();
+            if parent == "b7" {
+                assert_eq!(call.provider().as_str(), "azure");
+            }
+        }
+    }
+}
+
 /// LiteLLM's callback tells what was cached in a text as Python writes it.
 #[test]
 fn spans_of_litellm_tell_what_was_cached_in_their_usage_object() {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::super::line::Fault;
 use super::super::scalar::{Scalar, reported};
 use super::super::usage::{FLATTENED, Usage};
-use super::super::{seller, tags};
+use super::super::{host, seller, tags};
 use super::record::Record;
 
 /// What a record is.
@@ -198,13 +198,13 @@ fn seller_of(provider: &str) -> &str {
     if !seller::known(provider).is_empty() || !(provider.contains('.') || provider.starts_with("localhost")) {
         return provider;
     }
-    match provider.ends_with(".x.ai") {
-        true => "xai",
-        false => provider
+    match host::seller(provider) {
+        "" => provider
             .rsplit('.')
             .map(seller::known)
             .find(|name| !name.is_empty())
             .unwrap_or(""),
+        seller => seller,
     }
 }
 

@@ -15,23 +15,65 @@ macro_rules! attributes {
         #[derive(Default)]
         pub(in super::super) struct Attributes<'a> {
             $($(#[doc = $doc])* pub(super) $field: Scalar<'a>,)*
+            /// Under which of its names each was given.
+            names: Names,
             /// Whether any was given.
             given: bool,
         }
 
+        #[derive(Default)]
+        struct Names {
+            $($field: u8,)*
+        }
+
         impl<'a> Attributes<'a> {
-            /// Where an attribute is kept that matters. The first of several names of one thing stays.
-            pub fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>> {
+            /// Where an attribute is kept that matters, unless a name is known that comes before this one.
+            pub fn slot(&mut self, key: &str) -> Option<Slot<'_, 'a>> {
                 match key {
-                    $($($key)|+ if self.$field.is_null() => {
+                    $($($key)|+ => {
+                        let name = place(key, &[$($key),+]);
+                        if !is_blank(&self.$field) && self.names.$field <= name {
+                            return None;
+                        }
                         self.given = true;
-                        Some(&mut self.$field)
+                        Some(Slot { value: &mut self.$field, known: &mut self.names.$field, name })
                     })*
                     _ => None,
                 }
             }
         }
     };
+}
+
+/// Which of several names it is.
+fn place(name: &str, names: &[&str]) -> u8 {
+    let at = names.iter().position(|one| *one == name);
+    at.and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)
+}
+
+/// Where an attribute is kept.
+pub(in super::super) struct Slot<'s, 'a> {
+    value: &'s mut Scalar<'a>,
+    known: &'s mut u8,
+    name: u8,
+}
+
+impl<'a> Slot<'_, 'a> {
+    /// Keeps what is given under a name. Of several names the first one of the list counts that has a value, in whatever order they come.
+    pub fn give(self, value: Scalar<'a>) {
+        if !is_blank(&value) || self.value.is_null() {
+            (*self.value, *self.known) = (value, self.name);
+        }
+    }
+}
+
+/// Whether nothing was given, or a text in which nothing stands: what a variable of the environment gives that is not set.
+fn is_blank(value: &Scalar<'_>) -> bool {
+    match value {
+        Scalar::Null => true,
+        Scalar::Text(text) => text.trim().is_empty(),
+        Scalar::Whole(_) | Scalar::Negative(_) | Scalar::Float(_) | Scalar::Bool(_) | Scalar::Other => false,
+    }
 }
 
 attributes! {
@@ -180,13 +222,17 @@ pub(super) enum Role {
 
 /// The first of two that is given.
 pub(super) fn or<'s, 'a>(own: &'s Scalar<'a>, other: &'s Scalar<'a>) -> &'s Scalar<'a> {
-    if own.is_null() { other } else { own }
+    if is_blank(own) && !other.is_null() { other } else { own }
 }
 
 /// The first of two that is a name, which is text or a number: the call counts, whatever else was given for one.
 pub(super) fn name<'s, 'a>(own: &'s Scalar<'a>, other: &'s Scalar<'a>) -> &'s Scalar<'a> {
     let names = [own, other].into_iter();
-    let mut names = names.filter(|name| matches!(name, Scalar::Text(_) | Scalar::Whole(_) | Scalar::Negative(_)));
+    let mut names = names.filter(|name| match name {
+        Scalar::Text(_) => !is_blank(name),
+        Scalar::Whole(_) | Scalar::Negative(_) => true,
+        Scalar::Null | Scalar::Float(_) | Scalar::Bool(_) | Scalar::Other => false,
+    });
     names.next().unwrap_or(&Scalar::Null)
 }
 
@@ -303,7 +349,7 @@ impl Attributes<'_> {
             ..Counts::default()
         };
         // An emitter that tells what Gemini answered and not what it thought tells that by the total alone.
-        if matches!(provider, "google" | "vertex") && self.models().any(|model| model.contains("gemini")) {
+        if self.is_gemini(provider) {
             counts.thoughts = Thoughts::Rest;
         }
         if let Some(told) = self.told(provider, &counts, out)? {
@@ -320,6 +366,11 @@ impl Attributes<'_> {
             return Ok((counts, Input::Excludes));
         }
         Ok((counts, Input::Includes))
+    }
+
+    /// Whether Gemini was asked, of Google.
+    pub fn is_gemini(&self, provider: &str) -> bool {
+        matches!(provider, "google" | "vertex") && self.models().any(|model| model.contains("gemini"))
     }
 
     /// What the emitter says that it cost. One that says no amount says nothing.

@@ -1,8 +1,10 @@
 //! What gateways mean by the spans that they send: OpenRouter (Broadcast) and Cloudflare's AI Gateway.
 
+use super::super::counts::Counts;
 use super::super::line::Output;
 use super::super::scalar::Scalar;
-use super::super::seller;
+use super::super::thoughts::Thoughts;
+use super::super::{host, seller};
 use super::attributes::Attributes;
 
 const OPENROUTER: &str = "openrouter";
@@ -40,6 +42,24 @@ impl Attributes<'_> {
     pub(super) fn sold<'s>(&self, told: &'s str) -> &'s str {
         let by_id = self.response_id.str().starts_with("gen-") && (told.is_empty() || !seller::known(told).is_empty());
         if by_id { OPENROUTER } else { told }
+    }
+
+    /// Who sold a call of OpenAI's client, which calls whomever it asks by its own name: the host that was asked, where it is known who sells there.
+    /// What the counts of another mean that the conventions leave open is told by that.
+    pub(super) fn sold_at_host<'s>(&self, told: &'s str, counts: &mut Counts) -> &'s str {
+        let seller = match told {
+            "openai" => host::seller(self.server.str()),
+            _ => "",
+        };
+        match seller {
+            "" | "openai" => return told,
+            "azure" => {}
+            _ => counts.write_5m = counts.write_5m.saturating_add(std::mem::take(&mut counts.write_30m)),
+        }
+        if self.is_gemini(seller) {
+            counts.thoughts = Thoughts::Rest;
+        }
+        seller
     }
 
     /// Tells what the spans of a gateway do not tell.

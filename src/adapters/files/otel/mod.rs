@@ -7,6 +7,7 @@ mod attributes;
 mod families;
 mod frameworks;
 mod gateways;
+mod halves;
 mod json;
 mod names;
 mod node;
@@ -76,7 +77,10 @@ impl LineFormat for Otel {
             Ok(request) => request,
             Err(error) => {
                 before.restore(out);
-                return Err(Fault::json(&error));
+                return match halves::mended(text) {
+                    Some(text) => self.record(&text, line, context, out),
+                    None => Err(Fault::json(&error)),
+                };
             }
         };
         if !self.strict

@@ -103,7 +103,7 @@ impl<'de> Visitor<'de> for Pair<'_, 'de> {
                 (InPair::Key, _) => key = Some(map.next_value()?),
                 (InPair::Value, None) => early = Some(map.next_value()?),
                 (InPair::Value, Some(key)) => match self.0.slot(key.str()) {
-                    Some(slot) => *slot = map.next_value::<AnyValue<'de>>()?.0,
+                    Some(slot) => slot.give(map.next_value::<AnyValue<'de>>()?.0),
                     None => {
                         map.next_value::<IgnoredAny>()?;
                     }
@@ -116,7 +116,7 @@ impl<'de> Visitor<'de> for Pair<'_, 'de> {
         if let (Some(key), Some(value)) = (key, early)
             && let Some(slot) = self.0.slot(key.str())
         {
-            *slot = value.0;
+            slot.give(value.0);
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! OTLP traces as protobuf: the few messages and fields that usage needs, numbered as in `opentelemetry/proto/trace/v1`, one span at a time.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::super::line::{Context, Fault, Output};
@@ -68,7 +69,7 @@ impl Request<'_> {
         resource: &Attributes<'b>,
         own: &mut Attributes<'b>,
     ) -> Result<(), Broken> {
-        let mut scope = "";
+        let mut scope = Cow::Borrowed("");
         for field in Fields::of(scoped) {
             if let (1, field) = field? {
                 for field in Fields::of(field.bytes()?) {
@@ -80,7 +81,7 @@ impl Request<'_> {
         }
         let around = Around {
             resource,
-            scope,
+            scope: &scope,
             line: 1,
         };
         for field in Fields::of(scoped) {
@@ -141,7 +142,7 @@ fn pairs<'b>(bytes: &'b [u8], number: u32, attributes: &mut Attributes<'b>) -> R
 }
 
 fn pair<'b>(bytes: &'b [u8], attributes: &mut Attributes<'b>) -> Result<(), Broken> {
-    let (mut key, mut value) = ("", None);
+    let (mut key, mut value) = (Cow::Borrowed(""), None);
     for field in Fields::of(bytes) {
         match field? {
             (1, field) => key = field.text()?,
@@ -149,12 +150,13 @@ fn pair<'b>(bytes: &'b [u8], attributes: &mut Attributes<'b>) -> Result<(), Brok
             _ => {}
         }
     }
-    let (Some(slot), Some(value)) = (attributes.slot(key), value) else {
+    let (Some(slot), Some(value)) = (attributes.slot(&key), value) else {
         return Ok(());
     };
+    let mut given = Scalar::Null;
     for field in Fields::of(value) {
-        *slot = match field? {
-            (1, field) => Scalar::Text(field.text()?.into()),
+        given = match field? {
+            (1, field) => Scalar::Text(field.text()?),
             (2, field) => Scalar::Bool(field.number()? != 0),
             (3, field) => {
                 let number = field.number()?.cast_signed();
@@ -164,6 +166,7 @@ fn pair<'b>(bytes: &'b [u8], attributes: &mut Attributes<'b>) -> Result<(), Brok
             (_, Field::Number(_) | Field::Fixed(_) | Field::Bytes(_) | Field::Small) => continue,
         };
     }
+    slot.give(given);
     Ok(())
 }
 

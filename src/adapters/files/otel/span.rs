@@ -68,14 +68,37 @@ enum What {
     Call(Box<(UsageEvent, Told)>),
 }
 
-/// Reads one span; nothing where it matters to none.
+/// Reads one span; nothing where it matters to none. What is wrong with it is told with its id and its service: of many senders it is one whose
+/// clock is ahead.
 pub(in super::super) fn observe(
-    span: Span<'_, '_>,
+    mut span: Span<'_, '_>,
     around: &Around<'_, '_>,
     context: &mut Context,
     out: &mut Output,
 ) -> Result<Option<Observed>, Fault> {
-    let own = span.attributes;
+    understand(&mut span, around, context, out).map_err(|fault| {
+        let which = match &*span.id {
+            "" => "a span".to_owned(),
+            id => format!("span `{}`", short(id)),
+        };
+        let service = match around.resource.service.str() {
+            "" => String::new(),
+            service => format!(" of service `{}`", short(service)),
+        };
+        Fault {
+            reason: format!("{}, in {which}{service}", fault.reason),
+            ..fault
+        }
+    })
+}
+
+fn understand(
+    span: &mut Span<'_, '_>,
+    around: &Around<'_, '_>,
+    context: &mut Context,
+    out: &mut Output,
+) -> Result<Option<Observed>, Fault> {
+    let own = &mut *span.attributes;
     own.take_over(around.scope);
     let role = own.role();
     let codex = own.of_codex(context)?;
@@ -126,8 +149,10 @@ pub(in super::super) fn observe(
         },
         name => name,
     };
-    let provider = context.labels.get(own.sold(provider));
-    let (counts, declared) = own.used(around.scope, provider.as_str(), out)?;
+    let asked = own.sold(provider);
+    // How usage is told is told by the client, whoever answered it.
+    let (mut counts, declared) = own.used(around.scope, asked, out)?;
+    let provider = context.labels.get(own.sold_at_host(asked, &mut counts));
     let quantities = match own.has_usage() {
         true => Label::EMPTY,
         false => own.quantities()?,
@@ -188,6 +213,7 @@ pub(in super::super) fn observe(
     let told = Told {
         trace: trace_key(&span.trace),
         emitter: context.labels.get(short(emitter)),
+        provider: context.labels.get(asked),
         end: span.end.time("endTimeUnixNano").ok().map(|(end, _)| end),
         named,
         answer: if own.response_model.str().is_empty() {

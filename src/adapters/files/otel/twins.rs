@@ -31,6 +31,8 @@ pub(in super::super) struct Told {
     pub trace: u64,
     /// The instrumentation.
     pub emitter: Label,
+    /// The provider as its client calls it: not every instrumentation tells the host that was asked.
+    pub provider: Label,
     /// When the span ended, where it says so.
     pub end: Option<DateTime<Utc>>,
     /// Of which form its id is, where the call goes by the identity of its response.
@@ -293,7 +295,7 @@ fn unit_of(key: SpanKey, call: &UsageEvent, told: &Told) -> Option<(Kind, Unit)>
     let (input, output) = (call.tokens.prompt(), answer(&call.tokens));
     let end = told.end.filter(|_| output > 0)?;
     let unit = Unit::of(key, call, told, end);
-    Some(((call.provider(), input, output), unit))
+    Some(((told.provider, input, output), unit))
 }
 
 #[cfg(test)]

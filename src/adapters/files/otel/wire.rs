@@ -1,5 +1,7 @@
 //! The fields of a protobuf message, as they lie in its bytes.
 
+use std::borrow::Cow;
+
 /// Why bytes are no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Broken(pub &'static str);
@@ -29,9 +31,9 @@ impl<'b> Field<'b> {
         }
     }
 
-    /// Text.
-    pub fn text(self) -> Result<&'b str, Broken> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| Broken("text that is not valid UTF-8"))
+    /// Text. What is no character in it, as where it was cut within one, does not take the call along that it describes.
+    pub fn text(self) -> Result<Cow<'b, str>, Broken> {
+        Ok(String::from_utf8_lossy(self.bytes()?))
     }
 
     /// A number.

@@ -17,6 +17,9 @@ const DEEPEST: usize = 256;
 /// Bytes that may stand between where a line is indented to and the object that it begins.
 const BETWEEN: usize = 16;
 
+/// A value between objects that is none is looked at so far; a longer one ends with its line.
+const LONGEST_SINGLE: usize = 64 << 10;
+
 /// Where an object ends.
 #[derive(Clone, Copy)]
 enum End {
@@ -57,6 +60,9 @@ impl<R: Read> Records<R> {
             return Ok(Some(self.take(length, End::Closed(length), false)));
         }
         if self.ahead().first() != Some(&b'{') {
+            if let Some(length) = self.end_of_single()? {
+                return Ok(Some(self.take(length, End::Closed(length), false)));
+            }
             // What a broken one has left over may end on the line that begins the next one.
             return match begins_object(self.ahead(), DEEPEST).flatten() {
                 Some(next) => Ok(Some(self.take(next, End::Cut, true))),
@@ -147,6 +153,35 @@ impl<R: Read> Records<R> {
             }
             self.fill()?;
         }
+    }
+
+    /// Where the value ahead ends that is no object, such as `null` between two: it is told by itself, and what is behind it is read. Nothing where
+    /// something else stands there.
+    fn end_of_single(&mut self) -> io::Result<Option<usize>> {
+        let is_text = self.ahead().first() == Some(&b'"');
+        let is_in = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        let (mut at, mut escaped, mut ended) = (usize::from(is_text), false, false);
+        loop {
+            // It may go on behind what is read ahead, and at the end of a stream that somebody is still writing.
+            let Some(byte) = self.ahead().get(at).copied() else {
+                if self.eof || at >= LONGEST_SINGLE {
+                    return Ok(None);
+                }
+                self.fill()?;
+                continue;
+            };
+            match byte {
+                b',' | b']' | b'\n' if ended || !is_text => break,
+                _ if is_blank(byte) && (ended || !is_text) => ended = true,
+                _ if ended || byte == b'\n' => return Ok(None),
+                b'"' if is_text && !escaped => ended = true,
+                _ if !is_text && !is_in(&byte) => return Ok(None),
+                _ => escaped = byte == b'\\' && !escaped,
+            }
+            at += 1;
+        }
+        let value = self.ahead().get(..at).unwrap_or_default();
+        Ok(is_json(value).then_some(at))
     }
 
     /// Where the text ahead ends, behind its closing quote; nothing where it does not.
