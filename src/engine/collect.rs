@@ -172,8 +172,7 @@ impl Recorder<'_> {
 
     /// Records a batch and empties it.
     fn batch(&mut self, batch: &mut RecordBatch) -> Result<(), StoreError> {
-        let times = batch.events.events().iter().map(|event| event.at);
-        if let Some((first, last)) = times.clone().min().zip(times.max()) {
+        if let Some((first, last)) = batch.events.span() {
             let own = Period::new(first, Hour(Hour::of(last).0 + 1).start());
             self.met = Some(self.met.map_or(own, |met| met.with(own)));
         }

@@ -267,8 +267,10 @@ impl Context {
 
     /// The name of who sells, a known one without capitals: `Anthropic` and `anthropic` are one seller, of one row and one alert.
     pub fn seller<'v>(&mut self, value: impl Into<Value<'v>>, field: &str) -> Result<Label, Fault> {
+        let value = value.into();
         let name = self.label(value, field)?;
-        let has_capital = name.as_str().starts_with(|c: char| c.is_ascii_uppercase());
+        // Asked of the text: that of a label stands behind a lock.
+        let has_capital = value.str().as_bytes().first().is_some_and(u8::is_ascii_uppercase);
         match has_capital.then(|| in_any_case(name.as_str())).flatten() {
             Some(seller) => Ok(self.labels.get(seller)),
             None => Ok(name),

@@ -10,8 +10,10 @@ use super::line::Fault;
 use super::scalar::Scalar;
 use super::time::{epoch, parse_time, whole_epoch};
 
-/// Any value.
+/// Any value. Its kind is a word of its own: it is copied in words then, and what reads a part of a copy does not wait for it to be put
+/// together of odd pieces.
 #[derive(Default, Debug, Clone, Copy)]
+#[repr(u64)]
 pub(super) enum Value<'a> {
     /// Absent or null.
     #[default]
@@ -101,8 +103,12 @@ impl<'a> Value<'a> {
         Ok(count)
     }
 
-    /// A small count of requests.
+    /// A small count of requests, which hardly any record has.
+    #[inline]
     pub fn small(self, field: &str) -> Result<u32, Fault> {
+        if self.is_null() {
+            return Ok(0);
+        }
         u32::try_from(self.count(field)?).map_err(|_| Fault::field(field, format!("larger than {}", u32::MAX)))
     }
 

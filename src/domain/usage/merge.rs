@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use chrono::{DateTime, Utc};
 use hashbrown::HashTable;
 
 use super::{Bucket, Dimension, EventId, Extras, Label, Rank, Requests, Tokens, UsageEvent};
@@ -210,6 +211,8 @@ pub struct EventBatch {
     ids: Vec<EventId>,
     places: HashTable<u32>,
     repeated: u64,
+    /// The first and the last time of an observation.
+    span: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
 impl EventBatch {
@@ -225,6 +228,7 @@ impl EventBatch {
 
     /// Adds an observation as one of a source, where it names none itself.
     pub fn push_from(&mut self, observation: &UsageEvent, source: Label) {
+        self.widen(observation.at);
         if let Some(place) = self.place(observation.id) {
             self.merge(place, observation, source);
             return;
@@ -248,6 +252,22 @@ impl EventBatch {
         self.places.find(id.digits(), same).copied()
     }
 
+    /// From when to when the calls were made, at least.
+    #[must_use]
+    pub fn span(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        self.span
+    }
+
+    #[inline(always)]
+    fn widen(&mut self, at: DateTime<Utc>) {
+        match &mut self.span {
+            Some((first, last)) if at >= *first && at <= *last => {}
+            Some((_, last)) if at > *last => *last = at,
+            Some((first, _)) => *first = at,
+            None => self.span = Some((at, at)),
+        }
+    }
+
     /// Makes one call of two observations.
     fn merge(&mut self, place: u32, observation: &UsageEvent, source: Label) {
         self.repeated += 1;
@@ -258,6 +278,7 @@ impl EventBatch {
             let better = event.merge(observation);
             if better != *event {
                 *event = better;
+                self.widen(better.at);
             }
         }
     }
@@ -343,7 +364,7 @@ impl EventBatch {
         self.events.clear();
         self.ids.clear();
         self.places.clear();
-        self.repeated = 0;
+        (self.repeated, self.span) = (0, None);
     }
 }
 

@@ -3,6 +3,7 @@
 use memchr::memchr2;
 
 use super::super::value::Value;
+use super::block::{BLOCK, stops};
 
 /// Nesting beyond this is left to the general parser.
 const MAX_DEPTH: u32 = 64;
@@ -178,21 +179,21 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// The number that a word begins with and its length, if it is shorter than the word.
-#[inline]
+#[inline(always)]
 fn few_digits(word: [u8; 8]) -> Option<(u64, usize)> {
-    let word = u64::from_le_bytes(word);
-    // A byte is a digit if its upper half is 3, and still is with 6 added to it.
-    let odd = ((word & (0xf0 * ONES)) | ((word.wrapping_add(6 * ONES) & (0xf0 * ONES)) >> 4)) ^ (0x33 * ONES);
-    let length = odd.trailing_zeros() / 8;
-    if length == 0 || length == 8 {
+    // A digit becomes its value; what is none becomes more than nine, and has its highest bit set then or with 0x76 added to it.
+    let digits = u64::from_le_bytes(word) ^ (u64::from(b'0') * ONES);
+    let odd = (digits.wrapping_add(0x76 * ONES) | digits) & HIGHS;
+    let bits = odd.trailing_zeros() & !7;
+    if bits == 0 || bits == 64 {
         return None;
     }
     // Digits move to the end of the word, zeros fill its front; then pairs, fours and all eight are joined.
-    let digits = (word & (0x0f * ONES)) << (64 - 8 * length);
+    let digits = digits << (64 - bits);
     let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
     let value = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff;
-    Some((value, length as usize))
+    Some((value, (bits / 8) as usize))
 }
 
 /// The same, one by one. Eighteen digits cannot overflow.
@@ -224,33 +225,15 @@ pub fn natural(text: &[u8]) -> Option<(u64, usize)> {
 /// Where the next quote, backslash or control character stands.
 #[inline(always)]
 pub fn stop(text: &[u8]) -> Option<usize> {
-    // Two words at a time: most texts end within them, and how many there are is hard to predict.
-    let (blocks, tail) = text.as_chunks::<16>();
+    let (blocks, tail) = text.as_chunks::<BLOCK>();
     for (n, block) in blocks.iter().enumerate() {
-        let [low, high] = words(block).map(marks);
-        if low | high != 0 {
-            let (word, from) = if low != 0 { (low, 0) } else { (high, 8) };
-            return Some(n << 4 | from | (word.trailing_zeros() >> 3) as usize);
+        let stops = stops(block);
+        if stops != 0 {
+            return Some(n * BLOCK + stops.trailing_zeros() as usize);
         }
     }
     let found = tail.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20))?;
     Some(text.len() - tail.len() + found)
-}
-
-#[inline(always)]
-fn words(block: &[u8; 16]) -> [u64; 2] {
-    let both = u128::from_le_bytes(*block);
-    [both as u64, (both >> 64) as u64]
-}
-
-/// The highest bit of each byte that ends a text, of which the lowest is exact (Hacker's Delight, 6-1); only bytes above a true one may be
-/// marked wrongly. None of what is looked for has its highest bit set, which all three differences have in common.
-#[inline(always)]
-fn marks(word: u64) -> u64 {
-    let quote = (word ^ (u64::from(b'"') * ONES)).wrapping_sub(ONES);
-    let backslash = (word ^ (u64::from(b'\\') * ONES)).wrapping_sub(ONES);
-    let control = word.wrapping_sub(0x20 * ONES);
-    (quote | backslash | control) & !word & HIGHS
 }
 
 #[cfg(test)]
@@ -269,6 +252,14 @@ mod tests {
                 Some(few) => prop_assert_eq!(few, expected),
                 None => prop_assert!(expected.1 == 0 || expected.1 == 8),
             }
+        }
+
+        #[test]
+        fn the_first_stop_is_found(mut text in prop::collection::vec(0x20_u8..=0xff, 0..80), at in 0..80_usize, byte in any::<u8>()) {
+            if let Some(slot) = text.get_mut(at) {
+                *slot = byte;
+            }
+            prop_assert_eq!(stop(&text), text.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20)));
         }
 
         #[test]

@@ -6,6 +6,7 @@
 //! read all values, and the close ones are made anew.
 
 use super::super::value::Value;
+use super::length::RARELY;
 use super::steps::{Steps, Take};
 
 /// A value of a record that was walked through.
@@ -30,10 +31,6 @@ pub enum Kind {
 const FORMS: usize = 4;
 /// Bytes up to which a value may be a fixed part of the form.
 const FIXED: usize = 128;
-/// A value that changed more often than once in so many records is never taken for fixed: making the close steps costs as much as some
-/// records.
-const RARELY: u64 = 64;
-
 /// The forms met last, the last first.
 #[derive(Default)]
 pub(in super::super) struct Forms {
@@ -116,7 +113,7 @@ impl Forms {
             close: Steps::default(),
         };
         form.wide
-            .make(&form.parts, &form.end, |_| false, |part| Take::Any(part.kind));
+            .make(&form.parts, &form.end, |_| false, |part| part.kind.into());
         form.close
             .make(&form.parts, &form.end, |part| !part.last.is_empty(), Part::take);
         self.known.truncate(FORMS - 1);
@@ -144,7 +141,7 @@ impl Part {
             (Kind::Slot(slot), Sort::Text) => Take::Text(slot),
             (Kind::Slot(slot), Sort::Natural) => Take::Natural(slot),
             (Kind::Skip, Sort::Text) => Take::SkipText,
-            (kind, _) => Take::Any(kind),
+            (kind, _) => kind.into(),
         }
     }
 }
@@ -152,9 +149,12 @@ impl Part {
 impl Form {
     fn read<'a>(&mut self, text: &'a str, values: &mut [Value<'a>], spans: &mut Vec<(usize, usize)>) -> bool {
         self.reads += 1;
-        if self.close.read(text, values).is_some() {
-            return true;
-        }
+        self.close.read(text, values, self.reads).is_some() || self.read_wide(text, values, spans)
+    }
+
+    /// Reads a record that the close steps do not fit.
+    #[cold]
+    fn read_wide<'a>(&mut self, text: &'a str, values: &mut [Value<'a>], spans: &mut Vec<(usize, usize)>) -> bool {
         values.fill(Value::Null);
         if self.wide.read_places(text, values, spans).is_some() {
             self.adjust(text.as_bytes(), spans);
@@ -178,6 +178,7 @@ impl Form {
                 }
             }
         }
+        // A value that changes often is never taken for fixed: making the close steps costs as much as some records.
         let reads = self.reads;
         let rarely = |part: &Part| part.changes.saturating_mul(RARELY) <= reads.max(RARELY);
         let fixed = |part: &Part| !part.last.is_empty() && rarely(part);

@@ -8,8 +8,10 @@
 //! gives up, and the general parser reads the record again and judges it: the two differ in speed, never in what a record
 //! means. Text that is passed over is not checked for control characters.
 
+mod block;
 mod cursor;
 mod form;
+mod length;
 mod steps;
 
 use self::cursor::Cursor;

@@ -1,10 +1,11 @@
 //! A form as a list of steps: bytes to compare, a value to read, and so on to the end of a record.
 
 use super::super::value::Value;
+use super::block::{BLOCK, alike, first};
 use super::cursor::{self, Cursor};
 use super::form::{Kind, Part};
+use super::length::Length;
 use super::raw;
-use crate::domain::same::same;
 
 /// A record in the order of its bytes.
 #[derive(Default)]
@@ -19,13 +20,17 @@ pub(super) struct Steps {
 struct Step {
     fixed: Fixed,
     take: Take,
+    length: Length,
 }
 
 /// How a value is read.
 #[derive(Clone, Copy)]
+#[repr(u8)]
 pub(super) enum Take {
     /// By its kind alone.
-    Any(Kind),
+    Slot(u8),
+    Raw(u8),
+    Skip,
     /// A text between quotes that belong to the fixed bytes.
     Text(u8),
     /// The same, not wanted.
@@ -37,6 +42,12 @@ pub(super) enum Take {
 /// Bytes to compare and the values in them.
 #[derive(Default)]
 struct Fixed {
+    /// The first of the bytes, and which of these there are.
+    front: [u8; BLOCK],
+    within: u32,
+    length: usize,
+    /// The last of them, where there are more.
+    back: [u8; BLOCK],
     bytes: Vec<u8>,
     values: Vec<FixedValue>,
 }
@@ -77,37 +88,43 @@ impl Steps {
             }
             let mut next = self.spare.pop().unwrap_or_default();
             next.clear();
-            let fixed = std::mem::replace(&mut self.tail, next);
-            self.steps.push(Step { fixed, take });
+            let mut fixed = std::mem::replace(&mut self.tail, next);
+            fixed.seal();
+            self.steps.push(Step {
+                fixed,
+                take,
+                length: Length::default(),
+            });
             if quoted {
                 self.tail.bytes.push(b'"');
             }
         }
         self.tail.bytes.extend_from_slice(end);
+        self.tail.seal();
     }
 
-    /// Reads a record; what is set is of no use if it is not of this form.
-    #[inline]
-    pub(super) fn read<'a>(&self, text: &'a str, values: &mut [Value<'a>]) -> Option<()> {
+    /// Reads a record; what is set is of no use if it is not of this form. So many records were read by the form.
+    #[inline(always)]
+    pub(super) fn read<'a>(&mut self, text: &'a str, values: &mut [Value<'a>], reads: u64) -> Option<()> {
         let mut rest = text;
-        for step in &self.steps {
-            rest = step.read(step.fixed.pass(rest, values)?, values)?;
+        for step in &mut self.steps {
+            rest = step.read(step.fixed.pass(rest, values)?, values, reads)?;
         }
         self.tail.pass(rest, values)?.is_empty().then_some(())
     }
 
     /// The same, and tells where each value stood.
     pub(super) fn read_places<'a>(
-        &self,
+        &mut self,
         text: &'a str,
         values: &mut [Value<'a>],
         places: &mut Vec<(usize, usize)>,
     ) -> Option<()> {
         places.clear();
         let mut rest = text;
-        for step in &self.steps {
+        for step in &mut self.steps {
             let value = step.fixed.pass(rest, values)?;
-            rest = step.read(value, values)?;
+            rest = step.read(value, values, 0)?;
             places.push((text.len() - value.len(), text.len() - rest.len()));
         }
         self.tail.pass(rest, values)?.is_empty().then_some(())
@@ -118,6 +135,18 @@ impl Fixed {
     fn clear(&mut self) {
         self.bytes.clear();
         self.values.clear();
+    }
+
+    /// Makes them ready to be compared.
+    fn seal(&mut self) {
+        self.length = self.bytes.len();
+        self.within = first(self.length);
+        self.front = [0; BLOCK];
+        self.front
+            .iter_mut()
+            .zip(&self.bytes)
+            .for_each(|(to, from)| *to = *from);
+        self.back = self.bytes.last_chunk().copied().unwrap_or_default();
     }
 
     /// Adds a value, if it can be a fixed one.
@@ -157,14 +186,45 @@ impl Fixed {
     /// What follows the bytes, if the text begins with them.
     #[inline(always)]
     fn pass<'a>(&self, text: &'a str, values: &mut [Value<'a>]) -> Option<&'a str> {
-        let (front, rest) = text.split_at_checked(self.bytes.len())?;
-        if !same(front.as_bytes(), &self.bytes) {
+        if !self.begins(text.as_bytes()) {
             return None;
         }
         if !self.values.is_empty() {
-            self.give(front, values)?;
+            self.give(text.get(..self.length)?, values)?;
         }
-        Some(rest)
+        text.get(self.length..)
+    }
+
+    #[inline(always)]
+    fn begins(&self, text: &[u8]) -> bool {
+        match text.first_chunk::<BLOCK>() {
+            Some(front) if self.length <= BLOCK => alike(front, &self.front) & self.within == self.within,
+            Some(front) => alike(front, &self.front) == first(BLOCK) && self.ends(text),
+            None => text.get(..self.length) == Some(self.bytes.as_slice()),
+        }
+    }
+
+    /// Whether what stands behind the first block is the same too.
+    #[inline(always)]
+    fn ends(&self, text: &[u8]) -> bool {
+        let Some(text) = text.get(..self.length) else {
+            return false;
+        };
+        let last = text.last_chunk::<BLOCK>();
+        last.is_some_and(|last| alike(last, &self.back) == first(BLOCK))
+            && (self.length <= 2 * BLOCK || self.holds(text))
+    }
+
+    /// Whether what stands between the first block and the last is the same too.
+    #[inline(always)]
+    fn holds(&self, text: &[u8]) -> bool {
+        // Beyond this calling a function is worth it.
+        if self.length > 4 * BLOCK {
+            return text == self.bytes.as_slice();
+        }
+        let [text, known] = [text, self.bytes.as_slice()].map(|bytes| bytes.as_chunks::<BLOCK>().0);
+        let mut both = text.iter().zip(known).skip(1);
+        both.all(|(block, known)| alike(block, known) == first(BLOCK))
     }
 
     /// Gives the values among the bytes.
@@ -184,11 +244,11 @@ impl Fixed {
 impl Step {
     /// Reads the value that a text begins with; answers what follows.
     #[inline(always)]
-    fn read<'a>(&self, text: &'a str, values: &mut [Value<'a>]) -> Option<&'a str> {
+    fn read<'a>(&mut self, text: &'a str, values: &mut [Value<'a>], reads: u64) -> Option<&'a str> {
         let (slot, value, rest) = match self.take {
             // What ends the text is compared with the quote that follows.
             Take::Text(slot) => {
-                let (value, rest) = text.split_at_checked(cursor::stop(text.as_bytes())?)?;
+                let (value, rest) = text.split_at_checked(self.length.of(text.as_bytes(), reads)?)?;
                 (slot, Value::Text(value), rest)
             }
             Take::Natural(slot) => {
@@ -196,14 +256,26 @@ impl Step {
                 (slot, Value::Whole(value), text.get(length..)?)
             }
             Take::SkipText => {
-                let mut cursor = Cursor::new(text);
-                cursor.skip_to_quote()?;
-                return text.get(cursor.at..);
+                return match self.length.foreseen(text.as_bytes()) {
+                    Some(length) => text.get(length..),
+                    None => self.skip(text, reads),
+                };
             }
-            Take::Any(kind) => return any(kind, text, values),
+            Take::Slot(slot) => return any(Kind::Slot(slot), text, values),
+            Take::Raw(slot) => return any(Kind::Raw(slot), text, values),
+            Take::Skip => return any(Kind::Skip, text, values),
         };
         *values.get_mut(usize::from(slot))? = value;
         Some(rest)
+    }
+
+    /// What follows a text of which only the end is wanted.
+    #[inline(never)]
+    fn skip<'a>(&mut self, text: &'a str, reads: u64) -> Option<&'a str> {
+        let mut cursor = Cursor::new(text);
+        cursor.skip_to_quote()?;
+        self.length.missed(cursor.at, reads);
+        text.get(cursor.at..)
     }
 }
 
@@ -219,4 +291,14 @@ fn any<'a>(kind: Kind, text: &'a str, values: &mut [Value<'a>]) -> Option<&'a st
         Kind::Skip => cursor.skip()?,
     }
     text.get(cursor.at..)
+}
+
+impl From<Kind> for Take {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Slot(slot) => Take::Slot(slot),
+            Kind::Raw(slot) => Take::Raw(slot),
+            Kind::Skip => Take::Skip,
+        }
+    }
 }

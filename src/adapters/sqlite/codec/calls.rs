@@ -178,8 +178,16 @@ fn flags((e, charge): &Charged<'_>) -> u64 {
 fn decimals<I: Iterator<Item = Decimal>>(frame: &mut Frame<COLUMNS>, column: usize, values: impl Fn() -> I) {
     let wide = |value: Decimal| super::unsigned_wide(value.mantissa());
     frame.fill(column, values().map(|value| u64::from(value.scale())));
-    frame.fill(column + 1, values().map(|value| wide(value) as u64));
-    frame.fill(column + 2, values().map(|value| (wide(value) >> 64) as u64));
+    let mut high = 0;
+    let low = |value| {
+        let wide = wide(value);
+        high |= wide >> 64;
+        wide as u64
+    };
+    frame.fill(column + 1, values().map(low));
+    if high != 0 {
+        frame.fill(column + 2, values().map(|value| (wide(value) >> 64) as u64));
+    }
 }
 
 /// Keeps the order of times before 1970.

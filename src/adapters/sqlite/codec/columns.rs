@@ -1,4 +1,4 @@
-//! Numbers of many rows, kept by column: each as its distance from the least of its column, in as few bytes as the greatest
+//! Numbers of many rows, kept by column: each as its distance from what they have in common, in as few bytes as the greatest
 //! distance needs (frame of reference). One row can be read without the others, one column without the others too.
 
 use super::{Broken, Reader, put_small};
@@ -131,20 +131,14 @@ fn present(columns: &mut [Vec<u64>], mask: u64) -> impl Iterator<Item = (usize, 
 }
 
 fn put_column(out: &mut Vec<u8>, values: &[u64]) {
-    // Most columns are one number over and over, or small ones: found out for many numbers at a time, unlike the least and the greatest.
+    // Most columns are one number over and over, or have their first bits in common: these are the least that any of them can be, which is found
+    // out for many numbers at a time, unlike the least that one is.
     let first = values.first().copied().unwrap_or(0);
-    let (bits, other) = values
-        .iter()
-        .fold((0, 0), |(bits, other), v| (bits | v, other | (v ^ first)));
-    let (least, width) = if other == 0 {
-        (first, 0)
-    } else if bits < 1 << 8 {
-        (0, 1)
-    } else {
-        let (least, greatest) = values
-            .iter()
-            .fold((u64::MAX, 0), |(least, greatest), v| (least.min(*v), greatest.max(*v)));
-        (least, bytes_of(greatest - least))
+    let differ = values.iter().fold(0, |differ, v| differ | (v ^ first));
+    let width = bytes_of(differ);
+    let least = match width {
+        8 => 0,
+        width => first >> (8 * width) << (8 * width),
     };
     out.push(width as u8);
     put_small(out, least);

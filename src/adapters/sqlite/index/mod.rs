@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use self::bloom::Bloom;
-use self::run::{Cursor, Entry, Run, Writer};
+use self::run::{Cursor, Entry, Run, Writer, packed, unpacked};
 use super::codec::Broken;
 use super::names::CodecError;
 use super::sort::sort_spread;
@@ -21,6 +21,8 @@ use crate::domain::usage::EventId;
 
 /// Runs of like size that are merged into one.
 const FAN: usize = 16;
+/// Entries that are sorted at a time when runs are merged.
+const MERGED: usize = 16_384;
 /// Entries up to which runs are of the first size.
 const SMALLEST: usize = 8192;
 
@@ -152,14 +154,11 @@ impl Index {
     ) -> Result<(), CodecError> {
         let (runs, recent, Scratch { keys, spare, .. }) = self.load(conn, path)?;
         keys.clear();
-        keys.extend(entries.map(|(f, b)| u128::from(f) << 32 | u128::from(b)));
+        keys.extend(entries.map(packed));
         if keys.is_empty() {
             return Ok(());
         }
-        // Fingerprints are spread evenly over 64 bits.
-        sort_spread(keys, spare, |key, buckets| {
-            usize::try_from(((key >> 32) * buckets as u128) >> 64).unwrap_or(usize::MAX)
-        });
+        sort(keys, spare, 0, 1);
         let no = runs.last().map_or(1, |run| run.no + 1);
         let mut writer = Writer::new(conn, path, no, keys.len());
         if keys.len() >= SMALLEST
@@ -174,7 +173,7 @@ impl Index {
             });
         }
         for key in &*keys {
-            writer.push(((*key >> 32) as u64, *key as u32))?;
+            writer.push(unpacked(*key))?;
         }
         runs.push(writer.finish()?);
         if let Some(recent) = recent.as_mut().filter(|recent| recent.entries + keys.len() <= RECENT) {
@@ -183,10 +182,18 @@ impl Index {
             recent.runs.push(no);
         }
         while let Some(class) = crowded(runs) {
-            merge(conn, path, runs, class, recent.as_mut())?;
+            merge(conn, path, runs, class, recent.as_mut(), (keys, spare))?;
         }
         Ok(())
     }
+}
+
+/// Sorts entries whose fingerprints are spread evenly over one of so many parts of all, which begins with `least`.
+fn sort(keys: &mut Vec<u128>, spare: &mut Vec<u128>, least: u64, parts: u128) {
+    sort_spread(keys, spare, |key, buckets| {
+        let within = (key >> 32).saturating_sub(u128::from(least)) * parts;
+        usize::try_from((within * buckets as u128) >> 64).unwrap_or(usize::MAX)
+    });
 }
 
 /// A size of which there are too many runs.
@@ -207,27 +214,23 @@ fn merge(
     runs: &mut Vec<Run>,
     class: u32,
     recent: Option<&mut Recent>,
+    (keys, spare): (&mut Vec<u128>, &mut Vec<u128>),
 ) -> Result<(), CodecError> {
     let no = runs.last().map_or(1, |run| run.no + 1);
     let (old, kept): (Vec<Run>, Vec<Run>) = std::mem::take(runs).into_iter().partition(|r| size_class(r) == class);
     let mut cursors: Vec<Cursor<'_>> = old.iter().map(|run| Cursor::new(conn, path, run)).collect();
-    let mut writer = Writer::new(conn, path, no, old.iter().map(|r| r.entries).sum());
-    let mut heads: Vec<Option<Entry>> = Vec::new();
-    for cursor in &mut cursors {
-        heads.push(cursor.peek()?);
-    }
-    loop {
-        let least = heads
-            .iter()
-            .enumerate()
-            .filter_map(|(n, head)| head.map(|e| (e, n)))
-            .min();
-        let Some((entry, n)) = least else { break };
-        writer.push(entry)?;
-        if let (Some(cursor), Some(head)) = (cursors.get_mut(n), heads.get_mut(n)) {
-            cursor.advance();
-            *head = cursor.peek()?;
-        }
+    let entries: usize = old.iter().map(|r| r.entries).sum();
+    let mut writer = Writer::new(conn, path, no, entries);
+    // A part of all fingerprints after the other. Sorting a part anew is several times faster than comparing the least of each run.
+    let parts = entries.div_ceil(MERGED) as u128;
+    let mut least = 0;
+    for part in 1..=parts {
+        let last = u64::try_from((part << 64) / parts - 1).unwrap_or(u64::MAX);
+        keys.clear();
+        cursors.iter_mut().try_for_each(|cursor| cursor.take_to(last, keys))?;
+        sort(keys, spare, least, parts);
+        keys.iter().try_for_each(|key| writer.push(unpacked(*key)))?;
+        least = last.saturating_add(1);
     }
     let merged = writer.finish()?;
     if let Some(recent) = recent

@@ -246,18 +246,29 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The entry here.
-    pub fn peek(&mut self) -> Result<Option<Entry>, CodecError> {
-        if self.at >= self.page.len() && self.next_page < self.pages {
+    /// Appends the entries up to a fingerprint, and moves on behind them.
+    pub fn take_to(&mut self, last: u64, into: &mut Vec<u128>) -> Result<(), CodecError> {
+        loop {
+            let rest = self.page.get(self.at..).unwrap_or(&[]);
+            let taken = rest.partition_point(|(fingerprint, _)| *fingerprint <= last);
+            into.extend(rest.iter().take(taken).map(|entry| packed(*entry)));
+            self.at += taken;
+            if taken < rest.len() || self.next_page >= self.pages {
+                return Ok(());
+            }
             read_page(self.conn, self.path, self.run, self.next_page, &mut self.page)?;
             self.next_page += 1;
             self.at = 0;
         }
-        Ok(self.page.get(self.at).copied())
     }
+}
 
-    /// Moves on.
-    pub fn advance(&mut self) {
-        self.at += 1;
-    }
+/// An entry as a number of the same order.
+pub fn packed((fingerprint, block): Entry) -> u128 {
+    u128::from(fingerprint) << 32 | u128::from(block)
+}
+
+/// The entry of such a number.
+pub fn unpacked(packed: u128) -> Entry {
+    ((packed >> 32) as u64, packed as u32)
 }
