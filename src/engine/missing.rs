@@ -123,7 +123,7 @@ impl Expired {
         let hours = days.flat_map(|hours| hours.iter().filter(|(_, calls)| **calls > 0));
         let mut hours = hours.map(|(hour, _)| *hour);
         let first = hours.next()?;
-        Some((first, hours.last().unwrap_or(first)))
+        Some((first, hours.next_back().unwrap_or(first)))
     }
 }
 
