@@ -189,7 +189,7 @@ impl From<StoreError> for CliError {
                 "check the path, its permissions and the free space; `--store sqlite:PATH` uses another"
             }
             StoreError::Money(_) => {
-                "an amount is absurdly large: `finops bill list` shows what the bills of the ledger come to, and `finops bill drop` takes one back"
+                "an amount is absurdly large: `finops explain --top 3` shows the dearest calls, `finops bill list` what the bills of the ledger come to, and `finops bill drop` takes one back"
             }
         };
         CliError::incomplete(error.to_string()).hint(hint)

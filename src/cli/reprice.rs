@@ -77,7 +77,13 @@ pub fn run(ctx: &mut Context<'_>, args: &RepriceArgs) -> Result<Exit, CliError> 
     match ctx.format {
         Format::Json => put(ctx, &format!("{:#}\n", document(&done, args.dry_run)))?,
         Format::Jsonl => put(ctx, &format!("{}\n", document(&done, args.dry_run)))?,
-        Format::Csv | Format::Markdown | Format::Html => rows(ctx, &done)?,
+        Format::Csv | Format::Markdown | Format::Html => {
+            rows(ctx, &done)?;
+            if done.kept_prices > 0 {
+                // Talk that cannot be shown is no reason to fail.
+                let _ = writeln!(ctx.err, "note: {}", kept(&done));
+            }
+        }
         Format::Table => {
             if !done.changes.is_empty() {
                 rows(ctx, &done)?;
@@ -160,6 +166,14 @@ fn usd(amount: Option<Decimal>) -> Option<String> {
     amount.map(|amount| amount.normalize().to_string())
 }
 
+fn kept(done: &Repriced) -> String {
+    format!(
+        "{}, {} USD, would have no price any more and keep theirs; `--drop-prices` takes it away",
+        counted(done.kept_prices.unsigned_abs(), "call"),
+        done.kept_prices_cost.normalize()
+    )
+}
+
 fn summary(done: &Repriced, dry_run: bool) -> String {
     let sign = if done.cost.is_sign_negative() { "" } else { "+" };
     let mut text = format!(
@@ -201,12 +215,7 @@ fn summary(done: &Repriced, dry_run: bool) -> String {
         }
     }
     if done.kept_prices > 0 {
-        let _ = writeln!(
-            text,
-            "{}, {} USD, would have no price any more and keep theirs; `--drop-prices` takes it away",
-            counted(done.kept_prices.unsigned_abs(), "call"),
-            done.kept_prices_cost.normalize()
-        );
+        let _ = writeln!(text, "{}", kept(done));
     }
     if !dry_run && !done.restatements.is_empty() {
         let days: std::collections::BTreeSet<_> = done.restatements.iter().map(|r| r.day.0).collect();

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
 use super::dimension::{Dimension, Dimensions};
-use super::money::{Currency, Money, MoneyError, add_exact};
+use super::money::{Currency, Money, MoneyError, add_most};
 use super::notification::Severity;
 use super::period::{Calendar, Hour, Period};
 use super::spend::{Basis, SpendKey, Sums};
@@ -214,7 +214,7 @@ impl Budget {
     /// A sum that is out of range.
     pub fn cost_of(&self, sums: &Sums) -> Result<Decimal, MoneyError> {
         match self.count_unpriced {
-            true => add_exact(sums.cost, sums.unpriced_worst_case),
+            true => add_most(sums.cost, sums.unpriced_worst_case),
             false => Ok(sums.cost),
         }
     }

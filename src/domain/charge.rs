@@ -74,6 +74,23 @@ pub enum Outcome {
     Unpriced(UnpricedReason),
 }
 
+/// What a call is told to cost at most where that is out of range: more than any call costs, and so little that many of them can be added up.
+pub const MOST: Decimal = Decimal::from_parts(TEN_BILLION as u32, (TEN_BILLION >> 32) as u32, 0, false, 0);
+const TEN_BILLION: u64 = 10_000_000_000;
+
+/// An amount of worst cases as it can be added up. Earlier builds took the greatest decimal there is for what is out of range, of which no
+/// two have a sum.
+#[must_use]
+pub fn summable(worst_case: Decimal) -> Decimal {
+    if worst_case == Decimal::MAX {
+        MOST
+    } else if worst_case == Decimal::MIN {
+        -MOST
+    } else {
+        worst_case
+    }
+}
+
 /// The cost of one call in USD.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Charge {
@@ -101,7 +118,7 @@ impl Charge {
     pub fn unpriced(reason: UnpricedReason, worst_case: Decimal) -> Self {
         Charge {
             cost: Decimal::ZERO,
-            worst_case,
+            worst_case: summable(worst_case),
             outcome: Outcome::Unpriced(reason),
         }
     }

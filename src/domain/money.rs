@@ -13,7 +13,7 @@ use written::Written;
 mod bounded;
 mod written;
 
-pub use bounded::{FINEST, bounded, mul_bounded, parse_amount};
+pub use bounded::{FINEST, add_most, bounded, mul_bounded, mul_fine, parse_amount};
 
 /// An ISO 4217 currency code, or a provider's own unit spelled in three capital letters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::charge::{Charge, Outcome};
 use super::dimension::{Dimension, Dimensions};
 use super::label::Label;
-use super::money::{Currency, MoneyError, add_exact, bounded};
+use super::money::{Currency, MoneyError, add_exact, add_most, bounded};
 use super::period::Hour;
 use super::usage::{Bucket, Requests, Tokens, UsageEvent};
 
@@ -191,10 +191,10 @@ impl Sums {
     }
 
     fn combine(&mut self, other: &Sums, sign: i64) -> Result<(), MoneyError> {
-        let money = |a: Decimal, b: Decimal| add_exact(a, bounded(if sign < 0 { -b } else { b }));
-        self.cost = money(self.cost, other.cost)?;
-        self.reported_cost = money(self.reported_cost, other.reported_cost)?;
-        self.unpriced_worst_case = money(self.unpriced_worst_case, other.unpriced_worst_case)?;
+        let of = |amount: Decimal| bounded(if sign < 0 { -amount } else { amount });
+        self.cost = add_exact(self.cost, of(other.cost))?;
+        self.reported_cost = add_exact(self.reported_cost, of(other.reported_cost))?;
+        self.unpriced_worst_case = add_most(self.unpriced_worst_case, of(other.unpriced_worst_case))?;
         self.events += sign * other.events;
         self.tokens.add(&other.tokens, i128::from(sign));
         for (slot, more) in self.requests.iter_mut().zip(other.requests) {

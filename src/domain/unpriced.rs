@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::money::{MoneyError, add_exact};
+use super::money::{MoneyError, add_most};
 use super::spend::Sums;
 
 /// Times the worst case of what has no price that a cost has to be for a comparison to be about the cost.
@@ -31,7 +31,7 @@ impl Unpriced {
     pub fn add(&mut self, sums: &Sums) -> Result<(), MoneyError> {
         if sums.unpriced_events != 0 {
             self.events += sums.unpriced_events;
-            self.worst_case = add_exact(self.worst_case, sums.unpriced_worst_case)?;
+            self.worst_case = add_most(self.worst_case, sums.unpriced_worst_case)?;
         }
         Ok(())
     }

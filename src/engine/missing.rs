@@ -10,8 +10,8 @@ use super::report::{Filter, selects, selects_call};
 use crate::domain::charge::{Outcome, UnpricedReason};
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::money::{MoneyError, add_exact};
-use crate::domain::period::Period;
+use crate::domain::money::{MoneyError, add_most};
+use crate::domain::period::{Hour, Period};
 use crate::domain::price::{is_no_place, is_standard_speed, is_standard_tier};
 use crate::domain::spend::Basis;
 use crate::domain::usage::{Bucket, Extras, UnitKey, UsageEvent};
@@ -108,6 +108,25 @@ impl Needs {
 
 type Key = (Label, Label, Option<UnpricedReason>);
 
+/// By day and hour, what the sums have more than the calls.
+#[derive(Default)]
+struct Expired(BTreeMap<Hour, BTreeMap<Hour, i64>>);
+
+impl Expired {
+    fn add(&mut self, hour: Hour, calls: i64) {
+        *self.0.entry(hour.day()).or_default().entry(hour).or_default() += calls;
+    }
+
+    /// The first and the last hour. The sums of a folded day stand at an hour of it, so that it is the day that tells.
+    fn ends(&self) -> Option<(Hour, Hour)> {
+        let days = self.0.values().filter(|hours| hours.values().sum::<i64>() > 0);
+        let hours = days.flat_map(|hours| hours.iter().filter(|(_, calls)| **calls > 0));
+        let mut hours = hours.map(|(hour, _)| *hour);
+        let first = hours.next()?;
+        Some((first, hours.next_back().unwrap_or(first)))
+    }
+}
+
 /// The calls without a price, those that may cost most first.
 pub fn missing(
     ledger: &mut dyn Ledger,
@@ -120,15 +139,18 @@ pub fn missing(
     // Sums are of whole hours: what they have more than the calls is compared within these.
     let hours = period.in_hours();
     let mut detailed: BTreeMap<(Label, Label), (i64, i128, Decimal)> = BTreeMap::new();
+    let mut expired: BTreeMap<(Label, Label), Expired> = BTreeMap::new();
     ledger.events(hours, &mut |event, charge| {
         let Outcome::Unpriced(reason) = charge.outcome else {
             return ControlFlow::Continue(());
         };
         if selects_call(filters, &event.dimensions) {
-            let (calls, tokens, worst) = detailed.entry((event.provider(), event.model())).or_default();
+            let model = (event.provider(), event.model());
+            expired.entry(model).or_default().add(Hour::of(event.at), -1);
+            let (calls, tokens, worst) = detailed.entry(model).or_default();
             *calls += 1;
             *tokens += i128::from(event.tokens.total());
-            match add_exact(*worst, charge.worst_case) {
+            match add_most(*worst, charge.worst_case) {
                 Ok(sum) => *worst = sum,
                 Err(error) => failed = Some(error),
             }
@@ -167,6 +189,8 @@ pub fn missing(
                 priced_now: 0,
                 needs: Needs::default(),
             };
+            let model = (one.provider, one.model);
+            expired.entry(model).or_default().add(key.hour, sums.unpriced_events);
             failed = failed.take().or_else(|| absorb(&mut summed, one).err());
         }
     })?;
@@ -176,12 +200,16 @@ pub fn missing(
     let mut all: Vec<Missing> = found.into_values().collect();
     // What the sums have more than the calls is what has expired.
     for mut rest in summed.into_values() {
-        if let Some((calls, tokens, worst)) = detailed.get(&(rest.provider, rest.model)) {
+        let model = (rest.provider, rest.model);
+        if let Some((calls, tokens, worst)) = detailed.get(&model) {
             rest.calls -= calls;
             rest.tokens -= tokens;
-            rest.worst_case -= worst;
+            rest.worst_case = add_most(rest.worst_case, -*worst)?;
         }
         if rest.calls > 0 {
+            if let Some((first, last)) = expired.get(&model).and_then(Expired::ends) {
+                (rest.first, rest.last) = (first.start(), last.start());
+            }
             all.push(rest);
         }
     }
@@ -199,7 +227,7 @@ fn absorb(found: &mut BTreeMap<Key, Missing>, one: Missing) -> Result<(), MoneyE
     };
     slot.calls += one.calls;
     slot.tokens += one.tokens;
-    slot.worst_case = add_exact(slot.worst_case, one.worst_case)?;
+    slot.worst_case = add_most(slot.worst_case, one.worst_case)?;
     slot.first = slot.first.min(one.first);
     slot.last = slot.last.max(one.last);
     slot.priced_now += one.priced_now;

@@ -8,11 +8,11 @@ use rust_decimal::Decimal;
 
 use super::report::{Filter, selects_call};
 use crate::domain::label::Label;
-use crate::domain::money::{MoneyError, add_exact, mul_bounded, mul_exact};
+use crate::domain::money::{MoneyError, add_exact, add_most, mul_bounded, mul_exact};
 use crate::domain::period::Period;
 use crate::domain::price::{Books, Quote, ReceiptLine};
 use crate::domain::usage::UsageEvent;
-use crate::engine::view::allowance::of_calls;
+use crate::engine::view::allowance::of_calls_as_of;
 use crate::ports::{Ledger, StoreError};
 
 /// Prices as of a day.
@@ -72,15 +72,18 @@ pub fn price_diff(
     new: AsOf<'_>,
 ) -> Result<BTreeMap<(Label, Label), ModelDiff>, StoreError> {
     let mut models: BTreeMap<(Label, Label), ModelDiff> = BTreeMap::new();
-    let free = of_calls(ledger, period)?;
+    // Which searches are free is told by the prices of a side, too.
+    let free_then = of_calls_as_of(ledger, period, old.books, old.day)?;
+    let free_now = of_calls_as_of(ledger, period, new.books, new.day)?;
     let mut failed: Option<MoneyError> = None;
     ledger.events(period, &mut |event, _| {
         if selects_call(filters, &event.dimensions) {
             let model = models.entry((event.provider(), event.model())).or_default();
             model.calls += 1;
             model.tokens += i128::from(event.tokens.total());
-            let free = free.get(&event.id).map_or(0, |free| free.free);
-            let both = add(&mut model.old, event, free, old).and_then(|()| add(&mut model.new, event, free, new));
+            let then = free_then.get(&event.id).map_or(0, |free| free.free);
+            let now = free_now.get(&event.id).map_or(0, |free| free.free);
+            let both = add(&mut model.old, event, then, old).and_then(|()| add(&mut model.new, event, now, new));
             failed = failed.take().or(both.err());
         }
         if failed.is_some() {
@@ -99,7 +102,7 @@ fn add(side: &mut Side, event: &UsageEvent, free: u64, as_of: AsOf<'_>) -> Resul
     let mut quote: Quote = as_of.books.quote_as_of(event, as_of.day);
     if !quote.charge.is_priced() {
         side.unpriced += 1;
-        side.unpriced_worst_case = add_exact(side.unpriced_worst_case, quote.charge.worst_case)?;
+        side.unpriced_worst_case = add_most(side.unpriced_worst_case, quote.charge.worst_case)?;
         return Ok(());
     }
     side.cost = add_exact(side.cost, quote.charge.cost)?;

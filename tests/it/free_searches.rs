@@ -171,3 +171,36 @@ fn free_searches_are_in_no_factor_and_google_is_not_vertex() {
     );
     assert!(!notes.contains("vertex"), "{notes}");
 }
+
+/// The prices that are compared say on each side which searches are free.
+#[test]
+fn searches_are_free_by_the_prices_of_each_side() {
+    let days = (1..11).map(|day| call(&format!("c{day}"), &format!("2026-11-{day:02}T08:00:00Z"), "s-1", 2));
+    let home = home("", &days.collect::<String>(), NOW);
+    let free = "free_searches = { count = 3, per = \"day\", group = \"s\" }";
+    let diff = |args: &[&str]| {
+        let diff = home.json(&[&["price", "diff", "--all"], args].concat());
+        [&diff["cost_then_usd"], &diff["cost_now_usd"]].map(|cost| cost.as_str().unwrap().to_owned())
+    };
+    // Ten calls of a dollar, each with two searches of a cent.
+    home.write("old.toml", SEARCHES);
+    home.write("new.toml", &SEARCHES.replace("count = 3", "count = 1"));
+    let books = ["--book", "old.toml", "--book", "new.toml"];
+    assert_eq!(diff(&books), ["10", "10.1"]);
+    home.write("new.toml", &SEARCHES.replace(&format!("{free}\n"), ""));
+    assert_eq!(diff(&books), ["10", "10.2"]);
+    let ended = format!("to = \"2026-11-05\"\nrates = {{ input = 1 }}\nweb_search_1000 = 10\n{free}\n");
+    let own = format!(
+        "providers = [\"acme\"]\n[[entry]]\nmodel = \"s-1\"\n[[entry.price]]\n{ended}[[entry.price]]\n{}",
+        ended.replace("to =", "from =").replace(free, "")
+    );
+    home.write("policies/prices/own.toml", &own);
+    assert_eq!(diff(&["--since", "2026-11-03"]), ["10", "10.2"]);
+    // What was used of a month before these thirty days is not free again.
+    let october = call("o1", "2026-10-05T08:00:00Z", "s-1", 2) + &call("o2", "2026-10-26T08:00:00Z", "s-1", 2);
+    let home = self::home("", &october, NOW);
+    home.write("old.toml", SEARCHES);
+    home.write("new.toml", &SEARCHES.replace("\"day\"", "\"month\""));
+    let diff = home.json(&[&["price", "diff", "--all"], &books[..]].concat());
+    assert_eq!([&diff["cost_then_usd"], &diff["cost_now_usd"]], ["1", "1.01"]);
+}

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, TimeDelta, Utc};
 use finops::adapters::memory::MemoryLedger;
 use finops::adapters::sqlite::SqliteLedger;
-use finops::domain::charge::{Charge, UnpricedReason};
+use finops::domain::charge::{Charge, MOST, UnpricedReason};
 use finops::domain::dimension::{Dimension, Dimensions};
 use finops::domain::label::Label;
 use finops::domain::money::Currency;
@@ -864,4 +864,60 @@ fn a_ledger_that_is_held_is_read_as_of_one_moment() {
         // And goes on writing.
         ledger.record(&batch([call(2 * round + 1)]), &Flat, now()).unwrap();
     }
+}
+
+/// Leaves calls unpriced that cost so much at most.
+struct AtMost(Decimal);
+
+impl Pricer for AtMost {
+    fn price(&self, _: &UsageEvent) -> Charge {
+        Charge {
+            worst_case: self.0,
+            ..Charge::unpriced(UnpricedReason::NoRate, Decimal::ZERO)
+        }
+    }
+}
+
+/// Earlier builds took the greatest decimal for what is out of range; no two of these have a sum.
+#[test]
+fn worst_cases_without_a_sum_are_read_and_give_way_to_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = SqliteLedger::open(&folder.path().join("ledger.db")).unwrap();
+    let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+    let calls: Vec<UsageEvent> = (0..12_u8)
+        .map(|n| {
+            let id = EventId::of(&[b"response", &[n]]);
+            UsageEvent::new(id, at, "p".into(), format!("m{n}").as_str().into())
+        })
+        .collect();
+    let ids: Vec<EventId> = calls.iter().map(|call| call.id).collect();
+    let batch = RecordBatch {
+        events: calls.into_iter().collect(),
+        ..RecordBatch::default()
+    };
+    ledger.record(&batch, &AtMost(Decimal::MAX), at).unwrap();
+    let period = Period::new(at - TimeDelta::days(1), at + TimeDelta::days(1));
+    let worst = |ledger: &mut SqliteLedger| {
+        let (mut all, mut rows) = (Sums::default(), Sums::default());
+        ledger
+            .spend_by(period, &[], &mut |_, sums| all.add(sums).unwrap())
+            .unwrap();
+        ledger.spend(period, &mut |_, sums| rows.add(sums).unwrap()).unwrap();
+        assert_eq!((all.unpriced_events, rows.unpriced_events), (12, 12));
+        let [all, rows] = [all, rows].map(|sums| sums.unpriced_worst_case.round_dp(12));
+        assert_eq!(all, rows);
+        all
+    };
+    assert_eq!(worst(&mut ledger), MOST * Decimal::from(12));
+    let fine: Decimal = "0.001666666666666667".parse().unwrap();
+    ledger.recharge(&ids[..1], &AtMost(fine), at).unwrap();
+    let mixed = worst(&mut ledger) - MOST * Decimal::from(11);
+    assert_eq!(mixed, fine.round_dp(12));
+    // As much with as many digits, in one row of two models.
+    let large: Decimal = "50000000000.000000000000000002".parse().unwrap();
+    ledger.recharge(&ids, &AtMost(large), at).unwrap();
+    assert_eq!(worst(&mut ledger), Decimal::from(600_000_000_000_u64));
+    let done = ledger.recharge(&ids, &AtMost(fine), at).unwrap();
+    assert_eq!(done.changed, 12);
+    assert_eq!(worst(&mut ledger), (fine * Decimal::from(12)).round_dp(12));
 }

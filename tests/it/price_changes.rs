@@ -229,3 +229,116 @@ fn a_cost_is_compared_only_where_the_books_have_one_as_agreed_and_with_its_fees(
         assert!(told.status.success(), "{usage}: {}", err(&told));
     }
 }
+
+/// Unknown is not below a threshold.
+#[test]
+fn an_alert_is_not_over_because_its_calls_have_lost_their_price() {
+    let usage: String = (2..8)
+        .map(|day| call(&format!("c{day}"), &format!("2026-11-{day:02}T02:00:00Z"), "a"))
+        .collect();
+    let home = Home::new("[[source]]\nname = \"u\"\npaths = [\"u/*\"]\n", "");
+    let price = |rate: &str| {
+        home.write(
+            "policies/prices/own.toml",
+            &book(&format!("[[entry.price]]\nrates = {{ input = \"{rate}\" }}\n")),
+        );
+    };
+    price("2");
+    home.write("u/a.jsonl", &usage);
+    home.write(
+        "policies/budgets/b.toml",
+        "[[budget]]\nname = \"all\"\namount = \"10 USD\"\nperiod = \"month\"\n[[budget.threshold]]\npercent = 100\nkind = \"actual\"\n",
+    );
+    let run = |now: &str| {
+        let ran = home.run(&["run", "--now", now]);
+        assert!(ran.status.code() < Some(2), "{}", err(&ran));
+        text(&ran)
+    };
+    assert!(run("2026-11-24T12:00:00Z").contains("firing"));
+    std::fs::remove_file(home.path().join("policies/prices/own.toml")).unwrap();
+    home.json(&["reprice", "--from", "2026-11-01", "--drop-prices"]);
+    let unknown = run("2026-11-24T13:00:00Z");
+    assert!(!unknown.contains("resolved"), "{unknown}");
+    price("0.5");
+    home.json(&["reprice", "--from", "2026-11-01"]);
+    let known = run("2026-11-24T14:00:00Z");
+    assert!(
+        known.contains("resolved, spend was restated below the threshold"),
+        "{known}"
+    );
+}
+
+/// What is tried before it is put into `policies/prices` holds as it will there.
+#[test]
+fn a_file_of_own_prices_holds_as_an_own_price() {
+    let usage: String = (2..8)
+        .map(|day| {
+            let call = call(&format!("c{day}"), &format!("2026-11-{day:02}T02:00:00Z"), "a");
+            call.replace('{', "{\"geo\":\"us\",")
+        })
+        .collect();
+    let home = Home::new("", "");
+    let price = |rate: u32| book(&format!("[[entry.price]]\nrates = {{ input = {rate} }}\n"));
+    home.write("policies/prices/own.toml", &price(1));
+    home.write("new.toml", &price(5));
+    home.write("usage.jsonl", &usage);
+    assert!(home.run(&["record", "usage.jsonl", "--now", NOW]).status.success());
+    let diff = home.json(&[
+        "price",
+        "diff",
+        "--book",
+        "policies/prices/own.toml",
+        "--book",
+        "new.toml",
+    ]);
+    assert_eq!(diff["change_usd"], "24");
+    let tried = ["reprice", "--from", "2026-11-01", "--book", "new.toml", "--dry-run"];
+    assert_eq!(home.json(&tried)["cost_change_usd"], "24");
+    std::fs::remove_file(home.path().join("policies/prices/own.toml")).unwrap();
+    assert_eq!(home.json(&tried)["kept_prices"]["calls"], 0);
+    // A table of nothing says why it is a finding.
+    let lost = home.run(&["reprice", "--from", "2026-11-01", "--format", "csv", "--now", NOW]);
+    assert_eq!((lost.status.code(), text(&lost).lines().count()), (Some(1), 1));
+    assert!(
+        err(&lost).contains("6 calls, 6 USD, would have no price any more"),
+        "{}",
+        err(&lost)
+    );
+    let none = home.run(&["reprice", "--from", "2026-11-01", "--book", "nope.toml", "--now", NOW]);
+    assert!(
+        err(&none).contains("hint: name a file, or a `[[price_book]]`"),
+        "{}",
+        err(&none)
+    );
+}
+
+#[test]
+fn calls_that_have_expired_are_told_with_their_own_days() {
+    let home = Home::new("detail_days = 10\n[[source]]\nname = \"u\"\npaths = [\"u/*\"]\n", "");
+    let calls = |days: std::ops::Range<u32>| -> String {
+        days.map(|day| call(&format!("c{day}"), &format!("2026-11-{day:02}T15:00:00Z"), "nope"))
+            .collect()
+    };
+    for (name, days, now) in [("a", 2..5, "2026-11-05T12:00:00Z"), ("b", 20..24, NOW)] {
+        home.write(&format!("u/{name}.jsonl"), &calls(days));
+        let run = home.run(&["run", "--now", now]);
+        assert!(run.status.code() < Some(2), "{}", err(&run));
+    }
+    let missing = home.json(&["price", "missing"])["missing"].clone();
+    let told: Vec<(bool, i64, &str, &str)> = missing
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| {
+            let day = |key: &str| &m[key].as_str().unwrap()[..10];
+            (
+                m["reason"] == "unknown_model",
+                m["calls"].as_i64().unwrap(),
+                day("first"),
+                day("last"),
+            )
+        })
+        .collect();
+    assert!(told.contains(&(true, 4, "2026-11-20", "2026-11-23")), "{told:?}");
+    assert!(told.contains(&(false, 3, "2026-11-02", "2026-11-04")), "{told:?}");
+}

@@ -5,13 +5,14 @@
     reason = "a helper of tests may fail as loudly as a test"
 )]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use finops::adapters::prices::{BookKind, BookPricer, BookSpec, load, load_with};
-use finops::domain::charge::Outcome;
+use finops::domain::charge::{Charge, MOST, Outcome, UnpricedReason};
 use finops::domain::dimension::Dimension;
-use finops::domain::price::{NameMap, Quote};
+use finops::domain::price::{Book, Books, Entry, NameMap, Price, Quote, Tier};
 use finops::domain::usage::{Bucket, EventId, Extras, Requests, SearchContext, Tokens, Unit, UnitKey, UsageEvent};
 use rust_decimal::Decimal;
 
@@ -1893,6 +1894,67 @@ fn all_amounts_of_two_versions_are_compared_at_all_times() {
         compare("rates = { input = 1 }\n", &two.replace("2026-11-01", "2027-01-01")),
         ["changed input_uncached,1,9"]
     );
+    let free =
+        "rates = { input = 1 }\nweb_search_1000 = 1\nfree_searches = { count = 5, per = \"day\", group = \"g\" }\n";
+    let hours = "rates = { input = 1 }\nhours = { from = \"16:30\", to = \"00:30\", zone = \"Asia/Shanghai\", weekdays = [6], weekday_offset_hours = 8 }\n";
+    let map = "rates = { input = 1 }\n[[map]]\nname = \"depl\"\nmodel = \"a\"\n";
+    let free_now = "changed free searches a month, shared by g,,1";
+    for (old, was, is, findings) in [
+        (free, "= 5", "= 6", &["changed free searches,5,6"][..]),
+        (
+            free,
+            "day",
+            "month",
+            &["vanished free searches a day, shared by g,1,", free_now],
+        ),
+        (
+            free,
+            "\"g\"",
+            "\"h\"",
+            &[
+                "vanished free searches a day, shared by g,1,",
+                "changed free searches a day, shared by h,,1",
+            ],
+        ),
+        (
+            hours,
+            "Shanghai",
+            "Tokyo",
+            &[
+                "vanished 16:30-00:30 Asia/Shanghai on 6 Etc/GMT-8 input_uncached,1,",
+                "changed 16:30-00:30 Asia/Tokyo on 6 Etc/GMT-8 input_uncached,,1",
+            ],
+        ),
+        (
+            hours,
+            "_hours = 8",
+            "_hours = 9",
+            &[
+                "vanished 16:30-00:30 Asia/Shanghai on 6 Etc/GMT-8 input_uncached,1,",
+                "changed 16:30-00:30 Asia/Shanghai on 6 Etc/GMT-9 input_uncached,,1",
+            ],
+        ),
+        (
+            map,
+            "depl",
+            "depl2",
+            &["vanished,,depl,map,a,", "changed,,depl2,map,,a"],
+        ),
+        (
+            map,
+            "\"depl\"\nmodel = \"a\"",
+            "\"depl\"\nfree = true",
+            &["changed,,depl,map,a,free"],
+        ),
+    ] {
+        let found = compare(old, &old.replace(was, is));
+        let found: BTreeSet<String> = found.into_iter().map(|line| line.replace('"', "")).collect();
+        assert_eq!(
+            found,
+            findings.iter().map(|f| (*f).to_owned()).collect(),
+            "{was} → {is}"
+        );
+    }
     let twice = folder.path().join("twice.toml");
     for text in [
         "rates = { input = 1 }\nabove = [{ prompt = 5, rates = { input = 2 } }, { prompt = 5, rates = { input = 3 } }]\n",
@@ -2046,5 +2108,90 @@ audio_as_text = true
         let mut event = call("2026-11-20", provider, model, "", [0; 7]);
         event.tokens.set(bucket, 1_000_000);
         assert_eq!(outcome(&built_in.books().quote(&event)), cost, "{provider} {model}");
+    }
+}
+
+/// What Python prints of a third, times factors: rounded, never dropped.
+#[test]
+fn rates_and_factors_of_many_digits_are_rounded() {
+    let close = |a: Decimal, b: &str| (a - b.parse::<Decimal>().unwrap()).abs() < Decimal::new(1, 9);
+    for digits in [12, 14, 15, 18, 22, 23, 28_usize] {
+        let (third, half) = ("3".repeat(digits), "5".repeat(digits.min(15)));
+        let pricer = own(&format!(
+            "[[entry]]\nmodel = \"m\"\n[[entry.price]]\nrates = {{ input = \"0.{third}\", output = \"1.{}7\" }}\ntiers.batch = {{ factor = \"0.5\" }}\ntiers.flex = {{ factor = \"1.{half}\" }}\nspeeds = {{ fast = \"1.5\" }}\ngeographies = {{ us = \"1.1\" }}\nweb_search_1000 = \"9.{}\"\nunits = {{ page = \"0.004\" }}\n",
+            "6".repeat(digits - 1),
+            "3".repeat(digits.min(27)),
+        ));
+        for (options, tokens) in [
+            ("", "2"),
+            ("tier=batch", "1"),
+            ("tier=flex", "3.1111111111"),
+            ("speed=fast", "3"),
+            ("geo=us", "2.2"),
+            ("tier=flex,speed=fast,geo=us", "5.1333333333"),
+        ] {
+            let counts = [M, 0, 0, 0, M, 0, 3000];
+            let quote = pricer.books().quote(&call("2026-11-20", "acme", "m", options, counts));
+            let cost = quote.charge.cost;
+            assert!(quote.charge.is_priced(), "{digits} {options}: {}", outcome(&quote));
+            assert!(close(cost - Decimal::from(28), tokens), "{digits} {options}: {cost}");
+            assert_eq!(
+                quote.lines.iter().map(|l| l.amount).sum::<Decimal>(),
+                cost,
+                "{digits} {options}"
+            );
+            let most = pricer.books().charge(&call("2026-11-20", "acme", "x", options, counts));
+            assert!(
+                !most.is_priced() && most.worst_case >= cost,
+                "{digits} {options}: {most:?}"
+            );
+            assert!(most.worst_case < Decimal::from(34), "{digits} {options}: {most:?}");
+        }
+    }
+    // What is out of range is no price of another tier, and what it costs at most can be added up.
+    let batch = Tier {
+        factor: Some(2.into()),
+        ..Tier::default()
+    };
+    let mut price = Price {
+        tiers: [("batch".to_owned(), batch)].into(),
+        ..Price::default()
+    };
+    price.rates.set(Bucket::InputUncached, Decimal::MAX);
+    let mut book = Book::new("own", "");
+    let entry = Entry {
+        id: "m".to_owned(),
+        prices: vec![price],
+        ..Entry::default()
+    };
+    assert!(book.add("acme", entry));
+    let event = call("2026-11-20", "acme", "m", "tier=batch", [1, 0, 0, 0, 0, 0, 0]);
+    let charge = Books::new(vec![book]).charge(&event);
+    assert_eq!(charge, Charge::unpriced(UnpricedReason::OutOfRange, MOST));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.toml");
+    let text = "providers = [\"acme\"]\n[[entry]]\nmodel = \"m\"\n[[entry.price]]\nrates = { input = \"1e12\" }\n";
+    std::fs::write(&path, text).unwrap();
+    let error = load(None, &[spec("own", BookKind::Finops, path)])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("line 5") && error.contains("`1000000000000` is no price"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_call_is_told_to_be_priced_by_the_price_of_its_hour() {
+    let pricer = own(
+        "[[entry]]\nmodel = \"m\"\n[[entry.price]]\nfrom = \"2026-11-04\"\nrates = { input = 2 }\n[[entry.price]]\nfrom = \"2026-11-05\"\nrates = { input = 1 }\nhours = { from = \"08:00\", to = \"20:00\" }\n",
+    );
+    for (at, from) in [
+        ("2026-11-08T12:00:00Z", "2026-11-05"),
+        ("2026-11-08T23:15:04Z", "2026-11-04"),
+    ] {
+        let quote = pricer.books().quote(&call(at, "acme", "m", "", [M, 0, 0, 0, 0, 0, 0]));
+        let by = Outcome::Priced(format!("own/acme/m@{from}").as_str().into());
+        assert_eq!((quote.charge.outcome, quote.valid_from.as_str()), (by, from));
     }
 }

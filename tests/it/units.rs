@@ -112,7 +112,7 @@ fn a_search_costs_by_how_much_it_reads() {
         assert_eq!(outcome(&pricer.books().quote(&event)), expected, "{units}");
     }
     // Which of a day's searches read much is not known of sums: the least fee is taken off.
-    let terms = pricer.books().search_terms(&call("seer", "", "")).unwrap();
+    let terms = pricer.books().search_terms(&call("seer", "", ""), None).unwrap();
     assert_eq!(terms.rate.normalize().to_string(), "0.005");
 }
 

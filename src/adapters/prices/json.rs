@@ -7,6 +7,9 @@ use serde_json::value::RawValue;
 
 use crate::domain::money::{mul_exact, parse_decimal};
 
+/// No price is so high, nor is anything else that a book tells: what calls cost by it could not be added up.
+pub(super) const TOO_MUCH: u64 = 1_000_000_000_000;
+
 /// An object whose values are kept as text.
 pub(super) type Raw = BTreeMap<String, Box<RawValue>>;
 
@@ -15,7 +18,8 @@ pub(super) fn decimal(raw: &RawValue) -> Option<Decimal> {
     let text = raw.get().trim();
     let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
     let number = parse_decimal(text).ok()?;
-    (!number.is_sign_negative() || number.is_zero()).then_some(number)
+    let is_negative = number.is_sign_negative() && !number.is_zero();
+    (!is_negative && number < Decimal::from(TOO_MUCH)).then_some(number)
 }
 
 /// The same times a power of ten, exactly.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer};
 
-use super::json::{Raw, scaled};
+use super::json::{Raw, TOO_MUCH, scaled};
 use crate::domain::money::parse_decimal;
 use crate::domain::price::{Price, Rates, UnitRate};
 use crate::domain::usage::{Bucket, SearchContext, Unit, UnitKey};
@@ -33,6 +33,10 @@ impl<'de> Deserialize<'de> for Amount {
         };
         if amount.is_sign_negative() && !amount.is_zero() {
             return Err(serde::de::Error::custom(format!("the amount `{amount}` is negative")));
+        }
+        if amount >= Decimal::from(TOO_MUCH) {
+            let message = format!("the amount `{amount}` is no price: amounts are below {TOO_MUCH}");
+            return Err(serde::de::Error::custom(message));
         }
         Ok(Amount(amount))
     }

@@ -31,6 +31,7 @@ pub(super) fn run(ctx: &mut Context<'_>, args: &CheckArgs) -> Result<Exit, CliEr
         let new = prices::read(&guess("new", new)?, &mut warnings).map_err(unusable)?;
         warn(ctx, &warnings);
         versions(&by_name(&old), &by_name(&new), day, &mut findings);
+        other_maps(&old, &new, &mut findings);
     } else {
         let pricer = load(ctx)?;
         warn(ctx, pricer.warnings());
@@ -83,6 +84,48 @@ fn versions(old: &Named<'_>, new: &Named<'_>, day: NaiveDate, findings: &mut Vec
             findings.push(finding(kind, provider, name, &what, before, after));
         }
     }
+}
+
+/// Maps of which a version has others than the other one.
+fn other_maps(old: &Book, new: &Book, findings: &mut Vec<Vec<String>>) {
+    let (was, is) = (maps(old), maps(new));
+    let all: BTreeSet<_> = was.keys().chain(is.keys()).collect();
+    for key in all {
+        let (before, after) = (was.get(key), is.get(key));
+        if before == after {
+            continue;
+        }
+        let kind = if after.is_none() { "vanished" } else { "changed" };
+        let (provider, name, account) = key;
+        let what = match *account {
+            "" => "map".to_owned(),
+            account => format!("map of account {account}"),
+        };
+        let [before, after] = [before, after].map(|to| to.cloned().unwrap_or_default());
+        findings.push(vec![
+            kind.to_owned(),
+            (*provider).to_owned(),
+            (*name).to_owned(),
+            what,
+            before,
+            after,
+        ]);
+    }
+}
+
+/// What names lead to, by provider, name and account; of two maps of one name the first.
+fn maps(book: &Book) -> BTreeMap<(&str, &str, &str), String> {
+    let mut all = BTreeMap::new();
+    for map in book.maps() {
+        let to = match (map.free, map.as_provider.as_str()) {
+            (true, _) => "free".to_owned(),
+            (false, "") => map.model.clone(),
+            (false, provider) => format!("{} as sold by {provider}", map.model),
+        };
+        let key = (map.provider.as_str(), map.name.as_str(), map.account.as_str());
+        all.entry(key).or_insert(to);
+    }
+    all
 }
 
 type Difference = (String, Option<Decimal>, Option<Decimal>);

@@ -12,7 +12,7 @@ use crate::cli::args::day;
 use crate::cli::text::{counted, percent_change, tokens};
 use crate::cli::{CliError, Context, Exit, Format, wire};
 use crate::domain::label::Label;
-use crate::domain::money::{MoneyError, add_exact};
+use crate::domain::money::{MoneyError, add_exact, add_most};
 use crate::domain::period::Period;
 use crate::engine::price_diff::{AsOf, ModelDiff, Side, price_diff};
 use crate::engine::report::Filter;
@@ -153,7 +153,7 @@ fn detail(models: &Models) -> Result<String, CliError> {
         if unpriced > 0 {
             let mut worst = Decimal::ZERO;
             for model in models.values() {
-                worst = add_exact(worst, of(model).unpriced_worst_case)?;
+                worst = add_most(worst, of(model).unpriced_worst_case)?;
             }
             let calls = counted(unpriced.unsigned_abs(), "call");
             let _ = writeln!(

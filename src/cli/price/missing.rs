@@ -10,7 +10,7 @@ use super::advice::{Advisor, is_curable, lacks_provider};
 use super::{Moment, asked, load, put, put_fitted, shown};
 use crate::cli::{CliError, Context, Exit, Format, wire};
 use crate::domain::charge::UnpricedReason;
-use crate::domain::money::add_exact;
+use crate::domain::money::add_most;
 use crate::engine::missing::{Missing, missing};
 use crate::engine::report::Filter;
 
@@ -101,7 +101,7 @@ fn object(m: &Missing, advisor: &Advisor) -> Value {
 fn help(found: &[Missing], advisor: &Advisor) -> Result<String, CliError> {
     let mut worst = rust_decimal::Decimal::ZERO;
     for m in found {
-        worst = add_exact(worst, m.worst_case)?;
+        worst = add_most(worst, m.worst_case)?;
     }
     let calls: i64 = found.iter().map(|m| m.calls).sum();
     let are = if calls == 1 { "call is" } else { "calls are" };

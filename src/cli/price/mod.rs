@@ -90,14 +90,15 @@ fn configured(config: &Config) -> Vec<BookSpec> {
     config.price_books.iter().map(spec).collect()
 }
 
-/// The books with this one before all others: a configured book by its name, or a file.
+/// The books with this one before all others: a configured book by its name, or a file. A file in our own format stands for one of
+/// `policies/prices`: it holds as those do.
 pub fn load_first(ctx: &Context<'_>, book: &str) -> Result<Books, CliError> {
     let specs = configured(&ctx.config);
-    let spec = match specs.into_iter().find(|spec| spec.name == book) {
-        Some(spec) => spec,
-        None => guess(book, Path::new(book))?,
-    };
-    let first = prices::read(&spec, &mut Vec::new()).map_err(unusable)?;
+    let named = specs.into_iter().find(|spec| spec.name == book);
+    let is_file = named.is_none();
+    let spec = named.map_or_else(|| guess(book, Path::new(book)), Ok)?;
+    let mut first = prices::read(&spec, &mut Vec::new()).map_err(unusable)?;
+    first.overlay = is_file && spec.kind == BookKind::Finops;
     let others = load(ctx)?;
     let all = std::iter::once(first).chain(others.books().books().iter().cloned());
     Ok(Books::new(all.collect()))
@@ -105,14 +106,16 @@ pub fn load_first(ctx: &Context<'_>, book: &str) -> Result<Books, CliError> {
 
 /// The format of a file by its beginning: TOML by name, a JSON array is genai-prices, an object LiteLLM.
 fn guess(name: &str, path: &Path) -> Result<BookSpec, CliError> {
-    let kind = if path.is_dir() || path.extension().is_some_and(|e| e == "toml") {
+    let kind = if path.is_dir() {
         BookKind::Finops
     } else {
         let text = std::fs::read_to_string(path).map_err(|cause| {
             CliError::usage(format!("cannot read price book `{}`: {cause}", path.display()))
                 .hint("name a file, or a `[[price_book]]` of the settings")
         })?;
-        if text.trim_start().starts_with('[') {
+        if path.extension().is_some_and(|e| e == "toml") {
+            BookKind::Finops
+        } else if text.trim_start().starts_with('[') {
             BookKind::GenaiPrices
         } else {
             BookKind::Litellm

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::written::Written;
-use super::{MoneyError, mul_exact, no_amount, parse_decimal};
+use super::{MoneyError, add_exact, mul_exact, no_amount, parse_decimal};
 
 /// Digits behind the point of what is summed, at most: ten are left before it, so that a sum never has more digits than a decimal.
 pub const FINEST: u32 = 18;
@@ -20,14 +20,22 @@ pub fn bounded(amount: Decimal) -> Decimal {
 
 /// Multiplies to an amount that can be summed: exactly, but for what [`bounded`] takes away.
 pub fn mul_bounded(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
-    if let Ok(exact) = mul_exact(a, b) {
-        return Ok(bounded(exact));
-    }
-    let product = a.checked_mul(b).ok_or(MoneyError::Overflow)?;
-    match product.scale() > FINEST {
-        true => Ok(bounded(product)),
-        false => Err(MoneyError::Overflow),
-    }
+    mul_fine(a, b).map(bounded)
+}
+
+/// Multiplies what is rounded later, such as rates: exactly where a decimal has the digits for it, else with more than [`FINEST`] behind
+/// the point.
+pub fn mul_fine(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
+    mul_exact(a, b).or_else(|_| {
+        let product = a.checked_mul(b).filter(|product| product.scale() > FINEST);
+        product.ok_or(MoneyError::Overflow)
+    })
+}
+
+/// Adds what something costs at most: exactly where a decimal has the digits for it, else without the finest of them. What nobody knows
+/// exactly ends no sum.
+pub fn add_most(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
+    add_exact(a, b).or_else(|_| a.checked_add(b).ok_or(MoneyError::Overflow))
 }
 
 /// An amount of a bill from its text, as [`bounded`] makes it; and what was rounded away, where something was.

@@ -104,7 +104,7 @@ impl Books {
         }
         let priced = plan.choose(event.at).and_then(|chosen| {
             let cost = chosen.prepared.cost(event)?;
-            Ok((cost, chosen.plan.label))
+            Ok((cost, chosen.segment.label))
         });
         match priced {
             Ok((cost, label)) => Charge::priced(cost, label),
@@ -324,20 +324,20 @@ fn prepare(
         if let Ok(prepared) = &mut prepared {
             prepared.notes.extend(note);
         }
+        let from = price.from.map(|d| d.to_string()).unwrap_or_default();
+        let told = if from.is_empty() { "always" } else { &from };
         segments.push(Segment {
             hours: price.hours.clone(),
             price: prepared,
-            from: price.from.map(|d| d.to_string()).unwrap_or_default(),
+            label: Label::new(&format!("{}/{provider}/{}@{told}", book.name, entry.id)),
+            from,
             dated: price.from.is_some() || price.to.is_some(),
         });
     }
-    let from = segments.first().map(|s| s.from.as_str()).filter(|f| !f.is_empty());
-    let label = format!("{}/{provider}/{}@{}", book.name, entry.id, from.unwrap_or("always"));
     let map = if mapped { "own map, " } else { "" };
     Plan {
         reason: segments.is_empty().then_some(UnpricedReason::NoPriceOnDate),
         segments,
-        label: Label::new(&label),
         book: book.name.clone(),
         version: book.version.clone(),
         provider: provider.to_owned(),

@@ -6,7 +6,8 @@ use super::book::{Above, Entry, Fees, Hours, Price, Rates, Tier};
 use super::terms::{geography_of, speed_of, tier_of};
 use super::units::{RatedUnit, rated_units};
 use crate::domain::charge::UnpricedReason;
-use crate::domain::money::{FINEST, bounded, mul_exact};
+use crate::domain::label::Label;
+use crate::domain::money::{FINEST, MoneyError, bounded, mul_fine};
 use crate::domain::usage::{Bucket, Requests, UsageEvent};
 
 /// A factor on the token cost and why it applies.
@@ -74,12 +75,16 @@ pub(super) struct Segment {
     pub(super) hours: Option<Hours>,
     pub(super) price: Result<Prepared, UnpricedReason>,
     pub(super) from: String,
+    /// What its calls are told to be priced by.
+    pub(super) label: Label,
     /// Whether the book dates this price.
     pub(super) dated: bool,
 }
 
 /// Rates are per million tokens.
 const MILLION_SCALE: u32 = 6;
+/// Digits behind the point of a rate with its factors: what one token costs can be summed, so that any number of them can.
+pub(super) const RATE_SCALE: u32 = FINEST - MILLION_SCALE;
 /// 28 decimals are what a decimal holds.
 const MAX_SCALE: u32 = 28;
 
@@ -108,17 +113,15 @@ impl Prepared {
         if terms.free {
             factors.push(("free variant".to_owned(), Decimal::ZERO));
         }
-        let mut cards: Vec<Card> = thresholds(price, tier)
-            .map(|above| card(price, tier, terms.tier, above))
-            .collect();
-        cards.push(card(price, tier, terms.tier, None));
+        let sizes = thresholds(price, tier).chain([None]);
+        let cards: Result<Vec<Card>, _> = sizes.map(|above| card(price, tier, terms.tier, above)).collect();
         let mut prepared = Prepared {
-            cards,
+            cards: cards.map_err(|_| UnpricedReason::OutOfRange)?,
             factors,
             price_fees: price.fees.clone(),
             minimum: price.minimum,
             notes,
-            units: rated_units(price, tier, terms.tier),
+            units: rated_units(price, tier, terms.tier).map_err(|_| UnpricedReason::OutOfRange)?,
             by_unit: false,
             fees: fees(&price.fees),
             minimum_units: None,
@@ -133,13 +136,9 @@ impl Prepared {
     fn scale_up(&mut self) -> Result<(), UnpricedReason> {
         let mut factor = Decimal::ONE;
         for (_, one) in &self.factors {
-            factor = mul_exact(factor, *one).map_err(|_| UnpricedReason::OutOfRange)?;
+            factor = mul_fine(factor, *one).map_err(|_| UnpricedReason::OutOfRange)?;
         }
-        let effective = |list: Decimal| -> Result<Decimal, UnpricedReason> {
-            let rate = mul_exact(list, factor).map_err(|_| UnpricedReason::OutOfRange)?;
-            // What one token costs can be summed, so that any number of them can.
-            Ok(rate.normalize().round_dp(FINEST - MILLION_SCALE))
-        };
+        let effective = |list| effective(list, factor).map_err(|_| UnpricedReason::OutOfRange);
         let mut scale = self.fees.iter().map(|fee| fee.rate.scale() + 3).max().unwrap_or(0);
         let minimum = self.minimum.map(|d| bounded(d).normalize());
         scale = scale.max(minimum.map_or(0, |d| d.scale()));
@@ -258,6 +257,11 @@ impl Prepared {
     }
 }
 
+/// A rate with its factors, as it is charged.
+pub(super) fn effective(list: Decimal, factor: Decimal) -> Result<Decimal, MoneyError> {
+    Ok(mul_fine(list, factor)?.normalize().round_dp(RATE_SCALE))
+}
+
 fn fees(price: &Fees) -> Vec<Fee> {
     type Count = fn(&Requests) -> u32;
     let all: [(&'static str, Option<Decimal>, Count); 4] = [
@@ -298,7 +302,7 @@ fn thresholds<'a>(price: &'a Price, tier: Option<&'a Tier>) -> impl Iterator<Ite
     all.into_iter().map(Some)
 }
 
-fn card(price: &Price, tier: Option<&Tier>, tier_name: &str, above: Option<&Above>) -> Card {
+fn card(price: &Price, tier: Option<&Tier>, tier_name: &str, above: Option<&Above>) -> Result<Card, MoneyError> {
     let level = |list: &'_ [Above]| -> Option<Rates> {
         let at = above?.prompt;
         // A bucket that the upper level leaves out keeps the rate of the next lower one.
@@ -313,7 +317,7 @@ fn card(price: &Price, tier: Option<&Tier>, tier_name: &str, above: Option<&Abov
     };
     let (upper, tier_upper) = (level(&price.above), tier.and_then(|t| level(&t.above)));
     let size = above.map(|a| format!("prompt {} {}", if a.inclusive { "≥" } else { ">" }, a.prompt));
-    let pick = |of: &dyn Fn(&Rates) -> Option<Decimal>| -> Option<Rated> {
+    let pick = |of: &dyn Fn(&Rates) -> Option<Decimal>| -> Result<Option<Rated>, MoneyError> {
         let rated = |list: Decimal, parts: [&str; 2]| {
             let parts: Vec<&str> = parts.into_iter().filter(|p| !p.is_empty()).collect();
             Rated {
@@ -330,19 +334,18 @@ fn card(price: &Price, tier: Option<&Tier>, tier_name: &str, above: Option<&Abov
         let standard_upper = upper.as_ref().and_then(of);
         if let Some(tier) = tier {
             if let Some(rate) = tier_upper.as_ref().and_then(of) {
-                return Some(rated(rate, [size, tier_name]));
+                return Ok(Some(rated(rate, [size, tier_name])));
             }
             if let Some(factor) = tier.factor
                 && let Some(rate) = standard_upper.or_else(|| of(&price.rates))
-                && let Ok(rate) = mul_exact(rate, factor)
             {
                 let size = if standard_upper.is_some() { size } else { "" };
-                return Some(rated(rate, [size, tier_name]));
+                return Ok(Some(rated(mul_fine(rate, factor)?, [size, tier_name])));
             }
             if standard_upper.is_none()
                 && let Some(rate) = of(&tier.rates)
             {
-                return Some(rated(rate, ["", tier_name]));
+                return Ok(Some(rated(rate, ["", tier_name])));
             }
         }
         let missing = if tier.is_some() {
@@ -350,11 +353,13 @@ fn card(price: &Price, tier: Option<&Tier>, tier_name: &str, above: Option<&Abov
         } else {
             ""
         };
-        standard_upper
-            .map(|rate| rated(rate, [size, missing]))
-            .or_else(|| of(&price.rates).map(|rate| rated(rate, ["", missing])))
+        let upper = standard_upper.map(|rate| rated(rate, [size, missing]));
+        Ok(upper.or_else(|| of(&price.rates).map(|rate| rated(rate, ["", missing]))))
     };
-    let mut buckets = Bucket::ALL.map(|bucket| pick(&|rates| rates.get(bucket)));
+    let mut buckets = [const { None }; Bucket::ALL.len()];
+    for (slot, bucket) in buckets.iter_mut().zip(Bucket::ALL) {
+        *slot = pick(&|rates| rates.get(bucket))?;
+    }
     let text = buckets.first().cloned().flatten();
     if let (Some(read), Some(input)) = (buckets.get_mut(Bucket::CacheRead as usize), text.clone())
         && read.is_none()
@@ -377,10 +382,10 @@ fn card(price: &Price, tier: Option<&Tier>, tier_name: &str, above: Option<&Abov
             });
         }
     }
-    Card {
+    Ok(Card {
         above: above.cloned(),
         buckets,
-        reasoning: pick(&|rates| rates.reasoning),
+        reasoning: pick(&|rates| rates.reasoning)?,
         units: None,
-    }
+    })
 }

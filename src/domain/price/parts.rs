@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
-use super::book::{Above, Entry, Hours, Price, Rates, Tier};
+use super::book::{Above, Book, Entry, Hours, NameMap, Price, Rates, Tier};
 use super::units::UnitRate;
-use crate::domain::money::mul_exact;
+use crate::domain::money::mul_fine;
 use crate::domain::usage::{Bucket, UnitKey};
 
 /// Amounts by what they are of: `input_uncached`, `batch output`, `> 200000 output`, `web_search`, `22:00-06:00 input_uncached`.
@@ -42,14 +43,28 @@ impl Entry {
     }
 }
 
+impl Book {
+    /// The owner's names, the first that holds before the others.
+    #[must_use]
+    pub fn maps(&self) -> &[NameMap] {
+        &self.maps
+    }
+}
+
 fn named(hours: &Hours) -> String {
+    // A zone is told where it is not the usual one.
+    let of = |zone: Tz, usual: Tz| match zone == usual {
+        true => String::new(),
+        false => format!(" {}", zone.name()),
+    };
     let days: String = hours.weekdays.iter().map(ToString::to_string).collect();
     let on = if days.is_empty() {
         String::new()
     } else {
-        format!(" on {days}")
+        format!(" on {days}{}", of(hours.weekday_zone, hours.zone))
     };
-    format!("{}-{}{on} ", hours.from.format("%H:%M"), hours.to.format("%H:%M"))
+    let (from, to) = (hours.from.format("%H:%M"), hours.to.format("%H:%M"));
+    format!("{from}-{to}{}{on} ", of(hours.zone, Tz::UTC))
 }
 
 impl Price {
@@ -94,10 +109,11 @@ impl Price {
         for (size, amount) in &fees.search_context {
             fee(&format!("web_search {}", size.name()), Some(*amount));
         }
-        fee(
-            "free searches",
-            fees.free_searches.as_ref().map(|free| free.count.into()),
-        );
+        if let Some(free) = &fees.free_searches {
+            fee("free searches", Some(free.count.into()));
+            let terms = format!("free searches a {}, shared by {}", free.per.name(), free.group);
+            fee(&terms, Some(Decimal::ONE));
+        }
         fee("file_search", fees.file_search);
         fee("code_execution", fees.code_execution);
         fee("request", fees.request);
@@ -153,13 +169,13 @@ fn scale_rates(rates: &mut Rates, above: &mut [Above], units: &mut BTreeMap<Unit
         *rates = paid(&Rates::default(), rates, Some(factor));
     }
     for unit in units.values_mut() {
-        unit.rate = mul_exact(unit.rate, factor).unwrap_or(unit.rate);
+        unit.rate = mul_fine(unit.rate, factor).unwrap_or(unit.rate);
     }
 }
 
 /// A tier's own rates, and its factor on those that it has not.
 fn paid(own: &Rates, standard: &Rates, factor: Option<Decimal>) -> Rates {
-    let by_factor = |rate: Option<Decimal>| mul_exact(rate?, factor?).ok().map(|rate| rate.normalize());
+    let by_factor = |rate: Option<Decimal>| mul_fine(rate?, factor?).ok().map(|rate| rate.normalize());
     let mut rates = Rates::default();
     rates.reasoning = own.reasoning.or_else(|| by_factor(standard.reasoning));
     for bucket in Bucket::ALL {

@@ -32,7 +32,6 @@ pub(super) struct Plan {
     /// Tried in order; the first whose hours contain the call's.
     pub(super) segments: Vec<Segment>,
     pub(super) reason: Option<UnpricedReason>,
-    pub(super) label: Label,
     pub(super) book: String,
     pub(super) version: String,
     pub(super) provider: String,
@@ -131,7 +130,6 @@ pub(super) fn unpriced(reason: UnpricedReason) -> Plan {
     Plan {
         segments: Vec::new(),
         reason: Some(reason),
-        label: Label::EMPTY,
         book: String::new(),
         version: String::new(),
         provider: String::new(),
@@ -171,12 +169,12 @@ pub(super) fn free(rule: &str, matched: &str) -> Plan {
         hours: None,
         price: Prepared::new(&price, &entry, terms),
         from: String::new(),
+        label: Label::new(&format!("rule/{rule}")),
         dated: false,
     };
     Plan {
         segments: vec![segment],
         reason: None,
-        label: Label::new(&format!("rule/{rule}")),
         book: "rule".to_owned(),
         entry: rule.to_owned(),
         matched: matched.to_owned(),

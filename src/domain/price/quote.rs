@@ -1,15 +1,17 @@
 //! The receipt of one call: lines that add up exactly to its charge.
 
+use std::sync::Arc;
+
 use chrono::{NaiveDate, NaiveTime};
 use rust_decimal::Decimal;
 
 use super::book::Allowance;
 use super::books::{Books, SearchTerms};
-use super::card::{Prepared, Rated};
+use super::card::{Prepared, Rated, effective};
 use super::plan::{Chosen, Plan, unpriced};
 use super::units::search_fee;
 use crate::domain::charge::{Charge, UnpricedReason};
-use crate::domain::money::{MoneyError, add_exact, bounded, mul_bounded, mul_exact};
+use crate::domain::money::{MoneyError, add_exact, bounded, mul_bounded, mul_exact, mul_fine};
 use crate::domain::usage::{Bucket, Extras, UsageEvent};
 
 /// One line: quantity × rate ÷ per × factor = amount.
@@ -73,20 +75,24 @@ impl Books {
     /// differs by them has not changed.
     #[must_use]
     pub fn quote_as_of(&self, event: &UsageEvent, day: NaiveDate) -> Quote {
-        let mut that_day = *event;
-        that_day.at = day.and_time(NaiveTime::MIN).and_utc();
-        self.quote_by(&self.plan(&that_day), event)
+        self.quote_by(&self.plan_as_of(event, day), event)
     }
 
-    /// What web searches of calls like this one cost, where the book has a fee for them.
+    fn plan_as_of(&self, event: &UsageEvent, day: NaiveDate) -> Arc<Plan> {
+        let mut that_day = *event;
+        that_day.at = day.and_time(NaiveTime::MIN).and_utc();
+        self.plan(&that_day)
+    }
+
+    /// What web searches of calls like this one cost, where the book has a fee for them: at the prices of its day, or of another one.
     #[must_use]
-    pub fn search_terms(&self, event: &UsageEvent) -> Option<SearchTerms> {
-        let plan = self.plan(event);
+    pub fn search_terms(&self, event: &UsageEvent, as_of: Option<NaiveDate>) -> Option<SearchTerms> {
+        let plan = as_of.map_or_else(|| self.plan(event), |day| self.plan_as_of(event, day));
         let prepared = plan.choose(event.at).ok()?.prepared;
         // Sums do not tell how much each search read: rather too little is taken off than too much.
         let fees = &prepared.price_fees;
         let least = fees.search_context.values().copied().chain(fees.web_search).min()?;
-        let rate = mul_exact(least, Decimal::new(1, 3)).ok()?;
+        let rate = mul_bounded(least, Decimal::new(1, 3)).ok()?;
         Some(SearchTerms {
             rate,
             free: prepared.price_fees.free_searches.clone(),
@@ -193,7 +199,7 @@ fn blank(charge: Charge, plan: &Plan) -> Quote {
 fn lines(prepared: &Prepared, event: &UsageEvent) -> Result<Vec<ReceiptLine>, MoneyError> {
     let mut factor = Decimal::ONE;
     for (_, one) in &prepared.factors {
-        factor = mul_exact(factor, *one)?;
+        factor = mul_fine(factor, *one)?;
     }
     let mut lines = Vec::new();
     let Some(card) = prepared.card(event.prompt_size()) else {
@@ -201,8 +207,7 @@ fn lines(prepared: &Prepared, event: &UsageEvent) -> Result<Vec<ReceiptLine>, Mo
     };
     let mut add = |what: &str, quantity: u64, rated: &Rated| -> Result<(), MoneyError> {
         if quantity > 0 {
-            let rate = mul_exact(rated.list.normalize(), factor)?.normalize();
-            let rate = mul_bounded(rate, Decimal::new(1, 6))?;
+            let rate = mul_exact(effective(rated.list, factor)?, Decimal::new(1, 6))?;
             let amount = mul_exact(Decimal::from(quantity), rate)?.normalize();
             let (what, rule) = (what.to_owned(), rated.rule.clone());
             lines.push(ReceiptLine {

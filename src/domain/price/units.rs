@@ -7,7 +7,7 @@ use super::book::{Fees, Price, Tier};
 use super::card::Prepared;
 use super::quote::ReceiptLine;
 use crate::domain::charge::UnpricedReason;
-use crate::domain::money::{MoneyError, add_exact, bounded, mul_bounded, mul_exact};
+use crate::domain::money::{MoneyError, add_exact, bounded, mul_bounded, mul_exact, mul_fine};
 use crate::domain::usage::{Extras, SearchContext, Unit, UnitKey, UsageEvent};
 
 /// What one unit costs.
@@ -48,7 +48,7 @@ fn is_fee(key: &UnitKey) -> bool {
 }
 
 /// The rates of a tier: its own, then its factor on the standard ones, then those.
-pub(super) fn rated_units(price: &Price, tier: Option<&Tier>, tier_name: &str) -> Vec<RatedUnit> {
+pub(super) fn rated_units(price: &Price, tier: Option<&Tier>, tier_name: &str) -> Result<Vec<RatedUnit>, MoneyError> {
     let mut all = Vec::new();
     let only_of_tier = tier
         .into_iter()
@@ -57,7 +57,7 @@ pub(super) fn rated_units(price: &Price, tier: Option<&Tier>, tier_name: &str) -
     for (key, standard) in price.units.iter().chain(only_of_tier) {
         let own = tier.and_then(|t| t.units.get(key));
         let factor = tier.and_then(|t| t.factor).filter(|_| !is_fee(key));
-        let by_factor = factor.and_then(|f| mul_exact(standard.rate, f).ok());
+        let by_factor = factor.map(|f| mul_fine(standard.rate, f)).transpose()?;
         let (rate, rule) = match (own, by_factor, tier) {
             (Some(own), ..) => (*own, tier_name),
             (None, Some(rate), _) => (UnitRate { rate, ..*standard }, tier_name),
@@ -71,7 +71,7 @@ pub(super) fn rated_units(price: &Price, tier: Option<&Tier>, tier_name: &str) -
             rule: rule.to_owned(),
         });
     }
-    all
+    Ok(all)
 }
 
 /// The fee per thousand searches of that size, and whether the book has one for it.
@@ -95,7 +95,7 @@ impl Prepared {
     fn factor(&self) -> Result<Decimal, MoneyError> {
         self.factors
             .iter()
-            .try_fold(Decimal::ONE, |all, (_, one)| mul_exact(all, *one))
+            .try_fold(Decimal::ONE, |all, (_, one)| mul_fine(all, *one))
     }
 
     /// A line for each unit that has a rate, and the units that have none.
@@ -120,7 +120,7 @@ impl Prepared {
                 rate,
                 per: 1,
                 factor,
-                amount: mul_bounded(billed, mul_exact(rate, factor)?.normalize())?.normalize(),
+                amount: mul_bounded(billed, mul_fine(rate, factor)?.normalize())?.normalize(),
                 rule,
             });
         }

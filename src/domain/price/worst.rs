@@ -1,15 +1,20 @@
 //! What a call without a price costs at most.
 
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 use rustc_hash::FxHashMap;
 
-use super::book::{Book, Price, Rates};
+use super::book::{Book, Price, Rates, Tier};
+use super::card::RATE_SCALE;
 use super::place::names_a_place;
 use super::provider::provider_key;
 use super::units::UnitRate;
+use crate::domain::charge::MOST;
 use crate::domain::label::Label;
-use crate::domain::money::{add_exact, bounded, mul_bounded, mul_exact};
+use crate::domain::money::{FINEST, add_most, bounded, mul_bounded, mul_exact, mul_fine};
 use crate::domain::usage::{Bucket, Extras, Tokens, Unit, UsageEvent};
+
+/// Tiers that cost less than the standard one: of the factors of others they say nothing.
+const LESS: [&str; 2] = ["batch", "flex"];
 
 /// The highest rates of the books.
 #[derive(Debug, Default)]
@@ -26,8 +31,9 @@ struct Highest {
     rates: Rates,
     /// Per thousand: web searches, file searches, code executions, calls.
     fees: [Decimal; 4],
-    /// On the token cost, where a call names a tier, a speed, a place, and where it names no place.
+    /// On the token cost, where a call names a tier, one of those that cost less, a speed, a place, and where it names no place.
     tier: Decimal,
+    less: Decimal,
     speed: Decimal,
     place: Decimal,
     no_place: Decimal,
@@ -66,7 +72,9 @@ impl Highest {
         self.minimum = self.minimum.max(price.minimum.unwrap_or_default());
         let places = &price.geographies;
         let bare = places.get("").copied();
+        let less = price.tiers.iter().filter(|(name, _)| LESS.contains(&name.as_str()));
         for (slot, factor) in [
+            (&mut self.less, less.filter_map(|(_, t): (_, &Tier)| t.factor).max()),
             (&mut self.tier, price.tiers.values().filter_map(|t| t.factor).max()),
             (&mut self.speed, price.speeds.values().copied().max()),
             (&mut self.place, places.values().copied().max()),
@@ -78,10 +86,12 @@ impl Highest {
 
     /// What the token cost is multiplied with at most.
     fn factor(&self, event: &UsageEvent) -> Option<Decimal> {
-        let given = |name: Label| !matches!(name.as_str(), "" | "standard" | "default" | "batch" | "flex");
+        let given = |name: Label| !matches!(name.as_str(), "" | "standard" | "default");
+        let less = LESS.contains(&event.tier().as_str());
         let placed = !event.geo.is_empty() || names_a_place(event.model().as_str());
         let factors = [
-            (given(event.tier()), self.tier),
+            (given(event.tier()) && !less, self.tier),
+            (less, self.less),
             (given(event.speed), self.speed),
             (placed, self.place),
             (!placed, self.no_place),
@@ -90,7 +100,7 @@ impl Highest {
             .into_iter()
             .filter(|(due, factor)| *due && *factor > Decimal::ONE);
         due.map(|(_, factor)| factor)
-            .try_fold(Decimal::ONE, |all, one| mul_exact(all, one).ok())
+            .try_fold(Decimal::ONE, |all, one| mul_fine(all, one).ok())
     }
 }
 
@@ -120,7 +130,13 @@ impl Worst {
     pub(super) fn case(&self, event: &UsageEvent) -> Decimal {
         let provider = provider_key(event.provider().as_str());
         let own = self.by_provider.get(&provider).unwrap_or(&self.of_all);
-        let mut sum = self.tokens(&own.rates, &event.tokens);
+        let most = self.most(own, &provider, event).unwrap_or(MOST);
+        most.max(bounded(own.minimum))
+    }
+
+    fn most(&self, own: &Highest, provider: &str, event: &UsageEvent) -> Option<Decimal> {
+        let factor = own.factor(event)?;
+        let mut sum = self.tokens(&own.rates, factor, &event.tokens)?;
         if !event.extras.is_empty() {
             for (key, amount) in Extras::of(event.extras).units() {
                 let of = |who: &str| {
@@ -128,17 +144,11 @@ impl Worst {
                     let costs = rates.iter().map(|r| mul_bounded(r.billed(*amount)?, r.rate));
                     costs.collect::<Result<Vec<_>, _>>().ok()?.into_iter().max()
                 };
-                let own = of(&provider).filter(|most| !most.is_zero());
+                let own = of(provider).filter(|most| !most.is_zero());
                 let most = own.or_else(|| of("")).unwrap_or_default();
-                sum = sum.and_then(|sum| add_exact(sum, most).ok());
+                sum = add_most(sum, mul_bounded(most, factor).ok()?).ok()?;
             }
         }
-        let least = bounded(own.minimum);
-        self.with_fees(sum, own, event).unwrap_or(Decimal::MAX).max(least)
-    }
-
-    fn with_fees(&self, sum: Option<Decimal>, own: &Highest, event: &UsageEvent) -> Option<Decimal> {
-        let mut sum = mul_bounded(sum?, own.factor(event)?).ok()?;
         let requests = &event.requests;
         let counts = [
             requests.web_searches,
@@ -151,8 +161,8 @@ impl Worst {
             let any = self.of_all.fees.get(n).copied().unwrap_or_default();
             let fee = if fee.is_zero() && n < 3 { any } else { fee };
             if count > 0 && !fee.is_zero() {
-                let one = mul_exact(fee, Decimal::new(1, 3)).ok()?;
-                sum = add_exact(sum, mul_bounded(Decimal::from(count), one).ok()?).ok()?;
+                let one = mul_exact(up(fee, FINEST - 3), Decimal::new(1, 3)).ok()?;
+                sum = add_most(sum, mul_bounded(Decimal::from(count), one).ok()?).ok()?;
             }
         }
         Some(sum.normalize())
@@ -160,7 +170,7 @@ impl Worst {
 
     /// A bucket that no entry of the provider has a rate for is taken at its highest one of the kind: prompt or answer, text or
     /// anything. What has none of that either costs what is highest anywhere: nothing is not known to be free.
-    fn tokens(&self, own: &Rates, tokens: &Tokens) -> Option<Decimal> {
+    fn tokens(&self, own: &Rates, factor: Decimal, tokens: &Tokens) -> Option<Decimal> {
         let mut sum = Decimal::ZERO;
         for (bucket, count) in tokens.iter().filter(|(_, count)| *count > 0) {
             let known = most(own, bucket).filter(|_| Bucket::TEXT.contains(&bucket) || own.get(bucket).is_some());
@@ -174,12 +184,18 @@ impl Worst {
             };
             let of_thoughts = of.reasoning.unwrap_or_default().max(rate);
             for (count, rate) in [(count - thought, rate), (thought, of_thoughts)] {
-                let rate = mul_exact(rate, Decimal::new(1, 6)).ok()?;
-                sum = add_exact(sum, mul_bounded(Decimal::from(count), rate).ok()?).ok()?;
+                let rate = up(mul_fine(rate, factor).ok()?, RATE_SCALE);
+                let one = mul_exact(rate, Decimal::new(1, 6)).ok()?;
+                sum = add_most(sum, mul_bounded(Decimal::from(count), one).ok()?).ok()?;
             }
         }
         Some(sum.normalize())
     }
+}
+
+/// A rate to as many digits as entries round it to, and never below it.
+fn up(rate: Decimal, digits: u32) -> Decimal {
+    rate.round_dp_with_strategy(digits, RoundingStrategy::AwayFromZero)
 }
 
 /// The highest rate of a bucket, or of its kind where it has none; nothing where all are zero.

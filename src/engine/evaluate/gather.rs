@@ -18,7 +18,7 @@ use super::status::BudgetStatus;
 use crate::domain::budget::Budget;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
-use crate::domain::money::{MoneyError, add_exact};
+use crate::domain::money::{MoneyError, add_exact, add_most};
 use crate::domain::period::{Hour, Period, midnight};
 use crate::domain::spend::{Basis, SpendKey, Sums};
 use crate::domain::unpriced::Unpriced;
@@ -306,7 +306,7 @@ impl<'a> Gathering<'a> {
             self.spent = add_exact(self.spent, cost)?;
             self.unpriced_events += sums.unpriced_events;
             self.unpriced_tokens += sums.unpriced_tokens;
-            self.unpriced_worst_case = add_exact(self.unpriced_worst_case, sums.unpriced_worst_case)?;
+            self.unpriced_worst_case = add_most(self.unpriced_worst_case, sums.unpriced_worst_case)?;
         } else if last.is_some() {
             // Those of its days that are in the same part of the period before.
             let mut days = BTreeMap::new();

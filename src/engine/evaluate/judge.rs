@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use super::status::BudgetStatus;
 use crate::domain::alert::{Alert, Behaviour, State, Verdict, verdict};
 use crate::domain::budget::{BudgetPeriod, Threshold, ThresholdKind};
+use crate::domain::money::add_most;
 
 /// Percentage points below its threshold at which a forecast alert is over. Forecasts waver; alerts must not.
 const HYSTERESIS: u32 = 5;
@@ -109,7 +110,20 @@ pub(super) fn judge(status: &BudgetStatus, threshold: &Threshold, before: &Alert
             None => Verdict::Unknown,
         },
     };
-    known(found, complete)
+    // What has no price may be what is missing below the threshold, unless it is the budget that is another one.
+    let value = match threshold.kind {
+        ThresholdKind::Actual => Some(status.spent),
+        ThresholdKind::Forecast => status.forecast.as_ref().map(|f| f.end),
+    };
+    let hidden = value.is_some_and(|value| may_reach(status, threshold, value)) && changed(status, before).is_none();
+    known(found, complete && !hidden)
+}
+
+/// Whether what calls without a price may cost brings a figure to its threshold.
+fn may_reach(status: &BudgetStatus, threshold: &Threshold, value: Decimal) -> bool {
+    let counted = status.budget.count_unpriced || status.unpriced_events == 0;
+    let most = add_most(value, status.unpriced_worst_case);
+    !counted && most.is_ok_and(|most| exact_percent(status, most) >= threshold.percent)
 }
 
 /// Missing data makes spend look smaller than it is.

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError, add_exact, mul_bounded};
 use crate::domain::period::{Hour, Period};
-use crate::domain::price::{Allowance, Books, FreeSearches, provider_key};
+use crate::domain::price::{Allowance, AllowancePeriod, Books, FreeSearches, provider_key};
 use crate::domain::spend::{Basis, SpendKey, Sums, metered_key};
 use crate::domain::usage::{EventId, UsageEvent};
 use crate::ports::{Ledger, StoreError};
@@ -34,6 +34,8 @@ pub(super) fn searching(ledger: &mut dyn Ledger, period: Period) -> Result<Vec<(
 /// How much of each allowance is used.
 pub(super) struct Allowances<'a> {
     books: &'a Books,
+    /// The day whose terms hold on all days.
+    as_of: Option<NaiveDate>,
     /// By provider, account, group and day or month.
     used: HashMap<(String, Label, String, Period), u64>,
 }
@@ -42,6 +44,7 @@ impl<'a> Allowances<'a> {
     pub(super) fn new(books: &'a Books) -> Self {
         Allowances {
             books,
+            as_of: None,
             used: HashMap::new(),
         }
     }
@@ -51,7 +54,7 @@ impl<'a> Allowances<'a> {
         let (provider, model) = (of(Dimension::Provider), of(Dimension::Model));
         let mut call = UsageEvent::new(EventId([0; 16]), key.hour.start(), provider, model);
         call.dimensions = key.dimensions;
-        let terms = self.books.search_terms(&call)?;
+        let terms = self.books.search_terms(&call, self.as_of)?;
         Some((terms.rate, terms.free?))
     }
 
@@ -100,11 +103,51 @@ struct Searching {
 /// The free searches of each call of the days that the period touches: of those that are summed in one row the earliest are
 /// free, behind what was searched by calls whose detail has expired.
 pub fn of_calls(ledger: &mut dyn Ledger, period: Period) -> Result<HashMap<EventId, FreeSearches>, StoreError> {
-    let mut searched: HashMap<SpendKey, u64> = HashMap::new();
-    // Those of a folded day stand at an hour of it.
+    let days = whole_days(period);
+    let rows = ledger.free_searches(days)?.into_iter().collect();
+    among_calls(ledger, days, &rows)
+}
+
+/// The same were all days' prices those that books have on one.
+pub fn of_calls_as_of(
+    ledger: &mut dyn Ledger,
+    period: Period,
+    books: &Books,
+    day: NaiveDate,
+) -> Result<HashMap<EventId, FreeSearches>, StoreError> {
+    let days = whole_days(period);
+    let mut allowances = Allowances {
+        as_of: Some(day),
+        ..Allowances::new(books)
+    };
+    // With what was used before, in the day or month around it.
+    let all = Period::new(AllowancePeriod::Month.around(days.start).start, days.end);
+    let mut searched = searching(ledger, all)?;
+    searched.sort_by_key(|(key, _)| *key);
+    let mut rows = HashMap::new();
+    for (key, sums) in &searched {
+        if let Some(free) = allowances.take(key, sums)?
+            && days.contains(key.hour.start())
+        {
+            rows.insert(*key, free);
+        }
+    }
+    among_calls(ledger, days, &rows)
+}
+
+/// The days that a period touches: what is folded of one stands at an hour of it.
+fn whole_days(period: Period) -> Period {
     let start = Hour::of(period.start).day();
-    let days = Period::new(start.start(), Hour(Hour::of(period.end).day().0 + 24).start());
-    let rows: HashMap<SpendKey, FreeSearches> = ledger.free_searches(days)?.into_iter().collect();
+    Period::new(start.start(), Hour(Hour::of(period.end).day().0 + 24).start())
+}
+
+/// What is free of rows, call by call.
+fn among_calls(
+    ledger: &mut dyn Ledger,
+    days: Period,
+    rows: &HashMap<SpendKey, FreeSearches>,
+) -> Result<HashMap<EventId, FreeSearches>, StoreError> {
+    let mut searched: HashMap<SpendKey, u64> = HashMap::new();
     if rows.is_empty() {
         return Ok(HashMap::new());
     }

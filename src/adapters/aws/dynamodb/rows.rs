@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use super::bytes::{Broken, ColumnReader, ColumnWriter, unfold};
+use crate::domain::charge::summable;
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::Currency;
@@ -106,7 +107,7 @@ pub fn unpack(body: &[u8]) -> Result<Vec<(SpendKey, Sums)>, Broken> {
         sums.reported_cost = r.decimal(REPORTED)?;
         sums.unpriced_events = r.column(UNPRICED)?.fit_signed()?;
         sums.unpriced_tokens = r.column(UNPRICED + 1)?.signed()?;
-        sums.unpriced_worst_case = r.decimal(UNPRICED + 2)?;
+        sums.unpriced_worst_case = summable(r.decimal(UNPRICED + 2)?);
         rows.push((key, sums));
     }
     Ok(rows)

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use super::calls::Charged;
 use super::columns::{Columns, Frame};
 use super::{Broken, Names, Reader, fill_labels, number_of, signed, signed_wide, unsigned, unsigned_wide};
-use crate::domain::charge::Outcome;
+use crate::domain::charge::{Outcome, summable};
 use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::money::Currency;
@@ -296,7 +296,7 @@ impl<'a> PackedRows<'a> {
         sums.unpriced_tokens = wide(UNPRICED_TOKENS, HIGH_UNPRICED_TOKENS);
         sums.cost = decimal(COST, HIGH_COST)?;
         sums.reported_cost = decimal(REPORTED_COST, HIGH_REPORTED_COST)?;
-        sums.unpriced_worst_case = decimal(WORST_CASE, HIGH_WORST_CASE)?;
+        sums.unpriced_worst_case = summable(decimal(WORST_CASE, HIGH_WORST_CASE)?);
         Ok((self.key(row, hour, |_| true, names)?, sums))
     }
 }

@@ -1,9 +1,11 @@
 //! Rows of spend summed over the dimensions that nobody asks for, column by column.
 
 use hashbrown::HashTable;
+use rust_decimal::Decimal;
 
 use super::rows::*;
 use super::{Broken, Names, signed, signed_wide};
+use crate::domain::charge::summable;
 use crate::domain::dimension::Dimension;
 use crate::domain::period::Hour;
 use crate::domain::spend::{SpendKey, Sums};
@@ -80,11 +82,17 @@ impl PackedRows<'_> {
             sums.get_mut(n).ok_or(Broken)?.reported_cost = number(scale, sum)?;
             Ok(())
         })?;
-        self.add_up(WORST_CASE + 1, Some(HIGH_WORST_CASE), memory, |n, sum| {
-            let scale = self.columns.get(WORST_CASE, first(n)?);
-            sums.get_mut(n).ok_or(Broken)?.unpriced_worst_case = number(scale, sum)?;
-            Ok(())
-        })?;
+        self.add_up_by(
+            WORST_CASE + 1,
+            Some(HIGH_WORST_CASE),
+            memory,
+            summable_digits,
+            |n, sum| {
+                let scale = self.columns.get(WORST_CASE, first(n)?);
+                sums.get_mut(n).ok_or(Broken)?.unpriced_worst_case = most(scale, sum)?;
+                Ok(())
+            },
+        )?;
         for (row, sums) in firsts.iter().zip(sums) {
             visit(self.key(*row as usize, hour, wanted, names)?, sums)?;
         }
@@ -173,6 +181,18 @@ impl PackedRows<'_> {
         low: usize,
         high: Option<usize>,
         memory: &mut Summing,
+        take: impl FnMut(usize, i128) -> Result<(), Broken>,
+    ) -> Result<(), Broken> {
+        self.add_up_by(low, high, memory, |wide| wide, take)
+    }
+
+    /// The same with another value in place of those that are wide.
+    fn add_up_by(
+        &self,
+        low: usize,
+        high: Option<usize>,
+        memory: &mut Summing,
+        of: impl Fn(i128) -> i128,
         mut take: impl FnMut(usize, i128) -> Result<(), Broken>,
     ) -> Result<(), Broken> {
         let (low, high) = (self.columns.column(low), high.map(|h| self.columns.column(h)));
@@ -202,7 +222,7 @@ impl PackedRows<'_> {
             Some(high) => {
                 high.decode(self.columns.rows, tops);
                 for ((group, low), high) in groups.iter().zip(&*column).zip(&*tops) {
-                    let value = signed_wide(u128::from(*low) | u128::from(*high) << 64);
+                    let value = of(signed_wide(u128::from(*low) | u128::from(*high) << 64));
                     if let Some(sum) = sums.get_mut(*group as usize) {
                         *sum = sum.checked_add(value).ok_or(Broken)?;
                     }
@@ -211,4 +231,17 @@ impl PackedRows<'_> {
         }
         sums.iter().enumerate().try_for_each(|(n, sum)| take(n, *sum))
     }
+}
+
+/// The digits of a worst case as it can be added up: what has none of that is whole.
+fn summable_digits(digits: i128) -> i128 {
+    Decimal::try_from_i128_with_scale(digits, 0).map_or(digits, |amount| summable(amount).mantissa())
+}
+
+/// A sum of worst cases, without its finest digits where there are too many.
+fn most(mut scale: u64, mut digits: i128) -> Result<Decimal, Broken> {
+    while scale > 0 && digits.unsigned_abs() >> 96 != 0 {
+        (digits, scale) = (digits / 10, scale - 1);
+    }
+    number(scale, digits)
 }

@@ -3,6 +3,7 @@
 use super::{Broken, Names, Reader, get_counts, get_dimensions};
 #[cfg(test)]
 use super::{put_counts, put_decimal, put_dimensions, put_signed};
+use crate::domain::charge::summable;
 use crate::domain::money::Currency;
 use crate::domain::period::Hour;
 use crate::domain::spend::{Basis, SpendKey, Sums};
@@ -72,7 +73,7 @@ pub fn get_spend<N: Names>(from: &mut Reader<'_>, hour: Hour, names: &mut N) -> 
     sums.reported_cost = from.decimal()?;
     sums.unpriced_events = from.i64()?;
     sums.unpriced_tokens = from.signed()?;
-    sums.unpriced_worst_case = from.decimal()?;
+    sums.unpriced_worst_case = summable(from.decimal()?);
     Ok((
         SpendKey {
             hour,

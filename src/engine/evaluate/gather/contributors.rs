@@ -11,7 +11,7 @@ use super::{Gathering, Kind};
 use crate::domain::budget::BudgetPeriod;
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
-use crate::domain::money::{MoneyError, add_exact};
+use crate::domain::money::{MoneyError, add_exact, add_most};
 use crate::domain::spend::Basis;
 use crate::domain::unpriced::{Unpriced, is_comparable};
 use crate::engine::view::fill::Fill;
@@ -62,7 +62,7 @@ impl Gathering<'_> {
             for ((slot, more), unpriced) in slots.iter_mut().zip(kind.cost).zip(kind.unpriced) {
                 slot.cost = add_exact(slot.cost, more)?;
                 slot.unpriced.events += unpriced.events;
-                slot.unpriced.worst_case = add_exact(slot.unpriced.worst_case, unpriced.worst_case)?;
+                slot.unpriced.worst_case = add_most(slot.unpriced.worst_case, unpriced.worst_case)?;
             }
             let known_to = match self.budget.basis {
                 Basis::Metered => None,
