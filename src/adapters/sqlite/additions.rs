@@ -112,18 +112,21 @@ impl Additions {
     ) -> Result<(), CodecError> {
         let (event, charge) = added.call(n)?;
         let (groups, sums) = (&mut self.groups, &self.sums);
+        let dimensions = || metered_dimensions(&event.dimensions);
         let same = |group: &u32| {
             groups.get(*group as usize).is_some_and(|group| {
-                // The first call of a group of several was read long ago.
-                let first = match group.sums {
-                    Some(place) => sums.get(place as usize).map(|(key, _)| &key.dimensions),
-                    None => added.event(group.first).map(|first| &first.dimensions),
-                };
                 group.mix == mix
                     && group.hour == hour
-                    && first.is_some_and(|first| {
-                        *first == event.dimensions || metered_dimensions(first) == metered_dimensions(&event.dimensions)
-                    })
+                    && match group.sums {
+                        // The first call of a group of several was read long ago.
+                        Some(place) => sums
+                            .get(place as usize)
+                            .is_some_and(|(key, _)| key.dimensions == dimensions()),
+                        None => added.event(group.first).is_some_and(|first| {
+                            first.dimensions == event.dimensions
+                                || metered_dimensions(&first.dimensions) == dimensions()
+                        }),
+                    }
             })
         };
         let group = found.filter(same).or_else(|| self.known.find(mix, same).copied());

@@ -156,7 +156,7 @@ pub fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreErro
     } else {
         write_ahead(&conn).map_err(fail)?;
     }
-    conn.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32000;")
+    conn.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16000;")
         .map_err(fail)?;
     if version < known {
         bring_up(&mut conn, &shown, known)?;

@@ -31,6 +31,9 @@ pub enum Kind {
 const FORMS: usize = 4;
 /// Bytes up to which a value may be a fixed part of the form.
 const FIXED: usize = 128;
+/// Records after which what was seen long ago counts half.
+const SEEN: u64 = 1 << 14;
+
 /// The forms met last, the last first.
 #[derive(Default)]
 pub(in super::super) struct Forms {
@@ -44,6 +47,10 @@ struct Form {
     parts: Vec<Part>,
     end: Vec<u8>,
     reads: u64,
+    /// The record whose values are known as the last ones.
+    looked_at: u64,
+    /// Whether all values of the next record are read, to see which of them differ from one record to the next.
+    look: bool,
     wide: Steps,
     close: Steps,
 }
@@ -53,9 +60,12 @@ pub(super) struct Part {
     pub before: Vec<u8>,
     pub kind: Kind,
     sort: Sort,
-    /// The value in the record before; empty if it was too long to be kept.
+    /// The value in the record that was looked at last; empty if it was too long to be kept.
     pub last: Vec<u8>,
-    /// How often it was another one than in the record before.
+    /// Whether the close steps take it for fixed.
+    fixed: bool,
+    /// How often it is known whether it was another one than in the record before, and how often it was.
+    seen: u64,
     changes: u64,
 }
 
@@ -100,6 +110,8 @@ impl Forms {
                 kind: token.kind,
                 sort: sort(value),
                 last: short(value).to_vec(),
+                fixed: value.len() <= FIXED,
+                seen: 0,
                 changes: 0,
             });
             at = token.to;
@@ -109,13 +121,14 @@ impl Forms {
             parts,
             end,
             reads: 1,
+            looked_at: 1,
+            look: false,
             wide: Steps::default(),
             close: Steps::default(),
         };
         form.wide
             .make(&form.parts, &form.end, |_| false, |part| part.kind.into());
-        form.close
-            .make(&form.parts, &form.end, |part| !part.last.is_empty(), Part::take);
+        form.close.make(&form.parts, &form.end, |part| part.fixed, Part::take);
         self.known.truncate(FORMS - 1);
         self.known.insert(0, form);
     }
@@ -135,6 +148,28 @@ fn sort(value: &[u8]) -> Sort {
 }
 
 impl Part {
+    /// Looks at the value in a record, so many records after the one before.
+    fn look(&mut self, value: &[u8], since: u64) {
+        let differs = self.last.is_empty() || self.last != value;
+        if self.fixed || since == 1 {
+            self.seen += since;
+            self.changes += u64::from(differs);
+        }
+        if self.seen > SEEN {
+            (self.seen, self.changes) = (self.seen / 2, self.changes / 2);
+        }
+        if differs {
+            self.last.clear();
+            self.last.extend_from_slice(short(value));
+        }
+        if self.sort != sort(value) {
+            self.sort = Sort::Any;
+        }
+        // A value that changes often is never taken for fixed: making the close steps costs as much as some records.
+        let is_rare = self.changes.saturating_mul(RARELY) <= self.seen.max(RARELY);
+        self.fixed = is_rare && !self.last.is_empty();
+    }
+
     /// How a value that is like those before is read.
     fn take(&self) -> Take {
         match (self.kind, self.sort) {
@@ -149,7 +184,8 @@ impl Part {
 impl Form {
     fn read<'a>(&mut self, text: &'a str, values: &mut [Value<'a>], spans: &mut Vec<(usize, usize)>) -> bool {
         self.reads += 1;
-        self.close.read(text, values, self.reads).is_some() || self.read_wide(text, values, spans)
+        let fits = !self.look && self.close.read(text, values, self.reads).is_some();
+        fits || self.read_wide(text, values, spans)
     }
 
     /// Reads a record that the close steps do not fit.
@@ -165,23 +201,53 @@ impl Form {
         false
     }
 
-    /// Makes the close steps anew after a record that they did not fit.
+    /// Makes the close steps anew after a record of which all values were read.
     fn adjust(&mut self, text: &[u8], spans: &[(usize, usize)]) {
+        let since = self.reads - self.looked_at;
         for (part, (from, to)) in self.parts.iter_mut().zip(spans) {
-            let value = text.get(*from..*to).unwrap_or(&[]);
-            if part.last.is_empty() || part.last != value {
-                part.changes += 1;
-                part.last.clear();
-                part.last.extend_from_slice(short(value));
-                if part.sort != sort(value) {
-                    part.sort = Sort::Any;
-                }
-            }
+            part.look(text.get(*from..*to).unwrap_or(&[]), since);
         }
-        // A value that changes often is never taken for fixed: making the close steps costs as much as some records.
-        let reads = self.reads;
-        let rarely = |part: &Part| part.changes.saturating_mul(RARELY) <= reads.max(RARELY);
-        let fixed = |part: &Part| !part.last.is_empty() && rarely(part);
-        self.close.make(&self.parts, &self.end, fixed, Part::take);
+        // Of a value that is read each time only the next record tells whether it differs.
+        self.look = since > 1;
+        self.looked_at = self.reads;
+        self.close.make(&self.parts, &self.end, |part| part.fixed, Part::take);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Keys, Want, read};
+    use super::*;
+
+    static KEYS: Keys = Keys {
+        wanted: &[("id", Want::Slot(0)), ("session", Want::Slot(1)), ("n", Want::Slot(2))],
+        others: |_| true,
+    };
+
+    #[test]
+    fn a_form_is_made_anew_only_when_a_value_changes_that_rarely_does() {
+        let mut forms = Forms::default();
+        let (mut looks, mut last) = (0, 0);
+        for n in 0..20_000_u32 {
+            let text = format!(
+                r#"{{"id":"call_{n:06}","session":"{}","n":{},"x":{}}}"#,
+                n / 500,
+                n % 7,
+                n / 40
+            );
+            let mut values = [Value::Null; 3];
+            assert!(read(&text, &KEYS, &mut forms, &mut values).is_some());
+            assert!(
+                matches!(values, [Value::Text(id), Value::Text(session), Value::Whole(count)]
+                if id == format!("call_{n:06}") && session == (n / 500).to_string() && count == u64::from(n % 7))
+            );
+            let looked_at = forms.known[0].looked_at;
+            looks += u64::from(looked_at != last);
+            last = looked_at;
+        }
+        // Each of 39 new sessions, and the record behind it; besides what it takes to get to know the values.
+        assert!((78..150).contains(&looks), "{looks}");
+        let fixed: Vec<bool> = forms.known[0].parts.iter().map(|part| part.fixed).collect();
+        assert_eq!(fixed, [false, true, false, false]);
     }
 }

@@ -117,8 +117,11 @@ fn fill<N: Names>(frame: &mut Frame<COLUMNS>, calls: &[Charged<'_>], names: &mut
         events().map(|e| u64::from(e.at.timestamp_subsec_micros() % 1000)),
     );
     if events().any(|e| e.rank.at != e.at) {
-        // Wrapping, so that the distance of any two instants fits.
-        let micros = |e: &UsageEvent| (e.rank.at.timestamp_micros()).wrapping_sub(e.at.timestamp_micros());
+        // Wrapping, so that the distance of any two instants fits. Most are the same, and counting them costs more than looking.
+        let micros = |e: &UsageEvent| match e.rank.at == e.at {
+            true => 0,
+            false => (e.rank.at.timestamp_micros()).wrapping_sub(e.at.timestamp_micros()),
+        };
         frame.fill(RANK_OFFSET, events().map(|e| unsigned(micros(e))));
     }
     frame.fill(AUTHORITY, events().map(|e| u64::from(e.rank.authority)));
@@ -129,9 +132,12 @@ fn fill<N: Names>(frame: &mut Frame<COLUMNS>, calls: &[Charged<'_>], names: &mut
         fill_labels(frame, DIMENSIONS + dimension as usize, labels, names)?;
     }
     fill_labels(frame, SESSION, events().map(|e| e.session), names)?;
-    fill_labels(frame, SPEED, events().map(|e| e.speed), names)?;
-    fill_labels(frame, GEO, events().map(|e| e.geo), names)?;
-    fill_labels(frame, EXTRAS, events().map(|e| e.extras), names)?;
+    // Hardly any call has these.
+    if events().any(|e| !(e.speed.is_empty() && e.geo.is_empty() && e.extras.is_empty())) {
+        fill_labels(frame, SPEED, events().map(|e| e.speed), names)?;
+        fill_labels(frame, GEO, events().map(|e| e.geo), names)?;
+        fill_labels(frame, EXTRAS, events().map(|e| e.extras), names)?;
+    }
     let counted = Tokens::counted(events().map(|e| &e.tokens));
     for bucket in Bucket::ALL.into_iter().filter(|b| counted.get(*b) != 0) {
         frame.fill(TOKENS + bucket as usize, events().map(|e| e.tokens.get(bucket)));
