@@ -1,14 +1,18 @@
 //! What was probably meant by a name that is not known.
 
-/// The candidate that is close enough to be what was meant: at most a third of its characters differ.
+/// The candidate that is close enough to be what was meant: at most a third of its characters differ, in any case of letters.
 #[must_use]
 pub fn nearest<'a>(given: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let lower = given.to_lowercase();
     candidates
         .iter()
-        .map(|candidate| (distance(given, candidate), *candidate))
-        .filter(|(steps, candidate)| *steps * 3 <= candidate.chars().count().max(given.chars().count()))
+        .map(|candidate| {
+            let steps = distance(&lower, &candidate.to_lowercase());
+            (steps, distance(given, candidate), *candidate)
+        })
+        .filter(|(steps, _, candidate)| *steps * 3 <= candidate.chars().count().max(given.chars().count()))
         .min()
-        .map(|(_, candidate)| candidate)
+        .map(|(_, _, candidate)| candidate)
 }
 
 /// Edits (insert, delete, replace, swap of neighbours) from one text to the other.
@@ -82,5 +86,7 @@ mod tests {
         assert_eq!(distance("naem", "name"), 1);
         assert_eq!(nearest("chanel", &["channel", "source"]), Some("channel"));
         assert_eq!(nearest("zzz", &["channel", "source"]), None);
+        assert_eq!(nearest("CACHED", &["Cache", "Cached"]), Some("Cached"));
+        assert_eq!(nearest("cachEd", &["CACHED", "Cached"]), Some("Cached"));
     }
 }

@@ -12,7 +12,7 @@ use finops::domain::label::Label;
 use finops::domain::money::Currency;
 use finops::domain::period::{Hour, Period};
 use finops::domain::spend::{Basis, Bill, Former, SpendKey, Sums};
-use finops::domain::usage::{Bucket, EventId, Tokens, UsageEvent};
+use finops::domain::usage::{Bucket, EventId, Rank, Tokens, UsageEvent};
 use finops::engine::reprice::{Given, RepriceQuery, reprice};
 use finops::ports::{Checkpoint, Ledger, Pricer, RecordBatch, Retention, StoreError};
 use proptest::prelude::*;
@@ -153,6 +153,24 @@ fn a_call_counts_once_however_often_and_in_whatever_pieces_it_comes() {
             assert_eq!(again.duplicates, 2 * chunk.len() as u64);
         }
         assert_eq!(rows(&mut *ledger), once, "{store}");
+    });
+}
+
+/// What is told of as taken back and was never known is no call, priced or not.
+#[test]
+fn a_call_of_which_nothing_is_left_is_no_new_one() {
+    stores(|store, open| {
+        let mut ledger = open();
+        let taken_back = |n: u64| {
+            let mut event = UsageEvent::new(call(n).id, call(n).at, call(n).provider(), call(n).model());
+            event.rank.line = Rank::TAKEN_BACK;
+            event
+        };
+        let first = ledger.record(&batch((0..20).map(taken_back)), &Flat, now()).unwrap();
+        assert_eq!((first.recorded, first.unpriced, first.duplicates), (0, 0, 0), "{store}");
+        assert_eq!(total(&mut *ledger), Sums::default(), "{store}");
+        let told = ledger.record(&batch([call(3), taken_back(4)]), &Flat, now()).unwrap();
+        assert_eq!((told.recorded, told.duplicates), (0, 2), "{store}");
     });
 }
 

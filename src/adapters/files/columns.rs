@@ -13,10 +13,12 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::domain::money::{add_exact, mul_exact, parse_decimal};
 use crate::domain::similar::nearest;
-use crate::domain::usage::Requests;
+use crate::domain::usage::{Rank, Requests, UsageEvent};
 
 use super::line::{Context, Fault, Output};
 use super::plain::{KNOWN_KEYS, of_values};
+use super::table::given;
+use super::value::Value;
 
 pub(super) use record::Mapped;
 pub(super) use rows::{Told, unknown};
@@ -37,6 +39,9 @@ const TEXT: [&str; 13] = [
     "account",
     "session",
 ];
+
+/// Fields that are counts, beside those of tokens.
+const COUNTS: [&str; 3] = ["web_searches", "web_fetches", "code_executions"];
 
 /// Without these no record is a call.
 const NEEDED: [&str; 3] = ["ts", "provider", "model"];
@@ -192,10 +197,7 @@ impl Columns {
             if header.iter().rposition(|name| name == column) != Some(at) {
                 return Err(Fault::field(column, "given twice"));
             }
-            cells.push(match row.get(at).unwrap_or("") {
-                "NULL" | "null" => "".into(),
-                cell => cell.into(),
-            });
+            cells.push(given(row.get(at).unwrap_or("")).into());
         }
         self.observe(&cells, number, told, context, out)
     }
@@ -215,7 +217,7 @@ impl Columns {
                 Term::Fixed(text) => text.as_str().into(),
                 Term::Column(at) => cell(*at).into(),
                 Term::Together(columns) => self.identity(columns, cell).into(),
-                Term::Products(first, less) => match self.product(first, cell)? {
+                Term::Products(first, less) => match self.product(field, first, cell)? {
                     None => "".into(),
                     Some(first) => self.valued(field, self.left(field, first, less, cell)?)?.into(),
                 },
@@ -248,7 +250,10 @@ impl Columns {
             }
         }
         if says_nothing {
-            out.events.truncate(before);
+            match out.events.get_mut(before).filter(|_| self.is_together()) {
+                Some(event) => take_back(event),
+                None => out.events.truncate(before),
+            }
             out.excluded.push("records_without_usage");
         }
         Ok(())
@@ -314,7 +319,7 @@ impl Columns {
     ) -> Result<Decimal, Fault> {
         let mut left = first;
         for factors in less {
-            let product = self.product(factors, &cell)?.unwrap_or_default();
+            let product = self.product(field, factors, &cell)?.unwrap_or_default();
             left = add_exact(left, -product).map_err(|e| Fault::field(field, e.to_string()))?;
         }
         if !less.is_empty() && left.is_sign_negative() && !left.is_zero() {
@@ -323,8 +328,15 @@ impl Columns {
         Ok(left)
     }
 
-    /// The product; nothing when one of the columns is empty.
-    fn product<'c>(&self, factors: &[Factor], cell: impl Fn(usize) -> &'c str) -> Result<Option<Decimal>, Fault> {
+    /// The product; nothing when one of the columns is empty. A column of its own is a count where the field is one: only what is
+    /// multiplied may be a fraction.
+    fn product<'c>(
+        &self,
+        field: &str,
+        factors: &[Factor],
+        cell: impl Fn(usize) -> &'c str,
+    ) -> Result<Option<Decimal>, Fault> {
+        let is_count = factors.len() == 1 && (field.ends_with("_tokens") || COUNTS.contains(&field));
         let mut product = Decimal::ONE;
         for factor in factors {
             let (factor, column) = match factor {
@@ -334,10 +346,11 @@ impl Columns {
                     if text.is_empty() {
                         return Ok(None);
                     }
-                    (
-                        parse_decimal(text).map_err(|_| Fault::field(name, "not a number"))?,
-                        name,
-                    )
+                    let number = match is_count {
+                        true => Value::Text(text).count(name).map(Decimal::from)?,
+                        false => parse_decimal(text).map_err(|_| Fault::field(name, "not a number"))?,
+                    };
+                    (number, name)
                 }
             };
             product = mul_exact(product, factor).map_err(|e| Fault::field(column, e.to_string()))?;
@@ -360,6 +373,13 @@ impl Columns {
                 .to_string()),
         }
     }
+}
+
+/// Makes nothing of a row that says nothing any more: what older downloads told of it is taken back, what its own file tells stays.
+fn take_back(event: &mut UsageEvent) {
+    event.rank.line = Rank::TAKEN_BACK;
+    // The least that ledgers tell apart.
+    event.rank.at -= TimeDelta::microseconds(1);
 }
 
 fn known(field: &str) -> Result<&'static str, String> {

@@ -154,7 +154,7 @@ pub(super) fn csv_row(
     out: &mut Output,
 ) -> Result<(), Fault> {
     let mut record = Parsed::default();
-    for (key, value) in header.iter().zip(row.iter()) {
+    for (key, value) in header.iter().zip(row.iter().map(super::table::given)) {
         match record.slot(key) {
             Some(_) if value.is_empty() => {}
             Some(slot) if !slot.is_null() => return Err(Fault::field(key, "given twice")),

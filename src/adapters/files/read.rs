@@ -20,7 +20,7 @@ use super::readers::{Shared, reader};
 use super::records::{RECORD_LIMIT, Record, Records};
 use super::remember::{NoSpend, PATIENCE};
 use super::side_by_side::{self, Rest, by_itself};
-use super::sniff::{DETECT_BYTES, Framing, Input, begins_as_log, framing, recognise, unpack};
+use super::sniff::{DETECT_BYTES, Framing, Input, begins_as_log, framing, is_table, recognise, unpack};
 use super::stop::{Stop, Whole};
 use super::{CLOCK_SKEW, FileFormat, FileSourceOptions, detect};
 
@@ -210,8 +210,14 @@ impl<'a> Run<'a> {
             if front.iter().all(u8::is_ascii_whitespace) {
                 return Ok(());
             }
-            // The header of a foreign table tells nothing.
-            let foreign = self.shared.columns.is_some() && !front.trim_ascii_start().starts_with(b"{");
+            // The header of a foreign table tells nothing, and of one that should be of a kind what is wrong with it.
+            let foreign = match self.shared.columns.is_some() {
+                true => !front.trim_ascii_start().starts_with(b"{"),
+                false => {
+                    let in_tables = |kind: FileFormat| kind == FileFormat::Plain || kind.in_tables();
+                    self.options.format.is_some_and(in_tables) && is_table(front)
+                }
+            };
             let framing = match framing(front) {
                 Framing::Lines if foreign => Framing::Table,
                 known @ (Framing::Lines | Framing::Values | Framing::Table) => known,

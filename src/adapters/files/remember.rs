@@ -80,7 +80,7 @@ impl Run<'_> {
             .filter(|kind| **kind == "records_without_usage");
         self.understood |= self.out.held() > unknown.count();
         let count = self.out.events.len() as u64;
-        self.gave |= count > 0;
+        self.gave |= self.out.events.iter().any(|event| !event.is_taken_back());
         let streams = &mut self.no_spend.streams;
         for id in self.out.ended.drain(..) {
             streams.remove(&id);

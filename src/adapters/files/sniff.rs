@@ -77,6 +77,17 @@ pub(super) fn framing(front: &[u8]) -> Framing {
     }
 }
 
+/// Whether lines of no known format are those of a table: values stand beside each other in one of the first, and none of them is a record.
+pub(super) fn is_table(front: &[u8]) -> bool {
+    let lines = front.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
+    let mut lines = lines.filter(|line| !line.is_empty());
+    let has_values = |line: &[u8]| line.iter().any(|byte| matches!(byte, b',' | b';' | b'\t'));
+    // One line alone may be the rest of a record.
+    lines.clone().nth(1).is_some()
+        && lines.clone().take(DETECT_RECORDS).any(has_values)
+        && !lines.any(|line| matches!(line.first(), Some(b'{' | b'[')))
+}
+
 /// Whether a stream begins with what a service says when it starts: a text, or a record of no format. What has more ends of objects than
 /// beginnings is the rest of a record that was cut.
 pub(super) fn begins_as_log(front: &[u8], framing: Framing) -> bool {

@@ -1,19 +1,14 @@
 //! Tables: rows of a CSV file under their header, for the formats that have one.
 
-use std::collections::HashMap;
+mod columns;
+mod written;
+
 use std::io;
 
 use csv::StringRecord;
 
-use crate::domain::spend::{Basis, TokenSums};
-
 use super::FileFormat;
-use super::asked::Asked;
-use super::cur;
-use super::focus::{self, Row};
-use super::focus_tokens;
 use super::line::{Fault, LineFormat};
-use super::memo::Known;
 use super::plain;
 #[cfg(not(feature = "parquet"))]
 use super::position::Position;
@@ -22,7 +17,10 @@ use super::records::{Records, Rows, Wrong};
 use super::sheet::Sheet;
 use super::sniff::{DETECT_BYTES, Input};
 use super::stop::Stop;
-use super::wanted::{CostColumns, Wanted};
+
+pub(super) use self::columns::Columns;
+pub(super) use self::written::given;
+use self::written::{SEPARATED_OTHERWISE, is_no_header, is_separated_otherwise, of_another_width};
 
 impl Run<'_> {
     /// Rows of the plain format; whether all of them were read.
@@ -76,10 +74,16 @@ impl Run<'_> {
         reader: &mut dyn LineFormat,
     ) -> Result<bool, Stop> {
         self.table(records, name, |run, header, row, line| {
-            let values = header.iter().zip(row.iter());
-            let given = values.filter(|(_, value)| !value.is_empty() && !value.eq_ignore_ascii_case("null"));
-            let object: serde_json::Map<String, serde_json::Value> =
-                given.map(|(key, value)| (key.clone(), value.into())).collect();
+            let mut object = serde_json::Map::new();
+            for (key, value) in header.iter().zip(row.iter().map(given)) {
+                // Of two values, as joined tables have them, nobody knows which one counts.
+                if !(key.is_empty() || value.is_empty())
+                    && let Some(other) = object.insert(key.clone(), value.into())
+                    && other != value
+                {
+                    return Err(Fault::field(key, "given twice, with different values"));
+                }
+            }
             let text = serde_json::Value::Object(object).to_string();
             let before = run.out.events.len();
             let result = reader.record(&text, line, &mut run.context, &mut run.out);
@@ -122,7 +126,8 @@ impl Run<'_> {
         (lines_before, waits, of_bill): (u64, bool, bool),
         mut read: impl FnMut(&mut Self, &[String], &StringRecord, u64) -> Result<(), Fault>,
     ) -> Result<Last, Stop> {
-        // The parser counts the second half of a CRLF to the next row.
+        // The number of a row is one of the line that it begins on, or of a blank one before it: rows without an id are known by it. The
+        // parser counts the second half of a CRLF to the next row.
         let crlf = lines_before
             + u64::from(
                 records
@@ -137,16 +142,32 @@ impl Run<'_> {
             .trim(csv::Trim::All)
             .from_reader(Rows::new(records));
         let header: Vec<String> = table.headers().map_err(csv_io)?.iter().map(str::to_owned).collect();
+        let kind = self
+            .options
+            .format
+            .filter(|_| !of_bill && self.shared.columns.is_none());
+        if let Some(fault) = is_no_header(&header, kind) {
+            let end = table.position().byte();
+            let line = lines_before + table.get_mut().line(end);
+            self.reject(name, line, fault, &written::text(&StringRecord::from(header)));
+            return Ok(Last::default());
+        }
         if is_separated_otherwise(&header) {
             self.sink.warn(SEPARATED_OTHERWISE, 1);
         }
         let (mut row, mut before) = (StringRecord::new(), StringRecord::new());
+        let mut place_before = Place::default();
         // Whether the row before is read when the next one has begun.
         let mut held = false;
         let mut refused = false;
         loop {
-            let (line, byte) = (table.position().line() + crlf, table.position().byte());
+            let byte = table.position().byte();
             let next = table.read_record(&mut row);
+            let end = table.position().byte();
+            let mut place = Place {
+                line: lines_before + table.get_mut().line(end),
+                number: row.position().map_or(0, csv::Position::line) + crlf,
+            };
             for broken in table.get_mut().broken() {
                 let line = lines_before + broken.line;
                 // What is behind a row of too many values is whole.
@@ -167,7 +188,7 @@ impl Run<'_> {
                     }
                     let left = rows.has_left() || (held && !ended);
                     if held && ended {
-                        refused = self.row(name, &header, (&before, line, crlf), &mut read)?;
+                        refused = self.row(name, &header, (&before, place_before), &mut read)?;
                     }
                     return Ok(Last { refused, ended, left });
                 }
@@ -175,19 +196,20 @@ impl Run<'_> {
                     let first = waits && !std::mem::replace(&mut held, waits);
                     if waits {
                         std::mem::swap(&mut row, &mut before);
+                        std::mem::swap(&mut place, &mut place_before);
                     }
                     if !first {
-                        refused = self.row(name, &header, (&row, line, crlf), &mut read)?;
+                        refused = self.row(name, &header, (&row, place), &mut read)?;
                     }
                 }
                 Err(error) if error.is_io_error() => return Err(csv_io(error).into()),
                 Err(error) => {
                     refused = true;
-                    self.reject(name, line, Fault::whole(error.to_string()), b"");
+                    self.reject(name, place.line, Fault::whole(error.to_string()), b"");
                 }
             }
             self.progress.lines += 1;
-            self.progress.bytes += table.position().byte() - byte;
+            self.progress.bytes += end - byte;
             self.tell(false);
         }
     }
@@ -197,36 +219,33 @@ impl Run<'_> {
         &mut self,
         name: &str,
         header: &[String],
-        (row, line, crlf): (&StringRecord, u64, u64),
+        (row, place): (&StringRecord, Place),
         read: &mut impl FnMut(&mut Self, &[String], &StringRecord, u64) -> Result<(), Fault>,
     ) -> Result<bool, Stop> {
-        let line = row.position().map_or(line, |p| p.line() + crlf);
-        let result = if row.len() == header.len() {
-            read(self, header, row, line)
-        } else {
-            let reason = format!("{} values under {} names", row.len(), header.len());
-            Err(Fault::whole(reason))
+        let result = match row.len() == header.len() {
+            true => read(self, header, row, place.number),
+            false => Err(of_another_width(row, header)),
         };
         let refused = result.as_ref().is_err_and(|fault| !fault.costs_count);
         if let Err(fault) = result {
-            self.reject(name, line, fault, row.as_slice().as_bytes());
+            self.reject(name, place.line, fault, &written::text(row));
         }
         self.hand_over()?;
         Ok(refused)
     }
 }
 
-/// What is said of tables as spreadsheets write them where a comma is for decimals.
-const SEPARATED_OTHERWISE: &str = "tables with semicolons or tabs between their columns, or `sep=` before the header, are not read: save them with commas";
-
-fn is_separated_otherwise(header: &[String]) -> bool {
-    let has = |name: &String| name.contains([';', '\t']) || name.to_lowercase().starts_with("sep=");
-    header
-        .first()
-        .is_some_and(|first| has(first) && header.iter().skip(1).all(String::is_empty))
+/// Where a row stands in its file.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// Line on which it begins.
+    line: u64,
+    /// What it is known by.
+    number: u64,
 }
 
 /// The last row of a table.
+#[derive(Default)]
 struct Last {
     /// Whether it was refused.
     refused: bool,
@@ -247,146 +266,6 @@ fn open(line: u64) -> Stop {
         "a quote that is opened in the row of line {line} is never closed"
     ))
     .into()
-}
-
-/// The columns of a bill, however its rows are stored.
-pub(super) struct Columns {
-    format: FileFormat,
-    by_name: HashMap<String, usize>,
-    /// One that is read and is there twice: which of the two counts, nobody knows.
-    twice: Option<String>,
-}
-
-impl Columns {
-    /// Columns of these names, as far as they are needed.
-    pub fn new(format: FileFormat, names: &[String], asked: Option<&Asked>) -> Self {
-        let name = |name: &String| match format == FileFormat::Cur {
-            true => cur::column(name),
-            false => focus::column(name).to_owned(),
-        };
-        let mut by_name: HashMap<String, usize> = names.iter().enumerate().map(|(at, n)| (name(n), at)).collect();
-        if format == FileFormat::Cur {
-            cur::keep_tags(&mut by_name, names);
-        }
-        if let Some(asked) = asked.filter(|_| format == FileFormat::Cur) {
-            cur::narrow(&mut by_name, asked);
-        }
-        if let Some(asked) = asked.filter(|_| format == FileFormat::Focus) {
-            by_name.retain(|name, _| asked.needs(name));
-            let costs = match asked.basis {
-                Some(Basis::Billed) => Some(("BilledCost", "EffectiveCost")),
-                Some(Basis::Effective) => Some(("EffectiveCost", "BilledCost")),
-                Some(Basis::Metered | Basis::BilledFilled) | None => None,
-            };
-            // Of a cost that is not asked for no sum is kept.
-            if let Some((asked, other)) = costs
-                && let Some(at) = by_name.get(asked).copied()
-                && let Some(other) = by_name.get_mut(other)
-            {
-                *other = at;
-            }
-        }
-        let twice = names
-            .iter()
-            .enumerate()
-            .find(|(at, one)| decides(format, one) && names.iter().skip(at + 1).any(|other| same(format, one, other)));
-        Columns {
-            format,
-            by_name,
-            twice: twice.map(|(_, name)| name.clone()),
-        }
-    }
-
-    /// What is read of these columns, where rows of the same texts are summed alike.
-    pub fn wanted(&self) -> Option<Wanted> {
-        if self.twice.is_some() {
-            return None;
-        }
-        if self.format == FileFormat::Cur {
-            return cur::wanted(&self.by_name);
-        }
-        let own = ["BilledCost", "EffectiveCost", "ChargePeriodStart"];
-        let at = |name: &&str| self.by_name.get(*name).copied();
-        let [billed, effective, charged] = own.each_ref().map(at);
-        let counted = focus_tokens::COUNTED.iter().map(|(quantity, _)| quantity);
-        let mut wanted = Wanted {
-            positions: focus_tokens::READ.iter().filter_map(at).collect(),
-            shared: focus::SHARED.iter().filter_map(at).collect(),
-            reduced: Vec::new(),
-            costs: CostColumns {
-                billed: billed?,
-                effective: Some(effective?),
-                or_billed: false,
-                lists: [const { Vec::new() }; 2],
-            },
-            at: charged?,
-            quantity: None,
-            rare: counted.filter_map(at).collect(),
-        };
-        wanted.arrange();
-        Some(wanted)
-    }
-
-    /// The same columns for rows that hold only the `wanted` of them.
-    pub fn narrowed(&self, wanted: &Wanted) -> Columns {
-        let by_name = self.by_name.iter();
-        let by_name = by_name.filter_map(|(name, at)| Some((name.clone(), wanted.positions.binary_search(at).ok()?)));
-        Columns {
-            format: self.format,
-            by_name: by_name.collect(),
-            twice: None,
-        }
-    }
-
-    /// Where the column of a name is.
-    #[cfg(feature = "parquet")]
-    pub fn position(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).copied()
-    }
-
-    /// The tokens of a row.
-    pub fn tokens(&self, values: &StringRecord) -> Result<TokenSums, Fault> {
-        let row = Row {
-            columns: &self.by_name,
-            values,
-        };
-        match self.format == FileFormat::Cur {
-            true => cur::tokens(&row),
-            false => focus_tokens::tokens(&row),
-        }
-    }
-
-    /// Adds a row to its bill.
-    pub fn add(&self, run: &mut Run<'_>, values: &StringRecord) -> Result<Known, Fault> {
-        if let Some(name) = &self.twice {
-            return Err(Fault::field(name, "given twice"));
-        }
-        let row = Row {
-            columns: &self.by_name,
-            values,
-        };
-        let (options, bills, context) = (run.options, &mut run.bills, &mut run.context);
-        let add = match self.format == FileFormat::Cur {
-            true => cur::add,
-            false => focus::add,
-        };
-        add(bills, &row, &options.defaults, options.name, context)
-    }
-}
-
-/// Whether what a row costs, whose it is or when it was charged is told by a column.
-fn decides(format: FileFormat, name: &str) -> bool {
-    match format == FileFormat::Cur {
-        true => ["line_item_", "bill_", "savings_plan_", "reservation_", "pricing_"]
-            .iter()
-            .any(|front| cur::column(name).starts_with(front)),
-        false => focus::reads(focus::column(name)),
-    }
-}
-
-/// Whether two names are of one column.
-fn same(format: FileFormat, one: &str, other: &str) -> bool {
-    one == other || (format == FileFormat::Focus && focus::column(one) == focus::column(other))
 }
 
 fn csv_io(error: csv::Error) -> io::Error {

@@ -91,8 +91,9 @@ impl MemoryLedger {
                     recorded_at: now,
                 }),
             );
-            out.recorded += 1;
-            out.unpriced += u64::from(!charge.is_priced());
+            let counts = !event.is_taken_back();
+            out.recorded += u64::from(counts);
+            out.unpriced += u64::from(counts && !charge.is_priced());
             out.cost = add_exact(out.cost, charge.cost)?;
             return Ok(());
         };

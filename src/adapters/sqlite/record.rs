@@ -78,9 +78,10 @@ pub fn record(
         let priced = charges.get(from..).unwrap_or(&[]);
         calls.clear();
         calls.extend(next.iter().copied().zip(priced.iter().copied()));
-        for charge in priced {
-            outcome.recorded += 1;
-            outcome.unpriced += u64::from(!charge.is_priced());
+        for (event, charge) in &calls {
+            let counts = !event.is_taken_back();
+            outcome.recorded += u64::from(counts);
+            outcome.unpriced += u64::from(counts && !charge.is_priced());
             costs.add(charge.cost).map_err(money)?;
         }
         appender.extend(&mut names, &calls, now, blocks)?;

@@ -598,3 +598,107 @@ fn a_row_that_says_nothing_is_no_call_that_something_is_missing_of() {
         kept.warnings
     );
 }
+
+/// A dot of thousands is no decimal point in a difference either; only what is multiplied may be a fraction.
+#[test]
+fn a_column_of_a_difference_is_a_count() {
+    let read = |field: &str, text: &str, input: &str, cached: &str| {
+        let columns = columns(&[("ts", "t"), (field, text), ("output_tokens", "out")], MODEL, None);
+        let text = format!("t,in,cached,out\n2026-11-01,{input},{cached},7\n");
+        read_text("a.csv", &text, &columns)
+    };
+    let whole = "in - cached";
+    for (input, cached, expected) in [("12345", "", 12_345), ("1.0E3", "250.0", 750), ("1000", "NULL", 1000)] {
+        let kept = read("input_tokens", whole, input, cached);
+        assert_eq!(
+            (kept.only().tokens.prompt(), kept.rejected.len()),
+            (expected, 0),
+            "{input} {cached}"
+        );
+    }
+    for (input, cached, field) in [
+        ("12.345", "", "in"),
+        ("1.234", "0", "in"),
+        ("12.000", "0", "in"),
+        ("12345", "1.234", "cached"),
+        ("12345", "-5", "cached"),
+    ] {
+        let kept = read("input_tokens", whole, input, cached);
+        assert_eq!((kept.calls.len(), kept.rejected.len()), (0, 1), "{input} {cached}");
+        assert_eq!(kept.rejected[0].field.as_deref(), Some(field), "{input} {cached}");
+    }
+    let kept = read("input_tokens", "in - cached * 0.5", "100", "12.345");
+    assert_eq!(kept.only().tokens.prompt(), 94);
+    let kept = read("cost_usd", whole, "12.345", "0.345");
+    assert_eq!(kept.only().reported_cost.unwrap().normalize().to_string(), "12");
+}
+
+/// What only differs by its case is surely meant.
+#[test]
+fn a_column_in_another_case_is_the_nearest() {
+    let columns = columns(&[("ts", "t"), ("input_tokens", "Cached")], MODEL, None);
+    let kept = read_text("a.csv", "t,CACHED\n2026-11-01,5\n", &columns);
+    assert_eq!(kept.rejected[0].reason, "no such column, the nearest is `CACHED`");
+    let kept = read_text("a.csv", "Usage of November\nt,Cached\n2026-11-01,5\n", &columns);
+    let title = "2 values under one name, `Usage of November`: the first line has to name the columns";
+    assert!(
+        kept.rejected.iter().all(|one| one.reason == title),
+        "{:?}",
+        kept.rejected
+    );
+}
+
+/// Of two downloads the later one counts, also where it says that nothing was used.
+#[test]
+fn a_row_of_nothing_takes_back_what_an_older_download_told_of_it() {
+    let settings = Columns::new(
+        &[("ts", "day"), ("input_tokens", "in"), ("output_tokens", "out")]
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .into(),
+        &MODEL.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
+        None,
+    );
+    let id = ["day".to_owned(), "key".to_owned()];
+    let settings = Arc::new(settings.unwrap().identified_by(&id).unwrap());
+    let row = |count: u32| format!("2026-11-01,k,{count},{count}\n");
+    // The files in the order in which they were changed, and what the newest that tells the row says.
+    for (files, expected) in [
+        (&[&[1000][..], &[0]][..], 0),
+        (&[&[1000], &[0], &[7]], 7),
+        (&[&[0], &[1000]], 1000),
+        (&[&[1000], &[0, 5]], 5),
+        (&[&[1000], &[5, 0]], 5),
+        (&[&[0], &[0]], 0),
+    ] {
+        for backwards in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut paths: Vec<_> = (0_u64..)
+                .zip(files)
+                .map(|(n, rows)| {
+                    let file = folder.path().join(format!("{n}.csv"));
+                    let rows: String = rows.iter().map(|count| row(*count)).collect();
+                    std::fs::write(&file, format!("day,key,in,out\n{rows}")).unwrap();
+                    let changed = std::time::SystemTime::from(time("2026-11-20T12:00:00Z"));
+                    let opened = std::fs::OpenOptions::new().append(true).open(&file).unwrap();
+                    opened
+                        .set_modified(changed + std::time::Duration::from_secs(n))
+                        .unwrap();
+                    file
+                })
+                .collect();
+            if backwards {
+                paths.reverse();
+            }
+            let mut kept = Kept::default();
+            for path in &paths {
+                read_on(path, &settings, &mut kept);
+            }
+            assert_eq!(kept.totals()[0], expected, "{files:?} {backwards}");
+            let calls = kept.calls.values().filter(|call| !call.is_taken_back());
+            assert_eq!(calls.count(), usize::from(expected > 0), "{files:?} {backwards}");
+            let zeros = files.iter().flat_map(|rows| rows.iter()).filter(|count| **count == 0);
+            let told = kept.excluded.get("records_without_usage").copied().unwrap_or(0);
+            assert_eq!(told, zeros.count() as u64, "{files:?}");
+        }
+    }
+}

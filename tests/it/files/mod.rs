@@ -51,6 +51,7 @@ mod side_by_side;
 mod span_texts;
 mod spans;
 mod streams;
+mod tables;
 mod witnesses;
 
 use std::collections::{BTreeMap, HashMap};

@@ -148,8 +148,9 @@ pub fn record(
                 .entry(metered_key(event))
                 .or_default()
                 .add(&Sums::of(event, &charge))?;
-            out.recorded.recorded += 1;
-            out.recorded.unpriced += u64::from(!charge.is_priced());
+            let counts = !event.is_taken_back();
+            out.recorded.recorded += u64::from(counts);
+            out.recorded.unpriced += u64::from(counts && !charge.is_priced());
             out.recorded.cost = add_exact(out.recorded.cost, charge.cost)?;
             out.fresh.push(event.id);
             written.push((*event, charge));

@@ -1,11 +1,16 @@
 //! Rows of a CSV file, whole ones, for a parser behind: one whose quotes are never closed is left out, so that it swallows none of those behind it.
 
+mod row;
+
+use std::collections::VecDeque;
 use std::io::{self, Read};
 
-use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::{RECORD_LIMIT, Records};
 use crate::ports::Rejection;
+
+use self::row::{At, Row};
 
 /// Rows left out one behind the other that are told each: they wait in memory for the next sound one.
 const TOLD_APART: usize = 4096;
@@ -47,6 +52,12 @@ pub(in super::super) struct Rows<R> {
     blank: usize,
     /// Values of the first row.
     width: usize,
+    /// What lines end with: a line feed, or a carriage return where there is no other end.
+    line_end: u8,
+    /// Bytes that were handed on.
+    handed: u64,
+    /// Rows that are handed on: where each ends in that, and on which line it begins. Blank lines are none.
+    begun: VecDeque<(u64, u64)>,
     /// Rows that are left out, until they are told.
     broken: Vec<Broken>,
     /// Whether the stream ends in quotes.
@@ -55,116 +66,23 @@ pub(in super::super) struct Rows<R> {
     left: bool,
 }
 
-/// Where a scan stands within a row.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum At {
-    /// Where a value begins: only there a quote opens one.
-    #[default]
-    Value,
-    Plain,
-    Quoted,
-    /// Behind a quote that closes a value, or is the first of two that mean one.
-    Closed,
-}
-
-/// A row that is looked through.
-#[derive(Default)]
-struct Row {
-    start: usize,
-    /// How far it is looked through.
-    seen: usize,
-    at: At,
-    /// Whether it has quotes.
-    quotes: bool,
-    /// Commas that are not in quotes, as far as it is looked through behind the first quote.
-    commas: usize,
-    /// Behind the first line end in quotes.
-    second_line: Option<usize>,
-    /// Whether text follows a closed quote on a further line: what closed may have opened the next one.
-    odd: bool,
-}
-
-impl Row {
-    fn of(start: usize) -> Self {
-        Row {
-            start,
-            seen: start,
-            ..Row::default()
-        }
-    }
-
-    /// Goes on to where the row ends, behind its line end; nothing where more bytes are needed. `short` ends it with its line.
-    fn end(&mut self, bytes: &[u8], short: bool) -> Option<usize> {
-        if !self.quotes {
-            let rest = bytes.get(self.seen..).unwrap_or_default();
-            let found = memchr3(b'"', b'\n', b'\r', rest).map(|at| self.seen + at);
-            match found.and_then(|at| Some((at, bytes.get(at)?))) {
-                None => {
-                    self.seen = bytes.len();
-                    return None;
-                }
-                Some((_, b'"')) => (self.quotes, self.seen) = (true, self.start),
-                Some((at, _)) => {
-                    self.seen = at + 1;
-                    return Some(self.seen);
-                }
-            }
-        }
-        while let Some(byte) = bytes.get(self.seen) {
-            if self.at == At::Quoted {
-                let rest = bytes.get(self.seen..).unwrap_or_default();
-                let Some(found) = memchr2(b'"', b'\n', rest) else {
-                    self.seen = bytes.len();
-                    return None;
-                };
-                self.seen += found + 1;
-                if rest.get(found) == Some(&b'"') {
-                    self.at = At::Closed;
-                    continue;
-                }
-                self.second_line.get_or_insert(self.seen);
-                if short {
-                    return Some(self.seen);
-                }
-                continue;
-            }
-            self.seen += 1;
-            self.at = match (self.at, byte) {
-                (_, b'\n' | b'\r') => return Some(self.seen),
-                (_, b',') => {
-                    self.commas += 1;
-                    At::Value
-                }
-                (At::Value | At::Closed, b'"') => At::Quoted,
-                (At::Closed, _) => {
-                    self.odd |= self.second_line.is_some();
-                    At::Plain
-                }
-                (At::Value | At::Plain | At::Quoted, _) => At::Plain,
-            };
-        }
-        None
-    }
-
-    /// How many values it has, looked through to its end.
-    fn width(&self, bytes: &[u8]) -> usize {
-        let commas = match self.quotes {
-            true => self.commas,
-            false => memchr_iter(b',', bytes.get(self.start..self.seen).unwrap_or_default()).count(),
-        };
-        commas + 1
-    }
-}
-
 impl<R: Read> Rows<R> {
     /// Rows of `records`, of which the first one is the header.
     pub fn new(records: Records<R>) -> Self {
+        let ahead = records.ahead();
+        let line_end = match memchr(b'\n', ahead).is_none() && memchr(b'\r', ahead).is_some() {
+            true => b'\r',
+            false => b'\n',
+        };
         Rows {
             records,
             ready: 0,
             lines: 0,
             blank: 0,
             width: 0,
+            line_end,
+            handed: 0,
+            begun: VecDeque::new(),
             broken: Vec::new(),
             open: false,
             left: false,
@@ -174,6 +92,17 @@ impl<R: Read> Rows<R> {
     /// What was left out since this was asked last.
     pub fn broken(&mut self) -> Vec<Broken> {
         std::mem::take(&mut self.broken)
+    }
+
+    /// Line on which the row begins that ends there in what was handed on; those before it are forgotten.
+    pub fn line(&mut self, end: u64) -> u64 {
+        while let Some((behind, line)) = self.begun.front() {
+            if *behind >= end {
+                return *line;
+            }
+            self.begun.pop_front();
+        }
+        self.lines + 1
     }
 
     /// Whether the stream, which was read to its end, ends in quotes.
@@ -211,13 +140,17 @@ impl<R: Read> Rows<R> {
                 if out.is_some() {
                     break;
                 }
-                if self.width == 0 {
-                    self.width = row.width(bytes);
-                }
                 let within = bytes.get(row.start..end).unwrap_or_default();
+                if !matches!(within, [b'\n' | b'\r']) {
+                    if self.width == 0 {
+                        self.width = row.width(bytes);
+                    }
+                    let end = self.handed + (self.blank + end) as u64;
+                    self.begun.push_back((end, lines + 1));
+                }
                 lines += match row.quotes {
-                    true => memchr_iter(b'\n', within).count() as u64,
-                    false => u64::from(within.last() == Some(&b'\n')),
+                    true => memchr_iter(self.line_end, within).count() as u64,
+                    false => u64::from(within.last() == Some(&self.line_end)),
                 };
                 self.ready = end;
                 row = Row::of(end);
@@ -244,7 +177,7 @@ impl<R: Read> Rows<R> {
                 let Some(next) = self.next_row(row.second_line.filter(|_| row.odd), length) else {
                     match self.too_wide(&row, self.records.ahead(), length) {
                         Some(wide) => self.leave_out(length, length, wide),
-                        None => self.ready = length,
+                        None => self.end_with(length),
                     }
                     return Ok(());
                 };
@@ -264,7 +197,7 @@ impl<R: Read> Rows<R> {
                     return Ok(());
                 }
                 None if eof && self.width > 0 => {
-                    self.ready = length;
+                    self.end_with(length);
                     return Ok(());
                 }
                 // Without its header a table tells nothing.
@@ -274,6 +207,13 @@ impl<R: Read> Rows<R> {
             }
             row = Row::default();
         }
+    }
+
+    /// Takes all that is ahead as the last row.
+    fn end_with(&mut self, length: usize) {
+        self.ready = length;
+        let end = self.handed + (self.blank + length) as u64;
+        self.begun.push_back((end, self.lines + 1));
     }
 
     /// Whether a row has more values than there are names, where that is worth to be looked at.
@@ -302,10 +242,11 @@ impl<R: Read> Rows<R> {
     fn leave_out(&mut self, seen: usize, next: usize, wrong: Wrong) {
         let out = self.records.ahead().get(..next).unwrap_or_default();
         let newlines = memchr_iter(b'\n', out).count();
+        let lines = memchr_iter(self.line_end, out).count() as u64;
         let head = out.get(..Rejection::RAW_LIMIT).unwrap_or(out).to_vec();
         self.note((next - newlines) as u64, head, wrong);
         self.blank += newlines;
-        self.lines += newlines as u64;
+        self.lines += lines;
         self.records.again = self.records.again.saturating_sub(seen - next);
         self.records.consume(next);
     }
@@ -386,6 +327,7 @@ impl<R: Read> Read for Rows<R> {
             let count = target.len().min(self.blank);
             target.iter_mut().take(count).for_each(|slot| *slot = b'\n');
             self.blank -= count;
+            self.handed += count as u64;
             return Ok(count);
         }
         let count = target.len().min(self.ready);
@@ -394,6 +336,7 @@ impl<R: Read> Read for Rows<R> {
         }
         self.records.consume(count);
         self.ready -= count;
+        self.handed += count as u64;
         Ok(count)
     }
 }
