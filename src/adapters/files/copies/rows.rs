@@ -1,6 +1,6 @@
 //! Tables of one folder that hold the same rows: in another order, with other line ends, or with columns that the other one lacks.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -28,15 +28,33 @@ pub(in super::super) struct Alike {
     pub doubts: Vec<(PathBuf, PathBuf)>,
 }
 
-/// A table, and the beginnings of what it is compared by.
+/// A table.
 struct Table<'p> {
     path: &'p Path,
     /// In their order, in small letters.
     names: Vec<String>,
-    /// Numbers of lines of its front.
-    sample: HashSet<u64, FxBuildHasher>,
-    /// Those lines of others that it has, too.
-    met: HashSet<u64, FxBuildHasher>,
+    /// Lines of its front.
+    lines: Numbers,
+}
+
+/// Numbers of lines or rows.
+type Numbers = HashSet<u64, FxBuildHasher>;
+
+/// The front of a table, and what it has of the fronts of others.
+#[derive(Default)]
+struct Sample {
+    own: Numbers,
+    met: Numbers,
+}
+
+impl Sample {
+    /// Whether most of the front of one of two is in the other.
+    fn is_like(&self, other: &Sample) -> bool {
+        let most = |of: &Sample, among: &Sample| {
+            of.own.iter().filter(|row| among.met.contains(row)).count() * 2 > of.own.len()
+        };
+        most(self, other) || most(other, self)
+    }
 }
 
 /// How the rows of two tables compare.
@@ -57,44 +75,106 @@ pub(in super::super) fn alike(files: &[&Path]) -> Alike {
     let mut alike = Alike::default();
     for files in folders.into_values().filter(|files| files.len() > 1) {
         let tables = files.into_iter().filter_map(|path| Table::of(path).ok().flatten());
-        of_folder(tables.collect(), &mut alike);
+        of_folder(&tables.collect::<Vec<_>>(), &mut alike);
     }
     alike.held.sort();
     alike
 }
 
-fn of_folder(mut tables: Vec<Table<'_>>, alike: &mut Alike) {
-    let wanted: HashSet<u64, FxBuildHasher> = tables.iter().flat_map(|table| &table.sample).copied().collect();
-    if tables.len() > 1 {
-        for table in &mut tables {
-            // What cannot be read now is told when it is read as a bill.
-            table.meet(&wanted).ok();
+/// Pairs that are worth being compared row by row: that takes long, and parts of an export are many.
+fn pairs(tables: &[Table<'_>]) -> BTreeSet<(usize, usize)> {
+    let mut pairs = BTreeSet::new();
+    let distinct: BTreeSet<&Vec<String>> = tables.iter().map(|table| &table.names).collect();
+    for names in distinct {
+        let of_same: Vec<usize> = (0..tables.len())
+            .filter(|at| tables.get(*at).is_some_and(|t| t.names == *names))
+            .collect();
+        pairs.extend(like(
+            tables,
+            &of_same,
+            |table| Ok(table.lines.clone()),
+            |table, wanted| table.meet(wanted),
+        ));
+        // Lines of tables with further columns say nothing: of these, rows by the columns that all have.
+        let has = |table: &Table<'_>| names.iter().all(|name| table.names.contains(name));
+        let of_all: Vec<usize> = (0..tables.len())
+            .filter(|at| tables.get(*at).is_some_and(has))
+            .collect();
+        if of_all.len() > of_same.len() {
+            let found = like(
+                tables,
+                &of_all,
+                |table| table.front(names),
+                |table, wanted| table.meet_rows(names, wanted),
+            );
+            pairs.extend(
+                found
+                    .into_iter()
+                    .filter(|(one, other)| of_same.contains(one) != of_same.contains(other)),
+            );
         }
     }
+    pairs
+}
+
+/// Those of these tables of which one has most of the front of the other.
+fn like(
+    tables: &[Table<'_>],
+    of: &[usize],
+    front: impl Fn(&Table<'_>) -> io::Result<Numbers>,
+    meet: impl Fn(&Table<'_>, &Numbers) -> io::Result<Numbers>,
+) -> Vec<(usize, usize)> {
+    if of.len() < 2 {
+        return Vec::new();
+    }
+    let of = of.iter().filter_map(|at| Some((*at, tables.get(*at)?)));
+    // What cannot be read is told when it is read as a bill.
+    let fronts: Vec<(usize, &Table<'_>, Numbers)> = of
+        .filter_map(|(at, table)| Some((at, table, front(table).ok()?)))
+        .collect();
+    let wanted: Numbers = fronts.iter().flat_map(|(_, _, own)| own).copied().collect();
+    let samples = fronts.into_iter().map(|(at, table, own)| {
+        let met = meet(table, &wanted).unwrap_or_default();
+        (at, Sample { own, met })
+    });
+    let samples: Vec<(usize, Sample)> = samples.collect();
+    let mut pairs = Vec::new();
+    for (number, (one, sample)) in samples.iter().enumerate() {
+        let behind = samples
+            .iter()
+            .skip(number + 1)
+            .filter(|(_, other)| sample.is_like(other));
+        pairs.extend(behind.map(|(other, _)| (*one, *other)));
+    }
+    pairs
+}
+
+fn of_folder(tables: &[Table<'_>], alike: &mut Alike) {
     let mut gone = vec![false; tables.len()];
     let mut doubts = Vec::new();
-    for (at, one) in tables.iter().enumerate() {
-        for (behind, other) in tables.iter().enumerate().skip(at + 1) {
-            let is_gone = |at: usize| gone.get(at).copied().unwrap_or_default();
-            if is_gone(at) || is_gone(behind) || !one.may_be_like(other) {
+    for (at, behind) in pairs(tables) {
+        let is_gone = |at: usize| gone.get(at).copied().unwrap_or_default();
+        let (Some(one), Some(other)) = (tables.get(at), tables.get(behind)) else {
+            continue;
+        };
+        if is_gone(at) || is_gone(behind) {
+            continue;
+        }
+        let Ok(compared) = one.compare(other) else { continue };
+        let loses = match compared.held {
+            // Both hold the same: the one that says more of it counts.
+            [true, true] if one.names.len() >= other.names.len() => behind,
+            [true, _] => at,
+            [false, true] => behind,
+            [false, false] => {
+                if compared.most {
+                    doubts.push((at, behind));
+                }
                 continue;
             }
-            let Ok(compared) = one.compare(other) else { continue };
-            let loses = match compared.held {
-                // Both hold the same: the one that says more of it counts.
-                [true, true] if one.names.len() >= other.names.len() => behind,
-                [true, _] => at,
-                [false, true] => behind,
-                [false, false] => {
-                    if compared.most {
-                        doubts.push((at, behind));
-                    }
-                    continue;
-                }
-            };
-            if let Some(slot) = gone.get_mut(loses) {
-                *slot = true;
-            }
+        };
+        if let Some(slot) = gone.get_mut(loses) {
+            *slot = true;
         }
     }
     for (table, gone) in tables.iter().zip(&gone) {
@@ -137,47 +217,59 @@ impl<'p> Table<'p> {
         Ok(Some(Table {
             path,
             names,
-            sample: lines.take(SAMPLE).map(|line| number(line, &mut bare)).collect(),
-            met: HashSet::default(),
+            lines: lines.take(SAMPLE).map(|line| number(line, &mut bare)).collect(),
         }))
     }
 
-    /// Looks for lines of other tables in this one.
-    fn meet(&mut self, wanted: &HashSet<u64, FxBuildHasher>) -> io::Result<()> {
+    /// Those of these lines that it has.
+    fn meet(&self, wanted: &Numbers) -> io::Result<Numbers> {
         let mut reader = BufReader::with_capacity(128 << 10, open(self.path)?);
         let (mut line, mut bare) = (Vec::new(), Vec::new());
+        let mut met = Numbers::default();
         while (&mut reader).take(LINE).read_until(b'\n', &mut line)? > 0 {
-            let number = number(&line, &mut bare);
-            if wanted.contains(&number) {
-                self.met.insert(number);
-            }
+            met.extend(Some(number(&line, &mut bare)).filter(|number| wanted.contains(number)));
             line.clear();
         }
-        Ok(())
+        Ok(met)
     }
 
-    /// Whether two are worth being compared row by row. Lines of other columns say nothing of each other.
-    fn may_be_like(&self, other: &Table<'_>) -> bool {
-        let most = |of: &Table<'_>, among: &Table<'_>| {
-            of.sample.iter().filter(|line| among.met.contains(line)).count() * 2 > of.sample.len()
-        };
-        if self.names == other.names {
-            return most(self, other) || most(other, self);
-        }
-        let all = |of: &Table<'_>, among: &Table<'_>| of.names.iter().all(|name| among.names.contains(name));
-        all(self, other) || all(other, self)
+    /// Rows of its front by these columns.
+    fn front(&self, names: &[String]) -> io::Result<Numbers> {
+        let (mut front, mut rows) = (Numbers::default(), 0);
+        each(self.path, &self.columns(names), |row| {
+            front.insert(row);
+            rows += 1;
+            rows < SAMPLE
+        })?;
+        Ok(front)
+    }
+
+    /// Those of these rows that it has, by these columns.
+    fn meet_rows(&self, names: &[String], wanted: &Numbers) -> io::Result<Numbers> {
+        let mut met = Numbers::default();
+        each(self.path, &self.columns(names), |row| {
+            met.extend(Some(row).filter(|row| wanted.contains(row)));
+            true
+        })?;
+        Ok(met)
+    }
+
+    fn columns(&self, names: &[String]) -> Vec<usize> {
+        let at = |name: &String| self.names.iter().position(|known| known == name);
+        names.iter().filter_map(at).collect()
     }
 
     /// By the columns that both have.
     fn compare(&self, other: &Table<'_>) -> io::Result<Compared> {
-        let shared = self.names.iter().filter_map(|name| {
-            let at = |table: &Table<'_>| table.names.iter().position(|known| known == name);
-            Some((at(self)?, at(other)?))
-        });
-        let (mine, others): (Vec<usize>, Vec<usize>) = shared.unzip();
+        let shared: Vec<String> = self
+            .names
+            .iter()
+            .filter(|name| other.names.contains(name))
+            .cloned()
+            .collect();
         let mut rows: HashMap<u64, [u64; 2], FxBuildHasher> = HashMap::default();
         let mut mask = 0;
-        each(self.path, &mine, |row| {
+        each(self.path, &self.columns(&shared), |row| {
             if row & mask == 0 {
                 let [times, _] = rows.entry(row).or_default();
                 *times += 1;
@@ -186,11 +278,15 @@ impl<'p> Table<'p> {
                 mask = (mask << 1) | 1;
                 rows.retain(|row, _| row & mask == 0);
             }
+            true
         })?;
         let mut more = 0_u64;
-        each(other.path, &others, |row| match rows.get_mut(&row) {
-            Some([_, times]) => *times += 1,
-            None => more += u64::from(row & mask == 0),
+        each(other.path, &other.columns(&shared), |row| {
+            match rows.get_mut(&row) {
+                Some([_, times]) => *times += 1,
+                None => more += u64::from(row & mask == 0),
+            }
+            true
         })?;
         let all = rows.values().fold([0, more, 0], |[a, b, both], [one, other]| {
             [a + one, b + other, both + one.min(other)]
@@ -228,8 +324,8 @@ fn read(path: &Path) -> io::Result<csv::Reader<Rows<Input<'static>>>> {
         .from_reader(Rows::new(records)))
 }
 
-/// Hands over a number for each row, by these columns in this order.
-fn each(path: &Path, columns: &[usize], mut take: impl FnMut(u64)) -> io::Result<()> {
+/// Hands over a number for each row, by these columns in this order, for as long as more are wanted.
+fn each(path: &Path, columns: &[usize], mut take: impl FnMut(u64) -> bool) -> io::Result<()> {
     let mut table = read(path)?;
     let width = table.headers().map_err(other)?.len();
     let mut row = StringRecord::new();
@@ -242,7 +338,9 @@ fn each(path: &Path, columns: &[usize], mut take: impl FnMut(u64)) -> io::Result
         for at in columns {
             row.get(*at).unwrap_or_default().hash(&mut hasher);
         }
-        take(hasher.finish());
+        if !take(hasher.finish()) {
+            break;
+        }
     }
     Ok(())
 }
@@ -252,123 +350,4 @@ fn other(error: csv::Error) -> io::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const HEADER: &str = "cost,day,who";
-
-    /// The names of those that are held, and of those in doubt.
-    fn told(files: &[(&str, String)]) -> (Vec<String>, Vec<(String, String)>) {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            std::fs::write(folder.path().join(name), text).unwrap();
-        }
-        let paths: Vec<PathBuf> = files.iter().map(|(name, _)| folder.path().join(name)).collect();
-        let alike = alike(&paths.iter().map(PathBuf::as_path).collect::<Vec<_>>());
-        let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
-        let doubts = alike.doubts.iter().map(|(a, b)| (name(a), name(b)));
-        (alike.held.iter().map(name).collect(), doubts.collect())
-    }
-
-    fn table(header: &str, rows: &[String], end: &str) -> String {
-        let lines = std::iter::once(header).chain(rows.iter().map(String::as_str));
-        lines.map(|line| format!("{line}{end}")).collect()
-    }
-
-    #[test]
-    fn a_table_whose_rows_another_one_has_is_held_however_they_are_written() {
-        let all: Vec<String> = (1..=40).map(|day| format!("{day}.25,2026-11-{day},a")).collect();
-        let five = table(HEADER, &all[..5], "\n");
-        let mut reversed = all.clone();
-        reversed.reverse();
-        let wider: Vec<String> = reversed.iter().map(|row| format!("x,{row}")).collect();
-        let quoted: Vec<String> = reversed
-            .iter()
-            .map(|row| format!("\"{}\"", row.replace(',', "\",\"")))
-            .collect();
-        for newer in [
-            table(HEADER, &reversed, "\n"),
-            table(HEADER, &all, "\r\n"),
-            table(&format!("more,{HEADER}"), &wider, "\n"),
-            table(HEADER, &quoted, "\n"),
-            format!("\u{feff}{}", table("Cost,Day,Who", &reversed, "\r\n")),
-        ] {
-            for names in [["a", "b"], ["b", "a"]] {
-                let [old, new] = names;
-                let found = told(&[(old, five.clone()), (new, newer.clone())]);
-                assert_eq!(found, (vec![old.to_owned()], Vec::new()), "{newer}");
-            }
-        }
-        // The same rows: one of them counts, the one that says more.
-        let wide = table(&format!("more,{HEADER}"), &wider, "\n");
-        let same = [("a", table(HEADER, &all, "\n")), ("b", wide), ("c", five)];
-        assert_eq!(told(&same).0, ["a", "c"]);
-    }
-
-    #[test]
-    fn parts_are_none_of_another_and_what_nobody_can_know_is_told() {
-        let row = |day: u32, who: &str| format!("20,2026-11-{day},{who}");
-        let seats = |times: usize| (1..=9).flat_map(|day| vec![row(day, "x"); times]).collect::<Vec<_>>();
-        // As many seats of one price, of two teams; and the first of a month alike, the rest corrected.
-        let teams = [
-            ("a", table(HEADER, &seats(5), "\n")),
-            ("b", table(HEADER, &seats(3), "\n")),
-        ];
-        let doubt = vec![("a".to_owned(), "b".to_owned())];
-        assert_eq!(told(&teams), (Vec::new(), doubt.clone()));
-        let month = |who: &str| {
-            (1..=9)
-                .map(|day| row(day, if day > 6 { who } else { "x" }))
-                .collect::<Vec<_>>()
-        };
-        let corrected = [
-            ("a", table(HEADER, &month("y"), "\n")),
-            ("b", table(HEADER, &month("z"), "\n")),
-        ];
-        assert_eq!(told(&corrected), (Vec::new(), doubt));
-        // Some rows are alike: nothing is told.
-        let some = |who: &str| {
-            (1..=9)
-                .map(|day| row(day, if day > 2 { who } else { "x" }))
-                .collect::<Vec<_>>()
-        };
-        let some = [
-            ("a", table(HEADER, &some("y"), "\n")),
-            ("b", table(HEADER, &some("z"), "\n")),
-        ];
-        assert_eq!(told(&some), (Vec::new(), Vec::new()));
-        let other = [
-            ("a", table(HEADER, &month("y"), "\n")),
-            ("b", "{\"cost\":1}\n".to_owned()),
-        ];
-        assert_eq!(told(&other), (Vec::new(), Vec::new()));
-    }
-
-    proptest! {
-        /// An export that is cut into files by row is added up, a bill that is downloaded again is not.
-        #[test]
-        fn parts_of_an_export_are_added_up_and_a_later_download_replaces(
-            order in Just((0..120_usize).collect::<Vec<_>>()).prop_shuffle(),
-            cuts in prop::collection::btree_set(1..119_usize, 0..5),
-            known in 1..120_usize,
-        ) {
-            let row = |at: usize| format!("{}.5,2026-11-{},{at}", at % 7, at % 30);
-            let rows: Vec<String> = order.iter().map(|at| row(*at)).collect();
-            let bounds: Vec<usize> = std::iter::once(0).chain(cuts).chain([rows.len()]).collect();
-            let mut files: Vec<(String, String)> = bounds
-                .windows(2)
-                .map(|cut| (format!("part{}", cut[0]), table(HEADER, &rows[cut[0]..cut[1]], "\n")))
-                .collect();
-            let found = |files: &[(String, String)]| {
-                told(&files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect::<Vec<_>>())
-            };
-            prop_assert_eq!(found(&files), (Vec::new(), Vec::new()));
-            // The month so far, in its own order, beside the whole one.
-            let so_far: Vec<String> = (0..known).map(row).collect();
-            files = vec![("so-far".to_owned(), table(HEADER, &so_far, "\r\n")), ("whole".to_owned(), table(HEADER, &rows, "\n"))];
-            prop_assert_eq!(found(&files), (vec!["so-far".to_owned()], Vec::new()));
-        }
-    }
-}
+mod tests;
