@@ -1,6 +1,7 @@
 //! Builds adapters from the configuration.
 
 pub mod cloud;
+mod meant;
 mod reading;
 mod sources;
 mod spare;
@@ -34,6 +35,7 @@ use crate::engine::view::View;
 use crate::engine::watch::{CoveragePolicy, RunPolicy, UnpricedPolicy, WatchPolicy};
 use crate::ports::{AlertsAndOutbox, Clock as _, Ledger, Notifier, Pricer};
 
+pub use self::meant::meant;
 pub use self::reading::{alerts_to_read, filled_to_read, ledger_to_read, ledger_to_read_for};
 pub use self::sources::{configured, finder, format, given, look, looked_in, sources};
 pub use self::spare::spare;

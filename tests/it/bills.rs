@@ -79,6 +79,57 @@ fn the_same_bill_under_two_names_is_told_and_can_be_taken_back() {
     );
 }
 
+/// What is advised where rows are refused shows them, and changes nothing: neither of a bill nor of a table of foreign columns.
+#[test]
+fn what_was_refused_can_be_looked_at_without_being_recorded_once_more() {
+    let home = home(
+        "kind = \"focus\"\n[[source]]\nname = \"table\"\nkind = \"plain\"\npaths = [\"t\"]\n[source.columns]\nts = \"when\"\nprovider = \"who\"\nmodel = \"what\"\n\
+         input_tokens = \"in\"\ncost_usd = \"cost\"\n",
+    );
+    let folder = home.path();
+    fs::create_dir(folder.join("t")).unwrap();
+    let bill = format!("{HEADER}{}{}", row("40", 1, "AWS"), row("x", 2, "AWS"));
+    fs::write(folder.join("u/a.csv"), bill).unwrap();
+    fs::write(folder.join("u/b.csv"), format!("{HEADER}{}", row("2", 3, "AWS"))).unwrap();
+    let call = |day: u32, cost: &str| format!("2026-11-0{day}T00:00:00Z,anthropic,claude-sonnet-4-5,1000,{cost}\n");
+    let calls = [call(1, "1"), call(2, "Included"), call(3, "Included")].concat();
+    fs::write(folder.join("t/a.csv"), format!("when,who,what,in,cost\n{calls}")).unwrap();
+    let run = finops(folder, &["run"]);
+    let hint = "hint: `finops --store memory: record PATH --rejects FILE` keeps all of them";
+    assert!(err(&run).contains(hint), "{}", err(&run));
+    let figures = || {
+        let report = json(&finops(folder, &["report", "--format", "json"]));
+        (
+            billed(folder),
+            report["total"]["events"].clone(),
+            report["total"]["cost_usd"].clone(),
+        )
+    };
+    let before = figures();
+    assert_eq!(before.0, "42");
+    for (path, lines, of) in [
+        ("u/a.csv", vec![3], "BilledCost"),
+        ("t/a.csv", vec![3, 4], "cost_usd"),
+        ("t", vec![3, 4], "cost_usd"),
+    ] {
+        // As it is advised; and what is recorded so is what was recorded before.
+        for store in [&["--store", "memory:"][..], &[]] {
+            let looked = finops(folder, &[store, &["record", path, "--rejects", "r.jsonl"]].concat());
+            assert_eq!(looked.status.code(), Some(2), "{path}: {}", err(&looked));
+            let kept = fs::read_to_string(folder.join("r.jsonl")).unwrap();
+            let kept: Vec<serde_json::Value> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let found: Vec<_> = kept.iter().map(|refused| refused["line"].as_u64().unwrap()).collect();
+            assert_eq!(found, lines, "{path}: {kept:?}");
+            assert!(kept.iter().all(|refused| refused["field"] == of), "{path}: {kept:?}");
+            fs::remove_file(folder.join("r.jsonl")).unwrap();
+            assert_eq!(figures(), before, "{path} {store:?}: {}", err(&looked));
+        }
+    }
+    // Whoever names it means another source.
+    finops(folder, &["record", "u/b.csv", "--name", "other"]);
+    assert_eq!(billed(folder), "44");
+}
+
 /// Interfaces of one cloud call it otherwise, and tell accounts or not.
 #[test]
 fn a_bill_and_the_interface_of_the_same_costs_are_told() {

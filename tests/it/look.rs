@@ -368,7 +368,7 @@ fn what_a_report_of_files_lacks_is_told_in_words_that_are_true_of_it() {
     let recorded = finops(home.path(), &["--store", "memory:", "record", "cut.csv.gz"]);
     let told = String::from_utf8(recorded.stderr).unwrap();
     assert!(
-        told.contains("bills were kept as they are") && told.contains("hint: `finops record PATH"),
+        told.contains("bills were kept as they are") && told.contains("hint: `finops --store memory: record PATH"),
         "{told}"
     );
 }

@@ -645,6 +645,12 @@ fn at_most_is_at_most() {
     let all = worst(&fast);
     (fast.speed, fast.geo) = ("".into(), "".into());
     assert!(all > worst(&fast));
+    // What its record says that it cost is possible, with tokens or without.
+    let mut told = call("2026-11-20", "anthropic", "no-such", "", [0; 7]);
+    told.reported_cost = Some("3.75".parse().unwrap());
+    assert_eq!(worst(&told), "3.75".parse().unwrap());
+    told.tokens.set(Bucket::Output, 1);
+    assert_eq!(worst(&told), "3.75".parse().unwrap());
 }
 
 #[test]

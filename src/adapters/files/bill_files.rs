@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use chrono::DateTime;
 
 use super::bills::Delivery;
-use super::copies::held_by_others;
+use super::copies::{Alike, alike, held_by_others};
 use super::discover::{Found, Search};
 use super::manifests::Manifests;
 use super::position::{Position, digest};
@@ -191,7 +191,10 @@ impl Run<'_> {
                 .is_some_and(|folder| manifests.submitted.contains_key(folder) && !mixed.contains(folder))
         };
         let others: Vec<&Path> = paths.iter().copied().filter(|path| !runs(path)).collect();
-        let held = held_by_others(&others);
+        let mut held: BTreeSet<PathBuf> = held_by_others(&others).into_iter().collect();
+        let others: Vec<&Path> = others.into_iter().filter(|path| !held.contains(*path)).collect();
+        let Alike { held: more, doubts } = alike(&others);
+        held.extend(more);
         if let Some(first) = held.first() {
             let about = format!(
                 "files of bills hold nothing that another one does not hold, such as `{}`: they do not count",
@@ -199,7 +202,15 @@ impl Run<'_> {
             );
             self.sink.warn(&about, held.len() as u64);
         }
-        let held: BTreeSet<PathBuf> = held.into_iter().collect();
+        if let Some((one, other)) = doubts.first() {
+            let about = format!(
+                "files of bills have most of their rows in common, such as `{}` and `{}`, and are added up; where one is the other one \
+                 of another day, move the older one away",
+                one.display(),
+                other.display()
+            );
+            self.sink.warn(&about, doubts.len() as u64);
+        }
         let folders = siblings(&paths);
         let mut changed: BTreeMap<&Path, u64> = BTreeMap::new();
         for (found, _) in todo {

@@ -152,6 +152,11 @@ impl Bills {
         self.asked.as_ref().and_then(|asked| asked.basis)
     }
 
+    /// Whether a column of a FOCUS bill is read for what is asked.
+    pub fn needs(&self, column: &str) -> bool {
+        self.asked.as_ref().is_none_or(|asked| asked.needs(column))
+    }
+
     /// The hour that rows of an hour are summed under.
     #[inline]
     pub fn hour(&self, hour: Hour) -> Hour {

@@ -1,5 +1,7 @@
 //! Files of a bill that hold what another file holds: a copy, a packed one, or one that has grown since.
 
+mod rows;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -9,6 +11,8 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "parquet")]
 use super::parquet::without_rows;
 use super::sniff::{Input, PARQUET, unpack};
+
+pub(super) use rows::{Alike, alike};
 
 /// How far the first rows are looked for.
 const FRONT: u64 = 64 << 10;

@@ -81,6 +81,10 @@ pub(super) const SHARED: [&str; 15] = [
 /// The other columns that are read of every row.
 const OWN: [&str; 3] = ["BilledCost", "EffectiveCost", "ChargePeriodStart"];
 
+/// What `ChargeCategory` may say, in whatever letters. A budget counts the categories that it names: a row of none of these would be in none.
+const CATEGORIES: [&str; 5] = ["Usage", "Purchase", "Tax", "Credit", "Adjustment"];
+const NO_CATEGORY: &str = "none of Usage, Purchase, Tax, Credit and Adjustment";
+
 /// Whether a column is read.
 pub(super) fn reads(column: &str) -> bool {
     OWN.contains(&column) || SHARED.contains(&column) || focus_tokens::READ.contains(&column)
@@ -114,6 +118,13 @@ pub(super) fn add(
     let period = billing_period((row.time(start)?, start), (row.time(end)?, end), context.latest)?;
     if is_far(period.start, hour) {
         return Err(Fault::field("ChargePeriodStart", FAR_AWAY));
+    }
+    if bills.needs("ChargeCategory") {
+        match row.get("ChargeCategory") {
+            "" => return Err(Fault::field("ChargeCategory", "missing")),
+            other if CATEGORIES.iter().any(|known| known.eq_ignore_ascii_case(plain(other))) => {}
+            _ => return Err(Fault::field("ChargeCategory", NO_CATEGORY)),
+        }
     }
     let dimensions = dimensions(row, defaults, source, context)?;
     let place = bills.place(row.get("BillingAccountId"), period, currency, dimensions)?;

@@ -84,6 +84,7 @@ mod usual;
 mod value;
 mod wanted;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -221,6 +222,17 @@ impl FileSource {
         let is_named = |given: &String| same_file(&self.options.base.join(given), path);
         let is_meant = || self.options.format.is_some() || self.options.paths.iter().any(is_named);
         self.search().is_ok_and(|search| search.holds(path)) && (is_meant() || sniff::may_be_spend(path))
+    }
+
+    /// Whether all files that another source reads are among those of this one, and there are any.
+    #[must_use]
+    pub fn reads_all_of(&self, other: &FileSource) -> bool {
+        let (Ok(own), Ok(others)) = (self.search(), other.search()) else {
+            return false;
+        };
+        let own: BTreeSet<&Path> = own.found.iter().map(|found| found.path.as_path()).collect();
+        let is_own = others.found.iter().all(|found| own.contains(found.path.as_path()));
+        is_own && !others.stdin && !others.found.is_empty()
     }
 
     fn search(&self) -> Result<Search, SourceError> {

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::text::{clean, count, counted, money};
 use super::whole::Whole;
 use super::{CliError, Context, Exit, Format, wire};
-use crate::config::{SourceConfig, SourceKind};
+use crate::config::SourceKind;
 use crate::domain::money::{Currency, Money};
 use crate::engine::collect::{Collection, collect};
 use crate::engine::told_twice::{ToldTwice, any_tells_sums, first_of, lately, told_twice};
@@ -26,9 +26,9 @@ pub struct RecordArgs {
     /// The format [default: told record by record]
     #[arg(long, value_enum, value_name = "KIND", requires = "paths")]
     pub source: Option<KindArg>,
-    /// The `source` dimension of what is read
-    #[arg(long, default_value = "files", requires = "paths")]
-    pub name: String,
+    /// The `source` dimension of what is read [default: the source of the settings that reads it and says how, else files]
+    #[arg(long, requires = "paths")]
+    pub name: Option<String>,
     /// Exit with 1 when a newly recorded call has no price
     #[arg(long)]
     pub strict: bool,
@@ -58,12 +58,8 @@ pub fn run(ctx: &mut Context<'_>, args: &RecordArgs) -> Result<Exit, CliError> {
         wire::spare(ctx, path, &args.paths)?;
     }
     let given = (!args.paths.is_empty()).then(|| {
-        [SourceConfig {
-            name: args.name.clone(),
-            kind: args.source.map(|kind| kind.0),
-            paths: args.paths.clone(),
-            ..SourceConfig::default()
-        }]
+        let kind = args.source.map(|kind| kind.0);
+        [wire::meant(ctx, &args.paths, kind, args.name.as_deref())]
     });
     let mut sources = wire::sources(ctx, given.as_ref().map(<[_; 1]>::as_slice))?;
     let pricer = wire::pricer(ctx)?;
@@ -236,16 +232,15 @@ fn kinds(excluded: &BTreeMap<&'static str, u64>) -> String {
     told.join(", ")
 }
 
-/// Keeps everything that was rejected.
-pub const REJECTS: &str = "finops record PATH --rejects FILE";
+/// Keeps everything that was rejected, and records nothing: who looks at what was refused of a bill does not want it to count once more.
+pub const REJECTS: &str = "finops --store memory: record PATH --rejects FILE";
 
 /// What to do about parts of an answer that was not read from a file.
 const LIVE: &str = "live answers are not kept: usage is asked for again for seven days, costs until they are known; an answer that is saved \
-    can be looked into with `finops record PATH --rejects FILE`";
+    can be looked into with `finops --store memory: record PATH --rejects FILE`";
 
 /// What to do about records of objects.
-const OBJECTS: &str =
-    "an object can be looked into once it is copied to this machine: `finops record COPY --rejects FILE`";
+const OBJECTS: &str = "an object can be looked into once it is copied to this machine: `finops --store memory: record COPY --rejects FILE`";
 
 /// Where it is wrong, with a colon behind; a file as a whole has no line.
 fn place(rejection: &Rejection) -> String {

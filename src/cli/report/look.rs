@@ -82,9 +82,7 @@ pub fn look(ctx: &mut Context<'_>, args: &ReportArgs) -> Result<Looked, CliError
     );
     bar.finish();
     let collection = collection?;
-    // A report of files records nothing, and neither does what it advises.
-    let rejects = "finops --store memory: record PATH --rejects FILE";
-    record::talk(ctx, &collection, Some(rejects));
+    record::talk(ctx, &collection, Some(record::REJECTS));
     let exit = record::exit(&collection, false);
     if exit != Exit::Fine && ctx.verbosity > 0 {
         let _ = writeln!(

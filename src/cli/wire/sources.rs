@@ -199,6 +199,12 @@ pub fn of_paths(ctx: &Context<'_>, paths: &[String]) -> Result<Vec<FileSource>, 
     files(ctx, &[given], Path::new(""))
 }
 
+/// A source of files as the settings have it.
+pub(super) fn named(ctx: &Context<'_>, source: &SourceConfig) -> Result<FileSource, CliError> {
+    let mut built = files(ctx, std::slice::from_ref(source), &ctx.config.base)?;
+    built.pop().ok_or_else(|| CliError::usage("no source"))
+}
+
 fn files(ctx: &Context<'_>, sources: &[SourceConfig], base: &Path) -> Result<Vec<FileSource>, CliError> {
     let latest = latest(ctx);
     let build = |source: &SourceConfig| {

@@ -126,12 +126,14 @@ impl Worst {
         highest
     }
 
-    /// The highest rates, fees and factors of the provider's entries, or of all when it has none, on this call.
+    /// The highest rates, fees and factors of the provider's entries, or of all when it has none, on this call; what its record says that it
+    /// cost, where that is more, as of a call without tokens.
     pub(super) fn case(&self, event: &UsageEvent) -> Decimal {
         let provider = provider_key(event.provider().as_str());
         let own = self.by_provider.get(&provider).unwrap_or(&self.of_all);
         let most = self.most(own, &provider, event).unwrap_or(MOST);
-        most.max(bounded(own.minimum))
+        let reported = event.reported_cost.unwrap_or_default();
+        most.max(bounded(own.minimum)).max(bounded(reported))
     }
 
     fn most(&self, own: &Highest, provider: &str, event: &UsageEvent) -> Option<Decimal> {

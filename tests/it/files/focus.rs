@@ -221,6 +221,41 @@ fn names_of_columns_may_be_written_in_any_case() {
 }
 
 #[test]
+fn a_row_of_no_category_is_refused_since_no_budget_would_count_it() {
+    let rows = |category: &str| row("1", "1", "a", "2024-09-18", "").replace(",Usage,", &format!(",{category},"));
+    for category in ["Usage", "usage", "Purchase", "TAX", "Credit", "Adjustment"] {
+        let kept = read_text("bill.csv", format!("{HEADER}{}", rows(category)));
+        assert_eq!((kept.rejected.len(), kept.bills.len()), (0, 1), "{category}");
+    }
+    let none = "none of Usage, Purchase, Tax, Credit and Adjustment";
+    for (category, reason) in [
+        ("", "missing"),
+        ("NULL", "missing"),
+        ("Verbrauch", none),
+        ("Total", none),
+    ] {
+        // The one before it is known, and so is what it shares with the others.
+        let text = format!("{HEADER}{}{}{}", rows("Usage"), rows(category), rows(category));
+        let kept = read_text("bill.csv", text);
+        let told: Vec<_> = kept
+            .rejected
+            .iter()
+            .map(|r| (r.line, r.field.as_deref(), r.reason.as_str()))
+            .collect();
+        let field = Some("ChargeCategory");
+        assert_eq!(told, [(3, field, reason), (4, field, reason)], "{category}");
+        assert_eq!(total(&kept.bills[0], Basis::Billed), Decimal::ONE);
+    }
+    let without = HEADER.replace("ChargeCategory,", "") + &rows("Usage").replace(",Usage,", ",");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bill.csv"), without).unwrap();
+    let mut kept = Kept::default();
+    let mut as_focus = source(folder.path(), Some(FileFormat::Focus), &["bill.csv"]);
+    as_focus.read(&kept.checkpoints.clone(), &mut kept).unwrap();
+    assert_eq!(kept.rejected[0].field.as_deref(), Some("ChargeCategory"));
+}
+
+#[test]
 fn a_bill_in_several_files_is_replaced_as_a_whole() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, rows: &str| std::fs::write(folder.path().join(name), format!("{HEADER}{rows}")).unwrap();

@@ -501,7 +501,8 @@ fn sound(columns: Vec<Column>) -> Vec<Column> {
             _ => column.texts,
         };
         let time = column.name.ends_with("Start") || column.name.ends_with("End");
-        let needed = time || ["BilledCost", "EffectiveCost", "BillingCurrency"].contains(&column.name);
+        let needed =
+            time || ["BilledCost", "EffectiveCost", "BillingCurrency", "ChargeCategory"].contains(&column.name);
         for value in &mut column.values {
             value.take_if(|value| time && NO_TIMES.contains(value));
         }
