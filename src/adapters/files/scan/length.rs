@@ -54,7 +54,7 @@ impl Length {
         match self.usual {
             0 => false,
             // Nothing before, and something there.
-            ..BLOCK => (found & self.within) == (self.within.wrapping_add(1) >> 1),
+            1..BLOCK => (found & self.within) == (self.within.wrapping_add(1) >> 1),
             usual => {
                 let last = text.get(..=usual).and_then(<[u8]>::last_chunk::<BLOCK>);
                 found == 0 && last.is_some_and(|block| stops(block) == 1 << (BLOCK - 1))
