@@ -77,6 +77,16 @@ pub(super) fn framing(front: &[u8]) -> Framing {
     }
 }
 
+/// Whether a line is, or begins, an object: the first, or one behind lines that are none.
+pub(super) fn holds_object(front: &[u8]) -> bool {
+    let mut lines = front
+        .split(|b| *b == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty());
+    let is_object = |line: &[u8]| line.starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(line).is_ok();
+    lines.next().is_some_and(|first| first.starts_with(b"{")) || lines.any(is_object)
+}
+
 /// Whether a stream begins with what a service says when it starts: a text, or a record of no format. What has more ends of objects than
 /// beginnings is the rest of a record that was cut.
 pub(super) fn begins_as_log(front: &[u8], framing: Framing) -> bool {
