@@ -501,9 +501,11 @@ fn sessions_of_droid_count_as_the_first_one_when_those_between_are_deleted() {
         std::fs::write(folder.path().join(format!("{id}.settings.json")), sum(input, 50)).unwrap();
         std::fs::write(folder.path().join(format!("{id}.jsonl")), lines(id, &parent, compacted)).unwrap();
     };
-    let mut read = |kind: Option<FileFormat>| {
+    let mut read = || {
         let known = kept.checkpoints.clone();
-        source(folder.path(), kind, &["."]).read(&known, &mut kept).unwrap();
+        source(folder.path(), Some(FileFormat::Droid), &["."])
+            .read(&known, &mut kept)
+            .unwrap();
         // The messages of a session are no sum, and beside one.
         assert!(
             kept.warnings.is_empty() && kept.rejected.is_empty(),
@@ -513,20 +515,20 @@ fn sessions_of_droid_count_as_the_first_one_when_those_between_are_deleted() {
         counts(&kept)
     };
     write("s-1", "", 1000);
-    assert_eq!(read(Some(FileFormat::Droid)), [[1000, 10, 20, 50, 5]]);
+    assert_eq!(read(), [[1000, 10, 20, 50, 5]]);
     write("s-2", "s-1", 2000);
     write("s-3", "s-2", 3000);
-    assert_eq!(read(Some(FileFormat::Droid)), [[3000, 10, 20, 50, 5]]);
+    assert_eq!(read(), [[3000, 10, 20, 50, 5]]);
     for gone in ["s-1", "s-2"] {
         for end in ["settings.json", "jsonl"] {
             std::fs::remove_file(folder.path().join(format!("{gone}.{end}"))).unwrap();
         }
     }
     write("s-3", "s-2", 3500);
-    assert_eq!(read(None), [[3500, 10, 20, 50, 5]]);
+    assert_eq!(read(), [[3500, 10, 20, 50, 5]]);
     // What goes on from one that is there, and from one that is not.
     for (id, parent, input) in [("s-4", "s-3", 4000), ("s-5", "s-2", 5000)] {
         write(id, parent, input);
-        assert_eq!(read(Some(FileFormat::Droid)), [[input, 10, 20, 50, 5]]);
+        assert_eq!(read(), [[input, 10, 20, 50, 5]]);
     }
 }
