@@ -3,14 +3,15 @@
 //! They are opened to be read, in short looks, so that neither program waits for the other. Rows are read in the order in which they were
 //! made; of a database that was read before those that are new and those that were changed since.
 
+mod reached;
+
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
-use serde::{Deserialize, Serialize};
 
-use crate::adapters::sqlite::{has_log, immutable, log};
+use crate::adapters::sqlite::{has_log, immutable};
 
 use super::discover::Found;
 use super::line::Fault;
@@ -18,44 +19,16 @@ use super::position::Position;
 use super::read::Run;
 use super::stop::Stop;
 use super::stores::Store;
+use reached::{Again, log_of};
+pub(super) use reached::{Reached, Span};
 
 /// How a database of SQLite begins.
 pub(super) const SQLITE: &[u8] = b"SQLite format 3\0";
 
 /// Events after which a large database gets a checkpoint, so that an interrupted run does not start over.
 const CHECKPOINT_EVENTS: u64 = 65_536;
-/// A change may be seen later than another of a later time: by so many milliseconds at most, other clocks included.
-const LATE_MS: i64 = 600_000;
 /// How long a look waits for who changes the database.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How far the rows of a database were read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Reached {
-    /// The number of the last row.
-    row: i64,
-    /// Its message: that it is still there tells that the database is the same.
-    id: String,
-    /// When the row was changed that was changed last, in milliseconds of the epoch.
-    changed: i64,
-    /// Size and time of change of the log beside it.
-    log: (u64, u128),
-}
-
-impl Reached {
-    /// Whether the log beside a database is as it was.
-    pub fn is_log_of(&self, path: &Path) -> bool {
-        self.log == log_of(path)
-    }
-}
-
-fn log_of(path: &Path) -> (u64, u128) {
-    let Ok(found) = log(path).metadata() else {
-        return Default::default();
-    };
-    let changed = found.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    (found.len(), changed.map_or(0, |at| at.as_nanos()))
-}
 
 /// Whether a file in a folder is a database of an agent. One that cannot be looked into is taken for what it is called.
 pub(super) fn are_in(path: &Path) -> bool {
@@ -116,15 +89,6 @@ fn told(error: &rusqlite::Error) -> String {
         ),
         _ => format!("cannot be read: {error}"),
     }
-}
-
-/// Rows that are to be read.
-pub(super) struct Span {
-    /// Behind that of this number, to that of the other one.
-    pub after: i64,
-    pub to: i64,
-    /// Those alone that were changed since.
-    pub since: i64,
 }
 
 /// What was seen of some rows.
@@ -203,16 +167,26 @@ impl Run<'_> {
             }
             let known = known.map(|known| go_on(&conn, store, known)).transpose()?.flatten();
             let mut position = match known {
-                Some(known) => Position {
-                    size: fresh.size,
-                    modified: fresh.modified,
-                    ..known
+                Some(mut known) => {
+                    let was_left = known.size == size_in_part(fresh.size) && known.modified == fresh.modified;
+                    if let Some(reached) = &mut known.reached {
+                        reached.goes_on(was_left && reached.log == beside);
+                        reached.log = beside;
+                    }
+                    Position {
+                        size: fresh.size,
+                        modified: fresh.modified,
+                        ..known
+                    }
+                }
+                None => Position {
+                    reached: Some(Reached::nothing(beside)),
+                    ..fresh
                 },
-                None => fresh,
             };
             position.format = store.format().name().to_owned();
-            let reached = self.new_rows(&conn, store, name, position.reached.clone(), Some(&position))?;
-            position.reached = Some(Reached { log: beside, ..reached });
+            let reached = position.reached.clone().unwrap_or_default();
+            position.reached = Some(self.new_rows(&conn, store, name, reached, Some(&position))?);
             Ok(Some(position))
         });
         match read {
@@ -232,7 +206,10 @@ impl Run<'_> {
     pub fn all_rows(&mut self, path: &Path, name: &str) -> Result<(), Stop> {
         let read = open(path).map_err(End::from);
         let read = read.and_then(|conn| match Store::of(&conn)? {
-            Some(store) => self.new_rows(&conn, store, name, None, None).map(drop),
+            Some(store) => {
+                let all = Reached::nothing(Default::default());
+                self.new_rows(&conn, store, name, all, None).map(drop)
+            }
             None => Ok(()),
         });
         match read {
@@ -242,24 +219,25 @@ impl Run<'_> {
         }
     }
 
-    /// Reads the rows that are not known, then those that were changed since; answers how far.
+    /// Reads the rows that are known and were changed since, then those that are not known; answers how far.
     fn new_rows(
         &mut self,
         conn: &Connection,
         store: Store,
         name: &str,
-        known: Option<Reached>,
+        mut reached: Reached,
         position: Option<&Position>,
     ) -> Result<Reached, End> {
-        let behind = known.as_ref().map(|known| known.row);
-        let mut reached = known.unwrap_or_default();
-        let since = reached.changed.saturating_sub(LATE_MS);
-        let mut span = Span {
-            after: behind.unwrap_or(i64::MIN),
-            to: i64::MAX,
-            since: i64::MIN,
+        let behind = reached.row;
+        let again = reached.again.as_ref().map(|again| again.row);
+        let mut span = match again {
+            Some(row) => Span::changed(row, behind, reached.changed),
+            None => Span::new(behind),
         };
-        let (mut newest, mut answering, mut since_checkpoint) = (i64::MIN, i64::MAX, 0);
+        let (mut newest, mut since_checkpoint) = (i64::MIN, 0);
+        // Those that a look begins with it meets.
+        let met = again == Some(i64::MIN);
+        let mut answering = reached.answering.filter(|_| !met).unwrap_or(i64::MAX);
         loop {
             let look = match store {
                 Store::Messages => self.messages(conn, name, &span)?,
@@ -279,26 +257,37 @@ impl Run<'_> {
                     (reached.row, reached.id) = (row, id);
                 }
             }
+            let changed = reached.changed.max(newest).min(answering);
             if look.rows < store.rows() {
-                let Some(to) = behind.filter(|_| is_new) else { break };
-                span = Span {
-                    after: i64::MIN,
-                    to,
-                    since,
+                if is_new {
+                    (reached.changed, reached.answering) = (changed, None);
+                    return Ok(reached);
+                }
+                span = match reached.again.take() {
+                    Some(Again {
+                        changed: Some(left),
+                        moved: true,
+                        ..
+                    }) => {
+                        reached.changed = left.min(answering);
+                        (newest, answering, reached.again) = (i64::MIN, i64::MAX, Some(Again::BEGIN));
+                        Span::changed(i64::MIN, behind, reached.changed)
+                    }
+                    Some(_) | None => {
+                        reached.changed = changed;
+                        Span::new(behind)
+                    }
                 };
+                // Whatever the time is: each run reads new ones.
+                continue;
             }
             let late = self.sink.enough();
-            if let Some(position) = position.filter(|_| is_new && (late || since_checkpoint >= CHECKPOINT_EVENTS)) {
+            if let Some(position) = position.filter(|_| late || since_checkpoint >= CHECKPOINT_EVENTS) {
                 since_checkpoint = 0;
-                // What was changed among those that were known is still to be looked for.
-                let changed = behind.map_or(newest.min(answering), |_| reached.changed);
                 let mut part = Position {
-                    // Not of this size: a run that ends here has not read all of it.
-                    size: position.size.saturating_sub(1),
-                    reached: Some(Reached {
-                        changed,
-                        ..reached.clone()
-                    }),
+                    // A run that ends here has not read all of it.
+                    size: size_in_part(position.size),
+                    reached: Some(reached.in_part(&span, changed, answering)),
                     ..position.clone()
                 };
                 self.note(&mut part);
@@ -309,9 +298,12 @@ impl Run<'_> {
                 return Err(Stop::Time.into());
             }
         }
-        reached.changed = reached.changed.max(newest).min(answering);
-        Ok(reached)
     }
+}
+
+/// The size that is noted of a database that was read in part: not its own.
+fn size_in_part(size: u64) -> u64 {
+    size.saturating_sub(1)
 }
 
 /// Where reading goes on, if the database is the one that was read.

@@ -68,6 +68,7 @@ impl FileFinder {
             columns: self.options.columns.clone(),
             else_as: known,
             unread: Unread::default(),
+            formerly: Arc::default(),
         };
         let mut run = Run::new(&options, shared, looking);
         run.context.fallback = changed;

@@ -26,6 +26,7 @@ mod find;
 mod focus;
 mod focus_tokens;
 mod format;
+mod formerly;
 mod gemini;
 mod gemini_cli;
 mod grid;

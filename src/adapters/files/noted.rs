@@ -8,6 +8,7 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::agents::Droid;
 use super::discover::Found;
 use super::line::Fault;
 use super::position::Position;
@@ -74,6 +75,9 @@ impl Run<'_> {
             return;
         };
         if self.understood || self.refused > self.refused_before {
+            return;
+        }
+        if kind == FileFormat::Droid && Droid::are_messages(&found.path) {
             return;
         }
         let about = match looks_like(found, kind) {

@@ -221,14 +221,14 @@ impl Position {
         Ok(false)
     }
 
-    /// Whether calls were recorded of the file that begins with `head` when it was read in another way than now.
-    pub fn gave_otherwise(&self, head: &[u8], as_now: &ReadAs) -> bool {
+    /// Whether calls were recorded of the file when it was read in another way than now.
+    pub fn gave_otherwise(&self, as_now: &ReadAs) -> bool {
         let known = [as_now.read_as.as_str(), as_now.read_before.as_str(), ""];
-        let otherwise = self.gave && !known.contains(&self.read_as.as_str());
-        otherwise && self.begins(head)
+        self.gave && !known.contains(&self.read_as.as_str())
     }
 
-    fn begins(&self, head: &[u8]) -> bool {
+    /// Whether it is the one that begins so.
+    pub fn begins(&self, head: &[u8]) -> bool {
         head.get(..self.head_len)
             .is_some_and(|front| digest(front) == self.head)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
@@ -12,15 +13,17 @@ use super::bedrock::exported;
 use super::bill_files::lie_beside;
 use super::bills::Bills;
 use super::discover::{Found, Search};
+use super::formerly::Formerly;
 use super::joined::Joined;
 use super::line::{Context, Fault, LineFormat, Output};
 use super::mixed::OF_LOG;
+use super::one::GAVE_OTHERWISE;
 use super::position::{Position, ReadAs};
 use super::readers::{Shared, reader};
 use super::records::{RECORD_LIMIT, Record, Records};
 use super::remember::{NoSpend, PATIENCE};
 use super::side_by_side::{self, Rest, by_itself};
-use super::sniff::{DETECT_BYTES, Framing, Input, begins_as_log, framing, is_table, recognise, unpack};
+use super::sniff::{DETECT_BYTES, Framing, Input, begins_as_log, framing, is_foreign, recognise, unpack};
 use super::stop::{Stop, Whole};
 use super::{CLOCK_SKEW, FileFormat, FileSourceOptions, detect};
 
@@ -52,6 +55,7 @@ pub(super) fn read_found(
     let options = wide.as_ref().unwrap_or(options);
     let unread = shared.unread.clone();
     let mut run = Run::new(options, shared, sink);
+    run.shared.formerly = Arc::new(Formerly::of(known, &run.as_now, options.columns.is_some()));
     (run.defer, run.usual) = (true, search.usual);
     let position = |f: &Found| known.get(f.path.to_string_lossy().as_ref()).and_then(Position::parse);
     let is_current = |f: &Found, p: &Position| {
@@ -210,14 +214,10 @@ impl<'a> Run<'a> {
             if front.iter().all(u8::is_ascii_whitespace) {
                 return Ok(());
             }
-            // The header of a foreign table tells nothing, and of one that should be of a kind what is wrong with it.
-            let foreign = match self.shared.columns.is_some() {
-                true => !front.trim_ascii_start().starts_with(b"{"),
-                false => {
-                    let in_tables = |kind: FileFormat| kind == FileFormat::Plain || kind.in_tables();
-                    self.options.format.is_some_and(in_tables) && is_table(front)
-                }
-            };
+            if self.shared.formerly.gave_otherwise(front) {
+                self.sink.warn(GAVE_OTHERWISE, 1);
+            }
+            let foreign = is_foreign(front, self.shared.columns.is_some(), self.options.format);
             let framing = match framing(front) {
                 Framing::Lines if foreign => Framing::Table,
                 known @ (Framing::Lines | Framing::Values | Framing::Table) => known,

@@ -13,6 +13,7 @@ use super::claude_code::ClaudeCode;
 use super::codex::{Codex, Sessions};
 use super::columns::{Columns, Mapped};
 use super::cost_explorer::CostExplorer;
+use super::formerly::Formerly;
 use super::gemini_cli::GeminiCli;
 use super::helicone::Helicone;
 use super::langfuse::Langfuse;
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     pub else_as: Option<FileFormat>,
     /// Files that could not be read.
     pub unread: Unread,
+    /// What is known of files that were read before.
+    pub formerly: Arc<Formerly>,
 }
 
 impl Shared {
@@ -52,6 +55,7 @@ impl Shared {
             columns,
             else_as: None,
             unread: Unread::default(),
+            formerly: Arc::default(),
         }
     }
 
@@ -92,7 +96,7 @@ pub(super) fn reader(format: FileFormat, detected: bool, shared: &Shared) -> Box
         FileFormat::Crush => Box::new(Mostly::new(format, &[], Crush, shared)),
         FileFormat::Cline => Box::new(Mostly::new(format, &[], Cline::default(), shared)),
         FileFormat::Amp => Box::new(Mostly::new(format, &[], Amp, shared)),
-        FileFormat::Droid => Box::new(Mostly::new(format, &[], Droid, shared)),
+        FileFormat::Droid => Box::new(Mostly::new(format, &[], Droid::new(&shared.formerly), shared)),
         // Columns of the user's own choice hold nothing else.
         FileFormat::Plain => single(format, shared),
         FileFormat::Litellm
@@ -127,7 +131,7 @@ pub(super) fn single(format: FileFormat, shared: &Shared) -> Box<dyn LineFormat>
         FileFormat::Crush => Box::new(Crush),
         FileFormat::Cline => Box::new(Cline::default()),
         FileFormat::Amp => Box::new(Amp),
-        FileFormat::Droid => Box::new(Droid),
+        FileFormat::Droid => Box::new(Droid::new(&shared.formerly)),
         FileFormat::Litellm => Box::new(Litellm),
         // Bills are tables and have no reader of records.
         FileFormat::Plain | FileFormat::Focus | FileFormat::Cur => Box::new(Plain),

@@ -77,8 +77,18 @@ pub(super) fn framing(front: &[u8]) -> Framing {
     }
 }
 
+/// Whether it is a table whose header tells nothing: a foreign one, no line of which is an object, or one that should be of a kind and is not, and of
+/// which is told what is wrong with its header.
+pub(super) fn is_foreign(front: &[u8], has_columns: bool, kind: Option<FileFormat>) -> bool {
+    let in_tables = |kind: FileFormat| kind == FileFormat::Plain || kind.in_tables();
+    match has_columns {
+        true => !holds_object(front),
+        false => kind.is_some_and(in_tables) && is_table(front),
+    }
+}
+
 /// Whether lines of no known format are those of a table: values stand beside each other in one of the first, and none of them is a record.
-pub(super) fn is_table(front: &[u8]) -> bool {
+fn is_table(front: &[u8]) -> bool {
     let lines = front.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
     let mut lines = lines.filter(|line| !line.is_empty());
     let has_values = |line: &[u8]| line.iter().any(|byte| matches!(byte, b',' | b';' | b'\t'));
@@ -86,6 +96,16 @@ pub(super) fn is_table(front: &[u8]) -> bool {
     lines.clone().nth(1).is_some()
         && lines.clone().take(DETECT_RECORDS).any(has_values)
         && !lines.any(|line| matches!(line.first(), Some(b'{' | b'[')))
+}
+
+/// Whether a line is, or begins, an object: the first, or one behind lines that are none.
+fn holds_object(front: &[u8]) -> bool {
+    let mut lines = front
+        .split(|b| *b == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty());
+    let is_object = |line: &[u8]| line.starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(line).is_ok();
+    lines.next().is_some_and(|first| first.starts_with(b"{")) || lines.any(is_object)
 }
 
 /// Whether a stream begins with what a service says when it starts: a text, or a record of no format. What has more ends of objects than

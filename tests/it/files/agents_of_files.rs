@@ -1,10 +1,12 @@
 //! Agents that write a file anew as a whole: tasks and sessions of Cline, Roo Code and Kilo Code, threads of Amp, sums of Droid's sessions.
 
+use finops::adapters::files::FileFormat;
 use finops::domain::dimension::Dimension;
 use finops::domain::usage::Rank;
+use finops::ports::UsageSource;
 
 use super::agents::{counts, fresh, names, read};
-use super::{Kept, time};
+use super::{Kept, source, time};
 
 /// 2026-10-20T08:00:00Z.
 const BEGUN: u64 = 1_792_483_200_000;
@@ -482,4 +484,51 @@ fn the_sum_of_a_session_of_droid_grows_and_goes_on_when_it_is_compacted() {
     let none =
         r#"{"model":"m","tokenUsage":{"inputTokens":0,"outputTokens":0,"cacheCreationTokens":0,"cacheReadTokens":0}}"#;
     assert!(fresh(&[("s-8.settings.json", none)]).calls.is_empty());
+}
+
+/// Programs that clean up delete old sessions first, which others went on from.
+#[test]
+fn sessions_of_droid_count_as_the_first_one_when_those_between_are_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut kept = Kept::default();
+    let compacted = r#"{"type":"compaction_state","id":"c0","summaryText":"s"}"#;
+    let write = |id: &str, parent: &str, input: u64| {
+        let parent = if parent.is_empty() {
+            String::new()
+        } else {
+            format!(",\"parent\":\"{parent}\"")
+        };
+        std::fs::write(folder.path().join(format!("{id}.settings.json")), sum(input, 50)).unwrap();
+        std::fs::write(folder.path().join(format!("{id}.jsonl")), lines(id, &parent, compacted)).unwrap();
+    };
+    let mut read = || {
+        let known = kept.checkpoints.clone();
+        source(folder.path(), Some(FileFormat::Droid), &["."])
+            .read(&known, &mut kept)
+            .unwrap();
+        // The messages of a session are no sum, and beside one.
+        assert!(
+            kept.warnings.is_empty() && kept.rejected.is_empty(),
+            "{:?}",
+            kept.warnings
+        );
+        counts(&kept)
+    };
+    write("s-1", "", 1000);
+    assert_eq!(read(), [[1000, 10, 20, 50, 5]]);
+    write("s-2", "s-1", 2000);
+    write("s-3", "s-2", 3000);
+    assert_eq!(read(), [[3000, 10, 20, 50, 5]]);
+    for gone in ["s-1", "s-2"] {
+        for end in ["settings.json", "jsonl"] {
+            std::fs::remove_file(folder.path().join(format!("{gone}.{end}"))).unwrap();
+        }
+    }
+    write("s-3", "s-2", 3500);
+    assert_eq!(read(), [[3500, 10, 20, 50, 5]]);
+    // What goes on from one that is there, and from one that is not.
+    for (id, parent, input) in [("s-4", "s-3", 4000), ("s-5", "s-2", 5000)] {
+        write(id, parent, input);
+        assert_eq!(read(), [[input, 10, 20, 50, 5]]);
+    }
 }

@@ -702,3 +702,56 @@ fn a_row_of_nothing_takes_back_what_an_older_download_told_of_it() {
         }
     }
 }
+
+/// The rest of a line that was cut when its file was emptied, or what a program says when it starts, is no header of a table.
+#[test]
+fn records_behind_a_line_that_is_none_count() {
+    let columns = columns(&[("ts", "when"), ("input_tokens", "in")], MODEL, None);
+    let line = |day: u32| format!("{{\"when\":\"2026-11-{day}T08:00:00Z\",\"in\":100}}\n");
+    let records: String = (10..20).map(line).collect();
+    for (name, first) in [
+        ("a.jsonl", "service started, version 3\n"),
+        ("a.log", "\n16T10:00:00Z\", \"in\": 100}\n"),
+    ] {
+        let kept = read_text(name, &(first.to_owned() + &records), &columns);
+        assert_eq!((kept.calls.len(), kept.rejected.len()), (10, 1), "{:?}", kept.rejected);
+        assert_eq!(kept.rejected[0].line, if first.starts_with('\n') { 2 } else { 1 });
+    }
+    // A table may have objects in its rows.
+    let table = "note,when,in\n{},2026-11-18T10:00:00Z,5\n{a,2026-11-19T10:00:00Z,6\n";
+    assert_eq!(read_text("a.csv", table, &columns).totals()[0], 11);
+}
+
+/// What a call without an id is told apart by are the columns: a file that was moved since is read as a whole.
+#[test]
+fn a_file_that_was_moved_since_its_columns_changed_may_count_twice_which_is_told() {
+    let before = columns(&[("ts", "when"), ("input_tokens", "in")], MODEL, None);
+    let team = columns(&[("ts", "when"), ("input_tokens", "in"), ("team", "who")], MODEL, None);
+    let line = |day: u32| format!("{{\"when\":\"2026-11-{day}T08:00:00Z\",\"in\":100,\"who\":\"docs\"}}\n");
+    let lines = |days: std::ops::Range<u32>| -> String { days.map(line).collect() };
+    for (later, told) in [(&team, 1), (&before, 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, aside) = (folder.path().join("a.jsonl"), folder.path().join("a.jsonl.1"));
+        let mut kept = Kept::default();
+        std::fs::write(&file, lines(10..20)).unwrap();
+        read_on(&file, &before, &mut kept);
+        std::fs::write(&file, lines(10..23)).unwrap();
+        read_on(&file, later, &mut kept);
+        let count = |kept: &Kept| {
+            kept.warnings
+                .keys()
+                .filter(|about| about.contains("may count twice"))
+                .count()
+        };
+        assert_eq!((kept.calls.len(), count(&kept)), (13, 0));
+        std::fs::rename(&file, &aside).unwrap();
+        std::fs::write(&file, lines(23..25)).unwrap();
+        read_on(folder.path(), later, &mut kept);
+        assert_eq!(count(&kept), told, "{:?}", kept.warnings);
+        // It is told once.
+        kept.warnings.clear();
+        std::fs::rename(&aside, folder.path().join("a.jsonl.2")).unwrap();
+        read_on(folder.path(), later, &mut kept);
+        assert_eq!(count(&kept), 0, "{:?}", kept.warnings);
+    }
+}

@@ -228,16 +228,63 @@ fn a_large_database_is_read_on_where_the_time_was_used_up() {
     for expected in [1000, 2000, 2500] {
         read(folder.path(), &mut kept);
         assert_eq!(kept.calls.len(), expected);
-        // What was changed meanwhile is looked for when all of it is known.
+        // What is changed meanwhile is looked for when reading goes on.
         put(&conn, "msg_5", "ses_1", at(9000), &answered(5, 7));
     }
-    assert_eq!((outputs(&kept)[5], kept.observed < 4000), (101, true));
+    assert_eq!((outputs(&kept)[5], kept.observed < 4000), (107, true));
     kept.enough = None;
     read(folder.path(), &mut kept);
     assert_eq!((outputs(&kept)[5], kept.calls.len()), (107, 2500));
     let observed = kept.observed;
     read(folder.path(), &mut kept);
     assert_eq!(kept.observed, observed);
+}
+
+/// Whatever one run gets to: what is left becomes less, also where all rows were changed within minutes and more are changed meanwhile.
+#[test]
+fn each_run_leaves_less_of_a_large_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut conn = database(&folder.path().join("opencode.db"));
+    let all = conn.transaction().unwrap();
+    for second in 0..4500 {
+        let id = format!("msg_{second}");
+        put(&all, &id, "ses_1", at(10_000), &answered(second, 1));
+    }
+    all.commit().unwrap();
+    let begin = || Kept {
+        enough: Some(Box::new(|| true)),
+        ..Kept::default()
+    };
+    // Nobody writes: each row is read once, and then none.
+    let mut kept = begin();
+    for _ in 0..6 {
+        read(folder.path(), &mut kept);
+    }
+    assert_eq!((kept.calls.len(), kept.observed), (4500, 4500));
+
+    // One message is written anew after each run: those before the place of a run, and those behind it.
+    let mut kept = begin();
+    let mut output = vec![101; 4500];
+    for run in 0..40 {
+        read(folder.path(), &mut kept);
+        let (second, told) = ((run * 997) % 4500, 2 + run);
+        put(
+            &conn,
+            &format!("msg_{second}"),
+            "ses_1",
+            at(10_000 + 300 * run),
+            &answered(second, told.unsigned_abs()),
+        );
+        output[usize::try_from(second).unwrap()] = 100 + told.unsigned_abs();
+    }
+    assert_eq!(kept.calls.len(), 4500);
+    for _ in 0..12 {
+        read(folder.path(), &mut kept);
+    }
+    assert_eq!(outputs(&kept), output);
+    let observed = kept.observed;
+    read(folder.path(), &mut kept);
+    assert_eq!(kept.observed, observed, "all is read");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -13,21 +14,40 @@ use crate::domain::dimension::Dimension;
 use crate::domain::usage::{EventId, Rank, UsageEvent};
 
 use super::super::counts::{Counts, Input};
+use super::super::formerly::{DROID as END, Formerly};
 use super::super::line::{Context, Fault, LineFormat, Output};
 use super::super::object;
 use super::super::scalar::Scalar;
 use super::super::value::Value;
 use super::{seller, written};
 
-/// What a session is known by.
-const END: &str = ".settings.json";
 /// How far the first lines of a session's messages are looked for.
 const FRONT: u64 = 4 << 20;
 /// Lines among which the time of a session stands.
 const LINES: usize = 50;
 
 /// Reads the sums of sessions.
-pub(in super::super) struct Droid;
+pub(in super::super) struct Droid {
+    formerly: Arc<Formerly>,
+    /// The session as which the sum of the file counts.
+    counts_as: String,
+}
+
+impl Droid {
+    /// The reader of a file, where so much is known of those that were read before.
+    pub fn new(formerly: &Arc<Formerly>) -> Self {
+        Droid {
+            formerly: Arc::clone(formerly),
+            counts_as: String::new(),
+        }
+    }
+
+    /// Whether a file holds the messages of a session, whose sum lies beside it.
+    pub fn are_messages(file: &Path) -> bool {
+        let id = file.file_name().and_then(|name| name.to_str()?.strip_suffix(".jsonl"));
+        id.is_some_and(|id| file.with_file_name(format!("{id}{END}")).exists())
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -85,7 +105,7 @@ impl LineFormat for Droid {
             out.excluded.push("records_without_usage");
             return Ok(());
         }
-        let session = Session::beside(&context.file);
+        let session = Session::beside(&context.file, &self.formerly);
         let begun = Scalar::Text(session.begun.as_str().into());
         let at = match session.begun.is_empty() {
             true => context.time(&settings.provider_lock_timestamp, "providerLockTimestamp", out)?,
@@ -111,7 +131,16 @@ impl LineFormat for Droid {
             .dimensions
             .set(Dimension::Project, context.labels.get(&session.folder));
         out.events.push(event);
+        self.counts_as = session.root;
         Ok(())
+    }
+
+    fn save(&self) -> String {
+        self.counts_as.clone()
+    }
+
+    fn load(&mut self, state: &str) {
+        state.clone_into(&mut self.counts_as);
     }
 }
 
@@ -140,18 +169,27 @@ struct Line {
 }
 
 impl Session {
-    fn beside(file: &Path) -> Self {
+    fn beside(file: &Path, formerly: &Formerly) -> Self {
         let name = file.file_name().map(|name| name.to_string_lossy());
         let (Some(id), Some(folder)) = (name.as_deref().and_then(|name| name.strip_suffix(END)), file.parent()) else {
             return Session::default();
         };
         let first = lines(folder, id);
         let of = |part: fn(&Line) -> Option<&String>| first.iter().find_map(part).cloned().unwrap_or_default();
+        // Sessions that it goes on from may be deleted since it, or one of them, was recorded.
+        let recorded = |id: &str| formerly.droid(&folder.join(format!("{id}{END}"))).map(str::to_owned);
         let mut root = id.to_owned();
         // Nobody wrote a circle; if somebody did, it ends.
         let mut met = HashSet::from([root.clone()]);
         let mut at = handed_on(&first);
-        while let Some(parent) = at.filter(|parent| met.insert(parent.clone())) {
+        loop {
+            if let Some(known) = recorded(&root) {
+                root = known;
+                break;
+            }
+            let Some(parent) = at.filter(|parent| met.insert(parent.clone())) else {
+                break;
+            };
             at = handed_on(&lines(folder, &parent));
             root = parent;
         }

@@ -315,6 +315,8 @@ pub(super) struct Node {
     pub priced: Option<Priced>,
     /// The model that Codex names for the calls below, an empty one at a call that names none. Known while the program runs.
     pub codex: Option<Label>,
+    /// The run in which it was met last, counted over all that keep spans for sources.
+    pub run: u32,
 }
 
 impl Node {

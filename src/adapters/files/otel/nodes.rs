@@ -24,6 +24,8 @@ pub(super) struct Nodes {
     numbers: HashTable<u64>,
     /// The number of the oldest.
     oldest: u64,
+    /// The run that is under way.
+    pub run: u32,
     /// Of no span.
     none: Node,
     /// The parts that have changed since they were saved.
@@ -145,16 +147,17 @@ impl Nodes {
 
     /// Notes what is known before it changes, and that it does.
     fn note(&mut self, place: usize) {
-        self.changed.insert((self.oldest + place as u64) / PART);
-        let Some(before) = &mut self.before else {
+        let number = self.oldest + place as u64;
+        self.changed.insert(number / PART);
+        let Some((_, node)) = self.by_age.get_mut(place) else {
             return;
         };
-        let number = self.oldest + place as u64;
-        if number < before.new
-            && let Some((_, node)) = self.by_age.get(place)
+        if let Some(before) = &mut self.before
+            && number < before.new
         {
             before.nodes.entry(number).or_insert_with(|| node.clone());
         }
+        node.run = self.run;
     }
 
     /// The parts that have changed since this was asked last.

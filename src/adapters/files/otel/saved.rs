@@ -220,6 +220,7 @@ impl Node {
             apart,
             priced,
             codex: None,
+            run: 0,
         };
         Some((key, node))
     }

@@ -5,6 +5,7 @@ mod beside;
 mod found;
 mod gaps;
 mod kept;
+mod parts;
 mod sources;
 
 use std::collections::{BTreeSet, HashMap};

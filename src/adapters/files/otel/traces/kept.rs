@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::super::node::Node;
 use super::super::nodes::PART;
-use super::super::saved::take;
 use super::super::split::Splits;
+use super::parts::Part;
 use super::{Before, KEPT, REMEMBERED, Traces};
 use crate::domain::label::Label;
 use crate::ports::{Checkpoint, Checkpoints, OF_ALL};
@@ -24,20 +24,40 @@ impl Traces {
         traces
     }
 
-    /// The same for the sources of a run. Where nothing is kept of these yet, since one was added or is called otherwise now, what runs of others
-    /// keep is known to begin with.
+    /// The same for the sources of a run. What runs of others kept since is known, too: a source may have been added, left out or called otherwise
+    /// meanwhile. Where nothing is kept of these yet, all of it is.
     pub fn resume_run(owner: Label, known: &Checkpoints) -> Self {
         let mut traces = Self::resume(owner, known);
-        if traces.stored.is_empty() {
-            let of_runs = format!("{OF_ALL}spans/{OF_RUN}");
-            let mut others: Vec<_> = known.iter().filter(|(key, _)| key.starts_with(&of_runs)).collect();
-            others.sort_by_key(|(key, _)| *key);
-            for (_, Checkpoint(body)) in others {
-                // Behind the number of its first span.
-                traces.load_formerly(body.get(8..).unwrap_or(&[]));
-            }
-        }
+        let (own, of_runs) = (traces.keys(), format!("{OF_ALL}spans/{OF_RUN}"));
+        let others = known
+            .iter()
+            .filter(|(key, _)| key.starts_with(&of_runs) && !key.starts_with(&own));
+        let mut others: Vec<_> = others
+            .filter_map(|(key, at)| Some((key, Part::begin(&at.0)?)))
+            .collect();
+        others.sort_by_key(|(key, _)| *key);
+        let last = others.iter().map(|(_, part)| part.last_run()).max();
+        traces.take_up(others.into_iter().map(|(_, part)| part).collect());
+        let before = traces.nodes.run.saturating_sub(1);
+        traces.nodes.run = last.unwrap_or_default().max(before).saturating_add(1);
         traces
+    }
+
+    /// Takes up of others' parts what was met after all that is known itself.
+    fn take_up(&mut self, others: Vec<Part<'_>>) {
+        let (all, before) = (self.stored.is_empty(), self.nodes.run.saturating_sub(1));
+        let mut newer: Vec<_> = others
+            .into_iter()
+            .filter(|part| all || part.last_run() > before)
+            .flat_map(Part::spans)
+            .filter(|(_, node)| all || node.run > before)
+            .collect();
+        // What was met last is what is known.
+        newer.sort_by_key(|(_, node)| node.run);
+        self.changed |= !newer.is_empty();
+        for (key, node) in newer {
+            *self.nodes.of(key).0 = node;
+        }
     }
 
     /// How the keys of the parts begin.
@@ -55,12 +75,8 @@ impl Traces {
         let mut saved = Vec::new();
         for part in self.nodes.changed().into_iter().filter(|part| newest.contains(part)) {
             let (first, spans) = self.nodes.part(part);
-            let (mut bytes, mut splits) = (first.to_le_bytes().to_vec(), Splits::default());
-            for (span, node) in spans {
-                node.save(*span, &mut splits, &mut bytes);
-            }
+            saved.push((key(part), Checkpoint(Part::save(first, spans))));
             self.stored.insert(part);
-            saved.push((key(part), Checkpoint(bytes)));
         }
         let forgotten = |part: &u64| !newest.contains(part);
         saved.extend(
@@ -81,21 +97,22 @@ impl Traces {
             .iter()
             .filter_map(|(key, at)| Some((number(key)?, at.0.as_slice())))
             .collect();
-        let mut whole = true;
-        for (part, mut bytes) in parts {
-            self.stored.insert(part);
-            let first = take::<8>(&mut bytes).map(u64::from_le_bytes);
-            let Some(first) = first.filter(|first| first / PART == part && first >> 48 == 0) else {
+        let (mut whole, mut last) = (true, 0);
+        for (number, bytes) in parts {
+            self.stored.insert(number);
+            let part = Part::begin(bytes).filter(|part| part.first / PART == number);
+            let Some(part) = part else {
                 whole = false;
                 continue;
             };
-            self.nodes.begin(first);
-            whole &= self.nodes.next_number() == first;
-            let mut splits = Splits::default();
-            while let Some((key, node)) = Node::load(&mut splits, &mut bytes) {
+            self.nodes.begin(part.first);
+            whole &= self.nodes.next_number() == part.first;
+            last = last.max(part.last_run());
+            for (key, node) in part.spans() {
                 *self.node(key) = node;
             }
         }
+        self.nodes.run = last.saturating_add(1);
         if whole {
             // All lies in the parts that it was read from.
             self.nodes.changed();

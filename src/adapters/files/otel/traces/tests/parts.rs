@@ -3,6 +3,7 @@
 use super::super::super::nodes::PART;
 use super::super::super::split::Splits;
 use super::*;
+use crate::ports::OF_ALL;
 
 /// Calls below agents, so many, from a number on.
 fn fill(traces: &mut Traces, numbers: std::ops::Range<u64>) {
@@ -111,4 +112,58 @@ fn runs_of_other_sources_at_once_take_nothing_from_each_other() {
     ledger.extend(new.save());
     let new = Traces::resume_run(owner("a and c"), &ledger);
     assert!((1..1501).chain(5000..6500).all(|key| knows(&new, key)));
+}
+
+/// A source is left out for a run, or called otherwise, and put back.
+#[test]
+fn what_a_run_of_other_sources_has_met_since_is_known() {
+    let owner = |name: &str| Label::new(&format!("{OF_RUN}{name}"));
+    let mut ledger = Checkpoints::new();
+    let mut run = |name: &str, meet: &mut dyn FnMut(&mut Traces)| {
+        let mut traces = Traces::resume_run(owner(name), &ledger);
+        meet(&mut traces);
+        settled(&mut traces);
+        ledger.extend(traces.save());
+    };
+    run("a and b", &mut |traces| fill(traces, 1..10));
+    // An agent, whose call comes when both are there again, and a span that is seen to lie elsewhere.
+    run("a", &mut |traces| {
+        traces.link(1001, 0, true, Some(event(1)), &mut Found::default());
+        traces.link(2, 77, true, None, &mut Found::default());
+    });
+    let mut back = Vec::new();
+    run("a and b", &mut |traces| {
+        assert_eq!(traces.nodes.get(2).unwrap().parent, 77);
+        let mut found = Found::default();
+        traces.call(1002, 1001, &answer(2, "m", 100), None, &mut found);
+        back.extend(found.taken_back.iter().map(|back| back.nothing.id.0[0]));
+        traces.link(2, 88, true, None, &mut Found::default());
+    });
+    assert_eq!(back, [1]);
+    // Of the older memory nothing comes back, and nothing is written anew where nothing was met.
+    run("a and b", &mut |traces| {
+        assert_eq!(traces.nodes.get(2).unwrap().parent, 88)
+    });
+    run("a", &mut |traces| assert_eq!(traces.nodes.get(2).unwrap().parent, 88));
+    run("a and b", &mut |traces| {
+        assert_eq!(traces.nodes.get(2).unwrap().parent, 88);
+        assert!(traces.save().is_empty());
+    });
+}
+
+#[test]
+fn parts_that_the_version_before_saved_are_taken_up() {
+    let mut former = Traces::default();
+    fill(&mut former, 1..5);
+    let (mut bytes, mut splits) = (0_u64.to_le_bytes().to_vec(), Splits::default());
+    for (key, node) in former.nodes.part(0).1 {
+        node.save(*key, &mut splits, &mut bytes);
+    }
+    let own = format!("{OF_ALL}spans/{OF_RUN}a/{:016x}", 0);
+    let ledger = Checkpoints::from([(own, Checkpoint(bytes))]);
+    for name in ["a", "a and b"] {
+        let traces = Traces::resume_run(Label::new(&format!("{OF_RUN}{name}")), &ledger);
+        let known = |key: u64| traces.nodes.get(2 * key).is_some_and(|node| node.priced.is_some());
+        assert!((1..5).all(known), "{name}");
+    }
 }
