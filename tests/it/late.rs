@@ -1743,6 +1743,13 @@ fn the_bill_of_any_company_stands_for_the_calls_to_it() {
             "huggingface is billed to",
         ),
         ("watsonx", "IBM", "watsonx.ai", 180, "watsonx is billed to"),
+        (
+            "cloudflare-workers-ai",
+            "\"Cloudflare, Inc.\"",
+            "Workers AI|Workers",
+            180,
+            "cloudflare is billed to",
+        ),
         // Machines beside models: what says that it is of models, and nothing where none of several services does.
         (
             "nebius",
