@@ -1,11 +1,16 @@
 //! Which metered provider a row of a bill is about: clouds bill models among a hundred other services.
 
+mod company;
+
+pub use company::{Company, biller, billing_company};
+use company::{company, is_seller};
+
 use super::dimension::{Dimension, Dimensions};
 use super::label::Label;
 use super::price::provider_key;
 
 /// Words in the names of services that sell models.
-const MODEL_SERVICES: [&str; 14] = [
+const MODEL_SERVICES: [&str; 20] = [
     "bedrock",
     "openai",
     "anthropic",
@@ -18,8 +23,14 @@ const MODEL_SERVICES: [&str; 14] = [
     "generative",
     "mistral",
     "model serving",
-    "watsonx",
+    "watsonx.ai",
     "workers ai",
+    "token factory",
+    "serverless inference",
+    "inference api",
+    "inference providers",
+    "ai endpoints",
+    "ai gateway",
 ];
 
 /// Words in the names of services that stand beside them under one roof: `Azure AI Search`, `Azure AI Speech`.
@@ -37,138 +48,8 @@ const OTHER_SERVICES: [&str; 8] = [
 /// What the service of Google's own models is called where spend is exported.
 const GOOGLE_MODELS: &str = "google models";
 
-/// What stands behind a company's name on invoices.
-const LEGAL_FORMS: [&str; 8] = [" llc", " opco", " inc", " pbc", " ltd", " limited", " gmbh", " ai"];
-
-/// What may also stand behind the names of sellers of models: other legal forms, and the country that a daughter sells in. Names of one's
-/// own, of gateways for instance, end so too and are whole.
-const DAUGHTERS: [&str; 25] = [
-    " systems",
-    " corp",
-    " corporation",
-    " co",
-    " plc",
-    " sas",
-    " sarl",
-    " bv",
-    " b.v",
-    " ag",
-    " gk",
-    " k.k",
-    " kk",
-    " pte",
-    " pvt",
-    " pty",
-    " ireland",
-    " uk",
-    " germany",
-    " france",
-    " japan",
-    " india",
-    " singapore",
-    " canada",
-    " europe",
-];
-
-/// Sellers of models alone: everything they bill is use of models.
-const SELLERS: [&str; 19] = [
-    "anthropic",
-    "openai",
-    "bedrock",
-    "vertex",
-    "mistral",
-    "xai",
-    "deepseek",
-    "groq",
-    "cohere",
-    "openrouter",
-    "together",
-    "fireworks",
-    "moonshot",
-    "cerebras",
-    "dashscope",
-    "minimax",
-    "perplexity",
-    "voyage",
-    "zai",
-];
-
-/// Companies under whose roof much else is sold, beside the clouds: of these no row is of models but those that say so.
-const ROOFS: [&str; 14] = [
-    "oracle",
-    "ibm",
-    "databricks",
-    "snowflake",
-    "cloudflare",
-    "vercel",
-    "digitalocean",
-    "ovh",
-    "ovhcloud",
-    "scaleway",
-    "tencent cloud",
-    "huawei cloud",
-    "nvidia",
-    "github",
-];
-
-/// A company's name as people say it: `openai opco, llc` and, with the forms of daughters, `openai ireland ltd.` are `openai`.
-fn without_legal_form<'a>(name: &'a str, more: &[&str]) -> &'a str {
-    let mut name = name.split(',').next().unwrap_or(name).trim();
-    loop {
-        let plain = name.strip_suffix('.').unwrap_or(name);
-        let mut forms = LEGAL_FORMS.iter().chain(more);
-        match forms.find_map(|form| plain.strip_suffix(form)) {
-            Some(short) => name = short.trim(),
-            None => return name,
-        }
-    }
-}
-
-/// The seller that a company's name on an invoice is of, in one spelling: of those that sell models alone, their daughters and web addresses too.
-fn company(name: &str) -> String {
-    let short = without_legal_form(name, &DAUGHTERS);
-    let address = match short {
-        "together computer" => Some("together"),
-        _ => short.strip_suffix(".ai").or_else(|| short.strip_suffix(".com")),
-    };
-    let mut sellers = [Some(short), address].into_iter().flatten().map(provider_key);
-    sellers
-        .find(|seller| SELLERS.contains(&seller.as_str()))
-        .unwrap_or_else(|| provider_key(without_legal_form(name, &[])))
-}
-
-/// Who sends a bill, in one spelling, whatever it is about: a cloud has several names.
-#[must_use]
-pub fn biller(provider: &str) -> String {
-    let name = provider.trim().to_lowercase();
-    cloud(&name).map_or_else(|| company(&name), str::to_owned)
-}
-
-fn cloud(name: &str) -> Option<&'static str> {
-    let mut clouds = CLOUDS.iter();
-    let cloud = clouds.find(|(words, _)| words.iter().any(|word| name.contains(word)));
-    cloud.map(|(_, cloud)| *cloud)
-}
-
-/// The words of the clouds' names, and the one spelling of each.
-const CLOUDS: [([&str; 2], &str); 3] = [
-    (["amazon", "aws"], "aws"),
-    (["microsoft", "azure"], "azure"),
-    (["google", "gcp"], "google"),
-];
-
-/// The company that a row of a bill is of, as calls to it would name it, and whether all of its rows are of models if there are calls to it;
-/// none of a cloud's row.
-#[must_use]
-pub fn billing_company(dimensions: &Dimensions) -> Option<(Label, bool)> {
-    let name = dimensions.get(Dimension::Provider).as_str().trim().to_lowercase();
-    let is_cloud = cloud(&name).is_some();
-    let key = company(&name);
-    (!is_cloud && !key.is_empty()).then(|| (Label::new(&key), !ROOFS.contains(&key.as_str())))
-}
-
 /// The provider, as calls name it, whose use a row of a bill charges; none where it tells no use of models. [`billing_company`] says of whom it
-/// may be such use all the same.
+/// may be such use all the same, and what else calls may name that company.
 #[must_use]
 pub fn billed_provider(dimensions: &Dimensions) -> Option<Label> {
     let service = dimensions.get(Dimension::Service).as_str().to_lowercase();
@@ -198,44 +79,13 @@ pub fn billed_provider(dimensions: &Dimensions) -> Option<Label> {
     }
     let key = company(&provider);
     // Sellers of models alone, and rows that name the model: everything they bill is use of models.
-    let known = SELLERS.contains(&key.as_str()) || sells_models || names_model;
+    let known = is_seller(&key) || sells_models || names_model;
     known.then(|| Label::new(&key))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_names_of_sellers_lose_more_than_their_legal_form() {
-        for (name, expected) in [
-            ("Gateway Europe", "gateway europe"),
-            ("my corp", "my corp"),
-            ("Acme, Inc.", "acme"),
-            ("OpenAI Ireland Ltd", "openai"),
-            ("X.AI Corp.", "xai"),
-        ] {
-            assert_eq!(biller(name), expected);
-        }
-    }
-
-    #[test]
-    fn a_company_that_is_not_known_may_sell_models_where_it_sells_nothing_else() {
-        for (provider, expected) in [
-            ("DeepInfra, Inc.", Some(("deepinfra", true))),
-            ("Novita AI", Some(("novita", true))),
-            ("Platform Team", Some(("platform team", true))),
-            ("Oracle", Some(("oracle", false))),
-            ("Databricks, Inc.", Some(("databricks", false))),
-            ("Amazon Web Services", None),
-            ("Microsoft", None),
-            ("", None),
-        ] {
-            let row = Dimensions::default().with(Dimension::Provider, provider);
-            let expected = expected.map(|(company, sells)| (Label::new(company), sells));
-            assert_eq!(billing_company(&row), expected, "{provider}");
-        }
-    }
 
     #[test]
     fn only_rows_about_models_stand_for_calls() {
@@ -275,6 +125,14 @@ mod tests {
             ("Oracle", "Oracle Cloud Infrastructure Generative AI", Some("oracle")),
             ("Databricks, Inc.", "Model Serving", Some("databricks")),
             ("DeepInfra", "Inference", None),
+            ("IBM", "watsonx.ai", Some("watsonx")),
+            ("IBM Cloud", "watsonx.ai Runtime", Some("watsonx")),
+            ("IBM", "watsonx.data", None),
+            ("Nebius B.V.", "Token Factory", Some("nebius")),
+            ("Nebius", "Compute Cloud", None),
+            ("Vultr", "Serverless Inference", Some("vultr")),
+            ("Lambda, Inc.", "Inference API", Some("lambda")),
+            ("Lambda, Inc.", "GPU Instances", None),
         ] {
             let row = Dimensions::default()
                 .with(Dimension::Provider, provider)

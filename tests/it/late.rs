@@ -1685,28 +1685,28 @@ fn the_bill_of_any_company_stands_for_the_calls_to_it() {
             "deepinfra",
             "DeepInfra",
             "Inference",
-            "180",
+            180,
             "deepinfra is billed to 2026-11-18",
         ),
         (
             "deepinfra",
             "\"DeepInfra, Inc.\"",
             "Inference",
-            "180",
+            180,
             "deepinfra is billed to 2026-11-18",
         ),
         (
             "platform team",
             "Platform Team",
             "LLMs",
-            "180",
+            180,
             "platform team is billed to 2026-11-18",
         ),
         (
             "databricks",
             "Databricks",
             "Model Serving",
-            "180",
+            180,
             "databricks is billed to 2026-11-18",
         ),
         // It sells much else: what it bills is of no models.
@@ -1714,7 +1714,7 @@ fn the_bill_of_any_company_stands_for_the_calls_to_it() {
             "databricks",
             "Databricks",
             "SQL",
-            "",
+            0,
             "databricks has no bill of models: metered as it is",
         ),
         // Somebody else's.
@@ -1722,8 +1722,55 @@ fn the_bill_of_any_company_stands_for_the_calls_to_it() {
             "deepinfra",
             "Acme",
             "x",
-            "",
+            0,
             "deepinfra has no bill yet: metered as it is",
+        ),
+        // Names meet without legal forms, countries and blanks.
+        ("nebius", "Nebius B.V.", "Token Factory", 180, "nebius is billed to"),
+        (
+            "sambanova",
+            "\"SambaNova Systems, Inc.\"",
+            "Cloud",
+            180,
+            "sambanova is billed to",
+        ),
+        ("ai21", "AI21 Labs", "Studio", 180, "ai21 is billed to"),
+        (
+            "huggingface",
+            "Hugging Face",
+            "Inference",
+            180,
+            "huggingface is billed to",
+        ),
+        ("watsonx", "IBM", "watsonx.ai", 180, "watsonx is billed to"),
+        (
+            "cloudflare-workers-ai",
+            "\"Cloudflare, Inc.\"",
+            "Workers AI|Workers",
+            180,
+            "cloudflare is billed to",
+        ),
+        // Machines beside models: what says that it is of models, and nothing where none of several services does.
+        (
+            "nebius",
+            "Nebius",
+            "Token Factory|Compute Cloud",
+            180,
+            "nebius is billed to",
+        ),
+        (
+            "lambda",
+            "\"Lambda, Inc.\"",
+            "Inference API|GPU Instances",
+            180,
+            "lambda is billed to",
+        ),
+        (
+            "farm",
+            "Farm",
+            "Answers|Machines",
+            0,
+            "farm has no bill of models: metered as it is",
         ),
     ] {
         let home = Home::new(&format!("[[budget]]\nname = \"f\"\namount = \"1000 USD\"\n{FILLED}"));
@@ -1742,10 +1789,24 @@ fn the_bill_of_any_company_stands_for_the_calls_to_it() {
         };
         home.write("usage.jsonl", &(1..=20).map(call).collect::<String>());
         let rows: Vec<_> = (1..=18).map(|day| format!("2026-11-{day:02}")).collect();
-        let rows: Vec<_> = rows.iter().map(|day| ("9", "1", day.as_str(), "Usage")).collect();
+        let services: Vec<_> = service.split('|').zip(["9", "900"]).collect();
+        let rows: Vec<_> = rows
+            .iter()
+            .flat_map(|day| services.iter().map(|(_, cost)| (*cost, "1", day.as_str(), "Usage")))
+            .collect();
         home.bill_of(&rows);
         let bill = std::fs::read_to_string(home.path().join("bill.csv")).unwrap();
-        home.write("bill.csv", &bill.replace("OpenAI,API", &format!("{name},{service}")));
+        let bill = services.iter().fold(bill, |bill, (service, cost)| {
+            let of = |company: &str, service: &str| format!("Usage,{company},{service}\n");
+            let rows = bill
+                .split_inclusive('\n')
+                .map(|row| match row.starts_with(&format!("{cost},")) {
+                    true => row.replace(&of("OpenAI", "API"), &of(name, service)),
+                    false => row.to_owned(),
+                });
+            rows.collect()
+        });
+        home.write("bill.csv", &bill);
         home.outcome(now);
         let status = home.budget(now);
         assert!(status["notes"].to_string().contains(note), "{name} {service}: {status}");
@@ -1757,14 +1818,14 @@ fn the_bill_of_any_company_stands_for_the_calls_to_it() {
             .unwrap();
         let text = String::from_utf8(text.stdout).unwrap();
         let total = match total {
-            "" => {
+            0 => {
                 let none = format!(
                     "{provider} has no bill {}in this time",
                     if name == "Acme" { "" } else { "of models " }
                 );
                 assert!(coverage.is_null() && text.contains(&none), "{text}{found:#}");
                 // Both are there, and nobody knows that they are one.
-                ["362", "342"]
+                [362, 342]
             }
             total => {
                 assert_eq!(coverage, "100", "{name}: {found:#}");
@@ -1772,7 +1833,8 @@ fn the_bill_of_any_company_stands_for_the_calls_to_it() {
                 [total; 2]
             }
         };
-        let [filled, effective] = total;
+        let machines = if services.len() > 1 { 18 * 900 } else { 0 };
+        let [filled, effective] = total.map(|total: u32| (total + machines).to_string());
         assert_eq!(home.total(now, "billed-filled"), filled, "{name} {service}");
         assert_eq!(home.total(now, "effective"), effective, "{name} {service}");
         assert_eq!(status["spent"], filled, "{name} {service}: {status}");

@@ -312,6 +312,23 @@ fn a_file_of_own_prices_holds_as_an_own_price() {
     );
 }
 
+/// Another version of what is built in has prices of the same places as that.
+#[test]
+fn a_version_of_the_built_in_book_prices_what_that_does() {
+    let home = Home::new("", "");
+    let call = |geo: &str| {
+        format!(
+            "{{\"id\":\"{geo}\",\"ts\":\"2026-11-24T10:00:00Z\",\"provider\":\"xai\",\"model\":\"grok-4.20-beta-0309-reasoning\",\"output_tokens\":1000000,\"geo\":\"{geo}\"}}\n"
+        )
+    };
+    home.write("usage.jsonl", &["eu", "us", "jp"].map(call).concat());
+    assert!(home.run(&["record", "usage.jsonl", "--now", NOW]).status.code() < Some(2));
+    let built_in = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/prices/xai.toml");
+    home.write("next.toml", &std::fs::read_to_string(built_in).unwrap());
+    let tried = ["reprice", "--from", "2026-11-01", "--book", "next.toml", "--dry-run"];
+    assert_eq!(home.json(&tried)["cost_change_usd"], "0");
+}
+
 #[test]
 fn calls_that_have_expired_are_told_with_their_own_days() {
     let home = Home::new("detail_days = 10\n[[source]]\nname = \"u\"\npaths = [\"u/*\"]\n", "");

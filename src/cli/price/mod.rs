@@ -8,6 +8,7 @@ mod missing;
 mod quote;
 pub mod receipt;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
@@ -21,7 +22,7 @@ use crate::adapters::prices::{self, BookKind, BookPricer, BookSpec, PriceBookErr
 use crate::config::{Config, PriceBookKind};
 use crate::domain::period::{Period, midnight};
 use crate::domain::plausible::plausible;
-use crate::domain::price::{Books, NameMap};
+use crate::domain::price::{Book, Books, NameMap};
 use crate::engine::explain::always;
 
 /// The arguments of `finops price`.
@@ -91,17 +92,42 @@ fn configured(config: &Config) -> Vec<BookSpec> {
 }
 
 /// The books with this one before all others: a configured book by its name, or a file. A file in our own format stands for one of
-/// `policies/prices`: it holds as those do.
+/// `policies/prices`, and holds as those do, but for a version of what is built in.
 pub fn load_first(ctx: &Context<'_>, book: &str) -> Result<Books, CliError> {
     let specs = configured(&ctx.config);
     let named = specs.into_iter().find(|spec| spec.name == book);
     let is_file = named.is_none();
     let spec = named.map_or_else(|| guess(book, Path::new(book)), Ok)?;
     let mut first = prices::read(&spec, &mut Vec::new()).map_err(unusable)?;
-    first.overlay = is_file && spec.kind == BookKind::Finops;
+    first.overlay = is_file && spec.kind == BookKind::Finops && (is_own(ctx, &spec.path) || !is_version(&first));
     let others = load(ctx)?;
     let all = std::iter::once(first).chain(others.books().books().iter().cloned());
     Ok(Books::new(all.collect()))
+}
+
+/// Whether a file is one of `policies/prices`.
+fn is_own(ctx: &Context<'_>, path: &Path) -> bool {
+    let folder = ctx.config.policies_dir().join("prices").canonicalize();
+    path.canonicalize()
+        .is_ok_and(|path| folder.is_ok_and(|folder| path.starts_with(folder)))
+}
+
+/// Whether a book has half of the models that the built-in one has of a provider: another version of that, not a price of one's own.
+fn is_version(book: &Book) -> bool {
+    let own: BTreeSet<(&str, &str)> = book
+        .entries()
+        .iter()
+        .map(|(of, entry)| (*of, entry.id.as_str()))
+        .collect();
+    let mut models: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let built_in = prices::built_in();
+    let entries = built_in.entries();
+    for (of, entry) in &entries {
+        let (all, held) = models.entry(of).or_default();
+        *all += 1;
+        *held += usize::from(own.contains(&(*of, entry.id.as_str())));
+    }
+    models.values().any(|(all, held)| held * 2 >= *all)
 }
 
 /// The format of a file by its beginning: TOML by name, a JSON array is genai-prices, an object LiteLLM.

@@ -44,6 +44,8 @@ pub fn provider_key(provider: &str) -> String {
         "novita-ai" | "novita_ai" => "novita",
         "opencode_go" => "opencode-go",
         "alibaba" | "alibaba_cloud" | "alibaba-cloud" | "alibabacloud" | "qwen" => "dashscope",
+        "cloudflare-workers-ai" | "cloudflare_workers_ai" | "workers-ai" | "workers_ai" => "cloudflare",
+        "ibm" | "ibm_cloud" | "ibm-cloud" | "ibm.watsonx.ai" | "ibm_watsonx" | "ibm-watsonx" => "watsonx",
         // A gateway tells the maker too: `vertex_ai-llama_models`.
         _ if lower.starts_with("vertex_ai-") || lower == "vertex_ai_beta" => "vertex",
         _ => return lower,

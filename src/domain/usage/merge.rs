@@ -130,7 +130,11 @@ impl UsageEvent {
 
     /// Which usage counts. What may be taken over does not decide: it may come from either.
     fn usage_order(&self, other: &UsageEvent) -> Ordering {
-        let key = |e: &UsageEvent| (e.provider(), e.model());
+        // OpenAI's client says `openai` of whomever it asks: who tells another seller knows more.
+        let key = |e: &UsageEvent| {
+            let (provider, model) = (e.provider(), e.model());
+            (!matches!(provider.as_str(), "" | "openai"), provider, model)
+        };
         self.rank
             .standing()
             .cmp(&other.rank.standing())

@@ -110,12 +110,14 @@ pub(super) fn judge(status: &BudgetStatus, threshold: &Threshold, before: &Alert
             None => Verdict::Unknown,
         },
     };
-    // What has no price may be what is missing below the threshold, unless it is the budget that is another one.
+    // What has no price may be what is missing below the threshold, unless it is the budget that is another one. That holds what was told:
+    // what is pending or over is to be seen anew in what is known.
     let value = match threshold.kind {
         ThresholdKind::Actual => Some(status.spent),
         ThresholdKind::Forecast => status.forecast.as_ref().map(|f| f.end),
     };
-    let hidden = value.is_some_and(|value| may_reach(status, threshold, value)) && changed(status, before).is_none();
+    let holds = before.state.is_active() && changed(status, before).is_none();
+    let hidden = holds && value.is_some_and(|value| may_reach(status, threshold, value));
     known(found, complete && !hidden)
 }
 

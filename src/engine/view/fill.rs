@@ -38,6 +38,8 @@ pub struct Fill {
     /// Those that bill models in other currencies, and those whose bills name none.
     elsewhere: BTreeSet<Label>,
     of_else: BTreeSet<Label>,
+    /// Companies with several services, as in [`Names::several`].
+    several: BTreeSet<Label>,
 }
 
 /// Metered use that stands for rows of a bill which do not tell it apart.
@@ -87,7 +89,7 @@ impl Fill {
         let mut collected = Collected::new(now);
         let start = compared_from(now).min(month(Hour::of(from)));
         let read = |visit: &mut dyn FnMut(&SpendKey, &Sums)| spend(Period::new(start.start(), now), visit);
-        Names::of(read, &mut |names, key, sums| {
+        let names = Names::of(read, &mut |names, key, sums| {
             if !is_usage(key) {
                 return;
             }
@@ -138,13 +140,14 @@ impl Fill {
             metered,
             elsewhere,
             of_else,
+            several: names.several(),
         })
     }
 
     /// Names of the rows that it is of.
     #[must_use]
     pub fn row_names(&self) -> Names {
-        Names::calling(self.metered.keys().copied())
+        Names::calling(self.metered.keys().copied(), &self.several)
     }
 
     /// Whether a provider has a bill.

@@ -1,8 +1,11 @@
 //! Providers in one spelling, and which companies sell models.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::domain::billed::{billed_provider, billing_company};
+use super::fill::is_usage;
+use crate::domain::billed::{Company, billed_provider, billing_company};
 use crate::domain::dimension::Dimension;
 use crate::domain::label::Label;
 use crate::domain::price::provider_key;
@@ -14,9 +17,12 @@ use crate::ports::StoreError;
 pub struct Names {
     billed: FxHashMap<(Label, Label, bool), Charges>,
     metered: FxHashMap<Label, Label>,
-    /// Those whose calls are metered: what they bill is use of models, whoever they are.
+    /// Those whose calls are metered.
     called: FxHashSet<Label>,
-    /// Whether every company is taken for one of these.
+    /// The one service of which each company bills use of which it is not known what it sells, by its shortest spelling; none of several.
+    /// What such a company bills is use of models where there are calls to it and nothing else is on its bills.
+    services: FxHashMap<Label, Option<Label>>,
+    /// Whether there are taken to be calls to every company.
     presumed: bool,
 }
 
@@ -25,13 +31,13 @@ pub struct Names {
 struct Charges {
     /// The provider whose use of models it is by what it says itself.
     models: Option<Label>,
-    /// The company, and whether it sells models alone if there are calls to it.
-    company: Option<(Label, bool)>,
+    /// The company, but for the clouds.
+    company: Option<Company>,
 }
 
 impl Names {
-    /// The names in the rows that `spend` visits, each of which `visit` takes. Rows of companies of which it is not known whether they sell
-    /// models come last: it is when all calls were seen.
+    /// The names in the rows that `spend` visits, each of which `visit` takes. Rows of companies of which it is not known what they sell come
+    /// last: it is when all calls and all services were seen.
     pub fn of(
         spend: impl FnOnce(&mut dyn FnMut(&SpendKey, &Sums)) -> Result<(), StoreError>,
         visit: &mut dyn FnMut(&mut Names, &SpendKey, &Sums),
@@ -41,7 +47,7 @@ impl Names {
         spend(&mut |key, sums| {
             if key.basis == Basis::Metered {
                 names.metered(key);
-            } else if names.may_be_models(key) {
+            } else if names.waits(key) {
                 waiting.push((*key, *sums));
                 return;
             }
@@ -53,13 +59,21 @@ impl Names {
         Ok(names)
     }
 
-    /// Those of a ledger in which calls of these providers are metered.
+    /// Those of a ledger in which calls of these providers are metered, and these companies bill [several](Names::several) services.
     #[must_use]
-    pub fn calling(providers: impl IntoIterator<Item = Label>) -> Names {
+    pub fn calling(providers: impl IntoIterator<Item = Label>, several: &BTreeSet<Label>) -> Names {
         Names {
             called: providers.into_iter().collect(),
+            services: several.iter().map(|company| (*company, None)).collect(),
             ..Names::default()
         }
+    }
+
+    /// Companies of which it is not known what they sell, with several services, by their shortest spellings.
+    #[must_use]
+    pub fn several(&self) -> BTreeSet<Label> {
+        let several = self.services.iter().filter(|(_, service)| service.is_none());
+        several.map(|(company, _)| *company).collect()
     }
 
     /// The same where calls are compared with bills later, provider by provider: what is named as calls may be is use of models.
@@ -74,19 +88,45 @@ impl Names {
     /// The provider whose use a row of a bill charges; none where it is no use of models.
     pub fn billed(&mut self, key: &SpendKey) -> Option<Label> {
         let Charges { models, company } = self.charges(key);
-        let called = company.filter(|(company, sells)| *sells && (self.presumed || self.called.contains(company)));
-        models.or(called.map(|(company, _)| company))
+        let Some(company) = company else {
+            return models;
+        };
+        let name = self.called_as(&company);
+        let sells = || {
+            let is_called = self.presumed || self.called.contains(&name);
+            company.is_open && is_called && self.services.get(&company.shortest()) != Some(&None)
+        };
+        (models.is_some() || sells()).then_some(name)
+    }
+
+    /// What calls to a company name it, the longest name first.
+    fn called_as(&self, company: &Company) -> Label {
+        let mut spellings = company.spellings.into_iter();
+        spellings
+            .find(|name| self.called.contains(name))
+            .unwrap_or(company.name)
     }
 
     /// The company whose bill a row is of, but for the clouds.
     pub fn company(&mut self, key: &SpendKey) -> Option<Label> {
-        self.charges(key).company.map(|(company, _)| company)
+        let company = self.charges(key).company;
+        company.map(|company| self.called_as(&company))
     }
 
-    /// Whether a row is of models only if there are calls to its company, and none was seen.
-    fn may_be_models(&mut self, key: &SpendKey) -> bool {
+    /// Whether what a row is of, and how calls name its company, is known only when all rows were seen.
+    fn waits(&mut self, key: &SpendKey) -> bool {
         let Charges { models, company } = self.charges(key);
-        models.is_none() && company.is_some_and(|(company, sells)| sells && !self.called.contains(&company))
+        let Some(company) = company.filter(|company| company.is_open) else {
+            return false;
+        };
+        let service = key.dimensions.get(Dimension::Service);
+        // Effective cost of calls names none.
+        if is_usage(key) && (key.basis == Basis::Billed || !service.is_empty()) {
+            let one = self.services.entry(company.shortest()).or_insert(Some(service));
+            *one = one.filter(|one| *one == service);
+        }
+        let [longest, ..] = company.spellings;
+        models.is_none() || !self.called.contains(&longest)
     }
 
     fn charges(&mut self, key: &SpendKey) -> Charges {
@@ -157,15 +197,17 @@ mod tests {
     /// Whatever comes first: rows of a company are use of models where there are calls to it.
     #[test]
     fn a_company_whose_calls_are_metered_sells_models() {
-        let row = |basis, provider: &str| {
+        let of = |basis, provider: &str, service: &str| {
+            let dimensions = Dimensions::default().with(Dimension::Provider, provider);
             let key = SpendKey {
                 hour: Hour(0),
                 basis,
                 currency: Currency::USD,
-                dimensions: Dimensions::default().with(Dimension::Provider, provider),
+                dimensions: dimensions.with(Dimension::Service, service),
             };
             (key, Sums::default())
         };
+        let row = |basis, provider: &str| of(basis, provider, "");
         let rows = [
             row(Basis::Billed, "DeepInfra, Inc."),
             row(Basis::Billed, "Acme"),
@@ -174,6 +216,13 @@ mod tests {
             row(Basis::Metered, "deepinfra"),
             row(Basis::Metered, "databricks"),
             row(Basis::Billed, "DeepInfra"),
+            row(Basis::Billed, "Hugging Face"),
+            row(Basis::Metered, "huggingface"),
+            // Machines beside models, and one of the rows says that it is of models.
+            of(Basis::Billed, "Farm B.V.", "Machines"),
+            of(Basis::Billed, "Farm", "Generative"),
+            of(Basis::Billed, "Farm", "Answers"),
+            row(Basis::Metered, "farm"),
         ];
         let mut told = Vec::new();
         let spend = |visit: &mut dyn FnMut(&SpendKey, &Sums)| {
@@ -187,13 +236,24 @@ mod tests {
         let expected = [
             ("OpenAI", "openai"),
             ("Databricks", ""),
-            ("DeepInfra", "deepinfra"),
             ("DeepInfra, Inc.", "deepinfra"),
             ("Acme", ""),
+            ("DeepInfra", "deepinfra"),
+            ("Hugging Face", "huggingface"),
+            ("Farm B.V.", ""),
+            ("Farm", "farm"),
+            ("Farm", ""),
         ];
         assert_eq!(told, expected.map(|(row, of)| (Label::new(row), Label::new(of))));
         let (key, _) = row(Basis::Billed, "DeepInfra Inc.");
-        assert_eq!(names.unwrap().billed(&key), Some(Label::new("deepinfra")));
+        let mut names = names.unwrap();
+        assert_eq!(names.billed(&key), Some(Label::new("deepinfra")));
+        assert_eq!(names.several(), BTreeSet::from([Label::new("farm")]));
+        let (machines, _) = of(Basis::Billed, "Farm B.V.", "Machines");
+        let called = || ["farm"].map(Label::new);
+        assert_eq!(Names::calling(called(), &names.several()).billed(&machines), None);
+        let alone = Names::calling(called(), &BTreeSet::new()).billed(&machines);
+        assert_eq!(alone, Some(Label::new("farm")));
         assert_eq!(Names::default().billed(&key), None);
     }
 }

@@ -125,6 +125,62 @@ fn spend_above_the_budget_is_told_once_and_a_restatement_ends_it() {
     assert_eq!(scene.store.alerts(None).unwrap().len(), 1, "as the same alert");
 }
 
+/// What has no price may be what is missing: it holds what was told, and neither what was called over nor what was not confirmed.
+#[test]
+fn calls_without_a_price_hold_nothing_but_what_was_told() {
+    let dismiss = || Deed::Resolve {
+        by: "ann".to_owned(),
+        reason: "known".to_owned(),
+    };
+    let mut scene = Scene::new(actual("100"));
+    scene
+        .ledger
+        .set(at("2026-11-01T10:00:00Z"), "unpriced", Decimal::from(1000));
+    scene.spend("2026-11-02", 120);
+    assert_eq!(scene.run("2026-11-02T12:00:00Z"), ["budget_actual firing out"]);
+    scene.spend("2026-11-02", 50);
+    assert_eq!(scene.run("2026-11-03T12:00:00Z"), NOTHING, "held");
+    assert_eq!(
+        scene.act("2026-11-03T13:00:00Z", dismiss()),
+        ["budget_actual resolved out"]
+    );
+    assert_eq!(scene.run("2026-11-03T14:00:00Z"), NOTHING);
+    scene.spend("2026-11-04", 60);
+    assert_eq!(
+        scene.run("2026-11-04T12:00:00Z"),
+        ["budget_actual firing out"],
+        "it comes back"
+    );
+
+    // On course for 102 %, 70 % and 102 % of it.
+    let daily = |scene: &mut Scene, dollars: i64| {
+        for day in 1..=12 {
+            scene.spend(&format!("2026-11-{day:02}"), dollars);
+        }
+    };
+    let mut scene = Scene::new(to_out("3000"));
+    scene
+        .ledger
+        .set(at("2026-11-01T10:00:00Z"), "unpriced", Decimal::from(1000));
+    daily(&mut scene, 102);
+    assert_eq!(scene.run("2026-11-13T00:00:00Z"), NOTHING, "once");
+    daily(&mut scene, 70);
+    assert_eq!(scene.run("2026-11-13T06:00:00Z"), NOTHING);
+    daily(&mut scene, 102);
+    assert_eq!(scene.run("2026-11-13T07:00:00Z"), NOTHING, "not in a row");
+    assert_eq!(scene.run("2026-11-13T08:00:00Z"), ["budget_forecast firing out"]);
+    daily(&mut scene, 70);
+    assert_eq!(scene.run("2026-11-13T09:00:00Z"), NOTHING, "held");
+    assert_eq!(
+        scene.act("2026-11-13T10:00:00Z", dismiss()),
+        ["budget_forecast resolved out"]
+    );
+    assert_eq!(scene.run("2026-11-13T11:00:00Z"), NOTHING);
+    daily(&mut scene, 102);
+    assert_eq!(scene.run("2026-11-13T12:00:00Z"), NOTHING);
+    assert_eq!(scene.run("2026-11-13T13:00:00Z"), ["budget_forecast firing out"]);
+}
+
 #[test]
 fn a_new_period_ends_the_alert_for_those_who_were_told() {
     let mut scene = Scene::new(to_out("100"));

@@ -47,7 +47,7 @@ pub fn for_team(mut budget: Budget, team: &str) -> Budget {
     budget
 }
 
-/// Spend by hour and team, which anyone may set to anything.
+/// Spend by hour and team, which anyone may set to anything. What the team `unpriced` may have spent at most has no price.
 #[derive(Clone, Default)]
 struct FakeLedger(BTreeMap<(i64, &'static str), Decimal>);
 
@@ -84,9 +84,12 @@ impl Ledger for FakeLedger {
                         usage.with(Dimension::Team, team)
                     }),
                 };
+                let unpriced = *team == "unpriced";
                 let sums = Sums {
                     events: 1,
-                    cost: *cost,
+                    cost: if unpriced { Decimal::ZERO } else { *cost },
+                    unpriced_events: unpriced.into(),
+                    unpriced_worst_case: if unpriced { *cost } else { Decimal::ZERO },
                     ..Sums::default()
                 };
                 visit(&key, &sums);

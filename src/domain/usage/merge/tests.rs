@@ -17,6 +17,21 @@ const AUTHORITIES: [u8; 7] = [
     Rank::REPORT,
 ];
 
+/// OpenAI's client says so of whomever it asks.
+#[test]
+fn who_tells_another_seller_than_openai_is_right_whichever_comes_first() {
+    let time = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+    let told = |seller: &str| UsageEvent::new(EventId([1; 16]), time, seller.into(), "m".into());
+    for seller in ["azure", "groq", "xai"] {
+        for other in ["", "openai"] {
+            for [first, second] in [[seller, other], [other, seller]] {
+                let call = told(first).merge(told(second));
+                assert_eq!(call.provider().as_str(), seller, "{first} {second}");
+            }
+        }
+    }
+}
+
 fn arbitrary() -> impl Strategy<Value = UsageEvent> {
     (
         0..3_i64,
