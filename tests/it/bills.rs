@@ -112,8 +112,9 @@ fn what_was_refused_can_be_looked_at_without_being_recorded_once_more() {
         ("t/a.csv", vec![3, 4], "cost_usd"),
         ("t", vec![3, 4], "cost_usd"),
     ] {
-        // As it is advised; and what is recorded so is what was recorded before.
-        for store in [&["--store", "memory:"][..], &[]] {
+        // As it is advised; and what is recorded so of a source with columns is what was recorded before.
+        let stores = [&["--store", "memory:"][..], &[]];
+        for store in stores.into_iter().take(if of == "BilledCost" { 1 } else { 2 }) {
             let looked = finops(folder, &[store, &["record", path, "--rejects", "r.jsonl"]].concat());
             assert_eq!(looked.status.code(), Some(2), "{path}: {}", err(&looked));
             let kept = fs::read_to_string(folder.join("r.jsonl")).unwrap();

@@ -217,7 +217,7 @@ impl<'a> Run<'a> {
             if self.shared.formerly.gave_otherwise(front) {
                 self.sink.warn(GAVE_OTHERWISE, 1);
             }
-            let foreign = is_foreign(front, self.shared.columns.is_some(), self.options.format);
+            let foreign = is_foreign(front, name, self.shared.columns.is_some(), self.options.format);
             let framing = match framing(front) {
                 Framing::Lines if foreign => Framing::Table,
                 known @ (Framing::Lines | Framing::Values | Framing::Table) => known,

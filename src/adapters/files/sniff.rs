@@ -77,14 +77,23 @@ pub(super) fn framing(front: &[u8]) -> Framing {
     }
 }
 
-/// Whether it is a table whose header tells nothing: a foreign one, no line of which is an object, or one that should be of a kind and is not, and of
-/// which is told what is wrong with its header.
-pub(super) fn is_foreign(front: &[u8], has_columns: bool, kind: Option<FileFormat>) -> bool {
+/// Whether it is a table whose header tells nothing: a foreign one, no line of which is an object, or one by its name that should be of a kind and is
+/// not, and of which is told what is wrong with its header. In a log of another name lines that are no records may have commas.
+pub(super) fn is_foreign(front: &[u8], name: &str, has_columns: bool, kind: Option<FileFormat>) -> bool {
     let in_tables = |kind: FileFormat| kind == FileFormat::Plain || kind.in_tables();
     match has_columns {
         true => !holds_object(front),
-        false => kind.is_some_and(in_tables) && is_table(front),
+        false => kind.is_some_and(in_tables) && is_named_as_table(name) && is_table(front),
     }
+}
+
+fn is_named_as_table(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let name = [".gz", ".zst"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(&name);
+    [".csv", ".tsv"].iter().any(|end| name.ends_with(end))
 }
 
 /// Whether lines of no known format are those of a table: values stand beside each other in one of the first, and none of them is a record.

@@ -26,7 +26,7 @@ pub struct RecordArgs {
     /// The format [default: told record by record]
     #[arg(long, value_enum, value_name = "KIND", requires = "paths")]
     pub source: Option<KindArg>,
-    /// The `source` dimension of what is read [default: the source of the settings that reads it and says how, else files]
+    /// The `source` dimension of what is read [default: the source of the settings that names its columns, else files]
     #[arg(long, requires = "paths")]
     pub name: Option<String>,
     /// Exit with 1 when a newly recorded call has no price

@@ -1,12 +1,11 @@
 //! What paths of a command line are read as: what the settings read too is read as they say.
 
+use super::Context;
 use super::sources::{named, of_paths};
-use super::{Context, format};
 use crate::config::{SourceConfig, SourceKind};
 
-/// A source over these paths. Where one source of the settings alone reads all of them and says how, it is that source: under another name
-/// its bills, and calls without an id, would count once more, and without its columns they could not be read. Of a source of bills all
-/// paths are read, since one of its files alone would stand for the whole bill.
+/// A source over these paths. Where one source of the settings alone reads all of them and names their columns, it is that source: without its
+/// columns they could not be read.
 #[must_use]
 pub fn meant(ctx: &Context<'_>, paths: &[String], kind: Option<SourceKind>, name: Option<&str>) -> SourceConfig {
     let plain = SourceConfig {
@@ -16,7 +15,7 @@ pub fn meant(ctx: &Context<'_>, paths: &[String], kind: Option<SourceKind>, name
         ..SourceConfig::default()
     };
     let says = |source: &&SourceConfig| {
-        source.kind.is_some() && source.key.is_none() && !source.is_in_bucket() && !source.paths.is_empty()
+        !source.columns.is_empty() && source.key.is_none() && !source.is_in_bucket() && !source.paths.is_empty()
     };
     if kind.is_some() || name.is_some() || !ctx.config.sources.iter().any(|source| says(&source)) {
         return plain;
@@ -30,16 +29,8 @@ pub fn meant(ctx: &Context<'_>, paths: &[String], kind: Option<SourceKind>, name
     let (Some(source), None) = (found.next(), found.next()) else {
         return plain;
     };
-    let of_settings = |path: &String| match path.starts_with('~') {
-        true => path.clone(),
-        false => ctx.config.base.join(path).to_string_lossy().into_owned(),
-    };
-    let paths = match source.kind.is_some_and(|kind| format(kind).is_bill()) {
-        true => source.paths.iter().map(of_settings).collect(),
-        false => paths.to_vec(),
-    };
     SourceConfig {
-        paths,
+        paths: paths.to_vec(),
         ..source.clone()
     }
 }
