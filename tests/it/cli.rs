@@ -868,6 +868,29 @@ fn a_call_is_explained_from_its_record_to_its_budget() {
     }
 }
 
+/// A dashboard writes a row for each day and key: one of nothing is no call, and no price is missing for it.
+#[test]
+fn for_rows_of_nothing_no_price_is_missing() {
+    let home = Home::new();
+    home.write(
+        "usage.csv",
+        "day,key,model,in\n2026-11-03,a,claude-sonnet-4-6,1000\n2026-11-03,b,nobody-knows,0\n2026-11-04,b,,0\n",
+    );
+    home.write(
+        "finops.toml",
+        "[store]\nurl = \"sqlite:x.db\"\n[[source]]\nname = \"app\"\nkind = \"plain\"\npaths = [\"usage.csv\"]\nid = [\"day\", \"key\", \"model\"]\n\
+         [source.columns]\nts = \"day\"\nmodel = \"model\"\ninput_tokens = \"in\"\n[source.values]\nprovider = \"anthropic\"\n",
+    );
+    assert_eq!(code(&home.run(&["run", "--now", NOW])), 0);
+    let missing = home.run(&["price", "missing", "--format", "json"]);
+    assert_eq!(
+        (code(&missing), &json(&missing)["missing"]),
+        (0, &serde_json::json!([]))
+    );
+    let again = json(&home.run(&["reprice", "--from", "2026-11-01", "--dry-run", "--format", "json"]));
+    assert_eq!(again["calls"], 1, "{again}");
+}
+
 #[test]
 fn calls_without_a_price_are_listed_with_what_to_write_and_priced_by_it() {
     let home = Home::new();

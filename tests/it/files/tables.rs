@@ -195,6 +195,19 @@ fn a_value_that_a_database_has_not_is_nothing() {
     }
 }
 
+/// What a service says when it starts may have commas, and be longer than what is looked at to tell a format.
+#[test]
+fn records_behind_many_lines_with_commas_count() {
+    let said = "2026-11-20 10:00:00,123 INFO app started worker 7\n".repeat(4000);
+    let record = |n: u32| {
+        format!(
+            "{{\"id\":\"call-{n}\",\"ts\":\"2026-11-20T10:00:00Z\",\"provider\":\"anthropic\",\"model\":\"m\",\"input_tokens\":{n}}}\n"
+        )
+    };
+    let kept = read_as(FileFormat::Plain, "a.jsonl", &(said + &record(1) + &record(2)));
+    assert_eq!((kept.calls.len(), kept.totals()[0]), (2, 3));
+}
+
 /// Each is one sentence that says what to do, not a row that is no JSON.
 #[test]
 fn a_table_that_is_not_written_as_its_kind_is_says_what_to_do() {
