@@ -109,9 +109,6 @@ pub fn focus_charges(
     let mut gathered = Gathered::default();
     let mut failed: Option<MoneyError> = None;
     ledger.events(period, &mut |event, charge| {
-        if event.is_taken_back() {
-            return ControlFlow::Continue(());
-        }
         failed = failed
             .take()
             .or_else(|| gathered.call(books, event, charge, grain).err());

@@ -874,7 +874,7 @@ fn for_rows_of_nothing_no_price_is_missing() {
     let home = Home::new();
     home.write(
         "usage.csv",
-        "day,key,model,in\n2026-11-03,a,claude-sonnet-4-6,1000\n2026-11-03,b,nobody-knows,0\n2026-11-04,b,,0\n",
+        "day,key,model,in\n2026-11-03,a,claude-sonnet-4-6,1000\n2026-11-03,b,nobody-knows,0\n",
     );
     home.write(
         "finops.toml",

@@ -82,6 +82,8 @@ pub(super) fn framing(front: &[u8]) -> Framing {
 pub(super) fn is_foreign(front: &[u8], name: &str, has_columns: bool, kind: Option<FileFormat>) -> bool {
     let in_tables = |kind: FileFormat| kind == FileFormat::Plain || kind.in_tables();
     match has_columns {
+        // A cell may have such lines.
+        true if is_named_as_table(name) => !front.trim_ascii_start().starts_with(b"{"),
         true => !holds_object(front),
         false => kind.is_some_and(in_tables) && is_named_as_table(name) && is_table(front),
     }
@@ -113,7 +115,9 @@ fn holds_object(front: &[u8]) -> bool {
         .split(|b| *b == b'\n')
         .map(<[u8]>::trim_ascii)
         .filter(|line| !line.is_empty());
-    let is_object = |line: &[u8]| line.starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(line).is_ok();
+    let is_object = |line: &[u8]| {
+        line.starts_with(b"{") && line.contains(&b'"') && serde_json::from_slice::<IgnoredAny>(line).is_ok()
+    };
     lines.next().is_some_and(|first| first.starts_with(b"{")) || lines.any(is_object)
 }
 

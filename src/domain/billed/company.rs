@@ -130,7 +130,12 @@ pub(super) fn company(name: &str) -> String {
         "international business machines" => Some("watsonx"),
         _ => short.strip_suffix(".ai").or_else(|| short.strip_suffix(".com")),
     };
-    let mut sellers = [Some(short), address].into_iter().flatten().map(provider_key);
+    // `Modal Labs, Inc.` is no less known than `Modal`.
+    let bare = without_legal_form(name, &[&DAUGHTERS, &ADDED]);
+    let mut sellers = [Some(short), address, Some(bare)]
+        .into_iter()
+        .flatten()
+        .map(provider_key);
     sellers
         .find(|seller| is_known(seller))
         .unwrap_or_else(|| provider_key(without_legal_form(name, &[])))
@@ -266,6 +271,8 @@ mod tests {
             ("Oracle Corporation", Some("oracle")),
             ("Databricks, Inc.", Some("databricks")),
             ("Nebius B.V.", Some("nebius")),
+            ("Modal Labs, Inc.", Some("modal")),
+            ("Lambda Labs, Inc.", Some("lambda")),
             ("Scaleway S.A.S.", Some("scaleway")),
             ("International Business Machines Corporation", Some("watsonx")),
             ("OpenAI", Some("openai")),

@@ -717,7 +717,9 @@ fn records_behind_a_line_that_is_none_count() {
         assert_eq!((kept.calls.len(), kept.rejected.len()), (10, 1), "{:?}", kept.rejected);
         assert_eq!(kept.rejected[0].line, if first.starts_with('\n') { 2 } else { 1 });
     }
-    // A table may have objects in its rows.
+    // A table may have objects in its rows, and lines that are one in its cells.
+    let cells = "note,when,in\n\"say\n{}\n{\"\"a\"\":1}\nend\",2026-11-18T10:00:00Z,5\n";
+    assert_eq!(read_text("a.csv", cells, &columns).totals()[0], 5);
     let table = "note,when,in\n{},2026-11-18T10:00:00Z,5\n{a,2026-11-19T10:00:00Z,6\n";
     assert_eq!(read_text("a.csv", table, &columns).totals()[0], 11);
 }
