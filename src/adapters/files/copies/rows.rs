@@ -1,6 +1,8 @@
-//! Tables of one folder that hold the same rows: in another order, with other line ends, or with columns that the other one lacks.
+//! Tables of one folder that hold the same rows, in another order or with other line ends, or most of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod compared;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -14,15 +16,15 @@ use crate::adapters::files::sniff::Input;
 
 /// Lines of a table's front that are looked for in others before all of its rows are: reading all of each pair would take long.
 const SAMPLE: usize = 16;
-/// Rows of a table that are remembered at once; of one with more, those of every second number, fourth, and so on.
-const REMEMBERED: usize = 4 << 20;
+/// Pairs of a folder that are compared row by row without one of them turning out to be held by the other.
+const PAIRS: usize = 32;
 /// How much of a line is compared at once.
 const LINE: u64 = 1 << 20;
 
 /// What tables of one folder have in common.
 #[derive(Default)]
 pub(in super::super) struct Alike {
-    /// Those of which another one has all rows, each as often.
+    /// Those of which another one with the same columns has all rows.
     pub held: Vec<PathBuf>,
     /// Two that have most rows in common, and are neither.
     pub doubts: Vec<(PathBuf, PathBuf)>,
@@ -48,23 +50,30 @@ struct Sample {
 }
 
 impl Sample {
-    /// Whether most of the front of one of two is in the other.
-    fn is_like(&self, other: &Sample) -> bool {
-        let most = |of: &Sample, among: &Sample| {
-            of.own.iter().filter(|row| among.met.contains(row)).count() * 2 > of.own.len()
+    /// How much of the front of one of two is in the other, if it is most of it.
+    fn likeness(&self, other: &Sample) -> Option<Likeness> {
+        let of = |of: &Sample, among: &Sample| {
+            let met = of.own.iter().filter(|row| among.met.contains(row)).count();
+            match met {
+                met if met > 0 && met == of.own.len() => Some(Likeness::Whole),
+                met => (met * 2 > of.own.len()).then_some(Likeness::Most),
+            }
         };
-        most(self, other) || most(other, self)
+        of(self, other).into_iter().chain(of(other, self)).min()
     }
 }
 
-/// How the rows of two tables compare.
-#[derive(Default, PartialEq, Eq, Debug)]
-struct Compared {
-    /// Whether each row of the first is in the second as often, and the other way round.
-    held: [bool; 2],
-    /// Whether most rows of the smaller one are in the other.
-    most: bool,
+/// How far two tables may be alike, as their fronts say: what may be held comes first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Likeness {
+    Whole,
+    Most,
+    /// Their columns are not the same.
+    OtherColumns,
 }
+
+/// Two tables, by their numbers.
+type Pair = (Likeness, usize, usize);
 
 /// Looks through the tables among these. One that cannot be read, or not as a table with commas, has nothing in common with others.
 pub(in super::super) fn alike(files: &[&Path]) -> Alike {
@@ -82,37 +91,52 @@ pub(in super::super) fn alike(files: &[&Path]) -> Alike {
 }
 
 /// Pairs that are worth being compared row by row: that takes long, and parts of an export are many.
-fn pairs(tables: &[Table<'_>]) -> BTreeSet<(usize, usize)> {
+fn pairs(tables: &[Table<'_>]) -> BTreeSet<Pair> {
+    let mut of_names: BTreeMap<&Vec<String>, Vec<usize>> = BTreeMap::new();
+    for (at, table) in tables.iter().enumerate() {
+        of_names.entry(&table.names).or_default().push(at);
+    }
     let mut pairs = BTreeSet::new();
-    let distinct: BTreeSet<&Vec<String>> = tables.iter().map(|table| &table.names).collect();
-    for names in distinct {
-        let of_same: Vec<usize> = (0..tables.len())
-            .filter(|at| tables.get(*at).is_some_and(|t| t.names == *names))
-            .collect();
+    // Tables that have most of their columns in common, and these columns: each is in one family, so that it is read once more at most.
+    let mut families: Vec<(Vec<String>, Vec<usize>)> = Vec::new();
+    for (names, of) in of_names {
         pairs.extend(like(
             tables,
-            &of_same,
+            &of,
             |table| Ok(table.lines.clone()),
             |table, wanted| table.meet(wanted),
         ));
-        // Lines of tables with further columns say nothing: of these, rows by the columns that all have.
-        let has = |table: &Table<'_>| names.iter().all(|name| table.names.contains(name));
-        let of_all: Vec<usize> = (0..tables.len())
-            .filter(|at| tables.get(*at).is_some_and(has))
-            .collect();
-        if of_all.len() > of_same.len() {
-            let found = like(
-                tables,
-                &of_all,
-                |table| table.front(names),
-                |table, wanted| table.meet_rows(names, wanted),
-            );
-            pairs.extend(
-                found
-                    .into_iter()
-                    .filter(|(one, other)| of_same.contains(one) != of_same.contains(other)),
-            );
+        let family = families.iter_mut().find_map(|(known, all)| {
+            let both: Vec<String> = known.iter().filter(|name| names.contains(name)).cloned().collect();
+            (both.len() * 2 > known.len().min(names.len())).then_some((known, all, both))
+        });
+        match family {
+            Some((known, all, both)) => {
+                *known = both;
+                all.extend(of);
+            }
+            None => families.push((names.clone(), of)),
         }
+    }
+    for (names, of) in families {
+        let in_order = |at: &usize| tables.get(*at).map(|table| &table.names);
+        // Lines of tables with other columns say nothing: of these, rows by the columns that all have.
+        if of.iter().all(|at| in_order(at) == of.first().and_then(in_order)) {
+            continue;
+        }
+        let found = like(
+            tables,
+            &of,
+            |table| table.front(&names),
+            |table, wanted| table.meet_rows(&names, wanted),
+        );
+        pairs.extend(found.into_iter().filter_map(|(likeness, one, other)| {
+            let (first, second) = (tables.get(one)?, tables.get(other)?);
+            match first.has_columns_of(second) {
+                true => (first.names != second.names).then_some((likeness, one, other)),
+                false => Some((Likeness::OtherColumns, one, other)),
+            }
+        }));
     }
     pairs
 }
@@ -123,7 +147,7 @@ fn like(
     of: &[usize],
     front: impl Fn(&Table<'_>) -> io::Result<Numbers>,
     meet: impl Fn(&Table<'_>, &Numbers) -> io::Result<Numbers>,
-) -> Vec<(usize, usize)> {
+) -> Vec<Pair> {
     if of.len() < 2 {
         return Vec::new();
     }
@@ -140,11 +164,8 @@ fn like(
     let samples: Vec<(usize, Sample)> = samples.collect();
     let mut pairs = Vec::new();
     for (number, (one, sample)) in samples.iter().enumerate() {
-        let behind = samples
-            .iter()
-            .skip(number + 1)
-            .filter(|(_, other)| sample.is_like(other));
-        pairs.extend(behind.map(|(other, _)| (*one, *other)));
+        let behind = samples.iter().skip(number + 1);
+        pairs.extend(behind.filter_map(|(other, met)| Some((sample.likeness(met)?, *one, *other))));
     }
     pairs
 }
@@ -152,7 +173,8 @@ fn like(
 fn of_folder(tables: &[Table<'_>], alike: &mut Alike) {
     let mut gone = vec![false; tables.len()];
     let mut doubts = Vec::new();
-    for (at, behind) in pairs(tables) {
+    let mut left = PAIRS;
+    for (_, at, behind) in pairs(tables) {
         let is_gone = |at: usize| gone.get(at).copied().unwrap_or_default();
         let (Some(one), Some(other)) = (tables.get(at), tables.get(behind)) else {
             continue;
@@ -160,13 +182,16 @@ fn of_folder(tables: &[Table<'_>], alike: &mut Alike) {
         if is_gone(at) || is_gone(behind) {
             continue;
         }
-        let Ok(compared) = one.compare(other) else { continue };
+        // Those that find one to be held are no more than tables; of the others there may be one for each two.
+        if left == 0 {
+            break;
+        }
+        let compared = one.compare(other).unwrap_or_default();
         let loses = match compared.held {
-            // Both hold the same: the one that says more of it counts.
-            [true, true] if one.names.len() >= other.names.len() => behind,
-            [true, _] => at,
-            [false, true] => behind,
+            [true, false] => at,
+            [_, true] => behind,
             [false, false] => {
+                left -= 1;
                 if compared.most {
                     doubts.push((at, behind));
                 }
@@ -236,7 +261,7 @@ impl<'p> Table<'p> {
     /// Rows of its front by these columns.
     fn front(&self, names: &[String]) -> io::Result<Numbers> {
         let (mut front, mut rows) = (Numbers::default(), 0);
-        each(self.path, &self.columns(names), |row| {
+        each(self.path, &self.columns(names), |row, _| {
             front.insert(row);
             rows += 1;
             rows < SAMPLE
@@ -247,7 +272,7 @@ impl<'p> Table<'p> {
     /// Those of these rows that it has, by these columns.
     fn meet_rows(&self, names: &[String], wanted: &Numbers) -> io::Result<Numbers> {
         let mut met = Numbers::default();
-        each(self.path, &self.columns(names), |row| {
+        each(self.path, &self.columns(names), |row, _| {
             met.extend(Some(row).filter(|row| wanted.contains(row)));
             true
         })?;
@@ -259,47 +284,9 @@ impl<'p> Table<'p> {
         names.iter().filter_map(at).collect()
     }
 
-    /// By the columns that both have.
-    fn compare(&self, other: &Table<'_>) -> io::Result<Compared> {
-        let shared: Vec<String> = self
-            .names
-            .iter()
-            .filter(|name| other.names.contains(name))
-            .cloned()
-            .collect();
-        let mut rows: HashMap<u64, [u64; 2], FxBuildHasher> = HashMap::default();
-        let mut mask = 0;
-        each(self.path, &self.columns(&shared), |row| {
-            if row & mask == 0 {
-                let [times, _] = rows.entry(row).or_default();
-                *times += 1;
-            }
-            if rows.len() > REMEMBERED {
-                mask = (mask << 1) | 1;
-                rows.retain(|row, _| row & mask == 0);
-            }
-            true
-        })?;
-        let mut more = 0_u64;
-        each(other.path, &other.columns(&shared), |row| {
-            match rows.get_mut(&row) {
-                Some([_, times]) => *times += 1,
-                None => more += u64::from(row & mask == 0),
-            }
-            true
-        })?;
-        let all = rows.values().fold([0, more, 0], |[a, b, both], [one, other]| {
-            [a + one, b + other, both + one.min(other)]
-        });
-        let [mine, others, both] = all;
-        let as_often = |[one, other]: &[u64; 2]| one == other;
-        Ok(Compared {
-            held: [
-                mine > 0 && rows.values().all(as_often),
-                others > 0 && more == 0 && rows.values().filter(|[_, other]| *other > 0).all(as_often),
-            ],
-            most: both * 2 > mine.min(others),
-        })
+    /// Whether both have the same columns, in whatever order.
+    fn has_columns_of(&self, other: &Table<'_>) -> bool {
+        self.names.len() == other.names.len() && self.names.iter().all(|name| other.names.contains(name))
     }
 }
 
@@ -324,8 +311,8 @@ fn read(path: &Path) -> io::Result<csv::Reader<Rows<Input<'static>>>> {
         .from_reader(Rows::new(records)))
 }
 
-/// Hands over a number for each row, by these columns in this order, for as long as more are wanted.
-fn each(path: &Path, columns: &[usize], mut take: impl FnMut(u64) -> bool) -> io::Result<()> {
+/// Hands over each row and a number for it, by these columns in this order, for as long as more are wanted.
+fn each(path: &Path, columns: &[usize], mut take: impl FnMut(u64, &StringRecord) -> bool) -> io::Result<()> {
     let mut table = read(path)?;
     let width = table.headers().map_err(other)?.len();
     let mut row = StringRecord::new();
@@ -338,7 +325,7 @@ fn each(path: &Path, columns: &[usize], mut take: impl FnMut(u64) -> bool) -> io
         for at in columns {
             row.get(*at).unwrap_or_default().hash(&mut hasher);
         }
-        if !take(hasher.finish()) {
+        if !take(hasher.finish(), &row) {
             break;
         }
     }

@@ -38,7 +38,6 @@ fn a_table_whose_rows_another_one_has_is_held_however_they_are_written() {
     for newer in [
         table(HEADER, &reversed, "\n"),
         table(HEADER, &all, "\r\n"),
-        table(&format!("more,{HEADER}"), &wider, "\n"),
         table(HEADER, &quoted, "\n"),
         format!("\u{feff}{}", table("Cost,Day,Who", &reversed, "\r\n")),
     ] {
@@ -48,10 +47,16 @@ fn a_table_whose_rows_another_one_has_is_held_however_they_are_written() {
             assert_eq!(found, (vec![old.to_owned()], Vec::new()), "{newer}");
         }
     }
-    // The same rows: one of them counts, the one that says more.
+    // The same rows: one of them counts. With one more column nobody can know: it may say whose the rows are.
     let wide = table(&format!("more,{HEADER}"), &wider, "\n");
-    let same = [("a", table(HEADER, &all, "\n")), ("b", wide), ("c", five)];
-    assert_eq!(told(&same).0, ["a", "c"]);
+    let same = [
+        ("a", table(HEADER, &all, "\n")),
+        ("b", wide),
+        ("c", five),
+        ("d", table(HEADER, &reversed, "\n")),
+    ];
+    let doubt = vec![("a".to_owned(), "b".to_owned())];
+    assert_eq!(told(&same), (vec!["c".to_owned(), "d".to_owned()], doubt));
     // The same columns in another order.
     let turned: Vec<String> = all
         .iter()
@@ -67,14 +72,7 @@ fn a_table_whose_rows_another_one_has_is_held_however_they_are_written() {
 #[test]
 fn parts_are_none_of_another_and_what_nobody_can_know_is_told() {
     let row = |day: u32, who: &str| format!("20,2026-11-{day},{who}");
-    let seats = |times: usize| (1..=9).flat_map(|day| vec![row(day, "x"); times]).collect::<Vec<_>>();
-    // As many seats of one price, of two teams; and the first of a month alike, the rest corrected.
-    let teams = [
-        ("a", table(HEADER, &seats(5), "\n")),
-        ("b", table(HEADER, &seats(3), "\n")),
-    ];
     let doubt = vec![("a".to_owned(), "b".to_owned())];
-    assert_eq!(told(&teams), (Vec::new(), doubt.clone()));
     let month = |who: &str| {
         (1..=9)
             .map(|day| row(day, if day > 6 { who } else { "x" }))
@@ -101,6 +99,61 @@ fn parts_are_none_of_another_and_what_nobody_can_know_is_told() {
         ("b", "{\"cost\":1}\n".to_owned()),
     ];
     assert_eq!(told(&other), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn what_is_equal_by_nature_is_no_evidence() {
+    let none = (Vec::new(), Vec::new());
+    let rows = |times: usize| {
+        (0..48)
+            .flat_map(|hour| vec![format!("1.5,2026-11-01T{hour},x"); times])
+            .collect::<Vec<_>>()
+    };
+    // As many seats of one price, of two teams; and the last rows of an export that has each twice.
+    let (five, three, two) = (rows(5), rows(3), rows(2));
+    for (one, other) in [
+        (&five[..], &three[..]),
+        (&two[..95], &two[95..]),
+        (&two[..93], &two[93..]),
+    ] {
+        for (a, b) in [(one, other), (other, one)] {
+            let files = [("a", table(HEADER, a, "\n")), ("b", table(HEADER, b, "\n"))];
+            assert_eq!(told(&files), none);
+        }
+    }
+    // Parts of an export that has each row four times, in no order.
+    let mut parts = [Vec::new(), Vec::new(), Vec::new()];
+    for (at, row) in rows(4).into_iter().enumerate() {
+        parts[at * 7 % 11 % 3].push(row);
+    }
+    let [a, b, c] = parts.map(|rows| table(HEADER, &rows, "\n"));
+    assert_eq!(told(&[("a", a), ("b", b), ("c", c)]), none);
+    // Rows of nothing beside one of their own.
+    let free = |own: &str| {
+        let rows = (1..=20).map(|day| format!("{},2026-11-{day},x", ["0", "0.00", "0E-9", ""][day % 4]));
+        rows.chain([own.to_owned()]).collect::<Vec<_>>()
+    };
+    let files = ["5,2026-11-01,y", "7,2026-11-01,z"].map(|own| table(HEADER, &free(own), "\n"));
+    let [a, b] = files;
+    assert_eq!(told(&[("a", a), ("b", b)]), none);
+}
+
+#[test]
+fn what_is_held_is_found_among_many_that_are_only_alike() {
+    let day = |restated: usize| {
+        let rows = (0..30).map(|at| format!("{}.5,2026-11-{at},{}", at + 1, if at % 3 == 0 { restated } else { 0 }));
+        rows.collect::<Vec<_>>()
+    };
+    let mut files: Vec<(String, String)> = (10..35)
+        .map(|at| (format!("d{at}"), table(HEADER, &day(at), "\n")))
+        .collect();
+    let mut last = day(34);
+    last.reverse();
+    files.push(("e".to_owned(), table(HEADER, &last, "\n")));
+    let files: Vec<(&str, String)> = files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
+    let (held, doubts) = told(&files);
+    assert_eq!(held, ["e"]);
+    assert_eq!(doubts.len(), PAIRS);
 }
 
 proptest! {
