@@ -878,8 +878,8 @@ fn for_rows_of_nothing_no_price_is_missing() {
     );
     home.write(
         "finops.toml",
-        "[store]\nurl = \"sqlite:x.db\"\n[[source]]\nname = \"app\"\nkind = \"plain\"\npaths = [\"usage.csv\"]\nid = [\"day\", \"key\", \"model\"]\n\
-         [source.columns]\nts = \"day\"\nmodel = \"model\"\ninput_tokens = \"in\"\n[source.values]\nprovider = \"anthropic\"\n",
+        "[store]\nurl = \"sqlite:x.db\"\n[[source]]\nname = \"app\"\nkind = \"plain\"\npaths = [\"usage.csv\"]\n\
+         [source.columns]\nid = [\"day\", \"key\", \"model\"]\nts = \"day\"\nmodel = \"model\"\ninput_tokens = \"in\"\n[source.values]\nprovider = \"anthropic\"\n",
     );
     assert_eq!(code(&home.run(&["run", "--now", NOW])), 0);
     let missing = home.run(&["price", "missing", "--format", "json"]);
