@@ -250,7 +250,8 @@ pub trait Ledger: Send {
     /// One call with its charge, while its detail is kept.
     fn event(&mut self, id: EventId) -> Result<Option<(UsageEvent, Charge)>, StoreError>;
 
-    /// Visits every call made within the period whose detail is kept, in any order, until told to stop.
+    /// Visits every call made within the period whose detail is kept, in any order, until told to stop; none that was
+    /// [taken back](UsageEvent::is_taken_back), which counts in no sum.
     fn events(
         &mut self,
         period: Period,

@@ -9,6 +9,7 @@ use super::{CliError, Context, Exit, Format, alert, budget, price, report, text,
 use crate::adapters::clock::SystemClock;
 use crate::domain::budget::Budget;
 use crate::domain::money::Money;
+use crate::domain::percent::percent_change;
 use crate::domain::period::{Calendar, Period};
 use crate::domain::signal::Signals;
 use crate::domain::spend::Basis;
@@ -262,7 +263,7 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]
             writeln!(ctx.out, "{}", summary(collection))?;
             for section in &month.sections {
                 let cost = text::money(Money::new(section.total.sums.cost, section.currency));
-                let change = text::percent_change(section.total.previous.cost, section.total.sums.cost);
+                let change = percent_change(section.total.previous.cost, section.total.sums.cost);
                 let tells = month.compares && section.total.is_comparable();
                 let trend = if !tells || change.is_empty() || change == "new" {
                     String::new()

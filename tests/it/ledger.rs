@@ -171,6 +171,14 @@ fn a_call_of_which_nothing_is_left_is_no_new_one() {
         assert_eq!(total(&mut *ledger), Sums::default(), "{store}");
         let told = ledger.record(&batch([call(3), taken_back(4)]), &Flat, now()).unwrap();
         assert_eq!((told.recorded, told.duplicates), (0, 2), "{store}");
+        ledger.record(&batch([call(30)]), &Flat, now()).unwrap();
+        let mut visited = Vec::new();
+        let mut visit = |event: &UsageEvent, _: &Charge| {
+            visited.push(event.id);
+            ControlFlow::Continue(())
+        };
+        ledger.events(always(), &mut visit).unwrap();
+        assert_eq!(visited, [call(30).id], "{store}");
     });
 }
 

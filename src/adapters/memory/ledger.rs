@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
+use crate::adapters::counting::counting;
 use crate::domain::charge::Charge;
 use crate::domain::dimension::Dimension;
 use crate::domain::money::{Currency, add_exact};
@@ -205,6 +206,7 @@ impl Ledger for MemoryLedger {
         visit: &mut dyn FnMut(&UsageEvent, &Charge) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let kept = self.details.values().flatten().filter(|d| period.contains(d.event.at));
+        let mut visit = counting(visit);
         for detail in kept {
             if visit(&detail.event, &detail.charge).is_break() {
                 break;

@@ -19,6 +19,7 @@ use super::names::{CodecError, NameCache, StoredNames};
 use super::place::Place;
 use super::spend;
 use super::{detail, failed, open, record, write_ahead};
+use crate::adapters::counting::counting;
 use crate::domain::charge::Charge;
 use crate::domain::dimension::Dimension;
 use crate::domain::period::{Hour, Period};
@@ -315,7 +316,7 @@ impl Ledger for SqliteLedger {
         visit: &mut dyn FnMut(&UsageEvent, &Charge) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let (conn, path, state) = self.ready()?;
-        detail::visit(conn, path, &mut state.names, period, visit)
+        detail::visit(conn, path, &mut state.names, period, &mut counting(visit))
     }
 
     fn recharge(&mut self, ids: &[EventId], pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recharged, StoreError> {

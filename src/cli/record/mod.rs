@@ -27,7 +27,7 @@ pub struct RecordArgs {
     #[arg(long, value_enum, value_name = "KIND", requires = "paths")]
     pub source: Option<KindArg>,
     /// The `source` dimension of what is read [default: the source of the settings that names its columns, else files]
-    #[arg(long, requires = "paths")]
+    #[arg(long, requires = "paths", value_parser = super::args::source_name)]
     pub name: Option<String>,
     /// Exit with 1 when a newly recorded call has no price
     #[arg(long)]

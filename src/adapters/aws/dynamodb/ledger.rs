@@ -14,6 +14,7 @@ use super::record::{apply, day_of, details, places, record};
 use super::rows::{self, Rows};
 use super::store::{Bodies, Draft, Store, Trouble};
 use super::table::{Meter, Table};
+use crate::adapters::counting::counting;
 use crate::domain::charge::Charge;
 use crate::domain::dimension::Dimension;
 use crate::domain::period::{Hour, Period};
@@ -171,7 +172,8 @@ impl Ledger for DynamoLedger {
             .store
             .view(|store, head| Ok((head.clone(), all_places(store, head)?)))?;
         // Blocks of calls are never rewritten: no writer can take them away meanwhile.
-        let visited = visit_all(&mut self.store, &head, places, keep, now, period, visit);
+        let mut visit = counting(visit);
+        let visited = visit_all(&mut self.store, &head, places, keep, now, period, &mut visit);
         visited.map_err(|e| final_trouble(&self.store, e))
     }
 
