@@ -243,6 +243,7 @@ fn service(code: &str, message: &str, status: u16) -> (Kind, bool, String) {
         return (Kind::Credentials, false, format!("{CLOCK} ({code}): {message}"));
     }
     match code {
+        // The last two are reasons why a transaction is cancelled.
         "ThrottlingException"
         | "Throttling"
         | "ThrottledException"
@@ -250,7 +251,9 @@ fn service(code: &str, message: &str, status: u16) -> (Kind, bool, String) {
         | "RequestLimitExceeded"
         | "TooManyRequestsException"
         | "LimitExceededException"
-        | "SlowDown" => (Kind::Throttled, false, format!("throttled after retries ({code})")),
+        | "SlowDown"
+        | "ThrottlingError"
+        | "ProvisionedThroughputExceeded" => (Kind::Throttled, false, format!("throttled after retries ({code})")),
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
             (Kind::Expired, false, "the credentials have expired".to_owned())
         }
