@@ -118,12 +118,6 @@ pub struct Money {
 }
 
 impl Money {
-    /// No dollars.
-    pub const ZERO_USD: Money = Money {
-        amount: Decimal::ZERO,
-        currency: Currency::USD,
-    };
-
     /// An amount in a currency.
     #[must_use]
     pub fn new(amount: Decimal, currency: Currency) -> Self {
