@@ -166,6 +166,7 @@ fn watch_providers(
     for one in signals {
         dead.extend(provider::dead(one, ledger, now)?);
     }
+    let called_off = provider::called_off(signals, now);
     let mut all = Watched::default();
     for ((kind, over), conditions, part) in [
         (provider::ANOMALY, anomalies, ANOMALIES),
@@ -183,7 +184,8 @@ fn watch_providers(
         } else {
             (over, complete && known)
         };
-        all.absorb(watch(kind, &conditions, &|_| over, channels, store, whole, now)?);
+        let why = |alert: &Alert| called_off.get(&alert.id).copied().unwrap_or(over);
+        all.absorb(watch(kind, &conditions, &why, channels, store, whole, now)?);
     }
     Ok(all)
 }

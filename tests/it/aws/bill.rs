@@ -246,11 +246,20 @@ fn what_aws_says_is_told_beside_our_own_figures() {
         ("theirs", "70", json!({})),
         ("dead", "0", json!({ "Service": ["Amazon Bedrock"] })),
         ("quiet", "0", json!({ "Service": ["Amazon Kendra"] })),
+        ("not begun", "0", json!({})),
+        ("ended", "70", json!({})),
     ] {
+        let day = |text: &str| time(&format!("{text}T00:00:00Z")).timestamp();
+        let (start, end) = match name {
+            "not begun" => ("2026-12-01", "2087-06-15"),
+            "ended" => ("2026-01-01", "2026-11-01"),
+            _ => ("2026-01-01", "2087-06-15"),
+        };
         let budget = json!({
             "AccountId": account,
             "Budget": {
                 "BudgetName": name, "BudgetType": "COST", "TimeUnit": "MONTHLY", "CostFilters": filter,
+                "TimePeriod": { "Start": day(start), "End": day(end) },
                 "BudgetLimit": { "Amount": "50", "Unit": "USD" },
                 "CalculatedSpend": { "ActualSpend": { "Amount": actual, "Unit": "USD" }, "ForecastedSpend": { "Amount": "90", "Unit": "USD" } },
             },
@@ -259,7 +268,7 @@ fn what_aws_says_is_told_beside_our_own_figures() {
     }
     let anomaly = |impact: u32| {
         json!([{
-            "AnomalyId": "a-1", "AnomalyStartDate": "2026-11-22", "MonitorArn": "arn:aws:ce::123456789012:anomalymonitor/1",
+            "AnomalyId": "a-1", "AnomalyStartDate": "2026-11-22", "AnomalyEndDate": "2026-11-25", "MonitorArn": "arn:aws:ce::123456789012:anomalymonitor/1",
             "AnomalyScore": { "MaxScore": 1.0, "CurrentScore": 1.0 },
             "Impact": { "MaxImpact": impact, "TotalImpact": impact },
             "RootCauses": [{ "Service": "Amazon Bedrock", "Region": "us-east-1" }],
@@ -288,6 +297,8 @@ fn what_aws_says_is_told_beside_our_own_figures() {
         .filter(|(kind, _)| *kind != "budget_forecast")
         .collect();
     alerts.sort_unstable();
+    let dead = active.iter().find(|a| a["policy"] == "dead").unwrap();
+    assert_eq!(dead["severity"], "info", "credits come to all of it: {dead}");
     let expected = [
         ("aws_anomaly", "cost anomaly detection"),
         ("aws_budget", "theirs"),
@@ -329,12 +340,15 @@ fn what_aws_says_is_told_beside_our_own_figures() {
         .find(|r| r["call"] == "ProvideAnomalyFeedback")
         .unwrap();
     assert_eq!(given["body"]["Feedback"], "PLANNED_ACTIVITY");
-    let list = finops(folder, &emulator).args(["anomaly", "list"]).output().unwrap();
-    assert!(
-        text(&list).contains("a-1  2026-11-22  $250.00  going on  Amazon Bedrock"),
-        "{}",
-        text(&list)
-    );
+    // The end is the last day on which it was seen.
+    for (now, state) in [("2026-11-25T18:00:00Z", "going on"), ("2026-11-26T00:00:00Z", "ended")] {
+        let list = finops(folder, &emulator)
+            .args(["--now", now, "anomaly", "list"])
+            .output()
+            .unwrap();
+        let line = format!("a-1  2026-11-22  $250.00  {state}  Amazon Bedrock");
+        assert!(text(&list).contains(&line), "{}", text(&list));
+    }
 }
 
 #[test]
