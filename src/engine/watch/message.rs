@@ -52,7 +52,7 @@ fn subject(alert: &Alert) -> &str {
 
 /// Anomalies have one name and threshold: what was told of each tells them apart.
 fn is_one_of_many(alert: &Alert) -> bool {
-    alert.kind == provider::ANOMALY.0
+    alert.kind == provider::ANOMALY
 }
 
 fn title(telling: &Telling<'_>) -> String {

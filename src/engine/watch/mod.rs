@@ -166,9 +166,8 @@ fn watch_providers(
     for one in signals {
         dead.extend(provider::dead(one, ledger, now)?);
     }
-    let called_off = provider::called_off(signals, now);
     let mut all = Watched::default();
-    for ((kind, over), conditions, part) in [
+    for (kind, conditions, part) in [
         (provider::ANOMALY, anomalies, ANOMALIES),
         (provider::BUDGET, spent, BUDGETS),
         (provider::DEAD, dead, BUDGETS),
@@ -178,13 +177,12 @@ fn watch_providers(
         if off && !ours.iter().any(|alert| alert.kind == kind && alert.is_open()) {
             continue;
         }
-        // Whether all was read is nothing to something that is not looked at any more.
-        let (over, whole) = if off {
-            (provider::OFF, true)
-        } else {
-            (over, complete && known)
+        let why = |alert: &Alert| match off {
+            true => provider::OFF,
+            false => provider::over(alert, signals, now),
         };
-        let why = |alert: &Alert| called_off.get(&alert.id).copied().unwrap_or(over);
+        // Whether all was read is nothing to something that is not looked at any more.
+        let whole = off || (complete && known);
         all.absorb(watch(kind, &conditions, &why, channels, store, whole, now)?);
     }
     Ok(all)

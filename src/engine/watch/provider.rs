@@ -18,20 +18,18 @@ use crate::domain::spend::Basis;
 use crate::engine::explain::always;
 use crate::ports::{Ledger, StoreError};
 
-/// The kinds of these alerts, and why they end.
-pub const ANOMALY: (&str, &str) = ("aws_anomaly", "the anomaly has ended");
-/// Why the alert on an anomaly ends that a person called none, or planned.
-pub const CALLED: [(&str, &str); 2] = [
+/// The kinds of these alerts.
+pub const ANOMALY: &str = "aws_anomaly";
+/// See [`ANOMALY`].
+pub const BUDGET: &str = "aws_budget";
+/// See [`ANOMALY`].
+pub const DEAD: &str = "aws_budget_dead";
+
+/// What a person may say of an anomaly that ends the alert on it.
+const CALLED: [(&str, &str); 2] = [
     ("NO", "a person said at AWS that it was none"),
     ("PLANNED_ACTIVITY", "a person said at AWS that it was planned"),
 ];
-/// See [`ANOMALY`].
-pub const BUDGET: (&str, &str) = (
-    "aws_budget",
-    "the budget is no longer spent, its period is over, or our own alert on it says so now",
-);
-/// See [`ANOMALY`].
-pub const DEAD: (&str, &str) = ("aws_budget_dead", "the budget sees spend now");
 
 /// Why an alert ends whose part of what AWS says is switched off.
 pub const OFF: &str = "AWS is no longer asked about it, so that nobody knows";
@@ -65,11 +63,25 @@ fn called(a: &ProviderAnomaly) -> Option<&'static str> {
     CALLED.into_iter().find(|(word, _)| *word == said).map(|(_, why)| why)
 }
 
-/// The alerts on anomalies that a person called none or planned, and what of it is the case.
-pub fn called_off(signals: &[Signals], now: DateTime<Utc>) -> BTreeMap<String, &'static str> {
-    let all = signals.iter().flat_map(|s| &s.anomalies);
-    all.filter_map(|a| Some((anomaly(a, now).alert.id, called(a)?)))
-        .collect()
+/// Why an alert ends whose condition does not hold any more.
+pub fn over(alert: &Alert, signals: &[Signals], now: DateTime<Utc>) -> &'static str {
+    match alert.kind.as_str() {
+        ANOMALY => {
+            let mut all = signals.iter().flat_map(|s| &s.anomalies);
+            let of_it = all.find(|a| anomaly(a, now).alert.id == alert.id);
+            of_it.and_then(called).unwrap_or("the anomaly has ended")
+        }
+        DEAD if alert.period.end <= now => "its period has ended, and the budget has seen nothing in it",
+        DEAD => {
+            let mut all = signals.iter().flat_map(|s| &s.budgets);
+            match all.find(|b| b.name == alert.policy) {
+                None => "AWS tells of no such budget any more",
+                Some(b) if b.actual.is_some_and(|actual| !actual.is_zero()) => "the budget sees spend now",
+                Some(_) => "the budget was changed, or of what it is about nothing is known to be billed any more",
+            }
+        }
+        _ => "the budget is no longer spent, its period is over, or our own alert on it says so now",
+    }
 }
 
 fn anomaly(a: &ProviderAnomaly, now: DateTime<Utc>) -> Condition {
@@ -85,7 +97,7 @@ fn anomaly(a: &ProviderAnomaly, now: DateTime<Utc>) -> Condition {
     facts.push(fact("Anomaly", a.id.clone()));
     facts.extend(a.causes.iter().take(5).map(|cause| fact("Cause", cause.clone())));
     let identity = Identity {
-        kind: ANOMALY.0,
+        kind: ANOMALY,
         policy: "cost anomaly detection",
         threshold: "anomaly",
         scope: &a.id,
@@ -186,8 +198,8 @@ fn budget(b: &ProviderBudget, view: View, now: DateTime<Utc>) -> Condition {
         ),
     };
     let (kind, threshold) = match view {
-        View::Spent => (BUDGET.0, "100 % actual"),
-        View::Nothing | View::Covered | View::Filtered => (DEAD.0, "sees nothing"),
+        View::Spent => (BUDGET, "100 % actual"),
+        View::Nothing | View::Covered | View::Filtered => (DEAD, "sees nothing"),
     };
     let identity = Identity {
         kind,
@@ -261,7 +273,7 @@ fn seen(b: &ProviderBudget, period: Period, ledger: &mut dyn Ledger) -> Result<S
             .entry(provider)
             .or_insert_with(|| biller(provider.as_str()) == "aws");
         let (service, account) = (of(Dimension::Service), of(Dimension::Account));
-        let about = b.services.is_empty() || b.services.iter().any(|s| s == service.as_str());
+        let about = b.services.is_empty() || b.services.iter().any(|s| is_same_service(s, service.as_str()));
         if !*is_aws || !about || (!b.filtered && account.as_str() != b.account) {
             return;
         }
@@ -277,6 +289,12 @@ fn seen(b: &ProviderBudget, period: Period, ledger: &mut dyn Ledger) -> Result<S
         }
     })?;
     failed.map_or(Ok(seen), |error| Err(error.into()))
+}
+
+/// Budgets name services in words, reports by a code that is often those words: `Amazon Bedrock`, `AmazonBedrock`.
+fn is_same_service(a: &str, b: &str) -> bool {
+    let plain = |name: &str| name.chars().filter(|c| *c != ' ').collect::<String>();
+    a == b || plain(a).eq_ignore_ascii_case(&plain(b))
 }
 
 struct Identity<'a> {

@@ -258,13 +258,25 @@ fn what_a_budget_cannot_see_or_counts_as_nothing_does_not_make_it_dead() {
     const ASKED: &str = "firing info AWS budget b has seen nothing since its period began, while there is spend";
     type Change = fn(&mut ProviderBudget);
     const USAGE: Row = ("aws", "1", "Usage", "1");
-    let cases: [(&str, &[Row], Change, &str); 19] = [
+    let cases: [(&str, &[Row], Change, &str); 21] = [
         ("its own usage", &[USAGE], |_| (), DEAD),
         (
             "as FOCUS names AWS",
             &[("amazon web services", "1", "Usage", "1")],
             |_| (),
             DEAD,
+        ),
+        (
+            "its code in reports",
+            &[USAGE],
+            |b| b.services = vec!["AmazonBedrock".to_owned()],
+            DEAD,
+        ),
+        (
+            "another service",
+            &[USAGE],
+            |b| b.services = vec!["Amazon Kendra".to_owned()],
+            "",
         ),
         ("another provider", &[("openai", "1", "Usage", "1")], |_| (), ""),
         ("another account", &[("aws", "2", "Usage", "1")], |_| (), ""),
@@ -363,6 +375,40 @@ fn what_a_budget_cannot_see_or_counts_as_nothing_does_not_make_it_dead() {
         let said = signals(asked, Vec::new(), vec![budget], &[]);
         let told = Scene::billed_on(days, &[USAGE]).watch(asked, vec![said]);
         assert_eq!(told.join("\n"), expected, "{asked}");
+    }
+}
+
+#[test]
+fn a_dead_budget_is_called_over_for_the_reason_that_is_so() {
+    let then = "2026-11-24T12:00:00Z";
+    let dead = |now: &str| aws_budget("b", Some(0), at(now));
+    let sees = |now: &str| aws_budget("b", Some(5), at(now));
+    let soon = "2026-11-25T12:00:00Z";
+    let later = "2026-12-01T13:00:00Z";
+    for (now, budgets, over) in [
+        (soon, vec![sees(soon)], "the budget sees spend now"),
+        (soon, vec![], "AWS tells of no such budget any more"),
+        (
+            later,
+            vec![dead(later)],
+            "its period has ended, and the budget has seen nothing in it",
+        ),
+        (
+            soon,
+            vec![ProviderBudget {
+                services: vec!["Amazon Kendra".to_owned()],
+                ..dead(soon)
+            }],
+            "the budget was changed, or of what it is about nothing is known to be billed any more",
+        ),
+    ] {
+        let mut scene = Scene::new();
+        let first = scene.watch(then, vec![signals(then, Vec::new(), vec![dead(then)], &[])]);
+        assert_eq!(first.len(), 1, "{first:?}");
+        assert_eq!(
+            scene.watch(now, vec![signals(now, Vec::new(), budgets, &[])]),
+            [format!("resolved info b: resolved, {over}")]
+        );
     }
 }
 
