@@ -9,7 +9,7 @@ use crate::domain::dimension::Dimension;
 use crate::domain::label::{Label, LabelCache, MAX_LABEL_BYTES};
 use crate::domain::money::{FINEST, parse_amount};
 use crate::domain::period::Hour;
-use crate::domain::usage::{EventId, Requests, UsageEvent};
+use crate::domain::usage::{EventId, UsageEvent};
 
 use super::CLOCK_SKEW;
 use super::amount::TOO_MUCH;
@@ -95,7 +95,7 @@ pub(super) struct Output {
 impl Output {
     /// Says of a call that was answered without any tokens, and without anything else that is charged, that something is missing.
     pub fn tell_empty(&mut self, call: &UsageEvent) {
-        if call.tokens.total() == 0 && call.requests == Requests::default() && call.extras.is_empty() {
+        if call.counts_nothing() {
             self.warnings.push("successful calls without tokens: coverage gap");
         }
     }

@@ -1,5 +1,7 @@
 //! The plain format of our own: one call a line with disjoint token buckets, as JSON Lines or CSV (docs/usage-format.md).
 
+mod rows;
+
 use std::fmt;
 
 use serde::Deserializer;
@@ -15,6 +17,8 @@ use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::{Scalar, reported};
 use super::scan::{self, Keys, Want};
 use super::value::Value;
+
+pub(super) use rows::Rows;
 
 macro_rules! keys {
     ($($name:ident),* $(,)?) => {
@@ -80,6 +84,11 @@ impl<'a> Record<'a> {
     }
 }
 
+/// Where the value of a key stands in a record.
+fn place(key: &str) -> Option<usize> {
+    KNOWN_KEYS.iter().position(|known| *known == key)
+}
+
 /// The same, owned where the text has escapes.
 struct Parsed<'a>([Scalar<'a>; KNOWN_KEYS.len()]);
 
@@ -91,8 +100,7 @@ impl Default for Parsed<'_> {
 
 impl<'a> Parsed<'a> {
     fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>> {
-        let place = KNOWN_KEYS.iter().position(|known| *known == key)?;
-        self.0.get_mut(place)
+        self.0.get_mut(place(key)?)
     }
 
     fn record(&self) -> Record<'_> {
@@ -143,27 +151,6 @@ const fn wanted() -> [(&'static str, Want); KNOWN_KEYS.len()] {
         n += 1;
     }
     wanted
-}
-
-/// Reads one CSV row under its header.
-pub(super) fn csv_row(
-    header: &[String],
-    row: &csv::StringRecord,
-    number: u64,
-    context: &mut Context,
-    out: &mut Output,
-) -> Result<(), Fault> {
-    let mut record = Parsed::default();
-    for (key, value) in header.iter().zip(row.iter().map(super::table::given)) {
-        match record.slot(key) {
-            Some(_) if value.is_empty() => {}
-            Some(slot) if !slot.is_null() => return Err(Fault::field(key, "given twice")),
-            Some(slot) => *slot = Scalar::Text(value.into()),
-            None if key.starts_with("x_") => {}
-            None => return Err(unknown(key)),
-        }
-    }
-    observe(&record.record(), number, context, out)
 }
 
 /// Reads a record that was put together from another one; empty texts are absent.
@@ -376,7 +363,10 @@ fn units(value: Value<'_>) -> Result<Label, Fault> {
             "not amounts such as `audio_in_second=12.5 images_out:1024x1024=2`",
         )
     };
-    let extras = Extras::parse(value.str()).ok_or_else(wrong)?;
+    let Value::Text(text) = value else {
+        return Err(wrong());
+    };
+    let extras = Extras::parse(text).ok_or_else(wrong)?;
     extras.label().ok_or_else(wrong)
 }
 

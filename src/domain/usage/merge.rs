@@ -99,10 +99,7 @@ impl UsageEvent {
     pub fn is_taken_back(&self) -> bool {
         let rank = &self.rank;
         (rank.line == Rank::TAKEN_BACK || matches!(rank.authority, Rank::SPAN_RAISED | Rank::SPAN_NOTHING))
-            && self.tokens.total() == 0
-            && self.requests == Requests::default()
-            && self.extras.is_empty()
-            && self.reported_cost.is_none()
+            && self.tells_no_use()
     }
 
     /// Its tokens, or those of another that counts as many and alone tells of caches. What a provider sums up anew may be without.

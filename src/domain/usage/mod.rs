@@ -309,6 +309,20 @@ impl UsageEvent {
         self.extras = extras.label().unwrap_or(self.extras);
     }
 
+    /// Whether it counts nothing that has a price: no token, no request and no unit. How much a search reads is no search.
+    #[must_use]
+    pub fn counts_nothing(&self) -> bool {
+        self.tokens.total() == 0
+            && self.requests == Requests::default()
+            && (self.extras.is_empty() || Extras::of(self.extras).units().is_empty())
+    }
+
+    /// Whether it tells no use: it counts nothing, and no cost of it is reported.
+    #[must_use]
+    pub fn tells_no_use(&self) -> bool {
+        self.reported_cost.is_none() && self.counts_nothing()
+    }
+
     /// The provider.
     #[must_use]
     pub fn provider(&self) -> Label {
