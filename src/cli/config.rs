@@ -114,7 +114,10 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
                 let places = source.places().iter().map(|place| place.display().to_string());
                 format!("0 files in {}", places.collect::<Vec<_>>().join(", "))
             }
-            Ok(files) => text::counted(files as u64, "file"),
+            Ok(files) => {
+                let told = source.told().map(|told| format!("; {told}"));
+                text::counted(files as u64, "file") + &told.unwrap_or_default()
+            }
             Err(cause) => {
                 sound = false;
                 format!("NOT READABLE: {cause}")

@@ -12,6 +12,7 @@ use super::asked::Asked;
 use super::bedrock::exported;
 use super::bill_files::lie_beside;
 use super::bills::Bills;
+use super::database::SQLITE;
 use super::discover::{Found, Search};
 use super::formerly::Formerly;
 use super::joined::Joined;
@@ -208,6 +209,7 @@ impl<'a> Run<'a> {
             (format, Framing::Lines, false)
         } else {
             self.refuse_utf_16(name, named, records.peek(2)?)?;
+            self.refuse_file(records.peek(SQLITE.len())?)?;
             records.skip_mark()?;
             records.skip_zeros()?;
             let front = records.peek(DETECT_BYTES)?;
