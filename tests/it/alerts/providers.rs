@@ -453,6 +453,27 @@ fn a_source_that_was_received_long_ago_is_forgotten() {
     );
 }
 
+/// A bill tells of days: its newest row stands at the beginning of the 9th.
+#[test]
+fn a_bill_is_stale_when_its_newest_day_ended_too_long_ago() {
+    for (now, expected) in [
+        ("2026-11-11T02:00:00Z", &[][..]),
+        ("2026-11-12T00:00:00Z", &[]),
+        ("2026-11-12T01:00:00Z", &["the newest spend is 49 h old"]),
+    ] {
+        let mut scene = Scene::new();
+        let policy = WatchPolicy {
+            runs: POLICY,
+            ..WatchPolicy::default()
+        };
+        let (ledger, store, out) = (&mut scene.ledger, &mut scene.store, ["out".to_owned()]);
+        watch_all(&policy, &Nothing, &out, ledger, store, Complete::ALL, at(now)).unwrap();
+        let told = told(&mut scene.store, &mut scene.seen);
+        let expected = expected.iter().map(|title| format!("firing warning {title}"));
+        assert_eq!(told, expected.collect::<Vec<_>>(), "{now}");
+    }
+}
+
 /// What a source of whole days tells of today stands at its first hour.
 #[test]
 fn a_source_of_whole_days_is_as_new_as_its_day() {
