@@ -162,6 +162,14 @@ fn check(ctx: &mut Context<'_>) -> Result<Exit, CliError> {
         let state = unusable(lacking.clone(), &mut sound);
         lines.push(format!("aws          what it says of the account{state}"));
     }
+    let (needed, cap) = (config.paid_requests_a_run(), config.aws.paid_requests_per_run);
+    if needed > cap {
+        sound = false;
+        lines.push(format!(
+            "paid         {} a run of at most {cap} (NOT ENOUGH: raise `aws.paid_requests_per_run`; what comes last is never asked)",
+            text::counted(u64::from(needed), "request")
+        ));
+    }
     let (needed, cap) = (config.paid_requests_a_month(), config.aws.paid_requests_per_month);
     if needed > 0 {
         sound &= needed <= cap;

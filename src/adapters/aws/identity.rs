@@ -1,7 +1,7 @@
 //! Who we are to AWS: asked before anything is read or written.
 
 use super::client::Aws;
-use super::failure::{Failure, Kind};
+use super::failure::{Failure, Kind, NOT_ALLOWED};
 use super::permissions::Permission;
 
 /// What asking calls.
@@ -19,4 +19,19 @@ pub fn account(aws: &Aws) -> Result<String, Failure> {
     answer
         .account
         .ok_or_else(|| Failure::new(Kind::Refused, "sts:GetCallerIdentity: the answer names no account"))
+}
+
+/// The same, if it may be used: it, and the one with whose credentials its role is taken. An empty list allows any.
+pub fn allowed(aws: &Aws, allowed: &[String]) -> Result<String, Failure> {
+    if let Some(own) = aws.own().filter(|_| !allowed.is_empty()) {
+        self::allowed(own, allowed)?;
+    }
+    let account = account(aws)?;
+    if allowed.is_empty() || allowed.contains(&account) {
+        return Ok(account);
+    }
+    Err(Failure::new(
+        Kind::Denied,
+        format!("the account `{account}` {NOT_ALLOWED}"),
+    ))
 }
