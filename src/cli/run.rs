@@ -10,7 +10,7 @@ use crate::adapters::clock::SystemClock;
 use crate::domain::budget::Budget;
 use crate::domain::money::Money;
 use crate::domain::period::{Calendar, Period};
-use crate::domain::signal::Signals;
+use crate::domain::signal::{FORECAST, Signals};
 use crate::domain::spend::Basis;
 use crate::engine::adopt;
 use crate::engine::cycle::{Cycle, Parts, cycle};
@@ -290,6 +290,10 @@ fn tell(ctx: &mut Context<'_>, done: &Cycle, month: &Report, signals: &[Signals]
                     "AWS expects {more} more in account {} this month",
                     forecast.account
                 )?;
+            }
+            let answered = |s: &&Signals| !s.is_unknown(FORECAST) && !s.off.iter().any(|part| part == FORECAST);
+            for _ in signals.iter().filter(|s| s.forecast.is_none()).filter(answered) {
+                writeln!(ctx.out, "AWS has no forecast yet")?;
             }
             for name in signals.iter().flat_map(|s| second_witness(s, &done.evaluation.active)) {
                 writeln!(ctx.out, "AWS Budgets confirms: {} is spent", text::clean(&name))?;

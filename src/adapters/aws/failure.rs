@@ -150,7 +150,7 @@ impl Failure {
             Kind::Credentials if self.words.contains(CLOCK) => "set the clock of this machine, by NTP for instance",
             Kind::Credentials => "set AWS_PROFILE, or the access key in the environment, or run with a role",
             Kind::Denied if self.words.contains(NOT_ALLOWED) => {
-                "name it in `aws.allowed_accounts`, or take another `role`"
+                "name it in `aws.allowed_accounts`, or take another `role` or other credentials"
             }
             Kind::Denied => "`finops aws permissions` lists the actions that each part needs",
             Kind::Missing if self.is_of_secret() => {

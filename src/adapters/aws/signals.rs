@@ -55,6 +55,20 @@ pub struct Wanted {
     pub forecast: bool,
 }
 
+impl Wanted {
+    /// The parts that are not asked.
+    #[must_use]
+    pub fn off(self) -> Vec<String> {
+        let parts = [
+            (ANOMALIES_PART, self.anomalies),
+            (BUDGETS_PART, self.budgets),
+            (FORECAST_PART, self.forecast),
+        ];
+        let off = parts.into_iter().filter(|(_, wanted)| !wanted);
+        off.map(|(part, _)| part.to_owned()).collect()
+    }
+}
+
 /// The signals of one account.
 pub struct AwsSignals {
     aws: Aws,
@@ -212,10 +226,14 @@ impl AwsSignals {
                 .metric(Metric::UnblendedCost)
                 .granularity(Granularity::Monthly)
                 .prediction_interval_level(80);
-            self.aws
-                .wait(request.send())
-                .map_err(|e| Failure::of("ce:GetCostForecast", &e))
+            match self.aws.wait(request.send()) {
+                Ok(answer) => Ok(Some(answer)),
+                // What it has seen so far is too little: there is none yet, and that is an answer.
+                Err(e) if e.as_service_error().is_some_and(|e| e.is_data_unavailable_exception()) => Ok(None),
+                Err(e) => Err(Failure::of("ce:GetCostForecast", &e)),
+            }
         })?;
+        let Some(answer) = answer else { return Ok(None) };
         let number = |text: Option<&str>| text.and_then(|t| parse_decimal(t).ok());
         let Some(total) = answer.total() else { return Ok(None) };
         let first = answer.forecast_results_by_time().first();
@@ -280,13 +298,7 @@ impl ProviderSignals for AwsSignals {
     }
 
     fn off(&self) -> Vec<String> {
-        let parts = [
-            (ANOMALIES_PART, self.wanted.anomalies),
-            (BUDGETS_PART, self.wanted.budgets),
-            (FORECAST_PART, self.wanted.forecast),
-        ];
-        let off = parts.into_iter().filter(|(_, wanted)| !wanted);
-        off.map(|(part, _)| part.to_owned()).collect()
+        self.wanted.off()
     }
 
     fn ask(&mut self, known: &[&str], now: DateTime<Utc>) -> Signals {
