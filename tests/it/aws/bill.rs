@@ -406,7 +406,7 @@ fn a_month_is_asked_to_its_end_whenever_the_runs_come() {
     });
     let costs: Vec<Value> = days.map(|day| cost(&day, "Amazon Bedrock", "Usage", "1")).collect();
     seed(&emulator, &json!({ "costs": costs }));
-    let [november, december, january] = ["2026-11 | 30", "2026-12 | 31", "2027-01 | 3"];
+    let [november, december, january] = ["2026-11-01 | 30", "2026-12-01 | 31", "2027-01-01 | 3"];
     for (months, runs, expected) in [
         (
             1,
@@ -421,7 +421,7 @@ fn a_month_is_asked_to_its_end_whenever_the_runs_come() {
         (
             2,
             &["2026-11-10", "2027-01-03"],
-            &["2026-10 | 31", november, december, january],
+            &["2026-10-01 | 31", november, december, january],
         ),
     ] {
         let folder = tempfile::tempdir().unwrap();
