@@ -15,7 +15,7 @@ use super::CLOCK_SKEW;
 use super::amount::TOO_MUCH;
 use super::bills::CostBucket;
 use super::scan::Forms;
-use super::seller::in_any_case;
+use super::seller::Sellers;
 use super::time::{Times, date};
 use super::value::Value;
 
@@ -153,6 +153,8 @@ pub(super) struct Context {
     response: (Vec<u8>, EventId),
     /// Who sells a model, as told by its name.
     providers: Vec<(Label, Label)>,
+    /// Who sells, as told by the name that a record has for that.
+    pub sellers: Sellers,
 }
 
 /// Amounts that had more digits than can be summed.
@@ -200,6 +202,7 @@ impl Context {
             times: Times::default(),
             response: (Vec::new(), response(b"")),
             providers: Vec::new(),
+            sellers: Sellers::default(),
         }
     }
 
@@ -265,16 +268,12 @@ impl Context {
         }
     }
 
-    /// The name of who sells, a known one without capitals: `Anthropic` and `anthropic` are one seller, of one row and one alert.
+    /// The name of who sells, a known one in its one spelling: `Anthropic` and `anthropic` are one seller, of one row and one alert. One by which
+    /// prices are found stays as it is written.
     pub fn seller<'v>(&mut self, value: impl Into<Value<'v>>, field: &str) -> Result<Label, Fault> {
-        let value = value.into();
         let name = self.label(value, field)?;
-        // Asked of the text: that of a label stands behind a lock.
-        let has_capital = value.str().as_bytes().first().is_some_and(u8::is_ascii_uppercase);
-        match has_capital.then(|| in_any_case(name.as_str())).flatten() {
-            Some(seller) => Ok(self.labels.get(seller)),
-            None => Ok(name),
-        }
+        let seller = self.sellers.of(name);
+        Ok(if seller.apart { name } else { seller.label })
     }
 
     #[cold]

@@ -268,8 +268,7 @@ const BUCKETS: [(Bucket, Key); Bucket::ALL.len()] = [
     (Bucket::VideoIn, Key::video_in_tokens),
 ];
 
-const DIMENSIONS: [(Dimension, Key); 7] = [
-    (Dimension::Tier, Key::service_tier),
+const DIMENSIONS: [(Dimension, Key); 6] = [
     (Dimension::Team, Key::team),
     (Dimension::Agent, Key::agent),
     (Dimension::Workflow, Key::workflow),
@@ -331,6 +330,8 @@ fn call(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) ->
     event.requests.web_searches = r.get(Key::web_searches).small("web_searches")?;
     event.requests.web_fetches = r.get(Key::web_fetches).small("web_fetches")?;
     event.requests.code_executions = r.get(Key::code_executions).small("code_executions")?;
+    let tier = super::tier::of(r.get(Key::service_tier), "service_tier", context)?;
+    event.dimensions.set(Dimension::Tier, tier);
     for (dimension, key) in DIMENSIONS {
         let value = r.get(key);
         if !value.is_null() {
@@ -370,14 +371,13 @@ fn of_nothing(failed: bool, out: &mut Output) {
 /// Quantities that are no tokens: `audio_in_second=12.5 search_context=high`.
 #[cold]
 fn units(value: Value<'_>) -> Result<Label, Fault> {
-    let wrong = || {
+    let label = Extras::parse(value.str()).and_then(|extras| extras.label());
+    label.ok_or_else(|| {
         Fault::field(
             "units",
             "not amounts such as `audio_in_second=12.5 images_out:1024x1024=2`",
         )
-    };
-    let extras = Extras::parse(value.str()).ok_or_else(wrong)?;
-    extras.label().ok_or_else(wrong)
+    })
 }
 
 /// The identity of a record that has none of its own: its content, whatever the order and spacing of its keys.

@@ -385,7 +385,7 @@ fn take_over(event: &mut UsageEvent, values: &Values<'_>, context: &mut Context)
     requests.web_searches = small(Slot::WebSearches, "server_tool_use.web_search_requests")?;
     requests.web_fetches = small(Slot::WebFetches, "server_tool_use.web_fetch_requests")?;
     requests.code_executions = small(Slot::CodeExecutions, "server_tool_use.code_execution_requests")?;
-    let tier = context.label(values.get(Slot::ServiceTier), "service_tier")?;
+    let tier = super::tier::of(values.get(Slot::ServiceTier), "service_tier", context)?;
     event.dimensions.set(Dimension::Tier, tier);
     let speed = values.get(Slot::Speed);
     if !speed.is_null() && speed.str() != "standard" {
