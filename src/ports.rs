@@ -177,6 +177,9 @@ pub struct Retention {
 
 /// The record of what was spent. Every method is atomic; two processes may use one ledger at the same time.
 pub trait Ledger: Send {
+    /// Begins a run: the order of what it records makes no difference, but what was recorded before keeps its names.
+    fn begin(&mut self) {}
+
     /// Records observations: each call once, by identity, whatever was recorded before, priced after merging. All or nothing, with the checkpoints.
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError>;
 

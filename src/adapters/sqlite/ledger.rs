@@ -23,7 +23,7 @@ use crate::domain::charge::Charge;
 use crate::domain::dimension::Dimension;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Bill, KnownBill, Restatement, SpendKey, Sums};
-use crate::domain::usage::{EventId, UsageEvent};
+use crate::domain::usage::{Besides, EventId, UsageEvent};
 use crate::ports::{Checkpoint, Checkpoints, Ledger, Pricer, Recharged, RecordBatch, Recorded, Retention, StoreError};
 
 /// A ledger in one SQLite file. Safe with several processes: each change is one immediate transaction.
@@ -41,6 +41,9 @@ pub(super) struct State {
     pub names: NameCache,
     pub index: Index,
     pub met: Met,
+    /// Calls that this run has recorded.
+    pub of_run: Met,
+    pub besides: Besides,
     pub additions: Additions,
     pub calls: Calls,
     pub summing: Summing,
@@ -158,6 +161,11 @@ fn refresh(conn: &Connection, path: &str, state: &mut State) -> Result<(), Codec
 }
 
 impl Ledger for SqliteLedger {
+    fn begin(&mut self) {
+        self.state.of_run.clear();
+        self.state.besides.clear();
+    }
+
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
         let recorded = self.write(|conn, path, state| record::record(conn, path, state, batch, pricer, now))?;
         if self.state.new && batch.events.len() < BULK {

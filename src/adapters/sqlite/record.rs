@@ -98,11 +98,16 @@ pub fn record(
     appender.flush(&names)?;
     for same in blocks.chunk_by(|a, b| a == b) {
         if let Some(block) = same.first() {
-            state.met.note(*block, position..position + same.len());
+            let new = position..position + same.len();
+            state.met.note(*block, new.clone());
+            state.of_run.note(*block, new);
         }
         position = 0;
     }
     let fresh_ids = ids.iter().zip(&known).filter(|(_, known)| !**known);
+    fresh_ids
+        .clone()
+        .for_each(|(id, _)| state.besides.add(&batch.events, *id));
     let calls = fresh_ids.zip(blocks.iter()).map(|((id, _), block)| (*id, *block));
     state.index.add(conn, path, calls)?;
     apply(
@@ -200,7 +205,8 @@ fn improve(
                 Some(row) => *row,
                 None => blocks::call(&mut names, &packed, &later, place)?,
             };
-            let better = row.0.merge(*event);
+            let of_run = state.of_run.has(block, place);
+            let better = state.besides.join(&row.0, of_run, batch, event);
             if better == row.0 {
                 continue;
             }

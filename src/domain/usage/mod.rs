@@ -15,7 +15,7 @@ use super::label::Label;
 
 pub use extras::{Extras, MAX_UNITS, SearchContext, Unit, UnitKey};
 pub use id::EventId;
-pub use merge::{EventBatch, USAGE_DIMENSIONS};
+pub use merge::{Besides, EventBatch, USAGE_DIMENSIONS};
 pub use rank::Rank;
 
 /// The disjoint token buckets: a call's tokens are the sum over them, a call's price too. The order is the order of storage.

@@ -323,6 +323,10 @@ impl Ledger for View {
         Ok(rows.filter_map(|(key, _, free)| Some((key, free?))).collect())
     }
 
+    fn begin(&mut self) {
+        self.inner.begin();
+    }
+
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
         self.inner.record(batch, pricer, now)
     }

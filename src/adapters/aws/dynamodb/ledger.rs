@@ -10,7 +10,7 @@ use super::bytes::{Broken, Reader, deflate, inflate, put_bytes};
 use super::checkpoints::{add_checkpoints, known_checkpoints};
 use super::head::{Bundle, Head, What};
 use super::identities;
-use super::record::{apply, day_of, details, places, record};
+use super::record::{OfRun, apply, day_of, details, places, record};
 use super::rows::{self, Rows};
 use super::store::{Bodies, Draft, Store, Trouble};
 use super::table::{Meter, Table};
@@ -30,6 +30,7 @@ pub struct DynamoLedger {
     keep: Retention,
     opened: DateTime<Utc>,
     met: HashSet<EventId>,
+    run: OfRun,
 }
 
 impl DynamoLedger {
@@ -42,6 +43,7 @@ impl DynamoLedger {
             keep,
             opened: now,
             met: HashSet::new(),
+            run: OfRun::default(),
         }
     }
 
@@ -57,16 +59,27 @@ impl DynamoLedger {
 }
 
 impl Ledger for DynamoLedger {
+    fn begin(&mut self) {
+        self.run = OfRun::default();
+    }
+
     fn record(&mut self, batch: &RecordBatch, pricer: &dyn Pricer, now: DateTime<Utc>) -> Result<Recorded, StoreError> {
         let keep = self.keep_micros();
+        let run = &mut self.run;
         let outcome = self.store.change(|store, head, draft| {
-            let outcome = record(store, head, draft, batch.events.events(), pricer, keep, now)?;
+            // What is joined once more, since another writer came between, is the same.
+            let outcome = record(store, head, draft, (&batch.events, &mut *run), pricer, keep, now)?;
             add_checkpoints(store, head, draft, &batch.checkpoints)?;
             Ok(outcome)
         })?;
         let mut recorded = outcome.recorded;
         recorded.duplicates += batch.events.repeated();
         recorded.known = outcome.known.into_iter().map(|id| u64::from(self.met.insert(id))).sum();
+        outcome
+            .fresh
+            .iter()
+            .for_each(|id| self.run.besides.add(&batch.events, *id));
+        self.run.calls.extend(&outcome.fresh);
         self.met.extend(outcome.fresh);
         Ok(recorded)
     }
