@@ -14,7 +14,7 @@ use crate::domain::usage::{EventId, Requests, UsageEvent};
 use super::CLOCK_SKEW;
 use super::amount::TOO_MUCH;
 use super::bills::CostBucket;
-use super::scan::Forms;
+use super::scan::{Forms, Lines};
 use super::seller::in_any_case;
 use super::time::{Times, date};
 use super::value::Value;
@@ -179,6 +179,14 @@ impl Rounded {
 pub(super) struct FormsByFormat {
     pub claude_code: Forms,
     pub plain: Forms,
+}
+
+impl FormsByFormat {
+    /// Forgets that the record at hand was compared with all forms: the next one was not.
+    pub fn forget_compared(&mut self) {
+        self.claude_code.fits_none = false;
+        self.plain.fits_none = false;
+    }
 }
 
 /// Models whose provider is remembered.
@@ -362,6 +370,10 @@ const EARLIEST: DateTime<Utc> = DateTime::from_timestamp_nanos(1_514_764_800_000
 pub(super) trait LineFormat {
     /// Reads one record. An output without events is a record that is no usage.
     fn record(&mut self, text: &str, line: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault>;
+
+    /// Takes calls off lines, up to so many, as far as it can read them faster than one by one. A line that is no call, or one with a fault,
+    /// is left to [`LineFormat::record`] with all behind it.
+    fn calls(&mut self, _lines: &mut Lines<'_>, _most: usize, _context: &mut Context, _out: &mut Output) {}
 
     /// State that the records after a checkpoint depend on, as JSON text; empty where there is none.
     fn save(&self) -> String {

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 mod agents;
+mod ahead;
 mod amount;
 mod apim;
 mod asked;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Deserializer;
-use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::domain::dimension::Dimension;
@@ -12,8 +12,9 @@ use crate::domain::similar::nearest;
 use crate::domain::usage::{Bucket, EventId, Extras, UsageEvent};
 
 use super::line::{Context, Fault, LineFormat, Output};
+use super::object::KeyText;
 use super::scalar::{Scalar, reported};
-use super::scan::{self, Keys, Want};
+use super::scan::{self, Keys, Lines, Want};
 use super::value::Value;
 
 macro_rules! keys {
@@ -69,6 +70,12 @@ keys!(
 /// The values of a record by key.
 struct Record<'a>([Value<'a>; KNOWN_KEYS.len()]);
 
+impl<'a> AsMut<[Value<'a>]> for Record<'a> {
+    fn as_mut(&mut self) -> &mut [Value<'a>] {
+        &mut self.0
+    }
+}
+
 impl<'a> Record<'a> {
     #[inline]
     fn get(&self, key: Key) -> Value<'a> {
@@ -120,6 +127,18 @@ impl LineFormat for Plain {
             Some(fault) => Err(fault),
             None => observe(&parsed.record(), number, context, out),
         }
+    }
+
+    fn calls(&mut self, lines: &mut Lines<'_>, most: usize, context: &mut Context, out: &mut Output) {
+        let record = Record([Value::Null; KNOWN_KEYS.len()]);
+        lines.calls(
+            most,
+            |forms| &mut forms.plain,
+            record,
+            context,
+            out,
+            |record, line, context, out| observe(record, line.number, context, out),
+        );
     }
 }
 
@@ -218,29 +237,6 @@ impl<'de> Visitor<'de> for Fields<'_> {
             }
         }
         Ok(record)
-    }
-}
-
-/// A key, borrowed where possible.
-pub(super) struct KeyText;
-
-impl<'de> DeserializeSeed<'de> for KeyText {
-    type Value = std::borrow::Cow<'de, str>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = std::borrow::Cow<'de, str>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-            fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Self::Value, E> {
-                Ok(v.into())
-            }
-            fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
-                Ok(v.to_owned().into())
-            }
-        }
-        deserializer.deserialize_str(Text)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Claude Code: its session logs, in which one response is written as several lines, all with the same message id, and what it prints.
 
 mod beside;
+mod gaps;
 mod printed;
 mod record;
 
@@ -11,12 +12,14 @@ use crate::domain::label::Label;
 use crate::domain::usage::{Bucket, EventId, Rank, Tokens, UsageEvent};
 
 use self::beside::Signs;
+use self::gaps::{foreign, without_usage};
 use self::printed::Results;
 use self::record::{Line, Slot, Usage, Values, Wrapper};
 use super::body::Body;
 use super::iterations::{self, Part};
 use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::{Scalar, reported};
+use super::scan::{Line as Next, Lines};
 use super::seller;
 use super::value::Value;
 
@@ -92,6 +95,25 @@ impl LineFormat for ClaudeCode {
             "result" => self.results.read(text, number, context, out),
             _ => self.beside(text, number, context, out),
         }
+    }
+
+    fn calls(&mut self, lines: &mut Lines<'_>, most: usize, context: &mut Context, out: &mut Output) {
+        let read = |values: &Values<'_>, line: Next<'_>, context: &mut Context, out: &mut Output| {
+            // Lines without a session are something else, and keep what was read of them.
+            if !matches!(values.get(Slot::Type).str(), "assistant" | "") || values.get(Slot::SessionId).is_null() {
+                return Ok(());
+            }
+            self.met = true;
+            self.answer(values, line.text, line.number, context, out)
+        };
+        lines.calls(
+            most,
+            |forms| &mut forms.claude_code,
+            Values::default(),
+            context,
+            out,
+            read,
+        );
     }
 
     fn save(&self) -> String {
@@ -274,28 +296,6 @@ fn key<'v>(values: &Values<'v>) -> Result<[&'v [u8]; 2], Fault> {
         ("", request, _) => [b"claude-code-request", request.as_bytes()],
         (id, _, _) => [b"response", id.as_bytes()],
     })
-}
-
-/// An answer that is whole and of whose usage nothing is known is a gap, unless another of its lines tells it.
-#[cold]
-fn without_usage(values: &Values<'_>, out: &mut Output) {
-    if values.get(Slot::IsApiErrorMessage).is_true() {
-        out.excluded.push("failed_calls");
-    } else if !values.get(Slot::StopReason).is_null()
-        && let Ok(key) = key(values)
-    {
-        out.unended.push(EventId::of(&key));
-    }
-}
-
-/// Another program writes its sessions in this outline and the usage as Gemini does (Qwen Code), which is told as a gap.
-#[cold]
-fn foreign(text: &str, out: &mut Output) {
-    if let Ok(line) = Line::parse(text)
-        && let Ok(key) = key(&line.values())
-    {
-        out.unended.push(EventId::of(&key));
-    }
 }
 
 /// Prompts up to here cost the same at Anthropic, however many are summed up.
