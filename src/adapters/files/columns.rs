@@ -240,6 +240,9 @@ impl Columns {
             // It is no call that something is missing of.
             out.warnings.truncate(said);
         }
+        if self.is_together() {
+            out.identify();
+        }
         if let Some(event) = out.events.get_mut(before)
             && self.is_together()
         {

@@ -9,7 +9,7 @@ use crate::domain::dimension::Dimension;
 use crate::domain::label::{Label, LabelCache, MAX_LABEL_BYTES};
 use crate::domain::money::{FINEST, parse_amount};
 use crate::domain::period::Hour;
-use crate::domain::usage::{EventId, Requests, UsageEvent};
+use crate::domain::usage::{EventId, PendingIds, Requests, UsageEvent};
 
 use super::CLOCK_SKEW;
 use super::amount::TOO_MUCH;
@@ -90,6 +90,8 @@ pub(super) struct Output {
     pub faults: Vec<Fault>,
     /// How many of them say nothing of costs, in a format that holds bills.
     pub faults_of_usage: u64,
+    /// Identities of calls that are computed before these are handed over.
+    pub pending: PendingIds,
 }
 
 impl Output {
@@ -98,6 +100,11 @@ impl Output {
         if call.tokens.total() == 0 && call.requests == Requests::default() && call.extras.is_empty() {
             self.warnings.push("successful calls without tokens: coverage gap");
         }
+    }
+
+    /// Gives the calls the identities that are still to be computed.
+    pub fn identify(&mut self) {
+        self.pending.settle(&mut self.events);
     }
 
     /// How much of each it holds that is to be taken back where another format reads the same record.
@@ -151,8 +158,8 @@ pub(super) struct Context {
     times: Times,
     /// The response met last: a program writes the lines of one behind each other.
     response: (Vec<u8>, EventId),
-    /// Who sells a model, as told by its name.
-    providers: Vec<(Label, Label)>,
+    /// Who sells a model, as told by its name; the places of models follow from their labels.
+    providers: [Option<(Label, Label)>; MODELS],
 }
 
 /// Amounts that had more digits than can be summed.
@@ -182,7 +189,7 @@ pub(super) struct FormsByFormat {
 }
 
 /// Models whose provider is remembered.
-const MODELS: usize = 32;
+const MODELS: usize = 64;
 
 impl Context {
     /// Nothing seen yet; records later than `latest` are rejected.
@@ -199,7 +206,7 @@ impl Context {
             cut: 0,
             times: Times::default(),
             response: (Vec::new(), response(b"")),
-            providers: Vec::new(),
+            providers: [None; MODELS],
         }
     }
 
@@ -211,13 +218,19 @@ impl Context {
     }
 
     /// Who sells a model, where its name tells; names are looked at once.
+    #[inline(always)]
     pub fn provider(&mut self, model: Label, of: fn(&str) -> &'static str) -> Label {
-        if let Some((_, provider)) = self.providers.iter().find(|(known, _)| *known == model) {
-            return *provider;
+        match self.providers.get(model.index() % MODELS) {
+            Some(Some((known, provider))) if *known == model => *provider,
+            Some(_) | None => self.provider_of(model, of),
         }
+    }
+
+    #[inline(never)]
+    fn provider_of(&mut self, model: Label, of: fn(&str) -> &'static str) -> Label {
         let provider = self.labels.get(of(model.as_str()));
-        if self.providers.len() < MODELS {
-            self.providers.push((model, provider));
+        if let Some(slot) = self.providers.get_mut(model.index() % MODELS) {
+            *slot = Some((model, provider));
         }
         provider
     }

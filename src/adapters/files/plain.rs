@@ -1,16 +1,19 @@
 //! The plain format of our own: one call a line with disjoint token buckets, as JSON Lines or CSV (docs/usage-format.md).
 
+mod content;
+
 use std::fmt;
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::domain::dimension::Dimension;
+use crate::domain::dimension::{Dimension, Dimensions};
 use crate::domain::label::Label;
 use crate::domain::similar::nearest;
-use crate::domain::usage::{Bucket, EventId, Extras, UsageEvent};
+use crate::domain::usage::{Bucket, EventId, Extras, Rank, Requests, Tokens, UsageEvent};
 
+use self::content::content_id;
 use super::line::{Context, Fault, LineFormat, Output};
 use super::scalar::{Scalar, reported};
 use super::scan::{self, Keys, Want};
@@ -284,15 +287,6 @@ fn name(key: Key) -> &'static str {
 }
 
 fn observe(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
-    let before = out.events.len();
-    let result = call(r, number, context, out);
-    if result.is_err() {
-        out.events.truncate(before);
-    }
-    result
-}
-
-fn call(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) -> Result<(), Fault> {
     let at = context.time_or_date(r.get(Key::ts), "ts", out)?;
     let provider = context.seller(r.get(Key::provider), "provider")?;
     let model = context.label(r.get(Key::model), "model")?;
@@ -300,52 +294,74 @@ fn call(r: &Record<'_>, number: u64, context: &mut Context, out: &mut Output) ->
         Value::Null => content_id(r, out),
         // Whoever has none to give writes an empty one.
         Value::Text(text) if text.trim_ascii_start().is_empty() => content_id(r, out),
-        Value::Text(text) => super::tags::given_identity("plain", text),
+        Value::Text(text) if super::tags::is_shared(text) => out.pending.of(b"response", text.as_bytes()),
+        Value::Text(text) => out.pending.of(b"plain", text.as_bytes()),
         Value::Whole(n) => EventId::of(&[b"plain", n.to_string().as_bytes()]),
         Value::Negative(_) | Value::Float(_) | Value::Bool(_) | Value::Other => {
             return Err(Fault::field("id", "expected text"));
         }
     };
-    // Written where it is handed over from: a call is larger than what is read of its line.
-    out.events.push(UsageEvent::new(id, at, provider, model));
-    let Some(event) = out.events.last_mut() else {
-        return Ok(());
-    };
-    event.rank.line = number;
+    let mut tokens = Tokens::default();
     let mut used = 0;
     for (bucket, key) in BUCKETS {
         let value = r.get(key);
         if !value.is_null() {
             let count = value.count(name(key))?;
             used |= count;
-            event.tokens.set(bucket, count);
+            tokens.set(bucket, count);
         }
     }
-    event.tokens.reasoning = r.get(Key::reasoning_tokens).count("reasoning_tokens")?;
-    if event.tokens.reasoning > event.tokens.get(Bucket::Output) {
+    tokens.reasoning = r.get(Key::reasoning_tokens).count("reasoning_tokens")?;
+    if tokens.reasoning > tokens.get(Bucket::Output) {
         return Err(Fault::field(
             "reasoning_tokens",
             "larger than `output_tokens`, of which it is a part",
         ));
     }
-    event.requests.web_searches = r.get(Key::web_searches).small("web_searches")?;
-    event.requests.web_fetches = r.get(Key::web_fetches).small("web_fetches")?;
-    event.requests.code_executions = r.get(Key::code_executions).small("code_executions")?;
+    let requests = Requests {
+        web_searches: r.get(Key::web_searches).small("web_searches")?,
+        web_fetches: r.get(Key::web_fetches).small("web_fetches")?,
+        code_executions: r.get(Key::code_executions).small("code_executions")?,
+        ..Requests::default()
+    };
+    let mut dimensions = Dimensions::default();
+    dimensions.set(Dimension::Provider, provider);
+    dimensions.set(Dimension::Model, model);
     for (dimension, key) in DIMENSIONS {
         let value = r.get(key);
         if !value.is_null() {
-            event.dimensions.set(dimension, context.label(value, name(key))?);
+            dimensions.set(dimension, context.label(value, name(key))?);
         }
     }
-    event.session = context.label(r.get(Key::session), "session")?;
-    event.speed = context.label(r.get(Key::speed), "speed")?;
-    event.geo = context.label(r.get(Key::geo), "geo")?;
-    if !r.get(Key::units).is_null() {
-        event.extras = units(r.get(Key::units))?;
-    }
-    if let Value::Text(cost) = r.get(Key::cost_usd) {
-        event.reported_cost = reported(Some(cost), "cost_usd")?;
-    }
+    let session = context.label(r.get(Key::session), "session")?;
+    let speed = context.label(r.get(Key::speed), "speed")?;
+    let geo = context.label(r.get(Key::geo), "geo")?;
+    let given = r.get(Key::units);
+    let extras = if given.is_null() { Label::EMPTY } else { units(given)? };
+    let reported_cost = match r.get(Key::cost_usd) {
+        Value::Text(cost) => reported(Some(cost), "cost_usd")?,
+        Value::Null | Value::Whole(_) | Value::Negative(_) | Value::Float(_) | Value::Bool(_) | Value::Other => None,
+    };
+    // Written once, where it is handed over from: a call is larger than what is read of its line.
+    out.events.push(UsageEvent {
+        dimensions,
+        session,
+        tokens,
+        requests,
+        speed,
+        geo,
+        extras,
+        rank: Rank {
+            authority: 0,
+            complete: true,
+            at,
+            line: number,
+        },
+        reported_cost,
+        id,
+        at,
+        sidechain: false,
+    });
     let failed = match r.get(Key::status).str() {
         "" => !r.get(Key::status).is_null() && !matches!(r.get(Key::status), Value::Text(_)),
         status => !matches!(status, "ok" | "success"),
@@ -378,23 +394,4 @@ fn units(value: Value<'_>) -> Result<Label, Fault> {
     };
     let extras = Extras::parse(value.str()).ok_or_else(wrong)?;
     extras.label().ok_or_else(wrong)
-}
-
-/// The identity of a record that has none of its own: its content, whatever the order and spacing of its keys.
-fn content_id(record: &Record<'_>, out: &mut Output) -> EventId {
-    out.warnings
-        .push("records without `id` are told apart by their content");
-    let mut text = String::new();
-    for (key, value) in record.each().filter(|(key, _)| *key != name(Key::id)) {
-        let value = match value {
-            Value::Null | Value::Other => continue,
-            Value::Text(text) => text.to_owned(),
-            Value::Whole(n) => n.to_string(),
-            Value::Negative(n) => n.to_string(),
-            Value::Float(n) => n.to_string(),
-            Value::Bool(b) => b.to_string(),
-        };
-        text.push_str(&format!("{key}:{}:{value};", value.len()));
-    }
-    EventId::of(&[b"plain-content", text.as_bytes()])
 }

@@ -1,6 +1,7 @@
 //! One call to a model as observed in some log, normalised to disjoint token buckets, and how several observations of the
 //! same call become one.
 
+mod batch;
 mod extras;
 mod id;
 mod merge;
@@ -13,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use super::dimension::{Dimension, Dimensions};
 use super::label::Label;
 
+pub use batch::EventBatch;
 pub use extras::{Extras, MAX_UNITS, SearchContext, Unit, UnitKey};
-pub use id::EventId;
-pub use merge::{EventBatch, USAGE_DIMENSIONS};
+pub use id::{EventId, PendingIds};
+pub use merge::USAGE_DIMENSIONS;
 pub use rank::Rank;
 
 /// The disjoint token buckets: a call's tokens are the sum over them, a call's price too. The order is the order of storage.
@@ -255,6 +257,7 @@ pub struct UsageEvent {
 impl UsageEvent {
     /// An observation with only identity, time, provider and model set: the start for an adapter's record.
     #[must_use]
+    #[inline]
     pub fn new(id: EventId, at: DateTime<Utc>, provider: Label, model: Label) -> Self {
         let mut dimensions = Dimensions::default();
         dimensions.set(Dimension::Provider, provider);

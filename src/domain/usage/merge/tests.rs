@@ -4,7 +4,7 @@ use chrono::DateTime;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
-use super::super::Tokens;
+use super::super::{EventBatch, EventId};
 use super::*;
 
 const AUTHORITIES: [u8; 7] = [
