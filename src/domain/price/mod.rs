@@ -16,6 +16,7 @@ mod seller;
 mod shelf;
 mod terms;
 mod units;
+mod usual;
 mod worst;
 
 pub use book::{Above, Allowance, AllowancePeriod, Book, Entry, Fees, Hours, NameMap, Price, Rates, Tier};

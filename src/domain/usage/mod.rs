@@ -163,6 +163,12 @@ impl Tokens {
         Bucket::ALL.into_iter().zip(self.buckets.iter().copied())
     }
 
+    /// The counts in storage order.
+    #[inline]
+    pub(crate) fn counts(&self) -> &[u64; Bucket::ALL.len()] {
+        &self.buckets
+    }
+
     /// In each bucket something that is zero where all of these have zero, and at least as large as the largest.
     pub(crate) fn counted<'a>(all: impl Iterator<Item = &'a Tokens>) -> Tokens {
         let mut bits = Tokens::default();
