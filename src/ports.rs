@@ -216,6 +216,10 @@ pub trait Ledger: Send {
     fn bill_identities(&mut self) -> Result<Option<Vec<String>>, StoreError> {
         Ok(None)
     }
+    /// The sources that have checkpoints, where they are known without more.
+    fn sources(&mut self) -> Result<Option<Vec<Label>>, StoreError> {
+        Ok(None)
+    }
 
     /// The checkpoints of a source.
     fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError>;

@@ -208,6 +208,13 @@ impl Dimensions {
         }
     }
 
+    /// Whether both have the same values. All are looked at together, which is faster where most that are compared are the same.
+    #[inline]
+    pub(crate) fn are(&self, other: &Dimensions) -> bool {
+        let differ = |(a, b): (&Label, &Label)| a.index() as u32 ^ b.index() as u32;
+        self.0.iter().zip(&other.0).fold(0, |all, pair| all | differ(pair)) == 0
+    }
+
     /// Dimension and value pairs in storage order, empty ones included.
     pub fn iter(&self) -> impl Iterator<Item = (Dimension, Label)> + '_ {
         Dimension::ALL.into_iter().zip(self.0.iter().copied())

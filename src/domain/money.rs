@@ -222,6 +222,10 @@ fn add_any(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
     if b.is_zero() {
         return Ok(a);
     }
+    // What every sum begins with.
+    if a.is_zero() && a.scale() == 0 {
+        return Ok(b);
+    }
     if a.scale() == b.scale()
         && let Some(digits) = a.mantissa().checked_add(b.mantissa())
         && let Ok(sum) = Decimal::try_from_i128_with_scale(digits, a.scale())

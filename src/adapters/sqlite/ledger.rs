@@ -21,6 +21,7 @@ use super::spend;
 use super::{detail, failed, open, record, write_ahead};
 use crate::domain::charge::Charge;
 use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::period::{Hour, Period};
 use crate::domain::spend::{Bill, KnownBill, Restatement, SpendKey, Sums};
 use crate::domain::usage::{EventId, UsageEvent};
@@ -218,6 +219,18 @@ impl Ledger for SqliteLedger {
     fn bill_identities(&mut self) -> Result<Option<Vec<String>>, StoreError> {
         let (conn, path, _) = self.ready()?;
         bill::identities(conn, path).map(Some)
+    }
+
+    fn sources(&mut self) -> Result<Option<Vec<Label>>, StoreError> {
+        let (conn, path, _) = self.ready()?;
+        let fail = |e: rusqlite::Error| failed(path, &e);
+        let mut statement = conn
+            .prepare_cached("SELECT DISTINCT source FROM checkpoint")
+            .map_err(fail)?;
+        let found = statement
+            .query_map([], |row| Ok(Label::new(row.get_ref(0)?.as_str()?)))
+            .map_err(fail)?;
+        found.collect::<Result<_, _>>().map(Some).map_err(fail)
     }
 
     fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError> {

@@ -40,7 +40,7 @@ pub(super) struct Card {
     pub(super) reasoning: Option<Rated>,
     /// The units of the buckets that have a rate, where that is all that counts: no rate of reasoning, none beyond 64 bits.
     units: Option<[Option<u64>; Bucket::ALL.len()]>,
-    usual: Option<Usual>,
+    pub(super) usual: Option<Usual>,
 }
 
 /// All that is needed to charge calls of one (provider, model, tier, speed, geography) on one day at some hours.
@@ -168,7 +168,11 @@ impl Prepared {
             let units = |rated: &Option<Rated>| rated.as_ref().and_then(|r| u64::try_from(r.units).ok());
             card.units = (small && card.reasoning.is_none()).then(|| card.buckets.each_ref().map(units));
             let by_tokens = !self.by_unit && self.price_fees.request.is_none() && self.minimum.is_none();
-            card.usual = card.units.as_ref().filter(|_| by_tokens).and_then(|units| Usual::of(units, scale));
+            card.usual = card
+                .units
+                .as_ref()
+                .filter(|_| by_tokens)
+                .and_then(|units| Usual::of(units, scale));
         }
         self.scale = scale;
         Ok(())
@@ -179,16 +183,6 @@ impl Prepared {
         self.cards
             .iter()
             .find(|c| c.above.as_ref().is_none_or(|a| a.covers(prompt)))
-    }
-
-    /// The exact cost of a call for which nothing but tokens is paid, in numbers that calls have.
-    #[inline]
-    pub(super) fn usual_cost(&self, event: &UsageEvent) -> Option<Decimal> {
-        let card = match self.cards.as_slice() {
-            [one] => one,
-            _ => self.card(event.prompt_size())?,
-        };
-        card.usual.as_ref()?.cost(event)
     }
 
     /// The exact cost.

@@ -2,6 +2,7 @@
 
 use rust_decimal::Decimal;
 
+use super::card::Prepared;
 use crate::domain::usage::{Bucket, Rank, UsageEvent};
 
 /// Bits of a count of tokens that is usual: a quarter of a billion.
@@ -54,12 +55,32 @@ impl Usual {
         if bits > LARGEST || lacking != 0 {
             return None;
         }
-        Some(Decimal::from_parts(sum as u32, (sum >> 32) as u32, 0, false, self.scale))
+        Some(Decimal::from_parts(
+            sum as u32,
+            (sum >> 32) as u32,
+            0,
+            false,
+            self.scale,
+        ))
+    }
+}
+
+impl Prepared {
+    /// The exact cost of a call for which nothing but tokens is paid, in numbers that calls have.
+    #[inline]
+    pub(super) fn usual_cost(&self, event: &UsageEvent) -> Option<Decimal> {
+        let card = match self.cards.as_slice() {
+            [one] => one,
+            _ => self.card(event.prompt_size())?,
+        };
+        card.usual.as_ref()?.cost(event)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use chrono::DateTime;
     use proptest::prelude::*;
 
@@ -67,6 +88,8 @@ mod tests {
     use crate::adapters::prices::built_in;
     use crate::domain::price::Books;
     use crate::domain::usage::EventId;
+
+    static BOOKS: LazyLock<Books> = LazyLock::new(|| Books::new(vec![built_in()]));
 
     fn count() -> impl Strategy<Value = u64> {
         prop_oneof![4 => Just(0), 4 => 0..300_000_u64, 1 => Just(LARGEST), 1 => Just(LARGEST + 1), 1 => 0..10_000_000_000_000_000_u64]
@@ -78,7 +101,6 @@ mod tests {
             counts in prop::collection::vec(count(), Bucket::ALL.len()), model in 0..5_usize, searches in prop::option::weighted(0.1, 0..3_u32),
             authority in prop_oneof![6 => Just(0), 1 => Just(Rank::REPORT), 1 => Just(Rank::REPORT_LONG), 1 => Just(Rank::COST_ALONE)],
         ) {
-            let books = Books::new(vec![built_in()]);
             let (provider, model) = [
                 ("anthropic", "claude-sonnet-4-5"), ("anthropic", "claude-opus-4-5"), ("openai", "gpt-5"), ("gemini", "gemini-2.5-pro"), ("openai", "whisper-1"),
             ][model];
@@ -86,7 +108,7 @@ mod tests {
             Bucket::ALL.into_iter().zip(counts).for_each(|(bucket, count)| event.tokens.set(bucket, count));
             event.requests.web_searches = searches.unwrap_or(0);
             event.rank.authority = authority;
-            prop_assert_eq!(books.charge(&event), Books::charge_with(&books, &books.plan(&event), &event));
+            prop_assert_eq!(BOOKS.charge(&event), BOOKS.charge_with(&BOOKS.plan(&event), &event));
         }
     }
 }

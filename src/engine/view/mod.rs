@@ -30,6 +30,7 @@ use crate::domain::budget::Scope;
 use crate::domain::charge::Charge;
 use crate::domain::contract::Terms;
 use crate::domain::dimension::Dimension;
+use crate::domain::label::Label;
 use crate::domain::money::{Currency, MoneyError, add_exact};
 use crate::domain::period::{Hour, Period};
 use crate::domain::price::{AllowancePeriod, Books, FreeSearches};
@@ -358,6 +359,10 @@ impl Ledger for View {
 
     fn bill_identities(&mut self) -> Result<Option<Vec<String>>, StoreError> {
         self.inner.bill_identities()
+    }
+
+    fn sources(&mut self) -> Result<Option<Vec<Label>>, StoreError> {
+        self.inner.sources()
     }
 
     fn checkpoints(&mut self, source: &str) -> Result<Checkpoints, StoreError> {
